@@ -1,0 +1,121 @@
+"""A cache of embeddings on disk, one SQLite file per encoder identity.
+
+A row is found by what was encoded (the SHA-256 of a picture's bytes or of a text) in the file of who
+encoded it. So a changed picture, encoder or preprocessing misses the cache, a killed run resumes where it
+stopped, and two data sets that share pictures share the work.
+"""
+
+import contextlib
+import hashlib
+import sqlite3
+
+import numpy as np
+import torch
+
+from .errors import AsifError, BrokenPicturesError, PictureError
+from .paths import cache_dir
+from .pictures import picture_digest
+
+COMMIT_EVERY = 64
+"""Embeddings between two commits: what a killed run loses at most."""
+
+
+def embed(encoder, items, *, progress=True) -> torch.Tensor:
+    """Return the (n, dim) float32 embeddings of n pictures or texts, from the cache where it has them.
+
+    Parameters
+    ----------
+    encoder : ImageEncoder or TextEncoder
+    items : sequence of pictures or of strings
+
+    Raises
+    ------
+    BrokenPicturesError
+        If pictures cannot be read; the embeddings of the others are in the cache all the same.
+    """
+    vectors, _, errors = embed_readable(encoder, items, progress=progress)
+    if errors:
+        raise BrokenPicturesError(errors)
+    return vectors
+
+
+def embed_readable(encoder, items, *, progress=True):
+    """Like `embed`, leaving out what cannot be read.
+
+    Returns
+    -------
+    vectors : Tensor of shape (m, dim), float32
+    kept : list of int
+        The positions of the m items that could be read.
+    errors : list of PictureError
+        What was left out, and why.
+    """
+    keys, errors = _keys(encoder, items)
+    with _open(encoder.identity) as connection:
+        found = _read(connection, set(keys.values()), encoder.identity.dim)
+        todo = list({key: i for i, key in reversed(keys.items()) if key not in found}.items())[::-1]
+        positions = [i for _, i in todo]
+        pending = 0
+        for batch, vectors, broken in encoder.stream(
+            [items[i] for i in positions], progress=progress and bool(todo)
+        ):
+            errors.extend(broken)
+            rows = [(todo[j][0], vector) for j, vector in zip(batch, vectors, strict=True)]
+            found.update(rows)
+            connection.executemany(
+                "INSERT OR REPLACE INTO embeddings VALUES (?, ?)",
+                [(key, vector.numpy().astype("<f4").tobytes()) for key, vector in rows],
+            )
+            pending += len(rows)
+            if pending >= COMMIT_EVERY:
+                connection.commit()
+                pending = 0
+        connection.commit()
+    kept = [i for i, key in keys.items() if key in found]
+    vectors = torch.stack([found[keys[i]] for i in kept]) if kept else torch.empty(0, encoder.identity.dim)
+    return vectors, kept, errors
+
+
+def _keys(encoder, items):
+    if encoder.identity.kind == "text":
+        return {i: hashlib.sha256(str(text).encode()).hexdigest() for i, text in enumerate(items)}, []
+    keys, errors = {}, []
+    for i, item in enumerate(items):
+        try:
+            keys[i] = picture_digest(item)
+        except PictureError as error:
+            errors.append(error)
+    return keys, errors
+
+
+@contextlib.contextmanager
+def _open(identity):
+    path = cache_dir() / "embeddings" / f"{identity.digest}.sqlite"
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with contextlib.closing(sqlite3.connect(path, timeout=60)) as connection:
+            connection.execute("CREATE TABLE IF NOT EXISTS embeddings (key TEXT PRIMARY KEY, vector BLOB)")
+            try:
+                yield connection
+            except KeyboardInterrupt:
+                connection.commit()  # what was computed before Ctrl-C is kept
+                raise
+    except sqlite3.DatabaseError as error:
+        raise AsifError(
+            f"{path}: the cache of embeddings cannot be used ({error}); free some disk space, or delete this "
+            f"file if it is damaged: it will be computed again"
+        ) from None
+
+
+def _read(connection, keys, dim):
+    """Rows of these keys: looked up in runs, since SQLite takes a limited number of parameters."""
+    keys, found = list(keys), {}
+    for start in range(0, len(keys), 900):
+        run = keys[start : start + 900]
+        marks = ",".join("?" * len(run))
+        for key, blob in connection.execute(
+            f"SELECT key, vector FROM embeddings WHERE key IN ({marks})", run
+        ):
+            if len(blob) == 4 * dim:
+                found[key] = torch.from_numpy(np.frombuffer(blob, "<f4").copy())
+    return found

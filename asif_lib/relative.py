@@ -1,0 +1,80 @@
+"""Relative representations: describe a vector by its cosines with the anchors (Moschella et al., ICLR 2023)."""
+
+import torch
+import torch.nn.functional as F
+
+from .errors import ParameterError
+
+
+def unit_rows(z, mean=None) -> torch.Tensor:
+    """Return the rows of `z` (n, d), less `mean` (d,) if given, scaled to length 1, as float32.
+
+    A row of zeros stays zero: it has cosine 0 with everything.
+
+    Raises
+    ------
+    ParameterError
+        If `z` is not a matrix, its width is not that of `mean`, or it holds NaN or infinity.
+
+    Examples
+    --------
+    >>> unit_rows(torch.tensor([[3.0, 4.0], [0.0, 0.0]]))
+    tensor([[0.6000, 0.8000],
+            [0.0000, 0.0000]])
+    """
+    if z.ndim != 2:
+        raise ParameterError(f"embeddings are a matrix with one row each; this has shape {tuple(z.shape)}")
+    z = z.float()
+    if not torch.isfinite(z).all():
+        bad = int((~torch.isfinite(z)).any(dim=1).nonzero()[0])
+        raise ParameterError(
+            f"row {bad} of the embeddings holds NaN or infinity; look at what was encoded there"
+        )
+    if mean is not None:
+        if mean.shape != z.shape[1:]:
+            raise ParameterError(f"the mean has {mean.shape[0]} dimensions and the embeddings {z.shape[1]}")
+        z = z - mean
+    return F.normalize(z, dim=1)
+
+
+def relative_representation(z, anchors, *, mean=None) -> torch.Tensor:
+    """Return the (q, n) float32 cosines of q vectors `z` (q, d) with n `anchors` (n, d).
+
+    Entry (i, j) is cos(z_i - mean, anchor_j - mean); row i describes z_i, and column j has the name of
+    anchor j. The result is dense: for chapters and small n. At size, `sparse_relative_representation` keeps
+    the largest entries and never holds this matrix.
+
+    Parameters
+    ----------
+    z : Tensor of shape (q, d)
+    anchors : Tensor of shape (n, d)
+    mean : Tensor of shape (d,), optional
+        Taken off both: the mean of the anchors, for an encoder whose vectors share a large common part.
+
+    Raises
+    ------
+    ParameterError
+        If the dimensions differ.
+
+    Notes
+    -----
+    Unchanged by any rotation and any rescaling applied to `z` and `anchors` alike; with the anchors' mean,
+    also by a translation.
+
+    Examples
+    --------
+    >>> anchors = torch.tensor([[1.0, 0.0], [0.0, 2.0]])
+    >>> relative_representation(torch.tensor([[5.0, 5.0]]), anchors)
+    tensor([[0.7071, 0.7071]])
+    """
+    check_dimensions(z, anchors)
+    return unit_rows(z, mean) @ unit_rows(anchors, mean).T
+
+
+def check_dimensions(z, anchors):
+    """Raise `ParameterError` unless the rows of `z` and of `anchors` live in the same space."""
+    if z.ndim != 2 or anchors.ndim != 2 or z.shape[1] != anchors.shape[1]:
+        raise ParameterError(
+            f"vectors of shape {tuple(z.shape)} and anchors of shape {tuple(anchors.shape)} are not of one "
+            f"space; encode both with the same encoder"
+        )

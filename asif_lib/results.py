@@ -1,0 +1,249 @@
+"""Headline numbers: every notebook records its own, and the README's table is made from them."""
+
+import json
+import math
+import os
+import time
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from .errors import AsifError
+from .paths import build_dir
+
+BEGIN = "<!-- results:begin -->"
+END = "<!-- results:end -->"
+LOCK_SECONDS = 10
+RUN_VARIABLE = "ASIF_RUN"
+"""Set by the report for its kernels: JSON with the chapter and the parameters of the run."""
+
+
+class ResultsError(AsifError):
+    """A number that cannot be recorded, or a file of results that cannot be read."""
+
+
+class NoResultsError(ResultsError):
+    """Nothing was recorded yet."""
+
+
+def results_path() -> Path:
+    """File that :func:`record` writes."""
+    return build_dir() / "results.json"
+
+
+def record(
+    name: str,
+    value: float,
+    ci: tuple[float, float] | None = None,
+    n: int | None = None,
+    unit: str = "",
+    note: str = "",
+) -> float:
+    """Write one headline number into ``build/results.json`` and return it.
+
+    The name is what a reader sees, and the same name replaces the earlier entry. Without a unit the
+    value is a fraction and is shown as a percentage: give ``unit="pictures/s"`` (or ``"AUC"``, …)
+    for anything else.
+
+    Parameters
+    ----------
+    name : str
+        What was measured, in words: ``"held-out stamps, caption among 150, R@1"``.
+    value : float
+    ci : pair of float, optional
+        Lower and upper end of the 95 % interval.
+    n : int, optional
+        Number of items behind the number.
+    unit : str
+        Empty for a fraction.
+    note : str
+        A few words shown behind the name.
+
+    Raises
+    ------
+    ResultsError
+        A number is not finite, an interval is upside down, a fraction is outside ±1, or another process
+        keeps the file locked.
+
+    Example
+    -------
+    >>> record("held-out stamps, caption among 150, R@1", 0.373, ci=(0.30, 0.45), n=150)
+    0.373
+    """
+    entry = {
+        "value": _number(name, value),
+        "ci": None if ci is None else [_number(name, end) for end in ci],
+        "n": None if n is None else int(n),
+        "unit": unit,
+        "note": note,
+    }
+    if not name.strip():
+        raise ResultsError("A result needs a name.")
+    if entry["ci"] is not None and (len(entry["ci"]) != 2 or entry["ci"][0] > entry["ci"][1]):
+        raise ResultsError(f"The interval of {name!r} must be (low, high), not {ci!r}.")
+    if not unit and abs(entry["value"]) > 1:
+        raise ResultsError(f"{name!r} is {value}, which is no fraction: divide by 100, or give a unit.")
+    if RUN_VARIABLE in os.environ:
+        entry["run"] = json.loads(os.environ[RUN_VARIABLE])
+
+    path = results_path()
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with _locked(path):
+        results = _read_or_start_afresh(path)
+        results[name] = entry
+        _write(path, results)
+    return value
+
+
+def load_results(path: Path | str | None = None) -> dict[str, dict]:
+    """The recorded numbers: name → ``{"value", "ci", "n", "unit", "note"}`` and perhaps ``"run"``.
+
+    Raises
+    ------
+    ResultsError
+        Nothing was recorded yet, or the file is damaged.
+    """
+    path = results_path() if path is None else Path(path)
+    try:
+        text = path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        raise NoResultsError(
+            f"No results at {path}: run a notebook, or all of them with `python -m asif_lib.report`."
+        ) from None
+    try:
+        results = json.loads(text)
+    except ValueError:
+        results = None
+    if not isinstance(results, dict) or not all(
+        isinstance(entry, dict) and "value" in entry for entry in results.values()
+    ):
+        raise ResultsError(
+            f"{path} is damaged: it is not the JSON that record() writes. Delete it and run the notebooks."
+        )
+    return results
+
+
+def forget_chapter(chapter: str) -> None:
+    """Drop what earlier runs of the report recorded for a chapter, so that renamed results don't linger.
+
+    Raises
+    ------
+    ResultsError
+        Another process keeps the file locked.
+    """
+    path = results_path()
+    if not path.exists():
+        return
+    with _locked(path):
+        results = _read_or_start_afresh(path)
+        _write(path, {name: entry for name, entry in results.items() if _chapter(entry) != chapter})
+
+
+def recorded_by(chapter: str) -> list[str]:
+    """Names of the results that the report's run of a chapter recorded; none if the file is missing."""
+    try:
+        return [name for name, entry in load_results().items() if _chapter(entry) == chapter]
+    except ResultsError:
+        return []
+
+
+def results_table(results: dict[str, dict]) -> str:
+    """The results as a Markdown table, in the order of the chapters."""
+    if not results:
+        return "No results recorded yet."
+    lines = ["| result | value | 95 % interval | n |", "|---|---:|---:|---:|"]
+    for name, entry in sorted_results(results):
+        cells = result_cells(name, entry)
+        lines.append("| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |")
+    return "\n".join(lines)
+
+
+def sorted_results(results: dict[str, dict]) -> list[tuple[str, dict]]:
+    """Names and entries in the order of the chapters that recorded them."""
+    return sorted(results.items(), key=lambda item: _chapter(item[1]))
+
+
+def result_cells(name: str, entry: dict) -> tuple[str, str, str, str]:
+    """One row of the table: what, value, interval, number of items."""
+    unit, ci, n = entry.get("unit", ""), entry.get("ci"), entry.get("n")
+    what = f"{name} ({entry['note']})" if entry.get("note") else name
+    value = _show(entry["value"], unit) + f" {unit or '%'}"
+    interval = "" if ci is None else f"{_show(ci[0], unit)} to {_show(ci[1], unit)}" + ("" if unit else " %")
+    return what, value, interval, "" if n is None else f"{n:,}"
+
+
+def replace_table(text: str, results: dict[str, dict]) -> str:
+    """Put the table of ``results`` between the two markers of ``text`` and leave the rest as it is.
+
+    Raises
+    ------
+    ResultsError
+        The text does not hold each marker once, in order.
+    """
+    if text.count(BEGIN) != 1 or text.count(END) != 1 or text.index(BEGIN) > text.index(END):
+        raise ResultsError(f"The text must hold {BEGIN} once and, after it, {END} once.")
+    before, rest = text.split(BEGIN)
+    after = rest.split(END)[1]
+    return f"{before}{BEGIN}\n{results_table(results)}\n{END}{after}"
+
+
+def _chapter(entry: dict) -> str:
+    return (entry.get("run") or {}).get("chapter", "")
+
+
+def _show(value: float, unit: str) -> str:
+    if not unit:
+        return f"{100 * value:.1f}"
+    return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.3g}"
+
+
+def _number(name: str, value: float) -> float:
+    number = float(value)
+    if not math.isfinite(number):
+        raise ResultsError(f"{name!r} is {number}, not a finite number.")
+    return number
+
+
+def _read_or_start_afresh(path: Path) -> dict[str, dict]:
+    """The stored results; a damaged file is kept under another name, with a warning."""
+    try:
+        return load_results(path)
+    except NoResultsError:
+        return {}
+    except ResultsError:
+        kept = next(
+            kept for i in range(1, 10_000) if not (kept := path.with_suffix(f".damaged-{i}.json")).exists()
+        )
+        os.replace(path, kept)
+        warnings.warn(
+            f"{path} was damaged: it now stands as {kept.name}, and results start afresh.", stacklevel=3
+        )
+        return {}
+
+
+def _write(path: Path, results: dict[str, dict]) -> None:
+    part = path.with_name(f"{path.name}.{os.getpid()}.part")
+    part.write_text(json.dumps(results, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+    os.replace(part, path)
+
+
+@contextmanager
+def _locked(path: Path) -> Iterator[None]:
+    """Hold ``path``'s lock file: two kernels that record at once must not lose each other's numbers."""
+    lock = path.with_name(path.name + ".lock")
+    deadline = time.monotonic() + LOCK_SECONDS
+    while True:
+        try:
+            os.close(os.open(lock, os.O_CREAT | os.O_EXCL))
+            break
+        except FileExistsError:
+            if time.monotonic() > deadline:
+                raise ResultsError(
+                    f"{lock} is held by another process; if no notebook is running, delete it."
+                ) from None
+            time.sleep(0.02)
+    try:
+        yield
+    finally:
+        lock.unlink(missing_ok=True)

@@ -1,0 +1,187 @@
+"""The model: two frozen encoders, a bank of anchors, and two numbers, k and p."""
+
+from dataclasses import dataclass
+
+import torch
+
+from .embeddings import embed
+from .encoders import load_encoder, resolve_device
+from .errors import ParameterError
+from .sparse import SparseVectors, check_k_p, sparse_relative_representation
+
+DEFAULT_FRACTION = 0.1
+"""k as a share of the anchors, and below p: chosen on the validation split of the stamps (chapter 05)."""
+DEFAULT_P = 2
+DEFAULT_TEMPLATES = ("a photo of a {}.",)
+
+
+def default_k(n) -> int:
+    """Return a tenth of n anchors, at least 1 and at most the paper's 800."""
+    return min(max(1, round(DEFAULT_FRACTION * n)), 800)
+
+
+@dataclass(frozen=True)
+class Classification:
+    """What a model says of q pictures and c labels.
+
+    Attributes
+    ----------
+    labels : list of str
+    scores : Tensor of shape (q, c), float32
+        Between 0 (no anchor in common) and 1.
+    """
+
+    labels: list
+    scores: torch.Tensor
+
+    @property
+    def predicted(self) -> torch.Tensor:
+        """Position of the best label, (q,) int64; -1 where all scores are 0, so that nothing decides."""
+        best, where = self.scores.max(dim=1)
+        return torch.where(best > 0, where, -1)
+
+    @property
+    def best(self) -> list:
+        """The best label of each picture; None where nothing decides."""
+        return [self.labels[i] if i >= 0 else None for i in self.predicted.tolist()]
+
+
+class ASIF:
+    """An image–text model without training (Norelli et al., NeurIPS 2023).
+
+    Pictures and texts become sparse vectors over the same anchors and are compared by cosine.
+
+    Parameters
+    ----------
+    bank : AnchorBank
+    k : int, optional
+        Entries kept; default a tenth of the anchors, at most 800.
+    p : float
+        Exponent.
+    center : bool
+        Take the bank's mean off both modalities before the cosine. The paper does not; with encoders whose
+        vectors share a large common part it helps (chapter 03).
+    device : {"auto", "cpu", "cuda", "mps"}
+    image_encoder, text_encoder : optional
+        The bank's encoders, where they are already loaded; else they are loaded by name when first needed.
+
+    Raises
+    ------
+    ParameterError
+        If k or p is out of range.
+    IdentityError
+        If an encoder is not the one that made the bank.
+    """
+
+    def __init__(
+        self, bank, k=None, p=DEFAULT_P, *, center=True, device="auto", image_encoder=None, text_encoder=None
+    ):
+        self.bank = bank
+        self.k = default_k(len(bank)) if k is None else k
+        self.p = p
+        check_k_p(self.k, self.p, len(bank))
+        self.center, self.device = center, resolve_device(device)
+        self._encoders = {"image": image_encoder, "text": text_encoder}
+        for encoder in (image_encoder, text_encoder):
+            if encoder is not None:
+                bank.check_encoder(encoder.identity)
+
+    def encoder(self, kind):
+        """Return the bank's ``"image"`` or ``"text"`` encoder, loading it the first time."""
+        if self._encoders[kind] is None:
+            identity = self.bank.image_encoder if kind == "image" else self.bank.text_encoder
+            encoder = load_encoder(kind, identity.name, device=self.device)
+            self.bank.check_encoder(encoder.identity)
+            self._encoders[kind] = encoder
+        return self._encoders[kind]
+
+    def images(self, pictures, *, progress=False) -> SparseVectors:
+        """Return the sparse vectors of pictures, or of their (q, d_image) embeddings."""
+        return self._represent("image", pictures, progress)
+
+    def texts(self, texts, *, progress=False) -> SparseVectors:
+        """Return the sparse vectors of strings, or of their (t, d_text) embeddings."""
+        return self._represent("text", texts, progress)
+
+    def _represent(self, kind, items, progress):
+        anchors = self.bank.image if kind == "image" else self.bank.text
+        mean = (self.bank.image_mean if kind == "image" else self.bank.text_mean) if self.center else None
+        if isinstance(items, SparseVectors):
+            return items
+        z = items if isinstance(items, torch.Tensor) else embed(self.encoder(kind), items, progress=progress)
+        return sparse_relative_representation(z, anchors, self.k, self.p, mean=mean, device=self.device)
+
+    def similarity(self, pictures, texts) -> torch.Tensor:
+        """Return the (q, t) float32 scores of q pictures and t texts (items, embeddings or SparseVectors)."""
+        return self.images(pictures).similarity(self.texts(texts))
+
+    def classify(self, pictures, labels, *, templates=DEFAULT_TEMPLATES, reduce="mean") -> Classification:
+        """Zero-shot classification: the label whose prompts are most similar to the picture.
+
+        Parameters
+        ----------
+        pictures : sequence of pictures, Tensor of shape (q, d_image), or SparseVectors
+        labels : list of str
+        templates : sequence of str
+            Prompt templates, each with one ``{}`` for the label.
+        reduce : {"mean", "max"}
+            A label's score is the mean, or the largest, of the scores of its prompts.
+
+        Raises
+        ------
+        ParameterError
+            If a label is empty or there twice, a template has no ``{}``, or `reduce` is neither.
+        """
+        prompts = make_prompts(labels, templates)
+        if reduce not in ("mean", "max"):
+            raise ParameterError(f"reduce = {reduce!r}: scores over templates are reduced by 'mean' or 'max'")
+        scores = self.similarity(pictures, prompts).unflatten(1, (len(labels), len(templates)))
+        return Classification(list(labels), scores.mean(dim=2) if reduce == "mean" else scores.amax(dim=2))
+
+    def search_pictures(self, text, pictures=None, *, top=5):
+        """Return the positions and scores of the `top` pictures for one text.
+
+        `pictures` are as for `images`; left out, the bank's own.
+        """
+        pictures = self.bank.image if pictures is None else pictures
+        return _best(self.similarity(pictures, [text])[:, 0], top)
+
+    def search_captions(self, picture, captions=None, *, top=5):
+        """Return the positions and scores of the `top` captions for one picture; left out, the bank's own."""
+        captions = self.bank.text if captions is None else captions
+        return _best(self.similarity([picture], captions)[0], top)
+
+    def __repr__(self):
+        return f"ASIF({self.bank.name!r}, {len(self.bank)} anchors, k={self.k}, p={self.p}, center={self.center})"
+
+
+def make_prompts(labels, templates) -> list:
+    """Return every label in every template, label by label.
+
+    Raises
+    ------
+    ParameterError
+        If there is no label or template, a label is empty or there twice, or a template has no ``{}``.
+
+    Examples
+    --------
+    >>> make_prompts(["cat", "dog"], ["a {}", "the {}"])
+    ['a cat', 'the cat', 'a dog', 'the dog']
+    """
+    labels = list(labels)
+    if not labels or not templates:
+        raise ParameterError("there must be at least one label and one template")
+    for i, label in enumerate(labels):
+        if not isinstance(label, str) or not label.strip():
+            raise ParameterError(f"label {i + 1} of {len(labels)} is empty; give every label a name")
+        if label in labels[:i]:
+            raise ParameterError(f"the label {label!r} is there twice; the second could never win")
+    for template in templates:
+        if template.count("{}") != 1:
+            raise ParameterError(f"the template {template!r} needs one {{}} where the label goes")
+    return [template.replace("{}", label) for label in labels for template in templates]
+
+
+def _best(scores, top):
+    values, positions = scores.topk(min(top, len(scores)))
+    return positions.tolist(), values.tolist()

@@ -6,19 +6,37 @@
 ['otter']
 """
 
-from .anchors import AnchorBank
-from .datasets import Labelled, Pairs, load_labelled, load_pairs
-from .embeddings import embed
-from .encoders import EncoderIdentity, load_image_encoder, load_text_encoder
-from .errors import AsifError
-from .interpret import contributions
-from .relative import relative_representation
-from .results import record
-from .sparse import SparseVectors, sparse_relative_representation, sparsify
-from .zeroshot import ASIF, Classification
+import importlib
 
-__all__ = [
-    "ASIF", "AnchorBank", "AsifError", "Classification", "EncoderIdentity", "Labelled", "Pairs", "SparseVectors",
-    "contributions", "embed", "load_image_encoder", "load_labelled", "load_pairs", "load_text_encoder", "record",
-    "relative_representation", "sparse_relative_representation", "sparsify",
-]  # fmt: skip
+_MODULE_OF = {
+    "ASIF": "zeroshot",
+    "AnchorBank": "anchors",
+    "AsifError": "errors",
+    "Classification": "zeroshot",
+    "EncoderIdentity": "encoders",
+    "Labelled": "datasets",
+    "Pairs": "datasets",
+    "SparseVectors": "sparse",
+    "contributions": "interpret",
+    "embed": "embeddings",
+    "load_image_encoder": "encoders",
+    "load_labelled": "datasets",
+    "load_pairs": "datasets",
+    "load_text_encoder": "encoders",
+    "record": "results",
+    "relative_representation": "relative",
+    "sparse_relative_representation": "sparse",
+    "sparsify": "sparse",
+}
+__all__ = list(_MODULE_OF)
+
+
+def __getattr__(name):
+    """Import a public name when it is first used: PyTorch takes seconds, and ``asif --help`` needs none of it."""
+    if name not in _MODULE_OF:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(importlib.import_module(f".{_MODULE_OF[name]}", __name__), name)
+
+
+def __dir__():
+    return sorted({*globals(), *__all__})

@@ -62,7 +62,7 @@ class AnchorBank:
         return len(self.image)
 
     @classmethod
-    def build(cls, pairs, image_encoder, text_encoder, *, skip_broken=False, progress=True) -> "AnchorBank":
+    def build(cls, pairs, image_encoder, text_encoder, *, name=None, skip_broken=False, progress=True):
         """Encode captioned pictures into a bank.
 
         Embeddings go through the cache, so that a build that was killed goes on where it stopped.
@@ -72,6 +72,8 @@ class AnchorBank:
         pairs : Pairs
         image_encoder : ImageEncoder
         text_encoder : TextEncoder
+        name : str, optional
+            Default: the name of `pairs`.
         skip_broken : bool
             Leave out pairs whose picture cannot be read, instead of raising.
 
@@ -99,7 +101,7 @@ class AnchorBank:
         }
         table = pd.DataFrame(columns)
         identities = image_encoder.identity, text_encoder.identity
-        return cls(pairs.name, image, text, table, *identities, pairs.licence)
+        return cls(name or pairs.name, image, text, table, *identities, pairs.licence)
 
     def subset(self, rows) -> "AnchorBank":
         """Return the bank of those rows (a list or slice), in that order."""

@@ -6,8 +6,10 @@ compared by mistake.
 """
 
 import contextlib
+import copy
 import hashlib
 import importlib.metadata
+import itertools
 import json
 import logging
 import os
@@ -20,6 +22,8 @@ from pathlib import Path
 import timm
 import torch
 from safetensors import SafetensorError
+from timm.layers import BatchNormAct2d
+from torch.nn.utils.fusion import fuse_conv_bn_weights
 from tqdm.auto import tqdm
 
 from .errors import BrokenPicturesError, EncoderError, PictureError
@@ -81,16 +85,12 @@ def resolve_device(device="auto") -> torch.device:
         If PyTorch does not see such a device.
     """
     if device == "auto":
-        device = (
-            "cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu"
-        )
+        device = "cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu"
     try:
         return torch.empty(0, device=device).device
     except (RuntimeError, AssertionError) as error:
         reason = str(error).splitlines()[0]
-        raise EncoderError(
-            f"device {str(device)!r} is not available here ({reason}); use cpu or auto"
-        ) from None
+        raise EncoderError(f"device {str(device)!r} is not available here ({reason}); use cpu or auto") from None
 
 
 class ImageEncoder:
@@ -105,7 +105,8 @@ class ImageEncoder:
     """
 
     def __init__(self, model, transform, identity, device):
-        self.model = model.eval().requires_grad_(False).to(device, memory_format=torch.channels_last)
+        model = fold_batch_norm(model.eval().requires_grad_(False))
+        self.model = model.to(device, memory_format=torch.channels_last)
         self.transform, self.identity, self.device = transform, identity, device
 
     def encode(self, pictures, *, batch_size=None, progress=True) -> torch.Tensor:
@@ -210,9 +211,7 @@ class TextEncoder:
         """Yield ``(positions, (b, dim) float32 embeddings, [])`` batch by batch, as `ImageEncoder.stream`."""
         for i, text in enumerate(texts):
             if not isinstance(text, str):
-                raise EncoderError(
-                    f"text {i} is a {type(text).__name__}, not a string; pass a list of strings"
-                )
+                raise EncoderError(f"text {i} is a {type(text).__name__}, not a string; pass a list of strings")
         bar = tqdm(total=len(texts), desc=f"encoding with {self.identity.name}", unit="text",
                    disable=not progress, leave=False)  # fmt: skip
         with bar:
@@ -257,9 +256,7 @@ def load_image_encoder(name="efficientnet_lite0", *, device="auto", random_seed=
             model = timm.create_model(f"local-dir:{folder}", pretrained=True, num_classes=0)
         except (RuntimeError, ValueError, KeyError, OSError, SafetensorError) as error:
             raise EncoderError(f"{name}: timm cannot load this model ({_first_line(error)})") from error
-    return _image_encoder(
-        model, Path(name).name if source == "local folder" else str(name), source, checksum, device
-    )
+    return _image_encoder(model, Path(name).name if source == "local folder" else str(name), source, checksum, device)
 
 
 def load_text_encoder(name="all-MiniLM-L6-v2", *, device="auto") -> TextEncoder:
@@ -292,9 +289,7 @@ def load_text_encoder(name="all-MiniLM-L6-v2", *, device="auto") -> TextEncoder:
     checksum = _folder_checksum(folder, expected)
     with _quiet_transformers():
         try:
-            model = SentenceTransformer(
-                str(folder), device=str(device), model_kwargs={"use_safetensors": True}
-            )
+            model = SentenceTransformer(str(folder), device=str(device), model_kwargs={"use_safetensors": True})
         except (RuntimeError, ValueError, KeyError, OSError, SafetensorError) as error:
             message = f"{name}: sentence-transformers cannot load this model ({_first_line(error)})"
             raise EncoderError(message) from error
@@ -332,9 +327,7 @@ def _efficientnet_lite(name):
     ours = model.state_dict()
     shapes = [tensor.shape for tensor in ours.values()]
     if [tensor.shape for tensor in weights.values()] != shapes:
-        raise EncoderError(
-            f"{name}: the tensors of {package} do not fit timm's tf_{name}; use another timm version"
-        )
+        raise EncoderError(f"{name}: the tensors of {package} do not fit timm's tf_{name}; use another timm version")
     model.load_state_dict(dict(zip(ours, weights.values(), strict=True)))
     model.reset_classifier(0)
     return model, f"package {package}", checksum
@@ -348,6 +341,29 @@ def _random_image_encoder(name, seed, device):
     for key, tensor in model.state_dict().items():
         digest.update(key.encode() + tensor.numpy().tobytes())
     return _image_encoder(model, f"{name} with random weights", f"seed {seed}", digest.hexdigest(), device)
+
+
+def fold_batch_norm(model):
+    """Return a copy of `model` whose batch norms are part of the convolutions before them; same outputs, fewer passes.
+
+    In a frozen model a batch norm is a scale and a shift for each channel, which a convolution can absorb. That one
+    child follows another in a module does not prove that data flow so: the copy is tried on a random input, and
+    where it does not agree, the model is returned as it is.
+    """
+    folded = copy.deepcopy(model)
+    for module in folded.modules():
+        children = list(module.named_children())
+        for (_, conv), (name, norm) in itertools.pairwise(children):
+            if isinstance(conv, torch.nn.Conv2d) and isinstance(norm, torch.nn.BatchNorm2d):
+                statistics = norm.running_mean, norm.running_var, norm.eps, norm.weight, norm.bias
+                conv.weight, conv.bias = fuse_conv_bn_weights(conv.weight, conv.bias, *statistics)
+                rest = [norm.drop, norm.act] if isinstance(norm, BatchNormAct2d) else []
+                setattr(module, name, torch.nn.Sequential(*rest))
+    side = model.pretrained_cfg.get("input_size", (3, 224, 224))[-1] if hasattr(model, "pretrained_cfg") else 224
+    picture = torch.rand(1, 3, side, side, generator=torch.Generator().manual_seed(0))
+    with torch.inference_mode():
+        plain, quick = model(picture), folded(picture)
+    return folded if torch.allclose(plain, quick, rtol=1e-3, atol=1e-3 * plain.abs().max().item()) else model
 
 
 # -- where weights come from -----------------------------------------------------------------------------
@@ -403,9 +419,7 @@ def _model_folder(name, kind):
 
     patterns = ["*.json", "*.txt", "*.model", "*.safetensors"]
     try:
-        folder = Path(
-            snapshot_download(repository, allow_patterns=patterns, ignore_patterns=["onnx/*", "openvino/*"])
-        )
+        folder = Path(snapshot_download(repository, allow_patterns=patterns, ignore_patterns=["onnx/*", "openvino/*"]))
     except (HfHubHTTPError, HFValidationError, LocalEntryNotFoundError, OSError) as error:
         raise EncoderError(
             f"{name}: is no folder and no encoder of the package registry, and the hub did not give "

@@ -1,0 +1,59 @@
+# make workbook   set up, run all chapters, write the report      (DEVICE=cpu|cuda|mps|auto, PROFILE=offline|hub)
+# make test       set up, run the tests
+# make lab        set up, open JupyterLab
+# Each does all the set-up that it needs, and reuses what is there.
+
+PYTHON  ?= python3
+VENV    ?= .venv
+DEVICE  ?= auto
+PROFILE ?= offline
+CACHE   := $(or $(ASIF_CACHE),data/cache)
+BIN     := $(VENV)/bin
+ASIF    := $(BIN)/asif
+DATA    := stamps fashion_mnist
+STAMP   := $(VENV)/.installed
+
+export HF_HUB_DISABLE_TELEMETRY := 1
+export TOKENIZERS_PARALLELISM := false
+
+.PHONY: workbook test lab setup notebooks readme lint bench clean
+
+workbook: setup
+	$(BIN)/python -m asif_lib.report --device $(DEVICE) --profile $(PROFILE)
+
+test: setup
+	$(BIN)/python -m ruff check .
+	$(BIN)/python -m asif_lib.editions check
+	DEVICE=$(DEVICE) $(BIN)/python -m pytest $(PYTEST_ARGS)
+
+lab: setup
+	$(BIN)/jupyter lab notebooks
+
+setup: $(STAMP)
+	@echo "set-up: packages in $(VENV), data and banks in $(CACHE)"
+	@$(ASIF) data $(DATA) > /dev/null
+	@test -f $(CACHE)/banks/stamps/bank.json && echo "bank stamps: already here" || $(ASIF) bank build stamps --device $(DEVICE)
+
+$(STAMP): pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.version_info >= (3, 11) or sys.exit("the workbook needs Python 3.11 or newer; this is " + sys.version.split()[0] + "; name another with: make PYTHON=python3.12")'
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e ".[dev]"
+	@touch $@
+
+# the student and the solved edition, from notebooks/source
+notebooks: $(STAMP)
+	$(BIN)/python -m asif_lib.editions build
+
+# the table of the last `make workbook` into the README
+readme: $(STAMP)
+	$(BIN)/python -m asif_lib.results README.md
+
+lint: $(STAMP)
+	$(BIN)/python -m ruff check .
+	$(BIN)/python -m ruff format --check .
+
+bench: setup
+	$(BIN)/python benchmarks/encoding.py
+
+clean:
+	rm -rf build $(VENV)

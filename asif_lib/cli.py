@@ -1,0 +1,396 @@
+"""The command ``asif``: look after data and banks, classify, search, evaluate."""
+
+import argparse
+import json
+import sys
+import textwrap
+import time
+
+from .errors import AsifError, DataError
+
+
+def main(argv=None) -> int:
+    """Run the command; return the exit status: 0, 1 on bad input, 2 on wrong usage, 130 after Ctrl-C."""
+    arguments = _parser().parse_args(argv)
+    try:
+        result, text = arguments.run(arguments)
+    except AsifError as error:
+        print(f"asif: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print(
+            "asif: interrupted; embeddings that were computed are kept, so a second run goes on here",
+            file=sys.stderr,
+        )
+        return 130
+    except BrokenPipeError:
+        return 1
+    print(json.dumps(result, ensure_ascii=False) if arguments.json else text)
+    return 1 if result is False or (isinstance(result, dict) and result.get("ok") is False) else 0
+
+
+# -- the arguments ---------------------------------------------------------------------------------------
+
+
+def _parser():
+    parser = argparse.ArgumentParser(
+        prog="asif",
+        description="An image–text model without training: two frozen encoders and a bank of captioned pictures.",
+        epilog=_examples(
+            "asif check",
+            'asif classify otter.jpg --labels "an otter,a beaver"',
+            'asif search "a red bird" --in ~/Pictures',
+            "asif evaluate FOLDER --json",
+        ),
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+
+    _command(
+        commands,
+        "check",
+        _check,
+        "say whether this machine can run the workbook, and what to do if not",
+        "asif check",
+    )
+
+    command = _command(
+        commands,
+        "data",
+        _data,
+        "list the data sets, or fetch and verify those named",
+        "asif data",
+        "asif data stamps fashion_mnist",
+    )
+    command.add_argument("names", nargs="*", metavar="NAME")
+
+    bank = commands.add_parser("bank", help="build a bank of anchors, or describe one")
+    bank_commands = bank.add_subparsers(required=True, metavar="COMMAND")
+    command = _command(
+        bank_commands, "build", _bank_build, "encode captioned pictures into a bank",
+        "asif bank build stamps", "asif bank build birds --from FOLDER_WITH_METADATA_CSV",
+    )  # fmt: skip
+    command.add_argument("name", metavar="NAME")
+    command.add_argument(
+        "--from",
+        dest="source",
+        metavar="FOLDER",
+        help="a folder with a captions table; default: the data set NAME",
+    )
+    command.add_argument("--image-encoder", default="efficientnet_lite0", metavar="NAME")
+    command.add_argument("--text-encoder", default="all-MiniLM-L6-v2", metavar="NAME")
+    _add_device(command)
+    _add_skip_broken(command)
+    command = _command(bank_commands, "info", _bank_info, "describe a bank", "asif bank info stamps")
+    command.add_argument("name", metavar="NAME", nargs="?", default="stamps")
+
+    command = _command(
+        commands, "classify", _classify, "the best of your labels for each picture, and the anchors that decided",
+        'asif classify cat.jpg dog.png --labels "a cat,a dog"',
+        'asif classify cat.jpg --labels "cat,dog" --template "a photo of a {}" --template "a drawing of a {}"',
+    )  # fmt: skip
+    command.add_argument("pictures", nargs="+", metavar="PICTURE")
+    command.add_argument("--labels", required=True, metavar="A,B,…", help="separated by commas")
+    _add_templates(command, "a photo of {}.")
+    _add_model(command)
+    _add_skip_broken(command)
+
+    command = _command(
+        commands, "search", _search, "the pictures that a text describes best",
+        'asif search "a red bird"', 'asif search "a red bird" --in FOLDER --top 3',
+    )  # fmt: skip
+    command.add_argument("text", metavar="TEXT")
+    command.add_argument("--in", dest="folder", metavar="FOLDER", help="pictures to search; default: the bank's own")
+    command.add_argument("--top", type=int, default=5, metavar="N", help="how many to show (default 5)")
+    _add_model(command)
+    _add_skip_broken(command)
+
+    command = _command(
+        commands, "evaluate", _evaluate, "zero-shot accuracy on a folder of class folders, whose names are the labels",
+        "asif evaluate FOLDER", "asif evaluate FOLDER --json --k 50 --p 4",
+    )  # fmt: skip
+    command.add_argument("folder", metavar="FOLDER")
+    _add_templates(command, "a photo of a {}.")
+    _add_model(command)
+    _add_skip_broken(command)
+    return parser
+
+
+def _command(commands, name, run, summary, *examples):
+    command = commands.add_parser(
+        name,
+        help=summary,
+        description=summary[0].upper() + summary[1:] + ".",
+        epilog=_examples(*examples),
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    command.add_argument("--json", action="store_true", help="print one JSON value")
+    command.set_defaults(run=run)
+    return command
+
+
+def _examples(*lines):
+    return "examples:\n" + textwrap.indent("\n".join(lines), "  ")
+
+
+def _add_device(command):
+    command.add_argument("--device", default="auto", metavar="NAME", help="auto (default), cpu, cuda or mps")
+
+
+def _add_model(command):
+    command.add_argument("--bank", default="stamps", metavar="NAME", help="a bank's name or folder (default stamps)")
+    command.add_argument(
+        "--k", type=int, metavar="K", help="entries kept (default: a tenth of the anchors, at most 800)"
+    )
+    command.add_argument("--p", type=float, default=2.0, metavar="P", help="exponent (default 2)")
+    _add_device(command)
+
+
+def _add_templates(command, default):
+    command.add_argument(
+        "--template", dest="templates", action="append", metavar="TEXT", default=None,
+        help=f"prompt with {{}} for the label; may be repeated (default {default!r})",
+    )  # fmt: skip
+    command.add_argument("--reduce", choices=["mean", "max"], default="mean", help="over templates (default mean)")
+    command.set_defaults(default_template=default)
+
+
+def _add_skip_broken(command):
+    command.add_argument(
+        "--skip-broken", action="store_true", help="leave out pictures that cannot be read, naming them"
+    )
+
+
+# -- what the commands do: arguments -> (JSON value, text) -----------------------------------------------
+
+
+def _check(arguments):
+    from .check import check_machine
+
+    rows = check_machine()
+    ok = all(row["ok"] for row in rows)
+    lines = [
+        f"{'OK  ' if row['ok'] else 'FAIL'} {row['what']}: {row['found']}"
+        + ("" if row["ok"] else f"\n     → {row['todo']}")
+        for row in rows
+    ]
+    return {"ok": ok, "checks": rows}, "\n".join(lines)
+
+
+def _data(arguments):
+    from .providers import catalogue, dataset_dir, fetch
+
+    for name in arguments.names:
+        there = dataset_dir(name).exists()
+        fetch(name)
+        if there:
+            print(f"{name}: already here, verified", file=sys.stderr)
+    rows = []
+    for name, entry in catalogue().items():
+        if not arguments.names or name in arguments.names:
+            keys = ("kind", "title", "licence", "size_mb", "homepage")
+            folder = str(dataset_dir(name)) if dataset_dir(name).exists() else None
+            rows.append({"name": name, **{key: entry[key] for key in keys}, "folder": folder})
+    text = "\n".join(
+        f"{row['name']}  ({row['kind']}, licence {row['licence']}, {row['size_mb']} MB)\n  {row['title']}\n  "
+        + (f"in {row['folder']}" if row["folder"] else f"not fetched; run: asif data {row['name']}")
+        for row in rows
+    )
+    return rows, text
+
+
+def _bank_build(arguments):
+    from .datasets import load_pairs
+
+    pairs = load_pairs(arguments.source or arguments.name)
+    bank, folder = _build(arguments.name, pairs, arguments)
+    return _describe(bank, folder), f"bank {bank.name!r}: {len(bank)} anchors, in {folder}"
+
+
+def _build(name, pairs, arguments):
+    from .anchors import AnchorBank, bank_dir
+    from .encoders import load_image_encoder, load_text_encoder
+
+    image_encoder = load_image_encoder(arguments.image_encoder, device=arguments.device)
+    text_encoder = load_text_encoder(arguments.text_encoder, device=arguments.device)
+    skip = arguments.skip_broken
+    bank = AnchorBank.build(pairs, image_encoder, text_encoder, skip_broken=skip, name=name)
+    _name_left_out(len(pairs) - len(bank))
+    return bank, bank.save(bank_dir(name))
+
+
+def _bank_info(arguments):
+    from .anchors import AnchorBank, bank_dir
+
+    bank = AnchorBank.load(arguments.name)
+    about = _describe(bank, bank_dir(arguments.name))
+    return about, "\n".join(f"{key:15} {value}" for key, value in about.items())
+
+
+def _describe(bank, folder):
+    return {
+        "name": bank.name,
+        "folder": str(folder),
+        "anchors": len(bank),
+        "groups": int(bank.pairs["group"].nunique()),
+        "repeated_captions": int(bank.pairs["caption"].duplicated().sum()),
+        "image_encoder": str(bank.image_encoder),
+        "text_encoder": str(bank.text_encoder),
+        "dtype": str(bank.image.dtype).removeprefix("torch."),
+        "megabytes": round((bank.image.nbytes + bank.text.nbytes) / 1e6, 1),
+        "licence": bank.licence,
+    }
+
+
+def _classify(arguments):
+    labels = [label.strip() for label in arguments.labels.split(",")]
+    from .zeroshot import make_prompts
+
+    templates = arguments.templates or [arguments.default_template]
+    make_prompts(labels, templates)  # before any slow work
+    model = _model(arguments)
+    z, kept = _embed(model, arguments.pictures, arguments)
+    vectors = model.images(z)
+    answer = model.classify(vectors, labels, templates=templates, reduce=arguments.reduce)
+    rows, lines = [], []
+    for row, position in enumerate(kept):
+        picture = str(arguments.pictures[position])
+        best, scores = answer.best[row], answer.scores[row].tolist()
+        ranking = sorted(zip(labels, scores, strict=True), key=lambda pair: -pair[1])
+        anchors = _deciding_anchors(model, vectors[[row]], best, templates)
+        rows.append({"picture": picture, "best": best, "scores": dict(ranking), "anchors": anchors})
+        verdict = best or "undecided: no anchor in common with any label"
+        lines.append(f"{picture}: {verdict}")
+        lines.append("  " + ", ".join(f"{label} {score:.3f}" for label, score in ranking))
+        if anchors:
+            lines.append("  decided by " + "; ".join(f"{a['caption']} ({a['share']:.0%})" for a in anchors))
+    return rows, "\n".join(lines)
+
+
+def _deciding_anchors(model, vector, label, templates, top=3):
+    """The anchors with the largest contributions to the score of the label under its best template."""
+    from .interpret import contributions
+
+    if label is None:
+        return []
+    texts = model.texts([template.replace("{}", label) for template in templates])
+    best = int(vector.similarity(texts).argmax())
+    table = contributions(vector, texts[[best]], model.bank.pairs)
+    shares = table.contribution / table.contribution.sum()
+    return [
+        {"id": row.id, "caption": row.caption, "share": float(share)}
+        for row, share in zip(table.head(top).itertuples(), shares, strict=False)
+    ]
+
+
+def _search(arguments):
+    from .errors import ParameterError
+
+    if not arguments.text.strip():
+        raise ParameterError("the text to search for is empty")
+    if arguments.top < 1:
+        raise ParameterError(f"--top {arguments.top}: show at least one picture")
+    if arguments.folder:
+        from .datasets import picture_files
+
+        files = picture_files(arguments.folder)
+        model = _model(arguments)
+        z, kept = _embed(model, files, arguments)
+        names, captions = [str(files[i]) for i in kept], [None] * len(kept)
+    else:
+        model = _model(arguments)
+        z, names, captions = model.bank.image, model.bank.pairs["picture"], model.bank.pairs["caption"]
+    positions, scores = model.search_pictures(arguments.text, z, top=arguments.top)
+    rows = [
+        {"picture": names[i], "score": score, **({"caption": captions[i]} if captions[i] else {})}
+        for i, score in zip(positions, scores, strict=True)
+    ]
+    lines = [
+        f"{row['score']:.3f}  {row['picture']}" + (f"  {row['caption']}" if "caption" in row else "") for row in rows
+    ]
+    return rows, "\n".join(lines)
+
+
+def _evaluate(arguments):
+    from .datasets import load_labelled
+    from .evaluation import accuracy
+    from .zeroshot import make_prompts
+
+    start = time.perf_counter()
+    data = load_labelled(_existing_folder(arguments.folder))
+    templates = arguments.templates or [arguments.default_template]
+    make_prompts(data.classes, templates)  # before any slow work
+    model = _model(arguments)
+    z, kept = _embed(model, data.pictures, arguments)
+    predicted = model.classify(z, data.classes, templates=templates, reduce=arguments.reduce).predicted
+    measure = accuracy(predicted, data.labels[kept])
+    result = {
+        "folder": str(arguments.folder),
+        "n": measure.n,
+        "left_out": len(data) - len(kept),
+        "classes": data.classes,
+        "accuracy": measure.value,
+        "ci95": list(measure.ci),
+        "chance": 1 / len(data.classes),
+        "undecided": int((predicted < 0).sum()),
+        "bank": model.bank.name,
+        "anchors": len(model.bank),
+        "image_encoder": model.bank.image_encoder.name,
+        "text_encoder": model.bank.text_encoder.name,
+        "k": model.k,
+        "p": model.p,
+        "templates": templates,
+        "reduce": arguments.reduce,
+        "device": str(model.device),
+        "seconds": round(time.perf_counter() - start, 2),
+    }
+    text = (
+        f"accuracy {measure} (chance {result['chance']:.1%})\n"
+        f"{len(data.classes)} classes: {', '.join(data.classes)}\n"
+        f"{model}, {result['image_encoder']} × {result['text_encoder']}, {result['seconds']} s"
+    )
+    return result, text
+
+
+def _existing_folder(folder):
+    from pathlib import Path
+
+    if not Path(folder).is_dir():
+        raise DataError(f"{folder}: there is no such folder")
+    return Path(folder)
+
+
+def _model(arguments):
+    """The model over the bank that the user named; a bank of the catalogue is built when it is first asked for."""
+    from .anchors import AnchorBank, bank_dir
+    from .providers import catalogue
+    from .zeroshot import ASIF
+
+    missing = not (bank_dir(arguments.bank) / "bank.json").exists()
+    if missing and catalogue().get(arguments.bank, {}).get("kind") == "pairs":
+        print(f"bank {arguments.bank!r} is not here yet: building it, once", file=sys.stderr)
+        _bank_build(_parser().parse_args(["bank", "build", arguments.bank, "--device", arguments.device]))
+    return ASIF(AnchorBank.load(arguments.bank), arguments.k, arguments.p, device=arguments.device)
+
+
+def _embed(model, pictures, arguments):
+    from .embeddings import embed_readable
+    from .errors import BrokenPicturesError
+
+    z, kept, errors = embed_readable(model.encoder("image"), pictures)
+    if errors and not arguments.skip_broken:
+        raise BrokenPicturesError(errors)
+    for error in errors:
+        print(f"left out: {error}", file=sys.stderr)
+    if not kept:
+        raise DataError("there is no picture left to work on")
+    return z, kept
+
+
+def _name_left_out(count):
+    if count:
+        print(f"left out: {count} pairs whose picture cannot be read", file=sys.stderr)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

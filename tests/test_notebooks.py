@@ -1,0 +1,80 @@
+"""Every chapter, in both editions, runs from start to end; and the README tells what the run recorded."""
+
+import os
+import re
+
+import nbformat
+import pytest
+
+from asif_lib.editions import CHAPTERS
+from asif_lib.paths import ROOT, build_dir
+from asif_lib.report import render, run_notebook
+from asif_lib.results import BEGIN, END, load_results, result_cells
+
+pytestmark = pytest.mark.notebooks
+
+NOTEBOOKS = [
+    path.relative_to(ROOT / "notebooks").as_posix()
+    for folder in ("notebooks", "notebooks/solutions")
+    for path in sorted((ROOT / folder).glob(f"{CHAPTERS}.ipynb"))
+]
+PARAMETERS = {"device": os.environ.get("DEVICE", "auto"), "profile": "offline", "seed": 0, "fast": False}
+
+
+@pytest.fixture(scope="module")
+def run_folder(stamps_bank):
+    """What the runs write goes beside a reader's own results, not over them."""
+    folder = build_dir() / "tests"
+    before = os.environ.get("ASIF_BUILD")
+    os.environ["ASIF_BUILD"] = str(folder)
+    (folder / "results.json").unlink(missing_ok=True)
+    yield folder
+    if before is None:
+        del os.environ["ASIF_BUILD"]
+    else:
+        os.environ["ASIF_BUILD"] = before
+
+
+def test_both_editions_of_all_chapters_are_there():
+    chapters = sorted(path.stem for path in (ROOT / "notebooks" / "source").glob("*.py"))
+    assert [name[:2] for name in chapters] == ["00", "01", "02", "03", "04", "05"]
+    assert [f"{name}.ipynb" for name in chapters] + [f"solutions/{name}.ipynb" for name in chapters] == NOTEBOOKS
+
+
+@pytest.mark.parametrize("name", NOTEBOOKS)
+def test_notebook_runs(name, run_folder):
+    output = run_folder / "notebooks" / name
+    run_notebook(ROOT / "notebooks" / name, output, PARAMETERS)
+    executed = nbformat.read(output, as_version=4)
+    verdicts = [
+        data["text/plain"]
+        for cell in executed.cells
+        if "check" in cell.metadata.get("tags", [])
+        for result in cell.outputs
+        if "text/html" in (data := result.get("data", {}))
+    ]
+    assert verdicts or name.endswith("00_start_here.ipynb")
+    expected = "right" if name.startswith("solutions/") else "not attempted"
+    assert all(f": {expected}." in verdict for verdict in verdicts), verdicts
+    printed = [o.text for cell in executed.cells for o in cell.get("outputs", []) if o.get("name") == "stderr"]
+    assert not any("Warning" in text for text in printed), printed
+    assert "<img" in render(output)
+
+
+def test_readme_and_results_agree(run_folder):
+    """Runs after the notebooks; another processor may move a figure by an item or two, not by more."""
+    results = load_results(run_folder / "results.json")
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    table = readme[readme.index(BEGIN) : readme.index(END)]
+    rows = [
+        tuple(cell.strip() for cell in line.strip("|").split("|")) for line in table.splitlines() if line[:1] == "|"
+    ]
+    printed = {row[0]: number(row[1]) for row in rows[2:]}
+    measured = {what: number(value) for what, value, *_ in (result_cells(*item) for item in results.items())}
+    assert set(printed) == set(measured)
+    for what, value in measured.items():
+        assert printed[what] == pytest.approx(value, rel=0.05, abs=1.5), what
+
+
+def number(cell):
+    return float(re.match(r"[\d.,−-]+", cell).group().replace("−", "-").replace(",", ""))

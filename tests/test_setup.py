@@ -1,0 +1,72 @@
+"""The files that set the workbook up agree with each other."""
+
+import re
+import subprocess
+import tomllib
+import zipfile
+
+import pytest
+
+from asif_lib.paths import ROOT
+
+CONDA_NAMES = {"torch": "pytorch", "matplotlib": "matplotlib-base"}
+
+
+@pytest.fixture(scope="module")
+def project():
+    return tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+
+
+def ranges(requirements):
+    return dict(re.fullmatch(r"([\w-]+)(.*)", requirement).groups() for requirement in requirements)
+
+
+def test_environment_yml_asks_for_the_same_ranges(project):
+    lines = re.findall(r"^ +- ([\w-]+[<>=].*)$", (ROOT / "environment.yml").read_text(), flags=re.M)
+    conda = ranges(lines)
+    assert conda.pop("python") == project["requires-python"]
+    ours = {CONDA_NAMES.get(name, name): spec for name, spec in ranges(project["dependencies"]).items()}
+    assert conda == ours
+
+
+def test_the_scale_extra_holds_the_optional_encoders(project):
+    from asif_lib.encoders import MPNET_PACKAGES, REGISTRY_IMAGE_ENCODERS
+
+    extra = set(ranges(project["optional-dependencies"]["scale"]))
+    packages = {package for package, _ in REGISTRY_IMAGE_ENCODERS.values()}
+    assert extra | set(ranges(project["dependencies"])) >= packages | set(MPNET_PACKAGES)
+
+
+def test_notebooks_carry_no_outputs():
+    import nbformat
+
+    for path in (ROOT / "notebooks").rglob("*.ipynb"):
+        if ".ipynb_checkpoints" not in path.parts:
+            for cell in nbformat.read(path, as_version=4).cells:
+                assert not cell.get("outputs") and not cell.get("execution_count"), path
+
+
+def test_makefile_offers_the_three_ways_in():
+    makefile = (ROOT / "Makefile").read_text()
+    readme = (ROOT / "README.md").read_text()
+    for target in ("workbook", "test", "lab"):
+        assert re.search(rf"^{target}: setup$", makefile, flags=re.M)
+        assert f"make {target}" in readme
+
+
+def test_old_python_is_refused_in_words(tmp_path):
+    old = tmp_path / "python3"
+    old.write_text("#!/bin/sh\necho 'the workbook needs Python 3.11 or newer; this is 3.8' >&2\nexit 1\n")
+    old.chmod(0o755)
+    command = ["make", "-C", str(ROOT), f"PYTHON={old}", f"VENV={tmp_path / 'venv'}", "setup"]
+    run = subprocess.run(command, capture_output=True, text=True)
+    assert run.returncode != 0 and "Python 3.11 or newer" in run.stderr
+    assert not (tmp_path / "venv").exists()
+
+
+def test_a_wheel_carries_the_catalogue(tmp_path):
+    from hatchling.builders.wheel import WheelBuilder
+
+    wheel = next(WheelBuilder(str(ROOT)).build(directory=str(tmp_path)))
+    names = zipfile.ZipFile(wheel).namelist()
+    assert "asif_lib/catalogue.toml" in names and "asif_lib/templates/style.css" in names

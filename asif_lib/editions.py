@@ -61,9 +61,7 @@ def editions(source: Path | str) -> tuple[NotebookNode, NotebookNode]:
         for cells, text in ((student, unsolved), (solved, complete)):
             make = getattr(nbformat.v4, f"new_{cell.cell_type}_cell")
             cells.append(make(source=text, metadata=metadata, id=cell_id))
-    title = next(
-        (t for cell in parsed.cells if cell.cell_type == "markdown" and (t := heading(cell.source))), ""
-    )
+    title = next((t for cell in parsed.cells if cell.cell_type == "markdown" and (t := heading(cell.source))), "")
     metadata = _METADATA | {"title": title or source.stem}
     return _notebook(student, metadata), _notebook(solved, metadata)
 

@@ -80,7 +80,7 @@ class NotebookError(ReportError):
 
 
 class HiddenError(NotebookError):
-    """A widget's callback raised an exception, which Jupyter keeps in the widget and lets pass."""
+    """An exception that papermill lets pass: in a widget's callback, or a cell that exits early."""
 
 
 # Running ---------------------------------------------------------------------------------------------
@@ -96,7 +96,7 @@ def run_notebook(path: Path | str, output: Path | str, parameters: dict) -> floa
     NotebookError
         A cell raised an exception or the kernel died; the message names notebook and cell.
     HiddenError
-        All cells ran, but a widget's callback raised an exception.
+        A widget's callback raised an exception, or a cell called ``sys.exit()``.
     """
     path, output = Path(path).resolve(), Path(output).resolve()
     output.parent.mkdir(parents=True, exist_ok=True)
@@ -130,9 +130,7 @@ def _hidden_errors(notebook: NotebookNode) -> Iterator[tuple[str, dict]]:
     """Errors among the outputs of cells and in widget states, each with the name of its place."""
     state = notebook.metadata.get("widgets", {}).get(_STATE, {}).get("state", {})
     unseen = {
-        model: error
-        for model, widget in state.items()
-        for error in _errors(widget.get("state", {}).get("outputs", []))
+        model: error for model, widget in state.items() for error in _errors(widget.get("state", {}).get("outputs", []))
     }
     for number, cell in enumerate(notebook.cells):
         for error in _errors(cell.get("outputs", [])):
@@ -322,7 +320,6 @@ class _Finder(HTMLParser):
 def _without_scripts(notebook: NotebookNode) -> NotebookNode:
     """A copy without widgets (a note stands for each), JavaScript, and parameters that were overruled."""
     notebook = copy.deepcopy(notebook)
-    notebook.metadata.pop("widgets", None)
     tags = [cell.metadata.get("tags", []) for cell in notebook.cells]
     if any("injected-parameters" in of_cell for of_cell in tags):
         notebook.cells = [
@@ -485,7 +482,7 @@ def _row(path: Path, folder: Path, pages: Path, seconds: float, reused: bool) ->
     asked = MarkdownWithMath(renderer=renderer).render(question(notebook)).strip()
     return {
         "name": path.stem,
-        "title": _title(notebook, path.stem),
+        "title": re.sub(r"^\d\d\s*·\s*", "", _title(notebook, path.stem)),  # the index sets the number itself
         "question": jinja2.utils.markupsafe.Markup(asked.removeprefix("<p>").removesuffix("</p>")),
         "duration": _duration(seconds),
         "reused": reused,
@@ -508,9 +505,7 @@ def _index(rows: list[dict], parameters: dict, edition: str) -> str:
         "Python": platform.python_version(),
         **{name: version for name in packages if (version := _version(name))},
     }
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(TEMPLATES), autoescape=True, trim_blocks=True
-    )
+    environment = jinja2.Environment(loader=jinja2.FileSystemLoader(TEMPLATES), autoescape=True, trim_blocks=True)
     style = jinja2.utils.markupsafe.Markup((TEMPLATES / "style.css").read_text(encoding="utf-8"))
     return environment.get_template("index.html.j2").render(
         title=TITLE, paragraph=PARAGRAPH, style=style, chapters=rows, results=results, facts=facts

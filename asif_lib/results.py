@@ -3,6 +3,7 @@
 import json
 import math
 import os
+import sys
 import time
 import warnings
 from collections.abc import Iterator
@@ -212,13 +213,9 @@ def _read_or_start_afresh(path: Path) -> dict[str, dict]:
     except NoResultsError:
         return {}
     except ResultsError:
-        kept = next(
-            kept for i in range(1, 10_000) if not (kept := path.with_suffix(f".damaged-{i}.json")).exists()
-        )
+        kept = next(kept for i in range(1, 10_000) if not (kept := path.with_suffix(f".damaged-{i}.json")).exists())
         os.replace(path, kept)
-        warnings.warn(
-            f"{path} was damaged: it now stands as {kept.name}, and results start afresh.", stacklevel=3
-        )
+        warnings.warn(f"{path} was damaged: it now stands as {kept.name}, and results start afresh.", stacklevel=3)
         return {}
 
 
@@ -247,3 +244,8 @@ def _locked(path: Path) -> Iterator[None]:
         yield
     finally:
         lock.unlink(missing_ok=True)
+
+
+if __name__ == "__main__":  # python -m asif_lib.results README.md: put the table of the last run into the file
+    readme = Path(sys.argv[1])
+    readme.write_text(replace_table(readme.read_text(encoding="utf-8"), load_results()), encoding="utf-8")

@@ -83,9 +83,7 @@ def test_an_exception_names_notebook_and_cell(tmp_path):
     path = write(tmp_path / "03_relative.ipynb", "# Title", cell)
     with pytest.raises(NotebookError) as error:
         run_notebook(path, tmp_path / "out.ipynb", {})
-    assert str(error.value) == (
-        "03_relative.ipynb, cell 2 (`for x in [0]:`): ZeroDivisionError: division by zero"
-    )
+    assert str(error.value) == ("03_relative.ipynb, cell 2 (`for x in [0]:`): ZeroDivisionError: division by zero")
     assert "1 / x" in error.value.traceback and "\x1b" not in error.value.traceback
 
 
@@ -109,7 +107,7 @@ def test_a_widget_that_works_is_no_error(tmp_path):
     executed = nbformat.read(tmp_path / "out.ipynb", as_version=4)
     assert "OutputModel" in json.dumps(executed.metadata["widgets"])  # the scan has something to scan
     page = render(tmp_path / "out.ipynb")
-    assert "<script" not in page and "widget-note" in page
+    assert "<script" not in page and 'class="widget-note"' in page
 
 
 def test_an_exception_that_a_cell_displays_is_found(tmp_path):
@@ -119,6 +117,18 @@ def test_an_exception_that_a_cell_displays_is_found(tmp_path):
     )
     with pytest.raises(NotebookError, match=r"cell 1 .*ZeroDivisionError"):
         run_notebook(path, tmp_path / "out.ipynb", {})
+
+
+def test_a_notebook_that_exits_early_is_no_success(tmp_path):
+    path = write(tmp_path / "a.ipynb", "import sys\nsys.exit(0)", "print('never')")
+    with pytest.raises(HiddenError, match=r"cell 1 .*SystemExit"):
+        run_notebook(path, tmp_path / "out.ipynb", {})
+
+
+def test_an_exception_in_a_widget_that_is_not_shown_is_found(tmp_path):
+    code = "from ipywidgets import Output\nout = Output()\nwith out:\n    1 / 0"
+    with pytest.raises(HiddenError, match=r"a\.ipynb, a widget: ZeroDivisionError"):
+        run_notebook(write(tmp_path / "a.ipynb", code), tmp_path / "out.ipynb", {})
 
 
 # Rendering -------------------------------------------------------------------------------------------
@@ -174,9 +184,7 @@ def test_a_formula_that_does_not_convert_stays_as_source_with_a_warning(tmp_path
 
 
 def test_links_hold_from_the_folder_of_the_report(tmp_path):
-    page = page_of(
-        tmp_path, MARKDOWN, page_folder=tmp_path / "build" / "report", previous="00_a", next="02_b"
-    )
+    page = page_of(tmp_path, MARKDOWN, page_folder=tmp_path / "build" / "report", previous="00_a", next="02_b")
     links = {a.get("href") for a in Tags(page).all("a")}
     assert {"01_encoders.html#part", "../../asif_lib/relative.py", "https://arxiv.org"} <= links
     assert {"index.html", "00_a.html", "02_b.html"} <= links
@@ -207,7 +215,8 @@ def test_a_page_that_does_not_stand_alone_is_refused(tmp_path, markdown):
 def test_loads_from_elsewhere_also_looks_into_styles():
     page = "<style>@import 'https://x.org/a.css'; p {background: url(//x.org/b)}</style>"
     page += '<p style="background: url(c.png)"><i style="background: url(data:image/png;base64,)">url(d)</i>'
-    assert loads_from_elsewhere(page) == ["https://x.org/a.css", "//x.org/b", "c.png"]
+    page += '<svg><use xlink:href="#here"/><image xlink:href="e.png"/></svg>'
+    assert loads_from_elsewhere(page) == ["https://x.org/a.css", "//x.org/b", "c.png", "e.png"]
 
 
 @pytest.mark.parametrize(
@@ -231,19 +240,22 @@ RECORD = "from asif_lib.results import record\nrecord({!r}, 0.25, n=100)"
 @pytest.fixture
 def notebooks(tmp_path):
     folder = tmp_path / "notebooks"
-    start = "# Strangers?\n\n> Can two strangers talk, at $k=5$?"
+    start = "# 00 · Strangers?\n\n> Can two strangers talk, at $k=5$?"
     write(folder / "00_start_here.ipynb", start, PARAMETERS_CELL, RECORD.format("strangers, R@1"))
     write(folder / "01_encoders.ipynb", "# Encoders & friends", PARAMETERS_CELL, "print(device)")
     return folder
 
 
-def test_the_whole_report_and_its_second_run(notebooks, build, capsys):
+def test_the_whole_report(notebooks, build, capsys):
     index = build_report({"device": "cpu"}, notebooks=notebooks)
     assert index == build / "report" / "index.html"
     assert capsys.readouterr().out.splitlines()[-1] == f"report: {index}"
     page = index.read_text()
-    assert "Strangers?" in page and "Can two strangers talk, at <math" in page
-    assert "Encoders &amp; friends" in page
+    assert (
+        ">00 · Strangers?<" in page
+        and ">01 · Encoders &amp; friends<" in page
+        and "Can two strangers talk, at <math" in page
+    )
     assert "strangers, R@1" in page and "25.0 %" in page
     assert loads_from_elsewhere(page) == [] and Tags(page).all("script") == []
     for link in [a["href"] for a in Tags(page).all("a")]:
@@ -252,22 +264,44 @@ def test_the_whole_report_and_its_second_run(notebooks, build, capsys):
     neighbours = {(a["rel"], a["href"]) for a in Tags(first).all("a") if "rel" in a}
     assert neighbours == {("next", "01_encoders.html")}
 
-    # nothing changed: nothing runs
-    build_report({"device": "cpu"}, notebooks=notebooks)
-    assert capsys.readouterr().out.splitlines()[:2] == [
-        "00_start_here: unchanged, reused",
-        "01_encoders: unchanged, reused",
-    ]
 
-    # one chapter changed, the other's numbers are gone: both run, and a renamed number doesn't linger
-    write(notebooks / "00_start_here.ipynb", "# New", PARAMETERS_CELL, RECORD.format("renamed"))
-    build_report({"device": "cpu"}, notebooks=notebooks)
-    out = capsys.readouterr().out
-    assert "00_start_here: unchanged" not in out and "01_encoders: unchanged, reused" in out
-    assert list(results.load_results()) == ["renamed"]
+def test_only_what_changed_runs_again(notebooks, monkeypatch, capsys):
+    name = "strangers, R@1"
+
+    def run(path, output, parameters):
+        """Stands for a kernel: chapter 00 records a number."""
+        write(output, "# executed")
+        if path.stem.startswith("00"):
+            results.record(name, 0.25)
+        return 1.0
+
+    def lines(**options):
+        build_report(notebooks=notebooks, **options)
+        return capsys.readouterr().out.splitlines()[:-1]
+
+    monkeypatch.setattr(report, "run_notebook", run)
+    ran, reused = (
+        ["00_start_here: 1 s", "01_encoders: 1 s"],
+        [
+            "00_start_here: unchanged, reused",
+            "01_encoders: unchanged, reused",
+        ],
+    )
+    assert lines() == ran
+    assert lines() == reused
+    assert lines(reuse=False) == ran
+    assert lines(parameters={"fast": True}) == ran
+    assert lines(parameters={"fast": True}, chapters=["01"]) == reused[1:]
+
+    # the numbers of chapter 00 are gone
     results.results_path().unlink()
-    build_report({"device": "cpu"}, chapters=["00"], notebooks=notebooks)
-    assert "reused" not in capsys.readouterr().out
+    assert lines(parameters={"fast": True}) == [ran[0], reused[1]]
+    assert results.load_results()[name]["run"]["parameters"]["fast"] is True
+
+    # chapter 00 changed, and calls its number by another name now
+    name = "renamed"
+    write(notebooks / "00_start_here.ipynb", "# New", PARAMETERS_CELL)
+    assert lines(parameters={"fast": True}) == [ran[0], reused[1]]
     assert list(results.load_results()) == ["renamed"]
 
 
@@ -287,6 +321,7 @@ def test_what_makes_a_chapter_run_again(notebooks, tmp_path, monkeypatch):
 
 
 def test_the_command_fails_with_one_sentence_and_keeps_what_ran(notebooks, capsys):
+    write(notebooks / "00_start_here.ipynb", "# Start", PARAMETERS_CELL)
     write(notebooks / "01_encoders.ipynb", "# Encoders", PARAMETERS_CELL, "raise ValueError('no encoder')")
     arguments = ["--device", "cpu", "--notebooks", str(notebooks)]
     assert report.main(arguments) == 1

@@ -1,0 +1,98 @@
+"""Relative representations: what they are, and what leaves them unchanged."""
+
+import pytest
+import torch
+
+from asif_lib.errors import ParameterError
+from asif_lib.relative import relative_representation, unit_rows
+
+
+def random_matrix(rows, columns, seed):
+    return torch.randn(rows, columns, generator=torch.Generator().manual_seed(seed))
+
+
+def rotation(d, seed):
+    return torch.linalg.qr(random_matrix(d, d, seed))[0]
+
+
+@pytest.fixture
+def z():
+    return random_matrix(7, 12, 1)
+
+
+@pytest.fixture
+def anchors():
+    return random_matrix(30, 12, 2) + 3
+
+
+def test_entries_are_the_cosines_by_name(z, anchors):
+    relative = relative_representation(z, anchors)
+    assert relative.shape == (7, 30)
+    assert relative.dtype == torch.float32
+    for i, j in [(0, 0), (3, 17), (6, 29)]:
+        expected = torch.cosine_similarity(z[i], anchors[j], dim=0)
+        assert relative[i, j] == pytest.approx(expected.item(), abs=1e-6)
+
+
+@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("centred", [False, True])
+def test_rotation_changes_nothing(z, anchors, seed, centred):
+    turn, mean = rotation(12, seed), anchors.mean(dim=0) if centred else None
+    turned_mean = None if mean is None else mean @ turn
+    turned = relative_representation(z @ turn, anchors @ turn, mean=turned_mean)
+    torch.testing.assert_close(turned, relative_representation(z, anchors, mean=mean), atol=1e-5, rtol=0)
+
+
+@pytest.mark.parametrize("scale", [1e-6, 0.5, 1e6])
+def test_scale_changes_nothing(z, anchors, scale):
+    torch.testing.assert_close(
+        relative_representation(z * scale, anchors * 3), relative_representation(z, anchors), atol=1e-5, rtol=0
+    )
+
+
+def test_translation_changes_nothing_only_with_the_mean(z, anchors):
+    shift = torch.full((12,), 5.0)
+    with_mean = [
+        relative_representation(z + s, anchors + s, mean=(anchors + s).mean(dim=0)) for s in (0, shift)
+    ]
+    torch.testing.assert_close(*with_mean, atol=1e-4, rtol=0)
+    without = [relative_representation(z + s, anchors + s) for s in (0, shift)]
+    assert (without[0] - without[1]).abs().max() > 0.1
+
+
+def test_a_row_of_zeros_has_cosine_zero_with_everything(z, anchors):
+    z[2] = 0
+    relative = relative_representation(z, anchors)
+    assert torch.isfinite(relative).all()
+    assert (relative[2] == 0).all()
+    anchors[4] = 0
+    assert (relative_representation(z, anchors)[:, 4] == 0).all()
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float64])
+def test_any_floating_dtype_gives_float32_rows_of_length_one(z, dtype):
+    rows = unit_rows(z.to(dtype))
+    assert rows.dtype == torch.float32
+    torch.testing.assert_close(rows.norm(dim=1), torch.ones(7))
+
+
+@pytest.mark.parametrize("bad", [float("nan"), float("inf"), -float("inf")])
+def test_nan_and_infinity_are_refused_by_row(z, anchors, bad):
+    z[3, 5] = bad
+    with pytest.raises(ParameterError, match=r"row 3 .*NaN or infinity"):
+        relative_representation(z, anchors)
+    with pytest.raises(ParameterError, match="row 3"):
+        relative_representation(anchors, z)
+
+
+@pytest.mark.parametrize("shapes", [((7, 11), (30, 12)), ((12,), (30, 12)), ((7, 12), (12,))])
+def test_other_dimensions_are_refused(shapes):
+    with pytest.raises(ParameterError, match="not of one space"):
+        relative_representation(*(torch.ones(shape) for shape in shapes))
+
+
+def test_a_mean_of_other_width_and_a_single_vector_are_refused(z):
+    with pytest.raises(ParameterError, match=r"11 dimensions .* 12"):
+        unit_rows(z, torch.zeros(11))
+    with pytest.raises(ParameterError, match="matrix"):
+        unit_rows(z[0])

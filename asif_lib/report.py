@@ -318,21 +318,32 @@ class _Finder(HTMLParser):
 
 
 def _without_scripts(notebook: NotebookNode) -> NotebookNode:
-    """A copy without widgets (a note stands for each), JavaScript, and parameters that were overruled."""
+    """A copy without widgets (a note for each, none for a progress bar), JavaScript, overruled parameters."""
     notebook = copy.deepcopy(notebook)
     tags = [cell.metadata.get("tags", []) for cell in notebook.cells]
     if any("injected-parameters" in of_cell for of_cell in tags):
         notebook.cells = [
             cell for cell, of_cell in zip(notebook.cells, tags, strict=True) if "parameters" not in of_cell
         ]
+    state = notebook.metadata.get("widgets", {}).get(_STATE, {}).get("state", {})
     for cell in notebook.cells:
-        for output in cell.get("outputs", []):
+        cell_outputs = cell.get("outputs", [])
+        cell_outputs[:] = [output for output in cell_outputs if not _is_progress(output, state)]
+        for output in cell_outputs:
             data = output.get("data", {})
             if _VIEW in data:
                 output["data"] = NotebookNode({"text/html": _WIDGET_NOTE})
             elif "application/javascript" in data:
                 output["data"] = NotebookNode({"text/plain": data.get("text/plain", "")})
     return notebook
+
+
+def _is_progress(output: dict, state: dict) -> bool:
+    """Whether the output is tqdm's bar, which says nothing once the run is over."""
+    view = output.get("data", {}).get(_VIEW)
+    return bool(view) and any(
+        state.get(model, {}).get("model_name") == "FloatProgressModel" for model in _inside(view["model_id"], state)
+    )
 
 
 def _style() -> str:

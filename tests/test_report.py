@@ -110,6 +110,16 @@ def test_a_widget_that_works_is_no_error(tmp_path):
     assert "<script" not in page and 'class="widget-note"' in page
 
 
+def test_a_progress_bar_leaves_no_trace_on_the_page(tmp_path):
+    path = write(
+        tmp_path / "a.ipynb",
+        "from tqdm.auto import tqdm\nfor i in tqdm(range(3), leave=False):\n    pass\nprint('done')",
+    )
+    run_notebook(path, tmp_path / "out.ipynb", {})
+    page = render(tmp_path / "out.ipynb")
+    assert "done" in page and "widget-note" not in page.split("</style>")[-1]
+
+
 def test_an_exception_that_a_cell_displays_is_found(tmp_path):
     path = write(
         tmp_path / "a.ipynb",

@@ -94,9 +94,7 @@ class AnchorBank:
         columns = {
             "id": pairs.ids,
             "caption": pairs.captions,
-            "picture": [
-                str(p) if hasattr(p, "path") or isinstance(p, str | Path) else "" for p in pairs.pictures
-            ],
+            "picture": [str(p) if hasattr(p, "path") or isinstance(p, str | Path) else "" for p in pairs.pictures],
             "group": pairs.groups,
         }
         table = pd.DataFrame(columns)
@@ -138,7 +136,10 @@ class AnchorBank:
             If the folder holds something else, or the disk is full; what was there before is unharmed.
         """
         folder = Path(folder)
-        if folder.exists() and any(folder.iterdir()) and not (folder / "bank.json").exists():
+        if folder.exists() and not folder.is_dir():
+            raise BankError(f"{folder}: is a file; choose another name")
+        others = [file for file in folder.glob("*") if not file.name.startswith("part-")]
+        if others and not (folder / "bank.json").exists():
             raise BankError(f"{folder}: holds files that are no bank; choose another name")
         part = f"part-{uuid.uuid4().hex[:8]}"
         try:
@@ -154,9 +155,7 @@ class AnchorBank:
         except (OSError, SafetensorError) as error:
             shutil.rmtree(folder / part, ignore_errors=True)
             (folder / f"{part}.json").unlink(missing_ok=True)
-            raise BankError(
-                f"{folder}: the bank could not be written ({error}); make room and repeat"
-            ) from None
+            raise BankError(f"{folder}: the bank could not be written ({error}); make room and repeat") from None
         for old in folder.glob("part-*"):  # of the bank before, or of a build that was killed
             if old.name != part:
                 shutil.rmtree(old, ignore_errors=True) if old.is_dir() else old.unlink(missing_ok=True)
@@ -186,27 +185,24 @@ class AnchorBank:
         folder = bank_dir(name)
         try:
             about = json.loads((folder / "bank.json").read_text(encoding="utf-8"))
-        except FileNotFoundError:
-            raise BankError(
-                f"there is no bank {str(name)!r} in {folder}; run: asif bank build {name}"
-            ) from None
-        except ValueError:
+            found = about["format"]
+        except (FileNotFoundError, NotADirectoryError):
+            raise BankError(f"there is no bank {str(name)!r} in {folder}; run: asif bank build {name}") from None
+        except (ValueError, KeyError, TypeError):
             raise BankError(f"{folder / 'bank.json'} is damaged; build the bank again") from None
-        if about.get("format") != FORMAT_VERSION:
-            found = about.get("format")
+        if found != FORMAT_VERSION:
             raise BankError(f"{folder}: has bank format {found}, not {FORMAT_VERSION}; build the bank again")
-        part = folder / about["files"]
         try:
+            identities = [EncoderIdentity(**about[f"{kind}_encoder"]) for kind in MODALITIES]
+            part = folder / about["files"]
             matrices = [_map(part / f"{kind}-00001-of-00001.safetensors") for kind in MODALITIES]
             pairs = pd.read_parquet(part / "pairs.parquet")
-        except (OSError, SafetensorError, ValueError) as error:
+            count, licence = about["count"], about["licence"]
+        except (OSError, SafetensorError, ValueError, KeyError, TypeError) as error:
             raise BankError(f"{folder}: the bank is damaged ({error}); build it again") from None
-        if {len(matrices[0]), len(matrices[1]), len(pairs)} != {about["count"]}:
-            raise BankError(
-                f"{folder}: the bank's files do not hold {about['count']} pairs each; build it again"
-            )
-        identities = [EncoderIdentity(**about[f"{kind}_encoder"]) for kind in MODALITIES]
-        return cls(about["name"], *matrices, pairs, *identities, about["licence"])
+        if {len(matrices[0]), len(matrices[1]), len(pairs)} != {count}:
+            raise BankError(f"{folder}: the bank's files do not hold {count} pairs each; build it again")
+        return cls(about["name"], *matrices, pairs, *identities, licence)
 
 
 def _map(file):

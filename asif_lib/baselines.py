@@ -15,7 +15,11 @@ from .relative import relative_representation, unit_rows
 
 
 class NearestAnchorCaption:
-    """The caption of the most similar anchor stands for the picture: what ASIF becomes as p grows."""
+    """The caption of the most similar anchor stands for the picture.
+
+    It is ASIF's limit for large p on the picture's side alone; with the power on both sides, as ASIF has it, one
+    shared anchor decides (chapter 04).
+    """
 
     def fit(self, image, text):
         self.image, self.text = image, text

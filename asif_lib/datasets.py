@@ -52,9 +52,8 @@ class Pairs:
 
     def subset(self, positions) -> "Pairs":
         """Return the pairs at `positions`, in that order, without splits."""
-        picked = {
-            f: [getattr(self, f)[i] for i in positions] for f in ("pictures", "captions", "ids", "groups")
-        }
+        positions = list(positions)
+        picked = {f: [getattr(self, f)[i] for i in positions] for f in ("pictures", "captions", "ids", "groups")}
         return replace(self, **picked, splits={})
 
     def split(self, *names) -> "Pairs":
@@ -95,9 +94,7 @@ class Labelled:
     def subset(self, positions) -> "Labelled":
         """Return the pictures at `positions`, in that order, without splits."""
         positions = list(positions)
-        return replace(
-            self, pictures=[self.pictures[i] for i in positions], labels=self.labels[positions], splits={}
-        )
+        return replace(self, pictures=[self.pictures[i] for i in positions], labels=self.labels[positions], splits={})
 
     def split(self, *names) -> "Labelled":
         """Return the pictures of the splits called `names`. Raises `DataError` if there is no such split."""
@@ -109,10 +106,10 @@ class Labelled:
         Raises
         ------
         DataError
-            If there are fewer than n pictures.
+            If there are fewer than n pictures, or n is negative.
         """
-        if n > len(self):
-            raise DataError(f"{self.name} has {len(self)} pictures, fewer than the {n} asked for")
+        if not 0 <= n <= len(self):
+            raise DataError(f"{self.name}: cannot draw {n} of its {len(self)} pictures")
         order = np.random.default_rng(seed).permutation(len(self))
         rank = pd.Series(self.labels[order]).groupby(self.labels[order]).cumcount().to_numpy()
         return self.subset(np.sort(order[np.argsort(rank, kind="stable")[:n]]).tolist())
@@ -140,10 +137,17 @@ def fixed_splits(strata, test=150, validation=150) -> dict:
     strata = np.array([s if counts[s] >= 4 else "" for s in strata])
     if Counter(strata.tolist()).get("", 4) < 4:  # too few left over to be a stratum
         strata[strata == ""] = max(counts, key=counts.get)
-    everything = np.arange(len(strata))
-    rest, tested = train_test_split(everything, test_size=test, stratify=strata, random_state=0)
-    train, validated = train_test_split(rest, test_size=validation, stratify=strata[rest], random_state=0)
+    rest, tested = _draw(np.arange(len(strata)), test, strata)
+    train, validated = _draw(rest, validation, strata[rest])
     return {"train": train.tolist(), "validation": validated.tolist(), "test": tested.tolist()}
+
+
+def _draw(items, size, strata):
+    """scikit-learn's stratified split, without the strata where they are more than either side has places."""
+    held_out = size if isinstance(size, int) else int(np.ceil(size * len(items)))
+    counts = Counter(strata.tolist())
+    fits = len(counts) <= min(held_out, len(items) - held_out) and min(counts.values()) >= 2
+    return train_test_split(items, test_size=size, stratify=strata if fits else None, random_state=0)
 
 
 # -- captioned pictures ----------------------------------------------------------------------------------
@@ -177,17 +181,13 @@ def load_pairs(name="stamps", *, progress=True) -> Pairs:
     if Path(name).is_dir():
         return _load_captions_folder(Path(name))
     known = [key for key, entry in catalogue().items() if entry["kind"] == "pairs"]
-    raise DataError(
-        f"{name}: is neither a folder nor a data set of captioned pictures; known: {', '.join(known)}"
-    )
+    raise DataError(f"{name}: is neither a folder nor a data set of captioned pictures; known: {', '.join(known)}")
 
 
 def _load_stamps(folder):
     files = sorted(folder.rglob("*.png"), key=lambda file: file.relative_to(folder).parts)
     ids = [file.relative_to(folder).as_posix() for file in files]
-    captions = [
-        file.with_suffix(".txt").read_text(encoding="utf-8").splitlines()[0].strip() for file in files
-    ]
+    captions = [file.with_suffix(".txt").read_text(encoding="utf-8").splitlines()[0].strip() for file in files]
     groups = [i.rpartition("/")[0] for i in ids]
     splits = fixed_splits([group.split("/")[0] for group in groups])
     pictures = [PictureFile(file, square=True) for file in files]
@@ -196,9 +196,7 @@ def _load_stamps(folder):
 
 def _load_captions_folder(folder):
     tables = [
-        file
-        for file in sorted(folder.iterdir())
-        if file.suffix in TABLE_SUFFIXES and not _hidden(Path(file.name))
+        file for file in sorted(folder.iterdir()) if file.suffix in TABLE_SUFFIXES and not _hidden(Path(file.name))
     ]
     if len(tables) != 1:
         found = ", ".join(file.name for file in tables) or "none"
@@ -211,10 +209,13 @@ def _load_captions_folder(folder):
         )
     if table.empty:
         raise DataError(f"{tables[0]}: has no rows")
-    table = table.fillna("").astype(str)
+    table = table.astype(object).fillna("").astype(str)
     empty = table.index[table[column].str.strip() == ""]
     if len(empty):
         raise DataError(f"{tables[0]}: rows without a caption: {_some(table.file_name[i] for i in empty)}")
+    nameless = table.index[table.file_name.str.strip() == ""]
+    if len(nameless):
+        raise DataError(f"{tables[0]}: rows without a file_name: {_some(nameless + 1)}")
     twice = table.file_name[table.file_name.duplicated()]
     if len(twice):
         raise DataError(f"{tables[0]}: pictures named more than once: {_some(twice)}")
@@ -280,9 +281,7 @@ def load_labelled(name="fashion_mnist", *, progress=True) -> Labelled:
     if Path(name).is_dir():
         return _load_class_folders(Path(name))
     known = [key for key, entry in catalogue().items() if entry["kind"] == "labelled"]
-    raise DataError(
-        f"{name}: is neither a folder nor a data set of labelled pictures; known: {', '.join(known)}"
-    )
+    raise DataError(f"{name}: is neither a folder nor a data set of labelled pictures; known: {', '.join(known)}")
 
 
 def _load_fashion_mnist(folder):
@@ -306,19 +305,17 @@ def _load_fashion_mnist(folder):
 def _load_class_folders(folder):
     folders = sorted(f for f in folder.iterdir() if f.is_dir() and not _hidden(Path(f.name)))
     if not folders:
-        raise DataError(
-            f"{folder}: has no class folders; put the pictures of each class into a folder of its name"
-        )
+        raise DataError(f"{folder}: has no class folders; put the pictures of each class into a folder of its name")
     files = [_files(f) for f in folders]
     empty = [f.name for f, found in zip(folders, files, strict=True) if not found]
     if empty:
         raise DataError(f"{folder}: class folders without a picture: {_some(empty)}; fill or remove them")
     classes = [" ".join(f.name.replace("_", " ").split()) for f in folders]
+    if "" in classes:
+        raise DataError(f"{folder}: the class folder {folders[classes.index('')].name!r} gives no label; rename it")
     if len({c.lower() for c in classes}) < len(classes):
         twice = [c for c, count in Counter(c.lower() for c in classes).items() if count > 1]
-        raise DataError(
-            f"{folder}: two class folders give the same label: {_some(twice)}; rename or merge them"
-        )
+        raise DataError(f"{folder}: two class folders give the same label: {_some(twice)}; rename or merge them")
     pictures = [file for found in files for file in found]
     labels = np.repeat(np.arange(len(files)), [len(found) for found in files])
     splits = fixed_splits(labels.astype(str), 0.2, 0.25) if len(pictures) >= max(20, 4 * len(classes)) else {}

@@ -12,9 +12,10 @@ import sqlite3
 import numpy as np
 import torch
 
+from .encoders import check_strings
 from .errors import AsifError, BrokenPicturesError, PictureError
 from .paths import cache_dir
-from .pictures import picture_digest
+from .pictures import open_picture, picture_digest
 
 COMMIT_EVERY = 64
 """Embeddings between two commits: what a killed run loses at most."""
@@ -50,17 +51,19 @@ def embed_readable(encoder, items, *, progress=True):
     errors : list of PictureError
         What was left out, and why.
     """
-    keys, errors = _keys(encoder, items)
+    keys, broken = _keys(encoder, items)
+    positions_of = {}  # equal items are encoded once
+    for i, key in keys.items():
+        positions_of.setdefault(key, []).append(i)
     with _open(encoder.identity) as connection:
-        found = _read(connection, set(keys.values()), encoder.identity.dim)
-        todo = list({key: i for i, key in reversed(keys.items()) if key not in found}.items())[::-1]
-        positions = [i for _, i in todo]
+        found = _read(connection, positions_of, encoder.identity.dim)
+        todo = [key for key in positions_of if key not in found]
+        first = [items[positions_of[key][0]] for key in todo]
         pending = 0
-        for batch, vectors, broken in encoder.stream(
-            [items[i] for i in positions], progress=progress and bool(todo)
-        ):
-            errors.extend(broken)
-            rows = [(todo[j][0], vector) for j, vector in zip(batch, vectors, strict=True)]
+        for batch, vectors, errors in encoder.stream(first, progress=progress and bool(todo)):
+            for j, _ in errors:
+                broken.update({i: _error_of(items[i]) for i in positions_of[todo[j]]})
+            rows = [(todo[j], vector) for j, vector in zip(batch, vectors, strict=True)]
             found.update(rows)
             connection.executemany(
                 "INSERT OR REPLACE INTO embeddings VALUES (?, ?)",
@@ -73,19 +76,29 @@ def embed_readable(encoder, items, *, progress=True):
         connection.commit()
     kept = [i for i, key in keys.items() if key in found]
     vectors = torch.stack([found[keys[i]] for i in kept]) if kept else torch.empty(0, encoder.identity.dim)
-    return vectors, kept, errors
+    return vectors, kept, [broken[i] for i in sorted(broken)]
 
 
 def _keys(encoder, items):
+    """What each item is found by, and the errors of those that cannot be read; both by position."""
     if encoder.identity.kind == "text":
-        return {i: hashlib.sha256(str(text).encode()).hexdigest() for i, text in enumerate(items)}, []
-    keys, errors = {}, []
+        check_strings(items)
+        return {i: hashlib.sha256(text.encode()).hexdigest() for i, text in enumerate(items)}, {}
+    keys, broken = {}, {}
     for i, item in enumerate(items):
         try:
             keys[i] = picture_digest(item)
         except PictureError as error:
-            errors.append(error)
-    return keys, errors
+            broken[i] = error
+    return keys, broken
+
+
+def _error_of(picture):
+    """The error that names this very file: others may have the same broken bytes."""
+    try:
+        open_picture(picture)
+    except PictureError as error:
+        return error
 
 
 @contextlib.contextmanager
@@ -100,7 +113,7 @@ def _open(identity):
             except KeyboardInterrupt:
                 connection.commit()  # what was computed before Ctrl-C is kept
                 raise
-    except sqlite3.DatabaseError as error:
+    except (OSError, sqlite3.Error) as error:
         raise AsifError(
             f"{path}: the cache of embeddings cannot be used ({error}); free some disk space, or delete this "
             f"file if it is damaged: it will be computed again"
@@ -113,9 +126,7 @@ def _read(connection, keys, dim):
     for start in range(0, len(keys), 900):
         run = keys[start : start + 900]
         marks = ",".join("?" * len(run))
-        for key, blob in connection.execute(
-            f"SELECT key, vector FROM embeddings WHERE key IN ({marks})", run
-        ):
+        for key, blob in connection.execute(f"SELECT key, vector FROM embeddings WHERE key IN ({marks})", run):
             if len(blob) == 4 * dim:
                 found[key] = torch.from_numpy(np.frombuffer(blob, "<f4").copy())
     return found

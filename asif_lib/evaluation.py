@@ -77,7 +77,7 @@ def ranks(scores, relevant) -> np.ndarray:
         At least one True in each row.
     """
     best = scores.masked_fill(~relevant, -torch.inf).amax(dim=1, keepdim=True)
-    return ((scores >= best) & ~relevant).sum(dim=1).numpy()
+    return (~(scores < best) & ~relevant).sum(dim=1).numpy()  # "not smaller" counts NaN as ahead, too
 
 
 def recall_at(scores, relevant, k, seed=0) -> Measure:
@@ -93,8 +93,17 @@ def same_text(queries, candidates) -> torch.Tensor:
 
 
 def paired_difference(right_a, right_b, seed=0) -> Measure:
-    """Return the mean of a - b over the same items, with its interval: is a better, on these very items?"""
-    return mean_with_interval(np.asarray(right_a, float) - np.asarray(right_b, float), seed)
+    """Return the mean of a - b over the same items, with its interval: is a better, on these very items?
+
+    Raises
+    ------
+    ValueError
+        If a and b are not of the same items.
+    """
+    right_a, right_b = np.asarray(right_a, float), np.asarray(right_b, float)
+    if right_a.shape != right_b.shape:
+        raise ValueError(f"a has {right_a.shape} items and b {right_b.shape}; compare both on the same items")
+    return mean_with_interval(right_a - right_b, seed)
 
 
 def sweep(evaluate, fractions, powers, n, *, progress=True) -> pd.DataFrame:
@@ -114,10 +123,7 @@ def sweep(evaluate, fractions, powers, n, *, progress=True) -> pd.DataFrame:
         Columns ``fraction``, ``k``, ``p``, ``value``.
     """
     grid = [(f, min(n, max(1, round(f * n))), p) for f in fractions for p in powers]
-    rows = [
-        (f, k, p, float(evaluate(k, p)))
-        for f, k, p in tqdm(grid, desc="sweep", leave=False, disable=not progress)
-    ]
+    rows = [(f, k, p, float(evaluate(k, p))) for f, k, p in tqdm(grid, desc="sweep", leave=False, disable=not progress)]
     return pd.DataFrame(rows, columns=["fraction", "k", "p", "value"])
 
 
@@ -136,7 +142,14 @@ def scaling_curve(evaluate, n, sizes, seeds=range(5), *, progress=True) -> pd.Da
     -------
     DataFrame
         Columns ``size``, ``seed``, ``value``; the subsets of a seed are nested.
+
+    Raises
+    ------
+    ValueError
+        If a size is not between 1 and n.
     """
+    if not all(1 <= size <= n for size in sizes):
+        raise ValueError(f"sizes {list(sizes)}: each must be from 1 to the {n} anchors")
     orders = {seed: np.random.default_rng(seed).permutation(n) for seed in seeds}
     grid = [(size, seed) for size in sizes for seed in seeds]
     rows = []

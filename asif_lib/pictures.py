@@ -53,11 +53,10 @@ def open_picture(picture) -> Image.Image:
     if isinstance(picture, PictureFile):
         image = open_picture(picture.path)
         return _pad_to_square(image) if picture.square else image
-    if isinstance(picture, Image.Image):
-        return _to_rgb(picture, "the picture")
-    if not isinstance(picture, str | Path):
-        raise PictureError(f"a picture is a path or a PIL image, not {type(picture).__name__}")
+    _check_kind(picture)
     try:
+        if isinstance(picture, Image.Image):
+            return _to_rgb(picture, "the picture")
         with _quiet_open(picture) as image:
             _check_size(image, picture)
             image.load()
@@ -72,8 +71,13 @@ def open_picture(picture) -> Image.Image:
         raise PictureError(f"{picture}: has over {MAX_PIXELS:,} pixels; scale it down first") from None
     except UnidentifiedImageError:
         raise PictureError(f"{picture}: is not a picture that Pillow can read") from None
-    except (OSError, SyntaxError, ValueError, EOFError) as error:  # Pillow's words for broken files
+    except Exception as error:  # for broken files Pillow's readers raise errors of many kinds
         raise PictureError(f"{picture}: is broken or truncated ({error})") from None
+
+
+def _check_kind(picture):
+    if not isinstance(picture, str | Path | Image.Image):
+        raise PictureError(f"a picture is a path or a PIL image, not {type(picture).__name__}")
 
 
 def _quiet_open(path):
@@ -101,9 +105,7 @@ def _to_rgb(image, name):
     if image.mode.startswith("I;16"):
         return Image.fromarray((np.asarray(image) // 257).astype(np.uint8)).convert("RGB")
     if image.mode in ("I", "F"):
-        raise PictureError(
-            f"{name}: has {image.mode!r} pixels of 32 bits, whose white is unknown; save it as RGB"
-        )
+        raise PictureError(f"{name}: has {image.mode!r} pixels of 32 bits, whose white is unknown; save it as RGB")
     if image.has_transparency_data:
         image = image.convert("RGBA")
         white = Image.new("RGBA", image.size, "white")
@@ -129,9 +131,10 @@ def picture_digest(picture) -> str:
     """
     if isinstance(picture, PictureFile):
         return picture_digest(picture.path) + ("-square" if picture.square else "")
+    _check_kind(picture)
     if isinstance(picture, Image.Image):
         orientation = picture.getexif().get(0x0112, 1)
-        palette = picture.getpalette() if picture.mode == "P" else None
+        palette = picture.getpalette("RGBA") if picture.mode == "P" else None
         head = repr((picture.mode, picture.size, picture.info.get("transparency"), orientation, palette))
         return hashlib.sha256(head.encode() + picture.tobytes()).hexdigest()
     try:

@@ -6,10 +6,11 @@ import torch.nn.functional as F
 from .errors import ParameterError
 
 
-def unit_rows(z, mean=None) -> torch.Tensor:
+def unit_rows(z, mean=None, first=0) -> torch.Tensor:
     """Return the rows of `z` (n, d), less `mean` (d,) if given, scaled to length 1, as float32.
 
-    A row of zeros stays zero: it has cosine 0 with everything.
+    A row of zeros stays zero: it has cosine 0 with everything. `first` is the number of the first row, for the
+    words of an error.
 
     Raises
     ------
@@ -27,9 +28,7 @@ def unit_rows(z, mean=None) -> torch.Tensor:
     z = z.float()
     if not torch.isfinite(z).all():
         bad = int((~torch.isfinite(z)).any(dim=1).nonzero()[0])
-        raise ParameterError(
-            f"row {bad} of the embeddings holds NaN or infinity; look at what was encoded there"
-        )
+        raise ParameterError(f"row {first + bad} of the embeddings holds NaN or infinity; see what was encoded there")
     if mean is not None:
         if mean.shape != z.shape[1:]:
             raise ParameterError(f"the mean has {mean.shape[0]} dimensions and the embeddings {z.shape[1]}")

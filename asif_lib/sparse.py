@@ -70,7 +70,7 @@ class SparseVectors:
 
 def check_k_p(k, p, n):
     """Raise `ParameterError` unless 1 ≤ k ≤ n is whole and p > 0 is finite."""
-    if isinstance(k, bool) or k != int(k) or not 1 <= k <= n:
+    if isinstance(k, bool) or not 1 <= k <= n or k != int(k):
         raise ParameterError(f"k = {k}: the entries to keep must be a whole number from 1 to the {n} anchors")
     if not 0 < p < float("inf"):
         raise ParameterError(f"p = {p}: the exponent must be positive and finite")
@@ -104,9 +104,7 @@ def sparsify(relative, k, p) -> SparseVectors:
     return _finish(values, indices, p, relative.shape[1])
 
 
-def sparse_relative_representation(
-    z, anchors, k, p, *, mean=None, device="cpu", block=ANCHOR_BLOCK
-) -> SparseVectors:
+def sparse_relative_representation(z, anchors, k, p, *, mean=None, device="cpu", block=ANCHOR_BLOCK) -> SparseVectors:
     """Return what ``sparsify(relative_representation(z, anchors), k, p)`` gives, without the dense matrix.
 
     The anchors pass once, in blocks, and the k best so far are kept for each query; so the memory beyond
@@ -139,7 +137,7 @@ def sparse_relative_representation(
     values = torch.full((q, k), -torch.inf, device=device)
     indices = torch.zeros((q, k), dtype=torch.int64, device=device)
     for start in range(0, n, block):
-        tile_anchors = unit_rows(anchors[start : start + block].to(device), mean)
+        tile_anchors = unit_rows(anchors[start : start + block].to(device), mean, first=start)
         for first in range(0, q, QUERY_BLOCK):
             rows = slice(first, first + QUERY_BLOCK)
             tile = queries[rows] @ tile_anchors.T

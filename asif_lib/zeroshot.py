@@ -73,9 +73,7 @@ class ASIF:
         If an encoder is not the one that made the bank.
     """
 
-    def __init__(
-        self, bank, k=None, p=DEFAULT_P, *, center=True, device="auto", image_encoder=None, text_encoder=None
-    ):
+    def __init__(self, bank, k=None, p=DEFAULT_P, *, center=True, device="auto", image_encoder=None, text_encoder=None):
         self.bank = bank
         self.k = default_k(len(bank)) if k is None else k
         self.p = p
@@ -90,7 +88,7 @@ class ASIF:
         """Return the bank's ``"image"`` or ``"text"`` encoder, loading it the first time."""
         if self._encoders[kind] is None:
             identity = self.bank.image_encoder if kind == "image" else self.bank.text_encoder
-            encoder = load_encoder(kind, identity.name, device=self.device)
+            encoder = load_encoder(kind, identity.locator, device=self.device)
             self.bank.check_encoder(encoder.identity)
             self._encoders[kind] = encoder
         return self._encoders[kind]
@@ -168,6 +166,8 @@ def make_prompts(labels, templates) -> list:
     >>> make_prompts(["cat", "dog"], ["a {}", "the {}"])
     ['a cat', 'the cat', 'a dog', 'the dog']
     """
+    if isinstance(labels, str) or isinstance(templates, str):
+        raise ParameterError("labels and templates are lists of strings; put a single one into a list")
     labels = list(labels)
     if not labels or not templates:
         raise ParameterError("there must be at least one label and one template")

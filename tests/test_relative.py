@@ -52,9 +52,7 @@ def test_scale_changes_nothing(z, anchors, scale):
 
 def test_translation_changes_nothing_only_with_the_mean(z, anchors):
     shift = torch.full((12,), 5.0)
-    with_mean = [
-        relative_representation(z + s, anchors + s, mean=(anchors + s).mean(dim=0)) for s in (0, shift)
-    ]
+    with_mean = [relative_representation(z + s, anchors + s, mean=(anchors + s).mean(dim=0)) for s in (0, shift)]
     torch.testing.assert_close(*with_mean, atol=1e-4, rtol=0)
     without = [relative_representation(z + s, anchors + s) for s in (0, shift)]
     assert (without[0] - without[1]).abs().max() > 0.1

@@ -146,9 +146,7 @@ rows, columns = torch.triu_indices(n, n, offset=1)  # each pair of two stamps on
 picture_cosines = image_similarity[rows, columns]
 caption_cosines = text_similarity[rows, columns]
 closest = picture_cosines.topk(8).indices.tolist()
-titles = [
-    f"{captions[rows[c]]}\n{captions[columns[c]]}\ncosine {picture_cosines[c]:.3f}" for c in closest
-]
+titles = [f"{captions[rows[c]]}\n{captions[columns[c]]}\ncosine {picture_cosines[c]:.3f}" for c in closest]
 show(
     picture_pairs([(stamps.pictures[rows[c]], stamps.pictures[columns[c]]) for c in closest], titles),
     "The eight most similar pairs of pictures side by side, among them the same fireman twice and traffic "
@@ -188,6 +186,7 @@ display(
 #
 # **Before you run the next two cells:** sketch the cloud of points. How strong is the correlation? Does the
 # curve of means rise steadily, or only at one end?
+
 
 # %%
 def resample_stamps(count, size, rng):
@@ -266,6 +265,7 @@ display(
 #
 # **Before you run the next cell:** by what factor will the interval be wider than one that takes the pairs as
 # independent? Twice? Ten times?
+
 
 # %%
 def rank_matrix(similarity):
@@ -349,6 +349,7 @@ show(
 # Given the two similarity matrices and $k$, return for each stamp the share of its $k$ nearest pictures
 # that are also among its $k$ nearest captions. A stamp is not its own neighbour.
 
+
 # %% tags=["exercise"]
 def neighbours_in_common(image_similarity: Tensor, text_similarity: Tensor, k: int) -> Tensor:
     """Share of common neighbours.
@@ -381,8 +382,8 @@ check_mutual_neighbours(neighbours_in_common)
 #
 # <details><summary>What you should see</summary>
 #
-# A green verdict. On the stamps, with $k$ = 10, the mean of your shares is the first number of the table
-# below the next figure.
+# A green verdict. On the stamps, with $k$ = 10, the mean of your shares stands in the row “all stamps” of the
+# table further down.
 #
 # </details>
 
@@ -400,6 +401,7 @@ check_mutual_neighbours(neighbours_in_common)
 #
 # Picture $i$ gets caption `order[i]`. Return Pearson's correlation of the two similarities over all pairs
 # of two different stamps, each pair once.
+
 
 # %% tags=["exercise"]
 def correlation_after_shuffle(image_similarity: Tensor, text_similarity: Tensor, order: Tensor) -> float:
@@ -446,9 +448,7 @@ for _ in range(shuffles):
     shuffled_pearson.append(shuffled_correlation(image_similarity, text_similarity, order))
     shuffled_text = text_similarity[order][:, order]
     wanted = ks if len(shuffled_overlaps) < 10 else [K]  # all k for the first 10 shuffles
-    shuffled_overlaps.append(
-        {k: float(mutual_neighbours(image_similarity, shuffled_text, k).mean()) for k in wanted}
-    )
+    shuffled_overlaps.append({k: float(mutual_neighbours(image_similarity, shuffled_text, k).mean()) for k in wanted})
 overlap = results["all stamps"]["overlap"]
 shares = [found[K] for found in shuffled_overlaps]
 panels = {
@@ -468,9 +468,7 @@ show(
 # **Before you run the next cell:** the share of common neighbours for other $k$: does it grow as chance does?
 
 # %%
-measured = [
-    mean_with_interval(mutual_neighbours(image_similarity, text_similarity, k), seed=seed) for k in ks
-]
+measured = [mean_with_interval(mutual_neighbours(image_similarity, text_similarity, k), seed=seed) for k in ks]
 show(
     overlap_by_k(
         ks,
@@ -521,9 +519,7 @@ anchors = bank.subset(train)
 nearest = {}
 for modality in ("image", "text"):
     mean = getattr(anchors, f"{modality}_mean")
-    cosines = (
-        unit_rows(getattr(bank, modality)[validation], mean) @ unit_rows(getattr(anchors, modality), mean).T
-    )
+    cosines = unit_rows(getattr(bank, modality)[validation], mean) @ unit_rows(getattr(anchors, modality), mean).T
     nearest[modality] = cosines.max(dim=1)
 image_coverage, who = nearest["image"]
 show(
@@ -538,10 +534,7 @@ picked = by_coverage[:4] + by_coverage[-4:]
 show(
     picture_pairs(
         [(stamps.pictures[validation[i]], stamps.pictures[train[who[i]]]) for i in picked],
-        [
-            f"{captions[validation[i]]}\n→ {captions[train[who[i]]]}\ncosine {image_coverage[i]:.2f}"
-            for i in picked
-        ],
+        [f"{captions[validation[i]]}\n→ {captions[train[who[i]]]}\ncosine {image_coverage[i]:.2f}" for i in picked],
     ),
     "Eight held-out stamps, each beside its nearest anchor: the four worst covered, whose nearest anchors show "
     "other things, and the four best covered, whose nearest anchors are almost the same picture.",
@@ -577,6 +570,7 @@ display(Markdown("\n".join(lines)))
 #
 # Return the coverage of each row of `z`: take the mean of the anchors off both, and give the largest cosine
 # with any anchor.
+
 
 # %% tags=["exercise"]
 def coverage(z: Tensor, anchors: Tensor) -> Tensor:

@@ -107,7 +107,7 @@ changes = {
     "as it is": lambda rows: rows,
     "turned by 50°": lambda rows: rows @ turn,
     "turned and shrunk": lambda rows: 0.6 * rows @ turn,
-    "shifted": lambda rows: rows + np.array([1.0, -2.0]),
+    "shifted": lambda rows: rows + np.array([0.5, -2.0]),
 }
 show(
     relative_under_changes(point_2d.numpy(), anchors_2d.numpy(), changes, names_2d),
@@ -125,6 +125,7 @@ show(
 # **Difficulty** ●●○○○ · **Minutes** 5
 #
 # Write the definition for whole matrices, without a loop.
+
 
 # %% tags=["exercise"]
 def my_relative_representation(z: Tensor, anchors: Tensor) -> Tensor:
@@ -223,6 +224,7 @@ display(Markdown("\n".join(lines)))
 # Write the test yourself: given embeddings, anchors and a matrix, apply the matrix to every vector and
 # return the largest absolute change of an entry of the relative representation. (The function
 # `relative_representation` of the library is at hand.)
+
 
 # %% tags=["exercise"]
 def my_largest_change(z: Tensor, anchors: Tensor, matrix: Tensor) -> float:
@@ -329,6 +331,7 @@ display(
 #
 # Return the relative representation with the anchors' mean taken off both sides.
 
+
 # %% tags=["exercise"]
 def centred_representation(z: Tensor, anchors: Tensor) -> Tensor:
     """Cosines with the anchors, seen from the anchors' mean.
@@ -421,6 +424,7 @@ display(Markdown("\n".join(lines)))
 #    mean.
 #
 # **Before you run the next cell:** which suspect do you believe?
+
 
 # %%
 def stripped(caption):

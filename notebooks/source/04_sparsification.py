@@ -18,7 +18,7 @@
 # the embeddings are in the cache; the test stamps stay untouched
 
 # %% tags=["parameters"]
-profile = "offline"  # "offline": encoders from the package registry; "hub": larger ones from the hub
+profile = "offline"  # or "hub": larger encoders, from the hub
 device = "auto"  # "auto", "cpu", "cuda" or "mps"
 seed = 0  # for the intervals
 fast = False  # True: fewer values of k and p
@@ -44,7 +44,14 @@ from asif_lib import (
 from asif_lib.baselines import NearestAnchorCaption
 from asif_lib.checks import check_sparse_cosine, check_sparsify
 from asif_lib.evaluation import mean_with_interval, paired_difference, ranks, same_text, sweep
-from asif_lib.figures import interval_dots, line_chart, show, sparse_vector, sweep_heatmaps, use_style
+from asif_lib.figures import (
+    interval_dots,
+    line_chart,
+    show,
+    sparse_vector,
+    sweep_heatmaps,
+    use_style,
+)
 
 use_style()
 image_name, text_name = {
@@ -58,7 +65,7 @@ everything = AnchorBank.build(
     load_text_encoder(text_name, device=device),
 )
 bank = everything.subset(pairs.splits["train"])  # the anchors of this chapter
-held_out = everything.subset(pairs.splits["validation"])  # new pictures and captions, to choose k and p
+held_out = everything.subset(pairs.splits["validation"])  # to choose k and p
 n = len(bank)
 print(f"{n} anchors, {len(held_out)} stamps for validation")
 
@@ -103,6 +110,7 @@ table.style.format("{:.3f}")
 #
 # Write the four steps for a whole matrix: each row is one picture. Return a dense matrix with zeros where
 # an entry was forgotten. Take care of a row without any positive entry: it stays a row of zeros.
+
 
 # %% tags=["exercise"]
 def my_sparsify(relative: torch.Tensor, k: int, p: float) -> torch.Tensor:
@@ -195,20 +203,26 @@ display(
 
 # %%
 captions = held_out.pairs.caption.tolist()
-same = same_text(captions, captions)  # some captions occur more than once: each of them counts as right
+same = same_text(
+    captions, captions
+)  # some captions occur more than once: each of them counts as right
 
 
 def mean_recall(scores):
     """From (150, 150) scores, pictures × captions: (2, 150), for each stamp the mean of 'is first' and
     'is among ten'; first from picture to caption, then from caption to picture."""
-    return np.stack([np.mean([ranks(s, same) < r for r in (1, 10)], axis=0) for s in (scores, scores.T)])
+    return np.stack(
+        [np.mean([ranks(s, same) < r for r in (1, 10)], axis=0) for s in (scores, scores.T)]
+    )
 
 
 results = {}
 
 
 def evaluate(k, p):
-    results[k, p] = mean_recall(ASIF(bank, k, p, device=device).similarity(held_out.image, held_out.text))
+    results[k, p] = mean_recall(
+        ASIF(bank, k, p, device=device).similarity(held_out.image, held_out.text)
+    )
     return results[k, p].mean()
 
 
@@ -227,7 +241,9 @@ show(
 )
 best = both.loc[both.value.idxmax()]
 best_k, best_p = int(best.k), best.p
-text = "Best for both directions together: $k = {}$, which is {:g} of the anchors, and $p = {:g}$."
+text = (
+    "Best for both directions together: $k = {}$, which is {:g} of the anchors, and $p = {:g}$."
+)
 display(Markdown(text.format(best_k, best.fraction, best_p)))
 
 # %% [markdown]
@@ -239,6 +255,7 @@ display(Markdown(text.format(best_k, best.fraction, best_p)))
 # How sure are we? The interval below belongs to a **paired difference**: both settings answer for the
 # same stamps, and we look at the differences, stamp by stamp. If the interval holds 0, these stamps
 # cannot tell the two settings apart.
+
 
 # %%
 def items(k, p):
@@ -253,11 +270,16 @@ others = {
     f"all entries, k = {n}, p = 1": (n, 1),
     f"the paper's numbers, k = min(800, n) = {paper_k}, p = 8": (paper_k, 8),
 }
-lines = [f"Chosen on validation: {mean_with_interval(items(best_k, best_p), seed)} (mean recall).", ""]
+lines = [
+    f"Chosen on validation: {mean_with_interval(items(best_k, best_p), seed)} (mean recall).",
+    "",
+]
 lines += ["| chosen setting less … | difference | 95 % interval |", "|---|---|---|"]
 for name, setting in others.items():
     gap = paired_difference(items(best_k, best_p), items(*setting), seed)
-    lines.append(f"| {name} | {100 * gap.value:+.1f} points | {100 * gap.low:+.1f} to {100 * gap.high:+.1f} |")
+    lines.append(
+        f"| {name} | {100 * gap.value:+.1f} points | {100 * gap.low:+.1f} to {100 * gap.high:+.1f} |"
+    )
 record(
     "choosing k and p: gain over k = min(800, n), p = 8 in mean recall",
     gap.value,
@@ -306,7 +328,10 @@ show(
     "steep rise to all of them at about a half.",
 )
 earliest = min(int((m > 0).sum(dim=1).min()) for m in views.values()) + 1
-plain = [relative_representation(z, a) for z, a in ((held_out.image, bank.image), (held_out.text, bank.text))]
+plain = [
+    relative_representation(z, a)
+    for z, a in ((held_out.image, bank.image), (held_out.text, bank.text))
+]
 display(
     Markdown(
         f"The first vector keeps a negative entry at $k = {earliest}$, {earliest / n:.0%} of the anchors. "
@@ -328,6 +353,7 @@ display(
 # **Before you run the next cell:** for $p = 2$, will the missing clamp cost nothing, some points, or
 # nearly everything? For $p = 8$?
 
+
 # %%
 def powered_scores(p, clamp):
     kept = [m.clamp_min(0) if clamp else m for m in views.values()]
@@ -343,7 +369,9 @@ names = {True: "with clamp", False: "without"}
 show(
     interval_dots(
         {
-            names[clamp]: {f"p = {p}": mean_with_interval(found, seed) for p, found in by_power.items()}
+            names[clamp]: {
+                f"p = {p}": mean_with_interval(found, seed) for p, found in by_power.items()
+            }
             for clamp, by_power in measured.items()
         },
         xlabel="mean of R@1 and R@10, both directions; 95 % interval",
@@ -432,7 +460,9 @@ for p in (8, 64):
 power = 256
 largest = float(views["pictures"].amax(dim=1).median())
 tiny = torch.finfo(torch.float32).smallest_normal
-print(f"a typical largest cosine is {largest:.2f}, to the power {power} about {largest**power:.0e};")
+print(
+    f"a typical largest cosine is {largest:.2f}, to the power {power} about {largest**power:.0e};"
+)
 print(f"float32 holds ordinary numbers down to about {tiny:.0e}")
 plain = views["pictures"].clamp_min(0) ** power
 ours = sparsify(views["pictures"], k, power).values
@@ -457,12 +487,14 @@ for name, vectors in (("powered as they are", plain), ("in the library", ours)):
 
 # %%
 two = sparse_relative_representation(held_out.image[:2], bank.image, 4, 2, mean=bank.image_mean)
-print("indices", two.indices, "values", two.values, f"n = {two.n}", f"{two.nbytes} bytes", sep="\n")
+print("indices", two.indices, "values", two.values, sep="\n")
+print(f"n = {two.n}, {two.nbytes} bytes")
 
 # %% [markdown]
 # **Before you run the next cell:** the paper has $n = 1.6$ million anchors and $k = 800$. With
 # $q = 10{,}000$ pictures, does the dense matrix fit into a laptop? By what factor is the sparse one
 # smaller?
+
 
 # %%
 def size(number_of_bytes):
@@ -506,11 +538,11 @@ show(
 )
 
 # %% [markdown]
-# **What you see.** At the paper's size, forgetting is what makes the method possible at all. Here it only
-# saves space; and with `min(800, n)` for $k$, sparse vectors take *twice* the space of dense ones, since
-# they store every position for nothing. (Below the mark of this chapter's bank the two $k$ differ; far to
-# the right both are 800.) Chapter 08 shows how the library finds the $k$ largest without ever holding the
-# dense matrix.
+# **What you see.** At the paper's size, forgetting is what makes the method possible at all. In this
+# chapter, $k = n/10$ saves some space, and `min(800, n)` costs some: sparse vectors with every entry kept
+# take *twice* the space of dense ones, since they store every position for nothing. Beyond 8,000 anchors
+# both rules for $k$ give 800. Chapter 08 shows how the library finds the $k$ largest without ever holding
+# the dense matrix.
 
 # %% [markdown]
 # ### Exercise 04.2 · Compare without the zeros
@@ -522,9 +554,13 @@ show(
 # the two lists of indices and values, without making vectors of length $n$. The lists are sorted by
 # value, not by index, and no index occurs twice in a list.
 
+
 # %% tags=["exercise"]
 def my_sparse_cosine(
-    indices_a: torch.Tensor, values_a: torch.Tensor, indices_b: torch.Tensor, values_b: torch.Tensor
+    indices_a: torch.Tensor,
+    values_a: torch.Tensor,
+    indices_b: torch.Tensor,
+    values_b: torch.Tensor,
 ) -> float:
     """The cosine of two sparse vectors of length 1.
 
@@ -562,9 +598,13 @@ model = ASIF(bank, k, 2, device=device)
 image_vector = model.images(held_out.image[chosen : chosen + 1])
 text_vector = model.texts(held_out.text[chosen : chosen + 1])
 shared = contributions(image_vector, text_vector, bank.pairs)
-print(f"score {float(image_vector.similarity(text_vector)):.3f}, each vector with {k} of {n} entries")
+print(
+    f"score {float(image_vector.similarity(text_vector)):.3f}, each vector with {k} of {n} entries"
+)
 print(f"{len(shared)} shared anchors, whose terms add up to {shared.contribution.sum():.3f}")
-shared[["caption", "image", "text", "contribution"]].head(5).style.format(precision=3).hide(axis="index")
+shared[["caption", "image", "text", "contribution"]].head(5).style.format(precision=3).hide(
+    axis="index"
+)
 
 # %% [markdown]
 # ## Summary

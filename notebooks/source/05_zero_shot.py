@@ -18,7 +18,7 @@
 # embeddings are in the cache; the first time, half a minute more
 
 # %% tags=["parameters"]
-profile = "offline"  # "offline": encoders from the package registry; "hub": larger ones from the hub
+profile = "offline"  # or "hub": larger encoders, from the hub
 device = "auto"  # "auto", "cpu", "cuda" or "mps"
 seed = 0  # for samples and intervals
 fast = False  # True: fewer pictures, seeds and settings
@@ -54,7 +54,14 @@ from asif_lib.evaluation import (
     scaling_curve,
     sweep,
 )
-from asif_lib.figures import confusion_matrix, interval_dots, scaling, show, show_pictures, use_style
+from asif_lib.figures import (
+    confusion_matrix,
+    interval_dots,
+    scaling,
+    show,
+    show_pictures,
+    use_style,
+)
 from asif_lib.zeroshot import make_prompts
 
 use_style()
@@ -67,7 +74,9 @@ text_encoder = load_text_encoder(text_name, device=device)
 pairs = load_pairs("stamps")
 everything = AnchorBank.build(pairs, image_encoder, text_encoder)
 train, validation, test = (pairs.splits[name] for name in ("train", "validation", "test"))
-print(f"{len(train)} stamps for training, {len(validation)} for validation, {len(test)} for the test")
+print(
+    f"{len(train)} stamps for training, {len(validation)} for validation, {len(test)} for the test"
+)
 
 # %% [markdown]
 # ## 1 · Choose first, on the validation split
@@ -80,17 +89,18 @@ print(f"{len(train)} stamps for training, {len(validation)} for validation, {len
 captions = pairs.captions
 
 
-def recalls(similarity, positions, cutoffs=(1, 10)):
-    """Mean recall over both directions and the cutoffs, for these stamps as pictures and as captions."""
+def recalls(similarity, positions):
+    """R@1 and R@10 of these stamps, each the mean over both directions."""
     scores = similarity(everything.image[positions], everything.text[positions])
     texts = [captions[i] for i in positions]
     same = same_text(texts, texts)
-    return np.mean([ranks(s, same) < k for s in (scores, scores.T) for k in cutoffs])
+    places = np.stack([ranks(scores, same), ranks(scores.T, same)])
+    return [(places < k).mean() for k in (1, 10)]
 
 
 small_bank = everything.subset(train)
 settings = sweep(
-    lambda k, p: recalls(ASIF(small_bank, k, p, device=device).similarity, validation),
+    lambda k, p: np.mean(recalls(ASIF(small_bank, k, p, device=device).similarity, validation)),
     [0.02, 0.1] if fast else [0.02, 0.05, 0.1, 0.2],
     [1, 2, 8] if fast else [1, 2, 4, 8],
     len(small_bank),
@@ -107,8 +117,8 @@ print(f"chosen: k = {fraction:g} n, p = {p:g}")
 
 # %%
 bank = everything.subset(train + validation)
-model = ASIF(bank, round(fraction * len(bank)), p, device=device, image_encoder=image_encoder, text_encoder=text_encoder)
-model
+model = ASIF(bank, round(fraction * len(bank)), p, device=device, text_encoder=text_encoder)
+print(model)
 
 # %% [markdown]
 # ## 2 · Find the caption, find the picture
@@ -152,10 +162,16 @@ place = {  # rank of the right answer: by method and direction
 }
 chance = {k: hypergeom.sf(0, len(test), same.sum(dim=1).numpy(), k).mean() for k in (1, 5, 10)}
 for way in ("picture → caption", "caption → picture"):
-    lines = [f"**{way}**, {len(test)} questions", "", "| method | R@1 | R@5 | R@10 |", "|---|---|---|---|"]
+    lines = [
+        f"**{way}**, {len(test)} questions",
+        "",
+        "| method | R@1 | R@5 | R@10 |",
+        "|---|---|---|---|",
+    ]
     for name in methods:
-        cells = [mean_with_interval(place[name, way] < k, seed) for k in (1, 5, 10)]
-        lines.append(f"| {name} | " + " | ".join(f"{m.value:.1%} [{m.low:.0%}, {m.high:.0%}]" for m in cells) + " |")
+        found = [mean_with_interval(place[name, way] < k, seed) for k in (1, 5, 10)]
+        cells = [f"{m.value:.1%} [{m.low:.0%}, {m.high:.0%}]" for m in found]
+        lines.append(f"| {name} | {cells[0]} | {cells[1]} | {cells[2]} |")
     lines.append("| chance | " + " | ".join(f"{chance[k]:.1%}" for k in (1, 5, 10)) + " |")
     display(Markdown("\n".join(lines)))
 
@@ -192,7 +208,9 @@ for name in ("nearest anchor", "ridge"):
         cells = []
         for k in (1, 10):
             gap = paired_difference(place["ASIF", way] < k, place[name, way] < k, seed)
-            cells.append(f"{100 * gap.value:+.1f} [{100 * gap.low:+.1f}, {100 * gap.high:+.1f}]")
+            cells.append(
+                f"{100 * gap.value:+.1f} [{100 * gap.low:+.1f}, {100 * gap.high:+.1f}]"
+            )
         lines.append(f"| {name} | {way} | {cells[0]} | {cells[1]} |")
 display(Markdown("\n".join(lines)))
 
@@ -203,28 +221,46 @@ display(Markdown("\n".join(lines)))
 # One doubt remains. Some captions of test stamps stand *word for word* among the anchors: there is more
 # than one strawberry. For them the text side is easy.
 #
-# **Before you run the next cell:** will R@1 fall much when we count only the pictures whose caption is new?
+# **Before you run the next cell:** will R@1 fall when we count only the pictures whose caption is new?
+# And to what, when we shuffle the captions of the anchors?
 
 # %%
 known = set(bank.pairs.caption)
 new = np.array([caption not in known for caption in test_captions])
 first = place["ASIF", "picture → caption"] < 1
-for name, rows in (("all", np.ones(len(new), bool)), ("caption new", new), ("caption among the anchors", ~new)):
+other_bank = everything.subset(train + validation)
+other_bank.text = other_bank.text[np.random.default_rng(seed).permutation(len(other_bank))]
+shuffled = ranks(ASIF(other_bank, model.k, p, device=device).similarity(image, text), same) < 1
+for name, rows in (
+    ("all", np.ones(len(new), bool)),
+    ("caption new", new),
+    ("caption among the anchors", ~new),
+):
     if rows.any():
         print(f"R@1, {name}: {mean_with_interval(first[rows], seed)}")
+print(f"R@1, all, with the anchors' captions shuffled: {mean_with_interval(shuffled, seed)}")
 
 # %% [markdown]
-# **What you see.** The model does not live on repeated captions. Now look at some answers: below each
-# picture stands the caption that ASIF puts first, among all test captions; where that is wrong, the right
-# one in brackets.
+# **What you see.** A caption that stands among the anchors is easier, as it should be; yet captions new
+# to the bank are found far above chance, too. The last line is a control: the same anchors, but with
+# their captions dealt out at random. What is left then owes nothing to the pairs, and it should be about
+# chance.
+#
+# Now look at some answers. Below each picture stands the caption that ASIF puts first, among all test
+# captions; where that is wrong, the right one in brackets.
 
 # %%
 answers = scores["ASIF"].argmax(dim=1).tolist()
 order = np.random.default_rng(seed).permutation(len(test))
 shown = [i for i in order if first[i]][:6] + [i for i in order if not first[i]][:6]
-titles = [test_captions[answers[i]] + ("" if first[i] else f" (right: {test_captions[i]})") for i in shown]
+titles = [
+    test_captions[answers[i]] + ("" if first[i] else f" (right: {test_captions[i]})")
+    for i in shown
+]
 show(
-    show_pictures([pairs.pictures[test[i]] for i in shown], titles, title="above: right · below: wrong"),
+    show_pictures(
+        [pairs.pictures[test[i]] for i in shown], titles, title="above: right · below: wrong"
+    ),
     "Twelve stamps with the caption that the model chose: six right answers, then six wrong ones, which "
     "mostly name something related.",
 )
@@ -239,6 +275,7 @@ show(
 # that a right answer which ties with wrong ones stands *behind* all of them. A question may have several
 # right answers; it counts as found when its best one is among the first $k$. Right answers do not stand
 # in each other's way: count only wrong answers before it.
+
 
 # %% tags=["exercise"]
 def my_recall(scores: torch.Tensor, relevant: torch.Tensor, k: int) -> float:
@@ -278,6 +315,7 @@ check_recall_with_ties(my_recall)
 # Write the bootstrap interval of a mean: the percentiles 2.5 and 97.5 of the means of many resamples.
 # Each resample has as many items as there are, drawn with replacement. Two correct solutions draw
 # different numbers, so the check allows a difference of 0.02.
+
 
 # %% tags=["exercise"]
 def my_interval(items: torch.Tensor, resamples: int, seed: int) -> tuple[float, float]:
@@ -343,7 +381,9 @@ LABELS = {  # folder → name of the class
 
 def class_of(position):
     folder = pairs.groups[position] + "/"
-    return next((label for prefix, label in LABELS.items() if folder.startswith(prefix + "/")), None)
+    return next(
+        (label for prefix, label in LABELS.items() if folder.startswith(prefix + "/")), None
+    )
 
 
 sizes = Counter(class_of(i) for i in test)
@@ -379,7 +419,9 @@ small_model = ASIF(small_bank, int(chosen.k), p, device=device, text_encoder=tex
 def compare_templates(model, z, classes, labels):
     return {
         how: {
-            name: accuracy(model.classify(z, classes, templates=t, reduce=how).predicted, labels, seed)
+            name: accuracy(
+                model.classify(z, classes, templates=t, reduce=how).predicted, labels, seed
+            )
             for name, t in TEMPLATES.items()
         }
         for how in ("mean", "max")
@@ -388,7 +430,9 @@ def compare_templates(model, z, classes, labels):
 
 by_template = compare_templates(small_model, everything.image[asked], classes, labels)
 show(
-    interval_dots(by_template, xlabel=f"accuracy on {len(asked)} validation stamps, with 95 % interval"),
+    interval_dots(
+        by_template, xlabel=f"accuracy on {len(asked)} validation stamps, with 95 % interval"
+    ),
     "Accuracy for four ways to write the prompt, each with mean and max over templates; all intervals overlap.",
 )
 best = max(TEMPLATES, key=lambda name: by_template["mean"][name].value)
@@ -403,17 +447,26 @@ print(f"chosen, with the mean: {best}")
 # **Before you run the next cell:** the model chooses among the classes printed above. What accuracy do
 # you expect, and which two classes will it mix up most?
 
+
 # %%
 def zero_shot(similarity, z, classes, templates):
     """Mean over the templates of any method's scores: (q, d) embeddings to (q,) classes."""
     prompts = embed(text_encoder, make_prompts(classes, templates), progress=False)
-    return similarity(z, prompts).unflatten(1, (len(classes), len(templates))).mean(dim=2).argmax(dim=1)
+    return (
+        similarity(z, prompts)
+        .unflatten(1, (len(classes), len(templates)))
+        .mean(dim=2)
+        .argmax(dim=1)
+    )
 
 
 asked, labels = with_labels(test)
 z = everything.image[asked]
-predicted = {name: zero_shot(m.similarity, z, classes, TEMPLATES[best]) for name, m in methods.items()}
-frequent = Counter(filter(classes.__contains__, map(class_of, train + validation))).most_common(1)[0][0]
+predicted = {
+    name: zero_shot(m.similarity, z, classes, TEMPLATES[best]) for name, m in methods.items()
+}
+among_anchors = Counter(class_of(i) for i in train + validation)
+frequent = max(classes, key=among_anchors.get)
 predicted[f"always “{frequent}”"] = np.full(len(labels), classes.index(frequent))
 measured = {name: accuracy(guess, labels, seed) for name, guess in predicted.items()}
 show(
@@ -424,15 +477,26 @@ show(
     ),
     "Accuracy of ASIF, the baselines and always naming the most frequent class, with intervals, beside chance.",
 )
-lines = [f"{name}: {measure}" for name, measure in measured.items()]
-lines += [
-    f"ASIF less {name}: {100 * gap.value:+.1f} points [{100 * gap.low:+.1f}, {100 * gap.high:+.1f}]"
-    for name in ("nearest anchor", "ridge")
-    for gap in [paired_difference(predicted["ASIF"].numpy() == labels, predicted[name].numpy() == labels, seed)]
-]
-print("\n".join(lines))
 found = measured["ASIF"]
-record(f"held-out stamps, zero-shot, {len(classes)} classes", found.value, ci=found.ci, n=found.n)
+record(
+    f"held-out stamps, zero-shot, {len(classes)} classes", found.value, ci=found.ci, n=found.n
+)
+for name, measure in measured.items():
+    print(f"{name}: {measure}")
+right = {name: np.asarray(guess) == labels for name, guess in predicted.items()}
+for name in ("nearest anchor", "ridge"):
+    gap = paired_difference(right["ASIF"], right[name], seed)
+    print(
+        f"ASIF less {name}: {100 * gap.value:+.1f} points [{100 * gap.low:+.1f}, {100 * gap.high:+.1f}]"
+    )
+
+# %% [markdown]
+# **What you see.** Everything is far above chance. ASIF is not the best here: ridge gives the higher
+# number, and the interval of their difference says whether these stamps can tell the two apart. Remember
+# what ASIF is for: it trains nothing, it can be edited pair by pair (chapter 07), and its scores name
+# their reasons (chapter 06). It need not win every table.
+#
+# Where does it go wrong? The rows of the next figure are the true classes, the columns the labels given.
 
 # %%
 guess = model.classify(z, classes, templates=TEMPLATES[best]).predicted.numpy()
@@ -442,7 +506,9 @@ show(
     confusion_matrix(counts, classes),
     "Confusion matrix: a strong diagonal, and a few pictures beside it.",
 )
-print(f"{int((guess < 0).sum())} pictures share no anchor with any class: nothing decides there")
+print(
+    f"{int((guess < 0).sum())} pictures share no anchor with any class: nothing decides there"
+)
 
 # %%
 wrong = np.flatnonzero((guess != labels) & (guess >= 0))[:12]
@@ -468,6 +534,7 @@ show(
 # You have the scores of all prompts. They come label by label: first the $m$ prompts of the first label,
 # then the $m$ of the second, and so on. Average the scores of each label's prompts, and return the
 # position of the best label.
+
 
 # %% tags=["exercise"]
 def my_zero_shot(scores: torch.Tensor, c: int, m: int) -> torch.Tensor:
@@ -508,38 +575,53 @@ check_average_templates(my_zero_shot)
 
 # %%
 fashion = load_labelled("fashion_mnist")
-full_model = ASIF(
-    everything, round(fraction * len(everything)), p, device=device, image_encoder=image_encoder, text_encoder=text_encoder
-)
+k = round(fraction * len(everything))
+full_model = ASIF(everything, k, p, device=device, text_encoder=text_encoder)
 tried = fashion.split("validation").sample(100 if fast else 300, seed)
 for name, pictures in (
     ("white on black, as they are", tried.pictures),
     ("black on white, inverted", [ImageOps.invert(picture) for picture in tried.pictures]),
 ):
     z_tried = embed(image_encoder, pictures, progress=False)
-    print(f"{name}: {accuracy(full_model.classify(z_tried, fashion.classes).predicted, tried.labels, seed)}")
+    print(
+        f"{name}: {accuracy(full_model.classify(z_tried, fashion.classes).predicted, tried.labels, seed)}"
+    )
 by_template = compare_templates(full_model, z_tried, fashion.classes, tried.labels)
 show(
     interval_dots(
-        by_template, xlabel=f"accuracy on {len(tried)} validation pictures, with 95 % interval", chance=0.1
+        by_template,
+        xlabel=f"accuracy on {len(tried)} validation pictures, with 95 % interval",
+        chance=0.1,
     ),
     "Fashion-MNIST, validation: accuracy for four ways to write the prompt, mean and max over templates.",
 )
-how, best = max(
-    ((how, name) for how in by_template for name in TEMPLATES), key=lambda pair: by_template[pair[0]][pair[1]].value
-)
+choices = {
+    (how, name): by_template[how][name].value for how in by_template for name in TEMPLATES
+}
+how, best = max(choices, key=choices.get)
 print(f"chosen on the validation split: {best}, {how} over templates")
 
 # %%
 sample = fashion.split("test").sample(200 if fast else 1_000, seed)
-inverted = [ImageOps.invert(picture) for picture in sample.pictures]  # black on white, as the stamps are
+inverted = [
+    ImageOps.invert(picture) for picture in sample.pictures
+]  # black on white, as the stamps are
 z_test = embed(image_encoder, inverted, progress=False)
-guess = full_model.classify(z_test, fashion.classes, templates=TEMPLATES[best], reduce=how).predicted.numpy()
-measured = {"ASIF": accuracy(guess, sample.labels, seed)}
+answer = full_model.classify(z_test, fashion.classes, templates=TEMPLATES[best], reduce=how)
+guess = answer.predicted.numpy()
+measured, gaps = {"ASIF": accuracy(guess, sample.labels, seed)}, {}
 for name, method in (("nearest anchor", NearestAnchorCaption()), ("ridge", Ridge())):
     method.fit(everything.image, everything.text)
     other = zero_shot(method.similarity, z_test, fashion.classes, TEMPLATES[best])
     measured[name] = accuracy(other, sample.labels, seed)
+    gaps[name] = paired_difference(guess == sample.labels, other.numpy() == sample.labels, seed)
+found = measured["ASIF"]
+record(
+    "Fashion-MNIST, zero-shot, 10 classes, 793 stamps as anchors",
+    found.value,
+    ci=found.ci,
+    n=found.n,
+)
 show(
     interval_dots(
         {"test pictures": measured},
@@ -550,8 +632,10 @@ show(
 )
 for name, measure in measured.items():
     print(f"{name}: {measure}")
-found = measured["ASIF"]
-record("Fashion-MNIST, zero-shot, 10 classes, 793 stamps as anchors", found.value, ci=found.ci, n=found.n)
+for name, gap in gaps.items():
+    print(
+        f"ASIF less {name}: {100 * gap.value:+.1f} points [{100 * gap.low:+.1f}, {100 * gap.high:+.1f}]"
+    )
 
 # %%
 counts = np.zeros((10, 10), int)
@@ -564,7 +648,8 @@ worn = sum(group.startswith("clothes") for group in pairs.groups)
 print(f"stamps in the folder clothes: {worn} of {len(pairs)}")
 
 # %% [markdown]
-# **What you see.** Better than chance, and not good. Two reasons can be seen here. There are few anchors
+# **What you see.** Better than chance and than the nearest anchor, and not good; a linear map (ridge)
+# does better on these pictures. Two reasons can be seen here. There are few anchors
 # of clothing, and none of them looks like a grey picture of 28 × 28 pixels. And whole columns of the
 # matrix fill up: where little is similar, one prompt takes everything. An ASIF model knows what its
 # anchors show. Chapter 07 adds some anchors of the right kind and watches this number rise.
@@ -583,24 +668,36 @@ sizes = [25, 100, 493] if fast else [25, 50, 100, 200, 350, 493]
 seeds = range(seed, seed + (2 if fast else 5))
 
 
-def grow(cutoff):
-    def evaluate(rows):
-        part = small_bank.subset(rows)
-        small = ASIF(part, max(1, round(fraction * len(part))), p, device=device)
-        return recalls(small.similarity, validation, cutoffs=(cutoff,))
-
-    return scaling_curve(evaluate, len(small_bank), sizes, seeds, progress=False)
+among_ten = []
 
 
-curves = {f"R@{k}": grow(k) for k in (1, 10)}
+def evaluate(rows):
+    part = small_bank.subset(rows)
+    small = ASIF(part, max(1, round(fraction * len(part))), p, device=device)
+    one, ten = recalls(small.similarity, validation)
+    among_ten.append(ten)
+    return one
+
+
+first_place = scaling_curve(evaluate, len(small_bank), sizes, seeds, progress=False)
+curves = {"R@1": first_place, "R@10": first_place.assign(value=among_ten)}
 show(
     scaling(curves, ylabel="recall on validation, mean of both directions"),
     "R@1 and R@10 against the number of anchors on a logarithmic axis, one dot for each random subset: both "
     "rise all the way.",
 )
-for name, table in curves.items():
-    mean = table.groupby("size").value.agg(["mean", "min", "max"])
-    print(name, "; ".join(f"{n} anchors {m:.0%} ({low:.0%} to {high:.0%})" for n, m, low, high in mean.itertuples()))
+spread = {
+    name: table.groupby("size").value.agg(["mean", "min", "max"])
+    for name, table in curves.items()
+}
+lines = ["| anchors | R@1, mean (range) | R@10, mean (range) |", "|---|---|---|"]
+for n in sizes:
+    cells = [
+        f"{low_high['mean']:.0%} ({low_high['min']:.0%} to {low_high['max']:.0%})"
+        for low_high in (spread["R@1"].loc[n], spread["R@10"].loc[n])
+    ]
+    lines.append(f"| {n} | {cells[0]} | {cells[1]} |")
+display(Markdown("\n".join(lines)))
 
 # %% [markdown]
 # **What you see.** On this axis each step to the right multiplies the anchors, and the curves still rise
@@ -628,12 +725,18 @@ for name, table in curves.items():
 
 # %%
 ours = [
-    ("find the caption among 150, held-out stamps, R@1", len(bank), recall_at(scores["ASIF"], same, 1, seed)),
-    (f"{len(classes)} classes, held-out stamps", len(bank), accuracy(predicted["ASIF"], labels, seed)),
+    ("caption among 150, held-out stamps, R@1", len(bank), mean_with_interval(first, seed)),
+    (
+        f"{len(classes)} classes, held-out stamps",
+        len(bank),
+        mean_with_interval(right["ASIF"], seed),
+    ),
     ("10 classes, Fashion-MNIST", len(everything), found),
 ]
 lines = ["| ours: task | pairs | result and 95 % interval |", "|---|---|---|"]
-lines += [f"| {task} | {n} | {100 * m.value:.1f} [{100 * m.low:.1f}, {100 * m.high:.1f}], n = {m.n} |" for task, n, m in ours]
+for task, n, m in ours:
+    result = f"{100 * m.value:.1f} [{100 * m.low:.1f}, {100 * m.high:.1f}], n = {m.n}"
+    lines.append(f"| {task} | {n} | {result} |")
 display(Markdown("\n".join(lines)))
 
 # %% [markdown]
@@ -656,14 +759,15 @@ display(Markdown("\n".join(lines)))
 # - Choose on one split, test once on another, and give every number its interval and its chance level.
 # - Compare two methods on the same questions, pair by pair.
 # - Ties are no finds; say whether scores over templates were averaged or maximised.
-# - On held-out stamps ASIF finds captions and classes far above chance. On Fashion-MNIST it is modest,
+# - On held-out stamps ASIF finds captions and classes far above chance. It leads the baselines in finding
+#   captions; in naming classes, ridge regression is at least as good. On Fashion-MNIST it is modest,
 #   and an honest report prints that, too.
 # - More anchors help, on our scale, all the way.
 #
-# **What would prove us wrong.** If the paired difference to a baseline held 0 on a larger test, the
-# advantage that we saw would be luck. If shuffling the captions of the anchors did not bring the recall
-# down to chance, something would leak from the questions into the bank. If captions new to the bank were
-# found no better than by chance, the model would only repeat.
+# **What would prove us wrong.** If on a larger test ASIF no longer led in finding captions, what we saw
+# would be the luck of these stamps. If shuffled captions of the anchors gave more than chance, something
+# would leak from the questions into the bank. If captions new to the bank were found no better than by
+# chance, the model would only repeat.
 #
 # **Where next.** A score is a sum over anchors. [06 · Interpretability](06_interpretability.ipynb) asks
 # which of them decided.

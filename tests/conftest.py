@@ -1,0 +1,121 @@
+"""What the tests share: the real encoders and stamps, once per session, and tiny made ones."""
+
+import os
+
+os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+
+import pytest
+import timm
+import torch
+from PIL import Image, ImageDraw
+
+from asif_lib import AnchorBank, load_image_encoder, load_pairs, load_text_encoder
+
+WORDS = [
+    "a",
+    "the",
+    "of",
+    "photo",
+    "picture",
+    "red",
+    "green",
+    "blue",
+    "square",
+    "circle",
+    "cat",
+    "dog",
+    "otter",
+    "beaver",
+    "sleeping",
+    "small",
+]
+
+
+@pytest.fixture(scope="session")
+def image_encoder():
+    return load_image_encoder(device="cpu")
+
+
+@pytest.fixture(scope="session")
+def text_encoder():
+    return load_text_encoder(device="cpu")
+
+
+@pytest.fixture(scope="session")
+def stamps():
+    return load_pairs("stamps", progress=False)
+
+
+@pytest.fixture(scope="session")
+def stamps_bank(stamps, image_encoder, text_encoder):
+    """All 793 stamps, row i being pair i of `stamps`."""
+    return AnchorBank.build(stamps, image_encoder, text_encoder, progress=False)
+
+
+@pytest.fixture
+def tmp_cache(tmp_path, monkeypatch):
+    """An empty cache of the test's own."""
+    folder = tmp_path / "cache"
+    monkeypatch.setenv("ASIF_CACHE", str(folder))
+    return folder
+
+
+def draw(kind, colour, size=(48, 40)):
+    """A filled square or circle on white."""
+    image = Image.new("RGB", size, "white")
+    pen = ImageDraw.Draw(image)
+    (pen.rectangle if kind == "square" else pen.ellipse)((10, 6, 37, 33), fill=colour)
+    return image
+
+
+@pytest.fixture
+def drawings(tmp_path):
+    """A folder of six pictures, ``red_square.png`` to ``blue_circle.png``."""
+    folder = tmp_path / "drawings"
+    folder.mkdir()
+    for colour in ("red", "green", "blue"):
+        for kind in ("square", "circle"):
+            draw(kind, colour).save(folder / f"{colour}_{kind}.png")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def timm_folder(tmp_path_factory):
+    """A tiny timm model as timm itself saves it for the hub."""
+    folder = tmp_path_factory.mktemp("timm") / "tiny-vit"
+    torch.manual_seed(0)
+    model = timm.create_model("test_vit", num_classes=10)
+    timm.models.save_for_hf(model, folder, safe_serialization=True)
+    return folder
+
+
+def make_sentence_transformer(folder, pooling="mean", dense=None):
+    """Save a tiny BERT with random weights the way sentence-transformers does."""
+    from sentence_transformers import SentenceTransformer
+    from sentence_transformers.models import Dense, Pooling, Transformer
+    from transformers import BertConfig, BertModel, BertTokenizerFast
+
+    parts = folder.with_name(folder.name + "-parts")
+    parts.mkdir(parents=True)
+    vocabulary = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *WORDS, *"abcdefghijklmnopqrstuvwxyz."]
+    vocabulary += [f"##{letter}" for letter in "abcdefghijklmnopqrstuvwxyz"]
+    (parts / "vocab.txt").write_text("\n".join(dict.fromkeys(vocabulary)))
+    tokenizer = BertTokenizerFast(str(parts / "vocab.txt"))
+    config = BertConfig(
+        vocab_size=len(tokenizer), hidden_size=32, num_hidden_layers=2, num_attention_heads=4,
+        intermediate_size=64, max_position_embeddings=64,
+    )  # fmt: skip
+    torch.manual_seed(0)
+    BertModel(config).save_pretrained(parts)
+    tokenizer.save_pretrained(parts)
+    modules = [Transformer(str(parts)), Pooling(32, pooling)]
+    if dense is not None:
+        torch.manual_seed(dense)
+        modules.append(Dense(32, 16))
+    SentenceTransformer(modules=modules, device="cpu").save(str(folder), safe_serialization=True)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def sentence_transformer_folder(tmp_path_factory):
+    return make_sentence_transformer(tmp_path_factory.mktemp("text") / "tiny-bert")

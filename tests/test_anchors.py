@@ -1,0 +1,304 @@
+"""A bank of anchors: built, kept on disk whole, mapped into memory, and true to its encoders."""
+
+import json
+import os
+from dataclasses import replace
+from pathlib import Path
+
+import pandas as pd
+import pytest
+import torch
+from conftest import draw
+
+from asif_lib import AnchorBank, Pairs, anchors
+from asif_lib.encoders import load_image_encoder, load_text_encoder
+from asif_lib.errors import BankError, BrokenPicturesError, IdentityError
+from asif_lib.pictures import PictureFile
+
+IDENTITIES = ("image_encoder", "text_encoder")
+
+
+@pytest.fixture(autouse=True)
+def cache(tmp_cache):
+    return tmp_cache
+
+
+@pytest.fixture(scope="module")
+def tiny(timm_folder, sentence_transformer_folder):
+    return (
+        load_image_encoder(timm_folder, device="cpu"),
+        load_text_encoder(sentence_transformer_folder, device="cpu"),
+    )
+
+
+@pytest.fixture
+def pairs(drawings):
+    files = sorted(drawings.iterdir())
+    captions = [f"a {file.stem.replace('_', ' ')}" for file in files]
+    groups = [file.stem.split("_")[1] for file in files]
+    return Pairs("drawings", files, captions, [file.stem for file in files], groups, {}, "CC0")
+
+
+@pytest.fixture
+def bank(pairs, tiny):
+    return AnchorBank.build(pairs, *tiny, progress=False)
+
+
+def assert_same(a, b):
+    assert torch.equal(a.image, b.image)
+    assert torch.equal(a.text, b.text)
+    assert a.image.dtype == b.image.dtype
+    pd.testing.assert_frame_equal(a.pairs, b.pairs)
+    assert all(getattr(a, f) == getattr(b, f) for f in ("name", "licence", *IDENTITIES))
+    assert all(getattr(a, f).source == getattr(b, f).source for f in IDENTITIES)
+
+
+def test_row_i_of_everything_is_pair_i(bank, pairs, tiny):
+    assert len(bank) == len(pairs) == 6
+    assert bank.pairs.caption.tolist() == pairs.captions
+    assert bank.pairs.id.tolist() == pairs.ids
+    assert bank.pairs.group.tolist() == pairs.groups
+    assert bank.pairs.picture.tolist() == [str(file) for file in pairs.pictures]
+    torch.testing.assert_close(bank.image, tiny[0].encode(pairs.pictures, progress=False), atol=1e-4, rtol=1e-4)
+    torch.testing.assert_close(bank.text, tiny[1].encode(pairs.captions, progress=False), atol=1e-5, rtol=1e-4)
+    assert bank.licence == "CC0"
+
+
+def test_pictures_in_memory_and_padded_ones_have_their_place(tiny, drawings):
+    pictures = [draw("circle", "red"), PictureFile(drawings / "red_circle.png", square=True)]
+    bank = AnchorBank.build(Pairs("two", pictures, ["a", "b"], ["1", "2"], ["", ""], {}), *tiny, progress=False)
+    assert bank.pairs.picture.tolist() == ["", str(drawings / "red_circle.png")]
+
+
+def test_a_saved_bank_comes_back_bit_for_bit(bank, tmp_path):
+    assert bank.save(tmp_path / "mine") == tmp_path / "mine"
+    assert_same(AnchorBank.load(tmp_path / "mine"), bank)
+
+
+def test_a_bank_is_found_by_its_name(bank, cache):
+    bank.save(cache / "banks" / "mine")
+    assert_same(AnchorBank.load("mine"), bank)
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
+def test_half_precision_stays_half_precision(bank, tmp_path, dtype):
+    half = replace(bank, image=bank.image.to(dtype), text=bank.text.to(dtype))
+    half.save(tmp_path / "half")
+    assert_same(AnchorBank.load(tmp_path / "half"), half)
+    assert half.image_mean.dtype == torch.float32
+    torch.testing.assert_close(half.image_mean, bank.image_mean, atol=1e-2, rtol=1e-2)
+
+
+def test_a_bank_on_disk_is_no_pickle(bank, tmp_path):
+    bank.save(tmp_path / "mine")
+    files = sorted(f.name for f in (tmp_path / "mine").rglob("*") if f.is_file())
+    assert files == [
+        "bank.json", "image-00001-of-00001.safetensors", "pairs.parquet", "text-00001-of-00001.safetensors",
+    ]  # fmt: skip
+
+
+@pytest.mark.skipif(not Path("/proc/self/maps").exists(), reason="needs /proc")
+def test_a_bank_is_mapped_and_not_read(bank, tmp_path):
+    bank.save(tmp_path / "mapped")
+    opened = AnchorBank.load(tmp_path / "mapped")
+    address = opened.image.data_ptr()
+    lines = [line for line in Path("/proc/self/maps").read_text().splitlines() if "mapped/part-" in line]
+    ranges = [[int(end, 16) for end in line.split()[0].split("-")] for line in lines if "image-00001" in line]
+    assert any(low <= address < high for low, high in ranges)
+
+
+def test_a_subset_is_those_rows_in_that_order(bank):
+    part = bank.subset([4, 1])
+    assert part.pairs.caption.tolist() == [bank.pairs.caption[4], bank.pairs.caption[1]]
+    assert torch.equal(part.image, bank.image[[4, 1]])
+    assert torch.equal(part.text, bank.text[[4, 1]])
+    assert part.pairs.index.tolist() == [0, 1]
+    assert (part.image_encoder, part.licence) == (bank.image_encoder, bank.licence)
+    assert len(bank.subset(slice(0, 3))) == 3
+    with pytest.raises(IndexError):
+        bank.subset([6])
+
+
+def test_the_means_are_of_the_banks_own_rows(bank):
+    torch.testing.assert_close(bank.image_mean, bank.image.mean(dim=0))
+    torch.testing.assert_close(bank.text_mean, bank.text.mean(dim=0))
+    torch.testing.assert_close(bank.subset([2]).image_mean, bank.image[2])
+
+
+def test_the_mean_over_many_rows_loses_no_precision():
+    matrix = torch.full((200_000, 2), 0.1, dtype=torch.float16)
+    torch.testing.assert_close(anchors._mean(matrix), matrix[0].float(), atol=1e-7, rtol=0)
+
+
+@pytest.mark.parametrize("kind", ["image", "text"])
+def test_an_encoder_that_did_not_make_the_bank_is_refused(bank, kind):
+    identity = getattr(bank, f"{kind}_encoder")
+    bank.check_encoder(replace(identity, source="elsewhere"))
+    for change in ({"checksum": "0" * 64}, {"preprocessing": "other"}, {"dim": 5}):
+        with pytest.raises(IdentityError, match="'drawings' was made by.*load the bank's own encoder"):
+            bank.check_encoder(replace(identity, **change))
+
+
+# -- broken pictures -------------------------------------------------------------------------------------
+
+
+def test_broken_pictures_stop_a_build_or_are_left_out(pairs, tiny):
+    pairs.pictures[1].write_text("no picture")
+    pairs.pictures[3].unlink()
+    with pytest.raises(BrokenPicturesError, match="2 of the pictures"):
+        AnchorBank.build(pairs, *tiny, progress=False)
+    bank = AnchorBank.build(pairs, *tiny, skip_broken=True, progress=False)
+    kept = [0, 2, 4, 5]
+    assert bank.pairs.id.tolist() == [pairs.ids[i] for i in kept]
+    texts = tiny[1].encode([pairs.captions[i] for i in kept], progress=False)
+    torch.testing.assert_close(bank.text, texts, atol=1e-5, rtol=1e-4)
+
+
+def test_a_bank_of_no_pairs_is_refused(pairs, tiny):
+    for picture in pairs.pictures:
+        picture.write_text("no picture")
+    with pytest.raises(BankError, match="drawings: has no pair"):
+        AnchorBank.build(pairs, *tiny, skip_broken=True, progress=False)
+    with pytest.raises(BankError, match="has no pair"):
+        AnchorBank.build(pairs.subset([]), *tiny, progress=False)
+
+
+# -- writing is all or nothing ---------------------------------------------------------------------------
+
+
+@pytest.fixture
+def changed(bank):
+    return replace(bank, image=bank.image + 1, name="changed")
+
+
+def fail_with(error):
+    def fail(*args, **options):
+        raise error
+
+    return fail
+
+
+STEPS = {"shards": (anchors, "save_file"), "table": (pd.DataFrame, "to_parquet"), "last": (os, "replace")}
+
+
+@pytest.mark.parametrize("where", STEPS.values(), ids=STEPS)
+def test_a_full_disk_leaves_the_old_bank_whole_and_nothing_else(bank, changed, tmp_path, monkeypatch, where):
+    bank.save(tmp_path / "mine")
+    files = sorted((tmp_path / "mine").rglob("*"))
+    with monkeypatch.context() as patch:
+        patch.setattr(*where, fail_with(OSError(28, "No space left on device")))
+        with pytest.raises(BankError, match="No space left on device.*make room"):
+            changed.save(tmp_path / "mine")
+    assert sorted((tmp_path / "mine").rglob("*")) == files
+    assert_same(AnchorBank.load(tmp_path / "mine"), bank)
+
+
+@pytest.mark.parametrize("where", STEPS.values(), ids=STEPS)
+def test_a_killed_write_leaves_the_old_bank_whole_and_is_cleaned_up_later(bank, changed, tmp_path, monkeypatch, where):
+    bank.save(tmp_path / "mine")
+    with monkeypatch.context() as patch:
+        patch.setattr(*where, fail_with(KeyboardInterrupt()))
+        with pytest.raises(KeyboardInterrupt):
+            changed.save(tmp_path / "mine")
+    assert_same(AnchorBank.load(tmp_path / "mine"), bank)
+    changed.save(tmp_path / "mine")
+    assert_same(AnchorBank.load(tmp_path / "mine"), changed)
+    names = sorted(file.name.split("-")[0] for file in (tmp_path / "mine").iterdir())
+    assert names == ["bank.json", "part"]
+
+
+@pytest.mark.parametrize("where", STEPS.values(), ids=STEPS)
+def test_a_first_write_that_was_killed_can_be_repeated(bank, tmp_path, monkeypatch, where):
+    with monkeypatch.context() as patch:
+        patch.setattr(*where, fail_with(KeyboardInterrupt()))
+        with pytest.raises(KeyboardInterrupt):
+            bank.save(tmp_path / "mine")
+    with pytest.raises(BankError):
+        AnchorBank.load(tmp_path / "mine")
+    bank.save(tmp_path / "mine")
+    assert_same(AnchorBank.load(tmp_path / "mine"), bank)
+
+
+def test_a_mapped_bank_can_be_saved_over_itself(bank, tmp_path):
+    bank.save(tmp_path / "mine")
+    AnchorBank.load(tmp_path / "mine").save(tmp_path / "mine")
+    assert_same(AnchorBank.load(tmp_path / "mine"), bank)
+
+
+def test_an_open_bank_outlives_its_replacement(bank, changed, tmp_path):
+    bank.save(tmp_path / "mine")
+    opened = AnchorBank.load(tmp_path / "mine")
+    changed.save(tmp_path / "mine")
+    assert_same(opened, bank)
+
+
+def test_a_folder_with_other_things_is_left_alone(bank, tmp_path):
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "thesis.txt").write_text("years of work")
+    with pytest.raises(BankError, match="holds files that are no bank"):
+        bank.save(tmp_path / "mine")
+    assert [f.name for f in (tmp_path / "mine").iterdir()] == ["thesis.txt"]
+
+
+def test_a_file_in_the_place_of_the_folder_is_left_alone(bank, tmp_path):
+    (tmp_path / "mine").write_text("years of work")
+    with pytest.raises(BankError):
+        bank.save(tmp_path / "mine")
+    assert (tmp_path / "mine").read_text() == "years of work"
+
+
+# -- reading ---------------------------------------------------------------------------------------------
+
+
+def test_a_missing_bank_says_the_command():
+    with pytest.raises(BankError, match="no bank 'birds'.*asif bank build birds"):
+        AnchorBank.load("birds")
+
+
+def change(folder, **values):
+    about = json.loads((folder / "bank.json").read_text(encoding="utf-8"))
+    (folder / "bank.json").write_text(json.dumps({**about, **values}))
+
+
+@pytest.mark.parametrize("version", [0, 2, None, "1"])
+def test_another_format_is_refused(bank, tmp_path, version):
+    change(bank.save(tmp_path / "mine"), format=version)
+    with pytest.raises(BankError, match=f"format {version}, not 1; build the bank again"):
+        AnchorBank.load(tmp_path / "mine")
+
+
+@pytest.mark.parametrize(
+    "text", ["", "{", '{"format": 1', "[]", "null", '{"format": 1}', '{"format": 1, "files": 5}'],
+)  # fmt: skip
+def test_a_damaged_description_is_refused(bank, tmp_path, text):
+    bank.save(tmp_path / "mine")
+    (tmp_path / "mine" / "bank.json").write_text(text)
+    with pytest.raises(BankError, match="build"):
+        AnchorBank.load(tmp_path / "mine")
+
+
+def test_a_description_with_unknown_fields_of_an_encoder_is_refused(bank, tmp_path):
+    change(bank.save(tmp_path / "mine"), image_encoder={"name": "who knows"})
+    with pytest.raises(BankError, match="build"):
+        AnchorBank.load(tmp_path / "mine")
+
+
+SHARDS = ["image-00001-of-00001.safetensors", "text-00001-of-00001.safetensors", "pairs.parquet"]
+
+
+@pytest.mark.parametrize("name", SHARDS)
+@pytest.mark.parametrize("keep", [None, 0, 100, -1])
+def test_a_truncated_or_missing_file_is_refused(bank, tmp_path, name, keep):
+    (file,) = bank.save(tmp_path / "mine").glob(f"part-*/{name}")
+    if keep is None:
+        file.unlink()
+    else:
+        file.write_bytes(file.read_bytes()[:keep])
+    with pytest.raises(BankError, match="is damaged.*build it again"):
+        AnchorBank.load(tmp_path / "mine")
+
+
+def test_files_of_another_length_are_refused(bank, tmp_path):
+    change(bank.save(tmp_path / "mine"), count=7)
+    with pytest.raises(BankError, match="do not hold 7 pairs each"):
+        AnchorBank.load(tmp_path / "mine")

@@ -1,0 +1,156 @@
+"""The model: prompts, scores, what decides and what does not."""
+
+from dataclasses import replace
+
+import pytest
+import torch
+
+from asif_lib import ASIF
+from asif_lib.errors import IdentityError, ParameterError
+from asif_lib.evaluation import recall_at, same_text
+from asif_lib.sparse import SparseVectors
+from asif_lib.zeroshot import Classification, default_k, make_prompts
+
+
+@pytest.fixture(scope="module")
+def model(stamps_bank, image_encoder, text_encoder):
+    return ASIF(stamps_bank, device="cpu", image_encoder=image_encoder, text_encoder=text_encoder)
+
+
+def vectors(*rows):
+    return SparseVectors(
+        torch.arange(len(rows[0]), dtype=torch.int32).repeat(len(rows), 1), torch.tensor(rows), len(rows[0])
+    )
+
+
+@pytest.fixture
+def prompts_by_hand(model, monkeypatch):
+    """One picture; two labels with two templates: scores .6 and 0 for the first, .4 and .4 for the second."""
+    texts = vectors([0.6, 0.8, 0.0], [0.0, 1.0, 0.0], [0.4, 0.0, 0.9165], [0.4, 0.9165, 0.0])
+    monkeypatch.setattr(model, "texts", lambda prompts: texts)
+    return vectors([1.0, 0.0, 0.0])
+
+
+def test_mean_and_max_over_templates_are_what_they_say(model, prompts_by_hand):
+    options = {"labels": ["one", "two"], "templates": ["a {}", "the {}"]}
+    mean = model.classify(prompts_by_hand, reduce="mean", **options)
+    largest = model.classify(prompts_by_hand, reduce="max", **options)
+    torch.testing.assert_close(mean.scores, torch.tensor([[0.3, 0.4]]))
+    torch.testing.assert_close(largest.scores, torch.tensor([[0.6, 0.4]]))
+    assert (mean.best, largest.best) == (["two"], ["one"])
+
+
+def test_nothing_decides_where_all_scores_are_zero():
+    found = Classification(["otter", "seal"], torch.tensor([[0.0, 0.0], [0.1, 0.2], [0.3, 0.0]]))
+    assert found.predicted.tolist() == [-1, 1, 0]
+    assert found.best == [None, "seal", "otter"]
+
+
+def test_prompts_go_label_by_label():
+    assert make_prompts(["cat", "{dog}"], ["a {}", "{}s"]) == ["a cat", "cats", "a {dog}", "{dog}s"]
+
+
+@pytest.mark.parametrize(
+    "labels, templates, message",
+    [
+        ([], ["{}"], "at least one label"),
+        (["cat"], [], "at least one label and one template"),
+        (["cat", " "], ["{}"], "label 2 of 2 is empty"),
+        (["cat", None], ["{}"], "label 2 of 2 is empty"),
+        (["cat", "dog", "cat"], ["{}"], "'cat' is there twice"),
+        (["cat"], ["a photo"], "'a photo' needs one {} where the label goes"),
+        (["cat"], ["{} and {}"], "needs one {}"),
+        (["cat"], ["a {label}"], "needs one {}"),
+    ],
+)
+def test_labels_and_templates_are_checked(model, stamps_bank, labels, templates, message):
+    with pytest.raises(ParameterError, match=message):
+        model.classify(stamps_bank.image[:1], labels, templates=templates)
+
+
+@pytest.mark.parametrize("labels, templates", [("cat", ["{}"]), (["cat"], "a {}")])
+def test_one_string_is_no_list(labels, templates):
+    with pytest.raises(ParameterError):
+        make_prompts(labels, templates)
+
+
+def test_an_unknown_reduction_is_refused(model, stamps_bank):
+    with pytest.raises(ParameterError, match="'mean' or 'max'"):
+        model.classify(stamps_bank.image[:1], ["cat"], reduce="median")
+
+
+def test_pictures_embeddings_and_sparse_vectors_give_the_same(model, stamps, stamps_bank):
+    labels = ["otter", "train", "apple"]
+    by_file = model.classify(stamps.pictures[:4], labels).scores
+    torch.testing.assert_close(model.classify(stamps_bank.image[:4], labels).scores, by_file)
+    torch.testing.assert_close(model.classify(model.images(stamps_bank.image[:4]), labels).scores, by_file)
+    assert ((by_file >= 0) & (by_file <= 1 + 1e-6)).all()
+    assert model.classify([], labels).best == []
+
+
+def test_labels_find_their_own_stamps(model, stamps):
+    rows = [next(i for i, c in enumerate(stamps.captions) if w in c.lower()) for w in ("capybara", "train")]
+    found = model.classify([stamps.pictures[i] for i in rows], ["capybara", "train"])
+    assert found.best == ["capybara", "train"]
+
+
+@pytest.mark.parametrize("kind", ["image", "text"])
+def test_another_encoder_than_the_banks_is_refused(stamps_bank, image_encoder, text_encoder, kind):
+    class Other:
+        identity = replace((image_encoder if kind == "image" else text_encoder).identity, checksum="0" * 64)
+
+    with pytest.raises(IdentityError, match="was made by"):
+        ASIF(stamps_bank, **{f"{kind}_encoder": Other()})
+
+
+def test_an_encoder_that_was_loaded_by_name_is_checked_too(stamps_bank):
+    other = replace(stamps_bank.text_encoder, checksum="0" * 64)
+    model = ASIF(replace(stamps_bank, text_encoder=other), device="cpu")
+    with pytest.raises(IdentityError):
+        model.texts(["a cat"])
+
+
+@pytest.mark.parametrize("options, message", [({"k": 0}, "k = 0"), ({"k": 794}, "k = 794"), ({"p": 0}, "p = 0")])
+def test_k_and_p_are_checked_at_once(stamps_bank, options, message):
+    with pytest.raises(ParameterError, match=message):
+        ASIF(stamps_bank, device="cpu", **options)
+
+
+@pytest.mark.parametrize("n, k", [(1, 1), (4, 1), (793, 79), (8_000, 800), (1_600_000, 800)])
+def test_the_default_k_is_sparse_at_any_size(n, k):
+    assert default_k(n) == k
+
+
+def test_centring_takes_off_the_banks_mean(stamps_bank):
+    """Without it, a translation of all image embeddings changes the scores; with it, it does not."""
+    moved = replace(stamps_bank, image=stamps_bank.image + 1)
+    for center in (True, False):
+        models = [ASIF(bank, device="cpu", center=center) for bank in (stamps_bank, moved)]
+        a, b = (m.similarity(m.bank.image[:20], m.bank.text[:20]) for m in models)
+        assert torch.allclose(a, b, atol=1e-3) == center
+
+
+def test_search_finds_an_anchor_itself_both_ways(model, stamps, stamps_bank):
+    for i in (3, 400, 792):
+        assert i in model.search_pictures(stamps.captions[i], top=10)[0]
+        positions, scores = model.search_captions(stamps.pictures[i], top=10)
+        assert stamps.captions[i] in [stamps.captions[j] for j in positions]
+        assert scores == sorted(scores, reverse=True)
+    positions, _ = model.search_captions(stamps.pictures[3], ["a train", stamps.captions[3]])
+    assert positions[0] == 1
+    assert len(model.search_pictures("a cat", stamps_bank.image[:3])[0]) == 3
+
+
+def test_held_out_stamps_find_their_captions(stamps, stamps_bank):
+    """150 stamps that are no anchors, among 150 captions: chance is 0.7 % at 1 and 6.7 % at 10."""
+    anchors = stamps_bank.subset(stamps.splits["train"] + stamps.splits["validation"])
+    test = stamps_bank.subset(stamps.splits["test"])
+    assert len(anchors) == 643
+    scores = ASIF(anchors, device="cpu").similarity(test.image, test.text)
+    relevant = same_text(test.pairs.caption, test.pairs.caption)
+    assert recall_at(scores, relevant, 1).value >= 0.33
+    assert recall_at(scores, relevant, 10).value >= 0.75
+
+
+def test_it_says_what_it_is(model):
+    assert "793 anchors, k=79, p=2" in repr(model)

@@ -475,7 +475,7 @@ def _run_or_reuse(path: Path, executed: Path, parameters: dict, reuse: bool) -> 
 def _key(path: Path, parameters: dict) -> str:
     """Hash of all that a chapter's run depends on: notebook, parameters, the library's files."""
     digest = hashlib.sha256(json.dumps(parameters, sort_keys=True).encode())
-    for file in [path, *sorted(Path(__file__).parent.glob("*.py"))]:
+    for file in [path, *sorted(Path(__file__).parent.rglob("*.py"))]:
         digest.update(b"\0" + file.name.encode() + b"\0" + hashlib.sha256(file.read_bytes()).digest())
     return digest.hexdigest()
 

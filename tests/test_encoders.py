@@ -308,7 +308,7 @@ def test_a_timm_folder_gives_timms_own_embeddings(timm_folder, drawings):
     encoder = load_image_encoder(timm_folder, device="cpu")
     rows = encoder.encode(files, progress=False)
     torch.testing.assert_close(rows, timm_directly(timm_folder, files), atol=1e-4, rtol=1e-4)
-    assert (encoder.identity.name, encoder.identity.source) == ("tiny-vit", "local folder")
+    assert (encoder.identity.name, encoder.identity.source) == ("tiny-vit", f"folder {timm_folder.resolve()}")
     checksum = hashlib.sha256((timm_folder / "model.safetensors").read_bytes()).hexdigest()
     assert encoder.identity.checksum == checksum
 

@@ -93,9 +93,7 @@ def test_what_the_encoder_sees_keeps_sizes_and_shows_transparency_as_grey():
 
 
 def test_neighbour_rows_start_with_the_query():
-    figure = drawn(
-        figures.neighbour_rows([(RED, "A pig.")], [[(GREEN, "A sock."), (BLUE, "An eye.")]], [[0.75, 0.5]])
-    )
+    figure = drawn(figures.neighbour_rows([(RED, "A pig.")], [[(GREEN, "A sock."), (BLUE, "An eye.")]], [[0.75, 0.5]]))
     assert [axis.get_title() for axis in figure.axes] == ["picture", "cosine 0.75", "cosine 0.50"]
     assert [axis.get_xlabel() for axis in figure.axes] == ["A pig.", "A sock.", "An eye."]
     assert [colour_at_centre(axis) for axis in figure.axes] == [(255, 0, 0), (0, 255, 0), (0, 0, 255)]

@@ -14,7 +14,6 @@ from PIL import Image
 
 from asif_lib.evaluation import Measure
 from asif_lib.figures import (
-    VERMILION,
     confusion_matrix,
     interval_dots,
     line_chart,
@@ -22,6 +21,7 @@ from asif_lib.figures import (
     sparse_vector,
     sweep_heatmaps,
 )
+from asif_lib.figures.style import VERMILION
 from asif_lib.sparse import sparsify
 
 

@@ -1,0 +1,136 @@
+"""Checks of chapter 04, sparsification."""
+
+import torch
+
+from .core import Verdict, compare, random_tensor
+
+
+def check_sparsify(function) -> Verdict:
+    """Exercise 04.1: top k, clamp, power, normalise; from (q, n), k, p to a dense (q, n) matrix."""
+    from ..sparse import sparsify
+
+    def steps(relative, k, p, *, score=lambda x: x, clamp=True, dim=1):
+        k = min(k, relative.shape[dim])
+        kept = torch.zeros_like(relative).scatter_(dim, score(relative).topk(k, dim=dim).indices, 1.0) * relative
+        return (kept.clamp_min(0) if clamp else kept) ** p
+
+    def normalised(x, dim=1):
+        return torch.nn.functional.normalize(x, dim=dim)
+
+    cosines = torch.tanh(random_tensor(5, 12, seed=41))
+    cases = [
+        (cosines, 5, 2),
+        (cosines, 12, 2),  # k reaches into the negative entries
+        (cosines, 3, 1),
+        (cosines, 1, 8),
+        (torch.cat([cosines, -cosines.abs()[:1]]), 4, 3),  # the last row has no positive entry
+    ]
+    mistakes = [
+        (
+            "Some of the entries that you kept are negative, and an even power turned them positive: set "
+            "negative entries to 0 before the power.",
+            lambda r, k, p: normalised(steps(r, k, p, clamp=False)),
+        ),
+        (
+            "You kept the smallest similarities; the k largest of each row are wanted.",
+            lambda r, k, p: normalised(steps(r, k, p, score=torch.neg)),
+        ),
+        (
+            "You kept the smallest similarities and did not set negative ones to 0; the k largest are wanted.",
+            lambda r, k, p: normalised(steps(r, k, p, score=torch.neg, clamp=False)),
+        ),
+        (
+            "You kept the entries that are largest in size, whatever their sign; the k largest are wanted.",
+            lambda r, k, p: normalised(steps(r, k, p, score=torch.abs)),
+        ),
+        (
+            "You kept k entries of each column; each row is one picture, and k of its entries stay.",
+            lambda r, k, p: normalised(steps(r, k, p, dim=0)),
+        ),
+        (
+            "You normalised before the power only; the power changes the length, so normalise after it.",
+            lambda r, k, p: normalised(steps(r, k, 1)) ** p,
+        ),
+        ("Your rows do not have length 1: normalise after the power.", steps),
+        (
+            "You normalised columns, not rows: each row is one vector.",
+            lambda r, k, p: normalised(steps(r, k, p), dim=0),
+        ),
+        (
+            "You divided a row of zeros by its length 0, which gives NaN; such a row stays zero.",
+            lambda r, k, p: steps(r, k, p) / steps(r, k, p).norm(dim=1, keepdim=True),
+        ),
+        (
+            "You raised and normalised all the similarities; only the k largest of each row are wanted.",
+            lambda r, k, p: normalised(r.clamp_min(0) ** p),
+        ),
+    ]
+    return compare("Exercise 04.1", function, lambda r, k, p: sparsify(r, k, p).to_dense(), cases, mistakes)
+
+
+def check_sparse_cosine(function) -> Verdict:
+    """Exercise 04.2: the cosine of two sparse vectors from (k,) indices and values of each."""
+    from ..sparse import SparseVectors, sparsify
+
+    def reference(indices_a, values_a, indices_b, values_b):
+        n = int(max(indices_a.max(), indices_b.max())) + 1
+        a, b = (SparseVectors(i[None], v[None], n) for i, v in ((indices_a, values_a), (indices_b, values_b)))
+        return float(a.similarity(b))
+
+    def shared(indices_a, indices_b):
+        return indices_a[:, None] == indices_b[None, :]
+
+    vectors = sparsify(torch.tanh(random_tensor(3, 20, seed=42)), 8, 2)
+    parts = [(vectors.indices[i], vectors.values[i]) for i in range(3)]
+    # Whatever the seed, the first two vectors share anchors, and at other positions.
+    parts[1] = (torch.roll(parts[1][0], 3), torch.roll(parts[1][1], 3))
+    parts[1][0][:2] = parts[0][0][[4, 1]]
+    rest = [i for i in range(20) if i not in parts[0][0].tolist()][:6]
+    parts[1][0][2:] = torch.tensor(rest, dtype=torch.int32)
+    apart = (parts[0][0] + 1_600_000, parts[0][1])
+    cases = [
+        (*parts[0], *parts[1]),
+        (*parts[0], *parts[2]),
+        (*parts[2], *parts[2]),
+        (*parts[0], *apart),  # no anchor in common, and n over a million and a half
+        (parts[0][0][:1], torch.ones(1), *parts[0]),  # k differs: 1 and 8
+    ]
+
+    def by_position(indices_a, values_a, indices_b, values_b):
+        k = min(len(values_a), len(values_b))
+        return (values_a[:k] * values_b[:k]).sum()
+
+    def same_position(indices_a, values_a, indices_b, values_b):
+        k = min(len(values_a), len(values_b))
+        return (values_a[:k] * values_b[:k])[indices_a[:k] == indices_b[:k]].sum()
+
+    mistakes = [
+        (
+            "You multiplied the first value by the first, the second by the second, and so on; the same "
+            "position in the lists is not the same anchor. Compare the indices.",
+            by_position,
+        ),
+        (
+            "You counted shared anchors only where both lists have them at the same position; the same anchor "
+            "may stand at different positions.",
+            same_position,
+        ),
+        (
+            "You counted the shared anchors; add up the products of their values.",
+            lambda i, v, j, w: shared(i, j).sum(),
+        ),
+        (
+            "You added the values of one vector over the shared anchors; multiply by those of the other.",
+            lambda i, v, j, w: v[shared(i, j).any(dim=1)].sum(),
+        ),
+        (
+            "You added the two values of each shared anchor; multiply them, then add the products.",
+            lambda i, v, j, w: ((v[:, None] + w[None, :]) * shared(i, j)).sum(),
+        ),
+        (
+            "You multiplied every value of one vector by every value of the other; only pairs with the same "
+            "anchor count.",
+            lambda i, v, j, w: v.sum() * w.sum(),
+        ),
+    ]
+    return compare("Exercise 04.2", function, reference, cases, mistakes)

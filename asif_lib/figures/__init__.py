@@ -1,0 +1,56 @@
+"""The figures of the book, a module for each chapter: functions of data that return a matplotlib Figure."""
+
+from .anchors import (
+    coverage_histogram,
+    group_sizes,
+    overlap_by_k,
+    picture_pairs,
+    shared_neighbours,
+    shuffle_control,
+    similarity_density,
+)
+from .encoders import (
+    bars_with_intervals,
+    cosine_histograms,
+    deciding_anchors,
+    neighbour_rows,
+    score_table,
+    two_profiles,
+    what_the_encoder_sees,
+)
+from .relative import before_after, caption_search, cosines_before_after, recall_points, relative_under_changes
+from .sparse import interval_dots, line_chart, sparse_vector, sweep_heatmaps
+from .style import show, show_pictures, thumbnail, use_style
+from .zeroshot import confusion_matrix, scaling
+
+__all__ = [
+    "bars_with_intervals",
+    "before_after",
+    "caption_search",
+    "confusion_matrix",
+    "cosine_histograms",
+    "cosines_before_after",
+    "coverage_histogram",
+    "deciding_anchors",
+    "group_sizes",
+    "interval_dots",
+    "line_chart",
+    "neighbour_rows",
+    "overlap_by_k",
+    "picture_pairs",
+    "recall_points",
+    "relative_under_changes",
+    "scaling",
+    "score_table",
+    "shared_neighbours",
+    "show",
+    "show_pictures",
+    "shuffle_control",
+    "similarity_density",
+    "sparse_vector",
+    "sweep_heatmaps",
+    "thumbnail",
+    "two_profiles",
+    "use_style",
+    "what_the_encoder_sees",
+]

@@ -1,0 +1,163 @@
+"""Figures of chapter 02, anchors."""
+
+import matplotlib.pyplot as plt
+import numpy as np
+from matplotlib.figure import Figure
+
+from .style import (
+    BLACK,
+    BLUE,
+    COLOURS,
+    SKY,
+    VERMILION,
+    closed,
+    lines,
+    thumbnail,
+    wrapped,
+)
+
+
+def group_sizes(groups) -> Figure:
+    """Draw how many pairs belong to each group, the largest on top."""
+    names, counts = np.unique(np.asarray(groups, dtype=str), return_counts=True)
+    order = np.argsort(counts, kind="stable")
+    figure, axis = plt.subplots(figsize=(6, 0.26 * len(names) + 0.9))
+    bars = axis.barh(names[order], counts[order], color=BLUE)
+    axis.bar_label(bars, padding=3, fontsize=9)
+    axis.set(xlabel="pairs", ylabel="group", ylim=(-0.7, len(names) - 0.3))
+    axis.margins(x=0.1)
+    return closed(figure)
+
+
+def picture_pairs(pairs, titles, *, columns=4, title="") -> Figure:
+    """Draw pairs of pictures side by side, each pair with its title below it, two lines to each line given."""
+    columns = min(columns, len(pairs))
+    rows = -(-len(pairs) // columns)
+    figure, axes = plt.subplots(rows, columns, figsize=(2.5 * columns, 2.3 * rows), squeeze=False)
+    for axis in axes.flat:
+        axis.set(xticks=[], yticks=[])
+        axis.spines[:].set_visible(False)
+    for axis, (left, right), text in zip(axes.flat, pairs, titles, strict=False):
+        gap = np.full((96, 8, 3), 255, np.uint8)
+        axis.imshow(np.hstack([thumbnail(left), gap, thumbnail(right)]))
+        axis.set_xlabel(lines(text, 34, 2), fontsize=8.5)
+    if title:
+        figure.suptitle(title)
+    return closed(figure)
+
+
+def similarity_density(picture, caption, centres, means, low, high) -> Figure:
+    """Draw the density of pairs over two similarities, and the mean of the second in bins of the first.
+
+    Parameters
+    ----------
+    picture, caption : arrays of shape (m,)
+        The two similarities of m pairs of stamps.
+    centres, means, low, high : arrays of shape (b,)
+        For each bin of the first similarity its centre, and the mean of the second with its interval.
+    """
+    figure, axis = plt.subplots(figsize=(7, 4.6))
+    density = axis.hexbin(picture, caption, gridsize=55, bins="log", mincnt=1, cmap="Greys", linewidths=0)
+    axis.errorbar(
+        centres,
+        means,
+        yerr=np.array([np.subtract(means, low), np.subtract(high, means)]),
+        color=VERMILION,
+        marker="o",
+        markersize=5,
+        capsize=3,
+        label="mean of the bin, 95 % interval",
+    )
+    axis.axhline(0, color=BLUE, linestyle="--", linewidth=1, label="captions unrelated (0)")
+    axis.set(xlabel="similarity of the pictures (cosine)", ylabel="similarity of the captions (cosine)")
+    axis.legend(loc="upper left", fontsize=9)
+    figure.colorbar(density, label="pairs of stamps in a cell (log scale)")
+    return closed(figure)
+
+
+def shuffle_control(panels) -> Figure:
+    """Draw what shuffled data gives beside what the real data gives, one panel a measure.
+
+    Parameters
+    ----------
+    panels : dict of str to (float, (float, float), array)
+        For each measure (its name is the axis label) the observed value, its interval, and the values of
+        the shuffles.
+    """
+    figure, axes = plt.subplots(1, len(panels), figsize=(4.4 * len(panels), 3.2), squeeze=False)
+    for axis, (name, (observed, interval, shuffled)) in zip(axes.flat, panels.items(), strict=True):
+        axis.hist(shuffled, bins=9, color=BLUE, label="captions shuffled")
+        axis.axvspan(*interval, color=VERMILION, alpha=0.25, linewidth=0)
+        axis.axvline(observed, color=VERMILION, linewidth=2, label="real captions, 95 % interval")
+        axis.set(xlabel=name, ylabel="shuffles")
+        axis.margins(y=0.45)
+        axis.legend(loc="upper center", fontsize=8.5)
+    return closed(figure)
+
+
+def overlap_by_k(k, observed, low, high, shuffled, chance) -> Figure:
+    """Draw the share of common neighbours for several k, with intervals, shuffled captions and chance.
+
+    `shuffled` has shape (shuffles, len(k)); its whole spread is drawn.
+    """
+    figure, axis = plt.subplots(figsize=(6.4, 3.8))
+    errors = np.array([np.subtract(observed, low), np.subtract(high, observed)])
+    axis.errorbar(k, observed, yerr=errors, color=BLUE, marker="o", capsize=3, label="real captions, 95 % interval")
+    shuffled = np.asarray(shuffled)
+    axis.fill_between(
+        k, shuffled.min(axis=0), shuffled.max(axis=0), color=SKY, alpha=0.5, label="all shuffles", linewidth=0
+    )
+    axis.plot(k, shuffled.mean(axis=0), color=VERMILION, marker="s", linestyle="--", label="mean of the shuffles")
+    axis.plot(k, chance, color=BLACK, linestyle=":", label="chance, k / (n − 1)")
+    axis.set_xscale("log")
+    axis.set_xticks(k, [str(number) for number in k])
+    axis.minorticks_off()
+    axis.set(xlabel="k, neighbours looked at", ylabel="share of common neighbours", ylim=(0, None))
+    axis.legend(fontsize=9)
+    return closed(figure)
+
+
+def shared_neighbours(picture, caption, by_picture, by_caption, shared) -> Figure:
+    """Draw one stamp with its neighbours by picture (upper row) and by caption (lower row).
+
+    Parameters
+    ----------
+    picture, caption : the stamp
+    by_picture, by_caption : lists of (picture, caption) of the same length
+    shared : pair of lists of bool
+        Which neighbours of each row are in the other row too: they get a frame and a star.
+    """
+    columns = len(by_picture) + 1
+    figure, axes = plt.subplots(2, columns, figsize=(1.45 * columns, 4.9))
+    for axis in axes.flat:
+        axis.set(xticks=[], yticks=[])
+        axis.spines[:].set_visible(False)
+    axes[0, 0].imshow(thumbnail(picture))
+    axes[0, 0].set_xlabel(wrapped(caption, 17), fontsize=8.5)
+    axes[0, 0].set_title("the stamp", fontsize=9.5)
+    rows = zip(axes, (by_picture, by_caption), shared, ("picture", "caption"), strict=True)
+    for row, neighbours, marks, name in rows:
+        for rank, (axis, (item, text), mark) in enumerate(zip(row[1:], neighbours, marks, strict=True), 1):
+            axis.imshow(thumbnail(item))
+            axis.set_xlabel(wrapped(text, 17), fontsize=8.5)
+            axis.set_title(f"{rank} by {name}" + (" ★" if mark else ""), fontsize=9.5)
+            if mark:
+                axis.spines[:].set(visible=True, color=VERMILION, linewidth=2.5)
+    return closed(figure)
+
+
+def coverage_histogram(similarities) -> Figure:
+    """Draw how similar held-out items are to their nearest anchor.
+
+    `similarities` is a dict from the name of a modality to an array of shape (q,).
+    """
+    figure, axis = plt.subplots(figsize=(6.4, 3.4))
+    bins = np.linspace(min(0, *(min(s) for s in similarities.values())), 1, 21)
+    styles = zip(COLOURS, ("//", ""), ("bar", "step"), ("-", "--"), strict=False)
+    for (name, values), (colour, hatch, kind, line) in zip(similarities.items(), styles, strict=False):
+        filled = {"alpha": 0.55, "hatch": hatch, "edgecolor": "black"} if kind == "bar" else {"linewidth": 2}
+        axis.hist(values, bins=bins, color=colour, histtype=kind, label=name, **filled)
+        axis.axvline(np.median(values), color=colour, linestyle=line, label=f"median, {name}")
+    axis.set(xlabel="similarity to the nearest anchor (cosine)", ylabel="held-out stamps")
+    axis.legend(fontsize=9)
+    return closed(figure)

@@ -1,0 +1,159 @@
+"""Figures of chapter 03, relative representations."""
+
+import matplotlib.pyplot as plt
+import numpy as np
+from matplotlib.figure import Figure
+
+from .style import (
+    BLACK,
+    BLUE,
+    COLOURS,
+    MARKERS,
+    ORANGE,
+    SKY,
+    VERMILION,
+    closed,
+    lines,
+    thumbnail,
+)
+
+
+def relative_under_changes(point, anchors, changes, names) -> Figure:
+    """Draw a point and anchors in the plane, changed in several ways, and the point's cosines below.
+
+    Parameters
+    ----------
+    point : array of shape (2,)
+    anchors : array of shape (n, 2)
+    changes : dict of str to callable
+        From rows of shape (m, 2) to rows of the same shape; the first one is the reference, whose cosines
+        are drawn as outlines in every panel.
+    names : list of str
+        One for each anchor.
+    """
+    point, anchors = np.atleast_2d(np.asarray(point, float)), np.asarray(anchors, float)
+    figure, axes = plt.subplots(
+        2, len(changes), figsize=(2.2 * len(changes), 4.5), squeeze=False, height_ratios=[1.5, 1]
+    )
+    changed = {title: (change(point), change(anchors)) for title, change in changes.items()}
+    reach = 1.5 * max(np.abs(np.vstack(rows)).max() for rows in changed.values())
+    reference = None
+    for (plane, bars), (title, (z, a)) in zip(axes.T, changed.items(), strict=True):
+        plane.axhline(0, color="0.8", linewidth=0.8)
+        plane.axvline(0, color="0.8", linewidth=0.8)
+        for row, name, colour, marker in zip(a, names, COLOURS, MARKERS, strict=False):
+            plane.plot([0, row[0]], [0, row[1]], color=colour, linewidth=1)
+            plane.plot(*row, color=colour, marker=marker, linestyle="none", markersize=7)
+            outward = 14 * row / np.linalg.norm(row)
+            plane.annotate(name, row, xytext=outward, textcoords="offset points", fontsize=10, ha="center", va="center")
+        plane.plot([0, z[0, 0]], [0, z[0, 1]], color=BLACK, linewidth=1.5, linestyle="--")
+        plane.plot(*z[0], color=BLACK, marker="*", linestyle="none", markersize=12)
+        plane.set(xlim=(-reach, reach), ylim=(-reach, reach), aspect="equal", title=title)
+        plane.set(xlabel="coordinate 1", ylabel="coordinate 2" if plane is axes[0, 0] else "")
+        cosines = (a @ z[0]) / np.linalg.norm(a, axis=1) / np.linalg.norm(z[0])
+        reference = cosines if reference is None else reference
+        places = np.arange(len(a))
+        bars.bar(places, cosines, color=COLOURS[: len(a)], width=0.5)
+        bars.bar(places, reference, facecolor="none", edgecolor=BLACK, linewidth=1.4, width=0.8)
+        for place, value in zip(places, cosines, strict=True):
+            above = max(value, reference[place], 0) + 0.07
+            bars.text(place, above, f"{value:.2f}", ha="center", va="bottom", fontsize=9)
+        bars.axhline(0, color=BLACK, linewidth=0.8)
+        bars.set_xticks(places, names)
+        bars.set(xlabel="anchor", ylim=(-1.1, 1.5), yticks=[-1, 0, 1])
+        bars.set_ylabel("cosine with ★" if bars is axes[1, 0] else "")
+    return closed(figure)
+
+
+def before_after(before, after) -> Figure:
+    """Draw entries of a representation after a change against the same entries before it.
+
+    Parameters
+    ----------
+    before : array of shape (m,)
+    after : dict of str to array of shape (m,)
+        One panel for each change.
+    """
+    figure, axes = plt.subplots(1, len(after), figsize=(3.3 * len(after), 3.3), squeeze=False)
+    low = min(np.min(before), *(np.min(values) for values in after.values()))
+    for axis, (title, values), colour in zip(axes.flat, after.items(), COLOURS, strict=False):
+        axis.plot([low, 1], [low, 1], color="0.6", linewidth=1)
+        axis.plot(before, values, color=colour, marker=".", markersize=3, linestyle="none", alpha=0.5)
+        axis.set(xlabel="entry before (cosine)", title=title, aspect="equal")
+        axis.set(xlim=(low - 0.05, 1.05), ylim=(low - 0.05, 1.05))
+        axis.set_ylabel("entry after (cosine)" if axis is axes[0, 0] else "")
+    return closed(figure)
+
+
+def cosines_before_after(panels) -> Figure:
+    """Draw cosines of random pairs before and after centring, one panel for each encoder.
+
+    `panels` is a dict from a name to a pair of arrays (before, after).
+    """
+    figure, axes = plt.subplots(1, len(panels), figsize=(4.4 * len(panels), 3.3), squeeze=False)
+    for axis, (name, (before, after)) in zip(axes.flat, panels.items(), strict=True):
+        bins = np.linspace(min(np.min(before), np.min(after)), 1, 60)
+        axis.hist(before, bins=bins, density=True, color=ORANGE, alpha=0.6, label="as they are")
+        axis.hist(after, bins=bins, density=True, color=BLUE, histtype="step", linewidth=1.8, label="centred")
+        axis.axvline(np.mean(before), color=VERMILION, linestyle="--", label="mean, as they are")
+        axis.axvline(np.mean(after), color=BLUE, linestyle=":", linewidth=2, label="mean, centred")
+        axis.set(xlabel="cosine of two stamps", ylabel="density", title=name)
+        axis.legend(fontsize=8.5)
+    return closed(figure)
+
+
+def recall_points(ks, measures, chance) -> Figure:
+    """Draw recall@k with 95 % intervals for several methods, and chance.
+
+    Parameters
+    ----------
+    ks : list of int
+    measures : dict of str to list of Measure
+        One for each k.
+    chance : list of float
+    """
+    figure, axis = plt.subplots(figsize=(6.4, 3.6))
+    places = np.arange(len(ks))
+    shifts = np.linspace(-0.15, 0.15, len(measures)) if len(measures) > 1 else [0]
+    for (name, values), shift, colour, marker in zip(measures.items(), shifts, COLOURS, MARKERS, strict=False):
+        value = np.array([m.value for m in values])
+        errors = np.array([[m.value - m.low for m in values], [m.high - m.value for m in values]])
+        axis.errorbar(
+            places + shift, value, errors, color=colour, marker=marker, capsize=4, linestyle="none", label=name
+        )
+    axis.plot(places, chance, color=BLACK, marker="_", markersize=28, linestyle="none", label="chance")
+    axis.set_xticks(places, [f"R@{k}" for k in ks])
+    axis.set(xlabel="true caption among the first k", ylabel="share of pictures", ylim=(0, 1))
+    axis.set_xlim(-0.5, len(ks) - 0.5)
+    axis.legend(fontsize=9, loc="upper left")
+    return closed(figure)
+
+
+def caption_search(pictures, results) -> Figure:
+    """Draw pictures, each beside the captions that stand first for it.
+
+    Parameters
+    ----------
+    pictures : list of pictures
+    results : list of lists of (rank, caption, score, bool)
+        For each picture; True marks its own caption, which gets a tick and another colour.
+    """
+    most = max(len(rows) for rows in results)
+    figure, axes = plt.subplots(
+        len(pictures), 2, figsize=(7.4, (0.3 * most + 0.75) * len(pictures)), squeeze=False, width_ratios=[1, 3]
+    )
+    span = max(score for rows in results for _, _, score, _ in rows)
+    low = min(0, *(score for rows in results for _, _, score, _ in rows))
+    for (left, right), picture, rows in zip(axes, pictures, results, strict=True):
+        left.imshow(thumbnail(picture))
+        left.set_axis_off()
+        places = np.arange(len(rows))[::-1]
+        colours = [VERMILION if own else SKY for *_, own in rows]
+        bars = right.barh(places, [score for _, _, score, _ in rows], color=colours)
+        for bar, (*_, own) in zip(bars, rows, strict=True):
+            bar.set(edgecolor=BLACK, linewidth=1.5 if own else 0)
+        labels = [f"{rank}. {lines(text, 38, 1)}" + (" ✔" if own else "") for rank, text, _, own in rows]
+        right.set_yticks(places, labels, fontsize=9)
+        right.set(xlim=(low, 1.05 * span), ylabel="caption")
+    axes[-1, 1].set_xlabel("score (cosine)")
+    return closed(figure)

@@ -1,0 +1,164 @@
+"""Figures of chapter 04, sparsification."""
+
+import matplotlib.pyplot as plt
+import numpy as np
+from matplotlib.figure import Figure
+
+from .style import (
+    BLACK,
+    BLUE,
+    COLOURS,
+    MARKERS,
+    SKY,
+    VERMILION,
+    thumbnail,
+    wrapped,
+)
+
+
+def sparse_vector(query, relative, vectors, pictures, captions, *, top=6) -> Figure:
+    """Show how one dense relative representation becomes sparse vectors, and which anchors are left.
+
+    Parameters
+    ----------
+    query : picture
+    relative : Tensor of shape (n,)
+        Cosines of one picture with all anchors.
+    vectors : dict of str to SparseVectors of one row
+        The name of each (its k and p) and the vector; all keep the same k anchors.
+    pictures : sequence
+        The `top` pictures of the largest kept entries, the largest first.
+    captions : sequence of str
+    """
+    figure = plt.figure(figsize=(8.4, 6.6))
+    grid = figure.add_gridspec(3, top + 1, height_ratios=[1.25, 1.25, 1])
+    dense, kept = figure.add_subplot(grid[0, :]), figure.add_subplot(grid[1, :])
+    ordered = np.sort(np.asarray(relative))[::-1]
+    k = max(vector.indices.shape[1] for vector in vectors.values())
+    positions = np.arange(1, len(ordered) + 1)
+    dense.fill_between(positions, ordered, color=SKY, alpha=0.5, step="mid", label="forgotten")
+    dense.fill_between(positions[:k], ordered[:k], color=BLUE, step="mid", label=f"kept (k = {k})")
+    dense.axhline(0, color=BLACK, linewidth=0.8)
+    dense.axvline(k + 0.5, color=BLACK, linestyle="--", linewidth=1)
+    dense.set(xlabel="anchors, the most similar first", ylabel="cosine", xlim=(0.5, len(ordered) + 0.5))
+    dense.legend(frameon=False, ncols=2)
+    for i, (name, vector) in enumerate(vectors.items()):
+        values = vector.values[0].numpy()
+        marker = {"marker": MARKERS[i], "markersize": 4, "color": COLOURS[i]}
+        marker["linestyle"] = ["-", "--", ":", "-."][i % 4]
+        kept.plot(np.arange(1, len(values) + 1), values, label=name, **marker)
+    kept.set(xlabel="kept anchors, the most similar first", ylabel="entry after\nnormalisation")
+    kept.set_ylim(0, None)
+    kept.legend(frameon=False)
+    titles = ["the picture itself"] + [f"anchor {i}: {caption}" for i, caption in enumerate(captions[:top], 1)]
+    for i, (picture, text) in enumerate(zip([query, *pictures[:top]], titles, strict=True)):
+        axis = figure.add_subplot(grid[2, i])
+        axis.imshow(thumbnail(picture))
+        axis.set_xticks([])
+        axis.set_yticks([])
+        axis.spines[:].set(visible=i == 0, color=VERMILION, linewidth=2)
+        text = wrapped(text, 16)
+        axis.text(0.5, -0.04, text, transform=axis.transAxes, ha="center", va="top", fontsize=8)
+    plt.close(figure)
+    return figure
+
+
+def sweep_heatmaps(tables, *, value="mean recall") -> Figure:
+    """Draw one heat map of k/n × p for each table of `evaluation.sweep`; the best cell has a frame.
+
+    Parameters
+    ----------
+    tables : dict of str to DataFrame
+        Columns ``fraction``, ``p``, ``value``.
+    value : str
+        What the number in a cell is, for the colour bar.
+    """
+    figure, axes = plt.subplots(1, len(tables), figsize=(5 * len(tables), 4), squeeze=False)
+    grids = {n: t.pivot(index="fraction", columns="p", values="value") for n, t in tables.items()}
+    low = min(grid.to_numpy().min() for grid in grids.values())
+    high = max(grid.to_numpy().max() for grid in grids.values())
+    for axis, (name, grid) in zip(axes.flat, grids.items(), strict=True):
+        image = axis.imshow(grid, vmin=low, vmax=high, aspect="auto", origin="lower")
+        axis.set_xticks(range(grid.shape[1]), [f"{p:g}" for p in grid.columns])
+        axis.set_yticks(range(grid.shape[0]), [f"{f:g}" for f in grid.index])
+        axis.set(xlabel="exponent p", ylabel="entries kept, k / n", title=name)
+        axis.spines[:].set_visible(False)
+        for row, column in np.ndindex(grid.shape):
+            number = grid.iloc[row, column]
+            colour = "white" if number < (low + high) / 2 else BLACK
+            axis.text(column, row, f"{100 * number:.0f}", ha="center", va="center", color=colour, fontsize=9)
+        row, column = np.unravel_index(grid.to_numpy().argmax(), grid.shape)
+        frame = plt.Rectangle((column - 0.5, row - 0.5), 1, 1, fill=False, edgecolor=VERMILION, linewidth=3)
+        axis.add_patch(frame)
+    figure.colorbar(image, ax=axes, format=lambda v, _: f"{v:.0%}", label=value)
+    plt.close(figure)
+    return figure
+
+
+def interval_dots(series, *, xlabel, chance=None, title="") -> Figure:
+    """Draw measures as dots with their 95 % intervals, one row for each label.
+
+    Parameters
+    ----------
+    series : dict of str to dict of str to Measure
+        For each series its measures by label; a label may be missing in a series.
+    xlabel : str
+    chance : float, optional
+        A dotted line: what guessing gives.
+    """
+    labels = list(dict.fromkeys(label for measures in series.values() for label in measures))
+    figure, axis = plt.subplots(figsize=(7, 0.7 + (0.3 + 0.22 * len(series)) * len(labels)))
+    for i, (name, measures) in enumerate(series.items()):
+        offset = 0.22 * (i - (len(series) - 1) / 2)
+        rows = [labels.index(label) + offset for label in measures]
+        values = np.array([m.value for m in measures.values()])
+        ends = np.array([[m.low, m.high] for m in measures.values()]).T
+        errors = np.abs(ends - values)
+        axis.errorbar(values, rows, xerr=errors, fmt=MARKERS[i], color=COLOURS[i], markersize=7, capsize=3, label=name)
+    if chance is not None:
+        axis.axvline(chance, color=BLACK, linestyle=":", label=f"chance, {chance:.1%}")
+    axis.set_yticks(range(len(labels)), labels)
+    axis.set_ylim(len(labels) - 0.5, -0.5)
+    axis.xaxis.set_major_locator(plt.MaxNLocator(8, steps=[1, 2, 5, 10]))
+    axis.xaxis.set_major_formatter(lambda v, _: f"{v:.0%}")
+    axis.set(xlabel=xlabel, ylabel="", title=title)
+    axis.grid(axis="x", alpha=0.3)
+    if len(series) > 1 or chance is not None:
+        figure.legend(*axis.get_legend_handles_labels(), loc="outside upper center", ncols=3, frameon=False)
+    plt.close(figure)
+    return figure
+
+
+def line_chart(series, *, xlabel, ylabel, logx=None, logy=False, percent=False, marks=None) -> Figure:
+    """Draw curves by name, each with a marker and a line style of its own.
+
+    Parameters
+    ----------
+    series : dict of str to (x, y)
+    logx : int, optional
+        Base of a logarithmic x axis.
+    logy : bool
+    percent : bool
+        y are fractions.
+    marks : dict of str to float, optional
+        Vertical dotted lines at these x, with their names.
+    """
+    figure, axis = plt.subplots(figsize=(7, 4))
+    for i, (name, (x, y)) in enumerate(series.items()):
+        style = {"marker": MARKERS[i], "color": COLOURS[i], "linestyle": ["-", "--", "-.", ":"][i % 4]}
+        axis.plot(x, y, label=name, **style)
+    if logx:
+        axis.set_xscale("log", base=logx)
+        axis.xaxis.set_major_formatter(lambda v, _: f"{v:,.0f}" if v >= 1 else f"{v:g}")
+    if logy:
+        axis.set_yscale("log")
+    if percent:
+        axis.yaxis.set_major_formatter(lambda v, _: f"{v:.0%}")
+    for name, x in (marks or {}).items():
+        axis.axvline(x, color=BLACK, linestyle=":", linewidth=1)
+        axis.text(x, 1, f" {name}", transform=axis.get_xaxis_transform(), va="bottom", ha="center", fontsize=9)
+    axis.set(xlabel=xlabel, ylabel=ylabel)
+    axis.grid(alpha=0.3)
+    axis.legend(framealpha=0.9, edgecolor="none")
+    plt.close(figure)
+    return figure

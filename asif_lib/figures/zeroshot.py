@@ -1,0 +1,69 @@
+"""Figures of chapter 05, zero-shot evaluation."""
+
+import matplotlib.pyplot as plt
+import numpy as np
+from matplotlib.figure import Figure
+
+from .style import (
+    BLACK,
+    COLOURS,
+    MARKERS,
+    SKY,
+)
+
+
+def confusion_matrix(counts, classes) -> Figure:
+    """Draw how many pictures of each class (row) were given each label (column).
+
+    Parameters
+    ----------
+    counts : ndarray of shape (c, c)
+    classes : list of str
+    """
+    side = 2.2 + 0.36 * len(classes)
+    figure, axis = plt.subplots(figsize=(side, side))
+    axis.imshow(counts, cmap="Greys", vmin=0)
+    axis.set_xticks(range(len(classes)), classes, rotation=60, ha="right", rotation_mode="anchor")
+    axis.set_yticks(range(len(classes)), classes)
+    axis.set(xlabel="label given", ylabel="true class")
+    for row, column in zip(*np.nonzero(counts), strict=True):
+        number = counts[row, column]
+        colour = "white" if number > counts.max() / 2 else BLACK
+        weight = "bold" if row == column else "normal"
+        axis.text(column, row, number, ha="center", va="center", color=colour, fontweight=weight, fontsize=9)
+    axis.set_xticks(np.arange(len(classes) + 1) - 0.5, minor=True)
+    axis.set_yticks(np.arange(len(classes) + 1) - 0.5, minor=True)
+    axis.grid(which="minor", color=SKY, linewidth=0.5)
+    axis.tick_params(which="minor", length=0)
+    plt.close(figure)
+    return figure
+
+
+def scaling(tables, *, ylabel, chance=None) -> Figure:
+    """Draw tables of `evaluation.scaling_curve`: a line through the means and a dot for every seed.
+
+    Parameters
+    ----------
+    tables : dict of str to DataFrame
+        Columns ``size``, ``seed``, ``value``.
+    chance : dict of str to float, optional
+        What guessing gives, for each table.
+    """
+    figure, axis = plt.subplots(figsize=(7, 4.2))
+    for i, (name, table) in enumerate(tables.items()):
+        mean = table.groupby("size").value.mean()
+        style = {"marker": MARKERS[i], "color": COLOURS[i], "linestyle": ["-", "--"][i % 2]}
+        axis.plot(mean.index, mean, label=name, **style)
+        axis.scatter(table["size"], table.value, s=14, color=COLOURS[i], alpha=0.5, edgecolors="none")
+        if chance and name in chance:
+            axis.axhline(chance[name], color=COLOURS[i], linestyle=":", label=f"{name}, chance")
+    sizes = sorted(set().union(*(table["size"] for table in tables.values())))
+    axis.set_xscale("log")
+    axis.set_xticks(sizes, [str(s) for s in sizes])
+    axis.set_xticks([], minor=True)
+    axis.yaxis.set_major_formatter(lambda v, _: f"{v:.0%}")
+    axis.set(xlabel="anchors, n (log scale)", ylabel=ylabel, ylim=(0, None))
+    axis.grid(alpha=0.3)
+    axis.legend(frameon=False, ncols=2, loc="upper left")
+    plt.close(figure)
+    return figure

@@ -30,14 +30,16 @@ lab: setup
 	$(BIN)/jupyter lab notebooks
 
 setup: $(STAMP)
-	@echo "set-up: packages in $(VENV), data and banks in $(CACHE)"
+	@echo "set-up: packages are in $(VENV), data and banks in $(CACHE)"
 	@$(ASIF) data $(DATA) > /dev/null
-	@test -f $(CACHE)/banks/stamps/bank.json && echo "bank stamps: already here" || $(ASIF) bank build stamps --device $(DEVICE)
+	@if $(ASIF) bank info stamps > /dev/null 2>&1; then echo "bank stamps: already here"; \
+	else $(ASIF) bank build stamps --device $(DEVICE); fi
 
 $(STAMP): pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.version_info >= (3, 11) or sys.exit("the workbook needs Python 3.11 or newer; this is " + sys.version.split()[0] + "; name another with: make PYTHON=python3.12")'
-	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e ".[dev]"
+	@$(BIN)/python -m pip --version > /dev/null 2>&1 || $(PYTHON) -m venv --clear $(VENV)
+	@echo "installing packages into $(VENV) (the first time this takes minutes)"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -e ".[dev]"
 	@touch $@
 
 # the student and the solved edition, from notebooks/source

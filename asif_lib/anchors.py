@@ -1,8 +1,8 @@
 """The bank of anchors: the two embedding matrices of the same captioned pictures.
 
 On disk a bank is a folder: ``bank.json`` and, in a subfolder that it names, one safetensors shard per
-modality and ``pairs.parquet``. Replacing ``bank.json`` is the last step of writing, and atomic, so whoever
-opens the bank sees the old one or the new one, whole.
+modality and ``pairs.parquet``. Replacing ``bank.json`` is the last step of writing, and atomic: a build that is
+killed leaves the old bank. One process writes a bank at a time.
 """
 
 import json
@@ -188,7 +188,7 @@ class AnchorBank:
             found = about["format"]
         except (FileNotFoundError, NotADirectoryError):
             raise BankError(f"there is no bank {str(name)!r} in {folder}; run: asif bank build {name}") from None
-        except (ValueError, KeyError, TypeError):
+        except (OSError, ValueError, KeyError, TypeError):
             raise BankError(f"{folder / 'bank.json'} is damaged; build the bank again") from None
         if found != FORMAT_VERSION:
             raise BankError(f"{folder}: has bank format {found}, not {FORMAT_VERSION}; build the bank again")

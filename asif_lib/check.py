@@ -52,14 +52,15 @@ def _packages():
 
 
 def _encoders():
-    from .encoders import load_image_encoder, load_text_encoder
-
     rows = []
-    for kind, load in (("image encoder", load_image_encoder), ("text encoder", load_text_encoder)):
+    for kind in ("image", "text"):
         try:
-            rows.append(_row(kind, True, load(device="cpu").identity))
-        except (AsifError, OSError) as error:
-            rows.append(_row(kind, False, error, "run: pip install --force-reinstall -e ."))
+            from . import encoders  # inside: a package that it needs may be what is missing
+
+            load = getattr(encoders, f"load_{kind}_encoder")
+            rows.append(_row(f"{kind} encoder", True, load(device="cpu").identity))
+        except (AsifError, OSError, ImportError) as error:
+            rows.append(_row(f"{kind} encoder", False, error, "run: pip install -e ."))
     return rows
 
 
@@ -79,8 +80,10 @@ def _data():
 
 
 def _device():
-    from .encoders import resolve_device
-
+    try:
+        from .encoders import resolve_device
+    except ImportError as error:
+        return _row("device", False, error, "run: pip install -e .")
     device = resolve_device("auto")
     name = ""
     if device.type == "cuda":

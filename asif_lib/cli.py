@@ -2,9 +2,11 @@
 
 import argparse
 import json
+import os
 import sys
 import textwrap
 import time
+import warnings
 
 from .errors import AsifError, DataError
 
@@ -12,9 +14,13 @@ from .errors import AsifError, DataError
 def main(argv=None) -> int:
     """Run the command; return the exit status: 0, 1 on bad input, 2 on wrong usage, 130 after Ctrl-C."""
     arguments = _parser().parse_args(argv)
+    warnings.showwarning = lambda message, *_, **__: print(f"asif: {message}", file=sys.stderr)
     try:
         result, text = arguments.run(arguments)
-    except AsifError as error:
+        print(json.dumps(result, ensure_ascii=False) if arguments.json else text, flush=True)
+    except BrokenPipeError:  # the reader, head for example, has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except (AsifError, OSError) as error:
         print(f"asif: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
@@ -23,10 +29,7 @@ def main(argv=None) -> int:
             file=sys.stderr,
         )
         return 130
-    except BrokenPipeError:
-        return 1
-    print(json.dumps(result, ensure_ascii=False) if arguments.json else text)
-    return 1 if result is False or (isinstance(result, dict) and result.get("ok") is False) else 0
+    return 1 if isinstance(result, dict) and result.get("ok") is False else 0
 
 
 # -- the arguments ---------------------------------------------------------------------------------------
@@ -215,7 +218,8 @@ def _build(name, pairs, arguments):
     text_encoder = load_text_encoder(arguments.text_encoder, device=arguments.device)
     skip = arguments.skip_broken
     bank = AnchorBank.build(pairs, image_encoder, text_encoder, skip_broken=skip, name=name)
-    _name_left_out(len(pairs) - len(bank))
+    for id in [i for i in pairs.ids if i not in set(bank.pairs["id"])]:
+        print(f"left out: {id}", file=sys.stderr)
     return bank, bank.save(bank_dir(name))
 
 
@@ -251,13 +255,14 @@ def _classify(arguments):
     model = _model(arguments)
     z, kept = _embed(model, arguments.pictures, arguments)
     vectors = model.images(z)
+    texts = {label: model.texts(make_prompts([label], templates)) for label in labels}
     answer = model.classify(vectors, labels, templates=templates, reduce=arguments.reduce)
     rows, lines = [], []
     for row, position in enumerate(kept):
         picture = str(arguments.pictures[position])
         best, scores = answer.best[row], answer.scores[row].tolist()
         ranking = sorted(zip(labels, scores, strict=True), key=lambda pair: -pair[1])
-        anchors = _deciding_anchors(model, vectors[[row]], best, templates)
+        anchors = _deciding_anchors(model, vectors[[row]], texts.get(best), arguments.reduce)
         rows.append({"picture": picture, "best": best, "scores": dict(ranking), "anchors": anchors})
         verdict = best or "undecided: no anchor in common with any label"
         lines.append(f"{picture}: {verdict}")
@@ -267,19 +272,22 @@ def _classify(arguments):
     return rows, "\n".join(lines)
 
 
-def _deciding_anchors(model, vector, label, templates, top=3):
-    """The anchors with the largest contributions to the score of the label under its best template."""
+def _deciding_anchors(model, vector, prompts, reduce, top=3):
+    """The anchors with the largest shares of the score of a label, whose prompts' vectors these are."""
+    import pandas as pd
+
     from .interpret import contributions
 
-    if label is None:
+    if prompts is None:
         return []
-    texts = model.texts([template.replace("{}", label) for template in templates])
-    best = int(vector.similarity(texts).argmax())
-    table = contributions(vector, texts[[best]], model.bank.pairs)
-    shares = table.contribution / table.contribution.sum()
+    scores = vector.similarity(prompts)[0]
+    rows = [int(scores.argmax())] if reduce == "max" else range(len(prompts))
+    table = pd.concat([contributions(vector, prompts[[row]]) for row in rows])
+    shares = table.groupby("anchor").contribution.sum().sort_values(ascending=False) / table.contribution.sum()
+    pairs = model.bank.pairs.loc[shares.index]
     return [
-        {"id": row.id, "caption": row.caption, "share": float(share)}
-        for row, share in zip(table.head(top).itertuples(), shares, strict=False)
+        {"id": id, "caption": caption, "share": float(share)}
+        for id, caption, share in zip(pairs.id[:top], pairs.caption[:top], shares[:top], strict=True)
     ]
 
 
@@ -301,6 +309,8 @@ def _search(arguments):
         model = _model(arguments)
         z, names, captions = model.bank.image, model.bank.pairs["picture"], model.bank.pairs["caption"]
     positions, scores = model.search_pictures(arguments.text, z, top=arguments.top)
+    if not any(scores):
+        print("asif: no picture has an anchor in common with this text", file=sys.stderr)
     rows = [
         {"picture": names[i], "score": score, **({"caption": captions[i]} if captions[i] else {})}
         for i, score in zip(positions, scores, strict=True)
@@ -385,11 +395,6 @@ def _embed(model, pictures, arguments):
     if not kept:
         raise DataError("there is no picture left to work on")
     return z, kept
-
-
-def _name_left_out(count):
-    if count:
-        print(f"left out: {count} pairs whose picture cannot be read", file=sys.stderr)
 
 
 if __name__ == "__main__":

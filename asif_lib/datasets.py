@@ -131,7 +131,7 @@ def fixed_splits(strata, test=150, validation=150) -> dict:
     strata : sequence of str
         One for each item; each split gets its share of every stratum that has at least four items.
     test, validation : int or float
-        Items, or a fraction of them.
+        Items, or a fraction: of all for `test`, of what is left for `validation`.
     """
     counts = Counter(strata)
     strata = np.array([s if counts[s] >= 4 else "" for s in strata])
@@ -227,7 +227,7 @@ def _load_captions_folder(folder):
     if "split" in table:
         splits = {name: np.flatnonzero(table.split == name).tolist() for name in table.split.unique() if name}
     else:
-        splits = fixed_splits(groups, 0.15, 0.15) if len(table) >= 20 else {}
+        splits = fixed_splits(groups, 0.15, 0.15 / 0.85) if len(table) >= 20 else {}
     pictures = [folder / name for name in table.file_name]
     return Pairs(
         folder.resolve().name,
@@ -265,8 +265,8 @@ def load_labelled(name="fashion_mnist", *, progress=True) -> Labelled:
     -------
     Labelled
         Fashion-MNIST: train (55,000), validation (the last 5,000 of its training file), test (10,000); the
-        pictures are white on black, as its makers give them. A folder of 20 or more pictures: 60, 20 and
-        20 %, stratified by class.
+        pictures are white on black, as its makers give them. A folder with 20 pictures or more, and four
+        for each class: 60, 20 and 20 %, stratified by class.
 
     Raises
     ------

@@ -10,7 +10,6 @@ markers) belong to the solved edition only.
 
 import argparse
 import hashlib
-import os
 import re
 import sys
 from collections import Counter
@@ -22,6 +21,7 @@ import nbformat
 from nbformat import NotebookNode
 
 from .errors import AsifError
+from .files import write_whole
 from .paths import ROOT
 
 NOT_ATTEMPTED = 'raise NotImplementedError("your turn")'
@@ -84,14 +84,19 @@ def build(source_dir: Path | str, out_dir: Path | str) -> list[Path]:
     Raises
     ------
     SourceError
-        ``source_dir`` holds no chapter, or a source breaks a convention; nothing is written then.
+        ``source_dir`` holds no chapter, a source breaks a convention, or a notebook that would be overwritten
+        holds outputs, and so perhaps a reader's work; nothing is written then.
     """
     texts = dict(_expected(Path(source_dir), Path(out_dir)))
+    worked_in = [path.name for path in texts if path.exists() and _has_outputs(path)]
+    if worked_in:
+        raise SourceError(
+            f"{', '.join(worked_in)}: holds outputs, and perhaps somebody's work; save it under another name, "
+            f"delete this one, and build again."
+        )
     for path, text in texts.items():
         path.parent.mkdir(parents=True, exist_ok=True)
-        part = path.with_name(path.name + ".part")
-        part.write_bytes(text)
-        os.replace(part, path)
+        write_whole(path, text)
     return list(texts)
 
 
@@ -135,8 +140,13 @@ def main(arguments: list[str] | None = None) -> int:
         print(error, file=sys.stderr)
         return 1
     for path, reason in wrong.items():
-        print(f"{path} {reason}: run `python -m asif_lib.editions build`.", file=sys.stderr)
+        print(f"{path} {reason}; if it holds your own work, rename it, then run: make notebooks", file=sys.stderr)
     return 1 if wrong else 0
+
+
+def _has_outputs(path: Path) -> bool:
+    cells = nbformat.read(path, as_version=4).cells
+    return any(cell.get("outputs") or cell.get("execution_count") for cell in cells)
 
 
 def _expected(source_dir: Path, out_dir: Path) -> Iterator[tuple[Path, bytes]]:

@@ -73,7 +73,6 @@ def embed_readable(encoder, items, *, progress=True):
             if pending >= COMMIT_EVERY:
                 connection.commit()
                 pending = 0
-        connection.commit()
     kept = [i for i, key in keys.items() if key in found]
     vectors = torch.stack([found[keys[i]] for i in kept]) if kept else torch.empty(0, encoder.identity.dim)
     return vectors, kept, [broken[i] for i in sorted(broken)]
@@ -106,17 +105,25 @@ def _open(identity):
     path = cache_dir() / "embeddings" / f"{identity.digest}.sqlite"
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise AsifError(
+            f"{path.parent}: the cache cannot be made ({error}); set ASIF_CACHE to another folder"
+        ) from None
+    try:
         with contextlib.closing(sqlite3.connect(path, timeout=60)) as connection:
             connection.execute("CREATE TABLE IF NOT EXISTS embeddings (key TEXT PRIMARY KEY, vector BLOB)")
             try:
                 yield connection
-            except KeyboardInterrupt:
-                connection.commit()  # what was computed before Ctrl-C is kept
-                raise
-    except (OSError, sqlite3.Error) as error:
+            finally:
+                connection.commit()  # what was computed before Ctrl-C, or before an error, is kept
+    except sqlite3.OperationalError as error:
         raise AsifError(
-            f"{path}: the cache of embeddings cannot be used ({error}); free some disk space, or delete this "
-            f"file if it is damaged: it will be computed again"
+            f"{path}: the cache of embeddings cannot be used ({error}); free some disk space, or wait until another "
+            f"run has ended"
+        ) from None
+    except sqlite3.DatabaseError as error:
+        raise AsifError(
+            f"{path}: the cache of embeddings is damaged ({error}); delete this file: it will be computed again"
         ) from None
 
 

@@ -14,6 +14,7 @@ import json
 import logging
 import os
 import shutil
+import threading
 import zipfile
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field
@@ -27,6 +28,7 @@ from torch.nn.utils.fusion import fuse_conv_bn_weights
 from tqdm.auto import tqdm
 
 from .errors import BrokenPicturesError, EncoderError, PictureError
+from .files import sha256_of
 from .paths import cache_dir
 from .pictures import open_picture
 
@@ -53,13 +55,14 @@ MPNET_SHA256 = "78c0197b6159d92658e319bc1d72e4c73a9a03dd03815e70e555c5ef05615658
 
 @dataclass(frozen=True)
 class EncoderIdentity:
-    """What makes two encoders the same: weights, preprocessing and dimension, wherever they came from."""
+    """What makes two encoders the same: weights, preprocessing and dimension, whatever they are called."""
 
     kind: str
     """``"image"`` or ``"text"``."""
-    name: str
+    name: str = field(compare=False)
+    """What it was asked for by; like `source` not part of the comparison."""
     source: str = field(compare=False)
-    """Where the weights came from; not part of the comparison."""
+    """Where the weights came from."""
     checksum: str
     """SHA-256 of the weights."""
     preprocessing: str
@@ -73,8 +76,7 @@ class EncoderIdentity:
     @property
     def digest(self) -> str:
         """Sixteen hexadecimal digits that change with anything that changes an embedding."""
-        parts = asdict(self)
-        del parts["source"]
+        parts = {key: value for key, value in asdict(self).items() if key not in ("name", "source")}
         return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:16]
 
     def __str__(self):
@@ -145,6 +147,9 @@ class ImageEncoder:
         batch_size = batch_size or (4 if self.device.type == "cpu" else 64)
         chunks = [range(i, min(i + batch_size, len(pictures))) for i in range(0, len(pictures), batch_size)]
 
+        # an accelerator computes one batch at a time, while the other threads decode
+        turn = contextlib.nullcontext() if self.device.type == "cpu" else threading.Lock()
+
         def run(chunk):
             positions, tensors, errors = [], [], []
             for i in chunk:
@@ -156,12 +161,12 @@ class ImageEncoder:
             if not tensors:
                 return positions, torch.empty(0, self.identity.dim), errors
             batch = torch.stack(tensors).contiguous(memory_format=torch.channels_last)
-            with torch.inference_mode():
+            with turn, torch.inference_mode():
                 vectors = self.model(batch.to(self.device)).float().cpu()
             return positions, vectors.clone(), errors
 
         # On a CPU one thread per core, each decoding and computing its own batch, beats one model that
-        # spreads every layer over all cores; an accelerator gets one batch at a time and decodes beside it.
+        # spreads every layer over all cores.
         bar = tqdm(total=len(pictures), desc=f"encoding with {self.identity.name}", unit="picture",
                    disable=not progress, leave=False)  # fmt: skip
         with bar, _threads_for(self.device) as workers, ThreadPoolExecutor(workers) as pool:
@@ -237,6 +242,8 @@ def check_strings(texts):
     for i, text in enumerate(texts):
         if not isinstance(text, str):
             raise EncoderError(f"text {i} is a {type(text).__name__}, not a string; pass a list of strings")
+        if not text.isprintable() and any("\ud800" <= character <= "\udfff" for character in text):
+            raise EncoderError(f"text {i} is not valid Unicode; save or type it as UTF-8")
 
 
 def load_image_encoder(name="efficientnet_lite0", *, device="auto", random_seed=None) -> ImageEncoder:
@@ -472,13 +479,18 @@ def _hub_sha256(repository, file, folder):
         return blob
     from huggingface_hub import HfApi
 
-    info = HfApi().get_paths_info(repository, [file.relative_to(folder).as_posix()])[0]
-    return info.lfs.sha256
+    try:
+        info = HfApi().get_paths_info(repository, [file.relative_to(folder).as_posix()])[0]
+        return info.lfs.sha256
+    except (OSError, AttributeError, IndexError) as error:
+        raise EncoderError(
+            f"{file}: the hub did not give its SHA-256 ({_first_line(error)}); try again online"
+        ) from None
 
 
 def _folder_checksum(folder, expected=None):
     """SHA-256 of the weights in the folder and its subfolders, refusing weights that exist pickled only."""
-    files = sorted(Path(folder).rglob("*.safetensors"))
+    files = sorted(Path(folder).rglob("model*.safetensors"))
     safe = {file.parent for file in files}
     pickled = [f for pattern in ("*.bin", "*.pt", "*.pth") for f in Path(folder).rglob(pattern) if f.parent not in safe]
     if pickled:
@@ -490,7 +502,7 @@ def _folder_checksum(folder, expected=None):
         raise EncoderError(f"{folder}: has no model.safetensors; save the model with safetensors")
     if expected:
         return _verify(files[0], expected)
-    digests = [_sha256(file) for file in files]
+    digests = [sha256_of(file) for file in files]
     return digests[0] if len(digests) == 1 else hashlib.sha256("".join(digests).encode()).hexdigest()
 
 
@@ -498,7 +510,7 @@ def _configuration(folder):
     """What the weights alone do not say, architecture, pooling, vocabulary: a digest of the folder's settings."""
     digest = hashlib.sha256()
     for file in sorted(f for pattern in ("*.json", "*.txt", "*.model") for f in Path(folder).rglob(pattern)):
-        digest.update(file.relative_to(folder).as_posix().encode() + b"\0" + _sha256(file).encode())
+        digest.update(file.relative_to(folder).as_posix().encode() + b"\0" + sha256_of(file).encode())
     return f"settings {digest.hexdigest()[:16]}"
 
 
@@ -507,18 +519,13 @@ def _short_name(name):
 
 
 def _verify(path, expected):
-    actual = _sha256(path)
+    actual = sha256_of(path)
     if actual != expected:
         raise EncoderError(
             f"{path}: the SHA-256 is {actual[:12]}…, not {expected[:12]}…, so these are not the weights "
             f"they claim to be; remove the file and install it again"
         )
     return actual
-
-
-def _sha256(path):
-    with open(path, "rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _first_line(error):

@@ -31,6 +31,9 @@ class Measure:
 def mean_with_interval(items, seed=0) -> Measure:
     """Return the mean of a value per item and its 95 % percentile bootstrap interval (scipy).
 
+    Where all items of a share (bool) are True, or all False, the bootstrap would claim certainty: the exact binomial
+    interval stands in.
+
     Parameters
     ----------
     items : array-like of shape (n,)
@@ -41,11 +44,13 @@ def mean_with_interval(items, seed=0) -> Measure:
     ValueError
         If there are no items.
     """
+    is_share = np.asarray(items).dtype == bool
     items = np.asarray(items, dtype=float)
     if items.size == 0:
         raise ValueError("there are no items to take the mean of")
-    if np.ptp(items) == 0:  # every resample is the same
-        return Measure(items[0], items[0], items[0], len(items))
+    if np.ptp(items) == 0:  # every resample is the same, so the bootstrap sees no spread
+        low, high = _exact_interval(items[0], len(items)) if is_share else (items[0], items[0])
+        return Measure(items[0], low, high, len(items))
     result = scipy.stats.bootstrap(
         (items,),
         np.mean,
@@ -55,6 +60,12 @@ def mean_with_interval(items, seed=0) -> Measure:
         rng=np.random.default_rng(seed),
     )
     return Measure(items.mean(), *map(float, result.confidence_interval), len(items))
+
+
+def _exact_interval(share, n):
+    """The binomial 95 % interval (Clopper and Pearson) where all of n items are right, or none."""
+    interval = scipy.stats.binomtest(int(share * n), n).proportion_ci(0.95, method="exact")
+    return float(interval.low), float(interval.high)
 
 
 def accuracy(predicted, labels, seed=0) -> Measure:

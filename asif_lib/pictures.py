@@ -8,6 +8,7 @@ import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 from .errors import PictureError
+from .files import sha256_of
 
 MAX_PIXELS = 89_478_485
 """Pillow's own limit (``Image.MAX_IMAGE_PIXELS``): a quarter of a gigabyte of RGB."""
@@ -138,8 +139,7 @@ def picture_digest(picture) -> str:
         head = repr((picture.mode, picture.size, picture.info.get("transparency"), orientation, palette))
         return hashlib.sha256(head.encode() + picture.tobytes()).hexdigest()
     try:
-        with open(picture, "rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
+        return sha256_of(picture)
     except FileNotFoundError:
         raise PictureError(f"{picture}: there is no such file") from None
     except IsADirectoryError:

@@ -18,6 +18,7 @@ import tomllib
 from pathlib import Path
 
 from .errors import ChecksumError, DataError
+from .files import sha256_of
 from .paths import ROOT, cache_dir
 
 FASHION_MNIST_FILES = [
@@ -44,8 +45,7 @@ def folder_digest(folder) -> str:
     digest = hashlib.sha256()
     for file in sorted(f for f in Path(folder).rglob("*") if f.is_file()):
         digest.update(file.relative_to(folder).as_posix().encode() + b"\0")
-        with open(file, "rb") as stream:
-            digest.update(hashlib.file_digest(stream, "sha256").digest())
+        digest.update(bytes.fromhex(sha256_of(file)))
     return digest.hexdigest()
 
 
@@ -88,6 +88,8 @@ def fetch(name, *, progress=True) -> Path:
                 os.replace(files, target)
                 return target
             except Exception as error:  # whatever went wrong there, the next provider may do
+                if target.exists():  # another process fetched it meanwhile
+                    return fetch(name, progress=progress)
                 failures.append(f"  {provider.__name__.strip('_').replace('_', ' ')}: {_reason(error)}")
     raise DataError(
         f"{name} could not be fetched; each provider said:\n" + "\n".join(failures) + "\n"
@@ -189,8 +191,7 @@ def _run(command, folder):
 
 
 def _verify(file, expected):
-    with open(file, "rb") as stream:
-        actual = hashlib.file_digest(stream, "sha256").hexdigest()
+    actual = sha256_of(file)
     if actual != expected:
         raise ChecksumError(f"{file.name} has SHA-256 {actual[:12]}…, not {expected[:12]}…")
 

@@ -36,6 +36,7 @@ from pygments.formatters import HtmlFormatter
 
 from .editions import CHAPTERS, heading
 from .errors import AsifError
+from .files import write_whole
 from .paths import ROOT, build_dir
 from .results import (
     RUN_VARIABLE,
@@ -53,6 +54,7 @@ PARAGRAPH = (
     "other through a few hundred captioned pictures. Each chapter below is one question, answered by "
     "running it; these pages are what that run printed and drew."
 )
+PACKAGES = ["asif-workbook", "torch", "timm", "sentence-transformers", "numpy", "scikit-learn"]
 PARAMETERS = {"profile": "offline", "device": "auto", "seed": 0, "fast": False}
 TEMPLATES = Path(__file__).parent / "templates"
 _VIEW = "application/vnd.jupyter.widget-view+json"
@@ -473,8 +475,9 @@ def _run_or_reuse(path: Path, executed: Path, parameters: dict, reuse: bool) -> 
 
 
 def _key(path: Path, parameters: dict) -> str:
-    """Hash of all that a chapter's run depends on: notebook, parameters, the library's files."""
-    digest = hashlib.sha256(json.dumps(parameters, sort_keys=True).encode())
+    """Hash of all that a chapter's run depends on: notebook, parameters, packages, the library's files."""
+    versions = {name: _version(name) for name in PACKAGES}
+    digest = hashlib.sha256(json.dumps([parameters, versions], sort_keys=True).encode())
     for file in [path, *sorted(Path(__file__).parent.rglob("*.py"))]:
         digest.update(b"\0" + file.name.encode() + b"\0" + hashlib.sha256(file.read_bytes()).digest())
     return digest.hexdigest()
@@ -505,7 +508,6 @@ def _index(rows: list[dict], parameters: dict, edition: str) -> str:
         results = [result_cells(*item) for item in sorted_results(load_results())]
     except NoResultsError:
         results = []
-    packages = ["asif-workbook", "torch", "timm", "sentence-transformers", "numpy", "scikit-learn"]
     facts = {
         "profile": parameters["profile"],
         "device": f"{parameters['device']} ({platform.machine()}, {os.cpu_count()} CPU cores)",
@@ -514,7 +516,7 @@ def _index(rows: list[dict], parameters: dict, edition: str) -> str:
         "fast": "yes: small samples, numbers are not the workbook's" if parameters["fast"] else "no",
         "made": datetime.now().astimezone().isoformat(sep=" ", timespec="minutes"),
         "Python": platform.python_version(),
-        **{name: version for name in packages if (version := _version(name))},
+        **{name: version for name in PACKAGES if (version := _version(name))},
     }
     environment = jinja2.Environment(loader=jinja2.FileSystemLoader(TEMPLATES), autoescape=True, trim_blocks=True)
     style = jinja2.utils.markupsafe.Markup((TEMPLATES / "style.css").read_text(encoding="utf-8"))
@@ -540,9 +542,7 @@ def _duration(seconds: float) -> str:
 
 
 def _write(path: Path, text: str) -> None:
-    part = path.with_name(path.name + ".part")
-    part.write_text(text, encoding="utf-8")
-    os.replace(part, path)
+    write_whole(path, text.encode())
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -1,5 +1,6 @@
 """Headline numbers: every notebook records its own, and the README's table is made from them."""
 
+import fcntl
 import json
 import math
 import os
@@ -11,6 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from .errors import AsifError
+from .files import write_whole
 from .paths import build_dir
 
 BEGIN = "<!-- results:begin -->"
@@ -220,32 +222,42 @@ def _read_or_start_afresh(path: Path) -> dict[str, dict]:
 
 
 def _write(path: Path, results: dict[str, dict]) -> None:
-    part = path.with_name(f"{path.name}.{os.getpid()}.part")
-    part.write_text(json.dumps(results, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
-    os.replace(part, path)
+    write_whole(path, (json.dumps(results, indent=2, ensure_ascii=False) + "\n").encode())
 
 
 @contextmanager
 def _locked(path: Path) -> Iterator[None]:
-    """Hold ``path``'s lock file: two kernels that record at once must not lose each other's numbers."""
-    lock = path.with_name(path.name + ".lock")
+    """Hold ``path``'s lock: two kernels that record at once must not lose each other's numbers.
+
+    The system releases the lock of a process that ends, however it ends.
+    """
     deadline = time.monotonic() + LOCK_SECONDS
-    while True:
-        try:
-            os.close(os.open(lock, os.O_CREAT | os.O_EXCL))
-            break
-        except FileExistsError:
-            if time.monotonic() > deadline:
-                raise ResultsError(
-                    f"{lock} is held by another process; if no notebook is running, delete it."
-                ) from None
-            time.sleep(0.02)
-    try:
+    with open(path.with_name(path.name + ".lock"), "w") as lock:
+        while True:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except BlockingIOError:
+                if time.monotonic() > deadline:
+                    raise ResultsError(f"{lock.name} is held by another process; let it end, and repeat.") from None
+                time.sleep(0.02)
         yield
-    finally:
-        lock.unlink(missing_ok=True)
 
 
-if __name__ == "__main__":  # python -m asif_lib.results README.md: put the table of the last run into the file
-    readme = Path(sys.argv[1])
-    readme.write_text(replace_table(readme.read_text(encoding="utf-8"), load_results()), encoding="utf-8")
+def main(arguments: list[str] | None = None) -> int:
+    """``python -m asif_lib.results README.md``: put the table of the last run into the file."""
+    readme = Path((sys.argv[1:] if arguments is None else arguments)[0])
+    results = load_results()
+    for name, entry in results.items():
+        parameters = (entry.get("run") or {}).get("parameters", {})
+        if parameters.get("profile") != "offline" or parameters.get("fast") or parameters.get("seed"):
+            print(
+                f"{name!r} is not from a plain `make workbook`: remove {results_path()} and run that.", file=sys.stderr
+            )
+            return 1
+    readme.write_text(replace_table(readme.read_text(encoding="utf-8"), results), encoding="utf-8")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -222,3 +222,43 @@ def test_check_says_what_is_missing_and_exits_non_zero(tmp_cache):
     assert run.returncode == 1
     assert "FAIL data set stamps" in run.stdout and "asif data stamps" in run.stdout
     assert "OK   image encoder" in run.stdout
+
+
+def test_a_reader_that_stops_early_is_no_error(stamps_bank_saved):
+    command = f"{sys.executable} -m asif_lib.cli search 'a cat' --top 700 | head -1"
+    run = subprocess.run(["bash", "-c", f"set -o pipefail; {command}"], capture_output=True, text=True, timeout=120)
+    assert run.returncode == 0 and run.stdout.count("\n") == 1
+    assert "Traceback" not in run.stderr and "Broken" not in run.stderr
+
+
+@pytest.mark.parametrize("templates, reduce", [(["a photo of {}"], "mean"), (["{}", "a toy {}"], "mean")])
+def test_shares_of_the_deciding_anchors_are_of_the_printed_score(stamps_bank, stamps, templates, reduce):
+    """Over several templates the score is a mean, and so is what each anchor gives to it."""
+    from asif_lib.cli import _deciding_anchors
+    from asif_lib.interpret import contributions
+    from asif_lib.zeroshot import ASIF, make_prompts
+
+    model = ASIF(stamps_bank, device="cpu")
+    vector = model.images(stamps_bank.image[[150]])
+    prompts = model.texts(make_prompts(["a bird"], templates))
+    answer = _deciding_anchors(model, vector, prompts, reduce)
+    score = float(vector.similarity(prompts).mean())
+    tables = [contributions(vector, prompts[[row]]).set_index("anchor").contribution for row in range(len(templates))]
+    for found in answer:
+        anchor = stamps_bank.pairs.index[stamps_bank.pairs.id == found["id"]][0]
+        given = sum(table.get(anchor, 0.0) for table in tables) / len(templates)
+        assert found["share"] == pytest.approx(given / score, abs=1e-5)
+
+
+@pytest.mark.parametrize("text", ["", "   ", "\udcff"])
+def test_a_text_that_cannot_be_searched_is_refused(text, stamps_bank_saved, capsys):
+    assert main(["search", text]) == 1
+    assert capsys.readouterr().err.startswith("asif: ")
+
+
+def test_check_without_a_package_says_which(tmp_path):
+    """With timm hidden, `asif check` still prints its table instead of a stack trace."""
+    (tmp_path / "timm.py").write_text("raise ModuleNotFoundError(\"No module named 'timm'\", name='timm')\n")
+    run = asif("check", PYTHONPATH=f"{tmp_path}{os.pathsep}{os.environ.get('PYTHONPATH', '')}")
+    assert run.returncode == 1 and "Traceback" not in run.stderr
+    assert "FAIL image encoder: No module named 'timm'" in run.stdout

@@ -189,3 +189,18 @@ def test_a_folder_without_chapters_is_an_error(tmp_path):
 def test_heading_is_the_first():
     assert editions.heading("text\n\n## Why *k*? ##\n\n# Later") == "Why *k*?"
     assert editions.heading("#hashtag") == ""
+
+
+def test_a_notebook_that_a_reader_ran_is_not_overwritten(tmp_path):
+    source, out = tmp_path / "source", tmp_path / "out"
+    source.mkdir()
+    (source / "01_topic.py").write_text("# %% [markdown]\n# # 01 · Topic\n\n# %%\n1 + 1\n")
+    build(source, out)
+    path = out / "01_topic.ipynb"
+    notebook = nbformat.read(path, as_version=4)
+    notebook.cells[-1].execution_count = 1
+    nbformat.write(notebook, path)
+    before = path.read_bytes()
+    with pytest.raises(SourceError, match=r"01_topic\.ipynb: holds outputs.*save it"):
+        build(source, out)
+    assert path.read_bytes() == before

@@ -41,10 +41,18 @@ def test_an_interval_is_near_the_normal_one():
     assert measure.ci == pytest.approx((0.5 - half, 0.5 + half), abs=0.01)
 
 
-@pytest.mark.parametrize("items", [[1], [0, 0, 0], [True, True]])
-def test_items_that_are_all_the_same_have_no_width(items):
+@pytest.mark.parametrize("items", [[0.3], [0, 0, 0]])
+def test_numbers_that_are_all_the_same_have_no_width(items):
     measure = mean_with_interval(items)
     assert measure.low == measure.value == measure.high == items[0]
+
+
+@pytest.mark.parametrize("right", [True, False])
+def test_all_right_or_all_wrong_is_not_certainty(right):
+    """The exact binomial interval of n of n: its lower end is 0.025 ** (1 / n)."""
+    measure = mean_with_interval([right] * 10)
+    end = 0.025 ** (1 / 10)
+    assert measure.ci == pytest.approx((end, 1) if right else (0, 1 - end))
 
 
 def test_no_items_have_no_mean():
@@ -60,7 +68,7 @@ def test_accuracy_counts_undecided_as_wrong():
 
 
 def test_a_measure_reads_as_a_sentence_of_a_table():
-    assert str(accuracy([1, 1], [1, 1])) == "100.0% [100.0%, 100.0%], n = 2"
+    assert str(accuracy([1, 1], [1, 1])) == "100.0% [15.8%, 100.0%], n = 2"
 
 
 def test_ranks_count_what_is_better():

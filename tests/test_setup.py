@@ -2,6 +2,7 @@
 
 import re
 import subprocess
+import sys
 import tomllib
 import zipfile
 
@@ -27,6 +28,13 @@ def test_environment_yml_asks_for_the_same_ranges(project):
     assert conda.pop("python") == project["requires-python"]
     ours = {CONDA_NAMES.get(name, name): spec for name, spec in ranges(project["dependencies"]).items()}
     assert conda == ours
+
+
+def test_conda_hands_pip_only_what_a_requirements_file_may_hold():
+    lines = (ROOT / "environment.yml").read_text().split("  - pip:\n")[1].split("\n")
+    requirements = [line.strip().removeprefix("- ") for line in lines if line.strip()]
+    assert requirements[-1] == "-e ."
+    assert all(re.fullmatch(r"[\w-]+==[\d.]+", requirement) for requirement in requirements[:-1])
 
 
 def test_the_scale_extra_holds_the_optional_encoders(project):
@@ -56,11 +64,12 @@ def test_makefile_offers_the_three_ways_in():
 
 def test_old_python_is_refused_in_words(tmp_path):
     old = tmp_path / "python3"
-    old.write_text("#!/bin/sh\necho 'the workbook needs Python 3.11 or newer; this is 3.8' >&2\nexit 1\n")
+    pretend = "import sys; sys.version_info, sys.version = (3, 8, 0), '3.8.0 (old)'; exec(sys.argv[1])"
+    old.write_text(f'#!/bin/sh\nexec {sys.executable} -c "{pretend}" "$2"\n')
     old.chmod(0o755)
     command = ["make", "-C", str(ROOT), f"PYTHON={old}", f"VENV={tmp_path / 'venv'}", "setup"]
     run = subprocess.run(command, capture_output=True, text=True)
-    assert run.returncode != 0 and "Python 3.11 or newer" in run.stderr
+    assert run.returncode != 0 and "needs Python 3.11 or newer; this is 3.8.0" in run.stderr
     assert not (tmp_path / "venv").exists()
 
 

@@ -541,7 +541,7 @@ show(
 # **What you see.** At the paper's size, forgetting is what makes the method possible at all. In this
 # chapter, $k = n/10$ saves some space, and `min(800, n)` costs some: sparse vectors with every entry kept
 # take *twice* the space of dense ones, since they store every position for nothing. Beyond 8,000 anchors
-# both rules for $k$ give 800. Chapter 08 shows how the library finds the $k$ largest without ever holding
+# both rules for $k$ give 800. The library finds the $k$ largest without ever holding
 # the dense matrix.
 
 # %% [markdown]

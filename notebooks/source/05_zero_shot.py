@@ -493,8 +493,8 @@ for name in ("nearest anchor", "ridge"):
 # %% [markdown]
 # **What you see.** Everything is far above chance. ASIF is not the best here: ridge gives the higher
 # number, and the interval of their difference says whether these stamps can tell the two apart. Remember
-# what ASIF is for: it trains nothing, it can be edited pair by pair (chapter 07), and its scores name
-# their reasons (chapter 06). It need not win every table.
+# what ASIF is for: it trains nothing, it can be edited pair by pair, and its scores name
+# their reasons. It need not win every table.
 #
 # Where does it go wrong? The rows of the next figure are the true classes, the columns the labels given.
 
@@ -652,7 +652,7 @@ print(f"stamps in the folder clothes: {worn} of {len(pairs)}")
 # does better on these pictures. Two reasons can be seen here. There are few anchors
 # of clothing, and none of them looks like a grey picture of 28 × 28 pixels. And whole columns of the
 # matrix fill up: where little is similar, one prompt takes everything. An ASIF model knows what its
-# anchors show. Chapter 07 adds some anchors of the right kind and watches this number rise.
+# anchors show. To do better here, give it anchors of this kind.
 
 # %% [markdown]
 # ## 5 · More anchors
@@ -750,8 +750,7 @@ display(Markdown("\n".join(lines)))
 # - **the size of the test**: our intervals are several points wide to each side.
 #
 # What *can* be compared is the shape of the story: without any training the method is far above chance,
-# it falls where its anchors show nothing similar, and it rises with the number of anchors. Chapter 09
-# says what it would take to get the paper's own table.
+# it falls where its anchors show nothing similar, and it rises with the number of anchors.
 
 # %% [markdown]
 # ## Summary
@@ -769,5 +768,5 @@ display(Markdown("\n".join(lines)))
 # would leak from the questions into the bank. If captions new to the bank were found no better than by
 # chance, the model would only repeat.
 #
-# **Where next.** A score is a sum over anchors. [06 · Interpretability](06_interpretability.ipynb) asks
-# which of them decided.
+# **Where next.** You have the whole method. Try it on pictures of your own: `asif evaluate FOLDER` measures it on a
+# folder of class folders, and `asif bank build NAME --from FOLDER` makes anchors of your captioned pictures.

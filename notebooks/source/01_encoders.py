@@ -71,8 +71,8 @@ print(f"{n} captioned pictures")
 #
 # An encoder is a function with many numbers inside, its **weights**, which were found by training and are now
 # frozen. Change one weight, or the way a picture is prepared, and every embedding changes. So an encoder *is*
-# its name, its weights (we keep a checksum of them), its preprocessing and its dimension. Embeddings of two
-# encoders must never be mixed, and the library refuses to.
+# its weights (we keep a checksum of them), its preprocessing and its dimension, whatever it is called. Embeddings
+# of two encoders must never be mixed, and the library refuses to.
 
 # %%
 rows = ["| | image encoder | text encoder |", "|---|---|---|"]
@@ -85,7 +85,7 @@ display(Markdown("\n".join(rows)))
 # %% [markdown]
 # - *checksum*: the SHA-256 of the weights. Two files with the same checksum hold the same weights.
 # - *dim*: how many numbers an embedding has.
-# - *digest*: a short fingerprint of all the rows but the source.
+# - *digest*: a short fingerprint of checksum, preprocessing and dimension.
 
 # %% [markdown]
 # ## What the encoder sees

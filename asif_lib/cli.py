@@ -228,7 +228,7 @@ def _bank_info(arguments):
 
     bank = AnchorBank.load(arguments.name)
     about = _describe(bank, bank_dir(arguments.name))
-    return about, "\n".join(f"{key:15} {value}" for key, value in about.items())
+    return about, "\n".join(f"{key:36} {value}" for key, value in about.items())
 
 
 def _describe(bank, folder):
@@ -237,7 +237,7 @@ def _describe(bank, folder):
         "folder": str(folder),
         "anchors": len(bank),
         "groups": int(bank.pairs["group"].nunique()),
-        "repeated_captions": int(bank.pairs["caption"].duplicated().sum()),
+        "captions_that_repeat_an_earlier_one": int(bank.pairs["caption"].duplicated().sum()),
         "image_encoder": str(bank.image_encoder),
         "text_encoder": str(bank.text_encoder),
         "dtype": str(bank.image.dtype).removeprefix("torch."),

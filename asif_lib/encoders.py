@@ -123,7 +123,7 @@ class ImageEncoder:
         ----------
         pictures : sequence of str, Path, PictureFile or PIL.Image.Image
         batch_size : int, optional
-            Default: 4 on a CPU (larger batches are bound by page faults), 64 elsewhere.
+            Default: 2 on a CPU (larger batches are bound by page faults), 64 elsewhere.
 
         Raises
         ------
@@ -144,7 +144,7 @@ class ImageEncoder:
 
         A picture that cannot be read is not among the positions; `errors` has its position and `PictureError`.
         """
-        batch_size = batch_size or (4 if self.device.type == "cpu" else 64)
+        batch_size = batch_size or (2 if self.device.type == "cpu" else 64)
         chunks = [range(i, min(i + batch_size, len(pictures))) for i in range(0, len(pictures), batch_size)]
 
         # an accelerator computes one batch at a time, while the other threads decode

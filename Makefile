@@ -27,7 +27,7 @@ test: setup
 	DEVICE=$(DEVICE) $(BIN)/python -m pytest $(PYTEST_ARGS)
 
 lab: setup
-	$(BIN)/jupyter lab notebooks
+	$(BIN)/jupyter lab notebooks $(if $(filter 0,$(shell id -u)),--allow-root) $(LAB_ARGS)
 
 setup: $(STAMP)
 	@echo "set-up: packages are in $(VENV), data and banks in $(CACHE)"

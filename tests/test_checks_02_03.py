@@ -26,6 +26,21 @@ def mutual_with_itself(a, b, k):
     return torch.tensor([len(x & y) / k for x, y in shared])
 
 
+def mutual_with(a, b, k, diagonal=-torch.inf, first=0, last=0, share_of=0):
+    """Places `first` to k + `last` of both lists, with this value on the diagonal (None: as it is)."""
+    lists = []
+    for similarity in (a.clone(), b.clone()):
+        if diagonal is not None:
+            similarity.fill_diagonal_(diagonal)
+        lists.append(similarity.argsort(dim=1, descending=True)[:, first : k + last].tolist())
+    return torch.tensor([len({*x} & {*y}) / (k + share_of) for x, y in zip(*lists, strict=True)])
+
+
+def correlation_with_diagonal(a, b, order):
+    upper = np.triu_indices(len(a))
+    return float(np.corrcoef(a.numpy()[upper], b[order][:, order].numpy()[upper])[0, 1])
+
+
 def jaccard(a, b, k):
     shared = zip(neighbours(a, k), neighbours(b, k), strict=True)
     return torch.tensor([len(x & y) / len(x | y) for x, y in shared])
@@ -70,8 +85,16 @@ WRONG = [
     ("check_mutual_neighbours", lambda a, b, k: mutual(-a, -b, k), "k least similar"),
     ("check_mutual_neighbours", lambda a, b, k: k * mutual(a, b, k), "divide it by k"),
     ("check_mutual_neighbours", jaccard, "divide by k"),
-    ("check_mutual_neighbours", lambda a, b, k: mutual(a, b, k).mean(), "one share for each pair"),
+    ("check_mutual_neighbours", lambda a, b, k: mutual(a, b, k).mean(), "one share for each stamp"),
     ("check_mutual_neighbours", lambda a, b, k: mutual(a, b, k).tolist()[:-1], "shape"),
+    ("check_mutual_neighbours", mutual_with_itself, "each stamp as its own"),
+    ("check_mutual_neighbours", lambda a, b, k: mutual_with(a, b, k, 0), "set the diagonal to 0"),
+    ("check_mutual_neighbours", lambda a, b, k: mutual_with(a, b, k, None, 1, 1), "dropped the first"),
+    ("check_mutual_neighbours", lambda a, b, k: mutual_with(a, b, k, None, 0, 1), "k + 1 places"),
+    ("check_mutual_neighbours", lambda a, b, k: mutual_with(a, b, k, None, 0, 1, 1), "k + 1 places"),
+    ("check_mutual_neighbours", lambda a, b, k: mutual_with(a, b, k, last=1), "k + 1 neighbours"),
+    ("check_mutual_neighbours", lambda a, b, k: mutual_with(a, b, k, last=1, share_of=1), "k + 1 neighbours"),
+    ("check_mutual_neighbours", lambda a, b, k: a.topk(k, dim=1), ".indices"),
     ("check_shuffled_correlation", lambda a, b, order: correlation(a, b), "order has no effect"),
     ("check_shuffled_correlation", lambda a, b, order: correlation(a, b[order]), "only the rows"),
     ("check_shuffled_correlation", lambda a, b, order: correlation(a, b[:, order]), "only the columns"),
@@ -85,6 +108,7 @@ WRONG = [
         lambda a, b, order: np.corrcoef(a.ravel(), b[order][:, order].ravel())[0, 1],
         "diagonal",
     ),
+    ("check_shuffled_correlation", correlation_with_diagonal, "offset=1"),
     ("check_shuffled_correlation", lambda a, b, order: None, "return"),
     ("check_coverage", lambda z, a: relative(z, a).amax(1), "mean off"),
     ("check_coverage", lambda z, a: centred(z, a).amax(0), "wrong axis"),
@@ -92,6 +116,8 @@ WRONG = [
     ("check_coverage", lambda z, a: ((z - a.mean(0)) @ (a - a.mean(0)).T).amax(1), "dot products"),
     ("check_coverage", lambda z, a: centred(z, a).mean(1), "nearest one"),
     ("check_coverage", lambda z, a: centred(z, a).argmax(1), "how similar"),
+    ("check_coverage", lambda z, a: centred(z, a).max(1), ".values or .indices"),
+    ("check_coverage", lambda z, a: centred(z, a).topk(1, dim=1), ".values or .indices"),
     ("check_relative_representation", lambda z, a: z @ a.T, "dot products"),
     ("check_relative_representation", lambda z, a: scaled(z) @ a.T, "not those of the anchors"),
     ("check_relative_representation", lambda z, a: z @ scaled(a).T, "not those of `z`"),
@@ -108,6 +134,11 @@ WRONG = [
         "check_largest_change",
         lambda z, a, m: (relative(z @ m, a @ m.T) - relative(z, a)).abs().max(),
         "other way round",
+    ),
+    (
+        "check_largest_change",
+        lambda z, a, m: (relative((m @ z.T).T, (m @ a.T).T) - relative(z, a)).abs().max(),
+        "transpose",
     ),
     ("check_largest_change", lambda z, a, m: 0.0, "always gives 0"),
     ("check_largest_change", lambda z, a, m: changed(z, a, m).abs().mean(), "took the mean"),
@@ -137,6 +168,12 @@ WRONG = [
 @pytest.mark.parametrize("name", RIGHT)
 def test_a_right_solution_written_another_way_passes(name):
     assert getattr(checks, name)(RIGHT[name]).status == "right"
+
+
+def test_no_verdict_of_exercise_02_1_calls_a_stamp_a_pair():
+    messages = [checks.check_mutual_neighbours(s).message for name, s, _ in WRONG if name == "check_mutual_neighbours"]
+    assert messages
+    assert not [message for message in messages if "pair" in message]
 
 
 @pytest.mark.parametrize("name", RIGHT)

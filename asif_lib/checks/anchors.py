@@ -4,12 +4,13 @@ import torch
 
 from ..relative import relative_representation, unit_rows
 from .core import Verdict, compare, random_tensor
+from .encoders import ZERO_DIAGONAL
 
 
 def mutual_neighbours(image_similarity, text_similarity, k) -> torch.Tensor:
-    """Return for each of n pairs the share of its k nearest pictures that are among its k nearest captions.
+    """Return for each of n stamps the share of its k nearest pictures that are among its k nearest captions.
 
-    `image_similarity` and `text_similarity` are (n, n); no pair is its own neighbour. The result is (n,).
+    `image_similarity` and `text_similarity` are (n, n); no stamp is its own neighbour. The result is (n,).
     """
     near = [_neighbour_mask(similarity, k) for similarity in (image_similarity, text_similarity)]
     return (near[0] & near[1]).sum(dim=1) / k
@@ -27,13 +28,40 @@ def shuffled_correlation(image_similarity, text_similarity, order) -> float:
 
 
 def check_mutual_neighbours(function) -> Verdict:
-    """Exercise 02.1: the share of common neighbours of each pair."""
+    """Exercise 02.1: the share of common neighbours of each stamp."""
     a, b = (_similarities(30, 6, seed) for seed in (0, 1))
     c = _similarities(12, 3, 2)
-    cases = [(a, b, 5), (a, b, 1), (c, c, 4), (-c, c, 11), (_similarities(12, 3, 3), c, 11)]
+    # A 0 on the diagonal is found by the fourth case, a dropped first place by the fifth only.
+    cases = [(a, b, 5), (a, b, 1), (c, c, 4), (_similarities(12, 3, 3), c, 11), (-c, c, 11)]
+
+    def common(x, y, k, itself):
+        return (_neighbour_mask(x, k, itself) & _neighbour_mask(y, k, itself)).sum(1)
+
+    def without_first(similarity, k):
+        nearest = similarity.topk(k + 1, dim=1).indices[:, 1:]
+        return torch.zeros(similarity.shape, dtype=torch.bool).scatter_(1, nearest, True)
+
+    def zero_diagonal(similarity, k):
+        return _neighbour_mask(similarity.clone().fill_diagonal_(0), k, True)
+
+    one_too_many = "You look at k + 1 neighbours; take k."
+    itself_too = (
+        "You look at k + 1 places, and the stamp itself is among them and counts as common; set the diagonal to −inf "
+        "and take k."
+    )
     mistakes = [
         (
-            "You count each pair as its own nearest neighbour; its similarity to itself must not take part.",
+            "You dropped the first place as if it were always the stamp itself; it need not be. Set the diagonal to "
+            "−inf instead.",
+            lambda x, y, k: (without_first(x, k) & without_first(y, k)).sum(1) / k,
+        ),
+        (ZERO_DIAGONAL, lambda x, y, k: (zero_diagonal(x, k) & zero_diagonal(y, k)).sum(1) / k),
+        (itself_too, lambda x, y, k: common(x, y, k + 1, True) / k),
+        (itself_too, lambda x, y, k: common(x, y, k + 1, True) / (k + 1)),
+        (one_too_many, lambda x, y, k: common(x, y, k + 1, False) / k),
+        (one_too_many, lambda x, y, k: common(x, y, k + 1, False) / (k + 1)),
+        (
+            "You count each stamp as its own nearest neighbour; its similarity to itself must not take part.",
             lambda x, y, k: (_neighbour_mask(x, k, True) & _neighbour_mask(y, k, True)).sum(1) / k,
         ),
         (
@@ -56,7 +84,7 @@ def check_mutual_neighbours(function) -> Verdict:
             ),
         ),
         (
-            "You give one mean; return one share for each pair, n numbers.",
+            "You give one mean; return one share for each stamp, n numbers.",
             lambda x, y, k: mutual_neighbours(x, y, k).mean(),
         ),
     ]
@@ -69,6 +97,11 @@ def check_shuffled_correlation(function) -> Verdict:
     moved = torch.arange(20).roll(7)
     mixed = torch.randperm(20, generator=torch.Generator().manual_seed(6))
     cases = [(a, b, mixed), (a, a, moved), (a, b, torch.arange(20)), (a, a, torch.arange(20).flip(0))]
+
+    def with_diagonal(x, y, order):
+        rows, columns = torch.triu_indices(*x.shape)
+        return torch.corrcoef(torch.stack([x[rows, columns], y[order][:, order][rows, columns]]))[0, 1]
+
     mistakes = [
         (
             "The order has no effect: you did not use it, or you moved pictures and captions alike, and then every "
@@ -88,6 +121,10 @@ def check_shuffled_correlation(function) -> Verdict:
         (
             "You used the whole matrices: the diagonal compares each stamp with itself, and has no place here.",
             lambda x, y, order: torch.corrcoef(torch.stack([x.ravel(), y[order][:, order].ravel()]))[0, 1],
+        ),
+        (
+            "You took the diagonal in: it compares each stamp with itself. Start above it, with offset=1.",
+            with_diagonal,
         ),
     ]
     return compare("Exercise 02.2", function, shuffled_correlation, cases, mistakes)

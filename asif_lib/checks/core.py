@@ -7,8 +7,10 @@ is a wrong implementation, and a student's result that equals its result gets it
 import html
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 
+TENSOR_KEYS = "Tensors as dictionary keys are never equal; use .tolist()."
 STYLES = {
     "right": ("#009E73", "✔"),
     "wrong": ("#D55E00", "✘"),
@@ -71,11 +73,16 @@ def compare(exercise, function, reference, cases, mistakes=(), *, atol=1e-5) -> 
             return Verdict(exercise, "not attempted", "Replace the line that raises NotImplementedError by your own.")
         except Exception as error:
             message = f"On input {number} your function raised {type(error).__name__}: {error}."
+            if isinstance(error, KeyError) and isinstance(error.args[0], torch.Tensor):
+                message += f" {TENSOR_KEYS}"
             return Verdict(exercise, "wrong", message)
         if any(isinstance(a, torch.Tensor) and not _same(a, b, 0) for a, b in zip(given, case, strict=True)):
             return Verdict(exercise, "wrong", "Your function changed its input; work on a copy, or on new tensors.")
         if _same(result, expected, atol):
             continue
+        if type(result).__module__ == "torch.return_types" and hasattr(result, "indices"):
+            message = "max(dim=…) and topk return values and indices; take .values or .indices."
+            return Verdict(exercise, "wrong", message)
         for message, wrong in mistakes:
             if _same(result, wrong(*_copy(case)), atol):
                 return Verdict(exercise, "wrong", message)
@@ -89,6 +96,8 @@ def _copy(case):
 
 def _same(result, expected, atol):
     if isinstance(expected, tuple):
+        if isinstance(result, torch.Tensor | np.ndarray) and all(isinstance(e, int | float) for e in expected):
+            result = result.tolist()  # numbers in a row are as good as a tuple of them
         return (
             isinstance(result, tuple | list)
             and len(result) == len(expected)

@@ -4,6 +4,8 @@ import torch
 
 from .core import Verdict, compare, random_tensor
 
+ZERO_DIAGONAL = "You set the diagonal to 0; negative cosines are still smaller than that: use −inf."
+
 
 def check_cosine_matrix(function) -> Verdict:
     """Exercise 01.1: cosines of q rows (q, d) and n rows (n, d), shape (q, n)."""
@@ -67,6 +69,7 @@ def check_nearest_neighbours(function) -> Verdict:
         ("You dropped the first column as if it were always the row itself; where pictures are there twice, "
          "it is not. Set the diagonal to a value that cannot win instead.",
          lambda z, m: cosines(z).topk(m + 1, dim=1).indices[:, 1:]),
+        (ZERO_DIAGONAL, lambda z, m: cosines(z).fill_diagonal_(0).topk(m, dim=1).indices),
         ("These are the farthest rows; sort by falling cosine.",
          lambda z, m: cosines(z).fill_diagonal_(2).topk(m, dim=1, largest=False).indices),
         ("You compared dot products, so long vectors win; scale the rows to length 1 first.",

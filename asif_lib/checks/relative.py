@@ -83,6 +83,10 @@ def check_largest_change(function) -> Verdict:
             lambda z, a, m: (relative_representation(z @ m, a @ m.T) - relative_representation(z, a)).abs().max(),
         ),
         (
+            "You applied the transpose: vectors are rows here, and each row v becomes v @ matrix, not v @ matrix.T.",
+            lambda z, a, m: change(z, a, m.T).abs().max(),
+        ),
+        (
             "Your function always gives 0, but not every matrix leaves the representation alone: measure it.",
             lambda z, a, m: 0.0,
         ),

@@ -2,7 +2,7 @@
 
 import torch
 
-from .core import Verdict, compare, random_tensor
+from .core import TENSOR_KEYS, Verdict, compare, random_tensor
 
 
 def check_sparsify(function) -> Verdict:
@@ -10,7 +10,7 @@ def check_sparsify(function) -> Verdict:
     from ..sparse import sparsify
 
     def steps(relative, k, p, *, score=lambda x: x, clamp=True, dim=1):
-        k = min(k, relative.shape[dim])
+        k = min(max(k, 0), relative.shape[dim])
         kept = torch.zeros_like(relative).scatter_(dim, score(relative).topk(k, dim=dim).indices, 1.0) * relative
         return (kept.clamp_min(0) if clamp else kept) ** p
 
@@ -19,10 +19,11 @@ def check_sparsify(function) -> Verdict:
 
     cosines = torch.tanh(random_tensor(5, 12, seed=41))
     cases = [
-        (cosines, 5, 2),
+        (cosines, 5, 3),  # with p = 2, dividing by the sum after the power equals normalising before it
         (cosines, 12, 2),  # k reaches into the negative entries
         (cosines, 3, 1),
         (cosines, 1, 8),
+        (cosines, 4, 2.5),
         (torch.cat([cosines, -cosines.abs()[:1]]), 4, 3),  # the last row has no positive entry
     ]
     mistakes = [
@@ -46,6 +47,24 @@ def check_sparsify(function) -> Verdict:
         (
             "You kept k entries of each column; each row is one picture, and k of its entries stay.",
             lambda r, k, p: normalised(steps(r, k, p, dim=0)),
+        ),
+        (
+            "You divided by the sum; the length is the root of the sum of squares.",
+            lambda r, k, p: torch.nn.functional.normalize(steps(r, k, p), p=1, dim=1),
+        ),
+        (
+            "You forgot the power: raise what is left to p before you normalise.",
+            lambda r, k, p: normalised(steps(r, k, 1)),
+        ),
+        ("You kept k + 1 entries of each row; keep k.", lambda r, k, p: normalised(steps(r, k + 1, p))),
+        ("You kept k - 1 entries of each row; keep k.", lambda r, k, p: normalised(steps(r, k - 1, p))),
+        (
+            "You divided by one length, that of the whole matrix; each row has a length of its own.",
+            lambda r, k, p: steps(r, k, p) / steps(r, k, p).norm(),
+        ),
+        (
+            "You rounded p to a whole number; p need not be whole.",
+            lambda r, k, p: normalised(steps(r, k, int(p))),
         ),
         (
             "You normalised before the power only; the power changes the length, so normalise after it.",
@@ -105,6 +124,10 @@ def check_sparse_cosine(function) -> Verdict:
         return (values_a[:k] * values_b[:k])[indices_a[:k] == indices_b[:k]].sum()
 
     mistakes = [
+        (
+            f"Your function found no common anchor where there is one. {TENSOR_KEYS}",
+            lambda i, v, j, w: 0.0,
+        ),
         (
             "You multiplied the first value by the first, the second by the second, and so on; the same "
             "position in the lists is not the same anchor. Compare the indices.",

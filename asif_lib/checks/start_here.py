@@ -63,6 +63,10 @@ def check_shares(function) -> Verdict:
          lambda image, text: image * text / (image * text).max()),
         ("You divided by the number of anchors; divide by the sum of the contributions.",
          lambda image, text: image * text / len(image)),
+        ("You divided by the sum of the entries of the picture; divide by the sum of the contributions.",
+         lambda image, text: image * text / image.sum()),
+        ("You divided by the sum of the entries of the text; divide by the sum of the contributions.",
+         lambda image, text: image * text / text.sum()),
         ("These are the shares of the picture's own entries; the text has no say in them.",
          lambda image, text: image / image.sum()),
     ]  # fmt: skip

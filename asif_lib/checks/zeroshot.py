@@ -37,6 +37,11 @@ def check_average_templates(function) -> Verdict:
             "You returned the scores of the labels; the position of the best one is wanted.",
             lambda s, c, m: s.unflatten(1, (c, m)).mean(dim=2),
         ),
+        (
+            "You returned the best score of each picture; the position of the best label is wanted.",
+            lambda s, c, m: s.unflatten(1, (c, m)).mean(dim=2).amax(dim=1),
+        ),
+        ("Your positions are one too large: positions start at 0.", lambda s, c, m: reference(s, c, m) + 1),
     ]
     return compare("Exercise 05.3", function, reference, cases, mistakes)
 
@@ -56,12 +61,25 @@ def check_bootstrap(function) -> Verdict:
     def reference(items, resamples, seed):
         return percentiles(items, resamples, seed + 1, 0.025, 0.975)
 
+    def normal(items, correction):
+        half = 1.96 * items.std(correction=correction) / len(items) ** 0.5
+        return float(items.mean() - half), float(items.mean() + half)
+
     items = random_tensor(50, seed=52)
-    cases = [(items, 20_000, 0), (1 + items[:30] / 2, 20_000, 7), (torch.ones(20), 1_000, 0)]
+    # A few large values among small ones: mean ± 1.96 standard errors lies 0.05 too low at the lower end.
+    skewed = torch.log((torch.arange(10) + 0.5) / 10).square()
+    skewed *= 0.12 * 10**0.5 / skewed.std(correction=0)
+    cases = [
+        (items, 20_000, 0),
+        (1 + items[:30] / 2, 20_000, 7),
+        (skewed, 20_000, 1),
+        (torch.ones(20), 1_000, 0),
+    ]
     mistakes = [
         (
-            "Both ends are the mean itself: you drew every item once, without replacement. Draw n of the n "
-            "items with replacement, so that some come twice and some not at all.",
+            "Both ends are close to the mean itself. Either you drew every item once, without replacement: draw n "
+            "of the n items with replacement, so that some come twice and some not at all. Or you took the means "
+            "over the wrong axis: each resample has one mean, over its own items.",
             lambda items, resamples, seed: (float(items.mean()),) * 2,
         ),
         (
@@ -81,7 +99,29 @@ def check_bootstrap(function) -> Verdict:
             lambda items, resamples, seed: percentiles(items, resamples, seed, 0.0, 1.0),
         ),
     ]
-    return compare("Exercise 05.2", function, reference, cases, mistakes, atol=0.02)
+    for correction in (0, 1):
+        mistakes.append(
+            (
+                "That is the mean ± 1.96 standard errors, which is symmetric whatever the items are; take the "
+                "percentiles of the means of the resamples.",
+                lambda items, resamples, seed, correction=correction: normal(items, correction),
+            )
+        )
+    exercise = "Exercise 05.2"
+    verdict = compare(exercise, function, reference, cases, mistakes, atol=0.02)
+    if verdict.status != "right":
+        return verdict
+    try:
+        first, again, other = ([float(end) for end in function(items.clone(), 2_000, seed)] for seed in (3, 3, 4))
+    except Exception as error:
+        return Verdict(exercise, "wrong", f"Called again, your function raised {type(error).__name__}: {error}.")
+    if first != again:
+        message = "Called twice with the same seed, your function gave two intervals: make a generator with the seed."
+        return Verdict(exercise, "wrong", message)
+    if first == other:
+        message = "Two seeds gave the same interval: your function ignores the seed."
+        return Verdict(exercise, "wrong", message)
+    return verdict
 
 
 def check_recall_with_ties(function) -> Verdict:
@@ -110,6 +150,7 @@ def check_recall_with_ties(function) -> Verdict:
         (coarse, several, 5),
         (torch.zeros(12, 12), square, 5),  # a model that says nothing finds nothing
         (scores[:12], square, 12),
+        (scores - 1, several, 2),  # all scores negative
     ]
     mistakes = [
         (
@@ -118,34 +159,38 @@ def check_recall_with_ties(function) -> Verdict:
             lambda s, r, k: ((s > best(s, r)).sum(dim=1) < k).float().mean(),
         ),
         (
-            "Where scores tie, the order that topk or sort happens to give decides; let a relevant candidate "
-            "stand behind all that it ties with.",
+            "Where scores tie, the order that topk or sort happens to give decides; let a right answer stand "
+            "behind all wrong ones that it ties with.",
             lambda s, r, k: hits(s, r, k).any(dim=1).float().mean(),
         ),
         (
-            "You looked at k + 1 candidates: the best has rank 0, so a hit is a rank below k.",
+            "You looked at the first k + 1 answers: found means that fewer than k wrong answers stand before.",
             lambda s, r, k: (((s >= best(s, r)) & ~r).sum(dim=1) <= k).float().mean(),
         ),
         (
-            "You looked at k - 1 candidates: do not count the right answer itself among those before it.",
+            "You looked at the first k - 1 answers: do not count the right answer itself among those before it.",
             lambda s, r, k: (((s >= best(s, r)) & ~r).sum(dim=1) + 1 < k).float().mean(),
         ),
         (
-            "Several candidates can be relevant; a query counts as found when one of them is among the k best.",
+            "A question may have several right answers; it counts as found when its best one is among the first k.",
             lambda s, r, k: (hits(s, r, k).sum(dim=1) / r.sum(dim=1)).mean(),
         ),
         (
-            "Relevant candidates stand in each other's way: before the best one count only those that are not "
-            "relevant.",
+            "You let right answers stand in each other's way: count only the wrong answers before the best right one.",
             lambda s, r, k: ((s >= best(s, r)).sum(dim=1) - 1 < k).float().mean(),
         ),
         (
-            "You divided by k; recall@k is the share of queries with a hit.",
+            "You divided by k; recall@k is the share of questions whose answer is found.",
             lambda s, r, k: (hits(s, r, k).sum(dim=1) / k).mean(),
         ),
         (
-            "You returned the number of queries with a hit; divide by the number of queries.",
+            "You returned how many questions are found; divide by the number of questions.",
             lambda s, r, k: float((ranks(s, r) < k).sum()),
+        ),
+        (
+            "You put 0 in place of the wrong answers' scores and then took the largest; where the scores of the "
+            "right answers are negative, that 0 wins.",
+            lambda s, r, k: (((s >= (s * r).amax(dim=1, keepdim=True)) & ~r).sum(dim=1) < k).float().mean(),
         ),
     ]
     return compare("Exercise 05.1", function, reference, cases, mistakes)

@@ -116,9 +116,13 @@ show(
 # new text. Ask only **which anchors' captions read like it**. Now both are described in the same terms: by
 # anchors. If a picture and a text name the same anchors, they belong together.
 #
-# Three small steps make the description crisp: keep the $k$ largest similarities and forget the rest, raise
-# them to a power $p$, scale the list to length 1. What is left is a **sparse vector**, with one entry for each
-# anchor that was kept. Chapters 03 and 04 take the steps one by one.
+# Four small steps make the description crisp: keep the $k$ largest similarities and forget the rest, set those
+# below 0 to 0, raise them to a power $p$, scale the list to length 1. What is left is a **sparse vector**, with
+# one entry for each anchor that was kept. Chapter 04 takes the steps one by one.
+#
+# The line that begins with `ASIF`, above, prints the settings: `k`, a tenth of the number of anchors, and `p`,
+# which is 2, are the $k$ and $p$ of these steps (chapter 04); `center` says that the mean of the anchors is taken
+# off before anything is compared (chapter 03).
 #
 # We need test pictures, and we must not pick the ones that work. So the rule is fixed before we look: **the
 # first test picture of each of eight groups**. Their labels are the plain nouns of their captions.
@@ -147,16 +151,12 @@ def strongest(vectors, row, top=7):
     """The strongest anchors of one sparse vector: position, picture, caption, entry."""
     return [
         (anchor, pairs.pictures[in_bank[anchor]], bank.pairs.caption[anchor], entry)
-        for anchor, entry in zip(
-            vectors.indices[row, :top].tolist(), vectors.values[row, :top].tolist(), strict=True
-        )
+        for anchor, entry in zip(vectors.indices[row, :top].tolist(), vectors.values[row, :top].tolist(), strict=True)
     ]
 
 
 left, right = strongest(pictures, 0), strongest(texts, 0)
-kept_by_picture, kept_by_text = (
-    set(v.indices[0, v.values[0] > 0].tolist()) for v in (pictures[[0]], texts[[0]])
-)
+kept_by_picture, kept_by_text = (set(v.indices[0, v.values[0] > 0].tolist()) for v in (pictures[[0]], texts[[0]]))
 both = kept_by_picture & kept_by_text
 show(
     two_profiles(left, right, both, ["the picture of a kangaroo", "the words “a photo of a kangaroo.”"]),
@@ -189,6 +189,7 @@ print(f"by both, if the two choices had nothing to do with each other: about {ex
 #
 # It is 1 for the same direction, 0 for a right angle, −1 for opposite directions; lengths do not matter. A
 # vector of zeros has no direction: agree that its cosine with anything is 0. Write the function.
+
 
 # %% tags=["exercise"]
 def cosine(a: Tensor, b: Tensor) -> Tensor:
@@ -236,8 +237,7 @@ show(
     score_table([pairs.pictures[i] for i in shown], words, scores, right=range(len(words))),
     "A table of scores, a row for each picture and a column for each label. "
     + "; ".join(
-        f"the picture of the {word} gets the answer {answer}"
-        for word, answer in zip(words, answers, strict=True)
+        f"the picture of the {word} gets the answer {answer}" for word, answer in zip(words, answers, strict=True)
     ),
 )
 hits = sum(answer == word for answer, word in zip(answers, words, strict=True))
@@ -260,6 +260,7 @@ display(Markdown(f"**{hits} of {len(words)}** pictures get their own label."))
 # **Before you run the next cell:** which anchors decided for “drum”? There may be no drum like this one in the
 # bank.
 
+
 # %%
 def reasons(image, text, top=3):
     """The `top` anchors of a score: picture, caption, share of the score."""
@@ -279,8 +280,7 @@ for row, i in enumerate(shown):
     alts.append(f"{words[best]}: " + ", ".join(f"{caption} {share:.0%}" for _, caption, share in why))
 show(
     deciding_anchors(rows),
-    "For each picture the answer and the three anchors with the largest share of the score. "
-    + "; ".join(alts),
+    "For each picture the answer and the three anchors with the largest share of the score. " + "; ".join(alts),
 )
 
 # %% [markdown]
@@ -308,6 +308,7 @@ display(
 #
 # Then write the function: given the two vectors over the $n$ anchors, return each anchor's share. The shares
 # of all anchors add up to 1. If the two have no anchor in common, the score is 0 and every share is 0.
+
 
 # %% tags=["exercise"]
 def shares(image: Tensor, text: Tensor) -> Tensor:
@@ -380,8 +381,7 @@ for _ in range(SHUFFLES):
     shuffled.append(own_caption_wins(scores_mixed).float().mean().item())
 
 record(
-    f"held-out stamps: own caption wins among {CHOICES}, {image_encoder.identity.name} × "
-    f"{text_encoder.identity.name}",
+    f"held-out stamps: own caption wins among {CHOICES}, {image_encoder.identity.name} × {text_encoder.identity.name}",
     result.value,
     ci=result.ci,
     n=result.n,
@@ -437,13 +437,15 @@ display(Markdown(f"{len(failures)} pictures fail. The first ten: " + " · ".join
 # ## Your turn: your own labels
 #
 # Write any labels you like, and any row of the eight pictures. Try labels that are *almost* right. Try labels
-# that all miss: the model has no way to say “none of these”, but the scores get small.
+# that all miss: the model has no way to say “none of these”, but the scores get small. Each label takes the
+# place of the braces in the template, as in the eight labels above; for “Australia” you may want another one.
 
 # %%
 my_picture = 0  # 0 to 7
 my_labels = ["kangaroo", "dog", "deer", "marsupial", "Australia", "something that jumps"]
+my_template = "a photo of a {}."
 
-mine = model.classify(pictures[[my_picture]], my_labels)
+mine = model.classify(pictures[[my_picture]], my_labels, templates=[my_template])
 for label, score in sorted(zip(my_labels, mine.scores[0].tolist(), strict=True), key=lambda item: -item[1]):
     print(f"{score:.3f}  {label}")
 

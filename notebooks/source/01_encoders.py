@@ -121,10 +121,7 @@ longest = max(range(n), key=lambda i: max(sizes[i]) / min(sizes[i]))
 chosen = [longest, wanted("flower")]
 show(
     what_the_encoder_sees(
-        [
-            (Image.open(p.path), open_picture(p), seen(p), seen(p.path))
-            for p in (stamps.pictures[i] for i in chosen)
-        ]
+        [(Image.open(p.path), open_picture(p), seen(p), seen(p.path)) for p in (stamps.pictures[i] for i in chosen)]
     ),
     "Two stamps ("
     + " ".join(stamps.captions[i] for i in chosen)
@@ -154,6 +151,7 @@ print(f"pictures {tuple(picture_vectors.shape)}, captions {tuple(caption_vectors
 # the matrix of all cosines: entry $(i, j)$ is the cosine of row $i$ of the first and row $j$ of the second.
 # No loops: scale the rows to length 1, then one matrix product does it. A row of zeros has cosine 0 with
 # everything.
+
 
 # %% tags=["exercise"]
 def cosine_matrix(a: Tensor, b: Tensor) -> Tensor:
@@ -195,6 +193,7 @@ check_cosine_matrix(cosine_matrix)
 # The **nearest neighbours** of a row are the rows with the largest cosine. Return, for each row, the positions
 # of its $m$ nearest neighbours, the nearest first. A row is not a neighbour of itself. Beware: the same picture
 # may be there twice.
+
 
 # %% tags=["exercise"]
 def nearest_neighbours(z: Tensor, m: int) -> Tensor:
@@ -256,8 +255,7 @@ show(
     ),
     "Five stamps, each with its five nearest neighbours under the image encoder. "
     + "; ".join(
-        f"{stamps.captions[i]} has " + " ".join(stamps.captions[j] for j in positions[i].tolist())
-        for i in queries
+        f"{stamps.captions[i]} has " + " ".join(stamps.captions[j] for j in positions[i].tolist()) for i in queries
     ),
 )
 
@@ -307,6 +305,7 @@ display(Markdown("\n".join(lines)))
 # have different lengths, so the short ones are filled up with padding, and a mask says which tokens are real:
 # 1 for a token, 0 for padding. Padding must not count. A text without any token gets the vector of zeros.
 
+
 # %% tags=["exercise"]
 def mean_pooling(tokens: Tensor, mask: Tensor) -> Tensor:
     """Return the mean of the real tokens' vectors for each text.
@@ -333,18 +332,36 @@ check_mean_pooling(mean_pooling)
 # </details>
 # <details><summary>What you should see</summary>
 #
-# The next cell does it with the encoder's own tokens: their mean, scaled to length 1, is the encoder's output.
+# The next cell does it with the encoder's own tokens, for two captions of different length: the mean of the real
+# tokens, scaled to length 1, is the encoder's output.
 #
 # </details>
 
 # %%
-caption = stamps.captions[queries[0]]
-token_vectors = text_encoder.model.encode([caption], output_value="token_embeddings")[0].float().cpu()
-pooled = torch.nn.functional.normalize(token_vectors.mean(dim=0), dim=0)
-gap = (pooled - text_encoder.encode([caption], progress=False)[0]).abs().max()
-pieces = text_encoder.model.tokenizer.convert_ids_to_tokens(text_encoder.model.tokenizer(caption)["input_ids"])
-print(f"tokens: {pieces}")
-print(f"token vectors {tuple(token_vectors.shape)}; largest difference from the encoder's output {gap:.1e}")
+by_length = sorted((stamps.captions[i] for i in queries), key=len)
+two_captions = [by_length[0], by_length[-1]]
+tokenizer = text_encoder.model.tokenizer
+batch = tokenizer(
+    two_captions, padding=True, truncation=True, max_length=text_encoder.model.max_seq_length, return_tensors="pt"
+).to(text_encoder.model.device)
+mask = batch["attention_mask"].cpu()
+for ids, row in zip(batch["input_ids"].tolist(), mask.tolist(), strict=True):
+    print(" ".join(tokenizer.convert_ids_to_tokens(ids)))
+    print("mask:", *row)
+with torch.inference_mode():
+    token_vectors = text_encoder.model[0](dict(batch))["token_embeddings"].float().cpu()
+output = text_encoder.encode(two_captions, progress=False)
+masked = (token_vectors * mask[:, :, None]).sum(dim=1) / mask.sum(dim=1, keepdim=True)
+print(f"token vectors {tuple(token_vectors.shape)}; largest difference from the encoder's output, for each caption:")
+for name, mean in {"mean of the real tokens": masked, "mean of all, padding too": token_vectors.mean(dim=1)}.items():
+    gaps = (torch.nn.functional.normalize(mean, dim=1) - output).abs().amax(dim=1)
+    print(f"   {name}: " + ", ".join(f"{gap:.1e}" for gap in gaps.tolist()))
+
+# %% [markdown]
+# *What you see.* The shorter caption is filled up with padding, where its mask is 0. Counting the padding spoils
+# its vector; the longer caption has none, and nothing changes. The first and the last real token (`[CLS]` and
+# `[SEP]` here; other encoders write `<s>` and `</s>`) are no words: the tokenizer adds them to mark where a text
+# begins and ends, and they count in the mean like all real tokens.
 
 # %% [markdown]
 # ## Is that more than colour, or words in common?
@@ -361,6 +378,7 @@ print(f"token vectors {tuple(token_vectors.shape)}; largest difference from the 
 # - for captions, *shared words*: how often each word occurs.
 #
 # **Before you run the next cell:** sort the five rows by what you expect. Is the untrained network at chance?
+
 
 # %%
 def colour_histogram(picture):
@@ -384,9 +402,7 @@ show(
     bars_with_intervals(
         list(measures), list(measures.values()), chance, "nearest neighbour of the same group (% of stamps)"
     ),
-    "Bars with 95 % intervals. "
-    + "; ".join(f"{name} {m}" for name, m in measures.items())
-    + f"; chance {chance:.1%}.",
+    "Bars with 95 % intervals. " + "; ".join(f"{name} {m}" for name, m in measures.items()) + f"; chance {chance:.1%}.",
 )
 
 # %%
@@ -420,7 +436,9 @@ try:
 except AsifError as error:
     print(f"{type(error).__name__}: {error}")
 else:
-    print(f"these two happen to have equal widths: numbers come out, shape {tuple(result.shape)}. Do they mean anything?")
+    print(
+        f"these two happen to have equal widths: numbers come out, shape {tuple(result.shape)}. Do they mean anything?"
+    )
 
 # %% [markdown]
 # Where the widths differ, there is no dot product. We could *force* equal width:

@@ -149,24 +149,36 @@ closest = picture_cosines.topk(8).indices.tolist()
 titles = [f"{captions[rows[c]]}\n{captions[columns[c]]}\ncosine {picture_cosines[c]:.3f}" for c in closest]
 show(
     picture_pairs([(stamps.pictures[rows[c]], stamps.pictures[columns[c]]) for c in closest], titles),
-    "The eight most similar pairs of pictures side by side, among them the same fireman twice and traffic "
+    "The eight most similar pairs of pictures side by side, among them two firemen, two apple cores, and traffic "
     "lights that differ in the lamp that is on.",
 )
 counts = bank.pairs.caption.value_counts()
 split_of = {i: name for name, positions in stamps.splits.items() for i in positions}
 twins = (picture_cosines > 0.95).nonzero().ravel().tolist()
+identical, one_caption = [], []
+for c in twins:
+    i, j = rows[c].item(), columns[c].item()
+    if stamps.pictures[i].path.read_bytes() == stamps.pictures[j].path.read_bytes():
+        identical.append(f"{bank.pairs.id[i]} and {bank.pairs.id[j]}")
+    elif captions[i] == captions[j]:
+        one_caption.append(f"{bank.pairs.id[i]} and {bank.pairs.id[j]}")
+others = len(twins) - len(identical) - len(one_caption)
 across = sum(split_of[rows[c].item()] != split_of[columns[c].item()] for c in twins)
 display(
     Markdown(
         f"{(counts > 1).sum()} captions occur more than once and cover {counts[counts > 1].sum()} stamps; the most "
         f"frequent is “{counts.index[0]}” ({counts.iloc[0]} times). {len(twins)} pairs of pictures have a cosine "
-        f"above 0.95; in {across} of them the two stamps lie in different splits."
+        f"above 0.95; in {across} of them the two stamps lie in different splits.\n\n"
+        f"Of these pairs, {len(identical)} hold one file twice ({'; '.join(identical) or 'none'}), {len(one_caption)} "
+        f"two files with one caption ({'; '.join(one_caption) or 'none'}), and {others} have two captions."
     )
 )
 
 # %% [markdown]
-# *What you see:* one picture is there twice, under two folders. Others differ in a detail that matters to
-# us, such as which lamp of a traffic light is on, and hardly at all to the encoder.
+# *What you see:* not all twins are of one kind. Some are the very same picture, filed twice. Some are two
+# pictures of one thing that you can hardly tell apart, with one caption. Others differ in a detail that matters
+# to us, such as which lamp of a traffic light is on, and hardly at all to the encoder. The line above counts
+# each kind.
 #
 # Both matter later. When a held-out stamp has a twin among the anchors, finding its caption is no feat. And
 # when two stamps have the same caption, finding either is right: we therefore compare caption *texts*, not

@@ -170,7 +170,9 @@ check_relative_representation(my_relative_representation)
 #
 # $$(Q z) \cdot (Q a) = z^T Q^T Q a = z \cdot a$$
 #
-# and a cosine is made of nothing else. Scaling cancels: each cosine divides by the lengths.
+# and a cosine is made of nothing else. Scaling cancels: each cosine divides by the lengths. (The formula writes
+# vectors as columns. In code they are rows, so $Q z$ becomes `z @ Q.T`; we write `z @ Q`, which applies $Q^T$, and
+# that is a rotation too.)
 #
 # A random rotation comes from the QR decomposition of a matrix of random numbers.
 #

@@ -6,15 +6,14 @@ compared by mistake.
 """
 
 import contextlib
-import copy
 import hashlib
 import importlib.metadata
-import itertools
 import json
 import logging
 import os
 import shutil
 import threading
+import warnings
 import zipfile
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field
@@ -23,8 +22,6 @@ from pathlib import Path
 import timm
 import torch
 from safetensors import SafetensorError
-from timm.layers import BatchNormAct2d
-from torch.nn.utils.fusion import fuse_conv_bn_weights
 from tqdm.auto import tqdm
 
 from .errors import BrokenPicturesError, EncoderError, PictureError
@@ -112,8 +109,8 @@ class ImageEncoder:
     """
 
     def __init__(self, model, transform, identity, device):
-        model = fold_batch_norm(model.eval().requires_grad_(False))
-        self.model = model.to(device, memory_format=torch.channels_last)
+        model = model.eval().requires_grad_(False).to(device, memory_format=torch.channels_last)
+        self.model = frozen_graph(model) if device.type == "cpu" else model
         self.transform, self.identity, self.device = transform, identity, device
 
     def encode(self, pictures, *, batch_size=None, progress=True) -> torch.Tensor:
@@ -362,27 +359,25 @@ def _random_image_encoder(name, seed, device):
     return _image_encoder(model, f"{name} with random weights", f"seed {seed}", digest.hexdigest(), device)
 
 
-def fold_batch_norm(model):
-    """Return a copy of `model` whose batch norms are part of the convolutions before them; same outputs, fewer passes.
+def frozen_graph(model):
+    """Return `model` as TorchScript's frozen graph: the same outputs, faster on a CPU.
 
-    In a frozen model a batch norm is a scale and a shift for each channel, which a convolution can absorb. That one
-    child follows another in a module does not prove that data flow so: the copy is tried on a random input, and
-    where it does not agree, the model is returned as it is.
+    Freezing folds every batch norm into the convolution before it, and between the layers there is no Python, so
+    that threads do not wait for each other. A trace records one run; it is tried on a batch of another size, and
+    where it does not agree with the model (or cannot be made), the model is returned as it is.
     """
-    folded = copy.deepcopy(model)
-    for module in folded.modules():
-        children = list(module.named_children())
-        for (_, conv), (name, norm) in itertools.pairwise(children):
-            if isinstance(conv, torch.nn.Conv2d) and isinstance(norm, torch.nn.BatchNorm2d):
-                statistics = norm.running_mean, norm.running_var, norm.eps, norm.weight, norm.bias
-                conv.weight, conv.bias = fuse_conv_bn_weights(conv.weight, conv.bias, *statistics)
-                rest = [norm.drop, norm.act] if isinstance(norm, BatchNormAct2d) else []
-                setattr(module, name, torch.nn.Sequential(*rest))
-    side = model.pretrained_cfg.get("input_size", (3, 224, 224))[-1] if hasattr(model, "pretrained_cfg") else 224
-    picture = torch.rand(1, 3, side, side, generator=torch.Generator().manual_seed(0))
-    with torch.inference_mode():
-        plain, quick = model(picture), folded(picture)
-    return folded if torch.allclose(plain, quick, rtol=1e-3, atol=1e-3 * plain.abs().max().item()) else model
+    shape = model.pretrained_cfg.get("input_size", (3, 224, 224)) if hasattr(model, "pretrained_cfg") else (3, 224, 224)
+    pictures = torch.rand(3, *shape, generator=torch.Generator().manual_seed(0))
+    pictures = pictures.contiguous(memory_format=torch.channels_last)
+    with warnings.catch_warnings(), torch.inference_mode():
+        warnings.simplefilter("ignore")  # that TorchScript is in maintenance, and which shapes were recorded
+        try:
+            graph = torch.jit.freeze(torch.jit.trace(model, pictures[:2], check_trace=False))
+            quick = graph(pictures)
+        except RuntimeError:
+            return model
+        plain = model(pictures)
+    return graph if torch.allclose(plain, quick, rtol=1e-3, atol=1e-3 * plain.abs().max().item()) else model
 
 
 # -- where weights come from -----------------------------------------------------------------------------

@@ -1,7 +1,7 @@
 """Encoding pictures: the library against a loop that decodes with PIL and encodes one picture at a time.
 
 Prints one JSON object; the figure to quote is ``ratio``, the median over pairs of interleaved runs. Run it
-on an idle machine: ``make bench`` or ``python benchmarks/encoding.py --runs 5 --pictures 200``.
+on an idle machine: ``make bench`` or ``python benchmarks/encoding.py --runs 15 --pictures 64``.
 """
 
 import argparse
@@ -40,8 +40,8 @@ def seconds(function, *arguments):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--runs", type=int, default=5)
-    parser.add_argument("--pictures", type=int, default=200)
+    parser.add_argument("--runs", type=int, default=15)
+    parser.add_argument("--pictures", type=int, default=64)
     parser.add_argument("--device", default="cpu")
     arguments = parser.parse_args()
     encoder = load_image_encoder(device=arguments.device)

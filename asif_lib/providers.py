@@ -17,7 +17,7 @@ import tempfile
 import tomllib
 from pathlib import Path
 
-from .errors import ChecksumError, DataError
+from .errors import ChecksumError, DataError, first_line
 from .files import sha256_of
 from .paths import ROOT, cache_dir
 
@@ -100,7 +100,7 @@ def fetch(name, *, progress=True) -> Path:
 def _reason(error):
     if isinstance(error, subprocess.CalledProcessError) and error.stderr:
         return error.stderr.strip().splitlines()[-1]
-    return (str(error).strip().splitlines() or [type(error).__name__])[0]
+    return first_line(error)
 
 
 # -- providers: (name, entry, scratch folder, progress) -> folder of the unpacked files ------------------

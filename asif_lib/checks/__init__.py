@@ -2,40 +2,78 @@
 
 from .anchors import (
     check_coverage,
+    check_farthest_first,
     check_mutual_neighbours,
+    check_share_by_chance,
     check_shuffled_correlation,
-    mutual_neighbours,
-    pair_correlation,
-    shuffled_correlation,
+    farthest_first,
 )
-from .core import Verdict, compare
-from .encoders import check_cosine_matrix, check_mean_pooling, check_nearest_neighbours
-from .relative import check_centred_representation, check_largest_change, check_relative_representation, largest_change
-from .sparse import check_sparse_cosine, check_sparsify
+from .choice import check_choice, check_trap
+from .core import EXERCISES, Verdict, compare
+from .encoders import (
+    check_cosine_matrix,
+    check_disturbance,
+    check_mean_pooling,
+    check_nearest_neighbours,
+    check_same_group_share,
+    check_standardise,
+)
+from .intervals import check_bootstrap, check_paired_difference
+from .invariance import check_investigation
+from .relative import (
+    check_best_caption,
+    check_centred_representation,
+    check_largest_change,
+    check_relative_representation,
+    check_times_nearest,
+    largest_change,
+    times_nearest,
+)
+from .sparse import check_clamp_and_power, check_sparse_cosine, check_sparsify
 from .start_here import check_cosine, check_shares
-from .zeroshot import check_average_templates, check_bootstrap, check_recall_with_ties
+from .suspicion import check_suspicion
+from .topk import check_top_k
+from .wording import WordingTask, check_wording
+from .zeroshot import check_average_templates, check_prompts, check_recall_with_ties
 
 __all__ = [
+    "EXERCISES",
     "Verdict",
+    "WordingTask",
     "check_average_templates",
+    "check_best_caption",
     "check_bootstrap",
     "check_centred_representation",
+    "check_choice",
+    "check_clamp_and_power",
     "check_cosine",
     "check_cosine_matrix",
     "check_coverage",
+    "check_disturbance",
+    "check_farthest_first",
+    "check_investigation",
     "check_largest_change",
     "check_mean_pooling",
     "check_mutual_neighbours",
     "check_nearest_neighbours",
+    "check_paired_difference",
+    "check_prompts",
     "check_recall_with_ties",
     "check_relative_representation",
+    "check_same_group_share",
+    "check_share_by_chance",
     "check_shares",
     "check_shuffled_correlation",
     "check_sparse_cosine",
     "check_sparsify",
+    "check_standardise",
+    "check_suspicion",
+    "check_times_nearest",
+    "check_top_k",
+    "check_trap",
+    "check_wording",
     "compare",
+    "farthest_first",
     "largest_change",
-    "mutual_neighbours",
-    "pair_correlation",
-    "shuffled_correlation",
+    "times_nearest",
 ]

@@ -1,48 +1,89 @@
-"""Checks of chapter 02, anchors, and the measures of agreement that it uses."""
+"""Checks of chapter 02, anchors."""
 
 import torch
 
+from ..alignment import mutual_neighbours, nearest, neighbour_mask, pair_correlation, shuffled_correlation
 from ..relative import relative_representation, unit_rows
-from .core import Verdict, compare, random_tensor
+from .core import Verdict, compare, exercise, random_tensor
 from .encoders import ZERO_DIAGONAL
 
 
-def mutual_neighbours(image_similarity, text_similarity, k) -> torch.Tensor:
-    """Return for each of n stamps the share of its k nearest pictures that are among its k nearest captions.
+def farthest_first(similarity, count, first) -> torch.Tensor:
+    """Choose `count` of n items, from `first` on always the one least similar to all that are chosen.
 
-    `image_similarity` and `text_similarity` are (n, n); no stamp is its own neighbour. The result is (n,).
+    Gonzalez's greedy choice of centres (1985).
+
+    Parameters
+    ----------
+    similarity : Tensor of shape (n, n)
+    count : int
+        1 ≤ count ≤ n.
+    first : int
+
+    Returns
+    -------
+    Tensor of shape (count,), int64
+        Positions in the order of choice.
     """
-    near = [_neighbour_mask(similarity, k) for similarity in (image_similarity, text_similarity)]
-    return (near[0] & near[1]).sum(dim=1) / k
+    chosen, best = [first], similarity[first]  # best: similarity of each item to the chosen one nearest to it
+    while len(chosen) < count:
+        chosen.append(int(best.argmin()))
+        best = torch.maximum(best, similarity[chosen[-1]])
+    return torch.tensor(chosen, device=similarity.device)
 
 
-def pair_correlation(image_similarity, text_similarity) -> float:
-    """Return Pearson's correlation of two (n, n) similarities over the n (n - 1) / 2 pairs of two items."""
-    upper = _upper(image_similarity), _upper(text_similarity)
-    return float(torch.corrcoef(torch.stack(upper))[0, 1])
+@exercise("02.1", "What chance would give")
+def check_share_by_chance(function) -> Verdict:
+    """What share of common neighbours chance would give."""
+    cases = [(793, 10), (5, 4), (101, 1), (21, 5)]
+    mistakes = [
+        ("A stamp is not its own neighbour: how many stamps can be?", lambda n, k: k / n),
+        (
+            "You give the number of common neighbours to expect; the share is that number divided by k.",
+            lambda n, k: k * k / (n - 1),
+        ),
+        (
+            "You give the number of common neighbours to expect, and count the stamp itself; give the share, and "
+            "leave it out.",
+            lambda n, k: k * k / n,
+        ),
+        (
+            "That is the chance that one other stamp is one certain neighbour; the list has k places.",
+            lambda n, k: 1 / (n - 1),
+        ),
+        (
+            "You ask that a stamp be in both lists by chance. One list is given: ask only about the other.",
+            lambda n, k: (k / (n - 1)) ** 2,
+        ),
+        ("You give percent; give a share between 0 and 1.", lambda n, k: 100 * k / (n - 1)),
+        ("`//` throws the remainder away; a share is a fraction, so divide with `/`.", lambda n, k: k // (n - 1)),
+        ("Upside down: a share is at most 1.", lambda n, k: (n - 1) / k),
+        ("You took the share that is not in common.", lambda n, k: 1 - k / (n - 1)),
+        (
+            "A stamp is not its own neighbour, so one stamp less can be drawn, not one more.",
+            lambda n, k: k / (n + 1),
+        ),
+    ]
+    return compare(function, lambda n, k: k / (n - 1), cases, mistakes)
 
 
-def shuffled_correlation(image_similarity, text_similarity, order) -> float:
-    """Return `pair_correlation` after picture i has been given caption ``order[i]``."""
-    return pair_correlation(image_similarity, text_similarity[order][:, order])
-
-
+@exercise("02.2", "Neighbours in common")
 def check_mutual_neighbours(function) -> Verdict:
-    """Exercise 02.1: the share of common neighbours of each stamp."""
+    """The share of common neighbours of each stamp."""
     a, b = (_similarities(30, 6, seed) for seed in (0, 1))
     c = _similarities(12, 3, 2)
     # A 0 on the diagonal is found by the fourth case, a dropped first place by the fifth only.
     cases = [(a, b, 5), (a, b, 1), (c, c, 4), (_similarities(12, 3, 3), c, 11), (-c, c, 11)]
 
     def common(x, y, k, itself):
-        return (_neighbour_mask(x, k, itself) & _neighbour_mask(y, k, itself)).sum(1)
+        return (neighbour_mask(x, k, itself) & neighbour_mask(y, k, itself)).sum(1)
 
     def without_first(similarity, k):
-        nearest = similarity.topk(k + 1, dim=1).indices[:, 1:]
-        return torch.zeros(similarity.shape, dtype=torch.bool).scatter_(1, nearest, True)
+        others = similarity.topk(k + 1, dim=1).indices[:, 1:]
+        return torch.zeros(similarity.shape, dtype=torch.bool).scatter_(1, others, True)
 
     def zero_diagonal(similarity, k):
-        return _neighbour_mask(similarity.clone().fill_diagonal_(0), k, True)
+        return neighbour_mask(similarity.clone().fill_diagonal_(0), k, True)
 
     one_too_many = "You look at k + 1 neighbours; take k."
     itself_too = (
@@ -62,7 +103,7 @@ def check_mutual_neighbours(function) -> Verdict:
         (one_too_many, lambda x, y, k: common(x, y, k + 1, False) / (k + 1)),
         (
             "You count each stamp as its own nearest neighbour; its similarity to itself must not take part.",
-            lambda x, y, k: (_neighbour_mask(x, k, True) & _neighbour_mask(y, k, True)).sum(1) / k,
+            lambda x, y, k: (neighbour_mask(x, k, True) & neighbour_mask(y, k, True)).sum(1) / k,
         ),
         (
             "You took the k least similar; neighbours are the k largest similarities of each row.",
@@ -70,7 +111,7 @@ def check_mutual_neighbours(function) -> Verdict:
         ),
         (
             "You compare the lists place by place; a neighbour counts wherever it stands in the other list.",
-            lambda x, y, k: (_nearest(x, k) == _nearest(y, k)).sum(1) / k,
+            lambda x, y, k: (nearest(x, k) == nearest(y, k)).sum(1) / k,
         ),
         (
             "You give the number of common neighbours; divide it by k.",
@@ -79,8 +120,8 @@ def check_mutual_neighbours(function) -> Verdict:
         (
             "You divide by the number of different neighbours in both lists; divide by k.",
             lambda x, y, k: (
-                (_neighbour_mask(x, k) & _neighbour_mask(y, k)).sum(1)
-                / (_neighbour_mask(x, k) | _neighbour_mask(y, k)).sum(1)
+                (neighbour_mask(x, k) & neighbour_mask(y, k)).sum(1)
+                / (neighbour_mask(x, k) | neighbour_mask(y, k)).sum(1)
             ),
         ),
         (
@@ -88,11 +129,12 @@ def check_mutual_neighbours(function) -> Verdict:
             lambda x, y, k: mutual_neighbours(x, y, k).mean(),
         ),
     ]
-    return compare("Exercise 02.1", function, mutual_neighbours, cases, mistakes)
+    return compare(function, mutual_neighbours, cases, mistakes)
 
 
+@exercise("02.3", "A correlation without a cause")
 def check_shuffled_correlation(function) -> Verdict:
-    """Exercise 02.2: the correlation over all pairs once the captions have been dealt out anew."""
+    """The correlation over all pairs once the captions have been dealt out anew."""
     a, b = _similarities(20, 5, 4), _similarities(20, 5, 5)
     moved = torch.arange(20).roll(7)
     mixed = torch.randperm(20, generator=torch.Generator().manual_seed(6))
@@ -102,22 +144,18 @@ def check_shuffled_correlation(function) -> Verdict:
         rows, columns = torch.triu_indices(*x.shape)
         return torch.corrcoef(torch.stack([x[rows, columns], y[order][:, order][rows, columns]]))[0, 1]
 
+    only_one_side = (
+        "You moved only the rows (or only the columns): caption i then lost its own similarities. Put "
+        "rows and columns of the caption matrix into the new order."
+    )
     mistakes = [
         (
             "The order has no effect: you did not use it, or you moved pictures and captions alike, and then every "
             "picture keeps its caption.",
             lambda x, y, order: pair_correlation(x, y),
         ),
-        (
-            "You moved only the rows (or only the columns): caption i then lost its own similarities. Put "
-            "rows and columns of the caption matrix into the new order.",
-            lambda x, y, order: pair_correlation(x, y[order]),
-        ),
-        (
-            "You moved only the rows (or only the columns): caption i then lost its own similarities. Put "
-            "rows and columns of the caption matrix into the new order.",
-            lambda x, y, order: pair_correlation(x, y[:, order]),
-        ),
+        (only_one_side, lambda x, y, order: pair_correlation(x, y[order])),
+        (only_one_side, lambda x, y, order: pair_correlation(x, y[:, order])),
         (
             "You used the whole matrices: the diagonal compares each stamp with itself, and has no place here.",
             lambda x, y, order: torch.corrcoef(torch.stack([x.ravel(), y[order][:, order].ravel()]))[0, 1],
@@ -126,12 +164,17 @@ def check_shuffled_correlation(function) -> Verdict:
             "You took the diagonal in: it compares each stamp with itself. Start above it, with offset=1.",
             with_diagonal,
         ),
+        (
+            "You return the whole 2 × 2 matrix of correlations; the correlation of the two is outside its diagonal.",
+            lambda x, y, order: torch.tensor([[1, r := shuffled_correlation(x, y, order)], [r, 1]]),
+        ),
     ]
-    return compare("Exercise 02.2", function, shuffled_correlation, cases, mistakes)
+    return compare(function, shuffled_correlation, cases, mistakes)
 
 
+@exercise("02.4", "Coverage")
 def check_coverage(function) -> Verdict:
-    """Exercise 02.3: the nearest anchor of each vector, and its similarity."""
+    """The nearest anchor of each vector, and its similarity."""
     anchors = random_tensor(9, 4, seed=7) + 1
     cases = [
         (random_tensor(6, 4, seed=8), anchors),
@@ -165,9 +208,12 @@ def check_coverage(function) -> Verdict:
             "You return which anchor is nearest; return how similar it is.",
             lambda z, a: relative_representation(z, a, mean=a.mean(0)).argmax(dim=1),
         ),
+        (
+            "You took the least similar anchor; coverage asks for the nearest one.",
+            lambda z, a: relative_representation(z, a, mean=a.mean(0)).amin(dim=1),
+        ),
     ]
     return compare(
-        "Exercise 02.3",
         function,
         lambda z, a: relative_representation(z, a, mean=a.mean(0)).amax(dim=1),
         cases,
@@ -175,21 +221,79 @@ def check_coverage(function) -> Verdict:
     )
 
 
+@exercise("02.5", "Farthest first")
+def check_farthest_first(function) -> Verdict:
+    """Anchors chosen one after the other, always where coverage is worst."""
+    a, b = _similarities(25, 5, 20), _similarities(12, 3, 21)
+    cases = [(a, 6, 3), (b, 12, 7), (a, 1, 24), (b, 2, 0)]
+
+    def greedy(s, count, first, pick=torch.argmin, over=torch.amax, taken=torch.inf):
+        chosen = [first]
+        while len(chosen) < count:
+            score = over(s[chosen], dim=0).clone()
+            score[chosen] = taken
+            chosen.append(int(pick(score)))
+        return torch.tensor(chosen)
+
+    mistakes = [
+        (
+            "You add the stamp that the chosen ones cover best; add the one that they cover worst.",
+            lambda s, count, first: greedy(s, count, first, torch.argmax, torch.amax, -torch.inf),
+        ),
+        (
+            "You go by the least similar chosen stamp; a stamp is covered by the most similar one, so take the largest "
+            "of its similarities to the chosen ones.",
+            lambda s, count, first: greedy(s, count, first, over=torch.amin),
+        ),
+        (
+            "You go by the least similar chosen stamp, and a stamp can be chosen twice; take the largest of its "
+            "similarities to the chosen ones.",
+            lambda s, count, first: greedy(s, count, first, over=torch.amin, taken=1),
+        ),
+        (
+            "You go by the mean similarity to the chosen stamps; one near anchor is enough to be covered, so take "
+            "the largest.",
+            lambda s, count, first: greedy(s, count, first, over=torch.mean),
+        ),
+        (
+            "You look only at the stamp that was chosen last; all that are chosen so far cover.",
+            _least_similar_to_the_last,
+        ),
+        (
+            "You take those least similar to `first`, all at once; after each choice look again at what is covered.",
+            lambda s, count, first: torch.cat([torch.tensor([first]), s[first].argsort()[: count - 1]]),
+        ),
+        (
+            "You choose `count` stamps besides `first`; `first` is one of them.",
+            lambda s, count, first: greedy(s, min(count + 1, len(s)), first),
+        ),
+        (
+            "You left `first` out of the result; it is the first that is chosen.",
+            lambda s, count, first: greedy(s, min(count + 1, len(s)), first)[1:],
+        ),
+        (
+            "You left `first` out of the result; it is the first that is chosen.",
+            lambda s, count, first: greedy(s, count, first)[1:],
+        ),
+        (
+            "You always begin with stamp 0; begin with `first`.",
+            lambda s, count, first: greedy(s, count, 0),
+        ),
+        (
+            "You put the chosen stamps into ascending order; keep the order in which they were chosen.",
+            lambda s, count, first: greedy(s, count, first).sort().values,
+        ),
+    ]
+    return compare(function, farthest_first, cases, mistakes)
+
+
+def _least_similar_to_the_last(similarity, count, first):
+    chosen = [first]
+    while len(chosen) < count:
+        chosen.append(int(similarity[chosen[-1]].argmin()))
+    return torch.tensor(chosen)
+
+
 def _similarities(n, d, seed):
     rows = unit_rows(random_tensor(n, d, seed=seed))
     return rows @ rows.T
-
-
-def _nearest(similarity, k, itself=False):
-    similarity = similarity if itself else similarity.clone().fill_diagonal_(-torch.inf)
-    return similarity.topk(k, dim=1).indices
-
-
-def _neighbour_mask(similarity, k, itself=False):
-    nearest = _nearest(similarity, k, itself)
-    return torch.zeros(similarity.shape, dtype=torch.bool).scatter_(1, nearest, True)
-
-
-def _upper(similarity):
-    rows, columns = torch.triu_indices(*similarity.shape, offset=1)
-    return similarity[rows, columns].double()

@@ -2,13 +2,27 @@
 
 A check never raises into the notebook and never shows the solution. Usual mistakes are known by name: each
 is a wrong implementation, and a student's result that equals its result gets its message.
+
+    @exercise("04.1", "Clamp, then power")
+    def check_sparsify(function) -> Verdict:
+        return compare(function, reference, cases, mistakes)
 """
 
+import functools
 import html
-from dataclasses import dataclass
+import inspect
+import traceback
+import types
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
+
+from ..errors import first_line
+from .sandbox import TIME_LIMIT, OutOfTime, Printed, sandbox
+
+EXERCISES = {}
+"""Every check by the number of its exercise: ``"04.2"`` → ``check_sparsify``; its ``title`` is that of the card."""
 
 TENSOR_KEYS = "Tensors as dictionary keys are never equal; use .tolist()."
 STYLES = {
@@ -27,32 +41,76 @@ class Verdict:
     exercise : str
     status : {"right", "wrong", "not attempted"}
     message : str
+    printed : str
+        What the student's function printed, cut to a readable length.
+    note : str
+        A remark on the progress file, where something is amiss with it.
     """
 
     exercise: str
     status: str
     message: str
+    printed: str = ""
+    note: str = ""
 
     def __str__(self):
-        return f"{STYLES[self.status][1]} {self.exercise}: {self.status}. {self.message}"
+        text = f"{STYLES[self.status][1]} {self.exercise}: {self.status}. {self.message}"
+        return text + "".join(f"\n{part}" for part in (self.printed, self.note) if part)
 
     __repr__ = __str__
 
     def _repr_html_(self):
         colour, symbol = STYLES[self.status]
-        return (
+        text = (
             f'<div role="status" style="border-left: 6px solid {colour}; padding: 0.4em 0.8em">'
-            f"<b>{symbol} {html.escape(self.exercise)}: {self.status}.</b> {html.escape(self.message)}</div>"
+            f"<b>{symbol} {html.escape(self.exercise)}: {self.status}.</b> {html.escape(self.message)}"
         )
+        if self.printed:
+            printed = html.escape(self.printed)
+            text += f"<details><summary>What your function printed</summary><pre>{printed}</pre></details>"
+        if self.note:
+            text += f"<p>{html.escape(self.note)}</p>"
+        return text + "</div>"
 
 
-def compare(exercise, function, reference, cases, mistakes=(), *, atol=1e-5) -> Verdict:
+def exercise(number, title):
+    """Make a function that returns a `Verdict` the check of an exercise, and have its verdicts kept as progress."""
+
+    def register(check):
+        @functools.wraps(check)
+        def run(*arguments) -> Verdict:
+            from ..progress import note
+
+            verdict = replace(check(*arguments), exercise=f"Exercise {number}")
+            return replace(verdict, note=note(number, verdict.status))
+
+        if number in EXERCISES:
+            raise ValueError(f"Exercise {number} has two checks, {EXERCISES[number].__name__} and {check.__name__}.")
+        run.title = title
+        EXERCISES[number] = run
+        return run
+
+    return register
+
+
+def right(message) -> Verdict:
+    """A verdict for a check that is more than one `compare`; `exercise` adds the number."""
+    return Verdict("", "right", message)
+
+
+def wrong(message) -> Verdict:
+    """A verdict for a check that is more than one `compare`; `exercise` adds the number."""
+    return Verdict("", "wrong", message)
+
+
+def compare(function, reference, cases, mistakes=(), *, atol=1e-5) -> Verdict:
     """Run `function` and `reference` on every case and compare what they return.
+
+    A result must also be of the reference's kind: a Tensor of its dtype (any integer for an integer) on its
+    device, without gradients; where the reference returns a number, any kind of number will do.
 
     Parameters
     ----------
-    exercise : str
-        Its name, as on the card.
     function : callable
         The student's.
     reference : callable
@@ -60,38 +118,133 @@ def compare(exercise, function, reference, cases, mistakes=(), *, atol=1e-5) -> 
     cases : sequence of tuple
         Arguments; Tensors among them are given to each function as copies.
     mistakes : sequence of (str, callable)
-        Messages, each with the wrong implementation that it describes.
+        Messages, each with the wrong implementation that it describes. The first that fits is told.
     atol : float
         Largest difference that counts as equal.
     """
+    if not callable(function):
+        return wrong(
+            f"The check was given a {type(function).__name__}; give it your function itself, without calling it."
+        )
+    printed = Printed()
     for number, case in enumerate(cases, 1):
-        given = _copy(case)
-        expected = reference(*_copy(case))
-        try:
+        verdict = _compare_case(function, reference, case, mistakes, atol, printed, f"On input {number}")
+        if verdict is not None:
+            return replace(verdict, printed=str(printed))
+    message = f"Your function agrees with the library on {len(cases)} inputs."
+    return replace(right(message), printed=str(printed))
+
+
+def call(function, arguments, where, printed):
+    """Call the student's function on copies of the arguments: its result and None, or None and a `Verdict`.
+
+    It is stopped after `TIME_LIMIT` seconds, what it prints goes into `printed`, and an exception becomes words.
+    """
+    given = _copy(arguments)
+    try:
+        with sandbox(printed):
             result = function(*given)
-        except NotImplementedError:
-            return Verdict(exercise, "not attempted", "Replace the line that raises NotImplementedError by your own.")
-        except Exception as error:
-            message = f"On input {number} your function raised {type(error).__name__}: {error}."
-            if isinstance(error, KeyError) and isinstance(error.args[0], torch.Tensor):
-                message += f" {TENSOR_KEYS}"
-            return Verdict(exercise, "wrong", message)
-        if any(isinstance(a, torch.Tensor) and not _same(a, b, 0) for a, b in zip(given, case, strict=True)):
-            return Verdict(exercise, "wrong", "Your function changed its input; work on a copy, or on new tensors.")
-        if _same(result, expected, atol):
-            continue
-        if type(result).__module__ == "torch.return_types" and hasattr(result, "indices"):
-            message = "max(dim=…) and topk return values and indices; take .values or .indices."
-            return Verdict(exercise, "wrong", message)
-        for message, wrong in mistakes:
-            if _same(result, wrong(*_copy(case)), atol):
-                return Verdict(exercise, "wrong", message)
-        return Verdict(exercise, "wrong", f"On input {number}: {_difference(result, expected, atol)}")
-    return Verdict(exercise, "right", f"Your function agrees with the library on {len(cases)} inputs.")
+    except NotImplementedError as error:
+        if str(error) in ("", "your turn"):  # torch raises NotImplementedError as well, with an explanation
+            message = "Replace the line that raises NotImplementedError by your own."
+            return None, Verdict("", "not attempted", message)
+        return None, _raised(error, function, where)
+    except OutOfTime:
+        return None, wrong(
+            f"{where} your function was still running after {TIME_LIMIT} seconds and was stopped; "
+            "does every loop come to an end?"
+        )
+    except (Exception, SystemExit) as error:
+        return None, _raised(error, function, where)
+    if any(isinstance(a, torch.Tensor) and not _same(a, b, 0) for a, b in zip(given, arguments, strict=True)):
+        return None, wrong("Your function changed its input; work on a copy, or on new tensors.")
+    return result, None
+
+
+def _compare_case(function, reference, case, mistakes, atol, printed, where):
+    """The verdict on one input, or None where the student's result is right."""
+    expected = reference(*_copy(case))
+    result, verdict = call(function, case, where, printed)
+    if verdict is not None:
+        return verdict
+    if problem := form_problem(result, expected):
+        return wrong(problem)
+    if _same(result, expected, atol):
+        problem = _dtype(result, expected)
+        return wrong(problem) if problem else None
+    for message, mistake in mistakes:
+        if _same(result, _try(mistake, case), atol):
+            return wrong(message)
+    if _swapped(result, expected, atol):
+        return wrong("Rows and columns are swapped: your result is the transpose of what is wanted.")
+    return wrong(f"{where}: {_difference(result, expected, atol)}")
+
+
+def _raised(error, function, where):
+    message = f"{where} your function raised {type(error).__name__}: {first_line(error)[:300]}"
+    file = getattr(getattr(inspect.unwrap(function), "__code__", None), "co_filename", None)
+    own = [frame for frame in traceback.extract_tb(error.__traceback__) if frame.filename == file]
+    if own and own[-1].line:
+        message += f" (in the line `{own[-1].line.strip()}`)"
+    message += "" if message.endswith((".", "!", "?")) else "."
+    if isinstance(error, KeyError) and isinstance(error.args[0], torch.Tensor):
+        message += f" {TENSOR_KEYS}"
+    return wrong(message)
 
 
 def _copy(case):
     return [a.clone() if isinstance(a, torch.Tensor) else a for a in case]
+
+
+def _try(mistake, case):
+    """A wrong implementation may fail where the right one does not; then it isn't the student's mistake."""
+    try:
+        return mistake(*_copy(case))
+    except (RuntimeError, IndexError, ValueError, TypeError, ZeroDivisionError):
+        return None
+
+
+def form_problem(result, expected):
+    """What is wrong with the kind of the result, whatever its values; empty where nothing is."""
+    if result is None and expected is not None:
+        return "Your function returned None; did you forget the return line?"
+    if isinstance(result, types.GeneratorType):
+        return "Your function returned a generator, which has computed nothing yet; return the finished values."
+    if callable(result) and not callable(expected):
+        return "Your function returned a function; did you forget the brackets that call it?"
+    pair = isinstance(expected, tuple) and len(expected) == 2
+    if type(result).__module__ == "torch.return_types" and hasattr(result, "indices") and not pair:
+        return "max(dim=…) and topk return values and indices; take .values or .indices."
+    if isinstance(expected, tuple):
+        if isinstance(result, tuple | list) and len(result) == len(expected):
+            parts = (form_problem(r, e) for r, e in zip(result, expected, strict=True))
+            return next(filter(None, parts), "")
+        return ""
+    if isinstance(result, torch.Tensor) and result.requires_grad:
+        return "Your result carries gradients, as if it were to be trained; nothing is trained here: use .detach()."
+    if not isinstance(expected, torch.Tensor) or expected.ndim == 0:
+        return ""
+    if not isinstance(result, torch.Tensor):
+        kind = type(result).__name__
+        return f"Your function returned a {kind}; a Tensor of shape {tuple(expected.shape)} is wanted."
+    if result.device != expected.device:
+        return f"Your result is on {result.device}; make new tensors on the input's device, {expected.device}."
+    return ""
+
+
+def _dtype(result, expected):
+    if isinstance(expected, tuple) and isinstance(result, tuple | list):
+        return next(filter(None, (_dtype(r, e) for r, e in zip(result, expected, strict=False))), "")
+    if not isinstance(expected, torch.Tensor) or not isinstance(result, torch.Tensor):
+        return ""
+    whole = [not (t.is_floating_point() or t.is_complex() or t.dtype == torch.bool) for t in (result, expected)]
+    if result.dtype == expected.dtype or all(whole):
+        return ""
+    return f"your result has dtype {_name(result)}; {_name(expected)} is wanted."
+
+
+def _name(tensor):
+    return str(tensor.dtype).removeprefix("torch.")
 
 
 def _same(result, expected, atol):
@@ -104,26 +257,40 @@ def _same(result, expected, atol):
             and all(_same(r, e, atol) for r, e in zip(result, expected, strict=True))
         )
     if result is None or isinstance(expected, str):
-        return result == expected
+        return isinstance(result, str) and result == expected
     try:
         result, expected = torch.as_tensor(result).double(), torch.as_tensor(expected).double()
+        close = result.shape == expected.shape and torch.allclose(result, expected, rtol=0, atol=atol, equal_nan=True)
     except (TypeError, ValueError, RuntimeError):
         return False
-    return result.shape == expected.shape and torch.allclose(result, expected, rtol=0, atol=atol, equal_nan=True)
+    return close
+
+
+def _swapped(result, expected, atol):
+    both = isinstance(result, torch.Tensor) and isinstance(expected, torch.Tensor)
+    return both and result.ndim == expected.ndim == 2 and _same(result.T, expected, atol)
 
 
 def _difference(result, expected, atol):
-    if result is None:
-        return "your function returned None; did you forget the return line?"
     if isinstance(expected, tuple):
-        return f"expected {len(expected)} results that agree with the library's to {atol:g}; at least one does not."
+        if not isinstance(result, tuple | list) or len(result) != len(expected):
+            return f"your function should return {len(expected)} results, with commas between them."
+        differ = [i for i, (r, e) in enumerate(zip(result, expected, strict=True)) if not _same(r, e, atol)]
+        at = differ[0]
+        return f"of your {len(expected)} results, number {at + 1}: {_difference(result[at], expected[at], atol)}"
     try:
-        shape, wanted = tuple(torch.as_tensor(result).shape), tuple(torch.as_tensor(expected).shape)
+        result, expected = torch.as_tensor(result), torch.as_tensor(expected)
+        shape, wanted = tuple(result.shape), tuple(expected.shape)
     except (TypeError, ValueError, RuntimeError):
         return f"your function returned a {type(result).__name__}, not a tensor or number."
     if shape != wanted:
         return f"your result has shape {shape}; expected {wanted}."
-    gap = (torch.as_tensor(result).double() - torch.as_tensor(expected).double()).abs().max()
+    if problem := _dtype(result, expected):
+        return problem
+    bad = result.double().isnan() & ~expected.double().isnan()
+    if bad.any():
+        return f"the shape is right, but {int(bad.sum())} of {bad.numel()} values are NaN; what do you divide by?"
+    gap = (result.double() - expected.double()).abs().max()
     return f"the shape is right, but the values are off by up to {gap:.3g} (tolerance {atol:g})."
 
 

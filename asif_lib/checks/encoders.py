@@ -1,16 +1,59 @@
 """Checks of chapter 01, encoders."""
 
-import torch
+import functools
 
-from .core import Verdict, compare, random_tensor
+import numpy as np
+import torch
+from PIL import Image
+
+from ..relative import unit_rows
+from .core import Verdict, call, compare, exercise, random_tensor, right, wrong
+from .sandbox import Printed
 
 ZERO_DIAGONAL = "You set the diagonal to 0; negative cosines are still smaller than that: use −inf."
 
 
+@exercise("01.1", "The last step before the encoder")
+def check_standardise(function) -> Verdict:
+    """Pictures (b, 3, h, w) less a mean (3,), over a standard deviation (3,)."""
+
+    def column(x):
+        return x[:, None, None]
+
+    def reference(pictures, mean, std):
+        return (pictures - column(mean)) / column(std)
+
+    mean, std = torch.tensor([0.485, 0.456, 0.406]), torch.tensor([0.229, 0.224, 0.225])
+    cases = [
+        (random_tensor(2, 3, 4, 5, seed=1).sigmoid(), mean, std),
+        (random_tensor(3, 3, 3, 3, seed=2).sigmoid(), mean, std),  # where broadcasting to width or batch would fit
+        (random_tensor(1, 3, 8, 1, seed=3).sigmoid(), torch.full((3,), 0.5), torch.tensor([0.5, 0.25, 1.0])),
+    ]
+    mistakes = [
+        ("Shapes line up from the right, so you took the mean off along the width; give it the shape (3, 1, 1).",
+         lambda x, m, s: (x - m) / s),
+        ("You took the mean along the height; give it the shape (3, 1, 1).",
+         lambda x, m, s: (x - m[:, None]) / s[:, None]),
+        ("You gave each picture of the batch another mean; one belongs to each channel.",
+         lambda x, m, s: (x - m[:, None, None, None]) / s[:, None, None, None]),
+        ("Mean and standard deviation are swapped.", lambda x, m, s: (x - column(s)) / column(m)),
+        ("You multiplied by the standard deviation; divide by it.", lambda x, m, s: (x - column(m)) * column(s)),
+        ("You divided by the variance, the square of the standard deviation.",
+         lambda x, m, s: (x - column(m)) / column(s) ** 2),
+        ("You took the mean off and did not divide.", lambda x, m, s: x - column(m)),
+        ("You divided and did not take the mean off.", lambda x, m, s: x / column(s)),
+        ("You divided first and took the mean off afterwards.", lambda x, m, s: x / column(s) - column(m)),
+        ("You added the mean; take it off.", lambda x, m, s: (x + column(m)) / column(s)),
+        ("You used the pictures' own mean and spread; the encoder's are given, and the same for every picture.",
+         lambda x, m, s: (x - x.mean((2, 3), keepdim=True)) / x.std((2, 3), keepdim=True)),
+    ]  # fmt: skip
+    return compare(function, reference, cases, mistakes)
+
+
+@exercise("01.2", "All cosines at once")
 def check_cosine_matrix(function) -> Verdict:
-    """Exercise 01.1: cosines of q rows (q, d) and n rows (n, d), shape (q, n)."""
+    """Cosines of q rows (q, d) and n rows (n, d), shape (q, n)."""
     from ..relative import relative_representation as reference
-    from ..relative import unit_rows
 
     x = random_tensor(3, 4, seed=1)
     cases = [
@@ -40,12 +83,12 @@ def check_cosine_matrix(function) -> Verdict:
         ("Rows and columns are swapped: row i belongs to row i of the first matrix.",
          lambda a, b: reference(b, a)),
     ]  # fmt: skip
-    return compare("Exercise 01.1", function, reference, cases, mistakes)
+    return compare(function, reference, cases, mistakes)
 
 
+@exercise("01.3", "Nearest neighbours")
 def check_nearest_neighbours(function) -> Verdict:
-    """Exercise 01.2: positions (n, m) of the m rows of (n, d) with the largest cosine, without the row itself."""
-    from ..relative import unit_rows
+    """Positions (n, m) of the m rows of (n, d) with the largest cosine, without the row itself."""
 
     def cosines(z):
         z = unit_rows(z)
@@ -83,6 +126,7 @@ def check_nearest_neighbours(function) -> Verdict:
     def found(answer):
         """The cosines at the answer's positions, so that ties may stand in any order; 2 for the row itself."""
 
+        @functools.wraps(answer)
         def run(z, m):
             similarity = cosines(z).fill_diagonal_(2)
             positions = answer(z, m)
@@ -103,11 +147,12 @@ def check_nearest_neighbours(function) -> Verdict:
 
         return run
 
-    return compare("Exercise 01.2", found(function), found(reference), cases, [(t, found(w)) for t, w in mistakes])
+    return compare(found(function), found(reference), cases, [(t, found(w)) for t, w in mistakes])
 
 
+@exercise("01.4", "From tokens to one vector")
 def check_mean_pooling(function) -> Verdict:
-    """Exercise 01.3: token vectors (n, t, d) and a mask (n, t) of 1 for tokens, 0 for padding; means (n, d)."""
+    """Token vectors (n, t, d) and a mask (n, t) of 1 for tokens, 0 for padding; means (n, d)."""
 
     def reference(tokens, mask):
         mask = mask.float()[:, :, None]
@@ -133,4 +178,110 @@ def check_mean_pooling(function) -> Verdict:
         ("You averaged over the dimensions of each token; average over the tokens (dim=1).",
          lambda tokens, mask: tokens.mean(dim=2)),
     ]  # fmt: skip
-    return compare("Exercise 01.3", function, reference, cases, mistakes)
+    return compare(function, reference, cases, mistakes)
+
+
+@exercise("01.5", "From neighbours to a number")
+def check_same_group_share(function) -> Verdict:
+    """The share of all m neighbours (n, m) that are of the group (n,) of their row."""
+
+    def reference(neighbours, group):
+        return float((group[neighbours] == group[:, None]).float().mean())
+
+    def group_of_position(neighbours, group):
+        return float((neighbours == group[:, None]).float().mean())
+
+    generator = torch.Generator().manual_seed(5)
+    group = torch.tensor([0, 0, 0, 0, 0, 1, 1, 2, 3, 3])
+    cases = [
+        (torch.randint(10, (10, 4), generator=generator), group),
+        (torch.randint(10, (10, 10), generator=generator), group),  # m = n, where a wrong axis fits
+        (torch.arange(10)[:, None].roll(1, 0), group),
+        (torch.arange(10)[:, None], torch.arange(10)),
+    ]
+    mistakes = [
+        ("You compared positions with group numbers; look the neighbours' groups up first.", group_of_position),
+        ("You compared the neighbours' positions with the row's own position; compare their groups.",
+         lambda near, g: float((near == torch.arange(len(near))[:, None]).float().mean())),
+        ("You compared along the wrong axis: the group of row i belongs to row i of the neighbours.",
+         lambda near, g: float((g[near] == g[None, :]).float().mean())),
+        ("You looked at the first neighbour only; all m count.",
+         lambda near, g: float((g[near[:, 0]] == g).float().mean())),
+        ("You counted rows with any neighbour of their group; the share of all neighbours is wanted.",
+         lambda near, g: float((g[near] == g[:, None]).any(dim=1).float().mean())),
+        ("You counted rows whose neighbours are all of their group; the share of all neighbours is wanted.",
+         lambda near, g: float((g[near] == g[:, None]).all(dim=1).float().mean())),
+        ("That is how many there are; divide by the number of neighbours, n times m.",
+         lambda near, g: float((g[near] == g[:, None]).sum())),
+        ("You divided by the number of rows; divide by the number of neighbours, n times m.",
+         lambda near, g: float((g[near] == g[:, None]).float().sum() / len(g))),
+        ("That is the share of neighbours of *other* groups.", lambda near, g: 1 - reference(near, g)),
+        ("You give one share for each row; return their mean, one number.",
+         lambda near, g: (g[near] == g[:, None]).float().mean(dim=1)),
+    ]  # fmt: skip
+    return compare(function, reference, cases, mistakes)
+
+
+ENOUGH_PIXELS, ENOUGH_COSINE = 25, 0.95
+
+
+@exercise("01.6", "A change that the encoder does not mind")
+def check_disturbance(function) -> Verdict:
+    """A change of a picture that moves twelve stamps' pixels by 25 levels and keeps the cosine at 0.95."""
+    if not callable(function):
+        return wrong("Give the check your function itself, without calling it.")
+    originals, printed, changed = _twelve_stamps(), Printed(), []
+    for number, original in enumerate(originals, 1):
+        copy = original.copy()
+        result, failed = call(function, (copy,), f"On stamp {number}", printed)
+        if failed:
+            return failed
+        if copy.tobytes() != original.tobytes():
+            return wrong("Your function painted on the picture that it was given; change a copy: picture.copy().")
+        if problem := _no_picture(result, original):
+            return wrong(f"On stamp {number}: {problem}")
+        changed.append(result)
+    pixels = float(np.mean([_levels(a, b) for a, b in zip(originals, changed, strict=True)]))
+    encoder = _encoder()
+    before, after = (unit_rows(encoder.encode(list(z), progress=False)) for z in (originals, changed))
+    cosine = float((before * after).sum(dim=1).mean())
+    measured = f"On twelve stamps the pixels move by {pixels:.1f} of 255 levels, and the cosine is {cosine:.3f}"
+    if pixels < ENOUGH_PIXELS:
+        return wrong(f"{measured}: a change of at least {ENOUGH_PIXELS} levels is wanted, so dare more.")
+    if cosine < ENOUGH_COSINE:
+        return wrong(f"{measured}: the encoder minds this change; it should stay at {ENOUGH_COSINE} or more.")
+    return right(f"{measured}.")
+
+
+def _no_picture(result, original):
+    """What is wrong with the result as a picture; empty where nothing is."""
+    if result is None:
+        return "your function returned None; did you forget the return line? Most methods give a new picture."
+    if not isinstance(result, Image.Image):
+        return f"your function returned a {type(result).__name__}; a PIL picture is wanted: Image.fromarray(…)."
+    if result.mode != "RGB":
+        return f"the picture has mode {result.mode}; .convert('RGB') makes it three channels again."
+    if result.size != original.size:
+        return f"the picture has size {result.size}; expected {original.size}."
+    return ""
+
+
+def _levels(a, b, side=64):
+    a, b = (np.asarray(picture.resize((side, side)), dtype=float) for picture in (a, b))
+    return np.abs(a - b).mean()
+
+
+@functools.cache
+def _encoder():
+    from .. import load_image_encoder
+
+    return load_image_encoder(device="cpu")
+
+
+@functools.cache
+def _twelve_stamps():
+    from .. import load_pairs
+    from ..pictures import open_picture
+
+    pictures = load_pairs("stamps", progress=False).split("train").pictures
+    return [open_picture(picture) for picture in pictures[:: len(pictures) // 12][:12]]

@@ -1,12 +1,51 @@
-"""Checks of chapter 04, sparsification."""
+"""Checks of chapter 04, sparsification: the four steps, and the cosine of sparse vectors."""
 
 import torch
 
-from .core import TENSOR_KEYS, Verdict, compare, random_tensor
+from .core import TENSOR_KEYS, Verdict, compare, exercise, random_tensor
 
 
+@exercise("04.1", "Clamp, then power")
+def check_clamp_and_power(function) -> Verdict:
+    """Clamp at 0, then raise to the power p, in one line."""
+
+    def reference(relative, p):
+        return relative.clamp_min(0) ** p
+
+    cosines = torch.tanh(random_tensor(4, 6, seed=40))
+    # The odd p first: there, power before clamp is right, and what is left negative shows.
+    cases = [(cosines, 3), (cosines, 2), (cosines, 1), (cosines[0], 8), (cosines, 2.5)]
+    mistakes = [
+        (
+            "You raised to the power before you set negative entries to 0; an even power has made them positive by "
+            "then. Turn the two steps round.",
+            lambda r, p: (r**p).clamp_min(0),
+        ),
+        (
+            "Negative entries are still in it: they are to become 0, before the power.",
+            lambda r, p: r**p,
+        ),
+        (
+            "You took the sign away: an anchor that is unlike the picture now counts like one that is similar. Set "
+            "negative entries to 0 instead.",
+            lambda r, p: r.abs() ** p,
+        ),
+        ("You multiplied by p; raise to the power p, which is ** in Python.", lambda r, p: r.clamp_min(0) * p),
+        ("You raised p to the entries; raise the entries to p.", lambda r, p: p ** r.clamp_min(0)),
+        ("The clamp is there, the power is missing.", lambda r, p: r.clamp_min(0)),
+        ("You kept the negative entries and set the positive ones to 0.", lambda r, p: r.clamp_max(0) ** p),
+        ("You rounded p to a whole number; p need not be whole.", lambda r, p: r.clamp_min(0) ** int(p)),
+        (
+            "You normalised as well; here only the clamp and the power are wanted.",
+            lambda r, p: torch.nn.functional.normalize(reference(r, p), dim=-1),
+        ),
+    ]
+    return compare(function, reference, cases, mistakes)
+
+
+@exercise("04.2", "The four steps")
 def check_sparsify(function) -> Verdict:
-    """Exercise 04.1: top k, clamp, power, normalise; from (q, n), k, p to a dense (q, n) matrix."""
+    """The four steps: top k, clamp, power, normalise."""
     from ..sparse import sparsify
 
     def steps(relative, k, p, *, score=lambda x: x, clamp=True, dim=1):
@@ -43,6 +82,11 @@ def check_sparsify(function) -> Verdict:
         (
             "You kept the entries that are largest in size, whatever their sign; the k largest are wanted.",
             lambda r, k, p: normalised(steps(r, k, p, score=torch.abs)),
+        ),
+        (
+            "You took the sign away first, so that anchors unlike the picture count like similar ones; the k largest "
+            "are wanted, and negative ones become 0.",
+            lambda r, k, p: normalised(steps(r.abs(), k, p)),
         ),
         (
             "You kept k entries of each column; each row is one picture, and k of its entries stay.",
@@ -84,11 +128,12 @@ def check_sparsify(function) -> Verdict:
             lambda r, k, p: normalised(r.clamp_min(0) ** p),
         ),
     ]
-    return compare("Exercise 04.1", function, lambda r, k, p: sparsify(r, k, p).to_dense(), cases, mistakes)
+    return compare(function, lambda r, k, p: sparsify(r, k, p).to_dense(), cases, mistakes)
 
 
+@exercise("04.6", "Compare without the zeros")
 def check_sparse_cosine(function) -> Verdict:
-    """Exercise 04.2: the cosine of two sparse vectors from (k,) indices and values of each."""
+    """The cosine of two sparse vectors, without their zeros."""
     from ..sparse import SparseVectors, sparsify
 
     def reference(indices_a, values_a, indices_b, values_b):
@@ -156,4 +201,4 @@ def check_sparse_cosine(function) -> Verdict:
             lambda i, v, j, w: v.sum() * w.sum(),
         ),
     ]
-    return compare("Exercise 04.2", function, reference, cases, mistakes)
+    return compare(function, reference, cases, mistakes)

@@ -2,11 +2,12 @@
 
 import torch
 
-from .core import Verdict, compare, random_tensor
+from .core import Verdict, compare, exercise, random_tensor
 
 
+@exercise("00.1", "Cosine")
 def check_cosine(function) -> Verdict:
-    """Exercise 00.1: cosine of two vectors (d,) and (d,)."""
+    """Cosine of two vectors (d,) and (d,)."""
 
     def reference(a, b):
         return torch.nn.functional.normalize(a, dim=0) @ torch.nn.functional.normalize(b, dim=0)
@@ -30,11 +31,12 @@ def check_cosine(function) -> Verdict:
         ("This is a distance: it is 0, not 1, for two equal vectors.", lambda a, b: (a - b).norm()),
         ("You took the absolute value: opposite vectors have cosine -1.", lambda a, b: reference(a, b).abs()),
     ]  # fmt: skip
-    return compare("Exercise 00.1", function, reference, cases, mistakes)
+    return compare(function, reference, cases, mistakes)
 
 
+@exercise("00.2", "Shares of a score")
 def check_shares(function) -> Verdict:
-    """Exercise 00.2: each anchor's share of the score of two sparse vectors (n,) and (n,)."""
+    """Each anchor's share of the score of two sparse vectors (n,) and (n,)."""
 
     def reference(image, text):
         return image * text / (image @ text).clamp_min(torch.finfo(torch.float32).tiny)
@@ -70,4 +72,4 @@ def check_shares(function) -> Verdict:
         ("These are the shares of the picture's own entries; the text has no say in them.",
          lambda image, text: image / image.sum()),
     ]  # fmt: skip
-    return compare("Exercise 00.2", function, reference, cases, mistakes)
+    return compare(function, reference, cases, mistakes)

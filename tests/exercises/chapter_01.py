@@ -1,0 +1,138 @@
+"""Right and wrong solutions of chapter 01."""
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from PIL import Image, ImageEnhance, ImageFilter, ImageOps
+
+
+def unit(z):
+    return F.normalize(z, dim=1)
+
+
+def columns(z):
+    return z / z.norm(dim=0)
+
+
+def diagonal_out(similarity, value=-torch.inf):
+    return similarity.fill_diagonal_(value)
+
+
+def standardise_by_loop(pictures, mean, std):
+    return torch.stack([(pictures[:, c] - mean[c]) / std[c] for c in range(3)], dim=1)
+
+
+def standardise_in_place(pictures, mean, std):
+    pictures -= mean.view(1, 3, 1, 1)
+    return pictures / std.view(1, 3, 1, 1)
+
+
+def cosine_matrix_by_loop(a, b):
+    return torch.stack([torch.stack([F.cosine_similarity(x, y, dim=0, eps=1e-12) for y in b]) for x in a])
+
+
+def nearest(z, m):
+    order = (unit(z) @ unit(z).T).argsort(dim=1, descending=True)
+    return [[j for j in row if j != i][:m] for i, row in enumerate(order.tolist())]  # other ties, a list
+
+
+def pooled_by_loop(tokens, mask):
+    return torch.stack([t[m.bool()].mean(dim=0) if m.any() else t[0] * 0 for t, m in zip(tokens, mask, strict=True)])
+
+
+def share_by_loop(neighbours, group):
+    same = [int(group[j] == group[i]) for i, row in enumerate(neighbours.tolist()) for j in row]
+    return sum(same) / len(same)
+
+
+def painted(picture):
+    picture.paste("red", (0, 0, 9, 9))
+    return picture
+
+
+def on_a_canvas(picture):
+    return Image.new("RGB", (300, 301), "white")
+
+
+RIGHT = {
+    "01.1": [
+        lambda x, mean, std: (x - mean.view(3, 1, 1)) / std.view(3, 1, 1),
+        standardise_by_loop,
+        lambda x, mean, std: ((x.movedim(1, -1) - mean) / std).movedim(-1, 1),
+    ],
+    "01.2": [cosine_matrix_by_loop, lambda a, b: torch.einsum("qd,nd->qn", unit(a), unit(b))],
+    "01.3": [nearest, lambda z, m: diagonal_out(unit(z) @ unit(z).T).topk(m).indices],
+    "01.4": [pooled_by_loop, lambda t, m: torch.einsum("ntd,nt->nd", t, m.float()) / m.sum(1, True).clamp_min(1)],
+    "01.5": [share_by_loop, lambda near, group: (group[near] == group[:, None]).double().mean()],
+    "01.6": [ImageOps.mirror, lambda picture: ImageEnhance.Brightness(picture).enhance(0.75)],
+}
+
+WRONG = {
+    "01.1": [
+        (lambda x, mean, std: (x - mean) / std, "size of tensor"),
+        (lambda x, mean, std: (x - std[:, None, None]) / mean[:, None, None], "swapped"),
+        (lambda x, mean, std: (x - mean[:, None, None]) * std[:, None, None], "multiplied"),
+        (lambda x, mean, std: (x - mean[:, None, None]) / std[:, None, None] ** 2, "variance"),
+        (lambda x, mean, std: x - mean[:, None, None], "did not divide"),
+        (lambda x, mean, std: x / std[:, None, None], "did not take the mean off"),
+        (lambda x, mean, std: x / std[:, None, None] - mean[:, None, None], "divided first"),
+        (lambda x, mean, std: (x + mean[:, None, None]) / std[:, None, None], "added"),
+        (lambda x, mean, std: (x - x.mean((2, 3), True)) / x.std((2, 3), keepdim=True), "own mean"),
+        (standardise_in_place, "changed its input"),
+        (lambda x, mean, std: standardise_by_loop(x, mean, std).movedim(1, -1), "shape (2, 4, 5, 3)"),
+    ],
+    "01.2": [
+        (lambda a, b: columns(a) @ columns(b).T, "columns, not rows"),
+        (lambda a, b: a @ b.T, "dot products"),
+        (lambda a, b: unit(a) @ b.T, "only the first"),
+        (lambda a, b: a @ unit(b).T, "only the second"),
+        (lambda a, b: a @ b.T / (a.norm() * b.norm()), "whole matrix"),
+        (lambda a, b: unit(b) @ unit(a).T, "swapped"),
+        (lambda a, b: a @ b.T / a.norm(dim=1)[:, None] / b.norm(dim=1), "0/0"),
+    ],
+    "01.3": [
+        (lambda z, m: (unit(z) @ unit(z).T).topk(m).indices, "finds itself"),
+        (lambda z, m: (unit(z) @ unit(z).T).topk(m + 1).indices[:, 1:], "diagonal"),
+        (lambda z, m: diagonal_out(unit(z) @ unit(z).T, 2).argsort(dim=1)[:, :m], "farthest"),
+        (lambda z, m: diagonal_out(z @ z.T).topk(m).indices, "dot products"),
+        (lambda z, m: diagonal_out(torch.cdist(z, z), torch.inf).argsort(dim=1)[:, :m], "Euclidean"),
+        (lambda z, m: diagonal_out(unit(z) @ unit(z).T).topk(m).values, "indices"),
+        (lambda z, m: diagonal_out(unit(z) @ unit(z).T, 0).topk(m).indices, "set the diagonal to 0"),
+        (lambda z, m: (unit(z) @ unit(z).T * (1 - torch.eye(len(z)))).argsort(dim=1, descending=True)[:, :m],
+         "set the diagonal to 0"),
+        (lambda z, m: diagonal_out(unit(z) @ unit(z).T).topk(m), ".indices"),
+        (lambda z, m: (unit(z) @ unit(z).T).max(dim=1), ".indices"),
+        (lambda z, m: torch.tensor(nearest(z, m))[:, :1], "shape (9, 1)"),
+        (lambda z, m: torch.tensor(nearest(z, m)) + 1, "0 to 8"),
+        (lambda z, m: torch.tensor(nearest(z, m))[:, [0] * m], "twice"),
+    ],
+    "01.4": [
+        (lambda tokens, mask: tokens.mean(dim=1), "Padding took part"),
+        (lambda tokens, mask: (tokens * mask[..., None]).mean(dim=1), "count"),
+        (lambda tokens, mask: (tokens * mask[..., None]).sum(dim=1), "sum"),
+        (lambda tokens, mask: tokens[:, 0, :], "first token"),
+        (lambda tokens, mask: tokens.mean(dim=-1), "over the dimensions"),
+        (lambda tokens, mask: (tokens * mask[..., None]).sum(dim=1) / mask.sum(dim=1)[:, None], "0/0"),
+    ],
+    "01.5": [
+        (lambda near, group: (near == group[:, None]).float().mean(), "look the neighbours' groups up"),
+        (lambda near, group: (group[near[:, 0]] == group).float().mean(), "first neighbour only"),
+        (lambda near, group: (group[near] == group[:, None]).any(1).float().mean(), "any neighbour"),
+        (lambda near, group: (group[near] == group[:, None]).all(1).float().mean(), "all of their group"),
+        (lambda near, group: int((group[near] == group[:, None]).sum()), "divide by the number of neighbours"),
+        (lambda near, group: (group[near] == group[:, None]).sum() / len(group), "number of rows"),
+        (lambda near, group: (group[near] != group[:, None]).float().mean(), "other"),
+        (lambda near, group: (group[near] == group[:, None]).float().mean(1), "one share for each row"),
+        (lambda near, group: (group[near] == group).float().mean(), "size of tensor"),
+    ],
+    "01.6": [
+        (lambda picture: picture.copy(), "dare more"),
+        (lambda picture: picture.filter(ImageFilter.GaussianBlur(2)), "dare more"),
+        (ImageOps.flip, "the encoder minds"),
+        (lambda picture: Image.new("RGB", picture.size, "white"), "the encoder minds"),
+        (lambda picture: np.asarray(picture)[:, ::-1], "a PIL picture is wanted"),
+        (lambda picture: picture.convert("L"), "mode L"),
+        (on_a_canvas, "size (300, 301)"),
+        (painted, "painted on the picture"),
+    ],
+}  # fmt: skip

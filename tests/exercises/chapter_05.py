@@ -1,0 +1,260 @@
+"""Solutions of chapter 05, zero-shot evaluation, as students write them."""
+
+import numpy as np
+import torch
+
+# 05.1 recall with ties
+
+
+def recall(scores, relevant, k):
+    places = []
+    for row, right in zip(scores, relevant, strict=True):
+        places.append(int((row[~right] >= row[right].max()).sum()))
+    return sum(place < k for place in places) / len(places)
+
+
+def recall_by_masks(scores, relevant, k):
+    best = scores.masked_fill(~relevant, -torch.inf).amax(dim=1, keepdim=True)
+    return (((scores >= best) & ~relevant).sum(dim=1) < k).float().mean().item()
+
+
+def loose_recall(scores, relevant, k):
+    best = scores.masked_fill(~relevant, -9.0).amax(dim=1, keepdim=True)
+    return float(((scores > best).sum(dim=1) < k).float().mean())
+
+
+def zero_filled_recall(scores, relevant, k):
+    best = scores.masked_fill(~relevant, 0).amax(dim=1, keepdim=True)
+    return float((((scores >= best) & ~relevant).sum(dim=1) < k).float().mean())
+
+
+def recall_of_topk(scores, relevant, k):
+    return float(relevant.gather(1, scores.topk(k, dim=1).indices).any(dim=1).float().mean())
+
+
+# 05.2 bootstrap
+
+
+def interval(items, resamples, seed, low=0.025, high=0.975, replacement=True):
+    generator = torch.Generator().manual_seed(seed + 100)
+    n = len(items)
+    draw = torch.randint(n, (resamples, n), generator=generator)
+    if not replacement:
+        draw = torch.arange(n).repeat(resamples, 1)
+    means = items[draw].mean(dim=1).sort().values
+    return means[int(low * (resamples - 1))].item(), means[int(high * (resamples - 1))].item()
+
+
+def bootstrap_means(items, resamples, seed, dim=1):
+    draws = torch.randint(len(items), (resamples, len(items)), generator=torch.Generator().manual_seed(seed))
+    return items[draws].mean(dim=dim)
+
+
+def quantiles(means):
+    return torch.quantile(means, torch.tensor([0.025, 0.975]))
+
+
+def normal_interval(items, resamples, seed, correction=1):
+    half = 1.96 * items.std(correction=correction) / len(items) ** 0.5
+    return float(items.mean() - half), float(items.mean() + half)
+
+
+# 05.3 paired difference
+
+
+def paired(a, b, resamples, seed):
+    difference = a - b
+    return float(difference.mean()), *interval(difference, resamples, seed)
+
+
+def paired_in_numpy(a, b, resamples, seed):
+    draws = np.random.default_rng(seed).integers(len(a), size=(resamples, len(a)))
+    means = a.numpy()[draws].mean(1) - b.numpy()[draws].mean(1)  # one draw for both
+    return (a - b).mean().item(), *np.percentile(means, [2.5, 97.5]).tolist()
+
+
+def unpaired(a, b, resamples, seed):
+    generator = np.random.default_rng(seed)
+    means = [x.numpy()[generator.integers(len(x), size=(resamples, len(x)))].mean(1) for x in (a, b)]
+    return float(a.mean() - b.mean()), *np.percentile(means[0] - means[1], [2.5, 97.5])
+
+
+def by_overlap(a, b, resamples, seed):
+    (a_low, a_high), (b_low, b_high) = interval(a, resamples, seed), interval(b, resamples, seed)
+    return float(a.mean() - b.mean()), a_low - b_high, a_high - b_low
+
+
+def end_from_end(a, b, resamples, seed):
+    one, two = interval(a, resamples, seed), interval(b, resamples, seed)
+    return float(a.mean() - b.mean()), one[0] - two[0], one[1] - two[1]
+
+
+# 05.4 prompts
+
+
+def prompts_in_loops(labels, templates):
+    prompts = []
+    for label in labels:
+        for template in templates:
+            prompts.append(template.format(label))
+    return prompts
+
+
+def template_first(labels, templates):
+    return [template.format(label) for template in templates for label in labels]
+
+
+# 05.5 mean over templates
+
+
+def label_means(scores, c, m):
+    return scores.reshape(-1, c, m).mean(dim=2)
+
+
+def split_means(scores, c, m):
+    return torch.stack([block.mean(1) for block in scores.split(m, dim=1)], 1).argmax(1)
+
+
+# 05.6 the open investigation; the classes of the made-up task are cat, dog and hat
+
+PARTS = {"cat": "tail", "dog": "nose", "hat": "brim"}
+
+
+def wordings(classes):
+    return [
+        [[f"a photo of a {name}."] for name in classes],
+        [[f"a grey {name}"] for name in classes],
+        [[f"a {name} on white", f"a {name}"] for name in classes],
+        [[f"a {name} with a {PARTS[name]}"] for name in classes],
+    ]
+
+
+def investigates(classes, measure):
+    return max(wordings(classes), key=lambda prompts: float(measure(prompts).float().mean()))
+
+
+def investigates_in_a_loop(classes, measure):
+    best, chosen = 0, None
+    for prompts in ([[f"a {PARTS[name]}"] for name in classes], [[name] for name in classes]):
+        share = measure(prompts).sum().item()
+        if share > best:
+            best, chosen = share, prompts
+    return chosen
+
+
+def without_measuring(classes, measure):
+    return wordings(classes)[3]
+
+
+def measures_one(classes, measure):
+    measure(wordings(classes)[3])
+    return wordings(classes)[3]
+
+
+def returns_another(classes, measure):
+    for prompts in wordings(classes)[:2]:
+        measure(prompts)
+    return wordings(classes)[3]
+
+
+def returns_the_worst(classes, measure):
+    return min(wordings(classes)[1:], key=lambda prompts: float(measure(prompts).float().mean()))
+
+
+def tries_only_weak_ones(classes, measure):
+    weak = [[["white"], ["grey"], ["photo"]], [["a"], ["of"], ["on"]]]
+    return max(weak, key=lambda prompts: float(measure(prompts).float().mean()))
+
+
+def stays_with_the_baseline(classes, measure):
+    first, second = wordings(classes)[:2]
+    measure(first), measure(second)
+    return first
+
+
+def forgets_the_name(classes, measure):
+    measure(wordings(classes)[0])
+    return measure([["a photo of a {}."]] * len(classes))
+
+
+RIGHT = {
+    "05.1": [recall, recall_by_masks],
+    "05.2": [
+        interval,
+        lambda x, r, s: quantiles(bootstrap_means(x, r, s)),
+        lambda x, r, s: list(quantiles(bootstrap_means(x, r, s))),
+        lambda x, r, s: np.percentile(bootstrap_means(x, r, s).numpy(), [2.5, 97.5]),
+        *(lambda x, r, s, more=more: interval(x, r, s + 1000 * more) for more in range(1, 5)),  # whatever is drawn
+    ],
+    "05.3": [paired, paired_in_numpy],
+    "05.4": [prompts_in_loops, lambda labels, templates: [t.replace("{}", x) for x in labels for t in templates]],
+    "05.5": [split_means, lambda s, c, m: label_means(s, c, m).argmax(dim=1)],
+    "05.6": [investigates, investigates_in_a_loop],
+}
+
+WRONG = {
+    "05.1": [
+        (loose_recall, "everything the same score"),
+        (lambda s, r, k: recall(s, r, k + 1), "k + 1"),
+        (lambda s, r, k: recall(s, r, k - 1), "k - 1"),
+        (lambda s, r, k: recall(s, r, k) * len(s), "number of questions"),
+        (zero_filled_recall, "negative"),
+        (recall_of_topk, "topk or sort"),
+    ],
+    "05.2": [
+        (lambda x, r, s: interval(x, r, s, replacement=False), "without replacement"),
+        (lambda x, r, s: quantiles(bootstrap_means(x, r, s, dim=0)), "wrong axis"),
+        (normal_interval, "1.96"),
+        (lambda x, r, s: normal_interval(x, r, s, correction=0), "1.96"),
+        (lambda x, r, s: interval(x, r, int(np.random.default_rng().integers(10**6))), "same seed"),
+        (lambda x, r, s: interval(x, r, 0), "ignores the seed"),
+        (lambda x, r, s: interval(x, r, s, 0.05, 0.95), "90 %"),
+        (lambda x, r, s: tuple(torch.quantile(x, torch.tensor([0.025, 0.975])).tolist()), "the items lie"),
+        (lambda x, r, s: interval(x, r, s)[::-1], "wrong way round"),
+    ],
+    "05.3": [
+        (unpaired, "separately"),
+        (by_overlap, "overlap"),
+        (end_from_end, "subtracted the ends"),
+        (lambda a, b, r, s: paired(b, a, r, s), "turned round"),
+        (lambda a, b, r, s: ((a - b).mean().item(), *interval(b - a, r, s)), "wrong sign"),
+        (lambda a, b, r, s: paired((a - b).abs(), 0 * b, r, s), "without their sign"),
+        (lambda a, b, r, s: paired(a[a != b], b[a != b], r, s), "on which both methods agree"),
+        (lambda a, b, r, s: (float((a - b).mean()), *interval(a - b, r, s, 0.05, 0.95)), "90 %"),
+        (lambda a, b, r, s: (float((a - b).mean()), *quantiles(a - b).tolist()), "where the differences lie"),
+        (lambda a, b, r, s: (*interval(a - b, r, s), float((a - b).mean())), "order is"),
+        (lambda a, b, r, s: interval(a - b, r, s), "3 results"),
+        (lambda a, b, r, s: (float(a.mean()), *interval(a, r, s)), "of the first method"),
+    ],
+    "05.4": [
+        (template_first, "label by label"),
+        (lambda labels, templates: [[t.format(x) for t in templates] for x in labels], "lists within a list"),
+        (lambda labels, templates: [t + " " + x for x in labels for t in templates], "still have {}"),
+        (lambda labels, templates: [templates[0].format(x) for x in labels], "make 6 prompts"),
+        (lambda labels, templates: [x for x in labels for t in templates], "Prompt 1 of 6 is 'cat'"),
+        (lambda labels, templates: sorted(prompts_in_loops(labels, templates)), "another order"),
+        (lambda labels, templates: (t.format(x) for x in labels for t in templates), "generator"),
+        (lambda labels, templates: ", ".join(prompts_in_loops(labels, templates)), "a list of strings is wanted"),
+    ],
+    "05.5": [
+        (lambda s, c, m: s.argmax(dim=1), "which is a prompt"),
+        (lambda s, c, m: s.argmax(dim=1) // m, "best single prompt"),
+        (lambda s, c, m: s.reshape(-1, m, c).mean(dim=1).argmax(dim=1), "order"),
+        (lambda s, c, m: s.reshape(-1, c, m).mean(dim=1).argmax(dim=1), "over the labels"),
+        (lambda s, c, m: label_means(s, c, m).amax(dim=1), "best score"),
+        (lambda s, c, m: label_means(s, c, m).argmax(dim=1) + 1, "start at 0"),
+        (lambda s, c, m: label_means(s, c, m).max(dim=1), ".values or .indices"),
+        (lambda s, c, m: s.reshape(len(s), -1, 4).mean(dim=2).argmax(dim=1), "same number of templates"),
+    ],
+    "05.6": [
+        (without_measuring, "measured 0 wordings"),
+        (measures_one, "measured 1 wording on"),
+        (returns_another, "did not measure"),
+        (returns_the_worst, "return the best"),
+        (tries_only_weak_ones, "go on trying"),
+        (stays_with_the_baseline, "the wording to beat"),
+        (forgets_the_name, "still has {}"),
+        (lambda classes, measure: [f"a {name}" for name in classes], "a str; a list of strings"),
+        (lambda classes, measure: [["a cat"]], "there are 3 classes"),
+    ],
+}

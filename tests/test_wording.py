@@ -1,0 +1,51 @@
+"""The open investigation of chapter 05 judges by pictures that the reader did not choose by."""
+
+import pytest
+import torch
+
+from asif_lib.checks import WordingTask, check_wording
+from asif_lib.checks.wording import WordModel, made_up_task
+
+PARTS = {"cat": "tail", "dog": "nose", "hat": "brim"}
+
+
+def investigate(classes, measure):
+    wordings = [[[name] for name in classes], [[f"a {PARTS[name]}"] for name in classes]]
+    return max(wordings, key=lambda prompts: measure(prompts).sum().item())
+
+
+def test_each_look_at_the_test_split_makes_the_next_stricter():
+    task = made_up_task()
+    first, second = (check_wording(investigate, task).message for _ in range(2))
+    assert "95 % interval" in first and "look" not in first
+    assert "97.5 % interval" in second and "look 2" in second
+    assert task.looks == 2
+
+
+def test_the_test_split_stays_closed_where_validation_shows_no_gain():
+    def in_vain(classes, measure):
+        wordings = [[["white"], ["grey"], ["photo"]], [["a"], ["of"], ["on"]]]
+        return max(wordings, key=lambda prompts: measure(prompts).sum().item())
+
+    task = made_up_task()
+    assert "stays closed" in check_wording(in_vain, task).message
+    assert task.looks == 0
+
+
+@pytest.mark.parametrize(("shown", "message"), [("brim", "holds 0"), ("cat", "below 0")])
+def test_a_gain_on_validation_that_the_test_does_not_bear_out_is_no_proof(shown, message):
+    words = ["cat", "tail", "brim"]
+    labels = torch.tensor([0, 1] * 40)
+    validation = torch.eye(3)[[1, 2] * 40]  # shows what the wording names
+    test = torch.rand(80, 3, generator=torch.Generator().manual_seed(1))
+    if shown == "cat":
+        test = torch.eye(3)[[0, 1] * 40]  # only the names of the classes help
+    task = WordingTask(WordModel(words), ["cat", "tail"], (validation, labels), (test, labels), "{}")
+
+    def solution(classes, measure):
+        wordings = [[["cat"], ["tail"]], [["tail"], ["brim"]]]
+        return max(wordings, key=lambda prompts: measure(prompts).sum().item())
+
+    verdict = check_wording(solution, task)
+    assert verdict.status == "wrong"
+    assert message in verdict.message, verdict

@@ -1,8 +1,9 @@
-"""Two editions of a chapter from one source: the student's, with exercises to solve, and the solved one.
+"""Three editions of the workbook from one source: the student's, the solved one, and a teacher's guide.
 
 A chapter is written once, as ``notebooks/source/NN_topic.py`` in jupytext's percent format. In a cell
 tagged ``exercise`` the lines between ``### BEGIN SOLUTION`` and ``### END SOLUTION`` (nbgrader's
-markers) belong to the solved edition only.
+markers) belong to the solved edition only. Cells tagged ``teacher`` go into the guide only. A cell that
+sets up Colab is added to each notebook.
 
     python -m asif_lib.editions build
     python -m asif_lib.editions check
@@ -12,6 +13,7 @@ import argparse
 import hashlib
 import re
 import sys
+import tomllib
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -20,12 +22,25 @@ import jupytext
 import nbformat
 from nbformat import NotebookNode
 
+from . import cards
 from .errors import AsifError
 from .files import write_whole
 from .paths import ROOT
 
 NOT_ATTEMPTED = 'raise NotImplementedError("your turn")'
 CHAPTERS = "[0-9][0-9]_*"
+GUIDE = "teachers_guide.md"
+COLAB = """\
+# On Colab this cell installs the workbook, in the versions of its pyproject.toml, and fetches the data.
+# Elsewhere it does nothing.
+import sys
+
+if "google.colab" in sys.modules:
+    from google.colab import output
+
+    %pip install --quiet "git+{repository}"
+    !asif data stamps fashion_mnist
+    output.enable_custom_widget_manager()"""
 _MARKER = re.compile(r"^(?P<indent>\s*)#+\s*(?P<which>BEGIN|END)\s+SOLUTION\b")
 _METADATA = {
     "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
@@ -52,6 +67,8 @@ def editions(source: Path | str) -> tuple[NotebookNode, NotebookNode]:
     seen: Counter[tuple[str, str]] = Counter()
     student, solved = [], []
     for number, cell in enumerate(parsed.cells, start=1):
+        if _is_for_teachers(cell):
+            continue
         is_exercise = "exercise" in cell.metadata.get("tags", [])
         unsolved, complete = _split(cell.source, is_exercise, f"{source.name}, cell {number}")
         identity = (cell.cell_type, cell.source)
@@ -61,9 +78,18 @@ def editions(source: Path | str) -> tuple[NotebookNode, NotebookNode]:
         for cells, text in ((student, unsolved), (solved, complete)):
             make = getattr(nbformat.v4, f"new_{cell.cell_type}_cell")
             cells.append(make(source=text, metadata=metadata, id=cell_id))
+        if len(student) == 1:
+            for cells in (student, solved):
+                cells.append(_colab_cell(source.stem))
     title = next((t for cell in parsed.cells if cell.cell_type == "markdown" and (t := heading(cell.source))), "")
     metadata = _METADATA | {"title": title or source.stem}
     return _notebook(student, metadata), _notebook(solved, metadata)
+
+
+def teacher_text(source: Path | str) -> str:
+    """Markdown of the cells tagged ``teacher`` of one source file."""
+    parsed = jupytext.reads(Path(source).read_text(encoding="utf-8"), fmt="py:percent")
+    return "\n\n".join(cell.source for cell in parsed.cells if _is_for_teachers(cell))
 
 
 def heading(markdown: str) -> str:
@@ -79,7 +105,7 @@ def heading(markdown: str) -> str:
 def build(source_dir: Path | str, out_dir: Path | str) -> list[Path]:
     """Write both editions of every chapter and return their paths.
 
-    Student notebooks go into ``out_dir``, solved ones into ``out_dir/solutions``.
+    Student notebooks and the teacher's guide go into ``out_dir``, solved notebooks into ``out_dir/solutions``.
 
     Raises
     ------
@@ -88,7 +114,7 @@ def build(source_dir: Path | str, out_dir: Path | str) -> list[Path]:
         holds outputs, and so perhaps a reader's work; nothing is written then.
     """
     texts = dict(_expected(Path(source_dir), Path(out_dir)))
-    worked_in = [path.name for path in texts if path.exists() and _has_outputs(path)]
+    worked_in = [path.name for path in texts if path.suffix == ".ipynb" and path.exists() and _has_outputs(path)]
     if worked_in:
         raise SourceError(
             f"{', '.join(worked_in)}: holds outputs, and perhaps somebody's work; save it under another name, "
@@ -101,7 +127,7 @@ def build(source_dir: Path | str, out_dir: Path | str) -> list[Path]:
 
 
 def check(source_dir: Path | str, out_dir: Path | str) -> dict[Path, str]:
-    """Notebooks that are not what their source makes, each with the reason; empty when all are.
+    """Notebooks, or the guide, that are not what their source makes, each with the reason; empty when all are.
 
     Raises
     ------
@@ -123,8 +149,25 @@ def check(source_dir: Path | str, out_dir: Path | str) -> dict[Path, str]:
     return wrong
 
 
+def lint(source_dir: Path | str, checks: dict) -> list[str]:
+    """What is wrong with the exercises, a sentence each: see `asif_lib.cards.lint`.
+
+    Raises
+    ------
+    SourceError
+        ``source_dir`` holds no chapter, or a source breaks a convention.
+    """
+    return [
+        problem
+        for source in _sources(Path(source_dir))
+        for problem in cards.lint(source.stem, cards.cards(*editions(source)), teacher_text(source), checks)
+    ]
+
+
 def main(arguments: list[str] | None = None) -> int:
-    """``python -m asif_lib.editions build|check``: exit status 1 when a notebook is not as its source."""
+    """``python -m asif_lib.editions build|check``: exit status 1 when a notebook or a lint is not in order."""
+    from .checks import EXERCISES
+
     parser = argparse.ArgumentParser(prog="python -m asif_lib.editions", description=__doc__.splitlines()[0])
     parser.add_argument("action", choices=["build", "check"])
     parser.add_argument("--source", type=Path, default=ROOT / "notebooks" / "source")
@@ -134,14 +177,16 @@ def main(arguments: list[str] | None = None) -> int:
         if options.action == "build":
             for path in build(options.source, options.out):
                 print(path)
-            return 0
         wrong = check(options.source, options.out)
+        problems = lint(options.source, EXERCISES)
     except SourceError as error:
         print(error, file=sys.stderr)
         return 1
     for path, reason in wrong.items():
         print(f"{path} {reason}; if it holds your own work, rename it, then run: make notebooks", file=sys.stderr)
-    return 1 if wrong else 0
+    for problem in problems:
+        print(problem, file=sys.stderr)
+    return 1 if wrong or problems else 0
 
 
 def _has_outputs(path: Path) -> bool:
@@ -149,14 +194,41 @@ def _has_outputs(path: Path) -> bool:
     return any(cell.get("outputs") or cell.get("execution_count") for cell in cells)
 
 
-def _expected(source_dir: Path, out_dir: Path) -> Iterator[tuple[Path, bytes]]:
+def _is_for_teachers(cell: NotebookNode) -> bool:
+    return "teacher" in cell.metadata.get("tags", [])
+
+
+def repository() -> str:
+    """Address of the workbook's repository, from pyproject.toml."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    return project["urls"]["Repository"]
+
+
+def _colab_cell(chapter: str) -> NotebookNode:
+    text = COLAB.format(repository=repository())
+    metadata = {"tags": ["colab"], "jupyter": {"source_hidden": True}}
+    return nbformat.v4.new_code_cell(source=text, metadata=metadata, id=_cell_id(chapter, "colab", "", 0))
+
+
+def _sources(source_dir: Path) -> list[Path]:
     sources = sorted(source_dir.glob(f"{CHAPTERS}.py"))
     if not sources:
         raise SourceError(f"{source_dir} holds no chapter: a source is called NN_topic.py.")
-    for source in sources:
+    return sources
+
+
+def _expected(source_dir: Path, out_dir: Path) -> Iterator[tuple[Path, bytes]]:
+    from .guide import guide
+
+    chapters = []
+    for source in _sources(source_dir):
         student, solved = editions(source)
+        chapters.append((source.stem, student, solved, teacher_text(source)))
         yield out_dir / f"{source.stem}.ipynb", _text(student)
         yield out_dir / "solutions" / f"{source.stem}.ipynb", _text(solved)
+    preface = source_dir / GUIDE
+    if preface.exists():
+        yield out_dir / GUIDE, guide(preface.read_text(encoding="utf-8"), chapters).encode()
 
 
 def _text(notebook: NotebookNode) -> bytes:

@@ -52,6 +52,16 @@ def test_picture_pairs_show_both_pictures_and_the_title():
     assert (right == (0, 160, 0)).all(axis=2).any()
 
 
+def test_picture_rows_name_each_row_and_title_each_picture():
+    figure = figures.picture_rows(
+        {"mine": [(RED, "a red square"), (GREEN, "a green one")], "yours": [(GREEN, "x")] * 2}
+    )
+    axes = np.array(figure.axes).reshape(2, 2)
+    assert [axis.get_ylabel() for axis in axes[:, 0]] == ["mine", "yours"]
+    assert [axis.get_xlabel() for axis in axes[0]] == ["a red square", "a green one"]
+    assert [[shown(axis) for axis in row] for row in axes] == [[{(208, 0, 0)}, {(0, 160, 0)}], [{(0, 160, 0)}] * 2]
+
+
 def test_similarity_density_draws_all_pairs_and_the_means():
     x, y = np.linspace(0, 1, 100), np.linspace(1, 0, 100)
     axis = labelled(figures.similarity_density(x, y, [0.25, 0.75], [0.7, 0.2], [0.6, 0.1], [0.9, 0.3]))[0]

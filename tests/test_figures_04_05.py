@@ -81,6 +81,13 @@ def test_interval_dots_draw_values_ends_and_chance():
     assert any("10.0%" in text.get_text() for text in figure.legends[0].get_texts())
 
 
+def test_interval_dots_of_differences_mark_zero_and_show_signs():
+    figure = interval_dots({"a": {"x": Measure(0.05, -0.02, 0.1, 10)}}, xlabel="difference", zero=True)
+    axis = figure.axes[0]
+    assert any(list(line.get_xdata()) == [0, 0] for line in axis.lines)
+    assert [axis.xaxis.get_major_formatter()(v, 0) for v in (-0.05, 0, 0.05)] == ["-5", "0", "+5"]
+
+
 def test_line_chart_draws_curves_with_their_own_styles_and_marks():
     figure = line_chart(
         {"up": ([1, 10, 100], [0.1, 0.2, 0.4]), "down": ([1, 10, 100], [0.4, 0.2, 0.1])},

@@ -5,6 +5,7 @@ from .anchors import (
     group_sizes,
     overlap_by_k,
     picture_pairs,
+    picture_rows,
     shared_neighbours,
     shuffle_control,
     similarity_density,
@@ -18,8 +19,15 @@ from .encoders import (
     two_profiles,
     what_the_encoder_sees,
 )
-from .relative import before_after, caption_search, cosines_before_after, recall_points, relative_under_changes
-from .sparse import interval_dots, line_chart, sparse_vector, sweep_heatmaps
+from .relative import (
+    before_after,
+    caption_search,
+    cosines_before_after,
+    neighbours_two_ways,
+    recall_points,
+    relative_under_changes,
+)
+from .sparse import interval_dots, line_chart, sparse_and_ranking, sparse_vector, sweep_heatmaps
 from .style import show, show_pictures, thumbnail, use_style
 from .zeroshot import confusion_matrix, scaling
 
@@ -36,8 +44,10 @@ __all__ = [
     "interval_dots",
     "line_chart",
     "neighbour_rows",
+    "neighbours_two_ways",
     "overlap_by_k",
     "picture_pairs",
+    "picture_rows",
     "recall_points",
     "relative_under_changes",
     "scaling",
@@ -47,6 +57,7 @@ __all__ = [
     "show_pictures",
     "shuffle_control",
     "similarity_density",
+    "sparse_and_ranking",
     "sparse_vector",
     "sweep_heatmaps",
     "thumbnail",

@@ -46,6 +46,23 @@ def picture_pairs(pairs, titles, *, columns=4, title="") -> Figure:
     return closed(figure)
 
 
+def picture_rows(rows) -> Figure:
+    """Draw rows of pictures, each row with its name on the left and each picture with its title below it.
+
+    `rows` is a dict from a name to a list of (picture, title); the lists are of one length.
+    """
+    columns = max(len(row) for row in rows.values())
+    figure, axes = plt.subplots(len(rows), columns, figsize=(1.35 * columns + 0.6, 1.85 * len(rows)), squeeze=False)
+    for line, (name, row) in zip(axes, rows.items(), strict=True):
+        line[0].set_ylabel(name, fontsize=10, fontweight="bold", rotation=0, ha="right", va="center", labelpad=8)
+        for axis, (picture, text) in zip(line, row, strict=True):
+            axis.imshow(thumbnail(picture))
+            axis.set(xticks=[], yticks=[])
+            axis.set_xlabel(lines(text, 17, 2), fontsize=8.5)
+            axis.spines[:].set_visible(False)
+    return closed(figure)
+
+
 def similarity_density(picture, caption, centres, means, low, high) -> Figure:
     """Draw the density of pairs over two similarities, and the mean of the second in bins of the first.
 

@@ -157,3 +157,31 @@ def caption_search(pictures, results) -> Figure:
         right.set(xlim=(low, 1.05 * span), ylabel="caption")
     axes[-1, 1].set_xlabel("score (cosine)")
     return closed(figure)
+
+
+def neighbours_two_ways(queries, reference, others, titles) -> Figure:
+    """Draw pictures, each between its neighbours found in one way (left) and in another (right).
+
+    Parameters
+    ----------
+    queries : list of (picture, caption)
+    reference : list, for each query, of (picture, caption)
+    others : list, for each query, of (picture, caption, bool)
+        True where the neighbour is among those of `reference`: it gets a frame and a star.
+    titles : pair of str
+    """
+    top = len(reference[0])
+    figure = plt.figure(figsize=(1.15 * (2 * top + 1), 1.75 * len(queries) + 0.4))
+    parts = figure.subfigures(1, 3, width_ratios=[1.15, top, top])
+    heads = ("the picture", *titles)
+    left = [[(*query, False)] for query in queries]
+    middle = [[(*item, False) for item in row] for row in reference]
+    for part, head, rows in zip(parts, heads, (left, middle, others), strict=True):
+        part.suptitle(head, fontsize=10, fontweight="bold")
+        for axes, row in zip(part.subplots(len(rows), len(rows[0]), squeeze=False), rows, strict=True):
+            for axis, (picture, caption, mark) in zip(axes, row, strict=True):
+                axis.imshow(thumbnail(picture))
+                axis.set(xticks=[], yticks=[])
+                axis.set_xlabel(lines(caption, 15, 2) + (" ★" if mark else ""), fontsize=8)
+                axis.spines[:].set(visible=mark, color=VERMILION, linewidth=2.5)
+    return closed(figure)

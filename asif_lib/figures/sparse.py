@@ -32,7 +32,13 @@ def sparse_vector(query, relative, vectors, pictures, captions, *, top=6) -> Fig
     """
     figure = plt.figure(figsize=(8.4, 6.6))
     grid = figure.add_gridspec(3, top + 1, height_ratios=[1.25, 1.25, 1])
-    dense, kept = figure.add_subplot(grid[0, :]), figure.add_subplot(grid[1, :])
+    _cosines_and_entries(figure.add_subplot(grid[0, :]), figure.add_subplot(grid[1, :]), relative, vectors)
+    _query_and_anchors(figure, [grid[2, i] for i in range(top + 1)], query, pictures[:top], captions[:top])
+    plt.close(figure)
+    return figure
+
+
+def _cosines_and_entries(dense, kept, relative, vectors):
     ordered = np.sort(np.asarray(relative))[::-1]
     k = max(vector.indices.shape[1] for vector in vectors.values())
     positions = np.arange(1, len(ordered) + 1)
@@ -48,17 +54,48 @@ def sparse_vector(query, relative, vectors, pictures, captions, *, top=6) -> Fig
         marker["linestyle"] = ["-", "--", ":", "-."][i % 4]
         kept.plot(np.arange(1, len(values) + 1), values, label=name, **marker)
     kept.set(xlabel="kept anchors, the most similar first", ylabel="entry after\nnormalisation")
-    kept.set_ylim(0, None)
+    kept.set(xlim=(0, k + 1), ylim=(0, None))
     kept.legend(frameon=False)
-    titles = ["the picture itself"] + [f"anchor {i}: {caption}" for i, caption in enumerate(captions[:top], 1)]
-    for i, (picture, text) in enumerate(zip([query, *pictures[:top]], titles, strict=True)):
-        axis = figure.add_subplot(grid[2, i])
+
+
+def _query_and_anchors(figure, cells, query, pictures, captions):
+    titles = ["the picture itself"] + [f"anchor {i}: {caption}" for i, caption in enumerate(captions, 1)]
+    for i, (cell, picture, text) in enumerate(zip(cells, [query, *pictures], titles, strict=False)):
+        axis = figure.add_subplot(cell)
         axis.imshow(thumbnail(picture))
         axis.set_xticks([])
         axis.set_yticks([])
         axis.spines[:].set(visible=i == 0, color=VERMILION, linewidth=2)
         text = wrapped(text, 16)
         axis.text(0.5, -0.04, text, transform=axis.transAxes, ha="center", va="top", fontsize=8)
+
+
+def sparse_and_ranking(query, relative, vectors, pictures, captions, ranking, *, top=6) -> Figure:
+    """Show one sparse vector beside the captions that it ranks first.
+
+    Parameters
+    ----------
+    query, relative, vectors, pictures, captions
+        As for `sparse_vector`.
+    ranking : sequence of (rank, caption, score, bool)
+        The first captions and the picture's own, the best on top; True marks its own.
+    """
+    figure = plt.figure(figsize=(11, 6.4))
+    upper, lower = figure.subfigures(2, 1, height_ratios=[2.6, 1])
+    left, right = upper.subfigures(1, 2)
+    _cosines_and_entries(*left.subplots(2, 1), relative, vectors)
+    bars = right.subplots()
+    places = np.arange(len(ranking))
+    drawn = bars.barh(places, [score for _, _, score, _ in ranking], color=SKY, edgecolor=BLACK, linewidth=0)
+    for bar, (*_, own) in zip(drawn, ranking, strict=True):
+        if own:
+            bar.set(color=VERMILION, edgecolor=BLACK, linewidth=1.5)
+    names = [f"{rank}. {wrapped(text, 28, 1)}" + (" ✔" if own else "") for rank, text, _, own in ranking]
+    bars.set_yticks(places, names, fontsize=9)
+    bars.set(xlabel="score (cosine of the sparse vectors)", ylabel="caption, by rank")
+    bars.set(xlim=(0, 1.05 * max(score for _, _, score, _ in ranking) or 1), ylim=(len(ranking) - 0.5, -0.5))
+    grid = lower.add_gridspec(1, top + 1)
+    _query_and_anchors(lower, [grid[0, i] for i in range(top + 1)], query, pictures[:top], captions[:top])
     plt.close(figure)
     return figure
 
@@ -95,7 +132,7 @@ def sweep_heatmaps(tables, *, value="mean recall") -> Figure:
     return figure
 
 
-def interval_dots(series, *, xlabel, chance=None, title="") -> Figure:
+def interval_dots(series, *, xlabel, chance=None, title="", zero=False) -> Figure:
     """Draw measures as dots with their 95 % intervals, one row for each label.
 
     Parameters
@@ -105,6 +142,9 @@ def interval_dots(series, *, xlabel, chance=None, title="") -> Figure:
     xlabel : str
     chance : float, optional
         A dotted line: what guessing gives.
+    title : str
+    zero : bool
+        The measures are differences: a line at 0, and points with signs.
     """
     labels = list(dict.fromkeys(label for measures in series.values() for label in measures))
     figure, axis = plt.subplots(figsize=(7, 0.7 + (0.3 + 0.22 * len(series)) * len(labels)))
@@ -120,7 +160,9 @@ def interval_dots(series, *, xlabel, chance=None, title="") -> Figure:
     axis.set_yticks(range(len(labels)), labels)
     axis.set_ylim(len(labels) - 0.5, -0.5)
     axis.xaxis.set_major_locator(plt.MaxNLocator(8, steps=[1, 2, 5, 10]))
-    axis.xaxis.set_major_formatter(lambda v, _: f"{v:.0%}")
+    axis.xaxis.set_major_formatter(lambda v, _: f"{100 * v:+.3g}".replace("+0", "0") if zero else f"{v:.0%}")
+    if zero:
+        axis.axvline(0, color=BLACK, linewidth=0.8)
     axis.set(xlabel=xlabel, ylabel="", title=title)
     axis.grid(axis="x", alpha=0.3)
     if len(series) > 1 or chance is not None:

@@ -50,10 +50,11 @@ def show_pictures(pictures, titles=None, *, columns=6, title="") -> Figure:
     rows = -(-len(pictures) // columns)
     figure, axes = plt.subplots(rows, columns, figsize=(1.7 * columns, 2.1 * rows), squeeze=False)
     for axis in axes.flat:
-        axis.set_axis_off()
+        axis.set(xticks=[], yticks=[])
+        axis.spines[:].set_visible(False)
     for axis, picture, text in zip(axes.flat, pictures, titles, strict=False):
         axis.imshow(thumbnail(picture))
-        axis.text(0.5, -0.04, wrapped(text, 20), transform=axis.transAxes, ha="center", va="top", fontsize=8.5)
+        axis.set_xlabel(wrapped(text, 20), fontsize=8.5)
     if title:
         figure.suptitle(title)
     return figure
@@ -67,18 +68,23 @@ def wrapped(text, width, lines=3):
 
 def show(figure, alt):
     """Display `figure` once, as a picture with the alternative text `alt`, and close it."""
+    from IPython.display import HTML, display
+
+    display(HTML(image_html(figure, alt)))
+
+
+def image_html(figure, alt) -> str:
+    """Return `figure` as an HTML picture with the alternative text `alt`, and close it."""
     import base64
     import html
     import io
-
-    from IPython.display import HTML, display
 
     png = io.BytesIO()
     figure.savefig(png, format="png", facecolor="white")
     plt.close(figure)
     source = "data:image/png;base64," + base64.b64encode(png.getvalue()).decode("ascii")
     style = "max-width: 100%; height: auto"
-    display(HTML(f'<img src="{source}" alt="{html.escape(alt, quote=True)}" style="{style}">'))
+    return f'<img src="{source}" alt="{html.escape(alt, quote=True)}" style="{style}">'
 
 
 def closed(figure):

@@ -1,0 +1,197 @@
+"""Knobs: what k and p do (chapter 04), and how many anchors it takes (chapter 03)."""
+
+import ipywidgets
+import torch
+
+from ..errors import ParameterError
+from ..evaluation import ranks, same_text
+from ..figures import neighbours_two_ways, sparse_and_ranking
+from ..relative import relative_representation, unit_rows
+from ..sparse import sparsify
+from ..zeroshot import ASIF, DEFAULT_P, default_k
+from .core import Answer, Knob, bare, words_above
+
+STEPS = (1, 2, 5)  # of each power of ten
+
+
+def sparse_knobs(bank, queries, *, row=0, k=None, p=DEFAULT_P) -> ipywidgets.VBox:
+    """Return knobs for k and p, a choice of picture, and `sparse_step` below them.
+
+    Parameters
+    ----------
+    bank : AnchorBank
+        The anchors.
+    queries : AnchorBank
+        Captioned pictures that are no anchors; their captions are ranked for one picture.
+    row : int
+        The picture that is shown first, as a row of `queries`.
+    k : int, optional
+        Default: a tenth of the anchors.
+    p : float
+    """
+    k = default_k(len(bank)) if k is None else k
+    choices = [(f"{i}: {caption}", i) for i, caption in enumerate(queries.pairs.caption)]
+    picture = ipywidgets.Dropdown(options=choices, value=row, description="Picture")
+    kept = Knob("Entries kept, k", log_steps(1, len(bank), k), k)
+    power = Knob("Exponent, p", sorted({1, 2, 3, 4, 8, 16, p}), p)
+    answer = Answer()
+    answer.follow(lambda *values: words_above(sparse_step(bank, queries, *values)), picture, kept, power)
+    return ipywidgets.VBox([picture, kept, power, answer])
+
+
+def sparse_step(bank, queries, row, k, p, *, top=8):
+    """Sparsify one picture and rank captions for it.
+
+    Parameters
+    ----------
+    bank, queries : AnchorBank
+    row : int
+        The picture, as a row of `queries`.
+    k : int
+    p : float
+    top : int
+        Captions shown; the picture's own is shown wherever it stands.
+
+    Returns
+    -------
+    figure : Figure
+    words : str
+        What it shows, for the alternative text.
+
+    Raises
+    ------
+    ParameterError
+        If k or p is out of range.
+    """
+    model = ASIF(bank, k, p, device="cpu")
+    relative = relative_representation(queries.image[row : row + 1], bank.image, mean=bank.image_mean)
+    vector = sparsify(relative, k, p)
+    ranking = rank_captions(vector.similarity(model.texts(queries.text))[0], queries.pairs.caption.tolist(), row, top)
+    rank = next(rank for rank, *_, own in ranking if own)
+    first = vector.indices[0, :6].tolist()
+    pairs = bank.pairs
+    figure = sparse_and_ranking(
+        queries.pairs.picture[row],
+        relative[0],
+        {f"k = {k}, p = {p}": vector},
+        [pairs.picture[i] for i in first],
+        [pairs.caption[i] for i in first],
+        ranking,
+    )
+    used = int((vector.values > 0).sum())
+    share = float((vector.values[0, :6] ** 2).sum())
+    own = f"The picture's own caption, “{bare(queries.pairs.caption[row])}”, has rank {rank} of {len(queries)}."
+    best = (
+        f"First is “{bare(ranking[0][1])}”." if ranking[0][2] > 0 else "No caption shares an anchor with the picture."
+    )
+    words = (
+        f"k = {k}, p = {p}: of {len(bank)} anchors {used} keep{'s' if used == 1 else ''} an entry above 0. "
+        f"Share of the {len(first)} largest in the sum of squares: {share:.0%}. {own} {best}"
+    )
+    return figure, words
+
+
+def rank_captions(scores, captions, row, top) -> list:
+    """Return (rank, caption, score, own) of the `top` first captions, and of the own one where it comes later.
+
+    Equal captions are one answer; captions with equal scores share the worst rank, as in `evaluation.ranks`.
+    """
+    same = same_text(captions, captions)
+    rank = ranks(scores.expand(len(scores), -1), same) + 1
+    order = scores.argsort(descending=True, stable=True).tolist()
+    own = same[row].tolist()
+    shown = order[:top]
+    if not any(own[i] for i in shown):
+        shown.append(row)
+    return [(int(rank[i]), captions[i], float(scores[i]), own[i]) for i in shown]
+
+
+def log_steps(low, high, *others) -> list:
+    """Return 1, 2, 5, 10, 20, 50 … between `low` and `high`, with both ends and the others."""
+    steps = {step * 10**power for power in range(len(str(high))) for step in STEPS}
+    return sorted({step for step in steps if low < step < high} | {low, high, *others})
+
+
+def anchor_count_knob(bank, queries, *, rows=(0, 1, 2), count=None, seed=0) -> ipywidgets.VBox:
+    """Return a knob for the number of anchors, and `neighbours_with` so many below it.
+
+    Parameters
+    ----------
+    bank : AnchorBank
+        All anchors.
+    queries : AnchorBank
+        Pictures that are no anchors; neighbours are looked for among them.
+    rows : sequence of int
+        The pictures shown, as rows of `queries`.
+    count : int, optional
+        Anchors at first; default all.
+    seed : int
+        Of the order in which anchors are drawn.
+    """
+    count = len(bank) if count is None else count
+    anchors = Knob("Number of anchors", log_steps(2, len(bank), count), count)
+    answer = Answer()
+    answer.follow(lambda n: words_above(neighbours_with(bank, queries, n, rows=rows, seed=seed)), anchors)
+    return ipywidgets.VBox([anchors, answer])
+
+
+def neighbours_with(bank, queries, count, *, rows=(0, 1, 2), top=4, seed=0):
+    """Compare neighbours in relative space: with `count` anchors drawn at random, and with all.
+
+    Returns
+    -------
+    figure : Figure
+    words : str
+        What it shows, for the alternative text.
+
+    Raises
+    ------
+    ParameterError
+        If `count` is not from 1 to the number of anchors.
+    """
+    everyone, few = (nearest_by_anchors(bank, queries, n, top, seed) for n in (len(bank), count))
+    kept = _shared(everyone, few)
+    captions, pictures = queries.pairs.caption, queries.pairs.picture
+    item = lambda i: (pictures[i], captions[i])  # noqa: E731
+    figure = neighbours_two_ways(
+        [item(row) for row in rows],
+        [[item(i) for i in everyone[row].tolist()] for row in rows],
+        [[(*item(i), i in everyone[row]) for i in few[row].tolist()] for row in rows],
+        (f"nearest with all {len(bank)} anchors", f"nearest with {count} anchors"),
+    )
+    words = (
+        f"With {count} of {len(bank)} anchors, drawn at random, {kept.mean():.0%} of the {top} nearest neighbours of "
+        f"all {len(queries)} pictures stay. Shown: "
+        + "; ".join(f"{bare(captions[row])} keeps {round(top * float(kept[row]))} of {top}" for row in rows)
+        + "."
+    )
+    return figure, words
+
+
+def neighbours_kept(bank, queries, counts, *, top=4, seed=0) -> list:
+    """Return for each number of anchors the share of the `top` nearest neighbours that stay, mean over pictures."""
+    everyone = nearest_by_anchors(bank, queries, len(bank), top, seed)
+    return [float(_shared(everyone, nearest_by_anchors(bank, queries, n, top, seed)).mean()) for n in counts]
+
+
+def nearest_by_anchors(bank, queries, count, top, seed) -> torch.Tensor:
+    """Return the `top` nearest other pictures of each picture, by its cosines with `count` anchors: (q, top) int64.
+
+    The anchors are the first `count` of one random order, so that a larger number only adds some.
+
+    Raises
+    ------
+    ParameterError
+        If `count` is not from 1 to the number of anchors.
+    """
+    if not 1 <= count <= len(bank):
+        raise ParameterError(f"{count} anchors: the bank has {len(bank)}; take from 1 to so many")
+    drawn = torch.randperm(len(bank), generator=torch.Generator().manual_seed(seed))[:count]
+    relative = unit_rows(relative_representation(queries.image, bank.image[drawn], mean=bank.image_mean))
+    similarity = (relative @ relative.T).fill_diagonal_(-torch.inf)
+    return similarity.argsort(dim=1, descending=True, stable=True)[:, :top]
+
+
+def _shared(a, b):
+    """Share of the entries of each row of `a` that are in the same row of `b`."""
+    return (a[:, :, None] == b[:, None, :]).any(dim=2).double().mean(dim=1)

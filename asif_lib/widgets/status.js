@@ -1,0 +1,13 @@
+// Words that a screen reader announces when they change: the region stays, only its text is another.
+function render({ model, el }) {
+  const status = document.createElement("p");
+  el.classList.add("asif-controls");
+  status.setAttribute("role", "status");
+  el.append(status);
+  const say = () => (status.textContent = model.get("words"));
+  model.on("change:words", say);
+  say();
+  return () => model.off("change:words", say);
+}
+
+export default { render };

@@ -1,25 +1,22 @@
 """Headline numbers: every notebook records its own, and the README's table is made from them."""
 
-import fcntl
 import json
 import math
 import os
 import sys
-import time
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from .errors import AsifError
-from .files import write_whole
+from .files import locked, put_aside, write_whole
 from .paths import build_dir
 
 BEGIN = "<!-- results:begin -->"
 END = "<!-- results:end -->"
-LOCK_SECONDS = 10
 RUN_VARIABLE = "ASIF_RUN"
-"""Set by the report for its kernels: JSON with the chapter and the parameters of the run."""
+"""Set by :func:`run_of` for the kernels of a run: JSON with the chapter and the parameters."""
 
 
 class ResultsError(AsifError):
@@ -47,7 +44,7 @@ def record(
 
     The name is what a reader sees, and the same name replaces the earlier entry. Without a unit the
     value is a fraction and is shown as a percentage: give ``unit="pictures/s"`` (or ``"AUC"``, …)
-    for anything else.
+    for anything else. In a run of the report the number counts once the whole chapter has run.
 
     Parameters
     ----------
@@ -66,8 +63,9 @@ def record(
     Raises
     ------
     ResultsError
-        A number is not finite, an interval is upside down, a fraction is outside ±1, or another process
-        keeps the file locked.
+        A number is not finite, an interval is upside down, or a fraction is outside ±1.
+    LockedError
+        Another process keeps the file locked.
 
     Example
     -------
@@ -87,12 +85,12 @@ def record(
         raise ResultsError(f"The interval of {name!r} must be (low, high), not {ci!r}.")
     if not unit and abs(entry["value"]) > 1:
         raise ResultsError(f"{name!r} is {value}, which is no fraction: divide by 100, or give a unit.")
+    path = results_path()
     if RUN_VARIABLE in os.environ:
         entry["run"] = json.loads(os.environ[RUN_VARIABLE])
-
-    path = results_path()
+        path = _unfinished_path(entry["run"]["chapter"])
     path.parent.mkdir(parents=True, exist_ok=True)
-    with _locked(path):
+    with locked(path):
         results = _read_or_start_afresh(path)
         results[name] = entry
         _write(path, results)
@@ -127,20 +125,41 @@ def load_results(path: Path | str | None = None) -> dict[str, dict]:
     return results
 
 
-def forget_chapter(chapter: str) -> None:
-    """Drop what earlier runs of the report recorded for a chapter, so that renamed results don't linger.
+@contextmanager
+def run_of(chapter: str, parameters: dict) -> Iterator[None]:
+    """Let the kernels that start inside record for a chapter.
+
+    Their numbers replace all earlier ones of the chapter when the run ends well, so that renamed results don't
+    linger; when it fails, or the machine stops, the earlier ones stay.
 
     Raises
     ------
-    ResultsError
+    LockedError
         Another process keeps the file locked.
     """
+    unfinished = _unfinished_path(chapter)
+    unfinished.unlink(missing_ok=True)
+    before = os.environ.get(RUN_VARIABLE)
+    os.environ[RUN_VARIABLE] = json.dumps({"chapter": chapter, "parameters": parameters})
+    try:
+        yield
+    finally:
+        if before is None:
+            del os.environ[RUN_VARIABLE]
+        else:
+            os.environ[RUN_VARIABLE] = before
+    recorded = _read_or_start_afresh(unfinished)
     path = results_path()
-    if not path.exists():
-        return
-    with _locked(path):
-        results = _read_or_start_afresh(path)
-        _write(path, {name: entry for name, entry in results.items() if _chapter(entry) != chapter})
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with locked(path):
+        others = {name: entry for name, entry in _read_or_start_afresh(path).items() if _chapter(entry) != chapter}
+        _write(path, others | recorded)
+    for file in (unfinished, unfinished.with_name(unfinished.name + ".lock")):
+        file.unlink(missing_ok=True)
+
+
+def _unfinished_path(chapter: str) -> Path:
+    return results_path().with_name(f"results-{chapter}.json")
 
 
 def recorded_by(chapter: str) -> list[str]:
@@ -215,33 +234,13 @@ def _read_or_start_afresh(path: Path) -> dict[str, dict]:
     except NoResultsError:
         return {}
     except ResultsError:
-        kept = next(kept for i in range(1, 10_000) if not (kept := path.with_suffix(f".damaged-{i}.json")).exists())
-        os.replace(path, kept)
+        kept = put_aside(path)
         warnings.warn(f"{path} was damaged: it now stands as {kept.name}, and results start afresh.", stacklevel=3)
         return {}
 
 
 def _write(path: Path, results: dict[str, dict]) -> None:
     write_whole(path, (json.dumps(results, indent=2, ensure_ascii=False) + "\n").encode())
-
-
-@contextmanager
-def _locked(path: Path) -> Iterator[None]:
-    """Hold ``path``'s lock: two kernels that record at once must not lose each other's numbers.
-
-    The system releases the lock of a process that ends, however it ends.
-    """
-    deadline = time.monotonic() + LOCK_SECONDS
-    with open(path.with_name(path.name + ".lock"), "w") as lock:
-        while True:
-            try:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                break
-            except BlockingIOError:
-                if time.monotonic() > deadline:
-                    raise ResultsError(f"{lock.name} is held by another process; let it end, and repeat.") from None
-                time.sleep(0.02)
-        yield
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -7,22 +7,27 @@ import nbformat
 import pytest
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 
-from asif_lib import report, results
+from asif_lib import results
 from asif_lib.report import (
     HiddenError,
     NotebookError,
     ReportError,
+    book,
     build_report,
     loads_from_elsewhere,
     question,
     render,
     run_notebook,
+    running,
 )
+from asif_lib.report.__main__ import main
+from asif_lib.report.chapter import Chapter, key_figure
 
 PARAMETERS_CELL = new_code_cell(
     'profile = "offline"\ndevice = "auto"\nseed = 0\nfast = False', metadata={"tags": ["parameters"]}
 )
 KERNEL = {"kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"}}
+DOT = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAAAAAA6fptVAAAACklEQVR4nGP4DwABAQEAsTj2dAAAAABJRU5ErkJggg=="
 
 
 @pytest.fixture(autouse=True)
@@ -41,6 +46,10 @@ def write(path, *cells):
     path.parent.mkdir(parents=True, exist_ok=True)
     nbformat.write(new_notebook(cells=made, metadata=KERNEL), path)
     return path
+
+
+def picture(alt="A dot."):
+    return new_output("display_data", {"image/png": DOT}, metadata={"image/png": {"alt": alt}})
 
 
 class Tags(HTMLParser):
@@ -69,13 +78,37 @@ class Tags(HTMLParser):
 # Running ---------------------------------------------------------------------------------------------
 
 
-def test_a_notebook_runs_in_its_folder_with_its_parameters(tmp_path):
-    (tmp_path / "here.txt").write_text("found")
-    path = write(tmp_path / "a.ipynb", PARAMETERS_CELL, 'print(open("here.txt").read(), device, fast)')
-    seconds = run_notebook(path, tmp_path / "out" / "a.ipynb", {"device": "cpu", "fast": True})
-    executed = nbformat.read(tmp_path / "out" / "a.ipynb", as_version=4)
-    assert executed.cells[-1].outputs[0].text == "found cpu True\n"
+@pytest.fixture(scope="module")
+def healthy(tmp_path_factory):
+    """An executed notebook without errors, with what a page has to leave out; and the seconds of its run."""
+    folder = tmp_path_factory.mktemp("healthy")
+    (folder / "here.txt").write_text("found")
+    path = write(
+        folder / "a.ipynb",
+        PARAMETERS_CELL,
+        'print(open("here.txt").read(), device, fast)',
+        "from ipywidgets import interact\ninteract(lambda k=3: print('k', k), k=(1, 5));",
+        "from tqdm.auto import tqdm\nfor i in tqdm(range(3), leave=False):\n    pass\nprint('done')",
+    )
+    seconds = run_notebook(path, folder / "out" / "a.ipynb", {"device": "cpu", "fast": True})
+    return folder / "out" / "a.ipynb", seconds
+
+
+def test_a_notebook_runs_in_its_folder_with_its_parameters(healthy):
+    path, seconds = healthy
+    executed = nbformat.read(path, as_version=4)
+    assert executed.cells[2].outputs[0].text == "found cpu True\n"
     assert 0 < seconds < 60
+
+
+def test_a_widget_is_no_error_and_a_note_stands_for_it_but_not_for_a_progress_bar(healthy):
+    path, _ = healthy
+    executed = nbformat.read(path, as_version=4)
+    assert "OutputModel" in json.dumps(executed.metadata["widgets"])  # the scan for errors had something to scan
+    assert "FloatProgressModel" in json.dumps(executed.metadata["widgets"])
+    page = render(path)
+    assert page.count('class="widget-note"') == 1 and "static figure beside it" in page
+    assert "done" in page
 
 
 def test_an_exception_names_notebook_and_cell(tmp_path):
@@ -87,57 +120,29 @@ def test_an_exception_names_notebook_and_cell(tmp_path):
     assert "1 / x" in error.value.traceback and "\x1b" not in error.value.traceback
 
 
-def test_an_exception_hidden_in_a_widget_is_found(tmp_path):
+def test_errors_that_papermill_lets_pass_are_found(tmp_path):
     path = write(
         tmp_path / "04_sparse.ipynb",
-        "from ipywidgets import interact",
+        "from ipywidgets import Output, interact",
         "@interact(k=(1, 5))\ndef show(k=3):\n    raise KeyError('hidden')",
-        "print('later cells run')",
+        "out = Output()\nwith out:\n    1 / 0",
+        "import sys\nsys.exit(0)",
+        "print('never')",
     )
     with pytest.raises(HiddenError, match=r"04_sparse\.ipynb, a widget of cell 2 .*KeyError: 'hidden'"):
         run_notebook(path, tmp_path / "out.ipynb", {})
-
-
-def test_a_widget_that_works_is_no_error(tmp_path):
-    path = write(
-        tmp_path / "a.ipynb",
-        "from ipywidgets import interact\ninteract(lambda k=3: print('k', k), k=(1, 5));",
-    )
-    run_notebook(path, tmp_path / "out.ipynb", {})
     executed = nbformat.read(tmp_path / "out.ipynb", as_version=4)
-    assert "OutputModel" in json.dumps(executed.metadata["widgets"])  # the scan has something to scan
-    page = render(tmp_path / "out.ipynb")
-    assert "<script" not in page and 'class="widget-note"' in page
-
-
-def test_a_progress_bar_leaves_no_trace_on_the_page(tmp_path):
-    path = write(
-        tmp_path / "a.ipynb",
-        "from tqdm.auto import tqdm\nfor i in tqdm(range(3), leave=False):\n    pass\nprint('done')",
-    )
-    run_notebook(path, tmp_path / "out.ipynb", {})
-    page = render(tmp_path / "out.ipynb")
-    assert "done" in page and "widget-note" not in page.split("</style>")[-1]
+    found = {(where.split(" (")[0], error["ename"]) for where, error in running._hidden_errors(executed)}
+    assert found == {
+        ("a widget of cell 2", "KeyError"),
+        ("a widget", "ZeroDivisionError"),  # one that no cell shows
+        ("cell 4", "SystemExit"),
+    }
 
 
 def test_an_exception_that_a_cell_displays_is_found(tmp_path):
-    path = write(
-        tmp_path / "a.ipynb",
-        "try:\n    1 / 0\nexcept ZeroDivisionError:\n    get_ipython().showtraceback()",
-    )
+    code = "try:\n    1 / 0\nexcept ZeroDivisionError:\n    get_ipython().showtraceback()"
     with pytest.raises(NotebookError, match=r"cell 1 .*ZeroDivisionError"):
-        run_notebook(path, tmp_path / "out.ipynb", {})
-
-
-def test_a_notebook_that_exits_early_is_no_success(tmp_path):
-    path = write(tmp_path / "a.ipynb", "import sys\nsys.exit(0)", "print('never')")
-    with pytest.raises(HiddenError, match=r"cell 1 .*SystemExit"):
-        run_notebook(path, tmp_path / "out.ipynb", {})
-
-
-def test_an_exception_in_a_widget_that_is_not_shown_is_found(tmp_path):
-    code = "from ipywidgets import Output\nout = Output()\nwith out:\n    1 / 0"
-    with pytest.raises(HiddenError, match=r"a\.ipynb, a widget: ZeroDivisionError"):
         run_notebook(write(tmp_path / "a.ipynb", code), tmp_path / "out.ipynb", {})
 
 
@@ -160,22 +165,20 @@ after the hint
 
 
 def page_of(tmp_path, *cells, **options):
-    return render(write(tmp_path / "notebooks" / "00_start.ipynb", *cells), **options)
+    return render(write(tmp_path / "notebooks" / "01_anchors.ipynb", *cells), **options)
 
 
 def test_a_page_stands_alone(tmp_path):
-    figure = new_output(
-        "display_data", {"image/png": "iVBORw0KGgo="}, metadata={"image/png": {"alt": 'A "rising" curve'}}
-    )
+    figure = picture('A "rising" curve')
     script = new_output("display_data", {"application/javascript": "alert(1)", "text/plain": "<js>"})
     table = new_output("execute_result", {"text/html": "<table><tr><td>1</td></tr></table>"})
     page = page_of(tmp_path, MARKDOWN, new_code_cell("draw()", outputs=[figure, script, table]))
     tags = Tags(page)
     for tag, name in [("script", "src"), ("link", "href"), ("img", "src"), ("iframe", "src")]:
-        assert all(attributes[name].startswith("data:") for attributes in tags.all(tag))
-    assert tags.all("script") == [] and "MathJax" not in page
+        assert all(attributes.get(name, "data:").startswith("data:") for attributes in tags.all(tag))
+    assert len(tags.all("script")) == 1 and "MathJax" not in page  # its own, and inline
     assert tags.all("img")[0]["alt"] == 'A "rising" curve'
-    assert tags.all("html") == [{"lang": "en"}]
+    assert tags.all("html") == [{"lang": "en-GB"}]
     assert "&lt;js&gt;" in page and "<td>1</td>" in page
 
 
@@ -183,7 +186,8 @@ def test_formulas_are_mathml_also_inside_details(tmp_path):
     page = page_of(tmp_path, MARKDOWN)
     tags = Tags(page)
     assert [math["display"] for math in tags.all("math")] == ["inline", "block", "inline"]
-    assert "$" not in page and "frac" not in page.replace("mfrac", "")
+    text = page[page.index("<main") :]
+    assert "$" not in text and "frac" not in text.replace("mfrac", "")
     assert tags.inside["The hint, at"] and not tags.inside["after the hint"]
 
 
@@ -194,10 +198,66 @@ def test_a_formula_that_does_not_convert_stays_as_source_with_a_warning(tmp_path
 
 
 def test_links_hold_from_the_folder_of_the_report(tmp_path):
-    page = page_of(tmp_path, MARKDOWN, page_folder=tmp_path / "build" / "report", previous="00_a", next="02_b")
+    page = page_of(tmp_path, MARKDOWN, page_folder=tmp_path / "build" / "report")
     links = {a.get("href") for a in Tags(page).all("a")}
     assert {"01_encoders.html#part", "../../asif_lib/relative.py", "https://arxiv.org"} <= links
-    assert {"index.html", "00_a.html", "02_b.html"} <= links
+
+
+def test_contents_and_neighbours(tmp_path):
+    chapters = [Chapter(name, title, "", "", []) for name, title in [("00_a", "A"), ("01_anchors", "B"), ("02_c", "C")]]
+    page = page_of(tmp_path, "# B\n\n## Part\n\n### $k$ & more\n\n## Part", chapters=chapters)
+    links = [(a["href"], a.get("rel"), a.get("aria-current")) for a in Tags(page).all("a")]
+    assert links == [
+        ("#text", None, None),
+        ("index.html", None, None),
+        ("#Part", None, None),
+        ("#k-&-more", None, None),
+        ("#Part-2", None, None),
+        ("00_a.html", None, None),
+        ("01_anchors.html", None, "page"),
+        ("02_c.html", None, None),
+        ("00_a.html", "prev", None),
+        ("02_c.html", "next", None),
+    ]
+    ids = [attributes["id"] for name, attributes in Tags(page).tags if name in ("h1", "h2", "h3")]
+    assert ids == ["B", "Part", "k-&-more", "Part-2"]
+
+
+def test_the_first_and_the_last_page_have_one_neighbour(tmp_path):
+    chapters = [Chapter(name, name, "", "", []) for name in ("01_anchors", "02_c")]
+    page = page_of(tmp_path, "# B", chapters=chapters)
+    assert [a["rel"] for a in Tags(page).all("a") if "rel" in a] == ["next"]
+    page = page_of(tmp_path, "# B", chapters=chapters[:1])
+    assert [a["rel"] for a in Tags(page).all("a") if "rel" in a] == []
+
+
+def test_tables_name_their_headers_and_scroll(tmp_path):
+    frame = "<table><thead><tr><th></th><th>k</th><th colspan='2'>p</th></tr></thead>"
+    frame += "<tbody><tr><th>0</th><td>5</td><td>1</td><td>2</td></tr></tbody></table>"
+    cell = new_code_cell("frame", outputs=[new_output("execute_result", {"text/html": frame})])
+    tags = Tags(page_of(tmp_path, "# Title\n\n| a | b |\n|---|---|\n| 1 | 2 |", cell))
+    assert [th["scope"] for th in tags.all("th")] == ["col", "col", "col", "colgroup", "row"]
+    boxes = [div for div in tags.all("div") if "scroll" in div.get("class", "").split()]
+    assert [(box["tabindex"], box["aria-label"]) for box in boxes] == [("0", "table")] * 2
+
+
+@pytest.mark.parametrize(
+    "output",
+    [
+        new_output("display_data", {"image/png": DOT}),
+        picture(alt=" "),
+        new_output("display_data", {"text/html": f'<img src="data:image/png;base64,{DOT}">'}),
+    ],
+)
+def test_a_picture_without_words_is_refused_and_its_cell_named(tmp_path, output):
+    cells = ["# Title", PARAMETERS_CELL, new_code_cell("seed = 1", metadata={"tags": ["injected-parameters"]})]
+    with pytest.raises(ReportError, match=r"01_anchors\.ipynb, cell 4 \(`plot\(\)`\): a picture has no alternative"):
+        page_of(tmp_path, *cells, new_code_cell("plot()", outputs=[output]))
+
+
+def test_the_set_up_of_colab_is_not_shown(tmp_path):
+    page = page_of(tmp_path, "# Title", new_code_cell("colab_setup()", metadata={"tags": ["colab"]}), "shown()")
+    assert "colab_setup" not in page and "shown" in page
 
 
 def test_parameters_are_shown_as_they_were_set(tmp_path):
@@ -218,7 +278,7 @@ def test_a_picture_file_is_embedded(tmp_path):
     ["![a](https://x.org/a.png)", "![a](missing.png)", '<script src="//x.org/a.js"></script>'],
 )
 def test_a_page_that_does_not_stand_alone_is_refused(tmp_path, markdown):
-    with pytest.raises(ReportError, match=r"00_start\.ipynb does not stand alone"):
+    with pytest.raises(ReportError, match=r"01_anchors\.ipynb does not stand alone"):
         page_of(tmp_path, "# Title\n\n" + markdown)
 
 
@@ -240,6 +300,25 @@ def test_loads_from_elsewhere_also_looks_into_styles():
 )
 def test_question(markdown, expected):
     assert question(new_notebook(cells=[new_markdown_cell(markdown)])) == expected
+
+
+def test_what_a_chapter_says_of_itself(tmp_path):
+    opening = "# Title\n\n> Why\n> so?\n\nYou can\n\n- say\n  why;\n- ask.\n\n**Minutes** 40 · **Before this** no"
+    path = write(tmp_path / "07_editing.ipynb", opening, "# ## Other\n\n- no goal")
+    assert Chapter.read(path) == Chapter("07_editing", "07 · Title", "Why so?", "40", ["say why;", "ask."])
+
+
+def test_the_figure_of_a_chapter():
+    def shows(*outputs, tags=()):
+        return new_code_cell("plot()", outputs=list(outputs), metadata={"tags": list(tags)})
+
+    text = new_output("stream", text="no picture")
+    shown = new_output("display_data", {"text/html": f'<img src="data:image/png;base64,{DOT}" alt="shown">'})
+    cells = [shows(text), shows(text, picture("first"), picture("second")), shows(shown)]
+    address = f"data:image/png;base64,{DOT}"
+    assert key_figure(new_notebook(cells=cells)) == (address, "first")
+    assert key_figure(new_notebook(cells=[*cells, shows(shown, tags=["figure"])])) == (address, "shown")
+    assert key_figure(new_notebook(cells=[shows(text)])) is None
 
 
 # The report ------------------------------------------------------------------------------------------
@@ -267,9 +346,9 @@ def test_the_whole_report(notebooks, build, capsys):
         and "Can two strangers talk, at <math" in page
     )
     assert "strangers, R@1" in page and "25.0 %" in page
-    assert loads_from_elsewhere(page) == [] and Tags(page).all("script") == []
+    assert loads_from_elsewhere(page) == []
     for link in [a["href"] for a in Tags(page).all("a")]:
-        assert (index.parent / link).exists()
+        assert f'id="{link[1:]}"' in page if link.startswith("#") else (index.parent / link).exists()
     first = (index.parent / "00_start_here.html").read_text()
     neighbours = {(a["rel"], a["href"]) for a in Tags(first).all("a") if "rel" in a}
     assert neighbours == {("next", "01_encoders.html")}
@@ -289,7 +368,7 @@ def test_only_what_changed_runs_again(notebooks, monkeypatch, capsys):
         build_report(notebooks=notebooks, **options)
         return capsys.readouterr().out.splitlines()[:-1]
 
-    monkeypatch.setattr(report, "run_notebook", run)
+    monkeypatch.setattr(book, "run_notebook", run)
     ran, reused = (
         ["00_start_here: 1 s", "01_encoders: 1 s"],
         [
@@ -318,40 +397,65 @@ def test_only_what_changed_runs_again(notebooks, monkeypatch, capsys):
 def test_what_makes_a_chapter_run_again(notebooks, tmp_path, monkeypatch):
     path = notebooks / "00_start_here.ipynb"
     library = tmp_path / "asif_lib"
-    library.mkdir()
+    (library / "report").mkdir(parents=True)
     (library / "relative.py").write_text("k = 1")
-    monkeypatch.setattr(report, "__file__", str(library / "report.py"))
-    keys = [report._key(path, {"fast": False}), report._key(path, {"fast": True})]
+    monkeypatch.setattr(book, "LIBRARY", library)
+    keys = [book._key(path, {"fast": False}), book._key(path, {"fast": True})]
     (library / "relative.py").write_text("k = 2")
-    keys.append(report._key(path, {"fast": False}))
+    keys.append(book._key(path, {"fast": False}))
     path.write_text(path.read_text() + "\n")
-    keys.append(report._key(path, {"fast": False}))
+    keys.append(book._key(path, {"fast": False}))
     assert len(set(keys)) == 4
-    assert report._key(path, {"fast": False}) == keys[-1]
+    (library / "report" / "page.py").write_text("# the pages change, not what they show")
+    assert book._key(path, {"fast": False}) == keys[-1]
 
 
-def test_the_command_fails_with_one_sentence_and_keeps_what_ran(notebooks, capsys):
-    write(notebooks / "00_start_here.ipynb", "# Start", PARAMETERS_CELL)
-    write(notebooks / "01_encoders.ipynb", "# Encoders", PARAMETERS_CELL, "raise ValueError('no encoder')")
+def test_the_command_fails_with_one_sentence_and_keeps_what_ran(notebooks, monkeypatch, capsys):
+    broken = {"01_encoders"}
+
+    def run(path, output, parameters):
+        """Stands for a kernel: each chapter records two numbers, a broken one fails between them."""
+        write(output, f"# {path.stem}")
+        results.record(f"{path.stem}, R@1", 0.75 if parameters["fast"] else 0.25)
+        if path.stem in broken:
+            raise NotebookError(f"{path.name}, cell 4 (`load()`): ValueError: no encoder", "the trace")
+        results.record(f"{path.stem}, R@10", 0.5)
+        return 1.0
+
+    def values():
+        return {name: entry["value"] for name, entry in results.load_results().items()}
+
+    monkeypatch.setattr(book, "run_notebook", run)
     arguments = ["--device", "cpu", "--notebooks", str(notebooks)]
-    assert report.main(arguments) == 1
+    assert main(arguments) == 1
     captured = capsys.readouterr()
-    assert captured.err.splitlines()[-1].startswith("01_encoders.ipynb, cell 4 (`raise ValueError")
-    assert "papermill/" not in captured.err  # only the cell's own stack trace
+    assert captured.err.splitlines() == ["the trace", "01_encoders.ipynb, cell 4 (`load()`): ValueError: no encoder"]
     assert "report:" not in captured.out
+    assert set(values()) == {"00_start_here, R@1", "00_start_here, R@10"}
 
-    write(notebooks / "01_encoders.ipynb", "# Encoders", PARAMETERS_CELL, "print('mended')")
-    assert report.main(arguments) == 0
+    broken.clear()
+    assert main(arguments) == 0
     out = capsys.readouterr().out
     assert "00_start_here: unchanged, reused" in out and "01_encoders: unchanged" not in out
-    assert report.main([*arguments, "--fresh", "01"]) == 0
+    before = values()
+    assert len(before) == 4
+
+    # a failing run takes nothing away, and leaves nothing half done
+    broken.add("00_start_here")
+    assert main([*arguments, "--fast"]) == 1
+    assert values() == before
+    broken.clear()
+    assert main([*arguments, "--fast", "00"]) == 0
+    assert values() == before | {"00_start_here, R@1": 0.75}
+    assert "reused" not in capsys.readouterr().out
+    assert main([*arguments, "--fast", "--fresh", "00"]) == 0
     assert "reused" not in capsys.readouterr().out
 
 
 def test_unknown_chapters_editions_and_empty_folders_are_one_sentence(notebooks, tmp_path, capsys):
-    assert report.main(["--notebooks", str(notebooks), "07"]) == 1
-    assert report.main(["--notebooks", str(tmp_path / "nothing")]) == 1
-    assert report.main(["--notebooks", str(notebooks), "--edition", "solutions"]) == 1
+    assert main(["--notebooks", str(notebooks), "07"]) == 1
+    assert main(["--notebooks", str(tmp_path / "nothing")]) == 1
+    assert main(["--notebooks", str(notebooks), "--edition", "solutions"]) == 1
     errors = capsys.readouterr().err.splitlines()
     assert len(errors) == 3
     assert errors[0] == "There is no chapter '07': 00_start_here, 01_encoders."
@@ -359,7 +463,8 @@ def test_unknown_chapters_editions_and_empty_folders_are_one_sentence(notebooks,
         build_report(edition="teacher", notebooks=notebooks)
 
 
-def test_the_solved_edition_has_its_own_pages(notebooks, build):
+def test_the_solved_edition_has_its_own_pages(notebooks, build, monkeypatch):
+    monkeypatch.setattr(book, "run_notebook", lambda path, output, parameters: write(output, "# Solved") and 1.0)
     write(notebooks / "solutions" / "00_start_here.ipynb", "# Solved", PARAMETERS_CELL)
     index = build_report(edition="solutions", notebooks=notebooks)
     assert index == build / "report" / "solutions" / "index.html"

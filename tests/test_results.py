@@ -1,12 +1,12 @@
 """Headline numbers: recorded by notebooks, shown in the README."""
 
 import fcntl
-import json
+import os
 import threading
 
 import pytest
 
-from asif_lib import results
+from asif_lib import files, results
 from asif_lib.results import load_results, record, replace_table, results_table
 
 
@@ -79,10 +79,10 @@ def test_recording_at_once_loses_nothing():
 
 
 def test_a_lock_that_stays_is_named(build, monkeypatch):
-    monkeypatch.setattr(results, "LOCK_SECONDS", 0.1)
+    monkeypatch.setattr(files, "LOCK_SECONDS", 0.1)
     with open(build / "results.json.lock", "w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        with pytest.raises(results.ResultsError, match=r"results\.json\.lock"):
+        with pytest.raises(files.LockedError, match=r"results\.json\.lock"):
             record("R@1", 0.3)
 
 
@@ -102,21 +102,38 @@ def test_table_shows_fractions_as_percent_and_units_as_they_are():
     assert results_table({}) == "No results recorded yet."
 
 
-def test_table_follows_the_chapters_whatever_ran_last(monkeypatch):
+def test_table_follows_the_chapters_whatever_ran_last():
     for chapter in ("05_evaluation", "02_anchors"):
-        monkeypatch.setenv(results.RUN_VARIABLE, json.dumps({"chapter": chapter}))
-        record(f"of {chapter}", 0.5)
+        with results.run_of(chapter, {}):
+            record(f"of {chapter}", 0.5)
     rows = results_table(load_results()).splitlines()[2:]
     assert [row.split(" | ")[0] for row in rows] == ["| of 02_anchors", "| of 05_evaluation"]
 
 
-def test_forgetting_a_chapter_spares_the_others(monkeypatch):
+def test_a_new_run_of_a_chapter_replaces_its_numbers_and_spares_the_others(build):
     record("by hand", 0.5)
-    for chapter in ("02_anchors", "05_evaluation"):
-        monkeypatch.setenv(results.RUN_VARIABLE, json.dumps({"chapter": chapter}))
-        record(f"of {chapter}", 0.5)
-    results.forget_chapter("02_anchors")
-    assert list(load_results()) == ["by hand", "of 05_evaluation"]
+    for chapter, name in [("02_anchors", "old name"), ("05_evaluation", "R@1"), ("02_anchors", "new name")]:
+        with results.run_of(chapter, {"fast": False}):
+            record(name, 0.5)
+    stored = load_results()
+    assert set(stored) == {"by hand", "R@1", "new name"}
+    assert stored["new name"]["run"] == {"chapter": "02_anchors", "parameters": {"fast": False}}
+    assert {path.name for path in build.iterdir()} == {"results.json", "results.json.lock"}
+
+
+def test_a_run_that_fails_leaves_the_earlier_numbers(build):
+    with results.run_of("02_anchors", {}):
+        record("R@1", 0.25)
+        record("R@10", 0.75)
+    with pytest.raises(RuntimeError), results.run_of("02_anchors", {}):
+        record("R@1", 0.99)
+        record("not finished", 0.5)
+        raise RuntimeError
+    assert {name: entry["value"] for name, entry in load_results().items()} == {"R@1": 0.25, "R@10": 0.75}
+    assert results.RUN_VARIABLE not in os.environ
+    with results.run_of("02_anchors", {}):  # and what the failed one left does not come in later
+        record("R@1", 0.3)
+    assert {name: entry["value"] for name, entry in load_results().items()} == {"R@1": 0.3}
 
 
 def test_replace_table_changes_only_what_stands_between_the_markers():

@@ -1,0 +1,67 @@
+"""Markdown of notebooks as HTML that needs no script: formulas as MathML, pictures embedded, links moved."""
+
+import html
+import os
+import re
+import warnings
+from pathlib import Path
+
+import latex2mathml.converter
+from nbconvert.filters.markdown_mistune import IPythonRenderer, MarkdownWithMath
+
+
+def to_html(source: str, folder: Path, page_folder: Path, attachments: dict | None = None) -> str:
+    """Render the Markdown of a notebook that lives in `folder` for a page in `page_folder`."""
+    renderer = _Renderer(
+        folder=folder,
+        page_folder=page_folder,
+        escape=False,
+        attachments=attachments or {},
+        embed_images=True,
+        exclude_anchor_links=True,
+        path=str(folder),
+    )
+    return MarkdownWithMath(renderer=renderer).render(source)
+
+
+class _Renderer(IPythonRenderer):
+    def __init__(self, *, folder: Path, page_folder: Path, **options):
+        super().__init__(**options)
+        self.folder, self.page_folder = folder, page_folder
+
+    def block_math(self, body: str) -> str:
+        return _mathml(body, "block")
+
+    def inline_math(self, body: str) -> str:
+        return _mathml(body, "inline")
+
+    def latex_environment(self, name: str, body: str) -> str:
+        return _mathml(f"\\begin{{{name}}}{body}\\end{{{name}}}", "block")
+
+    def _html_embed_images(self, html: str) -> str:
+        # nbconvert's own parses the fragment, and so closes a <details> that Markdown text follows
+        def embed(match: re.Match) -> str:
+            return match[1] + (self._src_to_base64(match[2]) or match[2])
+
+        return re.sub(r"""(<img\b[^>]*?\bsrc=["'])([^"']+)""", embed, html, flags=re.IGNORECASE)
+
+    def link(self, text: str, url: str, title: str | None = None) -> str:
+        return super().link(text, self._relocate(url), title)
+
+    def _relocate(self, url: str) -> str:
+        """A link beside the notebook, as seen from the page; a link to a chapter goes to its page."""
+        file, hash_, part = url.partition("#")
+        if not file or re.match(r"[a-z][a-z0-9+.-]*:|/", file, flags=re.IGNORECASE):
+            return url
+        if re.fullmatch(r"(\./)?\d\d_\w+\.ipynb", file):
+            return Path(file).with_suffix(".html").name + hash_ + part
+        return Path(os.path.relpath(self.folder / file, self.page_folder)).as_posix() + hash_ + part
+
+
+def _mathml(latex: str, display: str) -> str:
+    """A formula as MathML; what the converter does not know stays visible as its source."""
+    try:
+        return latex2mathml.converter.convert(latex.strip(), display=display)
+    except Exception as error:  # the converter raises many kinds, some of them bare
+        warnings.warn(f"The formula {latex!r} does not convert to MathML: {error!r}", stacklevel=2)
+        return f"<code>{html.escape(latex)}</code>"

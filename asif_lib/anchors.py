@@ -1,30 +1,23 @@
-"""The bank of anchors: the two embedding matrices of the same captioned pictures.
+"""The bank of anchors: the two embedding matrices of the same captioned pictures, in memory or on disk."""
 
-On disk a bank is a folder: ``bank.json`` and, in a subfolder that it names, one safetensors shard per
-modality and ``pairs.parquet``. Replacing ``bank.json`` is the last step of writing, and atomic: a build that is
-killed leaves the old bank. One process writes a bank at a time.
-"""
-
-import json
-import os
-import shutil
-import uuid
-from dataclasses import asdict, dataclass
+import warnings
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
+import pyarrow as pa
 import torch
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
 
+from . import editing, selecting
+from .bank_files import MODALITIES, identities, open_version
+from .bank_writing import changing, write_bank
 from .embeddings import embed, embed_readable
 from .encoders import EncoderIdentity
-from .errors import BankError, BrokenPicturesError, IdentityError
+from .errors import BankError, BrokenPicturesError, IdentityError, first_line
 from .paths import cache_dir
-
-FORMAT_VERSION = 1
-MODALITIES = ("image", "text")
+from .sums import exact_sum, mean_of
 
 
 def bank_dir(name) -> Path:
@@ -33,9 +26,14 @@ def bank_dir(name) -> Path:
     return path if (path / "bank.json").exists() else cache_dir() / "banks" / path
 
 
-@dataclass
+@dataclass(repr=False)
 class AnchorBank:
     """Captioned pictures under two encoders; row i of `image`, of `text` and of `pairs` is pair i.
+
+    A bank is a value: `add`, `remove`, `compact` and `undo` return another one. A bank that was opened with `load`
+    is a view of one version on disk; its edits are committed there, and the view that you had stays as it was. Its
+    embeddings and its table are read when they are first used. Embeddings of one part of which nothing was removed
+    are memory-mapped; after an edit they are gathered into memory when they are used, until `compact`.
 
     Attributes
     ----------
@@ -58,14 +56,33 @@ class AnchorBank:
     text_encoder: EncoderIdentity
     licence: str = "unknown"
 
+    _on_disk = None  # the BankVersion, of a bank that was opened
+
+    def __getattr__(self, name):
+        """Read the matrices and the table of an opened bank when they are first asked for."""
+        if name not in (*MODALITIES, "pairs") or self._on_disk is None:
+            raise AttributeError(f"{type(self).__name__} has no attribute {name!r}")
+        try:
+            value = self._on_disk.table() if name == "pairs" else self._on_disk.matrix(name)
+        except (OSError, pa.ArrowException) as error:
+            folder = self._on_disk.folder
+            raise BankError(f"{folder}: the bank is damaged ({first_line(error)}); build it again") from None
+        setattr(self, name, value)
+        return value
+
+    def __repr__(self):
+        where = "in memory" if self._on_disk is None else f"version {self.version} in {self._on_disk.folder}"
+        return f"AnchorBank({self.name!r}, {len(self)} pairs, {where})"
+
     def __len__(self):
-        return len(self.image)
+        return len(self.image) if self._on_disk is None else len(self._on_disk)
 
     @classmethod
     def build(cls, pairs, image_encoder, text_encoder, *, name=None, skip_broken=False, progress=True):
         """Encode captioned pictures into a bank.
 
-        Embeddings go through the cache, so that a build that was killed goes on where it stopped.
+        Embeddings go through the cache, so that a build that was killed goes on where it stopped. Captions that
+        are longer than what the text encoder reads are named in a warning.
 
         Parameters
         ----------
@@ -90,6 +107,7 @@ class AnchorBank:
         if not kept:
             raise BankError(f"{pairs.name}: has no pair to build a bank of")
         pairs = pairs.subset(kept)
+        _warn_of_long_captions(pairs, text_encoder)
         text = embed(text_encoder, pairs.captions, progress=progress)
         columns = {
             "id": pairs.ids,
@@ -98,25 +116,27 @@ class AnchorBank:
             "group": pairs.groups,
         }
         table = pd.DataFrame(columns)
-        identities = image_encoder.identity, text_encoder.identity
-        return cls(name or pairs.name, image, text, table, *identities, pairs.licence)
+        return cls(name or pairs.name, image, text, table, image_encoder.identity, text_encoder.identity, pairs.licence)
 
     def subset(self, rows) -> "AnchorBank":
-        """Return the bank of those rows (a list or slice), in that order."""
+        """Return the bank of those rows (a list or slice), in that order, in memory."""
         rows = torch.arange(len(self))[rows]
         table = self.pairs.iloc[rows.tolist()].reset_index(drop=True)
-        identities = self.image_encoder, self.text_encoder
-        return AnchorBank(self.name, self.image[rows], self.text[rows], table, *identities, self.licence)
+        return replace(self, image=self.image[rows], text=self.text[rows], pairs=table)
 
     @cached_property
     def image_mean(self) -> torch.Tensor:
-        """Mean of the image embeddings, (d_image,) float32."""
-        return _mean(self.image)
+        """Mean of the image embeddings, (d_image,) float32; the same bit for bit however the bank came about."""
+        return self._mean("image")
 
     @cached_property
     def text_mean(self) -> torch.Tensor:
-        """Mean of the text embeddings, (d_text,) float32."""
-        return _mean(self.text)
+        """Mean of the text embeddings, (d_text,) float32; the same bit for bit however the bank came about."""
+        return self._mean("text")
+
+    def _mean(self, kind):
+        total = exact_sum(getattr(self, kind)) if self._on_disk is None else self._on_disk.sums[kind]
+        return mean_of(total, len(self))
 
     def check_encoder(self, identity):
         """Raise `IdentityError` unless `identity` is the bank's own encoder of that kind."""
@@ -127,8 +147,13 @@ class AnchorBank:
                 f"compared; load the bank's own encoder, or build a bank with this one"
             )
 
+    # -- on disk -----------------------------------------------------------------------------------------
+
     def save(self, folder) -> Path:
         """Write the bank to `folder`, replacing a bank that is there in one step; return the folder.
+
+        What is written is version 1 of a new bank; the history of a bank that was there is deleted with it. This
+        object stays in memory: `load` the folder to edit what is on disk.
 
         Raises
         ------
@@ -138,81 +163,256 @@ class AnchorBank:
         folder = Path(folder)
         if folder.exists() and not folder.is_dir():
             raise BankError(f"{folder}: is a file; choose another name")
-        others = [file for file in folder.glob("*") if not file.name.startswith("part-")]
-        if others and not (folder / "bank.json").exists():
+        ours = ("part-", "state-", "bank.json")
+        if not (folder / "bank.json").exists() and any(not f.name.startswith(ours) for f in folder.glob("*")):
             raise BankError(f"{folder}: holds files that are no bank; choose another name")
-        part = f"part-{uuid.uuid4().hex[:8]}"
-        try:
-            (folder / part).mkdir(parents=True)
-            for kind in MODALITIES:
-                matrix = {"embeddings": getattr(self, kind).contiguous()}
-                save_file(matrix, folder / part / f"{kind}-00001-of-00001.safetensors")
-            self.pairs.to_parquet(folder / part / "pairs.parquet", index=False)
-            description = json.dumps(self._description(part), indent=2, ensure_ascii=False)
-            temporary = folder / f"{part}.json"
-            temporary.write_text(description, encoding="utf-8")
-            os.replace(temporary, folder / "bank.json")
-        except (OSError, SafetensorError) as error:
-            shutil.rmtree(folder / part, ignore_errors=True)
-            (folder / f"{part}.json").unlink(missing_ok=True)
-            raise BankError(f"{folder}: the bank could not be written ({error}); make room and repeat") from None
-        for old in folder.glob("part-*"):  # of the bank before, or of a build that was killed
-            if old.name != part:
-                shutil.rmtree(old, ignore_errors=True) if old.is_dir() else old.unlink(missing_ok=True)
+        like = {kind: self._like(kind) for kind in MODALITIES}
+        if self._on_disk is None:
+            table = pa.Table.from_pandas(self.pairs, preserve_index=False)
+            chunks, schema = editing.slices(like, table), table.schema
+        else:
+            chunks, schema = self._on_disk.chunks(), self._on_disk.parts[0].pairs.schema_arrow
+        with changing(folder):
+            write_bank(
+                folder, self.name, self.licence, (self.image_encoder, self.text_encoder), chunks,
+                count=len(self), like=like, schema=schema,
+            )  # fmt: skip
         return folder
-
-    def _description(self, part):
-        return {
-            "format": FORMAT_VERSION,
-            "name": self.name,
-            "count": len(self),
-            "dtype": str(self.image.dtype).removeprefix("torch."),
-            "licence": self.licence,
-            "image_encoder": asdict(self.image_encoder),
-            "text_encoder": asdict(self.text_encoder),
-            "files": part,
-        }
 
     @classmethod
     def load(cls, name) -> "AnchorBank":
-        """Open the bank called `name`, or in the folder `name`; the embeddings are memory-mapped.
+        """Open the bank called `name`, or in the folder `name`, at its newest version; nothing is read yet.
 
         Raises
         ------
         BankError
             If there is no such bank, or it is damaged or of another format.
         """
-        folder = bank_dir(name)
-        try:
-            about = json.loads((folder / "bank.json").read_text(encoding="utf-8"))
-            found = about["format"]
-        except (FileNotFoundError, NotADirectoryError):
-            raise BankError(f"there is no bank {str(name)!r} in {folder}; run: asif bank build {name}") from None
-        except (OSError, ValueError, KeyError, TypeError):
-            raise BankError(f"{folder / 'bank.json'} is damaged; build the bank again") from None
-        if found != FORMAT_VERSION:
-            raise BankError(f"{folder}: has bank format {found}, not {FORMAT_VERSION}; build the bank again")
-        try:
-            identities = [EncoderIdentity(**about[f"{kind}_encoder"]) for kind in MODALITIES]
-            part = folder / about["files"]
-            matrices = [_map(part / f"{kind}-00001-of-00001.safetensors") for kind in MODALITIES]
-            pairs = pd.read_parquet(part / "pairs.parquet")
-            count, licence = about["count"], about["licence"]
-        except (OSError, SafetensorError, ValueError, KeyError, TypeError) as error:
-            raise BankError(f"{folder}: the bank is damaged ({error}); build it again") from None
-        if {len(matrices[0]), len(matrices[1]), len(pairs)} != {count}:
-            raise BankError(f"{folder}: the bank's files do not hold {count} pairs each; build it again")
-        return cls(about["name"], *matrices, pairs, *identities, licence)
+        return cls._opened(bank_dir(name), name)
+
+    @classmethod
+    def _opened(cls, folder, name):
+        version = open_version(folder, name)
+        bank = cls.__new__(cls)
+        bank._on_disk = version
+        bank.name, bank.licence = version.about["name"], version.about["licence"]
+        bank.image_encoder, bank.text_encoder = identities(version.about)
+        return bank
+
+    @property
+    def version(self) -> int | None:
+        """The number of the version that this is a view of; None for a bank in memory."""
+        return None if self._on_disk is None else self._on_disk.entry["version"]
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """Of the image embeddings."""
+        return self._like("image").dtype
+
+    @property
+    def megabytes(self) -> float:
+        """Size of the embeddings, in 10**6 bytes."""
+        widths = [self._like(kind).shape[1] * self._like(kind).element_size() for kind in MODALITIES]
+        return len(self) * sum(widths) / 1e6
+
+    def _like(self, kind):
+        """A matrix of the type and width of the embeddings, without gathering these."""
+        return getattr(self if self._on_disk is None else self._on_disk.parts[0], kind)
+
+    def history(self) -> pd.DataFrame:
+        """Return the versions up to this one: ``version``, ``time`` (UTC), ``change``, ``count`` of pairs.
+
+        It begins when the bank was built, or last compacted.
+
+        Raises
+        ------
+        BankError
+            If the bank is in memory only.
+        """
+        entries = self._stored("has no history").about["history"]
+        return pd.DataFrame(entries)[["version", "time", "change", "count"]]
+
+    # -- edits -------------------------------------------------------------------------------------------
+
+    def add(self, new, image_encoder=None, text_encoder=None, *, skip_broken=False, progress=True) -> "AnchorBank":
+        """Return the bank with more pairs at its end, as it would be if it had been built with them.
+
+        On disk they are appended as a part to the newest version, whichever this view shows, and the cost depends
+        on the new pairs alone. Two pairs of the same picture or caption are both kept, as in a build.
+
+        Parameters
+        ----------
+        new : Pairs or AnchorBank
+            Captioned pictures, or a bank of them that is embedded already, by the same encoders. Its embeddings
+            are stored at this bank's precision.
+        image_encoder, text_encoder : optional
+            The bank's own encoders; needed to embed `Pairs`.
+        skip_broken : bool
+            Leave out pairs whose picture cannot be read.
+
+        Raises
+        ------
+        IdentityError
+            If other encoders made the new embeddings.
+        BrokenPicturesError
+            If pictures cannot be read.
+        BankError
+            If ids are there already, or an embedding, a caption or the table cannot be used; nothing is added.
+
+        Examples
+        --------
+        >>> bank = AnchorBank.load("stamps")                           # doctest: +SKIP
+        >>> bank = bank.add(pairs, image_encoder, text_encoder)        # doctest: +SKIP
+        """
+        if not isinstance(new, AnchorBank):
+            new = self.embed(new, image_encoder, text_encoder, skip_broken=skip_broken, progress=progress)
+        self.check_encoder(new.image_encoder)
+        self.check_encoder(new.text_encoder)
+        new = replace(new, **{kind: getattr(new, kind).to(self._like(kind).dtype) for kind in MODALITIES})
+        editing.check_new(self, new)
+        if self._on_disk is not None:
+            editing.add(self._on_disk.folder, self.name, new)
+            return self._opened(self._on_disk.folder, self.name)
+        there = new.pairs["id"].isin(self.pairs["id"])
+        if there.any():
+            editing.raise_ids_there(self.name, new.pairs["id"][there])
+        editing.check_columns(new, list(self.pairs))
+        table = pd.concat([self.pairs, new.pairs[list(self.pairs)]], ignore_index=True)
+        matrices = {kind: torch.cat([getattr(self, kind), getattr(new, kind)]) for kind in MODALITIES}
+        return replace(self, **matrices, pairs=table)
+
+    def embed(self, pairs, image_encoder, text_encoder, *, skip_broken=False, progress=True) -> "AnchorBank":
+        """Return `Pairs` as a bank of their own, embedded by this bank's encoders: what `add` appends.
+
+        The parameters and errors are those of `build`; other encoders raise `IdentityError` before any slow work.
+        """
+        if image_encoder is None or text_encoder is None:
+            raise BankError("to embed captioned pictures, pass the bank's image encoder and text encoder too")
+        for encoder in (image_encoder, text_encoder):
+            self.check_encoder(encoder.identity)
+        return AnchorBank.build(pairs, image_encoder, text_encoder, skip_broken=skip_broken, progress=progress)
+
+    def remove(self, ids=None, *, where=None, rows=None) -> "AnchorBank":
+        """Return the bank without some of its pairs, as it would be if it had been built without them.
+
+        On disk the pairs are only marked: their embeddings, captions and ids stay in the files until `compact`.
+        By id and by condition the newest version is edited, whichever this view shows; positions are those of this
+        view, so it must be the newest.
+
+        Parameters
+        ----------
+        ids : list of str, optional
+        where : str, optional
+            An SQL condition over the columns of `pairs`, as SQLite reads it: ``"group = 'food'"``,
+            ``"caption like '%cat%' and length(caption) < 20"``. It can read nothing else.
+        rows : list of int or array of bool, optional
+            Positions, or a mask.
+
+        Raises
+        ------
+        BankError
+            If not exactly one of the three is given, it names what is not there, names something twice, fits no
+            pair or all of them, or the condition cannot be used; nothing is removed.
+
+        Examples
+        --------
+        >>> bank = bank.remove(where="group = 'food'")                 # doctest: +SKIP
+        """
+        if sum(choice is not None for choice in (ids, where, rows)) != 1:
+            raise BankError("say which pairs to remove in one way: by ids, where or rows")
+        if rows is not None:
+            rows = selecting.check_positions(rows, len(self))
+        if self._on_disk is not None:
+            return self._remove_on_disk(ids, where, rows)
+        if ids is not None:
+            selecting.check_ids(ids)
+            missing = set(ids) - set(self.pairs["id"])
+            if missing:
+                selecting.raise_ids_missing(self.name, sorted(missing))
+            rows = np.flatnonzero(self.pairs["id"].isin(list(ids)))
+        elif where is not None:
+            rows = selecting.positions_of_condition(self.pairs, where)
+        if len(rows) == len(self):
+            editing.raise_all_removed(self.name, len(self))
+        return self.subset(np.delete(np.arange(len(self)), rows).tolist())
+
+    def _remove_on_disk(self, ids, where, rows):
+        seen, what = self._on_disk.entry, ""
+
+        def select(bank):
+            if ids is not None:
+                return selecting.rows_of_ids(bank, self.name, ids)
+            if where is not None:
+                return selecting.rows_of_condition(bank, where)
+            return selecting.rows_of_positions(bank, self.name, rows, seen)
+
+        if where is not None:
+            what = f" where {where}"
+        editing.remove(self._on_disk.folder, self.name, select, what)
+        return self._opened(self._on_disk.folder, self.name)
+
+    def compact(self) -> "AnchorBank":
+        """Return the same pairs in one part: what was removed is gone from the bank's files, and so is the history.
+
+        Views that were opened before stay as they are until they are closed. A bank in memory is compact already.
+        The pictures themselves, and the cache of embeddings, which knows a picture by its checksum, are not the
+        bank's and stay.
+        """
+        if self._on_disk is None:
+            return self
+        editing.compact(self._on_disk.folder, self.name)
+        return self._opened(self._on_disk.folder, self.name)
+
+    def undo(self) -> "AnchorBank":
+        """Return the version before this one, after making it the newest on disk; what the edit added is deleted.
+
+        Raises
+        ------
+        BankError
+            If nothing is before this version, as after a build or `compact`; if this is not the newest version; or
+            if the bank is in memory: there the bank that you had before the edit is still as it was.
+        """
+        version = self._stored("has no versions: the bank that you had before the edit is as it was")
+        editing.undo(version.folder, self.name, version.entry)
+        return self._opened(version.folder, self.name)
+
+    def _stored(self, why):
+        if self._on_disk is None:
+            raise BankError(f"bank {self.name!r} is in memory only, and {why}")
+        return self._on_disk
+
+    def diff(self, other) -> pd.DataFrame:
+        """Return what changes from this bank to `other`, pairs being known by their ids.
+
+        Returns
+        -------
+        DataFrame
+            Columns ``change``, ``id``, ``caption``: the pairs ``removed`` (of this bank's order), then those
+            ``added`` and ``changed`` (in their embeddings or in a column of the table), in the order of `other`.
+
+        Raises
+        ------
+        IdentityError
+            If other encoders made the other bank.
+        """
+        self.check_encoder(other.image_encoder)
+        self.check_encoder(other.text_encoder)
+        return editing.difference(self, other)
 
 
-def _map(file):
-    """safetensors maps the file: rows come from disk when they are first touched."""
-    with safe_open(file, framework="pt") as tensors:
-        return tensors.get_tensor("embeddings")
-
-
-def _mean(matrix, block=65_536):
-    total = torch.zeros(matrix.shape[1], dtype=torch.float64)
-    for start in range(0, len(matrix), block):
-        total += matrix[start : start + block].double().sum(dim=0)
-    return (total / len(matrix)).float()
+def _warn_of_long_captions(pairs, text_encoder):
+    """Nothing is cut in silence: sentence-transformers reads a text up to a number of tokens."""
+    limit = text_encoder.model.max_seq_length
+    if limit is None:
+        return
+    candidates = [i for i, caption in enumerate(pairs.captions) if len(caption) + 2 > limit]  # a token has a character
+    if not candidates:
+        return
+    tokens = text_encoder.model.tokenizer([pairs.captions[i] for i in candidates], truncation=False, verbose=False)
+    long = [pairs.ids[i] for i, found in zip(candidates, tokens["input_ids"], strict=True) if len(found) > limit]
+    if long:
+        warnings.warn(
+            f"captions of which {text_encoder.identity.name} reads only the first {limit} tokens: "
+            f"{selecting.some(long)}; the rest of them does not count",
+            stacklevel=3,
+        )

@@ -1,4 +1,4 @@
-"""The command ``asif``: look after data and banks, classify, search, evaluate."""
+"""The command ``asif``: look after data and banks, classify, search, evaluate, follow a class."""
 
 import argparse
 import json
@@ -10,9 +10,14 @@ import warnings
 
 from .errors import AsifError, DataError
 
+CLASS_EXPORT = "class export"
+
 
 def main(argv=None) -> int:
     """Run the command; return the exit status: 0, 1 on bad input, 2 on wrong usage, 130 after Ctrl-C."""
+    argv = sys.argv[1:] if argv is None else argv
+    if argv[:2] == CLASS_EXPORT.split():  # beside `class FOLDER`, which argparse can't tell from a command in it
+        argv = [CLASS_EXPORT, *argv[2:]]
     arguments = _parser().parse_args(argv)
     warnings.showwarning = lambda message, *_, **__: print(f"asif: {message}", file=sys.stderr)
     try:
@@ -86,6 +91,7 @@ def _parser():
     _add_skip_broken(command)
     command = _command(bank_commands, "info", _bank_info, "describe a bank", "asif bank info stamps")
     command.add_argument("name", metavar="NAME", nargs="?", default="stamps")
+    _add_bank_edits(bank_commands)
 
     command = _command(
         commands, "classify", _classify, "the best of your labels for each picture, and the anchors that decided",
@@ -116,7 +122,54 @@ def _parser():
     _add_templates(command, "a photo of a {}.")
     _add_model(command)
     _add_skip_broken(command)
+
+    _add_class(commands)
     return parser
+
+
+def _add_bank_edits(commands):
+    command = _command(
+        commands, "add", _bank_add, "append captioned pictures to a bank; only these are encoded",
+        "asif bank add birds FOLDER_WITH_METADATA_CSV", "asif bank add birds FOLDER --skip-broken --json",
+    )  # fmt: skip
+    command.add_argument("name", metavar="NAME")
+    command.add_argument("folder", metavar="FOLDER", help="a folder with a captions table, as for `bank build --from`")
+    _add_device(command)
+    _add_skip_broken(command)
+    command = _command(
+        commands, "remove", _bank_remove, "remove pairs from a bank, by a condition or by id",
+        """asif bank remove birds --where "group = 'food'\"""",
+        """asif bank remove birds --where "caption like '%cat%' and length(caption) < 20\"""",
+        "asif bank remove birds --id owl.png --id crow.png",
+    )  # fmt: skip
+    command.add_argument("name", metavar="NAME")
+    which = command.add_mutually_exclusive_group(required=True)
+    which.add_argument(
+        "--where", metavar="SQL", help="condition over the columns id, caption, picture and group, text in '…'"
+    )
+    which.add_argument("--id", dest="ids", action="append", metavar="ID", help="may be repeated")
+    for name, run, summary in (
+        ("compact", _bank_compact, "delete what was removed, and the history, from a bank's files"),
+        ("history", _bank_history, "list the versions of a bank since it was built or compacted"),
+        ("undo", _bank_undo, "go back to the version of a bank before the last edit"),
+    ):
+        _command(commands, name, run, summary, f"asif bank {name} birds").add_argument("name", metavar="NAME")
+
+
+def _add_class(commands):
+    command = _command(
+        commands, "class", _class, "the progress of a class, from the files that the students handed in",
+        "asif class FOLDER", "asif class FOLDER --csv progress.csv", "asif class export COURSE --chapters 01,02",
+        "asif class ./export     (a folder of that name)",
+    )  # fmt: skip
+    command.add_argument("folder", metavar="FOLDER", help="holds NAME.json, or NAME/ with a my_progress.json inside")
+    command.add_argument("--csv", metavar="FILE", help="write one row for each student and exercise")
+    command = _command(
+        commands, CLASS_EXPORT, _class_export, "write the chapters as assignments for nbgrader",
+        "asif class export COURSE", "asif class export COURSE --chapters 01,02",
+    )  # fmt: skip
+    command.add_argument("folder", metavar="FOLDER", help="a new folder for the course")
+    command.add_argument("--chapters", metavar="NN,…", help="separated by commas (default: all)")
 
 
 def _command(commands, name, run, summary, *examples):
@@ -216,8 +269,22 @@ def _bank_build(arguments):
     for id in pairs.ids:
         if id not in built:
             print(f"left out: {id}", file=sys.stderr)
-    folder = bank.save(bank_dir(arguments.name))
-    return _describe(bank, folder), f"bank {bank.name!r}: {len(bank)} anchors, in {folder}"
+    folder = bank_dir(arguments.name)
+    _say_what_is_replaced(folder)
+    bank.save(folder)
+    return _describe(AnchorBank.load(folder), folder), f"bank {bank.name!r}: {len(bank)} anchors, in {folder}"
+
+
+def _say_what_is_replaced(folder):
+    from .anchors import AnchorBank
+    from .errors import BankError
+
+    try:
+        old = AnchorBank.load(folder)
+    except BankError:
+        return
+    if old.version > 1:
+        print(f"replacing bank {old.name!r}, which was edited: it was at version {old.version}", file=sys.stderr)
 
 
 def _bank_info(arguments):
@@ -228,17 +295,79 @@ def _bank_info(arguments):
     return about, "\n".join(f"{key:36} {value}" for key, value in about.items())
 
 
+def _bank_add(arguments):
+    from .anchors import AnchorBank
+    from .datasets import load_pairs
+    from .encoders import load_encoder
+
+    bank, pairs = AnchorBank.load(arguments.name), load_pairs(_existing_folder(arguments.folder))
+    encoders = [
+        load_encoder(identity.kind, identity.locator, device=arguments.device)
+        for identity in (bank.image_encoder, bank.text_encoder)
+    ]
+    new = bank.embed(pairs, *encoders, skip_broken=arguments.skip_broken)
+    for id in sorted(set(pairs.ids) - set(new.pairs["id"])):
+        print(f"left out: {id}", file=sys.stderr)
+    return _edited(bank.add(new), arguments, f"added {len(new)} pairs")
+
+
+def _bank_remove(arguments):
+    from .anchors import AnchorBank
+
+    bank = AnchorBank.load(arguments.name)
+    after = bank.remove(arguments.ids, where=arguments.where)
+    return _edited(
+        after, arguments, after.history()["change"].iloc[-1],
+        f"; the bytes stay in its files until: asif bank compact {arguments.name}",
+    )  # fmt: skip
+
+
+def _bank_compact(arguments):
+    from .anchors import AnchorBank
+
+    return _edited(AnchorBank.load(arguments.name).compact(), arguments, "compacted")
+
+
+def _bank_undo(arguments):
+    from .anchors import AnchorBank
+
+    bank = AnchorBank.load(arguments.name)
+    return _edited(bank.undo(), arguments, f"undone: {bank.history()['change'].iloc[-1]}")
+
+
+def _edited(bank, arguments, change, remark=""):
+    from .anchors import bank_dir
+
+    about = {
+        "name": bank.name,
+        "folder": str(bank_dir(arguments.name)),
+        "version": bank.version,
+        "anchors": len(bank),
+        "change": change,
+    }
+    return about, f"bank {bank.name!r}: {change}; {len(bank)} anchors, version {bank.version}{remark}"
+
+
+def _bank_history(arguments):
+    from .anchors import AnchorBank
+
+    rows = AnchorBank.load(arguments.name).history().to_dict("records")
+    lines = [f"{row['version']:>4}  {row['time']}  {row['count']:>9}  {row['change']}" for row in rows]
+    return rows, "\n".join(lines)
+
+
 def _describe(bank, folder):
     return {
         "name": bank.name,
         "folder": str(folder),
+        "version": bank.version,
         "anchors": len(bank),
         "groups": int(bank.pairs["group"].nunique()),
         "captions_that_repeat_an_earlier_one": int(bank.pairs["caption"].duplicated().sum()),
         "image_encoder": str(bank.image_encoder),
         "text_encoder": str(bank.text_encoder),
-        "dtype": str(bank.image.dtype).removeprefix("torch."),
-        "megabytes": round((bank.image.nbytes + bank.text.nbytes) / 1e6, 1),
+        "dtype": str(bank.dtype).removeprefix("torch."),
+        "megabytes": round(bank.megabytes, 1),
         "licence": bank.licence,
     }
 
@@ -356,6 +485,25 @@ def _evaluate(arguments):
         f"{model}, {result['image_encoder']} × {result['text_encoder']}, {result['seconds']} s"
     )
     return result, text
+
+
+def _class(arguments):
+    from .classroom import class_progress
+
+    return class_progress(arguments.folder, arguments.csv)
+
+
+def _class_export(arguments):
+    from .classroom import export
+
+    chapters = arguments.chapters and [chapter.strip() for chapter in arguments.chapters.split(",")]
+    result = export(arguments.folder, chapters)
+    lines = [
+        f"{name}: {len(tests)} tests, {sum(tests.values())} points" for name, tests in result["assignments"].items()
+    ]
+    return result, "\n".join(
+        [*lines, f"written to {result['folder']}; go there and run: nbgrader generate_assignment NAME"]
+    )
 
 
 def _existing_folder(folder):

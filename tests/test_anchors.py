@@ -6,14 +6,17 @@ from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
+import pyarrow.parquet as pq
 import pytest
 import torch
 from conftest import draw
+from safetensors.torch import load_file
 
-from asif_lib import AnchorBank, Pairs, anchors
+from asif_lib import AnchorBank, Pairs, bank_writing
 from asif_lib.encoders import load_image_encoder, load_text_encoder
 from asif_lib.errors import BankError, BrokenPicturesError, IdentityError
 from asif_lib.pictures import PictureFile
+from asif_lib.sums import exact_sum, mean_of
 
 IDENTITIES = ("image_encoder", "text_encoder")
 
@@ -91,10 +94,17 @@ def test_half_precision_stays_half_precision(bank, tmp_path, dtype):
 
 def test_a_bank_on_disk_is_no_pickle(bank, tmp_path):
     bank.save(tmp_path / "mine")
-    files = sorted(f.name for f in (tmp_path / "mine").rglob("*") if f.is_file())
+    files = sorted(f.name.split("-")[0] for f in (tmp_path / "mine").rglob("*") if f.is_file())
     assert files == [
-        "bank.json", "image-00001-of-00001.safetensors", "pairs.parquet", "text-00001-of-00001.safetensors",
+        "bank.json", "bank.json.lock", "ids.safetensors", "image.safetensors", "pairs.parquet", "state",
+        "text.safetensors",
     ]  # fmt: skip
+
+
+def test_any_safetensors_reader_reads_the_matrices(bank, tmp_path):
+    (part,) = bank.save(tmp_path / "mine").glob("part-*")
+    assert torch.equal(load_file(part / "image.safetensors")["rows"], bank.image)
+    assert torch.equal(load_file(part / "text.safetensors")["rows"], bank.text)
 
 
 @pytest.mark.skipif(not Path("/proc/self/maps").exists(), reason="needs /proc")
@@ -103,7 +113,7 @@ def test_a_bank_is_mapped_and_not_read(bank, tmp_path):
     opened = AnchorBank.load(tmp_path / "mapped")
     address = opened.image.data_ptr()
     lines = [line for line in Path("/proc/self/maps").read_text().splitlines() if "mapped/part-" in line]
-    ranges = [[int(end, 16) for end in line.split()[0].split("-")] for line in lines if "image-00001" in line]
+    ranges = [[int(end, 16) for end in line.split()[0].split("-")] for line in lines if "image.safetensors" in line]
     assert any(low <= address < high for low, high in ranges)
 
 
@@ -123,11 +133,39 @@ def test_the_means_are_of_the_banks_own_rows(bank):
     torch.testing.assert_close(bank.image_mean, bank.image.mean(dim=0))
     torch.testing.assert_close(bank.text_mean, bank.text.mean(dim=0))
     torch.testing.assert_close(bank.subset([2]).image_mean, bank.image[2])
+    with pytest.raises(BankError, match="no mean"):
+        _ = bank.subset([]).image_mean
 
 
 def test_the_mean_over_many_rows_loses_no_precision():
     matrix = torch.full((200_000, 2), 0.1, dtype=torch.float16)
-    torch.testing.assert_close(anchors._mean(matrix), matrix[0].float(), atol=1e-7, rtol=0)
+    assert torch.equal(mean_of(exact_sum(matrix), len(matrix)), matrix[0].float())
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float32, torch.float64])
+def test_a_sum_does_not_depend_on_the_order_and_can_be_undone(dtype):
+    rows = (torch.randn(5000, 7, generator=torch.Generator().manual_seed(0)) * 10.0 ** torch.arange(-3, 4)).to(dtype)
+    total = exact_sum(rows)
+    assert torch.equal(total, exact_sum(rows[torch.randperm(5000)]))
+    assert torch.equal(total - exact_sum(rows[:1000]), exact_sum(rows[1000:]))
+    torch.testing.assert_close(mean_of(total, 5000), rows.double().mean(dim=0).float(), rtol=1e-6, atol=0)
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), -float("inf"), 2.0**21])
+def test_an_embedding_that_has_no_mean_is_refused(bank, tmp_path, value):
+    bank.image[3, 2] = value
+    with pytest.raises(BankError, match="not finite, or beyond"):
+        _ = bank.image_mean
+    with pytest.raises(BankError, match="not finite, or beyond"):
+        bank.save(tmp_path / "mine")
+
+
+def test_captions_longer_than_the_encoder_reads_are_named(pairs, tiny):
+    limit = tiny[1].model.max_seq_length
+    pairs.captions[2] = "red " * limit
+    pairs.captions[4] = "red " * (limit - 2)  # fits, with the two marks around it
+    with pytest.warns(UserWarning, match=f"first {limit} tokens: {pairs.ids[2]};"):
+        AnchorBank.build(pairs, *tiny, progress=False)
 
 
 @pytest.mark.parametrize("kind", ["image", "text"])
@@ -178,7 +216,12 @@ def fail_with(error):
     return fail
 
 
-STEPS = {"shards": (anchors, "save_file"), "table": (pd.DataFrame, "to_parquet"), "last": (os, "replace")}
+STEPS = {
+    "matrices": (bank_writing, "exact_sum"),
+    "table": (pq.ParquetWriter, "write_batch"),
+    "state": (bank_writing, "save"),
+    "last": (os, "replace"),
+}
 
 
 @pytest.mark.parametrize("where", STEPS.values(), ids=STEPS)
@@ -194,17 +237,18 @@ def test_a_full_disk_leaves_the_old_bank_whole_and_nothing_else(bank, changed, t
 
 
 @pytest.mark.parametrize("where", STEPS.values(), ids=STEPS)
-def test_a_killed_write_leaves_the_old_bank_whole_and_is_cleaned_up_later(bank, changed, tmp_path, monkeypatch, where):
+def test_an_interrupted_write_leaves_the_old_bank_whole_and_nothing_else(bank, changed, tmp_path, monkeypatch, where):
     bank.save(tmp_path / "mine")
+    files = sorted((tmp_path / "mine").rglob("*"))
     with monkeypatch.context() as patch:
         patch.setattr(*where, fail_with(KeyboardInterrupt()))
         with pytest.raises(KeyboardInterrupt):
             changed.save(tmp_path / "mine")
+    assert sorted((tmp_path / "mine").rglob("*")) == files
     assert_same(AnchorBank.load(tmp_path / "mine"), bank)
     changed.save(tmp_path / "mine")
     assert_same(AnchorBank.load(tmp_path / "mine"), changed)
-    names = sorted(file.name.split("-")[0] for file in (tmp_path / "mine").iterdir())
-    assert names == ["bank.json", "part"]
+    assert len(list((tmp_path / "mine").glob("*"))) == 4
 
 
 @pytest.mark.parametrize("where", STEPS.values(), ids=STEPS)
@@ -260,10 +304,10 @@ def change(folder, **values):
     (folder / "bank.json").write_text(json.dumps({**about, **values}))
 
 
-@pytest.mark.parametrize("version", [0, 2, None, "1"])
+@pytest.mark.parametrize("version", [0, 1, 3, None, "2"])
 def test_another_format_is_refused(bank, tmp_path, version):
     change(bank.save(tmp_path / "mine"), format=version)
-    with pytest.raises(BankError, match=f"format {version}, not 1; build the bank again"):
+    with pytest.raises(BankError, match=f"format {version}, not 2; build the bank again: asif bank build"):
         AnchorBank.load(tmp_path / "mine")
 
 
@@ -283,13 +327,19 @@ def test_a_description_with_unknown_fields_of_an_encoder_is_refused(bank, tmp_pa
         AnchorBank.load(tmp_path / "mine")
 
 
-SHARDS = ["image-00001-of-00001.safetensors", "text-00001-of-00001.safetensors", "pairs.parquet"]
+FILES = [
+    "part-*/image.safetensors",
+    "part-*/text.safetensors",
+    "part-*/ids.safetensors",
+    "part-*/pairs.parquet",
+    "state-*",
+]
 
 
-@pytest.mark.parametrize("name", SHARDS)
+@pytest.mark.parametrize("name", FILES)
 @pytest.mark.parametrize("keep", [None, 0, 100, -1])
 def test_a_truncated_or_missing_file_is_refused(bank, tmp_path, name, keep):
-    (file,) = bank.save(tmp_path / "mine").glob(f"part-*/{name}")
+    (file,) = bank.save(tmp_path / "mine").glob(name)
     if keep is None:
         file.unlink()
     else:
@@ -299,6 +349,17 @@ def test_a_truncated_or_missing_file_is_refused(bank, tmp_path, name, keep):
 
 
 def test_files_of_another_length_are_refused(bank, tmp_path):
-    change(bank.save(tmp_path / "mine"), count=7)
-    with pytest.raises(BankError, match="do not hold 7 pairs each"):
+    about = json.loads((bank.save(tmp_path / "mine") / "bank.json").read_text(encoding="utf-8"))
+    change(tmp_path / "mine", history=[{**about["history"][0], "count": 7}])
+    with pytest.raises(BankError, match="do not hold 7 pairs"):
         AnchorBank.load(tmp_path / "mine")
+
+
+def test_a_table_that_turns_out_damaged_is_refused_when_it_is_read(bank, tmp_path):
+    (file,) = bank.save(tmp_path / "mine").glob("part-*/pairs.parquet")
+    data = bytearray(file.read_bytes())
+    data[4:40] = bytes(36)  # the first page; the footer, which `load` reads, is whole
+    file.write_bytes(data)
+    opened = AnchorBank.load(tmp_path / "mine")
+    with pytest.raises(BankError, match="is damaged.*build it again"):
+        _ = opened.pairs

@@ -1,0 +1,218 @@
+"""A bank on disk: what lies in its folder, how it is written, opened and swept.
+
+The folder holds ``bank.json``, parts and states. A part is a run of pairs, written once: the embeddings of both
+modalities and the digests of the ids as safetensors, and ``pairs.parquet``. A state is the small file of one
+version: the rows that were removed from the parts, and the sums of the rest. ``bank.json`` says which parts and
+states are valid; replacing it is the last step of every change, and atomic. What it does not name is left over
+from a change that was killed, and is deleted by the next one. No file is ever written twice, so whoever has a
+version open keeps it.
+"""
+
+import hashlib
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import torch
+from safetensors import SafetensorError, safe_open
+
+from .encoders import EncoderIdentity
+from .errors import BankError
+
+FORMAT_VERSION = 2
+MODALITIES = ("image", "text")
+BLOCK = 16_384
+"""Rows that are in memory at a time while files are written or searched."""
+
+
+@dataclass(frozen=True)
+class Part:
+    """A run of pairs as they were added: mapped matrices and an open table."""
+
+    folder: Path
+    image: torch.Tensor
+    text: torch.Tensor
+    pairs: pq.ParquetFile
+
+    def __len__(self):
+        return len(self.image)
+
+    def read(self, kind, rows) -> torch.Tensor:
+        """Read `rows`, sorted positions, of a matrix from its file."""
+        return read_rows(self.folder / f"{kind}.safetensors", rows, getattr(self, kind))
+
+
+@dataclass(frozen=True)
+class BankVersion:
+    """One version of a bank on disk, its files mapped or held open: what others do meanwhile does not touch it.
+
+    Attributes
+    ----------
+    folder : Path
+    about : dict
+        What ``bank.json`` said.
+    parts : list of Part
+    removed : ndarray of int64
+        Positions of removed rows, sorted, counted over all rows of all parts.
+    sums : dict of str to Tensor
+        `exact_sum` of the rows that are left, by modality.
+    """
+
+    folder: Path
+    about: dict
+    parts: list
+    removed: np.ndarray
+    sums: dict
+
+    @property
+    def entry(self) -> dict:
+        """The history's entry of this version."""
+        return self.about["history"][-1]
+
+    def __len__(self):
+        return self.entry["count"]
+
+    @property
+    def rows(self) -> int:
+        """Rows in the files, removed ones included."""
+        return sum(map(len, self.parts))
+
+    def live(self, start, stop) -> np.ndarray:
+        """Which of the rows `start` to `stop` are left, as bools."""
+        keep = np.ones(stop - start, bool)
+        first, last = np.searchsorted(self.removed, [start, stop])
+        keep[self.removed[first:last] - start] = False
+        return keep
+
+    def tables(self):
+        """Yield ``(position of the first row, batch of the table)``, removed rows included."""
+        start = 0
+        for part in self.parts:
+            for batch in part.pairs.iter_batches(BLOCK):
+                yield start, batch
+                start += batch.num_rows
+
+    def matrix(self, kind) -> torch.Tensor:
+        """The (n, d) embeddings: mapped where they are one part of which nothing was removed, else gathered."""
+        matrices = [getattr(part, kind) for part in self.parts]
+        if len(matrices) == 1 and not len(self.removed):
+            return matrices[0]
+        live = torch.from_numpy(self.live(0, self.rows)).split([len(matrix) for matrix in matrices])
+        return torch.cat([matrix[keep] for matrix, keep in zip(matrices, live, strict=True)])
+
+    def table(self):
+        """The table of the pairs, a DataFrame of n rows."""
+        table = pa.concat_tables([part.pairs.read() for part in self.parts])
+        if len(self.removed):
+            table = table.filter(pa.array(self.live(0, self.rows)))
+        return table.to_pandas()
+
+    def chunks(self, *, mapped=True):
+        """Yield ``({modality: rows}, batch of the table)`` of the rows that are left, block by block.
+
+        Mapped rows fill the memory with the whole file in the end, and can be had when others have deleted it.
+        """
+        starts = np.cumsum([0, *map(len, self.parts)])
+        for start, batch in self.tables():
+            keep = self.live(start, start + batch.num_rows)
+            if not keep.any():
+                continue
+            number = np.searchsorted(starts, start, side="right") - 1
+            part, here = self.parts[number], np.flatnonzero(keep) + start - starts[number]
+            if mapped:
+                rows = {kind: getattr(part, kind)[torch.from_numpy(here)] for kind in MODALITIES}
+            else:
+                rows = {kind: part.read(kind, here) for kind in MODALITIES}
+            yield rows, batch.filter(pa.array(keep))
+
+
+def open_version(folder, name) -> BankVersion:
+    """Open the newest version in `folder`.
+
+    Raises
+    ------
+    BankError
+        If there is no bank, or it is damaged or of another format.
+    """
+    about = _read_about(folder, name)
+    while True:
+        try:
+            return _open(folder, about)
+        except (OSError, SafetensorError, pa.ArrowException, ValueError, KeyError, TypeError) as error:
+            newer = _read_about(folder, name)  # somebody may have swept the files between two steps of ours
+            if newer == about:
+                raise BankError(f"{folder}: the bank is damaged ({error}); build it again") from None
+            about = newer
+
+
+def _read_about(folder, name):
+    try:
+        about = json.loads((folder / "bank.json").read_text(encoding="utf-8"))
+        found = about["format"]
+    except (FileNotFoundError, NotADirectoryError):
+        raise BankError(f"there is no bank {str(name)!r} in {folder}; run: asif bank build {name}") from None
+    except (OSError, ValueError, KeyError, TypeError):
+        raise BankError(f"{folder / 'bank.json'} is damaged; build the bank again") from None
+    if found != FORMAT_VERSION:
+        raise BankError(
+            f"{folder}: has bank format {found}, not {FORMAT_VERSION}; build the bank again: asif bank build {name}"
+        )
+    return about
+
+
+def _open(folder, about):
+    identities(about)
+    version = about["history"][-1]
+    parts = [_open_part(folder / part) for part in about["parts"]]
+    with safe_open(folder / version["state"], framework="pt") as tensors:
+        removed = tensors.get_tensor("removed").numpy()
+        sums = {kind: tensors.get_tensor(f"{kind}_sum") for kind in MODALITIES}
+    opened = BankVersion(folder, about, parts, removed, sums)
+    if opened.rows - len(removed) != version["count"]:
+        raise ValueError(f"its files do not hold {version['count']} pairs")
+    return opened
+
+
+def _open_part(folder):
+    image, text, ids = (_map(folder / f"{name}.safetensors") for name in (*MODALITIES, "ids"))
+    pairs = pq.ParquetFile(folder / "pairs.parquet")
+    if {len(image), len(text), len(ids)} != {pairs.metadata.num_rows}:
+        raise ValueError(f"the files in {folder.name} do not hold the same number of pairs")
+    return Part(folder, image, text, pairs)
+
+
+def _map(file):
+    """safetensors maps the file: rows come from disk when they are first touched."""
+    with safe_open(file, framework="pt") as tensors:
+        return tensors.get_tensor("rows")
+
+
+def identities(about) -> list:
+    """Return the image and the text encoder that ``bank.json`` names."""
+    return [EncoderIdentity(**about[f"{kind}_encoder"]) for kind in MODALITIES]
+
+
+def read_rows(file, rows, like) -> torch.Tensor:
+    """Read `rows` (sorted positions) of a matrix with the type and width of `like`.
+
+    Reading and not mapping: each touched page of a mapped file would bring its neighbours into memory.
+    """
+    width = like.shape[1] * like.element_size()
+    data = memoryview(bytearray(len(rows) * width))
+    done = 0
+    with open(file, "rb") as source:
+        header = 8 + int.from_bytes(source.read(8), "little")
+        for run in np.split(rows, np.flatnonzero(np.diff(rows) != 1) + 1):
+            source.seek(header + int(run[0]) * width)
+            source.readinto(data[done : done + len(run) * width])
+            done += len(run) * width
+    return torch.frombuffer(data, dtype=like.dtype).reshape(-1, like.shape[1])
+
+
+def id_digests(ids) -> np.ndarray:
+    """Return 128-bit BLAKE2b digests of n strings, (n, 2) int64: what pairs are found by without reading the table."""
+    digests = b"".join(hashlib.blake2b(str(id).encode(), digest_size=16).digest() for id in ids)
+    return np.frombuffer(digests, np.int64).reshape(-1, 2)

@@ -1,0 +1,173 @@
+"""Changes of a bank's folder: under a lock, all or nothing, and on the disk before they count."""
+
+import contextlib
+import json
+import os
+import shutil
+import uuid
+from dataclasses import asdict
+from datetime import UTC, datetime
+
+import numpy as np
+import pyarrow.parquet as pq
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import save
+
+from .bank_files import FORMAT_VERSION, MODALITIES, id_digests
+from .errors import BankError
+from .files import locked
+from .sums import exact_sum
+
+_TYPES = {torch.float16: "F16", torch.bfloat16: "BF16", torch.float32: "F32", torch.float64: "F64", torch.int64: "I64"}
+
+
+@contextlib.contextmanager
+def changing(folder):
+    """Hold the bank's lock, without which nobody writes, and turn what goes wrong into one sentence.
+
+    Raises
+    ------
+    LockedError
+        If another process changes the bank, and does not end.
+    BankError
+        If the folder is read-only, or the disk is full. The bank is then as it was before.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with locked(folder / "bank.json"):
+            sweep(folder)
+            try:
+                yield
+            finally:
+                sweep(folder)
+    except (OSError, SafetensorError) as error:
+        raise BankError(
+            f"{folder}: the bank could not be written ({error}); it is as it was: make room, or make the folder "
+            f"writable, and repeat"
+        ) from None
+
+
+def sweep(folder):
+    """Delete what ``bank.json`` does not name: parts and states of a change that was killed, undone or compacted."""
+    try:
+        about = json.loads((folder / "bank.json").read_text(encoding="utf-8"))
+        named = {*about["parts"], *(entry["state"] for entry in about["history"])}
+    except (OSError, ValueError, KeyError, TypeError):
+        named = set()  # no bank yet, or of another format; only what replaces it is of use
+        if (folder / "bank.json").exists():
+            return
+    for file in folder.iterdir():
+        if file.name.startswith(("part-", "state-", "bank.json-")) and file.name not in named:
+            shutil.rmtree(file, ignore_errors=True) if file.is_dir() else file.unlink(missing_ok=True)
+
+
+def write_part(folder, chunks, *, count, like, schema):
+    """Write `count` pairs, which come block by block, into a new part.
+
+    Parameters
+    ----------
+    folder : Path
+        The bank's.
+    chunks : iterable of ({modality: Tensor}, pyarrow.RecordBatch)
+    like : dict of str to Tensor
+        For each modality a matrix of the same type and width.
+    schema : pyarrow.Schema
+        Of the table.
+
+    Returns
+    -------
+    name : str
+    sums : dict of str to Tensor
+        `exact_sum` of the rows.
+    """
+    part = folder / f"part-{uuid.uuid4().hex[:12]}"
+    part.mkdir(parents=True)
+    sums = {kind: torch.zeros(2, like[kind].shape[1], dtype=torch.int64) for kind in MODALITIES}
+    with contextlib.ExitStack() as stack:
+        files = {
+            kind: stack.enter_context(_matrix_file(part / f"{kind}.safetensors", like[kind], count))
+            for kind in MODALITIES
+        }
+        digests = torch.empty(0, 2, dtype=torch.int64)
+        ids = stack.enter_context(_matrix_file(part / "ids.safetensors", digests, count))
+        table = pq.ParquetWriter(stack.enter_context(_synced(part / "pairs.parquet")), schema)
+        stack.callback(table.close)
+        for rows, batch in chunks:
+            for kind in MODALITIES:
+                files[kind].write(rows[kind].contiguous().view(torch.uint8).numpy())
+                sums[kind] += exact_sum(rows[kind])
+            ids.write(id_digests(batch.column("id").to_pylist()))
+            table.write_batch(batch)
+    return part.name, sums
+
+
+def write_state(folder, removed, sums) -> str:
+    """Write the rows that are removed and the sums of the others; return the file's name."""
+    name = f"state-{uuid.uuid4().hex[:12]}.safetensors"
+    tensors = {"removed": torch.from_numpy(removed), **{f"{kind}_sum": sums[kind] for kind in MODALITIES}}
+    with _synced(folder / name) as file:
+        file.write(save(tensors))
+    return name
+
+
+def write_about(folder, about):
+    """Replace ``bank.json``: from here on the change is done, and cannot get lost."""
+    temporary = folder / f"bank.json-{uuid.uuid4().hex[:12]}"
+    with _synced(temporary) as file:
+        file.write(json.dumps(about, indent=2, ensure_ascii=False).encode())
+    os.replace(temporary, folder / "bank.json")
+    descriptor = os.open(folder, os.O_RDONLY)  # a rename is on the disk when its folder is
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def write_bank(folder, name, licence, identities, chunks, *, count, like, schema):
+    """Write a bank at version 1 over what is in `folder`, under its lock. The parameters are those of `write_part`."""
+    part, sums = write_part(folder, chunks, count=count, like=like, schema=schema)
+    about = {
+        "format": FORMAT_VERSION,
+        "name": name,
+        "licence": licence,
+        "dtype": str(like["image"].dtype).removeprefix("torch."),
+        **{f"{kind}_encoder": asdict(identity) for kind, identity in zip(MODALITIES, identities, strict=True)},
+        "parts": [part],
+        "history": [],
+    }
+    add_version(folder, about, f"built of {count} pairs", count, np.empty(0, np.int64), sums)
+
+
+def add_version(folder, about, change, count, removed, sums, *, forget=False):
+    """Commit a version over `about`, which says the parts and what was before; `forget` drops the history."""
+    entry = {
+        "version": about["history"][-1]["version"] + 1 if about["history"] else 1,
+        "time": datetime.now(UTC).isoformat(timespec="seconds"),
+        "change": change,
+        "count": count,
+        "parts": len(about["parts"]),
+        "state": write_state(folder, removed, sums),
+    }
+    write_about(folder, {**about, "history": [*([] if forget else about["history"]), entry]})
+
+
+@contextlib.contextmanager
+def _matrix_file(path, like, count):
+    """A safetensors file with one matrix ``rows``, written block by block; its library writes whole tensors only."""
+    size = count * like.shape[1] * like.element_size()
+    header = {"rows": {"dtype": _TYPES[like.dtype], "shape": [count, like.shape[1]], "data_offsets": [0, size]}}
+    header = json.dumps(header).encode()
+    header += b" " * (-len(header) % 8)  # the format wants the data aligned
+    with _synced(path) as file:
+        file.write(len(header).to_bytes(8, "little") + header)
+        yield file
+
+
+@contextlib.contextmanager
+def _synced(path):
+    """A file that is on the disk, and not only in its cache, when the block ends."""
+    with open(path, "wb") as file:
+        yield file
+        file.flush()
+        os.fsync(file.fileno())

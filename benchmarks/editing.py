@@ -1,0 +1,191 @@
+"""Editing a bank on disk: add, remove and undo 10,000 pairs against building the bank again from its embeddings.
+
+The bank is made up: embeddings at random, 768 and 384 dimensions, half precision. Each edit and the rebuild runs in
+a process of its own, with what it reads in the page cache, and waits until what it wrote is on the disk. Prints, or
+with ``--json`` gives as one JSON object, for two sizes of the bank, the seconds, the memory (the highest resident
+set less that of the same process before the edit) and the ratio to the rebuild: ``AnchorBank.save`` of the bank as
+it is after the edit. As a bound that no way of rebuilding can beat, ``copy`` only copies the bank's files.
+
+    python benchmarks/editing.py --folder /path/with/space --pairs 1600000        (needs 2.5 times the bank, 9.5 GB)
+"""
+
+import argparse
+import json
+import os
+import platform
+import shutil
+import statistics
+import sys
+import time
+import traceback
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import torch
+
+from asif_lib import AnchorBank, EncoderIdentity
+
+BYTES_PER_PAIR = 2 * (768 + 384) + 16 + 60
+IMAGE = EncoderIdentity("image", "made up", "seed", "0" * 64, "none", 768)
+TEXT = EncoderIdentity("text", "made up", "seed", "1" * 64, "none", 384)
+
+
+def pairs(first, last):
+    """A bank in memory of the pairs number `first` to `last`."""
+    generator = torch.Generator().manual_seed(first)
+    image, text = (torch.randn(last - first, i.dim, generator=generator) for i in (IMAGE, TEXT))
+    image, text = ((z / z.norm(dim=1, keepdim=True)).half() for z in (image, text))
+    numbers = range(first, last)
+    table = {
+        "id": [f"shard-{i // 10_000:05}/{i:09}.jpg" for i in numbers],
+        "caption": [f"a made up caption of picture number {i}" for i in numbers],
+        "picture": "",
+        "group": [f"group {i % 100}" for i in numbers],
+    }
+    return AnchorBank("made up", image, text, pd.DataFrame(table), IMAGE, TEXT)
+
+
+def make(folder, count, block=50_000):
+    """A bank of `count` pairs in `folder`, made by blocks, so that it may be larger than memory."""
+    pairs(0, min(block, count)).save(folder)
+    bank = AnchorBank.load(folder)
+    for first in range(block, count, block):
+        bank = bank.add(pairs(first, min(first + block, count)))
+    bank.compact()
+
+
+# -- one step, in its own process ------------------------------------------------------------------------
+
+
+def prepare(what, folder, count, edited):
+    """What a step needs before the clock runs: the new pairs, or which to remove. Returns the step."""
+    bank, other = AnchorBank.load(folder), folder.with_name("again")
+    if what == "add":
+        new = pairs(count, count + edited)
+        return lambda: AnchorBank.load(folder).add(new)
+    chosen = np.random.default_rng(0).choice(count, edited, replace=False)
+    ids = [f"shard-{i // 10_000:05}/{i:09}.jpg" for i in chosen]
+    return {
+        "remove": lambda: AnchorBank.load(folder).remove(ids),
+        "remove where": lambda: AnchorBank.load(folder).remove(where="group = 'group 7'"),
+        "undo": lambda: AnchorBank.load(folder).undo(),
+        "compact": lambda: AnchorBank.load(folder).compact(),
+        "rebuild": lambda: bank.save(other),
+        "copy": lambda: copy(folder, other),
+    }[what]
+
+
+def copy(folder, other):
+    shutil.copytree(folder, other)
+    for file in filter(Path.is_file, other.rglob("*")):
+        with open(file, "rb") as copied:
+            os.fsync(copied.fileno())
+
+
+def measured(what, folder, count, edited):
+    """Seconds, and the resident memory that the step takes beyond what the process has before it, in MB."""
+    step = prepare(what, folder, count, edited)
+    os.sync()  # what was written before is not this step's to wait for
+    before = memory("VmRSS")
+    Path("/proc/self/clear_refs").write_text("5")  # Linux: forget the highest value so far
+    start = time.perf_counter()
+    step()
+    seconds = time.perf_counter() - start
+    return {"seconds": seconds, "memory_mb": memory("VmHWM") - before}
+
+
+def memory(key):
+    lines = dict(line.split(":", 1) for line in Path("/proc/self/status").read_text().splitlines())
+    return int(lines[key].split()[0]) / 1024
+
+
+def in_process(function, *arguments):
+    """The value of a function that runs in a fork of this process, which so stays small and warm."""
+    reading, writing = os.pipe()
+    process = os.fork()
+    if process == 0:
+        try:
+            os.write(writing, json.dumps(function(*arguments)).encode())
+            os._exit(0)
+        except BaseException:
+            traceback.print_exc()
+        finally:
+            os._exit(1)
+    os.close(writing)
+    with open(reading, "rb") as pipe:
+        value = pipe.read()
+    if os.waitpid(process, 0)[1]:
+        sys.exit(f"{function.__name__}{arguments} failed")
+    return json.loads(value)
+
+
+# -- all of them -----------------------------------------------------------------------------------------
+
+
+def measure(folder, count, edited, runs):
+    """Seconds and memory of each step at one size, the median of `runs` for the edits."""
+    bank = folder / f"bank-{count}"
+
+    def run(what):
+        shutil.rmtree(folder / "again", ignore_errors=True)
+        return in_process(measured, what, bank, count, edited)
+
+    in_process(make, bank, count)
+    steps = {"rebuild": [], "copy": [], "add": [], "undo": [], "remove": [], "remove where": []}
+    steps["rebuild"].append(run("rebuild"))
+    steps["copy"].append(run("copy"))
+    for _ in range(runs):
+        for edit in ("add", "remove", "remove where"):
+            steps[edit].append(run(edit))
+            steps["undo"].append(run("undo"))
+    run("remove")
+    steps["compact"] = [run("compact")]
+    shutil.rmtree(folder / "again", ignore_errors=True)
+    size = sum(file.stat().st_size for file in bank.rglob("*"))
+    shutil.rmtree(bank)
+    result = {"pairs": count, "gigabytes": round(size / 1e9, 2)}
+    for what, runs in steps.items():
+        medians = {key: statistics.median(m[key] for m in runs) for key in ("seconds", "memory_mb")}
+        result[what] = {"seconds": round(medians["seconds"], 3), "memory_mb": round(medians["memory_mb"], 1)}
+    for what in ("add", "remove", "remove where", "undo"):
+        for peer in ("rebuild", "copy"):
+            result[what][f"ratio_to_{peer}"] = round(result[peer]["seconds"] / result[what]["seconds"], 1)
+    return result
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument(
+        "--folder", type=Path, required=True, help="a folder with enough space; what is made is deleted"
+    )
+    parser.add_argument("--pairs", type=int, default=1_600_000)
+    parser.add_argument("--edited", type=int, default=10_000)
+    parser.add_argument("--runs", type=int, default=5)
+    parser.add_argument("--json", action="store_true")
+    arguments = parser.parse_args()
+    torch.set_num_threads(1)  # threads and forks do not mix
+    arguments.folder.mkdir(parents=True, exist_ok=True)
+    free, needed = shutil.disk_usage(arguments.folder).free, 2.5 * arguments.pairs * BYTES_PER_PAIR
+    if free < needed:
+        parser.error(f"{arguments.folder} has {free / 1e9:.1f} GB free; {needed / 1e9:.1f} GB are needed")
+    sizes = [arguments.pairs // 4, arguments.pairs]
+    result = {
+        "edited": arguments.edited,
+        "runs": arguments.runs,
+        "machine": f"{platform.machine()}, torch {torch.__version__}",
+        "sizes": [measure(arguments.folder, count, arguments.edited, arguments.runs) for count in sizes],
+    }
+    if arguments.json:
+        print(json.dumps(result, indent=2))
+        return
+    for size in result["sizes"]:
+        print(f"{size['pairs']:,} pairs, {size['gigabytes']} GB; {arguments.edited:,} edited")
+        for what, found in size.items():
+            if isinstance(found, dict):
+                ratios = [f"{found[key]:8.1f} × {key[9:]}" for key in found if key.startswith("ratio")]
+                print(f"  {what:13} {found['seconds']:8.3f} s {found['memory_mb']:8.1f} MB  {'  '.join(ratios)}")
+
+
+if __name__ == "__main__":
+    main()

@@ -56,7 +56,8 @@ class SparseVectors:
         q, k = self.indices.shape
         rows = np.arange(0, q * k + 1, k, dtype=np.int64)
         matrix = (self.values.numpy().ravel(), self.indices.numpy().ravel(), rows)
-        return scipy.sparse.csr_array(matrix, shape=(q, self.n))
+        # A copy: scipy sorts a matrix in place, and would sort the values here and not their indices.
+        return scipy.sparse.csr_array(matrix, shape=(q, self.n), copy=True)
 
     def to_dense(self) -> torch.Tensor:
         """Return the vectors as a (q, n) float32 matrix."""
@@ -101,7 +102,7 @@ def sparsify(relative, k, p) -> SparseVectors:
     """
     check_k_p(k, p, relative.shape[1])
     values, indices = relative.topk(int(k), dim=1)
-    return _finish(values, indices, p, relative.shape[1])
+    return power_and_normalise(values, indices, p, relative.shape[1])
 
 
 def sparse_relative_representation(z, anchors, k, p, *, mean=None, device="cpu", block=ANCHOR_BLOCK) -> SparseVectors:
@@ -128,10 +129,27 @@ def sparse_relative_representation(z, anchors, k, p, *, mean=None, device="cpu",
     ParameterError
         If k or p is out of range, the dimensions differ, or a vector holds NaN.
     """
+    check_k_p(k, p, len(anchors))
+    values, indices = nearest_anchors(z, anchors, int(k), mean=mean, device=device, block=block)
+    return power_and_normalise(values, indices, p, len(anchors))
+
+
+def nearest_anchors(z, anchors, k, *, mean=None, device="cpu", block=ANCHOR_BLOCK):
+    """Return the k largest cosines of each row of `z` (q, d) with the anchors (n, d), and which anchors these are.
+
+    Returns
+    -------
+    values : Tensor of shape (q, k), float32
+        The largest first.
+    indices : Tensor of shape (q, k), int64
+
+    Raises
+    ------
+    ParameterError
+        If the dimensions differ, or a vector holds NaN.
+    """
     check_dimensions(z, anchors)
     q, n = len(z), len(anchors)
-    check_k_p(k, p, n)
-    k = int(k)
     mean = None if mean is None else mean.to(device)
     queries = unit_rows(z.to(device), mean)
     values = torch.full((q, k), -torch.inf, device=device)
@@ -144,10 +162,11 @@ def sparse_relative_representation(z, anchors, k, p, *, mean=None, device="cpu",
             best, where = tile.topk(min(k, tile.shape[1]), dim=1)  # the last block may be narrower than k
             values[rows], order = torch.cat([values[rows], best], dim=1).topk(k, dim=1)
             indices[rows] = torch.cat([indices[rows], where + start], dim=1).gather(1, order)
-    return _finish(values, indices, p, n)
+    return values, indices
 
 
-def _finish(values, indices, p, n):
+def power_and_normalise(values, indices, p, n) -> SparseVectors:
+    """Make SparseVectors in `n` dimensions of the kept cosines `values` (q, k) at `indices` (q, k)."""
     values = values.clamp_min(0)
     # Dividing by the largest first changes nothing after the normalisation, and keeps a large p from
     # underflowing to a vector of zeros.

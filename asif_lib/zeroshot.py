@@ -106,8 +106,20 @@ class ASIF:
         mean = (self.bank.image_mean if kind == "image" else self.bank.text_mean) if self.center else None
         if isinstance(items, SparseVectors):
             return items
-        z = items if isinstance(items, torch.Tensor) else embed(self.encoder(kind), items, progress=progress)
+        z = self.embeddings(kind, items, progress=progress)
         return sparse_relative_representation(z, anchors, self.k, self.p, mean=mean, device=self.device)
+
+    def embeddings(self, kind, items, *, progress=False) -> torch.Tensor:
+        """Return the embeddings of ``"image"`` or ``"text"`` items; a Tensor is taken to be just that.
+
+        Raises
+        ------
+        ParameterError
+            If the items are SparseVectors, which no longer hold them.
+        """
+        if isinstance(items, SparseVectors):
+            raise ParameterError("SparseVectors no longer hold the embeddings that this needs; give it those")
+        return items if isinstance(items, torch.Tensor) else embed(self.encoder(kind), items, progress=progress)
 
     def similarity(self, pictures, texts) -> torch.Tensor:
         """Return the (q, t) float32 scores of q pictures and t texts (items, embeddings or SparseVectors)."""

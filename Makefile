@@ -1,6 +1,6 @@
 # make workbook   set up, run all chapters, write the report      (DEVICE=cpu|cuda|mps|auto, PROFILE=offline|hub)
 # make test       set up, run the tests
-# make lab        set up, open JupyterLab
+# make lab        set up, open JupyterLab on work/, a student's own copies of the chapters
 # Each does all the set-up that it needs, and reuses what is there.
 
 PYTHON  ?= python3
@@ -16,24 +16,29 @@ STAMP   := $(VENV)/.installed
 export HF_HUB_DISABLE_TELEMETRY := 1
 export TOKENIZERS_PARALLELISM := false
 
-.PHONY: workbook test lab setup notebooks readme lint bench clean
+.PHONY: workbook test lab setup browser notebooks readme lint bench clean
 
 workbook: setup
 	$(BIN)/python -m asif_lib.report --device $(DEVICE) --profile $(PROFILE)
 
-test: setup
+test: setup browser
 	$(BIN)/python -m ruff check .
 	$(BIN)/python -m asif_lib.editions check
 	DEVICE=$(DEVICE) $(BIN)/python -m pytest $(PYTEST_ARGS)
 
 lab: setup
-	$(BIN)/jupyter lab notebooks $(if $(filter 0,$(shell id -u)),--allow-root) $(LAB_ARGS)
+	$(BIN)/python -m asif_lib.workspace work
+	JUPYTER_CONFIG_PATH=.jupyter $(BIN)/jupyter lab work $(if $(filter 0,$(shell id -u)),--allow-root) $(LAB_ARGS)
 
 setup: $(STAMP)
 	@echo "set-up: packages are in $(VENV), data and banks in $(CACHE)"
 	@$(ASIF) data $(DATA) > /dev/null
 	@if $(ASIF) bank info stamps > /dev/null 2>&1; then echo "bank stamps: already here"; \
 	else $(ASIF) bank build stamps --device $(DEVICE); fi
+
+# a Chromium for the tests in a browser: the one that is there, else Debian's; without one they are skipped
+browser: $(STAMP)
+	@$(BIN)/python tests/chromium.py
 
 $(STAMP): pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.version_info >= (3, 11) or sys.exit("the workbook needs Python 3.11 or newer; this is " + sys.version.split()[0] + "; name another with: make PYTHON=python3.12")'

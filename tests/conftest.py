@@ -1,12 +1,15 @@
 """What the tests share: the real encoders and stamps, once per session, and tiny made ones."""
 
 import os
+from collections import Counter
 
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+os.environ["ASIF_PROGRESS"] = ""  # a check that a test calls is nobody's progress
 
 import pytest
 import timm
 import torch
+from chromium import HOW, find_chromium
 from PIL import Image, ImageDraw
 
 from asif_lib import AnchorBank, load_image_encoder, load_pairs, load_text_encoder
@@ -119,3 +122,41 @@ def make_sentence_transformer(folder, pooling="mean", dense=None):
 @pytest.fixture(scope="session")
 def sentence_transformer_folder(tmp_path_factory):
     return make_sentence_transformer(tmp_path_factory.mktemp("text") / "tiny-bert")
+
+
+@pytest.fixture(scope="module")
+def browser():
+    """A headless Chromium with a made-up camera, as Playwright's Browser.
+
+    Once per module, not per session: while Playwright's synchronous API is open, its event loop counts as running
+    in this thread, and other tests could not start one.
+    """
+    executable = find_chromium()
+    if executable is None:
+        say = pytest.fail if os.environ.get("ASIF_REQUIRE_BROWSER") else pytest.skip
+        say(f"no browser: {HOW}")
+    from playwright.sync_api import sync_playwright
+
+    arguments = ["--disable-gpu", "--disable-background-networking", "--disable-component-update", "--no-first-run"]
+    arguments += ["--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream"]
+    if os.getuid() == 0:  # Chromium's sandbox refuses root
+        arguments.append("--no-sandbox")
+    with sync_playwright() as playwright:
+        chromium = playwright.chromium.launch(executable_path=executable, args=arguments)
+        yield chromium
+        chromium.close()
+
+
+WRONG_SOLUTIONS = Counter()
+
+
+@pytest.fixture
+def wrong_solutions():
+    """Counts of the wrong solutions of exercises; the end of the test report tells them."""
+    return WRONG_SOLUTIONS
+
+
+def pytest_terminal_summary(terminalreporter):
+    if WRONG_SOLUTIONS:
+        counts = ", ".join(f"{count} {what}" for what, count in WRONG_SOLUTIONS.items())
+        terminalreporter.write_line(f"wrong solutions of exercises: {counts}")

@@ -1,12 +1,16 @@
 """The files that set the workbook up agree with each other."""
 
+import importlib.metadata
+import json
 import re
 import subprocess
 import sys
 import tomllib
 import zipfile
+from pathlib import Path
 
 import pytest
+from packaging.specifiers import SpecifierSet
 
 from asif_lib.paths import ROOT
 
@@ -25,7 +29,7 @@ def ranges(requirements):
 def test_environment_yml_asks_for_the_same_ranges(project):
     lines = re.findall(r"^ +- ([\w-]+[<>=].*)$", (ROOT / "environment.yml").read_text(), flags=re.M)
     conda = ranges(lines)
-    assert conda.pop("python") == project["requires-python"]
+    assert SpecifierSet(project["requires-python"]).contains(conda.pop("python").removeprefix("="))
     ours = {CONDA_NAMES.get(name, name): spec for name, spec in ranges(project["dependencies"]).items()}
     assert conda == ours
 
@@ -58,7 +62,7 @@ def test_makefile_offers_the_three_ways_in():
     makefile = (ROOT / "Makefile").read_text()
     readme = (ROOT / "README.md").read_text()
     for target in ("workbook", "test", "lab"):
-        assert re.search(rf"^{target}: setup$", makefile, flags=re.M)
+        assert re.search(rf"^{target}: setup\b", makefile, flags=re.M)
         assert f"make {target}" in readme
 
 
@@ -79,3 +83,12 @@ def test_a_wheel_carries_the_catalogue(tmp_path):
     wheel = next(WheelBuilder(str(ROOT)).build(directory=str(tmp_path)))
     names = zipfile.ZipFile(wheel).namelist()
     assert "asif_lib/catalogue.toml" in names and "asif_lib/templates/style.css" in names
+
+
+def test_make_lab_keeps_nbgraders_menus_from_students():
+    files = importlib.metadata.files("nbgrader")
+    theirs = next(f for f in files if f.match("etc/jupyter/jupyter_server_config.d/nbgrader.json")).locate()
+    ours = ROOT / ".jupyter" / "jupyter_server_config.d" / "nbgrader.json"
+    on, off = (json.loads(Path(path).read_text())["ServerApp"]["jpserver_extensions"] for path in (theirs, ours))
+    assert off == dict.fromkeys(on, False)
+    assert "JUPYTER_CONFIG_PATH=.jupyter" in (ROOT / "Makefile").read_text()

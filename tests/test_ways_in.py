@@ -1,0 +1,178 @@
+"""The other ways in: what dev container, Binder and Colab are told agrees with the workbook, and works here."""
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tomllib
+import types
+from pathlib import Path
+
+import nbformat
+import pytest
+from IPython.core.interactiveshell import InteractiveShell
+from jupyter_server.serverapp import DEFAULT_JUPYTER_SERVER_PORT
+from packaging.specifiers import SpecifierSet
+
+from asif_lib.editions import CHAPTERS
+from asif_lib.paths import ROOT, cache_dir
+
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+CHAPTER_FILES = sorted((ROOT / "notebooks").glob(f"{CHAPTERS}.ipynb"))
+
+
+@pytest.fixture(scope="module")
+def project():
+    return tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+
+
+@pytest.fixture(scope="module")
+def owner_and_name(project):
+    """``OWNER/NAME`` of the address that is set in one place, pyproject.toml."""
+    return re.fullmatch(r"https://github\.com/([\w.-]+/[\w.-]+)", project["urls"]["Repository"])[1]
+
+
+# -- dev container
+
+
+@pytest.fixture(scope="module")
+def container():
+    return json.loads((ROOT / ".devcontainer" / "devcontainer.json").read_text(encoding="utf-8"))
+
+
+def test_dev_container_has_a_python_that_the_workbook_accepts(container, project):
+    version = re.fullmatch(r"python:(\d+\.\d+)-[a-z]+", container["image"])[1]
+    assert SpecifierSet(project["requires-python"]).contains(version)
+
+
+def test_dev_container_sets_up_with_make(container, tmp_path):
+    """As `make` would do it in a fresh checkout: the packages first, then data and bank."""
+    make, *targets = container["postCreateCommand"].split()
+    assert make == "make" and targets
+    run = subprocess.run([make, "--dry-run", *targets], cwd=_checkout(tmp_path), capture_output=True, text=True)
+    assert run.returncode == 0, run.stderr
+    steps = ["-m venv", "pip install", "asif data stamps fashion_mnist", "asif bank build stamps"]
+    places = [run.stdout.index(step) for step in steps]
+    assert places == sorted(places)
+    interpreter = container["customizations"]["vscode"]["settings"]["python.defaultInterpreterPath"]
+    assert f"{interpreter.removeprefix('${containerWorkspaceFolder}/')} -m pip install" in run.stdout
+
+
+def test_dev_container_forwards_the_port_of_jupyterlab(container):
+    assert container["forwardPorts"] == [DEFAULT_JUPYTER_SERVER_PORT]
+
+
+# -- Binder
+
+
+def test_binder_finds_its_files_at_the_root(project):
+    """A folder `binder` or `.binder` would hide them; a range of Pythons would not choose a base environment."""
+    assert not (ROOT / "binder").exists() and not (ROOT / ".binder").exists()
+    version = re.search(r"^  - python=([\d.]+)$", (ROOT / "environment.yml").read_text(), flags=re.M)[1]
+    assert SpecifierSet(project["requires-python"]).contains(version)
+    assert os.access(ROOT / "postBuild", os.X_OK)
+
+
+def test_binder_stops_at_the_first_failure(tmp_path):
+    run = _post_build(tmp_path, '#!/bin/sh\necho "$@"; test "$1" != data\n')
+    assert run.returncode == 1 and run.stdout == "data stamps fashion_mnist\n"
+
+
+def test_binder_makes_the_bank(tmp_path):
+    """The real command, on data and embeddings that are here already."""
+    cache = tmp_path / "cache"
+    cache.mkdir()
+    (cache / "datasets").symlink_to(cache_dir().resolve() / "datasets")
+    shutil.copytree(cache_dir() / "embeddings", cache / "embeddings")
+    asif = f'#!/bin/sh\nexec {sys.executable} -c "from asif_lib.cli import main; raise SystemExit(main())" "$@"\n'
+    run = _post_build(tmp_path, asif, ASIF_CACHE=str(cache))
+    assert run.returncode == 0, run.stderr
+    assert "793 anchors" in run.stdout and (cache / "banks" / "stamps" / "bank.json").exists()
+
+
+def _checkout(folder):
+    """A checkout in which nothing has been set up yet, as far as make looks at one."""
+    for name in ("Makefile", "pyproject.toml"):
+        shutil.copy(ROOT / name, folder)
+    return folder
+
+
+def _post_build(folder, asif, **environment):
+    """Run a copy of postBuild with `asif`, a shell script, as the command of that name."""
+    shutil.copy(ROOT / "postBuild", folder)
+    commands = folder / "bin"
+    commands.mkdir()
+    (commands / "asif").write_text(asif)
+    (commands / "asif").chmod(0o755)
+    path = f"{commands}{os.pathsep}{os.environ['PATH']}"
+    environment = os.environ | environment | {"PATH": path}
+    return subprocess.run([folder / "postBuild"], cwd=folder, env=environment, capture_output=True, text=True)
+
+
+# -- Colab
+
+
+@pytest.fixture
+def colab_cell():
+    """Text of the cell that sets a chapter up on Colab."""
+    return next(text for text in _code_cells(CHAPTER_FILES[0]) if "google.colab" in text)
+
+
+def _code_cells(notebook: Path):
+    return [cell.source for cell in nbformat.read(notebook, as_version=4).cells if cell.cell_type == "code"]
+
+
+@pytest.mark.parametrize("chapter", CHAPTER_FILES, ids=lambda path: path.stem)
+def test_every_chapter_sets_itself_up_on_colab_before_it_imports_the_library(chapter, project):
+    cells = _code_cells(chapter)
+    assert f'"git+{project["urls"]["Repository"]}"' in cells[0] and "google.colab" in cells[0]
+    assert "asif_lib" not in cells[0]
+
+
+@pytest.fixture
+def shell():
+    """An IPython in which ``%pip`` and ``!`` are written down, not done."""
+    shell = InteractiveShell()
+    shell.done = []
+    shell.register_magic_function(lambda line: shell.done.append(f"pip {line}"), "line", "pip")
+    shell.system = shell.done.append
+    return shell
+
+
+def test_colab_cell_installs_and_fetches_on_colab(colab_cell, shell, project, monkeypatch):
+    google, colab, output = (types.ModuleType(name) for name in ("google", "google.colab", "google.colab.output"))
+    google.colab, colab.output = colab, output
+    output.enable_custom_widget_manager = lambda: shell.done.append("widgets")
+    for module in (google, colab, output):
+        monkeypatch.setitem(sys.modules, module.__name__, module)
+    shell.run_cell(colab_cell).raise_error()
+    install, fetch, widgets = shell.done
+    assert install.startswith("pip install ") and project["urls"]["Repository"] in install
+    assert fetch == "asif data stamps fashion_mnist" and widgets == "widgets"
+
+
+def test_colab_cell_does_nothing_elsewhere(colab_cell, shell):
+    shell.run_cell(colab_cell).raise_error()
+    assert shell.done == []
+
+
+# -- README
+
+
+def test_badges_of_the_readme_open_chapters_of_this_repository(owner_and_name):
+    colab = re.findall(r"https://colab\.research\.google\.com/github/([^/]+/[^/]+)/blob/main/([^)\s]+)", README)
+    binder = re.findall(r"https://mybinder\.org/v2/gh/([^/]+/[^/]+)/main\?urlpath=lab/tree/([^)\s]+)", README)
+    assert colab and binder
+    for repository, notebook in colab + binder:
+        assert repository == owner_and_name and (ROOT / notebook) in CHAPTER_FILES
+    assert set(re.findall(r"github\.com/([\w.-]+/asif-workbook)", README)) <= {owner_and_name}
+
+
+def test_readme_tells_a_fork_where_its_address_is_set():
+    section = re.search(r"^## Other ways in$(.+?)^## ", README, flags=re.M | re.S)[1]
+    assert any(
+        "fork" in sentence and "pyproject.toml" in sentence and "make notebooks" in sentence
+        for sentence in " ".join(section.split()).split(". ")
+    )

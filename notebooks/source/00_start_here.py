@@ -43,6 +43,8 @@ from asif_lib import (
 from asif_lib.checks import check_cosine, check_shares
 from asif_lib.evaluation import mean_with_interval
 from asif_lib.figures import deciding_anchors, score_table, show, show_pictures, two_profiles, use_style
+from asif_lib.progress import show_progress
+from asif_lib.widgets import your_picture
 
 use_style()
 names = {
@@ -131,7 +133,7 @@ show(
 # similar to it? Which will the text encoder find similar to the words “a photo of a kangaroo”? Will the
 # strongest be the same on both sides?
 
-# %%
+# %% tags=["figure"]
 labels = {
     "animals": "kangaroo",
     "clothes": "cowboy hat",
@@ -452,6 +454,20 @@ for label, score in sorted(zip(my_labels, mine.scores[0].tolist(), strict=True),
 # %% [markdown]
 # Is the label on top the one that you would have chosen? If not, look back at the anchors of this picture in
 # the figure with the bars: there the answer was made.
+#
+# And now a picture of your own, from a file or from the camera, against labels of your own. The pictures stay on
+# this machine.
+
+# %%
+your_picture(model, ["kangaroo", "dog", "mug", "face"])
+
+# %% [markdown]
+# ## Your progress
+#
+# What you have solved in this chapter so far:
+
+# %%
+show_progress("00")
 
 # %% [markdown]
 # ## Summary
@@ -474,3 +490,37 @@ for label, score in sorted(zip(my_labels, mine.scores[0].tolist(), strict=True),
 #
 # [01 · Encoders](01_encoders.ipynb): what does each stranger know alone, and why can the two not be compared
 # directly?
+
+# %% [markdown] tags=["teacher"]
+# ### Timing
+#
+# - **50 minutes.** Read “The trick” together 10, exercise 00.1 in pairs 8, the eight pictures with a bet on the hits 7,
+#   who decided and exercise 00.2 10, the shuffled bank 10, own labels 5.
+# - **90 minutes.** As above, then 20 minutes with pictures of the students' own (the last section), and 20 minutes in
+#   which each pair looks for a failure and explains it by the deciding anchors.
+#
+# ### What students get wrong
+#
+# - *“It was trained on the captions.”* Ask which numbers changed when the bank was built. None: it was stored.
+# - *“The score is a probability.”* The scores of one picture need not add up to 1, and there is no “none of these”. Let
+#   them give three labels that are all wrong.
+# - *Entry and contribution are mixed up.* An anchor may be first for the picture and have no share at all. Ask what it
+#   is multiplied by.
+# - *Eight of eight would prove it.* Ask how often a fair guesser of one in eight gets three right.
+#
+# ### Discussion
+#
+# 1. Why does the shuffled bank fall to chance, although both encoders are as good as before?
+#
+#    > **Answer.** All that the encoders know of each other is which picture goes with which caption. Shuffled, the two
+#    > descriptions name anchors that have nothing to do with each other.
+#
+# 2. Is a right answer for a weak reason a right answer?
+#
+#    > **Answer.** In the table it counts. In use it will fail on the next picture that shares the weak reason only, a
+#    > white background for example. ASIF at least shows it.
+#
+# 3. Whose pictures and words are in the bank, and who decides?
+#
+#    > **Answer.** Whoever collects the pairs decides what the model can say: what is not near any anchor cannot be
+#    > named. Here they are the drawings and photographs of volunteers of a children's program.

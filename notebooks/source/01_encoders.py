@@ -8,10 +8,11 @@
 # - say what identifies an encoder, and why its preprocessing belongs to it;
 # - compute a matrix of cosines and find nearest neighbours with it;
 # - judge by eye and by number whether neighbours make sense;
+# - say which changes of a picture an encoder minds, and which it does not;
 # - use controls (random weights, colours, shared words) to see what training added;
 # - explain why an image embedding and a text embedding have nothing to compare, even at equal width.
 #
-# **Minutes** 40 · **Before this** [00 · Start here](00_start_here.ipynb)
+# **Minutes** 40 to read, 45 more with the exercises · **Before this** [00 · Start here](00_start_here.ipynb)
 #
 # **What runs** The stamps of the train and validation splits; the test split is not touched. About 20 seconds
 # on 2 CPU cores. The very first time, two encoders read all pictures: allow a minute or two more.
@@ -26,7 +27,7 @@ fast = False  # True: a third of the pictures
 import numpy as np
 import torch
 from IPython.display import Markdown, display
-from PIL import Image
+from PIL import Image, ImageFilter, ImageOps
 from scipy.stats import binomtest
 from sklearn.feature_extraction.text import CountVectorizer
 from torch import Tensor
@@ -40,17 +41,26 @@ from asif_lib import (
     record,
     relative_representation,
 )
-from asif_lib.checks import check_cosine_matrix, check_mean_pooling, check_nearest_neighbours
+from asif_lib.checks import (
+    check_cosine_matrix,
+    check_disturbance,
+    check_mean_pooling,
+    check_nearest_neighbours,
+    check_same_group_share,
+    check_standardise,
+)
 from asif_lib.evaluation import mean_with_interval, paired_difference
 from asif_lib.figures import (
     bars_with_intervals,
     cosine_histograms,
     neighbour_rows,
     show,
+    show_pictures,
     use_style,
     what_the_encoder_sees,
 )
 from asif_lib.pictures import open_picture
+from asif_lib.progress import show_progress
 
 use_style()
 names = {
@@ -137,13 +147,53 @@ print(f"shape {tuple(tensor.shape)}, values from {tensor.min():.2f} to {tensor.m
 # below the figure says which values really enter: they are no colours any more. Whoever prepares pictures in
 # another way gets other embeddings, from the same weights, without any error message.
 
+# %% [markdown]
+# ### Exercise 01.1 · The last step before the encoder
+#
+# **Difficulty** ●○○○○ · **Minutes** 4
+#
+# The encoder was trained on values that lie around 0. So the last step takes a mean off each colour channel and
+# divides by a standard deviation, again one for each channel. Both come with the encoder, and they are no
+# parameters that we may choose. Fill in the one line.
+
+
+# %% tags=["exercise"]
+def standardise(pictures: Tensor, mean: Tensor, std: Tensor) -> Tensor:
+    """Take each channel's mean off and divide by its standard deviation.
+
+    pictures: shape (b, 3, h, w), float32, values from 0 to 1
+    mean, std: shape (3,), float32
+    returns: shape (b, 3, h, w), float32
+    """
+    ### BEGIN SOLUTION
+    return (pictures - mean[:, None, None]) / std[:, None, None]
+    ### END SOLUTION
+
+
+# %% tags=["check"]
+check_standardise(standardise)
+
+# %% [markdown]
+# <details><summary>Hint</summary>
+#
+# Shapes are lined up from the right: (3,) beside (b, 3, h, w) would be taken for the *width*. `mean[:, None, None]`
+# has shape (3, 1, 1), which lines up with (3, h, w).
+#
+# </details>
+# <details><summary>What you should see</summary>
+#
+# A green verdict. Our encoder's mean and standard deviation are all 0.5, so that black becomes −1 and white
+# becomes 1; others have three different means.
+#
+# </details>
+
 # %%
 picture_vectors = embed(image_encoder, stamps.pictures)
 caption_vectors = embed(text_encoder, stamps.captions)
 print(f"pictures {tuple(picture_vectors.shape)}, captions {tuple(caption_vectors.shape)}")
 
 # %% [markdown]
-# ### Exercise 01.1 · All cosines at once
+# ### Exercise 01.2 · All cosines at once
 #
 # **Difficulty** ●●○○○ · **Minutes** 6
 #
@@ -186,7 +236,7 @@ check_cosine_matrix(cosine_matrix)
 # </details>
 
 # %% [markdown]
-# ### Exercise 01.2 · Nearest neighbours
+# ### Exercise 01.3 · Nearest neighbours
 #
 # **Difficulty** ●●●○○ · **Minutes** 8
 #
@@ -296,7 +346,7 @@ display(Markdown("\n".join(lines)))
 # neighbour stands there twice, two stamps have the same caption. Later chapters take care to count that.
 
 # %% [markdown]
-# ### Exercise 01.3 · From tokens to one vector
+# ### Exercise 01.4 · From tokens to one vector
 #
 # **Difficulty** ●●●○○ · **Minutes** 8
 #
@@ -364,11 +414,51 @@ for name, mean in {"mean of the real tokens": masked, "mean of all, padding too"
 # begins and ends, and they count in the mean like all real tokens.
 
 # %% [markdown]
+# ### Exercise 01.5 · From neighbours to a number
+#
+# **Difficulty** ●●○○○ · **Minutes** 6
+#
+# Looking at five rows is no measurement. The stamps come in folders (animals, food, vehicles, …), and no encoder
+# knew them. So we can count: of all neighbours, what share is of the same group as the row that they belong to?
+#
+# **Predict first:** if groups had nothing to do with neighbours, would the share be one over the number of
+# groups?
+
+
+# %% tags=["exercise"]
+def same_group_share(neighbours: Tensor, group: Tensor) -> float:
+    """Return the share of all neighbours that are of the group of their row.
+
+    neighbours: shape (n, m), int64: positions of the m neighbours of each row
+    group: shape (n,), int64: the number of each row's group
+    returns: between 0 and 1
+    """
+    ### BEGIN SOLUTION
+    return float((group[neighbours] == group[:, None]).float().mean())
+    ### END SOLUTION
+
+
+# %% tags=["check"]
+check_same_group_share(same_group_share)
+
+# %% [markdown]
+# <details><summary>Hint</summary>
+#
+# `group[neighbours]` looks up the group of every neighbour at once: shape (n, m). Compare it with the group of the
+# row, `group[:, None]`, which has shape (n, 1). The mean of trues and falses needs `.float()` first.
+#
+# </details>
+# <details><summary>What you should see</summary>
+#
+# A green verdict. And to your prediction: a large group meets itself more often, so the share by chance is above
+# one over the number of groups. The next section takes chance as it really is.
+#
+# </details>
+
+# %% [markdown]
 # ## Is that more than colour, or words in common?
 #
-# Looking at five rows is no measurement. The stamps come in folders (animals, food, vehicles, …), and no
-# encoder knew them. So we count: **for what share of the stamps is the nearest neighbour from the same
-# group?**
+# Now we measure: **for what share of the stamps is the nearest neighbour from the same group?**
 #
 # A number means little without **controls**:
 #
@@ -380,7 +470,7 @@ for name, mean in {"mean of the real tokens": masked, "mean of all, padding too"
 # **Before you run the next cell:** sort the five rows by what you expect. Is the untrained network at chance?
 
 
-# %%
+# %% tags=["figure"]
 def colour_histogram(picture):
     """The counts of 4 × 4 × 4 colours in a small copy of the picture, shape (64,)."""
     levels = np.asarray(open_picture(picture).resize((64, 64))) // 64
@@ -424,6 +514,94 @@ for name in [*measures][:1] + [*measures][2:4]:  # all but the histogram and the
 # the group, and so does a network with random weights, since pixels still pass through it. What lies between
 # a control and its encoder is what training added. (A group can also be easy because some of its pictures
 # come from one hand and look alike. The controls profit from that too, which is one more reason to have them.)
+
+# %% [markdown]
+# ## What an encoder minds
+#
+# Cosines of other pictures tell what an encoder finds similar. One more way to ask: change the *same* picture and
+# see how far its embedding moves. We take the five stamps of above and four changes.
+#
+# **Before you run the next cell:** upside down, without colours, out of focus, or with a grey background: which
+# change moves the embeddings most? Which changes most for you?
+
+
+# %%
+def blurred(picture):
+    return picture.filter(ImageFilter.GaussianBlur(max(picture.size) / 40))
+
+
+def on_grey(picture):
+    pixels = np.asarray(picture)
+    white = (pixels > 250).all(axis=2, keepdims=True)
+    return Image.fromarray(np.where(white, 128, pixels).astype(np.uint8))
+
+
+changes = {
+    "upside down": ImageOps.flip,
+    "without colours": lambda picture: picture.convert("L").convert("RGB"),
+    "out of focus": blurred,
+    "on grey": on_grey,
+}
+originals = [open_picture(stamps.pictures[i]) for i in queries]
+gallery, titles, kept = list(originals), ["as it is"] * len(originals), {}
+for name, change in changes.items():
+    changed = [change(picture) for picture in originals]
+    moved = relative_representation(embed(image_encoder, changed, progress=False), picture_vectors[queries]).diag()
+    gallery += changed
+    titles += [f"{name}: {value:.2f}" for value in moved.tolist()]
+    kept[name] = f"{name}, cosine {moved.mean():.2f} on average"
+show(
+    show_pictures(gallery, titles, columns=len(originals)),
+    "Five stamps in five rows: as they are, upside down, without colours, out of focus, and on a grey background, each "
+    "with the cosine to the original. " + "; ".join(kept.values()) + ".",
+)
+
+# %% [markdown]
+# *What you see.* Below each picture stands the cosine of its embedding with that of the original. Out of focus, the
+# picture is as good as ever for you, and far away for this encoder, which has learned to look at textures and edges.
+# Upside down, much depends on the thing: a ball does not care.
+
+# %% [markdown]
+# ### Exercise 01.6 · A change that the encoder does not mind
+#
+# **Difficulty** ●●●●○ · **Minutes** 15
+#
+# Now the other way round, and this one is open: find a change that moves the *pixels* a lot and the *embedding*
+# hardly. Averaged over twelve stamps, the pixels must move by at least 25 of their 255 levels, and the cosine with
+# the original must stay at 0.95 or more. Any function of a picture will do that returns a picture of the same
+# size. There is more than one answer. Say beforehand why your change should work: what was the encoder trained
+# to overlook?
+
+
+# %% tags=["exercise"]
+def disturb(picture: Image.Image) -> Image.Image:
+    """Change a picture so that its pixels move a lot and its embedding hardly.
+
+    picture: RGB, size (w, h)
+    returns: RGB, size (w, h)
+    """
+    ### BEGIN SOLUTION
+    return ImageOps.mirror(picture)
+    ### END SOLUTION
+
+
+# %% tags=["check"]
+check_disturbance(disturb)
+
+# %% [markdown]
+# <details><summary>Hint</summary>
+#
+# Training shows the same picture many times, each time a little different: cut elsewhere, lighter or darker, seen in
+# a mirror, and always with the same class. `PIL.ImageOps` and `PIL.ImageEnhance` hold such changes:
+# `ImageEnhance.Contrast(picture).enhance(0.8)`, `ImageOps.mirror(picture)`, and more. Try what you know from your phone.
+#
+# </details>
+# <details><summary>What you should see</summary>
+#
+# The verdict tells both numbers, also when they do not suffice. Two very different changes can do it, one of the
+# geometry and one of the light. Then try to be greedy: how far can you move the pixels at a cosine of 0.95?
+#
+# </details>
 
 # %% [markdown]
 # ## Across the two: nothing to compare
@@ -558,6 +736,14 @@ print(f"own less others, per picture: {gap.value:+.4f} [{gap.low:+.4f}, {gap.hig
 # not.** That is the door through which ASIF enters, and the next chapter measures how wide it is.
 
 # %% [markdown]
+# ## Your progress
+#
+# What you have solved in this chapter so far:
+
+# %%
+show_progress("01")
+
+# %% [markdown]
 # ## Summary
 #
 # - An encoder is its weights, its preprocessing and its dimension; the library keeps them as its identity.
@@ -575,3 +761,46 @@ print(f"own less others, per picture: {gap.value:+.4f} [{gap.low:+.4f}, {gap.hig
 #
 # A map made *with* captioned pictures is another matter. [02 · Anchors](02_anchors.ipynb) asks whether pictures
 # that are similar have captions that are similar, which is all that ASIF needs.
+
+# %% [markdown] tags=["teacher"]
+# ### Timing
+#
+# - **50 minutes.** Identity and preprocessing 10 (exercise 01.1 together), cosines and neighbours 15 (01.2 in class, in
+#   pairs), the controls 10 (predict aloud, then run), across the two 10, questions 5. Home: 01.3, 01.4.
+# - **90 minutes.** As above, with 01.3 and 01.5 in class and “What an encoder minds” as a bet: each table names the
+#   change that moves the embedding most before the cell runs. Home: 01.4, and 01.6 as a small contest: who moves
+#   the pixels furthest at a cosine of 0.95?
+#
+# ### What students get wrong
+#
+# - *Normalising columns.* They write `z / z.norm(dim=0)` and the shapes fit, so nothing warns them. Ask: what is one
+#   row? One picture. So whose length do you want?
+# - *Broadcasting by luck.* `pictures - mean` fails for most sizes and works when the width happens to be 3. Ask for the
+#   two shapes, written one below the other, from the right.
+# - *Dropping the first neighbour.* “The first is always the row itself” is true until two pictures are the same. Ask
+#   what happens with duplicates, which real data always has.
+# - *Chance as one over the number of groups.* Groups differ in size. Have them compute it for two groups of 1 and 9.
+# - *“The cosine is 0.8, so they are similar.”* Cosines of one encoder are only comparable with cosines of the same
+#   encoder, and often only within a row. Compare two rows of the figure.
+#
+# ### Discussion
+#
+# 1. The random network is clearly above chance. Does it “know” something?
+#
+#    > **Answer.** It passes on what is in the pixels: colours, amount of white, coarse shape. That is information about
+#    > the group, but nothing that training put there. Whoever reports only the trained number claims it all.
+#
+# 2. Two laboratories use “the same” encoder, and one resizes pictures with another filter. What can go wrong?
+#
+#    > **Answer.** The embeddings differ a little, nothing raises an error, and a bank of one is compared with queries of
+#    > the other. That is why preprocessing belongs to the identity.
+#
+# 3. Could a clever rotation line up the two spaces without any captioned pair?
+#
+#    > **Answer.** Perhaps partly: research on unsupervised alignment tries to match the shapes of two clouds. But among
+#    > random maps some are better by luck, and without pairs nobody can tell which. A few hundred pairs decide it.
+#
+# 4. Is an encoder that ignores mirror images better?
+#
+#    > **Answer.** For naming animals, yes. For reading text, or telling a left hand from a right one, no. What an encoder
+#    > overlooks is a choice that somebody made in its training.

@@ -9,12 +9,13 @@
 # - look a data set in the face: groups, captions that occur twice, near-duplicate pictures, odd captions;
 # - measure whether two kinds of similarity agree, over all pairs and among nearest neighbours;
 # - kill the effect on purpose with shuffled captions, and give an interval that is honest about pairs;
-# - say which pictures the anchors cover and which they do not.
+# - say which pictures the anchors cover, choose anchors that cover more, and know what that costs;
+# - invent a score that finds wrong captions, and measure how good it is.
 #
-# **Minutes** 45 · **Before this** [01 · Encoders](01_encoders.ipynb)
+# **Minutes** 50 to read, 75 more with the exercises · **Before this** [01 · Encoders](01_encoders.ipynb)
 #
 # **What runs** All stamps with the two encoders, whose embeddings come from the cache (the very first time,
-# allow a minute or two). About 20 seconds on 2 CPU cores.
+# allow a minute or two). About 25 seconds on 2 CPU cores.
 
 # %% tags=["parameters"]
 profile = "offline"  # "offline": encoders that install as packages; "hub": larger ones, as in the paper
@@ -28,23 +29,29 @@ import pandas as pd
 import torch
 from IPython.display import Markdown, display
 from scipy.stats import rankdata
+from sklearn.metrics import roc_auc_score
 from torch import Tensor
 
 from asif_lib import AnchorBank, load_image_encoder, load_pairs, load_text_encoder, record
+from asif_lib.alignment import mutual_neighbours, neighbour_agreement, pair_correlation, shuffled_correlation
 from asif_lib.checks import (
     check_coverage,
+    check_farthest_first,
     check_mutual_neighbours,
+    check_share_by_chance,
     check_shuffled_correlation,
-    mutual_neighbours,
-    pair_correlation,
-    shuffled_correlation,
+    check_suspicion,
+    farthest_first,
 )
 from asif_lib.evaluation import mean_with_interval
 from asif_lib.figures import (
+    cosine_histograms,
     coverage_histogram,
     group_sizes,
+    line_chart,
     overlap_by_k,
     picture_pairs,
+    picture_rows,
     shared_neighbours,
     show,
     show_pictures,
@@ -52,7 +59,9 @@ from asif_lib.figures import (
     similarity_density,
     use_style,
 )
+from asif_lib.progress import show_progress
 from asif_lib.relative import unit_rows
+from asif_lib.widgets import anchor_browser
 
 use_style()
 names = {
@@ -328,8 +337,51 @@ display(
 #
 # A correlation over all pairs asks about the blot in the middle. ASIF needs less: that the *nearest*
 # pictures have the *nearest* captions. So let us ask that. For each stamp take its $k$ nearest pictures and
-# its $k$ nearest captions, itself left out. Which share do the two lists have in common? By chance it would
-# be $k/(n-1)$.
+# its $k$ nearest captions, itself left out. Which share do the two lists have in common?
+#
+# A share means nothing before you know what chance gives. So that comes first.
+#
+# ### Exercise 02.1 · What chance would give
+#
+# **Difficulty** ●○○○○ · **Minutes** 3
+#
+# Suppose that captions know nothing of pictures: a stamp's list of nearest pictures is what it is, and its
+# $k$ nearest captions are $k$ of the other stamps, drawn blindly. Which share of the two lists do you expect
+# to be in common? One line is enough.
+
+
+# %% tags=["exercise"]
+def share_by_chance(n: int, k: int) -> float:
+    """Expected share of common neighbours between a list and a blind draw.
+
+    n: stamps in all
+    k: neighbours looked at (1 ≤ k < n)
+    returns: a number from 0 to 1
+    """
+    ### BEGIN SOLUTION
+    return k / (n - 1)
+    ### END SOLUTION
+
+
+# %% tags=["check"]
+check_share_by_chance(share_by_chance)
+
+# %% [markdown]
+# <details><summary>Hint</summary>
+#
+# Take one stamp of the first list. How many stamps can be in the second list, and how many of them are? All
+# $k$ stamps of the first list have that same chance; the share is its mean.
+#
+# </details>
+#
+# <details><summary>What you should see</summary>
+#
+# A green verdict. For all stamps and $k$ = 10 it is a little over one per cent, and for $k = n - 1$ it is 1:
+# with everybody on both lists, agreement is no news.
+#
+# </details>
+#
+# Now one stamp, with its neighbours of both kinds.
 
 # %%
 unlike = bank.pairs.caption.map(counts).to_numpy() == 1  # captions that occur once
@@ -354,7 +406,15 @@ show(
 # *What you see:* one stamp for which half of six neighbours are shared (framed, with a star). The upper row
 # was found without a word of text, the lower one without a glance at a picture.
 #
-# ### Exercise 02.1 · Neighbours in common
+# **Look yourself.** The browser below shows the same two rows for any anchor; you find its number by the words
+# of its caption. Look for a stamp with no neighbour in common, and for one whose captions mislead (animals
+# named after other animals are a good hunting ground). It needs a running kernel; the figure above does not.
+
+# %%
+anchor_browser(bank, stamps.pictures, chosen=chosen)
+
+# %% [markdown]
+# ### Exercise 02.2 · Neighbours in common
 #
 # **Difficulty** ●●●○○ · **Minutes** 10
 #
@@ -407,7 +467,7 @@ check_mutual_neighbours(neighbours_in_common)
 # similarities stay; only *who belongs to whom* is lost. Whatever is left after that was never about the
 # pairing.
 #
-# ### Exercise 02.2 · A correlation without a cause
+# ### Exercise 02.3 · A correlation without a cause
 #
 # **Difficulty** ●●○○○ · **Minutes** 10
 #
@@ -479,7 +539,7 @@ show(
 #
 # **Before you run the next cell:** the share of common neighbours for other $k$: does it grow as chance does?
 
-# %%
+# %% tags=["figure"]
 measured = [mean_with_interval(mutual_neighbours(image_similarity, text_similarity, k), seed=seed) for k in ks]
 show(
     overlap_by_k(
@@ -503,7 +563,8 @@ display(
         f"| {K} nearest neighbours in common | share [95 % interval] | chance |\n|---|---|---|\n"
         + "\n".join(rows_of_table)
         + f"\n\nThe largest of {shuffles} shuffles: correlation {max(shuffled_pearson):.3f}, "
-        f"share of neighbours {max(shares):.1%}. With the real captions neighbours "
+        f"share of neighbours {max(shares):.1%}. If the pairing meant nothing, the real captions would "
+        f"come out on top of all {shuffles} shuffles with a chance of 1 in {shuffles + 1}. With the real captions neighbours "
         f"are shared {overlap.value / (K / (n - 1)):.0f} times as often as by chance."
     )
 )
@@ -515,6 +576,58 @@ display(
 # *very* similar pictures are similar; about the others we learn little.
 #
 # (The intervals of the shares draw stamps anew and keep everyone's neighbours fixed.)
+#
+# ### Break it by degrees
+#
+# All captions right: an effect. All captions shuffled: none. What lies between? Now only some of the captions
+# change places, and all the others stay where they belong. Put your own shares into the first line.
+#
+# **Before you run the next cell:** with half of the captions in the wrong place, how much of the effect is
+# left? Half of it?
+
+# %%
+shares_broken = [0, 0.1, 0.25, 0.5, 0.75, 1]  # of the captions that change places
+
+
+def change_places(share, generator):
+    """Return an order of the captions in which that share of them, drawn at random, has moved."""
+    order = torch.arange(n)
+    moved = torch.randperm(n, generator=generator)[: round(share * n)]
+    order[moved] = moved.roll(1)
+    return order
+
+
+def left_of(share):
+    """Return what is left of both measures, 1 for the real captions and 0 for chance, mean of five deals."""
+    found = []
+    for _ in range(5):
+        order = change_places(share, generator)
+        common = mutual_neighbours(image_similarity, text_similarity[order][:, order], K).mean()
+        correlation = shuffled_correlation(image_similarity, text_similarity, order)
+        found.append([correlation / pearson, (float(common) - K / (n - 1)) / (overlap.value - K / (n - 1))])
+    return np.mean(found, axis=0)
+
+
+left = np.array([left_of(share) for share in shares_broken])
+smooth = np.linspace(0, 1, 21)
+show(
+    line_chart(
+        {
+            "correlation over pairs": (shares_broken, left[:, 0]),
+            f"{K} neighbours in common, above chance": (shares_broken, left[:, 1]),
+            "(1 − share)²": (smooth, (1 - smooth) ** 2),
+        },
+        xlabel="share of the captions in the wrong place",
+        ylabel="effect that is left (1: real captions)",
+    ),
+    "What is left of the effect against the share of captions in the wrong place. Both measures fall along the "
+    "curve of one minus the share, squared: with half of the captions wrong about a quarter is left.",
+)
+
+# %% [markdown]
+# *What you see:* with half of the captions in the wrong place only about a quarter of the effect is left. A
+# similarity is a matter of *two* stamps, and it counts only where both have their own caption: half of one
+# half. Noise in captions costs twice. Keep that in mind when you build a bank of your own.
 
 # %% [markdown]
 # ## Coverage: which pictures have an anchor nearby?
@@ -576,7 +689,7 @@ display(Markdown("\n".join(lines)))
 # Coverage can be measured without knowing the caption, so a model built of anchors can know when it does
 # not know.
 #
-# ### Exercise 02.3 · Coverage
+# ### Exercise 02.4 · Coverage
 #
 # **Difficulty** ●●○○○ · **Minutes** 5
 #
@@ -615,6 +728,283 @@ check_coverage(coverage)
 # pictures above.
 #
 # </details>
+#
+# ### Break it: take a group away
+#
+# A bank without a single animal. `left_out` says which group goes; try others afterwards (`"vehicles"`,
+# `"food"`, `"symbols"`).
+#
+# **Before you run the next cell:** what will the nearest anchor of an owl be, once the animals are gone? And
+# will the other groups notice?
+
+# %%
+left_out = "animals"
+top_group = bank.pairs.group.str.split("/").str[0].to_numpy()
+kept = [i for i in train if top_group[i] != left_out]
+broken = bank.subset(kept)
+cosines = unit_rows(bank.image[validation], broken.image_mean) @ unit_rows(broken.image, broken.image_mean).T
+broken_coverage, broken_who = cosines.max(dim=1)
+is_left_out = top_group[validation] == left_out
+lines = [
+    f"| held-out stamps | n | {len(train)} anchors | without {left_out}, {len(kept)} anchors |",
+    "|---|---|---|---|",
+]
+for name, members in ((left_out, is_left_out), ("all others", ~is_left_out)):
+    before, after = (mean_with_interval(c[members], seed=seed) for c in (image_coverage, broken_coverage))
+    cells = [f"{m.value:.2f} [{m.low:.2f}, {m.high:.2f}]" for m in (before, after)]
+    lines.append(f"| {name} | {before.n} | {' | '.join(cells)} |")
+display(Markdown("\n".join(lines) + "\n\nMean coverage of the pictures with its 95 % interval."))
+examples = np.flatnonzero(is_left_out)[:4].tolist()
+show(
+    picture_pairs(
+        [(stamps.pictures[validation[i]], stamps.pictures[kept[broken_who[i]]]) for i in examples],
+        [f"{captions[validation[i]]}\n→ {captions[kept[broken_who[i]]]}" for i in examples],
+    ),
+    f"Four held-out stamps of the group {left_out}, each beside its nearest anchor when no anchor of that group "
+    "is left: things of other kinds.",
+)
+
+# %% [markdown]
+# *What you see:* the coverage of the group falls, and that of the others hardly moves. The nearest anchor is
+# still *something*, and its caption is now about something else. A model made of anchors cannot say a word
+# that nobody gave it; but the low coverage shows it.
+
+# %% [markdown]
+# ## Which anchors?
+#
+# You may have only fifty captions to spend. Which fifty pictures do you caption? Drawn at random, or picked so
+# that no picture is left far from all anchors? The second is **farthest-first** (Gonzalez, 1985): begin
+# anywhere, then always add the picture that is covered worst so far.
+#
+# ### Exercise 02.5 · Farthest first
+#
+# **Difficulty** ●●●○○ · **Minutes** 15
+#
+# Given the similarities of all candidates, choose `count` of them. Begin with `first`. Then, again and again:
+# each candidate is covered by the chosen one *most* similar to it; add the candidate whose cover is *worst*.
+# Return the positions in the order of choice.
+
+
+# %% tags=["exercise"]
+def choose_anchors(similarity: Tensor, count: int, first: int) -> Tensor:
+    """Farthest-first choice of anchors.
+
+    similarity: (n, n), symmetric, the larger the more similar; 1 on the diagonal
+    count: how many to choose, `first` among them
+    first: position of the first
+    returns: (count,) int64, positions in the order of choice
+    """
+    ### BEGIN SOLUTION
+    chosen = [first]
+    covered = similarity[first]  # (n,): of each candidate, the similarity to the chosen one nearest to it
+    while len(chosen) < count:
+        worst = int(covered.argmin())
+        chosen.append(worst)
+        covered = torch.maximum(covered, similarity[worst])
+    return torch.tensor(chosen)
+    ### END SOLUTION
+
+
+# %% tags=["check"]
+check_farthest_first(choose_anchors)
+
+# %% [markdown]
+# <details><summary>Hint</summary>
+#
+# Keep one vector of length $n$: how well each candidate is covered so far. At the start it is the row
+# `similarity[first]`. `argmin()` finds the next; `torch.maximum(a, b)` takes the larger of two vectors, entry by
+# entry. A chosen candidate covers itself with 1, so it is not chosen again.
+#
+# </details>
+#
+# <details><summary>What you should see</summary>
+#
+# A green verdict. On the stamps the first choices are as unlike one another as can be: the figure below shows
+# them.
+#
+# </details>
+#
+# **Before you run the next two cells:** which choice covers *new* pictures better, on average? And which covers
+# the worst-covered ones better?
+
+# %%
+u_anchors = unit_rows(anchors.image, anchors.image_mean)
+u_new = unit_rows(bank.image[validation], anchors.image_mean)
+ordered = farthest_first(u_anchors @ u_anchors.T, 400, 0)
+draws = [torch.randperm(len(anchors), generator=generator) for _ in range(10)]
+counts_of_anchors = [10, 20, 50, 100, 200, 400]
+
+
+def covered_by(chosen):
+    """Return the mean coverage of the new pictures by these anchors, and what 95 % of them exceed."""
+    best = (u_new @ u_anchors[chosen].T).amax(dim=1)
+    return float(best.mean()), float(best.quantile(0.05))
+
+
+farthest = np.array([covered_by(ordered[:count]) for count in counts_of_anchors])
+at_random = np.array([[covered_by(draw[:count]) for count in counts_of_anchors] for draw in draws])
+random_mean = at_random.mean(axis=0)
+show(
+    line_chart(
+        {
+            "random, mean": (counts_of_anchors, random_mean[:, 0]),
+            "farthest first, mean": (counts_of_anchors, farthest[:, 0]),
+            "random, 95 % are above": (counts_of_anchors, random_mean[:, 1]),
+            "farthest first, 95 % are above": (counts_of_anchors, farthest[:, 1]),
+        },
+        xlabel="number of anchors",
+        ylabel="coverage of new pictures (cosine)",
+        logx=10,
+    ),
+    "Coverage of held-out pictures against the number of anchors. On average, anchors drawn at random cover as "
+    "well or better; the worst-covered pictures are covered a little better by anchors chosen farthest first.",
+)
+low, high = at_random[:, 3].min(axis=0), at_random[:, 3].max(axis=0)
+display(
+    Markdown(
+        f"With 100 anchors, the mean coverage is {farthest[3, 0]:.3f} farthest first, and from {low[0]:.3f} to "
+        f"{high[0]:.3f} in {len(draws)} random draws; 95 % of the pictures are covered better than "
+        f"{farthest[3, 1]:.3f} farthest first, and than {low[1]:.3f} to {high[1]:.3f} at random."
+    )
+)
+
+# %%
+choices = {"farthest\nfirst": ordered, "drawn at\nrandom": draws[0]}
+first_eight = {name: [train[i] for i in choice[:8].tolist()] for name, choice in choices.items()}
+show(
+    picture_rows({name: [(stamps.pictures[i], captions[i]) for i in chosen] for name, chosen in first_eight.items()}),
+    "The first eight anchors of both choices. "
+    + " ".join(f"{name.replace(chr(10), ' ')}: {' '.join(captions[i] for i in c)}" for name, c in first_eight.items()),
+)
+
+# %% [markdown]
+# *What you see:* farthest-first goes to the edges. It takes the oddest pictures, so the worst-covered new
+# pictures are covered a little better, and the many ordinary ones a little less well than by a random draw, which puts
+# its anchors where the pictures are. The choice depends on what you fear: being a little vague everywhere, or
+# blind somewhere.
+
+# %% [markdown]
+# ## Which caption is wrong?
+#
+# So far we trusted the captions. Now turn the tables: if similar pictures should have similar captions, then a
+# pair that breaks the rule is a suspect. To know whether a score of suspicion is any good we need culprits that
+# we know. So we **plant** them: let a few captions change places, and see whether the score ranks those pairs
+# first.
+#
+# How well it ranks is one number, the **AUC**: draw one planted pair and one honest pair at random; the AUC is
+# the chance that the planted one has the higher score. 0.5 is guessing, 1 is perfect. (`roc_auc_score` of
+# scikit-learn computes it.)
+#
+# ### Exercise 02.6 · Your own detective
+#
+# **Difficulty** ●●●●○ · **Minutes** 30
+#
+# An open question with many answers. From the two similarity matrices, give each pair a score: the larger, the
+# more suspicious. How you do it is up to you. The check plants wrong captions in three small banks of its own
+# and wants a mean AUC of at least 0.85. Try a first idea, read the verdict, try a better one. Then find out
+# how your score does on the stamps (the cell below the next figure shows how), and where it fails.
+
+
+# %% tags=["exercise"]
+def suspicion(image_similarity: Tensor, text_similarity: Tensor) -> Tensor:
+    """Score of suspicion for each pair.
+
+    image_similarity, text_similarity: (n, n), cosines, 1 on the diagonal
+    returns: (n,), the larger the more likely it is that picture and caption do not belong together
+    """
+    ### BEGIN SOLUTION
+    n = len(image_similarity)
+    others = ~torch.eye(n, dtype=torch.bool)
+    pictures = image_similarity[others].reshape(n, n - 1)  # row i: similarities of stamp i to the others
+    texts = text_similarity[others].reshape(n, n - 1)
+    pictures = pictures - pictures.mean(dim=1, keepdim=True)
+    texts = texts - texts.mean(dim=1, keepdim=True)
+    correlation = (pictures * texts).sum(dim=1) / (pictures.norm(dim=1) * texts.norm(dim=1))
+    return -correlation
+    ### END SOLUTION
+
+
+# %% tags=["check"]
+check_suspicion(suspicion)
+
+# %% [markdown]
+# <details><summary>Hint</summary>
+#
+# Row $i$ of each matrix tells who is similar to stamp $i$. If picture and caption belong together, the two rows
+# should tell the same story. Three ways to begin: how strongly the two rows correlate (leave entry $i$ out);
+# how few of the $k$ nearest neighbours are in common; how *unlike* the stamp's caption the captions of its
+# nearest pictures are. Mind the sign.
+#
+# </details>
+#
+# <details><summary>What you should see</summary>
+#
+# A green verdict with three AUCs. On the stamps expect somewhat less: real captions are odd even when they are
+# right.
+#
+# </details>
+#
+# The library's way: take the $k$ nearest pictures and ask how similar *their captions* are to the stamp's own;
+# take the $k$ nearest captions and ask the same of their pictures; the mean of both, and a minus before it.
+#
+# **Before you run the next cell:** five in a hundred captions in the wrong place. How far apart will the two
+# heaps lie?
+
+# %%
+planted_share = 0.05  # try 0.5
+areas = []
+for _ in range(3 if fast else 10):
+    order = change_places(planted_share, generator)
+    planted = (order != torch.arange(n)).numpy()
+    # for a score of your own: scores = suspicion(image_similarity, text_similarity[order][:, order])
+    scores = -neighbour_agreement(image_similarity, text_similarity[order][:, order], K)
+    areas.append(roc_auc_score(planted, scores.numpy()))
+show(
+    cosine_histograms(
+        {"honest pairs": scores[~planted].numpy(), "planted: wrong caption": scores[planted].numpy()},
+        xlabel="suspicion (minus the mean cosine with the neighbours)",
+    ),
+    "Two histograms of the suspicion of pairs. Most honest pairs lie to the left, planted pairs with a wrong "
+    "caption to the right; the heaps overlap.",
+)
+display(
+    Markdown(
+        f"{planted_share:.0%} of the captions in the wrong place: AUC {np.mean(areas):.3f} (from {min(areas):.3f} to "
+        f"{max(areas):.3f} in {len(areas)} plantings)."
+    )
+)
+
+# %% [markdown]
+# *What you see:* most planted pairs stand out. Some honest ones do too. Which ones? Here are the prime suspects
+# of the stamps as they are, with nothing planted, each beside the stamp whose caption is most similar to its
+# own.
+#
+# **Before you run the next cell:** will there be a wrong caption among them?
+
+# %%
+scores = -neighbour_agreement(image_similarity, text_similarity, K)
+suspects = scores.topk(8).indices.tolist()
+by_words = [int(text_similarity[i].clone().index_fill_(0, torch.tensor([i]), -2).argmax()) for i in suspects]
+show(
+    picture_pairs(
+        [(stamps.pictures[i], stamps.pictures[j]) for i, j in zip(suspects, by_words, strict=True)],
+        [f"{captions[i]}\n→ {captions[j]}" for i, j in zip(suspects, by_words, strict=True)],
+    ),
+    "The eight most suspicious stamps, each beside the stamp with the most similar caption: "
+    + " ".join(captions[i] for i in suspects),
+)
+
+# %% [markdown]
+# *What you see:* the captions fit their pictures. They are suspects for other reasons: a caption that tells
+# what the picture does not show (“hundreds of years old”), a word with two meanings (a quarter of pizza is no
+# coin), a drawing that the encoder does not recognise, or a thing without relatives in the bank. A score of disagreement finds *pairs that nobody else supports*, and a wrong caption is one
+# reason among several. Somebody has to look.
+
+# %% [markdown]
+# What you have solved so far:
+
+# %%
+show_progress("02")
 
 # %% [markdown]
 # ## Summary
@@ -625,7 +1015,10 @@ check_coverage(coverage)
 # - Over all pairs, similarity of pictures and similarity of captions are related weakly; among nearest
 #   neighbours strongly. Shuffled captions leave nothing.
 # - Intervals come from resampling stamps, not pairs.
-# - A new picture that no anchor is near to has nobody to speak for it, and we can see that beforehand.
+# - A wrong caption harms every pair that it is in: with half of them wrong a quarter of the effect is left.
+# - A new picture that no anchor is near to has nobody to speak for it, and we can see that beforehand. Which
+#   anchors to take depends on whether the average or the worst case matters.
+# - Pairs that disagree with their neighbours can be found, and most planted errors are among them.
 #
 # **What would prove us wrong.** A shuffle that does as well as the real captions. An effect that disappears
 # when each caption is allowed once. Or encoders, equally good by themselves, for which neighbours are not
@@ -634,3 +1027,44 @@ check_coverage(coverage)
 #
 # **Next:** [03 · Relative representations](03_relative_representations.ipynb) describes every picture and
 # every caption by its similarities to the anchors. That makes the two comparable.
+
+# %% [markdown] tags=["teacher"]
+# ### Timing
+#
+# **50 minutes.** Twelve stamps and the odd captions (5), the cloud of points with predictions (10), exercise 02.1
+# and the shared neighbours (10), the shuffle and its figure (10), coverage with the group taken away (10),
+# summary (5). Exercises 02.2 to 02.4 at home.
+#
+# **90 minutes.** The same, with 02.2 and 02.3 in class in pairs (25 more), and the section on choosing anchors
+# with its figure (15 more). 02.5 at home. 02.6 suits a competition: everybody brings a score, and the AUC on the
+# stamps decides; give it a week.
+#
+# ### What students get wrong
+#
+# - **“A share of a fifth is weak.”** Ask what chance gives (exercise 02.1): a little over one per cent.
+# - **A stamp counts as its own neighbour.** The share then comes out too high, and for $k$ = 1 it is 1 everywhere.
+#   Ask which entry of row $i$ is always the largest.
+# - **Shuffling only the rows of the caption matrix.** The matrix is then no similarity matrix any more: it is not
+#   symmetric. Ask what stands on its diagonal afterwards.
+# - **Pairs taken for independent.** Three hundred thousand pairs seem to give a tiny interval. Ask how many
+#   captions somebody had to write.
+# - **“Farthest-first is better, it is cleverer.”** Better for whom? Let them find a picture in the figure for which
+#   the random draw is better.
+# - **A suspect is taken for a culprit.** Let them judge the eight suspects by eye first.
+#
+# ### Discussion
+#
+# - Could two encoders agree although both have understood nothing?
+#   > **Answer.** Yes, if both follow the same surface: white background, or words and colours that go together by
+#   > habit of whoever made the stamps. The shuffle does not exclude that. It shows that the pairing carries the
+#   > effect, not why. Another data set, other encoders, or pictures without their background would tell.
+# - Why does the agreement show among neighbours and hardly over all pairs?
+#   > **Answer.** “Unlike” has no degrees: a duck is as unlike a castle as a trumpet is, for pictures and captions
+#   > alike, so those cosines are noise. Only large similarities carry meaning, in both worlds.
+# - Half of the captions are wrong and a quarter of the effect is left. What would be left of a bank from the web
+#   in which one caption of five is wrong?
+#   > **Answer.** About 0.8² = 0.64. So cleaning captions pays twice.
+# - You may caption a hundred pictures for a hospital's archive. Random or farthest-first?
+#   > **Answer.** It depends on the loss. For the mean, random is as good or better and gives an honest sample. If a
+#   > rare kind must not be missed, farthest-first covers it; but it also spends captions on junk, which is far
+#   > from everything.

@@ -8,13 +8,14 @@
 # - compute a relative representation and say what its rows and columns mean;
 # - show, and measure, that a rotation and a change of scale leave it alone;
 # - say what a shift breaks and how centring repairs it;
-# - explain why embeddings of unrelated pictures have a cosine far above zero;
-# - find the caption of a held-out picture with two encoders that never met.
+# - explain why embeddings of unrelated pictures have a cosine far above zero, and how that makes hubs;
+# - find the caption of a held-out picture with two encoders that never met;
+# - say which changes of coordinates a relative representation survives, with evidence.
 #
-# **Minutes** 45 · **Before this** [02 · Anchors](02_anchors.ipynb)
+# **Minutes** 50 to read, 75 more with the exercises · **Before this** [02 · Anchors](02_anchors.ipynb)
 #
 # **What runs** The stamps: the training split as anchors, the validation split as new pictures; the test
-# split is not touched. About 15 seconds on 2 CPU cores with the embeddings in the cache.
+# split is not touched. About 20 seconds on 2 CPU cores with the embeddings in the cache.
 
 # %% tags=["parameters"]
 profile = "offline"  # "offline": encoders that install as packages; "hub": larger ones, as in the paper
@@ -40,22 +41,30 @@ from asif_lib import (
     relative_representation,
 )
 from asif_lib.checks import (
+    check_best_caption,
     check_centred_representation,
+    check_investigation,
     check_largest_change,
     check_relative_representation,
+    check_times_nearest,
     largest_change,
+    times_nearest,
 )
 from asif_lib.evaluation import paired_difference, ranks, recall_at, same_text
 from asif_lib.figures import (
     before_after,
     caption_search,
     cosines_before_after,
+    line_chart,
+    picture_rows,
     recall_points,
     relative_under_changes,
     show,
     use_style,
 )
+from asif_lib.progress import show_progress
 from asif_lib.relative import unit_rows
+from asif_lib.widgets import anchor_count_knob, neighbours_kept, neighbours_with
 
 use_style()
 names = {
@@ -100,7 +109,7 @@ relative_representation(point_2d, anchors_2d)
 #
 # **Before you run the next cell:** which of the changes will leave the three cosines as they are?
 
-# %%
+# %% tags=["figure"]
 angle = torch.tensor(50.0).deg2rad()
 turn = torch.tensor([[angle.cos(), angle.sin()], [-angle.sin(), angle.cos()]]).numpy()
 changes = {
@@ -118,13 +127,15 @@ show(
 # %% [markdown]
 # *What you see:* above, the picture changes every time. Below, the filled bars are the cosines now and the
 # black outlines those of the first panel. Turning and shrinking leave them where they were; the shift does
-# not.
+# not. **Break it:** add a change of your own to `changes` in the cell above (the last exercise of this chapter
+# collects them).
 #
 # ### Exercise 03.1 · Relative representation
 #
-# **Difficulty** ●●○○○ · **Minutes** 5
+# **Difficulty** ●○○○○ · **Minutes** 5
 #
-# Write the definition for whole matrices, without a loop.
+# Write the definition for whole matrices, without a loop. With `unit_rows` of chapter 02 one line is enough; two
+# more if you scale the rows yourself.
 
 
 # %% tags=["exercise"]
@@ -259,6 +270,40 @@ check_largest_change(my_largest_change)
 # rotation on `z` alone it would be large.
 #
 # </details>
+#
+# ### A stranger with the same mind
+#
+# What is it good for? Imagine a second encoder that sees the same things and writes them down in other
+# coordinates: all its vectors are turned and three times as long. You get its embeddings of the held-out
+# pictures, and you are to tell which of them belongs to which picture.
+#
+# **Before you run the next cell:** how often will the nearest embedding be the right one, if you compare
+# coordinates? If you compare relative representations? And if the stranger lists its anchors in another order?
+
+# %%
+rotation = random_rotation(new.image.shape[1], generator)
+stranger, its_anchors = 3 * new.image @ rotation, 3 * anchors.image @ rotation
+order = torch.randperm(len(anchors), generator=generator)
+mine = relative_representation(new.image, anchors.image)
+matches = {
+    "coordinates": relative_representation(new.image, stranger),
+    "relative representations": relative_representation(mine, relative_representation(stranger, its_anchors)),
+    "relative, the stranger's anchors in another order": relative_representation(
+        mine, relative_representation(stranger, its_anchors[order])
+    ),
+}
+rows_found = [f"| {name} | {recall_at(s, torch.eye(len(new)).bool(), 1, seed=seed)} |" for name, s in matches.items()]
+display(
+    Markdown(
+        "| compared by | right picture is nearest [95 % interval] |\n|---|---|\n"
+        + "\n".join(rows_found)
+        + f"\n\nChance: {1 / len(new):.1%}."
+    )
+)
+
+# %% [markdown]
+# *What you see:* coordinates are worthless between two strangers, though these two know exactly the same. Their
+# relations to shared landmarks are all that is needed, and the order of the landmarks is all that must be agreed.
 
 # %% [markdown]
 # ## What a shift breaks, and what centring repairs
@@ -269,13 +314,14 @@ check_largest_change(my_largest_change)
 # before.
 #
 # **Before you run the next cell:** we shift by a random vector of a typical length. Sketch the entries
-# after against the entries before: still a line? Which one?
+# after against the entries before: still a line? Which one? Run it, then break it further: what becomes of the
+# entries with `how_far = 10`?
 
 # %%
+how_far = 1  # length of the shift, in typical lengths of an embedding
 z, a = new.image, anchors.image
 shift = torch.randn(z.shape[1], generator=generator)
-shift *= a.norm(dim=1).mean() / shift.norm()
-rotation = random_rotation(z.shape[1], generator)
+shift *= how_far * a.norm(dim=1).mean() / shift.norm()
 centred = relative_representation(z, a, mean=a.mean(dim=0))
 plain = relative_representation(z, a)
 moved = z + shift, a + shift
@@ -364,6 +410,45 @@ check_centred_representation(centred_representation)
 # A green verdict, also for embeddings that were shifted far away.
 #
 # </details>
+#
+# ## How many landmarks does it take?
+#
+# With all anchors, a row of the relative representation has as many entries as there are anchors. Do we need so
+# many? Take the pictures that are nearest to a picture when all anchors describe it. How many of these neighbours
+# stay, if only some anchors are used, drawn at random?
+#
+# **Before you run the next cell:** how many anchors does it take to keep half of the neighbours?
+
+# %%
+numbers = [count for count in (2, 5, 10, 20, 50, 100, 200) if count < len(anchors)] + [len(anchors)]
+kept = np.array([neighbours_kept(anchors, new, numbers, seed=s) for s in range(1 if fast else 3)])
+show(
+    line_chart(
+        {
+            "mean of the draws": (numbers, kept.mean(axis=0)),
+            "worst draw": (numbers, kept.min(axis=0)),
+            "best draw": (numbers, kept.max(axis=0)),
+        },
+        xlabel="number of anchors",
+        ylabel="share of the 4 nearest pictures that stay",
+        logx=10,
+        percent=True,
+    ),
+    "Share of the four nearest pictures that stay against the number of anchors. It rises steadily with the "
+    "logarithm of the number, and is past half long before all anchors are used.",
+)
+
+# %%
+figure, words = neighbours_with(anchors, new, 20, seed=seed)
+show(figure, words)
+
+# %% [markdown]
+# *What you see:* left the neighbours with all anchors, right those with twenty; a star marks those that stay. A few
+# landmarks place a picture roughly, many place it exactly. The knob turns the number; it needs a running kernel,
+# and the two figures above say the same without one.
+
+# %%
+anchor_count_knob(anchors, new, count=20, seed=seed)
 
 # %% [markdown]
 # ## The common part of real embeddings
@@ -473,6 +558,95 @@ display(
 # None of this tells one stamp from another. That is why we take it off.
 
 # %% [markdown]
+# ## Hubs
+#
+# The common part does harm in one more way. Count how often each anchor is among the nearest of the others. If
+# all were equal, each would be there equally often. Some are there far too often: they are **hubs**
+# (Radovanović and others, 2010), near to everything because they are near to the common part. A hub answers for
+# many, and says little about each.
+#
+# ### Exercise 03.4 · Who is everybody's neighbour?
+#
+# **Difficulty** ●●○○○ · **Minutes** 10
+#
+# Given cosines of items with anchors, count for each anchor how many items have it among their $k$ nearest
+# anchors. Anchors that are nobody's neighbour count 0.
+
+
+# %% tags=["exercise"]
+def how_often_nearest(similarity: Tensor, k: int) -> Tensor:
+    """Number of items that have each anchor among their k nearest.
+
+    similarity: (q, n), row i: cosines of item i with the anchors
+    k: neighbours of each item
+    returns: (n,) int64; all counts add up to q · k
+    """
+    ### BEGIN SOLUTION
+    near = similarity.topk(k, dim=1).indices
+    return torch.bincount(near.ravel(), minlength=similarity.shape[1])
+    ### END SOLUTION
+
+
+# %% tags=["check"]
+check_times_nearest(how_often_nearest)
+
+# %% [markdown]
+# <details><summary>Hint</summary>
+#
+# `topk(k, dim=1).indices` gives the neighbours of each item. Throw all these numbers on one heap with `ravel()`
+# and count them: `torch.bincount` does that, and its `minlength` keeps those that never occur.
+#
+# </details>
+#
+# <details><summary>What you should see</summary>
+#
+# A green verdict. The sum of your counts is the number of items times $k$.
+#
+# </details>
+#
+# **Before you run the next two cells:** if all anchors were equal, each would be among the ten nearest of ten
+# others. How often is the greatest hub there? And which stamp would you guess it is?
+
+# %%
+hub_counts, hubs = {}, {}
+for modality, what in (("image", "pictures"), ("text", "captions")):
+    z = getattr(anchors, modality)
+    for how, mean in (("as they are", None), ("centred", getattr(anchors, f"{modality}_mean"))):
+        similarity = relative_representation(z, z, mean=mean).fill_diagonal_(-torch.inf)
+        counts = times_nearest(similarity, 10)
+        ordered = counts.sort(descending=True, stable=True)
+        places = np.unique(np.geomspace(1, len(z), 14).astype(int))
+        hub_counts[f"{what}, {how}"] = places, ordered.values[places - 1].numpy()
+        hubs[f"{what},\n{how}"] = [
+            (stamps.pictures[train[i]], f"{anchors.pairs.caption[i]}\n{int(counts[i])} times")
+            for i in ordered.indices[:5].tolist()
+        ]
+show(
+    line_chart(
+        hub_counts,
+        xlabel="rank of the anchor, the greatest hub first",
+        ylabel="among the 10 nearest of others",
+        logx=10,
+    ),
+    "How often an anchor is among the ten nearest of the others, against its rank. As they are, a few captions are "
+    "there very often; centred, the curves of pictures and captions start lower and fall more evenly.",
+)
+
+# %%
+show(
+    picture_rows(hubs),
+    "The five greatest hubs of pictures and captions, as they are and centred, with how often each is among the "
+    "ten nearest of another anchor.",
+)
+
+# %% [markdown]
+# *What you see:* as they are, a handful of captions are among the nearest of several times as many stamps as they
+# should be: short captions that say little, near to the common form of all captions. Centring cuts the greatest hub
+# of the captions to less than half. This is no accident: a vector near the mean is near to all, and once the mean
+# is taken off, it points nowhere in particular. Pictures keep some of their hubs: digits and signs, which are near
+# to one another.
+
+# %% [markdown]
 # ## Two strangers, one description
 #
 # Now the step that makes ASIF. An image embedding and a text embedding have no common coordinates, not even
@@ -563,6 +737,73 @@ display(
 # *What you see:* uncentred, every picture resembles every caption, and the right one stands out by a hair.
 # Centred, the scores spread around zero, and the right ones lie well above.
 #
+# ### Exercise 03.5 · Find the caption
+#
+# **Difficulty** ●●●○○ · **Minutes** 15
+#
+# Put it together yourself: this function is a model that connects pictures and text. For each new picture return
+# the row of the caption that fits best. Describe pictures by the anchors' pictures, captions by the anchors'
+# captions, both with the mean of their anchors taken off, and compare the descriptions by their cosine.
+
+
+# %% tags=["exercise"]
+def best_caption(z_image: Tensor, z_text: Tensor, image_anchors: Tensor, text_anchors: Tensor) -> Tensor:
+    """Row of the caption that fits each picture best.
+
+    z_image: (q, d_image), new pictures
+    z_text: (t, d_text), new captions, in any order
+    image_anchors, text_anchors: (n, d_image) and (n, d_text); row j of both belongs to pair j
+    returns: (q,) int64, rows of z_text
+    """
+    ### BEGIN SOLUTION
+    pictures = relative_representation(z_image, image_anchors, mean=image_anchors.mean(dim=0))
+    captions = relative_representation(z_text, text_anchors, mean=text_anchors.mean(dim=0))
+    return relative_representation(pictures, captions).argmax(dim=1)
+    ### END SOLUTION
+
+
+# %% tags=["check"]
+check_best_caption(best_caption)
+
+# %% [markdown]
+# <details><summary>Hint</summary>
+#
+# `relative_representation(z, anchors, mean=…)` gives a description (use it twice, with two means), and a third
+# time it compares descriptions, since entry $(i, j)$ of its result is a cosine of two rows. Which axis holds the
+# captions then?
+#
+# </details>
+#
+# <details><summary>What you should see</summary>
+#
+# A green verdict. On the held-out stamps, `best_caption(new.image, new.text, anchors.image, anchors.text)` is the
+# picture's own row about as often as R@1 of the table says.
+#
+# </details>
+#
+# ### Break it: slide the captions by one row
+#
+# All pictures, all captions, all vectors stay. Only the pairing slips: anchor picture $j$ now stands beside the
+# caption of its neighbour in the list. `slip` says by how many rows.
+#
+# **Before you run the next cell:** what will R@10 be? (The
+# split was drawn at random: neighbours in the list have nothing in common.)
+
+# %%
+lines = ["| captions of the anchors | R@10 |", "|---|---|"]
+for slip in (0, 1, 100):
+    slipped = anchors.text.roll(slip, dims=0)
+    texts = relative_representation(new.text, slipped, mean=anchors.text_mean)
+    lines.append(
+        f"| {slip} rows off | {recall_at(relative_representation(pictures, texts), relevant, 10, seed=seed)} |"
+    )
+display(Markdown("\n".join(lines) + f"\n\nChance: {chance[2]:.1%}."))
+
+# %% [markdown]
+# *What you see:* one row off, and only chance is left: the split was drawn at random, so the next row is any
+# other stamp. A bank's two matrices are worth no more than the agreement of their row numbers.
+# Sort one of them by accident, and everything still runs, without any error.
+#
 # ## Look at it
 #
 # Recall is a number; here are the captions themselves. In the order of the split we take the first two
@@ -595,6 +836,87 @@ show(
 # *What you see:* where the own caption wins (✔), those behind it often come from the same corner of the
 # world. In the last one the own caption stands below the first five, with its rank.
 #
+# ## An investigation: what leaves it alone?
+#
+# You have seen two changes of coordinates that a relative representation survives and two that it does not. What
+# about mirrors? Taking a coordinate away, or adding one? Swapping coordinates? Another length for each vector?
+# Setting negative numbers to zero? Is everything harmless linear, and everything linear harmless?
+#
+# ### Exercise 03.6 · Survivors
+#
+# **Difficulty** ●●●●○ · **Minutes** 30
+#
+# Invent changes of coordinates, predict what each does, and bring evidence. Your function gets embeddings and
+# anchors, and returns a dictionary: under the name of each change a pair of the change itself and the largest
+# absolute change of an entry that it causes, with `z` and anchors changed alike:
+#
+#     {"all twice as long": (lambda rows: 2 * rows, 0.0), …}
+#
+# A change is a function that turns rows `(m, d)` into as many rows of any width, each row by itself. Wanted are at
+# least two that leave all entries alone (up to rounding), **one of them not linear**, and at least two that do
+# not, **one of them linear**. (Linear: $f(x + y) = f(x) + f(y)$ for all vectors; whatever a matrix does is
+# linear.) The check recomputes your numbers on data that you have not seen.
+
+
+# %% tags=["exercise"]
+def survivors(z: Tensor, anchors: Tensor) -> dict[str, tuple]:
+    """Changes of coordinates with the largest absolute change of an entry of the relative representation.
+
+    z: (q, d), embeddings
+    anchors: (n, d), embeddings of the anchors
+    returns: {name: (change, largest)}, where change turns rows (m, d) into rows (m, any width)
+    """
+    ### BEGIN SOLUTION
+    d = z.shape[1]
+    rotation = torch.linalg.qr(torch.randn(d, d)).Q  # drawn once, so that z and anchors get the same
+    stretch = torch.linspace(0.2, 2, d)
+    changes = {
+        "rotation": lambda rows: rows @ rotation,
+        "coordinates in reverse order": lambda rows: rows.flip(1),
+        "three zeros more": lambda rows: torch.nn.functional.pad(rows, (0, 3)),
+        "every vector to length 1": lambda rows: rows / rows.norm(dim=1, keepdim=True),
+        "stretch": lambda rows: rows * stretch,
+        "first coordinate lost": lambda rows: rows[:, 1:],
+        "shift": lambda rows: rows + 1,
+        "negative numbers to 0": lambda rows: rows.clamp_min(0),
+    }
+    before = relative_representation(z, anchors)
+    evidence = {}
+    for name, change in changes.items():
+        after = relative_representation(change(z), change(anchors))
+        evidence[name] = change, float((after - before).abs().max())
+    return evidence
+    ### END SOLUTION
+
+
+# %% tags=["check"]
+check_investigation(survivors)
+
+# %% [markdown]
+# <details><summary>Hint</summary>
+#
+# Collect your changes in a dictionary of functions first, then measure all of them in one loop, as in exercise
+# 03.2. Build matrices from `z.shape[1]`, and draw random numbers once, outside the change. For the survivor that
+# is not linear: a cosine sees the direction of a vector. What of the vector does it not see?
+#
+# </details>
+#
+# <details><summary>What you should see</summary>
+#
+# A green verdict that lists your survivors and the others. Survivors are rotations, mirrors, any order of the
+# coordinates, zeros appended, and any change of lengths, also another one for each vector: that one is not
+# linear. Of all matrices, only multiples of rotations and mirrors (with or without more dimensions) survive for
+# all vectors: those that keep all angles. Two encoders whose spaces differ by more than that have relative
+# representations that differ as well, and how much they do is what chapter 02 measured.
+#
+# </details>
+#
+# What you have solved so far:
+
+# %%
+show_progress("03")
+
+# %% [markdown]
 # ## Summary
 #
 # - A relative representation describes an item by its cosines with the anchors. Its length is the number of
@@ -602,7 +924,7 @@ show(
 # - Rotation and scale leave it alone, up to rounding; a stretch does not. A shift breaks it; taking the
 #   anchors' mean off repairs that.
 # - Real embeddings have such a shift built in: a common part, from coordinates that are never negative, or
-#   from the form that all captions share.
+#   from the form that all captions share. It makes hubs; centring makes them smaller.
 # - With pairs as anchors, pictures and captions get descriptions that can be compared, and the captions of
 #   held-out pictures are found far above chance, without any training.
 #
@@ -613,3 +935,43 @@ show(
 # **Next:** [04 · Sparsification](04_sparsification.ipynb). So far every anchor has a say about every
 # picture, near or far. Chapter 02 showed that only near ones know anything. What if we listen to those
 # alone?
+
+# %% [markdown] tags=["teacher"]
+# ### Timing
+#
+# **50 minutes.** Trento and the plane (5), exercise 03.1 (5), rotation and the stranger with the same mind (10),
+# the shift and centring with their two figures (10), two strangers, recall and the slipped captions (15), summary
+# (5). Exercises 03.2 to 03.4 at home.
+#
+# **90 minutes.** The same, with 03.2 and 03.3 in class (15 more), the number of landmarks with its knob (5 more) and
+# 03.5 in pairs (20 more): it is the whole method but for chapter 04. 03.6 at home, or as a game: a team names a
+# change, the others bet, the code decides.
+#
+# ### What students get wrong
+#
+# - **Only `z` is rotated, not the anchors.** The change is then large. Ask where the anchors live.
+# - **The new items' own mean is taken off.** It works for 150 pictures and fails for one. Ask what
+#   `z - z.mean(0)` is for a single picture.
+# - **Length 1 first, mean afterwards.** The rows are not of length 1 any more. Ask what the diagonal of the
+#   anchors with themselves should be.
+# - **“A relative representation needs encoders of one dimension.”** Its width is the number of anchors. Ask for the
+#   shapes of both descriptions of a pair.
+# - **“Everything linear is harmless.”** The stretch says otherwise; and each vector's own length is harmless without
+#   being linear.
+# - **“The anchors must be good pictures.”** They must be the *same* on both sides, row by row. Show the slipped
+#   captions.
+#
+# ### Discussion
+#
+# - Two people describe a town by distances to landmarks. What if one of them is wrong about a landmark?
+#   > **Answer.** Then one entry of every description is wrong, on one side. One among hundreds does little harm,
+#   > and the entry has a name, so it can be found (chapter 02 did). A matrix that was learnt has no such place.
+# - Why take off the mean of the anchors, and not of the new pictures?
+#   > **Answer.** The description of a picture must not depend on which other pictures happen to stand beside it. The
+#   > anchors are always the same.
+# - Rotations leave everything alone. Do two networks differ by a rotation only?
+#   > **Answer.** Two trainings of one network often nearly do; two kinds of network do not. The picture encoder and
+#   > the text encoder here certainly differ by more, and so the right caption comes first for some pictures only.
+# - What would happen with a single anchor? With two?
+#   > **Answer.** One number tells how much like that anchor everything is, and after scaling to length 1 only its
+#   > sign is left. Two give an angle. The curve of kept neighbours shows how slowly it gets better.

@@ -8,12 +8,12 @@
 # that are left count more. In this chapter you
 #
 # - carry out the four steps of sparsification by hand: top $k$, clamp, power, normalise;
-# - look at what is left of one picture;
-# - choose $k$ and $p$ by measuring, on a validation split;
-# - see what goes wrong without the clamp, and what a very large $p$ does;
-# - count the bytes, here and at the size of the paper.
+# - turn the knobs $k$ and $p$, and look at what is left of one picture;
+# - choose $k$ and $p$ by measuring, on a validation split, and see what peeking at the test would do;
+# - build a trap for a program that forgets the clamp, and see what a very large $p$ does;
+# - find the $k$ largest of a stream of anchors without ever holding the dense matrix.
 #
-# **Minutes** 40 · **Before this** [03 · Relative representations](03_relative_representations.ipynb) ·
+# **Minutes** 90, of which 55 for six exercises · **Before this** [03 · Relative representations](03_relative_representations.ipynb) ·
 # **What runs** 643 captioned stamps (493 anchors, 150 for validation), about 20 seconds on 2 cores once
 # the embeddings are in the cache; the test stamps stay untouched
 
@@ -24,6 +24,8 @@ seed = 0  # for the intervals
 fast = False  # True: fewer values of k and p
 
 # %%
+from collections.abc import Callable, Iterator
+
 import numpy as np
 import pandas as pd
 import torch
@@ -42,7 +44,14 @@ from asif_lib import (
     sparsify,
 )
 from asif_lib.baselines import NearestAnchorCaption
-from asif_lib.checks import check_sparse_cosine, check_sparsify
+from asif_lib.checks import (
+    check_choice,
+    check_clamp_and_power,
+    check_sparse_cosine,
+    check_sparsify,
+    check_top_k,
+    check_trap,
+)
 from asif_lib.evaluation import mean_with_interval, paired_difference, ranks, same_text, sweep
 from asif_lib.figures import (
     interval_dots,
@@ -52,6 +61,8 @@ from asif_lib.figures import (
     sweep_heatmaps,
     use_style,
 )
+from asif_lib.progress import show_progress
+from asif_lib.widgets import sparse_knobs, sparse_step
 
 use_style()
 image_name, text_name = {
@@ -104,11 +115,46 @@ table.style.format("{:.3f}")
 # make it positive.
 
 # %% [markdown]
-# ### Exercise 04.1 · The four steps
+# ### Exercise 04.1 · Clamp, then power
+#
+# **Difficulty** ●○○○○ · **Minutes** 4
+#
+# Write steps 2 and 3, in one line: what is negative becomes 0, and then every entry is raised to the power
+# $p$. The exponent need not be whole. Do not change the input.
+
+
+# %% tags=["exercise"]
+def my_clamp_and_power(relative: torch.Tensor, p: float) -> torch.Tensor:
+    """Set negative entries to 0, then raise to the power p.
+
+    relative: (…, n) cosines, any number of rows; returns the same shape.
+    """
+    ### BEGIN SOLUTION
+    return relative.clamp_min(0) ** p
+    ### END SOLUTION
+
+
+# %% tags=["check"]
+check_clamp_and_power(my_clamp_and_power)
+
+# %% [markdown]
+# <details><summary>Hint</summary>
+#
+# `x.clamp_min(0)` is a new tensor with 0 in place of what is negative. `x ** p` raises every entry.
+#
+# </details>
+# <details><summary>What you should see</summary>
+#
+# A green verdict. **Now break it:** turn the two steps round, run the check again, and read what it says.
+#
+# </details>
+
+# %% [markdown]
+# ### Exercise 04.2 · The four steps
 #
 # **Difficulty** ●●○○○ · **Minutes** 8
 #
-# Write the four steps for a whole matrix: each row is one picture. Return a dense matrix with zeros where
+# Write all four steps for a whole matrix: each row is one picture. Return a dense matrix with zeros where
 # an entry was forgotten. Take care of a row without any positive entry: it stays a row of zeros.
 
 
@@ -139,7 +185,8 @@ check_sparsify(my_sparsify)
 # <details><summary>What you should see</summary>
 #
 # A green verdict: your function agrees with the library on all inputs. One of them has $k = n$ and an
-# even $p$, so that the clamp matters; another has a row without a positive entry.
+# even $p$, so that the clamp matters; another has a row without a positive entry. **Now break it:** leave
+# out the clamp, and see which of the inputs notices.
 #
 # </details>
 
@@ -154,7 +201,7 @@ check_sparsify(my_sparsify)
 # **Before you run the next cell:** the picture is a beaver. Which anchors will come first? About
 # what share of all the cosines is below zero?
 
-# %%
+# %% tags=["figure"]
 chosen = held_out.pairs.index[held_out.pairs.id == "animals/mammals/rodents/beaver.png"][0]
 picture = held_out.image[chosen : chosen + 1]
 relative = relative_representation(picture, bank.image, mean=bank.image_mean)
@@ -187,6 +234,24 @@ display(
 # **What you see.** The curve above has no step that says "similar up to here": it falls smoothly. Any $k$
 # is a choice. The power is a second, softer way to forget: with $p = 8$ most of the kept entries are
 # almost zero.
+#
+# Now look at what this does to an answer. The next figure ranks the 150 validation captions for the same
+# picture, with $k = n/10$ and $p = 2$; the picture's own caption has a check mark. Below it are two knobs:
+# they draw the same figure for other $k$, other $p$ and other pictures. (They need a running kernel. The
+# figure above them does not.)
+#
+# **Before you turn them:** with $p$ at 16, will the ranking change much? And with $k = 1$: how many
+# captions can have a score above 0?
+
+# %%
+show(*sparse_step(bank, held_out, chosen, k, 2))
+sparse_knobs(bank, held_out, row=chosen, k=k)
+
+# %% [markdown]
+# **What you see.** With $k = 1$ the picture is one anchor and each caption is one anchor: only captions
+# that hit the same anchor score at all, and all others tie at 0. Try to find a picture whose own caption
+# comes first only with a small $k$, and one that needs a large one. That you find both is the reason why
+# we choose by measuring many pictures, and not by looking at one.
 
 # %% [markdown]
 # ## 3 · Choosing k and p
@@ -284,6 +349,80 @@ display(Markdown("\n".join(lines)))
 # its number is a little too good: chapter 05 measures it on stamps that played no part. And `min(800, n)`
 # means that **nothing is cut off** as long as $n$ is at most 800. Who copies the paper's $k$ to a small
 # bank works with dense vectors and does not notice.
+#
+# How much too good? Let us break the rule on purpose, where we know the truth. Suppose that 36 settings
+# are all *equally* good: each finds the right caption for 30 % of all pictures there are. We measure all of
+# them on the same 150 pictures and report the best. In one world we report its value on the pictures on
+# which we chose, in the other its value on 150 new pictures.
+#
+# **Before you run the next cell:** the truth is 30 %. What will the best of 36 show, on average over 500
+# such experiments?
+
+# %%
+luck = np.random.default_rng(seed)
+chosen_on, new = (luck.random((2, 500, 36, 150)) < 0.3).mean(axis=3)  # experiments × settings
+winners = chosen_on.argmax(axis=1)[:, None]
+for name, values in (
+    ("any one setting", chosen_on[:, :1]),
+    ("the best of 36, on the pictures that chose it", np.take_along_axis(chosen_on, winners, axis=1)),
+    ("the best of 36, on new pictures", np.take_along_axis(new, winners, axis=1)),
+):
+    print(f"{name}: {values.mean():.1%} on average")
+
+# %% [markdown]
+# **What you see.** The best of many is better than the truth by pure luck, and new pictures take the luck
+# away. Nobody cheated: choosing *is* looking. So the pictures that chose cannot also be the pictures that
+# judge, and a test split that has been opened for several settings has become a second validation split.
+
+# %% [markdown]
+# ### Exercise 04.3 · Choose without peeking
+#
+# **Difficulty** ●●●○○ · **Minutes** 12
+#
+# Write the choice. You get a function `evaluate(k, p, split)` that returns two numbers, the value of a
+# setting and its **standard error** (how far the value would typically move with other pictures). `split`
+# is `"validation"` or `"test"`. Proceed by the *one-standard-error rule*:
+#
+# 1. Find the best value on the validation split.
+# 2. Settings whose value is at least *the best value less the standard error of the best* count as just as
+#    good.
+# 3. Of these take the one with the smallest $k$; if several have it, the smallest $p$ among them.
+# 4. Return $k$, $p$ and the *test* value of this setting.
+#
+# The check counts for how many settings you open the test split.
+
+
+# %% tags=["exercise"]
+def my_choice(evaluate: Callable, ks: list[int], ps: list[float]) -> tuple[int, float, float]:
+    """The smallest setting that is as good as the best, and its test value: (k, p, value).
+
+    evaluate(k, p, split) returns (value, standard error); ks and ps: the numbers to try, in any order.
+    """
+    ### BEGIN SOLUTION
+    found = {(k, p): evaluate(k, p, "validation") for k in ks for p in ps}
+    best, error = max(found.values())
+    k, p = min(setting for setting, (value, _) in found.items() if value >= best - error)
+    value, _ = evaluate(k, p, "test")
+    return k, p, value
+    ### END SOLUTION
+
+
+# %% tags=["check"]
+check_choice(my_choice)
+
+# %% [markdown]
+# <details><summary>Hint</summary>
+#
+# Keep the results in a dictionary: `found[k, p] = evaluate(k, p, "validation")`. Python compares tuples
+# entry by entry, so `max` of (value, error) pairs is the pair with the largest value, and `min` of (k, p)
+# pairs is the pair with the smallest $k$, and among those the smallest $p$.
+#
+# </details>
+# <details><summary>What you should see</summary>
+#
+# A green verdict. **Now break it:** choose by `"test"` instead, and read what the check says.
+#
+# </details>
 
 # %% [markdown]
 # ## 4 · Why the clamp comes before the power
@@ -375,6 +514,56 @@ for p in (2, 3, 8):
 # are smaller in size than the largest positive ones, so a large power makes them vanish beside those. A
 # mistake that costs a few points is worse than one that breaks everything: nobody looks for it. The clamp
 # costs nothing, so the library always applies it.
+
+# %% [markdown]
+# ### Exercise 04.4 · Build the trap
+#
+# **Difficulty** ●●●●○ · **Minutes** 12
+#
+# On average the clamp brings a few points; for a single answer it can decide everything. Show it: invent
+# the cosines of one picture and two captions with $n$ anchors such that
+#
+# - with the clamp, the **first** caption has the higher score;
+# - without the clamp, the **second** one wins;
+# - each wins by at least 0.1.
+#
+# All entries are kept ($k = n$) and $p = 2$, so the score is the cosine of the squared vectors. All your
+# numbers must be cosines. There are many right answers; the check computes both scores for 3, 10 and 200
+# anchors. Think first: at what kind of anchor does a program without the clamp see a similarity that is
+# none?
+
+
+# %% tags=["exercise"]
+def my_trap(n: int) -> tuple[torch.Tensor, torch.Tensor]:
+    """Cosines for which a missing clamp makes the wrong caption win.
+
+    n: anchors, at least 3; returns the picture (n,) and two captions (2, n), all from -1 to 1.
+    """
+    ### BEGIN SOLUTION
+    image, captions = torch.zeros(n), torch.zeros(2, n)
+    image[0] = captions[0, 0] = 0.5  # picture and first caption are both like anchor 0
+    image[1] = captions[1, 1] = -0.8  # picture and second caption are both *unlike* anchor 1
+    return image, captions
+    ### END SOLUTION
+
+
+# %% tags=["check"]
+check_trap(my_trap)
+
+# %% [markdown]
+# <details><summary>Hint</summary>
+#
+# Two anchors are enough; the others may be 0. To one of them the picture and the first caption are similar.
+# At the other one, picture and second caption need cosines that look like a large similarity once they are
+# squared.
+#
+# </details>
+# <details><summary>What you should see</summary>
+#
+# A green verdict. Being unlike the same thing is not being alike: a teapot and a motorway are both very
+# unlike an otter.
+#
+# </details>
 
 # %% [markdown]
 # ## 5 · When p grows without end
@@ -528,11 +717,64 @@ show(
 # **What you see.** At the paper's size, forgetting is what makes the method possible at all. In this
 # chapter, $k = n/10$ saves some space, and `min(800, n)` costs some: sparse vectors with every entry kept
 # take *twice* the space of dense ones, since they store every position for nothing. Beyond 8,000 anchors
-# both rules for $k$ give 800. The library finds the $k$ largest without ever holding
-# the dense matrix.
+# both rules for $k$ give 800. But it helps little to store a small result if the dense matrix must be made
+# first. So the library never makes it, and neither will you.
 
 # %% [markdown]
-# ### Exercise 04.2 · Compare without the zeros
+# ### Exercise 04.5 · The k largest of a stream
+#
+# **Difficulty** ●●●●○ · **Minutes** 15
+#
+# The anchors do not fit into memory. They come from the disk in **blocks** of some rows, one after the
+# other, and each only once. For every picture find the $k$ largest cosines with *all* anchors, and which
+# anchors these are: their positions count on over all blocks. All rows have length 1, so a cosine is a dot
+# product. Keep only the $k$ best so far, merge each block into them, and let it go.
+#
+# The blocks need not all have the same size, and a block may hold fewer anchors than $k$. There are at
+# least $k$ anchors in all. The check watches how many numbers you hold at one moment.
+
+
+# %% tags=["exercise"]
+def my_top_k(queries: torch.Tensor, blocks: Iterator[torch.Tensor], k: int) -> tuple[torch.Tensor, torch.Tensor]:
+    """The k largest cosines of each query with all anchors, the largest first, and the anchors' positions.
+
+    queries: (q, d), rows of length 1; blocks: each (b, d), rows of length 1; returns (q, k) values and (q, k)
+    int64 indices.
+    """
+    ### BEGIN SOLUTION
+    values = torch.full((len(queries), k), -torch.inf)  # every cosine beats this
+    indices = torch.zeros((len(queries), k), dtype=torch.int64)
+    start = 0
+    for block in blocks:
+        best, where = (queries @ block.T).topk(min(k, len(block)), dim=1)
+        values, order = torch.cat([values, best], dim=1).topk(k, dim=1)
+        indices = torch.cat([indices, where + start], dim=1).gather(1, order)
+        start += len(block)
+    return values, indices
+    ### END SOLUTION
+
+
+# %% tags=["check"]
+check_top_k(my_top_k)
+
+# %% [markdown]
+# <details><summary>Hint</summary>
+#
+# Begin with $k$ places that hold $-\infty$. In each block: `topk` of the block's cosines (at most as many as
+# the block has), `torch.cat` them to the best so far, `topk` again. This second `topk` also returns in which
+# order the values were taken; `indices.gather(1, order)` takes the joined indices in the same order. Count
+# how many anchors have passed, and add that to a block's positions.
+#
+# </details>
+# <details><summary>What you should see</summary>
+#
+# A green verdict. **Now break it:** write `torch.cat(list(blocks))` and one `topk`. The values are right,
+# and the check tells how much you held. Your ten lines are what `sparse_relative_representation` does.
+#
+# </details>
+
+# %% [markdown]
+# ### Exercise 04.6 · Compare without the zeros
 #
 # **Difficulty** ●●●○○ · **Minutes** 10
 #
@@ -591,6 +833,61 @@ print(f"{len(shared)} shared anchors, whose terms add up to {shared.contribution
 shared[["caption", "image", "text", "contribution"]].head(5).style.format(precision=3).hide(axis="index")
 
 # %% [markdown]
+# Which exercises of this chapter have you solved? (Kept on this machine only.)
+
+# %%
+show_progress("04")
+
+# %% [markdown] tags=["teacher"]
+# ### Timing
+#
+# **50 minutes.** Sections 1 and 2 with exercise 04.1 and the knobs (15 minutes); the sweep of section 3 with
+# the "best of 36" experiment (15); exercise 04.2 (10) or, with a strong class, 04.4 in pairs (12); the table of
+# bytes of section 6 (5). At home: 04.3, 04.5, 04.6 and section 5.
+#
+# **90 minutes.** Sections 1 to 4 with 04.1 to 04.4 (60 minutes; let pairs show each other their traps), section
+# 6 with 04.5 (25; begin with a drawing of the stream on the board), 5 minutes for the summary. At home: section
+# 5 and 04.6.
+#
+# ### What students get wrong
+#
+# - *"The clamp is there because cosines must be positive."* Seen as a clamp after the power. Ask: what is
+#   $(-0.3)^2$, and what does the clamp do to it then?
+# - *"The validation result of the winner is its accuracy."* Seen as the same number in both columns of a report.
+#   Ask: if all 36 settings were equally good, what would the best of them show?
+# - *"A larger k keeps more information, so it can't harm."* True for the dense vector with $p = 2$, false with
+#   $p = 1$. Ask for the column of $p = 1$ in the heat map.
+# - *"Sparse is smaller."* Seen as surprise at `min(800, n)`. Ask what a sparse vector stores beside its values.
+# - *"topk over a block gives the index."* Seen as indices below the block size. Ask which anchor number 3 of the
+#   second block is.
+# - *"I don't build the matrix, I only keep a list of tiles."* Ask how many numbers the list holds at the end.
+#
+# ### Discussion
+#
+# 1. Why does the best $p$ depend on the number of anchors?
+#
+# > **Answer.** With many anchors there are many near ones and many more that are slightly similar; a large $p$
+# > is needed for the near ones to outweigh the sum of the others. With few anchors a large $p$ leaves only one
+# > or two that count, and their captions decide alone. The sweep shows it for our $n$; the paper's $p = 8$
+# > belongs to 1.6 million.
+#
+# 2. Would it be fair to choose $k$ and $p$ for ASIF on validation, and to give the baselines of chapter 05 none?
+#
+# > **Answer.** No. A comparison should give each method the same chance to be tuned, on the same split. Ridge
+# > chooses its penalty by leave-one-out on the anchors; the others have fixed dimensions, which is worth saying.
+#
+# 3. The negative part of a relative vector is thrown away. What could it have told us?
+#
+# > **Answer.** That picture and caption are unlike the same anchors. In high dimensions nearly everything is a
+# > little unlike nearly everything, so it says little; but "little" is a measurement, not a proof. One could keep
+# > the signs with an odd $p$: section 4 has $p = 3$ without the clamp.
+#
+# 4. Why does the one-standard-error rule prefer the smaller $k$?
+#
+# > **Answer.** Within the error the settings cannot be told apart, so other reasons may decide: a smaller $k$
+# > costs less memory and time, and an explanation with fewer anchors is easier to read.
+
+# %% [markdown]
 # ## Summary
 #
 # - Sparsification has four steps: top $k$, clamp, power, normalise. The order matters: the clamp comes
@@ -601,7 +898,9 @@ shared[["caption", "image", "text", "contribution"]].head(5).style.format(precis
 #   million anchors; here `min(800, n)` would forget nothing.
 # - A large $p$ lets single anchors decide. If only the picture is powered, the limit is the caption of
 #   the nearest anchor.
-# - The memory is $8 q k$ bytes, whatever $n$ is.
+# - The best of many settings looks better than it is; the test split is opened once.
+# - The memory is $8 q k$ bytes, whatever $n$ is, and the way there needs no dense matrix either: blocks, and
+#   the $k$ best so far.
 #
 # **What would prove us wrong.** If, on another bank, dense vectors with $p = 1$ found captions as well as
 # the chosen setting or better, by a paired difference whose interval does not reach above 0, then

@@ -8,7 +8,7 @@ import html
 import json
 import os
 import re
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -26,8 +26,8 @@ class ProgressError(AsifError):
     """A progress file that cannot be read."""
 
 
-class NewerProgressError(ProgressError):
-    """A progress file written by a newer version of the workbook."""
+class OtherVersionError(ProgressError):
+    """A progress file written by another version of the workbook."""
 
 
 class DamagedProgressError(ProgressError):
@@ -43,7 +43,7 @@ class Entry:
     status : {"right", "wrong"}
         Once right, it stays right.
     tries : int
-        Runs of the check with a verdict, right ones and wrong ones.
+        Runs of the check until it was first right, that one included.
     wrong : int
         How many of these were wrong.
     first_right : str or None
@@ -71,13 +71,13 @@ class Progress:
 def progress_path() -> Path | None:
     """The progress file of this kernel, or None where no progress is kept."""
     name = os.environ.get(VARIABLE, FILE)
-    return Path(os.path.expanduser(name)) if name else None
+    return Path(name).expanduser() if name else None
 
 
 def note(exercise: str, status: str) -> str:
     """Write down what a check said, and return a remark for the student where something is amiss.
 
-    It never raises. A damaged file is put aside under another name and a new one begun, one of a newer version is
+    It never raises. A damaged file is put aside under another name and a new one begun, one of another version is
     left as it is, and two kernels at once do not lose each other's entries.
 
     Parameters
@@ -98,10 +98,12 @@ def note(exercise: str, status: str) -> str:
     try:
         if path is not None:
             with locked(path.with_name(f".{path.name}")):  # file browsers hide the lock
+                if path.exists() and not path.stat().st_mode & 0o222:
+                    raise ProgressError(f"{path.name} is read-only.")
                 progress, remark = _read_or_start_afresh(path)
                 remarks.append(remark)
                 progress.exercises[exercise] = _after(progress.exercises.get(exercise), status)
-                write_whole(path, (json.dumps(asdict(progress), indent=2) + "\n").encode())
+                write_whole(path.resolve(), (json.dumps(asdict(progress), indent=2) + "\n").encode())
     except Exception as error:  # whatever happened to the file, the verdict must reach the student
         reason = f"{path.name}: {error.strerror}." if isinstance(error, OSError) else str(error)
         remarks.append(f"The verdict stands, but your progress was not saved. {reason}")
@@ -113,8 +115,8 @@ def load_progress(path: Path | str) -> Progress:
 
     Raises
     ------
-    NewerProgressError
-        A newer version of the workbook wrote it.
+    OtherVersionError
+        Another version of the workbook wrote it.
     DamagedProgressError
         It is not what `note` writes.
     ProgressError
@@ -131,13 +133,14 @@ def load_progress(path: Path | str) -> Progress:
         data = None
     if not isinstance(data, dict) or data.get("format") != FORMAT:
         raise DamagedProgressError(f"{path} is damaged, or no progress file of this workbook.")
-    if isinstance(data.get("version"), int) and data["version"] > VERSION:
-        raise NewerProgressError(
-            f"{path} is of version {data['version']} and this workbook knows version {VERSION}; update the workbook."
+    if data.get("version") != VERSION:
+        raise OtherVersionError(
+            f"{path} is of version {data.get('version')} and this workbook knows version {VERSION}; "
+            "use the workbook that wrote it, or rename it to begin a new one."
         )
     try:
         entries = {number: Entry(**fields) for number, fields in data["exercises"].items()}
-        sound = data["version"] == VERSION and all(_plausible(*item) for item in entries.items())
+        sound = all(_plausible(*item) for item in entries.items())
     except (TypeError, AttributeError, KeyError):
         sound = False
     if not sound:
@@ -277,11 +280,13 @@ def _after(entry, status):
     now = datetime.now(UTC).strftime(_TIME)
     entry = entry or Entry("wrong", 0, 0, None, now)
     right = status == "right"
+    if entry.first_right:  # running all cells once more is no further try
+        return replace(entry, last=now)
     return Entry(
-        status="right" if right else entry.status,
+        status=status,
         tries=entry.tries + 1,
         wrong=entry.wrong + (not right),
-        first_right=entry.first_right or (now if right else None),
+        first_right=now if right else None,
         last=now,
     )
 

@@ -5,7 +5,6 @@ python -m asif_lib.workspace work
 
 import argparse
 import json
-import shutil
 from pathlib import Path
 
 from .editions import CHAPTERS
@@ -43,7 +42,7 @@ def fill(folder, notebooks=ROOT / "notebooks") -> list[str]:
             continue
         news.append(f"{target}: {'renewed' if target.exists() else 'new'}")
         target.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(source, target)
+        write_whole(target, source.read_bytes())
         copied[name] = edition
     write_whole(record, json.dumps(copied, indent=1).encode())
     return news

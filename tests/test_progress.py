@@ -43,7 +43,7 @@ def clock(monkeypatch):
 def test_tries_are_counted_and_what_was_solved_stays_solved(folder, clock):
     assert [note("04.1", status) for status in ("wrong", "right", "wrong", "right")] == [""] * 4
     entry = load_progress(folder / "my_progress.json").exercises["04.1"]
-    assert (entry.status, entry.tries, entry.wrong) == ("right", 4, 2)
+    assert (entry.status, entry.tries, entry.wrong) == ("right", 2, 1)
     assert (entry.first_right, entry.last) == ("2025-03-01T14:02:00Z", "2025-03-01T14:04:00Z")
 
 
@@ -106,8 +106,6 @@ def stored(version=1, number="04.1", **changes):
         b'{"exercises": {}}',
         b'{"format": "another", "version": 1, "exercises": {}}',
         b'{"format": "asif-progress", "version": 1, "exercises": ["04.1"]}',
-        stored(version=0),
-        stored(version="2"),
         stored(number="four"),
         stored(tries="2"),
         stored(tries=0),
@@ -137,15 +135,16 @@ def test_the_entries_that_the_damage_is_made_of_are_sound(folder):
     assert load_progress("my_progress.json").exercises == {"04.1": progress.Entry(**ENTRY)}
 
 
-def test_a_file_of_a_newer_version_is_left_as_it_is(folder):
-    content = b'{"format": "asif-progress", "version": 2, "pupils": []}'
+@pytest.mark.parametrize("version", [b"2", b"0", b'"2"'])
+def test_a_file_of_another_version_is_left_as_it_is(folder, version):
+    content = b'{"format": "asif-progress", "version": ' + version + b', "pupils": []}'
     (folder / "my_progress.json").write_bytes(content)
     remark = note("04.1", "right")
-    assert remark.startswith("The verdict stands, but your progress was not saved. my_progress.json is of version 2")
+    assert remark.startswith(f"The verdict stands, but your progress was not saved. my_progress.json is of version {version.decode().strip(chr(34))}")
     assert (folder / "my_progress.json").read_bytes() == content
     assert {path.name for path in folder.iterdir()} == {"my_progress.json", ".my_progress.json.lock"}
-    assert "update the workbook" in show_progress("04")._repr_html_()
-    with pytest.raises(progress.NewerProgressError):
+    assert "rename it to begin a new one" in show_progress("04")._repr_html_()
+    with pytest.raises(progress.OtherVersionError):
         load_progress("my_progress.json")
 
 
@@ -158,6 +157,23 @@ def test_where_the_system_refuses_the_verdict_stands_and_the_reason_is_told(fold
     assert (folder / "my_progress.json").is_dir()
     with pytest.raises(progress.ProgressError, match="Is a directory"):
         load_progress("my_progress.json")
+
+
+def test_a_read_only_file_is_told_and_stays_as_it_is(folder):
+    note("04.1", "right")
+    path = folder / "my_progress.json"
+    before = path.read_bytes()
+    path.chmod(0o444)
+    assert note("04.2", "right").endswith("was not saved. my_progress.json is read-only.")
+    assert (path.read_bytes(), path.stat().st_mode & 0o777) == (before, 0o444)
+
+
+def test_a_linked_file_stays_a_link(folder):
+    (folder / "synced").mkdir()
+    (folder / "my_progress.json").symlink_to("synced/mine.json")
+    assert note("04.1", "right") == ""
+    assert (folder / "my_progress.json").is_symlink()
+    assert list(load_progress("synced/mine.json").exercises) == ["04.1"]
 
 
 def test_a_full_disk_leaves_the_old_file_and_no_litter(folder, monkeypatch):

@@ -10,6 +10,7 @@ from .anchors import (
 )
 from .choice import check_choice, check_trap
 from .core import EXERCISES, Verdict, compare
+from .editing import check_add, check_forget, check_running_mean
 from .encoders import (
     check_cosine_matrix,
     check_disturbance,
@@ -18,8 +19,12 @@ from .encoders import (
     check_same_group_share,
     check_standardise,
 )
+from .evidence import check_harm, check_unchanged
+from .failure import FailureTask, check_own_failure
+from .interpret import check_contrast, check_contributions, check_flip, check_rank_auc, check_without
 from .intervals import check_bootstrap, check_paired_difference
 from .invariance import check_investigation
+from .lesson import LessonTask, check_lesson
 from .relative import (
     check_best_caption,
     check_centred_representation,
@@ -38,28 +43,40 @@ from .zeroshot import check_average_templates, check_prompts, check_recall_with_
 
 __all__ = [
     "EXERCISES",
+    "FailureTask",
+    "LessonTask",
     "Verdict",
     "WordingTask",
+    "check_add",
     "check_average_templates",
     "check_best_caption",
     "check_bootstrap",
     "check_centred_representation",
     "check_choice",
     "check_clamp_and_power",
+    "check_contrast",
+    "check_contributions",
     "check_cosine",
     "check_cosine_matrix",
     "check_coverage",
     "check_disturbance",
     "check_farthest_first",
+    "check_flip",
+    "check_forget",
+    "check_harm",
     "check_investigation",
     "check_largest_change",
+    "check_lesson",
     "check_mean_pooling",
     "check_mutual_neighbours",
     "check_nearest_neighbours",
+    "check_own_failure",
     "check_paired_difference",
     "check_prompts",
+    "check_rank_auc",
     "check_recall_with_ties",
     "check_relative_representation",
+    "check_running_mean",
     "check_same_group_share",
     "check_share_by_chance",
     "check_shares",
@@ -71,6 +88,8 @@ __all__ = [
     "check_times_nearest",
     "check_top_k",
     "check_trap",
+    "check_unchanged",
+    "check_without",
     "check_wording",
     "compare",
     "farthest_first",

@@ -3,7 +3,6 @@
 import torch
 
 from .core import Verdict, call, compare, exercise, form_problem, right, wrong
-from .sandbox import Printed
 
 MARGIN = 0.1
 """By how much a caption must win in the trap, so that rounding decides nothing."""
@@ -53,7 +52,7 @@ def check_choice(function) -> Verdict:
     for seed, ks, ps in ((1, [80, 20, 5], [8, 2, 1]), (2, [10, 50], [1, 2, 4, 8]), (4, [3, 9, 27, 81], [1, 3])):
         cases.append((Table(ks, ps, seed=seed), ks, ps))
     for table, ks, ps in cases:
-        _, failed = call(function, (table, ks, ps), "On made-up results", Printed())
+        _, failed = call(function, (table, ks, ps), "On made-up results")
         if failed:
             return failed
         if len(table.opened) > 1:
@@ -126,7 +125,7 @@ def check_choice(function) -> Verdict:
 def check_trap(function) -> Verdict:
     """Build cosines for which a missing clamp makes the wrong caption win."""
     for n in (3, 10, 200):
-        result, failed = call(function, (n,), f"With n = {n}", Printed())
+        result, failed = call(function, (n,), f"With n = {n}")
         problem = failed or _trap_problem(result, n)
         if problem:
             return problem

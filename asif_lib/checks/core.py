@@ -8,6 +8,8 @@ is a wrong implementation, and a student's result that equals its result gets it
         return compare(function, reference, cases, mistakes)
 """
 
+import contextvars
+import copy
 import functools
 import html
 import inspect
@@ -23,6 +25,9 @@ from .sandbox import TIME_LIMIT, OutOfTime, Printed, sandbox
 
 EXERCISES = {}
 """Every check by the number of its exercise: ``"04.2"`` → ``check_sparsify``; its ``title`` is that of the card."""
+
+_printed = contextvars.ContextVar("printed")
+"""Where the student's prints go while a check runs."""
 
 TENSOR_KEYS = "Tensors as dictionary keys are never equal; use .tolist()."
 STYLES = {
@@ -78,10 +83,10 @@ def exercise(number, title):
 
     def register(check):
         @functools.wraps(check)
-        def run(*arguments) -> Verdict:
+        def run(*arguments, **keywords) -> Verdict:
             from ..progress import note
 
-            verdict = replace(check(*arguments), exercise=f"Exercise {number}")
+            verdict = replace(judge(check, *arguments, **keywords), exercise=f"Exercise {number}")
             return replace(verdict, note=note(number, verdict.status))
 
         if number in EXERCISES:
@@ -91,6 +96,24 @@ def exercise(number, title):
         return run
 
     return register
+
+
+def judge(check, *arguments, **keywords) -> Verdict:
+    """Run a check: whatever the student's function returned or printed, a verdict comes out."""
+    if (getattr(arguments[0] if arguments else None, "__module__", "") or "").startswith("asif_lib."):
+        return wrong("That is the library's own function; give the check the one that you wrote.")
+    printed = Printed()
+    token = _printed.set(printed)
+    try:
+        verdict = check(*arguments, **keywords)
+    except Exception as error:
+        verdict = wrong(
+            f"The check cannot judge what your function returned ({type(error).__name__}: {_words(error)}); "
+            "compare its form with the card: type, shape, order."
+        )
+    finally:
+        _printed.reset(token)
+    return replace(verdict, printed=str(printed))
 
 
 def right(message) -> Verdict:
@@ -122,27 +145,24 @@ def compare(function, reference, cases, mistakes=(), *, atol=1e-5) -> Verdict:
     atol : float
         Largest difference that counts as equal.
     """
-    if not callable(function):
-        return wrong(
-            f"The check was given a {type(function).__name__}; give it your function itself, without calling it."
-        )
-    printed = Printed()
     for number, case in enumerate(cases, 1):
-        verdict = _compare_case(function, reference, case, mistakes, atol, printed, f"On input {number}")
+        verdict = _compare_case(function, reference, case, mistakes, atol, f"On input {number}")
         if verdict is not None:
-            return replace(verdict, printed=str(printed))
-    message = f"Your function agrees with the library on {len(cases)} inputs."
-    return replace(right(message), printed=str(printed))
+            return verdict
+    return right(f"Your function agrees with the library on {len(cases)} inputs.")
 
 
-def call(function, arguments, where, printed):
+def call(function, arguments, where):
     """Call the student's function on copies of the arguments: its result and None, or None and a `Verdict`.
 
-    It is stopped after `TIME_LIMIT` seconds, what it prints goes into `printed`, and an exception becomes words.
+    It is stopped after `TIME_LIMIT` seconds, its prints are kept for the verdict, and an exception becomes words.
     """
+    if not callable(inspect.unwrap(function)):
+        kind = type(inspect.unwrap(function)).__name__
+        return None, wrong(f"The check was given a {kind}; give it your function itself, without calling it.")
     given = _copy(arguments)
     try:
-        with sandbox(printed):
+        with sandbox(_printed.get(Printed())):
             result = function(*given)
     except NotImplementedError as error:
         if str(error) in ("", "your turn"):  # torch raises NotImplementedError as well, with an explanation
@@ -151,27 +171,28 @@ def call(function, arguments, where, printed):
         return None, _raised(error, function, where)
     except OutOfTime:
         return None, wrong(
-            f"{where} your function was still running after {TIME_LIMIT} seconds and was stopped; "
-            "does every loop come to an end?"
+            f"{where} your function was still running after {TIME_LIMIT} seconds and was stopped: it is endless, or "
+            "much too slow. Does every loop come to an end?"
         )
     except (Exception, SystemExit) as error:
         return None, _raised(error, function, where)
-    if any(isinstance(a, torch.Tensor) and not _same(a, b, 0) for a, b in zip(given, arguments, strict=True)):
+    if any(_changed(a, b) for a, b in zip(given, arguments, strict=True)):
         return None, wrong("Your function changed its input; work on a copy, or on new tensors.")
     return result, None
 
 
-def _compare_case(function, reference, case, mistakes, atol, printed, where):
+def _compare_case(function, reference, case, mistakes, atol, where):
     """The verdict on one input, or None where the student's result is right."""
     expected = reference(*_copy(case))
-    result, verdict = call(function, case, where, printed)
+    result, verdict = call(function, case, where)
     if verdict is not None:
         return verdict
     if problem := form_problem(result, expected):
         return wrong(problem)
+    result = _numbers(result, expected)
     if _same(result, expected, atol):
         problem = _dtype(result, expected)
-        return wrong(problem) if problem else None
+        return wrong(f"The values are right, but {problem}") if problem else None
     for message, mistake in mistakes:
         if _same(result, _try(mistake, case), atol):
             return wrong(message)
@@ -181,19 +202,35 @@ def _compare_case(function, reference, case, mistakes, atol, printed, where):
 
 
 def _raised(error, function, where):
-    message = f"{where} your function raised {type(error).__name__}: {first_line(error)[:300]}"
+    message = f"{where} your function raised {type(error).__name__}: {_words(error)}"
     file = getattr(getattr(inspect.unwrap(function), "__code__", None), "co_filename", None)
     own = [frame for frame in traceback.extract_tb(error.__traceback__) if frame.filename == file]
     if own and own[-1].line:
         message += f" (in the line `{own[-1].line.strip()}`)"
     message += "" if message.endswith((".", "!", "?")) else "."
-    if isinstance(error, KeyError) and isinstance(error.args[0], torch.Tensor):
+    if isinstance(error, KeyError) and any(isinstance(key, torch.Tensor) for key in error.args):
         message += f" {TENSOR_KEYS}"
     return wrong(message)
 
 
+def _words(error):
+    try:
+        return first_line(error)[:300]
+    except Exception:  # a student's own exception may fail even at this
+        return "no message"
+
+
 def _copy(case):
-    return [a.clone() if isinstance(a, torch.Tensor) else a for a in case]
+    def one(a):
+        return a.clone() if isinstance(a, torch.Tensor) else copy.deepcopy(a) if isinstance(a, list | dict) else a
+
+    return [one(a) for a in case]
+
+
+def _changed(given, original):
+    if isinstance(original, torch.Tensor):
+        return not _same(given, original, 0)
+    return isinstance(original, list | dict) and repr(given) != repr(original)
 
 
 def _try(mistake, case):
@@ -247,10 +284,14 @@ def _name(tensor):
     return str(tensor.dtype).removeprefix("torch.")
 
 
+def _numbers(result, expected):
+    """Where a tuple of numbers is wanted, numbers in a row are as good."""
+    row = isinstance(expected, tuple) and all(isinstance(e, int | float) for e in expected)
+    return result.tolist() if row and isinstance(result, torch.Tensor | np.ndarray) else result
+
+
 def _same(result, expected, atol):
     if isinstance(expected, tuple):
-        if isinstance(result, torch.Tensor | np.ndarray) and all(isinstance(e, int | float) for e in expected):
-            result = result.tolist()  # numbers in a row are as good as a tuple of them
         return (
             isinstance(result, tuple | list)
             and len(result) == len(expected)
@@ -283,6 +324,8 @@ def _difference(result, expected, atol):
         shape, wanted = tuple(result.shape), tuple(expected.shape)
     except (TypeError, ValueError, RuntimeError):
         return f"your function returned a {type(result).__name__}, not a tensor or number."
+    if wanted == () != shape:
+        return f"your result has shape {shape}; one number is wanted, without a dimension."
     if shape != wanted:
         return f"your result has shape {shape}; expected {wanted}."
     if problem := _dtype(result, expected):
@@ -291,6 +334,11 @@ def _difference(result, expected, atol):
     if bad.any():
         return f"the shape is right, but {int(bad.sum())} of {bad.numel()} values are NaN; what do you divide by?"
     gap = (result.double() - expected.double()).abs().max()
+    if wanted == ():
+        return f"your function gives {float(result):.6g}, which is off by {gap:.3g} (tolerance {atol:g})."
+    if not expected.is_floating_point():
+        differ = result != expected
+        return f"the shape is right, but {int(differ.sum())} of {differ.numel()} entries are not those wanted."
     return f"the shape is right, but the values are off by up to {gap:.3g} (tolerance {atol:g})."
 
 

@@ -2,9 +2,12 @@
 
 import contextlib
 import io
+import random
 import signal
+import sys
 import threading
 
+import numpy as np
 import torch
 
 TIME_LIMIT = 5
@@ -37,26 +40,54 @@ class Printed(io.TextIOBase):
 
 @contextlib.contextmanager
 def sandbox(printed):
-    """What runs inside prints into `printed`, draws from random numbers of its own, and is stopped in time.
+    """What runs inside prints into `printed`, moves no random numbers outside, and is stopped in time.
 
     Raises
     ------
     OutOfTime
-        After `TIME_LIMIT` seconds, and again and again, should a bare ``except`` swallow it. Only the main
-        thread, in which a notebook's cells run, can be interrupted.
+        After `TIME_LIMIT` seconds, also where the function catches everything with a bare except (one, not one within
+        another). Only the main thread, in which a notebook's cells run, can be interrupted.
     """
-    with contextlib.redirect_stdout(printed), contextlib.redirect_stderr(printed), torch.random.fork_rng([]):
+    with contextlib.redirect_stdout(printed), contextlib.redirect_stderr(printed), _random_states():
         if threading.current_thread() is not threading.main_thread():
             yield
             return
-        before = signal.signal(signal.SIGALRM, _stop)
-        signal.setitimer(signal.ITIMER_REAL, TIME_LIMIT, 0.2)
+        with _alarm(sys._getframe(2)):  # 0 is this frame, 1 contextlib's, 2 that of the with statement
+            yield
+
+
+@contextlib.contextmanager
+def _random_states():
+    python, numpy = random.getstate(), np.random.get_state()
+    with torch.random.fork_rng([]):
         try:
             yield
         finally:
-            signal.setitimer(signal.ITIMER_REAL, 0)
-            signal.signal(signal.SIGALRM, before)
+            random.setstate(python)
+            np.random.set_state(numpy)
 
 
-def _stop(*_):
-    raise OutOfTime
+@contextlib.contextmanager
+def _alarm(owner):
+    def stop(_, event, __):
+        if event == "line":
+            raise OutOfTime
+        return stop
+
+    def ring(_, frame):
+        # A bare except swallows what is raised here. So the next line of each frame that is running raises another:
+        # that line stands in the handler, where the same except cannot catch it.
+        while frame is not None and frame is not owner:
+            frame.f_trace = stop
+            frame = frame.f_back
+        sys.settrace(lambda *_: None)
+        raise OutOfTime
+
+    trace, before = sys.gettrace(), signal.signal(signal.SIGALRM, ring)
+    signal.setitimer(signal.ITIMER_REAL, TIME_LIMIT, 0.2)  # again and again: the first may fall into a handler
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        sys.settrace(trace)
+        signal.signal(signal.SIGALRM, before)

@@ -1,12 +1,10 @@
 """The open investigation of chapter 02: a score of the reader's own that finds wrong captions."""
 
-from dataclasses import replace
-
 import torch
 from sklearn.metrics import roc_auc_score
 
 from ..relative import unit_rows
-from .core import Printed, Verdict, call, exercise, random_tensor, right, wrong
+from .core import Verdict, call, exercise, form_problem, random_tensor, right, wrong
 
 GOOD_AUC = 0.85
 """What a score of exercise 02.6 must reach; most ways that look at pictures and captions together do."""
@@ -15,20 +13,15 @@ GOOD_AUC = 0.85
 @exercise("02.6", "Your own detective")
 def check_suspicion(function) -> Verdict:
     """A score of the reader's own that finds planted wrong captions, judged by the area under the ROC curve."""
-    printed = Printed()
-    return replace(_judge(function, printed), printed=str(printed))
-
-
-def _judge(function, printed):
     areas = []
     for number, seed in enumerate((30, 31, 32), 1):
         image, text, planted = _with_planted_captions(seed)
         where = f"On bank {number}"
-        scores, failed = call(function, (image, text), where, printed)
+        scores, failed = call(function, (image, text), where)
         if problem := failed or _no_scores(scores, len(planted)):
             return problem
-        scores = torch.as_tensor(scores).double()
-        if float(scores.max() - scores.min()) < 1e-5:
+        scores = scores.double()
+        if scores.max() - scores.min() <= 1e-6 * scores.abs().max():
             return wrong(
                 "Your score is the same for every pair. Entry (i, i) of a similarity compares stamp i with itself; "
                 "look at its similarities to the others."
@@ -38,9 +31,11 @@ def _judge(function, printed):
             "captions": (image, text[other][:, other]),
             "pictures": (image[other][:, other], text),
         }.items():
-            again, failed = call(function, arguments, where, printed)
-            if failed or torch.equal(torch.as_tensor(again).double(), scores):
-                return failed or wrong(
+            again, failed = call(function, arguments, where)
+            if problem := failed or _no_scores(again, len(planted)):
+                return problem
+            if torch.equal(again.double(), scores):
+                return wrong(
                     f"With other {side} your score stays what it was. A caption is wrong for a picture, not by itself: "
                     "compare the two matrices."
                 )
@@ -61,12 +56,8 @@ def _judge(function, printed):
 
 def _no_scores(scores, n):
     """What is wrong with a vector of scores before anybody looks at its values, or None."""
-    if scores is None:
-        return wrong("Your function returned None; did you forget the return line?")
-    if type(scores).__module__ == "torch.return_types":
-        return wrong("max(dim=…) and topk return values and indices; take .values or .indices.")
-    if not isinstance(scores, torch.Tensor):
-        return wrong(f"Your function returned a {type(scores).__name__}; a Tensor of shape ({n},) is wanted.")
+    if problem := form_problem(scores, torch.zeros(n)):
+        return wrong(problem)
     if scores.shape != (n,):
         return wrong(f"Your result has shape {tuple(scores.shape)}; one score for each pair, ({n},), is wanted.")
     if not torch.isfinite(scores).all():

@@ -9,18 +9,17 @@ import torch
 from torch.overrides import TorchFunctionMode
 
 from .core import Verdict, call, compare, exercise, random_tensor, wrong
-from .sandbox import Printed
 
 HELD = 0.4
 """Share of the dense matrix that may be held at one moment: well above a tile, well below the whole."""
+
+SMALL = 100
+"""Entries of a tensor that is not watched, so that a solution which reads entry by entry is not slowed down."""
 
 
 @exercise("04.5", "The k largest of a stream")
 def check_top_k(function) -> Verdict:
     """The k nearest anchors from a stream of blocks, without the dense matrix."""
-    if not callable(function):
-        return compare(function, None, [])
-
     @functools.wraps(function)
     def streamed(queries, anchors, size, k):
         return function(queries, blocks(anchors, size), k)
@@ -58,7 +57,7 @@ def memory(streamed):
         finally:
             tracemalloc.stop()
 
-    _, failed = call(watched, (queries, anchors, size, k), f"With {len(anchors):,} anchors", Printed())
+    _, failed = call(watched, (queries, anchors, size, k), f"With {len(anchors):,} anchors")
     if failed:
         return failed
     held = max(peaks) // 4
@@ -80,6 +79,8 @@ class Watch(TorchFunctionMode):
 
     def __torch_function__(self, func, types, args=(), kwargs=None):
         result = func(*args, **(kwargs or {}))
+        if isinstance(result, torch.Tensor) and result.numel() < SMALL:
+            return result
         made = [t for t in (result if isinstance(result, tuple | list) else [result]) if isinstance(t, torch.Tensor)]
         if made:
             self.alive = {key: ref for key, ref in self.alive.items() if ref() is not None}

@@ -6,7 +6,6 @@ import numpy as np
 import torch
 
 from .core import Verdict, call, exercise, form_problem, right, wrong
-from .sandbox import Printed
 
 
 class WordingTask:
@@ -25,7 +24,7 @@ class WordingTask:
     Attributes
     ----------
     looks : int
-        How often the test split has been opened.
+        For how many wordings the test split has been opened.
     """
 
     def __init__(self, model, classes, validation, test, template="a photo of a {}."):
@@ -34,7 +33,11 @@ class WordingTask:
             name: (model.images(z), np.asarray(labels))
             for name, (z, labels) in (("validation", validation), ("test", test))
         }
-        self.looks = 0
+        self._tested = set()
+
+    @property
+    def looks(self):
+        return len(self._tested)
 
     @property
     def baseline(self):
@@ -46,8 +49,8 @@ class WordingTask:
         return torch.from_numpy(self._right(prompts, "validation"))
 
     def open_test(self, prompts):
-        """Return the same for the test split, with these prompts and with the baseline's, and count the look."""
-        self.looks += 1
+        """Return the same for the test split, with these prompts and the baseline's; each new wording is a look."""
+        self._tested.add(str(prompts))
         return self._right(prompts, "test"), self._right(self.baseline, "test")
 
     def _right(self, prompts, split):
@@ -76,8 +79,7 @@ def check_wording(function, task=None) -> Verdict:
         measured.append((_plain(prompts), float(right_ones.float().mean())))
         return right_ones
 
-    printed = Printed()
-    prompts, failed = call(function, (list(task.classes), measure), "In your investigation", printed)
+    prompts, failed = call(function, (list(task.classes), measure), "In your investigation")
     if failed:
         return failed
     problem = (

@@ -373,9 +373,9 @@ WRONG = {
         (lambda q, b, k: merging(q, b, k)[::-1], "(values, indices) is wanted"),
         (lambda q, b, k: merging(q, b, k)[0], "2 results"),
         (lambda q, b, k: [x.flip(1) for x in merging(q, b, k)], "the largest first"),
-        (indexes_with_the_order, "of your 2 results, number 2: the shape is right, but the values"),
+        (indexes_with_the_order, "of your 2 results, number 2: the shape is right, but"),
         (doubled_shape, "number 2: your result has shape (3, 3, 3); expected (3, 3)"),
-        (topk_of_topks, "of your 2 results, number 2: the shape is right, but the values"),
+        (topk_of_topks, "of your 2 results, number 2: the shape is right, but"),
         (skips_the_short_block, "left out the last block"),
         (lambda q, b, k: merging(q, iter([next(b)]), k), "first block"),
         (

@@ -97,7 +97,7 @@ def lint(name, chapter_cards, teacher, checks):
         if number[:2] == name[:2] and number not in numbers:
             problems.append(f"{name}: the check {check.__name__} belongs to exercise {number}, which is not there.")
     for heading in TEACHER_HEADINGS:
-        if chapter_cards and not re.search(rf"^### {heading}\s*\n+\S", teacher, re.M):
+        if chapter_cards and not re.search(rf"^### {heading}\s*\n+(?!#)\S", teacher, re.M):
             problems.append(f"{name}: the cell for teachers has nothing under ### {heading}.")
     return problems
 
@@ -126,7 +126,7 @@ def _card_problems(card, expected, checks):
 def _function_problems(stub, solution):
     if stub.returns is None or any(a.annotation is None for a in _arguments(stub)):
         yield "the stub's parameters and its result need types"
-    if "(" not in (ast.get_docstring(stub) or "").partition("\n")[2] + (ast.get_docstring(stub) or ""):
+    if "(" not in (ast.get_docstring(stub) or ""):
         yield "the stub's docstring tells no shapes"
     used = {node.id for node in ast.walk(solution) if isinstance(node, ast.Name)}
     for argument in _arguments(solution):

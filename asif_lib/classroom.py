@@ -130,6 +130,8 @@ def class_progress(folder: Path | str, csv_file: Path | str | None = None) -> tu
             f"{student}: this workbook has no exercise {', '.join(others.exercise)}; the table leaves it out."
         )
     if csv_file is not None:
+        if not Path(csv_file).absolute().parent.is_dir():
+            raise ClassError(f"{csv_file}: there is no such folder to write to; make it first.")
         write_whole(csv_file, csv_text(frame).encode("utf-8-sig"))  # the mark tells spreadsheets that it is UTF-8
     known = frame[frame.exercise.isin(numbers)]
     students = [_summary(student, rows) for student, rows in known.groupby("student")]
@@ -244,7 +246,7 @@ def export(folder: Path | str, chapters: list[str] | None = None, sources: Path 
     by_number = {source.name[:2]: source for source in sorted(sources.glob(f"{CHAPTERS}.py"))}
     if not by_number:
         raise ClassError(f"{sources} holds no chapter; export from a checkout of the workbook.")
-    for chapter in chapters or []:
+    for chapter in chapters or ():
         if chapter not in by_number:
             raise ClassError(f"There is no chapter {chapter!r}; the chapters are {', '.join(by_number)}.")
     picked = [by_number[chapter] for chapter in sorted(set(chapters or by_number))]

@@ -157,9 +157,12 @@ def lint(source_dir: Path | str, checks: dict) -> list[str]:
     SourceError
         ``source_dir`` holds no chapter, or a source breaks a convention.
     """
-    return [
+    sources = _sources(Path(source_dir))
+    chapters = {source.stem[:2] for source in sources}
+    homeless = [f"The check of exercise {number} has no chapter." for number in checks if number[:2] not in chapters]
+    return homeless + [
         problem
-        for source in _sources(Path(source_dir))
+        for source in sources
         for problem in cards.lint(source.stem, cards.cards(*editions(source)), teacher_text(source), checks)
     ]
 

@@ -28,7 +28,7 @@ def fill(folder, notebooks=ROOT / "notebooks") -> list[str]:
     """
     folder, notebooks = Path(folder), Path(notebooks)
     record = folder / RECORD
-    copied = json.loads(record.read_text(encoding="utf-8")) if record.exists() else {}
+    copied = _read(record)
     news = []
     for source in sorted([*notebooks.glob(f"{CHAPTERS}.ipynb"), *notebooks.glob(f"solutions/{CHAPTERS}.ipynb")]):
         name = source.relative_to(notebooks).as_posix()
@@ -46,6 +46,14 @@ def fill(folder, notebooks=ROOT / "notebooks") -> list[str]:
         copied[name] = edition
     write_whole(record, json.dumps(copied, indent=1).encode())
     return news
+
+
+def _read(record):
+    """The record; where it is missing or damaged an empty one, and then every copy counts as somebody's work."""
+    try:
+        return dict(json.loads(record.read_text(encoding="utf-8")))
+    except (OSError, ValueError, TypeError):
+        return {}
 
 
 def main(arguments=None):

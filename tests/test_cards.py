@@ -124,6 +124,7 @@ def test_a_whole_exercise_has_nothing_to_object_to(house):
         (' tags=["check"]', "", "no cell tagged check"),
         ("# ### Timing\n", "# ### When\n", "nothing under ### Timing"),
         ("# Why two?\n", "#\n", "nothing under ### Discussion"),
+        ("# All of it.\n#\n", "", "nothing under ### Timing"),
     ],
 )
 def test_the_lint_refuses(house, old, new, message):
@@ -141,7 +142,9 @@ def test_the_lint_refuses_checks_without_exercise_and_exercises_without_check(ho
         problems(house, checks={"04.1": check_twice, "04.7": check_twice})
     )
     assert "no check is registered" in " ".join(problems(house, checks={}))
-    assert problems(house, checks={"04.1": check_twice, "06.1": check_twice}) == []
+    assert "exercise 06.1 has no chapter" in " ".join(
+        problems(house, checks={"04.1": check_twice, "06.1": check_twice})
+    )
 
 
 def test_the_workbooks_own_exercises_pass_and_are_as_many_as_a_course_needs():

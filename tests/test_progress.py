@@ -135,12 +135,12 @@ def test_the_entries_that_the_damage_is_made_of_are_sound(folder):
     assert load_progress("my_progress.json").exercises == {"04.1": progress.Entry(**ENTRY)}
 
 
-@pytest.mark.parametrize("version", [b"2", b"0", b'"2"'])
+@pytest.mark.parametrize("version", [2, 0, "2"])
 def test_a_file_of_another_version_is_left_as_it_is(folder, version):
-    content = b'{"format": "asif-progress", "version": ' + version + b', "pupils": []}'
+    content = json.dumps({"format": "asif-progress", "version": version, "pupils": []}).encode()
     (folder / "my_progress.json").write_bytes(content)
     remark = note("04.1", "right")
-    assert remark.startswith(f"The verdict stands, but your progress was not saved. my_progress.json is of version {version.decode().strip(chr(34))}")
+    assert f"your progress was not saved. my_progress.json is of version {version} and" in remark
     assert (folder / "my_progress.json").read_bytes() == content
     assert {path.name for path in folder.iterdir()} == {"my_progress.json", ".my_progress.json.lock"}
     assert "rename it to begin a new one" in show_progress("04")._repr_html_()

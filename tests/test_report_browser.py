@@ -12,8 +12,6 @@ from asif_lib.paths import ROOT, build_dir
 from asif_lib.report import book, build_report
 from asif_lib.results import RUN_VARIABLE
 
-sync_api = pytest.importorskip("playwright.sync_api", reason="Playwright is not installed: pip install -e .[dev]")
-
 SCREENSHOTS = build_dir() / "screenshots"
 EXECUTED = build_dir() / "tests" / "notebooks"
 DESKTOP, PHONE = {"width": 1280, "height": 900}, {"width": 360, "height": 740}

@@ -2,7 +2,7 @@
 
 import pytest
 
-from asif_lib.workspace import fill, main
+from asif_lib.workspace import RECORD, fill, main
 
 
 @pytest.fixture
@@ -56,3 +56,11 @@ def test_work_from_before_the_record_is_kept(notebooks, tmp_path):
 def test_the_command_prints_what_it_did(tmp_path, capsys):
     main([str(tmp_path / "work")])
     assert "00_start_here.ipynb: new" in capsys.readouterr().out
+
+
+def test_a_damaged_record_costs_nobody_their_work(notebooks, tmp_path):
+    fill(tmp_path / "work", notebooks)
+    (tmp_path / "work/00_start.ipynb").write_text("mine")
+    (tmp_path / "work" / RECORD).write_text("{")
+    assert "holds your work" in fill(tmp_path / "work", notebooks)[0]
+    assert (tmp_path / "work/00_start.ipynb").read_text() == "mine"

@@ -12,6 +12,7 @@ from pathlib import Path
 import nbformat
 from markupsafe import Markup
 
+from ..anchors import bank_dir
 from ..editions import CHAPTERS
 from ..files import write_whole
 from ..paths import ROOT, build_dir
@@ -123,12 +124,14 @@ def _run_or_reuse(path: Path, executed: Path, parameters: dict, reuse: bool) -> 
 
 
 def _key(path: Path, parameters: dict) -> str:
-    """Hash of all that a chapter's run depends on: notebook, parameters, packages, the library less this report."""
+    """Hash of what a chapter's run depends on: notebook, parameters, packages, the library less this report, the bank."""
     versions = {name: _version(name) for name in PACKAGES}
     digest = hashlib.sha256(json.dumps([parameters, versions], sort_keys=True).encode())
     report = LIBRARY / "report"
     for file in [path, *sorted(file for file in LIBRARY.rglob("*.py") if report not in file.parents)]:
         digest.update(b"\0" + file.name.encode() + b"\0" + hashlib.sha256(file.read_bytes()).digest())
+    bank = bank_dir("stamps") / "bank.json"
+    digest.update(bank.read_bytes() if bank.exists() else b"")
     return digest.hexdigest()
 
 

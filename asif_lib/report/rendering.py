@@ -119,7 +119,7 @@ class _Exporter(TemplateExporter):
 
 def for_paper(notebook: NotebookNode) -> NotebookNode:
     """A copy of what a reader of the page needs: no widgets (a note for each, none for a progress bar), no
-    JavaScript, no parameters that were overruled, no set-up of Colab."""
+    output that is JavaScript, no parameters that were overruled, no set-up of Colab."""
     notebook = copy.deepcopy(notebook)
     for number, cell in enumerate(notebook.cells):
         cell.metadata["number"] = number

@@ -53,6 +53,10 @@ function render({ model, el }) {
   const say = (words) => status.replaceChildren(...words.map((sentence) => element("p", sentence)));
   const sayModel = () => say(model.get("words"));
 
+  const enqueue = (batch) => {
+    queue = queue.then(batch).catch((error) => say([`✘ The picture cannot be sent (${error.message}).`]));
+  };
+
   async function send(name, blob) {
     model.send({ kind: "picture", name }, undefined, [await blob.arrayBuffer()]);
   }
@@ -91,7 +95,7 @@ function render({ model, el }) {
   input.addEventListener("change", () => {
     const files = [...input.files];
     input.value = ""; // so that the same file can be chosen again
-    if (files.length) queue = queue.then(() => sendFiles(files));
+    if (files.length) enqueue(() => sendFiles(files));
   });
 
   function showCamera(on) {
@@ -106,6 +110,7 @@ function render({ model, el }) {
   }
 
   open.addEventListener("click", async () => {
+    open.disabled = true; // a second click would start a second stream that nobody stops
     try {
       stream = await navigator.mediaDevices.getUserMedia({ video: true });
     } catch (error) {
@@ -114,6 +119,8 @@ function render({ model, el }) {
           ? "The webcam may not be used: allow it for this page in the browser's settings, or choose a file."
           : `The webcam does not start (${error.message}). Choose a file instead.`;
       return;
+    } finally {
+      open.disabled = false;
     }
     if (removed) return stop();
     camera.textContent = "";
@@ -124,7 +131,7 @@ function render({ model, el }) {
 
   take.addEventListener("click", () => {
     const name = `webcam picture ${++taken}`;
-    queue = queue.then(async () => {
+    enqueue(async () => {
       const words = [];
       if (!video.videoWidth) words.push("✘ The webcam shows no picture yet; wait a moment and try again.");
       else await send(name, await jpeg(video, video.videoWidth, video.videoHeight));

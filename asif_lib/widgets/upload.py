@@ -2,6 +2,7 @@
 
 import csv
 import html
+import io
 import tempfile
 from pathlib import Path
 
@@ -96,7 +97,7 @@ class YourPicture(ipywidgets.VBox):
         with self.answer.guarded():
             vectors = self.model.images(torch.cat([z for *_, z in read])) if read else ()
             self.asked[:0] = [(name, small, vectors[[i]]) for i, (name, small, _) in enumerate(read)][::-1]
-        self.redraw()
+            self.redraw()
         count = len(self.asked) - before
         self.picker.words = [f"✔ {count} picture{'' if count == 1 else 's'} added."] * bool(count) + problems
 
@@ -144,7 +145,13 @@ def parse_labels(text) -> list:
 
 def write_labels(labels) -> str:
     """Return labels as the text that `parse_labels` reads."""
-    return ", ".join(f'"{label}"' if "," in label else label for label in labels)
+    return ", ".join(_quoted(label) for label in labels)
+
+
+def _quoted(label):
+    line = io.StringIO()
+    csv.writer(line, lineterminator="").writerow([label])
+    return line.getvalue()
 
 
 def answer_html(model, name, picture, vector, labels, template, pictures) -> str:

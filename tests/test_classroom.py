@@ -129,7 +129,8 @@ def test_files_that_cannot_be_read_are_named_and_the_others_counted(folder, caps
         "Not read:",
         "  Bob.json is damaged, or no progress file of this workbook.",
         "  Cem.json is damaged, or no progress file of this workbook.",
-        "  Dana/my_progress.json is of version 2 and this workbook knows version 1; use the workbook that wrote it, or rename it to begin a new one.",
+        "  Dana/my_progress.json is of version 2 and this workbook knows version 1; use the workbook that wrote it, or "
+        "rename it to begin a new one.",
         "  Eve: there is no my_progress.json in this folder.",
         "  Finn/my_progress.json cannot be read: Is a directory.",
         "  Gil.zip: an archive; unpack it.",

@@ -31,7 +31,9 @@ from ipywidgets import VBox
 from asif_lib import ASIF, AnchorBank
 from asif_lib.widgets import sparse_knobs, your_picture
 from asif_lib.widgets.core import Answer, Knob
+from asif_lib.figures import use_style
 
+use_style()
 bank = AnchorBank.load("stamps")
 sparse_knobs(bank.subset(range(8, len(bank))), bank.subset(range(8)))
 """,
@@ -64,6 +66,7 @@ def lab(browser, tmp_path_factory):
     environment = os.environ | {
         "ASIF_CACHE": str(cache_dir().resolve()),
         "ASIF_BUILD": str(home / "build"),
+        "JUPYTER_CONFIG_PATH": str(ROOT / ".jupyter"),  # as make lab has it
         **{f"JUPYTER_{what}_DIR": str(home / what.lower()) for what in ("CONFIG", "DATA", "RUNTIME")},
     }
     environment.pop(VARIABLE, None)
@@ -181,6 +184,8 @@ def widgets(browser, lab):
 
 def test_chapter_runs_whole(chapter):
     assert chapter.errors() == []
+    menus = chapter.page.locator(".lm-MenuBar-itemLabel").all_inner_texts()
+    assert "File" in menus and "Nbgrader" not in menus
     chapter.page.locator(".jp-OutputArea img").last.scroll_into_view_if_needed()
     chapter.screenshot("chapter")
     alts = chapter.page.locator(".jp-OutputArea img").evaluate_all("images => images.map(i => i.naturalWidth && i.alt)")

@@ -124,6 +124,7 @@ def _parser():
     _add_skip_broken(command)
 
     _add_class(commands)
+    _add_explore(commands)
     return parser
 
 
@@ -170,6 +171,17 @@ def _add_class(commands):
     )  # fmt: skip
     command.add_argument("folder", metavar="FOLDER", help="a new folder for the course")
     command.add_argument("--chapters", metavar="NN,…", help="separated by commas (default: all)")
+
+
+def _add_explore(commands):
+    command = _command(
+        commands, "explore", _explore, "open a page to ask about pictures, edit a copy of a bank, and export that",
+        "asif explore", "asif explore --bank birds --port 8866 --no-browser",
+    )  # fmt: skip
+    command.add_argument("--bank", default="stamps", metavar="NAME", help="a bank's name or folder (default stamps)")
+    command.add_argument("--port", type=int, metavar="N", help="of this machine (default: one that is free)")
+    command.add_argument("--no-browser", action="store_true", help="print the page's address, and open no browser")
+    _add_device(command)
 
 
 def _command(commands, name, run, summary, *examples):
@@ -301,6 +313,7 @@ def _bank_add(arguments):
     from .encoders import load_encoder
 
     bank, pairs = AnchorBank.load(arguments.name), load_pairs(_existing_folder(arguments.folder))
+    bank.check_ids_new(pairs.ids)
     encoders = [
         load_encoder(identity.kind, identity.locator, device=arguments.device)
         for identity in (bank.image_encoder, bank.text_encoder)
@@ -325,7 +338,9 @@ def _bank_remove(arguments):
 def _bank_compact(arguments):
     from .anchors import AnchorBank
 
-    return _edited(AnchorBank.load(arguments.name).compact(), arguments, "compacted")
+    bank = AnchorBank.load(arguments.name)
+    after = bank.compact()
+    return _edited(after, arguments, "compacted" if after.version > bank.version else "nothing to compact")
 
 
 def _bank_undo(arguments):
@@ -496,7 +511,7 @@ def _class(arguments):
 def _class_export(arguments):
     from .classroom import export
 
-    chapters = arguments.chapters and [chapter.strip() for chapter in arguments.chapters.split(",")]
+    chapters = None if arguments.chapters is None else [chapter.strip() for chapter in arguments.chapters.split(",")]
     result = export(arguments.folder, chapters)
     lines = [
         f"{name}: {len(tests)} tests, {sum(tests.values())} points" for name, tests in result["assignments"].items()
@@ -504,6 +519,16 @@ def _class_export(arguments):
     return result, "\n".join(
         [*lines, f"written to {result['folder']}; go there and run: nbgrader generate_assignment NAME"]
     )
+
+
+def _explore(arguments):
+    from .explore import serve
+
+    about = serve(
+        arguments.bank, port=arguments.port, browser=not arguments.no_browser, device=arguments.device,
+        say=lambda line: print(line, file=sys.stderr, flush=True),
+    )  # fmt: skip
+    return about, "the explorer has ended"
 
 
 def _existing_folder(folder):

@@ -2,6 +2,7 @@
 
     sparse_knobs(bank, held_out)                  what k and p do to one picture and to its ranking of captions
     anchor_count_knob(bank, held_out)             how many anchors it takes to keep a picture's neighbours
+    counterfactual_knob(model, held_out, labels)  which label is left when the deciding anchors go
     anchor_browser(bank)                          search the captions, look at the pictures, compare neighbours
     your_picture(model, ["otter", "beaver"])      your own pictures and labels
 
@@ -11,6 +12,7 @@ notebooks import this package.
 """
 
 from .browser import anchor_browser, anchor_page, find_anchors, nearest_by_both
+from .counterfactual import counterfactual_knob, counterfactual_step
 from .knobs import anchor_count_knob, neighbours_kept, neighbours_with, sparse_knobs, sparse_step
 from .upload import answer_html, parse_labels, read_upload, your_picture
 
@@ -19,6 +21,8 @@ __all__ = [
     "anchor_count_knob",
     "anchor_page",
     "answer_html",
+    "counterfactual_knob",
+    "counterfactual_step",
     "find_anchors",
     "nearest_by_both",
     "neighbours_kept",

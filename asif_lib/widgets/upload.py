@@ -187,11 +187,12 @@ def answer_html(model, name, picture, vector, labels, template, pictures) -> str
         "<article style='line-height: 1.35; margin: 0 0 1.2em; border-top: 1px solid currentColor'>"
         f"<h4 style='margin: 0.4em 0'>{html.escape(name)}: {html.escape(verdict)}</h4>"
         f"<div style='display: flex; flex-wrap: wrap; gap: 1.2em'>{image_tag(picture, name, SIDE)}"
-        f"<div>{_ranking(labels, answer.scores[0])}</div></div>{reasons}</article>"
+        f"<div>{ranking(labels, answer.scores[0])}</div></div>{reasons}</article>"
     )
 
 
-def _ranking(labels, scores):
+def ranking(labels, scores) -> str:
+    """Return labels and scores, the best first, as an HTML table with bars."""
     order = scores.argsort(descending=True, stable=True).tolist()
     bars = "".join(_bar(labels[i], float(scores[i])) for i in order[:MOST_LABELS])
     more = len(labels) - MOST_LABELS

@@ -3,6 +3,7 @@
 import hashlib
 import json
 import warnings
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -100,6 +101,38 @@ def test_a_sample_of_unequal_classes_takes_what_there_is():
 def test_a_sample_of_more_or_less_than_there_is_is_refused(n):
     with pytest.raises(DataError):
         Labelled("x", list(range(12)), np.array([0, 1] * 6), ["a", "b"], {}).sample(n)
+
+
+def test_eurosat_comes_through_torchvision_once_with_names_in_words(tmp_cache, monkeypatch):
+    calls = []
+
+    def download(root, download):
+        calls.append(download)
+        for name in ("AnnualCrop", "SeaLake"):
+            folder = Path(root) / "eurosat" / "2750" / name
+            folder.mkdir(parents=True)
+            for i in range(10):
+                draw("square", "green").save(folder / f"{name}_{i}.png")
+
+    monkeypatch.setattr("torchvision.datasets.EuroSAT", download)
+    for _ in range(2):
+        data = load_labelled("eurosat", progress=False)
+        assert data.name == "eurosat"
+        assert data.classes == ["field of annual crops", "sea or lake"]
+        assert data.labels.tolist() == [0] * 10 + [1] * 10
+        assert_partition(data.splits, 20)
+    assert calls == [True]
+
+
+def test_without_internet_eurosat_says_why_and_leaves_nothing(tmp_cache, monkeypatch):
+    def fail(root, download):
+        (Path(root) / "eurosat").mkdir()
+        raise OSError("no network")
+
+    monkeypatch.setattr("torchvision.datasets.EuroSAT", fail)
+    with pytest.raises(DataError, match="could not be fetched by torchvision .*no network.* into .*eurosat"):
+        load_labelled("eurosat", progress=False)
+    assert list((tmp_cache / "datasets").iterdir()) == []
 
 
 @pytest.mark.parametrize("load", [load_pairs, load_labelled])

@@ -175,7 +175,7 @@ def check_running_mean(function) -> Verdict:
     return compare(function, reference, cases, mistakes, atol=1e-4)
 
 
-@exercise("07.3", "Forget a group")
+@exercise("07.4", "Forget a group")
 def check_forget(function) -> Verdict:
     """Remove a group and its subgroups from both matrices, and say which rows are left."""
 

@@ -7,7 +7,7 @@ from .core import Verdict, call, compare, exercise, form_problem, right, wrong
 ANSWERS = ("unchanged", "changed", "cannot tell")
 
 
-@exercise("07.4", "Prove that nothing changed")
+@exercise("07.3", "Prove that nothing changed")
 def check_unchanged(function) -> Verdict:
     """Equivalence within a margin: unchanged, changed, or cannot tell."""
 

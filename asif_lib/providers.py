@@ -113,7 +113,7 @@ def fetch_eurosat(*, progress=True) -> Path:
     if target.exists():
         return target
     if progress:
-        print("eurosat: fetching EuroSAT, 27,000 satellite pictures (about 90 MB, licence MIT)", file=sys.stderr)
+        print("eurosat: fetching EuroSAT, 27,000 satellite pictures (94 MB, licence MIT)", file=sys.stderr)
     target.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=".eurosat-", dir=target.parent) as scratch:
         try:

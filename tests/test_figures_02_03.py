@@ -88,6 +88,7 @@ def test_overlap_by_k_draws_real_shuffled_and_chance():
     assert lines["mean of the shuffles"] == pytest.approx([0.01, 0.2])
     assert lines["chance, k / (n − 1)"] == pytest.approx([0.01, 0.05])
     assert axis.containers[0][0].get_ydata() == pytest.approx([0.2, 0.3])
+    assert "range of 2 shuffles" in [text.get_text() for text in axis.get_legend().get_texts()]
     assert [label.get_text() for label in axis.get_xticklabels()] == ["1", "5"]
 
 
@@ -113,6 +114,20 @@ def test_coverage_histogram_counts_every_item():
     (axis,) = labelled(figures.coverage_histogram({"pictures": [0.1, 0.5, 0.9], "captions": [0.2, 1.0]}))
     assert sum(bar.get_height() for bar in axis.containers[0]) == 3
     assert [line.get_xdata()[0] for line in axis.lines] == pytest.approx([0.5, 0.6])
+
+
+def test_coverage_by_count_draws_mean_percentile_and_spread_in_the_colour_of_the_choice():
+    at_random = np.array([[[0.4, 0.1], [0.6, 0.3]], [[0.6, 0.3], [0.8, 0.5]]])
+    (axis,) = labelled(figures.coverage_by_count([10, 100], {"mine": at_random[:1], "at random": at_random}))
+    lines = {line.get_label(): line for line in axis.lines}
+    assert lines["mean, mine"].get_ydata() == pytest.approx([0.4, 0.6])
+    assert lines["mean, at random"].get_ydata() == pytest.approx([0.5, 0.7])
+    assert lines["5th percentile, at random"].get_ydata() == pytest.approx([0.2, 0.4])
+    colours = {name: line.get_color() for name, line in lines.items()}
+    assert colours["mean, mine"] == colours["5th percentile, mine"] != colours["mean, at random"]
+    heights = axis.collections[2].get_paths()[0].vertices[:, 1]  # the band of the means at random
+    assert (heights.min(), heights.max()) == pytest.approx((0.405, 0.795))
+    assert [label.get_text() for label in axis.get_xticklabels()] == ["10", "100"]
 
 
 def test_relative_under_changes_draws_cosines_now_and_before():
@@ -163,4 +178,4 @@ def test_caption_search_marks_the_own_caption():
     assert [bar.get_width() for bar in right.patches] == [0.8, 0.4]
     top, bottom = (bar.get_y() for bar in right.patches)
     assert top > bottom
-    labelled(figure)
+    assert figure.axes[-1].get_xlabel() == "score (cosine)"

@@ -1,35 +1,13 @@
 """Checks of chapter 02, anchors."""
 
+from dataclasses import replace
+
 import torch
 
 from ..alignment import mutual_neighbours, nearest, neighbour_mask, pair_correlation, shuffled_correlation
 from ..relative import relative_representation, unit_rows
 from .core import Verdict, compare, exercise, random_tensor
 from .encoders import ZERO_DIAGONAL
-
-
-def farthest_first(similarity, count, first) -> torch.Tensor:
-    """Choose `count` of n items, from `first` on always the one least similar to all that are chosen.
-
-    Gonzalez's greedy choice of centres (1985).
-
-    Parameters
-    ----------
-    similarity : Tensor of shape (n, n)
-    count : int
-        1 ≤ count ≤ n.
-    first : int
-
-    Returns
-    -------
-    Tensor of shape (count,), int64
-        Positions in the order of choice.
-    """
-    chosen, best = [first], similarity[first]  # best: similarity of each item to the chosen one nearest to it
-    while len(chosen) < count:
-        chosen.append(int(best.argmin()))
-        best = torch.maximum(best, similarity[chosen[-1]])
-    return torch.tensor(chosen, device=similarity.device)
 
 
 @exercise("02.1", "What chance would give")
@@ -63,6 +41,14 @@ def check_share_by_chance(function) -> Verdict:
             "A stamp is not its own neighbour, so one stamp less can be drawn, not one more.",
             lambda n, k: k / (n + 1),
         ),
+        (
+            "You divide by all different stamps of the two lists; divide by k.",
+            lambda n, k: k / (2 * (n - 1) - k),
+        ),
+        (
+            "You leave the k stamps of the first list out of the draw; any stamp but the one itself can be drawn.",
+            lambda n, k: k / (n - k),
+        ),
     ]
     return compare(function, lambda n, k: k / (n - 1), cases, mistakes)
 
@@ -70,10 +56,10 @@ def check_share_by_chance(function) -> Verdict:
 @exercise("02.2", "Neighbours in common")
 def check_mutual_neighbours(function) -> Verdict:
     """The share of common neighbours of each stamp."""
-    a, b = (_similarities(30, 6, seed) for seed in (0, 1))
-    c = _similarities(12, 3, 2)
+    a, b = (similarities(30, 6, seed) for seed in (0, 1))
+    c = similarities(12, 3, 2)
     # A 0 on the diagonal is found by the fourth case, a dropped first place by the fifth only.
-    cases = [(a, b, 5), (a, b, 1), (c, c, 4), (_similarities(12, 3, 3), c, 11), (-c, c, 11)]
+    cases = [(a, b, 5), (a, b, 1), (c, c, 4), (similarities(12, 3, 3), c, 11), (-c, c, 11)]
 
     def common(x, y, k, itself):
         return (neighbour_mask(x, k, itself) & neighbour_mask(y, k, itself)).sum(1)
@@ -118,6 +104,10 @@ def check_mutual_neighbours(function) -> Verdict:
             lambda x, y, k: k * mutual_neighbours(x, y, k),
         ),
         (
+            "You divide by k twice, as a mean over all k × k comparisons does; add them up and divide by k once.",
+            lambda x, y, k: mutual_neighbours(x, y, k) / k,
+        ),
+        (
             "You divide by the number of different neighbours in both lists; divide by k.",
             lambda x, y, k: (
                 (neighbour_mask(x, k) & neighbour_mask(y, k)).sum(1)
@@ -135,7 +125,7 @@ def check_mutual_neighbours(function) -> Verdict:
 @exercise("02.3", "A correlation without a cause")
 def check_shuffled_correlation(function) -> Verdict:
     """The correlation over all pairs once the captions have been dealt out anew."""
-    a, b = _similarities(20, 5, 4), _similarities(20, 5, 5)
+    a, b = similarities(20, 5, 4), similarities(20, 5, 5)
     moved = torch.arange(20).roll(7)
     mixed = torch.randperm(20, generator=torch.Generator().manual_seed(6))
     cases = [(a, b, mixed), (a, a, moved), (a, b, torch.arange(20)), (a, a, torch.arange(20).flip(0))]
@@ -143,6 +133,10 @@ def check_shuffled_correlation(function) -> Verdict:
     def with_diagonal(x, y, order):
         rows, columns = torch.triu_indices(*x.shape)
         return torch.corrcoef(torch.stack([x[rows, columns], y[order][:, order][rows, columns]]))[0, 1]
+
+    def both(x, y, order):
+        rows, columns = torch.triu_indices(*x.shape, offset=1)
+        return torch.stack([x[rows, columns], y[order][:, order][rows, columns]])
 
     only_one_side = (
         "You moved only the rows (or only the columns): caption i then lost its own similarities. Put "
@@ -168,8 +162,31 @@ def check_shuffled_correlation(function) -> Verdict:
             "You return the whole 2 × 2 matrix of correlations; the correlation of the two is outside its diagonal.",
             lambda x, y, order: torch.tensor([[1, r := shuffled_correlation(x, y, order)], [r, 1]]),
         ),
+        (
+            "You gave caption i to picture order[i]; picture i gets caption order[i]. (Moving the pictures by `order`, "
+            "and not the captions, does the same.)",
+            lambda x, y, order: shuffled_correlation(x, y, order.argsort()),
+        ),
+        (
+            "You return the covariance; a correlation is the covariance divided by both standard deviations.",
+            lambda x, y, order: torch.cov(both(x, y, order))[0, 1],
+        ),
+        (
+            "You left the two means in: that is a cosine. For Pearson's correlation each series loses its mean first.",
+            lambda x, y, order: torch.cosine_similarity(*both(x, y, order), dim=0),
+        ),
     ]
-    return compare(function, shuffled_correlation, cases, mistakes)
+    verdict = compare(function, shuffled_correlation, cases, mistakes)
+    if "too many indices" in verdict.message:
+        picked = "`matrix[order, order]` picks n single entries; take first the rows, then the columns."
+        return replace(verdict, message=f"{verdict.message} {picked}")
+    return verdict
+
+
+SCALED_FIRST = (
+    "You scaled to length 1 first and took the mean off afterwards: the rows are not of length 1 any more, and the "
+    "results are no cosines."
+)
 
 
 @exercise("02.4", "Coverage")
@@ -182,6 +199,10 @@ def check_coverage(function) -> Verdict:
         (random_tensor(1, 4, seed=9), anchors),
         (-anchors, 2 * anchors),
     ]
+
+    def scaled_first(z, a, mean):
+        return (unit_rows(z) - mean) @ (unit_rows(a) - mean).T
+
     mistakes = [
         (
             "You compared along the wrong axis: return one similarity for each row of `z`, not for each anchor.",
@@ -212,6 +233,16 @@ def check_coverage(function) -> Verdict:
             "You took the least similar anchor; coverage asks for the nearest one.",
             lambda z, a: relative_representation(z, a, mean=a.mean(0)).amin(dim=1),
         ),
+        (
+            "You took the mean off `z` only; take it off the anchors as well.",
+            lambda z, a: relative_representation(z - a.mean(0), a).amax(dim=1),
+        ),
+        (
+            "You took the mean off the anchors only; take it off `z` as well.",
+            lambda z, a: relative_representation(z, a - a.mean(0)).amax(dim=1),
+        ),
+        (SCALED_FIRST, lambda z, a: scaled_first(z, a, unit_rows(a).mean(0)).amax(dim=1)),
+        (SCALED_FIRST, lambda z, a: scaled_first(z, a, a.mean(0)).amax(dim=1)),
     ]
     return compare(
         function,
@@ -221,79 +252,7 @@ def check_coverage(function) -> Verdict:
     )
 
 
-@exercise("02.5", "Farthest first")
-def check_farthest_first(function) -> Verdict:
-    """Anchors chosen one after the other, always where coverage is worst."""
-    a, b = _similarities(25, 5, 20), _similarities(12, 3, 21)
-    cases = [(a, 6, 3), (b, 12, 7), (a, 1, 24), (b, 2, 0)]
-
-    def greedy(s, count, first, pick=torch.argmin, over=torch.amax, taken=torch.inf):
-        chosen = [first]
-        while len(chosen) < count:
-            score = over(s[chosen], dim=0).clone()
-            score[chosen] = taken
-            chosen.append(int(pick(score)))
-        return torch.tensor(chosen)
-
-    mistakes = [
-        (
-            "You add the stamp that the chosen ones cover best; add the one that they cover worst.",
-            lambda s, count, first: greedy(s, count, first, torch.argmax, torch.amax, -torch.inf),
-        ),
-        (
-            "You go by the least similar chosen stamp; a stamp is covered by the most similar one, so take the largest "
-            "of its similarities to the chosen ones.",
-            lambda s, count, first: greedy(s, count, first, over=torch.amin),
-        ),
-        (
-            "You go by the least similar chosen stamp, and a stamp can be chosen twice; take the largest of its "
-            "similarities to the chosen ones.",
-            lambda s, count, first: greedy(s, count, first, over=torch.amin, taken=1),
-        ),
-        (
-            "You go by the mean similarity to the chosen stamps; one near anchor is enough to be covered, so take "
-            "the largest.",
-            lambda s, count, first: greedy(s, count, first, over=torch.mean),
-        ),
-        (
-            "You look only at the stamp that was chosen last; all that are chosen so far cover.",
-            _least_similar_to_the_last,
-        ),
-        (
-            "You take those least similar to `first`, all at once; after each choice look again at what is covered.",
-            lambda s, count, first: torch.cat([torch.tensor([first]), s[first].argsort()[: count - 1]]),
-        ),
-        (
-            "You choose `count` stamps besides `first`; `first` is one of them.",
-            lambda s, count, first: greedy(s, min(count + 1, len(s)), first),
-        ),
-        (
-            "You left `first` out of the result; it is the first that is chosen.",
-            lambda s, count, first: greedy(s, min(count + 1, len(s)), first)[1:],
-        ),
-        (
-            "You left `first` out of the result; it is the first that is chosen.",
-            lambda s, count, first: greedy(s, count, first)[1:],
-        ),
-        (
-            "You always begin with stamp 0; begin with `first`.",
-            lambda s, count, first: greedy(s, count, 0),
-        ),
-        (
-            "You put the chosen stamps into ascending order; keep the order in which they were chosen.",
-            lambda s, count, first: greedy(s, count, first).sort().values,
-        ),
-    ]
-    return compare(function, farthest_first, cases, mistakes)
-
-
-def _least_similar_to_the_last(similarity, count, first):
-    chosen = [first]
-    while len(chosen) < count:
-        chosen.append(int(similarity[chosen[-1]].argmin()))
-    return torch.tensor(chosen)
-
-
-def _similarities(n, d, seed):
+def similarities(n, d, seed) -> torch.Tensor:
+    """Return the (n, n) cosines of n random vectors in d dimensions."""
     rows = unit_rows(random_tensor(n, d, seed=seed))
     return rows @ rows.T

@@ -1,4 +1,4 @@
-"""The open investigation of chapter 03: which transformations leave relative representations alone?"""
+"""The open investigation of chapter 03: which changes of coordinates leave relative representations alone?"""
 
 import functools
 import numbers
@@ -14,7 +14,7 @@ KEPT, BROKEN = 1e-4, 1e-2
 
 @exercise("03.6", "Survivors")
 def check_investigation(function) -> Verdict:
-    """Transformations of the reader's own, with the largest change that each makes: recomputed on two data sets."""
+    """Changes of the reader's own, with the largest change of an entry that each makes: recomputed on two data sets."""
     for number, (d, seed) in enumerate(((6, 70), (9, 71)), 1):
         z, anchors = random_tensor(7, d, seed=seed) + 0.5, random_tensor(10, d, seed=seed + 10) + 0.5
         evidence, failed = call(function, (z, anchors), f"On data set {number}")
@@ -43,7 +43,7 @@ def _no_evidence(evidence):
     for name, entry in evidence.items():
         if not isinstance(entry, tuple | list) or len(entry) != 2 or not callable(entry[0]):
             return wrong(
-                f"“{name}”: give two things, the transformation (a function) and the largest change (a number)."
+                f"“{name}”: give two things, the change (a function) and the largest change of an entry (a number)."
             )
         if not isinstance(entry[1], numbers.Real) and getattr(entry[1], "numel", lambda: 0)() != 1:
             return wrong(f"“{name}”: the largest change is one number, float(…).")
@@ -51,7 +51,7 @@ def _no_evidence(evidence):
 
 
 def _examine(name, transformation, claimed, z, anchors):
-    """What a transformation does: ((its output, largest change, whether it is linear), None), or (None, verdict)."""
+    """What a change does: ((its output, largest change, whether it is linear), None), or (None, verdict)."""
     rows = torch.cat([z, anchors])
     several = rows, rows, rows[:1], rows + rows.flip(0)
 
@@ -102,7 +102,7 @@ def _other_change(claimed, change, gaps, z, anchors, after_z, after_anchors):
             relative_representation(z, after_anchors),
         ):
             if equals((one_sided - before).abs().max()):
-                return f"{told}: you transformed one side only, `z` or the anchors."
+                return f"{told}: you changed one side only, `z` or the anchors."
     if equals((after_z @ after_anchors.T - z @ anchors.T).abs().max()):
         return f"{told}: you compared dot products, not relative representations."
     return f"{told}. Measure it on the `z` and anchors that your function is given."
@@ -115,7 +115,7 @@ def _missing(found):
         for other in names[:i]:
             a, b = found[one][0], found[other][0]
             if a.shape == b.shape and torch.allclose(a, b, atol=1e-5):
-                return wrong(f"“{other}” and “{one}” are the same transformation.")
+                return wrong(f"“{other}” and “{one}” are the same change.")
     for name, (_, change, _) in found.items():
         if KEPT <= change <= BROKEN:
             return wrong(
@@ -125,8 +125,8 @@ def _missing(found):
     broken = {name: linear for name, (_, change, linear) in found.items() if change > BROKEN}
     if len(kept) < 2 or len(broken) < 2:
         return wrong(
-            f"{len(kept)} of your transformations leave the entries as they are and {len(broken)} change them; find at "
-            "least two of each."
+            f"Of your changes, those that leave the entries as they are: {len(kept)}; those that do not: "
+            f"{len(broken)}. Find at least two of each."
         )
     if all(kept.values()):
         return wrong(

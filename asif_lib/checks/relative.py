@@ -1,5 +1,7 @@
 """Checks of chapter 03, relative representations."""
 
+import functools
+
 import torch
 import torch.nn.functional as F
 
@@ -108,6 +110,19 @@ def check_largest_change(function) -> Verdict:
             "You compare dot products; compare relative representations, which are cosines.",
             lambda z, a, m: ((z @ m) @ (a @ m).T - z @ a.T).abs().max(),
         ),
+        (
+            "You compare the largest entry before with the largest after; take the difference of each entry first, "
+            "then the largest.",
+            lambda z, a, m: (relative_representation(z @ m, a @ m).max() - relative_representation(z, a).max()).abs(),
+        ),
+        (
+            "You give how far the vectors of `z` move; the change of the relative representation is asked for.",
+            lambda z, a, m: (z @ m - z).abs().max(),
+        ),
+        (
+            "You took the norm of all changes together; the largest single one is asked for.",
+            lambda z, a, m: change(z, a, m).norm(),
+        ),
     ]
     return compare(function, largest_change, cases, mistakes)
 
@@ -134,6 +149,23 @@ def check_centred_representation(function) -> Verdict:
         (
             "You took the mean off the anchors only; `z` has it too.",
             lambda z, a: relative_representation(z, a - a.mean(0)),
+        ),
+        (
+            "You took the mean of `z` off both; take the anchors' mean: a single new picture has no mean but itself.",
+            lambda z, a: relative_representation(z, a, mean=z.mean(0)),
+        ),
+        (
+            "`anchors.mean()` without dim=0 is one number; the mean is a vector, with one entry for each coordinate.",
+            lambda z, a: relative_representation(z - a.mean(), a - a.mean()),
+        ),
+        (
+            "You took the mean off and did not scale to length 1: these are dot products, not cosines.",
+            lambda z, a: (z - a.mean(0)) @ (a - a.mean(0)).T,
+        ),
+        (
+            "You scaled to length 1 before the mean was taken off, and again afterwards; take the mean of the anchors "
+            "as they are off, and scale once, at the end.",
+            lambda z, a: relative_representation(unit_rows(z), unit_rows(a), mean=unit_rows(a).mean(0)),
         ),
         (
             "You took each set's own mean off. Use the anchors' mean for both: a single new picture has no mean "
@@ -169,6 +201,10 @@ def times_nearest(similarity, k) -> torch.Tensor:
     return torch.bincount(near.ravel(), minlength=similarity.shape[1])
 
 
+DOWN_THE_COLUMNS = "You took the k most similar items of each anchor (topk down the columns),"
+EACH_ITEM = "take the k nearest anchors of each item, and count then."
+
+
 @exercise("03.4", "Who is everybody's neighbour?")
 def check_times_nearest(function) -> Verdict:
     """How often each anchor is among the nearest."""
@@ -186,6 +222,9 @@ def check_times_nearest(function) -> Verdict:
     def chosen(s, k, largest=True):
         return torch.zeros_like(s).scatter_(1, s.topk(k, dim=1, largest=largest).indices, 1.0)
 
+    def count_items(s, k, minlength):
+        return torch.bincount(s.topk(k, dim=0).indices.ravel(), minlength=minlength(s))
+
     mistakes = [
         (
             "Anchors that are nobody's neighbour are missing: return one count for each anchor, 0 among them.",
@@ -196,9 +235,30 @@ def check_times_nearest(function) -> Verdict:
             lambda s, k: s.topk(k, dim=1).indices.unique(return_counts=True)[1],
         ),
         (
-            "You took the k most similar items of each anchor (topk down the columns), so every anchor gets k; take "
-            "the k nearest anchors of each item, and count then.",
+            f"{DOWN_THE_COLUMNS} so every anchor gets k; {EACH_ITEM}",
             lambda s, k: torch.full((s.shape[1],), k),
+        ),
+        *(
+            (f"{DOWN_THE_COLUMNS} and counted items; {EACH_ITEM}", functools.partial(count_items, minlength=minlength))
+            for minlength in (lambda s: s.shape[1], len, lambda s: 0)
+        ),
+        (
+            "The number of counts is that of the items; give one count for each anchor, so many as similarity has "
+            "columns.",
+            lambda s, k: torch.bincount(s.topk(k, dim=1).indices.ravel(), minlength=len(s)),
+        ),
+        (
+            "You set the diagonal to −inf. Items and anchors are two sets here; the diagonal is nothing special.",
+            lambda s, k: times_nearest(s.clone().fill_diagonal_(-torch.inf), k),
+        ),
+        (
+            "You took k + 1 neighbours. Items and anchors are two sets here: no item is its own neighbour; take k.",
+            lambda s, k: times_nearest(s, k + 1),
+        ),
+        (
+            "You dropped the nearest anchor of each item. Items and anchors are two sets here: no item is its own "
+            "neighbour; keep the first k.",
+            lambda s, k: torch.bincount(s.topk(k + 1, dim=1).indices[:, 1:].ravel(), minlength=s.shape[1]),
         ),
         (
             "You counted along the rows: there every item has k neighbours. Count for each anchor.",
@@ -217,70 +277,3 @@ def check_times_nearest(function) -> Verdict:
         ("You sorted the counts; entry j belongs to anchor j.", lambda s, k: times_nearest(s, k).sort().values),
     ]  # fmt: skip
     return compare(function, times_nearest, cases, mistakes)
-
-
-@exercise("03.5", "Find the caption")
-def check_best_caption(function) -> Verdict:
-    """For each picture the caption whose description by anchors is most like its own."""
-
-    def best(z, t, za, ta, *, means=None, dim=1, compare_by=relative_representation):
-        means = (za.mean(0), ta.mean(0)) if means is None else means
-        pictures = relative_representation(z, za, mean=means[0])
-        captions = relative_representation(t, ta, mean=means[1])
-        return compare_by(pictures, captions).argmax(dim=dim)
-
-    def pairs(seed, q, t, n):
-        hidden = random_tensor(max(q, t) + n, 4, seed=seed)
-        picture = hidden @ random_tensor(4, 12, seed=seed + 1) + random_tensor(len(hidden), 12, seed=seed + 2) + 2
-        caption = hidden @ random_tensor(4, 7, seed=seed + 3) + random_tensor(len(hidden), 7, seed=seed + 4) + 2
-        return picture[n : n + q], caption[n : n + t], picture[:n], caption[:n]
-
-    cases = [pairs(30, 40, 40, 25), pairs(40, 30, 50, 15), pairs(50, 50, 20, 30), pairs(60, 1, 9, 10)]
-    negative = (lambda a, b: a @ b.T), (lambda a, b: -relative_representation(a, b))
-    mistakes = [
-        (
-            "You left the common part in: take the mean of the anchors' pictures off the pictures, that of the "
-            "anchors' captions off the captions.",
-            lambda z, t, za, ta: best(z, t, za, ta, means=(None, None)),
-        ),
-        (
-            "You took the means of the new pictures and captions off; take the anchors' means.",
-            lambda z, t, za, ta: best(z, t, za, ta, means=(z.mean(0), t.mean(0))),
-        ),
-        (
-            "You took the mean off on one side only; the captions have a common part as well.",
-            lambda z, t, za, ta: best(z, t, za, ta, means=(za.mean(0), None)),
-        ),
-        (
-            "You took the mean off on one side only; the pictures have a common part as well.",
-            lambda z, t, za, ta: best(z, t, za, ta, means=(None, ta.mean(0))),
-        ),
-        (
-            "You compared the two descriptions by dot products: captions with long descriptions win. Take their "
-            "cosines.",
-            lambda z, t, za, ta: best(z, t, za, ta, compare_by=negative[0]),
-        ),
-        (
-            "You give the best picture for each caption; the best caption for each picture is asked for.",
-            lambda z, t, za, ta: best(z, t, za, ta, dim=0),
-        ),
-        (
-            "You give the caption that fits least.",
-            lambda z, t, za, ta: best(z, t, za, ta, compare_by=negative[1]),
-        ),
-        (
-            "You give the row of the nearest anchor; compare whole descriptions, and give the row of a new caption.",
-            lambda z, t, za, ta: relative_representation(z, za, mean=za.mean(0)).argmax(1),
-        ),
-        (
-            "You took the new caption nearest to the caption of the nearest anchor; compare whole descriptions.",
-            lambda z, t, za, ta: relative_representation(
-                ta[relative_representation(z, za, mean=za.mean(0)).argmax(1)], t, mean=ta.mean(0)
-            ).argmax(1),
-        ),
-        (
-            "You took distances between the descriptions; take their cosines.",
-            lambda z, t, za, ta: best(z, t, za, ta, compare_by=lambda a, b: -torch.cdist(a, b)),
-        ),
-    ]
-    return compare(function, best, cases, mistakes)

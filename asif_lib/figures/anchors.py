@@ -8,6 +8,7 @@ from .style import (
     BLACK,
     BLUE,
     COLOURS,
+    MARKERS,
     SKY,
     VERMILION,
     closed,
@@ -87,7 +88,7 @@ def similarity_density(picture, caption, centres, means, low, high) -> Figure:
     )
     axis.axhline(0, color=BLUE, linestyle="--", linewidth=1, label="captions unrelated (0)")
     axis.set(xlabel="similarity of the pictures (cosine)", ylabel="similarity of the captions (cosine)")
-    axis.legend(loc="upper left", fontsize=9)
+    axis.legend(loc="lower center", bbox_to_anchor=(0.5, 1), ncols=2, fontsize=9, frameon=False)  # above: data fill it
     figure.colorbar(density, label="pairs of stamps in a cell (log scale)")
     return closed(figure)
 
@@ -121,9 +122,8 @@ def overlap_by_k(k, observed, low, high, shuffled, chance) -> Figure:
     errors = np.array([np.subtract(observed, low), np.subtract(high, observed)])
     axis.errorbar(k, observed, yerr=errors, color=BLUE, marker="o", capsize=3, label="real captions, 95 % interval")
     shuffled = np.asarray(shuffled)
-    axis.fill_between(
-        k, shuffled.min(axis=0), shuffled.max(axis=0), color=SKY, alpha=0.5, label="all shuffles", linewidth=0
-    )
+    spread = f"range of {len(shuffled)} shuffles"
+    axis.fill_between(k, shuffled.min(axis=0), shuffled.max(axis=0), color=SKY, alpha=0.5, label=spread, linewidth=0)
     axis.plot(k, shuffled.mean(axis=0), color=VERMILION, marker="s", linestyle="--", label="mean of the shuffles")
     axis.plot(k, chance, color=BLACK, linestyle=":", label="chance, k / (n − 1)")
     axis.set_xscale("log")
@@ -176,5 +176,31 @@ def coverage_histogram(similarities) -> Figure:
         axis.hist(values, bins=bins, color=colour, histtype=kind, label=name, **filled)
         axis.axvline(np.median(values), color=colour, linestyle=line, label=f"median, {name}")
     axis.set(xlabel="similarity to the nearest anchor (cosine)", ylabel="held-out stamps")
+    axis.legend(fontsize=9)
+    return closed(figure)
+
+
+def coverage_by_count(counts, choices) -> Figure:
+    """Draw how well new pictures are covered by more and more anchors, for several ways to choose them.
+
+    Parameters
+    ----------
+    counts : list of int
+        Numbers of anchors.
+    choices : dict of str to array of shape (draws, len(counts), 2)
+        For each way to choose, draw and number of anchors: the mean coverage and its 5th percentile. Drawn are the
+        means over the draws and, around them, the middle 95 % of the draws.
+    """
+    figure, axis = plt.subplots(figsize=(7, 4.2))
+    for (name, values), colour, marker in zip(choices.items(), COLOURS, MARKERS, strict=False):
+        low, high = np.quantile(values, [0.025, 0.975], axis=0)
+        for which, (what, line) in enumerate((("mean", "-"), ("5th percentile", "--"))):
+            axis.fill_between(counts, low[:, which], high[:, which], color=colour, alpha=0.25, linewidth=0)
+            mean = np.mean(values, axis=0)[:, which]
+            axis.plot(counts, mean, color=colour, marker=marker, linestyle=line, label=f"{what}, {name}")
+    axis.set_xscale("log")
+    axis.set_xticks(counts, [str(count) for count in counts])
+    axis.minorticks_off()
+    axis.set(xlabel="number of anchors", ylabel="coverage of new pictures (cosine)")
     axis.legend(fontsize=9)
     return closed(figure)

@@ -154,7 +154,8 @@ def caption_search(pictures, results) -> Figure:
             bar.set(edgecolor=BLACK, linewidth=1.5 if own else 0)
         labels = [f"{rank}. {lines(text, 38, 1)}" + (" ✔" if own else "") for rank, text, _, own in rows]
         right.set_yticks(places, labels, fontsize=9)
-        right.set(xlim=(low, 1.05 * span), ylabel="caption")
+        right.set(xlim=(low, 1.05 * span))
+    axes[0, 1].set_title("captions, the best first", fontsize=10)
     axes[-1, 1].set_xlabel("score (cosine)")
     return closed(figure)
 

@@ -29,6 +29,7 @@ import torch
 from IPython.display import Markdown, display
 from PIL import Image
 from scipy.special import comb
+from scipy.stats import spearmanr
 from torch import Tensor
 
 from asif_lib import (
@@ -47,8 +48,6 @@ from asif_lib.checks import (
     check_largest_change,
     check_relative_representation,
     check_times_nearest,
-    largest_change,
-    times_nearest,
 )
 from asif_lib.evaluation import paired_difference, ranks, recall_at, same_text
 from asif_lib.figures import (
@@ -142,9 +141,9 @@ show(
 def my_relative_representation(z: Tensor, anchors: Tensor) -> Tensor:
     """Cosines with the anchors.
 
-    z: (q, d), embeddings
-    anchors: (n, d), embeddings of the anchors by the same encoder
-    returns: (q, n), entry (i, j) is the cosine of z[i] and anchors[j]
+    z: (q, d) float32, embeddings
+    anchors: (n, d) float32, embeddings of the anchors by the same encoder
+    returns: (q, n) float32, entry (i, j) is the cosine of z[i] and anchors[j]
     """
     ### BEGIN SOLUTION
     z = z / z.norm(dim=1, keepdim=True)
@@ -186,9 +185,6 @@ check_relative_representation(my_relative_representation)
 # that is a rotation too.)
 #
 # A random rotation comes from the QR decomposition of a matrix of random numbers.
-#
-# **Before you run the next cell:** embeddings are stored as 32-bit floats. After a random rotation in all
-# dimensions, how large will the largest change of an entry be?
 
 # %%
 stamps = load_pairs("stamps")
@@ -207,6 +203,58 @@ def random_rotation(d, generator):
 
 
 generator = torch.Generator().manual_seed(seed)
+
+# %% [markdown]
+# ### Exercise 03.2 · Test the invariance
+#
+# **Difficulty** ●●○○○ · **Minutes** 10
+#
+# Write the test yourself: given embeddings, anchors and a matrix, apply the matrix to every vector and
+# return the largest absolute change of an entry of the relative representation. (The function
+# `relative_representation` of the library is at hand.)
+
+
+# %% tags=["exercise"]
+def my_largest_change(z: Tensor, anchors: Tensor, matrix: Tensor) -> float:
+    """Largest absolute change of the relative representation when each row v becomes v @ matrix.
+
+    z: (q, d), embeddings
+    anchors: (n, d), embeddings of the anchors
+    matrix: (d, d), a rotation or any other matrix
+    returns: a number, 0 or more
+    """
+    ### BEGIN SOLUTION
+    before = relative_representation(z, anchors)
+    after = relative_representation(z @ matrix, anchors @ matrix)
+    return float((after - before).abs().max())
+    ### END SOLUTION
+
+
+# %% tags=["check"]
+check_largest_change(my_largest_change)
+
+# %% [markdown]
+# <details><summary>Hint</summary>
+#
+# The anchors live in the same space as `z`. What happens to one happens to the other.
+#
+# </details>
+#
+# <details><summary>What you should see</summary>
+#
+# A green verdict. With `random_rotation(new.image.shape[1], generator)` on the pictures, `new.image` and
+# `anchors.image`, the result is rounding; with the rotation on `z` alone it would be large.
+#
+# </details>
+#
+# Now the same test on the stamps.
+#
+# **Before you run the next cell:** embeddings are stored as 32-bit floats. After a random rotation in all
+# dimensions, how large will the largest change of an entry be?
+
+# %%
+from asif_lib.checks import largest_change  # the library's way of exercise 03.2
+
 lines = ["| encoder | d | change | largest change of an entry |", "|---|---|---|---|"]
 for modality in ("image", "text"):
     z, a = getattr(new, modality), getattr(anchors, modality)
@@ -229,47 +277,6 @@ display(Markdown("\n".join(lines)))
 # *What you see:* after a rotation and a change of scale only rounding is left. The last row of each encoder
 # is the control: a stretch that differs from coordinate to coordinate is no rotation, and it does change
 # the entries. So the test can fail.
-#
-# ### Exercise 03.2 · Test the invariance
-#
-# **Difficulty** ●●○○○ · **Minutes** 10
-#
-# Write the test yourself: given embeddings, anchors and a matrix, apply the matrix to every vector and
-# return the largest absolute change of an entry of the relative representation. (The function
-# `relative_representation` of the library is at hand.)
-
-
-# %% tags=["exercise"]
-def my_largest_change(z: Tensor, anchors: Tensor, matrix: Tensor) -> float:
-    """Largest absolute change of the relative representation when each row v becomes v @ matrix.
-
-    z: (q, d), embeddings
-    anchors: (n, d), embeddings of the anchors
-    matrix: (d, d), a rotation or any other matrix
-    """
-    ### BEGIN SOLUTION
-    before = relative_representation(z, anchors)
-    after = relative_representation(z @ matrix, anchors @ matrix)
-    return float((after - before).abs().max())
-    ### END SOLUTION
-
-
-# %% tags=["check"]
-check_largest_change(my_largest_change)
-
-# %% [markdown]
-# <details><summary>Hint</summary>
-#
-# The anchors live in the same space as `z`. What happens to one happens to the other.
-#
-# </details>
-#
-# <details><summary>What you should see</summary>
-#
-# A green verdict. With `random_rotation(1280, generator)` on the pictures the result is rounding; with the
-# rotation on `z` alone it would be large.
-#
-# </details>
 #
 # ### A stranger with the same mind
 #
@@ -314,14 +321,15 @@ display(
 # before.
 #
 # **Before you run the next cell:** we shift by a random vector of a typical length. Sketch the entries
-# after against the entries before: still a line? Which one? Run it, then break it further: what becomes of the
-# entries with `how_far = 10`?
+# after against the entries before: still a line? Which one? And what becomes of the entries if the shift is ten
+# times as long?
 
 # %%
 how_far = 1  # length of the shift, in typical lengths of an embedding
 z, a = new.image, anchors.image
-shift = torch.randn(z.shape[1], generator=generator)
-shift *= how_far * a.norm(dim=1).mean() / shift.norm()
+direction = torch.randn(z.shape[1], generator=generator)
+direction *= a.norm(dim=1).mean() / direction.norm()
+shift = how_far * direction
 centred = relative_representation(z, a, mean=a.mean(dim=0))
 plain = relative_representation(z, a)
 moved = z + shift, a + shift
@@ -358,20 +366,46 @@ show(
     ),
     "The same with centring: after a rotation and after a shift the entries lie on the diagonal.",
 )
-gaps = {
-    "as they are": relative_representation(*moved) - plain,
-    "centred": relative_representation(*moved, mean=moved[1].mean(dim=0)) - centred,
-}
+
+
+# %%
+def row_of_shift(name, before, after):
+    """Return a line of the table: what a shift does to the entries."""
+    order = spearmanr(before.ravel(), after.ravel()).statistic
+    gap = float((after - before).abs().max())
+    return f"| {name} | {gap:.1e} | {float(after.min()):.3f} to {float(after.max()):.3f} | {order:.2f} |"
+
+
+lines = [
+    "| shift, in lengths of an embedding | largest change | entries after it | rank correlation, after and before |",
+    "|---|---|---|---|",
+]
+for far in dict.fromkeys((how_far, 10)):
+    t = far * direction
+    after = relative_representation(z + t, a + t)
+    after_centred = relative_representation(z + t, a + t, mean=(a + t).mean(dim=0))
+    lines.append(row_of_shift(f"{far}, as they are", plain, after))
+    lines.append(row_of_shift(f"{far}, centred", centred, after_centred))
+to_shift = relative_representation(torch.cat([z, a]), direction[None])
 display(
     Markdown(
-        "| relative representation | largest change under the shift |\n|---|---|\n"
-        + "\n".join(f"| {name} | {float(gap.abs().max()):.1e} |" for name, gap in gaps.items())
+        "\n".join(lines)
+        + f"\n\nBefore any shift the entries lie from {float(plain.min()):.3f} to {float(plain.max()):.3f}. The cosines of "
+        f"the embeddings with the shift lie from {float(to_shift.min()):.2f} to {float(to_shift.max()):.2f}: nearly right "
+        "angles."
     )
 )
 
 # %% [markdown]
-# *What you see:* the shift lifts all entries and squeezes them together, as if everything had become alike.
-# With centring, rotation and shift both leave the entries on the diagonal.
+# *What you see:* no line is left. The shift lifts all entries and squeezes them together, as if everything had
+# become alike, and the cloud is thick: which entry is larger than which changes too (the last column; 1 would be the
+# same order). The longer the shift, the worse. With centring, rotation and shift both leave the entries on the
+# diagonal.
+#
+# Why does the shift lift every entry here, while in the plane some bars went down? In so many dimensions a random
+# direction is nearly at a right angle to every embedding, so that it adds the same large positive number, its squared
+# length, to every dot product. The plane has no room for that: there the shift pulled some vectors towards
+# each other and others apart.
 #
 # ### Exercise 03.3 · Centring
 #
@@ -386,7 +420,7 @@ def centred_representation(z: Tensor, anchors: Tensor) -> Tensor:
 
     z: (q, d), embeddings
     anchors: (n, d), embeddings of the anchors
-    returns: (q, n)
+    returns: (q, n) float32
     """
     ### BEGIN SOLUTION
     mean = anchors.mean(dim=0)
@@ -414,8 +448,10 @@ check_centred_representation(centred_representation)
 # ## How many landmarks does it take?
 #
 # With all anchors, a row of the relative representation has as many entries as there are anchors. Do we need so
-# many? Take the pictures that are nearest to a picture when all anchors describe it. How many of these neighbours
-# stay, if only some anchors are used, drawn at random?
+# many? Take a new picture and, among the other new pictures, the four whose descriptions by *all* anchors are most
+# like its own. How many of these four stay, if only some anchors are used, drawn at random? (`neighbours_kept` of the
+# library does that: two relative representations with the mean taken off, the four nearest rows by cosine in each, and
+# the share that both have in common, mean over the pictures.)
 #
 # **Before you run the next cell:** how many anchors does it take to keep half of the neighbours?
 
@@ -437,6 +473,9 @@ show(
     "Share of the four nearest pictures that stay against the number of anchors. It rises steadily with the "
     "logarithm of the number, and is past half long before all anchors are used.",
 )
+enough = int(np.argmax(kept.mean(axis=0) >= 0.5))  # the last number always is: all anchors are the yardstick
+less = f"{kept.mean(axis=0)[enough - 1]:.0%} with {numbers[enough - 1]}, " if enough else ""
+display(Markdown(f"On average there stay {less}{kept.mean(axis=0)[enough]:.0%} with {numbers[enough]} anchors."))
 
 # %%
 figure, words = neighbours_with(anchors, new, 20, seed=seed)
@@ -444,7 +483,8 @@ show(figure, words)
 
 # %% [markdown]
 # *What you see:* left the neighbours with all anchors, right those with twenty; a star marks those that stay. A few
-# landmarks place a picture roughly, many place it exactly. The knob turns the number; it needs a running kernel,
+# landmarks place a picture roughly; a few dozen keep about half of its neighbours, and each doubling adds some. (With
+# all anchors all stay, by definition: they are the yardstick.) The knob turns the number; it needs a running kernel,
 # and the two figures above say the same without one.
 
 # %%
@@ -510,7 +550,7 @@ display(Markdown("\n".join(lines)))
 #    off the validation captions; and we ask how close a caption that says nothing, “A thing.”, is to the
 #    mean.
 #
-# **Before you run the next cell:** which suspect do you believe?
+# **Before you run the next two cells:** which suspect do you believe?
 
 
 # %%
@@ -527,24 +567,24 @@ def common(z):
     return float(m @ m)
 
 
+def to_mean(z, mean):
+    """Return the mean cosine of embeddings with a mean embedding."""
+    return float(relative_representation(z, mean[None]).mean())
+
+
+# %%
 white = embed(image_encoder, [Image.new("RGB", (224, 224), "white")], progress=False)
 nothing = embed(text_encoder, ["A thing."], progress=False)
 bare = embed(text_encoder, [stripped(c) for c in captions], progress=False)
-to_mean = {
-    "a stamp": relative_representation(new.image, anchors.image_mean[None]).mean(),
-    "a white picture": relative_representation(white, anchors.image_mean[None]),
-    "a caption": relative_representation(new.text, anchors.text_mean[None]).mean(),
-    "“A thing.”": relative_representation(nothing, anchors.text_mean[None]),
-}
 signs = [float((z < 0).float().mean()) for z in (anchors.image, anchors.text)]
 display(
     Markdown(
         f"1. Negative coordinates: pictures {signs[0]:.0%}, captions {signs[1]:.0%}.\n"
-        + "2. Cosine with the mean: "
-        + ", ".join(f"{name} {float(value):.2f}" for name, value in to_mean.items())
-        + " (stamps and captions on average).\n"
-        + f"3. Common part of the validation captions: {common(new.text):.3f} as they are, "
-        + f"{common(bare):.3f} without article and full stop."
+        f"2. Cosine with the mean of the pictures: a stamp {to_mean(new.image, anchors.image_mean):.2f} on average, a "
+        f"white picture {to_mean(white, anchors.image_mean):.2f}.\n"
+        f"3. Cosine with the mean of the captions: a caption {to_mean(new.text, anchors.text_mean):.2f} on average, "
+        f"“A thing.” {to_mean(nothing, anchors.text_mean):.2f}. Common part of the validation captions: "
+        f"{common(new.text):.3f} as they are, {common(bare):.3f} without article and full stop."
     )
 )
 
@@ -608,7 +648,9 @@ check_times_nearest(how_often_nearest)
 # others. How often is the greatest hub there? And which stamp would you guess it is?
 
 # %%
-hub_counts, hubs = {}, {}
+from asif_lib.checks import times_nearest  # the library's way of exercise 03.4
+
+hub_counts, hubs, nearness = {}, {}, []
 for modality, what in (("image", "pictures"), ("text", "captions")):
     z = getattr(anchors, modality)
     for how, mean in (("as they are", None), ("centred", getattr(anchors, f"{modality}_mean"))):
@@ -621,6 +663,13 @@ for modality, what in (("image", "pictures"), ("text", "captions")):
             (stamps.pictures[train[i]], f"{anchors.pairs.caption[i]}\n{int(counts[i])} times")
             for i in ordered.indices[:5].tolist()
         ]
+        if mean is None:
+            mean_of_all = getattr(anchors, f"{modality}_mean")
+            greatest = relative_representation(z[ordered.indices[:5]], mean_of_all[None])
+            nearness.append(
+                f"{what} {float(greatest.min()):.2f} to {float(greatest.max()):.2f} (all: {to_mean(z, mean_of_all):.2f} on "
+                "average)"
+            )
 show(
     line_chart(
         hub_counts,
@@ -638,10 +687,12 @@ show(
     "The five greatest hubs of pictures and captions, as they are and centred, with how often each is among the "
     "ten nearest of another anchor.",
 )
+display(Markdown(f"Cosine of the five greatest hubs, as they are, with the mean: {'; '.join(nearness)}."))
 
 # %% [markdown]
 # *What you see:* as they are, a handful of captions are among the nearest of several times as many stamps as they
-# should be: short captions that say little, near to the common form of all captions. Centring cuts the greatest hub
+# should be: plain captions of the form “A …”, whose embeddings lie closer to the mean of all captions than others do
+# (the line above). They say no less than others; they stand in the middle. Centring cuts the greatest hub
 # of the captions to less than half. This is no accident: a vector near the mean is near to all, and once the mean
 # is taken off, it points nowhere in particular. Pictures keep some of their hubs: digits and signs, which are near
 # to one another.
@@ -717,8 +768,9 @@ for k, m in ((1, measured["centred"][0]), (10, measured["centred"][2])):
 
 # %% [markdown]
 # *What you see:* well above chance, though nobody trained anything, and neither encoder has seen the
-# other's world. With the captions of the anchors shuffled only chance is left: it is the pairs that carry
-# the meaning. Centred representations find far more than uncentred ones. Why do uncentred ones find fewer?
+# other's world. With the captions of the anchors shuffled only chance is left, on average over the shuffles: it is the pairs
+# that carry the meaning. (One shuffle is one map for all pictures at once and may lie off chance to either side, as
+# their range shows.) Centred representations find far more than uncentred ones. Why do uncentred ones find fewer?
 # Because the common part makes all descriptions alike; what tells them apart is small beside it:
 
 # %%
@@ -791,17 +843,24 @@ check_best_caption(best_caption)
 
 # %%
 lines = ["| captions of the anchors | R@10 |", "|---|---|"]
-for slip in (0, 1, 100):
-    slipped = anchors.text.roll(slip, dims=0)
-    texts = relative_representation(new.text, slipped, mean=anchors.text_mean)
-    lines.append(
-        f"| {slip} rows off | {recall_at(relative_representation(pictures, texts), relevant, 10, seed=seed)} |"
-    )
+
+
+def recall_after(slip):
+    """Return R@10 with the anchors' captions moved by so many rows."""
+    texts = relative_representation(new.text, anchors.text.roll(slip, dims=0), mean=anchors.text_mean)
+    return recall_at(relative_representation(pictures, texts), relevant, 10, seed=seed)
+
+
+for slip, name in ((0, "in their place"), (1, "1 row off"), (100, "100 rows off")):
+    lines.append(f"| {name} | {recall_after(slip)} |")
+many = np.array([recall_after(slip).value for slip in range(1, 21)])
+lines.append(f"| 1 to 20 rows off: mean and range | {many.mean():.1%} ({many.min():.1%} to {many.max():.1%}) |")
 display(Markdown("\n".join(lines) + f"\n\nChance: {chance[2]:.1%}."))
 
 # %% [markdown]
-# *What you see:* one row off, and only chance is left: the split was drawn at random, so the next row is any
-# other stamp. A bank's two matrices are worth no more than the agreement of their row numbers.
+# *What you see:* one row off, and nothing better than chance is left: the split was drawn at random, so the next row is
+# any other stamp. One slip is one map for all pictures at once, so its R@10 may lie off chance to either side, outside
+# its own interval too, which draws pictures and not maps; the last line has the mean over many slips. A bank's two matrices are worth no more than the agreement of their row numbers.
 # Sort one of them by accident, and everything still runs, without any error.
 #
 # ## Look at it
@@ -834,7 +893,9 @@ show(
 
 # %% [markdown]
 # *What you see:* where the own caption wins (✔), those behind it often come from the same corner of the
-# world. In the last one the own caption stands below the first five, with its rank.
+# world. In the last one they do look random: its own caption stands far behind, with its rank, and those in front have
+# little to do with the picture. Where no anchor near to a picture has a caption that speaks of the same thing, what is
+# left is chance likeness.
 #
 # ## An investigation: what leaves it alone?
 #

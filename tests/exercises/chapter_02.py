@@ -99,6 +99,28 @@ def whole_correlation_matrix(a, b, order):
     return torch.corrcoef(torch.stack([a[rows, columns], b[order][:, order][rows, columns]]))
 
 
+def covariance(a, b, order):
+    upper = np.triu_indices(len(a), 1)
+    return np.cov(a.numpy()[upper], b[order][:, order].numpy()[upper])[0, 1]
+
+
+def cosine_of_similarities(a, b, order):
+    upper = np.triu_indices(len(a), 1)
+    x, y = a.numpy()[upper], b[order][:, order].numpy()[upper]
+    return float(x @ y / np.linalg.norm(x) / np.linalg.norm(y))
+
+
+def both_at_once(a, b, order):
+    shuffled = b[order, order]
+    rows, columns = torch.triu_indices(len(a), len(a), offset=1)
+    return torch.corrcoef(torch.stack([a[rows, columns], shuffled[rows, columns]]))[0, 1]
+
+
+def mutual_mean_of_comparisons(a, b, k):
+    a, b = (s.clone().fill_diagonal_(-torch.inf).topk(k).indices for s in (a, b))
+    return (a[:, :, None] == b[:, None, :]).float().mean((1, 2))
+
+
 def centred(z, a):
     return relative(z - a.mean(0), a - a.mean(0))
 
@@ -140,6 +162,19 @@ def greedy_by(over, pick=min):
     return choose
 
 
+def keeping(cover, pick):
+    """The solution of the chapter with another way to keep the cover, and another pick."""
+
+    def choose(similarity, count, first):
+        chosen, covered = [first], similarity[first]
+        while len(chosen) < count:
+            chosen.append(int(pick(covered)))
+            covered = cover(covered, similarity[chosen[-1]])
+        return torch.tensor(chosen)
+
+    return choose
+
+
 def from_the_last_only(similarity, count, first):
     chosen = [first]
     for _ in range(count - 1):
@@ -164,8 +199,16 @@ def captions_of_neighbours(image, text):
     return 1 - text.gather(1, near).mean(dim=1)
 
 
-def few_common_neighbours(image, text):
-    return 1 - mutual(image, text, 15)
+def few_common_neighbours(image, text, k=10):
+    return 1 - mutual(image, text, k)
+
+
+def dot_product(image, text):
+    return -(image * text).sum(dim=1)
+
+
+def both_directions(image, text):
+    return captions_of_neighbours(image, text) + captions_of_neighbours(text, image)
 
 
 def guess(image, text):
@@ -178,7 +221,13 @@ RIGHT = {
     "02.3": [shuffled, shuffled_by_formula],
     "02.4": [coverage, coverage_one_by_one],
     "02.5": [farthest, farthest_in_lists],
-    "02.6": [disagreement_of_rows, captions_of_neighbours, few_common_neighbours],
+    "02.6": [
+        disagreement_of_rows,
+        captions_of_neighbours,
+        few_common_neighbours,
+        dot_product,
+        both_directions,
+    ],
 }
 WRONG = {
     "02.1": [
@@ -190,6 +239,8 @@ WRONG = {
         (lambda n, k: round(100 * k / (n - 1), 6), "percent"),
         (lambda n, k: (n - 1) / k, "at most 1"),
         (lambda n, k: 1 - k / (n - 1), "not in common"),
+        (lambda n, k: (m := k * k / (n - 1)) / (2 * k - m), "different stamps of the two lists"),
+        (lambda n, k: k / (n - k), "out of the draw"),
         (lambda n, k: k // (n - 1), "throws the remainder away"),
         (lambda n, k: None, "return line"),
     ],
@@ -199,6 +250,8 @@ WRONG = {
         (lambda a, b, k: mutual(-a, -b, k), "k least similar"),
         (lambda a, b, k: k * mutual(a, b, k), "divide it by k"),
         (jaccard, "divide by k"),
+        (mutual_mean_of_comparisons, "divide by k twice"),
+        (lambda a, b, k: mutual(a, b, k).double(), "float32 is wanted"),
         (lambda a, b, k: mutual(a, b, k).mean(), "one share for each stamp"),
         (lambda a, b, k: mutual(a, b, k)[:-1], "shape"),
         (lambda a, b, k: mutual(a, b, k).tolist(), "returned a list"),
@@ -220,12 +273,26 @@ WRONG = {
         (correlation_of_all, "diagonal"),
         (correlation_with_diagonal, "offset=1"),
         (whole_correlation_matrix, "outside its diagonal"),
+        (lambda a, b, order: correlation(a, b[order.argsort()][:, order.argsort()]), "picture i gets caption order[i]"),
+        (lambda a, b, order: correlation(a[order][:, order], b), "picture i gets caption order[i]"),
+        (both_at_once, "first the rows, then the columns"),
+        (covariance, "the covariance"),
+        (cosine_of_similarities, "two means in"),
         (lambda a, b, order: None, "return"),
     ],
     "02.4": [
         (lambda z, a: relative(z, a).amax(1), "mean off"),
         (lambda z, a: centred(z, a).amax(0), "wrong axis"),
         (lambda z, a: relative(z - z.mean(0), a - a.mean(0)).amax(1), "mean of `z`"),
+        (lambda z, a: relative(z - a.mean(0), a).amax(1), "off `z` only"),
+        (lambda z, a: relative(z, a - a.mean(0)).amax(1), "anchors only"),
+        (
+            lambda z, a: ((F.normalize(z) - F.normalize(a).mean(0)) @ (F.normalize(a) - F.normalize(a).mean(0)).T).amax(
+                1
+            ),
+            "length 1 first",
+        ),
+        (lambda z, a: ((F.normalize(z) - a.mean(0)) @ (F.normalize(a) - a.mean(0)).T).amax(1), "length 1 first"),
         (lambda z, a: ((z - a.mean(0)) @ (a - a.mean(0)).T).amax(1), "dot products"),
         (lambda z, a: centred(z, a).mean(1), "nearest one"),
         (lambda z, a: centred(z, a).argmax(1), "how similar"),
@@ -236,13 +303,15 @@ WRONG = {
     ],
     "02.5": [
         (greedy_by(max, max), "cover best"),
+        (keeping(torch.maximum, torch.argmax), "cover best"),
+        (keeping(torch.minimum, torch.argmin), "smallest similarity to the chosen"),
         (greedy_by(min), "least similar chosen"),
         (greedy_by(lambda values: sum(values) / len(values)), "mean similarity"),
         (from_the_last_only, "chosen last"),
         (all_at_once, "all at once"),
         (lambda s, count, first: farthest(s, min(count + 1, len(s)), first), "besides `first`"),
         (lambda s, count, first: farthest(s, count, first)[1:], "left `first` out"),
-        (lambda s, count, first: farthest(s, count, 0), "begin with stamp 0"),
+        (lambda s, count, first: farthest(s, count, 0), "begin with candidate 0"),
         (lambda s, count, first: torch.tensor(sorted(farthest(s, count, first).tolist())), "ascending"),
         (lambda s, count, first: farthest(s, count, first).tolist(), "returned a list"),
         (lambda s, count, first: farthest(s, count, first).float(), "dtype"),
@@ -258,6 +327,11 @@ WRONG = {
         (lambda i, t: i.clone().fill_diagonal_(-torch.inf).sum(dim=1) - t.sum(dim=1), "NaN or infinite"),
         (lambda i, t: (i - t).max(dim=1), ".values or .indices"),
         (lambda i, t: (i.mean(dim=1) - t.mean(dim=1)).abs(), "0.5 is guessing"),
+        (lambda i, t: (i - t).abs().mean(dim=1), "all differences count alike"),
+        (lambda i, t: (i - t).norm(dim=1), "all differences count alike"),
+        (lambda i, t: few_common_neighbours(i, t, 1), "only a few different values"),
+        (lambda i, t: few_common_neighbours(i, t, 5), "only a few different values"),
+        (lambda i, t: (i - t).abs().amax(dim=1), "which end of the cloud was flat"),
         (guess, "With other captions"),
         (lambda i, t: disagreement_of_rows(i, t).argsort(descending=True)[:10], "one score for each pair"),
     ],

@@ -61,6 +61,10 @@ def mask(similarity, k):
     return F.one_hot(similarity.topk(k, dim=1).indices, similarity.shape[1]).sum(dim=1)
 
 
+def counted(indices, n):
+    return torch.bincount(indices.flatten(), minlength=n)
+
+
 def best_caption(z, t, za, ta):
     return relative(centred(z, za), centred(t, ta)).argmax(dim=1)
 
@@ -158,6 +162,10 @@ def dot_products(f, z, a):
     return float((f(z) @ f(a).T - z @ a.T).abs().max())
 
 
+class anchors:  # what the notebook calls so
+    image, text = torch.ones(20, 1280), torch.ones(20, 384)
+
+
 RIGHT = {
     "03.1": [lambda z, a: F.cosine_similarity(z[:, None], a[None], dim=2), one_by_one],
     "03.2": [lambda z, a, m: changed(z, a, m).abs().max().item(), change_by_numpy],
@@ -186,9 +194,17 @@ WRONG = {
         (lambda z, a, m: changed(z, a, m).abs().mean(), "took the mean"),
         (lambda z, a, m: changed(z, a, m).max(), "absolute value"),
         (lambda z, a, m: ((z @ m) @ (a @ m).T - z @ a.T).abs().max(), "dot products"),
+        (lambda z, a, m: (relative(z @ m, a @ m).max() - relative(z, a).max()).abs(), "difference of each entry"),
+        (lambda z, a, m: abs(relative(z, a).max() - relative(z @ m, a @ m).max()).item(), "difference of each entry"),
+        (lambda z, a, m: (z @ m - z).abs().max(), "how far the vectors"),
+        (lambda z, a, m: torch.linalg.norm(changed(z, a, m)), "the norm of all"),
     ],
     "03.3": [
-        (relative, "common part in"),
+        (lambda z, a: relative(z, a), "common part in"),
+        (lambda z, a: (z - a.mean(0)) @ (a - a.mean(0)).T, "did not scale"),
+        (lambda z, a: centred(scaled(z), scaled(a)), "before the mean was taken off, and again"),
+        (lambda z, a: relative(z - a.mean(), a - a.mean()), "without dim=0"),
+        (lambda z, a: relative(z - z.mean(0), a - z.mean(0)), "mean of `z` off both"),
         (lambda z, a: relative(z - a.mean(0), a), "off `z` only"),
         (lambda z, a: relative(z, a - a.mean(0)), "anchors only"),
         (lambda z, a: relative(z - z.mean(0), a - a.mean(0)), "each set's own mean"),
@@ -203,6 +219,13 @@ WRONG = {
         (lambda s, k: s.topk(k, dim=1).indices.flatten().bincount(), "nobody's neighbour"),
         (lambda s, k: s.topk(k, dim=1).indices.unique(return_counts=True)[1], "nobody's neighbour"),
         (nearest_items, "of each anchor"),
+        (lambda s, k: counted(s.topk(k, dim=0).indices, s.shape[1]), "topk down the columns"),
+        (lambda s, k: counted(s.topk(k, dim=0).indices, len(s)), "topk down the columns"),
+        (lambda s, k: counted(s.topk(k, dim=0).indices, 0), "topk down the columns"),
+        (lambda s, k: counted(s.topk(k, dim=1).indices, len(s)), "one count for each anchor"),
+        (lambda s, k: count_in_a_loop(s.clone().fill_diagonal_(-torch.inf), k), "nothing special"),
+        (lambda s, k: counted(s.topk(k + 1, dim=1).indices, s.shape[1]), "two sets here"),
+        (lambda s, k: counted(s.topk(k + 1, dim=1).indices[:, 1:], s.shape[1]), "two sets here"),
         (lambda s, k: mask(s, k).sum(dim=1), "along the rows"),
         (lambda s, k: mask(-s, k).sum(dim=0), "least similar"),
         (lambda s, k: mask(s, 1).sum(dim=0), "only the nearest one"),
@@ -231,14 +254,23 @@ WRONG = {
         (lambda z, t, za, ta: torch.cdist(centred(z, za), centred(t, ta)).argmin(1), "distances"),
         (lambda z, t, za, ta: relative(centred(z, za), centred(t, ta)).max(1), ".values or .indices"),
         (lambda z, t, za, ta: relative(centred(z, za), centred(t, ta)), "shape"),
-        (lambda z, t, za, ta: (z @ t.T).argmax(1), "RuntimeError"),
+        (lambda z, t, za, ta: (z @ t.T).argmax(1), "no common coordinates"),
+        (lambda z, t, za, ta: (scaled(z) @ scaled(t).T).argmax(1), "no common coordinates"),
+        (
+            lambda z, t, za, ta: (scaled(z - za.mean(0)) @ scaled(t - ta.mean(0)).T).argmax(1),
+            "no common coordinates",
+        ),
+        (lambda z, t, za, ta: best_caption(z, t, ta, za), "of its own kind"),
+        (lambda z, t, za, ta: best_caption(z, t, za, za), "by the anchors' pictures"),
+        (lambda z, t, za, ta: best_caption(z, t, ta, ta), "by the anchors' captions"),
+        (lambda z, t, za, ta: best_caption(z, t, anchors.image, anchors.text), "not the `anchors` of the notebook"),
     ],
     "03.6": [
         (without("a turn"), "at least two of each"),
         (without("stretch"), "at least two of each"),
         (without("own length", mirror=OTHERS["mirror"]), "Find one that is not"),
         (without("stretch", clamp=OTHERS["no negative numbers"]), "Find a matrix"),
-        (without(again=stretch), "the same transformation"),
+        (without(again=stretch), "the same change"),
         (without("a turn", **{"always another turn": redraws}), "draws new random numbers"),
         (without(centring=batch_mean), "stand beside it"),
         (without(little=nearly_nothing), "hardly at all"),

@@ -1,6 +1,7 @@
 """The figures of the book, a module for each chapter: functions of data that return a matplotlib Figure."""
 
 from .anchors import (
+    coverage_by_count,
     coverage_histogram,
     group_sizes,
     overlap_by_k,
@@ -10,6 +11,7 @@ from .anchors import (
     shuffle_control,
     similarity_density,
 )
+from .editing import harm_profile, labelled_pictures, learning_curve
 from .encoders import (
     bars_with_intervals,
     cosine_histograms,
@@ -19,6 +21,7 @@ from .encoders import (
     two_profiles,
     what_the_encoder_sees,
 )
+from .interpret import anchor_bars, counterfactual, faithfulness, familiarity_curves, use_histogram
 from .relative import (
     before_after,
     caption_search,
@@ -32,16 +35,24 @@ from .style import show, show_pictures, thumbnail, use_style
 from .zeroshot import confusion_matrix, scaling
 
 __all__ = [
+    "anchor_bars",
     "bars_with_intervals",
     "before_after",
     "caption_search",
     "confusion_matrix",
     "cosine_histograms",
     "cosines_before_after",
+    "counterfactual",
+    "coverage_by_count",
     "coverage_histogram",
     "deciding_anchors",
+    "faithfulness",
+    "familiarity_curves",
     "group_sizes",
+    "harm_profile",
     "interval_dots",
+    "labelled_pictures",
+    "learning_curve",
     "line_chart",
     "neighbour_rows",
     "neighbours_two_ways",
@@ -62,6 +73,7 @@ __all__ = [
     "sweep_heatmaps",
     "thumbnail",
     "two_profiles",
+    "use_histogram",
     "use_style",
     "what_the_encoder_sees",
 ]

@@ -14,8 +14,8 @@
 # - find a poisoned pair by its explanation, and take it out;
 # - choose ten pictures that teach as much as many more.
 #
-# **Minutes** 110, of which 70 for six exercises · **Before this** [05 · Zero-shot evaluation](05_zero_shot.ipynb) ·
-# **What runs** 793 captioned stamps and 2,700 pictures of Fashion-MNIST (300 of them known from chapter 05), about 25
+# **Minutes** 40 to read, 70 more with the exercises · **Before this**
+# [06 · Interpretability](06_interpretability.ipynb) · **What runs** 793 captioned stamps and 2,700 pictures of Fashion-MNIST (300 of them known from chapter 05), about 25
 # seconds on 2 cores once the embeddings are in the cache; the first time, a minute or two more. Files are written to
 # a temporary folder, which is deleted at the end
 

@@ -1,0 +1,166 @@
+"""Figures of chapter 06, interpretability."""
+
+import matplotlib.pyplot as plt
+import numpy as np
+from matplotlib.figure import Figure
+from matplotlib.offsetbox import AnnotationBbox, OffsetImage
+
+from .style import BLACK, BLUE, COLOURS, MARKERS, SKY, VERMILION, closed, lines, thumbnail, wrapped
+
+
+def anchor_bars(picture, heading, rows, *, xlabel, sides=None) -> Figure:
+    """Draw a picture beside the anchors that decided: each with its picture, its caption and a bar.
+
+    Parameters
+    ----------
+    picture : picture
+    heading : str
+    rows : iterable of (picture, caption, value)
+        From top to bottom; bars of negative values go to the left and are hatched.
+    xlabel : str
+    sides : pair of str, optional
+        What bars to the left and to the right speak for.
+    """
+    rows = list(rows)
+    figure, (left, axis) = plt.subplots(1, 2, figsize=(9.6, 0.62 * len(rows) + 1.3), width_ratios=[1, 2.6])
+    left.imshow(thumbnail(picture, 160))
+    left.set_axis_off()
+    left.set_title(lines(heading, 26), fontsize=10, fontweight="bold")
+    values = [value for *_, value in rows]
+    for place, (anchor, _, value) in enumerate(rows):
+        style = {"color": BLUE} if value >= 0 else {"color": VERMILION, "hatch": "//", "edgecolor": "white"}
+        axis.barh(place, value, height=0.66, **style)
+        side = 1 if value >= 0 else -1
+        box = AnnotationBbox(
+            OffsetImage(thumbnail(anchor, 72), zoom=0.5), (value, place), xybox=(4 * side, 0),
+            boxcoords="offset points", frameon=False, box_alignment=(0 if side > 0 else 1, 0.5), pad=0,
+        )  # fmt: skip
+        axis.add_artist(box)
+    axis.axvline(0, color=BLACK, linewidth=0.8)
+    axis.set_yticks(range(len(rows)), [wrapped(caption, 30, 2) for _, caption, _ in rows], fontsize=9)
+    low, high = min(0, *values), max(0, *values)
+    room = 0.18 * (high - low)
+    axis.set(xlabel=xlabel, ylim=(len(rows) - 0.5, -0.5))
+    axis.set_xlim(low - room if low < 0 else 0, high + room if high > 0 else 0)
+    if sides:
+        left_side, right_side = (wrapped(side, 28) for side in sides)
+        axis.set_title(f"← {left_side}", loc="left", fontsize=10)
+        axis.set_title(f"{right_side} →", loc="right", fontsize=10)
+    return closed(figure)
+
+
+def counterfactual(picture, heading, labels, before, after, gone, entered, *, truth=None) -> Figure:
+    """Draw the scores of labels with all anchors and without some, and which anchors went and came.
+
+    Parameters
+    ----------
+    picture : picture
+    heading : str
+    labels : sequence of c str
+    before, after : sequence of c float
+    gone, entered : sequence of (picture, caption)
+        At most six of each are drawn.
+    truth : str, optional
+        The label that has a check mark.
+    """
+    figure = plt.figure(figsize=(10, 0.34 * len(labels) + 5.0))
+    upper, lower = figure.subfigures(2, 1, height_ratios=[0.34 * len(labels) + 1.2, 3.6])
+    left, axis = upper.subplots(1, 2, width_ratios=[1, 2.6])
+    left.imshow(thumbnail(picture, 160))
+    left.set_axis_off()
+    left.set_title(lines(heading, 28), fontsize=10, fontweight="bold")
+    places = np.arange(len(labels))
+    axis.barh(places, after, height=0.62, color=SKY, label="without them")
+    axis.barh(places, before, height=0.62, fill=False, edgecolor=BLACK, linestyle="--", label="with all anchors")
+    names = [f"{label} ✔" if label == truth else label for label in labels]
+    axis.set_yticks(places, names, fontsize=9)
+    if max(after) > 0:
+        axis.get_yticklabels()[int(np.argmax(after))].set_fontweight("bold")
+    axis.set(xlabel="score (no unit; the winner is bold)", ylim=(len(labels) - 0.5, -0.5), xlim=(0, None))
+    axis.legend(frameon=False, fontsize=9)
+    axes = lower.subplots(2, 7)
+    for row, name, anchors in zip(axes, ("taken away", "entered"), (gone, entered), strict=True):
+        shown = anchors[:6]
+        more = len(anchors) - len(shown)
+        row[0].text(
+            0.5, 0.5, f"{name}:\n{len(anchors)}" + (f"\n({more} more)" if more else ""), ha="center", va="center"
+        )
+        for cell, (anchor, caption) in zip(row[1:], shown, strict=False):
+            cell.imshow(thumbnail(anchor))
+            cell.text(0.5, -0.04, wrapped(caption, 18), transform=cell.transAxes, ha="center", va="top", fontsize=8)
+        for cell in row:
+            cell.set_axis_off()
+    return closed(figure)
+
+
+def faithfulness(table) -> Figure:
+    """Draw the curves of `faithfulness.curves`: the mean over pictures, and where the middle half of them lies.
+
+    Parameters
+    ----------
+    table : DataFrame
+        Columns ``picture``, ``curve``, ``order``, ``repeat``, ``fraction``, ``score``.
+    """
+    grid = np.linspace(0, 1, 41)
+    figure, axes = plt.subplots(1, 2, figsize=(10, 3.9), sharey=True)
+    titles = {"deletion": "deletion: taken away", "insertion": "insertion: brought back"}
+    for axis, (kind, title) in zip(axes, titles.items(), strict=True):
+        for i, order in enumerate(("contribution", "random")):
+            part = table[(table.curve == kind) & (table.order == order)]
+            each = part.groupby(["picture", "repeat"])
+            rows = np.stack([np.interp(grid, curve.fraction, curve.score) for _, curve in each])
+            label = {"contribution": "largest contribution first", "random": "in random order"}[order]
+            axis.plot(
+                grid, rows.mean(axis=0), color=COLOURS[i], linestyle=["-", "--"][i], marker=MARKERS[i], markevery=8,
+                label=label,
+            )  # fmt: skip
+            axis.fill_between(grid, *np.quantile(rows, [0.25, 0.75], axis=0), color=COLOURS[i], alpha=0.18, linewidth=0)
+        axis.xaxis.set_major_formatter(lambda v, _: f"{v:.0%}")
+        axis.yaxis.set_major_formatter(lambda v, _: f"{v:.0%}")
+        axis.set(title=title, xlabel="contributing anchors", ylim=(0, None))
+        axis.grid(alpha=0.3)
+    axes[0].set_ylabel("label's score, of that with all anchors")
+    axes[0].legend(frameon=False, fontsize=9)
+    return closed(figure)
+
+
+def use_histogram(counts, vectors) -> Figure:
+    """Draw how many anchors are in how many top k's, the dead ones marked.
+
+    Parameters
+    ----------
+    counts : dict of str to array of shape (n,)
+        For each modality, in how many of the vectors each anchor is.
+    vectors : int
+    """
+    figure, axes = plt.subplots(1, len(counts), figsize=(5 * len(counts), 3.4), sharey=True, squeeze=False)
+    most = max(int(np.max(c)) for c in counts.values())
+    step = max(1, -(-most // 30))
+    edges = np.concatenate([[-0.5, 0.5], np.arange(0.5 + step, most + step + 1, step)])
+    for axis, (name, values) in zip(axes.flat, counts.items(), strict=True):
+        drawn = axis.hist(values, edges, color=SKY, edgecolor=BLACK, linewidth=0.5)[2]
+        drawn[0].set(color=VERMILION, hatch="//", edgecolor=BLACK)
+        mean = float(np.mean(values))
+        axis.axvline(mean, color=BLACK, linestyle=":", label=f"mean, {mean:.0f}")
+        axis.set(title=name, xlabel=f"in the top k of how many of {vectors}", ylabel="anchors")
+        axis.legend([*axis.lines, drawn[0]], [f"mean, {mean:.0f}", "in none: dead"], frameon=False, fontsize=9)
+    return closed(figure)
+
+
+def familiarity_curves(series, threshold) -> Figure:
+    """Draw which share of the pictures of each set is less familiar than x; at the threshold it is the alarm rate.
+
+    Parameters
+    ----------
+    series : dict of str to array of shape (q,)
+    threshold : float
+    """
+    figure, axis = plt.subplots(figsize=(7.4, 3.8))
+    for (name, values), colour, style in zip(series.items(), COLOURS, ("-", "--", ":", "-."), strict=False):
+        axis.ecdf(np.asarray(values), color=colour, linestyle=style, linewidth=2, label=name)
+    axis.axvline(threshold, color=BLACK, linewidth=1.2, label=f"alarm to the left of {threshold:.2f}")
+    axis.yaxis.set_major_formatter(lambda v, _: f"{v:.0%}")
+    axis.set(xlabel="cosine with the most similar anchor (no unit)", ylabel="pictures less familiar than that")
+    axis.grid(alpha=0.3)
+    axis.legend(frameon=False, fontsize=9, loc="lower right")
+    return closed(figure)

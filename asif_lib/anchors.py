@@ -11,7 +11,7 @@ import pyarrow as pa
 import torch
 
 from . import editing, selecting
-from .bank_files import MODALITIES, identities, open_version
+from .bank_files import MODALITIES, OURS, identities, open_version, plain_table
 from .bank_writing import changing, write_bank
 from .embeddings import embed, embed_readable
 from .encoders import EncoderIdentity
@@ -163,15 +163,15 @@ class AnchorBank:
         folder = Path(folder)
         if folder.exists() and not folder.is_dir():
             raise BankError(f"{folder}: is a file; choose another name")
-        ours = ("part-", "state-", "bank.json")
-        if not (folder / "bank.json").exists() and any(not f.name.startswith(ours) for f in folder.glob("*")):
+        others = (f.name for f in folder.glob("*") if not OURS.fullmatch(f.name) and f.name != "bank.json.lock")
+        if not (folder / "bank.json").exists() and any(others):
             raise BankError(f"{folder}: holds files that are no bank; choose another name")
         like = {kind: self._like(kind) for kind in MODALITIES}
         if self._on_disk is None:
-            table = pa.Table.from_pandas(self.pairs, preserve_index=False)
+            table = plain_table(self.pairs)
             chunks, schema = editing.slices(like, table), table.schema
         else:
-            chunks, schema = self._on_disk.chunks(), self._on_disk.parts[0].pairs.schema_arrow
+            chunks, schema = self._on_disk.chunks(), self._on_disk.schema
         with changing(folder):
             write_bank(
                 folder, self.name, self.licence, (self.image_encoder, self.text_encoder), chunks,
@@ -188,11 +188,10 @@ class AnchorBank:
         BankError
             If there is no such bank, or it is damaged or of another format.
         """
-        return cls._opened(bank_dir(name), name)
+        return cls._view(open_version(bank_dir(name), name))
 
     @classmethod
-    def _opened(cls, folder, name):
-        version = open_version(folder, name)
+    def _view(cls, version):
         bank = cls.__new__(cls)
         bank._on_disk = version
         bank.name, bank.licence = version.about["name"], version.about["licence"]
@@ -218,6 +217,11 @@ class AnchorBank:
     def _like(self, kind):
         """A matrix of the type and width of the embeddings, without gathering these."""
         return getattr(self if self._on_disk is None else self._on_disk.parts[0], kind)
+
+    @property
+    def _columns(self):
+        """The names of the table's columns, without reading it."""
+        return list(self.pairs) if self._on_disk is None else self._on_disk.schema.names
 
     def history(self) -> pd.DataFrame:
         """Return the versions up to this one: ``version``, ``time`` (UTC), ``change``, ``count`` of pairs.
@@ -265,21 +269,26 @@ class AnchorBank:
         >>> bank = bank.add(pairs, image_encoder, text_encoder)        # doctest: +SKIP
         """
         if not isinstance(new, AnchorBank):
+            self.check_ids_new(new.ids)
             new = self.embed(new, image_encoder, text_encoder, skip_broken=skip_broken, progress=progress)
         self.check_encoder(new.image_encoder)
         self.check_encoder(new.text_encoder)
         new = replace(new, **{kind: getattr(new, kind).to(self._like(kind).dtype) for kind in MODALITIES})
+        editing.check_columns(new, self._columns)
         editing.check_new(self, new)
         if self._on_disk is not None:
-            editing.add(self._on_disk.folder, self.name, new)
-            return self._opened(self._on_disk.folder, self.name)
-        there = new.pairs["id"].isin(self.pairs["id"])
-        if there.any():
-            editing.raise_ids_there(self.name, new.pairs["id"][there])
-        editing.check_columns(new, list(self.pairs))
+            return self._view(editing.add(self._on_disk.folder, self.name, new))
+        self.check_ids_new(new.pairs["id"])
         table = pd.concat([self.pairs, new.pairs[list(self.pairs)]], ignore_index=True)
         matrices = {kind: torch.cat([getattr(self, kind), getattr(new, kind)]) for kind in MODALITIES}
         return replace(self, **matrices, pairs=table)
+
+    def check_ids_new(self, ids):
+        """Raise `BankError` if the bank has pairs of some of these ids already: `add` would, after slow work."""
+        ids = pd.Index(ids).unique()
+        there = ids.isin(self.pairs["id"]) if self._on_disk is None else selecting.find_ids(self._on_disk, ids)[0]
+        if there.any():
+            editing.raise_ids_there(self.name, ids[there])
 
     def embed(self, pairs, image_encoder, text_encoder, *, skip_broken=False, progress=True) -> "AnchorBank":
         """Return `Pairs` as a bank of their own, embedded by this bank's encoders: what `add` appends.
@@ -322,14 +331,15 @@ class AnchorBank:
             raise BankError("say which pairs to remove in one way: by ids, where or rows")
         if rows is not None:
             rows = selecting.check_positions(rows, len(self))
+        if ids is not None:
+            ids = selecting.check_ids(ids)
         if self._on_disk is not None:
             return self._remove_on_disk(ids, where, rows)
         if ids is not None:
-            selecting.check_ids(ids)
             missing = set(ids) - set(self.pairs["id"])
             if missing:
                 selecting.raise_ids_missing(self.name, sorted(missing))
-            rows = np.flatnonzero(self.pairs["id"].isin(list(ids)))
+            rows = np.flatnonzero(self.pairs["id"].isin(ids))
         elif where is not None:
             rows = selecting.positions_of_condition(self.pairs, where)
         if len(rows) == len(self):
@@ -348,8 +358,7 @@ class AnchorBank:
 
         if where is not None:
             what = f" where {where}"
-        editing.remove(self._on_disk.folder, self.name, select, what)
-        return self._opened(self._on_disk.folder, self.name)
+        return self._view(editing.remove(self._on_disk.folder, self.name, select, what))
 
     def compact(self) -> "AnchorBank":
         """Return the same pairs in one part: what was removed is gone from the bank's files, and so is the history.
@@ -360,8 +369,7 @@ class AnchorBank:
         """
         if self._on_disk is None:
             return self
-        editing.compact(self._on_disk.folder, self.name)
-        return self._opened(self._on_disk.folder, self.name)
+        return self._view(editing.compact(self._on_disk.folder, self.name))
 
     def undo(self) -> "AnchorBank":
         """Return the version before this one, after making it the newest on disk; what the edit added is deleted.
@@ -373,8 +381,7 @@ class AnchorBank:
             if the bank is in memory: there the bank that you had before the edit is still as it was.
         """
         version = self._stored("has no versions: the bank that you had before the edit is as it was")
-        editing.undo(version.folder, self.name, version.entry)
-        return self._opened(version.folder, self.name)
+        return self._view(editing.undo(version.folder, self.name, version.entry))
 
     def _stored(self, why):
         if self._on_disk is None:
@@ -394,6 +401,8 @@ class AnchorBank:
         ------
         IdentityError
             If other encoders made the other bank.
+        BankError
+            If an id is there twice in one of them, or their tables have other columns.
         """
         self.check_encoder(other.image_encoder)
         self.check_encoder(other.text_encoder)

@@ -10,6 +10,7 @@ version open keeps it.
 
 import hashlib
 import json
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,10 +21,12 @@ import torch
 from safetensors import SafetensorError, safe_open
 
 from .encoders import EncoderIdentity
-from .errors import BankError
+from .errors import BankError, first_line
 
 FORMAT_VERSION = 2
 MODALITIES = ("image", "text")
+OURS = re.compile(r"part-[0-9a-f]{12}|state-[0-9a-f]{12}\.safetensors|bank\.json-[0-9a-f]{12}")
+"""The names of what changes write beside ``bank.json`` and its lock; nothing else in the folder is touched."""
 BLOCK = 16_384
 """Rows that are in memory at a time while files are written or searched."""
 
@@ -76,6 +79,11 @@ class BankVersion:
         return self.entry["count"]
 
     @property
+    def schema(self) -> pa.Schema:
+        """Of the table."""
+        return plain(self.parts[0].pairs.schema_arrow)
+
+    @property
     def rows(self) -> int:
         """Rows in the files, removed ones included."""
         return sum(map(len, self.parts))
@@ -87,25 +95,35 @@ class BankVersion:
         keep[self.removed[first:last] - start] = False
         return keep
 
-    def tables(self):
-        """Yield ``(position of the first row, batch of the table)``, removed rows included."""
+    def tables(self, columns=None):
+        """Yield ``(position of the first row, batch of the table)``, removed rows included; only those columns."""
         start = 0
-        for part in self.parts:
-            for batch in part.pairs.iter_batches(BLOCK):
-                yield start, batch
-                start += batch.num_rows
+        try:
+            for part in self.parts:
+                for batch in part.pairs.iter_batches(BLOCK, columns=columns):
+                    yield start, batch.cast(plain(batch.schema))
+                    start += batch.num_rows
+        except (OSError, pa.ArrowException) as error:
+            raise BankError(f"{self.folder}: the bank is damaged ({first_line(error)}); build it again") from None
 
     def matrix(self, kind) -> torch.Tensor:
         """The (n, d) embeddings: mapped where they are one part of which nothing was removed, else gathered."""
         matrices = [getattr(part, kind) for part in self.parts]
         if len(matrices) == 1 and not len(self.removed):
             return matrices[0]
-        live = torch.from_numpy(self.live(0, self.rows)).split([len(matrix) for matrix in matrices])
-        return torch.cat([matrix[keep] for matrix, keep in zip(matrices, live, strict=True)])
+        gathered = torch.empty(len(self), matrices[0].shape[1], dtype=matrices[0].dtype)
+        done = start = 0
+        for matrix in matrices:
+            rows = torch.from_numpy(np.flatnonzero(self.live(start, start + len(matrix))))
+            for block in rows.split(BLOCK):
+                gathered[done : done + len(block)] = matrix[block]
+                done += len(block)
+            start += len(matrix)
+        return gathered
 
     def table(self):
         """The table of the pairs, a DataFrame of n rows."""
-        table = pa.concat_tables([part.pairs.read() for part in self.parts])
+        table = pa.concat_tables([part.pairs.read().cast(self.schema) for part in self.parts])
         if len(self.removed):
             table = table.filter(pa.array(self.live(0, self.rows)))
         return table.to_pandas()
@@ -137,18 +155,19 @@ def open_version(folder, name) -> BankVersion:
     BankError
         If there is no bank, or it is damaged or of another format.
     """
-    about = _read_about(folder, name)
+    about = read_about(folder, name)
     while True:
         try:
             return _open(folder, about)
-        except (OSError, SafetensorError, pa.ArrowException, ValueError, KeyError, TypeError) as error:
-            newer = _read_about(folder, name)  # somebody may have swept the files between two steps of ours
+        except (OSError, SafetensorError, pa.ArrowException, ValueError, LookupError, TypeError) as error:
+            newer = read_about(folder, name)  # somebody may have swept the files between two steps of ours
             if newer == about:
                 raise BankError(f"{folder}: the bank is damaged ({error}); build it again") from None
             about = newer
 
 
-def _read_about(folder, name):
+def read_about(folder, name) -> dict:
+    """Return what ``bank.json`` says. Raises `BankError` if there is no bank, or it is of another format."""
     try:
         about = json.loads((folder / "bank.json").read_text(encoding="utf-8"))
         found = about["format"]
@@ -170,6 +189,8 @@ def _open(folder, about):
     with safe_open(folder / version["state"], framework="pt") as tensors:
         removed = tensors.get_tensor("removed").numpy()
         sums = {kind: tensors.get_tensor(f"{kind}_sum") for kind in MODALITIES}
+    if not parts or removed.dtype != np.int64:
+        raise ValueError("it has no part, or a state that names no rows")
     opened = BankVersion(folder, about, parts, removed, sums)
     if opened.rows - len(removed) != version["count"]:
         raise ValueError(f"its files do not hold {version['count']} pairs")
@@ -188,6 +209,25 @@ def _map(file):
     """safetensors maps the file: rows come from disk when they are first touched."""
     with safe_open(file, framework="pt") as tensors:
         return tensors.get_tensor("rows")
+
+
+def plain(schema) -> pa.Schema:
+    """Return the schema without dictionaries and metadata: these keep values that no row has any more.
+
+    A categorical column stores its categories, used or not, and pandas the ``attrs`` of a DataFrame.
+    """
+    types = [field.type.value_type if pa.types.is_dictionary(field.type) else field.type for field in schema]
+    return pa.schema(list(zip(schema.names, types, strict=True)))
+
+
+def plain_table(pairs, schema=None) -> pa.Table:
+    """Return a DataFrame as it is stored. Raises `BankError` if it cannot be."""
+    try:
+        table = pa.Table.from_pandas(pairs, schema=schema, preserve_index=False)
+        return table.cast(plain(table.schema))
+    except pa.ArrowException as error:
+        what = "cannot be stored" if schema is None else "does not fit the bank's"
+        raise BankError(f"the table of the pairs {what} ({first_line(error)})") from None
 
 
 def identities(about) -> list:

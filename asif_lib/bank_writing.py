@@ -14,7 +14,7 @@ import torch
 from safetensors import SafetensorError
 from safetensors.torch import save
 
-from .bank_files import FORMAT_VERSION, MODALITIES, id_digests
+from .bank_files import FORMAT_VERSION, MODALITIES, OURS, id_digests, read_about
 from .errors import BankError
 from .files import locked
 from .sums import exact_sum
@@ -31,7 +31,8 @@ def changing(folder):
     LockedError
         If another process changes the bank, and does not end.
     BankError
-        If the folder is read-only, or the disk is full. The bank is then as it was before.
+        If the folder is read-only, or the disk is full: the bank is then as it was before. If the change is made,
+        but what it deletes is still there, or the disk does not confirm it: then the error says that.
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -39,27 +40,44 @@ def changing(folder):
             sweep(folder)
             try:
                 yield
-            finally:
+            except BaseException:
                 sweep(folder)
+                raise
+            left = sweep(folder)
     except (OSError, SafetensorError) as error:
         raise BankError(
             f"{folder}: the bank could not be written ({error}); it is as it was: make room, or make the folder "
             f"writable, and repeat"
         ) from None
+    if left:
+        version = read_about(folder, folder)["history"][-1]["version"]
+        raise BankError(f"{folder}: the change is made, the bank is at version {version}, but {'; '.join(left)}")
 
 
-def sweep(folder):
-    """Delete what ``bank.json`` does not name: parts and states of a change that was killed, undone or compacted."""
+def sweep(folder) -> list:
+    """Delete what ``bank.json`` does not name: parts and states of a change that was killed, undone or compacted.
+
+    What it does name is on the disk before. Returns what went wrong, a text each.
+    """
+    try:
+        _sync(folder)
+    except OSError as error:
+        return [f"the disk does not confirm it ({error}); see to the disk before you go on"]
     try:
         about = json.loads((folder / "bank.json").read_text(encoding="utf-8"))
         named = {*about["parts"], *(entry["state"] for entry in about["history"])}
     except (OSError, ValueError, KeyError, TypeError):
         named = set()  # no bank yet, or of another format; only what replaces it is of use
         if (folder / "bank.json").exists():
-            return
+            return []
+    left = []
     for file in folder.iterdir():
-        if file.name.startswith(("part-", "state-", "bank.json-")) and file.name not in named:
-            shutil.rmtree(file, ignore_errors=True) if file.is_dir() else file.unlink(missing_ok=True)
+        if OURS.fullmatch(file.name) and file.name not in named:
+            try:
+                shutil.rmtree(file) if file.is_dir() else file.unlink(missing_ok=True)
+            except OSError as error:
+                left.append(f"{file.name} could not be deleted ({error}); delete it yourself")
+    return left
 
 
 def write_part(folder, chunks, *, count, like, schema):
@@ -99,6 +117,7 @@ def write_part(folder, chunks, *, count, like, schema):
                 sums[kind] += exact_sum(rows[kind])
             ids.write(id_digests(batch.column("id").to_pylist()))
             table.write_batch(batch)
+    _sync(part)
     return part.name, sums
 
 
@@ -112,16 +131,12 @@ def write_state(folder, removed, sums) -> str:
 
 
 def write_about(folder, about):
-    """Replace ``bank.json``: from here on the change is done, and cannot get lost."""
+    """Replace ``bank.json``: from here on the change is made; `sweep` waits until it cannot get lost."""
     temporary = folder / f"bank.json-{uuid.uuid4().hex[:12]}"
     with _synced(temporary) as file:
         file.write(json.dumps(about, indent=2, ensure_ascii=False).encode())
+    _sync(folder)  # what it names is there before it is
     os.replace(temporary, folder / "bank.json")
-    descriptor = os.open(folder, os.O_RDONLY)  # a rename is on the disk when its folder is
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def write_bank(folder, name, licence, identities, chunks, *, count, like, schema):
@@ -162,6 +177,15 @@ def _matrix_file(path, like, count):
     with _synced(path) as file:
         file.write(len(header).to_bytes(8, "little") + header)
         yield file
+
+
+def _sync(folder):
+    """Wait until the names in a folder are on the disk: new and renamed files are when their folder is."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 @contextlib.contextmanager

@@ -138,6 +138,8 @@ def _check_problems(card, function, checks):
     if not card.check:
         yield "no cell tagged check follows the stub"
         return
+    if len(ast.parse(card.check).body) != 1:
+        yield "its check cell should be one call and nothing else"
     calls = [n for n in ast.walk(ast.parse(card.check)) if isinstance(n, ast.Call) and isinstance(n.func, ast.Name)]
     given = {c.func.id: [a.id for a in c.args if isinstance(a, ast.Name)] for c in calls}
     if card.number not in checks:

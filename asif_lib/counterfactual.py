@@ -4,6 +4,7 @@ Everywhere k and p stay those of the model, and where the model centres, the mea
 left: each answer is what ``ASIF(bank.subset(rest), k, p, center=center)`` would give.
 """
 
+import math
 from dataclasses import dataclass, replace
 from itertools import combinations
 
@@ -104,11 +105,11 @@ def _entered(side, old, new):
 
 
 def _checked_anchors(remove, model):
-    n = len(model.bank)
-    anchors = [int(a) for a in remove if a == int(a)]
-    unknown = [a for a in remove if a != int(a) or not 0 <= a < n]
+    n, remove = len(model.bank), list(remove)
+    unknown = [a for a in remove if not 0 <= a < n or a != int(a)]  # NaN is in no range
     if unknown:
         raise ParameterError(f"anchor {unknown[0]} is not in the bank, whose anchors are 0 to {n - 1}")
+    anchors = [int(a) for a in remove]
     if len(set(anchors)) < len(anchors):
         twice = next(a for i, a in enumerate(anchors) if a in anchors[:i])
         raise ParameterError(f"anchor {twice} is named twice; name each anchor to remove once")
@@ -118,6 +119,10 @@ def _checked_anchors(remove, model):
             f"of the model; remove fewer, or take a model with a smaller k"
         )
     return tuple(anchors)
+
+
+MOST_SETS = 5_000_000
+"""Sets of one size that `smallest_removal` tries; each is scored."""
 
 
 @dataclass(frozen=True)
@@ -178,9 +183,10 @@ def smallest_removal(model, picture, labels, *, templates=DEFAULT_TEMPLATES, red
     Raises
     ------
     ParameterError
-        If there are fewer than two labels, `exhaustive` is out of range, or nothing decides this picture.
+        If there are fewer than two labels, `reduce` or `exhaustive` is out of range, nothing decides this picture, or
+        there would be more than `MOST_SETS` sets to try.
     """
-    if exhaustive not in range(4):
+    if isinstance(exhaustive, bool) or exhaustive not in range(4):
         raise ParameterError(f"exhaustive = {exhaustive}: sets of up to 0, 1, 2 or 3 anchors are tried, no larger ones")
     z_image = model.embeddings("image", picture if isinstance(picture, torch.Tensor) else [picture])
     z_text = model.embeddings("text", make_prompts(labels, templates))
@@ -188,7 +194,13 @@ def smallest_removal(model, picture, labels, *, templates=DEFAULT_TEMPLATES, red
     candidates = decision.candidates()
     room = len(model.bank) - model.k
     found = _greedy(decision.removals(candidates, min(len(candidates), room)), decision, room)
-    limit = min(exhaustive, room, len(found) - 1 if found is not None else exhaustive)
+    limit = min(int(exhaustive), room, len(found) - 1 if found is not None else 3)
+    count = math.comb(len(candidates), limit)
+    if count > MOST_SETS:
+        raise ParameterError(
+            f"exhaustive = {exhaustive}: {len(candidates)} candidates have {count:,} sets of {limit}, and at most "
+            f"{MOST_SETS:,} are tried; ask for exhaustive = {limit - 1}, or take a model with a smaller k"
+        )
     removals = decision.removals(candidates, limit)
     method, at_least = "greedy" if found is not None else "none", 1
     for size in range(1, limit + 1):
@@ -214,6 +226,8 @@ class Decision:
             raise ParameterError(f"one picture at a time; these are {len(z_image)}")
         if len(labels) < 2:
             raise ParameterError(f"a decision is between two labels or more; there are {len(labels)}")
+        if reduce not in ("mean", "max"):
+            raise ParameterError(f"reduce = {reduce!r}: scores over templates are reduced by 'mean' or 'max'")
         self.model, self.labels, self.reduce = model, list(labels), reduce
         self.z_image, self.z_text = z_image, z_text
         self.image, self.text = model.images(self.z_image), model.texts(self.z_text)
@@ -277,7 +291,7 @@ def _enumerate(removals, decision, size):
     """Try all sets of `size` candidates, the most promising first; None if the label stays with each."""
     m = len(removals.candidates)
     alone, _ = decision.margins(*removals.scores(torch.eye(m, dtype=torch.bool)))
-    sets = torch.from_numpy(np.fromiter(combinations(range(m), size), dtype=(np.int16, size)))
+    sets = torch.from_numpy(np.fromiter(combinations(range(m), size), dtype=(np.int32, size)))
     sets = sets[alone[sets.long()].sum(dim=1).argsort()]
     for part in sets.split(removals.batch):
         masks = torch.zeros((len(part), m), dtype=torch.bool).scatter_(1, part.long(), True)

@@ -4,11 +4,11 @@ import numpy as np
 import pandas as pd
 import torch
 
-from .counterfactual import Decision
+from .counterfactual import Decision, without
 from .errors import ParameterError
 from .evaluation import mean_with_interval
 from .interpret import contributions
-from .removals import Removals
+from .removals import TOLERANCE, Removals
 from .zeroshot import DEFAULT_TEMPLATES, make_prompts
 
 
@@ -48,12 +48,14 @@ def curves(model, pictures, labels, *, templates=DEFAULT_TEMPLATES, steps=10, or
     Raises
     ------
     ParameterError
-        If `steps` or `orders` is not positive, there are fewer than two labels, nothing decides a picture, or
-        fewer than k anchors would be left.
+        If `steps` or `orders` is not positive, there is no picture, there are fewer than two labels, nothing decides
+        a picture, or fewer than k anchors would be left.
     """
     if steps < 1 or orders < 1:
         raise ParameterError(f"steps = {steps}, orders = {orders}: a curve needs at least one of each")
     z_image = model.embeddings("image", pictures)
+    if not len(z_image):
+        raise ParameterError("there are no pictures to draw curves of")
     z_text = model.embeddings("text", make_prompts(labels, templates))
     random = np.random.default_rng(seed)
     tables = []
@@ -121,7 +123,10 @@ def _of_picture(decision, steps, orders, refill, random):
 def _scores(decision, anchors, sets, refill):
     """The (b, c) scores of the labels without each of b sets of the anchors, (b, m) bool."""
     if refill:
-        scores, _ = Removals(decision.model, decision.z_image, decision.z_text, anchors, len(anchors)).scores(sets)
+        scores, ties = Removals(decision.model, decision.z_image, decision.z_text, anchors, len(anchors)).scores(sets)
+        for row in (ties > TOLERANCE).nonzero()[:, 0].tolist():
+            gone = anchors[sets[row]].tolist()
+            scores[row] = without(decision.model, decision.z_image, decision.z_text, gone).scores[0]
         return decision.of_labels(scores)
     image = decision.image.to_csr()[:, anchors.numpy()].toarray()
     text = decision.text.to_csr()[:, anchors.numpy()].toarray()

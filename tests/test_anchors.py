@@ -10,7 +10,7 @@ import pyarrow.parquet as pq
 import pytest
 import torch
 from conftest import draw
-from safetensors.torch import load_file
+from safetensors.torch import load_file, save_file
 
 from asif_lib import AnchorBank, Pairs, bank_writing
 from asif_lib.encoders import load_image_encoder, load_text_encoder
@@ -304,6 +304,22 @@ def change(folder, **values):
     (folder / "bank.json").write_text(json.dumps({**about, **values}))
 
 
+@pytest.mark.parametrize(
+    "name", ["part-00000.parquet", "part-of-my-thesis", "state-of-the-art.txt", "bank.json-backup", "bank.json.old"]
+)
+def test_files_with_names_like_a_banks_are_left_alone(bank, changed, tmp_path, name):
+    folder = bank.save(tmp_path / "mine")
+    (folder / name).write_text("years of work")
+    changed.save(folder)
+    AnchorBank.load(folder).remove(rows=[0]).compact()
+    assert (folder / name).read_text() == "years of work"
+    (tmp_path / "other").mkdir()
+    (folder / name).rename(tmp_path / "other" / name)
+    with pytest.raises(BankError, match="holds files that are no bank"):
+        bank.save(tmp_path / "other")
+    assert [f.name for f in (tmp_path / "other").iterdir()] == [name]
+
+
 @pytest.mark.parametrize("version", [0, 1, 3, None, "2"])
 def test_another_format_is_refused(bank, tmp_path, version):
     change(bank.save(tmp_path / "mine"), format=version)
@@ -344,6 +360,20 @@ def test_a_truncated_or_missing_file_is_refused(bank, tmp_path, name, keep):
         file.unlink()
     else:
         file.write_bytes(file.read_bytes()[:keep])
+    with pytest.raises(BankError, match="is damaged.*build it again"):
+        AnchorBank.load(tmp_path / "mine")
+
+
+@pytest.mark.parametrize("values", [{"history": []}, {"parts": []}, {"parts": 5}, {"history": {}}])
+def test_a_description_of_nothing_is_refused(bank, tmp_path, values):
+    change(bank.save(tmp_path / "mine"), **values)
+    with pytest.raises(BankError, match="is damaged.*build it again"):
+        AnchorBank.load(tmp_path / "mine")
+
+
+def test_a_state_that_names_no_rows_is_refused(bank, tmp_path):
+    (state,) = bank.save(tmp_path / "mine").glob("state-*")
+    save_file({**load_file(state), "removed": torch.zeros(0, dtype=torch.float64)}, state)
     with pytest.raises(BankError, match="is damaged.*build it again"):
         AnchorBank.load(tmp_path / "mine")
 

@@ -121,6 +121,7 @@ def test_a_whole_exercise_has_nothing_to_object_to(house):
         ("def twice", "import os\n\ndef twice", "one function each"),
         ("check_twice(twice)", "check_twice(double)", "does not give twice to check_twice"),
         ("check_twice(twice)", "check_thrice(twice)", "does not call check_twice"),
+        ("check_twice(twice)", "task = 1\ncheck_twice(twice)", "one call and nothing else"),
         (' tags=["check"]', "", "no cell tagged check"),
         ("# ### Timing\n", "# ### When\n", "nothing under ### Timing"),
         ("# Why two?\n", "#\n", "nothing under ### Discussion"),

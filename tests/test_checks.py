@@ -146,7 +146,7 @@ def test_a_flood_of_prints_is_cut_and_counted():
     ("solution", "message"),
     [
         (lambda x: (2 * x).tolist(), "returned a list"),
-        (lambda x: (2 * x).numpy(), "returned a ndarray"),
+        (lambda x: (2 * x).numpy(), "returned an ndarray"),
         (lambda x: 2 * x.requires_grad_(), "gradients"),
         (lambda x: (2 * x).double(), "dtype float64; float32 is wanted"),
         (lambda x: (2 * x).to("meta"), "is on meta"),
@@ -258,3 +258,26 @@ def test_progress_is_kept(tmp_path):
     entry = load_progress(tmp_path / "progress.json").exercises[number]
     assert entry.status == "right"
     assert entry.tries == 2
+
+
+def test_exit_in_a_solution_does_not_end_the_notebooks_kernel(monkeypatch):
+    class Shell:
+        def ask_exit(self):
+            raise AssertionError("the kernel ends")
+
+    shell = Shell()
+    monkeypatch.setattr("IPython.get_ipython", lambda: shell)
+    assert "SystemExit" in compare(lambda x: shell.ask_exit(), *DOUBLE).message
+
+
+def test_where_a_result_fails_the_input_is_named():
+    cases = [(ROWS,), (0 * ROWS,)]
+    verdict = compare(lambda x: 2 * x if x.any() else 0, DOUBLE[0], cases, notes={2: "all zeros"})
+    assert verdict.message.startswith("On input 2 (all zeros): your function returned an int; a Tensor of shape (2, 3)")
+
+
+@pytest.mark.parametrize("number", ["05.6", "06.6", "07.6"])
+def test_a_task_that_was_overwritten_is_no_try(number):
+    verdict = EXERCISES[number](RIGHT[number][0], "something else")
+    assert verdict.status == "not attempted"
+    assert "`task` is a str now, no longer what its cell made" in verdict.message

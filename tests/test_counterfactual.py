@@ -113,6 +113,17 @@ def test_the_fast_search_scores_as_a_rebuild(center, p):
             assert ((scores[0] - exact).abs() <= 1e-6 + ties).all()
 
 
+def test_more_sets_than_can_be_tried_are_refused(monkeypatch):
+    model = Model(make_bank(), 6)
+    z = pictures(model.bank, 1, 23)
+    answer = smallest_removal(model, z, LABELS, exhaustive=1)
+    assert (answer.method, len(answer)) == ("greedy", 3)
+    monkeypatch.setattr("asif_lib.counterfactual.MOST_SETS", len(answer.candidates))
+    assert smallest_removal(model, z, LABELS, exhaustive=1).anchors == answer.anchors
+    with pytest.raises(ParameterError, match="candidates have .* sets of .* ask for exhaustive = 1"):
+        smallest_removal(model, z, LABELS, exhaustive=2)
+
+
 @pytest.mark.parametrize("center", [True, False])
 @pytest.mark.parametrize("reduce", ["mean", "max"])
 def test_the_smallest_removal_is_what_trying_all_rebuilds_gives(center, reduce):
@@ -176,6 +187,8 @@ def test_what_can_change_nothing_says_none():
         ([3, 24], "anchor 24 is not in the bank"),
         ([-1], "anchor -1"),
         ([1.5], "anchor 1.5"),
+        ([float("nan")], "anchor nan"),
+        (iter([3, 24]), "anchor 24 is not in the bank"),
         ([3, 4, 3], "anchor 3 is named twice"),
     ],
 )
@@ -197,8 +210,13 @@ def test_bad_vectors_and_labels_are_refused():
         smallest_removal(model, z, ["one"])
     with pytest.raises(ParameterError, match="one picture at a time"):
         smallest_removal(model, pictures(model.bank, 2), LABELS)
-    with pytest.raises(ParameterError, match="exhaustive = 4"):
-        smallest_removal(model, z, LABELS, exhaustive=4)
+    for exhaustive in (4, True, "two", None):
+        with pytest.raises(ParameterError, match=f"exhaustive = {exhaustive}: sets"):
+            smallest_removal(model, z, LABELS, exhaustive=exhaustive)
+    with pytest.raises(ParameterError, match="reduce = 'median'"):
+        smallest_removal(model, z, LABELS, reduce="median")
+    with pytest.raises(ParameterError, match="no pictures"):
+        curves(model, z[:0], LABELS)
     with pytest.raises(ParameterError, match="two labels or more"):
         curves(model, z, ["one"])
     with pytest.raises(ParameterError, match="orders = 0"):
@@ -236,6 +254,23 @@ def test_a_point_of_a_curve_is_the_score_without_these_anchors(curve_table):
             exact = without(model, z, texts, gone).scores[0]
             assert row.score == pytest.approx(float(exact[label] / scores[label]), abs=1e-5)
             assert row.stays == (int(exact.argmax()) == label)
+
+
+def test_a_point_of_a_curve_is_exact_where_captions_are_equal():
+    """Each is there four times; which of them stays in the top k is as in a rebuild."""
+    bank = make_bank(60)
+    bank.text = bank.text[torch.arange(60) % 15]
+    model = Model(bank, 12)
+    z, texts = pictures(bank, 4), model.embeddings("text", LABELS)
+    table = curves(model, z, LABELS, templates=PLAIN, steps=5, orders=1)
+    for i in range(4):
+        scores = model.similarity(z[[i]], texts)[0]
+        label = int(scores.argmax())
+        anchors = contributions(model.images(z[[i]]), model.texts(texts)[[label]]).anchor.tolist()
+        part = table[(table.picture == i) & (table.order == "contribution") & (table.curve == "deletion")]
+        for row in part.itertuples():
+            exact = without(model, z[[i]], texts, anchors[: row.anchors]).scores[0]
+            assert row.score == pytest.approx(float(exact[label] / scores[label]), abs=1e-5)
 
 
 def test_anchors_in_order_of_contribution_matter_more_than_at_random(stamps_bank, text_encoder):

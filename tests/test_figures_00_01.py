@@ -50,6 +50,7 @@ def test_two_profiles_draw_the_entries_and_fill_the_shared_anchors():
     assert [[bar.get_width() for bar in axis.patches] for axis in figure.axes] == [[0.8, 0.2], [0.5, 0.4]]
     assert [[bar.get_fill() for bar in axis.patches] for axis in figure.axes] == [[False, True], [True, False]]
     assert [label.get_text() for label in figure.axes[0].get_yticklabels()] == ["A pig.", "A sock."]
+    assert figure.axes[0].get_xlim() == figure.axes[1].get_xlim()  # equal bars are equal entries
     bottom, top = figure.axes[0].get_ylim()
     assert bottom > top  # the largest entry stands above
 

@@ -9,17 +9,27 @@ from asif_lib.checks.wording import WordModel, made_up_task
 PARTS = {"cat": "tail", "dog": "nose", "hat": "brim"}
 
 
-def investigate(classes, measure):
-    wordings = [[[name] for name in classes], [[f"a {PARTS[name]}"] for name in classes]]
+def investigate(classes, measure, template="a {}"):
+    wordings = [[[name] for name in classes], [[template.format(PARTS[name])] for name in classes]]
     return max(wordings, key=lambda prompts: measure(prompts).sum().item())
 
 
-def test_each_look_at_the_test_split_makes_the_next_stricter():
+def test_each_wording_shown_to_the_test_split_makes_the_next_look_stricter():
+    def another(classes, measure):
+        return investigate(classes, measure, "a grey {}")
+
     task = made_up_task()
-    first, second = (check_wording(investigate, task).message for _ in range(2))
-    assert "95 % interval" in first and "look" not in first
-    assert "97.5 % interval" in second and "look 2" in second
+    first, again, second = (check_wording(solution, task).message for solution in (investigate, investigate, another))
+    assert "97.5 % interval" in first and "look" not in first
+    assert again == first  # the same wording is no new look
+    assert "99.17 % interval" in second and "look 2" in second
     assert task.looks == 2
+
+
+def test_whatever_stands_in_the_tasks_place_is_not_held_against_the_solution():
+    verdict = check_wording(investigate, "10 classes, Fashion-MNIST")
+    assert verdict.status == "not attempted"
+    assert "`task` is a str now" in verdict.message
 
 
 def test_the_test_split_stays_closed_where_validation_shows_no_gain():

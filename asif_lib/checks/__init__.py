@@ -2,12 +2,11 @@
 
 from .anchors import (
     check_coverage,
-    check_farthest_first,
     check_mutual_neighbours,
     check_share_by_chance,
     check_shuffled_correlation,
-    farthest_first,
 )
+from .caption_search import check_best_caption
 from .choice import check_choice, check_trap
 from .core import EXERCISES, Verdict, compare
 from .editing import check_add, check_forget, check_running_mean
@@ -21,12 +20,12 @@ from .encoders import (
 )
 from .evidence import check_harm, check_unchanged
 from .failure import FailureTask, check_own_failure
-from .interpret import check_contrast, check_contributions, check_flip, check_rank_auc, check_without
+from .farthest import check_farthest_first, farthest_first
+from .interpret import check_contrast, check_contributions, check_rank_auc
 from .intervals import check_bootstrap, check_paired_difference
 from .invariance import check_investigation
 from .lesson import LessonTask, check_lesson
 from .relative import (
-    check_best_caption,
     check_centred_representation,
     check_largest_change,
     check_relative_representation,
@@ -34,6 +33,7 @@ from .relative import (
     largest_change,
     times_nearest,
 )
+from .removal import check_flip, check_without
 from .sparse import check_clamp_and_power, check_sparse_cosine, check_sparsify
 from .start_here import check_cosine, check_shares
 from .suspicion import check_suspicion

@@ -12,6 +12,8 @@ MARGIN = 0.1
 KS, PS = [5, 20, 50, 100], [1, 2, 4, 8]
 VALUES = [[32, 34, 40, 42], [36, 45, 46, 38], [45, 43, 48, 41], [46, 46, 40, 35]]
 ERRORS = [[3.5, 3.5, 8.5, 3.5], [3.5, 3.5, 3.5, 3.5], [2.5, 3.5, 3.5, 4.5], [3.5, 3.5, 3.5, 3.5]]
+# 37.5 is exactly 50 less 12.5, in binary as well.
+EDGE = [[25.0, 37.5], [30.0, 45.0], [26.0, 50.0]]
 
 
 class Table:
@@ -30,7 +32,7 @@ class Table:
 
         def drawn():
             values, errors = torch.rand(2, len(ks), len(ps), generator=generator)
-            return (30 + 20 * values).round(), 2.5 + (3 * errors).round()  # half points: nothing on the edge
+            return (30 + 20 * values).round(), 2.5 + (3 * errors).round()  # half points: nothing on the limit
 
         self.results = {"validation": validation or drawn(), "test": drawn()}
         self.rows, self.columns = {k: i for i, k in enumerate(ks)}, {p: i for i, p in enumerate(ps)}
@@ -49,8 +51,10 @@ class Table:
 def check_choice(function) -> Verdict:
     """Choose k and p on the validation split by the one-standard-error rule."""
     cases = [(Table(KS, PS, (torch.tensor(VALUES), torch.tensor(ERRORS)), seed=0), KS, PS)]
-    for seed, ks, ps in ((1, [80, 20, 5], [8, 2, 1]), (2, [10, 50], [1, 2, 4, 8]), (4, [3, 9, 27, 81], [1, 3])):
+    for seed, ks, ps in ((1, [80, 20, 5], [8, 2, 1]), (8, [10, 50], [8, 4, 2, 1]), (4, [3, 9, 27, 81], [1, 3])):
         cases.append((Table(ks, ps, seed=seed), ks, ps))
+    ks, ps = [10, 20, 30], [1, 2]
+    cases.append((Table(ks, ps, (torch.tensor(EDGE), torch.full((3, 2), 12.5)), seed=5), ks, ps))
     for table, ks, ps in cases:
         _, failed = call(function, (table, ks, ps), "On made-up results")
         if failed:
@@ -62,13 +66,13 @@ def check_choice(function) -> Verdict:
                 "for the chosen setting."
             )
 
-    def choose(evaluate, ks, ps, *, errors=1.0, order=lambda k, p: (k, p), worst=False, own=False):
+    def good(evaluate, ks, ps, errors=1.0, worst=False, own=False, slack=1e-9):
         found = {(k, p): evaluate(k, p, "validation") for k in ks for p in ps}
         best, error = (min if worst else max)(found.values(), key=lambda result: result[0])
-        return min(
-            (s for s, (value, e) in found.items() if value >= best - errors * (e if own else error) - 1e-9),
-            key=lambda s: order(*s),
-        )
+        return [s for s, (value, e) in found.items() if value >= best - errors * (e if own else error) - slack]
+
+    def choose(*case, order=lambda k, p: (k, p), **how):
+        return min(good(*case, **how), key=lambda s: order(*s))
 
     def reported(evaluate, setting, split="test"):
         return (*setting, evaluate(*setting, split)[0])
@@ -80,7 +84,23 @@ def check_choice(function) -> Verdict:
         setting = max(((k, p) for k in ks for p in ps), key=lambda s: evaluate(*s, "validation")[0])
         return reported(evaluate, setting)
 
+    def apart(evaluate, ks, ps):
+        return reported(evaluate, tuple(min(numbers) for numbers in zip(*good(evaluate, ks, ps), strict=True)))
+
+    def whole(evaluate, ks, ps):
+        setting = choose(evaluate, ks, ps)
+        return (*setting, evaluate(*setting, "test"))
+
     mistakes = [
+        (
+            "evaluate gives two numbers, (value, standard error); return the value only.",
+            whole,
+        ),
+        (
+            "You looked for the smallest k and for the smallest p separately; the pair (k, p) must itself be among the "
+            "good ones.",
+            apart,
+        ),
         (
             "You took the setting with the highest value. Others lie within one standard error of it, and these "
             "pictures cannot tell them apart: of those take the smallest k.",
@@ -92,12 +112,21 @@ def check_choice(function) -> Verdict:
             variant(split="validation"),
         ),
         (
-            "Of the settings within one standard error you took the largest k; the smallest forgets most and costs "
-            "least.",
+            "Of the settings within one standard error you took the largest k, or the first in the list: the lists "
+            "come in any order. The smallest k forgets most and costs least.",
             variant(order=lambda k, p: (-k, p)),
         ),
         (
-            "Where several settings have the same k, take the smallest p, not the largest.",
+            "You took the first good setting in the order of the lists; they come in any order. Take the smallest k, "
+            "and among equals the smallest p.",
+            lambda *case: reported(case[0], good(*case)[0]),
+        ),
+        (
+            "A setting whose value lies exactly on the limit is as good as the best, too: at least means >=, not >.",
+            variant(slack=-1e-9),
+        ),
+        (
+            "Where several settings have the same k, take the smallest p, not the largest or the first in the list.",
             variant(order=lambda k, p: (k, -p)),
         ),
         (

@@ -126,7 +126,7 @@ def wrong(message) -> Verdict:
     return Verdict("", "wrong", message)
 
 
-def compare(function, reference, cases, mistakes=(), *, atol=1e-5) -> Verdict:
+def compare(function, reference, cases, mistakes=(), *, atol=1e-5, notes=None) -> Verdict:
     """Run `function` and `reference` on every case and compare what they return.
 
     A result must also be of the reference's kind: a Tensor of its dtype (any integer for an integer) on its
@@ -144,12 +144,27 @@ def compare(function, reference, cases, mistakes=(), *, atol=1e-5) -> Verdict:
         Messages, each with the wrong implementation that it describes. The first that fits is told.
     atol : float
         Largest difference that counts as equal.
+    notes : dict of int to str, optional
+        What is special about an input, by its number from 1; told where a result fails there.
     """
     for number, case in enumerate(cases, 1):
-        verdict = _compare_case(function, reference, case, mistakes, atol, f"On input {number}")
+        note = f" ({notes[number]})" if notes and number in notes else ""
+        verdict = _compare_case(function, reference, case, mistakes, atol, f"On input {number}{note}")
         if verdict is not None:
             return verdict
     return right(f"Your function agrees with the library on {len(cases)} inputs.")
+
+
+def no_longer(name, value, kind):
+    """A verdict that counts as no try, where a variable that its cell made is something else by now; else None."""
+    if isinstance(value, kind):
+        return None
+    return Verdict(
+        "",
+        "not attempted",
+        f"Your function was not judged: `{name}` is {kind_of(value)} now, no longer what its cell made. Run that cell "
+        "again, then this one.",
+    )
 
 
 def call(function, arguments, where):
@@ -158,8 +173,8 @@ def call(function, arguments, where):
     It is stopped after `TIME_LIMIT` seconds, its prints are kept for the verdict, and an exception becomes words.
     """
     if not callable(inspect.unwrap(function)):
-        kind = type(inspect.unwrap(function)).__name__
-        return None, wrong(f"The check was given a {kind}; give it your function itself, without calling it.")
+        kind = kind_of(inspect.unwrap(function))
+        return None, wrong(f"The check was given {kind}; give it your function itself, without calling it.")
     given = _copy(arguments)
     try:
         with sandbox(_printed.get(Printed())):
@@ -188,7 +203,7 @@ def _compare_case(function, reference, case, mistakes, atol, where):
     if verdict is not None:
         return verdict
     if problem := form_problem(result, expected):
-        return wrong(problem)
+        return wrong(f"{where}: {problem[0].lower()}{problem[1:]}")
     result = _numbers(result, expected)
     if _same(result, expected, atol):
         problem = _dtype(result, expected)
@@ -262,11 +277,16 @@ def form_problem(result, expected):
     if not isinstance(expected, torch.Tensor) or expected.ndim == 0:
         return ""
     if not isinstance(result, torch.Tensor):
-        kind = type(result).__name__
-        return f"Your function returned a {kind}; a Tensor of shape {tuple(expected.shape)} is wanted."
+        return f"Your function returned {kind_of(result)}; a Tensor of shape {tuple(expected.shape)} is wanted."
     if result.device != expected.device:
         return f"Your result is on {result.device}; make new tensors on the input's device, {expected.device}."
     return ""
+
+
+def kind_of(thing):
+    """The name of its type, with an article: ``an ndarray``."""
+    name = type(thing).__name__
+    return f"{'an' if name[0] in 'aeiouAEIOU' or name == 'ndarray' else 'a'} {name}"
 
 
 def _dtype(result, expected):
@@ -323,7 +343,7 @@ def _difference(result, expected, atol):
         result, expected = torch.as_tensor(result), torch.as_tensor(expected)
         shape, wanted = tuple(result.shape), tuple(expected.shape)
     except (TypeError, ValueError, RuntimeError):
-        return f"your function returned a {type(result).__name__}, not a tensor or number."
+        return f"your function returned {kind_of(result)}, not a tensor or number."
     if wanted == () != shape:
         return f"your result has shape {shape}; one number is wanted, without a dimension."
     if shape != wanted:

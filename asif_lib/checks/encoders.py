@@ -7,7 +7,7 @@ import torch
 from PIL import Image
 
 from ..relative import unit_rows
-from .core import Verdict, call, compare, exercise, random_tensor, right, wrong
+from .core import Verdict, call, compare, exercise, form_problem, kind_of, random_tensor, right, wrong
 
 ZERO_DIAGONAL = "You set the diagonal to 0; negative cosines are still smaller than that: use −inf."
 
@@ -23,18 +23,25 @@ def check_standardise(function) -> Verdict:
         return (pictures - column(mean)) / column(std)
 
     mean, std = torch.tensor([0.485, 0.456, 0.406]), torch.tensor([0.229, 0.224, 0.225])
-    cases = [
-        (random_tensor(2, 3, 4, 5, seed=1).sigmoid(), mean, std),
-        (random_tensor(3, 3, 3, 3, seed=2).sigmoid(), mean, std),  # where broadcasting to width or batch would fit
+    cases = [  # a wrong broadcast to the width fits, then one to any axis: then its numbers have a name
+        (random_tensor(2, 3, 4, 3, seed=1).sigmoid(), mean, std),
+        (random_tensor(3, 3, 3, 3, seed=2).sigmoid(), mean, std),
         (random_tensor(1, 3, 8, 1, seed=3).sigmoid(), torch.full((3,), 0.5), torch.tensor([0.5, 0.25, 1.0])),
     ]
     mistakes = [
-        ("Shapes line up from the right, so you took the mean off along the width; give it the shape (3, 1, 1).",
+        ("The shape (3,) was lined up with the width, since shapes line up from the right; make it (3, 1, 1).",
          lambda x, m, s: (x - m) / s),
+        ("The mean is right, but the standard deviation, of shape (3,), was lined up with the width; make it "
+         "(3, 1, 1), too.", lambda x, m, s: (x - column(m)) / s),
+        ("The standard deviation is right, but the mean, of shape (3,), was lined up with the width; make it "
+         "(3, 1, 1), too.", lambda x, m, s: (x - m) / column(s)),
         ("You took the mean along the height; give it the shape (3, 1, 1).",
          lambda x, m, s: (x - m[:, None]) / s[:, None]),
         ("You gave each picture of the batch another mean; one belongs to each channel.",
          lambda x, m, s: (x - m[:, None, None, None]) / s[:, None, None, None]),
+        ("Only the mean was divided: the difference needs brackets.", lambda x, m, s: x - column(m) / column(s)),
+        ("Only the mean was divided: the difference needs brackets. And (3,) was lined up with the width; make it "
+         "(3, 1, 1).", lambda x, m, s: x - m / s),
         ("Mean and standard deviation are swapped.", lambda x, m, s: (x - column(s)) / column(m)),
         ("You multiplied by the standard deviation; divide by it.", lambda x, m, s: (x - column(m)) * column(s)),
         ("You divided by the variance, the square of the standard deviation.",
@@ -43,9 +50,20 @@ def check_standardise(function) -> Verdict:
         ("You divided and did not take the mean off.", lambda x, m, s: x / column(s)),
         ("You divided first and took the mean off afterwards.", lambda x, m, s: x / column(s) - column(m)),
         ("You added the mean; take it off.", lambda x, m, s: (x + column(m)) / column(s)),
-        ("You used the pictures' own mean and spread; the encoder's are given, and the same for every picture.",
-         lambda x, m, s: (x - x.mean((2, 3), keepdim=True)) / x.std((2, 3), keepdim=True)),
     ]  # fmt: skip
+    for axes in ((2, 3), (0, 2, 3), (1, 2, 3), (0, 1, 2, 3)):
+        for spread in (
+            lambda x, s, axes=axes: x.std(axes, keepdim=True),
+            lambda x, s, axes=axes: x.std(axes, correction=0, keepdim=True),
+            lambda x, s: column(s),
+        ):
+            mistakes.append(
+                (
+                    "You used the pictures' own mean; use the mean and the standard deviation that you were given: "
+                    "they are the encoder's, and the same for every picture.",
+                    lambda x, m, s, axes=axes, spread=spread: (x - x.mean(axes, keepdim=True)) / spread(x, s),
+                )
+            )
     return compare(function, reference, cases, mistakes)
 
 
@@ -170,6 +188,8 @@ def check_mean_pooling(function) -> Verdict:
          lambda tokens, mask: tokens.mean(dim=1)),
         ("You left padding out of the sum but not out of the count; divide by the number of real tokens.",
          lambda tokens, mask: (tokens * mask[:, :, None]).mean(dim=1)),
+        ("You divided by the number of real tokens of all texts together; each text has its own count.",
+         lambda tokens, mask: (tokens * mask[:, :, None]).sum(dim=1) / mask.sum()),
         ("This is the sum; divide by the number of real tokens.",
          lambda tokens, mask: (tokens * mask[:, :, None]).sum(dim=1)),
         ("This is the first token's vector; take the mean over all real tokens.",
@@ -210,6 +230,7 @@ def check_same_group_share(function) -> Verdict:
          lambda near, g: float((g[near] == g[:, None]).any(dim=1).float().mean())),
         ("You counted rows whose neighbours are all of their group; the share of all neighbours is wanted.",
          lambda near, g: float((g[near] == g[:, None]).all(dim=1).float().mean())),
+        ("That is per cent; a share from 0 to 1 is wanted.", lambda near, g: 100 * reference(near, g)),
         ("That is how many there are; divide by the number of neighbours, n times m.",
          lambda near, g: float((g[near] == g[:, None]).sum())),
         ("You divided by the number of rows; divide by the number of neighbours, n times m.",
@@ -236,7 +257,7 @@ def check_disturbance(function) -> Verdict:
         if copy.tobytes() != original.tobytes():
             return wrong("Your function painted on the picture that it was given; change a copy: picture.copy().")
         if problem := _no_picture(result, original):
-            return wrong(f"On stamp {number}: {problem}")
+            return wrong(f"On stamp {number}: {problem[0].lower()}{problem[1:]}")
         changed.append(result)
     pixels = float(np.mean([_levels(a, b) for a, b in zip(originals, changed, strict=True)]))
     encoder = _encoder()
@@ -252,14 +273,14 @@ def check_disturbance(function) -> Verdict:
 
 def _no_picture(result, original):
     """What is wrong with the result as a picture; empty where nothing is."""
-    if result is None:
-        return "your function returned None; did you forget the return line? Most methods give a new picture."
+    if problem := form_problem(result, original):
+        return problem
     if not isinstance(result, Image.Image):
-        return f"your function returned a {type(result).__name__}; a PIL picture is wanted: Image.fromarray(…)."
+        return f"Your function returned {kind_of(result)}; a PIL picture is wanted: Image.fromarray(…)."
     if result.mode != "RGB":
-        return f"the picture has mode {result.mode}; .convert('RGB') makes it three channels again."
+        return f"The picture has mode {result.mode}; .convert('RGB') makes it three channels again."
     if result.size != original.size:
-        return f"the picture has size {result.size}; expected {original.size}."
+        return f"The picture has size {result.size}; expected {original.size}."
     return ""
 
 

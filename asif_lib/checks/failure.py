@@ -1,12 +1,11 @@
 """The open investigation of chapter 06: a wrong decision of the model, explained with evidence that can be checked."""
 
-from dataclasses import replace
 from functools import cached_property
 
 import numpy as np
 import torch
 
-from .core import Verdict, call, exercise, form_problem, right, wrong
+from .core import Verdict, call, exercise, form_problem, no_longer, right, wrong
 
 MOST = 12
 """Anchors that an explanation may name: a reader takes in no more."""
@@ -82,8 +81,10 @@ def check_own_failure(function, task=None) -> Verdict:
         Left out, a tiny made-up one.
     """
     task = made_up_task() if task is None else task
+    if verdict := no_longer("task", task, FailureTask):
+        return verdict
     result, failed = call(function, (task,), "In your investigation")
-    return replace(failed or _judge(result, task))
+    return failed or _judge(result, task)
 
 
 def _judge(result, task):

@@ -178,4 +178,21 @@ def check_paired_difference(function) -> Verdict:
             lambda a, b, resamples, seed: tuple(reference(a, b, resamples, seed)[i] for i in (0, 2, 1)),
         ),
     ]  # fmt: skip
-    return compare(function, reference, cases, mistakes, atol=0.02)
+    verdict = compare(function, reference, cases, mistakes, atol=0.02)
+    if verdict.status == "right":
+        return _mean_problem(function, (wide[0].exp(), wide[1], 2_000, 2)) or verdict
+    return verdict
+
+
+def _mean_problem(function, case):
+    """A verdict where the first number is not the mean of the differences, which no draw changes; or None."""
+    result, failed = call(function, case, "Called again,")
+    if failed:
+        return failed
+    mean = float((case[0] - case[1]).mean())
+    if abs(float(result[0]) - mean) < 1e-4:
+        return None
+    return wrong(
+        f"The ends are right, but the first number is {float(result[0]):.5f}, and the mean of a - b is {mean:.5f}: "
+        "return this mean itself, not the middle of the interval or the mean of the resamples."
+    )

@@ -6,6 +6,7 @@ import random
 import signal
 import sys
 import threading
+from unittest import mock
 
 import numpy as np
 import torch
@@ -48,12 +49,20 @@ def sandbox(printed):
         After `TIME_LIMIT` seconds, also where the function catches everything with a bare except (one, not one within
         another). Only the main thread, in which a notebook's cells run, can be interrupted.
     """
-    with contextlib.redirect_stdout(printed), contextlib.redirect_stderr(printed), _random_states():
+    with contextlib.redirect_stdout(printed), contextlib.redirect_stderr(printed), _random_states(), _kernel_stays():
         if threading.current_thread() is not threading.main_thread():
             yield
             return
         with _alarm(sys._getframe(2)):  # 0 is this frame, 1 contextlib's, 2 that of the with statement
             yield
+
+
+def _kernel_stays():
+    """In a notebook, `exit` raises nothing and ends the kernel after the cell; inside, let it raise as elsewhere."""
+    from IPython import get_ipython
+
+    shell = get_ipython()
+    return mock.patch.object(shell, "ask_exit", side_effect=SystemExit) if shell else contextlib.nullcontext()
 
 
 @contextlib.contextmanager

@@ -2,7 +2,7 @@
 
 import torch
 
-from .core import TENSOR_KEYS, Verdict, compare, exercise, random_tensor
+from .core import TENSOR_KEYS, Verdict, call, compare, exercise, random_tensor, wrong
 
 
 @exercise("04.1", "Clamp, then power")
@@ -128,7 +128,25 @@ def check_sparsify(function) -> Verdict:
             lambda r, k, p: normalised(r.clamp_min(0) ** p),
         ),
     ]
-    return compare(function, lambda r, k, p: sparsify(r, k, p).to_dense(), cases, mistakes)
+    verdict = compare(function, lambda r, k, p: sparsify(r, k, p).to_dense(), cases, mistakes)
+    if verdict.status == "right":
+        return _tie_problem(function) or verdict
+    return verdict
+
+
+def _tie_problem(function):
+    """A verdict where more than k entries stay because some are equal, or None."""
+    k = 2
+    result, failed = call(function, (torch.tensor([[0.5, 0.2, 0.9, 0.5, 0.5]]), k, 2), "On an input with ties")
+    if failed:
+        return failed
+    kept = int((result > 0).sum())
+    if kept <= k:
+        return None
+    return wrong(
+        f"Where entries tie at the k-th place you keep all of them: with k = {k} and the cosines 0.9, 0.5, 0.5, 0.5 "
+        f"your function kept {kept}. Keep {k}; which of the equal ones does not matter."
+    )
 
 
 @exercise("04.6", "Compare without the zeros")
@@ -168,7 +186,16 @@ def check_sparse_cosine(function) -> Verdict:
         k = min(len(values_a), len(values_b))
         return (values_a[:k] * values_b[:k])[indices_a[:k] == indices_b[:k]].sum()
 
+    def only_shared(indices_a, values_a, indices_b, values_b):
+        a, b = values_a[torch.isin(indices_a, indices_b)], values_b[torch.isin(indices_b, indices_a)]
+        return reference(indices_a, values_a, indices_b, values_b) / (a.norm() * b.norm())
+
     mistakes = [
+        (
+            "You divided by the lengths of what the two have in common; they have length 1 as they are, so nothing "
+            "is left to divide by.",
+            only_shared,
+        ),
         (
             f"Your function found no common anchor where there is one. {TENSOR_KEYS}",
             lambda i, v, j, w: 0.0,

@@ -57,7 +57,8 @@ def check_shares(function) -> Verdict:
     mistakes = [
         ("Two vectors without a common anchor gave 0/0; then every share is 0.",
          lambda image, text: image * text / (image @ text)),
-        ("These are the contributions; divide them by their sum, the score, to get shares.",
+        ("These are the contributions; divide them by their sum, the score, to get shares. (Dividing by the lengths "
+         "changes nothing, they are 1.)",
          lambda image, text: image * text),
         ("You added the two entries; an anchor that only one side keeps would then count.",
          lambda image, text: (image + text) / (image + text).sum()),
@@ -72,4 +73,5 @@ def check_shares(function) -> Verdict:
         ("These are the shares of the picture's own entries; the text has no say in them.",
          lambda image, text: image / image.sum()),
     ]  # fmt: skip
-    return compare(function, reference, cases, mistakes)
+    notes = {5: "no common anchor, so every share is 0"}
+    return compare(function, reference, cases, mistakes, notes=notes)

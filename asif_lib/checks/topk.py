@@ -20,6 +20,7 @@ SMALL = 100
 @exercise("04.5", "The k largest of a stream")
 def check_top_k(function) -> Verdict:
     """The k nearest anchors from a stream of blocks, without the dense matrix."""
+
     @functools.wraps(function)
     def streamed(queries, anchors, size, k):
         return function(queries, blocks(anchors, size), k)
@@ -129,11 +130,30 @@ def unsorted_indices(queries, anchors, size, k):
     return values, where + len(anchors) - len(last)
 
 
+def places(queries, anchors, size, k, *, whole):
+    """Values merged; in the place of the anchors, where they stood in the last joined table."""
+    values = torch.empty(len(queries), 0)
+    for block in blocks(anchors, size):
+        tile = queries @ block.T
+        tile = tile if whole else tile.topk(min(k, len(block)), dim=1).values
+        joined = torch.cat([values, tile], dim=1)
+        values, order = joined.topk(min(k, joined.shape[1]), dim=1)
+    return values, order
+
+
 def whole_blocks(queries, anchors, size, k):
     return dense_top_k(queries, anchors[: len(anchors) // size * size], size, k)
 
 
 MISTAKES = [
+    *(
+        (
+            "The values are right, but your indices are positions in the joined table of your last topk; take the "
+            "anchors that stand at these positions with `gather`.",
+            lambda *case, whole=whole: places(*case, whole=whole),
+        )
+        for whole in (False, True)
+    ),
     (
         "The values are right, but your indices count from 0 in each block; they should count over all anchors: add "
         "how many anchors came before the block.",

@@ -5,7 +5,7 @@ import re
 import numpy as np
 import torch
 
-from .core import Verdict, call, exercise, form_problem, right, wrong
+from .core import Verdict, call, exercise, form_problem, kind_of, no_longer, right, wrong
 
 
 class WordingTask:
@@ -38,6 +38,18 @@ class WordingTask:
     @property
     def looks(self):
         return len(self._tested)
+
+    @staticmethod
+    def confidence(look):
+        """How sure the interval of the `look`-th look is, 1 - 0.05 / (look (look + 1)).
+
+        1/2 + 1/6 + 1/12 + … = 1, so the chances of being fooled add up to no more than 0.05, however many looks there
+        are.
+
+        >>> round(WordingTask.confidence(1), 3)
+        0.975
+        """
+        return 1 - 0.05 / (look * (look + 1))
 
     @property
     def baseline(self):
@@ -72,6 +84,8 @@ def check_wording(function, task=None) -> Verdict:
         Left out, a tiny made-up one, whose pictures "show" words.
     """
     task = made_up_task() if task is None else task
+    if verdict := no_longer("task", task, WordingTask):
+        return verdict
     measured = []
 
     def measure(prompts):
@@ -102,7 +116,7 @@ def _proof(task, prompts, gain):
     """The verdict of the test split, stricter with every look."""
     after, before = task.open_test(prompts)
     differences = after.astype(float) - before
-    gap, level = differences.mean(), 0.05 / task.looks
+    gap, level = differences.mean(), 1 - task.confidence(task.looks)
     low, high = np.quantile(_means(differences), [level / 2, 1 - level / 2])
     found = (
         f"Validation: {100 * gain:+.1f} points. Test, {len(after)} pictures: {before.mean():.1%} with "
@@ -112,8 +126,8 @@ def _proof(task, prompts, gain):
     looks = (
         ""
         if task.looks == 1
-        else f" This was look {task.looks} at the test split, so the interval is wider than 95 % (0.05 divided by "
-        f"{task.looks}): who looks often will find something by luck."
+        else f" This was look {task.looks} at the test split, so the interval is one of 100 % less 5 % divided by "
+        f"{task.looks} · {task.looks + 1}: who looks often will find something by luck."
     )
     if low > 0:
         return right(f"{found} The whole interval lies above 0: your wording helps.{looks}")
@@ -125,7 +139,7 @@ def _proof(task, prompts, gain):
     )
 
 
-def _means(items, resamples=4_000, seed=0):
+def _means(items, resamples=10_000, seed=0):
     draws = np.random.default_rng(seed).integers(len(items), size=(resamples, len(items)))
     return items[draws].mean(axis=1)
 
@@ -158,14 +172,14 @@ def prompts_problem(prompts, classes):
     "The prompts of 'dog' are a str; a list of strings is wanted for each class."
     """
     if not isinstance(prompts, tuple | list):
-        return f"The prompts are a {type(prompts).__name__}; a list with one list of strings for each class is wanted."
+        return f"The prompts are {kind_of(prompts)}; a list with one list of strings for each class is wanted."
     if len(prompts) != len(classes):
         return (
             f"Your prompts hold {len(prompts)} and there are {len(classes)} classes; one list for each class is wanted."
         )
     for name, texts in zip(classes, prompts, strict=True):
         if not isinstance(texts, tuple | list):
-            return f"The prompts of {name!r} are a {type(texts).__name__}; a list of strings is wanted for each class."
+            return f"The prompts of {name!r} are {kind_of(texts)}; a list of strings is wanted for each class."
         if not texts or not all(isinstance(text, str) and text.strip() for text in texts):
             return f"The prompts of {name!r} are empty, or not all are strings."
         if any("{}" in text for text in texts):

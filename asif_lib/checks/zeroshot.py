@@ -2,7 +2,7 @@
 
 import torch
 
-from .core import Verdict, call, compare, exercise, form_problem, right, wrong
+from .core import Verdict, call, compare, exercise, form_problem, kind_of, right, wrong
 
 
 @exercise("05.1", "Recall with ties")
@@ -15,6 +15,9 @@ def check_recall_with_ties(function) -> Verdict:
 
     def best(scores, relevant):
         return scores.masked_fill(~relevant, -torch.inf).amax(dim=1, keepdim=True)
+
+    def worst(scores, relevant):
+        return scores.masked_fill(~relevant, torch.inf).amin(dim=1, keepdim=True)
 
     def hits(scores, relevant, k):
         return relevant.gather(1, scores.topk(k, dim=1).indices)
@@ -62,6 +65,11 @@ def check_recall_with_ties(function) -> Verdict:
             lambda s, r, k: ((s >= best(s, r)).sum(dim=1) - 1 < k).float().mean(),
         ),
         (
+            "You looked for the worst of a question's right answers; it counts as found when its best one is among the "
+            "first k.",
+            lambda s, r, k: (((s >= worst(s, r)) & ~r).sum(dim=1) < k).float().mean(),
+        ),
+        (
             "You divided by k; recall@k is the share of questions whose answer is found.",
             lambda s, r, k: (hits(s, r, k).sum(dim=1) / k).mean(),
         ),
@@ -101,7 +109,7 @@ def _prompts_problem(result, labels, templates):
     if problem := form_problem(result, [""]):
         return problem
     if not isinstance(result, tuple | list):
-        return f"Your function returned a {type(result).__name__}; a list of strings is wanted."
+        return f"Your function returned {kind_of(result)}; a list of strings is wanted."
     rows = [[template.replace("{}", label) for template in templates] for label in labels]
     expected = [prompt for row in rows for prompt in row]
     result = list(result)

@@ -29,9 +29,9 @@ def two_profiles(picture_side, text_side, shared, titles) -> Figure:
     titles : pair of str
     """
     count = max(len(picture_side), len(text_side))
+    longest = max((entry for *_, entry in [*picture_side, *text_side]), default=0) or 1
     figure, axes = plt.subplots(1, 2, figsize=(10, 0.62 * count + 1.4))
     for axis, rows, title in zip(axes, (picture_side, text_side), titles, strict=True):
-        entries = [entry for *_, entry in rows]
         for place, (anchor, picture, _, entry) in enumerate(rows):
             style = {"color": BLUE} if anchor in shared else {"fill": False, "edgecolor": "0.45"}
             axis.barh(place, entry, height=0.62, **style)
@@ -43,7 +43,7 @@ def two_profiles(picture_side, text_side, shared, titles) -> Figure:
             axis.add_artist(box)
         axis.set_yticks(range(len(rows)), [wrapped(caption, 24, 2) for _, _, caption, _ in rows], fontsize=9)
         axis.set_ylim(count - 0.4, -0.6)
-        axis.set_xlim(0, 1.25 * max(entries, default=1) or 1)
+        axis.set_xlim(0, 1.25 * longest)  # the same on both sides: bars of equal length are equal entries
         axis.set(xlabel="entry in the sparse vector (no unit)", title=title)
     return closed(figure)
 
@@ -199,5 +199,5 @@ def cosine_histograms(series, xlabel="cosine (no unit)") -> Figure:
         density, _ = np.histogram(np.ravel(values), edges, density=True)
         axis.stairs(density, edges, color=colour, linestyle=style, linewidth=2, label=name)
     axis.set(xlabel=xlabel, ylabel="density (area under each line: 1)")
-    axis.legend(frameon=False, loc="upper right", fontsize=9.5)
+    axis.legend(frameon=False, loc="best", fontsize=9.5)
     return closed(figure)

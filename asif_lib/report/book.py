@@ -124,7 +124,7 @@ def _run_or_reuse(path: Path, executed: Path, parameters: dict, reuse: bool) -> 
 
 
 def _key(path: Path, parameters: dict) -> str:
-    """Hash of what a chapter's run depends on: notebook, parameters, packages, the library less this report, the bank."""
+    """Hash of what a chapter's run depends on: notebook, parameters, packages, library (not this report), bank."""
     versions = {name: _version(name) for name in PACKAGES}
     digest = hashlib.sha256(json.dumps([parameters, versions], sort_keys=True).encode())
     report = LIBRARY / "report"

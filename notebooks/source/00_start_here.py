@@ -12,7 +12,7 @@
 # - name the captioned pictures that decided an answer, and say what share each had;
 # - show a case in which it fails, and say why.
 #
-# **Minutes** 5 to read, 10 more with the exercises · **Before this** nothing but a little Python
+# **Minutes** 5 to read, 9 more with the exercises · **Before this** nothing but a little Python
 #
 # **What runs** A few hundred captioned pictures, the stamps of the free drawing program Tux Paint. About
 # 15 seconds on 2 CPU cores. The very first time, the pictures are fetched and encoded: allow a minute or two.
@@ -24,6 +24,7 @@ seed = 0  # of everything that is drawn at random
 fast = False  # no effect in this chapter: nothing here is slow
 
 # %%
+# The tools of this chapter. You need not read this cell, nor code below that only draws a figure; run it.
 from dataclasses import replace
 
 import numpy as np
@@ -47,6 +48,8 @@ from asif_lib.progress import show_progress
 from asif_lib.widgets import your_picture
 
 use_style()
+
+# %%
 names = {
     "offline": ("efficientnet_lite0", "all-MiniLM-L6-v2"),
     "hub": ("vit_base_patch16_224.augreg_in21k_ft_in1k", "all-mpnet-base-v2"),
@@ -133,7 +136,7 @@ show(
 # similar to it? Which will the text encoder find similar to the words “a photo of a kangaroo”? Will the
 # strongest be the same on both sides?
 
-# %% tags=["figure"]
+# %%
 labels = {
     "animals": "kangaroo",
     "clothes": "cowboy hat",
@@ -160,6 +163,11 @@ def strongest(vectors, row, top=7):
 left, right = strongest(pictures, 0), strongest(texts, 0)
 kept_by_picture, kept_by_text = (set(v.indices[0, v.values[0] > 0].tolist()) for v in (pictures[[0]], texts[[0]]))
 both = kept_by_picture & kept_by_text
+expected = len(kept_by_picture) * len(kept_by_text) / len(bank)
+print(f"anchors kept by the picture {len(kept_by_picture)}, by the words {len(kept_by_text)}, by both {len(both)}")
+print(f"by both, if the two choices had nothing to do with each other: about {expected:.1f}")
+
+# %% tags=["figure"]
 show(
     two_profiles(left, right, both, ["the picture of a kangaroo", "the words “a photo of a kangaroo.”"]),
     "Two bar charts. Left, the seven anchors whose pictures are most similar to the kangaroo: "
@@ -169,9 +177,6 @@ show(
     + " Kept by the other side too: "
     + " ".join(dict.fromkeys(row[2] for row in left + right if row[0] in both)),
 )
-expected = len(kept_by_picture) * len(kept_by_text) / len(bank)
-print(f"anchors kept by the picture {len(kept_by_picture)}, by the words {len(kept_by_text)}, by both {len(both)}")
-print(f"by both, if the two choices had nothing to do with each other: about {expected:.1f}")
 
 # %% [markdown]
 # *What you see.* Left, what the picture looks like, according to the image encoder. Right, what the words
@@ -179,6 +184,12 @@ print(f"by both, if the two choices had nothing to do with each other: about {ex
 # But a filled bar is an anchor that the other side keeps too, perhaps further down than is drawn; a hollow bar
 # is kept on one side only. The encoders were asked separately, and yet they share more anchors than two
 # unrelated choices would. That overlap is all that we need.
+
+# %% [markdown]
+# > **How exercises work.** Replace the line that begins with `raise` by your own, run the cell (Shift+Enter), then run
+# > the check below it. Changed something? Run both again. If the check says `NameError`, the cell above it was not
+# > run, or it has an error. Try before you open the hint. The last cells of each chapter show what you have solved; it
+# > is kept in `my_progress.json`, beside the notebook.
 
 # %% [markdown]
 # ### Exercise 00.1 · Cosine
@@ -372,6 +383,7 @@ def own_caption_wins(similarity):
     return similarity.diag() > similarity.gather(1, rivals).amax(dim=1)
 
 
+# %%
 similarity = model.similarity(whole.image[test], whole.text[test])
 wins = own_caption_wins(similarity)
 result = mean_with_interval(wins, seed)
@@ -382,6 +394,7 @@ for _ in range(SHUFFLES):
     scores_mixed = ASIF(mixed, device=device).similarity(whole.image[test], whole.text[test])
     shuffled.append(own_caption_wins(scores_mixed).float().mean().item())
 
+# %%
 record(
     f"held-out stamps: own caption wins among {CHOICES}, {image_encoder.identity.name} × {text_encoder.identity.name}",
     result.value,

@@ -12,7 +12,7 @@
 # - use controls (random weights, colours, shared words) to see what training added;
 # - explain why an image embedding and a text embedding have nothing to compare, even at equal width.
 #
-# **Minutes** 40 to read, 45 more with the exercises · **Before this** [00 · Start here](00_start_here.ipynb)
+# **Minutes** 40 to read, 47 more with the exercises · **Before this** [00 · Start here](00_start_here.ipynb)
 #
 # **What runs** The stamps of the train and validation splits; the test split is not touched. About 20 seconds
 # on 2 CPU cores. The very first time, two encoders read all pictures: allow a minute or two more.
@@ -24,10 +24,11 @@ seed = 0  # of everything that is drawn at random
 fast = False  # True: a third of the pictures
 
 # %%
+# The tools of this chapter. You need not read this cell, nor code below that only draws a figure; run it.
 import numpy as np
 import torch
 from IPython.display import Markdown, display
-from PIL import Image, ImageFilter, ImageOps
+from PIL import Image, ImageEnhance, ImageFilter, ImageOps
 from scipy.stats import binomtest
 from sklearn.feature_extraction.text import CountVectorizer
 from torch import Tensor
@@ -63,6 +64,8 @@ from asif_lib.pictures import open_picture
 from asif_lib.progress import show_progress
 
 use_style()
+
+# %%
 names = {
     "offline": ("efficientnet_lite0", "all-MiniLM-L6-v2"),
     "hub": ("vit_base_patch16_224.augreg_in21k_ft_in1k", "all-mpnet-base-v2"),
@@ -142,8 +145,8 @@ tensor = image_encoder.transform(open_picture(stamps.pictures[chosen[0]]))
 print(f"shape {tuple(tensor.shape)}, values from {tensor.min():.2f} to {tensor.max():.2f}")
 
 # %% [markdown]
-# *What you see.* Left to right: the file; the picture as we read it; what enters the encoder, which is small and
-# lacks a narrow rim; and what would enter without the padding, where the ends of long things are gone. The line
+# *What you see.* Left to right: the file; the picture as we read it; what enters the encoder, always the same small
+# square, without a narrow rim; and what would enter without the padding, where the ends of long things are gone. The line
 # below the figure says which values really enter: they are no colours any more. Whoever prepares pictures in
 # another way gets other embeddings, from the same weights, without any error message.
 
@@ -339,11 +342,14 @@ for i in [*queries, wanted("horse")]:
     ]
     lines.append(f"| {shorten(stamps.captions[i])} | {' · '.join(near)} |")
 display(Markdown("\n".join(lines)))
+for text in ("A horse.", "A seahorse.", "A donkey."):
+    print(text, "→", *text_encoder.model.tokenizer.tokenize(text))
 
 # %% [markdown]
 # *What you see.* Most neighbours share a meaning, even where they share no word. But spelling has a say: the
-# encoder reads pieces of words, and the row of the horse tells how far a shared piece can pull. Where the same
-# neighbour stands there twice, two stamps have the same caption. Later chapters take care to count that.
+# encoder reads pieces of words, which the last lines print (`##` marks a piece that goes on with a word). The piece of
+# the seahorse is not the token of the horse, but a similar one, and the row of the horse tells how far that can pull.
+# Where the same neighbour stands there twice, two stamps have the same caption. Later chapters take care to count that.
 
 # %% [markdown]
 # ### Exercise 01.4 · From tokens to one vector
@@ -467,6 +473,10 @@ check_same_group_share(same_group_share)
 # - *random weights*: the same network, untrained. It has the same architecture and sees the same pixels;
 # - for captions, *shared words*: how often each word occurs.
 #
+# Each share has a 95 % interval, made by the **bootstrap**: draw as many stamps as there are, with replacement, take
+# the share again, do it many times, and keep the middle 95 % of the results. It tells how much the share might move
+# with other stamps of the same kind. (In chapter 05 you write it yourself.)
+#
 # **Before you run the next cell:** sort the five rows by what you expect. Is the untrained network at chance?
 
 
@@ -538,10 +548,12 @@ def on_grey(picture):
 
 changes = {
     "upside down": ImageOps.flip,
-    "without colours": lambda picture: picture.convert("L").convert("RGB"),
+    "without colours": lambda picture: ImageEnhance.Color(picture).enhance(0),
     "out of focus": blurred,
     "on grey": on_grey,
 }
+
+# %%
 originals = [open_picture(stamps.pictures[i]) for i in queries]
 gallery, titles, kept = list(originals), ["as it is"] * len(originals), {}
 for name, change in changes.items():
@@ -549,17 +561,30 @@ for name, change in changes.items():
     moved = relative_representation(embed(image_encoder, changed, progress=False), picture_vectors[queries]).diag()
     gallery += changed
     titles += [f"{name}: {value:.2f}" for value in moved.tolist()]
-    kept[name] = f"{name}, cosine {moved.mean():.2f} on average"
+    kept[name] = moved
 show(
-    show_pictures(gallery, titles, columns=len(originals)),
+    show_pictures(  # all drawn at one size, as the encoder sees them; one of the stamps is a small file
+        [ImageOps.contain(picture, (96, 96)) for picture in gallery], titles, columns=len(originals)
+    ),
     "Five stamps in five rows: as they are, upside down, without colours, out of focus, and on a grey background, each "
-    "with the cosine to the original. " + "; ".join(kept.values()) + ".",
+    "with the cosine to the original. "
+    + "; ".join(f"{name}, cosine {moved.mean():.2f} on average" for name, moved in kept.items())
+    + ".",
 )
 
-# %% [markdown]
-# *What you see.* Below each picture stands the cosine of its embedding with that of the original. Out of focus, the
-# picture is as good as ever for you, and far away for this encoder, which has learned to look at textures and edges.
-# Upside down, much depends on the thing: a ball does not care.
+# %%
+furthest = min(kept, key=lambda name: kept[name].mean())
+turned = kept["upside down"]
+most, least = (stamps.captions[queries[at]] for at in (turned.argmin(), turned.argmax()))
+display(
+    Markdown(
+        "*What you see.* Below each picture stands the cosine of its embedding with that of the original. The change "
+        f"that moves the embeddings most is *{furthest}*, with a cosine of {kept[furthest].mean():.2f} on average. How "
+        "much does it change for you? Out of focus you still know each thing at once; the encoder has learned to look "
+        f"at textures and edges. Upside down, much depends on the thing: “{least}” moves least (cosine "
+        f"{turned.max():.2f}), “{most}” most ({turned.min():.2f})."
+    )
+)
 
 # %% [markdown]
 # ### Exercise 01.6 · A change that the encoder does not mind
@@ -591,9 +616,9 @@ check_disturbance(disturb)
 # %% [markdown]
 # <details><summary>Hint</summary>
 #
-# Training shows the same picture many times, each time a little different: cut elsewhere, lighter or darker, seen in
-# a mirror, and always with the same class. `PIL.ImageOps` and `PIL.ImageEnhance` hold such changes:
-# `ImageEnhance.Contrast(picture).enhance(0.8)`, `ImageOps.mirror(picture)`, and more. Try what you know from your phone.
+# Training shows the same picture many times, each time a little different, and always with the same class. In what ways
+# may a photo differ and still show the same thing? `ImageOps` and `ImageEnhance`, both from PIL and imported above, hold
+# many changes; `help(ImageOps)` lists some. Try what you know from your phone.
 #
 # </details>
 # <details><summary>What you should see</summary>
@@ -606,7 +631,8 @@ check_disturbance(disturb)
 # %% [markdown]
 # ## Across the two: nothing to compare
 #
-# Within each modality, the cosine works well. So why not take the cosine of a picture and a caption? We try.
+# Pictures are one **modality**, text is another: kinds of data, each with an encoder of its own. Within each modality,
+# the cosine works well. So why not take the cosine of a picture and a caption? We try.
 
 # %%
 try:
@@ -653,40 +679,44 @@ forced = {
     "project": (project(x), project(y) if y.shape[1] != width else y),
     "principal axes": (principal_axes(x), principal_axes(y)),
 }
-lines = ["| way | R@1 | R@10 | wrong captions below the right one |", "|---|---|---|---|"]
 
 
+# %%
 def wrong_above(a, b):
     """For each picture (row of a): how many wrong captions (rows of b) score above its own."""
     scores = relative_representation(a, b)
     return (scores > scores.diag()[:, None]).sum(dim=1).numpy()
 
 
+above = {name: wrong_above(a, b) for name, (a, b) in forced.items()}
+ten = {name: mean_with_interval(better < 10, seed) for name, better in above.items()}
+below = {name: mean_with_interval(1 - better / (len(once) - 1), seed) for name, better in above.items()}
+record(
+    "a picture's own caption above a wrong one, embeddings cut to equal width", below["cut"].value,
+    ci=below["cut"].ci, n=below["cut"].n, note="chance 50 %",
+)  # fmt: skip
+
+
+# %%
 def show_measure(m):
     return f"{m.value:.1%} [{m.low:.1%}, {m.high:.1%}]"
 
 
-for name, (a, b) in forced.items():
-    better = wrong_above(a, b)
+lines = ["| way | R@1 | R@10 | wrong captions below the right one |", "|---|---|---|---|"]
+for name, better in above.items():
     first = binomtest(int((better == 0).sum()), len(once)).proportion_ci(method="exact")
-    below = mean_with_interval(1 - better / (len(once) - 1), seed)
-    ten = mean_with_interval(better < 10, seed)
     lines.append(
-        f"| {name} | {(better == 0).mean():.1%} [{first.low:.1%}, {first.high:.1%}] | {show_measure(ten)} | "
-        f"{show_measure(below)} |"
+        f"| {name} | {(better == 0).mean():.1%} [{first.low:.1%}, {first.high:.1%}] | {show_measure(ten[name])} | "
+        f"{show_measure(below[name])} |"
     )
-    if name == "cut":
-        record(
-            "a picture's own caption above a wrong one, embeddings cut to equal width", below.value,
-            ci=below.ci, n=below.n, note="chance 50 %",
-        )  # fmt: skip
 lines.append(f"| *chance* | {1 / len(once):.1%} | {10 / len(once):.1%} | 50.0% |")
 display(Markdown("\n".join(lines)))
 print(f"{len(once)} pictures, {len(once)} captions, {width} dimensions")
 
 # %% [markdown]
-# The interval of R@1 is the exact binomial one: with no hit at all, a bootstrap would draw no hit for ever and
-# report an interval of no width. All intervals speak of other pictures under *the same map*. But a map that was
+# The interval of R@1 is not a bootstrap, which with no hit at all would draw no hit for ever and report an interval of
+# no width. It is the **exact binomial** one: it holds those true shares with which as few hits as we saw, or as many,
+# would be no surprise. (You need not know how that is computed.) All intervals speak of other pictures under *the same map*. But a map that was
 # made at random can lie off chance, to either side, for all pictures at once. So we draw many: other random
 # matrices, and other signs of the principal axes, whose signs mean nothing.
 

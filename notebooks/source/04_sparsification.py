@@ -5,7 +5,9 @@
 #
 # In chapter 03 a picture became a list of numbers, one for each anchor: its cosine with that anchor. ASIF
 # does not compare these lists as they are. It forgets most of the entries first, and makes the large ones
-# that are left count more. In this chapter you
+# that are left count more.
+#
+# **After this chapter you can**
 #
 # - carry out the four steps of sparsification by hand: top $k$, clamp, power, normalise;
 # - turn the knobs $k$ and $p$, and look at what is left of one picture;
@@ -13,9 +15,11 @@
 # - build a trap for a program that forgets the clamp, and see what a very large $p$ does;
 # - find the $k$ largest of a stream of anchors without ever holding the dense matrix.
 #
-# **Minutes** 90, of which 55 for six exercises · **Before this** [03 · Relative representations](03_relative_representations.ipynb) ·
-# **What runs** 643 captioned stamps (493 anchors, 150 for validation), about 20 seconds on 2 cores once
-# the embeddings are in the cache; the test stamps stay untouched
+# **Minutes** 35 to read, 61 more with the exercises · **Before this**
+# [03 · Relative representations](03_relative_representations.ipynb)
+#
+# **What runs** The stamps of the train split as anchors, those of the validation split as questions; the test split is
+# not touched. About 20 seconds on 2 CPU cores, once the embeddings are in the cache.
 
 # %% tags=["parameters"]
 profile = "offline"  # or "hub": larger encoders, from the hub
@@ -24,6 +28,7 @@ seed = 0  # for the intervals
 fast = False  # True: fewer values of k and p
 
 # %%
+# The tools of this chapter. You need not read this cell, nor code below that only draws a figure; run it.
 from collections.abc import Callable, Iterator
 
 import numpy as np
@@ -65,6 +70,8 @@ from asif_lib.progress import show_progress
 from asif_lib.widgets import sparse_knobs, sparse_step
 
 use_style()
+
+# %%
 image_name, text_name = {
     "offline": ("efficientnet_lite0", "all-MiniLM-L6-v2"),
     "hub": ("vit_base_patch16_224.augreg_in21k_ft_in1k", "all-mpnet-base-v2"),
@@ -155,7 +162,8 @@ check_clamp_and_power(my_clamp_and_power)
 # **Difficulty** ●●○○○ · **Minutes** 8
 #
 # Write all four steps for a whole matrix: each row is one picture. Return a dense matrix with zeros where
-# an entry was forgotten. Take care of a row without any positive entry: it stays a row of zeros.
+# an entry was forgotten. Take care of a row without any positive entry: it stays a row of zeros. Where entries
+# tie at the $k$-th place, keep any of them, but no more than $k$ in all.
 
 
 # %% tags=["exercise"]
@@ -326,11 +334,8 @@ others = {
     f"all entries, k = {n}, p = 1": (n, 1),
     f"the paper's numbers, k = min(800, n) = {paper_k}, p = 8": (paper_k, 8),
 }
-lines = [
-    f"Chosen on validation: {mean_with_interval(items(best_k, best_p), seed)} (mean recall).",
-    "",
-]
-lines += ["| chosen setting less … | difference | 95 % interval |", "|---|---|---|"]
+print(f"Chosen on validation: {mean_with_interval(items(best_k, best_p), seed)} (mean recall).")
+lines = ["| chosen setting less … | difference | 95 % interval |", "|---|---|---|"]
 for name, setting in others.items():
     gap = paired_difference(items(best_k, best_p), items(*setting), seed)
     lines.append(f"| {name} | {100 * gap.value:+.1f} points | {100 * gap.low:+.1f} to {100 * gap.high:+.1f} |")
@@ -445,6 +450,8 @@ for name, matrix in views.items():
     ordered = matrix.sort(dim=1, descending=True).values
     kept = np.clip(np.round(grid * n).astype(int), 1, n)
     reaches[name] = (grid, (ordered[:, kept - 1] < 0).float().mean(dim=0).numpy())
+
+# %%
 show(
     line_chart(
         reaches,
@@ -513,7 +520,7 @@ for p in (2, 3, 8):
 # **What you see.** The loss is a few points, and only where $p$ is even and small. Negative cosines here
 # are smaller in size than the largest positive ones, so a large power makes them vanish beside those. A
 # mistake that costs a few points is worse than one that breaks everything: nobody looks for it. The clamp
-# costs nothing, so the library always applies it.
+# costs nothing that these stamps could show, so the library always applies it.
 
 # %% [markdown]
 # ### Exercise 04.4 · Build the trap
@@ -595,6 +602,8 @@ for p in exponents:
     one_sided.append(float((one.argmax(dim=1) == borrowed.argmax(dim=1)).float().mean()))
     two = images.similarity(texts)
     two_sided.append(float((two.argmax(dim=1) == borrowed.argmax(dim=1)).float().mean()))
+
+# %%
 show(
     line_chart(
         {
@@ -695,6 +704,7 @@ sizes = 4 * q * paper_n, 8 * q * paper_k
 lines.append(row_of_table("the paper's size, by formula", q, paper_n, paper_k, *sizes))
 display(Markdown("\n".join(lines)))
 
+# %%
 sizes = np.array([100, 400, 1_600, 6_400, 25_600, 102_400, 409_600, 1_600_000])
 show(
     line_chart(
@@ -906,7 +916,13 @@ show_progress("04")
 # the chosen setting or better, by a paired difference whose interval does not reach above 0, then
 # forgetting would serve memory only. If the best
 # $k/n$ and $p$ changed from one validation split to the next by more than a neighbouring cell, our choice
-# would be luck. Try another split: it takes one line.
+# would be luck. Try another split: put these two lines at the top of the cell with the sweep (section 3), and run that
+# cell alone. Afterwards run the cell that loads the stamps again.
+#
+# ```python
+# mixed = np.random.default_rng(1).permutation(pairs.splits["train"] + pairs.splits["validation"]).tolist()
+# bank, held_out = everything.subset(mixed[:n]), everything.subset(mixed[n:])
+# ```
 #
 # **Where next.** So far, every number came from the stamps on which we chose.
 # [05 · Zero-shot evaluation](05_zero_shot.ipynb) opens the test split.

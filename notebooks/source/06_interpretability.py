@@ -4,7 +4,9 @@
 # > **Question.** Which anchors decided?
 #
 # A score of ASIF is a sum over anchors, and each anchor is a picture with a caption that you can look at. So we
-# can ask a decision for its reasons, take some reasons away, and see what is decided then. In this chapter you
+# can ask a decision for its reasons, take some reasons away, and see what is decided then.
+#
+# **After this chapter you can**
 #
 # - take a right decision apart, and a wrong one, anchor by anchor;
 # - remove anchors from the bank, exactly, and see which label is left;
@@ -638,7 +640,7 @@ cheap = detection(known, shares, seeds, baselines={"nearest caption": NearestAnc
 costly = detection(known, (0.1,), seeds, baselines={"ridge": Ridge})  # a second and a half for each planted bank
 planted = pd.concat([cheap, costly[costly.method == "ridge"]])
 aucs = {
-    method: {f"{share:.0%} wrong": over_seeds(part.auc) for share, part in rows.groupby("share")}
+    method: {f"{share:.0%} wrong": over_seeds(part.auc, bounds=(0, 1)) for share, part in rows.groupby("share")}
     for method, rows in planted.groupby("method", sort=False)
 }
 show(
@@ -652,7 +654,7 @@ show(
 )
 ten = planted[planted.share == 0.1].pivot(index="seed", columns="method", values="auc")
 for method in ("ASIF", "nearest caption", "ridge"):
-    found = over_seeds(ten[method])
+    found = over_seeds(ten[method], bounds=(0, 1))
     print(f"10 % wrong, {method}: AUC {found.value:.3f} [{found.low:.3f}, {found.high:.3f}], {found.n} seeds")
 for method in ("nearest caption", "ridge"):
     gap = over_seeds(ten.ASIF - ten[method])
@@ -664,7 +666,7 @@ for method in ("nearest caption", "ridge"):
 
 # %%
 whole = detection(everything, (0.1,), range(3 if fast else 10), baselines={})
-found = over_seeds(whole.auc)
+found = over_seeds(whole.auc, bounds=(0, 1))
 print(f"10 % wrong, all {len(everything)} stamps, ASIF: AUC {found.value:.3f} [{found.low:.3f}, {found.high:.3f}]")
 _ = record(
     "audit: AUC for 10 % planted wrong captions",
@@ -768,6 +770,10 @@ table.style.format("{:.3f}")
 # method's scores would give exactly this number; so would a method that knows nothing. It is an *inference* from the
 # number, not a finding. What would settle it: the scores themselves, and one call of a rank-based AUC.
 
+# %%
+task = FailureTask(model, asked.image, prompts, truth, classes, taken=[wrong_one])
+print(f"{len(task.wrong)} wrong decisions to choose from")
+
 # %% [markdown]
 # ## 7 · Your turn: explain a failure
 #
@@ -824,7 +830,6 @@ def my_failure(task: FailureTask) -> tuple[int, list[int], str | None, int]:
 
 
 # %% tags=["check"]
-task = FailureTask(model, asked.image, prompts, truth, classes, taken=[wrong_one])
 check_own_failure(my_failure, task)
 
 # %% [markdown]

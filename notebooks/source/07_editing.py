@@ -5,7 +5,9 @@
 #
 # A trained network keeps what it has learned in millions of weights; nobody can point at the one that holds a
 # certain picture. An ASIF model keeps it in a list of pairs. To teach it, add pairs. To make it forget, take them
-# out. In this chapter you
+# out.
+#
+# **After this chapter you can**
 #
 # - teach the model a kind of picture that it does not know, with one to twenty pairs of each class;
 # - choose $k$ and $p$ again, since the best ones move with the bank;
@@ -15,9 +17,9 @@
 # - choose ten pictures that teach as much as many more.
 #
 # **Minutes** 40 to read, 70 more with the exercises · **Before this**
-# [06 · Interpretability](06_interpretability.ipynb) · **What runs** 793 captioned stamps and 2,700 pictures of Fashion-MNIST (300 of them known from chapter 05), about 25
-# seconds on 2 cores once the embeddings are in the cache; the first time, a minute or two more. Files are written to
-# a temporary folder, which is deleted at the end
+# [06 · Interpretability](06_interpretability.ipynb) · **What runs** 793 captioned stamps and 2,700 pictures of
+# Fashion-MNIST (300 of them known from chapter 05), about 25 seconds on 2 cores once the embeddings are in the cache;
+# the first time, a minute or two more. Files are written to a temporary folder, which is deleted at the end
 
 # %% tags=["parameters"]
 profile = "offline"  # or "hub": larger encoders, and EuroSAT as a second new domain

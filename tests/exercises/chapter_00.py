@@ -22,6 +22,11 @@ def shares(image, text):
     return contribution / contribution.sum() if contribution.sum() > 0 else contribution
 
 
+def shares_or_a_number(image, text):
+    score = (image * text).sum()
+    return image * text / score if score > 0 else 0
+
+
 def shares_without_a_test(image, text):
     return image * text / (image @ text).clamp_min(1e-12)
 
@@ -41,6 +46,8 @@ WRONG = {
     ],
     "00.2": [
         (lambda image, text: image * text, "divide them by their sum"),
+        (lambda image, text: image * text / (image.norm() * text.norm()), "lengths changes nothing"),
+        (shares_or_a_number, "On input 5 (no common anchor, so every share is 0): your function returned an int"),
         (lambda image, text: (image + text) / (image + text).sum(), "added"),
         (lambda image, text: image * text / (image * text).max(), "largest"),
         (lambda image, text: (image * text) / image.numel(), "number of anchors"),

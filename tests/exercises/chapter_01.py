@@ -69,7 +69,12 @@ RIGHT = {
 
 WRONG = {
     "01.1": [
-        (lambda x, mean, std: (x - mean) / std, "size of tensor"),
+        (lambda x, mean, std: (x - mean) / std, "lined up with the width"),
+        (lambda x, mean, std: (x - mean.view(3, 1, 1)) / std, "The mean is right"),
+        (lambda x, mean, std: x - mean.view(3, 1, 1) / std.view(3, 1, 1), "needs brackets."),
+        (lambda x, mean, std: x - mean / std, "needs brackets. And (3,)"),
+        (lambda x, mean, std: (x - x.mean()) / x.std(), "use the mean"),
+        (lambda x, mean, std: (x - x.mean(dim=(0, 2, 3))[:, None, None]) / std[:, None, None], "use the mean"),
         (lambda x, mean, std: (x - std[:, None, None]) / mean[:, None, None], "swapped"),
         (lambda x, mean, std: (x - mean[:, None, None]) * std[:, None, None], "multiplied"),
         (lambda x, mean, std: (x - mean[:, None, None]) / std[:, None, None] ** 2, "variance"),
@@ -77,9 +82,9 @@ WRONG = {
         (lambda x, mean, std: x / std[:, None, None], "did not take the mean off"),
         (lambda x, mean, std: x / std[:, None, None] - mean[:, None, None], "divided first"),
         (lambda x, mean, std: (x + mean[:, None, None]) / std[:, None, None], "added"),
-        (lambda x, mean, std: (x - x.mean((2, 3), True)) / x.std((2, 3), keepdim=True), "own mean"),
+        (lambda x, mean, std: (x - x.mean((2, 3), True)) / x.std((2, 3), keepdim=True), "that you were given"),
         (standardise_in_place, "changed its input"),
-        (lambda x, mean, std: standardise_by_loop(x, mean, std).movedim(1, -1), "shape (2, 4, 5, 3)"),
+        (lambda x, mean, std: standardise_by_loop(x, mean, std).movedim(1, -1), "shape (2, 4, 3, 3)"),
     ],
     "01.2": [
         (lambda a, b: columns(a) @ columns(b).T, "columns, not rows"),
@@ -113,6 +118,7 @@ WRONG = {
         (lambda tokens, mask: tokens[:, 0, :], "first token"),
         (lambda tokens, mask: tokens.mean(dim=-1), "over the dimensions"),
         (lambda tokens, mask: (tokens * mask[..., None]).sum(dim=1) / mask.sum(dim=1)[:, None], "0/0"),
+        (lambda tokens, mask: (tokens * mask[..., None]).sum(dim=1) / mask.sum(), "its own count"),
     ],
     "01.5": [
         (lambda near, group: (near == group[:, None]).float().mean(), "look the neighbours' groups up"),
@@ -121,6 +127,7 @@ WRONG = {
         (lambda near, group: (group[near] == group[:, None]).all(1).float().mean(), "all of their group"),
         (lambda near, group: int((group[near] == group[:, None]).sum()), "divide by the number of neighbours"),
         (lambda near, group: (group[near] == group[:, None]).sum() / len(group), "number of rows"),
+        (lambda near, group: 100 * share_by_loop(near, group), "from 0 to 1"),
         (lambda near, group: (group[near] != group[:, None]).float().mean(), "other"),
         (lambda near, group: (group[near] == group[:, None]).float().mean(1), "one share for each row"),
         (lambda near, group: (group[near] == group).float().mean(), "size of tensor"),
@@ -130,7 +137,8 @@ WRONG = {
         (lambda picture: picture.filter(ImageFilter.GaussianBlur(2)), "dare more"),
         (ImageOps.flip, "the encoder minds"),
         (lambda picture: Image.new("RGB", picture.size, "white"), "the encoder minds"),
-        (lambda picture: np.asarray(picture)[:, ::-1], "a PIL picture is wanted"),
+        (lambda picture: np.asarray(picture)[:, ::-1], "returned an ndarray; a PIL picture is wanted"),
+        (lambda picture: picture.show, "forget the brackets"),
         (lambda picture: picture.convert("L"), "mode L"),
         (on_a_canvas, "size (300, 301)"),
         (painted, "painted on the picture"),

@@ -41,6 +41,11 @@ def row_by_row(relative, k, p):
     return result
 
 
+def by_threshold(relative, k, p):
+    smallest = relative.topk(k, dim=1).values[:, -1:]
+    return F.normalize((relative * (relative >= smallest)).clamp_min(0) ** p, dim=1)
+
+
 # 04.3 the choice of k and p
 
 
@@ -116,6 +121,38 @@ def own_errors(evaluate, ks, ps):
     found = settings(evaluate, ks, ps)
     best = max(value for value, _ in found.values())
     k, p = min(s for s, (value, error) in found.items() if value + error >= best)
+    return k, p, evaluate(k, p, "test")[0]
+
+
+def smallest_of_each(evaluate, ks, ps):
+    found = settings(evaluate, ks, ps)
+    best, error = max(found.values())
+    good = [s for s in found if found[s][0] >= best - error]
+    k, p = min(k for k, _ in good), min(p for _, p in good)
+    return k, p, evaluate(k, p, "test")[0]
+
+
+def both_numbers(evaluate, ks, ps):
+    k, p, _ = one_standard_error(evaluate, ks, ps)
+    return k, p, evaluate(k, p, "test")
+
+
+def first_good(evaluate, ks, ps):
+    found = settings(evaluate, ks, ps)
+    best, error = max(found.values())
+    for (k, p), (value, _) in found.items():
+        if value >= best - error:
+            return k, p, evaluate(k, p, "test")[0]
+
+
+def first_good_of_sorted_k(evaluate, ks, ps):
+    return first_good(evaluate, sorted(ks), ps)
+
+
+def better_than_the_limit(evaluate, ks, ps):
+    found = settings(evaluate, ks, ps)
+    best, error = max(found.values())
+    k, p = min(s for s in found if found[s][0] > best - error)
     return k, p, evaluate(k, p, "test")[0]
 
 
@@ -265,6 +302,15 @@ def doubled_shape(queries, blocks, k):
     return values, indices[:, torch.arange(k).expand(len(queries), -1)]
 
 
+def order_for_indices(queries, blocks, k, whole=False):
+    values = torch.full((len(queries), k), -torch.inf)
+    for block in blocks:
+        tile = queries @ block.T
+        best = tile if whole else tile.topk(min(k, len(block)), dim=1).values
+        values, order = torch.cat([values, best], dim=1).topk(k, dim=1)
+    return values, order
+
+
 def topk_of_topks(queries, blocks, k):
     best = [(queries @ block.T).topk(min(k, len(block)), dim=1).values for block in blocks]
     return torch.cat(best, dim=1).topk(k, dim=1)
@@ -291,6 +337,13 @@ def tensor_keys(indices_a, values_a, indices_b, values_b):
 def failing_tensor_keys(indices_a, values_a, indices_b, values_b):
     other = dict(zip(indices_b, values_b, strict=True))
     return sum(v * other[i] for i, v in zip(indices_a, values_a, strict=True))
+
+
+def cosine_of_the_shared(indices_a, values_a, indices_b, values_b):
+    other = dict(zip(indices_b.tolist(), values_b.tolist(), strict=True))
+    pairs = [(v, other[i]) for i, v in zip(indices_a.tolist(), values_a.tolist(), strict=True) if i in other]
+    a, b = torch.tensor(pairs).T
+    return F.cosine_similarity(a, b, dim=0)
 
 
 RIGHT = {
@@ -334,6 +387,7 @@ WRONG = {
         (lambda r, k, p: F.normalize(kept(r, k).clamp_min(0) ** int(p), dim=1), "need not be whole"),
         (lambda r, k, p: F.normalize(kept(r.abs(), k) ** p, dim=1), "took the sign away"),
         (lambda r, k, p: r.topk(k, dim=1), ".values or .indices"),
+        (by_threshold, "your function kept 4"),
     ],
     "04.3": [
         (peeks_and_chooses_well, "opened the test split for 16 settings"),
@@ -344,6 +398,11 @@ WRONG = {
         (p_before_k, "k comes first"),
         (two_errors, "two standard errors"),
         (own_errors, "its own standard error"),
+        (smallest_of_each, "must itself be among"),
+        (both_numbers, "return the value only"),
+        (first_good, "any order"),
+        (first_good_of_sorted_k, "smallest p"),
+        (better_than_the_limit, "exactly on the limit"),
         (wrong_split_name, "there is no split 'val'"),
         (lambda evaluate, ks, ps: (min(ks), min(ps), evaluate(min(ks), min(ps), "test")[0]), "allowed every setting"),
     ],
@@ -375,7 +434,9 @@ WRONG = {
         (lambda q, b, k: [x.flip(1) for x in merging(q, b, k)], "the largest first"),
         (indexes_with_the_order, "of your 2 results, number 2: the shape is right, but"),
         (doubled_shape, "number 2: your result has shape (3, 3, 3); expected (3, 3)"),
-        (topk_of_topks, "of your 2 results, number 2: the shape is right, but"),
+        (topk_of_topks, "positions in the joined table"),
+        (order_for_indices, "positions in the joined table"),
+        (lambda q, b, k: order_for_indices(q, b, k, whole=True), "with `gather`"),
         (skips_the_short_block, "left out the last block"),
         (lambda q, b, k: merging(q, iter([next(b)]), k), "first block"),
         (
@@ -392,5 +453,6 @@ WRONG = {
         (lambda i, v, j, w: len({*i.tolist()} & {*j.tolist()}), "counted the shared anchors"),
         (lambda i, v, j, w: v[torch.isin(i, j)].sum(), "multiply by those of the other"),
         (lambda i, v, j, w: v.sum() * w.sum(), "every value"),
+        (cosine_of_the_shared, "what the two have in common"),
     ],
 }

@@ -28,6 +28,11 @@ def zero_filled_recall(scores, relevant, k):
     return float((((scores >= best) & ~relevant).sum(dim=1) < k).float().mean())
 
 
+def recall_of_the_worst(scores, relevant, k):
+    found = [int((row[~right] >= row[right].min()).sum()) < k for row, right in zip(scores, relevant, strict=True)]
+    return sum(found) / len(found)
+
+
 def recall_of_topk(scores, relevant, k):
     return float(relevant.gather(1, scores.topk(k, dim=1).indices).any(dim=1).float().mean())
 
@@ -87,6 +92,15 @@ def by_overlap(a, b, resamples, seed):
 def end_from_end(a, b, resamples, seed):
     one, two = interval(a, resamples, seed), interval(b, resamples, seed)
     return float(a.mean() - b.mean()), one[0] - two[0], one[1] - two[1]
+
+
+def middle(a, b, resamples, seed):
+    low, high = interval(a - b, resamples, seed)
+    return (low + high) / 2, low, high
+
+
+def mean_of_resamples(a, b, resamples, seed):
+    return float(bootstrap_means(a - b, resamples, seed).mean()), *interval(a - b, resamples, seed)
 
 
 # 05.4 prompts
@@ -200,6 +214,7 @@ WRONG = {
         (lambda s, r, k: recall(s, r, k) * len(s), "number of questions"),
         (zero_filled_recall, "negative"),
         (recall_of_topk, "topk or sort"),
+        (recall_of_the_worst, "the worst of"),
     ],
     "05.2": [
         (lambda x, r, s: interval(x, r, s, replacement=False), "without replacement"),
@@ -225,6 +240,8 @@ WRONG = {
         (lambda a, b, r, s: (*interval(a - b, r, s), float((a - b).mean())), "order is"),
         (lambda a, b, r, s: interval(a - b, r, s), "3 results"),
         (lambda a, b, r, s: (float(a.mean()), *interval(a, r, s)), "of the first method"),
+        (middle, "not the middle of the interval"),
+        (mean_of_resamples, "or the mean of the resamples"),
     ],
     "05.4": [
         (template_first, "label by label"),

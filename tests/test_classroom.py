@@ -165,11 +165,11 @@ def test_one_name_in_two_spellings_of_its_accent_is_one_student(folder, capsys):
 
 
 def test_progress_of_the_solved_notebooks_is_not_the_students(folder, capsys):
-    hand_in(folder / "Zoë" / "work" / "solutions" / "my_progress.json", e002=entry())
+    hand_in(folder / "Zoë" / "handed in" / "solutions" / "my_progress.json", e002=entry())
     status, printed = asif(capsys, folder, "--json")
     result = json.loads(printed.out)
     assert (status, result["students"][1]["solved"]) == (0, 1)
-    assert "Zoë/work/solutions/my_progress.json: does not count" in result["remarks"][0]
+    assert "Zoë/handed in/solutions/my_progress.json: does not count" in result["remarks"][0]
 
 
 def test_an_exercise_that_the_workbook_lacks_is_told_and_stands_in_the_csv(folder, tmp_path, capsys):

@@ -27,7 +27,7 @@ def test_all_chapters_and_solutions_are_copied_once(notebooks, tmp_path):
 def test_an_untouched_copy_follows_the_workbook(notebooks, tmp_path):
     fill(tmp_path / "work", notebooks)
     (notebooks / "00_start.ipynb").write_text("edition 2")
-    assert fill(tmp_path / "work", notebooks) == [f"{tmp_path}/work/00_start.ipynb: renewed"]
+    assert fill(tmp_path / "work", notebooks) == [f"{tmp_path / 'work' / '00_start.ipynb'}: renewed"]
     assert (tmp_path / "work/00_start.ipynb").read_text() == "edition 2"
 
 

@@ -6,11 +6,12 @@ import torch
 
 from .errors import ParameterError
 from .relative import unit_rows
-from .sparse import ANCHOR_BLOCK, QUERY_BLOCK, check_k_p, power_and_normalise
+from .rows import BLOCK, QUERY_BLOCK
+from .sparse import check_k_p, power_and_normalise
 from .zeroshot import DEFAULT_P, default_k
 
 
-def leave_one_out(bank, k=None, p=DEFAULT_P, *, center=True, device="cpu", block=ANCHOR_BLOCK):
+def leave_one_out(bank, k=None, p=DEFAULT_P, *, center=True, device="cpu", block=BLOCK):
     """Describe every pair of a bank by all the other pairs.
 
     Row i is what ``ASIF(bank.subset(all but i), k, p, center=center)`` makes of picture i and of caption i, also

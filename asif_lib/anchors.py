@@ -17,6 +17,8 @@ from .embeddings import embed, embed_readable
 from .encoders import EncoderIdentity
 from .errors import BankError, BrokenPicturesError, IdentityError, first_line
 from .paths import cache_dir
+from .prepared import read_prepared, write_prepared
+from .rows import BLOCK, Rows, as_rows
 from .sums import exact_sum, mean_of
 
 
@@ -134,9 +136,14 @@ class AnchorBank:
         """Mean of the text embeddings, (d_text,) float32; the same bit for bit however the bank came about."""
         return self._mean("text")
 
+    def mean(self, kind) -> torch.Tensor:
+        """`image_mean` or `text_mean`."""
+        return self.image_mean if kind == "image" else self.text_mean
+
     def _mean(self, kind):
-        total = exact_sum(getattr(self, kind)) if self._on_disk is None else self._on_disk.sums[kind]
-        return mean_of(total, len(self))
+        if self._on_disk is not None:
+            return mean_of(self._on_disk.sums[kind], len(self))
+        return mean_of(sum(exact_sum(block) for _, block in self.rows(kind).blocks(BLOCK)), len(self))
 
     def check_encoder(self, identity):
         """Raise `IdentityError` unless `identity` is the bank's own encoder of that kind."""
@@ -213,6 +220,59 @@ class AnchorBank:
         """Size of the embeddings, in 10**6 bytes."""
         widths = [self._like(kind).shape[1] * self._like(kind).element_size() for kind in MODALITIES]
         return len(self) * sum(widths) / 1e6
+
+    def rows(self, kind) -> Rows:
+        """Return the ``"image"`` or ``"text"`` embeddings as they lie in the bank's parts, none of them gathered."""
+        return as_rows(getattr(self, kind)) if self._on_disk is None else self._on_disk.matrix_in_pieces(kind)
+
+    def to(self, dtype) -> "AnchorBank":
+        """Return the bank with its embeddings in another floating `dtype`, in memory; half precision halves a file.
+
+        What half precision costs in accuracy is measured in chapter 08.
+        """
+        return replace(self, image=self.image.to(dtype), text=self.text.to(dtype))
+
+    # -- made ready for search ---------------------------------------------------------------------------
+
+    def prepare(self, *, center=True, progress=True) -> "AnchorBank":
+        """Keep a rounded copy of the embeddings beside the bank, from which large searches are faster; return itself.
+
+        It takes 2 bytes a number and belongs to this version: after an edit, prepare again.
+
+        Raises
+        ------
+        BankError
+            If the bank is in memory only, or the folder cannot be written.
+        """
+        folder = self.index_folder
+        with changing(folder.parent):
+            for kind in MODALITIES:
+                write_prepared(folder, kind, self.rows(kind), self.mean(kind) if center else None, progress=progress)
+        return self
+
+    def searchable(self, kind, *, center=True):
+        """Return the embeddings for `search.top_anchors`: prepared, if this version was prepared that way, else rows.
+
+        Returns
+        -------
+        anchors : PreparedAnchors or Rows
+        mean : Tensor of shape (d,), or None
+            To be passed on; prepared anchors bring their own.
+        """
+        mean = self.mean(kind) if center else None
+        prepared = None if self._on_disk is None else read_prepared(self.index_folder, kind, self.rows(kind), mean)
+        return (prepared, None) if prepared else (self.rows(kind), mean)
+
+    @property
+    def index_folder(self) -> Path:
+        """Where what is derived from this version lies, as search indexes; it is deleted with the version.
+
+        Raises
+        ------
+        BankError
+            If the bank is in memory only.
+        """
+        return self._stored("has no folder for indexes: save it, and load it").index_folder
 
     def _like(self, kind):
         """A matrix of the type and width of the embeddings, without gathering these."""

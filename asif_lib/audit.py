@@ -24,7 +24,7 @@ from .planting import (
     plant_wrong_captions,
 )
 from .relative import unit_rows
-from .sparse import QUERY_BLOCK
+from .rows import QUERY_BLOCK
 from .zeroshot import ASIF, DEFAULT_P
 
 __all__ = [

@@ -9,6 +9,7 @@ version open keeps it.
 """
 
 import hashlib
+import itertools
 import json
 import re
 from dataclasses import dataclass
@@ -22,13 +23,12 @@ from safetensors import SafetensorError, safe_open
 
 from .encoders import EncoderIdentity
 from .errors import BankError, first_line
+from .rows import BLOCK, Rows
 
 FORMAT_VERSION = 2
 MODALITIES = ("image", "text")
-OURS = re.compile(r"part-[0-9a-f]{12}|state-[0-9a-f]{12}\.safetensors|bank\.json-[0-9a-f]{12}")
+OURS = re.compile(r"part-[0-9a-f]{12}|state-[0-9a-f]{12}\.safetensors|index-[0-9a-f]{12}|bank\.json-[0-9a-f]{12}")
 """The names of what changes write beside ``bank.json`` and its lock; nothing else in the folder is touched."""
-BLOCK = 16_384
-"""Rows that are in memory at a time while files are written or searched."""
 
 
 @dataclass(frozen=True)
@@ -106,6 +106,20 @@ class BankVersion:
         except (OSError, pa.ArrowException) as error:
             raise BankError(f"{self.folder}: the bank is damaged ({first_line(error)}); build it again") from None
 
+    def matrix_in_pieces(self, kind) -> Rows:
+        """The (n, d) embeddings as they lie in the parts, mapped."""
+        starts = np.cumsum([0, *map(len, self.parts)])
+        live = []
+        for start, stop in itertools.pairwise(starts):
+            keep = self.live(start, stop)
+            live.append(None if keep.all() else np.flatnonzero(keep))
+        return Rows([getattr(part, kind) for part in self.parts], live)
+
+    @property
+    def index_folder(self) -> Path:
+        """Where indexes of this very version lie; deleted with it."""
+        return self.folder / index_name(self.entry["state"])
+
     def matrix(self, kind) -> torch.Tensor:
         """The (n, d) embeddings: mapped where they are one part of which nothing was removed, else gathered."""
         matrices = [getattr(part, kind) for part in self.parts]
@@ -145,6 +159,11 @@ class BankVersion:
             else:
                 rows = {kind: part.read(kind, here) for kind in MODALITIES}
             yield rows, batch.filter(pa.array(keep))
+
+
+def index_name(state) -> str:
+    """The folder of the indexes of the version whose state file has that name: ``index-`` and the same digits."""
+    return state.replace("state-", "index-").removesuffix(".safetensors")
 
 
 def open_version(folder, name) -> BankVersion:

@@ -14,7 +14,7 @@ import torch
 from safetensors import SafetensorError
 from safetensors.torch import save
 
-from .bank_files import FORMAT_VERSION, MODALITIES, OURS, id_digests, read_about
+from .bank_files import FORMAT_VERSION, MODALITIES, OURS, id_digests, index_name, read_about
 from .errors import BankError
 from .files import locked
 from .sums import exact_sum
@@ -65,7 +65,8 @@ def sweep(folder) -> list:
         return [f"the disk does not confirm it ({error}); see to the disk before you go on"]
     try:
         about = json.loads((folder / "bank.json").read_text(encoding="utf-8"))
-        named = {*about["parts"], *(entry["state"] for entry in about["history"])}
+        states = [entry["state"] for entry in about["history"]]
+        named = {*about["parts"], *states, *map(index_name, states)}
     except (OSError, ValueError, KeyError, TypeError):
         named = set()  # no bank yet, or of another format; only what replaces it is of use
         if (folder / "bank.json").exists():
@@ -104,11 +105,11 @@ def write_part(folder, chunks, *, count, like, schema):
     sums = {kind: torch.zeros(2, like[kind].shape[1], dtype=torch.int64) for kind in MODALITIES}
     with contextlib.ExitStack() as stack:
         files = {
-            kind: stack.enter_context(_matrix_file(part / f"{kind}.safetensors", like[kind], count))
+            kind: stack.enter_context(matrix_file(part / f"{kind}.safetensors", like[kind], count))
             for kind in MODALITIES
         }
         digests = torch.empty(0, 2, dtype=torch.int64)
-        ids = stack.enter_context(_matrix_file(part / "ids.safetensors", digests, count))
+        ids = stack.enter_context(matrix_file(part / "ids.safetensors", digests, count))
         table = pq.ParquetWriter(stack.enter_context(_synced(part / "pairs.parquet")), schema)
         stack.callback(table.close)
         for rows, batch in chunks:
@@ -168,7 +169,7 @@ def add_version(folder, about, change, count, removed, sums, *, forget=False):
 
 
 @contextlib.contextmanager
-def _matrix_file(path, like, count):
+def matrix_file(path, like, count):
     """A safetensors file with one matrix ``rows``, written block by block; its library writes whole tensors only."""
     size = count * like.shape[1] * like.element_size()
     header = {"rows": {"dtype": _TYPES[like.dtype], "shape": [count, like.shape[1]], "data_offsets": [0, size]}}

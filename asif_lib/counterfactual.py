@@ -69,32 +69,13 @@ def without(model, pictures, texts, remove) -> Counterfactual:
     keep = torch.ones(len(bank), dtype=torch.bool)
     keep[list(removed)] = False
     rows = keep.nonzero()[:, 0]
-    rest = replace(bank, image=_Rows(bank.image, rows), text=_Rows(bank.text, rows))
+    rest = replace(bank, **{kind: bank.rows(kind).keep(rows) for kind in ("image", "text")})
     rest = ASIF(rest, model.k, model.p, center=model.center, device=model.device)
     images, texts = rest.images(z_image), rest.texts(z_text)
     scores = images.similarity(texts)
     new = [SparseVectors(rows[v.indices.long()].int(), v.values, len(bank)) for v in (images, texts)]
     entered = pd.concat([_entered(side, *pair) for side, *pair in zip(("image", "text"), old, new, strict=True)])
     return Counterfactual(removed, old[0].similarity(old[1]), scores, *new, entered.reset_index(drop=True))
-
-
-class _Rows:
-    """Some rows of a matrix, read block by block: what a subset of a memory-mapped bank would hold, uncopied."""
-
-    ndim = 2
-
-    def __init__(self, matrix, rows):
-        self.matrix, self.rows = matrix, rows
-        self.shape, self.dtype = torch.Size((len(rows), matrix.shape[1])), matrix.dtype
-
-    def __len__(self):
-        return len(self.rows)
-
-    def __getitem__(self, part):
-        return self.matrix[self.rows[part]]
-
-    def split(self, size):
-        return (self[start : start + size] for start in range(0, len(self), size))
 
 
 def _entered(side, old, new):

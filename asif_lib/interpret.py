@@ -14,7 +14,8 @@ import torch
 
 from .errors import ParameterError
 from .evaluation import Measure
-from .sparse import SparseVectors, nearest_anchors
+from .search import top_anchors
+from .sparse import SparseVectors
 
 
 def contributions(image: SparseVectors, text: SparseVectors, pairs=None, *, reduce=None) -> pd.DataFrame:
@@ -160,9 +161,9 @@ def familiarity(model, pictures, m=1) -> torch.Tensor:
     n = len(model.bank)
     if not 1 <= m <= n:
         raise ParameterError(f"m = {m}: the mean is over 1 to {n} anchors")
-    mean = model.bank.image_mean if model.center else None
     z = model.embeddings("image", pictures)
-    return nearest_anchors(z, model.bank.image, m, mean=mean, device=model.device)[0].mean(dim=1).cpu()
+    anchors, mean = model.bank.searchable("image", center=model.center)
+    return top_anchors(z, anchors, m, mean=mean, device=model.device)[0].mean(dim=1)
 
 
 @dataclass(frozen=True)

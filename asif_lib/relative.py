@@ -1,9 +1,11 @@
 """Relative representations: describe a vector by its cosines with the anchors (Moschella et al., ICLR 2023)."""
 
 import torch
-import torch.nn.functional as F
 
 from .errors import ParameterError
+
+SMALLEST = 1e-15
+"""Below this length the squares of a float32 vector's components lose bits, or vanish."""
 
 
 def unit_rows(z, mean=None, first=0) -> torch.Tensor:
@@ -33,7 +35,14 @@ def unit_rows(z, mean=None, first=0) -> torch.Tensor:
         if mean.shape != z.shape[1:]:
             raise ParameterError(f"the mean has {mean.shape[0]} dimensions and the embeddings {z.shape[1]}")
         z = z - mean
-    return F.normalize(z, dim=1)
+    norms = z.norm(dim=1, keepdim=True)
+    extreme = ((norms < SMALLEST) | norms.isinf()).squeeze(1)
+    if extreme.any():  # their squares under- or overflow; divided by their largest component they don't
+        z = z.clone()
+        largest = z[extreme].abs().amax(dim=1, keepdim=True)
+        z[extreme] /= torch.where(largest > 0, largest, 1)
+        norms = z.norm(dim=1, keepdim=True)
+    return z / torch.where(norms > 0, norms, 1)
 
 
 def relative_representation(z, anchors, *, mean=None) -> torch.Tensor:

@@ -2,7 +2,7 @@
 
 import torch
 
-from .sparse import ANCHOR_BLOCK
+from .rows import BLOCK
 
 TOLERANCE = 1e-6
 """Scores in float64 and in float32 differ by less; what is closer to a tie is settled by `without`."""
@@ -79,8 +79,8 @@ class _Side:
         self.removable = self._centred(anchors[candidates])
         self.sum = torch.zeros(z.shape[1], dtype=torch.float64)
         squared, inner = [], []
-        for start in range(0, self.n, ANCHOR_BLOCK):
-            block = self._centred(anchors[start : start + ANCHOR_BLOCK])
+        for start in range(0, self.n, BLOCK):
+            block = self._centred(anchors[start : start + BLOCK])
             self.sum += block.sum(dim=0)
             squared.append(block.square().sum(dim=1))
             inner.append(self.z @ block.T)

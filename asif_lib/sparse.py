@@ -8,10 +8,8 @@ import torch
 import torch.nn.functional as F
 
 from .errors import ParameterError
-from .relative import check_dimensions, unit_rows
-
-ANCHOR_BLOCK = 16_384
-QUERY_BLOCK = 1_024
+from .inverted import InvertedIndex
+from .search import check_k, top_anchors
 
 
 @dataclass(frozen=True)
@@ -47,9 +45,7 @@ class SparseVectors:
         ParameterError
             If the numbers of anchors differ.
         """
-        if self.n != other.n:
-            raise ParameterError(f"vectors over {self.n} and over {other.n} anchors cannot be compared")
-        return torch.from_numpy((self.to_csr() @ other.to_csr().T).toarray())
+        return InvertedIndex(other).scores(self)
 
     def to_csr(self) -> scipy.sparse.csr_array:
         """Return the vectors as a scipy matrix of shape (q, n)."""
@@ -71,8 +67,7 @@ class SparseVectors:
 
 def check_k_p(k, p, n):
     """Raise `ParameterError` unless 1 ≤ k ≤ n is whole and p > 0 is finite."""
-    if isinstance(k, bool) or not 1 <= k <= n or k != int(k):
-        raise ParameterError(f"k = {k}: the entries to keep must be a whole number from 1 to the {n} anchors")
+    check_k(k, n)
     if not 0 < p < float("inf"):
         raise ParameterError(f"p = {p}: the exponent must be positive and finite")
 
@@ -105,24 +100,22 @@ def sparsify(relative, k, p) -> SparseVectors:
     return power_and_normalise(values, indices, p, relative.shape[1])
 
 
-def sparse_relative_representation(z, anchors, k, p, *, mean=None, device="cpu", block=ANCHOR_BLOCK) -> SparseVectors:
+def sparse_relative_representation(
+    z, anchors, k, p, *, mean=None, method="auto", device="cpu", memory=None, progress=False
+) -> SparseVectors:
     """Return what ``sparsify(relative_representation(z, anchors), k, p)`` gives, without the dense matrix.
-
-    The anchors pass once, in blocks, and the k best so far are kept for each query; so the memory beyond
-    the result is that of one tile of `QUERY_BLOCK` queries by `block` anchors, whatever n is.
 
     Parameters
     ----------
     z : Tensor of shape (q, d)
-    anchors : Tensor of shape (n, d)
+    anchors : Tensor, Rows or PreparedAnchors, of shape (n, d)
         Any floating dtype, also memory-mapped.
     k, p : as for `sparsify`
+        Of equal similarities those of the earlier anchors are kept.
     mean : Tensor of shape (d,), optional
         Taken off both, as in `relative_representation`.
-    device : str or torch.device
-        Where the cosines are computed.
-    block : int
-        Anchors in a tile.
+    method, device, memory, progress : as for `search.top_anchors`
+        How the k largest cosines are found; they are the same.
 
     Raises
     ------
@@ -130,39 +123,10 @@ def sparse_relative_representation(z, anchors, k, p, *, mean=None, device="cpu",
         If k or p is out of range, the dimensions differ, or a vector holds NaN.
     """
     check_k_p(k, p, len(anchors))
-    values, indices = nearest_anchors(z, anchors, int(k), mean=mean, device=device, block=block)
+    values, indices = top_anchors(
+        z, anchors, k, mean=mean, method=method, device=device, memory=memory, progress=progress
+    )
     return power_and_normalise(values, indices, p, len(anchors))
-
-
-def nearest_anchors(z, anchors, k, *, mean=None, device="cpu", block=ANCHOR_BLOCK):
-    """Return the k largest cosines of each row of `z` (q, d) with the anchors (n, d), and which anchors these are.
-
-    Returns
-    -------
-    values : Tensor of shape (q, k), float32
-        The largest first.
-    indices : Tensor of shape (q, k), int64
-
-    Raises
-    ------
-    ParameterError
-        If the dimensions differ, or a vector holds NaN.
-    """
-    check_dimensions(z, anchors)
-    q, n = len(z), len(anchors)
-    mean = None if mean is None else mean.to(device)
-    queries = unit_rows(z.to(device), mean)
-    values = torch.full((q, k), -torch.inf, device=device)
-    indices = torch.zeros((q, k), dtype=torch.int64, device=device)
-    for start in range(0, n, block):
-        tile_anchors = unit_rows(anchors[start : start + block].to(device), mean, first=start)
-        for first in range(0, q, QUERY_BLOCK):
-            rows = slice(first, first + QUERY_BLOCK)
-            tile = queries[rows] @ tile_anchors.T
-            best, where = tile.topk(min(k, tile.shape[1]), dim=1)  # the last block may be narrower than k
-            values[rows], order = torch.cat([values[rows], best], dim=1).topk(k, dim=1)
-            indices[rows] = torch.cat([indices[rows], where + start], dim=1).gather(1, order)
-    return values, indices
 
 
 def power_and_normalise(values, indices, p, n) -> SparseVectors:

@@ -7,6 +7,7 @@ import torch
 from .embeddings import embed
 from .encoders import load_encoder, resolve_device
 from .errors import ParameterError
+from .inverted import InvertedIndex
 from .sparse import SparseVectors, check_k_p, sparse_relative_representation
 
 DEFAULT_FRACTION = 0.1
@@ -102,12 +103,13 @@ class ASIF:
         return self._represent("text", texts, progress)
 
     def _represent(self, kind, items, progress):
-        anchors = self.bank.image if kind == "image" else self.bank.text
-        mean = (self.bank.image_mean if kind == "image" else self.bank.text_mean) if self.center else None
         if isinstance(items, SparseVectors):
             return items
         z = self.embeddings(kind, items, progress=progress)
-        return sparse_relative_representation(z, anchors, self.k, self.p, mean=mean, device=self.device)
+        anchors, mean = self.bank.searchable(kind, center=self.center)
+        return sparse_relative_representation(
+            z, anchors, self.k, self.p, mean=mean, device=self.device, progress=progress
+        )
 
     def embeddings(self, kind, items, *, progress=False) -> torch.Tensor:
         """Return the embeddings of ``"image"`` or ``"text"`` items; a Tensor is taken to be just that.
@@ -143,10 +145,8 @@ class ASIF:
             If a label is empty or there twice, a template has no ``{}``, or `reduce` is neither.
         """
         prompts = make_prompts(labels, templates)
-        if reduce not in ("mean", "max"):
-            raise ParameterError(f"reduce = {reduce!r}: scores over templates are reduced by 'mean' or 'max'")
-        scores = self.similarity(pictures, prompts).unflatten(1, (len(labels), len(templates)))
-        return Classification(list(labels), scores.mean(dim=2) if reduce == "mean" else scores.amax(dim=2))
+        index = InvertedIndex(self.texts(prompts), len(templates), reduce)
+        return Classification(list(labels), index.scores(self.images(pictures)))
 
     def search_pictures(self, text, pictures=None, *, top=5):
         """Return the positions and scores of the `top` pictures for one text.

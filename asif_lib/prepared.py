@@ -1,0 +1,121 @@
+"""Anchors made ready for a fast search: centred, of unit length, in bfloat16, in memory or in a file beside the bank.
+
+To round 1.6 million anchors takes longer than to search them for a few hundred queries. So a bank that is searched
+again and again keeps a rounded copy of its embeddings (`AnchorBank.prepare`), half the size of float32, from which
+`asif_lib.search` reads; the embeddings themselves are read for the few candidates that are compared exactly.
+"""
+
+import json
+
+import torch
+from safetensors import safe_open
+from tqdm.auto import tqdm
+
+from .bank_writing import matrix_file
+from .certified import Rounded, round_rows
+from .errors import BankError, ParameterError
+from .relative import unit_rows
+from .rows import BLOCK, as_rows
+
+
+class PreparedAnchors:
+    """Anchors beside a rounded copy of them.
+
+    Attributes
+    ----------
+    rows : Rows of shape (n, d)
+        The anchors as they are.
+    mean : Tensor of shape (d,), or None
+    rounded : Tensor of shape (n, d), bfloat16
+        The anchors less `mean`, of unit length.
+    error : float
+        How far a rounded row is from the true one, at most, as a length.
+    """
+
+    def __init__(self, rows, mean, rounded, error):
+        if rounded.shape != torch.Size(rows.shape):
+            raise ParameterError(
+                f"a prepared copy of shape {tuple(rounded.shape)} is not one of {len(rows):,} anchors in "
+                f"{rows.shape[1]} dimensions; prepare these anchors"
+            )
+        self.rows, self.mean, self.rounded, self.error = rows, mean, rounded, error
+
+    ndim = 2
+
+    def __len__(self):
+        return len(self.rows)
+
+    @property
+    def shape(self) -> tuple:
+        """n and d."""
+        return self.rows.shape
+
+    def blocks(self, size):
+        """Yield ``(position of the first row, Rounded)``, at most `size` rows at a time."""
+        for start in range(0, len(self), size):
+            yield start, Rounded(self.rounded[start : start + size], self.error)
+
+
+def prepare(anchors, mean=None, *, progress=False) -> PreparedAnchors:
+    """Make a rounded copy of `anchors` (n, d) in memory: 2 · n · d bytes.
+
+    Raises
+    ------
+    ParameterError
+        If an anchor holds NaN or infinity.
+    """
+    anchors = as_rows(anchors)
+    rounded, error = torch.empty(anchors.shape, dtype=torch.bfloat16), 0.0
+    for start, block in _rounded_blocks(anchors, mean, progress):
+        rounded[start : start + len(block.rows)] = block.rows
+        error = max(error, block.error)
+    return PreparedAnchors(anchors, mean, rounded, error)
+
+
+def _rounded_blocks(anchors, mean, progress):
+    with tqdm(total=len(anchors), desc="rounding anchors", unit="anchor", disable=not progress, leave=False) as bar:
+        for start, block in anchors.blocks(BLOCK):
+            yield start, round_rows(unit_rows(block, mean, first=start))
+            bar.update(len(block))
+
+
+def write_prepared(folder, kind, anchors, mean, *, progress=False):
+    """Write the rounded copy of `anchors` (Rows) into the folder of a version's indexes, block by block."""
+    folder.mkdir(parents=True, exist_ok=True)
+    about, file = _files(folder, kind, mean is not None)
+    error, part = 0.0, file.with_suffix(".part")
+    about.unlink(missing_ok=True)  # what it says of an older copy ends before that is replaced
+    try:
+        like = torch.empty(0, anchors.shape[1], dtype=torch.bfloat16)
+        with matrix_file(part, like, len(anchors)) as target:
+            for _, block in _rounded_blocks(anchors, mean, progress):
+                target.write(block.rows.contiguous().view(torch.uint8).numpy())
+                error = max(error, block.error)
+        part.replace(file)
+        about.write_text(json.dumps({"error": error, "n": len(anchors), "d": anchors.shape[1]}))
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def read_prepared(folder, kind, anchors, mean):
+    """Map the copy that `write_prepared` left in `folder`; None if there is none.
+
+    Raises
+    ------
+    BankError
+        If it is damaged, or not one of these anchors.
+    """
+    about, file = _files(folder, kind, mean is not None)
+    if not about.exists():
+        return None
+    try:
+        error = json.loads(about.read_text())["error"]
+        with safe_open(file, framework="pt") as tensors:
+            return PreparedAnchors(anchors, mean, tensors.get_tensor("rows"), float(error))
+    except Exception as problem:
+        raise BankError(f"{file}: the prepared copy cannot be used ({problem}); delete it, and prepare again") from None
+
+
+def _files(folder, kind, centred):
+    name = f"{kind}-{'centred' if centred else 'plain'}"
+    return folder / f"{name}.json", folder / f"{name}.safetensors"

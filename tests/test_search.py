@@ -1,0 +1,317 @@
+import itertools
+import subprocess
+import sys
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+
+from asif_lib import AnchorBank, EncoderIdentity, certified, search
+from asif_lib.errors import ParameterError
+from asif_lib.exact import centred_unit, rerank
+from asif_lib.prepared import PreparedAnchors, prepare
+from asif_lib.rows import Rows
+from asif_lib.search import merge_top, plan, top_anchors
+
+METHODS = ["faiss", "bf16", "torch"]
+N, D, Q, K = 4_000, 24, 20, 50
+
+
+def randn(seed, *shape):
+    return torch.randn(*shape, generator=torch.Generator().manual_seed(seed))
+
+
+def picks(seed, high, *shape):
+    return torch.randint(high, shape, generator=torch.Generator().manual_seed(seed))
+
+
+def plain():
+    return randn(1, Q, D), randn(2, N, D)
+
+
+def duplicates():
+    """80 copies of each anchor: whoever is among the k best is so 80 times, and the index decides."""
+    return randn(1, Q, D), randn(2, 50, D)[picks(3, 50, N)]
+
+
+def near_ties():
+    return randn(1, Q, D), randn(2, 50, D)[picks(3, 50, N)] + 1e-5 * randn(4, N, D)
+
+
+def clustered():
+    centres = randn(5, 20, D)
+    return centres[picks(6, 20, Q)] + 0.1 * randn(1, Q, D), centres[picks(3, 20, N)] + 0.1 * randn(2, N, D)
+
+
+def lengths_from_denormal_to_huge():
+    lengths = torch.logspace(-44, 37, N)[torch.randperm(N, generator=torch.Generator().manual_seed(7))]
+    z, anchors = randn(1, Q, D) * 1e-42, randn(2, N, D) * lengths[:, None]
+    anchors[5:40] = 0
+    return z, anchors
+
+
+def all_negative():
+    direction = randn(8, 1, D)
+    return -direction + 0.1 * randn(1, Q, D), direction + 0.3 * randn(2, N, D)
+
+
+def far_from_the_origin():
+    return 5 + 0.01 * randn(1, Q, D), 5 + 0.01 * randn(2, N, D)
+
+
+def small_bank():
+    pairs = pd.DataFrame({"id": [str(i) for i in range(30)], "caption": [f"caption {i}" for i in range(30)]})
+    identities = [EncoderIdentity(kind, "random", "test", "0", "", dim) for kind, dim in (("image", D), ("text", 7))]
+    return AnchorBank("random", randn(11, 30, D) + 1, randn(12, 30, 7), pairs, *identities)
+
+
+CASES = [
+    plain, duplicates, near_ties, clustered, lengths_from_denormal_to_huge, all_negative, far_from_the_origin,
+]  # fmt: skip
+
+
+def by_hand(z, anchors, k, mean=None):
+    """The definition: all cosines in double precision, rounded to float32, sorted, ties by the index."""
+    cosines = (centred_unit(z, mean) @ centred_unit(anchors, mean).T).astype(np.float32)
+    order = np.stack([np.lexsort((np.arange(len(row)), -row))[:k] for row in cosines])
+    return torch.from_numpy(np.take_along_axis(cosines, order, axis=1)), torch.from_numpy(order)
+
+
+def assert_same(found, expected):
+    assert torch.equal(found[0], expected[0])
+    assert torch.equal(found[1], expected[1])
+
+
+@pytest.mark.parametrize("memory", [None, 400_000])
+@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("case", CASES)
+def test_every_method_in_any_blocks_gives_the_exact_answer(case, method, memory):
+    z, anchors = case()
+    assert_same(top_anchors(z, anchors, K, method=method, memory=memory), by_hand(z, anchors, K))
+
+
+@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("case", [plain, duplicates, far_from_the_origin])
+def test_with_the_mean_taken_off(case, method):
+    z, anchors = case()
+    mean = anchors.mean(dim=0)
+    expected = by_hand(z, anchors, K, mean)
+    assert_same(top_anchors(z, anchors, K, mean=mean, method=method), expected)
+    assert_same(top_anchors(z, prepare(anchors, mean), K, method=method), expected)
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_more_ties_than_a_fast_pass_has_room_for(monkeypatch, method):
+    """All anchors as good as the k-th: the first k by index are the answer, found by comparing with all."""
+    monkeypatch.setattr(search, "MOST_CANDIDATES", 500)
+    monkeypatch.setattr(search, "_limit", lambda k: 2 * k)
+    z, anchors = randn(1, 3, D), randn(2, 1, D).expand(N, D)
+    values, indices = top_anchors(z, anchors, K, method=method)
+    assert (indices == torch.arange(K)).all()
+    assert_same((values, indices), by_hand(z, anchors, K))
+
+
+@pytest.mark.parametrize("threads", [1, 3])
+def test_any_number_of_threads_gives_the_same(threads):
+    z, anchors = near_ties()
+    before = torch.get_num_threads()
+    torch.set_num_threads(threads)
+    try:
+        for method in METHODS:
+            assert_same(top_anchors(z, anchors, K, method=method), by_hand(z, anchors, K))
+            assert torch.get_num_threads() == threads
+    finally:
+        torch.set_num_threads(before)
+
+
+@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float64])
+def test_anchors_of_any_precision_count_as_float32(method, dtype):
+    z, anchors = plain()
+    anchors = (anchors * 1e-3).to(dtype)  # some of them below float16's normal numbers
+    assert_same(top_anchors(z, anchors, K, method=method), by_hand(z, anchors.float(), K))
+
+
+def test_a_processor_without_bfloat16_gives_the_same(monkeypatch):
+    z, anchors = clustered()
+    monkeypatch.setattr(certified, "has_fast_bfloat16", lambda: False)
+    assert_same(top_anchors(z, anchors, K, method="bf16"), by_hand(z, anchors, K))
+
+
+def test_the_bound_holds_for_every_product():
+    z, anchors = (torch.nn.functional.normalize(x, dim=1) for x in clustered())
+    queries, rounded = certified.round_rows(z), certified.round_rows(anchors)
+    true = z.double() @ anchors.double().T
+    products = (queries.rows @ rounded.rows.T).double()
+    bound = queries.error + (1 + queries.error) * rounded.error + certified.HALF_ULP * products.abs()
+    errors = (products - true).abs()
+    assert (errors <= bound + 1e-5).all()
+    assert errors.max() > 1e-3  # and it is no empty claim
+
+
+def test_what_was_kept_is_little_more_than_k():
+    z, anchors = (torch.nn.functional.normalize(x, dim=1) for x in (randn(1, Q, 256), randn(2, 20_000, 256)))
+    sieve = certified.Sieve(certified.round_rows(z), 100, 2_000)
+    sieve.feed(certified.round_rows(anchors), 0)
+    counts = [len(kept) for kept in sieve.candidates()]
+    assert min(counts) >= 100
+    assert max(counts) < 400
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_shards_and_removed_rows_are_as_if_they_were_one_matrix(method):
+    z, anchors = near_ties()
+    keep = np.flatnonzero(np.random.default_rng(0).random(1_500) < 0.7)
+    pieces = [anchors[:1_500], anchors[1_500:1_500], anchors[1_500:1_510], anchors[1_510:]]
+    rows = Rows(pieces, [keep, None, None, None])
+    whole = torch.cat([anchors[:1_500][keep], anchors[1_500:]])
+    assert rows.shape == (len(whole), D)
+    assert_same(top_anchors(z, rows, K, method=method, memory=400_000), by_hand(z, whole, K))
+
+
+def test_merged_shards_are_the_whole():
+    z, anchors = duplicates()
+    bounds = [0, 10, 2_000, 2_000, N]  # of the first, all are among the k best asked for; the third is empty
+    parts = []
+    for start, stop in itertools.pairwise(bounds):
+        if start < stop:
+            values, indices = top_anchors(z, anchors[start:stop], min(K, stop - start))
+            parts.append((values, indices + start))
+    assert_same(merge_top(parts, K), by_hand(z, anchors, K))
+    assert_same(merge_top([merge_top(parts[1:], K), parts[0]], K), by_hand(z, anchors, K))  # as a tree
+    with pytest.raises(ParameterError, match="gave 10 anchors together"):
+        merge_top(parts[:1], K)
+    with pytest.raises(ParameterError, match="different numbers of queries"):
+        merge_top([parts[0], (parts[1][0][:1], parts[1][1][:1])], K)
+
+
+def test_a_bank_that_was_opened_is_searched_in_its_parts(tmp_path):
+    z = randn(1, 5, D)
+    small_bank().save(tmp_path / "bank")
+    bank = AnchorBank.load(tmp_path / "bank").remove(rows=[0, 7, 8])
+    rows, mean = bank.searchable("image")
+    assert isinstance(rows, Rows)
+    expected = by_hand(z, bank.image, 5, mean)
+    assert_same(top_anchors(z, rows, 5, mean=mean), expected)
+    bank.prepare()
+    prepared, mean = bank.searchable("image")
+    assert mean is None
+    assert_same(top_anchors(z, prepared, 5, method="bf16"), expected)
+    assert isinstance(bank.remove(rows=[1]).searchable("image")[0], Rows)  # it was of the version before
+    assert list((tmp_path / "bank").glob("index-*"))
+    bank.compact()
+    assert not list((tmp_path / "bank").glob("index-*"))  # what is forgotten is nowhere
+
+
+def test_a_damaged_copy_is_named(tmp_path):
+    small_bank().save(tmp_path / "bank")
+    bank = AnchorBank.load(tmp_path / "bank").prepare()
+    (bank.index_folder / "image-centred.safetensors").write_bytes(b"no tensors")
+    with pytest.raises(ValueError, match="prepared copy cannot be used"):
+        bank.searchable("image")
+
+
+def test_a_copy_of_other_anchors_is_refused():
+    one = prepare(randn(1, 30, D))
+    with pytest.raises(ParameterError, match="not one of 40 anchors"):
+        PreparedAnchors(Rows([randn(2, 40, D)]), None, one.rounded, one.error)
+    with pytest.raises(ParameterError, match="prepared with a mean of their own"):
+        top_anchors(randn(1, 2, D), one, 3, mean=torch.zeros(D))
+
+
+def test_no_queries_and_one_anchor():
+    assert top_anchors(torch.empty(0, D), randn(2, 9, D), 3)[1].shape == (0, 3)
+    assert top_anchors(randn(1, 2, D), randn(2, 1, D), 1)[1].tolist() == [[0], [0]]
+
+
+@pytest.mark.parametrize("k", [0, -1, 41, 2.5, True])
+def test_k_must_be_a_number_of_anchors(k):
+    with pytest.raises(ParameterError, match=f"k = {k}"):
+        top_anchors(randn(1, 2, D), randn(2, 40, D), k)
+
+
+@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("bad", [float("nan"), float("inf")])
+def test_a_number_that_is_none_is_found_in_queries_and_in_any_block(method, bad):
+    z, anchors = plain()
+    anchors[3_333, 1] = bad
+    with pytest.raises(ParameterError, match=r"row 3333 .* NaN or infinity"):
+        top_anchors(z, anchors, K, method=method, memory=400_000)
+    z, anchors = plain()
+    z[7, 2] = bad
+    with pytest.raises(ParameterError, match=r"row 7 .* NaN or infinity"):
+        top_anchors(z, anchors, K, method=method)
+
+
+def test_other_dimensions_shards_that_do_not_fit_and_no_method():
+    z, anchors = plain()
+    with pytest.raises(ParameterError, match="not of one space"):
+        top_anchors(z[:, :5], anchors, K)
+    with pytest.raises(ParameterError, match="shard 1 is torch.float16"):
+        Rows([anchors, anchors.half()])
+    with pytest.raises(ParameterError, match="shard 1 is .*23"):
+        Rows([anchors, anchors[:, 1:]])
+    with pytest.raises(ParameterError, match="method = 'magic'"):
+        top_anchors(z, anchors, K, method="magic")
+
+
+def test_a_memory_below_one_tile_says_what_it_takes():
+    z, anchors = plain()
+    with pytest.raises(ParameterError, match="does not hold one tile") as error:
+        top_anchors(z, anchors, K, memory=1_000)
+    enough = int(str(error.value).split("give it ")[1].split(" ")[0].replace(",", ""))
+    assert_same(top_anchors(z, anchors, K, memory=enough), by_hand(z, anchors, K))
+
+
+def test_the_choice_follows_hardware_and_size(monkeypatch):
+    large, small = (10_000, 1_600_000, 768, 800), (5, 800, 768, 80)
+    monkeypatch.setattr(search, "has_fast_bfloat16", lambda: True)
+    assert plan(*large).method == "bf16"
+    assert plan(*small).method == "faiss"
+    assert plan(*large, method="faiss").method == "faiss"
+    assert plan(*small, prepared=True).method == "bf16"
+    monkeypatch.setattr(search, "has_fast_bfloat16", lambda: False)
+    assert plan(*large).method == "faiss"
+    assert plan(*large, device="meta").method == "torch"
+    with pytest.raises(ParameterError, match="on meta take 'torch'"):
+        plan(*large, device="meta", method="bf16")
+
+
+def test_the_bar_says_how_it_searches(capsys):
+    z, anchors = plain()
+    top_anchors(z, anchors, K, method="bf16", progress=True)
+    assert "searching (bf16, blocks of 20 queries" in capsys.readouterr().err
+
+
+def test_rerank_takes_the_best_of_what_it_is_given():
+    z, anchors = plain()
+    candidates = np.full((Q, 6), -1)
+    candidates[:, :3] = [9, 4, 2]
+    values, indices = rerank(z, anchors, candidates, 5)
+    all_values, _ = top_anchors(z, anchors[[2, 4, 9]], 3)
+    assert torch.equal(values[:, :3], all_values)
+    assert (values[:, 3:] == 0).all()
+    assert (indices[:, 3:] == torch.tensor([0, 1])).all()  # named, but with an entry of zero
+    with pytest.raises(ParameterError, match="k = 11 of 10 anchors"):
+        rerank(z, anchors[:10], candidates, 11)
+
+
+MEASURE = """
+import resource, sys, torch
+from asif_lib.search import top_anchors
+n, q, d, method = 100_000, 2_000, 8, sys.argv[1]
+z, anchors = torch.randn(q, d), torch.randn(n, d)
+top_anchors(z[:9], anchors[:20_000], 50, method=method)
+before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+values, indices = top_anchors(z, anchors, 50, method=method, memory=2**27)
+assert indices.shape == (q, 50)
+print((resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024)
+"""
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_the_dense_matrix_never_exists_whole(method):
+    """2,000 × 100,000 cosines would take 763 MB."""
+    run = subprocess.run([sys.executable, "-c", MEASURE, method], capture_output=True, text=True, check=True)
+    assert float(run.stdout) < 300

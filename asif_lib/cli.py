@@ -87,6 +87,12 @@ def _parser():
     )
     command.add_argument("--image-encoder", default="efficientnet_lite0", metavar="NAME")
     command.add_argument("--text-encoder", default="all-MiniLM-L6-v2", metavar="NAME")
+    command.add_argument(
+        "--precision",
+        default="float32",
+        choices=["float32", "float16", "bfloat16"],
+        help="of the stored embeddings (default float32); the others take half the disk and memory",
+    )
     _add_device(command)
     _add_skip_broken(command)
     command = _command(bank_commands, "info", _bank_info, "describe a bank", "asif bank info stamps")
@@ -153,6 +159,7 @@ def _add_bank_edits(commands):
         ("compact", _bank_compact, "delete what was removed, and the history, from a bank's files"),
         ("history", _bank_history, "list the versions of a bank since it was built or compacted"),
         ("undo", _bank_undo, "go back to the version of a bank before the last edit"),
+        ("prepare", _bank_prepare, "keep a rounded copy beside a bank, from which large searches are faster"),
     ):
         _command(commands, name, run, summary, f"asif bank {name} birds").add_argument("name", metavar="NAME")
 
@@ -268,6 +275,8 @@ def _data(arguments):
 
 
 def _bank_build(arguments):
+    import torch
+
     from .anchors import AnchorBank, bank_dir
     from .datasets import load_pairs
     from .encoders import load_image_encoder, load_text_encoder
@@ -283,7 +292,7 @@ def _bank_build(arguments):
             print(f"left out: {id}", file=sys.stderr)
     folder = bank_dir(arguments.name)
     _say_what_is_replaced(folder)
-    bank.save(folder)
+    bank.to(getattr(torch, arguments.precision)).save(folder)
     return _describe(AnchorBank.load(folder), folder), f"bank {bank.name!r}: {len(bank)} anchors, in {folder}"
 
 
@@ -348,6 +357,13 @@ def _bank_undo(arguments):
 
     bank = AnchorBank.load(arguments.name)
     return _edited(bank.undo(), arguments, f"undone: {bank.history()['change'].iloc[-1]}")
+
+
+def _bank_prepare(arguments):
+    from .anchors import AnchorBank
+
+    bank = AnchorBank.load(arguments.name).prepare()
+    return _edited(bank, arguments, f"prepared in {bank.index_folder.name}", "; after an edit, prepare it again")
 
 
 def _edited(bank, arguments, change, remark=""):

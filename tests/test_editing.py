@@ -888,6 +888,20 @@ def test_a_build_over_an_edited_bank_says_so(cards, capsys, tmp_path):
     assert "replacing bank 'cards', which was edited: it was at version 2" in said
 
 
+def test_the_command_stores_half_precision_and_prepares(cards, capsys, tmp_path):
+    encoders = [str(encoder.identity.locator) for encoder in tiny_of("cards")]
+    build = ["bank", "build", "half", "--from", tmp_path / "first", "--image-encoder", encoders[0]]
+    build += ["--text-encoder", encoders[1], "--device", "cpu", "--precision", "float16"]
+    _, half, _ = asif(capsys, *build)
+    _, whole, _ = asif(capsys, "bank", "info", "cards")
+    assert (half["dtype"], whole["dtype"]) == ("float16", "float32")
+    assert half["megabytes"] < whole["megabytes"] or whole["megabytes"] == 0
+    status, prepared, _ = asif(capsys, "bank", "prepare", "half")
+    bank = AnchorBank.load("half")
+    assert (status, prepared["change"]) == (0, f"prepared in {bank.index_folder.name}")
+    assert bank.searchable("image")[0].rounded.dtype == torch.bfloat16
+
+
 BAD_COMMANDS = {
     "no such bank": (["undo", "nothing"], "there is no bank 'nothing'"),
     "no such folder": (["add", "cards", "nowhere"], "no such folder"),
@@ -909,7 +923,7 @@ def test_bad_commands_are_refused_in_a_sentence(cards, case, capsys, tmp_path, m
     assert AnchorBank.load("cards").version == 1
 
 
-@pytest.mark.parametrize("command", ["add", "remove", "compact", "history", "undo"])
+@pytest.mark.parametrize("command", ["add", "remove", "compact", "history", "undo", "prepare"])
 def test_help_shows_examples(command, capsys):
     with pytest.raises(SystemExit):
         main(["bank", command, "--help"])

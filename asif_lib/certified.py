@@ -84,6 +84,7 @@ class Sieve:
         self.keys = np.empty((q, limit + TILE), np.int16)
         self.counts = np.zeros(q, np.int64)
         self.thresholds = np.full(q, np.iinfo(np.int16).min, np.int16)
+        self.triggers = np.full(q, k)  # counts beyond which the threshold is raised
         self.overflown = np.zeros(q, bool)
         """Queries for which anchors that were kept had to be dropped: their answer must come from elsewhere."""
         self.error = 0.0
@@ -96,7 +97,7 @@ class Sieve:
     def feed(self, anchors, start, threads=1):
         """Let `anchors` (Rounded) pass, the first of which has the position `start`."""
         self.error = max(self.error, anchors.error)  # a larger one only lowers the thresholds that are still to come
-        bound = self.queries.error + (1 + self.queries.error) * self.error + self.slack
+        bound = self._bound()
         groups = np.array_split(np.arange(len(self.counts)), max(threads, -(-len(self.counts) // GROUP)))
         groups = [slice(g[0], g[-1] + 1) for g in groups if len(g)]
 
@@ -110,7 +111,7 @@ class Sieve:
                 _sift(
                     products.view(torch.int16).numpy(), start + first, self.k, self.limit, bound,
                     self.positions[rows], self.keys[rows], self.counts[rows], self.thresholds[rows],
-                    self.overflown[rows],
+                    self.triggers[rows], self.overflown[rows],
                 )  # fmt: skip
 
         if threads == 1:
@@ -121,8 +122,15 @@ class Sieve:
                 for _ in pool.map(run, groups):
                     pass
 
+    def _bound(self):
+        return self.queries.error + (1 + self.queries.error) * self.error + self.slack
+
     def candidates(self):
-        """Return for each query the positions that it kept, q int64 arrays."""
+        """Return for each query the positions that can still belong to its answer, q int64 arrays."""
+        for r, (positions, keys) in enumerate(zip(self.positions, self.keys, strict=True)):
+            self.counts[r], self.thresholds[r] = _tighten(
+                positions, keys, self.counts[r], self.k, self.thresholds[r], self._bound()
+            )
         return [row[:count] for row, count in zip(self.positions, self.counts, strict=True)]
 
 
@@ -138,45 +146,58 @@ def _product(queries, block, out):
 
 
 @njit(nogil=True, cache=True)
-def _sift(products, start, k, limit, bound, positions, keys, counts, thresholds, overflown):
-    """Keep of each row of `products`, bfloat16 bits (m, b), what reaches the row's threshold; tighten that if it grew.
-
-    The bits of a positive bfloat16 grow with the number; those of a negative one shrink, and are turned over first.
-    """
+def _sift(products, start, k, limit, bound, positions, keys, counts, thresholds, triggers, overflown):
+    """Keep of each row of `products`, bfloat16 bits (m, b), what reaches the row's threshold; raise that at times."""
     m, width = products.shape
-    turn = np.int16(0x7FFF)
     for r in range(m):
         row = products[r]
         threshold = thresholds[r]
         count = counts[r]
         for first in range(0, width, CHUNK):
-            last = min(first + CHUNK, width)
-            largest = np.int16(-32768)
-            for j in range(first, last):
-                x = row[j]
-                largest = max(largest, np.int16(x ^ ((x >> np.int16(15)) & turn)))
-            if largest >= threshold:
-                for j in range(first, last):
-                    x = row[j]
-                    key = np.int16(x ^ ((x >> np.int16(15)) & turn))
-                    if key >= threshold:
-                        positions[r, count] = start + j
-                        keys[r, count] = key
-                        count += 1
-        if count > 2 * k or count > limit:
-            threshold = max(threshold, _threshold(_kth_largest(keys[r], count, k), bound))
-            kept = 0
-            for j in range(count):
-                if keys[r, j] >= threshold:
-                    positions[r, kept] = positions[r, j]
-                    keys[r, kept] = keys[r, j]
-                    kept += 1
-            thresholds[r] = threshold
-            if kept > limit:
+            chunk = row[first : first + CHUNK]
+            if threshold > 0 and not _reaches(chunk, threshold):
+                continue
+            for j in range(len(chunk)):
+                key = _key(chunk[j])
+                if key >= threshold:
+                    positions[r, count] = start + first + j
+                    keys[r, count] = key
+                    count += 1
+        if count > triggers[r]:
+            count, thresholds[r] = _tighten(positions[r], keys[r], count, k, threshold, bound)
+            if count > limit:
                 overflown[r] = True
-                kept = limit
-            count = kept
+                count = limit
+            triggers[r] = min(count + max(k // 2, CHUNK), limit)  # not at each tile: this takes longer than to sift
         counts[r] = count
+
+
+@njit(nogil=True, cache=True)
+def _tighten(positions, keys, count, k, threshold, bound):
+    """Raise the threshold to what the k-th largest of the keys allows; return how many reach it, and the threshold."""
+    threshold = max(threshold, _threshold(_kth_largest(keys, count, k), bound))
+    kept = 0
+    for j in range(count):
+        if keys[j] >= threshold:
+            positions[kept] = positions[j]
+            keys[kept] = keys[j]
+            kept += 1
+    return kept, threshold
+
+
+@njit(nogil=True, cache=True)
+def _reaches(chunk, threshold):
+    """Whether any bits in the chunk are `threshold`, which is positive, or more; the compiler does 32 at once."""
+    hit = np.int16(0)
+    for j in range(len(chunk)):
+        hit = hit | np.int16(chunk[j] >= threshold)
+    return hit != 0
+
+
+@njit(nogil=True, cache=True)
+def _key(bits):
+    """A whole number that grows with the bfloat16 of these bits: those of negative ones shrink, and are turned over."""
+    return np.int16(bits ^ ((bits >> np.int16(15)) & np.int16(0x7FFF)))
 
 
 @njit(nogil=True, cache=True)
@@ -211,12 +232,11 @@ def _threshold(key, bound):
     least = value - HALF_ULP * abs(value) - 2 * bound
     # The next bfloat16 below: its 16 bits are the upper half of a float32's.
     bits = np.array([least], np.float32).view(np.int32)[0] >> 16
-    return np.int16((bits ^ ((bits >> 15) & 0x7FFF)) - 1)
+    return np.int16(_key(np.int16(bits)) - 1)
 
 
 @njit(nogil=True, cache=True)
 def _number(key):
     """The bfloat16 of that key, as a float."""
-    x = np.int32(key)
-    bits = x ^ ((x >> 15) & 0x7FFF)
+    bits = np.int32(_key(key))  # turned over twice, it is as it was
     return np.float64(np.array([bits << 16], np.int32).view(np.float32)[0])

@@ -88,6 +88,8 @@ def plan(q, n, d, k, *, method="auto", device="cpu", memory=None, prepared=False
     of_query = 4 * d + (Sieve.bytes_per_query(_limit(k)) if method == "bf16" else 36 * (k + SPARE))
     of_anchor = 20 * d  # as they are stored, in float32, and on their way to unit length
     block = min(BLOCK, n, int(memory / 2 / of_anchor))
+    if method == "torch":
+        of_query += 8 * block  # its tile of products, and what topk makes of it
     queries = min(q, int((memory - block * of_anchor) / of_query))
     if block < min(SMALLEST_BLOCK, n) or queries < min(1, q):
         least = min(SMALLEST_BLOCK, n) * of_anchor * 2 + of_query

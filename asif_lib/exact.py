@@ -45,7 +45,7 @@ def rerank(queries, anchors, candidates, k, *, mean=None, progress=None):
     Returns
     -------
     values : Tensor of shape (q, k), float32
-        The largest first, ties by the smaller index; 0 where a query has fewer than k candidates.
+        The largest first, ties by the smaller index; at the end zeros, where a query has fewer than k candidates.
     indices : Tensor of shape (q, k), int64
         There: the smallest positions that are not among its candidates, so that no anchor is named twice.
 

@@ -1,0 +1,184 @@
+"""Approximate search against exact search: when does it pay, counted in decisions and not only in anchors found?
+
+The bank is made up: captioned pictures of concepts that lie in groups, some nearer to each other than others, seen by
+two encoders (768 and 384 dimensions) that share nothing but the concept's latent vector. The zero-shot task is to
+name the concept of new pictures, a hundred concepts, the names being the concepts' own vectors as the text encoder
+sees them. Two kinds of data: `clustered`, where pictures lie close around their concept, and `weak`, where they
+spread as far as the groups are apart, and neighbours come from many concepts.
+
+For each kind of index: the seconds to build it, its size, and for each setting of its knob recall@k, the share of
+decisions that stay the same, the accuracy lost with its 95 % interval, and the time of exact search over the time of
+the approximate one, candidates recomputed exactly included: against `top_anchors`, in turn with it, and against
+`faiss.knn` on a float32 matrix in memory, timed before and after. "Pays back" is the number of queries after which
+the cheapest setting that loses less than the margin has saved what the building took.
+
+    python benchmarks/approximate.py                          (20,000 pairs, some minutes on 2 cores)
+    python benchmarks/approximate.py --n 1600000 --json       (14 GB of disk, 12 GB of memory, hours: HNSW is slow to
+                                                               build; --kinds ivf pq leaves it out)
+"""
+
+import argparse
+import json
+import platform
+import statistics
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import faiss
+import numpy as np
+import pandas as pd
+import torch
+
+from asif_lib import AnchorBank, EncoderIdentity
+from asif_lib.approximate import build_index
+from asif_lib.approximate_kinds import KINDS
+from asif_lib.relative import unit_rows
+from asif_lib.tuning import ValidationSet, choose, walk
+
+IMAGE = EncoderIdentity("image", "made up", "seed", "0" * 64, "none", 768)
+TEXT = EncoderIdentity("text", "made up", "seed", "1" * 64, "none", 384)
+SPREAD = {"clustered": 0.5, "weak": 1.0}
+CLASSES, LATENT, BLOCK = 100, 64, 50_000
+
+
+class World:
+    """Concepts with latent vectors, and how two encoders see them."""
+
+    def __init__(self, spread, concepts):
+        rng = np.random.default_rng(0)
+        self.scale = (
+            np.arange(1, LATENT + 1, dtype=np.float32) ** -0.5
+        )  # few directions count much, as in real encoders
+        groups = rng.standard_normal((concepts // 10, LATENT), dtype=np.float32)
+        own = rng.standard_normal((concepts, LATENT), dtype=np.float32)
+        self.centres = (groups[np.arange(concepts) % len(groups)] + 0.5 * own) * self.scale
+        self.see = {i.kind: rng.standard_normal((LATENT, i.dim), dtype=np.float32) for i in (IMAGE, TEXT)}
+        self.spread = spread
+
+    def pairs(self, count, seed, classes=None):
+        """Embeddings of `count` pictures and captions of random concepts, and which these are."""
+        rng = np.random.default_rng([1, seed])
+        concept = rng.integers(0, classes or len(self.centres), count)
+        latent = self.centres[concept] + self.spread * self._noise(rng, count)
+        caption = latent + 0.5 * self._noise(rng, count)  # says less than the picture shows, and other things
+        return self.embed("image", latent, rng), self.embed("text", caption, rng), concept
+
+    def embed(self, kind, latent, rng):
+        seen = latent @ self.see[kind]
+        return torch.from_numpy(seen + 0.3 * rng.standard_normal(seen.shape, dtype=np.float32))
+
+    def _noise(self, rng, count):
+        return rng.standard_normal((count, LATENT), dtype=np.float32) * self.scale
+
+    def bank(self, folder, n):
+        """A bank on disk in half precision, made by blocks."""
+        for first in range(0, n, BLOCK):
+            image, text, _ = self.pairs(min(BLOCK, n - first), seed=first + 1)
+            numbers = range(first, first + len(image))
+            table = pd.DataFrame({"id": [str(i) for i in numbers], "caption": "made up", "picture": "", "group": ""})
+            new = AnchorBank("made up", *(unit_rows(z).half() for z in (image, text)), table, IMAGE, TEXT)
+            if first:
+                AnchorBank.load(folder).add(new)
+            else:
+                new.save(folder)
+        return AnchorBank.load(folder).compact()
+
+    def validation(self, count):
+        pictures, _, labels = self.pairs(count, seed=0, classes=CLASSES)
+        prompts = self.embed("text", self.centres[:CLASSES], np.random.default_rng(2))
+        return ValidationSet(pictures, prompts, labels)
+
+
+class Knn:
+    """The peer: `faiss.knn` over the same centred unit rows, as float32 in memory."""
+
+    def __init__(self, bank, queries):
+        mean, self.rows = bank.image_mean, torch.empty(bank.rows("image").shape)
+        for start, block in bank.rows("image").blocks(BLOCK):
+            self.rows[start : start + len(block)] = unit_rows(block, mean)
+        self.queries = unit_rows(queries, mean)
+
+    def seconds(self, k, rounds):
+        times = []
+        for _ in range(rounds):
+            start = time.perf_counter()
+            faiss.knn(self.queries.numpy(), self.rows.numpy(), k, metric=faiss.METRIC_INNER_PRODUCT)
+            times.append(time.perf_counter() - start)
+        return times
+
+
+def measure(arguments, data, folder):
+    """The results on one kind of data: a list, for each kind of index and each k."""
+    world = World(SPREAD[data], max(CLASSES, arguments.n // 200))
+    bank, validation = world.bank(folder / data, arguments.n), world.validation(arguments.queries)
+    knn, results = Knn(bank, validation.pictures), []
+    for kind in arguments.kinds:
+        start = time.perf_counter()
+        index = build_index(bank, "image", kind, progress=sys.stderr.isatty())
+        build = time.perf_counter() - start
+        index.search(validation.pictures[:10], 10, index.efforts(10)[0])  # what is compiled or mapped first, is now
+        for k in arguments.k:
+            before = knn.seconds(k, arguments.rounds)
+            table = walk(index, validation, k, 8, rounds=arguments.rounds, progress=sys.stderr.isatty())
+            seconds = statistics.median(before + knn.seconds(k, arguments.rounds))
+            table["speedup_knn"] = seconds / table["seconds"]
+            tuned = choose(table, arguments.margin)
+            result = {"data": data, "n": arguments.n, "kind": kind, "k": k, "build_seconds": round(build, 2)}
+            result |= {"megabytes": round(index.nbytes / 1e6, 1), "parameters": index.about["parameters"]}
+            attrs = {("queries" if key == "n" else key): value for key, value in table.attrs.items()}
+            result |= {"knn_seconds": seconds, **attrs, "chosen": tuned.effort, "verdict": str(tuned)}
+            result["pays_back_after"] = pays_back(tuned, build, seconds)
+            results.append(result | {"settings": table.to_dict("records")})
+            if not arguments.json:
+                show(results[-1])
+    return results
+
+
+def pays_back(tuned, build, knn_seconds):
+    """Queries after which the chosen setting has saved what building the index took; None if never."""
+    if tuned.effort is None:
+        return None
+    seconds = tuned.table.set_index("effort").loc[tuned.effort, "seconds"]
+    exact = min(knn_seconds, tuned.table.attrs["exact_seconds"])
+    return round(build / (exact - seconds) * tuned.table.attrs["n"]) if seconds < exact else None
+
+
+def show(result):
+    made = f"built in {result['build_seconds']} s, {result['megabytes']} MB, {result['parameters']}"
+    print(f"\n{result['data']}, n = {result['n']:,}, k = {result['k']}, {result['kind']}: {made}")
+    exact = f"exact: accuracy {result['exact_accuracy']:.1%}, top_anchors {result['exact_seconds']:.3f} s"
+    print(f"  {exact}, faiss.knn {result['knn_seconds']:.3f} s, {result['queries']} queries")
+    print(f"  {result['knob']:>9}  recall   short  agreement  accuracy: points [95 %]     × top_anchors  × faiss.knn")
+    for row in result["settings"]:
+        lost = f"{100 * row['difference']:+6.2f} [{100 * row['low']:+6.2f}, {100 * row['high']:+6.2f}]"
+        shares = f"{row['recall']:6.1%}  {row['short']:6.1%}  {row['agreement']:9.1%}  {lost:26}"
+        print(f"  {row['effort']:9}  {shares} {row['speedup']:14.2f} {row['speedup_knn']:12.2f}")
+    after = result["pays_back_after"]
+    print(f"  {result['verdict']}; {'never pays back' if after is None else f'pays back after {after:,} queries'}")
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--n", type=int, default=20_000, help="pairs in the bank")
+    parser.add_argument("--k", type=int, nargs="+", default=[50, 800])
+    parser.add_argument("--queries", type=int, default=500)
+    parser.add_argument("--data", nargs="+", choices=SPREAD, default=list(SPREAD))
+    parser.add_argument("--kinds", nargs="+", choices=KINDS, default=list(KINDS))
+    parser.add_argument("--margin", type=float, default=1, help="points of accuracy that may be lost")
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--folder", type=Path, help="where there is space; what is made there is deleted")
+    parser.add_argument("--json", action="store_true")
+    arguments = parser.parse_args()
+    results = []
+    for data in arguments.data:
+        with tempfile.TemporaryDirectory(dir=arguments.folder) as folder:
+            results += measure(arguments, data, Path(folder))
+    machine = f"{platform.machine()}, {torch.get_num_threads()} threads, torch {torch.__version__}"
+    if arguments.json:
+        print(json.dumps({"machine": f"{machine}, faiss {faiss.__version__}", "results": results}, indent=2))
+
+
+if __name__ == "__main__":
+    main()

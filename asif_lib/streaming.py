@@ -1,0 +1,54 @@
+"""Compute in several threads, and take the results in order, without holding more than a few of them."""
+
+import contextlib
+from collections import deque
+from concurrent.futures import ThreadPoolExecutor
+
+import torch
+
+AHEAD = 16
+"""Pieces of work for each thread that may wait to be taken: enough that one slow picture stops no other thread."""
+
+
+def chunks_of(items, size) -> list:
+    """Cut `items` (a range or a list) into pieces of that size; the last may be shorter."""
+    return [items[i : i + size] for i in range(0, len(items), size)]
+
+
+def in_order(pool, function, items, ahead):
+    """Yield ``function(item)`` for each of the items, in their order, computed by the threads of `pool`.
+
+    At most `ahead` results are computed or in work that nobody has taken yet, so that memory does not grow with
+    the items. Where the caller stops, or an item fails, what has not begun is not begun.
+    """
+    waiting = deque()
+    try:
+        for item in items:
+            if len(waiting) == ahead:
+                yield waiting.popleft().result()
+            waiting.append(pool.submit(function, item))
+        while waiting:
+            yield waiting.popleft().result()
+    finally:
+        for future in waiting:
+            future.cancel()
+
+
+@contextlib.contextmanager
+def one_thread_per_core(device):
+    """Yield ``f(function, items)``, an ordered map over one thread for each core (at most eight beside a GPU).
+
+    On a CPU, PyTorch then uses a single thread in each of them. Threads that each compute a batch of their own need
+    not wait for each other, as they must where every layer is spread over all cores; and while one decodes a
+    picture, another runs the model.
+    """
+    threads = torch.get_num_threads()
+    workers = threads if device.type == "cpu" else min(threads, 8)
+    if device.type == "cpu":
+        torch.set_num_threads(1)
+    try:
+        with ThreadPoolExecutor(workers) as pool:
+            yield lambda function, items: in_order(pool, function, items, AHEAD * workers)
+    finally:
+        if device.type == "cpu":
+            torch.set_num_threads(threads)

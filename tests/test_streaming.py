@@ -1,0 +1,77 @@
+"""Work in threads comes back in order, and no more of it is begun than is asked for."""
+
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+import torch
+
+from asif_lib.streaming import chunks_of, in_order, one_thread_per_core
+
+
+def test_chunks_cover_all_items_once():
+    assert [list(chunk) for chunk in chunks_of(range(5), 2)] == [[0, 1], [2, 3], [4]]
+    assert chunks_of([], 2) == []
+
+
+def test_results_come_in_order_though_the_first_is_the_slowest():
+    finished = []
+
+    def work(i):
+        time.sleep(0.05 if i == 0 else 0)
+        finished.append(i)
+        return i * i
+
+    with ThreadPoolExecutor(3) as pool:
+        assert list(in_order(pool, work, range(20), 6)) == [i * i for i in range(20)]
+    assert finished[0] != 0
+
+
+def test_only_a_few_results_wait_to_be_taken():
+    begun = []
+    with ThreadPoolExecutor(2) as pool:
+        results = in_order(pool, begun.append, range(1_000), 5)
+        for taken in range(1, 4):
+            next(results)
+            assert len(begun) <= taken + 5
+        results.close()
+    assert len(begun) <= 8
+
+
+def test_what_has_not_begun_when_the_caller_stops_is_not_begun():
+    begun = []
+    with ThreadPoolExecutor(1) as pool:
+        results = in_order(pool, lambda i: begun.append(i) or time.sleep(0.01), range(1_000), 50)
+        next(results)
+        results.close()
+    assert len(begun) < 40
+
+
+def test_an_error_comes_in_its_place_and_stops_the_rest():
+    begun = []
+
+    def work(i):
+        begun.append(i)
+        if i == 3:
+            raise ValueError("three")
+        return i
+
+    taken = []
+    with ThreadPoolExecutor(2) as pool, pytest.raises(ValueError, match="three"):
+        for i in in_order(pool, work, range(1_000), 8):
+            taken.append(i)
+    assert taken == [0, 1, 2]
+    assert len(begun) < 20
+
+
+def test_pytorch_has_one_thread_meanwhile_and_all_of_them_after():
+    before = torch.get_num_threads()
+    with one_thread_per_core(torch.device("cpu")) as mapped:
+        assert torch.get_num_threads() == 1
+        names = set(mapped(lambda _: time.sleep(0.001) or threading.current_thread().name, range(50)))
+    assert torch.get_num_threads() == before
+    assert 1 <= len(names) <= before
+    with pytest.raises(RuntimeError, match="stop"), one_thread_per_core(torch.device("cpu")):
+        raise RuntimeError("stop")
+    assert torch.get_num_threads() == before

@@ -60,7 +60,7 @@ lint: $(STAMP)
 	$(BIN)/python -m ruff format --check .
 
 bench: setup
-	$(BIN)/python benchmarks/encoding.py
+	$(BIN)/python benchmarks $(BENCH_ARGS)
 
 clean:
 	rm -rf build $(VENV)

@@ -1,0 +1,64 @@
+"""Every benchmark, one after the other, each in a process of its own: ``python benchmarks``.
+
+The result of each is stored as JSON in ``build/benchmarks/NAME.json``, with the machine that it holds for, and its
+figures are printed: ratios to a peer in the same run, with the target where there is one. Run it on an idle machine.
+
+    python benchmarks                                  (1.6 million pairs: 10 GB of memory, 10 GB of disk, an hour)
+    python benchmarks --quick                          (small sizes, to see that all of it runs: minutes)
+    python benchmarks --only scale paper_scale
+"""
+
+import argparse
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+from timing import lines_of
+
+from asif_lib.files import write_whole
+from asif_lib.paths import build_dir
+
+FOLDER = build_dir() / "benchmarks"
+QUICK = {
+    "encoding": ["--runs", "2", "--pictures", "16"],
+    "scale": ["--quick"],
+    "paper_scale": ["--n", "20000", "--pictures", "500"],
+    "approximate": ["--n", "4000", "--queries", "100", "--rounds", "1", "--kinds", "ivf", "pq"],
+    "cluster": ["--quick"],
+    "editing": ["--pairs", "20000", "--edited", "500", "--runs", "1"],
+}
+"""The benchmarks, in their order, and what makes them small."""
+
+
+def run(name, quick):
+    """Run one benchmark and store its result; return it, or None if it failed."""
+    command = [sys.executable, str(Path(__file__).with_name(f"{name}.py")), "--json", *(QUICK[name] if quick else [])]
+    if name == "editing":
+        command += ["--folder", str(FOLDER / "edited")]
+    print(f"\n== {name}", file=sys.stderr, flush=True)
+    done = subprocess.run(command, stdout=subprocess.PIPE, text=True)
+    if done.returncode:
+        return None
+    write_whole(FOLDER / f"{name}.json", done.stdout.encode())
+    return json.loads(done.stdout)
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--only", nargs="+", choices=QUICK, default=list(QUICK), metavar="NAME")
+    parser.add_argument("--quick", action="store_true")
+    arguments = parser.parse_args()
+    FOLDER.mkdir(parents=True, exist_ok=True)
+    results = {name: run(name, arguments.quick) for name in arguments.only}
+    for name, result in results.items():
+        print(f"\n{name}" + ("  FAILED" if result is None else f"  ({FOLDER / name}.json)"))
+        for line in lines_of(result or {}):
+            print("  " + line)
+    failed = [name for name, result in results.items() if result is None]
+    if failed:
+        sys.exit(f"no result of {', '.join(failed)}: see what they said above")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,132 @@
+"""A search by two worker processes of one thread each against one, and what a worker that is killed costs.
+
+The bank is made up (clusters that overlap), on disk, half precision; the workers map it. Each answer is compared, bit
+for bit, with that of this process. Ways take turns. In the runs with a loss, one worker is killed (SIGKILL) after half
+the time that a run takes; Dask starts another in its place. That takes seconds, whatever the search takes: with runs
+much shorter than the default it is most of what is measured. Two workers need two cores that nobody else uses.
+
+    python benchmarks/cluster.py --json > cluster.json                                     (8 minutes, 0.5 GB of disk)
+    python benchmarks/cluster.py --machine                      (the constants that asif_lib.plan takes of a machine)
+"""
+
+import argparse
+import functools
+import json
+import os
+import signal
+import statistics
+import tempfile
+import threading
+from pathlib import Path
+
+import pandas as pd
+import torch
+from made_up import World
+from timing import interleaved, lines_of, machine, ratio, seconds_of, summary, target
+
+from asif_lib import AnchorBank, EncoderIdentity
+from asif_lib.cluster import connect, library, working
+from asif_lib.distributed import top_anchors
+from asif_lib.search import merge_top
+from asif_lib.search import top_anchors as search
+
+WIDTHS = (384, 16)
+ENCODERS = [
+    EncoderIdentity(kind, "made up", "seed", digit * 64, "none", dim)
+    for kind, digit, dim in zip(("image", "text"), "01", WIDTHS, strict=True)
+]
+
+
+def make(folder, count):
+    """A bank of `count` pairs in four parts, as it comes about by additions."""
+    world, bank = World(spread=1.0, widths=WIDTHS), None
+    for number in range(4):
+        image, text = (z.half() for z in world.pairs(count // 4, number))
+        ids = [f"{number}-{i}" for i in range(len(image))]
+        table = pd.DataFrame({"id": ids, "caption": "made up", "picture": "", "group": ""})
+        part = AnchorBank("made up", image, text, table, *ENCODERS)
+        bank = AnchorBank.load(part.save(folder)) if bank is None else bank.add(part)
+    return bank
+
+
+def equal(found, expected):
+    return all(torch.equal(one, other) for one, other in zip(found, expected, strict=True))
+
+
+def measure(bank, queries, k, rounds):
+    expected = search(queries, bank.rows("image"), k, mean=bank.image_mean)
+    same = []
+
+    def run(client):
+        same.append(equal(top_anchors(client, queries, bank, "image", k, progress=False), expected))
+
+    with connect(workers=1) as one, connect(workers=2) as two:
+        ways = {"one worker": functools.partial(run, one), "two workers": functools.partial(run, two)}
+        for way in ways.values():
+            way()  # workers import and compile at their first task
+        seconds = interleaved(ways, rounds, "one or two workers")
+    with connect(workers=2) as two:
+        run(two)
+        half = statistics.median(seconds["two workers"]) / 2
+        lost = [run_with_loss(two, lambda: run(two), half) for _ in range(rounds)]
+        undisturbed, disturbed = ([pair[i] for pair in lost] for i in (0, 1))
+    extra = statistics.median(disturbed) / statistics.median(undisturbed) - 1
+    return {
+        "runs": summary({**seconds, "undisturbed": undisturbed, "one of two killed": disturbed}),
+        "compared": [
+            ratio("two workers: times the work of one", seconds["one worker"], seconds["two workers"], at_least=1.7),
+            target("a worker killed in the middle: time lost, as a share of the run", extra, at_most=0.3),
+            target(
+                "answers that equal the single machine's, bit for bit, as a share", sum(same) / len(same), at_least=1
+            ),
+        ],
+    }
+
+
+def run_with_loss(client, way, after):
+    """Seconds of a run as it is, and of one in which a worker is killed `after` seconds; all are there again then."""
+    undisturbed = seconds_of(way)
+    victim = sorted(client.run(os.getpid).values())[0]
+    timer = threading.Timer(after, os.kill, (victim, signal.SIGKILL))
+    timer.start()
+    disturbed = seconds_of(way)
+    timer.join()
+    client.wait_for_workers(2)
+    client.run(library)
+    return undisturbed, disturbed
+
+
+def measure_machine(bank, queries, k):
+    """What `asif_lib.plan.Machine` has of the search, by one thread of this machine."""
+    rows = bank.rows("image")
+    with working(library()):
+        products = len(queries) * len(rows) * rows.shape[1]
+        searching = min(seconds_of(lambda: search(queries, rows, k, mean=bank.image_mean)) for _ in range(3))
+        halves = [search(queries, rows.part(*part), k) for part in ((0, len(rows) // 2), (len(rows) // 2, len(rows)))]
+        merging = min(seconds_of(lambda: merge_top(halves, k)) for _ in range(3))
+    return {"products": products / searching, "merged": len(queries) * 2 * k / merging}
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--folder", type=Path, help="where there is space; what is made there is deleted")
+    parser.add_argument("--pairs", type=int, default=400_000)
+    parser.add_argument("--queries", type=int, default=8_000)
+    parser.add_argument("--k", type=int, default=100)
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--machine", action="store_true", help="measure one thread of this machine, and no cluster")
+    parser.add_argument("--json", action="store_true")
+    arguments = parser.parse_args()
+    result = {"machine": machine(), "pairs": arguments.pairs, "queries": arguments.queries, "k": arguments.k}
+    with tempfile.TemporaryDirectory(dir=arguments.folder) as folder:
+        bank = make(Path(folder) / "bank", arguments.pairs)
+        queries = World(spread=1.0, widths=WIDTHS).pictures(arguments.queries, 100)[0]
+        if arguments.machine:
+            result |= measure_machine(bank, queries[:1_000], arguments.k)
+        else:
+            result |= measure(bank, queries, arguments.k, arguments.rounds)
+    print(json.dumps(result, indent=2) if arguments.json or arguments.machine else "\n".join(lines_of(result)))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,129 @@
+"""The paper's scale from end to end: a bank of 1.6 million pairs, 10,000 pictures, 1,000 classes, an accuracy.
+
+The embeddings are made up (`made_up.py`): 768 and 384 dimensions, classes that both encoders know of. Everything else
+is the library as you would use it: the bank is written to disk in half precision, part by part; a rounded copy for
+fast search beside it; then the sparse vectors of 10,000 pictures and of 1,000 classes in 7 prompt templates, k = 800,
+p = 8; an inverted index and the scores, templates averaged; and the accuracy with its bootstrap interval. The bank is
+memory-mapped, and let go between stages. Prints seconds and memory of each stage: `peak_gib` is all that was resident
+at a time, pages of mapped files included, and `anonymous_gib` the process's own, without these.
+
+    python benchmarks/paper_scale.py                          (7.7 GB of disk, 8 GiB of memory; minutes on 2 cores)
+    python benchmarks/paper_scale.py --n 100000 --pictures 1000
+"""
+
+import argparse
+import json
+import shutil
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import pandas as pd
+from made_up import IMAGE, TEXT, World
+from timing import machine, peak_memory
+from tqdm.auto import tqdm
+
+from asif_lib import ASIF, AnchorBank
+from asif_lib.evaluation import accuracy
+from asif_lib.inverted import InvertedIndex
+from asif_lib.paths import build_dir
+
+CLASSES, TEMPLATES, K, P = 1_000, 7, 800, 8
+PART = 50_000
+BYTES_PER_PAIR = 2 * 2 * (IMAGE.dim + TEXT.dim) + 16 + 60
+
+
+class Stages:
+    """Seconds and memory of one stage after the other."""
+
+    def __init__(self):
+        self.done = []
+
+    def __call__(self, name, step):
+        """Run the function `step`; return its value."""
+        start = time.perf_counter()
+        with peak_memory() as memory:
+            value = step()
+        stage = {"name": name, "seconds": round(time.perf_counter() - start, 2)}
+        stage |= {"peak_gib": gib(memory.peak), "anonymous_gib": gib(memory.anonymous)}
+        self.done.append(stage)
+        print(f"{name:34} {stage['seconds']:7.1f} s {stage['peak_gib']:6.2f} GiB", file=sys.stderr)
+        return value
+
+
+def gib(size):
+    return round(size / 2**30, 3)
+
+
+def write(world, folder, n):
+    """A bank of `n` pairs in half precision; what is in memory is one part of it."""
+    for first in tqdm(range(0, n, PART), desc="bank", unit="part", leave=False, disable=not sys.stderr.isatty()):
+        count = min(PART, n - first)
+        image, text = (z.half() for z in world.pairs(count, seed=first + 1))
+        numbers = range(first, first + count)
+        table = {"id": [f"{i:09}.jpg" for i in numbers], "caption": [f"made up, number {i}" for i in numbers]}
+        part = AnchorBank("made up", image, text, pd.DataFrame(table | {"picture": "", "group": ""}), IMAGE, TEXT)
+        if first:
+            AnchorBank.load(folder).add(part)
+        else:
+            part.save(folder)
+
+
+def run(folder, n, pictures, k, progress):
+    """All stages, with the bank in `folder`; returns the result without the machine."""
+    start, stages = time.perf_counter(), Stages()
+    world = World(CLASSES)
+
+    def model():
+        return ASIF(AnchorBank.load(folder), k, P, device="cpu")  # opened anew: what it maps is let go with it
+
+    stages("make up and write the bank", lambda: write(world, folder, n))
+    stages("round a copy for search", lambda: AnchorBank.load(folder).prepare(progress=progress) and None)
+    new, labels = stages("make up pictures", lambda: world.pictures(pictures, seed=0))
+    images = stages(f"sparse vectors, {pictures:,} pictures", lambda: model().images(new, progress=progress))
+    prompts = world.prompts(TEMPLATES)
+    texts = stages(f"sparse vectors, {len(prompts):,} prompts", lambda: model().texts(prompts, progress=progress))
+    scores = stages("index and scores", lambda: InvertedIndex(texts, TEMPLATES).scores(images))
+    found = stages("accuracy and its interval", lambda: accuracy(scores.argmax(dim=1), labels))
+    size = sum(file.stat().st_size for file in folder.rglob("*"))
+    return {
+        "pairs": n, "pictures": pictures, "classes": CLASSES, "templates": TEMPLATES, "k": k, "p": P,
+        "disk_gb": round(size / 1e9, 2),
+        "seconds_total": round(time.perf_counter() - start, 1),
+        "peak_gib": max(stage["peak_gib"] for stage in stages.done),
+        "anonymous_gib": max(stage["anonymous_gib"] for stage in stages.done),
+        "stages": stages.done,
+        "accuracy": {"value": found.value, "low": found.low, "high": found.high, "n": found.n, "chance": 1 / CLASSES},
+    }  # fmt: skip
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--n", type=int, default=1_600_000, help="pairs in the bank")
+    parser.add_argument("--pictures", type=int, default=10_000)
+    parser.add_argument("--k", type=int, default=K)
+    parser.add_argument("--folder", type=Path, default=build_dir() / "benchmarks", help="what is made there is deleted")
+    parser.add_argument("--json", action="store_true")
+    arguments = parser.parse_args()
+    arguments.folder.mkdir(parents=True, exist_ok=True)
+    free, needed = shutil.disk_usage(arguments.folder).free, arguments.n * BYTES_PER_PAIR
+    if free < needed:
+        parser.error(f"{arguments.folder} has {free / 1e9:.1f} GB free; {needed / 1e9:.1f} GB are needed")
+    where = machine()
+    with tempfile.TemporaryDirectory(dir=arguments.folder, prefix="paper-scale-") as folder:
+        result = run(Path(folder) / "bank", arguments.n, arguments.pictures, arguments.k, sys.stderr.isatty())
+    if arguments.json:
+        print(json.dumps({"machine": where, **result}, indent=2))
+        return
+    total = f"{result['seconds_total']} s, at most {result['peak_gib']} GiB ({result['anonymous_gib']} GiB its own)"
+    share = result["accuracy"]
+    print(f"{result['pairs']:,} pairs, {result['disk_gb']} GB on disk: {total}")
+    print(f"accuracy {share['value']:.1%} [{share['low']:.1%}, {share['high']:.1%}], n = {share['n']:,}")
+
+
+if __name__ == "__main__":
+    try:
+        main()
+    except KeyboardInterrupt:
+        sys.exit("interrupted; what was made is deleted")

@@ -1,0 +1,283 @@
+"""The engine against its peers: exact search, sparse similarity, and how their cost grows.
+
+Four sections, each in a process of its own, whose memory is given back. In each the ways take turns, and a ratio is
+that of the medians; who has a target says whether it is met. Peers: the algorithm that the method's authors published,
+`faiss.knn`, the matrix product in float32 and nothing else, scipy (`peers.py`). All get the same unit rows in float32
+in memory; "prepared" has besides a copy in bfloat16, as a bank has on disk after `AnchorBank.prepare`. The embeddings
+are made up (`made_up.py`); in the first section also without any structure, uniform on the sphere.
+
+- exact search, 200,000 anchors of 768 dimensions, 1,000 queries, k = 800
+- exact search, 1.6 million anchors, 256 queries; and the engine's cost with 10,000 anchors and up
+- exactness: the share of the answer that a brute force in double precision confirms, on data that are hard
+- sparse similarity, 10,000 pictures and 7,000 captions over 200,000 anchors
+
+Memory is the peak of the resident set over what was there before the first call of a way.
+
+    python benchmarks/scale.py                                (9 GB of memory; minutes on 2 cores)
+    python benchmarks/scale.py --quick                        (small sizes, to see that it runs; judges no target)
+    python benchmarks/scale.py --only exactness similarity
+"""
+
+import argparse
+import json
+import sys
+import warnings
+
+import exactness
+import numpy as np
+import torch
+from made_up import World
+from peers import author_similarity, author_top, faiss_top, products_alone, scipy_similarity, torch_similarity
+from scipy.optimize import minimize_scalar, nnls
+from timing import MB, in_child, interleaved, lines_of, machine, need_memory, peak_memory, ratio, summary, target
+
+from asif_lib.inverted import InvertedIndex
+from asif_lib.prepared import PreparedAnchors, prepare
+from asif_lib.relative import unit_rows
+from asif_lib.rows import Rows
+from asif_lib.search import top_anchors
+from asif_lib.sparse import power_and_normalise
+
+TEMPLATES = 7
+BLOCK = 50_000
+SIZES = {
+    "full": {
+        "search": {"n": 200_000, "queries": 1_000, "k": 800, "rounds": 5},
+        "large": {"n": 1_600_000, "queries": 256, "k": 800, "rounds": 5, "smallest": 10_000},
+        "exactness": {"n": 20_000, "queries": 100, "k": 800},
+        "similarity": {"n": 200_000, "pictures": 10_000, "classes": 1_000, "k": 800, "rounds": 5},
+    },
+    "quick": {
+        "search": {"n": 5_000, "queries": 100, "k": 50, "rounds": 2},
+        "large": {"n": 20_000, "queries": 64, "k": 50, "rounds": 2, "smallest": 2_500},
+        "exactness": {"n": 2_000, "queries": 20, "k": 50},
+        "similarity": {"n": 5_000, "pictures": 200, "classes": 50, "k": 50, "rounds": 2},
+    },
+}
+
+
+def embeddings(n, queries, structure=True, width=768):
+    """Unit anchors (n, width) and queries (queries, width), float32."""
+    anchors = torch.empty(n, width)
+    if structure:
+        world = World()
+        for i, block in enumerate(anchors.split(BLOCK)):
+            block[:] = world.pictures(len(block), seed=i + 1)[0]
+        return anchors, world.pictures(queries, seed=0)[0]
+    generator = torch.Generator().manual_seed(0)
+    for block in anchors.split(BLOCK):
+        block[:] = unit_rows(torch.randn(block.shape, generator=generator))
+    return anchors, unit_rows(torch.randn(queries, width, generator=generator))
+
+
+def first_calls(ways):
+    """Megabytes that the first call of each way takes."""
+    taken = {}
+    for name, way in ways.items():
+        with peak_memory() as memory:
+            way()
+        taken[name] = round(memory.extra / MB, 1)
+    return taken
+
+
+# -- exact search ----------------------------------------------------------------------------------------
+
+
+def searches(anchors, queries, k, prepared):
+    """The ways to search, peers first."""
+    return {
+        "author": lambda: author_top(queries, anchors, k),
+        "faiss.knn": lambda: faiss_top(queries, anchors, k),
+        "float32 product alone": lambda: products_alone(queries, anchors),
+        "engine, faiss": lambda: top_anchors(queries, anchors, k, method="faiss"),
+        "engine, bf16": lambda: top_anchors(queries, anchors, k, method="bf16"),
+        "engine, bf16, prepared": lambda: top_anchors(queries, prepared, k, method="bf16"),
+    }
+
+
+def warm_up(k):
+    """Compile and load what the first call would, on a few anchors."""
+    anchors, queries = embeddings(4 * k, 8, structure=False)
+    for way in searches(anchors, queries, k, prepare(anchors)).values():
+        way()
+
+
+def search(n, queries, k, rounds):
+    """The first section: small enough that every way fits, with and without structure in the data."""
+    warm_up(k)
+    found = {"n": n, "queries": queries, "k": k, "data": []}
+    for structure in (True, False):
+        name = "made-up classes" if structure else "uniform on the sphere"
+        anchors, questions = embeddings(n, queries, structure)
+        ways = searches(anchors, questions, k, prepare(anchors))
+        memory, seconds = first_calls(ways), interleaved(ways, rounds, f"{n:,} anchors, {name}")
+        what = f"exact search, {n:,} anchors, {name}"
+        ratios = [
+            ratio(f"{what}: author over engine, {way}", seconds["author"], seconds[f"engine, {way}"], at_least=least)
+            for way, least in (("faiss", None), ("bf16", None), ("bf16, prepared", 1.7))
+        ]
+        found["data"].append({"name": name, "seconds": summary(seconds), "extra_mb": memory, "compared": ratios})
+    return found
+
+
+def large(n, queries, k, rounds, smallest):
+    """The second section: many anchors, and the curve up to there."""
+    warm_up(k)
+    anchors, questions = embeddings(n, queries)
+    prepared = prepare(anchors)
+    ways = searches(anchors, questions, k, prepared)
+    for slow in ("engine, faiss", "engine, bf16"):  # what they cost is seen in the first section
+        del ways[slow]
+    memory, seconds = first_calls(ways), interleaved(ways, rounds, f"{n:,} anchors")
+    what, engine = f"exact search, {n:,} anchors", seconds["engine, bf16, prepared"]
+    ratios = [
+        ratio(f"{what}: author over engine", seconds["author"], engine, at_least=2.8),
+        ratio(f"{what}: faiss.knn over engine", seconds["faiss.knn"], engine, at_least=1.5),
+        ratio(f"{what}: engine over float32 product alone", engine, seconds["float32 product alone"], at_most=0.6),
+    ]
+    result = {"n": n, "queries": queries, "k": k, "seconds": summary(seconds), "extra_mb": memory, "compared": ratios}
+    return result | {"curve": curve(prepared, questions, k, rounds, smallest)}
+
+
+def curve(prepared, queries, k, rounds, smallest):
+    """Seconds and memory of the engine for the first n anchors, n doubled from `smallest` to all of them."""
+    sizes = [smallest]
+    while sizes[-1] * 2 < len(prepared):
+        sizes.append(sizes[-1] * 2)
+    sizes.append(len(prepared))
+    rows, ways = prepared.rows.pieces[0], {}
+    for n in sizes:
+        part = PreparedAnchors(Rows([rows[:n]]), None, prepared.rounded[:n], prepared.error)
+        ways[f"{n}"] = lambda part=part: top_anchors(queries, part, k, method="bf16")
+    memory, seconds = first_calls(ways), interleaved(ways, rounds, "curve")
+    fixed, slope = growth(sizes, [min(times) for times in seconds.values()])
+    flat = memory[f"{sizes[-1]}"] / memory[f"{sizes[-4]}"]
+    return {
+        "sizes": sizes,
+        "seconds": summary(seconds),
+        "extra_mb": memory,
+        "fixed_seconds": round(fixed, 4),
+        "compared": [
+            target("search: log-log slope of seconds against n", slope, at_least=0.95, at_most=1.05),
+            target(f"search: memory, {sizes[-1]:,} anchors over {sizes[-4]:,}", flat, at_most=1.1),
+        ],
+    }
+
+
+def growth(sizes, seconds):
+    """Fit ``fixed + rate * n ** slope`` to seconds against sizes, by relative errors; return ``fixed, slope``.
+
+    Fixed is what a search costs however few anchors there are, above all the exact cosines of somewhat more than k
+    candidates for each query. The slope is what a plot of log(seconds - fixed) over log(n) shows.
+
+    Examples
+    --------
+    >>> fixed, slope = growth([1, 2, 4, 8, 16], [4.0, 5.0, 7.0, 11.0, 19.0])
+    >>> round(fixed, 3), round(slope, 3)
+    (3.0, 1.0)
+    """
+    n, t = np.array(sizes) / sizes[-1], np.array(seconds)
+
+    def fit(slope):
+        return nnls(np.stack([1 / t, n**slope / t], axis=1), np.ones(len(t)))
+
+    slope = minimize_scalar(lambda slope: fit(slope)[1], bounds=(0.1, 3), method="bounded", options={"xatol": 1e-6}).x
+    return float(fit(slope)[0][0]), float(slope)
+
+
+# -- sparse similarity -----------------------------------------------------------------------------------
+
+
+def similarity(n, pictures, classes, k, rounds):
+    """The fourth section: sparse vectors of pictures and captions, compared all with all."""
+    images, texts = sparse_pair(n, pictures, classes, k)
+    csr = [vectors.to_csr() for vectors in (images, texts)]
+    tensors = csr_tensor(csr[0]), csr_tensor(csr[1].T.tocsr())
+    ways = {
+        "author": lambda: author_similarity(images, texts),
+        "scipy": lambda: scipy_similarity(*csr),
+        "torch, CSR": lambda: torch_similarity(*tensors),
+        "engine": lambda: InvertedIndex(texts).scores(images),
+        "engine, mean of templates": lambda: InvertedIndex(texts, TEMPLATES, "mean").scores(images),
+        "engine, largest of templates": lambda: InvertedIndex(texts, TEMPLATES, "max").scores(images),
+    }
+    InvertedIndex(texts[:TEMPLATES]).scores(images[:1])  # compile, or load what was compiled
+    InvertedIndex(texts[:TEMPLATES], TEMPLATES, "max").scores(images[:1])
+    memory, seconds = first_calls(ways), interleaved(ways, rounds, "similarity")
+    what, engine = f"similarity, {len(images):,} x {len(texts):,} over {n:,}", seconds["engine"]
+    return {
+        "n": n, "pictures": len(images), "captions": len(texts), "k": k,
+        "seconds": summary(seconds),
+        "extra_mb": memory,
+        "compared": [
+            ratio(f"{what}: author over engine", seconds["author"], engine, at_least=9),
+            ratio(f"{what}: scipy over engine", seconds["scipy"], engine, at_least=3),
+            ratio(f"{what}: torch CSR over engine", seconds["torch, CSR"], engine),
+            target(f"{what}: MB, result and index included", memory["engine"], at_most=400),
+        ],
+    }  # fmt: skip
+
+
+def csr_tensor(matrix):
+    """A scipy CSR array as torch has it."""
+    parts = (torch.from_numpy(part) for part in (matrix.indptr, matrix.indices, matrix.data))
+    with warnings.catch_warnings(action="ignore", category=UserWarning):  # "in beta state"
+        return torch.sparse_csr_tensor(*parts, matrix.shape, check_invariants=False)
+
+
+def sparse_pair(n, pictures, classes, k):
+    """The sparse vectors, p = 8, of new pictures and of the names of classes in templates."""
+    world = World(classes)
+    parts = [world.pairs(min(BLOCK, n - first), seed=first + 1) for first in range(0, n, BLOCK)]
+    new = world.pictures(pictures, seed=0)[0], world.prompts(TEMPLATES)
+    found = []
+    for queries, rows in zip(new, (Rows(list(kind)) for kind in zip(*parts, strict=True)), strict=True):
+        mean = torch.cat(rows.pieces).mean(dim=0)
+        values, indices = top_anchors(queries, rows, k, mean=mean, progress=sys.stderr.isatty())
+        found.append(power_and_normalise(values, indices, 8, n))
+    return found
+
+
+# -- all of them -----------------------------------------------------------------------------------------
+
+SECTIONS = {"search": search, "large": large, "exactness": exactness.measure, "similarity": similarity}
+
+
+def run(sizes, only):
+    """The result of each section, by name."""
+    found = {}
+    for name in only:
+        found[name] = in_child(SECTIONS[name], *sizes[name].values())
+        if sizes is SIZES["quick"] and name != "exactness":
+            found[name] = without_targets(found[name])
+        for line in lines_of(found[name]):
+            print(line, file=sys.stderr)
+    return found
+
+
+def without_targets(result):
+    """The result of small sizes, for which the targets were not set."""
+    if isinstance(result, dict):
+        return {key: without_targets(v) for key, v in result.items() if key not in ("at_least", "at_most", "met")}
+    return [without_targets(part) for part in result] if isinstance(result, list) else result
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--only", nargs="+", choices=SECTIONS, default=list(SECTIONS), metavar="SECTION")
+    parser.add_argument("--large", type=int, help="anchors of the second section, if 1.6 million are too many")
+    parser.add_argument("--quick", action="store_true", help="small sizes, whose ratios mean nothing")
+    parser.add_argument("--json", action="store_true")
+    arguments = parser.parse_args()
+    sizes = SIZES["quick" if arguments.quick else "full"]
+    if arguments.large:
+        sizes["large"]["n"] = arguments.large
+    if "large" in arguments.only:
+        need_memory(1.2 * sizes["large"]["n"] * 768 * 6, f"a search among {sizes['large']['n']:,} anchors")
+    result = {"machine": machine(), "quick": arguments.quick, **run(sizes, arguments.only)}
+    if arguments.json:
+        print(json.dumps(result, indent=2))
+
+
+if __name__ == "__main__":
+    main()

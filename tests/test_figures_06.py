@@ -49,6 +49,15 @@ def test_counterfactual_draws_before_and_after_and_who_went_and_came():
     assert words.count("new") == 1 and sum(word.startswith("anchor") for word in words) == 6
 
 
+@pytest.mark.parametrize(("gone", "rows"), [(1, 1), (3, 1), (4, 2)])
+def test_a_few_anchors_stand_side_by_side(gone, rows):
+    anchors = [(RED, f"anchor {i}") for i in range(gone)]
+    figure = counterfactual(RED, "hen", ["bird", "coin"], [0.3, 0.2], [0.1, 0.25], anchors, [(BLUE, "new")])
+    assert figure.subfigs[1].axes[0].get_subplotspec().get_gridspec().nrows == rows
+    words = [text.get_text() for axis in figure.subfigs[1].axes for text in axis.texts]
+    assert words == [f"taken away:\n{gone}", *(caption for _, caption in anchors), "entered:\n1", "new"]
+
+
 def test_no_label_is_bold_where_nothing_decides():
     figure = counterfactual(RED, "hen", ["bird", "coin"], [0.3, 0.2], [0.0, 0.0], [], [])
     scores = figure.subfigs[0].axes[1]

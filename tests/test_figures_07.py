@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from PIL import Image
 
 from asif_lib.evaluation import Measure
-from asif_lib.figures import harm_profile, labelled_pictures, learning_curve
+from asif_lib.figures import harm_profile, labelled_pictures, learning_curve, within_margin
 from asif_lib.figures.style import BLUE, VERMILION
 
 
@@ -35,16 +35,26 @@ def test_learning_curve_draws_means_intervals_lessons_and_chance():
     assert "chance, 10%" in [text.get_text() for text in axis.get_legend().get_texts()]
 
 
-def test_harm_profile_sorts_and_marks_the_suspect():
-    figure = harm_profile(np.array([0.1, -0.2, 0.5, 0.3]), {3: "the planted pair"}, top=3)
+def test_within_margin_draws_the_margin_whatever_the_interval():
+    gaps = {"old": Measure(0.005, -0.011, 0.022, 50), "new": Measure(-0.01, -0.08, 0.02, 50)}
+    for shown, end in (({"old": gaps["old"]}, 0.05), (gaps, 0.08)):
+        (axis,) = within_margin(shown, 0.05, xlabel="change, points").axes
+        assert axis.get_xlabel() == "change, points" and "±5 points" in axis.get_title(loc="left")
+        dashed = [line.get_xdata()[0] for line in axis.lines if line.get_linestyle() == "--"]
+        assert dashed == [-0.05, 0.05]
+        low, high = axis.get_xlim()
+        assert low == -high and high > end  # room for the margin and for the longest interval
+    assert [label.get_text() for label in axis.get_yticklabels()] == ["old", "new"]
+
+
+def test_harm_profile_names_those_that_do_harm_the_worst_first():
+    figure = harm_profile(np.array([0.1, -0.2, 0.5, 0.3, 0.0]), ["a", "b", "c", "d", "e"], top=4)
     (axis,) = figure.axes
-    assert axis.get_xlabel() and axis.get_ylabel()
-    assert [bar.get_height() for bar in axis.patches] == [0.5, 0.3, 0.1]
-    colours = [bar.get_facecolor()[:3] for bar in axis.patches]
-    assert colours == [to_rgb(BLUE), to_rgb(VERMILION), to_rgb(BLUE)]
-    (note,) = axis.texts
-    assert note.get_text() == "the planted pair"
-    assert note.xy == (1, 0.3)
+    assert axis.get_xlabel()
+    assert [bar.get_width() for bar in axis.patches] == [0.5, 0.3, 0.1]
+    assert [label.get_text() for label in axis.get_yticklabels()] == ["c", "d", "a"]
+    assert axis.yaxis_inverted()  # the worst on top
+    assert len(harm_profile(np.array([0.1, 0.2]), ["a", "b"], top=1).axes[0].patches) == 1
 
 
 def test_labelled_pictures_tell_right_from_wrong_by_colour_and_symbol():

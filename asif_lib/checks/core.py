@@ -167,17 +167,18 @@ def no_longer(name, value, kind):
     )
 
 
-def call(function, arguments, where):
+def call(function, arguments, where, *, patience=1, advice="Does every loop come to an end?"):
     """Call the student's function on copies of the arguments: its result and None, or None and a `Verdict`.
 
-    It is stopped after `TIME_LIMIT` seconds, its prints are kept for the verdict, and an exception becomes words.
+    It is stopped after `patience` times `TIME_LIMIT` seconds, with some `advice`; its prints are kept for the
+    verdict, and an exception becomes words.
     """
     if not callable(inspect.unwrap(function)):
         kind = kind_of(inspect.unwrap(function))
         return None, wrong(f"The check was given {kind}; give it your function itself, without calling it.")
     given = _copy(arguments)
     try:
-        with sandbox(_printed.get(Printed())):
+        with sandbox(_printed.get(Printed()), patience):
             result = function(*given)
     except NotImplementedError as error:
         if str(error) in ("", "your turn"):  # torch raises NotImplementedError as well, with an explanation
@@ -186,8 +187,8 @@ def call(function, arguments, where):
         return None, _raised(error, function, where)
     except OutOfTime:
         return None, wrong(
-            f"{where} your function was still running after {TIME_LIMIT} seconds and was stopped: it is endless, or "
-            "much too slow. Does every loop come to an end?"
+            f"{where} your function was still running after {patience * TIME_LIMIT} seconds and was stopped: it is "
+            f"endless, or much too slow. {advice}"
         )
     except (Exception, SystemExit) as error:
         return None, _raised(error, function, where)

@@ -39,6 +39,14 @@ def check_add(function) -> Verdict:
 
         return mistake
 
+    def moved(order):
+        """The pictures in another order, and the captions as they came."""
+
+        def mistake(image, text, new_image, new_text, partner):
+            return reference(image, text, new_image[order(partner)], new_text, torch.arange(len(new_text)))
+
+        return mistake
+
     def in_front(image, text, new_image, new_text, partner):
         return reference(new_image, new_text[partner], image, text, torch.arange(len(text)))
 
@@ -48,6 +56,7 @@ def check_add(function) -> Verdict:
         return *sides, torch.tensor(partner)
 
     cases = [
+        case(40, 12, 73, [5, 2, 0, 7, 1, 3, 9, 4, 11, 6, 8, 10]),  # 5.2, so that rounding up shows
         case(44, 14, 70, [3, 0, 4, 1, 8, 2, 5, 7, 6, 13, 9, 10, 12, 11]),
         case(20, 30, 71, list(range(29, -1, -1))),
         case(3, 1, 72, [0]),
@@ -75,6 +84,16 @@ def check_add(function) -> Verdict:
             with_text(lambda text, new, partner: torch.cat([text, new[partner.argsort()]])),
         ),
         (
+            "You moved the new pictures to where `partner` points. Each caption has some picture now, and not its own: "
+            "leave the pictures as they came, and fetch the captions.",
+            moved(lambda partner: partner),
+        ),
+        (
+            "Every new picture has its own caption, but the pairs stand in the order of the captions. The new pictures "
+            "keep their order, and the captions follow them.",
+            moved(lambda partner: partner.argsort()),
+        ),
+        (
             "The new rows stand before the old ones. Append them, so that anchor i stays anchor i.",
             in_front,
         ),
@@ -96,6 +115,10 @@ def check_add(function) -> Verdict:
             with_mean_or_k(k=lambda n, m: tenth(n)),
         ),
         ("k is a tenth of the new pairs alone; take a tenth of all.", with_mean_or_k(k=lambda n, m: tenth(m))),
+        (
+            "You rounded up. A tenth of 52 is 5.2, and rounded 5.",
+            with_mean_or_k(k=lambda n, m: -(-(n + m) // 10)),
+        ),
         (
             "You cut the tenth off instead of rounding it, or forgot that k is at least 1.",
             with_mean_or_k(k=lambda n, m: (n + m) // 10),
@@ -258,6 +281,10 @@ def check_forget(function) -> Verdict:
         (
             "The subgroups are still there: who asks to forget a group means what stands below it, too.",
             fitting(lambda group: lambda g: g == group),
+        ),
+        (
+            "The subgroups are gone, and the group itself is still there: `food` does not begin with `food/`.",
+            fitting(lambda group: lambda g: g.startswith(group + "/")),
         ),
         (
             "You also forgot a group whose name only begins with the same letters. A subgroup begins with the group "

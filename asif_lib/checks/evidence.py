@@ -51,6 +51,11 @@ def check_unchanged(function) -> Verdict:
         items = after - before
         return verdict(float(items.quantile(0.025)), float(items.quantile(0.975)), margin)
 
+    def spread(before, after, margin):
+        items = after - before
+        mean, half = float(items.mean()), 1.96 * float(items.std())
+        return verdict(mean - half, mean + half, margin)
+
     def ninety(before, after, margin):
         return verdict(*ends(after - before, 1.645), margin)
 
@@ -101,6 +106,11 @@ def check_unchanged(function) -> Verdict:
         ("You took the difference of two separate intervals. The same questions were asked: pair them.", unpaired),
         ("You took the sizes of the differences; gains and losses may cancel, so keep the sign.", absolute),
         ("That is the interval of the single differences, not of their mean.", of_items),
+        (
+            "Your interval is that of the single differences, mean ± 1.96 standard deviations. The mean of n of them "
+            "is surer: its standard error is the standard deviation divided by √n.",
+            spread,
+        ),
         ("You looked at the answers after the edit only; the difference to those before is wanted.", of_after),
         (
             "Not every interval decides: one that crosses the margin gives 'cannot tell'.",
@@ -183,6 +193,15 @@ def check_harm(function) -> Verdict:
         (
             "You averaged sizes without sign: what an anchor does for the true label counts as harm then.",
             lambda i, p, y: (parts(i, p, y)[1] - parts(i, p, y)[2]).abs().mean(dim=0),
+        ),
+        (
+            "You set what is below 0 to 0 before the mean. An anchor may do harm on one picture and help on another, "
+            "and the mean must see both.",
+            lambda i, p, y: (parts(i, p, y)[1] - parts(i, p, y)[2]).clamp_min(0).mean(dim=0),
+        ),
+        (
+            "You set the mean to 0 where it is below. Keep it: on the whole such an anchor speaks for the true label.",
+            lambda i, p, y: reference(i, p, y).clamp_min(0),
         ),
         (
             "That is how much each anchor is in the pictures, whatever the labels.",

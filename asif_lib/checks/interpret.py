@@ -54,6 +54,15 @@ def check_contributions(function) -> Verdict:
             lambda x, y: reference(x, y) / reference(x, y).sum(),
         ),
         (
+            "You spread the score evenly over the anchors. It adds up, and says nothing: what did each of them give?",
+            lambda x, y: (y @ x).mean().expand(len(x)) / len(x),
+        ),
+        (
+            "You spread the score evenly over the anchors that both sides hold. It adds up, and says nothing: what did "
+            "each of them give?",
+            lambda x, y: ((x * y.mean(0)) > 0) * (y @ x).mean() / ((x * y.mean(0)) > 0).sum(),
+        ),
+        (
             "You took the smaller of the two entries; a cosine of vectors of length 1 is a sum of products.",
             lambda x, y: torch.minimum(x, y.mean(dim=0)),
         ),
@@ -66,6 +75,9 @@ def check_contributions(function) -> Verdict:
     return compare(function, reference, cases, mistakes)
 
 
+BY_SIZE = "You ranked the differences by their size, whatever their sign; the sign says for which label they speak."
+
+
 @exercise("06.2", "Why this one and not the other?")
 def check_contrast(function) -> Verdict:
     """The anchors that speak most for one label against another, and the other way round."""
@@ -75,6 +87,10 @@ def check_contrast(function) -> Verdict:
 
     def reference(image, one, other, top):
         return order(image * (one - other), top), order(image * (other - one), top)
+
+    def by_size(image, one, other, top):
+        sizes = (image * (one - other)).abs()
+        return order(sizes, top), order(-sizes, top)
 
     rows = [torch.rand(4, n, generator=torch.Generator().manual_seed(80 + n)) for n in (20, 40, 25)]
     cases = [(*r[:3], top) for r, top in zip(rows, (3, 5, 1), strict=True)]
@@ -86,9 +102,11 @@ def check_contrast(function) -> Verdict:
         ),
         ("The two results are the wrong way round: first for `one`, then for `other`.", lambda *c: reference(*c)[::-1]),
         (
-            "You ranked the differences by their size, whatever their sign; the sign says for which label they speak.",
+            BY_SIZE,
             lambda x, a, b, top: (order((x * (a - b)).abs(), top),) * 2,
         ),
+        (BY_SIZE, lambda *c: by_size(*c)),
+        (BY_SIZE, lambda *c: (by_size(*c)[0], by_size(*c)[1].flip(0))),
         (
             "You left the picture out: an anchor of which the picture has little gives little to either label.",
             lambda x, a, b, top: (order(a - b, top), order(b - a, top)),
@@ -110,6 +128,12 @@ def check_contrast(function) -> Verdict:
     return compare(function, reference, cases, mistakes)
 
 
+ARGSORT = (
+    "You ranked the scores, and tied ones got different places, by the order in which they stand or by chance; a tie "
+    "counts half."
+)
+
+
 @exercise("06.5", "An AUC without thresholds")
 def check_rank_auc(function) -> Verdict:
     """The probability that a wrong pair scores below a right one; ties count half."""
@@ -127,9 +151,10 @@ def check_rank_auc(function) -> Verdict:
         (x, y) = (torch.cat([torch.zeros(1), r.float(), torch.ones(1)]) for r in rates)
         return float(torch.trapezoid(y, x))
 
-    def by_argsort(scores, wrong, **how):
+    def by_argsort(scores, wrong, order=None):
+        order = scores.argsort(descending=True, stable=True) if order is None else order
         places = torch.empty(len(scores), dtype=torch.float64)
-        places[scores.argsort(descending=True, stable=True, **how)] = torch.arange(len(scores), dtype=torch.float64)
+        places[order] = torch.arange(len(scores), dtype=torch.float64)
         m = int(wrong.sum())
         return float((places[wrong].sum() - m * (m - 1) / 2) / (m * (len(scores) - m)))
 
@@ -159,10 +184,11 @@ def check_rank_auc(function) -> Verdict:
             lambda s, w: 1 - reference(s, w),
         ),
         (
-            "You ranked with argsort, which gives tied scores different places by the order in which they stand; a tie "
-            "counts half.",
+            ARGSORT,
             by_argsort,
         ),
+        (ARGSORT, lambda s, w: by_argsort(s, w, s.argsort(stable=True).flip(0))),
+        (ARGSORT, lambda s, w: by_argsort(s, w, s.argsort().flip(0))),
         (
             "0.5 on this input, whatever the scores are: no threshold lies between any two of them. Do without "
             "thresholds: compare every wrong pair with every right one.",
@@ -193,4 +219,5 @@ def check_rank_auc(function) -> Verdict:
                 lambda s, w, steps=steps: on_a_grid(s, w, torch.linspace(0, 1, steps)),
             )
         )
-    return compare(function, reference, cases, mistakes)
+    notes = {3: "some scores are tied", 4: "all scores are tied"}
+    return compare(function, reference, cases, mistakes, notes=notes)

@@ -5,6 +5,7 @@ import torch
 
 from ..sparse import sparse_relative_representation
 from .core import Verdict, call, exercise, form_problem, no_longer, random_tensor, right, wrong
+from .wording import WordingTask
 
 RANDOM_LESSONS = 10
 """Lessons drawn at random that a choice is held against."""
@@ -32,7 +33,7 @@ class LessonTask:
     Attributes
     ----------
     looks : int
-        How often the test split has been opened.
+        For how many lessons the test split has been opened; the same lesson again is no new look.
     """
 
     def __init__(self, anchors, pool, captions, validation, test, *, per_class=2, fraction=0.1, p=8, seed=0):
@@ -41,7 +42,11 @@ class LessonTask:
         self._splits = {"validation": validation, "test": test}
         generator = torch.Generator().manual_seed(seed)
         self.random = [self._drawn(generator) for _ in range(RANDOM_LESSONS)]
-        self.looks = 0
+        self._tested = set()
+
+    @property
+    def looks(self):
+        return len(self._tested)
 
     def _drawn(self, generator):
         rows = [(self.pool[1] == c).nonzero()[:, 0] for c in range(len(self.captions))]
@@ -55,8 +60,8 @@ class LessonTask:
         return self._right(lesson, "validation")
 
     def open_test(self, lesson):
-        """Return the same for the test split, and for each picture the share of random lessons; count the look."""
-        self.looks += 1
+        """Return the same for the test split, and the share of random lessons; each new lesson is a look."""
+        self._tested.add(frozenset(lesson.tolist()))
         share = torch.stack([self._right(other, "test") for other in self.random]).float().mean(dim=0)
         return self._right(lesson, "test"), share
 
@@ -102,7 +107,7 @@ def check_lesson(function, task=None) -> Verdict:
 def _proof(task, lesson):
     mine, chance = task.open_test(lesson)
     differences = mine.numpy().astype(float) - chance.numpy()
-    gap, level = differences.mean(), 0.05 / task.looks
+    gap, level = differences.mean(), 1 - WordingTask.confidence(task.looks)
     draws = np.random.default_rng(0).integers(len(differences), size=(4_000, len(differences)))
     low, high = np.quantile(differences[draws].mean(axis=1), [level / 2, 1 - level / 2])
     found = (
@@ -110,7 +115,12 @@ def _proof(task, lesson):
         f"{RANDOM_LESSONS} random ones, difference {100 * gap:+.1f} points, {100 * (1 - level):.4g} % interval "
         f"{100 * low:+.1f} to {100 * high:+.1f}."
     )
-    looks = f" This was look {task.looks} at these pictures, so the interval is wider." if task.looks > 1 else ""
+    looks = (
+        f" This was look {task.looks} at these pictures, so the interval is one of 100 % less 5 % divided by "
+        f"{task.looks} · {task.looks + 1}."
+        if task.looks > 1
+        else ""
+    )
     if low > 0:
         return right(f"{found} The whole interval lies above 0: your choice teaches more.{looks}")
     if high < 0:

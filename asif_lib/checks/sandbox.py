@@ -40,20 +40,21 @@ class Printed(io.TextIOBase):
 
 
 @contextlib.contextmanager
-def sandbox(printed):
+def sandbox(printed, patience=1):
     """What runs inside prints into `printed`, moves no random numbers outside, and is stopped in time.
 
     Raises
     ------
     OutOfTime
-        After `TIME_LIMIT` seconds, also where the function catches everything with a bare except (one, not one within
-        another). Only the main thread, in which a notebook's cells run, can be interrupted.
+        After `patience` times `TIME_LIMIT` seconds, also where the function catches everything with a bare except
+        (one, not one within another). Only the main thread, in which a notebook's cells run, can be interrupted.
     """
     with contextlib.redirect_stdout(printed), contextlib.redirect_stderr(printed), _random_states(), _kernel_stays():
         if threading.current_thread() is not threading.main_thread():
             yield
             return
-        with _alarm(sys._getframe(2)):  # 0 is this frame, 1 contextlib's, 2 that of the with statement
+        owner = sys._getframe(2)  # 0 is this frame, 1 contextlib's, 2 that of the with statement
+        with _alarm(owner, patience * TIME_LIMIT):
             yield
 
 
@@ -77,7 +78,7 @@ def _random_states():
 
 
 @contextlib.contextmanager
-def _alarm(owner):
+def _alarm(owner, seconds):
     def stop(_, event, __):
         if event == "line":
             raise OutOfTime
@@ -93,7 +94,7 @@ def _alarm(owner):
         raise OutOfTime
 
     trace, before = sys.gettrace(), signal.signal(signal.SIGALRM, ring)
-    signal.setitimer(signal.ITIMER_REAL, TIME_LIMIT, 0.2)  # again and again: the first may fall into a handler
+    signal.setitimer(signal.ITIMER_REAL, seconds, 0.2)  # again and again: the first may fall into a handler
     try:
         yield
     finally:

@@ -4,7 +4,8 @@ import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.figure import Figure
 
-from .style import BLACK, BLUE, COLOURS, MARKERS, VERMILION, closed, thumbnail, wrapped
+from .sparse import interval_dots
+from .style import BLACK, BLUE, COLOURS, MARKERS, SKY, VERMILION, closed, thumbnail, wrapped
 
 
 def learning_curve(series, *, chance, xlabel="pairs added for each class", ylabel="accuracy, 95 % interval") -> Figure:
@@ -38,35 +39,46 @@ def learning_curve(series, *, chance, xlabel="pairs added for each class", ylabe
     return closed(figure)
 
 
-def harm_profile(harm, suspects, *, top=30) -> Figure:
+def within_margin(gaps, margin, *, xlabel) -> Figure:
+    """Draw differences with their intervals, and the margin within which they count as unchanged.
+
+    Parameters
+    ----------
+    gaps : dict of str to Measure
+        A row for each.
+    margin : float
+        Above 0; the axis goes beyond it and beyond minus the margin.
+    xlabel : str
+    """
+    figure = interval_dots({"difference": gaps}, xlabel=xlabel, zero=True)
+    (axis,) = figure.axes
+    axis.axvspan(-margin, margin, color=SKY, alpha=0.18, linewidth=0)
+    for end in (-margin, margin):
+        axis.axvline(end, color=BLACK, linestyle="--", linewidth=1)
+    axis.set_title(f"between the dashed lines: the margin, ±{100 * margin:g} points", fontsize=10, loc="left")
+    most = max(margin, *(abs(end) for gap in gaps.values() for end in gap.ci))
+    axis.set_xlim(-1.2 * most, 1.2 * most)
+    return figure
+
+
+def harm_profile(harm, captions, *, top=12) -> Figure:
     """Draw how much the most harmful anchors speak for wrong labels, the worst first.
 
     Parameters
     ----------
     harm : array of shape (n,)
         For each anchor, what it gives to the label chosen less what it gives to the true one.
-    suspects : dict of int to str
-        Anchors that are drawn in another colour, with their names.
+    captions : sequence of n str
     top : int
-        Anchors drawn.
+        Anchors drawn, at most: those that do no harm are left out.
     """
     harm = np.asarray(harm)
     order = np.argsort(-harm, kind="stable")[:top]
-    figure, axis = plt.subplots(figsize=(7, 3.4))
-    bars = axis.bar(range(len(order)), harm[order], color=BLUE)
-    for place, anchor in enumerate(order.tolist()):
-        if anchor in suspects:
-            bars[place].set(color=VERMILION, hatch="//", edgecolor=BLACK)
-            axis.annotate(
-                suspects[anchor],
-                (place, harm[anchor]),
-                (place + 2.5, 0.92 * harm[order].max()),
-                arrowprops={"arrowstyle": "->"},
-                va="center",
-            )
-    axis.axhline(0, color=BLACK, linewidth=0.8)
-    axis.set(xlabel="anchors, the most harmful first", ylabel="mean contribution to the\nlabel given less the true one")
-    axis.set_xticks([])
+    order = order[harm[order] > 0]
+    figure, axis = plt.subplots(figsize=(7, 0.36 * len(order) + 1.2))
+    axis.barh(range(len(order)), harm[order], height=0.66, color=BLUE)
+    axis.set_yticks(range(len(order)), [wrapped(captions[i], 40, 1) for i in order], fontsize=9)
+    axis.set(xlabel="mean contribution to the label given less the true one", ylim=(len(order) - 0.5, -0.5))
     return closed(figure)
 
 

@@ -63,8 +63,10 @@ def counterfactual(picture, heading, labels, before, after, gone, entered, *, tr
     truth : str, optional
         The label that has a check mark.
     """
-    figure = plt.figure(figsize=(10, 0.34 * len(labels) + 5.0))
-    upper, lower = figure.subfigures(2, 1, height_ratios=[0.34 * len(labels) + 1.2, 3.6])
+    few = max(len(gone), len(entered)) <= 3  # then both fit side by side
+    height = 1.8 if few else 3.6
+    figure = plt.figure(figsize=(10, 0.34 * len(labels) + 1.4 + height))
+    upper, lower = figure.subfigures(2, 1, height_ratios=[0.34 * len(labels) + 1.2, height])
     left, axis = upper.subplots(1, 2, width_ratios=[1, 2.6])
     left.imshow(thumbnail(picture, 160))
     left.set_axis_off()
@@ -78,7 +80,7 @@ def counterfactual(picture, heading, labels, before, after, gone, entered, *, tr
         axis.get_yticklabels()[int(np.argmax(after))].set_fontweight("bold")
     axis.set(xlabel="score (no unit; the winner is bold)", ylim=(len(labels) - 0.5, -0.5), xlim=(0, None))
     axis.legend(frameon=False, fontsize=9)
-    axes = lower.subplots(2, 7)
+    axes = lower.subplots(1, 8).reshape(2, 4) if few else lower.subplots(2, 7)
     for row, name, anchors in zip(axes, ("taken away", "entered"), (gone, entered), strict=True):
         shown = anchors[:6]
         more = len(anchors) - len(shown)

@@ -17,9 +17,9 @@
 # - choose ten pictures that teach as much as many more.
 #
 # **Minutes** 40 to read, 70 more with the exercises · **Before this**
-# [06 · Interpretability](06_interpretability.ipynb) · **What runs** 793 captioned stamps and 2,700 pictures of
-# Fashion-MNIST (300 of them known from chapter 05), about 25 seconds on 2 cores once the embeddings are in the cache;
-# the first time, a minute or two more. Files are written to a temporary folder, which is deleted at the end
+# [06 · Interpretability](06_interpretability.ipynb) · **What runs** 793 captioned stamps and 2,300 pictures of
+# Fashion-MNIST: 1,000 to teach, 300 for validation (known from chapter 05), 1,000 for the test; about 25 seconds on 2
+# cores once the embeddings are in the cache; the first time, a minute or two more. Files are written to a temporary folder, which is deleted at the end
 
 # %% tags=["parameters"]
 profile = "offline"  # or "hub": larger encoders, and EuroSAT as a second new domain
@@ -73,6 +73,7 @@ from asif_lib.figures import (
     show_pictures,
     sweep_heatmaps,
     use_style,
+    within_margin,
 )
 from asif_lib.interpret import influence
 from asif_lib.pictures import open_picture
@@ -96,7 +97,8 @@ print(bank)
 # Fashion-MNIST again: small grey pictures of clothing, which we turn to black on white with `ImageOps.invert`.
 # Chapter 05 ended there with a modest result. The pictures come in four parts that share no picture:
 #
-# - a **pool** of captioned pictures, from which we take the pairs to teach: "a photo of a shirt." and so on;
+# - a **pool** of captioned pictures, from which we take the pairs to teach: "a photo of a shirt." and so on (one
+#   template for all names, so that "a photo of a trousers." is among them);
 # - a part of the training pictures **for validation**: there we choose everything that is to be chosen;
 # - **test** pictures, none of them used in chapter 05, which choose nothing;
 # - and the stamps, which should not notice any of this.
@@ -205,8 +207,9 @@ show(
 #
 # A model is two matrices, a mean, and $k$. Add $m$ new pairs at the end. The pictures and the captions come from
 # two offices that did not agree on an order: the caption of new picture $i$ is row `partner[i]` of the new
-# captions. Return both matrices, the mean of all picture embeddings (the one that is taken off before the cosine;
-# for captions it would be the same line), and $k$: a tenth of the anchors, rounded, and at least 1.
+# captions. The new pictures keep their order. Return both matrices, the mean of all picture embeddings (the one that is taken off before the cosine;
+# for captions it would be the same line), and $k$: a tenth of the anchors, rounded to the nearest whole number, and at
+# least 1.
 
 
 # %% tags=["exercise"]
@@ -363,9 +366,10 @@ for size in [size for size in (10, 20) if size in sizes]:
         n=mean.n,
         note=f"mean of {lessons} lessons, {each.min():.0%} to {each.max():.0%}; chance 10%",
     )
+for size in sizes[1:]:
     gap = paired_difference(right[size].mean(axis=0), kept[size].mean(axis=0), seed)
     print(
-        f"{size} of each class, chosen k and p less k = n/10 and p = 2: {100 * gap.value:+.1f} points "
+        f"{size} of each class ({10 * size / len(bank):.1%} more pairs), chosen k and p less k = n/10 and p = 2: {100 * gap.value:+.1f} points "
         f"[{100 * gap.low:+.1f}, {100 * gap.high:+.1f}]"
     )
 
@@ -374,30 +378,39 @@ for size in [size for size in (10, 20) if size in sizes]:
 # pair of each class the lessons are far apart, with more they draw together. The interval is over the test pictures,
 # the dots are over lessons; they answer different questions, and a report should give both.
 #
-# And $k$ and $p$? Here is the sweep on the validation pictures before and after.
+# And $k$ and $p$? The last lines compare, on the same test pictures, the settings that validation chose for each bank
+# with those of the stamps. The gain does not wait for a large edit: the smallest one has it, too, and its interval lies
+# above 0. Here is the sweep on the validation pictures before and after.
 #
-# **Before you run the next cell:** the added pictures are much more like the questions than any stamp is. Should $p$
-# rise or fall?
+# **Before you run the next cell:** the added pictures are much more like the questions than any stamp is. Which
+# settings will be bad then: small $k$ or large, small $p$ or large?
 
 # %%
 show(
     sweep_heatmaps(
         {f"{size} pairs of each class": tables[size] for size in (0, sizes[-1])}, value="accuracy, validation"
     ),
-    "Two heat maps of accuracy over k/n and p. Without added pairs all cells are low and nearly alike; with them, "
-    "the columns of small p are worse than those of large p.",
+    "Two heat maps of accuracy over k/n and p. Without added pairs all cells are low, those of the smallest k/n and of "
+    "p = 1 lowest. With them all are high; only small p together with large k/n is worse, and from p = 4 on the cells "
+    "are nearly alike.",
 )
+for size in (0, sizes[-1]):
+    found = tables[size].value
+    print(f"{size} pairs of each class, validation, over all settings: {found.min():.1%} to {found.max():.1%}")
 
 # %% [markdown]
-# **What you see.** Before, no setting helps much, and the best cell is hardly better than its neighbours. After, there
-# is something to find, and a larger $p$ finds it: it lets the few near anchors outvote the many stamps that are only
-# a little similar. $k$ matters little beside it. So who edits a bank by a quarter should choose again; who adds
-# three pairs need not.
+# **What you see.** Before, no setting helps much: the best cell is better than its neighbours by little. A very small
+# $k$ is worst, since no single stamp can be trusted. After, a very small $k$ is as good as any, and what is bad is a
+# small $p$ with many anchors: there the many stamps that are only a little similar outvote the few near pictures. From
+# the middle column on, a larger $p$ brings next to nothing. The settings that were chosen stand in the table above; as
+# cells so near to each other go, another validation split may well choose others. So choose again after an edit, even
+# a small one: it costs a look at the validation pictures, and the lines above say what it brings.
 #
 # Now look at some answers. Below the figure is a knob: the same twelve test pictures after another number of pairs.
 # (The knob needs a running kernel. The figure does not.)
 #
-# **Before you turn it:** which of these will be right first, the boots or the shirts?
+# **Before you turn it:** which class will be learned first, and which last? And can a picture be lost again when more
+# pairs of its class are added?
 
 # %%
 shown = np.random.default_rng(seed).permutation(len(test_data))[:12]
@@ -419,10 +432,20 @@ show(*answers_after(sizes[-1]))
 knob, answer = Knob("pairs of each class", sizes, 0), Answer()
 answer.follow(lambda size: words_above(answers_after(size)), knob)
 display(knob, answer)
+lines = ["| accuracy on test pictures, mean of the lessons | " + " | ".join(map(str, sizes)) + " |"]
+lines.append("|---" * (1 + len(sizes)) + "|")
+last = np.mean(right[sizes[-1]], axis=0)
+for c in sorted(range(len(classes)), key=lambda c: -last[test_data.labels == c].mean()):
+    rows = [np.mean(right[size], axis=0)[test_data.labels == c].mean() for size in sizes]
+    lines.append(f"| {classes[c]} | " + " | ".join(f"{share:.0%}" for share in rows) + " |")
+display(Markdown("\n".join(lines)))
 
 # %% [markdown]
-# **What you see.** Note the order in which the pictures come right as you turn. What has an outline of its own comes
-# early. Shirts, coats and pullovers share one, and at this size people mix them up as well.
+# **What you see.** Twelve pictures are an illustration; the table counts all test pictures of each class (its columns:
+# pairs of each class). What has an outline of its own is right early, the one or other class even before any lesson.
+# At the bottom stand the garments with sleeves: they share an outline, and at this size people mix them up as well. And
+# not every picture that is right stays right: each added pair speaks for its own class and against the others, and each
+# size has a $k$ and $p$ of its own. A curve that rises on average loses some pictures on its way.
 #
 # ### Exercise 07.2 · A mean without a second look
 #
@@ -562,9 +585,9 @@ after = {
 }
 gaps = {name: paired_difference(np.mean(found, axis=0), before, seed) for name, found in after.items()}
 show(
-    interval_dots({"after less before": gaps}, xlabel="change of mean recall, points; 95 % interval", zero=True),
+    within_margin(gaps, MARGIN, xlabel="change of mean recall after less before, points; 95 % interval"),
     "The change of recall on held-out stamps after learning clothes, with the same k and p and with new ones, as "
-    "intervals around a change near 0: "
+    "intervals around a change near 0, between dashed lines at plus and minus the margin: "
     + "; ".join(f"{name}: {100 * gap.value:+.1f} points" for name, gap in gaps.items()),
 )
 gap = next(iter(gaps.values()))
@@ -619,8 +642,8 @@ check_forget(my_forget)
 # %% [markdown]
 # <details><summary>Hint</summary>
 #
-# One mask for both matrices: a tensor of $n$ bools, True where the row stays. A path lies below `food` if it begins
-# with `food/`. `mask.nonzero()[:, 0]` lists the positions where it is True.
+# One mask for both matrices: a tensor of $n$ bools, True where the row stays. A path belongs to `food` if it begins
+# with `food/`, or is `food` itself. `mask.nonzero()[:, 0]` lists the positions where it is True.
 #
 # </details>
 # <details><summary>What you should see</summary>
@@ -659,7 +682,7 @@ show(
         xlabel="accuracy on the test pictures of each class, with 95 % interval",
         chance=0.1,
     ),
-    "Accuracy by class before and after the bags were forgotten: that of bags falls below chance, the others stay.",
+    "Accuracy by class before and after the bags were forgotten: that of bags falls to nothing, the others stay.",
 )
 never = right_answers(bank, z_test, test_data.labels, round(0.1 * len(bank)), 2)
 print(f"bags before: {mean_with_interval(answered['before'][is_bag], seed)}")
@@ -675,8 +698,8 @@ gap = paired_difference(recall_of_stamps(small, k_old, 2), recall_of_stamps(taug
 print(f"held-out stamps: {100 * gap.value:+.1f} points [{100 * gap.low:+.1f}, {100 * gap.high:+.1f}], {unchanged(gap)}")
 
 # %% [markdown]
-# **What you see.** The bags are gone, and nothing else went with them. Accuracy on bags falls to chance or below it,
-# and even below what it was before any lesson. How? Before, a picture of a bag had only stamps to turn to. Now it is
+# **What you see.** The bags are gone, and nothing else went with them. Accuracy on bags falls to nothing, far below what
+# it was before any lesson. How? Before, a picture of a bag had only stamps to turn to. Now it is
 # most similar to the other grey pictures of clothing, which all speak for other classes. Forgetting a class is not
 # going back in time.
 #
@@ -763,10 +786,11 @@ print(f"undone: version {back.version}, {len(back)} pairs; nothing differs: {gro
 # %% [markdown]
 # ## 6 · A poisoned pair
 #
-# Who may add pairs may also add a wrong one. We plant a single pair in a bank with a short lesson: a typical picture
-# of an ankle boot, with the caption "a photo of a dress.". (On the validation pictures we tried each class with each
-# wrong caption, and took one that does much harm; most do less.) Suppose that nobody tells us which pair it was. We
-# only notice, on the validation pictures, that something has become worse.
+# Who may add pairs may also add a wrong one. We plant a single pair in a bank with a short lesson: a picture of an ankle
+# boot, with the caption "a photo of a dress.". Which picture? The one that does most harm on the validation pictures,
+# as somebody with bad intentions would find it, by trying. (The two classes we found in the same way; most others do
+# less.) Suppose that nobody tells us which pair it was. We only notice, on the validation pictures, that something has
+# become worse.
 #
 # **Before you run the next cell:** one pair among some 800. By how many points can it lower the accuracy? On which
 # class?
@@ -776,18 +800,26 @@ VICTIM, LIE = classes.index("ankle boot"), classes.index("dress")
 short = min(2, sizes[-1])
 healthy = bank.add(lesson(0, short))
 of_victim = pool.subset([i for i in by_class[VICTIM] if i not in set(by_class[VICTIM][:most])])
-directions = torch.nn.functional.normalize(of_victim.image - pool.image_mean, dim=1)
-typical = int((directions @ directions.mean(dim=0)).argmax())
-planted = of_victim.subset([typical])
-planted = replace(
-    planted,
-    text=labels_text[[LIE]],
-    pairs=planted.pairs.assign(id="planted", caption=TEMPLATE.replace("{}", classes[LIE]), group="unknown"),
-)
-poisoned = healthy.add(planted)
 short_fraction, short_p = chosen.get(short, chosen[1])
 k_short = round(short_fraction * len(healthy))
 victims = tried.labels == VICTIM
+
+
+def with_a_lie(row):
+    """The pair of one picture of an ankle boot with the wrong caption."""
+    pair = of_victim.subset([row])
+    false = {"id": "planted", "caption": TEMPLATE.replace("{}", classes[LIE]), "group": "unknown"}
+    return replace(pair, text=labels_text[[LIE]], pairs=pair.pairs.assign(**false))
+
+
+def still_right(row):
+    bank = healthy.add(with_a_lie(row))
+    return right_answers(bank, z_tried[victims], tried.labels[victims], k_short, short_p).sum()
+
+
+worst = min(range(len(of_victim)), key=still_right)  # of equals, the first
+planted = with_a_lie(worst)
+poisoned = healthy.add(planted)
 for name, rows in (("all classes", np.ones(len(tried), bool)), (f"{classes[VICTIM]} only", victims)):
     answers = [right_answers(b, z_tried[rows], tried.labels[rows], k_short, short_p) for b in (healthy, poisoned)]
     gap = paired_difference(answers[1], answers[0], seed)
@@ -852,13 +884,13 @@ given = images.similarity(prompts).argmax(dim=1)
 suspects = influence(images, prompts, given.tolist(), poisoned.pairs, against=tried.labels[victims].tolist())
 harm = np.zeros(len(poisoned))
 harm[suspects.anchor] = suspects.contribution
-planted_at = len(poisoned) - 1
 show(
-    harm_profile(harm, {planted_at: "the planted pair"}, top=12),
-    "Bars of the harm that each anchor does on pictures of ankle boots, the worst first; the planted pair is marked.",
+    harm_profile(harm, poisoned.pairs.caption.tolist()),
+    f"Bars of the harm that anchors do on pictures of ankle boots, the worst first: {int((harm > 0).sum())} of "
+    f"{len(harm)} anchors do any.",
 )
 pictures_of = dict(zip(stamps.ids + pool_pairs.ids, stamps.pictures + pool_pairs.pictures, strict=True))
-pictures_of["planted"] = pictures_of[of_victim.pairs.id[typical]]
+pictures_of["planted"] = pictures_of[of_victim.pairs.id[worst]]
 top = suspects.head(5)
 show(
     show_pictures(
@@ -869,15 +901,21 @@ show(
     ),
     "The five anchors with the most harm, with their captions: " + "; ".join(top.caption),
 )
+print(f"{int((harm > 0).sum())} of {len(harm)} anchors do any harm on ankle boots")
+
+# %%
 audit = rank_pairs(poisoned)
-print(f"place of the planted pair by harm on ankle boots: {suspects.index[suspects.id == 'planted'][0] + 1}")
-print(f"place in the audit of the whole bank: {audit.index[audit.id == 'planted'][0] + 1} of {len(audit)}")
+by_harm, by_audit = (int(table.index[table.id == "planted"][0]) + 1 for table in (suspects, audit))
+print(f"place of the planted pair by harm on ankle boots: {by_harm}")
+print(f"place in the audit of the whole bank: {by_audit} of {len(audit)}")
+print(f"among the first twelve of the audit, as chapter 06 looks at them: {'yes' if by_audit <= 12 else 'no'}")
 
 # %% [markdown]
 # **What you see.** Look at the pictures, not at the bars alone: an ankle boot with the caption of a dress is wrong for
-# anybody who sees it. An anchor may do harm and still be right, as a sandal that looks like a boot is. So
-# the bars name suspects, and a person decides. The audit of the whole bank looks for pairs that the others contradict.
-# Its place for this pair says how much the few other pairs of clothing could know about it.
+# anybody who sees it. An anchor may do harm and still be right, as a sneaker is that looks like a boot. So the bars name
+# suspects, and a person decides. Does the audit of chapter 06 find it? The last line says it. The audit looks for pairs
+# that the others contradict, and the others are stamps and a few pictures of clothing, in grey like this one: they
+# hardly know enough to contradict. What finds a lie here is a question on which it does harm.
 #
 # Now take out the suspect that we have looked at, and measure on the *test* pictures, which had no part in finding it.
 
@@ -933,11 +971,13 @@ print(f"{per_class} of each class, drawn at random, validation: {chance:.1%} (me
 # An open question. Choose `per_class` pictures of each class from the pool, by looking at the embeddings of the pool
 # alone. The model is taught these, with $k = n/10$ and $p = 8$, and must do better than after lessons drawn at random.
 # Two ideas that people have had: the most **typical** pictures, and the most **diverse** ones (farthest first, as in
-# exercise 02.5). Which is better for one picture of each class? And for five?
+# exercise 02.5). Which is better for one picture of each class? And for five? (For five, set `per_class = 5` in the cell
+# above, run it and the check again.)
 #
 # `task.measure(my_lesson(*task.pool, per_class))` tells for each validation picture whether it gets its class: use it
-# as often as you like, in a cell of your own. The check opens the test pictures, and each look makes the next one stricter, as in
-# chapter 05.
+# as often as you like, in a cell of your own. The check opens the test pictures, and each further lesson that it
+# judges makes the interval wider, as in chapter 05; the same lesson again is no new look. Running the cell that makes
+# `task` sets the count of looks back to 0: so settle on your lesson by `task.measure` first.
 
 
 # %% tags=["exercise"]
@@ -964,15 +1004,17 @@ check_lesson(my_lesson, task)
 # %% [markdown]
 # <details><summary>Hint</summary>
 #
-# `(labels == c).nonzero()[:, 0]` lists the positions of class $c$ in the pool. For the typical ones: take the mean off,
-# scale the rows to length 1, and ask which rows have the largest mean cosine with their class.
+# `(labels == c).nonzero()[:, 0]` lists the positions of class $c$ in the pool. Draw a class as a cloud of points: where
+# in it would you put the one picture that shall answer for as many questions as possible? Which number, computed from
+# the cosines within the class, is large there? And what do the five best by that number have in common: do they help
+# each other?
 #
 # </details>
 # <details><summary>What you should see</summary>
 #
-# A green verdict with a gain of many points. Typical pictures are near to many questions at once; an odd one is near
-# to few, and its caption is wasted. With more pictures of each class the advantage shrinks: chance then finds typical
-# ones, too.
+# A green verdict with a gain of many points. A picture that is near to many questions at once earns its caption; one
+# that is near to few wastes it. With more pictures of each class the advantage shrinks. Keep what `task.measure` says
+# of the idea that lost, too; the rest of this section measures one of the two for several sizes.
 #
 # </details>
 
@@ -1076,7 +1118,8 @@ else:
 
 # %% [markdown]
 # **What you see.** In the hub profile, a second curve to hold against the first; read its numbers with their intervals.
-# In the offline profile nothing, and we claim nothing about it.
+# Offline we claim nothing about it. There, `asif bank build NAME --from FOLDER` and the code above do the same with a
+# folder of your own pictures.
 #
 # The temporary folder goes now, with the banks in it.
 
@@ -1148,9 +1191,9 @@ show_progress("07")
 #
 # - What an ASIF model knows is a list. Adding a pair appends a row to two matrices and moves the mean; removing takes
 #   the row out. The result is exactly what a rebuild would give.
-# - A few pairs of a new kind lift the accuracy there from near chance to a useful level; which pairs they are matters
-#   most when they are few.
-# - $k$ and $p$ belong to the bank. After a large edit choose them again, on validation pictures of all kinds that matter.
+# - A few pairs of a new kind lift the accuracy there from modest to useful; which pairs they are matters most when they
+#   are few.
+# - $k$ and $p$ belong to the bank. After an edit choose them again, on validation pictures of all kinds that matter.
 # - "Unchanged" is a claim that needs a margin and an interval within it.
 # - Forgetting is exact for the pairs. It is final after `compact`, in the bank's files; caches, copies and the encoders
 #   are other places.

@@ -15,7 +15,17 @@ def contributions_in_loops(image, prompts):
     return total / len(prompts)
 
 
+def evenly_over_the_shared(image, prompts):
+    shared = (image > 0) & (prompts > 0).any(dim=0)
+    return shared.float() * float((prompts @ image).mean()) / shared.sum()
+
+
 # 06.2 contrast
+
+
+def by_size(image, one, other, top):
+    order = (image * (one - other)).abs().argsort(descending=True)
+    return order[:top], order[-top:]
 
 
 def contrast(image, one, other, top):
@@ -144,6 +154,19 @@ def new_label(image, texts, k, p):
     return int(without(image, texts, flip(image, texts, k, p), k, p).argmax())
 
 
+def new_label_or_minus_one(*case):
+    return new_label(*case) if flip(*case) >= 0 else -1
+
+
+def lowest_score(image, texts, k, p, tested=None):
+    """The anchor without which the winner's score, not its lead, is lowest; if tested, one that flips the decision."""
+    winner = int(with_all(image, texts, k, p).argmax())
+    scores = {a: without(image, texts, a, k, p) for a in range(len(image))}
+    flips = [a for a in scores if int(scores[a].argmax()) != winner]
+    found = min(flips if tested == "before" else scores, key=lambda a: float(scores[a][winner]), default=-1)
+    return -1 if tested == "after" and found not in flips else found
+
+
 def flip_by_subtraction(image, texts, k, p):
     each = leads(image, texts, k, p, subtract)
     return int(np.argmin(each)) if min(each) < 0 else -1
@@ -177,27 +200,35 @@ def auc_of_places(scores, wrong):
     return float((places[wrong].sum() - m * (m - 1) / 2) / (m * int((~wrong).sum())))
 
 
+def ties(scores, wrong):
+    return float((scores[wrong][:, None] == scores[~wrong]).float().mean())
+
+
+def auc_of_ascending_places(scores, wrong):
+    places = scores.argsort(stable=True).argsort().double()
+    m, right = int(wrong.sum()), int((~wrong).sum())
+    return float((places[~wrong].sum() - right * (right - 1) / 2) / (m * right))
+
+
 # 06.6 a failure of one's own
 
 
-def explain(task, picture, take=None):
+def explain(task, picture):
     anchors = []
-    for anchor in task.speaking_for(picture):
-        anchors.append(anchor)
-        if task.without(anchors)[picture] != task.predicted[picture]:
-            break
+    while task.without(anchors)[picture] != task.labels[picture]:
+        anchors.append(task.speaking_for(picture, anchors)[0])
     for anchor in list(anchors):
         rest = [a for a in anchors if a != anchor]
-        if rest and task.without(rest)[picture] != task.predicted[picture]:
+        if rest and task.without(rest)[picture] == task.labels[picture]:
             anchors = rest
     after = task.without(anchors)
-    name = task.classes[after[picture]] if after[picture] >= 0 else None
-    return picture, anchors, name, int(((task.predicted == task.labels) & (after != task.labels)).sum())
+    return picture, anchors, int(((task.predicted == task.labels) & (after != task.labels)).sum())
 
 
 def explainable(task):
-    """A failure with some harm elsewhere, so that every miscount shows."""
-    return next(i for i in task.wrong if task.predicted[i] >= 0 and explain(task, i)[3] > 0)
+    """A failure whose repair needs several anchors and harms other pictures, so that every mistake shows."""
+    found = {i: explain(task, i) for i in task.wrong}
+    return next(i for i, (_, anchors, harmed) in found.items() if 1 < len(anchors) <= 12 and harmed)
 
 
 def solved(task):
@@ -205,15 +236,15 @@ def solved(task):
 
 
 def solved_with_a_tensor(task):
-    picture, anchors, name, harmed = explain(task, explainable(task))
-    return [torch.tensor(picture), torch.tensor(anchors), name, np.int64(harmed)]
+    picture, anchors, harmed = explain(task, explainable(task))
+    return [torch.tensor(picture), torch.tensor(anchors), np.int64(harmed)]
 
 
 def changed(**parts):
     """The right evidence with some of its parts changed."""
 
     def function(task):
-        result = dict(zip(("picture", "anchors", "name", "harmed"), solved(task), strict=True))
+        result = dict(zip(("picture", "anchors", "harmed"), solved(task), strict=True))
         result |= {part: change(task, result) for part, change in parts.items()}
         return tuple(result.values())
 
@@ -239,6 +270,17 @@ def net(task, result):
     return int((task.predicted == labels).sum()) - int((after == labels).sum())
 
 
+def to_a_third_label(task):
+    """Goes on until the label is neither the one that was given nor the right one."""
+    for picture in task.wrong:
+        anchors, label = [], task.predicted[picture]
+        while label in (task.predicted[picture], task.labels[picture]) and len(anchors) < 12:
+            anchors.append(task.speaking_for(picture, anchors)[0])
+            label = task.without(anchors)[picture]
+        if label not in (task.predicted[picture], task.labels[picture]):
+            return picture, anchors, 0
+
+
 def one_too_many(task, result):
     return [*result["anchors"], next(a for a in range(60) if a not in result["anchors"])]
 
@@ -252,7 +294,7 @@ RIGHT = {
     "06.6": [
         solved,
         solved_with_a_tensor,
-        *(lambda task, at=at: explain(task, [i for i in task.wrong if task.predicted[i] >= 0][at]) for at in (1, 4)),
+        lambda task: explain(task, 29),
     ],
 }
 
@@ -268,11 +310,18 @@ WRONG = {
         (lambda x, y: x * y[0], "first prompt only"),
         (lambda x, y: contributions_in_loops(x, y) / float((y @ x).mean()), "shares"),
         (lambda x, y: (x * y.mean(0)).sort().values.flip(0), "sorted"),
+        (
+            lambda x, y: torch.full((len(x),), float((y @ x).mean() / len(x))),
+            "spread the score evenly over the anchors.",
+        ),
+        (lambda x, y: evenly_over_the_shared(x, y), "that both sides hold"),
     ],
     "06.2": [
         (lambda x, a, b, t: ((x * a).argsort(descending=True)[:t], (x * b).argsort(descending=True)[:t]), "themselves"),
         (lambda x, a, b, t: contrast(x, b, a, t), "wrong way round"),
         (lambda x, a, b, t: ((x * a - x * b).abs().topk(t).indices,) * 2, "by their size"),
+        (lambda x, a, b, t: by_size(x, a, b, t), "by their size"),
+        (lambda x, a, b, t: (by_size(x, a, b, t)[0], by_size(x, a, b, t)[1].flip(0)), "by their size"),
         (lambda x, a, b, t: contrast(torch.ones_like(x), a, b, t), "left the picture out"),
         (lambda x, a, b, t: (contrast(x, a, b, t)[0], (x * (a - b)).argsort(descending=True)[-t:]), "weakest"),
         (lambda x, a, b, t: contrast(torch.ones_like(x), (x * a) / (x * b), 0 * b, t), "quotient"),
@@ -300,6 +349,18 @@ WRONG = {
         (flip_by_subtraction, "took contributions off"),
         (flip_by_blanking, "nothing entered in its place"),
         (lambda *c: int(np.argmax(leads(*c))), "turned round"),
+        (lambda *c: -1, "say -1 of every decision"),
+        (lambda *c: 0, "On input 1 without your anchor 0 the old winner's lead is"),
+        (new_label_or_minus_one, "the new label"),
+        (lambda *c: lowest_score(*c), "by how much it leads"),
+        (lambda *c: lowest_score(*c, tested="after"), "by how much it leads"),
+        (lambda *c: lowest_score(*c, tested="before"), "by how much it leads"),
+        (lambda *c: biggest_contribution(*c) if leads(*c)[biggest_contribution(*c)] < 0 else -1, "and no other"),
+        (lambda *c: flip(*c) if flip(*c) >= 0 else 5, "On input 6 without your anchor 5"),
+        (lambda *c: flip(*c) if flip(*c) != 16 else -1, "On input 2 your function says -1"),
+        (lambda *c: flip(*c) if flip(*c) != 16 else first_flip(*c), "the old winner lies further behind"),
+        (lambda *c: float(flip(*c)) + 0.5, "a whole number"),
+        (lambda *c: flip(*c) + 24, "the anchors are 0 to 23"),
     ],
     "06.5": [
         (lambda s, w: grid_auc(s, w, torch.linspace(0, 1, 11)), "grid of thresholds"),
@@ -308,7 +369,9 @@ WRONG = {
         (lambda s, w: float((s[w][:, None] < s[~w]).float().mean()), "gave a tie nothing"),
         (lambda s, w: float((s[w][:, None] <= s[~w]).float().mean()), "gave a tie a full point"),
         (lambda s, w: float(roc_auc_score(w, s)), "wrong way round"),
-        (auc_of_places, "argsort"),
+        (auc_of_places, "tied ones got different places"),
+        (auc_of_ascending_places, "tied ones got different places"),
+        (lambda s, w: auc_in_loops(s, w) + ties(s, w) / 4, "(some scores are tied)"),
         (lambda s, w: auc_in_loops(s, w) * float(w.sum() * (~w).sum()), "how many there are"),
         (lambda s, w: float(s[~w].mean() - s[w].mean()), "difference of the two means"),
         (lambda s, w: float(average_precision_score(w, -s)), "off by"),
@@ -319,19 +382,18 @@ WRONG = {
             changed(anchors=lambda t, r: [next(a for a in range(60) if a not in t.speaking_for(r["picture"]))]),
             "still gets",
         ),
+        (to_a_third_label, "not the right one"),
         (changed(anchors=one_too_many), "is not needed"),
         (changed(anchors=lambda t, r: []), "name no anchor"),
         (changed(anchors=lambda t, r: t.speaking_for(r["picture"]) + list(range(20))), "at most 12"),
         (changed(anchors=lambda t, r: r["anchors"] * 2), "each once"),
         (changed(anchors=lambda t, r: r["anchors"][0]), "a list of positions"),
-        (changed(name=lambda t, r: t.classes[t.predicted[r["picture"]]]), "your evidence says"),
-        (changed(name=lambda t, r: int(t.without(r["anchors"])[r["picture"]])), "by its name"),
         (changed(harmed=healed), "that become right"),
         (changed(harmed=all_wrong), "whatever they were before"),
         (changed(harmed=net), "taken off"),
-        (changed(harmed=lambda t, r: r["harmed"] + 100), "recounted"),
+        (changed(harmed=lambda t, r: r["harmed"] + 100), "finds another number"),
         (changed(harmed=lambda t, r: 0.5), "a whole number"),
         (changed(picture=lambda t, r: len(t.labels)), "There is no picture"),
-        (lambda task: solved(task)[:2], "four things"),
+        (lambda task: solved(task)[:2], "three things"),
     ],
 }

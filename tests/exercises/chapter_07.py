@@ -63,6 +63,14 @@ def scattered(old_image, old_text, new_image, new_text, partner):
     return torch.cat([old_text, placed])
 
 
+def reorders_the_pictures(order):
+    def solution(image, text, new_image, new_text, partner):
+        image = torch.cat([image, new_image[order(partner)]])
+        return image, torch.cat([text, new_text]), image.mean(0), max(1, round(len(image) / 10))
+
+    return solution
+
+
 # 07.2 the running mean
 
 
@@ -139,6 +147,14 @@ def not_worse(before, after, margin):
 def two_answers(before, after, margin):
     low, high = interval(before, after)
     return "unchanged" if -margin < low and high < margin else "changed"
+
+
+def by_standard_deviation(before, after, margin):
+    gap = after - before
+    low, high = gap.mean() - 1.96 * gap.std(), gap.mean() + 1.96 * gap.std()
+    if low > -margin and high < margin:
+        return "unchanged"
+    return "changed" if low > margin or high < -margin else "cannot tell"
 
 
 def unpaired(before, after, margin):
@@ -283,11 +299,14 @@ WRONG = {
         (captions_only, "Only the captions' matrix grew"),
         (add_with(text=lambda i, t, ni, nt, p: torch.cat([t, nt])), "each other's captions"),
         (add_with(text=scattered), "the wrong way round"),
+        (reorders_the_pictures(lambda partner: partner), "not its own"),
+        (reorders_the_pictures(lambda partner: partner.argsort()), "keep their order"),
         (puts_in_front, "before the old ones"),
         (add_with(mean=lambda i, *rest: i.mean(0)), "still that of the old bank"),
         (add_with(mean=lambda i, t, ni, *rest: torch.stack([i.mean(0), ni.mean(0)]).mean(0)), "weighs more"),
         (add_with(k=lambda i, *rest: round(len(i) / 10)), "a tenth of the old bank"),
         (add_with(k=lambda i, t, ni, *rest: (len(i) + len(ni)) // 10), "rounding"),
+        (add_with(k=lambda i, t, ni, *rest: -(-(len(i) + len(ni)) // 10)), "rounded up"),
         (forgets_both, "Both the mean and k"),
         (lambda i, t, ni, nt, p: (torch.cat([i, ni]), torch.cat([t, nt[p]])), "4 results"),
     ],
@@ -310,6 +329,7 @@ WRONG = {
         (not_worse, "losses only"),
         (two_answers, "Not every interval decides"),
         (unpaired, "pair them"),
+        (by_standard_deviation, "divided by √n"),
         (lambda b, a, m: by_bootstrap(b * 0, (a - b).abs(), m), "keep the sign"),
         (lambda b, a, m: by_bootstrap(b * 0, a, m), "after the edit only"),
         (lambda b, a, m: by_bootstrap(b, a, m) == "unchanged", ""),
@@ -319,6 +339,7 @@ WRONG = {
         (lambda i, t, g, x: (forget(i, t, g, x)[0], t, forget(i, t, g, x)[2]), "from the pictures only"),
         (lambda i, t, g, x: (i, *forget(i, t, g, x)[1:]), "from the captions only"),
         (blanks, "set the rows to zero"),
+        (forget_where(lambda name, group: name.startswith(f"{group}/")), "the group itself is still there"),
         (forget_where(lambda name, group: name == group), "subgroups are still there"),
         (forget_where(lambda name, group: name.startswith(group)), "begins with the same letters"),
         (forget_where(lambda name, group: group in name), "somewhere else"),
@@ -341,6 +362,8 @@ WRONG = {
         (lambda i, p, y: difference(i, p, y)[0].mean(1), "average over the pictures"),
         (lambda i, p, y: (p[(i @ p.T).argmax(1)] - p[y]).mean(0), "prompts alone"),
         (lambda i, p, y: difference(i, p, y)[0].abs().mean(0), "without sign"),
+        (lambda i, p, y: difference(i, p, y)[0].clamp(min=0).mean(0), "the mean must see both"),
+        (lambda i, p, y: harm(i, p, y).clamp(min=0), "Keep it"),
         (lambda i, p, y: (difference(i, p, y)[0] > 0).float().mean(0), "how strongly"),
         (lambda i, p, y: harm(i, p, y).argmax(), "shape"),
     ],

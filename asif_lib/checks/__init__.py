@@ -7,6 +7,7 @@ from .anchors import (
     check_shuffled_correlation,
 )
 from .caption_search import check_best_caption
+from .certify import check_error_bound, check_keep
 from .choice import check_choice, check_trap
 from .core import EXERCISES, Verdict, compare
 from .editing import check_add, check_forget, check_running_mean
@@ -24,7 +25,10 @@ from .farthest import check_farthest_first, farthest_first
 from .interpret import check_contrast, check_contributions, check_rank_auc
 from .intervals import check_bootstrap, check_paired_difference
 from .invariance import check_investigation
+from .inverted import check_inverted_index
+from .knob import check_knob
 from .lesson import LessonTask, check_lesson
+from .merging import check_bytes, check_merge
 from .relative import (
     check_centred_representation,
     check_largest_change,
@@ -51,6 +55,7 @@ __all__ = [
     "check_average_templates",
     "check_best_caption",
     "check_bootstrap",
+    "check_bytes",
     "check_centred_representation",
     "check_choice",
     "check_clamp_and_power",
@@ -60,14 +65,19 @@ __all__ = [
     "check_cosine_matrix",
     "check_coverage",
     "check_disturbance",
+    "check_error_bound",
     "check_farthest_first",
     "check_flip",
     "check_forget",
     "check_harm",
+    "check_inverted_index",
     "check_investigation",
+    "check_keep",
+    "check_knob",
     "check_largest_change",
     "check_lesson",
     "check_mean_pooling",
+    "check_merge",
     "check_mutual_neighbours",
     "check_nearest_neighbours",
     "check_own_failure",

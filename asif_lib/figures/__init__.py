@@ -11,7 +11,8 @@ from .anchors import (
     shuffle_control,
     similarity_density,
 )
-from .editing import harm_profile, labelled_pictures, learning_curve
+from .costs import around_the_threshold, cluster_timeline, cost_curves, knob_curves, stage_bars
+from .editing import harm_profile, labelled_pictures, learning_curve, within_margin
 from .encoders import (
     bars_with_intervals,
     cosine_histograms,
@@ -36,12 +37,15 @@ from .zeroshot import confusion_matrix, scaling
 
 __all__ = [
     "anchor_bars",
+    "around_the_threshold",
     "bars_with_intervals",
     "before_after",
     "caption_search",
+    "cluster_timeline",
     "confusion_matrix",
     "cosine_histograms",
     "cosines_before_after",
+    "cost_curves",
     "counterfactual",
     "coverage_by_count",
     "coverage_histogram",
@@ -51,6 +55,7 @@ __all__ = [
     "group_sizes",
     "harm_profile",
     "interval_dots",
+    "knob_curves",
     "labelled_pictures",
     "learning_curve",
     "line_chart",
@@ -70,10 +75,12 @@ __all__ = [
     "similarity_density",
     "sparse_and_ranking",
     "sparse_vector",
+    "stage_bars",
     "sweep_heatmaps",
     "thumbnail",
     "two_profiles",
     "use_histogram",
     "use_style",
     "what_the_encoder_sees",
+    "within_margin",
 ]

@@ -249,7 +249,7 @@ def main(arguments: list[str] | None = None) -> int:
     results = load_results()
     for name, entry in results.items():
         parameters = (entry.get("run") or {}).get("parameters", {})
-        if parameters.get("profile") != "offline" or parameters.get("fast") or parameters.get("seed"):
+        if parameters.get("profile") != "offline" or "fast" in parameters or parameters.get("seed"):
             print(
                 f"{name!r} is not from a plain `make workbook`: remove {results_path()} and run that.", file=sys.stderr
             )

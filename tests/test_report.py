@@ -416,7 +416,7 @@ def test_the_command_fails_with_one_sentence_and_keeps_what_ran(notebooks, monke
     def run(path, output, parameters):
         """Stands for a kernel: each chapter records two numbers, a broken one fails between them."""
         write(output, f"# {path.stem}")
-        results.record(f"{path.stem}, R@1", 0.75 if parameters["fast"] else 0.25)
+        results.record(f"{path.stem}, R@1", 0.75 if parameters.get("fast") else 0.25)
         if path.stem in broken:
             raise NotebookError(f"{path.name}, cell 4 (`load()`): ValueError: no encoder", "the trace")
         results.record(f"{path.stem}, R@10", 0.5)
@@ -450,6 +450,23 @@ def test_the_command_fails_with_one_sentence_and_keeps_what_ran(notebooks, monke
     assert "reused" not in capsys.readouterr().out
     assert main([*arguments, "--fast", "--fresh", "00"]) == 0
     assert "reused" not in capsys.readouterr().out
+
+
+def test_a_chapter_is_as_large_as_it_says_itself_unless_one_asks(notebooks, build, monkeypatch):
+    given = []
+
+    def run(path, output, parameters):
+        given.append(parameters.get("fast", "its own"))
+        write(output, "# Run")
+        return 1.0
+
+    monkeypatch.setattr(book, "run_notebook", run)
+    said = []
+    for options in ([], ["--fast"], ["--no-fast"]):
+        assert main(["--notebooks", str(notebooks), *options, "00"]) == 0
+        said.append("not the workbook's" in (build / "report" / "index.html").read_text().replace("&#39;", "'"))
+    assert given == ["its own", True, False]
+    assert said == [False, True, True]
 
 
 def test_unknown_chapters_editions_and_empty_folders_are_one_sentence(notebooks, tmp_path, capsys):

@@ -150,3 +150,19 @@ def test_replace_table_changes_only_what_stands_between_the_markers():
 def test_replace_table_wants_both_markers(text):
     with pytest.raises(results.ResultsError, match="must hold"):
         replace_table(text, {})
+
+
+@pytest.mark.parametrize("other", [{"profile": "hub"}, {"seed": 3}, {"fast": True}, {"fast": False}])
+def test_the_readme_takes_the_numbers_of_a_plain_run_only(other, tmp_path, capsys):
+    readme = tmp_path / "README.md"
+    readme.write_text(f"{results.BEGIN}\nold\n{results.END}\n", encoding="utf-8")
+    plain = {"profile": "offline", "device": "cpu", "seed": 0}
+    with results.run_of("02_anchors", plain | other):
+        record("R@1", 0.25)
+    assert results.main([str(readme)]) == 1
+    assert "'R@1' is not from a plain `make workbook`" in capsys.readouterr().err
+    assert "old" in readme.read_text(encoding="utf-8")
+    with results.run_of("02_anchors", plain):
+        record("R@1", 0.25)
+    assert results.main([str(readme)]) == 0
+    assert "25.0 %" in readme.read_text(encoding="utf-8")

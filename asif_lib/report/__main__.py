@@ -18,13 +18,16 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--profile", choices=["offline", "hub"], default=PARAMETERS["profile"])
     parser.add_argument("--device", choices=["auto", "cpu", "cuda", "mps"], default=PARAMETERS["device"])
     parser.add_argument("--seed", type=int, default=PARAMETERS["seed"])
-    parser.add_argument("--fast", action="store_true", help="small samples, to see that all runs")
+    about_fast = "small samples, to see that all runs; --no-fast: chapter 08 at the paper's size"
+    parser.add_argument("--fast", action=argparse.BooleanOptionalAction, help=about_fast)
     parser.add_argument("--fresh", action="store_true", help="run chapters again that have not changed")
     parser.add_argument("--edition", choices=["student", "solutions"], default="student")
     parser.add_argument("--notebooks", type=Path, help="folder of the notebooks, if not the checkout's")
     parser.add_argument("chapters", nargs="*", help="numbers or names; without any, all")
     options = parser.parse_args(arguments)
     parameters = {name: getattr(options, name) for name in PARAMETERS}
+    if options.fast is not None:
+        parameters["fast"] = options.fast
     os.environ[VARIABLE] = ""  # a run of the whole book is nobody's progress
     try:
         build_report(

@@ -25,7 +25,13 @@ from .rendering import render
 from .running import run_notebook
 
 PACKAGES = ["asif-workbook", "torch", "timm", "sentence-transformers", "numpy", "scikit-learn"]
-PARAMETERS = {"profile": "offline", "device": "auto", "seed": 0, "fast": False}
+PARAMETERS = {"profile": "offline", "device": "auto", "seed": 0}
+"""Set in every chapter. `fast` is not among them: each chapter is as large as it says itself, unless one asks."""
+FAST = {
+    None: "as each chapter has it",
+    True: "yes: small samples, numbers are not the workbook's",
+    False: "no: chapter 08 at the paper's size, numbers are not the workbook's",
+}
 LIBRARY = Path(__file__).parent.parent
 
 
@@ -172,7 +178,7 @@ def _index(entries: list[dict], book: list[Chapter], parameters: dict, edition: 
         "device": f"{parameters['device']} ({platform.machine()}, {os.cpu_count()} CPU cores)",
         "edition": edition,
         "seed": parameters["seed"],
-        "fast": "yes: small samples, numbers are not the workbook's" if parameters["fast"] else "no",
+        "fast": FAST[parameters.get("fast")],
         "made": datetime.now().astimezone().isoformat(sep=" ", timespec="minutes"),
         "Python": platform.python_version(),
         **{name: version for name in PACKAGES if (version := _version(name))},

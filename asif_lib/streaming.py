@@ -1,17 +1,29 @@
 """Compute in several threads, and take the results in order, without holding more than a few of them."""
 
 import contextlib
+import numbers
+import threading
 from collections import deque
 from concurrent.futures import ThreadPoolExecutor
 
 import torch
+
+from .errors import ParameterError
 
 AHEAD = 16
 """Pieces of work for each thread that may wait to be taken: enough that one slow picture stops no other thread."""
 
 
 def chunks_of(items, size) -> list:
-    """Cut `items` (a range or a list) into pieces of that size; the last may be shorter."""
+    """Cut `items` (a range or a list) into pieces of that size; the last may be shorter.
+
+    Raises
+    ------
+    ParameterError
+        If the size is not a whole number, 1 or more.
+    """
+    if isinstance(size, bool) or not isinstance(size, numbers.Integral) or size < 1:
+        raise ParameterError(f"batch_size = {size}: must be a whole number, 1 or more")
     return [items[i : i + size] for i in range(0, len(items), size)]
 
 
@@ -42,13 +54,33 @@ def one_thread_per_core(device):
     not wait for each other, as they must where every layer is spread over all cores; and while one decodes a
     picture, another runs the model.
     """
-    threads = torch.get_num_threads()
-    workers = threads if device.type == "cpu" else min(threads, 8)
-    if device.type == "cpu":
+    alone = _one_thread() if device.type == "cpu" else contextlib.nullcontext(min(torch.get_num_threads(), 8))
+    with alone as workers, ThreadPoolExecutor(workers) as pool:
+        yield lambda function, items: in_order(pool, function, items, AHEAD * workers)
+
+
+_lock, _inside = threading.Lock(), []
+_threads = 1  # that PyTorch had before the first of those that are inside came in
+
+
+@contextlib.contextmanager
+def _one_thread():
+    """Let PyTorch use one thread meanwhile, and yield how many it had.
+
+    Streams may overlap, and end in any order. PyTorch keeps the number for each thread of the program, and one for
+    those to come: the last stream to leave a thread gives it back what the first of all found.
+    """
+    global _threads
+    me = threading.get_ident()
+    with _lock:
+        if not _inside:
+            _threads = torch.get_num_threads()
+        _inside.append(me)
         torch.set_num_threads(1)
     try:
-        with ThreadPoolExecutor(workers) as pool:
-            yield lambda function, items: in_order(pool, function, items, AHEAD * workers)
+        yield _threads
     finally:
-        if device.type == "cpu":
-            torch.set_num_threads(threads)
+        with _lock:
+            _inside.remove(me)
+            if me not in _inside:
+                torch.set_num_threads(_threads)

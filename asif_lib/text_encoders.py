@@ -7,6 +7,7 @@ import torch
 from safetensors import SafetensorError
 from tqdm.auto import tqdm
 
+from .certified import has_fast_bfloat16
 from .encoder_identity import BFLOAT16, EncoderIdentity, resolve_device
 from .encoder_weights import (
     MINILM_PACKAGE,
@@ -59,6 +60,8 @@ class TextEncoder:
         ------
         EncoderError
             If an item is not a string.
+        ParameterError
+            If the batch size is not a whole number, 1 or more.
         """
         rows = torch.empty(len(texts), self.identity.dim)
         for positions, vectors, _ in self.stream(texts, batch_size=batch_size, progress=progress):
@@ -68,7 +71,8 @@ class TextEncoder:
     def stream(self, texts, *, batch_size=None, progress=True):
         """Yield ``(positions, (b, dim) float32 embeddings, [])`` batch by batch, as `ImageEncoder.stream`."""
         check_strings(texts)
-        batch_size = batch_size or (16 if self.device.type == "cpu" else 64)
+        if batch_size is None:
+            batch_size = 16 if self.device.type == "cpu" else 64
         by_length = sorted(range(len(texts)), key=lambda i: len(texts[i]))  # little padding in a batch
         chunks = chunks_of(by_length, batch_size)
         bar = tqdm(total=len(texts), desc=f"encoding with {self.identity.name}", unit="text",
@@ -174,7 +178,7 @@ def has_bfloat16(device) -> bool:
     if device.type == "cuda":
         return torch.cuda.is_bf16_supported(including_emulation=False)
     if device.type == "cpu":
-        return torch.backends.mkldnn.is_available() and torch.ops.mkldnn._is_mkldnn_bf16_supported()
+        return has_fast_bfloat16()
     return True
 
 

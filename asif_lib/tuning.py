@@ -8,6 +8,7 @@ non-inferiority, which a difference that is merely "not significant" does not pa
 
 import time
 from dataclasses import dataclass
+from numbers import Integral
 
 import numpy as np
 import pandas as pd
@@ -39,7 +40,8 @@ class ValidationSet:
     Raises
     ------
     ParameterError
-        If there is no picture, the labels are not one for each, or the prompts are not `templates` for each label.
+        If there is no picture, the labels are not one whole number for each, or the prompts are not `templates` for
+        each label.
     """
 
     pictures: torch.Tensor
@@ -51,6 +53,8 @@ class ValidationSet:
         labels = np.asarray(self.labels)
         if labels.shape != (len(self.pictures),) or not len(labels):
             raise ParameterError(f"{len(self.pictures)} pictures and labels of shape {labels.shape}: give one each")
+        if labels.dtype.kind not in "iu":
+            raise ParameterError(f"labels of type {labels.dtype}: give positions of classes, whole numbers from 0")
         if self.templates < 1 or len(self.prompts) % self.templates or not len(self.prompts):
             raise ParameterError(f"{len(self.prompts)} prompts are not {self.templates} for each label")
         classes = len(self.prompts) // self.templates
@@ -145,26 +149,31 @@ def walk(index, data, k, p, *, efforts=None, rounds=1, progress=True) -> pd.Data
     data : ValidationSet
     k, p : as for `ASIF`
     efforts : sequence of int, optional
-        Default those of ``index.efforts(k)``.
+        Each once; default those of ``index.efforts(k)``.
     rounds : int
-        How often each is timed, in turn with exact search; the medians count.
+        1 or more: how often each is timed, in turn with exact search; the medians count.
 
     Returns
     -------
     DataFrame
-        A row for each effort. ``recall``: share of the k entries that are as large as the exact k-th, so that ties
-        are no loss; ``short``: share of the queries with fewer than k candidates; ``agreement``: share of the same
-        decisions; ``accuracy``; ``difference`` to the exact accuracy, with its paired 95 % interval from ``low`` to
-        ``high``; ``seconds`` of the search; ``speedup``: the seconds of exact search over those. In ``attrs``:
-        ``knob``, ``n`` pictures, ``exact_accuracy``, ``exact_seconds``.
+        A row for each effort. ``recall``: share of the k entries that were found and are as large as the exact k-th,
+        so that ties are no loss; ``short``: share of the queries with fewer than k candidates; ``agreement``: share of
+        the same decisions; ``accuracy``; ``difference`` to the exact accuracy, with its paired 95 % interval from
+        ``low`` to ``high``; ``seconds`` of the search; ``speedup``: the seconds of exact search over those. In
+        ``attrs``: ``knob``, ``n`` pictures, ``exact_accuracy``, ``exact_seconds``.
 
     Raises
     ------
     ParameterError
-        If k, p or an effort is out of range, or the embeddings do not fit the bank's.
+        If k, p, an effort or the rounds are out of range, there is no effort or one is there twice, or the embeddings
+        do not fit the bank's.
     """
     check_k_p(k, p, len(index))
+    if isinstance(rounds, bool) or not isinstance(rounds, Integral) or rounds < 1:
+        raise ParameterError(f"rounds = {rounds}: each setting is timed a whole number of times, 1 or more")
     efforts = index.efforts(k) if efforts is None else sorted(efforts)
+    if not efforts or len(set(efforts)) < len(efforts):
+        raise ParameterError(f"efforts = {efforts}: give one or more settings of {index.knob}, each once")
     task = _Task(index, data, int(k), p)
     seconds = {effort: [] for effort in (None, *efforts)}
     rows = []
@@ -180,9 +189,10 @@ def walk(index, data, k, p, *, efforts=None, rounds=1, progress=True) -> pd.Data
                 elif first:
                     decisions = task.decide(values, indices)
                     difference = compare(decisions == task.labels, right)
+                    there = torch.arange(values.shape[1]) < torch.from_numpy(found)[:, None]  # not the zeros after them
                     row = {
                         "effort": effort,
-                        "recall": float((values >= least).float().mean()),
+                        "recall": float(((values >= least) & there).float().mean()),
                         "short": float((found < k).mean()),
                         "agreement": float((decisions == decided).mean()),
                         "accuracy": float((decisions == task.labels).mean()),
@@ -233,11 +243,10 @@ class _Task:
         self.anchors, self.mean = index.bank.searchable(self.modality, center=index.about["centred"])
 
     def search(self, effort):
-        """The values, the indices, and how many candidates there were for each query; exactly if effort is None."""
+        """The values, the indices, and how many anchors were found for each query; exactly if effort is None."""
         if effort is None:
             return *top_anchors(self.queries, self.anchors, self.k, mean=self.mean), None
-        candidates = self.index.candidates(self.queries, self.k, effort)
-        return *self.index.refine(self.queries, candidates, self.k), (candidates >= 0).sum(axis=1)
+        return self.index.search_and_count(self.queries, self.k, effort)
 
     def decide(self, values, indices) -> np.ndarray:
         """The position of the label that wins, for each picture; -1 where none does."""

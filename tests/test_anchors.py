@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,10 +13,11 @@ import torch
 from conftest import draw
 from safetensors.torch import load_file, save_file
 
-from asif_lib import AnchorBank, Pairs, bank_writing
+from asif_lib import AnchorBank, Pairs, bank_writing, prepared
 from asif_lib.encoders import load_image_encoder, load_text_encoder
 from asif_lib.errors import BankError, BrokenPicturesError, IdentityError
 from asif_lib.pictures import PictureFile
+from asif_lib.prepared import PreparedAnchors
 from asif_lib.sums import exact_sum, mean_of
 
 IDENTITIES = ("image_encoder", "text_encoder")
@@ -92,6 +94,38 @@ def test_half_precision_stays_half_precision(bank, tmp_path, dtype):
     torch.testing.assert_close(half.image_mean, bank.image_mean, atol=1e-2, rtol=1e-2)
 
 
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float32, torch.float64])
+def test_a_bank_is_kept_in_the_floating_types(bank, tmp_path, dtype):
+    other = bank.to(dtype)
+    assert other.image.dtype == other.text.dtype == dtype
+    other.save(tmp_path / "mine")
+    assert_same(AnchorBank.load(tmp_path / "mine"), other)
+
+
+@pytest.mark.parametrize("dtype", [torch.int64, torch.int8, torch.float8_e4m3fn, torch.complex64, None])
+def test_another_type_is_refused_in_one_sentence(bank, tmp_path, dtype):
+    with pytest.raises(BankError, match=f"does not keep embeddings in {dtype}; take one of torch.float16, .*float64"):
+        bank.to(dtype)
+    if dtype:
+        with pytest.raises(BankError, match=f"does not keep embeddings in {dtype}"):
+            replace(bank, text=bank.text.to(dtype)).save(tmp_path / "mine")
+        assert not (tmp_path / "mine").exists()
+
+
+@pytest.mark.parametrize("kind", ["image", "text"])
+@pytest.mark.parametrize("row", [1e5, 1e-9, float("nan")])
+def test_an_embedding_that_is_lost_in_half_precision_is_refused(bank, kind, row):
+    getattr(bank, kind)[[1, 4]] = torch.tensor(row)
+    words = f"in torch.float16 the {kind} embedding is not finite, or becomes zero, of: {bank.pairs.id[1]}, "
+    with pytest.raises(BankError, match=words):
+        bank.to(torch.float16)
+
+
+def test_an_embedding_that_was_zero_before_stays(bank):
+    bank.image[2] = 0
+    assert not bank.to(torch.float16).image[2].any()
+
+
 def test_a_bank_on_disk_is_no_pickle(bank, tmp_path):
     bank.save(tmp_path / "mine")
     files = sorted(f.name.split("-")[0] for f in (tmp_path / "mine").rglob("*") if f.is_file())
@@ -166,6 +200,15 @@ def test_captions_longer_than_the_encoder_reads_are_named(pairs, tiny):
     pairs.captions[4] = "red " * (limit - 2)  # fits, with the two marks around it
     with pytest.warns(UserWarning, match=f"first {limit} tokens: {pairs.ids[2]};"):
         AnchorBank.build(pairs, *tiny, progress=False)
+
+
+def test_a_caption_of_few_letters_and_many_tokens_is_named(pairs, tiny, text_encoder):
+    """A Hangul syllable is one letter, and up to three tokens."""
+    limit = text_encoder.model.max_seq_length
+    pairs.captions[2] = "안녕하세요 " * (limit // 8)
+    assert len(pairs.captions[2]) < limit
+    with pytest.warns(UserWarning, match=f"first {limit} tokens: {pairs.ids[2]};"):
+        AnchorBank.build(pairs, tiny[0], text_encoder, progress=False)
 
 
 @pytest.mark.parametrize("kind", ["image", "text"])
@@ -393,3 +436,106 @@ def test_a_table_that_turns_out_damaged_is_refused_when_it_is_read(bank, tmp_pat
     opened = AnchorBank.load(tmp_path / "mine")
     with pytest.raises(BankError, match="is damaged.*build it again"):
         _ = opened.pairs
+
+
+# -- made ready for search -------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def opened(bank, tmp_path):
+    """A prepared bank on disk."""
+    return AnchorBank.load(bank.save(tmp_path / "mine")).prepare(progress=False)
+
+
+def test_a_prepared_copy_is_found_by_its_own_version(opened, tmp_path):
+    assert isinstance(opened.searchable("image")[0], PreparedAnchors)
+    moved = AnchorBank.load((tmp_path / "mine").rename(tmp_path / "moved"))
+    assert isinstance(moved.searchable("text")[0], PreparedAnchors)
+    assert not isinstance(moved.searchable("text", center=False)[0], PreparedAnchors)
+
+
+def test_the_prepared_copy_of_another_bank_is_refused(opened, changed, tmp_path):
+    other = AnchorBank.load(changed.save(tmp_path / "other")).prepare(progress=False)
+    shutil.copytree(other.index_folder, opened.index_folder, dirs_exist_ok=True)
+    with pytest.raises(BankError, match="prepared copy cannot be used .its state is .*; prepare the bank again"):
+        opened.searchable("image")
+    assert isinstance(opened.prepare(progress=False).searchable("image")[0], PreparedAnchors)
+
+
+@pytest.mark.parametrize(
+    "said, words",
+    [
+        ({"encoder": "0" * 16}, "its encoder is 0000000000000000"),
+        ({"n": 7}, "its n is 7, the bank's 6"),
+        ({"d": None}, "its d is None"),
+        ({"error": float("nan")}, "its error is nan"),
+        ({"error": float("inf")}, "its error is inf"),
+        ({"error": -0.1}, "its error is -0.1"),
+        ({"error": "small"}, "could not convert"),
+        ({"error": None}, "float"),
+        (["error"], "list"),
+        ({"error": 0.01, "n": 6, "d": 64, "state": None, "encoder": None}, "its state is None"),  # of older versions
+    ],
+)
+def test_a_prepared_copy_that_does_not_say_what_it_must_is_refused(opened, said, words):
+    (about,) = opened.index_folder.glob("image-centred.json")
+    about.write_text(json.dumps({**json.loads(about.read_text()), **said} if isinstance(said, dict) else said))
+    with pytest.raises(BankError, match=f"prepared copy cannot be used .*{words}.*; prepare the bank again") as caught:
+        opened.searchable("image")
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("file", ["image-centred.json", "image-centred.safetensors"])
+def test_a_copy_that_is_deleted_while_it_is_looked_for_is_none(opened, monkeypatch, file):
+    """By somebody who compacts the bank."""
+    read, open_file = Path.read_text, prepared.safe_open
+
+    def deleted(path, *args, **options):
+        (opened.index_folder / file).unlink(missing_ok=True)
+        return (read if isinstance(path, Path) and path.suffix == ".json" else open_file)(path, *args, **options)
+
+    monkeypatch.setattr(*((Path, "read_text") if file.endswith("json") else (prepared, "safe_open")), deleted)
+    assert not isinstance(opened.searchable("image")[0], PreparedAnchors)
+
+
+def test_a_full_disk_leaves_no_half_a_description(bank, tmp_path, monkeypatch):
+    opened = AnchorBank.load(bank.save(tmp_path / "mine"))
+
+    def half(path, content, **options):
+        with open(path, "wb") as file:
+            file.write(b'{"err')
+        raise OSError(28, "No space left on device")
+
+    for name in ("write_text", "write_bytes"):
+        monkeypatch.setattr(Path, name, half)
+    with pytest.raises(BankError, match="No space left on device"):
+        opened.prepare(progress=False)
+    assert not isinstance(opened.searchable("image")[0], PreparedAnchors)
+
+
+@pytest.mark.parametrize("change", ["compacted", "replaced"])
+def test_a_version_that_is_gone_is_not_prepared(bank, changed, tmp_path, change):
+    folder = bank.save(tmp_path / "mine")
+    view = AnchorBank.load(folder)
+    if change == "compacted":
+        AnchorBank.load(folder).remove(rows=[0]).compact()
+    else:
+        changed.save(folder)
+    files = sorted(folder.rglob("*"))
+    with pytest.raises(BankError, match=r"'drawings': version 1, .* no longer on disk; load the bank anew"):
+        view.prepare(progress=False)
+    assert sorted(folder.rglob("*")) == files
+
+
+def test_an_older_version_that_is_still_there_can_be_prepared(bank, tmp_path):
+    view = AnchorBank.load(bank.save(tmp_path / "mine"))
+    AnchorBank.load(tmp_path / "mine").remove(rows=[0])
+    assert isinstance(view.prepare(progress=False).searchable("image")[0], PreparedAnchors)
+
+
+def test_a_deleted_bank_is_not_prepared_and_stays_deleted(bank, tmp_path):
+    view = AnchorBank.load(bank.save(tmp_path / "mine"))
+    shutil.rmtree(tmp_path / "mine")
+    with pytest.raises(BankError, match="there is no bank 'drawings'"):
+        view.prepare(progress=False)
+    assert not (tmp_path / "mine").exists()

@@ -13,7 +13,7 @@ import pandas as pd
 import pytest
 import torch
 
-from asif_lib import AnchorBank, EncoderIdentity, approximate_kinds
+from asif_lib import AnchorBank, EncoderIdentity, approximate, approximate_kinds
 from asif_lib.approximate import build_index, open_index
 from asif_lib.errors import BankError, ParameterError
 from asif_lib.search import top_anchors
@@ -99,8 +99,7 @@ def test_more_effort_finds_more_and_every_value_is_true(bank, indexes, queries, 
     recalls = []
     for effort in index.efforts(k):
         found, where = index.search(queries, k, effort)
-        candidates = (index.candidates(queries, k, effort) >= 0).sum(axis=1).clip(max=k)
-        for row, there in enumerate(candidates):
+        for row, there in enumerate(index.search_and_count(queries, k, effort)[2]):
             assert torch.equal(found[row, :there], cosines[row][where[row, :there]])
             assert len(set(where[row].tolist())) == k
         recalls.append(float((found >= values[:, k - 1 : k]).float().mean()))
@@ -113,7 +112,7 @@ def test_what_is_missing_is_said_and_adds_nothing(indexes, queries):
     index = indexes["ivf"]
     with pytest.warns(UserWarning, match=r"for 40 of 40 queries .* fewer than k = 400 anchors at nprobe = 1; .*larger"):
         values, indices = index.search(queries, 400, 1)
-    found = (index.candidates(queries, 400, 1) >= 0).sum(axis=1)
+    found = index.search_and_count(queries, 400, 1)[2]
     assert (found < 400).all()
     for row in range(len(queries)):
         assert (values[row, found[row] :] == 0).all()
@@ -153,6 +152,30 @@ def test_blocks_of_queries_and_of_anchors_do_not_matter(bank, queries, monkeypat
         assert torch.equal(a, b)
     small = build_index(bank, "image", "ivf", progress=False, lists=20)
     assert torch.equal(small.search(queries, 20, 20)[0], exact(bank, queries, 20)[0])
+
+
+def test_candidates_of_few_queries_are_in_memory_at_a_time(indexes, queries, monkeypatch):
+    """What the constant says: k = 20 and refine = 4 are 80 candidates for each query."""
+    rerank, sizes = approximate.rerank, []
+    answer = indexes["pq"].search(queries, 20, 4)
+
+    def seen(queries, rows, candidates, k, **options):
+        sizes.append(candidates.size)
+        return rerank(queries, rows, candidates, k, **options)
+
+    monkeypatch.setattr(approximate, "rerank", seen)
+    monkeypatch.setattr(approximate, "CANDIDATES", 240)
+    again = indexes["pq"].search(queries, 20, 4)
+    assert max(sizes) == 240
+    assert sum(sizes) == 40 * 80
+    assert all(torch.equal(*both) for both in zip(answer, again, strict=True))
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_queries_that_could_be_learned_are_searched_like_others(indexes, queries, kind):
+    effort = 20 if kind == "hnsw" else 1
+    answers = [indexes[kind].search(z, 5, effort) for z in (queries.clone().requires_grad_(), queries)]
+    assert all(torch.equal(*both) for both in zip(*answers, strict=True))
 
 
 @pytest.mark.parametrize(
@@ -397,10 +420,37 @@ def test_the_table_is_what_its_words_say(bank, indexes, validation):
         assert row.difference == pytest.approx(row.accuracy - right.mean())
         assert row.low < row.difference < row.high
         assert row.recall == pytest.approx(float((values >= true[0][:, -1:]).float().mean()))
-        assert row.short == ((index.candidates(validation.pictures, k, row.effort) >= 0).sum(axis=1) < k).mean()
+        assert row.short == (index.search_and_count(validation.pictures, k, row.effort)[2] < k).mean()
         assert row.speedup == pytest.approx(table.attrs["exact_seconds"] / row.seconds)
     assert table["agreement"].iloc[0] < 1
     assert table[["recall", "agreement"]].iloc[-1].tolist() == [1, 1]
+
+
+def test_zeros_in_the_place_of_what_is_missing_are_not_found(bank, indexes, validation):
+    """With k so large that the k-th cosine is negative, a zero is larger than what it stands for."""
+    k, data = 800, ValidationSet(validation.pictures[:60], validation.prompts, validation.labels[:60], 2)
+    true, _ = exact(bank, data.pictures, k)
+    assert (true[:, -1] < 0).all()
+    table = walk(indexes["ivf"], data, k, 2, efforts=[1], progress=False)
+    with pytest.warns(UserWarning, match="fewer than k"):
+        values, _ = indexes["ivf"].search(data.pictures, k, 1)
+    found = (values != 0).sum(dim=1)
+    right = [int((row[:there] >= last).sum()) for row, there, last in zip(values, found, true[:, -1], strict=True)]
+    assert table["short"].item() == 1
+    assert table["recall"].item() == pytest.approx(sum(right) / (k * 60))
+    assert table["recall"].item() < 0.5
+
+
+@pytest.mark.parametrize("efforts", [[], [2, 2], [1, 4, 1]])
+def test_efforts_that_are_none_or_there_twice_are_refused(indexes, validation, efforts):
+    with pytest.raises(ParameterError, match="efforts = .*: give one or more settings of nprobe, each once"):
+        tune(indexes["ivf"], validation, 60, 2, efforts=efforts, progress=False)
+
+
+@pytest.mark.parametrize("rounds", [0, -1, 1.5, True, float("nan")])
+def test_rounds_that_are_none_are_refused(indexes, validation, rounds):
+    with pytest.raises(ParameterError, match=f"rounds = {rounds}: .* 1 or more"):
+        walk(indexes["ivf"], validation, 60, 2, efforts=[1], rounds=rounds, progress=False)
 
 
 def test_an_index_of_the_texts_searches_the_prompts(bank, validation):
@@ -472,6 +522,8 @@ def test_a_margin_that_is_none_is_refused(indexes, validation, margin):
         (lambda x, t, y: (x[:0], t, y[:0], 2), "0 pictures and labels"),
         (lambda x, t, y: (x, t, y[1:], 2), r"400 pictures and labels of shape \(399,\)"),
         (lambda x, t, y: (x, t, y, 3), "40 prompts are not 3 for each label"),
+        (lambda x, t, y: (x, t, np.where(y > 3, y, np.nan), 2), "labels of type float64: give positions of classes"),
+        (lambda x, t, y: (x, t, y / 2, 2), "labels of type float64"),
         (lambda x, t, y: (x, t, y + 1, 2), "labels from 1 to 20 do not count 20 classes from 0"),
     ],
 )

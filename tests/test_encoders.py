@@ -21,7 +21,7 @@ from safetensors.torch import load_file, save_file
 
 from asif_lib import ASIF, encoder_weights, encoders, load_labelled, text_encoders
 from asif_lib.encoders import EncoderIdentity, frozen_graph, load_encoder, load_image_encoder, load_text_encoder
-from asif_lib.errors import AsifError, BrokenPicturesError, EncoderError
+from asif_lib.errors import AsifError, BrokenPicturesError, EncoderError, ParameterError
 from asif_lib.image_graphs import openvino_graph
 from asif_lib.pictures import open_picture
 from asif_lib.text_encoders import has_bfloat16
@@ -89,6 +89,13 @@ def test_texts_give_the_same_rows_in_any_order_and_batch(text_encoder):
 def test_nothing_gives_no_rows(image_encoder, text_encoder):
     assert image_encoder.encode([], progress=False).shape == (0, 1280)
     assert text_encoder.encode([], progress=False).shape == (0, 384)
+
+
+@pytest.mark.parametrize("size", [0, -1, 2.5])
+def test_a_batch_size_that_is_none_is_refused(image_encoder, text_encoder, drawings, size):
+    for encoder, items in ((image_encoder, sorted(drawings.iterdir())), (text_encoder, ["a cat", "a dog"])):
+        with pytest.raises(ParameterError, match=f"batch_size = {size}: must be a whole number"):
+            encoder.encode(items, batch_size=size, progress=False)
 
 
 def test_encoding_leaves_the_number_of_threads_as_it_was(image_encoder, drawings):
@@ -465,6 +472,78 @@ def test_a_pickled_layer_in_a_subfolder_is_refused_too(tmp_path):
     weights.unlink()
     with pytest.raises(EncoderError, match="pickled"):
         load_text_encoder(folder, device="cpu")
+
+
+@pytest.mark.parametrize("kind", ["image", "text"])
+@pytest.mark.parametrize("other", ["model_ema.safetensors", "model.fp16.safetensors"])
+def test_weights_under_another_name_vouch_for_no_pickle(
+    kind, other, timm_folder, sentence_transformer_folder, tmp_path
+):
+    """timm would load the pickled ones, and the identity would name the others."""
+    folder = shutil.copytree(timm_folder if kind == "image" else sentence_transformer_folder, tmp_path / "model")
+    torch.save(load_file(folder / "model.safetensors"), folder / "pytorch_model.bin")
+    (folder / "model.safetensors").rename(folder / other)
+    with pytest.raises(EncoderError, match=r"no model\.safetensors.*pickled.*convert"):
+        load_encoder(kind, folder, device="cpu")
+
+
+def test_weights_in_a_subfolder_are_not_those_of_a_timm_model(timm_folder, tmp_path):
+    folder = shutil.copytree(timm_folder, tmp_path / "model")
+    (folder / "sub").mkdir()
+    shutil.copy(folder / "model.safetensors", folder / "sub")
+    (folder / "model.safetensors").rename(folder / "another.safetensors")
+    with pytest.raises(EncoderError, match=r"no model\.safetensors"):
+        load_image_encoder(folder, device="cpu")
+
+
+@pytest.mark.parametrize("kind", ["image", "text"])
+def test_weights_that_are_not_loaded_are_no_part_of_the_identity(
+    kind, timm_folder, sentence_transformer_folder, tmp_path
+):
+    source = timm_folder if kind == "image" else sentence_transformer_folder
+    folder = shutil.copytree(source, tmp_path / source.name)
+    save_file({"weights": torch.zeros(3)}, folder / "model_ema.safetensors")
+    assert load_encoder(kind, folder, device="cpu").identity == load_encoder(kind, source, device="cpu").identity
+
+
+@pytest.fixture
+def sharded_folder(sentence_transformer_folder, tmp_path):
+    """The weights in two files, as large models come."""
+    folder = shutil.copytree(sentence_transformer_folder, tmp_path / "sharded")
+    tensors = load_file(folder / "model.safetensors")
+    names = sorted(tensors)
+    shards = {"model-00001-of-00002.safetensors": names[::2], "model-00002-of-00002.safetensors": names[1::2]}
+    for file, mine in shards.items():
+        save_file({name: tensors[name] for name in mine}, folder / file, {"format": "pt"})
+    weight_map = {name: file for file, mine in shards.items() for name in mine}
+    index = {"metadata": {"total_size": 0}, "weight_map": weight_map}
+    (folder / "model.safetensors.index.json").write_text(json.dumps(index))
+    (folder / "model.safetensors").unlink()
+    return folder
+
+
+def test_every_shard_is_part_of_the_identity(sharded_folder, sentence_transformer_folder):
+    encoder = load_text_encoder(sharded_folder, device="cpu")
+    whole = load_text_encoder(sentence_transformer_folder, device="cpu")
+    assert torch.equal(encoder.encode(["a cat"], progress=False), whole.encode(["a cat"], progress=False))
+    for shard in sorted(sharded_folder.glob("model-*")):
+        tensors = load_file(shard)
+        save_file({name: tensor + 1 for name, tensor in tensors.items()}, shard, {"format": "pt"})
+        assert load_text_encoder(sharded_folder, device="cpu").identity != encoder.identity
+        save_file(tensors, shard, {"format": "pt"})
+    assert load_text_encoder(sharded_folder, device="cpu").identity == encoder.identity
+
+
+@pytest.mark.parametrize("damage", ["lost", "cut off", "no map"])
+def test_a_damaged_index_of_shards_is_one_sentence(sharded_folder, damage):
+    index = sharded_folder / "model.safetensors.index.json"
+    if damage == "lost":
+        (sharded_folder / "model-00002-of-00002.safetensors").unlink()
+    else:
+        index.write_text('{"weight_map": []}' if damage == "no map" else index.read_text()[:50])
+    with pytest.raises(EncoderError, match="fetch or save the model again") as caught:
+        load_text_encoder(sharded_folder, device="cpu")
+    assert "\n" not in str(caught.value)
 
 
 @pytest.mark.parametrize("kind", ["image", "text"])

@@ -7,12 +7,19 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 import torch
 
+from asif_lib.errors import ParameterError
 from asif_lib.streaming import chunks_of, in_order, one_thread_per_core
 
 
 def test_chunks_cover_all_items_once():
     assert [list(chunk) for chunk in chunks_of(range(5), 2)] == [[0, 1], [2, 3], [4]]
     assert chunks_of([], 2) == []
+
+
+@pytest.mark.parametrize("size", [0, -1, 1.5, 2.0, True, "2"])
+def test_a_size_that_is_none_is_refused(size):
+    with pytest.raises(ParameterError, match=f"batch_size = {size}: must be a whole number, 1 or more"):
+        chunks_of(range(5), size)
 
 
 def test_results_come_in_order_though_the_first_is_the_slowest():
@@ -75,3 +82,47 @@ def test_pytorch_has_one_thread_meanwhile_and_all_of_them_after():
     with pytest.raises(RuntimeError, match="stop"), one_thread_per_core(torch.device("cpu")):
         raise RuntimeError("stop")
     assert torch.get_num_threads() == before
+
+
+@pytest.mark.parametrize("first_out", [0, 1])
+def test_streams_that_overlap_leave_all_threads_behind(first_out):
+    before = torch.get_num_threads()
+    try:
+        torch.set_num_threads(3)
+        streams = [one_thread_per_core(torch.device("cpu")) for _ in range(2)]
+        maps = [stream.__enter__() for stream in streams]
+        barrier = threading.Barrier(3, timeout=10)  # the second has as many threads as the first
+        assert list(maps[1](lambda i: barrier.wait() * 0 + i, range(3))) == [0, 1, 2]
+        streams.pop(first_out).__exit__(None, None, None)
+        assert torch.get_num_threads() == 1
+        streams.pop().__exit__(None, None, None)
+        assert torch.get_num_threads() == 3
+    finally:
+        torch.set_num_threads(before)
+
+
+def test_streams_of_two_threads_leave_all_threads_behind_in_each():
+    before = torch.get_num_threads()
+    inside, done, found = threading.Event(), threading.Event(), []
+
+    def other():
+        with one_thread_per_core(torch.device("cpu")):
+            inside.set()
+            done.wait(10)
+        found.append(torch.get_num_threads())
+
+    thread = threading.Thread(target=other)
+    try:
+        torch.set_num_threads(3)
+        with one_thread_per_core(torch.device("cpu")):
+            thread.start()
+            inside.wait(10)
+        assert torch.get_num_threads() == 3
+        done.set()
+        thread.join()
+        assert found == [3]
+        with ThreadPoolExecutor(1) as pool:  # a thread that begins after all
+            assert pool.submit(torch.get_num_threads).result() == 3
+    finally:
+        done.set()
+        torch.set_num_threads(before)

@@ -31,6 +31,7 @@ def test_stage_bars_have_the_length_of_their_seconds_and_say_it():
 
 
 TOLD = [(0.0123, "12.3 ms"), (5, "5 s"), (75, "1.25 min"), (7_200, "2 hours"), (180_000, "2.08 days")]
+TOLD += [(0.9994, "999 ms"), (0.9996, "1 s"), (59.97, "1 min")]  # rounded into the next unit
 
 
 @pytest.mark.parametrize(("seconds", "words"), TOLD)
@@ -114,6 +115,7 @@ def test_cluster_timeline_gives_every_worker_its_row_and_marks_the_loss():
     bars = [(bar.get_x(), bar.get_width(), bar.get_y() + bar.get_height() / 2) for bar in axis.patches]
     assert np.allclose(bars, [(0.0, 0.5, 0), (0.0, 0.4, 1), (0.5, 0.4, 1)])
     assert texts(axis) == ["1", "2", "3"]
+    assert "numbers: searches in the order in which they began" in axis.get_xlabel()
     cross = next(line for line in axis.lines if line.get_marker() == "X")
     assert (cross.get_xdata()[0], cross.get_ydata()[0]) == (0.6, 0)
 

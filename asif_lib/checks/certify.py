@@ -174,9 +174,8 @@ def _two(threshold, bound):
 
 KEEP_MISTAKES = [
     (
-        "Your threshold is T - E. That covers one error only: the anchor in place k may be E better than it looks, and "
-        "the one that you drop may be E better, too. Or: T may be too large by E, and the product of the dropped one "
-        "too small by E.",
+        "Your threshold is T - E. That covers one error only: the true cosine in place k may be E less than T, and the "
+        "anchor that you drop may be E better than it looks: that makes 2E.",
         _keep(lambda threshold, bound: threshold - bound),
     ),
     (

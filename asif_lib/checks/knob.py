@@ -5,6 +5,7 @@ from dataclasses import replace
 import torch
 
 from ..evaluation import mean_with_interval, paired_difference
+from ..tuning import compare as honest_difference
 from .core import Verdict, compare, exercise
 
 
@@ -20,12 +21,14 @@ def check_knob(function) -> Verdict:
         _walk(1_000, {3: (150, 5), 6: (10, 90), 9: (30, 30), 12: (0, 0)}, 0.02),
         _walk(500, {12: (1, 2), 3: (80, 5), 6: (3, 4), 24: (2, 1)}, 0.03),
         _walk(60, {1: (9, 2), 2: (6, 4), 4: (6, 4)}, 0.02),
+        _walk(60, {1: (0, 0), 2: (0, 0)}, 0.02),
     ]
     notes = {
         3: "where many decisions change, both ways",
         4: "where an approximate search happens to do better",
         5: "whose settings come in any order",
         6: "where there are too few pictures to tell",
+        7: "where of 60 decisions none changed",
     }
     verdict = compare(function, cheapest_within, cases, MISTAKES, notes=notes)
     if "returned None" in verdict.message:
@@ -48,7 +51,7 @@ def _walk(n, changed, margin):
 
 def cheapest_within(efforts, right, exact, margin, *, within=None):
     """The right way, unless `within` decides otherwise which setting will do; 0 where none does."""
-    within = within or (lambda mine, exact, margin: paired_difference(mine, exact).low > -margin)
+    within = within or (lambda mine, exact, margin: honest_difference(mine, exact).low > -margin)
     return min((e for e, mine in zip(efforts, right, strict=True) if within(mine, exact, margin)), default=0)
 
 
@@ -76,7 +79,7 @@ def _choose(pick):
 
     def solve(efforts, right, exact, margin):
         good = [
-            (e, mine) for e, mine in zip(efforts, right, strict=True) if paired_difference(mine, exact).low > -margin
+            (e, mine) for e, mine in zip(efforts, right, strict=True) if honest_difference(mine, exact).low > -margin
         ]
         return pick(good, list(zip(efforts, right, strict=True))) if good else 0
 
@@ -89,6 +92,12 @@ def _position(efforts, *rest):
 
 
 MISTAKES = [
+    (
+        "You took an interval that is falsely certain: where no decision changed it has no width, as that of "
+        "`paired_difference`. But 60 pictures cannot show that less than 2 points are lost: the interval of `compare` "
+        "reaches as far as that many pictures can see.",
+        _by(lambda mine, exact, margin: paired_difference(mine, exact).low > -margin),
+    ),
     (
         "You looked at the accuracy lost, without its interval. On other pictures the loss may be larger than the "
         "margin: the whole interval must lie above minus the margin.",

@@ -120,6 +120,18 @@ def merge(parts, k, *, order=_order):
     return values.gather(1, best), indices.gather(1, best)
 
 
+def _two_sorts(second):
+    """First by index, and then by value in a way that need not keep the order of the first."""
+
+    def solve(parts, k):
+        values, indices = _joined(parts)
+        indices, order = indices.sort(dim=1)
+        values, again = second(values.gather(1, order), k)
+        return values[:, :k], indices.gather(1, again)[:, :k]
+
+    return solve
+
+
 def _positions(parts, k):
     values, indices = _joined(parts)
     best = _order(values, indices)[:, :k]
@@ -143,6 +155,11 @@ def _sum_of_shares(parts, k):
     return merge([(values[:, :share], indices[:, :share]) for values, indices in parts], k)
 
 
+NOT_STABLE = (
+    "You sorted by index first, as one should; but where values tie, the second step is free to mix that order up "
+    "again: only a sort with stable=True promises to keep it."
+)
+
 MERGE_MISTAKES = [
     (
         "Where values tie, you kept the order in which the shards finished. That changes from run to run: of equal "
@@ -158,6 +175,14 @@ MERGE_MISTAKES = [
         "The values are right; where they tie, torch.topk takes any of them, and so does a sort that is not stable. Of "
         "equal values the one with the smaller index comes first.",
         lambda *case: merge(*case, order=lambda v, i: v.argsort(dim=1, descending=True)),
+    ),
+    (
+        NOT_STABLE,
+        _two_sorts(lambda values, k: values.sort(dim=1, descending=True)),
+    ),
+    (
+        NOT_STABLE,
+        _two_sorts(lambda values, k: values.topk(k, dim=1)),
     ),
     (
         "Of equal values you took the larger index first; the smaller comes first.",

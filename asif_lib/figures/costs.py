@@ -41,9 +41,11 @@ def duration(seconds) -> str:
     >>> duration(0.0123), duration(75), duration(180_000)
     ('12.3 ms', '1.25 min', '2.08 days')
     """
-    for limit, unit, name in ((1, 1e-3, "ms"), (60, 1, "s"), (3_600, 60, "min"), (86_400, 3_600, "hours")):
-        if seconds < limit:
-            return f"{seconds / unit:.3g} {name}"
+    for limit, unit, name in ((1_000, 1e-3, "ms"), (60, 1, "s"), (60, 60, "min"), (24, 3_600, "hours")):
+        amount = float(f"{seconds / unit:.3g}")  # rounded first, so that 999.6 ms become 1 s
+        if amount < limit:
+            return f"{amount:g} {name}"
+        seconds = max(seconds, limit * unit)
     return f"{seconds / 86_400:.3g} days"
 
 
@@ -160,29 +162,29 @@ def cost_curves(sizes, seconds, fit, memory, dense) -> Figure:
 
 
 def cluster_timeline(tasks, killed=None) -> Figure:
-    """Draw who searched which shard when.
+    """Draw who searched when.
 
     Parameters
     ----------
-    tasks : list of (worker, shard, start, stop)
-        Seconds from the beginning; workers and shards are named by numbers from 1.
+    tasks : list of (worker, number, start, stop)
+        Seconds from the beginning; workers and searches are numbered from 1.
     killed : (worker, second), optional
         Who was killed when.
     """
     end = max(stop for *_, stop in tasks)
     workers = sorted({worker for worker, *_ in tasks} | ({killed[0]} if killed else set()))
     figure, axis = plt.subplots(figsize=(7, 1.3 + 0.55 * len(workers)))
-    for worker, shard, start, stop in tasks:
+    for worker, number, start, stop in tasks:
         row = workers.index(worker)
         bar = {"color": [SKY, GREEN, ORANGE][row % 3], "edgecolor": BLACK, "linewidth": 0.8}
         axis.barh(row, stop - start, left=start, height=0.7, **bar)
         if stop - start > 0.025 * end:  # else there is no room
-            axis.text((start + stop) / 2, row, str(shard), ha="center", va="center", fontsize=8)
+            axis.text((start + stop) / 2, row, str(number), ha="center", va="center", fontsize=8)
     if killed:
         worker, second = killed
         axis.plot(second, workers.index(worker), marker="X", color=VERMILION, markersize=13, markeredgecolor=BLACK)
         axis.axvline(second, color=VERMILION, linestyle=":", zorder=0)
     axis.set_yticks(range(len(workers)), [f"worker {worker}" for worker in workers])
     axis.set_ylim(len(workers) - 0.5, -0.5)
-    axis.set(xlabel="seconds (numbers: shards; cross: killed)", ylabel="")
+    axis.set(xlabel="seconds (numbers: searches in the order in which they began; cross: killed)", ylabel="")
     return closed(figure)

@@ -4,6 +4,7 @@ import numpy as np
 import torch
 
 from asif_lib.evaluation import mean_with_interval, paired_difference
+from asif_lib.tuning import compare
 
 # 08.1 bytes
 
@@ -43,6 +44,20 @@ def by_python(parts, k):
         pairs = [pair for v, i in parts for pair in zip(v[query].tolist(), i[query].tolist(), strict=True)]
         rows.append(sorted(pairs, key=lambda pair: (-pair[0], pair[1]))[:k])
     return torch.tensor([[v for v, _ in row] for row in rows]), torch.tensor([[i for _, i in row] for row in rows])
+
+
+def by_two_sorts_one_of_them_not_stable(parts, k):
+    values, indices = joined(parts)
+    indices, order = indices.sort(dim=1)
+    values, again = values.gather(1, order).sort(dim=1, descending=True)
+    return values[:, :k], indices.gather(1, again)[:, :k]
+
+
+def by_a_sort_and_topk(parts, k):
+    values, indices = joined(parts)
+    by_index = indices.argsort(dim=1)
+    values, best = values.gather(1, by_index).topk(k, dim=1)
+    return values, indices.gather(1, by_index).gather(1, best)
 
 
 def by_topk(parts, k):
@@ -256,18 +271,14 @@ def same_place(indices, values, query_indices, query_values):
 
 def cheapest(efforts, right, exact, margin):
     for effort, mine in sorted(zip(efforts, right, strict=True), key=lambda pair: pair[0]):
-        if paired_difference(mine, exact).low > -margin:
+        if compare(mine, exact).low > -margin:
             return effort
     return 0
 
 
-def by_standard_errors(efforts, right, exact, margin):
-    good = []
-    for effort, mine in zip(efforts, right, strict=True):
-        difference = mine.float() - exact.float()
-        if difference.mean() - 1.96 * difference.std() / len(exact) ** 0.5 > -margin:
-            good.append(effort)
-    return min(good) if good else 0
+def low_by_standard_errors(mine, exact):
+    difference = mine.float() - exact.float()
+    return float(difference.mean() - 1.96 * difference.std() / len(exact) ** 0.5)
 
 
 def knob_by(enough, pick=min, none=0):
@@ -279,7 +290,12 @@ def knob_by(enough, pick=min, none=0):
 
 
 def right_test(mine, exact, margin):
-    return paired_difference(mine, exact).low > -margin
+    return compare(mine, exact).low > -margin
+
+
+def by_standard_errors_no_shorter_than_can_be_seen(mine, exact, margin):
+    loss = exact.float().mean() - mine.float().mean()
+    return min(low_by_standard_errors(mine, exact), float(-loss) - 3.7 / len(exact)) > -margin
 
 
 def own_intervals(mine, exact, margin):
@@ -311,7 +327,7 @@ RIGHT = {
     "08.3": [bound, with_the_rounded_length, by_hand],
     "08.4": [keep, keep_in_loops],
     "08.5": [inverted, sorted_by_anchor],
-    "08.6": [cheapest, by_standard_errors],
+    "08.6": [cheapest, knob_by(by_standard_errors_no_shorter_than_can_be_seen)],
 }
 
 WRONG = {
@@ -333,6 +349,8 @@ WRONG = {
     "08.2": [
         (as_they_came, "the order in which the shards finished"),
         (by_topk, "takes any of them"),
+        (by_two_sorts_one_of_them_not_stable, "only a sort with stable=True"),
+        (by_a_sort_and_topk, "only a sort with stable=True"),
         (larger_index_first, "the larger index first"),
         (nudged, "differ by less than your nudge"),
         (forgets_to_gather, "positions in the joined table"),
@@ -365,7 +383,7 @@ WRONG = {
         (lambda q, r, a, b: 2 * bound(q, r, a, b), "off by up to"),
     ],
     "08.4": [
-        (keep_from(lambda t, e: t - e), "covers one error only"),
+        (keep_from(lambda t, e: t - e), "may be E less than T, and the anchor that you drop may be E better"),
         (keep_from(lambda t, e: t), "the errors count for nothing"),
         (exactly_k, "You kept exactly k"),
         (keep_from(lambda t, e: t + 2 * e), "lies above T"),
@@ -403,6 +421,8 @@ WRONG = {
         (lambda *case: inverted(*case)[0], "2 results"),
     ],
     "08.6": [
+        (knob_by(lambda m, e, margin: paired_difference(m, e).low > -margin), "falsely certain"),
+        (knob_by(lambda m, e, margin: low_by_standard_errors(m, e) > -margin), "falsely certain"),
         (knob_by(lambda m, e, margin: (m.float() - e.float()).mean() > -margin), "without its interval"),
         (knob_by(lambda m, e, margin: paired_difference(m, e).high >= 0), "its interval holds 0"),
         (knob_by(own_intervals), "intervals of their own"),

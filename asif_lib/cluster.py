@@ -10,9 +10,11 @@ import shutil
 from concurrent.futures import CancelledError
 from pathlib import Path
 
+import dask
 import numba
 import torch
 from distributed import Client, KilledWorker, LocalCluster, as_completed, get_worker
+from distributed.scheduler import NoWorkerError
 from packaging.version import Version
 from threadpoolctl import threadpool_limits
 from tqdm.auto import tqdm
@@ -28,6 +30,9 @@ EXTRAS = {"slurm": ("dask-jobqueue", "cluster"), "cuda": ("dask-cuda", "cuda")}
 """What kinds of cluster need beyond the library's own packages: the package, and the extra that holds it."""
 QUIET = {f"DASK_DISTRIBUTED__WORKER__MEMORY__{key}": "False" for key in ("TARGET", "SPILL", "PAUSE", "TERMINATE")}
 """Dask counts the pages of a mapped bank as the worker's memory, though the system takes them back when it likes."""
+GIVE_UP = {"distributed.scheduler.no-workers-timeout": 300}
+"""Seconds without any worker after which a run ends: a worker that starts again takes some of them, and one whose time
+in a queue is over does not come back."""
 
 
 class ClusterError(AsifError):
@@ -77,7 +82,7 @@ def connect(where="local", *, workers=2, timeout=30, **options) -> ClusterClient
     """
     kinds = {"local": _local, "slurm": _slurm, "cuda": _cuda}
     if where in kinds:
-        with contextlib.ExitStack() as undo:
+        with contextlib.ExitStack() as undo, dask.config.set(GIVE_UP):
             cluster = undo.enter_context(kinds[where](workers, options))
             client = undo.enter_context(ClusterClient(cluster))
             _wait(client, where, timeout)
@@ -131,7 +136,7 @@ def _cuda(workers, options):
     module = _import("cuda", "dask_cuda")
     if not torch.cuda.is_available():
         raise ClusterError("cuda: PyTorch sees no GPU on this machine; choose where='local'")
-    return module.LocalCUDACluster(**{"threads_per_worker": 1, **options})
+    return module.LocalCUDACluster(**{"threads_per_worker": 1, "memory_limit": 0, **options})
 
 
 def _import(where, module):
@@ -168,9 +173,11 @@ def _version(package):
 
 
 def check_workers(client):
-    """Raise `ClusterError` unless every worker has the library that this process has; it names who has what."""
-    wrong = []
-    for address, theirs in client.run(library, on_error="return").items():
+    """Raise `ClusterError` unless there are workers, all with this process's library; it names who has what."""
+    wrong, libraries = [], client.run(library, on_error="return")
+    if not libraries:
+        raise ClusterError("the cluster has no worker, or none any more; start some, or connect again, and repeat")
+    for address, theirs in libraries.items():
         said = f"lacks it ({first_line(theirs)})" if isinstance(theirs, Exception) else _difference(theirs, library())
         if said:
             wrong.append(f"worker {address} {said}")
@@ -225,12 +232,14 @@ def collect(client, futures, *, sizes, progress=True, **bar):
     Raises
     ------
     ClusterError
-        If a task took down several workers, or the scheduler is lost.
+        If a task took down several workers, no worker is left, or the scheduler is lost.
     """
     number = {future.key: i for i, future in enumerate(futures)}
     try:
         with tqdm(disable=not progress, leave=False, **bar) as shown:
             for future, result in as_completed(futures, with_results=True, loop=client.loop):
+                if future.cancelled():  # its result is then an exception, which nobody has raised
+                    raise CancelledError
                 future.release()
                 yield number[future.key], result
                 shown.update(sizes[number[future.key]])
@@ -238,6 +247,11 @@ def collect(client, futures, *, sizes, progress=True, **bar):
         raise ClusterError(
             f"{error.allowed_failures + 1} workers were lost in a row, the last of them {error.last_worker}, over the "
             f"same task; look into their logs: most often it is memory, so try smaller shards"
+        ) from None
+    except NoWorkerError as error:
+        raise ClusterError(
+            f"all workers are lost, and for {error.timeout:.0f} s none came (a queue may grant no more time); start "
+            f"some, or connect again, and repeat"
         ) from None
     except CancelledError:
         raise ClusterError(

@@ -2,55 +2,43 @@
 
 The parts come together in a folder beside the bank's, ``NAME.building``, and each that is finished leaves a record of
 itself there, so that neither a lost worker nor a killed build costs more than the shards that were under way. The
-bank's folder is touched once, at the end and under its lock: the parts are moved in, and ``bank.json`` is replaced.
+bank's folder is touched once, at the end and under its lock: the files of the parts get a second name there, and
+``bank.json`` is replaced. Only then is the folder beside it deleted. Its lock, ``NAME.building.lock``, stays: it is
+outside the folder, which a network's file system does not delete while a file in it is open.
 
 The cache of embeddings is not used: its file takes one writer at a time, and workers would queue for it.
 """
 
-import functools
+import contextlib
 import hashlib
 import json
 import os
 import shutil
-import threading
 import warnings
 from collections import Counter
-from dataclasses import asdict, dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import torch
-from distributed import get_worker
 from PIL import Image
 
-from .anchors import AnchorBank, _warn_of_long_captions
-from .bank_files import FORMAT_VERSION, MODALITIES, OURS, plain_table
-from .bank_writing import add_version, changing, write_part
-from .cluster import ClusterError, check_workers, collect, library, working
-from .editing import MAX_PARTS, check_new, slices
-from .encoders import EncoderIdentity, load_encoder
+from .anchors import AnchorBank
+from .bank_files import FORMAT_VERSION, MODALITIES, OURS
+from .bank_writing import _sync, add_version, changing
+from .cluster import ClusterError, check_workers, collect, library
+from .cluster_shard import Order, encode_shard, record_of, unseen
+from .editing import MAX_PARTS
+from .encoder_identity import BFLOAT16
+from .encoders import EncoderIdentity
 from .errors import BankError, BrokenPicturesError, IdentityError
-from .files import locked, write_whole
+from .files import locked
 from .pictures import PictureFile, picture_digest
 from .selecting import some
 
 SHARD = 1_024
 """Pairs in a shard where the caller does not say, as far as a bank's `MAX_PARTS` allow it."""
-_ONE_AT_A_TIME = threading.Lock()
-
-
-@dataclass(frozen=True)
-class Order:
-    """What every shard of a build has in common."""
-
-    staging: str
-    name: str
-    licence: str
-    encoders: tuple
-    dtype: torch.dtype
-    skip_broken: bool
-    device: str
 
 
 def build_bank(
@@ -99,10 +87,12 @@ def build_bank(
     _check_pairs(pairs)
     size = _shard(shard, len(pairs))
     staging = folder.with_name(f"{folder.name}.building")
-    staging.mkdir(parents=True, exist_ok=True)
-    encoders = tuple(str(Path(e).absolute()) if Path(e).is_dir() else str(e) for e in (image_encoder, text_encoder))
-    order = Order(str(staging), name or pairs.name, pairs.licence, encoders, dtype, skip_broken, device)
-    with locked(staging / "build"):
+    staging.parent.mkdir(parents=True, exist_ok=True)
+    encoders = tuple(map(_place, (image_encoder, text_encoder)))
+    weights = tuple(map(_folder_mark, encoders))
+    order = Order(str(staging), name or pairs.name, pairs.licence, encoders, weights, dtype, skip_broken, device)
+    with locked(staging):
+        staging.mkdir(exist_ok=True)
         check_workers(client)
         _check_seen(client, staging)
         records = _encode_all(client, pairs, size, order, progress)
@@ -112,11 +102,8 @@ def build_bank(
         for said in dict.fromkeys(said for record in records for said in record["warnings"]):
             warnings.warn(said, stacklevel=2)
         _commit(folder, order, [record for record in records if record["count"]])
-        shutil.rmtree(staging)
+        _delete(staging)
     return AnchorBank.load(folder)
-
-
-# -- on the client ---------------------------------------------------------------------------------------
 
 
 def _check_folder(folder):
@@ -139,6 +126,18 @@ def _check_pairs(pairs):
         raise BankError(f"{pairs.name}: without a caption a picture is no anchor; it is empty of: {some(empty)}")
 
 
+def _place(encoder):
+    """The absolute path of an encoder's folder, for a worker's working directory is another; names stay as they are."""
+    folder = Path(str(encoder).removesuffix(BFLOAT16))
+    return str(Path(encoder).absolute()) if folder.is_dir() else str(encoder)
+
+
+def _folder_mark(encoder):
+    """What changes with the files of an encoder's folder; the same for all that are known by name."""
+    files = sorted(file for file in Path(encoder.removesuffix(BFLOAT16)).rglob("*") if file.is_file())
+    return hashlib.sha256("\n".join(map(_mark, files)).encode()).hexdigest()
+
+
 def _shard(shard, n):
     least = -(-n // MAX_PARTS)
     if shard is None:
@@ -154,11 +153,7 @@ def _shard(shard, n):
 def _check_seen(client, staging):
     blind = [address for address, seen in client.run(os.path.isdir, str(staging)).items() if not seen]
     if blind:
-        raise ClusterError(_unseen(", ".join(blind), staging))
-
-
-def _unseen(address, staging):
-    return f"worker {address} does not see {staging}; put the bank on a disk that all machines see under the same path"
+        raise ClusterError(unseen(", ".join(blind), staging))
 
 
 def _encode_all(client, pairs, size, order, progress):
@@ -168,14 +163,14 @@ def _encode_all(client, pairs, size, order, progress):
         shard = pairs.subset(range(first, min(first + size, len(pairs))))
         pictures = [_absolute(picture) for picture in shard.pictures]
         key = _key(shard, pictures, order)
-        found = _record(Path(order.staging), key)
+        found = record_of(Path(order.staging), key)
         if found:
             records[first] = found
         else:
             shown = ["" if isinstance(picture, Image.Image) else str(picture) for picture in shard.pictures]
             table = {"id": shard.ids, "caption": shard.captions, "picture": shown, "group": shard.groups}
             todo[first] = (key, pictures, pd.DataFrame(table))
-    futures = [client.submit(_encode_shard, *task, order, library(), pure=False) for task in todo.values()]
+    futures = [client.submit(encode_shard, *task, order, library(), pure=False) for task in todo.values()]
     sizes = [len(pictures) for _, pictures, _ in todo.values()]
     starts = list(todo)
     for i, record in collect(client, futures, sizes=sizes, progress=progress, total=len(pairs),
@@ -194,9 +189,9 @@ def _absolute(picture):
 
 def _key(shard, pictures, order):
     """What a record is found by: it changes with everything that a shard is made of."""
-    common = [library(), order.name, order.encoders, str(order.dtype), order.skip_broken, order.device]
+    how = [order.encoders, order.weights, str(order.dtype), order.skip_broken, order.device]
     pairs = [shard.ids, shard.captions, shard.groups, [_mark(picture) for picture in pictures]]
-    return hashlib.sha256(json.dumps([common, pairs]).encode()).hexdigest()[:24]
+    return hashlib.sha256(json.dumps([library(), order.name, how, pairs]).encode()).hexdigest()[:24]
 
 
 def _mark(picture):
@@ -207,15 +202,6 @@ def _mark(picture):
     except OSError:
         return repr(picture)  # the worker says what is wrong with it
     return f"{picture!r} {found.st_size} {found.st_mtime_ns}"
-
-
-def _record(staging, key):
-    """The record of a shard that is finished, if there is one."""
-    try:
-        record = json.loads((staging / f"shard-{key}.json").read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        return None
-    return record if record["count"] == 0 or (staging / record["part"]).is_dir() else None
 
 
 def _commit(folder, order, records):
@@ -242,72 +228,27 @@ def _commit(folder, order, records):
     }
     with changing(folder):
         for part in about["parts"]:
-            os.rename(Path(order.staging) / part, folder / part)
+            _link(Path(order.staging) / part, folder / part)
         add_version(folder, about, f"built of {count} pairs", count, np.empty(0, np.int64), sums)
 
 
-# -- on the workers --------------------------------------------------------------------------------------
+def _link(part, target):
+    """Give the files of a part a second name in the bank's folder: until the commit is made the first must stay."""
+    if target.is_dir():  # the bank's already, from a build that was killed before it deleted its folder
+        return
+    target.mkdir()
+    for file in part.iterdir():
+        try:
+            os.link(file, target / file.name)
+        except OSError:  # a disk without links
+            shutil.copyfile(file, target / file.name)
+            _sync(target / file.name)
+    _sync(target)
 
 
-def _encode_shard(key, pictures, table, order, expected):
-    """Encode one shard and write its part; return its record, which has the errors of what cannot be read."""
-    with working(expected):
-        staging = Path(order.staging)
-        if not staging.is_dir():
-            raise ClusterError(_unseen(get_worker().address, staging))
-        found = _record(staging, key)  # a worker that is lost may have finished it
-        if found:
-            return found
-        image_encoder, text_encoder = (
-            _encoder(kind, name, order.device) for kind, name in zip(MODALITIES, order.encoders, strict=True)
-        )
-        record = {
-            "worker": get_worker().address,
-            "encoders": [asdict(encoder.identity) for encoder in (image_encoder, text_encoder)],
-            "warnings": _long_captions(table, text_encoder),
-            "count": 0,
-        }
-        image, kept, broken = _readable(image_encoder, pictures)
-        if broken and not order.skip_broken:
-            return {**record, "broken": broken}
-        if kept:
-            table = table.iloc[kept].reset_index(drop=True)
-            text = text_encoder.encode(table["caption"].tolist(), progress=False)
-            record.update(_write(staging, table, image, text, order, image_encoder, text_encoder))
-        write_whole(staging / f"shard-{key}.json", json.dumps(record).encode())
-        return record
-
-
-@functools.lru_cache(maxsize=2)
-def _encoder(kind, name, device):
-    return load_encoder(kind, name, device=device)
-
-
-def _long_captions(table, text_encoder):
-    """The warnings of captions that are cut: here nobody reads them."""
-
-    class Captions:
-        captions, ids = table["caption"].tolist(), table["id"].tolist()
-
-    with _ONE_AT_A_TIME, warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("always")
-        _warn_of_long_captions(Captions, text_encoder)
-    return [str(warning.message) for warning in caught]
-
-
-def _readable(encoder, pictures):
-    rows, kept, broken = torch.empty(len(pictures), encoder.identity.dim), [], []
-    for positions, vectors, errors in encoder.stream(pictures, progress=False):
-        rows[positions] = vectors
-        kept.extend(positions)
-        broken.extend(error for _, error in errors)
-    return rows[kept], kept, broken
-
-
-def _write(staging, table, image, text, order, image_encoder, text_encoder):
-    like = {"image": image.to(order.dtype), "text": text.to(order.dtype)}
-    bank = AnchorBank(order.name, like["image"], like["text"], table, image_encoder.identity, text_encoder.identity)
-    check_new(bank, bank)
-    table = plain_table(table)
-    part, sums = write_part(staging, slices(like, table), count=len(table), like=like, schema=table.schema)
-    return {"part": part, "count": len(table), "sums": {kind: sums[kind].tolist() for kind in MODALITIES}}
+def _delete(staging):
+    """Delete what is the bank's now; the records first, so that no build goes on from parts that are half deleted."""
+    with contextlib.suppress(OSError):  # the bank is there, and what stays does no harm
+        for record in staging.glob("shard-*.json"):
+            record.unlink()
+        shutil.rmtree(staging)

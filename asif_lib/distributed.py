@@ -1,7 +1,9 @@
 """The search over many machines: each worker maps its rows of the bank, and the k best are merged as a tree.
 
 The result is, bit for bit, that of `asif_lib.search.top_anchors` on one machine: the value of a query and an anchor
-does not depend on the rows beside them, and the k best of a set are among the k best of its parts.
+does not depend on the rows beside them, and the k best of a set are among the k best of its parts. That is certain on
+machines of one kind. Another model of processor may add up in another order, by which a sum in float64 can differ in
+its last bit (1.2e-16 at most was seen); rounded to float32, 20,000 of 20,000 values agreed, which is no guarantee.
 """
 
 import functools
@@ -141,7 +143,7 @@ def _tree(client, asked, where, ranges, how):
                        workers=[workers[i % len(workers)]], allow_other_workers=True), 1)
         for i, rows in enumerate(ranges)
     ]  # fmt: skip
-    while len(nodes) > ARRIVING:
+    while len(nodes) > arriving(len(ranges)):
         groups = [nodes[i : i + FAN_IN] for i in range(0, len(nodes), FAN_IN)]
         nodes = [
             (client.submit(_merge, [future for future, _ in group], how["k"], library(), pure=False),
@@ -149,6 +151,13 @@ def _tree(client, asked, where, ranges, how):
             for group in groups
         ]  # fmt: skip
     return nodes
+
+
+def arriving(searches) -> int:
+    """Return how many results for one block of queries come to the client, of so many searches."""
+    while searches > ARRIVING:
+        searches = -(-searches // FAN_IN)
+    return searches
 
 
 def _merged(client, trees, blocks, shape, progress):

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from .distributed import ARRIVING
+from .distributed import arriving
 
 RESULT_BYTES = 12
 """Of one entry of a result: a float32 and an int64."""
@@ -12,9 +12,11 @@ TABLE_BYTES = 76
 
 @dataclass(frozen=True)
 class Machine:
-    """What one machine does; the defaults were measured on 2 cores (AVX-512), without a GPU.
+    """What one machine does, with all its cores; the defaults were measured on 2 cores (AVX-512), without a GPU.
 
-    ``benchmarks/cluster.py --machine`` measures yours.
+    To measure yours: ``benchmarks/encoding.py --json`` gives `pictures` and `captions` (``per_second_median`` of its
+    ways ``torch`` and ``float32``). ``benchmarks/cluster.py --machine`` gives `products` of one thread, to be
+    multiplied by your cores, and `merged`, which is of one thread in any case.
 
     Attributes
     ----------
@@ -75,8 +77,8 @@ def plan(
     Returns
     -------
     Costs
-        Queries go out once to each machine and block; of each block at most `ARRIVING` results come to the client,
-        which merges them one by one. What workers send each other before that runs at the same time on all of them,
+        Queries go out once to each machine and block; of each block the client gets what `distributed.arriving` says,
+        and merges it one by one. What workers send each other before that runs at the same time on all of them,
         and is left out of the seconds.
 
     Examples
@@ -85,8 +87,8 @@ def plan(
     bank 4 GB, 3.8 GB a machine, built in 5.9 hours; search 129 s, network 0.7 GB in 1 s, merging at the client 9 s
     """
     bank_bytes = pairs * ((d_image + d_text) * value_bytes + TABLE_BYTES)
-    arriving = min(-(-pairs // shard), ARRIVING)
-    network_bytes = queries * (k * RESULT_BYTES * arriving + d_image * 4 * machines)
+    results = arriving(-(-pairs // shard))
+    network_bytes = queries * (k * RESULT_BYTES * results + d_image * 4 * machines)
     return Costs(
         bank_bytes=bank_bytes,
         machine_bytes=bank_bytes / machines,
@@ -94,5 +96,5 @@ def plan(
         search_seconds=queries * pairs * d_image / machine.products / machines,
         network_bytes=network_bytes,
         network_seconds=network_bytes / network,
-        merge_seconds=queries * 2 * k * (arriving - 1) / machine.merged,
+        merge_seconds=queries * 2 * k * (results - 1) / machine.merged,
     )

@@ -3,8 +3,8 @@
 The result of each is stored as JSON in ``build/benchmarks/NAME.json``, with the machine that it holds for, and its
 figures are printed: ratios to a peer in the same run, with the target where there is one. Run it on an idle machine.
 
-    python benchmarks                                  (1.6 million pairs: 10 GB of memory, 10 GB of disk, an hour)
-    python benchmarks --quick                          (small sizes, to see that all of it runs: minutes)
+    python benchmarks                       (up to 1.6 million pairs: 10 GB of memory, 10 GB of disk, an hour)
+    python benchmarks --quick               (small sizes, to see that all of it runs: minutes; in benchmarks/quick/)
     python benchmarks --only scale paper_scale
 """
 
@@ -31,16 +31,21 @@ QUICK = {
 """The benchmarks, in their order, and what makes them small."""
 
 
-def run(name, quick):
-    """Run one benchmark and store its result; return it, or None if it failed."""
-    command = [sys.executable, str(Path(__file__).with_name(f"{name}.py")), "--json", *(QUICK[name] if quick else [])]
-    if name == "editing":
-        command += ["--folder", str(FOLDER / "edited")]
+def arguments_of(name, quick):
+    """What a benchmark is called with."""
+    folder = ["--folder", str(FOLDER / "edited")] if name == "editing" else []
+    return ["--json", *(QUICK[name] if quick else []), *folder]
+
+
+def run(name, quick, stored):
+    """Run one benchmark and store its result in the file `stored`; return it, or None if it failed."""
+    stored.unlink(missing_ok=True)  # what an earlier run left there is not this one's
+    script = str(Path(__file__).with_name(f"{name}.py"))
     print(f"\n== {name}", file=sys.stderr, flush=True)
-    done = subprocess.run(command, stdout=subprocess.PIPE, text=True)
+    done = subprocess.run([sys.executable, script, *arguments_of(name, quick)], stdout=subprocess.PIPE, text=True)
     if done.returncode:
         return None
-    write_whole(FOLDER / f"{name}.json", done.stdout.encode())
+    write_whole(stored, done.stdout.encode())
     return json.loads(done.stdout)
 
 
@@ -49,10 +54,11 @@ def main():
     parser.add_argument("--only", nargs="+", choices=QUICK, default=list(QUICK), metavar="NAME")
     parser.add_argument("--quick", action="store_true")
     arguments = parser.parse_args()
-    FOLDER.mkdir(parents=True, exist_ok=True)
-    results = {name: run(name, arguments.quick) for name in arguments.only}
+    folder = FOLDER / "quick" if arguments.quick else FOLDER
+    folder.mkdir(parents=True, exist_ok=True)
+    results = {name: run(name, arguments.quick, folder / f"{name}.json") for name in arguments.only}
     for name, result in results.items():
-        print(f"\n{name}" + ("  FAILED" if result is None else f"  ({FOLDER / name}.json)"))
+        print(f"\n{name}" + ("  FAILED" if result is None else f"  ({folder / name}.json)"))
         for line in lines_of(result or {}):
             print("  " + line)
     failed = [name for name, result in results.items() if result is None]

@@ -6,7 +6,9 @@ the time that a run takes; Dask starts another in its place. That takes seconds,
 much shorter than the default it is most of what is measured. Two workers need two cores that nobody else uses.
 
     python benchmarks/cluster.py --json > cluster.json                                     (8 minutes, 0.5 GB of disk)
-    python benchmarks/cluster.py --machine                      (the constants that asif_lib.plan takes of a machine)
+    python benchmarks/cluster.py --quick                  (small sizes, to see that it runs; judges only the answers)
+    python benchmarks/cluster.py --machine       (two of the rates of asif_lib.plan.Machine, `products` of one thread
+                                                  and `merged`; benchmarks/encoding.py measures the others)
 """
 
 import argparse
@@ -22,7 +24,7 @@ from pathlib import Path
 import pandas as pd
 import torch
 from made_up import World
-from timing import interleaved, lines_of, machine, ratio, seconds_of, summary, target
+from timing import interleaved, lines_of, machine, ratio, seconds_of, summary, target, without_targets
 
 from asif_lib import AnchorBank, EncoderIdentity
 from asif_lib.cluster import connect, library, working
@@ -31,6 +33,7 @@ from asif_lib.search import merge_top
 from asif_lib.search import top_anchors as search
 
 WIDTHS = (384, 16)
+QUICK = {"pairs": 20_000, "queries": 200, "k": 20, "rounds": 1}
 ENCODERS = [
     EncoderIdentity(kind, "made up", "seed", digit * 64, "none", dim)
     for kind, digit, dim in zip(("image", "text"), "01", WIDTHS, strict=True)
@@ -97,7 +100,7 @@ def run_with_loss(client, way, after):
 
 
 def measure_machine(bank, queries, k):
-    """What `asif_lib.plan.Machine` has of the search, by one thread of this machine."""
+    """What `asif_lib.plan.Machine` has of the search, by one thread of this machine; merging never has more."""
     rows = bank.rows("image")
     with working(library()):
         products = len(queries) * len(rows) * rows.shape[1]
@@ -114,9 +117,12 @@ def main():
     parser.add_argument("--queries", type=int, default=8_000)
     parser.add_argument("--k", type=int, default=100)
     parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--quick", action="store_true", help="small sizes, whose ratios mean nothing")
     parser.add_argument("--machine", action="store_true", help="measure one thread of this machine, and no cluster")
     parser.add_argument("--json", action="store_true")
     arguments = parser.parse_args()
+    if arguments.quick:
+        vars(arguments).update(QUICK)
     result = {"machine": machine(), "pairs": arguments.pairs, "queries": arguments.queries, "k": arguments.k}
     with tempfile.TemporaryDirectory(dir=arguments.folder) as folder:
         bank = make(Path(folder) / "bank", arguments.pairs)
@@ -125,6 +131,8 @@ def main():
             result |= measure_machine(bank, queries[:1_000], arguments.k)
         else:
             result |= measure(bank, queries, arguments.k, arguments.rounds)
+            if arguments.quick:  # the last judges the answers, at any size
+                result["compared"][:-1] = without_targets(result["compared"][:-1])
     print(json.dumps(result, indent=2) if arguments.json or arguments.machine else "\n".join(lines_of(result)))
 
 

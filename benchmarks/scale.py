@@ -29,7 +29,19 @@ import torch
 from made_up import World
 from peers import author_similarity, author_top, faiss_top, products_alone, scipy_similarity, torch_similarity
 from scipy.optimize import minimize_scalar, nnls
-from timing import MB, in_child, interleaved, lines_of, machine, need_memory, peak_memory, ratio, summary, target
+from timing import (
+    MB,
+    in_child,
+    interleaved,
+    lines_of,
+    machine,
+    need_memory,
+    peak_memory,
+    ratio,
+    summary,
+    target,
+    without_targets,
+)
 
 from asif_lib.inverted import InvertedIndex
 from asif_lib.prepared import PreparedAnchors, prepare
@@ -253,13 +265,6 @@ def run(sizes, only):
         for line in lines_of(found[name]):
             print(line, file=sys.stderr)
     return found
-
-
-def without_targets(result):
-    """The result of small sizes, for which the targets were not set."""
-    if isinstance(result, dict):
-        return {key: without_targets(v) for key, v in result.items() if key not in ("at_least", "at_most", "met")}
-    return [without_targets(part) for part in result] if isinstance(result, list) else result
 
 
 def main():

@@ -85,6 +85,13 @@ def target(what, value, *, at_least=None, at_most=None):
     return reported
 
 
+def without_targets(result):
+    """The result of small sizes, for which the targets were not set."""
+    if isinstance(result, dict):
+        return {key: without_targets(v) for key, v in result.items() if key not in ("at_least", "at_most", "met")}
+    return [without_targets(part) for part in result] if isinstance(result, list) else result
+
+
 def lines_of(result, where=""):
     """Yield a line for each figure in a result, however deep: those with `what` and `value`, ratios, verdicts."""
     if isinstance(result, list):

@@ -1,7 +1,10 @@
 """The benchmarks at tiny sizes: peers that give the engine's answers, results in their shape, no claim about time."""
 
+import argparse
+import importlib
 import json
 import os
+import runpy
 import signal
 import subprocess
 import sys
@@ -231,7 +234,8 @@ def test_a_disk_that_is_too_small_is_said_first(tmp_path):
 def test_one_command_stores_results_and_prints_their_figures(tmp_path):
     environment = os.environ | {"ASIF_BUILD": str(tmp_path)}
     done = script("", "--quick", "--only", "scale", env=environment)
-    result = json.loads((tmp_path / "benchmarks" / "scale.json").read_text())
+    result = json.loads((tmp_path / "benchmarks" / "quick" / "scale.json").read_text())
+    assert not (tmp_path / "benchmarks" / "scale.json").exists()  # of the sizes that count
     assert {"processor", "cores", "torch", "load_before"} <= result["machine"].keys()
     assert result["quick"] and {"search", "large", "exactness", "similarity"} <= result.keys()
     for name in ("search", "large", "similarity"):
@@ -252,3 +256,31 @@ def test_one_command_says_what_failed(tmp_path):
     (tmp_path / "faiss.py").write_text("raise RuntimeError('no such machine')")
     done = subprocess.run(command, capture_output=True, text=True, env=environment)
     assert done.returncode == 1 and "paper_scale" in done.stderr
+    assert not (tmp_path / "benchmarks" / "paper_scale.json").exists()  # that of an earlier run
+
+
+class Parsed(Exception):
+    """Raised in place of what comes after the arguments are read."""
+
+
+@pytest.mark.parametrize("quick", [True, False])
+@pytest.mark.parametrize("name", ["encoding", "scale", "paper_scale", "approximate", "cluster", "editing"])
+def test_every_script_takes_the_arguments_of_the_one_command(name, quick, monkeypatch):
+    parse = argparse.ArgumentParser.parse_args
+
+    def parse_only(parser):
+        raise Parsed(parse(parser))
+
+    monkeypatch.setattr(argparse.ArgumentParser, "parse_args", parse_only)
+    every = runpy.run_path(str(BENCHMARKS / "__main__.py"))
+    assert name in every["QUICK"]
+    monkeypatch.setattr(sys, "argv", [name, *every["arguments_of"](name, quick)])
+    with pytest.raises(Parsed):
+        importlib.import_module(name).main()
+
+
+def test_the_quick_run_of_a_cluster_judges_its_answers_only():
+    result = json.loads(script("cluster.py", "--quick", "--json").stdout)
+    one, lost, answers = result["compared"]
+    assert answers["met"] and answers["value"] == 1
+    assert "met" not in one and "met" not in lost and len(result["runs"]) == 4

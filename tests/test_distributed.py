@@ -1,14 +1,18 @@
 """Two real worker processes: the same answers as one machine, also where one of them is killed in the middle."""
 
 import doctest
+import errno
+import functools
 import os
 import re
 import shutil
 import signal
 import subprocess
 import sys
+import time
 import tomllib
 from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import dask
@@ -18,11 +22,24 @@ import pandas as pd
 import pytest
 import torch
 from conftest import draw
+from safetensors.torch import load_file, save_file
 
-from asif_lib import ASIF, AnchorBank, EncoderIdentity, Pairs, cluster, cluster_build, distributed, plan, search
+from asif_lib import (
+    ASIF,
+    AnchorBank,
+    EncoderIdentity,
+    Pairs,
+    cluster,
+    cluster_build,
+    cluster_shard,
+    distributed,
+    plan,
+    search,
+)
 from asif_lib.cluster import ClusterError, connect
 from asif_lib.cluster_build import build_bank
 from asif_lib.distributed import represent, top_anchors
+from asif_lib.encoder_weights import folder_checksum
 from asif_lib.errors import AsifError, BankError, BrokenPicturesError, IdentityError, ParameterError
 from asif_lib.files import LockedError, locked
 
@@ -262,6 +279,21 @@ def test_worker_of_another_version_that_joins_later(client):
         client.submit(distributed._merge, [], 1, {**cluster.library(), "torch": "0.1"}, pure=False).result()
 
 
+def test_workers_with_gpus_have_no_limit_of_memory(monkeypatch):
+    asked = {}
+
+    class DaskCuda:
+        def LocalCUDACluster(**options):
+            asked.update(options)
+            raise KeyboardInterrupt
+
+    monkeypatch.setitem(sys.modules, "dask_cuda", DaskCuda)
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    with pytest.raises(KeyboardInterrupt):
+        connect("cuda", protocol="tcp")
+    assert asked == {"threads_per_worker": 1, "memory_limit": 0, "protocol": "tcp"}
+
+
 @pytest.mark.parametrize("where", ["slurm", "cuda"])
 def test_missing_package_names_its_extra(where, monkeypatch):
     package, extra = cluster.EXTRAS[where]
@@ -352,7 +384,7 @@ def test_build_equals_one_machine(build, drawn, drawn_bank, tmp_path):
     bank = build(drawn)
     assert same_bank(bank, drawn_bank)
     assert len(list((tmp_path / "drawn").glob("part-*"))) == 8
-    assert sorted(file.name for file in tmp_path.iterdir()) == ["drawn"]  # nothing is left beside it
+    assert sorted(file.name for file in tmp_path.iterdir()) == ["drawn", "drawn.building.lock"]
     assert bank.history()["change"].tolist() == ["built of 48 pairs"]
     more = bank.remove(ids=["03.png"]).add(bank.subset([3]))  # an ordinary bank, which can be edited
     assert len(more) == 48
@@ -415,8 +447,7 @@ def test_build_refuses_what_makes_no_bank(build, drawn, tmp_path, client):
     (tmp_path / "other" / "thesis.tex").touch()
     with pytest.raises(BankError, match="holds files that are no bank"):
         build_bank(client, drawn, tmp_path / "other")
-    (tmp_path / "drawn.building").mkdir(exist_ok=True)
-    with locked(tmp_path / "drawn.building" / "build"), pytest.MonkeyPatch.context() as patch:
+    with locked(tmp_path / "drawn.building"), pytest.MonkeyPatch.context() as patch:
         patch.setattr("asif_lib.files.LOCK_SECONDS", 0.1)
         with pytest.raises(LockedError):
             build(drawn)
@@ -439,11 +470,70 @@ def test_shards_of_different_encoders(build, drawn, tmp_path, monkeypatch):
 
 
 def test_workers_that_do_not_see_the_folder(client, drawn, tmp_path, monkeypatch):
-    order = cluster_build.Order(str(tmp_path / "elsewhere"), "", "", ("", ""), torch.float32, False, "cpu")
+    order = cluster_shard.Order(str(tmp_path / "elsewhere"), "", "", ("", ""), ("", ""), torch.float32, False, "cpu")
     with pytest.raises(ClusterError, match=r"worker tcp://\S+ does not see .*elsewhere"):
-        client.submit(cluster_build._encode_shard, "key", [], None, order, cluster.library(), pure=False).result()
+        client.submit(cluster_shard.encode_shard, "key", [], None, order, cluster.library(), pure=False).result()
     with pytest.raises(ClusterError, match=r"worker tcp://\S+, tcp://\S+ does not see .*elsewhere"):
         cluster_build._check_seen(client, tmp_path / "elsewhere")
+
+
+def test_commit_that_fails_keeps_what_was_encoded(build, drawn, drawn_bank, tmp_path, monkeypatch):
+    def full(*arguments, **options):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(cluster_build, "add_version", full)
+        with pytest.raises(BankError, match="No space left.* make room"):
+            build(drawn)
+    finished = {folder.name for folder in (tmp_path / "drawn.building").glob("part-*")}
+    assert len(finished) == 8 and not list((tmp_path / "drawn").glob("part-*"))
+    assert same_bank(build(drawn), drawn_bank)
+    assert finished == {folder.name for folder in (tmp_path / "drawn").glob("part-*")}  # the same, not others
+    assert not (tmp_path / "drawn.building").exists()
+
+
+def test_build_that_was_killed_after_its_commit(build, drawn, drawn_bank, tmp_path, monkeypatch):
+    with monkeypatch.context() as patch:
+        patch.setattr(cluster_build, "_delete", lambda staging: None)
+        build(drawn)
+    assert same_bank(build(drawn), drawn_bank)
+    assert len(list((tmp_path / "drawn").glob("part-*"))) == 8 and not (tmp_path / "drawn.building").exists()
+
+
+def test_commit_on_a_disk_without_links(build, drawn, drawn_bank, monkeypatch):
+    def link(source, target):
+        raise OSError(errno.EPERM, "Operation not permitted")
+
+    monkeypatch.setattr(cluster_build.os, "link", link)
+    assert same_bank(build(drawn), drawn_bank)
+
+
+def test_build_goes_on_where_another_ended_while_it_waited(build, drawn, drawn_bank, tmp_path):
+    with ThreadPoolExecutor() as pool:
+        with locked(tmp_path / "drawn.building"):
+            (tmp_path / "drawn.building").mkdir()
+            waiting = pool.submit(build, drawn)
+            time.sleep(0.5)
+            cluster_build._delete(tmp_path / "drawn.building")
+        assert same_bank(waiting.result(), drawn_bank)
+
+
+def test_shards_of_other_weights_are_not_taken_up(
+    client, drawn, timm_folder, sentence_transformer_folder, tmp_path, monkeypatch
+):
+    def full(*arguments, **options):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    folder = shutil.copytree(timm_folder, tmp_path / "encoder")
+    build = functools.partial(build_bank, client, drawn.subset(range(6)), tmp_path / "drawn", folder,
+                              sentence_transformer_folder, shard=1, progress=False)  # fmt: skip
+    with monkeypatch.context() as patch:
+        patch.setattr(cluster_build, "add_version", full)
+        with pytest.raises(BankError, match="No space left"):
+            build()
+    weights = load_file(folder / "model.safetensors")
+    save_file({name: 2 * tensor for name, tensor in weights.items()}, folder / "model.safetensors")
+    assert build().image_encoder.checksum == folder_checksum(folder)
 
 
 # -- workers that are lost -------------------------------------------------------------------------------
@@ -460,7 +550,7 @@ def test_search_goes_on_without_a_worker(whole, bank, many_queries):
         found = top_anchors(whole, many_queries, bank, "image", 30, center=False, shard=50, progress=False)
     assert equal(found, expected)
     assert kill.lost  # it was at work
-    assert kill.repeated <= set(kill.kept) and len(kill.repeated) <= 5  # results that were just on their way here
+    assert kill.repeated <= {*kill.kept, *kill.lost}  # what it had finished and not yet sent, or was finishing
     assert len(set(kill.finished)) == 40
 
 
@@ -481,7 +571,7 @@ def test_build_goes_on_without_a_worker(whole, build, drawn, drawn_bank, tmp_pat
         commit(*arguments)
 
     monkeypatch.setattr(cluster_build, "_commit", counting)
-    with Kill(whole, "_encode_shard", after=3) as kill:
+    with Kill(whole, "encode_shard", after=3) as kill:
         bank = build(drawn)
     assert same_bank(bank, drawn_bank) and kill.lost
     assert 8 <= len(written) <= 9  # one for each shard, and at most one that it had begun
@@ -492,6 +582,40 @@ def test_task_that_takes_its_workers_down(whole, monkeypatch):
     futures = [whole.submit(os._exit, 1, pure=False)]
     with pytest.raises(ClusterError, match=r"1 workers were lost in a row, the last of them .*tcp://"):
         list(cluster.collect(whole, futures, sizes=[1], progress=False))
+
+
+def test_results_that_were_cancelled_are_an_error(client):
+    futures = [client.submit(time.sleep, seconds, pure=False) for seconds in (0, 3)]
+    found = cluster.collect(client, futures, sizes=[1, 1], progress=False)
+    assert next(found) == (0, None)
+    client.cancel(futures[1])  # as when the scheduler that knew it is gone
+    with pytest.raises(ClusterError, match="scheduler is gone.*connect again"):
+        next(found)
+
+
+def test_scheduler_that_is_lost_in_the_middle():
+    client = connect(workers=1)
+    found = cluster.collect(
+        client, [client.submit(time.sleep, s, pure=False) for s in (0, 60)], sizes=[1, 1], progress=False
+    )
+    assert next(found) == (0, None)
+    client.cluster.close()
+    with pytest.raises(ClusterError, match="scheduler is gone.*connect again"):
+        next(found)
+    client.close()
+
+
+def test_cluster_that_lost_all_its_workers(queries, bank, monkeypatch):
+    monkeypatch.setattr(cluster, "GIVE_UP", {"distributed.scheduler.no-workers-timeout": 1})
+    with connect(workers=1) as client:
+        future = client.submit(time.sleep, 60, pure=False)
+        client.cluster.scale(0)
+        with pytest.raises(ClusterError, match="all workers are lost, and for 1 s none came"):
+            list(cluster.collect(client, [future], sizes=[1], progress=False))
+        while client.nthreads():
+            time.sleep(0.05)
+        with pytest.raises(ClusterError, match="has no worker, or none any more"):
+            top_anchors(client, queries, bank, "image", 5, progress=False)
 
 
 # -- on paper --------------------------------------------------------------------------------------------
@@ -510,4 +634,22 @@ def test_plan_scales():
     assert one.search_seconds == pytest.approx(10_000 * 1e8 * 768 / plan.Machine().products)
     assert one.bank_bytes == many.bank_bytes == 50 * many.machine_bytes
     assert one.merge_seconds == many.merge_seconds > 0
+    assert plan.plan(10**9, 1, network=1e9).merge_seconds == 10_000 * 2 * 800 * 14 / plan.Machine().merged
+
+
+@pytest.mark.parametrize("searches, results", [(1, 1), (32, 32), (33, 9), (3_815, 15)])
+def test_results_that_arrive_at_the_client(searches, results):
+    class Client:
+        def nthreads(self):
+            return {"one": 1, "two": 1}
+
+        def submit(self, *arguments, **options):
+            return arguments
+
+    assert distributed.arriving(searches) == results
+    nodes = distributed._tree(Client(), None, (), [range(i, i + 1) for i in range(searches)], {"k": 1})
+    assert len(nodes) == results and sum(size for _, size in nodes) == searches
+
+
+def test_plan_docstring():
     assert doctest.testmod(plan).failed == 0

@@ -109,7 +109,8 @@ class AnchorBank:
         if not kept:
             raise BankError(f"{pairs.name}: has no pair to build a bank of")
         pairs = pairs.subset(kept)
-        _warn_of_long_captions(pairs, text_encoder)
+        for said in cut_captions(pairs.captions, pairs.ids, text_encoder):
+            warnings.warn(said, stacklevel=2)
         text = embed(text_encoder, pairs.captions, progress=progress)
         columns = {
             "id": pairs.ids,
@@ -499,22 +500,22 @@ class AnchorBank:
         return editing.difference(self, other)
 
 
-def _warn_of_long_captions(pairs, text_encoder):
-    """Nothing is cut in silence: sentence-transformers reads a text up to a number of tokens."""
+def cut_captions(captions, ids, text_encoder) -> list:
+    """Return a sentence about those that are cut, or none: sentence-transformers reads up to a number of tokens."""
     limit = text_encoder.model.max_seq_length
     if limit is None:
-        return
+        return []
     # A token is a byte of the text or more (a Hangul syllable is taken apart, into no more letters than bytes), or
     # one of the two marks around it, or a space that some tokenizers put before it.
-    sizes = [len(caption.encode(errors="replace")) for caption in pairs.captions]
+    sizes = [len(caption.encode(errors="replace")) for caption in captions]
     candidates = [i for i, size in enumerate(sizes) if size + 3 > limit]
     if not candidates:
-        return
-    tokens = text_encoder.model.tokenizer([pairs.captions[i] for i in candidates], truncation=False, verbose=False)
-    long = [pairs.ids[i] for i, found in zip(candidates, tokens["input_ids"], strict=True) if len(found) > limit]
-    if long:
-        warnings.warn(
-            f"captions of which {text_encoder.identity.name} reads only the first {limit} tokens: "
-            f"{selecting.some(long)}; the rest of them does not count",
-            stacklevel=3,
-        )
+        return []
+    tokens = text_encoder.model.tokenizer([captions[i] for i in candidates], truncation=False, verbose=False)
+    long = [ids[i] for i, found in zip(candidates, tokens["input_ids"], strict=True) if len(found) > limit]
+    if not long:
+        return []
+    return [
+        f"captions of which {text_encoder.identity.name} reads only the first {limit} tokens: {selecting.some(long)}; "
+        f"the rest of them does not count"
+    ]

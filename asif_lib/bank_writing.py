@@ -68,7 +68,7 @@ def sweep(folder) -> list:
     What it does name is on the disk before. Returns what went wrong, a text each.
     """
     try:
-        _sync(folder)
+        sync(folder)
     except OSError as error:
         return [f"the disk does not confirm it ({error}); see to the disk before you go on"]
     try:
@@ -126,7 +126,7 @@ def write_part(folder, chunks, *, count, like, schema):
                 sums[kind] += exact_sum(rows[kind])
             ids.write(id_digests(batch.column("id").to_pylist()))
             table.write_batch(batch)
-    _sync(part)
+    sync(part)
     return part.name, sums
 
 
@@ -144,7 +144,7 @@ def write_about(folder, about):
     temporary = folder / f"bank.json-{uuid.uuid4().hex[:12]}"
     with _synced(temporary) as file:
         file.write(json.dumps(about, indent=2, ensure_ascii=False).encode())
-    _sync(folder)  # what it names is there before it is
+    sync(folder)  # what it names is there before it is
     os.replace(temporary, folder / "bank.json")
 
 
@@ -188,7 +188,7 @@ def matrix_file(path, like, count):
         yield file
 
 
-def _sync(folder):
+def sync(folder):
     """Wait until the names in a folder are on the disk: new and renamed files are when their folder is."""
     descriptor = os.open(folder, os.O_RDONLY)
     try:

@@ -15,13 +15,14 @@ T only grows while the anchors pass, so an anchor below the threshold of now is 
 a time is a little more than what is kept in the end, and no row of products is ever whole in memory.
 """
 
-import contextlib
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
 import torch
 from numba import njit
+
+from .streaming import one_thread
 
 TILE = 4_096
 """Anchors in a tile of products: 1,024 × 4,096 products in bfloat16 are 8 MB and stay near the processor."""
@@ -105,7 +106,6 @@ class Sieve:
         groups = [slice(g[0], g[-1] + 1) for g in groups if len(g)]
 
         def run(rows):
-            torch.set_num_threads(1)  # of this thread, and of those that begin after it
             tile = torch.empty(rows.stop - rows.start, TILE, dtype=torch.bfloat16)
             for first in range(0, len(anchors.rows), TILE):
                 block = anchors.rows[first : first + TILE]
@@ -117,7 +117,7 @@ class Sieve:
                     self.triggers[rows], self.overflown[rows],
                 )  # fmt: skip
 
-        with _threads_as_before(), ThreadPoolExecutor(threads) as pool:
+        with one_thread(), ThreadPoolExecutor(threads) as pool:
             for _ in pool.map(run, groups):
                 pass
 
@@ -131,15 +131,6 @@ class Sieve:
                 positions, keys, self.counts[r], self.k, self.thresholds[r], self._bound()
             )
         return [row[:count] for row, count in zip(self.positions, self.counts, strict=True)]
-
-
-@contextlib.contextmanager
-def _threads_as_before():
-    threads = torch.get_num_threads()
-    try:
-        yield
-    finally:
-        torch.set_num_threads(threads)
 
 
 def _product(queries, block, out):

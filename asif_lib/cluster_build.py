@@ -26,7 +26,7 @@ from PIL import Image
 
 from .anchors import AnchorBank
 from .bank_files import FORMAT_VERSION, MODALITIES, OURS
-from .bank_writing import _sync, add_version, changing
+from .bank_writing import add_version, changing, sync
 from .cluster import ClusterError, check_workers, collect, library
 from .cluster_shard import Order, encode_shard, record_of, unseen
 from .editing import MAX_PARTS
@@ -242,8 +242,8 @@ def _link(part, target):
             os.link(file, target / file.name)
         except OSError:  # a disk without links
             shutil.copyfile(file, target / file.name)
-            _sync(target / file.name)
-    _sync(target)
+            sync(target / file.name)
+    sync(target)
 
 
 def _delete(staging):

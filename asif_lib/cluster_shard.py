@@ -2,23 +2,19 @@
 
 import functools
 import json
-import threading
-import warnings
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import torch
 from distributed import get_worker
 
-from .anchors import AnchorBank, _warn_of_long_captions
+from .anchors import AnchorBank, cut_captions
 from .bank_files import MODALITIES, plain_table
 from .bank_writing import write_part
 from .cluster import ClusterError, working
 from .editing import check_new, slices
 from .encoders import load_encoder
 from .files import write_whole
-
-_ONE_AT_A_TIME = threading.Lock()
 
 
 @dataclass(frozen=True)
@@ -64,7 +60,7 @@ def encode_shard(key, pictures, table, order, expected):
         record = {
             "worker": get_worker().address,
             "encoders": [asdict(encoder.identity) for encoder in (image_encoder, text_encoder)],
-            "warnings": _long_captions(table, text_encoder),
+            "warnings": cut_captions(table["caption"].tolist(), table["id"].tolist(), text_encoder),
             "count": 0,
         }
         image, kept, broken = _readable(image_encoder, pictures)
@@ -81,18 +77,6 @@ def encode_shard(key, pictures, table, order, expected):
 @functools.lru_cache(maxsize=2)
 def _encoder(kind, name, weights, device):
     return load_encoder(kind, name, device=device)
-
-
-def _long_captions(table, text_encoder):
-    """The warnings of captions that are cut: here nobody reads them."""
-
-    class Captions:
-        captions, ids = table["caption"].tolist(), table["id"].tolist()
-
-    with _ONE_AT_A_TIME, warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("always")
-        _warn_of_long_captions(Captions, text_encoder)
-    return [str(warning.message) for warning in caught]
 
 
 def _readable(encoder, pictures):

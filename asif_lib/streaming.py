@@ -54,7 +54,7 @@ def one_thread_per_core(device):
     not wait for each other, as they must where every layer is spread over all cores; and while one decodes a
     picture, another runs the model.
     """
-    alone = _one_thread() if device.type == "cpu" else contextlib.nullcontext(min(torch.get_num_threads(), 8))
+    alone = one_thread() if device.type == "cpu" else contextlib.nullcontext(min(torch.get_num_threads(), 8))
     with alone as workers, ThreadPoolExecutor(workers) as pool:
         yield lambda function, items: in_order(pool, function, items, AHEAD * workers)
 
@@ -64,7 +64,7 @@ _threads = 1  # that PyTorch had before the first of those that are inside came 
 
 
 @contextlib.contextmanager
-def _one_thread():
+def one_thread():
     """Let PyTorch use one thread meanwhile, and yield how many it had.
 
     Streams may overlap, and end in any order. PyTorch keeps the number for each thread of the program, and one for

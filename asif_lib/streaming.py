@@ -54,9 +54,23 @@ def one_thread_per_core(device):
     not wait for each other, as they must where every layer is spread over all cores; and while one decodes a
     picture, another runs the model.
     """
-    alone = one_thread() if device.type == "cpu" else contextlib.nullcontext(min(torch.get_num_threads(), 8))
-    with alone as workers, ThreadPoolExecutor(workers) as pool:
+    with contextlib.ExitStack() as stack:
+        if device.type == "cpu":
+            workers = stack.enter_context(one_thread())
+            pool = stack.enter_context(single_threads(workers))
+        else:
+            workers = min(torch.get_num_threads(), 8)
+            pool = stack.enter_context(ThreadPoolExecutor(workers))
         yield lambda function, items: in_order(pool, function, items, AHEAD * workers)
+
+
+def single_threads(count) -> ThreadPoolExecutor:
+    """Return a pool of threads in each of which PyTorch uses one; for use within `one_thread`.
+
+    A new thread learns how many it may use at its first loop over several, and oneDNN, which multiplies matrices in
+    bfloat16 and convolves, does not ask: it would take all cores in each of them.
+    """
+    return ThreadPoolExecutor(count, initializer=torch.set_num_threads, initargs=(1,))
 
 
 _lock, _inside = threading.Lock(), []

@@ -6,6 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 import torch
+from threadpoolctl import threadpool_info
 
 from asif_lib.errors import ParameterError
 from asif_lib.streaming import chunks_of, in_order, one_thread_per_core
@@ -82,6 +83,16 @@ def test_pytorch_has_one_thread_meanwhile_and_all_of_them_after():
     with pytest.raises(RuntimeError, match="stop"), one_thread_per_core(torch.device("cpu")):
         raise RuntimeError("stop")
     assert torch.get_num_threads() == before
+
+
+def test_libraries_under_pytorch_have_one_thread_in_each_of_them_too():
+    def allowed(_):  # as oneDNN asks, before PyTorch ran a loop in this thread
+        libraries = [library for library in threadpool_info() if library["user_api"] == "openmp"]
+        return [library["num_threads"] for library in libraries if "/torch/lib/" in library["filepath"]]
+
+    with one_thread_per_core(torch.device("cpu")) as mapped:
+        for found in mapped(allowed, range(4)):
+            assert found and set(found) == {1}
 
 
 @pytest.mark.parametrize("first_out", [0, 1])

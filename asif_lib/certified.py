@@ -15,19 +15,20 @@ T only grows while the anchors pass, so an anchor below the threshold of now is 
 a time is a little more than what is kept in the end, and no row of products is ever whole in memory.
 """
 
-from concurrent.futures import ThreadPoolExecutor
+import threading
 from dataclasses import dataclass
+from itertools import pairwise, product
 
 import numpy as np
 import torch
 from numba import njit
 
-from .streaming import one_thread
+from .streaming import one_thread, single_threads
 
-TILE = 4_096
-"""Anchors in a tile of products: 1,024 × 4,096 products in bfloat16 are 8 MB and stay near the processor."""
+TILE = 2_048
+"""Anchors in a tile of products."""
 GROUP = 512
-"""Queries in a tile, at most."""
+"""Queries in a tile, at most: 512 × 2,048 products in bfloat16 are 2 MB and stay near the processor."""
 CHUNK = 64
 """Products that are passed over at once if none of them reaches the threshold."""
 HALF_ULP = 2.0**-8
@@ -73,8 +74,8 @@ class Sieve:
         Of q rows.
     k : int
     limit : int
-        Anchors that a query may keep when a tile has passed. One that would keep more, since very many are as good
-        as the k-th, is given up: see `overflown`.
+        Anchors that a query may keep. One that would keep more, since very many are as good as the k-th, is given
+        up: see `overflown`.
     """
 
     def __init__(self, queries, k, limit):
@@ -82,44 +83,56 @@ class Sieve:
         self.queries, self.k, self.limit = queries, k, limit
         # the error of a sum of d products, in whatever order, and of the rounding of the exact cosine in the end
         self.slack = 1.1 * (d + 8) * ROUNDING
-        self.positions = np.empty((q, limit + TILE), np.int64)
-        self.keys = np.empty((q, limit + TILE), np.int16)
+        self.positions = np.empty((q, limit + CHUNK), np.int64)
+        self.keys = np.empty((q, limit + CHUNK), np.int16)
         self.counts = np.zeros(q, np.int64)
         self.thresholds = np.full(q, np.iinfo(np.int16).min, np.int16)
         self.triggers = np.full(q, k)  # counts beyond which the threshold is raised
         self.overflown = np.zeros(q, bool)
-        """Queries for which anchors that were kept had to be dropped: their answer must come from elsewhere."""
+        """Queries that were given up: their answer must come from elsewhere."""
         self.error = 0.0
 
     @staticmethod
     def bytes_per_query(limit) -> int:
         """What a query takes while the anchors pass."""
-        return (limit + TILE) * 10
+        return (limit + CHUNK) * 10
 
-    def feed(self, anchors, start, threads=1):
-        """Let `anchors` (Rounded) pass, the first of which has the position `start`."""
+    def feed(self, anchors, start, threads=1, passed=lambda count: None):
+        """Let `anchors` (Rounded) pass, the first of which has the position `start`; tell `passed` how many did.
+
+        A thread multiplies a tile of anchors with a whole group of queries, since one large product takes less time
+        than two halves of it. Then it sifts the products, for some of the queries at a time, which meanwhile no other
+        thread does. The order of the tiles is that of the threads; what is kept in the end does not depend on it.
+        """
         if anchors.error > self.error:  # who of these is kept is decided by a lower threshold
             self.error = anchors.error
             _lower(self.keys, self.counts, self.k, self.thresholds, self._bound())
-        bound = self._bound()
-        groups = np.array_split(np.arange(len(self.counts)), max(threads, -(-len(self.counts) // GROUP)))
-        groups = [slice(g[0], g[-1] + 1) for g in groups if len(g)]
+        q, n, bound = len(self.counts), len(anchors.rows), self._bound()
+        width = max(1, min(TILE, -(-n // threads)))
+        spaces = [torch.empty(min(q, GROUP) * width, dtype=torch.bfloat16) for _ in range(threads)]
+        groups = _parts(0, q, -(-q // GROUP))
+        turns = {group: [(rows, threading.Lock()) for rows in _parts(*group, threads)] for group in groups}
 
-        def run(rows):
-            tile = torch.empty(rows.stop - rows.start, TILE, dtype=torch.bfloat16)
-            for first in range(0, len(anchors.rows), TILE):
-                block = anchors.rows[first : first + TILE]
-                products = tile[:, : len(block)] if len(block) < TILE else tile
-                _product(self.queries.rows[rows], block, products)
-                _sift(
-                    products.view(torch.int16).numpy(), start + first, self.k, self.limit, bound,
-                    self.positions[rows], self.keys[rows], self.counts[rows], self.thresholds[rows],
-                    self.triggers[rows], self.overflown[rows],
-                )  # fmt: skip
+        def run(task):
+            first, group = task
+            queries, tile = self.queries.rows[slice(*group)], anchors.rows[first : first + width]
+            space = spaces.pop()
+            products = _product(queries, tile, space[: len(queries) * len(tile)].view(len(queries), len(tile)))
+            bits = products.view(torch.int16).numpy()
+            for (low, high), lock in turns[group]:
+                rows = slice(low, high)
+                with lock:
+                    _sift(
+                        bits[low - group[0] : high - group[0]], start + first, self.k, self.limit, bound,
+                        self.positions[rows], self.keys[rows], self.counts[rows], self.thresholds[rows],
+                        self.triggers[rows], self.overflown[rows],
+                    )  # fmt: skip
+            spaces.append(space)
+            return len(tile) if group is groups[-1] else 0
 
-        with one_thread(), ThreadPoolExecutor(threads) as pool:
-            for _ in pool.map(run, groups):
-                pass
+        with one_thread(), single_threads(threads) as pool:
+            for count in pool.map(run, product(range(0, n, width), groups)):
+                passed(count)
 
     def _bound(self):
         return self.queries.error + (1 + self.queries.error) * self.error + self.slack
@@ -134,14 +147,16 @@ class Sieve:
 
 
 def _product(queries, block, out):
-    """The rounded products of queries (m, d) and anchors (b, d), both bfloat16, into `out` (m, b)."""
+    """The rounded products of queries (m, d) and anchors (b, d), both bfloat16, in `out` (m, b)."""
     if has_fast_bfloat16():
-        if out.is_contiguous():
-            torch.mm(queries, block.T, out=out)
-        else:
-            out.copy_(queries @ block.T)
-    else:  # the same numbers, in float32 and rounded afterwards
-        out.copy_(queries.float() @ block.float().T)
+        return torch.mm(queries, block.T, out=out)
+    return out.copy_(queries.float() @ block.float().T)  # the same numbers, in float32 and rounded afterwards
+
+
+def _parts(first, last, number):
+    """Cut the rows from `first` up to `last` into that number of parts ``(from, up to)`` of about the same length."""
+    bounds = np.linspace(first, last, number + 1).astype(int)
+    return [part for part in pairwise(bounds.tolist()) if part[0] < part[1]]
 
 
 @njit(nogil=True, cache=True)
@@ -162,12 +177,13 @@ def _sift(products, start, k, limit, bound, positions, keys, counts, thresholds,
                     positions[r, count] = start + first + j
                     keys[r, count] = key
                     count += 1
-        if count > triggers[r]:
-            count, thresholds[r] = _tighten(positions[r], keys[r], count, k, threshold, bound)
-            if count > limit:
-                overflown[r] = True
-                count = limit
-            triggers[r] = min(count + max(k // 2, CHUNK), limit)  # not at each tile: this takes longer than to sift
+            if count > triggers[r]:
+                count, threshold = _tighten(positions[r], keys[r], count, k, threshold, bound)
+                if count > limit:
+                    overflown[r], count = True, limit
+                    break  # what follows can change nothing
+                triggers[r] = min(count + max(k, CHUNK), limit)  # not at each chunk: it takes longer than to sift
+        thresholds[r] = threshold
         counts[r] = count
 
 
@@ -184,10 +200,8 @@ def _tighten(positions, keys, count, k, threshold, bound):
     threshold = max(threshold, _threshold(_kth_largest(keys, count, k), bound))
     kept = 0
     for j in range(count):
-        if keys[j] >= threshold:
-            positions[kept] = positions[j]
-            keys[kept] = keys[j]
-            kept += 1
+        positions[kept], keys[kept] = positions[j], keys[j]  # and written over, if not to be kept
+        kept += keys[j] >= threshold
     return kept, threshold
 
 
@@ -208,25 +222,20 @@ def _key(bits):
 
 @njit(nogil=True, cache=True)
 def _kth_largest(keys, count, k):
-    """The k-th largest of the first `count` keys: by its upper byte, then by its lower one."""
+    """The k-th largest of the first `count` keys, by counting how often each occurs: they are few, close together."""
     if count < k:
         return np.int16(-32768)
-    upper = np.zeros(256, np.int64)
+    smallest, largest = keys[0], keys[0]
     for j in range(count):
-        upper[(keys[j] >> 8) + 128] += 1
-    high, left = 255, k
-    while upper[high] < left:
-        left -= upper[high]
-        high -= 1
-    lower = np.zeros(256, np.int64)
+        smallest, largest = min(smallest, keys[j]), max(largest, keys[j])
+    often = np.zeros(np.int64(largest) - smallest + 1, np.int32)
     for j in range(count):
-        if (keys[j] >> 8) + 128 == high:
-            lower[keys[j] & 0xFF] += 1
-    low = 255
-    while lower[low] < left:
-        left -= lower[low]
-        low -= 1
-    return np.int16(((high - 128) << 8) | low)
+        often[np.int64(keys[j]) - smallest] += 1
+    key, left = len(often) - 1, k
+    while often[key] < left:
+        left -= often[key]
+        key -= 1
+    return np.int16(smallest + key)
 
 
 @njit(nogil=True, cache=True)

@@ -287,12 +287,11 @@ class _Search:
         sieve = Sieve(round_rows(self._unit(queries)), self.k, _limit(self.k))
         threads = torch.get_num_threads()
         if self.prepared:
-            blocks = self.prepared.blocks(self.plan.anchors)
+            blocks = self.prepared.blocks(len(self.prepared))
         else:  # small ones: what was just rounded is still near the processor
             blocks = ((start, round_rows(block)) for start, block in self._blocks(min(self.plan.anchors, PART)))
         for start, block in blocks:
-            sieve.feed(block, start, threads)
-            passed(len(block.rows))
+            sieve.feed(block, start, threads, passed)
         values, indices = rerank(queries, self.anchors, sieve.candidates(), self.k, mean=self.mean)
         return values, indices, np.flatnonzero(sieve.overflown)
 

@@ -238,6 +238,22 @@ def test_what_was_kept_is_little_more_than_k():
     assert max(counts) < 400
 
 
+def test_threads_take_turns_at_the_tiles_and_keep_the_same():
+    q, n = certified.GROUP + 40, 3 * certified.TILE + 5
+    z, anchors = (
+        certified.round_rows(torch.nn.functional.normalize(randn(i, rows, D))) for i, rows in ((1, q), (2, n))
+    )
+    kept = []
+    for threads in (1, 2, 7):
+        sieve, counts = certified.Sieve(z, 50, 1_000), []
+        sieve.feed(anchors, 10, threads, counts.append)
+        assert sum(counts) == n and max(counts) <= certified.TILE
+        assert not sieve.overflown.any()
+        kept.append([sorted(positions) for positions in sieve.candidates()])
+    assert kept[0] == kept[1] == kept[2]
+    assert min(min(row) for row in kept[0]) >= 10
+
+
 @pytest.mark.parametrize("method", METHODS)
 def test_shards_and_removed_rows_are_as_if_they_were_one_matrix(method):
     z, anchors = near_ties()

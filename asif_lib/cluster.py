@@ -30,6 +30,9 @@ EXTRAS = {"slurm": ("dask-jobqueue", "cluster"), "cuda": ("dask-cuda", "cuda")}
 """What kinds of cluster need beyond the library's own packages: the package, and the extra that holds it."""
 QUIET = {f"DASK_DISTRIBUTED__WORKER__MEMORY__{key}": "False" for key in ("TARGET", "SPILL", "PAUSE", "TERMINATE")}
 """Dask counts the pages of a mapped bank as the worker's memory, though the system takes them back when it likes."""
+KEEP = {"MALLOC_TRIM_THRESHOLD_": str(2**28), "MALLOC_MMAP_THRESHOLD_": str(2**25)}
+"""Bytes that glibc keeps when they are freed. Dask has its workers give back every block, and the next one comes anew,
+page by page."""
 GIVE_UP = {"distributed.scheduler.no-workers-timeout": 300}
 """Seconds without any worker after which a run ends: a worker that starts again takes some of them, and one whose time
 in a queue is over does not come back."""
@@ -82,7 +85,9 @@ def connect(where="local", *, workers=2, timeout=30, **options) -> ClusterClient
     """
     kinds = {"local": _local, "slurm": _slurm, "cuda": _cuda}
     if where in kinds:
-        with contextlib.ExitStack() as undo, dask.config.set(GIVE_UP):
+        environment = {**dask.config.get("distributed.nanny.pre-spawn-environ"), **KEEP}
+        own = {**GIVE_UP, "distributed.nanny.pre-spawn-environ": environment}
+        with contextlib.ExitStack() as undo, dask.config.set(own):
             cluster = undo.enter_context(kinds[where](workers, options))
             client = undo.enter_context(ClusterClient(cluster))
             _wait(client, where, timeout)
@@ -124,7 +129,8 @@ def _slurm(workers, options):
     module = _import("slurm", "dask_jobqueue")
     if shutil.which("sbatch") is None:
         raise ClusterError("slurm: there is no sbatch on this machine; run this where you submit your jobs")
-    prologue = [*(f"export {key}={value}" for key, value in QUIET.items()), *options.pop("job_script_prologue", ())]
+    settings = [f"export {key}={value}" for key, value in {**QUIET, **KEEP}.items()]
+    prologue = [*settings, *options.pop("job_script_prologue", ())]
     cluster = module.SLURMCluster(
         **{"cores": 1, "processes": 1, "memory": "4GB", "job_script_prologue": prologue, **options}
     )

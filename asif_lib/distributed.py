@@ -32,8 +32,8 @@ QUERIES = 4_096
 """At most in one task."""
 ROWS = (65_536, 262_144)
 """The fewest and the most rows of a task, where the caller does not say: each compares its k best exactly."""
-TASKS = 4
-"""For each thread of the workers, where there are rows enough; more would cost less when one is lost."""
+TASKS = 8
+"""For a block of queries; with more of them less is lost with a worker."""
 FAN_IN = 4
 """Results that one merge on a worker takes."""
 ARRIVING = 32
@@ -60,8 +60,8 @@ def top_anchors(client, queries, bank, kind, k, *, center=True, method="auto", d
     method, device : as for `asif_lib.search.top_anchors`
         Each task searches on that device of its worker, from the prepared copy (`AnchorBank.prepare`) if there is one.
     shard : int, optional
-        Rows of a task, and so what a lost worker costs. Default: up to `TASKS` tasks for each thread of the workers,
-        and as many more as a task of at most `ROWS` makes necessary.
+        Rows of a task, and so what a lost worker costs. Default: `TASKS` tasks, or as many as leave each a number of
+        rows within `ROWS`; and as many for each thread of the workers, of which none is to be idle.
 
     Returns
     -------
@@ -124,8 +124,8 @@ def represent(client, queries, bank, kind, k, p, *, center=True, **options) -> S
 def _shard(shard, n, client):
     if shard is None:
         threads = sum(client.nthreads().values())
-        tasks = min(TASKS, max(1, n // (threads * ROWS[0])))
-        return min(math.ceil(n / (threads * tasks)), ROWS[1])
+        tasks = max(min(TASKS, n // ROWS[0]), math.ceil(n / ROWS[1]), 1)
+        return math.ceil(n / (threads * math.ceil(tasks / threads)))
     if isinstance(shard, bool) or shard != int(shard) or shard < 1:
         raise ClusterError(f"shard = {shard}: a task takes a whole number of rows, 1 or more")
     return int(shard)

@@ -3,6 +3,7 @@
 import doctest
 import errno
 import functools
+import math
 import os
 import re
 import shutil
@@ -14,6 +15,7 @@ import tomllib
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from types import SimpleNamespace
 
 import dask
 import distributed as dask_distributed
@@ -320,7 +322,30 @@ def test_slurm(tmp_path, monkeypatch):
         assert "#SBATCH -p short" in script and "#SBATCH --cpus-per-task=1" in script
         paused = client.run(lambda: dask.config.get("distributed.worker.memory.pause"))
         assert list(paused.values()) == [False]
+        assert_keeps_memory(client)
         cluster.check_workers(client)
+
+
+def assert_keeps_memory(client):
+    for name, value in cluster.KEEP.items():
+        assert set(client.run(os.environ.get, name).values()) == {value}
+
+
+def test_workers_keep_memory_that_they_need_again_and_this_process_is_as_before(client):
+    assert_keeps_memory(client)
+    assert dask.config.get("distributed.nanny.pre-spawn-environ").keys().isdisjoint({"MALLOC_MMAP_THRESHOLD_"})
+
+
+def test_one_worker_and_two_do_the_same_tasks_and_many_each_have_some():
+    def tasks(n, threads):
+        one = SimpleNamespace(nthreads=lambda: dict.fromkeys(range(threads), 1))
+        return math.ceil(n / distributed._shard(None, n, one))
+
+    assert tasks(400_000, 1) == tasks(400_000, 2) == 6
+    assert tasks(1_600_000, 1) == tasks(1_600_000, 2) == 8
+    assert tasks(1_600_000, 16) == 16
+    assert tasks(10_000, 3) == 3
+    assert tasks(10**9, 16) % 16 == 0 and 10**9 / tasks(10**9, 16) <= distributed.ROWS[1]
 
 
 # -- building --------------------------------------------------------------------------------------------

@@ -77,6 +77,7 @@ def ratio(what, numerator, denominator, *, at_least=None, at_most=None):
 
 def target(what, value, *, at_least=None, at_most=None):
     """A figure to report, what it must reach, and whether it does."""
+    value = float(value)  # of numpy's numbers, what is judged would be no bool that JSON knows
     reported = {"what": what, "value": round(value, 3)}
     bounds = {key: bound for key, bound in (("at_least", at_least), ("at_most", at_most)) if bound is not None}
     if bounds:

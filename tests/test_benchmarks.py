@@ -148,6 +148,7 @@ def test_targets_judge_the_ratio_of_medians():
     assert met == {"what": "a over b", "value": 2.0, "at_least": 2, "met": True, "of_minima": 2.0}
     assert not timing.ratio("a over b", [1.0], [2.0], at_least=0.6)["met"]
     assert not timing.target("slope", 1.06, at_least=0.95, at_most=1.05)["met"]
+    assert json.loads(json.dumps(timing.target("slope", np.float64(1), at_most=1.05)))["met"] is True
     assert "met" not in timing.target("a figure", 3)
 
 

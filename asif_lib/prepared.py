@@ -13,7 +13,7 @@ from safetensors import SafetensorError, safe_open
 from tqdm.auto import tqdm
 
 from .bank_writing import matrix_file
-from .certified import Rounded, round_rows
+from .certified import round_rows
 from .errors import BankError, ParameterError, first_line
 from .files import write_whole
 from .relative import unit_rows
@@ -51,11 +51,6 @@ class PreparedAnchors:
     def shape(self) -> tuple:
         """n and d."""
         return self.rows.shape
-
-    def blocks(self, size):
-        """Yield ``(position of the first row, Rounded)``, at most `size` rows at a time."""
-        for start in range(0, len(self), size):
-            yield start, Rounded(self.rounded[start : start + size], self.error)
 
 
 def prepare(anchors, mean=None, *, progress=False) -> PreparedAnchors:

@@ -19,7 +19,7 @@ import numpy as np
 import torch
 from tqdm.auto import tqdm
 
-from .certified import ROUNDING, Sieve, has_fast_bfloat16, round_rows
+from .certified import ROUNDING, Rounded, Sieve, has_fast_bfloat16, round_rows
 from .errors import ParameterError
 from .exact import best_of, centre_of, centred_unit, exact_cosines, rerank
 from .prepared import PreparedAnchors
@@ -287,7 +287,7 @@ class _Search:
         sieve = Sieve(round_rows(self._unit(queries)), self.k, _limit(self.k))
         threads = torch.get_num_threads()
         if self.prepared:
-            blocks = self.prepared.blocks(len(self.prepared))
+            blocks = [(0, Rounded(self.prepared.rounded, self.prepared.error))]
         else:  # small ones: what was just rounded is still near the processor
             blocks = ((start, round_rows(block)) for start, block in self._blocks(min(self.plan.anchors, PART)))
         for start, block in blocks:

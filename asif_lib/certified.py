@@ -23,7 +23,7 @@ import numpy as np
 import torch
 from numba import njit
 
-from .streaming import one_thread, single_threads
+from .streaming import in_order, one_thread, single_threads
 
 TILE = 2_048
 """Anchors in a tile of products."""
@@ -131,7 +131,7 @@ class Sieve:
             return len(tile) if group is groups[-1] else 0
 
         with one_thread(), single_threads(threads) as pool:
-            for count in pool.map(run, product(range(0, n, width), groups)):
+            for count in in_order(pool, run, product(range(0, n, width), groups), 4 * threads):
                 passed(count)
 
     def _bound(self):

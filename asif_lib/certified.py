@@ -4,11 +4,13 @@ A processor with bfloat16 arithmetic multiplies matrices about twice as fast as 
 The answer is exact all the same, in three steps:
 
 1. **Bound.** Vectors are rounded to bfloat16, q to q̂ and a to â. By Cauchy and Schwarz the product of unit vectors
-   is then off by at most ``E = ‖q - q̂‖ + (1 + ‖q - q̂‖) · max ‖a - â‖``; and the product itself is rounded, by at most
-   half a unit in its last place, `HALF_ULP` of its size.
-2. **Keep.** Let T be the k-th largest rounded product. At least k anchors have a true cosine of T - HALF_ULP · |T| - E
-   or more, so the k-th largest true cosine is no less; whoever has such a cosine has a product of at least
-   T - HALF_ULP · |T| - 2E. Everything from there on is kept, and nothing else can be part of the answer.
+   is then off by at most ``E = ‖q - q̂‖ + (1 + ‖q - q̂‖) · max ‖a - â‖``. And the product itself is rounded to the
+   bfloat16 nearest to it.
+2. **Keep.** Let T be the k-th largest rounded product. What was rounded to T or more was no less than M, midway from
+   T to the bfloat16 below it. So at least k anchors have a true cosine of M - E or more, and the k-th largest true
+   cosine is no less. Whoever has such a cosine has a product of M - 2E or more; and since rounding keeps the order,
+   a rounded one no less than what M - 2E is rounded to. Everything from there on is kept, and nothing else can be
+   part of the answer.
 3. **Rerank.** `asif_lib.exact` computes the cosines of the few that were kept anew, in double precision.
 
 T only grows while the anchors pass, so an anchor below the threshold of now is below that of the end: what is kept at
@@ -23,18 +25,15 @@ import numpy as np
 import torch
 from numba import njit
 
+from .simd import LANES, lowest_bit, reaching
 from .streaming import in_order, one_thread, single_threads
 
 TILE = 2_048
 """Anchors in a tile of products."""
 GROUP = 512
 """Queries in a tile, at most: 512 × 2,048 products in bfloat16 are 2 MB and stay near the processor."""
-CHUNK = 64
-"""Products that are passed over at once if none of them reaches the threshold."""
-HALF_ULP = 2.0**-8
-"""Half a unit in the last place of a bfloat16, relative to the number: it keeps 8 bits of the significand."""
 ROUNDING = 2.0**-24
-"""The same of a float32: the unit of the errors of sums, which are in single precision."""
+"""What rounding to float32 loses, relative to the number: the unit of the errors of sums in single precision."""
 
 
 def has_fast_bfloat16() -> bool:
@@ -83,8 +82,8 @@ class Sieve:
         self.queries, self.k, self.limit = queries, k, limit
         # the error of a sum of d products, in whatever order, and of the rounding of the exact cosine in the end
         self.slack = 1.1 * (d + 8) * ROUNDING
-        self.positions = np.empty((q, limit + CHUNK), np.int64)
-        self.keys = np.empty((q, limit + CHUNK), np.int16)
+        self.positions = np.empty((q, limit + LANES), np.uint32)
+        self.keys = np.empty((q, limit + LANES), np.int16)
         self.counts = np.zeros(q, np.int64)
         self.thresholds = np.full(q, np.iinfo(np.int16).min, np.int16)
         self.triggers = np.full(q, k)  # counts beyond which the threshold is raised
@@ -95,7 +94,7 @@ class Sieve:
     @staticmethod
     def bytes_per_query(limit) -> int:
         """What a query takes while the anchors pass."""
-        return (limit + CHUNK) * 10
+        return (limit + LANES) * 6
 
     def feed(self, anchors, start, threads=1, passed=lambda count: None):
         """Let `anchors` (Rounded) pass, the first of which has the position `start`; tell `passed` how many did.
@@ -137,8 +136,13 @@ class Sieve:
     def _bound(self):
         return self.queries.error + (1 + self.queries.error) * self.error + self.slack
 
+    def lowest(self):
+        """Return the rounded product from which on anchors are kept of each query, float32 (q,)."""
+        bits = self.thresholds ^ (self.thresholds >> 15 & 0x7FFF)  # as in `_key`
+        return torch.from_numpy(bits).view(torch.bfloat16).float()
+
     def candidates(self):
-        """Return for each query the positions that can still belong to its answer, q int64 arrays."""
+        """Return for each query the positions that can still belong to its answer, q uint32 arrays."""
         for r, (positions, keys) in enumerate(zip(self.positions, self.keys, strict=True)):
             self.counts[r], self.thresholds[r] = _tighten(
                 positions, keys, self.counts[r], self.k, self.thresholds[r], self._bound()
@@ -167,24 +171,31 @@ def _sift(products, start, k, limit, bound, positions, keys, counts, thresholds,
         row = products[r]
         threshold = thresholds[r]
         count = counts[r]
-        for first in range(0, width, CHUNK):
-            chunk = row[first : first + CHUNK]
-            if threshold > 0 and not _reaches(chunk, threshold):
-                continue
-            for j in range(len(chunk)):
-                key = _key(chunk[j])
-                if key >= threshold:
-                    positions[r, count] = start + first + j
-                    keys[r, count] = key
-                    count += 1
+        for first in range(0, width, LANES):
+            hits = reaching(row, first, threshold) if first + LANES <= width else _reaching(row[first:], threshold)
+            while hits:
+                j = first + lowest_bit(hits)
+                positions[r, count] = start + j
+                keys[r, count] = _key(row[j])
+                count += 1
+                hits &= hits - np.uint64(1)  # without its lowest bit
             if count > triggers[r]:
                 count, threshold = _tighten(positions[r], keys[r], count, k, threshold, bound)
                 if count > limit:
                     overflown[r], count = True, limit
                     break  # what follows can change nothing
-                triggers[r] = min(count + max(k, CHUNK), limit)  # not at each chunk: it takes longer than to sift
+                triggers[r] = min(count + max(k, LANES), limit)  # not at each hit: it takes longer than to sift
         thresholds[r] = threshold
         counts[r] = count
+
+
+@njit(nogil=True, cache=True)
+def _reaching(rest, threshold):
+    """The same as `reaching` for fewer than `LANES`."""
+    hits = np.uint64(0)
+    for j in range(len(rest)):
+        hits |= np.uint64(_key(rest[j]) >= threshold) << np.uint64(j)
+    return hits
 
 
 @njit(nogil=True, cache=True)
@@ -203,15 +214,6 @@ def _tighten(positions, keys, count, k, threshold, bound):
         positions[kept], keys[kept] = positions[j], keys[j]  # and written over, if not to be kept
         kept += keys[j] >= threshold
     return kept, threshold
-
-
-@njit(nogil=True, cache=True)
-def _reaches(chunk, threshold):
-    """Whether any bits in the chunk are `threshold`, which is positive, or more; the compiler does 32 at once."""
-    hit = np.int16(0)
-    for j in range(len(chunk)):
-        hit = hit | np.int16(chunk[j] >= threshold)
-    return hit != 0
 
 
 @njit(nogil=True, cache=True)
@@ -243,11 +245,8 @@ def _threshold(key, bound):
     """The smallest key that can belong to the answer, when `key` is that of the k-th largest product."""
     if key == np.int16(-32768):
         return key
-    value = _number(key)
-    least = value - HALF_ULP * abs(value) - 2 * bound
-    # The next bfloat16 below: its 16 bits are the upper half of a float32's.
-    bits = np.array([least], np.float32).view(np.int32)[0] >> 16
-    return np.int16(_key(np.int16(bits)) - 1)
+    midway = (_number(key) + _number(np.int16(key - 1))) / 2
+    return _key_of(midway - 2 * bound)
 
 
 @njit(nogil=True, cache=True)
@@ -255,3 +254,10 @@ def _number(key):
     """The bfloat16 of that key, as a float."""
     bits = np.int32(_key(key))  # turned over twice, it is as it was
     return np.float64(np.array([bits << 16], np.int32).view(np.float32)[0])
+
+
+@njit(nogil=True, cache=True)
+def _key_of(number):
+    """The key of the bfloat16 nearest to `number`: its 16 bits are the upper half of a float32's, rounded to even."""
+    bits = np.array([number], np.float32).view(np.int32)[0]
+    return _key(np.int16((bits + 0x7FFF + ((bits >> 16) & 1)) >> 16))

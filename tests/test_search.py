@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from numba import njit
 
 from asif_lib import AnchorBank, EncoderIdentity, certified, search
 from asif_lib.errors import ParameterError
@@ -14,6 +15,7 @@ from asif_lib.exact import centred_unit, rerank
 from asif_lib.prepared import PreparedAnchors, prepare
 from asif_lib.rows import Rows
 from asif_lib.search import merge_top, plan, top_anchors
+from asif_lib.simd import LANES, lowest_bit, reaching
 
 METHODS = ["faiss", "bf16", "torch"]
 N, D, Q, K = 4_000, 24, 20, 50
@@ -223,10 +225,47 @@ def test_the_bound_holds_for_every_product():
     queries, rounded = certified.round_rows(z), certified.round_rows(anchors)
     true = z.double() @ anchors.double().T
     products = (queries.rows @ rounded.rows.T).double()
-    bound = queries.error + (1 + queries.error) * rounded.error + certified.HALF_ULP * products.abs()
+    bound = queries.error + (1 + queries.error) * rounded.error + 2**-8 * products.abs()
     errors = (products - true).abs()
     assert (errors <= bound + 1e-5).all()
     assert errors.max() > 1e-3  # and it is no empty claim
+
+
+@pytest.mark.parametrize("case", [plain, clustered, all_negative])
+def test_all_from_the_bound_on_is_kept_and_nothing_else(case):
+    z, anchors = (certified.round_rows(torch.nn.functional.normalize(x, dim=1)) for x in case())
+    sieve = certified.Sieve(z, K, 2_000)
+    sieve.feed(anchors, 0)
+    kept, lowest = [sorted(positions.tolist()) for positions in sieve.candidates()], sieve.lowest()
+    products = torch.cat([z.rows @ tile.T for tile in anchors.rows.split(certified.TILE)], dim=1)
+    kth = products.topk(K).values[:, -1]
+    midway = (kth.double() + torch.nextafter(kth, torch.full_like(kth, -torch.inf)).double()) / 2
+    error = z.error + (1 + z.error) * anchors.error + sieve.slack
+    assert torch.equal(lowest, (midway - 2 * error).bfloat16().float())
+    assert kept == [torch.nonzero(row >= least)[:, 0].tolist() for row, least in zip(products, lowest, strict=True)]
+
+
+def test_sixty_four_comparisons_at_once_are_sixty_four():
+    @njit
+    def mask(row, first, threshold):
+        return reaching(row, first, threshold)
+
+    numbers = torch.cat([randn(1, 500), torch.tensor([0.0, torch.inf, -torch.inf, 1e-40])]).bfloat16()
+    bits = numbers.view(torch.int16).numpy()
+    for first in (0, 1, len(bits) - LANES):
+        here = numbers[first : first + LANES]
+        for least in (*here[:9], numbers.max(), numbers.min()):
+            key = np.int16(certified._key(np.int16(least.view(torch.int16))))
+            expected = sum(1 << j for j, reaches in enumerate((here >= least).tolist()) if reaches)
+            assert int(mask(bits, first, key)) == expected
+
+
+def test_the_lowest_bit():
+    @njit
+    def place(number):
+        return lowest_bit(number)
+
+    assert [place(np.uint64(n)) for n in (1, 6, 2**31, 2**63, 2**64 - 1, 2**64 - 2**40)] == [0, 1, 31, 63, 0, 40]
 
 
 def test_what_was_kept_is_little_more_than_k():

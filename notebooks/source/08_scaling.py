@@ -63,7 +63,7 @@ from asif_lib import (
 )
 from asif_lib import distributed as on_a_cluster
 from asif_lib.approximate import build_index
-from asif_lib.certified import HALF_ULP, Sieve, round_rows
+from asif_lib.certified import Sieve, round_rows
 from asif_lib.checks import (
     check_bytes,
     check_error_bound,
@@ -491,34 +491,36 @@ check_keep(my_candidates)
 #
 # The next figure shows one picture's decision, that in which the rounded products alone would lose the most. Each mark is
 # an anchor near the threshold; the rows come from the 8 bits, which allow only so many values. (A product is rounded
-# itself in the end, which $E$ does not cover. So the library's line lies lower than $T - 2E$ by half a unit in the last
-# place of $T$.)
+# itself in the end, which $E$ does not cover. So the library begins not at $T$ but midway to the next lower value, since
+# what was rounded to $T$ may have been as little as that, takes $2E$ off, and rounds what is left as products are.)
 #
 # **Before you run the next cell:** an exact answer needs the true cosine of every anchor that is kept. With $k = 100$
 # of 50,000, will that be 110 anchors, 200, or 2,000?
 
+
 # %% tags=["figure"]
+def sieve_of(unit_queries, unit_anchors, k):
+    """The library's search in bfloat16, as far as the second thought."""
+    sieve = Sieve(round_rows(unit_queries), k, limit=max(4 * k, 2_048))
+    sieve.feed(round_rows(unit_anchors), start=0)
+    return sieve
+
+
+def kept_by(sieve):
+    """How many anchors it keeps for each query."""
+    return np.array([len(positions) for positions in sieve.candidates()])
+
+
+sieve = sieve_of(unit_asked, unit_many, k)
+kept, lowest = kept_by(sieve), sieve.lowest()
 thresholds = products.topk(k).values[:, -1]
 row = int((products.gather(1, indices) < thresholds[:, None]).sum(dim=1).argmax())  # the most right answers below T
-error = rounded_asked.error + (1 + rounded_asked.error) * rounded_many.error
-threshold = float(thresholds[row])
-lowest = threshold - HALF_ULP * abs(threshold) - 2 * error
 show(
-    around_the_threshold(unit_many @ unit_asked[row], products[row], k, lowest),
+    around_the_threshold(unit_many @ unit_asked[row], products[row], k, float(lowest[row])),
     "Rounded products against true cosines of anchors near the threshold. The products stand in rows, as 8 bits allow. "
     "All of the k best lie above the lower line, some of them below the upper one; between the lines are also anchors "
     "that are kept in vain.",
 )
-
-
-def kept_of(unit_queries, unit_anchors, k):
-    """How many anchors the library's search in bfloat16 keeps for each query, and whether it had to give one up."""
-    sieve = Sieve(round_rows(unit_queries), k, limit=max(4 * k, 2_048))
-    sieve.feed(round_rows(unit_anchors), start=0)
-    return np.array([len(one) for one in sieve.candidates()]), sieve.overflown
-
-
-kept, _ = kept_of(unit_asked, unit_many, k)
 found = mean_with_interval(kept / k, seed)
 record(
     "exact search in bfloat16: anchors looked at again for each of the 100 best",
@@ -528,7 +530,10 @@ record(
     unit="anchors",
     note="50,000 made-up anchors",
 )
-print(f"E = {error:.4f}, T = {threshold:.4f}; kept for the {len(kept)} pictures: {kept.min()} to {kept.max()}")
+error = rounded_asked.error + (1 + rounded_asked.error) * rounded_many.error
+print(
+    f"E = {error:.4f}, T = {thresholds[row]:.4f}, kept from {lowest[row]:.4f} on; kept for the {len(kept)} pictures: {kept.min()} to {kept.max()}"
+)
 
 # %% [markdown]
 # **What you see.** Triangles between the two lines are right answers that the rounded products alone would have lost;
@@ -540,8 +545,11 @@ sizes = [10, 20, 50, 100, 200, 400]
 show(
     line_chart(
         {
-            "793 stamps": (sizes, [kept_of(stamp_rows[:100], stamp_rows, m)[0].mean() / m for m in sizes]),
-            "50,000 made-up anchors": (sizes, [kept_of(unit_asked[:100], unit_many, m)[0].mean() / m for m in sizes]),
+            "793 stamps": (sizes, [kept_by(sieve_of(stamp_rows[:100], stamp_rows, m)).mean() / m for m in sizes]),
+            "50,000 made-up anchors": (
+                sizes,
+                [kept_by(sieve_of(unit_asked[:100], unit_many, m)).mean() / m for m in sizes],
+            ),
         },
         xlabel="k (log scale)",
         ylabel="anchors kept / k",
@@ -564,7 +572,8 @@ copies = many[3] + 1e-4 * torch.randn(3_000, many.shape[1], generator=generator)
 crowd = torch.cat([many[:5_000], copies])
 crowd_mean = crowd.mean(dim=0)
 near = copies[:2] + 0.2 * torch.randn(2, many.shape[1], generator=generator)
-kept, given_up = kept_of(torch.from_numpy(centred_unit(near, crowd_mean)).float(), unit_rows(crowd, crowd_mean), k)
+near_unit = torch.from_numpy(centred_unit(near, crowd_mean)).float()
+given_up = sieve_of(near_unit, unit_rows(crowd, crowd_mean), k).overflown
 answers = {name: top_anchors(near, crowd, k, mean=crowd_mean, method=name) for name in ("bf16", "faiss", "torch")}
 everything = centred_unit(crowd, crowd_mean) @ centred_unit(near, crowd_mean).T  # all of them, in double precision
 best = torch.from_numpy(np.sort(everything.astype(np.float32), axis=0)[::-1][:k].T.copy())

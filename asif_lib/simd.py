@@ -1,0 +1,60 @@
+"""Sixty-four comparisons at once: two instructions that no loop in Python is turned into by itself.
+
+Numba compiles Python to LLVM's language, in which a number can be a vector of numbers. A comparison of two vectors is a
+vector of bits there, and 64 bits are one whole number. What LLVM makes of it is up to the processor: two instructions
+with AVX-512, a few more elsewhere.
+"""
+
+from llvmlite import ir
+from numba import types
+from numba.extending import intrinsic
+
+LANES = 64
+_vector = ir.VectorType(ir.IntType(16), LANES)
+
+
+@intrinsic
+def reaching(typing, row, first, threshold):
+    """Which of the bfloat16 whose bits are ``row[first : first + LANES]`` have the key `threshold` or more.
+
+    The key of a bfloat16 is a whole number that grows with it: its bits, those of a negative one turned over.
+
+    Parameters
+    ----------
+    row : ndarray of int16, contiguous
+        Of `first` + `LANES` numbers or more; that is not checked.
+    first : int64
+    threshold : int16
+
+    Returns
+    -------
+    uint64
+        Bit j stands for ``row[first + j]``.
+    """
+
+    def generate(context, builder, signature, arguments):
+        row, first, threshold = arguments
+        data = context.make_array(signature.args[0])(context, builder, row).data
+        at = builder.bitcast(builder.gep(data, [first]), _vector.as_pointer())
+        bits = builder.load(at, align=2)
+        negative = builder.ashr(bits, _repeated(15))  # -1 or 0
+        keys = builder.xor(bits, builder.and_(negative, _repeated(0x7FFF)))
+        one = builder.insert_element(ir.Constant(_vector, ir.Undefined), threshold, ir.IntType(32)(0))
+        all_lanes = builder.shuffle_vector(one, one, ir.VectorType(ir.IntType(32), LANES)([0] * LANES))
+        return builder.bitcast(builder.icmp_signed(">=", keys, all_lanes), ir.IntType(LANES))
+
+    return types.uint64(row, types.int64, types.int16), generate
+
+
+@intrinsic
+def lowest_bit(typing, number):
+    """The place, from 0, of the lowest bit that is 1 in a uint64 other than 0."""
+
+    def generate(context, builder, signature, arguments):
+        return builder.cttz(arguments[0], ir.IntType(1)(1))
+
+    return types.int64(types.uint64), generate
+
+
+def _repeated(number):
+    return _vector([number] * LANES)

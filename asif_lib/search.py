@@ -21,7 +21,7 @@ from tqdm.auto import tqdm
 
 from .certified import ROUNDING, Rounded, Sieve, has_fast_bfloat16, round_rows
 from .errors import ParameterError
-from .exact import best_of, centre_of, centred_unit, exact_cosines, rerank
+from .exact import centred_unit, rerank
 from .prepared import PreparedAnchors
 from .relative import check_dimensions, unit_rows
 from .rows import as_rows
@@ -83,6 +83,8 @@ def plan(q, n, d, k, *, method="auto", device="cpu", memory=None, prepared=False
         large = q * n * d > FEW_PRODUCTS and q >= 64
         fast = prepared or (large and has_fast_bfloat16())
         method = "torch" if device.type != "cpu" else "bf16" if fast else "faiss"
+    if n >= 2**32:
+        raise ParameterError(f"{n:,} anchors: a search is among fewer than 2**32; search parts of them, and merge_top")
     if method not in METHODS:
         raise ParameterError(f"method = {method!r}: a search is done by 'auto', {', '.join(map(repr, METHODS))}")
     if device.type != "cpu" and method != "torch":
@@ -297,15 +299,12 @@ class _Search:
 
     def _by_all(self, queries, _, passed):
         """Compare with every anchor in double precision: slow, and never in doubt."""
-        unit, centre = centred_unit(queries, self.mean), centre_of(self.anchors, self.mean)
-        best, where = [np.empty(0, np.float32)] * len(queries), [np.empty(0, np.int64)] * len(queries)
+        best = []
         for start in range(0, len(self.anchors), PART):
             here = np.arange(start, min(start + PART, len(self.anchors)))
-            for i, found in enumerate(exact_cosines(unit, self.anchors, [here] * len(queries), centre)):
-                both, places = np.concatenate([best[i], found]), np.concatenate([where[i], here])
-                order = best_of(both, places, self.k)
-                best[i], where[i] = both[order], places[order]
-        return torch.from_numpy(np.stack(best)), torch.from_numpy(np.stack(where)), np.empty(0, np.int64)
+            best.append(rerank(queries, self.anchors, [here] * len(queries), min(self.k, len(here)), mean=self.mean))
+            best = [merge_top(best, min(self.k, here[-1] + 1))]
+        return *best[0], np.empty(0, np.int64)
 
 
 def _top_of_faiss(queries, block, m):

@@ -425,6 +425,11 @@ def test_a_memory_below_one_tile_says_what_it_takes():
         plan(q, n, d, k, method=method, memory=stated(error))
 
 
+def test_more_anchors_than_a_position_can_count():
+    with pytest.raises(ParameterError, match="4,294,967,296 anchors: .* merge_top"):
+        plan(1, 2**32, 8, 1)
+
+
 def stated(error):
     return int(str(error.value).split("give it ")[1].split(" ")[0].replace(",", ""))
 
@@ -460,6 +465,24 @@ def test_rerank_takes_the_best_of_what_it_is_given():
     assert (indices[:, 3:] == torch.tensor([0, 1])).all()  # named, but with an entry of zero
     with pytest.raises(ParameterError, match="k = 11 of 10 anchors"):
         rerank(z, anchors[:10], candidates, 11)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_a_cosine_is_the_same_in_whatever_company(dtype):
+    z, anchors = randn(1, 3, 100), randn(2, 40, 100).to(dtype)
+    alone = torch.cat([rerank(z, anchors, [np.array([j])] * 3, 1)[0] for j in range(40)], dim=1)
+    for m in (1, 7, 8, 9, 23, 40):
+        some = [np.random.default_rng(i).permutation(40)[:m] for i in range(3)]
+        values, indices = rerank(z, anchors, some, m)
+        assert indices.sort(dim=1).values.tolist() == [sorted(own.tolist()) for own in some]
+        assert torch.equal(values, alone.gather(1, indices))
+
+
+def test_zeros_of_either_sign_tie():
+    anchors = torch.tensor([[0.0, -1.0], [-1e-38, 3e38], [0.0, 0.0], [1e-38, 3e38], [1.0, 1.0], [-1.0, 1.0]])
+    values, indices = top_anchors(torch.tensor([[2.0, 0.0]]), anchors, 6)
+    assert indices.tolist() == [[4, 0, 1, 2, 3, 5]]
+    assert values[0, 1:5].tolist() == [0] * 4 and not torch.signbit(values[0, 1:5]).any()
 
 
 MEASURE = """

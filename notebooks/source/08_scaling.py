@@ -531,9 +531,8 @@ record(
     note="50,000 made-up anchors",
 )
 error = rounded_asked.error + (1 + rounded_asked.error) * rounded_many.error
-print(
-    f"E = {error:.4f}, T = {thresholds[row]:.4f}, kept from {lowest[row]:.4f} on; kept for the {len(kept)} pictures: {kept.min()} to {kept.max()}"
-)
+print(f"E = {error:.4f}, T = {thresholds[row]:.4f}, kept from {lowest[row]:.4f} on")
+print(f"kept for the {len(kept)} pictures: {kept.min()} to {kept.max()} anchors")
 
 # %% [markdown]
 # **What you see.** Triangles between the two lines are right answers that the rounded products alone would have lost;

@@ -137,7 +137,11 @@ class Sieve:
         return self.queries.error + (1 + self.queries.error) * self.error + self.slack
 
     def lowest(self):
-        """Return the rounded product from which on anchors are kept of each query, float32 (q,)."""
+        """Return the rounded product from which on anchors are candidates of each query, float32 (q,).
+
+        NaN where fewer than k have passed: all are.
+        """
+        self.candidates()
         bits = self.thresholds ^ (self.thresholds >> 15 & 0x7FFF)  # as in `_key`
         return torch.from_numpy(bits).view(torch.bfloat16).float()
 
@@ -258,6 +262,10 @@ def _number(key):
 
 @njit(nogil=True, cache=True)
 def _key_of(number):
-    """The key of the bfloat16 nearest to `number`: its 16 bits are the upper half of a float32's, rounded to even."""
+    """The key of the bfloat16 nearest to `number`: its 16 bits are the upper half of a float32's, rounded to even.
+
+    It is rounded twice, as products are: they are float32 first, and what is no less than `number` there is no less
+    than its float32.
+    """
     bits = np.array([number], np.float32).view(np.int32)[0]
     return _key(np.int16((bits + 0x7FFF + ((bits >> 16) & 1)) >> 16))

@@ -20,8 +20,13 @@ from .rows import as_rows
 NEARBY = 2**23
 """Bytes of anchors that stay near the processor while all queries take those that they need."""
 TOGETHER = 256
-"""Queries that a thread compares together, at most: in double precision they, too, are to stay nearby, and lists of
-their candidates take memory."""
+"""Queries that a thread compares together, at most: in double precision they, too, are to stay nearby."""
+LISTS = 2**26
+"""Bytes that the lists of candidates may take, unless told otherwise, of all queries that are compared at a time."""
+OF_CANDIDATE = 80
+"""Bytes of a candidate in these lists: positions, order of comparing, cosine, key, and what they are made from."""
+MOST_ANCHORS = 2**32
+"""A position has 32 bits."""
 
 
 def centred_unit(z, mean=None) -> np.ndarray:
@@ -29,14 +34,14 @@ def centred_unit(z, mean=None) -> np.ndarray:
 
     In double precision neither the smallest float32 nor the largest under- or overflows when it is squared.
     """
-    rows = z.float().cpu().numpy().astype(np.float64)
+    rows = z.float().cpu().numpy().astype(np.float64, order="C")  # of another order, sums would be others
     if mean is not None:
         rows -= mean.float().cpu().numpy()
     norms = np.sqrt(np.einsum("ij,ij->i", rows, rows))
     return rows / np.where(norms > 0, norms, 1)[:, None]
 
 
-def rerank(queries, anchors, candidates, k, *, mean=None):
+def rerank(queries, anchors, candidates, k, *, mean=None, memory=LISTS):
     """Return the k best of each query's candidates, by their exact cosines.
 
     Parameters
@@ -48,6 +53,8 @@ def rerank(queries, anchors, candidates, k, *, mean=None):
     k : int
     mean : Tensor of shape (d,), optional
         Taken off both.
+    memory : int
+        Bytes that lists of candidates may take; those of one query for each thread in any case.
 
     Returns
     -------
@@ -59,18 +66,19 @@ def rerank(queries, anchors, candidates, k, *, mean=None):
     Raises
     ------
     ParameterError
-        If k exceeds the number of anchors.
+        If k exceeds the number of anchors, or that is beyond `MOST_ANCHORS`.
     """
     anchors = as_rows(anchors)
+    check_count(len(anchors))
     if k > len(anchors):
         raise ParameterError(f"k = {k} of {len(anchors)} anchors: ask for no more than there are")
-    centre = centre_of(anchors, mean)
+    centre = _centre_of(anchors, mean)
     values, indices = np.empty((len(queries), k), np.float32), np.empty((len(queries), k), np.int64)
 
     def run(first):
         rows = slice(first, first + size)
         positions, bounds = _in_a_row(candidates[rows])
-        cosines = exact_cosines(centred_unit(queries[rows], mean), anchors, positions, bounds, centre)
+        cosines = _exact_cosines(centred_unit(queries[rows], mean), anchors, positions, bounds, centre)
         keys, counts = _keys(cosines, positions), np.diff(bounds)
         for low, high in pairwise(bounds):
             keys[low:high].sort()
@@ -84,12 +92,19 @@ def rerank(queries, anchors, candidates, k, *, mean=None):
             rest = np.setdiff1d(np.arange(k), where, assume_unique=True)
             values[first + i, own[1]], indices[first + i, own[1]] = 0, rest[: k - counts[i]]
 
-    threads = torch.get_num_threads()
-    size = min(TOGETHER, -(-len(queries) // threads)) or 1
+    threads, longest = torch.get_num_threads(), max(map(len, candidates), default=0)
+    together = min(TOGETHER, -(-len(queries) // threads), memory // (threads * OF_CANDIDATE * (longest or 1)))
+    size = max(together, 1)
     with ThreadPoolExecutor(threads) as pool:
         for _ in pool.map(run, range(0, len(queries), size)):
             pass
     return torch.from_numpy(values), torch.from_numpy(indices)
+
+
+def check_count(n):
+    """Raise `ParameterError` unless n anchors can be counted."""
+    if n >= MOST_ANCHORS:
+        raise ParameterError(f"{n:,} anchors: a search is among fewer than 2**32; search parts of them, and merge_top")
 
 
 def _in_a_row(candidates):
@@ -103,7 +118,7 @@ def _in_a_row(candidates):
 def _keys(cosines, positions):
     """Whole numbers in the order of the answer: what grows as the cosine falls, and after it the position.
 
-    To sort them takes half the time of sorting two arrays by two criteria. A position has 32 bits.
+    To sort them takes half the time of sorting two arrays by two criteria.
     """
     return _turned((0 - cosines).view(np.int32)).astype(np.int64) << 32 | positions  # 0 - x: no zero is negative
 
@@ -118,12 +133,12 @@ def _turned(bits):
     return bits ^ (bits >> 31 & 0x7FFF_FFFF)
 
 
-def centre_of(anchors, mean) -> np.ndarray:
+def _centre_of(anchors, mean) -> np.ndarray:
     """Return `mean` (d,) as float64, or zeros."""
     return np.zeros(anchors.shape[1]) if mean is None else mean.float().cpu().numpy().astype(np.float64)
 
 
-def exact_cosines(queries, anchors, positions, bounds, centre) -> np.ndarray:
+def _exact_cosines(queries, anchors, positions, bounds, centre) -> np.ndarray:
     """Return the float32 cosines of centred unit `queries` (q, d) with the anchors at `positions`, less `centre`.
 
     Parameters
@@ -149,8 +164,10 @@ def exact_cosines(queries, anchors, positions, bounds, centre) -> np.ndarray:
             bits = piece.view(torch.int16).numpy().view(np.uint16)
             bfloat = piece.dtype == torch.bfloat16
             _cosines_of_halves(queries, whose, bits, bfloat, local[which], centre, which, found)
-        else:
+        elif piece.is_contiguous():
             _cosines(queries, whose, piece.numpy(), local[which], centre, which, found)
+        else:
+            _cosines_of_copies(queries, whose, piece.numpy(), local[which], centre, which, found)
         cosines[where] = found
     return cosines
 
@@ -159,19 +176,20 @@ def exact_cosines(queries, anchors, positions, bounds, centre) -> np.ndarray:
 def _turns(positions, bounds, n, shift):
     """The order of comparing: by blocks of 2 ** shift of the n rows, so that a row comes from memory once.
 
-    Returns which of the positions, and whose it is; the last is repeated up to a multiple of eight.
+    Returns the places in `positions` in that order, and the query of each, both int32 and with the last repeated up
+    to a multiple of eight.
     """
     which = np.empty(-(-len(positions) // 8) * 8, np.int32)
     whose = np.empty(len(which), np.int32)
-    turn = np.zeros((n >> shift) + 2, np.int64)  # of the next in each block
+    ahead = np.zeros((n >> shift) + 2, np.int64)  # of the next in each block
     for position in positions:
-        turn[(position >> shift) + 1] += 1
-    turn = np.cumsum(turn)
+        ahead[(position >> shift) + 1] += 1
+    ahead = np.cumsum(ahead)
     for q in range(len(bounds) - 1):
         for i in range(bounds[q], bounds[q + 1]):
             block = positions[i] >> shift
-            which[turn[block]], whose[turn[block]] = i, q
-            turn[block] += 1
+            which[ahead[block]], whose[ahead[block]] = i, q
+            ahead[block] += 1
     which[len(positions) :], whose[len(positions) :] = which[len(positions) - 1], whose[len(positions) - 1]
     return which, whose
 
@@ -182,6 +200,17 @@ def _cosines(queries, whose, matrix, places, centre, which, out):
     for turn in range(0, len(which), 8):
         now = slice(turn, turn + 8)
         _compare(_eight(queries, whose[now]), _eight(matrix, places[now]), centre, which[now], out)
+
+
+@njit(nogil=True, cache=True)
+def _cosines_of_copies(queries, whose, matrix, places, centre, which, out):
+    """The same for rows that do not lie in one piece each: the loop over them would be compiled into another sum."""
+    rows, all_of_them = np.empty((8, queries.shape[1]), matrix.dtype), np.arange(8)
+    for turn in range(0, len(which), 8):
+        now = slice(turn, turn + 8)
+        for i in range(8):
+            rows[i] = matrix[places[turn + i]]
+        _compare(_eight(queries, whose[now]), _eight(rows, all_of_them), centre, which[now], out)
 
 
 @njit(nogil=True, cache=True)
@@ -197,6 +226,7 @@ def _cosines_of_halves(queries, whose, bits, bfloat, places, centre, which, out)
 
 @njit(nogil=True, cache=True)
 def _eight(rows, i):
+    """Eight rows of a matrix, each an array of its own."""
     return rows[i[0]], rows[i[1]], rows[i[2]], rows[i[3]], rows[i[4]], rows[i[5]], rows[i[6]], rows[i[7]]
 
 

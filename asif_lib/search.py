@@ -21,7 +21,7 @@ from tqdm.auto import tqdm
 
 from .certified import ROUNDING, Rounded, Sieve, has_fast_bfloat16, round_rows
 from .errors import ParameterError
-from .exact import centred_unit, rerank
+from .exact import LISTS, centred_unit, check_count, rerank
 from .prepared import PreparedAnchors
 from .relative import check_dimensions, unit_rows
 from .rows import as_rows
@@ -38,6 +38,8 @@ SPARE = 64
 """Candidates beyond k of a fast pass in float32: enough unless there are many near-ties."""
 MOST_CANDIDATES = 16_384
 """With more, comparing with all anchors is the better way."""
+OF_COMPONENT = 20
+"""Bytes of an anchor's component: as it is stored, in float32, and on its way to unit length."""
 FEW_PRODUCTS = 2e10
 """q · n · d below which the choice of a method does not matter."""
 
@@ -71,7 +73,8 @@ def plan(q, n, d, k, *, method="auto", device="cpu", memory=None, prepared=False
     Raises
     ------
     ParameterError
-        If there is no such method, it is not for that device, or the memory does not hold one tile.
+        If there is no such method, it is not for that device, the memory does not hold one tile, or there are more
+        anchors than can be counted.
 
     Examples
     --------
@@ -83,15 +86,14 @@ def plan(q, n, d, k, *, method="auto", device="cpu", memory=None, prepared=False
         large = q * n * d > FEW_PRODUCTS and q >= 64
         fast = prepared or (large and has_fast_bfloat16())
         method = "torch" if device.type != "cpu" else "bf16" if fast else "faiss"
-    if n >= 2**32:
-        raise ParameterError(f"{n:,} anchors: a search is among fewer than 2**32; search parts of them, and merge_top")
+    check_count(n)
     if method not in METHODS:
         raise ParameterError(f"method = {method!r}: a search is done by 'auto', {', '.join(map(repr, METHODS))}")
     if device.type != "cpu" and method != "torch":
         raise ParameterError(f"method {method!r} works on the CPU; on {device} take 'torch', or 'auto'")
     memory = MEMORY if memory is None else memory
     of_query = 24 * d + (Sieve.bytes_per_query(_limit(k)) if method == "bf16" else 36 * (k + SPARE))
-    of_anchor = 20 * d  # as they are stored, in float32, and on their way to unit length
+    of_anchor = OF_COMPONENT * d
     of_product = 8 if method == "torch" else 0  # its tile of products, and what topk makes of it
     block = min(BLOCK, n, int(memory / 2 / (of_anchor + of_product)))
     queries = min(q, int((memory - block * of_anchor) / (of_query + block * of_product)))
@@ -232,6 +234,8 @@ class _Search:
         self.anchors, self.mean, self.k, self.plan, self.prepared = anchors, mean, k, chosen, prepared
         # of a product of two unit vectors that were computed in float32, their lengths included
         self.bound = (2 * anchors.shape[1] + 16) * ROUNDING
+        # blocks of anchors are gone when candidates are compared
+        self.lists = min(LISTS, chosen.anchors * anchors.shape[1] * OF_COMPONENT)
 
     def __call__(self, queries, passed):
         if self.plan.method == "bf16":
@@ -282,7 +286,8 @@ class _Search:
                 indices = indices.gather(1, order)
                 dropped = torch.maximum(dropped, values[:, -1])
             passed(len(block))
-        values, indices = rerank(queries, self.anchors, indices.cpu().numpy(), self.k, mean=self.mean)
+            del block  # or the last would stay
+        values, indices = self._rerank(queries, indices.cpu().numpy(), self.k)
         return values, indices, np.flatnonzero((dropped.cpu() + self.bound >= values[:, -1]).numpy())
 
     def _by_sieve(self, queries, passed):
@@ -294,15 +299,19 @@ class _Search:
             blocks = ((start, round_rows(block)) for start, block in self._blocks(min(self.plan.anchors, PART)))
         for start, block in blocks:
             sieve.feed(block, start, threads, passed)
-        values, indices = rerank(queries, self.anchors, sieve.candidates(), self.k, mean=self.mean)
+            del block
+        values, indices = self._rerank(queries, sieve.candidates(), self.k)
         return values, indices, np.flatnonzero(sieve.overflown)
+
+    def _rerank(self, queries, candidates, k):
+        return rerank(queries, self.anchors, candidates, k, mean=self.mean, memory=self.lists)
 
     def _by_all(self, queries, _, passed):
         """Compare with every anchor in double precision: slow, and never in doubt."""
         best = []
         for start in range(0, len(self.anchors), PART):
             here = np.arange(start, min(start + PART, len(self.anchors)))
-            best.append(rerank(queries, self.anchors, [here] * len(queries), min(self.k, len(here)), mean=self.mean))
+            best.append(self._rerank(queries, [here] * len(queries), min(self.k, len(here))))
             best = [merge_top(best, min(self.k, here[-1] + 1))]
         return *best[0], np.empty(0, np.int64)
 

@@ -83,8 +83,8 @@ def embeddings(n, queries, structure=True, width=768):
     return anchors, unit_rows(torch.randn(queries, width, generator=generator))
 
 
-def first_calls(ways):
-    """Megabytes that the first call of each way takes."""
+def memory_of(ways):
+    """Megabytes that a call of each way takes."""
     taken = {}
     for name, way in ways.items():
         with peak_memory() as memory:
@@ -123,7 +123,7 @@ def search(n, queries, k, rounds):
         name = "made-up classes" if structure else "uniform on the sphere"
         anchors, questions = embeddings(n, queries, structure)
         ways = searches(anchors, questions, k, prepare(anchors))
-        memory, seconds = first_calls(ways), interleaved(ways, rounds, f"{n:,} anchors, {name}")
+        memory, seconds = memory_of(ways), interleaved(ways, rounds, f"{n:,} anchors, {name}")
         what = f"exact search, {n:,} anchors, {name}"
         ratios = [
             ratio(f"{what}: author over engine, {way}", seconds["author"], seconds[f"engine, {way}"], at_least=least)
@@ -141,7 +141,7 @@ def large(n, queries, k, rounds, smallest):
     ways = searches(anchors, questions, k, prepared)
     for slow in ("engine, faiss", "engine, bf16"):  # what they cost is seen in the first section
         del ways[slow]
-    memory, seconds = first_calls(ways), interleaved(ways, rounds, f"{n:,} anchors")
+    memory, seconds = memory_of(ways), interleaved(ways, rounds, f"{n:,} anchors")
     what, engine = f"exact search, {n:,} anchors", seconds["engine, bf16, prepared"]
     ratios = [
         ratio(f"{what}: author over engine", seconds["author"], engine, at_least=2.8),
@@ -162,7 +162,7 @@ def curve(prepared, queries, k, rounds, smallest):
     for n in sizes:
         part = PreparedAnchors(Rows([rows[:n]]), None, prepared.rounded[:n], prepared.error)
         ways[f"{n}"] = lambda part=part: top_anchors(queries, part, k, method="bf16")
-    calls = [first_calls(ways) for _ in range(5)]
+    calls = [memory_of(ways) for _ in range(5)]
     memory = {way: min(call[way] for call in calls) for way in ways}
     seconds = interleaved(ways, 6 * rounds, "curve")  # many, since the small sizes take milliseconds
     fixed, slope = growth(sizes, [min(seconds[way]) for way in ways])
@@ -170,7 +170,7 @@ def curve(prepared, queries, k, rounds, smallest):
     return {
         "sizes": sizes,
         "seconds": summary(seconds),
-        "extra_mb": memory,
+        "least_extra_mb": memory,
         "fixed_seconds": round(fixed, 4),
         "compared": [
             target("search: log-log slope of seconds against n", slope, at_least=0.95, at_most=1.05),
@@ -218,7 +218,7 @@ def similarity(n, pictures, classes, k, rounds):
     }
     InvertedIndex(texts[:TEMPLATES]).scores(images[:1])  # compile, or load what was compiled
     InvertedIndex(texts[:TEMPLATES], TEMPLATES, "max").scores(images[:1])
-    memory, seconds = first_calls(ways), interleaved(ways, rounds, "similarity")
+    memory, seconds = memory_of(ways), interleaved(ways, rounds, "similarity")
     what, engine = f"similarity, {len(images):,} x {len(texts):,} over {n:,}", seconds["engine"]
     return {
         "n": n, "pictures": len(images), "captions": len(texts), "k": k,

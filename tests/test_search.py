@@ -8,8 +8,9 @@ import pandas as pd
 import pytest
 import torch
 from numba import njit
+from numba.core.errors import TypingError
 
-from asif_lib import AnchorBank, EncoderIdentity, certified, search
+from asif_lib import AnchorBank, EncoderIdentity, certified, exact, search
 from asif_lib.errors import ParameterError
 from asif_lib.exact import centred_unit, rerank
 from asif_lib.prepared import PreparedAnchors, prepare
@@ -245,19 +246,46 @@ def test_all_from_the_bound_on_is_kept_and_nothing_else(case):
     assert kept == [torch.nonzero(row >= least)[:, 0].tolist() for row, least in zip(products, lowest, strict=True)]
 
 
+def test_products_are_rounded_once_and_to_the_nearest():
+    """The bound rests on it."""
+    for q, n, d in ((1, 300, 24), (33, 2_048, 768), (200, 77, 3_000)):
+        z, anchors = (
+            certified.round_rows(torch.nn.functional.normalize(randn(i, rows, d))) for i, rows in ((1, q), (2, n))
+        )
+        products = certified._product(z.rows, anchors.rows, torch.empty(q, n, dtype=torch.bfloat16))
+        true, slack = z.rows.double() @ anchors.rows.double().T, certified.Sieve(z, 1, 1).slack
+        assert ((true - slack).bfloat16() <= products).all() and (products <= (true + slack).bfloat16()).all()
+
+
+@pytest.mark.parametrize("start", [0, 2**31 - 2_500, 2**32 - 5_000])
+def test_positions_are_counted_from_wherever_the_anchors_start(start):
+    z, anchors = (certified.round_rows(torch.nn.functional.normalize(x, dim=1)) for x in plain())
+    first, second = (certified.Sieve(z, K, 2_000) for _ in range(2))
+    first.feed(anchors, 0)
+    second.feed(anchors, start)
+    for mine, moved in zip(first.candidates(), second.candidates(), strict=True):
+        assert np.array_equal(mine + np.int64(start), moved)
+
+
 def test_sixty_four_comparisons_at_once_are_sixty_four():
     @njit
     def mask(row, first, threshold):
         return reaching(row, first, threshold)
 
-    numbers = torch.cat([randn(1, 500), torch.tensor([0.0, torch.inf, -torch.inf, 1e-40])]).bfloat16()
+    tiny = torch.tensor([0.0, torch.inf, -torch.inf, 1e-40, -1e-40])
+    numbers = torch.cat([tiny, randn(1, 500), tiny]).bfloat16()
     bits = numbers.view(torch.int16).numpy()
     for first in (0, 1, len(bits) - LANES):
         here = numbers[first : first + LANES]
         for least in (*here[:9], numbers.max(), numbers.min()):
             key = np.int16(certified._key(np.int16(least.view(torch.int16))))
-            expected = sum(1 << j for j, reaches in enumerate((here >= least).tolist()) if reaches)
-            assert int(mask(bits, first, key)) == expected
+            reaches = (here >= least).tolist()
+            assert int(mask(bits, first, key)) == sum(1 << j for j in range(LANES) if reaches[j])
+            assert int(certified._reaching(bits[first : first + 9], key)) == sum(1 << j for j in range(9) if reaches[j])
+    with pytest.raises(TypingError, match="must be a contiguous array of int16"):
+        mask(bits[::2], 0, np.int16(0))
+    with pytest.raises(TypingError, match="must be a contiguous array of int16"):
+        mask(bits.view(np.float16), 0, np.int16(0))
 
 
 def test_the_lowest_bit():
@@ -428,6 +456,8 @@ def test_a_memory_below_one_tile_says_what_it_takes():
 def test_more_anchors_than_a_position_can_count():
     with pytest.raises(ParameterError, match="4,294,967,296 anchors: .* merge_top"):
         plan(1, 2**32, 8, 1)
+    with pytest.raises(ParameterError, match="4,294,967,296 anchors: .* merge_top"):
+        rerank(torch.ones(1, 2), torch.ones(1, 2).expand(2**32, 2), [np.array([2**32 - 1])], 1)
 
 
 def stated(error):
@@ -467,15 +497,66 @@ def test_rerank_takes_the_best_of_what_it_is_given():
         rerank(z, anchors[:10], candidates, 11)
 
 
+def sums_of_nothing_but_errors(q, n):
+    """Orthogonal vectors: what their cosines in double precision are is decided by the order of adding up."""
+    scrambled = torch.randperm(256, generator=torch.Generator().manual_seed(9))
+    z, anchors = randn(1, q, 128), randn(2, n, 128)
+    return torch.cat([z, -z], dim=1)[:, scrambled], torch.cat([anchors, anchors], dim=1)[:, scrambled]
+
+
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
 def test_a_cosine_is_the_same_in_whatever_company(dtype):
-    z, anchors = randn(1, 3, 100), randn(2, 40, 100).to(dtype)
+    z, anchors = sums_of_nothing_but_errors(3, 40)
+    anchors = anchors.to(dtype)
     alone = torch.cat([rerank(z, anchors, [np.array([j])] * 3, 1)[0] for j in range(40)], dim=1)
+    assert 0 < alone.abs().max() < 1e-15
     for m in (1, 7, 8, 9, 23, 40):
         some = [np.random.default_rng(i).permutation(40)[:m] for i in range(3)]
         values, indices = rerank(z, anchors, some, m)
         assert indices.sort(dim=1).values.tolist() == [sorted(own.tolist()) for own in some]
         assert torch.equal(values, alone.gather(1, indices))
+
+
+LAYOUTS = {
+    "part of wider rows": lambda x: torch.cat([x, x], dim=1)[:, : x.shape[1]],
+    "each second row": lambda x: x.repeat_interleave(2, dim=0)[::2],
+    "column after column": lambda x: x.T.contiguous().T,
+}
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+@pytest.mark.parametrize("method", METHODS)
+def test_a_cosine_is_the_same_however_vectors_lie_in_memory(method, layout):
+    z, anchors = sums_of_nothing_but_errors(5, 90)
+    expected = rerank(z, anchors, [np.arange(90)] * 5, 30)
+    other = LAYOUTS[layout]
+    assert not other(anchors).is_contiguous()
+    assert_same(top_anchors(other(z), other(anchors), 30, method=method), expected)
+    mixed = Rows([other(anchors[:50]), anchors[50:]])
+    assert_same(top_anchors(z, mixed, 30, method=method), expected)
+
+
+def test_lists_of_candidates_keep_to_their_memory(monkeypatch):
+    z, anchors = plain()
+    candidates, lists, together = [np.arange(200)] * Q, exact._in_a_row, []
+    monkeypatch.setattr(exact, "_in_a_row", lambda some: together.append(len(some)) or lists(some))
+    whole = rerank(z, anchors, candidates, K)
+    assert together == [-(-Q // torch.get_num_threads())] * torch.get_num_threads()
+    together.clear()
+    memory = 3 * torch.get_num_threads() * 200 * exact.OF_CANDIDATE
+    assert_same(rerank(z, anchors, candidates, K, memory=memory), whole)
+    assert max(together) == 3
+    assert_same(rerank(z, anchors, candidates, K, memory=1), whole)
+
+
+def test_keys_are_in_the_order_of_the_answer():
+    cosines = np.concatenate([randn(1, 300).numpy(), np.repeat(np.float32([0.0, -0.0, 1e-40, -1e-40, 0.5]), 50)])
+    positions = np.concatenate([np.arange(270), 2**31 + np.arange(180), 2**32 - 1 - np.arange(100)])
+    positions = np.random.default_rng(0).permutation(positions)
+    keys = np.sort(exact._keys(cosines, positions))
+    order = np.lexsort((positions, -cosines))
+    values, where = exact._unpacked(keys)
+    assert np.array_equal(values, cosines[order]) and np.array_equal(where, positions[order])
 
 
 def test_zeros_of_either_sign_tie():

@@ -142,8 +142,7 @@ class Sieve:
         NaN where fewer than k have passed: all are.
         """
         self.candidates()
-        bits = self.thresholds ^ (self.thresholds >> 15 & 0x7FFF)  # as in `_key`
-        return torch.from_numpy(bits).view(torch.bfloat16).float()
+        return torch.tensor([_number(threshold) for threshold in self.thresholds], dtype=torch.float32)
 
     def candidates(self):
         """Return for each query the positions that can still belong to its answer, q uint32 arrays."""

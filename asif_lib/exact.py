@@ -25,8 +25,8 @@ LISTS = 2**26
 """Bytes that the lists of candidates may take, unless told otherwise, of all queries that are compared at a time."""
 OF_CANDIDATE = 80
 """Bytes of a candidate in these lists: positions, order of comparing, cosine, key, and what they are made from."""
-MOST_ANCHORS = 2**32
-"""A position has 32 bits."""
+TOO_MANY = 2**32
+"""Anchors that 32 bits, which a position has, no longer count."""
 
 
 def centred_unit(z, mean=None) -> np.ndarray:
@@ -66,7 +66,7 @@ def rerank(queries, anchors, candidates, k, *, mean=None, memory=LISTS):
     Raises
     ------
     ParameterError
-        If k exceeds the number of anchors, or that is beyond `MOST_ANCHORS`.
+        If k exceeds the number of anchors, or that is `TOO_MANY` or more.
     """
     anchors = as_rows(anchors)
     check_count(len(anchors))
@@ -103,7 +103,7 @@ def rerank(queries, anchors, candidates, k, *, mean=None, memory=LISTS):
 
 def check_count(n):
     """Raise `ParameterError` unless n anchors can be counted."""
-    if n >= MOST_ANCHORS:
+    if n >= TOO_MANY:
         raise ParameterError(f"{n:,} anchors: a search is among fewer than 2**32; search parts of them, and merge_top")
 
 

@@ -19,15 +19,15 @@ export TOKENIZERS_PARALLELISM := false
 .PHONY: workbook test lab setup browser notebooks readme lint bench clean
 
 workbook: setup
-	$(BIN)/python -m asif_lib.report --device $(DEVICE) --profile $(PROFILE)
+	$(BIN)/python -m asif_lib.course.report --device $(DEVICE) --profile $(PROFILE)
 
 test: setup browser
 	$(BIN)/python -m ruff check .
-	$(BIN)/python -m asif_lib.editions check
+	$(BIN)/python -m asif_lib.course.editions check
 	DEVICE=$(DEVICE) $(BIN)/python -m pytest $(PYTEST_ARGS)
 
 lab: setup
-	$(BIN)/python -m asif_lib.workspace work
+	$(BIN)/python -m asif_lib.course.workspace work
 	JUPYTER_CONFIG_PATH=.jupyter $(BIN)/jupyter lab work $(if $(filter 0,$(shell id -u)),--allow-root) $(LAB_ARGS)
 
 setup: $(STAMP)
@@ -49,11 +49,11 @@ $(STAMP): pyproject.toml
 
 # the student and the solved edition, from notebooks/source
 notebooks: $(STAMP)
-	$(BIN)/python -m asif_lib.editions build
+	$(BIN)/python -m asif_lib.course.editions build
 
 # the table of the last `make workbook` into the README
 readme: $(STAMP)
-	$(BIN)/python -m asif_lib.results README.md
+	$(BIN)/python -m asif_lib.course.results README.md
 
 lint: $(STAMP)
 	$(BIN)/python -m ruff check .

@@ -6,37 +6,20 @@
 ['otter']
 """
 
-import importlib
+import lazy_loader
 
-_MODULE_OF = {
-    "ASIF": "zeroshot",
-    "AnchorBank": "anchors",
-    "AsifError": "errors",
-    "Classification": "zeroshot",
-    "EncoderIdentity": "encoders",
-    "Labelled": "datasets",
-    "Pairs": "datasets",
-    "SparseVectors": "sparse",
-    "contributions": "interpret",
-    "embed": "embeddings",
-    "load_image_encoder": "encoders",
-    "load_labelled": "datasets",
-    "load_pairs": "datasets",
-    "load_text_encoder": "encoders",
-    "record": "results",
-    "relative_representation": "relative",
-    "sparse_relative_representation": "sparse",
-    "sparsify": "sparse",
-}
-__all__ = list(_MODULE_OF)
-
-
-def __getattr__(name):
-    """Import a public name when it is first used: PyTorch takes seconds, and ``asif --help`` needs none of it."""
-    if name not in _MODULE_OF:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(importlib.import_module(f".{_MODULE_OF[name]}", __name__), name)
-
-
-def __dir__():
-    return sorted({*globals(), *__all__})
+# a public name is imported when it is first used: PyTorch takes seconds, and ``asif --help`` needs none of it
+__getattr__, __dir__, __all__ = lazy_loader.attach(
+    __name__,
+    submod_attrs={
+        "bank": ["AnchorBank"],
+        "course.results": ["record"],
+        "datasets": ["Labelled", "Pairs", "load_labelled", "load_pairs"],
+        "encoders": ["EncoderIdentity", "embed", "load_image_encoder", "load_text_encoder"],
+        "errors": ["AsifError"],
+        "explain": ["contributions"],
+        "relative": ["relative_representation"],
+        "sparse": ["SparseVectors", "sparse_relative_representation", "sparsify"],
+        "zeroshot": ["ASIF", "Classification"],
+    },
+)

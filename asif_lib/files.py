@@ -1,15 +1,19 @@
-"""What several modules do with files: know them by checksum, write them whole, lock them, put them aside."""
+"""Where the workbook keeps its files, and how it writes them: known by checksum, whole, under a lock."""
 
-import fcntl
 import hashlib
 import itertools
 import os
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from .errors import AsifError
+from filelock import FileLock, Timeout
+from pydantic import TypeAdapter, ValidationError
+
+from asif_lib.errors import AsifError
+
+ROOT = Path(__file__).resolve().parent.parent
+"""The checkout, when the package is installed from one (``pip install -e .``)."""
 
 LOCK_SECONDS = 10
 
@@ -56,14 +60,63 @@ def locked(path) -> Iterator[None]:
         Another process kept the lock for `LOCK_SECONDS` seconds.
     """
     path = Path(path)
-    deadline = time.monotonic() + LOCK_SECONDS
-    with open(path.with_name(path.name + ".lock"), "w") as lock:
-        while True:
-            try:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                break
-            except BlockingIOError:
-                if time.monotonic() > deadline:
-                    raise LockedError(f"{lock.name} is held by another process; let it end, and repeat.") from None
-                time.sleep(0.02)
+    lock = FileLock(path.with_name(path.name + ".lock"), timeout=LOCK_SECONDS)
+    try:
+        lock.acquire()
+    except Timeout:
+        raise LockedError(f"{lock.lock_file} is held by another process; let it end, and repeat.") from None
+    try:
         yield
+    finally:
+        lock.release()
+
+
+def read_json(path, kind):
+    """Return what a JSON file holds, as `kind`: a dataclass, a pydantic model, or a type such as ``dict[str, int]``.
+
+    Types are checked strictly: a number in quotes is a string, and 1.0 is no count.
+
+    Raises
+    ------
+    OSError
+        If the file cannot be read.
+    ValueError
+        If it is not JSON, or not of that kind: one line that names the key and says what is wrong there.
+    """
+    content = Path(path).read_bytes()
+    try:
+        return TypeAdapter(kind).validate_json(content, strict=True)
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        where = ".".join(map(str, first["loc"]))
+        raise ValueError(": ".join(filter(None, [where, first["msg"]]))) from None
+
+
+def write_json(path, value) -> None:
+    """Write `value` (a dataclass, a pydantic model, or plain lists and dictionaries) as JSON, in one step."""
+    write_whole(path, TypeAdapter(type(value)).dump_json(value, indent=2) + b"\n")
+
+
+def _in_checkout() -> bool:
+    return (ROOT / "data" / "catalogue.toml").exists()
+
+
+def cache_dir() -> Path:
+    """Folder of data sets, embeddings and banks: ``$ASIF_CACHE``, else ``data/cache`` of the checkout.
+
+    Outside a checkout it is the user's cache folder, as platformdirs names it.
+    """
+    if "ASIF_CACHE" in os.environ:
+        return Path(os.environ["ASIF_CACHE"]).expanduser()
+    if _in_checkout():
+        return ROOT / "data" / "cache"
+    from platformdirs import user_cache_path
+
+    return user_cache_path("asif")
+
+
+def build_dir() -> Path:
+    """Folder of what a run of the workbook writes: ``$ASIF_BUILD``, else ``build`` of the checkout."""
+    if "ASIF_BUILD" in os.environ:
+        return Path(os.environ["ASIF_BUILD"]).expanduser()
+    return (ROOT if _in_checkout() else Path.cwd()) / "build"

@@ -2,7 +2,7 @@
 
 import torch
 
-from .errors import ParameterError
+from asif_lib.errors import ParameterError
 
 SMALLEST = 1e-15
 """Below this length the squares of a float32 vector's components lose bits, or vanish."""

@@ -7,9 +7,9 @@ import scipy.sparse
 import torch
 import torch.nn.functional as F
 
-from .errors import ParameterError
-from .inverted import InvertedIndex
-from .search import check_k, top_anchors
+from asif_lib.errors import ParameterError
+from asif_lib.search.exact import check_k, top_anchors
+from asif_lib.search.inverted import InvertedIndex
 
 
 @dataclass(frozen=True)

@@ -4,21 +4,18 @@ from dataclasses import dataclass
 
 import torch
 
-from .embeddings import embed
-from .encoders import load_encoder, resolve_device
-from .errors import ParameterError
-from .inverted import InvertedIndex
-from .sparse import SparseVectors, check_k_p, sparse_relative_representation
-
-DEFAULT_FRACTION = 0.1
-"""k as a share of the anchors, and below p: chosen on the validation split of the stamps (chapter 05)."""
-DEFAULT_P = 2
-DEFAULT_TEMPLATES = ("a photo of a {}.",)
+from asif_lib.defaults import DEFAULT_K_SHARE, DEFAULT_P, DEFAULT_TEMPLATE, LARGEST_DEFAULT_K
+from asif_lib.encoders.embeddings import embed
+from asif_lib.encoders.loading import load_encoder
+from asif_lib.errors import ParameterError
+from asif_lib.machine import resolve_device
+from asif_lib.search.inverted import InvertedIndex
+from asif_lib.sparse import SparseVectors, check_k_p, sparse_relative_representation
 
 
 def default_k(n) -> int:
-    """Return a tenth of n anchors, at least 1 and at most the paper's 800."""
-    return min(max(1, round(DEFAULT_FRACTION * n)), 800)
+    """Return the default k for n anchors: `DEFAULT_K_SHARE` of them, at least 1, at most `LARGEST_DEFAULT_K`."""
+    return min(max(1, round(DEFAULT_K_SHARE * n)), LARGEST_DEFAULT_K)
 
 
 @dataclass(frozen=True)
@@ -127,7 +124,7 @@ class ASIF:
         """Return the (q, t) float32 scores of q pictures and t texts (items, embeddings or SparseVectors)."""
         return self.images(pictures).similarity(self.texts(texts))
 
-    def classify(self, pictures, labels, *, templates=DEFAULT_TEMPLATES, reduce="mean") -> Classification:
+    def classify(self, pictures, labels, *, templates=(DEFAULT_TEMPLATE,), reduce="mean") -> Classification:
         """Zero-shot classification: the label whose prompts are most similar to the picture.
 
         Parameters

@@ -16,8 +16,7 @@ from pathlib import Path
 
 from timing import lines_of
 
-from asif_lib.files import write_whole
-from asif_lib.paths import build_dir
+from asif_lib.files import build_dir, write_whole
 
 FOLDER = build_dir() / "benchmarks"
 QUICK = {

@@ -32,10 +32,9 @@ import pandas as pd
 import torch
 
 from asif_lib import AnchorBank, EncoderIdentity
-from asif_lib.approximate import build_index
-from asif_lib.approximate_kinds import KINDS
+from asif_lib.evaluation import ValidationSet, choose, walk
 from asif_lib.relative import unit_rows
-from asif_lib.tuning import ValidationSet, choose, walk
+from asif_lib.search import KINDS, build_index
 
 IMAGE = EncoderIdentity("image", "made up", "seed", "0" * 64, "none", 768)
 TEXT = EncoderIdentity("text", "made up", "seed", "1" * 64, "none", 384)

@@ -7,7 +7,7 @@ much shorter than the default it is most of what is measured. Two workers need t
 
     python benchmarks/cluster.py --json > cluster.json                                     (8 minutes, 0.5 GB of disk)
     python benchmarks/cluster.py --quick                  (small sizes, to see that it runs; judges only the answers)
-    python benchmarks/cluster.py --machine       (two of the rates of asif_lib.plan.Machine, `products` of one thread
+    python benchmarks/cluster.py --machine       (two of the rates of asif_lib.cluster.Machine, `products` of one thread
                                                   and `merged`; benchmarks/encoding.py measures the others)
 """
 
@@ -27,8 +27,7 @@ from made_up import World
 from timing import interleaved, lines_of, machine, ratio, seconds_of, summary, target, without_targets
 
 from asif_lib import AnchorBank, EncoderIdentity
-from asif_lib.cluster import connect, library, working
-from asif_lib.distributed import top_anchors
+from asif_lib.cluster import connect, distributed_top_anchors, library, working
 from asif_lib.search import merge_top
 from asif_lib.search import top_anchors as search
 
@@ -61,7 +60,7 @@ def measure(bank, queries, k, rounds):
     same = []
 
     def run(client):
-        same.append(equal(top_anchors(client, queries, bank, "image", k, progress=False), expected))
+        same.append(equal(distributed_top_anchors(client, queries, bank, "image", k, progress=False), expected))
 
     with connect(workers=1) as one, connect(workers=2) as two:
         ways = {"one worker": functools.partial(run, one), "two workers": functools.partial(run, two)}
@@ -100,7 +99,7 @@ def run_with_loss(client, way, after):
 
 
 def measure_machine(bank, queries, k):
-    """What `asif_lib.plan.Machine` has of the search, by one thread of this machine; merging never has more."""
+    """What `asif_lib.cluster.Machine` has of the search, by one thread of this machine; merging never has more."""
     rows = bank.rows("image")
     with working(library()):
         products = len(queries) * len(rows) * rows.shape[1]

@@ -22,7 +22,7 @@ import torchvision
 from tqdm.auto import tqdm
 
 from asif_lib import load_image_encoder, load_pairs, load_text_encoder
-from asif_lib.text_encoders import has_bfloat16
+from asif_lib.encoders import has_bfloat16
 
 
 def main():

@@ -16,10 +16,8 @@ from made_up import World
 from peers import author_top, faiss_top
 from timing import target
 
-from asif_lib.exact import centred_unit
-from asif_lib.prepared import prepare
 from asif_lib.relative import unit_rows
-from asif_lib.search import top_anchors
+from asif_lib.search import centred_unit, prepare, top_anchors
 
 ULP = 2.0**-24
 """The distance of neighbouring float32 numbers below 1: nearer cosines are the same in the answer."""

@@ -26,8 +26,8 @@ from tqdm.auto import tqdm
 
 from asif_lib import ASIF, AnchorBank
 from asif_lib.evaluation import accuracy
-from asif_lib.inverted import InvertedIndex
-from asif_lib.paths import build_dir
+from asif_lib.files import build_dir
+from asif_lib.search import InvertedIndex
 
 CLASSES, TEMPLATES, K, P = 1_000, 7, 800, 8
 PART = 50_000

@@ -44,11 +44,8 @@ from timing import (
     without_targets,
 )
 
-from asif_lib.inverted import InvertedIndex
-from asif_lib.prepared import PreparedAnchors, prepare
 from asif_lib.relative import unit_rows
-from asif_lib.rows import Rows
-from asif_lib.search import top_anchors
+from asif_lib.search import InvertedIndex, PreparedAnchors, Rows, prepare, top_anchors
 from asif_lib.sparse import power_and_normalise
 
 TEMPLATES = 7

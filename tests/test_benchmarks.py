@@ -14,9 +14,9 @@ import numpy as np
 import pytest
 import torch
 
-from asif_lib.inverted import InvertedIndex
-from asif_lib.paths import ROOT
-from asif_lib.search import top_anchors
+from asif_lib.files import ROOT
+from asif_lib.search.exact import top_anchors
+from asif_lib.search.inverted import InvertedIndex
 from asif_lib.sparse import sparse_relative_representation
 
 sys.path.insert(0, str(ROOT / "benchmarks"))

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from packaging.specifiers import SpecifierSet
 
-from asif_lib.paths import ROOT
+from asif_lib.files import ROOT
 
 CONDA_NAMES = {"torch": "pytorch", "matplotlib": "matplotlib-base"}
 
@@ -42,7 +42,7 @@ def test_conda_hands_pip_only_what_a_requirements_file_may_hold():
 
 
 def test_the_scale_extra_holds_the_optional_encoders(project):
-    from asif_lib.encoders import MPNET_PACKAGES, REGISTRY_IMAGE_ENCODERS
+    from asif_lib.encoders.weights import MPNET_PACKAGES, REGISTRY_IMAGE_ENCODERS
 
     extra = set(ranges(project["optional-dependencies"]["scale"]))
     packages = {package for package, _ in REGISTRY_IMAGE_ENCODERS.values()}

@@ -16,8 +16,8 @@ from IPython.core.interactiveshell import InteractiveShell
 from jupyter_server.serverapp import DEFAULT_JUPYTER_SERVER_PORT
 from packaging.specifiers import SpecifierSet
 
-from asif_lib.editions import CHAPTERS
-from asif_lib.paths import ROOT, cache_dir
+from asif_lib.course.editions import CHAPTERS
+from asif_lib.files import ROOT, cache_dir
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 CHAPTER_FILES = sorted((ROOT / "notebooks").glob(f"{CHAPTERS}.ipynb"))

@@ -3,8 +3,8 @@
 import pytest
 import torch
 
-from asif_lib.checks import WordingTask, check_wording
-from asif_lib.checks.wording import WordModel, made_up_task
+from asif_lib.course.checks import WordingTask, check_wording
+from asif_lib.course.checks.wording import WordModel, made_up_task
 
 PARTS = {"cat": "tail", "dog": "nose", "hat": "brim"}
 

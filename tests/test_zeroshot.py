@@ -7,7 +7,7 @@ import torch
 
 from asif_lib import ASIF
 from asif_lib.errors import IdentityError, ParameterError
-from asif_lib.evaluation import recall_at, same_text
+from asif_lib.evaluation.measures import recall_at, same_text
 from asif_lib.sparse import SparseVectors
 from asif_lib.zeroshot import Classification, default_k, make_prompts
 

@@ -5,7 +5,7 @@
     to_notebook(copy, question, ticked)  a notebook that recomputes what the page shows
     serve(name)                          the page, by Voilà, for this machine only
 
-The page itself is `asif_lib.widgets.explorer`.
+The page itself is `asif_lib.explore.explorer`.
 """
 
 from .export import to_notebook

@@ -21,9 +21,9 @@ import pandas as pd
 from IPython.display import display
 
 from asif_lib import ASIF, AnchorBank
-from asif_lib.counterfactual import without
+from asif_lib.explain.counterfactual import without
 from asif_lib.figures import show, show_pictures
-from asif_lib.interpret import contributions, contrast
+from asif_lib.explain.contribution import contributions, contrast
 from asif_lib.zeroshot import make_prompts
 
 stored = AnchorBank.load({bank!r})
@@ -155,7 +155,7 @@ def _lines(text, width=100):
 
 
 def _edits(edits):
-    lines = ["from asif_lib.datasets import Pairs\n"] if any(edit.added for edit in edits) else []
+    lines = ["from asif_lib.datasets.pairs import Pairs\n"] if any(edit.added for edit in edits) else []
     for edit in edits:
         if edit.added:
             lines.append(ADD.format(id=edit.added.id, caption=edit.caption))

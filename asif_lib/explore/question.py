@@ -6,10 +6,10 @@ import numpy as np
 import pandas as pd
 import torch
 
-from ..counterfactual import without
-from ..errors import ParameterError
-from ..interpret import contrast, contributions
-from ..zeroshot import ASIF, Classification, make_prompts
+from asif_lib.errors import ParameterError
+from asif_lib.explain.contribution import contrast, contributions
+from asif_lib.explain.counterfactual import without
+from asif_lib.zeroshot import ASIF, Classification, make_prompts
 
 TEMPLATE = "a photo of {}."
 

@@ -8,9 +8,10 @@ import tempfile
 import webbrowser
 from pathlib import Path
 
-from ..anchors import AnchorBank
-from ..errors import AsifError
-from ..paths import cache_dir
+from asif_lib.bank.anchors import AnchorBank
+from asif_lib.errors import AsifError
+from asif_lib.files import cache_dir
+
 from .working_copy import WorkingCopy
 
 HERE = Path(__file__).parent

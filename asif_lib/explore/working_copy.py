@@ -7,13 +7,13 @@ from pathlib import Path
 
 import torch
 
-from ..anchors import AnchorBank
-from ..datasets import Pairs
-from ..embeddings import embed
-from ..encoders import load_encoder
-from ..errors import BankError, ParameterError, PictureError
-from ..paths import cache_dir
-from ..pictures import open_picture
+from asif_lib.bank.anchors import AnchorBank
+from asif_lib.datasets.pairs import Pairs
+from asif_lib.encoders.embeddings import embed
+from asif_lib.encoders.loading import load_encoder
+from asif_lib.encoders.pictures import open_picture
+from asif_lib.errors import BankError, ParameterError, PictureError
+from asif_lib.files import cache_dir
 
 
 @dataclass(frozen=True)

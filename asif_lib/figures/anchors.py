@@ -4,18 +4,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.figure import Figure
 
-from .style import (
-    BLACK,
-    BLUE,
-    COLOURS,
-    MARKERS,
-    SKY,
-    VERMILION,
-    closed,
-    lines,
-    thumbnail,
-    wrapped,
-)
+from .style import BLACK, BLUE, COLOURS, MARKERS, SKY, VERMILION, closed, lines, thumbnail, wrapped
 
 
 def group_sizes(groups) -> Figure:

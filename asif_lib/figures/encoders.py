@@ -6,15 +6,7 @@ from matplotlib.figure import Figure
 from matplotlib.offsetbox import AnnotationBbox, OffsetImage
 from PIL import Image
 
-from .style import (
-    BLUE,
-    COLOURS,
-    SKY,
-    VERMILION,
-    closed,
-    thumbnail,
-    wrapped,
-)
+from .style import BLUE, COLOURS, SKY, VERMILION, closed, thumbnail, wrapped
 
 
 def two_profiles(picture_side, text_side, shared, titles) -> Figure:

@@ -4,18 +4,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.figure import Figure
 
-from .style import (
-    BLACK,
-    BLUE,
-    COLOURS,
-    MARKERS,
-    ORANGE,
-    SKY,
-    VERMILION,
-    closed,
-    lines,
-    thumbnail,
-)
+from .style import BLACK, BLUE, COLOURS, MARKERS, ORANGE, SKY, VERMILION, closed, lines, thumbnail
 
 
 def relative_under_changes(point, anchors, changes, names) -> Figure:

@@ -4,16 +4,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.figure import Figure
 
-from .style import (
-    BLACK,
-    BLUE,
-    COLOURS,
-    MARKERS,
-    SKY,
-    VERMILION,
-    thumbnail,
-    wrapped,
-)
+from .style import BLACK, BLUE, COLOURS, MARKERS, SKY, VERMILION, thumbnail, wrapped
 
 
 def sparse_vector(query, relative, vectors, pictures, captions, *, top=6) -> Figure:

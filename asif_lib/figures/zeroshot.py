@@ -4,12 +4,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.figure import Figure
 
-from .style import (
-    BLACK,
-    COLOURS,
-    MARKERS,
-    SKY,
-)
+from .style import BLACK, COLOURS, MARKERS, SKY
 
 
 def confusion_matrix(counts, classes) -> Figure:

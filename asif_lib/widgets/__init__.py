@@ -11,8 +11,8 @@ functions that return a matplotlib Figure with its alternative text, or HTML, an
 notebooks import this package.
 """
 
+from .anchor_removal import counterfactual_knob, counterfactual_step
 from .browser import anchor_browser, anchor_page, find_anchors, nearest_by_both
-from .counterfactual import counterfactual_knob, counterfactual_step
 from .knobs import anchor_count_knob, neighbours_kept, neighbours_with, sparse_knobs, sparse_step
 from .upload import answer_html, parse_labels, read_upload, your_picture
 

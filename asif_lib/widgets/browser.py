@@ -5,9 +5,10 @@ import html
 import ipywidgets
 import torch
 
-from ..figures import shared_neighbours
-from ..relative import unit_rows
-from .core import Answer, Pager, bare, image_tag, words_above
+from asif_lib.figures import shared_neighbours
+from asif_lib.relative import unit_rows
+
+from .parts import Answer, Pager, bare, image_tag, words_above
 
 ALL_GROUPS = "all groups"
 PER_PAGE = 12

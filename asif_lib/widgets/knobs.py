@@ -3,13 +3,15 @@
 import ipywidgets
 import torch
 
-from ..errors import ParameterError
-from ..evaluation import ranks, same_text
-from ..figures import neighbours_two_ways, sparse_and_ranking
-from ..relative import relative_representation, unit_rows
-from ..sparse import sparsify
-from ..zeroshot import ASIF, DEFAULT_P, default_k
-from .core import Answer, Knob, bare, words_above
+from asif_lib.defaults import DEFAULT_P
+from asif_lib.errors import ParameterError
+from asif_lib.evaluation.measures import ranks, same_text
+from asif_lib.figures import neighbours_two_ways, sparse_and_ranking
+from asif_lib.relative import relative_representation, unit_rows
+from asif_lib.sparse import sparsify
+from asif_lib.zeroshot import ASIF, default_k
+
+from .parts import Answer, Knob, bare, words_above
 
 STEPS = (1, 2, 5)  # of each power of ten
 

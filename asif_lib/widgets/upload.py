@@ -12,13 +12,14 @@ import torch
 import traitlets
 from PIL import Image
 
-from ..embeddings import embed
-from ..errors import AsifError, ParameterError, PictureError
-from ..figures.style import BLUE, thumbnail
-from ..interpret import contributions
-from ..pictures import open_picture
-from ..zeroshot import make_prompts
-from .core import FOLDER, Answer, Pager, image_tag
+from asif_lib.encoders.embeddings import embed
+from asif_lib.encoders.pictures import open_picture
+from asif_lib.errors import AsifError, ParameterError, PictureError
+from asif_lib.explain.contribution import contributions
+from asif_lib.figures.style import BLUE, thumbnail
+from asif_lib.zeroshot import make_prompts
+
+from .parts import FOLDER, Answer, Pager, image_tag
 
 PER_PAGE = 10
 MOST_LABELS = 10

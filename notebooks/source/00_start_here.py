@@ -41,10 +41,17 @@ from asif_lib import (
     load_text_encoder,
     record,
 )
-from asif_lib.checks import check_cosine, check_shares
+from asif_lib.course.checks import check_cosine, check_shares
+from asif_lib.course.progress import show_progress
 from asif_lib.evaluation import mean_with_interval
-from asif_lib.figures import deciding_anchors, score_table, show, show_pictures, two_profiles, use_style
-from asif_lib.progress import show_progress
+from asif_lib.figures import (
+    deciding_anchors,
+    score_table,
+    show,
+    show_pictures,
+    two_profiles,
+    use_style,
+)
 from asif_lib.widgets import your_picture
 
 use_style()

@@ -42,7 +42,7 @@ from asif_lib import (
     record,
     relative_representation,
 )
-from asif_lib.checks import (
+from asif_lib.course.checks import (
     check_cosine_matrix,
     check_disturbance,
     check_mean_pooling,
@@ -50,6 +50,8 @@ from asif_lib.checks import (
     check_same_group_share,
     check_standardise,
 )
+from asif_lib.course.progress import show_progress
+from asif_lib.encoders import open_picture
 from asif_lib.evaluation import mean_with_interval, paired_difference
 from asif_lib.figures import (
     bars_with_intervals,
@@ -60,8 +62,6 @@ from asif_lib.figures import (
     use_style,
     what_the_encoder_sees,
 )
-from asif_lib.pictures import open_picture
-from asif_lib.progress import show_progress
 
 use_style()
 

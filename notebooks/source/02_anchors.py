@@ -32,9 +32,14 @@ from scipy.stats import rankdata
 from sklearn.metrics import roc_auc_score
 from torch import Tensor
 
-from asif_lib import AnchorBank, load_image_encoder, load_pairs, load_text_encoder, record
-from asif_lib.alignment import mutual_neighbours, neighbour_agreement, pair_correlation
-from asif_lib.checks import (
+from asif_lib import (
+    AnchorBank,
+    load_image_encoder,
+    load_pairs,
+    load_text_encoder,
+    record,
+)
+from asif_lib.course.checks import (
     check_coverage,
     check_farthest_first,
     check_mutual_neighbours,
@@ -42,7 +47,8 @@ from asif_lib.checks import (
     check_shuffled_correlation,
     check_suspicion,
 )
-from asif_lib.evaluation import mean_with_interval
+from asif_lib.course.progress import show_progress
+from asif_lib.evaluation import mean_with_interval, mutual_neighbours, neighbour_agreement, pair_correlation
 from asif_lib.figures import (
     cosine_histograms,
     coverage_by_count,
@@ -59,7 +65,6 @@ from asif_lib.figures import (
     similarity_density,
     use_style,
 )
-from asif_lib.progress import show_progress
 from asif_lib.relative import unit_rows
 from asif_lib.widgets import anchor_browser
 
@@ -528,7 +533,7 @@ check_shuffled_correlation(correlation_after_shuffle)
 # their spread come near the real value?
 
 # %%
-from asif_lib.alignment import shuffled_correlation  # the library's way of exercise 02.3
+from asif_lib.evaluation import shuffled_correlation  # the library's way of exercise 02.3
 
 generator = torch.Generator().manual_seed(seed)
 ks = [1, 2, 5, 10, 20, 50]
@@ -867,7 +872,7 @@ check_farthest_first(choose_anchors)
 # the worst-covered ones better?
 
 # %%
-from asif_lib.checks import farthest_first  # the library's way of exercise 02.5
+from asif_lib.course.checks import farthest_first  # the library's way of exercise 02.5
 
 u_anchors = unit_rows(anchors.image, anchors.image_mean)
 u_new = unit_rows(bank.image[validation], anchors.image_mean)

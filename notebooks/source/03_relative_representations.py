@@ -41,7 +41,7 @@ from asif_lib import (
     record,
     relative_representation,
 )
-from asif_lib.checks import (
+from asif_lib.course.checks import (
     check_best_caption,
     check_centred_representation,
     check_investigation,
@@ -49,6 +49,7 @@ from asif_lib.checks import (
     check_relative_representation,
     check_times_nearest,
 )
+from asif_lib.course.progress import show_progress
 from asif_lib.evaluation import paired_difference, ranks, recall_at, same_text
 from asif_lib.figures import (
     before_after,
@@ -61,7 +62,6 @@ from asif_lib.figures import (
     show,
     use_style,
 )
-from asif_lib.progress import show_progress
 from asif_lib.relative import unit_rows
 from asif_lib.widgets import anchor_count_knob, neighbours_kept, neighbours_with
 
@@ -253,7 +253,7 @@ check_largest_change(my_largest_change)
 # dimensions, how large will the largest change of an entry be?
 
 # %%
-from asif_lib.checks import largest_change  # the library's way of exercise 03.2
+from asif_lib.course.checks import largest_change  # the library's way of exercise 03.2
 
 lines = ["| encoder | d | change | largest change of an entry |", "|---|---|---|---|"]
 for modality in ("image", "text"):
@@ -648,7 +648,7 @@ check_times_nearest(how_often_nearest)
 # others. How often is the greatest hub there? And which stamp would you guess it is?
 
 # %%
-from asif_lib.checks import times_nearest  # the library's way of exercise 03.4
+from asif_lib.course.checks import times_nearest  # the library's way of exercise 03.4
 
 hub_counts, hubs, nearness = {}, {}, []
 for modality, what in (("image", "pictures"), ("text", "captions")):

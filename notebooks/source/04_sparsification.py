@@ -48,8 +48,7 @@ from asif_lib import (
     sparse_relative_representation,
     sparsify,
 )
-from asif_lib.baselines import NearestAnchorCaption
-from asif_lib.checks import (
+from asif_lib.course.checks import (
     check_choice,
     check_clamp_and_power,
     check_sparse_cosine,
@@ -57,7 +56,15 @@ from asif_lib.checks import (
     check_top_k,
     check_trap,
 )
-from asif_lib.evaluation import mean_with_interval, paired_difference, ranks, same_text, sweep
+from asif_lib.course.progress import show_progress
+from asif_lib.evaluation import (
+    NearestAnchorCaption,
+    mean_with_interval,
+    paired_difference,
+    ranks,
+    same_text,
+    sweep,
+)
 from asif_lib.figures import (
     interval_dots,
     line_chart,
@@ -66,7 +73,6 @@ from asif_lib.figures import (
     sweep_heatmaps,
     use_style,
 )
-from asif_lib.progress import show_progress
 from asif_lib.widgets import sparse_knobs, sparse_step
 
 use_style()

@@ -48,8 +48,7 @@ from asif_lib import (
     load_text_encoder,
     record,
 )
-from asif_lib.baselines import CanonicalCorrelation, NearestAnchorCaption, Procrustes, Ridge
-from asif_lib.checks import (
+from asif_lib.course.checks import (
     WordingTask,
     check_average_templates,
     check_bootstrap,
@@ -58,8 +57,13 @@ from asif_lib.checks import (
     check_recall_with_ties,
     check_wording,
 )
+from asif_lib.course.progress import show_progress
 from asif_lib.evaluation import (
+    CanonicalCorrelation,
     Measure,
+    NearestAnchorCaption,
+    Procrustes,
+    Ridge,
     accuracy,
     mean_with_interval,
     paired_difference,
@@ -77,7 +81,6 @@ from asif_lib.figures import (
     show_pictures,
     use_style,
 )
-from asif_lib.progress import show_progress
 from asif_lib.widgets import answer_html, your_picture
 from asif_lib.zeroshot import make_prompts
 

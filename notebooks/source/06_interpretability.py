@@ -35,18 +35,17 @@ from IPython.display import display
 from PIL import Image
 from sklearn.metrics import roc_auc_score
 
-from asif_lib import ASIF, AnchorBank, embed, load_image_encoder, load_labelled, load_pairs, load_text_encoder, record
-from asif_lib.audit import (
-    agreement,
-    anchor_use,
-    baseline_agreement,
-    detection,
-    over_seeds,
-    plant_wrong_captions,
-    rank_pairs,
+from asif_lib import (
+    ASIF,
+    AnchorBank,
+    embed,
+    load_image_encoder,
+    load_labelled,
+    load_pairs,
+    load_text_encoder,
+    record,
 )
-from asif_lib.baselines import NearestAnchorCaption, Ridge
-from asif_lib.checks import (
+from asif_lib.course.checks import (
     FailureTask,
     check_contrast,
     check_contributions,
@@ -55,9 +54,27 @@ from asif_lib.checks import (
     check_rank_auc,
     check_without,
 )
-from asif_lib.counterfactual import smallest_removal, without
-from asif_lib.evaluation import accuracy, paired_difference
-from asif_lib.faithfulness import area_between, curves
+from asif_lib.course.progress import show_progress
+from asif_lib.evaluation import NearestAnchorCaption, Ridge, accuracy, paired_difference
+from asif_lib.explain import (
+    anchor_use,
+    area_between,
+    baseline_agreement,
+    calibrate,
+    contrast,
+    contributions,
+    curves,
+    detection,
+    familiarity,
+    influence,
+    over_seeds,
+    pair_agreement,
+    plant_wrong_captions,
+    rank_pairs,
+    rate,
+    smallest_removal,
+    without,
+)
 from asif_lib.figures import (
     anchor_bars,
     faithfulness,
@@ -69,8 +86,6 @@ from asif_lib.figures import (
     use_histogram,
     use_style,
 )
-from asif_lib.interpret import calibrate, contrast, contributions, familiarity, influence, rate
-from asif_lib.progress import show_progress
 from asif_lib.widgets import counterfactual_knob, counterfactual_step
 from asif_lib.zeroshot import make_prompts
 
@@ -784,7 +799,7 @@ def auc_on_grid(scores, wrong, thresholds):
 
 one = plant_wrong_captions(known, 0.1, seed)
 methods = {
-    "ASIF": agreement(one.bank),
+    "ASIF": pair_agreement(one.bank),
     "nearest caption": baseline_agreement(one.bank, NearestAnchorCaption(), seed=seed),
     "oracle": np.where(one.wrong, 0.4, 0.6),
 }

@@ -53,8 +53,7 @@ from asif_lib import (
     relative_representation,
     sparsify,
 )
-from asif_lib.audit import rank_pairs
-from asif_lib.checks import (
+from asif_lib.course.checks import (
     LessonTask,
     check_add,
     check_forget,
@@ -63,7 +62,16 @@ from asif_lib.checks import (
     check_running_mean,
     check_unchanged,
 )
-from asif_lib.evaluation import mean_with_interval, paired_difference, ranks, same_text, sweep
+from asif_lib.course.progress import show_progress
+from asif_lib.encoders import open_picture
+from asif_lib.evaluation import (
+    mean_with_interval,
+    paired_difference,
+    ranks,
+    same_text,
+    sweep,
+)
+from asif_lib.explain import influence, rank_pairs
 from asif_lib.figures import (
     harm_profile,
     interval_dots,
@@ -75,10 +83,7 @@ from asif_lib.figures import (
     use_style,
     within_margin,
 )
-from asif_lib.interpret import influence
-from asif_lib.pictures import open_picture
-from asif_lib.progress import show_progress
-from asif_lib.widgets.core import Answer, Knob, words_above
+from asif_lib.widgets.parts import Answer, Knob, words_above
 
 use_style()
 image_name, text_name = {
@@ -512,7 +517,7 @@ print("means of the edited bank and of a rebuilt one are equal:", torch.equal(gr
 # - `"changed"`: the whole interval lies beyond the margin, on one side or the other;
 # - `"cannot tell"`: anything else.
 #
-# `paired_difference(a, b)` from `asif_lib.evaluation` gives you the interval of the mean of $a - b$: its `.low` and
+# `paired_difference(a, b)` from `asif_lib.evaluation.measures` gives you the interval of the mean of $a - b$: its `.low` and
 # `.high`. The mean ± 1.96 standard errors does as well.
 
 

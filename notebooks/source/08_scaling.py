@@ -61,10 +61,8 @@ from asif_lib import (
     load_text_encoder,
     record,
 )
-from asif_lib import distributed as on_a_cluster
-from asif_lib.approximate import build_index
-from asif_lib.certified import Sieve, round_rows
-from asif_lib.checks import (
+from asif_lib.cluster import Machine, connect, distributed_top_anchors, estimate_costs
+from asif_lib.course.checks import (
     check_bytes,
     check_error_bound,
     check_inverted_index,
@@ -72,9 +70,17 @@ from asif_lib.checks import (
     check_knob,
     check_merge,
 )
-from asif_lib.cluster import connect
-from asif_lib.evaluation import mean_with_interval, paired_difference, ranks, same_text
-from asif_lib.exact import centred_unit
+from asif_lib.course.progress import show_progress
+from asif_lib.evaluation import (
+    ValidationSet,
+    choose,
+    compare,
+    mean_with_interval,
+    paired_difference,
+    ranks,
+    same_text,
+    walk,
+)
 from asif_lib.figures import (
     around_the_threshold,
     cluster_timeline,
@@ -86,14 +92,9 @@ from asif_lib.figures import (
     use_style,
 )
 from asif_lib.figures.costs import duration
-from asif_lib.inverted import InvertedIndex
-from asif_lib.plan import Machine, plan
-from asif_lib.progress import show_progress
 from asif_lib.relative import unit_rows
-from asif_lib.search import plan as plan_search
-from asif_lib.search import top_anchors
+from asif_lib.search import InvertedIndex, Sieve, build_index, centred_unit, plan_search, round_rows, top_anchors
 from asif_lib.sparse import SparseVectors
-from asif_lib.tuning import ValidationSet, choose, compare, walk
 from asif_lib.zeroshot import make_prompts
 
 use_style()
@@ -898,7 +899,7 @@ check_knob(my_knob)
 # %% [markdown]
 # ## 7 · Past one machine
 #
-# A search over shards is many searches and one merge. Exercise 08.2 was the merge; `asif_lib.distributed` is the rest,
+# A search over shards is many searches and one merge. Exercise 08.2 was the merge; `asif_lib.cluster.distributed` is the rest,
 # on [Dask](https://www.dask.org): a **scheduler** hands out tasks, **workers** do them, each reading its own part of the
 # bank from disk. `connect()` starts workers as processes on your own cores; with an address, or `"slurm"`, the same
 # code runs on a cluster.
@@ -913,8 +914,8 @@ print(f"Dask's dashboard, while the cluster runs: {client.dashboard_link}")
 ask = {"queries": asked, "bank": shared, "kind": "image", "k": k, "shard": len(shared) // 16, "progress": False}
 anchors, mean = shared.searchable("image")
 alone, took_alone = seconds_of(lambda: top_anchors(asked, anchors, k, mean=mean))
-on_a_cluster.top_anchors(client, **ask)  # the first time the workers load and compile what they need
-together, took_together = seconds_of(lambda: on_a_cluster.top_anchors(client, **ask))
+distributed_top_anchors(client, **ask)  # the first time the workers load and compile what they need
+together, took_together = seconds_of(lambda: distributed_top_anchors(client, **ask))
 print(f"one process: {duration(took_alone)}; two workers: {duration(took_together)}, now")
 print("the same, bit for bit:", all(map(torch.equal, together, alone)))
 
@@ -949,7 +950,7 @@ def kill_when_busy(client, after):
 
 with get_task_stream(client) as stream:
     told, thread = kill_when_busy(client, after=took_together / 4)
-    after_a_loss, took = seconds_of(lambda: on_a_cluster.top_anchors(client, **ask))
+    after_a_loss, took = seconds_of(lambda: distributed_top_anchors(client, **ask))
     thread.join()
 searches = [task for task in stream.data if task["key"].startswith("_search") and task["status"] == "OK"]
 begin = min(part["start"] for task in searches for part in task["startstops"])
@@ -1044,7 +1045,7 @@ print(
 # %% [markdown]
 # ## 9 · On paper
 #
-# Beyond that, one computes before one buys. `plan` takes what one machine was measured to do, and adds up bytes and
+# Beyond that, one computes before one buys. `estimate_costs` takes what one machine was measured to do, and adds up bytes and
 # seconds for any number of pairs and machines. Here are the rates of *your* machine, from section 1 (merging: ours).
 #
 # **Before you run the next cell:** a billion pairs on 100 machines like this one. Days or months to encode? And to
@@ -1061,7 +1062,7 @@ lines = [
     "|---|---|---|---|---|---|---|",
 ]
 for count, machines in ((1_600_000, 1), (12_000_000, 1), (12_000_000, 8), (400_000_000, 32), (1_000_000_000, 100)):
-    cost = plan(count, machines, network=1.25e9, machine=mine)
+    cost = estimate_costs(count, machines, network=1.25e9, machine=mine)
     answering = cost.search_seconds + cost.network_seconds + cost.merge_seconds
     lines.append(
         f"| {count:,} | {machines} | {cost.bank_bytes / 1e9:,.0f} GB | {cost.machine_bytes / 1e9:,.1f} GB "

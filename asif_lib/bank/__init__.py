@@ -1,0 +1,14 @@
+"""The bank of anchors (chapters 02 and 07): two embedding matrices of the same captioned pictures.
+
+Row i of both matrices is pair i. A bank is a value: an edit returns another bank. On disk each edit is one version,
+committed in one step.
+"""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach(
+    __name__,
+    submod_attrs={
+        "anchors": ["AnchorBank", "bank_dir", "cut_captions"],
+    },
+)

@@ -1,0 +1,16 @@
+"""Past one machine (chapter 08, the extra ``cluster``): search and build on Dask workers.
+
+The answer of a cluster is, bit for bit, the answer of one machine.
+"""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach(
+    __name__,
+    submod_attrs={
+        "workers": ["ClusterClient", "ClusterError", "check_workers", "collect", "connect", "library", "working"],
+        "distributed": ["distributed_top_anchors", "represent"],
+        "build": ["build_bank"],
+        "costs": ["Costs", "Machine", "estimate_costs"],
+    },
+)

@@ -1,0 +1,241 @@
+"""The search over many machines: each worker maps its rows of the bank, and the k best are merged as a tree.
+
+The result is, bit for bit, that of `asif_lib.search.top_anchors` on one machine: the value of a query and an anchor
+does not depend on the rows beside them, and the k best of a set are among the k best of its parts. That is certain on
+machines of one kind. Another model of processor may add up in another order, by which a sum in float64 can differ in
+its last bit (1.2e-16 at most was seen); rounded to float32, 20,000 of 20,000 values agreed, which is no guarantee.
+"""
+
+import functools
+import math
+from pathlib import Path
+
+import torch
+from distributed import get_worker
+
+from asif_lib.bank.anchors import AnchorBank
+from asif_lib.bank.layout import read_about
+from asif_lib.errors import BankError
+from asif_lib.relative import check_dimensions, unit_rows
+from asif_lib.search.exact import check_k, merge_top
+from asif_lib.search.exact import top_anchors as search
+from asif_lib.search.prepared import PreparedAnchors
+from asif_lib.sparse import SparseVectors, check_k_p, power_and_normalise
+
+from .workers import ClusterError, check_workers, collect, library, working
+
+QUERY_BYTES = 2**23
+"""Of the queries of one task: they travel with it, so that no worker can take them away."""
+QUERIES = 4_096
+"""At most in one task."""
+ROWS = (65_536, 262_144)
+"""The fewest and the most rows of a task, where the caller does not say: each compares its k best exactly."""
+TASKS = 8
+"""For a block of queries; with more of them less is lost with a worker."""
+FAN_IN = 4
+"""Results that one merge on a worker takes."""
+ARRIVING = 32
+"""Results for the same queries that the client itself receives and merges; more of them are merged on workers first."""
+
+
+def distributed_top_anchors(
+    client, queries, bank, kind, k, *, center=True, method="auto", device="cpu", shard=None, progress=True
+):
+    """Return the k largest cosines of each query with the anchors of a bank on disk, computed by a cluster.
+
+    Parameters
+    ----------
+    client : distributed.Client
+        As `connect` gives it. All its workers must see the bank's folder under the same path.
+    queries : Tensor of shape (q, d)
+        Any floating dtype.
+    bank : AnchorBank
+        Opened with `load`; the newest version of its folder.
+    kind : {"image", "text"}
+        Which embeddings of the bank are searched.
+    k : int
+        1 ≤ k ≤ n; it may be larger than a shard.
+    center : bool
+        Take the bank's mean off both.
+    method, device : as for `asif_lib.search.exact.top_anchors`
+        Each task searches on that device of its worker, from the prepared copy (`AnchorBank.prepare`) if there is one.
+    shard : int, optional
+        Rows of a task, and so what a lost worker costs. Default: `TASKS` tasks, or as many as leave each a number of
+        rows within `ROWS`; and as many for each thread of the workers, of which none is to be idle.
+
+    Returns
+    -------
+    values : Tensor of shape (q, k), float32
+        The largest first.
+    indices : Tensor of shape (q, k), int64
+        Positions in the bank; of equal values the smaller first.
+
+    Raises
+    ------
+    ClusterError
+        If workers have another version of the library, do not see the folder, or are lost again and again.
+    BankError
+        If the bank is in memory only, or was changed since it was opened.
+    ParameterError
+        If k is out of range, the dimensions differ, or a vector holds NaN.
+    """
+    version = bank._stored("workers read it from a folder; save it, and load it from there")
+    n = len(bank)
+    check_k(k, n)
+    check_dimensions(queries, bank.rows(kind))
+    unit_rows(queries)  # here, where the number of a row that holds NaN is right
+    folder, state = version.folder.absolute(), version.entry["state"]
+    _same_state(folder, state)
+    check_workers(client)
+    shard = _shard(shard, n, client)
+    size = max(1, min(QUERIES, QUERY_BYTES // (4 * queries.shape[1])))
+    blocks = [slice(first, first + size) for first in range(0, len(queries), size)]
+    ranges = [range(first, min(first + shard, n)) for first in range(0, n, shard)]
+    where = (str(folder), state, kind, center)
+    how = {"k": int(k), "method": method, "device": str(device)}
+    futures = []
+    for block in blocks:  # in float32, which the search makes of them, and which Dask can send
+        asked = client.submit(_hold, queries[block].float().clone(), pure=False)
+        futures.append(_tree(client, asked, where, ranges, how))
+    return _merged(client, futures, blocks, (len(queries), int(k)), progress)
+
+
+def represent(client, queries, bank, kind, k, p, *, center=True, **options) -> SparseVectors:
+    """Return the sparse relative representations of `queries` (q, d), computed by a cluster.
+
+    What `ASIF(bank, k, p, center=center)` makes of them on one machine, and takes as pictures or texts:
+    ``model.classify(represent(client, queries, model.bank, "image", model.k, model.p), labels)``.
+
+    Parameters
+    ----------
+    client, queries, bank, kind, options : as for `distributed_top_anchors`
+    k, p : as for `sparsify`
+    center : bool
+        Take the bank's mean off both.
+    """
+    check_k_p(k, p, len(bank))
+    values, indices = distributed_top_anchors(client, queries, bank, kind, k, center=center, **options)
+    return power_and_normalise(values, indices, p, len(bank))
+
+
+# -- on the client ---------------------------------------------------------------------------------------
+
+
+def _shard(shard, n, client):
+    if shard is None:
+        threads = sum(client.nthreads().values())
+        tasks = max(min(TASKS, n // ROWS[0]), math.ceil(n / ROWS[1]), 1)
+        return math.ceil(n / (threads * math.ceil(tasks / threads)))
+    if isinstance(shard, bool) or shard != int(shard) or shard < 1:
+        raise ClusterError(f"shard = {shard}: a task takes a whole number of rows, 1 or more")
+    return int(shard)
+
+
+def _tree(client, asked, where, ranges, how):
+    """Submit the search of all ranges for one block of queries; return `ARRIVING` futures or fewer, and their sizes.
+
+    Range i is for worker i modulo their number, block after block, so that each worker reads its own part of the
+    bank; where that one is lost or behind, another takes it.
+    """
+    workers = sorted(client.nthreads())
+    nodes = [
+        (client.submit(_search, asked, where, rows, how, library(), pure=False,
+                       workers=[workers[i % len(workers)]], allow_other_workers=True), 1)
+        for i, rows in enumerate(ranges)
+    ]  # fmt: skip
+    while len(nodes) > arriving(len(ranges)):
+        groups = [nodes[i : i + FAN_IN] for i in range(0, len(nodes), FAN_IN)]
+        nodes = [
+            (client.submit(_merge, [future for future, _ in group], how["k"], library(), pure=False),
+             sum(size for _, size in group))
+            for group in groups
+        ]  # fmt: skip
+    return nodes
+
+
+def arriving(searches) -> int:
+    """Return how many results for one block of queries come to the client, of so many searches."""
+    while searches > ARRIVING:
+        searches = -(-searches // FAN_IN)
+    return searches
+
+
+def _merged(client, trees, blocks, shape, progress):
+    values, indices = torch.empty(shape), torch.empty(shape, dtype=torch.int64)
+    best = [None] * len(blocks)
+    nodes = [(number, *node) for number, tree in enumerate(trees) for node in tree]
+    sizes = [size for _, _, size in nodes]
+    found = collect(client, [future for _, future, _ in nodes], sizes=sizes, progress=progress,
+                    total=sum(sizes), desc=f"searching on {len(client.nthreads())} workers", unit="shard")  # fmt: skip
+    for i, part in found:
+        number = nodes[i][0]
+        best[number] = part if best[number] is None else _best([best[number], part], shape[1])
+    for block, (largest, where) in zip(blocks, best, strict=True):
+        values[block], indices[block] = largest, where
+    return values, indices
+
+
+def _best(parts, k):
+    """The k best of several parts, or all of them where they are fewer."""
+    return merge_top(parts, min(k, sum(values.shape[1] for values, _ in parts)))
+
+
+# -- on the workers --------------------------------------------------------------------------------------
+
+
+def _hold(queries):
+    """A task of its own, and not data that is scattered: of that a lost worker would take the only copy."""
+    return queries
+
+
+def _search(queries, where, positions, how, expected):
+    with working(expected):
+        anchors, mean = _anchors(*where, positions)
+        values, indices = search(queries, anchors, mean=mean, **{**how, "k": min(how["k"], len(anchors))})
+        return values, indices + positions.start
+
+
+def _merge(parts, k, expected):
+    with working(expected):
+        return _best(parts, k)
+
+
+def _anchors(folder, state, kind, center, positions):
+    """The part of the bank's embeddings at those positions, mapped, and the mean that the search takes."""
+    _same_state(Path(folder), state)  # each time: the bank may change between two tasks
+    anchors, mean = _open(folder, state).searchable(kind, center=center)
+    first, stop = positions.start, positions.stop
+    if isinstance(anchors, PreparedAnchors):
+        rows, rounded = anchors.rows.part(first, stop), anchors.rounded[first:stop]
+        return PreparedAnchors(rows, anchors.mean, rounded, anchors.error), None
+    return anchors.part(first, stop), mean
+
+
+@functools.lru_cache(maxsize=4)
+def _open(folder, state):
+    bank = AnchorBank.load(folder)
+    if bank._stored("").entry["state"] != state:
+        _raise_changed(folder)
+    return bank
+
+
+def _same_state(folder, state):
+    try:
+        found = read_about(folder, folder)["history"][-1]["state"]
+    except BankError as error:
+        raise ClusterError(
+            f"{_who()} does not find the bank ({error}); put it on a disk that all machines see under the same path"
+        ) from None
+    if found != state:
+        _raise_changed(folder)
+
+
+def _raise_changed(folder):
+    raise BankError(f"{folder}: the bank was changed since it was opened; load it again, and repeat")
+
+
+def _who():
+    try:
+        return f"worker {get_worker().address}"
+    except ValueError:
+        return "this process"

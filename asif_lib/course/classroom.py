@@ -1,0 +1,332 @@
+"""Tools for teachers: the progress of a class, and the chapters as assignments for nbgrader."""
+
+import ast
+import csv
+import re
+import unicodedata
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from asif_lib.errors import AsifError, first_line
+from asif_lib.files import ROOT, write_whole
+
+from .progress import FILE, VARIABLE, Entry, ProgressError, exercise_titles, in_order, load_progress
+
+NBGRADER_SCHEMA = 3
+"""Version of nbgrader's cell metadata, as nbgrader 0.9 reads and writes it."""
+
+_ARCHIVES = (".zip", ".tar", ".gz", ".tgz", ".7z", ".rar")
+_CONFIG = f'''"""nbgrader's configuration of the ASIF workbook; all else is nbgrader's default."""
+
+import os
+
+c = get_config()  # noqa: F821, nbgrader defines it
+c.CourseDirectory.course_id = "asif"
+c.ClearSolutions.code_stub = {{"python": 'raise NotImplementedError("your turn")'}}
+c.ExecutePreprocessor.timeout = 600  # seconds for one cell; the first one of a chapter may encode all pictures
+os.environ["{VARIABLE}"] = ""  # grading leaves the students' own progress files alone
+'''
+
+
+class ClassError(AsifError):
+    """A folder that holds no class, or an export that cannot be made."""
+
+
+# The progress of a class ----------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class ClassProgress:
+    """The progress files of a class.
+
+    Attributes
+    ----------
+    students : dict of str to dict of str to Entry
+        For each student, an `Entry` for each exercise that was tried.
+    unreadable : list of str
+        A sentence for each hand-in that could not be read.
+    remarks : list of str
+        A sentence for each thing that the teacher should know.
+    """
+
+    students: dict[str, dict[str, Entry]] = field(default_factory=dict)
+    unreadable: list[str] = field(default_factory=list)
+    remarks: list[str] = field(default_factory=list)
+
+
+def read_class(folder: Path | str) -> ClassProgress:
+    """Read ``NAME.json`` and ``NAME/**/my_progress.json`` of every student in a folder.
+
+    A student's several files are put together, one for each assignment, say. Where two of them hold the same
+    exercise, the solved one counts, or else the later; that is said among the remarks.
+
+    Raises
+    ------
+    ClassError
+        There is no such folder, or nothing in it.
+    """
+    folder = Path(folder)
+    if not folder.is_dir():
+        raise ClassError(f"{folder}: there is no such folder.")
+    found = ClassProgress()
+    for item in sorted(folder.iterdir()):
+        name = _printable(item.name)
+        if item.name.startswith((".", "__MACOSX")):  # what systems leave in folders and archives
+            continue
+        if item.is_dir():
+            files, student = sorted(item.rglob(FILE)), name
+            if not files:
+                found.unreadable.append(f"{name}: there is no {FILE} in this folder.")
+        elif item.suffix.lower() == ".json":
+            files, student = [item], name[: -len(".json")]
+        else:
+            packed = item.name.lower().endswith(_ARCHIVES)
+            (found.unreadable if packed else found.remarks).append(
+                f"{name}: {'an archive; unpack it' if packed else 'no progress file; left alone'}."
+            )
+            continue
+        for file in files:
+            name = _printable(str(file.relative_to(folder)))
+            if "solutions" in file.relative_to(folder).parts[1:]:
+                found.remarks.append(f"{name}: does not count, since it belongs to the solved notebooks.")
+            else:
+                _add(found, student, file, name)
+    if not (found.students or found.unreadable):
+        raise ClassError(f"{folder} holds no progress: it should hold NAME.json or NAME/{FILE} for every student.")
+    return found
+
+
+def class_frame(found: ClassProgress, numbers: list[str]):
+    """One row for each student and exercise, as a DataFrame.
+
+    Columns: student, chapter, exercise, status ("right", "wrong" or "not attempted"), tries, wrong (how many of
+    them were), first_right and last (UTC, or None). An exercise that only a student's file holds has a row too.
+    """
+    import pandas as pd
+
+    blank = {"status": "not attempted", "tries": 0, "wrong": 0, "first_right": None, "last": None}
+    rows = [
+        {"student": student, "chapter": number[:2], "exercise": number}
+        | (vars(entries[number]) if number in entries else blank)
+        for student, entries in found.students.items()
+        for number in sorted({*numbers, *entries}, key=in_order)
+    ]
+    return pd.DataFrame(rows, columns=["student", "chapter", "exercise", *blank])
+
+
+def class_progress(folder: Path | str, csv_file: Path | str | None = None) -> tuple[dict, str]:
+    """What ``asif class FOLDER`` prints: as a JSON value, and as text.
+
+    Raises
+    ------
+    ClassError
+        There is no such folder, or nothing in it.
+    """
+    found = read_class(folder)
+    numbers = list(exercise_titles())
+    frame = class_frame(found, numbers)
+    for student, others in frame[~frame.exercise.isin(numbers)].groupby("student"):
+        found.remarks.append(
+            f"{student}: this workbook has no exercise {', '.join(others.exercise)}; the table leaves it out."
+        )
+    if csv_file is not None:
+        if not Path(csv_file).absolute().parent.is_dir():
+            raise ClassError(f"{csv_file}: there is no such folder to write to; make it first.")
+        write_whole(csv_file, csv_text(frame).encode("utf-8-sig"))  # the mark tells spreadsheets that it is UTF-8
+    known = frame[frame.exercise.isin(numbers)]
+    students = [_summary(student, rows) for student, rows in known.groupby("student")]
+    result = {
+        "ok": not found.unreadable,
+        "folder": str(folder),
+        "students": students,
+        "unreadable": found.unreadable,
+        "remarks": found.remarks,
+    }
+    parts = [_table(students)] if students else []
+    for title, lines in (("Not read:", found.unreadable), ("Remarks:", found.remarks)):
+        if lines:
+            parts.append("\n".join([title, *(f"  {line}" for line in lines)]))
+    return result, "\n\n".join(parts)
+
+
+def csv_text(frame) -> str:
+    """The rows of `class_frame` as csv for spreadsheets.
+
+    Chapters and exercises become ``chapter 04`` and ``exercise 04.1``, since a spreadsheet would read 04.10 as the
+    number 4.1; times are in UTC. A student's name that would begin a formula gets an apostrophe before it, and
+    every text is quoted, so that a semicolon in a name does not end its field either.
+    """
+    frame = frame.assign(
+        student=frame.student.str.replace(r"^(?=[=+\-@＝＋－＠])", "'", regex=True),
+        chapter="chapter " + frame.chapter,
+        exercise="exercise " + frame.exercise,
+        **{column: frame[column].str.replace("T", " ").str.rstrip("Z") for column in ("first_right", "last")},
+    )
+    return frame.to_csv(index=False, quoting=csv.QUOTE_NONNUMERIC)
+
+
+def _add(found, student, file, name):
+    try:
+        entries = load_progress(file).exercises
+    except ProgressError as error:
+        found.unreadable.append(str(error).replace(str(file), name))
+        return
+    known = found.students.setdefault(student, {})
+    twice = sorted(known.keys() & entries.keys(), key=in_order)
+    if twice:
+        found.remarks.append(
+            f"{student}: {name} is not the only file with exercise {', '.join(twice)}; of each, the solved one counts, "
+            "or else the later."
+        )
+    for number, entry in entries.items():
+        known[number] = max(known.get(number, entry), entry, key=lambda e: (e.status == "right", e.last))
+
+
+def _printable(name):
+    """A file's name without what would upset a terminal or an encoder; macOS and Linux spell é differently."""
+    name = unicodedata.normalize("NFC", name)
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in name)
+
+
+def _summary(student, rows):
+    right = rows.status == "right"
+    last = rows["last"].dropna()
+    return {
+        "student": student,
+        "solved": int(right.sum()),
+        "of": len(rows),
+        "tries": int(rows.tries.sum()),
+        "last": last.max() if len(last) else None,
+        "chapters": {c: {"solved": int(part.sum()), "of": len(part)} for c, part in right.groupby(rows.chapter)},
+    }
+
+
+def _table(students):
+    import pandas as pd
+
+    columns = {
+        row["student"]: {c: f"{part['solved']}/{part['of']}" for c, part in row["chapters"].items()}
+        | {"solved": f"{row['solved']}/{row['of']}", "tries": row["tries"], "last activity": row["last"] or "none"}
+        for row in students
+    }
+    with pd.option_context("display.unicode.east_asian_width", True):
+        return pd.DataFrame.from_dict(columns, orient="index").rename_axis(columns="chapter").to_string()
+
+
+# Assignments for nbgrader ---------------------------------------------------------------------------------
+
+
+def export(folder: Path | str, chapters: list[str] | None = None, sources: Path | str | None = None) -> dict:
+    """Write an nbgrader course with one assignment for each chapter, and return their tests with the points.
+
+    The notebooks under ``source/`` are the solved edition with nbgrader's markers around the solutions. Each
+    exercise is a solution cell, and its check an autograded test, worth as many points as the exercise card has
+    dots for its difficulty.
+
+    Parameters
+    ----------
+    folder : path
+        New or empty.
+    chapters : list of str, optional
+        Numbers of those to export, ``["01", "02"]``; default all.
+    sources : path, optional
+        Folder of the sources; default that of the checkout.
+
+    Raises
+    ------
+    ClassError
+        The folder holds something, there is no such chapter, or a source breaks a convention.
+    """
+    from .editions import CHAPTERS
+
+    folder = Path(folder)
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise ClassError(f"{folder} holds something already; name a new folder.")
+    sources = Path(sources or ROOT / "notebooks" / "source")
+    by_number = {source.name[:2]: source for source in sorted(sources.glob(f"{CHAPTERS}.py"))}
+    if not by_number:
+        raise ClassError(f"{sources} holds no chapter; export from a checkout of the workbook.")
+    for chapter in chapters or ():
+        if chapter not in by_number:
+            raise ClassError(f"There is no chapter {chapter!r}; the chapters are {', '.join(by_number)}.")
+    picked = [by_number[chapter] for chapter in sorted(set(chapters or by_number))]
+    notebooks = {source.stem: assignment(source) for source in picked}
+
+    import nbformat
+
+    for name, notebook in notebooks.items():
+        path = folder / "source" / name / f"{name}.ipynb"
+        path.parent.mkdir(parents=True)
+        nbformat.write(notebook, path)
+    (folder / "nbgrader_config.py").write_text(_CONFIG, encoding="utf-8")
+    return {"folder": str(folder), "assignments": {name: points(notebook) for name, notebook in notebooks.items()}}
+
+
+def assignment(source: Path | str):
+    """The notebook of one chapter with nbgrader's metadata.
+
+    Raises
+    ------
+    ClassError
+        A check is not the one call that an autograded test is made from, or an exercise has no card.
+    SourceError
+        The source breaks a convention of the editions.
+    """
+    import jupytext
+
+    from .cards import cards
+    from .editions import editions
+
+    source = Path(source)
+    student, notebook = editions(source)
+    marked = jupytext.reads(source.read_text(encoding="utf-8"), fmt="py:percent").cells
+    # the solved cells once more, with the markers around their solutions, which nbgrader knows
+    exercises = zip(cards(student, notebook), filter(_is_exercise, marked), strict=True)
+    card = None
+    for cell in notebook.cells:
+        if cell.cell_type == "markdown":  # every chapter has a folder of its own
+            cell.source = re.sub(r"\]\((\d\d_\w+)\.ipynb", r"](../\1/\1.ipynb", cell.source)
+        elif _is_exercise(cell):
+            card, original = next(exercises)
+            if not (card.number and card.difficulty and card.check):
+                raise ClassError(
+                    f"{source.name}: `{first_line(cell.source)}` lacks a card before it or a check after it."
+                )
+            cell.source = original.source
+            cell.metadata["nbgrader"] = _metadata(f"exercise-{card.number}", solution=True)
+        elif card is not None and cell.source == card.check:
+            cell.source = _test(cell.source, source.name)
+            cell.metadata["tags"].append("raises-exception")  # "Run All" goes on after an unsolved exercise
+            cell.metadata["nbgrader"] = _metadata(
+                f"check-{card.number}", grade=True, locked=True, points=card.difficulty
+            )
+    return notebook
+
+
+def points(notebook) -> dict[str, int]:
+    """The points of each autograded test of a notebook, by its id."""
+    marked = [cell.metadata["nbgrader"] for cell in notebook.cells if "nbgrader" in cell.metadata]
+    return {data["grade_id"]: data["points"] for data in marked if data["grade"]}
+
+
+def _is_exercise(cell):
+    return "exercise" in cell.metadata.get("tags", [])
+
+
+def _metadata(name, grade=False, solution=False, locked=False, **points):
+    return {
+        "schema_version": NBGRADER_SCHEMA,
+        "grade_id": name.replace(".", "-"),  # ids hold letters, digits, _ and -
+        "grade": grade,
+        "solution": solution,
+        "locked": locked,
+        "task": False,
+        **points,
+    }
+
+
+def _test(check, where):
+    statements = ast.parse(check).body
+    if len(statements) != 1 or not isinstance(statements[0], ast.Expr):
+        raise ClassError(f"{where}: the check `{first_line(check)}` must be one call.")
+    return f'verdict = {check}\ndisplay(verdict)\nassert verdict.status == "right", verdict.message'

@@ -1,0 +1,150 @@
+"""An executed notebook as a page of the book."""
+
+import copy
+from collections.abc import Sequence
+from pathlib import Path
+
+import jinja2
+import nbformat
+from bs4 import BeautifulSoup
+from markupsafe import Markup
+from nbconvert import TemplateExporter
+from nbconvert.filters import Highlight2HTML
+from nbformat import NotebookNode
+
+from .chapter import Chapter
+from .faults import ReportError
+from .markdown import to_html
+from .page import (
+    TEMPLATES,
+    keep_punctuation,
+    layout,
+    loads_from_elsewhere,
+    make_accessible,
+    pictures_without_text,
+    sections,
+)
+from .running import VIEW, cell_name, widget_states, widgets_inside
+
+WIDGET_NOTE = (
+    '<p class="widget-note">In the open notebook a control stands here. On this page, the static figure beside it '
+    "shows the same for one setting.</p>"
+)
+
+
+def render(
+    executed: Path | str,
+    *,
+    folder: Path | str | None = None,
+    page_folder: Path | str | None = None,
+    chapters: Sequence[Chapter] = (),
+) -> str:
+    """An executed notebook as one HTML page that opens from disk, without network, and is complete without scripts.
+
+    Parameters
+    ----------
+    executed : path
+    folder : path, optional
+        Where the notebook's relative links and pictures start from; otherwise its own folder.
+    page_folder : path, optional
+        Where the page will stand; otherwise beside the notebook.
+    chapters : sequence of Chapter, optional
+        All chapters of the book, in order, for the contents; this one is known by its name.
+
+    Raises
+    ------
+    ReportError
+        A picture has no alternative text, or the page would load something from the network or another file.
+    """
+    executed = Path(executed)
+    folder, page_folder = Path(folder or executed.parent), Path(page_folder or executed.parent)
+    notebook = for_paper(nbformat.read(executed, as_version=4))
+    names = [chapter.name for chapter in chapters]
+    here = names.index(executed.stem) if executed.stem in names else None
+
+    exporter = _Exporter(folder, page_folder)
+    cells, _ = exporter.from_notebook_node(notebook, {"metadata": {"name": executed.stem, "path": str(folder)}})
+    body = BeautifulSoup(cells, "html.parser")
+    for picture in pictures_without_text(body):
+        number = int(picture.find_parent(attrs={"data-cell": True})["data-cell"])
+        where = next(cell_name(number, cell.source) for cell in notebook.cells if cell.metadata.number == number)
+        raise ReportError(
+            f"{executed.name}, {where}: a picture has no alternative text, so who cannot see it learns nothing: "
+            "show it with asif_lib.figures.show(figure, alt), or write ![what it shows](file)."
+        )
+    contents = sections(body)
+    make_accessible(body)
+    keep_punctuation(body)
+    page = layout(
+        "chapter.html.j2",
+        title=Chapter.read(executed).title,
+        body=Markup(body.decode(formatter="minimal")),
+        sections=contents,
+        chapters=chapters,
+        current=executed.stem,
+        previous=chapters[here - 1] if here else None,
+        next=chapters[here + 1] if here is not None and here + 1 < len(chapters) else None,
+    )
+    if loads := loads_from_elsewhere(page):
+        raise ReportError(
+            f"The page of {executed.name} does not stand alone, since it loads {', '.join(loads)}: "
+            "draw the picture in a code cell, or keep its file in the notebook's folder."
+        )
+    return page
+
+
+class _Exporter(TemplateExporter):
+    """nbconvert's exporter with a template for the cells only.
+
+    Its HTMLExporter gives pictures without alternative text a meaningless one, and so hides that it is missing.
+    """
+
+    def __init__(self, folder: Path, page_folder: Path):
+        super().__init__(
+            extra_template_basedirs=[str(TEMPLATES.parent)],
+            template_name=TEMPLATES.name,
+            template_file="cells.html.j2",
+            exclude_input_prompt=True,
+            exclude_output_prompt=True,
+        )
+        self.folder, self.page_folder = folder, page_folder
+        self.register_filter("markdown2html", self.markdown2html)
+        self.register_filter("highlight_code", Highlight2HTML(pygments_lexer="ipython3"))
+
+    @jinja2.pass_context
+    def markdown2html(self, context, source: str) -> str:
+        attachments = context.get("cell", {}).get("attachments", {})
+        return to_html(source, self.folder, self.page_folder, attachments)
+
+
+def for_paper(notebook: NotebookNode) -> NotebookNode:
+    """A copy of what a reader of the page needs: no widgets (a note for each, none for a progress bar), no
+    output that is JavaScript, no parameters that were overruled, no set-up of Colab."""
+    notebook = copy.deepcopy(notebook)
+    for number, cell in enumerate(notebook.cells):
+        cell.metadata["number"] = number
+    tags = [cell.metadata.get("tags", []) for cell in notebook.cells]
+    left_out = {"colab", "parameters"} if any("injected-parameters" in of_cell for of_cell in tags) else {"colab"}
+    notebook.cells = [
+        cell for cell, of_cell in zip(notebook.cells, tags, strict=True) if not left_out.intersection(of_cell)
+    ]
+    states = widget_states(notebook)
+    for cell in notebook.cells:
+        outputs = cell.get("outputs", [])
+        outputs[:] = [output for output in outputs if not _is_progress(output, states)]
+        for output in outputs:
+            data = output.get("data", {})
+            if VIEW in data:
+                output["data"] = NotebookNode({"text/html": WIDGET_NOTE})
+            elif "application/javascript" in data:
+                output["data"] = NotebookNode({"text/plain": data.get("text/plain", "")})
+    return notebook
+
+
+def _is_progress(output: dict, states: dict) -> bool:
+    """Whether the output is tqdm's bar, which says nothing once the run is over."""
+    view = output.get("data", {}).get(VIEW)
+    return bool(view) and any(
+        states.get(model, {}).get("model_name") == "FloatProgressModel"
+        for model in widgets_inside(view["model_id"], states)
+    )

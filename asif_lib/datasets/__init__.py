@@ -1,0 +1,15 @@
+"""Data sets (chapter 02): captioned and labelled pictures, by name or from a folder.
+
+A name of the catalogue is fetched from the first provider that has it, and verified by checksum. Every data set has
+fixed splits, the same on every machine.
+"""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach(
+    __name__,
+    submod_attrs={
+        "pairs": ["Pairs", "Labelled", "fixed_splits", "load_pairs", "load_labelled", "picture_files"],
+        "providers": ["catalogue", "dataset_dir", "fetch", "fetch_eurosat"],
+    },
+)

@@ -1,0 +1,253 @@
+"""Where the data sets of the catalogue come from, and the proof that they are what the catalogue names.
+
+`fetch` asks the providers in order until one of them gives files with the right digest: an installed
+package, the Debian archive, the upstream project, the hub, a folder that you put there by hand.
+"""
+
+import functools
+import gzip
+import hashlib
+import os
+import shutil
+import struct
+import subprocess
+import sys
+import tarfile
+import tempfile
+import tomllib
+from pathlib import Path
+
+from asif_lib.errors import ChecksumError, DataError, first_line
+from asif_lib.files import ROOT, cache_dir, sha256_of
+
+FASHION_MNIST_FILES = [
+    f"{part}-{what}" for part in ("train", "t10k") for what in ("images-idx3-ubyte", "labels-idx1-ubyte")
+]
+
+
+@functools.cache
+def catalogue() -> dict:
+    """Return the catalogue of data sets: name to title, licence, size, digests and providers."""
+    file = ROOT / "data" / "catalogue.toml"
+    if not file.exists():  # installed as a wheel
+        file = Path(__file__).with_name("catalogue.toml")
+    return tomllib.loads(file.read_text(encoding="utf-8"))
+
+
+def dataset_dir(name) -> Path:
+    """Return the folder that holds, or will hold, the files of the data set."""
+    return cache_dir() / "datasets" / name
+
+
+def folder_digest(folder) -> str:
+    """Return the SHA-256 over the names and the bytes of all files in `folder`."""
+    digest = hashlib.sha256()
+    for file in sorted(f for f in Path(folder).rglob("*") if f.is_file()):
+        digest.update(file.relative_to(folder).as_posix().encode() + b"\0")
+        digest.update(bytes.fromhex(sha256_of(file)))
+    return digest.hexdigest()
+
+
+def fetch(name, *, progress=True) -> Path:
+    """Return the folder with the verified files of the data set `name`, asking its providers if need be.
+
+    What is fetched goes to a temporary folder and gets its name only once its digest is right.
+
+    Raises
+    ------
+    DataError
+        If the name is unknown, or no provider has it; the message says why each of them failed.
+    ChecksumError
+        If the files on disk are no longer the ones that the catalogue names.
+    """
+    if name not in catalogue():
+        raise DataError(f"{name}: no such data set; known: {', '.join(catalogue())}")
+    entry, target = catalogue()[name], dataset_dir(name)
+    if target.exists():
+        if folder_digest(target) not in entry["sha256"]:
+            raise ChecksumError(
+                f"{target}: files were changed, added or lost; remove the folder and run: asif data {name}"
+            )
+        return target
+    if progress:
+        print(
+            f"{name}: fetching {entry['title']} ({entry['size_mb']} MB, licence {entry['licence']})",
+            file=sys.stderr,
+        )
+    failures = []
+    target.parent.mkdir(parents=True, exist_ok=True)
+    for provider in PROVIDERS:
+        with tempfile.TemporaryDirectory(prefix=f".{name}-", dir=target.parent) as scratch:
+            try:
+                source = provider(name, entry, Path(scratch), progress)
+                files = Path(scratch) / "files"
+                SELECT[name](source, files)
+                if folder_digest(files) not in entry["sha256"]:
+                    raise ChecksumError("its files are of another version than the catalogue names")
+                os.replace(files, target)
+                return target
+            except Exception as error:  # whatever went wrong there, the next provider may do
+                if target.exists():  # another process fetched it meanwhile
+                    return fetch(name, progress=progress)
+                failures.append(f"  {provider.__name__.strip('_').replace('_', ' ')}: {_reason(error)}")
+    raise DataError(
+        f"{name} could not be fetched; each provider said:\n" + "\n".join(failures) + "\n"
+        f"Get it where there is internet ({entry['homepage']}) and put its files into {_local_dir(name)}"
+    )
+
+
+def fetch_eurosat(*, progress=True) -> Path:
+    """Return the folder with EuroSAT's class folders, which torchvision downloads the first time, and verifies by MD5.
+
+    It is in no catalogue entry: it has this one provider, which needs internet.
+
+    Raises
+    ------
+    DataError
+        If it cannot be downloaded, or is not what torchvision expects; the message says why.
+    """
+    from torchvision.datasets import EuroSAT
+
+    target = dataset_dir("eurosat")
+    if target.exists():
+        return target
+    if progress:
+        print("eurosat: fetching EuroSAT, 27,000 satellite pictures (94 MB, licence MIT)", file=sys.stderr)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=".eurosat-", dir=target.parent) as scratch:
+        try:
+            EuroSAT(scratch, download=True)
+            os.replace(Path(scratch) / "eurosat" / "2750", target)
+        except Exception as error:
+            if not target.exists():  # another process may have fetched it meanwhile
+                raise DataError(
+                    f"eurosat could not be fetched by torchvision ({_reason(error)}). Get it where there is internet "
+                    f"(https://github.com/phelber/EuroSAT), and put its class folders into {target}"
+                ) from None
+    return target
+
+
+def _reason(error):
+    if isinstance(error, subprocess.CalledProcessError) and error.stderr:
+        return error.stderr.strip().splitlines()[-1]
+    return first_line(error)
+
+
+# -- providers: (name, entry, scratch folder, progress) -> folder of the unpacked files ------------------
+
+
+def _installed(name, entry, scratch, progress):
+    for folder in entry["installed"]["folders"]:
+        if Path(folder).is_dir():
+            return Path(folder)
+    raise DataError("not found in " + ", ".join(entry["installed"]["folders"]))
+
+
+def _debian_archive(name, entry, scratch, progress):
+    """`apt-get download` needs no root; package lists of our own, where the system has none, neither."""
+    if not shutil.which("apt-get") or not shutil.which("dpkg-deb"):
+        raise DataError("no apt-get here")
+    package = f"{entry['debian']['package']}={entry['debian']['version']}"
+    lists = scratch / "lists"
+    lists.mkdir()
+    own_lists = ["-o", f"Dir::State::lists={lists}", "-o", f"Dir::Cache={scratch}"]
+    try:
+        _run(["apt-get", "download", package], scratch)
+    except subprocess.CalledProcessError:
+        _run(["apt-get", *own_lists, "update"], scratch)
+        _run(["apt-get", *own_lists, "download", package], scratch)
+    (file,) = scratch.glob("*.deb")
+    _verify(file, entry["debian"]["sha256"])
+    _run(["dpkg-deb", "-x", file.name, "unpacked"], scratch)
+    return scratch / "unpacked" / entry["debian"]["folder"]
+
+
+def _upstream_project(name, entry, scratch, progress):
+    upstream = entry["upstream"]
+    if "torchvision" in upstream:
+        import torchvision
+
+        getattr(torchvision.datasets, upstream["torchvision"])(scratch, download=True)
+        return scratch / upstream["torchvision"] / "raw"
+    import pooch
+
+    pooch.get_logger().setLevel("ERROR")
+    downloader = pooch.HTTPDownloader(progressbar=progress, timeout=30)
+    file = pooch.retrieve(upstream["url"], f"sha256:{upstream['sha256']}", path=scratch, downloader=downloader)
+    with tarfile.open(file) as archive:
+        archive.extractall(scratch / "unpacked", filter="data")
+    return scratch / "unpacked" / upstream["folder"]
+
+
+def _hub(name, entry, scratch, progress):
+    if "hub" not in entry:
+        raise DataError("has no copy")
+    return fashion_mnist_from_hub(entry["hub"]["repository"], scratch / "hub")
+
+
+def _local_folder(name, entry, scratch, progress):
+    if not _local_dir(name).is_dir():
+        raise DataError(f"no folder {_local_dir(name)}")
+    return _local_dir(name)
+
+
+def _local_dir(name):
+    return cache_dir() / "local" / name
+
+
+PROVIDERS = [_installed, _debian_archive, _upstream_project, _hub, _local_folder]
+
+
+def fashion_mnist_from_hub(repository, folder) -> Path:
+    """Write the hub's copy of Fashion-MNIST (a repository, or its folder) as the four idx files of its makers."""
+    import numpy as np
+    from datasets import load_dataset
+
+    folder.mkdir(parents=True)
+    for part, split in (("train", "train"), ("t10k", "test")):
+        rows = load_dataset(str(repository), split=split)
+        pictures = np.stack([np.asarray(picture.convert("L")) for picture in rows["image"]])
+        header = struct.pack(">iiii", 2051, *pictures.shape)
+        (folder / f"{part}-images-idx3-ubyte").write_bytes(header + pictures.tobytes())
+        labels = np.asarray(rows["label"], dtype=np.uint8)
+        header = struct.pack(">ii", 2049, len(labels))
+        (folder / f"{part}-labels-idx1-ubyte").write_bytes(header + labels.tobytes())
+    return folder
+
+
+def _run(command, folder):
+    environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive", "LC_ALL": "C.UTF-8"}
+    subprocess.run(command, cwd=folder, env=environment, check=True, capture_output=True, text=True, timeout=300)
+
+
+def _verify(file, expected):
+    actual = sha256_of(file)
+    if actual != expected:
+        raise ChecksumError(f"{file.name} has SHA-256 {actual[:12]}…, not {expected[:12]}…")
+
+
+# -- which of the unpacked files are used ----------------------------------------------------------------
+
+
+def _select_stamps(source, target):
+    """Every PNG that has a caption beside it, and the caption; no letters of alphabets."""
+    for picture in sorted(source.rglob("*.png")):
+        relative = picture.relative_to(source)
+        caption = picture.with_suffix(".txt")
+        if caption.exists() and not relative.as_posix().startswith("symbols/alphabets/"):
+            (target / relative).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(picture, target / relative)
+            shutil.copyfile(caption, (target / relative).with_suffix(".txt"))
+
+
+def _select_fashion_mnist(source, target):
+    target.mkdir()
+    for name in FASHION_MNIST_FILES:
+        if (source / name).exists():
+            shutil.copyfile(source / name, target / name)
+        else:
+            with gzip.open(source / f"{name}.gz") as packed, open(target / name, "wb") as file:
+                shutil.copyfileobj(packed, file)
+
+
+SELECT = {"stamps": _select_stamps, "fashion_mnist": _select_fashion_mnist}

@@ -1,0 +1,140 @@
+"""A cache of embeddings on disk, one SQLite file per encoder identity.
+
+A row is found by what was encoded (the SHA-256 of a picture's bytes or of a text) in the file of who
+encoded it. So a changed picture, encoder or preprocessing misses the cache, a killed run resumes where it
+stopped, and two data sets that share pictures share the work.
+"""
+
+import contextlib
+import hashlib
+import sqlite3
+
+import numpy as np
+import torch
+
+from asif_lib.errors import AsifError, BrokenPicturesError, PictureError
+from asif_lib.files import cache_dir
+
+from .pictures import open_picture, picture_digest
+from .text import check_strings
+
+COMMIT_EVERY = 64
+"""Embeddings between two commits: what a killed run loses at most."""
+
+
+def embed(encoder, items, *, progress=True) -> torch.Tensor:
+    """Return the (n, dim) float32 embeddings of n pictures or texts, from the cache where it has them.
+
+    Parameters
+    ----------
+    encoder : ImageEncoder or TextEncoder
+    items : sequence of pictures or of strings
+
+    Raises
+    ------
+    BrokenPicturesError
+        If pictures cannot be read; the embeddings of the others are in the cache all the same.
+    """
+    vectors, _, errors = embed_readable(encoder, items, progress=progress)
+    if errors:
+        raise BrokenPicturesError(errors)
+    return vectors
+
+
+def embed_readable(encoder, items, *, progress=True):
+    """Like `embed`, leaving out what cannot be read.
+
+    Returns
+    -------
+    vectors : Tensor of shape (m, dim), float32
+    kept : list of int
+        The positions of the m items that could be read.
+    errors : list of PictureError
+        What was left out, and why.
+    """
+    keys, broken = _keys(encoder, items)
+    positions_of = {}  # equal items are encoded once
+    for i, key in keys.items():
+        positions_of.setdefault(key, []).append(i)
+    with _open(encoder.identity) as connection:
+        found = _read(connection, positions_of, encoder.identity.dim)
+        todo = [key for key in positions_of if key not in found]
+        first = [items[positions_of[key][0]] for key in todo]
+        pending = 0
+        for batch, vectors, errors in encoder.stream(first, progress=progress and bool(todo)):
+            for j, _ in errors:
+                broken.update({i: _error_of(items[i]) for i in positions_of[todo[j]]})
+            rows = [(todo[j], vector) for j, vector in zip(batch, vectors, strict=True)]
+            found.update(rows)
+            connection.executemany(
+                "INSERT OR REPLACE INTO embeddings VALUES (?, ?)",
+                [(key, vector.numpy().astype("<f4").tobytes()) for key, vector in rows],
+            )
+            pending += len(rows)
+            if pending >= COMMIT_EVERY:
+                connection.commit()
+                pending = 0
+    kept = [i for i, key in keys.items() if key in found]
+    vectors = torch.stack([found[keys[i]] for i in kept]) if kept else torch.empty(0, encoder.identity.dim)
+    return vectors, kept, [broken[i] for i in sorted(broken)]
+
+
+def _keys(encoder, items):
+    """What each item is found by, and the errors of those that cannot be read; both by position."""
+    if encoder.identity.kind == "text":
+        check_strings(items)
+        return {i: hashlib.sha256(text.encode()).hexdigest() for i, text in enumerate(items)}, {}
+    keys, broken = {}, {}
+    for i, item in enumerate(items):
+        try:
+            keys[i] = picture_digest(item)
+        except PictureError as error:
+            broken[i] = error
+    return keys, broken
+
+
+def _error_of(picture):
+    """The error that names this very file: others may have the same broken bytes."""
+    try:
+        open_picture(picture)
+    except PictureError as error:
+        return error
+
+
+@contextlib.contextmanager
+def _open(identity):
+    path = cache_dir() / "embeddings" / f"{identity.digest}.sqlite"
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise AsifError(
+            f"{path.parent}: the cache cannot be made ({error}); set ASIF_CACHE to another folder"
+        ) from None
+    try:
+        with contextlib.closing(sqlite3.connect(path, timeout=60)) as connection:
+            connection.execute("CREATE TABLE IF NOT EXISTS embeddings (key TEXT PRIMARY KEY, vector BLOB)")
+            try:
+                yield connection
+            finally:
+                connection.commit()  # what was computed before Ctrl-C, or before an error, is kept
+    except sqlite3.OperationalError as error:
+        raise AsifError(
+            f"{path}: the cache of embeddings cannot be used ({error}); free some disk space, or wait until another "
+            f"run has ended"
+        ) from None
+    except sqlite3.DatabaseError as error:
+        raise AsifError(
+            f"{path}: the cache of embeddings is damaged ({error}); delete this file: it will be computed again"
+        ) from None
+
+
+def _read(connection, keys, dim):
+    """Rows of these keys: looked up in runs, since SQLite takes a limited number of parameters."""
+    keys, found = list(keys), {}
+    for start in range(0, len(keys), 900):
+        run = keys[start : start + 900]
+        marks = ",".join("?" * len(run))
+        for key, blob in connection.execute(f"SELECT key, vector FROM embeddings WHERE key IN ({marks})", run):
+            if len(blob) == 4 * dim:
+                found[key] = torch.from_numpy(np.frombuffer(blob, "<f4").copy())
+    return found

@@ -1,0 +1,148 @@
+"""Read any picture as RGB, the way an encoder wants it: upright, opaque, eight bits a channel."""
+
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from PIL import Image, ImageOps, UnidentifiedImageError
+
+from asif_lib.errors import PictureError
+from asif_lib.files import sha256_of
+
+MAX_PIXELS = 89_478_485
+"""Pillow's own limit (``Image.MAX_IMAGE_PIXELS``): a quarter of a gigabyte of RGB."""
+
+
+@dataclass(frozen=True)
+class PictureFile:
+    """A picture on disk together with how its canvas is to be read.
+
+    ``square=True`` pads the canvas with white to a square, for cut-outs on transparency: their background
+    has no edge, and an encoder's centre crop would otherwise cut off both ends of a pencil.
+    """
+
+    path: Path
+    square: bool = False
+
+    def __str__(self):
+        return str(self.path)
+
+
+def open_picture(picture) -> Image.Image:
+    """Return `picture` as an upright RGB image.
+
+    EXIF orientation is applied; transparency is composited over white; grey, palette and CMYK pictures are
+    converted; 16-bit grey is scaled to 8 bits; of an animation the first frame is taken.
+
+    Parameters
+    ----------
+    picture : str, Path, PictureFile or PIL.Image.Image
+
+    Raises
+    ------
+    PictureError
+        If the file is missing, is not a picture, is truncated, is less than 2 pixels wide or high, or has
+        more than `MAX_PIXELS` pixels.
+
+    Examples
+    --------
+    >>> red = Image.new("RGBA", (4, 2), (255, 0, 0, 0))   # wholly transparent
+    >>> open_picture(red).getpixel((0, 0))
+    (255, 255, 255)
+    """
+    if isinstance(picture, PictureFile):
+        image = open_picture(picture.path)
+        return _pad_to_square(image) if picture.square else image
+    _check_kind(picture)
+    try:
+        if isinstance(picture, Image.Image):
+            return _to_rgb(picture, "the picture")
+        with _quiet_open(picture) as image:
+            _check_size(image, picture)
+            image.load()
+            return _to_rgb(image, picture)
+    except PictureError:
+        raise
+    except FileNotFoundError:
+        raise PictureError(f"{picture}: there is no such file") from None
+    except IsADirectoryError:
+        raise PictureError(f"{picture}: is a folder, not a picture") from None
+    except Image.DecompressionBombError:
+        raise PictureError(f"{picture}: has over {MAX_PIXELS:,} pixels; scale it down first") from None
+    except UnidentifiedImageError:
+        raise PictureError(f"{picture}: is not a picture that Pillow can read") from None
+    except Exception as error:  # for broken files Pillow's readers raise errors of many kinds
+        raise PictureError(f"{picture}: is broken or truncated ({error})") from None
+
+
+def _check_kind(picture):
+    if not isinstance(picture, str | Path | Image.Image):
+        raise PictureError(f"a picture is a path or a PIL image, not {type(picture).__name__}")
+
+
+def _quiet_open(path):
+    """`Image.open` without its warning about large pictures: `_check_size` turns those into errors."""
+    import warnings
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+        return Image.open(path)
+
+
+def _check_size(image, name):
+    width, height = image.size
+    if width < 2 or height < 2:
+        raise PictureError(f"{name}: is {width} × {height} pixels; an encoder needs at least 2 × 2")
+    if width * height > MAX_PIXELS:
+        raise PictureError(
+            f"{name}: is {width} × {height} pixels, over the limit of {MAX_PIXELS:,}; scale it down first"
+        )
+
+
+def _to_rgb(image, name):
+    _check_size(image, name)
+    image = ImageOps.exif_transpose(image)
+    if image.mode.startswith("I;16"):
+        return Image.fromarray((np.asarray(image) // 257).astype(np.uint8)).convert("RGB")
+    if image.mode in ("I", "F"):
+        raise PictureError(f"{name}: has {image.mode!r} pixels of 32 bits, whose white is unknown; save it as RGB")
+    if image.has_transparency_data:
+        image = image.convert("RGBA")
+        white = Image.new("RGBA", image.size, "white")
+        white.alpha_composite(image)
+        return white.convert("RGB")
+    return image.convert("RGB")
+
+
+def _pad_to_square(image):
+    side = max(image.size)
+    canvas = Image.new("RGB", (side, side), "white")
+    canvas.paste(image, ((side - image.width) // 2, (side - image.height) // 2))
+    return canvas
+
+
+def picture_digest(picture) -> str:
+    """Return a SHA-256 of what is read for `picture`: the bytes of the file, or the pixels of an image.
+
+    Raises
+    ------
+    PictureError
+        If the file cannot be read.
+    """
+    if isinstance(picture, PictureFile):
+        return picture_digest(picture.path) + ("-square" if picture.square else "")
+    _check_kind(picture)
+    if isinstance(picture, Image.Image):
+        orientation = picture.getexif().get(0x0112, 1)
+        palette = picture.getpalette("RGBA") if picture.mode == "P" else None
+        head = repr((picture.mode, picture.size, picture.info.get("transparency"), orientation, palette))
+        return hashlib.sha256(head.encode() + picture.tobytes()).hexdigest()
+    try:
+        return sha256_of(picture)
+    except FileNotFoundError:
+        raise PictureError(f"{picture}: there is no such file") from None
+    except IsADirectoryError:
+        raise PictureError(f"{picture}: is a folder, not a picture") from None
+    except OSError as error:
+        raise PictureError(f"{picture}: cannot be read ({error.strerror})") from None

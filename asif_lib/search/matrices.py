@@ -1,0 +1,57 @@
+"""Files of one matrix: a safetensors file with the tensor ``rows``, written block by block, mapped, or read by rows."""
+
+import contextlib
+import json
+import os
+
+import numpy as np
+import torch
+from safetensors import safe_open
+
+FLOATS = {torch.float16: "F16", torch.bfloat16: "BF16", torch.float32: "F32", torch.float64: "F64"}
+"""The floating dtypes that such a file holds, and their names in safetensors."""
+_TYPES = {**FLOATS, torch.int64: "I64"}
+
+
+@contextlib.contextmanager
+def matrix_file(path, like, count):
+    """A safetensors file with one matrix ``rows``, written block by block; its library writes whole tensors only."""
+    size = count * like.shape[1] * like.element_size()
+    header = {"rows": {"dtype": _TYPES[like.dtype], "shape": [count, like.shape[1]], "data_offsets": [0, size]}}
+    header = json.dumps(header).encode()
+    header += b" " * (-len(header) % 8)  # the format wants the data aligned
+    with synced(path) as file:
+        file.write(len(header).to_bytes(8, "little") + header)
+        yield file
+
+
+def map_rows(file) -> torch.Tensor:
+    """Map the matrix ``rows`` of a safetensors file: its rows come from disk when they are first touched."""
+    with safe_open(file, framework="pt") as tensors:
+        return tensors.get_tensor("rows")
+
+
+def read_rows(file, rows, like) -> torch.Tensor:
+    """Read `rows` (sorted positions) of a matrix with the type and width of `like`.
+
+    Reading and not mapping: each touched page of a mapped file would bring its neighbours into memory.
+    """
+    width = like.shape[1] * like.element_size()
+    data = memoryview(bytearray(len(rows) * width))
+    done = 0
+    with open(file, "rb") as source:
+        header = 8 + int.from_bytes(source.read(8), "little")
+        for run in np.split(rows, np.flatnonzero(np.diff(rows) != 1) + 1):
+            source.seek(header + int(run[0]) * width)
+            source.readinto(data[done : done + len(run) * width])
+            done += len(run) * width
+    return torch.frombuffer(data, dtype=like.dtype).reshape(-1, like.shape[1])
+
+
+@contextlib.contextmanager
+def synced(path):
+    """A file that is on the disk, and not only in its cache, when the block ends."""
+    with open(path, "wb") as file:
+        yield file
+        file.flush()
+        os.fsync(file.fileno())

@@ -1,0 +1,124 @@
+"""A matrix in pieces: the embeddings of a bank as they lie in its parts, none of which is gathered or copied."""
+
+import bisect
+import itertools
+
+import numpy as np
+import torch
+
+from asif_lib.errors import ParameterError
+
+BLOCK = 16_384
+"""Rows that are in memory in full precision at a time."""
+QUERY_BLOCK = 1_024
+"""Rows that are compared with a block of them at a time."""
+
+
+class Rows:
+    """The (n, d) rows of several matrices, one after the other, less those that were removed.
+
+    Parameters
+    ----------
+    pieces : list of Tensor of shape (n_i, d)
+        One floating dtype; in memory or mapped.
+    live : list of (ndarray of int64, or None), optional
+        For each piece the positions, ascending, of the rows that count; None for all of them.
+
+    Raises
+    ------
+    ParameterError
+        If the pieces differ in width or dtype: they were not made by one encoder.
+
+    Examples
+    --------
+    >>> rows = Rows([torch.zeros(3, 2), torch.ones(2, 2)], [np.array([0, 2]), None])
+    >>> rows.shape, rows.take([1, 2]).tolist()
+    ((4, 2), [[0.0, 0.0], [1.0, 1.0]])
+    """
+
+    def __init__(self, pieces, live=None):
+        if not pieces:
+            raise ParameterError("a matrix in pieces needs at least one piece")
+        first = pieces[0]
+        for i, piece in enumerate(pieces):
+            if piece.ndim != 2 or piece.shape[1] != first.shape[1] or piece.dtype != first.dtype:
+                raise ParameterError(
+                    f"shard {i} is {piece.dtype} of shape {tuple(piece.shape)} and shard 0 {first.dtype} of shape "
+                    f"{tuple(first.shape)}; shards of one bank come from one encoder and have one dtype"
+                )
+        self.pieces = pieces
+        self.live = live or [None] * len(pieces)
+        counts = [len(p) if keep is None else len(keep) for p, keep in zip(pieces, self.live, strict=True)]
+        self.starts = [0, *np.cumsum(counts).tolist()]
+
+    def __len__(self):
+        return self.starts[-1]
+
+    @property
+    def shape(self) -> tuple:
+        """n and d."""
+        return len(self), self.pieces[0].shape[1]
+
+    ndim = 2
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """Of every piece."""
+        return self.pieces[0].dtype
+
+    def blocks(self, size):
+        """Yield ``(position of the first row, rows)``, at most `size` rows of one piece at a time, in order."""
+        for piece, keep, start, stop in zip(self.pieces, self.live, self.starts, self.starts[1:], strict=False):
+            for first in range(0, stop - start, size):
+                here = slice(first, min(first + size, stop - start))
+                yield start + first, piece[here] if keep is None else piece[torch.from_numpy(keep[here])]
+
+    def locate(self, positions):
+        """Yield ``(piece, where, local)``: `positions` (int64, m) at `where` are the rows `local` of that piece.
+
+        `where` is ascending.
+        """
+        piece_of = np.searchsorted(self.starts, positions, side="right") - 1
+        order = np.argsort(piece_of, kind="stable")
+        bounds = np.searchsorted(piece_of, range(len(self.pieces) + 1), sorter=order)
+        for i, (first, stop) in enumerate(itertools.pairwise(bounds)):
+            if first < stop:
+                where = order[first:stop]
+                local = positions[where] - self.starts[i]
+                yield self.pieces[i], where, local if self.live[i] is None else self.live[i][local]
+
+    def take(self, positions) -> torch.Tensor:
+        """Return the rows at these positions (m of them, in any order), as one matrix (m, d)."""
+        taken = torch.empty(len(positions), self.shape[1], dtype=self.dtype)
+        for piece, where, local in self.locate(np.asarray(positions, np.int64)):
+            taken[torch.from_numpy(where)] = piece[torch.from_numpy(local)]
+        return taken
+
+    def part(self, first, stop) -> "Rows":
+        """Return the rows from `first` up to `stop`, as a view."""
+        pieces, live = [], []
+        begin = bisect.bisect_right(self.starts, first) - 1
+        for i in range(begin, len(self.pieces)):
+            low, high = max(first - self.starts[i], 0), min(stop, self.starts[i + 1]) - self.starts[i]
+            if low >= high:
+                continue
+            pieces.append(self.pieces[i][low:high] if self.live[i] is None else self.pieces[i])
+            live.append(None if self.live[i] is None else self.live[i][low:high])
+        if not pieces:
+            return Rows([self.pieces[0][:0]])
+        return Rows(pieces, live)
+
+    def keep(self, positions) -> "Rows":
+        """Return the rows at these positions (ascending), as a view: what is left when the others are removed."""
+        positions = np.asarray(positions, np.int64)
+        bounds = np.searchsorted(positions, self.starts)
+        live = []
+        for i, (first, stop) in enumerate(itertools.pairwise(bounds)):
+            local = positions[first:stop] - self.starts[i]
+            live.append(local if self.live[i] is None else self.live[i][local])
+        return Rows(self.pieces, live)
+
+
+def as_rows(matrix) -> Rows:
+    """Return `matrix` as it is if it is `Rows`, else as a matrix in one piece."""
+    return matrix if isinstance(matrix, Rows) else Rows([matrix.detach()])

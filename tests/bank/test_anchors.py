@@ -1,0 +1,544 @@
+"""A bank of anchors: built, kept on disk whole, mapped into memory, and true to its encoders."""
+
+import json
+import os
+import shutil
+from dataclasses import replace
+from pathlib import Path
+
+import pandas as pd
+import pyarrow.parquet as pq
+import pytest
+import torch
+from conftest import draw
+from safetensors.torch import load_file, save_file
+
+from asif_lib import AnchorBank, Pairs
+from asif_lib.bank import writing as bank_writing
+from asif_lib.bank.sums import exact_sum, mean_of
+from asif_lib.encoders.image import load_image_encoder
+from asif_lib.encoders.pictures import PictureFile
+from asif_lib.encoders.text import load_text_encoder
+from asif_lib.errors import BankError, BrokenPicturesError, IdentityError
+from asif_lib.search import prepared
+from asif_lib.search.prepared import PreparedAnchors
+
+IDENTITIES = ("image_encoder", "text_encoder")
+
+
+@pytest.fixture(autouse=True)
+def cache(tmp_cache):
+    return tmp_cache
+
+
+@pytest.fixture(scope="module")
+def tiny(timm_folder, sentence_transformer_folder):
+    return (
+        load_image_encoder(timm_folder, device="cpu"),
+        load_text_encoder(sentence_transformer_folder, device="cpu"),
+    )
+
+
+@pytest.fixture
+def pairs(drawings):
+    files = sorted(drawings.iterdir())
+    captions = [f"a {file.stem.replace('_', ' ')}" for file in files]
+    groups = [file.stem.split("_")[1] for file in files]
+    return Pairs("drawings", files, captions, [file.stem for file in files], groups, {}, "CC0")
+
+
+@pytest.fixture
+def bank(pairs, tiny):
+    return AnchorBank.build(pairs, *tiny, progress=False)
+
+
+def assert_same(a, b):
+    assert torch.equal(a.image, b.image)
+    assert torch.equal(a.text, b.text)
+    assert a.image.dtype == b.image.dtype
+    pd.testing.assert_frame_equal(a.pairs, b.pairs)
+    assert all(getattr(a, f) == getattr(b, f) for f in ("name", "licence", *IDENTITIES))
+    assert all(getattr(a, f).source == getattr(b, f).source for f in IDENTITIES)
+
+
+def test_row_i_of_everything_is_pair_i(bank, pairs, tiny):
+    assert len(bank) == len(pairs) == 6
+    assert bank.pairs.caption.tolist() == pairs.captions
+    assert bank.pairs.id.tolist() == pairs.ids
+    assert bank.pairs.group.tolist() == pairs.groups
+    assert bank.pairs.picture.tolist() == [str(file) for file in pairs.pictures]
+    torch.testing.assert_close(bank.image, tiny[0].encode(pairs.pictures, progress=False), atol=1e-4, rtol=1e-4)
+    torch.testing.assert_close(bank.text, tiny[1].encode(pairs.captions, progress=False), atol=1e-5, rtol=1e-4)
+    assert bank.licence == "CC0"
+
+
+def test_pictures_in_memory_and_padded_ones_have_their_place(tiny, drawings):
+    pictures = [draw("circle", "red"), PictureFile(drawings / "red_circle.png", square=True)]
+    bank = AnchorBank.build(Pairs("two", pictures, ["a", "b"], ["1", "2"], ["", ""], {}), *tiny, progress=False)
+    assert bank.pairs.picture.tolist() == ["", str(drawings / "red_circle.png")]
+
+
+def test_a_saved_bank_comes_back_bit_for_bit(bank, tmp_path):
+    assert bank.save(tmp_path / "mine") == tmp_path / "mine"
+    assert_same(AnchorBank.load(tmp_path / "mine"), bank)
+
+
+def test_a_bank_is_found_by_its_name(bank, cache):
+    bank.save(cache / "banks" / "mine")
+    assert_same(AnchorBank.load("mine"), bank)
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
+def test_half_precision_stays_half_precision(bank, tmp_path, dtype):
+    half = replace(bank, image=bank.image.to(dtype), text=bank.text.to(dtype))
+    half.save(tmp_path / "half")
+    assert_same(AnchorBank.load(tmp_path / "half"), half)
+    assert half.image_mean.dtype == torch.float32
+    torch.testing.assert_close(half.image_mean, bank.image_mean, atol=1e-2, rtol=1e-2)
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float32, torch.float64])
+def test_a_bank_is_kept_in_the_floating_types(bank, tmp_path, dtype):
+    other = bank.to(dtype)
+    assert other.image.dtype == other.text.dtype == dtype
+    other.save(tmp_path / "mine")
+    assert_same(AnchorBank.load(tmp_path / "mine"), other)
+
+
+@pytest.mark.parametrize("dtype", [torch.int64, torch.int8, torch.float8_e4m3fn, torch.complex64, None])
+def test_another_type_is_refused_in_one_sentence(bank, tmp_path, dtype):
+    with pytest.raises(BankError, match=f"does not keep embeddings in {dtype}; take one of torch.float16, .*float64"):
+        bank.to(dtype)
+    if dtype:
+        with pytest.raises(BankError, match=f"does not keep embeddings in {dtype}"):
+            replace(bank, text=bank.text.to(dtype)).save(tmp_path / "mine")
+        assert not (tmp_path / "mine").exists()
+
+
+@pytest.mark.parametrize("kind", ["image", "text"])
+@pytest.mark.parametrize("row", [1e5, 1e-9, float("nan")])
+def test_an_embedding_that_is_lost_in_half_precision_is_refused(bank, kind, row):
+    getattr(bank, kind)[[1, 4]] = torch.tensor(row)
+    words = f"in torch.float16 the {kind} embedding is not finite, or becomes zero, of: {bank.pairs.id[1]}, "
+    with pytest.raises(BankError, match=words):
+        bank.to(torch.float16)
+
+
+def test_an_embedding_that_was_zero_before_stays(bank):
+    bank.image[2] = 0
+    assert not bank.to(torch.float16).image[2].any()
+
+
+def test_a_bank_on_disk_is_no_pickle(bank, tmp_path):
+    bank.save(tmp_path / "mine")
+    files = sorted(f.name.split("-")[0] for f in (tmp_path / "mine").rglob("*") if f.is_file())
+    assert files == [
+        "bank.json", "bank.json.lock", "ids.safetensors", "image.safetensors", "pairs.parquet", "state",
+        "text.safetensors",
+    ]  # fmt: skip
+
+
+def test_any_safetensors_reader_reads_the_matrices(bank, tmp_path):
+    (part,) = bank.save(tmp_path / "mine").glob("part-*")
+    assert torch.equal(load_file(part / "image.safetensors")["rows"], bank.image)
+    assert torch.equal(load_file(part / "text.safetensors")["rows"], bank.text)
+
+
+@pytest.mark.skipif(not Path("/proc/self/maps").exists(), reason="needs /proc")
+def test_a_bank_is_mapped_and_not_read(bank, tmp_path):
+    bank.save(tmp_path / "mapped")
+    opened = AnchorBank.load(tmp_path / "mapped")
+    address = opened.image.data_ptr()
+    lines = [line for line in Path("/proc/self/maps").read_text().splitlines() if "mapped/part-" in line]
+    ranges = [[int(end, 16) for end in line.split()[0].split("-")] for line in lines if "image.safetensors" in line]
+    assert any(low <= address < high for low, high in ranges)
+
+
+def test_a_subset_is_those_rows_in_that_order(bank):
+    part = bank.subset([4, 1])
+    assert part.pairs.caption.tolist() == [bank.pairs.caption[4], bank.pairs.caption[1]]
+    assert torch.equal(part.image, bank.image[[4, 1]])
+    assert torch.equal(part.text, bank.text[[4, 1]])
+    assert part.pairs.index.tolist() == [0, 1]
+    assert (part.image_encoder, part.licence) == (bank.image_encoder, bank.licence)
+    assert len(bank.subset(slice(0, 3))) == 3
+    with pytest.raises(IndexError):
+        bank.subset([6])
+
+
+def test_the_means_are_of_the_banks_own_rows(bank):
+    torch.testing.assert_close(bank.image_mean, bank.image.mean(dim=0))
+    torch.testing.assert_close(bank.text_mean, bank.text.mean(dim=0))
+    torch.testing.assert_close(bank.subset([2]).image_mean, bank.image[2])
+    with pytest.raises(BankError, match="no mean"):
+        _ = bank.subset([]).image_mean
+
+
+def test_the_mean_over_many_rows_loses_no_precision():
+    matrix = torch.full((200_000, 2), 0.1, dtype=torch.float16)
+    assert torch.equal(mean_of(exact_sum(matrix), len(matrix)), matrix[0].float())
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float32, torch.float64])
+def test_a_sum_does_not_depend_on_the_order_and_can_be_undone(dtype):
+    rows = (torch.randn(5000, 7, generator=torch.Generator().manual_seed(0)) * 10.0 ** torch.arange(-3, 4)).to(dtype)
+    total = exact_sum(rows)
+    assert torch.equal(total, exact_sum(rows[torch.randperm(5000)]))
+    assert torch.equal(total - exact_sum(rows[:1000]), exact_sum(rows[1000:]))
+    torch.testing.assert_close(mean_of(total, 5000), rows.double().mean(dim=0).float(), rtol=1e-6, atol=0)
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), -float("inf"), 2.0**21])
+def test_an_embedding_that_has_no_mean_is_refused(bank, tmp_path, value):
+    bank.image[3, 2] = value
+    with pytest.raises(BankError, match="not finite, or beyond"):
+        _ = bank.image_mean
+    with pytest.raises(BankError, match="not finite, or beyond"):
+        bank.save(tmp_path / "mine")
+
+
+def test_captions_longer_than_the_encoder_reads_are_named(pairs, tiny):
+    limit = tiny[1].model.max_seq_length
+    pairs.captions[2] = "red " * limit
+    pairs.captions[4] = "red " * (limit - 2)  # fits, with the two marks around it
+    with pytest.warns(UserWarning, match=f"first {limit} tokens: {pairs.ids[2]};"):
+        AnchorBank.build(pairs, *tiny, progress=False)
+
+
+def test_a_caption_of_few_letters_and_many_tokens_is_named(pairs, tiny, text_encoder):
+    """A Hangul syllable is one letter, and up to three tokens."""
+    limit = text_encoder.model.max_seq_length
+    pairs.captions[2] = "안녕하세요 " * (limit // 8)
+    assert len(pairs.captions[2]) < limit
+    with pytest.warns(UserWarning, match=f"first {limit} tokens: {pairs.ids[2]};"):
+        AnchorBank.build(pairs, tiny[0], text_encoder, progress=False)
+
+
+@pytest.mark.parametrize("kind", ["image", "text"])
+def test_an_encoder_that_did_not_make_the_bank_is_refused(bank, kind):
+    identity = getattr(bank, f"{kind}_encoder")
+    bank.check_encoder(replace(identity, source="elsewhere"))
+    for change in ({"checksum": "0" * 64}, {"preprocessing": "other"}, {"dim": 5}):
+        with pytest.raises(IdentityError, match="'drawings' was made by.*load the bank's own encoder"):
+            bank.check_encoder(replace(identity, **change))
+
+
+# -- broken pictures -------------------------------------------------------------------------------------
+
+
+def test_broken_pictures_stop_a_build_or_are_left_out(pairs, tiny):
+    pairs.pictures[1].write_text("no picture")
+    pairs.pictures[3].unlink()
+    with pytest.raises(BrokenPicturesError, match="2 of the pictures"):
+        AnchorBank.build(pairs, *tiny, progress=False)
+    bank = AnchorBank.build(pairs, *tiny, skip_broken=True, progress=False)
+    kept = [0, 2, 4, 5]
+    assert bank.pairs.id.tolist() == [pairs.ids[i] for i in kept]
+    texts = tiny[1].encode([pairs.captions[i] for i in kept], progress=False)
+    torch.testing.assert_close(bank.text, texts, atol=1e-5, rtol=1e-4)
+
+
+def test_a_bank_of_no_pairs_is_refused(pairs, tiny):
+    for picture in pairs.pictures:
+        picture.write_text("no picture")
+    with pytest.raises(BankError, match="drawings: has no pair"):
+        AnchorBank.build(pairs, *tiny, skip_broken=True, progress=False)
+    with pytest.raises(BankError, match="has no pair"):
+        AnchorBank.build(pairs.subset([]), *tiny, progress=False)
+
+
+# -- writing is all or nothing ---------------------------------------------------------------------------
+
+
+@pytest.fixture
+def changed(bank):
+    return replace(bank, image=bank.image + 1, name="changed")
+
+
+def fail_with(error):
+    def fail(*args, **options):
+        raise error
+
+    return fail
+
+
+STEPS = {
+    "matrices": (bank_writing, "exact_sum"),
+    "table": (pq.ParquetWriter, "write_batch"),
+    "state": (bank_writing, "save"),
+    "last": (os, "replace"),
+}
+
+
+@pytest.mark.parametrize("where", STEPS.values(), ids=STEPS)
+def test_a_full_disk_leaves_the_old_bank_whole_and_nothing_else(bank, changed, tmp_path, monkeypatch, where):
+    bank.save(tmp_path / "mine")
+    files = sorted((tmp_path / "mine").rglob("*"))
+    with monkeypatch.context() as patch:
+        patch.setattr(*where, fail_with(OSError(28, "No space left on device")))
+        with pytest.raises(BankError, match="No space left on device.*make room"):
+            changed.save(tmp_path / "mine")
+    assert sorted((tmp_path / "mine").rglob("*")) == files
+    assert_same(AnchorBank.load(tmp_path / "mine"), bank)
+
+
+@pytest.mark.parametrize("where", STEPS.values(), ids=STEPS)
+def test_an_interrupted_write_leaves_the_old_bank_whole_and_nothing_else(bank, changed, tmp_path, monkeypatch, where):
+    bank.save(tmp_path / "mine")
+    files = sorted((tmp_path / "mine").rglob("*"))
+    with monkeypatch.context() as patch:
+        patch.setattr(*where, fail_with(KeyboardInterrupt()))
+        with pytest.raises(KeyboardInterrupt):
+            changed.save(tmp_path / "mine")
+    assert sorted((tmp_path / "mine").rglob("*")) == files
+    assert_same(AnchorBank.load(tmp_path / "mine"), bank)
+    changed.save(tmp_path / "mine")
+    assert_same(AnchorBank.load(tmp_path / "mine"), changed)
+    assert len(list((tmp_path / "mine").glob("*"))) == 4
+
+
+@pytest.mark.parametrize("where", STEPS.values(), ids=STEPS)
+def test_a_first_write_that_was_killed_can_be_repeated(bank, tmp_path, monkeypatch, where):
+    with monkeypatch.context() as patch:
+        patch.setattr(*where, fail_with(KeyboardInterrupt()))
+        with pytest.raises(KeyboardInterrupt):
+            bank.save(tmp_path / "mine")
+    with pytest.raises(BankError):
+        AnchorBank.load(tmp_path / "mine")
+    bank.save(tmp_path / "mine")
+    assert_same(AnchorBank.load(tmp_path / "mine"), bank)
+
+
+def test_a_mapped_bank_can_be_saved_over_itself(bank, tmp_path):
+    bank.save(tmp_path / "mine")
+    AnchorBank.load(tmp_path / "mine").save(tmp_path / "mine")
+    assert_same(AnchorBank.load(tmp_path / "mine"), bank)
+
+
+def test_an_open_bank_outlives_its_replacement(bank, changed, tmp_path):
+    bank.save(tmp_path / "mine")
+    opened = AnchorBank.load(tmp_path / "mine")
+    changed.save(tmp_path / "mine")
+    assert_same(opened, bank)
+
+
+def test_a_folder_with_other_things_is_left_alone(bank, tmp_path):
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "thesis.txt").write_text("years of work")
+    with pytest.raises(BankError, match="holds files that are no bank"):
+        bank.save(tmp_path / "mine")
+    assert [f.name for f in (tmp_path / "mine").iterdir()] == ["thesis.txt"]
+
+
+def test_a_file_in_the_place_of_the_folder_is_left_alone(bank, tmp_path):
+    (tmp_path / "mine").write_text("years of work")
+    with pytest.raises(BankError):
+        bank.save(tmp_path / "mine")
+    assert (tmp_path / "mine").read_text() == "years of work"
+
+
+# -- reading ---------------------------------------------------------------------------------------------
+
+
+def test_a_missing_bank_says_the_command():
+    with pytest.raises(BankError, match="no bank 'birds'.*asif bank build birds"):
+        AnchorBank.load("birds")
+
+
+def change(folder, **values):
+    about = json.loads((folder / "bank.json").read_text(encoding="utf-8"))
+    (folder / "bank.json").write_text(json.dumps({**about, **values}))
+
+
+@pytest.mark.parametrize(
+    "name", ["part-00000.parquet", "part-of-my-thesis", "state-of-the-art.txt", "bank.json-backup", "bank.json.old"]
+)
+def test_files_with_names_like_a_banks_are_left_alone(bank, changed, tmp_path, name):
+    folder = bank.save(tmp_path / "mine")
+    (folder / name).write_text("years of work")
+    changed.save(folder)
+    AnchorBank.load(folder).remove(rows=[0]).compact()
+    assert (folder / name).read_text() == "years of work"
+    (tmp_path / "other").mkdir()
+    (folder / name).rename(tmp_path / "other" / name)
+    with pytest.raises(BankError, match="holds files that are no bank"):
+        bank.save(tmp_path / "other")
+    assert [f.name for f in (tmp_path / "other").iterdir()] == [name]
+
+
+@pytest.mark.parametrize("version", [0, 1, 3, None, "2"])
+def test_another_format_is_refused(bank, tmp_path, version):
+    change(bank.save(tmp_path / "mine"), format=version)
+    with pytest.raises(BankError, match=f"format {version}, not 2; build the bank again: asif bank build"):
+        AnchorBank.load(tmp_path / "mine")
+
+
+@pytest.mark.parametrize(
+    "text", ["", "{", '{"format": 1', "[]", "null", '{"format": 1}', '{"format": 1, "files": 5}'],
+)  # fmt: skip
+def test_a_damaged_description_is_refused(bank, tmp_path, text):
+    bank.save(tmp_path / "mine")
+    (tmp_path / "mine" / "bank.json").write_text(text)
+    with pytest.raises(BankError, match="build"):
+        AnchorBank.load(tmp_path / "mine")
+
+
+def test_a_description_with_unknown_fields_of_an_encoder_is_refused(bank, tmp_path):
+    change(bank.save(tmp_path / "mine"), image_encoder={"name": "who knows"})
+    with pytest.raises(BankError, match="build"):
+        AnchorBank.load(tmp_path / "mine")
+
+
+FILES = [
+    "part-*/image.safetensors",
+    "part-*/text.safetensors",
+    "part-*/ids.safetensors",
+    "part-*/pairs.parquet",
+    "state-*",
+]
+
+
+@pytest.mark.parametrize("name", FILES)
+@pytest.mark.parametrize("keep", [None, 0, 100, -1])
+def test_a_truncated_or_missing_file_is_refused(bank, tmp_path, name, keep):
+    (file,) = bank.save(tmp_path / "mine").glob(name)
+    if keep is None:
+        file.unlink()
+    else:
+        file.write_bytes(file.read_bytes()[:keep])
+    with pytest.raises(BankError, match="is damaged.*build it again"):
+        AnchorBank.load(tmp_path / "mine")
+
+
+@pytest.mark.parametrize("values", [{"history": []}, {"parts": []}, {"parts": 5}, {"history": {}}])
+def test_a_description_of_nothing_is_refused(bank, tmp_path, values):
+    change(bank.save(tmp_path / "mine"), **values)
+    with pytest.raises(BankError, match="is damaged.*build it again"):
+        AnchorBank.load(tmp_path / "mine")
+
+
+def test_a_state_that_names_no_rows_is_refused(bank, tmp_path):
+    (state,) = bank.save(tmp_path / "mine").glob("state-*")
+    save_file({**load_file(state), "removed": torch.zeros(0, dtype=torch.float64)}, state)
+    with pytest.raises(BankError, match="is damaged.*build it again"):
+        AnchorBank.load(tmp_path / "mine")
+
+
+def test_files_of_another_length_are_refused(bank, tmp_path):
+    about = json.loads((bank.save(tmp_path / "mine") / "bank.json").read_text(encoding="utf-8"))
+    change(tmp_path / "mine", history=[{**about["history"][0], "count": 7}])
+    with pytest.raises(BankError, match="do not hold 7 pairs"):
+        AnchorBank.load(tmp_path / "mine")
+
+
+def test_a_table_that_turns_out_damaged_is_refused_when_it_is_read(bank, tmp_path):
+    (file,) = bank.save(tmp_path / "mine").glob("part-*/pairs.parquet")
+    data = bytearray(file.read_bytes())
+    data[4:40] = bytes(36)  # the first page; the footer, which `load` reads, is whole
+    file.write_bytes(data)
+    opened = AnchorBank.load(tmp_path / "mine")
+    with pytest.raises(BankError, match="is damaged.*build it again"):
+        _ = opened.pairs
+
+
+# -- made ready for search -------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def opened(bank, tmp_path):
+    """A prepared bank on disk."""
+    return AnchorBank.load(bank.save(tmp_path / "mine")).prepare(progress=False)
+
+
+def test_a_prepared_copy_is_found_by_its_own_version(opened, tmp_path):
+    assert isinstance(opened.searchable("image")[0], PreparedAnchors)
+    moved = AnchorBank.load((tmp_path / "mine").rename(tmp_path / "moved"))
+    assert isinstance(moved.searchable("text")[0], PreparedAnchors)
+    assert not isinstance(moved.searchable("text", center=False)[0], PreparedAnchors)
+
+
+def test_the_prepared_copy_of_another_bank_is_refused(opened, changed, tmp_path):
+    other = AnchorBank.load(changed.save(tmp_path / "other")).prepare(progress=False)
+    shutil.copytree(other.index_folder, opened.index_folder, dirs_exist_ok=True)
+    with pytest.raises(BankError, match="prepared copy cannot be used .its state is .*; prepare the bank again"):
+        opened.searchable("image")
+    assert isinstance(opened.prepare(progress=False).searchable("image")[0], PreparedAnchors)
+
+
+@pytest.mark.parametrize(
+    "said, words",
+    [
+        ({"encoder": "0" * 16}, "its encoder is 0000000000000000"),
+        ({"n": 7}, "its n is 7, the bank's 6"),
+        ({"d": None}, "its d is None"),
+        ({"error": float("nan")}, "its error is nan"),
+        ({"error": float("inf")}, "its error is inf"),
+        ({"error": -0.1}, "its error is -0.1"),
+        ({"error": "small"}, "could not convert"),
+        ({"error": None}, "float"),
+        (["error"], "list"),
+        ({"error": 0.01, "n": 6, "d": 64, "state": None, "encoder": None}, "its state is None"),  # of older versions
+    ],
+)
+def test_a_prepared_copy_that_does_not_say_what_it_must_is_refused(opened, said, words):
+    (about,) = opened.index_folder.glob("image-centred.json")
+    about.write_text(json.dumps({**json.loads(about.read_text()), **said} if isinstance(said, dict) else said))
+    with pytest.raises(BankError, match=f"prepared copy cannot be used .*{words}.*; prepare the bank again") as caught:
+        opened.searchable("image")
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("file", ["image-centred.json", "image-centred.safetensors"])
+def test_a_copy_that_is_deleted_while_it_is_looked_for_is_none(opened, monkeypatch, file):
+    """By somebody who compacts the bank."""
+    read, open_file = Path.read_text, prepared.safe_open
+
+    def deleted(path, *args, **options):
+        (opened.index_folder / file).unlink(missing_ok=True)
+        return (read if isinstance(path, Path) and path.suffix == ".json" else open_file)(path, *args, **options)
+
+    monkeypatch.setattr(*((Path, "read_text") if file.endswith("json") else (prepared, "safe_open")), deleted)
+    assert not isinstance(opened.searchable("image")[0], PreparedAnchors)
+
+
+def test_a_full_disk_leaves_no_half_a_description(bank, tmp_path, monkeypatch):
+    opened = AnchorBank.load(bank.save(tmp_path / "mine"))
+
+    def half(path, content, **options):
+        with open(path, "wb") as file:
+            file.write(b'{"err')
+        raise OSError(28, "No space left on device")
+
+    for name in ("write_text", "write_bytes"):
+        monkeypatch.setattr(Path, name, half)
+    with pytest.raises(BankError, match="No space left on device"):
+        opened.prepare(progress=False)
+    assert not isinstance(opened.searchable("image")[0], PreparedAnchors)
+
+
+@pytest.mark.parametrize("change", ["compacted", "replaced"])
+def test_a_version_that_is_gone_is_not_prepared(bank, changed, tmp_path, change):
+    folder = bank.save(tmp_path / "mine")
+    view = AnchorBank.load(folder)
+    if change == "compacted":
+        AnchorBank.load(folder).remove(rows=[0]).compact()
+    else:
+        changed.save(folder)
+    files = sorted(folder.rglob("*"))
+    with pytest.raises(BankError, match=r"'drawings': version 1, .* no longer on disk; load the bank anew"):
+        view.prepare(progress=False)
+    assert sorted(folder.rglob("*")) == files
+
+
+def test_an_older_version_that_is_still_there_can_be_prepared(bank, tmp_path):
+    view = AnchorBank.load(bank.save(tmp_path / "mine"))
+    AnchorBank.load(tmp_path / "mine").remove(rows=[0])
+    assert isinstance(view.prepare(progress=False).searchable("image")[0], PreparedAnchors)
+
+
+def test_a_deleted_bank_is_not_prepared_and_stays_deleted(bank, tmp_path):
+    view = AnchorBank.load(bank.save(tmp_path / "mine"))
+    shutil.rmtree(tmp_path / "mine")
+    with pytest.raises(BankError, match="there is no bank 'drawings'"):
+        view.prepare(progress=False)
+    assert not (tmp_path / "mine").exists()

@@ -1,0 +1,934 @@
+"""Editing a bank: as if it had been built so, whole whatever happens, and forgetting for good."""
+
+import contextlib
+import itertools
+import json
+import os
+import random
+import re
+import shutil
+import signal
+import sys
+import time
+from dataclasses import replace
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pandas as pd
+import pyarrow.parquet as pq
+import pytest
+import torch
+from PIL import Image
+
+from asif_lib import AnchorBank, EncoderIdentity, Pairs, files
+from asif_lib.bank import layout as bank_files
+from asif_lib.bank import writing as bank_writing
+from asif_lib.bank.anchors import bank_dir
+from asif_lib.bank.layout import BankVersion, Part, id_digests
+from asif_lib.cli import main
+from asif_lib.datasets.pairs import load_pairs
+from asif_lib.encoders.image import load_image_encoder
+from asif_lib.encoders.loading import load_encoder
+from asif_lib.encoders.text import load_text_encoder
+from asif_lib.errors import BankError, BrokenPicturesError, IdentityError
+
+IMAGE = EncoderIdentity("image", "eye", "package eye", "a" * 64, "none", 6)
+TEXT = EncoderIdentity("text", "ear", "package ear", "b" * 64, "none", 4)
+
+
+@pytest.fixture(autouse=True)
+def no_waiting_for_the_disk(monkeypatch):
+    """What a killed process wrote is there; only a machine that loses power needs the wait."""
+    monkeypatch.setattr(os, "fsync", lambda descriptor: None)
+
+
+def make(first, last, dtype=torch.float32):
+    """Pairs number `first` to `last` of one endless bank: the same number is the same pair."""
+    numbers = range(first, last)
+    image = torch.stack([torch.randn(6, generator=torch.Generator().manual_seed(i)) for i in numbers])
+    text = torch.stack([torch.randn(4, generator=torch.Generator().manual_seed(1_000_000 + i)) for i in numbers])
+    table = {
+        "id": [f"id-{i:04}" for i in numbers],
+        "caption": [f"caption number {i} of many" for i in numbers],
+        "picture": "",
+        "group": [("food", "tool", "bird")[i % 3] for i in numbers],
+    }
+    return AnchorBank("toy", image.to(dtype), text.to(dtype), pd.DataFrame(table), IMAGE, TEXT, "CC0")
+
+
+def ids(*numbers):
+    return [f"id-{i:04}" for i in numbers]
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """Of a bank of 12 pairs, number 0 to 11."""
+    return make(0, 12).save(tmp_path / "toy")
+
+
+@pytest.fixture
+def bank(folder):
+    return AnchorBank.load(folder)
+
+
+def assert_same(a, b):
+    """Bit for bit."""
+    for field in ("image", "text", "image_mean", "text_mean"):
+        assert torch.equal(getattr(a, field), getattr(b, field)), field
+        assert getattr(a, field).dtype == getattr(b, field).dtype
+    pd.testing.assert_frame_equal(a.pairs, b.pairs)
+    assert len(a) == len(b) == len(a.pairs)
+    assert (a.name, a.licence, a.image_encoder, a.text_encoder) == (b.name, b.licence, b.image_encoder, b.text_encoder)
+
+
+# -- an edited bank is the bank that a rebuild would give ------------------------------------------------
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float32])
+@pytest.mark.parametrize("on_disk", [True, False], ids=["on disk", "in memory"])
+def test_any_sequence_of_edits_gives_what_a_rebuild_gives(tmp_path, dtype, on_disk):
+    rng = random.Random(0)
+    bank, numbers, new = make(0, 40, dtype), list(range(40)), 40
+    if on_disk:
+        bank.save(tmp_path / "toy")
+        bank = AnchorBank.load(tmp_path / "toy")
+    for step in range(12):
+        if step % 3 == 0:
+            bank = bank.add(make(new, new + 7, dtype))
+            numbers += range(new, new + 7)
+            new += 7
+        else:
+            gone = rng.sample(range(len(numbers)), 5)
+            bank = bank.remove(rows=gone) if step % 2 else bank.remove(ids(*(numbers[i] for i in gone)))
+            numbers = [number for i, number in enumerate(numbers) if i not in gone]
+        if step == 7:
+            bank = bank.compact()
+        rebuilt = make(0, new, dtype).subset(numbers)
+        assert_same(bank, rebuilt)
+    bank.save(tmp_path / "again")
+    assert_same(AnchorBank.load(tmp_path / "again"), rebuilt)
+
+
+@pytest.mark.parametrize(
+    "choice",
+    [
+        {"ids": (id for id in ids(1, 3))},
+        {"ids": pd.Series(ids(1, 3))},
+        {"rows": np.array([3, 1], np.uint64)},
+        {"rows": np.array([1, 3], np.int8)},
+        {"rows": torch.tensor([3, 1])},
+        {"rows": np.isin(np.arange(12), [1, 3])},
+    ],
+    ids=["generator", "Series", "uint64", "int8", "tensor", "mask"],
+)
+def test_whatever_holds_the_ids_or_positions_the_bank_stays_whole(bank, folder, choice):
+    after = bank.remove(**choice)
+    assert_same(after, make(0, 12).subset([i for i in range(12) if i not in (1, 3)]))
+    assert_same(AnchorBank.load(folder).remove(rows=[0]), after.subset(slice(1, None)))
+
+
+def test_more_is_removed_than_a_block_holds(tmp_path, monkeypatch):
+    """Piece by piece: the memory does not grow with what is removed."""
+    monkeypatch.setattr("asif_lib.bank.editing.BLOCK", 3)
+    make(0, 12).save(tmp_path / "toy")
+    bank = AnchorBank.load(tmp_path / "toy").add(make(12, 20))
+    read, sizes = Part.read, []
+    monkeypatch.setattr(Part, "read", lambda part, kind, rows: sizes.append(len(rows)) or read(part, kind, rows))
+    gone = [0, 1, 2, 3, 5, 6, 7, 8, 13, 14, 15, 16]
+    assert_same(bank.remove(rows=gone), make(0, 20).subset([i for i in range(20) if i not in gone]))
+    assert max(sizes) == 3
+
+
+def test_an_id_that_was_removed_can_come_back_at_the_end(bank):
+    again = bank.remove(ids(3)).add(make(3, 4))
+    assert again.pairs["id"].tolist() == ids(*(i for i in range(12) if i != 3), 3)
+    assert_same(again.remove(ids(3)), make(0, 12).remove(ids(3)))
+
+
+def test_new_embeddings_take_the_banks_precision(tmp_path):
+    make(0, 5, torch.float16).save(tmp_path / "half")
+    bank = AnchorBank.load(tmp_path / "half").add(make(5, 8))
+    assert_same(bank, make(0, 8, torch.float16))
+
+
+def test_edits_leave_the_embeddings_that_stay_alone(bank, folder, monkeypatch):
+    """They neither read nor rewrite them: neither a matrix nor a mean over it is asked for."""
+    (part,) = folder.glob("part-*")
+    before = {file: (file.stat().st_ino, file.stat().st_mtime_ns) for file in part.iterdir()}
+    monkeypatch.setattr(BankVersion, "matrix", None)
+    monkeypatch.setattr(BankVersion, "table", None)
+    edited = bank.add(make(12, 15)).remove(ids(1, 13)).remove(where="group = 'bird'").remove(rows=[0]).undo()
+    assert len(edited) == 8
+    assert torch.equal(edited.image_mean, make(0, 15).remove(ids(1, 13)).remove(where="group = 'bird'").image_mean)
+    assert {file: (file.stat().st_ino, file.stat().st_mtime_ns) for file in part.iterdir()} == before
+
+
+def test_compact_maps_again_and_changes_nothing_else(bank):
+    edited = bank.add(make(12, 15)).remove(ids(0, 14))
+    compact = edited.compact()
+    assert_same(compact, edited)
+    assert compact._on_disk.parts[0].image.data_ptr() == compact.image.data_ptr()
+    assert compact.compact().version == compact.version
+    assert make(0, 3).compact().pairs["id"].tolist() == ids(0, 1, 2)
+
+
+# -- versions --------------------------------------------------------------------------------------------
+
+
+def test_history_says_what_was_done_and_undo_goes_back(bank, folder):
+    first = bank.add(make(12, 15))
+    second = first.remove(where="group = 'bird'")
+    third = second.remove(ids(0))
+    history = AnchorBank.load(folder).history()
+    assert history["version"].tolist() == [1, 2, 3, 4]
+    assert history["count"].tolist() == [12, 15, 10, 9]
+    assert history["change"].tolist() == [
+        "built of 12 pairs", "added 3 pairs", "removed 5 pairs where group = 'bird'", "removed 1 pair",
+    ]  # fmt: skip
+    assert pd.to_datetime(history["time"]).dt.tz is not None
+    assert second.history()["version"].tolist() == [1, 2, 3]
+    for edited, before in ((third, second), (second, first), (first, make(0, 12))):
+        back = edited.undo()
+        assert_same(back, before)
+        assert_same(AnchorBank.load(folder), before)
+    with pytest.raises(BankError, match="at version 1, as it was built: there is nothing to undo"):
+        back.undo()
+    assert len(list(folder.glob("part-*"))) == len(list(folder.glob("state-*"))) == 1
+
+
+def test_a_view_stays_what_it_was_while_others_edit(bank, folder):
+    """Nothing of it was read yet: the files that others delete are open, not just known by name."""
+    opened = AnchorBank.load(folder)
+    bank.add(make(12, 15)).remove(ids(0)).compact()
+    assert_same(opened, make(0, 12))
+    opened.save(folder.with_name("copy"))
+    assert_same(AnchorBank.load(folder.with_name("copy")), make(0, 12))
+
+
+def test_a_bank_that_others_compact_while_it_is_opened_opens_at_their_version(bank, folder, monkeypatch):
+    bank.add(make(12, 15))
+    open_part = bank_files._open_part
+
+    def late(part):
+        monkeypatch.setattr(bank_files, "_open_part", open_part)
+        AnchorBank.load(folder).compact()
+        return open_part(part)
+
+    monkeypatch.setattr(bank_files, "_open_part", late)
+    opened = AnchorBank.load(folder)
+    assert opened.version == 3
+    assert_same(opened, make(0, 15))
+
+
+def test_an_edit_of_an_old_view(bank, folder):
+    """By id and by condition it means the newest version; positions and undo would hit something else."""
+    bank.remove(ids(0))
+    assert bank.remove(ids(1)).pairs["id"].tolist() == ids(*range(2, 12))
+    for edit in (lambda: bank.remove(rows=[3]), bank.undo):
+        with pytest.raises(BankError, match=r"was changed meanwhile \(version 1 was opened, 3 of .* load it again"):
+            edit()
+
+
+def test_a_bank_in_memory_has_no_versions(bank):
+    memory = make(0, 3)
+    assert (memory.version, bank.version) == (None, 1)
+    for ask in (memory.history, memory.undo):
+        with pytest.raises(BankError, match="in memory only"):
+            ask()
+    assert len(memory.remove(ids(1))) == 2 and len(memory) == 3
+
+
+def test_diff_names_what_changes(bank):
+    other = bank.add(make(12, 14)).remove(ids(3, 5))
+    other = replace(other, image=other.image.clone())
+    other.image[0, 0] += 1
+    other.pairs.loc[1, "caption"] = "another"
+    changes = bank.diff(other)
+    assert list(zip(changes["change"], changes["id"], strict=True)) == [
+        ("removed", "id-0003"), ("removed", "id-0005"), ("changed", "id-0000"), ("changed", "id-0001"),
+        ("added", "id-0012"), ("added", "id-0013"),
+    ]  # fmt: skip
+    assert changes["caption"][3] == "another"
+    assert bank.diff(make(0, 12)).empty
+    assert bank.diff(column(make(0, 12), group=None)).change.tolist() == ["changed"] * 12
+    assert column(make(0, 12), group=None).diff(column(make(0, 12), group=None)).empty
+    nothing, five = make(0, 5).subset([]), make(0, 5)
+    assert nothing.diff(five).change.tolist() == ["added"] * 5
+    assert five.diff(nothing).change.tolist() == ["removed"] * 5
+    for other, words in (
+        (five.subset([0, 1, 1]), "has these more than once: id-0001"),
+        (column(five, more=1), "other columns"),
+        (replace(five, pairs=five.pairs.drop(columns="group")), "other columns"),
+    ):
+        with pytest.raises(BankError, match=words):
+            five.diff(other)
+        with pytest.raises(BankError, match=words):
+            other.diff(five)
+    with pytest.raises(BankError, match="no pair fits"):
+        nothing.remove(where="id = 'id-0001'")
+    with pytest.raises(IdentityError):
+        bank.diff(replace(make(0, 12), image_encoder=replace(IMAGE, checksum="c" * 64)))
+
+
+# -- forgetting ------------------------------------------------------------------------------------------
+
+
+def traces(folder, removed):
+    """What the bank's files hold of the removed pairs: files by name, and what was found in them."""
+    needles = {}
+    for i in range(len(removed)):
+        needles[f"image {i}"] = removed.image[i].view(torch.uint8).numpy().tobytes()
+        needles[f"text {i}"] = removed.text[i].view(torch.uint8).numpy().tobytes()
+        needles[f"caption {i}"] = removed.pairs["caption"][i].encode()
+        needles[f"id {i}"] = removed.pairs["id"][i].encode()
+        needles[f"digest {i}"] = id_digests([removed.pairs["id"][i]]).tobytes()
+    found = []
+    for file in filter(Path.is_file, folder.rglob("*")):
+        content = file.read_bytes()
+        if file.suffix == ".parquet":  # what is compressed in it, with the values that no row uses any more
+            columns = ["id", "caption", "picture", "group"]
+            table = pq.read_table(file, read_dictionary=columns)
+            content += repr([chunk.dictionary.to_pylist() for c in columns for chunk in table[c].chunks]).encode()
+        found += [(file.name, name) for name, needle in needles.items() if needle in content]
+    return found
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.float32])
+def test_after_compact_no_byte_of_what_was_removed_is_left(tmp_path, dtype):
+    folder = make(0, 300, dtype).save(tmp_path / "toy")
+    bank = AnchorBank.load(folder).add(make(300, 320, dtype))
+    gone = bank.subset([5, 77, 299, 310])
+    left = bank.remove(where="caption = 'caption number 5 of many'").remove(gone.pairs["id"][1:].tolist())
+    assert len(traces(folder, gone)) >= 5 * len(gone)
+    compact = left.compact()
+    assert traces(folder, gone) == []
+    assert len(traces(folder, make(6, 7, dtype))) == 5
+    assert_same(compact, left)
+    assert compact.history()["change"].tolist() == ["compacted"] and compact.version == 5
+    with pytest.raises(BankError, match="compacted at version 5: what was there before is deleted"):
+        compact.undo()
+
+
+def test_what_pandas_keeps_beside_the_rows_is_forgotten_too(tmp_path):
+    """The categories of a column that no row uses any more, and the notes of a DataFrame."""
+
+    def categorical(bank):
+        bank = column(bank, caption=bank.pairs["caption"].astype("category"), id=bank.pairs["id"].astype("category"))
+        bank.pairs.attrs["source"] = "caption number 5 of many"
+        return bank
+
+    folder = categorical(make(0, 12)).save(tmp_path / "toy")
+    bank = AnchorBank.load(folder).add(categorical(make(12, 15)))
+    assert_same(bank, make(0, 15))
+    gone = bank.subset([5, 13])
+    bank.remove(rows=[5, 13]).compact()
+    assert traces(folder, gone) == []
+    assert len(categorical(make(0, 12)).remove(where="caption = 'caption number 5 of many'")) == 11
+
+
+def test_after_undo_no_byte_of_what_was_added_is_left(bank, folder):
+    new = make(12, 15)
+    edited = bank.add(new)
+    assert traces(folder, new)
+    edited.undo()
+    assert traces(folder, new) == []
+
+
+# -- conditions ------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "where, numbers",
+    {
+        "group = 'food'": [0, 3, 6, 9],
+        "\"group\" = 'food'": [0, 3, 6, 9],
+        "pairs.group IN ('food', 'bird') AND NOT id >= 'id-0004'": [0, 2, 3],
+        "caption LIKE '%NUMBER 1%' OR id GLOB '*-0007'": [1, 7, 10, 11],
+        "length(caption) > 24 and (caption like '%(%' or caption not like '%--%')": [10, 11],
+        "`group` = 'food' and [id] < 'id-0004'": [0, 3],
+        "group = 'food' and length(group || caption) = 28": [0, 3, 6, 9],
+        "1 and id = 'id-0007'": [7],
+        "upper(substr(id, -2)) = '05'": [5],
+        "caption = 'a group; of \"group\"' or id = 'id-0002'": [2],
+        "picture is null or id = 'id-0001'": [1],
+    }.items(),
+)
+@pytest.mark.parametrize("on_disk", [True, False], ids=["on disk", "in memory"])
+def test_a_condition_chooses_pairs(bank, where, numbers, on_disk):
+    bank = bank if on_disk else make(0, 12)
+    left = bank.remove(where=where)
+    assert left.pairs["id"].tolist() == ids(*(i for i in range(12) if i not in numbers))
+
+
+def test_a_condition_sees_all_blocks_and_only_pairs_that_are_left(tmp_path, monkeypatch):
+    for module in ("bank_files", "editing", "selecting"):
+        monkeypatch.setattr(f"asif_lib.{module}.BLOCK", 3)
+    make(0, 12).save(tmp_path / "toy")
+    bank = AnchorBank.load(tmp_path / "toy").add(make(12, 20)).remove(ids(0, 3, 4, 5, 13))
+    left = [i for i in range(20) if i not in (0, 3, 4, 5, 13)]
+    assert_same(bank.compact(), make(0, 20).subset(left))
+    assert_same(bank.remove(where="group = 'food'"), make(0, 20).subset([i for i in left if i % 3]))
+    with pytest.raises(BankError, match="no pair fits"):
+        bank.remove(where="id = 'id-0013'")
+
+
+@pytest.mark.parametrize(
+    "where",
+    [
+        "", "  ", ";", "grupp = 'food'", '"grupp" = \'food\'', 'group = "food"', "group = 'food", "1; DROP TABLE pairs",
+        "id IN (SELECT id FROM pairs)", "1) UNION SELECT 1 --", "1) FROM pairs LIMIT 3 /*", "1), (1", "count(*) > 0",
+        "load_extension('x')", "randomblob(1000000000)", "writefile('x', id)", "readfile('/etc/passwd')",
+        "EXISTS (SELECT 1 FROM sqlite_master)", "ATTACH 'x' AS y", "PRAGMA user_version", "sqlite_version()", "?",
+        ":name", "\x00", "\udcff", "caption LIKE '" + "%a" * 200 + "'", "__import__('os').system('touch x')",
+        "x'zz'", "id REGEXP 'a'", "id MATCH 'a'", "replace(zeroblob(1000000000), 'a', 'b')",
+        "group = 'food') IS TRUE FROM pairs ORDER BY id DESC /*", "1 /* open", "length(caption) > 24 -- two digits",
+        "group = 'food') or (1", "(group = 'food'", "group = 'food')", "max(caption) > 'a'", "rowid < 4", "_rowid_ < 4",
+        "oid < 4", "caption_ = 1", 5, ["group = 'food'"],
+        "replace(caption, 'a', replace(replace('aaaaaaaaaa', 'a', '" + "a" * 2000 + "'), 'a', '" + "a" * 2000 + "'))",
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("on_disk", [True, False], ids=["on disk", "in memory"])
+def test_what_is_no_condition_is_refused_in_a_sentence(bank, where, on_disk):
+    bank = bank if on_disk else make(0, 12)
+    words = rf"the condition {re.escape(repr(where))} (cannot be used \(|names |holds a |is no text)"
+    with pytest.raises(BankError, match=words) as refusal:
+        bank.remove(where=where)
+    assert "\n" not in str(refusal.value)
+    assert len(bank) == 12 and bank.version in (1, None)
+
+
+def test_only_the_columns_of_a_condition_are_read(bank, folder):
+    """Others may hold what SQLite knows nothing of."""
+    strange = column(make(0, 12), tags=[["a"]] * 12, big=np.full(12, 2**64 - 1, np.uint64), rowid=range(11, -1, -1))
+    strange.save(folder)
+    for bank in (strange, AnchorBank.load(folder)):
+        bank = bank.remove(where="id = 'id-0003'").remove(where="rowid < 2 and group != 'x'")
+        assert bank.pairs["id"].tolist() == ids(0, 1, 2, *range(4, 10))
+        for where in ("tags = 'a'", "big > 0", "tags = 'a' or big > 0"):
+            with pytest.raises(BankError, match="cannot be used"):
+                bank.remove(where=where)
+
+
+def test_a_condition_may_meet_missing_values_and_repeated_ones(tmp_path):
+    captions = ["a", None, "b", "a", None, "a"]
+    column(make(0, 6), note=captions).save(tmp_path / "toy")
+    for bank in (AnchorBank.load(tmp_path / "toy"), column(make(0, 6), note=captions)):
+        bank = bank.remove(where="note != 'a'")
+        assert bank.pairs["id"].tolist() == ids(0, 1, 3, 4, 5)
+        assert bank.remove(where="note is null").pairs["id"].tolist() == ids(0, 3, 5)
+
+
+def test_a_condition_that_takes_too_long_is_stopped(tmp_path, monkeypatch):
+    monkeypatch.setattr("asif_lib.bank.selecting.CONDITION_SECONDS", -1)
+    bank = make(0, 100)
+    with pytest.raises(BankError, match="interrupted"):
+        bank.remove(where=" + ".join(["length(caption)"] * 900) + " < 0")
+
+
+def test_the_time_for_a_condition_is_that_for_all_blocks_together(monkeypatch):
+    """A second goes by whenever somebody looks at this clock; in one block of 30 that is a few times."""
+    monkeypatch.setattr("asif_lib.bank.selecting.BLOCK", 30)
+    monkeypatch.setattr("asif_lib.bank.selecting.time", SimpleNamespace(monotonic=itertools.count().__next__))
+    where = " + ".join(["length(caption)"] * 900) + " < 0 or id = 'id-0007'"
+    assert len(make(0, 60).remove(where=where)) == 59
+    with pytest.raises(BankError, match="interrupted"):
+        make(0, 900).remove(where=where)
+
+
+# -- bad input -------------------------------------------------------------------------------------------
+
+
+def with_(bank, **values):
+    """The bank with other values: of row 1 of a matrix, or of a column of the table."""
+    for name, value in values.items():
+        if name in ("image", "text"):
+            getattr(bank, name)[1] = value
+        else:
+            bank.pairs.loc[1, name] = value
+    return bank
+
+
+def column(bank, **values):
+    """The bank with a column of other values, whatever their type."""
+    return replace(bank, pairs=bank.pairs.assign(**values))
+
+
+BAD_EDITS = {
+    "remove what is not there": (lambda b: b.remove(["nobody", *ids(1)]), "has no pair nobody; nothing was removed"),
+    "remove what was removed": (lambda b: b.remove(ids(1)).remove(ids(1)), "has no pair id-0001"),
+    "remove all": (lambda b: b.remove(where="1"), "would remove all 12 pairs"),
+    "remove all by id": (lambda b: b.remove(ids(*range(12))), "would remove all 12 pairs"),
+    "remove all by mask": (lambda b: b.remove(rows=np.ones(12, bool)), "would remove all 12 pairs"),
+    "remove twice": (lambda b: b.remove(ids(1, 2, 1)), "named more than once: id-0001"),
+    "remove a string": (lambda b: b.remove("id-0001"), "one string; pass a list"),
+    "remove a number": (lambda b: b.remove([1, "1"]), "ids are texts, and 1 is none"),
+    "remove no id": (lambda b: b.remove([]), "no id of a pair"),
+    "remove nothing": (lambda b: b.remove(), "in one way"),
+    "remove in two ways": (lambda b: b.remove(ids(1), rows=[1]), "in one way"),
+    "remove by a short mask": (lambda b: b.remove(rows=[True, False]), "mask has the shape"),
+    "remove by an empty mask": (lambda b: b.remove(rows=np.zeros(12, bool)), "at least one pair"),
+    "remove beyond the end": (lambda b: b.remove(rows=[12]), "from 0 to 11"),
+    "remove before the start": (lambda b: b.remove(rows=[-1]), "from 0 to 11"),
+    "remove half a row": (lambda b: b.remove(rows=[1.5]), "whole numbers"),
+    "remove a row twice": (lambda b: b.remove(rows=[1, 1]), "more than once"),
+    "add what is there": (lambda b: b.add(make(11, 13)), "has these ids already: id-0011;"),
+    "add twice": (lambda b: b.add(with_(make(12, 15), id="id-0012")), "more than once among the new pairs: id-0012"),
+    "add nothing": (lambda b: b.add(make(12, 13).subset([])), "no pair to add"),
+    "add NaN": (lambda b: b.add(with_(make(12, 15), image=float("nan"))), "not finite .* of: id-0013"),
+    "add infinity": (lambda b: b.add(with_(make(12, 15), text=float("inf"))), "text embedding is not finite"),
+    "add zero": (lambda b: b.add(with_(make(12, 15), text=0.0)), "zero, which has no direction of: id-0013"),
+    "add no caption": (lambda b: b.add(with_(make(12, 15), caption="  ")), "empty, or no text, .*: id-0013"),
+    "add a null caption": (lambda b: b.add(with_(make(12, 15), caption=None)), "no text, are those of .*: id-0013"),
+    "add number captions": (lambda b: b.add(column(make(12, 15), caption=[1, 2, 3])), "no text, .*: id-0012, id-0013"),
+    "add number ids": (lambda b: b.add(column(make(12, 15), id=[1, 2, 3])), "known by their ids; .*: 0, 1, 2"),
+    "add a null id": (lambda b: b.add(with_(make(12, 15), id=None)), "known by their ids; .*: 1"),
+    "add an empty id": (lambda b: b.add(with_(make(12, 15), id="")), "known by their ids; .*: 1"),
+    "add no captions": (lambda b: b.add(replace(m := make(12, 15), pairs=m.pairs[["id"]])), "table of the new"),
+    "add other widths": (lambda b: b.add(replace(make(12, 15), image=torch.ones(3, 5))), r"shape \(3, 5\).* \(3, 6\)"),
+    "add other lengths": (lambda b: b.add(replace(make(12, 15), text=torch.ones(2, 4))), r"shape \(2, 4\).* \(3, 4\)"),
+    "add no groups": (lambda b: b.add(replace(m := make(12, 15), pairs=m.pairs.drop(columns="group"))), "table of the"),
+    "add more columns": (lambda b: b.add(replace(m := make(12, 15), pairs=m.pairs.assign(x=1))), "table of the new"),
+    "add bare pairs": (lambda b: b.add(Pairs("p", [], [], [], [], {})), "pass the bank's image encoder"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", BAD_EDITS)
+@pytest.mark.parametrize("on_disk", [True, False], ids=["on disk", "in memory"])
+def test_bad_edits_are_refused_in_a_sentence_and_do_nothing(bank, folder, case, on_disk):
+    bank = bank if on_disk else make(0, 12)
+    edit, words = BAD_EDITS[case]
+    with pytest.raises(BankError, match=words) as refusal:
+        edit(bank)
+    assert "\n" not in str(refusal.value)
+    if "was removed" not in case:
+        assert_same(AnchorBank.load(folder), make(0, 12))
+        assert AnchorBank.load(folder).version == 1 and len(list(folder.iterdir())) == 4
+
+
+@pytest.mark.parametrize("value, words", [(1e6, "not finite"), (1e-9, "zero")])
+def test_values_that_the_banks_precision_cannot_hold_are_refused(tmp_path, value, words):
+    make(0, 5, torch.float16).save(tmp_path / "half")
+    new = make(5, 8)
+    new.image[1] = value
+    with pytest.raises(BankError, match=f"precision torch.float16 the image embedding is {words}"):
+        AnchorBank.load(tmp_path / "half").add(new)
+
+
+@pytest.mark.parametrize("kind", ["image", "text"])
+def test_pairs_of_another_encoder_are_refused(bank, kind):
+    identity = replace(getattr(bank, f"{kind}_encoder"), checksum="c" * 64)
+    with pytest.raises(IdentityError, match="cannot be compared"):
+        bank.add(replace(make(12, 15), **{f"{kind}_encoder": identity}))
+
+
+def test_a_bank_of_very_many_parts_asks_to_be_compacted(bank, monkeypatch):
+    monkeypatch.setattr("asif_lib.bank.editing.MAX_PARTS", 3)
+    bank = bank.add(make(12, 13)).add(make(13, 14))
+    with pytest.raises(BankError, match="has 3 parts; compact it"):
+        bank.add(make(14, 15))
+    assert len(bank.compact().add(make(14, 15))) == 15
+
+
+def test_a_bank_that_is_gone_cannot_be_edited(bank, folder):
+    shutil.rmtree(folder)
+    for edit in (lambda: bank.remove(ids(1)), lambda: bank.add(make(12, 13)), bank.compact, bank.undo):
+        with pytest.raises(BankError, match="there is no bank"):
+            edit()
+    assert not folder.exists()
+
+
+def test_a_table_that_is_damaged_cannot_be_searched(bank, folder):
+    (file,) = folder.glob("part-*/pairs.parquet")
+    data = bytearray(file.read_bytes())
+    data[4:40] = bytes(36)  # the first page; the footer is whole
+    file.write_bytes(data)
+    with pytest.raises(BankError, match="is damaged.*build it again"):
+        AnchorBank.load(folder).remove(where="id = 'id-0001'")
+
+
+# -- several processes, and killed ones ------------------------------------------------------------------
+
+
+def child(function):
+    """Run `function` in a copy of this process; return its process id. Exit status 1 if it raises."""
+    process = os.fork()
+    if process:
+        return process
+    try:
+        function()
+        os._exit(0)
+    finally:
+        os._exit(1)
+
+
+def status_of(process):
+    return os.waitstatus_to_exitcode(os.waitpid(process, 0)[1])
+
+
+def test_processes_that_edit_at_once_wait_for_each_other(bank, folder):
+    def edit(start):
+        AnchorBank.load(folder).remove(ids(start // 10))
+        for i in range(start, start + 4):
+            AnchorBank.load(folder).add(make(i, i + 1))
+
+    processes = [child(lambda start=start: edit(start)) for start in (20, 30, 40)]
+    assert [status_of(process) for process in processes] == [0, 0, 0]
+    after = AnchorBank.load(folder)
+    assert after.version == 1 + 3 * 5
+    assert sorted(after.pairs["id"]) == ids(0, 1, *range(5, 12), *(s + i for s in (20, 30, 40) for i in range(4)))
+    assert_same(after, make(0, 50).subset([int(id[3:]) for id in after.pairs["id"]]))
+
+
+def test_a_process_that_does_not_end_is_named(bank, folder, monkeypatch):
+    monkeypatch.setattr(files, "LOCK_SECONDS", 0.1)
+    with files.locked(folder / "bank.json"):
+        for edit in (lambda: bank.remove(ids(1)), lambda: make(0, 3).save(folder)):
+            with pytest.raises(files.LockedError, match="another process"):
+                edit()
+        assert_same(AnchorBank.load(folder), make(0, 12))
+    assert len(bank.remove(ids(1))) == 11
+
+
+@pytest.mark.skipif(os.name != "posix", reason="needs POSIX permissions")
+def test_a_read_only_folder_is_named(tmp_path_factory, tmp_path, folder, bank):
+    folder.chmod(0o555)
+    (folder / "bank.json.lock").chmod(0o444)
+
+    def edit():
+        os.chdir(folder)
+        if os.geteuid() == 0:
+            os.setuid(65534)
+        here = AnchorBank.load(Path())
+        with pytest.raises(BankError, match=r"could not be written \(.*; it is as it was: .* writable"):
+            here.remove(ids(1))
+
+    assert status_of(child(edit)) == 0
+    folder.chmod(0o755)
+    assert_same(AnchorBank.load(folder), make(0, 12))
+
+
+def test_a_compact_that_cannot_delete_says_what_is_left(bank, folder, monkeypatch):
+    """The bank is compact, and what was removed is still on the disk: no success."""
+    old = bank.remove(ids(3))._on_disk.parts[0].folder
+
+    def refuse(file, *arguments, **options):
+        raise PermissionError(13, "Permission denied", str(file))
+
+    with monkeypatch.context() as patch:
+        patch.setattr(shutil, "rmtree", refuse)
+        with pytest.raises(BankError, match=f"is made, the bank is at version 3, but {old.name} could not be deleted"):
+            bank.compact()
+    assert old.exists()
+    assert_same(AnchorBank.load(folder), make(0, 12).remove(ids(3)))
+    AnchorBank.load(folder).remove(ids(4))
+    assert not old.exists()
+
+
+def test_a_disk_that_does_not_confirm_a_change_is_named(bank, folder, monkeypatch):
+    """What was there before is not deleted then: it may be all that is left after a loss of power."""
+    bank.remove(ids(3))
+    files, steps = len(list(folder.iterdir())), []
+    replace_file = os.replace
+
+    def replaced(source, target):
+        replace_file(source, target)
+        steps.append(target)
+
+    def fsync(descriptor):
+        if steps:
+            raise OSError(5, "Input/output error")
+
+    monkeypatch.setattr(os, "replace", replaced)
+    monkeypatch.setattr(os, "fsync", fsync)
+    with pytest.raises(BankError, match="is made, the bank is at version 3, but the disk does not confirm it") as error:
+        bank.compact()
+    assert "as it was" not in str(error.value)
+    assert len(list(folder.iterdir())) == files + 2
+    assert AnchorBank.load(folder).version == 3
+
+
+@pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="needs /proc")
+def test_a_change_is_on_the_disk_before_it_counts(bank, folder, monkeypatch):
+    """Files first, then the folders that name them, then ``bank.json``, then its folder; and then the old ones go."""
+    bank.remove(ids(3))
+    steps = []
+
+    def note(module, name, of):
+        function = getattr(module, name)
+        monkeypatch.setattr(module, name, lambda *a, **o: (steps.append((name, Path(of(*a)).name)), function(*a, **o)))
+
+    note(os, "fsync", lambda descriptor: os.readlink(f"/proc/self/fd/{descriptor}"))
+    note(os, "replace", lambda source, target: target)
+    note(shutil, "rmtree", lambda file: file)
+    (old,) = (part.name for part in folder.glob("part-*"))
+    bank.compact()
+    (new,) = (part.name for part in folder.glob("part-*"))
+    steps = [(step, name.split("-")[0] if name not in (old, new) else name) for step, name in steps]
+    assert steps[0] == ("fsync", "toy")
+    files = {"image.safetensors", "text.safetensors", "ids.safetensors", "pairs.parquet"}
+    assert {name for _, name in steps[1:5]} == files
+    assert steps[5:] == [
+        ("fsync", new), ("fsync", "state"), ("fsync", "bank.json"), ("fsync", "toy"), ("replace", "bank.json"),
+        ("fsync", "toy"), ("rmtree", old),
+    ]  # fmt: skip
+
+
+def test_an_edit_gives_the_version_that_it_made(bank, folder, monkeypatch):
+    """Not the one that another process makes as soon as it may."""
+    sweep = bank_writing.sweep
+
+    def others_follow(folder):
+        left = sweep(folder)
+        if AnchorBank.load(folder).version == 2:
+            monkeypatch.setattr(bank_writing, "sweep", sweep)
+            monkeypatch.setattr(bank_writing, "locked", contextlib.nullcontext)
+            AnchorBank.load(folder).remove(ids(5)).compact()
+        return left
+
+    monkeypatch.setattr(bank_writing, "sweep", others_follow)
+    assert_same(bank.remove(ids(3)), make(0, 12).remove(ids(3)))
+    assert_same(AnchorBank.load(folder), make(0, 12).remove(ids(3, 5)))
+
+
+EDITS = {
+    "add": lambda bank: bank.add(make(20, 23)),
+    "remove": lambda bank: bank.remove(ids(2, 13)),
+    "compact": lambda bank: bank.compact(),
+    "undo": lambda bank: bank.undo(),
+    "save": lambda bank: make(50, 55).save(bank._on_disk.folder),
+}
+
+
+@pytest.fixture(params=EDITS)
+def edit(request):
+    return EDITS[request.param]
+
+
+@pytest.fixture
+def states(folder, tmp_path, edit):
+    """A folder to edit, a way to put it back, and the bank before and after the edit."""
+    AnchorBank.load(folder).add(make(12, 15)).remove(ids(0, 14))
+    kept = shutil.copytree(folder, tmp_path / "kept")
+
+    def reset():
+        shutil.rmtree(folder)
+        shutil.copytree(kept, folder)
+        return AnchorBank.load(folder)
+
+    edit(reset())
+    return reset, AnchorBank.load(kept), AnchorBank.load(folder).subset(slice(None)), AnchorBank.load(folder).version
+
+
+def assert_whole(folder, before, after, version):
+    """The bank opens as it was before or after the edit, and the next edit leaves no leftovers. Returns which."""
+    bank = AnchorBank.load(folder)
+    done = bank.version == version and len(bank) == len(after)
+    assert_same(bank, after if done else before)
+    bank.add(make(90, 91))
+    about = json.loads((folder / "bank.json").read_text(encoding="utf-8"))
+    named = {"bank.json", "bank.json.lock", *about["parts"], *(entry["state"] for entry in about["history"])}
+    assert {file.name for file in folder.iterdir()} == named
+    return done
+
+
+def test_a_kill_before_any_step_leaves_the_old_bank_or_the_new_one(folder, states, edit):
+    """Python tells an audit hook before it opens, renames or deletes a file: there the process kills itself."""
+    reset, before, after, version = states
+    outcomes = []
+    for step in range(200):
+        bank = reset()
+
+        def killed(bank=bank, step=step):
+            count = 0
+
+            def hook(event, arguments):
+                nonlocal count
+                if event in ("open", "os.mkdir", "os.rename", "os.remove", "os.rmdir", "shutil.rmtree"):
+                    if count == step:
+                        os.kill(os.getpid(), signal.SIGKILL)
+                    count += 1
+
+            sys.addaudithook(hook)
+            edit(bank)
+
+        status = status_of(child(killed))
+        outcomes.append(assert_whole(folder, before, after, version))
+        if status == 0:
+            break
+        assert status == -signal.SIGKILL
+    assert status == 0 and outcomes[0] is False and outcomes[-1] is True
+    assert outcomes == sorted(outcomes), "once done, always done"
+    assert len(outcomes) > 5
+
+
+def test_a_kill_at_any_time_leaves_the_old_bank_or_the_new_one(folder, states, edit):
+    reset, before, after, version = states
+    rng = random.Random(0)
+    bank = reset()
+    start = time.perf_counter()
+    assert status_of(child(lambda: edit(bank))) == 0
+    seconds = time.perf_counter() - start
+    for _ in range(20):
+        bank = reset()
+        process = child(lambda bank=bank: edit(bank))
+        time.sleep(rng.uniform(0, seconds))
+        os.kill(process, signal.SIGKILL)
+        status_of(process)
+        assert_whole(folder, before, after, version)
+
+
+# -- with encoders, and from the command -----------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def tiny(timm_folder, sentence_transformer_folder):
+    return load_image_encoder(timm_folder, device="cpu"), load_text_encoder(sentence_transformer_folder, device="cpu")
+
+
+def card_folder(folder, colours, group="card"):
+    """A folder with a captions table of cards in these colours."""
+    folder.mkdir()
+    lines = ["file_name,caption,group"]
+    for colour in colours:
+        Image.new("RGB", (40, 30), colour).save(folder / f"{colour}.png")
+        lines.append(f"{colour}.png,A {colour} card.,{group}")
+    (folder / "metadata.csv").write_text("\n".join(lines))
+    return folder
+
+
+@pytest.fixture
+def cards(tmp_cache, tmp_path, tiny):
+    """A bank of four cards, called ``cards``, and a folder of three more."""
+    first = card_folder(tmp_path / "first", ["red", "green", "blue", "yellow"])
+    AnchorBank.build(load_pairs(first), *tiny, name="cards", progress=False).save(bank_dir("cards"))
+    return card_folder(tmp_path / "more", ["black", "white", "pink"], group="food")
+
+
+def test_added_pictures_are_embedded_as_in_a_build(cards, tiny, tmp_path):
+    bank = AnchorBank.load("cards").add(load_pairs(cards), *tiny, progress=False)
+    both = [load_pairs(tmp_path / name) for name in ("first", "more")]
+    fields = [[*getattr(both[0], f), *getattr(both[1], f)] for f in ("pictures", "captions", "ids", "groups")]
+    rebuilt = AnchorBank.build(Pairs("cards", *fields, {}), *tiny, progress=False)
+    assert_same(bank, rebuilt)
+
+
+def test_ids_that_are_there_are_refused_before_anything_is_encoded(cards, tmp_path, capsys, monkeypatch):
+    opened, pairs = AnchorBank.load("cards"), load_pairs(tmp_path / "first")
+    monkeypatch.setattr("asif_lib.encoders.loading.load_encoder", None)
+    monkeypatch.setattr("asif_lib.bank.anchors.embed", None)
+    for bank in (opened, opened.subset(slice(None))):
+        with pytest.raises(BankError, match=r"has these ids already: .*red\.png"):
+            bank.add(pairs, None, None)
+    assert main(["bank", "add", "cards", str(tmp_path / "first")]) == 1
+    assert "has these ids already" in capsys.readouterr().err
+
+
+def test_other_encoders_and_broken_pictures_add_nothing(cards, tiny):
+    bank, pairs = AnchorBank.load("cards"), load_pairs(cards)
+    other = load_image_encoder("test_vit", device="cpu", random_seed=1)
+    with pytest.raises(IdentityError, match="cannot be compared"):
+        bank.add(pairs, other, tiny[1])
+    (cards / "white.png").write_text("no picture")
+    with pytest.raises(BrokenPicturesError, match="white.png"):
+        bank.add(pairs, *tiny, progress=False)
+    assert AnchorBank.load("cards").version == 1
+    assert len(bank.add(pairs, *tiny, skip_broken=True, progress=False)) == 6
+
+
+def asif(capsys, *arguments):
+    """Exit status, the JSON value, and what was said beside it."""
+    status = main([*map(str, arguments), "--json"])
+    output = capsys.readouterr()
+    return status, json.loads(output.out) if output.out else None, output.err
+
+
+def test_the_command_edits_a_bank(cards, capsys):
+    status, added, _ = asif(capsys, "bank", "add", "cards", cards)
+    assert (status, added["anchors"], added["version"]) == (0, 7, 2)
+    _, removed, _ = asif(capsys, "bank", "remove", "cards", "--where", "group = 'food'")
+    assert (removed["anchors"], removed["change"]) == (4, "removed 3 pairs where group = 'food'")
+    _, removed, _ = asif(capsys, "bank", "remove", "cards", "--id", "red.png", "--id", "blue.png")
+    assert (removed["anchors"], removed["version"]) == (2, 4)
+    _, history, _ = asif(capsys, "bank", "history", "cards")
+    assert [(row["version"], row["count"]) for row in history] == [(1, 4), (2, 7), (3, 4), (4, 2)]
+    _, undone, _ = asif(capsys, "bank", "undo", "cards")
+    assert (undone["anchors"], undone["version"], undone["change"]) == (4, 3, "undone: removed 2 pairs")
+    for change in ("compacted", "nothing to compact"):
+        _, compacted, _ = asif(capsys, "bank", "compact", "cards")
+        assert (compacted["anchors"], compacted["version"], compacted["change"]) == (4, 4, change)
+    assert traces(bank_dir("cards"), AnchorBank.build(load_pairs(cards), *tiny_of("cards"), progress=False)) == []
+    assert AnchorBank.load("cards").pairs["id"].tolist() == ["red.png", "green.png", "blue.png", "yellow.png"]
+
+
+def tiny_of(name):
+    bank = AnchorBank.load(name)
+    return [load_encoder(i.kind, i.locator, device="cpu") for i in (bank.image_encoder, bank.text_encoder)]
+
+
+def test_the_command_says_that_what_is_removed_stays_until_compact(cards, capsys):
+    assert main(["bank", "remove", "cards", "--id", "red.png"]) == 0
+    said = capsys.readouterr().out
+    assert said.startswith("bank 'cards': removed 1 pair; 3 anchors, version 2; the bytes stay in its files until: ")
+    assert said.endswith("asif bank compact cards\n")
+
+
+def test_the_command_names_pictures_that_it_leaves_out(cards, capsys):
+    (cards / "white.png").write_text("no picture")
+    status, result, said = asif(capsys, "bank", "add", "cards", cards)
+    assert (status, result) == (1, None) and "white.png" in said and "--skip-broken" in said
+    status, result, said = asif(capsys, "bank", "add", "cards", cards, "--skip-broken")
+    assert (status, result["anchors"]) == (0, 6) and "left out: white.png" in said
+
+
+def test_a_build_over_an_edited_bank_says_so(cards, capsys, tmp_path):
+    encoders = [str(encoder.identity.locator) for encoder in tiny_of("cards")]
+    build = ["bank", "build", "cards", "--from", tmp_path / "first", "--image-encoder", encoders[0]]
+    build += ["--text-encoder", encoders[1], "--device", "cpu"]
+    assert "replacing" not in asif(capsys, *build)[2]
+    AnchorBank.load("cards").remove(["red.png"])
+    status, result, said = asif(capsys, *build)
+    assert (status, result["version"], result["anchors"]) == (0, 1, 4)
+    assert "replacing bank 'cards', which was edited: it was at version 2" in said
+
+
+def test_the_command_stores_half_precision_and_prepares(cards, capsys, tmp_path):
+    encoders = [str(encoder.identity.locator) for encoder in tiny_of("cards")]
+    build = ["bank", "build", "half", "--from", tmp_path / "first", "--image-encoder", encoders[0]]
+    build += ["--text-encoder", encoders[1], "--device", "cpu", "--precision", "float16"]
+    _, half, _ = asif(capsys, *build)
+    _, whole, _ = asif(capsys, "bank", "info", "cards")
+    assert (half["dtype"], whole["dtype"]) == ("float16", "float32")
+    assert half["megabytes"] < whole["megabytes"] or whole["megabytes"] == 0
+    status, prepared, _ = asif(capsys, "bank", "prepare", "half")
+    bank = AnchorBank.load("half")
+    assert (status, prepared["change"]) == (0, f"prepared in {bank.index_folder.name}")
+    assert bank.searchable("image")[0].rounded.dtype == torch.bfloat16
+
+
+BAD_COMMANDS = {
+    "no such bank": (["undo", "nothing"], "there is no bank 'nothing'"),
+    "no such folder": (["add", "cards", "nowhere"], "no such folder"),
+    "there already": (["add", "cards", "first"], "has these ids already: red.png"),
+    "nothing to undo": (["undo", "cards"], "nothing to undo"),
+    "no such id": (["remove", "cards", "--id", "purple.png"], "has no pair purple.png"),
+    "no condition": (["remove", "cards", "--where", "import os"], "condition 'import os' cannot be used"),
+    "all of it": (["remove", "cards", "--where", "1"], "would remove all 4 pairs"),
+}
+
+
+@pytest.mark.parametrize("case", BAD_COMMANDS)
+def test_bad_commands_are_refused_in_a_sentence(cards, case, capsys, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    arguments, words = BAD_COMMANDS[case]
+    status, result, said = asif(capsys, "bank", *arguments)
+    assert (status, result) == (1, None)
+    assert said.startswith("asif: ") and words in said and said.count("\n") == 1
+    assert AnchorBank.load("cards").version == 1
+
+
+@pytest.mark.parametrize("command", ["add", "remove", "compact", "history", "undo", "prepare"])
+def test_help_shows_examples(command, capsys):
+    with pytest.raises(SystemExit):
+        main(["bank", command, "--help"])
+    assert f"examples:\n  asif bank {command} " in capsys.readouterr().out

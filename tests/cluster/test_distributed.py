@@ -1,0 +1,687 @@
+"""Two real worker processes: the same answers as one machine, also where one of them is killed in the middle."""
+
+import doctest
+import errno
+import functools
+import math
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import time
+import tomllib
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from types import SimpleNamespace
+
+import dask
+import distributed as dask_distributed
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from conftest import draw
+from safetensors.torch import load_file, save_file
+
+from asif_lib import ASIF, AnchorBank, EncoderIdentity, Pairs
+from asif_lib.cluster import (
+    build as cluster_build,
+)
+from asif_lib.cluster import (
+    costs as plan,
+)
+from asif_lib.cluster import (
+    distributed,
+)
+from asif_lib.cluster import (
+    shard as cluster_shard,
+)
+from asif_lib.cluster import (
+    workers as cluster,
+)
+from asif_lib.cluster.build import build_bank
+from asif_lib.cluster.distributed import distributed_top_anchors, represent
+from asif_lib.cluster.workers import ClusterError, connect
+from asif_lib.encoders.weights import folder_checksum
+from asif_lib.errors import AsifError, BankError, BrokenPicturesError, IdentityError, ParameterError
+from asif_lib.files import LockedError, locked
+from asif_lib.search import exact as search
+
+IMAGE = EncoderIdentity("image", "made up", "seed", "0" * 64, "none", 24)
+TEXT = EncoderIdentity("text", "made up", "seed", "1" * 64, "none", 16)
+
+
+def made_up(first, last, dtype=torch.float16):
+    """A bank in memory of pairs number `first` to `last`, every fourth of them a double of another one."""
+    numbers = torch.arange(first, last)
+    generator = torch.Generator().manual_seed(first)
+    image, text = (torch.randn(last - first, i.dim, generator=generator) for i in (IMAGE, TEXT))
+    image[numbers % 4 == 3] = torch.ones(IMAGE.dim)
+    table = {"id": [f"{i:05}" for i in numbers], "caption": "made up", "picture": "", "group": ""}
+    return AnchorBank("made up", image.to(dtype), text.to(dtype), pd.DataFrame(table), IMAGE, TEXT)
+
+
+@pytest.fixture(scope="module")
+def bank(tmp_path_factory):
+    """Three parts of 900, 500 and 700 pairs, some of each removed; 1,992 pairs are left."""
+    folder = made_up(0, 900).save(tmp_path_factory.mktemp("bank") / "made-up")
+    bank = AnchorBank.load(folder).add(made_up(900, 1400)).add(made_up(1400, 2100))
+    return bank.remove(rows=sorted({*range(0, 2100, 25), *range(880, 905)}))
+
+
+@pytest.fixture(scope="module")
+def queries():
+    queries = torch.randn(70, IMAGE.dim, generator=torch.Generator().manual_seed(1))
+    queries[3] = 1  # as near as can be to 525 anchors at once: the order is by index alone
+    return queries
+
+
+@pytest.fixture(scope="module")
+def client():
+    with connect(workers=2) as client:
+        yield client
+
+
+@pytest.fixture
+def whole(client):
+    """The client, with both workers there before and after."""
+    client.wait_for_workers(2, timeout=60)
+    yield client
+    client.wait_for_workers(2, timeout=60)
+
+
+class Kill(dask_distributed.SchedulerPlugin):
+    """Kill the other worker, with SIGKILL, when the `after`-th task of that name has finished; count the finished."""
+
+    def __init__(self, client, name, after):
+        self.scheduler, self.name_of_task, self.after = client.cluster.scheduler, name, after
+        self.pids = client.run(os.getpid)
+        self.finished, self.lost, self.kept = [], [], []
+        self.scheduler.add_plugin(self, name="kill")
+
+    def transition(self, key, start, finish, *args, worker=None, **more):
+        if not str(key).startswith(self.name_of_task) or (start, finish) != ("processing", "memory"):
+            return
+        self.finished.append(key)
+        if len(self.finished) == self.after:
+            (other,) = set(self.pids) - {worker}
+            self.lost = [task.key for task in self.scheduler.workers[other].processing]
+            self.kept = [task.key for task in self.scheduler.workers[other].has_what]
+            os.kill(self.pids[other], signal.SIGKILL)
+
+    @property
+    def repeated(self):
+        return {key for key, times in Counter(self.finished).items() if times > 1}
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *error):
+        self.scheduler.remove_plugin("kill")
+
+
+def equal(found, expected):
+    return all(torch.equal(one, other) for one, other in zip(found, expected, strict=True))
+
+
+# -- search ----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("k", [1, 30, 400, 1992])  # also more than a shard, and all there are
+@pytest.mark.parametrize("shard", [97, 700, 5000])
+def test_search_equals_one_machine(client, bank, queries, k, shard):
+    anchors, mean = bank.searchable("image")
+    expected = search.top_anchors(queries, anchors, k, mean=mean)
+    assert equal(distributed_top_anchors(client, queries, bank, "image", k, shard=shard, progress=False), expected)
+
+
+def test_search_in_blocks_of_queries_and_merged_on_workers(client, bank, queries, monkeypatch):
+    monkeypatch.setattr(distributed, "QUERIES", 16)
+    monkeypatch.setattr(distributed, "ARRIVING", 2)
+    expected = search.top_anchors(queries, bank.rows("image"), 50)
+    with Kill(client, "_merge", after=-1) as count:
+        found = distributed_top_anchors(client, queries, bank, "image", 50, center=False, shard=150, progress=False)
+    assert equal(found, expected)
+    assert len(count.finished) == 5 * (4 + 1)  # 14 ranges → 4 → 1, for each of 5 blocks
+
+
+def test_text_halves_and_no_queries(client, bank):
+    queries = torch.randn(5, TEXT.dim).to(torch.bfloat16)
+    expected = search.top_anchors(queries, bank.rows("text"), 7, mean=bank.text_mean)
+    assert equal(distributed_top_anchors(client, queries, bank, "text", 7, progress=False), expected)
+    values, indices = distributed_top_anchors(client, queries[:0], bank, "text", 7, progress=False)
+    assert values.shape == indices.shape == (0, 7)
+
+
+def test_prepared_copy_is_used_and_changes_nothing(client, bank, queries, tmp_path):
+    copy = AnchorBank.load(bank.save(tmp_path / "copy"))
+    before = distributed_top_anchors(client, queries, copy, "image", 30, shard=300, progress=False)
+    copy.prepare(progress=False)
+    assert equal(distributed_top_anchors(client, queries, copy, "image", 30, shard=300, progress=False), before)
+    (copy.index_folder / "image-centred.safetensors").write_bytes(b"damaged")
+    with pytest.raises(BankError, match="prepared copy"):
+        distributed_top_anchors(client, queries, copy, "image", 30, progress=False)
+
+
+def test_represent_is_what_the_model_makes(client, bank, queries):
+    model = ASIF(bank, k=40, p=3, device="cpu")
+    ours = represent(client, queries, bank, "image", 40, 3, progress=False)
+    theirs = model.images(queries)
+    assert ours.n == theirs.n and torch.equal(ours.indices, theirs.indices)
+    assert torch.equal(ours.values, theirs.values)
+    texts = torch.randn(3, TEXT.dim)
+    assert model.similarity(ours, texts).shape == (70, 3)
+
+
+def test_every_task_has_one_thread(client):
+    def threads():
+        import faiss
+        import numba
+
+        with cluster.working(cluster.library()):
+            return torch.get_num_threads(), numba.get_num_threads(), faiss.omp_get_max_threads()
+
+    assert set(client.run(threads).values()) == {(1, 1, 1)}
+
+
+def test_progress_counts_shards(client, bank, queries, monkeypatch):
+    bars = []
+
+    class Bar(cluster.tqdm):
+        def close(self):
+            bars.append((self.desc, self.n, self.total))
+            super().close()
+
+    monkeypatch.setattr(cluster, "tqdm", Bar)
+    monkeypatch.setattr(distributed, "ARRIVING", 2)
+    distributed_top_anchors(client, queries, bank, "image", 5, shard=500)
+    assert set(bars) == {("searching on 2 workers", 4, 4)}
+
+
+# -- bad input -------------------------------------------------------------------------------------------
+
+
+def test_search_refuses_what_it_cannot_answer(client, bank, queries):
+    ask = {"progress": False}
+    with pytest.raises(ParameterError, match="k = 1993.*1992 anchors"):
+        distributed_top_anchors(client, queries, bank, "image", 1993, **ask)
+    with pytest.raises(ParameterError, match="not of one space"):
+        distributed_top_anchors(client, queries, bank, "text", 5, **ask)
+    with pytest.raises(ParameterError, match="row 69 .* NaN"):
+        distributed_top_anchors(
+            client, torch.cat([queries[:69], torch.full((1, 24), torch.nan)]), bank, "image", 5, **ask
+        )
+    with pytest.raises(ClusterError, match="shard = 0"):
+        distributed_top_anchors(client, queries, bank, "image", 5, shard=0, **ask)
+    with pytest.raises(BankError, match="in memory only"):
+        distributed_top_anchors(client, queries, made_up(0, 9), "image", 5, **ask)
+    with pytest.raises(ParameterError, match="method = 'guess'"):  # this one is raised on the workers
+        distributed_top_anchors(client, queries, bank, "image", 5, method="guess", **ask)
+
+
+def test_bank_that_changed_meanwhile(client, queries, tmp_path):
+    old = AnchorBank.load(made_up(0, 300).save(tmp_path / "changing"))
+    distributed_top_anchors(client, queries, old, "image", 5, progress=False)
+    new = old.remove(rows=[1])
+    with pytest.raises(BankError, match="was changed since it was opened; load it again"):
+        distributed_top_anchors(client, queries, old, "image", 5, progress=False)
+    assert distributed_top_anchors(client, queries, new, "image", 5, progress=False)[0].shape == (70, 5)
+    state = old._stored("").entry["state"]  # as when it changes while tasks wait
+    task = (queries, (str(tmp_path / "changing"), state, "image", True), range(9), {"k": 3}, cluster.library())
+    with pytest.raises(BankError, match="was changed since it was opened"):
+        client.submit(distributed._search, *task, pure=False).result()
+    shutil.rmtree(tmp_path / "changing")
+    with pytest.raises(ClusterError, match=r"worker tcp://\S+ does not find the bank"):
+        client.submit(distributed._search, *task, pure=False).result()
+
+
+def test_scheduler_that_is_not_there():
+    with pytest.raises(ClusterError, match=r"no scheduler answers at 'tcp://127.0.0.1:9' within 0.5 s"):
+        connect("tcp://127.0.0.1:9", timeout=0.5)
+    with pytest.raises(ClusterError, match="no scheduler answers at 'lokal'.*choose one of: local, slurm, cuda"):
+        connect("lokal", timeout=0.5)
+    with pytest.raises(ClusterError, match="leave out the options"):
+        connect("tcp://127.0.0.1:9", workers=5)
+
+
+def test_existing_scheduler(client, bank, queries):
+    expected = search.top_anchors(queries, bank.rows("image"), 5)
+    with connect(client.scheduler.address) as guest:
+        assert equal(distributed_top_anchors(guest, queries, bank, "image", 5, center=False, progress=False), expected)
+    assert len(client.nthreads()) == 2  # they are not the guest's, and go on
+
+
+def test_scheduler_without_workers():
+    with (
+        dask_distributed.LocalCluster(n_workers=0, dashboard_address=None, silence_logs=50) as empty,
+        pytest.raises(ClusterError, match="no worker came within 0.5 s"),
+    ):
+        connect(empty.scheduler_address, timeout=0.5)
+
+
+def test_worker_of_another_version(client, bank, queries, tmp_path):
+    doctored = tmp_path / "numpy-99.0.dist-info"
+    doctored.mkdir()
+    (doctored / "METADATA").write_text("Metadata-Version: 2.1\nName: numpy\nVersion: 99.0\n")
+    worker = subprocess.Popen(
+        [sys.executable, "-m", "distributed.cli.dask_worker", client.scheduler.address, "--no-nanny", "--no-dashboard",
+         "--nthreads", "1"],
+        env={**os.environ, "PYTHONPATH": os.pathsep.join([str(tmp_path), os.environ.get("PYTHONPATH", "")])},
+        cwd=tmp_path, stderr=subprocess.DEVNULL,
+    )  # fmt: skip
+    try:
+        client.wait_for_workers(3, timeout=60)
+        expected = rf"worker tcp://\S+ has numpy 99.0, this process {np.__version__}; install the same versions"
+        with pytest.raises(ClusterError, match=expected) as error:
+            distributed_top_anchors(client, queries, bank, "image", 5, progress=False)
+        assert str(error.value).count("worker tcp") == 1  # the other two are as they should be
+    finally:
+        worker.terminate()
+        worker.wait()
+
+
+def test_worker_of_another_version_that_joins_later(client):
+    with pytest.raises(ClusterError, match=r"worker tcp://\S+ has torch .*, the client 0.1"):
+        client.submit(distributed._merge, [], 1, {**cluster.library(), "torch": "0.1"}, pure=False).result()
+
+
+def test_workers_with_gpus_have_no_limit_of_memory(monkeypatch):
+    asked = {}
+
+    class DaskCuda:
+        def LocalCUDACluster(**options):
+            asked.update(options)
+            raise KeyboardInterrupt
+
+    monkeypatch.setitem(sys.modules, "dask_cuda", DaskCuda)
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    with pytest.raises(KeyboardInterrupt):
+        connect("cuda", protocol="tcp")
+    assert asked == {"threads_per_worker": 1, "memory_limit": 0, "protocol": "tcp"}
+
+
+@pytest.mark.parametrize("where", ["slurm", "cuda"])
+def test_missing_package_names_its_extra(where, monkeypatch):
+    package, extra = cluster.EXTRAS[where]
+    monkeypatch.setitem(sys.modules, package.replace("-", "_"), None)
+    with pytest.raises(ClusterError, match=rf'needs the package {package} .*pip install -e "\.\[{extra}\]"'):
+        connect(where)
+    project = tomllib.loads((Path(__file__).parent.parent.parent / "pyproject.toml").read_text())["project"]
+    assert any(line.startswith(package) for line in project["optional-dependencies"][extra])
+
+
+def test_slurm(tmp_path, monkeypatch):
+    """A stand-in for SLURM's two commands, which runs the jobs on this machine; the rest is dask-jobqueue's own."""
+    pytest.importorskip("dask_jobqueue")
+    with pytest.raises(ClusterError, match="no sbatch on this machine"):
+        connect("slurm")
+    job = f'cp "$1" {tmp_path}/job\nsetsid bash {tmp_path}/job >{tmp_path}/log 2>&1 &\necho "Submitted batch job $!"'
+    commands = {"sbatch": job, "scancel": 'kill -- "-$1"'}
+    for name, lines in commands.items():
+        (tmp_path / name).write_text(f"#!/bin/bash\n{lines}\n")
+        (tmp_path / name).chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    with connect("slurm", workers=1, queue="short", memory="1GB", timeout=60, interface="lo") as client:
+        script = client.cluster.job_script()
+        assert "#SBATCH -p short" in script and "#SBATCH --cpus-per-task=1" in script
+        paused = client.run(lambda: dask.config.get("distributed.worker.memory.pause"))
+        assert list(paused.values()) == [False]
+        assert_keeps_memory(client)
+        cluster.check_workers(client)
+
+
+def assert_keeps_memory(client):
+    for name, value in cluster.KEEP.items():
+        assert set(client.run(os.environ.get, name).values()) == {value}
+
+
+def test_workers_keep_memory_that_they_need_again_and_this_process_is_as_before(client):
+    assert_keeps_memory(client)
+    assert dask.config.get("distributed.nanny.pre-spawn-environ").keys().isdisjoint({"MALLOC_MMAP_THRESHOLD_"})
+
+
+def test_one_worker_and_two_do_the_same_tasks_and_many_each_have_some():
+    def tasks(n, threads):
+        one = SimpleNamespace(nthreads=lambda: dict.fromkeys(range(threads), 1))
+        return math.ceil(n / distributed._shard(None, n, one))
+
+    assert tasks(400_000, 1) == tasks(400_000, 2) == 6
+    assert tasks(1_600_000, 1) == tasks(1_600_000, 2) == 8
+    assert tasks(1_600_000, 16) == 16
+    assert tasks(10_000, 3) == 3
+    assert tasks(10**9, 16) % 16 == 0 and 10**9 / tasks(10**9, 16) <= distributed.ROWS[1]
+
+
+# -- building --------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def drawn(tmp_path_factory):
+    """48 drawings with captions."""
+    folder = tmp_path_factory.mktemp("drawn")
+    ids = [f"{i:02}.png" for i in range(48)]
+    for i, id in enumerate(ids):
+        draw(("square", "circle")[i % 2], (5 * i, 255 - 5 * i, 90)).save(folder / id)
+    captions = [
+        f"a {('red', 'blue')[i % 3 == 0]} {('square', 'circle')[i % 2]} {'small ' * (i % 7)}" for i in range(48)
+    ]
+    return Pairs("drawn", [folder / id for id in ids], captions, ids, ["drawn"] * 48, {}, "CC0")
+
+
+@pytest.fixture
+def build(client, timm_folder, sentence_transformer_folder, tmp_path):
+    """`build_bank` into ``drawn`` with tiny encoders, in shards of six pairs."""
+
+    def run(pairs, **options):
+        options = {"shard": 6, "progress": False, **options}
+        return build_bank(client, pairs, tmp_path / "drawn", timm_folder, sentence_transformer_folder, **options)
+
+    return run
+
+
+@pytest.fixture(scope="module")
+def drawn_bank(drawn, timm_folder, sentence_transformer_folder, tmp_path_factory):
+    """The same shards, one after the other in this process, by one thread."""
+    from asif_lib import load_image_encoder, load_text_encoder
+
+    encoders = (
+        load_image_encoder(timm_folder, device="cpu"),
+        load_text_encoder(sentence_transformer_folder, device="cpu"),
+    )
+    with pytest.MonkeyPatch.context() as patch, cluster.working(cluster.library()):
+        patch.setenv("ASIF_CACHE", str(tmp_path_factory.mktemp("cache")))
+        shards = [
+            AnchorBank.build(drawn.subset(range(first, first + 6)), *encoders, progress=False)
+            for first in range(0, 48, 6)
+        ]
+    bank = shards[0]
+    for shard in shards[1:]:
+        bank = bank.add(shard)
+    return bank
+
+
+def same_bank(bank, expected):
+    assert bank.pairs.equals(expected.pairs) and bank.licence == expected.licence and bank.name == expected.name
+    assert (bank.image_encoder, bank.text_encoder) == (expected.image_encoder, expected.text_encoder)
+    assert torch.equal(bank.image, expected.image) and torch.equal(bank.image_mean, expected.image_mean)
+    # in another process the matrix library may add up in another order, in the last bit
+    assert torch.allclose(bank.text, expected.text, rtol=0, atol=1e-6)
+    return True
+
+
+def test_build_equals_one_machine(build, drawn, drawn_bank, tmp_path):
+    bank = build(drawn)
+    assert same_bank(bank, drawn_bank)
+    assert len(list((tmp_path / "drawn").glob("part-*"))) == 8
+    assert sorted(file.name for file in tmp_path.iterdir()) == ["drawn", "drawn.building.lock"]
+    assert bank.history()["change"].tolist() == ["built of 48 pairs"]
+    more = bank.remove(ids=["03.png"]).add(bank.subset([3]))  # an ordinary bank, which can be edited
+    assert len(more) == 48
+
+
+def test_build_at_half_precision_over_an_older_bank(build, drawn, drawn_bank):
+    build(drawn.subset(range(6)))
+    bank = build(drawn, dtype=torch.float16, name="half")
+    assert bank.dtype == torch.float16 and bank.name == "half" and len(bank) == 48
+    assert torch.equal(bank.image, drawn_bank.image.half())
+
+
+def test_build_with_broken_pictures_goes_on_where_it_stopped(build, drawn, tmp_path):
+    broken = tmp_path / "broken.png"
+    broken.write_bytes(b"no picture")
+    pictures = [*drawn.pictures[:7], broken, *drawn.pictures[8:]]
+    pairs = Pairs("drawn", pictures, drawn.captions, drawn.ids, drawn.groups, {}, "CC0")
+    with pytest.raises(BrokenPicturesError, match=r"1 of the pictures.*\n.*broken.png: is not a picture") as error:
+        build(pairs)
+    assert len(error.value.errors) == 1 and not (tmp_path / "drawn").exists()
+    finished = {folder.name for folder in (tmp_path / "drawn.building").glob("part-*")}
+    assert len(finished) == 7  # all but the one shard
+    shutil.copy(drawn.pictures[7], broken)
+    bank = build(pairs)
+    parts = {folder.name for folder in (tmp_path / "drawn").glob("part-*")}
+    assert len(bank) == 48 and len(parts) == 8 and finished < parts
+    assert not (tmp_path / "drawn.building").exists()
+
+
+def test_build_leaves_out_broken_pictures_and_empty_shards(build, drawn, tmp_path):
+    missing = [tmp_path / f"{i}.png" for i in range(6)]
+    pairs = Pairs("drawn", [*missing, *drawn.pictures[6:12]], drawn.captions[:12], drawn.ids[:12], ["g"] * 12, {})
+    bank = build(pairs, skip_broken=True)
+    assert bank.pairs["id"].tolist() == drawn.ids[6:12]
+    with pytest.raises(BankError, match="drawn: has no pair to build a bank of"):
+        build(pairs.subset(range(6)), skip_broken=True)
+    assert len(AnchorBank.load(tmp_path / "drawn")) == 6  # what was there stays
+
+
+def test_build_warns_of_long_captions(build, drawn):
+    pairs = Pairs("drawn", drawn.pictures[:6], ["cat " * 200, *drawn.captions[1:6]], drawn.ids[:6], ["g"] * 6, {})
+    with pytest.warns(UserWarning, match=r"reads only the first \d+ tokens: 00.png"):
+        build(pairs)
+
+
+def test_build_refuses_what_makes_no_bank(build, drawn, tmp_path, client):
+    twice = Pairs("drawn", drawn.pictures[:2], drawn.captions[:2], ["a", "a"], ["", ""], {})
+    with pytest.raises(BankError, match="more than once are: a"):
+        build(twice)
+    silent = Pairs("drawn", drawn.pictures[:2], ["a cat", " "], ["a", "b"], ["", ""], {})
+    with pytest.raises(BankError, match="it is empty of: b"):
+        build(silent)
+    with pytest.raises(BankError, match="shard = 0: must be a whole number of pairs, 1 or more"):
+        build(drawn, shard=0)
+    with pytest.raises(BankError, match="has no pair"):
+        build(drawn.subset([]))
+    with pytest.raises(AsifError, match="nowhere: is neither a folder nor"):
+        build_bank(client, drawn, tmp_path / "drawn", "nowhere", progress=False)
+    (tmp_path / "other").mkdir()
+    (tmp_path / "other" / "thesis.tex").touch()
+    with pytest.raises(BankError, match="holds files that are no bank"):
+        build_bank(client, drawn, tmp_path / "other")
+    with locked(tmp_path / "drawn.building"), pytest.MonkeyPatch.context() as patch:
+        patch.setattr("asif_lib.files.LOCK_SECONDS", 0.1)
+        with pytest.raises(LockedError):
+            build(drawn)
+    assert not (tmp_path / "drawn").exists()
+
+
+def test_shards_of_different_encoders(build, drawn, tmp_path, monkeypatch):
+    """As when the weights on one machine are others: here the record of one shard is made to say so."""
+    encode_all = cluster_build._encode_all
+
+    def meddled(*arguments):
+        records = encode_all(*arguments)
+        records[3]["encoders"][1]["checksum"] = "f" * 64
+        return records
+
+    monkeypatch.setattr(cluster_build, "_encode_all", meddled)
+    with pytest.raises(IdentityError, match=r"different text encoders .*ffffffff on worker tcp://"):
+        build(drawn)
+    assert not (tmp_path / "drawn").exists()
+
+
+def test_workers_that_do_not_see_the_folder(client, drawn, tmp_path, monkeypatch):
+    order = cluster_shard.Order(str(tmp_path / "elsewhere"), "", "", ("", ""), ("", ""), torch.float32, False, "cpu")
+    with pytest.raises(ClusterError, match=r"worker tcp://\S+ does not see .*elsewhere"):
+        client.submit(cluster_shard.encode_shard, "key", [], None, order, cluster.library(), pure=False).result()
+    with pytest.raises(ClusterError, match=r"worker tcp://\S+, tcp://\S+ does not see .*elsewhere"):
+        cluster_build._check_seen(client, tmp_path / "elsewhere")
+
+
+def test_commit_that_fails_keeps_what_was_encoded(build, drawn, drawn_bank, tmp_path, monkeypatch):
+    def full(*arguments, **options):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(cluster_build, "add_version", full)
+        with pytest.raises(BankError, match="No space left.* make room"):
+            build(drawn)
+    finished = {folder.name for folder in (tmp_path / "drawn.building").glob("part-*")}
+    assert len(finished) == 8 and not list((tmp_path / "drawn").glob("part-*"))
+    assert same_bank(build(drawn), drawn_bank)
+    assert finished == {folder.name for folder in (tmp_path / "drawn").glob("part-*")}  # the same, not others
+    assert not (tmp_path / "drawn.building").exists()
+
+
+def test_build_that_was_killed_after_its_commit(build, drawn, drawn_bank, tmp_path, monkeypatch):
+    with monkeypatch.context() as patch:
+        patch.setattr(cluster_build, "_delete", lambda staging: None)
+        build(drawn)
+    assert same_bank(build(drawn), drawn_bank)
+    assert len(list((tmp_path / "drawn").glob("part-*"))) == 8 and not (tmp_path / "drawn.building").exists()
+
+
+def test_commit_on_a_disk_without_links(build, drawn, drawn_bank, monkeypatch):
+    def link(source, target):
+        raise OSError(errno.EPERM, "Operation not permitted")
+
+    monkeypatch.setattr(cluster_build.os, "link", link)
+    assert same_bank(build(drawn), drawn_bank)
+
+
+def test_build_goes_on_where_another_ended_while_it_waited(build, drawn, drawn_bank, tmp_path):
+    with ThreadPoolExecutor() as pool:
+        with locked(tmp_path / "drawn.building"):
+            (tmp_path / "drawn.building").mkdir()
+            waiting = pool.submit(build, drawn)
+            time.sleep(0.5)
+            cluster_build._delete(tmp_path / "drawn.building")
+        assert same_bank(waiting.result(), drawn_bank)
+
+
+def test_shards_of_other_weights_are_not_taken_up(
+    client, drawn, timm_folder, sentence_transformer_folder, tmp_path, monkeypatch
+):
+    def full(*arguments, **options):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    folder = shutil.copytree(timm_folder, tmp_path / "encoder")
+    build = functools.partial(build_bank, client, drawn.subset(range(6)), tmp_path / "drawn", folder,
+                              sentence_transformer_folder, shard=1, progress=False)  # fmt: skip
+    with monkeypatch.context() as patch:
+        patch.setattr(cluster_build, "add_version", full)
+        with pytest.raises(BankError, match="No space left"):
+            build()
+    weights = load_file(folder / "model.safetensors")
+    save_file({name: 2 * tensor for name, tensor in weights.items()}, folder / "model.safetensors")
+    assert build().image_encoder.checksum == folder_checksum(folder)
+
+
+# -- workers that are lost -------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def many_queries():
+    return torch.randn(600, IMAGE.dim, generator=torch.Generator().manual_seed(2))
+
+
+def test_search_goes_on_without_a_worker(whole, bank, many_queries):
+    expected = search.top_anchors(many_queries, bank.rows("image"), 30)
+    with Kill(whole, "_search", after=20) as kill:
+        found = distributed_top_anchors(whole, many_queries, bank, "image", 30, center=False, shard=50, progress=False)
+    assert equal(found, expected)
+    assert kill.lost  # it was at work
+    assert kill.repeated <= {*kill.kept, *kill.lost}  # what it had finished and not yet sent, or was finishing
+    assert len(set(kill.finished)) == 40
+
+
+def test_search_goes_on_without_a_worker_that_held_results(whole, bank, many_queries, monkeypatch):
+    monkeypatch.setattr(distributed, "ARRIVING", 1)  # all results but the last are on the workers
+    expected = search.top_anchors(many_queries, bank.rows("image"), 30)
+    with Kill(whole, "_search", after=20) as kill:
+        found = distributed_top_anchors(whole, many_queries, bank, "image", 30, center=False, shard=50, progress=False)
+    assert equal(found, expected) and kill.lost
+
+
+def test_build_goes_on_without_a_worker(whole, build, drawn, drawn_bank, tmp_path, monkeypatch):
+    written = []
+    commit = cluster_build._commit
+
+    def counting(*arguments):
+        written.extend((tmp_path / "drawn.building").glob("part-*"))
+        commit(*arguments)
+
+    monkeypatch.setattr(cluster_build, "_commit", counting)
+    with Kill(whole, "encode_shard", after=3) as kill:
+        bank = build(drawn)
+    assert same_bank(bank, drawn_bank) and kill.lost
+    assert 8 <= len(written) <= 9  # one for each shard, and at most one that it had begun
+
+
+def test_task_that_takes_its_workers_down(whole, monkeypatch):
+    monkeypatch.setattr(whole.cluster.scheduler, "allowed_failures", 0)
+    futures = [whole.submit(os._exit, 1, pure=False)]
+    with pytest.raises(ClusterError, match=r"1 workers were lost in a row, the last of them .*tcp://"):
+        list(cluster.collect(whole, futures, sizes=[1], progress=False))
+
+
+def test_results_that_were_cancelled_are_an_error(client):
+    futures = [client.submit(time.sleep, seconds, pure=False) for seconds in (0, 3)]
+    found = cluster.collect(client, futures, sizes=[1, 1], progress=False)
+    assert next(found) == (0, None)
+    client.cancel(futures[1])  # as when the scheduler that knew it is gone
+    with pytest.raises(ClusterError, match="scheduler is gone.*connect again"):
+        next(found)
+
+
+def test_scheduler_that_is_lost_in_the_middle():
+    client = connect(workers=1)
+    found = cluster.collect(
+        client, [client.submit(time.sleep, s, pure=False) for s in (0, 60)], sizes=[1, 1], progress=False
+    )
+    assert next(found) == (0, None)
+    client.cluster.close()
+    with pytest.raises(ClusterError, match="scheduler is gone.*connect again"):
+        next(found)
+    client.close()
+
+
+def test_cluster_that_lost_all_its_workers(queries, bank, monkeypatch):
+    monkeypatch.setattr(cluster, "GIVE_UP", {"distributed.scheduler.no-workers-timeout": 1})
+    with connect(workers=1) as client:
+        future = client.submit(time.sleep, 60, pure=False)
+        client.cluster.scale(0)
+        with pytest.raises(ClusterError, match="all workers are lost, and for 1 s none came"):
+            list(cluster.collect(client, [future], sizes=[1], progress=False))
+        while client.nthreads():
+            time.sleep(0.05)
+        with pytest.raises(ClusterError, match="has no worker, or none any more"):
+            distributed_top_anchors(client, queries, bank, "image", 5, progress=False)
+
+
+# -- on paper --------------------------------------------------------------------------------------------
+
+
+def test_the_page_prints_what_the_plan_gives():
+    page = (Path(__file__).parent.parent.parent / "notebooks" / "beyond_one_machine.md").read_text(encoding="utf-8")
+    (session,) = re.findall(r"^```pycon\n(.*?)^```", page, re.DOTALL | re.MULTILINE)
+    example = doctest.DocTestParser().get_doctest(session, {}, "page", None, 0)
+    assert doctest.DocTestRunner().run(example) == (0, 2)
+
+
+def test_plan_scales():
+    one, many = plan.estimate_costs(10**8, 1, network=1e9), plan.estimate_costs(10**8, 50, network=1e9)
+    assert one.encode_seconds == pytest.approx(50 * many.encode_seconds)
+    assert one.search_seconds == pytest.approx(10_000 * 1e8 * 768 / plan.Machine().products)
+    assert one.bank_bytes == many.bank_bytes == 50 * many.machine_bytes
+    assert one.merge_seconds == many.merge_seconds > 0
+    assert plan.estimate_costs(10**9, 1, network=1e9).merge_seconds == 10_000 * 2 * 800 * 14 / plan.Machine().merged
+
+
+@pytest.mark.parametrize("searches, results", [(1, 1), (32, 32), (33, 9), (3_815, 15)])
+def test_results_that_arrive_at_the_client(searches, results):
+    class Client:
+        def nthreads(self):
+            return {"one": 1, "two": 1}
+
+        def submit(self, *arguments, **options):
+            return arguments
+
+    assert distributed.arriving(searches) == results
+    nodes = distributed._tree(Client(), None, (), [range(i, i + 1) for i in range(searches)], {"k": 1})
+    assert len(nodes) == results and sum(size for _, size in nodes) == searches
+
+
+def test_plan_docstring():
+    assert doctest.testmod(plan).failed == 0

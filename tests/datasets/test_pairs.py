@@ -1,0 +1,373 @@
+"""Data sets: fixed splits, captions and classes, from the catalogue or from a folder of your own."""
+
+import hashlib
+import json
+import warnings
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from conftest import draw
+
+from asif_lib import Labelled, load_labelled, load_pairs
+from asif_lib.datasets.pairs import fixed_splits, picture_files
+from asif_lib.encoders.pictures import open_picture
+from asif_lib.errors import DataError
+
+# Of the ids in their order: another version of scikit-learn must not move a stamp between splits.
+TEST_DIGEST = "36f13ada78402916"
+VALIDATION_DIGEST = "2dd9c56b33b692b5"
+
+
+def assert_partition(splits, n):
+    positions = [i for split in splits.values() for i in split]
+    assert sorted(positions) == list(range(n))
+
+
+# -- the catalogue's own ---------------------------------------------------------------------------------
+
+
+def test_stamps_are_793_captioned_pictures(stamps):
+    assert len(stamps) == len(stamps.captions) == len(stamps.ids) == len(stamps.groups) == 793
+    assert len(set(stamps.ids)) == 793
+    assert all(caption and caption == caption.strip() and "utf8=" not in caption for caption in stamps.captions)
+    assert not any(i.startswith("symbols/alphabets") for i in stamps.ids)
+    assert open_picture(stamps.pictures[0]).mode == "RGB"
+    assert stamps.licence == "GPL-2"
+
+
+def test_the_splits_of_the_stamps_are_the_same_on_every_machine(stamps):
+    assert {name: len(split) for name, split in stamps.splits.items()} == {
+        "train": 493, "validation": 150, "test": 150,
+    }  # fmt: skip
+    assert_partition(stamps.splits, 793)
+    for name, digest in (("test", TEST_DIGEST), ("validation", VALIDATION_DIGEST)):
+        ids = "\n".join(stamps.ids[i] for i in stamps.splits[name])
+        assert hashlib.sha256(ids.encode()).hexdigest()[:16] == digest
+
+
+def test_a_split_keeps_pairs_together(stamps):
+    split = stamps.split("validation", "test")
+    positions = stamps.splits["validation"] + stamps.splits["test"]
+    assert len(split) == 300
+    assert split.captions == [stamps.captions[i] for i in positions]
+    assert split.pictures == [stamps.pictures[i] for i in positions]
+    with pytest.raises(DataError, match="no split 'dev'; it has: train, validation, test"):
+        stamps.split("dev")
+
+
+def test_a_subset_may_come_from_an_iterator(stamps):
+    subset = stamps.subset(iter([3, 1]))
+    assert subset.captions == [stamps.captions[3], stamps.captions[1]]
+    assert subset.ids == [stamps.ids[3], stamps.ids[1]]
+
+
+@pytest.fixture(scope="module")
+def fashion():
+    return load_labelled("fashion_mnist", progress=False)
+
+
+def test_fashion_mnist_has_its_makers_splits_and_classes(fashion):
+    assert len(fashion) == 70_000
+    assert {k: len(v) for k, v in fashion.splits.items()} == {"train": 55_000, "validation": 5_000, "test": 10_000}
+    assert_partition(fashion.splits, 70_000)
+    assert len(fashion.classes) == len(set(fashion.classes)) == 10
+    assert np.bincount(fashion.split("test").labels).tolist() == [1_000] * 10
+    assert fashion.labels[:3].tolist() == [9, 0, 0]  # the first boot and shirts of the training file
+    assert fashion.pictures[0].size == (28, 28)
+    assert open_picture(fashion.pictures[0]).getpixel((0, 0)) == (0, 0, 0)
+
+
+@pytest.mark.parametrize("n", [10, 500, 503])
+def test_a_sample_is_balanced_and_the_same_for_a_seed(fashion, n):
+    test = fashion.split("test")
+    samples = [test.sample(n, seed=seed) for seed in (0, 0, 1)]
+    counts = np.bincount(samples[0].labels, minlength=10)
+    assert counts.sum() == n
+    assert np.ptp(counts) <= 1
+    positions = [[id(picture) for picture in sample.pictures] for sample in samples]
+    assert positions[0] == positions[1] != positions[2]
+    assert len(set(positions[0])) == n
+
+
+def test_a_sample_of_unequal_classes_takes_what_there_is():
+    data = Labelled("x", list(range(12)), np.array([0] * 10 + [1] * 2), ["a", "b"], {})
+    assert np.bincount(data.sample(8).labels).tolist() == [6, 2]
+    assert len(data.sample(0)) == 0
+
+
+@pytest.mark.parametrize("n", [13, -1])
+def test_a_sample_of_more_or_less_than_there_is_is_refused(n):
+    with pytest.raises(DataError):
+        Labelled("x", list(range(12)), np.array([0, 1] * 6), ["a", "b"], {}).sample(n)
+
+
+def test_eurosat_comes_through_torchvision_once_with_names_in_words(tmp_cache, monkeypatch):
+    calls = []
+
+    def download(root, download):
+        calls.append(download)
+        for name in ("AnnualCrop", "SeaLake"):
+            folder = Path(root) / "eurosat" / "2750" / name
+            folder.mkdir(parents=True)
+            for i in range(10):
+                draw("square", "green").save(folder / f"{name}_{i}.png")
+
+    monkeypatch.setattr("torchvision.datasets.EuroSAT", download)
+    for _ in range(2):
+        data = load_labelled("eurosat", progress=False)
+        assert data.name == "eurosat"
+        assert data.classes == ["field of annual crops", "sea or lake"]
+        assert data.labels.tolist() == [0] * 10 + [1] * 10
+        assert_partition(data.splits, 20)
+    assert calls == [True]
+
+
+def test_without_internet_eurosat_says_why_and_leaves_nothing(tmp_cache, monkeypatch):
+    def fail(root, download):
+        (Path(root) / "eurosat").mkdir()
+        raise OSError("no network")
+
+    monkeypatch.setattr("torchvision.datasets.EuroSAT", fail)
+    with pytest.raises(DataError, match="could not be fetched by torchvision .*no network.* into .*eurosat"):
+        load_labelled("eurosat", progress=False)
+    assert list((tmp_cache / "datasets").iterdir()) == []
+
+
+@pytest.mark.parametrize("load", [load_pairs, load_labelled])
+def test_an_unknown_name_says_what_is_known(load):
+    with pytest.raises(DataError, match="neither a folder nor a data set .* known: (stamps|fashion_mnist)"):
+        load("coco")
+
+
+# -- splits ----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("groups, each", [(1, 40), (4, 10), (6, 4), (10, 4), (15, 4), (30, 4), (40, 1), (13, 3)])
+@pytest.mark.parametrize("share", [(0.15, 0.15), (0.2, 0.25)])
+def test_any_number_of_groups_can_be_split(groups, each, share):
+    strata = [f"group {i}" for i in range(groups)] * each
+    splits = fixed_splits(strata, *share)
+    assert_partition(splits, len(strata))
+    assert all(splits.values())
+    assert splits == fixed_splits(strata, *share)
+
+
+def test_each_split_has_its_share_of_a_group():
+    strata = ["common"] * 80 + ["rare"] * 20
+    splits = fixed_splits(strata, 20, 20)
+    assert [sum(strata[i] == "rare" for i in splits[name]) for name in splits] == [12, 4, 4]
+
+
+# -- captions folders ------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def rows(drawings):
+    return [
+        {"file_name": f.name, "caption": f"a {f.stem.replace('_', ' ')}", "group": f.stem.split("_")[1],
+         "split": "test" if f.stem.startswith("red") else "train"}
+        for f in sorted(drawings.iterdir())
+    ]  # fmt: skip
+
+
+def write(folder, rows, suffix="csv", name="metadata"):
+    file = folder / f"{name}.{suffix}"
+    table = pd.DataFrame(rows)
+    if suffix == "csv":
+        table.to_csv(file, index=False)
+    elif suffix == "jsonl":
+        file.write_text("\n".join(json.dumps(row) for row in rows), encoding="utf-8")
+    else:
+        table.to_parquet(file)
+    return file
+
+
+@pytest.mark.parametrize("suffix", ["csv", "jsonl", "parquet"])
+@pytest.mark.parametrize("column", ["caption", "text"])
+def test_a_folder_with_a_captions_table(drawings, rows, suffix, column):
+    rows[0]["caption"] = "  NA, ‘null’ — 007 "
+    write(drawings, [{column: row.pop("caption"), **row} for row in rows], suffix)
+    pairs = load_pairs(drawings)
+    assert pairs.name == "drawings"
+    assert pairs.captions[0] == "NA, ‘null’ — 007"
+    assert pairs.captions[-1] == "a red square"
+    assert pairs.pictures == [drawings / row["file_name"] for row in rows]
+    assert pairs.groups == [row["group"] for row in rows]
+    assert pairs.splits == {"train": [0, 1, 2, 3], "test": [4, 5]}
+    assert load_pairs(str(drawings)).captions == pairs.captions
+
+
+@pytest.mark.parametrize("suffix", ["csv", "jsonl", "parquet"])
+@pytest.mark.parametrize("caption", ["007", "1.50", "NA", "null", "true", "2020-01-02"])
+def test_a_caption_stays_the_text_that_it_is(drawings, rows, suffix, caption):
+    write(drawings, [{**row, "caption": caption} for row in rows], suffix)
+    assert load_pairs(drawings).captions == [caption] * 6
+
+
+def test_without_a_split_column_a_folder_is_split_by_group(drawings):
+    rows = []
+    for i in range(40):
+        draw("circle", (i, 0, 0)).save(drawings / f"{i}.png")
+        rows.append({"file_name": f"{i}.png", "caption": f"number {i}", "group": "even" if i % 2 == 0 else "odd"})
+    for file in drawings.glob("*_*.png"):
+        file.unlink()
+    write(drawings, rows)
+    pairs = load_pairs(drawings)
+    assert {k: len(v) for k, v in pairs.splits.items()} == {"train": 28, "validation": 6, "test": 6}
+    assert sum(i % 2 for i in pairs.splits["test"]) == 3
+
+
+def test_a_small_folder_has_no_splits(drawings, rows):
+    write(drawings, [{k: row[k] for k in ("file_name", "caption")} for row in rows])
+    pairs = load_pairs(drawings)
+    assert (pairs.splits, pairs.groups) == ({}, [""] * 6)
+
+
+@pytest.mark.parametrize("kind", ["missing number", "category"])
+def test_a_parquet_table_may_have_groups_of_any_type(drawings, rows, kind):
+    table = pd.DataFrame(rows)
+    table["group"] = [1.0, None, 2.0, 2.0, 1.0, 1.0] if kind == "missing number" else pd.Categorical(table.group)
+    table.to_parquet(drawings / "metadata.parquet")
+    pairs = load_pairs(drawings)
+    assert len(pairs.groups) == 6
+    assert all(isinstance(group, str) for group in pairs.groups)
+
+
+@pytest.mark.parametrize("drop", ["file_name", "caption"])
+def test_a_missing_column_is_named(drawings, rows, drop):
+    write(drawings, [{k: v for k, v in row.items() if k != drop} for row in rows])
+    with pytest.raises(DataError, match=r"needs the columns file_name and caption .*it has: .*group"):
+        load_pairs(drawings)
+
+
+@pytest.mark.parametrize("suffix", ["csv", "jsonl", "parquet"])
+@pytest.mark.parametrize("caption", ["", "   ", None])
+def test_an_empty_caption_is_named(drawings, rows, suffix, caption):
+    rows[3]["caption"] = caption
+    write(drawings, rows, suffix)
+    with pytest.raises(DataError, match=f"rows without a caption: {rows[3]['file_name']}$"):
+        load_pairs(drawings)
+
+
+def test_an_empty_file_name_is_refused(drawings, rows):
+    rows[3]["file_name"] = ""
+    write(drawings, rows)
+    with pytest.raises(DataError, match="file_name"), warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        load_pairs(drawings)
+
+
+def test_a_picture_named_twice_is_refused(drawings, rows):
+    write(drawings, [*rows, rows[2]])
+    with pytest.raises(DataError, match=f"named more than once: {rows[2]['file_name']}"):
+        load_pairs(drawings)
+
+
+def test_a_folder_needs_exactly_one_table(drawings, rows):
+    with pytest.raises(DataError, match=r"one captions table.*found: none"):
+        load_pairs(drawings)
+    write(drawings, rows)
+    write(drawings, rows, "jsonl", "other")
+    with pytest.raises(DataError, match=r"found: metadata\.csv, other\.jsonl"):
+        load_pairs(drawings)
+
+
+@pytest.mark.parametrize("content", [b"", b"file_name,caption\n", b"\xff\xfe\x00broken"])
+def test_a_table_without_rows_or_sense_is_refused(drawings, content):
+    (drawings / "metadata.csv").write_bytes(content)
+    with pytest.raises(DataError, match=r"metadata\.csv"):
+        load_pairs(drawings)
+
+
+@pytest.mark.parametrize("suffix", ["jsonl", "parquet"])
+def test_a_damaged_table_is_refused(drawings, suffix):
+    (drawings / f"metadata.{suffix}").write_bytes(b"{no table")
+    with pytest.raises(DataError, match=f"not a readable {suffix} table"):
+        load_pairs(drawings)
+
+
+def test_pictures_that_the_table_leaves_out_are_warned_of(drawings, rows):
+    write(drawings, rows[1:])
+    with pytest.warns(UserWarning, match=f"not used: {rows[0]['file_name']}"):
+        assert len(load_pairs(drawings)) == 5
+
+
+def test_a_table_may_name_pictures_in_subfolders_and_hidden_files_do_not_count(drawings, rows, recwarn):
+    (drawings / "more").mkdir()
+    (drawings / rows[0]["file_name"]).rename(drawings / "more" / "x.png")
+    rows[0]["file_name"] = "more/x.png"
+    (drawings / ".DS_Store").touch()
+    (drawings / "Thumbs.db").touch()
+    write(drawings, rows)
+    assert load_pairs(drawings).ids[0] == "more/x.png"
+    assert not recwarn
+
+
+# -- class folders ---------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def classes(tmp_path):
+    def make(names, each=1):
+        for name in names:
+            (tmp_path / "animals" / name).mkdir(parents=True)
+            for i in range(each):
+                draw("circle", "red").save(tmp_path / "animals" / name / f"{i}.png")
+        return tmp_path / "animals"
+
+    return make
+
+
+def test_class_folders_give_labels_with_spaces(classes):
+    folder = classes(["otter", "sea_lion", "polar__bear_", ".hidden"], each=2)
+    data = load_labelled(folder)
+    assert data.classes == ["otter", "polar bear", "sea lion"]
+    assert data.labels.tolist() == [0, 0, 1, 1, 2, 2]
+    assert [picture.parent.name for picture in data.pictures[::2]] == ["otter", "polar__bear_", "sea_lion"]
+    assert (data.name, data.splits) == ("animals", {})
+
+
+@pytest.mark.parametrize("count, each", [(2, 10), (5, 4), (10, 4), (5, 5)])
+def test_class_folders_with_enough_pictures_are_split(classes, count, each):
+    data = load_labelled(classes([f"class {i:02d}" for i in range(count)], each))
+    assert_partition(data.splits, count * each)
+    assert len(data.splits["test"]) == round(0.2 * count * each)
+
+
+def test_an_empty_class_folder_is_named(classes):
+    folder = classes(["otter", "beaver"])
+    (folder / "seal").mkdir()
+    with pytest.raises(DataError, match="class folders without a picture: seal; fill or remove"):
+        load_labelled(folder)
+
+
+@pytest.mark.parametrize("names", [("sea_lion", "sea lion"), ("Otter", "otter"), ("otter_", "otter")])
+def test_two_class_folders_with_one_label_are_refused(classes, names):
+    with pytest.raises(DataError, match="two class folders give the same label"):
+        load_labelled(classes(names))
+
+
+def test_a_class_folder_without_a_name_is_refused(classes):
+    with pytest.raises(DataError, match="_"):
+        load_labelled(classes(["otter", "_"]))
+
+
+def test_a_folder_without_class_folders_is_refused(drawings):
+    with pytest.raises(DataError, match="has no class folders; put the pictures of each class"):
+        load_labelled(drawings)
+
+
+def test_picture_files_are_sorted_and_not_hidden(drawings):
+    (drawings / "more").mkdir()
+    draw("circle", "red").save(drawings / "more" / "a.png")
+    (drawings / ".hidden.png").touch()
+    files = picture_files(str(drawings))
+    assert files == sorted(files)
+    assert len(files) == 7
+    with pytest.raises(DataError, match="no such folder"):
+        picture_files(drawings / "none")
+    (drawings / "empty").mkdir()
+    with pytest.raises(DataError, match="has no pictures"):
+        picture_files(drawings / "empty")

@@ -1,0 +1,245 @@
+"""Providers: asked in order, verified, and honest about why they failed."""
+
+import gzip
+import shutil
+import struct
+import subprocess
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from asif_lib.datasets import providers
+from asif_lib.datasets.providers import catalogue, dataset_dir, fashion_mnist_from_hub, fetch, folder_digest
+from asif_lib.errors import ChecksumError, DataError
+
+
+@pytest.fixture
+def toy(tmp_path, tmp_cache, monkeypatch):
+    """A data set of two stamps in the catalogue; its source folder, and the list of providers to fill."""
+    source = tmp_path / "source"
+    (source / "animals").mkdir(parents=True)
+    for name in ("otter", "seal"):
+        Image.new("RGB", (3, 3), "red").save(source / "animals" / f"{name}.png")
+        (source / "animals" / f"{name}.txt").write_text(f"A {name}.")
+    entry = {"title": "Toy", "licence": "CC0", "size_mb": 0, "homepage": "https://example.org", "kind": "pairs",
+             "sha256": [folder_digest(source)]}  # fmt: skip
+    monkeypatch.setattr(providers, "catalogue", lambda: {"toy": entry})
+    monkeypatch.setitem(providers.SELECT, "toy", providers._select_stamps)
+    asked = []
+    monkeypatch.setattr(providers, "PROVIDERS", asked)
+    return source, asked
+
+
+def failing(error, name="_failing"):
+    def provider(*args):
+        raise error
+
+    provider.__name__ = name
+    return provider
+
+
+def giving(folder, calls=None):
+    def provider(name, entry, scratch, progress):
+        if calls is not None:
+            calls.append(folder)
+        return folder
+
+    return provider
+
+
+def test_the_first_provider_that_has_it_is_taken(toy):
+    source, asked = toy
+    calls = []
+    asked += [failing(DataError("not here")), giving(source, calls), giving(source, calls)]
+    folder = fetch("toy", progress=False)
+    assert folder == dataset_dir("toy")
+    assert folder_digest(folder) == folder_digest(source)
+    assert len(calls) == 1
+    assert fetch("toy", progress=False) == folder
+    assert len(calls) == 1  # no provider is asked for what is there
+
+
+ERRORS = [
+    DataError("no copy"), OSError("no route"), ValueError("bad hash"), ImportError("no module"),
+    RuntimeError("Error downloading"), EOFError("ended early"), KeyError("image"),
+    subprocess.CalledProcessError(100, "apt-get", stderr="line\nE: no such package"),
+    subprocess.TimeoutExpired("apt-get", 300),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("error", ERRORS, ids=lambda error: type(error).__name__)
+def test_a_provider_that_fails_in_any_way_gives_way_to_the_next(toy, error):
+    source, asked = toy
+    asked += [failing(error), giving(source)]
+    assert fetch("toy", progress=False).is_dir()
+
+
+def test_when_all_fail_each_says_why_and_nothing_is_left(toy, tmp_cache):
+    _, asked = toy
+    asked += [failing(DataError("no copy"), "_installed"), failing(OSError("no route\nmore"), "_upstream_project"),
+              failing(ERRORS[7], "_debian_archive")]  # fmt: skip
+    with pytest.raises(DataError, match="toy could not be fetched") as caught:
+        fetch("toy", progress=False)
+    assert str(caught.value).splitlines()[1:4] == [
+        "  installed: no copy", "  upstream project: no route", "  debian archive: E: no such package",
+    ]  # fmt: skip
+    assert "https://example.org" in str(caught.value)
+    assert str(tmp_cache / "local" / "toy") in str(caught.value)
+    assert not list((tmp_cache / "datasets").iterdir())
+
+
+def test_files_of_another_version_are_not_taken(toy, tmp_path, tmp_cache):
+    source, asked = toy
+    shutil.copytree(source, tmp_path / "other")
+    (tmp_path / "other" / "animals" / "otter.txt").write_text("A beaver.")
+    asked += [giving(tmp_path / "other")]
+    with pytest.raises(DataError, match="another version than the catalogue names"):
+        fetch("toy", progress=False)
+    assert not list((tmp_cache / "datasets").iterdir())
+    asked.append(giving(source))
+    assert fetch("toy", progress=False).is_dir()
+
+
+def test_an_interrupted_fetch_leaves_nothing(toy, tmp_cache):
+    toy[1].append(failing(KeyboardInterrupt()))
+    with pytest.raises(KeyboardInterrupt):
+        fetch("toy", progress=False)
+    assert not list((tmp_cache / "datasets").iterdir())
+
+
+@pytest.mark.parametrize("tamper", ["change", "add", "lose"])
+def test_tampered_files_are_refused(toy, tamper):
+    source, asked = toy
+    asked.append(giving(source))
+    file = fetch("toy", progress=False) / "animals" / "otter.txt"
+    {"change": lambda: file.write_text("A beaver."), "add": lambda: file.with_name("x.txt").touch(),
+     "lose": file.unlink}[tamper]()  # fmt: skip
+    with pytest.raises(ChecksumError, match="remove the folder and run: asif data toy"):
+        fetch("toy", progress=False)
+
+
+def test_an_unknown_name_says_what_is_known():
+    with pytest.raises(DataError, match="known: stamps, fashion_mnist"):
+        fetch("coco")
+
+
+def test_what_is_fetched_is_announced_with_its_licence(toy, capsys):
+    source, asked = toy
+    asked.append(giving(source))
+    fetch("toy")
+    assert "licence CC0" in capsys.readouterr().err
+
+
+def test_letters_and_pictures_without_a_caption_are_left_out(tmp_path):
+    for name in ("animals/otter", "symbols/alphabets/a", "animals/mute"):
+        (tmp_path / "in" / name).parent.mkdir(parents=True, exist_ok=True)
+        Image.new("RGB", (3, 3)).save(tmp_path / "in" / f"{name}.png")
+        if name != "animals/mute":
+            (tmp_path / "in" / f"{name}.txt").write_text("A caption.")
+    providers._select_stamps(tmp_path / "in", tmp_path / "out")
+    found = sorted(f.relative_to(tmp_path / "out").as_posix() for f in (tmp_path / "out").rglob("*.*"))
+    assert found == ["animals/otter.png", "animals/otter.txt"]
+
+
+def test_the_digest_of_a_folder_covers_names_and_bytes(tmp_path):
+    for name, file, data in [("a", "x", "1"), ("b", "x", "2"), ("c", "y", "1"), ("d", "x", "1")]:
+        (tmp_path / name).mkdir()
+        (tmp_path / name / file).write_text(data)
+    digests = [folder_digest(tmp_path / name) for name in "abcd"]
+    assert digests[0] == digests[3]
+    assert len(set(digests)) == 3
+
+
+@pytest.fixture(scope="module")
+def fashion_folder():
+    return fetch("fashion_mnist", progress=False)
+
+
+def test_a_folder_put_there_by_hand_works_plain_or_packed(fashion_folder, tmp_cache, monkeypatch):
+    monkeypatch.setattr(providers, "PROVIDERS", [providers._local_folder])
+    with pytest.raises(DataError, match="local folder: no folder"):
+        fetch("fashion_mnist", progress=False)
+    local = tmp_cache / "local" / "fashion_mnist"
+    local.mkdir(parents=True)
+    for file in fashion_folder.iterdir():
+        if "images" in file.name and file.name.startswith("train"):
+            shutil.copy(file, local)
+        else:
+            (local / f"{file.name}.gz").write_bytes(gzip.compress(file.read_bytes(), 1))
+    assert folder_digest(fetch("fashion_mnist", progress=False)) == folder_digest(fashion_folder)
+
+
+def test_a_truncated_download_put_there_by_hand_is_named(fashion_folder, tmp_cache, monkeypatch):
+    monkeypatch.setattr(providers, "PROVIDERS", [providers._local_folder])
+    local = tmp_cache / "local" / "fashion_mnist"
+    local.mkdir(parents=True)
+    for file in fashion_folder.iterdir():
+        packed = gzip.compress(file.read_bytes()[:5_000])
+        (local / f"{file.name}.gz").write_bytes(packed[: len(packed) // 2])
+    with pytest.raises(DataError, match="local folder: "):
+        fetch("fashion_mnist", progress=False)
+
+
+def test_the_hubs_copy_is_read_back_equal(tmp_path, monkeypatch):
+    datasets = pytest.importorskip("datasets")
+    monkeypatch.setattr(datasets.config, "HF_DATASETS_CACHE", str(tmp_path / "hf"))
+    features = datasets.Features(
+        {"image": datasets.Image(), "label": datasets.ClassLabel(names=[str(i) for i in range(10)])}
+    )
+    made = {}
+    (tmp_path / "repository" / "data").mkdir(parents=True)
+    for seed, split in enumerate(("train", "test")):
+        random = np.random.default_rng(seed)
+        pictures = random.integers(0, 256, (7 - seed, 28, 28), dtype=np.uint8)
+        labels = random.integers(0, 10, 7 - seed).tolist()
+        made[split] = pictures, labels
+        rows = {"image": [Image.fromarray(picture) for picture in pictures], "label": labels}
+        file = tmp_path / "repository" / "data" / f"{split}-00000-of-00001.parquet"
+        datasets.Dataset.from_dict(rows, features=features).to_parquet(file)
+    folder = fashion_mnist_from_hub(tmp_path / "repository", tmp_path / "idx")
+    for part, split in (("train", "train"), ("t10k", "test")):
+        images = (folder / f"{part}-images-idx3-ubyte").read_bytes()
+        labels = (folder / f"{part}-labels-idx1-ubyte").read_bytes()
+        count = len(made[split][1])
+        assert struct.unpack(">iiii", images[:16]) == (2051, count, 28, 28)
+        assert struct.unpack(">ii", labels[:8]) == (2049, count)
+        assert images[16:] == made[split][0].tobytes()
+        assert list(labels[8:]) == made[split][1]
+
+
+def test_a_package_with_another_checksum_is_not_unpacked(tmp_path, monkeypatch):
+    commands = []
+
+    def run(command, folder):
+        commands.append(command[:2])
+        if "download" in command:
+            (folder / "fake.deb").write_bytes(b"not the package")
+
+    monkeypatch.setattr(providers, "_run", run)
+    monkeypatch.setattr(providers.shutil, "which", lambda name: f"/usr/bin/{name}")
+    with pytest.raises(ChecksumError, match=r"fake\.deb has SHA-256"):
+        providers._debian_archive("stamps", catalogue()["stamps"], tmp_path, False)
+    assert commands == [["apt-get", "download"]]
+
+
+def test_without_package_lists_the_provider_fetches_its_own(tmp_path, monkeypatch):
+    commands = []
+
+    def run(command, folder):
+        commands.append(command)
+        if len(commands) == 1:
+            raise subprocess.CalledProcessError(100, command, stderr="E: Unable to locate package")
+
+    monkeypatch.setattr(providers, "_run", run)
+    monkeypatch.setattr(providers.shutil, "which", lambda name: f"/usr/bin/{name}")
+    with pytest.raises(ValueError):
+        providers._debian_archive("stamps", catalogue()["stamps"], tmp_path, False)
+    assert [command[-1] for command in commands[1:]] == ["update", "tuxpaint-stamps-default=2025.03.31-1"]
+    assert all(any("Dir::State::lists" in word for word in command) for command in commands[1:])
+
+
+def test_without_apt_the_provider_says_so(tmp_path, monkeypatch):
+    monkeypatch.setattr(providers.shutil, "which", lambda name: None)
+    with pytest.raises(DataError, match="no apt-get here"):
+        providers._debian_archive("stamps", catalogue()["stamps"], tmp_path, False)

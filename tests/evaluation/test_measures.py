@@ -1,0 +1,159 @@
+"""Evaluation: pessimistic about ties, honest about how sure."""
+
+import itertools
+
+import numpy as np
+import pytest
+import torch
+
+from asif_lib.evaluation.measures import (
+    accuracy,
+    mean_with_interval,
+    paired_difference,
+    ranks,
+    recall_at,
+    same_text,
+    scaling_curve,
+    sweep,
+)
+
+
+@pytest.mark.parametrize("n", [10, 100, 1_000])
+def test_an_interval_contains_its_mean_and_is_the_same_for_a_seed(n):
+    items = np.random.default_rng(n).random(n) < 0.4
+    measure = mean_with_interval(items)
+    assert measure.low <= measure.value <= measure.high
+    assert measure.value == items.mean()
+    assert measure.n == n
+    assert measure == mean_with_interval(items)
+    assert measure.ci == (measure.low, measure.high)
+
+
+def test_an_interval_shrinks_with_the_root_of_n():
+    widths = [np.diff(mean_with_interval(np.arange(n) % 2).ci)[0] for n in (100, 400, 1_600)]
+    for small, large in itertools.pairwise(widths):
+        assert small / large == pytest.approx(2, rel=0.2)
+
+
+def test_an_interval_is_near_the_normal_one():
+    measure = mean_with_interval(np.arange(400) % 2)
+    half = 1.96 * 0.5 / 20
+    assert measure.ci == pytest.approx((0.5 - half, 0.5 + half), abs=0.01)
+
+
+@pytest.mark.parametrize("items", [[0.3], [0, 0, 0]])
+def test_numbers_that_are_all_the_same_have_no_width(items):
+    measure = mean_with_interval(items)
+    assert measure.low == measure.value == measure.high == items[0]
+
+
+@pytest.mark.parametrize("right", [True, False])
+def test_all_right_or_all_wrong_is_not_certainty(right):
+    """The exact binomial interval of n of n: its lower end is 0.025 ** (1 / n)."""
+    measure = mean_with_interval([right] * 10)
+    end = 0.025 ** (1 / 10)
+    assert measure.ci == pytest.approx((end, 1) if right else (0, 1 - end))
+
+
+def test_no_items_have_no_mean():
+    with pytest.raises(ValueError, match="no items"):
+        mean_with_interval([])
+
+
+def test_accuracy_counts_undecided_as_wrong():
+    measure = accuracy(torch.tensor([0, 1, -1, 2]), np.array([0, 2, 0, 2]))
+    assert (measure.value, measure.n) == (0.5, 4)
+    with pytest.raises(ValueError, match="predictions for"):
+        accuracy([1, 2, 3], [1, 2])
+
+
+def test_a_measure_reads_as_a_sentence_of_a_table():
+    assert str(accuracy([1, 1], [1, 1])) == "100.0% [15.8%, 100.0%], n = 2"
+
+
+def test_ranks_count_what_is_better():
+    scores = torch.tensor([[0.9, 0.5, 0.1], [0.9, 0.5, 0.1], [0.9, 0.5, 0.1]])
+    assert ranks(scores, torch.eye(3, dtype=torch.bool)).tolist() == [0, 1, 2]
+
+
+def test_ties_are_no_find():
+    scores = torch.zeros(4, 5)
+    relevant = torch.zeros(4, 5, dtype=torch.bool)
+    relevant[:, 0] = True
+    assert ranks(scores, relevant).tolist() == [4] * 4
+    assert recall_at(scores, relevant, 4).value == 0
+    assert recall_at(scores, relevant, 5).value == 1
+
+
+def test_a_score_that_is_no_number_is_no_find():
+    scores = torch.tensor([[float("nan"), 0.5, 0.1]])
+    assert ranks(scores, torch.tensor([[True, False, False]])).tolist() != [0]
+
+
+def test_the_best_of_several_relevant_candidates_counts():
+    scores = torch.tensor([[0.9, 0.5, 0.3, 0.1]])
+    assert ranks(scores, torch.tensor([[False, True, False, True]])).tolist() == [1]
+
+
+def test_recall_grows_with_k():
+    scores = torch.rand(50, 50, generator=torch.Generator().manual_seed(0))
+    values = [recall_at(scores, torch.eye(50, dtype=torch.bool), k).value for k in (1, 5, 10, 50)]
+    assert values == sorted(values)
+    assert values[-1] == 1
+
+
+def test_captions_that_occur_twice_are_both_relevant():
+    relevant = same_text(["a cat", "a dog"], ["a dog", "a cat", "a cat"])
+    assert relevant.tolist() == [[False, True, True], [True, False, False]]
+    assert relevant.dtype == torch.bool
+
+
+def test_a_paired_difference_is_surer_than_two_intervals():
+    random = np.random.default_rng(0)
+    b = random.random(500) < 0.5
+    a = b | (random.random(500) < 0.1)
+    difference = paired_difference(a, b)
+    assert difference.value == pytest.approx(a.mean() - b.mean())
+    assert difference.low > 0
+    assert accuracy(a, np.ones(500)).low < accuracy(b, np.ones(500)).high
+
+
+@pytest.mark.parametrize("other", [[1], [1, 0]])
+def test_a_paired_difference_needs_the_same_items(other):
+    with pytest.raises(ValueError):
+        paired_difference([1, 0, 1], other)
+
+
+def test_a_sweep_tries_every_combination_once():
+    seen = []
+
+    def evaluate(k, p):
+        seen.append((k, p))
+        return torch.tensor(k * p)
+
+    table = sweep(evaluate, [0.001, 0.1, 1.0], [1, 8], 80, progress=False)
+    assert list(table) == ["fraction", "k", "p", "value"]
+    assert seen == [(1, 1), (1, 8), (8, 1), (8, 8), (80, 1), (80, 8)]
+    assert (table.value == table.k * table.p).all()
+
+
+def test_a_scaling_curve_is_nested_and_has_a_row_for_each_size_and_seed():
+    subsets = {}
+
+    def evaluate(rows):
+        subsets.setdefault(len(rows), []).append(rows)
+        return sum(rows)
+
+    table = scaling_curve(evaluate, 100, [5, 20, 100], seeds=range(3), progress=False)
+    assert list(table) == ["size", "seed", "value"]
+    assert table.groupby("size").size().to_dict() == {5: 3, 20: 3, 100: 3}
+    for seed in range(3):
+        assert set(subsets[5][seed]) < set(subsets[20][seed]) < set(subsets[100][seed])
+        assert len(set(subsets[100][seed])) == 100
+    assert subsets[20][0] != subsets[20][1]
+    assert table.equals(scaling_curve(evaluate, 100, [5, 20, 100], seeds=range(3), progress=False))
+
+
+def test_a_scaling_curve_does_not_claim_anchors_that_are_not_there():
+    with pytest.raises(ValueError, match="100"):
+        scaling_curve(len, 100, [50, 200], progress=False)

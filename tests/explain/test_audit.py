@@ -1,0 +1,196 @@
+"""An audit finds wrong captions, duplicates, hubs and dead anchors, and makes no bank anew for it."""
+
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from sklearn.metrics import roc_auc_score
+
+from asif_lib import ASIF, SparseVectors
+from asif_lib.errors import ParameterError
+from asif_lib.evaluation.baselines import NearestAnchorCaption
+from asif_lib.explain.audit import (
+    anchor_use,
+    auc_difference,
+    baseline_agreement,
+    compare_banks,
+    detection,
+    drop_worst,
+    leave_one_out,
+    near_duplicates,
+    over_seeds,
+    pair_agreement,
+    plant_wrong_captions,
+    rank_pairs,
+)
+
+
+def without_row(bank, i):
+    return bank.subset([j for j in range(len(bank)) if j != i])
+
+
+@pytest.mark.parametrize("center", [True, False])
+@pytest.mark.parametrize("k, p", [(50, 2), (None, 8)])
+def test_leave_one_out_equals_a_rebuild_for_each_pair(stamps_bank, center, k, p):
+    captions = stamps_bank.pairs.caption.drop_duplicates()  # which of equal captions stands in the last place is open
+    bank = stamps_bank.subset(captions.index[:300].tolist())
+    images, texts = leave_one_out(bank, k, p, center=center, block=70)
+    scores = pair_agreement(bank, k, p, center=center)
+    for i in range(0, 300, 23):
+        model = ASIF(without_row(bank, i), k, p, center=center, device="cpu")
+        names = torch.tensor([j for j in range(300) if j != i])
+        for vectors, one in ((images, model.images(bank.image[[i]])), (texts, model.texts(bank.text[[i]]))):
+            expected = torch.zeros(300).index_put_((names[one.indices[0].long()],), one.values[0])
+            assert i not in vectors.indices[i]
+            torch.testing.assert_close(vectors[[i]].to_dense()[0], expected, atol=1e-5, rtol=0)
+        assert scores[i] == pytest.approx(model.similarity(bank.image[[i]], bank.text[[i]]).item(), abs=1e-5)
+
+
+def test_the_ranking_names_each_pair_once_worst_first(stamps_bank):
+    table = rank_pairs(stamps_bank, 50)
+    assert sorted(table.anchor) == list(range(793))
+    assert table.agreement.is_monotonic_increasing
+    assert table.caption.tolist() == stamps_bank.pairs.caption[table.anchor].tolist()
+    assert table.agreement.tolist() == pair_agreement(stamps_bank, 50)[table.anchor].tolist()
+
+
+@pytest.mark.parametrize("share", [0.05, 0.1, 0.2, 1.0])
+def test_planted_captions_are_wrong_and_only_these(stamps_bank, share):
+    planted = plant_wrong_captions(stamps_bank, share, seed=3)
+    old, new = stamps_bank.pairs.caption.to_numpy(), planted.bank.pairs.caption.to_numpy()
+    assert planted.wrong.sum() == round(share * 793)
+    assert ((old != new) == planted.wrong).all()
+    assert sorted(old) == sorted(new)
+    text_of = dict(zip(old, stamps_bank.text, strict=True))
+    assert all(torch.allclose(text_of[c], z, atol=1e-5) for c, z in zip(new, planted.bank.text, strict=True))
+    assert torch.equal(planted.bank.image, stamps_bank.image)
+    assert (plant_wrong_captions(stamps_bank, share, seed=4).wrong != planted.wrong).any() or share == 1
+
+
+def test_wrong_captions_on_stamps_are_found_better_than_by_the_nearest_caption(stamps_bank):
+    table = detection(stamps_bank, [0.1], range(5), k=50, baselines={"nearest caption": NearestAnchorCaption})
+    auc = table.pivot(index="seed", columns="method", values="auc")
+    assert auc.ASIF.mean() >= 0.94
+    assert (auc["nearest caption"] < auc.ASIF).all()
+    assert (table.wrong == 79).all()
+
+
+def test_a_baseline_never_sees_the_pair_that_it_scores(stamps_bank):
+    class Memory:
+        def fit(self, image, text):
+            self.seen = {tuple(row) for row in image.tolist()}
+            return self
+
+        def similarity(self, image, text):
+            return torch.eye(len(image)) * torch.tensor([tuple(row) in self.seen for row in image.tolist()])
+
+    distinct = stamps_bank.subset(slice(0, 100))
+    assert baseline_agreement(distinct, Memory()).max() == 0
+
+
+def test_duplicates_are_found_once_and_by_kind(stamps_bank):
+    bank = stamps_bank.subset([*range(100), 5, 7])
+    bank.pairs.loc[101, "caption"] = bank.pairs.caption[50]
+    bank = replace(bank, text=torch.cat([bank.text[:101], bank.text[[50]]]))
+    table = near_duplicates(bank, block=13).set_index(["first", "second"])
+    assert table.loc[(5, 100), "kind"] == "exact"
+    assert table.loc[(7, 101), "kind"] == "same picture, other caption"
+    unit = [torch.nn.functional.normalize(x, dim=1) for x in (bank.image, bank.text)]
+    image, text = (u @ u.T for u in unit)
+    close = ((image >= 0.95) & (text >= 0.95)) | (image >= 1 - 1e-5)
+    assert set(table.index) == {(i, j) for i, j in close.nonzero().tolist() if i < j}
+    assert near_duplicates(bank, block=1000).set_index(["first", "second"]).index.equals(table.index)
+    strict = near_duplicates(stamps_bank.subset(slice(0, 3)), 1.1, 1.1)
+    assert strict.empty and list(strict.kind) == []
+
+
+def test_use_counts_hubs_and_dead_anchors():
+    vectors = SparseVectors(torch.tensor([[0, 1], [0, 2], [0, 1]]).int(), torch.tensor([[1, 0.5], [1, 0.5], [1, 0]]), 5)
+    use = anchor_use(vectors)
+    assert use.counts.tolist() == [3, 1, 1, 0, 0]
+    assert use.dead.tolist() == [3, 4]
+    assert use.hubs(2).to_dict("list") == {"anchor": [0, 1], "count": [3, 1], "share": [1.0, 1 / 3]}
+    assert use.skewness == pytest.approx(pd.Series(use.counts).skew() * 3 / np.sqrt(20))  # pandas corrects for n
+    assert anchor_use(SparseVectors(torch.tensor([[0, 1]]).int(), torch.ones(1, 2), 2)).skewness == 0
+
+
+def test_cleaning_takes_the_wrong_captions_first(stamps_bank):
+    order = np.random.default_rng(0).permutation(793)
+    bank = stamps_bank.subset(order[150:].tolist())
+    planted = plant_wrong_captions(bank, 0.3, seed=0)
+    cleaned = drop_worst(planted.bank, 0.3, k=50)
+    assert len(cleaned) == 643 - 193
+    wrong = set(planted.bank.pairs.id[planted.wrong])
+    assert cleaned.pairs.id.isin(wrong).mean() < 0.15  # of 0.3
+    assert cleaned.pairs.id.tolist() == [i for i in planted.bank.pairs.id if i in set(cleaned.pairs.id)]
+
+
+def test_banks_are_compared_on_the_same_held_out_pictures(stamps_bank):
+    order = np.random.default_rng(0).permutation(793)
+    bank, held = stamps_bank.subset(order[150:].tolist()), stamps_bank.subset(order[:150].tolist())
+    spoilt = plant_wrong_captions(bank, 0.8, seed=0).bank
+    table = compare_banks(bank, spoilt, held.image, held.text, held.pairs.caption, at=(1, 10), k=50)
+    assert table.loc["recall@10", "difference"].low > 0
+    for row in table.itertuples():
+        assert row.difference.value == pytest.approx(row.a.value - row.b.value)
+        assert row.difference.n == 150
+    same = compare_banks(bank, bank, held.image, held.text, held.pairs.caption, k=50)
+    assert [d.value for d in same.difference] == [0, 0]
+
+
+@pytest.mark.parametrize(
+    "call, words",
+    [
+        (lambda bank: leave_one_out(bank.subset([0])), "at least two"),
+        (lambda bank: leave_one_out(bank.subset([0, 1, 2]), 3), "from 1 to the 2 anchors"),
+        (lambda bank: plant_wrong_captions(bank, 0), "share = 0"),
+        (lambda bank: plant_wrong_captions(bank.subset([0, 0, 0]), 1.0), "same caption"),
+        (lambda bank: drop_worst(bank, 1), "share = 1"),
+        (lambda bank: over_seeds([0.9]), "at least two"),
+        (lambda bank: pair_agreement(replace(bank, image=bank.image * torch.nan), center=False), "NaN"),
+        (lambda bank: near_duplicates(replace(bank, text=bank.text * torch.nan)), "NaN"),
+        (lambda bank: detection(bank.subset(slice(0, 50)), [1.0], [0], 5, baselines={}), "all captions are wrong"),
+        (lambda bank: detection(bank.subset(slice(0, 8)), [0.5], [0], 3), "8 pairs cannot be split into 10 folds"),
+        (lambda bank: plant_wrong_captions(bank.subset([0]), 0.5), "no two captions to exchange"),
+        (lambda bank: anchor_use(ASIF(bank, 5).texts(bank.text[:0])), "no vectors to count"),
+        (lambda bank: auc_difference([True, False], [1, 2], [1, 2]), "at least two wrong and two right"),
+        (lambda bank: auc_difference([True, False], [1, 2], [1]), "one for each pair"),
+    ],
+)
+def test_bad_input_is_refused_in_one_sentence(stamps_bank, call, words):
+    with pytest.raises(ParameterError, match=words) as error:
+        call(stamps_bank)
+    assert "\n" not in str(error.value)
+
+
+def test_an_empty_bank_has_no_duplicates(stamps_bank):
+    table = near_duplicates(stamps_bank.subset([]))
+    assert table.empty and {"first", "second", "kind"} <= set(table)
+
+
+def test_a_better_score_is_better_on_the_same_pairs():
+    random = np.random.default_rng(0)
+    wrong = np.arange(300) < 30
+    common, noise = random.normal(size=300), random.normal(size=300)
+    good, poor = common - 2.5 * wrong, common + 0.5 * noise - 1.5 * wrong
+    gain = auc_difference(wrong, good, poor)
+    assert gain.value == pytest.approx(roc_auc_score(wrong, -good) - roc_auc_score(wrong, -poor))
+    assert 0 < gain.low < gain.value < gain.high < 0.5 and gain.n == 300
+    loss = auc_difference(wrong, poor, good)
+    assert (loss.value, loss.low, loss.high) == pytest.approx((-gain.value, -gain.high, -gain.low))
+    assert auc_difference(wrong, good, good * 3).ci == (0, 0)
+    ties = auc_difference(wrong, np.zeros(300), good)
+    assert ties.value == pytest.approx(0.5 - roc_auc_score(wrong, -good))
+    unpaired = auc_difference(wrong, good, random.permutation(common) + 0.5 * noise - 1.5 * wrong)
+    assert gain.high - gain.low < unpaired.high - unpaired.low
+
+
+def test_an_interval_over_seeds_is_students():
+    measure = over_seeds([0.9, 0.92, 0.94])
+    assert (measure.low, measure.high) == pytest.approx(
+        (0.92 - 4.3027 * 0.02 / 3**0.5, 0.92 + 4.3027 * 0.02 / 3**0.5), abs=1e-5
+    )
+    assert over_seeds([0.97, 0.99, 1.0]).high > 1
+    assert over_seeds([0.97, 0.99, 1.0], (0, 1)).ci == (over_seeds([0.97, 0.99, 1.0]).low, 1)

@@ -1,0 +1,190 @@
+"""An explanation adds up to the score that it explains."""
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+
+from asif_lib import ASIF
+from asif_lib.errors import ParameterError
+from asif_lib.explain.contribution import calibrate, contrast, contributions, familiarity, influence, rate
+from asif_lib.relative import relative_representation
+from asif_lib.sparse import sparse_relative_representation
+
+
+def sparse(q, k, seed, n=60, p=2):
+    random = torch.Generator().manual_seed(seed)
+    z, anchors = torch.randn(q, 5, generator=random), torch.randn(n, 5, generator=random)
+    return sparse_relative_representation(z, anchors, k, p)
+
+
+@pytest.mark.parametrize("seed", range(5))
+@pytest.mark.parametrize("k", [1, 10, 60])
+def test_contributions_add_up_to_the_score_and_are_sorted(seed, k):
+    images, texts = sparse(6, k, seed), sparse(6, k, seed + 100)
+    scores = images.similarity(texts)
+    for i in range(6):
+        for j in range(6):
+            table = contributions(images[i : i + 1], texts[j : j + 1])
+            assert table.contribution.sum() == pytest.approx(scores[i, j].item(), abs=1e-6)
+            assert table.contribution.is_monotonic_decreasing
+            assert (table.contribution > 0).all()
+            assert table.anchor.is_unique
+
+
+def test_a_contribution_is_image_times_text_at_the_anchor_it_names():
+    image, text = sparse(1, 20, 1), sparse(1, 20, 2)
+    table = contributions(image, text)
+    assert len(table) > 3
+    for row in table.itertuples():
+        assert row.image == pytest.approx(image.to_dense()[0, row.anchor].item())
+        assert row.text == pytest.approx(text.to_dense()[0, row.anchor].item())
+        assert row.contribution == pytest.approx(row.image * row.text)
+    assert [dtype.kind for dtype in table.dtypes] == ["i", "f", "f", "f"]
+
+
+def test_the_banks_columns_are_added_at_the_right_rows():
+    image, text = sparse(1, 20, 1), sparse(1, 20, 2)
+    pairs = pd.DataFrame({"id": [f"anchor {i}" for i in range(60)], "caption": ["c"] * 60})
+    table = contributions(image, text, pairs)
+    assert table.id.tolist() == [f"anchor {i}" for i in table.anchor]
+
+
+def test_where_nothing_is_shared_the_table_is_empty():
+    anchors = torch.eye(4)
+    image = sparse_relative_representation(anchors[:1], anchors, 2, 2)
+    text = sparse_relative_representation(anchors[2:3], anchors, 2, 2)
+    assert image.similarity(text).item() == 0
+    table = contributions(image, text, pd.DataFrame({"caption": list("abcd")}))
+    assert table.empty
+    assert {"anchor", "contribution", "image", "text", "caption"} <= set(table)
+
+
+def test_one_picture_and_one_text_at_a_time():
+    with pytest.raises(ValueError, match="one"):
+        contributions(sparse(2, 10, 1), sparse(1, 10, 2))
+
+
+def test_vectors_over_other_anchors_are_refused():
+    with pytest.raises(ValueError, match="anchors"):
+        contributions(sparse(1, 10, 1), sparse(1, 10, 2, n=61))
+
+
+def test_over_several_prompts_contributions_add_up_to_the_models_score(stamps_bank):
+    """A thousand random picture–label pairs, with the templates averaged, and with the best of them."""
+    model = ASIF(stamps_bank, device="cpu")
+    images = model.images(stamps_bank.image[:100])
+    random = torch.Generator().manual_seed(0)
+    for reduce in ("mean", "max"):
+        for _ in range(500):
+            image = images[[int(torch.randint(100, (1,), generator=random))]]
+            prompts = model.texts(stamps_bank.text[torch.randint(793, (3,), generator=random)])
+            scores = image.similarity(prompts)[0]
+            score = scores.mean() if reduce == "mean" else scores.max()
+            total = contributions(image, prompts, reduce=reduce).contribution.sum()
+            assert total == pytest.approx(score.item(), abs=1e-6)
+
+
+def test_several_prompts_need_a_way_to_reduce_them():
+    with pytest.raises(ParameterError, match="reduce"):
+        contributions(sparse(1, 10, 1), sparse(2, 10, 2))
+    with pytest.raises(ParameterError, match="'median'"):
+        contributions(sparse(1, 10, 1), sparse(2, 10, 2), reduce="median")
+
+
+def test_a_contrast_adds_up_to_the_difference_of_the_scores_and_is_sorted():
+    image, texts = sparse(1, 20, 1), sparse(2, 20, 2)
+    table = contrast(image, texts[[0]], texts[[1]], pd.DataFrame({"caption": [str(i) for i in range(60)]}))
+    one, two = image.similarity(texts)[0].tolist()
+    assert table.difference.sum() == pytest.approx(one - two, abs=1e-6)
+    assert table.difference.is_monotonic_decreasing
+    assert table.difference.iloc[0] > 0 > table.difference.iloc[-1]
+    assert table.caption.tolist() == [str(i) for i in table.anchor]
+    swapped = contrast(image, texts[[1]], texts[[0]]).set_index("anchor").difference
+    assert (table.set_index("anchor").difference + swapped).abs().max() == 0
+
+
+@pytest.mark.parametrize("templates", [1, 3])
+def test_influence_is_the_mean_of_the_contributions(templates):
+    images, prompts, labels = sparse(7, 12, 1), sparse(4 * templates, 12, 2), [0, 3, 3, 1, 0, 2, 2]
+    table = influence(images, prompts, labels, templates=templates).set_index("anchor")
+    expected, used = pd.Series(0.0, index=range(60)), pd.Series(0, index=range(60))
+    for i, label in enumerate(labels):
+        rows = list(range(label * templates, (label + 1) * templates))
+        one = contributions(images[[i]], prompts[rows], reduce="mean").set_index("anchor").contribution
+        expected = expected.add(one / 7, fill_value=0)
+        used = used.add(one > 0, fill_value=0)
+    pd.testing.assert_series_equal(table.contribution.sort_index(), expected[sorted(table.index)], check_names=False)
+    assert (table.pictures == used[table.index]).all()
+    assert (table.in_top_k == (images.to_dense() > 0).sum(dim=0).numpy()[table.index]).all()
+    assert expected.drop(table.index).abs().max() == 0
+    assert table.contribution.is_monotonic_decreasing
+
+
+def test_contrastive_influence_adds_up_to_the_mean_difference():
+    images, prompts, labels, others = sparse(5, 12, 1), sparse(3, 12, 2), [0, 1, 2, 0, 1], [1, 0, 0, 2, 2]
+    scores = images.similarity(prompts)
+    difference = (scores[range(5), labels] - scores[range(5), others]).mean().item()
+    assert influence(images, prompts, labels, against=others).contribution.sum() == pytest.approx(difference, abs=1e-6)
+
+
+@pytest.mark.parametrize("labels", [[0, 1], [0, 1, -1], [0, 1, 3]])
+def test_influence_refuses_labels_that_do_not_fit(labels):
+    with pytest.raises(ParameterError, match="label"):
+        influence(sparse(3, 10, 1), sparse(3, 10, 2), labels)
+
+
+def test_familiarity_is_the_mean_of_the_largest_cosines(stamps_bank):
+    for center in (True, False):
+        model = ASIF(stamps_bank.subset(slice(0, 700)), center=center, device="cpu")
+        mean = model.bank.image_mean if center else None
+        cosines = relative_representation(stamps_bank.image[700:], model.bank.image, mean=mean)
+        expected = cosines.sort(dim=1, descending=True).values[:, :5].mean(dim=1)
+        assert torch.allclose(familiarity(model, stamps_bank.image[700:], 5), expected, atol=1e-6)
+
+
+def test_calibration_keeps_the_false_alarm_rate_that_it_states():
+    """Over many draws, the rate of a further value below the threshold is at most the stated one, and near it."""
+    random = np.random.default_rng(0)
+    alarms = [calibrate(random.normal(size=99), 0.1).unfamiliar(random.normal(size=50)).float().mean()
+              for _ in range(400)]  # fmt: skip
+    assert 0.085 < np.mean(alarms) < 0.105
+
+
+def test_noise_is_unfamiliar_to_the_stamps_and_stamps_are_not(stamps_bank):
+    order = torch.randperm(793, generator=torch.Generator().manual_seed(0)).tolist()
+    model = ASIF(stamps_bank.subset(order[300:]), device="cpu")
+    coverage = calibrate(familiarity(model, stamps_bank.image[order[:150]]), 0.1)
+    stamps = coverage.unfamiliar(familiarity(model, stamps_bank.image[order[150:300]]))
+    noise = torch.randn(100, 1280, generator=torch.Generator().manual_seed(1)).abs()
+    assert rate(coverage.unfamiliar(familiarity(model, noise))).low > 0.9
+    alarms = rate(stamps)
+    assert alarms.low < 0.1 < alarms.high + 0.05
+
+
+def test_a_rate_has_the_binomial_interval():
+    measure = rate([True] * 3 + [False] * 7)
+    assert (measure.value, measure.n) == (0.3, 10)
+    assert (measure.low, measure.high) == pytest.approx((0.1078, 0.6032), abs=1e-4)  # Wilson, by hand
+    exact = rate([False] * 20, "exact")
+    assert (exact.low, exact.high) == pytest.approx((0, 1 - 0.025 ** (1 / 20)))
+
+
+@pytest.mark.parametrize(
+    "call, words",
+    [
+        (lambda: calibrate([0.1] * 8, 0.1), "at least 9"),
+        (lambda: calibrate([0.1] * 8, 0), "between 0 and 1"),
+        (lambda: calibrate([0.1, float("nan")], 0.5), "NaN"),
+        (lambda: rate([]), "no pictures"),
+    ],
+)
+def test_what_cannot_be_calibrated_is_refused(call, words):
+    with pytest.raises(ParameterError, match=words):
+        call()
+
+
+@pytest.mark.parametrize("m", [0, 794])
+def test_familiarity_refuses_an_m_out_of_range(stamps_bank, m):
+    with pytest.raises(ParameterError, match=f"m = {m}"):
+        familiarity(ASIF(stamps_bank, device="cpu"), stamps_bank.image[:1], m)

@@ -1,0 +1,309 @@
+"""What the model would say without some anchors is what a model without them says."""
+
+import zlib
+from itertools import combinations
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+
+from asif_lib import ASIF, AnchorBank, EncoderIdentity
+from asif_lib.errors import ParameterError
+from asif_lib.explain.contribution import contributions
+from asif_lib.explain.counterfactual import Decision, smallest_removal, without
+from asif_lib.explain.faithfulness import area_between, curves
+from asif_lib.explain.removals import Removals
+from asif_lib.zeroshot import make_prompts
+
+LABELS = ["one", "two", "three"]
+PLAIN = ("{}",)
+
+
+def anchor_of(text):
+    return zlib.crc32(text.encode()) % 24  # of the anchors that every bank here has
+
+
+class Model(ASIF):
+    """A model whose text encoder says of every text nearly what a certain caption says."""
+
+    whole = None
+
+    def embeddings(self, kind, items, **options):
+        if isinstance(items, list) and kind == "text":
+            bank = self.whole or self.bank
+            return torch.stack([bank.text[anchor_of(text)] for text in items]) + 0.1
+        return super().embeddings(kind, items, **options)
+
+
+def make_bank(n=24, seed=0):
+    """Pictures and captions that agree in part, with a large common part in all of them."""
+    random = torch.Generator().manual_seed(seed)
+    z = torch.randn(n, 6, generator=random)
+    image = z @ torch.randn(6, 8, generator=random) + 2
+    text = z @ torch.randn(6, 7, generator=random) + torch.randn(n, 7, generator=random) + 2
+    pairs = pd.DataFrame({"id": [str(i) for i in range(n)], "caption": [f"caption {i}" for i in range(n)]})
+    identities = [EncoderIdentity(kind, "random", "test", "0", "", dim) for kind, dim in (("image", 8), ("text", 7))]
+    return AnchorBank("random", image, text, pairs, *identities)
+
+
+def pictures(bank, q, seed=1):
+    """Mixtures of the pictures of the three labels, so that each label has a claim."""
+    shares = torch.rand(q, 3, generator=torch.Generator().manual_seed(seed))
+    return shares @ bank.image[[anchor_of(label) for label in LABELS]]
+
+
+def rest_of(bank, removed):
+    return bank.subset([i for i in range(len(bank)) if i not in set(removed)])
+
+
+def test_without_equals_a_rebuild_bit_for_bit_on_200_random_removals(stamps_bank):
+    random = np.random.default_rng(0)
+    bank = stamps_bank.subset(slice(0, 300))
+    for center, k, p in [(True, 30, 2), (False, 30, 2), (True, 100, 8), (False, 7, 1.5)]:
+        model = ASIF(bank, k, p, center=center, device="cpu")
+        for _ in range(50):  # 200 in all
+            removed = random.choice(300, random.integers(1, 200), replace=False).tolist()
+            rows = random.choice(range(300, 793), 3)
+            image, text = stamps_bank.image[rows], stamps_bank.text[rows]
+            answer = without(model, image, text, removed)
+            rebuilt = ASIF(rest_of(bank, removed), k, p, center=center, device="cpu")
+            assert torch.equal(answer.scores, rebuilt.similarity(image, text))
+            names = torch.tensor([i for i in range(300) if i not in set(removed)])
+            assert torch.equal(answer.images.indices.long(), names[rebuilt.images(image).indices.long()])
+            assert torch.equal(answer.before, model.similarity(image, text))
+
+
+@pytest.mark.parametrize("center", [True, False])
+def test_what_enters_is_named(center):
+    model = Model(make_bank(), 6, center=center)
+    z = pictures(model.bank, 2)
+    texts = model.embeddings("text", LABELS)
+    gone = model.images(z).indices[0, :2].tolist()
+    answer = without(model, z, texts, gone)
+    for side, old, new in (("image", model.images(z), answer.images), ("text", model.texts(texts), answer.texts)):
+        table = answer.entered[answer.entered.side == side]
+        for row in range(len(old)):
+            before, after = old.to_dense()[row], new.to_dense()[row]
+            entered = set(((after > 0) & (before == 0)).nonzero()[:, 0].tolist())
+            assert set(table[table.row == row].anchor) == entered
+        for row, anchor, entry in zip(table.row, table.anchor, table.entry, strict=True):
+            assert entry == new.to_dense()[row, anchor] > 0
+    assert not set(answer.entered.anchor) & set(gone)
+    assert len(answer.entered[(answer.entered.side == "image") & (answer.entered.row == 0)]) >= 2
+    assert without(model, z, texts, []).entered.empty
+
+
+@pytest.mark.parametrize("center", [True, False])
+@pytest.mark.parametrize("p", [1, 2, 8])
+def test_the_fast_search_scores_as_a_rebuild(center, p):
+    """Its columns are only those that can matter; with few removals that is not the whole bank."""
+    random = np.random.default_rng(0)
+    for seed in range(5):
+        model = Model(make_bank(400, seed), 20, p, center=center)
+        decision = Decision(model, pictures(model.bank, 1, seed), model.embeddings("text", LABELS), LABELS, "mean")
+        candidates = decision.candidates()
+        removals = Removals(model, decision.z_image, decision.z_text, candidates, 4)
+        assert len(removals.sides[0].squared) < 400
+        for _ in range(20):
+            mask = torch.zeros(1, len(candidates), dtype=torch.bool)
+            mask[0, random.choice(len(candidates), random.integers(1, 5), replace=False)] = True
+            exact = without(model, decision.z_image, decision.z_text, candidates[mask[0]].tolist()).scores[0]
+            scores, ties = removals.scores(mask)
+            assert ((scores[0] - exact).abs() <= 1e-6 + ties).all()
+
+
+def test_more_sets_than_can_be_tried_are_refused(monkeypatch):
+    model = Model(make_bank(), 6)
+    z = pictures(model.bank, 1, 23)
+    answer = smallest_removal(model, z, LABELS, exhaustive=1)
+    assert (answer.method, len(answer)) == ("greedy", 3)
+    monkeypatch.setattr("asif_lib.explain.counterfactual.MOST_SETS", len(answer.candidates))
+    assert smallest_removal(model, z, LABELS, exhaustive=1).anchors == answer.anchors
+    with pytest.raises(ParameterError, match="candidates have .* sets of .* ask for exhaustive = 1"):
+        smallest_removal(model, z, LABELS, exhaustive=2)
+
+
+@pytest.mark.parametrize("center", [True, False])
+@pytest.mark.parametrize("reduce", ["mean", "max"])
+def test_the_smallest_removal_is_what_trying_all_rebuilds_gives(center, reduce):
+    sizes = []
+    for seed in range(6):
+        bank = make_bank(seed=seed)
+        model = Model(bank, 5, center=center)
+        z, templates = pictures(bank, 1, seed), ("{}", "a {}")
+        answer = smallest_removal(model, z, LABELS, templates=templates, reduce=reduce)
+
+        def decide(removed, bank=bank, z=z, templates=templates):
+            rebuilt = Model(rest_of(bank, removed), 5, center=center)
+            rebuilt.whole = bank
+            prompts = rebuilt.embeddings("text", make_prompts(LABELS, templates))
+            scores = rebuilt.similarity(z, prompts).unflatten(1, (3, 2))
+            scores = (scores.mean(dim=2) if reduce == "mean" else scores.amax(dim=2))[0]
+            return LABELS[int(scores.argmax())] if scores.max() > 0 else None
+
+        assert answer.before == decide([])
+        assert answer.after == decide(answer.anchors)
+        assert (answer.after != answer.before) == (answer.method != "none")
+        assert answer.at_least == (3 if answer.method != "exact" else len(answer))
+        for size in range(1, answer.at_least):
+            assert all(decide(s) == answer.before for s in combinations(answer.candidates, size))
+        if answer.method == "exact":
+            assert len(answer) == answer.at_least
+            sizes.append(len(answer))
+    assert sizes
+
+
+def test_a_greedy_answer_says_so_and_how_many_are_needed_at_least(stamps_bank):
+    model = ASIF(stamps_bank.subset(slice(0, 790)), device="cpu")
+    decision = Decision(model, stamps_bank.image[[790]], stamps_bank.text[:4], ["a", "b", "c", "d"], "mean")
+    assert len(decision.candidates()) > 100
+    answers = []
+    for row in range(790, 793):
+        model.embeddings = lambda kind, z, **_: z if kind == "image" else stamps_bank.text[[0, 100, 200, 300]]
+        answers.append(smallest_removal(model, stamps_bank.image[[row]], ["a", "b", "c", "d"], exhaustive=1))
+    assert {a.method for a in answers} <= {"exact", "greedy"}
+    for answer in answers:
+        assert answer.after != answer.before
+        assert len(answer) >= answer.at_least
+        assert answer.method == ("exact" if len(answer) == answer.at_least else "greedy")
+
+
+def test_what_can_change_nothing_says_none():
+    """One label's prompt has every anchor, the other one's none."""
+    bank = make_bank(6)
+    bank.image = bank.text = torch.eye(6) + 0.5
+    model = ASIF(bank, 2, center=False)
+    model.embeddings = lambda kind, z, **_: z if kind == "image" else torch.stack([torch.ones(6), -torch.ones(6)])
+    answer = smallest_removal(model, torch.ones(1, 6), ["all", "none"])
+    assert (answer.method, answer.anchors, answer.before, answer.after) == ("none", (), "all", "all")
+
+
+@pytest.mark.parametrize(
+    "remove, words",
+    [
+        (range(24), "0 are left"),
+        (range(20), "4 are left, fewer than the k = 6"),
+        ([3, 24], "anchor 24 is not in the bank"),
+        ([-1], "anchor -1"),
+        ([1.5], "anchor 1.5"),
+        ([float("nan")], "anchor nan"),
+        (iter([3, 24]), "anchor 24 is not in the bank"),
+        ([3, 4, 3], "anchor 3 is named twice"),
+    ],
+)
+def test_removals_that_make_no_sense_are_refused(remove, words):
+    model = Model(make_bank(), 6)
+    with pytest.raises(ParameterError, match=words) as error:
+        without(model, pictures(model.bank, 1), model.embeddings("text", LABELS), remove)
+    assert "\n" not in str(error.value)
+
+
+def test_bad_vectors_and_labels_are_refused():
+    model = Model(make_bank(), 6)
+    z, texts = pictures(model.bank, 1), model.embeddings("text", LABELS)
+    with pytest.raises(ParameterError, match="NaN"):
+        without(model, z * torch.nan, texts, [1])
+    with pytest.raises(ParameterError, match="SparseVectors"):
+        without(model, model.images(z), texts, [1])
+    with pytest.raises(ParameterError, match="two labels or more"):
+        smallest_removal(model, z, ["one"])
+    with pytest.raises(ParameterError, match="one picture at a time"):
+        smallest_removal(model, pictures(model.bank, 2), LABELS)
+    for exhaustive in (4, True, "two", None):
+        with pytest.raises(ParameterError, match=f"exhaustive = {exhaustive}: sets"):
+            smallest_removal(model, z, LABELS, exhaustive=exhaustive)
+    with pytest.raises(ParameterError, match="reduce = 'median'"):
+        smallest_removal(model, z, LABELS, reduce="median")
+    with pytest.raises(ParameterError, match="no pictures"):
+        curves(model, z[:0], LABELS)
+    with pytest.raises(ParameterError, match="two labels or more"):
+        curves(model, z, ["one"])
+    with pytest.raises(ParameterError, match="orders = 0"):
+        curves(model, z, LABELS, orders=0)
+
+
+@pytest.fixture(scope="module")
+def curve_table():
+    model = Model(make_bank(200), 15)
+    return curves(model, pictures(model.bank, 6), LABELS, templates=PLAIN, steps=5, orders=4), model
+
+
+def test_curves_go_from_the_whole_score_to_the_same_end(curve_table):
+    table, _ = curve_table
+    assert set(table.groupby(["picture", "curve", "order"]).repeat.nunique().unstack().loc[0].loc["deletion"]) == {1, 4}
+    for (_, curve), part in table.groupby(["picture", "curve"]):
+        full, empty = (0, 1) if curve == "deletion" else (1, 0)
+        assert part[part.fraction == full].score.to_numpy() == pytest.approx(1, abs=1e-5)
+        assert part[part.fraction == full].stays.all()
+        assert part[part.fraction == empty].score.to_numpy() == pytest.approx(
+            part[part.fraction == empty].score.iloc[0]
+        )
+
+
+def test_a_point_of_a_curve_is_the_score_without_these_anchors(curve_table):
+    table, model = curve_table
+    z, texts = pictures(model.bank, 6)[[2]], model.embeddings("text", LABELS)
+    scores = model.similarity(z, texts)[0]
+    label = int(scores.argmax())
+    anchors = contributions(model.images(z), model.texts(texts)[[label]]).anchor.tolist()
+    part = table[(table.picture == 2) & (table.order == "contribution")]
+    for curve in ("deletion", "insertion"):
+        for row in part[part.curve == curve].itertuples():
+            gone = anchors[: row.anchors] if curve == "deletion" else anchors[row.anchors :]
+            exact = without(model, z, texts, gone).scores[0]
+            assert row.score == pytest.approx(float(exact[label] / scores[label]), abs=1e-5)
+            assert row.stays == (int(exact.argmax()) == label)
+
+
+def test_a_point_of_a_curve_is_exact_where_captions_are_equal():
+    """Each is there four times; which of them stays in the top k is as in a rebuild."""
+    bank = make_bank(60)
+    bank.text = bank.text[torch.arange(60) % 15]
+    model = Model(bank, 12)
+    z, texts = pictures(bank, 4), model.embeddings("text", LABELS)
+    table = curves(model, z, LABELS, templates=PLAIN, steps=5, orders=1)
+    for i in range(4):
+        scores = model.similarity(z[[i]], texts)[0]
+        label = int(scores.argmax())
+        anchors = contributions(model.images(z[[i]]), model.texts(texts)[[label]]).anchor.tolist()
+        part = table[(table.picture == i) & (table.order == "contribution") & (table.curve == "deletion")]
+        for row in part.itertuples():
+            exact = without(model, z[[i]], texts, anchors[: row.anchors]).scores[0]
+            assert row.score == pytest.approx(float(exact[label] / scores[label]), abs=1e-5)
+
+
+def test_anchors_in_order_of_contribution_matter_more_than_at_random(stamps_bank, text_encoder):
+    model = ASIF(stamps_bank.subset(slice(0, 760)), text_encoder=text_encoder, device="cpu")
+    table = curves(model, stamps_bank.image[760:772], ["fish", "bird", "flower", "car"], steps=5, orders=3)
+    areas = area_between(table)
+    assert areas["deletion"].low > 0 and areas["insertion"].low > 0
+    assert areas["deletion"].n == 12
+
+
+def test_blanked_anchors_take_away_just_their_contributions():
+    model = Model(make_bank(40), 15)
+    z = pictures(model.bank, 1)
+    table = curves(model, z, LABELS, templates=PLAIN, steps=4, orders=1, refill=False)
+    scores = model.similarity(z, model.embeddings("text", LABELS))[0]
+    given = contributions(model.images(z), model.texts(LABELS)[[int(scores.argmax())]]).contribution
+    part = table[(table.curve == "deletion") & (table.order == "contribution")]
+    expected = [1 - given[:count].sum() / given.sum() for count in part.anchors]
+    assert part.score.tolist() == pytest.approx(expected, abs=1e-5)
+    assert table[(table.fraction == 1) & (table.curve == "deletion")].score.abs().max() < 1e-6
+
+
+def test_a_random_order_has_no_area():
+    fraction = np.linspace(0, 1, 5)
+    rows = [
+        (i, curve, order, 0, f, 1 - f if curve == "deletion" else f)
+        for i in range(3)
+        for curve in ("deletion", "insertion")
+        for order in ("contribution", "random")
+        for f in fraction
+    ]
+    table = pd.DataFrame(rows, columns=["picture", "curve", "order", "repeat", "fraction", "score"])
+    assert area_between(table)["deletion"].value == area_between(table)["insertion"].value == 0
+    better = (table.order == "contribution") & (table.curve == "deletion") & table.fraction.between(0.1, 0.9)
+    table.loc[better, "score"] -= 0.2
+    assert area_between(table)["deletion"].value == pytest.approx(0.15)

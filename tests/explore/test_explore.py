@@ -1,0 +1,338 @@
+"""The explorer: its working copy, what it explains, its notebook, its page without a browser, its command."""
+
+import io
+import os
+import socket
+import sys
+
+import ipywidgets
+import nbformat
+import pytest
+import torch
+from nbclient import NotebookClient
+from PIL import Image, ImageDraw
+
+from asif_lib import ASIF, AnchorBank
+from asif_lib.cli import main
+from asif_lib.errors import BankError, ParameterError, PictureError
+from asif_lib.explain.contribution import contributions
+from asif_lib.explain.counterfactual import without
+from asif_lib.explore import Question, WorkingCopy, counterfactual, explain, to_notebook
+from asif_lib.explore import server as explore_server
+from asif_lib.explore.explorer import Explorer
+from asif_lib.files import cache_dir
+
+LABELS = ("a frog", "a bird", "a vehicle")
+
+
+@pytest.fixture
+def stored(stamps_bank, tmp_path):
+    """The folder of a stored bank of 120 stamps."""
+    return stamps_bank.subset(range(120)).save(tmp_path / "stored")
+
+
+@pytest.fixture
+def copy(stored, tmp_path, image_encoder, text_encoder):
+    copy = WorkingCopy(stored, tmp_path / "session", device="cpu")
+    copy._encoders.update(image=image_encoder, text=text_encoder)  # loaded once for all tests
+    return copy
+
+
+@pytest.fixture
+def ball():
+    """The bytes of a picture of a red ball."""
+    picture = Image.new("RGB", (120, 90), "white")
+    ImageDraw.Draw(picture).ellipse((30, 15, 90, 75), fill="red")
+    file = io.BytesIO()
+    picture.save(file, "PNG")
+    return file.getvalue()
+
+
+def ask(copy, picture=None, labels=LABELS, **others):
+    return explain(copy, Question(picture or copy.stored.pairs["id"][0], labels, k=12, p=2.0, **others))
+
+
+# -- question, explanation, counterfactual
+
+
+def test_a_held_out_picture_is_asked_of_the_other_anchors(copy):
+    bank = AnchorBank.load(copy.name)
+    expected = ASIF(bank.subset(range(1, 120)), 12, 2.0, device="cpu", text_encoder=copy.encoder("text"))
+    answer = expected.classify(bank.image[:1], list(LABELS), templates=["a photo of {}."])
+    assert torch.equal(ask(copy).answer.scores, answer.scores)
+    own = ask(copy, held_out=False)
+    assert len(own.model.bank) == 120
+    assert not torch.equal(own.answer.scores, answer.scores)
+
+
+def test_the_anchors_add_up_to_the_scores_of_the_first_two(copy):
+    explanation = ask(copy)
+    (first, one), (_, other), *_ = explanation.ranking
+    assert explanation.anchors["first"].sum() == pytest.approx(one, abs=1e-6)
+    assert explanation.anchors["second"].sum() == pytest.approx(other, abs=1e-6)
+    assert explanation.anchors["first"].is_monotonic_decreasing
+    text = explanation.model.texts([f"a photo of {first}."])
+    table = contributions(explanation.model.images(explanation.z), text, explanation.model.bank.pairs)
+    assert explanation.anchors["id"][: len(table)].tolist() == table["id"].tolist()
+
+
+def test_one_label_needs_no_second(copy):
+    explanation = ask(copy, labels=("a frog",))
+    assert explanation.anchors["first"].sum() == pytest.approx(explanation.ranking[0][1], abs=1e-6)
+    assert (explanation.anchors["second"] == 0).all()
+
+
+def test_without_anchors_named_by_id_is_what_the_copy_gives_once_they_are_removed(copy):
+    explanation = ask(copy)
+    ids = explanation.anchors["id"][:2].tolist()
+    found = counterfactual(explanation, ids)
+    rows = explanation.anchors["anchor"][:2].tolist()
+    assert torch.equal(found.scores, without(explanation.model, explanation.z, explanation.prompts, rows).scores)
+    copy.remove(ids)
+    assert torch.equal(ask(copy).answer.scores, found.scores)
+    with pytest.raises(ParameterError, match="no-such: is not among the anchors"):
+        counterfactual(explanation, ["no-such"])
+
+
+# -- the working copy
+
+
+def test_edits_stay_in_the_copy_and_undo_gives_the_scores_back(copy, ball):
+    before = ask(copy).answer.scores
+    copy.remove([copy.stored.pairs["id"][5]])
+    upload = copy.upload("red ball.png", ball)
+    copy.add(upload.id, " A red ball. ")
+    assert len(copy.bank) == 120 and copy.bank.pairs["caption"].iloc[-1] == "A red ball."
+    assert copy.history()["change"].tolist()[1:] == [
+        f"removed {copy.stored.pairs['id'][5]}",
+        "added red ball.png: A red ball.",
+    ]
+    copy.undo()
+    copy.undo()
+    assert torch.equal(ask(copy).answer.scores, before)
+    stored = AnchorBank.load(copy.name)
+    assert (stored.version, len(stored)) == (1, 120)
+    with pytest.raises(BankError, match="nothing to undo"):
+        copy.undo()
+
+
+def test_saving_edits_the_stored_bank_and_keeps_the_picture(copy, ball, tmp_cache):
+    gone = copy.stored.pairs["id"][5]
+    copy.remove([gone])
+    upload = copy.upload("red ball.png", ball)
+    copy.add(upload.id, "A red ball.")
+    scores = ask(copy).answer.scores
+    copy.save()
+    stored = AnchorBank.load(copy.name)
+    assert stored.version == 3 and gone not in set(stored.pairs["id"])
+    kept = stored.pairs["picture"].iloc[-1]
+    assert os.path.dirname(kept) == str(cache_dir() / "uploads")
+    with open(kept, "rb") as file:
+        assert file.read() == ball
+    assert torch.equal(ask(copy).answer.scores, scores)  # of a new copy of what was saved
+    with pytest.raises(BankError, match="there is nothing to save"):
+        copy.save()
+    assert len(stored.undo().undo()) == 120
+
+
+def test_a_bank_that_somebody_else_changed_is_not_overwritten(copy):
+    AnchorBank.load(copy.name).remove([copy.stored.pairs["id"][7]])
+    copy.remove([copy.stored.pairs["id"][5]])
+    with pytest.raises(BankError, match="changed by somebody else"):
+        copy.save()
+    assert AnchorBank.load(copy.name).version == 2
+    assert len(copy.edits) == 1  # the work is still there
+
+
+def test_a_save_that_fails_half_way_leaves_the_stored_bank_as_it_was(copy, ball, tmp_cache, monkeypatch):
+    copy.remove([copy.stored.pairs["id"][5]])
+    copy.add(copy.upload("red ball.png", ball).id, "A red ball.")
+    monkeypatch.setattr(AnchorBank, "add", lambda *_, **__: (_ for _ in ()).throw(BankError("the disk is full")))
+    with pytest.raises(BankError, match="disk is full"):
+        copy.save()
+    assert len(AnchorBank.load(copy.name)) == 120
+    assert len(copy.edits) == 2
+
+
+def test_what_cannot_be_edited_is_said(copy, ball):
+    with pytest.raises(BankError, match="no anchor is ticked"):
+        copy.remove([])
+    with pytest.raises(BankError, match="upload one first"):
+        copy.add("", "A red ball.")
+    upload = copy.upload("red ball.png", ball)
+    assert copy.upload("the same.png", ball) == upload
+    with pytest.raises(BankError, match="write a caption for red ball.png"):
+        copy.add(upload.id, " ")
+    copy.add(upload.id, "A red ball.")
+    with pytest.raises(BankError, match="has these ids already"):
+        copy.add(upload.id, "A red ball once more.")
+    with pytest.raises(PictureError, match="notes.png: is not a picture"):
+        copy.upload("notes.png", b"I am no picture.")
+    assert list(copy.uploads) == [upload.id]
+
+
+# -- the notebook
+
+
+def run(notebook, folder):
+    """Run a notebook with cells at its end that print what it computed; return the printed values."""
+    probe = "print(answer.scores[0].tolist())\nprint(counterfactual.scores[0].tolist())\nprint(deciding.id.tolist())"
+    notebook = nbformat.from_dict(notebook)
+    notebook.cells.append(nbformat.v4.new_code_cell(probe))
+    nbformat.validate(notebook)
+    done = NotebookClient(notebook, timeout=120, resources={"metadata": {"path": str(folder)}}).execute()
+    compared, values = ("".join(o.get("text", "") for o in cell.outputs) for cell in done.cells[-2:])
+    return compared, [eval(line) for line in values.splitlines()]
+
+
+def test_the_notebook_recomputes_edits_upload_scores_and_counterfactual(copy, ball, tmp_path):
+    copy.remove([copy.stored.pairs["id"][5], copy.stored.pairs["id"][9]])
+    copy.add(copy.upload("red ball.png", ball).id, "A red ball with a 'quote' and a \\.")
+    labels = ('a "round" ball', "a bird", "it's a vehicle")
+    explanation = ask(copy, copy.upload("red ball.png", ball).id, labels)
+    ticked = explanation.anchors["id"][:2].tolist()
+    expected = counterfactual(explanation, ticked)
+    compared, (scores, scores_without, ids) = run(to_notebook(copy, explanation, ticked), tmp_path)
+    assert scores == explanation.answer.scores[0].tolist()
+    assert scores_without == expected.scores[0].tolist()
+    assert ids == explanation.anchors["id"][explanation.anchors["first"] > 0].tolist()
+    assert compared.strip().endswith("from the page's: 0.0")
+    assert AnchorBank.load(copy.name).version == 1
+
+
+def test_the_notebook_of_a_bank_that_changed_since_says_so(copy):
+    source = "".join(cell.source for cell in to_notebook(copy, ask(copy)).cells if "stored.version" in cell.source)
+    source = source.split("bank = stored")[0]
+    AnchorBank.load(copy.name).remove([copy.stored.pairs["id"][7]])
+    with pytest.warns(UserWarning, match="the page saw version 1 of this bank, with 120 pairs"):
+        exec(source, {})
+
+
+# -- the page, without a browser
+
+
+@pytest.fixture
+def page(copy):
+    page = Explorer(copy)
+    page.labels.value = ", ".join(LABELS)
+    page.k.value = 12
+    return page
+
+
+def troubles(widget):
+    """The stack traces that the page shows."""
+    found = list(widget.outputs) if isinstance(widget, ipywidgets.Output) else []
+    return found + [one for child in getattr(widget, "children", ()) for one in troubles(child)]
+
+
+def test_the_page_shows_ranking_anchors_counterfactual_and_what_an_edit_changes(page, copy):
+    before = page.said.words
+    explanation = ask(copy)
+    first, score = explanation.ranking[0]
+    assert before.startswith(f"“{first}” is first with {score:.3f}")
+    top = page.anchors.page["anchors"][0]
+    assert (top["id"], top["numbers"][0]) == (explanation.anchors["id"][0], f"{explanation.anchors['first'][0]:.4f}")
+    page.anchors.ticked = [top["id"]]
+    expected = counterfactual(explanation, [top["id"]])
+    assert f"{expected.scores[0, 0]:.4f}" in page.result_without.page.value
+    assert "New in the top k of the picture: " in page.result_without.page.value
+    page.remove.click()
+    assert page.anchors.ticked == [] and top["id"] not in [one["id"] for one in page.anchors.page["anchors"]]
+    assert page.said.words != before and f"removed {top['id']}" in page.history.value
+    page.undo.click()
+    assert page.said.words == before and f"removed {top['id']}" not in page.history.value
+    assert troubles(page) == []
+
+
+def test_the_page_lists_all_anchors_page_by_page_and_sorts_them(page):
+    seen = []
+    for number in range(page.pager.pages):
+        page.pager.value = number
+        seen += [one["id"] for one in page.anchors.page["anchors"]]
+    assert seen == page.explanation.anchors["id"].tolist()
+    page.order.label = "what speaks for the second label"
+    page.pager.value = 0
+    differences = [float(one["numbers"][2]) for one in page.anchors.page["anchors"]]
+    assert differences == sorted(differences)
+
+
+def test_words_find_pictures_and_the_choice_stays_where_it_is_among_them(page):
+    page.found.value = page.found.options[1][1]
+    page.words.value = "frog"
+    assert page.found.options[1][1] == page.found.value == page.explanation.question.picture
+    assert len(page.found.options) < 10 and all("frog" in words for words, _ in page.found.options)
+    page.words.value = "no caption has this"
+    assert "try fewer" in page.result.page.value and page.anchors.page["anchors"] == []
+    page.words.value = ""
+    assert "try fewer" not in page.result.page.value and page.explanation is not None
+
+
+def test_bad_input_is_a_sentence_where_it_belongs_and_goes_away(page, copy):
+    page.k.value = 0
+    assert "k = 0" in page.result.page.value and page.anchors.page["anchors"] == [] and page.said.words == ""
+    page.k.value = 12
+    page.labels.value = "a frog, a frog"
+    assert "there twice" in page.result.page.value
+    page.labels.value = "a frog, a bird"
+    page.k.value = 119
+    page.anchors.ticked = [page.anchors.page["anchors"][0]["id"]]
+    assert "fewer than the k = 119" in page.result_without.page.value
+    page.untick.click()
+    assert page.result_without.page.value == ""
+    page.undo.click()
+    assert "nothing to undo" in page.edit_trouble.page.value
+    page.save.click()
+    assert "nothing to save" in page.saving.page.value and page.yes.layout.display == "none"
+    assert troubles(page) == []
+
+
+def test_an_uploaded_picture_is_asked_about_and_added(page, copy, ball):
+    page.receive(None, {"kind": "picture", "name": "red ball.png"}, [ball])
+    page.receive(None, {"kind": "picture", "name": "notes.png"}, [b"no picture"])
+    page.receive(None, {"kind": "end", "words": []}, [])
+    assert page.picker.words[0].startswith("✔ red ball.png is here")
+    assert "✘ notes.png: is not a picture" in page.picker.words[1]
+    assert page.explanation.question.picture == page.found.value == page.new.value
+    page.caption.value = "A red ball."
+    page.add.click()
+    assert "added red ball.png: A red ball." in page.history.value and len(copy.bank) == 121
+    assert len(page.explanation.model.bank) == 120  # its own pair is held out
+    assert troubles(page) == []
+
+
+def test_the_stored_bank_changes_only_after_yes(page, copy):
+    page.anchors.ticked = [page.anchors.page["anchors"][0]["id"]]
+    gone = page.anchors.ticked[0]
+    page.remove.click()
+    page.save.click()
+    assert gone in page.saving.page.value and "asif bank undo" in page.saving.page.value
+    page.no.click()
+    assert AnchorBank.load(copy.name).version == 1
+    page.save.click()
+    page.yes.click()
+    assert AnchorBank.load(copy.name).version == 2
+    assert page.saved.words.endswith("is at version 2.") and troubles(page) == []
+
+
+def test_a_picture_file_that_is_gone_leaves_words_in_its_place(page, copy):
+    copy.file_of = lambda _: "/no/such.png"
+    page.ask()
+    assert "no picture file" in page.result.page.value and page.anchors.page["anchors"]
+
+
+# -- the command
+
+
+def test_the_command_refuses_what_it_cannot_serve(tmp_cache, stored, capsys, monkeypatch):
+    assert main(["explore", "--bank", "nowhere", "--no-browser"]) == 1
+    assert "there is no bank 'nowhere'" in capsys.readouterr().err
+    with socket.socket() as other:
+        other.bind((explore_server.ADDRESS, 0))
+        other.listen()
+        port = str(other.getsockname()[1])
+        assert main(["explore", "--bank", str(stored), "--no-browser", "--port", port]) == 1
+    assert f"port {port} cannot be used" in capsys.readouterr().err
+    monkeypatch.setitem(sys.modules, "voila.app", None)
+    assert main(["explore", "--bank", str(stored), "--no-browser"]) == 1
+    error = capsys.readouterr().err
+    assert "pip install" in error and len(error.strip().splitlines()) == 1

@@ -1,0 +1,140 @@
+"""The figures of chapters 00 and 01 draw the data that they are given, and name their axes."""
+
+import base64
+import io
+import re
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pytest
+from matplotlib.colors import to_hex
+from matplotlib.figure import Figure
+from PIL import Image
+
+from asif_lib import figures
+from asif_lib.evaluation.measures import Measure
+
+RED, GREEN, BLUE = (Image.new("RGB", (30, 20), colour) for colour in ("red", "lime", "blue"))
+
+
+@pytest.fixture(autouse=True)
+def nothing_left_open():
+    figures.use_style()
+    yield
+    assert plt.get_fignums() == []
+    plt.rcdefaults()
+
+
+def texts(axis):
+    return [text.get_text() for text in axis.texts if text.get_text()]
+
+
+def colour_at_centre(axis):
+    array = axis.images[0].get_array()
+    return tuple(array[array.shape[0] // 2, array.shape[1] // 2])
+
+
+def drawn(figure):
+    """The figure after a full drawing, so that an error in it shows."""
+    assert isinstance(figure, Figure)
+    figure.savefig(io.BytesIO(), format="png")
+    return figure
+
+
+def test_two_profiles_draw_the_entries_and_fill_the_shared_anchors():
+    left = [(7, RED, "A pig.", 0.8), (3, GREEN, "A sock.", 0.2)]
+    right = [(3, GREEN, "A sock.", 0.5), (9, BLUE, "An eye.", 0.4)]
+    figure = drawn(figures.two_profiles(left, right, {3}, ["picture", "words"]))
+    assert [axis.get_title() for axis in figure.axes] == ["picture", "words"]
+    assert all("entry" in axis.get_xlabel() for axis in figure.axes)
+    assert [[bar.get_width() for bar in axis.patches] for axis in figure.axes] == [[0.8, 0.2], [0.5, 0.4]]
+    assert [[bar.get_fill() for bar in axis.patches] for axis in figure.axes] == [[False, True], [True, False]]
+    assert [label.get_text() for label in figure.axes[0].get_yticklabels()] == ["A pig.", "A sock."]
+    assert figure.axes[0].get_xlim() == figure.axes[1].get_xlim()  # equal bars are equal entries
+    bottom, top = figure.axes[0].get_ylim()
+    assert bottom > top  # the largest entry stands above
+
+
+def test_score_table_prints_every_score_marks_the_best_and_frames_the_right_one():
+    scores = np.array([[0.9, 0.1, 0.0], [0.3, 0.2, 0.1]])
+    figure = drawn(figures.score_table([RED, GREEN], ["pig", "sock", "eye"], scores, right=[0, 1]))
+    axis = figure.axes[0]
+    assert texts(axis) == ["0.90", "0.10", "0.00", "0.30", "0.20", "0.10"]
+    assert [t.get_text() for t in axis.texts if t.get_fontweight() == "bold"] == ["0.90", "0.30"]
+    assert [(round(f.get_x()), round(f.get_y())) for f in axis.patches] == [(0, 0), (1, 1)]
+    assert axis.get_xlabel() and axis.get_ylabel() and figure.axes[1].get_ylabel()
+    assert [label.get_text() for label in axis.get_xticklabels()] == ["pig", "sock", "eye"]
+
+
+def test_score_table_of_zeros_is_drawn():
+    drawn(figures.score_table([RED], ["pig"], [[0.0]], right=[0]))
+
+
+def test_deciding_anchors_show_pictures_with_their_shares():
+    rows = [
+        (RED, "pig, score 0.50", [(GREEN, "A sock.", 0.75), (BLUE, "An eye.", 0.25)]),
+        (BLUE, "eye, score 0.00", []),
+    ]
+    figure = drawn(figures.deciding_anchors(rows))
+    titles = [axis.get_title() for axis in figure.axes]
+    assert titles == ["pig, score 0.50", "75% · A sock.", "25% · An eye.", "eye, score 0.00", "", ""]
+    assert [colour_at_centre(axis) for axis in figure.axes[:4]] == [(255, 0, 0), (0, 255, 0), (0, 0, 255), (0, 0, 255)]
+
+
+def test_what_the_encoder_sees_keeps_sizes_and_shows_transparency_as_grey():
+    file = Image.new("RGBA", (40, 10), (255, 0, 0, 0))
+    seen, unpadded = np.full((8, 8, 3), 0.5), np.zeros((8, 8, 3))
+    figure = drawn(figures.what_the_encoder_sees([(file, RED, seen, unpadded)]))
+    assert [axis.get_xlabel() for axis in figure.axes] == [f"width: {w} pixels" for w in (40, 30, 8, 8)]
+    assert [axis.get_ylabel() for axis in figure.axes] == [f"height: {h} pixels" for h in (10, 20, 8, 8)]
+    assert colour_at_centre(figure.axes[0]) == (200, 200, 200)
+    assert colour_at_centre(figure.axes[2]) == (0.5, 0.5, 0.5)
+    assert colour_at_centre(figure.axes[3]) == (0, 0, 0)
+    assert all(axis.get_title() for axis in figure.axes)
+
+
+def test_neighbour_rows_start_with_the_query():
+    figure = drawn(figures.neighbour_rows([(RED, "A pig.")], [[(GREEN, "A sock."), (BLUE, "An eye.")]], [[0.75, 0.5]]))
+    assert [axis.get_title() for axis in figure.axes] == ["picture", "cosine 0.75", "cosine 0.50"]
+    assert [axis.get_xlabel() for axis in figure.axes] == ["A pig.", "A sock.", "An eye."]
+    assert [colour_at_centre(axis) for axis in figure.axes] == [(255, 0, 0), (0, 255, 0), (0, 0, 255)]
+    assert [axis.spines["top"].get_visible() for axis in figure.axes] == [True, False, False]
+
+
+def test_bars_stand_with_intervals_in_per_cent_beside_chance():
+    measures = [Measure(0.7, 0.6, 0.8, 50), Measure(0.3, 0.25, 0.4, 50)]
+    figure = drawn(figures.bars_with_intervals(["trained", "random"], measures, 0.1, "same group (%)"))
+    axis = figure.axes[0]
+    assert [bar.get_width() for bar in axis.patches] == pytest.approx([70, 30])
+    ends = axis.containers[1].lines[2][0].get_segments()
+    assert np.array(ends)[:, :, 0] == pytest.approx(np.array([[60, 80], [25, 40]]))
+    assert axis.get_xlabel() == "same group (%)"
+    assert [label.get_text() for label in axis.get_yticklabels()] == ["trained", "random"]
+    assert "70 %" in texts(axis) and "chance 10 %" in texts(axis)
+    assert any(line.get_xdata()[0] == pytest.approx(10) for line in axis.lines if len(set(line.get_xdata())) == 1)
+
+
+def test_cosine_histograms_have_equal_area_and_different_lines():
+    series = {"own": [0.1] * 5 + [0.4], "others": np.linspace(-0.5, 0.5, 100)}
+    figure = drawn(figures.cosine_histograms(series, "cosine"))
+    axis = figure.axes[0]
+    areas = [(s.get_data().values * np.diff(s.get_data().edges)).sum() for s in axis.patches]
+    assert areas == pytest.approx([1, 1])
+    heights = axis.patches[0].get_data()
+    assert heights.edges[heights.values.argmax()] <= 0.1 <= heights.edges[heights.values.argmax() + 1]
+    assert len({s.get_linestyle() for s in axis.patches}) == len({to_hex(s.get_edgecolor()) for s in axis.patches}) == 2
+    assert axis.get_xlabel() == "cosine" and axis.get_ylabel()
+    assert [text.get_text() for text in axis.get_legend().get_texts()] == ["own", "others"]
+
+
+def test_show_displays_one_picture_with_its_alternative_text(monkeypatch):
+    shown = []
+    monkeypatch.setattr("IPython.display.display", shown.append)
+    figure = plt.figure(figsize=(2, 1))
+    assert figures.show(figure, 'red "<b>" & blue') is None
+    [output] = shown
+    assert 'alt="red &quot;&lt;b&gt;&quot; &amp; blue"' in output.data
+    assert "max-width: 100%" in output.data
+    png = base64.b64decode(re.search(r"base64,([^\"]+)", output.data)[1])
+    picture = Image.open(io.BytesIO(png))
+    assert picture.width == 2 * picture.height

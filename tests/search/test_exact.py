@@ -1,0 +1,589 @@
+import itertools
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from numba import njit
+from numba.core.errors import TypingError
+
+from asif_lib import AnchorBank, EncoderIdentity
+from asif_lib.errors import ParameterError
+from asif_lib.search import certified
+from asif_lib.search import exact as search
+from asif_lib.search import rerank as exact
+from asif_lib.search.exact import merge_top, plan_search, top_anchors
+from asif_lib.search.prepared import PreparedAnchors, prepare
+from asif_lib.search.rerank import centred_unit, rerank
+from asif_lib.search.rows import Rows
+from asif_lib.search.simd import LANES, lowest_bit, reaching
+
+METHODS = ["faiss", "bf16", "torch"]
+N, D, Q, K = 4_000, 24, 20, 50
+
+
+def randn(seed, *shape):
+    return torch.randn(*shape, generator=torch.Generator().manual_seed(seed))
+
+
+def picks(seed, high, *shape):
+    return torch.randint(high, shape, generator=torch.Generator().manual_seed(seed))
+
+
+def plain():
+    return randn(1, Q, D), randn(2, N, D)
+
+
+def duplicates():
+    """80 copies of each anchor: whoever is among the k best is so 80 times, and the index decides."""
+    return randn(1, Q, D), randn(2, 50, D)[picks(3, 50, N)]
+
+
+def near_ties():
+    return randn(1, Q, D), randn(2, 50, D)[picks(3, 50, N)] + 1e-5 * randn(4, N, D)
+
+
+def clustered():
+    centres = randn(5, 20, D)
+    return centres[picks(6, 20, Q)] + 0.1 * randn(1, Q, D), centres[picks(3, 20, N)] + 0.1 * randn(2, N, D)
+
+
+def lengths_from_denormal_to_huge():
+    lengths = torch.logspace(-44, 37, N)[torch.randperm(N, generator=torch.Generator().manual_seed(7))]
+    z, anchors = randn(1, Q, D) * 1e-42, randn(2, N, D) * lengths[:, None]
+    anchors[5:40] = 0
+    return z, anchors
+
+
+def all_negative():
+    direction = randn(8, 1, D)
+    return -direction + 0.1 * randn(1, Q, D), direction + 0.3 * randn(2, N, D)
+
+
+def far_from_the_origin():
+    return 5 + 0.01 * randn(1, Q, D), 5 + 0.01 * randn(2, N, D)
+
+
+def small_bank():
+    pairs = pd.DataFrame({"id": [str(i) for i in range(30)], "caption": [f"caption {i}" for i in range(30)]})
+    identities = [EncoderIdentity(kind, "random", "test", "0", "", dim) for kind, dim in (("image", D), ("text", 7))]
+    return AnchorBank("random", randn(11, 30, D) + 1, randn(12, 30, 7), pairs, *identities)
+
+
+CASES = [
+    plain, duplicates, near_ties, clustered, lengths_from_denormal_to_huge, all_negative, far_from_the_origin,
+]  # fmt: skip
+
+
+def by_hand(z, anchors, k, mean=None):
+    """The definition: all cosines in double precision, rounded to float32, sorted, ties by the index."""
+    cosines = (centred_unit(z, mean) @ centred_unit(anchors, mean).T).astype(np.float32)
+    order = np.stack([np.lexsort((np.arange(len(row)), -row))[:k] for row in cosines])
+    return torch.from_numpy(np.take_along_axis(cosines, order, axis=1)), torch.from_numpy(order)
+
+
+def assert_same(found, expected):
+    assert torch.equal(found[0], expected[0])
+    assert torch.equal(found[1], expected[1])
+
+
+@pytest.mark.parametrize("memory", [None, 400_000])
+@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("case", CASES)
+def test_every_method_in_any_blocks_gives_the_exact_answer(case, method, memory):
+    z, anchors = case()
+    assert_same(top_anchors(z, anchors, K, method=method, memory=memory), by_hand(z, anchors, K))
+
+
+@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("case", [plain, duplicates, far_from_the_origin])
+def test_with_the_mean_taken_off(case, method):
+    z, anchors = case()
+    mean = anchors.mean(dim=0)
+    expected = by_hand(z, anchors, K, mean)
+    assert_same(top_anchors(z, anchors, K, mean=mean, method=method), expected)
+    assert_same(top_anchors(z, prepare(anchors, mean), K, method=method), expected)
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_more_ties_than_a_fast_pass_has_room_for(monkeypatch, method):
+    """All anchors as good as the k-th: the first k by index are the answer, found by comparing with all."""
+    monkeypatch.setattr(search, "MOST_CANDIDATES", 500)
+    monkeypatch.setattr(search, "_limit", lambda k: 2 * k)
+    z, anchors = randn(1, 3, D), randn(2, 1, D).expand(N, D)
+    values, indices = top_anchors(z, anchors, K, method=method)
+    assert (indices == torch.arange(K)).all()
+    assert_same((values, indices), by_hand(z, anchors, K))
+
+
+@pytest.mark.parametrize("threads", [1, 3])
+def test_any_number_of_threads_gives_the_same(threads):
+    z, anchors = near_ties()
+    before = torch.get_num_threads()
+    torch.set_num_threads(threads)
+    try:
+        for method in METHODS:
+            assert_same(top_anchors(z, anchors, K, method=method), by_hand(z, anchors, K))
+            assert torch.get_num_threads() == threads
+    finally:
+        torch.set_num_threads(before)
+
+
+@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float64])
+def test_anchors_of_any_precision_count_as_float32(method, dtype):
+    z, anchors = plain()
+    anchors = (anchors * 1e-3).to(dtype)  # some of them below float16's normal numbers
+    assert_same(top_anchors(z, anchors, K, method=method), by_hand(z, anchors.float(), K))
+
+
+def test_halves_are_read_exactly_also_where_denormals_are_flushed():
+    z = randn(1, Q, D)
+    halves = torch.arange(2**15, dtype=torch.int16).view(torch.float16)
+    halves = halves[halves.isfinite()][: 1_300 * D].view(-1, D) * torch.tensor([1, -1]).repeat(D // 2).half()
+    expected = by_hand(z, halves.float(), K)
+    torch.set_flush_denormal(True)
+    try:
+        found = rerank(z, halves, np.tile(np.arange(len(halves)), (Q, 1)), K)
+    finally:
+        torch.set_flush_denormal(False)
+    assert_same(found, expected)
+
+
+def test_the_bound_follows_a_block_that_was_rounded_more():
+    """The first piece is in bfloat16 as it is; of the second the rounding takes what makes it the best."""
+    width, step = 257, 1 / 16
+    z = torch.zeros(1, width)
+    z[0, :256] = step
+    best = torch.zeros(1, width, dtype=torch.float64)
+    best[0, :140], best[0, 140:254] = step * (1 + 2**-8 - 2**-13), -step * (1 + 2**-8 + 2**-13)
+    best[0, 256] = (1 - best.square().sum()).sqrt()
+    others = torch.zeros(3, width)
+    for i in range(3):
+        others[i, : 141 - i], others[i, 141 - i : 256] = step, -step
+    for method in METHODS:
+        _, indices = top_anchors(z, Rows([others, best.float()]), 1, method=method)
+        assert indices.tolist() == [[3]]
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_what_the_caller_allows_pytorch_does_not_matter(method):
+    """Products in bfloat16 or TF32 would break the bound on the error of those in float32."""
+    z, anchors = randn(1, 64, 64), randn(3, 1, 64) + 1e-3 * randn(2, N, 64)
+    expected = by_hand(z, anchors, K)
+    torch.set_float32_matmul_precision("medium")
+    torch.set_default_dtype(torch.float64)
+    try:
+        with torch.autocast("cpu", torch.bfloat16):
+            found = top_anchors(z, anchors.clone().requires_grad_(), float(K), method=method)
+        assert torch.get_float32_matmul_precision() == "medium"
+    finally:
+        torch.set_float32_matmul_precision("highest")
+        torch.set_default_dtype(torch.float32)
+    assert_same(found, expected)
+    assert found[0].dtype == torch.float32
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_threads_are_as_before_also_beside_other_work(method):
+    before = torch.get_num_threads()
+    torch.set_num_threads(2)
+    try:
+        sieve = certified.Sieve(certified.round_rows(randn(1, 2, D)), 3, 9)
+        sieve.feed(certified.round_rows(randn(2, 9, D)), 0)
+        with ThreadPoolExecutor(1) as pool:
+            pool.submit(top_anchors, randn(1, 2, D), randn(2, 40, D), 3, method=method).result()
+        with ThreadPoolExecutor(1) as pool:
+            assert pool.submit(torch.get_num_threads).result() == 2
+        assert torch.get_num_threads() == 2
+    finally:
+        torch.set_num_threads(before)
+
+
+def test_queries_that_must_be_searched_again_take_no_more_memory(monkeypatch):
+    asked = []
+    again = search._Search._by_float32
+
+    def watched(self, queries, spare, passed):
+        asked.append(len(queries) * (self.k + spare))
+        return again(self, queries, spare, passed)
+
+    monkeypatch.setattr(search._Search, "_by_float32", watched)
+    z, anchors = randn(1, 600, D), randn(2, 1, D).expand(N, D)
+    _, indices = top_anchors(z, anchors, 1, method="faiss")
+    assert (indices == 0).all()
+    assert len(asked) > 10 and max(asked) == asked[0]
+
+
+def test_a_processor_without_bfloat16_gives_the_same(monkeypatch):
+    z, anchors = clustered()
+    monkeypatch.setattr(certified, "has_fast_bfloat16", lambda: False)
+    assert_same(top_anchors(z, anchors, K, method="bf16"), by_hand(z, anchors, K))
+
+
+def test_the_bound_holds_for_every_product():
+    z, anchors = (torch.nn.functional.normalize(x, dim=1) for x in clustered())
+    queries, rounded = certified.round_rows(z), certified.round_rows(anchors)
+    true = z.double() @ anchors.double().T
+    products = (queries.rows @ rounded.rows.T).double()
+    bound = queries.error + (1 + queries.error) * rounded.error + 2**-8 * products.abs()
+    errors = (products - true).abs()
+    assert (errors <= bound + 1e-5).all()
+    assert errors.max() > 1e-3  # and it is no empty claim
+
+
+@pytest.mark.parametrize("case", [plain, clustered, all_negative])
+def test_all_from_the_bound_on_is_kept_and_nothing_else(case):
+    z, anchors = (certified.round_rows(torch.nn.functional.normalize(x, dim=1)) for x in case())
+    sieve = certified.Sieve(z, K, 2_000)
+    sieve.feed(anchors, 0)
+    kept, lowest = [sorted(positions.tolist()) for positions in sieve.candidates()], sieve.lowest()
+    products = torch.cat([z.rows @ tile.T for tile in anchors.rows.split(certified.TILE)], dim=1)
+    kth = products.topk(K).values[:, -1]
+    midway = (kth.double() + torch.nextafter(kth, torch.full_like(kth, -torch.inf)).double()) / 2
+    error = z.error + (1 + z.error) * anchors.error + sieve.slack
+    assert torch.equal(lowest, (midway - 2 * error).bfloat16().float())
+    assert kept == [torch.nonzero(row >= least)[:, 0].tolist() for row, least in zip(products, lowest, strict=True)]
+
+
+def test_products_are_rounded_once_and_to_the_nearest():
+    """The bound rests on it."""
+    for q, n, d in ((1, 300, 24), (33, 2_048, 768), (200, 77, 3_000)):
+        z, anchors = (
+            certified.round_rows(torch.nn.functional.normalize(randn(i, rows, d))) for i, rows in ((1, q), (2, n))
+        )
+        products = certified._product(z.rows, anchors.rows, torch.empty(q, n, dtype=torch.bfloat16))
+        true, slack = z.rows.double() @ anchors.rows.double().T, certified.Sieve(z, 1, 1).slack
+        assert ((true - slack).bfloat16() <= products).all() and (products <= (true + slack).bfloat16()).all()
+
+
+@pytest.mark.parametrize("start", [0, 2**31 - 2_500, 2**32 - 5_000])
+def test_positions_are_counted_from_wherever_the_anchors_start(start):
+    z, anchors = (certified.round_rows(torch.nn.functional.normalize(x, dim=1)) for x in plain())
+    first, second = (certified.Sieve(z, K, 2_000) for _ in range(2))
+    first.feed(anchors, 0)
+    second.feed(anchors, start)
+    for mine, moved in zip(first.candidates(), second.candidates(), strict=True):
+        assert np.array_equal(mine + np.int64(start), moved)
+
+
+def test_sixty_four_comparisons_at_once_are_sixty_four():
+    @njit
+    def mask(row, first, threshold):
+        return reaching(row, first, threshold)
+
+    tiny = torch.tensor([0.0, torch.inf, -torch.inf, 1e-40, -1e-40])
+    numbers = torch.cat([tiny, randn(1, 500), tiny]).bfloat16()
+    bits = numbers.view(torch.int16).numpy()
+    for first in (0, 1, len(bits) - LANES):
+        here = numbers[first : first + LANES]
+        for least in (*here[:9], numbers.max(), numbers.min()):
+            key = np.int16(certified._key(np.int16(least.view(torch.int16))))
+            reaches = (here >= least).tolist()
+            assert int(mask(bits, first, key)) == sum(1 << j for j in range(LANES) if reaches[j])
+            assert int(certified._reaching(bits[first : first + 9], key)) == sum(1 << j for j in range(9) if reaches[j])
+    with pytest.raises(TypingError, match="must be a contiguous array of int16"):
+        mask(bits[::2], 0, np.int16(0))
+    with pytest.raises(TypingError, match="must be a contiguous array of int16"):
+        mask(bits.view(np.float16), 0, np.int16(0))
+
+
+def test_the_lowest_bit():
+    @njit
+    def place(number):
+        return lowest_bit(number)
+
+    assert [place(np.uint64(n)) for n in (1, 6, 2**31, 2**63, 2**64 - 1, 2**64 - 2**40)] == [0, 1, 31, 63, 0, 40]
+
+
+def test_what_was_kept_is_little_more_than_k():
+    z, anchors = (torch.nn.functional.normalize(x, dim=1) for x in (randn(1, Q, 256), randn(2, 20_000, 256)))
+    sieve = certified.Sieve(certified.round_rows(z), 100, 2_000)
+    sieve.feed(certified.round_rows(anchors), 0)
+    counts = [len(kept) for kept in sieve.candidates()]
+    assert min(counts) >= 100
+    assert max(counts) < 400
+
+
+def test_threads_take_turns_at_the_tiles_and_keep_the_same():
+    q, n = certified.GROUP + 40, 3 * certified.TILE + 5
+    z, anchors = (
+        certified.round_rows(torch.nn.functional.normalize(randn(i, rows, D))) for i, rows in ((1, q), (2, n))
+    )
+    kept = []
+    for threads in (1, 2, 7):
+        sieve, counts = certified.Sieve(z, 50, 1_000), []
+        sieve.feed(anchors, 10, threads, counts.append)
+        assert sum(counts) == n and max(counts) <= certified.TILE
+        assert not sieve.overflown.any()
+        kept.append([sorted(positions) for positions in sieve.candidates()])
+    assert kept[0] == kept[1] == kept[2]
+    assert min(min(row) for row in kept[0]) >= 10
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_shards_and_removed_rows_are_as_if_they_were_one_matrix(method):
+    z, anchors = near_ties()
+    keep = np.flatnonzero(np.random.default_rng(0).random(1_500) < 0.7)
+    pieces = [anchors[:1_500], anchors[1_500:1_500], anchors[1_500:1_510], anchors[1_510:]]
+    rows = Rows(pieces, [keep, None, None, None])
+    whole = torch.cat([anchors[:1_500][keep], anchors[1_500:]])
+    assert rows.shape == (len(whole), D)
+    assert_same(top_anchors(z, rows, K, method=method, memory=400_000), by_hand(z, whole, K))
+
+
+def test_merged_shards_are_the_whole():
+    z, anchors = duplicates()
+    bounds = [0, 10, 2_000, 2_000, N]  # of the first, all are among the k best asked for; the third is empty
+    parts = []
+    for start, stop in itertools.pairwise(bounds):
+        if start < stop:
+            values, indices = top_anchors(z, anchors[start:stop], min(K, stop - start))
+            parts.append((values, indices + start))
+    assert_same(merge_top(parts, K), by_hand(z, anchors, K))
+    assert_same(merge_top([merge_top(parts[1:], K), parts[0]], K), by_hand(z, anchors, K))  # as a tree
+    with pytest.raises(ParameterError, match="gave 10 anchors together"):
+        merge_top(parts[:1], K)
+    with pytest.raises(ParameterError, match="different numbers of queries"):
+        merge_top([parts[0], (parts[1][0][:1], parts[1][1][:1])], K)
+
+
+def test_a_bank_that_was_opened_is_searched_in_its_parts(tmp_path):
+    z = randn(1, 5, D)
+    small_bank().save(tmp_path / "bank")
+    bank = AnchorBank.load(tmp_path / "bank").remove(rows=[0, 7, 8])
+    rows, mean = bank.searchable("image")
+    assert isinstance(rows, Rows)
+    expected = by_hand(z, bank.image, 5, mean)
+    assert_same(top_anchors(z, rows, 5, mean=mean), expected)
+    bank.prepare()
+    prepared, mean = bank.searchable("image")
+    assert mean is None
+    assert_same(top_anchors(z, prepared, 5, method="bf16"), expected)
+    assert isinstance(bank.remove(rows=[1]).searchable("image")[0], Rows)  # it was of the version before
+    assert list((tmp_path / "bank").glob("index-*"))
+    bank.compact()
+    assert not list((tmp_path / "bank").glob("index-*"))  # what is forgotten is nowhere
+
+
+def test_a_damaged_copy_is_named(tmp_path):
+    small_bank().save(tmp_path / "bank")
+    bank = AnchorBank.load(tmp_path / "bank").prepare()
+    (bank.index_folder / "image-centred.safetensors").write_bytes(b"no tensors")
+    with pytest.raises(ValueError, match="prepared copy cannot be used"):
+        bank.searchable("image")
+
+
+def test_a_copy_of_other_anchors_is_refused():
+    one = prepare(randn(1, 30, D))
+    with pytest.raises(ParameterError, match="not one of 40 anchors"):
+        PreparedAnchors(Rows([randn(2, 40, D)]), None, one.rounded, one.error)
+    with pytest.raises(ParameterError, match="prepared with a mean of their own"):
+        top_anchors(randn(1, 2, D), one, 3, mean=torch.zeros(D))
+
+
+def test_no_queries_and_one_anchor():
+    assert top_anchors(torch.empty(0, D), randn(2, 9, D), 3)[1].shape == (0, 3)
+    assert top_anchors(randn(1, 2, D), randn(2, 1, D), 1)[1].tolist() == [[0], [0]]
+
+
+@pytest.mark.parametrize("k", [0, -1, 41, 2.5, True])
+def test_k_must_be_a_number_of_anchors(k):
+    with pytest.raises(ParameterError, match=f"k = {k}"):
+        top_anchors(randn(1, 2, D), randn(2, 40, D), k)
+
+
+@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("bad", [float("nan"), float("inf")])
+def test_a_number_that_is_none_is_found_in_queries_and_in_any_block(method, bad):
+    z, anchors = plain()
+    anchors[3_333, 1] = bad
+    with pytest.raises(ParameterError, match=r"row 3333 .* NaN or infinity"):
+        top_anchors(z, anchors, K, method=method, memory=400_000)
+    z, anchors = plain()
+    z[7, 2] = bad
+    with pytest.raises(ParameterError, match=r"row 7 .* NaN or infinity"):
+        top_anchors(z, anchors, K, method=method)
+    many = randn(1, 9_000, D)
+    many[8_500, 3] = bad
+    with pytest.raises(ParameterError, match=r"queries: row 8500 .* NaN or infinity"):
+        top_anchors(many, randn(2, 40, D), 3, method=method, memory=2_000_000)
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_a_mean_that_cannot_be_taken_off_is_said(method):
+    z, anchors = plain()
+    mean = anchors.mean(dim=0)
+    with pytest.raises(ParameterError, match="the mean holds NaN"):
+        top_anchors(z, anchors, K, mean=mean * torch.nan, method=method)
+    with pytest.raises(ParameterError, match=r"the mean has shape \(23,\)"):
+        top_anchors(z, anchors, K, mean=mean[1:], method=method)
+    with pytest.raises(ParameterError, match="row 0 .*less the mean is beyond float32"):
+        top_anchors(torch.full((2, D), 3e38), anchors, K, mean=torch.full((D,), -3e38), method=method)
+    found = top_anchors(z, anchors, K, mean=mean.double(), method=method)
+    assert_same(found, by_hand(z, anchors, K, mean))
+
+
+def test_whole_numbers_are_no_embeddings():
+    with pytest.raises(ParameterError, match=r"queries are torch.int64"):
+        top_anchors(torch.ones(2, D, dtype=torch.int64), randn(2, 40, D), 3)
+
+
+def test_other_dimensions_shards_that_do_not_fit_and_no_method():
+    z, anchors = plain()
+    with pytest.raises(ParameterError, match="not of one space"):
+        top_anchors(z[:, :5], anchors, K)
+    with pytest.raises(ParameterError, match="shard 1 is torch.float16"):
+        Rows([anchors, anchors.half()])
+    with pytest.raises(ParameterError, match="shard 1 is .*23"):
+        Rows([anchors, anchors[:, 1:]])
+    with pytest.raises(ParameterError, match="method = 'magic'"):
+        top_anchors(z, anchors, K, method="magic")
+
+
+def test_a_memory_below_one_tile_says_what_it_takes():
+    z, anchors = plain()
+    with pytest.raises(ParameterError, match="does not hold one tile") as error:
+        top_anchors(z, anchors, K, memory=1_000)
+    enough = stated(error)
+    assert_same(top_anchors(z, anchors, K, memory=enough), by_hand(z, anchors, K))
+    for q, n, d, k, method in itertools.product((1, 500), (1, 70_000), (1, 768), (1, 800), METHODS):
+        with pytest.raises(ParameterError) as error:
+            plan_search(q, n, d, k, method=method, memory=10)
+        plan_search(q, n, d, k, method=method, memory=stated(error))
+
+
+def test_more_anchors_than_a_position_can_count():
+    with pytest.raises(ParameterError, match="4,294,967,296 anchors: .* merge_top"):
+        plan_search(1, 2**32, 8, 1)
+    with pytest.raises(ParameterError, match="4,294,967,296 anchors: .* merge_top"):
+        rerank(torch.ones(1, 2), torch.ones(1, 2).expand(2**32, 2), [np.array([2**32 - 1])], 1)
+
+
+def stated(error):
+    return int(str(error.value).split("give it ")[1].split(" ")[0].replace(",", ""))
+
+
+def test_the_choice_follows_hardware_and_size(monkeypatch):
+    large, small = (10_000, 1_600_000, 768, 800), (5, 800, 768, 80)
+    monkeypatch.setattr(search, "has_fast_bfloat16", lambda: True)
+    assert plan_search(*large).method == "bf16"
+    assert plan_search(*small).method == "faiss"
+    assert plan_search(*large, method="faiss").method == "faiss"
+    assert plan_search(*small, prepared=True).method == "bf16"
+    monkeypatch.setattr(search, "has_fast_bfloat16", lambda: False)
+    assert plan_search(*large).method == "faiss"
+    assert plan_search(*large, device="meta").method == "torch"
+    with pytest.raises(ParameterError, match="on meta take 'torch'"):
+        plan_search(*large, device="meta", method="bf16")
+
+
+def test_the_bar_says_how_it_searches(capsys):
+    z, anchors = plain()
+    top_anchors(z, anchors, K, method="bf16", progress=True)
+    assert "searching (bf16, blocks of 20 queries" in capsys.readouterr().err
+
+
+def test_rerank_takes_the_best_of_what_it_is_given():
+    z, anchors = plain()
+    candidates = np.full((Q, 6), -1)
+    candidates[:, :3] = [9, 4, 2]
+    values, indices = rerank(z, anchors, candidates, 5)
+    all_values, _ = top_anchors(z, anchors[[2, 4, 9]], 3)
+    assert torch.equal(values[:, :3], all_values)
+    assert (values[:, 3:] == 0).all()
+    assert (indices[:, 3:] == torch.tensor([0, 1])).all()  # named, but with an entry of zero
+    with pytest.raises(ParameterError, match="k = 11 of 10 anchors"):
+        rerank(z, anchors[:10], candidates, 11)
+
+
+def sums_of_nothing_but_errors(q, n):
+    """Orthogonal vectors: what their cosines in double precision are is decided by the order of adding up."""
+    scrambled = torch.randperm(256, generator=torch.Generator().manual_seed(9))
+    z, anchors = randn(1, q, 128), randn(2, n, 128)
+    return torch.cat([z, -z], dim=1)[:, scrambled], torch.cat([anchors, anchors], dim=1)[:, scrambled]
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_a_cosine_is_the_same_in_whatever_company(dtype):
+    z, anchors = sums_of_nothing_but_errors(3, 40)
+    anchors = anchors.to(dtype)
+    alone = torch.cat([rerank(z, anchors, [np.array([j])] * 3, 1)[0] for j in range(40)], dim=1)
+    assert 0 < alone.abs().max() < 1e-15
+    for m in (1, 7, 8, 9, 23, 40):
+        some = [np.random.default_rng(i).permutation(40)[:m] for i in range(3)]
+        values, indices = rerank(z, anchors, some, m)
+        assert indices.sort(dim=1).values.tolist() == [sorted(own.tolist()) for own in some]
+        assert torch.equal(values, alone.gather(1, indices))
+
+
+LAYOUTS = {
+    "part of wider rows": lambda x: torch.cat([x, x], dim=1)[:, : x.shape[1]],
+    "each second row": lambda x: x.repeat_interleave(2, dim=0)[::2],
+    "column after column": lambda x: x.T.contiguous().T,
+}
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+@pytest.mark.parametrize("method", METHODS)
+def test_a_cosine_is_the_same_however_vectors_lie_in_memory(method, layout):
+    z, anchors = sums_of_nothing_but_errors(5, 90)
+    expected = rerank(z, anchors, [np.arange(90)] * 5, 30)
+    other = LAYOUTS[layout]
+    assert not other(anchors).is_contiguous()
+    assert_same(top_anchors(other(z), other(anchors), 30, method=method), expected)
+    mixed = Rows([other(anchors[:50]), anchors[50:]])
+    assert_same(top_anchors(z, mixed, 30, method=method), expected)
+
+
+def test_lists_of_candidates_keep_to_their_memory(monkeypatch):
+    z, anchors = plain()
+    candidates, lists, together = [np.arange(200)] * Q, exact._in_a_row, []
+    monkeypatch.setattr(exact, "_in_a_row", lambda some: together.append(len(some)) or lists(some))
+    whole = rerank(z, anchors, candidates, K)
+    assert together == [-(-Q // torch.get_num_threads())] * torch.get_num_threads()
+    together.clear()
+    memory = 3 * torch.get_num_threads() * 200 * exact.OF_CANDIDATE
+    assert_same(rerank(z, anchors, candidates, K, memory=memory), whole)
+    assert max(together) == 3
+    assert_same(rerank(z, anchors, candidates, K, memory=1), whole)
+
+
+def test_keys_are_in_the_order_of_the_answer():
+    cosines = np.concatenate([randn(1, 300).numpy(), np.repeat(np.float32([0.0, -0.0, 1e-40, -1e-40, 0.5]), 50)])
+    positions = np.concatenate([np.arange(270), 2**31 + np.arange(180), 2**32 - 1 - np.arange(100)])
+    positions = np.random.default_rng(0).permutation(positions)
+    keys = np.sort(exact._keys(cosines, positions))
+    order = np.lexsort((positions, -cosines))
+    values, where = exact._unpacked(keys)
+    assert np.array_equal(values, cosines[order]) and np.array_equal(where, positions[order])
+
+
+def test_zeros_of_either_sign_tie():
+    anchors = torch.tensor([[0.0, -1.0], [-1e-38, 3e38], [0.0, 0.0], [1e-38, 3e38], [1.0, 1.0], [-1.0, 1.0]])
+    values, indices = top_anchors(torch.tensor([[2.0, 0.0]]), anchors, 6)
+    assert indices.tolist() == [[4, 0, 1, 2, 3, 5]]
+    assert values[0, 1:5].tolist() == [0] * 4 and not torch.signbit(values[0, 1:5]).any()
+
+
+MEASURE = """
+import resource, sys, torch
+from asif_lib.search.exact import top_anchors
+n, q, d, method = 100_000, 2_000, 8, sys.argv[1]
+z, anchors = torch.randn(q, d), torch.randn(n, d)
+top_anchors(z[:9], anchors[:20_000], 50, method=method)
+before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+values, indices = top_anchors(z, anchors, 50, method=method, memory=2**27)
+assert indices.shape == (q, 50)
+print((resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024)
+"""
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_the_dense_matrix_never_exists_whole(method):
+    """2,000 × 100,000 cosines would take 763 MB."""
+    run = subprocess.run([sys.executable, "-c", MEASURE, method], capture_output=True, text=True, check=True)
+    assert float(run.stdout) < 300

@@ -1,0 +1,84 @@
+import numpy as np
+import pytest
+import torch
+
+from asif_lib.errors import ParameterError
+from asif_lib.search.inverted import InvertedIndex
+from asif_lib.sparse import SparseVectors, sparsify
+
+
+def vectors(seed, rows, n=200, k=20):
+    return sparsify(torch.randn(rows, n, generator=torch.Generator().manual_seed(seed)), k, 3)
+
+
+def dense_scores(images, texts):
+    return images.to_dense().double() @ texts.to_dense().double().T
+
+
+@pytest.mark.parametrize("rows, texts", [(1, 1), (7, 5), (150, 12), (0, 3), (3, 0)])
+def test_scores_are_those_of_the_dense_vectors(rows, texts):
+    images, texts = vectors(1, rows), vectors(2, texts)
+    scores = InvertedIndex(texts).scores(images)
+    assert scores.dtype == torch.float32
+    torch.testing.assert_close(scores.double(), dense_scores(images, texts), atol=1e-6, rtol=1e-5)
+
+
+@pytest.mark.parametrize("reduce", ["mean", "max"])
+@pytest.mark.parametrize("templates", [1, 2, 3, 12])
+def test_templates_are_reduced_on_the_way(reduce, templates):
+    images, texts = vectors(1, 70), vectors(2, 12)
+    scores = InvertedIndex(texts, templates, reduce).scores(images)
+    prompts = dense_scores(images, texts).unflatten(1, (12 // templates, templates))
+    expected = prompts.mean(dim=2) if reduce == "mean" else prompts.amax(dim=2)
+    torch.testing.assert_close(scores.double(), expected, atol=1e-6, rtol=1e-5)
+
+
+def test_the_mean_over_templates_holds_shared_anchors_once():
+    prompt = vectors(1, 1)
+    same = prompt[[0, 0, 0, 0]]
+    index = InvertedIndex(same, templates=4)
+    assert len(index.entries) == 20
+    torch.testing.assert_close(index.scores(prompt), torch.ones(1, 1))
+    assert len(InvertedIndex(same, templates=4, reduce="max").entries) == 80
+
+
+def test_entries_lie_by_anchor_then_by_row():
+    texts = vectors(2, 9)
+    index = InvertedIndex(texts)
+    assert index.starts[0] == 0
+    assert index.starts[-1] == len(index.entries) == 9 * 20
+    dense = texts.to_dense().numpy()
+    for anchor in range(texts.n):
+        here = index.entries[index.starts[anchor] : index.starts[anchor + 1]]
+        assert (np.diff(here["row"]) > 0).all()
+        assert (here["value"] == dense[here["row"], anchor]).all()
+    assert index.nbytes == 8 * (200 + 1) + 8 * 9 * 20
+
+
+def test_no_anchor_in_common_is_a_score_of_zero():
+    one = SparseVectors(torch.tensor([[0, 1]], dtype=torch.int32), torch.tensor([[0.6, 0.8]]), 4)
+    other = SparseVectors(torch.tensor([[2, 3]], dtype=torch.int32), torch.tensor([[1.0, 0.0]]), 4)
+    assert InvertedIndex(other).scores(one).tolist() == [[0]]
+    assert InvertedIndex(one).scores(one).tolist() == [[pytest.approx(1)]]
+
+
+def test_any_number_of_threads_gives_the_same():
+    images, texts = vectors(1, 300), vectors(2, 40)
+    before = torch.get_num_threads()
+    try:
+        scores = []
+        for threads in (1, 4):
+            torch.set_num_threads(threads)
+            scores.append(InvertedIndex(texts).scores(images))
+    finally:
+        torch.set_num_threads(before)
+    assert torch.equal(*scores)
+
+
+def test_what_does_not_fit_is_refused():
+    with pytest.raises(ParameterError, match="vectors over 100 and over 200 anchors"):
+        InvertedIndex(vectors(1, 3)).scores(vectors(1, 3, n=100))
+    with pytest.raises(ParameterError, match="12 prompts are not a whole number of labels in 5 templates"):
+        InvertedIndex(vectors(1, 12), templates=5)
+    with pytest.raises(ParameterError, match="reduce = 'median'"):
+        InvertedIndex(vectors(1, 12), templates=3, reduce="median")

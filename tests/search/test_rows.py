@@ -1,0 +1,52 @@
+import numpy as np
+import pytest
+import torch
+
+from asif_lib.errors import ParameterError
+from asif_lib.search.rows import Rows, as_rows
+
+MATRIX = torch.arange(60.0).reshape(20, 3)
+
+
+def pieces():
+    """Rows 0 to 19 without 1, 2 and 17, in four pieces, one of which is empty."""
+    return Rows([MATRIX[:4], MATRIX[4:4], MATRIX[4:9], MATRIX[9:]], [np.array([0, 3]), None, None, np.r_[0:8, 9:11]])
+
+
+WHOLE = MATRIX[[0, 3, *range(4, 17), 18, 19]]
+
+
+@pytest.mark.parametrize("size", [1, 2, 3, 5, 100])
+def test_blocks_are_the_rows_in_order(size):
+    blocks = list(pieces().blocks(size))
+    assert all(0 < len(block) <= size for _, block in blocks)
+    assert [start for start, _ in blocks] == np.cumsum([0, *(len(block) for _, block in blocks)])[:-1].tolist()
+    assert torch.equal(torch.cat([block for _, block in blocks]), WHOLE)
+
+
+def test_rows_are_taken_from_any_piece_in_any_order():
+    positions = [16, 0, 2, 1, 16, 7]
+    assert torch.equal(pieces().take(positions), WHOLE[positions])
+    assert pieces().take([]).shape == (0, 3)
+
+
+@pytest.mark.parametrize("first, stop", [(0, 17), (1, 3), (2, 2), (6, 16), (16, 17), (0, 1)])
+def test_a_part_and_what_is_kept_are_views(first, stop):
+    part = pieces().part(first, stop)
+    assert torch.equal(part.take(range(len(part))), WHOLE[first:stop])
+    kept = pieces().keep(np.arange(first, stop))
+    assert len(kept) == stop - first
+    assert torch.equal(kept.take(range(len(kept))), WHOLE[first:stop])
+
+
+def test_nothing_is_copied_where_nothing_was_removed():
+    ((_, block),) = Rows([MATRIX]).blocks(100)
+    assert block.data_ptr() == MATRIX.data_ptr()
+    assert as_rows(rows := Rows([MATRIX])) is rows
+
+
+def test_pieces_of_two_encoders_are_refused():
+    with pytest.raises(ParameterError, match="shard 1 is torch.float32 of shape"):
+        Rows([MATRIX, MATRIX[:, :2]])
+    with pytest.raises(ParameterError, match="at least one piece"):
+        Rows([])

@@ -1,0 +1,139 @@
+"""Work in threads comes back in order, and no more of it is begun than is asked for."""
+
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+import torch
+from threadpoolctl import threadpool_info
+
+from asif_lib.errors import ParameterError
+from asif_lib.machine import chunks_of, in_order, one_thread_per_core
+
+
+def test_chunks_cover_all_items_once():
+    assert [list(chunk) for chunk in chunks_of(range(5), 2)] == [[0, 1], [2, 3], [4]]
+    assert chunks_of([], 2) == []
+
+
+@pytest.mark.parametrize("size", [0, -1, 1.5, 2.0, True, "2"])
+def test_a_size_that_is_none_is_refused(size):
+    with pytest.raises(ParameterError, match=f"batch_size = {size}: must be a whole number, 1 or more"):
+        chunks_of(range(5), size)
+
+
+def test_results_come_in_order_though_the_first_is_the_slowest():
+    finished = []
+
+    def work(i):
+        time.sleep(0.05 if i == 0 else 0)
+        finished.append(i)
+        return i * i
+
+    with ThreadPoolExecutor(3) as pool:
+        assert list(in_order(pool, work, range(20), 6)) == [i * i for i in range(20)]
+    assert finished[0] != 0
+
+
+def test_only_a_few_results_wait_to_be_taken():
+    begun = []
+    with ThreadPoolExecutor(2) as pool:
+        results = in_order(pool, begun.append, range(1_000), 5)
+        for taken in range(1, 4):
+            next(results)
+            assert len(begun) <= taken + 5
+        results.close()
+    assert len(begun) <= 8
+
+
+def test_what_has_not_begun_when_the_caller_stops_is_not_begun():
+    begun = []
+    with ThreadPoolExecutor(1) as pool:
+        results = in_order(pool, lambda i: begun.append(i) or time.sleep(0.01), range(1_000), 50)
+        next(results)
+        results.close()
+    assert len(begun) < 40
+
+
+def test_an_error_comes_in_its_place_and_stops_the_rest():
+    begun = []
+
+    def work(i):
+        begun.append(i)
+        if i == 3:
+            raise ValueError("three")
+        return i
+
+    taken = []
+    with ThreadPoolExecutor(2) as pool, pytest.raises(ValueError, match="three"):
+        for i in in_order(pool, work, range(1_000), 8):
+            taken.append(i)
+    assert taken == [0, 1, 2]
+    assert len(begun) < 20
+
+
+def test_pytorch_has_one_thread_meanwhile_and_all_of_them_after():
+    before = torch.get_num_threads()
+    with one_thread_per_core(torch.device("cpu")) as mapped:
+        assert torch.get_num_threads() == 1
+        names = set(mapped(lambda _: time.sleep(0.001) or threading.current_thread().name, range(50)))
+    assert torch.get_num_threads() == before
+    assert 1 <= len(names) <= before
+    with pytest.raises(RuntimeError, match="stop"), one_thread_per_core(torch.device("cpu")):
+        raise RuntimeError("stop")
+    assert torch.get_num_threads() == before
+
+
+def test_libraries_under_pytorch_have_one_thread_in_each_of_them_too():
+    def allowed(_):  # as oneDNN asks, before PyTorch ran a loop in this thread
+        libraries = [library for library in threadpool_info() if library["user_api"] == "openmp"]
+        return [library["num_threads"] for library in libraries if "/torch/lib/" in library["filepath"]]
+
+    with one_thread_per_core(torch.device("cpu")) as mapped:
+        for found in mapped(allowed, range(4)):
+            assert found and set(found) == {1}
+
+
+@pytest.mark.parametrize("first_out", [0, 1])
+def test_streams_that_overlap_leave_all_threads_behind(first_out):
+    before = torch.get_num_threads()
+    try:
+        torch.set_num_threads(3)
+        streams = [one_thread_per_core(torch.device("cpu")) for _ in range(2)]
+        maps = [stream.__enter__() for stream in streams]
+        barrier = threading.Barrier(3, timeout=10)  # the second has as many threads as the first
+        assert list(maps[1](lambda i: barrier.wait() * 0 + i, range(3))) == [0, 1, 2]
+        streams.pop(first_out).__exit__(None, None, None)
+        assert torch.get_num_threads() == 1
+        streams.pop().__exit__(None, None, None)
+        assert torch.get_num_threads() == 3
+    finally:
+        torch.set_num_threads(before)
+
+
+def test_streams_of_two_threads_leave_all_threads_behind_in_each():
+    before = torch.get_num_threads()
+    inside, done, found = threading.Event(), threading.Event(), []
+
+    def other():
+        with one_thread_per_core(torch.device("cpu")):
+            inside.set()
+            done.wait(10)
+        found.append(torch.get_num_threads())
+
+    thread = threading.Thread(target=other)
+    try:
+        torch.set_num_threads(3)
+        with one_thread_per_core(torch.device("cpu")):
+            thread.start()
+            inside.wait(10)
+        assert torch.get_num_threads() == 3
+        done.set()
+        thread.join()
+        assert found == [3]
+        with ThreadPoolExecutor(1) as pool:  # a thread that begins after all
+            assert pool.submit(torch.get_num_threads).result() == 3
+    finally:
+        done.set()
+        torch.set_num_threads(before)

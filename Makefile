@@ -1,7 +1,7 @@
 # make workbook   set up, run all chapters, write the report      (DEVICE=cpu|cuda|mps|auto, PROFILE=offline|hub)
 # make test       set up, run the tests
 # make lab        set up, open JupyterLab on work/, a student's own copies of the chapters
-# Each does all the set-up that it needs, and reuses what is there.
+# Each does all the set-up that it needs, and reuses what is there. The tests need more packages than a student does.
 
 PYTHON  ?= python3
 VENV    ?= .venv
@@ -11,18 +11,23 @@ CACHE   := $(or $(ASIF_CACHE),data/cache)
 BIN     := $(VENV)/bin
 ASIF    := $(BIN)/asif
 DATA    := stamps fashion_mnist
-STAMP   := $(VENV)/.installed
+STUDENT := $(VENV)/.installed-workbook
+TESTER  := $(VENV)/.installed-dev
 
 export HF_HUB_DISABLE_TELEMETRY := 1
 export TOKENIZERS_PARALLELISM := false
 
-.PHONY: workbook test lab setup browser notebooks readme lint bench clean
+.PHONY: workbook test lab setup browser notebooks results lint bench clean
+.NOTPARALLEL:
 
 workbook: setup
 	$(BIN)/python -m asif_lib.course.report --device $(DEVICE) --profile $(PROFILE)
 
-test: setup browser
+# the packages of the tests first: they include those of the workbook
+test: $(TESTER) setup browser
 	$(BIN)/python -m ruff check .
+	$(BIN)/lint-imports
+	$(BIN)/codespell
 	$(BIN)/python -m asif_lib.course.editions check
 	DEVICE=$(DEVICE) $(BIN)/python -m pytest $(PYTEST_ARGS)
 
@@ -30,36 +35,38 @@ lab: setup
 	$(BIN)/python -m asif_lib.course.workspace work
 	JUPYTER_CONFIG_PATH=.jupyter $(BIN)/jupyter lab work $(if $(filter 0,$(shell id -u)),--allow-root) $(LAB_ARGS)
 
-setup: $(STAMP)
+setup: $(STUDENT)
 	@echo "set-up: packages are in $(VENV), data and banks in $(CACHE)"
 	@$(ASIF) data $(DATA) > /dev/null
 	@if $(ASIF) bank info stamps > /dev/null 2>&1; then echo "bank stamps: already here"; \
 	else $(ASIF) bank build stamps --device $(DEVICE); fi
 
 # a Chromium for the tests in a browser: the one that is there, else Debian's; without one they are skipped
-browser: $(STAMP)
+browser: $(TESTER)
 	@$(BIN)/python tests/chromium.py
 
-$(STAMP): pyproject.toml
+$(VENV)/.installed-%: pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.version_info >= (3, 11) or sys.exit("the workbook needs Python 3.11 or newer; this is " + sys.version.split()[0] + "; name another with: make PYTHON=python3.12")'
 	@$(BIN)/python -m pip --version > /dev/null 2>&1 || $(PYTHON) -m venv --clear $(VENV)
 	@echo "installing packages into $(VENV) (the first time this takes minutes)"
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -e ".[dev]"
-	@touch $@
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -e ".[$*]"
+	@touch $(STUDENT) $@
 
 # the student and the solved edition, from notebooks/source
-notebooks: $(STAMP)
+notebooks: $(STUDENT)
 	$(BIN)/python -m asif_lib.course.editions build
 
-# the table of the last `make workbook` into the README
-readme: $(STAMP)
-	$(BIN)/python -m asif_lib.course.results README.md
+# the table of the last `make workbook` into its page
+results: $(STUDENT)
+	$(BIN)/python -m asif_lib.course.results notebooks/results.md
 
-lint: $(STAMP)
+lint: $(TESTER)
 	$(BIN)/python -m ruff check .
 	$(BIN)/python -m ruff format --check .
+	$(BIN)/lint-imports
+	$(BIN)/codespell
 
-bench: setup
+bench: $(TESTER) setup
 	$(BIN)/python benchmarks $(BENCH_ARGS)
 
 clean:

@@ -7,7 +7,7 @@ import pytest
 from asif_lib.files import ROOT
 
 HARD = {
-    r"\b[Ww]hoever\b": "name the person: the student, the user",
+    r"\b[Ww]ho[e]ver\b": "name the person: the student, the user",
     r"(?:^|[.!:] )Who (?!.*\?)": "begin with the noun, or with 'If you'",
     r"\b(?:is|are) none\b": "say what it is",
     r"\banew\b": "again",

@@ -56,9 +56,10 @@ $(VENV)/.installed-%: pyproject.toml
 notebooks: $(STUDENT)
 	$(BIN)/python -m asif_lib.course.editions build
 
-# the table of the last `make workbook` into its page
+# the table of the last `make workbook` into its page, and the picture of the method
 results: $(STUDENT)
 	$(BIN)/python -m asif_lib.course.results notebooks/results.md
+	$(BIN)/python -m asif_lib.figures.method notebooks/method.svg
 
 lint: $(TESTER)
 	$(BIN)/python -m ruff check .

@@ -1,0 +1,96 @@
+"""The method in one picture: a picture and a sentence meet at the anchors that both keep.
+
+    python -m asif_lib.figures.method notebooks/method.svg
+
+draws it again with the numbers of the bank called ``stamps``; simple drawings stand for the stamps' own pictures.
+"""
+
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import jinja2
+import torch
+
+from asif_lib.bank.anchors import AnchorBank
+from asif_lib.defaults import DEFAULT_BANK
+from asif_lib.files import write_whole
+from asif_lib.zeroshot import ASIF
+
+PICTURE = "animals/marsupials/kangaroo.png"
+TEXT = "a photo of a kangaroo."
+BOTH = 5
+"""Anchors that the picture of the method shows of those that both sides keep; one of each side alone is added."""
+DRAWINGS = {  # caption → symbol of the template, with its coat, neck and horns
+    "A kangaroo.": ("kangaroo", {"coat": "#555"}),
+    "A giraffe.": ("quadruped", {"coat": "#d9a441", "neck": 14, "horns": "short"}),
+    "An Indian blackbuck.": ("quadruped", {"coat": "#5a4632", "neck": 5, "horns": "long"}),
+    "A deer.": ("quadruped", {"coat": "#b5763a", "neck": 6, "horns": "antlers"}),
+    "A caribou.": ("quadruped", {"coat": "#8d8478", "neck": 4, "horns": "antlers"}),
+    "A doe.": ("quadruped", {"coat": "#c08a52", "neck": 6, "horns": ""}),
+    "A guinea fowl.": ("bird", {"coat": "#667"}),
+}
+
+
+@dataclass(frozen=True)
+class Meeting:
+    """Where a picture and a text meet, in numbers.
+
+    Attributes
+    ----------
+    anchors : list of (str, float, float)
+        Caption, entry of the picture, entry of the text; products in descending order, then one anchor that only
+        the picture keeps, and one that only the text keeps.
+    shared : int
+        Anchors that both keep.
+    score : float
+        The sum of all products.
+    k, n : int
+        Entries kept, anchors.
+    """
+
+    anchors: list
+    shared: int
+    score: float
+    k: int
+    n: int
+
+    @property
+    def hidden(self) -> int:
+        """Shared anchors that are not listed."""
+        return self.shared - sum(a * b > 0 for _, a, b in self.anchors)
+
+    @property
+    def rest(self) -> float:
+        """The sum of the products of the shared anchors that are not listed."""
+        return self.score - sum(a * b for _, a, b in self.anchors)
+
+
+def meeting(model, picture, text, shown=BOTH) -> Meeting:
+    """Describe where a picture (1, d_image) and a text (1, d_text), both embeddings, meet under `model`."""
+    a, b = model.images(picture).to_dense()[0], model.texts(text).to_dense()[0]
+    alone = [torch.where(other == 0, mine, 0).argmax() for mine, other in ((a, b), (b, a))]
+    order = [*(a * b).topk(shown).indices, *alone]
+    captions = model.bank.pairs["caption"].tolist()
+    anchors = [(captions[i], float(a[i]), float(b[i])) for i in order]
+    return Meeting(anchors, int(((a > 0) & (b > 0)).sum()), float(a @ b), model.k, len(model.bank))
+
+
+def method_svg(numbers: Meeting, text=TEXT) -> str:
+    """Draw the picture of the method as SVG that follows a light or dark page and tells itself in words."""
+    loader = jinja2.FileSystemLoader(Path(__file__).parent)
+    environment = jinja2.Environment(loader=loader, autoescape=True, trim_blocks=True, lstrip_blocks=True)
+    drawings = [DRAWINGS.get(caption, ("bird", {"coat": "#888"})) for caption, _, _ in numbers.anchors]
+    page = environment.get_template("method.svg.j2")
+    return page.render(numbers=numbers, text=text, rows=list(zip(numbers.anchors, drawings, strict=True)))
+
+
+def meeting_of_the_kangaroo(bank) -> Meeting:
+    """Return the numbers of the book's first example: a photograph, held out of the bank of stamps, and its prompt."""
+    row = bank.pairs["id"].tolist().index(PICTURE)
+    model = ASIF(bank.subset([i for i in range(len(bank)) if i != row]), device="cpu")
+    return meeting(model, bank.image[row : row + 1], model.embeddings("text", [TEXT]))
+
+
+if __name__ == "__main__":
+    write_whole(sys.argv[1], method_svg(meeting_of_the_kangaroo(AnchorBank.load(DEFAULT_BANK))).encode())

@@ -1,12 +1,15 @@
 """The errors that this library raises for bad input: one sentence that says what, where and what to do."""
 
+import importlib
+from types import ModuleType
+
 
 class AsifError(ValueError):
     """Base of all errors about the user's input; the command prints its text and no stack trace."""
 
 
 def first_line(error) -> str:
-    """The first line of what another library's error says, or its kind where it says nothing."""
+    """Return the first line of another library's error message, or the name of the error if the message is empty."""
     return (str(error).strip().splitlines() or [type(error).__name__])[0]
 
 
@@ -15,7 +18,7 @@ class PictureError(AsifError):
 
 
 class BrokenPicturesError(AsifError):
-    """Several pictures could not be read; nothing that was already computed is lost.
+    """Several pictures could not be read; embeddings that were computed already are kept.
 
     Attributes
     ----------
@@ -37,7 +40,7 @@ class EncoderError(AsifError):
 
 
 class IdentityError(AsifError):
-    """Embeddings of one encoder were to be compared with those of another."""
+    """A comparison of embeddings that different encoders made."""
 
 
 class DataError(AsifError):
@@ -45,7 +48,7 @@ class DataError(AsifError):
 
 
 class ChecksumError(DataError):
-    """A file that is not the one that the catalogue names."""
+    """A file whose checksum differs from the catalogue's."""
 
 
 class BankError(AsifError):
@@ -54,3 +57,30 @@ class BankError(AsifError):
 
 class ParameterError(AsifError):
     """A parameter outside its range: k, p, a template, a label."""
+
+
+class MissingExtraError(AsifError):
+    """A package that an extra installs is not there, or cannot be imported."""
+
+
+def import_extra(module, extra) -> ModuleType:
+    """Import a module that is installed by an extra of this package, and return it.
+
+    Raises
+    ------
+    MissingExtraError
+        If it cannot be imported; the sentence names the extra.
+
+    Examples
+    --------
+    >>> client = import_extra("dask.distributed", "cluster").Client    # doctest: +SKIP
+    """
+    try:
+        return importlib.import_module(module)
+    except ImportError as error:
+        package = module.partition(".")[0]
+        missing = isinstance(error, ModuleNotFoundError) and error.name in (package, module)
+        fault = "is not installed" if missing else f"cannot be imported ({first_line(error)})"
+        raise MissingExtraError(
+            f"`{package}` {fault}; it comes with the extra {extra}: pip install 'asif-workbook[{extra}]'"
+        ) from error

@@ -1,4 +1,4 @@
-"""Where the workbook keeps its files, and how it writes them: known by checksum, whole, under a lock."""
+"""The workbook's files: its folders, checksums, JSON, whole writes, and locks."""
 
 import hashlib
 import itertools
@@ -29,7 +29,7 @@ def sha256_of(path) -> str:
 
 
 def write_whole(path, content: bytes) -> None:
-    """Write a file under a temporary name and rename it, so that nobody ever sees half of it."""
+    """Write a file under a temporary name and rename it, so that no reader ever sees half of it."""
     path = Path(path)
     part = path.with_name(f"{path.name}.{os.getpid()}.part")
     try:
@@ -50,14 +50,16 @@ def put_aside(path) -> Path:
 
 @contextmanager
 def locked(path) -> Iterator[None]:
-    """Hold the lock of a file, ``NAME.lock`` beside it: two processes that change it at once must not lose anything.
+    """Hold the lock of a file, ``NAME.lock`` beside it, so that simultaneous changes lose nothing.
 
-    The system releases the lock of a process that ends, however it ends.
+    It excludes other threads too. When a process ends, in any way, the system releases its lock.
 
     Raises
     ------
     LockedError
         Another process kept the lock for `LOCK_SECONDS` seconds.
+    OSError
+        The folder is read-only.
     """
     path = Path(path)
     lock = FileLock(path.with_name(path.name + ".lock"), timeout=LOCK_SECONDS)
@@ -72,7 +74,7 @@ def locked(path) -> Iterator[None]:
 
 
 def read_json(path, kind):
-    """Return what a JSON file holds, as `kind`: a dataclass, a pydantic model, or a type such as ``dict[str, int]``.
+    """Read a JSON file as `kind`: a dataclass, a pydantic model, or a type such as ``dict[str, int]``.
 
     Types are checked strictly: a number in quotes is a string, and 1.0 is no count.
 
@@ -81,7 +83,7 @@ def read_json(path, kind):
     OSError
         If the file cannot be read.
     ValueError
-        If it is not JSON, or not of that kind: one line that names the key and says what is wrong there.
+        If it is not JSON, or not of that kind: one line that names the key and the mistake.
     """
     content = Path(path).read_bytes()
     try:

@@ -1,17 +1,52 @@
-"""What this machine computes with: its devices, its instructions for bfloat16, its threads."""
+"""The machine: its devices, its instructions for bfloat16, its threads, and the bars that report progress."""
 
 import contextlib
+import io
 import numbers
+import sys
 import threading
 from collections import deque
 from concurrent.futures import ThreadPoolExecutor
 
 import torch
+from tqdm.auto import tqdm as any_tqdm
+from tqdm.std import tqdm as terminal_tqdm
 
 from asif_lib.errors import EncoderError, ParameterError
 
 AHEAD = 16
-"""Pieces of work for each thread that may wait to be taken: enough that one slow picture stops no other thread."""
+"""Results for each thread that may wait for the caller: with 16, one slow picture stops no other thread."""
+
+WORTH_A_LINE = 1.0
+"""Seconds of work from which a log gets a line."""
+
+
+def progress_bar(iterable=None, **options) -> terminal_tqdm:
+    """Return tqdm's bar in a terminal and in a notebook; elsewhere write one line to stderr, after the work.
+
+    A log keeps every redrawing of a bar. So where nobody watches, the bar stays silent, and its last state is
+    written once, if the work took `WORTH_A_LINE` seconds or more.
+
+    Parameters
+    ----------
+    iterable, options
+        As for `tqdm.tqdm`.
+    """
+    in_notebook = any(base.__module__ == "tqdm.notebook" for base in any_tqdm.__mro__)
+    watched = in_notebook or sys.stderr.isatty()
+    return (any_tqdm if watched else _LastState)(iterable, **options)
+
+
+class _LastState(terminal_tqdm):
+    """A bar that draws nothing while it moves, and writes its state when it is closed."""
+
+    def __init__(self, iterable=None, **options):
+        super().__init__(iterable, **{**options, "file": io.StringIO(), "ncols": 0})
+
+    def close(self):
+        if not self.disable and self.format_dict["elapsed"] >= WORTH_A_LINE:
+            print(self, file=sys.stderr, flush=True)
+        super().close()
 
 
 def resolve_device(device="auto") -> torch.device:
@@ -32,7 +67,7 @@ def resolve_device(device="auto") -> torch.device:
 
 
 def has_fast_bfloat16() -> bool:
-    """Whether this processor multiplies matrices in bfloat16 by instructions of its own."""
+    """Return whether this processor has instructions that multiply matrices in bfloat16."""
     return torch.backends.mkldnn.is_available() and torch.ops.mkldnn._is_mkldnn_bf16_supported()
 
 
@@ -42,18 +77,18 @@ def chunks_of(items, size) -> list:
     Raises
     ------
     ParameterError
-        If the size is not a whole number, 1 or more.
+        If the size is not a whole number from 1.
     """
     if isinstance(size, bool) or not isinstance(size, numbers.Integral) or size < 1:
         raise ParameterError(f"batch_size = {size}: must be a whole number, 1 or more")
     return [items[i : i + size] for i in range(0, len(items), size)]
 
 
-def in_order(pool, function, items, ahead):
+def map_in_order(pool, function, items, ahead):
     """Yield ``function(item)`` for each of the items, in their order, computed by the threads of `pool`.
 
-    At most `ahead` results are computed or in work that nobody has taken yet, so that memory does not grow with
-    the items. Where the caller stops, or an item fails, what has not begun is not begun.
+    At most `ahead` items are in work or wait for the caller, so memory does not grow with the number of items. If the
+    caller stops, or an item fails, no further item is begun.
     """
     waiting = deque()
     try:
@@ -72,9 +107,8 @@ def in_order(pool, function, items, ahead):
 def one_thread_per_core(device):
     """Yield ``f(function, items)``, an ordered map over one thread for each core (at most eight beside a GPU).
 
-    On a CPU, PyTorch then uses a single thread in each of them. Threads that each compute a batch of their own need
-    not wait for each other, as they must where every layer is spread over all cores; and while one decodes a
-    picture, another runs the model.
+    On a CPU, PyTorch uses a single thread in each of them. Threads with a batch each do not wait for each other;
+    threads that share every layer do. While one thread decodes a picture, another runs the model.
     """
     with contextlib.ExitStack() as stack:
         if device.type == "cpu":
@@ -83,28 +117,28 @@ def one_thread_per_core(device):
         else:
             workers = min(torch.get_num_threads(), 8)
             pool = stack.enter_context(ThreadPoolExecutor(workers))
-        yield lambda function, items: in_order(pool, function, items, AHEAD * workers)
+        yield lambda function, items: map_in_order(pool, function, items, AHEAD * workers)
 
 
 def single_threads(count) -> ThreadPoolExecutor:
-    """Return a pool of threads in each of which PyTorch uses one; for use within `one_thread`.
+    """Return a pool of threads that each let PyTorch use one thread; for use within `one_thread`.
 
-    A new thread learns how many it may use at its first loop over several, and oneDNN, which multiplies matrices in
-    bfloat16 and convolves, does not ask: it would take all cores in each of them.
+    A new thread reads the limit only at its first parallel loop. oneDNN, which convolves and multiplies in bfloat16,
+    does not read it at all and would use all cores in each thread. So each thread sets the limit itself.
     """
     return ThreadPoolExecutor(count, initializer=torch.set_num_threads, initargs=(1,))
 
 
 _lock, _inside = threading.Lock(), []
-_threads = 1  # that PyTorch had before the first of those that are inside came in
+_threads = 1  # PyTorch's number of threads before the first block was entered
 
 
 @contextlib.contextmanager
 def one_thread():
-    """Let PyTorch use one thread meanwhile, and yield how many it had.
+    """Let PyTorch use one thread inside the block, and yield the number that it used before.
 
-    Streams may overlap, and end in any order. PyTorch keeps the number for each thread of the program, and one for
-    those to come: the last stream to leave a thread gives it back what the first of all found.
+    Blocks may overlap, and end in any order. PyTorch keeps a number for each thread of the program, and one for new
+    threads. The last block to leave a thread restores the number that the first block found.
     """
     global _threads
     me = threading.get_ident()

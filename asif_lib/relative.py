@@ -9,15 +9,15 @@ SMALLEST = 1e-15
 
 
 def unit_rows(z, mean=None, first=0) -> torch.Tensor:
-    """Return the rows of `z` (n, d), less `mean` (d,) if given, scaled to length 1, as float32.
+    """Return the rows of `z` (n, d), minus `mean` (d,) if given, scaled to length 1, as float32.
 
-    A row of zeros stays zero: it has cosine 0 with everything. `first` is the number of the first row, for the
-    words of an error.
+    A zero row has no direction and stays zero: its cosine with every vector is defined as 0. `first` is the number of
+    the first row in error messages.
 
     Raises
     ------
     ParameterError
-        If `z` is not a matrix, its width is not that of `mean`, or it holds NaN or infinity.
+        If `z` is not a matrix, `mean` has another width, or a row holds NaN or infinity.
 
     Examples
     --------
@@ -34,7 +34,7 @@ def unit_rows(z, mean=None, first=0) -> torch.Tensor:
         z = z - mean.float()
     norms = z.norm(dim=1, keepdim=True)
     extreme = ((norms < SMALLEST) | ~norms.isfinite()).squeeze(1)
-    if extreme.any():  # their squares under- or overflow; divided by their largest component they don't
+    if extreme.any():  # their squares under- or overflow, unless divided by their largest component
         _check_finite(given, z, first)
         z = z.clone()
         largest = z[extreme].abs().amax(dim=1, keepdim=True)
@@ -47,35 +47,38 @@ def _check_finite(given, centred, first):
     bad = ~centred.isfinite().all(dim=1)
     if bad.any():
         i = int(bad.nonzero()[0])
-        what = "less the mean is beyond float32, or the mean holds NaN or infinity"
+        what = "minus the mean is beyond float32, or the mean holds NaN or infinity"
         if not given[i].isfinite().all():
             what = "holds NaN or infinity; see what was encoded there"
         raise ParameterError(f"row {first + i} of the embeddings {what}")
 
 
 def relative_representation(z, anchors, *, mean=None) -> torch.Tensor:
-    """Return the (q, n) float32 cosines of q vectors `z` (q, d) with n `anchors` (n, d).
+    """Compute the (q, n) float32 cosines of q vectors `z` (q, d) with n `anchors` (n, d).
 
-    Entry (i, j) is cos(z_i - mean, anchor_j - mean); row i describes z_i, and column j has the name of
-    anchor j. The result is dense: for chapters and small n. At size, `sparse_relative_representation` keeps
-    the largest entries and never holds this matrix.
+    Entry (i, j) is cos(z_i - mean, anchor_j - mean): row i describes z_i, and column j has the name of anchor j.
+    The result is dense, for chapters and small n.
 
     Parameters
     ----------
     z : Tensor of shape (q, d)
     anchors : Tensor of shape (n, d)
     mean : Tensor of shape (d,), optional
-        Taken off both: the mean of the anchors, for an encoder whose vectors share a large common part.
+        Subtracted from both: the mean of the anchors, for an encoder whose vectors share a large common part.
 
     Raises
     ------
     ParameterError
         If the dimensions differ.
 
+    See Also
+    --------
+    sparse_relative_representation : The largest entries only, for any number of anchors.
+
     Notes
     -----
-    Unchanged by any rotation and any rescaling applied to `z` and `anchors` alike; with the anchors' mean,
-    also by a translation.
+    A rotation or a rescaling of `z` and `anchors` together changes nothing. With the anchors' mean, a translation
+    changes nothing either.
 
     Examples
     --------
@@ -88,7 +91,7 @@ def relative_representation(z, anchors, *, mean=None) -> torch.Tensor:
 
 
 def check_dimensions(z, anchors):
-    """Raise `ParameterError` unless the rows of `z` and of `anchors` live in the same space."""
+    """Raise `ParameterError` unless the rows of `z` and of `anchors` are in the same space."""
     if z.ndim != 2 or anchors.ndim != 2 or z.shape[1] != anchors.shape[1]:
         raise ParameterError(
             f"vectors of shape {tuple(z.shape)} and anchors of shape {tuple(anchors.shape)} are not of one "

@@ -3,25 +3,23 @@
 from dataclasses import dataclass
 
 import numpy as np
-import scipy.sparse
 import torch
 import torch.nn.functional as F
 
-from asif_lib.errors import ParameterError
-from asif_lib.search.exact import check_k, top_anchors
-from asif_lib.search.inverted import InvertedIndex
+from asif_lib.defaults import check_k_p
+from asif_lib.search.exact import top_anchors
 
 
 @dataclass(frozen=True)
 class SparseVectors:
-    """q vectors in n dimensions with at most k entries each, of unit length; on the CPU.
+    """Hold q vectors in n dimensions with at most k entries each, of unit length; on the CPU.
 
     Attributes
     ----------
     indices : Tensor of shape (q, k), int32
         Positions of the kept entries (anchors), the largest entry first.
     values : Tensor of shape (q, k), float32
-        The entries, not negative.
+        The entries, 0 or positive.
     n : int
         Dimensions, one for each anchor.
     """
@@ -45,14 +43,18 @@ class SparseVectors:
         ParameterError
             If the numbers of anchors differ.
         """
+        from asif_lib.search.inverted import InvertedIndex  # brings the compiler
+
         return InvertedIndex(other).scores(self)
 
-    def to_csr(self) -> scipy.sparse.csr_array:
-        """Return the vectors as a scipy matrix of shape (q, n)."""
+    def to_csr(self):
+        """Return the vectors as a `scipy.sparse.csr_array` of shape (q, n)."""
+        import scipy.sparse
+
         q, k = self.indices.shape
         rows = np.arange(0, q * k + 1, k, dtype=np.int64)
         matrix = (self.values.numpy().ravel(), self.indices.numpy().ravel(), rows)
-        # A copy: scipy sorts a matrix in place, and would sort the values here and not their indices.
+        # A copy: scipy sorts a matrix in place, and would sort the values of this object without their indices.
         return scipy.sparse.csr_array(matrix, shape=(q, self.n), copy=True)
 
     def to_dense(self) -> torch.Tensor:
@@ -63,13 +65,6 @@ class SparseVectors:
     def nbytes(self) -> int:
         """Bytes of indices and values: 8 · q · k."""
         return self.indices.nbytes + self.values.nbytes
-
-
-def check_k_p(k, p, n):
-    """Raise `ParameterError` unless 1 ≤ k ≤ n is whole and p > 0 is finite."""
-    check_k(k, n)
-    if not 0 < p < float("inf"):
-        raise ParameterError(f"p = {p}: the exponent must be positive and finite")
 
 
 def sparsify(relative, k, p) -> SparseVectors:
@@ -103,7 +98,7 @@ def sparsify(relative, k, p) -> SparseVectors:
 def sparse_relative_representation(
     z, anchors, k, p, *, mean=None, method="auto", device="cpu", memory=None, progress=False
 ) -> SparseVectors:
-    """Return what ``sparsify(relative_representation(z, anchors), k, p)`` gives, without the dense matrix.
+    """Compute ``sparsify(relative_representation(z, anchors), k, p)`` without the dense matrix.
 
     Parameters
     ----------
@@ -111,16 +106,20 @@ def sparse_relative_representation(
     anchors : Tensor, Rows or PreparedAnchors, of shape (n, d)
         Any floating dtype, also memory-mapped.
     k, p : as for `sparsify`
-        Of equal similarities those of the earlier anchors are kept.
+        Among equal similarities, the earlier anchors are kept.
     mean : Tensor of shape (d,), optional
-        Taken off both, as in `relative_representation`.
-    method, device, memory, progress : as for `search.top_anchors`
-        How the k largest cosines are found; they are the same.
+        Subtracted from both, as in `relative_representation`.
+    method, device, memory, progress : as for `asif_lib.search.top_anchors`
+        They change how the k largest cosines are found, and not the result.
 
     Raises
     ------
     ParameterError
         If k or p is out of range, the dimensions differ, or a vector holds NaN.
+
+    References
+    ----------
+    Norelli et al., ASIF: Coupled data turns unimodal models to multimodal without training, NeurIPS 2023, section 3.
     """
     check_k_p(k, p, len(anchors))
     values, indices = top_anchors(
@@ -132,7 +131,6 @@ def sparse_relative_representation(
 def power_and_normalise(values, indices, p, n) -> SparseVectors:
     """Make SparseVectors in `n` dimensions of the kept cosines `values` (q, k) at `indices` (q, k)."""
     values = values.clamp_min(0)
-    # Dividing by the largest first changes nothing after the normalisation, and keeps a large p from
-    # underflowing to a vector of zeros.
+    # Division by the largest entry cancels in the normalisation. Without it, a large p underflows to zeros.
     values = (values / values.amax(dim=1, keepdim=True).clamp_min(torch.finfo(values.dtype).tiny)) ** p
     return SparseVectors(indices.to("cpu", torch.int32), F.normalize(values, dim=1).cpu(), n)

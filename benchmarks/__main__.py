@@ -1,10 +1,10 @@
-"""Every benchmark, one after the other, each in a process of its own: ``python benchmarks``.
+"""Run every benchmark, one after the other, each in a process of its own: ``python benchmarks``.
 
-The result of each is stored as JSON in ``build/benchmarks/NAME.json``, with the machine that it holds for, and its
-figures are printed: ratios to a peer in the same run, with the target where there is one. Run it on an idle machine.
+Each result is stored as JSON in ``build/benchmarks/NAME.json``, with a description of the machine. The printed figures
+are ratios to a peer in the same run, with the target where there is one. Run it on an idle machine.
 
     python benchmarks                       (up to 1.6 million pairs: 10 GB of memory, 10 GB of disk, an hour)
-    python benchmarks --quick               (small sizes, to see that all of it runs: minutes; in benchmarks/quick/)
+    python benchmarks --quick               (small sizes, as a test of the scripts: minutes; in benchmarks/quick/)
     python benchmarks --only scale paper_scale
 """
 
@@ -27,18 +27,18 @@ QUICK = {
     "cluster": ["--quick"],
     "editing": ["--pairs", "20000", "--edited", "500", "--runs", "1"],
 }
-"""The benchmarks, in their order, and what makes them small."""
+"""The benchmarks in their order, and the arguments that make them small."""
 
 
 def arguments_of(name, quick):
-    """What a benchmark is called with."""
+    """Return the arguments of a benchmark."""
     folder = ["--folder", str(FOLDER / "edited")] if name == "editing" else []
     return ["--json", *(QUICK[name] if quick else []), *folder]
 
 
 def run(name, quick, stored):
     """Run one benchmark and store its result in the file `stored`; return it, or None if it failed."""
-    stored.unlink(missing_ok=True)  # what an earlier run left there is not this one's
+    stored.unlink(missing_ok=True)  # an earlier result must not pass for this one's
     script = str(Path(__file__).with_name(f"{name}.py"))
     print(f"\n== {name}", file=sys.stderr, flush=True)
     done = subprocess.run([sys.executable, script, *arguments_of(name, quick)], stdout=subprocess.PIPE, text=True)

@@ -1,20 +1,21 @@
-"""Approximate search against exact search: when does it pay, counted in decisions and not only in anchors found?
+"""Approximate against exact search: when does it pay, counted in decisions and not only in anchors found?
 
-The bank is made up: captioned pictures of concepts that lie in groups, some nearer to each other than others, seen by
-two encoders (768 and 384 dimensions) that share nothing but the concept's latent vector. The zero-shot task is to
-name the concept of new pictures, a hundred concepts, the names being the concepts' own vectors as the text encoder
-sees them. Two kinds of data: `clustered`, where pictures lie close around their concept, and `weak`, where they
-spread as far as the groups are apart, and neighbours come from many concepts.
+The bank is made up: captioned pictures of concepts that lie in groups, some groups nearer to each other than others.
+Two encoders (768 and 384 dimensions) see them and share only the concept's latent vector. The zero-shot task is to name
+the concept of new pictures among a hundred. The names are the concepts' own vectors as the text encoder sees them.
+There are two kinds of data. In `clustered`, pictures lie close around their concept. In `weak`, they spread as far as
+the groups are apart, and their neighbours come from many concepts.
 
-For each kind of index: the seconds to build it, its size, and for each setting of its knob recall@k, the share of
-decisions that stay the same, the accuracy lost with its 95 % interval, and the time of exact search over the time of
-the approximate one, candidates recomputed exactly included: against `top_anchors`, in turn with it, and against
-`faiss.knn` on a float32 matrix in memory, timed before and after. "Pays back" is the number of queries after which
-the cheapest setting that loses less than the margin has saved what the building took.
+For each kind of index, the benchmark reports the seconds to build it and its size. For each setting of its knob, it
+reports recall@k, the share of decisions that stay the same, the accuracy lost with its 95 % interval, and the time of
+exact search over the time of approximate search. The times include the exact cosines of the candidates. The peers are
+`top_anchors`, in turn with the index, and `faiss.knn` on a float32 matrix in memory, timed before and after. "Pays
+back" is the number of queries after which the index has saved the time of its building, at the cheapest setting that
+loses less than the margin.
 
     python benchmarks/approximate.py                          (20,000 pairs, some minutes on 2 cores)
     python benchmarks/approximate.py --n 1600000 --json       (14 GB of disk, 12 GB of memory, hours: HNSW is slow to
-                                                               build; --kinds ivf pq leaves it out)
+                                                               build; --kinds ivf pq skips it)
 """
 
 import argparse
@@ -32,9 +33,10 @@ import pandas as pd
 import torch
 
 from asif_lib import AnchorBank, EncoderIdentity
-from asif_lib.evaluation import ValidationSet, choose, walk
+from asif_lib.bank import build_index
+from asif_lib.evaluation import ValidationSet, choose_effort, measure_efforts
 from asif_lib.relative import unit_rows
-from asif_lib.search import KINDS, build_index
+from asif_lib.search import KINDS
 
 IMAGE = EncoderIdentity("image", "made up", "seed", "0" * 64, "none", 768)
 TEXT = EncoderIdentity("text", "made up", "seed", "1" * 64, "none", 384)
@@ -43,7 +45,7 @@ CLASSES, LATENT, BLOCK = 100, 64, 50_000
 
 
 class World:
-    """Concepts with latent vectors, and how two encoders see them."""
+    """Concepts with latent vectors, and two encoders that see them."""
 
     def __init__(self, spread, concepts):
         rng = np.random.default_rng(0)
@@ -57,11 +59,11 @@ class World:
         self.spread = spread
 
     def pairs(self, count, seed, classes=None):
-        """Embeddings of `count` pictures and captions of random concepts, and which these are."""
+        """Return embeddings of `count` pictures and captions of random concepts, and the concepts."""
         rng = np.random.default_rng([1, seed])
         concept = rng.integers(0, classes or len(self.centres), count)
         latent = self.centres[concept] + self.spread * self._noise(rng, count)
-        caption = latent + 0.5 * self._noise(rng, count)  # says less than the picture shows, and other things
+        caption = latent + 0.5 * self._noise(rng, count)  # a caption omits some things and adds others
         return self.embed("image", latent, rng), self.embed("text", caption, rng), concept
 
     def embed(self, kind, latent, rng):
@@ -72,7 +74,7 @@ class World:
         return rng.standard_normal((count, LATENT), dtype=np.float32) * self.scale
 
     def bank(self, folder, n):
-        """A bank on disk in half precision, made by blocks."""
+        """Make a bank on disk in half precision, block by block."""
         for first in range(0, n, BLOCK):
             image, text, _ = self.pairs(min(BLOCK, n - first), seed=first + 1)
             numbers = range(first, first + len(image))
@@ -91,7 +93,7 @@ class World:
 
 
 class Knn:
-    """The peer: `faiss.knn` over the same centred unit rows, as float32 in memory."""
+    """Return the peer: `faiss.knn` over the same centred unit rows, as float32 in memory."""
 
     def __init__(self, bank, queries):
         mean, self.rows = bank.image_mean, torch.empty(bank.rows("image").shape)
@@ -109,7 +111,7 @@ class Knn:
 
 
 def measure(arguments, data, folder):
-    """The results on one kind of data: a list, for each kind of index and each k."""
+    """Return the results on one kind of data: a list, for each kind of index and each k."""
     world = World(SPREAD[data], max(CLASSES, arguments.n // 200))
     bank, validation = world.bank(folder / data, arguments.n), world.validation(arguments.queries)
     knn, results = Knn(bank, validation.pictures), []
@@ -117,13 +119,13 @@ def measure(arguments, data, folder):
         start = time.perf_counter()
         index = build_index(bank, "image", kind, progress=sys.stderr.isatty())
         build = time.perf_counter() - start
-        index.search(validation.pictures[:10], 10, index.efforts(10)[0])  # what is compiled or mapped first, is now
+        index.search(validation.pictures[:10], 10, index.efforts(10)[0])  # compile and map before the clock runs
         for k in arguments.k:
             before = knn.seconds(k, arguments.rounds)
-            table = walk(index, validation, k, 8, rounds=arguments.rounds, progress=sys.stderr.isatty())
+            table = measure_efforts(index, validation, k, 8, rounds=arguments.rounds, progress=sys.stderr.isatty())
             seconds = statistics.median(before + knn.seconds(k, arguments.rounds))
             table["speedup_knn"] = seconds / table["seconds"]
-            tuned = choose(table, arguments.margin)
+            tuned = choose_effort(table, arguments.margin)
             result = {"data": data, "n": arguments.n, "kind": kind, "k": k, "build_seconds": round(build, 2)}
             result |= {"megabytes": round(index.nbytes / 1e6, 1), "parameters": index.about["parameters"]}
             attrs = {("queries" if key == "n" else key): value for key, value in table.attrs.items()}
@@ -136,7 +138,7 @@ def measure(arguments, data, folder):
 
 
 def pays_back(tuned, build, knn_seconds):
-    """Queries after which the chosen setting has saved what building the index took; None if never."""
+    """Return the number of queries after which the index has saved the time of its building; None if never."""
     if tuned.effort is None:
         return None
     seconds = tuned.table.set_index("effort").loc[tuned.effort, "seconds"]

@@ -1,12 +1,12 @@
-"""A search by two worker processes of one thread each against one, and what a worker that is killed costs.
+"""Search by two worker processes of one thread each against one, and the cost of a worker that is killed.
 
-The bank is made up (clusters that overlap), on disk, half precision; the workers map it. Each answer is compared, bit
-for bit, with that of this process. Ways take turns. In the runs with a loss, one worker is killed (SIGKILL) after half
-the time that a run takes; Dask starts another in its place. That takes seconds, whatever the search takes: with runs
-much shorter than the default it is most of what is measured. Two workers need two cores that nobody else uses.
+The bank is made up of clusters that overlap. It is on disk, in half precision, and the workers map it. Each answer is
+compared, bit for bit, with the answer of this process. The ways take turns. In the runs with a loss, one worker is
+killed (SIGKILL) after half the time of a run, and Dask starts another in its place. The start takes seconds at any
+size of the search, and dominates runs much shorter than the default. Two workers need two idle cores.
 
     python benchmarks/cluster.py --json > cluster.json                                     (8 minutes, 0.5 GB of disk)
-    python benchmarks/cluster.py --quick                  (small sizes, to see that it runs; judges only the answers)
+    python benchmarks/cluster.py --quick                  (small sizes, as a test; judges only the answers)
     python benchmarks/cluster.py --machine       (two of the rates of asif_lib.cluster.Machine, `products` of one thread
                                                   and `merged`; benchmarks/encoding.py measures the others)
 """
@@ -40,7 +40,7 @@ ENCODERS = [
 
 
 def make(folder, count):
-    """A bank of `count` pairs in four parts, as it comes about by additions."""
+    """Make a bank of `count` pairs in four parts, as additions make it."""
     world, bank = World(spread=1.0, widths=WIDTHS), None
     for number in range(4):
         image, text = (z.half() for z in world.pairs(count // 4, number))
@@ -86,7 +86,7 @@ def measure(bank, queries, k, rounds):
 
 
 def run_with_loss(client, way, after):
-    """Seconds of a run as it is, and of one in which a worker is killed `after` seconds; all are there again then."""
+    """Return the seconds of a run, and of a run with a worker killed `after` seconds; wait until it is back."""
     undisturbed = seconds_of(way)
     victim = sorted(client.run(os.getpid).values())[0]
     timer = threading.Timer(after, os.kill, (victim, signal.SIGKILL))
@@ -99,7 +99,7 @@ def run_with_loss(client, way, after):
 
 
 def measure_machine(bank, queries, k):
-    """What `asif_lib.cluster.Machine` has of the search, by one thread of this machine; merging never has more."""
+    """Measure the rates of `asif_lib.cluster.Machine` for the search, with one thread; merging never uses more."""
     rows = bank.rows("image")
     with working(library()):
         products = len(queries) * len(rows) * rows.shape[1]
@@ -130,7 +130,7 @@ def main():
             result |= measure_machine(bank, queries[:1_000], arguments.k)
         else:
             result |= measure(bank, queries, arguments.k, arguments.rounds)
-            if arguments.quick:  # the last judges the answers, at any size
+            if arguments.quick:  # the last figure judges the answers, at any size
                 result["compared"][:-1] = without_targets(result["compared"][:-1])
     print(json.dumps(result, indent=2) if arguments.json or arguments.machine else "\n".join(lines_of(result)))
 

@@ -1,11 +1,11 @@
 """Editing a bank on disk: add, remove and undo 10,000 pairs against building the bank again from its embeddings.
 
-The bank is made up: embeddings at random, 768 and 384 dimensions, half precision. Each edit and the rebuild runs in
-a process of its own, with what it reads in the page cache, and waits until what it wrote is on the disk. Prints, or
-with ``--json`` gives as one JSON object, for two sizes of the bank, the seconds, the memory (the highest resident
-set less that of the same process before the edit) and the ratio to the rebuild: ``AnchorBank.save`` of the bank as
-it is after the edit. Two conditions are tried: on the group, of which there are a hundred, and on the captions, all
-different. As a bound that no way of rebuilding can beat, ``copy`` only copies the bank's files.
+The bank is made up: random embeddings of 768 and 384 dimensions in half precision. Each edit and the rebuild run in a
+process of their own, with their input in the page cache, and wait until their output is on the disk. For two sizes of
+the bank, the benchmark reports seconds, memory, and the ratio to the rebuild. Memory is the highest resident set minus
+the resident set of the same process before the edit. The rebuild is ``AnchorBank.save`` of the edited bank. Two
+conditions are tried: on the group, which has a hundred values, and on the captions, which all differ. ``copy`` only
+copies the bank's files, a bound that no rebuild can beat.
 
     python benchmarks/editing.py --folder /path/with/space --pairs 1600000        (needs 2.5 times the bank, 9.5 GB)
 """
@@ -33,7 +33,7 @@ TEXT = EncoderIdentity("text", "made up", "seed", "1" * 64, "none", 384)
 
 
 def pairs(first, last):
-    """A bank in memory of the pairs number `first` to `last`."""
+    """Make a bank in memory of the pairs number `first` to `last`."""
     generator = torch.Generator().manual_seed(first)
     image, text = (torch.randn(last - first, i.dim, generator=generator) for i in (IMAGE, TEXT))
     image, text = ((z / z.norm(dim=1, keepdim=True)).half() for z in (image, text))
@@ -48,7 +48,7 @@ def pairs(first, last):
 
 
 def make(folder, count, block=50_000):
-    """A bank of `count` pairs in `folder`, made by blocks, so that it may be larger than memory."""
+    """Make a bank of `count` pairs in `folder`, block by block, so that it may be larger than memory."""
     pairs(0, min(block, count)).save(folder)
     bank = AnchorBank.load(folder)
     for first in range(block, count, block):
@@ -60,7 +60,7 @@ def make(folder, count, block=50_000):
 
 
 def prepare(what, folder, count, edited):
-    """What a step needs before the clock runs: the new pairs, or which to remove. Returns the step."""
+    """Prepare the new pairs, or the choice of pairs to remove, before the clock runs; return the step."""
     bank, other = AnchorBank.load(folder), folder.with_name("again")
     if what == "add":
         new = pairs(count, count + edited)
@@ -86,11 +86,11 @@ def copy(folder, other):
 
 
 def measured(what, folder, count, edited):
-    """Seconds, and the resident memory that the step takes beyond what the process has before it, in MB."""
+    """Return the seconds of a step, and its resident memory beyond that of the process before it, in MB."""
     step = prepare(what, folder, count, edited)
-    os.sync()  # what was written before is not this step's to wait for
+    os.sync()  # earlier writes must not count as this step's
     before = memory("VmRSS")
-    Path("/proc/self/clear_refs").write_text("5")  # Linux: forget the highest value so far
+    Path("/proc/self/clear_refs").write_text("5")  # Linux: reset the highest value
     start = time.perf_counter()
     step()
     seconds = time.perf_counter() - start
@@ -103,7 +103,7 @@ def memory(key):
 
 
 def in_process(function, *arguments):
-    """The value of a function that runs in a fork of this process, which so stays small and warm."""
+    """Return the value of a function that runs in a fork of this process, which stays small and warm."""
     reading, writing = os.pipe()
     process = os.fork()
     if process == 0:
@@ -126,7 +126,7 @@ def in_process(function, *arguments):
 
 
 def measure(folder, count, edited, runs):
-    """Seconds and memory of each step at one size, the median of `runs` for the edits."""
+    """Return seconds and memory of each step at one size, for the edits the median of `runs`."""
     bank = folder / f"bank-{count}"
 
     def run(what):

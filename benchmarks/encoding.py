@@ -1,4 +1,4 @@
-"""Encoding pictures and captions: the library against what a first script does, interleaved in one run.
+"""Encoding pictures and captions: the library against the code of a first script, interleaved in one run.
 
 Pictures: timm's model and transform as they come, in batches of eight. Captions: sentence-transformers'
 ``model.encode(texts)``. Each figure is a ratio of medians; ``--json`` prints one JSON object. Run it on an idle
@@ -52,7 +52,7 @@ def main():
 
 
 def measure_pictures(count, runs):
-    """Real files, spread over all kinds of stamps; from the path to the embedding."""
+    """Compare from the path of a file to its embedding, on stamps of all kinds."""
     pairs = load_pairs("stamps")
     some = np.linspace(0, len(pairs) - 1, min(count, len(pairs))).astype(int)
     pictures = [pairs.pictures[i] for i in some]
@@ -64,7 +64,7 @@ def measure_pictures(count, runs):
 
 
 def measure_captions(count, runs):
-    """Sentences of one to three captions of stamps, all different: 20 to 100 characters, as captions on the web."""
+    """Compare on sentences of one to three captions of stamps, all different: 20 to 100 characters, as on the web."""
     captions = load_pairs("stamps").captions
     rng = np.random.default_rng(0)
     texts = [" ".join(rng.choice(captions, size=1 + i % 3, replace=False)) for i in range(count)]
@@ -85,7 +85,7 @@ def compare(peer, ways, items, runs):
     Parameters
     ----------
     peer : str
-        What the first way is.
+        The name of the first way.
     ways : dict of str to function
         Each returns the (items, dim) embeddings.
     """
@@ -113,7 +113,7 @@ def compare(peer, ways, items, runs):
 
 
 def machine():
-    """The processor, its cores and the versions that decide about speed."""
+    """Describe the processor, its cores, and the versions that matter for speed."""
     information = Path("/proc/cpuinfo")
     lines = information.read_text().splitlines() if information.exists() else []
     models = [line.split(":")[1].strip() for line in lines if line.startswith("model name")]

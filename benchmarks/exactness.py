@@ -1,13 +1,13 @@
-"""Is the exact search exact? On data that are hard, against a brute force in double precision.
+"""Is the exact search exact? On hard data, against a brute force in double precision.
 
 - clustered: pictures close around the centres of their classes; weakly clustered: classes that overlap
 - ties: each vector a hundred times
 - near-ties: a hundred vectors around each of few directions, so close that cosines differ in the last bits of float32
-- tiny norms: lengths from 1e-44 to 1e-10, most components below the smallest normal float32, and some rows of zeros
+- tiny norms: lengths from 1e-44 to 1e-10, most components below the smallest normal float32, and some zero rows
 
-Recall is by value: the share of the k anchors returned, each counted once, whose true cosine reaches the k-th largest
-true cosine, within `ULP`. Which of several equals is returned is no error, in a peer; the engine is asked for more,
-the same bits whatever the method.
+Recall is by value: the share of the k returned anchors, each counted once, whose true cosine reaches the k-th largest
+true cosine, within `ULP`. A peer may return any of several equal anchors. The engine must return the same bits with
+every method.
 """
 
 import numpy as np
@@ -20,7 +20,7 @@ from asif_lib.relative import unit_rows
 from asif_lib.search import centred_unit, prepare, top_anchors
 
 ULP = 2.0**-24
-"""The distance of neighbouring float32 numbers below 1: nearer cosines are the same in the answer."""
+"""The distance of neighbouring float32 numbers below 1; the answer cannot tell nearer cosines apart."""
 
 
 def hard_data(n, queries, width=768):
@@ -43,12 +43,12 @@ def hard_data(n, queries, width=768):
 
 
 def true_cosines(queries, anchors):
-    """All of them, (q, n) float64."""
+    """Return all cosines, (q, n) float64."""
     return centred_unit(queries) @ centred_unit(anchors).T
 
 
 def recall_by_value(indices, true):
-    """The share of the answer `indices` (q, k) that is among the k best of the `true` cosines (q, n), or as good."""
+    """Return the share of `indices` (q, k) that is among the k best of the `true` cosines (q, n), or as good."""
     k = indices.shape[1]
     least = np.partition(true, -k, axis=1)[:, -k] - ULP
     good = [len(np.unique(row[of[row] >= bound])) for row, of, bound in zip(indices, true, least, strict=True)]
@@ -56,7 +56,7 @@ def recall_by_value(indices, true):
 
 
 def measure(n, queries, k):
-    """Recall by value and the largest error of a value, for each kind of data and each way to search."""
+    """Return recall by value and the largest error of a value, for each kind of data and each way to search."""
     found, compared = [], []
     for name, anchors, questions in hard_data(n, queries):
         true, unit, unit_questions = true_cosines(questions, anchors), unit_rows(anchors), unit_rows(questions)

@@ -1,11 +1,14 @@
 """The paper's scale from end to end: a bank of 1.6 million pairs, 10,000 pictures, 1,000 classes, an accuracy.
 
-The embeddings are made up (`made_up.py`): 768 and 384 dimensions, classes that both encoders know of. Everything else
-is the library as you would use it: the bank is written to disk in half precision, part by part; a rounded copy for
-fast search beside it; then the sparse vectors of 10,000 pictures and of 1,000 classes in 7 prompt templates, k = 800,
-p = 8; an inverted index and the scores, templates averaged; and the accuracy with its bootstrap interval. The bank is
-memory-mapped, and let go between stages. Prints seconds and memory of each stage: `peak_gib` is all that was resident
-at a time, pages of mapped files included, and `anonymous_gib` the process's own, without these.
+The embeddings are made up (`made_up.py`), of 768 and 384 dimensions. Everything else is the library in normal use:
+
+1. The bank is written to disk in half precision, part by part, with a rounded copy for fast search beside it.
+2. 10,000 pictures, and 1,000 classes in 7 prompt templates, become sparse vectors, k = 800, p = 8.
+3. An inverted index computes the scores, with the mean over templates.
+4. The accuracy gets its bootstrap interval.
+
+The bank is memory-mapped, and released between the stages. Of each stage, the benchmark prints seconds and memory:
+`peak_gib` is the peak of the resident set, with pages of mapped files; `anonymous_gib` is the process's own memory.
 
     python benchmarks/paper_scale.py                          (7.7 GB of disk, 8 GiB of memory; minutes on 2 cores)
     python benchmarks/paper_scale.py --n 100000 --pictures 1000
@@ -35,7 +38,7 @@ BYTES_PER_PAIR = 2 * 2 * (IMAGE.dim + TEXT.dim) + 16 + 60
 
 
 class Stages:
-    """Seconds and memory of one stage after the other."""
+    """Measure seconds and memory of one stage after the other."""
 
     def __init__(self):
         self.done = []
@@ -57,7 +60,7 @@ def gib(size):
 
 
 def write(world, folder, n):
-    """A bank of `n` pairs in half precision; what is in memory is one part of it."""
+    """Make a bank of `n` pairs in half precision, with one part in memory at a time."""
     for first in tqdm(range(0, n, PART), desc="bank", unit="part", leave=False, disable=not sys.stderr.isatty()):
         count = min(PART, n - first)
         image, text = (z.half() for z in world.pairs(count, seed=first + 1))
@@ -71,12 +74,12 @@ def write(world, folder, n):
 
 
 def run(folder, n, pictures, k, progress):
-    """All stages, with the bank in `folder`; returns the result without the machine."""
+    """Run all stages with the bank in `folder`; return the result without the machine."""
     start, stages = time.perf_counter(), Stages()
     world = World(CLASSES)
 
     def model():
-        return ASIF(AnchorBank.load(folder), k, P, device="cpu")  # opened anew: what it maps is let go with it
+        return ASIF(AnchorBank.load(folder), k, P, device="cpu")  # opened again: its mapped pages go with it
 
     stages("make up and write the bank", lambda: write(world, folder, n))
     stages("round a copy for search", lambda: AnchorBank.load(folder).prepare(progress=progress) and None)

@@ -1,15 +1,15 @@
-"""Whom the engine is compared with: other ways to the same answers, each as fast as it is meant to be used.
+"""The peers of the engine: other ways to the same answers, each in its intended fastest use.
 
-`author_*` is the algorithm that the method's authors published with their paper, written anew:
+`author_*` is a new implementation of the algorithm that the method's authors published with their paper:
 
-- Anchors pass in chunks of 100,000. The queries are multiplied with a chunk by one `einsum`, as many at a time as
-  have products that fit a budget of 8 GiB; `topk` of each row; the k best of the chunk and the k best so far are
-  put side by side, and `topk` is taken again.
+- Anchors pass in chunks of 100,000. One `einsum` multiplies the queries with a chunk, as many queries at a time as fit
+  their products into 8 GiB. `topk` of each row gives the k best of the chunk. A second `topk` merges them with the k
+  best so far.
 - The kept values are raised to the power, put into a sparse COO tensor of n columns, and divided by the row's length.
 - Pictures in six chunks are multiplied with the transposed captions by `torch.sparse.mm`, and made dense.
 
-It is given what it expects, rows of unit length in float32 in memory, and in one thing it is more careful than the
-original: there the first chunk competes with zeros, so that a negative cosine is lost, here with nothing.
+The input is what the algorithm expects: unit rows in float32 in memory. One thing differs from the original. There, the
+first chunk is merged with zeros, so a negative cosine is lost; here it is not.
 """
 
 import warnings
@@ -19,7 +19,7 @@ import torch
 
 
 def author_top(queries, anchors, k, *, chunk=100_000, budget=8 * 2**30):
-    """The k largest products of q unit queries (q, d) with n unit anchors (n, d), float32: values, indices (q, k)."""
+    """Return the k largest products of unit queries (q, d) and anchors (n, d), float32: values, indices (q, k)."""
     values, indices = torch.empty(len(queries), 0), torch.empty(len(queries), 0, dtype=torch.int64)
     for first in range(0, len(anchors), chunk):
         block = anchors[first : first + chunk]
@@ -37,7 +37,7 @@ def _author_top_of_chunk(queries, block, k, budget):
 
 
 def author_sparse(values, indices, n):
-    """Kept values after the power, (q, k), as a sparse COO tensor (q, n) with rows of unit length."""
+    """Return the kept values after the power, (q, k), as a sparse COO tensor (q, n) with rows of unit length."""
     q, k = values.shape
     positions = torch.stack([torch.arange(q).repeat_interleave(k), indices.long().flatten()])
     vectors = torch.sparse_coo_tensor(positions, values.flatten(), (q, n), check_invariants=False)
@@ -46,25 +46,25 @@ def author_sparse(values, indices, n):
 
 
 def author_similarity(pictures, captions, *, chunks=6):
-    """The dense (q, t) products of q and t SparseVectors."""
+    """Return the dense (q, t) products of q and t SparseVectors."""
     others = author_sparse(captions.values, captions.indices, captions.n).t()
     scores = torch.empty(len(pictures), len(captions))
     for rows in torch.arange(len(pictures)).tensor_split(chunks):
         part = slice(int(rows[0]), int(rows[-1]) + 1) if len(rows) else slice(0)
         some = author_sparse(pictures.values[part], pictures.indices[part], pictures.n)
-        with warnings.catch_warnings(action="ignore", category=UserWarning):  # "in beta state", of what it is made of
+        with warnings.catch_warnings(action="ignore", category=UserWarning):  # "in beta state", about sparse tensors
             scores[part] = torch.sparse.mm(some, others).to_dense()
     return scores
 
 
 def faiss_top(queries, anchors, k):
-    """`faiss.knn`: exact, without an index."""
+    """Search by `faiss.knn`: exact, without an index."""
     faiss.omp_set_num_threads(torch.get_num_threads())
     return faiss.knn(queries.numpy(), anchors.numpy(), k, metric=faiss.METRIC_INNER_PRODUCT)
 
 
 def products_alone(queries, anchors, tile=(1_024, 4_096)):
-    """All products in float32 and nothing else, each tile over the one before: what a search in float32 can't beat."""
+    """Compute all products in float32 and nothing else, tile over tile: no search in float32 is faster."""
     for part in queries.split(tile[0]):
         out = torch.empty(len(part), tile[1])
         for block in anchors.split(tile[1]):
@@ -73,10 +73,10 @@ def products_alone(queries, anchors, tile=(1_024, 4_096)):
 
 
 def scipy_similarity(pictures, captions):
-    """The dense (q, t) products of two scipy CSR arrays over the same n."""
+    """Return the dense (q, t) products of two scipy CSR arrays over the same n."""
     return (pictures @ captions.T).toarray()
 
 
 def torch_similarity(pictures, captions):
-    """The dense (q, t) products of two torch CSR tensors, the second already transposed."""
+    """Return the dense (q, t) products of two torch CSR tensors, the second already transposed."""
     return torch.sparse.mm(pictures, captions).to_dense()

@@ -1,21 +1,22 @@
-"""The engine against its peers: exact search, sparse similarity, and how their cost grows.
+"""The engine against its peers: exact search, sparse similarity, and the growth of their cost.
 
-Four sections, each in a process of its own, whose memory is given back. In each the ways take turns, and a ratio is
-that of the medians; who has a target says whether it is met. Peers: the algorithm that the method's authors published,
-`faiss.knn`, the matrix product in float32 and nothing else, scipy (`peers.py`). All get the same unit rows in float32
-in memory; "prepared" has besides a copy in bfloat16, as a bank has on disk after `AnchorBank.prepare`. The embeddings
-are made up (`made_up.py`); in the first section also without any structure, uniform on the sphere.
+Four sections run in a process of their own each, which returns its memory. In each section the ways take turns, a
+ratio is a ratio of medians, and a way with a target reports whether it is met. The peers (`peers.py`) are the
+algorithm that the method's authors published, `faiss.knn`, the bare matrix product in float32, and scipy. All get the
+same unit rows in float32 in memory. "prepared" gets a copy in bfloat16 besides, as `AnchorBank.prepare` makes it. The
+embeddings are made up (`made_up.py`); the first section also uses embeddings without structure, uniform on the
+sphere.
 
 - exact search, 200,000 anchors of 768 dimensions, 1,000 queries, k = 800
 - exact search, 1.6 million anchors, 256 queries; and the engine's cost with 10,000 anchors and up
-- exactness: the share of the answer that a brute force in double precision confirms, on data that are hard
+- exactness: the share of the answer that a brute force in double precision confirms, on hard data
 - sparse similarity, 10,000 pictures and 7,000 captions over 200,000 anchors
 
-Memory is the peak of the resident set over what was there before the first call of a way. Against n it is the least of
-five calls: as much is needed; how many of the pages that others left free a call touches besides is chance.
+Memory is the peak of the resident set minus the resident set before the first call of a way. The curve over n shows the
+least of five calls, since the number of free pages that a call touches besides is chance.
 
     python benchmarks/scale.py                                (9 GB of memory; minutes on 2 cores)
-    python benchmarks/scale.py --quick                        (small sizes, to see that it runs; judges no target)
+    python benchmarks/scale.py --quick                        (small sizes, as a test of the script; judges no target)
     python benchmarks/scale.py --only exactness similarity
 """
 
@@ -67,7 +68,7 @@ SIZES = {
 
 
 def embeddings(n, queries, structure=True, width=768):
-    """Unit anchors (n, width) and queries (queries, width), float32."""
+    """Make unit anchors (n, width) and queries (queries, width), float32."""
     anchors = torch.empty(n, width)
     if structure:
         world = World()
@@ -81,7 +82,7 @@ def embeddings(n, queries, structure=True, width=768):
 
 
 def memory_of(ways):
-    """Megabytes that a call of each way takes."""
+    """Return the megabytes of a call of each way."""
     taken = {}
     for name, way in ways.items():
         with peak_memory() as memory:
@@ -94,7 +95,7 @@ def memory_of(ways):
 
 
 def searches(anchors, queries, k, prepared):
-    """The ways to search, peers first."""
+    """Return the ways to search, peers first."""
     return {
         "author": lambda: author_top(queries, anchors, k),
         "faiss.knn": lambda: faiss_top(queries, anchors, k),
@@ -106,14 +107,14 @@ def searches(anchors, queries, k, prepared):
 
 
 def warm_up(k):
-    """Compile and load what the first call would, on a few anchors."""
+    """Compile and load the code of each way, on a few anchors."""
     anchors, queries = embeddings(4 * k, 8, structure=False)
     for way in searches(anchors, queries, k, prepare(anchors)).values():
         way()
 
 
 def search(n, queries, k, rounds):
-    """The first section: small enough that every way fits, with and without structure in the data."""
+    """Run the first section: small enough for every way, with and without structure in the data."""
     warm_up(k)
     found = {"n": n, "queries": queries, "k": k, "data": []}
     for structure in (True, False):
@@ -131,12 +132,12 @@ def search(n, queries, k, rounds):
 
 
 def large(n, queries, k, rounds, smallest):
-    """The second section: many anchors, and the curve up to there."""
+    """Run the second section: many anchors, and the curve up to there."""
     warm_up(k)
     anchors, questions = embeddings(n, queries)
     prepared = prepare(anchors)
     ways = searches(anchors, questions, k, prepared)
-    for slow in ("engine, faiss", "engine, bf16"):  # what they cost is seen in the first section
+    for slow in ("engine, faiss", "engine, bf16"):  # the first section shows their cost
         del ways[slow]
     memory, seconds = memory_of(ways), interleaved(ways, rounds, f"{n:,} anchors")
     what, engine = f"exact search, {n:,} anchors", seconds["engine, bf16, prepared"]
@@ -150,7 +151,7 @@ def large(n, queries, k, rounds, smallest):
 
 
 def curve(prepared, queries, k, rounds, smallest):
-    """Seconds and memory of the engine for the first n anchors, n doubled from `smallest` to all of them."""
+    """Return seconds and memory of the engine for the first n anchors, n doubled from `smallest` to all of them."""
     sizes = [smallest]
     while sizes[-1] * 2 < len(prepared):
         sizes.append(sizes[-1] * 2)
@@ -161,7 +162,7 @@ def curve(prepared, queries, k, rounds, smallest):
         ways[f"{n}"] = lambda part=part: top_anchors(queries, part, k, method="bf16")
     calls = [memory_of(ways) for _ in range(5)]
     memory = {way: min(call[way] for call in calls) for way in ways}
-    seconds = interleaved(ways, 6 * rounds, "curve")  # many, since the small sizes take milliseconds
+    seconds = interleaved(ways, 6 * rounds, "curve")  # many rounds, since the small sizes take milliseconds
     fixed, slope = growth(sizes, [min(seconds[way]) for way in ways])
     flat = memory[f"{sizes[-1]}"] / memory[f"{sizes[-4]}"]
     return {
@@ -179,8 +180,7 @@ def curve(prepared, queries, k, rounds, smallest):
 def growth(sizes, seconds):
     """Fit ``fixed + rate * n ** slope`` to seconds against sizes, by relative errors; return ``fixed, slope``.
 
-    Fixed is what it takes however few anchors there are. The slope is what a plot of log(seconds - fixed) over log(n)
-    shows.
+    Fixed is the time for any number of anchors. The slope is that of a plot of log(seconds - fixed) over log(n).
 
     Examples
     --------
@@ -201,7 +201,7 @@ def growth(sizes, seconds):
 
 
 def similarity(n, pictures, classes, k, rounds):
-    """The fourth section: sparse vectors of pictures and captions, compared all with all."""
+    """Run the fourth section: sparse vectors of pictures and captions, compared all with all."""
     images, texts = sparse_pair(n, pictures, classes, k)
     csr = [vectors.to_csr() for vectors in (images, texts)]
     tensors = csr_tensor(csr[0]), csr_tensor(csr[1].T.tocsr())
@@ -231,14 +231,14 @@ def similarity(n, pictures, classes, k, rounds):
 
 
 def csr_tensor(matrix):
-    """A scipy CSR array as torch has it."""
+    """Convert a scipy CSR array to torch."""
     parts = (torch.from_numpy(part) for part in (matrix.indptr, matrix.indices, matrix.data))
     with warnings.catch_warnings(action="ignore", category=UserWarning):  # "in beta state"
         return torch.sparse_csr_tensor(*parts, matrix.shape, check_invariants=False)
 
 
 def sparse_pair(n, pictures, classes, k):
-    """The sparse vectors, p = 8, of new pictures and of the names of classes in templates."""
+    """Make sparse vectors, p = 8, of new pictures and of the names of classes in templates."""
     world = World(classes)
     parts = [world.pairs(min(BLOCK, n - first), seed=first + 1) for first in range(0, n, BLOCK)]
     new = world.pictures(pictures, seed=0)[0], world.prompts(TEMPLATES)
@@ -256,7 +256,7 @@ SECTIONS = {"search": search, "large": large, "exactness": exactness.measure, "s
 
 
 def run(sizes, only):
-    """The result of each section, by name."""
+    """Return the result of each section, by name."""
     found = {}
     for name in only:
         found[name] = in_child(SECTIONS[name], *sizes[name].values())

@@ -1,14 +1,12 @@
-"""What the benchmarks share: ways that take turns, memory of a process of its own, ratios with their targets."""
+"""Shared by the benchmarks: ways that take turns, memory of a process of its own, ratios with their targets."""
 
 import contextlib
-import ctypes
 import importlib.metadata
 import multiprocessing
 import os
 import platform
 import statistics
 import sys
-import threading
 import time
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
@@ -16,18 +14,20 @@ from pathlib import Path
 import torch
 from tqdm.auto import tqdm
 
+from asif_lib.course.measuring import PeakMemory
+
 MB = 1e6
 SAMPLING = 0.02
-"""Seconds between two looks at how much of the memory is the process's own; its peak as a whole needs no looks."""
+"""Seconds between two samples of the process's own memory; the system records the peak of all memory."""
 
 
 def interleaved(ways, rounds, what=""):
-    """Time each of several ways to do the same, in turns, so that a busy minute of the machine is shared by all.
+    """Time several ways to do the same, in turns, so that a busy minute of the machine affects all of them.
 
     Parameters
     ----------
     ways : dict of str to callable
-        Without arguments. Each round begins with the next of them, so that none always follows the same one.
+        Without arguments. Each round begins with another way, so that the order changes.
     rounds : int
     what : str
         For the progress bar.
@@ -49,14 +49,14 @@ def interleaved(ways, rounds, what=""):
 
 
 def seconds_of(way):
-    """Seconds of one call; freeing what it returns is part of it, for every way alike."""
+    """Return the seconds of one call; for every way, they include the release of the result."""
     start = time.perf_counter()
     way()
     return time.perf_counter() - start
 
 
 def summary(seconds):
-    """The fastest and the median round of each way."""
+    """Return the fastest and the median round of each way."""
     return {
         name: {"min": round(min(times), 4), "median": round(statistics.median(times), 4), "rounds": len(times)}
         for name, times in seconds.items()
@@ -76,8 +76,8 @@ def ratio(what, numerator, denominator, *, at_least=None, at_most=None):
 
 
 def target(what, value, *, at_least=None, at_most=None):
-    """A figure to report, what it must reach, and whether it does."""
-    value = float(value)  # of numpy's numbers, what is judged would be no bool that JSON knows
+    """Return a figure to report, with its target and whether it is met."""
+    value = float(value)  # with numpy's numbers, `met` would be no bool for JSON
     reported = {"what": what, "value": round(value, 3)}
     bounds = {key: bound for key, bound in (("at_least", at_least), ("at_most", at_most)) if bound is not None}
     if bounds:
@@ -87,14 +87,14 @@ def target(what, value, *, at_least=None, at_most=None):
 
 
 def without_targets(result):
-    """The result of small sizes, for which the targets were not set."""
+    """Return a result of small sizes without the targets, which hold for the full sizes."""
     if isinstance(result, dict):
         return {key: without_targets(v) for key, v in result.items() if key not in ("at_least", "at_most", "met")}
     return [without_targets(part) for part in result] if isinstance(result, list) else result
 
 
 def lines_of(result, where=""):
-    """Yield a line for each figure in a result, however deep: those with `what` and `value`, ratios, verdicts."""
+    """Yield a line for each figure in a result, at any depth: figures with `what` and `value`, ratios, verdicts."""
     if isinstance(result, list):
         for part in result:
             yield from lines_of(part, where)
@@ -119,22 +119,22 @@ def lines_of(result, where=""):
 
 
 def in_child(function, *arguments):
-    """Return the value of a function that runs in a fresh process, which gives all its memory back when it ends."""
+    """Return the value of a function that runs in a new process, which returns its memory at its end."""
     with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as pool:
         return pool.submit(function, *arguments).result()
 
 
 class Memory:
-    """What the process holds while a block runs, in bytes.
+    """Memory of the process while a block runs, in bytes.
 
     Attributes
     ----------
     before : int
         Resident when the block begins.
     peak : int
-        The most that was resident at a time, pages of mapped files included.
+        The peak of the resident set, pages of mapped files included.
     anonymous : int
-        The most that was the process's own and no mapped file's, which a system short of memory cannot just drop.
+        The peak of the process's own memory. Pages of mapped files do not count: the system can drop them.
     """
 
     def __init__(self):
@@ -143,41 +143,31 @@ class Memory:
 
     @property
     def extra(self):
-        """The peak less what was there before."""
+        """The peak minus the resident set before."""
         return self.peak - self.before
 
 
 @contextlib.contextmanager
 def peak_memory():
     """Watch the memory of this process (Linux); yields a `Memory`, which is complete when the block ends."""
-    done = threading.Event()
-
-    def look():
-        while not done.wait(SAMPLING):
-            memory.anonymous = max(memory.anonymous, resident("RssAnon"))
-
-    with contextlib.suppress(OSError, AttributeError):  # glibc keeps what was freed; taken again it would not count
-        ctypes.CDLL(None).malloc_trim(0)
-    Path("/proc/self/clear_refs").write_text("5")  # forget the highest value so far
-    memory = Memory()
-    watch = threading.Thread(target=look, daemon=True)
-    watch.start()
-    try:
-        yield memory
-    finally:
-        done.set()
-        watch.join()
-        memory.peak = resident("VmHWM")
+    with PeakMemory(SAMPLING) as own:
+        Path("/proc/self/clear_refs").write_text("5")  # forget the highest value so far
+        memory = Memory()
+        try:
+            yield memory
+        finally:
+            memory.peak = resident("VmHWM")
+    memory.anonymous = own.before + own.bytes
 
 
 def resident(key):
-    """A line of Linux' account of this process, in bytes."""
+    """Return a line of Linux' account of this process, in bytes."""
     lines = dict(line.split(":", 1) for line in Path("/proc/self/status").read_text().splitlines())
     return int(lines[key].split()[0]) * 1024
 
 
 def need_memory(size, what):
-    """End with a sentence unless `size` bytes are free: a machine that swaps measures its disk."""
+    """Exit with a sentence unless `size` bytes are free: a machine that swaps measures its disk."""
     lines = dict(line.split(":", 1) for line in Path("/proc/meminfo").read_text().splitlines())
     free = int(lines["MemAvailable"].split()[0]) * 1024
     if free < size:
@@ -188,7 +178,7 @@ def need_memory(size, what):
 
 
 def machine():
-    """What the figures hold for: processor, cores, memory, versions; and how busy it was before."""
+    """Describe the machine: processor, cores, memory, versions, and its load before the run."""
     processor = platform.processor() or platform.machine()
     with contextlib.suppress(OSError):
         lines = Path("/proc/cpuinfo").read_text().splitlines()

@@ -1,15 +1,24 @@
-"""Work in threads comes back in order, and no more of it is begun than is asked for."""
+"""Work in threads comes back in order, no more of it is begun than is asked for, and a log gets one line of it."""
 
+import contextlib
+import os
+import pty
+import re
+import subprocess
+import sys
+import termios
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import pytest
 import torch
 from threadpoolctl import threadpool_info
 
+from asif_lib import machine
 from asif_lib.errors import ParameterError
-from asif_lib.machine import chunks_of, in_order, one_thread_per_core
+from asif_lib.machine import chunks_of, map_in_order, one_thread_per_core
 
 
 def test_chunks_cover_all_items_once():
@@ -32,14 +41,14 @@ def test_results_come_in_order_though_the_first_is_the_slowest():
         return i * i
 
     with ThreadPoolExecutor(3) as pool:
-        assert list(in_order(pool, work, range(20), 6)) == [i * i for i in range(20)]
+        assert list(map_in_order(pool, work, range(20), 6)) == [i * i for i in range(20)]
     assert finished[0] != 0
 
 
 def test_only_a_few_results_wait_to_be_taken():
     begun = []
     with ThreadPoolExecutor(2) as pool:
-        results = in_order(pool, begun.append, range(1_000), 5)
+        results = map_in_order(pool, begun.append, range(1_000), 5)
         for taken in range(1, 4):
             next(results)
             assert len(begun) <= taken + 5
@@ -50,7 +59,7 @@ def test_only_a_few_results_wait_to_be_taken():
 def test_what_has_not_begun_when_the_caller_stops_is_not_begun():
     begun = []
     with ThreadPoolExecutor(1) as pool:
-        results = in_order(pool, lambda i: begun.append(i) or time.sleep(0.01), range(1_000), 50)
+        results = map_in_order(pool, lambda i: begun.append(i) or time.sleep(0.01), range(1_000), 50)
         next(results)
         results.close()
     assert len(begun) < 40
@@ -67,7 +76,7 @@ def test_an_error_comes_in_its_place_and_stops_the_rest():
 
     taken = []
     with ThreadPoolExecutor(2) as pool, pytest.raises(ValueError, match="three"):
-        for i in in_order(pool, work, range(1_000), 8):
+        for i in map_in_order(pool, work, range(1_000), 8):
             taken.append(i)
     assert taken == [0, 1, 2]
     assert len(begun) < 20
@@ -137,3 +146,60 @@ def test_streams_of_two_threads_leave_all_threads_behind_in_each():
     finally:
         done.set()
         torch.set_num_threads(before)
+
+
+# -- progress --------------------------------------------------------------------------------------------
+
+BARS = """
+import time
+from asif_lib.machine import progress_bar
+
+with progress_bar(total=11, desc="long", unit="picture", leave=False) as bar:
+    for _ in range(11):
+        time.sleep(0.1)
+        bar.update(1)
+for _ in progress_bar(range(3), desc="short"):
+    pass
+for _ in progress_bar(range(11), desc="off", disable=True):
+    time.sleep(0.1)
+"""
+
+
+def test_a_log_gets_one_line_for_each_long_bar():
+    log = subprocess.run([sys.executable, "-c", BARS], capture_output=True, text=True, check=True).stderr
+    (line,) = log.splitlines()  # splits at carriage returns too
+    assert line.startswith("long: 100% 11/11 [00:01<00:00")
+
+
+def test_a_terminal_shows_every_bar_as_it_moves():
+    reader, writer = pty.openpty()
+    termios.tcsetwinsize(writer, (24, 100))
+    command = subprocess.Popen([sys.executable, "-c", BARS], stderr=writer)
+    os.close(writer)
+    shown = ""
+    with contextlib.suppress(OSError):  # the system's way to say that the terminal is closed
+        while piece := os.read(reader, 4096):
+            shown += piece.decode()
+    os.close(reader)
+    assert command.wait() == 0
+    assert shown.count("\rlong:") > 5 and "short: 100%" in shown and "off" not in shown
+
+
+def test_a_notebook_shows_a_widget():
+    code = """
+import sys, types
+import IPython, tqdm.notebook
+sys.modules["ipykernel.zmqshell"] = types.ModuleType("zmqshell")
+from asif_lib.machine import progress_bar
+assert isinstance(progress_bar(range(3)), tqdm.notebook.tqdm)
+"""
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_the_whole_library_shows_progress_by_one_function():
+    """The schedule of the chapters says each chapter in a line of its own; its bar is for terminals only."""
+    root = Path(machine.__file__).parent
+    users = {file for file in root.rglob("*.py") if re.search(r"^\s*(from|import) tqdm", file.read_text(), re.M)}
+    schedule = root / "course" / "report" / "schedule.py"
+    assert users - {schedule} == {Path(machine.__file__)}
+    assert "disable=None" in schedule.read_text()

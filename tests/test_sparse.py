@@ -1,5 +1,9 @@
 """Sparsification: k largest, clamp, power, normalise; without the dense matrix as with it."""
 
+import json
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 import torch
@@ -154,3 +158,19 @@ def test_rows_are_picked_by_slice_list_and_mask():
 
 def test_nbytes_is_eight_for_each_entry_kept():
     assert sparsify(torch.rand(4, 1000), 3, 2).nbytes == 8 * 4 * 3
+
+
+LOADED = """
+import json, sys
+import asif_lib.sparse
+own = [module.__file__ for name, module in sys.modules.items() if name.partition(".")[0] == "asif_lib"]
+print(json.dumps([sum(len(open(file, encoding="utf-8").readlines()) for file in own), sorted(sys.modules)]))
+"""
+
+
+def test_the_import_brings_the_method_and_little_else():
+    """The compiler, FAISS, tables and file formats are for those who search or open a bank."""
+    run = subprocess.run([sys.executable, "-c", LOADED], capture_output=True, text=True, check=True)
+    lines, modules = json.loads(run.stdout)
+    assert 138 < lines <= 1_700
+    assert not {"numba", "faiss", "pandas", "pydantic", "scipy.sparse", "sentence_transformers"} & set(modules)

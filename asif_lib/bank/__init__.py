@@ -9,6 +9,9 @@ import lazy_loader
 __getattr__, __dir__, __all__ = lazy_loader.attach(
     __name__,
     submod_attrs={
-        "anchors": ["AnchorBank", "bank_dir", "cut_captions"],
+        "anchors": ["AnchorBank"],
+        "building": ["cut_captions"],
+        "indexes": ["BankIndex", "build_index", "open_index"],
+        "record": ["bank_dir", "stored_count"],
     },
 )

@@ -1,4 +1,4 @@
-"""Which pairs of a bank to edit: by id, by position, or by an SQL condition over the table's columns."""
+"""The choice of pairs to remove: by id, by position, or by an SQL condition over the table's columns."""
 
 import re
 import sqlite3
@@ -7,51 +7,52 @@ from collections import Counter
 from itertools import accumulate
 
 import numpy as np
-import pandas as pd
 import pyarrow as pa
-import torch
 
 from asif_lib.errors import BankError, first_line
-from asif_lib.search.matrices import read_rows
-
-from .layout import BLOCK, id_digests, plain_table
 
 FUNCTIONS = frozenset({
     "abs", "coalesce", "glob", "ifnull", "instr", "length", "like", "lower", "ltrim", "max", "min", "nullif",
     "replace", "round", "rtrim", "substr", "substring", "trim", "unicode", "upper",
 })  # fmt: skip
-"""SQLite's functions that a condition may use."""
+"""The functions of SQLite that a condition may use."""
 CONDITION_SECONDS = 60
-"""After which the evaluation of a condition, over all pairs, is stopped."""
+"""The time limit for the evaluation of a condition over all pairs."""
 LONGEST_TEXT = 10_000_000
-"""Bytes of a text that a condition may read or make: ``replace`` could ask for all the memory there is."""
+"""Bytes of a text that a condition may read or make: ``replace`` could fill the memory."""
 
 
 def some(names, most=5):
-    """A few names, and how many more there are."""
+    """Return the first names, and the number of the others."""
     names = [str(name) for name in names]
     return ", ".join(names[:most]) + (f" and {len(names) - most} more" if len(names) > most else "")
 
 
-def check_seen(bank, name, seen):
-    """Raise `BankError` unless the newest version is the one that the user has seen."""
-    if bank.entry != seen:
-        raise BankError(
-            f"bank {name!r} was changed meanwhile (version {seen['version']} was opened, {bank.entry['version']} of "
-            f"{bank.entry['time']} is there now): load it again"
-        )
+def selection(seen, ids=None, where=None, rows=None):
+    """Check a choice of pairs, by ids, by an SQL condition or by positions in the store `seen`.
+
+    Returns
+    -------
+    callable
+        From the newest store of the bank to the sorted rows of the chosen pairs.
+
+    Raises
+    ------
+    BankError
+        If not exactly one choice is given, or it cannot be right for any store.
+    """
+    if sum(choice is not None for choice in (ids, where, rows)) != 1:
+        raise BankError("say which pairs to remove in one way: by ids, where or rows")
+    if rows is not None:
+        positions = _check_positions(rows, len(seen))
+        return lambda store: store.rows_of_positions(positions, seen)
+    if ids is not None:
+        ids = _check_ids(ids)
+        return lambda store: _rows_of_ids(store, ids)
+    return lambda store: _check_fit(store.rows_of_condition(where), where)
 
 
-def rows_of_ids(bank, name, ids):
-    """Return the sorted rows of pairs by ids that `check_ids` has seen. Raises `BankError` if one is not there."""
-    there, rows = find_ids(bank, ids)
-    if not there.all():
-        raise_ids_missing(name, [id for id, found in zip(ids, there, strict=True) if not found])
-    return rows
-
-
-def check_ids(ids) -> list:
-    """Return ids as a list. Raises `BankError` unless each is a text, and there once."""
+def _check_ids(ids) -> list:
     if isinstance(ids, str):
         raise BankError(f"ids = {ids!r} is one string; pass a list of ids")
     ids = list(ids)
@@ -59,44 +60,15 @@ def check_ids(ids) -> list:
         raise BankError("there is no id of a pair to remove")
     others = [id for id in ids if not isinstance(id, str)]
     if others:
-        raise BankError(f"ids are texts, and {others[0]!r} is none; nothing was removed")
+        raise BankError(f"ids are texts, and {others[0]!r} is no text; nothing was removed")
     twice = [id for id, count in Counter(ids).items() if count > 1]
     if twice:
         raise BankError(f"named more than once: {some(sorted(twice))}")
     return ids
 
 
-def raise_ids_missing(name, ids):
-    raise BankError(f"bank {name!r} has no pair {some(ids)}; nothing was removed")
-
-
-def find_ids(bank, ids):
-    """Return which of `ids`, each there once, the bank has, as bools, and the sorted rows of these."""
-    digests = id_digests(ids)
-    index = pd.Index(digests[:, 0])
-    there, rows, start = np.zeros(len(digests), bool), [], 0
-    like = torch.empty(0, digests.shape[1], dtype=torch.int64)
-    for part in bank.parts:
-        for first in range(0, len(part), 4 * BLOCK):
-            here = np.arange(first, min(first + 4 * BLOCK, len(part)))
-            block = read_rows(part.folder / "ids.safetensors", here, like).numpy()
-            wanted = index.get_indexer(block[:, 0])
-            hits = np.flatnonzero((wanted >= 0) & bank.live(start + first, start + first + len(block)))
-            hits = hits[block[hits, 1] == digests[wanted[hits], 1]]
-            there[wanted[hits]] = True
-            rows.append(start + first + hits)
-        start += len(part)
-    return there, np.concatenate(rows)
-
-
-def check_positions(rows, count):
-    """Return positions among `count` pairs, sorted, from a list of positions or a mask.
-
-    Raises
-    ------
-    BankError
-        If a position is out of range or there twice, or a mask has another length.
-    """
+def _check_positions(rows, count) -> np.ndarray:
+    """Return positions among `count` pairs, sorted, from a list of positions or a mask."""
     rows = np.asarray(rows)
     if rows.dtype == bool:
         if rows.shape != (count,):
@@ -111,57 +83,44 @@ def check_positions(rows, count):
     return np.sort(rows).astype(np.int64)
 
 
-def rows_of_positions(bank, name, positions, seen):
-    """Return the rows of sorted positions among the pairs that are left."""
-    check_seen(bank, name, seen)
-    left_before = bank.removed - np.arange(len(bank.removed))
-    return positions + np.searchsorted(left_before, positions, side="right")
+def _rows_of_ids(store, ids):
+    there, rows = store.find_ids(ids)
+    if not there.all():
+        missing = [id for id, found in zip(ids, there, strict=True) if not found]
+        raise BankError(f"bank {store.name!r} has no pair {some(missing)}; nothing was removed")
+    return rows
 
 
-def rows_of_condition(bank, where):
-    """Return the sorted rows that fit an SQL condition."""
-    rows = _rows_that_fit(bank.tables, bank.schema.names, where)
-    return check_fit(rows[bank.live(0, bank.rows)[rows]], where)
-
-
-def positions_of_condition(table, where):
-    """Return the sorted positions of the rows of a DataFrame that fit an SQL condition."""
-
-    def batches(columns):
-        start = 0
-        for batch in plain_table(table[columns]).to_batches(BLOCK):
-            yield start, batch
-            start += len(batch)
-
-    return check_fit(_rows_that_fit(batches, list(table), where), where)
-
-
-def check_fit(rows, where):
-    """Raise `BankError` if no row is left."""
+def _check_fit(rows, where):
     if not len(rows):
         raise BankError(f"no pair fits the condition {where!r}; nothing was removed")
     return rows
 
 
-def _rows_that_fit(batches, names, where):
-    """The sorted rows of a table with columns `names` that fit an SQL condition.
+def rows_that_fit(batches, names, where) -> np.ndarray:
+    """Return the sorted rows of a table with columns `names` that fit an SQL condition.
 
-    SQLite evaluates it on a table in memory that holds one batch, and of it only the columns that the condition
-    reads. Its authorizer refuses everything but reading the table's own columns and the functions listed above: no
-    second SELECT, no file, no setting.
+    SQLite evaluates the condition on a table in memory that holds one batch, and only the columns that the condition
+    reads. Its authorizer allows reads of these columns and the functions listed above, and nothing else: no second
+    SELECT, no file, no setting.
 
     Parameters
     ----------
     batches : callable
         From the names of columns to ``(position of the first row, batch of these columns)``, one after another.
+
+    Raises
+    ------
+    BankError
+        If the condition cannot be used.
     """
     condition = _checked(where, names)
     connection = sqlite3.connect(":memory:")
     try:
-        position = _name(max(names, key=len) + "_")  # longer than any of them, so none of them
+        position = _name(max(names, key=len) + "_")  # longer than any column's name, so a new one
         connection.execute(f"CREATE TABLE pairs ({position} INTEGER PRIMARY KEY, {', '.join(map(_name, names))})")
         connection.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, LONGEST_TEXT)
-        connection.setlimit(sqlite3.SQLITE_LIMIT_LIKE_PATTERN_LENGTH, 200)  # a longer one may take for ever
+        connection.setlimit(sqlite3.SQLITE_LIMIT_LIKE_PATTERN_LENGTH, 200)  # a longer one may take forever
         deadline = time.monotonic() + CONDITION_SECONDS
         connection.set_progress_handler(lambda: time.monotonic() > deadline, 10_000)
         fitting = f"FROM pairs WHERE (\n{condition}\n) IS TRUE"
@@ -179,7 +138,7 @@ def _rows_that_fit(batches, names, where):
 
 
 def _columns_read(connection, query, names):
-    """The columns of `names` that a query reads; it runs, on the empty table, only if it does nothing else."""
+    """Return the columns of `names` that a query reads; the query runs, on the empty table, only if it is safe."""
     read, selects = set(), 0
 
     def allow(action, first, second, database, trigger):
@@ -202,7 +161,7 @@ def _columns_read(connection, query, names):
 
 
 def _rows_of_batch(connection, query, batch):
-    """The sorted rows of a batch that fit. Where one column is read, each of its values is looked at once."""
+    """Return the sorted rows of a batch that fit; if the query reads one column, it sees each value once."""
     columns = batch.columns
     if len(columns) == 1:
         encoded = columns[0].dictionary_encode("encode")
@@ -224,10 +183,10 @@ _QUOTED = r"""'(?:[^']|'')*'|"(?:[^"]|"")*"|`(?:[^`]|``)*`|\[[^\]]*\]"""
 
 
 def _checked(where, names):
-    """The condition as one expression of SQL, with ``group``, a keyword, quoted where it is a column.
+    """Check that a condition is one expression of SQL, and quote ``group``, a keyword, where it is a column.
 
-    SQLite takes a name in double quotes that is no column for a string: a misspelt column would go unnoticed. A
-    bracket or a comment could end the expression, and so the query around it.
+    SQLite reads a name in double quotes as a string if no column has this name, so a misspelt column would go
+    unnoticed. A bracket or a comment could end the expression and change the query around it.
     """
     if not isinstance(where, str):
         raise BankError(f"the condition {where!r} is no text; write it as in where=\"group = 'food'\"")

@@ -1,4 +1,4 @@
-"""Means that are the same bit for bit, in whatever order and by whatever edits their rows came together."""
+"""Means that do not depend on the order of rows or edits, bit for bit."""
 
 import numpy as np
 import torch
@@ -6,20 +6,20 @@ import torch
 from asif_lib.errors import BankError
 
 LARGEST = 2**20
-"""The largest absolute value of an embedding: up to 2**23 rows of it have a sum that fits `exact_sum`."""
+"""The largest absolute value of an embedding: the sum of 2**23 such rows fits `exact_sum`."""
 
 
 def exact_sum(rows) -> torch.Tensor:
     """Sum (n, d) floating-point rows in fixed point: the result does not depend on the order, and can be undone.
 
     Floating-point sums depend on the order of the terms, so a mean that is updated drifts away from the mean of a
-    bank that is built anew. Integers do not: each value counts as a whole number of units of 2**-50, which is
-    exact for float16 and for any float32 above 2**-27, and is off by at most 2**-51 below.
+    rebuilt bank. Sums of integers do not. Each value counts as a whole number of units of 2**-50. This is exact for
+    float16 and for any float32 above 2**-27; smaller values are off by at most 2**-51.
 
     Returns
     -------
     Tensor of shape (2, d), int64
-        The sum in units of 2**-20, rounded down for each value, and the rest of it in units of 2**-50.
+        The sum in units of 2**-20, rounded down for each value, and its rest in units of 2**-50.
 
     Raises
     ------
@@ -39,7 +39,7 @@ def exact_sum(rows) -> torch.Tensor:
 
 
 def mean_of(total, count) -> torch.Tensor:
-    """Return the mean of `count` rows whose `exact_sum` is `total`, (d,) float32; `BankError` if there are none."""
+    """Return the mean of `count` rows whose `exact_sum` is `total`, (d,) float32; `BankError` if count is 0."""
     if count == 0:
         raise BankError("a bank without a pair has no mean")
     coarse, fine = total.tolist()

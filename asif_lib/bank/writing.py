@@ -1,11 +1,9 @@
 """Changes of a bank's folder: under a lock, all or nothing, and on the disk before they count."""
 
 import contextlib
-import json
 import os
 import shutil
 import uuid
-from dataclasses import asdict
 from datetime import UTC, datetime
 
 import numpy as np
@@ -17,41 +15,52 @@ from safetensors.torch import save
 from asif_lib.errors import BankError
 from asif_lib.files import locked
 from asif_lib.search.matrices import FLOATS, matrix_file, synced
+from asif_lib.search.rows import BLOCK
 
-from .layout import FORMAT_VERSION, MODALITIES, OURS, id_digests, index_name, read_about
+from .layout import MODALITIES, OURS, id_digests, index_name
+from .record import BankRecord, Version, read_record
 from .sums import exact_sum
 
 
 @contextlib.contextmanager
 def changing(folder):
-    """Hold the bank's lock, without which nobody writes, and turn what goes wrong into one sentence.
+    """Hold the lock of a bank during a change, and turn what goes wrong into one sentence.
 
     Raises
     ------
     LockedError
         If another process changes the bank, and does not end.
     BankError
-        If the folder is read-only, or the disk is full: the bank is then as it was before. If the change is made,
-        but what it deletes is still there, or the disk does not confirm it: then the error says that.
+        If the folder is read-only, or the disk is full: the bank is then as it was before. The error says so if the
+        change is made, but old files could not be deleted, or the disk does not confirm the change.
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with locked(folder / "bank.json"):
-            sweep(folder)
+            delete_unnamed(folder)
             try:
                 yield
             except BaseException:
-                sweep(folder)
+                delete_unnamed(folder)
                 raise
-            left = sweep(folder)
+            left = delete_unnamed(folder)
     except (OSError, SafetensorError) as error:
         raise BankError(
             f"{folder}: the bank could not be written ({error}); it is as it was: make room, or make the folder "
             f"writable, and repeat"
         ) from None
     if left:
-        version = read_about(folder, folder)["history"][-1]["version"]
+        version = read_record(folder, folder).newest.version
         raise BankError(f"{folder}: the change is made, the bank is at version {version}, but {'; '.join(left)}")
+
+
+def check_folder(folder):
+    """Raise `BankError` if a bank cannot be written to `folder` because something else is there."""
+    if folder.exists() and not folder.is_dir():
+        raise BankError(f"{folder}: is a file; choose another name")
+    others = (f.name for f in folder.glob("*") if not OURS.fullmatch(f.name) and f.name != "bank.json.lock")
+    if not (folder / "bank.json").exists() and any(others):
+        raise BankError(f"{folder}: holds files that are no bank; choose another name")
 
 
 def check_dtype(dtype):
@@ -61,23 +70,23 @@ def check_dtype(dtype):
         raise BankError(f"a bank does not keep embeddings in {dtype}; take one of {known}")
 
 
-def sweep(folder) -> list:
-    """Delete what ``bank.json`` does not name: parts and states of a change that was killed, undone or compacted.
+def delete_unnamed(folder) -> list:
+    """Delete the files that ``bank.json`` does not name: those of a change that was killed, undone or compacted.
 
-    What it does name is on the disk before. Returns what went wrong, a text each.
+    Before, wait until the files that it names are on the disk. Returns a list of texts: what went wrong.
     """
     try:
         sync(folder)
     except OSError as error:
         return [f"the disk does not confirm it ({error}); see to the disk before you go on"]
-    try:
-        about = json.loads((folder / "bank.json").read_text(encoding="utf-8"))
-        states = [entry["state"] for entry in about["history"]]
-        named = {*about["parts"], *states, *map(index_name, states)}
-    except (OSError, ValueError, KeyError, TypeError):
-        named = set()  # no bank yet, or of another format; only what replaces it is of use
-        if (folder / "bank.json").exists():
+    named = set()  # no bank yet: only the bank that is being written is of use
+    if (folder / "bank.json").exists():
+        try:
+            record = read_record(folder, folder)
+        except BankError:  # damaged, or of another format: it is replaced or left alone, never swept
             return []
+        states = [version.state for version in record.history]
+        named = {*record.parts, *states, *map(index_name, states)}
     left = []
     for file in folder.iterdir():
         if OURS.fullmatch(file.name) and file.name not in named:
@@ -88,18 +97,27 @@ def sweep(folder) -> list:
     return left
 
 
-def write_part(folder, chunks, *, count, like, schema):
-    """Write `count` pairs, which come block by block, into a new part.
+def in_blocks(matrices, table) -> dict:
+    """Return matrices and a table of as many rows as the arguments of `write_part`."""
+
+    def chunks():
+        for start in range(0, len(table), BLOCK):
+            rows = {kind: matrix[start : start + BLOCK] for kind, matrix in matrices.items()}
+            yield rows, table.slice(start, BLOCK).combine_chunks().to_batches()[0]
+
+    return {"count": len(table), "like": matrices, "schema": table.schema, "chunks": chunks()}
+
+
+def write_part(folder, *, count, like, schema, chunks):
+    """Write `count` pairs, which come block by block, into a new part of the bank in `folder`.
 
     Parameters
     ----------
-    folder : Path
-        The bank's.
-    chunks : iterable of ({modality: Tensor}, pyarrow.RecordBatch)
-    like : dict of str to Tensor
+    like : dict of str to Tensor or Rows
         For each modality a matrix of the same type and width.
     schema : pyarrow.Schema
         Of the table.
+    chunks : iterable of ({modality: Tensor}, pyarrow.RecordBatch)
 
     Returns
     -------
@@ -130,7 +148,7 @@ def write_part(folder, chunks, *, count, like, schema):
 
 
 def write_state(folder, removed, sums) -> str:
-    """Write the rows that are removed and the sums of the others; return the file's name."""
+    """Write the removed rows and the sums of the rows that are left; return the file's name."""
     name = f"state-{uuid.uuid4().hex[:12]}.safetensors"
     tensors = {"removed": torch.from_numpy(removed), **{f"{kind}_sum": sums[kind] for kind in MODALITIES}}
     with synced(folder / name) as file:
@@ -138,45 +156,44 @@ def write_state(folder, removed, sums) -> str:
     return name
 
 
-def write_about(folder, about):
-    """Replace ``bank.json``: from here on the change is made; `sweep` waits until it cannot get lost."""
+def write_record(folder, record):
+    """Replace ``bank.json``: from here on the change is made; `delete_unnamed` waits until it cannot get lost."""
     temporary = folder / f"bank.json-{uuid.uuid4().hex[:12]}"
     with synced(temporary) as file:
-        file.write(json.dumps(about, indent=2, ensure_ascii=False).encode())
-    sync(folder)  # what it names is there before it is
+        file.write(record.model_dump_json(indent=2).encode())
+    sync(folder)  # the files that it names are on the disk first
     os.replace(temporary, folder / "bank.json")
 
 
-def write_bank(folder, name, licence, identities, chunks, *, count, like, schema):
-    """Write a bank at version 1 over what is in `folder`, under its lock. The parameters are those of `write_part`."""
-    part, sums = write_part(folder, chunks, count=count, like=like, schema=schema)
-    about = {
-        "format": FORMAT_VERSION,
-        "name": name,
-        "licence": licence,
-        "dtype": str(like["image"].dtype).removeprefix("torch."),
-        **{f"{kind}_encoder": asdict(identity) for kind, identity in zip(MODALITIES, identities, strict=True)},
-        "parts": [part],
-        "history": [],
-    }
-    add_version(folder, about, f"built of {count} pairs", count, np.empty(0, np.int64), sums)
+def write_bank(folder, store, name, licence, encoders):
+    """Write the pairs of a store as version 1 of a new bank over the content of `folder`, under its lock."""
+    image, text = encoders
+    stored = store.stored()
+    with changing(folder):
+        part, sums = write_part(folder, **stored)
+        dtype = str(stored["like"]["image"].dtype).removeprefix("torch.")
+        record = BankRecord(
+            name=name, licence=licence, dtype=dtype, image_encoder=image, text_encoder=text, parts=[part]
+        )
+        add_version(folder, record, f"built of {len(store)} pairs", len(store), np.empty(0, np.int64), sums)
 
 
-def add_version(folder, about, change, count, removed, sums, *, forget=False):
-    """Commit a version over `about`, which says the parts and what was before; `forget` drops the history."""
-    entry = {
-        "version": about["history"][-1]["version"] + 1 if about["history"] else 1,
-        "time": datetime.now(UTC).isoformat(timespec="seconds"),
-        "change": change,
-        "count": count,
-        "parts": len(about["parts"]),
-        "state": write_state(folder, removed, sums),
-    }
-    write_about(folder, {**about, "history": [*([] if forget else about["history"]), entry]})
+def add_version(folder, record, change, count, removed, sums, *, forget=False):
+    """Commit a version over `record`, which names the parts and the versions before; `forget` drops these."""
+    entry = Version(
+        version=record.newest.version + 1 if record.history else 1,
+        time=datetime.now(UTC).isoformat(timespec="seconds"),
+        change=change,
+        count=count,
+        parts=len(record.parts),
+        state=write_state(folder, removed, sums),
+    )
+    history = [entry] if forget else [*record.history, entry]
+    write_record(folder, record.model_copy(update={"history": history}))
 
 
 def sync(folder):
-    """Wait until the names in a folder are on the disk: new and renamed files are when their folder is."""
+    """Wait until the names in a folder are on the disk: a new or renamed file is, once its folder is."""
     descriptor = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(descriptor)

@@ -1,6 +1,7 @@
 """Search (chapter 08): the k anchors with the largest cosines, and scores of sparse vectors.
 
-This wing knows matrices and no banks. `top_anchors` is exact, whatever its method; `build_index` is approximate.
+This wing knows matrices and no banks. `top_anchors` is exact; an `ApproximateIndex` may miss anchors. The owner of a
+matrix is named in plain data, so that a copy or an index on disk is never taken for another's.
 """
 
 import lazy_loader
@@ -8,13 +9,15 @@ import lazy_loader
 __getattr__, __dir__, __all__ = lazy_loader.attach(
     __name__,
     submod_attrs={
-        "exact": ["METHODS", "Plan", "check_k", "merge_top", "plan_search", "top_anchors"],
+        "exact": ["top_anchors"],
+        "passes": ["merge_top"],
+        "planning": ["METHODS", "Plan", "plan_search"],
         "rows": ["Rows", "as_rows"],
         "prepared": ["PreparedAnchors", "prepare"],
         "certified": ["Rounded", "Sieve", "round_rows"],
-        "rerank": ["centred_unit", "rerank"],
+        "reranking": ["centred_unit", "rerank"],
         "inverted": ["InvertedIndex"],
-        "approximate": ["ApproximateIndex", "build_index", "open_index"],
+        "approximate": ["ApproximateIndex", "read_index", "write_index"],
         "kinds": ["KINDS"],
     },
 )

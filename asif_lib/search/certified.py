@@ -1,20 +1,19 @@
-"""Fast and still exact: a search in bfloat16 that keeps everything that could belong to the answer.
+"""Fast and still exact: a search in bfloat16 that keeps every anchor that could belong to the answer.
 
 A processor with bfloat16 arithmetic multiplies matrices about twice as fast as in float32, with 8 bits of precision.
-The answer is exact all the same, in three steps:
+The search rounds the unit vectors q and a to q̂ and â, and the product q̂·â to the bfloat16 r(q̂·â) nearest to it.
+Let T be the k-th largest rounded product, and M the number midway between T and the bfloat16 below T. The code adds the
+rounding errors of sums in float32 to E (`Sieve.slack`).
 
-1. **Bound.** Vectors are rounded to bfloat16, q to q̂ and a to â. By Cauchy and Schwarz the product of unit vectors
-   is then off by at most ``E = ‖q - q̂‖ + (1 + ‖q - q̂‖) · max ‖a - â‖``. And the product itself is rounded to the
-   bfloat16 nearest to it.
-2. **Keep.** Let T be the k-th largest rounded product. What was rounded to T or more was no less than M, midway from
-   T to the bfloat16 below it. So at least k anchors have a true cosine of M - E or more, and the k-th largest true
-   cosine is no less. Whoever has such a cosine has a product of M - 2E or more; and since rounding keeps the order,
-   a rounded one no less than what M - 2E is rounded to. Everything from there on is kept, and nothing else can be
-   part of the answer.
-3. **Rerank.** `asif_lib.search.rerank` computes the cosines of the few that were kept anew, in double precision.
+1. |q̂·â - q·a| ≤ E = ‖q - q̂‖ + (1 + ‖q - q̂‖) · max ‖a - â‖, by Cauchy and Schwarz, since ‖a‖ = 1 and ‖q̂‖ ≤ 1 + ‖q - q̂‖.
+2. r(q̂·â) ≥ T for k anchors, by the definition of T.
+3. q̂·â ≥ M for these anchors, since a number below M is rounded below T.
+4. q·a ≥ M - E for these anchors, by (1). So the k-th largest cosine is at least M - E.
+5. q·a ≥ M - E for each anchor of the answer, by (4). So q̂·â ≥ M - 2E, by (1).
+6. r(q̂·â) ≥ r(M - 2E) for each anchor of the answer, since rounding is monotone.
 
-T only grows while the anchors pass, so an anchor below the threshold of now is below that of the end: what is kept at
-a time is a little more than what is kept in the end, and no row of products is ever whole in memory.
+The search keeps the anchors that satisfy (6), and `.reranking` compares them exactly. While the anchors pass, T only
+rises. An anchor below the threshold now stays below it, and no row of products is ever whole in memory.
 """
 
 import threading
@@ -25,7 +24,7 @@ import numpy as np
 import torch
 from numba import njit
 
-from asif_lib.machine import has_fast_bfloat16, in_order, one_thread, single_threads
+from asif_lib.machine import has_fast_bfloat16, map_in_order, one_thread, single_threads
 
 from .simd import LANES, lowest_bit, reaching
 
@@ -34,12 +33,17 @@ TILE = 2_048
 GROUP = 512
 """Queries in a tile, at most: 512 × 2,048 products in bfloat16 are 2 MB and stay near the processor."""
 ROUNDING = 2.0**-24
-"""What rounding to float32 loses, relative to the number: the unit of the errors of sums in single precision."""
+"""The relative error of rounding to float32: the unit of the errors of sums in single precision."""
+
+
+def most_kept(k) -> int:
+    """Return the number of anchors that a query may keep, unless very many are as good as the k-th."""
+    return max(4 * k, 2_048)
 
 
 @dataclass(frozen=True)
 class Rounded:
-    """Unit rows in bfloat16, and how far from the true ones they are.
+    """Unit rows in bfloat16, and their distance from the true rows.
 
     Attributes
     ----------
@@ -53,7 +57,7 @@ class Rounded:
 
 
 def round_rows(unit) -> Rounded:
-    """Round float32 unit rows (n, d), each component of which may be off by a few float32 roundings."""
+    """Round unit rows (n, d), float32, whose components may be off by a few float32 roundings."""
     rows = unit.bfloat16()
     errors = (unit - rows.float()).square_().sum(dim=1).sqrt_()
     largest = float(errors.max()) if len(errors) else 0.0
@@ -61,7 +65,7 @@ def round_rows(unit) -> Rounded:
 
 
 class Sieve:
-    """For each of q queries, the anchors that could be among its k best of those that have passed so far.
+    """Keep, for each of q queries, the anchors that could be among its k best of those that have passed so far.
 
     Parameters
     ----------
@@ -69,8 +73,7 @@ class Sieve:
         Of q rows.
     k : int
     limit : int
-        Anchors that a query may keep. One that would keep more, since very many are as good as the k-th, is given
-        up: see `overflown`.
+        Anchors that a query may keep. A query that would keep more is given up: see `overflown`.
     """
 
     def __init__(self, queries, k, limit):
@@ -84,22 +87,22 @@ class Sieve:
         self.thresholds = np.full(q, np.iinfo(np.int16).min, np.int16)
         self.triggers = np.full(q, k)  # counts beyond which the threshold is raised
         self.overflown = np.zeros(q, bool)
-        """Queries that were given up: their answer must come from elsewhere."""
+        """Queries that were given up: another method must answer them."""
         self.error = 0.0
 
     @staticmethod
     def bytes_per_query(limit) -> int:
-        """What a query takes while the anchors pass."""
+        """Return the bytes of a query while the anchors pass."""
         return (limit + LANES) * 6
 
     def feed(self, anchors, start, threads=1, passed=lambda count: None):
-        """Let `anchors` (Rounded) pass, the first of which has the position `start`; tell `passed` how many did.
+        """Let `anchors` (Rounded) pass, the first at the position `start`; tell `passed` how many went by.
 
-        A thread multiplies a tile of anchors with a whole group of queries, since one large product takes less time
-        than two halves of it. Then it sifts the products, for some of the queries at a time, which meanwhile no other
-        thread does. The order of the tiles is that of the threads; what is kept in the end does not depend on it.
+        A thread multiplies a tile of anchors with a whole group of queries: one large product takes less time than
+        its two halves. Then it sifts the products of some queries at a time, under a lock for these queries.
+        The threads take the tiles in any order; the anchors that are kept in the end do not depend on it.
         """
-        if anchors.error > self.error:  # who of these is kept is decided by a lower threshold
+        if anchors.error > self.error:  # a larger error needs a lower threshold
             self.error = anchors.error
             _lower(self.keys, self.counts, self.k, self.thresholds, self._bound())
         q, n, bound = len(self.counts), len(anchors.rows), self._bound()
@@ -126,22 +129,22 @@ class Sieve:
             return len(tile) if group is groups[-1] else 0
 
         with one_thread(), single_threads(threads) as pool:
-            for count in in_order(pool, run, product(range(0, n, width), groups), 4 * threads):
+            for count in map_in_order(pool, run, product(range(0, n, width), groups), 4 * threads):
                 passed(count)
 
     def _bound(self):
         return self.queries.error + (1 + self.queries.error) * self.error + self.slack
 
     def lowest(self):
-        """Return the rounded product from which on anchors are candidates of each query, float32 (q,).
+        """Return the smallest rounded product of a candidate, for each query, float32 (q,).
 
-        NaN where fewer than k have passed: all are.
+        NaN where fewer than k anchors have passed: all of them are candidates.
         """
         self.candidates()
         return torch.tensor([_number(threshold) for threshold in self.thresholds], dtype=torch.float32)
 
     def candidates(self):
-        """Return for each query the positions that can still belong to its answer, q uint32 arrays."""
+        """Return, for each query, the positions that can still belong to its answer: q uint32 arrays."""
         for r, (positions, keys) in enumerate(zip(self.positions, self.keys, strict=True)):
             self.counts[r], self.thresholds[r] = _tighten(
                 positions, keys, self.counts[r], self.k, self.thresholds[r], self._bound()
@@ -150,21 +153,21 @@ class Sieve:
 
 
 def _product(queries, block, out):
-    """The rounded products of queries (m, d) and anchors (b, d), both bfloat16, in `out` (m, b)."""
+    """Write the rounded products of queries (m, d) and anchors (b, d), both bfloat16, to `out` (m, b)."""
     if has_fast_bfloat16():
         return torch.mm(queries, block.T, out=out)
     return out.copy_(queries.float() @ block.float().T)  # the same numbers, in float32 and rounded afterwards
 
 
 def _parts(first, last, number):
-    """Cut the rows from `first` up to `last` into that number of parts ``(from, up to)`` of about the same length."""
+    """Cut the rows from `first` up to `last` into parts ``(from, up to)`` of about the same length."""
     bounds = np.linspace(first, last, number + 1).astype(int)
     return [part for part in pairwise(bounds.tolist()) if part[0] < part[1]]
 
 
 @njit(nogil=True, cache=True)
 def _sift(products, start, k, limit, bound, positions, keys, counts, thresholds, triggers, overflown):
-    """Keep of each row of `products`, bfloat16 bits (m, b), what reaches the row's threshold; raise that at times."""
+    """Keep the products (m, b), bfloat16 bits, that reach their row's threshold; raise the threshold at times."""
     m, width = products.shape
     for r in range(m):
         row = products[r]
@@ -182,15 +185,15 @@ def _sift(products, start, k, limit, bound, positions, keys, counts, thresholds,
                 count, threshold = _tighten(positions[r], keys[r], count, k, threshold, bound)
                 if count > limit:
                     overflown[r], count = True, limit
-                    break  # what follows can change nothing
-                triggers[r] = min(count + max(k, LANES), limit)  # not at each hit: it takes longer than to sift
+                    break  # the rest of the row can change nothing
+                triggers[r] = min(count + max(k, LANES), limit)  # tightening takes longer than sifting
         thresholds[r] = threshold
         counts[r] = count
 
 
 @njit(nogil=True, cache=True)
 def _reaching(rest, threshold):
-    """The same as `reaching` for fewer than `LANES`."""
+    """Do the same as `reaching` for fewer than `LANES` numbers."""
     hits = np.uint64(0)
     for j in range(len(rest)):
         hits |= np.uint64(_key(rest[j]) >= threshold) << np.uint64(j)
@@ -199,31 +202,31 @@ def _reaching(rest, threshold):
 
 @njit(nogil=True, cache=True)
 def _lower(keys, counts, k, thresholds, bound):
-    """Set each threshold anew, for a larger bound: those who passed by the smaller one were rightly dropped."""
+    """Compute each threshold again for a larger bound; anchors discarded under the smaller one stay discarded."""
     for r in range(len(counts)):
         thresholds[r] = _threshold(_kth_largest(keys[r], counts[r], k), bound)
 
 
 @njit(nogil=True, cache=True)
 def _tighten(positions, keys, count, k, threshold, bound):
-    """Raise the threshold to what the k-th largest of the keys allows; return how many reach it, and the threshold."""
+    """Raise the threshold as far as the k-th largest key allows; return how many keys reach it, and the threshold."""
     threshold = max(threshold, _threshold(_kth_largest(keys, count, k), bound))
     kept = 0
     for j in range(count):
-        positions[kept], keys[kept] = positions[j], keys[j]  # and written over, if not to be kept
+        positions[kept], keys[kept] = positions[j], keys[j]  # a discarded one is overwritten by the next
         kept += keys[j] >= threshold
     return kept, threshold
 
 
 @njit(nogil=True, cache=True)
 def _key(bits):
-    """A whole number that grows with the bfloat16 of these bits: those of negative ones shrink, and are turned over."""
+    """Return a whole number that grows with the bfloat16 of these bits; the bits of a negative one are inverted."""
     return np.int16(bits ^ ((bits >> np.int16(15)) & np.int16(0x7FFF)))
 
 
 @njit(nogil=True, cache=True)
 def _kth_largest(keys, count, k):
-    """The k-th largest of the first `count` keys, by counting how often each occurs: they are few, close together."""
+    """Return the k-th largest of the first `count` keys, by counting each value: the keys lie close together."""
     if count < k:
         return np.int16(-32768)
     smallest, largest = keys[0], keys[0]
@@ -241,7 +244,7 @@ def _kth_largest(keys, count, k):
 
 @njit(nogil=True, cache=True)
 def _threshold(key, bound):
-    """The smallest key that can belong to the answer, when `key` is that of the k-th largest product."""
+    """Return the key of r(M - 2E), from the key of T."""
     if key == np.int16(-32768):
         return key
     midway = (_number(key) + _number(np.int16(key - 1))) / 2
@@ -250,17 +253,16 @@ def _threshold(key, bound):
 
 @njit(nogil=True, cache=True)
 def _number(key):
-    """The bfloat16 of that key, as a float."""
-    bits = np.int32(_key(key))  # turned over twice, it is as it was
+    """Return the bfloat16 of that key, as a float."""
+    bits = np.int32(_key(key))  # inverting twice gives the bits back
     return np.float64(np.array([bits << 16], np.int32).view(np.float32)[0])
 
 
 @njit(nogil=True, cache=True)
 def _key_of(number):
-    """The key of the bfloat16 nearest to `number`: its 16 bits are the upper half of a float32's, rounded to even.
+    """Return the key of the bfloat16 nearest to `number`: the upper 16 bits of a float32, rounded to even.
 
-    It is rounded twice, as products are: they are float32 first, and what is no less than `number` there is no less
-    than its float32.
+    The number is rounded twice, first to float32, exactly as the products are. Both roundings are monotone.
     """
     bits = np.array([number], np.float32).view(np.int32)[0]
     return _key(np.int16((bits + 0x7FFF + ((bits >> 16) & 1)) >> 16))

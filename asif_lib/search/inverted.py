@@ -1,8 +1,8 @@
-"""An inverted index: for each anchor, which sparse vectors have an entry there. Search engines look words up this way.
+"""An inverted index: for each anchor, the sparse vectors with an entry there. Search engines look words up this way.
 
-The cosine of two sparse vectors is a sum over the anchors that both keep. So to compare a picture with t captions, one
-goes through the picture's k anchors and adds, for each caption found there, one product; what no caption shares
-costs nothing, and no matrix has a side of n.
+The cosine of two sparse vectors is a sum over the anchors that both keep. For each of a picture's k anchors, the index
+adds one product for each caption with an entry there. Anchors that no caption shares cost nothing, and no matrix has a
+side of n.
 """
 
 from concurrent.futures import ThreadPoolExecutor
@@ -13,9 +13,14 @@ from numba import njit
 
 from asif_lib.errors import ParameterError
 
-REDUCTIONS = ("mean", "max")
 QUERIES = 64
 """Vectors that a thread takes at a time."""
+
+
+def check_reduce(reduce):
+    """Raise `ParameterError` unless scores over templates can be reduced this way."""
+    if reduce not in ("mean", "max"):
+        raise ParameterError(f"reduce = {reduce!r}: scores over templates are reduced by 'mean' or 'max'")
 
 
 class InvertedIndex:
@@ -28,16 +33,15 @@ class InvertedIndex:
     templates : int
         This many in a row belong to one label: the label in each prompt template.
     reduce : {"mean", "max"}
-        A label's score is the mean, or the largest, of the scores of its prompts. The mean costs less than the
-        scores of the prompts do: since a score is a sum, the mean is the score with the label's mean vector, which
-        the index holds instead.
+        A label's score is the mean, or the largest, of the scores of its prompts. A score is a sum, so the mean is
+        the score with the label's mean vector. The index holds this vector instead of the prompts, and is faster.
 
     Attributes
     ----------
     starts : ndarray of shape (n + 1,), int64
-        The entries of anchor i are those from ``starts[i]`` up to ``starts[i + 1]``.
+        Anchor i has the entries from ``starts[i]`` up to ``starts[i + 1]``.
     entries : ndarray of shape (entries,), of an int32 ``row`` and a float32 ``value`` side by side
-        Which vector (for means: which label) has an entry there, and which; sorted by row in each anchor.
+        The vector (for means: the label) and its entry; sorted by row in each anchor.
 
     Raises
     ------
@@ -53,8 +57,7 @@ class InvertedIndex:
     """
 
     def __init__(self, vectors, templates=1, reduce="mean"):
-        if reduce not in REDUCTIONS:
-            raise ParameterError(f"reduce = {reduce!r}: scores over templates are reduced by 'mean' or 'max'")
+        check_reduce(reduce)
         if templates < 1 or len(vectors) % templates:
             raise ParameterError(f"{len(vectors)} prompts are not a whole number of labels in {templates} templates")
         self.n, self.t, self.templates = vectors.n, len(vectors), templates
@@ -99,7 +102,7 @@ class InvertedIndex:
 
 @njit(nogil=True, cache=True)
 def _build(indices, values, rows_of, starts, entries):
-    """Sort the entries by anchor, and add up those of one row (prompts of one label); return how many are left."""
+    """Sort the entries by anchor, and sum the entries of one row (prompts of one label); return their number."""
     for row in indices:
         for anchor in row:
             starts[anchor + 1] += 1

@@ -1,9 +1,9 @@
-"""Three ways to search approximately, as FAISS has them, each with one knob between fast and thorough.
+"""Three kinds of approximate search, as FAISS has them, each with one knob between fast and thorough.
 
-The vectors are unit rows and the similarity is their inner product, the cosine. What an index gives is candidates
-only: `asif_lib.search.approximate` computes their cosines anew, so an index may keep the vectors rounded.
+The vectors are unit rows and the similarity is their inner product, the cosine. An index returns candidates only;
+`.approximate` computes their exact cosines, so an index may keep the vectors rounded.
 
-Sources: inverted file and product quantisation, Jégou, Douze and Schmid, PAMI 2011; four-bit codes in registers,
+References: inverted file and product quantisation, Jégou, Douze and Schmid, PAMI 2011; four-bit codes in registers,
 André, Kermarrec and Le Scouarnec, VLDB 2015; HNSW, Malkov and Yashunin, PAMI 2020; FAISS, Douze et al., 2024.
 """
 
@@ -13,9 +13,9 @@ from dataclasses import dataclass
 import faiss
 import numpy as np
 import torch
-from tqdm.auto import tqdm
 
 from asif_lib.errors import ParameterError
+from asif_lib.machine import progress_bar
 from asif_lib.relative import unit_rows
 
 from .rows import BLOCK
@@ -28,13 +28,13 @@ _HALF = faiss.ScalarQuantizer.QT_fp16
 class IVF:
     """An inverted file: the anchors in lists, one around each of the centres of k-means; few lists are searched.
 
-    The vectors are kept in half precision: half the file, and twice the speed, since reading them is what costs.
-    They are never all in memory: the lists are put together from blocks on disk, and mapped when opened.
+    The vectors are kept in half precision: half the file, and twice the speed, since reading dominates the time.
+    They are never all in memory: blocks on disk are joined into lists, and the lists are mapped when opened.
 
     Parameters
     ----------
     lists : int, optional
-        Default 4 √n, with 39 anchors or more in a list.
+        Default 4 √n, with at least 39 anchors in a list.
     """
 
     lists: int | None = None
@@ -46,15 +46,15 @@ class IVF:
         return IVF(_whole("lists", lists, 1, n))
 
     def sample(self, n) -> int:
-        """Anchors to train on."""
+        """Return the number of anchors to train on."""
         return min(n, 64 * self.lists)
 
     def limits(self, n, k) -> tuple:
-        """The smallest and the largest effort for k of n anchors: lists that are searched."""
+        """Return the smallest and the largest effort for k of n anchors: lists to search."""
         return 1, self.lists
 
     def train(self, sample):
-        """Return an index without vectors, its centres found by k-means on `sample` (m, d) float32."""
+        """Return an index without vectors; k-means on `sample` (m, d) float32 finds its centres."""
         d = sample.shape[1]
         index = faiss.IndexIVFScalarQuantizer(faiss.IndexFlatIP(d), d, self.lists, _HALF, COSINE, False)
         index.cp.spherical, index.cp.min_points_per_centroid = True, 1
@@ -64,8 +64,8 @@ class IVF:
     def write(self, index, blocks, folder):
         """Write the trained `index`, and `blocks` of (position of the first row, rows) in lists, into `folder`.
 
-        Each block is sorted into lists and put aside; then list after list is put together: the vectors, then the
-        positions, the layout that FAISS maps.
+        Each block is sorted into lists in a file of its own. Then the lists of all blocks are joined, one after the
+        other: the vectors, then the positions, the layout that FAISS maps.
         """
         files = []
         for start, rows in blocks:
@@ -97,23 +97,23 @@ class IVF:
         lists.lists.resize(index.nlist)
         lists.set_all_lists_sizes(faiss.swig_ptr(sizes))
         lists.do_mmap()
-        lists.prefetch_nthread = 0  # threads that read ahead cost half the speed when the file is in memory anyway
+        lists.prefetch_nthread = 0  # threads that read ahead halve the speed when the file is in memory
         index.replace_invlists(lists, True)
-        lists.this.disown()  # it is the index's now
+        lists.this.disown()  # the index owns the lists now
         index.ntotal = int(sizes.sum())
         return index
 
     def asked(self, n, k, effort) -> int:
-        """Candidates for the k best: a few more, since half precision may swap those around the k-th place."""
+        """Return the number of candidates for the k best: more than k, since half precision may swap near-ties."""
         return min(n, k + k // 10 + 10)
 
     def find(self, index, queries, asked, effort) -> np.ndarray:
-        """Return the positions of candidates for `queries` (q, d) float32: (q, asked) int64, -1 for none."""
+        """Return the positions of candidates for `queries` (q, d) float32: (q, asked) int64, -1 if missing."""
         return index.search(queries, asked, params=faiss.SearchParametersIVF(nprobe=effort))[1]
 
 
 class _InOneFile:
-    """What product quantisation and HNSW share: all codes in memory while they are added, and in one file."""
+    """Base of product quantisation and HNSW: all codes are in memory while they are added, and in one file."""
 
     def write(self, index, blocks, folder):
         for _, rows in blocks:
@@ -128,12 +128,12 @@ class _InOneFile:
 class PQ(_InOneFile):
     """Product quantisation with exact refinement: all anchors are compared, by 4 bits for every few numbers.
 
-    From such rough similarities more candidates than k are taken; the knob is how many times k.
+    These similarities are rough, so the search takes more candidates than k; the knob is the multiple of k.
 
     Parameters
     ----------
     width : int, optional
-        Numbers that share a code of 4 bits; it divides d. Default the largest such up to 4: n · d / 8 bytes.
+        Numbers that share a code of 4 bits; it divides d. Default: the largest divisor up to 4 (n · d / 8 bytes).
     """
 
     width: int | None = None
@@ -164,21 +164,21 @@ class PQ(_InOneFile):
         return min(n, k * effort)
 
     def find(self, index, queries, asked, effort):
-        if asked == index.ntotal:  # FAISS would leave out those of the lowest similarity that 8 bits can hold
+        if asked == index.ntotal:  # FAISS would drop the anchors whose similarity saturates 8 bits
             return np.broadcast_to(np.arange(asked), (len(queries), asked))
         return index.search(queries, asked)[1]
 
 
 @dataclass(frozen=True)
 class HNSW(_InOneFile):
-    """A graph of neighbours in layers, in which a search walks; the vectors are kept in half precision.
+    """A graph of neighbours in layers, through which a search walks; the vectors are kept in half precision.
 
-    Built with several threads, it is another graph every time, about as good.
+    With several threads, each build makes another graph of about the same quality.
 
     Parameters
     ----------
     links : int
-        Neighbours of an anchor in a layer, and twice as many in the lowest.
+        Neighbours of an anchor in a layer; the lowest layer has twice as many.
     """
 
     links: int = 32
@@ -206,9 +206,11 @@ class HNSW(_InOneFile):
 
 
 def make(method, rows, mean, folder, *, progress=False):
-    """Train an index on a sample of `rows` (Rows), less `mean`, add them block by block, and write it to `folder`."""
+    """Train an index on a sample of `rows` (Rows) minus `mean`, add all rows block by block, write it to `folder`."""
     faiss.omp_set_num_threads(torch.get_num_threads())
-    with tqdm(total=len(rows), desc="training the index", unit="anchor", disable=not progress, leave=False) as bar:
+    with progress_bar(
+        total=len(rows), desc="training the index", unit="anchor", disable=not progress, leave=False
+    ) as bar:
 
         def blocks():
             for start, block in rows.blocks(BLOCK):

@@ -9,24 +9,24 @@ import torch
 from safetensors import safe_open
 
 FLOATS = {torch.float16: "F16", torch.bfloat16: "BF16", torch.float32: "F32", torch.float64: "F64"}
-"""The floating dtypes that such a file holds, and their names in safetensors."""
+"""The floating dtypes of such a file, and their names in safetensors."""
 _TYPES = {**FLOATS, torch.int64: "I64"}
 
 
 @contextlib.contextmanager
 def matrix_file(path, like, count):
-    """A safetensors file with one matrix ``rows``, written block by block; its library writes whole tensors only."""
-    size = count * like.shape[1] * like.element_size()
+    """Open a safetensors file to write one matrix ``rows`` block by block; its library writes whole tensors only."""
+    size = count * like.shape[1] * like.dtype.itemsize
     header = {"rows": {"dtype": _TYPES[like.dtype], "shape": [count, like.shape[1]], "data_offsets": [0, size]}}
     header = json.dumps(header).encode()
-    header += b" " * (-len(header) % 8)  # the format wants the data aligned
+    header += b" " * (-len(header) % 8)  # the format aligns the data
     with synced(path) as file:
         file.write(len(header).to_bytes(8, "little") + header)
         yield file
 
 
 def map_rows(file) -> torch.Tensor:
-    """Map the matrix ``rows`` of a safetensors file: its rows come from disk when they are first touched."""
+    """Map the matrix ``rows`` of a safetensors file: a row comes from disk when it is first used."""
     with safe_open(file, framework="pt") as tensors:
         return tensors.get_tensor("rows")
 
@@ -34,7 +34,7 @@ def map_rows(file) -> torch.Tensor:
 def read_rows(file, rows, like) -> torch.Tensor:
     """Read `rows` (sorted positions) of a matrix with the type and width of `like`.
 
-    Reading and not mapping: each touched page of a mapped file would bring its neighbours into memory.
+    The rows are read and not mapped: each used page of a mapped file brings its neighbours into memory.
     """
     width = like.shape[1] * like.element_size()
     data = memoryview(bytearray(len(rows) * width))
@@ -50,7 +50,7 @@ def read_rows(file, rows, like) -> torch.Tensor:
 
 @contextlib.contextmanager
 def synced(path):
-    """A file that is on the disk, and not only in its cache, when the block ends."""
+    """Open a file for writing that is on the disk, and not only in its cache, when the block ends."""
     with open(path, "wb") as file:
         yield file
         file.flush()

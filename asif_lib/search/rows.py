@@ -1,4 +1,4 @@
-"""A matrix in pieces: the embeddings of a bank as they lie in its parts, none of which is gathered or copied."""
+"""A matrix in pieces: rows that lie in several matrices, in memory or mapped, used without copying them together."""
 
 import bisect
 import itertools
@@ -9,25 +9,33 @@ import torch
 from asif_lib.errors import ParameterError
 
 BLOCK = 16_384
-"""Rows that are in memory in full precision at a time."""
+"""Rows in memory in full precision at a time."""
 QUERY_BLOCK = 1_024
-"""Rows that are compared with a block of them at a time."""
+"""Queries that are compared with such a block at a time."""
+TOO_MANY = 2**32
+"""More rows than a position of 32 bits can count."""
+
+
+def check_count(n):
+    """Raise `ParameterError` if n rows are too many to be searched."""
+    if n >= TOO_MANY:
+        raise ParameterError(f"{n:,} anchors: a search is among fewer than 2**32; search parts of them, and merge_top")
 
 
 class Rows:
-    """The (n, d) rows of several matrices, one after the other, less those that were removed.
+    """The (n, d) rows of several matrices, one after the other, without the removed ones.
 
     Parameters
     ----------
     pieces : list of Tensor of shape (n_i, d)
         One floating dtype; in memory or mapped.
     live : list of (ndarray of int64, or None), optional
-        For each piece the positions, ascending, of the rows that count; None for all of them.
+        For each piece the positions, ascending, of the rows that are left; None for all rows.
 
     Raises
     ------
     ParameterError
-        If the pieces differ in width or dtype: they were not made by one encoder.
+        If the pieces differ in width or dtype: different encoders made them.
 
     Examples
     --------
@@ -74,10 +82,7 @@ class Rows:
                 yield start + first, piece[here] if keep is None else piece[torch.from_numpy(keep[here])]
 
     def locate(self, positions):
-        """Yield ``(piece, where, local)``: `positions` (int64, m) at `where` are the rows `local` of that piece.
-
-        `where` is ascending.
-        """
+        """Yield ``(piece, where, local)``: the `positions` (int64, m) at `where`, ascending, are its rows `local`."""
         piece_of = np.searchsorted(self.starts, positions, side="right") - 1
         order = np.argsort(piece_of, kind="stable")
         bounds = np.searchsorted(piece_of, range(len(self.pieces) + 1), sorter=order)
@@ -94,6 +99,15 @@ class Rows:
             taken[torch.from_numpy(where)] = piece[torch.from_numpy(local)]
         return taken
 
+    def gathered(self) -> torch.Tensor:
+        """Return all rows as one matrix (n, d), without a copy if they are one whole piece."""
+        if len(self.pieces) == 1 and self.live[0] is None:
+            return self.pieces[0]
+        matrix = torch.empty(self.shape, dtype=self.dtype)
+        for start, block in self.blocks(BLOCK):
+            matrix[start : start + len(block)] = block
+        return matrix
+
     def part(self, first, stop) -> "Rows":
         """Return the rows from `first` up to `stop`, as a view."""
         pieces, live = [], []
@@ -109,7 +123,7 @@ class Rows:
         return Rows(pieces, live)
 
     def keep(self, positions) -> "Rows":
-        """Return the rows at these positions (ascending), as a view: what is left when the others are removed."""
+        """Return the rows at these positions (ascending), as a view."""
         positions = np.asarray(positions, np.int64)
         bounds = np.searchsorted(positions, self.starts)
         live = []
@@ -120,5 +134,5 @@ class Rows:
 
 
 def as_rows(matrix) -> Rows:
-    """Return `matrix` as it is if it is `Rows`, else as a matrix in one piece."""
+    """Return `matrix` as `Rows`, in one piece unless it is `Rows` already."""
     return matrix if isinstance(matrix, Rows) else Rows([matrix.detach()])

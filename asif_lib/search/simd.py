@@ -1,11 +1,10 @@
-"""Sixty-four comparisons at once, which no loop in Python is turned into by itself.
+"""Sixty-four comparisons at once, on a vector of numbers.
 
 Numba compiles Python to LLVM's language, in which a number can be a vector of numbers. A comparison of two vectors is a
-vector of bits there, and 64 bits are one whole number. What LLVM makes of it is up to the processor: some fifteen
-instructions with AVX-512, about 35 with AVX2, 70 on ARM.
+vector of bits there, and 64 bits are one whole number. LLVM needs about fifteen instructions for it with AVX-512, 35
+with AVX2, 70 on ARM.
 
-Numba keeps what it has compiled until the caller's file changes, not this one: whoever changes a function here changes
-`certified.py` with it, or deletes the caches in `__pycache__`.
+Numba caches the compiled caller, `certified.py`. After a change in this file, delete the caches in `__pycache__`.
 """
 
 from llvmlite import ir
@@ -19,21 +18,21 @@ _vector = ir.VectorType(ir.IntType(16), LANES)
 
 @intrinsic
 def reaching(typing, row, first, threshold):
-    """Which of the bfloat16 whose bits are ``row[first : first + LANES]`` have the key `threshold` or more.
+    """Compare the keys of the bfloat16 with the bits ``row[first : first + LANES]`` with a threshold.
 
-    The key of a bfloat16 is a whole number that grows with it: its bits, those of a negative one turned over.
+    The key of a bfloat16 is a whole number that grows with it: its bits, inverted if it is negative.
 
     Parameters
     ----------
     row : ndarray of int16, contiguous
-        Of `first` + `LANES` numbers or more; that is not checked.
+        `first` + `LANES` numbers or more; the length is not checked.
     first : int64
     threshold : int16
 
     Returns
     -------
     uint64
-        Bit j stands for ``row[first + j]``.
+        Bit j is 1 if the key of ``row[first + j]`` is `threshold` or more.
     """
     if getattr(row, "dtype", None) != types.int16 or row.ndim != 1 or row.layout != "C":
         raise TypingError(f"row is {row}: it must be a contiguous array of int16")
@@ -54,7 +53,7 @@ def reaching(typing, row, first, threshold):
 
 @intrinsic
 def lowest_bit(typing, number):
-    """The place, from 0, of the lowest bit that is 1 in a uint64 other than 0."""
+    """Return the place, from 0, of the lowest bit that is 1 in a uint64 other than 0."""
 
     def generate(context, builder, signature, arguments):
         return builder.cttz(arguments[0], ir.IntType(1)(1))

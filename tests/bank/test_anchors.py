@@ -1,26 +1,29 @@
 """A bank of anchors: built, kept on disk whole, mapped into memory, and true to its encoders."""
 
+import hashlib
 import json
 import os
 import shutil
+import sys
 from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 import torch
 from conftest import draw
 from safetensors.torch import load_file, save_file
 
-from asif_lib import AnchorBank, Pairs
+from asif_lib import AnchorBank, EncoderIdentity, Pairs
 from asif_lib.bank import writing as bank_writing
 from asif_lib.bank.sums import exact_sum, mean_of
 from asif_lib.encoders.image import load_image_encoder
 from asif_lib.encoders.pictures import PictureFile
 from asif_lib.encoders.text import load_text_encoder
 from asif_lib.errors import BankError, BrokenPicturesError, IdentityError
-from asif_lib.search import prepared
+from asif_lib.search import copies
 from asif_lib.search.prepared import PreparedAnchors
 
 IDENTITIES = ("image_encoder", "text_encoder")
@@ -410,6 +413,26 @@ def test_a_truncated_or_missing_file_is_refused(bank, tmp_path, name, keep):
         AnchorBank.load(tmp_path / "mine")
 
 
+@pytest.mark.parametrize(
+    "values, words",
+    [
+        ({"name": 5}, "name: Input should be a valid string"),
+        ({"parts": ["part-0", None]}, "parts.1: Input should be a valid string"),
+        (
+            {"text_encoder": {"kind": "text", "name": "a", "source": "b", "checksum": "c", "dim": 4}},
+            "text_encoder.prep",
+        ),
+        ({"history": [{"version": 1.0}]}, "history.0.version: Input should be a valid integer"),
+        ({"dtype": None}, "dtype: Input should be a valid string"),
+    ],
+)
+def test_a_mistyped_key_of_a_description_is_named_in_one_sentence(bank, tmp_path, values, words):
+    change(bank.save(tmp_path / "mine"), **values)
+    with pytest.raises(BankError, match=f"bank.json: is damaged .{words}.*; build it again") as caught:
+        AnchorBank.load(tmp_path / "mine")
+    assert "\n" not in str(caught.value)
+
+
 @pytest.mark.parametrize("values", [{"history": []}, {"parts": []}, {"parts": 5}, {"history": {}}])
 def test_a_description_of_nothing_is_refused(bank, tmp_path, values):
     change(bank.save(tmp_path / "mine"), **values)
@@ -441,6 +464,144 @@ def test_a_table_that_turns_out_damaged_is_refused_when_it_is_read(bank, tmp_pat
         _ = opened.pairs
 
 
+# -- format 2, byte for byte as it was written before it had a schema -------------------------------------
+
+
+BANK_JSON = """{
+  "format": 2,
+  "name": "old \u00fc",
+  "licence": "CC0",
+  "dtype": "float16",
+  "image_encoder": {
+    "kind": "image",
+    "name": "eye",
+    "source": "package eye",
+    "checksum": "aa",
+    "preprocessing": "none",
+    "dim": 3
+  },
+  "text_encoder": {
+    "kind": "text",
+    "name": "ear",
+    "source": "folder /ear",
+    "checksum": "bb",
+    "preprocessing": "none",
+    "dim": 2
+  },
+  "parts": [
+    "part-0123456789ab",
+    "part-ba9876543210"
+  ],
+  "history": [
+    {
+      "version": 1,
+      "time": "2025-01-02T03:04:05+00:00",
+      "change": "built of 3 pairs",
+      "count": 3,
+      "parts": 1,
+      "state": "state-000000000001.safetensors"
+    },
+    {
+      "version": 2,
+      "time": "2025-01-02T03:04:06+00:00",
+      "change": "added 1 pair",
+      "count": 4,
+      "parts": 2,
+      "state": "state-000000000002.safetensors"
+    },
+    {
+      "version": 3,
+      "time": "2025-01-02T03:04:07+00:00",
+      "change": "removed 1 pair",
+      "count": 3,
+      "parts": 2,
+      "state": "state-000000000003.safetensors"
+    }
+  ]
+}"""
+
+
+@pytest.fixture
+def old(tmp_path):
+    """A bank of four pairs in two parts, of which the second pair is removed; and its matrices."""
+    folder = tmp_path / "old"
+    image = torch.tensor([[1, 2, 3], [4, 5, 6], [7, 8, 9.5], [0.5, -1, 2]]).half()
+    text = torch.tensor([[1, 0], [0, 1], [-1, 0.25], [2, 2]]).half()
+    ids = ["a", "b", "c", "d"]
+    digests = [hashlib.blake2b(id.encode(), digest_size=16).digest() for id in ids]
+    digests = torch.tensor(
+        [[int.from_bytes(d[i : i + 8], sys.byteorder, signed=True) for i in (0, 8)] for d in digests]
+    )
+    for part, rows in (("part-0123456789ab", slice(0, 3)), ("part-ba9876543210", slice(3, 4))):
+        (folder / part).mkdir(parents=True)
+        for name, matrix in (("image", image), ("text", text), ("ids", digests)):
+            save_file({"rows": matrix[rows].contiguous()}, folder / part / f"{name}.safetensors")
+        columns = {"id": ids, "caption": [f"caption {id}" for id in ids], "picture": [""] * 4, "group": ["g"] * 4}
+        pq.write_table(pa.table({key: value[rows] for key, value in columns.items()}), folder / part / "pairs.parquet")
+    for version, (removed, left) in enumerate((([], [0, 1, 2]), ([], [0, 1, 2, 3]), ([1], [0, 2, 3])), start=1):
+        sums = {}
+        for name, matrix in (("image_sum", image), ("text_sum", text)):
+            units = (matrix[left].double() * 2**20).long().sum(dim=0)  # multiples of 1/4: no rest in units of 2**-50
+            sums[name] = torch.stack([units, torch.zeros_like(units)])
+        state = {"removed": torch.tensor(removed, dtype=torch.int64), **sums}
+        save_file(state, folder / f"state-00000000000{version}.safetensors")
+    (folder / "bank.json").write_bytes(BANK_JSON.encode())
+    return folder, image, text
+
+
+def test_a_bank_of_before_opens_bit_for_bit_and_can_be_edited(old):
+    folder, image, text = old
+    bank, left = AnchorBank.load(folder), [0, 2, 3]
+    assert torch.equal(bank.image, image[left]) and torch.equal(bank.text, text[left])
+    assert bank.image.dtype == torch.float16
+    table = {"id": ["a", "c", "d"], "caption": ["caption a", "caption c", "caption d"]}
+    assert bank.pairs.to_dict("list") == {**table, "picture": [""] * 3, "group": ["g"] * 3}
+    assert torch.equal(bank.image_mean, image[left].double().mean(dim=0).float())
+    assert (bank.name, bank.licence, bank.version, len(bank)) == ("old ü", "CC0", 3, 3)
+    assert bank.text_encoder == EncoderIdentity("text", "ear", "folder /ear", "bb", "none", 2)
+    assert bank.text_encoder.locator == "/ear"
+    assert bank.history()["change"].tolist() == ["built of 3 pairs", "added 1 pair", "removed 1 pair"]
+    with pytest.raises(BankError, match="these ids already: d;"):
+        bank.check_ids_new(["b", "d"])
+    assert bank.remove(["c"]).pairs["id"].tolist() == ["a", "d"]
+    back = AnchorBank.load(folder).undo().undo()
+    assert (back.version, back.pairs["id"].tolist()) == (2, ["a", "b", "c", "d"])
+    assert json.loads((folder / "bank.json").read_text(encoding="utf-8")) == {
+        **json.loads(BANK_JSON), "history": json.loads(BANK_JSON)["history"][:2],
+    }  # fmt: skip
+
+
+def test_a_prepared_copy_of_before_is_found(old):
+    """Its record was one line, and is read all the same."""
+    folder = old[0]
+    bank = AnchorBank.load(folder).prepare(progress=False)
+    record = folder / "index-000000000003" / "text-centred.json"
+    said = json.loads(record.read_text())
+    assert said == {
+        "n": 3,
+        "d": 2,
+        "error": said["error"],
+        "state": "000000000003",
+        "encoder": bank.text_encoder.digest,
+    }
+    record.write_text(json.dumps({key: said[key] for key in ("state", "encoder", "n", "d", "error")}))
+    anchors, mean = AnchorBank.load(folder).searchable("text")
+    assert isinstance(anchors, PreparedAnchors) and mean is None and anchors.error == said["error"]
+
+
+def test_a_new_bank_is_written_in_the_same_way(bank, tmp_path):
+    """Keys, their order and their layout in the file are those of before."""
+    about = (bank.save(tmp_path / "mine") / "bank.json").read_text(encoding="utf-8")
+    said, old = json.loads(about), json.loads(BANK_JSON)
+    assert about == json.dumps(said, indent=2, ensure_ascii=False)
+    for ours, theirs in (
+        (said, old),
+        (said["history"][0], old["history"][0]),
+        (said["text_encoder"], old["text_encoder"]),
+    ):
+        assert list(ours) == list(theirs)
+
+
 # -- made ready for search -------------------------------------------------------------------------------
 
 
@@ -469,14 +630,14 @@ def test_the_prepared_copy_of_another_bank_is_refused(opened, changed, tmp_path)
     "said, words",
     [
         ({"encoder": "0" * 16}, "its encoder is 0000000000000000"),
-        ({"n": 7}, "its n is 7, the bank's 6"),
-        ({"d": None}, "its d is None"),
-        ({"error": float("nan")}, "its error is nan"),
-        ({"error": float("inf")}, "its error is inf"),
-        ({"error": -0.1}, "its error is -0.1"),
-        ({"error": "small"}, "could not convert"),
-        ({"error": None}, "float"),
-        (["error"], "list"),
+        ({"n": 7}, "its n is 7, not 6"),
+        ({"d": None}, "d: Input should be a valid integer"),
+        ({"error": float("nan")}, "error: Input should be a finite number"),
+        ({"error": float("inf")}, "error: Input should be a finite number"),
+        ({"error": -0.1}, "error: Input should be greater than or equal to 0"),
+        ({"error": "small"}, "error: Input should be a valid number"),
+        ({"error": None}, "error: Input should be a valid number"),
+        (["error"], "Input should be an object"),
         ({"error": 0.01, "n": 6, "d": 64, "state": None, "encoder": None}, "its state is None"),  # of older versions
     ],
 )
@@ -491,13 +652,14 @@ def test_a_prepared_copy_that_does_not_say_what_it_must_is_refused(opened, said,
 @pytest.mark.parametrize("file", ["image-centred.json", "image-centred.safetensors"])
 def test_a_copy_that_is_deleted_while_it_is_looked_for_is_none(opened, monkeypatch, file):
     """By somebody who compacts the bank."""
-    read, open_file = Path.read_text, prepared.safe_open
+    step = "read_json" if file.endswith("json") else "map_rows"
+    read = getattr(copies, step)
 
-    def deleted(path, *args, **options):
+    def deleted(*arguments):
         (opened.index_folder / file).unlink(missing_ok=True)
-        return (read if isinstance(path, Path) and path.suffix == ".json" else open_file)(path, *args, **options)
+        return read(*arguments)
 
-    monkeypatch.setattr(*((Path, "read_text") if file.endswith("json") else (prepared, "safe_open")), deleted)
+    monkeypatch.setattr(copies, step, deleted)
     assert not isinstance(opened.searchable("image")[0], PreparedAnchors)
 
 
@@ -525,7 +687,7 @@ def test_a_version_that_is_gone_is_not_prepared(bank, changed, tmp_path, change)
     else:
         changed.save(folder)
     files = sorted(folder.rglob("*"))
-    with pytest.raises(BankError, match=r"'drawings': version 1, .* no longer on disk; load the bank anew"):
+    with pytest.raises(BankError, match=r"'drawings': version 1, .* no longer on disk; load the bank again"):
         view.prepare(progress=False)
     assert sorted(folder.rglob("*")) == files
 

@@ -12,12 +12,13 @@ from numba.core.errors import TypingError
 
 from asif_lib import AnchorBank, EncoderIdentity
 from asif_lib.errors import ParameterError
-from asif_lib.search import certified
-from asif_lib.search import exact as search
-from asif_lib.search import rerank as exact
-from asif_lib.search.exact import merge_top, plan_search, top_anchors
+from asif_lib.search import certified, passes, planning
+from asif_lib.search import reranking as exact
+from asif_lib.search.exact import top_anchors
+from asif_lib.search.passes import merge_top
+from asif_lib.search.planning import plan_search
 from asif_lib.search.prepared import PreparedAnchors, prepare
-from asif_lib.search.rerank import centred_unit, rerank
+from asif_lib.search.reranking import centred_unit, rerank
 from asif_lib.search.rows import Rows
 from asif_lib.search.simd import LANES, lowest_bit, reaching
 
@@ -38,7 +39,7 @@ def plain():
 
 
 def duplicates():
-    """80 copies of each anchor: whoever is among the k best is so 80 times, and the index decides."""
+    """80 copies of each anchor: an anchor among the k best is there 80 times, and the index decides."""
     return randn(1, Q, D), randn(2, 50, D)[picks(3, 50, N)]
 
 
@@ -111,8 +112,8 @@ def test_with_the_mean_taken_off(case, method):
 @pytest.mark.parametrize("method", METHODS)
 def test_more_ties_than_a_fast_pass_has_room_for(monkeypatch, method):
     """All anchors as good as the k-th: the first k by index are the answer, found by comparing with all."""
-    monkeypatch.setattr(search, "MOST_CANDIDATES", 500)
-    monkeypatch.setattr(search, "_limit", lambda k: 2 * k)
+    monkeypatch.setattr(passes, "MOST_CANDIDATES", 500)
+    monkeypatch.setattr(passes, "most_kept", lambda k: 2 * k)
     z, anchors = randn(1, 3, D), randn(2, 1, D).expand(N, D)
     values, indices = top_anchors(z, anchors, K, method=method)
     assert (indices == torch.arange(K)).all()
@@ -205,13 +206,13 @@ def test_threads_are_as_before_also_beside_other_work(method):
 
 def test_queries_that_must_be_searched_again_take_no_more_memory(monkeypatch):
     asked = []
-    again = search._Search._by_float32
+    again = passes.Passes._by_float32
 
     def watched(self, queries, spare, passed):
         asked.append(len(queries) * (self.k + spare))
         return again(self, queries, spare, passed)
 
-    monkeypatch.setattr(search._Search, "_by_float32", watched)
+    monkeypatch.setattr(passes.Passes, "_by_float32", watched)
     z, anchors = randn(1, 600, D), randn(2, 1, D).expand(N, D)
     _, indices = top_anchors(z, anchors, 1, method="faiss")
     assert (indices == 0).all()
@@ -421,7 +422,7 @@ def test_a_mean_that_cannot_be_taken_off_is_said(method):
         top_anchors(z, anchors, K, mean=mean * torch.nan, method=method)
     with pytest.raises(ParameterError, match=r"the mean has shape \(23,\)"):
         top_anchors(z, anchors, K, mean=mean[1:], method=method)
-    with pytest.raises(ParameterError, match="row 0 .*less the mean is beyond float32"):
+    with pytest.raises(ParameterError, match="row 0 .*minus the mean is beyond float32"):
         top_anchors(torch.full((2, D), 3e38), anchors, K, mean=torch.full((D,), -3e38), method=method)
     found = top_anchors(z, anchors, K, mean=mean.double(), method=method)
     assert_same(found, by_hand(z, anchors, K, mean))
@@ -469,19 +470,20 @@ def stated(error):
 
 def test_the_choice_follows_hardware_and_size(monkeypatch):
     large, small = (10_000, 1_600_000, 768, 800), (5, 800, 768, 80)
-    monkeypatch.setattr(search, "has_fast_bfloat16", lambda: True)
+    monkeypatch.setattr(planning, "has_fast_bfloat16", lambda: True)
     assert plan_search(*large).method == "bf16"
     assert plan_search(*small).method == "faiss"
     assert plan_search(*large, method="faiss").method == "faiss"
     assert plan_search(*small, prepared=True).method == "bf16"
-    monkeypatch.setattr(search, "has_fast_bfloat16", lambda: False)
+    monkeypatch.setattr(planning, "has_fast_bfloat16", lambda: False)
     assert plan_search(*large).method == "faiss"
     assert plan_search(*large, device="meta").method == "torch"
     with pytest.raises(ParameterError, match="on meta take 'torch'"):
         plan_search(*large, device="meta", method="bf16")
 
 
-def test_the_bar_says_how_it_searches(capsys):
+def test_the_bar_says_how_it_searches(capsys, monkeypatch):
+    monkeypatch.setattr("asif_lib.machine.WORTH_A_LINE", 0)
     z, anchors = plain()
     top_anchors(z, anchors, K, method="bf16", progress=True)
     assert "searching (bf16, blocks of 20 queries" in capsys.readouterr().err

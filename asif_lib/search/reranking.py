@@ -1,10 +1,10 @@
 """The exact answer: cosines in double precision, rounded once to single, ties broken by the smaller index.
 
-A matrix product in single precision gives other last bits for another block size, thread count or order of the
-anchors, so the "k largest" would depend on them. Whoever finds candidates by a fast, slightly wrong product therefore
-comes here in the end: each candidate's cosine is computed anew by one loop that does not know how the candidate was
-found. (The loop is compiled for the processor at hand. Another model may add up in another order, which can move the
-last of the 53 bits of a sum, and so, if hardly ever, the last of the 24 that are returned.)
+In single precision, the last bits of a matrix product depend on the block size, the number of threads and the order of
+the anchors, and so would the k largest. Every fast search therefore ends here: one loop computes the cosine of each
+candidate, and it does not know how the candidate was found. (The loop is compiled for the processor. Another model of
+processor may add in another order, which can move the last of the 53 bits of a sum. In rare cases this changes the last
+of the 24 returned bits.)
 """
 
 from concurrent.futures import ThreadPoolExecutor
@@ -16,26 +16,24 @@ from numba import njit
 
 from asif_lib.errors import ParameterError
 
-from .rows import as_rows
+from .rows import as_rows, check_count
 
 NEARBY = 2**23
-"""Bytes of anchors that stay near the processor while all queries take those that they need."""
+"""Bytes of anchors that stay near the processor while all queries are compared with them."""
 TOGETHER = 256
-"""Queries that a thread compares together, at most: in double precision they, too, are to stay nearby."""
+"""Queries that a thread compares together, at most: they stay near the processor too, in double precision."""
 LISTS = 2**26
-"""Bytes that the lists of candidates may take, unless told otherwise, of all queries that are compared at a time."""
+"""Bytes of the lists of candidates of all queries that are compared at a time, unless told otherwise."""
 OF_CANDIDATE = 80
-"""Bytes of a candidate in these lists: positions, order of comparing, cosine, key, and what they are made from."""
-TOO_MANY = 2**32
-"""Anchors that 32 bits, which a position has, no longer count."""
+"""Bytes of a candidate in these lists: positions, order of comparison, cosine, key, and temporary arrays."""
 
 
 def centred_unit(z, mean=None) -> np.ndarray:
-    """Return the rows of `z` (q, d), less `mean` (d,), scaled to length 1, (q, d) float64; a row of zeros stays zero.
+    """Return the rows of `z` (q, d) minus `mean` (d,), scaled to length 1, (q, d) float64; a zero row stays zero.
 
-    In double precision neither the smallest float32 nor the largest under- or overflows when it is squared.
+    In double precision the square of a float32 neither underflows nor overflows.
     """
-    rows = z.float().cpu().numpy().astype(np.float64, order="C")  # of another order, sums would be others
+    rows = z.float().cpu().numpy().astype(np.float64, order="C")  # the order in memory decides the order of the sums
     if mean is not None:
         rows -= mean.float().cpu().numpy()
     norms = np.sqrt(np.einsum("ij,ij->i", rows, rows))
@@ -50,24 +48,24 @@ def rerank(queries, anchors, candidates, k, *, mean=None, memory=LISTS):
     queries : Tensor of shape (q, d)
     anchors : Tensor or Rows of shape (n, d)
     candidates : list of q int arrays, or int array of shape (q, m)
-        Positions of anchors, each at most once in a row; negative ones stand for "none".
+        Positions of anchors, each at most once in a row; negative ones are ignored.
     k : int
     mean : Tensor of shape (d,), optional
-        Taken off both.
+        Subtracted from queries and anchors.
     memory : int
-        Bytes that lists of candidates may take; those of one query for each thread in any case.
+        Bytes that the lists of candidates may take; at least one query for each thread is compared.
 
     Returns
     -------
     values : Tensor of shape (q, k), float32
-        The largest first, ties by the smaller index; at the end zeros, where a query has fewer than k candidates.
+        The largest first, ties by the smaller index. A query with fewer than k candidates ends with zeros.
     indices : Tensor of shape (q, k), int64
-        There: the smallest positions that are not among its candidates, so that no anchor is named twice.
+        Beside these zeros: the smallest positions that are not candidates, so that no anchor occurs twice.
 
     Raises
     ------
     ParameterError
-        If k exceeds the number of anchors, or that is `TOO_MANY` or more.
+        If k exceeds the number of anchors, or there are 2**32 anchors or more.
     """
     anchors = as_rows(anchors)
     check_count(len(anchors))
@@ -102,14 +100,8 @@ def rerank(queries, anchors, candidates, k, *, mean=None, memory=LISTS):
     return torch.from_numpy(values), torch.from_numpy(indices)
 
 
-def check_count(n):
-    """Raise `ParameterError` unless n anchors can be counted."""
-    if n >= TOO_MANY:
-        raise ParameterError(f"{n:,} anchors: a search is among fewer than 2**32; search parts of them, and merge_top")
-
-
 def _in_a_row(candidates):
-    """The candidates of one query after the other (m,), without "none", and the bounds (q + 1,) of each query's."""
+    """Return the candidates of one query after the other (m,), and the bounds (q + 1,) between the queries."""
     positions = np.concatenate(candidates).astype(np.int64)
     whose = np.repeat(np.arange(len(candidates)), [len(own) for own in candidates])
     some = positions >= 0
@@ -117,20 +109,20 @@ def _in_a_row(candidates):
 
 
 def _keys(cosines, positions):
-    """Whole numbers in the order of the answer: what grows as the cosine falls, and after it the position.
+    """Return whole numbers in the order of the answer: by falling cosine, then by position.
 
-    To sort them takes half the time of sorting two arrays by two criteria.
+    Sorting them takes half the time of sorting two arrays by two criteria.
     """
     return _turned((0 - cosines).view(np.int32)).astype(np.int64) << 32 | positions  # 0 - x: no zero is negative
 
 
 def _unpacked(keys):
-    """The cosines and positions that keys were made of."""
+    """Return the cosines and positions of these keys."""
     return 0 - _turned((keys >> 32).astype(np.int32)).view(np.float32), keys & 0xFFFF_FFFF
 
 
 def _turned(bits):
-    """The bits of float32 as whole numbers of the same order; and back."""
+    """Turn the bits of float32 into whole numbers of the same order, or back."""
     return bits ^ (bits >> 31 & 0x7FFF_FFFF)
 
 
@@ -140,16 +132,16 @@ def _centre_of(anchors, mean) -> np.ndarray:
 
 
 def _exact_cosines(queries, anchors, positions, bounds, centre) -> np.ndarray:
-    """Return the float32 cosines of centred unit `queries` (q, d) with the anchors at `positions`, less `centre`.
+    """Return the float32 cosines of centred unit `queries` (q, d) with the anchors at `positions` minus `centre`.
 
     Parameters
     ----------
     queries : ndarray of shape (q, d), float64
     anchors : Rows
     positions : ndarray of shape (m,), int64
-        Of one query's candidates after the other's.
+        The candidates of one query after the other.
     bounds : ndarray of shape (q + 1,), int64
-        Those of query i are ``positions[bounds[i] : bounds[i + 1]]``.
+        Query i has the candidates ``positions[bounds[i] : bounds[i + 1]]``.
     centre : ndarray of shape (d,), float64
 
     Returns
@@ -175,14 +167,14 @@ def _exact_cosines(queries, anchors, positions, bounds, centre) -> np.ndarray:
 
 @njit(nogil=True, cache=True)
 def _turns(positions, bounds, n, shift):
-    """The order of comparing: by blocks of 2 ** shift of the n rows, so that a row comes from memory once.
+    """Order the comparisons by blocks of 2 ** shift of the n rows, so that a row comes from memory once.
 
-    Returns the places in `positions` in that order, and the query of each, both int32 and with the last repeated up
-    to a multiple of eight.
+    Returns the places in `positions` in that order, and the query of each, both int32. The last one is repeated up to
+    a multiple of eight.
     """
     which = np.empty(-(-len(positions) // 8) * 8, np.int32)
     whose = np.empty(len(which), np.int32)
-    ahead = np.zeros((n >> shift) + 2, np.int64)  # of the next in each block
+    ahead = np.zeros((n >> shift) + 2, np.int64)  # the next free place of each block
     for position in positions:
         ahead[(position >> shift) + 1] += 1
     ahead = np.cumsum(ahead)
@@ -205,7 +197,7 @@ def _cosines(queries, whose, matrix, places, centre, which, out):
 
 @njit(nogil=True, cache=True)
 def _cosines_of_copies(queries, whose, matrix, places, centre, which, out):
-    """The same for rows that do not lie in one piece each: the loop over them would be compiled into another sum."""
+    """Do the same for rows with gaps between their numbers, by copies: a loop over gaps would add in another order."""
     rows, all_of_them = np.empty((8, queries.shape[1]), matrix.dtype), np.arange(8)
     for turn in range(0, len(which), 8):
         now = slice(turn, turn + 8)
@@ -216,7 +208,7 @@ def _cosines_of_copies(queries, whose, matrix, places, centre, which, out):
 
 @njit(nogil=True, cache=True)
 def _cosines_of_halves(queries, whose, bits, bfloat, places, centre, which, out):
-    """The same for half precision, which numpy (bfloat16) or the compiler (float16) does not know: by its bits."""
+    """Do the same for half precision, from its bits: numpy lacks bfloat16, and the compiler float16."""
     wide, all_of_them = np.empty((8, queries.shape[1]), np.float32), np.arange(8)
     for turn in range(0, len(which), 8):
         now = slice(turn, turn + 8)
@@ -227,13 +219,13 @@ def _cosines_of_halves(queries, whose, bits, bfloat, places, centre, which, out)
 
 @njit(nogil=True, cache=True)
 def _eight(rows, i):
-    """Eight rows of a matrix, each an array of its own."""
+    """Return eight rows of a matrix as separate arrays."""
     return rows[i[0]], rows[i[1]], rows[i[2]], rows[i[3]], rows[i[4]], rows[i[5]], rows[i[6]], rows[i[7]]
 
 
 @njit(nogil=True, cache=True, fastmath={"reassoc", "contract", "nsz"})
 def _compare(queries, rows, centre, which, out):
-    """Compare eight queries with a row each: while the processor waits for one's numbers, it goes on with another's."""
+    """Compare eight queries with one row each: while one waits for memory, the processor works on another."""
     dot0 = dot1 = dot2 = dot3 = dot4 = dot5 = dot6 = dot7 = 0.0
     square0 = square1 = square2 = square3 = square4 = square5 = square6 = square7 = 0.0
     for j in range(len(centre)):
@@ -253,24 +245,24 @@ def _compare(queries, rows, centre, which, out):
 
 @njit(nogil=True, cache=True, fastmath={"reassoc", "contract", "nsz"})
 def _add(q, a, centre, dot, square):
-    """The two sums of a cosine, with one more component of the query and of the row."""
+    """Add one component of the query and of the row to the two sums of a cosine."""
     x = np.float64(np.float32(a)) - centre
     return dot + q * x, square + x * x
 
 
 @njit(nogil=True, cache=True)
 def _widen(halves, bfloat, row):
-    """The bits of bfloat16 or float16 numbers as float32, exactly."""
+    """Write bfloat16 or float16 numbers, given by their bits, to `row` as float32, exactly."""
     wide = row.view(np.uint32)
     if bfloat:
         for j in range(len(halves)):
             wide[j] = np.uint32(halves[j]) << np.uint32(16)
         return
-    for j in range(len(halves)):  # the exponents differ by 112; numbers that have none count in steps of 2^-24 …
+    for j in range(len(halves)):  # the exponents differ by 112; subnormal numbers are multiples of 2^-24 …
         rest = np.uint32(halves[j]) & np.uint32(0x7FFF)
         wide[j] = (
             rest | np.uint32(0x3F000000) if rest < np.uint32(0x0400) else (rest << np.uint32(13)) + np.uint32(112 << 23)
         )
-    for j in range(len(halves)):  # … as those do that follow on one half
+    for j in range(len(halves)):  # … and so are the float32 just above one half
         size = row[j] - np.float32(0.5) if halves[j] & np.uint16(0x7C00) == 0 else row[j]
         row[j] = -size if halves[j] & np.uint16(0x8000) else size

@@ -1,0 +1,52 @@
+"""Captioned pictures become the content of a bank: two matrices of embeddings and a table."""
+
+import warnings
+from pathlib import Path
+
+import pandas as pd
+
+from asif_lib.encoders.embeddings import embed, embed_readable
+from asif_lib.errors import BankError, BrokenPicturesError
+
+from .selecting import some
+
+
+def encode(pairs, image_encoder, text_encoder, skip_broken, progress) -> tuple:
+    """Encode `Pairs`; return the two matrices and the table, without broken pairs if `skip_broken`."""
+    image, kept, errors = embed_readable(image_encoder, pairs.pictures, progress=progress)
+    if errors and not skip_broken:
+        raise BrokenPicturesError(errors)
+    if not kept:
+        raise BankError(f"{pairs.name}: has no pair to build a bank of")
+    pairs = pairs.subset(kept)
+    for said in cut_captions(pairs.captions, pairs.ids, text_encoder):
+        warnings.warn(said, stacklevel=3)
+    text = embed(text_encoder, pairs.captions, progress=progress)
+    columns = {
+        "id": pairs.ids,
+        "caption": pairs.captions,
+        "picture": [str(p) if hasattr(p, "path") or isinstance(p, str | Path) else "" for p in pairs.pictures],
+        "group": pairs.groups,
+    }
+    return image, text, pd.DataFrame(columns)
+
+
+def cut_captions(captions, ids, text_encoder) -> list:
+    """Return one sentence about the captions that the text encoder cuts off, in a list; else an empty list."""
+    limit = text_encoder.model.max_seq_length
+    if limit is None:
+        return []
+    # A token is at least one byte of the text (a Hangul syllable has at most as many letters as bytes), or one of
+    # the two marks around the text, or the space that some tokenizers put before it.
+    sizes = [len(caption.encode(errors="replace")) for caption in captions]
+    candidates = [i for i, size in enumerate(sizes) if size + 3 > limit]
+    if not candidates:
+        return []
+    tokens = text_encoder.model.tokenizer([captions[i] for i in candidates], truncation=False, verbose=False)
+    long = [ids[i] for i, found in zip(candidates, tokens["input_ids"], strict=True) if len(found) > limit]
+    if not long:
+        return []
+    return [
+        f"captions of which {text_encoder.identity.name} reads only the first {limit} tokens: {some(long)}; the rest "
+        f"of them does not count"
+    ]

@@ -1,0 +1,83 @@
+"""Files of prepared anchors: the rounded copy as safetensors, and a record beside it that names its anchors."""
+
+import torch
+from pydantic import BaseModel, ConfigDict, Field
+from safetensors import SafetensorError
+
+from asif_lib.errors import DataError, first_line
+from asif_lib.files import read_json, write_json
+
+from .matrices import map_rows, matrix_file
+from .prepared import PreparedAnchors, rounded_blocks
+
+
+class CopyRecord(BaseModel):
+    """The content of the record beside a copy; the owner's own keys follow."""
+
+    model_config = ConfigDict(frozen=True, extra="allow")
+
+    n: int
+    d: int
+    error: float = Field(ge=0, allow_inf_nan=False)
+    """The largest distance between a rounded row and the true one."""
+
+
+def write_prepared(folder, name, anchors, mean, owner, *, progress=False):
+    """Write the rounded copy of `anchors` (Rows) into a folder, block by block.
+
+    Parameters
+    ----------
+    folder : Path
+    name : str
+        Of the matrix: a folder holds the copies of several.
+    anchors : Rows of shape (n, d)
+    mean : Tensor of shape (d,), or None
+    owner : dict of str to str
+        Names the owner of the anchors. `read_prepared` accepts the copy only for the same owner.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    record, file = _files(folder, name, mean)
+    error, part = 0.0, file.with_suffix(".part")
+    record.unlink(missing_ok=True)  # the old record must not describe the new copy
+    try:
+        like = torch.empty(0, anchors.shape[1], dtype=torch.bfloat16)
+        with matrix_file(part, like, len(anchors)) as target:
+            for _, block in rounded_blocks(anchors, mean, progress):
+                target.write(block.rows.contiguous().view(torch.uint8).numpy())
+                error = max(error, block.error)
+        part.replace(file)
+        write_json(record, CopyRecord(n=len(anchors), d=anchors.shape[1], error=error, **owner))
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def read_prepared(folder, name, anchors, mean, owner) -> PreparedAnchors | None:
+    """Map the copy that `write_prepared` left in `folder`; None if no copy is there.
+
+    Raises
+    ------
+    DataError
+        If the copy is damaged, or its record names other anchors or another owner.
+    """
+    record, file = _files(folder, name, mean)
+    try:
+        found = read_json(record, CopyRecord)
+        check_same(found, {**owner, "n": len(anchors), "d": anchors.shape[1]})
+        return PreparedAnchors(anchors, mean, map_rows(file), found.error)
+    except FileNotFoundError:  # never prepared, or deleted by another process
+        return None
+    except (OSError, SafetensorError, ValueError) as problem:
+        raise DataError(f"{file}: the prepared copy cannot be used ({first_line(problem)})") from None
+
+
+def check_same(record, expected):
+    """Raise `ValueError` if a record says something else about its anchors than `expected`, a dict."""
+    for key, value in expected.items():
+        found = getattr(record, key, None)
+        if found != value:
+            raise ValueError(f"its {key} is {found}, not {value}")
+
+
+def _files(folder, name, mean):
+    name = f"{name}-{'plain' if mean is None else 'centred'}"
+    return folder / f"{name}.json", folder / f"{name}.safetensors"

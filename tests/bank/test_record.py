@@ -1,0 +1,33 @@
+"""The folder and the count of a bank, without opening its other files."""
+
+import pytest
+
+from asif_lib.bank.anchors import AnchorBank
+from asif_lib.bank.record import bank_dir, stored_count
+from asif_lib.errors import BankError
+
+
+def test_the_count_is_that_of_the_newest_version(tmp_path, stamps_bank):
+    """None of the other files is opened: they may be gone."""
+    bank = AnchorBank.load(stamps_bank.subset([0, 1, 2]).save(tmp_path / "few")).remove(rows=[0])
+    for part in (tmp_path / "few").glob("part-*/*"):
+        part.unlink()
+    assert (stored_count(tmp_path / "few"), len(bank)) == (2, 2)
+
+
+@pytest.mark.parametrize(
+    "content, words",
+    [
+        (None, "there is no bank 'birds' in .*; run: asif bank build birds"),
+        ("{", "bank.json: is damaged"),
+        ('{"format": 2}', "bank.json: is damaged"),
+        ('{"format": 2, "history": []}', "bank.json: is damaged"),
+        ('{"format": 9}', "has bank format 9, not 2; build the bank again: asif bank build birds"),
+    ],
+)
+def test_a_bank_that_cannot_be_opened_is_refused_without_opening_it(tmp_cache, content, words):
+    if content is not None:
+        bank_dir("birds").mkdir(parents=True)
+        (bank_dir("birds") / "bank.json").write_text(content)
+    with pytest.raises(BankError, match=words):
+        stored_count("birds")

@@ -1,0 +1,273 @@
+"""Files are written whole, damaged ones are put aside, and a lock is held by one thread of one process at a time."""
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from pydantic import BaseModel
+
+from asif_lib import files
+from asif_lib.files import (
+    LockedError,
+    build_dir,
+    cache_dir,
+    locked,
+    put_aside,
+    read_json,
+    sha256_of,
+    write_json,
+    write_whole,
+)  # fmt: skip
+
+
+@dataclass
+class Entry:
+    name: str
+    count: int
+
+
+class Record(BaseModel):
+    entries: list[Entry]
+    share: float = 0.5
+
+
+# -- written whole ---------------------------------------------------------------------------------------
+
+
+def test_a_file_is_written_whole_or_not_at_all(tmp_path, monkeypatch):
+    file = tmp_path / "notes.json"
+    write_whole(file, b"one")
+    write_whole(str(file), b"two")
+    assert file.read_bytes() == b"two"
+
+    def half(path, content):
+        with open(path, "wb") as part:
+            part.write(content[:2])
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(Path, "write_bytes", half)
+    with pytest.raises(OSError, match="No space left"):
+        write_whole(file, b"three")
+    assert file.read_bytes() == b"two"
+    assert [f.name for f in tmp_path.iterdir()] == ["notes.json"]
+
+
+def test_damaged_files_are_put_aside_beside_each_other(tmp_path):
+    file = tmp_path / "notes.json"
+    for number in (1, 2):
+        file.write_text(f"damage {number}")
+        kept = put_aside(file)
+        assert kept.name == f"notes.damaged-{number}.json"
+        assert kept.read_text() == f"damage {number}"
+        assert not file.exists()
+
+
+def test_the_checksum_is_that_of_the_bytes(tmp_path):
+    (tmp_path / "abc").write_bytes(b"abc")
+    assert sha256_of(tmp_path / "abc") == "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
+    with pytest.raises(FileNotFoundError):
+        sha256_of(tmp_path / "nothing")
+
+
+# -- JSON ------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "value, kind",
+    [
+        (Entry("ü", 3), Entry),
+        (Record(entries=[Entry("a", 1)]), Record),
+        ({"a": [1, 2.5, None]}, dict),
+        ([1, 2], list[int]),
+    ],
+)
+def test_what_is_written_is_read(tmp_path, value, kind):
+    write_json(tmp_path / "file.json", value)
+    assert read_json(tmp_path / "file.json", kind) == value
+    assert (tmp_path / "file.json").read_bytes().endswith(b"\n")
+
+
+@pytest.mark.parametrize(
+    "text, words",
+    [
+        ('{"entries": [{"name": "a"}]}', r"^entries\.0\.count: Field required$"),
+        ('{"entries": [{"name": "a", "count": "3"}]}', r"^entries\.0\.count: Input should be a valid integer"),
+        ('{"entries": [{"name": "a", "count": 1.0}]}', r"^entries\.0\.count: Input should be a valid integer"),
+        ('{"entries": [{"name": 5, "count": 1}]}', r"^entries\.0\.name: Input should be a valid string$"),
+        ('{"entries": [], "share": "half"}', r"^share: Input should be a valid number"),
+        ("[]", "^Input should be an object$"),
+        ("null", "^Input should be an object$"),
+        ("", "^Invalid JSON: EOF"),
+        ('{"entries": [', "^Invalid JSON: EOF"),
+        ("\xff", "^Invalid JSON: "),
+    ],
+)
+def test_a_missing_or_mistyped_key_is_one_line_that_names_it(tmp_path, text, words):
+    (tmp_path / "file.json").write_bytes(text.encode("latin-1"))
+    with pytest.raises(ValueError, match=words) as caught:
+        read_json(tmp_path / "file.json", Record)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_file_that_is_not_there_is_an_error_of_the_system(tmp_path):
+    with pytest.raises(FileNotFoundError):
+        read_json(tmp_path / "file.json", Record)
+
+
+# -- folders ---------------------------------------------------------------------------------------------
+
+
+def test_the_folders_follow_their_variables(tmp_path, monkeypatch):
+    for variable, folder in (("ASIF_CACHE", cache_dir), ("ASIF_BUILD", build_dir)):
+        monkeypatch.setenv(variable, str(tmp_path))
+        assert folder() == tmp_path
+        monkeypatch.setenv(variable, "~/somewhere")
+        assert folder() == Path.home() / "somewhere"
+        monkeypatch.delenv(variable)
+    assert cache_dir() == files.ROOT / "data" / "cache"
+    assert build_dir() == files.ROOT / "build"
+
+
+def test_outside_a_checkout_the_cache_is_the_users(tmp_path, monkeypatch):
+    monkeypatch.delenv("ASIF_CACHE", raising=False)
+    monkeypatch.delenv("ASIF_BUILD", raising=False)
+    monkeypatch.setattr(files, "ROOT", tmp_path)
+    monkeypatch.chdir(tmp_path)
+    assert cache_dir().name == "asif" and tmp_path not in cache_dir().parents
+    assert build_dir() == tmp_path / "build"
+
+
+# -- locks -----------------------------------------------------------------------------------------------
+
+COUNT = """
+import sys
+from pathlib import Path
+from asif_lib.files import locked
+counter = Path(sys.argv[1])
+for _ in range(25):
+    with locked(counter):
+        counter.write_text(str(int(counter.read_text()) + 1))
+"""
+HOLD = """
+import sys
+from asif_lib.files import locked
+with locked(sys.argv[1]):
+    print("held", flush=True)
+    sys.stdin.read()
+"""
+
+
+def count(counter, times):
+    for _ in range(times):
+        with locked(counter):
+            counter.write_text(str(int(counter.read_text()) + 1))
+
+
+def test_processes_and_threads_that_count_at_once_lose_nothing(tmp_path):
+    """A thread of this process takes the lock no less than another process does."""
+    counter = tmp_path / "counter"
+    counter.write_text("0")
+    processes = [subprocess.Popen([sys.executable, "-c", COUNT, str(counter)]) for _ in range(2)]
+    threads = [threading.Thread(target=count, args=(counter, 25)) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert [process.wait() for process in processes] == [0, 0]
+    assert counter.read_text() == str(25 * 6)
+
+
+def test_a_thread_waits_for_another(tmp_path):
+    inside, steps = threading.Event(), []
+
+    def second():
+        inside.wait()
+        with locked(tmp_path / "file"):
+            steps.append("second")
+
+    thread = threading.Thread(target=second)
+    thread.start()
+    with locked(tmp_path / "file"):
+        inside.set()
+        time.sleep(0.2)
+        steps.append("first")
+    thread.join()
+    assert steps == ["first", "second"]
+
+
+def test_a_lock_that_is_not_released_is_an_error_and_not_a_wait_for_ever(tmp_path, monkeypatch):
+    monkeypatch.setattr(files, "LOCK_SECONDS", 0.1)
+    with locked(tmp_path / "file"):
+        words = r"file\.lock is held by another process; let it end, and repeat"
+        with pytest.raises(LockedError, match=words), locked(tmp_path / "file"):
+            pass
+        with locked(tmp_path / "other"):
+            pass
+    with locked(tmp_path / "file"):
+        pass
+
+
+def test_a_lock_is_released_when_the_block_fails(tmp_path, monkeypatch):
+    monkeypatch.setattr(files, "LOCK_SECONDS", 0.1)
+    for error in (ValueError, KeyboardInterrupt):
+        with pytest.raises(error), locked(tmp_path / "file"):
+            raise error
+    with locked(tmp_path / "file"):
+        pass
+
+
+def test_the_lock_of_a_killed_process_is_free(tmp_path, monkeypatch):
+    monkeypatch.setattr(files, "LOCK_SECONDS", 0.1)
+    command = [sys.executable, "-c", HOLD, str(tmp_path / "file")]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+        assert process.stdout.readline() == b"held\n"
+        with pytest.raises(LockedError), locked(tmp_path / "file"):
+            pass
+        process.send_signal(signal.SIGKILL)
+    monkeypatch.setattr(files, "LOCK_SECONDS", 10)
+    with locked(tmp_path / "file"):
+        pass
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+def test_a_forked_process_does_not_inherit_the_lock(tmp_path, monkeypatch):
+    """It waits like any other, although the lock was held when it began."""
+    monkeypatch.setattr(files, "LOCK_SECONDS", 0.1)
+    with locked(tmp_path / "file"):
+        process = os.fork()
+        if not process:
+            try:
+                with locked(tmp_path / "file"):
+                    os._exit(1)
+            except LockedError:
+                os._exit(0)
+            finally:
+                os._exit(2)
+        assert os.waitstatus_to_exitcode(os.waitpid(process, 0)[1]) == 0
+        with pytest.raises(LockedError), locked(tmp_path / "file"):  # the end of the child did not release it
+            pass
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs POSIX permissions")
+def test_in_a_read_only_folder_there_is_no_lock(tmp_path):
+    tmp_path.chmod(0o555)
+    process = os.fork()
+    if not process:
+        try:
+            os.chdir(tmp_path)
+            if os.geteuid() == 0:
+                os.setuid(65534)
+            with locked(Path("file")):
+                os._exit(1)
+        except PermissionError:
+            os._exit(0)
+        finally:
+            os._exit(2)
+    assert os.waitstatus_to_exitcode(os.waitpid(process, 0)[1]) == 0
+    tmp_path.chmod(0o755)

@@ -9,7 +9,10 @@ import lazy_loader
 __getattr__, __dir__, __all__ = lazy_loader.attach(
     __name__,
     submod_attrs={
-        "pairs": ["Pairs", "Labelled", "fixed_splits", "load_pairs", "load_labelled", "picture_files"],
+        "folders": ["picture_files"],
+        "labelled": ["Labelled", "load_labelled"],
+        "pairs": ["Pairs", "load_pairs"],
         "providers": ["catalogue", "dataset_dir", "fetch", "fetch_eurosat"],
+        "splits": ["fixed_splits"],
     },
 )

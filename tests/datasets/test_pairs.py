@@ -2,6 +2,8 @@
 
 import hashlib
 import json
+import subprocess
+import sys
 import warnings
 from pathlib import Path
 
@@ -11,7 +13,8 @@ import pytest
 from conftest import draw
 
 from asif_lib import Labelled, load_labelled, load_pairs
-from asif_lib.datasets.pairs import fixed_splits, picture_files
+from asif_lib.datasets.folders import picture_files
+from asif_lib.datasets.splits import fixed_splits
 from asif_lib.encoders.pictures import open_picture
 from asif_lib.errors import DataError
 
@@ -77,6 +80,14 @@ def test_fashion_mnist_has_its_makers_splits_and_classes(fashion):
     assert fashion.labels[:3].tolist() == [9, 0, 0]  # the first boot and shirts of the training file
     assert fashion.pictures[0].size == (28, 28)
     assert open_picture(fashion.pictures[0]).getpixel((0, 0)) == (0, 0, 0)
+
+
+def test_a_data_set_shows_itself_in_one_line(stamps, fashion):
+    assert repr(stamps) == "Pairs('stamps', 793 pairs, train 493, validation 150, test 150)"
+    assert repr(stamps.split("test")) == "Pairs('stamps', 150 pairs)"
+    assert repr(fashion) == (
+        "Labelled('fashion_mnist', 70,000 pictures, 10 classes, train 55,000, validation 5,000, test 10,000)"
+    )
 
 
 @pytest.mark.parametrize("n", [10, 500, 503])
@@ -357,6 +368,23 @@ def test_a_class_folder_without_a_name_is_refused(classes):
 def test_a_folder_without_class_folders_is_refused(drawings):
     with pytest.raises(DataError, match="has no class folders; put the pictures of each class"):
         load_labelled(drawings)
+
+
+def test_a_folder_is_looked_for_before_anything_slow_is_imported(tmp_path):
+    code = f"""
+import sys
+from asif_lib.datasets import load_labelled, picture_files
+for look in (load_labelled, picture_files):
+    try:
+        look({str(tmp_path / "none")!r})
+    except ValueError as error:
+        assert "none: " in str(error)
+    else:
+        raise SystemExit("found")
+slow = {{"torch", "torchvision", "sklearn", "scipy", "pandas"}} & sys.modules.keys()
+assert not slow, slow
+"""
+    subprocess.run([sys.executable, "-c", code], check=True)
 
 
 def test_picture_files_are_sorted_and_not_hidden(drawings):

@@ -1,0 +1,41 @@
+"""Files in folders of your own: every file that is not hidden counts as a picture."""
+
+from pathlib import Path
+
+from asif_lib.errors import DataError
+
+IGNORED = {"thumbs.db", "desktop.ini"}
+
+
+def picture_files(folder) -> list:
+    """Return the files in `folder` and its subfolders, sorted, without hidden ones.
+
+    Raises
+    ------
+    DataError
+        If there is no such folder, or no file in it.
+    """
+    folder = Path(folder)
+    if not folder.is_dir():
+        raise DataError(f"{folder}: there is no such folder")
+    files = visible_files(folder)
+    if not files:
+        raise DataError(f"{folder}: has no pictures")
+    return files
+
+
+def visible_files(folder) -> list:
+    """Return the files in `folder` and its subfolders, sorted, without hidden ones; the list may be empty."""
+    return sorted(f for f in folder.rglob("*") if f.is_file() and not is_hidden(f.relative_to(folder)))
+
+
+def is_hidden(path) -> bool:
+    """Whether a part of the relative path starts with a dot, or is a file of Windows' own."""
+    return any(part.startswith(".") or part.lower() in IGNORED for part in path.parts)
+
+
+def first_names(names, most=5) -> str:
+    """The first names, joined by commas, and the number of the others."""
+    names = [str(name) for name in names]
+    more = f" and {len(names) - most} more" if len(names) > most else ""
+    return ", ".join(names[:most]) + more

@@ -1,0 +1,83 @@
+"""What the encoders of pictures and of sentences share: items in, one float32 row vector each out, batch by batch."""
+
+import contextlib
+import functools
+
+import torch
+
+from asif_lib.errors import BrokenPicturesError
+from asif_lib.machine import chunks_of, one_thread_per_core, progress_bar
+
+from .identity import EncoderIdentity
+
+
+class Encoder:
+    """A frozen encoder. A subclass computes one batch, in ``_run(items, positions)``.
+
+    Attributes
+    ----------
+    identity : EncoderIdentity
+    device : torch.device
+    batch_size : int
+        Items in a batch, unless a call says otherwise.
+    """
+
+    in_threads = True
+    """Whether every core computes batches of its own."""
+
+    def __init__(self, identity: EncoderIdentity, device, batch_size):
+        self.identity, self.device, self.batch_size = identity, device, batch_size
+
+    def encode(self, items, *, batch_size=None, progress=True) -> torch.Tensor:
+        """Return the (n, dim) float32 embeddings of n pictures or strings, on the CPU.
+
+        Parameters
+        ----------
+        items : sequence
+            Of an image encoder: str, Path, PictureFile or PIL.Image.Image. Of a text encoder: str.
+        batch_size : int, optional
+            Default: `batch_size` of the encoder.
+
+        Raises
+        ------
+        ParameterError
+            If the batch size is not a whole number, 1 or more.
+        BrokenPicturesError
+            If pictures cannot be read; it lists all of them.
+        EncoderError
+            If a text is not a string.
+        """
+        rows = torch.empty(len(items), self.identity.dim)
+        errors = []
+        for positions, vectors, broken in self.stream(items, batch_size=batch_size, progress=progress):
+            rows[positions] = vectors
+            errors.extend(error for _, error in broken)
+        if errors:
+            raise BrokenPicturesError(errors)
+        return rows
+
+    def stream(self, items, *, batch_size=None, progress=True):
+        """Yield ``(positions, (b, dim) float32 embeddings, errors)`` batch by batch.
+
+        The position of a picture that cannot be read is not among `positions`. `errors` holds it, with the
+        `PictureError`.
+        """
+        chunks = chunks_of(self._order(items), self.batch_size if batch_size is None else batch_size)
+        bar = progress_bar(
+            total=len(items),
+            desc=f"encoding with {self.identity.name}",
+            unit={"image": "picture", "text": "text"}[self.identity.kind],
+            disable=not progress,
+            leave=False,
+        )
+        mapping = one_thread_per_core(self.device) if self.in_threads else contextlib.nullcontext(map)
+        with bar, mapping as mapped:
+            for chunk, result in zip(chunks, mapped(functools.partial(self._run, items), chunks), strict=True):
+                yield result
+                bar.update(len(chunk))
+
+    def _order(self, items):
+        return range(len(items))
+
+    def __repr__(self):
+        return f"{type(self).__name__}({self.identity}, device={self.device})"

@@ -1,0 +1,195 @@
+"""A single picture does not wait for packages that it does not need."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+
+import pytest
+import timm
+import torch
+from conftest import make_sentence_transformer
+from PIL import Image
+from safetensors.torch import save_file
+
+from asif_lib.encoders import image as image_encoders
+from asif_lib.encoders.graphs import fold_norms
+from asif_lib.encoders.image import load_image_encoder
+from asif_lib.encoders.registry import REGISTRY_IMAGE_ENCODERS, PackagedModel
+from asif_lib.encoders.sentence import MeanOfTokens, is_mean_of_tokens
+from asif_lib.encoders.text import load_text_encoder
+from asif_lib.errors import MissingExtraError
+from asif_lib.files import sha256_of
+
+NEVER = {"sentence_transformers", "datasets", "sklearn", "matplotlib", "dask", "IPython"}
+"""Of one picture and its labels."""
+
+
+def modules_after(code, tmp_path):
+    """The top-level modules that `code` leaves imported in a process of its own, with an empty cache."""
+    code += "\nimport sys\nprint(*{name.partition('.')[0] for name in sys.modules})"
+    environment = {**os.environ, "ASIF_CACHE": str(tmp_path / "cache")}
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env=environment)
+    return set(run.stdout.split())
+
+
+def test_one_picture_and_its_labels_import_only_what_they_use(drawings, tmp_path):
+    code = f"""
+import torch
+from asif_lib.bank.anchors import AnchorBank
+from asif_lib.encoders.loading import load_encoder
+from asif_lib.zeroshot import ASIF
+
+torch.jit.trace = None  # which takes longer than a picture
+image, text = load_encoder("image", "efficientnet_lite0"), load_encoder("text", "all-MiniLM-L6-v2")
+bank = AnchorBank("none", torch.rand(9, 1280), torch.rand(9, 384), None, image.identity, text.identity)
+answer = ASIF(bank, image_encoder=image, text_encoder=text).classify([{str(drawings / "red_circle.png")!r}], ["a", "b"])
+assert answer.scores.shape == (1, 2)
+"""
+    assert modules_after(code, tmp_path) & NEVER == set()
+
+
+def test_a_text_encoder_imports_no_picture_models(tmp_path):
+    code = "from asif_lib.encoders.loading import load_encoder\nload_encoder('text', 'all-MiniLM-L6-v2')"
+    assert modules_after(code, tmp_path) & {*NEVER, "timm"} == set()
+
+
+# -- transformers alone ----------------------------------------------------------------------------------
+
+
+def by_sentence_transformers(name, monkeypatch, **options):
+    with monkeypatch.context() as patch:
+        patch.setattr("asif_lib.encoders.sentence.is_mean_of_tokens", lambda folder: False)
+        return load_text_encoder(name, device="cpu", **options)
+
+
+def test_the_mean_over_tokens_is_sentence_transformers_own_to_the_last_bit(
+    text_encoder, sentence_transformer_folder, stamps, monkeypatch
+):
+    captions = stamps.captions[::8]
+    texts = [*captions, " ".join(captions), "", "Ünïcode 猫 🐱", "  spaces  ", "a\nline"]
+    for name in ("all-MiniLM-L6-v2", sentence_transformer_folder):
+        alone = load_text_encoder(name, device="cpu") if name == sentence_transformer_folder else text_encoder
+        other = by_sentence_transformers(name, monkeypatch)
+        assert isinstance(alone.model, MeanOfTokens) and not isinstance(other.model, MeanOfTokens)
+        assert alone.identity == other.identity and alone.identity.digest == other.identity.digest
+        assert torch.equal(alone.encode(texts, progress=False), other.encode(texts, progress=False))
+
+
+@pytest.mark.parametrize(
+    "file, change",
+    [
+        ("1_Pooling/config.json", {"pooling_mode": "cls"}),
+        ("1_Pooling/config.json", {"pooling_mode_max_tokens": True}),
+        ("sentence_bert_config.json", {"do_lower_case": True}),
+        ("sentence_bert_config.json", {"an unknown setting": 1}),
+        ("config_sentence_transformers.json", {"default_prompt_name": "query"}),
+        ("config_sentence_transformers.json", {"truncate_dim": 16}),
+        ("config.json", {"model_type": "t5"}),
+        ("config.json", {"auto_map": {"AutoModel": "own.py"}}),
+        ("adapter_config.json", {"peft_type": "LORA"}),
+    ],
+)
+def test_a_folder_with_any_other_setting_is_left_to_sentence_transformers(
+    sentence_transformer_folder, tmp_path, file, change
+):
+    folder = tmp_path / "model"
+    shutil.copytree(sentence_transformer_folder, folder)
+    assert is_mean_of_tokens(folder)
+    settings = json.loads((folder / file).read_text()) if (folder / file).exists() else {}
+    (folder / file).write_text(json.dumps({**settings, **change}))
+    assert not is_mean_of_tokens(folder)
+
+
+def test_so_is_one_with_another_layer_or_none(tmp_path, sentence_transformer_folder):
+    assert not is_mean_of_tokens(make_sentence_transformer(tmp_path / "dense", dense=1))
+    assert not is_mean_of_tokens(tmp_path)
+    folder = tmp_path / "damaged"
+    shutil.copytree(sentence_transformer_folder, folder)
+    (folder / "modules.json").write_text("[{")
+    assert not is_mean_of_tokens(folder)
+
+
+def test_other_models_without_sentence_transformers_name_the_extra(tmp_path, monkeypatch):
+    folder = make_sentence_transformer(tmp_path / "dense", dense=1)
+    monkeypatch.setitem(sys.modules, "sentence_transformers", None)
+    with pytest.raises(MissingExtraError, match=r"sentence_transformers.*the extra hub: pip install"):
+        load_text_encoder(folder, device="cpu")
+
+
+# -- one picture, or enough for a graph ------------------------------------------------------------------
+
+
+def test_folded_norms_and_the_frozen_graph_give_the_same_bits(image_encoder, drawings, monkeypatch):
+    files = sorted(drawings.iterdir())
+    assert not isinstance(image_encoder.model, torch.jit.ScriptModule)
+    graph = load_image_encoder(device="cpu")
+    monkeypatch.setattr(image_encoders, "WORTH_FREEZING", 6)
+    few = graph.encode(files[:5], progress=False)
+    assert not isinstance(graph.model, torch.jit.ScriptModule)
+    many = graph.encode(files, progress=False)
+    assert isinstance(graph.model, torch.jit.ScriptModule)
+    assert torch.equal(graph.encode(files[:5], progress=False), few)
+    assert torch.equal(many[:5], few)
+
+
+def test_no_norm_is_left_and_the_embeddings_are_the_models_own():
+    model = trained_like(timm.create_model("test_efficientnet", num_classes=0))
+    folded = fold_norms(model)
+    assert any(isinstance(module, torch.nn.BatchNorm2d) for module in model.modules())
+    assert not any(isinstance(module, torch.nn.BatchNorm2d) for module in folded.modules())
+    pictures = torch.rand(2, 3, 160, 160)
+    with torch.inference_mode():
+        torch.testing.assert_close(folded(pictures), model(pictures), atol=1e-4, rtol=1e-3)
+
+
+class Shared(torch.nn.Module):
+    """One convolution before two batch norms: neither can be folded into it."""
+
+    def __init__(self):
+        super().__init__()
+        self.convolution = torch.nn.Conv2d(3, 4, 3)
+        self.one, self.two = torch.nn.BatchNorm2d(4), torch.nn.BatchNorm2d(4)
+
+    def forward(self, pictures):
+        features = self.convolution(pictures)
+        return (self.one(features) - 2 * self.two(features)).mean(dim=(2, 3))
+
+
+def test_norms_that_cannot_be_folded_stay():
+    model = trained_like(Shared())
+    assert fold_norms(model) is model
+
+
+def trained_like(model):
+    """Statistics as after training, so that folding them changes the weights."""
+    for module in model.modules():
+        if isinstance(module, torch.nn.BatchNorm2d):
+            module.running_mean.uniform_(-0.2, 0.2)
+            module.running_var.uniform_(0.5, 2)
+    return model.eval().requires_grad_(False)
+
+
+# -- an encoder that ships as a package ------------------------------------------------------------------
+
+
+def test_one_entry_of_the_registry_adds_an_encoder(tmp_path, monkeypatch, drawings):
+    folder = tmp_path / "site" / "tiny_vit"
+    folder.mkdir(parents=True)
+    model = timm.create_model("test_vit")
+    save_file(model.state_dict(), folder / "tiny.safetensors")
+    about = tmp_path / "site" / "tiny_vit-1.0.dist-info"
+    about.mkdir()
+    (about / "METADATA").write_text("Metadata-Version: 2.1\nName: tiny-vit\nVersion: 1.0\n")
+    (about / "RECORD").write_text("tiny_vit/tiny.safetensors,,\n")
+    monkeypatch.syspath_prepend(tmp_path / "site")
+    entry = PackagedModel("tiny-vit", sha256_of(folder / "tiny.safetensors"), "test_vit", "*.safetensors")
+    monkeypatch.setitem(REGISTRY_IMAGE_ENCODERS, "tiny", entry)
+    encoder = load_image_encoder("tiny", device="cpu")
+    assert (encoder.identity.name, encoder.identity.source) == ("tiny", "package tiny-vit")
+    files = sorted(drawings.iterdir())
+    model.reset_classifier(0)
+    with torch.inference_mode():
+        expected = model.eval()(torch.stack([encoder.transform(Image.open(file)) for file in files]))
+    torch.testing.assert_close(encoder.encode(files, progress=False), expected, atol=1e-4, rtol=1e-3)

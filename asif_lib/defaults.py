@@ -1,14 +1,26 @@
-"""Every default of the method and of the command, once. Change it here, and code, help texts and chapters follow."""
+"""Every default of the method and of the command, once. Change it here; code, help texts and chapters follow."""
 
 from dataclasses import dataclass
 
+from asif_lib.errors import ParameterError
+
 DEFAULT_K_SHARE = 0.1
-"""k as a share of the anchors; like `DEFAULT_P` chosen on the validation split of the stamps (chapter 05)."""
+"""k as a share of the anchors. Like `DEFAULT_P`, it was chosen on the validation split of the stamps (chapter 05)."""
 LARGEST_DEFAULT_K = 800
-"""The paper's k, which the default never exceeds."""
+"""The paper's k. The default k never exceeds it."""
+DEFAULT_K_WORDS = f"{DEFAULT_K_SHARE:.0%} of the anchors, at most {LARGEST_DEFAULT_K}"
+"""The default k, for help texts."""
 DEFAULT_P = 2
+
 DEFAULT_TEMPLATE = "a photo of a {}."
+"""The prompt template for class names, which data sets give without an article: "cat"."""
+BARE_TEMPLATE = "a photo of {}."
+"""The prompt template for labels that a user types, with their article where they need one: "a cat", "two cats"."""
+
 DEFAULT_BANK = "stamps"
+"""The default data set, and the name of its bank."""
+CELL_SECONDS = 600
+"""Time limit for one cell of a chapter, unless the chapter's opening cell sets its own."""
 
 
 @dataclass(frozen=True)
@@ -24,3 +36,17 @@ PROFILES = {
     "hub": Profile("vit_base_patch16_224.augreg_in21k_ft_in1k", "all-mpnet-base-v2"),
 }
 """``offline`` installs from the Python package registry; ``hub`` is larger and needs the network once."""
+DEFAULT_IMAGE_ENCODER, DEFAULT_TEXT_ENCODER = PROFILES["offline"].image_encoder, PROFILES["offline"].text_encoder
+
+
+def check_k(k, n):
+    """Raise `ParameterError` unless 1 ≤ k ≤ n is a whole number."""
+    if isinstance(k, bool) or not 1 <= k <= n or k != int(k):
+        raise ParameterError(f"k = {k}: the entries to keep must be a whole number from 1 to the {n} anchors")
+
+
+def check_k_p(k, p, n):
+    """Raise `ParameterError` unless 1 ≤ k ≤ n is whole and p > 0 is finite."""
+    check_k(k, n)
+    if not 0 < p < float("inf"):
+        raise ParameterError(f"p = {p}: the exponent must be positive and finite")

@@ -1,12 +1,10 @@
-"""The model: two frozen encoders, a bank of anchors, and two numbers, k and p."""
+"""The model: two frozen encoders, a bank of anchors, and two numbers, k and p (chapter 05)."""
 
 from dataclasses import dataclass
 
 import torch
 
 from asif_lib.defaults import DEFAULT_K_SHARE, DEFAULT_P, DEFAULT_TEMPLATE, LARGEST_DEFAULT_K
-from asif_lib.encoders.embeddings import embed
-from asif_lib.encoders.loading import load_encoder
 from asif_lib.errors import ParameterError
 from asif_lib.machine import resolve_device
 from asif_lib.search.inverted import InvertedIndex
@@ -20,13 +18,13 @@ def default_k(n) -> int:
 
 @dataclass(frozen=True)
 class Classification:
-    """What a model says of q pictures and c labels.
+    """The scores of q pictures and c labels.
 
     Attributes
     ----------
     labels : list of str
     scores : Tensor of shape (q, c), float32
-        Between 0 (no anchor in common) and 1.
+        From 0 (no shared anchor) to 1.
     """
 
     labels: list
@@ -34,34 +32,32 @@ class Classification:
 
     @property
     def predicted(self) -> torch.Tensor:
-        """Position of the best label, (q,) int64; -1 where all scores are 0, so that nothing decides."""
+        """Position of the best label, (q,) int64; -1 if all scores are 0, so that nothing decides."""
         best, where = self.scores.max(dim=1)
         return torch.where(best > 0, where, -1)
 
     @property
     def best(self) -> list:
-        """The best label of each picture; None where nothing decides."""
+        """The best label of each picture; None if nothing decides."""
         return [self.labels[i] if i >= 0 else None for i in self.predicted.tolist()]
 
 
 class ASIF:
-    """An image–text model without training (Norelli et al., NeurIPS 2023).
-
-    Pictures and texts become sparse vectors over the same anchors and are compared by cosine.
+    """Compare pictures and texts as sparse vectors over the same anchors (Norelli et al., NeurIPS 2023).
 
     Parameters
     ----------
     bank : AnchorBank
     k : int, optional
-        Entries kept; default a tenth of the anchors, at most 800.
+        Entries kept; default `default_k(n)`.
     p : float
         Exponent.
     center : bool
-        Take the bank's mean off both modalities before the cosine. The paper does not; with encoders whose
-        vectors share a large common part it helps (chapter 03).
+        Subtract the bank's mean from both modalities before the cosine. The paper does not. It helps if the vectors of
+        an encoder share a large common part (chapter 03).
     device : {"auto", "cpu", "cuda", "mps"}
     image_encoder, text_encoder : optional
-        The bank's encoders, where they are already loaded; else they are loaded by name when first needed.
+        The bank's encoders, if they are already loaded. By default they are loaded by name at their first use.
 
     Raises
     ------
@@ -72,21 +68,20 @@ class ASIF:
     """
 
     def __init__(self, bank, k=None, p=DEFAULT_P, *, center=True, device="auto", image_encoder=None, text_encoder=None):
-        self.bank = bank
+        self.bank, self.p = bank, p
         self.k = default_k(len(bank)) if k is None else k
-        self.p = p
         check_k_p(self.k, self.p, len(bank))
         self.center, self.device = center, resolve_device(device)
         self._encoders = {"image": image_encoder, "text": text_encoder}
-        for encoder in (image_encoder, text_encoder):
-            if encoder is not None:
-                bank.check_encoder(encoder.identity)
+        for encoder in filter(None, (image_encoder, text_encoder)):
+            bank.check_encoder(encoder.identity)
 
     def encoder(self, kind):
-        """Return the bank's ``"image"`` or ``"text"`` encoder, loading it the first time."""
+        """Return the bank's ``"image"`` or ``"text"`` encoder; load it at the first call."""
         if self._encoders[kind] is None:
-            identity = self.bank.image_encoder if kind == "image" else self.bank.text_encoder
-            encoder = load_encoder(kind, identity.locator, device=self.device)
+            from asif_lib.encoders.loading import load_encoder  # timm and transformers take seconds
+
+            encoder = load_encoder(kind, getattr(self.bank, f"{kind}_encoder").locator, device=self.device)
             self.bank.check_encoder(encoder.identity)
             self._encoders[kind] = encoder
         return self._encoders[kind]
@@ -109,23 +104,27 @@ class ASIF:
         )
 
     def embeddings(self, kind, items, *, progress=False) -> torch.Tensor:
-        """Return the embeddings of ``"image"`` or ``"text"`` items; a Tensor is taken to be just that.
+        """Return the embeddings of ``"image"`` or ``"text"`` items; a Tensor already holds embeddings.
 
         Raises
         ------
         ParameterError
-            If the items are SparseVectors, which no longer hold them.
+            If the items are SparseVectors, which do not hold their embeddings.
         """
         if isinstance(items, SparseVectors):
-            raise ParameterError("SparseVectors no longer hold the embeddings that this needs; give it those")
-        return items if isinstance(items, torch.Tensor) else embed(self.encoder(kind), items, progress=progress)
+            raise ParameterError("SparseVectors do not hold the embeddings that are needed here; pass the embeddings")
+        if not isinstance(items, torch.Tensor):
+            from asif_lib.encoders.embeddings import embed
+
+            items = embed(self.encoder(kind), items, progress=progress)
+        return items
 
     def similarity(self, pictures, texts) -> torch.Tensor:
         """Return the (q, t) float32 scores of q pictures and t texts (items, embeddings or SparseVectors)."""
         return self.images(pictures).similarity(self.texts(texts))
 
     def classify(self, pictures, labels, *, templates=(DEFAULT_TEMPLATE,), reduce="mean") -> Classification:
-        """Zero-shot classification: the label whose prompts are most similar to the picture.
+        """Classify pictures zero-shot: the best label's prompts are most similar to the picture.
 
         Parameters
         ----------
@@ -139,24 +138,19 @@ class ASIF:
         Raises
         ------
         ParameterError
-            If a label is empty or there twice, a template has no ``{}``, or `reduce` is neither.
+            As `make_prompts`, or if `reduce` is unknown.
         """
         prompts = make_prompts(labels, templates)
         index = InvertedIndex(self.texts(prompts), len(templates), reduce)
         return Classification(list(labels), index.scores(self.images(pictures)))
 
     def search_pictures(self, text, pictures=None, *, top=5):
-        """Return the positions and scores of the `top` pictures for one text.
-
-        `pictures` are as for `images`; left out, the bank's own.
-        """
-        pictures = self.bank.image if pictures is None else pictures
-        return _best(self.similarity(pictures, [text])[:, 0], top)
+        """Return the positions and scores of the `top` pictures for one text; default: the bank's own pictures."""
+        return _best(self.similarity(self.bank.image if pictures is None else pictures, [text])[:, 0], top)
 
     def search_captions(self, picture, captions=None, *, top=5):
-        """Return the positions and scores of the `top` captions for one picture; left out, the bank's own."""
-        captions = self.bank.text if captions is None else captions
-        return _best(self.similarity([picture], captions)[0], top)
+        """Return the positions and scores of the `top` captions for one picture; default: the bank's own captions."""
+        return _best(self.similarity([picture], self.bank.text if captions is None else captions)[0], top)
 
     def __repr__(self):
         return f"ASIF({self.bank.name!r}, {len(self.bank)} anchors, k={self.k}, p={self.p}, center={self.center})"
@@ -168,7 +162,7 @@ def make_prompts(labels, templates) -> list:
     Raises
     ------
     ParameterError
-        If there is no label or template, a label is empty or there twice, or a template has no ``{}``.
+        If there is no label or template, a label is empty or repeated, or a template has no ``{}``.
 
     Examples
     --------
@@ -184,7 +178,7 @@ def make_prompts(labels, templates) -> list:
         if not isinstance(label, str) or not label.strip():
             raise ParameterError(f"label {i + 1} of {len(labels)} is empty; give every label a name")
         if label in labels[:i]:
-            raise ParameterError(f"the label {label!r} is there twice; the second could never win")
+            raise ParameterError(f"the label {label!r} is given twice; the second could never win")
     for template in templates:
         if template.count("{}") != 1:
             raise ParameterError(f"the template {template!r} needs one {{}} where the label goes")

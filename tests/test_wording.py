@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from asif_lib.course.checks import WordingTask, check_wording
-from asif_lib.course.checks.wording import WordModel, made_up_task
+from asif_lib.course.checks.chapter_05.wording import WordModel
 
 PARTS = {"cat": "tail", "dog": "nose", "hat": "brim"}
 
@@ -18,7 +18,7 @@ def test_each_wording_shown_to_the_test_split_makes_the_next_look_stricter():
     def another(classes, measure):
         return investigate(classes, measure, "a grey {}")
 
-    task = made_up_task()
+    task = WordingTask.made_up()
     first, again, second = (check_wording(solution, task).message for solution in (investigate, investigate, another))
     assert "97.5 % interval" in first and "look" not in first
     assert again == first  # the same wording is no new look
@@ -37,7 +37,7 @@ def test_the_test_split_stays_closed_where_validation_shows_no_gain():
         wordings = [[["white"], ["grey"], ["photo"]], [["a"], ["of"], ["on"]]]
         return max(wordings, key=lambda prompts: measure(prompts).sum().item())
 
-    task = made_up_task()
+    task = WordingTask.made_up()
     assert "stays closed" in check_wording(in_vain, task).message
     assert task.looks == 0
 

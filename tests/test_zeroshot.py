@@ -1,5 +1,7 @@
 """The model: prompts, scores, what decides and what does not."""
 
+import subprocess
+import sys
 from dataclasses import replace
 
 import pytest
@@ -57,7 +59,7 @@ def test_prompts_go_label_by_label():
         (["cat"], [], "at least one label and one template"),
         (["cat", " "], ["{}"], "label 2 of 2 is empty"),
         (["cat", None], ["{}"], "label 2 of 2 is empty"),
-        (["cat", "dog", "cat"], ["{}"], "'cat' is there twice"),
+        (["cat", "dog", "cat"], ["{}"], "'cat' is given twice"),
         (["cat"], ["a photo"], "'a photo' needs one {} where the label goes"),
         (["cat"], ["{} and {}"], "needs one {}"),
         (["cat"], ["a {label}"], "needs one {}"),
@@ -154,3 +156,11 @@ def test_held_out_stamps_find_their_captions(stamps, stamps_bank):
 
 def test_it_says_what_it_is(model):
     assert "793 anchors, k=79, p=2" in repr(model)
+
+
+def test_the_model_waits_with_encoders_and_tables_until_they_are_needed():
+    code = (
+        "import sys, asif_lib.zeroshot; print(*{'timm', 'transformers', 'sklearn', 'pandas', 'faiss'} & {*sys.modules})"
+    )
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert run.stdout.split() == []

@@ -1,9 +1,13 @@
 """Past one machine (chapter 08, the extra ``cluster``): search and build on Dask workers.
 
-The answer of a cluster is, bit for bit, the answer of one machine.
+The answer of a cluster equals the answer of one machine, bit for bit.
 """
 
 import lazy_loader
+
+from asif_lib.errors import import_extra
+
+import_extra("distributed", "cluster")
 
 __getattr__, __dir__, __all__ = lazy_loader.attach(
     __name__,

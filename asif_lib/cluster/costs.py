@@ -1,22 +1,24 @@
-"""On paper: what a bank of any size costs on any number of machines, from what one machine was measured to do."""
+"""Estimate the costs of a bank of any size on any number of machines, from measurements of one machine."""
 
 from dataclasses import dataclass
+
+from asif_lib.defaults import LARGEST_DEFAULT_K
 
 from .distributed import arriving
 
 RESULT_BYTES = 12
-"""Of one entry of a result: a float32 and an int64."""
+"""Bytes of one entry of a result: a float32 and an int64."""
 TABLE_BYTES = 76
-"""Of one pair beside its embeddings: the digest of its id, and its row of the table, compressed."""
+"""Bytes of one pair beside its embeddings: the digest of its id, and its compressed row of the table."""
 
 
 @dataclass(frozen=True)
 class Machine:
-    """What one machine does, with all its cores; the defaults were measured on 2 cores (AVX-512), without a GPU.
+    """The speed of one machine, with all its cores. The defaults were measured on 2 cores (AVX-512), without a GPU.
 
-    To measure yours: ``benchmarks/encoding.py --json`` gives `pictures` and `captions` (``per_second_median`` of its
-    ways ``torch`` and ``float32``). ``benchmarks/cluster.py --machine`` gives `products` of one thread, to be
-    multiplied by your cores, and `merged`, which is of one thread in any case.
+    To measure your machine: ``benchmarks/encoding.py --json`` gives `pictures` and `captions` (``per_second_median`` of
+    ``torch`` and ``float32``). ``benchmarks/cluster.py --machine`` gives `products` of one thread, to be multiplied by
+    your cores, and `merged`, which always uses one thread.
 
     Attributes
     ----------
@@ -36,7 +38,7 @@ class Machine:
 
 @dataclass(frozen=True)
 class Costs:
-    """What `plan` found: bytes, and seconds with all machines at work."""
+    """Bytes, and seconds with all machines at work, from `estimate_costs`."""
 
     bank_bytes: float
     machine_bytes: float
@@ -57,10 +59,10 @@ class Costs:
 
 
 def estimate_costs(
-    pairs, machines, *, network, queries=10_000, k=800, d_image=768, d_text=384, value_bytes=2, shard=262_144,
-    machine=Machine(),
+    pairs, machines, *, network, queries=10_000, k=LARGEST_DEFAULT_K, d_image=768, d_text=384, value_bytes=2,
+    shard=262_144, machine=Machine(),
 ) -> Costs:  # fmt: skip
-    """Compute what a bank of `pairs` costs: to store, to build, and to search for the images of `queries` once.
+    """Estimate what it costs to store a bank of `pairs`, to build it, and to search it once for `queries` images.
 
     Parameters
     ----------
@@ -77,9 +79,8 @@ def estimate_costs(
     Returns
     -------
     Costs
-        Queries go out once to each machine and block; of each block the client gets what `distributed.arriving` says,
-        and merges it one by one. What workers send each other before that runs at the same time on all of them,
-        and is left out of the seconds.
+        Each machine receives each block of queries once. For each block the client receives `distributed.arriving`
+        results and merges them one by one. The seconds leave out traffic between workers, which runs in parallel.
 
     Examples
     --------

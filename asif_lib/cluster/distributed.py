@@ -1,9 +1,9 @@
-"""The search over many machines: each worker maps its rows of the bank, and the k best are merged as a tree.
+"""Search with many machines: each worker searches its rows of the bank, and a tree merges the k best.
 
-The result is, bit for bit, that of `asif_lib.search.top_anchors` on one machine: the value of a query and an anchor
-does not depend on the rows beside them, and the k best of a set are among the k best of its parts. That is certain on
-machines of one kind. Another model of processor may add up in another order, by which a sum in float64 can differ in
-its last bit (1.2e-16 at most was seen); rounded to float32, 20,000 of 20,000 values agreed, which is no guarantee.
+The result equals the result of `asif_lib.search.top_anchors` on one machine, bit for bit. (1) The value of a query and
+an anchor does not depend on other rows. (2) The k best of a set are among the k best of its parts. This holds for
+machines of one kind. Another model of processor may sum in another order, and a float64 sum may then differ in its last
+bit (at most 1.2e-16 was seen). Rounded to float32, 20,000 of 20,000 values agreed, which is no guarantee.
 """
 
 import functools
@@ -14,28 +14,29 @@ import torch
 from distributed import get_worker
 
 from asif_lib.bank.anchors import AnchorBank
-from asif_lib.bank.layout import read_about
+from asif_lib.bank.record import read_record
+from asif_lib.defaults import check_k
 from asif_lib.errors import BankError
 from asif_lib.relative import check_dimensions, unit_rows
-from asif_lib.search.exact import check_k, merge_top
 from asif_lib.search.exact import top_anchors as search
+from asif_lib.search.passes import merge_top
 from asif_lib.search.prepared import PreparedAnchors
 from asif_lib.sparse import SparseVectors, check_k_p, power_and_normalise
 
 from .workers import ClusterError, check_workers, collect, library, working
 
 QUERY_BYTES = 2**23
-"""Of the queries of one task: they travel with it, so that no worker can take them away."""
+"""Bytes of the queries of one task. They travel with the task, so that a lost worker does not lose them."""
 QUERIES = 4_096
-"""At most in one task."""
+"""The most queries of one task."""
 ROWS = (65_536, 262_144)
-"""The fewest and the most rows of a task, where the caller does not say: each compares its k best exactly."""
+"""The fewest and the most rows of a task by default. Each task compares its k best exactly."""
 TASKS = 8
-"""For a block of queries; with more of them less is lost with a worker."""
+"""Tasks for a block of queries. With more tasks a lost worker loses less."""
 FAN_IN = 4
-"""Results that one merge on a worker takes."""
+"""Results that a worker merges at a time."""
 ARRIVING = 32
-"""Results for the same queries that the client itself receives and merges; more of them are merged on workers first."""
+"""The most results for the same queries that the client receives and merges. Workers merge more of them first."""
 
 
 def distributed_top_anchors(
@@ -52,16 +53,16 @@ def distributed_top_anchors(
     bank : AnchorBank
         Opened with `load`; the newest version of its folder.
     kind : {"image", "text"}
-        Which embeddings of the bank are searched.
+        Which embeddings are searched.
     k : int
         1 ≤ k ≤ n; it may be larger than a shard.
     center : bool
-        Take the bank's mean off both.
+        Subtract the bank's mean from both.
     method, device : as for `asif_lib.search.exact.top_anchors`
-        Each task searches on that device of its worker, from the prepared copy (`AnchorBank.prepare`) if there is one.
+        Each task searches on this device of its worker, from the prepared copy (`AnchorBank.prepare`) if there is one.
     shard : int, optional
-        Rows of a task, and so what a lost worker costs. Default: `TASKS` tasks, or as many as leave each a number of
-        rows within `ROWS`; and as many for each thread of the workers, of which none is to be idle.
+        Rows of a task, which are lost with a worker. Default: `TASKS` tasks with a number of rows within `ROWS`, and
+        the same number of tasks for each thread of the workers.
 
     Returns
     -------
@@ -79,12 +80,12 @@ def distributed_top_anchors(
     ParameterError
         If k is out of range, the dimensions differ, or a vector holds NaN.
     """
-    version = bank._stored("workers read it from a folder; save it, and load it from there")
+    version = bank.store.on_disk("workers read it from a folder; save it, and load it from there")
     n = len(bank)
     check_k(k, n)
     check_dimensions(queries, bank.rows(kind))
-    unit_rows(queries)  # here, where the number of a row that holds NaN is right
-    folder, state = version.folder.absolute(), version.entry["state"]
+    unit_rows(queries)  # refuses NaN here, where the number of the row is right
+    folder, state = version.folder.absolute(), version.entry.state
     _same_state(folder, state)
     check_workers(client)
     shard = _shard(shard, n, client)
@@ -94,7 +95,7 @@ def distributed_top_anchors(
     where = (str(folder), state, kind, center)
     how = {"k": int(k), "method": method, "device": str(device)}
     futures = []
-    for block in blocks:  # in float32, which the search makes of them, and which Dask can send
+    for block in blocks:  # in float32: the search converts to it, and Dask cannot send bfloat16
         asked = client.submit(_hold, queries[block].float().clone(), pure=False)
         futures.append(_tree(client, asked, where, ranges, how))
     return _merged(client, futures, blocks, (len(queries), int(k)), progress)
@@ -103,22 +104,17 @@ def distributed_top_anchors(
 def represent(client, queries, bank, kind, k, p, *, center=True, **options) -> SparseVectors:
     """Return the sparse relative representations of `queries` (q, d), computed by a cluster.
 
-    What `ASIF(bank, k, p, center=center)` makes of them on one machine, and takes as pictures or texts:
+    They equal those of `ASIF(bank, k, p, center=center)` on one machine, which takes them as pictures or texts:
     ``model.classify(represent(client, queries, model.bank, "image", model.k, model.p), labels)``.
 
     Parameters
     ----------
-    client, queries, bank, kind, options : as for `distributed_top_anchors`
+    client, queries, bank, kind, center, options : as for `distributed_top_anchors`
     k, p : as for `sparsify`
-    center : bool
-        Take the bank's mean off both.
     """
     check_k_p(k, p, len(bank))
     values, indices = distributed_top_anchors(client, queries, bank, kind, k, center=center, **options)
     return power_and_normalise(values, indices, p, len(bank))
-
-
-# -- on the client ---------------------------------------------------------------------------------------
 
 
 def _shard(shard, n, client):
@@ -132,10 +128,10 @@ def _shard(shard, n, client):
 
 
 def _tree(client, asked, where, ranges, how):
-    """Submit the search of all ranges for one block of queries; return `ARRIVING` futures or fewer, and their sizes.
+    """Submit the search of all ranges for one block of queries; return at most `ARRIVING` futures, and their sizes.
 
-    Range i is for worker i modulo their number, block after block, so that each worker reads its own part of the
-    bank; where that one is lost or behind, another takes it.
+    Range i prefers worker i modulo their number, in every block, so that each worker reads its own part of the bank. If
+    this worker is lost or late, another one takes the range.
     """
     workers = sorted(client.nthreads())
     nodes = [
@@ -154,7 +150,7 @@ def _tree(client, asked, where, ranges, how):
 
 
 def arriving(searches) -> int:
-    """Return how many results for one block of queries come to the client, of so many searches."""
+    """Return how many results for one block of queries reach the client, from the number of searches."""
     while searches > ARRIVING:
         searches = -(-searches // FAN_IN)
     return searches
@@ -176,15 +172,15 @@ def _merged(client, trees, blocks, shape, progress):
 
 
 def _best(parts, k):
-    """The k best of several parts, or all of them where they are fewer."""
+    """Return the k best of several parts, or all if there are fewer."""
     return merge_top(parts, min(k, sum(values.shape[1] for values, _ in parts)))
 
 
-# -- on the workers --------------------------------------------------------------------------------------
+# The rest runs on the workers.
 
 
 def _hold(queries):
-    """A task of its own, and not data that is scattered: of that a lost worker would take the only copy."""
+    """Hold queries as the result of a task, which can be repeated; scattered data is lost with its worker."""
     return queries
 
 
@@ -201,7 +197,7 @@ def _merge(parts, k, expected):
 
 
 def _anchors(folder, state, kind, center, positions):
-    """The part of the bank's embeddings at those positions, mapped, and the mean that the search takes."""
+    """Return the bank's embeddings at these positions, mapped, and the mean for the search."""
     _same_state(Path(folder), state)  # each time: the bank may change between two tasks
     anchors, mean = _open(folder, state).searchable(kind, center=center)
     first, stop = positions.start, positions.stop
@@ -214,24 +210,23 @@ def _anchors(folder, state, kind, center, positions):
 @functools.lru_cache(maxsize=4)
 def _open(folder, state):
     bank = AnchorBank.load(folder)
-    if bank._stored("").entry["state"] != state:
-        _raise_changed(folder)
+    _check_state(folder, bank.store.entry.state, state)
     return bank
 
 
 def _same_state(folder, state):
     try:
-        found = read_about(folder, folder)["history"][-1]["state"]
+        found = read_record(folder, folder).newest.state
     except BankError as error:
         raise ClusterError(
             f"{_who()} does not find the bank ({error}); put it on a disk that all machines see under the same path"
         ) from None
+    _check_state(folder, found, state)
+
+
+def _check_state(folder, found, state):
     if found != state:
-        _raise_changed(folder)
-
-
-def _raise_changed(folder):
-    raise BankError(f"{folder}: the bank was changed since it was opened; load it again, and repeat")
+        raise BankError(f"{folder}: the bank was changed since it was opened; load it again, and repeat")
 
 
 def _who():

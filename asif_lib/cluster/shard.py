@@ -1,4 +1,4 @@
-"""A task of a build by a cluster: a worker encodes one shard of the pairs, and writes it as one part of the bank."""
+"""Encode one shard of the pairs on a worker, and write it as one part of the bank."""
 
 import functools
 import json
@@ -8,10 +8,11 @@ from pathlib import Path
 import torch
 from distributed import get_worker
 
-from asif_lib.bank.anchors import AnchorBank, cut_captions
-from asif_lib.bank.editing import check_new, slices
+from asif_lib.bank.anchors import AnchorBank
+from asif_lib.bank.building import cut_captions
+from asif_lib.bank.editing import check_new
 from asif_lib.bank.layout import MODALITIES, plain_table
-from asif_lib.bank.writing import write_part
+from asif_lib.bank.writing import in_blocks, write_part
 from asif_lib.encoders.loading import load_encoder
 from asif_lib.files import write_whole
 
@@ -20,14 +21,14 @@ from .workers import ClusterError, working
 
 @dataclass(frozen=True)
 class Order:
-    """What every shard of a build has in common."""
+    """The settings of a build, which all its shards share."""
 
     staging: str
     name: str
     licence: str
     encoders: tuple
     weights: tuple
-    """A mark of each encoder's folder, for weights may change under the same path."""
+    """A digest of each encoder's folder: weights may change under the same path."""
     dtype: torch.dtype
     skip_broken: bool
     device: str
@@ -38,7 +39,7 @@ def unseen(address, staging):
 
 
 def record_of(staging, key):
-    """The record of a shard that is finished, if there is one."""
+    """Return the record of a finished shard, or None."""
     try:
         record = json.loads((staging / f"shard-{key}.json").read_text(encoding="utf-8"))
     except FileNotFoundError:
@@ -47,30 +48,29 @@ def record_of(staging, key):
 
 
 def encode_shard(key, pictures, table, order, expected):
-    """Encode one shard and write its part; return its record, which has the errors of what cannot be read."""
+    """Encode one shard and write its part; return its record, with the errors of pictures that cannot be read."""
     with working(expected):
         staging = Path(order.staging)
         if not staging.is_dir():
             raise ClusterError(unseen(get_worker().address, staging))
-        found = record_of(staging, key)  # a worker that is lost may have finished it
+        found = record_of(staging, key)  # a lost worker may have finished it
         if found:
             return found
-        image_encoder, text_encoder = (
-            _encoder(*what, order.device) for what in zip(MODALITIES, order.encoders, order.weights, strict=True)
-        )
+        named = zip(MODALITIES, order.encoders, order.weights, strict=True)
+        encoders = [_encoder(*name, order.device) for name in named]
         record = {
             "worker": get_worker().address,
-            "encoders": [asdict(encoder.identity) for encoder in (image_encoder, text_encoder)],
-            "warnings": cut_captions(table["caption"].tolist(), table["id"].tolist(), text_encoder),
+            "encoders": [asdict(encoder.identity) for encoder in encoders],
+            "warnings": cut_captions(table["caption"].tolist(), table["id"].tolist(), encoders[1]),
             "count": 0,
         }
-        image, kept, broken = _readable(image_encoder, pictures)
+        image, kept, broken = _readable(encoders[0], pictures)
         if broken and not order.skip_broken:
             return {**record, "broken": broken}
         if kept:
             table = table.iloc[kept].reset_index(drop=True)
-            text = text_encoder.encode(table["caption"].tolist(), progress=False)
-            record.update(_write(staging, table, image, text, order, image_encoder, text_encoder))
+            text = encoders[1].encode(table["caption"].tolist(), progress=False)
+            record.update(_write(order, table, image, text, encoders))
         write_whole(staging / f"shard-{key}.json", json.dumps(record).encode())
         return record
 
@@ -89,10 +89,10 @@ def _readable(encoder, pictures):
     return rows[kept], kept, broken
 
 
-def _write(staging, table, image, text, order, image_encoder, text_encoder):
-    like = {"image": image.to(order.dtype), "text": text.to(order.dtype)}
-    bank = AnchorBank(order.name, like["image"], like["text"], table, image_encoder.identity, text_encoder.identity)
+def _write(order, table, image, text, encoders):
+    image, text = image.to(order.dtype), text.to(order.dtype)
+    bank = AnchorBank(order.name, image, text, table, *(encoder.identity for encoder in encoders))
     check_new(bank, bank)
-    table = plain_table(table)
-    part, sums = write_part(staging, slices(like, table), count=len(table), like=like, schema=table.schema)
+    table, like = plain_table(table), {"image": image, "text": text}
+    part, sums = write_part(Path(order.staging), **in_blocks(like, table))
     return {"part": part, "count": len(table), "sums": {kind: sums[kind].tolist() for kind in MODALITIES}}

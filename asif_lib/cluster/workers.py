@@ -1,9 +1,8 @@
-"""A cluster of Dask workers: open it, see that every worker computes what this process would, collect results."""
+"""Open a cluster of Dask workers, check that all have this process's library, and collect their results."""
 
 import contextlib
 import functools
 import hashlib
-import importlib
 import importlib.metadata
 import logging
 import shutil
@@ -17,36 +16,34 @@ from distributed import Client, KilledWorker, LocalCluster, as_completed, get_wo
 from distributed.scheduler import NoWorkerError
 from packaging.version import Version
 from threadpoolctl import threadpool_limits
-from tqdm.auto import tqdm
 
-from asif_lib.errors import AsifError, first_line
+from asif_lib.errors import AsifError, first_line, import_extra
+from asif_lib.machine import progress_bar
 
 PACKAGES = (
     "numpy", "torch", "faiss-cpu", "numba",  # the search
     "pillow", "timm", "torchvision", "sentence-transformers", "transformers", "tokenizers",  # the encoders
 )  # fmt: skip
 """Packages whose version can change a number."""
-EXTRAS = {"slurm": ("dask-jobqueue", "cluster"), "cuda": ("dask-cuda", "cuda")}
-"""What kinds of cluster need beyond the library's own packages: the package, and the extra that holds it."""
 QUIET = {f"DASK_DISTRIBUTED__WORKER__MEMORY__{key}": "False" for key in ("TARGET", "SPILL", "PAUSE", "TERMINATE")}
-"""Dask counts the pages of a mapped bank as the worker's memory, though the system takes them back when it likes."""
+"""Dask counts the pages of a mapped bank as the worker's memory, although the system can take them back at any time."""
 KEEP = {"MALLOC_TRIM_THRESHOLD_": str(2**28), "MALLOC_MMAP_THRESHOLD_": str(2**25)}
-"""Bytes that glibc keeps when they are freed. Dask has its workers give back every block, and the next one comes anew,
-page by page."""
+"""Freed bytes that glibc keeps. By default Dask's workers return every block to the system, which then has to map the
+next one page by page."""
 GIVE_UP = {"distributed.scheduler.no-workers-timeout": 300}
-"""Seconds without any worker after which a run ends: a worker that starts again takes some of them, and one whose time
-in a queue is over does not come back."""
+"""Seconds without any worker after which a run ends. A restart takes some of them. A worker does not return if its time
+in a queue is over."""
 
 
 class ClusterError(AsifError):
-    """A cluster that is not there, or whose workers do not fit this process; no partial result is returned."""
+    """A cluster that does not answer, or whose workers do not fit this process. No partial result is returned."""
 
 
 class ClusterClient(Client):
-    """A Dask client that closes the cluster which was opened for it."""
+    """A Dask client that also closes its own cluster."""
 
     def close(self, *args, **options):
-        """Close the client, then its cluster. Workers of an existing scheduler go on."""
+        """Close the client, then its cluster. The workers of a scheduler that was running before go on."""
         cluster = self.cluster
         super().close(*args, **options)
         if cluster is not None:
@@ -62,13 +59,12 @@ def connect(where="local", *, workers=2, timeout=30, **options) -> ClusterClient
     ----------
     where : str
         ``"local"``: processes on this machine. ``"slurm"``: jobs in the queue of a SLURM cluster, through
-        dask-jobqueue. ``"cuda"``: one process for each GPU of this machine, through dask-cuda. Else the address of a
-        scheduler that runs already, ``"tcp://node17:8786"``.
+        dask-jobqueue. ``"cuda"``: one process for each GPU of this machine, through dask-cuda. Or the address of a
+        running scheduler, ``"tcp://node17:8786"``.
     workers : int
-        Worker processes, of one thread each. The scheduler of an address has those that it has; of a machine with
-        GPUs all are used.
+        Worker processes, of one thread each. A running scheduler keeps its own workers; ``"cuda"`` uses all GPUs.
     timeout : float
-        Seconds to wait for the scheduler and for the first worker; in a queue that may be long.
+        Seconds to wait for the scheduler and for the first worker; a queue may need many.
     options
         For `LocalCluster`, `SLURMCluster` (such as ``queue="short", account="…", memory="8GB", walltime="02:00:00"``)
         or `LocalCUDACluster`.
@@ -76,23 +72,19 @@ def connect(where="local", *, workers=2, timeout=30, **options) -> ClusterClient
     Raises
     ------
     ClusterError
-        If a package is missing, there is no such scheduler, or no worker comes.
+        If no such scheduler answers, or no worker comes.
+    MissingExtraError
+        If a package is missing.
 
     Examples
     --------
     >>> with connect(workers=2) as client:                               # doctest: +SKIP
     ...     values, indices = distributed_top_anchors(client, queries, bank, "image", k=800)
     """
-    kinds = {"local": _local, "slurm": _slurm, "cuda": _cuda}
-    if where in kinds:
+    if where in KINDS:
         environment = {**dask.config.get("distributed.nanny.pre-spawn-environ"), **KEEP}
-        own = {**GIVE_UP, "distributed.nanny.pre-spawn-environ": environment}
-        with contextlib.ExitStack() as undo, dask.config.set(own):
-            cluster = undo.enter_context(kinds[where](workers, options))
-            client = undo.enter_context(ClusterClient(cluster))
-            _wait(client, where, timeout)
-            undo.pop_all()
-        return client
+        with dask.config.set({**GIVE_UP, "distributed.nanny.pre-spawn-environ": environment}):
+            return _with_a_worker(ClusterClient(KINDS[where](workers, options)), where, timeout)
     if workers != 2 or options:
         raise ClusterError(f"{where}: the workers of a scheduler that runs already are its own; leave out the options")
     try:
@@ -100,23 +92,23 @@ def connect(where="local", *, workers=2, timeout=30, **options) -> ClusterClient
     except (OSError, ValueError) as error:
         raise ClusterError(
             f"no scheduler answers at {where!r} within {timeout} s ({first_line(error)}); start one there (dask "
-            f"scheduler), or choose one of: {', '.join(kinds)}"
+            f"scheduler), or choose one of: {', '.join(KINDS)}"
         ) from None
-    with contextlib.ExitStack() as undo:
-        undo.enter_context(client)
-        _wait(client, where, timeout)
-        undo.pop_all()
-    return client
+    return _with_a_worker(client, where, timeout)
 
 
-def _wait(client, where, timeout):
+def _with_a_worker(client, where, timeout):
     try:
         client.wait_for_workers(1, timeout=timeout)
-    except TimeoutError:
+    except BaseException as error:
+        client.close()
+        if not isinstance(error, TimeoutError):
+            raise
         raise ClusterError(
             f"{where}: no worker came within {timeout} s; see what holds them up (a queue, a job's log, a firewall), "
             f"or wait longer (timeout=…)"
         ) from None
+    return client
 
 
 def _local(workers, options):
@@ -126,47 +118,36 @@ def _local(workers, options):
 
 
 def _slurm(workers, options):
-    module = _import("slurm", "dask_jobqueue")
+    module = import_extra("dask_jobqueue", "cluster")
     if shutil.which("sbatch") is None:
         raise ClusterError("slurm: there is no sbatch on this machine; run this where you submit your jobs")
     settings = [f"export {key}={value}" for key, value in {**QUIET, **KEEP}.items()]
     prologue = [*settings, *options.pop("job_script_prologue", ())]
-    cluster = module.SLURMCluster(
-        **{"cores": 1, "processes": 1, "memory": "4GB", "job_script_prologue": prologue, **options}
-    )
+    own = {"cores": 1, "processes": 1, "memory": "4GB", "job_script_prologue": prologue}
+    cluster = module.SLURMCluster(**{**own, **options})
     cluster.scale(workers)
     return cluster
 
 
 def _cuda(workers, options):
-    module = _import("cuda", "dask_cuda")
+    module = import_extra("dask_cuda", "cuda")
     if not torch.cuda.is_available():
         raise ClusterError("cuda: PyTorch sees no GPU on this machine; choose where='local'")
     return module.LocalCUDACluster(**{"threads_per_worker": 1, "memory_limit": 0, **options})
 
 
-def _import(where, module):
-    package, extra = EXTRAS[where]
-    try:
-        return importlib.import_module(module)
-    except ImportError as error:
-        raise ClusterError(
-            f'where={where!r} needs the package {package} ({error}); run: pip install -e ".[{extra}]"'
-        ) from None
-
-
-# -- the same library everywhere -------------------------------------------------------------------------
+KINDS = {"local": _local, "slurm": _slurm, "cuda": _cuda}
 
 
 WITHOUT_NUMBERS = ("figures", "widgets", "explore", "course", "cli")
-"""Wings whose code changes no number that a worker computes."""
+"""Wings whose code does not affect the numbers that a worker computes."""
 
 
 @functools.cache
 def library() -> dict:
-    """Return what can change a number here: the versions of `PACKAGES`, and a digest of this library's own code.
+    """Return the versions of `PACKAGES` and a digest of this library's code: all that can change a number.
 
-    A version is that of the release; how it was compiled, for CPU or for CUDA, may differ among workers.
+    The version is the public one. Builds for CPU and for CUDA have the same.
     """
     digest = hashlib.sha256()
     folder = Path(__file__).parent.parent
@@ -185,19 +166,19 @@ def _version(package):
 
 
 def check_workers(client):
-    """Raise `ClusterError` unless there are workers, all with this process's library; it names who has what."""
-    wrong, libraries = [], client.run(library, on_error="return")
+    """Raise `ClusterError` unless there are workers, all with this process's library; it names the differences."""
+    libraries = client.run(library, on_error="return")
     if not libraries:
         raise ClusterError("the cluster has no worker, or none any more; start some, or connect again, and repeat")
-    for address, theirs in libraries.items():
-        said = f"lacks it ({first_line(theirs)})" if isinstance(theirs, Exception) else _difference(theirs, library())
-        if said:
-            wrong.append(f"worker {address} {said}")
+    said = {address: _difference(theirs, library()) for address, theirs in libraries.items()}
+    wrong = "; ".join(f"worker {address} {difference}" for address, difference in said.items() if difference)
     if wrong:
-        raise ClusterError(f"{'; '.join(wrong)}; install the same versions on all machines and start the workers again")
+        raise ClusterError(f"{wrong}; install the same versions on all machines and start the workers again")
 
 
 def _difference(theirs, ours):
+    if isinstance(theirs, Exception):
+        return f"lacks it ({first_line(theirs)})"
     return ", ".join(
         f"has {name} {theirs[name]}, this process {ours[name]}" for name in ours if theirs[name] != ours[name]
     )
@@ -205,41 +186,35 @@ def _difference(theirs, ours):
 
 @contextlib.contextmanager
 def working(expected):
-    """What every task runs in: the library of the client, and one thread, for others work beside it.
+    """Run a task with one thread, after a check that this worker has the client's library.
 
-    Workers may join when a run has begun, so each task checks again.
+    A worker may join after the start of a run, so each task checks again.
     """
     said = _difference(library(), expected)
     if said:
         raise ClusterError(f"worker {get_worker().address} {said.replace('this process', 'the client')}")
-    threads, compiled = torch.get_num_threads(), numba.get_num_threads()
-    torch.set_num_threads(1)
-    numba.set_num_threads(1)
-    try:
-        with threadpool_limits(1):  # OpenMP, of faiss too, and BLAS
-            yield
-    finally:
-        torch.set_num_threads(threads)
-        numba.set_num_threads(compiled)
-
-
-# -- results ---------------------------------------------------------------------------------------------
+    with contextlib.ExitStack() as stack:
+        for module in (torch, numba):
+            stack.callback(module.set_num_threads, module.get_num_threads())
+            module.set_num_threads(1)
+        stack.enter_context(threadpool_limits(1))  # OpenMP, of faiss too, and BLAS
+        yield
 
 
 def collect(client, futures, *, sizes, progress=True, **bar):
     """Yield ``(number, result)`` of futures in the order in which they finish.
 
-    Each result is brought here as soon as it is there and then no longer kept on its worker: a worker that is lost
-    takes with it what it had not finished, which others compute again. The first task that fails ends it all.
+    Each finished result moves to the client at once, and its worker deletes it. So a lost worker loses only unfinished
+    tasks, which other workers compute again. The first task that fails ends the run.
 
     Parameters
     ----------
     client : Client
     futures : list of Future
     sizes : list of int
-        By how much each of them moves the progress bar.
+        The steps of the progress bar.
     bar
-        For `tqdm`.
+        For `progress_bar`.
 
     Raises
     ------
@@ -248,9 +223,9 @@ def collect(client, futures, *, sizes, progress=True, **bar):
     """
     number = {future.key: i for i, future in enumerate(futures)}
     try:
-        with tqdm(disable=not progress, leave=False, **bar) as shown:
+        with progress_bar(disable=not progress, leave=False, **bar) as shown:
             for future, result in as_completed(futures, with_results=True, loop=client.loop):
-                if future.cancelled():  # its result is then an exception, which nobody has raised
+                if future.cancelled():  # then its result is an exception that was not raised
                     raise CancelledError
                 future.release()
                 yield number[future.key], result
@@ -266,9 +241,7 @@ def collect(client, futures, *, sizes, progress=True, **bar):
             f"some, or connect again, and repeat"
         ) from None
     except CancelledError:
-        raise ClusterError(
-            "the scheduler is gone, and with it what was not finished; connect again, and repeat"
-        ) from None
+        raise ClusterError("the scheduler is gone, with all unfinished work; connect again, and repeat") from None
     finally:
-        with contextlib.suppress(Exception):  # a scheduler that is gone cannot be told
+        with contextlib.suppress(Exception):  # the scheduler may be gone
             client.cancel(futures)

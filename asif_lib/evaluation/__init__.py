@@ -1,6 +1,6 @@
-"""Evaluation (chapter 05): accuracy and recall with intervals, baselines, agreement of two spaces.
+"""Evaluation (chapter 05): accuracy and recall with intervals, baselines, agreement of two spaces, tuning.
 
-Every measure comes with its number of items and a bootstrap 95 % interval.
+Every measure comes with its number of items and a 95 % interval.
 """
 
 import lazy_loader
@@ -8,26 +8,14 @@ import lazy_loader
 __getattr__, __dir__, __all__ = lazy_loader.attach(
     __name__,
     submod_attrs={
-        "measures": [
-            "Measure",
-            "accuracy",
-            "mean_with_interval",
-            "paired_difference",
-            "ranks",
-            "recall_at",
-            "same_text",
-            "scaling_curve",
-            "sweep",
-        ],
+        "measures": ["Measure", "accuracy", "bootstrap_interval", "in_points", "mean_with_interval",
+                     "paired_difference", "ranks", "recall_at", "same_text", "scaling_curve",
+                     "share_with_interval", "sweep"],
         "baselines": ["CanonicalCorrelation", "NearestAnchorCaption", "Procrustes", "Ridge"],
-        "neighbours": [
-            "mutual_neighbours",
-            "nearest",
-            "neighbour_agreement",
-            "neighbour_mask",
-            "pair_correlation",
-            "shuffled_correlation",
-        ],
-        "tuning": ["Tuned", "ValidationSet", "choose", "compare", "least_reach", "tune", "walk"],
+        "neighbours": ["mutual_neighbours", "nearest_neighbours", "neighbour_agreement", "neighbour_mask",
+                       "pair_correlation", "shuffled_correlation"],
+        "resampling": ["binned_means", "correlation_with_interval", "pair_ranks", "pair_sums", "resampled_counts"],
+        "tuning": ["Tuned", "ValidationSet", "choose_effort", "compare_decisions", "least_reach", "measure_efforts",
+                   "tune"],
     },
-)
+)  # fmt: skip

@@ -1,7 +1,7 @@
-"""Simple ways from pictures to texts on the same pairs, to hold the method against.
+"""Compare the method with simple ways from pictures to texts, which are fitted on the same pairs.
 
-Each is fitted on the bank's (n, d_image) and (n, d_text) embeddings and gives (q, t) scores for new ones,
-so any of them can stand where ``ASIF.similarity`` stands.
+Each baseline is fitted on the bank's (n, d_image) and (n, d_text) embeddings and gives (q, t) scores for new ones. So
+a baseline can replace ``ASIF.similarity``.
 """
 
 import numpy as np
@@ -15,9 +15,9 @@ from asif_lib.relative import relative_representation, unit_rows
 
 
 class NearestAnchorCaption:
-    """The caption of the most similar anchor stands for the picture.
+    """Replace the picture by the caption of its most similar anchor.
 
-    It is ASIF's limit for large p on the picture's side alone; with the power on both sides, as ASIF has it, one
+    This is ASIF with a large p for pictures only. ASIF takes the power on both sides, so that with a large p one
     shared anchor decides (chapter 04).
     """
 
@@ -46,43 +46,43 @@ class Ridge:
         return unit_rows(torch.from_numpy(predicted)).float() @ unit_rows(text, self.text_mean).T
 
 
-class Procrustes:
-    """The rotation that best carries pictures onto texts, both cut to their main `dim` directions."""
+class _Reduced:
+    """Reduce both sides to `dim` dimensions by PCA, and map them into one space."""
+
+    def fit(self, image, text):
+        dim = min(self.dim, *image.shape, *text.shape)
+        self.pca = PCA(dim, random_state=0), PCA(dim, random_state=0)
+        self._fit(*(p.fit_transform(unit_rows(z).numpy()) for p, z in zip(self.pca, (image, text), strict=True)))
+        return self
+
+    def similarity(self, image, text):
+        reduced = (p.transform(unit_rows(z).numpy()) for p, z in zip(self.pca, (image, text), strict=True))
+        image, text = (unit_rows(torch.from_numpy(z)) for z in self._align(*reduced))
+        return image @ text.T
+
+
+class Procrustes(_Reduced):
+    """Rotate pictures onto texts, both reduced by PCA (scipy)."""
 
     def __init__(self, dim=128):
         self.dim = dim
 
-    def fit(self, image, text):
-        dim = min(self.dim, *image.shape, *text.shape)
-        self.image_pca, self.text_pca = PCA(dim, random_state=0), PCA(dim, random_state=0)
-        a = self.image_pca.fit_transform(unit_rows(image).numpy())
-        b = self.text_pca.fit_transform(unit_rows(text).numpy())
-        self.rotation, _ = orthogonal_procrustes(a, b)
-        return self
+    def _fit(self, image, text):
+        self.rotation, _ = orthogonal_procrustes(image, text)
 
-    def similarity(self, image, text):
-        a = self.image_pca.transform(unit_rows(image).numpy()) @ self.rotation
-        b = self.text_pca.transform(unit_rows(text).numpy())
-        return unit_rows(torch.from_numpy(a)) @ unit_rows(torch.from_numpy(b)).T
+    def _align(self, image, text):
+        return image @ self.rotation, text
 
 
-class CanonicalCorrelation:
-    """Directions in which pictures and texts correlate most, after cutting both to `dim` by PCA."""
+class CanonicalCorrelation(_Reduced):
+    """Project pictures and texts, both reduced by PCA, onto the directions that correlate most (scikit-learn)."""
 
     def __init__(self, dim=64, components=32):
         self.dim, self.components = dim, components
 
-    def fit(self, image, text):
-        dim = min(self.dim, *image.shape, *text.shape)
-        self.image_pca, self.text_pca = PCA(dim, random_state=0), PCA(dim, random_state=0)
-        a = self.image_pca.fit_transform(unit_rows(image).numpy())
-        b = self.text_pca.fit_transform(unit_rows(text).numpy())
-        self.cca = CCA(min(self.components, dim), max_iter=2_000).fit(a, b)
-        return self
+    def _fit(self, image, text):
+        self.cca = CCA(min(self.components, image.shape[1]), max_iter=2_000).fit(image, text)
 
-    def similarity(self, image, text):
-        a = self.image_pca.transform(unit_rows(image).numpy())
-        b = self.text_pca.transform(unit_rows(text).numpy())
-        # scikit-learn transforms the second block only together with a first one, which it does not use
-        a, b = self.cca.transform(a), self.cca.transform(np.zeros((len(b), a.shape[1])), b)[1]
-        return unit_rows(torch.from_numpy(a)) @ unit_rows(torch.from_numpy(b)).T
+    def _align(self, image, text):
+        # scikit-learn transforms texts only together with pictures, which it does not use for them
+        return self.cca.transform(image), self.cca.transform(np.zeros((len(text), image.shape[1])), text)[1]

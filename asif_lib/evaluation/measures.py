@@ -1,4 +1,4 @@
-"""How good is it, and how sure are we: accuracy and recall with intervals, sweeps, scaling curves."""
+"""How good a model is, and how sure the number is: accuracy and recall with intervals, sweeps, scaling curves."""
 
 from dataclasses import dataclass
 
@@ -6,14 +6,16 @@ import numpy as np
 import pandas as pd
 import scipy.stats
 import torch
-from tqdm.auto import tqdm
+
+from asif_lib.errors import ParameterError
+from asif_lib.machine import progress_bar
 
 RESAMPLES = 2_000
 
 
 @dataclass(frozen=True)
 class Measure:
-    """A mean over n items with its 95 % bootstrap interval."""
+    """A mean over n items with its 95 % interval."""
 
     value: float
     low: float
@@ -28,11 +30,19 @@ class Measure:
         return f"{self.value:.1%} [{self.low:.1%}, {self.high:.1%}], n = {self.n}"
 
 
-def mean_with_interval(items, seed=0) -> Measure:
-    """Return the mean of a value per item and its 95 % percentile bootstrap interval (scipy).
+def bootstrap_interval(samples, statistic, seed=0) -> tuple:
+    """Return the 95 % percentile bootstrap interval of a statistic over one or more samples (scipy)."""
+    result = scipy.stats.bootstrap(
+        samples, statistic, n_resamples=RESAMPLES, batch=200, method="percentile", rng=np.random.default_rng(seed)
+    )
+    return float(result.confidence_interval.low), float(result.confidence_interval.high)
 
-    Where all items of a share (bool) are True, or all False, the bootstrap would claim certainty: the exact binomial
-    interval stands in.
+
+def mean_with_interval(items, seed=0) -> Measure:
+    """Return the mean of a value per item and its 95 % percentile bootstrap interval.
+
+    If all items of a share (bool) are True, or all are False, the bootstrap would claim certainty. The interval is
+    then the exact binomial one.
 
     Parameters
     ----------
@@ -45,27 +55,45 @@ def mean_with_interval(items, seed=0) -> Measure:
         If there are no items.
     """
     is_share = np.asarray(items).dtype == bool
-    items = np.asarray(items, dtype=float)
-    if items.size == 0:
+    values = np.asarray(items, dtype=float)
+    if values.size == 0:
         raise ValueError("there are no items to take the mean of")
-    if np.ptp(items) == 0:  # every resample is the same, so the bootstrap sees no spread
-        low, high = _exact_interval(items[0], len(items)) if is_share else (items[0], items[0])
-        return Measure(items[0], low, high, len(items))
-    result = scipy.stats.bootstrap(
-        (items,),
-        np.mean,
-        n_resamples=RESAMPLES,
-        batch=200,
-        method="percentile",
-        rng=np.random.default_rng(seed),
-    )
-    return Measure(items.mean(), *map(float, result.confidence_interval), len(items))
+    if np.ptp(values) > 0:
+        return Measure(values.mean(), *bootstrap_interval((values,), np.mean, seed), len(values))
+    if is_share:  # every resample is the same, so the bootstrap sees no spread
+        return share_with_interval(items, "exact")
+    return Measure(values[0], values[0], values[0], len(values))
 
 
-def _exact_interval(share, n):
-    """The binomial 95 % interval (Clopper and Pearson) where all of n items are right, or none."""
-    interval = scipy.stats.binomtest(int(share * n), n).proportion_ci(0.95, method="exact")
-    return float(interval.low), float(interval.high)
+def share_with_interval(flags, method="wilson") -> Measure:
+    """Return the share of `flags` (n,) that are True with its 95 % binomial interval (scipy's ``binomtest``).
+
+    Parameters
+    ----------
+    flags : array-like of shape (n,), bool
+    method : {"wilson", "exact"}
+        "exact" is the interval of Clopper and Pearson.
+
+    Raises
+    ------
+    ParameterError
+        If there are no flags.
+    """
+    flags = np.asarray(flags, dtype=bool)
+    if flags.size == 0:
+        raise ParameterError("there are no pictures to take a share of")
+    interval = scipy.stats.binomtest(int(flags.sum()), flags.size).proportion_ci(0.95, method=method)
+    return Measure(float(flags.mean()), float(interval.low), float(interval.high), flags.size)
+
+
+def in_points(gap, digits=1) -> str:
+    """Write a difference of shares in points, with its interval.
+
+    >>> in_points(Measure(0.012, -0.01, 0.034, 150))
+    '+1.2 points [-1.0, +3.4]'
+    """
+    value, low, high = (f"{100 * x:+.{digits}f}" for x in (gap.value, gap.low, gap.high))
+    return f"{value} points [{low}, {high}]"
 
 
 def accuracy(predicted, labels, seed=0) -> Measure:
@@ -77,9 +105,9 @@ def accuracy(predicted, labels, seed=0) -> Measure:
 
 
 def ranks(scores, relevant) -> np.ndarray:
-    """Return for each query the rank (0 is best) of its best relevant candidate.
+    """Return for each query the rank (0 is best) of its best relevant candidate, (q,) int64.
 
-    A relevant candidate that ties with others stands behind them: equal scores are no find.
+    A relevant candidate that ties with others ranks behind them: a tie does not count as found.
 
     Parameters
     ----------
@@ -97,14 +125,15 @@ def recall_at(scores, relevant, k, seed=0) -> Measure:
 
 
 def same_text(queries, candidates) -> torch.Tensor:
-    """Return the (q, t) bool matrix of which strings are equal: `relevant` for captions that occur twice."""
-    return torch.from_numpy(
-        np.equal.outer(np.array(queries, dtype=object), np.array(candidates, dtype=object)).astype(bool)
-    )
+    """Return which strings are equal, (q, t) bool: `relevant` for captions that occur twice."""
+    queries, candidates = (np.array(texts, dtype=object) for texts in (queries, candidates))
+    return torch.from_numpy(np.equal.outer(queries, candidates).astype(bool))
 
 
 def paired_difference(right_a, right_b, seed=0) -> Measure:
-    """Return the mean of a - b over the same items, with its interval: is a better, on these very items?
+    """Return the mean of a - b over the same items, with its interval.
+
+    The interval is narrower than a comparison of two separate intervals, because each item meets both methods.
 
     Raises
     ------
@@ -118,12 +147,12 @@ def paired_difference(right_a, right_b, seed=0) -> Measure:
 
 
 def sweep(evaluate, fractions, powers, n, *, progress=True) -> pd.DataFrame:
-    """Evaluate every combination of k/n and p: on a validation split, never on the test split.
+    """Evaluate every combination of k/n and p, on a validation split and never on the test split.
 
     Parameters
     ----------
     evaluate : callable
-        From (k, p) to a number, the larger the better.
+        From (k, p) to a number; larger is better.
     fractions, powers : sequences of float
     n : int
         Anchors; k is the fraction of n, rounded, at least 1.
@@ -134,7 +163,8 @@ def sweep(evaluate, fractions, powers, n, *, progress=True) -> pd.DataFrame:
         Columns ``fraction``, ``k``, ``p``, ``value``.
     """
     grid = [(f, min(n, max(1, round(f * n))), p) for f in fractions for p in powers]
-    rows = [(f, k, p, float(evaluate(k, p))) for f, k, p in tqdm(grid, desc="sweep", leave=False, disable=not progress)]
+    bar = progress_bar(grid, desc="sweep", leave=False, disable=not progress)
+    rows = [(f, k, p, float(evaluate(k, p))) for f, k, p in bar]
     return pd.DataFrame(rows, columns=["fraction", "k", "p", "value"])
 
 
@@ -163,7 +193,6 @@ def scaling_curve(evaluate, n, sizes, seeds=range(5), *, progress=True) -> pd.Da
         raise ValueError(f"sizes {list(sizes)}: each must be from 1 to the {n} anchors")
     orders = {seed: np.random.default_rng(seed).permutation(n) for seed in seeds}
     grid = [(size, seed) for size in sizes for seed in seeds]
-    rows = []
-    for size, seed in tqdm(grid, desc="scaling curve", leave=False, disable=not progress):
-        rows.append((size, seed, float(evaluate(orders[seed][:size].tolist()))))
+    bar = progress_bar(grid, desc="scaling curve", leave=False, disable=not progress)
+    rows = [(size, seed, float(evaluate(orders[seed][:size].tolist()))) for size, seed in bar]
     return pd.DataFrame(rows, columns=["size", "seed", "value"])

@@ -1,6 +1,6 @@
-"""How well two spaces agree about the same items: neighbours in common, and correlation of similarities.
+"""Measure how well two spaces agree about the same items: common neighbours, and correlation of similarities.
 
-Both spaces are given as (n, n) similarities of the same n items, in the same order, the larger the more similar.
+Each space is an (n, n) matrix of similarities of the same n items in the same order. Larger means more similar.
 """
 
 import numpy as np
@@ -8,7 +8,7 @@ import torch
 
 
 def mutual_neighbours(a, b, k) -> torch.Tensor:
-    """Return for each of n items the share of its k nearest neighbours in one space that it has in the other too.
+    """Return for each of n items the share of its k nearest neighbours that both spaces have in common.
 
     The mean over items is the mutual k-nearest-neighbour score of Huh et al. ("The Platonic Representation
     Hypothesis", ICML 2024). By chance it would be k / (n - 1).
@@ -16,9 +16,9 @@ def mutual_neighbours(a, b, k) -> torch.Tensor:
     Parameters
     ----------
     a, b : Tensor of shape (n, n)
-        Similarities; no item is its own neighbour, whatever the diagonal holds.
+        Similarities. No item is its own neighbour: the diagonal is not used.
     k : int
-        Neighbours looked at, 1 ≤ k < n.
+        Neighbours, 1 ≤ k < n.
 
     Returns
     -------
@@ -45,23 +45,23 @@ def pair_correlation(a, b) -> float:
 
 
 def shuffled_correlation(a, b, order) -> float:
-    """Return `pair_correlation` after item i of `a` has been given item ``order[i]`` of `b`: the control."""
+    """Return the control for `pair_correlation`: item i of `a` is compared with item ``order[i]`` of `b`."""
     return pair_correlation(a, b[order][:, order])
 
 
 def neighbour_agreement(a, b, k) -> torch.Tensor:
     """Return for each item how similar its k nearest neighbours of one space are to it in the other, (n,).
 
-    Mean of both directions: neighbours by `a` judged by `b`, and the other way round. A pair whose picture and
-    caption do not belong together has a low value.
+    The result is the mean of both directions: neighbours by `a` with similarities by `b`, and the reverse. A pair
+    whose picture and caption do not belong together has a low value.
     """
-    first = b.gather(1, nearest(a, k)).mean(dim=1)
-    second = a.gather(1, nearest(b, k)).mean(dim=1)
-    return (first + second) / 2
+    by_a = b.gather(1, nearest_neighbours(a, k)).mean(dim=1)
+    by_b = a.gather(1, nearest_neighbours(b, k)).mean(dim=1)
+    return (by_a + by_b) / 2
 
 
-def nearest(similarity, k, itself=False) -> torch.Tensor:
-    """Return the k nearest neighbours of each item, the nearest first, (n, k) int64; `itself` lets it take part."""
+def nearest_neighbours(similarity, k, itself=False) -> torch.Tensor:
+    """Return the k nearest neighbours of each item, the nearest first, (n, k) int64; with `itself`, the item too."""
     similarity = similarity if itself else similarity.clone().fill_diagonal_(-torch.inf)
     return similarity.topk(k, dim=1).indices
 
@@ -69,4 +69,4 @@ def nearest(similarity, k, itself=False) -> torch.Tensor:
 def neighbour_mask(similarity, k, itself=False) -> torch.Tensor:
     """Return the (n, n) bool matrix that is true at the k nearest neighbours of each row."""
     mask = torch.zeros(similarity.shape, dtype=torch.bool, device=similarity.device)
-    return mask.scatter_(1, nearest(similarity, k, itself), True)
+    return mask.scatter_(1, nearest_neighbours(similarity, k, itself), True)

@@ -1,9 +1,9 @@
-"""How much may an approximate search miss? As much as the decisions do not notice: tuning by accuracy lost.
+"""Tune an approximate search by the accuracy that it loses (chapter 08).
 
-Recall asks which anchors were found. But an anchor near the k-th place hardly has a say in the score, so what counts
-is whether the zero-shot decisions stay the same, and where they change, whether for the worse. A setting is good
-enough if, by its interval, the accuracy lost is less than a margin that was stated before: a test of
-non-inferiority, which a difference that is merely "not significant" does not pass.
+Recall counts the anchors that were found. But an anchor near the k-th place hardly changes the score. So tuning counts
+the zero-shot decisions that change, and how many of them change for the worse. A setting is good enough if the whole
+interval of the accuracy lost lies below a margin, which is stated before. This is a test of non-inferiority. A
+difference that is merely "not significant" does not pass it.
 """
 
 import time
@@ -13,20 +13,20 @@ from numbers import Integral
 import numpy as np
 import pandas as pd
 import torch
-from tqdm.auto import tqdm
 
 from asif_lib.errors import ParameterError
+from asif_lib.machine import progress_bar
 from asif_lib.search.exact import top_anchors
 from asif_lib.search.inverted import InvertedIndex
-from asif_lib.sparse import check_k_p, power_and_normalise, sparse_relative_representation
-from asif_lib.zeroshot import Classification
+from asif_lib.sparse import check_k_p, power_and_normalise
+from asif_lib.zeroshot import ASIF, Classification
 
 from .measures import Measure, mean_with_interval, paired_difference
 
 
 @dataclass(frozen=True)
 class ValidationSet:
-    """Pictures whose label is known, embedded, and what they are classified with; not the test split.
+    """Embedded pictures with known labels, and the prompts of these labels; not the test split.
 
     Attributes
     ----------
@@ -36,13 +36,12 @@ class ValidationSet:
     labels : array of shape (q,), int
         Positions of the true labels, 0 to c - 1.
     templates : int
-        Prompts of a label; the mean of their scores counts.
+        Prompts of a label. A label's score is the mean of theirs.
 
     Raises
     ------
     ParameterError
-        If there is no picture, the labels are not one whole number for each, or the prompts are not `templates` for
-        each label.
+        If there is no picture, or labels or prompts do not fit.
     """
 
     pictures: torch.Tensor
@@ -65,16 +64,16 @@ class ValidationSet:
 
 @dataclass(frozen=True)
 class Tuned:
-    """What `choose` found.
+    """The choice of `choose_effort`.
 
     Attributes
     ----------
     effort : int or None
-        The smallest setting of the knob that is within the margin; None if none is.
+        The smallest setting of the knob that is within the margin; None if no setting is.
     margin : float
         Accuracy that may be lost, in points.
     table : DataFrame
-        As `walk` returns it.
+        As `measure_efforts` returns it.
     """
 
     effort: int | None
@@ -84,33 +83,30 @@ class Tuned:
     def __str__(self):
         knob, n = self.table.attrs["knob"], self.table.attrs["n"]
         if self.effort is None:
-            least = 100 * least_reach(n)
+            least, best = 100 * least_reach(n), self.table.loc[self.table["low"].idxmax()]
             if least > self.margin:
                 return (
                     f"{n} pictures cannot show that less than {self.margin:g} points of accuracy are lost: even with "
                     f"every decision the same the interval reaches {least:.2f}; validate on more, or search exactly"
                 )
-            best = self.table.loc[self.table["low"].idxmax()]
             return (
                 f"no {knob} keeps the accuracy lost within {self.margin:g} points: at best, at {int(best['effort'])}, "
                 f"it may be {max(0, -100 * best['low']):.2f}; search exactly"
             )
         row = self.table.set_index("effort").loc[self.effort]
-        pays = f"{row['speedup']:.2f} times as fast as exact search"
-        if row["short"] > 0:
-            pays = f"fewer than k found for {row['short']:.1%} of the queries (is k too large?), {pays}"
-        if row["speedup"] <= 1:
-            pays += ", so it does not pay: search exactly"
+        difference, low, high = (100 * row[name] for name in ("difference", "low", "high"))
+        short = f"fewer than k found for {row['short']:.1%} of the queries (is k too large?), " if row["short"] else ""
+        pays = "" if row["speedup"] > 1 else ", so it does not pay: search exactly"
         return (
-            f"{knob} = {self.effort}: accuracy {100 * row['difference']:+.2f} points [{100 * row['low']:+.2f}, "
-            f"{100 * row['high']:+.2f}], recall {row['recall']:.1%}, {pays}"
+            f"{knob} = {self.effort}: accuracy {difference:+.2f} points [{low:+.2f}, {high:+.2f}], "
+            f"recall {row['recall']:.1%}, {short}{row['speedup']:.2f} times as fast as exact search{pays}"
         )
 
 
 def tune(index, data, k, p, margin=1.0, **options) -> Tuned:
-    """Choose the cheapest setting of an index's knob by which less than `margin` points of accuracy are lost.
+    """Choose the cheapest setting of an index's knob that loses less than `margin` points of accuracy.
 
-    The parameters are those of `walk` and `choose`.
+    The parameters are those of `measure_efforts` and `choose_effort`.
 
     Examples
     --------
@@ -118,11 +114,11 @@ def tune(index, data, k, p, margin=1.0, **options) -> Tuned:
     nprobe = 8: accuracy -0.20 points [-0.60, +0.20], recall 96.1%, 1.70 times as fast as exact search
     """
     _check_margin(margin)
-    return choose(walk(index, data, k, p, **options), margin)
+    return choose_effort(measure_efforts(index, data, k, p, **options), margin)
 
 
-def choose(table, margin) -> Tuned:
-    """Choose from a table of `walk` the smallest effort whose whole interval lies above ``-margin`` points.
+def choose_effort(table, margin) -> Tuned:
+    """Choose from a table of `measure_efforts` the smallest effort whose whole interval lies above ``-margin`` points.
 
     Raises
     ------
@@ -139,34 +135,34 @@ def _check_margin(margin):
         raise ParameterError(f"margin = {margin}: the accuracy that may be lost is between 0 and 100 points")
 
 
-def walk(index, data, k, p, *, efforts=None, rounds=1, progress=True) -> pd.DataFrame:
-    """Try settings of an index's knob on a validation set, against exact search.
+def measure_efforts(index, data, k, p, *, efforts=None, rounds=1, progress=True) -> pd.DataFrame:
+    """Measure settings of an index's knob on a validation set, against exact search.
 
     Parameters
     ----------
     index : ApproximateIndex
-        Of the bank's images: then the pictures are searched by it and the prompts exactly; or of its texts, the other
-        way around.
+        Of the bank's images: the pictures are searched by it and the prompts exactly. Of its texts: the other way
+        around.
     data : ValidationSet
     k, p : as for `ASIF`
     efforts : sequence of int, optional
         Each once; default those of ``index.efforts(k)``.
     rounds : int
-        1 or more: how often each is timed, in turn with exact search; the medians count.
+        1 or more: how often each effort is timed, in turn with exact search. The table holds medians.
 
     Returns
     -------
     DataFrame
         A row for each effort. ``recall``: share of the k entries that were found and are as large as the exact k-th,
-        so that ties are no loss; ``short``: share of the queries with fewer than k candidates; ``agreement``: share of
+        so that a tie is no loss; ``short``: share of the queries with fewer than k candidates; ``agreement``: share of
         the same decisions; ``accuracy``; ``difference`` to the exact accuracy, with its paired 95 % interval from
-        ``low`` to ``high``; ``seconds`` of the search; ``speedup``: the seconds of exact search over those. In
+        ``low`` to ``high``; ``seconds`` of the search; ``speedup``: seconds of exact search divided by these. In
         ``attrs``: ``knob``, ``n`` pictures, ``exact_accuracy``, ``exact_seconds``.
 
     Raises
     ------
     ParameterError
-        If k, p, an effort or the rounds are out of range, there is no effort or one is there twice, or the embeddings
+        If k, p, an effort or the rounds are out of range, there is no effort or the same one twice, or the embeddings
         do not fit the bank's.
     """
     check_k_p(k, p, len(index))
@@ -176,47 +172,29 @@ def walk(index, data, k, p, *, efforts=None, rounds=1, progress=True) -> pd.Data
     if not efforts or len(set(efforts)) < len(efforts):
         raise ParameterError(f"efforts = {efforts}: give one or more settings of {index.knob}, each once")
     task = _Task(index, data, int(k), p)
-    seconds = {effort: [] for effort in (None, *efforts)}
-    rows = []
-    with tqdm(total=rounds * len(seconds), desc="walking the knob", disable=not progress, leave=False) as bar:
-        for first in (True, *[False] * (rounds - 1)):
-            for effort in seconds:
-                start = time.perf_counter()
-                values, indices, found = task.search(effort)
-                seconds[effort].append(time.perf_counter() - start)
-                if first and effort is None:
-                    least, decided = values[:, -1:], task.decide(values, indices)
-                    right = decided == task.labels
-                elif first:
-                    decisions = task.decide(values, indices)
-                    difference = compare(decisions == task.labels, right)
-                    there = torch.arange(values.shape[1]) < torch.from_numpy(found)[:, None]  # not the zeros after them
-                    row = {
-                        "effort": effort,
-                        "recall": float(((values >= least) & there).float().mean()),
-                        "short": float((found < k).mean()),
-                        "agreement": float((decisions == decided).mean()),
-                        "accuracy": float((decisions == task.labels).mean()),
-                        "difference": difference.value,
-                        "low": difference.low,
-                        "high": difference.high,
-                    }
-                    rows.append(row)
-                bar.update()
-    medians = {effort: float(np.median(times)) for effort, times in seconds.items()}
-    table = pd.DataFrame(rows)
-    table["seconds"] = [medians[effort] for effort in efforts]
-    table["speedup"] = medians[None] / table["seconds"]
-    exact = {"exact_accuracy": float(right.mean()), "exact_seconds": medians[None]}
-    table.attrs = {"knob": index.knob, "n": len(right), **exact}
+    seconds = {effort: [] for effort in (None, *efforts)}  # None: exact search
+    rows = {}
+    with progress_bar(total=rounds * len(seconds), desc="measuring efforts", disable=not progress, leave=False) as bar:
+        for effort in [*seconds] * rounds:
+            start = time.perf_counter()
+            answer = task.search(effort)
+            seconds[effort].append(time.perf_counter() - start)
+            if effort not in rows:
+                rows[effort] = task.row(*answer)
+            bar.update()
+    table = pd.DataFrame([{"effort": effort, **rows[effort]} for effort in efforts])
+    exact_seconds, *table["seconds"] = (float(np.median(times)) for times in seconds.values())
+    table["speedup"] = exact_seconds / table["seconds"]
+    exact = {"exact_accuracy": rows[None]["accuracy"], "exact_seconds": exact_seconds}
+    table.attrs = {"knob": index.knob, "n": len(task.labels), **exact}
     return table
 
 
-def compare(right, right_exact) -> Measure:
+def compare_decisions(right, right_exact) -> Measure:
     """Return the paired difference in accuracy of two lists of decisions (n,) bool, with its 95 % interval.
 
-    Where hardly a decision changed, the bootstrap sees hardly any spread and would claim near certainty. So the
-    interval reaches at least as far as that of n decisions none of which changed (Clopper and Pearson).
+    If hardly a decision changes, the bootstrap sees hardly any spread and would claim near certainty. So the interval
+    reaches at least as far as the interval over n unchanged decisions (Clopper and Pearson).
     """
     difference = paired_difference(right, right_exact)
     reach = least_reach(len(right))
@@ -225,33 +203,45 @@ def compare(right, right_exact) -> Measure:
 
 
 def least_reach(n) -> float:
-    """Return how far an interval over n decisions reaches if none changed: about 3.7 / n."""
+    """Return how far an interval over n unchanged decisions reaches: about 3.7 / n."""
     return mean_with_interval(np.zeros(n, bool)).high
 
 
 class _Task:
-    """The classification of a validation set, of which one side is searched by the index or exactly."""
+    """Classify a validation set, with one side searched by the index or exactly. The first answer is the exact one."""
 
     def __init__(self, index, data, k, p):
         self.index, self.k, self.p, self.templates = index, k, p, data.templates
         self.labels = np.asarray(data.labels)
-        embeddings = {"image": data.pictures, "text": data.prompts}
-        self.modality = index.about["modality"]
-        self.queries = embeddings.pop(self.modality)
-        ((other, others),) = embeddings.items()
-        anchors, mean = index.bank.searchable(other, center=index.about["centred"])
-        self.other = sparse_relative_representation(others, anchors, k, p, mean=mean)
-        self.anchors, self.mean = index.bank.searchable(self.modality, center=index.about["centred"])
+        self.is_image, center = index.about["modality"] == "image", index.about["centred"]
+        model = ASIF(index.bank, k, p, center=center, device="cpu")
+        self.queries = data.pictures if self.is_image else data.prompts
+        self.other = model.texts(data.prompts) if self.is_image else model.images(data.pictures)
+        self.anchors, self.mean = index.bank.searchable(index.about["modality"], center=center)
+        self.least = self.decided = None
 
     def search(self, effort):
-        """The values, the indices, and how many anchors were found for each query; exactly if effort is None."""
+        """Return the values, the indices, and how many anchors were found for each query; exactly if effort is None."""
         if effort is None:
-            return *top_anchors(self.queries, self.anchors, self.k, mean=self.mean), None
+            return *top_anchors(self.queries, self.anchors, self.k, mean=self.mean), np.full(len(self.queries), self.k)
         return self.index.search_and_count(self.queries, self.k, effort)
 
-    def decide(self, values, indices) -> np.ndarray:
-        """The position of the label that wins, for each picture; -1 where none does."""
+    def row(self, values, indices, found) -> dict:
+        """Compare an answer of `search` with the exact one."""
         vectors = power_and_normalise(values, indices, self.p, len(self.index))
-        pictures, prompts = (vectors, self.other) if self.modality == "image" else (self.other, vectors)
+        pictures, prompts = (vectors, self.other) if self.is_image else (self.other, vectors)
         scores = InvertedIndex(prompts, self.templates).scores(pictures)
-        return Classification(list(range(scores.shape[1])), scores).predicted.numpy()
+        decisions = Classification(list(range(scores.shape[1])), scores).predicted.numpy()
+        if self.decided is None:
+            self.least, self.decided = values[:, -1:], decisions
+        difference = compare_decisions(decisions == self.labels, self.decided == self.labels)
+        there = torch.arange(self.k) < torch.from_numpy(found)[:, None]  # without the zeros that fill up the rest
+        return {
+            "recall": float(((values >= self.least) & there).float().mean()),
+            "short": float((found < self.k).mean()),
+            "agreement": float((decisions == self.decided).mean()),
+            "accuracy": float((decisions == self.labels).mean()),
+            "difference": difference.value,
+            "low": difference.low,
+            "high": difference.high,
+        }

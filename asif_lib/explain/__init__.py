@@ -1,4 +1,4 @@
-"""Explanations (chapter 06): which anchors decided, and what happens without them.
+"""Explanations (chapter 06): which anchors decided, what happens without them, and which anchors are wrong.
 
 The cosine of two sparse vectors is a sum over the anchors that they share. So an explanation is the score itself, and
 not an approximation of it.
@@ -9,19 +9,13 @@ import lazy_loader
 __getattr__, __dir__, __all__ = lazy_loader.attach(
     __name__,
     submod_attrs={
-        "contribution": ["Coverage", "calibrate", "contrast", "contributions", "familiarity", "influence", "rate"],
+        "contribution": ["Coverage", "calibrate", "contrast", "contributions", "familiarity", "influence"],
         "counterfactual": ["Counterfactual", "Decision", "SmallestRemoval", "smallest_removal", "without"],
         "removals": ["Removals"],
-        "faithfulness": ["area_between", "curves"],
+        "faithfulness": ["area_between", "faithfulness_curves"],
         "agreement": ["leave_one_out", "pair_agreement", "rank_pairs"],
         "audit": ["AnchorUse", "anchor_use", "compare_banks", "drop_worst", "near_duplicates"],
-        "planting": [
-            "Planted",
-            "auc_difference",
-            "baseline_agreement",
-            "detection",
-            "over_seeds",
-            "plant_wrong_captions",
-        ],
+        "planting": ["Planted", "auc_difference", "baseline_agreement", "detection", "over_seeds",
+                     "plant_wrong_captions"],
     },
-)
+)  # fmt: skip

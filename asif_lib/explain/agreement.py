@@ -1,4 +1,4 @@
-"""How well the picture and the caption of each pair agree, by all the other pairs of its bank."""
+"""Measure how well the picture and the caption of each pair agree, by all the other pairs of its bank."""
 
 import numpy as np
 import pandas as pd
@@ -13,32 +13,29 @@ from asif_lib.zeroshot import default_k
 
 
 def leave_one_out(bank, k=None, p=DEFAULT_P, *, center=True, device="cpu", block=BLOCK):
-    """Describe every pair of a bank by all the other pairs.
+    """Represent every pair of a bank by all the other pairs.
 
-    Row i is what ``ASIF(bank.subset(all but i), k, p, center=center)`` makes of picture i and of caption i, also
-    where the mean is concerned, without n rebuilds: with the rows centred by the mean of all, the mean of all
-    but i is -x_i / (n - 1), so that every cosine follows from the inner products of the centred rows.
+    Row i equals the representation of pair i by ``ASIF(bank.subset(all but i), k, p, center=center)``, its mean
+    included. No bank is rebuilt: if the rows are centred by the mean of all n, the mean of all but i is
+    -x_i / (n - 1). So every cosine follows from the inner products of the centred rows.
+
+    Raises `ParameterError` if the bank has fewer than two pairs, k or p is out of range, or an embedding holds NaN.
 
     Parameters
     ----------
     bank : AnchorBank of n pairs
     k : int, optional
-        Entries kept, at most n - 1; default a tenth of the n - 1 anchors.
+        Entries kept, at most n - 1; default `default_k(n - 1)`.
     p : float
     center : bool
     device : str or torch.device
     block : int
-        Anchors in a tile; the memory beyond the result is a few tiles of `QUERY_BLOCK` rows by `block`.
+        Anchors in a tile. Beyond the result, the memory is a few tiles of `QUERY_BLOCK` rows by `block`.
 
     Returns
     -------
     images, texts : SparseVectors of shape (n, k) in n dimensions
-        Anchors are numbered as in `bank`; none is in its own row.
-
-    Raises
-    ------
-    ParameterError
-        If the bank has fewer than two pairs, k or p is out of range, or an embedding holds NaN.
+        Anchors are numbered as in `bank`. No row holds its own anchor.
     """
     n = len(bank)
     if n < 2:
@@ -47,8 +44,7 @@ def leave_one_out(bank, k=None, p=DEFAULT_P, *, center=True, device="cpu", block
     check_k_p(k, p, n - 1)
     means = (bank.image_mean, bank.text_mean) if center else (None, None)
     sides = zip((bank.image, bank.text), means, strict=True)
-    images, texts = (_leave_one_out(x, mean, int(k), p, device, block) for x, mean in sides)
-    return images, texts
+    return tuple(_leave_one_out(x, mean, int(k), p, device, block) for x, mean in sides)
 
 
 def _leave_one_out(x, mean, k, p, device, block):
@@ -57,51 +53,45 @@ def _leave_one_out(x, mean, k, p, device, block):
     values = torch.full((n, k), -torch.inf)
     indices = torch.zeros((n, k), dtype=torch.int64)
     for start in range(0, n, block):
-        tile_anchors = _centred(x[start : start + block], mean, start).to(device)
-        squared = tile_anchors.square().sum(dim=1)
+        anchors = _centred(x[start : start + block], mean, start).to(device)
+        squared = anchors.square().sum(dim=1)
         for first in range(0, n, QUERY_BLOCK):
             rows = slice(first, min(first + QUERY_BLOCK, n))
             queries = _centred(x[rows], mean, first).to(device)
             own = queries.square().sum(dim=1, keepdim=True)
-            inner = queries @ tile_anchors.T
+            inner = queries @ anchors.T
             lengths = (squared + 2 * share * inner + share**2 * own).clamp_min(0).sqrt() * own.sqrt()
             tile = (inner + share * own) / lengths.clamp_min(torch.finfo(inner.dtype).tiny)
-            both = torch.arange(max(rows.start, start), min(rows.stop, start + len(tile_anchors)))
+            both = torch.arange(max(rows.start, start), min(rows.stop, start + len(anchors)))
             tile[both - rows.start, both - start] = -torch.inf  # never its own anchor
-            best, where = tile.topk(min(k, tile.shape[1]), dim=1)
-            best, where = best.cpu(), where.cpu() + start
+            best, where = (found.cpu() for found in tile.topk(min(k, tile.shape[1]), dim=1))
             values[rows], order = torch.cat([values[rows], best], dim=1).topk(k, dim=1)
-            indices[rows] = torch.cat([indices[rows], where], dim=1).gather(1, order)
+            indices[rows] = torch.cat([indices[rows], where + start], dim=1).gather(1, order)
     return power_and_normalise(values, indices, p, n)
 
 
 def _centred(x, mean, first):
-    """The rows (b, d) less the mean, as float32."""
     unit_rows(x, first=first)  # refuses NaN
     return x.float() if mean is None else x.float() - mean
 
 
 def pair_agreement(bank, k=None, p=DEFAULT_P, *, center=True, device="cpu") -> np.ndarray:
-    """Return how well the picture and the caption of each pair agree by the other pairs, (n,) float32, 0 to 1.
+    """Return the leave-one-out ASIF score of each pair, (n,) float32, 0 to 1: low if the caption seems wrong.
 
-    It is the pair's leave-one-out ASIF score; the parameters are those of `leave_one_out`.
+    The parameters are those of `leave_one_out`.
     """
-    return _row_scores(*leave_one_out(bank, k, p, center=center, device=device))
-
-
-def _row_scores(images, texts):
-    return np.asarray(images.to_csr().multiply(texts.to_csr()).sum(axis=1)).ravel()
+    images, texts = (side.to_csr() for side in leave_one_out(bank, k, p, center=center, device=device))
+    return np.asarray(images.multiply(texts).sum(axis=1)).ravel()
 
 
 def rank_pairs(bank, k=None, p=DEFAULT_P, *, center=True, device="cpu") -> pd.DataFrame:
-    """Rank the pairs of a bank, those whose caption agrees least with its picture first.
+    """Rank the pairs of a bank by their agreement, the lowest first.
 
     Returns
     -------
     DataFrame
         Columns ``anchor`` (position in the bank), ``agreement``, and the bank's own columns.
     """
-    table = pd.DataFrame(
-        {"anchor": np.arange(len(bank)), "agreement": pair_agreement(bank, k, p, center=center, device=device)}
-    )
+    agreement = pair_agreement(bank, k, p, center=center, device=device)
+    table = pd.DataFrame({"anchor": np.arange(len(bank)), "agreement": agreement})
     return table.sort_values("agreement", kind="stable", ignore_index=True).join(bank.pairs, on="anchor")

@@ -1,7 +1,7 @@
-"""What would have been decided without some anchors: exact, with no new bank and nothing encoded again.
+"""Remove anchors and decide again: exact, without a new bank and without encoding.
 
-Everywhere k and p stay those of the model, and where the model centres, the mean is that of the anchors that are
-left: each answer is what ``ASIF(bank.subset(rest), k, p, center=center)`` would give.
+k and p are those of the model. If the model centres, the mean is taken over the remaining anchors. So each answer
+equals the answer of ``ASIF(bank.subset(rest), k, p, center=center)``.
 """
 
 import math
@@ -14,27 +14,29 @@ import torch
 
 from asif_lib.defaults import DEFAULT_TEMPLATE
 from asif_lib.errors import ParameterError
+from asif_lib.search.inverted import check_reduce
 from asif_lib.sparse import SparseVectors
 from asif_lib.zeroshot import ASIF, Classification, make_prompts
 
+from .contribution import contributions
 from .removals import TOLERANCE, Removals
 
 
 @dataclass(frozen=True)
 class Counterfactual:
-    """Scores of q pictures and t texts with some anchors taken out of the bank.
+    """Scores of q pictures and t texts without some anchors of the bank.
 
     Attributes
     ----------
     removed : tuple of int
     before, scores : Tensor of shape (q, t), float32
-        With all anchors, and without these.
+        With all anchors, and without the removed ones.
     images, texts : SparseVectors with q and t rows
-        Without these; anchors are numbered as in the whole bank.
+        Without the removed anchors; numbered as in the whole bank.
     entered : DataFrame
-        What moved up into the top k: columns ``side`` ("image" or "text"), ``row``, ``anchor``, ``entry``. At
-        most as many for each row as were removed where the model does not centre; where it does, the mean moves
-        too, and others may change places.
+        The anchors that moved up into a top k: columns ``side`` ("image" or "text"), ``row``, ``anchor``, ``entry``.
+        Without centring, each row has at most as many as were removed. With centring the mean moves too, and further
+        anchors may change places.
     """
 
     removed: tuple
@@ -46,10 +48,13 @@ class Counterfactual:
 
 
 def without(model, pictures, texts, remove) -> Counterfactual:
-    """Return the scores of pictures and texts without some anchors, exactly, in one pass over the bank.
+    """Score pictures and texts without some anchors, exactly, in one pass over the bank.
 
-    The anchors are left out of both sides, what comes next enters the top k in their place, and the vectors are
-    normalised again. The arithmetic is that of a rebuild, step for step; so are the scores.
+    Both sides lose the anchors, the next anchors enter the top k, and the vectors are normalised again. The arithmetic
+    is the arithmetic of a rebuilt bank, step for step. So the scores are equal bit for bit.
+
+    Raises `ParameterError` if an anchor is not in the bank or named twice, fewer than k would be left, or an embedding
+    holds NaN.
 
     Parameters
     ----------
@@ -58,14 +63,8 @@ def without(model, pictures, texts, remove) -> Counterfactual:
     texts : sequence of str, or Tensor of shape (t, d_text)
     remove : sequence of int
         Positions of anchors in the model's bank.
-
-    Raises
-    ------
-    ParameterError
-        If an anchor is not in the bank or named twice, fewer than k would be left, or an embedding holds NaN.
     """
-    removed = _checked_anchors(remove, model)
-    bank = model.bank
+    removed, bank = _checked_anchors(remove, model), model.bank
     z_image, z_text = model.embeddings("image", pictures), model.embeddings("text", texts)
     old = model.images(z_image), model.texts(z_text)
     keep = torch.ones(len(bank), dtype=torch.bool)
@@ -73,11 +72,10 @@ def without(model, pictures, texts, remove) -> Counterfactual:
     rows = keep.nonzero()[:, 0]
     rest = replace(bank, **{kind: bank.rows(kind).keep(rows) for kind in ("image", "text")})
     rest = ASIF(rest, model.k, model.p, center=model.center, device=model.device)
-    images, texts = rest.images(z_image), rest.texts(z_text)
-    scores = images.similarity(texts)
-    new = [SparseVectors(rows[v.indices.long()].int(), v.values, len(bank)) for v in (images, texts)]
-    entered = pd.concat([_entered(side, *pair) for side, *pair in zip(("image", "text"), old, new, strict=True)])
-    return Counterfactual(removed, old[0].similarity(old[1]), scores, *new, entered.reset_index(drop=True))
+    kept = rest.images(z_image), rest.texts(z_text)
+    new = [SparseVectors(rows[v.indices.long()].int(), v.values, len(bank)) for v in kept]
+    entered = pd.concat(map(_entered, ("image", "text"), old, new), ignore_index=True)
+    return Counterfactual(removed, old[0].similarity(old[1]), kept[0].similarity(kept[1]), *new, entered)
 
 
 def _entered(side, old, new):
@@ -110,22 +108,22 @@ MOST_SETS = 5_000_000
 
 @dataclass(frozen=True)
 class SmallestRemoval:
-    """A set of anchors without which a picture gets another label.
+    """A set of anchors whose removal changes the label of a picture.
 
     Attributes
     ----------
     anchors : tuple of int
-        Empty where none was found.
+        Empty if no set was found.
     method : {"exact", "greedy", "none"}
-        "exact": no smaller set of the candidates changes the decision, all were tried. "greedy": found by removing
-        one after another what helps most; a smaller set may exist, of `at_least` anchors. "none": not even all
-        candidates together change it, taken away in that order.
+        "exact": all smaller sets of the candidates were tried, and no such set changes the decision. "greedy": found by
+        removing the best anchor again and again; a smaller set may exist, of `at_least` anchors. "none": the greedy
+        search removed all candidates, and the decision stayed.
     at_least : int
         All sets of the candidates with fewer anchors were tried.
     before, after : str or None
-        The label with all anchors, and without these; None where nothing decides any more.
+        The label with all anchors, and without the set; None if no label has a score above 0.
     scores : Tensor of shape (c,), float32
-        Of the labels, without these.
+        Of the labels, without the set.
     candidates : tuple of int
         The anchors in the top k of the picture or of the prompts of the best two labels.
     """
@@ -142,12 +140,17 @@ class SmallestRemoval:
         return len(self.anchors)
 
 
-def smallest_removal(model, picture, labels, *, templates=(DEFAULT_TEMPLATE,), reduce="mean", exhaustive=2):
+def smallest_removal(
+    model, picture, labels, *, templates=(DEFAULT_TEMPLATE,), reduce="mean", exhaustive=2
+) -> SmallestRemoval:
     """Find a smallest set of anchors whose removal changes the label of a picture.
 
-    A greedy search gives a set and so a bound; then all smaller sets of up to `exhaustive` anchors are tried, those
-    first whose anchors do most by themselves. The search evaluates whole batches of sets in float64, on the
-    anchors that can enter a top k at all; each set that it returns is confirmed by `without`.
+    A greedy search finds a set, whose size is an upper bound. Then all smaller sets of up to `exhaustive` anchors are
+    tried. Sets whose single anchors change the scores most come first. The search scores batches of sets in float64,
+    on the anchors that can enter a top k. `without` confirms each set that is returned.
+
+    Raises `ParameterError` if there are fewer than two labels, `reduce` or `exhaustive` is out of range, nothing
+    decides this picture, or there would be more than `MOST_SETS` sets to try.
 
     Parameters
     ----------
@@ -156,28 +159,17 @@ def smallest_removal(model, picture, labels, *, templates=(DEFAULT_TEMPLATE,), r
     labels : sequence of str, two or more
     templates, reduce : as for `ASIF.classify`
     exhaustive : int
-        The largest size of which all sets are tried, 0 to 3: with 200 candidates there are 200 sets of one,
-        19,900 of two, 1.3 million of three.
-
-    Returns
-    -------
-    SmallestRemoval
-
-    Raises
-    ------
-    ParameterError
-        If there are fewer than two labels, `reduce` or `exhaustive` is out of range, nothing decides this picture, or
-        there would be more than `MOST_SETS` sets to try.
+        All sets up to this size are tried, 0 to 3: 200 candidates have 200 sets of one, 19,900 sets of two and
+        1.3 million sets of three.
     """
     if isinstance(exhaustive, bool) or exhaustive not in range(4):
         raise ParameterError(f"exhaustive = {exhaustive}: sets of up to 0, 1, 2 or 3 anchors are tried, no larger ones")
     z_image = model.embeddings("image", picture if isinstance(picture, torch.Tensor) else [picture])
-    z_text = model.embeddings("text", make_prompts(labels, templates))
-    decision = Decision(model, z_image, z_text, labels, reduce)
+    decision = Decision(model, z_image, model.embeddings("text", make_prompts(labels, templates)), labels, reduce)
     candidates = decision.candidates()
     room = len(model.bank) - model.k
     found = _greedy(decision.removals(candidates, min(len(candidates), room)), decision, room)
-    limit = min(int(exhaustive), room, len(found) - 1 if found is not None else 3)
+    limit = min(int(exhaustive), room, 3 if found is None else len(found) - 1)
     count = math.comb(len(candidates), limit)
     if count > MOST_SETS:
         raise ParameterError(
@@ -185,35 +177,33 @@ def smallest_removal(model, picture, labels, *, templates=(DEFAULT_TEMPLATE,), r
             f"{MOST_SETS:,} are tried; ask for exhaustive = {limit - 1}, or take a model with a smaller k"
         )
     removals = decision.removals(candidates, limit)
-    method, at_least = "greedy" if found is not None else "none", 1
+    tried = 0
     for size in range(1, limit + 1):
         smaller = _enumerate(removals, decision, size)
         if smaller is not None:
-            found, method = smaller, "exact"
+            found = smaller
             break
-        at_least = size + 1
-    if found is not None and len(found) == at_least:
-        method = "exact"
-    found = () if found is None else tuple(sorted(found))
+        tried = size
+    method = "none" if found is None else "exact" if len(found) == tried + 1 else "greedy"
+    found = tuple(sorted(found or ()))
     answer = decision.without(found)
     return SmallestRemoval(
-        found, method, at_least, decision.label, answer.best[0], answer.scores[0], tuple(candidates.tolist())
+        found, method, tried + 1, decision.label, answer.best[0], answer.scores[0], tuple(candidates.tolist())
     )
 
 
 class Decision:
     """The label of one picture, (1, d_image), among c labels with their prompts, (c · templates, d_text)."""
 
-    def __init__(self, model, z_image, z_text, labels, reduce):
+    def __init__(self, model, z_image, z_text, labels, reduce="mean"):
         if len(z_image) != 1:
             raise ParameterError(f"one picture at a time; these are {len(z_image)}")
         if len(labels) < 2:
             raise ParameterError(f"a decision is between two labels or more; there are {len(labels)}")
-        if reduce not in ("mean", "max"):
-            raise ParameterError(f"reduce = {reduce!r}: scores over templates are reduced by 'mean' or 'max'")
+        check_reduce(reduce)
         self.model, self.labels, self.reduce = model, list(labels), reduce
         self.z_image, self.z_text = z_image, z_text
-        self.image, self.text = model.images(self.z_image), model.texts(self.z_text)
+        self.image, self.text = model.images(z_image), model.texts(z_text)
         self.scores = self.of_labels(self.image.similarity(self.text))[0]
         if self.scores.max() <= 0:
             raise ParameterError("nothing decides this picture: no label has an anchor in common with it")
@@ -225,21 +215,30 @@ class Decision:
         scores = scores.unflatten(-1, (len(self.labels), -1))
         return scores.amax(dim=-1) if self.reduce == "max" else scores.mean(dim=-1)
 
-    def margins(self, scores, ties):
-        """The leads (b,) of the decision's label over the best other one, and what they are at least with such ties."""
-        scores = self.of_labels(scores)
+    def leads(self, scores):
+        """Return by how much the decision's label leads over the best other one, (b,), from (b, c) scores of labels."""
         others = scores.clone()
         others[:, self.position] = -torch.inf
-        margins = scores[:, self.position] - others.amax(dim=1)
-        return margins, margins - 2 * ties
+        return scores[:, self.position] - others.amax(dim=1)
+
+    def leads_without(self, removals, sets):
+        """Return the leads (b,) without each of b sets of candidates, and lower bounds that allow for ties, (b,)."""
+        scores, ties = removals.scores(sets)
+        leads = self.leads(self.of_labels(scores))
+        return leads, leads - 2 * ties
 
     def prompts(self, label):
-        """The rows of the prompts of the label at that position."""
+        """Return the rows of the prompts of the label at that position."""
         each = len(self.z_text) // len(self.labels)
         return list(range(label * each, (label + 1) * each))
 
+    def anchors(self):
+        """Return the anchors that contribute to the label, the largest contribution first, (m,) int64."""
+        text = self.text[self.prompts(self.position)]
+        return contributions(self.image, text, reduce=self.reduce).anchor.to_numpy(copy=True)
+
     def candidates(self):
-        """The anchors in the top k of the picture or of a prompt of the best two labels, (m,) int64."""
+        """Return the anchors in the top k of the picture or of a prompt of the best two labels, (m,) int64."""
         best_two = self.scores.topk(2).indices.tolist()
         texts = self.text[[row for label in best_two for row in self.prompts(label)]]
         kept = [v.indices[v.values > 0] for v in (self.image, texts)]
@@ -252,20 +251,23 @@ class Decision:
         scores = without(self.model, self.z_image, self.z_text, anchors).scores
         return Classification(self.labels, self.of_labels(scores))
 
+    def is_changed_without(self, anchors) -> bool:
+        return self.without(anchors).best[0] != self.label
+
 
 def _greedy(removals, decision, room):
-    """Remove one after another the anchor whose removal leaves the smallest lead; None if the label stays."""
+    """Remove the anchor whose removal leaves the smallest lead, again and again; None if the label stays."""
     m = len(removals.candidates)
     gone = torch.zeros(m, dtype=torch.bool)
     for _ in range(min(m, room)):
         rest = (~gone).nonzero()[:, 0]
         sets = gone.repeat(len(rest), 1)
         sets[torch.arange(len(rest)), rest] = True
-        margins, lowest = decision.margins(*removals.scores(sets))
-        best = int(margins.argmin())
+        leads, lowest = decision.leads_without(removals, sets)
+        best = int(leads.argmin())
         gone[rest[best]] = True
         anchors = removals.candidates[gone].tolist()
-        if lowest[best] < TOLERANCE and decision.without(anchors).best[0] != decision.label:
+        if lowest[best] < TOLERANCE and decision.is_changed_without(anchors):
             return anchors
     return None
 
@@ -273,14 +275,14 @@ def _greedy(removals, decision, room):
 def _enumerate(removals, decision, size):
     """Try all sets of `size` candidates, the most promising first; None if the label stays with each."""
     m = len(removals.candidates)
-    alone, _ = decision.margins(*removals.scores(torch.eye(m, dtype=torch.bool)))
+    alone, _ = decision.leads_without(removals, torch.eye(m, dtype=torch.bool))
     sets = torch.from_numpy(np.fromiter(combinations(range(m), size), dtype=(np.int32, size)))
     sets = sets[alone[sets.long()].sum(dim=1).argsort()]
     for part in sets.split(removals.batch):
         masks = torch.zeros((len(part), m), dtype=torch.bool).scatter_(1, part.long(), True)
-        _, lowest = decision.margins(*removals.scores(masks))
+        _, lowest = decision.leads_without(removals, masks)
         for row in (lowest < TOLERANCE).nonzero()[:, 0].tolist():
             anchors = removals.candidates[part[row].long()].tolist()
-            if decision.without(anchors).best[0] != decision.label:
+            if decision.is_changed_without(anchors):
                 return anchors
     return None

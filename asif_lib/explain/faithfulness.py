@@ -1,4 +1,4 @@
-"""Deletion and insertion curves: do the anchors that an explanation names first decide most?"""
+"""Test an explanation by deletion and insertion: do the anchors with the largest contributions decide most?"""
 
 import numpy as np
 import pandas as pd
@@ -9,17 +9,21 @@ from asif_lib.errors import ParameterError
 from asif_lib.evaluation.measures import mean_with_interval
 from asif_lib.zeroshot import make_prompts
 
-from .contribution import contributions
 from .counterfactual import Decision, without
-from .removals import TOLERANCE, Removals
+from .removals import TOLERANCE
 
 
-def curves(model, pictures, labels, *, templates=(DEFAULT_TEMPLATE,), steps=10, orders=5, refill=True, seed=0):
-    """Take the anchors of an explanation away, or bring them back, step by step (Petsiuk et al., RISE, 2018).
+def faithfulness_curves(
+    model, pictures, labels, *, templates=(DEFAULT_TEMPLATE,), steps=10, orders=5, refill=True, seed=0
+) -> pd.DataFrame:
+    """Remove the anchors of an explanation step by step, or bring them back (Petsiuk et al., RISE, 2018).
 
-    For each picture the anchors that contribute to the score of its predicted label are removed in the order of
-    their contributions, and in random orders; insertion starts without all of them and brings them back in the same
-    orders. All curves of a picture go through the same anchors: only the order differs.
+    For each picture the anchors that contribute to its predicted label are removed in the order of their
+    contributions, and in random orders. Insertion starts without all of these anchors and brings them back in the same
+    orders. All curves of a picture use the same anchors; only the order differs.
+
+    Raises `ParameterError` if `steps` or `orders` is not positive, there is no picture, there are fewer than two
+    labels, nothing decides a picture, or fewer than k anchors would be left.
 
     Parameters
     ----------
@@ -33,9 +37,9 @@ def curves(model, pictures, labels, *, templates=(DEFAULT_TEMPLATE,), steps=10, 
     orders : int
         Random orders for each picture.
     refill : bool
-        True: a removed anchor is gone from the bank; the next one enters the top k and all is normalised again, as
-        `without` does. False: its entries are blanked and nothing else moves, so that a score falls by the
-        contributions themselves: then this checks the arithmetic, not the explanation.
+        True: the bank loses the removed anchors, the next ones enter the top k, and the vectors are normalised again,
+        as in `without`. False: entries are set to 0 and nothing else changes, so that a score falls by the
+        contributions themselves. This checks the arithmetic, not the explanation.
     seed : int
         Of the random orders.
 
@@ -44,14 +48,8 @@ def curves(model, pictures, labels, *, templates=(DEFAULT_TEMPLATE,), steps=10, 
     DataFrame
         Columns ``picture``, ``curve`` ("deletion" or "insertion"), ``order`` ("contribution" or "random"),
         ``repeat`` (number of the random order; 0 for the contributions), ``fraction`` (of the anchors, removed or
-        brought back), ``anchors`` (how many these are), ``score`` (of the label, as a share of its score with all
-        anchors), ``stays`` (whether this label scores above all others).
-
-    Raises
-    ------
-    ParameterError
-        If `steps` or `orders` is not positive, there is no picture, there are fewer than two labels, nothing decides
-        a picture, or fewer than k anchors would be left.
+        brought back), ``anchors`` (their number), ``score`` (of the label, as a share of its score with all anchors),
+        ``stays`` (whether this label scores above all others).
     """
     if steps < 1 or orders < 1:
         raise ParameterError(f"steps = {steps}, orders = {orders}: a curve needs at least one of each")
@@ -60,26 +58,21 @@ def curves(model, pictures, labels, *, templates=(DEFAULT_TEMPLATE,), steps=10, 
         raise ParameterError("there are no pictures to draw curves of")
     z_text = model.embeddings("text", make_prompts(labels, templates))
     random = np.random.default_rng(seed)
-    tables = []
-    for i in range(len(z_image)):
-        decision = Decision(model, z_image[[i]], z_text, labels, "mean")
-        table = _of_picture(decision, steps, orders, refill, random)
-        table.insert(0, "picture", i)
-        tables.append(table)
-    return pd.concat(tables, ignore_index=True)
+    decisions = (Decision(model, z_image[[i]], z_text, labels) for i in range(len(z_image)))
+    tables = [_of_picture(decision, steps, orders, refill, random) for decision in decisions]
+    return pd.concat(tables, keys=range(len(tables)), names=["picture"]).reset_index("picture").reset_index(drop=True)
 
 
 def area_between(table) -> dict:
-    """Return how much faster than at random the scores of `curves` fall, and come back.
+    """Return the area between the curve in the order of the contributions and the mean random one.
 
-    For each picture, the area between the curve in the order of the contributions and the mean of the random ones
-    (trapezoids over the fraction), positive where the order of the contributions is better: lower in deletion,
-    higher in insertion; 0 for a random order.
+    The area is summed by trapezoids over the fraction. It is positive if the order of the contributions is better:
+    lower in deletion, higher in insertion. A random order has area 0.
 
     Parameters
     ----------
     table : DataFrame
-        From `curves`.
+        From `faithfulness_curves`.
 
     Returns
     -------
@@ -95,9 +88,7 @@ def area_between(table) -> dict:
 
 
 def _of_picture(decision, steps, orders, refill, random):
-    anchors = contributions(
-        decision.image, decision.text[decision.prompts(decision.position)], reduce="mean"
-    ).anchor.to_numpy(copy=True)
+    anchors = decision.anchors()
     m, n, k = len(anchors), len(decision.model.bank), decision.model.k
     if refill and n - m < k:
         raise ParameterError(
@@ -116,21 +107,18 @@ def _of_picture(decision, steps, orders, refill, random):
     scores = _scores(decision, torch.from_numpy(anchors).long(), torch.from_numpy(np.stack(sets)), refill)
     table = pd.DataFrame(rows, columns=["curve", "order", "repeat", "fraction", "anchors"])
     table["score"] = (scores[:, decision.position] / float(decision.scores[decision.position])).numpy()
-    others = scores.clone()
-    others[:, decision.position] = -torch.inf
-    table["stays"] = (scores[:, decision.position] > others.amax(dim=1)).numpy()
+    table["stays"] = (decision.leads(scores) > 0).numpy()
     return table
 
 
 def _scores(decision, anchors, sets, refill):
-    """The (b, c) scores of the labels without each of b sets of the anchors, (b, m) bool."""
+    """Return the (b, c) scores of the labels without each of b sets of the anchors, (b, m) bool."""
     if refill:
-        scores, ties = Removals(decision.model, decision.z_image, decision.z_text, anchors, len(anchors)).scores(sets)
+        scores, ties = decision.removals(anchors, len(anchors)).scores(sets)
         for row in (ties > TOLERANCE).nonzero()[:, 0].tolist():
             gone = anchors[sets[row]].tolist()
             scores[row] = without(decision.model, decision.z_image, decision.z_text, gone).scores[0]
         return decision.of_labels(scores)
-    image = decision.image.to_csr()[:, anchors.numpy()].toarray()
-    text = decision.text.to_csr()[:, anchors.numpy()].toarray()
-    given = decision.of_labels(torch.from_numpy(image * text).double().T).T  # (c, m): what each anchor gives
+    image, text = (side.to_csr()[:, anchors.numpy()].toarray() for side in (decision.image, decision.text))
+    given = decision.of_labels(torch.from_numpy(image * text).double().T).T  # (c, m) contributions
     return decision.scores.double() - sets.double() @ given.T

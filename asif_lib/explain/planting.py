@@ -1,4 +1,4 @@
-"""Wrong captions planted on purpose: how well does the agreement of the pairs, or a baseline, find them?"""
+"""Plant wrong captions, and measure how well the agreement of the pairs, or a baseline, finds them."""
 
 from dataclasses import dataclass, replace
 
@@ -12,7 +12,7 @@ from asif_lib.bank.anchors import AnchorBank
 from asif_lib.defaults import DEFAULT_P
 from asif_lib.errors import ParameterError
 from asif_lib.evaluation.baselines import CanonicalCorrelation, NearestAnchorCaption, Procrustes, Ridge
-from asif_lib.evaluation.measures import RESAMPLES, Measure
+from asif_lib.evaluation.measures import Measure, bootstrap_interval
 
 from .agreement import pair_agreement
 
@@ -25,7 +25,7 @@ class Planted:
     ----------
     bank : AnchorBank
     wrong : ndarray of shape (n,), bool
-        Which pairs have a caption that is not theirs, nor equal to theirs.
+        Pairs whose caption is another pair's, with other words.
     """
 
     bank: AnchorBank
@@ -35,7 +35,10 @@ class Planted:
 def plant_wrong_captions(bank, share, seed=0) -> Planted:
     """Exchange the captions of a random share of the pairs among themselves.
 
-    Each gets a caption with other words than its own: an equal caption would not be wrong.
+    Each of these pairs gets a caption with other words than its own: an equal caption would not be wrong.
+
+    Raises `ParameterError` if the share is out of range, the bank has fewer than two pairs, or one caption is so
+    frequent that no such exchange exists.
 
     Parameters
     ----------
@@ -43,12 +46,6 @@ def plant_wrong_captions(bank, share, seed=0) -> Planted:
     share : float
         Between 0 and 1; the number of pairs is rounded, and at least two.
     seed : int
-
-    Raises
-    ------
-    ParameterError
-        If the share is out of range, the bank has fewer than two pairs, or one caption is so frequent that no such
-        exchange exists.
     """
     if not 0 < share <= 1:
         raise ParameterError(f"share = {share}: the share of wrong captions is above 0 and at most 1")
@@ -56,7 +53,7 @@ def plant_wrong_captions(bank, share, seed=0) -> Planted:
         raise ParameterError(f"bank {bank.name!r} has no two captions to exchange: it is of {len(bank)}")
     random = np.random.default_rng(seed)
     chosen = random.choice(len(bank), max(2, round(share * len(bank))), replace=False)
-    # Equal captions stand together; moved on by the length of the longest run, none meets its like.
+    # Sort equal captions together, then shift by the longest run: no caption meets an equal one.
     captions = bank.pairs.caption.iloc[chosen].reset_index(drop=True)
     run = captions.map(captions.value_counts()).max()
     if 2 * run > len(chosen):
@@ -74,11 +71,13 @@ BASELINES = {
     "Procrustes": Procrustes,
     "CCA": CanonicalCorrelation,
 }
-"""What `detection` holds the method against."""
+"""The methods that `detection` compares with."""
 
 
 def baseline_agreement(bank, method, folds=10, seed=0) -> np.ndarray:
-    """Return how well pairs agree by a baseline that was fitted on the other folds, (n,) float64.
+    """Return the agreement of each pair by a baseline that was fitted on the other folds, (n,) float64.
+
+    Raises `ParameterError` if there are fewer pairs than folds.
 
     Parameters
     ----------
@@ -86,11 +85,6 @@ def baseline_agreement(bank, method, folds=10, seed=0) -> np.ndarray:
     method : object with ``fit(image, text)`` and ``similarity(image, text)``, as in `baselines`
     folds : int
         Of scikit-learn's KFold, shuffled.
-
-    Raises
-    ------
-    ParameterError
-        If there are fewer pairs than folds.
     """
     if len(bank) < folds:
         raise ParameterError(f"{len(bank)} pairs cannot be split into {folds} folds; take fewer folds")
@@ -105,10 +99,11 @@ def baseline_agreement(bank, method, folds=10, seed=0) -> np.ndarray:
 def detection(bank, shares=(0.05, 0.1, 0.2), seeds=range(5), k=None, p=DEFAULT_P, *, baselines=BASELINES):
     """Measure how well each method finds planted wrong captions.
 
-    The methods do not see the same number of pairs: ASIF leaves out one pair at a time and scores it by all the
-    others, while a baseline is fitted ten times, on nine tenths of the pairs. And k and p are chosen by hand: on the
-    stamps those of chapter 05 come from a validation split of the same stamps, so that they have seen some of these
-    pairs (with their right captions), which no baseline has.
+    The methods see different numbers of pairs. ASIF scores each pair by all the others. A baseline is fitted ten times,
+    on nine tenths of the pairs. And k and p are chosen by hand: on the stamps, the values of chapter 05 come from a
+    validation split of these very pairs (with their right captions), which no baseline has seen.
+
+    Raises `ParameterError` as `plant_wrong_captions` and `baseline_agreement`, and if no pair keeps its caption.
 
     Parameters
     ----------
@@ -117,31 +112,25 @@ def detection(bank, shares=(0.05, 0.1, 0.2), seeds=range(5), k=None, p=DEFAULT_P
         Of wrong captions.
     seeds : sequence of int
         A bank is planted for each.
-    k, p : as for `agreement`
+    k, p : as for `pair_agreement`
     baselines : dict from name to class
-        For `baseline_agreement`; empty for none.
+        For `baseline_agreement`; may be empty.
 
     Returns
     -------
     DataFrame
         Columns ``share``, ``seed``, ``method``, ``wrong`` (how many), ``auc``: the probability that a wrong pair
-        agrees less than a right one (ties count half; scikit-learn's roc_auc_score). Pairs that were already
-        wrong count as right, so that 1 is out of reach for a bank that is not clean.
-
-    Raises
-    ------
-    ParameterError
-        As `plant_wrong_captions` and `baseline_agreement`, and if no pair keeps its caption.
+        agrees less than a right one (a tie counts half; scikit-learn's roc_auc_score). Pairs that were wrong before
+        count as right, so that a bank with such pairs cannot reach 1.
     """
     rows = []
     for share in shares:
         for seed in seeds:
             planted = plant_wrong_captions(bank, share, seed)
             if planted.wrong.all():
-                raise ParameterError(f"share = {share}: all captions are wrong, and there is none to tell them from")
+                raise ParameterError(f"share = {share}: all captions are wrong; leave some right ones to compare with")
             scores = {"ASIF": pair_agreement(planted.bank, k, p)}
-            for name, method in baselines.items():
-                scores[name] = baseline_agreement(planted.bank, method(), seed=seed)
+            scores |= {name: baseline_agreement(planted.bank, m(), seed=seed) for name, m in baselines.items()}
             for name, score in scores.items():
                 auc = float(roc_auc_score(planted.wrong, -score))
                 rows.append((share, seed, name, int(planted.wrong.sum()), auc))
@@ -151,20 +140,17 @@ def detection(bank, shares=(0.05, 0.1, 0.2), seeds=range(5), k=None, p=DEFAULT_P
 def over_seeds(values, bounds=(-np.inf, np.inf)) -> Measure:
     """Return the mean over seeds and its 95 % interval by Student's t (scipy).
 
-    It covers the seeds alone: which captions were exchanged in one bank. Another bank may differ by more; for the
-    pairs that a bank happens to have, see `auc_difference`.
+    The interval covers the seeds only: which captions of this bank were exchanged. Another bank may differ by more.
+    `auc_difference` covers the choice of the pairs.
+
+    Raises `ParameterError` if there are fewer than two seeds.
 
     Parameters
     ----------
     values : sequence of float
         One for each seed, two or more.
     bounds : pair of float
-        What the values cannot pass, (0, 1) for an AUC: the interval, which is symmetric, is cut there.
-
-    Raises
-    ------
-    ParameterError
-        If there are fewer than two seeds.
+        The range of the values, (0, 1) for an AUC. The symmetric interval is cut there.
     """
     values = np.asarray(values, dtype=float)
     if values.size < 2:
@@ -175,22 +161,19 @@ def over_seeds(values, bounds=(-np.inf, np.inf)) -> Measure:
 
 
 def auc_difference(wrong, score, other, seed=0) -> Measure:
-    """Return by how much one score finds wrong captions better than another, as AUC, with its 95 % interval.
+    """Return the AUC of one score minus the AUC of another, with its 95 % interval.
 
-    The interval is a percentile bootstrap over the wrong and over the right pairs (scipy). It is paired: each resample
-    holds the same pairs for both scores.
+    The interval is a percentile bootstrap over the wrong and over the right pairs. It is paired: each resample holds
+    the same pairs for both scores.
+
+    Raises `ParameterError` if the lengths differ, or there are fewer than two wrong or two right pairs.
 
     Parameters
     ----------
     wrong : array-like of shape (n,), bool
         `Planted.wrong`.
     score, other : array-like of shape (n,)
-        From `agreement` or `baseline_agreement`: low where picture and caption disagree.
-
-    Raises
-    ------
-    ParameterError
-        If the lengths differ, or there are fewer than two wrong or two right pairs.
+        From `pair_agreement` or `baseline_agreement`: low if picture and caption disagree.
     """
     wrong, score, other = np.asarray(wrong, bool), np.asarray(score, float), np.asarray(other, float)
     if not len(wrong) == len(score) == len(other):
@@ -204,14 +187,11 @@ def auc_difference(wrong, score, other, seed=0) -> Measure:
         return _auc(score[bad], score[good]) - _auc(other[bad], other[good])
 
     pairs = np.flatnonzero(wrong), np.flatnonzero(~wrong)
-    result = scipy.stats.bootstrap(
-        pairs, gain, n_resamples=RESAMPLES, batch=200, method="percentile", rng=np.random.default_rng(seed)
-    )
-    return Measure(float(gain(*pairs)), *map(float, result.confidence_interval), len(wrong))
+    return Measure(float(gain(*pairs)), *bootstrap_interval(pairs, gain, seed), len(wrong))
 
 
 def _auc(bad, good):
-    """The probability that a wrong pair (…, w) scores less than a right one (…, r): by ranks, as Mann and Whitney."""
+    """Return the probability that a wrong pair (…, w) scores less than a right one (…, r), by ranks (Mann, Whitney)."""
     ranks = scipy.stats.rankdata(-np.concatenate([bad, good], axis=-1), axis=-1)
     count = bad.shape[-1]
     return (ranks[..., :count].sum(axis=-1) - count * (count + 1) / 2) / (count * good.shape[-1])

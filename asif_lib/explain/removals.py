@@ -1,21 +1,21 @@
-"""Scores without any of very many sets of anchors: the search engine behind `counterfactual` and `faithfulness`."""
+"""Score without each of very many sets of anchors: the engine of `counterfactual` and `faithfulness`."""
 
 import torch
 
 from asif_lib.search.rows import BLOCK
 
 TOLERANCE = 1e-6
-"""Scores in float64 and in float32 differ by less; what is closer to a tie is settled by `without`."""
+"""Scores in float64 and in float32 differ by less. `without` decides scores that are closer to a tie."""
 BATCH_ENTRIES = 2_000_000
 """Entries of the largest array in the search over sets of anchors: 16 MB."""
 
 
 class Removals:
-    """Scores of one picture and t prompts without any of many sets of candidate anchors, in float64.
+    """Score one picture and t prompts without each of many sets of candidate anchors, in float64.
 
-    With rows centred by the mean of all n anchors, the mean of those that are left is d = (s - sum of the removed) /
-    (n - r), where s, the sum of all, is zero but for rounding. So all that a set of r removed anchors changes
-    follows from inner products with the candidates, which are computed once.
+    Let the rows be centred by the mean of all n anchors, and let s be their sum, which is zero up to rounding. Without
+    a set of r anchors the mean is d = (s - sum of the removed) / (n - r). So every change follows from inner products
+    with the candidates, which are computed once.
 
     Parameters
     ----------
@@ -40,10 +40,10 @@ class Removals:
         self.batch = max(1, BATCH_ENTRIES // (len(columns) * len(z_text)))
 
     def scores(self, sets):
-        """Return the (b, t) scores without each of b sets of candidates, (b, m) bool, and by how much ties move them.
+        """Return the (b, t) scores without each of b sets of candidates, (b, m) bool, and their error by ties, (b,).
 
-        Where several anchors share the k-th place (the same caption twice), which of them is kept is not defined, and
-        a score may be off by the second result, (b,).
+        If several anchors share the k-th place (equal captions), the choice among them is not defined. A score may
+        then differ by the second result.
         """
         parts = [self._scores(part) for part in sets.split(self.batch)]
         return torch.cat([scores for scores, _ in parts]), torch.cat([ties for _, ties in parts])
@@ -54,7 +54,7 @@ class Removals:
         return (text @ image.transpose(1, 2))[:, :, 0], ties.amax(dim=1)
 
     def _vectors(self, cosines, sets):
-        """The (b, q, columns) vectors, and the entries, also dense, of anchors that share the k-th place."""
+        """Return the (b, q, columns) vectors, and the entries of anchors that share the k-th place, also dense."""
         gone = torch.zeros((len(sets), cosines.shape[2]), dtype=torch.bool)
         gone[:, self.where] = sets
         cosines = cosines.masked_fill(gone[:, None], -torch.inf)
@@ -71,61 +71,50 @@ class Removals:
 
 
 class _Side:
-    """The inner products of one modality from which every cosine after a removal follows."""
+    """Hold the inner products of one modality. Every cosine after a removal follows from them."""
 
     def __init__(self, z, anchors, mean, candidates, most, k):
-        self.anchors, self.mean, self.n = anchors, mean, len(anchors)
-        self.z = self._centred(z)
-        self.removable = self._centred(anchors[candidates])
-        self.sum = torch.zeros(z.shape[1], dtype=torch.float64)
-        squared, inner = [], []
+        self.anchors, self.n = anchors, len(anchors)
+        self.mean = 0.0 if mean is None else mean.double()
+        self.z = z.double() - self.mean
+        total, squared, inner = 0.0, [], []
         for start in range(0, self.n, BLOCK):
-            block = self._centred(anchors[start : start + BLOCK])
-            self.sum += block.sum(dim=0)
+            block = anchors[start : start + BLOCK].double() - self.mean
+            total += block.sum(dim=0)
             squared.append(block.square().sum(dim=1))
             inner.append(self.z @ block.T)
-        squared, inner = torch.cat(squared), torch.cat(inner, dim=1)
-        lengths = squared.sqrt() * self.z.norm(dim=1)[:, None]
-        self.reachable = self._reachable(inner / lengths.clamp_min(1e-300), squared.sqrt(), most, k)
+        moves = float(mean is not None)  # without centring, no removal moves the mean: d is 0
+        self.sum, self.removable = moves * total, moves * (anchors[candidates].double() - self.mean)
+        self.reachable = self._reachable(torch.cat(inner, dim=1), torch.cat(squared), most, k)
         self.reachable[candidates] = True
 
-    def _centred(self, x):
-        return x.double() if self.mean is None else x.double() - self.mean.double()
+    def _reachable(self, inner, squared, most, k):
+        """Return which anchors can be in a top k without up to `most` candidates.
 
-    def _reachable(self, cosines, lengths, most, k):
-        """Which anchors can be in a top k when up to `most` candidates are gone.
-
-        Moving the mean by d turns a vector x by an angle of at most arcsin(|d| / |x|), and a cosine changes by no
-        more than the angles do.
+        (1) Moving the mean by d turns a vector x by an angle of at most arcsin(|d| / |x|). (2) A cosine changes by at
+        most the sum of both angles.
         """
-        moved = 0.0
-        if self.mean is not None:
-            removed = self.removable.norm(dim=1).topk(most).values.sum()
-            moved = (self.sum.norm() + removed) / (self.n - most)
-        angle = torch.asin((moved / torch.cat([lengths, self.z.norm(dim=1)]).clamp_min(1e-300)).clamp_max(1))
-        change = angle[: self.n] + angle[self.n :, None]
-        change[:, angle[: self.n] >= torch.pi / 2] = 2.0
+        of_anchors, of_z = squared.sqrt(), self.z.norm(dim=1)
+        cosines = inner / (of_anchors * of_z[:, None]).clamp_min(1e-300)
+        moved = (self.sum.norm() + self.removable.norm(dim=1).topk(most).values.sum()) / (self.n - most)
+        angles, angles_z = (torch.asin((moved / x.clamp_min(1e-300)).clamp_max(1)) for x in (of_anchors, of_z))
+        change = angles + angles_z[:, None]
+        change[:, angles >= torch.pi / 2] = 2.0
         lowest = (cosines - change).topk(min(k + most, self.n), dim=1).values[:, -1:]
         return (cosines + change >= lowest - TOLERANCE).any(dim=0)
 
     def restrict(self, columns):
-        """Compute the inner products with the candidates, for those columns only."""
-        kept = self._centred(self.anchors[columns])
+        """Compute the inner products with the candidates, for these columns only."""
+        kept = self.anchors[columns].double() - self.mean
         self.squared, self.inner = kept.square().sum(dim=1), self.z @ kept.T
-        if self.mean is None:
-            lengths = self.squared.sqrt() * self.z.norm(dim=1)[:, None]
-            self.fixed = self.inner / lengths.clamp_min(1e-300)
-        else:
-            self.with_candidates = self.removable @ kept.T
-            self.sum_with_kept, self.sum_with_z = kept @ self.sum, self.z @ self.sum
-            self.sum_with_candidates = self.removable @ self.sum
-            self.among_candidates = self.removable @ self.removable.T
-            self.z_with_candidates = self.z @ self.removable.T
+        self.with_candidates = self.removable @ kept.T
+        self.sum_with_kept, self.sum_with_z = kept @ self.sum, self.z @ self.sum
+        self.sum_with_candidates = self.removable @ self.sum
+        self.among_candidates = self.removable @ self.removable.T
+        self.z_with_candidates = self.z @ self.removable.T
 
     def cosines(self, sets):
         """Return the (b, q, columns) cosines without each of b sets of candidates."""
-        if self.mean is None:
-            return self.fixed.expand(len(sets), *self.fixed.shape)
         sets = sets.double()
         left = self.n - sets.sum(dim=1, keepdim=True)
         d_kept = ((self.sum_with_kept - sets @ self.with_candidates) / left)[:, None]

@@ -14,7 +14,6 @@ import time
 import tomllib
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 from types import SimpleNamespace
 
 import dask
@@ -25,29 +24,27 @@ import pytest
 import torch
 from conftest import draw
 from safetensors.torch import load_file, save_file
+from tqdm import tqdm
 
 from asif_lib import ASIF, AnchorBank, EncoderIdentity, Pairs
-from asif_lib.cluster import (
-    build as cluster_build,
-)
-from asif_lib.cluster import (
-    costs as plan,
-)
-from asif_lib.cluster import (
-    distributed,
-)
-from asif_lib.cluster import (
-    shard as cluster_shard,
-)
-from asif_lib.cluster import (
-    workers as cluster,
-)
+from asif_lib.cluster import build as cluster_build
+from asif_lib.cluster import costs as plan
+from asif_lib.cluster import distributed
+from asif_lib.cluster import shard as cluster_shard
+from asif_lib.cluster import workers as cluster
 from asif_lib.cluster.build import build_bank
 from asif_lib.cluster.distributed import distributed_top_anchors, represent
 from asif_lib.cluster.workers import ClusterError, connect
 from asif_lib.encoders.weights import folder_checksum
-from asif_lib.errors import AsifError, BankError, BrokenPicturesError, IdentityError, ParameterError
-from asif_lib.files import LockedError, locked
+from asif_lib.errors import (
+    AsifError,
+    BankError,
+    BrokenPicturesError,
+    IdentityError,
+    MissingExtraError,
+    ParameterError,
+)
+from asif_lib.files import ROOT, LockedError, locked
 from asif_lib.search import exact as search
 
 IMAGE = EncoderIdentity("image", "made up", "seed", "0" * 64, "none", 24)
@@ -190,12 +187,12 @@ def test_every_task_has_one_thread(client):
 def test_progress_counts_shards(client, bank, queries, monkeypatch):
     bars = []
 
-    class Bar(cluster.tqdm):
+    class Bar(tqdm):
         def close(self):
             bars.append((self.desc, self.n, self.total))
             super().close()
 
-    monkeypatch.setattr(cluster, "tqdm", Bar)
+    monkeypatch.setattr(cluster, "progress_bar", Bar)
     monkeypatch.setattr(distributed, "ARRIVING", 2)
     distributed_top_anchors(client, queries, bank, "image", 5, shard=500)
     assert set(bars) == {("searching on 2 workers", 4, 4)}
@@ -229,7 +226,7 @@ def test_bank_that_changed_meanwhile(client, queries, tmp_path):
     with pytest.raises(BankError, match="was changed since it was opened; load it again"):
         distributed_top_anchors(client, queries, old, "image", 5, progress=False)
     assert distributed_top_anchors(client, queries, new, "image", 5, progress=False)[0].shape == (70, 5)
-    state = old._stored("").entry["state"]  # as when it changes while tasks wait
+    state = old.store.entry.state  # as when it changes while tasks wait
     task = (queries, (str(tmp_path / "changing"), state, "image", True), range(9), {"k": 3}, cluster.library())
     with pytest.raises(BankError, match="was changed since it was opened"):
         client.submit(distributed._search, *task, pure=False).result()
@@ -303,14 +300,27 @@ def test_workers_with_gpus_have_no_limit_of_memory(monkeypatch):
     assert asked == {"threads_per_worker": 1, "memory_limit": 0, "protocol": "tcp"}
 
 
-@pytest.mark.parametrize("where", ["slurm", "cuda"])
-def test_missing_package_names_its_extra(where, monkeypatch):
-    package, extra = cluster.EXTRAS[where]
-    monkeypatch.setitem(sys.modules, package.replace("-", "_"), None)
-    with pytest.raises(ClusterError, match=rf'needs the package {package} .*pip install -e "\.\[{extra}\]"'):
+def extra(name):
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    return {re.match(r"[\w-]+", line)[0] for line in project["optional-dependencies"][name]}
+
+
+@pytest.mark.parametrize("where, package, name", [("slurm", "dask-jobqueue", "cluster"), ("cuda", "dask-cuda", "cuda")])
+def test_missing_package_names_its_extra(where, package, name, monkeypatch):
+    module = package.replace("-", "_")
+    monkeypatch.setitem(sys.modules, module, None)
+    with pytest.raises(MissingExtraError, match=f"`{module}` is not installed; it comes with the extra {name}:"):
         connect(where)
-    project = tomllib.loads((Path(__file__).parent.parent.parent / "pyproject.toml").read_text())["project"]
-    assert any(line.startswith(package) for line in project["optional-dependencies"][extra])
+    assert package in extra(name)
+
+
+def test_without_dask_an_import_says_in_one_sentence_which_extra_brings_it():
+    code = "import sys; sys.modules['distributed'] = None; from asif_lib.cluster import connect"
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    said = run.stderr.strip().splitlines()[-1]
+    assert said.endswith("MissingExtraError: `distributed` is not installed; it comes with the extra cluster: "
+                         "pip install 'asif-workbook[cluster]'")  # fmt: skip
+    assert extra("cluster") >= {"dask", "distributed", "bokeh"}
 
 
 def test_slurm(tmp_path, monkeypatch):
@@ -654,7 +664,7 @@ def test_cluster_that_lost_all_its_workers(queries, bank, monkeypatch):
 
 
 def test_the_page_prints_what_the_plan_gives():
-    page = (Path(__file__).parent.parent.parent / "notebooks" / "beyond_one_machine.md").read_text(encoding="utf-8")
+    page = (ROOT / "notebooks" / "beyond_one_machine.md").read_text(encoding="utf-8")
     (session,) = re.findall(r"^```pycon\n(.*?)^```", page, re.DOTALL | re.MULTILINE)
     example = doctest.DocTestParser().get_doctest(session, {}, "page", None, 0)
     assert doctest.DocTestRunner().run(example) == (0, 2)

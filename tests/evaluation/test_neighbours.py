@@ -5,7 +5,7 @@ import torch
 
 from asif_lib.evaluation.neighbours import (
     mutual_neighbours,
-    nearest,
+    nearest_neighbours,
     neighbour_agreement,
     pair_correlation,
     shuffled_correlation,
@@ -26,7 +26,7 @@ def test_neighbours_in_common_by_hand():
 def test_an_item_is_not_its_own_neighbour_whatever_its_diagonal_says():
     low = NEAR.clone().fill_diagonal_(-100)
     high = NEAR.clone().fill_diagonal_(100)
-    assert nearest(low, 1).tolist() == nearest(high, 1).tolist() == [[1], [0], [1], [2]]
+    assert nearest_neighbours(low, 1).tolist() == nearest_neighbours(high, 1).tolist() == [[1], [0], [1], [2]]
     assert mutual_neighbours(low, high, 1).tolist() == [1, 1, 1, 1]
 
 

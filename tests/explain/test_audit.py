@@ -1,4 +1,4 @@
-"""An audit finds wrong captions, duplicates, hubs and dead anchors, and makes no bank anew for it."""
+"""An audit finds wrong captions, duplicates, hubs and dead anchors, without a new bank."""
 
 from dataclasses import replace
 
@@ -11,19 +11,14 @@ from sklearn.metrics import roc_auc_score
 from asif_lib import ASIF, SparseVectors
 from asif_lib.errors import ParameterError
 from asif_lib.evaluation.baselines import NearestAnchorCaption
-from asif_lib.explain.audit import (
-    anchor_use,
+from asif_lib.explain.agreement import leave_one_out, pair_agreement, rank_pairs
+from asif_lib.explain.audit import anchor_use, compare_banks, drop_worst, near_duplicates
+from asif_lib.explain.planting import (
     auc_difference,
     baseline_agreement,
-    compare_banks,
     detection,
-    drop_worst,
-    leave_one_out,
-    near_duplicates,
     over_seeds,
-    pair_agreement,
     plant_wrong_captions,
-    rank_pairs,
 )
 
 

@@ -7,7 +7,8 @@ import torch
 
 from asif_lib import ASIF
 from asif_lib.errors import ParameterError
-from asif_lib.explain.contribution import calibrate, contrast, contributions, familiarity, influence, rate
+from asif_lib.evaluation.measures import share_with_interval
+from asif_lib.explain.contribution import calibrate, contrast, contributions, familiarity, influence
 from asif_lib.relative import relative_representation
 from asif_lib.sparse import sparse_relative_representation
 
@@ -73,12 +74,12 @@ def test_vectors_over_other_anchors_are_refused():
 def test_over_several_prompts_contributions_add_up_to_the_models_score(stamps_bank):
     """A thousand random picture–label pairs, with the templates averaged, and with the best of them."""
     model = ASIF(stamps_bank, device="cpu")
-    images = model.images(stamps_bank.image[:100])
+    images, texts = model.images(stamps_bank.image[:100]), model.texts(stamps_bank.text)
     random = torch.Generator().manual_seed(0)
     for reduce in ("mean", "max"):
         for _ in range(500):
             image = images[[int(torch.randint(100, (1,), generator=random))]]
-            prompts = model.texts(stamps_bank.text[torch.randint(793, (3,), generator=random)])
+            prompts = texts[torch.randint(793, (3,), generator=random)]
             scores = image.similarity(prompts)[0]
             score = scores.mean() if reduce == "mean" else scores.max()
             total = contributions(image, prompts, reduce=reduce).contribution.sum()
@@ -157,16 +158,16 @@ def test_noise_is_unfamiliar_to_the_stamps_and_stamps_are_not(stamps_bank):
     coverage = calibrate(familiarity(model, stamps_bank.image[order[:150]]), 0.1)
     stamps = coverage.unfamiliar(familiarity(model, stamps_bank.image[order[150:300]]))
     noise = torch.randn(100, 1280, generator=torch.Generator().manual_seed(1)).abs()
-    assert rate(coverage.unfamiliar(familiarity(model, noise))).low > 0.9
-    alarms = rate(stamps)
+    assert share_with_interval(coverage.unfamiliar(familiarity(model, noise))).low > 0.9
+    alarms = share_with_interval(stamps)
     assert alarms.low < 0.1 < alarms.high + 0.05
 
 
 def test_a_rate_has_the_binomial_interval():
-    measure = rate([True] * 3 + [False] * 7)
+    measure = share_with_interval([True] * 3 + [False] * 7)
     assert (measure.value, measure.n) == (0.3, 10)
     assert (measure.low, measure.high) == pytest.approx((0.1078, 0.6032), abs=1e-4)  # Wilson, by hand
-    exact = rate([False] * 20, "exact")
+    exact = share_with_interval([False] * 20, "exact")
     assert (exact.low, exact.high) == pytest.approx((0, 1 - 0.025 ** (1 / 20)))
 
 
@@ -176,7 +177,7 @@ def test_a_rate_has_the_binomial_interval():
         (lambda: calibrate([0.1] * 8, 0.1), "at least 9"),
         (lambda: calibrate([0.1] * 8, 0), "between 0 and 1"),
         (lambda: calibrate([0.1, float("nan")], 0.5), "NaN"),
-        (lambda: rate([]), "no pictures"),
+        (lambda: share_with_interval([]), "no pictures"),
     ],
 )
 def test_what_cannot_be_calibrated_is_refused(call, words):

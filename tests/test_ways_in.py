@@ -127,7 +127,7 @@ def _code_cells(notebook: Path):
 @pytest.mark.parametrize("chapter", CHAPTER_FILES, ids=lambda path: path.stem)
 def test_every_chapter_sets_itself_up_on_colab_before_it_imports_the_library(chapter, project):
     cells = _code_cells(chapter)
-    assert f'"git+{project["urls"]["Repository"]}"' in cells[0] and "google.colab" in cells[0]
+    assert f'"asif-workbook[workbook] @ git+{project["urls"]["Repository"]}"' in cells[0] and "google.colab" in cells[0]
     assert "asif_lib" not in cells[0]
 
 
@@ -171,7 +171,7 @@ def test_badges_of_the_readme_open_chapters_of_this_repository(owner_and_name):
 
 
 def test_readme_tells_a_fork_where_its_address_is_set():
-    section = re.search(r"^## Other ways in$(.+?)^## ", README, flags=re.M | re.S)[1]
+    section = re.search(r"^## Without an installation$(.+?)^## ", README, flags=re.M | re.S)[1]
     assert any(
         "fork" in sentence and "pyproject.toml" in sentence and "make notebooks" in sentence
         for sentence in " ".join(section.split()).split(". ")

@@ -1,96 +1,120 @@
 """``asif check``: can this machine run the workbook, and if not, what to do."""
 
 import importlib.metadata
+import platform
 import shutil
-import sys
 
 from packaging.requirements import Requirement
 
+from asif_lib.datasets.providers import catalogue, dataset_dir, folder_digest
 from asif_lib.errors import AsifError
 from asif_lib.files import cache_dir
 
+from .command import app, command
+
+PACKAGE = "asif-workbook"
 FREE_GB = 2
+
+
+@command(app, "check", "asif check")
+def _check():
+    """Say whether this machine can run the workbook, and what to do if not."""
+    rows, lines = check_machine(), []
+    for row in rows:
+        lines.append(f"{'OK  ' if row['ok'] else 'FAIL'} {row['what']}: {row['found']}")
+        if not row["ok"]:
+            lines.append(f"     → {row['todo']}")
+    return {"ok": all(row["ok"] for row in rows), "checks": rows}, "\n".join(lines)
 
 
 def check_machine() -> list:
     """Return one dict for each thing that the main job needs: ``what``, ``ok``, ``found``, ``todo``."""
-    return [_python(), _packages(), *_encoders(), *_data(), _device(), _disk()]
+    return [
+        _row("Python", platform.python_version),
+        _row("packages", _packages),
+        _row("extras", _extras),
+        _row("image encoder", lambda: _encoder("image")),
+        _row("text encoder", lambda: _encoder("text")),
+        *(_row(f"data set {name}", lambda name=name: _data_set(name), _remedy(name)) for name in catalogue()),
+        _row("device", _device),
+        _row("disk", _disk, f"free {FREE_GB} GB, or set ASIF_CACHE to a larger disk"),
+    ]
 
 
-def _row(what, ok, found, todo=""):
-    return {"what": what, "ok": bool(ok), "found": str(found), "todo": todo}
-
-
-def _python():
-    found = ".".join(map(str, sys.version_info[:3]))
-    return _row(
-        "Python",
-        sys.version_info >= (3, 11),
-        found,
-        "install Python 3.11 or newer, remove .venv, run make again",
-    )
+def _row(what, find, todo="run: pip install -e ."):
+    """The outcome of one check: what `find` returns, or why it raises."""
+    try:
+        return {"what": what, "ok": True, "found": str(find()), "todo": todo}
+    except (AsifError, OSError, ImportError) as error:
+        return {"what": what, "ok": False, "found": str(error), "todo": todo}
 
 
 def _packages():
+    requirements = _requirements("")
+    wrong = [fault for requirement in requirements for fault in _faults(requirement)]
+    if wrong:
+        raise AsifError("; ".join(wrong))
+    return f"all {len(requirements)} as asked for"
+
+
+def _extras():
+    """Which extras are installed; none of them is needed, so nothing fails."""
+    extras = importlib.metadata.metadata(PACKAGE).get_all("Provides-Extra", [])
+    missing = [extra for extra in extras if any(map(_faults, _requirements(extra)))]
+    here = ", ".join(extra for extra in extras if extra not in missing) or "none installed"
+    return f"{here}; not installed: {', '.join(missing)} (pip install '{PACKAGE}[NAME]')" if missing else here
+
+
+def _requirements(extra):
+    """What the package itself requires, or what an extra adds, the extras that it names included."""
+    found = []
+    for requirement in map(Requirement, importlib.metadata.requires(PACKAGE) or []):
+        if requirement.marker and not requirement.marker.evaluate({"extra": extra}):
+            continue
+        if requirement.name == PACKAGE:
+            found += [one for name in requirement.extras for one in _requirements(name)]
+        elif requirement.marker or not extra:
+            found.append(requirement)
+    return found
+
+
+def _faults(requirement):
+    """A list of what is wrong with a required package: a sentence, or empty."""
     try:
-        requirements = [Requirement(text) for text in importlib.metadata.requires("asif-workbook") or []]
+        version = importlib.metadata.version(requirement.name)
     except importlib.metadata.PackageNotFoundError:
-        return _row("packages", False, "the workbook itself is not installed", "run: pip install -e .")
-    wrong, count = [], 0
-    for requirement in requirements:
-        if requirement.marker and not requirement.marker.evaluate({"extra": ""}):
-            continue
-        count += 1
-        try:
-            version = importlib.metadata.version(requirement.name)
-        except importlib.metadata.PackageNotFoundError:
-            wrong.append(f"{requirement.name} is missing")
-            continue
-        if not requirement.specifier.contains(version, prereleases=True):
-            wrong.append(f"{requirement.name} {version} is not {requirement.specifier}")
-    return _row("packages", not wrong, "; ".join(wrong) or f"all {count} as asked for", "run: pip install -e .")
+        return [f"{requirement.name} is missing"]
+    fits = requirement.specifier.contains(version, prereleases=True)
+    return [] if fits else [f"{requirement.name} {version} is not {requirement.specifier}"]
 
 
-def _encoders():
-    rows = []
-    for kind in ("image", "text"):
-        try:
-            from asif_lib import encoders  # inside: a package that it needs may be what is missing
-
-            load = getattr(encoders, f"load_{kind}_encoder")
-            rows.append(_row(f"{kind} encoder", True, load(device="cpu").identity))
-        except (AsifError, OSError, ImportError) as error:
-            rows.append(_row(f"{kind} encoder", False, error, "run: pip install -e ."))
-    return rows
+def _encoder(kind):
+    module = importlib.import_module(f"asif_lib.encoders.{kind}")  # here: a package that it needs may be missing
+    return getattr(module, f"load_{kind}_encoder")(device="cpu").identity
 
 
-def _data():
-    from asif_lib.datasets.providers import catalogue, dataset_dir, folder_digest
+def _data_set(name):
+    folder, entry = dataset_dir(name), catalogue()[name]
+    if not folder.exists():
+        raise AsifError("not fetched")
+    if folder_digest(folder) not in entry["sha256"]:
+        raise AsifError(f"{folder} was changed")
+    return f"verified, licence {entry['licence']}, in {folder}"
 
-    rows = []
-    for name, entry in catalogue().items():
-        folder = dataset_dir(name)
-        if not folder.exists():
-            found, ok = "not fetched", False
-        else:
-            ok = folder_digest(folder) in entry["sha256"]
-            found = f"verified, licence {entry['licence']}, in {folder}" if ok else f"{folder} was changed"
-        rows.append(_row(f"data set {name}", ok, found, f"remove {folder} if it is there, and run: asif data {name}"))
-    return rows
+
+def _remedy(name):
+    return f"remove {dataset_dir(name)} if it is there, and run: asif data {name}"
 
 
 def _device():
-    try:
-        from asif_lib.machine import resolve_device
-    except ImportError as error:
-        return _row("device", False, error, "run: pip install -e .")
-    device = resolve_device("auto")
-    name = ""
-    if device.type == "cuda":
-        import torch
+    from asif_lib.machine import resolve_device
 
-        name = f" ({torch.cuda.get_device_name()})"
-    return _row("device", True, f"{device}{name}")
+    device = resolve_device("auto")
+    if device.type != "cuda":
+        return device
+    import torch
+
+    return f"{device} ({torch.cuda.get_device_name()})"
 
 
 def _disk():
@@ -98,9 +122,6 @@ def _disk():
     while not folder.exists():
         folder = folder.parent
     free = shutil.disk_usage(folder).free / 1e9
-    return _row(
-        "disk",
-        free >= FREE_GB,
-        f"{free:.0f} GB free at {folder}",
-        f"free {FREE_GB} GB, or set ASIF_CACHE to a larger disk",
-    )
+    if free < FREE_GB:
+        raise AsifError(f"only {free:.1f} GB free at {folder}")
+    return f"{free:.0f} GB free at {folder}"

@@ -1,6 +1,5 @@
-"""The explorer's page: ask, see which anchors decided, tick some away, edit a working copy, export, save."""
+"""The page of the explorer: ask, see the anchors that decided, tick anchors away, edit a copy, export, save."""
 
-import html
 import time
 
 import anywidget
@@ -8,28 +7,20 @@ import ipywidgets
 import nbformat
 import traitlets
 
-from asif_lib.defaults import DEFAULT_P
+from asif_lib.defaults import BARE_TEMPLATE, DEFAULT_P
 from asif_lib.errors import AsifError, PictureError
 from asif_lib.widgets.browser import find_anchors
-from asif_lib.widgets.parts import FOLDER, Answer, Pager
+from asif_lib.widgets.parts import FOLDER, Answer, Pager, wide
 from asif_lib.widgets.upload import Picker, parse_labels
 from asif_lib.zeroshot import default_k
 
-from . import Question, counterfactual, explain, to_notebook
-from .explorer_html import (
-    anchor_columns,
-    anchor_rows,
-    changes_html,
-    history_html,
-    ranking_html,
-    ranking_words,
-    without_html,
-    without_words,
-)
-from .question import TEMPLATE
+from . import explorer_html as views
+from .export import to_notebook
+from .question import Question, answer_without, explain
 
 PER_PAGE = 8
 MOST_FOUND = 500
+NO_ANCHORS = {"title": "", "columns": [], "anchors": []}
 LABELS = "an animal, a plant, a vehicle, food"
 ORDERS = [
     ("contribution to the first label", ("first", False)),
@@ -39,7 +30,7 @@ ORDERS = [
 
 
 class Status(anywidget.AnyWidget):
-    """Words that a screen reader announces when they change."""
+    """Words that a screen reader announces at each change."""
 
     _esm = FOLDER / "status.js"
     _css = FOLDER / "controls.css"
@@ -47,16 +38,16 @@ class Status(anywidget.AnyWidget):
 
 
 class AnchorTable(anywidget.AnyWidget):
-    """Anchors with a checkbox each; `ticked` holds the ids of those ticked, on whichever page they are shown."""
+    """Anchors, each with a checkbox; `ticked` holds the ids of all ticked anchors, on all pages."""
 
     _esm = FOLDER / "anchors.js"
     _css = FOLDER / "anchors.css"
-    page = traitlets.Dict({"title": "", "columns": [], "anchors": []}).tag(sync=True)
+    page = traitlets.Dict(NO_ANCHORS).tag(sync=True)
     ticked = traitlets.List(traitlets.Unicode()).tag(sync=True)
 
 
 class Download(anywidget.AnyWidget):
-    """A button; a click saves the file (name, type, bytes) that `make` returns, where it returns one."""
+    """A button; a click saves the file (name, type, bytes) that `make` returns. None saves nothing."""
 
     _esm = FOLDER / "download.js"
     _css = FOLDER / "controls.css"
@@ -79,7 +70,6 @@ class Explorer(ipywidgets.VBox):
 
     def __init__(self, copy):
         self.copy, self.explanation, self.without = copy, None, None
-        self.arrived = []  # (name, bytes) of uploads under way
         self._make_controls()
         self._choose_from()
         self._show_history()
@@ -90,31 +80,31 @@ class Explorer(ipywidgets.VBox):
         stored = self.copy.stored
         self.words = _text("Words in the caption", placeholder="red bird")
         self.found = ipywidgets.Select(description="Picture", rows=6, **_wide())
-        self.found_words, self.picker = Status(), Picker()
         self.held_out = ipywidgets.Checkbox(
             value=True, description="Leave the picture's own pair out of the anchors (held out)", indent=False,
             layout={"width": "auto"},
         )  # fmt: skip
         self.labels = _text("Labels, commas between", LABELS)
-        self.template = _text("Prompt, {} for the label", TEMPLATE)
+        self.template = _text("Prompt, {} for the label", BARE_TEMPLATE)
         self.k = ipywidgets.IntText(value=default_k(len(stored)), description="Entries kept, k", **_wide("21em"))
         self.p = ipywidgets.FloatText(value=DEFAULT_P, description="Exponent, p", **_wide("21em"))
-        self.said, self.result = Status(), Answer()
+        self.said, self.result, self.found_words = Status(), Answer(), Status()
+        self.picker = Picker(self.result, self.copy.upload, self.receive)
         self.order = ipywidgets.Dropdown(options=ORDERS, description="Sorted by", **_wide())
         self.pager, self.anchors, self.anchor_trouble = Pager(PER_PAGE), AnchorTable(), Answer()
-        self.untick = _button("Untick all")
+        self.untick = _button("Untick all", lambda _: self.anchors.set_trait("ticked", []))
         self.said_without, self.result_without = Status(), Answer()
-        self.remove = _button("Remove the ticked anchors")
-        self.undo = _button("Undo the last edit")
+        self.remove = _button("Remove the ticked anchors", lambda _: self._edit(self.copy.remove, self.anchors.ticked))
+        self.undo = _button("Undo the last edit", lambda _: self._edit(self.copy.undo))
         self.new = ipywidgets.Dropdown(description="Uploaded picture", **_wide())
         self.caption = _text("Its caption", placeholder="A red ball.")
-        self.add = _button("Add it as an anchor")
+        self.add = _button("Add it as an anchor", self._add)
         self.edited, self.edit_trouble, self.history = Status(), Answer(), ipywidgets.HTML()
         self.export = Download("Export as notebook", self._export)
         self.exported, self.export_trouble = Status(), Answer()
-        self.save = _button(f"Save into bank {stored.name} …")
-        self.yes = _button(f"Yes, change the stored bank {stored.name}")
-        self.no = _button("No, leave it as it is")
+        self.save = _button(f"Save into bank {stored.name} …", self._ask_to_save)
+        self.yes = _button(f"Yes, change the stored bank {stored.name}", self._save)
+        self.no = _button("No, leave it as it is", self._leave)
         self.saved, self.saving = Status(), Answer()
         self._confirming(False)
 
@@ -126,25 +116,10 @@ class Explorer(ipywidgets.VBox):
         for control in (self.order, self.pager):
             control.observe(lambda _: self._show_anchors(), "value")
         self.anchors.observe(lambda _: self._show_without(), "ticked")
-        self.untick.on_click(lambda _: self.anchors.set_trait("ticked", []))
-        self.picker.on_msg(self.receive)
-        self.remove.on_click(lambda _: self._edit(self.copy.remove, self.anchors.ticked))
-        self.add.on_click(lambda _: self._edit(self.copy.add, self.new.value, self.caption.value))
-        self.undo.on_click(lambda _: self._edit(self.copy.undo))
-        self.save.on_click(lambda _: self._ask_to_save())
-        self.yes.on_click(lambda _: self._save())
-        self.no.on_click(lambda _: self._leave())
 
     def _layout(self):
-        name = html.escape(self.copy.stored.name)
-        about = (
-            f"<h1>Explore bank {name}</h1><p>Ask about a picture, see which anchors decided, and try what changes "
-            f"without them. <b>You edit a working copy.</b> The stored bank {name} changes only when you press “Save "
-            f"into bank {name}” and confirm it. When you close or reload this page, the copy and your pictures are "
-            f"deleted: export a notebook to keep what you did.</p>"
-        )
         return [
-            ipywidgets.HTML(about),
+            ipywidgets.HTML(views.PAGE.about(self.copy.stored.name)),
             _heading("1 Picture"), self.words, self.found, self.found_words, self.picker, self.held_out,
             _heading("2 Labels"), self.labels, self.template, _row(self.k, self.p),
             _heading("3 Ranking"), self.said, self.result,
@@ -159,19 +134,18 @@ class Explorer(ipywidgets.VBox):
     # -- the question ------------------------------------------------------------------------------------
 
     def _choose_from(self, picture=None):
-        """Offer the uploads and the pairs whose caption has the words; stay at `picture` where it is among them."""
+        """Offer the uploads and the pairs with the words in their captions; choose `picture` if it is among them."""
         pairs = self.copy.stored.pairs
         rows = find_anchors(pairs, self.words.value)
-        shown = pairs.iloc[rows[:MOST_FOUND]]
-        uploads = [(f"uploaded: {one.name}", one.id) for one in self.copy.uploads.values()]
+        shown, here = pairs.iloc[rows[:MOST_FOUND]], [(one.name, one.id) for one in self.copy.uploads.values()]
+        uploads = [(f"uploaded: {name}", id) for name, id in here]
         options = [*uploads, *zip(shown["caption"] + " · " + shown["id"], shown["id"], strict=True)]
         if picture not in [id for _, id in options]:
             picture = options[0][1] if options else None
-        self.choosing = True  # new options move the choice to the first of them, for a moment
+        self.choosing = True  # the new options move the choice to the first one, for a moment
         self.found.options = options
         self.found.value = picture
         self.choosing = False
-        here = [(one.name, one.id) for one in self.copy.uploads.values()]
         self.new.options = here or [("upload one first, under 1 Picture", "")]
         first = f", the first {MOST_FOUND} of which are listed" if len(rows) > MOST_FOUND else ""
         self.found_words.words = f"{len(rows)} of {len(pairs)} pairs of the bank{first}."
@@ -179,83 +153,70 @@ class Explorer(ipywidgets.VBox):
             self.ask()
 
     def question(self) -> Question:
-        """What the controls ask."""
+        """Return the question of the controls."""
         if self.found.value is None:
-            raise PictureError("no picture has these words in its caption: try fewer")
+            raise PictureError("no picture has these words in its caption: try fewer words")
         labels = tuple(parse_labels(self.labels.value))
         return Question(self.found.value, labels, self.k.value, self.p.value, self.held_out.value, self.template.value)
 
     def ask(self, _=None):
-        """Answer what the controls ask, and show all that follows from it."""
+        """Answer the question of the controls, and update the page."""
         self.result.trouble.outputs, self.explanation = (), None
         with self.result.guarded():
             self.explanation = explain(self.copy, self.question())
-            self.result.page.value = ranking_html(self.explanation, self.copy.file_of(self.found.value), self._name())
-        self.said.words = ranking_words(self.explanation) if self.explanation else ""
+            file, name = self.copy.file_of(self.found.value), self.copy.name_of(self.found.value)
+            self.result.page.value = views.ranking_html(self.explanation, file, name)
+        self.said.words = views.ranking_words(self.explanation) if self.explanation else ""
         if self.explanation:
             there = set(self.explanation.model.bank.pairs["id"])
             self.anchors.ticked = [id for id in self.anchors.ticked if id in there]
         self._show_anchors()
         self._show_without()
 
-    def _name(self):
-        upload = self.copy.uploads.get(self.found.value)
-        pairs = self.copy.stored.pairs
-        return upload.name if upload else pairs["caption"][pairs["id"] == self.found.value].iloc[0]
-
     def _show_anchors(self):
-        self.anchor_trouble.page.value, self.anchor_trouble.trouble.outputs = "", ()
-        page = {"title": "", "columns": [], "anchors": []}
+        self.anchor_trouble.clear()
+        self.anchors.page = NO_ANCHORS
+        if not self.explanation:
+            return
         with self.anchor_trouble.guarded():
-            if self.explanation:
-                column, ascending = self.order.value
-                table = self.explanation.anchors.sort_values(column, ascending=ascending, kind="stable")
-                shown = table.iloc[self.pager.rows_of(len(table))]
-                title = "Contributions to the scores; tick anchors to see the ranking without them"
-                columns, rows = anchor_columns(self.explanation), anchor_rows(self.explanation, shown)
-                page = {"title": title, "columns": columns, "anchors": rows}
-        self.anchors.page = page
+            column, ascending = self.order.value
+            table = self.explanation.anchors.sort_values(column, ascending=ascending, kind="stable")
+            rows = views.anchor_rows(self.explanation, table.iloc[self.pager.rows_of(len(table))])
+            title = "Contributions to the scores; tick anchors to see the ranking without them"
+            self.anchors.page = {"title": title, "columns": views.anchor_columns(self.explanation), "anchors": rows}
 
     def _show_without(self):
         ticked, self.without = self.anchors.ticked, None
-        self.result_without.trouble.outputs = ()
+        self.result_without.clear()
         self.remove.description = f"Remove the ticked anchors ({len(ticked)})"
-        self.said_without.words, self.result_without.page.value = "No anchor is ticked.", ""
-        if not (ticked and self.explanation):
+        self.said_without.words = "" if ticked and self.explanation else "No anchor is ticked."
+        if self.said_without.words:
             return
-        self.said_without.words = ""
         with self.result_without.guarded():
-            self.without = counterfactual(self.explanation, ticked)
-            self.result_without.page.value = without_html(self.explanation, self.without)
-            self.said_without.words = without_words(self.explanation, self.without)
+            self.without = answer_without(self.explanation, ticked)
+            self.result_without.page.value = views.without_html(self.explanation, self.without)
+            self.said_without.words = views.without_words(self.explanation, self.without)
 
     # -- uploads -----------------------------------------------------------------------------------------
 
-    def receive(self, _, content, buffers):
-        """Keep a picture that the browser sends; at the end of its batch, choose the last one."""
-        if content["kind"] == "picture":
-            self.arrived.append((content["name"], bytes(buffers[0])))
-            return
-        self.picker.words, self.result.trouble.outputs = [], ()
-        words, added = list(content["words"]), []
-        while self.arrived:
-            with self.result.guarded():
-                try:
-                    added.append(self.copy.upload(*self.arrived.pop(0)))
-                except AsifError as error:
-                    words.append(f"✘ {error}")
-        said = [f"✔ {one.name} is here, and the picture that is asked about." for one in added[-1:]]
-        self.picker.words = [f"✔ {one.name} is here." for one in added[:-1]] + said + words
-        if added:
-            self._choose_from(added[-1].id)
-            self.new.value = added[-1].id
+    def receive(self, added) -> list:
+        """Choose the last one of the pictures that a batch added; return words about them."""
+        if not added:
+            return []
+        self._choose_from(added[-1].id)
+        self.new.value = added[-1].id
+        return [*(f"✔ {one.name} is here." for one in added[:-1]),
+                f"✔ {added[-1].name} is here, and the question is about it."]  # fmt: skip
 
     # -- edits of the working copy -----------------------------------------------------------------------
 
+    def _add(self, _):
+        self._edit(self.copy.add, self.new.value, self.caption.value)
+
     def _edit(self, change, *what):
         self._leave()
-        self.edit_trouble.page.value, self.edit_trouble.trouble.outputs, self.edited.words = "", (), ""
-        words = ""
+        self.edit_trouble.clear()
+        self.edited.words = words = ""
         with self.edit_trouble.guarded():
             undone = self.copy.history()["change"].iloc[-1]
             change(*what)
@@ -263,15 +224,16 @@ class Explorer(ipywidgets.VBox):
             words = f"{last[0].upper()}{last[1:].rstrip('. ')}. The copy has {len(self.copy.bank)} anchors."
         self._show_history()
         self.ask()
-        self.edited.words = words  # last: who hears it finds all of the page up to date
+        self.edited.words = words  # last: when a screen reader says it, the page is up to date
 
     def _show_history(self):
-        self.history.value = history_html(self.copy.history())
+        self.history.value = views.PAGE.history(self.copy.history()[::-1].to_dict("records"))
 
     # -- keep --------------------------------------------------------------------------------------------
 
     def _export(self):
-        self.export_trouble.page.value, self.export_trouble.trouble.outputs, self.exported.words = "", (), ""
+        self.export_trouble.clear()
+        self.exported.words = ""
         with self.export_trouble.guarded():
             if self.explanation is None:
                 raise AsifError("there is no answer to export yet: see what stands under “3 Ranking”")
@@ -284,15 +246,14 @@ class Explorer(ipywidgets.VBox):
         for button in (self.yes, self.no):
             button.layout.display = "" if on else "none"
 
-    def _ask_to_save(self):
-        self.saving.page.value, self.saving.trouble.outputs, self.saved.words = "", (), ""
+    def _ask_to_save(self, _):
+        self._leave()
         with self.saving.guarded():
-            changes = self.copy.changes()
-            self.saving.page.value = changes_html(changes, self.copy.name)
+            self.saving.page.value = views.PAGE.changes(self.copy.changes().to_dict("records"), self.copy.name)
             self._confirming(True)
             self.saved.words = "Please confirm, or leave the bank as it is."
 
-    def _save(self):
+    def _save(self, _):
         self._leave()
         with self.saving.guarded():
             self.copy.save()
@@ -301,21 +262,24 @@ class Explorer(ipywidgets.VBox):
         self._choose_from(self.found.value)
         self.ask()
 
-    def _leave(self):
+    def _leave(self, _=None):
         self._confirming(False)
-        self.saving.page.value, self.saving.trouble.outputs, self.saved.words = "", (), ""
+        self.saving.clear()
+        self.saved.words = ""
 
 
 def _wide(width="40em"):
-    return {"style": {"description_width": "14em"}, "layout": {"width": width, "max_width": "calc(100% - 4px)"}}
+    return wide(width, "14em")
 
 
 def _text(name, value="", **others):
     return ipywidgets.Text(value=value, description=name, continuous_update=False, **others, **_wide())
 
 
-def _button(name):
-    return ipywidgets.Button(description=name, layout={"width": "auto", "align_self": "flex-start"})
+def _button(name, action):
+    button = ipywidgets.Button(description=name, layout={"width": "auto", "align_self": "flex-start"})
+    button.on_click(action)
+    return button
 
 
 def _heading(text):

@@ -1,35 +1,33 @@
-"""What the explorer shows, as HTML: functions of an explanation, a counterfactual, a history."""
+"""The explanation, the counterfactual and the history of the explorer, as HTML and as words."""
 
-import html
+from markupsafe import Markup
 
 from asif_lib.errors import PictureError
-from asif_lib.widgets.parts import bare, image_tag
+from asif_lib.widgets.parts import TEMPLATES, bare, image_tag
 from asif_lib.widgets.upload import ranking
 
 MOST_ENTERED = 8
 SIDE = 56
-TABLE = "border-collapse: collapse; line-height: 1.4"
+PAGE = TEMPLATES.get_template("explore/explorer.html.j2").module
+"""The macros of the page, as functions that return HTML."""
 
 
-def picture_tag(picture, alt="", side=SIDE) -> str:
-    """A thumbnail, or words in its place where the file is no longer there."""
+def picture_tag(picture, alt="", side=SIDE) -> Markup:
+    """Return a thumbnail as HTML, or words if the file is missing."""
     try:
         return image_tag(picture, alt, side)
     except PictureError:
-        return f'<span style="flex: none; width: {side}px">no picture file</span>'
+        return Markup(f'<span style="flex: none; width: {side}px">no picture file</span>')
 
 
 def ranking_html(explanation, picture, name) -> str:
-    """The picture, and the labels with their scores."""
-    return (
-        f'<div style="display: flex; flex-wrap: wrap; gap: 1.2em">{picture_tag(picture, name, 128)}'
-        f"<div><h3 style='margin: 0 0 0.3em'>{html.escape(name)}</h3>"
-        f"{ranking(explanation.answer.labels, explanation.answer.scores[0])}</div></div>"
-    )
+    """Return the picture, and the labels with their scores, as HTML."""
+    answer = explanation.answer
+    return PAGE.answer(name, picture_tag(picture, name, 128), ranking(answer.labels, answer.scores[0]))
 
 
 def ranking_words(explanation) -> str:
-    """The outcome in a sentence, to be announced.
+    """Return the ranking in a sentence, for screen readers.
 
     Examples
     --------
@@ -45,13 +43,13 @@ def ranking_words(explanation) -> str:
 
 
 def anchor_columns(explanation) -> list:
-    """The heads of the table of anchors."""
+    """Return the heads of the table of anchors."""
     first, *others = [label for label, _ in explanation.ranking]
     return ["Anchor", f"to “{first}”", *([f"to “{others[0]}”", "difference"] if others else [])]
 
 
 def anchor_rows(explanation, anchors) -> list:
-    """Rows of ``explanation.anchors`` as `AnchorTable` shows them."""
+    """Return rows of ``explanation.anchors`` as `AnchorTable` shows them."""
     columns = ["first", "second", "difference"] if len(explanation.order) > 1 else ["first"]
     return [
         {
@@ -65,7 +63,7 @@ def anchor_rows(explanation, anchors) -> list:
 
 
 def without_words(explanation, without) -> str:
-    """The counterfactual in a sentence, to be announced."""
+    """Return the counterfactual in a sentence, for screen readers."""
     before, after = explanation.ranking[0], without.scores[0].max(dim=0)
     count = len(without.removed)
     start = f"Without the ticked anchor{'s' if count > 1 else ''} ({count})"
@@ -78,61 +76,19 @@ def without_words(explanation, without) -> str:
 
 
 def without_html(explanation, without) -> str:
-    """The scores with and without the removed anchors, and what enters in their place."""
-    labels = explanation.answer.labels
-    rows = "".join(
-        f"<tr><th scope='row' style='text-align: left; font-weight: normal'>{html.escape(labels[i])}</th>"
-        f"<td style='padding: 0 1em'>{without.before[0, i]:.4f}</td><td>{without.scores[0, i]:.4f}</td></tr>"
-        for i in without.scores[0].argsort(descending=True, stable=True).tolist()
-    )
-    head = "<tr><th scope='col' style='text-align: left'>label</th><th scope='col' style='padding: 0 1em'>now</th>"
-    table = (
-        f"<table style='{TABLE}'><thead>{head}<th scope='col'>without</th></tr></thead><tbody>{rows}</tbody></table>"
-    )
-    pairs, entered = explanation.model.bank.pairs, without.entered
-    parts = [_entered("the picture", entered[entered.side == "image"], pairs)]
-    for row, label in enumerate(labels):
-        parts.append(_entered(f"“{label}”", entered[(entered.side == "text") & (entered.row == row)], pairs))
-    return table + "".join(parts)
-
-
-def _entered(side, entered, pairs):
-    start = f"<p style='margin: 0.6em 0 0.2em'>New in the top k of {html.escape(side)}: "
-    if not len(entered):
-        return f"{start}none.</p>"
-    figures = ""
-    for anchor, entry in zip(entered.anchor[:MOST_ENTERED], entered.entry[:MOST_ENTERED], strict=True):
-        caption = pairs.caption[anchor]
-        figures += (
-            f'<figure style="width: 7em; margin: 0; line-height: 1.3">{picture_tag(pairs.picture[anchor], caption)}'
-            f"<figcaption>{entry:.4f} · {html.escape(bare(caption))}</figcaption></figure>"
-        )
-    more = f", the first {MOST_ENTERED} of which are shown" if len(entered) > MOST_ENTERED else ""
-    return f'{start}{len(entered)}{more}.</p><div style="display: flex; flex-wrap: wrap; gap: 0.8em">{figures}</div>'
-
-
-def history_html(table) -> str:
-    """The versions of the working copy, the newest first."""
-    rows = "".join(
-        f"<tr style='vertical-align: top'><td>{row['version']}</td>"
-        f"<td style='white-space: nowrap'>{row['time'][11:19]}</td>"
-        f"<td style='overflow-wrap: anywhere; padding-right: 1em'>{html.escape(row['change'])}</td>"
-        f"<td>{row['count']}</td></tr>"
-        for row in table[::-1].to_dict("records")
-    )
-    heads = "".join(
-        f"<th scope='col' style='text-align: left; padding-right: 1em'>{head}</th>"
-        for head in ("Version", "Time (UTC)", "Change", "Anchors")
-    )
-    return f"<table style='{TABLE}'><thead><tr>{heads}</tr></thead><tbody>{rows}</tbody></table>"
-
-
-def changes_html(changes, name) -> str:
-    """What saving would do to the stored bank."""
-    lines = [f"<li>{row.change}: {html.escape(bare(row.caption))} <code>{html.escape(row.id)}</code></li>"
-             for row in changes.itertuples()]  # fmt: skip
-    return (
-        f"<p>This changes the stored bank {html.escape(name)} on disk, for every program that uses it. "
-        f"<code>asif bank undo {html.escape(name)}</code> takes it back, one step for the removals, one for the "
-        f"additions.</p><ul style='overflow-wrap: anywhere'>{''.join(lines)}</ul>"
-    )
+    """Return the scores with and without the removed anchors, and the anchors that enter, as HTML."""
+    labels, pairs, entered = explanation.answer.labels, explanation.model.bank.pairs, without.entered
+    order = without.scores[0].argsort(descending=True, stable=True).tolist()
+    scores = [(labels[i], without.before[0, i].item(), without.scores[0, i].item()) for i in order]
+    keys = [("image", 0), *(("text", row) for row in range(len(labels)))]
+    parts = [entered[(entered.side == side) & (entered.row == row)] for side, row in keys]
+    names = ["the picture", *(f"“{label}”" for label in labels)]
+    figures = [
+        [
+            (picture_tag(pairs.picture[one.anchor], pairs.caption[one.anchor]),
+             f"{one.entry:.4f} · {bare(pairs.caption[one.anchor])}")
+            for one in part[:MOST_ENTERED].itertuples()
+        ]
+        for part in parts
+    ]  # fmt: skip
+    return PAGE.without(scores, list(zip(names, map(len, parts), figures, strict=True)), MOST_ENTERED)

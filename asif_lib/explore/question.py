@@ -1,4 +1,4 @@
-"""One picture against labels: the ranking, the anchors that decided, and the ranking without some of them."""
+"""One picture against labels: the ranking, the anchors that decided, and the ranking without some anchors."""
 
 from dataclasses import dataclass
 
@@ -6,17 +6,16 @@ import numpy as np
 import pandas as pd
 import torch
 
+from asif_lib.defaults import BARE_TEMPLATE
 from asif_lib.errors import ParameterError
 from asif_lib.explain.contribution import contrast, contributions
 from asif_lib.explain.counterfactual import without
 from asif_lib.zeroshot import ASIF, Classification, make_prompts
 
-TEMPLATE = "a photo of {}."
-
 
 @dataclass(frozen=True)
 class Question:
-    """What is asked of a working copy.
+    """A question to a working copy.
 
     Attributes
     ----------
@@ -26,7 +25,7 @@ class Question:
     k : int
     p : float
     held_out : bool
-        Leave the picture's own pair, where it is an anchor, out of the anchors.
+        Whether the anchors exclude the own pair of the picture.
     template : str
     """
 
@@ -35,18 +34,18 @@ class Question:
     k: int
     p: float
     held_out: bool = True
-    template: str = TEMPLATE
+    template: str = BARE_TEMPLATE
 
 
 @dataclass(frozen=True)
 class Explanation:
-    """The answer to a question, and what made it.
+    """The answer to a question, and its reasons.
 
     Attributes
     ----------
     question : Question
     model : ASIF
-        Over the anchors that were asked: the copy's, less the picture's own pair where it is held out.
+        Over the anchors of the copy, without the own pair of the picture if it is held out.
     z : Tensor of shape (1, d_image)
     prompts : list of str
         One for each label.
@@ -54,9 +53,9 @@ class Explanation:
     order : list of int
         Positions of the labels, the largest score first.
     anchors : DataFrame
-        Every anchor that contributes to the first label or the second: columns ``anchor`` (row of the model's
-        bank), ``first``, ``second`` (contributions to their scores), ``difference``, and those of the bank's table;
-        the largest contribution to the first label first. Without a second label, its column is zero.
+        A row for each anchor that contributes to the first or the second label. Columns ``anchor`` (row of the
+        model's bank), ``first``, ``second`` (contributions to the two scores), ``difference``, and the columns of the
+        bank's table; the largest ``first`` first. With one label, ``second`` is zero.
     """
 
     question: Question
@@ -74,27 +73,19 @@ class Explanation:
 
 
 def explain(copy, question) -> Explanation:
-    """Answer a question, and say which anchors decided.
+    """Answer a question, and find the anchors that decided.
 
-    Raises
-    ------
-    ParameterError
-        If k, p, a label or the template cannot be used.
+    Raises `ParameterError` if k, p, a label or the template cannot be used.
     """
     prompts = make_prompts(question.labels, [question.template])
-    z = copy.embedding(question.picture)
-    model = ASIF(
-        _anchors(copy.bank, question), question.k, question.p, device=copy.device, text_encoder=copy.encoder("text")
-    )
+    z, own = copy.embedding(question.picture), (copy.bank.pairs["id"] == question.picture).to_numpy()
+    held_out = question.held_out and own.any()
+    anchors = copy.bank.subset(np.flatnonzero(~own).tolist()) if held_out else copy.bank
+    model = ASIF(anchors, question.k, question.p, device=copy.device, text_encoder=copy.encoder("text"))
     image, texts = model.images(z), model.texts(prompts)
     answer = Classification(list(question.labels), image.similarity(texts))
     order = answer.scores[0].argsort(descending=True, stable=True).tolist()
     return Explanation(question, model, z, prompts, answer, order, _deciding(image, texts, order, model.bank.pairs))
-
-
-def _anchors(bank, question):
-    own = (bank.pairs["id"] == question.picture).to_numpy()
-    return bank.subset(np.flatnonzero(~own).tolist()) if question.held_out and own.any() else bank
 
 
 def _deciding(image, texts, order, pairs):
@@ -109,13 +100,10 @@ def _deciding(image, texts, order, pairs):
     return table[["anchor", "first", "second", "difference"]].join(pairs, on="anchor")
 
 
-def counterfactual(explanation, ids):
-    """Return the `Counterfactual` of an explanation without the anchors of those ids; see `without`.
+def answer_without(explanation, ids):
+    """Answer the question without the anchors of those ids; return the `Counterfactual` of `without`.
 
-    Raises
-    ------
-    ParameterError
-        If one is not among the anchors, or fewer than k would be left.
+    Raises `ParameterError` if an id is not among the anchors, or fewer than k anchors would be left.
     """
     rows = pd.Index(explanation.model.bank.pairs["id"]).get_indexer(list(ids))
     if (rows < 0).any():

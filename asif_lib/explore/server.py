@@ -1,4 +1,4 @@
-"""The page of the explorer, served by Voilà on this machine only."""
+"""The server of the explorer's page: Voilà, on this machine only."""
 
 import json
 import os
@@ -9,84 +9,79 @@ import webbrowser
 from pathlib import Path
 
 from asif_lib.bank.anchors import AnchorBank
-from asif_lib.errors import AsifError
+from asif_lib.defaults import DEFAULT_BANK
+from asif_lib.errors import AsifError, import_extra
 from asif_lib.files import cache_dir
-
-from .working_copy import WorkingCopy
 
 HERE = Path(__file__).parent
 ADDRESS = "127.0.0.1"
 EXTENSIONS = ["anywidget", "@jupyter-widgets/jupyterlab-manager", "@voila-dashboards/widgets-manager8"]
-"""Of JupyterLab, that the page loads: what the widgets need and no others, which may ask the network."""
+"""The extensions of JupyterLab that the page loads. Others are not needed, and may ask the network."""
 VARIABLE = "ASIF_EXPLORE"
-"""Environment variable that tells a page's kernel its bank and its folder, as JSON."""
+"""Environment variable that tells the kernel of a page its bank and its folder, as JSON."""
 
 
-def session_copy() -> WorkingCopy:
-    """Return the working copy of the page that asks: each page, each kernel, has its own."""
+def session_copy():
+    """Return a new `WorkingCopy` for the page that this kernel serves."""
+    from .working_copy import WorkingCopy  # here, since it needs the extra, and `serve` says if that is missing
+
     about = json.loads(os.environ[VARIABLE])
     return WorkingCopy(about["bank"], tempfile.mkdtemp(dir=about["folder"]), device=about["device"])
 
 
-def serve(name="stamps", *, port=None, browser=True, device="auto", say=print) -> dict:
+def serve(name=DEFAULT_BANK, *, port=None, browser=True, device="auto", say=print) -> dict:
     """Serve the explorer of a bank until Ctrl-C.
 
-    Whoever wants to see the page needs the token in its address. What the pages keep lies in a temporary folder,
-    which is deleted at the end.
+    Only a browser with the token in the address sees the page. The copies and the uploaded pictures lie in a temporary
+    folder, which is deleted at the end.
+
+    Raises `AsifError` if the extra ``explore`` is not installed, there is no such bank, or the port is taken.
 
     Parameters
     ----------
     name : str
-        The bank's name or folder.
+        A bank's name or folder.
     port : int, optional
         Default: one that is free.
     browser : bool
         Open the page in the browser.
     device : str
-        Of the encoders.
+        Device of the encoders.
     say : callable
-        Is given the page's address in a sentence.
+        Receives the address of the page, in a sentence.
 
     Returns
     -------
     dict
-        ``bank``, ``address``: of the page that was served.
-
-    Raises
-    ------
-    AsifError
-        If Voilà is not installed, there is no such bank, or the port is taken.
+        ``bank``, ``address`` of the page.
     """
-    try:
-        from voila.app import Voila
-    except ImportError:
-        raise AsifError("the explorer is served by Voilà, which is not installed; run: pip install voila") from None
-    from traitlets.config import Config
+    voila, config = import_extra("voila.app", "explore"), import_extra("traitlets.config", "explore")
+    import_extra("anywidget", "explore")
 
     bank = AnchorBank.load(name)
     port, token = _free_port(port), secrets.token_urlsafe(24)
     path = [str(HERE / "jupyter"), *filter(None, [os.environ.get("JUPYTER_PATH")])]
     os.environ["JUPYTER_PATH"] = os.pathsep.join(path)  # where Voilà looks for templates
-    page = Config()
+    page = config.Config()
     page.VoilaConfiguration.template = "asif_explorer"
     page.VoilaConfiguration.allow_template_override = page.VoilaConfiguration.allow_theme_override = "NO"
     page.VoilaConfiguration.extension_allowlist = EXTENSIONS
     page.VoilaConfiguration.file_allowlist = []
     page.VoilaConfiguration.show_tracebacks = True
     with tempfile.TemporaryDirectory(prefix="asif-explore-") as folder:
-        # A kernel's working folder is that of its notebook: no relative paths.
+        # The kernel works in the folder of its notebook, so paths must be absolute.
         os.environ["ASIF_CACHE"] = str(cache_dir().resolve())
         where = str(Path(name).resolve()) if (Path(name) / "bank.json").exists() else str(name)
         os.environ[VARIABLE] = json.dumps({"bank": where, "folder": folder, "device": device})
-        # No configuration file of the user's: one for another application may open the server to the network.
-        app = Voila(
+        # The user's configuration files are ignored: one for another application may open the server to the network.
+        app = voila.Voila(
             config=page, config_file_paths=[], ip=ADDRESS, port=port, port_retries=0, token=token,
             notebook_path=str(HERE / "explorer.ipynb"), connection_dir_root=folder, log_level="ERROR",
         )  # fmt: skip
         app.initialize([])
         address = f"http://{ADDRESS}:{port}/?token={token}"
 
-        def announce():  # which Voilà calls when it listens
+        def announce():  # Voilà calls this when it listens
             say(f"bank {bank.name!r}, {len(bank)} anchors: {address}\nCtrl-C ends it.")
             if browser:
                 webbrowser.open(address)

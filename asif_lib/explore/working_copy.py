@@ -1,4 +1,4 @@
-"""A copy of a stored bank to edit: nothing reaches the bank itself until `WorkingCopy.save`."""
+"""A copy of a stored bank to edit; the bank itself changes only by `WorkingCopy.save`."""
 
 import hashlib
 import shutil
@@ -11,14 +11,14 @@ from asif_lib.bank.anchors import AnchorBank
 from asif_lib.datasets.pairs import Pairs
 from asif_lib.encoders.embeddings import embed
 from asif_lib.encoders.loading import load_encoder
-from asif_lib.encoders.pictures import open_picture
-from asif_lib.errors import BankError, ParameterError, PictureError
+from asif_lib.errors import BankError, ParameterError
 from asif_lib.files import cache_dir
+from asif_lib.widgets.upload import read_upload
 
 
 @dataclass(frozen=True)
 class Upload:
-    """A picture that is not of the bank: its id, the name that it had, the file that holds it."""
+    """An uploaded picture: its id, its original name, its file."""
 
     id: str
     name: str
@@ -27,39 +27,41 @@ class Upload:
 
 @dataclass(frozen=True)
 class Edit:
-    """One edit of the working copy: the ids removed, or the upload added with a caption."""
+    """One edit of the working copy: the removed ids, or the added upload with its caption."""
 
     removed: tuple = ()
     added: Upload | None = None
     caption: str = ""
 
+    def __str__(self):
+        if self.added:
+            return f"added {self.added.name}: {self.caption}"
+        return f"removed {', '.join(self.removed)}"
+
 
 class WorkingCopy:
-    """A copy of a stored bank, in a folder, that can be edited, undone and saved back.
+    """A copy of a stored bank, in a folder, with edits, undo and a way back into the bank.
+
+    Raises `BankError` if there is no such bank, or it is damaged.
 
     Parameters
     ----------
     name : str
-        The stored bank's.
+        Name or folder of the stored bank.
     folder : path
-        Where the copy and the uploaded pictures go.
+        Folder for the copy and the uploaded pictures.
     device : str
-        Of the encoders, which are loaded when they are first needed.
+        Device of the encoders. They are loaded when they are first needed.
 
     Attributes
     ----------
     stored : AnchorBank
-        The bank as it was when the copy was made.
+        The stored bank at the moment of the copy.
     bank : AnchorBank
         The copy, with its edits.
     uploads : dict of str to Upload
     edits : list of Edit
-        In force, the oldest first.
-
-    Raises
-    ------
-    BankError
-        If there is no such bank, or it is damaged.
+        The edits in force, the oldest first.
     """
 
     def __init__(self, name, folder, *, device="auto"):
@@ -82,24 +84,19 @@ class WorkingCopy:
     # -- pictures to ask about ---------------------------------------------------------------------------
 
     def upload(self, name, data) -> Upload:
-        """Keep the bytes of a picture; the same bytes once more are the same upload.
+        """Keep the bytes of a picture; equal bytes are one upload.
 
-        Raises
-        ------
-        PictureError
-            If they are no picture that can be read; they are not kept then.
+        Raises `PictureError` if the bytes are not a picture that can be read. They are not kept then.
         """
-        digest = hashlib.sha256(data).hexdigest()[:12]
+        read_upload(name, data)
         suffix = Path(name).suffix if Path(name).suffix[1:].isalnum() else ""
-        file = self.folder / "uploads" / f"upload-{digest}{suffix.lower()}"
-        file.parent.mkdir(exist_ok=True)
-        file.write_bytes(data)
-        try:
-            open_picture(file)
-        except PictureError as error:
-            file.unlink()
-            raise PictureError(str(error).replace(str(file), name)) from None
-        return self.uploads.setdefault(file.stem, Upload(file.stem, name, file))
+        id = f"upload-{hashlib.sha256(data).hexdigest()[:12]}"
+        if id not in self.uploads:
+            file = self.folder / "uploads" / f"{id}{suffix.lower()}"
+            file.parent.mkdir(exist_ok=True)
+            file.write_bytes(data)
+            self.uploads[id] = Upload(id, name, file)
+        return self.uploads[id]
 
     def embedding(self, picture) -> torch.Tensor:
         """Return the (1, d_image) embedding of a pair of the stored bank, by its id, or of an upload."""
@@ -113,10 +110,16 @@ class WorkingCopy:
             return str(self.uploads[picture].file)
         return self.stored.pairs["picture"][self._row(picture)]
 
+    def name_of(self, picture) -> str:
+        """Return the caption of a pair, or the name of an upload."""
+        if picture in self.uploads:
+            return self.uploads[picture].name
+        return self.stored.pairs["caption"][self._row(picture)]
+
     def _row(self, picture):
         rows = (self.stored.pairs["id"] == picture).to_numpy().nonzero()[0]
         if not len(rows):
-            raise ParameterError(f"{picture}: is no pair of bank {self.stored.name!r}, and no uploaded picture")
+            raise ParameterError(f"{picture}: is neither a pair of bank {self.stored.name!r} nor an uploaded picture")
         return int(rows[0])
 
     # -- edits -------------------------------------------------------------------------------------------
@@ -124,41 +127,32 @@ class WorkingCopy:
     def remove(self, ids):
         """Remove pairs from the copy, by their ids.
 
-        Raises
-        ------
-        BankError
-            If there is none, or as `AnchorBank.remove`.
+        Raises `BankError` if there are no ids, or as `AnchorBank.remove`.
         """
         ids = tuple(ids)
         if not ids:
-            raise BankError("no anchor is ticked: tick those to remove first")
+            raise BankError("no anchor is ticked: tick the anchors to remove first")
         self.bank = self.bank.remove(list(ids))
         self.edits.append(Edit(removed=ids))
 
     def add(self, upload, caption):
         """Add an uploaded picture with a caption to the copy.
 
-        Raises
-        ------
-        BankError
-            If there is no such upload, the caption is empty, or the picture is an anchor already.
+        Raises `BankError` if there is no such upload, the caption is empty, or the picture is an anchor already.
         """
         if upload not in self.uploads:
             raise BankError("there is no uploaded picture to add: upload one first")
         upload, caption = self.uploads[upload], caption.strip()
         if not caption:
-            raise BankError(f"write a caption for {upload.name}: without one a picture is no anchor")
+            raise BankError(f"write a caption for {upload.name}: an anchor is a picture with a caption")
         pairs = Pairs("upload", [upload.file], [caption], [upload.id], [""], {})
         self.bank = self.bank.add(pairs, self.encoder("image"), self.encoder("text"), progress=False)
         self.edits.append(Edit(added=upload, caption=caption))
 
     def undo(self):
-        """Take the last edit back.
+        """Take back the last edit.
 
-        Raises
-        ------
-        BankError
-            If there is none.
+        Raises `BankError` if there are no edits.
         """
         if not self.edits:
             raise BankError("nothing was edited in the working copy, so there is nothing to undo")
@@ -166,45 +160,36 @@ class WorkingCopy:
         self.edits.pop()
 
     def history(self):
-        """Return the versions of the copy, as `AnchorBank.history` does; the first says what it is a copy of."""
-        table = self.bank.history()
-        table["change"] = [
-            f"copied from version {self.stored.version} of bank {self.stored.name}",
-            *map(_words, self.edits),
-        ]
-        return table
+        """Return the versions of the copy, as `AnchorBank.history` does; the first one names the stored bank."""
+        source = f"copied from version {self.stored.version} of bank {self.stored.name}"
+        return self.bank.history().assign(change=[source, *map(str, self.edits)])
 
     # -- back into the stored bank -----------------------------------------------------------------------
 
     def changes(self):
-        """Return what `save` would change in the stored bank, as `AnchorBank.diff` does.
+        """Return the changes that `save` would make in the stored bank, as `AnchorBank.diff` does.
 
-        Raises
-        ------
-        BankError
-            If nothing was changed.
+        Raises `BankError` if the copy equals the stored bank.
         """
         changes = self.stored.diff(self.bank)
         if not len(changes):
-            raise BankError(f"the working copy is as bank {self.name!r} is: there is nothing to save")
+            raise BankError(f"the working copy equals bank {self.name!r}: there is nothing to save")
         return changes
 
     def save(self):
-        """Make the stored bank what the copy is, by removing and adding pairs; then start a new copy of it.
+        """Make the stored bank equal to the copy, by removing and adding pairs; then start a new copy.
 
-        These are edits of the stored bank as any other, and ``asif bank undo`` takes them back. Pictures that were
-        added are kept in the cache, in ``uploads``.
+        ``asif bank undo`` takes back these edits, as any other. The added pictures are kept in the cache, in
+        ``uploads``.
 
-        Raises
-        ------
-        BankError
-            If nothing was changed, or somebody else changed the stored bank since it was copied; it is then as it was.
+        Raises `BankError` if the copy equals the stored bank, or the stored bank changed since the copy. It then stays
+        as it is.
         """
         changes, stored = self.changes(), AnchorBank.load(self.name)
         if not stored.history().equals(self.stored.history()):
             raise BankError(
-                f"bank {self.name!r} was changed by somebody else since this copy was made, and is left as it is; "
-                f"export your work as a notebook, and load this page again"
+                f"bank {self.name!r} was changed by somebody else since this copy was made; it stays as it is. "
+                f"Export your work as a notebook, and load this page again"
             )
         gone = changes["id"][changes["change"] != "added"].tolist()
         new = self._kept(changes["id"][changes["change"] != "removed"])
@@ -220,15 +205,9 @@ class WorkingCopy:
         self._start_from(stored)
 
     def _kept(self, ids):
-        """The copy's pairs of those ids, their pictures in a folder that outlives the copy."""
+        """The pairs of those ids, with their pictures in a folder that outlives the copy."""
         new = self.bank.subset(self.bank.pairs["id"].isin(ids).to_numpy().nonzero()[0].tolist())
         folder = cache_dir() / "uploads"
         folder.mkdir(parents=True, exist_ok=True)
         new.pairs["picture"] = [shutil.copy2(file, folder.resolve()) for file in new.pairs["picture"]]
         return new
-
-
-def _words(edit):
-    if edit.added:
-        return f"added {edit.added.name}: {edit.caption}"
-    return f"removed {', '.join(edit.removed)}"

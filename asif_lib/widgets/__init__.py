@@ -1,35 +1,24 @@
-"""Widgets for the notebooks: knobs to turn, anchors to look through, pictures of your own to ask about.
+"""Widgets of the notebooks: knobs to turn, anchors to look through, your own pictures to ask about.
 
-    sparse_knobs(bank, held_out)                  what k and p do to one picture and to its ranking of captions
-    anchor_count_knob(bank, held_out)             how many anchors it takes to keep a picture's neighbours
-    counterfactual_knob(model, held_out, labels)  which label is left when the deciding anchors go
+    sparse_knobs(bank, held_out)                  the effect of k and p on one picture and on its ranking of captions
+    anchor_count_knob(bank, held_out)             the neighbours that a picture keeps with fewer anchors
+    counterfactual_knob(model, held_out, labels)  the label without the anchors that decided
     anchor_browser(bank)                          search the captions, look at the pictures, compare neighbours
     your_picture(model, ["otter", "beaver"])      your own pictures and labels
 
-Each returns an ipywidgets widget, to be the last line of a cell. The callbacks are thin: what they show is made by
-functions that return a matplotlib Figure with its alternative text, or HTML, and that work without a kernel. Only
-notebooks import this package.
+Each returns an ipywidgets widget, to be the last line of a cell. A callback is one line: it shows what a function
+returns, a matplotlib Figure with its alternative text or HTML. These functions work without a kernel.
 """
 
-from .anchor_removal import counterfactual_knob, counterfactual_step
-from .browser import anchor_browser, anchor_page, find_anchors, nearest_by_both
-from .knobs import anchor_count_knob, neighbours_kept, neighbours_with, sparse_knobs, sparse_step
-from .upload import answer_html, parse_labels, read_upload, your_picture
+import lazy_loader
 
-__all__ = [
-    "anchor_browser",
-    "anchor_count_knob",
-    "anchor_page",
-    "answer_html",
-    "counterfactual_knob",
-    "counterfactual_step",
-    "find_anchors",
-    "nearest_by_both",
-    "neighbours_kept",
-    "neighbours_with",
-    "parse_labels",
-    "read_upload",
-    "sparse_knobs",
-    "sparse_step",
-    "your_picture",
-]
+__getattr__, __dir__, __all__ = lazy_loader.attach(
+    __name__,
+    submod_attrs={
+        "anchor_removal": ["counterfactual_knob", "counterfactual_step"],
+        "browser": ["anchor_browser", "anchor_page", "find_anchors", "nearest_by_both"],
+        "knobs": ["anchor_count_knob", "neighbours_kept", "neighbours_with", "sparse_knobs", "sparse_step"],
+        "parts": ["Answer", "Knob", "words_above"],
+        "upload": ["answer_html", "parse_labels", "read_upload", "your_picture"],
+    },
+)

@@ -1,14 +1,13 @@
-"""Look through the anchors: search their captions, see their pictures, compare their neighbours."""
-
-import html
+"""A browser for the anchors: search their captions, see their pictures, compare their neighbours."""
 
 import ipywidgets
 import torch
+from markupsafe import Markup
 
 from asif_lib.figures import shared_neighbours
 from asif_lib.relative import unit_rows
 
-from .parts import Answer, Pager, bare, image_tag, words_above
+from .parts import PARTS, Answer, Pager, bare, image_tag, wide, words_above
 
 ALL_GROUPS = "all groups"
 PER_PAGE = 12
@@ -21,37 +20,28 @@ def anchor_browser(bank, pictures=None, *, chosen=0) -> ipywidgets.VBox:
     ----------
     bank : AnchorBank
     pictures : sequence of pictures, optional
-        Row i belongs to anchor i; left out, the files that the bank names.
+        Row i belongs to anchor i. Default: the picture files of the bank.
     chosen : int
-        The anchor whose neighbours are shown first, as a row of the bank.
+        The anchor that shows its neighbours first, as a row of the bank.
     """
     pictures = bank.pairs.picture if pictures is None else pictures
     groups = [ALL_GROUPS, *sorted(set(top_group(bank.pairs)) - {""})]
-    search = ipywidgets.Text(
-        description="Words in the caption", placeholder="red bird", continuous_update=False, **_wide()
-    )
-    group = ipywidgets.Dropdown(options=groups, description="Group", **_wide())
-    number = ipywidgets.BoundedIntText(
-        value=chosen, min=0, max=len(bank) - 1, description="Number of an anchor", **_wide()
-    )
+    words = {"description": "Words in the caption", "placeholder": "red bird", "continuous_update": False}
+    search = ipywidgets.Text(**words, **wide())
+    group = ipywidgets.Dropdown(options=groups, description="Group", **wide())
+    rows = {"value": chosen, "min": 0, "max": len(bank) - 1}
+    number = ipywidgets.BoundedIntText(description="Number of an anchor", **rows, **wide())
     pager, found, near = Pager(PER_PAGE), Answer(), Answer()
 
     def page(words, group, _):
         rows = find_anchors(bank.pairs, words, group)
         return anchor_page(bank.pairs, pictures, rows[pager.rows_of(len(rows))])
 
-    def to_first_page(_):
-        pager.value = 0
-
-    search.observe(to_first_page, "value")
-    group.observe(to_first_page, "value")
+    for control in (search, group):
+        control.observe(lambda _: pager.set_trait("value", 0), "value")
     found.follow(page, search, group, pager)
     near.follow(lambda row: words_above(nearest_by_both(bank, pictures, row)), number)
     return ipywidgets.VBox([search, group, pager, found, number, near])
-
-
-def _wide():
-    return {"style": {"description_width": "11em"}, "layout": {"width": "min(28em, 100%)"}}
 
 
 def top_group(pairs) -> list:
@@ -60,9 +50,9 @@ def top_group(pairs) -> list:
 
 
 def find_anchors(pairs, words="", group=ALL_GROUPS) -> list:
-    """Return the rows of a bank's table whose caption holds every one of `words` and that belong to `group`.
+    """Find the anchors of a group whose captions hold all of some words; return their rows in the bank's table.
 
-    Capital letters don't matter, and part of a word is enough.
+    Capital letters do not matter, and part of a word is enough.
 
     Examples
     --------
@@ -80,33 +70,21 @@ def find_anchors(pairs, words="", group=ALL_GROUPS) -> list:
 
 
 def anchor_page(pairs, pictures, rows) -> str:
-    """Return anchors as HTML: for each its picture, number, caption and id."""
+    """Return anchors as HTML: each with its picture, number, caption and id."""
     if not rows:
-        return "<p>No anchor has all of these words in its caption. Try fewer, or another group.</p>"
-    figures = "".join(
-        f'<figure style="width: 9.5em; margin: 0">{image_tag(pictures[row], pairs.caption[row])}'
-        f"<figcaption><b>{row}</b> · {html.escape(pairs.caption[row])}<br>"
-        f'<code style="font-size: 0.85em; overflow-wrap: anywhere">{html.escape(pairs.id[row])}</code>'
-        "</figcaption></figure>"
+        return "<p>No anchor has all of these words in its caption. Try fewer words, or another group.</p>"
+    caption = Markup('<b>{}</b> · {}<br><code style="font-size: 0.85em; overflow-wrap: anywhere">{}</code>')
+    figures = [
+        (image_tag(pictures[row], pairs.caption[row]), caption.format(row, pairs.caption[row], pairs.id[row]))
         for row in rows
-    )
-    return f'<div style="display: flex; flex-wrap: wrap; gap: 0.8em; line-height: 1.3">{figures}</div>'
+    ]
+    return PARTS.figures_in_rows(figures, "9.5em")
 
 
 def nearest_by_both(bank, pictures, row, *, top=6):
-    """Find the nearest other anchors of one anchor: by its picture, and by its caption.
-
-    Returns
-    -------
-    figure : Figure
-    words : str
-        What it shows, for the alternative text.
-    """
+    """Find an anchor's nearest others by its picture and by its caption; return a figure and its alternative text."""
     top = min(top, len(bank) - 1)
-    near = [
-        nearest_rows(bank.image, bank.image_mean, row, top),
-        nearest_rows(bank.text, bank.text_mean, row, top),
-    ]
+    near = [nearest_rows(z, m, row, top) for z, m in ((bank.image, bank.image_mean), (bank.text, bank.text_mean))]
     captions = bank.pairs.caption
     shared = [[i in near[1] for i in near[0]], [i in near[0] for i in near[1]]]
     by_picture, by_caption = [[(pictures[i], captions[i]) for i in rows] for rows in near]
@@ -120,7 +98,7 @@ def nearest_by_both(bank, pictures, row, *, top=6):
 
 
 def nearest_rows(z, mean, row, top) -> list:
-    """Return the `top` rows of `z` with the largest cosine with `row`, itself left out; equal ones in their order."""
+    """Return the `top` other rows of `z` that have the largest cosines with `row`; of equal ones the earlier first."""
     cosines = unit_rows(z, mean) @ unit_rows(z[row : row + 1], mean)[0]
     cosines[row] = -torch.inf
     return cosines.argsort(descending=True, stable=True)[:top].tolist()

@@ -1,4 +1,4 @@
-"""Knobs: what k and p do (chapter 04), and how many anchors it takes (chapter 03)."""
+"""Knobs for k and p (chapter 04) and for the number of anchors (chapter 03)."""
 
 import ipywidgets
 import torch
@@ -24,11 +24,11 @@ def sparse_knobs(bank, queries, *, row=0, k=None, p=DEFAULT_P) -> ipywidgets.VBo
     bank : AnchorBank
         The anchors.
     queries : AnchorBank
-        Captioned pictures that are no anchors; their captions are ranked for one picture.
+        Captioned pictures that are not anchors. Their captions are ranked for one picture.
     row : int
-        The picture that is shown first, as a row of `queries`.
+        The picture at the start, as a row of `queries`.
     k : int, optional
-        Default: a tenth of the anchors.
+        Default: `default_k`.
     p : float
     """
     k = default_k(len(bank)) if k is None else k
@@ -42,7 +42,9 @@ def sparse_knobs(bank, queries, *, row=0, k=None, p=DEFAULT_P) -> ipywidgets.VBo
 
 
 def sparse_step(bank, queries, row, k, p, *, top=8):
-    """Sparsify one picture and rank captions for it.
+    """Sparsify one picture and rank captions for it; return a figure and its alternative text.
+
+    Raises `ParameterError` if k or p is out of range.
 
     Parameters
     ----------
@@ -52,18 +54,7 @@ def sparse_step(bank, queries, row, k, p, *, top=8):
     k : int
     p : float
     top : int
-        Captions shown; the picture's own is shown wherever it stands.
-
-    Returns
-    -------
-    figure : Figure
-    words : str
-        What it shows, for the alternative text.
-
-    Raises
-    ------
-    ParameterError
-        If k or p is out of range.
+        Number of captions in the figure. The picture's own caption is added if its rank is lower.
     """
     model = ASIF(bank, k, p, device="cpu")
     relative = relative_representation(queries.image[row : row + 1], bank.image, mean=bank.image_mean)
@@ -82,21 +73,20 @@ def sparse_step(bank, queries, row, k, p, *, top=8):
     )
     used = int((vector.values > 0).sum())
     share = float((vector.values[0, :6] ** 2).sum())
-    own = f"The picture's own caption, “{bare(queries.pairs.caption[row])}”, has rank {rank} of {len(queries)}."
-    best = (
-        f"First is “{bare(ranking[0][1])}”." if ranking[0][2] > 0 else "No caption shares an anchor with the picture."
-    )
+    first_caption = f"First is “{bare(ranking[0][1])}”."
     words = (
         f"k = {k}, p = {p}: of {len(bank)} anchors {used} keep{'s' if used == 1 else ''} an entry above 0. "
-        f"Share of the {len(first)} largest in the sum of squares: {share:.0%}. {own} {best}"
+        f"Share of the {len(first)} largest in the sum of squares: {share:.0%}. "
+        f"The picture's own caption, “{bare(queries.pairs.caption[row])}”, has rank {rank} of {len(queries)}. "
+        f"{first_caption if ranking[0][2] > 0 else 'No caption shares an anchor with the picture.'}"
     )
     return figure, words
 
 
 def rank_captions(scores, captions, row, top) -> list:
-    """Return (rank, caption, score, own) of the `top` first captions, and of the own one where it comes later.
+    """Rank captions by their scores; return (rank, caption, score, own) of the `top` first ones and of the own one.
 
-    Equal captions are one answer; captions with equal scores share the worst rank, as in `evaluation.ranks`.
+    Equal captions are one answer. Captions with equal scores share the worst rank, as in `evaluation.ranks`.
     """
     same = same_text(captions, captions)
     rank = ranks(scores.expand(len(scores), -1), same) + 1
@@ -109,26 +99,26 @@ def rank_captions(scores, captions, row, top) -> list:
 
 
 def log_steps(low, high, *others) -> list:
-    """Return 1, 2, 5, 10, 20, 50 … between `low` and `high`, with both ends and the others."""
+    """Return the steps 1, 2, 5, 10, 20, 50 … between `low` and `high`, with both ends and the `others`."""
     steps = {step * 10**power for power in range(len(str(high))) for step in STEPS}
     return sorted({step for step in steps if low < step < high} | {low, high, *others})
 
 
 def anchor_count_knob(bank, queries, *, rows=(0, 1, 2), count=None, seed=0) -> ipywidgets.VBox:
-    """Return a knob for the number of anchors, and `neighbours_with` so many below it.
+    """Return a knob for the number of anchors, and `neighbours_with` that number below it.
 
     Parameters
     ----------
     bank : AnchorBank
         All anchors.
     queries : AnchorBank
-        Pictures that are no anchors; neighbours are looked for among them.
+        Pictures that are not anchors; the neighbours are searched among them.
     rows : sequence of int
-        The pictures shown, as rows of `queries`.
+        The pictures in the figure, as rows of `queries`.
     count : int, optional
-        Anchors at first; default all.
+        Number of anchors at the start. Default: all.
     seed : int
-        Of the order in which anchors are drawn.
+        Seed of the random order of the anchors.
     """
     count = len(bank) if count is None else count
     anchors = Knob("Number of anchors", log_steps(2, len(bank), count), count)
@@ -138,56 +128,43 @@ def anchor_count_knob(bank, queries, *, rows=(0, 1, 2), count=None, seed=0) -> i
 
 
 def neighbours_with(bank, queries, count, *, rows=(0, 1, 2), top=4, seed=0):
-    """Compare neighbours in relative space: with `count` anchors drawn at random, and with all.
+    """Compare nearest neighbours by `count` random anchors and by all anchors: a figure and its alternative text.
 
-    Returns
-    -------
-    figure : Figure
-    words : str
-        What it shows, for the alternative text.
-
-    Raises
-    ------
-    ParameterError
-        If `count` is not from 1 to the number of anchors.
+    Raises `ParameterError` if `count` is not from 1 to the number of anchors.
     """
-    everyone, few = (nearest_by_anchors(bank, queries, n, top, seed) for n in (len(bank), count))
-    kept = _shared(everyone, few)
+    by_all, few = (nearest_by_anchors(bank, queries, n, top, seed) for n in (len(bank), count))
+    kept = _shared(by_all, few)
     captions, pictures = queries.pairs.caption, queries.pairs.picture
-    item = lambda i: (pictures[i], captions[i])  # noqa: E731
+    items = list(zip(pictures, captions, strict=True))
     figure = neighbours_two_ways(
-        [item(row) for row in rows],
-        [[item(i) for i in everyone[row].tolist()] for row in rows],
-        [[(*item(i), i in everyone[row]) for i in few[row].tolist()] for row in rows],
+        [items[row] for row in rows],
+        [[items[i] for i in by_all[row].tolist()] for row in rows],
+        [[(*items[i], i in by_all[row]) for i in few[row].tolist()] for row in rows],
         (f"nearest with all {len(bank)} anchors", f"nearest with {count} anchors"),
     )
+    shown = "; ".join(f"{bare(captions[row])} keeps {round(top * float(kept[row]))} of {top}" for row in rows)
     words = (
         f"With {count} of {len(bank)} anchors, drawn at random, {kept.mean():.0%} of the {top} nearest neighbours of "
-        f"all {len(queries)} pictures stay. Shown: "
-        + "; ".join(f"{bare(captions[row])} keeps {round(top * float(kept[row]))} of {top}" for row in rows)
-        + "."
+        f"all {len(queries)} pictures stay. Shown: {shown}."
     )
     return figure, words
 
 
 def neighbours_kept(bank, queries, counts, *, top=4, seed=0) -> list:
-    """Return for each number of anchors the share of the `top` nearest neighbours that stay, mean over pictures."""
-    everyone = nearest_by_anchors(bank, queries, len(bank), top, seed)
-    return [float(_shared(everyone, nearest_by_anchors(bank, queries, n, top, seed)).mean()) for n in counts]
+    """Return the share of the `top` nearest neighbours that stay, for each number of anchors; mean over pictures."""
+    by_all = nearest_by_anchors(bank, queries, len(bank), top, seed)
+    return [float(_shared(by_all, nearest_by_anchors(bank, queries, n, top, seed)).mean()) for n in counts]
 
 
 def nearest_by_anchors(bank, queries, count, top, seed) -> torch.Tensor:
     """Return the `top` nearest other pictures of each picture, by its cosines with `count` anchors: (q, top) int64.
 
-    The anchors are the first `count` of one random order, so that a larger number only adds some.
+    The anchors are the first `count` of one random order: a larger number only adds anchors.
 
-    Raises
-    ------
-    ParameterError
-        If `count` is not from 1 to the number of anchors.
+    Raises `ParameterError` if `count` is not from 1 to the number of anchors.
     """
     if not 1 <= count <= len(bank):
-        raise ParameterError(f"{count} anchors: the bank has {len(bank)}; take from 1 to so many")
+        raise ParameterError(f"{count} anchors: the bank has {len(bank)}; take 1 to {len(bank)}")
     drawn = torch.randperm(len(bank), generator=torch.Generator().manual_seed(seed))[:count]
     relative = unit_rows(relative_representation(queries.image, bank.image[drawn], mean=bank.image_mean))
     similarity = (relative @ relative.T).fill_diagonal_(-torch.inf)
@@ -195,5 +172,5 @@ def nearest_by_anchors(bank, queries, count, top, seed) -> torch.Tensor:
 
 
 def _shared(a, b):
-    """Share of the entries of each row of `a` that are in the same row of `b`."""
+    """The share of the entries of each row of `a` that the same row of `b` has too."""
     return (a[:, :, None] == b[:, None, :]).any(dim=2).double().mean(dim=1)

@@ -1,4 +1,4 @@
-"""What the widgets share: a knob, a pager, and a place for answers where no error gets lost."""
+"""Parts of all widgets: a knob, a pager, and a place for answers that shows every error."""
 
 import base64
 import contextlib
@@ -9,20 +9,30 @@ from pathlib import Path
 
 import anywidget
 import ipywidgets
+import jinja2
 import traitlets
+from markupsafe import Markup
 from PIL import Image
 
 from asif_lib.errors import AsifError
 from asif_lib.figures.style import image_html, thumbnail
 
 FOLDER = Path(__file__).parent
+TEMPLATES = jinja2.Environment(
+    loader=jinja2.FileSystemLoader(FOLDER.parent), undefined=jinja2.StrictUndefined,
+    autoescape=jinja2.select_autoescape(["html.j2"]), trim_blocks=True, lstrip_blocks=True,
+)  # fmt: skip
+"""The templates of the wings by their paths, such as ``widgets/parts.html.j2``. Those of HTML escape what they show."""
+TEMPLATES.filters["repr"] = repr
+PARTS = TEMPLATES.get_template("widgets/parts.html.j2").module
+"""The macros of the widgets, as functions that return HTML."""
 PROBLEM_COLOUR = "#D55E00"  # Okabe–Ito, as in the verdicts of the checks
 
 
 class Knob(anywidget.AnyWidget):
     """A slider over given values, with its name and value in words.
 
-    ipywidgets' own sliders give their handle no accessible name; this one is the browser's own range input.
+    The sliders of ipywidgets give their handle no accessible name. This one is the range input of the browser.
 
     Parameters
     ----------
@@ -70,7 +80,7 @@ class Pager(ipywidgets.HBox):
         self.value = min(max(0, self.value + step), self.pages - 1)
 
     def rows_of(self, total) -> slice:
-        """Return which of `total` rows stand on the page, turning back to the last page there is."""
+        """Return which of `total` rows the page shows; a page beyond the last one becomes the last one."""
         self.pages = max(1, -(-total // self.per_page))
         self.value = min(self.value, self.pages - 1)
         first = self.value * self.per_page
@@ -82,18 +92,22 @@ class Pager(ipywidgets.HBox):
 
 
 class Answer(ipywidgets.VBox):
-    """Where a widget shows its answer, as HTML.
+    """The place where a widget shows its answer, as HTML.
 
     An `AsifError` becomes one sentence in a box. Any other exception is a fault of the program: its stack trace
-    appears below, and is found in the notebook's widget state when nobody looks.
+    appears below, and stays in the widget state of the notebook, where a run without a reader finds it.
     """
 
     def __init__(self):
         self.page, self.trouble = ipywidgets.HTML(), ipywidgets.Output()
         super().__init__([self.page, self.trouble])
 
+    def clear(self):
+        """Take away the answer and the stack traces."""
+        self.page.value, self.trouble.outputs = "", ()
+
     def follow(self, draw, *controls):
-        """Show ``draw(value of each control)`` now and whenever a control changes; return what draws it once more."""
+        """Show ``draw(value of each control)`` now and after each change; return a function that draws it again."""
 
         def redraw():
             with self.guarded():
@@ -110,7 +124,7 @@ class Answer(ipywidgets.VBox):
 
     @contextlib.contextmanager
     def guarded(self):
-        """Show an exception of the block instead of raising it: nobody sees what a callback raises."""
+        """Show an exception of the block instead of raising it: an exception in a callback is invisible."""
         try:
             yield
         except AsifError as error:
@@ -122,29 +136,34 @@ class Answer(ipywidgets.VBox):
             self.trouble.outputs += (output,)
 
 
+def wide(width="min(28em, 100%)", description="11em") -> dict:
+    """Return the arguments of a control for its width and for the width of its description."""
+    return {"style": {"description_width": description}, "layout": {"width": width, "max_width": "calc(100% - 4px)"}}
+
+
 def problem(message) -> str:
-    """A sentence in a box, told apart by colour, symbol and words."""
+    """Return a sentence as HTML, in a box that colour, symbol and words mark as a problem."""
     return (
         f'<div role="alert" style="border-left: 6px solid {PROBLEM_COLOUR}; padding: 0.4em 0.8em; line-height: 1.4">'
         f"<b>✘ This does not work yet.</b> {html.escape(str(message))}</div>"
     )
 
 
-def image_tag(picture, alt, side=96) -> str:
-    """A thumbnail as HTML, `side` pixels wide and high."""
+def image_tag(picture, alt, side=96) -> Markup:
+    """Return a thumbnail as HTML, `side` pixels wide and high."""
     jpeg = io.BytesIO()
     Image.fromarray(thumbnail(picture, side)).save(jpeg, format="JPEG", quality=85)
     source = "data:image/jpeg;base64," + base64.b64encode(jpeg.getvalue()).decode("ascii")
-    return f'<img src="{source}" alt="{html.escape(str(alt), quote=True)}" width="{side}" height="{side}">'
+    return Markup('<img src="{}" alt="{}" width="{}" height="{}">').format(source, alt, side, side)
 
 
 def bare(caption) -> str:
-    """A caption without the full stop at its end, to stand within a sentence."""
+    """Return a caption without its final full stop, for use within a sentence."""
     return caption.rstrip(". ")
 
 
 def words_above(figure_and_words) -> str:
-    """A figure as HTML below the sentence that is also its alternative text, announced when it changes."""
+    """Return a figure as HTML, its alternative text above it as a sentence that a screen reader announces."""
     figure, words = figure_and_words
     sentence = f'<p role="status" style="line-height: 1.4; margin: 0.3em 0">{html.escape(words)}</p>'
     return sentence + image_html(figure, words)

@@ -1,7 +1,6 @@
-"""Your own pictures against your own labels."""
+"""A widget for your own pictures and your own labels."""
 
 import csv
-import html
 import io
 import tempfile
 from pathlib import Path
@@ -10,8 +9,10 @@ import anywidget
 import ipywidgets
 import torch
 import traitlets
+from markupsafe import Markup
 from PIL import Image
 
+from asif_lib.defaults import DEFAULT_TEMPLATE
 from asif_lib.encoders.embeddings import embed
 from asif_lib.encoders.pictures import open_picture
 from asif_lib.errors import AsifError, ParameterError, PictureError
@@ -19,7 +20,7 @@ from asif_lib.explain.contribution import contributions
 from asif_lib.figures.style import BLUE, thumbnail
 from asif_lib.zeroshot import make_prompts
 
-from .parts import FOLDER, Answer, Pager, image_tag
+from .parts import FOLDER, PARTS, Answer, Pager, image_tag, wide
 
 PER_PAGE = 10
 MOST_LABELS = 10
@@ -28,29 +29,55 @@ SIDE = 128
 
 
 class Picker(anywidget.AnyWidget):
-    """A file input and, where there is one, a webcam; every picture comes as a message of its own.
+    """A file input and, if the machine has one, a webcam; each picture arrives as its own message.
 
-    ipywidgets' FileUpload sends all files at once, and a message above the server's limit closes the connection
-    without a word.
+    The FileUpload of ipywidgets sends all files in one message. A message above the limit of the server closes the
+    connection without an error.
     """
 
     _esm = FOLDER / "picker.js"
     _css = FOLDER / "controls.css"
     words = traitlets.List(traitlets.Unicode()).tag(sync=True)
 
+    def __init__(self, answer, read, done):
+        """Call ``read(name, bytes)`` for each picture of a batch, then ``done(results)``, which returns words to show.
 
-def your_picture(model, labels=("otter", "beaver"), *, template="a photo of a {}.", pictures=None) -> ipywidgets.VBox:
-    """Return a place to drop pictures and write labels; each picture is answered, with the anchors that decided.
+        An `AsifError` of `read` becomes words too; `answer` shows every other exception.
+        """
+        super().__init__()
+        self.arrived = []  # (name, bytes) of an unfinished batch
+        self.answer, self.read, self.done = answer, read, done
+        self.on_msg(self._receive)
+
+    def _receive(self, _, content, buffers):
+        if content["kind"] == "picture":
+            self.arrived.append((content["name"], bytes(buffers[0])))
+            return
+        self.words, self.answer.trouble.outputs = [], ()  # so that equal words are a change too
+        batch, self.arrived, results, said, problems = self.arrived, [], [], [], list(content["words"])
+        for name, data in batch:
+            with self.answer.guarded():
+                try:
+                    results.append(self.read(name, data))
+                except AsifError as error:
+                    problems.append(f"✘ {error}")
+        with self.answer.guarded():
+            said = self.done(results)
+        self.words = said + problems
+
+
+def your_picture(model, labels=("otter", "beaver"), *, template=DEFAULT_TEMPLATE, pictures=None) -> ipywidgets.VBox:
+    """Return a place to drop pictures and write labels; each picture gets an answer and the anchors that decided.
 
     Parameters
     ----------
     model : ASIF
     labels : sequence of str
-        Labels at first.
+        The labels at the start.
     template : str
         Prompt template with one ``{}`` for the label.
     pictures : sequence of pictures, optional
-        Row i belongs to anchor i; left out, the files that the bank names.
+        Row i belongs to anchor i. Default: the picture files of the bank.
     """
     return YourPicture(model, labels, template, model.bank.pairs.picture if pictures is None else pictures)
 
@@ -60,65 +87,43 @@ class YourPicture(ipywidgets.VBox):
 
     def __init__(self, model, labels, template, pictures):
         self.model, self.template, self.pictures = model, template, pictures
-        self.arrived = []  # (name, bytes) of a batch under way
         self.asked = []  # (name, thumbnail, SparseVectors of one row), the newest first
-        self.picker, self.pager, self.answer = Picker(), Pager(PER_PAGE), Answer()
-        self.labels = ipywidgets.Text(
-            value=write_labels(labels),
-            description="Labels, separated by commas",
-            continuous_update=False,
-            style={"description_width": "initial"},
-            layout={"width": "100%"},
-        )
+        self.pager, self.answer = Pager(PER_PAGE), Answer()
+        self.picker = Picker(self.answer, self.encode, self.receive)
+        words = {"value": write_labels(labels), "description": "Labels, separated by commas"}
+        self.labels = ipywidgets.Text(continuous_update=False, **words, **wide("100%", "initial"))
         self.redraw = self.answer.follow(self.page, self.labels, self.pager)
-        self.picker.on_msg(self.receive)
         super().__init__([self.picker, self.labels, self.pager, self.answer])
 
     def page(self, text, _) -> str:
         """The answers on the page that the pager shows, as HTML."""
         labels = parse_labels(text)
-        make_prompts(labels, [self.template])  # what is wrong with labels is said before there is a picture
+        make_prompts(labels, [self.template])  # refuses bad labels before the first picture arrives
         shown = self.asked[self.pager.rows_of(len(self.asked))]
         return "".join(answer_html(self.model, *item, labels, self.template, self.pictures) for item in shown)
 
-    def receive(self, _, content, buffers):
-        """Keep a picture that a browser sends; at the end of its batch, take in all of them and answer."""
-        if content["kind"] == "picture":
-            self.arrived.append((content["name"], bytes(buffers[0])))
-            return
-        self.picker.words = []  # so that the same words once more are a change
-        self.answer.trouble.outputs, self.pager.value = (), 0
-        problems, before, read = list(content["words"]), len(self.asked), []
-        while self.arrived:
-            with self.answer.guarded():
-                try:
-                    read.append(self.encode(*self.arrived.pop(0)))
-                except AsifError as error:
-                    problems.append(f"✘ {error}")
-        with self.answer.guarded():
-            vectors = self.model.images(torch.cat([z for *_, z in read])) if read else ()
-            self.asked[:0] = [(name, small, vectors[[i]]) for i, (name, small, _) in enumerate(read)][::-1]
-            self.redraw()
-        count = len(self.asked) - before
-        self.picker.words = [f"✔ {count} picture{'' if count == 1 else 's'} added."] * bool(count) + problems
-
     def encode(self, name, data):
-        """Read and encode one picture; of its pixels a thumbnail is kept."""
+        """Read and encode one picture; return its name, a thumbnail and its (1, d_image) embedding."""
         picture = read_upload(name, data)
         z = embed(self.model.encoder("image"), [picture], progress=False)
         return name, Image.fromarray(thumbnail(picture, SIDE)), z
+
+    def receive(self, read) -> list:
+        """Take in the encoded pictures of a batch, and answer; return words about them."""
+        vectors = self.model.images(torch.cat([z for *_, z in read])) if read else ()
+        self.asked[:0] = [(name, small, vectors[[i]]) for i, (name, small, _) in enumerate(read)][::-1]
+        self.pager.value = 0
+        self.redraw()
+        return [f"✔ {len(read)} picture{'' if len(read) == 1 else 's'} added."] if read else []
 
 
 def read_upload(name, data):
     """Return the picture in `data`, bytes that a browser sent under `name`, as an upright RGB image.
 
-    Raises
-    ------
-    PictureError
-        As `open_picture`, with the name that the file had.
+    Raises `PictureError` as `open_picture`, with `name` as the name of the file.
     """
     with tempfile.TemporaryDirectory() as folder:
-        file = Path(folder) / "upload"  # `name` may hold what a file name must not
+        file = Path(folder) / "upload"  # `name` may hold characters that a file name must not
         file.write_bytes(data)
         try:
             return open_picture(file)
@@ -127,12 +132,9 @@ def read_upload(name, data):
 
 
 def parse_labels(text) -> list:
-    """Return the labels in a line of text, separated by commas; a label with a comma goes into double quotes.
+    """Read labels from a line of text, separated by commas; a label with a comma goes into double quotes.
 
-    Raises
-    ------
-    ParameterError
-        If there is none.
+    Raises `ParameterError` if the line is empty.
 
     Examples
     --------
@@ -156,71 +158,24 @@ def _quoted(label):
 
 
 def answer_html(model, name, picture, vector, labels, template, pictures) -> str:
-    """Return as HTML how a model ranks labels for a picture, and which anchors decided for the first.
+    """Return as HTML how a model ranks labels for a picture, and which anchors decided for the first label.
 
-    Parameters
-    ----------
-    model : ASIF
-    name : str
-        Of the picture.
-    picture : picture
-    vector : SparseVectors of one row
-        Of the picture.
-    labels : list of str
-    template : str
-    pictures : sequence of pictures
-        Of the anchors.
-
-    Raises
-    ------
-    ParameterError
-        If a label is empty or there twice.
+    `vector`, SparseVectors of one row, represents the `picture` of this `name`; `pictures` are the anchors' pictures.
+    Raises `ParameterError` if a label is empty, or occurs twice.
     """
-    answer = model.classify(vector, labels, templates=[template])
-    best = answer.best[0]
-    if best is None:
-        verdict, reasons = "no label: the picture shares no anchor with any of them", ""
-    else:
-        verdict = best
-        text = model.texts(make_prompts([best], [template]))
-        reasons = _reasons(best, contributions(vector, text, model.bank.pairs), pictures)
-    return (
-        "<article style='line-height: 1.35; margin: 0 0 1.2em; border-top: 1px solid currentColor'>"
-        f"<h4 style='margin: 0.4em 0'>{html.escape(name)}: {html.escape(verdict)}</h4>"
-        f"<div style='display: flex; flex-wrap: wrap; gap: 1.2em'>{image_tag(picture, name, SIDE)}"
-        f"<div>{ranking(labels, answer.scores[0])}</div></div>{reasons}</article>"
-    )
+    answer, figures = model.classify(vector, labels, templates=[template]), []
+    verdict = answer.best[0]
+    if verdict is not None:
+        table = contributions(vector, model.texts(make_prompts([verdict], [template])), model.bank.pairs)
+        shares = table.contribution / table.contribution.sum()
+        figures = [
+            (image_tag(pictures[anchor], caption, 80), f"{share:.0%} · {caption}")
+            for anchor, caption, share in zip(table.anchor[:MOST_ANCHORS], table.caption, shares, strict=False)
+        ]
+    return PARTS.answer(name, verdict, image_tag(picture, name, SIDE), ranking(labels, answer.scores[0]), figures)
 
 
-def ranking(labels, scores) -> str:
+def ranking(labels, scores) -> Markup:
     """Return labels and scores, the best first, as an HTML table with bars."""
-    order = scores.argsort(descending=True, stable=True).tolist()
-    bars = "".join(_bar(labels[i], float(scores[i])) for i in order[:MOST_LABELS])
-    more = len(labels) - MOST_LABELS
-    rest = f"<p style='margin: 0.2em 0'>and {more} more labels with lower scores</p>" if more > 0 else ""
-    head = "<tr><th scope='col'>label</th><th scope='col' colspan='2'>score</th></tr>"
-    return f"<table style='border-collapse: collapse'><thead>{head}</thead><tbody>{bars}</tbody></table>{rest}"
-
-
-def _bar(label, score):
-    bar = (
-        f"width: {100 * score:.1f}%; min-width: 1px; height: 0.9em; background: {BLUE}; border: 1px solid currentColor"
-    )
-    return (
-        f"<tr><th scope='row' style='text-align: left; font-weight: normal'>{html.escape(label)}</th>"
-        f"<td style='padding: 0 1em'>{score:.3f}</td><td style='width: 12em'><div style='{bar}'></div></td></tr>"
-    )
-
-
-def _reasons(label, table, pictures):
-    shares = table.contribution / table.contribution.sum()
-    rows = list(zip(table.anchor, table.caption, shares, strict=True))[:MOST_ANCHORS]
-    items = "".join(
-        f'<figure style="width: 7.5em; margin: 0">{image_tag(pictures[anchor], caption, 80)}'
-        f"<figcaption>{share:.0%} · {html.escape(caption)}</figcaption></figure>"
-        for anchor, caption, share in rows
-    )
-    return (
-        f"<p style='margin: 0.4em 0'>Anchors that decided for “{html.escape(label)}”, with their share of its score:"
-        f"</p><div style='display: flex; flex-wrap: wrap; gap: 0.8em'>{items}</div>"
-    )
+    best = sorted(zip(labels, scores.tolist(), strict=True), key=lambda pair: -pair[1])
+    return PARTS.ranking(best, MOST_LABELS, BLUE)

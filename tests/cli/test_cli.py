@@ -1,22 +1,55 @@
-"""The command as a user runs it: a process, its exit status, what it prints where."""
+"""The command: exit status, what it prints where, what it imports; mostly in this process, a few times as a process."""
 
+import importlib.metadata
 import json
 import os
+import re
+import signal
 import subprocess
 import sys
+from email.message import Message
 
 import pytest
 from PIL import Image, ImageOps
 
-from asif_lib.bank.anchors import bank_dir
+from asif_lib.bank.record import bank_dir
 from asif_lib.cli import main
-from asif_lib.datasets.pairs import load_labelled
+from asif_lib.cli.machine_check import check_machine
+from asif_lib.datasets.labelled import load_labelled
+from asif_lib.defaults import BARE_TEMPLATE, DEFAULT_BANK, DEFAULT_K_WORDS, DEFAULT_P, DEFAULT_TEMPLATE
 from asif_lib.encoders.pictures import open_picture
+from asif_lib.files import cache_dir
+
+MODULE = [sys.executable, "-m", "asif_lib.cli"]
+SLOW = {"torch", "timm", "transformers", "sentence_transformers", "sklearn", "pandas", "matplotlib"}
 
 
 def asif(*arguments, **environment):
-    command = [sys.executable, "-m", "asif_lib.cli", *map(str, arguments)]
+    """Run the command as a process."""
+    command = [*MODULE, *map(str, arguments)]
     return subprocess.run(command, capture_output=True, text=True, env={**os.environ, **environment}, timeout=300)
+
+
+@pytest.fixture
+def loaded_once(monkeypatch, image_encoder, text_encoder):
+    """The encoders of the session in place of those that each command would load again."""
+    encoders = {"image": image_encoder, "text": text_encoder}
+    monkeypatch.setattr("asif_lib.encoders.loading.load_encoder", lambda kind, *_, **__: encoders[kind])
+    for kind, encoder in encoders.items():
+        load = f"asif_lib.encoders.{kind}.load_{kind}_encoder"
+        monkeypatch.setattr(load, lambda *_, encoder=encoder, **__: encoder)
+
+
+@pytest.fixture
+def run(loaded_once, capsys):
+    """Run the command in this process; return the exit status, the JSON value if there is one, and stderr."""
+
+    def run(*arguments):
+        status = main([*map(str, arguments), "--json"])
+        output = capsys.readouterr()
+        return status, json.loads(output.out) if output.out else None, output.err
+
+    return run
 
 
 @pytest.fixture(scope="session")
@@ -40,20 +73,103 @@ def class_folders(tmp_path_factory, stamps_bank_saved):
     return folder
 
 
+# The command itself ----------------------------------------------------------------------------------
+
+
 @pytest.mark.parametrize(
-    "command", [[], ["data"], ["bank", "build"], ["bank", "info"], ["classify"], ["search"], ["evaluate"], ["check"]]
-)
+    "command", [[], ["data"], ["bank"], ["bank", "build"], ["bank", "info"], ["classify"], ["search"], ["evaluate"],
+                ["check"], ["explore"]],
+)  # fmt: skip
 def test_help_shows_examples(command, capsys):
-    with pytest.raises(SystemExit) as stop:
-        main([*command, "--help"])
-    assert stop.value.code == 0
-    assert "examples:\n  asif " in capsys.readouterr().out
+    assert main([*command, "--help"]) == 0
+    assert "examples:\n    asif " in capsys.readouterr().out
 
 
-def test_evaluate_prints_one_json_object(class_folders):
-    run = asif("evaluate", class_folders, "--json")
-    assert run.returncode == 0, run.stderr
-    result = json.loads(run.stdout)
+@pytest.mark.parametrize("command, template", [("classify", BARE_TEMPLATE), ("evaluate", DEFAULT_TEMPLATE)])
+def test_help_tells_the_defaults_of_the_library(command, template, capsys):
+    main([command, "--help"])
+    text = " ".join(capsys.readouterr().out.split())
+    for default in (template, DEFAULT_BANK, DEFAULT_P):
+        assert f"[default: {default}]" in text
+    assert f"default: {DEFAULT_K_WORDS}" in text
+
+
+@pytest.mark.parametrize(
+    "arguments", [[], ["paint"], ["classify"], ["search", "a cat", "--k", "few"], ["bank", "remove", "stamps"],
+                  ["evaluate", "folder", "--reduce", "median"],
+                  ["bank", "remove", "stamps", "--id", "1", "--where", "2"]],
+)  # fmt: skip
+def test_wrong_usage_is_exit_status_2(arguments, capsys):
+    assert main(arguments) == 2
+    output = capsys.readouterr()
+    assert output.out == "" and output.err.startswith("Usage: asif") and "Error: " in output.err
+
+
+@pytest.mark.parametrize(
+    "arguments, status, words",
+    [
+        (["--help"], 0, "Usage: asif"),
+        (["evaluate", "no-such-folder"], 1, "no-such-folder: there is no such folder"),
+        (["search", "a cat", "--bank", "no-such-bank"], 1, "run: asif bank build no-such-bank"),
+        (["search", "a cat", "--k", "0"], 1, "k = 0"),
+        (["classify", "cat.png", "--labels", "cat", "--p", "-1"], 1, "p = -1"),
+    ],
+)
+def test_arguments_folder_and_bank_are_checked_before_a_slow_import(arguments, status, words, stamps_bank_saved):
+    script = "import sys, asif_lib.cli; code = asif_lib.cli.main(); print(*sys.modules, sep=','); sys.exit(code)"
+    run = subprocess.run([sys.executable, "-c", script, *arguments], capture_output=True, text=True, timeout=60)
+    assert run.returncode == status and words in run.stdout + run.stderr
+    assert not SLOW & set(run.stdout.splitlines()[-1].split(","))
+
+
+def test_a_reader_that_stops_early_is_no_error():
+    """The pipe is closed before the command writes into it."""
+    process = subprocess.Popen([*MODULE, "data"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    process.stdout.close()
+    assert process.stderr.read() == "" and process.wait(60) == 0
+
+
+def test_ctrl_c_is_one_sentence_and_exit_status_130(tmp_path):
+    os.mkfifo(tmp_path / "Anna.json")  # nobody writes into it: the command waits
+    process = subprocess.Popen(
+        [*MODULE, "class", tmp_path],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # a background job ignores Ctrl-C
+    )
+    with open(tmp_path / "Anna.json", "w"):  # opens once the command reads
+        process.send_signal(signal.SIGINT)
+        output, error = process.communicate(timeout=60)
+    assert (process.returncode, output) == (130, "")
+    assert error == "asif: interrupted; embeddings that were computed are kept, so a second run goes on here\n"
+
+
+def test_a_warning_is_one_line_on_stderr(tmp_path, capsys):
+    import warnings
+
+    from asif_lib.cli.command import _status
+
+    assert _status(lambda: (warnings.warn("odd", stacklevel=1), "text"), {}, False) == 0
+    assert capsys.readouterr() == ("text\n", "asif: odd\n")
+
+
+@pytest.mark.parametrize("arguments", [["FOLDER"], ["--json", "FOLDER"], ["FOLDER", "--json"], ["./export"]])
+def test_class_takes_a_folder_of_any_name(arguments, tmp_path, monkeypatch, capsys):
+    """`asif class FOLDER` stands beside `asif class export`."""
+    monkeypatch.chdir(tmp_path)
+    for name in ("FOLDER", "export"):
+        (tmp_path / name).mkdir()
+    assert main(["class", *arguments]) == 1
+    assert "holds no progress" in capsys.readouterr().err
+
+
+# Answers ---------------------------------------------------------------------------------------------
+
+
+def test_evaluate_prints_one_json_object(class_folders, run):
+    status, result, error = run("evaluate", class_folders)
+    assert status == 0, error
     assert result["n"] == 40
     assert result["classes"] == ["ankle boot", "bag", "sandal", "trousers"]
     assert result["ci95"][0] <= result["accuracy"] <= result["ci95"][1]
@@ -64,50 +180,65 @@ def test_evaluate_prints_one_json_object(class_folders):
         "all-MiniLM-L6-v2",
     )
     assert (result["k"], result["p"]) == (79, 2.0)
+    assert (result["folder"], result["left_out"], result["undecided"]) == (str(class_folders), 0, 0)
+    assert (result["templates"], result["reduce"], result["device"]) == ([DEFAULT_TEMPLATE], "mean", "cpu")
     assert result["seconds"] > 0
 
 
-def test_k_and_p_reach_the_model(class_folders, capsys):
-    assert main(["evaluate", str(class_folders), "--json", "--k", "5", "--p", "8"]) == 0
-    result = json.loads(capsys.readouterr().out)
-    assert (result["k"], result["p"]) == (5, 8.0)
+def test_k_p_and_templates_reach_the_model(class_folders, run):
+    status, result, _ = run(
+        "evaluate", class_folders, "--k", 5, "--p", 8, "--template", "{}", "--template", "a {}", "--reduce", "max"
+    )
+    assert status == 0
+    assert (result["k"], result["p"], result["templates"], result["reduce"]) == (5, 8.0, ["{}", "a {}"], "max")
 
 
-def test_classify_names_label_and_deciding_anchors(stamps_bank_saved, stamps, capsys):
+def test_classify_names_label_and_deciding_anchors(stamps_bank_saved, stamps):
+    """As a process, encoders loaded and all."""
     hen = next(p for p, i in zip(stamps.pictures, stamps.ids, strict=True) if i == "animals/birds/hen.png")
-    assert main(["classify", str(hen), "--labels", "a hen, a ship", "--json"]) == 0
-    (row,) = json.loads(capsys.readouterr().out)
-    assert row["best"] == "a hen"
+    run = asif("classify", hen, "--labels", "a hen, a ship", "--json")
+    assert run.returncode == 0, run.stderr
+    (row,) = json.loads(run.stdout)
+    assert row["best"] == "a hen" and row["picture"] == str(hen)
     assert list(row["scores"]) == ["a hen", "a ship"]
     assert len(row["anchors"]) == 3
     assert 0 < sum(anchor["share"] for anchor in row["anchors"]) <= 1
 
 
-def test_search_finds_pictures_in_the_bank(stamps_bank_saved, capsys):
-    assert main(["search", "a sail boat", "--top", "2", "--json"]) == 0
-    rows = json.loads(capsys.readouterr().out)
-    assert len(rows) == 2
+def test_search_finds_pictures_in_the_bank(stamps_bank_saved, run):
+    status, rows, _ = run("search", "a sail boat", "--top", 2)
+    assert status == 0 and len(rows) == 2
     assert all("boat" in row["caption"] for row in rows)
 
 
-def test_search_finds_pictures_in_a_folder(stamps_bank_saved, stamps, tmp_path, capsys):
+def test_search_finds_pictures_in_a_folder(stamps_bank_saved, stamps, tmp_path, run):
     for i, picture in zip(stamps.ids, stamps.pictures, strict=True):
         if i in ("animals/birds/hen.png", "vehicles/ship/sail_boat1.png", "animals/mammals/rodents/beaver.png"):
             open_picture(picture).save(tmp_path / i.rsplit("/")[-1])
-    assert main(["search", "a boat on the sea", "--in", str(tmp_path), "--top", "1", "--json"]) == 0
-    (row,) = json.loads(capsys.readouterr().out)
+    status, (row,), _ = run("search", "a boat on the sea", "--in", tmp_path, "--top", 1)
+    assert status == 0
     assert row["picture"].endswith("sail_boat1.png") and "caption" not in row
 
 
-def test_data_and_bank_info_say_licence_and_counts(stamps_bank_saved, capsys):
-    assert main(["data", "stamps", "--json"]) == 0
-    (row,) = json.loads(capsys.readouterr().out)
+def test_text_output_is_a_line_for_each_answer(stamps_bank_saved, stamps, loaded_once, capsys):
+    assert main(["search", "a sail boat", "--top", "2"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert len(lines) == 2 and all(re.match(r"0\.\d{3}  .*\.png  .*boat", line) for line in lines)
+    assert main(["classify", str(stamps.pictures[0]), str(stamps.pictures[1]), "--labels", "a hen,a ship"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert len(lines) == 6 and lines[3].startswith(f"{stamps.pictures[1]}: a ")
+    assert re.fullmatch(r"  a \w+ 0\.\d{3}, a \w+ 0\.\d{3}", lines[4]) and lines[5].startswith("  decided by ")
+
+
+def test_data_and_bank_info_say_licence_and_counts(stamps_bank_saved, run):
+    status, (row,), error = run("data", "stamps")
+    assert status == 0 and "already here, verified" in error
     assert row["licence"] == "GPL-2" and row["folder"]
-    assert main(["bank", "info", "stamps", "--json"]) == 0
-    assert json.loads(capsys.readouterr().out)["anchors"] == 793
+    status, about, _ = run("bank", "info")
+    assert (status, about["name"], about["anchors"]) == (0, "stamps", 793)
 
 
-def test_bank_of_your_own_folder(tmp_path, tmp_cache, capsys):
+def test_bank_of_your_own_folder(tmp_path, tmp_cache, run):
     folder = tmp_path / "cards"
     folder.mkdir()
     lines = ["file_name,caption"]
@@ -115,25 +246,22 @@ def test_bank_of_your_own_folder(tmp_path, tmp_cache, capsys):
         Image.new("RGB", (40, 30), colour).save(folder / f"{colour}.png")
         lines.append(f"{colour}.png,A {colour} card.")
     (folder / "metadata.csv").write_text("\n".join(lines))
-    assert main(["bank", "build", "cards", "--from", str(folder), "--json"]) == 0
-    assert json.loads(capsys.readouterr().out)["anchors"] == 4
-    picture = str(folder / "blue.png")
-    assert (
-        main(["classify", picture, "--labels", "a blue card,a red card", "--bank", "cards", "--k", "2", "--json"]) == 0
-    )
-    assert json.loads(capsys.readouterr().out)[0]["best"] == "a blue card"
+    status, about, _ = run("bank", "build", "cards", "--from", folder)
+    assert (status, about["anchors"]) == (0, 4)
+    labels = "a blue card,a red card"
+    status, (row,), _ = run("classify", folder / "blue.png", "--labels", labels, "--bank", "cards", "--k", 2)
+    assert (status, row["best"]) == (0, "a blue card")
 
 
-def test_a_missing_bank_of_the_catalogue_is_built_and_said_so(class_folders, tmp_path):
+def test_a_missing_bank_of_the_catalogue_is_built_and_said_so(tmp_path, monkeypatch, run):
     """With a cache that has the data but no bank, a first `search` builds it; stdout stays pure JSON."""
-    from asif_lib.files import cache_dir
-
     for folder in ("datasets", "embeddings"):
         (tmp_path / folder).symlink_to(cache_dir().resolve() / folder)
-    run = asif("search", "a cat", "--top", "1", "--json", ASIF_CACHE=str(tmp_path))
-    assert run.returncode == 0, run.stderr
-    assert len(json.loads(run.stdout)) == 1
-    assert "building it" in run.stderr
+    monkeypatch.setenv("ASIF_CACHE", str(tmp_path))
+    status, rows, error = run("search", "a cat", "--top", 1)
+    assert status == 0, error
+    assert len(rows) == 1
+    assert "building it" in error
 
 
 def broken_folder(class_folders, tmp_path):
@@ -148,20 +276,21 @@ def broken_folder(class_folders, tmp_path):
     return folder
 
 
-def test_broken_pictures_are_listed_and_left_out_only_when_asked(class_folders, tmp_path):
+def test_broken_pictures_are_listed_and_left_out_only_when_asked(class_folders, tmp_path, run):
     folder = broken_folder(class_folders, tmp_path)
-    run = asif("evaluate", folder, "--json")
-    assert run.returncode == 1 and run.stdout == ""
-    assert "cut.png" in run.stderr and "notes.txt" in run.stderr and "--skip-broken" in run.stderr
-    assert "Traceback" not in run.stderr
-    run = asif("evaluate", folder, "--json", "--skip-broken")
-    assert run.returncode == 0
-    result = json.loads(run.stdout)
+    status, result, error = run("evaluate", folder)
+    assert (status, result) == (1, None)
+    assert "cut.png" in error and "notes.txt" in error and "--skip-broken" in error
+    status, result, error = run("evaluate", folder, "--skip-broken")
+    assert status == 0
     assert (result["n"], result["left_out"]) == (2, 2)
-    assert "cut.png" in run.stderr and "notes.txt" in run.stderr
+    assert "cut.png" in error and "notes.txt" in error
 
 
-def bad_inputs(tmp_path):
+@pytest.fixture(scope="module")
+def bad_inputs(tmp_path_factory):
+    """For each case the arguments, and the words of the error."""
+    tmp_path = tmp_path_factory.mktemp("bad")
     empty = tmp_path / "empty"
     empty.mkdir()
     hollow = tmp_path / "hollow"
@@ -198,15 +327,15 @@ def bad_inputs(tmp_path):
     "p of 0", "no such folder", "empty folder", "class without a picture", "empty search folder", "no such bank",
     "no such data set", "no such device",
 ])  # fmt: skip
-def test_bad_input_is_one_sentence_and_exit_status_1(case, tmp_path, stamps_bank_saved, capsys):
-    arguments, words = bad_inputs(tmp_path)[case]
+def test_bad_input_is_one_sentence_and_exit_status_1(case, bad_inputs, stamps_bank_saved, loaded_once, capsys):
+    arguments, words = bad_inputs[case]
     assert main([str(a) for a in arguments]) == 1
     output = capsys.readouterr()
     assert output.out == ""
     assert output.err.splitlines()[-1].startswith(("asif: ", "  ")) and words in output.err
 
 
-def test_bank_of_another_encoder_is_an_error(tmp_path, stamps_bank, capsys):
+def test_bank_of_another_encoder_is_an_error(tmp_path, stamps_bank, loaded_once, capsys):
     from dataclasses import replace
 
     other = replace(stamps_bank.image_encoder, checksum="0" * 64)
@@ -217,28 +346,14 @@ def test_bank_of_another_encoder_is_an_error(tmp_path, stamps_bank, capsys):
     assert "cannot be compared" in capsys.readouterr().err
 
 
-def test_check_says_what_is_missing_and_exits_non_zero(tmp_cache):
-    run = asif("check", ASIF_CACHE=str(tmp_cache))
-    assert run.returncode == 1
-    assert "FAIL data set stamps" in run.stdout and "asif data stamps" in run.stdout
-    assert "OK   image encoder" in run.stdout
-
-
-def test_a_reader_that_stops_early_is_no_error(stamps_bank_saved):
-    command = f"{sys.executable} -m asif_lib.cli search 'a cat' --top 700 | head -1"
-    run = subprocess.run(["bash", "-c", f"set -o pipefail; {command}"], capture_output=True, text=True, timeout=120)
-    assert run.returncode == 0 and run.stdout.count("\n") == 1
-    assert "Traceback" not in run.stderr and "Broken" not in run.stderr
-
-
 @pytest.mark.parametrize("templates, reduce", [(["a photo of {}"], "mean"), (["{}", "a toy {}"], "mean")])
-def test_shares_of_the_deciding_anchors_are_of_the_printed_score(stamps_bank, stamps, templates, reduce):
+def test_shares_of_the_deciding_anchors_are_of_the_printed_score(stamps_bank, text_encoder, templates, reduce):
     """Over several templates the score is a mean, and so is what each anchor gives to it."""
-    from asif_lib.cli import _deciding_anchors
+    from asif_lib.cli.answering import _deciding_anchors
     from asif_lib.explain.contribution import contributions
     from asif_lib.zeroshot import ASIF, make_prompts
 
-    model = ASIF(stamps_bank, device="cpu")
+    model = ASIF(stamps_bank, device="cpu", text_encoder=text_encoder)
     vector = model.images(stamps_bank.image[[150]])
     prompts = model.texts(make_prompts(["a bird"], templates))
     answer = _deciding_anchors(model, vector, prompts, reduce)
@@ -251,9 +366,19 @@ def test_shares_of_the_deciding_anchors_are_of_the_printed_score(stamps_bank, st
 
 
 @pytest.mark.parametrize("text", ["", "   ", "\udcff"])
-def test_a_text_that_cannot_be_searched_is_refused(text, stamps_bank_saved, capsys):
+def test_a_text_that_cannot_be_searched_is_refused(text, stamps_bank_saved, loaded_once, capsys):
     assert main(["search", text]) == 1
     assert capsys.readouterr().err.startswith("asif: ")
+
+
+# asif check ------------------------------------------------------------------------------------------
+
+
+def test_check_says_what_is_missing_and_exits_non_zero(tmp_cache, loaded_once, capsys):
+    assert main(["check"]) == 1
+    output = capsys.readouterr().out
+    assert "FAIL data set stamps" in output and "asif data stamps" in output
+    assert "OK   image encoder" in output
 
 
 def test_check_without_a_package_says_which(tmp_path):
@@ -262,3 +387,54 @@ def test_check_without_a_package_says_which(tmp_path):
     run = asif("check", PYTHONPATH=f"{tmp_path}{os.pathsep}{os.environ.get('PYTHONPATH', '')}")
     assert run.returncode == 1 and "Traceback" not in run.stderr
     assert "FAIL image encoder: No module named 'timm'" in run.stdout
+
+
+def test_check_tells_packages_and_extras_apart(tmp_cache, loaded_once, monkeypatch):
+    """An extra that is not installed fails nothing, and is named with the way to install it."""
+    about = Message()
+    about["Provides-Extra"], about["Provides-Extra"], about["Provides-Extra"] = "small", "large", "old"
+    requires = [
+        "numpy",
+        "windows-only; sys_platform == 'win32'",
+        "pillow>=1; extra == 'small'",
+        "asif-workbook[small]; extra == 'large'",
+        "no-such-package; extra == 'large'",
+        "pytest<1; extra == 'old'",
+    ]
+    monkeypatch.setattr(importlib.metadata, "metadata", lambda _: about)
+    monkeypatch.setattr(importlib.metadata, "requires", lambda _: requires)
+    rows = {row["what"]: row for row in check_machine()}
+    assert rows["packages"]["found"] == "all 1 as asked for"
+    assert rows["extras"]["ok"]
+    assert rows["extras"]["found"] == "small; not installed: large, old (pip install 'asif-workbook[NAME]')"
+    requires += ["no-such-package", "numpy<1"]
+    rows = {row["what"]: row for row in check_machine()}
+    assert not rows["packages"]["ok"]
+    version = importlib.metadata.version("numpy")
+    assert rows["packages"]["found"] == f"no-such-package is missing; numpy {version} is not <1"
+
+
+# Extras ----------------------------------------------------------------------------------------------
+
+OF_EXTRAS = [
+    "IPython", "anywidget", "bokeh", "bs4", "dask", "distributed", "ipykernel", "ipywidgets", "jupyterlab", "jupytext",
+    "latex2mathml", "matplotlib", "nbclient", "nbconvert", "nbformat", "openvino", "papermill", "traitlets", "voila",
+]  # fmt: skip
+WITHOUT_EXTRAS = f"""
+import sys
+sys.modules |= dict.fromkeys({OF_EXTRAS})
+from asif_lib.cli import main
+print([main(line.split()) for line in sys.argv[1:]])
+"""
+
+
+def test_a_missing_extra_is_one_sentence(stamps_bank_saved, tmp_path):
+    commands = ["explore --no-browser", "class export course", "bank history stamps", "data stamps"]
+    command = [sys.executable, "-c", WITHOUT_EXTRAS, *commands]
+    run = subprocess.run(command, capture_output=True, text=True, timeout=120, cwd=tmp_path)
+    assert run.stdout.splitlines()[-1] == "[1, 1, 0, 0]", run.stderr
+    assert run.stderr.splitlines() == [
+        "asif: `voila` is not installed; it comes with the extra explore: pip install 'asif-workbook[explore]'",
+        "asif: `jupytext` is not installed; it comes with the extra workbook: pip install 'asif-workbook[workbook]'",
+        "stamps: already here, verified",
+    ]

@@ -71,5 +71,5 @@ def test_nothing_to_take_away_is_one_sentence(model, queries, spider):
     with pytest.raises(ParameterError, match="nothing decides this picture"):
         counterfactual_step(model, queries, nowhere, LABELS[:2], spider, 0)
     texts = embed(model.encoder("text"), make_prompts(LABELS, TEMPLATES), progress=False)
-    with pytest.raises(ParameterError, match="take away from 0 to so many"):
+    with pytest.raises(ParameterError, match="take away 0 to "):
         counterfactual_step(model, queries, texts, LABELS, spider, 400)

@@ -352,7 +352,7 @@ def test_pictures_stay_when_labels_change_and_when_they_are_wrong(model, beaver)
     labels.value = "rodent,, ship"
     assert "label 2 of 3 is empty" in shown(widget)
     labels.value = "ship, ship"
-    assert "&#x27;ship&#x27; is there twice" in shown(widget)
+    assert "&#x27;ship&#x27; is given twice" in shown(widget)
     labels.value = ""
     assert "there is no label" in shown(widget)
     labels.value = "rodent, ship"
@@ -361,7 +361,7 @@ def test_pictures_stay_when_labels_change_and_when_they_are_wrong(model, beaver)
 
 
 def test_wrong_labels_are_told_before_there_is_a_picture(model):
-    assert "is there twice" in shown(your_picture(model, ["ship", "ship"]))
+    assert "is given twice" in shown(your_picture(model, ["ship", "ship"]))
 
 
 def test_the_same_words_twice_are_two_changes(model):

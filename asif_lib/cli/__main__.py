@@ -1,0 +1,5 @@
+"""``python -m asif_lib.cli`` is the command ``asif``."""
+
+from . import main
+
+raise SystemExit(main())

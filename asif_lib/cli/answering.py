@@ -1,0 +1,194 @@
+"""Ask the model: ``asif classify``, ``search``, ``evaluate`` and ``explore``.
+
+Folder, bank, k and p are checked before PyTorch is imported, which takes seconds.
+"""
+
+import time
+from typing import Annotated
+
+from typer import Argument, Option
+
+from asif_lib.bank.record import bank_dir, stored_count
+from asif_lib.datasets.providers import catalogue
+from asif_lib.defaults import BARE_TEMPLATE, DEFAULT_BANK, DEFAULT_P, DEFAULT_TEMPLATE, check_k_p
+from asif_lib.errors import BrokenPicturesError, DataError, ParameterError
+
+from .banks import build_and_save
+from .command import BankName, Device, Folder, K, P, Reduce, SkipBroken, Templates, app, command, existing_folder, say
+
+ANCHORS_SHOWN = 3
+
+
+@command(
+    app, "classify",
+    'asif classify cat.jpg dog.png --labels "a cat,a dog"',
+    'asif classify cat.jpg --labels "cat,dog" --template "a photo of a {}" --template "a drawing of a {}"',
+)  # fmt: skip
+def _classify(
+    pictures: Annotated[list[str], Argument(metavar="PICTURE")],
+    labels: Annotated[str, Option(metavar="A,B,…", help="separated by commas")],
+    templates: Templates = (BARE_TEMPLATE,),
+    reduce: Reduce = "mean",
+    bank: BankName = DEFAULT_BANK,
+    k: K = None,
+    p: P = DEFAULT_P,
+    device: Device = "auto",
+    skip_broken: SkipBroken = False,
+):
+    """Find the best of your labels for each picture, and name the anchors that decided."""
+    _check_model(bank, k, p)
+    from asif_lib.zeroshot import make_prompts
+
+    labels = [label.strip() for label in labels.split(",")]
+    prompts = make_prompts(labels, templates)  # refuses bad labels before any slow work
+    model = _model(bank, k, p, device)
+    z, kept = _embed(model, pictures, skip_broken)
+    vectors, texts = model.images(z), model.texts(prompts)
+    texts_of = {label: texts[slice(i * len(templates), (i + 1) * len(templates))] for i, label in enumerate(labels)}
+    answer = model.classify(vectors, labels, templates=templates, reduce=reduce)
+    rows = []
+    for row, (position, best, scores) in enumerate(zip(kept, answer.best, answer.scores.tolist(), strict=True)):
+        ranking = sorted(zip(labels, scores, strict=True), key=lambda pair: -pair[1])
+        anchors = [] if best is None else _deciding_anchors(model, vectors[[row]], texts_of[best], reduce)
+        rows.append({"picture": pictures[position], "best": best, "scores": dict(ranking), "anchors": anchors})
+    return rows, "\n".join(map(_verdict, rows))
+
+
+def _deciding_anchors(model, vector, prompts, reduce):
+    """The anchors with the largest shares of the score of a label, `prompts` being the vectors of its prompts."""
+    from asif_lib.explain.contribution import contributions
+
+    table = contributions(vector, prompts, model.bank.pairs, reduce=reduce)
+    table["share"] = table.contribution / table.contribution.sum()
+    return table[["id", "caption", "share"]].head(ANCHORS_SHOWN).to_dict("records")
+
+
+def _verdict(row):
+    lines = [f"{row['picture']}: {row['best'] or 'undecided: no anchor in common with any label'}"]
+    lines.append("  " + ", ".join(f"{label} {score:.3f}" for label, score in row["scores"].items()))
+    if row["anchors"]:
+        lines.append("  decided by " + "; ".join(f"{a['caption']} ({a['share']:.0%})" for a in row["anchors"]))
+    return "\n".join(lines)
+
+
+@command(app, "search", 'asif search "a red bird"', 'asif search "a red bird" --in FOLDER --top 3')
+def _search(
+    text: Annotated[str, Argument(metavar="TEXT")],
+    folder: Annotated[str | None, Option("--in", metavar="FOLDER", help="of pictures; default: the bank's own")] = None,
+    top: Annotated[int, Option(metavar="N", help="how many to show")] = 5,
+    bank: BankName = DEFAULT_BANK,
+    k: K = None,
+    p: P = DEFAULT_P,
+    device: Device = "auto",
+    skip_broken: SkipBroken = False,
+):
+    """Find the pictures that a text describes best."""
+    if not text.strip():
+        raise ParameterError("the text to search for is empty")
+    if top < 1:
+        raise ParameterError(f"--top {top}: show at least one picture")
+    if folder:
+        existing_folder(folder)
+    _check_model(bank, k, p)
+    if folder:
+        import pandas as pd
+
+        from asif_lib.datasets.folders import picture_files
+
+        files = picture_files(folder)
+        model = _model(bank, k, p, device)
+        z, kept = _embed(model, files, skip_broken)
+        about = pd.DataFrame({"picture": [str(files[i]) for i in kept]})
+    else:
+        model = _model(bank, k, p, device)
+        z, about = model.bank.image, model.bank.pairs[["picture", "caption"]]
+    positions, scores = model.search_pictures(text, z, top=top)
+    if not any(scores):
+        say("asif: no picture has an anchor in common with this text")
+    found = about.iloc[positions].to_dict("records")
+    lines = [f"{score:.3f}  " + "  ".join(row.values()) for row, score in zip(found, scores, strict=True)]
+    return [{**row, "score": score} for row, score in zip(found, scores, strict=True)], "\n".join(lines)
+
+
+@command(app, "evaluate", "asif evaluate FOLDER", "asif evaluate FOLDER --json --k 50 --p 4")
+def _evaluate(
+    folder: Folder,
+    templates: Templates = (DEFAULT_TEMPLATE,),
+    reduce: Reduce = "mean",
+    bank: BankName = DEFAULT_BANK,
+    k: K = None,
+    p: P = DEFAULT_P,
+    device: Device = "auto",
+    skip_broken: SkipBroken = False,
+):
+    """Measure zero-shot accuracy on a folder of class folders, whose names are the labels."""
+    start, path = time.perf_counter(), existing_folder(folder)
+    _check_model(bank, k, p)
+    from asif_lib.datasets.labelled import load_labelled
+    from asif_lib.evaluation.summary import summarise_zero_shot
+    from asif_lib.zeroshot import make_prompts
+
+    data = load_labelled(path)
+    make_prompts(data.classes, templates)  # refuses bad templates before any slow work
+    model = _model(bank, k, p, device)
+    z, kept = _embed(model, data.pictures, skip_broken)
+    measure, result = summarise_zero_shot(model, z, data.labels[kept], data.classes, templates, reduce)
+    seconds = round(time.perf_counter() - start, 2)
+    result = {"folder": folder, "left_out": len(data) - len(kept), **result, "seconds": seconds}
+    text = (
+        f"accuracy {measure} (chance {result['chance']:.1%})\n"
+        f"{len(data.classes)} classes: {', '.join(data.classes)}\n"
+        f"{model}, {result['image_encoder']} × {result['text_encoder']}, {seconds} s"
+    )
+    return result, text
+
+
+@command(app, "explore", "asif explore", "asif explore --bank birds --port 8866 --no-browser")
+def _explore(
+    bank: BankName = DEFAULT_BANK,
+    port: Annotated[int | None, Option(metavar="N", help="of this machine; default: one that is free")] = None,
+    no_browser: Annotated[bool, Option("--no-browser", help="print the page's address, and open no browser")] = False,
+    device: Device = "auto",
+):
+    """Open a page to ask about pictures, edit a copy of a bank, and export both."""
+    stored_count(bank)  # refuses a bank that is not here before any slow work
+    from asif_lib.explore.server import serve
+
+    return serve(bank, port=port, browser=not no_browser, device=device, say=say), "the explorer has ended"
+
+
+def _must_be_built(bank):
+    """Whether the bank is not here yet, and one of the catalogue's, so that it can be built."""
+    here = (bank_dir(bank) / "bank.json").exists()
+    return not here and catalogue().get(bank, {}).get("kind") == "pairs"
+
+
+def _check_model(bank, k, p):
+    """Raise an `AsifError` if there is no such bank, or k or p is out of range; without PyTorch."""
+    if not _must_be_built(bank):
+        check_k_p(1 if k is None else k, p, stored_count(bank))
+
+
+def _model(bank, k, p, device):
+    """The model over the bank that the user named; a bank of the catalogue is built when it is first asked for."""
+    from asif_lib.bank.anchors import AnchorBank
+    from asif_lib.zeroshot import ASIF
+
+    if _must_be_built(bank):
+        say(f"bank {bank!r} is not here yet: building it, once")
+        build_and_save(bank, device=device)
+    return ASIF(AnchorBank.load(bank), k, p, device=device)
+
+
+def _embed(model, pictures, skip_broken):
+    """The embeddings of the pictures that can be read, and their positions."""
+    from asif_lib.encoders.embeddings import embed_readable
+
+    z, kept, errors = embed_readable(model.encoder("image"), pictures)
+    if errors and not skip_broken:
+        raise BrokenPicturesError(errors)
+    for error in errors:
+        say(f"left out: {error}")
+    if not kept:
+        raise DataError("there is no picture left to work on")
+    return z, kept

@@ -1,0 +1,101 @@
+"""What the commands share: options, examples in the help, and how results and errors are printed."""
+
+import functools
+import inspect
+import json
+import os
+import sys
+import warnings
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from typer import Argument, Option
+
+from asif_lib.defaults import DEFAULT_K_WORDS
+from asif_lib.errors import AsifError, DataError
+
+Name = Annotated[str, Argument(metavar="NAME")]
+Folder = Annotated[str, Argument(metavar="FOLDER")]
+BankName = Annotated[str, Option("--bank", metavar="NAME", help="a bank's name or folder")]
+K = Annotated[int | None, Option(metavar="K", help=f"entries kept; default: {DEFAULT_K_WORDS}")]
+P = Annotated[float, Option(metavar="P", help="exponent")]
+Device = Annotated[str, Option(metavar="NAME", help="auto, cpu, cuda or mps")]
+Templates = Annotated[
+    list[str], Option("--template", metavar="TEXT", help="prompt with {} for the label; may be repeated")
+]
+Reduce = Annotated[StrEnum("Reduce", "mean max"), Option(help="how the scores over templates become one")]
+SkipBroken = Annotated[bool, Option("--skip-broken", help="skip pictures that cannot be read, and name them")]
+Json = Annotated[bool, Option("--json", help="print one JSON value")]
+
+
+def group(summary, *examples, **settings) -> typer.Typer:
+    """Return an empty group of commands."""
+    return typer.Typer(
+        help=summary, epilog=_lines(examples), add_completion=False, rich_markup_mode=None,
+        pretty_exceptions_enable=False, **settings,
+    )  # fmt: skip
+
+
+def command(app, name, *examples):
+    """Register a function that returns (JSON value, text) as a command; its option ``--json`` chooses the first.
+
+    The function's docstring becomes the help; its parameters become arguments and options.
+    """
+
+    def register(run):
+        @functools.wraps(run)
+        def ended(as_json, **arguments):
+            raise typer.Exit(_status(run, arguments, as_json))
+
+        own = inspect.Parameter("as_json", inspect.Parameter.KEYWORD_ONLY, default=False, annotation=Json)
+        ended.__signature__ = inspect.Signature([*inspect.signature(run).parameters.values(), own])
+        ended.__annotations__ = run.__annotations__ | {"as_json": Json}
+        app.command(name, epilog=_lines(examples))(ended)
+        return run
+
+    return register
+
+
+def _lines(examples):
+    return "\n  ".join(["\b\nexamples:", *examples])  # \b: these lines stay as they are
+
+
+def _status(run, arguments, as_json) -> int:
+    """Run a command, print its result or its error, and return the exit status."""
+    warnings.showwarning = lambda message, *_, **__: say(f"asif: {message}")
+    result = None
+    try:
+        result, text = run(**arguments)
+        print(json.dumps(result, ensure_ascii=False) if as_json else text, flush=True)
+    except BrokenPipeError:  # the reader, head for example, has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except (AsifError, OSError) as error:
+        say(f"asif: {error}")
+        return 1
+    except KeyboardInterrupt:
+        say("asif: interrupted; embeddings that were computed are kept, so a second run goes on here")
+        return 130
+    return 1 if isinstance(result, dict) and result.get("ok") is False else 0
+
+
+def say(line):
+    """Print a remark beside the result, to stderr."""
+    print(line, file=sys.stderr, flush=True)
+
+
+def existing_folder(folder) -> Path:
+    """Return the folder as a path. Raises `DataError` if it does not exist."""
+    if not Path(folder).is_dir():
+        raise DataError(f"{folder}: there is no such folder")
+    return Path(folder)
+
+
+app = group(
+    "An image–text model without training: two frozen encoders and a bank of captioned pictures.",
+    "asif check",
+    'asif classify otter.jpg --labels "an otter,a beaver"',
+    'asif search "a red bird" --in ~/Pictures',
+    "asif evaluate FOLDER --json",
+)

@@ -3,14 +3,19 @@
 import random
 import sys
 import time
+import types
 
 import numpy as np
 import pytest
 import torch
 from exercises import RIGHT, WRONG
 
-from asif_lib.course.checks import EXERCISES, compare, sandbox
-from asif_lib.course.checks import judging as core
+from asif_lib.course.checks import EXERCISES, sandbox
+from asif_lib.course.checks.catalogue import NEGATED
+from asif_lib.course.checks.exercise import Exercise, chapter_modules, discover, investigation, judge
+from asif_lib.course.checks.judging import ask, compare
+from asif_lib.course.checks.proof import prove
+from asif_lib.course.checks.verdict import Verdict, refuse, right
 from asif_lib.course.editions import NOT_ATTEMPTED
 
 CASES = [
@@ -44,6 +49,20 @@ def test_wrong_solution_fails_with_the_message_that_fits(number, solution, messa
     assert verdict.status == "wrong", verdict
     assert message in verdict.message, verdict
     wrong_solutions["caught, with the message that fits"] += 1
+
+
+NAMED = [
+    pytest.param(check, message, way, id=f"{number}-{i}")
+    for number, check in sorted(EXERCISES.items())
+    if isinstance(check, Exercise)
+    for i, (message, way) in enumerate(check.named)
+]
+
+
+@pytest.mark.parametrize(("check", "message", "way"), NAMED)
+def test_every_named_mistake_gets_its_own_message(check, message, way):
+    """A mistake that answers like another one on all inputs would never be named."""
+    assert check(lambda *case: way(*case)).message.startswith(message)
 
 
 @pytest.mark.parametrize("number", sorted(EXERCISES))
@@ -87,26 +106,39 @@ BAD = {
 }
 
 
+ROWS = torch.arange(6.0).reshape(2, 3)
+DOUBLE = (lambda x: 2 * x, [(ROWS,)])
+
+
+SHARED = Exercise("99.1", "Double", *DOUBLE)
+OWN_WAY = [
+    check
+    for _, check in sorted(EXERCISES.items())
+    if not isinstance(check, Exercise) or check.before or check.after or check.view
+]
+"""The checks that do more than the shared mechanism."""
+
+
+def each_way():
+    return pytest.mark.parametrize("check", [SHARED, *OWN_WAY], ids=lambda check: check.number)
+
+
 @pytest.mark.parametrize("kind", BAD)
-@pytest.mark.parametrize("number", sorted(EXERCISES))
-def test_bad_results_are_answered_in_words(number, kind):
+@each_way()
+def test_bad_results_are_answered_in_words(check, kind):
     solution, message = BAD[kind]
-    verdict = EXERCISES[number](solution)
+    verdict = check(solution)
     assert verdict.status == "wrong"
     assert message in verdict.message, verdict
     assert "Traceback" not in str(verdict)
 
 
-@pytest.mark.parametrize("number", sorted(EXERCISES))
-def test_an_endless_loop_is_stopped(number, monkeypatch):
+@each_way()
+def test_an_endless_loop_is_stopped(check, monkeypatch):
     monkeypatch.setattr(sandbox, "TIME_LIMIT", 0.2)
-    verdict = EXERCISES[number](forever)
+    verdict = check(forever)
     assert verdict.status == "wrong"
     assert "still running" in verdict.message
-
-
-ROWS = torch.arange(6.0).reshape(2, 3)
-DOUBLE = (lambda x: 2 * x, [(ROWS,)])
 
 
 def test_a_bare_except_does_not_keep_an_endless_loop_alive(monkeypatch):
@@ -135,7 +167,7 @@ def test_a_flood_of_prints_is_cut_and_counted():
             print("line", i)
         return 2 * x
 
-    verdict = core.judge(compare, chatty, *DOUBLE)
+    verdict = judge(compare, chatty, *DOUBLE)
     assert verdict.status == "right"
     assert "line 0" in verdict.printed
     assert "30,000 lines" in verdict.printed
@@ -203,17 +235,17 @@ def raises(error):
     return run
 
 
-@pytest.mark.parametrize("number", sorted(EXERCISES))
+@each_way()
 @pytest.mark.parametrize("error", [KeyError(), Mute(), KeyError(torch.ones(1))], ids=["bare", "mute", "tensor"])
-def test_no_exception_of_a_student_gets_into_the_notebook(number, error):
-    assert type(error).__name__ in EXERCISES[number](raises(error)).message
+def test_no_exception_of_a_student_gets_into_the_notebook(check, error):
+    assert type(error).__name__ in check(raises(error)).message
 
 
 def test_what_a_check_cannot_judge_is_said():
-    verdict = core.judge(lambda function: function() + 1, lambda: "text")
+    verdict = judge(lambda function: function() + 1, lambda: "text")
     assert verdict.status == "wrong"
     assert "cannot judge" in verdict.message
-    assert core.judge(compare, lambda x: x.to_sparse(), *DOUBLE).status == "wrong"
+    assert judge(compare, lambda x: x.to_sparse(), *DOUBLE).status == "wrong"
 
 
 def test_the_librarys_own_function_is_no_solution():
@@ -236,7 +268,7 @@ def test_a_named_mistake_gets_its_message_and_the_first_that_fits_wins():
 
 
 def test_a_verdict_speaks_in_colour_symbol_and_words_and_escapes_html():
-    verdict = core.Verdict("Exercise 09.9", "wrong", "<b>")
+    verdict = Verdict("Exercise 09.9", "wrong", "<b>")
     page = verdict._repr_html_()
     assert "#D55E00" in page
     assert "✘" in page
@@ -245,9 +277,93 @@ def test_a_verdict_speaks_in_colour_symbol_and_words_and_escapes_html():
     assert "✘" in str(verdict)
 
 
+def module(name, **contents):
+    made = types.ModuleType(name)
+    vars(made).update(contents)
+    return made
+
+
 def test_two_checks_of_one_exercise_are_refused():
-    with pytest.raises(ValueError, match="has two checks"):
-        core.exercise("04.1", "Another")(lambda function: None)
+    first, second = (investigation("04.1", title)(len) for title in ("One", "Another"))
+    same = module("chapter_04.b", check_first=first)
+    assert list(discover([module("chapter_04.a", check_first=first), same])) == ["04.1"]
+    with pytest.raises(ValueError, match="Exercise 04.1 has two checks, check_first and check_second in chapter_04.c"):
+        discover([same, module("chapter_04.c", check_second=second)])
+
+
+def test_two_checks_of_one_name_are_refused():
+    modules = [module(f"chapter_0{i}", check_x=investigation(f"0{i}.1", "One")(len)) for i in (4, 5)]
+    with pytest.raises(ValueError, match="Two checks are called check_x: give the one in chapter_05 another name"):
+        discover(modules)
+
+
+def test_a_check_in_another_chapters_module_is_refused():
+    with pytest.raises(ValueError, match="check_x checks exercise 04.1 and stands in chapter_05: move it"):
+        discover([module("chapter_05", check_x=investigation("04.1", "One")(len))])
+
+
+def test_a_chapter_without_a_number_is_refused(tmp_path):
+    (tmp_path / "chapter_four.py").touch()
+    package = module("lonely", __path__=[str(tmp_path)])
+    with pytest.raises(ValueError, match="lonely.chapter_four is a chapter without a number: name it chapter_NN"):
+        chapter_modules(package)
+
+
+def test_options_of_an_exercise():
+    def refuses_four(function):
+        if ask(function, (torch.full((1, 1), 2.0),), "With a 2").item() != 4:
+            refuse("2 becomes 4")
+
+    def praise(function, verdict):
+        return right("well done") if verdict.status == "right" else verdict
+
+    check = Exercise(
+        "99.1", "Double", DOUBLE[0], lambda: [(ROWS,)], {"negative": (NEGATED, lambda x: -x)},
+        hints={"off by": "Count again."}, view=lambda result, x: result.sum(dim=1), before=refuses_four, after=praise,
+    )  # fmt: skip
+    assert check(lambda x: (2 * x).flip(1)).message == "well done"  # the view does not see the order
+    assert check(lambda x: 3 * x).message == "2 becomes 4"
+    assert check(lambda x: 2 * x if x.shape == (1, 1) else -x).message == "negative"
+    assert check(lambda x: 2 * x if x.shape == (1, 1) else x).message.endswith("(tolerance 1e-05). Count again.")
+
+
+class Guess:
+    """A task with a number to be found."""
+
+    def __init__(self, number):
+        self.number = number
+
+    @classmethod
+    def made_up(cls):
+        return cls(7)
+
+
+@investigation("99.2", "Guess", Guess)
+def check_guess(function, task):
+    found = ask(function, (), "Asked", like=0, form=lambda found: "" if isinstance(found, int) else "Give a number.")
+    return right("found") if found == task.number else refuse("not found")
+
+
+def test_an_investigation_gets_the_notebooks_task_or_a_made_up_one():
+    assert check_guess(lambda: 7).status == "right"
+    assert check_guess(lambda: 7, Guess(8)).message == "not found"
+    assert check_guess(lambda: "7").message == "Asked: give a number."
+    verdict = check_guess(lambda: 7, "a word")
+    assert verdict.status == "not attempted"
+    assert "`task` is a str now, no longer what its cell made" in verdict.message
+
+
+@pytest.mark.parametrize(("shift", "status", "message"), [
+    (0.5, "right", "above 0: up"), (-0.5, "wrong", "below 0: down"), (0.0, "wrong", "holds 0: luck"),
+])  # fmt: skip
+def test_a_proof_is_stricter_with_every_look(shift, status, message):
+    differences = np.random.default_rng(0).choice([-1, 0, 1], 200) + shift
+    first, third = (prove(differences, looks, "Test", above="up", below="down", between="luck") for looks in (1, 3))
+    assert first.status == third.status == status
+    assert message in first.message
+    assert f"Test, difference {100 * differences.mean():+.1f} points, 97.5 % interval" in first.message
+    assert "look" not in first.message
+    assert "99.58 % interval" in third.message and "look 3" in third.message
 
 
 def test_progress_is_kept(tmp_path):

@@ -79,12 +79,12 @@ WRONG = {
         (lambda x, mean, std: (x - mean[:, None, None]) * std[:, None, None], "multiplied"),
         (lambda x, mean, std: (x - mean[:, None, None]) / std[:, None, None] ** 2, "variance"),
         (lambda x, mean, std: x - mean[:, None, None], "did not divide"),
-        (lambda x, mean, std: x / std[:, None, None], "did not take the mean off"),
+        (lambda x, mean, std: x / std[:, None, None], "did not subtract the mean"),
         (lambda x, mean, std: x / std[:, None, None] - mean[:, None, None], "divided first"),
         (lambda x, mean, std: (x + mean[:, None, None]) / std[:, None, None], "added"),
         (lambda x, mean, std: (x - x.mean((2, 3), True)) / x.std((2, 3), keepdim=True), "that you were given"),
         (standardise_in_place, "changed its input"),
-        (lambda x, mean, std: standardise_by_loop(x, mean, std).movedim(1, -1), "shape (2, 4, 3, 3)"),
+        (lambda x, mean, std: standardise_by_loop(x, mean, std).movedim(1, -1), "shape (1, 1, 3, 3)"),
     ],
     "01.2": [
         (lambda a, b: columns(a) @ columns(b).T, "columns, not rows"),
@@ -130,7 +130,7 @@ WRONG = {
         (lambda near, group: 100 * share_by_loop(near, group), "from 0 to 1"),
         (lambda near, group: (group[near] != group[:, None]).float().mean(), "other"),
         (lambda near, group: (group[near] == group[:, None]).float().mean(1), "one share for each row"),
-        (lambda near, group: (group[near] == group).float().mean(), "size of tensor"),
+        (lambda near, group: (group[near] == group).float().mean(), "along the wrong axis"),
     ],
     "01.6": [
         (lambda picture: picture.copy(), "dare more"),

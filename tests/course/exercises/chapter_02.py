@@ -281,10 +281,10 @@ WRONG = {
         (lambda a, b, order: None, "return"),
     ],
     "02.4": [
-        (lambda z, a: relative(z, a).amax(1), "mean off"),
+        (lambda z, a: relative(z, a).amax(1), "did not subtract the anchors' mean"),
         (lambda z, a: centred(z, a).amax(0), "wrong axis"),
         (lambda z, a: relative(z - z.mean(0), a - a.mean(0)).amax(1), "mean of `z`"),
-        (lambda z, a: relative(z - a.mean(0), a).amax(1), "off `z` only"),
+        (lambda z, a: relative(z - a.mean(0), a).amax(1), "from `z` only"),
         (lambda z, a: relative(z, a - a.mean(0)).amax(1), "anchors only"),
         (
             lambda z, a: ((F.normalize(z) - F.normalize(a).mean(0)) @ (F.normalize(a) - F.normalize(a).mean(0)).T).amax(

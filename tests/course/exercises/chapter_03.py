@@ -202,10 +202,10 @@ WRONG = {
     "03.3": [
         (lambda z, a: relative(z, a), "common part in"),
         (lambda z, a: (z - a.mean(0)) @ (a - a.mean(0)).T, "did not scale"),
-        (lambda z, a: centred(scaled(z), scaled(a)), "before the mean was taken off, and again"),
+        (lambda z, a: centred(scaled(z), scaled(a)), "before you subtracted the mean, and again"),
         (lambda z, a: relative(z - a.mean(), a - a.mean()), "without dim=0"),
-        (lambda z, a: relative(z - z.mean(0), a - z.mean(0)), "mean of `z` off both"),
-        (lambda z, a: relative(z - a.mean(0), a), "off `z` only"),
+        (lambda z, a: relative(z - z.mean(0), a - z.mean(0)), "mean of `z` from both"),
+        (lambda z, a: relative(z - a.mean(0), a), "from `z` only"),
         (lambda z, a: relative(z, a - a.mean(0)), "anchors only"),
         (lambda z, a: relative(z - z.mean(0), a - a.mean(0)), "each set's own mean"),
         (lambda z, a: (scaled(z) - scaled(a).mean(0)) @ (scaled(a) - scaled(a).mean(0)).T, "no cosines"),

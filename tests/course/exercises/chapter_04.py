@@ -6,6 +6,8 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
+from asif_lib.sparse import sparsify
+
 # 04.1 clamp and power
 
 
@@ -348,7 +350,7 @@ def cosine_of_the_shared(indices_a, values_a, indices_b, values_b):
 
 RIGHT = {
     "04.1": [relu_power, masked_power, lambda r, p: r.clamp(0) ** p],
-    "04.2": [four_steps, row_by_row],
+    "04.2": [four_steps, row_by_row, lambda r, k, p: sparsify(r, k, p).to_dense()],
     "04.3": [one_standard_error, one_standard_error_in_loops],
     "04.4": [trap, dense_trap],
     "04.5": [running_top_k, numpy_top_k, heap_top_k, merging],

@@ -246,7 +246,8 @@ WRONG = {
     "05.4": [
         (template_first, "label by label"),
         (lambda labels, templates: [[t.format(x) for t in templates] for x in labels], "lists within a list"),
-        (lambda labels, templates: [t + " " + x for x in labels for t in templates], "still have {}"),
+        (lambda labels, templates: [t + " " + x for x in labels for t in templates], "behind the template"),
+        (lambda labels, templates: [t for x in labels for t in templates], "still have {}"),
         (lambda labels, templates: [templates[0].format(x) for x in labels], "make 6 prompts"),
         (lambda labels, templates: [x for x in labels for t in templates], "Prompt 1 of 6 is 'cat'"),
         (lambda labels, templates: sorted(prompts_in_loops(labels, templates)), "another order"),

@@ -4,7 +4,7 @@ import numpy as np
 import torch
 
 from asif_lib.evaluation.measures import mean_with_interval, paired_difference
-from asif_lib.evaluation.tuning import compare
+from asif_lib.evaluation.tuning import compare_decisions
 
 # 08.1 bytes
 
@@ -271,7 +271,7 @@ def same_place(indices, values, query_indices, query_values):
 
 def cheapest(efforts, right, exact, margin):
     for effort, mine in sorted(zip(efforts, right, strict=True), key=lambda pair: pair[0]):
-        if compare(mine, exact).low > -margin:
+        if compare_decisions(mine, exact).low > -margin:
             return effort
     return 0
 
@@ -290,7 +290,7 @@ def knob_by(enough, pick=min, none=0):
 
 
 def right_test(mine, exact, margin):
-    return compare(mine, exact).low > -margin
+    return compare_decisions(mine, exact).low > -margin
 
 
 def by_standard_errors_no_shorter_than_can_be_seen(mine, exact, margin):
@@ -396,7 +396,7 @@ WRONG = {
         (whole_table, "one threshold for the whole table"),
         (lambda x, k, e: keep(x.abs(), k, e), "whatever their sign"),
         (keep_from(lambda t, e: t * (1 - 2 * e)), "nothing relative"),
-        (lambda *case: ~keep(*case), "who may go"),
+        (lambda *case: ~keep(*case), "which anchors may go"),
         (lambda *case: keep(*case).float(), "bool is wanted"),
         (positions, "shape"),
         (keep_from(lambda t, e: t - 3 * e), "that cannot be"),

@@ -1,0 +1,126 @@
+"""Usual mistakes as changes of the reference: one line each in a chapter.
+
+    mistakes={
+        "You kept the entries that are largest in size; the k largest are wanted.": but(score=torch.abs),
+        "You kept k + 1 entries of each row; keep k.": one_more("k"),
+        "You give percent; give a share between 0 and 1.": PERCENT,
+    }
+
+``but`` needs a reference with keyword-only parameters for the places where a step can go wrong.
+"""
+
+import inspect
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+
+from asif_lib.relative import relative_representation
+
+
+@dataclass(frozen=True)
+class Twist:
+    """A change that makes a wrong implementation of a reference."""
+
+    make: Callable[[Callable], Callable]
+
+    def of(self, reference) -> Callable:
+        return self.make(reference)
+
+
+def but(**options) -> Twist:
+    """Call the reference with other keyword-only options."""
+    return Twist(lambda reference: lambda *case: reference(*case, **options))
+
+
+def result(change) -> Twist:
+    """Change the result of the reference."""
+    return Twist(lambda reference: lambda *case: change(reference(*case)))
+
+
+def part(place, change) -> Twist:
+    """Change one entry of the tuple that the reference returns; `change` also takes the arguments."""
+
+    def make(reference):
+        def mistake(*case):
+            parts = list(reference(*case))
+            parts[place] = change(parts[place], *case)
+            return tuple(parts)
+
+        return mistake
+
+    return Twist(make)
+
+
+def changed(**changes) -> Twist:
+    """Change arguments before the reference sees them, by the names of its parameters."""
+
+    def make(reference):
+        names = list(inspect.signature(reference).parameters)
+        places = {names.index(name): change for name, change in changes.items()}
+        return lambda *case: reference(*(places[i](a) if i in places else a for i, a in enumerate(case)))
+
+    return Twist(make)
+
+
+def reordered(*places) -> Twist:
+    """Give the arguments to the reference in another order: ``reordered(1, 0)`` swaps two."""
+    return Twist(lambda reference: lambda *case: reference(*(case[i] for i in places)))
+
+
+def one_more(name) -> Twist:
+    """Use k + 1 in the place of k."""
+    return changed(**{name: lambda k: k + 1})
+
+
+def one_fewer(name) -> Twist:
+    """Use k - 1 in the place of k."""
+    return changed(**{name: lambda k: k - 1})
+
+
+def cut(name) -> Twist:
+    """Cut an exponent to a whole number."""
+    return changed(**{name: int})
+
+
+def times(factor) -> Twist:
+    return result(lambda r: factor * r)
+
+
+NEGATED = times(-1)
+PERCENT = times(100)
+COMPLEMENT = result(lambda r: 1 - r)
+INVERSE = result(lambda r: 1 / r)
+ABSOLUTE = result(abs)
+ONE_TOO_LARGE = result(lambda r: r + 1)
+TRANSPOSED = result(lambda r: r.T)
+REVERSED_RESULTS = result(lambda r: r[::-1])
+ASCENDING = result(lambda r: r.sort().values)
+DESCENDING = result(lambda r: r.sort(descending=True).values)
+MEAN = result(lambda r: r.mean())
+
+
+def anchors_mean(z, anchors):
+    return anchors.mean(0), anchors.mean(0)
+
+
+def centred(z, anchors, *, means=anchors_mean) -> torch.Tensor:
+    """Return the cosines (q, n) after both sides have lost a mean; `means` makes one for `z` and one for `anchors`."""
+    mean, other = means(z, anchors)
+    return relative_representation(z - mean, anchors - other)
+
+
+def unsafe_rows(z) -> torch.Tensor:
+    """Scale rows to length 1; a row of zeros gives NaN."""
+    return z / z.norm(dim=1, keepdim=True)
+
+
+def columns(z) -> torch.Tensor:
+    """Scale columns to length 1, in the place of rows."""
+    return F.normalize(z, dim=0)
+
+
+def whole(z) -> torch.Tensor:
+    """Divide by one length for the whole matrix."""
+    return z / z.norm()

@@ -1,0 +1,321 @@
+"""Checks of chapter 01, encoders."""
+
+import functools
+import itertools
+
+import numpy as np
+import torch
+from PIL import Image
+
+from asif_lib import load_image_encoder, load_pairs
+from asif_lib.encoders.pictures import open_picture
+from asif_lib.relative import relative_representation, unit_rows
+
+from .catalogue import COMPLEMENT, PERCENT, but, changed, columns, reordered, unsafe_rows, whole
+from .exercise import Exercise, investigation
+from .form import form_problem, kind_of
+from .judging import ask, random_tensor
+from .verdict import Verdict, refuse, right
+
+
+def over_channels(x):
+    return x[:, None, None]
+
+
+def standardise(pictures, mean, std):
+    return (pictures - over_channels(mean)) / over_channels(std)
+
+
+AXES = [(2, 3), (0, 2, 3), (1, 2, 3), (0, 1, 2, 3)]
+SPREADS = [
+    lambda x, s, axes: x.std(axes, keepdim=True),
+    lambda x, s, axes: x.std(axes, correction=0, keepdim=True),
+    lambda x, s, axes: over_channels(s),
+]
+
+
+def with_own_mean(axes, spread):
+    return lambda x, m, s: (x - x.mean(axes, keepdim=True)) / spread(x, s, axes)
+
+
+MEAN, STD = torch.tensor([0.485, 0.456, 0.406]), torch.tensor([0.229, 0.224, 0.225])
+
+check_standardise = Exercise(
+    "01.1",
+    "The last step before the encoder",
+    standardise,
+    cases=[  # the first so that a wrong broadcast to any axis fits, and its result has a name
+        (random_tensor(1, 3, 1, 3, seed=4).sigmoid(), MEAN, STD),
+        (random_tensor(2, 3, 4, 3, seed=1).sigmoid(), MEAN, STD),
+        (random_tensor(3, 3, 3, 3, seed=2).sigmoid(), MEAN, STD),
+        (random_tensor(1, 3, 8, 1, seed=3).sigmoid(), torch.full((3,), 0.5), torch.tensor([0.5, 0.25, 1.0])),
+    ],
+    mistakes={
+        "The shape (3,) was lined up with the width, since shapes line up from the right; make it (3, 1, 1).": (
+            lambda x, m, s: (x - m) / s
+        ),
+        "The mean is right, but the standard deviation, of shape (3,), was lined up with the width; make it "
+        "(3, 1, 1), too.": lambda x, m, s: (x - over_channels(m)) / s,
+        "The standard deviation is right, but the mean, of shape (3,), was lined up with the width; make it "
+        "(3, 1, 1), too.": lambda x, m, s: (x - m) / over_channels(s),
+        "You took the mean along the height; give it the shape (3, 1, 1).": lambda x, m, s: (
+            (x - m[:, None]) / s[:, None]
+        ),
+        "You gave each picture of the batch another mean; one belongs to each channel.": lambda x, m, s: (
+            (x - m[:, None, None, None]) / s[:, None, None, None]
+        ),
+        "Only the mean was divided: the difference needs brackets.": lambda x, m, s: x - over_channels(m / s),
+        "Only the mean was divided: the difference needs brackets. And (3,) was lined up with the width; make it "
+        "(3, 1, 1).": lambda x, m, s: x - m / s,
+        "Mean and standard deviation are swapped.": reordered(0, 2, 1),
+        "You multiplied by the standard deviation; divide by it.": changed(std=lambda s: 1 / s),
+        "You divided by the variance, the square of the standard deviation.": changed(std=torch.square),
+        "You subtracted the mean and did not divide.": changed(std=torch.ones_like),
+        "You divided and did not subtract the mean.": changed(mean=torch.zeros_like),
+        "You divided first and subtracted the mean afterwards.": lambda x, m, s: (
+            x / over_channels(s) - over_channels(m)
+        ),
+        "You added the mean; subtract it.": changed(mean=torch.neg),
+        "You used the pictures' own mean; use the mean and the standard deviation that you were given: they are the "
+        "encoder's, and the same for every picture.": tuple(
+            with_own_mean(axes, spread) for axes, spread in itertools.product(AXES, SPREADS)
+        ),
+    },
+)
+
+ROWS = random_tensor(3, 4, seed=1)
+
+check_cosine_matrix = Exercise(
+    "01.2",
+    "All cosines at once",
+    relative_representation,
+    cases=[
+        (ROWS, random_tensor(5, 4, seed=2)),
+        (random_tensor(4, 4, seed=3), random_tensor(4, 4, seed=4)),
+        (ROWS * torch.tensor([[1e-3], [1.0], [1e3]]), ROWS),
+        (random_tensor(1, 384, seed=5), random_tensor(7, 384, seed=6)),
+        (torch.cat([ROWS, torch.zeros(1, 4)]), ROWS),
+    ],
+    mistakes={
+        "A row of zeros gave 0/0; by agreement its cosine with everything is 0.": (
+            lambda a, b: unsafe_rows(a) @ unsafe_rows(b).T
+        ),
+        "You normalised columns, not rows: the norm runs along dim=1.": lambda a, b: columns(a) @ columns(b).T,
+        "These are dot products; scale the rows of both matrices to length 1 first.": lambda a, b: a @ b.T,
+        "You normalised only the first matrix.": lambda a, b: unit_rows(a) @ b.T,
+        "You normalised only the second matrix.": lambda a, b: a @ unit_rows(b).T,
+        "You divided by one norm for the whole matrix; every row has its own.": lambda a, b: whole(a) @ whole(b).T,
+        "Rows and columns are swapped: row i belongs to row i of the first matrix.": reordered(1, 0),
+    },
+)
+
+
+def cosines(z):
+    return unit_rows(z) @ unit_rows(z).T
+
+
+def nearest(z, m, *, similarity=cosines, itself=-torch.inf):
+    return similarity(z).fill_diagonal_(itself).topk(m, dim=1).indices
+
+
+def their_cosines(positions, z, m):
+    """The cosines at these positions, so that ties may stand in any order; 2 for the row itself."""
+    try:
+        positions = torch.as_tensor(positions)
+    except (TypeError, ValueError, RuntimeError):
+        return positions
+    n = len(z)
+    if positions.shape != (n, m):
+        return positions
+    if positions.is_floating_point() or positions.dtype == torch.bool:
+        return positions.float() + 10  # no positions at all
+    if ((positions < 0) | (positions >= n)).any():
+        raise IndexError(f"positions run from 0 to {n - 1}")
+    if any(len(set(row)) < m for row in positions.tolist()):
+        raise ValueError("a position stands twice in one row")
+    return cosines(z).fill_diagonal_(2).gather(1, positions.long())
+
+
+ZERO_DIAGONAL = "You set the diagonal to 0; negative cosines are still smaller than that: use −inf."
+NINE = random_tensor(9, 6, seed=1)
+
+check_nearest_neighbours = Exercise(
+    "01.3",
+    "Nearest neighbours",
+    nearest,
+    cases=[
+        (NINE, 3),
+        (random_tensor(12, 4, seed=2) * torch.linspace(0.1, 30, 12)[:, None], 4),
+        (torch.cat([random_tensor(1, 6, seed=3).repeat(7, 1), NINE]), 5),
+        (NINE, 8),
+        (random_tensor(40, 384, seed=4), 1),
+    ],
+    mistakes={
+        "Every row finds itself first; leave it out before you take the largest.": lambda z, m: (
+            cosines(z).topk(m, dim=1).indices
+        ),
+        "You dropped the first column as if it were always the row itself; where two pictures are the same, "
+        "it need not be. Set the diagonal to a value that cannot win instead.": lambda z, m: (
+            cosines(z).topk(m + 1, dim=1).indices[:, 1:]
+        ),
+        ZERO_DIAGONAL: but(itself=0),
+        "These are the farthest rows; sort by falling cosine.": but(similarity=lambda z: -cosines(z)),
+        "You compared dot products, so long vectors win; scale the rows to length 1 first.": but(
+            similarity=lambda z: z @ z.T
+        ),
+        "You compared Euclidean distances of vectors of different lengths; use the cosine.": but(
+            similarity=lambda z: -torch.cdist(z, z)
+        ),
+        "These are cosines; positions are wanted, which topk gives as indices.": lambda z, m: (
+            cosines(z).fill_diagonal_(-2).topk(m, dim=1).values
+        ),
+    },
+    view=their_cosines,
+)
+
+
+def total(tokens, mask):
+    return (tokens * mask[:, :, None]).sum(dim=1)
+
+
+def mean_pooling(tokens, mask):
+    return total(tokens, mask) / mask.sum(dim=1, keepdim=True).clamp_min(1)
+
+
+check_mean_pooling = Exercise(
+    "01.4",
+    "From tokens to one vector",
+    mean_pooling,
+    cases=[
+        (random_tensor(2, 4, 3, seed=1), torch.tensor([[1, 1, 1, 0], [1, 1, 0, 0]])),
+        (random_tensor(3, 2, 5, seed=2), torch.ones(3, 2, dtype=torch.int64)),
+        (random_tensor(1, 6, 8, seed=3), torch.tensor([[1, 0, 0, 0, 0, 0]])),
+        (random_tensor(2, 3, 4, seed=4), torch.tensor([[1, 1, 0], [0, 0, 0]])),
+    ],
+    mistakes={
+        "A text without a single token gave 0/0; by agreement its vector is 0.": (
+            lambda tokens, mask: total(tokens, mask) / mask.sum(dim=1, keepdim=True)
+        ),
+        "Padding took part in the mean; weight the tokens by the mask.": lambda tokens, mask: tokens.mean(dim=1),
+        "You left padding out of the sum but not out of the count; divide by the number of real tokens.": (
+            lambda tokens, mask: total(tokens, mask) / mask.shape[1]
+        ),
+        "You divided by the number of real tokens of all texts together; each text has its own count.": (
+            lambda tokens, mask: total(tokens, mask) / mask.sum()
+        ),
+        "This is the sum; divide by the number of real tokens.": total,
+        "This is the first token's vector; take the mean over all real tokens.": lambda tokens, mask: tokens[:, 0],
+        "You averaged over the dimensions of each token; average over the tokens (dim=1).": (
+            lambda tokens, mask: tokens.mean(dim=2)
+        ),
+    },
+)
+
+
+def alike(neighbours, group):
+    """Which neighbours (n, m) are of the group of their row, as 0 and 1."""
+    return (group[neighbours] == group[:, None]).float()
+
+
+def same_group_share(neighbours, group):
+    return float(alike(neighbours, group).mean())
+
+
+GROUP = torch.tensor([0, 0, 0, 0, 0, 1, 1, 2, 3, 3])
+DRAW = torch.Generator().manual_seed(5)
+
+check_same_group_share = Exercise(
+    "01.5",
+    "From neighbours to a number",
+    same_group_share,
+    cases=[  # the first with m = n, so that a wrong axis fits, and its result has a name
+        (torch.randint(9, (9, 9), generator=DRAW), GROUP[:9]),
+        (torch.randint(10, (10, 4), generator=DRAW), GROUP),
+        (torch.arange(10)[:, None].roll(1, 0), GROUP),
+        (torch.arange(10)[:, None], torch.arange(10)),
+    ],
+    mistakes={
+        "You compared positions with group numbers; look the neighbours' groups up first.": lambda near, g: float(
+            (near == g[:, None]).float().mean()
+        ),
+        "You compared the neighbours' positions with the row's own position; compare their groups.": lambda near, g: (
+            float((near == torch.arange(len(near))[:, None]).float().mean())
+        ),
+        "You compared along the wrong axis: the group of row i belongs to row i of the neighbours.": lambda near, g: (
+            float((g[near] == g[None, :]).float().mean())
+        ),
+        "You looked at the first neighbour only; all m count.": changed(neighbours=lambda near: near[:, :1]),
+        "You counted rows with any neighbour of their group; the share of all neighbours is wanted.": lambda near, g: (
+            float(alike(near, g).amax(dim=1).mean())
+        ),
+        "You counted rows whose neighbours are all of their group; the share of all neighbours is wanted.": (
+            lambda near, g: float(alike(near, g).amin(dim=1).mean())
+        ),
+        "That is per cent; a share from 0 to 1 is wanted.": PERCENT,
+        "That is how many there are; divide by the number of neighbours, n times m.": lambda near, g: float(
+            alike(near, g).sum()
+        ),
+        "You divided by the number of rows; divide by the number of neighbours, n times m.": lambda near, g: float(
+            alike(near, g).sum() / len(g)
+        ),
+        "That is the share of neighbours of *other* groups.": COMPLEMENT,
+        "You give one share for each row; return their mean, one number.": lambda near, g: alike(near, g).mean(dim=1),
+    },
+)
+
+ENOUGH_PIXELS, ENOUGH_COSINE = 25, 0.95
+
+
+@investigation("01.6", "A change that the encoder does not mind")
+def check_disturbance(function) -> Verdict:
+    """Measure a change of a picture on twelve stamps: it moves the pixels by 25 levels and keeps the cosine at 0.95."""
+    originals = twelve_stamps()
+    changed_ones = [changed_picture(function, picture, f"On stamp {i}") for i, picture in enumerate(originals, 1)]
+    pixels = float(np.mean([levels(a, b) for a, b in zip(originals, changed_ones, strict=True)]))
+    before, after = (unit_rows(encoder().encode(list(z), progress=False)) for z in (originals, changed_ones))
+    cosine = float((before * after).sum(dim=1).mean())
+    measured = f"On twelve stamps the pixels move by {pixels:.1f} of 255 levels, and the cosine is {cosine:.3f}"
+    if pixels < ENOUGH_PIXELS:
+        refuse(f"{measured}: a change of at least {ENOUGH_PIXELS} levels is wanted, so dare more.")
+    if cosine < ENOUGH_COSINE:
+        refuse(f"{measured}: the encoder minds this change; it should stay at {ENOUGH_COSINE} or more.")
+    return right(f"{measured}.")
+
+
+def changed_picture(function, original, where):
+    given = original.copy()
+    picture = ask(function, (given,), where)
+    if given.tobytes() != original.tobytes():
+        refuse("Your function painted on the picture that it was given; change a copy: picture.copy().")
+    if problem := no_picture(picture, original):
+        refuse(f"{where}: {problem[0].lower()}{problem[1:]}")
+    return picture
+
+
+def no_picture(picture, original):
+    """What is wrong with the result as a picture; an empty string where nothing is."""
+    if problem := form_problem(picture, original):
+        return problem
+    if not isinstance(picture, Image.Image):
+        return f"Your function returned {kind_of(picture)}; a PIL picture is wanted: Image.fromarray(…)."
+    if picture.mode != "RGB":
+        return f"The picture has mode {picture.mode}; .convert('RGB') makes it three channels again."
+    if picture.size != original.size:
+        return f"The picture has size {picture.size}; expected {original.size}."
+    return ""
+
+
+def levels(a, b, side=64):
+    a, b = (np.asarray(picture.resize((side, side)), dtype=float) for picture in (a, b))
+    return np.abs(a - b).mean()
+
+
+@functools.cache
+def encoder():
+    return load_image_encoder(device="cpu")
+
+
+@functools.cache
+def twelve_stamps():
+    pictures = load_pairs("stamps", progress=False).split("train").pictures
+    return [open_picture(picture) for picture in pictures[:: len(pictures) // 12][:12]]

@@ -1,0 +1,112 @@
+"""The open investigation of chapter 02: a score of the student that finds wrong captions."""
+
+import torch
+from sklearn.metrics import roc_auc_score
+
+from asif_lib.relative import unit_rows
+
+from ..exercise import investigation
+from ..judging import ask, random_tensor
+from ..verdict import Verdict, refuse, right
+
+GOOD_AUC = 0.85
+"""What a score of exercise 02.6 must reach, on average over the banks: most ways that look at near stamps do."""
+SEEDS = 300, 400, 500
+"""Of the banks; the numbers from a seed on draw one bank."""
+
+
+@investigation("02.6", "Your own detective")
+def check_suspicion(function) -> Verdict:
+    """Judge a score that should find planted wrong captions by the area under its ROC curve."""
+    areas, weak = [], set()
+    for number, seed in enumerate(SEEDS, 1):
+        image, text, planted = with_planted_captions(seed)
+        where = f"On bank {number}"
+        scores = scores_of(function, image, text, where)
+        if scores.max() - scores.min() <= 1e-6 * scores.abs().max().clamp_min(1):  # cosines are exact to about 1e-7
+            refuse(
+                "Your score is the same for every pair. Entry (i, i) of a similarity compares stamp i with itself; "
+                "look at its similarities to the others."
+            )
+        refuse_if_blind_to_one_side(function, image, text, scores, where)
+        areas.append(roc_auc_score(planted.numpy(), scores.numpy()))
+        weak.add(weakness(scores, image, text))
+    found = ", ".join(f"{area:.2f}" for area in areas)
+    mean = sum(areas) / len(areas)
+    if mean < 1 - GOOD_AUC:
+        refuse(
+            f"AUC {found}: your score finds the wrong captions, the other way round. The larger, the more suspicious."
+        )
+    if mean < GOOD_AUC:
+        hint = weak.pop() if len(weak) == 1 else ""
+        refuse(
+            f"AUC {found} on three banks with planted wrong captions, {mean:.2f} on average; 0.5 is guessing, and "
+            f"{GOOD_AUC} is wanted. {hint or WHICH_END}"
+        )
+    return right(f"Your score finds the planted wrong captions in three banks with AUC {found} (0.5 is guessing).")
+
+
+WHICH_END = "Which of a stamp's similarities say most about it? Remember which end of the cloud was flat."
+ALL_ALIKE = (
+    "You take the difference of the two similarities to each other stamp, and all differences count alike. Nearly all "
+    f"are of unrelated stamps, and their noise drowns the few near ones. {WHICH_END}"
+)
+TOO_COARSE = (
+    "Your score takes only a few different values, and many pairs share one place. Look at more neighbours, or "
+    "at how similar they are."
+)
+
+
+def weakness(scores, image, text):
+    """Name the weakness of a score in words; an empty string for an unusual one."""
+    difference = (image - text).double().abs()
+    ranks = scores.argsort().argsort().double()
+    for idea in (difference.sum(dim=1), difference.square().sum(dim=1)):
+        if torch.corrcoef(torch.stack([ranks, idea.argsort().argsort().double()]))[0, 1] > 0.999:
+            return ALL_ALIKE
+    return TOO_COARSE if len(scores.unique()) <= 7 else ""
+
+
+def refuse_if_blind_to_one_side(function, image, text, scores, where):
+    """A score must change with other captions, and with other pictures."""
+    other = torch.randperm(len(scores), generator=torch.Generator().manual_seed(len(scores)))
+    for side, arguments in {
+        "captions": (image, text[other][:, other]),
+        "pictures": (image[other][:, other], text),
+    }.items():
+        if torch.equal(scores_of(function, *arguments, where), scores):
+            refuse(
+                f"With other {side} your score stays what it was. A caption is wrong for a picture, not by itself: "
+                "compare the two matrices."
+            )
+
+
+def scores_of(function, image, text, where):
+    """Ask for the scores of n pairs, (n,) float64."""
+    scores = ask(function, (image, text), where, like=torch.zeros(len(image)))
+    if scores.shape != (len(image),):
+        refuse(f"Your result has shape {tuple(scores.shape)}; one score for each pair, ({len(image)},), is wanted.")
+    if not torch.isfinite(scores).all():
+        refuse("Some of your scores are NaN or infinite; what became of the −inf on the diagonal?")
+    return scores.double()
+
+
+def with_planted_captions(seed, n=300, kinds=40, d=60, wrong_ones=30):
+    """Similarities of n pairs like the stamps, (n, n) each, and which pairs have a wrong caption, (n,) bool.
+
+    Each pair is of one of several kinds, and pairs of one kind are near on both sides. A side adds noise, more to some
+    items than to others, and a style of four dimensions that the other side lacks. So most pairs are unrelated, and
+    their cosines differ widely: only the near ones agree, as in the cloud of the stamps.
+    """
+    generator = torch.Generator().manual_seed(seed)
+    hidden = random_tensor(kinds, d, seed=seed + 1)[torch.randint(kinds, (n,), generator=generator)]
+    sides = []
+    for start in (seed + 10, seed + 20):
+        style = random_tensor(n, 4, seed=start) @ random_tensor(4, d, seed=start + 1)
+        amount = (0.5 * random_tensor(n, 1, seed=start + 2)).exp()
+        sides.append(hidden + amount * random_tensor(n, d, seed=start + 3) + 0.37 * style)
+    order = torch.arange(n)
+    places = torch.randperm(n, generator=generator)[:wrong_ones]
+    order[places] = places.roll(1)
+    u, v = (unit_rows(side, side.mean(0)) for side in sides)
+    return u @ u.T, (v @ v.T)[order][:, order], order != torch.arange(n)

@@ -1,0 +1,142 @@
+"""The open investigation of chapter 03: which changes of coordinates leave relative representations alone?"""
+
+import functools
+import numbers
+from dataclasses import dataclass
+
+import torch
+
+from asif_lib.relative import relative_representation
+
+from ..exercise import investigation
+from ..form import kind_of
+from ..judging import ask, random_tensor
+from ..verdict import Verdict, refuse, right
+
+KEPT, BROKEN = 1e-4, 1e-2
+"""A change of an entry below the first is rounding; one above the second is real."""
+
+
+@investigation("03.6", "Survivors")
+def check_investigation(function) -> Verdict:
+    """Measure the student's changes of coordinates again on two data sets of its own."""
+    for number, (d, seed) in enumerate(((6, 70), (9, 71)), 1):
+        z, anchors = random_tensor(7, d, seed=seed) + 0.5, random_tensor(10, d, seed=seed + 10) + 0.5
+        evidence = ask(function, (z, anchors), f"On data set {number}", like={}, form=form_of_evidence)
+        found = [
+            examined(name, transformation, float(claimed), z, anchors)
+            for name, (transformation, claimed) in evidence.items()
+        ]
+        refuse_what_is_missing(found)
+    kept, broken = (", ".join(str(change.name) for change in found if fits(change)) for fits in (is_kept, is_broken))
+    return right(f"Your evidence holds on two new data sets. Unchanged by: {kept}. Changed by: {broken}.")
+
+
+def form_of_evidence(evidence):
+    """What is wrong with the form of a table of evidence, or an empty string."""
+    if not isinstance(evidence, dict):
+        return f"Your function returned {kind_of(evidence)}; a dict from name to (function, number) is wanted."
+    for name, entry in evidence.items():
+        if not isinstance(entry, tuple | list) or len(entry) != 2 or not callable(entry[0]):
+            return f"“{name}”: give two things, the change (a function) and the largest change of an entry (a number)."
+        if not isinstance(entry[1], numbers.Real) and getattr(entry[1], "numel", lambda: 0)() != 1:
+            return f"“{name}”: the largest change is one number, float(…)."
+    return ""
+
+
+@dataclass
+class Change:
+    """A change of coordinates: all vectors after it, the largest change of an entry, and whether it is linear."""
+
+    name: str
+    after: torch.Tensor
+    largest: float
+    linear: bool
+
+
+def is_kept(change):
+    return change.largest < KEPT
+
+
+def is_broken(change):
+    return change.largest > BROKEN
+
+
+def examined(name, transformation, claimed, z, anchors) -> Change:
+    rows = torch.cat([z, anchors])
+    several = rows, rows, rows[:1], rows + rows.flip(0)
+
+    @functools.wraps(transformation)
+    def run(*given):
+        return [transformation(x) for x in given]
+
+    outputs = ask(run, several, f"“{name}”:")
+    for given, output in zip(several, outputs, strict=True):
+        if not isinstance(output, torch.Tensor) or output.ndim != 2 or len(output) != len(given):
+            refuse(f"“{name}” must turn rows (m, d) into a Tensor with as many rows.")
+        if not torch.isfinite(output).all():
+            refuse(f"“{name}” makes NaN or infinity of some vectors.")
+    after, again, alone, of_sum = (output.float() for output in outputs)
+    if not torch.allclose(after, again):
+        refuse(
+            f"“{name}” draws new random numbers at every call, so that `z` and anchors are changed differently; draw "
+            "them once, outside it."
+        )
+    if not torch.allclose(after[:1], alone, atol=1e-4):
+        refuse(
+            f"The result of “{name}” for a vector depends on the vectors that stand beside it; a change of coordinates "
+            "acts on each vector by itself."
+        )
+    gaps = (relative_representation(*after.split([len(z), len(anchors)])) - relative_representation(z, anchors)).abs()
+    largest = float(gaps.max())
+    if not abs(largest - claimed) <= KEPT + 0.01 * largest:  # NaN is no evidence either
+        refuse(f"“{name}” {other_change(claimed, gaps, z, anchors, *after.split([len(z), len(anchors)]))}")
+    linear = torch.allclose(of_sum, after + after.flip(0), atol=1e-3 * float(after.abs().max()))
+    return Change(name, after, largest, linear)
+
+
+def other_change(claimed, gaps, z, anchors, after_z, after_anchors):
+    def equals(value):
+        return abs(float(value) - claimed) < 1e-3
+
+    told = f"changes an entry by up to {gaps.max():.2g}, and your evidence says {claimed:.2g}"
+    if equals(gaps.mean()):
+        return f"{told}: that is the mean; the largest change is asked for."
+    if after_z.shape == z.shape:
+        before = relative_representation(z, anchors)
+        for one_sided in (relative_representation(after_z, anchors), relative_representation(z, after_anchors)):
+            if equals((one_sided - before).abs().max()):
+                return f"{told}: you changed one side only, `z` or the anchors."
+    if equals((after_z @ after_anchors.T - z @ anchors.T).abs().max()):
+        return f"{told}: you compared dot products, not relative representations."
+    return f"{told}. Measure it on the `z` and anchors that your function is given."
+
+
+def refuse_what_is_missing(found):
+    """Two changes of each kind are wanted, all different, and a surprise in each kind."""
+    for i, one in enumerate(found):
+        for other in found[:i]:
+            if one.after.shape == other.after.shape and torch.allclose(one.after, other.after, atol=1e-5):
+                refuse(f"“{other.name}” and “{one.name}” are the same change.")
+    for change in found:
+        if not is_kept(change) and not is_broken(change):
+            refuse(
+                f"“{change.name}” changes the entries by {change.largest:.1g}, hardly at all; take a stronger one of "
+                "its kind."
+            )
+    kept, broken = ([change.linear for change in found if fits(change)] for fits in (is_kept, is_broken))
+    if len(kept) < 2 or len(broken) < 2:
+        refuse(
+            f"Of your changes, {len(kept)} leave the entries as they are and {len(broken)} do not. Find at least two "
+            "of each."
+        )
+    if all(kept):
+        refuse(
+            "All your changes that leave the entries alone are linear: f(x + y) = f(x) + f(y). Find one that is not. "
+            "What in a vector does a cosine not see?"
+        )
+    if not any(broken):
+        refuse(
+            "No change of yours that moves the entries is linear, f(x + y) = f(x) + f(y), as a matrix is. Find a "
+            "matrix that breaks them."
+        )

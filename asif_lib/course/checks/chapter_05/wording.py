@@ -1,0 +1,192 @@
+"""The open investigation of chapter 05: a wording of the prompts that beats another, with proof."""
+
+import re
+
+import numpy as np
+import torch
+
+from asif_lib.defaults import DEFAULT_TEMPLATE
+from asif_lib.relative import unit_rows
+
+from ..exercise import investigation
+from ..form import form_problem, kind_of
+from ..judging import ask
+from ..proof import confidence, prove
+from ..verdict import Verdict, refuse
+
+
+class WordingTask:
+    """Pictures of a validation and a test split, to be classified by prompts.
+
+    Parameters
+    ----------
+    model
+        Has ``images(z)``, ``texts(prompts)`` and scores of the two, as `ASIF` does.
+    classes : list of str
+    validation, test : (Tensor of shape (n, d_image), array of shape (n,))
+        Embeddings of the pictures, and their classes as positions in `classes`.
+    template : str
+        The wording to beat.
+
+    Attributes
+    ----------
+    looks : int
+        For how many wordings the test split has been opened.
+    """
+
+    confidence = staticmethod(confidence)
+
+    def __init__(self, model, classes, validation, test, template=DEFAULT_TEMPLATE):
+        self.model, self.classes, self.template = model, list(classes), template
+        self._splits = {
+            name: (model.images(z), np.asarray(labels))
+            for name, (z, labels) in (("validation", validation), ("test", test))
+        }
+        self._tested = set()
+
+    @property
+    def looks(self):
+        return len(self._tested)
+
+    @property
+    def baseline(self):
+        """The prompts to beat, one for each class."""
+        return [[self.template.replace("{}", name)] for name in self.classes]
+
+    def measure(self, prompts) -> torch.Tensor:
+        """Return for each validation picture whether it gets its class, (n,) bool, by the mean over its prompts."""
+        return torch.from_numpy(self._right(prompts, "validation"))
+
+    def open_test(self, prompts):
+        """Return the same for the test split, with these prompts and the baseline's; each new wording is a look."""
+        self._tested.add(str(prompts))
+        return self._right(prompts, "test"), self._right(self.baseline, "test")
+
+    def _right(self, prompts, split):
+        if problem := prompts_problem(prompts, self.classes):
+            raise ValueError(problem)
+        images, labels = self._splits[split]
+        scores = images.similarity(self.model.texts([text for texts in prompts for text in texts]))
+        means = [part.mean(dim=1) for part in scores.split([len(texts) for texts in prompts], dim=1)]
+        return torch.stack(means, dim=1).argmax(dim=1).numpy() == labels
+
+    @classmethod
+    def made_up(cls):
+        """Make 300 "pictures" of three classes that show a part of the thing more clearly than its name."""
+        words = ["a", "photo", "of", "grey", "white", "on", "cat", "dog", "hat", "tail", "nose", "brim"]
+        seen = {"cat": "tail", "dog": "nose", "hat": "brim"}
+        generator = torch.Generator().manual_seed(57)
+
+        def split(n):
+            labels = torch.arange(n) % len(seen)
+            z = torch.rand(n, len(words), generator=generator)
+            for i, (name, part) in enumerate(seen.items()):
+                z[labels == i, words.index(part)] += 0.6
+                z[labels == i, words.index(name)] += 0.1
+            return z, labels
+
+        return cls(WordModel(words), list(seen), split(100), split(200))
+
+
+class WordModel:
+    """Stands for a model in the made-up task: texts and pictures are counts of words, compared by cosine."""
+
+    def __init__(self, words):
+        self.words = words
+
+    def images(self, z):
+        return Counts(z)
+
+    def texts(self, prompts):
+        rows = [[re.findall(r"[a-z]+", text.lower()).count(word) for word in self.words] for text in prompts]
+        return Counts(torch.tensor(rows))
+
+
+class Counts:
+    def __init__(self, rows):
+        self.rows = unit_rows(rows)
+
+    def similarity(self, other):
+        return self.rows @ other.rows.T
+
+
+@investigation("05.6", "A wording that helps", WordingTask)
+def check_wording(function, task) -> Verdict:
+    """Compare the student's wording with the task's on the validation split, then on the test split."""
+    shares = {}
+
+    def measure(prompts):
+        hits = task.measure(prompts)
+        shares[str(plain(prompts))] = float(hits.float().mean())
+        return hits
+
+    prompts = ask(function, (list(task.classes), measure), "In your investigation")
+    if problem := form_problem(prompts, [""]) or prompts_problem(prompts, task.classes):
+        refuse(problem)
+    prompts = plain(prompts)
+    refuse_careless_choice(prompts, shares, task)
+    better, before = (float(task.measure(wording).float().mean()) for wording in (prompts, task.baseline))
+    if better <= before:
+        refuse(
+            f"On the validation split your wording reaches {better:.1%}, and {task.template!r} {before:.1%}. The test "
+            "split stays closed: go on trying on the validation split."
+        )
+    hits, baseline = task.open_test(prompts)
+    return prove(
+        hits.astype(float) - baseline,
+        task.looks,
+        f"Validation: {100 * (better - before):+.1f} points. Test, {len(hits)} pictures: {baseline.mean():.1%} with "
+        f"{task.template!r}, {hits.mean():.1%} with yours",
+        above="your wording helps.",
+        below="what helped on validation harms here.",
+        between="the gain may be luck. That is a result, too, though not yet a proof. Look for a larger gain on the "
+        "validation split.",
+    )
+
+
+def plain(prompts):
+    return [list(texts) for texts in prompts]
+
+
+def refuse_careless_choice(prompts, shares, task):
+    """The best of at least two measured wordings is wanted, and another than the one to beat."""
+    if len(shares) < 2:
+        refuse(
+            f"You measured {len(shares)} wording{'' if len(shares) == 1 else 's'} on the validation split; an "
+            "investigation compares at least two."
+        )
+    if str(prompts) not in shares:
+        refuse("You return a wording that you did not measure on the validation split; measure it, then choose.")
+    if prompts == task.baseline:
+        refuse(f"You return {task.template!r}, which is the wording to beat; try others.")
+    chosen, best = shares[str(prompts)], max(shares.values())
+    if chosen < best:
+        refuse(
+            f"Among the wordings that you measured, one reaches {best:.1%} on the validation split and the one that "
+            f"you return {chosen:.1%}: return the best."
+        )
+
+
+def prompts_problem(prompts, classes):
+    """Return what is wrong with the form of the prompts, or an empty string.
+
+    >>> prompts_problem([["a cat"], "a dog"], ["cat", "dog"])
+    "The prompts of 'dog' are a str; a list of strings is wanted for each class."
+    """
+    if not isinstance(prompts, tuple | list):
+        return f"The prompts are {kind_of(prompts)}; a list with one list of strings for each class is wanted."
+    if len(prompts) != len(classes):
+        return (
+            f"Your prompts hold {len(prompts)} and there are {len(classes)} classes; one list for each class is wanted."
+        )
+    for name, texts in zip(classes, prompts, strict=True):
+        if not isinstance(texts, tuple | list):
+            return f"The prompts of {name!r} are {kind_of(texts)}; a list of strings is wanted for each class."
+        if not texts or not all(isinstance(text, str) and text.strip() for text in texts):
+            return f"The prompts of {name!r} are empty, or not all are strings."
+        if any("{}" in text for text in texts):
+            return f"A prompt of {name!r} still has {{}} in it: put the name of the class there."
+    return ""
+
+
+FOR_NOTEBOOKS = [WordingTask]

@@ -1,0 +1,137 @@
+"""The open investigation of chapter 07: which pairs to teach, if there may be only a few."""
+
+import torch
+
+from asif_lib.defaults import DEFAULT_K_SHARE
+from asif_lib.sparse import sparse_relative_representation
+
+from ..exercise import investigation
+from ..form import dtype_name
+from ..judging import ask, random_tensor
+from ..proof import prove
+from ..verdict import Verdict, refuse
+
+RANDOM_LESSONS = 10
+"""Lessons drawn at random, to compare a choice with."""
+P = 8
+"""The exponent, as the card of exercise 07.6 says."""
+
+
+class LessonTask:
+    """A pool of captioned pictures, of which a few may be taught to a model, and two splits to measure on.
+
+    Parameters
+    ----------
+    anchors : (Tensor of shape (n, d_image), Tensor of shape (n, d_text))
+        The bank before the lesson.
+    pool : (Tensor of shape (m, d_image), Tensor of shape (m,), int64)
+        Pictures to choose from, and their classes.
+    captions : Tensor of shape (c, d_text)
+        Embeddings of the caption of each class, which is its prompt, too.
+    validation, test : (Tensor of shape (q, d_image), Tensor of shape (q,))
+    per_class : int
+        Pairs of each class that a lesson has.
+    seed : int
+        Of the random lessons.
+
+    Attributes
+    ----------
+    looks : int
+        For how many lessons the test split has been opened; the same lesson again is no new look.
+    """
+
+    def __init__(self, anchors, pool, captions, validation, test, *, per_class=2, seed=0):
+        self.anchors, self.pool, self.captions, self.per_class = anchors, pool, captions, per_class
+        self._splits = {"validation": validation, "test": test}
+        generator = torch.Generator().manual_seed(seed)
+        self.random = [self._drawn(generator) for _ in range(RANDOM_LESSONS)]
+        self._tested, self.looks = set(), 0
+
+    @classmethod
+    def made_up(cls):
+        """Make four classes; a third of the pool, and the whole end of it, looks like pictures of another class."""
+        centres, words = 3 * torch.eye(4, 12), random_tensor(4, 8, seed=90)
+
+        def split(n, seed, odd=0.0):
+            labels = torch.arange(n) % 4
+            astray = torch.rand(n, generator=torch.Generator().manual_seed(seed)) < odd
+            seen = torch.where(astray, (labels + 1) % 4, labels)
+            return centres[seen] + 0.9 * random_tensor(n, 12, seed=seed + 1), labels
+
+        anchors = random_tensor(60, 12, seed=91), random_tensor(60, 8, seed=92)
+        return cls(anchors, split(120, 93, odd=0.35), words, split(100, 95), split(200, 97))
+
+    def _drawn(self, generator):
+        rows = [(self.pool[1] == c).nonzero()[:, 0] for c in range(len(self.captions))]
+        return torch.cat([r[torch.randperm(len(r), generator=generator)[: self.per_class]] for r in rows])
+
+    def measure(self, lesson) -> torch.Tensor:
+        """Return for each validation picture whether it gets its class after the lesson, (q,) bool.
+
+        `lesson` holds positions in the pool, (c · per_class,) int64.
+        """
+        return self._right(lesson, "validation")
+
+    def open_test(self, lesson):
+        """Return the same for the test split, and the share of random lessons; each new lesson is a look."""
+        self._tested.add(frozenset(lesson.tolist()))
+        self.looks = len(self._tested)
+        share = torch.stack([self._right(other, "test") for other in self.random]).float().mean(dim=0)
+        return self._right(lesson, "test"), share
+
+    def _right(self, lesson, split):
+        z, labels = self._splits[split]
+        new_text = self.captions[self.pool[1][lesson]]
+        image, text = (torch.cat(both) for both in zip(self.anchors, (self.pool[0][lesson], new_text), strict=True))
+        k = max(1, round(DEFAULT_K_SHARE * len(image)))
+        pictures = sparse_relative_representation(z, image, k, P, mean=image.mean(dim=0))
+        prompts = sparse_relative_representation(self.captions, text, k, P, mean=text.mean(dim=0))
+        return pictures.similarity(prompts).argmax(dim=1) == labels
+
+
+@investigation("07.6", "Ten pictures, well chosen", LessonTask)
+def check_lesson(function, task) -> Verdict:
+    """Choose the pairs to teach, and prove that the choice is better than chance."""
+    image, labels = task.pool
+    given, form = (image, labels, task.per_class), lambda lesson: lesson_problem(lesson, labels, task)
+    lesson = ask(function, given, "On the pool", like=task.random[0], form=form)
+    again = ask(function, given, "At the second call", like=task.random[0], form=form)
+    if not torch.equal(again, lesson):
+        refuse("Called twice, your function chose two lessons. A choice has a reason; chance is what it must beat.")
+    mine, chance = task.open_test(lesson.long())
+    return prove(
+        mine.numpy().astype(float) - chance.numpy(),
+        task.looks,
+        f"Held out, {len(mine)} pictures: {mine.float().mean():.1%} with your lesson, {chance.mean():.1%} with "
+        f"{RANDOM_LESSONS} random ones",
+        above="your choice teaches more.",
+        below="chance teaches more than your choice.",
+        between="your choice cannot be told from chance.",
+        resamples=4_000,
+    )
+
+
+def lesson_problem(lesson, labels, task):
+    """Describe a wrong form of a lesson; return an empty string for a right one."""
+    c, m = len(task.captions), task.per_class
+    if lesson.dtype == torch.bool:
+        return "Your result is a mask; the positions in the pool are wanted, as with .nonzero()."
+    if lesson.is_floating_point():
+        return f"Your result holds {dtype_name(lesson)} numbers; positions are int64."
+    if lesson.shape != (c * m,):
+        return f"Your lesson has shape {tuple(lesson.shape)}; {m} of each of {c} classes make ({c * m},)."
+    if lesson.min() < 0 or lesson.max() >= len(labels):
+        return f"A position is not in the pool, whose {len(labels)} pictures count from 0."
+    if len(lesson.unique()) < len(lesson):
+        return "A picture is in your lesson twice. The second time it teaches nothing new."
+    counts = torch.bincount(labels[lesson], minlength=c)
+    if (counts != m).any():
+        worst = int((counts - m).abs().argmax())
+        problem = f"Of class {worst} your lesson has {int(counts[worst])}; {m} of each class are wanted."
+        if lesson.max() < len(labels) / c:
+            problem += " Did you take positions within a class for positions in the pool?"
+        return problem
+    return ""
+
+
+FOR_NOTEBOOKS = [LessonTask]

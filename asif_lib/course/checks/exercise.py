@@ -1,0 +1,227 @@
+"""The exercises as data. A chapter's checks stand in ``chapter_NN.py``, or in the modules of a folder ``chapter_NN``.
+
+    def top_share(scores, k, *, largest=True):                   # the reference, with places to go wrong
+        return scores.topk(k, dim=1, largest=largest).values.sum(dim=1) / scores.sum(dim=1)
+
+    check_top_share = Exercise(
+        "09.1",                                                   # number and title are those of the card
+        "Share of the top k",
+        top_share,
+        cases=[(random_tensor(5, 8).abs(), 3), (random_tensor(1, 8).abs(), 1)],
+        mistakes={                                                # message: wrong implementation, the first that fits
+            "You took the k smallest; the k largest are wanted.": but(largest=False),
+            "You give percent; give a share between 0 and 1.": PERCENT,
+            "You took the sum of all scores.": lambda scores, k: scores.sum(dim=1),
+        },
+    )
+
+A value may also be a tuple of implementations. `catalogue` has usual mistakes; `Exercise` lists all options.
+An `investigation` has no reference and examines the student's result itself: `ask` calls the function, `refuse` ends
+the check, `right` reports the finding, and `proof.prove` judges a gain. Notebooks import a check by its name in the
+module, and other things in its list ``FOR_NOTEBOOKS``. Nothing is registered: all modules called chapter_NN are found.
+``tests/course/exercises/chapter_NN.py`` holds right and wrong solutions.
+"""
+
+import functools
+import importlib
+import pkgutil
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import KW_ONLY, dataclass, field, replace
+
+from .catalogue import Twist
+from .form import kind_of
+from .judging import PRINTED, compare, words
+from .sandbox import Printed
+from .verdict import Ended, Verdict, wrong
+
+LISTENERS = []
+"""Functions of an exercise's number and the status of a verdict; each returns a remark for the student, or ""."""
+
+
+@dataclass(eq=False)
+class Check:
+    """The check of an exercise: call it with the student's function, and it returns a `Verdict`.
+
+    A check raises nothing into the notebook and does not show the solution.
+    """
+
+    number: str
+    title: str
+
+    def verdict(self, function, *more) -> Verdict:
+        raise NotImplementedError
+
+    def __call__(self, *arguments, **keywords) -> Verdict:
+        verdict = replace(judge(self.verdict, *arguments, **keywords), exercise=f"Exercise {self.number}")
+        remarks = [listener(self.number, verdict.status) for listener in LISTENERS]
+        return replace(verdict, note=" ".join(filter(None, remarks)))
+
+
+@dataclass(eq=False)
+class Exercise(Check):
+    """A check that compares with a reference and knows the usual mistakes by name.
+
+    Parameters
+    ----------
+    reference : callable
+        The right implementation.
+    cases : sequence of tuple, or callable
+        Arguments, or a function that makes them for every run.
+    mistakes : dict of str to callable, `Twist` or tuple of these
+        Messages, each with the wrong implementations that get it. The first that fits is told.
+    atol : float
+        Largest difference that counts as equal.
+    notes : dict of int to str
+        Notes on special inputs, by number from 1; the verdict on a failure there has its note.
+    hints : dict of str to str
+        A sentence to add to a message, by a part of that message.
+    view : callable, optional
+        Takes a result and the arguments; its values are compared in the place of the results. Its errors are told.
+    before : callable, optional
+        Takes the student's function first, and may `refuse`.
+    after : callable, optional
+        Takes the student's function and the verdict, and returns the verdict or another.
+    """
+
+    reference: Callable
+    cases: Sequence[tuple] | Callable[[], Sequence[tuple]]
+    mistakes: dict = field(default_factory=dict)
+    _: KW_ONLY
+    atol: float = 1e-5
+    notes: dict = field(default_factory=dict)
+    hints: dict = field(default_factory=dict)
+    view: Callable | None = None
+    before: Callable | None = None
+    after: Callable | None = None
+
+    @property
+    def named(self) -> list[tuple[str, Callable]]:
+        """Every mistake as its message and one wrong implementation."""
+        named = []
+        for message, ways in self.mistakes.items():
+            for way in ways if isinstance(ways, tuple) else (ways,):
+                named.append((message, way.of(self.reference) if isinstance(way, Twist) else way))
+        return named
+
+    def verdict(self, function) -> Verdict:
+        if self.before:
+            self.before(function)
+        cases = self.cases() if callable(self.cases) else self.cases
+        mistakes = [(message, self._seen(way)) for message, way in self.named]
+        verdict = compare(
+            self._seen(function), self._seen(self.reference), cases, mistakes, atol=self.atol, notes=self.notes
+        )
+        if self.after:
+            verdict = self.after(function, verdict)
+        added = [hint for told, hint in self.hints.items() if told in verdict.message]
+        return replace(verdict, message=" ".join([verdict.message, *added]))
+
+    def _seen(self, function):
+        if self.view is None or not callable(function):
+            return function
+
+        @functools.wraps(function)
+        def seen(*case):
+            return self.view(function(*case), *case)
+
+        return seen
+
+
+@dataclass(eq=False)
+class Investigation(Check):
+    """A check without a reference, which examines the student's result: see `investigation`."""
+
+    look: Callable
+    task: type | None = None
+
+    def verdict(self, function, task=None) -> Verdict:
+        if self.task is None:
+            return self.look(function)
+        task = self.task.made_up() if task is None else task
+        if isinstance(task, self.task):
+            return self.look(function, task)
+        return Verdict(
+            "",
+            "not attempted",
+            f"Your function was not judged: `task` is {kind_of(task)} now, no longer what its cell made. Run that "
+            "cell again, then this one.",
+        )
+
+
+def investigation(number, title, task=None) -> Callable[[Callable], Investigation]:
+    """Make a check of a function that takes the student's function, and a task where there is one.
+
+    Parameters
+    ----------
+    task : type, optional
+        Has a class method ``made_up``; the notebook gives the check a task of its own data.
+    """
+    return lambda look: Investigation(number, title, look, task)
+
+
+def judge(verdict_of, *arguments, **keywords) -> Verdict:
+    """Run a check so that every result, print and error of the student's function ends in a verdict."""
+    if (getattr(arguments[0] if arguments else None, "__module__", "") or "").startswith("asif_lib."):
+        return wrong("That is the library's own function; give the check the one that you wrote.")
+    printed = Printed()
+    token = PRINTED.set(printed)
+    try:
+        verdict = verdict_of(*arguments, **keywords)
+    except Ended as end:
+        verdict = end.verdict
+    except Exception as error:
+        verdict = wrong(
+            f"The check cannot judge what your function returned ({type(error).__name__}: {words(error)}); "
+            "compare its form with the card: type, shape, order."
+        )
+    finally:
+        PRINTED.reset(token)
+    return replace(verdict, printed=str(printed))
+
+
+def chapter_modules(package) -> list:
+    """Import the modules of all chapters of a package, in order.
+
+    Raises
+    ------
+    ValueError
+        A chapter has no number.
+    """
+    modules = []
+    for info in pkgutil.walk_packages(package.__path__, f"{package.__name__}."):
+        chapter = info.name.removeprefix(f"{package.__name__}.").partition(".")[0]
+        if chapter.startswith("chapter") and not re.fullmatch(r"chapter_\d\d", chapter):
+            raise ValueError(f"{package.__name__}.{chapter} is a chapter without a number: name it chapter_NN.")
+        if chapter.startswith("chapter"):
+            modules.append(importlib.import_module(info.name))
+    return modules
+
+
+def discover(modules) -> dict[str, Check]:
+    """Return the checks that stand in modules by the number of their exercise, and tell each its name.
+
+    Raises
+    ------
+    ValueError
+        Two checks have one number or one name, or a check stands in another chapter's module.
+    """
+    found, names = {}, set()
+    for module in modules:
+        chapter = re.search(r"chapter_(\d\d)", module.__name__)
+        for name, check in vars(module).items():
+            if not isinstance(check, Check) or found.get(check.number) is check:
+                continue
+            if check.number in found:
+                raise ValueError(
+                    f"Exercise {check.number} has two checks, {found[check.number].__name__} and {name} in "
+                    f"{module.__name__}: give one of them another number."
+                )
+            if name in names:
+                raise ValueError(f"Two checks are called {name}: give the one in {module.__name__} another name.")
+            names.add(name)
+            if chapter and check.number[:2] != chapter[1]:
+                raise ValueError(f"{name} checks exercise {check.number} and stands in {module.__name__}: move it.")
+            check.__name__ = name
+            found[check.number] = check
+    return found

@@ -1,0 +1,48 @@
+"""Prove a gain on held-out items, with an interval that grows with every look at them."""
+
+import numpy as np
+
+from .verdict import Verdict, right, wrong
+
+
+def confidence(look) -> float:
+    """Return how sure the interval of the `look`-th look is, 1 - 0.05 / (look (look + 1)).
+
+    1/2 + 1/6 + 1/12 + … = 1, so over any number of looks the chances of an error add up to at most 0.05.
+
+    >>> round(confidence(1), 3)
+    0.975
+    """
+    return 1 - 0.05 / (look * (look + 1))
+
+
+def prove(differences, looks, found, *, above, below, between, resamples=10_000) -> Verdict:
+    """Judge the mean of paired differences by its bootstrap interval: right where all of it lies above 0.
+
+    Parameters
+    ----------
+    differences : ndarray of shape (n,)
+        Of each held-out item, the student's result minus the one to beat.
+    looks : int
+        For how many solutions these items have been opened.
+    found : str
+        What the verdict says first, without a full stop.
+    above, below, between : str
+        What it means that the interval lies above 0, below 0, or holds 0.
+    """
+    gap, level = differences.mean(), 1 - confidence(looks)
+    draws = np.random.default_rng(0).integers(len(differences), size=(resamples, len(differences)))
+    low, high = np.quantile(differences[draws].mean(axis=1), [level / 2, 1 - level / 2])
+    found += f", difference {100 * gap:+.1f} points, {100 * (1 - level):.4g} % interval "
+    found += f"{100 * low:+.1f} to {100 * high:+.1f}."
+    again = ""
+    if looks > 1:
+        again = (
+            f" This was look {looks} at these pictures, and many looks find something by luck. So the interval is one "
+            f"of 100 % minus 5 % divided by {looks} · {looks + 1}."
+        )
+    if low > 0:
+        return right(f"{found} The whole interval lies above 0: {above}{again}")
+    if high < 0:
+        return wrong(f"{found} The whole interval lies below 0: {below}{again}")
+    return wrong(f"{found} The interval holds 0: {between}{again}")

@@ -1,0 +1,74 @@
+"""The verdict of a check: in colour, symbol and words."""
+
+import html
+from dataclasses import dataclass
+
+STYLES = {
+    "right": ("#009E73", "✔"),
+    "wrong": ("#D55E00", "✘"),
+    "not attempted": ("#56B4E9", "○"),
+}  # Okabe–Ito
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What a check says.
+
+    Attributes
+    ----------
+    exercise : str
+    status : {"right", "wrong", "not attempted"}
+    message : str
+    printed : str
+        What the student's function printed, cut to a readable length.
+    note : str
+        A remark on the progress file, where it could not be written.
+    """
+
+    exercise: str
+    status: str
+    message: str
+    printed: str = ""
+    note: str = ""
+
+    def __str__(self):
+        text = f"{STYLES[self.status][1]} {self.exercise}: {self.status}. {self.message}"
+        return text + "".join(f"\n{part}" for part in (self.printed, self.note) if part)
+
+    __repr__ = __str__
+
+    def _repr_html_(self):
+        colour, symbol = STYLES[self.status]
+        text = (
+            f'<div role="status" style="border-left: 6px solid {colour}; padding: 0.4em 0.8em">'
+            f"<b>{symbol} {html.escape(self.exercise)}: {self.status}.</b> {html.escape(self.message)}"
+        )
+        if self.printed:
+            printed = html.escape(self.printed)
+            text += f"<details><summary>What your function printed</summary><pre>{printed}</pre></details>"
+        if self.note:
+            text += f"<p>{html.escape(self.note)}</p>"
+        return text + "</div>"
+
+
+class Ended(Exception):
+    """Ends a check with its verdict, from any depth."""
+
+    def __init__(self, verdict):
+        super().__init__(verdict.message)
+        self.verdict = verdict
+
+
+def right(message) -> Verdict:
+    """Return a verdict without a number; the check adds its own."""
+    return Verdict("", "right", message)
+
+
+def wrong(message) -> Verdict:
+    """Return a verdict without a number; the check adds its own."""
+    return Verdict("", "wrong", message)
+
+
+def refuse(message):
+    """End the check: the solution is wrong, for this reason."""
+    raise Ended(wrong(message))

@@ -1,0 +1,84 @@
+"""Begin a chapter with one exercise: its source, its checks and its solutions.
+
+    python -m asif_lib.course.new_chapter 09 calibration
+
+The three files are all that a chapter needs. Lists of chapters and links between neighbours are made from them by
+``python -m asif_lib.course.editions build``.
+"""
+
+import argparse
+import re
+import sys
+from pathlib import Path
+from string import Template
+
+from asif_lib.errors import AsifError
+from asif_lib.files import ROOT
+
+TEMPLATES = Path(__file__).parent / "templates" / "chapter"
+FILES = {
+    "notebooks/source": ("${number}_$topic.py", "source.py.txt"),
+    "asif_lib/course/checks": ("chapter_$number.py", "checks.py.txt"),
+    "tests/course/exercises": ("chapter_$number.py", "solutions.py.txt"),
+}
+"""For each folder of a checkout, the name of a chapter's file and its template."""
+
+
+class ChapterError(AsifError):
+    """A chapter cannot be begun; the message says why."""
+
+
+def begin_chapter(number: str, topic: str, root: Path = ROOT) -> list[Path]:
+    """Write the three files of a chapter with one exercise, and return their paths.
+
+    Parameters
+    ----------
+    number : str
+        Two digits.
+    topic : str
+        Small letters and underscores: ``calibration``.
+    root : Path
+        A checkout of the workbook.
+
+    Raises
+    ------
+    ChapterError
+        The number or the topic is not written so, or a file of a chapter with this number exists; nothing is written.
+    """
+    if not re.fullmatch(r"\d\d", number):
+        raise ChapterError(f"{number!r} is no number of a chapter: give two digits, like 09.")
+    if not re.fullmatch(r"[a-z]+(_[a-z]+)*", topic):
+        raise ChapterError(f"{topic!r} is no topic: use small letters, and underscores between words.")
+    for folder in FILES:
+        pattern = f"{number}_*" if folder == "notebooks/source" else f"chapter_{number}*"
+        for there in sorted((root / folder).glob(pattern)):
+            raise ChapterError(f"Chapter {number} exists already, in {there.relative_to(root)}: take another number.")
+    words = topic.replace("_", " ")
+    values = {"number": number, "topic": topic, "words": words, "title": words.capitalize()}
+    paths = []
+    for folder, (name, template) in FILES.items():
+        text = Template((TEMPLATES / template).read_text(encoding="utf-8")).substitute(values)
+        paths.append(root / folder / Template(name).substitute(values))
+        paths[-1].write_text(text, encoding="utf-8")
+    return paths
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """``python -m asif_lib.course.new_chapter NN topic``: exit status 1, with one sentence, where it cannot."""
+    parser = argparse.ArgumentParser(prog="python -m asif_lib.course.new_chapter", description=__doc__.splitlines()[0])
+    parser.add_argument("number", help="two digits")
+    parser.add_argument("topic", help="small letters and underscores, like calibration")
+    options = parser.parse_args(arguments)
+    try:
+        paths = begin_chapter(options.number, options.topic)
+    except ChapterError as error:
+        print(error, file=sys.stderr)
+        return 1
+    for path in paths:
+        print(path)
+    print("Then: python -m asif_lib.course.editions build", file=sys.stderr)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

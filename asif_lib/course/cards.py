@@ -1,18 +1,24 @@
-"""The exercises of a chapter, read from its source: card, stub, solution, check, hint; and what a lint says of them."""
+"""Read the exercises of a chapter from its source (card, stub, solution, check, hint), and lint them."""
 
 import ast
+import itertools
 import re
 from dataclasses import dataclass
 
+from nbformat.v4 import new_raw_cell
+
+from .chapters import tags_of
+
 TEACHER_HEADINGS = ("Timing", "What students get wrong", "Discussion")
-_CARD = re.compile(r"^### Exercise (?P<number>\d\d\.\d+) · (?P<title>.+?)\s*$", re.M)
+_CARD = re.compile(r"^### Exercise (\d\d\.\d+) · (.+?)\s*$", re.M)
 _EFFORT = re.compile(r"^\*\*Difficulty\*\* (?P<dots>●{1,5}○{0,4}) · \*\*Minutes\*\* (?P<minutes>\d+)", re.M)
+_NONE = new_raw_cell()
 _FOLDED = r"<details>\s*<summary>{}</summary>\s*(?!</details>)\S.*?</details>"
 
 
 @dataclass(frozen=True)
 class Card:
-    """One exercise as its source has it; what is missing is empty, 0 or None.
+    """One exercise of a source. A missing part is empty, 0 or None.
 
     Attributes
     ----------
@@ -40,42 +46,38 @@ class Card:
     check: str
     help: str
 
-    @property
-    def chapter(self):
-        return self.number.partition(".")[0]
-
 
 def cards(student, solved):
-    """The cards of a chapter, from its two editions (notebooks with the same cells)."""
+    """Read the cards of a chapter from its two editions (notebooks with the same cells)."""
     found = []
     for at, cell in enumerate(student.cells):
-        if not _tagged(cell, "exercise"):
+        if "exercise" not in tags_of(cell):
             continue
-        before = student.cells[at - 1].source if at and student.cells[at - 1].cell_type == "markdown" else ""
-        after = student.cells[at + 1 :]
-        check = next((i for i, c in enumerate(after) if c.cell_type == "code"), None)
-        tagged = check is not None and _tagged(after[check], "check")
-        help_ = after[check + 1] if tagged and check + 1 < len(after) else None
-        heads, effort = list(_CARD.finditer(before)), _EFFORT.search(before)
-        head = heads[-1] if heads else None
+        before = _markdown(student.cells[max(at - 1, 0)])
+        after = itertools.dropwhile(lambda later: later.cell_type != "code", student.cells[at + 1 :])
+        check, help_ = next(after, _NONE), next(after, _NONE)
+        if "check" not in tags_of(check):
+            check = help_ = _NONE
+        number, title = (_CARD.findall(before) or [("", "")])[-1]
+        effort = _EFFORT.search(before)
         found.append(
             Card(
-                number=head["number"] if head else "",
-                title=head["title"] if head else "",
+                number=number,
+                title=title,
                 difficulty=effort["dots"].count("●") if effort and len(effort["dots"]) == 5 else 0,
                 minutes=int(effort["minutes"]) if effort else 0,
                 task=before[effort.end() :].strip() if effort else "",
                 stub=cell.source,
                 solution=solved.cells[at].source,
-                check=after[check].source if tagged else "",
-                help=help_.source if help_ is not None and help_.cell_type == "markdown" else "",
+                check=check.source,
+                help=_markdown(help_),
             )
         )
     return found
 
 
-def lint(name, chapter_cards, teacher, checks):
-    """What is wrong with the exercises of a chapter, a sentence each; empty where nothing is.
+def card_problems(name, chapter_cards, teacher, checks):
+    """List the problems of a chapter's exercises, one sentence each.
 
     Parameters
     ----------
@@ -87,12 +89,17 @@ def lint(name, chapter_cards, teacher, checks):
     checks : dict of str to callable
         The checks by exercise number, as `asif_lib.course.checks.EXERCISES` has them.
     """
-    problems = []
+    problems, numbers = [], set()
     for position, card in enumerate(chapter_cards, 1):
         expected = f"{name[:2]}.{position}"
+        if card.number and card.number in numbers:
+            problems.append(
+                f"{name}: the exercise number {card.number} is used twice; give '{card.title}' the number {expected}."
+            )
+            continue
+        numbers.add(card.number)
         where = f"{name}, exercise {card.number or expected}"
         problems += [f"{where}: {problem}." for problem in _card_problems(card, expected, checks)]
-    numbers = {card.number for card in chapter_cards}
     for number, check in checks.items():
         if number[:2] == name[:2] and number not in numbers:
             problems.append(f"{name}: the check {check.__name__} belongs to exercise {number}, which is not there.")
@@ -165,5 +172,5 @@ def _arguments(function):
     return [*a.posonlyargs, *a.args, *a.kwonlyargs]
 
 
-def _tagged(cell, tag):
-    return tag in cell.metadata.get("tags", [])
+def _markdown(cell):
+    return cell.source if cell.cell_type == "markdown" else ""

@@ -6,26 +6,22 @@ import re
 import unicodedata
 from dataclasses import dataclass, field
 from pathlib import Path
+from string import Template
 
+import pandas as pd
+
+from asif_lib.defaults import CELL_SECONDS
 from asif_lib.errors import AsifError, first_line
 from asif_lib.files import ROOT, write_whole
 
-from .progress import FILE, VARIABLE, Entry, ProgressError, exercise_titles, in_order, load_progress
+from .overview import exercise_titles
+from .progress import FILE, VARIABLE, Entry, ProgressError, in_order, load_progress
 
 NBGRADER_SCHEMA = 3
 """Version of nbgrader's cell metadata, as nbgrader 0.9 reads and writes it."""
 
 _ARCHIVES = (".zip", ".tar", ".gz", ".tgz", ".7z", ".rar")
-_CONFIG = f'''"""nbgrader's configuration of the ASIF workbook; all else is nbgrader's default."""
-
-import os
-
-c = get_config()  # noqa: F821, nbgrader defines it
-c.CourseDirectory.course_id = "asif"
-c.ClearSolutions.code_stub = {{"python": 'raise NotImplementedError("your turn")'}}
-c.ExecutePreprocessor.timeout = 600  # seconds for one cell; the first one of a chapter may encode all pictures
-os.environ["{VARIABLE}"] = ""  # grading leaves the students' own progress files alone
-'''
+_CONFIG = Path(__file__).parent / "templates" / "nbgrader_config.py.txt"
 
 
 class ClassError(AsifError):
@@ -57,8 +53,8 @@ class ClassProgress:
 def read_class(folder: Path | str) -> ClassProgress:
     """Read ``NAME.json`` and ``NAME/**/my_progress.json`` of every student in a folder.
 
-    A student's several files are put together, one for each assignment, say. Where two of them hold the same
-    exercise, the solved one counts, or else the later; that is said among the remarks.
+    A student may hand in several files, for example one for each assignment. If two of them hold the same exercise,
+    the solved one counts, otherwise the later; a remark says so.
 
     Raises
     ------
@@ -97,13 +93,11 @@ def read_class(folder: Path | str) -> ClassProgress:
 
 
 def class_frame(found: ClassProgress, numbers: list[str]):
-    """One row for each student and exercise, as a DataFrame.
+    """Make a DataFrame with one row for each student and exercise.
 
     Columns: student, chapter, exercise, status ("right", "wrong" or "not attempted"), tries, wrong (how many of
     them were), first_right and last (UTC, or None). An exercise that only a student's file holds has a row too.
     """
-    import pandas as pd
-
     blank = {"status": "not attempted", "tries": 0, "wrong": 0, "first_right": None, "last": None}
     rows = [
         {"student": student, "chapter": number[:2], "exercise": number}
@@ -115,7 +109,7 @@ def class_frame(found: ClassProgress, numbers: list[str]):
 
 
 def class_progress(folder: Path | str, csv_file: Path | str | None = None) -> tuple[dict, str]:
-    """What ``asif class FOLDER`` prints: as a JSON value, and as text.
+    """Summarise a class for ``asif class FOLDER``: as a JSON value, and as text.
 
     Raises
     ------
@@ -150,7 +144,7 @@ def class_progress(folder: Path | str, csv_file: Path | str | None = None) -> tu
 
 
 def csv_text(frame) -> str:
-    """The rows of `class_frame` as csv for spreadsheets.
+    """Write the rows of `class_frame` as csv for spreadsheets.
 
     Chapters and exercises become ``chapter 04`` and ``exercise 04.1``, since a spreadsheet would read 04.10 as the
     number 4.1; times are in UTC. A student's name that would begin a formula gets an apostrophe before it, and
@@ -183,7 +177,7 @@ def _add(found, student, file, name):
 
 
 def _printable(name):
-    """A file's name without what would upset a terminal or an encoder; macOS and Linux spell é differently."""
+    """Escape the characters of a file's name that a terminal cannot print; macOS and Linux spell é differently."""
     name = unicodedata.normalize("NFC", name)
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in name)
 
@@ -202,8 +196,6 @@ def _summary(student, rows):
 
 
 def _table(students):
-    import pandas as pd
-
     columns = {
         row["student"]: {c: f"{part['solved']}/{part['of']}" for c, part in row["chapters"].items()}
         | {"solved": f"{row['solved']}/{row['of']}", "tries": row["tries"], "last activity": row["last"] or "none"}
@@ -237,6 +229,8 @@ def export(folder: Path | str, chapters: list[str] | None = None, sources: Path 
     ClassError
         The folder holds something, there is no such chapter, or a source breaks a convention.
     """
+    import nbformat
+
     from .editions import CHAPTERS
 
     folder = Path(folder)
@@ -252,18 +246,17 @@ def export(folder: Path | str, chapters: list[str] | None = None, sources: Path 
     picked = [by_number[chapter] for chapter in sorted(set(chapters or by_number))]
     notebooks = {source.stem: assignment(source) for source in picked}
 
-    import nbformat
-
     for name, notebook in notebooks.items():
         path = folder / "source" / name / f"{name}.ipynb"
         path.parent.mkdir(parents=True)
         nbformat.write(notebook, path)
-    (folder / "nbgrader_config.py").write_text(_CONFIG, encoding="utf-8")
-    return {"folder": str(folder), "assignments": {name: points(notebook) for name, notebook in notebooks.items()}}
+    config = Template(_CONFIG.read_text(encoding="utf-8")).substitute(seconds=CELL_SECONDS, variable=VARIABLE)
+    (folder / "nbgrader_config.py").write_text(config, encoding="utf-8")
+    return {"folder": str(folder), "assignments": {name: _points(notebook) for name, notebook in notebooks.items()}}
 
 
 def assignment(source: Path | str):
-    """The notebook of one chapter with nbgrader's metadata.
+    """Make the notebook of one chapter with nbgrader's metadata.
 
     Raises
     ------
@@ -275,18 +268,19 @@ def assignment(source: Path | str):
     import jupytext
 
     from .cards import cards
+    from .chapters import tags_of
     from .editions import editions
 
     source = Path(source)
     student, notebook = editions(source)
-    marked = jupytext.reads(source.read_text(encoding="utf-8"), fmt="py:percent").cells
     # the solved cells once more, with the markers around their solutions, which nbgrader knows
-    exercises = zip(cards(student, notebook), filter(_is_exercise, marked), strict=True)
+    marked = [cell for cell in jupytext.read(source, fmt="py:percent").cells if "exercise" in tags_of(cell)]
+    exercises = zip(cards(student, notebook), marked, strict=True)
     card = None
     for cell in notebook.cells:
         if cell.cell_type == "markdown":  # every chapter has a folder of its own
             cell.source = re.sub(r"\]\((\d\d_\w+)\.ipynb", r"](../\1/\1.ipynb", cell.source)
-        elif _is_exercise(cell):
+        elif "exercise" in tags_of(cell):
             card, original = next(exercises)
             if not (card.number and card.difficulty and card.check):
                 raise ClassError(
@@ -303,26 +297,16 @@ def assignment(source: Path | str):
     return notebook
 
 
-def points(notebook) -> dict[str, int]:
-    """The points of each autograded test of a notebook, by its id."""
-    marked = [cell.metadata["nbgrader"] for cell in notebook.cells if "nbgrader" in cell.metadata]
-    return {data["grade_id"]: data["points"] for data in marked if data["grade"]}
+def _points(notebook):
+    """Points of each autograded test, by its id."""
+    marks = [cell.metadata.get("nbgrader", {}) for cell in notebook.cells]
+    return {test["grade_id"]: test["points"] for test in marks if "points" in test}
 
 
-def _is_exercise(cell):
-    return "exercise" in cell.metadata.get("tags", [])
-
-
-def _metadata(name, grade=False, solution=False, locked=False, **points):
-    return {
-        "schema_version": NBGRADER_SCHEMA,
-        "grade_id": name.replace(".", "-"),  # ids hold letters, digits, _ and -
-        "grade": grade,
-        "solution": solution,
-        "locked": locked,
-        "task": False,
-        **points,
-    }
+def _metadata(name, **marks):
+    grade_id = name.replace(".", "-")  # ids hold letters, digits, _ and -
+    roles = dict.fromkeys(("grade", "solution", "locked", "task"), False)
+    return {"schema_version": NBGRADER_SCHEMA, "grade_id": grade_id} | roles | marks
 
 
 def _test(check, where):

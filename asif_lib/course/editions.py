@@ -2,8 +2,15 @@
 
 A chapter is written once, as ``notebooks/source/NN_topic.py`` in jupytext's percent format. In a cell
 tagged ``exercise`` the lines between ``### BEGIN SOLUTION`` and ``### END SOLUTION`` (nbgrader's
-markers) belong to the solved edition only. Cells tagged ``teacher`` go into the guide only. A cell that
-sets up Colab is added to each notebook.
+markers) belong to the solved edition only. Cells tagged ``teacher`` go into the guide only. Each notebook
+gets two more cells: one sets up Colab, one links the chapters before and after. The README's table of
+chapters is made from the sources too.
+
+The line that begins the opening cell may hold settings of the chapter:
+
+    # %% [markdown] code=["sparse.py", "search/"] cell_seconds=3600 alone=true
+
+``code`` names its modules, ``cell_seconds`` limits the time of a cell, ``alone`` lets nothing run beside it.
 
     python -m asif_lib.course.editions build
     python -m asif_lib.course.editions check
@@ -21,27 +28,24 @@ from pathlib import Path
 import jupytext
 import nbformat
 from nbformat import NotebookNode
+from nbformat.v4 import new_code_cell, new_notebook
 
+from asif_lib.defaults import CELL_SECONDS
 from asif_lib.errors import AsifError
 from asif_lib.files import ROOT, write_whole
 
-from . import cards
+from . import cards, contents
+from .chapters import SETTINGS, Chapter, heading, tags_of
+from .guide import guide
 
 NOT_ATTEMPTED = 'raise NotImplementedError("your turn")'
 CHAPTERS = "[0-9][0-9]_*"
 GUIDE = "teachers_guide.md"
-COLAB = """\
-# On Colab this cell installs the workbook, in the versions of its pyproject.toml, and fetches the data.
-# Elsewhere it does nothing.
-import sys
-
-if "google.colab" in sys.modules:
-    from google.colab import output
-
-    %pip install --quiet "git+{repository}"
-    !asif data stamps fashion_mnist
-    output.enable_custom_widget_manager()"""
-_MARKER = re.compile(r"^(?P<indent>\s*)#+\s*(?P<which>BEGIN|END)\s+SOLUTION\b")
+OWN = ("code", "cell_seconds", "alone")
+"""Settings of a chapter in its opening cell."""
+COLAB = Path(__file__).parent / "templates" / "colab.py.txt"
+_BEGIN, _END = (rf"^[ \t]*#+[ \t]*{which}[ \t]+SOLUTION\b.*$" for which in ("BEGIN", "END"))
+_SOLUTION = re.compile(rf"(?=(?P<indent>[ \t]*)){_BEGIN}\n(?P<lines>(?:(?!{_BEGIN}|{_END}).*\n)*){_END}\n?", re.M)
 _METADATA = {
     "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
     "language_info": {"file_extension": ".py", "mimetype": "text/x-python", "name": "python"},
@@ -53,7 +57,7 @@ class SourceError(AsifError):
 
 
 def editions(source: Path | str) -> tuple[NotebookNode, NotebookNode]:
-    """The student and the solved notebook of one source file.
+    """Make the student and the solved notebook of one source file.
 
     Both have the same cells with the same ids, no outputs, and nothing that depends on the machine.
 
@@ -63,49 +67,39 @@ def editions(source: Path | str) -> tuple[NotebookNode, NotebookNode]:
         A solution marker is unbalanced or misplaced, or an exercise has none.
     """
     source = Path(source)
-    parsed = jupytext.reads(source.read_text(encoding="utf-8"), fmt="py:percent")
+    written = jupytext.read(source, fmt="py:percent").cells
+    settings = {name: cell.metadata.pop(name) for cell in written[:1] for name in OWN if name in cell.metadata}
     seen: Counter[tuple[str, str]] = Counter()
     student, solved = [], []
-    for number, cell in enumerate(parsed.cells, start=1):
-        if _is_for_teachers(cell):
+    for number, cell in enumerate(written, start=1):
+        if "teacher" in tags_of(cell):
             continue
-        is_exercise = "exercise" in cell.metadata.get("tags", [])
-        unsolved, complete = _split(cell.source, is_exercise, f"{source.name}, cell {number}")
+        unsolved, complete = _split(cell.source, "exercise" in tags_of(cell), f"{source.name}, cell {number}")
         identity = (cell.cell_type, cell.source)
         cell_id = _cell_id(source.stem, *identity, seen[identity])
         seen[identity] += 1
         metadata = {k: v for k, v in cell.metadata.items() if not k.startswith("lines_to_")}
         for cells, text in ((student, unsolved), (solved, complete)):
-            make = getattr(nbformat.v4, f"new_{cell.cell_type}_cell")
-            cells.append(make(source=text, metadata=metadata, id=cell_id))
+            cells.append(nbformat.from_dict(cell | {"source": text, "metadata": metadata, "id": cell_id}))
         if len(student) == 1:
             for cells in (student, solved):
                 cells.append(_colab_cell(source.stem))
-    title = next((t for cell in parsed.cells if cell.cell_type == "markdown" and (t := heading(cell.source))), "")
-    metadata = _METADATA | {"title": title or source.stem}
-    return _notebook(student, metadata), _notebook(solved, metadata)
+    title = next((t for cell in written if cell.cell_type == "markdown" and (t := heading(cell.source))), "")
+    metadata = _METADATA | {"title": title or source.stem, SETTINGS: {"cell_seconds": CELL_SECONDS} | settings}
+    return new_notebook(cells=student, metadata=metadata), new_notebook(cells=solved, metadata=metadata)
 
 
 def teacher_text(source: Path | str) -> str:
-    """Markdown of the cells tagged ``teacher`` of one source file."""
-    parsed = jupytext.reads(Path(source).read_text(encoding="utf-8"), fmt="py:percent")
-    return "\n\n".join(cell.source for cell in parsed.cells if _is_for_teachers(cell))
-
-
-def heading(markdown: str) -> str:
-    """Text of the first heading in a Markdown text, or an empty string.
-
-    >>> heading("# Sparsification\\n\\nWhy?")
-    'Sparsification'
-    """
-    match = re.search(r"^#+\s+(.+?)\s*#*$", markdown, flags=re.MULTILINE)
-    return match[1] if match else ""
+    """Read the Markdown of the cells tagged ``teacher`` of one source file."""
+    written = jupytext.read(source, fmt="py:percent").cells
+    return "\n\n".join(cell.source for cell in written if "teacher" in tags_of(cell))
 
 
 def build(source_dir: Path | str, out_dir: Path | str) -> list[Path]:
     """Write both editions of every chapter and return their paths.
 
-    Student notebooks and the teacher's guide go into ``out_dir``, solved notebooks into ``out_dir/solutions``.
+    Student notebooks and the teacher's guide go into ``out_dir``, solved notebooks into ``out_dir/solutions``. The
+    table of chapters goes into the ``README.md`` beside ``out_dir``, if there is one.
 
     Raises
     ------
@@ -117,7 +111,7 @@ def build(source_dir: Path | str, out_dir: Path | str) -> list[Path]:
     worked_in = [path.name for path in texts if path.suffix == ".ipynb" and path.exists() and _has_outputs(path)]
     if worked_in:
         raise SourceError(
-            f"{', '.join(worked_in)}: holds outputs, and perhaps somebody's work; save it under another name, "
+            f"{', '.join(worked_in)}: holds outputs, and perhaps your work; save it under another name, "
             f"delete this one, and build again."
         )
     for path, text in texts.items():
@@ -127,7 +121,7 @@ def build(source_dir: Path | str, out_dir: Path | str) -> list[Path]:
 
 
 def check(source_dir: Path | str, out_dir: Path | str) -> dict[Path, str]:
-    """Notebooks, or the guide, that are not what their source makes, each with the reason; empty when all are.
+    """Compare notebooks, guide and README with what the sources make: file → what is wrong; empty if nothing is.
 
     Raises
     ------
@@ -142,15 +136,12 @@ def check(source_dir: Path | str, out_dir: Path | str) -> dict[Path, str]:
             wrong[path] = "is missing"
         elif path.read_bytes() != text:
             wrong[path] = "differs from its source"
-    for folder in (out_dir, out_dir / "solutions"):
-        for path in sorted(folder.glob(f"{CHAPTERS}.ipynb")):
-            if path not in expected:
-                wrong[path] = "has no source"
-    return wrong
+    notebooks = [*out_dir.glob(f"{CHAPTERS}.ipynb"), *out_dir.glob(f"solutions/{CHAPTERS}.ipynb")]
+    return wrong | {path: "has no source" for path in sorted(notebooks) if path not in expected}
 
 
 def lint(source_dir: Path | str, checks: dict) -> list[str]:
-    """What is wrong with the exercises, a sentence each: see `asif_lib.course.cards.lint`.
+    """List the problems of all exercises, one sentence each: see `asif_lib.course.cards.card_problems`.
 
     Raises
     ------
@@ -163,12 +154,12 @@ def lint(source_dir: Path | str, checks: dict) -> list[str]:
     return homeless + [
         problem
         for source in sources
-        for problem in cards.lint(source.stem, cards.cards(*editions(source)), teacher_text(source), checks)
+        for problem in cards.card_problems(source.stem, cards.cards(*editions(source)), teacher_text(source), checks)
     ]
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """``python -m asif_lib.course.editions build|check``: exit status 1 when a notebook or a lint is not in order."""
+    """``python -m asif_lib.course.editions build|check``: exit status 1 if something is stale or wrong."""
     from .checks import EXERCISES
 
     parser = argparse.ArgumentParser(prog="python -m asif_lib.course.editions", description=__doc__.splitlines()[0])
@@ -180,16 +171,15 @@ def main(arguments: list[str] | None = None) -> int:
         if options.action == "build":
             for path in build(options.source, options.out):
                 print(path)
-        wrong = check(options.source, options.out)
-        problems = lint(options.source, EXERCISES)
-    except SourceError as error:
+        advice = "if it holds your own work, rename it, then run: make notebooks"
+        problems = [f"{path} {fault}; {advice}" for path, fault in check(options.source, options.out).items()]
+        problems += lint(options.source, EXERCISES)
+    except (SourceError, contents.MarkersError) as error:
         print(error, file=sys.stderr)
         return 1
-    for path, reason in wrong.items():
-        print(f"{path} {reason}; if it holds your own work, rename it, then run: make notebooks", file=sys.stderr)
     for problem in problems:
         print(problem, file=sys.stderr)
-    return 1 if wrong or problems else 0
+    return 1 if problems else 0
 
 
 def _has_outputs(path: Path) -> bool:
@@ -197,52 +187,49 @@ def _has_outputs(path: Path) -> bool:
     return any(cell.get("outputs") or cell.get("execution_count") for cell in cells)
 
 
-def _is_for_teachers(cell: NotebookNode) -> bool:
-    return "teacher" in cell.metadata.get("tags", [])
-
-
 def repository() -> str:
-    """Address of the workbook's repository, from pyproject.toml."""
+    """Read the address of the workbook's repository from pyproject.toml."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     return project["urls"]["Repository"]
 
 
 def _colab_cell(chapter: str) -> NotebookNode:
-    text = COLAB.format(repository=repository())
+    text = COLAB.read_text(encoding="utf-8").rstrip("\n").format(repository=repository())
     metadata = {"tags": ["colab"], "jupyter": {"source_hidden": True}}
-    return nbformat.v4.new_code_cell(source=text, metadata=metadata, id=_cell_id(chapter, "colab", "", 0))
+    return new_code_cell(source=text, metadata=metadata, id=_cell_id(chapter, "colab", "", 0))
 
 
 def _sources(source_dir: Path) -> list[Path]:
-    sources = sorted(source_dir.glob(f"{CHAPTERS}.py"))
+    sources = sorted(source_dir.glob("*.py"))
     if not sources:
         raise SourceError(f"{source_dir} holds no chapter: a source is called NN_topic.py.")
+    numbers: dict[str, Path] = {}
+    for source in sources:
+        if not source.match(f"{CHAPTERS}.py"):
+            raise SourceError(f"{source} has no chapter number: call it NN_{source.stem}.py, with two digits.")
+        if (other := numbers.setdefault(source.name[:2], source)) != source:
+            raise SourceError(f"{source} and {other.name} have the same chapter number: rename one of them.")
     return sources
 
 
 def _expected(source_dir: Path, out_dir: Path) -> Iterator[tuple[Path, bytes]]:
-    from .guide import guide
-
-    chapters = []
-    for source in _sources(source_dir):
-        student, solved = editions(source)
-        chapters.append((source.stem, student, solved, teacher_text(source)))
-        yield out_dir / f"{source.stem}.ipynb", _text(student)
-        yield out_dir / "solutions" / f"{source.stem}.ipynb", _text(solved)
-    preface = source_dir / GUIDE
+    sources = _sources(source_dir)
+    pairs = [editions(source) for source in sources]
+    chapters = [Chapter.of(source.stem, student) for source, (student, _) in zip(sources, pairs, strict=True)]
+    preface, readme = source_dir / GUIDE, out_dir.parent / "README.md"
     if preface.exists():
-        yield out_dir / GUIDE, guide(preface.read_text(encoding="utf-8"), chapters).encode()
-
-
-def _text(notebook: NotebookNode) -> bytes:
-    return (nbformat.writes(notebook).rstrip("\n") + "\n").encode()
-
-
-def _notebook(cells: list[NotebookNode], metadata: dict) -> NotebookNode:
-    notebook = nbformat.v4.new_notebook(cells=cells, metadata=metadata)
-    notebook.nbformat_minor = 5
-    nbformat.validate(notebook)
-    return notebook
+        written = zip(chapters, pairs, sources, strict=True)
+        material = [(chapter, *pair, teacher_text(source)) for chapter, pair, source in written]
+        yield out_dir / GUIDE, guide(preface.read_text(encoding="utf-8"), material).encode()
+    if readme.exists():
+        table = contents.chapters_table(chapters)
+        text = contents.put_between(readme.read_text(encoding="utf-8"), contents.BEGIN, contents.END, table)
+        yield readme, text.encode()
+    for at, (chapter, pair) in enumerate(zip(chapters, pairs, strict=True)):
+        for notebook, folder in zip(pair, (out_dir, out_dir / "solutions"), strict=True):
+            if len(chapters) > 1:
+                notebook.cells.append(contents.neighbours(chapters, at))
+            yield folder / f"{chapter.name}.ipynb", (nbformat.writes(notebook).rstrip("\n") + "\n").encode()
 
 
 def _cell_id(chapter: str, cell_type: str, source: str, occurrence: int) -> str:
@@ -251,29 +238,19 @@ def _cell_id(chapter: str, cell_type: str, source: str, occurrence: int) -> str:
 
 
 def _split(text: str, is_exercise: bool, where: str) -> tuple[str, str]:
-    """The unsolved and the complete text of a cell."""
-    unsolved, complete, inside, regions = [], [], False, 0
-    for line in text.split("\n"):
-        marker = _MARKER.match(line)
-        if marker is None:
-            complete.append(line)
-            if not inside:
-                unsolved.append(line)
-            continue
-        if not is_exercise:
-            raise SourceError(f"{where}: a solution marker stands outside a cell tagged exercise.")
-        if inside == (marker["which"] == "BEGIN"):
-            missing = "END" if inside else "BEGIN"
-            raise SourceError(f"{where}: {marker['which']} SOLUTION without {missing} SOLUTION before it.")
-        inside = not inside
-        if inside:
-            regions += 1
-            unsolved.append(marker["indent"] + NOT_ATTEMPTED)
-    if inside:
+    """Split a cell into its unsolved and its complete text."""
+    complete, regions = _SOLUTION.subn(lambda found: found["lines"], text + "\n")
+    left_over = re.search(f"{_BEGIN}|{_END}", complete, re.M)
+    if not is_exercise and (regions or left_over):
+        raise SourceError(f"{where}: a solution marker stands outside a cell tagged exercise.")
+    if left_over and "BEGIN" in left_over[0]:
         raise SourceError(f"{where}: BEGIN SOLUTION without END SOLUTION after it.")
+    if left_over:
+        raise SourceError(f"{where}: END SOLUTION without BEGIN SOLUTION before it.")
     if is_exercise and not regions:
         raise SourceError(f"{where}: an exercise without BEGIN SOLUTION and END SOLUTION.")
-    return "\n".join(unsolved), "\n".join(complete)
+    unsolved = _SOLUTION.sub(lambda found: f"{found['indent']}{NOT_ATTEMPTED}\n", text + "\n")
+    return unsolved[:-1], complete[:-1]
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Headline numbers: every notebook records its own, and the README's table is made from them."""
+"""Headline numbers: each chapter records its own, and the page of results shows them in a table."""
 
 import json
 import math
@@ -7,15 +7,21 @@ import sys
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
+from contextvars import ContextVar
 from pathlib import Path
+from typing import NotRequired
+
+from typing_extensions import TypedDict
 
 from asif_lib.errors import AsifError
-from asif_lib.files import build_dir, locked, put_aside, write_whole
+from asif_lib.files import build_dir, locked, put_aside, read_json, write_json
+
+from .contents import put_between
 
 BEGIN = "<!-- results:begin -->"
 END = "<!-- results:end -->"
 RUN_VARIABLE = "ASIF_RUN"
-"""Set by :func:`run_of` for the kernels of a run: JSON with the chapter and the parameters."""
+"""Tells a kernel of which run it is part: JSON with the chapter and the parameters."""
 
 
 class ResultsError(AsifError):
@@ -24,6 +30,28 @@ class ResultsError(AsifError):
 
 class NoResultsError(ResultsError):
     """Nothing was recorded yet."""
+
+
+class Run(TypedDict):
+    """The run of the report that recorded a number."""
+
+    chapter: str
+    parameters: dict
+
+
+class Result(TypedDict):
+    """One recorded number; :func:`record` explains the keys."""
+
+    value: float
+    ci: tuple[float, float] | None
+    n: int | None
+    unit: str
+    note: str
+    run: NotRequired[Run]
+
+
+_run: ContextVar[Run | None] = ContextVar("run", default=None)
+"""The run that this thread records for."""
 
 
 def results_path() -> Path:
@@ -71,9 +99,12 @@ def record(
     >>> record("held-out stamps, caption among 150, R@1", 0.373, ci=(0.30, 0.45), n=150)
     0.373
     """
-    entry = {
-        "value": _number(name, value),
-        "ci": None if ci is None else [_number(name, end) for end in ci],
+    for number in (value, *(ci or ())):
+        if not math.isfinite(number):
+            raise ResultsError(f"{name!r} is {float(number)}, not a finite number.")
+    entry: Result = {
+        "value": float(value),
+        "ci": None if ci is None else tuple(map(float, ci)),
         "n": None if n is None else int(n),
         "unit": unit,
         "note": note,
@@ -85,19 +116,16 @@ def record(
     if not unit and abs(entry["value"]) > 1:
         raise ResultsError(f"{name!r} is {value}, which is no fraction: divide by 100, or give a unit.")
     path = results_path()
-    if RUN_VARIABLE in os.environ:
-        entry["run"] = json.loads(os.environ[RUN_VARIABLE])
-        path = _unfinished_path(entry["run"]["chapter"])
-    path.parent.mkdir(parents=True, exist_ok=True)
+    if run := _run.get() or json.loads(os.environ.get(RUN_VARIABLE, "null")):
+        entry["run"] = run
+        path = _unfinished_path(run["chapter"])
     with locked(path):
-        results = _read_or_start_afresh(path)
-        results[name] = entry
-        _write(path, results)
+        write_json(path, _read_or_start_afresh(path) | {name: entry})
     return value
 
 
-def load_results(path: Path | str | None = None) -> dict[str, dict]:
-    """The recorded numbers: name → ``{"value", "ci", "n", "unit", "note"}`` and perhaps ``"run"``.
+def load_results(path: Path | str | None = None) -> dict[str, Result]:
+    """Read the recorded numbers: name → `Result`.
 
     Raises
     ------
@@ -106,27 +134,20 @@ def load_results(path: Path | str | None = None) -> dict[str, dict]:
     """
     path = results_path() if path is None else Path(path)
     try:
-        text = path.read_text(encoding="utf-8")
+        return read_json(path, dict[str, Result])
     except FileNotFoundError:
         raise NoResultsError(
             f"No results at {path}: run a notebook, or all of them with `python -m asif_lib.course.report`."
         ) from None
-    try:
-        results = json.loads(text)
-    except ValueError:
-        results = None
-    if not isinstance(results, dict) or not all(
-        isinstance(entry, dict) and "value" in entry for entry in results.values()
-    ):
+    except ValueError as error:
         raise ResultsError(
-            f"{path} is damaged: it is not the JSON that record() writes. Delete it and run the notebooks."
-        )
-    return results
+            f"{path} is damaged: record() does not write this ({error}). Delete it and run the notebooks."
+        ) from None
 
 
 @contextmanager
-def run_of(chapter: str, parameters: dict) -> Iterator[None]:
-    """Let the kernels that start inside record for a chapter.
+def run_of(chapter: str, parameters: dict) -> Iterator[dict[str, str]]:
+    """Let this thread, and kernels with the environment that is yielded, record for a chapter.
 
     Their numbers replace all earlier ones of the chapter when the run ends well, so that renamed results don't
     linger; when it fails, or the machine stops, the earlier ones stay.
@@ -138,21 +159,17 @@ def run_of(chapter: str, parameters: dict) -> Iterator[None]:
     """
     unfinished = _unfinished_path(chapter)
     unfinished.unlink(missing_ok=True)
-    before = os.environ.get(RUN_VARIABLE)
-    os.environ[RUN_VARIABLE] = json.dumps({"chapter": chapter, "parameters": parameters})
+    run: Run = {"chapter": chapter, "parameters": parameters}
+    token = _run.set(run)
     try:
-        yield
+        yield {RUN_VARIABLE: json.dumps(run)}
     finally:
-        if before is None:
-            del os.environ[RUN_VARIABLE]
-        else:
-            os.environ[RUN_VARIABLE] = before
+        _run.reset(token)
     recorded = _read_or_start_afresh(unfinished)
     path = results_path()
-    path.parent.mkdir(parents=True, exist_ok=True)
     with locked(path):
         others = {name: entry for name, entry in _read_or_start_afresh(path).items() if _chapter(entry) != chapter}
-        _write(path, others | recorded)
+        write_json(path, others | recorded)
     for file in (unfinished, unfinished.with_name(unfinished.name + ".lock")):
         file.unlink(missing_ok=True)
 
@@ -169,7 +186,7 @@ def recorded_by(chapter: str) -> list[str]:
         return []
 
 
-def results_table(results: dict[str, dict]) -> str:
+def results_table(results: dict[str, Result]) -> str:
     """The results as a Markdown table, in the order of the chapters."""
     if not results:
         return "No results recorded yet."
@@ -180,37 +197,33 @@ def results_table(results: dict[str, dict]) -> str:
     return "\n".join(lines)
 
 
-def sorted_results(results: dict[str, dict]) -> list[tuple[str, dict]]:
+def sorted_results(results: dict[str, Result]) -> list[tuple[str, Result]]:
     """Names and entries in the order of the chapters that recorded them."""
     return sorted(results.items(), key=lambda item: _chapter(item[1]))
 
 
-def result_cells(name: str, entry: dict) -> tuple[str, str, str, str]:
+def result_cells(name: str, entry: Result) -> tuple[str, str, str, str]:
     """One row of the table: what, value, interval, number of items."""
-    unit, ci, n = entry.get("unit", ""), entry.get("ci"), entry.get("n")
-    what = f"{name} ({entry['note']})" if entry.get("note") else name
+    unit, ci, n = entry["unit"], entry["ci"], entry["n"]
+    what = f"{name} ({entry['note']})" if entry["note"] else name
     value = _show(entry["value"], unit) + f" {unit or '%'}"
     interval = "" if ci is None else f"{_show(ci[0], unit)} to {_show(ci[1], unit)}" + ("" if unit else " %")
     return what, value, interval, "" if n is None else f"{n:,}"
 
 
-def replace_table(text: str, results: dict[str, dict]) -> str:
+def replace_table(text: str, results: dict[str, Result]) -> str:
     """Put the table of ``results`` between the two markers of ``text`` and leave the rest as it is.
 
     Raises
     ------
-    ResultsError
+    MarkersError
         The text does not hold each marker once, in order.
     """
-    if text.count(BEGIN) != 1 or text.count(END) != 1 or text.index(BEGIN) > text.index(END):
-        raise ResultsError(f"The text must hold {BEGIN} once and, after it, {END} once.")
-    before, rest = text.split(BEGIN)
-    after = rest.split(END)[1]
-    return f"{before}{BEGIN}\n{results_table(results)}\n{END}{after}"
+    return put_between(text, BEGIN, END, results_table(results))
 
 
-def _chapter(entry: dict) -> str:
-    return (entry.get("run") or {}).get("chapter", "")
+def _chapter(entry: Result) -> str:
+    return entry["run"]["chapter"] if "run" in entry else ""
 
 
 def _show(value: float, unit: str) -> str:
@@ -219,14 +232,7 @@ def _show(value: float, unit: str) -> str:
     return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.3g}"
 
 
-def _number(name: str, value: float) -> float:
-    number = float(value)
-    if not math.isfinite(number):
-        raise ResultsError(f"{name!r} is {number}, not a finite number.")
-    return number
-
-
-def _read_or_start_afresh(path: Path) -> dict[str, dict]:
+def _read_or_start_afresh(path: Path) -> dict[str, Result]:
     """The stored results; a damaged file is kept under another name, with a warning."""
     try:
         return load_results(path)
@@ -238,22 +244,18 @@ def _read_or_start_afresh(path: Path) -> dict[str, dict]:
         return {}
 
 
-def _write(path: Path, results: dict[str, dict]) -> None:
-    write_whole(path, (json.dumps(results, indent=2, ensure_ascii=False) + "\n").encode())
-
-
 def main(arguments: list[str] | None = None) -> int:
-    """``python -m asif_lib.course.results README.md``: put the table of the last run into the file."""
-    readme = Path((sys.argv[1:] if arguments is None else arguments)[0])
+    """``python -m asif_lib.course.results FILE``: put the table of the last run into the file."""
+    page = Path((sys.argv[1:] if arguments is None else arguments)[0])
     results = load_results()
     for name, entry in results.items():
-        parameters = (entry.get("run") or {}).get("parameters", {})
+        parameters = entry["run"]["parameters"] if "run" in entry else {}
         if parameters.get("profile") != "offline" or "fast" in parameters or parameters.get("seed"):
             print(
                 f"{name!r} is not from a plain `make workbook`: remove {results_path()} and run that.", file=sys.stderr
             )
             return 1
-    readme.write_text(replace_table(readme.read_text(encoding="utf-8"), results), encoding="utf-8")
+    page.write_text(replace_table(page.read_text(encoding="utf-8"), results), encoding="utf-8")
     return 0
 
 

@@ -1,13 +1,12 @@
-"""The student's folder: copies of the chapters to work in, which an update of the workbook never touches.
+"""The student's folder: copies of the chapters to work in. An update of the workbook keeps the student's work.
 
 python -m asif_lib.course.workspace work
 """
 
 import argparse
-import json
 from pathlib import Path
 
-from asif_lib.files import ROOT, sha256_of, write_whole
+from asif_lib.files import ROOT, read_json, sha256_of, write_json, write_whole
 
 from .editions import CHAPTERS
 
@@ -16,9 +15,9 @@ RECORD = ".editions.json"
 
 
 def fill(folder, notebooks=ROOT / "notebooks") -> list[str]:
-    """Copy chapters and solutions to `folder`, and return a sentence for each that was new or could not be renewed.
+    """Copy chapters and solutions to `folder`; return a sentence for each file that is new, renewed or left alone.
 
-    A copy that nobody changed follows the workbook; one with somebody's work in it stays as it is.
+    An unchanged copy follows the workbook. A changed copy holds work, and stays as it is.
 
     Parameters
     ----------
@@ -28,7 +27,10 @@ def fill(folder, notebooks=ROOT / "notebooks") -> list[str]:
     """
     folder, notebooks = Path(folder), Path(notebooks)
     record = folder / RECORD
-    copied = _read(record)
+    try:
+        copied = read_json(record, dict[str, str])
+    except (OSError, ValueError):  # without a record, or with a damaged one, every copy counts as work
+        copied = {}
     news = []
     for source in sorted([*notebooks.glob(f"{CHAPTERS}.ipynb"), *notebooks.glob(f"solutions/{CHAPTERS}.ipynb")]):
         name = source.relative_to(notebooks).as_posix()
@@ -44,16 +46,8 @@ def fill(folder, notebooks=ROOT / "notebooks") -> list[str]:
         target.parent.mkdir(parents=True, exist_ok=True)
         write_whole(target, source.read_bytes())
         copied[name] = edition
-    write_whole(record, json.dumps(copied, indent=1).encode())
+    write_json(record, copied)
     return news
-
-
-def _read(record):
-    """The record; where it is missing or damaged an empty one, and then every copy counts as somebody's work."""
-    try:
-        return dict(json.loads(record.read_text(encoding="utf-8")))
-    except (OSError, ValueError, TypeError):
-        return {}
 
 
 def main(arguments=None):

@@ -90,7 +90,7 @@ def problems(house, old="", new="", checks=None):
 
 def test_a_card_tells_all_of_its_exercise(house):
     (card,) = cards(*editions(house[0] / "04_sparsification.py"))
-    assert (card.number, card.title, card.difficulty, card.minutes, card.chapter) == ("04.1", "Twice", 2, 5, "04")
+    assert (card.number, card.title, card.difficulty, card.minutes) == ("04.1", "Twice", 2, 5)
     assert card.task == "Double it."
     assert "your turn" in card.stub
     assert "2 * x" in card.solution and "2 * x" not in card.stub
@@ -187,3 +187,10 @@ def test_the_command_prints_what_the_lint_says(house, capsys, monkeypatch):
     monkeypatch.setattr("asif_lib.course.checks.EXERCISES", {})
     assert main(["build", "--source", str(house[0]), "--out", str(house[1])]) == 1
     assert "no check is registered" in capsys.readouterr().err
+
+
+def test_an_exercise_number_used_twice_is_one_sentence(house):
+    exercise = SOURCE[SOURCE.index("# %% [markdown]\n# ###") : SOURCE.index('# %% [markdown] tags=["teacher"]')]
+    assert problems(house, exercise, exercise * 2) == [
+        "04_sparsification: the exercise number 04.1 is used twice; give 'Twice' the number 04.2."
+    ]

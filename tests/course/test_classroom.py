@@ -286,18 +286,15 @@ def test_a_folder_called_export_is_read_when_its_path_is_spelt_out(tmp_path, mon
     hand_in(tmp_path / "export" / "Anna.json", e001=entry())
     status, printed = asif(capsys, "./export")
     assert status == 0 and "Anna" in printed.out
-    with pytest.raises(SystemExit) as stop:
-        asif(capsys, "export")
-    assert stop.value.code == 2
-    assert "usage: asif class export" in capsys.readouterr().err
+    status, printed = asif(capsys, "export")
+    assert status == 2
+    assert "Usage: asif class export" in printed.err
 
 
 @pytest.mark.parametrize("command", [["class"], ["class", "export"]])
 def test_help_shows_examples(command, capsys):
-    with pytest.raises(SystemExit) as stop:
-        cli.main([*command, "--help"])
-    assert stop.value.code == 0
-    assert "examples:\n  asif class " in capsys.readouterr().out
+    assert cli.main([*command, "--help"]) == 0
+    assert "examples:\n    asif class " in capsys.readouterr().out
 
 
 def test_export_overwrites_nothing(tmp_path, tiny):

@@ -93,6 +93,7 @@ def test_tags_title_and_nothing_of_the_machine(house):
     ]
     assert notebook.metadata == {
         "title": "Sparsification",
+        "asif": {"cell_seconds": 600},
         "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
         "language_info": {"name": "python", "file_extension": ".py", "mimetype": "text/x-python"},
     }

@@ -1,18 +1,25 @@
-"""Every chapter, in both editions, runs from start to end; and the README tells what the run recorded."""
+"""Every chapter, in both editions, runs from start to end; and the page of results tells what the run recorded.
+
+The solved edition runs as a reader runs it. The student edition shares all cells but the exercises with it, so it runs
+with small samples (``fast``). As many notebooks run at a time as the machine has cores.
+"""
 
 import copy
 import os
 import re
+from concurrent.futures import ThreadPoolExecutor
 
 import nbformat
 import pytest
 
 from asif_lib.course.editions import CHAPTERS
 from asif_lib.course.report import render, run_notebook
+from asif_lib.course.report.schedule import cores, jobs_for, thread_limits
 from asif_lib.course.results import BEGIN, END, load_results, result_cells
 from asif_lib.files import ROOT, build_dir
 
-pytestmark = pytest.mark.notebooks
+# a test waits for its notebook, and so for the notebooks that run before it
+pytestmark = [pytest.mark.notebooks, pytest.mark.timeout(1_800)]
 
 NOTEBOOKS = [
     path.relative_to(ROOT / "notebooks").as_posix()
@@ -20,26 +27,42 @@ NOTEBOOKS = [
     for path in sorted((ROOT / folder).glob(f"{CHAPTERS}.ipynb"))
 ]
 PARAMETERS = {"device": os.environ.get("DEVICE", "auto"), "profile": "offline", "seed": 0}
-"""Whether a chapter is `fast` stays as it says itself: chapter 08 is small unless a reader asks for more."""
+"""In the solved edition `fast` stays as the chapter says: chapter 08 is small unless a reader asks for more."""
 
 
 @pytest.fixture(scope="module")
-def run_folder(stamps_bank):
-    """What the runs write goes beside a reader's own results, not over them."""
-    folder = build_dir() / "tests"
-    before = os.environ.get("ASIF_BUILD")
-    os.environ["ASIF_BUILD"] = str(folder)
-    (folder / "results.json").unlink(missing_ok=True)
-    yield folder
-    if before is None:
-        del os.environ["ASIF_BUILD"]
-    else:
-        os.environ["ASIF_BUILD"] = before
+def run_folder():
+    """A folder beside a reader's own results."""
+    return build_dir() / "tests"
+
+
+@pytest.fixture(scope="module")
+def runs(request, stamps_bank, run_folder, tmp_path_factory):
+    """The runs of all notebooks that are tested, by name; they begin at once."""
+    names = [item.callspec.params["name"] for item in request.session.items if "name" in names_of(item)]
+    jobs = jobs_for(max(1, len(names)))
+    limits = thread_limits(max(1, cores() // jobs))
+    (run_folder / "results.json").unlink(missing_ok=True)
+
+    def run(name):
+        solved = name.startswith("solutions/")
+        notebook = with_checks_once_more(ROOT / "notebooks" / name, tmp_path_factory.mktemp("twice"))
+        parameters = PARAMETERS if solved else PARAMETERS | {"fast": True}
+        build = run_folder if solved else run_folder / "fast"  # where the numbers of the run go
+        run_notebook(notebook, run_folder / "notebooks" / name, parameters, limits | {"ASIF_BUILD": str(build)})
+
+    with ThreadPoolExecutor(jobs) as pool:
+        yield {name: pool.submit(run, name) for name in names}
+        pool.shutdown(cancel_futures=True)
+
+
+def names_of(item):
+    return item.callspec.params if item.fspath == __file__ and hasattr(item, "callspec") else ()
 
 
 def test_both_editions_of_all_chapters_are_there():
     chapters = sorted(path.stem for path in (ROOT / "notebooks" / "source").glob("*.py"))
-    assert [name[:2] for name in chapters] == [f"{number:02d}" for number in range(9)]
+    assert [name[:2] for name in chapters] == [f"{number:02d}" for number in range(len(chapters))]
     assert [f"{name}.ipynb" for name in chapters] + [f"solutions/{name}.ipynb" for name in chapters] == NOTEBOOKS
 
 
@@ -55,9 +78,9 @@ def with_checks_once_more(notebook, folder):
 
 
 @pytest.mark.parametrize("name", NOTEBOOKS)
-def test_notebook_runs(name, run_folder, tmp_path):
+def test_notebook_runs(name, runs, run_folder):
+    runs[name].result()
     output = run_folder / "notebooks" / name
-    run_notebook(with_checks_once_more(ROOT / "notebooks" / name, tmp_path), output, PARAMETERS)
     executed = nbformat.read(output, as_version=4)
     verdicts = [
         data["text/plain"]
@@ -76,11 +99,13 @@ def test_notebook_runs(name, run_folder, tmp_path):
     assert "<img" in render(output)
 
 
-def test_readme_and_results_agree(run_folder):
-    """Runs after the notebooks; another processor may move a figure by an item or two, not by more."""
+def test_the_page_of_results_agrees_with_the_runs(runs, run_folder):
+    """Another processor may move a figure by an item or two, not by more."""
+    for run in runs.values():
+        run.result()
     results = load_results(run_folder / "results.json")
-    readme = (ROOT / "README.md").read_text(encoding="utf-8")
-    table = readme[readme.index(BEGIN) : readme.index(END)]
+    page = (ROOT / "notebooks" / "results.md").read_text(encoding="utf-8")
+    table = page[page.index(BEGIN) : page.index(END)]
     rows = [
         tuple(cell.strip() for cell in line.strip("|").split("|")) for line in table.splitlines() if line[:1] == "|"
     ]

@@ -14,7 +14,8 @@ import pytest
 
 from asif_lib import files
 from asif_lib.course import progress
-from asif_lib.course.progress import load_progress, note, show_progress
+from asif_lib.course.overview import exercise_titles, show_progress
+from asif_lib.course.progress import load_progress, note
 from asif_lib.errors import ParameterError
 
 
@@ -204,7 +205,8 @@ def test_a_read_only_folder_is_told(folder, monkeypatch):
 
 KILLED = """
 import os, signal
-from asif_lib import files, progress
+from asif_lib import files
+from asif_lib.course import progress
 assert progress.note("04.1", "right") == ""
 write = files.Path.write_bytes
 def die(path, content):
@@ -342,7 +344,7 @@ def test_overview_of_a_damaged_file_shows_and_touches_nothing(folder, exercises)
 
 
 def test_every_exercise_of_the_workbook_has_a_title():
-    titles = progress.exercise_titles()
+    titles = exercise_titles()
     assert len(titles) >= 16
     assert all(titles.values())
     assert list(titles) == sorted(titles, key=progress.in_order)

@@ -8,20 +8,20 @@ import pytest
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 
 from asif_lib.course import results
+from asif_lib.course.chapters import Chapter, question
 from asif_lib.course.report import (
     HiddenError,
     NotebookError,
     ReportError,
-    book,
     build_report,
     loads_from_elsewhere,
-    question,
     render,
     run_notebook,
     running,
+    schedule,
 )
 from asif_lib.course.report.__main__ import main
-from asif_lib.course.report.chapter import Chapter, key_figure
+from asif_lib.course.report.thumbnail import key_figure
 
 PARAMETERS_CELL = new_code_cell(
     'profile = "offline"\ndevice = "auto"\nseed = 0\nfast = False', metadata={"tags": ["parameters"]}
@@ -357,7 +357,7 @@ def test_the_whole_report(notebooks, build, capsys):
 def test_only_what_changed_runs_again(notebooks, monkeypatch, capsys):
     name = "strangers, R@1"
 
-    def run(path, output, parameters):
+    def run(path, output, parameters, environment):
         """Stands for a kernel: chapter 00 records a number."""
         write(output, "# executed")
         if path.stem.startswith("00"):
@@ -366,9 +366,9 @@ def test_only_what_changed_runs_again(notebooks, monkeypatch, capsys):
 
     def lines(**options):
         build_report(notebooks=notebooks, **options)
-        return capsys.readouterr().out.splitlines()[:-1]
+        return sorted(capsys.readouterr().out.splitlines()[:-1])  # chapters end in any order
 
-    monkeypatch.setattr(book, "run_notebook", run)
+    monkeypatch.setattr(schedule, "run_notebook", run)
     ran, reused = (
         ["00_start_here: 1 s", "01_encoders: 1 s"],
         [
@@ -397,23 +397,23 @@ def test_only_what_changed_runs_again(notebooks, monkeypatch, capsys):
 def test_what_makes_a_chapter_run_again(notebooks, tmp_path, monkeypatch):
     path = notebooks / "00_start_here.ipynb"
     library = tmp_path / "asif_lib"
-    (library / "report").mkdir(parents=True)
+    (library / "course" / "report").mkdir(parents=True)
     (library / "relative.py").write_text("k = 1")
-    monkeypatch.setattr(book, "LIBRARY", library)
-    keys = [book._key(path, {"fast": False}), book._key(path, {"fast": True})]
+    monkeypatch.setattr(schedule, "LIBRARY", library)
+    keys = [schedule.key_of(path, {"fast": False}), schedule.key_of(path, {"fast": True})]
     (library / "relative.py").write_text("k = 2")
-    keys.append(book._key(path, {"fast": False}))
+    keys.append(schedule.key_of(path, {"fast": False}))
     path.write_text(path.read_text() + "\n")
-    keys.append(book._key(path, {"fast": False}))
+    keys.append(schedule.key_of(path, {"fast": False}))
     assert len(set(keys)) == 4
-    (library / "report" / "page.py").write_text("# the pages change, not what they show")
-    assert book._key(path, {"fast": False}) == keys[-1]
+    (library / "course" / "report" / "page.py").write_text("# the pages change, not what they show")
+    assert schedule.key_of(path, {"fast": False}) == keys[-1]
 
 
 def test_the_command_fails_with_one_sentence_and_keeps_what_ran(notebooks, monkeypatch, capsys):
     broken = {"01_encoders"}
 
-    def run(path, output, parameters):
+    def run(path, output, parameters, environment):
         """Stands for a kernel: each chapter records two numbers, a broken one fails between them."""
         write(output, f"# {path.stem}")
         results.record(f"{path.stem}, R@1", 0.75 if parameters.get("fast") else 0.25)
@@ -425,7 +425,7 @@ def test_the_command_fails_with_one_sentence_and_keeps_what_ran(notebooks, monke
     def values():
         return {name: entry["value"] for name, entry in results.load_results().items()}
 
-    monkeypatch.setattr(book, "run_notebook", run)
+    monkeypatch.setattr(schedule, "run_notebook", run)
     arguments = ["--device", "cpu", "--notebooks", str(notebooks)]
     assert main(arguments) == 1
     captured = capsys.readouterr()
@@ -442,7 +442,7 @@ def test_the_command_fails_with_one_sentence_and_keeps_what_ran(notebooks, monke
 
     # a failing run takes nothing away, and leaves nothing half done
     broken.add("00_start_here")
-    assert main([*arguments, "--fast"]) == 1
+    assert main([*arguments, "--fast", "00"]) == 1
     assert values() == before
     broken.clear()
     assert main([*arguments, "--fast", "00"]) == 0
@@ -455,12 +455,12 @@ def test_the_command_fails_with_one_sentence_and_keeps_what_ran(notebooks, monke
 def test_a_chapter_is_as_large_as_it_says_itself_unless_one_asks(notebooks, build, monkeypatch):
     given = []
 
-    def run(path, output, parameters):
+    def run(path, output, parameters, environment):
         given.append(parameters.get("fast", "its own"))
         write(output, "# Run")
         return 1.0
 
-    monkeypatch.setattr(book, "run_notebook", run)
+    monkeypatch.setattr(schedule, "run_notebook", run)
     said = []
     for options in ([], ["--fast"], ["--no-fast"]):
         assert main(["--notebooks", str(notebooks), *options, "00"]) == 0
@@ -481,7 +481,7 @@ def test_unknown_chapters_editions_and_empty_folders_are_one_sentence(notebooks,
 
 
 def test_the_solved_edition_has_its_own_pages(notebooks, build, monkeypatch):
-    monkeypatch.setattr(book, "run_notebook", lambda path, output, parameters: write(output, "# Solved") and 1.0)
+    monkeypatch.setattr(schedule, "run_notebook", lambda path, output, *_: write(output, "# Solved") and 1.0)
     write(notebooks / "solutions" / "00_start_here.ipynb", "# Solved", PARAMETERS_CELL)
     index = build_report(edition="solutions", notebooks=notebooks)
     assert index == build / "report" / "solutions" / "index.html"

@@ -8,9 +8,11 @@ from nbformat.v4 import new_code_cell
 from test_report import PARAMETERS_CELL, write
 
 from asif_lib.course.editions import CHAPTERS
-from asif_lib.course.report import book, build_report
+from asif_lib.course.report import build_report, schedule
 from asif_lib.course.results import RUN_VARIABLE
 from asif_lib.files import ROOT, build_dir
+
+pytestmark = pytest.mark.notebooks  # looks at the chapters that test_notebooks has run
 
 SCREENSHOTS = build_dir() / "screenshots"
 EXECUTED = build_dir() / "tests" / "notebooks"
@@ -82,7 +84,9 @@ def chapters(tmp_path_factory):
         pytest.skip(f"{EXECUTED} holds no executed chapter: run tests/course/test_notebooks.py first")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("ASIF_BUILD", str(tmp_path_factory.mktemp("chapters")))
-        patch.setattr(book, "run_notebook", lambda path, output, _: shutil.copy(EXECUTED / path.name, output) and 1.0)
+        patch.setattr(
+            schedule, "run_notebook", lambda path, output, *_: shutil.copy(EXECUTED / path.name, output) and 1
+        )
         (build_dir() / "notebooks").mkdir(parents=True)
         return build_report(chapters=[path.stem for path in paths]).parent
 

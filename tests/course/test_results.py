@@ -8,6 +8,7 @@ import pytest
 
 from asif_lib import files
 from asif_lib.course import results
+from asif_lib.course.contents import MarkersError
 from asif_lib.course.results import load_results, record, replace_table, results_table
 
 
@@ -149,7 +150,7 @@ def test_replace_table_changes_only_what_stands_between_the_markers():
 
 @pytest.mark.parametrize("text", ["", results.BEGIN, f"{results.END}{results.BEGIN}", results.BEGIN * 2])
 def test_replace_table_wants_both_markers(text):
-    with pytest.raises(results.ResultsError, match="must hold"):
+    with pytest.raises(MarkersError, match="must hold"):
         replace_table(text, {})
 
 

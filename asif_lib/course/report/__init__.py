@@ -6,20 +6,14 @@ The pages need no network and are complete without scripts: figures are embedded
 for a widget stands the static figure beside it. A script of the page's own adds search and a dark theme.
 """
 
-from .book import build_report
-from .chapter import question
-from .faults import HiddenError, NotebookError, ReportError
-from .page import loads_from_elsewhere
-from .rendering import render
-from .running import run_notebook
+import lazy_loader
 
-__all__ = [
-    "HiddenError",
-    "NotebookError",
-    "ReportError",
-    "build_report",
-    "loads_from_elsewhere",
-    "question",
-    "render",
-    "run_notebook",
-]
+__getattr__, __dir__, __all__ = lazy_loader.attach(
+    __name__,
+    submod_attrs={
+        "book": ["build_report"],
+        "page": ["loads_from_elsewhere"],
+        "rendering": ["render"],
+        "running": ["HiddenError", "NotebookError", "ReportError", "run_notebook"],
+    },
+)

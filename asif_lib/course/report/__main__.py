@@ -10,7 +10,6 @@ from asif_lib.errors import AsifError
 from ..progress import VARIABLE
 from . import __doc__ as about
 from .book import PARAMETERS, build_report
-from .faults import NotebookError
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -21,7 +20,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--seed", type=int, default=PARAMETERS["seed"])
     about_fast = "small samples, to see that all runs; --no-fast: chapter 08 at the paper's size"
     parser.add_argument("--fast", action=argparse.BooleanOptionalAction, help=about_fast)
-    parser.add_argument("--fresh", action="store_true", help="run chapters again that have not changed")
+    parser.add_argument("--fresh", action="store_true", help="run unchanged chapters again too")
     parser.add_argument("--edition", choices=["student", "solutions"], default="student")
     parser.add_argument("--notebooks", type=Path, help="folder of the notebooks, if not the checkout's")
     parser.add_argument("chapters", nargs="*", help="numbers or names; without any, all")
@@ -29,21 +28,16 @@ def main(arguments: list[str] | None = None) -> int:
     parameters = {name: getattr(options, name) for name in PARAMETERS}
     if options.fast is not None:
         parameters["fast"] = options.fast
-    os.environ[VARIABLE] = ""  # a run of the whole book is nobody's progress
+    os.environ[VARIABLE] = ""  # a run of the whole book is not the progress of a student
     try:
-        build_report(
-            parameters,
-            options.edition,
-            options.chapters or None,
-            notebooks=options.notebooks,
-            reuse=not options.fresh,
-        )
-    except NotebookError as error:
-        print(*filter(None, [error.traceback, str(error)]), sep="\n", file=sys.stderr)
-        return 1
+        chosen = options.chapters or None
+        build_report(parameters, options.edition, chosen, notebooks=options.notebooks, reuse=not options.fresh)
     except (AsifError, OSError) as error:
-        print(error, file=sys.stderr)
+        print(*filter(None, [getattr(error, "traceback", ""), str(error)]), sep="\n", file=sys.stderr)
         return 1
+    except KeyboardInterrupt:
+        print("interrupted; the chapters that ended are kept and reused next time", file=sys.stderr)
+        return 130
     return 0
 
 

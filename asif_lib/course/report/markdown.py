@@ -1,4 +1,4 @@
-"""Markdown of notebooks as HTML that needs no script: formulas as MathML, pictures embedded, links moved."""
+"""Turn Markdown into HTML that needs no script: formulas as MathML, pictures embedded, links moved."""
 
 import html
 import os
@@ -11,7 +11,7 @@ from nbconvert.filters.markdown_mistune import IPythonRenderer, MarkdownWithMath
 
 
 def to_html(source: str, folder: Path, page_folder: Path, attachments: dict | None = None) -> str:
-    """Render the Markdown of a notebook that lives in `folder` for a page in `page_folder`."""
+    """Render the Markdown of a notebook in `folder` for a page in `page_folder`."""
     renderer = _Renderer(
         folder=folder,
         page_folder=page_folder,
@@ -49,17 +49,17 @@ class _Renderer(IPythonRenderer):
         return super().link(text, self._relocate(url), title)
 
     def _relocate(self, url: str) -> str:
-        """A link beside the notebook, as seen from the page; a link to a chapter goes to its page."""
+        """Turn a link of a notebook into a link of its page; a chapter or text beside it has a page too."""
         file, hash_, part = url.partition("#")
         if not file or re.match(r"[a-z][a-z0-9+.-]*:|/", file, flags=re.IGNORECASE):
             return url
-        if re.fullmatch(r"(\./)?\d\d_\w+\.ipynb", file):
+        if re.fullmatch(r"(\./)?(\d\d_\w+\.ipynb|\w+\.md)", file):
             return Path(file).with_suffix(".html").name + hash_ + part
         return Path(os.path.relpath(self.folder / file, self.page_folder)).as_posix() + hash_ + part
 
 
 def _mathml(latex: str, display: str) -> str:
-    """A formula as MathML; what the converter does not know stays visible as its source."""
+    """Turn a formula into MathML; a formula that the converter does not know stays visible as its source."""
     try:
         return latex2mathml.converter.convert(latex.strip(), display=display)
     except Exception as error:  # the converter raises many kinds, some of them bare

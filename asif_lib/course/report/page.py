@@ -1,7 +1,7 @@
-"""A page of the book: what it needs to be read with a keyboard, by a screen reader, and on its own."""
+"""Lay out a page of the book, for readers with a keyboard or a screen reader, and without network."""
 
+import itertools
 import re
-from html.parser import HTMLParser
 from pathlib import Path
 
 import jinja2
@@ -10,10 +10,12 @@ from markupsafe import Markup
 
 TEMPLATES = Path(__file__).parent / "templates"
 BOOK = "ASIF: an image–text model without training"
+_LOADING = {"src", "href", "xlink:href", "srcset", "poster", "data"}
+"""Attributes with an address that a browser fetches by itself."""
 
 
 def layout(template: str, **content) -> str:
-    """Fill one of the templates, which all share head, contents, search and script."""
+    """Fill one of the templates; all share head, contents, search and script."""
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(TEMPLATES), autoescape=True, trim_blocks=True, lstrip_blocks=True
     )
@@ -27,11 +29,9 @@ def sections(body: BeautifulSoup) -> list[dict[str, str]]:
     found = []
     for title in body.find_all(re.compile("^h[1-6]$")):
         text = " ".join(title.get_text().split())
-        name = wanted = text.replace(" ", "-")  # as JupyterLab does, so that links to a section hold in both
-        number = 1
-        while name in seen:
-            number += 1
-            name = f"{wanted}-{number}"
+        wanted = text.replace(" ", "-")  # as JupyterLab does, so that links to a section hold in both
+        numbered = (f"{wanted}-{number}" for number in itertools.count(2))
+        name = next(name for name in itertools.chain([wanted], numbered) if name not in seen)
         seen.add(name)
         title["id"] = name
         if title.name in ("h2", "h3"):
@@ -40,12 +40,12 @@ def sections(body: BeautifulSoup) -> list[dict[str, str]]:
 
 
 def pictures_without_text(body: BeautifulSoup) -> list[Tag]:
-    """Pictures that have no alternative text, or an empty one."""
+    """Find the pictures whose alternative text is missing or empty."""
     return [picture for picture in body.find_all("img") if not picture.get("alt", "").strip()]
 
 
 def make_accessible(body: BeautifulSoup) -> None:
-    """Say which cells of tables are headers, and let what is wide scroll in a box that a keyboard reaches."""
+    """Mark the headers of tables, and put wide content into boxes that scroll by keyboard."""
     for table in body.find_all("table"):
         _name_headers(table)
         _scrolls(table.wrap(body.new_tag("div", attrs={"class": "scroll"})), "table")
@@ -81,35 +81,16 @@ def _name_headers(table: Tag) -> None:
 
 
 def loads_from_elsewhere(page: str) -> list[str]:
-    """Addresses that a browser fetches by itself on opening the page; links to follow don't count.
+    """Find the addresses that a browser fetches by itself when it opens the page; links don't count.
 
     >>> loads_from_elsewhere('<a href="https://arxiv.org">paper</a><img src="figure.png">')
     ['figure.png']
     """
-    finder = _Finder()
-    finder.feed(page)
-    return finder.found
-
-
-class _Finder(HTMLParser):
-    def __init__(self):
-        super().__init__()
-        self.found, self.in_style = [], False
-
-    def handle_starttag(self, tag, attributes):
-        self.in_style = tag == "style"
-        for name, value in attributes:
-            if tag != "a" and name in {"src", "href", "xlink:href", "srcset", "poster", "data"}:
-                self.found += [value] if value and not value.startswith(("data:", "#")) else []
-            elif name == "style":
-                self.find_in_css(value or "")
-
-    def handle_endtag(self, tag):
-        self.in_style = False
-
-    def handle_data(self, data):
-        if self.in_style:
-            self.find_in_css(data)
-
-    def find_in_css(self, css):
-        self.found += re.findall(r"(?:url\(|@import)\s*[\"']?(?!data:|#|url)([^\s\"')]+)", css, flags=re.I)
+    found = []
+    for tag in BeautifulSoup(page, "html.parser").find_all(True):
+        for name, value in tag.attrs.items():
+            if tag.name != "a" and name in _LOADING and value and not value.startswith(("data:", "#")):
+                found.append(value)
+        css = tag.get("style", "") + (tag.get_text() if tag.name == "style" else "")
+        found += re.findall(r"(?:url\(|@import)\s*[\"']?(?!data:|#|url)([^\s\"')]+)", css, flags=re.I)
+    return found

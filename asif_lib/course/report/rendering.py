@@ -1,4 +1,4 @@
-"""An executed notebook as a page of the book."""
+"""Render an executed notebook, or a text beside the notebooks, as a page of the book."""
 
 import copy
 from collections.abc import Sequence
@@ -12,8 +12,8 @@ from nbconvert import TemplateExporter
 from nbconvert.filters import Highlight2HTML
 from nbformat import NotebookNode
 
-from .chapter import Chapter
-from .faults import ReportError
+from ..chapters import Chapter, heading, tags_of
+from ..contents import NEIGHBOURS
 from .markdown import to_html
 from .page import (
     TEMPLATES,
@@ -24,7 +24,7 @@ from .page import (
     pictures_without_text,
     sections,
 )
-from .running import VIEW, cell_name, widget_states, widgets_inside
+from .running import VIEW, ReportError, cell_name, was_repeated, widget_states, widgets_inside
 
 WIDGET_NOTE = (
     '<p class="widget-note">In the open notebook a control stands here. On this page, the static figure beside it '
@@ -38,8 +38,9 @@ def render(
     folder: Path | str | None = None,
     page_folder: Path | str | None = None,
     chapters: Sequence[Chapter] = (),
+    more: Sequence[tuple[str, str]] = (),
 ) -> str:
-    """An executed notebook as one HTML page that opens from disk, without network, and is complete without scripts.
+    """Render an executed notebook as one HTML page, which needs neither network nor scripts.
 
     Parameters
     ----------
@@ -50,6 +51,8 @@ def render(
         Where the page will stand; otherwise beside the notebook.
     chapters : sequence of Chapter, optional
         All chapters of the book, in order, for the contents; this one is known by its name.
+    more : sequence of (name, title), optional
+        The other pages of the book.
 
     Raises
     ------
@@ -59,9 +62,6 @@ def render(
     executed = Path(executed)
     folder, page_folder = Path(folder or executed.parent), Path(page_folder or executed.parent)
     notebook = for_paper(nbformat.read(executed, as_version=4))
-    names = [chapter.name for chapter in chapters]
-    here = names.index(executed.stem) if executed.stem in names else None
-
     exporter = _Exporter(folder, page_folder)
     cells, _ = exporter.from_notebook_node(notebook, {"metadata": {"name": executed.stem, "path": str(folder)}})
     body = BeautifulSoup(cells, "html.parser")
@@ -69,25 +69,43 @@ def render(
         number = int(picture.find_parent(attrs={"data-cell": True})["data-cell"])
         where = next(cell_name(number, cell.source) for cell in notebook.cells if cell.metadata.number == number)
         raise ReportError(
-            f"{executed.name}, {where}: a picture has no alternative text, so who cannot see it learns nothing: "
+            f"{executed.name}, {where}: a picture has no alternative text, and so shows nothing to some readers: "
             "show it with asif_lib.figures.show(figure, alt), or write ![what it shows](file)."
         )
+    return _page(body, executed, Chapter.read(executed).title, chapters, more, was_repeated(notebook))
+
+
+def render_page(
+    text: Path, *, page_folder: Path, chapters: Sequence[Chapter] = (), more: Sequence[tuple[str, str]] = ()
+) -> str:
+    """Render a Markdown file beside the notebooks as a page of the book; see :func:`render`."""
+    markdown = text.read_text(encoding="utf-8")
+    body = BeautifulSoup(to_html(markdown, text.parent, page_folder), "html.parser")
+    if pictures_without_text(body):
+        raise ReportError(f"{text.name}: a picture has no alternative text: write ![what it shows](file).")
+    return _page(body, text, heading(markdown), chapters, more)
+
+
+def _page(body, source: Path, title: str, chapters: Sequence[Chapter], more: Sequence, repeated=False) -> str:
+    here = next((at for at, chapter in enumerate(chapters, 1) if chapter.name == source.stem), 0)
     contents = sections(body)
     make_accessible(body)
     keep_punctuation(body)
     page = layout(
         "chapter.html.j2",
-        title=Chapter.read(executed).title,
+        title=title,
         body=Markup(body.decode(formatter="minimal")),
+        repeated=repeated,
         sections=contents,
         chapters=chapters,
-        current=executed.stem,
-        previous=chapters[here - 1] if here else None,
-        next=chapters[here + 1] if here is not None and here + 1 < len(chapters) else None,
+        more=more,
+        current=source.stem,
+        previous=chapters[here - 2] if here > 1 else None,
+        next=chapters[here] if 0 < here < len(chapters) else None,
     )
     if loads := loads_from_elsewhere(page):
         raise ReportError(
-            f"The page of {executed.name} does not stand alone, since it loads {', '.join(loads)}: "
+            f"The page of {source.name} does not stand alone, since it loads {', '.join(loads)}: "
             "draw the picture in a code cell, or keep its file in the notebook's folder."
         )
     return page
@@ -118,16 +136,15 @@ class _Exporter(TemplateExporter):
 
 
 def for_paper(notebook: NotebookNode) -> NotebookNode:
-    """A copy of what a reader of the page needs: no widgets (a note for each, none for a progress bar), no
-    output that is JavaScript, no parameters that were overruled, no set-up of Colab."""
+    """Copy what a reader of the page needs: without widgets (a note for each, except for a progress bar), output in
+    JavaScript, overruled parameters, the set-up of Colab, and the links to neighbours, which a page has of its own."""
     notebook = copy.deepcopy(notebook)
+    left_out = {"colab", NEIGHBOURS}
     for number, cell in enumerate(notebook.cells):
         cell.metadata["number"] = number
-    tags = [cell.metadata.get("tags", []) for cell in notebook.cells]
-    left_out = {"colab", "parameters"} if any("injected-parameters" in of_cell for of_cell in tags) else {"colab"}
-    notebook.cells = [
-        cell for cell, of_cell in zip(notebook.cells, tags, strict=True) if not left_out.intersection(of_cell)
-    ]
+        if "injected-parameters" in tags_of(cell):
+            left_out.add("parameters")
+    notebook.cells = [cell for cell in notebook.cells if left_out.isdisjoint(tags_of(cell))]
     states = widget_states(notebook)
     for cell in notebook.cells:
         outputs = cell.get("outputs", [])
@@ -142,7 +159,7 @@ def for_paper(notebook: NotebookNode) -> NotebookNode:
 
 
 def _is_progress(output: dict, states: dict) -> bool:
-    """Whether the output is tqdm's bar, which says nothing once the run is over."""
+    """Tell whether the output is a progress bar, which is empty after the run."""
     view = output.get("data", {}).get(VIEW)
     return bool(view) and any(
         states.get(model, {}).get("model_name") == "FloatProgressModel"

@@ -1,56 +1,91 @@
-"""Run a notebook from start to end, and find the errors that papermill lets pass."""
+"""Run a notebook from start to end, and find the errors that papermill hides."""
 
 import json
+import os
 import re
-import sys
 import time
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
+import nbformat
 import papermill
 from nbclient.exceptions import DeadKernelError
 from nbformat import NotebookNode
 from papermill.exceptions import PapermillExecutionError
 
-from .faults import HiddenError, NotebookError
+from asif_lib.defaults import CELL_SECONDS
+from asif_lib.errors import AsifError
+
+from ..chapters import SETTINGS
+from .watching import ENGINE, CellLimitError, LostMessageError
 
 VIEW = "application/vnd.jupyter.widget-view+json"
 _STATE = "application/vnd.jupyter.widget-state+json"
 _ANSI = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
 
 
-def run_notebook(path: Path | str, output: Path | str, parameters: dict) -> float:
+class ReportError(AsifError):
+    """The report cannot be made."""
+
+
+class NotebookError(ReportError):
+    """A cell of a notebook raised an exception or took too long, or its kernel died.
+
+    Attributes
+    ----------
+    traceback : str
+        The cell's own stack trace, without colours; empty for the other causes.
+    """
+
+    def __init__(self, message: str, traceback: str = ""):
+        super().__init__(message)
+        self.traceback = traceback
+
+
+class HiddenError(NotebookError):
+    """An exception that papermill hides: in a widget's callback, or in a cell that exits early."""
+
+
+def run_notebook(
+    path: Path | str, output: Path | str, parameters: dict, environment: dict[str, str] | None = None
+) -> float:
     """Run a notebook from start to end in its own folder, and return the seconds that it took.
 
-    The executed notebook is written to `output`, also when it fails.
+    The executed notebook is written to `output`, also when it fails. A cell may take as many seconds as the
+    notebook's metadata allow, or `CELL_SECONDS`. If a message of the kernel is lost, the notebook runs once more, and
+    `was_repeated` tells this of the executed notebook.
+
+    Parameters
+    ----------
+    path, output : path
+    parameters : dict
+        What to set in the cell tagged ``parameters``.
+    environment : dict, optional
+        Variables for the kernel, on top of this process's.
 
     Raises
     ------
     NotebookError
-        A cell raised an exception or the kernel died; the message names notebook and cell.
+        A cell raised an exception or took too long, the kernel died, or a message was lost twice. The error names
+        notebook and cell.
     HiddenError
         A widget's callback raised an exception, or a cell called ``sys.exit()``.
     """
     path, output = Path(path).resolve(), Path(output).resolve()
     output.parent.mkdir(parents=True, exist_ok=True)
-    start = time.monotonic()
+    environment = os.environ | (environment or {})
     try:
-        executed = papermill.execute_notebook(
-            path,
-            output,
-            parameters=parameters,
-            cwd=path.parent,
-            progress_bar=sys.stderr.isatty(),
-            extra_arguments=["--log-level=ERROR"],
-        )
-    except PapermillExecutionError as error:
-        raise NotebookError(
-            f"{path.name}, {cell_name(error.cell_index, error.source)}: {error.ename}: {error.evalue}",
-            _ANSI.sub("", "\n".join(error.traceback)),
-        ) from None
-    except DeadKernelError:
-        raise NotebookError(f"{path.name}: the kernel died, perhaps for want of memory.") from None
-    seconds = time.monotonic() - start
+        executed, seconds = _execute(path, output, parameters, environment)
+    except LostMessageError:
+        try:
+            executed, seconds = _execute(path, output, parameters, environment)
+        except LostMessageError as error:
+            raise NotebookError(
+                f"{path.name}, {cell_name(error.index, error.source)}: the kernel ended the cell and its message was "
+                "lost, twice in a row; run the chapter again, alone."
+            ) from None
+        executed.metadata.setdefault(SETTINGS, NotebookNode())["repeated"] = True
+        nbformat.write(executed, output)
     for where, error in _hidden_errors(executed):
         raise HiddenError(
             f"{path.name}, {where}: {error['ename']}: {error['evalue']}",
@@ -59,20 +94,58 @@ def run_notebook(path: Path | str, output: Path | str, parameters: dict) -> floa
     return seconds
 
 
+def _execute(path: Path, output: Path, parameters: dict, environment: dict[str, str]) -> tuple[NotebookNode, float]:
+    """Return the executed notebook, and its seconds."""
+    settings = nbformat.read(path, as_version=4).metadata.get(SETTINGS, {})
+    limit = settings.get("cell_seconds", CELL_SECONDS)
+    start = time.monotonic()
+    try:
+        executed = papermill.execute_notebook(
+            path,
+            output,
+            parameters=parameters,
+            progress_bar=False,
+            engine_name=ENGINE,
+            limit=limit,
+            folder=path.parent,
+            environment=environment,
+        )
+        return executed, time.monotonic() - start
+    except PapermillExecutionError as error:
+        raise NotebookError(
+            f"{path.name}, {cell_name(error.cell_index, error.source)}: {error.ename}: {error.evalue}",
+            _ANSI.sub("", "\n".join(error.traceback)),
+        ) from None
+    except CellLimitError as error:
+        raise NotebookError(
+            f"{path.name}, {cell_name(error.index, error.source)}: the cell did not end within {limit} s, "
+            "the limit for a cell of this chapter."
+        ) from None
+    except DeadKernelError:
+        raise NotebookError(f"{path.name}: the kernel died; perhaps the machine has too little memory.") from None
+    except RuntimeError as error:
+        raise NotebookError(f"{path.name}: the kernel did not start ({error}).") from error
+
+
+def was_repeated(executed: NotebookNode) -> bool:
+    """Tell whether an executed notebook comes from a second run, after a lost message."""
+    return executed.metadata.get(SETTINGS, {}).get("repeated", False)
+
+
 def cell_name(index: int, source: str) -> str:
-    """What an error calls a cell: its number, from 1, and its first line that is no comment."""
+    """Name a cell in an error: its number, from 1, and its first line of code."""
     lines = [line for line in source.splitlines() if line.strip()]
     first = next((line for line in lines if not line.lstrip().startswith("#")), "".join(lines[:1]))
     return f"cell {index + 1} (`{first.strip()}`)"
 
 
 def widget_states(notebook: NotebookNode) -> dict[str, dict]:
-    """The states of a notebook's widgets: model id → state."""
+    """Return the states of a notebook's widgets: model id → state."""
     return notebook.metadata.get("widgets", {}).get(_STATE, {}).get("state", {})
 
 
 def widgets_inside(model: str, states: dict, seen: set[str] | None = None) -> set[str]:
-    """A widget and all that it holds: states refer to others as ``IPY_MODEL_<id>``."""
+    """Find a widget and all widgets inside it: states refer to others as ``IPY_MODEL_<id>``."""
     seen = set() if seen is None else seen
     if model not in seen:
         seen.add(model)
@@ -82,7 +155,7 @@ def widgets_inside(model: str, states: dict, seen: set[str] | None = None) -> se
 
 
 def _hidden_errors(notebook: NotebookNode) -> Iterator[tuple[str, dict]]:
-    """Errors among the outputs of cells and in widget states, each with the name of its place."""
+    """Find the errors in the outputs of cells and in widget states, each with the name of its place."""
     states = widget_states(notebook)
     unseen = {
         model: error

@@ -1,0 +1,110 @@
+"""Read the opening cell of a chapter: title, question, goals, minutes, and the settings of its run."""
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+import nbformat
+from nbformat import NotebookNode
+
+SETTINGS = "asif"
+"""Key of a notebook's metadata with the settings of its run, which the opening cell of the source brings."""
+
+
+@dataclass(frozen=True)
+class Chapter:
+    """A chapter, as its opening cell describes it.
+
+    Attributes
+    ----------
+    name : str
+        The notebook's, without ending: ``"01_encoders"``.
+    title : str
+        ``"01 · Encoders"``: as in the notebook, with the number where it has none.
+    question : str
+        Markdown, perhaps empty.
+    minutes : str
+        As the chapter says it, perhaps with words: ``"40"``; empty where it says nothing.
+    goals : list of str
+        Markdown of what a reader can do afterwards.
+    code : tuple of str
+        Its modules and wings in ``asif_lib``: ``("relative.py", "search/")``.
+    alone : bool
+        Whether it measures time or memory, so that nothing else may run beside it.
+    """
+
+    name: str
+    title: str
+    question: str
+    minutes: str
+    goals: list[str]
+    code: tuple[str, ...] = ()
+    alone: bool = False
+
+    @classmethod
+    def read(cls, path: Path) -> "Chapter":
+        """Read a notebook file, executed or not."""
+        return cls.of(path.stem, nbformat.read(path, as_version=4))
+
+    @classmethod
+    def of(cls, name: str, notebook: NotebookNode) -> "Chapter":
+        markdown = [cell.source for cell in notebook.cells if cell.cell_type == "markdown"]
+        title = notebook.metadata.get("title") or next(filter(None, map(heading, markdown)), name)
+        opening = markdown[0] if markdown else ""
+        if name[:2].isdigit() and not re.match(r"\d\d\s*·", title):
+            title = f"{name[:2]} · {title}"
+        settings = notebook.metadata.get(SETTINGS, {})
+        return cls(
+            name,
+            title,
+            question(notebook),
+            _minutes(opening),
+            _goals(opening),
+            tuple(settings.get("code", ())),
+            settings.get("alone", False),
+        )
+
+
+def tags_of(cell: NotebookNode) -> list[str]:
+    """Return the tags of a cell, perhaps none."""
+    return cell.metadata.get("tags", [])
+
+
+def heading(markdown: str) -> str:
+    """Return the first heading of a Markdown text, or an empty string.
+
+    >>> heading("# Sparsification\\n\\nWhy?")
+    'Sparsification'
+    """
+    match = re.search(r"^#+\s+(.+?)\s*#*$", markdown, flags=re.MULTILINE)
+    return match[1] if match else ""
+
+
+def question(notebook: NotebookNode) -> str:
+    """Return the chapter's question as Markdown: the text after ``**Question.**``, or the first blockquote."""
+    for cell in notebook.cells:
+        if cell.cell_type != "markdown":
+            continue
+        marked = re.search(r"^[> ]*\*\*Question\.\*\*(.+?)(?=^[> ]*$|\Z)", cell.source, re.M | re.S)
+        quoted = re.search(r"^>(.+?)(?=^[^>]|^$|\Z)", cell.source, flags=re.M | re.S)
+        if found := marked or quoted:
+            return " ".join(re.sub(r"^>", "", found[1], flags=re.M).split())
+    return ""
+
+
+def _minutes(opening: str) -> str:
+    """
+    >>> _minutes("**Minutes** 5 to read, 10 more\\nwith the exercises · **Before this** nothing")
+    '5 to read, 10 more with the exercises'
+    """
+    found = re.search(r"\*\*Minutes\*\*\s*([^·]+?)\s*(?=·|\n\n|\Z)", opening)
+    return " ".join(found[1].split()) if found else ""
+
+
+def _goals(opening: str) -> list[str]:
+    """
+    >>> _goals("After this chapter you can\\n\\n- name it;\\n- say why\\n  it works.\\n\\nrest")
+    ['name it;', 'say why it works.']
+    """
+    items = re.findall(r"^[-*] (.+(?:\n[ \t]+\S.*)*)", opening, flags=re.M)
+    return [" ".join(item.split()) for item in items]

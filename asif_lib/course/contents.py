@@ -1,0 +1,81 @@
+"""Make the lists of chapters: the README's table, and each chapter's links to its neighbours."""
+
+import re
+from collections.abc import Iterable
+from pathlib import Path
+
+from nbformat import NotebookNode
+from nbformat.v4 import new_markdown_cell
+
+from asif_lib.errors import AsifError
+from asif_lib.files import ROOT
+
+from .chapters import Chapter
+
+BEGIN, END = "<!-- chapters:begin -->", "<!-- chapters:end -->"
+NEIGHBOURS = "neighbours"
+"""Tag and id of the last cell of a notebook; the report has links of its own."""
+
+
+class MarkersError(AsifError):
+    """A page without the markers between which a generated table stands."""
+
+
+def put_between(text: str, begin: str, end: str, table: str) -> str:
+    """Put a table between two markers of `text` and leave the rest as it is.
+
+    Raises
+    ------
+    MarkersError
+        The text does not hold each marker once, in order.
+    """
+    if text.count(begin) != 1 or text.count(end) != 1 or text.index(begin) > text.index(end):
+        raise MarkersError(f"The text must hold {begin} once and, after it, {end} once.")
+    before, rest = text.split(begin)
+    return f"{before}{begin}\n{table}\n{end}{rest.split(end)[1]}"
+
+
+def neighbours(chapters: list[Chapter], at: int) -> NotebookNode:
+    """Make the last cell of chapter `at`: links to the chapter before and the chapter after."""
+    before, after = chapters[max(at - 1, 0) : at], chapters[at + 1 : at + 2]
+    links = [f"[← {chapter.title}]({chapter.name}.ipynb)" for chapter in before]
+    links += [f"[{chapter.title} →]({chapter.name}.ipynb)" for chapter in after]
+    return new_markdown_cell(" · ".join(links), metadata={"tags": [NEIGHBOURS]}, id=NEIGHBOURS)
+
+
+def chapters_table(chapters: list[Chapter]) -> str:
+    """Make the README's table of chapters: notebook, question, code and checks, tests."""
+    rows = ["| notebook | question | code | tests |", "|---|---|---|---|"]
+    for chapter in chapters:
+        checks = [f"asif_lib/course/checks/chapter_{chapter.name[:2]}{end}" for end in (".py", "/")]
+        code = [f"asif_lib/{path}" for path in chapter.code or [""]]
+        cells = [
+            f"[{chapter.title}](notebooks/{chapter.name}.ipynb)",
+            chapter.question.replace("|", "\\|"),
+            _links([*code, *checks]),
+            _links(map(_test_of, chapter.code)),
+        ]
+        rows.append("| " + " | ".join(cells) + " |")
+    return "\n".join(rows)
+
+
+def _links(paths: Iterable[str]) -> str:
+    """Links to those of the paths that are there."""
+    return ", ".join(f"[{_short(path)}]({path})" for path in paths if (ROOT / path).exists())
+
+
+def _short(path: str) -> str:
+    """
+    >>> _short("asif_lib/"), _short("asif_lib/search/"), _short("asif_lib/course/checks/chapter_04.py")
+    ('asif_lib/', 'search/', 'checks/chapter_04.py')
+    """
+    return re.sub(r"^(asif_lib/course/|asif_lib/(?=.)|tests/)", "", path)
+
+
+def _test_of(code: str) -> str:
+    """
+    >>> _test_of("sparse.py"), _test_of("search/"), _test_of("search/exact.py")
+    ('tests/test_sparse.py', 'tests/search/', 'tests/search/test_exact.py')
+    """
+    path = Path("tests", code)
+    return f"{path}/" if code.endswith("/") else path.with_name(f"test_{path.name}").as_posix()

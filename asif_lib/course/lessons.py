@@ -1,0 +1,120 @@
+"""Make the questions and lessons of the chapters: stamps with a class, captioned clothing, and what a lesson brings."""
+
+from pathlib import Path
+
+import numpy as np
+import pyarrow.parquet as pq
+from PIL import ImageOps
+
+from asif_lib.datasets.pairs import Pairs
+from asif_lib.defaults import DEFAULT_P, DEFAULT_TEMPLATE
+from asif_lib.evaluation.measures import sweep
+from asif_lib.relative import relative_representation
+from asif_lib.sparse import sparsify
+from asif_lib.zeroshot import default_k
+
+STAMP_CLASSES = {
+    "animals/birds": "bird",
+    "animals/insects": "insect",
+    "animals/mammals": "mammal",
+    "clothes/hats": "hat",
+    "food/fruit": "fruit",
+    "household/tools": "tool",
+    "people/body_parts": "part of the body",
+    "plants/flowers": "flower",
+    "symbols/math": "mathematical symbol",
+    "symbols/money": "coin",
+    "town/monuments": "monument",
+    "town/roadsigns": "road sign",
+    "vehicles": "vehicle",
+}
+"""Name of the class, in plain words, of each folder of the stamps that is one."""
+
+
+def class_of(group):
+    """Return the class of a stamp's folder, or None.
+
+    >>> class_of("animals/birds/songbirds"), class_of("animals")
+    ('bird', None)
+    """
+    return next((name for folder, name in STAMP_CLASSES.items() if f"{group}/".startswith(folder + "/")), None)
+
+
+def with_classes(pairs, positions, classes):
+    """Return the positions of pairs in one of the classes, and the number of each pair's class, (m,) int64."""
+    kept = [i for i in positions if class_of(pairs.groups[i]) in classes]
+    return kept, np.array([classes.index(class_of(pairs.groups[i])) for i in kept])
+
+
+def inverted(picture):
+    """Return a white-on-black picture as black on white."""
+    return ImageOps.invert(picture)
+
+
+def framed(picture):
+    """Return a white-on-black picture as black on white, with a white frame of two pixels."""
+    return ImageOps.expand(inverted(picture), border=2, fill=255)
+
+
+def enlarged(picture):
+    """Return a small picture with sides of 96 pixels, for a reader and not for an encoder."""
+    return picture.resize((96, 96))
+
+
+def captioned(labelled, view=inverted) -> Pairs:
+    """Return labelled pictures as pairs: each picture as `view` shows it, its caption the template with its class."""
+    names = [labelled.classes[label] for label in labelled.labels]
+    return Pairs(
+        labelled.name,
+        [view(picture) for picture in labelled.pictures],
+        [DEFAULT_TEMPLATE.replace("{}", name) for name in names],
+        [f"{labelled.name}/{i:04}" for i in range(len(labelled))],
+        [f"{labelled.name}/{name}" for name in names],
+        {},
+        labelled.licence,
+    )
+
+
+def files_hold(folder, item) -> bool:
+    """Return whether any file below a folder holds a text, or the bytes of an embedding (d,)."""
+    needle = item.encode() if isinstance(item, str) else item.numpy().tobytes()
+    files = [file for file in Path(folder).rglob("*") if file.is_file()]
+    tables = [pq.read_table(file).to_pandas().astype(str) for file in files if file.suffix == ".parquet"]
+    in_tables = isinstance(item, str) and any(item in cell for table in tables for cell in table.to_numpy().ravel())
+    return in_tables or any(needle in file.read_bytes() for file in files)
+
+
+def learning_sweep(banks, prompts, validation, test, fractions, powers):
+    """Choose k/n and p on validation questions for several banks of one size, and ask them the test questions.
+
+    Parameters
+    ----------
+    banks : list of AnchorBank
+    prompts : Tensor of shape (c, d_text)
+    validation, test : (Tensor of shape (q, d_image), ndarray of shape (q,))
+        Pictures and their classes.
+    fractions, powers : sequences of float
+
+    Returns
+    -------
+    table : DataFrame
+        Of `sweep`; its value is the mean over the banks.
+    chosen : (float, float)
+        k/n and p.
+    right, kept : ndarrays of shape (banks, q), bool
+        Which test pictures get their class: with the choice, and with the default k/n and p.
+    """
+    n, views = len(banks[0]), []
+    for bank in banks:
+        text = relative_representation(prompts, bank.text, mean=bank.text_mean)
+        pictures = (relative_representation(z, bank.image, mean=bank.image_mean) for z, _ in (validation, test))
+        views.append((*pictures, text))
+
+    def answers(k, p, which, labels):
+        given = [sparsify(v[which], k, p).similarity(sparsify(v[2], k, p)).argmax(dim=1).numpy() for v in views]
+        return np.stack([one == labels for one in given])
+
+    table = sweep(lambda k, p: answers(k, p, 0, validation[1]).mean(), fractions, powers, n, progress=False)
+    best = table.loc[table.value.idxmax()]
+    right = answers(int(best.k), best.p, 1, test[1])
+    return table, (float(best.fraction), float(best.p)), right, answers(default_k(n), DEFAULT_P, 1, test[1])

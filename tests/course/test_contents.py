@@ -1,0 +1,130 @@
+"""Lists of chapters follow from the sources: the README's table, the links between neighbours, the report's pages."""
+
+import nbformat
+import pytest
+from test_report import PARAMETERS_CELL, Tags, write
+
+from asif_lib.course import contents, editions
+from asif_lib.course.editions import SourceError, build, check
+from asif_lib.course.report import build_report, render, schedule
+from asif_lib.files import ROOT
+
+OPENING = """\
+# %% [markdown] code=["sparse.py", "search/"] cell_seconds=3600 alone=true
+# # {}
+#
+# > **Question.** Why {}?
+"""
+README = f"# Top\n\n{contents.BEGIN}\nold\n{contents.END}\n\nrest\n"
+
+
+@pytest.fixture
+def house(tmp_path):
+    """Sources of chapters 91 and 92, built beside a README."""
+    source = tmp_path / "notebooks" / "source"
+    source.mkdir(parents=True)
+    (tmp_path / "README.md").write_text(README)
+    for name, title in (("91_first", "First"), ("92_second", "Second")):
+        (source / f"{name}.py").write_text(OPENING.format(f"{name[:2]} · {title}", title.lower()))
+    build(source, tmp_path / "notebooks")
+    return tmp_path
+
+
+def links(path):
+    return nbformat.read(path, as_version=4).cells[-1].source
+
+
+def test_the_readme_gets_a_row_for_each_chapter(house):
+    lines = (house / "README.md").read_text().splitlines()
+    assert lines[:3] == ["# Top", "", contents.BEGIN]
+    assert lines[3] == "| notebook | question | code | tests |"
+    assert lines[5] == (
+        "| [91 · First](notebooks/91_first.ipynb) | Why first? "
+        "| [sparse.py](asif_lib/sparse.py), [search/](asif_lib/search/) "
+        "| [test_sparse.py](tests/test_sparse.py), [search/](tests/search/) |"
+    )
+    assert lines[7:] == [contents.END, "", "rest"]
+
+
+def test_a_new_chapter_renews_table_and_neighbours_and_check_finds_what_is_stale(house):
+    source, out = house / "notebooks" / "source", house / "notebooks"
+    (source / "93_third.py").write_text(OPENING.format("93 · Third", "third"))
+    stale = check(source, out)
+    assert set(stale) == {
+        house / "README.md",
+        *(out / folder / name for folder in ("", "solutions") for name in ("92_second.ipynb", "93_third.ipynb")),
+    }
+    build(source, out)
+    assert check(source, out) == {}
+    assert "93_third.ipynb" in (house / "README.md").read_text()
+    assert links(out / "91_first.ipynb") == "[92 · Second →](92_second.ipynb)"
+    expected = "[← 91 · First](91_first.ipynb) · [93 · Third →](93_third.ipynb)"
+    assert links(out / "92_second.ipynb") == links(out / "solutions" / "92_second.ipynb") == expected
+    assert links(out / "93_third.ipynb") == "[← 92 · Second](92_second.ipynb)"
+
+
+def test_the_opening_cell_sets_how_a_chapter_runs(house):
+    notebook = nbformat.read(house / "notebooks" / "91_first.ipynb", as_version=4)
+    assert notebook.metadata.asif == {"code": ["sparse.py", "search/"], "cell_seconds": 3600, "alone": True}
+    assert notebook.cells[0].metadata == {}
+
+
+def test_a_readme_without_markers_is_an_error(house, capsys):
+    (house / "README.md").write_text("# Top\n")
+    arguments = ["--source", str(house / "notebooks" / "source"), "--out", str(house / "notebooks")]
+    assert editions.main(["build", *arguments]) == 1
+    assert capsys.readouterr().err.splitlines() == [
+        "The text must hold <!-- chapters:begin --> once and, after it, <!-- chapters:end --> once."
+    ]
+
+
+@pytest.mark.parametrize(
+    ("name", "complaint"),
+    [
+        ("third.py", r"third\.py has no chapter number: call it NN_third\.py, with two digits\."),
+        ("3_third.py", r"3_third\.py has no chapter number"),
+        ("92_third.py", r"92_third\.py and 92_second\.py have the same chapter number: rename one of them\."),
+    ],
+)
+def test_a_source_has_a_number_of_its_own(house, name, complaint):
+    (house / "notebooks" / "source" / name).write_text(OPENING.format("x", "x"))
+    with pytest.raises(SourceError, match=complaint):
+        build(house / "notebooks" / "source", house / "notebooks")
+
+
+def test_every_path_in_the_readmes_table_is_there():
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    table = readme[readme.index(contents.BEGIN) : readme.index(contents.END)]
+    paths = [part.split(")")[0] for part in table.split("](")[1:]]
+    assert len(paths) > 30
+    assert [path for path in paths if not (ROOT / path).exists()] == []
+
+
+def test_texts_beside_the_notebooks_are_pages_of_the_report(tmp_path, monkeypatch):
+    monkeypatch.setenv("ASIF_BUILD", str(tmp_path / "build"))
+    monkeypatch.setattr(schedule, "run_notebook", lambda path, output, *_: write(output, "# Run") and 1.0)
+    notebooks = tmp_path / "notebooks"
+    write(notebooks / "00_start.ipynb", "# 00 · Start", PARAMETERS_CELL)
+    write(notebooks / "solutions" / "00_start.ipynb", "# 00 · Start", PARAMETERS_CELL)
+    (tmp_path / "asif_lib").mkdir()
+    (tmp_path / "asif_lib" / "sparse.py").touch()
+    text = "# The library\n\n## Part\n\n[code](../asif_lib/sparse.py), [start](00_start.ipynb), [more](results.md)\n"
+    (notebooks / "library.md").write_text(text)
+    (notebooks / "results.md").write_text("# What it reaches\n")
+    (notebooks / editions.GUIDE).write_text("# Guide\n")
+    index = build_report(notebooks=notebooks)
+    assert not (index.parent / "teachers_guide.html").exists()
+    assert [a["href"] for a in Tags(index.read_text()).all("a")].count("library.html") == 2
+    page = (index.parent / "library.html").read_text()
+    found = {a["href"] for a in Tags(page).all("a")}
+    assert {"#Part", "../../asif_lib/sparse.py", "00_start.html", "results.html", "index.html"} <= found
+    for link in found:
+        assert f'id="{link[1:]}"' in page if link.startswith("#") else (index.parent / link).exists()
+    solved = build_report(edition="solutions", notebooks=notebooks)
+    assert (solved.parent / "teachers_guide.html").exists()
+
+
+def test_a_page_has_its_own_links_to_neighbours(tmp_path):
+    cell = contents.neighbours([], 0)
+    cell.source = "[here](00_here.ipynb)"
+    assert "00_here" not in render(write(tmp_path / "01_a.ipynb", "# Title", cell))

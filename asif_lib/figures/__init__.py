@@ -11,7 +11,7 @@ from .anchors import (
     shuffle_control,
     similarity_density,
 )
-from .costs import around_the_threshold, cluster_timeline, cost_curves, knob_curves, stage_bars
+from .costs import around_the_threshold, cluster_timeline, cost_curves, duration, knob_curves, stage_bars
 from .editing import harm_profile, labelled_pictures, learning_curve, within_margin
 from .encoders import (
     bars_with_intervals,
@@ -22,7 +22,15 @@ from .encoders import (
     two_profiles,
     what_the_encoder_sees,
 )
-from .interpret import anchor_bars, counterfactual, faithfulness, familiarity_curves, use_histogram
+from .interpret import (
+    anchor_bars,
+    auc_dots,
+    faithfulness,
+    familiarity_curves,
+    scores_without,
+    strongest,
+    use_histogram,
+)
 from .relative import (
     before_after,
     caption_search,
@@ -38,6 +46,7 @@ from .zeroshot import confusion_matrix, scaling
 __all__ = [
     "anchor_bars",
     "around_the_threshold",
+    "auc_dots",
     "bars_with_intervals",
     "before_after",
     "caption_search",
@@ -46,10 +55,10 @@ __all__ = [
     "cosine_histograms",
     "cosines_before_after",
     "cost_curves",
-    "counterfactual",
     "coverage_by_count",
     "coverage_histogram",
     "deciding_anchors",
+    "duration",
     "faithfulness",
     "familiarity_curves",
     "group_sizes",
@@ -68,6 +77,7 @@ __all__ = [
     "relative_under_changes",
     "scaling",
     "score_table",
+    "scores_without",
     "shared_neighbours",
     "show",
     "show_pictures",
@@ -76,6 +86,7 @@ __all__ = [
     "sparse_and_ranking",
     "sparse_vector",
     "stage_bars",
+    "strongest",
     "sweep_heatmaps",
     "thumbnail",
     "two_profiles",

@@ -4,7 +4,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.figure import Figure
 
-from .style import BLACK, BLUE, COLOURS, MARKERS, SKY, VERMILION, closed, lines, thumbnail, wrapped
+from .style import BLACK, BLUE, COLOURS, MARKERS, SKY, VERMILION, closed, draw_picture, lines, listed, span, thumbnail
 
 
 def group_sizes(groups) -> Figure:
@@ -16,24 +16,32 @@ def group_sizes(groups) -> Figure:
     axis.bar_label(bars, padding=3, fontsize=9)
     axis.set(xlabel="pairs", ylabel="group", ylim=(-0.7, len(names) - 0.3))
     axis.margins(x=0.1)
-    return closed(figure)
+    return closed(figure, "Pairs in each group: " + listed(f"{names[i]} {counts[i]}" for i in order[::-1]))
 
 
-def picture_pairs(pairs, titles, *, columns=4, title="") -> Figure:
-    """Draw pairs of pictures side by side, each pair with its title below it, two lines to each line given."""
+def picture_pairs(pictures, captions, pairs, notes=None, *, columns=4) -> Figure:
+    """Draw pairs of pictures side by side, with both captions below them, left → right.
+
+    Parameters
+    ----------
+    pictures, captions : sequences of length n
+    pairs : sequence of (int, int)
+        Positions of the left and of the right picture.
+    notes : sequence of str, optional
+        A line more for each pair.
+    """
+    titles = [f"{captions[i]}\n→ {captions[j]}" for i, j in pairs]
+    titles = titles if notes is None else [f"{title}\n{note}" for title, note in zip(titles, notes, strict=True)]
     columns = min(columns, len(pairs))
     rows = -(-len(pairs) // columns)
     figure, axes = plt.subplots(rows, columns, figsize=(2.5 * columns, 2.3 * rows), squeeze=False)
     for axis in axes.flat:
-        axis.set(xticks=[], yticks=[])
-        axis.spines[:].set_visible(False)
+        axis.set_axis_off()
     for axis, (left, right), text in zip(axes.flat, pairs, titles, strict=False):
-        gap = np.full((96, 8, 3), 255, np.uint8)
-        axis.imshow(np.hstack([thumbnail(left), gap, thumbnail(right)]))
-        axis.set_xlabel(lines(text, 34, 2), fontsize=8.5)
-    if title:
-        figure.suptitle(title)
-    return closed(figure)
+        both = np.full((96, 200, 3), 255, np.uint8)  # 8 white pixels between the two
+        both[:, :96], both[:, 104:] = thumbnail(pictures[left]), thumbnail(pictures[right])
+        draw_picture(axis, both, lines(text, 34, 2))
+    return closed(figure, f"Pairs of pictures, left → right: {listed(titles)}")
 
 
 def picture_rows(rows) -> Figure:
@@ -44,42 +52,34 @@ def picture_rows(rows) -> Figure:
     columns = max(len(row) for row in rows.values())
     figure, axes = plt.subplots(len(rows), columns, figsize=(1.35 * columns + 0.6, 1.85 * len(rows)), squeeze=False)
     for line, (name, row) in zip(axes, rows.items(), strict=True):
-        line[0].set_ylabel(name, fontsize=10, fontweight="bold", rotation=0, ha="right", va="center", labelpad=8)
         for axis, (picture, text) in zip(line, row, strict=True):
-            axis.imshow(thumbnail(picture))
-            axis.set(xticks=[], yticks=[])
-            axis.set_xlabel(lines(text, 17, 2), fontsize=8.5)
-            axis.spines[:].set_visible(False)
-    return closed(figure)
+            draw_picture(axis, picture, lines(text, 17, 2))
+        line[0].set_ylabel(name, fontsize=10, fontweight="bold", rotation=0, ha="right", va="center", labelpad=8)
+    words = listed(f"{name}: {' '.join(text for _, text in row)}" for name, row in rows.items())
+    return closed(figure, f"Rows of pictures. {words}")
 
 
-def similarity_density(picture, caption, centres, means, low, high) -> Figure:
+def similarity_density(picture, caption, bins) -> Figure:
     """Draw the density of pairs over two similarities, and the mean of the second in bins of the first.
 
     Parameters
     ----------
     picture, caption : arrays of shape (m,)
         The two similarities of m pairs of stamps.
-    centres, means, low, high : arrays of shape (b,)
-        For each bin of the first similarity its centre, and the mean of the second with its interval.
+    bins : DataFrame of b rows
+        Columns ``centre`` (of the bin of the first similarity), ``mean`` (of the second), ``low`` and ``high``.
     """
     figure, axis = plt.subplots(figsize=(7, 4.6))
     density = axis.hexbin(picture, caption, gridsize=55, bins="log", mincnt=1, cmap="Greys", linewidths=0)
-    axis.errorbar(
-        centres,
-        means,
-        yerr=np.array([np.subtract(means, low), np.subtract(high, means)]),
-        color=VERMILION,
-        marker="o",
-        markersize=5,
-        capsize=3,
-        label="mean of the bin, 95 % interval",
-    )
+    style = {"color": VERMILION, "marker": "o", "markersize": 5, "capsize": 3}
+    errors = [bins["mean"] - bins.low, bins.high - bins["mean"]]
+    axis.errorbar(bins.centre, bins["mean"], errors, **style, label="mean of the bin, 95 % interval")
     axis.axhline(0, color=BLUE, linestyle="--", linewidth=1, label="captions unrelated (0)")
     axis.set(xlabel="similarity of the pictures (cosine)", ylabel="similarity of the captions (cosine)")
     axis.legend(loc="lower center", bbox_to_anchor=(0.5, 1), ncols=2, fontsize=9, frameon=False)  # above: data fill it
     figure.colorbar(density, label="pairs of stamps in a cell (log scale)")
-    return closed(figure)
+    means = listed(f"{mean:.2f} at {x:.2f}" for x, mean in zip(bins.centre, bins["mean"], strict=True))
+    return closed(figure, f"Density of {len(picture):,} pairs. Mean caption similarity by picture similarity: {means}")
 
 
 def shuffle_control(panels) -> Figure:
@@ -99,28 +99,37 @@ def shuffle_control(panels) -> Figure:
         axis.set(xlabel=name, ylabel="shuffles")
         axis.margins(y=0.45)
         axis.legend(loc="upper center", fontsize=8.5)
-    return closed(figure)
+    words = [
+        f"{name}: {seen:.3f}, shuffled {np.min(s):.3f} to {np.max(s):.3f}" for name, (seen, _, s) in panels.items()
+    ]
+    return closed(figure, f"Histograms of shuffles far from the value of the real captions. {listed(words)}")
 
 
-def overlap_by_k(k, observed, low, high, shuffled, chance) -> Figure:
+def overlap_by_k(k, measures, shuffled, chance) -> Figure:
     """Draw the share of common neighbours for several k, with intervals, shuffled captions and chance.
 
-    `shuffled` has shape (shuffles, len(k)); its whole spread is drawn.
+    `measures` has a `Measure` for each k, and `shuffled` the shape (shuffles, len(k)); its whole spread is drawn.
     """
     figure, axis = plt.subplots(figsize=(6.4, 3.8))
-    errors = np.array([np.subtract(observed, low), np.subtract(high, observed)])
-    axis.errorbar(k, observed, yerr=errors, color=BLUE, marker="o", capsize=3, label="real captions, 95 % interval")
+    value, low, high = (np.array([getattr(m, end) for m in measures]) for end in ("value", "low", "high"))
+    style = {"color": BLUE, "marker": "o", "capsize": 3, "label": "real captions, 95 % interval"}
+    axis.errorbar(k, value, yerr=[value - low, high - value], **style)
     shuffled = np.asarray(shuffled)
-    spread = f"range of {len(shuffled)} shuffles"
-    axis.fill_between(k, shuffled.min(axis=0), shuffled.max(axis=0), color=SKY, alpha=0.5, label=spread, linewidth=0)
+    style = {"color": SKY, "alpha": 0.5, "linewidth": 0, "label": f"range of {len(shuffled)} shuffles"}
+    axis.fill_between(k, shuffled.min(axis=0), shuffled.max(axis=0), **style)
     axis.plot(k, shuffled.mean(axis=0), color=VERMILION, marker="s", linestyle="--", label="mean of the shuffles")
     axis.plot(k, chance, color=BLACK, linestyle=":", label="chance, k / (n − 1)")
-    axis.set_xscale("log")
-    axis.set_xticks(k, [str(number) for number in k])
-    axis.minorticks_off()
+    _log_axis(axis, k)
     axis.set(xlabel="k, neighbours looked at", ylabel="share of common neighbours", ylim=(0, None))
     axis.legend(fontsize=9)
-    return closed(figure)
+    words = listed(f"k = {i}: {v:.1%}, chance {c:.1%}" for i, v, c in zip(k, value, chance, strict=True))
+    return closed(figure, f"Share of common neighbours; shuffled captions follow chance. {words}")
+
+
+def _log_axis(axis, numbers):
+    axis.set_xscale("log")
+    axis.set_xticks(numbers, [str(number) for number in numbers])
+    axis.minorticks_off()
 
 
 def shared_neighbours(picture, caption, by_picture, by_caption, shared) -> Figure:
@@ -135,21 +144,15 @@ def shared_neighbours(picture, caption, by_picture, by_caption, shared) -> Figur
     """
     columns = len(by_picture) + 1
     figure, axes = plt.subplots(2, columns, figsize=(1.45 * columns, 4.9))
-    for axis in axes.flat:
-        axis.set(xticks=[], yticks=[])
-        axis.spines[:].set_visible(False)
-    axes[0, 0].imshow(thumbnail(picture))
-    axes[0, 0].set_xlabel(wrapped(caption, 17), fontsize=8.5)
-    axes[0, 0].set_title("the stamp", fontsize=9.5)
+    axes[1, 0].set_axis_off()
+    draw_picture(axes[0, 0], picture, lines(caption, 17), "the stamp")
     rows = zip(axes, (by_picture, by_caption), shared, ("picture", "caption"), strict=True)
     for row, neighbours, marks, name in rows:
         for rank, (axis, (item, text), mark) in enumerate(zip(row[1:], neighbours, marks, strict=True), 1):
-            axis.imshow(thumbnail(item))
-            axis.set_xlabel(wrapped(text, 17), fontsize=8.5)
-            axis.set_title(f"{rank} by {name}" + (" ★" if mark else ""), fontsize=9.5)
-            if mark:
-                axis.spines[:].set(visible=True, color=VERMILION, linewidth=2.5)
-    return closed(figure)
+            head = f"{rank} by {name}" + (" ★" if mark else "")
+            draw_picture(axis, item, lines(text, 17), head, frame=VERMILION if mark else None)
+    names = [listed(text for _, text in row) for row in (by_picture, by_caption)]
+    return closed(figure, f"{caption} Nearest by picture: {names[0]}. Nearest by caption: {names[1]}")
 
 
 def coverage_histogram(similarities) -> Figure:
@@ -166,7 +169,8 @@ def coverage_histogram(similarities) -> Figure:
         axis.axvline(np.median(values), color=colour, linestyle=line, label=f"median, {name}")
     axis.set(xlabel="similarity to the nearest anchor (cosine)", ylabel="held-out stamps")
     axis.legend(fontsize=9)
-    return closed(figure)
+    words = listed(f"{name}: {span(v)}, median {np.median(v):.2f}" for name, v in similarities.items())
+    return closed(figure, f"Similarity of held-out stamps to their nearest anchor. {words}")
 
 
 def coverage_by_count(counts, choices) -> Figure:
@@ -187,9 +191,13 @@ def coverage_by_count(counts, choices) -> Figure:
             axis.fill_between(counts, low[:, which], high[:, which], color=colour, alpha=0.25, linewidth=0)
             mean = np.mean(values, axis=0)[:, which]
             axis.plot(counts, mean, color=colour, marker=marker, linestyle=line, label=f"{what}, {name}")
-    axis.set_xscale("log")
-    axis.set_xticks(counts, [str(count) for count in counts])
-    axis.minorticks_off()
+    _log_axis(axis, counts)
     axis.set(xlabel="number of anchors", ylabel="coverage of new pictures (cosine)")
     axis.legend(fontsize=9)
-    return closed(figure)
+    ends = {name: np.mean(values, axis=0)[[0, -1]] for name, values in choices.items()}
+    words = listed(
+        f"{n}: mean {m[0, 0]:.2f} to {m[1, 0]:.2f}, 5th {m[0, 1]:.2f} to {m[1, 1]:.2f}" for n, m in ends.items()
+    )
+    return closed(
+        figure, f"Coverage of new pictures, from {counts[0]} to {counts[-1]} anchors. {words} (5th percentile)"
+    )

@@ -5,7 +5,7 @@ import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator
 
-from .style import BLACK, BLUE, COLOURS, GREEN, MARKERS, ORANGE, SKY, VERMILION, closed
+from .style import BLACK, BLUE, COLOURS, GREEN, MARKERS, ORANGE, SKY, VERMILION, closed, listed
 
 
 def stage_bars(seconds, *, xlabel="seconds (log scale)") -> Figure:
@@ -20,19 +20,17 @@ def stage_bars(seconds, *, xlabel="seconds (log scale)") -> Figure:
     height = 0.8 / len(seconds)
     figure, axis = plt.subplots(figsize=(7, 1.2 + 0.62 * len(stages)))
     values = [value for series in seconds.values() for value in series.values()]
-    axis.set_xscale("log")
-    axis.set_xlim(min(values) / 3, max(values) * 12)
+    axis.set(xscale="log", xlim=(min(values) / 3, max(values) * 12))
     for i, (name, series) in enumerate(seconds.items()):
         rows = np.array([stages.index(stage) for stage in series]) + height * (i - (len(seconds) - 1) / 2)
-        bars = axis.barh(rows, list(series.values()), height, color=COLOURS[i], hatch=["", "//"][i % 2], label=name)
-        for bar in bars:
-            bar.set_edgecolor(BLACK)
+        style = {"color": COLOURS[i], "hatch": ["", "//"][i % 2], "edgecolor": BLACK, "label": name}
+        bars = axis.barh(rows, list(series.values()), height, **style)
         axis.bar_label(bars, [f" {duration(value)}" for value in series.values()], fontsize=9)
     axis.set_yticks(range(len(stages)), stages)
-    axis.set_ylim(len(stages) - 0.5, -0.5)
-    axis.set(xlabel=xlabel, ylabel="")
+    axis.set(xlabel=xlabel, ylabel="", ylim=(len(stages) - 0.5, -0.5))
     figure.legend(*axis.get_legend_handles_labels(), loc="outside upper center", ncols=2, frameon=False)
-    return closed(figure)
+    words = listed(f"{name}, {stage} {duration(t)}" for name, series in seconds.items() for stage, t in series.items())
+    return closed(figure, f"Bars, {xlabel}. {words}")
 
 
 def duration(seconds) -> str:
@@ -50,24 +48,23 @@ def duration(seconds) -> str:
 
 
 def around_the_threshold(exact, rounded, k, lowest, *, margin=1.5) -> Figure:
-    """Draw rounded against true cosines of one query, where it is decided who is kept.
+    """Draw rounded against true cosines of one query, near the threshold that decides which anchors are kept.
 
     Parameters
     ----------
     exact, rounded : arrays of shape (n,)
-        The true cosines, and the products of the rounded vectors.
+        True cosines, and products of the rounded vectors.
     k : int
     lowest : float
         Products from here on are kept.
     margin : float
-        How far around the two lines one sees, in their distance.
+        Width drawn around the two lines, in multiples of their distance.
     """
     exact, rounded = np.asarray(exact, float), np.asarray(rounded, float)
     threshold = np.sort(rounded)[-k]
     answer = exact >= np.sort(exact)[-k]
     kept = rounded >= lowest
-    reach = margin * (threshold - lowest)
-    seen = np.abs(rounded - (threshold + lowest) / 2) < (threshold - lowest) / 2 + reach
+    seen = np.abs(rounded - (threshold + lowest) / 2) < (0.5 + margin) * (threshold - lowest)
     figure, axis = plt.subplots(figsize=(7, 4.6))
     groups = [
         (f"not kept ({(~kept).sum():,} in all)", ~kept, {"color": SKY, "marker": "o", "s": 14}),
@@ -85,16 +82,17 @@ def around_the_threshold(exact, rounded, k, lowest, *, margin=1.5) -> Figure:
     axis.text(0.995, lowest, "kept from here on", **right)
     axis.set(xlabel=f"true cosine (dotted: that in place {k})", ylabel="product of rounded vectors")
     figure.legend(*axis.get_legend_handles_labels(), loc="outside upper center", ncols=2, frameon=False)
-    return closed(figure)
+    words = f"Kept from {lowest:.4f}, T = {threshold:.4f}. {listed(name for name, *_ in groups)}"
+    return closed(figure, f"Rounded products against true cosines. {words}")
 
 
 def knob_curves(table, margin, chosen=None) -> Figure:
-    """Draw for each setting of an approximate index its recall, and the accuracy lost with its interval.
+    """Draw recall and lost accuracy, with its interval, for each setting of an approximate index.
 
     Parameters
     ----------
     table : DataFrame
-        Of `tuning.walk`.
+        Of `measure_efforts`.
     margin : float
         Accuracy that may be lost, in points.
     chosen : int, optional
@@ -111,7 +109,7 @@ def knob_curves(table, margin, chosen=None) -> Figure:
     below.errorbar(table.effort, points, yerr=np.abs(ends - points.to_numpy()), fmt="D", color=BLACK, capsize=4)
     below.axhline(0, color=BLACK, linewidth=0.8)
     below.axhline(-margin, color=VERMILION, linestyle="--", label=f"margin, {margin:g} points")
-    below.set(ylabel="accuracy less the exact,\npoints, 95 % interval", xlabel=f"{knob} (log scale)")
+    below.set(ylabel="accuracy minus exact,\npoints, 95 % interval", xlabel=f"{knob} (log scale)")
     below.set_xscale("log", base=2)
     below.set_xticks(table.effort, [str(effort) for effort in table.effort])
     below.legend(frameon=False, loc="lower right")
@@ -119,7 +117,9 @@ def knob_curves(table, margin, chosen=None) -> Figure:
         axis.grid(alpha=0.3)
         if chosen is not None:
             axis.axvline(chosen, color=ORANGE, linewidth=8, alpha=0.35, zorder=0)
-    return closed(figure)
+    rows = zip(table.effort, table.recall, table.difference, strict=True)
+    words = listed(f"{effort}: {recall:.0%}, {100 * lost:+.1f} points" for effort, recall, lost in rows)
+    return closed(figure, f"Recall and accuracy minus exact for each {knob}, margin {margin:g} points. {words}")
 
 
 def cost_curves(sizes, seconds, fit, memory, dense) -> Figure:
@@ -128,9 +128,9 @@ def cost_curves(sizes, seconds, fit, memory, dense) -> Figure:
     Parameters
     ----------
     sizes : array of shape (m,), int
-        Numbers of anchors; those that begin with a 1 are written at the axis.
+        Numbers of anchors. The axis names the numbers that begin with a 1.
     seconds, memory : arrays of shape (m,)
-        What a search took: seconds, and bytes at most at one moment.
+        Seconds of a search, and its largest memory in bytes.
     fit : (float, float)
         Fixed seconds, and seconds for an anchor.
     dense : array of shape (m,)
@@ -147,29 +147,29 @@ def cost_curves(sizes, seconds, fit, memory, dense) -> Figure:
     right.plot(sizes, np.asarray(memory) / 1e6, marker=MARKERS[0], color=BLUE, label="in blocks, measured")
     right.set(ylabel="MB at one moment (log scale)")
     for axis in (left, right):
-        axis.set_xscale("log")
-        axis.set_yscale("log")
+        axis.set(xscale="log", yscale="log", xlabel="anchors, n (log scale)")
         ticks = [n for n in sizes.tolist() if str(n)[0] == "1"]
         axis.set_xticks(ticks, [f"{n // 1000:,}k" if n < 1e6 else f"{n / 1e6:g}M" for n in ticks])
         axis.set_xticks(sizes, [], minor=True)
         axis.yaxis.set_minor_locator(LogLocator(subs=(2, 5)))
-        axis.yaxis.set_major_formatter(lambda v, _: f"{v:g}")
-        axis.yaxis.set_minor_formatter(lambda v, _: f"{v:g}")
-        axis.set(xlabel="anchors, n (log scale)")
+        axis.yaxis.set_major_formatter("{x:g}")
+        axis.yaxis.set_minor_formatter("{x:g}")
         axis.grid(alpha=0.3)
-        axis.legend(frameon=False, fontsize=9)
-    return closed(figure)
+        axis.legend(frameon=False, fontsize=9, loc="upper left")
+    rows = zip(sizes, seconds, memory, dense, strict=True)
+    words = listed(f"{n:,}: {duration(t)}, {m / 1e6:.0f} MB, dense {b / 1e6:.0f} MB" for n, t, m, b in rows)
+    return closed(figure, f"Time and memory against the number of anchors, logarithmic axes. {words}")
 
 
 def cluster_timeline(tasks, killed=None) -> Figure:
-    """Draw who searched when.
+    """Draw the searches of each worker over time.
 
     Parameters
     ----------
     tasks : list of (worker, number, start, stop)
-        Seconds from the beginning; workers and searches are numbered from 1.
+        Seconds from the beginning. Workers and searches are numbered from 1.
     killed : (worker, second), optional
-        Who was killed when.
+        The worker that was killed, and when.
     """
     end = max(stop for *_, stop in tasks)
     workers = sorted({worker for worker, *_ in tasks} | ({killed[0]} if killed else set()))
@@ -185,6 +185,8 @@ def cluster_timeline(tasks, killed=None) -> Figure:
         axis.plot(second, workers.index(worker), marker="X", color=VERMILION, markersize=13, markeredgecolor=BLACK)
         axis.axvline(second, color=VERMILION, linestyle=":", zorder=0)
     axis.set_yticks(range(len(workers)), [f"worker {worker}" for worker in workers])
-    axis.set_ylim(len(workers) - 0.5, -0.5)
     axis.set(xlabel="seconds (numbers: searches in the order in which they began; cross: killed)", ylabel="")
-    return closed(figure)
+    axis.set_ylim(len(workers) - 0.5, -0.5)
+    counts = listed(f"worker {w}: {sum(task[0] == w for task in tasks)} searches" for w in workers)
+    loss = f"; worker {killed[0]} killed after {duration(killed[1])}" if killed else ""
+    return closed(figure, f"Searches of each worker over time. {counts}{loss}")

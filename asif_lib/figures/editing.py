@@ -5,27 +5,26 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from .sparse import interval_dots
-from .style import BLACK, BLUE, COLOURS, MARKERS, SKY, VERMILION, closed, thumbnail, wrapped
+from .style import BLACK, BLUE, COLOURS, MARKERS, SKY, VERMILION, closed, draw_picture, listed, wrapped
 
 
 def learning_curve(series, *, chance, xlabel="pairs added for each class", ylabel="accuracy, 95 % interval") -> Figure:
-    """Draw what a model reaches with more and more pairs: a line through the means, a dot for every lesson.
+    """Draw the accuracy of a model for growing lessons: a line through the means, a dot for every lesson.
 
     Parameters
     ----------
     series : dict of str to dict of int to (Measure, sequence of float)
         For each series, by the number of pairs: the mean with its interval, and the value of each lesson.
     chance : float
-        What guessing gives; a dotted line.
+        Accuracy of guessing; a dotted line.
     """
     sizes = sorted({size for curve in series.values() for size in curve})
     places = {size: i for i, size in enumerate(sizes)}
     figure, axis = plt.subplots(figsize=(7, 4.4))
     for i, (name, curve) in enumerate(series.items()):
         x = np.array([places[size] for size in curve]) + 0.1 * (i - (len(series) - 1) / 2)
-        means = [measure for measure, _ in curve.values()]
-        values = np.array([measure.value for measure in means])
-        errors = np.abs(np.array([[m.low, m.high] for m in means]).T - values)
+        values = np.array([m.value for m, _ in curve.values()])
+        errors = np.abs(np.array([m.ci for m, _ in curve.values()]).T - values)
         style = {"color": COLOURS[i], "marker": MARKERS[i], "linestyle": ["-", "--", ":"][i % 3]}
         axis.errorbar(x, values, yerr=errors, capsize=4, label=name, **style)
         for at, (_, lessons) in zip(x, curve.values(), strict=True):
@@ -36,7 +35,8 @@ def learning_curve(series, *, chance, xlabel="pairs added for each class", ylabe
     axis.set(xlabel=xlabel, ylabel=ylabel, ylim=(0, 1))
     axis.grid(axis="y", alpha=0.3)
     axis.legend(frameon=False, loc="lower right", bbox_to_anchor=(1, chance + 0.02))
-    return closed(figure)
+    words = listed(f"{name} {s}: {m.value:.0%}" for name, curve in series.items() for s, (m, _) in curve.items())
+    return closed(figure, f"{ylabel} against {xlabel}, with a dot for each lesson. {words}; chance {chance:.0%}")
 
 
 def within_margin(gaps, margin, *, xlabel) -> Figure:
@@ -58,19 +58,20 @@ def within_margin(gaps, margin, *, xlabel) -> Figure:
     axis.set_title(f"between the dashed lines: the margin, ±{100 * margin:g} points", fontsize=10, loc="left")
     most = max(margin, *(abs(end) for gap in gaps.values() for end in gap.ci))
     axis.set_xlim(-1.2 * most, 1.2 * most)
-    return figure
+    words = listed(f"{name}: {', '.join(f'{100 * v:+.1f}' for v in (g.value, *g.ci))}" for name, g in gaps.items())
+    return closed(figure, f"{xlabel}, with the margin ±{100 * margin:g}. Value, low and high: {words}")
 
 
 def harm_profile(harm, captions, *, top=12) -> Figure:
-    """Draw how much the most harmful anchors speak for wrong labels, the worst first.
+    """Draw the anchors that do most harm: contributions to wrong labels, the worst first.
 
     Parameters
     ----------
     harm : array of shape (n,)
-        For each anchor, what it gives to the label chosen less what it gives to the true one.
+        Contribution of each anchor to the label chosen, minus its contribution to the true one.
     captions : sequence of n str
     top : int
-        Anchors drawn, at most: those that do no harm are left out.
+        Most anchors drawn. An anchor that does no harm is not drawn.
     """
     harm = np.asarray(harm)
     order = np.argsort(-harm, kind="stable")[:top]
@@ -78,12 +79,13 @@ def harm_profile(harm, captions, *, top=12) -> Figure:
     figure, axis = plt.subplots(figsize=(7, 0.36 * len(order) + 1.2))
     axis.barh(range(len(order)), harm[order], height=0.66, color=BLUE)
     axis.set_yticks(range(len(order)), [wrapped(captions[i], 40, 1) for i in order], fontsize=9)
-    axis.set(xlabel="mean contribution to the label given less the true one", ylim=(len(order) - 0.5, -0.5))
-    return closed(figure)
+    axis.set(xlabel="mean contribution to the label given, minus to the true one", ylim=(len(order) - 0.5, -0.5))
+    words = listed(f"{captions[i]} {harm[i]:.4f}" for i in order)
+    return closed(figure, f"{(harm > 0).sum()} of {len(harm)} anchors do harm; the worst: {words}")
 
 
 def labelled_pictures(pictures, given, true, *, columns=6, title="") -> Figure:
-    """Draw pictures with the label that each was given, a check mark or a cross, and where it is wrong the true one.
+    """Draw pictures with the label given and a check mark or a cross; below a wrong label stands the true one.
 
     Parameters
     ----------
@@ -93,16 +95,15 @@ def labelled_pictures(pictures, given, true, *, columns=6, title="") -> Figure:
     columns = min(columns, len(pictures))
     rows = -(-len(pictures) // columns)
     figure, axes = plt.subplots(rows, columns, figsize=(1.55 * columns, 1.95 * rows), squeeze=False)
-    for axis in axes.flat:
+    for axis in axes.flat[len(pictures) :]:
         axis.set_visible(False)
     for axis, picture, label, truth in zip(axes.flat, pictures, given, true, strict=False):
         right = label == truth
-        axis.set_visible(True)
-        axis.imshow(thumbnail(picture))
-        axis.set(xticks=[], yticks=[])
-        axis.spines[:].set(visible=True, color=BLUE if right else VERMILION, linewidth=1 if right else 2.5)
-        words = f"✔ {label}" if right else f"✘ {label}\n({truth})"
-        axis.set_xlabel("\n".join(wrapped(line, 17, 1) for line in words.split("\n")), fontsize=9)
+        words = [f"✔ {label}"] if right else [f"✘ {label}", f"({truth})"]
+        below = "\n".join(wrapped(line, 17, 1) for line in words)
+        draw_picture(axis, picture, below, frame=BLUE if right else VERMILION)
+        axis.spines[:].set_linewidth(1 if right else 2.5)
     if title:
         figure.suptitle(title)
-    return closed(figure)
+    labels = listed(f"{label} (true: {truth})" for label, truth in zip(given, true, strict=True))
+    return closed(figure, f"{title or 'Pictures with their labels'}: {labels}")

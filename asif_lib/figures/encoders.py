@@ -6,38 +6,45 @@ from matplotlib.figure import Figure
 from matplotlib.offsetbox import AnnotationBbox, OffsetImage
 from PIL import Image
 
-from .style import BLUE, COLOURS, SKY, VERMILION, closed, thumbnail, wrapped
+from .style import BLUE, COLOURS, SKY, VERMILION, closed, draw_picture, listed, thumbnail, wrapped
 
 
-def two_profiles(picture_side, text_side, shared, titles) -> Figure:
-    """Draw how a picture and a label look over the anchors: the largest entries of each, as bars.
+def two_profiles(image, text, pairs, titles, *, top=7) -> Figure:
+    """Draw the largest entries of a picture's and of a text's sparse vector, as bars over the same anchors.
 
     Parameters
     ----------
-    picture_side, text_side : sequence of (anchor, picture, caption, entry)
-        The largest entry first.
-    shared : set of int
-        Anchors that both vectors keep, be they drawn or not; their bars are filled.
+    image, text : SparseVectors of one row
+    pairs : DataFrame
+        The bank's table, with the columns ``picture`` and ``caption`` of each anchor.
     titles : pair of str
+    top : int
+        Bars on each side. A bar is filled where the other side keeps the anchor too, be it drawn there or not.
     """
-    count = max(len(picture_side), len(text_side))
-    longest = max((entry for *_, entry in [*picture_side, *text_side]), default=0) or 1
+    sides = [list(zip(v.indices[0].tolist(), v.values[0].tolist(), strict=True)) for v in (image, text)]
+    kept = [{anchor for anchor, entry in side if entry > 0} for side in sides]
+    sides = [side[:top] for side in sides]
+    count, longest = max(map(len, sides)), max(entry for side in sides for _, entry in side) or 1
     figure, axes = plt.subplots(1, 2, figsize=(10, 0.62 * count + 1.4))
-    for axis, rows, title in zip(axes, (picture_side, text_side), titles, strict=True):
-        for place, (anchor, picture, _, entry) in enumerate(rows):
-            style = {"color": BLUE} if anchor in shared else {"fill": False, "edgecolor": "0.45"}
+    for axis, side, title in zip(axes, sides, titles, strict=True):
+        for place, (anchor, entry) in enumerate(side):
+            style = {"color": BLUE} if anchor in kept[0] & kept[1] else {"fill": False, "edgecolor": "0.45"}
             axis.barh(place, entry, height=0.62, **style)
-            thumb = OffsetImage(thumbnail(picture, 64), zoom=0.5)
-            box = AnnotationBbox(
-                thumb, (entry, place), xybox=(4, 0), boxcoords="offset points", frameon=False,
-                box_alignment=(0, 0.5), pad=0,
-            )  # fmt: skip
-            axis.add_artist(box)
-        axis.set_yticks(range(len(rows)), [wrapped(caption, 24, 2) for _, _, caption, _ in rows], fontsize=9)
+            _picture_beside(axis, pairs.picture[anchor], (entry, place), 64, (4, 0))
+        names = [wrapped(pairs.caption[anchor], 24, 2) for anchor, _ in side]
+        axis.set_yticks(range(len(side)), names, fontsize=9)
         axis.set_ylim(count - 0.4, -0.6)
         axis.set_xlim(0, 1.25 * longest)  # the same on both sides: bars of equal length are equal entries
         axis.set(xlabel="entry in the sparse vector (no unit)", title=title)
-    return closed(figure)
+    words = [f"{title}: {listed(pairs.caption[a] for a, _ in side)}" for title, side in zip(titles, sides, strict=True)]
+    both = dict.fromkeys(pairs.caption[a] for side in sides for a, _ in side if a in kept[0] & kept[1])
+    return closed(figure, f"Bars of the largest entries. {'. '.join(words)}. Filled, kept by both: {listed(both)}")
+
+
+def _picture_beside(axis, picture, place, side, shift):
+    """Draw a small picture to the right of a place, or to its left where `shift` is negative."""
+    box = {"boxcoords": "offset points", "box_alignment": (int(shift[0] < 0), 0.5), "frameon": False, "pad": 0}
+    axis.add_artist(AnnotationBbox(OffsetImage(thumbnail(picture, side), zoom=0.5), place, xybox=shift, **box))
 
 
 def score_table(pictures, labels, scores, right) -> Figure:
@@ -61,16 +68,9 @@ def score_table(pictures, labels, scores, right) -> Figure:
             if scores[i, j] > 0.75 * drawn.get_clim()[1] else "black",
             fontweight="bold" if j == scores[i].argmax() else "normal",
         )  # fmt: skip
-    for i, j in enumerate(right):
+    for i, (picture, j) in enumerate(zip(pictures, right, strict=True)):
         axis.add_patch(plt.Rectangle((j - 0.47, i - 0.47), 0.94, 0.94, fill=False, edgecolor=VERMILION, lw=2))
-    for i, picture in enumerate(pictures):
-        thumb = OffsetImage(thumbnail(picture, 80), zoom=0.5)
-        axis.add_artist(
-            AnnotationBbox(
-                thumb, (-0.5, i), xybox=(-6, 0), boxcoords="offset points", frameon=False,
-                box_alignment=(1, 0.5), pad=0,
-            )
-        )  # fmt: skip
+        _picture_beside(axis, picture, (-0.5, i), 80, (-6, 0))
     axis.set_xticks(range(t), [wrapped(label, 9) for label in labels], fontsize=9.5)
     axis.set_yticks(range(q), [""] * q)
     axis.tick_params(length=0, top=False, labeltop=True, bottom=False, labelbottom=False)
@@ -79,32 +79,41 @@ def score_table(pictures, labels, scores, right) -> Figure:
     axis.set_ylabel("held-out picture", labelpad=46)
     axis.spines[:].set_visible(False)
     figure.colorbar(drawn, ax=axis, label="score (0 = no anchor in common, 1 = the same)", shrink=0.85)
-    return closed(figure)
+    answers = zip(right, scores.argmax(axis=1), scores.max(axis=1), strict=True)
+    words = [f"the picture of the {labels[i]} gets {labels[j]}, {score:.2f}" for i, j, score in answers]
+    return closed(figure, f"A table of scores, a row for each picture, a column for each label: {listed(words)}")
 
 
-def deciding_anchors(rows) -> Figure:
+def deciding_anchors(rows, *, top=3) -> Figure:
     """Draw one row for each decision: the picture and label, and the anchors that made the score.
 
     Parameters
     ----------
-    rows : sequence of (picture, heading, anchors)
-        `anchors` is a sequence of (picture, caption, share of the score).
+    rows : sequence of (picture, heading, table)
+        `table` as from `contributions` with the bank's pairs, the largest contribution first.
+    top : int
+        Anchors drawn, each with its share of the score.
     """
-    columns = 1 + max(len(anchors) for *_, anchors in rows)
+    columns = 1 + max(min(top, len(table)) for *_, table in rows)
     figure, axes = plt.subplots(
         len(rows), columns, figsize=(2.3 * columns, 1.85 * len(rows) + 0.3), squeeze=False,
         width_ratios=[1.15] + [1] * (columns - 1),
     )  # fmt: skip
-    for row, (picture, heading, anchors) in zip(axes, rows, strict=True):
+    words = []
+    for row, (picture, heading, table) in zip(axes, rows, strict=True):
         for axis in row:
             axis.set_axis_off()
         row[0].imshow(thumbnail(picture))
         row[0].set_title(wrapped(heading, 26, 3), fontsize=9.5, fontweight="bold")
+        shares = table.contribution / table.contribution.sum()
+        anchors = list(zip(table.picture, table.caption, shares, strict=True))[:top]
         for axis, (anchor, caption, share) in zip(row[1:], anchors, strict=False):
             axis.imshow(thumbnail(anchor))
             axis.set_title(f"{share:.0%} · {wrapped(caption, 24, 2)}", fontsize=9)
+        reasons = ", ".join(f"{caption} {share:.0%}" for _, caption, share in anchors) or "no anchor at all"
+        words.append(f"{heading}: {reasons}")
     figure.add_artist(plt.Line2D([1.15 / (columns + 0.15)] * 2, [0.01, 0.99], color="0.7", lw=1))
-    return closed(figure)
+    return closed(figure, f"Decisions, each with the anchors of the largest share of the score. {listed(words)}")
 
 
 def what_the_encoder_sees(rows) -> Figure:
@@ -113,8 +122,7 @@ def what_the_encoder_sees(rows) -> Figure:
     Parameters
     ----------
     rows : sequence of (picture as stored, picture as read, array, array)
-        The arrays are of shape (h, w, 3) in [0, 1]: what the encoder sees, and what it would see without
-        padding to a square.
+        The arrays are of shape (h, w, 3) in [0, 1]: the encoder's input, and its input without padding to a square.
     """
     heads = ["file (grey: transparent)", "as read", "what the encoder sees", "if not padded"]
     figure, axes = plt.subplots(len(rows), 4, figsize=(10, 2.7 * len(rows)), squeeze=False)
@@ -130,51 +138,58 @@ def what_the_encoder_sees(rows) -> Figure:
             axis.set_ylabel(f"height: {height} pixels", fontsize=9)
             axis.set(xticks=[], yticks=[])
             axis.spines[:].set_visible(True)
-    return closed(figure)
+    return closed(
+        figure,
+        f"{len(rows)} pictures in four columns: the file, grey where it is transparent; the same on a white square; "
+        "the small square that enters the encoder, without a narrow rim; and that square if the picture is not padded, "
+        "where the ends of long things are missing.",
+    )
 
 
-def neighbour_rows(queries, neighbours, cosines) -> Figure:
+def neighbour_rows(pictures, captions, queries, neighbours, cosines) -> Figure:
     """Draw one row for each query: the picture, then its nearest neighbours with their cosines.
 
     Parameters
     ----------
-    queries : sequence of (picture, caption)
-    neighbours : sequence, for each query, of (picture, caption), the nearest first
-    cosines : array-like of shape (queries, neighbours)
+    pictures, captions : sequences of length n
+    queries : sequence of q int
+        Positions among the n.
+    neighbours, cosines : Tensor or array of shape (q, m)
+        Positions of the neighbours, the nearest first, and their cosines.
     """
-    cosines = np.asarray(cosines)
-    columns = 1 + cosines.shape[1]
-    figure, axes = plt.subplots(len(queries), columns, figsize=(1.75 * columns, 2.0 * len(queries)), squeeze=False)
-    for row, query, near, values in zip(axes, queries, neighbours, cosines, strict=True):
-        for axis, (picture, caption), value in zip(row, [query, *near], [None, *values], strict=True):
-            axis.imshow(thumbnail(picture))
-            axis.set(xticks=[], yticks=[])
-            axis.spines[:].set_visible(value is None)
-            axis.spines[:].set(color=BLUE, linewidth=2.5)
-            head = "picture" if value is None else f"cosine {value:.2f}"
-            axis.set_title(head, fontsize=9, fontweight="bold" if value is None else "normal")
-            axis.set_xlabel(wrapped(caption, 20, 2), fontsize=8.5)
-    return closed(figure)
+    rows = list(zip(queries, np.asarray(neighbours).tolist(), np.asarray(cosines).tolist(), strict=True))
+    columns = 1 + len(rows[0][1])
+    figure, axes = plt.subplots(len(rows), columns, figsize=(1.75 * columns, 2.0 * len(rows)), squeeze=False)
+    for line, (query, near, values) in zip(axes, rows, strict=True):
+        heads = ["picture", *(f"cosine {value:.2f}" for value in values)]
+        for axis, i, head in zip(line, [query, *near], heads, strict=True):
+            frame = BLUE if axis is line[0] else None
+            draw_picture(axis, pictures[i], wrapped(captions[i], 20, 2), head, frame=frame)
+        line[0].title.set_fontweight("bold")
+    words = [f"{captions[query]} has {' '.join(captions[i] for i in near)}" for query, near, _ in rows]
+    return closed(figure, f"Pictures with their nearest neighbours: {listed(words)}")
 
 
-def bars_with_intervals(names, measures, chance, xlabel) -> Figure:
-    """Draw one bar for each `Measure`, in per cent, with its interval and a line at chance."""
-    figure, axis = plt.subplots(figsize=(7.2, 0.55 * len(names) + 1.3))
-    values = 100 * np.array([m.value for m in measures])
-    errors = 100 * np.array([[m.value - m.low for m in measures], [m.high - m.value for m in measures]])
-    places = np.arange(len(names))
-    axis.barh(places, values, height=0.6, color=SKY, edgecolor="black", linewidth=0.8)
-    axis.errorbar(values, places, xerr=errors, fmt="none", ecolor="black", capsize=4)
-    for place, value, m in zip(places, values, measures, strict=True):
-        axis.text(100 * m.high + 1.5, place, f"{value:.0f} %", va="center", fontsize=10)
+def bars_with_intervals(measures, chance, xlabel) -> Figure:
+    """Draw one bar for each `Measure` of a dict, in per cent, with its interval and a line at chance."""
+    figure, axis = plt.subplots(figsize=(7.2, 0.55 * len(measures) + 1.3))
+    value, low, high = (
+        100 * np.array([getattr(m, end) for m in measures.values()]) for end in ("value", "low", "high")
+    )
+    places = np.arange(len(measures))
+    axis.barh(places, value, height=0.6, color=SKY, edgecolor="black", linewidth=0.8)
+    axis.errorbar(value, places, xerr=[value - low, high - value], fmt="none", ecolor="black", capsize=4)
+    for place in places:
+        axis.text(high[place] + 1.5, place, f"{value[place]:.0f} %", va="center", fontsize=10)
     axis.axvline(100 * chance, color=VERMILION, linestyle="--", linewidth=1.8)
     axis.annotate(
         f"chance {100 * chance:.0f} %", (100 * chance, -0.45), xytext=(5, 0), textcoords="offset points",
         color=VERMILION, fontsize=9.5, va="bottom",
     )  # fmt: skip
-    axis.set_yticks(places, names)
-    axis.set(ylim=(len(names) - 0.5, -0.95), xlim=(0, 100), xlabel=xlabel)
-    return closed(figure)
+    axis.set_yticks(places, list(measures))
+    axis.set(ylim=(len(measures) - 0.5, -0.95), xlim=(0, 100), xlabel=xlabel)
+    words = listed(f"{name} {measure}" for name, measure in measures.items())
+    return closed(figure, f"Bars with 95 % intervals, {xlabel}: {words}; chance {chance:.1%}")
 
 
 def cosine_histograms(series, xlabel="cosine (no unit)") -> Figure:
@@ -186,10 +201,12 @@ def cosine_histograms(series, xlabel="cosine (no unit)") -> Figure:
         Name of each set, and its values.
     """
     figure, axis = plt.subplots(figsize=(6.8, 3.4))
-    edges = np.histogram_bin_edges(np.concatenate([np.ravel(v) for v in series.values()]), bins=41)
+    series = {name: np.ravel(values) for name, values in series.items()}
+    edges = np.histogram_bin_edges(np.concatenate(list(series.values())), bins=41)
     for (name, values), colour, style in zip(series.items(), COLOURS, ["-", "--", ":", "-."], strict=False):
-        density, _ = np.histogram(np.ravel(values), edges, density=True)
+        density, _ = np.histogram(values, edges, density=True)
         axis.stairs(density, edges, color=colour, linestyle=style, linewidth=2, label=name)
     axis.set(xlabel=xlabel, ylabel="density (area under each line: 1)")
     axis.legend(frameon=False, loc="best", fontsize=9.5)
-    return closed(figure)
+    words = listed(f"{name}, mean {v.mean():.3f}, standard deviation {v.std():.2f}" for name, v in series.items())
+    return closed(figure, f"Outlines of distributions, {xlabel}: {words}")

@@ -2,10 +2,12 @@
 
 import matplotlib.pyplot as plt
 import numpy as np
+import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.offsetbox import AnnotationBbox, OffsetImage
 
-from .style import BLACK, BLUE, COLOURS, MARKERS, SKY, VERMILION, closed, lines, thumbnail, wrapped
+from .sparse import interval_dots
+from .style import BLACK, BLUE, COLOURS, MARKERS, SKY, VERMILION, closed, lines, listed, thumbnail, wrapped
 
 
 def anchor_bars(picture, heading, rows, *, xlabel, sides=None) -> Figure:
@@ -46,10 +48,22 @@ def anchor_bars(picture, heading, rows, *, xlabel, sides=None) -> Figure:
         left_side, right_side = (wrapped(side, 28) for side in sides)
         axis.set_title(f"← {left_side}", loc="left", fontsize=10)
         axis.set_title(f"{right_side} →", loc="right", fontsize=10)
-    return closed(figure)
+    speaking = f", left for {sides[0]}, right for {sides[1]}" if sides else ""
+    bars = listed(f"{caption} {value:+.3f}" for _, caption, value in rows)
+    return closed(figure, f"{listed([heading])} Bars, {xlabel}{speaking}: {bars}")
 
 
-def counterfactual(picture, heading, labels, before, after, gone, entered, *, truth=None) -> Figure:
+def strongest(contrasts, top):
+    """Return the rows (picture, caption, difference) of the `top` anchors on each side of a contrast.
+
+    A difference of 0.0005 or smaller is left out: nobody would see its bar.
+    """
+    one = contrasts[contrasts.difference > 0.0005].head(top)
+    other = contrasts[contrasts.difference < -0.0005].tail(top)
+    return pd.concat([one, other])[["picture", "caption", "difference"]]
+
+
+def scores_without(picture, heading, labels, before, after, gone, entered, *, truth=None) -> Figure:
     """Draw the scores of labels with all anchors and without some, and which anchors went and came.
 
     Parameters
@@ -79,14 +93,13 @@ def counterfactual(picture, heading, labels, before, after, gone, entered, *, tr
     if max(after) > 0:
         axis.get_yticklabels()[int(np.argmax(after))].set_fontweight("bold")
     axis.set(xlabel="score (no unit; the winner is bold)", ylim=(len(labels) - 0.5, -0.5), xlim=(0, None))
-    axis.legend(frameon=False, fontsize=9)
+    axis.legend(frameon=False, fontsize=9, loc="lower right")
     axes = lower.subplots(1, 8).reshape(2, 4) if few else lower.subplots(2, 7)
     for row, name, anchors in zip(axes, ("taken away", "entered"), (gone, entered), strict=True):
         shown = anchors[:6]
         more = len(anchors) - len(shown)
-        row[0].text(
-            0.5, 0.5, f"{name}:\n{len(anchors)}" + (f"\n({more} more)" if more else ""), ha="center", va="center"
-        )
+        words = f"{name}:\n{len(anchors)}" + (f"\n({more} more)" if more else "")
+        row[0].text(0.5, 0.5, words, ha="center", va="center")
         for cell, (anchor, caption) in zip(row[1:], shown, strict=False):
             cell.imshow(thumbnail(anchor))
             cell.text(0.5, -0.04, wrapped(caption, 18), transform=cell.transAxes, ha="center", va="top", fontsize=8)
@@ -96,7 +109,7 @@ def counterfactual(picture, heading, labels, before, after, gone, entered, *, tr
 
 
 def faithfulness(table) -> Figure:
-    """Draw the curves of `faithfulness.curves`: the mean over pictures, and where the middle half of them lies.
+    """Draw the curves of `faithfulness_curves`: the mean over pictures, and where the middle half of them lies.
 
     Parameters
     ----------
@@ -112,18 +125,28 @@ def faithfulness(table) -> Figure:
             each = part.groupby(["picture", "repeat"])
             rows = np.stack([np.interp(grid, curve.fraction, curve.score) for _, curve in each])
             label = {"contribution": "largest contribution first", "random": "in random order"}[order]
-            axis.plot(
-                grid, rows.mean(axis=0), color=COLOURS[i], linestyle=["-", "--"][i], marker=MARKERS[i], markevery=8,
-                label=label,
-            )  # fmt: skip
+            style = {"color": COLOURS[i], "linestyle": ["-", "--"][i], "marker": MARKERS[i], "markevery": 8}
+            axis.plot(grid, rows.mean(axis=0), label=label, **style)
             axis.fill_between(grid, *np.quantile(rows, [0.25, 0.75], axis=0), color=COLOURS[i], alpha=0.18, linewidth=0)
         axis.xaxis.set_major_formatter(lambda v, _: f"{v:.0%}")
         axis.yaxis.set_major_formatter(lambda v, _: f"{v:.0%}")
         axis.set(title=title, xlabel="contributing anchors", ylim=(0, None))
         axis.grid(alpha=0.3)
     axes[0].set_ylabel("label's score, of that with all anchors")
-    axes[0].legend(frameon=False, fontsize=9)
-    return closed(figure)
+    axes[0].legend(frameon=False, fontsize=9, loc="upper right")
+    means = table[table.fraction.between(0.2, 0.3)].groupby(["curve", "order"]).score.mean()
+    words = listed(f"{kind}, order by {order}: {score:.0%}" for (kind, order), score in means.items())
+    return closed(figure, f"The label's score while anchors are taken away or brought back; near a quarter: {words}")
+
+
+def auc_dots(aucs, *, xlabel) -> Figure:
+    """Draw AUCs with their intervals (series, label, Measure), and a dotted line at 0.5: guessing."""
+    figure = interval_dots(aucs, xlabel=xlabel)
+    (axis,) = figure.axes
+    axis.axvline(0.5, color=BLACK, linestyle=":")
+    axis.xaxis.set_major_formatter("{x:.2f}")
+    words = listed(f"{name}, {label} {m.value:.3f}" for name, row in aucs.items() for label, m in row.items())
+    return closed(figure, f"{xlabel}: {words}")
 
 
 def use_histogram(counts, vectors) -> Figure:
@@ -145,12 +168,14 @@ def use_histogram(counts, vectors) -> Figure:
         mean = float(np.mean(values))
         axis.axvline(mean, color=BLACK, linestyle=":", label=f"mean, {mean:.0f}")
         axis.set(title=name, xlabel=f"in the top k of how many of {vectors}", ylabel="anchors")
-        axis.legend([*axis.lines, drawn[0]], [f"mean, {mean:.0f}", "in none: dead"], frameon=False, fontsize=9)
-    return closed(figure)
+        names = [f"mean, {mean:.0f}", "in none: dead"]
+        axis.legend([*axis.lines, drawn[0]], names, frameon=False, fontsize=9, loc="upper right")
+    words = listed(f"{name}: most {np.max(c)}, dead {np.sum(np.equal(c, 0))}" for name, c in counts.items())
+    return closed(figure, f"Histogram of the vectors, of {vectors}, that hold an anchor in their top k. {words}")
 
 
 def familiarity_curves(series, threshold) -> Figure:
-    """Draw which share of the pictures of each set is less familiar than x; at the threshold it is the alarm rate.
+    """Draw the share of pictures below each familiarity, for several sets; at the threshold it is the alarm rate.
 
     Parameters
     ----------
@@ -162,7 +187,8 @@ def familiarity_curves(series, threshold) -> Figure:
         axis.ecdf(np.asarray(values), color=colour, linestyle=style, linewidth=2, label=name)
     axis.axvline(threshold, color=BLACK, linewidth=1.2, label=f"alarm to the left of {threshold:.2f}")
     axis.yaxis.set_major_formatter(lambda v, _: f"{v:.0%}")
-    axis.set(xlabel="cosine with the most similar anchor (no unit)", ylabel="pictures less familiar than that")
+    axis.set(xlabel="cosine with the most similar anchor (no unit)", ylabel="share of less familiar pictures")
     axis.grid(alpha=0.3)
     axis.legend(frameon=False, fontsize=9, loc="lower right")
-    return closed(figure)
+    words = listed(f"{name} {np.mean(np.asarray(values) < threshold):.1%}" for name, values in series.items())
+    return closed(figure, f"Shares of pictures below each familiarity. Below the threshold {threshold:.2f}: {words}")

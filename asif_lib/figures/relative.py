@@ -4,7 +4,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.figure import Figure
 
-from .style import BLACK, BLUE, COLOURS, MARKERS, ORANGE, SKY, VERMILION, closed, lines, thumbnail
+from .style import BLACK, BLUE, COLOURS, MARKERS, ORANGE, SKY, VERMILION, closed, draw_picture, lines, listed, span
 
 
 def relative_under_changes(point, anchors, changes, names) -> Figure:
@@ -26,7 +26,7 @@ def relative_under_changes(point, anchors, changes, names) -> Figure:
     )
     changed = {title: (change(point), change(anchors)) for title, change in changes.items()}
     reach = 1.5 * max(np.abs(np.vstack(rows)).max() for rows in changed.values())
-    reference = None
+    reference, words = None, []
     for (plane, bars), (title, (z, a)) in zip(axes.T, changed.items(), strict=True):
         plane.axhline(0, color="0.8", linewidth=0.8)
         plane.axvline(0, color="0.8", linewidth=0.8)
@@ -41,6 +41,7 @@ def relative_under_changes(point, anchors, changes, names) -> Figure:
         plane.set(xlabel="coordinate 1", ylabel="coordinate 2" if plane is axes[0, 0] else "")
         cosines = (a @ z[0]) / np.linalg.norm(a, axis=1) / np.linalg.norm(z[0])
         reference = cosines if reference is None else reference
+        words.append(f"{title}: {', '.join(f'{value:.2f}' for value in cosines)}")
         places = np.arange(len(a))
         bars.bar(places, cosines, color=COLOURS[: len(a)], width=0.5)
         bars.bar(places, reference, facecolor="none", edgecolor=BLACK, linewidth=1.4, width=0.8)
@@ -51,7 +52,7 @@ def relative_under_changes(point, anchors, changes, names) -> Figure:
         bars.set_xticks(places, names)
         bars.set(xlabel="anchor", ylim=(-1.1, 1.5), yticks=[-1, 0, 1])
         bars.set_ylabel("cosine with ★" if bars is axes[1, 0] else "")
-    return closed(figure)
+    return closed(figure, f"A star in the plane and its cosines with {', '.join(names)}. {listed(words)}")
 
 
 def before_after(before, after) -> Figure:
@@ -64,14 +65,16 @@ def before_after(before, after) -> Figure:
         One panel for each change.
     """
     figure, axes = plt.subplots(1, len(after), figsize=(3.3 * len(after), 3.3), squeeze=False)
-    low = min(np.min(before), *(np.min(values) for values in after.values()))
+    before, after = np.asarray(before), {title: np.asarray(values) for title, values in after.items()}
+    low = min(before.min(), *(values.min() for values in after.values()))
     for axis, (title, values), colour in zip(axes.flat, after.items(), COLOURS, strict=False):
         axis.plot([low, 1], [low, 1], color="0.6", linewidth=1)
         axis.plot(before, values, color=colour, marker=".", markersize=3, linestyle="none", alpha=0.5)
         axis.set(xlabel="entry before (cosine)", title=title, aspect="equal")
         axis.set(xlim=(low - 0.05, 1.05), ylim=(low - 0.05, 1.05))
         axis.set_ylabel("entry after (cosine)" if axis is axes[0, 0] else "")
-    return closed(figure)
+    words = listed(f"{title}: {span(values)}" for title, values in after.items())
+    return closed(figure, f"Entries after a change against entries before it ({span(before)}). {words}")
 
 
 def cosines_before_after(panels) -> Figure:
@@ -88,7 +91,8 @@ def cosines_before_after(panels) -> Figure:
         axis.axvline(np.mean(after), color=BLUE, linestyle=":", linewidth=2, label="mean, centred")
         axis.set(xlabel="cosine of two stamps", ylabel="density", title=name)
         axis.legend(fontsize=8.5)
-    return closed(figure)
+    words = listed(f"{name}: mean {np.mean(b):.2f}, centred {np.mean(a):.2f}" for name, (b, a) in panels.items())
+    return closed(figure, f"Histograms of the cosines of two stamps. {words}")
 
 
 def recall_points(ks, measures, chance) -> Figure:
@@ -105,17 +109,17 @@ def recall_points(ks, measures, chance) -> Figure:
     places = np.arange(len(ks))
     shifts = np.linspace(-0.15, 0.15, len(measures)) if len(measures) > 1 else [0]
     for (name, values), shift, colour, marker in zip(measures.items(), shifts, COLOURS, MARKERS, strict=False):
-        value = np.array([m.value for m in values])
-        errors = np.array([[m.value - m.low for m in values], [m.high - m.value for m in values]])
-        axis.errorbar(
-            places + shift, value, errors, color=colour, marker=marker, capsize=4, linestyle="none", label=name
-        )
+        value = [m.value for m in values]
+        errors = np.transpose([(m.value - m.low, m.high - m.value) for m in values])
+        style = {"color": colour, "marker": marker, "capsize": 4, "linestyle": "none"}
+        axis.errorbar(places + shift, value, errors, **style, label=name)
     axis.plot(places, chance, color=BLACK, marker="_", markersize=28, linestyle="none", label="chance")
     axis.set_xticks(places, [f"R@{k}" for k in ks])
     axis.set(xlabel="true caption among the first k", ylabel="share of pictures", ylim=(0, 1))
     axis.set_xlim(-0.5, len(ks) - 0.5)
     axis.legend(fontsize=9, loc="upper left")
-    return closed(figure)
+    words = listed(f"{name} {', '.join(map(str, values))}" for name, values in measures.items())
+    return closed(figure, f"R@{ks} with 95 % intervals: {words}; chance {', '.join(f'{c:.1%}' for c in chance)}")
 
 
 def caption_search(pictures, results) -> Figure:
@@ -134,8 +138,7 @@ def caption_search(pictures, results) -> Figure:
     span = max(score for rows in results for _, _, score, _ in rows)
     low = min(0, *(score for rows in results for _, _, score, _ in rows))
     for (left, right), picture, rows in zip(axes, pictures, results, strict=True):
-        left.imshow(thumbnail(picture))
-        left.set_axis_off()
+        draw_picture(left, picture)
         places = np.arange(len(rows))[::-1]
         colours = [VERMILION if own else SKY for *_, own in rows]
         bars = right.barh(places, [score for _, _, score, _ in rows], color=colours)
@@ -146,7 +149,8 @@ def caption_search(pictures, results) -> Figure:
         right.set(xlim=(low, 1.05 * span))
     axes[0, 1].set_title("captions, the best first", fontsize=10)
     axes[-1, 1].set_xlabel("score (cosine)")
-    return closed(figure)
+    words = listed(" ".join(f"{rank}. {text}{' ✔' * own}" for rank, text, _, own in rows) for rows in results)
+    return closed(figure, f"{len(pictures)} pictures, each with the captions of the highest scores: {words}")
 
 
 def neighbours_two_ways(queries, reference, others, titles) -> Figure:
@@ -170,8 +174,7 @@ def neighbours_two_ways(queries, reference, others, titles) -> Figure:
         part.suptitle(head, fontsize=10, fontweight="bold")
         for axes, row in zip(part.subplots(len(rows), len(rows[0]), squeeze=False), rows, strict=True):
             for axis, (picture, caption, mark) in zip(axes, row, strict=True):
-                axis.imshow(thumbnail(picture))
-                axis.set(xticks=[], yticks=[])
-                axis.set_xlabel(lines(caption, 15, 2) + (" ★" if mark else ""), fontsize=8)
-                axis.spines[:].set(visible=mark, color=VERMILION, linewidth=2.5)
-    return closed(figure)
+                words = lines(caption, 15, 2) + (" ★" if mark else "")
+                draw_picture(axis, picture, words, frame=VERMILION if mark else None)
+    kept = listed(f"{query[1]} keeps {sum(m for *_, m in row)}" for query, row in zip(queries, others, strict=True))
+    return closed(figure, f"Pictures between their {titles[0]} and their {titles[1]}. Of {top}: {kept}")

@@ -4,7 +4,9 @@ import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.figure import Figure
 
-from .style import BLACK, BLUE, COLOURS, MARKERS, SKY, VERMILION, thumbnail, wrapped
+from asif_lib.evaluation.measures import in_points
+
+from .style import BLACK, BLUE, COLOURS, MARKERS, SKY, VERMILION, closed, draw_picture, listed, span, wrapped
 
 
 def sparse_vector(query, relative, vectors, pictures, captions, *, top=6) -> Figure:
@@ -25,8 +27,13 @@ def sparse_vector(query, relative, vectors, pictures, captions, *, top=6) -> Fig
     grid = figure.add_gridspec(3, top + 1, height_ratios=[1.25, 1.25, 1])
     _cosines_and_entries(figure.add_subplot(grid[0, :]), figure.add_subplot(grid[1, :]), relative, vectors)
     _query_and_anchors(figure, [grid[2, i] for i in range(top + 1)], query, pictures[:top], captions[:top])
-    plt.close(figure)
-    return figure
+    return closed(figure, _words(relative, vectors, captions[:top]))
+
+
+def _words(relative, vectors, captions):
+    entries = listed(f"{name}, k = {v.indices.shape[1]}: {span(v.values[0].numpy())}" for name, v in vectors.items())
+    cosines = f"{len(relative)} cosines of a picture with the anchors, {span(relative.numpy())}"
+    return f"{cosines}. Kept entries: {entries}. Most similar anchors: {listed(captions)}"
 
 
 def _cosines_and_entries(dense, kept, relative, vectors):
@@ -41,9 +48,8 @@ def _cosines_and_entries(dense, kept, relative, vectors):
     dense.legend(frameon=False, ncols=2)
     for i, (name, vector) in enumerate(vectors.items()):
         values = vector.values[0].numpy()
-        marker = {"marker": MARKERS[i], "markersize": 4, "color": COLOURS[i]}
-        marker["linestyle"] = ["-", "--", ":", "-."][i % 4]
-        kept.plot(np.arange(1, len(values) + 1), values, label=name, **marker)
+        style = {"marker": MARKERS[i], "markersize": 4, "color": COLOURS[i], "linestyle": ["-", "--", ":", "-."][i % 4]}
+        kept.plot(np.arange(1, len(values) + 1), values, label=name, **style)
     kept.set(xlabel="kept anchors, the most similar first", ylabel="entry after\nnormalisation")
     kept.set(xlim=(0, k + 1), ylim=(0, None))
     kept.legend(frameon=False)
@@ -53,12 +59,8 @@ def _query_and_anchors(figure, cells, query, pictures, captions):
     titles = ["the picture itself"] + [f"anchor {i}: {caption}" for i, caption in enumerate(captions, 1)]
     for i, (cell, picture, text) in enumerate(zip(cells, [query, *pictures], titles, strict=False)):
         axis = figure.add_subplot(cell)
-        axis.imshow(thumbnail(picture))
-        axis.set_xticks([])
-        axis.set_yticks([])
-        axis.spines[:].set(visible=i == 0, color=VERMILION, linewidth=2)
-        text = wrapped(text, 16)
-        axis.text(0.5, -0.04, text, transform=axis.transAxes, ha="center", va="top", fontsize=8)
+        draw_picture(axis, picture, frame=VERMILION if i == 0 else None)
+        axis.text(0.5, -0.04, wrapped(text, 16), transform=axis.transAxes, ha="center", va="top", fontsize=8)
 
 
 def sparse_and_ranking(query, relative, vectors, pictures, captions, ranking, *, top=6) -> Figure:
@@ -87,8 +89,8 @@ def sparse_and_ranking(query, relative, vectors, pictures, captions, ranking, *,
     bars.set(xlim=(0, 1.05 * max(score for _, _, score, _ in ranking) or 1), ylim=(len(ranking) - 0.5, -0.5))
     grid = lower.add_gridspec(1, top + 1)
     _query_and_anchors(lower, [grid[0, i] for i in range(top + 1)], query, pictures[:top], captions[:top])
-    plt.close(figure)
-    return figure
+    first = listed(f"{rank}. {text}{' ✔' * own}" for rank, text, _, own in ranking)
+    return closed(figure, f"{_words(relative, vectors, captions[:top])}. Captions by rank: {first}")
 
 
 def sweep_heatmaps(tables, *, value="mean recall") -> Figure:
@@ -119,8 +121,9 @@ def sweep_heatmaps(tables, *, value="mean recall") -> Figure:
         frame = plt.Rectangle((column - 0.5, row - 0.5), 1, 1, fill=False, edgecolor=VERMILION, linewidth=3)
         axis.add_patch(frame)
     figure.colorbar(image, ax=axes, format=lambda v, _: f"{v:.0%}", label=value)
-    plt.close(figure)
-    return figure
+    best = {name: table.loc[table.value.idxmax()] for name, table in tables.items()}
+    words = listed(f"{n}: best {b.value:.1%} at k / n = {b.fraction:g}, p = {b.p:g}" for n, b in best.items())
+    return closed(figure, f"Heat maps of {value} over k / n and p, {low:.1%} to {high:.1%}. {words}")
 
 
 def interval_dots(series, *, xlabel, chance=None, title="", zero=False) -> Figure:
@@ -158,8 +161,13 @@ def interval_dots(series, *, xlabel, chance=None, title="", zero=False) -> Figur
     axis.grid(axis="x", alpha=0.3)
     if len(series) > 1 or chance is not None:
         figure.legend(*axis.get_legend_handles_labels(), loc="outside upper center", ncols=3, frameon=False)
-    plt.close(figure)
-    return figure
+    words = listed(
+        f"{name}, {label}: {in_points(m) if zero else m}"
+        for name, measures in series.items()
+        for label, m in measures.items()
+    )
+    words += "" if chance is None else f"; chance {chance:.1%}"
+    return closed(figure, f"{title} Dots with 95 % intervals, {xlabel}. {words}".strip())
 
 
 def line_chart(series, *, xlabel, ylabel, logx=None, logy=False, percent=False, marks=None) -> Figure:
@@ -193,5 +201,6 @@ def line_chart(series, *, xlabel, ylabel, logx=None, logy=False, percent=False, 
     axis.set(xlabel=xlabel, ylabel=ylabel)
     axis.grid(alpha=0.3)
     axis.legend(framealpha=0.9, edgecolor="none")
-    plt.close(figure)
-    return figure
+    points = {name: list(zip(x, y, strict=True))[:: 1 + len(x) // 12] for name, (x, y) in series.items()}
+    words = listed(f"{name}: " + ", ".join(f"{v:.3g} at {at:g}" for at, v in xy) for name, xy in points.items())
+    return closed(figure, f"Curves, {' '.join(ylabel.split())} against {xlabel}. {words}")

@@ -9,6 +9,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from asif_lib.encoders.pictures import open_picture
+from asif_lib.errors import ParameterError
 
 BLACK, ORANGE, SKY, GREEN, YELLOW, BLUE, VERMILION, PURPLE = (
     "#000000", "#E69F00", "#56B4E9", "#009E73", "#F0E442", "#0072B2", "#D55E00", "#CC79A7",
@@ -45,31 +46,65 @@ def thumbnail(picture, side=96):
 
 def show_pictures(pictures, titles=None, *, columns=6, title="") -> Figure:
     """Draw pictures in a grid, each with its title (a caption, a score) below it."""
-    titles = titles or [""] * len(pictures)
+    titles = [""] * len(pictures) if titles is None else list(titles)
     columns = min(columns, len(pictures))
     rows = -(-len(pictures) // columns)
     figure, axes = plt.subplots(rows, columns, figsize=(1.7 * columns, 2.1 * rows), squeeze=False)
     for axis in axes.flat:
-        axis.set(xticks=[], yticks=[])
-        axis.spines[:].set_visible(False)
+        axis.set_axis_off()
     for axis, picture, text in zip(axes.flat, pictures, titles, strict=False):
-        axis.imshow(thumbnail(picture))
-        axis.set_xlabel(wrapped(text, 20), fontsize=8.5)
+        draw_picture(axis, picture, wrapped(text, 20))
     if title:
         figure.suptitle(title)
-    return figure
+    return closed(figure, f"{title or f'{len(pictures)} pictures'}: {listed(filter(None, titles)) or 'without titles'}")
+
+
+def draw_picture(axis, picture, below="", above="", *, frame=None):
+    """Draw a thumbnail, or an array as it is, with words below and above it, and a frame of the colour `frame`."""
+    axis.set_axis_on()
+    axis.imshow(picture if isinstance(picture, np.ndarray) else thumbnail(picture))
+    axis.set(xticks=[], yticks=[])
+    axis.set_xlabel(below, fontsize=8.5)
+    axis.set_title(above, fontsize=9.5)
+    axis.spines[:].set(visible=frame is not None, color=frame or BLACK, linewidth=2.5)
 
 
 def wrapped(text, width, lines=3):
+    """Wrap a text to lines of `width` characters; the rest is cut."""
     import textwrap
 
     return "\n".join(textwrap.wrap(str(text), width, max_lines=lines, placeholder=" …"))
 
 
-def show(figure, alt):
-    """Display `figure` once, as a picture with the alternative text `alt`, and close it."""
+def listed(texts) -> str:
+    """Join texts into one line, for an alternative text."""
+    return "; ".join(" ".join(str(text).split()) for text in texts)
+
+
+def span(values) -> str:
+    """Say from where to where numbers reach, for an alternative text."""
+    return f"{np.min(values):.2f} to {np.max(values):.2f}"
+
+
+def show(figure, alt=None):
+    """Display `figure` once, as a picture with an alternative text, and close it.
+
+    Parameters
+    ----------
+    figure : Figure
+    alt : str, optional
+        Default: ``figure.alt``, which the figure functions of this package set.
+
+    Raises
+    ------
+    ParameterError
+        The figure has no alternative text, and none was given.
+    """
     from IPython.display import HTML, display
 
+    alt = alt or getattr(figure, "alt", "")
+    if not alt:
+        raise ParameterError("this figure has no alternative text: say in words what it shows, show(figure, words)")
     display(HTML(image_html(figure, alt)))
 
 
@@ -87,9 +122,11 @@ def image_html(figure, alt) -> str:
     return f'<img src="{source}" alt="{html.escape(alt, quote=True)}" style="{style}">'
 
 
-def closed(figure):
-    """Take the figure off pyplot's list, so that a notebook displays it once, where it is asked for."""
+def closed(figure, alt=None):
+    """Take the figure off pyplot's list, so that a notebook displays it once, and give it its alternative text."""
     plt.close(figure)
+    if alt is not None:
+        figure.alt = alt
     return figure
 
 

@@ -4,7 +4,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.figure import Figure
 
-from .style import BLACK, COLOURS, MARKERS, SKY
+from .style import BLACK, COLOURS, MARKERS, SKY, closed, listed
 
 
 def confusion_matrix(counts, classes) -> Figure:
@@ -30,12 +30,12 @@ def confusion_matrix(counts, classes) -> Figure:
     axis.set_yticks(np.arange(len(classes) + 1) - 0.5, minor=True)
     axis.grid(which="minor", color=SKY, linewidth=0.5)
     axis.tick_params(which="minor", length=0)
-    plt.close(figure)
-    return figure
+    rights = listed(f"{name} {counts[i, i]} of {counts[i].sum()}" for i, name in enumerate(classes))
+    return closed(figure, f"Confusion matrix, {np.trace(counts)} of {counts.sum()} on the diagonal. {rights}")
 
 
 def scaling(tables, *, ylabel, chance=None) -> Figure:
-    """Draw tables of `evaluation.scaling_curve`: a line through the means and a dot for every seed.
+    """Draw tables of `scaling_curve`: a line through the means and a dot for every seed.
 
     Parameters
     ----------
@@ -60,5 +60,6 @@ def scaling(tables, *, ylabel, chance=None) -> Figure:
     axis.set(xlabel="anchors, n (log scale)", ylabel=ylabel, ylim=(0, None))
     axis.grid(alpha=0.3)
     axis.legend(frameon=False, ncols=2, loc="upper left")
-    plt.close(figure)
-    return figure
+    means = {name: table.groupby("size").value.mean() for name, table in tables.items()}
+    words = listed(f"{name}: " + ", ".join(f"{v:.0%} at {n}" for n, v in mean.items()) for name, mean in means.items())
+    return closed(figure, f"{ylabel} against the number of anchors, a dot for each subset. {words}")

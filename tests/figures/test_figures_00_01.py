@@ -6,13 +6,17 @@ import re
 
 import matplotlib.pyplot as plt
 import numpy as np
+import pandas as pd
 import pytest
+import torch
 from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
 from PIL import Image
 
 from asif_lib import figures
+from asif_lib.errors import ParameterError
 from asif_lib.evaluation.measures import Measure
+from asif_lib.sparse import SparseVectors
 
 RED, GREEN, BLUE = (Image.new("RGB", (30, 20), colour) for colour in ("red", "lime", "blue"))
 
@@ -34,6 +38,16 @@ def colour_at_centre(axis):
     return tuple(array[array.shape[0] // 2, array.shape[1] // 2])
 
 
+def vector(indices, values):
+    """A sparse vector over ten anchors."""
+    return SparseVectors(torch.tensor([indices], dtype=torch.int32), torch.tensor([values], dtype=torch.float64), 10)
+
+
+def anchors(*rows):
+    """A table as from `contributions`."""
+    return pd.DataFrame(rows, columns=["picture", "caption", "contribution"])
+
+
 def drawn(figure):
     """The figure after a full drawing, so that an error in it shows."""
     assert isinstance(figure, Figure)
@@ -42,9 +56,13 @@ def drawn(figure):
 
 
 def test_two_profiles_draw_the_entries_and_fill_the_shared_anchors():
-    left = [(7, RED, "A pig.", 0.8), (3, GREEN, "A sock.", 0.2)]
-    right = [(3, GREEN, "A sock.", 0.5), (9, BLUE, "An eye.", 0.4)]
-    figure = drawn(figures.two_profiles(left, right, {3}, ["picture", "words"]))
+    captions = {3: "A sock.", 7: "A pig.", 9: "An eye."}
+    pairs = pd.DataFrame({"picture": {3: GREEN, 7: RED, 9: BLUE}, "caption": captions})
+    left, right = vector([7, 3], [0.8, 0.2]), vector([3, 9], [0.5, 0.4])
+    figure = drawn(figures.two_profiles(left, right, pairs, ["picture", "words"]))
+    assert figure.alt == (
+        "Bars of the largest entries. picture: A pig.; A sock.. words: A sock.; An eye.. Filled, kept by both: A sock."
+    )
     assert [axis.get_title() for axis in figure.axes] == ["picture", "words"]
     assert all("entry" in axis.get_xlabel() for axis in figure.axes)
     assert [[bar.get_width() for bar in axis.patches] for axis in figure.axes] == [[0.8, 0.2], [0.5, 0.4]]
@@ -64,6 +82,7 @@ def test_score_table_prints_every_score_marks_the_best_and_frames_the_right_one(
     assert [(round(f.get_x()), round(f.get_y())) for f in axis.patches] == [(0, 0), (1, 1)]
     assert axis.get_xlabel() and axis.get_ylabel() and figure.axes[1].get_ylabel()
     assert [label.get_text() for label in axis.get_xticklabels()] == ["pig", "sock", "eye"]
+    assert figure.alt.endswith("the picture of the pig gets pig, 0.90; the picture of the sock gets pig, 0.30")
 
 
 def test_score_table_of_zeros_is_drawn():
@@ -72,13 +91,14 @@ def test_score_table_of_zeros_is_drawn():
 
 def test_deciding_anchors_show_pictures_with_their_shares():
     rows = [
-        (RED, "pig, score 0.50", [(GREEN, "A sock.", 0.75), (BLUE, "An eye.", 0.25)]),
-        (BLUE, "eye, score 0.00", []),
+        (RED, "pig, score 0.50", anchors((GREEN, "A sock.", 0.375), (BLUE, "An eye.", 0.125))),
+        (BLUE, "eye, score 0.00", anchors()),
     ]
     figure = drawn(figures.deciding_anchors(rows))
     titles = [axis.get_title() for axis in figure.axes]
     assert titles == ["pig, score 0.50", "75% · A sock.", "25% · An eye.", "eye, score 0.00", "", ""]
     assert [colour_at_centre(axis) for axis in figure.axes[:4]] == [(255, 0, 0), (0, 255, 0), (0, 0, 255), (0, 0, 255)]
+    assert "pig, score 0.50: A sock. 75%, An eye. 25%; eye, score 0.00: no anchor at all" in figure.alt
 
 
 def test_what_the_encoder_sees_keeps_sizes_and_shows_transparency_as_grey():
@@ -94,7 +114,9 @@ def test_what_the_encoder_sees_keeps_sizes_and_shows_transparency_as_grey():
 
 
 def test_neighbour_rows_start_with_the_query():
-    figure = drawn(figures.neighbour_rows([(RED, "A pig.")], [[(GREEN, "A sock."), (BLUE, "An eye.")]], [[0.75, 0.5]]))
+    captions = ["A pig.", "A sock.", "An eye."]
+    figure = drawn(figures.neighbour_rows([RED, GREEN, BLUE], captions, [0], torch.tensor([[1, 2]]), [[0.75, 0.5]]))
+    assert figure.alt == "Pictures with their nearest neighbours: A pig. has A sock. An eye."
     assert [axis.get_title() for axis in figure.axes] == ["picture", "cosine 0.75", "cosine 0.50"]
     assert [axis.get_xlabel() for axis in figure.axes] == ["A pig.", "A sock.", "An eye."]
     assert [colour_at_centre(axis) for axis in figure.axes] == [(255, 0, 0), (0, 255, 0), (0, 0, 255)]
@@ -102,8 +124,9 @@ def test_neighbour_rows_start_with_the_query():
 
 
 def test_bars_stand_with_intervals_in_per_cent_beside_chance():
-    measures = [Measure(0.7, 0.6, 0.8, 50), Measure(0.3, 0.25, 0.4, 50)]
-    figure = drawn(figures.bars_with_intervals(["trained", "random"], measures, 0.1, "same group (%)"))
+    measures = {"trained": Measure(0.7, 0.6, 0.8, 50), "random": Measure(0.3, 0.25, 0.4, 50)}
+    figure = drawn(figures.bars_with_intervals(measures, 0.1, "same group (%)"))
+    assert "trained 70.0% [60.0%, 80.0%], n = 50" in figure.alt and "chance 10.0%" in figure.alt
     axis = figure.axes[0]
     assert [bar.get_width() for bar in axis.patches] == pytest.approx([70, 30])
     ends = axis.containers[1].lines[2][0].get_segments()
@@ -125,6 +148,7 @@ def test_cosine_histograms_have_equal_area_and_different_lines():
     assert len({s.get_linestyle() for s in axis.patches}) == len({to_hex(s.get_edgecolor()) for s in axis.patches}) == 2
     assert axis.get_xlabel() == "cosine" and axis.get_ylabel()
     assert [text.get_text() for text in axis.get_legend().get_texts()] == ["own", "others"]
+    assert "own, mean 0.150, standard deviation 0.11" in figure.alt
 
 
 def test_show_displays_one_picture_with_its_alternative_text(monkeypatch):
@@ -138,3 +162,18 @@ def test_show_displays_one_picture_with_its_alternative_text(monkeypatch):
     png = base64.b64decode(re.search(r"base64,([^\"]+)", output.data)[1])
     picture = Image.open(io.BytesIO(png))
     assert picture.width == 2 * picture.height
+
+
+def test_show_takes_the_alternative_text_of_the_figure(monkeypatch):
+    shown = []
+    monkeypatch.setattr("IPython.display.display", shown.append)
+    figures.show(figures.show_pictures([RED, BLUE], ["A pig.", "An eye."]))
+    figures.show(figures.show_pictures([RED], title="red"), "another text")
+    assert [re.search('alt="([^"]*)"', output.data)[1] for output in shown] == [
+        "2 pictures: A pig.; An eye.",
+        "another text",
+    ]
+    figure = plt.figure()
+    with pytest.raises(ParameterError, match="no alternative text"):
+        figures.show(figure)
+    plt.close(figure)

@@ -5,6 +5,7 @@ import matplotlib
 matplotlib.use("Agg")
 import matplotlib.pyplot as plt
 import numpy as np
+import pandas as pd
 import pytest
 from matplotlib.figure import Figure
 from PIL import Image
@@ -22,7 +23,7 @@ def nothing_is_left_open():
 
 
 def labelled(figure):
-    assert isinstance(figure, Figure)
+    assert isinstance(figure, Figure) and figure.alt
     figure.canvas.draw()
     for axis in figure.axes:
         if axis.axison and axis.get_subplotspec().is_last_row():
@@ -44,9 +45,11 @@ def test_group_sizes_puts_the_largest_on_top():
 
 
 def test_picture_pairs_show_both_pictures_and_the_title():
-    figure = figures.picture_pairs([(RED, GREEN), (GREEN, GREEN)], ["one\ntwo", "three"], columns=2)
+    pictures, captions = [RED, GREEN, GREEN], ["one", "two", "three"]
+    figure = figures.picture_pairs(pictures, captions, [(0, 1), (1, 2)], ["note", "other"], columns=2)
     assert [len(shown(axis)) for axis in figure.axes] == [2, 1]
-    assert figure.axes[0].get_xlabel() == "one\ntwo"
+    assert figure.axes[0].get_xlabel() == "one\n→ two\nnote"
+    assert figure.alt == "Pairs of pictures, left → right: one → two note; two → three other"
     left, right = np.split(figure.axes[0].images[0].get_array(), 2, axis=1)
     assert (left == (208, 0, 0)).all(axis=2).any() and not (left == (0, 160, 0)).all(axis=2).any()
     assert (right == (0, 160, 0)).all(axis=2).any()
@@ -64,7 +67,9 @@ def test_picture_rows_name_each_row_and_title_each_picture():
 
 def test_similarity_density_draws_all_pairs_and_the_means():
     x, y = np.linspace(0, 1, 100), np.linspace(1, 0, 100)
-    axis = labelled(figures.similarity_density(x, y, [0.25, 0.75], [0.7, 0.2], [0.6, 0.1], [0.9, 0.3]))[0]
+    bins = pd.DataFrame({"centre": [0.25, 0.75], "mean": [0.7, 0.2], "low": [0.6, 0.1], "high": [0.9, 0.3]})
+    axis = labelled(figures.similarity_density(x, y, bins))[0]
+    assert "0.70 at 0.25; 0.20 at 0.75" in axis.figure.alt
     assert axis.collections[0].get_array().sum() == 100
     line = next(line for line in axis.lines if len(line.get_xdata()) == 2 and line.get_marker() == "o")
     assert line.get_ydata().tolist() == [0.7, 0.2]
@@ -81,9 +86,8 @@ def test_shuffle_control_draws_every_shuffle_and_the_observed_value():
 
 
 def test_overlap_by_k_draws_real_shuffled_and_chance():
-    (axis,) = labelled(
-        figures.overlap_by_k([1, 5], [0.2, 0.3], [0.1, 0.2], [0.3, 0.4], [[0, 0.1], [0.02, 0.3]], [0.01, 0.05])
-    )
+    measures = [Measure(0.2, 0.1, 0.3, 9), Measure(0.3, 0.2, 0.4, 9)]
+    (axis,) = labelled(figures.overlap_by_k([1, 5], measures, [[0, 0.1], [0.02, 0.3]], [0.01, 0.05]))
     lines = {line.get_label(): line.get_ydata() for line in axis.lines}
     assert lines["mean of the shuffles"] == pytest.approx([0.01, 0.2])
     assert lines["chance, k / (n − 1)"] == pytest.approx([0.01, 0.05])

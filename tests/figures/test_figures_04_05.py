@@ -38,6 +38,7 @@ def test_sparse_vector_shows_cosines_entries_and_pictures():
     assert cut.get_xdata()[0] == 3.5  # between the third and the fourth
     assert len(thumbnails) == 3
     assert "anchor 2: two" in texts(thumbnails[2])[0].replace("\n", " ")
+    assert "p = 1, k = 3" in figure.alt and figure.alt.endswith("Most similar anchors: one; two")
 
 
 def test_sweep_heatmaps_frame_the_best_cell_and_print_every_number():
@@ -51,6 +52,7 @@ def test_sweep_heatmaps_frame_the_best_cell_and_print_every_number():
     assert frames == [(0.5, -0.5), (-0.5, 0.5)]  # column p = 8, row 0.1; column p = 1, row 0.5
     assert one.patches[0].get_edgecolor()[:3] == pytest.approx(to_rgb(VERMILION))
     assert one.images[0].get_clim() == two.images[0].get_clim() == (0.1, 0.6)
+    assert "one: best 41.0% at k / n = 0.1, p = 8; two: best 60.0% at k / n = 0.5, p = 1" in figure.alt
 
 
 def test_interval_dots_draw_values_ends_and_chance():
@@ -72,6 +74,7 @@ def test_interval_dots_draw_values_ends_and_chance():
     assert round(second[0].get_ydata()[0]) == 1  # the row of y
     assert first[0].get_marker() != second[0].get_marker()
     assert any("10.0%" in text.get_text() for text in figure.legends[0].get_texts())
+    assert "a, x: 50.0% [40.0%, 70.0%], n = 10" in figure.alt and figure.alt.endswith("chance 10.0%")
 
 
 def test_interval_dots_of_differences_mark_zero_and_show_signs():
@@ -98,6 +101,9 @@ def test_line_chart_draws_curves_with_their_own_styles_and_marks():
     assert up.get_ydata().tolist() == [0.1, 0.2, 0.4]
     assert up.get_marker() != down.get_marker() and up.get_linestyle() != down.get_linestyle()
     assert mark.get_xdata()[0] == 50 and "ours" in texts(axis)[0]
+    assert figure.alt == (
+        "Curves, share against anchors. up: 0.1 at 1, 0.2 at 10, 0.4 at 100; down: 0.4 at 1, 0.2 at 10, 0.1 at 100"
+    )
 
 
 def test_confusion_matrix_prints_counts_where_they_belong():

@@ -9,7 +9,16 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from asif_lib.figures import anchor_bars, counterfactual, faithfulness, familiarity_curves, use_histogram
+from asif_lib.evaluation.measures import Measure
+from asif_lib.figures import (
+    anchor_bars,
+    auc_dots,
+    faithfulness,
+    familiarity_curves,
+    scores_without,
+    strongest,
+    use_histogram,
+)
 
 RED, BLUE = (Image.new("RGB", (8, 8), colour) for colour in ("red", "blue"))
 
@@ -36,9 +45,9 @@ def test_bars_of_contributions_begin_at_zero():
     assert axis.get_xlim()[0] == 0
 
 
-def test_counterfactual_draws_before_and_after_and_who_went_and_came():
+def test_scores_without_draws_before_and_after_and_who_went_and_came():
     gone = [(RED, f"anchor {i}") for i in range(8)]
-    figure = counterfactual(RED, "hen", ["bird", "coin"], [0.3, 0.2], [0.1, 0.25], gone, [(BLUE, "new")], truth="bird")
+    figure = scores_without(RED, "hen", ["bird", "coin"], [0.3, 0.2], [0.1, 0.25], gone, [(BLUE, "new")], truth="bird")
     axes = [axis for part in figure.subfigs for axis in part.axes]
     scores = axes[1]
     assert [bar.get_width() for bar in scores.patches] == [0.1, 0.25, 0.3, 0.2]
@@ -52,14 +61,14 @@ def test_counterfactual_draws_before_and_after_and_who_went_and_came():
 @pytest.mark.parametrize(("gone", "rows"), [(1, 1), (3, 1), (4, 2)])
 def test_a_few_anchors_stand_side_by_side(gone, rows):
     anchors = [(RED, f"anchor {i}") for i in range(gone)]
-    figure = counterfactual(RED, "hen", ["bird", "coin"], [0.3, 0.2], [0.1, 0.25], anchors, [(BLUE, "new")])
+    figure = scores_without(RED, "hen", ["bird", "coin"], [0.3, 0.2], [0.1, 0.25], anchors, [(BLUE, "new")])
     assert figure.subfigs[1].axes[0].get_subplotspec().get_gridspec().nrows == rows
     words = [text.get_text() for axis in figure.subfigs[1].axes for text in axis.texts]
     assert words == [f"taken away:\n{gone}", *(caption for _, caption in anchors), "entered:\n1", "new"]
 
 
 def test_no_label_is_bold_where_nothing_decides():
-    figure = counterfactual(RED, "hen", ["bird", "coin"], [0.3, 0.2], [0.0, 0.0], [], [])
+    figure = scores_without(RED, "hen", ["bird", "coin"], [0.3, 0.2], [0.0, 0.0], [], [])
     scores = figure.subfigs[0].axes[1]
     assert {label.get_fontweight() for label in scores.get_yticklabels()} == {"normal"}
 
@@ -104,3 +113,25 @@ def test_familiarity_curves_cross_the_threshold_at_the_alarm_rate():
         x, y = line.get_data()
         assert y[x < 0.3][-1] == rate
     assert stamps.get_linestyle() != noise.get_linestyle()
+
+
+def test_contrasts_keep_the_strongest_of_both_sides_and_no_bar_that_nobody_would_see():
+    differences = [0.3, 0.2, 0.1, 0.0004, -0.0004, -0.1, -0.2]
+    table = pd.DataFrame({"anchor": range(7), "picture": "p", "caption": list("abcdefg"), "difference": differences})
+    assert strongest(table, 2).difference.tolist() == [0.3, 0.2, -0.1, -0.2]
+    assert strongest(table, 9).caption.tolist() == ["a", "b", "c", "f", "g"]
+
+
+def test_auc_dots_mark_guessing():
+    figure = auc_dots({"ASIF": {"10 % wrong": Measure(0.94, 0.9, 0.97, 5)}}, xlabel="AUC")
+    (axis,) = figure.axes
+    assert any(list(line.get_xdata()) == [0.5, 0.5] for line in axis.lines)
+    assert "ASIF, 10 % wrong 0.940" in figure.alt
+
+
+def test_figures_say_in_words_what_they_show():
+    figure = anchor_bars(RED, "a spider", [(RED, "a coin", 0.2)], xlabel="difference", sides=("insect", "coin"))
+    assert figure.alt == "a spider Bars, difference, left for insect, right for coin: a coin +0.200"
+    assert "dead 2" in use_histogram({"pictures": np.array([0, 0, 3])}, 9).alt
+    curves = familiarity_curves({"stamps": [0.4, 0.5, 0.6, 0.2], "noise": [0.1, 0.1, 0.2]}, 0.3)
+    assert "threshold 0.30: stamps 25.0%; noise 100.0%" in curves.alt

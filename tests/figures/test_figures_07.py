@@ -67,3 +67,12 @@ def test_labelled_pictures_tell_right_from_wrong_by_colour_and_symbol():
     edges = [axis.spines["left"].get_edgecolor()[:3] for axis in (first, second)]
     assert edges == [to_rgb(BLUE), to_rgb(VERMILION)]
     assert first.images[0].get_array()[48, 48].tolist() == [255, 0, 0]
+
+
+def test_figures_say_in_words_what_they_show():
+    curve = {5: (Measure(0.6, 0.5, 0.7, 50), [0.55, 0.65])}
+    assert "tuned 5: 60%; chance 10%" in learning_curve({"tuned": curve}, chance=0.1).alt
+    assert "old: +0.5, -1.1, +2.2" in within_margin({"old": Measure(0.005, -0.011, 0.022, 50)}, 0.05, xlabel="c").alt
+    assert "2 of 3 anchors do harm; the worst: c 0.5000; a 0.1000" in harm_profile([0.1, -0.2, 0.5], list("abc")).alt
+    picture = Image.new("RGB", (8, 8))
+    assert "a coat (true: a shirt)" in labelled_pictures([picture], ["a coat"], ["a shirt"]).alt

@@ -123,3 +123,11 @@ def test_cluster_timeline_gives_every_worker_its_row_and_marks_the_loss():
 def test_cluster_timeline_shows_a_worker_that_finished_nothing():
     axis = cluster_timeline([(2, 1, 0.0, 0.5)], killed=(1, 0.1)).axes[0]
     assert [label.get_text() for label in axis.get_yticklabels()] == ["worker 1", "worker 2"]
+
+
+def test_figures_say_in_words_what_they_show(walked):
+    assert "here, encode 2 s; here, search 500 ms" in stage_bars({"here": {"encode": 2.0, "search": 0.5}}).alt
+    assert "T = 0.6000. not kept (0 in all)" in around_the_threshold([0.9, 0.7, 0.6], [0.9, 0.6, 0.6], 2, 0.55).alt
+    assert "1: 50%, -8.0 points; 2: 80%, -1.0 points" in knob_curves(walked, margin=3).alt
+    assert "1,000: 300 ms, 5 MB, dense 7 MB" in cost_curves([1_000], [0.3], (0.2, 1e-4), [5e6], [7e6]).alt
+    assert "worker 2: 1 searches; worker 1 killed after 100 ms" in cluster_timeline([(2, 1, 0.0, 0.5)], (1, 0.1)).alt

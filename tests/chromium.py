@@ -11,7 +11,7 @@ HOW = "install Chromium or Chrome (on Debian: apt-get install chromium), or name
 
 
 def find_chromium():
-    """Path of a Chromium: ``$CHROMIUM``, else the first that is installed; None where there is none."""
+    """Path of a Chromium: ``$CHROMIUM``, else the first that is installed; None without a browser."""
     named = os.environ.get("CHROMIUM")
     return next(filter(None, map(shutil.which, [named] if named else [*NAMES, MACOS])), None)
 

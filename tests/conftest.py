@@ -147,6 +147,14 @@ def browser():
         chromium.close()
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items):
+    """Keep the tests of a file on one worker, so that its fixtures (a cluster, a browser) are made once."""
+    for item in items:
+        if not item.get_closest_marker("xdist_group"):
+            item.add_marker(pytest.mark.xdist_group(item.path.name))
+
+
 WRONG_SOLUTIONS = Counter()
 
 
@@ -154,6 +162,16 @@ WRONG_SOLUTIONS = Counter()
 def wrong_solutions():
     """Counts of the wrong solutions of exercises; the end of the test report tells them."""
     return WRONG_SOLUTIONS
+
+
+def pytest_sessionfinish(session):
+    if hasattr(session.config, "workeroutput"):  # a worker of xdist hands its counts to the process that reports
+        session.config.workeroutput["wrong_solutions"] = dict(WRONG_SOLUTIONS)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node):
+    WRONG_SOLUTIONS.update(getattr(node, "workeroutput", {}).get("wrong_solutions", {}))
 
 
 def pytest_terminal_summary(terminalreporter):

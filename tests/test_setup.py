@@ -44,10 +44,10 @@ def test_conda_hands_pip_only_what_a_requirements_file_may_hold():
 
 
 def test_the_scale_extra_holds_the_optional_encoders(project):
-    from asif_lib.encoders.weights import MPNET_PACKAGES, REGISTRY_IMAGE_ENCODERS
+    from asif_lib.encoders.registry import MPNET_PACKAGES, REGISTRY_IMAGE_ENCODERS
 
     extra = set(ranges(project["optional-dependencies"]["scale"]))
-    packages = {package for package, _ in REGISTRY_IMAGE_ENCODERS.values()}
+    packages = {entry.package for entry in REGISTRY_IMAGE_ENCODERS.values()}
     assert extra | set(ranges(project["dependencies"])) >= packages | set(MPNET_PACKAGES)
 
 
@@ -79,12 +79,14 @@ def test_old_python_is_refused_in_words(tmp_path):
     assert not (tmp_path / "venv").exists()
 
 
-def test_a_wheel_carries_the_catalogue(tmp_path):
+def test_a_wheel_carries_the_catalogue_and_all_templates(tmp_path):
     from hatchling.builders.wheel import WheelBuilder
 
     wheel = next(WheelBuilder(str(ROOT)).build(directory=str(tmp_path)))
     names = zipfile.ZipFile(wheel).namelist()
-    assert "asif_lib/datasets/catalogue.toml" in names and "asif_lib/course/report/templates/style.css" in names
+    templates = [path.relative_to(ROOT).as_posix() for path in ROOT.glob("asif_lib/**/templates/**/*.*")]
+    assert "asif_lib/course/report/templates/style.css" in templates
+    assert {"asif_lib/datasets/catalogue.toml", *templates} <= set(names)
 
 
 def test_make_lab_keeps_nbgraders_menus_from_students():

@@ -7,7 +7,7 @@ PYTHON  ?= python3
 VENV    ?= .venv
 DEVICE  ?= auto
 PROFILE ?= offline
-# tests that run at a time, each in about 2 GB of memory
+# test files that run at a time, each in about 2 GB of memory; the tests of a file share a cluster or a browser
 JOBS    ?= 2
 CACHE   := $(or $(ASIF_CACHE),data/cache)
 BIN     := $(VENV)/bin
@@ -31,7 +31,7 @@ test: $(TESTER) setup browser
 	$(BIN)/lint-imports
 	$(BIN)/codespell
 	$(BIN)/python -m asif_lib.course.editions check
-	DEVICE=$(DEVICE) $(BIN)/python -m pytest -n $(JOBS) --dist loadgroup --durations 20 -m "not notebooks" $(PYTEST_ARGS)
+	DEVICE=$(DEVICE) $(BIN)/python -m pytest -n $(JOBS) --dist loadfile --durations 20 -m "not notebooks" $(PYTEST_ARGS)
 	DEVICE=$(DEVICE) $(BIN)/python -m pytest --durations 20 -m notebooks tests $(PYTEST_ARGS)
 
 lab: setup

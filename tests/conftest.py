@@ -147,14 +147,6 @@ def browser():
         chromium.close()
 
 
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items):
-    """Keep the tests of a file on one worker, so that its fixtures (a cluster, a browser) are made once."""
-    for item in items:
-        if not item.get_closest_marker("xdist_group"):
-            item.add_marker(pytest.mark.xdist_group(item.path.name))
-
-
 WRONG_SOLUTIONS = Counter()
 
 

@@ -3,6 +3,7 @@
 import hashlib
 import itertools
 import os
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -16,6 +17,8 @@ ROOT = Path(__file__).resolve().parent.parent
 """The checkout, when the package is installed from one (``pip install -e .``)."""
 
 LOCK_SECONDS = 10
+SMALL = 2**26
+"""Bytes. Smaller files are verified whenever they are opened; larger ones wait for ``asif bank verify``."""
 
 
 class LockedError(AsifError):
@@ -26,6 +29,12 @@ def sha256_of(path) -> str:
     """Return the SHA-256 of the file's bytes, in hexadecimal. Raises `OSError` if it cannot be read."""
     with open(path, "rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def check_sha256(path, expected) -> None:
+    """Raise `ValueError` unless the file has this checksum."""
+    if sha256_of(path) != expected:
+        raise ValueError(f"{path.name} is not as it was written: its checksum differs")
 
 
 def write_whole(path, content: bytes) -> None:
@@ -85,7 +94,11 @@ def read_json(path, kind):
     ValueError
         If it is not JSON, or not of that kind: one line that names the key and the mistake.
     """
-    content = Path(path).read_bytes()
+    return parse_json(Path(path).read_bytes(), kind)
+
+
+def parse_json(content: bytes, kind):
+    """Return the JSON in `content` as `kind`, as `read_json` does. Raises `ValueError`."""
     try:
         return TypeAdapter(kind).validate_json(content, strict=True)
     except ValidationError as error:
@@ -97,6 +110,45 @@ def read_json(path, kind):
 def write_json(path, value) -> None:
     """Write `value` (a dataclass, a pydantic model, or plain lists and dictionaries) as JSON, in one step."""
     write_whole(path, TypeAdapter(type(value)).dump_json(value, indent=2) + b"\n")
+
+
+_SEAL = re.compile(rb',\n  "sha256": "([0-9a-f]{64})"\n}\n\Z')
+
+
+def sealed(value) -> bytes:
+    """Return a dataclass or pydantic model as JSON. Its last key, ``sha256``, is the checksum of all bytes before.
+
+    Examples
+    --------
+    >>> from asif_lib.encoders.identity import EncoderIdentity
+    >>> content = sealed(EncoderIdentity("text", "ear", "folder /ear", "aa", "none", 384))
+    >>> unsealed(content).count(b"sha256"), content.count(b"sha256")
+    (0, 1)
+    """
+    body = TypeAdapter(type(value)).dump_json(value, indent=2).removesuffix(b"\n}")
+    return body + f',\n  "sha256": "{hashlib.sha256(body).hexdigest()}"\n}}\n'.encode()
+
+
+def has_seal(content: bytes) -> bool:
+    """Return whether `content` ends with a checksum, as `sealed` writes it."""
+    return bool(_SEAL.search(content))
+
+
+def unsealed(content: bytes) -> bytes:
+    """Return the JSON in `content` without its checksum.
+
+    Raises
+    ------
+    ValueError
+        If the checksum is missing, or a byte before it was changed.
+    """
+    seal = _SEAL.search(content)
+    if not seal:
+        raise ValueError("its checksum is missing")
+    body = content[: seal.start()]
+    if hashlib.sha256(body).hexdigest().encode() != seal[1]:
+        raise ValueError("it is not as it was written: its checksum differs")
+    return body + b"\n}"
 
 
 def _in_checkout() -> bool:

@@ -2,6 +2,7 @@
 
 import torch
 
+from asif_lib.encoders.encoder import as_embeddings
 from asif_lib.errors import ParameterError
 
 SMALLEST = 1e-15
@@ -61,8 +62,8 @@ def relative_representation(z, anchors, *, mean=None) -> torch.Tensor:
 
     Parameters
     ----------
-    z : Tensor of shape (q, d)
-    anchors : Tensor of shape (n, d)
+    z : Tensor or array of shape (q, d)
+    anchors : Tensor or array of shape (n, d)
     mean : Tensor of shape (d,), optional
         Subtracted from both: the mean of the anchors, for an encoder whose vectors share a large common part.
 
@@ -86,6 +87,7 @@ def relative_representation(z, anchors, *, mean=None) -> torch.Tensor:
     >>> relative_representation(torch.tensor([[5.0, 5.0]]), anchors)
     tensor([[0.7071, 0.7071]])
     """
+    z, anchors = as_embeddings(z), as_embeddings(anchors)
     check_dimensions(z, anchors)
     return unit_rows(z, mean) @ unit_rows(anchors, mean).T
 

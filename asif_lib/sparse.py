@@ -7,6 +7,7 @@ import torch
 import torch.nn.functional as F
 
 from asif_lib.defaults import check_k_p
+from asif_lib.encoders.encoder import as_embeddings
 from asif_lib.search.exact import top_anchors
 
 
@@ -102,8 +103,8 @@ def sparse_relative_representation(
 
     Parameters
     ----------
-    z : Tensor of shape (q, d)
-    anchors : Tensor, Rows or PreparedAnchors, of shape (n, d)
+    z : Tensor or array of shape (q, d)
+    anchors : Tensor, array, Rows or PreparedAnchors, of shape (n, d)
         Any floating dtype, also memory-mapped.
     k, p : as for `sparsify`
         Among equal similarities, the earlier anchors are kept.
@@ -122,6 +123,7 @@ def sparse_relative_representation(
     Norelli et al., ASIF: Coupled data turns unimodal models to multimodal without training, NeurIPS 2023, section 3.
     """
     check_k_p(k, p, len(anchors))
+    z, anchors = as_embeddings(z), as_embeddings(anchors) if isinstance(anchors, np.ndarray) else anchors
     values, indices = top_anchors(
         z, anchors, k, mean=mean, method=method, device=device, memory=memory, progress=progress
     )

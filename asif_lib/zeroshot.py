@@ -2,10 +2,12 @@
 
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 
 from asif_lib.defaults import DEFAULT_K_SHARE, DEFAULT_P, DEFAULT_TEMPLATE, LARGEST_DEFAULT_K
-from asif_lib.errors import ParameterError
+from asif_lib.encoders.encoder import as_embeddings
+from asif_lib.errors import EncoderError, ParameterError
 from asif_lib.machine import resolve_device
 from asif_lib.search.inverted import InvertedIndex
 from asif_lib.sparse import SparseVectors, check_k_p, sparse_relative_representation
@@ -79,9 +81,16 @@ class ASIF:
     def encoder(self, kind):
         """Return the bank's ``"image"`` or ``"text"`` encoder; load it at the first call."""
         if self._encoders[kind] is None:
+            identity = getattr(self.bank, f"{kind}_encoder")
+            if identity.is_external:
+                raise EncoderError(
+                    f"bank {self.bank.name!r} was made by the {kind} encoder {identity.name!r}, which cannot be loaded "
+                    f"by its name: pass embeddings, or ASIF(bank, {kind}_encoder=…), an object with `identity` "
+                    f"and `encode`"
+                )
             from asif_lib.encoders.loading import load_encoder  # timm and transformers take seconds
 
-            encoder = load_encoder(kind, getattr(self.bank, f"{kind}_encoder").locator, device=self.device)
+            encoder = load_encoder(kind, identity.locator, device=self.device)
             self.bank.check_encoder(encoder.identity)
             self._encoders[kind] = encoder
         return self._encoders[kind]
@@ -104,7 +113,7 @@ class ASIF:
         )
 
     def embeddings(self, kind, items, *, progress=False) -> torch.Tensor:
-        """Return the embeddings of ``"image"`` or ``"text"`` items; a Tensor already holds embeddings.
+        """Return the embeddings of ``"image"`` or ``"text"`` items; a Tensor or array already holds embeddings.
 
         Raises
         ------
@@ -113,44 +122,57 @@ class ASIF:
         """
         if isinstance(items, SparseVectors):
             raise ParameterError("SparseVectors do not hold the embeddings that are needed here; pass the embeddings")
-        if not isinstance(items, torch.Tensor):
+        if not isinstance(items, torch.Tensor | np.ndarray):
             from asif_lib.encoders.embeddings import embed
 
             items = embed(self.encoder(kind), items, progress=progress)
-        return items
+        return as_embeddings(items)
 
     def similarity(self, pictures, texts) -> torch.Tensor:
         """Return the (q, t) float32 scores of q pictures and t texts (items, embeddings or SparseVectors)."""
         return self.images(pictures).similarity(self.texts(texts))
 
-    def classify(self, pictures, labels, *, templates=(DEFAULT_TEMPLATE,), reduce="mean") -> Classification:
+    def classify(
+        self, pictures, labels, *, templates=(DEFAULT_TEMPLATE,), prompts=None, reduce="mean"
+    ) -> Classification:
         """Classify pictures zero-shot: the best label's prompts are most similar to the picture.
 
         Parameters
         ----------
-        pictures : sequence of pictures, Tensor of shape (q, d_image), or SparseVectors
+        pictures : sequence of pictures, Tensor or array of shape (q, d_image), or SparseVectors
         labels : list of str
         templates : sequence of str
             Prompt templates, each with one ``{}`` for the label.
+        prompts : Tensor or array of shape (c, d_text) or (c, t, d_text), optional
+            The embeddings of one or t prompts for each of the c labels, in place of the templates. No encoder is
+            needed then.
         reduce : {"mean", "max"}
             A label's score is the mean, or the largest, of the scores of its prompts.
 
         Raises
         ------
         ParameterError
-            As `make_prompts`, or if `reduce` is unknown.
+            As `make_prompts`; if `reduce` is unknown; if the prompts do not fit the labels.
         """
-        prompts = make_prompts(labels, templates)
-        index = InvertedIndex(self.texts(prompts), len(templates), reduce)
+        texts, count = make_prompts(labels, templates), len(templates)
+        if prompts is not None:
+            texts, count = _as_prompts(prompts, len(labels))
+        index = InvertedIndex(self.texts(texts), count, reduce)
         return Classification(list(labels), index.scores(self.images(pictures)))
 
     def search_pictures(self, text, pictures=None, *, top=5):
-        """Return the positions and scores of the `top` pictures for one text; default: the bank's own pictures."""
-        return _best(self.similarity(self.bank.image if pictures is None else pictures, [text])[:, 0], top)
+        """Return the positions and scores of the `top` pictures for one text, or its embedding (d_text,).
+
+        Default: the bank's own pictures.
+        """
+        return _best(self.similarity(self.bank.image if pictures is None else pictures, _one(text))[:, 0], top)
 
     def search_captions(self, picture, captions=None, *, top=5):
-        """Return the positions and scores of the `top` captions for one picture; default: the bank's own captions."""
-        return _best(self.similarity([picture], self.bank.text if captions is None else captions)[0], top)
+        """Return the positions and scores of the `top` captions for one picture, or its embedding (d_image,).
+
+        Default: the bank's own captions.
+        """
+        return _best(self.similarity(_one(picture), self.bank.text if captions is None else captions)[0], top)
 
     def __repr__(self):
         return f"ASIF({self.bank.name!r}, {len(self.bank)} anchors, k={self.k}, p={self.p}, center={self.center})"
@@ -183,6 +205,22 @@ def make_prompts(labels, templates) -> list:
         if template.count("{}") != 1:
             raise ParameterError(f"the template {template!r} needs one {{}} where the label goes")
     return [template.replace("{}", label) for label in labels for template in templates]
+
+
+def _as_prompts(prompts, labels):
+    """Return the (c · t, d) embeddings of prompts, label by label, and t."""
+    prompts = as_embeddings(prompts)
+    if prompts.ndim not in (2, 3) or len(prompts) != labels:
+        raise ParameterError(
+            f"the prompts have the shape {tuple(prompts.shape)}; {labels} labels need ({labels}, d), or "
+            f"({labels}, t, d) for t prompts each"
+        )
+    return prompts.reshape(-1, prompts.shape[-1]), 1 if prompts.ndim == 2 else prompts.shape[1]
+
+
+def _one(item):
+    """Return one item as a list, one embedding as a matrix."""
+    return as_embeddings(item).reshape(1, -1) if isinstance(item, torch.Tensor | np.ndarray) else [item]
 
 
 def _best(scores, top):

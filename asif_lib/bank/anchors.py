@@ -1,26 +1,24 @@
 """The bank of anchors: the two embedding matrices of the same captioned pictures, in memory or on disk."""
 
 from dataclasses import dataclass, replace
-from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import torch
 
+from asif_lib.encoders.embeddings import embed
+from asif_lib.encoders.encoder import as_embeddings
 from asif_lib.encoders.identity import EncoderIdentity
 from asif_lib.errors import BankError
 from asif_lib.search.rows import Rows
 
 from . import editing
 from .building import encode
-from .disk import open_version
-from .indexes import write_copies
+from .external import given, identity_of
 from .layout import MODALITIES
 from .memory import MemoryStore
-from .record import bank_dir
 from .selecting import selection
-from .writing import check_dtype, check_folder, write_bank
-
-_NO_FOLDER = "has no folder for indexes: save it, and load it"
+from .stored import StoredBank
 
 
 def _kept(name):
@@ -37,7 +35,7 @@ def _kept(name):
 
 
 @dataclass(repr=False, init=False)
-class AnchorBank:
+class AnchorBank(StoredBank):
     """Captioned pictures under two encoders; row i of `image`, `text` and `pairs` is pair i.
 
     A bank is a value: an edit returns another bank. A bank that was opened with `load` is a view of one version on
@@ -70,6 +68,7 @@ class AnchorBank:
     def __init__(self, name, image, text, pairs, image_encoder, text_encoder, licence="unknown"):
         self.name, self.image_encoder, self.text_encoder, self.licence = name, image_encoder, text_encoder, licence
         self.store = MemoryStore(name, image, text, pairs)
+        editing.check_pairs(self)
 
     def _over(self, store) -> "AnchorBank":
         """Return the bank of the pairs in another store."""
@@ -108,10 +107,60 @@ class AnchorBank:
         values = encode(pairs, image_encoder, text_encoder, skip_broken, progress)
         return cls(name or pairs.name, *values, image_encoder.identity, text_encoder.identity, pairs.licence)
 
+    @classmethod
+    def from_embeddings(
+        cls, image, text, captions, *, ids=None, pictures=None, groups=None, image_encoder=None, text_encoder=None,
+        name="mine", licence="unknown",
+    ) -> "AnchorBank":  # fmt: skip
+        """Make a bank of embeddings that you bring, in memory; `save` keeps it.
+
+        Parameters
+        ----------
+        image : Tensor or array of shape (n, d_image)
+            Floats, in memory or mapped: ``numpy.load(path, mmap_mode="r")``.
+        text : Tensor or array of shape (n, d_text)
+        captions : sequence of n str
+        ids : sequence of n str, optional
+            Default: the numbers of the rows, from ``"0"``.
+        pictures : sequence of n paths, optional
+            Shown beside the captions.
+        groups : sequence of n str, optional
+        image_encoder, text_encoder : str, encoder or EncoderIdentity, optional
+            The encoder that made the embeddings. A name marks it as external: see
+            `asif_lib.encoders.external_identity`. Without one, the encoder is known by these embeddings alone, so that
+            no others can be added.
+
+        Raises
+        ------
+        BankError
+            If counts or dimensions differ, an embedding is zero or not finite, a caption is missing, or an id occurs
+            twice.
+        ParameterError
+            If the embeddings are not floats.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> random = np.random.default_rng(0)
+        >>> image, text = random.normal(size=(3, 8)), random.normal(size=(3, 6))
+        >>> AnchorBank.from_embeddings(image, text, ["a cat", "a dog", "an owl"], image_encoder="mine, 2026-10")
+        AnchorBank('mine', 3 pairs, in memory)
+        """
+        image, text, pairs = given(image, text, captions, ids, pictures, groups)
+        identities = identity_of("image", image_encoder, image), identity_of("text", text_encoder, text)
+        bank = cls(name, image, text, pairs, *identities, licence)
+        editing.check_directions(bank)
+        return bank
+
     def subset(self, rows) -> "AnchorBank":
         """Return the bank of those rows (a list or slice), in that order, in memory."""
         store = MemoryStore(self.name, self.image, self.text, self.pairs)
         return self._over(store.subset(torch.arange(len(self))[rows]))
+
+    def view(self, rows) -> "AnchorBank":
+        """Return the bank of those rows (int64, ascending) without copies of their embeddings, which are `Rows`."""
+        matrices = {kind: self.rows(kind).keep(rows) for kind in MODALITIES}
+        return self._over(MemoryStore(self.name, **matrices, pairs=self.pairs.iloc[rows.tolist()]))
 
     @property
     def image_mean(self) -> torch.Tensor:
@@ -132,11 +181,6 @@ class AnchorBank:
         return self.store.rows(kind)
 
     @property
-    def version(self) -> int | None:
-        """The number of the version on disk; None in memory."""
-        return self.store.version
-
-    @property
     def dtype(self) -> torch.dtype:
         """Of the image embeddings."""
         return self.rows("image").dtype
@@ -155,7 +199,7 @@ class AnchorBank:
         BankError
             If it is not float16, bfloat16, float32 or float64, or an embedding is not finite in it, or becomes zero.
         """
-        check_dtype(dtype)
+        editing.check_dtype(dtype)
         matrices = {kind: getattr(self, kind).to(dtype) for kind in MODALITIES}
         editing.check_precision(self, matrices)
         return replace(self, **matrices)
@@ -163,65 +207,6 @@ class AnchorBank:
     def check_encoder(self, identity):
         """Raise `IdentityError` unless `identity` is the bank's own encoder of that kind."""
         editing.check_identity(self, identity)
-
-    # -- on disk -----------------------------------------------------------------------------------------
-
-    def save(self, folder) -> Path:
-        """Write the bank to `folder`, replacing a bank there in one step; return the folder.
-
-        The folder then holds version 1 of a new bank, without the old history; `load` it to edit the bank on disk.
-
-        Raises
-        ------
-        BankError
-            If the folder holds other files, the disk is full, or the dtype is refused. The old content is unharmed.
-        """
-        folder = Path(folder)
-        check_folder(folder)
-        for kind in MODALITIES:
-            check_dtype(self.rows(kind).dtype)
-        write_bank(folder, self.store, self.name, self.licence, (self.image_encoder, self.text_encoder))
-        return folder
-
-    @classmethod
-    def load(cls, name) -> "AnchorBank":
-        """Open the bank called `name`, or in the folder `name`, at its newest version; nothing is read yet.
-
-        Raises `BankError` if there is no such bank, or it is damaged or of another format.
-        """
-        return cls.__new__(cls)._over(open_version(bank_dir(name), name))
-
-    def history(self) -> pd.DataFrame:
-        """Return ``version``, ``time`` (UTC), ``change`` and ``count`` of each version since the build or `compact`.
-
-        Raises `BankError` if the bank is in memory only.
-        """
-        return self.store.on_disk("has no history").history()
-
-    def prepare(self, *, center=True, progress=True) -> "AnchorBank":
-        """Keep a rounded copy of the embeddings beside the bank, which speeds up large searches; return the bank.
-
-        The copy takes 2 bytes a number and belongs to this version: after an edit, prepare again. Raises `BankError` if
-        the bank is in memory only, this version is no longer on disk, or the folder cannot be written.
-        """
-        write_copies(self.store.on_disk(_NO_FOLDER), center, progress)
-        return self
-
-    def searchable(self, kind, *, center=True):
-        """Return the embeddings for `asif_lib.search.top_anchors`: a prepared copy if this version has one, else rows.
-
-        Returns
-        -------
-        anchors : PreparedAnchors or Rows
-        mean : Tensor of shape (d,), or None
-            To be passed on; prepared anchors bring their own.
-        """
-        return self.store.searchable(kind, self.mean(kind) if center else None)
-
-    @property
-    def index_folder(self) -> Path:
-        """The folder of search indexes of this version, deleted with it; `BankError` if the bank is in memory only."""
-        return self.store.on_disk(_NO_FOLDER).index_folder
 
     def add(self, new, image_encoder=None, text_encoder=None, *, skip_broken=False, progress=True) -> "AnchorBank":
         """Append pairs; the result equals a bank that was built with them.
@@ -304,25 +289,37 @@ class AnchorBank:
         select = selection(self.store, ids, where, rows)
         return self._over(self.store.remove(select, f" where {where}" if where is not None else ""))
 
-    def compact(self) -> "AnchorBank":
-        """Return the same pairs in one part; removed pairs and the history are gone from the bank's files.
+    def relabel(self, id, caption, text=None, *, text_encoder=None) -> "AnchorBank":
+        """Give a pair another caption, in one version; the pair moves to the end, as in a bank built that way.
 
-        Older views stay as they are until they are closed. The pictures and the cache of embeddings, which knows a
-        picture by its checksum, do not belong to the bank and stay.
-        """
-        return self._over(self.store.compact())
-
-    def undo(self) -> "AnchorBank":
-        """Make the version before this one the newest on disk, and return it; the files of the edit are deleted.
+        Parameters
+        ----------
+        id : str
+        caption : str
+        text : Tensor or array of shape (1, d_text), optional
+            The embedding of the caption; else `text_encoder`, the bank's own, computes it.
 
         Raises
         ------
-        BankError
-            If no version is before this one, as after a build or `compact`; if this is not the newest version; or if
-            the bank is in memory, where the bank before the edit still exists.
+        IdentityError, BankError
+            If the encoder is another one; if there is no such pair, or neither an embedding nor an encoder is given.
+
+        Examples
+        --------
+        >>> bank = bank.relabel("owl.png", "A barn owl.", text_encoder=text_encoder)      # doctest: +SKIP
         """
-        store = self.store.on_disk("has no versions: the bank that you had before the edit is as it was")
-        return self._over(store.undo())
+        select = selection(self.store, [id])
+        pair = self.subset(np.flatnonzero(self.pairs["id"] == id))
+        if not len(pair):
+            raise BankError(f"bank {self.name!r} has no pair {id}; nothing was changed")
+        if text is None:
+            if text_encoder is None:
+                raise BankError("to relabel a pair, pass the embedding of its new caption, or the bank's text encoder")
+            self.check_encoder(text_encoder.identity)
+            text = embed(text_encoder, [caption], progress=False)
+        new = replace(pair, text=as_embeddings(text).to(pair.text.dtype), pairs=pair.pairs.assign(caption=caption))
+        editing.check_new(self, new)
+        return self._over(self.store.exchange(select, new, f"relabelled {id}"))
 
     def diff(self, other) -> pd.DataFrame:
         """Compare this bank with `other`, pair by pair; a pair is known by its id.

@@ -33,7 +33,7 @@ def encode(pairs, image_encoder, text_encoder, skip_broken, progress) -> tuple:
 
 def cut_captions(captions, ids, text_encoder) -> list:
     """Return one sentence about the captions that the text encoder cuts off, in a list; else an empty list."""
-    limit = text_encoder.model.max_seq_length
+    limit = None if text_encoder.identity.is_external else text_encoder.model.max_seq_length
     if limit is None:
         return []
     # A token is at least one byte of the text (a Hangul syllable has at most as many letters as bytes), or one of

@@ -1,4 +1,4 @@
-"""A bank's pairs on disk: one version of the folder that `.layout` describes, opened, searched and edited."""
+"""A bank's pairs on disk: one version of the folder that `.layout` describes, opened and searched."""
 
 import contextlib
 import itertools
@@ -8,30 +8,21 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 import torch
-from safetensors import SafetensorError, safe_open
 
 from asif_lib.errors import BankError, DataError, first_line
+from asif_lib.files import check_sha256
 from asif_lib.search.copies import read_prepared
 from asif_lib.search.matrices import read_rows
 from asif_lib.search.rows import BLOCK, Rows
 
-from .editing import check_columns, check_identity, check_ids_free, check_left
-from .layout import MODALITIES, id_digests, index_name, open_part, plain, plain_table
-from .record import read_record
+from .layout import MODALITIES, id_digests, index_name, plain
 from .selecting import rows_that_fit
 from .store import Store
-from .sums import exact_sum
-from .writing import add_version, changing, in_blocks, write_part, write_record
-
-MAX_PARTS = 256
-"""Parts that a bank may consist of: each holds a file open while the bank is in use."""
+from .verifying import part_files, verify_files
 
 
-class DiskStore(Store):
+class DiskView(Store):
     """One version of a bank on disk. Its files are mapped or held open, so later edits do not touch it.
-
-    An edit applies to the newest version in the folder, also from an older store. It is committed in one step, and
-    does not read the embeddings that stay.
 
     Attributes
     ----------
@@ -46,11 +37,13 @@ class DiskStore(Store):
         Positions of removed rows, sorted, counted over all rows of all parts.
     sums : dict of str to Tensor
         `exact_sum` of the rows that are left, by modality.
+    verified : set of Path
+        The files that were compared with their checksums.
     """
 
-    def __init__(self, folder, record, parts, removed, sums):
+    def __init__(self, folder, record, parts, removed, sums, verified):
         self.folder, self.record, self.entry = folder, record, record.newest
-        self.parts, self.removed, self.sums = parts, removed, sums
+        self.parts, self.removed, self.sums, self.verified = parts, removed, sums, verified
         self.name, self.version = record.name, self.entry.version
         self.where = f"version {self.version} in {folder}"
         self.description = {key: getattr(record, key) for key in ("name", "licence", "image_encoder", "text_encoder")}
@@ -70,8 +63,21 @@ class DiskStore(Store):
     def text(self) -> torch.Tensor:
         return self.rows("text").gathered()
 
+    def _verify(self, *names):
+        """Compare the files of these names with their checksums, in all parts, before they are first read.
+
+        A view outlives its files: what another process has deleted is read as it is.
+        """
+        with self._undamaged():
+            for part in self.record.parts:
+                for path, checksum in part_files(self.folder, part).items():
+                    if path.name in names and path not in self.verified and path.exists():
+                        check_sha256(path, checksum)
+                        self.verified.add(path)
+
     @cached_property
     def pairs(self) -> pd.DataFrame:
+        self._verify("pairs.parquet")
         with self._undamaged():
             table = pa.concat_tables([part.pairs.read().cast(self._schema) for part in self.parts])
             if len(self.removed):
@@ -99,6 +105,7 @@ class DiskStore(Store):
 
     def batches(self, columns=None):
         """Yield ``(first row, batch of the table)`` with those columns, removed rows included."""
+        self._verify("pairs.parquet")
         start = 0
         with self._undamaged():
             for part in self.parts:
@@ -125,6 +132,7 @@ class DiskStore(Store):
             yield rows, batch.filter(pa.array(keep))
 
     def stored(self, *, mapped=True):
+        self._verify(*(f"{kind}.safetensors" for kind in MODALITIES))
         like = {kind: self.rows(kind) for kind in MODALITIES}
         return {"count": len(self), "like": like, "schema": self._schema, "chunks": self._chunks(mapped)}
 
@@ -132,10 +140,11 @@ class DiskStore(Store):
     def _undamaged(self):
         try:
             yield
-        except (OSError, pa.ArrowException) as error:
+        except (OSError, pa.ArrowException, ValueError) as error:
             raise BankError(f"{self.folder}: the bank is damaged ({first_line(error)}); build it again") from None
 
     def find_ids(self, ids):
+        self._verify("ids.safetensors")
         digests = id_digests(ids)
         index = pd.Index(digests[:, 0])
         there, rows, start = np.zeros(len(digests), bool), [], 0
@@ -161,88 +170,22 @@ class DiskStore(Store):
         left_before = self.removed - np.arange(len(self.removed))
         return positions + np.searchsorted(left_before, positions, side="right")
 
-    # -- edits -------------------------------------------------------------------------------------------
-
-    @contextlib.contextmanager
-    def _newest(self):
-        """Hold the bank's lock, and give its newest version."""
-        read_record(self.folder, self.name)  # refuses a deleted bank before a folder is made for the lock
-        with changing(self.folder):
-            yield open_version(self.folder, self.name)
-
-    def _check_seen(self, seen):
-        """Raise `BankError` unless this version, the newest, is the one that the user has seen."""
-        if self.entry != seen.entry:
-            raise BankError(
-                f"bank {self.name!r} was changed meanwhile (version {seen.version} was opened, {self.version} of "
-                f"{self.entry.time} is there now): load it again"
-            )
-
-    def add(self, new):
-        with self._newest() as bank:
-            if len(bank.parts) >= MAX_PARTS:
-                raise BankError(
-                    f"bank {self.name!r} has {MAX_PARTS} parts; compact it (asif bank compact), then add again"
-                )
-            for identity in (new.image_encoder, new.text_encoder):
-                check_identity(bank.record, identity)
-            check_ids_free(bank, new.pairs["id"])
-            check_columns(new, bank.columns)
-            matrices = {kind: getattr(new, kind) for kind in MODALITIES}
-            part, sums = write_part(bank.folder, **in_blocks(matrices, plain_table(new.pairs, bank._schema)))
-            sums = {kind: bank.sums[kind] + sums[kind] for kind in MODALITIES}
-            return bank._commit(f"added {_pairs(len(new))}", len(bank) + len(new), bank.removed, sums, [part])
-
-    def remove(self, select, what=""):
-        with self._newest() as bank:
-            rows = select(bank)
-            check_left(bank, rows)
-            sums = {kind: bank.sums[kind].clone() for kind in MODALITIES}
-            for part, (start, stop) in zip(bank.parts, itertools.pairwise(bank._starts), strict=True):
-                here = rows[(rows >= start) & (rows < stop)] - start
-                for block in np.split(here, range(BLOCK, len(here), BLOCK)) if len(here) else ():
-                    for kind in MODALITIES:
-                        sums[kind] -= exact_sum(part.read(kind, block))
-            removed = np.union1d(bank.removed, rows)
-            return bank._commit(f"removed {_pairs(len(rows))}{what}", len(bank) - len(rows), removed, sums)
-
-    def _commit(self, change, count, removed, sums, new_parts=()):
-        """Make the next version, and open it before another process can edit the bank again."""
-        record = self.record.model_copy(update={"parts": [*self.record.parts, *new_parts]})
-        add_version(self.folder, record, change, count, removed, sums)
-        return open_version(self.folder, self.name)
-
-    def compact(self):
-        with self._newest() as bank:
-            if len(bank.parts) == 1 and not len(bank.removed):
-                return bank
-            part, sums = write_part(bank.folder, **bank.stored(mapped=False))
-            record = bank.record.model_copy(update={"parts": [part]})
-            add_version(bank.folder, record, "compacted", len(bank), np.empty(0, np.int64), sums, forget=True)
-            return open_version(bank.folder, self.name)
-
-    def undo(self):
-        """Go back to the version before; the files that the edit added are deleted."""
-        with self._newest() as bank:
-            bank._check_seen(self)
-            history = bank.record.history[:-1]
-            if not history and bank.version > 1:
-                raise BankError(
-                    f"bank {self.name!r} was compacted at version {bank.version}: what was there before is deleted, "
-                    f"and cannot come back"
-                )
-            if not history:
-                raise BankError(f"bank {self.name!r} is at version 1, as it was built: there is nothing to undo")
-            parts = bank.record.parts[: history[-1].parts]
-            write_record(bank.folder, bank.record.model_copy(update={"parts": parts, "history": history}))
-            return open_version(bank.folder, self.name)
-
     def history(self) -> pd.DataFrame:
         """Return the versions up to this one."""
         columns = ["version", "time", "change", "count"]
         return pd.DataFrame([version.model_dump(include=columns) for version in self.record.history])[columns]
 
-    # -- files that are derived from this version ---------------------------------------------------------
+    def verify(self, progress):
+        """Compare all files with their checksums; see `AnchorBank.verify`."""
+        if not self.record.has_checksums:
+            raise BankError(
+                f"bank {self.name!r} is of format 2, which has no checksums; compute them: "
+                f"asif bank convert {self.name}"
+            )
+        files, damaged = verify_files(self.folder, self.record, progress=progress)
+        if damaged:
+            raise BankError(f"bank {self.name!r} is damaged; build it again, or copy it again: {'; '.join(damaged)}")
+        return files
 
     def on_disk(self, why):
         return self
@@ -258,38 +201,3 @@ class DiskStore(Store):
         except DataError as error:
             raise BankError(f"{error}; prepare the bank again") from None
         return (prepared, None) if prepared else (self.rows(kind), mean)
-
-
-def open_version(folder, name) -> DiskStore:
-    """Open the newest version in `folder`.
-
-    Raises
-    ------
-    BankError
-        If there is no bank, or it is damaged or of another format.
-    """
-    record = read_record(folder, name)
-    while True:
-        try:
-            return _open(folder, record)
-        except (OSError, SafetensorError, pa.ArrowException, ValueError) as error:
-            newer = read_record(folder, name)  # another process may have swept the files between two steps of ours
-            if newer == record:
-                raise BankError(f"{folder}: the bank is damaged ({error}); build it again") from None
-            record = newer
-
-
-def _open(folder, record):
-    parts = [open_part(folder / part) for part in record.parts]
-    with safe_open(folder / record.newest.state, framework="pt") as tensors:
-        removed = tensors.get_tensor("removed").numpy()
-        sums = {kind: tensors.get_tensor(f"{kind}_sum") for kind in MODALITIES}
-    if removed.dtype != np.int64:
-        raise ValueError("its state names no rows")
-    if sum(map(len, parts)) - len(removed) != record.newest.count:
-        raise ValueError(f"its files do not hold {record.newest.count} pairs")
-    return DiskStore(folder, record, parts, removed, sums)
-
-
-def _pairs(count):
-    return "1 pair" if count == 1 else f"{count} pairs"

@@ -5,9 +5,69 @@ import pandas as pd
 import torch
 
 from asif_lib.errors import BankError, IdentityError
+from asif_lib.search.matrices import FLOATS
+from asif_lib.search.rows import BLOCK
 
-from .layout import MODALITIES
+from .layout import COLUMNS, MODALITIES
 from .selecting import some
+
+
+def check_dtype(dtype):
+    """Raise `BankError` unless a bank can keep its embeddings in that dtype."""
+    if dtype not in FLOATS:
+        known = ", ".join(map(str, FLOATS))
+        raise BankError(f"a bank does not keep embeddings in {dtype}; take one of {known}")
+
+
+def check_pairs(bank):
+    """Raise an error unless the embeddings, the table and the encoders of a bank fit together.
+
+    Raises
+    ------
+    BankError
+        If the counts of rows or the dimensions differ, an embedding is not a finite floating-point number, an id or a
+        caption is missing, or an id occurs twice.
+    IdentityError
+        If an encoder is of the other kind.
+    """
+    for kind, identity in zip(MODALITIES, (bank.image_encoder, bank.text_encoder), strict=True):
+        if identity.kind != kind:
+            raise IdentityError(f"{identity} is an encoder of kind {identity.kind!r}; the bank needs one of {kind!r}")
+        matrix = getattr(bank, kind)
+        if not isinstance(matrix, torch.Tensor):
+            raise BankError(f"the {kind} embeddings are a {type(matrix).__name__}: pass a Tensor, or `from_embeddings`")
+        check_dtype(matrix.dtype)
+        if matrix.ndim != 2 or matrix.shape != (len(bank.pairs), identity.dim):
+            raise BankError(
+                f"the {kind} embeddings have the shape {tuple(matrix.shape)}; {len(bank.pairs)} pairs for bank "
+                f"{bank.name!r} need ({len(bank.pairs)}, {identity.dim})"
+            )
+        check_rows(bank, kind, "not finite (NaN or infinity)", lambda rows: ~torch.isfinite(rows).all(dim=1))
+    missing = [name for name in COLUMNS if name not in bank.pairs]
+    if missing:
+        raise BankError(f"the table of bank {bank.name!r} has no column {missing[0]!r}; it needs {', '.join(COLUMNS)}")
+    whys = {"id": "pairs are known by their ids", "caption": "without a caption a picture is no anchor"}
+    for column, why in whys.items():
+        wrong = [not (isinstance(value, str) and value.strip()) for value in bank.pairs[column]]
+        if any(wrong):
+            which = np.flatnonzero(wrong) if column == "id" else bank.pairs["id"][wrong]
+            raise BankError(f"{why}; the {column} is empty, or no text, in the pairs: {some(which)}")
+    check_ids(bank.pairs)
+
+
+def check_ids(pairs):
+    """Raise `BankError` if an id occurs twice in a table."""
+    twice = pairs["id"].duplicated()
+    if twice.any():
+        raise BankError(f"these ids occur more than once among the pairs: {some(pairs['id'][twice])}")
+
+
+def check_rows(bank, kind, wrong, find):
+    """Raise `BankError` with the ids of the pairs for which `find(rows of embeddings)` is true."""
+    bad = np.concatenate([find(block).numpy() for _, block in bank.rows(kind).blocks(BLOCK)] or [[]])
+    if bad.any():
+        which = some(bank.pairs["id"][bad])
+        raise BankError(f"at the bank's precision {bank.rows(kind).dtype} the {kind} embedding is {wrong} of: {which}")
 
 
 def check_new(bank, new):
@@ -16,34 +76,17 @@ def check_new(bank, new):
     Raises
     ------
     BankError
-        If a dimension differs, an embedding is zero or not finite at the bank's precision, a caption is empty, or
-        an id occurs twice.
+        As `check_pairs`; or if an embedding is zero at the bank's precision.
     """
     if not len(new):
         raise BankError("there is no pair to add")
-    for kind, dim in zip(MODALITIES, (bank.image_encoder.dim, bank.text_encoder.dim), strict=True):
-        matrix = getattr(new, kind)
-        if matrix.ndim != 2 or matrix.shape != (len(new.pairs), dim):
-            raise BankError(
-                f"the {kind} embeddings have the shape {tuple(matrix.shape)}; {len(new.pairs)} pairs for bank "
-                f"{bank.name!r} need ({len(new.pairs)}, {dim})"
-            )
-        for wrong, bad in (
-            ("not finite (NaN or infinity)", ~torch.isfinite(matrix).all(dim=1)),
-            ("zero, which has no direction", ~matrix.any(dim=1)),
-        ):
-            if bad.any():
-                which = some(new.pairs["id"][bad.numpy()])
-                raise BankError(f"at the bank's precision {matrix.dtype} the {kind} embedding is {wrong} of: {which}")
-    whys = {"id": "pairs are known by their ids", "caption": "without a caption a picture is no anchor"}
-    for column, why in whys.items():
-        wrong = [not (isinstance(value, str) and value.strip()) for value in new.pairs[column]]
-        if any(wrong):
-            which = np.flatnonzero(wrong) if column == "id" else new.pairs["id"][wrong]
-            raise BankError(f"{why}; the {column} is empty, or no text, in the new pairs: {some(which)}")
-    twice = new.pairs["id"].duplicated()
-    if twice.any():
-        raise BankError(f"these ids occur more than once among the new pairs: {some(new.pairs['id'][twice])}")
+    check_directions(new)
+
+
+def check_directions(bank):
+    """Raise `BankError` if an embedding is zero: it has no cosine with anything."""
+    for kind in MODALITIES:
+        check_rows(bank, kind, "zero, which has no direction", lambda rows: ~rows.any(dim=1))
 
 
 def check_identity(bank, identity):

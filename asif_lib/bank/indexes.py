@@ -1,30 +1,12 @@
-"""Search files beside a bank on disk: rounded copies and approximate indexes, which belong to one version each."""
+"""Approximate indexes beside a bank on disk, which belong to one version each."""
 
 from dataclasses import asdict, dataclass
 
 from asif_lib.errors import BankError, DataError, ParameterError
 from asif_lib.search.approximate import ApproximateIndex, read_index, write_index
-from asif_lib.search.copies import write_prepared
 from asif_lib.search.kinds import KINDS
 
 from .layout import MODALITIES
-from .record import read_record
-from .writing import changing
-
-
-def write_copies(store, center, progress):
-    """Write the rounded copies of a version on disk (a DiskStore); see `AnchorBank.prepare`."""
-    read_record(store.folder, store.name)  # refuses a deleted bank before a folder is made for the lock
-    with changing(store.folder):
-        states = [version.state for version in read_record(store.folder, store.name).history]
-        if store.entry.state not in states:
-            raise BankError(
-                f"bank {store.name!r}: version {store.version}, which was opened, is no longer on disk; load the "
-                f"bank again, and prepare that"
-            )
-        for kind, mean in zip(MODALITIES, (store.image_mean, store.text_mean), strict=True):
-            mean, rows, owner = mean if center else None, store.rows(kind), store.owner(kind)
-            write_prepared(store.index_folder, kind, rows, mean, owner, progress=progress)
 
 
 @dataclass(frozen=True, repr=False)

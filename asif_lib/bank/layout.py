@@ -4,8 +4,8 @@ The folder holds ``bank.json``, parts and states. A part is a run of pairs, writ
 modalities and the digests of the ids as safetensors, and ``pairs.parquet``. A state is the small file of one version:
 the removed rows of the parts, and the sums of the rows that are left. ``bank.json`` names the valid parts and states.
 Replacing it is the last step of every change, and atomic. A file that it does not name was left by a change that was
-killed, and the next change deletes it. No file is written twice, so an open version stays readable. The schema of
-``bank.json`` is in `record`.
+killed, and the next change deletes it. No file is written twice, so an open version stays readable. ``bank.json``
+holds the SHA-256 of every file, and of its own content; its schema is in `record`.
 """
 
 import hashlib
@@ -19,9 +19,11 @@ import pyarrow.parquet as pq
 import torch
 
 from asif_lib.errors import BankError, first_line
-from asif_lib.search.matrices import map_rows, read_rows
+from asif_lib.search.matrices import FLOATS, map_rows, read_rows
 
 MODALITIES = ("image", "text")
+COLUMNS = ("id", "caption", "picture", "group")
+"""The columns that every table of pairs has."""
 OURS = re.compile(r"part-[0-9a-f]{12}|state-[0-9a-f]{12}\.safetensors|index-[0-9a-f]{12}|bank\.json-[0-9a-f]{12}")
 """The names that changes write beside ``bank.json`` and its lock; other files in the folder are never touched."""
 
@@ -43,13 +45,19 @@ class Part:
         return read_rows(self.folder / f"{kind}.safetensors", rows, getattr(self, kind))
 
 
-def open_part(folder) -> Part:
-    """Open the part in a folder. Raises `ValueError` if its files do not fit together."""
-    image, text, ids = (map_rows(folder / f"{name}.safetensors") for name in (*MODALITIES, "ids"))
+def open_part(folder, record) -> Part:
+    """Open the part in a folder of the bank with that record. Raises `ValueError` if its files do not fit together."""
+    matrices = {name: map_rows(folder / f"{name}.safetensors") for name in (*MODALITIES, "ids")}
     pairs = pq.ParquetFile(folder / "pairs.parquet")
-    if {len(image), len(text), len(ids)} != {pairs.metadata.num_rows}:
-        raise ValueError(f"the files in {folder.name} do not hold the same number of pairs")
-    return Part(folder, image, text, pairs)
+    dims = {"image": record.image_encoder.dim, "text": record.text_encoder.dim, "ids": 2}
+    for name, matrix in matrices.items():
+        dtypes = {"image": (getattr(torch, record.dtype, None),), "text": tuple(FLOATS), "ids": (torch.int64,)}[name]
+        if matrix.dtype not in dtypes or matrix.shape != (pairs.metadata.num_rows, dims[name]):
+            raise ValueError(
+                f"{folder.name}/{name}.safetensors holds {matrix.dtype} of shape {tuple(matrix.shape)}, not "
+                f"{dtypes} of shape ({pairs.metadata.num_rows}, {dims[name]})"
+            )
+    return Part(folder, matrices["image"], matrices["text"], pairs)
 
 
 def index_name(state) -> str:

@@ -9,7 +9,7 @@ import torch
 from asif_lib.errors import BankError
 from asif_lib.search.rows import BLOCK, as_rows
 
-from .editing import check_ids_free, check_left
+from .editing import check_ids, check_ids_free, check_left
 from .layout import MODALITIES, plain_table
 from .selecting import rows_that_fit
 from .store import Store
@@ -42,6 +42,7 @@ class MemoryStore(Store):
         return sum(exact_sum(block) for _, block in self.rows(kind).blocks(BLOCK))
 
     def stored(self):
+        check_ids(self.pairs)
         return in_blocks({kind: getattr(self, kind) for kind in MODALITIES}, plain_table(self.pairs))
 
     def find_ids(self, ids):
@@ -69,6 +70,10 @@ class MemoryStore(Store):
         rows = select(self)
         check_left(self, rows)
         return self.subset(torch.from_numpy(np.delete(np.arange(len(self)), rows)))
+
+    def exchange(self, select, new, change):
+        rows = select(self)
+        return self.subset(torch.from_numpy(np.delete(np.arange(len(self)), rows))).add(new)
 
     def subset(self, rows) -> "MemoryStore":
         """Return the pairs of those rows, an int64 Tensor, in that order."""

@@ -3,16 +3,26 @@
 PyTorch is not needed here, so that ``asif`` can refuse a bad bank or k at once.
 """
 
+import json
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from asif_lib.encoders.identity import EncoderIdentity
 from asif_lib.errors import BankError, first_line
-from asif_lib.files import cache_dir, read_json
+from asif_lib.files import cache_dir, has_seal, parse_json, unsealed
 
-FORMAT_VERSION = 2
+FORMAT_VERSION = 3
+OLD_FORMAT = 2
+"""The same files without checksums. It is read; the first edit, or `AnchorBank.convert`, writes format 3."""
+
+Checksum = Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
+"""SHA-256 of a file, in hexadecimal."""
+Count = Annotated[int, Field(ge=1)]
+FILES = ("image.safetensors", "text.safetensors", "ids.safetensors", "pairs.parquet")
+"""The files of a part."""
+_STRICT = ConfigDict(frozen=True, extra="forbid")
 
 
 def bank_dir(name) -> Path:
@@ -21,35 +31,61 @@ def bank_dir(name) -> Path:
     return path if (path / "bank.json").exists() else cache_dir() / "banks" / path
 
 
+class PartRecord(BaseModel):
+    """A part: its folder, and the checksums of the files in it."""
+
+    model_config = _STRICT
+
+    name: Annotated[str, Field(pattern="^part-[0-9a-f]{12}$")]
+    files: dict[Literal[FILES], Checksum]
+    """Empty in a bank of format 2."""
+
+
 class Version(BaseModel):
     """An entry of the history."""
 
-    model_config = ConfigDict(frozen=True, extra="allow")
+    model_config = _STRICT
 
-    version: int
+    version: Count
     time: str
     """UTC, in ISO format."""
     change: str
-    count: int
+    count: Count
     """Pairs that are left."""
-    parts: int
+    parts: Count
     """The first parts of the bank that belong to this version."""
-    state: str
+    state: Annotated[str, Field(pattern="^state-[0-9a-f]{12}[.]safetensors$")]
+    checksum: Checksum | None
+    """Of the state; None in a bank of format 2."""
 
 
 class BankRecord(BaseModel):
     """The content of ``bank.json``."""
 
-    model_config = ConfigDict(frozen=True, extra="allow")
+    model_config = _STRICT
 
-    format: int = FORMAT_VERSION
+    format: Literal[FORMAT_VERSION] = FORMAT_VERSION
     name: str
     licence: str | None
     dtype: str
     image_encoder: EncoderIdentity
     text_encoder: EncoderIdentity
-    parts: list[str]
+    parts: list[PartRecord]
     history: list[Version] = []
+
+    @model_validator(mode="after")
+    def _in_order(self):
+        numbers, parts = [v.version for v in self.history], [v.parts for v in self.history]
+        if numbers != sorted(set(numbers)) or parts != sorted(parts):
+            raise ValueError("its versions are not in order")
+        if self.history and self.newest.parts != len(self.parts):
+            raise ValueError(f"its newest version is of {self.newest.parts} parts, and there are {len(self.parts)}")
+        return self
+
+    @property
+    def has_checksums(self) -> bool:
+        """Whether all files have a checksum; those of a bank of format 2 have none."""
+        return all(part.files for part in self.parts) and all(version.checksum for version in self.history)
 
     @property
     def newest(self) -> Version:
@@ -61,8 +97,13 @@ def read_record(folder, name) -> BankRecord:
     """Read ``bank.json``. Raises `BankError` if there is no bank, or it is damaged or of another format."""
     file = folder / "bank.json"
     try:
-        found = read_json(file, dict[str, Any])["format"]
-        record = read_json(file, BankRecord) if found == FORMAT_VERSION else None
+        content = file.read_bytes()
+        body = unsealed(content) if has_seal(content) else content
+        found = parse_json(body, dict[str, Any])["format"]
+        if found == OLD_FORMAT:
+            record = parse_json(_of_old_format(body), BankRecord)
+        else:
+            record = parse_json(unsealed(content), BankRecord) if found == FORMAT_VERSION else None
     except (FileNotFoundError, NotADirectoryError):
         raise BankError(f"there is no bank {str(name)!r} in {folder}; run: asif bank build {name}") from None
     except KeyError:
@@ -76,6 +117,17 @@ def read_record(folder, name) -> BankRecord:
     if not record.parts or not record.history:
         raise BankError(f"{file}: is damaged (it names no part, or no version); build it again")
     return record
+
+
+def _of_old_format(content) -> bytes:
+    """Return the content of a ``bank.json`` of format 2 as format 3, without checksums."""
+    found = json.loads(content)
+    found["format"] = FORMAT_VERSION
+    if isinstance(found.get("parts"), list):
+        found["parts"] = [{"name": part, "files": {}} for part in found["parts"]]
+    if isinstance(found.get("history"), list):
+        found["history"] = [{**v, "checksum": None} if isinstance(v, dict) else v for v in found["history"]]
+    return json.dumps(found).encode()
 
 
 def stored_count(name) -> int:

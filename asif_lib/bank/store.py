@@ -58,6 +58,9 @@ class Store(Protocol):
     def remove(self, select, what="") -> "Store":
         """Remove the rows that `select(newest store)` returns; `what` describes them in the history."""
 
+    def exchange(self, select, new, change) -> "Store":
+        """Replace the rows that `select(newest store)` returns by the pairs of the bank `new`, at the end."""
+
     def compact(self) -> "Store":
         """Return the same pairs without any trace of removed ones."""
 

@@ -13,12 +13,12 @@ from safetensors import SafetensorError
 from safetensors.torch import save
 
 from asif_lib.errors import BankError
-from asif_lib.files import locked
-from asif_lib.search.matrices import FLOATS, matrix_file, synced
+from asif_lib.files import locked, sealed
+from asif_lib.search.matrices import matrix_file, synced
 from asif_lib.search.rows import BLOCK
 
 from .layout import MODALITIES, OURS, id_digests, index_name
-from .record import BankRecord, Version, read_record
+from .record import BankRecord, PartRecord, Version, read_record
 from .sums import exact_sum
 
 
@@ -63,13 +63,6 @@ def check_folder(folder):
         raise BankError(f"{folder}: holds files that are no bank; choose another name")
 
 
-def check_dtype(dtype):
-    """Raise `BankError` unless a bank can keep its embeddings in that dtype."""
-    if dtype not in FLOATS:
-        known = ", ".join(map(str, FLOATS))
-        raise BankError(f"a bank does not keep embeddings in {dtype}; take one of {known}")
-
-
 def delete_unnamed(folder) -> list:
     """Delete the files that ``bank.json`` does not name: those of a change that was killed, undone or compacted.
 
@@ -86,7 +79,7 @@ def delete_unnamed(folder) -> list:
         except BankError:  # damaged, or of another format: it is replaced or left alone, never swept
             return []
         states = [version.state for version in record.history]
-        named = {*record.parts, *states, *map(index_name, states)}
+        named = {*(part.name for part in record.parts), *states, *map(index_name, states)}
     left = []
     for file in folder.iterdir():
         if OURS.fullmatch(file.name) and file.name not in named:
@@ -121,7 +114,7 @@ def write_part(folder, *, count, like, schema, chunks):
 
     Returns
     -------
-    name : str
+    part : PartRecord
     sums : dict of str to Tensor
         `exact_sum` of the rows.
     """
@@ -129,38 +122,38 @@ def write_part(folder, *, count, like, schema, chunks):
     part.mkdir(parents=True)
     sums = {kind: torch.zeros(2, like[kind].shape[1], dtype=torch.int64) for kind in MODALITIES}
     with contextlib.ExitStack() as stack:
+        like = {**like, "ids": torch.empty(0, 2, dtype=torch.int64)}
         files = {
-            kind: stack.enter_context(matrix_file(part / f"{kind}.safetensors", like[kind], count))
-            for kind in MODALITIES
+            f"{name}.safetensors": stack.enter_context(matrix_file(part / f"{name}.safetensors", matrix, count))
+            for name, matrix in like.items()
         }
-        digests = torch.empty(0, 2, dtype=torch.int64)
-        ids = stack.enter_context(matrix_file(part / "ids.safetensors", digests, count))
-        table = pq.ParquetWriter(stack.enter_context(synced(part / "pairs.parquet")), schema)
+        files["pairs.parquet"] = stack.enter_context(synced(part / "pairs.parquet"))
+        table = pq.ParquetWriter(files["pairs.parquet"], schema)
         stack.callback(table.close)
         for rows, batch in chunks:
             for kind in MODALITIES:
-                files[kind].write(rows[kind].contiguous().view(torch.uint8).numpy())
+                files[f"{kind}.safetensors"].write(rows[kind].contiguous().view(torch.uint8).numpy())
                 sums[kind] += exact_sum(rows[kind])
-            ids.write(id_digests(batch.column("id").to_pylist()))
+            files["ids.safetensors"].write(id_digests(batch.column("id").to_pylist()))
             table.write_batch(batch)
     sync(part)
-    return part.name, sums
+    return PartRecord(name=part.name, files={name: file.sha256 for name, file in files.items()}), sums
 
 
-def write_state(folder, removed, sums) -> str:
-    """Write the removed rows and the sums of the rows that are left; return the file's name."""
+def write_state(folder, removed, sums) -> dict:
+    """Write the removed rows and the sums of the rows that are left; return the file's name and checksum."""
     name = f"state-{uuid.uuid4().hex[:12]}.safetensors"
     tensors = {"removed": torch.from_numpy(removed), **{f"{kind}_sum": sums[kind] for kind in MODALITIES}}
     with synced(folder / name) as file:
         file.write(save(tensors))
-    return name
+    return {"state": name, "checksum": file.sha256}
 
 
 def write_record(folder, record):
     """Replace ``bank.json``: from here on the change is made; `delete_unnamed` waits until it cannot get lost."""
     temporary = folder / f"bank.json-{uuid.uuid4().hex[:12]}"
     with synced(temporary) as file:
-        file.write(record.model_dump_json(indent=2).encode())
+        file.write(sealed(record))
     sync(folder)  # the files that it names are on the disk first
     os.replace(temporary, folder / "bank.json")
 
@@ -186,7 +179,7 @@ def add_version(folder, record, change, count, removed, sums, *, forget=False):
         change=change,
         count=count,
         parts=len(record.parts),
-        state=write_state(folder, removed, sums),
+        **write_state(folder, removed, sums),
     )
     history = [entry] if forget else [*record.history, entry]
     write_record(folder, record.model_copy(update={"history": history}))

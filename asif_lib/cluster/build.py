@@ -25,10 +25,10 @@ import torch
 from PIL import Image
 
 from asif_lib.bank.anchors import AnchorBank
-from asif_lib.bank.disk import MAX_PARTS
 from asif_lib.bank.layout import MODALITIES
-from asif_lib.bank.record import BankRecord
+from asif_lib.bank.record import BankRecord, PartRecord
 from asif_lib.bank.selecting import some
+from asif_lib.bank.versions import MAX_PARTS
 from asif_lib.bank.writing import add_version, changing, check_folder, sync
 from asif_lib.defaults import DEFAULT_IMAGE_ENCODER, DEFAULT_TEXT_ENCODER
 from asif_lib.encoders.identity import BFLOAT16, EncoderIdentity
@@ -214,11 +214,11 @@ def _commit(folder, order, records):
         licence=order.licence,
         dtype=str(order.dtype).removeprefix("torch."),
         **{f"{kind}_encoder": EncoderIdentity(**records[0]["encoders"][i]) for i, kind in enumerate(MODALITIES)},
-        parts=[record["part"] for record in records],
+        parts=[PartRecord(**record["part"]) for record in records],
     )
     with changing(folder):
         for part in about.parts:
-            _link(Path(order.staging) / part, folder / part)
+            _link(Path(order.staging) / part.name, folder / part.name)
         add_version(folder, about, f"built of {count} pairs", count, np.empty(0, np.int64), sums)
 
 

@@ -10,7 +10,7 @@ from distributed import get_worker
 
 from asif_lib.bank.anchors import AnchorBank
 from asif_lib.bank.building import cut_captions
-from asif_lib.bank.editing import check_new
+from asif_lib.bank.editing import check_directions
 from asif_lib.bank.layout import MODALITIES, plain_table
 from asif_lib.bank.writing import in_blocks, write_part
 from asif_lib.encoders.loading import load_encoder
@@ -44,7 +44,7 @@ def record_of(staging, key):
         record = json.loads((staging / f"shard-{key}.json").read_text(encoding="utf-8"))
     except FileNotFoundError:
         return None
-    return record if record["count"] == 0 or (staging / record["part"]).is_dir() else None
+    return record if record["count"] == 0 or (staging / record["part"]["name"]).is_dir() else None
 
 
 def encode_shard(key, pictures, table, order, expected):
@@ -92,7 +92,7 @@ def _readable(encoder, pictures):
 def _write(order, table, image, text, encoders):
     image, text = image.to(order.dtype), text.to(order.dtype)
     bank = AnchorBank(order.name, image, text, table, *(encoder.identity for encoder in encoders))
-    check_new(bank, bank)
+    check_directions(bank)
     table, like = plain_table(table), {"image": image, "text": text}
     part, sums = write_part(Path(order.staging), **in_blocks(like, table))
-    return {"part": part, "count": len(table), "sums": {kind: sums[kind].tolist() for kind in MODALITIES}}
+    return {"part": part.model_dump(), "count": len(table), "sums": {kind: sums[kind].tolist() for kind in MODALITIES}}

@@ -10,13 +10,14 @@ import lazy_loader
 __getattr__, __dir__, __all__ = lazy_loader.attach(
     __name__,
     submod_attrs={
-        "identity": ["BFLOAT16", "EncoderIdentity"],
+        "identity": ["BFLOAT16", "EncoderIdentity", "external_identity"],
         "registry": ["MINILM_PACKAGE", "MINILM_SHA256", "MPNET_PACKAGES", "MPNET_SHA256", "REGISTRY_IMAGE_ENCODERS"],
         "image": ["ImageEncoder", "load_image_encoder"],
         "text": ["TextEncoder", "check_strings", "has_bfloat16", "load_text_encoder"],
         "graphs": ["fold_norms", "frozen_graph"],
         "loading": ["load_encoder"],
         "embeddings": ["embed", "embed_readable"],
+        "known": ["KnownTexts"],
         "pictures": ["PictureFile", "open_picture", "picture_digest"],
     },
 )

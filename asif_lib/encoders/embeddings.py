@@ -12,9 +12,10 @@ import sqlite3
 import numpy as np
 import torch
 
-from asif_lib.errors import AsifError, BrokenPicturesError, PictureError
+from asif_lib.errors import AsifError, BrokenPicturesError, EncoderError, PictureError
 from asif_lib.files import cache_dir
 
+from .encoder import as_embeddings
 from .pictures import open_picture, picture_digest
 from .text import check_strings
 
@@ -27,7 +28,9 @@ def embed(encoder, items, *, progress=True) -> torch.Tensor:
 
     Parameters
     ----------
-    encoder : ImageEncoder or TextEncoder
+    encoder : ImageEncoder, TextEncoder, or an encoder of your own
+        Your own is an object with an `identity` (see `external_identity`), and a method ``encode(items)`` that returns
+        an (n, d) Tensor or array for a list of n items, also for an empty one. It is called without the cache.
     items : sequence of pictures or of strings
 
     Raises
@@ -52,6 +55,8 @@ def embed_readable(encoder, items, *, progress=True):
     errors : list of PictureError
         The pictures that cannot be read, and the reasons.
     """
+    if encoder.identity.is_external:
+        return _encoded(encoder, items), list(range(len(items))), []
     keys, broken = _keys(encoder, items)
     positions_of = {}  # equal items are encoded once
     for i, key in keys.items():
@@ -77,6 +82,17 @@ def embed_readable(encoder, items, *, progress=True):
     kept = [i for i, key in keys.items() if key in found]
     vectors = torch.stack([found[keys[i]] for i in kept]) if kept else torch.empty(0, encoder.identity.dim)
     return vectors, kept, [broken[i] for i in sorted(broken)]
+
+
+def _encoded(encoder, items) -> torch.Tensor:
+    """Encode without the cache, in which another checkpoint of the same name could find the embeddings."""
+    vectors = as_embeddings(encoder.encode(list(items))).float()
+    if vectors.shape != (len(items), encoder.identity.dim):
+        raise EncoderError(
+            f"encode of {encoder.identity} returned the shape {tuple(vectors.shape)} for {len(items)} items, not "
+            f"({len(items)}, {encoder.identity.dim})"
+        )
+    return vectors.cpu()
 
 
 def _keys(encoder, items):

@@ -4,6 +4,10 @@ import hashlib
 import json
 from dataclasses import asdict, dataclass, field
 
+from asif_lib.errors import EncoderError
+
+EXTERNAL = "external"
+"""The source of an encoder that this library does not load: only its name, or its embeddings, are known."""
 BFLOAT16 = ":bfloat16"
 """The ending of a text encoder's name if its linear layers compute in bfloat16."""
 
@@ -24,6 +28,11 @@ class EncoderIdentity:
     dim: int
 
     @property
+    def is_external(self) -> bool:
+        """Whether this library cannot load the encoder, or compare its weights."""
+        return self.source == EXTERNAL
+
+    @property
     def locator(self) -> str:
         """The name or folder that loads this encoder again."""
         if not self.source.startswith("folder "):
@@ -38,4 +47,30 @@ class EncoderIdentity:
         return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:16]
 
     def __str__(self):
+        if self.is_external:
+            return f"{self.name} (external, {self.dim} dimensions)"
         return f"{self.name} ({self.source}, sha256 {self.checksum[:8]}, {self.dim} dimensions)"
+
+
+def external_identity(kind, name, dim) -> EncoderIdentity:
+    """Return the identity of an encoder of your own, which is known by its name alone.
+
+    Give each checkpoint a name of its own: embeddings of the same name and dimension are compared. They are never kept
+    in the cache of embeddings, where another checkpoint of this name would find them.
+
+    Parameters
+    ----------
+    kind : {"image", "text"}
+    name : str
+        For example the model, its version and its preprocessing.
+    dim : int
+        Dimensions of its embeddings.
+
+    Examples
+    --------
+    >>> print(external_identity("image", "open_clip ViT-B-32 laion2b", 512))
+    open_clip ViT-B-32 laion2b (external, 512 dimensions)
+    """
+    if not isinstance(name, str) or not name.strip():
+        raise EncoderError(f"the name of the {kind} encoder is {name!r}; name the checkpoint that made the embeddings")
+    return EncoderIdentity(kind, name, EXTERNAL, name, "unknown", dim)

@@ -18,7 +18,7 @@ from pydantic import BaseModel, ConfigDict
 
 from asif_lib.defaults import check_k
 from asif_lib.errors import DataError, ParameterError, first_line
-from asif_lib.files import locked, read_json, write_json
+from asif_lib.files import SMALL, check_sha256, locked, parse_json, sealed, sha256_of, unsealed, write_whole
 from asif_lib.machine import progress_bar
 from asif_lib.relative import check_dimensions, unit_rows
 
@@ -44,6 +44,8 @@ class IndexRecord(BaseModel):
     """The version of FAISS that made the index."""
     files: dict[str, int]
     """The size of each file in bytes. A file that is cut off would end the process that maps it."""
+    checksums: dict[str, str]
+    """The SHA-256 of each file."""
 
 
 @dataclass(frozen=True, repr=False)
@@ -202,15 +204,22 @@ def write_index(folder, kind, rows, mean, owner, parameters, *, progress=True):
                 new.mkdir()
                 make(method, rows, mean, new, progress=progress)
                 files = {file.name: file.stat().st_size for file in sorted(new.iterdir())}
+                checksums = {name: sha256_of(new / name) for name in files}
                 record = IndexRecord(
-                    kind=kind, n=n, d=d, parameters=asdict(method), faiss=faiss.__version__, files=files, **owner
-                )
-                write_json(new / "about.json", record)
+                    kind=kind, n=n, d=d, parameters=asdict(method), faiss=faiss.__version__, files=files,
+                    checksums=checksums, **owner,
+                )  # fmt: skip
+                write_whole(new / "about.json", sealed(record))
                 if folder.exists():
                     folder.rename(Path(part) / "old")
                 new.rename(folder)
     except (OSError, RuntimeError) as error:
         raise DataError(f"{folder}: the index could not be written ({first_line(error)})") from None
+
+
+def read_index_record(folder) -> IndexRecord:
+    """Read the record of an index. Raises `OSError`, or `ValueError` if it is not as it was written."""
+    return parse_json(unsealed((folder / "about.json").read_bytes()), IndexRecord)
 
 
 def read_index(folder, kind, rows, mean, owner) -> ApproximateIndex:
@@ -222,13 +231,16 @@ def read_index(folder, kind, rows, mean, owner) -> ApproximateIndex:
         If the index is damaged, or its record names other anchors or another owner.
     """
     try:
-        record = read_json(folder / "about.json", IndexRecord)
+        record = read_index_record(folder)
         try:
             check_same(record, {"kind": kind, "n": len(rows), "d": rows.shape[1], **owner})
         except ValueError as error:
             raise DataError(f"{folder}: this index does not belong to these anchors: {error}") from None
         if any((folder / name).stat().st_size != size for name, size in record.files.items()):
             raise ValueError("a file is cut off")
+        if sum(record.files.values()) < SMALL:
+            for name, checksum in record.checksums.items():
+                check_sha256(folder / name, checksum)
         method = KINDS[kind](**record.parameters)
         index = method.read(folder)
         if (index.ntotal, index.d) != rows.shape:
@@ -238,3 +250,9 @@ def read_index(folder, kind, rows, mean, owner) -> ApproximateIndex:
     except (OSError, RuntimeError, ValueError, TypeError) as error:
         raise DataError(f"{folder}: the index is damaged ({first_line(error)})") from None
     return ApproximateIndex(rows, mean, record.model_dump(), method, index, folder)
+
+
+def checksums_of_indexes(folder) -> dict:
+    """Return the SHA-256 of each file of the indexes in the folders of `folder`, by path. Raises `ValueError`."""
+    records = {about.parent: read_index_record(about.parent) for about in sorted(folder.glob("*/about.json"))}
+    return {index / name: sha for index, record in records.items() for name, sha in record.checksums.items()}

@@ -1,11 +1,13 @@
 """Files of prepared anchors: the rounded copy as safetensors, and a record beside it that names its anchors."""
 
+import warnings
+
 import torch
 from pydantic import BaseModel, ConfigDict, Field
 from safetensors import SafetensorError
 
 from asif_lib.errors import DataError, first_line
-from asif_lib.files import read_json, write_json
+from asif_lib.files import SMALL, check_sha256, has_seal, parse_json, sealed, unsealed, write_whole
 
 from .matrices import map_rows, matrix_file
 from .prepared import PreparedAnchors, rounded_blocks
@@ -20,6 +22,8 @@ class CopyRecord(BaseModel):
     d: int
     error: float = Field(ge=0, allow_inf_nan=False)
     """The largest distance between a rounded row and the true one."""
+    checksum: str
+    """SHA-256 of the copy."""
 
 
 def write_prepared(folder, name, anchors, mean, owner, *, progress=False):
@@ -46,13 +50,16 @@ def write_prepared(folder, name, anchors, mean, owner, *, progress=False):
                 target.write(block.rows.contiguous().view(torch.uint8).numpy())
                 error = max(error, block.error)
         part.replace(file)
-        write_json(record, CopyRecord(n=len(anchors), d=anchors.shape[1], error=error, **owner))
+        about = CopyRecord(n=len(anchors), d=anchors.shape[1], error=error, checksum=target.sha256, **owner)
+        write_whole(record, sealed(about))
     finally:
         part.unlink(missing_ok=True)
 
 
 def read_prepared(folder, name, anchors, mean, owner) -> PreparedAnchors | None:
     """Map the copy that `write_prepared` left in `folder`; None if no copy is there.
+
+    A warning tells of a copy without checksums, as earlier versions made it: it is not used.
 
     Raises
     ------
@@ -61,8 +68,14 @@ def read_prepared(folder, name, anchors, mean, owner) -> PreparedAnchors | None:
     """
     record, file = _files(folder, name, mean)
     try:
-        found = read_json(record, CopyRecord)
+        content = record.read_bytes()
+        if not has_seal(content) and "checksum" not in parse_json(content, dict):
+            warnings.warn(f"{file}: has no checksum, and is not used; prepare the bank again", stacklevel=2)
+            return None
+        found = _record(content)
         check_same(found, {**owner, "n": len(anchors), "d": anchors.shape[1]})
+        if file.stat().st_size < SMALL:
+            check_sha256(file, found.checksum)
         return PreparedAnchors(anchors, mean, map_rows(file), found.error)
     except FileNotFoundError:  # never prepared, or deleted by another process
         return None
@@ -81,3 +94,19 @@ def check_same(record, expected):
 def _files(folder, name, mean):
     name = f"{name}-{'plain' if mean is None else 'centred'}"
     return folder / f"{name}.json", folder / f"{name}.safetensors"
+
+
+def checksums_of_copies(folder) -> dict:
+    """Return the SHA-256 of each copy in a folder that its record tells, by path.
+
+    Raises
+    ------
+    ValueError
+        If a record is not as it was written.
+    """
+    records = sorted(folder.glob("*.json"))
+    return {record.with_suffix(".safetensors"): _record(record.read_bytes()).checksum for record in records}
+
+
+def _record(content) -> CopyRecord:
+    return parse_json(unsealed(content), CopyRecord)

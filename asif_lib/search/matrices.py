@@ -1,6 +1,7 @@
 """Files of one matrix: a safetensors file with the tensor ``rows``, written block by block, mapped, or read by rows."""
 
 import contextlib
+import hashlib
 import json
 import os
 
@@ -48,10 +49,29 @@ def read_rows(file, rows, like) -> torch.Tensor:
     return torch.frombuffer(data, dtype=like.dtype).reshape(-1, like.shape[1])
 
 
+class HashedFile:
+    """A file that is written once, from its start to its end, and the SHA-256 of its bytes."""
+
+    def __init__(self, file):
+        self._file, self._digest = file, hashlib.sha256()
+
+    def write(self, data):
+        self._digest.update(data)
+        return self._file.write(data)
+
+    def __getattr__(self, name):
+        return getattr(self._file, name)
+
+    @property
+    def sha256(self) -> str:
+        """The checksum of all bytes that were written, in hexadecimal."""
+        return self._digest.hexdigest()
+
+
 @contextlib.contextmanager
 def synced(path):
-    """Open a file for writing that is on the disk, and not only in its cache, when the block ends."""
+    """Open a `HashedFile` that is on the disk, and not only in its cache, when the block ends."""
     with open(path, "wb") as file:
-        yield file
+        yield HashedFile(file)
         file.flush()
         os.fsync(file.fileno())

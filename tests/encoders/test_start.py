@@ -36,6 +36,7 @@ def modules_after(code, tmp_path):
 
 def test_one_picture_and_its_labels_import_only_what_they_use(drawings, tmp_path):
     code = f"""
+import pandas as pd
 import torch
 from asif_lib.bank.anchors import AnchorBank
 from asif_lib.encoders.loading import load_encoder
@@ -43,7 +44,8 @@ from asif_lib.zeroshot import ASIF
 
 torch.jit.trace = None  # which takes longer than a picture
 image, text = load_encoder("image", "efficientnet_lite0"), load_encoder("text", "all-MiniLM-L6-v2")
-bank = AnchorBank("none", torch.rand(9, 1280), torch.rand(9, 384), None, image.identity, text.identity)
+table = pd.DataFrame({{"id": list("abcdefghi"), "caption": "c", "picture": "", "group": ""}})
+bank = AnchorBank("none", torch.rand(9, 1280), torch.rand(9, 384), table, image.identity, text.identity)
 answer = ASIF(bank, image_encoder=image, text_encoder=text).classify([{str(drawings / "red_circle.png")!r}], ["a", "b"])
 assert answer.scores.shape == (1, 2)
 """

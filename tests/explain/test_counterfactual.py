@@ -41,6 +41,7 @@ def make_bank(n=24, seed=0):
     image = z @ torch.randn(6, 8, generator=random) + 2
     text = z @ torch.randn(6, 7, generator=random) + torch.randn(n, 7, generator=random) + 2
     pairs = pd.DataFrame({"id": [str(i) for i in range(n)], "caption": [f"caption {i}" for i in range(n)]})
+    pairs[["picture", "group"]] = ""
     identities = [EncoderIdentity(kind, "random", "test", "0", "", dim) for kind, dim in (("image", 8), ("text", 7))]
     return AnchorBank("random", image, text, pairs, *identities)
 
@@ -57,7 +58,9 @@ def rest_of(bank, removed):
 
 def test_without_equals_a_rebuild_bit_for_bit_on_200_random_removals(stamps_bank):
     random = np.random.default_rng(0)
-    narrow = replace(stamps_bank, image=stamps_bank.image[:, :150], text=stamps_bank.text[:, :50])
+    eye, ear = replace(stamps_bank.image_encoder, dim=150), replace(stamps_bank.text_encoder, dim=50)
+    image, text = stamps_bank.image[:, :150], stamps_bank.text[:, :50]
+    narrow = replace(stamps_bank, image=image, text=text, image_encoder=eye, text_encoder=ear)
     settings = [(True, 30, 2), (False, 30, 2), (True, 100, 8), (False, 7, 1.5)]
     for (center, k, p), (stamps, times) in product(settings, [(stamps_bank, 5), (narrow, 45)]):  # 200 in all
         bank = stamps.subset(slice(0, 300))

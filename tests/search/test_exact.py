@@ -70,6 +70,7 @@ def far_from_the_origin():
 
 def small_bank():
     pairs = pd.DataFrame({"id": [str(i) for i in range(30)], "caption": [f"caption {i}" for i in range(30)]})
+    pairs[["picture", "group"]] = ""
     identities = [EncoderIdentity(kind, "random", "test", "0", "", dim) for kind, dim in (("image", D), ("text", 7))]
     return AnchorBank("random", randn(11, 30, D) + 1, randn(12, 30, 7), pairs, *identities)
 

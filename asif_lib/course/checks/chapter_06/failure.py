@@ -108,7 +108,7 @@ class FailureTask:
         said = torch.where(torch.arange(60) % 7 == 0, (kinds + 1) % 3, kinds)
         pairs = pd.DataFrame(
             {"id": [str(i) for i in range(60)], "caption": [f"a thing of kind {i}" for i in said.tolist()]}
-        )
+        ).assign(picture="", group="")
         identities = [EncoderIdentity(kind, "made up", "check", "0", "", d) for kind, d in (("image", 8), ("text", 7))]
         bank = AnchorBank("made up", noisy(kinds, pictures, 1.0), noisy(said, words, 1.0), pairs, *identities)
         model = ASIF(bank, 10, 2, device="cpu")

@@ -1,0 +1,74 @@
+"""Texts whose embeddings you bring: a text encoder that is a table."""
+
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from asif_lib.errors import EncoderError
+
+from .encoder import as_embeddings
+
+
+class KnownTexts:
+    """A text encoder that knows the embeddings of some texts, and refuses all others.
+
+    It has what every encoder of your own needs: `identity`, and `encode` of a list, which may be empty.
+
+    Parameters
+    ----------
+    identity : EncoderIdentity
+        Of the encoder that made the embeddings: that of the bank.
+    texts : sequence of str
+    embeddings : Tensor or array of shape (len(texts), d)
+
+    Raises
+    ------
+    EncoderError
+        If the counts or dimensions differ, or a text is given twice.
+
+    Examples
+    --------
+    >>> from asif_lib.encoders.identity import external_identity
+    >>> known = KnownTexts(external_identity("text", "mine", 2), ["a cat", "a dog"], np.eye(2))
+    >>> known.encode(["a dog"])
+    tensor([[0., 1.]])
+    """
+
+    def __init__(self, identity, texts, embeddings):
+        texts, embeddings = [str(text) for text in texts], as_embeddings(embeddings)
+        if embeddings.shape != (len(texts), identity.dim):
+            raise EncoderError(
+                f"the embeddings of {len(texts)} texts have the shape {tuple(embeddings.shape)}; the encoder "
+                f"{identity} needs ({len(texts)}, {identity.dim})"
+            )
+        if len(set(texts)) < len(texts):
+            raise EncoderError(f"the text {max(texts, key=texts.count)!r} is given twice")
+        self.identity, self.rows, self.embeddings = identity, {text: i for i, text in enumerate(texts)}, embeddings
+
+    def encode(self, texts) -> torch.Tensor:
+        """Return the (t, d) float32 embeddings of known texts. Raises `EncoderError` for others."""
+        for text in texts:
+            if text not in self.rows:
+                known = ", ".join(map(repr, list(self.rows)[:5]))
+                raise EncoderError(f"the embedding of {text!r} is not known; {len(self.rows)} texts are: {known} …")
+        return self.embeddings[[self.rows[text] for text in texts]].float()
+
+    @classmethod
+    def from_file(cls, path, identity) -> "KnownTexts":
+        """Read a file that ``numpy.savez(path, labels=…, embeddings=…)`` wrote: n strings, and an (n, d) matrix.
+
+        Raises
+        ------
+        EncoderError
+            If the file cannot be read, or holds something else.
+        """
+        try:
+            with np.load(Path(path), allow_pickle=False) as arrays:
+                return cls(identity, arrays["labels"].tolist(), arrays["embeddings"])
+        except (OSError, ValueError, KeyError, AttributeError, TypeError) as error:
+            if isinstance(error, EncoderError):
+                raise
+            raise EncoderError(
+                f"{path}: cannot be read ({error}); write it with numpy.savez(path, labels=…, embeddings=…)"
+            ) from None

@@ -1,0 +1,236 @@
+"""Embeddings from elsewhere: a bank from arrays, used without encoders, joined, and honest about its encoders."""
+
+import numpy as np
+import pytest
+import torch
+
+from asif_lib.bank.anchors import AnchorBank
+from asif_lib.bank.external import concatenate
+from asif_lib.encoders.identity import external_identity
+from asif_lib.encoders.known import KnownTexts
+from asif_lib.errors import AsifError, BankError, EncoderError, IdentityError, ParameterError
+from asif_lib.explain.contribution import contributions
+from asif_lib.zeroshot import ASIF
+
+N = 40
+CAPTIONS = [f"caption {i}" for i in range(N)]
+
+
+def arrays(seed=0, n=N, dtype="float32"):
+    random = np.random.default_rng(seed)
+    z = random.normal(size=(n, 5))
+    return (z @ random.normal(size=(5, d)) for d in (8, 6)) if dtype is None else tuple(
+        (z @ np.random.default_rng(d).normal(size=(5, d))).astype(dtype) for d in (8, 6)
+    )  # fmt: skip
+
+
+def make(seed=0, name="mine", **options):
+    names = {"image_encoder": "eye", "text_encoder": "ear"}
+    return AnchorBank.from_embeddings(*arrays(seed), CAPTIONS, name=name, **{**names, **options})
+
+
+# -- made ------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("dtype", ["float16", "float32", "float64"])
+def test_arrays_tensors_and_mapped_files_make_the_same_bank(tmp_path, dtype):
+    image, text = arrays(dtype=dtype)
+    np.save(tmp_path / "a.npy", image)
+    mapped = np.load(tmp_path / "a.npy", mmap_mode="r")
+    banks = [
+        AnchorBank.from_embeddings(image, text, CAPTIONS),
+        AnchorBank.from_embeddings(torch.from_numpy(image), torch.from_numpy(text), tuple(CAPTIONS)),
+        AnchorBank.from_embeddings(mapped, text, np.array(CAPTIONS).tolist()),
+    ]
+    for bank in banks:
+        assert torch.equal(bank.image, torch.from_numpy(image)) and bank.pairs.equals(banks[0].pairs)
+        assert (bank.image_encoder, bank.text_encoder) == (banks[0].image_encoder, banks[0].text_encoder)
+    saved = AnchorBank.load(banks[2].save(tmp_path / "bank"))
+    assert torch.equal(saved.text, torch.from_numpy(text)) and saved.pairs["id"].tolist() == [str(i) for i in range(N)]
+    assert saved.image_encoder == banks[0].image_encoder
+
+
+BAD = {
+    "other lengths": (lambda i, t: (i[:30], t, CAPTIONS), {}, r"shape \(30, 8\); 40 pairs"),
+    "NaN": (lambda i, t: (np.where(np.arange(N)[:, None] == 3, np.nan, i), t, CAPTIONS), {}, "not finite .* of: 3"),
+    "zero": (lambda i, t: (i, np.where(np.arange(N)[:, None] == 3, 0, t), CAPTIONS), {}, "zero, which has no .* of: 3"),
+    "whole numbers": (lambda i, t: (i.astype(int), t, CAPTIONS), {}, "floats, not int64"),
+    "a list": (lambda i, t: (i.tolist(), t, CAPTIONS), {}, "floats, not list"),
+    "the other byte order": (lambda i, t: (i.astype(">f4"), t, CAPTIONS), {}, "floats, not >f4"),
+    "a vector": (lambda i, t: (i[0], t, CAPTIONS), {}, r"shape \(8,\)"),
+    "no caption": (lambda i, t: (i, t, [*CAPTIONS[:-1], " "]), {}, "the caption is empty"),
+    "ids twice": (lambda i, t: (i, t, CAPTIONS), {"ids": ["a"] * N}, "ids occur more than once among the pairs: a"),
+    "few ids": (lambda i, t: (i, t, CAPTIONS), {"ids": ["a"]}, "1 values of 'id' and 40 captions"),
+    "no name": (lambda i, t: (i, t, CAPTIONS), {"image_encoder": " "}, "name the checkpoint"),
+    "swapped": (
+        lambda i, t: (i, t, CAPTIONS), {"image_encoder": external_identity("text", "ear", 8)}, "needs one of 'image'"
+    ),
+    "dimensions": (lambda i, t: (i, t, CAPTIONS), {"image_encoder": external_identity("image", "e", 9)}, r"\(40, 9\)"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", BAD)
+def test_bad_embeddings_are_refused_in_one_sentence(case):
+    given, options, words = BAD[case]
+    with pytest.raises(AsifError, match=words) as caught:
+        AnchorBank.from_embeddings(*given(*arrays()), **options)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_bank_whose_parts_do_not_fit_is_not_made():
+    bank = make()
+    with pytest.raises(BankError, match=r"shape \(39, 6\); 40 pairs"):
+        AnchorBank("x", bank.image, bank.text[1:], bank.pairs, bank.image_encoder, bank.text_encoder)
+    with pytest.raises(BankError, match="ids occur more than once"):
+        bank.subset([0, 0]).save("nowhere")
+
+
+# -- identities ------------------------------------------------------------------------------------------
+
+
+def test_other_encoders_are_refused_and_unnamed_ones_fit_nothing_else():
+    bank = make()
+    assert bank.image_encoder.is_external and str(bank.image_encoder) == "eye (external, 8 dimensions)"
+    assert len(bank.add(make(1, ids=[f"b{i}" for i in range(N)]))) == 2 * N
+    for other in (make(1, image_encoder="another eye"), make(1, image_encoder=None)):
+        with pytest.raises(IdentityError, match="was made by eye .external.*, not by"):
+            bank.add(other)
+    assert make(image_encoder=None).image_encoder == make(image_encoder=None).image_encoder
+    assert make(image_encoder=None).image_encoder != make(1, image_encoder=None).image_encoder
+
+
+class OpenClipLike:
+    """The shape of a researcher's own encoder: `identity`, and `encode` of a list."""
+
+    def __init__(self, identity, scale):
+        self.identity, self.scale, self.asked = identity, scale, []
+
+    def encode(self, items):
+        self.asked.append(list(items))
+        return np.array([[self.scale * len(item) + j for j in range(self.identity.dim)] for item in items]).reshape(
+            len(items), self.identity.dim
+        )
+
+
+def test_an_encoder_of_ones_own_encodes_and_is_never_cached(tmp_cache):
+    """Another checkpoint of the same name would find its embeddings there."""
+    bank = make()
+    for scale in (1.0, -1.0):
+        own = OpenClipLike(bank.text_encoder, scale)
+        model = ASIF(bank, 5, text_encoder=own)
+        assert model.embeddings("text", ["abc"]).tolist() == [[3 * scale + j for j in range(6)]]
+        assert model.embeddings("text", []).shape == (0, 6)
+        assert own.asked == [["abc"], []]
+    assert not list(tmp_cache.rglob("*.sqlite"))
+    with pytest.raises(IdentityError):
+        ASIF(bank, text_encoder=OpenClipLike(external_identity("text", "other", 6), 1))
+    with pytest.raises(EncoderError, match=r"returned the shape \(1, 5\) for 1 items, not \(1, 6\)"):
+        own.encode = lambda items: np.ones((1, 5))
+        model.embeddings("text", ["abc"])
+
+
+def test_without_an_encoder_the_model_says_which_and_how():
+    with pytest.raises(EncoderError, match="made by the text encoder 'ear', which cannot be loaded .*text_encoder=…"):
+        ASIF(make(), 5).classify(arrays()[0][:2], ["a", "b"])
+
+
+# -- used without encoders -------------------------------------------------------------------------------
+
+
+def test_everything_that_needs_no_encoder_works_with_arrays():
+    bank, (image, text) = make(), arrays()
+    model = ASIF(bank, 10, 2)
+    answer = model.classify(image[:7], ["x", "y", "z"], prompts=text[:3])
+    assert answer.scores.shape == (7, 3) and answer.predicted[:3].tolist() == [0, 1, 2]
+    assert torch.equal(answer.scores, model.similarity(torch.from_numpy(image[:7]), torch.from_numpy(text[:3])))
+    several = model.classify(image[:7], ["x", "y"], prompts=text[:4].reshape(2, 2, 6))
+    by_hand = model.similarity(image[:7], text[:4]).reshape(7, 2, 2).mean(dim=2)
+    torch.testing.assert_close(several.scores, by_hand)
+    assert model.search_captions(image[3])[0][0] == 3
+    table = contributions(model.images(image[:1]), model.texts(text[:1]), bank.pairs)
+    assert table.contribution.sum() == pytest.approx(float(answer.scores[0, 0]), abs=1e-6)
+    for prompts in (text[:2], text[0], text[:3, :4]):
+        with pytest.raises(ParameterError, match="prompts have the shape|not of one space"):
+            model.classify(image, ["x", "y", "z"], prompts=prompts)
+
+
+def test_known_texts_are_a_text_encoder(tmp_path):
+    bank, (image, text) = make(), arrays()
+    np.savez(tmp_path / "labels.npz", labels=np.array(["x", "y"]), embeddings=text[:2])
+    known = KnownTexts.from_file(tmp_path / "labels.npz", bank.text_encoder)
+    model = ASIF(bank, 10, 2, text_encoder=known)
+    assert model.classify(image[:2], ["x", "y"], templates=["{}"]).best == ["x", "y"]
+    with pytest.raises(EncoderError, match="the embedding of 'a cat' is not known; 2 texts are: 'x', 'y'"):
+        model.texts(["a cat"])
+    for arrays_, words in (
+        ({"labels": np.array(["x"]), "embeddings": text[:2]}, r"of 1 texts have the shape \(2, 6\)"),
+        ({"labels": np.array(["x", "x"]), "embeddings": text[:2]}, "'x' is given twice"),
+        ({"labels": np.array(["x", "y"])}, "cannot be read .*; write it with numpy.savez"),
+        ({"labels": np.array(["x", None], object), "embeddings": text[:2]}, "cannot be read .*; write it with numpy"),
+    ):
+        np.savez(tmp_path / "bad.npz", **arrays_)
+        with pytest.raises(EncoderError, match=words):
+            KnownTexts.from_file(tmp_path / "bad.npz", bank.text_encoder)
+    (tmp_path / "bad.npz").write_text("no arrays")
+    with pytest.raises(EncoderError, match="cannot be read"):
+        KnownTexts.from_file(tmp_path / "bad.npz", bank.text_encoder)
+
+
+# -- joined, relabelled ----------------------------------------------------------------------------------
+
+
+def test_a_join_is_the_rows_of_both_and_keeps_colliding_ids_apart():
+    a, b = make(0, "a"), make(1, "b", ids=["7", *(f"b{i}" for i in range(1, N))])
+    both = concatenate([a, b])
+    assert torch.equal(both.image, torch.cat([a.image, b.image])) and both.name == "a+b"
+    assert both.pairs["id"].tolist()[6:9] == ["6", "a/7", "8"] and both.pairs["id"].tolist()[N : N + 2] == ["b/7", "b1"]
+    assert both.pairs["caption"].tolist() == 2 * CAPTIONS
+    torch.testing.assert_close(both.image_mean, (a.image_mean + b.image_mean) / 2)
+
+
+@pytest.mark.parametrize(
+    "banks, error, words",
+    [
+        (lambda: [], BankError, "no bank to join"),
+        (lambda: [make(), make(1, text_encoder="other")], IdentityError, "not by other"),
+        (lambda: [make(), make(1, "b").to(torch.float16)], BankError, "float16, bank 'mine' in torch.float32: use .to"),
+        (lambda: [make(), make(1)], BankError, "ids occur more than once among the pairs"),
+    ],
+)
+def test_banks_that_do_not_fit_are_not_joined(banks, error, words):
+    with pytest.raises(error, match=words):
+        concatenate(banks())
+
+
+@pytest.mark.parametrize("stored", [True, False])
+def test_relabel_is_one_version_with_the_new_caption(tmp_path, stored):
+    bank, row = make(), np.full((1, 6), 0.5, "float32")
+    bank = AnchorBank.load(bank.save(tmp_path / "mine")) if stored else bank
+    after = bank.relabel("3", "another", row)
+    assert after.pairs["id"].tolist() == [*(str(i) for i in range(N) if i != 3), "3"]
+    assert after.pairs["caption"].iloc[-1] == "another" and torch.equal(after.text[-1:], torch.from_numpy(row))
+    assert torch.equal(after.image[-1], bank.image[3])
+    assert bank.diff(after)[["change", "id"]].to_numpy().tolist() == [["changed", "3"]]
+    own = OpenClipLike(bank.text_encoder, 1.0)
+    assert bank.relabel("4", "abc", text_encoder=own).text[-1].tolist() == [3, 4, 5, 6, 7, 8]
+    if stored:
+        assert AnchorBank.load(tmp_path / "mine").history()["change"].tolist()[1:] == ["relabelled 3", "relabelled 4"]
+        torch.testing.assert_close(after.text_mean, after.text.mean(dim=0))
+        assert AnchorBank.load(tmp_path / "mine").undo().undo().pairs.equals(make().pairs)
+
+
+@pytest.mark.parametrize(
+    "arguments, words",
+    [
+        (("99", "x", np.ones((1, 6))), "has no pair 99; nothing was"),
+        (("3", " ", np.ones((1, 6))), "the caption is empty"),
+        (("3", "x", np.zeros((1, 6))), "zero, which has no direction"),
+        (("3", "x", np.ones((1, 5))), r"shape \(1, 5\)"),
+        (("3", "x"), "pass the embedding of its new caption"),
+    ],
+)
+def test_a_bad_relabel_changes_nothing(tmp_path, arguments, words):
+    bank = AnchorBank.load(make().save(tmp_path / "mine"))
+    with pytest.raises(BankError, match=words):
+        bank.relabel(*arguments)
+    assert AnchorBank.load(tmp_path / "mine").version == 1

@@ -1,0 +1,161 @@
+"""Checksums of a bank: a bit that flipped anywhere in its files never goes unnoticed."""
+
+import random
+import shutil
+import warnings
+
+import pandas as pd
+import pytest
+import torch
+
+from asif_lib.bank import verifying
+from asif_lib.bank.anchors import AnchorBank
+from asif_lib.bank.indexes import build_index, open_index
+from asif_lib.encoders.identity import external_identity
+from asif_lib.errors import AsifError, BankError
+from asif_lib.search import copies
+
+
+def make(start, stop):
+    generator = torch.Generator().manual_seed(0)
+    image, text = torch.randn(500, 6, generator=generator), torch.randn(500, 4, generator=generator)
+    rows = range(start, stop)
+    table = {"id": [f"id-{i}" for i in rows], "caption": [f"caption {i}" for i in rows]}
+    table = pd.DataFrame({**table, "picture": "", "group": ["bird", "fish"][start % 2]})
+    identities = external_identity("image", "eye", 6), external_identity("text", "ear", 4)
+    return AnchorBank("toy", image[start:stop], text[start:stop], table, *identities, "CC0")
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """A bank of two parts and three versions, with prepared copies and an index."""
+    folder = make(0, 300).save(tmp_path / "toy")
+    bank = AnchorBank.load(folder).add(make(300, 340)).remove(["id-7", "id-320"]).prepare(progress=False)
+    build_index(bank, "image", "ivf", lists=4, progress=False)
+    return folder
+
+
+def files_of(folder):
+    """The files that hold something: not the lock."""
+    return sorted(file for file in folder.rglob("*") if file.is_file() and file.suffix != ".lock")
+
+
+def used(folder):
+    """What a reader sees of a bank, with everything that is read on the way."""
+    bank = AnchorBank.load(folder)
+    found = bank.pairs.to_dict("list")
+    searches = [bank.searchable(kind)[0] for kind in ("image", "text")]
+    rounded = [prepared.rounded.float().tolist() for prepared in searches]
+    answer = open_index(bank, "image", "ivf").search(bank.image[:2], k=3, effort=4)
+    about = bank.name, bank.licence, bank.image_encoder, bank.text_encoder.name, bank.history().to_dict("list")
+    return found, bank.image.tolist(), bank.text.tolist(), bank.image_mean.tolist(), rounded, str(answer), str(about)
+
+
+def flip(file, generator):
+    content = bytearray(file.read_bytes())
+    content[generator.randrange(len(content))] ^= 1 << generator.randrange(8)
+    file.write_bytes(content)
+
+
+def verify(folder):
+    AnchorBank.load(folder).verify(progress=False)
+
+
+def assert_noticed(folder, check):
+    try:
+        with warnings.catch_warnings(action="error"):
+            check(folder)
+    except (AsifError, UserWarning) as error:
+        assert "\n" not in str(error)
+        return
+    pytest.fail("a flipped bit went unnoticed")
+
+
+def test_a_flipped_bit_in_any_file_of_a_small_bank_is_noticed_when_it_is_used(folder):
+    generator, newest = random.Random(0), AnchorBank.load(folder).store.entry.state
+    older = {file for file in folder.glob("state-*") if file.name != newest}  # only `undo` reads them
+    for file in files_of(folder):
+        kept = file.read_bytes()
+        for _ in range(20):
+            flip(file, generator)
+            assert_noticed(folder, verify if file in older else used)
+            file.write_bytes(kept)
+    used(folder)
+
+
+def test_a_flipped_bit_in_any_file_of_a_large_bank_is_found_by_verify(folder, monkeypatch):
+    for module in (verifying, copies):
+        monkeypatch.setattr(module, "SMALL", 0)
+    generator = random.Random(1)
+    for file in files_of(folder):
+        kept = file.read_bytes()
+        for _ in range(20):
+            flip(file, generator)
+            assert_noticed(folder, verify)
+            file.write_bytes(kept)
+    assert len(AnchorBank.load(folder).verify(progress=False)) >= len(files_of(folder)) - 4  # records seal themselves
+
+
+def test_table_and_ids_of_a_large_bank_are_compared_before_they_are_used(folder, monkeypatch):
+    monkeypatch.setattr(verifying, "SMALL", 0)
+    for name, use in (
+        ("pairs.parquet", lambda bank: bank.pairs),
+        ("pairs.parquet", lambda bank: bank.remove(where="caption = 'caption 3'")),
+        ("ids.safetensors", lambda bank: bank.remove(["id-3"])),
+        ("ids.safetensors", lambda bank: bank.check_ids_new(["new"])),
+        ("image.safetensors", lambda bank: bank.compact()),
+        ("text.safetensors", lambda bank: bank.save(folder.with_name("copy"))),
+    ):
+        file = min(folder.glob(f"part-*/{name}"))
+        kept = file.read_bytes()
+        file.write_bytes(kept[:-1] + bytes([kept[-1] ^ 1]))
+        with pytest.raises(BankError, match="is damaged"):
+            use(AnchorBank.load(folder))
+        file.write_bytes(kept)
+    assert AnchorBank.load(folder).version == 3
+
+
+@pytest.mark.parametrize("small", [True, False])
+def test_exchanged_parts_and_states_are_refused(folder, tmp_path, small, monkeypatch):
+    if not small:
+        monkeypatch.setattr(verifying, "SMALL", 0)
+    for pattern in ("part-*", "state-*"):
+        first, second = sorted(folder.glob(pattern))[:2]
+        for a, b in ((first, tmp_path / "kept"), (second, first), (tmp_path / "kept", second)):
+            a.rename(b)
+        with pytest.raises(BankError, match="damaged"):
+            AnchorBank.load(folder, verify=True)
+        for a, b in ((second, tmp_path / "kept"), (first, second), (tmp_path / "kept", first)):
+            a.rename(b)
+    AnchorBank.load(folder, verify=True)
+
+
+def test_verify_names_all_damaged_and_missing_files(folder):
+    bank = AnchorBank.load(folder)
+    damaged = [min(folder.glob("part-*/text.safetensors")), *sorted(folder.glob("index-*/*.safetensors"))]
+    for file in damaged:
+        flip(file, random.Random(2))
+    gone = max(folder.glob("part-*/pairs.parquet"))
+    gone.unlink()
+    with pytest.raises(BankError, match="is damaged; build it again, or copy it again") as caught:
+        bank.verify(progress=False)
+    for file in (*damaged, gone):
+        assert file.name in str(caught.value) and file.parent.name in str(caught.value)
+
+
+def test_a_bank_in_memory_has_nothing_to_verify():
+    with pytest.raises(BankError, match="in memory only, and has no files to verify"):
+        make(0, 3).verify()
+
+
+def test_a_record_that_was_edited_by_hand_is_refused(folder):
+    file = folder / "bank.json"
+    file.write_text(file.read_text().replace("CC0", "none"))
+    with pytest.raises(BankError, match="bank.json: is damaged .it is not as it was written: its checksum differs"):
+        AnchorBank.load(folder)
+
+
+def test_verify_reads_a_copied_bank(folder, tmp_path):
+    shutil.copytree(folder, tmp_path / "copy")
+    shutil.rmtree(folder)
+    assert AnchorBank.load(tmp_path / "copy", verify=True).version == 3

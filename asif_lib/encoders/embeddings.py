@@ -16,7 +16,7 @@ from asif_lib.errors import AsifError, BrokenPicturesError, EncoderError, Pictur
 from asif_lib.files import cache_dir
 
 from .encoder import as_embeddings
-from .pictures import open_picture, picture_digest
+from .pictures import picture_digest
 from .text import check_strings
 
 COMMIT_EVERY = 64
@@ -67,8 +67,9 @@ def embed_readable(encoder, items, *, progress=True):
         first = [items[positions_of[key][0]] for key in todo]
         pending = 0
         for batch, vectors, errors in encoder.stream(first, progress=progress and bool(todo)):
-            for j, _ in errors:
-                broken.update({i: _error_of(items[i]) for i in positions_of[todo[j]]})
+            for j, error in errors:  # other files may have the same bytes, and each error names its own file
+                for i in positions_of[todo[j]]:
+                    broken[i] = PictureError(str(error).replace(str(first[j]), str(items[i]), 1))
             rows = [(todo[j], vector) for j, vector in zip(batch, vectors, strict=True)]
             found.update(rows)
             connection.executemany(
@@ -107,14 +108,6 @@ def _keys(encoder, items):
         except PictureError as error:
             broken[i] = error
     return keys, broken
-
-
-def _error_of(picture):
-    """The error with the name of this file: other files may have the same broken bytes."""
-    try:
-        open_picture(picture)
-    except PictureError as error:
-        return error
 
 
 @contextlib.contextmanager

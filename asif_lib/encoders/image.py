@@ -17,7 +17,7 @@ from asif_lib.machine import resolve_device
 from .encoder import Encoder
 from .graphs import fold_norms, frozen_graph, openvino_graph
 from .identity import EncoderIdentity
-from .pictures import open_picture
+from .pictures import open_picture, too_large
 from .registry import REGISTRY_IMAGE_ENCODERS
 from .transforms import only_the_crop
 from .weights import configuration, folder_checksum, model_folder, package_file, short_name, verify
@@ -75,6 +75,8 @@ class ImageEncoder(Encoder):
                 positions.append(i)
             except PictureError as error:
                 errors.append((i, error))
+            except MemoryError:
+                errors.append((i, too_large(pictures[i])))
         if not tensors:
             return positions, torch.empty(0, self.identity.dim), errors
         batch = torch.stack(tensors)

@@ -2,6 +2,8 @@
 
 import contextlib
 import hashlib
+import os
+import stat
 import warnings
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,7 +15,12 @@ from asif_lib.errors import PictureError
 from asif_lib.files import sha256_of
 
 MAX_PIXELS = 89_478_485
-"""Pillow's own limit (``Image.MAX_IMAGE_PIXELS``): a quarter of a gigabyte of RGB."""
+"""Pillow's own limit (``Image.MAX_IMAGE_PIXELS``), for a canvas padded to a square too. Pillow holds 4 bytes a pixel."""
+FORMATS = ("PNG", "JPEG", "GIF", "WEBP", "AVIF", "BMP", "TIFF", "JPEG2000", "PPM", "ICO")
+"""The formats that are read. Pillow knows others whose readers start programs, or hardly anybody tests."""
+
+ORIENTATION = 0x0112
+"""The EXIF tag that tells how to turn a picture upright."""
 
 
 @dataclass(frozen=True)
@@ -44,8 +51,8 @@ def open_picture(picture) -> Image.Image:
     Raises
     ------
     PictureError
-        If the file is missing, is not a picture, is truncated, is less than 2 pixels wide or high, or has
-        more than `MAX_PIXELS` pixels.
+        If the path is not that of a regular file, or the file is not a picture in one of `FORMATS`, is truncated, is
+        less than 2 pixels wide or high, or has more than `MAX_PIXELS` pixels.
 
     Examples
     --------
@@ -55,11 +62,11 @@ def open_picture(picture) -> Image.Image:
     """
     if isinstance(picture, PictureFile):
         image = open_picture(picture.path)
-        return _pad_to_square(image) if picture.square else image
-    _check_kind(picture)
+        return _pad_to_square(image, picture) if picture.square else image
     with _errors_named(picture):
         if isinstance(picture, Image.Image):
             return _to_rgb(picture, "the picture")
+        _check_path(picture)
         with _quiet_open(picture) as image:
             _check_size(image, picture)
             image.load()
@@ -68,35 +75,48 @@ def open_picture(picture) -> Image.Image:
 
 @contextlib.contextmanager
 def _errors_named(picture):
-    """Turn whatever goes wrong into a `PictureError` that names the picture."""
+    """Turn every error into a `PictureError` that names the picture."""
     try:
         yield
     except PictureError:
         raise
     except FileNotFoundError:
         raise PictureError(f"{picture}: there is no such file") from None
-    except IsADirectoryError:
-        raise PictureError(f"{picture}: is a folder, not a picture") from None
+    except MemoryError:
+        raise too_large(picture) from None
     except Image.DecompressionBombError:
         raise PictureError(f"{picture}: has over {MAX_PIXELS:,} pixels; scale it down first") from None
     except UnidentifiedImageError:
-        raise PictureError(f"{picture}: is not a picture that Pillow can read") from None
+        raise PictureError(f"{picture}: is not a picture that Pillow can read as {', '.join(FORMATS)}") from None
     except Exception as error:  # for broken files Pillow's readers raise errors of many kinds
         system = getattr(error, "strerror", None)
         fault = f"cannot be read ({system})" if system else f"is broken or truncated ({error})"
         raise PictureError(f"{picture}: {fault}") from None
 
 
-def _check_kind(picture):
-    if not isinstance(picture, str | Path | Image.Image):
-        raise PictureError(f"a picture is a path or a PIL image, not {type(picture).__name__}")
+def too_large(picture) -> PictureError:
+    """Return the error of a picture that does not fit into the memory."""
+    return PictureError(f"{picture}: does not fit into the memory; scale it down first")
+
+
+def _check_path(path):
+    """Refuse a path that is not that of a regular file, since a pipe or a device could be read forever."""
+    if not isinstance(path, str | Path):
+        raise PictureError(f"a picture is a path or a PIL image, not {type(path).__name__}")
+    if any(character == "\0" or "\ud800" <= character <= "\udfff" for character in str(path)):
+        raise PictureError(f"{str(path)!r}: is not a path in valid Unicode; rename the file")
+    mode = os.stat(path).st_mode
+    if stat.S_ISDIR(mode):
+        raise PictureError(f"{path}: is a folder, not a picture")
+    if not stat.S_ISREG(mode):
+        raise PictureError(f"{path}: is a pipe, a socket or a device, not a picture")
 
 
 def _quiet_open(path):
     """`Image.open` without its warning about large pictures: `_check_size` turns those into errors."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", Image.DecompressionBombWarning)
-        return Image.open(path)
+        return Image.open(path, formats=FORMATS)
 
 
 def _check_size(image, name):
@@ -111,7 +131,8 @@ def _check_size(image, name):
 
 def _to_rgb(image, name):
     _check_size(image, name)
-    image = ImageOps.exif_transpose(image)
+    if image.getexif().get(ORIENTATION, 1) != 1:
+        image = ImageOps.exif_transpose(image)
     if image.mode.startswith("I;16"):
         return Image.fromarray((np.asarray(image) // 257).astype(np.uint8)).convert("RGB")
     if image.mode in ("I", "F"):
@@ -124,8 +145,12 @@ def _to_rgb(image, name):
     return image.convert("RGB")
 
 
-def _pad_to_square(image):
+def _pad_to_square(image, name):
     side = max(image.size)
+    if side**2 > MAX_PIXELS:
+        raise PictureError(
+            f"{name}: padded to a square it has over {MAX_PIXELS:,} pixels; scale it down, or leave square=False"
+        )
     canvas = Image.new("RGB", (side, side), "white")
     canvas.paste(image, ((side - image.width) // 2, (side - image.height) // 2))
     return canvas
@@ -141,11 +166,11 @@ def picture_digest(picture) -> str:
     """
     if isinstance(picture, PictureFile):
         return picture_digest(picture.path) + ("-square" if picture.square else "")
-    _check_kind(picture)
     if isinstance(picture, Image.Image):
-        orientation = picture.getexif().get(0x0112, 1)
+        orientation = picture.getexif().get(ORIENTATION, 1)
         palette = picture.getpalette("RGBA") if picture.mode == "P" else None
         head = repr((picture.mode, picture.size, picture.info.get("transparency"), orientation, palette))
         return hashlib.sha256(head.encode() + picture.tobytes()).hexdigest()
     with _errors_named(picture):
+        _check_path(picture)
         return sha256_of(picture)

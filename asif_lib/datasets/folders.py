@@ -25,8 +25,11 @@ def picture_files(folder) -> list:
 
 
 def visible_files(folder) -> list:
-    """Return the files in `folder` and its subfolders, sorted, without hidden ones; the list may be empty."""
-    return sorted(f for f in folder.rglob("*") if f.is_file() and not is_hidden(f.relative_to(folder)))
+    """Return the files in `folder` and its subfolders, sorted, without hidden ones; the list may be empty.
+
+    Pipes and broken links are among them, so that a reader of pictures refuses them by name.
+    """
+    return sorted(f for f in folder.rglob("*") if not f.is_dir() and not is_hidden(f.relative_to(folder)))
 
 
 def is_hidden(path) -> bool:

@@ -5,13 +5,13 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 
 from asif_lib.defaults import DEFAULT_BANK
 from asif_lib.encoders.pictures import PictureFile
-from asif_lib.errors import DataError, first_line
+from asif_lib.errors import DataError
 
-from .folders import first_names, is_hidden, visible_files
+from .captions import read_captions
+from .folders import first_names, visible_files
 from .providers import catalogue, fetch
 from .splits import WithSplits, fixed_splits
 
@@ -92,30 +92,13 @@ def _load_stamps(folder):
 
 
 def _load_captions_folder(folder):
-    tables = [f for f in sorted(folder.iterdir()) if f.suffix in TABLE_SUFFIXES and not is_hidden(Path(f.name))]
+    files = visible_files(folder)
+    tables = [f for f in files if f.parent == folder and f.suffix in TABLE_SUFFIXES and f.is_file()]
     if len(tables) != 1:
         found = ", ".join(file.name for file in tables) or "none"
         raise DataError(f"{folder}: needs one captions table, such as metadata.csv; found: {found}")
-    table = _read_table(tables[0])
-    column = next((c for c in ("caption", "text") if c in table), None)
-    if "file_name" not in table or column is None:
-        raise DataError(
-            f"{tables[0]}: needs the columns file_name and caption (or text); it has: {', '.join(map(str, table))}"
-        )
-    if table.empty:
-        raise DataError(f"{tables[0]}: has no rows")
-    table = table.astype(object).fillna("").astype(str)
-    empty = table.index[table[column].str.strip() == ""]
-    if len(empty):
-        raise DataError(f"{tables[0]}: rows without a caption: {first_names(table.file_name[i] for i in empty)}")
-    nameless = table.index[table.file_name.str.strip() == ""]
-    if len(nameless):
-        raise DataError(f"{tables[0]}: rows without a file_name: {first_names(nameless + 1)}")
-    twice = table.file_name[table.file_name.duplicated()]
-    if len(twice):
-        raise DataError(f"{tables[0]}: pictures named more than once: {first_names(twice)}")
-    files = {file.relative_to(folder).as_posix() for file in visible_files(folder)} - {tables[0].name}
-    unnamed = sorted(files - set(table.file_name))
+    table = read_captions(tables[0])
+    unnamed = sorted({f.relative_to(folder).as_posix() for f in files} - {tables[0].name, *table.file_name})
     if unnamed:
         warnings.warn(f"{folder}: not in {tables[0].name}, so not used: {first_names(unnamed)}", stacklevel=3)
     groups = table["group"].tolist() if "group" in table else [""] * len(table)
@@ -123,14 +106,5 @@ def _load_captions_folder(folder):
         splits = {name: np.flatnonzero(table.split == name).tolist() for name in table.split.unique() if name}
     else:
         splits = fixed_splits(groups, 0.15, 0.15 / 0.85) if len(table) >= 20 else {}
-    pictures, captions = [folder / name for name in table.file_name], table[column].str.strip().tolist()
-    return Pairs(folder.resolve().name, pictures, captions, table.file_name.tolist(), groups, splits)
-
-
-def _read_table(file):
-    try:
-        if file.suffix == ".csv":
-            return pd.read_csv(file, dtype=str, keep_default_na=False)
-        return pd.read_json(file, lines=True, dtype=str) if file.suffix == ".jsonl" else pd.read_parquet(file)
-    except (ValueError, OSError) as error:
-        raise DataError(f"{file}: is not a readable {file.suffix[1:]} table ({first_line(error)})") from None
+    ids, pictures = table.file_name.tolist(), [folder / name for name in table.file_name]
+    return Pairs(folder.resolve().name, pictures, table.caption.tolist(), ids, groups, splits)

@@ -15,7 +15,7 @@ from asif_lib.errors import PictureError
 from asif_lib.files import sha256_of
 
 MAX_PIXELS = 89_478_485
-"""Pillow's own limit (``Image.MAX_IMAGE_PIXELS``), for a canvas padded to a square too. Pillow holds 4 bytes a pixel."""
+"""Pillow's own limit (``Image.MAX_IMAGE_PIXELS``), also for a canvas padded to a square; 4 bytes a pixel in memory."""
 FORMATS = ("PNG", "JPEG", "GIF", "WEBP", "AVIF", "BMP", "TIFF", "JPEG2000", "PPM", "ICO")
 """The formats that are read. Pillow knows others whose readers start programs, or hardly anybody tests."""
 

@@ -42,7 +42,6 @@ def only_the_crop(transform):
         return transform
     resample = PIL_MODES[resize.interpolation]
 
-
     def quick(image):
         shorter, longer = sorted(image.size)
         scaled = [side * edge // shorter for edge in image.size]  # as Resize and then CenterCrop round

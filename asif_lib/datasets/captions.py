@@ -1,0 +1,122 @@
+"""The captions table of a folder of pictures: read strictly, so that each fault is named by its row and column."""
+
+import csv
+import json
+from pathlib import PurePosixPath
+
+import pandas as pd
+
+from asif_lib.errors import DataError, first_line
+
+from .folders import first_names
+
+COLUMNS = ("file_name", "caption", "text", "group", "split")
+
+
+def read_captions(file) -> pd.DataFrame:
+    """Read a captions table; its columns ``file_name``, ``caption``, ``group`` and ``split`` hold strings.
+
+    A column ``text`` stands for a missing ``caption``; ``group`` and ``split`` may be missing. Rows count from 1.
+
+    Raises
+    ------
+    DataError
+        If the file is not a table of its kind, or a value cannot be what its column says.
+    """
+    table = _read(file)
+    _check_columns(file, [str(name) for name in table])
+    if "caption" not in table:
+        table = table.rename(columns={"text": "caption"})
+    if not {"file_name", "caption"} <= set(table):
+        raise DataError(
+            f"{file}: needs the columns file_name and caption (or text); it has: {', '.join(map(str, table))}"
+        )
+    if table.empty:
+        raise DataError(f"{file}: has no rows")
+    table = _texts(file, table[[name for name in COLUMNS if name in table]])
+    table["caption"] = table.caption.str.strip()
+    _check_rows(file, table)
+    return table
+
+
+def _read(file):
+    reader = {".csv": _read_csv, ".jsonl": _read_jsonl, ".parquet": pd.read_parquet}[file.suffix]
+    try:
+        return reader(file)
+    except (ValueError, OSError, csv.Error, RecursionError) as error:
+        raise DataError(f"{file}: is not a readable {file.suffix[1:]} table ({first_line(error)})") from None
+
+
+def _read_csv(file):
+    with open(file, encoding="utf-8-sig", newline="") as lines:
+        names, *rows = list(filter(None, csv.reader(lines, strict=True))) or [[]]
+    for number, row in enumerate(rows, 1):
+        if len(row) != len(names):
+            fault = f"row {number} has {len(row)} values for {len(names)} columns"
+            raise ValueError(f"{fault}: put a text that holds a comma into double quotes")
+    return pd.DataFrame(rows, columns=names, dtype=object)
+
+
+def _read_jsonl(file):
+    rows = []
+    with open(file, encoding="utf-8-sig") as lines:
+        for line in filter(str.strip, lines):
+            try:
+                rows.append(json.loads(line, object_pairs_hook=_object))
+            except ValueError as error:
+                raise ValueError(f"row {len(rows) + 1}: {first_line(error)}") from None
+            if not isinstance(rows[-1], dict):
+                raise ValueError(f"row {len(rows)} is not an object with the columns as its keys")
+    return pd.DataFrame(rows, dtype=object)
+
+
+def _object(pairs):
+    """An object of JSON with each key once; of two equal keys, Python's own reader would keep the last."""
+    if len(dict(pairs)) < len(pairs):
+        raise ValueError(f"a key occurs more than once among {', '.join(key for key, _ in pairs)}")
+    return dict(pairs)
+
+
+def _check_columns(file, names):
+    for known in COLUMNS:
+        similar = [name for name in names if name.strip().lower() == known]
+        if similar not in ([], [known]):
+            raise DataError(
+                f"{file}: has the columns {', '.join(map(repr, similar))}; keep one of them, and call it {known}"
+            )
+
+
+def _texts(file, table):
+    """The table with a string in each cell; an empty cell is an empty string."""
+    table = table.astype(object)
+    for name in table:
+        single = table[name].map(lambda value: pd.api.types.is_scalar(value) and not isinstance(value, bytes))
+        if not single.all():
+            row = int(single.argmin())
+            raise _fault(file, row, name, f"is a {type(table[name].iloc[row]).__name__}; write one text in each row")
+    return table.fillna("").astype(str).reset_index(drop=True)
+
+
+def _check_rows(file, table):
+    empty = table.index[table.caption == ""]
+    if len(empty):
+        raise DataError(f"{file}: rows without a caption: {first_names(table.file_name[i] for i in empty)}")
+    nameless = table.index[table.file_name.str.strip() == ""]
+    if len(nameless):
+        raise DataError(f"{file}: rows without a file_name: {first_names(nameless + 1)}")
+    for row, name in enumerate(table.file_name):
+        path = PurePosixPath(name)
+        if path.is_absolute() or ".." in path.parts or str(path) != name:
+            raise _fault(file, row, "file_name", f"{name!r} is not a path below the table's folder, such as a/b.png")
+    twice = table.file_name[table.file_name.duplicated()]
+    if len(twice):
+        raise DataError(f"{file}: pictures named more than once: {first_names(twice)}")
+    spellings = {}
+    for row, split in enumerate(table.get("split", ())):
+        first = spellings.setdefault(split.strip().casefold(), split.strip())
+        if split != first:
+            raise _fault(file, row, "split", f"{split!r} differs from {first!r} in case or blanks; write them alike")
+
+
+def _fault(file, row, column, words):
+    return DataError(f"{file}: row {row + 1}, column {column}: {words}")

@@ -1,8 +1,10 @@
 """The server of the explorer's page: Voilà, on this machine only."""
 
+import atexit
 import json
 import os
 import secrets
+import shutil
 import socket
 import tempfile
 import webbrowser
@@ -19,21 +21,25 @@ EXTENSIONS = ["anywidget", "@jupyter-widgets/jupyterlab-manager", "@voila-dashbo
 """The extensions of JupyterLab that the page loads. Others are not needed, and may ask the network."""
 VARIABLE = "ASIF_EXPLORE"
 """Environment variable that tells the kernel of a page its bank and its folder, as JSON."""
+IDLE_SECONDS = 600
+"""Time after which a kernel ends that works for no page. A page that is left says goodbye, unless it crashed."""
 
 
 def session_copy():
-    """Return a new `WorkingCopy` for the page that this kernel serves."""
+    """Return a new `WorkingCopy` for the page that this kernel serves; it is deleted when the kernel ends."""
     from .working_copy import WorkingCopy  # here, since it needs the extra, and `serve` says if that is missing
 
     about = json.loads(os.environ[VARIABLE])
-    return WorkingCopy(about["bank"], tempfile.mkdtemp(dir=about["folder"]), device=about["device"])
+    folder = tempfile.mkdtemp(dir=about["folder"])
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    return WorkingCopy(about["bank"], folder, device=about["device"])
 
 
 def serve(name=DEFAULT_BANK, *, port=None, browser=True, device="auto", say=print) -> dict:
     """Serve the explorer of a bank until Ctrl-C.
 
-    Only a browser with the token in the address sees the page. The copies and the uploaded pictures lie in a temporary
-    folder, which is deleted at the end.
+    Only a browser with the token in the address sees the page. A page that is left ends its kernel, and with it goes
+    its working copy. The copies and the uploaded pictures lie in a temporary folder, which is deleted at the end.
 
     Raises `AsifError` if the extra ``explore`` is not installed, there is no such bank, or the port is taken.
 
@@ -55,26 +61,30 @@ def serve(name=DEFAULT_BANK, *, port=None, browser=True, device="auto", say=prin
     dict
         ``bank``, ``address`` of the page.
     """
-    voila, config = import_extra("voila.app", "explore"), import_extra("traitlets.config", "explore")
-    import_extra("anywidget", "explore")
+    import_extra("voila.app", "explore"), import_extra("anywidget", "explore")
+    from traitlets.config import Config
+
+    from .application import OnePageVoila
 
     bank = AnchorBank.load(name)
     port, token = _free_port(port), secrets.token_urlsafe(24)
     path = [str(HERE / "jupyter"), *filter(None, [os.environ.get("JUPYTER_PATH")])]
     os.environ["JUPYTER_PATH"] = os.pathsep.join(path)  # where Voilà looks for templates
-    page = config.Config()
+    page = Config()
     page.VoilaConfiguration.template = "asif_explorer"
     page.VoilaConfiguration.allow_template_override = page.VoilaConfiguration.allow_theme_override = "NO"
     page.VoilaConfiguration.extension_allowlist = EXTENSIONS
     page.VoilaConfiguration.file_allowlist = []
     page.VoilaConfiguration.show_tracebacks = True
+    page.MappingKernelManager.cull_idle_timeout = IDLE_SECONDS
+    page.MappingKernelManager.cull_interval = max(1, IDLE_SECONDS // 10)
     with tempfile.TemporaryDirectory(prefix="asif-explore-") as folder:
         # The kernel works in the folder of its notebook, so paths must be absolute.
         os.environ["ASIF_CACHE"] = str(cache_dir().resolve())
         where = str(Path(name).resolve()) if (Path(name) / "bank.json").exists() else str(name)
         os.environ[VARIABLE] = json.dumps({"bank": where, "folder": folder, "device": device})
         # The user's configuration files are ignored: one for another application may open the server to the network.
-        app = voila.Voila(
+        app = OnePageVoila(
             config=page, config_file_paths=[], ip=ADDRESS, port=port, port_retries=0, token=token,
             notebook_path=str(HERE / "explorer.ipynb"), connection_dir_root=folder, log_level="ERROR",
         )  # fmt: skip

@@ -1,6 +1,7 @@
 """A copy of a stored bank to edit; the bank itself changes only by `WorkingCopy.save`."""
 
 import hashlib
+import re
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
@@ -89,7 +90,7 @@ class WorkingCopy:
         Raises `PictureError` if the bytes are not a picture that can be read. They are not kept then.
         """
         read_upload(name, data)
-        suffix = Path(name).suffix if Path(name).suffix[1:].isalnum() else ""
+        suffix = re.search(r"(\.\w{1,5})?$", name, re.ASCII)[0]
         id = f"upload-{hashlib.sha256(data).hexdigest()[:12]}"
         if id not in self.uploads:
             file = self.folder / "uploads" / f"{id}{suffix.lower()}"

@@ -1,12 +1,18 @@
 """The explorer: its working copy, what it explains, its notebook, its page without a browser, its command."""
 
+import http.client
 import io
 import os
+import re
+import signal
 import socket
+import subprocess
 import sys
+import time
 
 import ipywidgets
 import nbformat
+import psutil
 import pytest
 import torch
 from nbclient import NotebookClient
@@ -173,6 +179,10 @@ def test_what_cannot_be_edited_is_said(copy, ball):
     assert list(copy.uploads) == [upload.id]
 
 
+def test_an_upload_may_have_a_long_name(copy, ball):
+    assert copy.upload(f"ball.{300 * 'a'}", ball).file.read_bytes() == ball
+
+
 # -- the notebook
 
 
@@ -323,6 +333,35 @@ def test_a_picture_file_that_is_gone_leaves_words_in_its_place(page, copy):
 
 
 # -- the command
+
+
+@pytest.fixture
+def server(stored, tmp_path):
+    """The port and the token of a server that gives a kernel without a page three seconds."""
+    code = f"from asif_lib.explore import server; server.IDLE_SECONDS = 3; server.serve({str(stored)!r}, browser=False)"
+    with subprocess.Popen([sys.executable, "-u", "-c", code], stdout=subprocess.PIPE, text=True) as process:
+        yield *re.search(r":(\d+)/\?token=(\S+)", process.stdout.readline()).groups(), process.pid
+        process.send_signal(signal.SIGINT)
+
+
+def status(server, path):
+    port, token, _ = server
+    connection = http.client.HTTPConnection(explore_server.ADDRESS, int(port), timeout=60)
+    connection.request("GET", path, headers={"Authorization": f"token {token}"})
+    return connection.getresponse().status
+
+
+def test_a_kernel_without_a_page_ends_and_odd_paths_are_not_found(server):
+    long = 300 * "a"
+    folders = ["voila/templates/", "voila/templates/lab/static/", "voila/static/", "voila/labextensions/"]
+    paths = ["/logout", "/%00", f"/{long}", *(f"/{folder}{name}" for folder in folders for name in ("", long, "%00"))]
+    paths += ["/voila/templates/x", "/voila/templates/lab/other/x", f"/voila/templates/{long}/static/x"]
+    assert {path: found for path in paths if (found := status(server, path)) not in (403, 404)} == {}
+    assert status(server, "/") == 200
+    until = time.monotonic() + 30
+    while (kernels := psutil.Process(server[2]).children()) and time.monotonic() < until:
+        time.sleep(0.2)
+    assert kernels == []
 
 
 def test_the_command_refuses_what_it_cannot_serve(tmp_cache, stored, capsys, monkeypatch):

@@ -11,6 +11,7 @@ import urllib.request
 from collections import namedtuple
 
 import nbformat
+import psutil
 import pytest
 from nbclient import NotebookClient
 from PIL import Image, ImageDraw
@@ -30,7 +31,7 @@ CONTROLS = [
     "Remove the ticked anchors", "Undo the last edit", "Uploaded picture", "Its caption",
     "Add it as an anchor", "Export as notebook", "Save into bank",
 ]  # fmt: skip
-Server = namedtuple("Server", "address bank")
+Server = namedtuple("Server", "address bank process temporary")
 
 
 @pytest.fixture(scope="module")
@@ -45,7 +46,7 @@ def server(browser, stamps_bank, tmp_path_factory):
     with open(log, "w") as file:
         process = subprocess.Popen(command, env=environment, stdout=file, stderr=subprocess.STDOUT)
     try:
-        yield Server(_address(process, log), bank)
+        yield Server(_address(process, log), bank, process, temporary)
     finally:
         process.send_signal(signal.SIGINT)
         ended = process.wait(60)
@@ -242,6 +243,50 @@ def test_nothing_is_in_the_way_of_a_reader(explored, size):
     assert [(one["id"], [node["html"] for node in one["nodes"]]) for one in found] == []
     wide = "[...document.querySelectorAll('main *')].filter(one => one.getBoundingClientRect().right > innerWidth)"
     assert page.evaluate(f"{wide}.map(one => one.outerHTML.slice(0, 120))") == []
+
+
+def kernels(server):
+    """Process numbers of the kernels, and the folders of the working copies."""
+    copies = [copy.parent for copy in server.temporary.glob("asif-explore-*/*/bank")]
+    return {child.pid for child in psutil.Process(server.process.pid).children() if runs(child)}, copies
+
+
+def runs(process):
+    try:
+        return process.status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
+
+
+def wait_until(condition):
+    until = time.monotonic() + 20
+    while not (found := condition()) and time.monotonic() < until:
+        time.sleep(0.2)
+    return found
+
+
+LEAVE = {
+    "closed": lambda page: page.close(run_before_unload=True),
+    "reloaded": lambda page: page.reload(),
+    "navigated away": lambda page: page.goto("about:blank"),
+}
+
+
+@pytest.mark.parametrize("leave", LEAVE.values(), ids=LEAVE)
+def test_a_page_that_is_left_ends_its_kernel_and_deletes_its_copy(browser, server, leave):
+    before, copies = kernels(server)
+    other = Explored(browser, server.address)
+    (kernel,) = kernels(server)[0] - before
+    assert len(kernels(server)[1]) == len(copies) + 1
+    leave(other.page)
+    assert wait_until(lambda: kernel not in kernels(server)[0])
+    if leave == LEAVE["reloaded"]:
+        other.page.get_by_role("rowheader").first.wait_for()
+        assert len(kernels(server)[0]) == len(before) + 1
+        other.page.close(run_before_unload=True)
+    assert wait_until(lambda: kernels(server) == (before, copies))
+    assert other.console == []
+    other.page.context.close()
 
 
 def test_the_page_leaves_no_error_and_asks_nobody_outside(explored):

@@ -1,9 +1,12 @@
 """The choice of pairs to remove: by id, by position, or by an SQL condition over the table's columns."""
 
+import contextlib
 import re
 import sqlite3
+import threading
 import time
 from collections import Counter
+from concurrent.futures import Future
 from itertools import accumulate
 
 import numpy as np
@@ -18,8 +21,8 @@ FUNCTIONS = frozenset({
 """The functions of SQLite that a condition may use."""
 CONDITION_SECONDS = 60
 """The time limit for the evaluation of a condition over all pairs."""
-LONGEST_TEXT = 10_000_000
-"""Bytes of a text that a condition may read or make: ``replace`` could fill the memory."""
+LONGEST_TEXT = 1_000_000
+"""Bytes of a text that a condition may read or make: ``replace`` could fill the memory, and ``trim`` take hours."""
 
 
 def some(names, most=5):
@@ -102,7 +105,8 @@ def rows_that_fit(batches, names, where) -> np.ndarray:
 
     SQLite evaluates the condition on a table in memory that holds one batch, and only the columns that the condition
     reads. Its authorizer allows reads of these columns and the functions listed above, and nothing else: no second
-    SELECT, no file, no setting.
+    SELECT, no file, no setting. SQLite looks at the clock between two functions only; the caller therefore waits for
+    a thread, and leaves it to its end when the time is over.
 
     Parameters
     ----------
@@ -114,27 +118,40 @@ def rows_that_fit(batches, names, where) -> np.ndarray:
     BankError
         If the condition cannot be used.
     """
-    condition = _checked(where, names)
-    connection = sqlite3.connect(":memory:")
+    condition, answer = _checked(where, names), Future()
+    threading.Thread(target=_answer, args=(answer, batches, names, condition), daemon=True).start()
     try:
-        position = _name(max(names, key=len) + "_")  # longer than any column's name, so a new one
-        connection.execute(f"CREATE TABLE pairs ({position} INTEGER PRIMARY KEY, {', '.join(map(_name, names))})")
-        connection.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, LONGEST_TEXT)
-        connection.setlimit(sqlite3.SQLITE_LIMIT_LIKE_PATTERN_LENGTH, 200)  # a longer one may take forever
-        deadline = time.monotonic() + CONDITION_SECONDS
-        connection.set_progress_handler(lambda: time.monotonic() > deadline, 10_000)
-        fitting = f"FROM pairs WHERE (\n{condition}\n) IS TRUE"
-        read = _columns_read(connection, f"SELECT 1 {fitting}", names)
-        query = f"SELECT {position} - 1 {fitting} ORDER BY {position}"
-        found = [start + _rows_of_batch(connection, query, batch) for start, batch in batches(read or names[:1])]
-        return np.concatenate([np.empty(0, np.int64), *found])
+        return answer.result(timeout=CONDITION_SECONDS + 1)
     except (sqlite3.Error, sqlite3.Warning, pa.ArrowNotImplementedError, OverflowError, UnicodeError) as error:
-        raise BankError(
-            f"the condition {where!r} cannot be used ({first_line(error)}); compare columns of the table, as in "
-            f"caption like '%cat%' or group = 'food': of SQL, only that and functions of text and numbers can be used"
-        ) from None
-    finally:
-        connection.close()
+        reason = first_line(error)
+    except TimeoutError:
+        reason = "interrupted"
+    raise BankError(
+        f"the condition {where!r} cannot be used ({reason}); compare columns of the table, as in "
+        f"caption like '%cat%' or group = 'food': of SQL, only that and functions of text and numbers can be used"
+    )
+
+
+def _answer(answer, batches, names, condition):
+    try:
+        with contextlib.closing(sqlite3.connect(":memory:")) as connection:
+            answer.set_result(_rows(connection, batches, names, condition))
+    except BaseException as error:  # the caller raises it
+        answer.set_exception(error)
+
+
+def _rows(connection, batches, names, condition):
+    position = _name(max(names, key=len) + "_")  # longer than any column's name, so a new one
+    connection.execute(f"CREATE TABLE pairs ({position} INTEGER PRIMARY KEY, {', '.join(map(_name, names))})")
+    connection.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, LONGEST_TEXT)
+    connection.setlimit(sqlite3.SQLITE_LIMIT_LIKE_PATTERN_LENGTH, 200)  # a longer one may take forever
+    deadline = time.monotonic() + CONDITION_SECONDS
+    connection.set_progress_handler(lambda: time.monotonic() > deadline, 10_000)
+    fitting = f"FROM pairs WHERE (\n{condition}\n) IS TRUE"
+    read = _columns_read(connection, f"SELECT 1 {fitting}", names)
+    query = f"SELECT {position} - 1 {fitting} ORDER BY {position}"
+    found = [start + _rows_of_batch(connection, query, batch) for start, batch in batches(read or names[:1])]
+    return np.concatenate([np.empty(0, np.int64), *found])
 
 
 def _columns_read(connection, query, names):

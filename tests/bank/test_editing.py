@@ -426,6 +426,16 @@ def test_a_condition_that_takes_too_long_is_stopped(tmp_path, monkeypatch):
         bank.remove(where=" + ".join(["length(caption)"] * 900) + " < 0")
 
 
+def test_one_function_that_takes_long_does_not_escape_the_limit(monkeypatch):
+    """It compares 78,400 letters with as many others, which takes SQLite several seconds in one step."""
+    monkeypatch.setattr("asif_lib.bank.selecting.CONDITION_SECONDS", -0.5)
+    bank, start = make(0, 3), time.monotonic()
+    many, others = (f"replace('{280 * letter}', '{letter}', '{280 * letter}')" for letter in "ab")
+    with pytest.raises(BankError, match="interrupted"):
+        bank.remove(where=f"length(trim({many}, {others} || 'a')) > 1")
+    assert time.monotonic() - start < 3
+
+
 def test_the_time_for_a_condition_is_that_for_all_blocks_together(monkeypatch):
     """A second goes by whenever somebody looks at this clock; in one block of 30 that is a few times."""
     monkeypatch.setattr("asif_lib.bank.memory.BLOCK", 30)

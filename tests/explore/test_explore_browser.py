@@ -278,6 +278,7 @@ def test_a_page_that_is_left_ends_its_kernel_and_deletes_its_copy(browser, serve
     other = Explored(browser, server.address)
     (kernel,) = kernels(server)[0] - before
     assert len(kernels(server)[1]) == len(copies) + 1
+    other.page.context.unroute_all()  # Playwright loses the last request of a page whose requests it examines
     leave(other.page)
     assert wait_until(lambda: kernel not in kernels(server)[0])
     if leave == LEAVE["reloaded"]:

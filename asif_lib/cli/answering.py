@@ -14,7 +14,21 @@ from asif_lib.defaults import BARE_TEMPLATE, DEFAULT_BANK, DEFAULT_P, DEFAULT_TE
 from asif_lib.errors import BrokenPicturesError, DataError, ParameterError
 
 from .banks import build_and_save
-from .command import BankName, Device, Folder, K, P, Reduce, SkipBroken, Templates, app, command, existing_folder, say
+from .command import (
+    BankName,
+    Device,
+    Folder,
+    K,
+    P,
+    Reduce,
+    SkipBroken,
+    Templates,
+    app,
+    command,
+    existing_folder,
+    say,
+    write_csv,
+)
 
 ANCHORS_SHOWN = 3
 
@@ -110,7 +124,11 @@ def _search(
     return [{**row, "score": score} for row, score in zip(found, scores, strict=True)], "\n".join(lines)
 
 
-@command(app, "evaluate", "asif evaluate FOLDER", "asif evaluate FOLDER --json --k 50 --p 4")
+@command(
+    app, "evaluate",
+    "asif evaluate FOLDER", "asif evaluate FOLDER --json --k 50 --p 4",
+    "asif evaluate FOLDER --predictions each.csv --csv classes.csv",
+)  # fmt: skip
 def _evaluate(
     folder: Folder,
     templates: Templates = (DEFAULT_TEMPLATE,),
@@ -120,19 +138,27 @@ def _evaluate(
     p: P = DEFAULT_P,
     device: Device = "auto",
     skip_broken: SkipBroken = False,
+    predictions: Annotated[str | None, Option(metavar="FILE", help="a CSV with one row a picture")] = None,
+    csv: Annotated[str | None, Option(metavar="FILE", help="a CSV with one row a class")] = None,
 ):
     """Measure zero-shot accuracy on a folder of class folders, whose names are the labels."""
     start, path = time.perf_counter(), existing_folder(folder)
     _check_model(bank, k, p)
     from asif_lib.datasets.labelled import load_labelled
-    from asif_lib.evaluation.summary import summarise_zero_shot
+    from asif_lib.evaluation.summary import per_class, summarise_zero_shot
     from asif_lib.zeroshot import make_prompts
 
     data = load_labelled(path)
     make_prompts(data.classes, templates)  # refuses bad templates before any slow work
     model = _model(bank, k, p, device)
     z, kept = _embed(model, data.pictures, skip_broken)
-    measure, result = summarise_zero_shot(model, z, data.labels[kept], data.classes, templates, reduce)
+    answer = model.classify(z, data.classes, templates=templates, reduce=reduce)
+    measure, result = summarise_zero_shot(model, answer, data.labels[kept], templates, reduce)
+    each = answer.to_frame()
+    each.insert(0, "true", [data.classes[label] for label in data.labels[kept]])
+    each.insert(0, "picture", [str(data.pictures[i]) for i in kept])
+    write_csv(predictions, each)
+    write_csv(csv, per_class(answer, data.labels[kept]))
     seconds = round(time.perf_counter() - start, 2)
     result = {"folder": folder, "left_out": len(data) - len(kept), **result, "seconds": seconds}
     text = (
@@ -148,13 +174,17 @@ def _explore(
     bank: BankName = DEFAULT_BANK,
     port: Annotated[int | None, Option(metavar="N", help="of this machine; default: one that is free")] = None,
     no_browser: Annotated[bool, Option("--no-browser", help="print the page's address, and open no browser")] = False,
+    labels_from: Annotated[
+        str | None, Option(metavar="FILE", help="labels with their embeddings, .npz, in place of the text encoder")
+    ] = None,
     device: Device = "auto",
 ):
     """Open a page to ask about pictures, edit a copy of a bank, and export both."""
     stored_count(bank)  # refuses a bank that is not here before any slow work
     from asif_lib.explore.server import serve
 
-    return serve(bank, port=port, browser=not no_browser, device=device, say=say), "the explorer has ended"
+    serving = serve(bank, port=port, browser=not no_browser, device=device, labels_from=labels_from, say=say)
+    return serving, "the explorer has ended"
 
 
 def _must_be_built(bank):

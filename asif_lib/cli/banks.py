@@ -1,19 +1,21 @@
 """Look after data sets and banks: ``asif data`` and ``asif bank``."""
 
 from enum import StrEnum
+from pathlib import Path
 from typing import Annotated
 
 import typer
 from typer import Argument, Option
 
-from asif_lib.bank.record import bank_dir, describe_bank
+from asif_lib.bank.record import bank_dir, describe_bank, read_record
 from asif_lib.datasets.providers import catalogue, dataset_dir, fetch
 from asif_lib.defaults import DEFAULT_BANK, DEFAULT_IMAGE_ENCODER, DEFAULT_TEXT_ENCODER
-from asif_lib.errors import BankError
+from asif_lib.errors import BankError, DataError, ParameterError
 
-from .command import Device, Folder, Name, SkipBroken, app, command, existing_folder, group, say
+from .command import Device, Folder, Name, Replace, SkipBroken, app, command, existing_folder, group, say
 
 COLUMNS = "condition over the columns id, caption, picture and group, text in '…'"
+OWN = "default: {}; with embeddings: the name of the model that made them"
 Precision = Annotated[
     StrEnum("Precision", "float32 float16 bfloat16"),
     Option(help="of the stored embeddings; 16 bits take half the disk and memory"),
@@ -50,34 +52,75 @@ def _data(names: Annotated[list[str] | None, Argument(metavar="NAME", show_defau
     return rows, text
 
 
-@command(bank_app, "build", "asif bank build stamps", "asif bank build birds --from FOLDER_WITH_METADATA_CSV")
+@command(
+    bank_app, "build",
+    "asif bank build stamps", "asif bank build birds --from FOLDER_WITH_METADATA_CSV",
+    "asif bank build mine --image-embeddings a.npy --text-embeddings b.npy --captions c.csv --image-encoder dinov2",
+)  # fmt: skip
 def build_and_save(
     name: Name,
     source: Annotated[
         str | None, Option("--from", metavar="FOLDER", help="with a captions table; default: data set NAME")
     ] = None,
-    image_encoder: Annotated[str, Option(metavar="NAME")] = DEFAULT_IMAGE_ENCODER,
-    text_encoder: Annotated[str, Option(metavar="NAME")] = DEFAULT_TEXT_ENCODER,
+    image_encoder: Annotated[str | None, Option(metavar="NAME", help=OWN.format(DEFAULT_IMAGE_ENCODER))] = None,
+    text_encoder: Annotated[str | None, Option(metavar="NAME", help=OWN.format(DEFAULT_TEXT_ENCODER))] = None,
     precision: Precision = "float32",
     device: Device = "auto",
     skip_broken: SkipBroken = False,
+    replace: Replace = False,
+    image_embeddings: Annotated[str | None, Option(metavar="FILE", help="your own, .npy, (n, d)")] = None,
+    text_embeddings: Annotated[str | None, Option(metavar="FILE", help="your own, .npy, (n, d)")] = None,
+    captions: Annotated[str | None, Option(metavar="FILE", help="of your embeddings: a table, row i of pair i")] = None,
 ):
-    """Encode captioned pictures into a bank."""
-    import torch
-
+    """Encode captioned pictures into a bank, or make one of embeddings of your own."""
+    check_replace(name, replace)
+    own = image_embeddings, text_embeddings, captions
+    if any(own):
+        if not all(own):
+            raise ParameterError("give all three: --image-embeddings, --text-embeddings and --captions")
+        if source:
+            raise ParameterError("a bank is built of pictures (--from) or of embeddings, not of both")
+        return _saved(_of_embeddings(name, *own, image_encoder, text_encoder), name, precision)
     from asif_lib.bank.anchors import AnchorBank
     from asif_lib.datasets.pairs import load_pairs
     from asif_lib.encoders.image import load_image_encoder
     from asif_lib.encoders.text import load_text_encoder
 
     pairs = load_pairs(source or name)
-    encoders = load_image_encoder(image_encoder, device=device), load_text_encoder(text_encoder, device=device)
+    encoders = (
+        load_image_encoder(image_encoder or DEFAULT_IMAGE_ENCODER, device=device),
+        load_text_encoder(text_encoder or DEFAULT_TEXT_ENCODER, device=device),
+    )
     bank = AnchorBank.build(pairs, *encoders, skip_broken=skip_broken, name=name)
     _say_left_out(pairs, bank)
-    folder = bank_dir(name)
-    _say_replaced(folder)
-    bank.to(getattr(torch, precision)).save(folder)
-    return describe_bank(AnchorBank.load(folder), folder), f"bank {bank.name!r}: {len(bank)} anchors, in {folder}"
+    return _saved(bank, name, precision)
+
+
+def _of_embeddings(name, image, text, captions, image_encoder, text_encoder):
+    import numpy as np
+
+    from asif_lib.bank.anchors import AnchorBank
+    from asif_lib.datasets.captions import read_captions
+
+    matrices = []
+    for file in (image, text):
+        try:
+            matrices.append(np.load(file, mmap_mode="r", allow_pickle=False))
+        except (OSError, ValueError) as error:
+            raise DataError(f"{file}: is not a matrix that numpy.save wrote ({error})") from None
+    table, folder = read_captions(Path(captions), pictures=False), Path(captions).absolute().parent
+    columns = {"groups": table["group"].tolist()} if "group" in table else {}
+    if "file_name" in table:
+        columns |= {"ids": table.file_name.tolist(), "pictures": [folder / file for file in table.file_name]}
+    names = {"image_encoder": image_encoder, "text_encoder": text_encoder}
+    return AnchorBank.from_embeddings(*matrices, table.caption.tolist(), **columns, **names, name=name)
+
+
+def _saved(bank, name, precision):
+    import torch
+
+    folder = bank.to(getattr(torch, precision)).save(bank_dir(name))
+    return describe_bank(load(name), folder), f"bank {bank.name!r}: {len(bank)} anchors, in {folder}"
 
 
 def _say_left_out(pairs, bank):
@@ -87,19 +130,23 @@ def _say_left_out(pairs, bank):
             say(f"left out: {id}")
 
 
-def _say_replaced(folder):
+def check_replace(name, replace):
+    """Raise `BankError` if a bank of that name was edited, and would be lost; `replace` allows it."""
     try:
-        old = _load(folder)
+        newest = read_record(bank_dir(name), name).newest
     except BankError:
         return
-    if old.version > 1:
-        say(f"replacing bank {old.name!r}, which was edited: it was at version {old.version}")
+    if newest.version > 1 and not replace:
+        raise BankError(
+            f"bank {name!r} was edited (it is at version {newest.version}: {newest.change}); to lose the edits: "
+            f"--replace"
+        )
 
 
 @command(bank_app, "info", "asif bank info stamps")
 def _info(name: Name = DEFAULT_BANK):
     """Describe a bank."""
-    about = describe_bank(_load(name), bank_dir(name))
+    about = describe_bank(load(name), bank_dir(name))
     return about, "\n".join(f"{key:36} {value}" for key, value in about.items())
 
 
@@ -113,13 +160,13 @@ def _add(name: Name, folder: Folder, device: Device = "auto", skip_broken: SkipB
     from asif_lib.datasets.pairs import load_pairs
     from asif_lib.encoders.loading import load_encoder
 
-    bank, pairs = _load(name), load_pairs(path)
+    bank, pairs = load(name), load_pairs(path)
     bank.check_ids_new(pairs.ids)
     identities = bank.image_encoder, bank.text_encoder
     encoders = [load_encoder(identity.kind, identity.locator, device=device) for identity in identities]
     new = bank.embed(pairs, *encoders, skip_broken=skip_broken)
     _say_left_out(pairs, new)
-    return _edited(bank.add(new), name, f"added {len(new)} pairs")
+    return edited(bank.add(new), name, f"added {len(new)} pairs")
 
 
 @command(
@@ -136,23 +183,23 @@ def _remove(
     """Remove pairs from a bank, by a condition or by id."""
     if (where is None) == (not ids):
         raise typer.BadParameter("say which pairs to remove: by --where SQL, or by --id ID")
-    after = _load(name).remove(ids or None, where=where)
+    after = load(name).remove(ids or None, where=where)
     change = after.history()["change"].iloc[-1]
-    return _edited(after, name, change, f"; the bytes stay in its files until: asif bank compact {name}")
+    return edited(after, name, change, f"; the bytes stay in its files until: asif bank compact {name}")
 
 
 @command(bank_app, "compact", "asif bank compact birds")
 def _compact(name: Name):
     """Delete the removed pairs, and the history, from a bank's files."""
-    bank = _load(name)
+    bank = load(name)
     after = bank.compact()
-    return _edited(after, name, "compacted" if after.version > bank.version else "nothing to compact")
+    return edited(after, name, "compacted" if after.version > bank.version else "nothing to compact")
 
 
 @command(bank_app, "history", "asif bank history birds")
 def _history(name: Name):
     """List the versions of a bank since it was built or compacted."""
-    rows = _load(name).history().to_dict("records")
+    rows = load(name).history().to_dict("records")
     lines = [f"{row['version']:>4}  {row['time']}  {row['count']:>9}  {row['change']}" for row in rows]
     return rows, "\n".join(lines)
 
@@ -160,24 +207,26 @@ def _history(name: Name):
 @command(bank_app, "undo", "asif bank undo birds")
 def _undo(name: Name):
     """Go back to the version of a bank before the last edit."""
-    bank = _load(name)
-    return _edited(bank.undo(), name, f"undone: {bank.history()['change'].iloc[-1]}")
+    bank = load(name)
+    return edited(bank.undo(), name, f"undone: {bank.history()['change'].iloc[-1]}")
 
 
 @command(bank_app, "prepare", "asif bank prepare birds")
 def _prepare(name: Name):
     """Keep a rounded copy beside a bank; large searches in it are faster."""
-    bank = _load(name).prepare()
-    return _edited(bank, name, f"prepared in {bank.index_folder.name}", "; after an edit, prepare it again")
+    bank = load(name).prepare()
+    return edited(bank, name, f"prepared in {bank.index_folder.name}", "; after an edit, prepare it again")
 
 
-def _load(name):
+def load(name):
+    """Open a bank."""
     from asif_lib.bank.anchors import AnchorBank
 
     return AnchorBank.load(name)
 
 
-def _edited(bank, name, change, remark=""):
+def edited(bank, name, change, remark=""):
+    """Return the answer of a command that changed a bank."""
     about = {
         "name": bank.name,
         "folder": str(bank_dir(name)),

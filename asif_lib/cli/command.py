@@ -27,6 +27,7 @@ Templates = Annotated[
 ]
 Reduce = Annotated[StrEnum("Reduce", "mean max"), Option(help="how the scores over templates become one")]
 SkipBroken = Annotated[bool, Option("--skip-broken", help="skip pictures that cannot be read, and name them")]
+Replace = Annotated[bool, Option("--replace", help="replace a bank of that name, its edits included")]
 Json = Annotated[bool, Option("--json", help="print one JSON value")]
 
 
@@ -90,6 +91,13 @@ def existing_folder(folder) -> Path:
     if not Path(folder).is_dir():
         raise DataError(f"{folder}: there is no such folder")
     return Path(folder)
+
+
+def write_csv(file, table):
+    """Write a DataFrame to a CSV file, and say so; nothing without a file."""
+    if file:
+        table.to_csv(file, index=False)
+        say(f"{len(table)} rows in {file}")
 
 
 app = group(

@@ -13,10 +13,11 @@ from .folders import first_names
 COLUMNS = ("file_name", "caption", "text", "group", "split")
 
 
-def read_captions(file) -> pd.DataFrame:
+def read_captions(file, *, pictures=True) -> pd.DataFrame:
     """Read a captions table; its columns ``file_name``, ``caption``, ``group`` and ``split`` hold strings.
 
-    A column ``text`` stands for a missing ``caption``; ``group`` and ``split`` may be missing. Rows count from 1.
+    A column ``text`` stands for a missing ``caption``; ``group`` and ``split`` may be missing, and ``file_name`` too
+    where no `pictures` are needed. Rows count from 1.
 
     Raises
     ------
@@ -27,9 +28,10 @@ def read_captions(file) -> pd.DataFrame:
     _check_columns(file, [str(name) for name in table])
     if "caption" not in table:
         table = table.rename(columns={"text": "caption"})
-    if not {"file_name", "caption"} <= set(table):
+    needed = ["file_name", "caption"] if pictures else ["caption"]
+    if not set(needed) <= set(table):
         raise DataError(
-            f"{file}: needs the columns file_name and caption (or text); it has: {', '.join(map(str, table))}"
+            f"{file}: needs the columns {' and '.join(needed)} (or text); it has: {', '.join(map(str, table))}"
         )
     if table.empty:
         raise DataError(f"{file}: has no rows")
@@ -100,7 +102,18 @@ def _texts(file, table):
 def _check_rows(file, table):
     empty = table.index[table.caption == ""]
     if len(empty):
-        raise DataError(f"{file}: rows without a caption: {first_names(table.file_name[i] for i in empty)}")
+        names = table.file_name if "file_name" in table else table.index + 1
+        raise DataError(f"{file}: rows without a caption: {first_names(names[i] for i in empty)}")
+    if "file_name" in table:
+        _check_names(file, table)
+    spellings = {}
+    for row, split in enumerate(table.get("split", ())):
+        first = spellings.setdefault(split.strip().casefold(), split.strip())
+        if split != first:
+            raise _fault(file, row, "split", f"{split!r} differs from {first!r} in case or blanks; write them alike")
+
+
+def _check_names(file, table):
     nameless = table.index[table.file_name.str.strip() == ""]
     if len(nameless):
         raise DataError(f"{file}: rows without a file_name: {first_names(nameless + 1)}")
@@ -111,11 +124,6 @@ def _check_rows(file, table):
     twice = table.file_name[table.file_name.duplicated()]
     if len(twice):
         raise DataError(f"{file}: pictures named more than once: {first_names(twice)}")
-    spellings = {}
-    for row, split in enumerate(table.get("split", ())):
-        first = spellings.setdefault(split.strip().casefold(), split.strip())
-        if split != first:
-            raise _fault(file, row, "split", f"{split!r} differs from {first!r} in case or blanks; write them alike")
 
 
 def _fault(file, row, column, words):

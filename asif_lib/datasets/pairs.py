@@ -92,6 +92,7 @@ def _load_stamps(folder):
 
 
 def _load_captions_folder(folder):
+    folder = folder.resolve()  # so that a bank of the pictures works from any folder
     files = visible_files(folder)
     tables = [f for f in files if f.parent == folder and f.suffix in TABLE_SUFFIXES and f.is_file()]
     if len(tables) != 1:
@@ -107,4 +108,4 @@ def _load_captions_folder(folder):
     else:
         splits = fixed_splits(groups, 0.15, 0.15 / 0.85) if len(table) >= 20 else {}
     ids, pictures = table.file_name.tolist(), [folder / name for name in table.file_name]
-    return Pairs(folder.resolve().name, pictures, table.caption.tolist(), ids, groups, splits)
+    return Pairs(folder.name, pictures, table.caption.tolist(), ids, groups, splits)

@@ -65,10 +65,27 @@ class KnownTexts:
         """
         try:
             with np.load(Path(path), allow_pickle=False) as arrays:
-                return cls(identity, arrays["labels"].tolist(), arrays["embeddings"])
+                known = cls(identity, arrays["labels"].tolist(), arrays["embeddings"])
         except (OSError, ValueError, KeyError, AttributeError, TypeError) as error:
             if isinstance(error, EncoderError):
                 raise
             raise EncoderError(
                 f"{path}: cannot be read ({error}); write it with numpy.savez(path, labels=…, embeddings=…)"
             ) from None
+        known.path = str(path)
+        return known
+
+
+def known_labels(bank, labels_from) -> KnownTexts | None:
+    """Return the labels in a file with their embeddings, or None without a file.
+
+    Raises `EncoderError` if the file cannot be read; if none is given, and the bank's text encoder cannot be loaded.
+    """
+    if labels_from:
+        return KnownTexts.from_file(labels_from, bank.text_encoder)
+    if bank.text_encoder.is_external:
+        raise EncoderError(
+            f"bank {bank.name!r} was made by the text encoder {bank.text_encoder.name!r}, which cannot be loaded by "
+            f"its name: give labels with their embeddings, --labels-from FILE"
+        )
+    return None

@@ -15,6 +15,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         "neighbours": ["mutual_neighbours", "nearest_neighbours", "neighbour_agreement", "neighbour_mask",
                        "pair_correlation", "shuffled_correlation"],
         "resampling": ["binned_means", "correlation_with_interval", "pair_ranks", "pair_sums", "resampled_counts"],
+        "summary": ["confusion_of", "per_class", "summarise_zero_shot"],
         "tuning": ["Tuned", "ValidationSet", "choose_effort", "compare_decisions", "least_reach", "measure_efforts",
                    "tune"],
     },

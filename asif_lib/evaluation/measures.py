@@ -1,6 +1,6 @@
 """How good a model is, and how sure the number is: accuracy and recall with intervals, sweeps, scaling curves."""
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 import numpy as np
 import pandas as pd
@@ -25,6 +25,10 @@ class Measure:
     @property
     def ci(self) -> tuple:
         return self.low, self.high
+
+    def to_frame(self) -> pd.DataFrame:
+        """Return one row with the columns ``value``, ``low``, ``high`` and ``n``."""
+        return pd.DataFrame([asdict(self)])
 
     def __str__(self):
         return f"{self.value:.1%} [{self.low:.1%}, {self.high:.1%}], n = {self.n}"

@@ -1,28 +1,19 @@
 """Zero-shot accuracy together with the settings that produced it."""
 
-from .measures import accuracy
+import numpy as np
+import pandas as pd
+
+from .measures import accuracy, share_with_interval
 
 
-def summarise_zero_shot(model, z, labels, classes, templates, reduce):
-    """Classify pictures and measure the accuracy.
+def summarise_zero_shot(model, answer, labels, templates, reduce):
+    """Measure the accuracy of an answer of the model, over all classes and for each.
 
-    Parameters
-    ----------
-    model : ASIF
-    z : Tensor of shape (q, d_image)
-        Embeddings of the pictures.
-    labels : (q,) int
-        True classes, as positions in `classes`.
-    classes, templates, reduce : as for `ASIF.classify`
-
-    Returns
-    -------
-    measure : Measure
-    summary : dict
-        The accuracy with its 95 % interval, the chance level, the number of undecided pictures and all settings, ready
-        for JSON.
+    The true `labels` are q positions in the classes of the `Classification`; templates and reduce are as for
+    `ASIF.classify`. Returns the `Measure`, and a dictionary for JSON: the accuracy with its 95 % interval, the chance
+    level, the number of undecided pictures, all settings, `per_class` as rows, and `confusion_of` as lists.
     """
-    predicted = model.classify(z, classes, templates=templates, reduce=reduce).predicted
+    predicted, classes = answer.predicted, answer.labels
     measure = accuracy(predicted, labels)
     return measure, {
         "n": measure.n,
@@ -40,4 +31,31 @@ def summarise_zero_shot(model, z, labels, classes, templates, reduce):
         "templates": list(templates),
         "reduce": reduce,
         "device": str(model.device),
+        "per_class": per_class(answer, labels).to_dict("records"),
+        "confusion": confusion_of(answer, labels).to_numpy().tolist(),
     }
+
+
+def per_class(answer, labels) -> pd.DataFrame:
+    """Return ``class``, ``n`` and the share of right answers, ``accuracy``, with its 95 % interval ``low``, ``high``.
+
+    The true `labels` are q positions in the classes of the `Classification`. A class without pictures has no row.
+    """
+    predicted, labels = answer.predicted.numpy(), np.asarray(labels)
+    rows = []
+    for position, name in enumerate(answer.labels):
+        if (labels == position).any():
+            share = share_with_interval(predicted[labels == position] == position)
+            rows.append({"class": name, "n": share.n, "accuracy": share.value, "low": share.low, "high": share.high})
+    return pd.DataFrame(rows)
+
+
+def confusion_of(answer, labels) -> pd.DataFrame:
+    """Return the counts of pictures, (c, c + 1): a row for each true class, a column for each answer.
+
+    The last column, ``undecided``, counts pictures that share no anchor with any label.
+    """
+    c, labels = len(answer.labels), np.asarray(labels)
+    counts = np.zeros((c, c + 1), int)
+    np.add.at(counts, (labels, answer.predicted.numpy()), 1)  # -1, undecided, is the last column
+    return pd.DataFrame(counts, index=answer.labels, columns=[*answer.labels, "undecided"])

@@ -84,7 +84,8 @@ class Explorer(ipywidgets.VBox):
             value=True, description="Leave the picture's own pair out of the anchors (held out)", indent=False,
             layout={"width": "auto"},
         )  # fmt: skip
-        self.labels = _text("Labels, commas between", LABELS)
+        labels = ", ".join(list(self.copy.known.rows)[:4]) if self.copy.known else LABELS
+        self.labels = _text("Labels, commas between", labels)
         self.template = _text("Prompt, {} for the label", BARE_TEMPLATE)
         self.k = ipywidgets.IntText(value=default_k(len(stored)), description="Entries kept, k", **_wide("21em"))
         self.p = ipywidgets.FloatText(value=DEFAULT_P, description="Exponent, p", **_wide("21em"))

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from asif_lib.bank.anchors import AnchorBank
 from asif_lib.defaults import DEFAULT_BANK
+from asif_lib.encoders.known import known_labels
 from asif_lib.errors import AsifError, import_extra
 from asif_lib.files import cache_dir
 
@@ -32,10 +33,10 @@ def session_copy():
     about = json.loads(os.environ[VARIABLE])
     folder = tempfile.mkdtemp(dir=about["folder"])
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
-    return WorkingCopy(about["bank"], folder, device=about["device"])
+    return WorkingCopy(about["bank"], folder, device=about["device"], labels_from=about["labels"])
 
 
-def serve(name=DEFAULT_BANK, *, port=None, browser=True, device="auto", say=print) -> dict:
+def serve(name=DEFAULT_BANK, *, port=None, browser=True, device="auto", labels_from=None, say=print) -> dict:
     """Serve the explorer of a bank until Ctrl-C.
 
     Only a browser with the token in the address sees the page. A page that is left ends its kernel, and with it goes
@@ -53,6 +54,8 @@ def serve(name=DEFAULT_BANK, *, port=None, browser=True, device="auto", say=prin
         Open the page in the browser.
     device : str
         Device of the encoders.
+    labels_from : str, optional
+        A file of labels with their embeddings, as `KnownTexts.from_file` reads it, in place of the text encoder.
     say : callable
         Receives the address of the page, in a sentence.
 
@@ -67,6 +70,8 @@ def serve(name=DEFAULT_BANK, *, port=None, browser=True, device="auto", say=prin
     from .application import OnePageVoila
 
     bank = AnchorBank.load(name)
+    labels = labels_from and str(Path(labels_from).resolve())
+    known_labels(bank, labels)
     port, token = _free_port(port), secrets.token_urlsafe(24)
     path = [str(HERE / "jupyter"), *filter(None, [os.environ.get("JUPYTER_PATH")])]
     os.environ["JUPYTER_PATH"] = os.pathsep.join(path)  # where Voilà looks for templates
@@ -82,7 +87,7 @@ def serve(name=DEFAULT_BANK, *, port=None, browser=True, device="auto", say=prin
         # The kernel works in the folder of its notebook, so paths must be absolute.
         os.environ["ASIF_CACHE"] = str(cache_dir().resolve())
         where = str(Path(name).resolve()) if (Path(name) / "bank.json").exists() else str(name)
-        os.environ[VARIABLE] = json.dumps({"bank": where, "folder": folder, "device": device})
+        os.environ[VARIABLE] = json.dumps({"bank": where, "folder": folder, "device": device, "labels": labels})
         # The user's configuration files are ignored: one for another application may open the server to the network.
         app = OnePageVoila(
             config=page, config_file_paths=[], ip=ADDRESS, port=port, port_retries=0, token=token,

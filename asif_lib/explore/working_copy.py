@@ -11,8 +11,9 @@ import torch
 from asif_lib.bank.anchors import AnchorBank
 from asif_lib.datasets.pairs import Pairs
 from asif_lib.encoders.embeddings import embed
+from asif_lib.encoders.known import known_labels
 from asif_lib.encoders.loading import load_encoder
-from asif_lib.errors import BankError, ParameterError
+from asif_lib.errors import BankError, EncoderError, ParameterError
 from asif_lib.files import cache_dir
 from asif_lib.widgets.upload import read_upload
 
@@ -53,11 +54,15 @@ class WorkingCopy:
         Folder for the copy and the uploaded pictures.
     device : str
         Device of the encoders. They are loaded when they are first needed.
+    labels_from : path, optional
+        A file of labels with their embeddings, in place of the text encoder; see `KnownTexts.from_file`.
 
     Attributes
     ----------
     stored : AnchorBank
         The stored bank at the moment of the copy.
+    known : KnownTexts or None
+        The labels of `labels_from`.
     bank : AnchorBank
         The copy, with its edits.
     uploads : dict of str to Upload
@@ -65,10 +70,13 @@ class WorkingCopy:
         The edits in force, the oldest first.
     """
 
-    def __init__(self, name, folder, *, device="auto"):
+    def __init__(self, name, folder, *, device="auto", labels_from=None):
         self.name, self.folder, self.device = str(name), Path(folder), device
         self.uploads, self._encoders = {}, {}
         self._start_from(AnchorBank.load(name))
+        self.known = known_labels(self.stored, labels_from)
+        if self.known:
+            self._encoders["text"] = self.known
 
     def _start_from(self, stored):
         copy = self.folder / "bank"
@@ -79,6 +87,8 @@ class WorkingCopy:
         """Return the bank's ``"image"`` or ``"text"`` encoder, loading it the first time."""
         if kind not in self._encoders:
             identity = getattr(self.stored, f"{kind}_encoder")
+            if identity.is_external:
+                raise EncoderError(f"the {kind} encoder {identity.name!r} of bank {self.name!r} cannot be loaded here")
             self._encoders[kind] = load_encoder(kind, identity.locator, device=self.device)
         return self._encoders[kind]
 

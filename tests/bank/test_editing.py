@@ -900,15 +900,18 @@ def test_the_command_names_pictures_that_it_leaves_out(cards, capsys):
     assert (status, result["anchors"]) == (0, 6) and "left out: white.png" in said
 
 
-def test_a_build_over_an_edited_bank_says_so(cards, capsys, tmp_path):
+def test_a_build_over_an_edited_bank_needs_to_be_asked_for(cards, capsys, tmp_path):
     encoders = [str(encoder.identity.locator) for encoder in tiny_of("cards")]
     build = ["bank", "build", "cards", "--from", tmp_path / "first", "--image-encoder", encoders[0]]
     build += ["--text-encoder", encoders[1], "--device", "cpu"]
-    assert "replacing" not in asif(capsys, *build)[2]
+    assert asif(capsys, *build)[0] == 0
     AnchorBank.load("cards").remove(["red.png"])
     status, result, said = asif(capsys, *build)
+    assert (status, result) == (1, None)
+    assert "bank 'cards' was edited (it is at version 2: removed 1 pair); to lose the edits: --replace" in said
+    assert AnchorBank.load("cards").version == 2
+    status, result, said = asif(capsys, *build, "--replace")
     assert (status, result["version"], result["anchors"]) == (0, 1, 4)
-    assert "replacing bank 'cards', which was edited: it was at version 2" in said
 
 
 def test_the_command_stores_half_precision_and_prepares(cards, capsys, tmp_path):
@@ -923,6 +926,55 @@ def test_the_command_stores_half_precision_and_prepares(cards, capsys, tmp_path)
     bank = AnchorBank.load("half")
     assert (status, prepared["change"]) == (0, f"prepared in {bank.index_folder.name}")
     assert bank.searchable("image")[0].rounded.dtype == torch.bfloat16
+
+
+def test_the_command_makes_a_bank_of_arrays_joins_audits_and_verifies(tmp_cache, capsys, tmp_path):
+    random = np.random.default_rng(0)
+    z = random.normal(size=(60, 5))
+    for name, d in (("a", 8), ("b", 6)):
+        np.save(tmp_path / f"{name}.npy", (z @ random.normal(size=(5, d))).astype("float32"))
+    lines = [f"dogs/{i}.png,a dog {i},pets" for i in range(60)]
+    (tmp_path / "c.csv").write_text("file_name,caption,group\n" + "\n".join(lines))
+    build = ["bank", "build", "mine", "--image-embeddings", tmp_path / "a.npy", "--text-embeddings"]
+    build += [tmp_path / "b.npy", "--captions", tmp_path / "c.csv", "--image-encoder", "eye", "--text-encoder", "ear"]
+    status, about, _ = asif(capsys, *build)
+    assert (status, about["anchors"], about["image_encoder"]) == (0, 60, "eye (external, 8 dimensions)")
+    pairs = AnchorBank.load("mine").pairs
+    assert pairs.iloc[3].tolist() == ["dogs/3.png", "a dog 3", str(tmp_path / "dogs" / "3.png"), "pets"]
+    (tmp_path / "c.csv").write_text("caption\n" + "\n".join(f"a dog {i}" for i in range(60)))
+    build[2] = "other"
+    assert asif(capsys, *build)[0] == 0 and AnchorBank.load("other").pairs["id"].tolist()[:2] == ["0", "1"]
+
+    status, about, _ = asif(capsys, "bank", "join", "both", "mine", "other")
+    assert (status, about["anchors"]) == (0, 120)
+    status, rows, _ = asif(capsys, "bank", "list")
+    assert [(row["name"], row["anchors"]) for row in rows] == [("both", 120), ("mine", 60), ("other", 60)]
+    status, lowest, said = asif(capsys, "bank", "audit", "mine", "--csv", tmp_path / "audit.csv")
+    table = pd.read_csv(tmp_path / "audit.csv")
+    assert status == 0 and "60 rows in" in said and len(table) == 60 and table.agreement.is_monotonic_increasing
+    assert [row["id"] for row in lowest] == table["id"].tolist()[:10]
+    status, about, _ = asif(capsys, "bank", "verify", "both")
+    assert (status, about["files"]) == (0, 5)
+    (file,) = bank_dir("both").glob("part-*/text.safetensors")
+    file.write_bytes(file.read_bytes()[:-1] + b"!")
+    status, _, said = asif(capsys, "bank", "verify", "both")
+    assert status == 1 and "text.safetensors is not as it was written: its checksum differs" in said
+    AnchorBank.load("mine").remove(["dogs/3.png"])
+    status, _, said = asif(capsys, "bank", "join", "mine", "other")
+    assert status == 1 and "was edited" in said
+
+
+@pytest.mark.parametrize(
+    "arguments, words",
+    [
+        (["--image-embeddings", "a.npy"], "give all three"),
+        (["--image-embeddings", "a", "--text-embeddings", "b", "--captions", "c", "--from", "x"], "not of both"),
+        (["--image-embeddings", "no.npy", "--text-embeddings", "b", "--captions", "c"], "no.npy: is not a matrix"),
+    ],
+)
+def test_half_a_bank_of_arrays_is_refused(tmp_cache, capsys, arguments, words):
+    status, _, said = asif(capsys, "bank", "build", "mine", *arguments)
+    assert status == 1 and words in said and said.count("\n") == 1
 
 
 BAD_COMMANDS = {
@@ -946,7 +998,7 @@ def test_bad_commands_are_refused_in_a_sentence(cards, case, capsys, tmp_path, m
     assert AnchorBank.load("cards").version == 1
 
 
-@pytest.mark.parametrize("command", ["add", "remove", "compact", "history", "undo", "prepare"])
+@pytest.mark.parametrize("command", ["add", "remove", "compact", "history", "undo", "prepare", "join"])
 def test_help_shows_examples(command, capsys):
     assert main(["bank", command, "--help"]) == 0
     assert f"examples:\n    asif bank {command} " in capsys.readouterr().out

@@ -1,0 +1,80 @@
+"""Look into banks on disk and join them: ``asif bank list``, ``verify``, ``convert``, ``audit``, ``join``."""
+
+from typing import Annotated
+
+from typer import Argument, Option
+
+from asif_lib.bank.record import bank_dir, describe_bank, read_record
+from asif_lib.defaults import DEFAULT_P
+from asif_lib.errors import BankError
+from asif_lib.files import cache_dir
+
+from .banks import bank_app, check_replace, edited, load
+from .command import Device, K, Name, P, Replace, command, say, write_csv
+
+SHOWN = 10
+
+
+@command(bank_app, "list", "asif bank list")
+def _list():
+    """List the banks in the cache."""
+    rows = []
+    for folder in sorted(file.parent for file in (cache_dir() / "banks").glob("*/bank.json")):
+        try:
+            record = read_record(folder, folder.name)
+        except BankError as error:
+            say(f"asif: {error}")
+            continue
+        encoders = {kind: getattr(record, f"{kind}_encoder").name for kind in ("image", "text")}
+        about = {"name": folder.name, "anchors": record.newest.count, "version": record.newest.version}
+        rows.append({**about, **encoders, "folder": str(folder)})
+    lines = [
+        f"{row['name']:24} {row['anchors']:>9} anchors, version {row['version']}, {row['image']} × {row['text']}"
+        for row in rows
+    ]
+    return rows, "\n".join(lines) or f"there is no bank in {cache_dir() / 'banks'}; run: asif bank build stamps"
+
+
+@command(bank_app, "verify", "asif bank verify stamps")
+def _verify(name: Name):
+    """Compare all files of a bank with their checksums."""
+    files = load(name).verify()
+    size = sum(file.stat().st_size for file in files)
+    about = {"name": name, "files": len(files), "megabytes": round(size / 1e6, 1)}
+    return about, f"bank {name!r}: {len(files)} files, {about['megabytes']} MB, all as they were written"
+
+
+@command(bank_app, "convert", "asif bank convert birds")
+def _convert(name: Name):
+    """Give a bank of an older format its checksums; nothing else changes."""
+    return edited(load(name).convert(), name, "has checksums")
+
+
+@command(bank_app, "audit", "asif bank audit birds", "asif bank audit birds --csv FILE")
+def _audit(
+    name: Name,
+    k: K = None,
+    p: P = DEFAULT_P,
+    csv: Annotated[str | None, Option(metavar="FILE", help="for all pairs, the lowest agreement first")] = None,
+    device: Device = "auto",
+):
+    """Name the pairs that agree least: their captions may be wrong."""
+    from asif_lib.explain.agreement import rank_pairs
+    from asif_lib.machine import resolve_device
+
+    table = rank_pairs(load(name), k, p, device=resolve_device(device))
+    write_csv(csv, table)
+    lowest = table.head(SHOWN)
+    lines = [f"{row.agreement:.3f}  {row.id}  {row.caption}" for row in lowest.itertuples()]
+    return lowest.to_dict("records"), "\n".join(lines)
+
+
+@command(bank_app, "join", "asif bank join both stamps birds")
+def _join(name: Name, banks: Annotated[list[str], Argument(metavar="BANK")], replace: Replace = False):
+    """Join banks of the same encoders into a new one; ids that collide are kept apart by the bank's name."""
+    from asif_lib.bank.external import concatenate
+
+    check_replace(name, replace)
+    concatenate([load(bank) for bank in banks], name).save(bank_dir(name))
+    bank = load(name)
+    return describe_bank(bank, bank_dir(name)), f"bank {name!r}: {len(bank)} anchors of {len(banks)} banks"

@@ -84,9 +84,9 @@ class Explorer(ipywidgets.VBox):
             value=True, description="Leave the picture's own pair out of the anchors (held out)", indent=False,
             layout={"width": "auto"},
         )  # fmt: skip
-        labels = ", ".join(list(self.copy.known.rows)[:4]) if self.copy.known else LABELS
-        self.labels = _text("Labels, commas between", labels)
-        self.template = _text("Prompt, {} for the label", BARE_TEMPLATE)
+        known = self.copy.known  # a label and its embedding, without a prompt around it
+        self.labels = _text("Labels, commas between", ", ".join(list(known.rows)[:4]) if known else LABELS)
+        self.template = _text("Prompt, {} for the label", "{}" if known else BARE_TEMPLATE)
         self.k = ipywidgets.IntText(value=default_k(len(stored)), description="Entries kept, k", **_wide("21em"))
         self.p = ipywidgets.FloatText(value=DEFAULT_P, description="Exponent, p", **_wide("21em"))
         self.said, self.result, self.found_words = Status(), Answer(), Status()

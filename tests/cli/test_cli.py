@@ -9,6 +9,7 @@ import subprocess
 import sys
 from email.message import Message
 
+import pandas as pd
 import pytest
 from PIL import Image, ImageOps
 
@@ -183,6 +184,24 @@ def test_evaluate_prints_one_json_object(class_folders, run):
     assert (result["folder"], result["left_out"], result["undecided"]) == (str(class_folders), 0, 0)
     assert (result["templates"], result["reduce"], result["device"]) == ([DEFAULT_TEMPLATE], "mean", "cpu")
     assert result["seconds"] > 0
+
+
+def test_evaluate_writes_a_row_a_picture_and_a_row_a_class(class_folders, run, tmp_path):
+    files = tmp_path / "each.csv", tmp_path / "classes.csv"
+    status, result, said = run("evaluate", class_folders, "--predictions", files[0], "--csv", files[1])
+    each, classes = map(pd.read_csv, files)
+    assert status == 0 and said.count("rows in") == 2
+    assert (each.predicted == each.true).mean() == pytest.approx(result["accuracy"])
+    assert list(each) == ["picture", "true", "predicted", *(f"score {name}" for name in result["classes"])]
+    best = each.filter(like="score ").idxmax(axis=1).str.removeprefix("score ")
+    assert best.equals(each.predicted) and all(map(os.path.exists, each.picture))
+    shares = (each.predicted == each.true).groupby(each.true).mean()
+    assert classes.set_index("class").accuracy.to_dict() == pytest.approx(shares.to_dict())
+    assert ((classes.low <= classes.accuracy) & (classes.accuracy <= classes.high)).all()
+    assert [row["n"] for row in result["per_class"]] == classes.n.tolist()
+    confusion = pd.DataFrame(result["confusion"])
+    assert confusion.sum(axis=1).tolist() == classes.n.tolist() and confusion.shape == (4, 5)
+    assert sum(confusion[i][i] for i in range(4)) == pytest.approx(40 * result["accuracy"])
 
 
 def test_k_p_and_templates_reach_the_model(class_folders, run):

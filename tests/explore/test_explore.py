@@ -12,6 +12,7 @@ import time
 
 import ipywidgets
 import nbformat
+import numpy as np
 import psutil
 import pytest
 import torch
@@ -20,7 +21,7 @@ from PIL import Image, ImageDraw
 
 from asif_lib import ASIF, AnchorBank
 from asif_lib.cli import main
-from asif_lib.errors import BankError, ParameterError, PictureError
+from asif_lib.errors import BankError, EncoderError, ParameterError, PictureError
 from asif_lib.explain.contribution import contributions
 from asif_lib.explain.counterfactual import without
 from asif_lib.explore import server as explore_server
@@ -377,3 +378,53 @@ def test_the_command_refuses_what_it_cannot_serve(tmp_cache, stored, capsys, mon
     assert main(["explore", "--bank", str(stored), "--no-browser"]) == 1
     error = capsys.readouterr().err
     assert "pip install" in error and len(error.strip().splitlines()) == 1
+
+
+# -- a bank of embeddings from elsewhere -----------------------------------------------------------------
+
+
+@pytest.fixture
+def external(stamps_bank, text_encoder, tmp_path):
+    """The folder of a bank whose encoders cannot be loaded, and a file of labels with their embeddings."""
+    part = stamps_bank.subset(range(120))
+    names = {"image_encoder": "eye", "text_encoder": "ear"}
+    bank = AnchorBank.from_embeddings(part.image, part.text, part.pairs["caption"], ids=part.pairs["id"], **names)
+    file = tmp_path / "labels.npz"
+    np.savez(file, labels=np.array(LABELS), embeddings=text_encoder.encode(list(LABELS), progress=False).numpy())
+    return bank.save(tmp_path / "external"), file
+
+
+def test_a_bank_without_encoders_is_explored_by_labels_from_a_file(external, stamps_bank, text_encoder, tmp_path):
+    folder, file = external
+    copy = WorkingCopy(folder, tmp_path / "session", device="cpu", labels_from=file)
+    explorer = Explorer(copy)
+    assert explorer.labels.value == "a frog, a bird, a vehicle" and "is first with" in explorer.said.words
+    explanation = ask(copy, held_out=False, template="{}")
+    model = ASIF(stamps_bank.subset(range(120)), 12, 2.0, device="cpu", text_encoder=text_encoder)
+    expected = model.classify(stamps_bank.image[:1], LABELS, templates=["{}"])
+    assert torch.equal(explanation.answer.scores, expected.scores)
+    with pytest.raises(EncoderError, match="the embedding of 'an otter' is not known; 3 texts are: 'a frog'"):
+        ask(copy, labels=("a frog", "an otter"), template="{}")
+    notebook = to_notebook(copy, ask(copy, template="{}"), [explanation.model.bank.pairs["id"][5]])
+    client = NotebookClient(notebook, timeout=120, resources={"metadata": {"path": str(tmp_path)}})
+    (last,) = client.execute().cells[-1].outputs
+    assert last["text"].strip().endswith("from the page's: 0.0")
+
+
+def test_a_bank_without_encoders_needs_labels_and_says_so(external, capsys, monkeypatch):
+    folder, file = external
+    monkeypatch.setattr(explore_server, "_free_port", None)
+    assert main(["explore", "--bank", str(folder), "--no-browser"]) == 1
+    said = capsys.readouterr().err
+    assert "made by the text encoder 'ear'" in said and "--labels-from FILE" in said and said.count("\n") == 1
+    file.write_text("nothing")
+    assert main(["explore", "--bank", str(folder), "--labels-from", str(file)]) == 1
+    assert "labels.npz: cannot be read" in capsys.readouterr().err
+
+
+def test_a_picture_cannot_be_uploaded_without_its_encoder(external, ball, tmp_path):
+    folder, file = external
+    copy = WorkingCopy(folder, tmp_path / "session", device="cpu", labels_from=file)
+    upload = copy.upload("ball.png", ball)
+    with pytest.raises(EncoderError, match="the image encoder 'eye' of bank .* cannot be loaded here"):
+        ask(copy, upload.id, template="{}")

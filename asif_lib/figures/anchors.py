@@ -4,7 +4,8 @@ import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.figure import Figure
 
-from .style import BLACK, BLUE, COLOURS, MARKERS, SKY, VERMILION, closed, draw_picture, lines, listed, span, thumbnail
+from .palette import BLACK, BLUE, COLOURS, LINES, MARKERS, SKY, VERMILION
+from .style import closed, draw_picture, listed, picture_grid, span, thumbnail, with_errors, wrapped
 
 
 def group_sizes(groups) -> Figure:
@@ -32,15 +33,11 @@ def picture_pairs(pictures, captions, pairs, notes=None, *, columns=4) -> Figure
     """
     titles = [f"{captions[i]}\n→ {captions[j]}" for i, j in pairs]
     titles = titles if notes is None else [f"{title}\n{note}" for title, note in zip(titles, notes, strict=True)]
-    columns = min(columns, len(pairs))
-    rows = -(-len(pairs) // columns)
-    figure, axes = plt.subplots(rows, columns, figsize=(2.5 * columns, 2.3 * rows), squeeze=False)
-    for axis in axes.flat:
-        axis.set_axis_off()
-    for axis, (left, right), text in zip(axes.flat, pairs, titles, strict=False):
+    figure, axes = picture_grid(len(pairs), columns, 2.5, 2.3)
+    for axis, (left, right), text in zip(axes, pairs, titles, strict=True):
         both = np.full((96, 200, 3), 255, np.uint8)  # 8 white pixels between the two
         both[:, :96], both[:, 104:] = thumbnail(pictures[left]), thumbnail(pictures[right])
-        draw_picture(axis, both, lines(text, 34, 2))
+        draw_picture(axis, both, wrapped(text, 34, 2))
     return closed(figure, f"Pairs of pictures, left → right: {listed(titles)}")
 
 
@@ -53,7 +50,7 @@ def picture_rows(rows) -> Figure:
     figure, axes = plt.subplots(len(rows), columns, figsize=(1.35 * columns + 0.6, 1.85 * len(rows)), squeeze=False)
     for line, (name, row) in zip(axes, rows.items(), strict=True):
         for axis, (picture, text) in zip(line, row, strict=True):
-            draw_picture(axis, picture, lines(text, 17, 2))
+            draw_picture(axis, picture, wrapped(text, 17, 2))
         line[0].set_ylabel(name, fontsize=10, fontweight="bold", rotation=0, ha="right", va="center", labelpad=8)
     words = listed(f"{name}: {' '.join(text for _, text in row)}" for name, row in rows.items())
     return closed(figure, f"Rows of pictures. {words}")
@@ -83,13 +80,10 @@ def similarity_density(picture, caption, bins) -> Figure:
 
 
 def shuffle_control(panels) -> Figure:
-    """Draw what shuffled data gives beside what the real data gives, one panel a measure.
+    """Draw shuffled data beside the real data, one panel a measure.
 
-    Parameters
-    ----------
-    panels : dict of str to (float, (float, float), array)
-        For each measure (its name is the axis label) the observed value, its interval, and the values of
-        the shuffles.
+    `panels` has for each measure (its name is the axis label) the observed value, its interval (low, high), and the
+    array of the values of the shuffles.
     """
     figure, axes = plt.subplots(1, len(panels), figsize=(4.4 * len(panels), 3.2), squeeze=False)
     for axis, (name, (observed, interval, shuffled)) in zip(axes.flat, panels.items(), strict=True):
@@ -99,10 +93,10 @@ def shuffle_control(panels) -> Figure:
         axis.set(xlabel=name, ylabel="shuffles")
         axis.margins(y=0.45)
         axis.legend(loc="upper center", fontsize=8.5)
-    words = [
-        f"{name}: {seen:.3f}, shuffled {np.min(s):.3f} to {np.max(s):.3f}" for name, (seen, _, s) in panels.items()
-    ]
-    return closed(figure, f"Histograms of shuffles far from the value of the real captions. {listed(words)}")
+    words = listed(
+        f"{name}: {v:.3f}, shuffled {np.min(s):.3f} to {np.max(s):.3f}" for name, (v, _, s) in panels.items()
+    )
+    return closed(figure, f"Histograms of shuffles far from the value of the real captions. {words}")
 
 
 def overlap_by_k(k, measures, shuffled, chance) -> Figure:
@@ -111,9 +105,8 @@ def overlap_by_k(k, measures, shuffled, chance) -> Figure:
     `measures` has a `Measure` for each k, and `shuffled` the shape (shuffles, len(k)); its whole spread is drawn.
     """
     figure, axis = plt.subplots(figsize=(6.4, 3.8))
-    value, low, high = (np.array([getattr(m, end) for m in measures]) for end in ("value", "low", "high"))
-    style = {"color": BLUE, "marker": "o", "capsize": 3, "label": "real captions, 95 % interval"}
-    axis.errorbar(k, value, yerr=[value - low, high - value], **style)
+    value, errors = with_errors(measures)
+    axis.errorbar(k, value, yerr=errors, color=BLUE, marker="o", capsize=3, label="real captions, 95 % interval")
     shuffled = np.asarray(shuffled)
     style = {"color": SKY, "alpha": 0.5, "linewidth": 0, "label": f"range of {len(shuffled)} shuffles"}
     axis.fill_between(k, shuffled.min(axis=0), shuffled.max(axis=0), **style)
@@ -145,12 +138,12 @@ def shared_neighbours(picture, caption, by_picture, by_caption, shared) -> Figur
     columns = len(by_picture) + 1
     figure, axes = plt.subplots(2, columns, figsize=(1.45 * columns, 4.9))
     axes[1, 0].set_axis_off()
-    draw_picture(axes[0, 0], picture, lines(caption, 17), "the stamp")
+    draw_picture(axes[0, 0], picture, wrapped(caption, 17), "the stamp")
     rows = zip(axes, (by_picture, by_caption), shared, ("picture", "caption"), strict=True)
     for row, neighbours, marks, name in rows:
         for rank, (axis, (item, text), mark) in enumerate(zip(row[1:], neighbours, marks, strict=True), 1):
             head = f"{rank} by {name}" + (" ★" if mark else "")
-            draw_picture(axis, item, lines(text, 17), head, frame=VERMILION if mark else None)
+            draw_picture(axis, item, wrapped(text, 17), head, frame=VERMILION if mark else None)
     names = [listed(text for _, text in row) for row in (by_picture, by_caption)]
     return closed(figure, f"{caption} Nearest by picture: {names[0]}. Nearest by caption: {names[1]}")
 
@@ -162,10 +155,9 @@ def coverage_histogram(similarities) -> Figure:
     """
     figure, axis = plt.subplots(figsize=(6.4, 3.4))
     bins = np.linspace(min(0, *(min(s) for s in similarities.values())), 1, 21)
-    styles = zip(COLOURS, ("//", ""), ("bar", "step"), ("-", "--"), strict=False)
-    for (name, values), (colour, hatch, kind, line) in zip(similarities.items(), styles, strict=False):
-        filled = {"alpha": 0.55, "hatch": hatch, "edgecolor": "black"} if kind == "bar" else {"linewidth": 2}
-        axis.hist(values, bins=bins, color=colour, histtype=kind, label=name, **filled)
+    styles = [{"alpha": 0.55, "hatch": "//", "edgecolor": "black"}, {"linewidth": 2, "histtype": "step"}]
+    for (name, values), colour, line, style in zip(similarities.items(), COLOURS, LINES, styles, strict=False):
+        axis.hist(values, bins=bins, color=colour, label=name, **style)
         axis.axvline(np.median(values), color=colour, linestyle=line, label=f"median, {name}")
     axis.set(xlabel="similarity to the nearest anchor (cosine)", ylabel="held-out stamps")
     axis.legend(fontsize=9)
@@ -187,10 +179,11 @@ def coverage_by_count(counts, choices) -> Figure:
     figure, axis = plt.subplots(figsize=(7, 4.2))
     for (name, values), colour, marker in zip(choices.items(), COLOURS, MARKERS, strict=False):
         low, high = np.quantile(values, [0.025, 0.975], axis=0)
-        for which, (what, line) in enumerate((("mean", "-"), ("5th percentile", "--"))):
-            axis.fill_between(counts, low[:, which], high[:, which], color=colour, alpha=0.25, linewidth=0)
-            mean = np.mean(values, axis=0)[:, which]
-            axis.plot(counts, mean, color=colour, marker=marker, linestyle=line, label=f"{what}, {name}")
+        mean = np.mean(values, axis=0)
+        for i, what in enumerate(("mean", "5th percentile")):
+            axis.fill_between(counts, low[:, i], high[:, i], color=colour, alpha=0.25, linewidth=0)
+            style = {"color": colour, "marker": marker, "linestyle": LINES[i]}
+            axis.plot(counts, mean[:, i], label=f"{what}, {name}", **style)
     _log_axis(axis, counts)
     axis.set(xlabel="number of anchors", ylabel="coverage of new pictures (cosine)")
     axis.legend(fontsize=9)
@@ -198,6 +191,5 @@ def coverage_by_count(counts, choices) -> Figure:
     words = listed(
         f"{n}: mean {m[0, 0]:.2f} to {m[1, 0]:.2f}, 5th {m[0, 1]:.2f} to {m[1, 1]:.2f}" for n, m in ends.items()
     )
-    return closed(
-        figure, f"Coverage of new pictures, from {counts[0]} to {counts[-1]} anchors. {words} (5th percentile)"
-    )
+    reach = f"from {counts[0]} to {counts[-1]} anchors"
+    return closed(figure, f"Coverage of new pictures, {reach}. {words} (5th percentile)")

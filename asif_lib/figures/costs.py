@@ -5,32 +5,29 @@ import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator
 
-from .style import BLACK, BLUE, COLOURS, GREEN, MARKERS, ORANGE, SKY, VERMILION, closed, listed
+from .palette import BLACK, BLUE, COLOURS, GREEN, MARKERS, ORANGE, SKY, VERMILION
+from .style import closed, legend_above, listed, rows_down
 
 
-def stage_bars(seconds, *, xlabel="seconds (log scale)") -> Figure:
+def stage_bars(seconds) -> Figure:
     """Draw how long each stage takes, on a logarithmic axis, with the number beside each bar.
 
-    Parameters
-    ----------
-    seconds : dict of str to dict of str to float
-        For each series the seconds of its stages, above 0.
+    `seconds` has for each series the seconds of its stages, above 0: a dict of dicts.
     """
     stages = list(dict.fromkeys(stage for series in seconds.values() for stage in series))
     height = 0.8 / len(seconds)
     figure, axis = plt.subplots(figsize=(7, 1.2 + 0.62 * len(stages)))
     values = [value for series in seconds.values() for value in series.values()]
-    axis.set(xscale="log", xlim=(min(values) / 3, max(values) * 12))
+    axis.set(xscale="log", xlim=(min(values) / 3, max(values) * 12), xlabel="seconds (log scale)")
     for i, (name, series) in enumerate(seconds.items()):
         rows = np.array([stages.index(stage) for stage in series]) + height * (i - (len(seconds) - 1) / 2)
         style = {"color": COLOURS[i], "hatch": ["", "//"][i % 2], "edgecolor": BLACK, "label": name}
         bars = axis.barh(rows, list(series.values()), height, **style)
         axis.bar_label(bars, [f" {duration(value)}" for value in series.values()], fontsize=9)
-    axis.set_yticks(range(len(stages)), stages)
-    axis.set(xlabel=xlabel, ylabel="", ylim=(len(stages) - 0.5, -0.5))
-    figure.legend(*axis.get_legend_handles_labels(), loc="outside upper center", ncols=2, frameon=False)
+    rows_down(axis, stages)
+    legend_above(figure, axis)
     words = listed(f"{name}, {stage} {duration(t)}" for name, series in seconds.items() for stage, t in series.items())
-    return closed(figure, f"Bars, {xlabel}. {words}")
+    return closed(figure, f"Bars, seconds (log scale). {words}")
 
 
 def duration(seconds) -> str:
@@ -47,7 +44,7 @@ def duration(seconds) -> str:
     return f"{seconds / 86_400:.3g} days"
 
 
-def around_the_threshold(exact, rounded, k, lowest, *, margin=1.5) -> Figure:
+def around_the_threshold(exact, rounded, k, lowest) -> Figure:
     """Draw rounded against true cosines of one query, near the threshold that decides which anchors are kept.
 
     Parameters
@@ -57,14 +54,11 @@ def around_the_threshold(exact, rounded, k, lowest, *, margin=1.5) -> Figure:
     k : int
     lowest : float
         Products from here on are kept.
-    margin : float
-        Width drawn around the two lines, in multiples of their distance.
     """
     exact, rounded = np.asarray(exact, float), np.asarray(rounded, float)
-    threshold = np.sort(rounded)[-k]
-    answer = exact >= np.sort(exact)[-k]
-    kept = rounded >= lowest
-    seen = np.abs(rounded - (threshold + lowest) / 2) < (0.5 + margin) * (threshold - lowest)
+    last, threshold = np.sort(exact)[-k], np.sort(rounded)[-k]
+    answer, kept = exact >= last, rounded >= lowest
+    seen = np.abs(rounded - (threshold + lowest) / 2) < 2 * (threshold - lowest)
     figure, axis = plt.subplots(figsize=(7, 4.6))
     groups = [
         (f"not kept ({(~kept).sum():,} in all)", ~kept, {"color": SKY, "marker": "o", "s": 14}),
@@ -76,12 +70,12 @@ def around_the_threshold(exact, rounded, k, lowest, *, margin=1.5) -> Figure:
         axis.scatter(exact[mask & seen], rounded[mask & seen], linewidths=0, alpha=0.85, label=name, **style)
     axis.axhline(threshold, color=BLACK, linestyle="--", linewidth=1)
     axis.axhline(lowest, color=BLACK, linewidth=1)
-    axis.axvline(np.sort(exact)[-k], color=BLACK, linestyle=":", linewidth=1)
+    axis.axvline(last, color=BLACK, linestyle=":", linewidth=1)
     right = {"transform": axis.get_yaxis_transform(), "va": "bottom", "ha": "right", "fontsize": 9}
     axis.text(0.995, threshold, f"T, the product in place {k}", **right)
     axis.text(0.995, lowest, "kept from here on", **right)
     axis.set(xlabel=f"true cosine (dotted: that in place {k})", ylabel="product of rounded vectors")
-    figure.legend(*axis.get_legend_handles_labels(), loc="outside upper center", ncols=2, frameon=False)
+    legend_above(figure, axis)
     words = f"Kept from {lowest:.4f}, T = {threshold:.4f}. {listed(name for name, *_ in groups)}"
     return closed(figure, f"Rounded products against true cosines. {words}")
 
@@ -184,9 +178,8 @@ def cluster_timeline(tasks, killed=None) -> Figure:
         worker, second = killed
         axis.plot(second, workers.index(worker), marker="X", color=VERMILION, markersize=13, markeredgecolor=BLACK)
         axis.axvline(second, color=VERMILION, linestyle=":", zorder=0)
-    axis.set_yticks(range(len(workers)), [f"worker {worker}" for worker in workers])
-    axis.set(xlabel="seconds (numbers: searches in the order in which they began; cross: killed)", ylabel="")
-    axis.set_ylim(len(workers) - 0.5, -0.5)
+    rows_down(axis, [f"worker {worker}" for worker in workers])
+    axis.set(xlabel="seconds (numbers: searches in the order in which they began; cross: killed)")
     counts = listed(f"worker {w}: {sum(task[0] == w for task in tasks)} searches" for w in workers)
     loss = f"; worker {killed[0]} killed after {duration(killed[1])}" if killed else ""
     return closed(figure, f"Searches of each worker over time. {counts}{loss}")

@@ -4,11 +4,12 @@ import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.figure import Figure
 
+from .palette import BLACK, BLUE, COLOURS, SKY, VERMILION, series_style
 from .sparse import interval_dots
-from .style import BLACK, BLUE, COLOURS, MARKERS, SKY, VERMILION, closed, draw_picture, listed, wrapped
+from .style import closed, draw_picture, listed, picture_grid, rows_down, with_errors, wrapped
 
 
-def learning_curve(series, *, chance, xlabel="pairs added for each class", ylabel="accuracy, 95 % interval") -> Figure:
+def learning_curve(series, *, chance) -> Figure:
     """Draw the accuracy of a model for growing lessons: a line through the means, a dot for every lesson.
 
     Parameters
@@ -19,24 +20,22 @@ def learning_curve(series, *, chance, xlabel="pairs added for each class", ylabe
         Accuracy of guessing; a dotted line.
     """
     sizes = sorted({size for curve in series.values() for size in curve})
-    places = {size: i for i, size in enumerate(sizes)}
     figure, axis = plt.subplots(figsize=(7, 4.4))
     for i, (name, curve) in enumerate(series.items()):
-        x = np.array([places[size] for size in curve]) + 0.1 * (i - (len(series) - 1) / 2)
-        values = np.array([m.value for m, _ in curve.values()])
-        errors = np.abs(np.array([m.ci for m, _ in curve.values()]).T - values)
-        style = {"color": COLOURS[i], "marker": MARKERS[i], "linestyle": ["-", "--", ":"][i % 3]}
-        axis.errorbar(x, values, yerr=errors, capsize=4, label=name, **style)
+        x = np.array([sizes.index(size) for size in curve]) + 0.1 * (i - (len(series) - 1) / 2)
+        values, errors = with_errors(m for m, _ in curve.values())
+        axis.errorbar(x, values, yerr=errors, capsize=4, label=name, **series_style(i))
         for at, (_, lessons) in zip(x, curve.values(), strict=True):
             axis.scatter([at] * len(lessons), lessons, s=14, color=COLOURS[i], alpha=0.5, edgecolors="none")
     axis.axhline(chance, color=BLACK, linestyle=":", label=f"chance, {chance:.0%}")
     axis.set_xticks(range(len(sizes)), [str(size) for size in sizes])
     axis.yaxis.set_major_formatter(lambda v, _: f"{v:.0%}")
-    axis.set(xlabel=xlabel, ylabel=ylabel, ylim=(0, 1))
+    axis.set(xlabel="pairs added for each class", ylabel="accuracy, 95 % interval", ylim=(0, 1))
     axis.grid(axis="y", alpha=0.3)
     axis.legend(frameon=False, loc="lower right", bbox_to_anchor=(1, chance + 0.02))
     words = listed(f"{name} {s}: {m.value:.0%}" for name, curve in series.items() for s, (m, _) in curve.items())
-    return closed(figure, f"{ylabel} against {xlabel}, with a dot for each lesson. {words}; chance {chance:.0%}")
+    about = "accuracy, 95 % interval against pairs added for each class, with a dot for each lesson"
+    return closed(figure, f"{about}. {words}; chance {chance:.0%}")
 
 
 def within_margin(gaps, margin, *, xlabel) -> Figure:
@@ -78,32 +77,20 @@ def harm_profile(harm, captions, *, top=12) -> Figure:
     order = order[harm[order] > 0]
     figure, axis = plt.subplots(figsize=(7, 0.36 * len(order) + 1.2))
     axis.barh(range(len(order)), harm[order], height=0.66, color=BLUE)
-    axis.set_yticks(range(len(order)), [wrapped(captions[i], 40, 1) for i in order], fontsize=9)
-    axis.set(xlabel="mean contribution to the label given, minus to the true one", ylim=(len(order) - 0.5, -0.5))
+    rows_down(axis, [wrapped(captions[i], 40, 1) for i in order], fontsize=9)
+    axis.set(xlabel="mean contribution to the label given, minus to the true one")
     words = listed(f"{captions[i]} {harm[i]:.4f}" for i in order)
     return closed(figure, f"{(harm > 0).sum()} of {len(harm)} anchors do harm; the worst: {words}")
 
 
 def labelled_pictures(pictures, given, true, *, columns=6, title="") -> Figure:
-    """Draw pictures with the label given and a check mark or a cross; below a wrong label stands the true one.
-
-    Parameters
-    ----------
-    pictures : sequence of pictures
-    given, true : sequences of str
-    """
-    columns = min(columns, len(pictures))
-    rows = -(-len(pictures) // columns)
-    figure, axes = plt.subplots(rows, columns, figsize=(1.55 * columns, 1.95 * rows), squeeze=False)
-    for axis in axes.flat[len(pictures) :]:
-        axis.set_visible(False)
-    for axis, picture, label, truth in zip(axes.flat, pictures, given, true, strict=False):
+    """Draw pictures with the label given and a check mark or a cross; below a wrong label stands the true one."""
+    figure, axes = picture_grid(len(pictures), columns, 1.55, 1.95, title)
+    for axis, picture, label, truth in zip(axes, pictures, given, true, strict=True):
         right = label == truth
         words = [f"✔ {label}"] if right else [f"✘ {label}", f"({truth})"]
         below = "\n".join(wrapped(line, 17, 1) for line in words)
         draw_picture(axis, picture, below, frame=BLUE if right else VERMILION)
         axis.spines[:].set_linewidth(1 if right else 2.5)
-    if title:
-        figure.suptitle(title)
     labels = listed(f"{label} (true: {truth})" for label, truth in zip(given, true, strict=True))
     return closed(figure, f"{title or 'Pictures with their labels'}: {labels}")

@@ -3,14 +3,16 @@
 import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.figure import Figure
-from matplotlib.offsetbox import AnnotationBbox, OffsetImage
 from PIL import Image
 
-from .style import BLUE, COLOURS, SKY, VERMILION, closed, draw_picture, listed, thumbnail, wrapped
+from .palette import BLUE, COLOURS, LINES, SKY, VERMILION
+from .style import closed, draw_bare, draw_picture, listed, picture_beside, with_errors, wrapped
 
 
-def two_profiles(image, text, pairs, titles, *, top=7) -> Figure:
+def two_profiles(image, text, pairs, titles) -> Figure:
     """Draw the largest entries of a picture's and of a text's sparse vector, as bars over the same anchors.
+
+    Each side has seven bars. A bar is filled where the other side keeps the anchor too, be it drawn there or not.
 
     Parameters
     ----------
@@ -18,19 +20,17 @@ def two_profiles(image, text, pairs, titles, *, top=7) -> Figure:
     pairs : DataFrame
         The bank's table, with the columns ``picture`` and ``caption`` of each anchor.
     titles : pair of str
-    top : int
-        Bars on each side. A bar is filled where the other side keeps the anchor too, be it drawn there or not.
     """
     sides = [list(zip(v.indices[0].tolist(), v.values[0].tolist(), strict=True)) for v in (image, text)]
     kept = [{anchor for anchor, entry in side if entry > 0} for side in sides]
-    sides = [side[:top] for side in sides]
+    sides = [side[:7] for side in sides]
     count, longest = max(map(len, sides)), max(entry for side in sides for _, entry in side) or 1
     figure, axes = plt.subplots(1, 2, figsize=(10, 0.62 * count + 1.4))
     for axis, side, title in zip(axes, sides, titles, strict=True):
         for place, (anchor, entry) in enumerate(side):
             style = {"color": BLUE} if anchor in kept[0] & kept[1] else {"fill": False, "edgecolor": "0.45"}
             axis.barh(place, entry, height=0.62, **style)
-            _picture_beside(axis, pairs.picture[anchor], (entry, place), 64, (4, 0))
+            picture_beside(axis, pairs.picture[anchor], (entry, place), 64, 4)
         names = [wrapped(pairs.caption[anchor], 24, 2) for anchor, _ in side]
         axis.set_yticks(range(len(side)), names, fontsize=9)
         axis.set_ylim(count - 0.4, -0.6)
@@ -39,12 +39,6 @@ def two_profiles(image, text, pairs, titles, *, top=7) -> Figure:
     words = [f"{title}: {listed(pairs.caption[a] for a, _ in side)}" for title, side in zip(titles, sides, strict=True)]
     both = dict.fromkeys(pairs.caption[a] for side in sides for a, _ in side if a in kept[0] & kept[1])
     return closed(figure, f"Bars of the largest entries. {'. '.join(words)}. Filled, kept by both: {listed(both)}")
-
-
-def _picture_beside(axis, picture, place, side, shift):
-    """Draw a small picture to the right of a place, or to its left where `shift` is negative."""
-    box = {"boxcoords": "offset points", "box_alignment": (int(shift[0] < 0), 0.5), "frameon": False, "pad": 0}
-    axis.add_artist(AnnotationBbox(OffsetImage(thumbnail(picture, side), zoom=0.5), place, xybox=shift, **box))
 
 
 def score_table(pictures, labels, scores, right) -> Figure:
@@ -63,14 +57,12 @@ def score_table(pictures, labels, scores, right) -> Figure:
     figure, axis = plt.subplots(figsize=(0.95 * t + 1.6, 0.72 * q + 1.7))
     drawn = axis.imshow(scores, cmap="Blues", vmin=0, vmax=max(scores.max() * 1.25, 1e-9), aspect="auto")
     for i, j in np.ndindex(q, t):
-        axis.text(
-            j, i, f"{scores[i, j]:.2f}", ha="center", va="center", fontsize=10.5, color="white"
-            if scores[i, j] > 0.75 * drawn.get_clim()[1] else "black",
-            fontweight="bold" if j == scores[i].argmax() else "normal",
-        )  # fmt: skip
+        colour = "white" if scores[i, j] > 0.75 * drawn.get_clim()[1] else "black"
+        style = {"color": colour, "fontweight": "bold" if j == scores[i].argmax() else "normal"}
+        axis.text(j, i, f"{scores[i, j]:.2f}", ha="center", va="center", fontsize=10.5, **style)
     for i, (picture, j) in enumerate(zip(pictures, right, strict=True)):
         axis.add_patch(plt.Rectangle((j - 0.47, i - 0.47), 0.94, 0.94, fill=False, edgecolor=VERMILION, lw=2))
-        _picture_beside(axis, picture, (-0.5, i), 80, (-6, 0))
+        picture_beside(axis, picture, (-0.5, i), 80, -6)
     axis.set_xticks(range(t), [wrapped(label, 9) for label in labels], fontsize=9.5)
     axis.set_yticks(range(q), [""] * q)
     axis.tick_params(length=0, top=False, labeltop=True, bottom=False, labelbottom=False)
@@ -84,32 +76,23 @@ def score_table(pictures, labels, scores, right) -> Figure:
     return closed(figure, f"A table of scores, a row for each picture, a column for each label: {listed(words)}")
 
 
-def deciding_anchors(rows, *, top=3) -> Figure:
-    """Draw one row for each decision: the picture and label, and the anchors that made the score.
+def deciding_anchors(rows) -> Figure:
+    """Draw one row for each decision: the picture and label, and the three anchors with the largest share of the score.
 
-    Parameters
-    ----------
-    rows : sequence of (picture, heading, table)
-        `table` as from `contributions` with the bank's pairs, the largest contribution first.
-    top : int
-        Anchors drawn, each with its share of the score.
+    `rows` is a sequence of (picture, heading, table); the table as from `contributions` with the bank's pairs.
     """
-    columns = 1 + max(min(top, len(table)) for *_, table in rows)
-    figure, axes = plt.subplots(
-        len(rows), columns, figsize=(2.3 * columns, 1.85 * len(rows) + 0.3), squeeze=False,
-        width_ratios=[1.15] + [1] * (columns - 1),
-    )  # fmt: skip
+    columns = 1 + max(min(3, len(table)) for *_, table in rows)
+    size, widths = (2.3 * columns, 1.85 * len(rows) + 0.3), [1.15] + [1] * (columns - 1)
+    figure, axes = plt.subplots(len(rows), columns, figsize=size, squeeze=False, width_ratios=widths)
     words = []
-    for row, (picture, heading, table) in zip(axes, rows, strict=True):
-        for axis in row:
+    for (first, *others), (picture, heading, table) in zip(axes, rows, strict=True):
+        for axis in others:
             axis.set_axis_off()
-        row[0].imshow(thumbnail(picture))
-        row[0].set_title(wrapped(heading, 26, 3), fontsize=9.5, fontweight="bold")
+        draw_bare(first, picture, wrapped(heading, 26), fontsize=9.5, fontweight="bold")
         shares = table.contribution / table.contribution.sum()
-        anchors = list(zip(table.picture, table.caption, shares, strict=True))[:top]
-        for axis, (anchor, caption, share) in zip(row[1:], anchors, strict=False):
-            axis.imshow(thumbnail(anchor))
-            axis.set_title(f"{share:.0%} · {wrapped(caption, 24, 2)}", fontsize=9)
+        anchors = list(zip(table.picture, table.caption, shares, strict=True))[:3]
+        for axis, (anchor, caption, share) in zip(others, anchors, strict=False):
+            draw_bare(axis, anchor, f"{share:.0%} · {wrapped(caption, 24, 2)}", fontsize=9)
         reasons = ", ".join(f"{caption} {share:.0%}" for _, caption, share in anchors) or "no anchor at all"
         words.append(f"{heading}: {reasons}")
     figure.add_artist(plt.Line2D([1.15 / (columns + 0.15)] * 2, [0.01, 0.99], color="0.7", lw=1))
@@ -119,10 +102,8 @@ def deciding_anchors(rows, *, top=3) -> Figure:
 def what_the_encoder_sees(rows) -> Figure:
     """Draw pictures as they are on disk, as read, and as they enter the encoder.
 
-    Parameters
-    ----------
-    rows : sequence of (picture as stored, picture as read, array, array)
-        The arrays are of shape (h, w, 3) in [0, 1]: the encoder's input, and its input without padding to a square.
+    A row is (picture as stored, picture as read, array, array). The arrays are of shape (h, w, 3) in [0, 1]: the
+    encoder's input, and its input without padding to a square.
     """
     heads = ["file (grey: transparent)", "as read", "what the encoder sees", "if not padded"]
     figure, axes = plt.subplots(len(rows), 4, figsize=(10, 2.7 * len(rows)), squeeze=False)
@@ -173,19 +154,15 @@ def neighbour_rows(pictures, captions, queries, neighbours, cosines) -> Figure:
 def bars_with_intervals(measures, chance, xlabel) -> Figure:
     """Draw one bar for each `Measure` of a dict, in per cent, with its interval and a line at chance."""
     figure, axis = plt.subplots(figsize=(7.2, 0.55 * len(measures) + 1.3))
-    value, low, high = (
-        100 * np.array([getattr(m, end) for m in measures.values()]) for end in ("value", "low", "high")
-    )
+    value, errors = (100 * array for array in with_errors(measures.values()))
     places = np.arange(len(measures))
     axis.barh(places, value, height=0.6, color=SKY, edgecolor="black", linewidth=0.8)
-    axis.errorbar(value, places, xerr=[value - low, high - value], fmt="none", ecolor="black", capsize=4)
-    for place in places:
-        axis.text(high[place] + 1.5, place, f"{value[place]:.0f} %", va="center", fontsize=10)
+    axis.errorbar(value, places, xerr=errors, fmt="none", ecolor="black", capsize=4)
+    for place, (at, above) in enumerate(zip(value, errors[1], strict=True)):
+        axis.text(at + above + 1.5, place, f"{at:.0f} %", va="center", fontsize=10)
     axis.axvline(100 * chance, color=VERMILION, linestyle="--", linewidth=1.8)
-    axis.annotate(
-        f"chance {100 * chance:.0f} %", (100 * chance, -0.45), xytext=(5, 0), textcoords="offset points",
-        color=VERMILION, fontsize=9.5, va="bottom",
-    )  # fmt: skip
+    beside = {"xytext": (5, 0), "textcoords": "offset points", "fontsize": 9.5, "va": "bottom"}
+    axis.annotate(f"chance {100 * chance:.0f} %", (100 * chance, -0.45), color=VERMILION, **beside)
     axis.set_yticks(places, list(measures))
     axis.set(ylim=(len(measures) - 0.5, -0.95), xlim=(0, 100), xlabel=xlabel)
     words = listed(f"{name} {measure}" for name, measure in measures.items())
@@ -193,17 +170,11 @@ def bars_with_intervals(measures, chance, xlabel) -> Figure:
 
 
 def cosine_histograms(series, xlabel="cosine (no unit)") -> Figure:
-    """Draw the distributions of several sets of cosines as outlines of equal area.
-
-    Parameters
-    ----------
-    series : dict of str to array-like
-        Name of each set, and its values.
-    """
+    """Draw the distributions of several sets of cosines, given by name, as outlines of equal area."""
     figure, axis = plt.subplots(figsize=(6.8, 3.4))
     series = {name: np.ravel(values) for name, values in series.items()}
     edges = np.histogram_bin_edges(np.concatenate(list(series.values())), bins=41)
-    for (name, values), colour, style in zip(series.items(), COLOURS, ["-", "--", ":", "-."], strict=False):
+    for (name, values), colour, style in zip(series.items(), COLOURS, LINES, strict=False):
         density, _ = np.histogram(values, edges, density=True)
         axis.stairs(density, edges, color=colour, linestyle=style, linewidth=2, label=name)
     axis.set(xlabel=xlabel, ylabel="density (area under each line: 1)")

@@ -4,10 +4,10 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
-from matplotlib.offsetbox import AnnotationBbox, OffsetImage
 
+from .palette import BLACK, BLUE, COLOURS, LINES, SKY, VERMILION, series_style
 from .sparse import interval_dots
-from .style import BLACK, BLUE, COLOURS, MARKERS, SKY, VERMILION, closed, lines, listed, thumbnail, wrapped
+from .style import closed, draw_bare, listed, picture_beside, rows_down, wrapped
 
 
 def anchor_bars(picture, heading, rows, *, xlabel, sides=None) -> Figure:
@@ -23,33 +23,24 @@ def anchor_bars(picture, heading, rows, *, xlabel, sides=None) -> Figure:
     sides : pair of str, optional
         What bars to the left and to the right speak for.
     """
-    rows = list(rows)
-    figure, (left, axis) = plt.subplots(1, 2, figsize=(9.6, 0.62 * len(rows) + 1.3), width_ratios=[1, 2.6])
-    left.imshow(thumbnail(picture, 160))
-    left.set_axis_off()
-    left.set_title(lines(heading, 26), fontsize=10, fontweight="bold")
-    values = [value for *_, value in rows]
-    for place, (anchor, _, value) in enumerate(rows):
+    pictures, captions, values = zip(*rows, strict=True)
+    figure, (left, axis) = plt.subplots(1, 2, figsize=(9.6, 0.62 * len(values) + 1.3), width_ratios=[1, 2.6])
+    draw_bare(left, picture, wrapped(heading, 26), side=160, fontsize=10, fontweight="bold")
+    for place, (anchor, value) in enumerate(zip(pictures, values, strict=True)):
         style = {"color": BLUE} if value >= 0 else {"color": VERMILION, "hatch": "//", "edgecolor": "white"}
         axis.barh(place, value, height=0.66, **style)
-        side = 1 if value >= 0 else -1
-        box = AnnotationBbox(
-            OffsetImage(thumbnail(anchor, 72), zoom=0.5), (value, place), xybox=(4 * side, 0),
-            boxcoords="offset points", frameon=False, box_alignment=(0 if side > 0 else 1, 0.5), pad=0,
-        )  # fmt: skip
-        axis.add_artist(box)
+        picture_beside(axis, anchor, (value, place), 72, 4 if value >= 0 else -4)
     axis.axvline(0, color=BLACK, linewidth=0.8)
-    axis.set_yticks(range(len(rows)), [wrapped(caption, 30, 2) for _, caption, _ in rows], fontsize=9)
+    rows_down(axis, [wrapped(caption, 30, 2) for caption in captions], fontsize=9)
     low, high = min(0, *values), max(0, *values)
     room = 0.18 * (high - low)
-    axis.set(xlabel=xlabel, ylim=(len(rows) - 0.5, -0.5))
-    axis.set_xlim(low - room if low < 0 else 0, high + room if high > 0 else 0)
+    axis.set(xlabel=xlabel, xlim=(low - room if low < 0 else 0, high + room if high > 0 else 0))
     if sides:
         left_side, right_side = (wrapped(side, 28) for side in sides)
         axis.set_title(f"← {left_side}", loc="left", fontsize=10)
         axis.set_title(f"{right_side} →", loc="right", fontsize=10)
     speaking = f", left for {sides[0]}, right for {sides[1]}" if sides else ""
-    bars = listed(f"{caption} {value:+.3f}" for _, caption, value in rows)
+    bars = listed(f"{caption} {value:+.3f}" for caption, value in zip(captions, values, strict=True))
     return closed(figure, f"{listed([heading])} Bars, {xlabel}{speaking}: {bars}")
 
 
@@ -82,51 +73,42 @@ def scores_without(picture, heading, labels, before, after, gone, entered, *, tr
     figure = plt.figure(figsize=(10, 0.34 * len(labels) + 1.4 + height))
     upper, lower = figure.subfigures(2, 1, height_ratios=[0.34 * len(labels) + 1.2, height])
     left, axis = upper.subplots(1, 2, width_ratios=[1, 2.6])
-    left.imshow(thumbnail(picture, 160))
-    left.set_axis_off()
-    left.set_title(lines(heading, 28), fontsize=10, fontweight="bold")
+    draw_bare(left, picture, wrapped(heading, 28), side=160, fontsize=10, fontweight="bold")
     places = np.arange(len(labels))
     axis.barh(places, after, height=0.62, color=SKY, label="without them")
     axis.barh(places, before, height=0.62, fill=False, edgecolor=BLACK, linestyle="--", label="with all anchors")
-    names = [f"{label} ✔" if label == truth else label for label in labels]
-    axis.set_yticks(places, names, fontsize=9)
+    rows_down(axis, [f"{label} ✔" if label == truth else label for label in labels], fontsize=9)
     if max(after) > 0:
         axis.get_yticklabels()[int(np.argmax(after))].set_fontweight("bold")
-    axis.set(xlabel="score (no unit; the winner is bold)", ylim=(len(labels) - 0.5, -0.5), xlim=(0, None))
+    axis.set(xlabel="score (no unit; the winner is bold)", xlim=(0, None))
     axis.legend(frameon=False, fontsize=9, loc="lower right")
     axes = lower.subplots(1, 8).reshape(2, 4) if few else lower.subplots(2, 7)
-    for row, name, anchors in zip(axes, ("taken away", "entered"), (gone, entered), strict=True):
-        shown = anchors[:6]
-        more = len(anchors) - len(shown)
-        words = f"{name}:\n{len(anchors)}" + (f"\n({more} more)" if more else "")
-        row[0].text(0.5, 0.5, words, ha="center", va="center")
-        for cell, (anchor, caption) in zip(row[1:], shown, strict=False):
-            cell.imshow(thumbnail(anchor))
+    for cell in axes.flat:
+        cell.set_axis_off()
+    for (first, *cells), name, anchors in zip(axes, ("taken away", "entered"), (gone, entered), strict=True):
+        more = f"\n({len(anchors) - 6} more)" if len(anchors) > 6 else ""
+        first.text(0.5, 0.5, f"{name}:\n{len(anchors)}{more}", ha="center", va="center")
+        for cell, (anchor, caption) in zip(cells, anchors[:6], strict=False):
+            draw_bare(cell, anchor)
             cell.text(0.5, -0.04, wrapped(caption, 18), transform=cell.transAxes, ha="center", va="top", fontsize=8)
-        for cell in row:
-            cell.set_axis_off()
     return closed(figure)
 
 
 def faithfulness(table) -> Figure:
     """Draw the curves of `faithfulness_curves`: the mean over pictures, and where the middle half of them lies.
 
-    Parameters
-    ----------
-    table : DataFrame
-        Columns ``picture``, ``curve``, ``order``, ``repeat``, ``fraction``, ``score``.
+    `table` has the columns ``picture``, ``curve``, ``order``, ``repeat``, ``fraction`` and ``score``.
     """
     grid = np.linspace(0, 1, 41)
     figure, axes = plt.subplots(1, 2, figsize=(10, 3.9), sharey=True)
     titles = {"deletion": "deletion: taken away", "insertion": "insertion: brought back"}
+    orders = {"contribution": "largest contribution first", "random": "in random order"}
     for axis, (kind, title) in zip(axes, titles.items(), strict=True):
-        for i, order in enumerate(("contribution", "random")):
+        for i, (order, label) in enumerate(orders.items()):
             part = table[(table.curve == kind) & (table.order == order)]
             each = part.groupby(["picture", "repeat"])
             rows = np.stack([np.interp(grid, curve.fraction, curve.score) for _, curve in each])
-            label = {"contribution": "largest contribution first", "random": "in random order"}[order]
-            style = {"color": COLOURS[i], "linestyle": ["-", "--"][i], "marker": MARKERS[i], "markevery": 8}
-            axis.plot(grid, rows.mean(axis=0), label=label, **style)
+            axis.plot(grid, rows.mean(axis=0), label=label, markevery=8, **series_style(i))
             axis.fill_between(grid, *np.quantile(rows, [0.25, 0.75], axis=0), color=COLOURS[i], alpha=0.18, linewidth=0)
         axis.xaxis.set_major_formatter(lambda v, _: f"{v:.0%}")
         axis.yaxis.set_major_formatter(lambda v, _: f"{v:.0%}")
@@ -165,11 +147,10 @@ def use_histogram(counts, vectors) -> Figure:
     for axis, (name, values) in zip(axes.flat, counts.items(), strict=True):
         drawn = axis.hist(values, edges, color=SKY, edgecolor=BLACK, linewidth=0.5)[2]
         drawn[0].set(color=VERMILION, hatch="//", edgecolor=BLACK)
-        mean = float(np.mean(values))
-        axis.axvline(mean, color=BLACK, linestyle=":", label=f"mean, {mean:.0f}")
+        mean = axis.axvline(np.mean(values), color=BLACK, linestyle=":")
         axis.set(title=name, xlabel=f"in the top k of how many of {vectors}", ylabel="anchors")
-        names = [f"mean, {mean:.0f}", "in none: dead"]
-        axis.legend([*axis.lines, drawn[0]], names, frameon=False, fontsize=9, loc="upper right")
+        names = [f"mean, {np.mean(values):.0f}", "in none: dead"]
+        axis.legend([mean, drawn[0]], names, frameon=False, fontsize=9, loc="upper right")
     words = listed(f"{name}: most {np.max(c)}, dead {np.sum(np.equal(c, 0))}" for name, c in counts.items())
     return closed(figure, f"Histogram of the vectors, of {vectors}, that hold an anchor in their top k. {words}")
 
@@ -177,14 +158,11 @@ def use_histogram(counts, vectors) -> Figure:
 def familiarity_curves(series, threshold) -> Figure:
     """Draw the share of pictures below each familiarity, for several sets; at the threshold it is the alarm rate.
 
-    Parameters
-    ----------
-    series : dict of str to array of shape (q,)
-    threshold : float
+    `series` has the familiarities of each set by its name, (q,).
     """
     figure, axis = plt.subplots(figsize=(7.4, 3.8))
-    for (name, values), colour, style in zip(series.items(), COLOURS, ("-", "--", ":", "-."), strict=False):
-        axis.ecdf(np.asarray(values), color=colour, linestyle=style, linewidth=2, label=name)
+    for i, (name, values) in enumerate(series.items()):
+        axis.ecdf(np.asarray(values), color=COLOURS[i], linestyle=LINES[i], linewidth=2, label=name)
     axis.axvline(threshold, color=BLACK, linewidth=1.2, label=f"alarm to the left of {threshold:.2f}")
     axis.yaxis.set_major_formatter(lambda v, _: f"{v:.0%}")
     axis.set(xlabel="cosine with the most similar anchor (no unit)", ylabel="share of less familiar pictures")

@@ -7,15 +7,15 @@ draws it again with the numbers of the bank called ``stamps``; simple drawings s
 
 import sys
 from dataclasses import dataclass
-from pathlib import Path
 
-import jinja2
 import torch
 
 from asif_lib.bank.anchors import AnchorBank
 from asif_lib.defaults import DEFAULT_BANK
 from asif_lib.files import write_whole
 from asif_lib.zeroshot import ASIF
+
+from .templates import filled
 
 PICTURE = "animals/marsupials/kangaroo.png"
 TEXT = "a photo of a kangaroo."
@@ -36,20 +36,12 @@ DRAWINGS = {  # caption → symbol of the template, with its coat, neck and horn
 class Meeting:
     """Where a picture and a text meet, in numbers.
 
-    Attributes
-    ----------
-    anchors : list of (str, float, float)
-        Caption, entry of the picture, entry of the text; products in descending order, then one anchor that only
-        the picture keeps, and one that only the text keeps.
-    shared : int
-        Anchors that both keep.
-    score : float
-        The sum of all products.
-    k, n : int
-        Entries kept, anchors.
+    `anchors` has the caption, the entry of the picture and the entry of the text; products in descending order, then
+    one anchor that only the picture keeps, and one that only the text keeps. `shared` anchors are kept by both, and
+    `score` is the sum of all products; k entries are kept of n anchors.
     """
 
-    anchors: list
+    anchors: list[tuple[str, float, float]]
     shared: int
     score: float
     k: int
@@ -78,11 +70,9 @@ def meeting(model, picture, text, shown=BOTH) -> Meeting:
 
 def method_svg(numbers: Meeting, text=TEXT) -> str:
     """Draw the picture of the method as SVG that follows a light or dark page and tells itself in words."""
-    loader = jinja2.FileSystemLoader(Path(__file__).parent)
-    environment = jinja2.Environment(loader=loader, autoescape=True, trim_blocks=True, lstrip_blocks=True)
     drawings = [DRAWINGS.get(caption, ("bird", {"coat": "#888"})) for caption, _, _ in numbers.anchors]
-    page = environment.get_template("method.svg.j2")
-    return page.render(numbers=numbers, text=text, rows=list(zip(numbers.anchors, drawings, strict=True)))
+    rows = list(zip(numbers.anchors, drawings, strict=True))
+    return filled("figures/method.svg.j2", numbers=numbers, text=text, rows=rows)
 
 
 def meeting_of_the_kangaroo(bank) -> Meeting:

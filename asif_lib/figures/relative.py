@@ -4,7 +4,8 @@ import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.figure import Figure
 
-from .style import BLACK, BLUE, COLOURS, MARKERS, ORANGE, SKY, VERMILION, closed, draw_picture, lines, listed, span
+from .palette import BLACK, BLUE, COLOURS, MARKERS, ORANGE, VERMILION
+from .style import caption_bars, closed, draw_picture, listed, ranked_words, span, with_errors, wrapped
 
 
 def relative_under_changes(point, anchors, changes, names) -> Figure:
@@ -21,9 +22,8 @@ def relative_under_changes(point, anchors, changes, names) -> Figure:
         One for each anchor.
     """
     point, anchors = np.atleast_2d(np.asarray(point, float)), np.asarray(anchors, float)
-    figure, axes = plt.subplots(
-        2, len(changes), figsize=(2.2 * len(changes), 4.5), squeeze=False, height_ratios=[1.5, 1]
-    )
+    size = (2.2 * len(changes), 4.5)
+    figure, axes = plt.subplots(2, len(changes), figsize=size, squeeze=False, height_ratios=[1.5, 1])
     changed = {title: (change(point), change(anchors)) for title, change in changes.items()}
     reach = 1.5 * max(np.abs(np.vstack(rows)).max() for rows in changed.values())
     reference, words = None, []
@@ -58,11 +58,7 @@ def relative_under_changes(point, anchors, changes, names) -> Figure:
 def before_after(before, after) -> Figure:
     """Draw entries of a representation after a change against the same entries before it.
 
-    Parameters
-    ----------
-    before : array of shape (m,)
-    after : dict of str to array of shape (m,)
-        One panel for each change.
+    `before` is of shape (m,), and so are the values of the dict `after`; each change has a panel.
     """
     figure, axes = plt.subplots(1, len(after), figsize=(3.3 * len(after), 3.3), squeeze=False)
     before, after = np.asarray(before), {title: np.asarray(values) for title, values in after.items()}
@@ -109,14 +105,12 @@ def recall_points(ks, measures, chance) -> Figure:
     places = np.arange(len(ks))
     shifts = np.linspace(-0.15, 0.15, len(measures)) if len(measures) > 1 else [0]
     for (name, values), shift, colour, marker in zip(measures.items(), shifts, COLOURS, MARKERS, strict=False):
-        value = [m.value for m in values]
-        errors = np.transpose([(m.value - m.low, m.high - m.value) for m in values])
         style = {"color": colour, "marker": marker, "capsize": 4, "linestyle": "none"}
-        axis.errorbar(places + shift, value, errors, **style, label=name)
+        axis.errorbar(places + shift, *with_errors(values), **style, label=name)
     axis.plot(places, chance, color=BLACK, marker="_", markersize=28, linestyle="none", label="chance")
     axis.set_xticks(places, [f"R@{k}" for k in ks])
-    axis.set(xlabel="true caption among the first k", ylabel="share of pictures", ylim=(0, 1))
-    axis.set_xlim(-0.5, len(ks) - 0.5)
+    axis.set(xlabel="true caption among the first k", ylabel="share of pictures")
+    axis.set(xlim=(-0.5, len(ks) - 0.5), ylim=(0, 1))
     axis.legend(fontsize=9, loc="upper left")
     words = listed(f"{name} {', '.join(map(str, values))}" for name, values in measures.items())
     return closed(figure, f"R@{ks} with 95 % intervals: {words}; chance {', '.join(f'{c:.1%}' for c in chance)}")
@@ -131,25 +125,16 @@ def caption_search(pictures, results) -> Figure:
     results : list of lists of (rank, caption, score, bool)
         For each picture; True marks its own caption, which gets a tick and another colour.
     """
-    most = max(len(rows) for rows in results)
-    figure, axes = plt.subplots(
-        len(pictures), 2, figsize=(7.4, (0.3 * most + 0.75) * len(pictures)), squeeze=False, width_ratios=[1, 3]
-    )
-    span = max(score for rows in results for _, _, score, _ in rows)
-    low = min(0, *(score for rows in results for _, _, score, _ in rows))
+    size = (7.4, (0.3 * max(map(len, results)) + 0.75) * len(pictures))
+    figure, axes = plt.subplots(len(pictures), 2, figsize=size, squeeze=False, width_ratios=[1, 3])
+    scores = [score for rows in results for _, _, score, _ in rows]
     for (left, right), picture, rows in zip(axes, pictures, results, strict=True):
         draw_picture(left, picture)
-        places = np.arange(len(rows))[::-1]
-        colours = [VERMILION if own else SKY for *_, own in rows]
-        bars = right.barh(places, [score for _, _, score, _ in rows], color=colours)
-        for bar, (*_, own) in zip(bars, rows, strict=True):
-            bar.set(edgecolor=BLACK, linewidth=1.5 if own else 0)
-        labels = [f"{rank}. {lines(text, 38, 1)}" + (" ✔" if own else "") for rank, text, _, own in rows]
-        right.set_yticks(places, labels, fontsize=9)
-        right.set(xlim=(low, 1.05 * span))
+        caption_bars(right, rows, 38)
+        right.set_xlim(min(0, *scores), 1.05 * max(scores))
     axes[0, 1].set_title("captions, the best first", fontsize=10)
     axes[-1, 1].set_xlabel("score (cosine)")
-    words = listed(" ".join(f"{rank}. {text}{' ✔' * own}" for rank, text, _, own in rows) for rows in results)
+    words = listed(" ".join(ranked_words(rows)) for rows in results)
     return closed(figure, f"{len(pictures)} pictures, each with the captions of the highest scores: {words}")
 
 
@@ -167,14 +152,13 @@ def neighbours_two_ways(queries, reference, others, titles) -> Figure:
     top = len(reference[0])
     figure = plt.figure(figsize=(1.15 * (2 * top + 1), 1.75 * len(queries) + 0.4))
     parts = figure.subfigures(1, 3, width_ratios=[1.15, top, top])
-    heads = ("the picture", *titles)
     left = [[(*query, False)] for query in queries]
     middle = [[(*item, False) for item in row] for row in reference]
-    for part, head, rows in zip(parts, heads, (left, middle, others), strict=True):
+    for part, head, rows in zip(parts, ("the picture", *titles), (left, middle, others), strict=True):
         part.suptitle(head, fontsize=10, fontweight="bold")
         for axes, row in zip(part.subplots(len(rows), len(rows[0]), squeeze=False), rows, strict=True):
             for axis, (picture, caption, mark) in zip(axes, row, strict=True):
-                words = lines(caption, 15, 2) + (" ★" if mark else "")
+                words = wrapped(caption, 15, 2) + (" ★" if mark else "")
                 draw_picture(axis, picture, words, frame=VERMILION if mark else None)
     kept = listed(f"{query[1]} keeps {sum(m for *_, m in row)}" for query, row in zip(queries, others, strict=True))
     return closed(figure, f"Pictures between their {titles[0]} and their {titles[1]}. Of {top}: {kept}")

@@ -6,10 +6,15 @@ from matplotlib.figure import Figure
 
 from asif_lib.evaluation.measures import in_points
 
-from .style import BLACK, BLUE, COLOURS, MARKERS, SKY, VERMILION, closed, draw_picture, listed, span, wrapped
+from . import style
+from .palette import BLACK, BLUE, COLOURS, MARKERS, SKY, VERMILION, series_style
+from .style import closed, draw_picture, listed, rows_down, span, wrapped
+
+TOP = 6
+"""Anchors that stand beside the picture."""
 
 
-def sparse_vector(query, relative, vectors, pictures, captions, *, top=6) -> Figure:
+def sparse_vector(query, relative, vectors, pictures, captions) -> Figure:
     """Show how one dense relative representation becomes sparse vectors, and which anchors are left.
 
     Parameters
@@ -19,21 +24,20 @@ def sparse_vector(query, relative, vectors, pictures, captions, *, top=6) -> Fig
         Cosines of one picture with all anchors.
     vectors : dict of str to SparseVectors of one row
         The name of each (its k and p) and the vector; all keep the same k anchors.
-    pictures : sequence
-        The `top` pictures of the largest kept entries, the largest first.
-    captions : sequence of str
+    pictures, captions : sequences
+        Of the largest kept entries, the largest first; six are drawn.
     """
     figure = plt.figure(figsize=(8.4, 6.6))
-    grid = figure.add_gridspec(3, top + 1, height_ratios=[1.25, 1.25, 1])
+    grid = figure.add_gridspec(3, TOP + 1, height_ratios=[1.25, 1.25, 1])
     _cosines_and_entries(figure.add_subplot(grid[0, :]), figure.add_subplot(grid[1, :]), relative, vectors)
-    _query_and_anchors(figure, [grid[2, i] for i in range(top + 1)], query, pictures[:top], captions[:top])
-    return closed(figure, _words(relative, vectors, captions[:top]))
+    _query_and_anchors(figure, grid[2, :], query, pictures, captions)
+    return closed(figure, _words(relative, vectors, captions))
 
 
 def _words(relative, vectors, captions):
     entries = listed(f"{name}, k = {v.indices.shape[1]}: {span(v.values[0].numpy())}" for name, v in vectors.items())
     cosines = f"{len(relative)} cosines of a picture with the anchors, {span(relative.numpy())}"
-    return f"{cosines}. Kept entries: {entries}. Most similar anchors: {listed(captions)}"
+    return f"{cosines}. Kept entries: {entries}. Most similar anchors: {listed(captions[:TOP])}"
 
 
 def _cosines_and_entries(dense, kept, relative, vectors):
@@ -48,22 +52,22 @@ def _cosines_and_entries(dense, kept, relative, vectors):
     dense.legend(frameon=False, ncols=2)
     for i, (name, vector) in enumerate(vectors.items()):
         values = vector.values[0].numpy()
-        style = {"marker": MARKERS[i], "markersize": 4, "color": COLOURS[i], "linestyle": ["-", "--", ":", "-."][i % 4]}
-        kept.plot(np.arange(1, len(values) + 1), values, label=name, **style)
+        kept.plot(np.arange(1, len(values) + 1), values, label=name, markersize=4, **series_style(i))
     kept.set(xlabel="kept anchors, the most similar first", ylabel="entry after\nnormalisation")
     kept.set(xlim=(0, k + 1), ylim=(0, None))
     kept.legend(frameon=False)
 
 
-def _query_and_anchors(figure, cells, query, pictures, captions):
-    titles = ["the picture itself"] + [f"anchor {i}: {caption}" for i, caption in enumerate(captions, 1)]
-    for i, (cell, picture, text) in enumerate(zip(cells, [query, *pictures], titles, strict=False)):
-        axis = figure.add_subplot(cell)
+def _query_and_anchors(figure, place, query, pictures, captions):
+    titles = ["the picture itself"] + [f"anchor {i}: {caption}" for i, caption in enumerate(captions[:TOP], 1)]
+    cells = place.subgridspec(1, TOP + 1)
+    for i, (picture, text) in enumerate(zip([query, *pictures[:TOP]], titles, strict=True)):
+        axis = figure.add_subplot(cells[i])
         draw_picture(axis, picture, frame=VERMILION if i == 0 else None)
         axis.text(0.5, -0.04, wrapped(text, 16), transform=axis.transAxes, ha="center", va="top", fontsize=8)
 
 
-def sparse_and_ranking(query, relative, vectors, pictures, captions, ranking, *, top=6) -> Figure:
+def sparse_and_ranking(query, relative, vectors, pictures, captions, ranking) -> Figure:
     """Show one sparse vector beside the captions that it ranks first.
 
     Parameters
@@ -78,19 +82,13 @@ def sparse_and_ranking(query, relative, vectors, pictures, captions, ranking, *,
     left, right = upper.subfigures(1, 2)
     _cosines_and_entries(*left.subplots(2, 1), relative, vectors)
     bars = right.subplots()
-    places = np.arange(len(ranking))
-    drawn = bars.barh(places, [score for _, _, score, _ in ranking], color=SKY, edgecolor=BLACK, linewidth=0)
-    for bar, (*_, own) in zip(drawn, ranking, strict=True):
-        if own:
-            bar.set(color=VERMILION, edgecolor=BLACK, linewidth=1.5)
-    names = [f"{rank}. {wrapped(text, 28, 1)}" + (" ✔" if own else "") for rank, text, _, own in ranking]
-    bars.set_yticks(places, names, fontsize=9)
+    style.caption_bars(bars, ranking, 28)
     bars.set(xlabel="score (cosine of the sparse vectors)", ylabel="caption, by rank")
-    bars.set(xlim=(0, 1.05 * max(score for _, _, score, _ in ranking) or 1), ylim=(len(ranking) - 0.5, -0.5))
-    grid = lower.add_gridspec(1, top + 1)
-    _query_and_anchors(lower, [grid[0, i] for i in range(top + 1)], query, pictures[:top], captions[:top])
-    first = listed(f"{rank}. {text}{' ✔' * own}" for rank, text, _, own in ranking)
-    return closed(figure, f"{_words(relative, vectors, captions[:top])}. Captions by rank: {first}")
+    bars.set(xlim=(0, 1.05 * max(score for _, _, score, _ in ranking) or 1))
+    _query_and_anchors(lower, lower.add_gridspec(1, 1)[0], query, pictures, captions)
+    return closed(
+        figure, f"{_words(relative, vectors, captions)}. Captions by rank: {listed(style.ranked_words(ranking))}"
+    )
 
 
 def sweep_heatmaps(tables, *, value="mean recall") -> Figure:
@@ -118,8 +116,7 @@ def sweep_heatmaps(tables, *, value="mean recall") -> Figure:
             colour = "white" if number < (low + high) / 2 else BLACK
             axis.text(column, row, f"{100 * number:.0f}", ha="center", va="center", color=colour, fontsize=9)
         row, column = np.unravel_index(grid.to_numpy().argmax(), grid.shape)
-        frame = plt.Rectangle((column - 0.5, row - 0.5), 1, 1, fill=False, edgecolor=VERMILION, linewidth=3)
-        axis.add_patch(frame)
+        axis.add_patch(plt.Rectangle((column - 0.5, row - 0.5), 1, 1, fill=False, edgecolor=VERMILION, linewidth=3))
     figure.colorbar(image, ax=axes, format=lambda v, _: f"{v:.0%}", label=value)
     best = {name: table.loc[table.value.idxmax()] for name, table in tables.items()}
     words = listed(f"{n}: best {b.value:.1%} at k / n = {b.fraction:g}, p = {b.p:g}" for n, b in best.items())
@@ -143,24 +140,20 @@ def interval_dots(series, *, xlabel, chance=None, title="", zero=False) -> Figur
     labels = list(dict.fromkeys(label for measures in series.values() for label in measures))
     figure, axis = plt.subplots(figsize=(7, 0.7 + (0.3 + 0.22 * len(series)) * len(labels)))
     for i, (name, measures) in enumerate(series.items()):
-        offset = 0.22 * (i - (len(series) - 1) / 2)
-        rows = [labels.index(label) + offset for label in measures]
-        values = np.array([m.value for m in measures.values()])
-        ends = np.array([[m.low, m.high] for m in measures.values()]).T
-        errors = np.abs(ends - values)
+        rows = np.array([labels.index(label) for label in measures]) + 0.22 * (i - (len(series) - 1) / 2)
+        values, errors = style.with_errors(measures.values())
         axis.errorbar(values, rows, xerr=errors, fmt=MARKERS[i], color=COLOURS[i], markersize=7, capsize=3, label=name)
     if chance is not None:
         axis.axvline(chance, color=BLACK, linestyle=":", label=f"chance, {chance:.1%}")
-    axis.set_yticks(range(len(labels)), labels)
-    axis.set_ylim(len(labels) - 0.5, -0.5)
+    rows_down(axis, labels)
     axis.xaxis.set_major_locator(plt.MaxNLocator(8, steps=[1, 2, 5, 10]))
     axis.xaxis.set_major_formatter(lambda v, _: f"{100 * v:+.3g}".replace("+0", "0") if zero else f"{v:.0%}")
     if zero:
         axis.axvline(0, color=BLACK, linewidth=0.8)
-    axis.set(xlabel=xlabel, ylabel="", title=title)
+    axis.set(xlabel=xlabel, title=title)
     axis.grid(axis="x", alpha=0.3)
     if len(series) > 1 or chance is not None:
-        figure.legend(*axis.get_legend_handles_labels(), loc="outside upper center", ncols=3, frameon=False)
+        style.legend_above(figure, axis, 3)
     words = listed(
         f"{name}, {label}: {in_points(m) if zero else m}"
         for name, measures in series.items()
@@ -186,8 +179,7 @@ def line_chart(series, *, xlabel, ylabel, logx=None, logy=False, percent=False, 
     """
     figure, axis = plt.subplots(figsize=(7, 4))
     for i, (name, (x, y)) in enumerate(series.items()):
-        style = {"marker": MARKERS[i], "color": COLOURS[i], "linestyle": ["-", "--", "-.", ":"][i % 4]}
-        axis.plot(x, y, label=name, **style)
+        axis.plot(x, y, label=name, **series_style(i) | {"linestyle": ["-", "--", "-.", ":"][i % 4]})
     if logx:
         axis.set_xscale("log", base=logx)
         axis.xaxis.set_major_formatter(lambda v, _: f"{v:,.0f}" if v >= 1 else f"{v:g}")

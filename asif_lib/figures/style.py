@@ -1,21 +1,20 @@
-"""The figures of the book: functions of data that return a matplotlib Figure, in one style.
+"""Parts of all figures: their style, pictures, rows and intervals, and the alternative text."""
 
-Colours are Okabe and Ito's, which readers with any colour vision tell apart; where two series meet, line
-style or marker differs too, so that a figure works in black and white.
-"""
+import base64
+import html
+import io
+import textwrap
 
+import IPython.display
 import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.figure import Figure
+from matplotlib.offsetbox import AnnotationBbox, OffsetImage
 
 from asif_lib.encoders.pictures import open_picture
 from asif_lib.errors import ParameterError
 
-BLACK, ORANGE, SKY, GREEN, YELLOW, BLUE, VERMILION, PURPLE = (
-    "#000000", "#E69F00", "#56B4E9", "#009E73", "#F0E442", "#0072B2", "#D55E00", "#CC79A7",
-)  # fmt: skip
-COLOURS = [BLUE, VERMILION, GREEN, ORANGE, PURPLE, SKY, BLACK]
-MARKERS = ["o", "s", "^", "D", "v", "P", "X"]
+from .palette import BLACK, COLOURS, SKY, VERMILION
 
 
 def use_style():
@@ -34,6 +33,9 @@ def use_style():
     )
 
 
+# Pictures
+
+
 def thumbnail(picture, side=96):
     """Return the picture as a (side, side, 3) uint8 array on white, its proportions kept."""
     image = open_picture(picture)
@@ -47,16 +49,22 @@ def thumbnail(picture, side=96):
 def show_pictures(pictures, titles=None, *, columns=6, title="") -> Figure:
     """Draw pictures in a grid, each with its title (a caption, a score) below it."""
     titles = [""] * len(pictures) if titles is None else list(titles)
-    columns = min(columns, len(pictures))
-    rows = -(-len(pictures) // columns)
-    figure, axes = plt.subplots(rows, columns, figsize=(1.7 * columns, 2.1 * rows), squeeze=False)
-    for axis in axes.flat:
-        axis.set_axis_off()
-    for axis, picture, text in zip(axes.flat, pictures, titles, strict=False):
+    figure, axes = picture_grid(len(pictures), columns, 1.7, 2.1, title)
+    for axis, picture, text in zip(axes, pictures, titles, strict=True):
         draw_picture(axis, picture, wrapped(text, 20))
+    return closed(figure, f"{title or f'{len(pictures)} pictures'}: {listed(filter(None, titles)) or 'without titles'}")
+
+
+def picture_grid(count, columns, width, height, title=""):
+    """Make a figure of `count` cells of a size in inches, in rows of at most `columns`; return it and its axes."""
+    columns = min(columns, count)
+    rows = -(-count // columns)
+    figure, axes = plt.subplots(rows, columns, figsize=(width * columns, height * rows), squeeze=False)
+    for axis in axes.flat[count:]:
+        axis.set_visible(False)
     if title:
         figure.suptitle(title)
-    return closed(figure, f"{title or f'{len(pictures)} pictures'}: {listed(filter(None, titles)) or 'without titles'}")
+    return figure, axes.flat[:count]
 
 
 def draw_picture(axis, picture, below="", above="", *, frame=None):
@@ -69,11 +77,58 @@ def draw_picture(axis, picture, below="", above="", *, frame=None):
     axis.spines[:].set(visible=frame is not None, color=frame or BLACK, linewidth=2.5)
 
 
-def wrapped(text, width, lines=3):
-    """Wrap a text to lines of `width` characters; the rest is cut."""
-    import textwrap
+def draw_bare(axis, picture, heading="", *, side=96, **font):
+    """Draw a thumbnail without a frame, and a heading above it."""
+    axis.imshow(thumbnail(picture, side))
+    axis.set_axis_off()
+    axis.set_title(heading, **font)
 
-    return "\n".join(textwrap.wrap(str(text), width, max_lines=lines, placeholder=" …"))
+
+def picture_beside(axis, picture, place, side, shift):
+    """Draw a small picture to the right of a place, or to its left where `shift` (points) is negative."""
+    box = {"boxcoords": "offset points", "box_alignment": (int(shift < 0), 0.5), "frameon": False, "pad": 0}
+    axis.add_artist(AnnotationBbox(OffsetImage(thumbnail(picture, side), zoom=0.5), place, xybox=(shift, 0), **box))
+
+
+# Axes and series
+
+
+def rows_down(axis, names, **font):
+    """Name the rows 0, 1, … of an axis from top to bottom."""
+    axis.set_yticks(range(len(names)), names, **font)
+    axis.set_ylim(len(names) - 0.5, -0.5)
+
+
+def legend_above(figure, axis, columns=2):
+    """Put the legend of an axis above the figure."""
+    figure.legend(*axis.get_legend_handles_labels(), loc="outside upper center", ncols=columns, frameon=False)
+
+
+def with_errors(measures):
+    """Return the values of m measures, (m,), and how far their intervals reach below and above them, (2, m)."""
+    value, low, high = np.array([(m.value, m.low, m.high) for m in measures]).T
+    return value, np.stack([value - low, high - value])
+
+
+def caption_bars(axis, ranking, width):
+    """Draw captions (rank, caption, score, own) as bars, the best on top; its own one has another colour and a tick."""
+    places, scores = np.arange(len(ranking))[::-1], [score for _, _, score, _ in ranking]
+    drawn = axis.barh(places, scores, color=SKY, edgecolor=BLACK, linewidth=0)
+    for bar, (*_, own) in zip(drawn, ranking, strict=True):
+        if own:
+            bar.set(color=VERMILION, edgecolor=BLACK, linewidth=1.5)
+    names = [f"{rank}. {wrapped(text, width, 1)}{' ✔' * own}" for rank, text, _, own in ranking]
+    axis.set_yticks(places, names, fontsize=9)
+    axis.set_ylim(-0.5, len(ranking) - 0.5)
+
+
+# Words
+
+
+def wrapped(text, width, lines=3):
+    """Wrap each line of a text to lines of `width` characters; the rest is cut."""
+    parts = str(text).split("\n")
+    return "\n".join("\n".join(textwrap.wrap(part, width, max_lines=lines, placeholder=" …")) for part in parts)
 
 
 def listed(texts) -> str:
@@ -81,9 +136,17 @@ def listed(texts) -> str:
     return "; ".join(" ".join(str(text).split()) for text in texts)
 
 
+def ranked_words(ranking) -> list:
+    """Name captions (rank, caption, score, own) in an alternative text, the own one with a tick."""
+    return [f"{rank}. {text}{' ✔' * own}" for rank, text, _, own in ranking]
+
+
 def span(values) -> str:
     """Say from where to where numbers reach, for an alternative text."""
     return f"{np.min(values):.2f} to {np.max(values):.2f}"
+
+
+# The finished figure
 
 
 def show(figure, alt=None):
@@ -100,26 +163,24 @@ def show(figure, alt=None):
     ParameterError
         The figure has no alternative text, and none was given.
     """
-    from IPython.display import HTML, display
-
     alt = alt or getattr(figure, "alt", "")
     if not alt:
         raise ParameterError("this figure has no alternative text: say in words what it shows, show(figure, words)")
-    display(HTML(image_html(figure, alt)))
+    IPython.display.display(IPython.display.HTML(image_html(figure, alt)))
 
 
 def image_html(figure, alt) -> str:
     """Return `figure` as an HTML picture with the alternative text `alt`, and close it."""
-    import base64
-    import html
-    import io
-
     png = io.BytesIO()
     figure.savefig(png, format="png", facecolor="white")
     plt.close(figure)
-    source = "data:image/png;base64," + base64.b64encode(png.getvalue()).decode("ascii")
     style = "max-width: 100%; height: auto"
-    return f'<img src="{source}" alt="{html.escape(alt, quote=True)}" style="{style}">'
+    return f'<img src="{data_address("png", png)}" alt="{html.escape(alt, quote=True)}" style="{style}">'
+
+
+def data_address(kind, file: io.BytesIO) -> str:
+    """Return a picture as an address that holds it, ``data:image/png;base64,…``."""
+    return f"data:image/{kind};base64,{base64.b64encode(file.getvalue()).decode('ascii')}"
 
 
 def closed(figure, alt=None):
@@ -128,8 +189,3 @@ def closed(figure, alt=None):
     if alt is not None:
         figure.alt = alt
     return figure
-
-
-def lines(text, width, lines=3):
-    """Wrap a text, keeping the line breaks that it has."""
-    return "\n".join(wrapped(part, width, lines) for part in str(text).split("\n"))

@@ -4,17 +4,12 @@ import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.figure import Figure
 
-from .style import BLACK, COLOURS, MARKERS, SKY, closed, listed
+from .palette import BLACK, COLOURS, LINES, SKY, series_style
+from .style import closed, listed
 
 
 def confusion_matrix(counts, classes) -> Figure:
-    """Draw how many pictures of each class (row) were given each label (column).
-
-    Parameters
-    ----------
-    counts : ndarray of shape (c, c)
-    classes : list of str
-    """
+    """Draw how many pictures of each of c classes (row) were given each label (column): `counts` is (c, c)."""
     side = 2.2 + 0.36 * len(classes)
     figure, axis = plt.subplots(figsize=(side, side))
     axis.imshow(counts, cmap="Greys", vmin=0)
@@ -26,8 +21,8 @@ def confusion_matrix(counts, classes) -> Figure:
         colour = "white" if number > counts.max() / 2 else BLACK
         weight = "bold" if row == column else "normal"
         axis.text(column, row, number, ha="center", va="center", color=colour, fontweight=weight, fontsize=9)
-    axis.set_xticks(np.arange(len(classes) + 1) - 0.5, minor=True)
-    axis.set_yticks(np.arange(len(classes) + 1) - 0.5, minor=True)
+    for ticks in (axis.set_xticks, axis.set_yticks):
+        ticks(np.arange(len(classes) + 1) - 0.5, minor=True)
     axis.grid(which="minor", color=SKY, linewidth=0.5)
     axis.tick_params(which="minor", length=0)
     rights = listed(f"{name} {counts[i, i]} of {counts[i].sum()}" for i, name in enumerate(classes))
@@ -41,14 +36,14 @@ def scaling(tables, *, ylabel, chance=None) -> Figure:
     ----------
     tables : dict of str to DataFrame
         Columns ``size``, ``seed``, ``value``.
+    ylabel : str
     chance : dict of str to float, optional
         What guessing gives, for each table.
     """
     figure, axis = plt.subplots(figsize=(7, 4.2))
+    means = {name: table.groupby("size").value.mean() for name, table in tables.items()}
     for i, (name, table) in enumerate(tables.items()):
-        mean = table.groupby("size").value.mean()
-        style = {"marker": MARKERS[i], "color": COLOURS[i], "linestyle": ["-", "--"][i % 2]}
-        axis.plot(mean.index, mean, label=name, **style)
+        axis.plot(means[name].index, means[name], label=name, **series_style(i) | {"linestyle": LINES[i % 2]})
         axis.scatter(table["size"], table.value, s=14, color=COLOURS[i], alpha=0.5, edgecolors="none")
         if chance and name in chance:
             axis.axhline(chance[name], color=COLOURS[i], linestyle=":", label=f"{name}, chance")
@@ -60,6 +55,5 @@ def scaling(tables, *, ylabel, chance=None) -> Figure:
     axis.set(xlabel="anchors, n (log scale)", ylabel=ylabel, ylim=(0, None))
     axis.grid(alpha=0.3)
     axis.legend(frameon=False, ncols=2, loc="upper left")
-    means = {name: table.groupby("size").value.mean() for name, table in tables.items()}
     words = listed(f"{name}: " + ", ".join(f"{v:.0%} at {n}" for n, v in mean.items()) for name, mean in means.items())
     return closed(figure, f"{ylabel} against the number of anchors, a dot for each subset. {words}")

@@ -7,7 +7,7 @@ import ipywidgets
 from asif_lib.defaults import DEFAULT_TEMPLATE
 from asif_lib.errors import ParameterError
 from asif_lib.explain.counterfactual import Decision, without
-from asif_lib.figures import scores_without
+from asif_lib.figures.interpret import scores_without
 from asif_lib.zeroshot import Classification, make_prompts
 
 from .parts import Answer, Knob, bare, words_above

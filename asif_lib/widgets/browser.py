@@ -4,7 +4,7 @@ import ipywidgets
 import torch
 from markupsafe import Markup
 
-from asif_lib.figures import shared_neighbours
+from asif_lib.figures.anchors import shared_neighbours
 from asif_lib.relative import unit_rows
 
 from .parts import PARTS, Answer, Pager, bare, image_tag, wide, words_above

@@ -6,7 +6,8 @@ import torch
 from asif_lib.defaults import DEFAULT_P
 from asif_lib.errors import ParameterError
 from asif_lib.evaluation.measures import ranks, same_text
-from asif_lib.figures import neighbours_two_ways, sparse_and_ranking
+from asif_lib.figures.relative import neighbours_two_ways
+from asif_lib.figures.sparse import sparse_and_ranking
 from asif_lib.relative import relative_representation, unit_rows
 from asif_lib.sparse import sparsify
 from asif_lib.zeroshot import ASIF, default_k

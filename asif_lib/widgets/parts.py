@@ -1,6 +1,5 @@
 """Parts of all widgets: a knob, a pager, and a place for answers that shows every error."""
 
-import base64
 import contextlib
 import html
 import io
@@ -9,39 +8,25 @@ from pathlib import Path
 
 import anywidget
 import ipywidgets
-import jinja2
 import traitlets
 from markupsafe import Markup
 from PIL import Image
 
 from asif_lib.errors import AsifError
-from asif_lib.figures.style import image_html, thumbnail
+from asif_lib.figures.palette import VERMILION
+from asif_lib.figures.style import data_address, image_html, thumbnail
+from asif_lib.figures.templates import TEMPLATES
 
 FOLDER = Path(__file__).parent
-TEMPLATES = jinja2.Environment(
-    loader=jinja2.FileSystemLoader(FOLDER.parent), undefined=jinja2.StrictUndefined,
-    autoescape=jinja2.select_autoescape(["html.j2"]), trim_blocks=True, lstrip_blocks=True,
-)  # fmt: skip
-"""The templates of the wings by their paths, such as ``widgets/parts.html.j2``. Those of HTML escape what they show."""
-TEMPLATES.filters["repr"] = repr
 PARTS = TEMPLATES.get_template("widgets/parts.html.j2").module
 """The macros of the widgets, as functions that return HTML."""
-PROBLEM_COLOUR = "#D55E00"  # Okabe–Ito, as in the verdicts of the checks
 
 
 class Knob(anywidget.AnyWidget):
     """A slider over given values, with its name and value in words.
 
-    The sliders of ipywidgets give their handle no accessible name. This one is the range input of the browser.
-
-    Parameters
-    ----------
-    name : str
-        Shown, and the accessible name.
-    options : list of int or float
-        In rising order.
-    value : int or float
-        One of them.
+    The sliders of ipywidgets give their handle no accessible name. This one is the range input of the browser. Its
+    `name` is shown, and is the accessible name; `value` is one of the `options`, numbers in rising order.
     """
 
     _esm = FOLDER / "knob.js"
@@ -144,7 +129,7 @@ def wide(width="min(28em, 100%)", description="11em") -> dict:
 def problem(message) -> str:
     """Return a sentence as HTML, in a box that colour, symbol and words mark as a problem."""
     return (
-        f'<div role="alert" style="border-left: 6px solid {PROBLEM_COLOUR}; padding: 0.4em 0.8em; line-height: 1.4">'
+        f'<div role="alert" style="border-left: 6px solid {VERMILION}; padding: 0.4em 0.8em; line-height: 1.4">'
         f"<b>✘ This does not work yet.</b> {html.escape(str(message))}</div>"
     )
 
@@ -153,8 +138,8 @@ def image_tag(picture, alt, side=96) -> Markup:
     """Return a thumbnail as HTML, `side` pixels wide and high."""
     jpeg = io.BytesIO()
     Image.fromarray(thumbnail(picture, side)).save(jpeg, format="JPEG", quality=85)
-    source = "data:image/jpeg;base64," + base64.b64encode(jpeg.getvalue()).decode("ascii")
-    return Markup('<img src="{}" alt="{}" width="{}" height="{}">').format(source, alt, side, side)
+    template = Markup('<img src="{}" alt="{}" width="{}" height="{}">')
+    return template.format(data_address("jpeg", jpeg), alt, side, side)
 
 
 def bare(caption) -> str:

@@ -1,7 +1,6 @@
 """A widget for your own pictures and your own labels."""
 
 import csv
-import io
 import tempfile
 from pathlib import Path
 
@@ -17,7 +16,8 @@ from asif_lib.encoders.embeddings import embed
 from asif_lib.encoders.pictures import open_picture
 from asif_lib.errors import AsifError, ParameterError, PictureError
 from asif_lib.explain.contribution import contributions
-from asif_lib.figures.style import BLUE, thumbnail
+from asif_lib.figures.palette import BLUE
+from asif_lib.figures.style import thumbnail
 from asif_lib.zeroshot import make_prompts
 
 from .parts import FOLDER, PARTS, Answer, Pager, image_tag, wide
@@ -148,13 +148,7 @@ def parse_labels(text) -> list:
 
 def write_labels(labels) -> str:
     """Return labels as the text that `parse_labels` reads."""
-    return ", ".join(_quoted(label) for label in labels)
-
-
-def _quoted(label):
-    line = io.StringIO()
-    csv.writer(line, lineterminator="").writerow([label])
-    return line.getvalue()
+    return ", ".join('"' + label.replace('"', '""') + '"' if set(label) & set(',"') else label for label in labels)
 
 
 def answer_html(model, name, picture, vector, labels, template, pictures) -> str:

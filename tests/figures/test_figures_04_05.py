@@ -14,7 +14,7 @@ from PIL import Image
 
 from asif_lib.evaluation.measures import Measure
 from asif_lib.figures import confusion_matrix, interval_dots, line_chart, scaling, sparse_vector, sweep_heatmaps
-from asif_lib.figures.style import VERMILION
+from asif_lib.figures.palette import VERMILION
 from asif_lib.sparse import sparsify
 
 

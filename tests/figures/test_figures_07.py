@@ -13,7 +13,7 @@ from PIL import Image
 
 from asif_lib.evaluation.measures import Measure
 from asif_lib.figures import harm_profile, labelled_pictures, learning_curve, within_margin
-from asif_lib.figures.style import BLUE, VERMILION
+from asif_lib.figures.palette import BLUE, VERMILION
 
 
 def test_learning_curve_draws_means_intervals_lessons_and_chance():

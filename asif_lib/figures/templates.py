@@ -1,0 +1,17 @@
+"""The templates of the wings, in one environment: pages, drawings, and the programs that the explorer writes."""
+
+from pathlib import Path
+
+import jinja2
+
+TEMPLATES = jinja2.Environment(
+    loader=jinja2.FileSystemLoader(Path(__file__).parent.parent), undefined=jinja2.StrictUndefined,
+    autoescape=jinja2.select_autoescape(["html.j2", "svg.j2"]), trim_blocks=True, lstrip_blocks=True,
+)  # fmt: skip
+"""The templates by their paths, such as ``widgets/parts.html.j2``. Those of HTML and SVG escape what they show."""
+TEMPLATES.filters["repr"] = repr
+
+
+def filled(template: str, **values) -> str:
+    """Fill a template."""
+    return TEMPLATES.get_template(template).render(values)

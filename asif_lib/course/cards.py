@@ -18,33 +18,17 @@ _FOLDED = r"<details>\s*<summary>{}</summary>\s*(?!</details>)\S.*?</details>"
 
 @dataclass(frozen=True)
 class Card:
-    """One exercise of a source. A missing part is empty, 0 or None.
-
-    Attributes
-    ----------
-    number, title : str
-    difficulty : int
-        1 to 5.
-    minutes : int
-    task : str
-        Markdown of the card below its head.
-    stub, solution : str
-        The cell as the student gets it, and as it is solved.
-    check : str
-        Source of the cell tagged ``check``.
-    help : str
-        Markdown after the check: the folded hint and what you should see.
-    """
+    """One exercise of a source. A missing part is empty or 0."""
 
     number: str
     title: str
-    difficulty: int
+    difficulty: int  # 1 to 5
     minutes: int
-    task: str
-    stub: str
-    solution: str
-    check: str
-    help: str
+    task: str  # Markdown of the card below its head
+    stub: str  # the cell as the student gets it
+    solution: str  # the cell as it is solved
+    check: str  # source of the cell tagged "check"
+    help: str  # Markdown after the check: the folded hint and what you should see
 
 
 def cards(student, solved):
@@ -59,35 +43,20 @@ def cards(student, solved):
         if "check" not in tags_of(check):
             check = help_ = _NONE
         number, title = (_CARD.findall(before) or [("", "")])[-1]
-        effort = _EFFORT.search(before)
-        found.append(
-            Card(
-                number=number,
-                title=title,
-                difficulty=effort["dots"].count("●") if effort and len(effort["dots"]) == 5 else 0,
-                minutes=int(effort["minutes"]) if effort else 0,
-                task=before[effort.end() :].strip() if effort else "",
-                stub=cell.source,
-                solution=solved.cells[at].source,
-                check=check.source,
-                help=_markdown(help_),
-            )
-        )
+        difficulty, minutes, task = 0, 0, ""
+        if effort := _EFFORT.search(before):
+            difficulty = effort["dots"].count("●") if len(effort["dots"]) == 5 else 0
+            minutes, task = int(effort["minutes"]), before[effort.end() :].strip()
+        cells = cell.source, solved.cells[at].source, check.source, _markdown(help_)
+        found.append(Card(number, title, difficulty, minutes, task, *cells))
     return found
 
 
 def card_problems(name, chapter_cards, teacher, checks):
     """List the problems of a chapter's exercises, one sentence each.
 
-    Parameters
-    ----------
-    name : str
-        The chapter's file name, ``04_sparsification``.
-    chapter_cards : list of Card
-    teacher : str
-        Markdown of its cells for teachers.
-    checks : dict of str to callable
-        The checks by exercise number, as `asif_lib.course.checks.EXERCISES` has them.
+    The chapter has a file name (``04_sparsification``), cards, and Markdown for teachers; `checks` are the checks by
+    exercise number, as `asif_lib.course.checks.EXERCISES` has them.
     """
     problems, numbers = [], set()
     for position, card in enumerate(chapter_cards, 1):
@@ -131,12 +100,13 @@ def _card_problems(card, expected, checks):
 
 
 def _function_problems(stub, solution):
-    if stub.returns is None or any(a.annotation is None for a in _arguments(stub)):
+    arguments = [*stub.args.posonlyargs, *stub.args.args, *stub.args.kwonlyargs]
+    if stub.returns is None or any(a.annotation is None for a in arguments):
         yield "the stub's parameters and its result need types"
     if "(" not in (ast.get_docstring(stub) or ""):
         yield "the stub's docstring tells no shapes"
     used = {node.id for node in ast.walk(solution) if isinstance(node, ast.Name)}
-    for argument in _arguments(solution):
+    for argument in arguments:
         if argument.arg not in used:
             yield f"the solution does not use the stub's parameter {argument.arg}"
 
@@ -147,15 +117,14 @@ def _check_problems(card, function, checks):
         return
     if len(ast.parse(card.check).body) != 1:
         yield "its check cell should be one call and nothing else"
-    calls = [n for n in ast.walk(ast.parse(card.check)) if isinstance(n, ast.Call) and isinstance(n.func, ast.Name)]
-    given = {c.func.id: [a.id for a in c.args if isinstance(a, ast.Name)] for c in calls}
     if card.number not in checks:
         yield "no check is registered for it (@exercise)"
         return
-    check = checks[card.number]
-    name = check.__name__
-    if check.title != card.title:
-        yield f"its check is titled '{check.title}', its card '{card.title}'"
+    name, title = checks[card.number].__name__, checks[card.number].title
+    if title != card.title:
+        yield f"its check is titled '{title}', its card '{card.title}'"
+    calls = [n for n in ast.walk(ast.parse(card.check)) if isinstance(n, ast.Call) and isinstance(n.func, ast.Name)]
+    given = {c.func.id: [a.id for a in c.args if isinstance(a, ast.Name)] for c in calls}
     if name not in given:
         yield f"its check cell does not call {name}"
     elif function not in given[name]:
@@ -165,11 +134,6 @@ def _check_problems(card, function, checks):
 def _functions(text):
     body = ast.parse(text).body
     return body if all(isinstance(node, ast.FunctionDef) for node in body) else []
-
-
-def _arguments(function):
-    a = function.args
-    return [*a.posonlyargs, *a.args, *a.kwonlyargs]
 
 
 def _markdown(cell):

@@ -13,33 +13,15 @@ SETTINGS = "asif"
 
 @dataclass(frozen=True)
 class Chapter:
-    """A chapter, as its opening cell describes it.
+    """A chapter, as its opening cell describes it; a part that is missing is empty."""
 
-    Attributes
-    ----------
-    name : str
-        The notebook's, without ending: ``"01_encoders"``.
-    title : str
-        ``"01 · Encoders"``: as in the notebook, with the number where it has none.
-    question : str
-        Markdown, perhaps empty.
-    minutes : str
-        As the chapter says it, perhaps with words: ``"40"``; empty where it says nothing.
-    goals : list of str
-        Markdown of what a reader can do afterwards.
-    code : tuple of str
-        Its modules and wings in ``asif_lib``: ``("relative.py", "search/")``.
-    alone : bool
-        Whether it measures time or memory, so that nothing else may run beside it.
-    """
-
-    name: str
-    title: str
-    question: str
-    minutes: str
-    goals: list[str]
-    code: tuple[str, ...] = ()
-    alone: bool = False
+    name: str  # of the notebook, without ending: "01_encoders"
+    title: str  # with the number, also where the notebook has none: "01 · Encoders"
+    question: str  # Markdown
+    minutes: str  # as the chapter says it, perhaps with words
+    goals: list[str]  # Markdown of what a reader can do afterwards
+    code: tuple[str, ...] = ()  # its modules and wings in asif_lib: ("relative.py", "search/")
+    alone: bool = False  # it measures time or memory, so nothing else may run beside it
 
     @classmethod
     def read(cls, path: Path) -> "Chapter":
@@ -48,21 +30,13 @@ class Chapter:
 
     @classmethod
     def of(cls, name: str, notebook: NotebookNode) -> "Chapter":
-        markdown = [cell.source for cell in notebook.cells if cell.cell_type == "markdown"]
+        markdown = [cell.source for cell in notebook.cells if cell.cell_type == "markdown"] or [""]
         title = notebook.metadata.get("title") or next(filter(None, map(heading, markdown)), name)
-        opening = markdown[0] if markdown else ""
         if name[:2].isdigit() and not re.match(r"\d\d\s*·", title):
             title = f"{name[:2]} · {title}"
         settings = notebook.metadata.get(SETTINGS, {})
-        return cls(
-            name,
-            title,
-            question(notebook),
-            _minutes(opening),
-            _goals(opening),
-            tuple(settings.get("code", ())),
-            settings.get("alone", False),
-        )
+        said = question(notebook), _minutes(markdown[0]), _goals(markdown[0])
+        return cls(name, title, *said, tuple(settings.get("code", ())), settings.get("alone", False))
 
 
 def tags_of(cell: NotebookNode) -> list[str]:

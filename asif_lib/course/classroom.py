@@ -6,7 +6,6 @@ import re
 import unicodedata
 from dataclasses import dataclass, field
 from pathlib import Path
-from string import Template
 
 import pandas as pd
 
@@ -21,7 +20,6 @@ NBGRADER_SCHEMA = 3
 """Version of nbgrader's cell metadata, as nbgrader 0.9 reads and writes it."""
 
 _ARCHIVES = (".zip", ".tar", ".gz", ".tgz", ".7z", ".rar")
-_CONFIG = Path(__file__).parent / "templates" / "nbgrader_config.py.txt"
 
 
 class ClassError(AsifError):
@@ -33,33 +31,19 @@ class ClassError(AsifError):
 
 @dataclass(frozen=True)
 class ClassProgress:
-    """The progress files of a class.
+    """The progress files of a class."""
 
-    Attributes
-    ----------
-    students : dict of str to dict of str to Entry
-        For each student, an `Entry` for each exercise that was tried.
-    unreadable : list of str
-        A sentence for each hand-in that could not be read.
-    remarks : list of str
-        A sentence for each thing that the teacher should know.
-    """
-
-    students: dict[str, dict[str, Entry]] = field(default_factory=dict)
-    unreadable: list[str] = field(default_factory=list)
-    remarks: list[str] = field(default_factory=list)
+    students: dict[str, dict[str, Entry]] = field(default_factory=dict)  # an entry for each exercise that was tried
+    unreadable: list[str] = field(default_factory=list)  # a sentence for each hand-in that could not be read
+    remarks: list[str] = field(default_factory=list)  # a sentence for each thing that the teacher should know
 
 
 def read_class(folder: Path | str) -> ClassProgress:
     """Read ``NAME.json`` and ``NAME/**/my_progress.json`` of every student in a folder.
 
     A student may hand in several files, for example one for each assignment. If two of them hold the same exercise,
-    the solved one counts, otherwise the later; a remark says so.
-
-    Raises
-    ------
-    ClassError
-        There is no such folder, or nothing in it.
+    the solved one counts, otherwise the later; a remark says so. Raises `ClassError` if there is no such folder, or
+    nothing in it.
     """
     folder = Path(folder)
     if not folder.is_dir():
@@ -70,23 +54,21 @@ def read_class(folder: Path | str) -> ClassProgress:
         if item.name.startswith((".", "__MACOSX")):  # what systems leave in folders and archives
             continue
         if item.is_dir():
-            files, student = sorted(item.rglob(FILE)), name
+            files = sorted(item.rglob(FILE))
             if not files:
                 found.unreadable.append(f"{name}: there is no {FILE} in this folder.")
+            for file in files:
+                if "solutions" in file.relative_to(item).parts:
+                    where = _printable(str(file.relative_to(folder)))
+                    found.remarks.append(f"{where}: does not count, since it belongs to the solved notebooks.")
+                else:
+                    _add(found, name, file, folder)
         elif item.suffix.lower() == ".json":
-            files, student = [item], name[: -len(".json")]
+            _add(found, name[: -len(".json")], item, folder)
+        elif item.name.lower().endswith(_ARCHIVES):
+            found.unreadable.append(f"{name}: an archive; unpack it.")
         else:
-            packed = item.name.lower().endswith(_ARCHIVES)
-            (found.unreadable if packed else found.remarks).append(
-                f"{name}: {'an archive; unpack it' if packed else 'no progress file; left alone'}."
-            )
-            continue
-        for file in files:
-            name = _printable(str(file.relative_to(folder)))
-            if "solutions" in file.relative_to(folder).parts[1:]:
-                found.remarks.append(f"{name}: does not count, since it belongs to the solved notebooks.")
-            else:
-                _add(found, student, file, name)
+            found.remarks.append(f"{name}: no progress file; left alone.")
     if not (found.students or found.unreadable):
         raise ClassError(f"{folder} holds no progress: it should hold NAME.json or NAME/{FILE} for every student.")
     return found
@@ -109,33 +91,21 @@ def class_frame(found: ClassProgress, numbers: list[str]):
 
 
 def class_progress(folder: Path | str, csv_file: Path | str | None = None) -> tuple[dict, str]:
-    """Summarise a class for ``asif class FOLDER``: as a JSON value, and as text.
-
-    Raises
-    ------
-    ClassError
-        There is no such folder, or nothing in it.
-    """
+    """Summarise a class for ``asif class FOLDER``: as a JSON value, and as text. Raises as `read_class`."""
     found = read_class(folder)
     numbers = list(exercise_titles())
     frame = class_frame(found, numbers)
     for student, others in frame[~frame.exercise.isin(numbers)].groupby("student"):
-        found.remarks.append(
-            f"{student}: this workbook has no exercise {', '.join(others.exercise)}; the table leaves it out."
-        )
+        lacks = f"this workbook has no exercise {', '.join(others.exercise)}"
+        found.remarks.append(f"{student}: {lacks}; the table leaves it out.")
     if csv_file is not None:
         if not Path(csv_file).absolute().parent.is_dir():
             raise ClassError(f"{csv_file}: there is no such folder to write to; make it first.")
         write_whole(csv_file, csv_text(frame).encode("utf-8-sig"))  # the mark tells spreadsheets that it is UTF-8
     known = frame[frame.exercise.isin(numbers)]
     students = [_summary(student, rows) for student, rows in known.groupby("student")]
-    result = {
-        "ok": not found.unreadable,
-        "folder": str(folder),
-        "students": students,
-        "unreadable": found.unreadable,
-        "remarks": found.remarks,
-    }
+    problems = {"unreadable": found.unreadable, "remarks": found.remarks}
+    result = {"ok": not found.unreadable, "folder": str(folder), "students": students} | problems
     parts = [_table(students)] if students else []
     for title, lines in (("Not read:", found.unreadable), ("Remarks:", found.remarks)):
         if lines:
@@ -159,7 +129,8 @@ def csv_text(frame) -> str:
     return frame.to_csv(index=False, quoting=csv.QUOTE_NONNUMERIC)
 
 
-def _add(found, student, file, name):
+def _add(found, student, file, folder):
+    name = _printable(str(file.relative_to(folder)))
     try:
         entries = load_progress(file).exercises
     except ProgressError as error:
@@ -168,10 +139,8 @@ def _add(found, student, file, name):
     known = found.students.setdefault(student, {})
     twice = sorted(known.keys() & entries.keys(), key=in_order)
     if twice:
-        found.remarks.append(
-            f"{student}: {name} is not the only file with exercise {', '.join(twice)}; of each, the solved one counts, "
-            "or else the later."
-        )
+        rule = "of each, the solved one counts, or else the later"
+        found.remarks.append(f"{student}: {name} is not the only file with exercise {', '.join(twice)}; {rule}.")
     for number, entry in entries.items():
         known[number] = max(known.get(number, entry), entry, key=lambda e: (e.status == "right", e.last))
 
@@ -215,21 +184,14 @@ def export(folder: Path | str, chapters: list[str] | None = None, sources: Path 
     exercise is a solution cell, and its check an autograded test, worth as many points as the exercise card has
     dots for its difficulty.
 
-    Parameters
-    ----------
-    folder : path
-        New or empty.
-    chapters : list of str, optional
-        Numbers of those to export, ``["01", "02"]``; default all.
-    sources : path, optional
-        Folder of the sources; default that of the checkout.
+    The `folder` is new or empty, `chapters` are numbers such as ``["01", "02"]``, default all, and `sources` is the
+    folder of the sources, default that of the checkout.
 
-    Raises
-    ------
-    ClassError
-        The folder holds something, there is no such chapter, or a source breaks a convention.
+    Raises `ClassError` if the folder holds something, there is no such chapter, or a source breaks a convention.
     """
     import nbformat
+
+    from asif_lib.figures.templates import filled
 
     from .editions import CHAPTERS
 
@@ -250,20 +212,16 @@ def export(folder: Path | str, chapters: list[str] | None = None, sources: Path 
         path = folder / "source" / name / f"{name}.ipynb"
         path.parent.mkdir(parents=True)
         nbformat.write(notebook, path)
-    config = Template(_CONFIG.read_text(encoding="utf-8")).substitute(seconds=CELL_SECONDS, variable=VARIABLE)
-    (folder / "nbgrader_config.py").write_text(config, encoding="utf-8")
+    config = filled("course/templates/nbgrader_config.py.j2", seconds=CELL_SECONDS, variable=VARIABLE)
+    (folder / "nbgrader_config.py").write_text(config + "\n", encoding="utf-8")
     return {"folder": str(folder), "assignments": {name: _points(notebook) for name, notebook in notebooks.items()}}
 
 
 def assignment(source: Path | str):
     """Make the notebook of one chapter with nbgrader's metadata.
 
-    Raises
-    ------
-    ClassError
-        A check is not the one call that an autograded test is made from, or an exercise has no card.
-    SourceError
-        The source breaks a convention of the editions.
+    Raises `ClassError` if a check is not the one call that an autograded test is made from, or an exercise has no
+    card, and `SourceError` if the source breaks a convention of the editions.
     """
     import jupytext
 
@@ -283,17 +241,15 @@ def assignment(source: Path | str):
         elif "exercise" in tags_of(cell):
             card, original = next(exercises)
             if not (card.number and card.difficulty and card.check):
-                raise ClassError(
-                    f"{source.name}: `{first_line(cell.source)}` lacks a card before it or a check after it."
-                )
+                lacks = "lacks a card before it or a check after it"
+                raise ClassError(f"{source.name}: `{first_line(cell.source)}` {lacks}.")
             cell.source = original.source
             cell.metadata["nbgrader"] = _metadata(f"exercise-{card.number}", solution=True)
         elif card is not None and cell.source == card.check:
             cell.source = _test(cell.source, source.name)
             cell.metadata["tags"].append("raises-exception")  # "Run All" goes on after an unsolved exercise
-            cell.metadata["nbgrader"] = _metadata(
-                f"check-{card.number}", grade=True, locked=True, points=card.difficulty
-            )
+            roles = {"grade": True, "locked": True, "points": card.difficulty}
+            cell.metadata["nbgrader"] = _metadata(f"check-{card.number}", **roles)
     return notebook
 
 

@@ -24,10 +24,7 @@ class MarkersError(AsifError):
 def put_between(text: str, begin: str, end: str, table: str) -> str:
     """Put a table between two markers of `text` and leave the rest as it is.
 
-    Raises
-    ------
-    MarkersError
-        The text does not hold each marker once, in order.
+    Raises `MarkersError` if the text does not hold each marker once, in order.
     """
     if text.count(begin) != 1 or text.count(end) != 1 or text.index(begin) > text.index(end):
         raise MarkersError(f"The text must hold {begin} once and, after it, {end} once.")
@@ -49,13 +46,9 @@ def chapters_table(chapters: list[Chapter]) -> str:
     for chapter in chapters:
         checks = [f"asif_lib/course/checks/chapter_{chapter.name[:2]}{end}" for end in (".py", "/")]
         code = [f"asif_lib/{path}" for path in chapter.code or [""]]
-        cells = [
-            f"[{chapter.title}](notebooks/{chapter.name}.ipynb)",
-            chapter.question.replace("|", "\\|"),
-            _links([*code, *checks]),
-            _links(map(_test_of, chapter.code)),
-        ]
-        rows.append("| " + " | ".join(cells) + " |")
+        notebook = f"[{chapter.title}](notebooks/{chapter.name}.ipynb)"
+        question = chapter.question.replace("|", "\\|")
+        rows.append(f"| {notebook} | {question} | {_links([*code, *checks])} | {_links(map(_test_of, chapter.code))} |")
     return "\n".join(rows)
 
 

@@ -32,18 +32,17 @@ from nbformat.v4 import new_code_cell, new_notebook
 
 from asif_lib.defaults import CELL_SECONDS
 from asif_lib.errors import AsifError
+from asif_lib.figures.templates import filled
 from asif_lib.files import ROOT, write_whole
 
 from . import cards, contents
 from .chapters import SETTINGS, Chapter, heading, tags_of
-from .guide import guide
 
 NOT_ATTEMPTED = 'raise NotImplementedError("your turn")'
 CHAPTERS = "[0-9][0-9]_*"
 GUIDE = "teachers_guide.md"
 OWN = ("code", "cell_seconds", "alone")
 """Settings of a chapter in its opening cell."""
-COLAB = Path(__file__).parent / "templates" / "colab.py.txt"
 _BEGIN, _END = (rf"^[ \t]*#+[ \t]*{which}[ \t]+SOLUTION\b.*$" for which in ("BEGIN", "END"))
 _SOLUTION = re.compile(rf"(?=(?P<indent>[ \t]*)){_BEGIN}\n(?P<lines>(?:(?!{_BEGIN}|{_END}).*\n)*){_END}\n?", re.M)
 _METADATA = {
@@ -59,34 +58,29 @@ class SourceError(AsifError):
 def editions(source: Path | str) -> tuple[NotebookNode, NotebookNode]:
     """Make the student and the solved notebook of one source file.
 
-    Both have the same cells with the same ids, no outputs, and nothing that depends on the machine.
-
-    Raises
-    ------
-    SourceError
-        A solution marker is unbalanced or misplaced, or an exercise has none.
+    Both have the same cells with the same ids, no outputs, and nothing that depends on the machine. Raises
+    `SourceError` if a solution marker is unbalanced or misplaced, or an exercise has none.
     """
     source = Path(source)
     written = jupytext.read(source, fmt="py:percent").cells
     settings = {name: cell.metadata.pop(name) for cell in written[:1] for name in OWN if name in cell.metadata}
+    title = next((t for cell in written if cell.cell_type == "markdown" and (t := heading(cell.source))), source.stem)
+    metadata = _METADATA | {"title": title, SETTINGS: {"cell_seconds": CELL_SECONDS} | settings}
+    student, solved = new_notebook(metadata=metadata), new_notebook(metadata=metadata)
     seen: Counter[tuple[str, str]] = Counter()
-    student, solved = [], []
     for number, cell in enumerate(written, start=1):
         if "teacher" in tags_of(cell):
             continue
-        unsolved, complete = _split(cell.source, "exercise" in tags_of(cell), f"{source.name}, cell {number}")
+        texts = _split(cell.source, "exercise" in tags_of(cell), f"{source.name}, cell {number}")
         identity = (cell.cell_type, cell.source)
-        cell_id = _cell_id(source.stem, *identity, seen[identity])
+        cell |= {"id": _cell_id(source.stem, *identity, seen[identity])}
+        cell.metadata = {k: v for k, v in cell.metadata.items() if not k.startswith("lines_to_")}
         seen[identity] += 1
-        metadata = {k: v for k, v in cell.metadata.items() if not k.startswith("lines_to_")}
-        for cells, text in ((student, unsolved), (solved, complete)):
-            cells.append(nbformat.from_dict(cell | {"source": text, "metadata": metadata, "id": cell_id}))
-        if len(student) == 1:
-            for cells in (student, solved):
-                cells.append(_colab_cell(source.stem))
-    title = next((t for cell in written if cell.cell_type == "markdown" and (t := heading(cell.source))), "")
-    metadata = _METADATA | {"title": title or source.stem, SETTINGS: {"cell_seconds": CELL_SECONDS} | settings}
-    return new_notebook(cells=student, metadata=metadata), new_notebook(cells=solved, metadata=metadata)
+        for notebook, text in zip((student, solved), texts, strict=True):
+            notebook.cells.append(nbformat.from_dict(cell | {"source": text}))
+            if len(notebook.cells) == 1:
+                notebook.cells.append(_colab_cell(source.stem))
+    return student, solved
 
 
 def teacher_text(source: Path | str) -> str:
@@ -101,19 +95,14 @@ def build(source_dir: Path | str, out_dir: Path | str) -> list[Path]:
     Student notebooks and the teacher's guide go into ``out_dir``, solved notebooks into ``out_dir/solutions``. The
     table of chapters goes into the ``README.md`` beside ``out_dir``, if there is one.
 
-    Raises
-    ------
-    SourceError
-        ``source_dir`` holds no chapter, a source breaks a convention, or a notebook that would be overwritten
-        holds outputs, and so perhaps a reader's work; nothing is written then.
+    Raises `SourceError` if ``source_dir`` holds no chapter, a source breaks a convention, or a notebook that would be
+    overwritten holds outputs, and so perhaps a reader's work; nothing is written then.
     """
     texts = dict(_expected(Path(source_dir), Path(out_dir)))
     worked_in = [path.name for path in texts if path.suffix == ".ipynb" and path.exists() and _has_outputs(path)]
     if worked_in:
-        raise SourceError(
-            f"{', '.join(worked_in)}: holds outputs, and perhaps your work; save it under another name, "
-            f"delete this one, and build again."
-        )
+        advice = "save it under another name, delete this one, and build again"
+        raise SourceError(f"{', '.join(worked_in)}: holds outputs, and perhaps your work; {advice}.")
     for path, text in texts.items():
         path.parent.mkdir(parents=True, exist_ok=True)
         write_whole(path, text)
@@ -123,39 +112,34 @@ def build(source_dir: Path | str, out_dir: Path | str) -> list[Path]:
 def check(source_dir: Path | str, out_dir: Path | str) -> dict[Path, str]:
     """Compare notebooks, guide and README with what the sources make: file → what is wrong; empty if nothing is.
 
-    Raises
-    ------
-    SourceError
-        ``source_dir`` holds no chapter, or a source breaks a convention.
+    Raises `SourceError` if ``source_dir`` holds no chapter, or a source breaks a convention.
     """
-    out_dir = Path(out_dir)
-    expected = dict(_expected(Path(source_dir), out_dir))
+    expected = dict(_expected(Path(source_dir), Path(out_dir)))
     wrong = {}
     for path, text in expected.items():
         if not path.exists():
             wrong[path] = "is missing"
         elif path.read_bytes() != text:
             wrong[path] = "differs from its source"
-    notebooks = [*out_dir.glob(f"{CHAPTERS}.ipynb"), *out_dir.glob(f"solutions/{CHAPTERS}.ipynb")]
-    return wrong | {path: "has no source" for path in sorted(notebooks) if path not in expected}
+    return wrong | {path: "has no source" for path in notebooks_in(Path(out_dir)) if path not in expected}
+
+
+def notebooks_in(folder: Path) -> list[Path]:
+    """List the chapters in a folder, and their solutions below it."""
+    return sorted([*folder.glob(f"{CHAPTERS}.ipynb"), *folder.glob(f"solutions/{CHAPTERS}.ipynb")])
 
 
 def lint(source_dir: Path | str, checks: dict) -> list[str]:
     """List the problems of all exercises, one sentence each: see `asif_lib.course.cards.card_problems`.
 
-    Raises
-    ------
-    SourceError
-        ``source_dir`` holds no chapter, or a source breaks a convention.
+    Raises `SourceError` if ``source_dir`` holds no chapter, or a source breaks a convention.
     """
     sources = _sources(Path(source_dir))
     chapters = {source.stem[:2] for source in sources}
-    homeless = [f"The check of exercise {number} has no chapter." for number in checks if number[:2] not in chapters]
-    return homeless + [
-        problem
-        for source in sources
-        for problem in cards.card_problems(source.stem, cards.cards(*editions(source)), teacher_text(source), checks)
-    ]
+    problems = [f"The check of exercise {number} has no chapter." for number in checks if number[:2] not in chapters]
+    for source in sources:
+        problems += cards.card_problems(source.stem, cards.cards(*editions(source)), teacher_text(source), checks)
+    return problems
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -194,7 +178,7 @@ def repository() -> str:
 
 
 def _colab_cell(chapter: str) -> NotebookNode:
-    text = COLAB.read_text(encoding="utf-8").rstrip("\n").format(repository=repository())
+    text = filled("course/templates/colab.py.j2", repository=repository())
     metadata = {"tags": ["colab"], "jupyter": {"source_hidden": True}}
     return new_code_cell(source=text, metadata=metadata, id=_cell_id(chapter, "colab", "", 0))
 
@@ -219,8 +203,9 @@ def _expected(source_dir: Path, out_dir: Path) -> Iterator[tuple[Path, bytes]]:
     preface, readme = source_dir / GUIDE, out_dir.parent / "README.md"
     if preface.exists():
         written = zip(chapters, pairs, sources, strict=True)
-        material = [(chapter, *pair, teacher_text(source)) for chapter, pair, source in written]
-        yield out_dir / GUIDE, guide(preface.read_text(encoding="utf-8"), material).encode()
+        material = [(chapter, cards.cards(*pair), teacher_text(source)) for chapter, pair, source in written]
+        text = filled("course/templates/guide.md.j2", preface=preface.read_text(encoding="utf-8"), chapters=material)
+        yield out_dir / GUIDE, text.encode()
     if readme.exists():
         table = contents.chapters_table(chapters)
         text = contents.put_between(readme.read_text(encoding="utf-8"), contents.BEGIN, contents.END, table)
@@ -243,10 +228,10 @@ def _split(text: str, is_exercise: bool, where: str) -> tuple[str, str]:
     left_over = re.search(f"{_BEGIN}|{_END}", complete, re.M)
     if not is_exercise and (regions or left_over):
         raise SourceError(f"{where}: a solution marker stands outside a cell tagged exercise.")
-    if left_over and "BEGIN" in left_over[0]:
-        raise SourceError(f"{where}: BEGIN SOLUTION without END SOLUTION after it.")
     if left_over:
-        raise SourceError(f"{where}: END SOLUTION without BEGIN SOLUTION before it.")
+        begins = "BEGIN" in left_over[0]
+        lack = "BEGIN SOLUTION without END SOLUTION after" if begins else "END SOLUTION without BEGIN SOLUTION before"
+        raise SourceError(f"{where}: {lack} it.")
     if is_exercise and not regions:
         raise SourceError(f"{where}: an exercise without BEGIN SOLUTION and END SOLUTION.")
     unsolved = _SOLUTION.sub(lambda found: f"{found['indent']}{NOT_ATTEMPTED}\n", text + "\n")

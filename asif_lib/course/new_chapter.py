@@ -10,16 +10,15 @@ import argparse
 import re
 import sys
 from pathlib import Path
-from string import Template
 
 from asif_lib.errors import AsifError
+from asif_lib.figures.templates import filled
 from asif_lib.files import ROOT
 
-TEMPLATES = Path(__file__).parent / "templates" / "chapter"
 FILES = {
-    "notebooks/source": ("${number}_$topic.py", "source.py.txt"),
-    "asif_lib/course/checks": ("chapter_$number.py", "checks.py.txt"),
-    "tests/course/exercises": ("chapter_$number.py", "solutions.py.txt"),
+    "notebooks/source": ("{number}_{topic}.py", "source.py.j2"),
+    "asif_lib/course/checks": ("chapter_{number}.py", "checks.py.j2"),
+    "tests/course/exercises": ("chapter_{number}.py", "solutions.py.j2"),
 }
 """For each folder of a checkout, the name of a chapter's file and its template."""
 
@@ -29,21 +28,10 @@ class ChapterError(AsifError):
 
 
 def begin_chapter(number: str, topic: str, root: Path = ROOT) -> list[Path]:
-    """Write the three files of a chapter with one exercise, and return their paths.
+    """Write the three files of a chapter with one exercise into a checkout of the workbook, and return their paths.
 
-    Parameters
-    ----------
-    number : str
-        Two digits.
-    topic : str
-        Small letters and underscores: ``calibration``.
-    root : Path
-        A checkout of the workbook.
-
-    Raises
-    ------
-    ChapterError
-        The number or the topic is not written so, or a file of a chapter with this number exists; nothing is written.
+    The number has two digits; the topic has small letters and underscores: ``calibration``. Raises `ChapterError` if
+    they are not written so, or if a file of a chapter with this number exists; nothing is written then.
     """
     if not re.fullmatch(r"\d\d", number):
         raise ChapterError(f"{number!r} is no number of a chapter: give two digits, like 09.")
@@ -57,9 +45,8 @@ def begin_chapter(number: str, topic: str, root: Path = ROOT) -> list[Path]:
     values = {"number": number, "topic": topic, "words": words, "title": words.capitalize()}
     paths = []
     for folder, (name, template) in FILES.items():
-        text = Template((TEMPLATES / template).read_text(encoding="utf-8")).substitute(values)
-        paths.append(root / folder / Template(name).substitute(values))
-        paths[-1].write_text(text, encoding="utf-8")
+        paths.append(root / folder / name.format(**values))
+        paths[-1].write_text(filled(f"course/templates/chapter/{template}", **values) + "\n", encoding="utf-8")
     return paths
 
 

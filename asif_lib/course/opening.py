@@ -19,17 +19,14 @@ class Opening(NamedTuple):
     bank: AnchorBank
 
 
-def open_chapter(profile="offline", device="auto", name=DEFAULT_BANK) -> Opening:
-    """Load the encoders of a profile and the pairs called `name`, and build the bank of all pairs.
+def open_chapter(profile="offline", device="auto") -> Opening:
+    """Load the encoders of a profile and the default pairs, and build the bank of all pairs.
 
-    Raises
-    ------
-    ParameterError
-        There is no such profile.
+    Raises `ParameterError` if there is no such profile.
     """
     if profile not in PROFILES:
         raise ParameterError(f"profile = {profile!r}: the profiles are {', '.join(PROFILES)}")
     image_encoder = load_image_encoder(PROFILES[profile].image_encoder, device=device)
     text_encoder = load_text_encoder(PROFILES[profile].text_encoder, device=device)
-    pairs = load_pairs(name)
+    pairs = load_pairs(DEFAULT_BANK)
     return Opening(image_encoder, text_encoder, pairs, AnchorBank.build(pairs, image_encoder, text_encoder))

@@ -1,7 +1,6 @@
 """Show a student's progress in the notebook: a line for each exercise, and a row for every chapter."""
 
 from dataclasses import dataclass
-from pathlib import Path
 
 from asif_lib.errors import ParameterError
 
@@ -9,7 +8,6 @@ from . import checks
 from .checks.verdict import STYLES
 from .progress import VARIABLE, Entry, ProgressError, in_order, load_progress, progress_path
 
-PAGE = Path(__file__).parent / "templates" / "overview.html.j2"
 WORDS = {"right": "solved", "wrong": "not solved yet", "not attempted": "not attempted"}
 
 
@@ -21,15 +19,8 @@ def exercise_titles() -> dict[str, str]:
 def show_progress(chapter: str | None = None) -> "Overview":
     """Show the solved exercises: a line for each exercise of a chapter, and a row for every chapter.
 
-    Parameters
-    ----------
-    chapter : str, optional
-        Its number, ``"04"``; without it, the chapters only.
-
-    Raises
-    ------
-    ParameterError
-        The workbook has no such chapter, or it has no exercises.
+    `chapter` is a number, ``"04"``; without it, the chapters only. Raises `ParameterError` if the workbook has no
+    exercises in such a chapter.
     """
     titles = exercise_titles()
     chapters = sorted({number[:2] for number in titles})
@@ -65,19 +56,19 @@ class Overview:
         if self.chapter:
             lines.append(self.heading())
             for number, _, symbol, words, tries, title in self.exercises():
-                lines.append(f"  {symbol} {number}  {words}{', ' + tries if tries else ''}: {title}")
+                lines.append(f"  {symbol} {number}  {', '.join(filter(None, (words, tries)))}: {title}")
             lines.append("")
         lines.append("All chapters")
         for chapter, solved, tries in self.chapters():
-            lines.append(f"  {chapter}  {solved} solved{', ' + tries if tries else ''}")
+            lines.append(f"  {chapter}  {', '.join(filter(None, (f'{solved} solved', tries)))}")
         return "\n".join([*lines, "", self.remark] if self.remark else lines)
 
     __repr__ = __str__
 
     def _repr_html_(self):
-        import jinja2  # of the notebooks' extra, which `asif class` does without
+        from asif_lib.figures.templates import filled  # jinja2 is in an extra that `asif class` has no need of
 
-        return jinja2.Template(PAGE.read_text(encoding="utf-8"), autoescape=True).render(overview=self)
+        return filled("course/templates/overview.html.j2", overview=self)
 
     def heading(self):
         solved, of, _ = self._counts(self.chapter)
@@ -99,8 +90,7 @@ class Overview:
         """Exercises solved, exercises and tries of a chapter."""
         numbers = [number for number in self.titles if number.startswith(chapter)]
         entries = [self.entries[number] for number in numbers if number in self.entries]
-        solved = sum(entry.status == "right" for entry in entries)
-        return solved, len(numbers), sum(entry.tries for entry in entries)
+        return sum(e.status == "right" for e in entries), len(numbers), sum(e.tries for e in entries)
 
 
 def _tries(count):

@@ -35,29 +35,15 @@ class DamagedProgressError(ProgressError):
 
 @dataclass(frozen=True)
 class Entry:
-    """What is known of one exercise.
-
-    Attributes
-    ----------
-    status : {"right", "wrong"}
-        Once right, it stays right.
-    tries : int
-        Runs of the check until it was first right, that one included.
-    wrong : int
-        How many of these were wrong.
-    first_right : str or None
-        When it was first right, in UTC: ``"2025-03-01T14:05:00Z"``.
-    last : str
-        When the check last ran, likewise.
-    """
+    """What is known of one exercise; times are in UTC, ``"2025-03-01T14:05:00Z"``."""
 
     __pydantic_config__: ClassVar = {"extra": "forbid"}
 
-    status: Literal["right", "wrong"]
-    tries: int
-    wrong: int
+    status: Literal["right", "wrong"]  # once right, it stays right
+    tries: int  # runs of the check until it was first right, that one included
+    wrong: int  # how many of these were wrong
     first_right: str | None
-    last: str
+    last: str  # when the check last ran
 
     def __post_init__(self):
         if not 0 <= self.wrong <= self.tries:
@@ -98,48 +84,31 @@ def note(exercise: str, status: str) -> str:
     It never raises. A damaged file is put aside under another name and a new one begun, one of another version is
     left as it is, and two kernels at once do not lose each other's entries.
 
-    Parameters
-    ----------
-    exercise : str
-        Its number: ``"04.1"``.
-    status : {"right", "wrong", "not attempted"}
-        The last changes nothing.
-
-    Returns
-    -------
-    str
-        Empty where all is well.
+    `exercise` is a number, ``"04.1"``; `status` is "right", "wrong", or "not attempted", which changes nothing.
     """
-    if status == "not attempted":
+    path = progress_path()
+    if status == "not attempted" or path is None:
         return ""
-    remarks, path = [], progress_path()
+    remark = ""
     try:
-        if path is not None:
-            path.parent.stat()  # a lock would make a folder that is missing
-            with locked(path.with_name(f".{path.name}")):  # file browsers hide the lock
-                if path.exists() and not path.stat().st_mode & 0o222:
-                    raise ProgressError(f"{path.name} is read-only.")
-                progress, remark = _read_or_start_afresh(path)
-                remarks.append(remark)
-                progress.exercises[exercise] = _after(progress.exercises.get(exercise), status)
-                write_json(path.resolve(), progress)
+        path.parent.stat()  # a lock would make a folder that is missing
+        with locked(path.with_name(f".{path.name}")):  # file browsers hide the lock
+            if path.exists() and not path.stat().st_mode & 0o222:
+                raise ProgressError(f"{path.name} is read-only.")
+            progress, remark = _read_or_start_afresh(path)
+            progress.exercises[exercise] = _after(progress.exercises.get(exercise), status)
+            write_json(path.resolve(), progress)
     except Exception as error:  # whatever happened to the file, the verdict must reach the student
         reason = f"{path.name}: {error.strerror}." if isinstance(error, OSError) else str(error)
-        remarks.append(f"The verdict stands, but your progress was not saved. {reason}")
-    return " ".join(filter(None, remarks))
+        remark += f" The verdict stands, but your progress was not saved. {reason}"
+    return remark.strip()
 
 
 def load_progress(path: Path | str) -> Progress:
     """Read a progress file.
 
-    Raises
-    ------
-    OtherVersionError
-        Another version of the workbook wrote it.
-    DamagedProgressError
-        It is not what `note` writes.
-    ProgressError
-        The base of both; also raised where the file is missing or the system does not let it be read.
+    Raises `OtherVersionError` if another version of the workbook wrote it, `DamagedProgressError` if it is not what
+    `note` writes, and their base `ProgressError` if the file is missing or cannot be read.
     """
     path = Path(path)
     version = _read(path, _Head).version
@@ -177,15 +146,8 @@ def _read_or_start_afresh(path):
 
 def _after(entry, status):
     """The entry once a check has said `status`."""
-    now = datetime.now(UTC).strftime(_TIME)
+    now, right = datetime.now(UTC).strftime(_TIME), status == "right"
     entry = entry or Entry("wrong", 0, 0, None, now)
-    right = status == "right"
     if entry.first_right:  # running all cells once more is no further try
         return replace(entry, last=now)
-    return Entry(
-        status=status,
-        tries=entry.tries + 1,
-        wrong=entry.wrong + (not right),
-        first_right=now if right else None,
-        last=now,
-    )
+    return Entry(status, entry.tries + 1, entry.wrong + (not right), now if right else None, now)

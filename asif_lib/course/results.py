@@ -55,7 +55,7 @@ _run: ContextVar[Run | None] = ContextVar("run", default=None)
 
 
 def results_path() -> Path:
-    """File that :func:`record` writes."""
+    """Name the file that :func:`record` writes."""
     return build_dir() / "results.json"
 
 
@@ -90,7 +90,7 @@ def record(
     Raises
     ------
     ResultsError
-        A number is not finite, an interval is upside down, or a fraction is outside ±1.
+        A number is not finite, an interval is upside down, a fraction is outside ±1, or the name is empty.
     LockedError
         Another process keeps the file locked.
 
@@ -102,19 +102,14 @@ def record(
     for number in (value, *(ci or ())):
         if not math.isfinite(number):
             raise ResultsError(f"{name!r} is {float(number)}, not a finite number.")
-    entry: Result = {
-        "value": float(value),
-        "ci": None if ci is None else tuple(map(float, ci)),
-        "n": None if n is None else int(n),
-        "unit": unit,
-        "note": note,
-    }
     if not name.strip():
         raise ResultsError("A result needs a name.")
-    if entry["ci"] is not None and (len(entry["ci"]) != 2 or entry["ci"][0] > entry["ci"][1]):
+    if ci is not None and (len(ci) != 2 or ci[0] > ci[1]):
         raise ResultsError(f"The interval of {name!r} must be (low, high), not {ci!r}.")
-    if not unit and abs(entry["value"]) > 1:
+    if not unit and abs(value) > 1:
         raise ResultsError(f"{name!r} is {value}, which is no fraction: divide by 100, or give a unit.")
+    plain = {"ci": ci and tuple(map(float, ci)), "n": None if n is None else int(n)}  # without NumPy's types
+    entry: Result = {"value": float(value), **plain, "unit": unit, "note": note}
     path = results_path()
     if run := _run.get() or json.loads(os.environ.get(RUN_VARIABLE, "null")):
         entry["run"] = run
@@ -127,22 +122,17 @@ def record(
 def load_results(path: Path | str | None = None) -> dict[str, Result]:
     """Read the recorded numbers: name → `Result`.
 
-    Raises
-    ------
-    ResultsError
-        Nothing was recorded yet, or the file is damaged.
+    Raises `NoResultsError` if nothing was recorded yet, and its base `ResultsError` if the file is damaged.
     """
-    path = results_path() if path is None else Path(path)
+    path = path or results_path()
     try:
         return read_json(path, dict[str, Result])
     except FileNotFoundError:
-        raise NoResultsError(
-            f"No results at {path}: run a notebook, or all of them with `python -m asif_lib.course.report`."
-        ) from None
+        advice = "run a notebook, or all of them with `python -m asif_lib.course.report`"
+        raise NoResultsError(f"No results at {path}: {advice}.") from None
     except ValueError as error:
-        raise ResultsError(
-            f"{path} is damaged: record() does not write this ({error}). Delete it and run the notebooks."
-        ) from None
+        advice = "Delete it and run the notebooks."
+        raise ResultsError(f"{path} is damaged: record() does not write this ({error}). {advice}") from None
 
 
 @contextmanager
@@ -150,12 +140,8 @@ def run_of(chapter: str, parameters: dict) -> Iterator[dict[str, str]]:
     """Let this thread, and kernels with the environment that is yielded, record for a chapter.
 
     Their numbers replace all earlier ones of the chapter when the run ends well, so that renamed results don't
-    linger; when it fails, or the machine stops, the earlier ones stay.
-
-    Raises
-    ------
-    LockedError
-        Another process keeps the file locked.
+    linger; when it fails, or the machine stops, the earlier ones stay. Raises `LockedError` if another process keeps
+    the file locked.
     """
     unfinished = _unfinished_path(chapter)
     unfinished.unlink(missing_ok=True)
@@ -165,11 +151,10 @@ def run_of(chapter: str, parameters: dict) -> Iterator[dict[str, str]]:
         yield {RUN_VARIABLE: json.dumps(run)}
     finally:
         _run.reset(token)
-    recorded = _read_or_start_afresh(unfinished)
     path = results_path()
     with locked(path):
         others = {name: entry for name, entry in _read_or_start_afresh(path).items() if _chapter(entry) != chapter}
-        write_json(path, others | recorded)
+        write_json(path, others | _read_or_start_afresh(unfinished))
     for file in (unfinished, unfinished.with_name(unfinished.name + ".lock")):
         file.unlink(missing_ok=True)
 
@@ -190,11 +175,9 @@ def results_table(results: dict[str, Result]) -> str:
     """The results as a Markdown table, in the order of the chapters."""
     if not results:
         return "No results recorded yet."
-    lines = ["| result | value | 95 % interval | n |", "|---|---:|---:|---:|"]
-    for name, entry in sorted_results(results):
-        cells = result_cells(name, entry)
-        lines.append("| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |")
-    return "\n".join(lines)
+    rows = (result_cells(*result) for result in sorted_results(results))
+    lines = ["| " + " | ".join(cell.replace("|", "\\|") for cell in row) + " |" for row in rows]
+    return "\n".join(["| result | value | 95 % interval | n |", "|---|---:|---:|---:|", *lines])
 
 
 def sorted_results(results: dict[str, Result]) -> list[tuple[str, Result]]:
@@ -212,13 +195,7 @@ def result_cells(name: str, entry: Result) -> tuple[str, str, str, str]:
 
 
 def replace_table(text: str, results: dict[str, Result]) -> str:
-    """Put the table of ``results`` between the two markers of ``text`` and leave the rest as it is.
-
-    Raises
-    ------
-    MarkersError
-        The text does not hold each marker once, in order.
-    """
+    """Put the table of ``results`` between the two markers of ``text``, as `put_between`."""
     return put_between(text, BEGIN, END, results_table(results))
 
 
@@ -251,9 +228,8 @@ def main(arguments: list[str] | None = None) -> int:
     for name, entry in results.items():
         parameters = entry["run"]["parameters"] if "run" in entry else {}
         if parameters.get("profile") != "offline" or "fast" in parameters or parameters.get("seed"):
-            print(
-                f"{name!r} is not from a plain `make workbook`: remove {results_path()} and run that.", file=sys.stderr
-            )
+            advice = f"remove {results_path()} and run that"
+            print(f"{name!r} is not from a plain `make workbook`: {advice}.", file=sys.stderr)
             return 1
     page.write_text(replace_table(page.read_text(encoding="utf-8"), results), encoding="utf-8")
     return 0

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from asif_lib.files import ROOT, read_json, sha256_of, write_json, write_whole
 
-from .editions import CHAPTERS
+from .editions import notebooks_in
 
 RECORD = ".editions.json"
 """In the student's folder: the checksum of each chapter as it was copied."""
@@ -17,13 +17,8 @@ RECORD = ".editions.json"
 def fill(folder, notebooks=ROOT / "notebooks") -> list[str]:
     """Copy chapters and solutions to `folder`; return a sentence for each file that is new, renewed or left alone.
 
-    An unchanged copy follows the workbook. A changed copy holds work, and stays as it is.
-
-    Parameters
-    ----------
-    folder : path
-    notebooks : path
-        Where both editions are.
+    An unchanged copy follows the workbook. A changed copy holds work, and stays as it is. Both editions are in the
+    folder `notebooks`.
     """
     folder, notebooks = Path(folder), Path(notebooks)
     record = folder / RECORD
@@ -32,15 +27,14 @@ def fill(folder, notebooks=ROOT / "notebooks") -> list[str]:
     except (OSError, ValueError):  # without a record, or with a damaged one, every copy counts as work
         copied = {}
     news = []
-    for source in sorted([*notebooks.glob(f"{CHAPTERS}.ipynb"), *notebooks.glob(f"solutions/{CHAPTERS}.ipynb")]):
+    for source in notebooks_in(notebooks):
         name = source.relative_to(notebooks).as_posix()
         target, edition = folder / name, sha256_of(source)
         if copied.get(name) == edition and target.exists():
             continue
         if target.exists() and sha256_of(target) not in (edition, copied.get(name)):
-            news.append(
-                f"{target} holds your work and stays; the chapter has changed since: rename it to get the new one"
-            )
+            advice = "the chapter has changed since: rename it to get the new one"
+            news.append(f"{target} holds your work and stays; {advice}")
             continue
         news.append(f"{target}: {'renewed' if target.exists() else 'new'}")
         target.parent.mkdir(parents=True, exist_ok=True)

@@ -43,6 +43,9 @@ def build_report(
     edition into a folder ``solutions`` of each. The Markdown files beside the notebooks become pages too, except
     that the teacher's guide is part of the solved edition only.
 
+    Raises `ReportError` if there is no such chapter, a page would not stand alone, or a picture has no alternative
+    text, and `NotebookError` if a chapter fails; the others are kept and reused next time.
+
     Parameters
     ----------
     parameters : dict, optional
@@ -54,13 +57,6 @@ def build_report(
         Folder of the student notebooks; otherwise ``notebooks`` of the checkout.
     reuse : bool
         Don't run a chapter again whose notebook, parameters and library are those of its last run.
-
-    Raises
-    ------
-    ReportError
-        There is no such chapter, a page would not stand alone, or a picture has no alternative text.
-    NotebookError
-        A chapter fails; the others are kept and reused next time.
     """
     if edition not in ("student", "solutions"):
         raise ReportError(f"There is no edition {edition!r}: choose student or solutions.")
@@ -122,9 +118,7 @@ def _entry(chapter: Chapter, run: ChapterRun, executed: Path, folder: Path, page
     }
 
 
-def _index(
-    entries: list[dict], book: list[Chapter], more: list[tuple[str, str]], parameters: dict, edition: str
-) -> str:
+def _index(entries: list[dict], book: list[Chapter], more: list, parameters: dict, edition: str) -> str:
     try:
         results = [result_cells(*item) for item in sorted_results(load_results())]
     except NoResultsError:
@@ -139,14 +133,5 @@ def _index(
         "Python": platform.python_version(),
         **{name: version for name in PACKAGES if (version := version_of(name))},
     }
-    return layout(
-        "index.html.j2",
-        title=BOOK,
-        entries=entries,
-        results=results,
-        facts=facts,
-        chapters=book,
-        more=more,
-        current="index",
-        next=book[0],
-    )
+    around = {"chapters": book, "more": more, "current": "index", "previous": None, "next": book[0]}
+    return layout("index.html.j2", title=BOOK, entries=entries, results=results, facts=facts, **around)

@@ -4,9 +4,10 @@ import itertools
 import re
 from pathlib import Path
 
-import jinja2
 from bs4 import BeautifulSoup, NavigableString, Tag
 from markupsafe import Markup
+
+from asif_lib.figures.templates import filled
 
 TEMPLATES = Path(__file__).parent / "templates"
 BOOK = "ASIF: an image–text model without training"
@@ -16,11 +17,8 @@ _LOADING = {"src", "href", "xlink:href", "srcset", "poster", "data"}
 
 def layout(template: str, **content) -> str:
     """Fill one of the templates; all share head, contents, search and script."""
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(TEMPLATES), autoescape=True, trim_blocks=True, lstrip_blocks=True
-    )
     style, script = (Markup((TEMPLATES / name).read_text(encoding="utf-8")) for name in ("style.css", "script.js"))
-    return environment.get_template(template).render(book=BOOK, style=style, script=script, **content)
+    return filled(f"course/report/templates/{template}", book=BOOK, style=style, script=script, **content)
 
 
 def sections(body: BeautifulSoup) -> list[dict[str, str]]:
@@ -29,13 +27,12 @@ def sections(body: BeautifulSoup) -> list[dict[str, str]]:
     found = []
     for title in body.find_all(re.compile("^h[1-6]$")):
         text = " ".join(title.get_text().split())
-        wanted = text.replace(" ", "-")  # as JupyterLab does, so that links to a section hold in both
-        numbered = (f"{wanted}-{number}" for number in itertools.count(2))
-        name = next(name for name in itertools.chain([wanted], numbered) if name not in seen)
-        seen.add(name)
-        title["id"] = name
+        name = text.replace(" ", "-")  # as JupyterLab does, so that links to a section hold in both
+        numbered = (f"{name}-{number}" for number in itertools.count(2))
+        title["id"] = next(free for free in itertools.chain([name], numbered) if free not in seen)
+        seen.add(title["id"])
         if title.name in ("h2", "h3"):
-            found.append({"id": name, "text": text, "level": title.name[1]})
+            found.append({"id": title["id"], "text": text, "level": title.name[1]})
     return found
 
 

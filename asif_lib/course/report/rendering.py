@@ -42,22 +42,11 @@ def render(
 ) -> str:
     """Render an executed notebook as one HTML page, which needs neither network nor scripts.
 
-    Parameters
-    ----------
-    executed : path
-    folder : path, optional
-        Where the notebook's relative links and pictures start from; otherwise its own folder.
-    page_folder : path, optional
-        Where the page will stand; otherwise beside the notebook.
-    chapters : sequence of Chapter, optional
-        All chapters of the book, in order, for the contents; this one is known by its name.
-    more : sequence of (name, title), optional
-        The other pages of the book.
+    Relative links and pictures start from `folder`, and the page will stand in `page_folder`; both are otherwise the
+    notebook's own. `chapters` of the book, in order, and `more` pages (name, title) make the contents.
 
-    Raises
-    ------
-    ReportError
-        A picture has no alternative text, or the page would load something from the network or another file.
+    Raises `ReportError` if a picture has no alternative text, or the page would load something from the network or
+    another file.
     """
     executed = Path(executed)
     folder, page_folder = Path(folder or executed.parent), Path(page_folder or executed.parent)
@@ -68,10 +57,9 @@ def render(
     for picture in pictures_without_text(body):
         number = int(picture.find_parent(attrs={"data-cell": True})["data-cell"])
         where = next(cell_name(number, cell.source) for cell in notebook.cells if cell.metadata.number == number)
-        raise ReportError(
-            f"{executed.name}, {where}: a picture has no alternative text, and so shows nothing to some readers: "
-            "show it with asif_lib.figures.show(figure, alt), or write ![what it shows](file)."
-        )
+        advice = "show it with asif_lib.figures.show(figure, alt), or write ![what it shows](file)"
+        lacks = "a picture has no alternative text, and so shows nothing to some readers"
+        raise ReportError(f"{executed.name}, {where}: {lacks}: {advice}.")
     return _page(body, executed, Chapter.read(executed).title, chapters, more, was_repeated(notebook))
 
 
@@ -91,22 +79,16 @@ def _page(body, source: Path, title: str, chapters: Sequence[Chapter], more: Seq
     contents = sections(body)
     make_accessible(body)
     keep_punctuation(body)
-    page = layout(
-        "chapter.html.j2",
-        title=title,
-        body=Markup(body.decode(formatter="minimal")),
-        repeated=repeated,
-        sections=contents,
-        chapters=chapters,
-        more=more,
-        current=source.stem,
-        previous=chapters[here - 2] if here > 1 else None,
-        next=chapters[here] if 0 < here < len(chapters) else None,
-    )
+    around = {
+        "previous": chapters[here - 2] if here > 1 else None,
+        "next": chapters[here] if 0 < here < len(chapters) else None,
+    } | {"sections": contents, "chapters": chapters, "more": more, "current": source.stem}
+    html = Markup(body.decode(formatter="minimal"))
+    page = layout("chapter.html.j2", title=title, body=html, repeated=repeated, **around)
     if loads := loads_from_elsewhere(page):
+        advice = "draw the picture in a code cell, or keep its file in the notebook's folder"
         raise ReportError(
-            f"The page of {source.name} does not stand alone, since it loads {', '.join(loads)}: "
-            "draw the picture in a code cell, or keep its file in the notebook's folder."
+            f"The page of {source.name} does not stand alone, since it loads {', '.join(loads)}: {advice}."
         )
     return page
 
@@ -139,11 +121,10 @@ def for_paper(notebook: NotebookNode) -> NotebookNode:
     """Copy what a reader of the page needs: without widgets (a note for each, except for a progress bar), output in
     JavaScript, overruled parameters, the set-up of Colab, and the links to neighbours, which a page has of its own."""
     notebook = copy.deepcopy(notebook)
-    left_out = {"colab", NEIGHBOURS}
     for number, cell in enumerate(notebook.cells):
         cell.metadata["number"] = number
-        if "injected-parameters" in tags_of(cell):
-            left_out.add("parameters")
+    injected = any("injected-parameters" in tags_of(cell) for cell in notebook.cells)
+    left_out = {"colab", NEIGHBOURS} | ({"parameters"} if injected else set())
     notebook.cells = [cell for cell in notebook.cells if left_out.isdisjoint(tags_of(cell))]
     states = widget_states(notebook)
     for cell in notebook.cells:
@@ -160,8 +141,5 @@ def for_paper(notebook: NotebookNode) -> NotebookNode:
 
 def _is_progress(output: dict, states: dict) -> bool:
     """Tell whether the output is a progress bar, which is empty after the run."""
-    view = output.get("data", {}).get(VIEW)
-    return bool(view) and any(
-        states.get(model, {}).get("model_name") == "FloatProgressModel"
-        for model in widgets_inside(view["model_id"], states)
-    )
+    inside = (states.get(model, {}) for model in widgets_inside(output, states))
+    return any(state.get("model_name") == "FloatProgressModel" for state in inside)

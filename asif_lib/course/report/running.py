@@ -29,13 +29,7 @@ class ReportError(AsifError):
 
 
 class NotebookError(ReportError):
-    """A cell of a notebook raised an exception or took too long, or its kernel died.
-
-    Attributes
-    ----------
-    traceback : str
-        The cell's own stack trace, without colours; empty for the other causes.
-    """
+    """A cell of a notebook raised an exception (its `traceback`, without colours) or took too long, or its kernel died."""
 
     def __init__(self, message: str, traceback: str = ""):
         super().__init__(message)
@@ -53,23 +47,12 @@ def run_notebook(
 
     The executed notebook is written to `output`, also when it fails. A cell may take as many seconds as the
     notebook's metadata allow, or `CELL_SECONDS`. If a message of the kernel is lost, the notebook runs once more, and
-    `was_repeated` tells this of the executed notebook.
+    `was_repeated` tells this of the executed notebook. `parameters` are set in the cell tagged ``parameters``;
+    `environment` has variables for the kernel, on top of this process's.
 
-    Parameters
-    ----------
-    path, output : path
-    parameters : dict
-        What to set in the cell tagged ``parameters``.
-    environment : dict, optional
-        Variables for the kernel, on top of this process's.
-
-    Raises
-    ------
-    NotebookError
-        A cell raised an exception or took too long, the kernel died, or a message was lost twice. The error names
-        notebook and cell.
-    HiddenError
-        A widget's callback raised an exception, or a cell called ``sys.exit()``.
+    Raises `NotebookError`, with notebook and cell, if a cell raised an exception or took too long, the kernel died, or
+    a message was lost twice, and `HiddenError` if a widget's callback raised an exception, or a cell called
+    ``sys.exit()``.
     """
     path, output = Path(path).resolve(), Path(output).resolve()
     output.parent.mkdir(parents=True, exist_ok=True)
@@ -80,17 +63,12 @@ def run_notebook(
         try:
             executed, seconds = _execute(path, output, parameters, environment)
         except LostMessageError as error:
-            raise NotebookError(
-                f"{path.name}, {cell_name(error.index, error.source)}: the kernel ended the cell and its message was "
-                "lost, twice in a row; run the chapter again, alone."
-            ) from None
+            lost = "the kernel ended the cell and its message was lost, twice in a row; run the chapter again, alone"
+            raise NotebookError(f"{path.name}, {cell_name(error.index, error.source)}: {lost}.") from None
         executed.metadata.setdefault(SETTINGS, NotebookNode())["repeated"] = True
         nbformat.write(executed, output)
     for where, error in _hidden_errors(executed):
-        raise HiddenError(
-            f"{path.name}, {where}: {error['ename']}: {error['evalue']}",
-            _ANSI.sub("", "\n".join(error["traceback"])),
-        )
+        raise HiddenError(f"{path.name}, {where}: {error['ename']}: {error['evalue']}", _plain(error["traceback"]))
     return seconds
 
 
@@ -98,33 +76,27 @@ def _execute(path: Path, output: Path, parameters: dict, environment: dict[str, 
     """Return the executed notebook, and its seconds."""
     settings = nbformat.read(path, as_version=4).metadata.get(SETTINGS, {})
     limit = settings.get("cell_seconds", CELL_SECONDS)
+    options = {"engine_name": ENGINE, "limit": limit, "folder": path.parent, "environment": environment}
     start = time.monotonic()
     try:
-        executed = papermill.execute_notebook(
-            path,
-            output,
-            parameters=parameters,
-            progress_bar=False,
-            engine_name=ENGINE,
-            limit=limit,
-            folder=path.parent,
-            environment=environment,
-        )
+        executed = papermill.execute_notebook(path, output, parameters, progress_bar=False, **options)
         return executed, time.monotonic() - start
     except PapermillExecutionError as error:
-        raise NotebookError(
-            f"{path.name}, {cell_name(error.cell_index, error.source)}: {error.ename}: {error.evalue}",
-            _ANSI.sub("", "\n".join(error.traceback)),
-        ) from None
+        where = cell_name(error.cell_index, error.source)
+        message = f"{path.name}, {where}: {error.ename}: {error.evalue}"
+        raise NotebookError(message, _plain(error.traceback)) from None
     except CellLimitError as error:
-        raise NotebookError(
-            f"{path.name}, {cell_name(error.index, error.source)}: the cell did not end within {limit} s, "
-            "the limit for a cell of this chapter."
-        ) from None
+        late = f"the cell did not end within {limit} s, the limit for a cell of this chapter"
+        raise NotebookError(f"{path.name}, {cell_name(error.index, error.source)}: {late}.") from None
     except DeadKernelError:
         raise NotebookError(f"{path.name}: the kernel died; perhaps the machine has too little memory.") from None
     except RuntimeError as error:
         raise NotebookError(f"{path.name}: the kernel did not start ({error}).") from error
+
+
+def _plain(traceback: list[str]) -> str:
+    """Join the lines of a stack trace, without colours."""
+    return _ANSI.sub("", "\n".join(traceback))
 
 
 def was_repeated(executed: NotebookNode) -> bool:
@@ -144,14 +116,14 @@ def widget_states(notebook: NotebookNode) -> dict[str, dict]:
     return notebook.metadata.get("widgets", {}).get(_STATE, {}).get("state", {})
 
 
-def widgets_inside(model: str, states: dict, seen: set[str] | None = None) -> set[str]:
-    """Find a widget and all widgets inside it: states refer to others as ``IPY_MODEL_<id>``."""
-    seen = set() if seen is None else seen
-    if model not in seen:
-        seen.add(model)
-        for inner in re.findall(r"IPY_MODEL_([\w-]+)", json.dumps(states.get(model, {}))):
-            widgets_inside(inner, states, seen)
-    return seen
+def widgets_inside(output: dict, states: dict) -> set[str]:
+    """Find the widget that an output shows, if any, and all widgets inside it: states name them ``IPY_MODEL_<id>``."""
+    view = output.get("data", {}).get(VIEW)
+    found, new = set(), {view["model_id"]} if view else set()
+    while new:
+        found |= new
+        new = set(re.findall(r"IPY_MODEL_([\w-]+)", json.dumps([states.get(model) for model in new]))) - found
+    return found
 
 
 def _hidden_errors(notebook: NotebookNode) -> Iterator[tuple[str, dict]]:
@@ -166,10 +138,8 @@ def _hidden_errors(notebook: NotebookNode) -> Iterator[tuple[str, dict]]:
         for error in _errors(cell.get("outputs", [])):
             yield cell_name(number, cell.source), error
         for output in cell.get("outputs", []):
-            view = output.get("data", {}).get(VIEW)
-            for model in widgets_inside(view["model_id"], states) if view else ():
-                if model in unseen:
-                    yield f"a widget of {cell_name(number, cell.source)}", unseen.pop(model)
+            for model in widgets_inside(output, states) & unseen.keys():
+                yield f"a widget of {cell_name(number, cell.source)}", unseen.pop(model)
     for error in unseen.values():
         yield "a widget", error
 

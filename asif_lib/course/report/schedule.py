@@ -57,20 +57,11 @@ class _Stamp:
 
 @dataclass(frozen=True)
 class Runner:
-    """Runs one chapter, or keeps its last run.
+    """Runs one chapter, or keeps its last run."""
 
-    Attributes
-    ----------
-    runs : Path
-        Folder of the executed notebooks.
-    parameters : dict
-    reuse : bool
-        Don't run a chapter again whose notebook, parameters and library are those of its last run.
-    """
-
-    runs: Path
+    runs: Path  # folder of the executed notebooks
     parameters: dict
-    reuse: bool
+    reuse: bool  # don't run a chapter again whose notebook, parameters and library are those of its last run
 
     def run(self, path: Path, threads: int) -> ChapterRun:
         executed, key, stamp = self.runs / path.name, key_of(path, self.parameters), self._stamp(path)
@@ -102,12 +93,7 @@ def run_chapters(chapters: dict[Path, Chapter], runner: Runner, then: Callable[[
     """Run chapters, several at a time and the longest first, and call ``then(path)`` after each.
 
     A chapter that measures time or memory (`Chapter.alone`) runs at the end, with nothing beside it. A chapter that
-    fails does not stop the others.
-
-    Raises
-    ------
-    ReportError
-        The first error, in the order of the chapters.
+    fails does not stop the others. Raises the first `ReportError`, in the order of the chapters.
     """
     running: set[str] = set()
 

@@ -9,6 +9,8 @@ from bs4 import BeautifulSoup
 from nbformat import NotebookNode
 from PIL import Image
 
+from asif_lib.figures.style import data_address
+
 from ..chapters import tags_of
 
 THUMBNAIL_PIXELS = 720
@@ -48,4 +50,4 @@ def _smaller(address: str) -> str:
     picture.thumbnail((THUMBNAIL_PIXELS, picture.height))
     png = io.BytesIO()
     picture.convert("RGB").quantize(128).save(png, format="png", optimize=True)
-    return "data:image/png;base64," + base64.b64encode(png.getvalue()).decode("ascii")
+    return data_address("png", png)

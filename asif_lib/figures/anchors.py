@@ -23,13 +23,7 @@ def group_sizes(groups) -> Figure:
 def picture_pairs(pictures, captions, pairs, notes=None, *, columns=4) -> Figure:
     """Draw pairs of pictures side by side, with both captions below them, left → right.
 
-    Parameters
-    ----------
-    pictures, captions : sequences of length n
-    pairs : sequence of (int, int)
-        Positions of the left and of the right picture.
-    notes : sequence of str, optional
-        A line more for each pair.
+    `pairs` has the positions of the left and of the right picture; `notes` has a line more for each pair.
     """
     titles = [f"{captions[i]}\n→ {captions[j]}" for i, j in pairs]
     titles = titles if notes is None else [f"{title}\n{note}" for title, note in zip(titles, notes, strict=True)]
@@ -59,12 +53,8 @@ def picture_rows(rows) -> Figure:
 def similarity_density(picture, caption, bins) -> Figure:
     """Draw the density of pairs over two similarities, and the mean of the second in bins of the first.
 
-    Parameters
-    ----------
-    picture, caption : arrays of shape (m,)
-        The two similarities of m pairs of stamps.
-    bins : DataFrame of b rows
-        Columns ``centre`` (of the bin of the first similarity), ``mean`` (of the second), ``low`` and ``high``.
+    `picture` and `caption` are the two similarities of m pairs of stamps, (m,). `bins` is a DataFrame with the columns
+    ``centre`` (of the bin of the first similarity), ``mean`` (of the second), ``low`` and ``high``.
     """
     figure, axis = plt.subplots(figsize=(7, 4.6))
     density = axis.hexbin(picture, caption, gridsize=55, bins="log", mincnt=1, cmap="Greys", linewidths=0)
@@ -128,12 +118,8 @@ def _log_axis(axis, numbers):
 def shared_neighbours(picture, caption, by_picture, by_caption, shared) -> Figure:
     """Draw one stamp with its neighbours by picture (upper row) and by caption (lower row).
 
-    Parameters
-    ----------
-    picture, caption : the stamp
-    by_picture, by_caption : lists of (picture, caption) of the same length
-    shared : pair of lists of bool
-        Which neighbours of each row are in the other row too: they get a frame and a star.
+    `by_picture` and `by_caption` are lists of (picture, caption) of the same length. `shared` is a pair of lists of
+    bool: which neighbours of each row are in the other row too. They get a frame and a star.
     """
     columns = len(by_picture) + 1
     figure, axes = plt.subplots(2, columns, figsize=(1.45 * columns, 4.9))
@@ -168,13 +154,8 @@ def coverage_histogram(similarities) -> Figure:
 def coverage_by_count(counts, choices) -> Figure:
     """Draw how well new pictures are covered by more and more anchors, for several ways to choose them.
 
-    Parameters
-    ----------
-    counts : list of int
-        Numbers of anchors.
-    choices : dict of str to array of shape (draws, len(counts), 2)
-        For each way to choose, draw and number of anchors: the mean coverage and its 5th percentile. Drawn are the
-        means over the draws and, around them, the middle 95 % of the draws.
+    `choices` has for each way to choose an array (draws, len(counts), 2): for each draw and number of anchors the mean
+    coverage and its 5th percentile. Drawn are the means over the draws and the middle 95 % of the draws.
     """
     figure, axis = plt.subplots(figsize=(7, 4.2))
     for (name, values), colour, marker in zip(choices.items(), COLOURS, MARKERS, strict=False):

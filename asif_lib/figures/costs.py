@@ -47,13 +47,8 @@ def duration(seconds) -> str:
 def around_the_threshold(exact, rounded, k, lowest) -> Figure:
     """Draw rounded against true cosines of one query, near the threshold that decides which anchors are kept.
 
-    Parameters
-    ----------
-    exact, rounded : arrays of shape (n,)
-        True cosines, and products of the rounded vectors.
-    k : int
-    lowest : float
-        Products from here on are kept.
+    `exact` has the true cosines, (n,), and `rounded` the products of the rounded vectors, (n,). Products from `lowest`
+    on are kept, and the answer is the k largest cosines.
     """
     exact, rounded = np.asarray(exact, float), np.asarray(rounded, float)
     last, threshold = np.sort(exact)[-k], np.sort(rounded)[-k]
@@ -83,14 +78,8 @@ def around_the_threshold(exact, rounded, k, lowest) -> Figure:
 def knob_curves(table, margin, chosen=None) -> Figure:
     """Draw recall and lost accuracy, with its interval, for each setting of an approximate index.
 
-    Parameters
-    ----------
-    table : DataFrame
-        Of `measure_efforts`.
-    margin : float
-        Accuracy that may be lost, in points.
-    chosen : int, optional
-        The setting to mark.
+    `table` is a table of `measure_efforts`, `margin` the accuracy that may be lost, in points, and `chosen` the setting
+    to mark.
     """
     figure, (above, below) = plt.subplots(2, 1, figsize=(7, 5.4), sharex=True)
     knob = table.attrs["knob"]
@@ -121,14 +110,11 @@ def cost_curves(sizes, seconds, fit, memory, dense) -> Figure:
 
     Parameters
     ----------
-    sizes : array of shape (m,), int
-        Numbers of anchors. The axis names the numbers that begin with a 1.
-    seconds, memory : arrays of shape (m,)
-        Seconds of a search, and its largest memory in bytes.
+    sizes, seconds, memory, dense : arrays of shape (m,)
+        Numbers of anchors, seconds of a search, its largest memory in bytes, and bytes of the dense matrix. The axis
+        names the sizes that begin with a 1.
     fit : (float, float)
         Fixed seconds, and seconds for an anchor.
-    dense : array of shape (m,)
-        Bytes of the dense matrix.
     """
     sizes, seconds = np.asarray(sizes), np.asarray(seconds)
     fixed, per_anchor = fit
@@ -158,12 +144,8 @@ def cost_curves(sizes, seconds, fit, memory, dense) -> Figure:
 def cluster_timeline(tasks, killed=None) -> Figure:
     """Draw the searches of each worker over time.
 
-    Parameters
-    ----------
-    tasks : list of (worker, number, start, stop)
-        Seconds from the beginning. Workers and searches are numbered from 1.
-    killed : (worker, second), optional
-        The worker that was killed, and when.
+    `tasks` are (worker, number, start, stop), with seconds from the beginning; workers and searches are numbered from 1.
+    `killed` is (worker, second), if one was killed.
     """
     end = max(stop for *_, stop in tasks)
     workers = sorted({worker for worker, *_ in tasks} | ({killed[0]} if killed else set()))

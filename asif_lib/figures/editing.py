@@ -12,12 +12,8 @@ from .style import closed, draw_picture, listed, picture_grid, rows_down, with_e
 def learning_curve(series, *, chance) -> Figure:
     """Draw the accuracy of a model for growing lessons: a line through the means, a dot for every lesson.
 
-    Parameters
-    ----------
-    series : dict of str to dict of int to (Measure, sequence of float)
-        For each series, by the number of pairs: the mean with its interval, and the value of each lesson.
-    chance : float
-        Accuracy of guessing; a dotted line.
+    `series` has for each series a dict by the number of pairs: the mean with its interval (Measure), and the values of
+    the lessons. `chance` is the accuracy of guessing; a dotted line.
     """
     sizes = sorted({size for curve in series.values() for size in curve})
     figure, axis = plt.subplots(figsize=(7, 4.4))
@@ -41,13 +37,7 @@ def learning_curve(series, *, chance) -> Figure:
 def within_margin(gaps, margin, *, xlabel) -> Figure:
     """Draw differences with their intervals, and the margin within which they count as unchanged.
 
-    Parameters
-    ----------
-    gaps : dict of str to Measure
-        A row for each.
-    margin : float
-        Above 0; the axis goes beyond it and beyond minus the margin.
-    xlabel : str
+    `gaps` has a Measure for each row. The margin is above 0; the axis goes beyond it and beyond minus the margin.
     """
     figure = interval_dots({"difference": gaps}, xlabel=xlabel, zero=True)
     (axis,) = figure.axes
@@ -64,13 +54,8 @@ def within_margin(gaps, margin, *, xlabel) -> Figure:
 def harm_profile(harm, captions, *, top=12) -> Figure:
     """Draw the anchors that do most harm: contributions to wrong labels, the worst first.
 
-    Parameters
-    ----------
-    harm : array of shape (n,)
-        Contribution of each anchor to the label chosen, minus its contribution to the true one.
-    captions : sequence of n str
-    top : int
-        Most anchors drawn. An anchor that does no harm is not drawn.
+    `harm`, (n,), is the contribution of each anchor to the label chosen, minus its contribution to the true one. At
+    most `top` anchors are drawn, and none that does no harm.
     """
     harm = np.asarray(harm)
     order = np.argsort(-harm, kind="stable")[:top]

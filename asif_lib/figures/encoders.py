@@ -14,12 +14,8 @@ def two_profiles(image, text, pairs, titles) -> Figure:
 
     Each side has seven bars. A bar is filled where the other side keeps the anchor too, be it drawn there or not.
 
-    Parameters
-    ----------
-    image, text : SparseVectors of one row
-    pairs : DataFrame
-        The bank's table, with the columns ``picture`` and ``caption`` of each anchor.
-    titles : pair of str
+    `image` and `text` are SparseVectors of one row; `pairs` is the bank's table, with the columns ``picture`` and
+    ``caption`` of each anchor.
     """
     sides = [list(zip(v.indices[0].tolist(), v.values[0].tolist(), strict=True)) for v in (image, text)]
     kept = [{anchor for anchor, entry in side if entry > 0} for side in sides]
@@ -44,13 +40,7 @@ def two_profiles(image, text, pairs, titles) -> Figure:
 def score_table(pictures, labels, scores, right) -> Figure:
     """Draw the scores of pictures (rows) and labels (columns); the best of a row is bold, the right one framed.
 
-    Parameters
-    ----------
-    pictures : sequence of q pictures
-    labels : sequence of t str
-    scores : array-like of shape (q, t)
-    right : sequence of q int
-        The column of each picture's own label.
+    `scores` is of shape (q, t), for q pictures and t labels; `right` has the column of each picture's own label, (q,).
     """
     scores = np.asarray(scores)
     q, t = scores.shape
@@ -130,13 +120,8 @@ def what_the_encoder_sees(rows) -> Figure:
 def neighbour_rows(pictures, captions, queries, neighbours, cosines) -> Figure:
     """Draw one row for each query: the picture, then its nearest neighbours with their cosines.
 
-    Parameters
-    ----------
-    pictures, captions : sequences of length n
-    queries : sequence of q int
-        Positions among the n.
-    neighbours, cosines : Tensor or array of shape (q, m)
-        Positions of the neighbours, the nearest first, and their cosines.
+    The `queries` are q positions among the n pictures and captions. `neighbours` has the positions of their neighbours,
+    (q, m), the nearest first, and `cosines` their cosines, (q, m).
     """
     rows = list(zip(queries, np.asarray(neighbours).tolist(), np.asarray(cosines).tolist(), strict=True))
     columns = 1 + len(rows[0][1])

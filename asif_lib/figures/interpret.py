@@ -13,15 +13,8 @@ from .style import closed, draw_bare, listed, picture_beside, rows_down, wrapped
 def anchor_bars(picture, heading, rows, *, xlabel, sides=None) -> Figure:
     """Draw a picture beside the anchors that decided: each with its picture, its caption and a bar.
 
-    Parameters
-    ----------
-    picture : picture
-    heading : str
-    rows : iterable of (picture, caption, value)
-        From top to bottom; bars of negative values go to the left and are hatched.
-    xlabel : str
-    sides : pair of str, optional
-        What bars to the left and to the right speak for.
+    `rows` are (picture, caption, value), from top to bottom; bars of negative values go to the left and are hatched.
+    `sides` says in two texts what bars to the left and to the right speak for.
     """
     pictures, captions, values = zip(*rows, strict=True)
     figure, (left, axis) = plt.subplots(1, 2, figsize=(9.6, 0.62 * len(values) + 1.3), width_ratios=[1, 2.6])
@@ -57,16 +50,8 @@ def strongest(contrasts, top):
 def scores_without(picture, heading, labels, before, after, gone, entered, *, truth=None) -> Figure:
     """Draw the scores of labels with all anchors and without some, and which anchors went and came.
 
-    Parameters
-    ----------
-    picture : picture
-    heading : str
-    labels : sequence of c str
-    before, after : sequence of c float
-    gone, entered : sequence of (picture, caption)
-        At most six of each are drawn.
-    truth : str, optional
-        The label that has a check mark.
+    The c `labels` have the scores `before` and `after`, (c,); the label `truth` has a check mark. Anchors that are
+    `gone` or have `entered` are (picture, caption); at most six of each are drawn.
     """
     few = max(len(gone), len(entered)) <= 3  # then both fit side by side
     height = 1.8 if few else 3.6
@@ -134,11 +119,7 @@ def auc_dots(aucs, *, xlabel) -> Figure:
 def use_histogram(counts, vectors) -> Figure:
     """Draw how many anchors are in how many top k's, the dead ones marked.
 
-    Parameters
-    ----------
-    counts : dict of str to array of shape (n,)
-        For each modality, in how many of the vectors each anchor is.
-    vectors : int
+    `counts` says for each modality in how many of the `vectors` each anchor is, (n,).
     """
     figure, axes = plt.subplots(1, len(counts), figsize=(5 * len(counts), 3.4), sharey=True, squeeze=False)
     most = max(int(np.max(c)) for c in counts.values())

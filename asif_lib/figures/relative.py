@@ -94,12 +94,7 @@ def cosines_before_after(panels) -> Figure:
 def recall_points(ks, measures, chance) -> Figure:
     """Draw recall@k with 95 % intervals for several methods, and chance.
 
-    Parameters
-    ----------
-    ks : list of int
-    measures : dict of str to list of Measure
-        One for each k.
-    chance : list of float
+    `measures` has for each method a list of Measure, one for each of `ks`; `chance` has a float for each.
     """
     figure, axis = plt.subplots(figsize=(6.4, 3.6))
     places = np.arange(len(ks))
@@ -119,11 +114,8 @@ def recall_points(ks, measures, chance) -> Figure:
 def caption_search(pictures, results) -> Figure:
     """Draw pictures, each beside the captions that stand first for it.
 
-    Parameters
-    ----------
-    pictures : list of pictures
-    results : list of lists of (rank, caption, score, bool)
-        For each picture; True marks its own caption, which gets a tick and another colour.
+    `results` has for each picture a list of (rank, caption, score, bool); True marks its own caption, which gets a tick
+    and another colour.
     """
     size = (7.4, (0.3 * max(map(len, results)) + 0.75) * len(pictures))
     figure, axes = plt.subplots(len(pictures), 2, figsize=size, squeeze=False, width_ratios=[1, 3])
@@ -141,13 +133,8 @@ def caption_search(pictures, results) -> Figure:
 def neighbours_two_ways(queries, reference, others, titles) -> Figure:
     """Draw pictures, each between its neighbours found in one way (left) and in another (right).
 
-    Parameters
-    ----------
-    queries : list of (picture, caption)
-    reference : list, for each query, of (picture, caption)
-    others : list, for each query, of (picture, caption, bool)
-        True where the neighbour is among those of `reference`: it gets a frame and a star.
-    titles : pair of str
+    `queries` are (picture, caption), `reference` has for each a list of (picture, caption), and `others` a list of
+    (picture, caption, bool); True where the neighbour is among those of `reference`: it gets a frame and a star.
     """
     top = len(reference[0])
     figure = plt.figure(figsize=(1.15 * (2 * top + 1), 1.75 * len(queries) + 0.4))

@@ -70,12 +70,8 @@ def _query_and_anchors(figure, place, query, pictures, captions):
 def sparse_and_ranking(query, relative, vectors, pictures, captions, ranking) -> Figure:
     """Show one sparse vector beside the captions that it ranks first.
 
-    Parameters
-    ----------
-    query, relative, vectors, pictures, captions
-        As for `sparse_vector`.
-    ranking : sequence of (rank, caption, score, bool)
-        The first captions and the picture's own, the best on top; True marks its own.
+    `ranking` has (rank, caption, score, bool) of the first captions and of the picture's own, the best on top; True
+    marks its own. For the other parameters see `sparse_vector`.
     """
     figure = plt.figure(figsize=(11, 6.4))
     upper, lower = figure.subfigures(2, 1, height_ratios=[2.6, 1])
@@ -94,12 +90,7 @@ def sparse_and_ranking(query, relative, vectors, pictures, captions, ranking) ->
 def sweep_heatmaps(tables, *, value="mean recall") -> Figure:
     """Draw one heat map of k/n × p for each table of `evaluation.sweep`; the best cell has a frame.
 
-    Parameters
-    ----------
-    tables : dict of str to DataFrame
-        Columns ``fraction``, ``p``, ``value``.
-    value : str
-        What the number in a cell is, for the colour bar.
+    `tables` have the columns ``fraction``, ``p`` and ``value``; the text `value` says what the number in a cell is.
     """
     figure, axes = plt.subplots(1, len(tables), figsize=(5 * len(tables), 4), squeeze=False)
     grids = {n: t.pivot(index="fraction", columns="p", values="value") for n, t in tables.items()}
@@ -126,16 +117,8 @@ def sweep_heatmaps(tables, *, value="mean recall") -> Figure:
 def interval_dots(series, *, xlabel, chance=None, title="", zero=False) -> Figure:
     """Draw measures as dots with their 95 % intervals, one row for each label.
 
-    Parameters
-    ----------
-    series : dict of str to dict of str to Measure
-        For each series its measures by label; a label may be missing in a series.
-    xlabel : str
-    chance : float, optional
-        A dotted line: what guessing gives.
-    title : str
-    zero : bool
-        The measures are differences: a line at 0, and points with signs.
+    `series` has for each series its measures by label; a label may be missing in a series. `chance` is a dotted line:
+    the value of guessing. With `zero` the measures are differences: a line at 0, and points with signs.
     """
     labels = list(dict.fromkeys(label for measures in series.values() for label in measures))
     figure, axis = plt.subplots(figsize=(7, 0.7 + (0.3 + 0.22 * len(series)) * len(labels)))
@@ -166,16 +149,8 @@ def interval_dots(series, *, xlabel, chance=None, title="", zero=False) -> Figur
 def line_chart(series, *, xlabel, ylabel, logx=None, logy=False, percent=False, marks=None) -> Figure:
     """Draw curves by name, each with a marker and a line style of its own.
 
-    Parameters
-    ----------
-    series : dict of str to (x, y)
-    logx : int, optional
-        Base of a logarithmic x axis.
-    logy : bool
-    percent : bool
-        y are fractions.
-    marks : dict of str to float, optional
-        Vertical dotted lines at these x, with their names.
+    `series` has (x, y) for each name. `logx` is the base of a logarithmic x axis, with `percent` the y are fractions,
+    and `marks` are vertical dotted lines: their x by their names.
     """
     figure, axis = plt.subplots(figsize=(7, 4))
     for i, (name, (x, y)) in enumerate(series.items()):

@@ -32,13 +32,7 @@ def confusion_matrix(counts, classes) -> Figure:
 def scaling(tables, *, ylabel, chance=None) -> Figure:
     """Draw tables of `scaling_curve`: a line through the means and a dot for every seed.
 
-    Parameters
-    ----------
-    tables : dict of str to DataFrame
-        Columns ``size``, ``seed``, ``value``.
-    ylabel : str
-    chance : dict of str to float, optional
-        What guessing gives, for each table.
+    `tables` have the columns ``size``, ``seed`` and ``value``; `chance` is the value of guessing, for each table.
     """
     figure, axis = plt.subplots(figsize=(7, 4.2))
     means = {name: table.groupby("size").value.mean() for name, table in tables.items()}

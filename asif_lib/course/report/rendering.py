@@ -86,10 +86,9 @@ def _page(body, source: Path, title: str, chapters: Sequence[Chapter], more: Seq
     html = Markup(body.decode(formatter="minimal"))
     page = layout("chapter.html.j2", title=title, body=html, repeated=repeated, **around)
     if loads := loads_from_elsewhere(page):
+        loaded = ", ".join(loads)
         advice = "draw the picture in a code cell, or keep its file in the notebook's folder"
-        raise ReportError(
-            f"The page of {source.name} does not stand alone, since it loads {', '.join(loads)}: {advice}."
-        )
+        raise ReportError(f"The page of {source.name} does not stand alone, since it loads {loaded}: {advice}.")
     return page
 
 

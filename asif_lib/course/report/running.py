@@ -29,7 +29,7 @@ class ReportError(AsifError):
 
 
 class NotebookError(ReportError):
-    """A cell of a notebook raised an exception (its `traceback`, without colours) or took too long, or its kernel died."""
+    """A cell of a notebook raised an exception (with this `traceback`) or took too long, or its kernel died."""
 
     def __init__(self, message: str, traceback: str = ""):
         super().__init__(message)

@@ -144,8 +144,8 @@ def cost_curves(sizes, seconds, fit, memory, dense) -> Figure:
 def cluster_timeline(tasks, killed=None) -> Figure:
     """Draw the searches of each worker over time.
 
-    `tasks` are (worker, number, start, stop), with seconds from the beginning; workers and searches are numbered from 1.
-    `killed` is (worker, second), if one was killed.
+    `tasks` are (worker, number, start, stop): workers and searches have numbers from 1, times are in seconds from the
+    beginning. `killed` is (worker, second), if one was killed.
     """
     end = max(stop for *_, stop in tasks)
     workers = sorted({worker for worker, *_ in tasks} | ({killed[0]} if killed else set()))

@@ -15,25 +15,13 @@ from .parts import Answer, Knob, bare, words_above
 COUNTS = (0, 1, 2, 3, 4, 5, 6, 8, 10, 15, 20, 30, 50, 100)
 
 
-def counterfactual_knob(model, queries, labels, *, row=0, truth=None, templates=(DEFAULT_TEMPLATE,)) -> ipywidgets.VBox:
+def counterfactual_knob(model, queries, labels, *, row=0, truth=None) -> ipywidgets.VBox:
     """Return a knob for the number of removed anchors, and `counterfactual_step` below it.
 
-    Raises `ParameterError` if nothing decides this picture.
-
-    Parameters
-    ----------
-    model : ASIF
-    queries : AnchorBank
-        Captioned pictures that are not anchors.
-    labels : sequence of str, two or more
-    row : int
-        The picture, as a row of `queries`.
-    truth : str, optional
-        The right label, if it is known.
-    templates : sequence of str
-        The score of a label is the mean over its prompts.
+    `queries` is an AnchorBank of captioned pictures that are not anchors, and `row` the picture among them; `truth` is
+    the right one of the labels, if it is known. Raises `ParameterError` if nothing decides this picture.
     """
-    z_text = model.embeddings("text", make_prompts(labels, templates))  # encoded once
+    z_text = model.embeddings("text", make_prompts(labels, [DEFAULT_TEMPLATE]))  # encoded once
     ranked = Decision(model, queries.image[[row]], z_text, labels).anchors()
     most = min(len(ranked), len(model.bank) - model.k)
     knob = Knob("Anchors taken away", sorted({c for c in COUNTS if c < most} | {most}), 0)
@@ -46,15 +34,9 @@ def counterfactual_knob(model, queries, labels, *, row=0, truth=None, templates=
 def counterfactual_step(model, queries, z_text, labels, row, count, *, truth=None):
     """Remove the anchors that contribute most to the label, and decide again; return the figure and its alt text.
 
-    Raises `ParameterError` if nothing decides this picture, fewer than `count` anchors contribute, or fewer than k
-    would be left.
-
-    Parameters
-    ----------
-    model, queries, labels, row, truth : as for `counterfactual_knob`
-    z_text : Tensor of shape (c · templates, d_text)
-        Embeddings of the prompts, label by label.
-    count : int
+    `z_text` has the embeddings of the prompts, label by label, (c · templates, d_text); for the others see
+    `counterfactual_knob`. Raises `ParameterError` if nothing decides this picture, fewer than `count` anchors
+    contribute, or fewer than k would be left.
     """
     z_image = queries.image[[row]]
     decision = Decision(model, z_image, z_text, labels)

@@ -16,21 +16,15 @@ PER_PAGE = 12
 def anchor_browser(bank, pictures=None, *, chosen=0) -> ipywidgets.VBox:
     """Return a search field, a choice of group, pages of anchors, and the neighbours of a chosen one.
 
-    Parameters
-    ----------
-    bank : AnchorBank
-    pictures : sequence of pictures, optional
-        Row i belongs to anchor i. Default: the picture files of the bank.
-    chosen : int
-        The anchor that shows its neighbours first, as a row of the bank.
+    Row i of `pictures` belongs to anchor i of the bank; by default they are the bank's picture files. The anchor
+    `chosen`, a row of the bank, shows its neighbours first.
     """
     pictures = bank.pairs.picture if pictures is None else pictures
     groups = [ALL_GROUPS, *sorted(set(top_group(bank.pairs)) - {""})]
     words = {"description": "Words in the caption", "placeholder": "red bird", "continuous_update": False}
     search = ipywidgets.Text(**words, **wide())
     group = ipywidgets.Dropdown(options=groups, description="Group", **wide())
-    rows = {"value": chosen, "min": 0, "max": len(bank) - 1}
-    number = ipywidgets.BoundedIntText(description="Number of an anchor", **rows, **wide())
+    number = ipywidgets.BoundedIntText(chosen, min=0, max=len(bank) - 1, description="Number of an anchor", **wide())
     pager, found, near = Pager(PER_PAGE), Answer(), Answer()
 
     def page(words, group, _):
@@ -54,8 +48,6 @@ def find_anchors(pairs, words="", group=ALL_GROUPS) -> list:
 
     Capital letters do not matter, and part of a word is enough.
 
-    Examples
-    --------
     >>> import pandas as pd
     >>> pairs = pd.DataFrame({"caption": ["A red bird.", "A bird.", "Red."], "group": ["animals/birds"] * 2 + [""]})
     >>> find_anchors(pairs, "RED"), find_anchors(pairs, "bird red"), find_anchors(pairs, "", "animals")
@@ -87,8 +79,8 @@ def nearest_by_both(bank, pictures, row, *, top=6):
     near = [nearest_rows(z, m, row, top) for z, m in ((bank.image, bank.image_mean), (bank.text, bank.text_mean))]
     captions = bank.pairs.caption
     shared = [[i in near[1] for i in near[0]], [i in near[0] for i in near[1]]]
-    by_picture, by_caption = [[(pictures[i], captions[i]) for i in rows] for rows in near]
-    figure = shared_neighbours(pictures[row], captions[row], by_picture, by_caption, shared)
+    items = ([(pictures[i], captions[i]) for i in rows] for rows in near)
+    figure = shared_neighbours(pictures[row], captions[row], *items, shared)
     names = [", ".join(bare(captions[i]) for i in rows) for rows in near]
     words = (
         f"Anchor {row}, “{bare(captions[row])}”. Nearest by picture: {names[0]}. Nearest by caption: {names[1]}. "

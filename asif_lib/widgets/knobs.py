@@ -15,63 +15,41 @@ from asif_lib.zeroshot import ASIF, default_k
 from .parts import Answer, Knob, bare, words_above
 
 STEPS = (1, 2, 5)  # of each power of ten
+TOP = 4
+"""Neighbours of each picture."""
 
 
-def sparse_knobs(bank, queries, *, row=0, k=None, p=DEFAULT_P) -> ipywidgets.VBox:
+def sparse_knobs(bank, queries, *, row=0, k=None) -> ipywidgets.VBox:
     """Return knobs for k and p, a choice of picture, and `sparse_step` below them.
 
-    Parameters
-    ----------
-    bank : AnchorBank
-        The anchors.
-    queries : AnchorBank
-        Captioned pictures that are not anchors. Their captions are ranked for one picture.
-    row : int
-        The picture at the start, as a row of `queries`.
-    k : int, optional
-        Default: `default_k`.
-    p : float
+    `bank` holds the anchors, and `queries`, an AnchorBank too, captioned pictures that are not anchors; their captions
+    are ranked for one picture. At the start it is the one in `row` of `queries`, and k is `default_k` by default.
     """
     k = default_k(len(bank)) if k is None else k
     choices = [(f"{i}: {caption}", i) for i, caption in enumerate(queries.pairs.caption)]
     picture = ipywidgets.Dropdown(options=choices, value=row, description="Picture")
     kept = Knob("Entries kept, k", log_steps(1, len(bank), k), k)
-    power = Knob("Exponent, p", sorted({1, 2, 3, 4, 8, 16, p}), p)
+    power = Knob("Exponent, p", sorted({1, 2, 3, 4, 8, 16, DEFAULT_P}), DEFAULT_P)
     answer = Answer()
     answer.follow(lambda *values: words_above(sparse_step(bank, queries, *values)), picture, kept, power)
     return ipywidgets.VBox([picture, kept, power, answer])
 
 
-def sparse_step(bank, queries, row, k, p, *, top=8):
-    """Sparsify one picture and rank captions for it; return a figure and its alternative text.
+def sparse_step(bank, queries, row, k, p):
+    """Sparsify one picture, a row of `queries`, and rank captions for it; return a figure and its alternative text.
 
-    Raises `ParameterError` if k or p is out of range.
-
-    Parameters
-    ----------
-    bank, queries : AnchorBank
-    row : int
-        The picture, as a row of `queries`.
-    k : int
-    p : float
-    top : int
-        Number of captions in the figure. The picture's own caption is added if its rank is lower.
+    The figure shows eight captions, and the picture's own if its rank is lower. Raises `ParameterError` if k or p is
+    out of range.
     """
     model = ASIF(bank, k, p, device="cpu")
     relative = relative_representation(queries.image[row : row + 1], bank.image, mean=bank.image_mean)
     vector = sparsify(relative, k, p)
-    ranking = rank_captions(vector.similarity(model.texts(queries.text))[0], queries.pairs.caption.tolist(), row, top)
+    ranking = rank_captions(vector.similarity(model.texts(queries.text))[0], queries.pairs.caption.tolist(), row, 8)
     rank = next(rank for rank, *_, own in ranking if own)
     first = vector.indices[0, :6].tolist()
-    pairs = bank.pairs
-    figure = sparse_and_ranking(
-        queries.pairs.picture[row],
-        relative[0],
-        {f"k = {k}, p = {p}": vector},
-        [pairs.picture[i] for i in first],
-        [pairs.caption[i] for i in first],
-        ranking,
-    )
+    picture, pictures, captions = queries.pairs.picture[row], bank.pairs.picture[first], bank.pairs.caption[first]
+    vectors = {f"k = {k}, p = {p}": vector}
+    figure = sparse_and_ranking(picture, relative[0], vectors, pictures.tolist(), captions.tolist(), ranking)
     used = int((vector.values > 0).sum())
     share = float((vector.values[0, :6] ** 2).sum())
     first_caption = f"First is “{bare(ranking[0][1])}”."
@@ -108,18 +86,9 @@ def log_steps(low, high, *others) -> list:
 def anchor_count_knob(bank, queries, *, rows=(0, 1, 2), count=None, seed=0) -> ipywidgets.VBox:
     """Return a knob for the number of anchors, and `neighbours_with` that number below it.
 
-    Parameters
-    ----------
-    bank : AnchorBank
-        All anchors.
-    queries : AnchorBank
-        Pictures that are not anchors; the neighbours are searched among them.
-    rows : sequence of int
-        The pictures in the figure, as rows of `queries`.
-    count : int, optional
-        Number of anchors at the start. Default: all.
-    seed : int
-        Seed of the random order of the anchors.
+    `bank` has all anchors, `queries`, an AnchorBank too, pictures that are not anchors; the neighbours are searched
+    among them. `rows` of `queries` are in the figure. At the start there are `count` anchors, by default all, and
+    `seed` is the seed of their random order.
     """
     count = len(bank) if count is None else count
     anchors = Knob("Number of anchors", log_steps(2, len(bank), count), count)
@@ -128,33 +97,32 @@ def anchor_count_knob(bank, queries, *, rows=(0, 1, 2), count=None, seed=0) -> i
     return ipywidgets.VBox([anchors, answer])
 
 
-def neighbours_with(bank, queries, count, *, rows=(0, 1, 2), top=4, seed=0):
+def neighbours_with(bank, queries, count, *, rows=(0, 1, 2), seed=0):
     """Compare nearest neighbours by `count` random anchors and by all anchors: a figure and its alternative text.
 
     Raises `ParameterError` if `count` is not from 1 to the number of anchors.
     """
-    by_all, few = (nearest_by_anchors(bank, queries, n, top, seed) for n in (len(bank), count))
-    kept = _shared(by_all, few)
-    captions, pictures = queries.pairs.caption, queries.pairs.picture
-    items = list(zip(pictures, captions, strict=True))
+    by_all, few = (nearest_by_anchors(bank, queries, n, TOP, seed) for n in (len(bank), count))
+    kept, captions = _shared(by_all, few), queries.pairs.caption
+    items = list(zip(queries.pairs.picture, captions, strict=True))
     figure = neighbours_two_ways(
         [items[row] for row in rows],
         [[items[i] for i in by_all[row].tolist()] for row in rows],
         [[(*items[i], i in by_all[row]) for i in few[row].tolist()] for row in rows],
         (f"nearest with all {len(bank)} anchors", f"nearest with {count} anchors"),
     )
-    shown = "; ".join(f"{bare(captions[row])} keeps {round(top * float(kept[row]))} of {top}" for row in rows)
+    shown = "; ".join(f"{bare(captions[row])} keeps {round(TOP * float(kept[row]))} of {TOP}" for row in rows)
     words = (
-        f"With {count} of {len(bank)} anchors, drawn at random, {kept.mean():.0%} of the {top} nearest neighbours of "
+        f"With {count} of {len(bank)} anchors, drawn at random, {kept.mean():.0%} of the {TOP} nearest neighbours of "
         f"all {len(queries)} pictures stay. Shown: {shown}."
     )
     return figure, words
 
 
-def neighbours_kept(bank, queries, counts, *, top=4, seed=0) -> list:
-    """Return the share of the `top` nearest neighbours that stay, for each number of anchors; mean over pictures."""
-    by_all = nearest_by_anchors(bank, queries, len(bank), top, seed)
-    return [float(_shared(by_all, nearest_by_anchors(bank, queries, n, top, seed)).mean()) for n in counts]
+def neighbours_kept(bank, queries, counts, *, seed=0) -> list:
+    """Return the share of the four nearest neighbours that stay, for each number of anchors; mean over pictures."""
+    by_all = nearest_by_anchors(bank, queries, len(bank), TOP, seed)
+    return [float(_shared(by_all, nearest_by_anchors(bank, queries, n, TOP, seed)).mean()) for n in counts]
 
 
 def nearest_by_anchors(bank, queries, count, top, seed) -> torch.Tensor:

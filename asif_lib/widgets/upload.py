@@ -69,15 +69,8 @@ class Picker(anywidget.AnyWidget):
 def your_picture(model, labels=("otter", "beaver"), *, template=DEFAULT_TEMPLATE, pictures=None) -> ipywidgets.VBox:
     """Return a place to drop pictures and write labels; each picture gets an answer and the anchors that decided.
 
-    Parameters
-    ----------
-    model : ASIF
-    labels : sequence of str
-        The labels at the start.
-    template : str
-        Prompt template with one ``{}`` for the label.
-    pictures : sequence of pictures, optional
-        Row i belongs to anchor i. Default: the picture files of the bank.
+    The widget starts with these labels; the prompt template has one ``{}`` for the label. Row i of `pictures` belongs
+    to anchor i; by default they are the picture files of the bank.
     """
     return YourPicture(model, labels, template, model.bank.pairs.picture if pictures is None else pictures)
 
@@ -136,8 +129,6 @@ def parse_labels(text) -> list:
 
     Raises `ParameterError` if the line is empty.
 
-    Examples
-    --------
     >>> parse_labels('otter,  sea   lion, "salt, pepper"')
     ['otter', 'sea lion', 'salt, pepper']
     """

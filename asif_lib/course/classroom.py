@@ -92,8 +92,7 @@ def class_frame(found: ClassProgress, numbers: list[str]):
 
 def class_progress(folder: Path | str, csv_file: Path | str | None = None) -> tuple[dict, str]:
     """Summarise a class for ``asif class FOLDER``: as a JSON value, and as text. Raises as `read_class`."""
-    found = read_class(folder)
-    numbers = list(exercise_titles())
+    found, numbers = read_class(folder), list(exercise_titles())
     frame = class_frame(found, numbers)
     for student, others in frame[~frame.exercise.isin(numbers)].groupby("student"):
         lacks = f"this workbook has no exercise {', '.join(others.exercise)}"
@@ -107,9 +106,8 @@ def class_progress(folder: Path | str, csv_file: Path | str | None = None) -> tu
     problems = {"unreadable": found.unreadable, "remarks": found.remarks}
     result = {"ok": not found.unreadable, "folder": str(folder), "students": students} | problems
     parts = [_table(students)] if students else []
-    for title, lines in (("Not read:", found.unreadable), ("Remarks:", found.remarks)):
-        if lines:
-            parts.append("\n".join([title, *(f"  {line}" for line in lines)]))
+    told = {"Not read:": found.unreadable, "Remarks:": found.remarks}
+    parts += ["\n".join([title, *(f"  {line}" for line in lines)]) for title, lines in told.items() if lines]
     return result, "\n\n".join(parts)
 
 

@@ -55,11 +55,6 @@ def token_vectors(encoder, texts):
     return tokens, vectors, batch["attention_mask"].cpu()
 
 
-def out_of_focus(picture) -> Image.Image:
-    """Blur a picture, the more the larger it is."""
-    return picture.filter(ImageFilter.GaussianBlur(max(picture.size) / 40))
-
-
 def on_grey(picture) -> Image.Image:
     """Paint what is white in a picture grey."""
     pixels = np.asarray(picture)
@@ -67,15 +62,10 @@ def on_grey(picture) -> Image.Image:
     return Image.fromarray(np.where(white, 128, pixels).astype(np.uint8))
 
 
-def without_colours(picture) -> Image.Image:
-    """Return a picture in shades of grey."""
-    return ImageEnhance.Color(picture).enhance(0)
-
-
 PICTURE_CHANGES = {
     "upside down": ImageOps.flip,
-    "without colours": without_colours,
-    "out of focus": out_of_focus,
+    "without colours": lambda picture: ImageEnhance.Color(picture).enhance(0),
+    "out of focus": lambda picture: picture.filter(ImageFilter.GaussianBlur(max(picture.size) / 40)),
     "on grey": on_grey,
 }
 
@@ -104,19 +94,16 @@ def misplaced(n, share, generator) -> torch.Tensor:
     return order
 
 
-def effect_left(a, b, share, k, generator, deals=5) -> np.ndarray:
-    """Measure the agreement of two (n, n) similarities that is left when a share of the captions changes places.
+def effect_left(a, b, share, k, generator) -> np.ndarray:
+    """Measure the agreement of two (n, n) similarities that is left when a share of the captions changes places, (2,).
 
-    Returns
-    -------
-    ndarray of shape (2,)
-        The correlation over pairs, and the share of k common neighbours above chance; each over its value for the
-        captions as they are, mean of several deals.
+    It is the correlation over pairs, and the share of k common neighbours above chance; each over its value for the
+    captions as they are, mean of five deals.
     """
     n, chance = len(a), k / (len(a) - 1)
     whole = pair_correlation(a, b), float(mutual_neighbours(a, b, k).mean()) - chance
     found = []
-    for _ in range(deals):
+    for _ in range(5):
         order = misplaced(n, share, generator)
         common = float(mutual_neighbours(a, b[order][:, order], k).mean()) - chance
         found.append((shuffled_correlation(a, b, order), common))

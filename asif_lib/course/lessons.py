@@ -87,13 +87,8 @@ def files_hold(folder, item) -> bool:
 def learning_sweep(banks, prompts, validation, test, fractions, powers):
     """Choose k/n and p on validation questions for several banks of one size, and ask them the test questions.
 
-    Parameters
-    ----------
-    banks : list of AnchorBank
-    prompts : Tensor of shape (c, d_text)
-    validation, test : (Tensor of shape (q, d_image), ndarray of shape (q,))
-        Pictures and their classes.
-    fractions, powers : sequences of float
+    `prompts` is (c, d_text); `validation` and `test` are pictures (q, d_image) and their classes (q,). `fractions` are
+    the k/n and `powers` the p to choose from.
 
     Returns
     -------

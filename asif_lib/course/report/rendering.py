@@ -14,16 +14,8 @@ from nbformat import NotebookNode
 
 from ..chapters import Chapter, heading, tags_of
 from ..contents import NEIGHBOURS
+from . import page as pages
 from .markdown import to_html
-from .page import (
-    TEMPLATES,
-    keep_punctuation,
-    layout,
-    loads_from_elsewhere,
-    make_accessible,
-    pictures_without_text,
-    sections,
-)
 from .running import VIEW, ReportError, cell_name, was_repeated, widget_states, widgets_inside
 
 WIDGET_NOTE = (
@@ -54,7 +46,7 @@ def render(
     exporter = _Exporter(folder, page_folder)
     cells, _ = exporter.from_notebook_node(notebook, {"metadata": {"name": executed.stem, "path": str(folder)}})
     body = BeautifulSoup(cells, "html.parser")
-    for picture in pictures_without_text(body):
+    for picture in pages.pictures_without_text(body):
         number = int(picture.find_parent(attrs={"data-cell": True})["data-cell"])
         where = next(cell_name(number, cell.source) for cell in notebook.cells if cell.metadata.number == number)
         advice = "show it with asif_lib.figures.show(figure, alt), or write ![what it shows](file)"
@@ -63,29 +55,25 @@ def render(
     return _page(body, executed, Chapter.read(executed).title, chapters, more, was_repeated(notebook))
 
 
-def render_page(
-    text: Path, *, page_folder: Path, chapters: Sequence[Chapter] = (), more: Sequence[tuple[str, str]] = ()
-) -> str:
+def render_page(text: Path, *, page_folder: Path, chapters: Sequence[Chapter], more: Sequence) -> str:
     """Render a Markdown file beside the notebooks as a page of the book; see :func:`render`."""
     markdown = text.read_text(encoding="utf-8")
     body = BeautifulSoup(to_html(markdown, text.parent, page_folder), "html.parser")
-    if pictures_without_text(body):
+    if pages.pictures_without_text(body):
         raise ReportError(f"{text.name}: a picture has no alternative text: write ![what it shows](file).")
     return _page(body, text, heading(markdown), chapters, more)
 
 
 def _page(body, source: Path, title: str, chapters: Sequence[Chapter], more: Sequence, repeated=False) -> str:
     here = next((at for at, chapter in enumerate(chapters, 1) if chapter.name == source.stem), 0)
-    contents = sections(body)
-    make_accessible(body)
-    keep_punctuation(body)
-    around = {
-        "previous": chapters[here - 2] if here > 1 else None,
-        "next": chapters[here] if 0 < here < len(chapters) else None,
-    } | {"sections": contents, "chapters": chapters, "more": more, "current": source.stem}
+    around = {"sections": pages.sections(body), "chapters": chapters, "more": more, "current": source.stem}
+    around["previous"] = chapters[here - 2] if here > 1 else None
+    around["next"] = chapters[here] if 0 < here < len(chapters) else None
+    pages.make_accessible(body)
+    pages.keep_punctuation(body)
     html = Markup(body.decode(formatter="minimal"))
-    page = layout("chapter.html.j2", title=title, body=html, repeated=repeated, **around)
-    if loads := loads_from_elsewhere(page):
+    page = pages.layout("chapter.html.j2", title=title, body=html, repeated=repeated, **around)
+    if loads := pages.loads_from_elsewhere(page):
         loaded = ", ".join(loads)
         advice = "draw the picture in a code cell, or keep its file in the notebook's folder"
         raise ReportError(f"The page of {source.name} does not stand alone, since it loads {loaded}: {advice}.")
@@ -100,8 +88,8 @@ class _Exporter(TemplateExporter):
 
     def __init__(self, folder: Path, page_folder: Path):
         super().__init__(
-            extra_template_basedirs=[str(TEMPLATES.parent)],
-            template_name=TEMPLATES.name,
+            extra_template_basedirs=[str(pages.TEMPLATES.parent)],
+            template_name=pages.TEMPLATES.name,
             template_file="cells.html.j2",
             exclude_input_prompt=True,
             exclude_output_prompt=True,

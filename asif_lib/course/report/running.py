@@ -40,9 +40,7 @@ class HiddenError(NotebookError):
     """An exception that papermill hides: in a widget's callback, or in a cell that exits early."""
 
 
-def run_notebook(
-    path: Path | str, output: Path | str, parameters: dict, environment: dict[str, str] | None = None
-) -> float:
+def run_notebook(path: Path | str, output: Path | str, parameters: dict, environment: dict | None = None) -> float:
     """Run a notebook from start to end in its own folder, and return the seconds that it took.
 
     The executed notebook is written to `output`, also when it fails. A cell may take as many seconds as the
@@ -64,7 +62,7 @@ def run_notebook(
             executed, seconds = _execute(path, output, parameters, environment)
         except LostMessageError as error:
             lost = "the kernel ended the cell and its message was lost, twice in a row; run the chapter again, alone"
-            raise NotebookError(f"{path.name}, {cell_name(error.index, error.source)}: {lost}.") from None
+            raise NotebookError(f"{path.name}, {cell_name(*error.args)}: {lost}.") from None
         executed.metadata.setdefault(SETTINGS, NotebookNode())["repeated"] = True
         nbformat.write(executed, output)
     for where, error in _hidden_errors(executed):
@@ -82,12 +80,11 @@ def _execute(path: Path, output: Path, parameters: dict, environment: dict[str, 
         executed = papermill.execute_notebook(path, output, parameters, progress_bar=False, **options)
         return executed, time.monotonic() - start
     except PapermillExecutionError as error:
-        where = cell_name(error.cell_index, error.source)
-        message = f"{path.name}, {where}: {error.ename}: {error.evalue}"
-        raise NotebookError(message, _plain(error.traceback)) from None
+        message = f"{cell_name(error.cell_index, error.source)}: {error.ename}: {error.evalue}"
+        raise NotebookError(f"{path.name}, {message}", _plain(error.traceback)) from None
     except CellLimitError as error:
         late = f"the cell did not end within {limit} s, the limit for a cell of this chapter"
-        raise NotebookError(f"{path.name}, {cell_name(error.index, error.source)}: {late}.") from None
+        raise NotebookError(f"{path.name}, {cell_name(*error.args)}: {late}.") from None
     except DeadKernelError:
         raise NotebookError(f"{path.name}: the kernel died; perhaps the machine has too little memory.") from None
     except RuntimeError as error:
@@ -129,11 +126,8 @@ def widgets_inside(output: dict, states: dict) -> set[str]:
 def _hidden_errors(notebook: NotebookNode) -> Iterator[tuple[str, dict]]:
     """Find the errors in the outputs of cells and in widget states, each with the name of its place."""
     states = widget_states(notebook)
-    unseen = {
-        model: error
-        for model, widget in states.items()
-        for error in _errors(widget.get("state", {}).get("outputs", []))
-    }
+    outputs = {model: widget.get("state", {}).get("outputs", []) for model, widget in states.items()}
+    unseen = {model: error for model, shown in outputs.items() for error in _errors(shown)}
     for number, cell in enumerate(notebook.cells):
         for error in _errors(cell.get("outputs", [])):
             yield cell_name(number, cell.source), error

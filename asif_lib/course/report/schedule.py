@@ -3,11 +3,12 @@
 import hashlib
 import importlib.metadata
 import json
+import math
 import os
 import sys
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import nbformat
@@ -48,11 +49,11 @@ class ChapterRun:
 
 @dataclass(frozen=True)
 class _Stamp:
-    """The inputs of a chapter's last run (hashed), its seconds, and the names of the numbers that it recorded."""
+    """What a chapter's last run left beside its notebook."""
 
-    key: str
-    seconds: float
-    recorded: list[str]
+    key: str = ""  # hash of its inputs
+    seconds: float = math.inf
+    recorded: list[str] = field(default_factory=list)  # names of the numbers
 
 
 @dataclass(frozen=True)
@@ -65,28 +66,24 @@ class Runner:
 
     def run(self, path: Path, threads: int) -> ChapterRun:
         executed, key, stamp = self.runs / path.name, key_of(path, self.parameters), self._stamp(path)
-        unchanged = self.reuse and executed.exists() and stamp and stamp.key == key
+        unchanged = self.reuse and executed.exists() and stamp.key == key
         if unchanged and set(stamp.recorded) <= set(recorded_by(path.stem)):
             return ChapterRun(stamp.seconds, reused=True)
-        self._stamp_path(path).unlink(missing_ok=True)
+        executed.with_suffix(".json").unlink(missing_ok=True)
         with run_of(path.stem, self.parameters) as environment:
             seconds = run_notebook(path, executed, self.parameters, environment | thread_limits(threads))
-        write_json(self._stamp_path(path), _Stamp(key, seconds, recorded_by(path.stem)))
+        write_json(executed.with_suffix(".json"), _Stamp(key, seconds, recorded_by(path.stem)))
         return ChapterRun(seconds, repeated=was_repeated(nbformat.read(executed, as_version=4)))
 
     def expected(self, path: Path) -> tuple[float, str]:
         """Sort key, longest last: the seconds of the last run. Without one, a later chapter counts as longer."""
-        stamp = self._stamp(path)
-        return (stamp.seconds if stamp else float("inf"), path.name)
+        return self._stamp(path).seconds, path.name
 
-    def _stamp_path(self, path: Path) -> Path:
-        return (self.runs / path.name).with_suffix(".json")
-
-    def _stamp(self, path: Path) -> _Stamp | None:
+    def _stamp(self, path: Path) -> _Stamp:
         try:
-            return read_json(self._stamp_path(path), _Stamp)
+            return read_json((self.runs / path.name).with_suffix(".json"), _Stamp)
         except (OSError, ValueError):
-            return None
+            return _Stamp()
 
 
 def run_chapters(chapters: dict[Path, Chapter], runner: Runner, then: Callable[[Path], None]) -> dict[Path, ChapterRun]:

@@ -7,7 +7,6 @@ client finds this out: a kernel answers its requests in order, so an answer to a
 
 import contextlib
 import threading
-from collections.abc import Iterator
 from queue import Empty
 
 from jupyter_client import BlockingKernelClient
@@ -24,11 +23,11 @@ START_SECONDS = 120
 
 
 class LostMessageError(Exception):
-    """The kernel ended a cell, and its client never heard of it. Has the cell's ``index`` and ``source``."""
+    """The kernel ended a cell, and its client never heard of it. Its arguments are the cell's index and source."""
 
 
 class CellLimitError(Exception):
-    """A cell ran longer than it may. Has the cell's ``index`` and ``source``."""
+    """A cell ran longer than it may. Its arguments are the cell's index and source."""
 
 
 class _Engine(NBClientEngine):
@@ -44,15 +43,15 @@ class _Engine(NBClientEngine):
             startup_timeout=START_SECONDS,
             extra_arguments=["--log-level=ERROR"],
         )
-        with _watched(client) as watch:
+        with _Watch(client) as watch:
             try:
                 client.execute(cwd=str(folder), env=environment)
             except DeadKernelError:
                 if watch.stuck:
-                    raise watch.about(LostMessageError) from None
+                    raise LostMessageError(*watch.last) from None
                 raise
             except CellTimeoutError:
-                raise watch.about(CellLimitError) from None
+                raise CellLimitError(*watch.last) from None
 
 
 papermill_engines.register(ENGINE, _Engine)
@@ -66,20 +65,6 @@ def stop_kernels() -> None:
         watch.kill()
 
 
-@contextlib.contextmanager
-def _watched(client: PapermillNotebookClient) -> Iterator["_Watch"]:
-    watch = _Watch(client)
-    thread = threading.Thread(target=watch.probe, daemon=True)
-    _watches.add(watch)
-    thread.start()
-    try:
-        yield watch
-    finally:
-        _watches.discard(watch)
-        watch.over.set()
-        thread.join()
-
-
 class _Watch:
     """Asks the kernel of a client, while a cell runs, whether it is idle."""
 
@@ -88,7 +73,18 @@ class _Watch:
         self.cell = self.last = None  # what runs, and what ran last: index and source
         self.over = threading.Event()
         self.stuck = False
+        self.thread = threading.Thread(target=self._probe, daemon=True)
         client.on_cell_execute, client.on_cell_executed = self._begins, self._ended
+
+    def __enter__(self) -> "_Watch":
+        _watches.add(self)
+        self.thread.start()
+        return self
+
+    def __exit__(self, *_):
+        _watches.discard(self)
+        self.over.set()
+        self.thread.join()
 
     def _begins(self, cell, cell_index):
         self.cell = self.last = (cell_index, cell.source)
@@ -96,7 +92,7 @@ class _Watch:
     def _ended(self, **_):
         self.cell = None
 
-    def probe(self) -> None:
+    def _probe(self) -> None:
         answers, asked_about, kernel = 0, None, None
         try:
             while not self.over.wait(PROBE_SECONDS):
@@ -131,9 +127,3 @@ class _Watch:
     def kill(self) -> None:
         if self.client.km and self.client.km.has_kernel:
             self.client.km.provisioner.process.kill()
-
-    def about(self, kind: type[Exception]) -> Exception:
-        """The error about the last cell."""
-        error = kind()
-        error.index, error.source = self.last
-        return error

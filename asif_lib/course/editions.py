@@ -99,8 +99,7 @@ def build(source_dir: Path | str, out_dir: Path | str) -> list[Path]:
     overwritten holds outputs, and so perhaps a reader's work; nothing is written then.
     """
     texts = dict(_expected(Path(source_dir), Path(out_dir)))
-    worked_in = [path.name for path in texts if path.suffix == ".ipynb" and path.exists() and _has_outputs(path)]
-    if worked_in:
+    if worked_in := [path.name for path in texts if path.suffix == ".ipynb" and path.exists() and _has_outputs(path)]:
         advice = "save it under another name, delete this one, and build again"
         raise SourceError(f"{', '.join(worked_in)}: holds outputs, and perhaps your work; {advice}.")
     for path, text in texts.items():

@@ -59,43 +59,19 @@ def results_path() -> Path:
     return build_dir() / "results.json"
 
 
-def record(
-    name: str,
-    value: float,
-    ci: tuple[float, float] | None = None,
-    n: int | None = None,
-    unit: str = "",
-    note: str = "",
-) -> float:
+def record(name: str, value: float, ci: tuple | None = None, n: int | None = None, unit="", note="") -> float:
     """Write one headline number into ``build/results.json`` and return it.
 
     The name is what a reader sees, and the same name replaces the earlier entry. Without a unit the
     value is a fraction and is shown as a percentage: give ``unit="pictures/s"`` (or ``"AUC"``, …)
     for anything else. In a run of the report the number counts once the whole chapter has run.
 
-    Parameters
-    ----------
-    name : str
-        What was measured, in words: ``"held-out stamps, caption among 150, R@1"``.
-    value : float
-    ci : pair of float, optional
-        Lower and upper end of the 95 % interval.
-    n : int, optional
-        Number of items behind the number.
-    unit : str
-        Empty for a fraction.
-    note : str
-        A few words shown behind the name.
+    `ci` has the lower and the upper end of the 95 % interval, and `n` is the number of items behind the number. The
+    note is shown behind the name.
 
-    Raises
-    ------
-    ResultsError
-        A number is not finite, an interval is upside down, a fraction is outside ±1, or the name is empty.
-    LockedError
-        Another process keeps the file locked.
+    Raises `ResultsError` if a number is not finite, an interval is upside down, a fraction is outside ±1, or the name
+    is empty, and `LockedError` if another process keeps the file locked.
 
-    Example
-    -------
     >>> record("held-out stamps, caption among 150, R@1", 0.373, ci=(0.30, 0.45), n=150)
     0.373
     """
@@ -175,14 +151,13 @@ def results_table(results: dict[str, Result]) -> str:
     """The results as a Markdown table, in the order of the chapters."""
     if not results:
         return "No results recorded yet."
-    rows = (result_cells(*result) for result in sorted_results(results))
-    lines = ["| " + " | ".join(cell.replace("|", "\\|") for cell in row) + " |" for row in rows]
+    lines = ["| " + " | ".join(cell.replace("|", "\\|") for cell in row) + " |" for row in result_rows(results)]
     return "\n".join(["| result | value | 95 % interval | n |", "|---|---:|---:|---:|", *lines])
 
 
-def sorted_results(results: dict[str, Result]) -> list[tuple[str, Result]]:
-    """Names and entries in the order of the chapters that recorded them."""
-    return sorted(results.items(), key=lambda item: _chapter(item[1]))
+def result_rows(results: dict[str, Result]) -> list[tuple[str, str, str, str]]:
+    """The rows of the table, in the order of the chapters that recorded them."""
+    return [result_cells(*result) for result in sorted(results.items(), key=lambda item: _chapter(item[1]))]
 
 
 def result_cells(name: str, entry: Result) -> tuple[str, str, str, str]:

@@ -152,16 +152,8 @@ def span(values) -> str:
 def show(figure, alt=None):
     """Display `figure` once, as a picture with an alternative text, and close it.
 
-    Parameters
-    ----------
-    figure : Figure
-    alt : str, optional
-        Default: ``figure.alt``, which the figure functions of this package set.
-
-    Raises
-    ------
-    ParameterError
-        The figure has no alternative text, and none was given.
+    The text `alt` is by default ``figure.alt``, which the figure functions of this package set. Raises `ParameterError`
+    if the figure has no alternative text, and none was given.
     """
     alt = alt or getattr(figure, "alt", "")
     if not alt:

@@ -12,7 +12,7 @@ from asif_lib.files import ROOT, build_dir, write_whole
 
 from ..chapters import Chapter, heading
 from ..editions import CHAPTERS, GUIDE
-from ..results import NoResultsError, load_results, result_cells, sorted_results
+from ..results import NoResultsError, load_results, result_rows
 from .markdown import to_html
 from .page import BOOK, layout
 from .rendering import render, render_page
@@ -120,7 +120,7 @@ def _entry(chapter: Chapter, run: ChapterRun, executed: Path, folder: Path, page
 
 def _index(entries: list[dict], book: list[Chapter], more: list, parameters: dict, edition: str) -> str:
     try:
-        results = [result_cells(*item) for item in sorted_results(load_results())]
+        results = result_rows(load_results())
     except NoResultsError:
         results = []
     facts = {

@@ -43,8 +43,8 @@ def render(
     executed = Path(executed)
     folder, page_folder = Path(folder or executed.parent), Path(page_folder or executed.parent)
     notebook = for_paper(nbformat.read(executed, as_version=4))
-    exporter = _Exporter(folder, page_folder)
-    cells, _ = exporter.from_notebook_node(notebook, {"metadata": {"name": executed.stem, "path": str(folder)}})
+    resources = {"metadata": {"name": executed.stem, "path": str(folder)}}
+    cells, _ = _exporter(folder, page_folder).from_notebook_node(notebook, resources)
     body = BeautifulSoup(cells, "html.parser")
     for picture in pages.pictures_without_text(body):
         number = int(picture.find_parent(attrs={"data-cell": True})["data-cell"])
@@ -80,28 +80,24 @@ def _page(body, source: Path, title: str, chapters: Sequence[Chapter], more: Seq
     return page
 
 
-class _Exporter(TemplateExporter):
-    """nbconvert's exporter with a template for the cells only.
+def _exporter(folder: Path, page_folder: Path) -> TemplateExporter:
+    """Make nbconvert's exporter with a template for the cells only.
 
     Its HTMLExporter gives pictures without alternative text a meaningless one, and so hides that it is missing.
     """
 
-    def __init__(self, folder: Path, page_folder: Path):
-        super().__init__(
-            extra_template_basedirs=[str(pages.TEMPLATES.parent)],
-            template_name=pages.TEMPLATES.name,
-            template_file="cells.html.j2",
-            exclude_input_prompt=True,
-            exclude_output_prompt=True,
-        )
-        self.folder, self.page_folder = folder, page_folder
-        self.register_filter("markdown2html", self.markdown2html)
-        self.register_filter("highlight_code", Highlight2HTML(pygments_lexer="ipython3"))
-
     @jinja2.pass_context
-    def markdown2html(self, context, source: str) -> str:
-        attachments = context.get("cell", {}).get("attachments", {})
-        return to_html(source, self.folder, self.page_folder, attachments)
+    def markdown2html(context, source: str) -> str:
+        return to_html(source, folder, page_folder, context.get("cell", {}).get("attachments", {}))
+
+    return TemplateExporter(
+        extra_template_basedirs=[str(pages.TEMPLATES.parent)],
+        template_name=pages.TEMPLATES.name,
+        template_file="cells.html.j2",
+        exclude_input_prompt=True,
+        exclude_output_prompt=True,
+        filters={"markdown2html": markdown2html, "highlight_code": Highlight2HTML(pygments_lexer="ipython3")},
+    )
 
 
 def for_paper(notebook: NotebookNode) -> NotebookNode:

@@ -10,6 +10,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.offsetbox import AnnotationBbox, OffsetImage
+from PIL import Image
 
 from asif_lib.encoders.pictures import open_picture
 from asif_lib.errors import ParameterError
@@ -37,8 +38,8 @@ def use_style():
 
 
 def thumbnail(picture, side=96):
-    """Return the picture as a (side, side, 3) uint8 array on white, its proportions kept."""
-    image = open_picture(picture)
+    """Return the picture as a (side, side, 3) uint8 array on white, its proportions kept; grey if it has no file."""
+    image = open_picture(picture) if str(picture) else Image.new("RGB", (side, side), "#ddd")
     image.thumbnail((side, side))
     canvas = np.full((side, side, 3), 255, np.uint8)
     top, left = (side - image.height) // 2, (side - image.width) // 2

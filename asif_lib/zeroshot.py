@@ -95,9 +95,9 @@ class ASIF:
                     f"by its name: pass embeddings, or ASIF(bank, {kind}_encoder=…), an object with `identity` "
                     f"and `encode`"
                 )
-            from asif_lib.encoders.loading import load_encoder  # timm and transformers take seconds
+            from asif_lib.encoders.loading import load_encoder_of  # timm and transformers take seconds
 
-            encoder = load_encoder(kind, identity.locator, device=self.device)
+            encoder = load_encoder_of(identity, device=self.device)
             self.bank.check_encoder(encoder.identity)
             self._encoders[kind] = encoder
         return self._encoders[kind]

@@ -158,12 +158,12 @@ def _add(name: Name, folder: Folder, device: Device = "auto", skip_broken: SkipB
     """Append the pictures of a folder with a captions table to a bank; only these are encoded."""
     path = existing_folder(folder)
     from asif_lib.datasets.pairs import load_pairs
-    from asif_lib.encoders.loading import load_encoder
+    from asif_lib.encoders.loading import load_encoder_of
 
     bank, pairs = load(name), load_pairs(path)
     bank.check_ids_new(pairs.ids)
     identities = bank.image_encoder, bank.text_encoder
-    encoders = [load_encoder(identity.kind, identity.locator, device=device) for identity in identities]
+    encoders = [load_encoder_of(identity, device=device) for identity in identities]
     new = bank.embed(pairs, *encoders, skip_broken=skip_broken)
     _say_left_out(pairs, new)
     return edited(bank.add(new), name, f"added {len(new)} pairs")

@@ -15,7 +15,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         "image": ["ImageEncoder", "load_image_encoder"],
         "text": ["TextEncoder", "check_strings", "has_bfloat16", "load_text_encoder"],
         "graphs": ["fold_norms", "frozen_graph"],
-        "loading": ["load_encoder"],
+        "loading": ["load_encoder", "load_encoder_of"],
         "embeddings": ["embed", "embed_readable"],
         "known": ["KnownTexts"],
         "pictures": ["PictureFile", "open_picture", "picture_digest"],

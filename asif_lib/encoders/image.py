@@ -20,7 +20,15 @@ from .identity import EncoderIdentity
 from .pictures import open_picture, too_large
 from .registry import REGISTRY_IMAGE_ENCODERS
 from .transforms import only_the_crop
-from .weights import configuration, folder_checksum, model_folder, package_file, short_name, verify
+from .weights import (
+    check_expected,
+    configuration,
+    folder_checksum,
+    model_folder,
+    package_file,
+    short_name,
+    verify,
+)
 
 BACKENDS = ("torch", "plain", "openvino")
 WORTH_FREEZING = 256
@@ -90,7 +98,9 @@ class ImageEncoder(Encoder):
         return f"ImageEncoder({self.identity}, device={self.device}, backend={self.backend})"
 
 
-def load_image_encoder(name=DEFAULT_IMAGE_ENCODER, *, device="auto", random_seed=None, backend="torch") -> ImageEncoder:
+def load_image_encoder(
+    name=DEFAULT_IMAGE_ENCODER, *, device="auto", random_seed=None, backend="torch", expected=None
+) -> ImageEncoder:
     """Load a frozen image encoder.
 
     Parameters
@@ -107,12 +117,16 @@ def load_image_encoder(name=DEFAULT_IMAGE_ENCODER, *, device="auto", random_seed
         centre crop only. ``"plain"``: timm's model and transform as they come, one batch after the other; the other
         backends are compared with it. ``"openvino"``: as ``"torch"``, compiled by OpenVINO (on a CPU only; needs the
         extra ``openvino``).
+    expected : EncoderIdentity, optional
+        The identity by which a bank names the encoder; weights and settings are compared before they are loaded.
 
     Raises
     ------
     EncoderError
         If the encoder is not found, its weights do not have the expected checksum, only pickled weights are there,
         or the backend is unknown or cannot compute this model.
+    IdentityError
+        If the encoder is not the expected one.
     MissingExtraError
         If OpenVINO is asked for and not installed.
     """
@@ -126,14 +140,16 @@ def load_image_encoder(name=DEFAULT_IMAGE_ENCODER, *, device="auto", random_seed
     if str(name) in REGISTRY_IMAGE_ENCODERS:
         entry = REGISTRY_IMAGE_ENCODERS[str(name)]
         source = f"package {entry.package}"
+        check_expected(expected, entry.sha256)
         return _image_encoder(_packaged_model(str(name), entry), str(name), source, entry.sha256, device, backend)
-    folder, source = model_folder(name, kind="image")
-    checksum = folder_checksum(folder, subfolders=False)
+    folder, source = model_folder(name, "image", expected)
+    checksum, settings = folder_checksum(folder, subfolders=False), configuration(folder)
+    check_expected(expected, checksum, settings)
     try:
         model = timm.create_model(f"local-dir:{folder}", pretrained=True, num_classes=0)
     except (RuntimeError, ValueError, KeyError, OSError, SafetensorError) as error:
         raise EncoderError(f"{name}: timm cannot load this model ({first_line(error)})") from error
-    return _image_encoder(model, short_name(name), source, checksum, device, backend, configuration(folder))
+    return _image_encoder(model, short_name(name), source, checksum, device, backend, settings)
 
 
 def _image_encoder(model, name, source, checksum, device, backend, settings=""):

@@ -16,6 +16,7 @@ from .encoder import Encoder
 from .identity import BFLOAT16, EncoderIdentity
 from .registry import MINILM_PACKAGE, MINILM_SHA256, MPNET_PACKAGES, MPNET_SHA256
 from .weights import (
+    check_expected,
     configuration,
     folder_checksum,
     is_installed,
@@ -79,7 +80,7 @@ def check_strings(texts):
             raise EncoderError(f"text {i} is not valid Unicode; save or type it as UTF-8")
 
 
-def load_text_encoder(name=DEFAULT_TEXT_ENCODER, *, device="auto", precision="float32") -> TextEncoder:
+def load_text_encoder(name=DEFAULT_TEXT_ENCODER, *, device="auto", precision="float32", expected=None) -> TextEncoder:
     """Load a frozen text encoder.
 
     Parameters
@@ -93,29 +94,32 @@ def load_text_encoder(name=DEFAULT_TEXT_ENCODER, *, device="auto", precision="fl
         The number format of the linear layers. In bfloat16, a processor with instructions for it takes about half
         the time. The embeddings are those of another encoder, with another identity (for all-MiniLM-L6-v2 the
         cosine with float32 is 0.9999 or more).
+    expected : EncoderIdentity, optional
+        As for `load_image_encoder`.
 
     Raises
     ------
-    EncoderError
+    EncoderError, IdentityError
         As for `load_image_encoder`, or if the device has no instructions for bfloat16.
     MissingExtraError
         If the model has other layers than a mean over tokens, and sentence-transformers is not installed.
     """
     device = resolve_device(device)
     name, precision = _name_and_precision(str(name), precision, device)
-    expected = None
+    published = None
     if name == "all-MiniLM-L6-v2":
         folder = package_file(MINILM_PACKAGE, "model.safetensors").parent
-        source, expected = f"package {MINILM_PACKAGE}", MINILM_SHA256
+        source, published = f"package {MINILM_PACKAGE}", MINILM_SHA256
     elif name == "all-mpnet-base-v2" and is_installed(MPNET_PACKAGES[0]):
         folder = unzip_mpnet()
-        source, expected = f"packages {MPNET_PACKAGES[0]} to -005", MPNET_SHA256
+        source, published = f"packages {MPNET_PACKAGES[0]} to -005", MPNET_SHA256
     else:
-        folder, source = model_folder(name, kind="text")
-    checksum = folder_checksum(folder, expected)
+        folder, source = model_folder(name, "text", expected)
+    checksum, settings = folder_checksum(folder, published), configuration(folder)
+    check_expected(expected, checksum, settings)
     model, encode = _load(name, folder, device)
     layers = " > ".join(type(module).__name__ for module in model)
-    preprocessing = f"{layers}, max_seq_length={model.max_seq_length}, {configuration(folder)}"
+    preprocessing = f"{layers}, max_seq_length={model.max_seq_length}, {settings}"
     called = short_name(name)
     if precision == "bfloat16":
         preprocessing, called = f"{preprocessing}, linear layers in bfloat16", called + BFLOAT16
@@ -131,7 +135,7 @@ def _load(name, folder, device):
 
     plain = is_mean_of_tokens(folder)
     library = "transformers" if plain else "sentence-transformers"
-    load = None if plain else import_extra("sentence_transformers", "hub").SentenceTransformer
+    load = None if plain else _sentence_transformers().SentenceTransformer
     with _quiet_transformers():
         try:
             if plain:
@@ -142,6 +146,17 @@ def _load(name, folder, device):
             raise EncoderError(f"{name}: {library} cannot load this model ({first_line(error)})") from error
     whole = {"batch_size": sys.maxsize, "convert_to_tensor": True, "show_progress_bar": False}
     return model, functools.partial(model.encode, **whole)
+
+
+def _sentence_transformers():
+    """The package, in a version that does not import code out of a model's folder."""
+    package = import_extra("sentence_transformers", "hub")
+    if int(package.__version__.partition(".")[0]) < 6:
+        raise EncoderError(
+            f"sentence-transformers {package.__version__} runs code out of a model's folder; run: pip install "
+            f"'asif-workbook[hub]'"
+        )
+    return package
 
 
 def _name_and_precision(name, precision, device):

@@ -1,14 +1,16 @@
 """The weights of encoders, from packages, the hub or a folder: verified, and never unpickled."""
 
+import contextlib
 import hashlib
 import importlib.metadata
 import json
 import os
 import shutil
+import sys
 import zipfile
 from pathlib import Path
 
-from asif_lib.errors import EncoderError, first_line
+from asif_lib.errors import EncoderError, IdentityError, first_line
 from asif_lib.files import cache_dir, sha256_of
 
 from .registry import MPNET_PACKAGES, MPNET_SHA256, REGISTRY_IMAGE_ENCODERS
@@ -62,10 +64,17 @@ def unzip_mpnet():
     return target
 
 
-def model_folder(name, kind):
-    """Return (folder, source): a local folder as it is, or the hub's files of the model."""
+def model_folder(name, kind, expected=None):
+    """Return (folder, source): a local folder as it is, or the hub's files of the model.
+
+    With an expected identity, a bank gave the name; the user is then asked about a folder.
+    """
     if Path(name).is_dir():
-        return Path(name).resolve(), f"folder {Path(name).resolve()}"
+        folder = Path(name).resolve()
+        if expected:
+            ask_about(folder)
+        _remember(folder)
+        return folder, f"folder {folder}"
     repository = _hub_repository(str(name), kind)
     from huggingface_hub import snapshot_download
     from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
@@ -82,6 +91,49 @@ def model_folder(name, kind):
     for file in folder.rglob("*.safetensors"):
         verify(file, _hub_sha256(repository, file, folder))
     return folder, f"hub {repository} at {folder.name[:8]}"
+
+
+_NAMED = set()
+"""The folders of encoders that the user named or confirmed; the cache remembers them for other processes."""
+
+
+def ask_about(folder):
+    """Ask whether to load an encoder from a folder that a bank names, unless the user ever named it too.
+
+    Raises `EncoderError` if the answer is not yes, or nobody sits at a terminal.
+    """
+    if folder in _NAMED or _marker(folder).exists():
+        return
+    if sys.stdin and sys.stdin.isatty():
+        print(
+            f"The bank names the folder {folder} for its encoder. Load it? [y/N] ", end="", file=sys.stderr, flush=True
+        )
+        if sys.stdin.readline().strip().lower() in ("y", "yes"):
+            return _remember(folder)
+    raise EncoderError(
+        f"{folder}: the bank names this folder for its encoder, and you never did; if you trust it, load it once by "
+        f"its name, with load_image_encoder or load_text_encoder"
+    )
+
+
+def _remember(folder):
+    _NAMED.add(folder)
+    with contextlib.suppress(OSError):  # a cache that is read-only
+        _marker(folder).parent.mkdir(parents=True, exist_ok=True)
+        _marker(folder).touch()
+
+
+def _marker(folder):
+    return cache_dir() / "named-encoders" / hashlib.sha256(os.fsencode(folder)).hexdigest()
+
+
+def check_expected(expected, checksum, settings=""):
+    """Raise `IdentityError` unless these weights and settings are those of the expected identity, if there is one."""
+    if expected and (checksum != expected.checksum or settings not in expected.preprocessing):
+        raise IdentityError(
+            f"{expected.locator}: its weights or settings are no longer those of {expected}; restore the files that "
+            f"made the bank, or build the bank again"
+        )
 
 
 def _hub_repository(name, kind):

@@ -13,6 +13,7 @@ from pathlib import Path
 from asif_lib.bank.anchors import AnchorBank
 from asif_lib.defaults import DEFAULT_BANK
 from asif_lib.encoders.known import known_labels
+from asif_lib.encoders.loading import ask_about_folders
 from asif_lib.errors import AsifError, import_extra
 from asif_lib.files import cache_dir
 
@@ -72,6 +73,7 @@ def serve(name=DEFAULT_BANK, *, port=None, browser=True, device="auto", labels_f
     bank = AnchorBank.load(name)
     labels = labels_from and str(Path(labels_from).resolve())
     known_labels(bank, labels)
+    ask_about_folders(bank.image_encoder, bank.text_encoder)  # the kernels of the pages have no terminal
     port, token = _free_port(port), secrets.token_urlsafe(24)
     path = [str(HERE / "jupyter"), *filter(None, [os.environ.get("JUPYTER_PATH")])]
     os.environ["JUPYTER_PATH"] = os.pathsep.join(path)  # where Voilà looks for templates

@@ -12,7 +12,7 @@ from asif_lib.bank.anchors import AnchorBank
 from asif_lib.datasets.pairs import Pairs
 from asif_lib.encoders.embeddings import embed
 from asif_lib.encoders.known import known_labels
-from asif_lib.encoders.loading import load_encoder
+from asif_lib.encoders.loading import load_encoder_of
 from asif_lib.errors import BankError, EncoderError, ParameterError
 from asif_lib.files import cache_dir
 from asif_lib.widgets.upload import read_upload
@@ -89,7 +89,9 @@ class WorkingCopy:
             identity = getattr(self.stored, f"{kind}_encoder")
             if identity.is_external:
                 raise EncoderError(f"the {kind} encoder {identity.name!r} of bank {self.name!r} cannot be loaded here")
-            self._encoders[kind] = load_encoder(kind, identity.locator, device=self.device)
+            encoder = load_encoder_of(identity, device=self.device)
+            self.stored.check_encoder(encoder.identity)
+            self._encoders[kind] = encoder
         return self._encoders[kind]
 
     # -- pictures to ask about ---------------------------------------------------------------------------

@@ -160,7 +160,8 @@ def _debian_archive(name, entry, scratch, progress):
         _run(["apt-get", *own_lists, "update"], scratch)
         _run(["apt-get", *own_lists, "download", package], scratch)
     (file,) = scratch.glob("*.deb")
-    _verify(file, entry["debian"]["sha256"])
+    if sha256_of(file) != entry["debian"]["sha256"]:
+        raise ChecksumError(f"{file.name} has SHA-256 {sha256_of(file)[:12]}…, not the catalogue's")
     _run(["dpkg-deb", "-x", file.name, "unpacked"], scratch)
     return scratch / "unpacked" / entry["debian"]["folder"]
 
@@ -222,12 +223,6 @@ def fashion_mnist_from_hub(repository, folder) -> Path:
 def _run(command, folder):
     environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive", "LC_ALL": "C.UTF-8"}
     subprocess.run(command, cwd=folder, env=environment, check=True, capture_output=True, text=True, timeout=300)
-
-
-def _verify(file, expected):
-    actual = sha256_of(file)
-    if actual != expected:
-        raise ChecksumError(f"{file.name} has SHA-256 {actual[:12]}…, not {expected[:12]}…")
 
 
 # -- which of the unpacked files are used ----------------------------------------------------------------

@@ -20,15 +20,7 @@ from .identity import EncoderIdentity
 from .pictures import open_picture, too_large
 from .registry import REGISTRY_IMAGE_ENCODERS
 from .transforms import only_the_crop
-from .weights import (
-    check_expected,
-    configuration,
-    folder_checksum,
-    model_folder,
-    package_file,
-    short_name,
-    verify,
-)
+from .weights import check_expected, configuration, folder_checksum, model_folder, package_file, short_name, verify
 
 BACKENDS = ("torch", "plain", "openvino")
 WORTH_FREEZING = 256

@@ -67,7 +67,10 @@ def open_picture(picture) -> Image.Image:
         if isinstance(picture, Image.Image):
             return _to_rgb(picture, "the picture")
         _check_path(picture)
-        with _quiet_open(picture) as image:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # `_check_size` makes it an error
+            opened = Image.open(picture, formats=FORMATS)
+        with opened as image:
             _check_size(image, picture)
             image.load()
             return _to_rgb(image, picture)
@@ -110,13 +113,6 @@ def _check_path(path):
         raise PictureError(f"{path}: is a folder, not a picture")
     if not stat.S_ISREG(mode):
         raise PictureError(f"{path}: is a pipe, a socket or a device, not a picture")
-
-
-def _quiet_open(path):
-    """`Image.open` without its warning about large pictures: `_check_size` turns those into errors."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", Image.DecompressionBombWarning)
-        return Image.open(path, formats=FORMATS)
 
 
 def _check_size(image, name):

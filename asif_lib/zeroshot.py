@@ -3,7 +3,6 @@
 from dataclasses import dataclass
 
 import numpy as np
-import pandas as pd
 import torch
 
 from asif_lib.defaults import DEFAULT_K_SHARE, DEFAULT_P, DEFAULT_TEMPLATE, LARGEST_DEFAULT_K
@@ -44,8 +43,10 @@ class Classification:
         """The best label of each picture; None if nothing decides."""
         return [self.labels[i] if i >= 0 else None for i in self.predicted.tolist()]
 
-    def to_frame(self) -> pd.DataFrame:
-        """Return a row for each picture: ``predicted`` (None if nothing decides), and ``score LABEL`` of each label."""
+    def to_frame(self):
+        """Return a DataFrame of q rows: ``predicted`` (None if nothing decides), and ``score LABEL`` of each label."""
+        import pandas as pd  # which the command needs only for its answer
+
         table = pd.DataFrame(self.scores.numpy(), columns=[f"score {label}" for label in self.labels])
         table.insert(0, "predicted", pd.Series(self.best, dtype=object))
         return table

@@ -54,12 +54,16 @@ def part(place, change) -> Twist:
 
 
 def changed(**changes) -> Twist:
-    """Change arguments before the reference sees them, by the names of its parameters."""
+    """Change arguments of the reference, by the names of its parameters, to a value or by a function."""
 
     def make(reference):
-        names = list(inspect.signature(reference).parameters)
-        places = {names.index(name): change for name, change in changes.items()}
-        return lambda *case: reference(*(places[i](a) if i in places else a for i, a in enumerate(case)))
+        def mistake(*case):
+            given = dict(zip(names, case, strict=False))
+            made = {name: change(given[name]) if callable(change) else change for name, change in changes.items()}
+            return reference(*(given | made).values())
+
+        names = inspect.signature(reference).parameters
+        return mistake
 
     return Twist(make)
 
@@ -105,10 +109,10 @@ def anchors_mean(z, anchors):
     return anchors.mean(0), anchors.mean(0)
 
 
-def centred(z, anchors, *, means=anchors_mean) -> torch.Tensor:
+def centred(z, anchors, *, means=anchors_mean, cosines=relative_representation) -> torch.Tensor:
     """Return the cosines (q, n) after both sides have lost a mean; `means` makes one for `z` and one for `anchors`."""
     mean, other = means(z, anchors)
-    return relative_representation(z - mean, anchors - other)
+    return cosines(z - mean, anchors - other)
 
 
 def unsafe_rows(z) -> torch.Tensor:

@@ -12,70 +12,55 @@ def cosine(a, b):
     return F.normalize(a, dim=0) @ F.normalize(b, dim=0)
 
 
-check_cosine = Exercise(
-    "00.1",
-    "Cosine",
-    cosine,
-    cases=[
-        (random_tensor(5, seed=1), random_tensor(5, seed=2)),
-        (torch.tensor([3.0, 4.0]), torch.tensor([4.0, 3.0])),
-        (7 * random_tensor(5, seed=1), -0.5 * random_tensor(5, seed=1)),
-        (random_tensor(384, seed=3), random_tensor(384, seed=4)),
-        (torch.zeros(5), random_tensor(5, seed=2)),
-    ],
-    mistakes={
-        "A vector of zeros gave 0/0; it has no direction, and by agreement its cosine is 0.": lambda a, b: (
-            a @ b / (a.norm() * b.norm())
-        ),
-        "This is the dot product: it grows with the lengths; divide by both lengths.": lambda a, b: a @ b,
-        "You divided by the squared lengths; a length is the square root.": lambda a, b: a @ b / (a @ a * (b @ b)),
-        "You divided by the length of the first vector only.": lambda a, b: a @ b / a.norm(),
-        "You divided by the length of the second vector only.": lambda a, b: a @ b / b.norm(),
-        "This is a distance: it is 0, not 1, for two equal vectors.": lambda a, b: (a - b).norm(),
-        "You took the absolute value: opposite vectors have cosine -1.": ABSOLUTE,
-    },
-)
+cases = [
+    (random_tensor(5, seed=1), random_tensor(5, seed=2)),
+    (torch.tensor([3.0, 4.0]), torch.tensor([4.0, 3.0])),
+    (7 * random_tensor(5, seed=1), -0.5 * random_tensor(5, seed=1)),
+    (random_tensor(384, seed=3), random_tensor(384, seed=4)),
+    (torch.zeros(5), random_tensor(5, seed=2)),
+]
+mistakes = {
+    "A vector of zeros gave 0/0; we define its cosine as 0.": lambda a, b: a @ b / (a.norm() * b.norm()),
+    "This is the dot product: it grows with the lengths; divide by both lengths.": lambda a, b: a @ b,
+    "You divided by the squared lengths; a length is the square root.": lambda a, b: a @ b / (a @ a * (b @ b)),
+    "You divided by the length of the first vector only.": lambda a, b: a @ b / a.norm(),
+    "You divided by the length of the second vector only.": lambda a, b: a @ b / b.norm(),
+    "This is a distance: it is 0, not 1, for two equal vectors.": lambda a, b: (a - b).norm(),
+    "You took the absolute value: opposite vectors have cosine -1.": ABSOLUTE,
+}
+check_cosine = Exercise("00.1", "Cosine", cosine, cases, mistakes)
 
 
 def shares(image, text):
     return image * text / (image @ text).clamp_min(torch.finfo(torch.float32).tiny)
 
 
-def sparse(*entries, n=6):
-    """A vector (n,) of length 1 with these (place, entry)."""
-    vector = torch.zeros(n)
+def sparse(*entries):
+    """Return a vector (6,) of length 1 with these (place, entry)."""
+    vector = torch.zeros(6)
     for place, entry in entries:
         vector[place] = entry
     return vector / vector.norm()
 
 
+cases = [
+    (sparse((0, 3), (2, 4), (5, 1)), sparse((0, 1), (3, 2), (5, 2))),
+    (sparse((1, 1), (2, 2)), sparse((1, 2), (2, 1), (4, 5))),
+    (sparse((3, 1)), sparse((3, 1))),
+    (random_tensor(50, seed=1).abs(), random_tensor(50, seed=2).abs()),
+    (sparse((0, 1), (1, 1)), sparse((2, 1), (3, 1))),
+]
+mistakes = {
+    "Two vectors without a common anchor gave 0/0; then every share is 0.": lambda x, y: x * y / (x @ y),
+    "These are the contributions; divide them by their sum, the score. (Dividing by the lengths changes nothing: they "
+    "are 1.)": lambda x, y: x * y,
+    "You added the entries; an anchor that only one side keeps counts then.": lambda x, y: (x + y) / (x + y).sum(),
+    "You divided by the largest contribution; shares add up to 1.": lambda x, y: x * y / (x * y).max(),
+    "You divided by the number of anchors; divide by the sum of the contributions.": lambda x, y: x * y / len(x),
+    "You divided by the sum of the entries of the picture, not of the contributions.": lambda x, y: x * y / x.sum(),
+    "You divided by the sum of the entries of the text, not of the contributions.": lambda x, y: x * y / y.sum(),
+    "These are the shares of the picture's own entries; the text has no say in them.": lambda x, y: x / x.sum(),
+}
 check_shares = Exercise(
-    "00.2",
-    "Shares of a score",
-    shares,
-    cases=[
-        (sparse((0, 3), (2, 4), (5, 1)), sparse((0, 1), (3, 2), (5, 2))),
-        (sparse((1, 1), (2, 2)), sparse((1, 2), (2, 1), (4, 5))),
-        (sparse((3, 1)), sparse((3, 1))),
-        (random_tensor(50, seed=1).abs(), random_tensor(50, seed=2).abs()),
-        (sparse((0, 1), (1, 1)), sparse((2, 1), (3, 1))),
-    ],
-    mistakes={
-        "Two vectors without a common anchor gave 0/0; then every share is 0.": lambda x, y: x * y / (x @ y),
-        "These are the contributions; divide them by their sum, the score, to get shares. (Dividing by the lengths "
-        "changes nothing, they are 1.)": lambda x, y: x * y,
-        "You added the two entries; an anchor that only one side keeps would then count.": lambda x, y: (
-            (x + y) / (x + y).sum()
-        ),
-        "You divided by the largest contribution; shares add up to 1.": lambda x, y: x * y / (x * y).max(),
-        "You divided by the number of anchors; divide by the sum of the contributions.": lambda x, y: x * y / len(x),
-        "You divided by the sum of the entries of the picture; divide by the sum of the contributions.": lambda x, y: (
-            x * y / x.sum()
-        ),
-        "You divided by the sum of the entries of the text; divide by the sum of the contributions.": lambda x, y: (
-            x * y / y.sum()
-        ),
-        "These are the shares of the picture's own entries; the text has no say in them.": lambda x, y: x / x.sum(),
-    },
-    notes={5: "no common anchor, so every share is 0"},
+    "00.2", "Shares of a score", shares, cases, mistakes, notes={5: "no common anchor, so every share is 0"}
 )

@@ -13,24 +13,22 @@ from asif_lib.relative import relative_representation, unit_rows
 
 from .catalogue import COMPLEMENT, PERCENT, but, changed, columns, reordered, unsafe_rows, whole
 from .exercise import Exercise, investigation
-from .form import form_problem, kind_of
-from .judging import ask, random_tensor
-from .verdict import Verdict, refuse, right
+from .judging import Verdict, ask, kind_of, random_tensor, refuse, right
 
 
-def over_channels(x):
+def channels(x):
     return x[:, None, None]
 
 
 def standardise(pictures, mean, std):
-    return (pictures - over_channels(mean)) / over_channels(std)
+    return (pictures - channels(mean)) / channels(std)
 
 
 AXES = [(2, 3), (0, 2, 3), (1, 2, 3), (0, 1, 2, 3)]
 SPREADS = [
     lambda x, s, axes: x.std(axes, keepdim=True),
     lambda x, s, axes: x.std(axes, correction=0, keepdim=True),
-    lambda x, s, axes: over_channels(s),
+    lambda x, s, axes: channels(s),
 ]
 
 
@@ -40,86 +38,72 @@ def with_own_mean(axes, spread):
 
 MEAN, STD = torch.tensor([0.485, 0.456, 0.406]), torch.tensor([0.229, 0.224, 0.225])
 
-check_standardise = Exercise(
-    "01.1",
-    "The last step before the encoder",
-    standardise,
-    cases=[  # the first so that a wrong broadcast to any axis fits, and its result has a name
-        (random_tensor(1, 3, 1, 3, seed=4).sigmoid(), MEAN, STD),
-        (random_tensor(2, 3, 4, 3, seed=1).sigmoid(), MEAN, STD),
-        (random_tensor(3, 3, 3, 3, seed=2).sigmoid(), MEAN, STD),
-        (random_tensor(1, 3, 8, 1, seed=3).sigmoid(), torch.full((3,), 0.5), torch.tensor([0.5, 0.25, 1.0])),
-    ],
-    mistakes={
-        "The shape (3,) was lined up with the width, since shapes line up from the right; make it (3, 1, 1).": (
-            lambda x, m, s: (x - m) / s
-        ),
-        "The mean is right, but the standard deviation, of shape (3,), was lined up with the width; make it "
-        "(3, 1, 1), too.": lambda x, m, s: (x - over_channels(m)) / s,
-        "The standard deviation is right, but the mean, of shape (3,), was lined up with the width; make it "
-        "(3, 1, 1), too.": lambda x, m, s: (x - m) / over_channels(s),
-        "You took the mean along the height; give it the shape (3, 1, 1).": lambda x, m, s: (
-            (x - m[:, None]) / s[:, None]
-        ),
-        "You gave each picture of the batch another mean; one belongs to each channel.": lambda x, m, s: (
-            (x - m[:, None, None, None]) / s[:, None, None, None]
-        ),
-        "Only the mean was divided: the difference needs brackets.": lambda x, m, s: x - over_channels(m / s),
-        "Only the mean was divided: the difference needs brackets. And (3,) was lined up with the width; make it "
-        "(3, 1, 1).": lambda x, m, s: x - m / s,
-        "Mean and standard deviation are swapped.": reordered(0, 2, 1),
-        "You multiplied by the standard deviation; divide by it.": changed(std=lambda s: 1 / s),
-        "You divided by the variance, the square of the standard deviation.": changed(std=torch.square),
-        "You subtracted the mean and did not divide.": changed(std=torch.ones_like),
-        "You divided and did not subtract the mean.": changed(mean=torch.zeros_like),
-        "You divided first and subtracted the mean afterwards.": lambda x, m, s: (
-            x / over_channels(s) - over_channels(m)
-        ),
-        "You added the mean; subtract it.": changed(mean=torch.neg),
-        "You used the pictures' own mean; use the mean and the standard deviation that you were given: they are the "
-        "encoder's, and the same for every picture.": tuple(
-            with_own_mean(axes, spread) for axes, spread in itertools.product(AXES, SPREADS)
-        ),
-    },
-)
+cases = [  # the first so that a wrong broadcast to any axis fits, and its result has a name
+    (random_tensor(1, 3, 1, 3, seed=4).sigmoid(), MEAN, STD),
+    (random_tensor(2, 3, 4, 3, seed=1).sigmoid(), MEAN, STD),
+    (random_tensor(3, 3, 3, 3, seed=2).sigmoid(), MEAN, STD),
+    (random_tensor(1, 3, 8, 1, seed=3).sigmoid(), torch.full((3,), 0.5), torch.tensor([0.5, 0.25, 1.0])),
+]
+mistakes = {
+    "Shapes line up from the right: (3,) was lined up with the width; make it (3, 1, 1).": (
+        lambda x, m, s: (x - m) / s
+    ),
+    "The mean is right, but the standard deviation, of shape (3,), was lined up with the width; make it (3, 1, 1), "
+    "too.": lambda x, m, s: (x - channels(m)) / s,
+    "The standard deviation is right, but the mean, of shape (3,), was lined up with the width; make it (3, 1, 1), "
+    "too.": lambda x, m, s: (x - m) / channels(s),
+    "You took the mean along the height; make it (3, 1, 1).": lambda x, m, s: (x - m[:, None]) / s[:, None],
+    "You gave each picture of the batch another mean; one belongs to each channel.": lambda x, m, s: (
+        (x - m[:, None, None, None]) / s[:, None, None, None]
+    ),
+    "Only the mean was divided: the difference needs brackets.": lambda x, m, s: x - channels(m / s),
+    "Only the mean was divided: the difference needs brackets. And (3,) was lined up with the width; make it (3, 1, "
+    "1).": lambda x, m, s: x - m / s,
+    "Mean and standard deviation are swapped.": reordered(0, 2, 1),
+    "You multiplied by the standard deviation; divide by it.": changed(std=lambda s: 1 / s),
+    "You divided by the variance, the square of the standard deviation.": changed(std=torch.square),
+    "You subtracted the mean and did not divide.": changed(std=torch.ones_like),
+    "You divided and did not subtract the mean.": changed(mean=torch.zeros_like),
+    "You divided first; subtract the mean before.": lambda x, m, s: x / channels(s) - channels(m),
+    "You added the mean; subtract it.": changed(mean=torch.neg),
+    "You used the pictures' own mean; use the mean and the standard deviation that you were given: they are the "
+    "encoder's, and the same for every picture.": tuple(
+        with_own_mean(axes, spread) for axes, spread in itertools.product(AXES, SPREADS)
+    ),
+}
+check_standardise = Exercise("01.1", "The last step before the encoder", standardise, cases, mistakes)
 
 ROWS = random_tensor(3, 4, seed=1)
 
-check_cosine_matrix = Exercise(
-    "01.2",
-    "All cosines at once",
-    relative_representation,
-    cases=[
-        (ROWS, random_tensor(5, 4, seed=2)),
-        (random_tensor(4, 4, seed=3), random_tensor(4, 4, seed=4)),
-        (ROWS * torch.tensor([[1e-3], [1.0], [1e3]]), ROWS),
-        (random_tensor(1, 384, seed=5), random_tensor(7, 384, seed=6)),
-        (torch.cat([ROWS, torch.zeros(1, 4)]), ROWS),
-    ],
-    mistakes={
-        "A row of zeros gave 0/0; by agreement its cosine with everything is 0.": (
-            lambda a, b: unsafe_rows(a) @ unsafe_rows(b).T
-        ),
-        "You normalised columns, not rows: the norm runs along dim=1.": lambda a, b: columns(a) @ columns(b).T,
-        "These are dot products; scale the rows of both matrices to length 1 first.": lambda a, b: a @ b.T,
-        "You normalised only the first matrix.": lambda a, b: unit_rows(a) @ b.T,
-        "You normalised only the second matrix.": lambda a, b: a @ unit_rows(b).T,
-        "You divided by one norm for the whole matrix; every row has its own.": lambda a, b: whole(a) @ whole(b).T,
-        "Rows and columns are swapped: row i belongs to row i of the first matrix.": reordered(1, 0),
-    },
-)
+cases = [
+    (ROWS, random_tensor(5, 4, seed=2)),
+    (random_tensor(4, 4, seed=3), random_tensor(4, 4, seed=4)),
+    (ROWS * torch.tensor([[1e-3], [1.0], [1e3]]), ROWS),
+    (random_tensor(1, 384, seed=5), random_tensor(7, 384, seed=6)),
+    (torch.cat([ROWS, torch.zeros(1, 4)]), ROWS),
+]
+mistakes = {
+    "A row of zeros gave 0/0; we define its cosines as 0.": lambda a, b: unsafe_rows(a) @ unsafe_rows(b).T,
+    "You normalised columns, not rows: the norm runs along dim=1.": lambda a, b: columns(a) @ columns(b).T,
+    "These are dot products; scale the rows of both matrices to length 1 first.": lambda a, b: a @ b.T,
+    "You normalised only the first matrix.": lambda a, b: unit_rows(a) @ b.T,
+    "You normalised only the second matrix.": lambda a, b: a @ unit_rows(b).T,
+    "You divided by one norm for the whole matrix; every row has its own.": lambda a, b: whole(a) @ whole(b).T,
+    "Rows and columns are swapped: row i belongs to row i of the first matrix.": reordered(1, 0),
+}
+check_cosine_matrix = Exercise("01.2", "All cosines at once", relative_representation, cases, mistakes)
 
 
 def cosines(z):
     return unit_rows(z) @ unit_rows(z).T
 
 
-def nearest(z, m, *, similarity=cosines, itself=-torch.inf):
-    return similarity(z).fill_diagonal_(itself).topk(m, dim=1).indices
+def nearest(z, m, *, similarity=cosines, itself=-torch.inf, told="indices"):
+    return getattr(similarity(z).fill_diagonal_(itself).topk(m, dim=1), told)
 
 
 def their_cosines(positions, z, m):
-    """The cosines at these positions, so that ties may stand in any order; 2 for the row itself."""
+    """Return the cosines at these positions, so that ties may stand in any order; 2 for the row itself."""
     try:
         positions = torch.as_tensor(positions)
     except (TypeError, ValueError, RuntimeError):
@@ -139,129 +123,84 @@ def their_cosines(positions, z, m):
 ZERO_DIAGONAL = "You set the diagonal to 0; negative cosines are still smaller than that: use −inf."
 NINE = random_tensor(9, 6, seed=1)
 
-check_nearest_neighbours = Exercise(
-    "01.3",
-    "Nearest neighbours",
-    nearest,
-    cases=[
-        (NINE, 3),
-        (random_tensor(12, 4, seed=2) * torch.linspace(0.1, 30, 12)[:, None], 4),
-        (torch.cat([random_tensor(1, 6, seed=3).repeat(7, 1), NINE]), 5),
-        (NINE, 8),
-        (random_tensor(40, 384, seed=4), 1),
-    ],
-    mistakes={
-        "Every row finds itself first; leave it out before you take the largest.": lambda z, m: (
-            cosines(z).topk(m, dim=1).indices
-        ),
-        "You dropped the first column as if it were always the row itself; where two pictures are the same, "
-        "it need not be. Set the diagonal to a value that cannot win instead.": lambda z, m: (
-            cosines(z).topk(m + 1, dim=1).indices[:, 1:]
-        ),
-        ZERO_DIAGONAL: but(itself=0),
-        "These are the farthest rows; sort by falling cosine.": but(similarity=lambda z: -cosines(z)),
-        "You compared dot products, so long vectors win; scale the rows to length 1 first.": but(
-            similarity=lambda z: z @ z.T
-        ),
-        "You compared Euclidean distances of vectors of different lengths; use the cosine.": but(
-            similarity=lambda z: -torch.cdist(z, z)
-        ),
-        "These are cosines; positions are wanted, which topk gives as indices.": lambda z, m: (
-            cosines(z).fill_diagonal_(-2).topk(m, dim=1).values
-        ),
-    },
-    view=their_cosines,
-)
+cases = [
+    (NINE, 3),
+    (random_tensor(12, 4, seed=2) * torch.linspace(0.1, 30, 12)[:, None], 4),
+    (torch.cat([random_tensor(1, 6, seed=3).repeat(7, 1), NINE]), 5),
+    (NINE, 8),
+    (random_tensor(40, 384, seed=4), 1),
+]
+mistakes = {
+    "Every row finds itself first; leave it out before you take the largest.": but(itself=torch.inf),
+    "You dropped the first column as if it were always the row itself; an equal picture may stand there. Set the "
+    "diagonal to a value that cannot win instead.": lambda z, m: cosines(z).topk(m + 1, dim=1).indices[:, 1:],
+    ZERO_DIAGONAL: but(itself=0),
+    "These are the farthest rows; sort by falling cosine.": but(similarity=lambda z: -cosines(z)),
+    "These are dot products, so long vectors win; scale the rows to length 1.": but(similarity=lambda z: z @ z.T),
+    "You compared Euclidean distances; use the cosine.": but(similarity=lambda z: -torch.cdist(z, z)),
+    "These are cosines; positions are wanted, which topk gives as indices.": but(told="values"),
+}
+check_nearest_neighbours = Exercise("01.3", "Nearest neighbours", nearest, cases, mistakes, view=their_cosines)
 
 
 def total(tokens, mask):
     return (tokens * mask[:, :, None]).sum(dim=1)
 
 
-def mean_pooling(tokens, mask):
-    return total(tokens, mask) / mask.sum(dim=1, keepdim=True).clamp_min(1)
+def mean_pooling(tokens, mask, *, count=lambda mask: mask.sum(dim=1, keepdim=True).clamp_min(1)):
+    return total(tokens, mask) / count(mask)
 
 
-check_mean_pooling = Exercise(
-    "01.4",
-    "From tokens to one vector",
-    mean_pooling,
-    cases=[
-        (random_tensor(2, 4, 3, seed=1), torch.tensor([[1, 1, 1, 0], [1, 1, 0, 0]])),
-        (random_tensor(3, 2, 5, seed=2), torch.ones(3, 2, dtype=torch.int64)),
-        (random_tensor(1, 6, 8, seed=3), torch.tensor([[1, 0, 0, 0, 0, 0]])),
-        (random_tensor(2, 3, 4, seed=4), torch.tensor([[1, 1, 0], [0, 0, 0]])),
-    ],
-    mistakes={
-        "A text without a single token gave 0/0; by agreement its vector is 0.": (
-            lambda tokens, mask: total(tokens, mask) / mask.sum(dim=1, keepdim=True)
-        ),
-        "Padding took part in the mean; weight the tokens by the mask.": lambda tokens, mask: tokens.mean(dim=1),
-        "You left padding out of the sum but not out of the count; divide by the number of real tokens.": (
-            lambda tokens, mask: total(tokens, mask) / mask.shape[1]
-        ),
-        "You divided by the number of real tokens of all texts together; each text has its own count.": (
-            lambda tokens, mask: total(tokens, mask) / mask.sum()
-        ),
-        "This is the sum; divide by the number of real tokens.": total,
-        "This is the first token's vector; take the mean over all real tokens.": lambda tokens, mask: tokens[:, 0],
-        "You averaged over the dimensions of each token; average over the tokens (dim=1).": (
-            lambda tokens, mask: tokens.mean(dim=2)
-        ),
-    },
-)
+cases = [
+    (random_tensor(2, 4, 3, seed=1), torch.tensor([[1, 1, 1, 0], [1, 1, 0, 0]])),
+    (random_tensor(3, 2, 5, seed=2), torch.ones(3, 2, dtype=torch.int64)),
+    (random_tensor(1, 6, 8, seed=3), torch.tensor([[1, 0, 0, 0, 0, 0]])),
+    (random_tensor(2, 3, 4, seed=4), torch.tensor([[1, 1, 0], [0, 0, 0]])),
+]
+mistakes = {
+    "A text without a token gave 0/0; we define its vector as 0.": but(count=lambda m: m.sum(dim=1, keepdim=True)),
+    "Padding took part in the mean; weight the tokens by the mask.": lambda tokens, mask: tokens.mean(dim=1),
+    "Padding is out of the sum but not out of the count; count the real tokens.": but(count=lambda m: m.shape[1]),
+    "You divided by the real tokens of all texts together; each text has its own count.": but(count=torch.sum),
+    "This is the sum; divide by the number of real tokens.": total,
+    "This is the first token's vector; take the mean over all real tokens.": lambda tokens, mask: tokens[:, 0],
+    "You averaged over the dimensions of each token; average over the tokens, dim=1.": lambda t, mask: t.mean(2),
+}
+check_mean_pooling = Exercise("01.4", "From tokens to one vector", mean_pooling, cases, mistakes)
 
 
 def alike(neighbours, group):
-    """Which neighbours (n, m) are of the group of their row, as 0 and 1."""
-    return (group[neighbours] == group[:, None]).float()
+    """Return which neighbours (n, m) are of the group of their row."""
+    return group[neighbours] == group[:, None]
 
 
-def same_group_share(neighbours, group):
-    return float(alike(neighbours, group).mean())
+def same_group_share(neighbours, group, *, same=alike, over=torch.mean):
+    return over(same(neighbours, group).float()).tolist()
 
 
 GROUP = torch.tensor([0, 0, 0, 0, 0, 1, 1, 2, 3, 3])
 DRAW = torch.Generator().manual_seed(5)
 
-check_same_group_share = Exercise(
-    "01.5",
-    "From neighbours to a number",
-    same_group_share,
-    cases=[  # the first with m = n, so that a wrong axis fits, and its result has a name
-        (torch.randint(9, (9, 9), generator=DRAW), GROUP[:9]),
-        (torch.randint(10, (10, 4), generator=DRAW), GROUP),
-        (torch.arange(10)[:, None].roll(1, 0), GROUP),
-        (torch.arange(10)[:, None], torch.arange(10)),
-    ],
-    mistakes={
-        "You compared positions with group numbers; look the neighbours' groups up first.": lambda near, g: float(
-            (near == g[:, None]).float().mean()
-        ),
-        "You compared the neighbours' positions with the row's own position; compare their groups.": lambda near, g: (
-            float((near == torch.arange(len(near))[:, None]).float().mean())
-        ),
-        "You compared along the wrong axis: the group of row i belongs to row i of the neighbours.": lambda near, g: (
-            float((g[near] == g[None, :]).float().mean())
-        ),
-        "You looked at the first neighbour only; all m count.": changed(neighbours=lambda near: near[:, :1]),
-        "You counted rows with any neighbour of their group; the share of all neighbours is wanted.": lambda near, g: (
-            float(alike(near, g).amax(dim=1).mean())
-        ),
-        "You counted rows whose neighbours are all of their group; the share of all neighbours is wanted.": (
-            lambda near, g: float(alike(near, g).amin(dim=1).mean())
-        ),
-        "That is per cent; a share from 0 to 1 is wanted.": PERCENT,
-        "That is how many there are; divide by the number of neighbours, n times m.": lambda near, g: float(
-            alike(near, g).sum()
-        ),
-        "You divided by the number of rows; divide by the number of neighbours, n times m.": lambda near, g: float(
-            alike(near, g).sum() / len(g)
-        ),
-        "That is the share of neighbours of *other* groups.": COMPLEMENT,
-        "You give one share for each row; return their mean, one number.": lambda near, g: alike(near, g).mean(dim=1),
-    },
-)
+cases = [  # the first with m = n, so that a wrong axis fits, and its result has a name
+    (torch.randint(9, (9, 9), generator=DRAW), GROUP[:9]),
+    (torch.randint(10, (10, 4), generator=DRAW), GROUP),
+    (torch.arange(10)[:, None].roll(1, 0), GROUP),
+    (torch.arange(10)[:, None], torch.arange(10)),
+]
+mistakes = {
+    "These are positions beside groups; look the neighbours' groups up first.": but(same=lambda p, g: p == g[:, None]),
+    "You compared positions; compare the groups.": but(same=lambda p, g: p == torch.arange(len(p))[:, None]),
+    "You compared along the wrong axis: the group of row i belongs to row i.": but(same=lambda p, g: g[p] == g),
+    "You looked at the first neighbour only; all m count.": changed(neighbours=lambda near: near[:, :1]),
+    "You counted rows with any neighbour of their group; count all neighbours.": but(over=lambda x: x.amax(1).mean()),
+    "You counted rows whose neighbours are all of their group; count neighbours.": but(over=lambda x: x.amin(1).mean()),
+    "That is per cent; a share from 0 to 1 is wanted.": PERCENT,
+    "That is how many there are; divide by the number of neighbours, n times m.": but(over=torch.sum),
+    "You divided by the number of rows; the number of neighbours is n times m.": but(over=lambda x: x.sum(1).mean()),
+    "That is the share of neighbours of *other* groups.": COMPLEMENT,
+    "You give one share for each row; return their mean, one number.": but(over=lambda same: same.mean(dim=1)),
+}
+check_same_group_share = Exercise("01.5", "From neighbours to a number", same_group_share, cases, mistakes)
 
 ENOUGH_PIXELS, ENOUGH_COSINE = 25, 0.95
 
@@ -284,25 +223,18 @@ def check_disturbance(function) -> Verdict:
 
 def changed_picture(function, original, where):
     given = original.copy()
-    picture = ask(function, (given,), where)
+    picture = ask(function, (given,), where, like=original, form=lambda picture: no_picture(picture, original))
     if given.tobytes() != original.tobytes():
         refuse("Your function painted on the picture that it was given; change a copy: picture.copy().")
-    if problem := no_picture(picture, original):
-        refuse(f"{where}: {problem[0].lower()}{problem[1:]}")
     return picture
 
 
 def no_picture(picture, original):
-    """What is wrong with the result as a picture; an empty string where nothing is."""
-    if problem := form_problem(picture, original):
-        return problem
     if not isinstance(picture, Image.Image):
         return f"Your function returned {kind_of(picture)}; a PIL picture is wanted: Image.fromarray(…)."
     if picture.mode != "RGB":
         return f"The picture has mode {picture.mode}; .convert('RGB') makes it three channels again."
-    if picture.size != original.size:
-        return f"The picture has size {picture.size}; expected {original.size}."
-    return ""
+    return "" if picture.size == original.size else f"The picture has size {picture.size}; expected {original.size}."
 
 
 def levels(a, b, side=64):

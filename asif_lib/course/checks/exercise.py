@@ -18,7 +18,7 @@
 A value may also be a tuple of implementations. `catalogue` has usual mistakes; `Exercise` lists all options.
 An `investigation` has no reference and examines the student's result itself: `ask` calls the function, `refuse` ends
 the check, `right` reports the finding, and `proof.prove` judges a gain. Notebooks import a check by its name in the
-module, and other things in its list ``FOR_NOTEBOOKS``. Nothing is registered: all modules called chapter_NN are found.
+module, and the names in its list ``FOR_NOTEBOOKS``. All modules called chapter_NN are found.
 ``tests/course/exercises/chapter_NN.py`` holds right and wrong solutions.
 """
 
@@ -30,10 +30,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import KW_ONLY, dataclass, field, replace
 
 from .catalogue import Twist
-from .form import kind_of
-from .judging import PRINTED, compare, words
+from .judging import PRINTED, Verdict, compare, compare_together, kind_of, words
 from .sandbox import Printed
-from .verdict import Ended, Verdict, wrong
+from .verdict import Ended, wrong
 
 LISTENERS = []
 """Functions of an exercise's number and the status of a verdict; each returns a remark for the student, or ""."""
@@ -69,7 +68,7 @@ class Exercise(Check):
     cases : sequence of tuple, or callable
         Arguments, or a function that makes them for every run.
     mistakes : dict of str to callable, `Twist` or tuple of these
-        Messages, each with the wrong implementations that get it. The first that fits is told.
+        Messages, each with the wrong implementations that get it. The verdict tells the first that fits.
     atol : float
         Largest difference that counts as equal.
     notes : dict of int to str
@@ -78,10 +77,16 @@ class Exercise(Check):
         A sentence to add to a message, by a part of that message.
     view : callable, optional
         Takes a result and the arguments; its values are compared in the place of the results. Its errors are told.
+    explain : callable, optional
+        Says why an answer is wrong, from the answer and its arguments: see `compare_together`, which it calls for.
+    form : callable, optional
+        Takes the same, and returns a problem of the answer's form, or an empty string.
     before : callable, optional
         Takes the student's function first, and may `refuse`.
     after : callable, optional
-        Takes the student's function and the verdict, and returns the verdict or another.
+        Takes the student's function and the verdict, may `refuse`, and returns another verdict or None.
+    also : callable, optional
+        Takes a function whose verdict is right, and may `refuse`.
     """
 
     reference: Callable
@@ -92,8 +97,11 @@ class Exercise(Check):
     notes: dict = field(default_factory=dict)
     hints: dict = field(default_factory=dict)
     view: Callable | None = None
+    explain: Callable | None = None
+    form: Callable | None = None
     before: Callable | None = None
     after: Callable | None = None
+    also: Callable | None = None
 
     @property
     def named(self) -> list[tuple[str, Callable]]:
@@ -109,11 +117,15 @@ class Exercise(Check):
             self.before(function)
         cases = self.cases() if callable(self.cases) else self.cases
         mistakes = [(message, self._seen(way)) for message, way in self.named]
-        verdict = compare(
-            self._seen(function), self._seen(self.reference), cases, mistakes, atol=self.atol, notes=self.notes
-        )
+        arguments = self._seen(function), self._seen(self.reference), cases, mistakes
+        if self.explain:
+            verdict = compare_together(*arguments, self.explain, self.form)
+        else:
+            verdict = compare(*arguments, atol=self.atol, notes=self.notes)
         if self.after:
-            verdict = self.after(function, verdict)
+            verdict = self.after(function, verdict) or verdict
+        if self.also and verdict.status == "right":
+            self.also(function)
         added = [hint for told, hint in self.hints.items() if told in verdict.message]
         return replace(verdict, message=" ".join([verdict.message, *added]))
 

@@ -16,6 +16,7 @@ from .verdict import Ended, Verdict, refuse, right
 
 PRINTED = contextvars.ContextVar("printed")
 """Where the student's prints go while a check runs."""
+AGREES = "Your function agrees with the library on {} inputs."
 TENSOR_KEYS = "Tensors as dictionary keys are never equal; use .tolist()."
 
 
@@ -91,7 +92,25 @@ def compare(function, reference, cases, mistakes=(), *, atol=1e-5, notes=None) -
             _compare_case(function, reference, case, mistakes, atol, f"On input {number}{note}")
     except Ended as end:
         return end.verdict
-    return right(f"Your function agrees with the library on {len(cases)} inputs.")
+    return right(AGREES.format(len(cases)))
+
+
+def compare_together(function, reference, cases, mistakes, explain, form) -> Verdict:
+    """Compare the answers to all cases at once, where few answers exist and a mistake may be right by chance.
+
+    `form` and `explain` take an answer and the arguments of its case: see `Exercise`.
+    """
+    wanted, answers = [reference(*case) for case in cases], []
+    for number, (case, expected) in enumerate(zip(cases, wanted, strict=True), 1):
+        answer = ask(function, case, f"On input {number}", like=expected, form=lambda found: form(found, *case))  # noqa: B023
+        answers.append(type(expected)(answer))
+    if answers == wanted:
+        return right(AGREES.format(len(cases)))
+    for message, mistake in mistakes:
+        if answers == [mistake(*case) for case in cases]:
+            refuse(message)
+    number = next(i for i in range(len(cases)) if answers[i] != wanted[i])
+    refuse(f"On input {number + 1} {explain(answers[number], *cases[number])}")
 
 
 def _compare_case(function, reference, case, mistakes, atol, where):

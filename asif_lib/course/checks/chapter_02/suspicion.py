@@ -6,13 +6,18 @@ from sklearn.metrics import roc_auc_score
 from asif_lib.relative import unit_rows
 
 from ..exercise import investigation
-from ..judging import ask, random_tensor
-from ..verdict import Verdict, refuse, right
+from ..judging import Verdict, ask, random_tensor, refuse, right
 
 GOOD_AUC = 0.85
-"""What a score of exercise 02.6 must reach, on average over the banks: most ways that look at near stamps do."""
+"""What a score must reach, on average over the banks: most ways that look at near stamps do."""
 SEEDS = 300, 400, 500
 """Of the banks; the numbers from a seed on draw one bank."""
+WHICH_END = "Which of a stamp's similarities say most about it? Remember which end of the cloud was flat."
+ALL_ALIKE = (
+    "You take the difference of the two similarities to each other stamp, and all differences count alike. Nearly all "
+    f"are of unrelated stamps, and their noise drowns the few near ones. {WHICH_END}"
+)
+TOO_COARSE = "Your score takes only a few different values. Look at more neighbours, or at how similar they are."
 
 
 @investigation("02.6", "Your own detective")
@@ -31,12 +36,9 @@ def check_suspicion(function) -> Verdict:
         refuse_if_blind_to_one_side(function, image, text, scores, where)
         areas.append(roc_auc_score(planted.numpy(), scores.numpy()))
         weak.add(weakness(scores, image, text))
-    found = ", ".join(f"{area:.2f}" for area in areas)
-    mean = sum(areas) / len(areas)
+    found, mean = ", ".join(f"{area:.2f}" for area in areas), sum(areas) / len(areas)
     if mean < 1 - GOOD_AUC:
-        refuse(
-            f"AUC {found}: your score finds the wrong captions, the other way round. The larger, the more suspicious."
-        )
+        refuse(f"AUC {found}: your score finds them the other way round. The larger, the more suspicious.")
     if mean < GOOD_AUC:
         hint = weak.pop() if len(weak) == 1 else ""
         refuse(
@@ -46,19 +48,8 @@ def check_suspicion(function) -> Verdict:
     return right(f"Your score finds the planted wrong captions in three banks with AUC {found} (0.5 is guessing).")
 
 
-WHICH_END = "Which of a stamp's similarities say most about it? Remember which end of the cloud was flat."
-ALL_ALIKE = (
-    "You take the difference of the two similarities to each other stamp, and all differences count alike. Nearly all "
-    f"are of unrelated stamps, and their noise drowns the few near ones. {WHICH_END}"
-)
-TOO_COARSE = (
-    "Your score takes only a few different values, and many pairs share one place. Look at more neighbours, or "
-    "at how similar they are."
-)
-
-
 def weakness(scores, image, text):
-    """Name the weakness of a score in words; an empty string for an unusual one."""
+    """Name a usual weakness of a score, or return an empty string."""
     difference = (image - text).double().abs()
     ranks = scores.argsort().argsort().double()
     for idea in (difference.sum(dim=1), difference.square().sum(dim=1)):
@@ -68,12 +59,9 @@ def weakness(scores, image, text):
 
 
 def refuse_if_blind_to_one_side(function, image, text, scores, where):
-    """A score must change with other captions, and with other pictures."""
     other = torch.randperm(len(scores), generator=torch.Generator().manual_seed(len(scores)))
-    for side, arguments in {
-        "captions": (image, text[other][:, other]),
-        "pictures": (image[other][:, other], text),
-    }.items():
+    image_moved, text_moved = (side[other][:, other] for side in (image, text))
+    for side, arguments in {"captions": (image, text_moved), "pictures": (image_moved, text)}.items():
         if torch.equal(scores_of(function, *arguments, where), scores):
             refuse(
                 f"With other {side} your score stays what it was. A caption is wrong for a picture, not by itself: "
@@ -92,11 +80,10 @@ def scores_of(function, image, text, where):
 
 
 def with_planted_captions(seed, n=300, kinds=40, d=60, wrong_ones=30):
-    """Similarities of n pairs like the stamps, (n, n) each, and which pairs have a wrong caption, (n,) bool.
+    """Make similarities of n pairs like the stamps, (n, n) each, and tell which have a wrong caption, (n,) bool.
 
-    Each pair is of one of several kinds, and pairs of one kind are near on both sides. A side adds noise, more to some
-    items than to others, and a style of four dimensions that the other side lacks. So most pairs are unrelated, and
-    their cosines differ widely: only the near ones agree, as in the cloud of the stamps.
+    Pairs of one kind are near on both sides. A side adds noise, more to some items than to others, and a style of four
+    dimensions that the other side lacks. So only near pairs agree, as in the cloud of the stamps.
     """
     generator = torch.Generator().manual_seed(seed)
     hidden = random_tensor(kinds, d, seed=seed + 1)[torch.randint(kinds, (n,), generator=generator)]

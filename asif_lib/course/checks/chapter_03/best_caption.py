@@ -16,7 +16,7 @@ def own_means(z, t, za, ta):
 
 
 def best_caption(z, t, za, ta, *, means=own_means, cosines=relative_representation, dim=1):
-    """For each picture of `z` the row of the caption of `t` whose description by anchors is most like its own."""
+    """Return for each picture of `z` the row of the caption in `t` with the description most like its own."""
     picture_mean, caption_mean = means(z, t, za, ta)
     pictures = relative_representation(z - picture_mean, za - picture_mean)
     captions = relative_representation(t - caption_mean, ta - caption_mean)
@@ -24,7 +24,7 @@ def best_caption(z, t, za, ta, *, means=own_means, cosines=relative_representati
 
 
 def pairs(seed, q, t, n, d_text=7):
-    """Made-up pictures (q, 12), captions (t, d_text) and n anchors of both that share four hidden coordinates."""
+    """Make pictures (q, 12), captions (t, d_text) and n anchors of both that share four hidden coordinates."""
     hidden = random_tensor(max(q, t) + n, 4, seed=seed)
     picture = hidden @ random_tensor(4, 12, seed=seed + 1) + random_tensor(len(hidden), 12, seed=seed + 2) + 2
     caption = hidden @ random_tensor(4, d_text, seed=seed + 3) + random_tensor(len(hidden), d_text, seed=seed + 4)
@@ -34,62 +34,48 @@ def pairs(seed, q, t, n, d_text=7):
 def name_the_notebooks_variables(function, verdict):
     used = {"anchors", "new", "bank"} & set(getattr(getattr(function, "__code__", None), "co_names", ()))
     if verdict.status == "wrong" and used:
-        name = sorted(used)[0]
-        return replace(verdict, message=f"Use the arguments, not the `{name}` of the notebook. {verdict.message}")
-    return verdict
+        told = f"Use the arguments, not the `{min(used)}` of the notebook. {verdict.message}"
+        return replace(verdict, message=told)
 
 
+def by_distance(a, b):
+    return -torch.cdist(a, b)
+
+
+def directly(similarity, centred_too):
+    return lambda z, t, za, ta: similarity(z - centred_too * za.mean(0), t - centred_too * ta.mean(0)).argmax(1)
+
+
+cases = [  # In the first, pictures and captions have one width, so that comparing them directly does not fail.
+    pairs(20, 40, 40, 25, 12),
+    *(pairs(*size) for size in ((30, 40, 40, 25), (40, 30, 50, 15), (50, 50, 20, 30), (60, 1, 9, 10))),
+]
+mistakes = {
+    "You compared pictures and captions directly, but they have no common coordinates, and only by chance the same "
+    "number of them here. Describe the pictures by `image_anchors`, the captions by `text_anchors`, then compare the "
+    "descriptions.": tuple(
+        directly(similarity, centred_too)
+        for similarity in (torch.inner, relative_representation, by_distance)
+        for centred_too in (False, True)
+    ),
+    "You described the pictures by the anchors' captions, and the captions by their pictures; describe each by the "
+    "anchors of its own kind.": reordered(0, 1, 3, 2),
+    "You described both by the anchors' pictures; describe the captions by captions.": reordered(0, 1, 2, 2),
+    "You described both by the anchors' captions; describe the pictures by pictures.": reordered(0, 1, 3, 3),
+    "You left the common part in: subtract the mean of the anchors' pictures from the pictures, and the mean of the "
+    "anchors' captions from the captions.": but(means=lambda *case: (0, 0)),
+    "Subtract the anchors' means, not those of the new items.": but(means=lambda z, t, za, ta: (z.mean(0), t.mean(0))),
+    "Subtract the means of both; the captions have a common part.": but(means=lambda z, t, za, ta: (za.mean(0), 0)),
+    "Subtract the means of both; the pictures have a common part.": but(means=lambda z, t, za, ta: (0, ta.mean(0))),
+    "These are dot products: long descriptions win. Take their cosines.": but(cosines=lambda a, b: a @ b.T),
+    "You give the best picture for each caption; the best caption for each picture is asked for.": but(dim=0),
+    "You give the caption that fits least.": but(cosines=lambda a, b: -relative_representation(a, b)),
+    "That is the row of the nearest anchor; compare whole descriptions.": lambda z, t, za, _: centred(z, za).argmax(1),
+    "You took the new caption nearest to the caption of the nearest anchor; compare whole descriptions.": (
+        lambda z, t, za, ta: directly(relative_representation, True)(ta[centred(z, za).argmax(1)], t, ta, ta)
+    ),
+    "You took distances between the descriptions; take their cosines.": but(cosines=by_distance),
+}
 check_best_caption = Exercise(
-    "03.5",
-    "Find the caption",
-    best_caption,
-    # In the first case pictures and captions have one width, so that comparing them directly does not fail by itself.
-    cases=[pairs(*size) for size in ((20, 40, 40, 25, 12), (30, 40, 40, 25), (40, 30, 50, 15), (50, 50, 20, 30))]
-    + [pairs(60, 1, 9, 10)],
-    mistakes={
-        "You compared pictures and captions directly, but they have no common coordinates, and only by chance the "
-        "same number of them here. Describe the pictures by `image_anchors`, the captions by `text_anchors`, then "
-        "compare the descriptions.": (
-            lambda z, t, za, ta: (z @ t.T).argmax(1),
-            lambda z, t, za, ta: relative_representation(z, t).argmax(1),
-            lambda z, t, za, ta: ((z - za.mean(0)) @ (t - ta.mean(0)).T).argmax(1),
-            lambda z, t, za, ta: relative_representation(z - za.mean(0), t - ta.mean(0)).argmax(1),
-            lambda z, t, za, ta: torch.cdist(z, t).argmin(1),
-        ),
-        "You described the pictures by the anchors' captions, and the captions by their pictures; describe each by the "
-        "anchors of its own kind.": reordered(0, 1, 3, 2),
-        "You described both by the anchors' pictures; describe the captions by the anchors' captions.": reordered(
-            0, 1, 2, 2
-        ),
-        "You described both by the anchors' captions; describe the pictures by the anchors' pictures.": reordered(
-            0, 1, 3, 3
-        ),
-        "You left the common part in: subtract the mean of the anchors' pictures from the pictures, and the mean of "
-        "the anchors' captions from the captions.": but(means=lambda *case: (0, 0)),
-        "You subtracted the means of the new pictures and captions; subtract the anchors' means.": but(
-            means=lambda z, t, za, ta: (z.mean(0), t.mean(0))
-        ),
-        "You subtracted the mean on one side only; the captions have a common part as well.": but(
-            means=lambda z, t, za, ta: (za.mean(0), 0)
-        ),
-        "You subtracted the mean on one side only; the pictures have a common part as well.": but(
-            means=lambda z, t, za, ta: (0, ta.mean(0))
-        ),
-        "You compared the two descriptions by dot products: captions with long descriptions win. Take their "
-        "cosines.": but(cosines=lambda a, b: a @ b.T),
-        "You give the best picture for each caption; the best caption for each picture is asked for.": but(dim=0),
-        "You give the caption that fits least.": but(cosines=lambda a, b: -relative_representation(a, b)),
-        "You give the row of the nearest anchor; compare whole descriptions, and give the row of a new caption.": (
-            lambda z, t, za, ta: centred(z, za).argmax(1)
-        ),
-        "You took the new caption nearest to the caption of the nearest anchor; compare whole descriptions.": (
-            lambda z, t, za, ta: relative_representation(
-                ta[centred(z, za).argmax(1)] - ta.mean(0), t - ta.mean(0)
-            ).argmax(1)
-        ),
-        "You took distances between the descriptions; take their cosines.": but(
-            cosines=lambda a, b: -torch.cdist(a, b)
-        ),
-    },
-    after=name_the_notebooks_variables,
+    "03.5", "Find the caption", best_caption, cases, mistakes, after=name_the_notebooks_variables
 )

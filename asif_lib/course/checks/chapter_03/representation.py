@@ -8,44 +8,36 @@ from ..catalogue import ASCENDING, DESCENDING, TRANSPOSED, but, centred, changed
 from ..exercise import Exercise
 from ..judging import random_tensor
 
-check_relative_representation = Exercise(
-    "03.1",
-    "Relative representation",
-    relative_representation,
-    cases=[
-        (random_tensor(5, 4, seed=10), random_tensor(7, 4, seed=11)),
-        (100 * random_tensor(5, 4, seed=10)[:1], 0.01 * random_tensor(7, 4, seed=11)),
-        (torch.eye(3), torch.tensor([[3.0, 4.0, 0.0], [-2.0, 0.0, 0.0]])),
-        (random_tensor(6, 6, seed=12), random_tensor(6, 6, seed=13)),
-    ],
-    mistakes={
-        "You took dot products: scale the rows of `z` and of `anchors` to length 1 first.": lambda z, a: z @ a.T,
-        "You scaled the rows of `z`, not those of the anchors.": lambda z, a: unit_rows(z) @ a.T,
-        "You scaled the rows of the anchors, not those of `z`.": lambda z, a: z @ unit_rows(a).T,
-        "You normalised columns, not rows: each vector is a row.": lambda z, a: columns(z) @ columns(a).T,
-        "Your result is transposed: row i belongs to z_i, column j to anchor j.": TRANSPOSED,
-        "You took distances; entry (i, j) is a cosine, 1 for the same direction.": torch.cdist,
-        "You divided by the squared lengths; a cosine divides by the lengths.": lambda z, a: (
-            z @ a.T / (z.square().sum(1)[:, None] * a.square().sum(1))
-        ),
-    },
-)
+cases = [
+    (random_tensor(5, 4, seed=10), random_tensor(7, 4, seed=11)),
+    (100 * random_tensor(5, 4, seed=10)[:1], 0.01 * random_tensor(7, 4, seed=11)),
+    (torch.eye(3), torch.tensor([[3.0, 4.0, 0.0], [-2.0, 0.0, 0.0]])),
+    (random_tensor(6, 6, seed=12), random_tensor(6, 6, seed=13)),
+]
+mistakes = {
+    "You took dot products: scale the rows of `z` and of `anchors` to length 1 first.": lambda z, a: z @ a.T,
+    "You scaled the rows of `z`, not those of the anchors.": lambda z, a: unit_rows(z) @ a.T,
+    "You scaled the rows of the anchors, not those of `z`.": lambda z, a: z @ unit_rows(a).T,
+    "You normalised columns, not rows: each vector is a row.": lambda z, a: columns(z) @ columns(a).T,
+    "Your result is transposed: row i belongs to z_i, column j to anchor j.": TRANSPOSED,
+    "You took distances; entry (i, j) is a cosine, 1 for the same direction.": torch.cdist,
+    "You divided by the squared lengths; a cosine divides by the lengths.": lambda z, a: (
+        z @ a.T / (z.square().sum(1)[:, None] * a.square().sum(1))
+    ),
+}
+check_relative_representation = Exercise("03.1", "Relative representation", relative_representation, cases, mistakes)
 
 
 def largest_change(
-    z,
-    anchors,
-    matrix,
+    z, anchors, matrix,
     *,
     moved=lambda z, anchors, matrix: (z @ matrix, anchors @ matrix),
     cosines=relative_representation,
-    size=lambda after, before: (after - before).abs().max(),
-) -> float:
-    """Return the largest absolute change of the relative representation when `matrix` acts on both.
-
-    The options are the places where a step can go wrong.
-    """
-    return float(size(cosines(*moved(z, anchors, matrix)), cosines(z, anchors)))
+    gap=torch.sub,
+    size=lambda gap: gap.abs().max(),
+) -> float:  # fmt: skip
+    """Return the largest absolute change of the relative representation when `matrix` acts on both."""
+    return float(size(gap(cosines(*moved(z, anchors, matrix)), cosines(z, anchors))))
 
 
 SIX, EIGHT = random_tensor(6, 5, seed=14), random_tensor(8, 5, seed=15)
@@ -53,162 +45,113 @@ ROTATION = torch.linalg.qr(random_tensor(5, 5, seed=16)).Q
 STRETCH = torch.diag(torch.tensor([1.0, 1.0, 3.0, 1.0, 0.2]))
 SHRINK = torch.diag(torch.tensor([1.0, 0.1, 1.0, 1.0, 1.0]))
 
-check_largest_change = Exercise(
-    "03.2",
-    "Test the invariance",
-    largest_change,
-    cases=[
-        (SIX, EIGHT, ROTATION),
-        (SIX, EIGHT, STRETCH),
-        (SIX, EIGHT, SHRINK @ ROTATION),
-        (SIX[:1], EIGHT[:1], ROTATION @ STRETCH),
-        (SIX, EIGHT, -torch.eye(5)),
-    ],
-    mistakes={
-        "You applied the matrix to `z` alone; the anchors live in the same space and must move along.": but(
-            moved=lambda z, a, m: (z @ m, a)
-        ),
-        "You applied the matrix to the anchors alone; `z` lives in the same space and must move along.": but(
-            moved=lambda z, a, m: (z, a @ m)
-        ),
-        "You turned the anchors the other way round than `z`: apply the same matrix, on the same side.": but(
-            moved=lambda z, a, m: (z @ m, a @ m.T)
-        ),
-        "You applied the transpose: vectors are rows here, and each row v becomes v @ matrix, not v @ matrix.T.": (
-            changed(matrix=torch.t)
-        ),
-        "Your function always gives 0, but not every matrix leaves the representation alone: measure it.": (
-            lambda z, a, m: 0.0
-        ),
-        "You took the mean; the largest absolute change is asked for.": but(
-            size=lambda after, before: (after - before).abs().mean()
-        ),
-        "You forgot the absolute value: a large change downwards counts as well.": but(
-            size=lambda after, before: (after - before).max()
-        ),
-        "You compare dot products; compare relative representations, which are cosines.": but(
-            cosines=lambda z, a: z @ a.T
-        ),
-        "You compare the largest entry before with the largest after; take the difference of each entry first, "
-        "then the largest.": but(size=lambda after, before: (after.max() - before.max()).abs()),
-        "You give how far the vectors of `z` move; the change of the relative representation is asked for.": (
-            lambda z, a, m: (z @ m - z).abs().max()
-        ),
-        "You took the norm of all changes together; the largest single one is asked for.": but(
-            size=lambda after, before: (after - before).norm()
-        ),
-    },
-)
+cases = [
+    (SIX, EIGHT, ROTATION),
+    (SIX, EIGHT, STRETCH),
+    (SIX, EIGHT, SHRINK @ ROTATION),
+    (SIX[:1], EIGHT[:1], ROTATION @ STRETCH),
+    (SIX, EIGHT, -torch.eye(5)),
+]
+mistakes = {
+    "You applied the matrix to `z` alone; it must move the anchors, too.": but(moved=lambda z, a, m: (z @ m, a)),
+    "You applied the matrix to the anchors alone; it must move `z`, too.": but(moved=lambda z, a, m: (z, a @ m)),
+    "You turned the anchors the other way round than `z`; turn both alike.": but(
+        moved=lambda z, a, m: (z @ m, a @ m.T)
+    ),
+    "You applied the transpose: vectors are rows, and each row v becomes v @ matrix.": (changed(matrix=torch.t)),
+    "Your function always gives 0, but some matrices change the representation: measure it.": lambda z, a, m: 0.0,
+    "You took the mean; the largest absolute change is asked for.": but(size=lambda gap: gap.abs().mean()),
+    "You forgot the absolute value: a large change downwards counts as well.": but(size=torch.max),
+    "You compare dot products; compare relative representations, which are cosines.": but(cosines=lambda z, a: z @ a.T),
+    "You compare the largest entries; take the difference of each entry first.": but(
+        gap=lambda x, y: x.max() - y.max()
+    ),
+    "You give how far the vectors of `z` move, not how far the cosines do.": (lambda z, a, m: (z @ m - z).abs().max()),
+    "You took the norm of all changes together; the largest single one is asked for.": but(size=torch.norm),
+}
+check_largest_change = Exercise("03.2", "Test the invariance", largest_change, cases, mistakes)
 
 
-check_centred_representation = Exercise(
-    "03.3",
-    "Centring",
-    centred,
-    cases=[
-        (random_tensor(5, 4, seed=17) + 2, random_tensor(7, 4, seed=18) + 2),
-        (random_tensor(1, 4, seed=17) + 2, random_tensor(7, 4, seed=18) + 2),
-        (random_tensor(5, 4, seed=17) + 102, random_tensor(7, 4, seed=18) + 102),
-        (random_tensor(7, 4, seed=18) + 2, 5 * random_tensor(7, 4, seed=18) + 11),
-    ],
-    mistakes={
-        "You left the common part in: subtract the anchors' mean first.": but(means=lambda z, a: (0, 0)),
-        "You subtracted the mean from `z` only; the anchors have it too.": but(means=lambda z, a: (a.mean(0), 0)),
-        "You subtracted the mean from the anchors only; `z` has it too.": but(means=lambda z, a: (0, a.mean(0))),
-        "You subtracted the mean of `z` from both; take the anchors' mean: a single new picture has no mean but "
-        "itself.": but(means=lambda z, a: (z.mean(0), z.mean(0))),
-        "`anchors.mean()` without dim=0 is one number; the mean is a vector, with one entry for each coordinate.": but(
-            means=lambda z, a: (a.mean(), a.mean())
-        ),
-        "You subtracted the mean and did not scale to length 1: these are dot products, not cosines.": lambda z, a: (
-            (z - a.mean(0)) @ (a - a.mean(0)).T
-        ),
-        "You scaled to length 1 before you subtracted the mean, and again afterwards; subtract the mean of the anchors "
-        "as they are, and scale once, at the end.": changed(z=unit_rows, anchors=unit_rows),
-        "You subtracted each set's own mean. Use the anchors' mean for both: a single new picture has no mean but "
-        "itself.": but(means=lambda z, a: (z.mean(0), a.mean(0))),
-        "You scaled to length 1 first and subtracted the mean afterwards: the results are no cosines.": lambda z, a: (
-            (unit_rows(z) - unit_rows(a).mean(0)) @ (unit_rows(a) - unit_rows(a).mean(0)).T
-        ),
-        "You took the mean over the coordinates of each row; the mean is one over the anchors, for each coordinate.": (
-            but(means=lambda z, a: (z.mean(1, keepdim=True), a.mean(1, keepdim=True)))
-        ),
-    },
-    atol=1e-4,
-)
+cases = [
+    (random_tensor(5, 4, seed=17) + 2, random_tensor(7, 4, seed=18) + 2),
+    (random_tensor(1, 4, seed=17) + 2, random_tensor(7, 4, seed=18) + 2),
+    (random_tensor(5, 4, seed=17) + 102, random_tensor(7, 4, seed=18) + 102),
+    (random_tensor(7, 4, seed=18) + 2, 5 * random_tensor(7, 4, seed=18) + 11),
+]
+mistakes = {
+    "You left the common part in: subtract the anchors' mean first.": but(means=lambda z, a: (0, 0)),
+    "You subtracted the mean from `z` only; the anchors have it too.": but(means=lambda z, a: (a.mean(0), 0)),
+    "You subtracted the mean from the anchors only; `z` has it too.": but(means=lambda z, a: (0, a.mean(0))),
+    "You subtracted the mean of `z` from both; take the mean of the anchors. A single new picture has no mean other "
+    "than itself.": but(means=lambda z, a: (z.mean(0), z.mean(0))),
+    "`anchors.mean()` without dim=0 is one number; the mean is a vector.": but(means=lambda z, a: (a.mean(), a.mean())),
+    "You did not scale to length 1: these are dot products, not cosines.": but(cosines=lambda z, a: z @ a.T),
+    "You scaled to length 1 before you subtracted the mean, and again afterwards; subtract the mean of the anchors as "
+    "they are, and scale once, at the end.": changed(z=unit_rows, anchors=unit_rows),
+    "You subtracted each set's own mean. Use the mean of the anchors for both: a single new picture has no mean other "
+    "than itself.": but(means=lambda z, a: (z.mean(0), a.mean(0))),
+    "You scaled to length 1 first and subtracted the mean afterwards: the results are no cosines.": lambda z, a: (
+        (unit_rows(z) - unit_rows(a).mean(0)) @ (unit_rows(a) - unit_rows(a).mean(0)).T
+    ),
+    "You took the mean over the coordinates of each row. Take one mean over the anchors, which has an entry for each "
+    "coordinate.": but(means=lambda z, a: (z.mean(1, True), a.mean(1, True))),
+}
+check_centred_representation = Exercise("03.3", "Centring", centred, cases, mistakes, atol=1e-4)
 
 
-def times_nearest(similarity, k, *, largest=True) -> torch.Tensor:
+def times_nearest(
+    similarity, k,
+    *,
+    largest=True,
+    dim=1,
+    kept=slice(None),
+    minlength=lambda similarity: similarity.shape[1],
+) -> torch.Tensor:  # fmt: skip
     """Return how many of q items have each of n anchors among their k nearest, (n,) int64.
 
     The k-occurrence of Radovanović, Nanopoulos and Ivanović ("Hubs in space", JMLR 2010); an anchor with a
     large one is a hub. `similarity` is (q, n); the counts add up to q · k.
     """
-    near = similarity.topk(k, dim=1, largest=largest).indices
-    return torch.bincount(near.ravel(), minlength=similarity.shape[1])
-
-
-def near(similarity, k):
-    return similarity.topk(k, dim=1).indices
-
-
-def down_the_columns(minlength):
-    return lambda s, k: torch.bincount(s.topk(k, dim=0).indices.ravel(), minlength=minlength(s))
+    near = similarity.topk(k, dim=dim, largest=largest).indices[:, kept]
+    return torch.bincount(near.ravel(), minlength=minlength(similarity))
 
 
 DOWN_THE_COLUMNS = "You took the k most similar items of each anchor (topk down the columns),"
 EACH_ITEM = "take the k nearest anchors of each item, and count then."
 
-check_times_nearest = Exercise(
-    "03.4",
-    "Who is everybody's neighbour?",
-    times_nearest,
-    cases=[
-        (random_tensor(30, 9, seed=20), 2),
-        (random_tensor(6, 40, seed=21).sort(dim=1, descending=True).values, 3),  # the last are nobody's neighbours
-        (random_tensor(20, 20, seed=22), 1),
-        (-random_tensor(12, 5, seed=23).abs(), 5),
-        (torch.ones(7, 4).fill_diagonal_(2) + 0.1 * random_tensor(7, 4, seed=24), 2),
-    ],
-    mistakes={
-        "Anchors that are nobody's neighbour are missing: return one count for each anchor, 0 among them.": (
-            lambda s, k: torch.bincount(near(s, k).ravel()),
-            lambda s, k: near(s, k).unique(return_counts=True)[1],
-        ),
-        f"{DOWN_THE_COLUMNS} so every anchor gets k; {EACH_ITEM}": lambda s, k: torch.full((s.shape[1],), k),
-        f"{DOWN_THE_COLUMNS} and counted items; {EACH_ITEM}": (
-            down_the_columns(lambda s: s.shape[1]),
-            down_the_columns(len),
-            down_the_columns(lambda s: 0),
-        ),
-        "You return as many counts as there are items; return one count for each anchor, a column of "
-        "`similarity`.": lambda s, k: torch.bincount(near(s, k).ravel(), minlength=len(s)),
-        "You set the diagonal to −inf. Items and anchors are two sets here; the diagonal is nothing special.": changed(
-            similarity=lambda s: s.clone().fill_diagonal_(-torch.inf)
-        ),
-        "You took k + 1 neighbours. Items and anchors are two sets here: no item is its own neighbour; take k.": (
-            one_more("k")
-        ),
-        "You dropped the nearest anchor of each item. Items and anchors are two sets here: no item is its own "
-        "neighbour; keep the first k.": lambda s, k: torch.bincount(
-            near(s, k + 1)[:, 1:].ravel(), minlength=s.shape[1]
-        ),
-        "You counted along the rows: there every item has k neighbours. Count for each anchor.": lambda s, k: (
-            torch.full((s.shape[0],), k)
-        ),
-        "You took the k least similar anchors; the nearest have the largest cosines.": but(largest=False),
-        "You counted only the nearest one; an anchor counts whenever it is among the k nearest.": changed(
-            k=lambda k: 1
-        ),
-        "You give shares; give how many, as whole numbers.": lambda s, k: times_nearest(s, k) / len(s),
-        "You give shares of all places; give how many, as whole numbers.": lambda s, k: (
-            times_nearest(s, k) / (len(s) * k)
-        ),
-        "You added up the similarities; count the items.": lambda s, k: (
-            torch.zeros_like(s).scatter_(1, near(s, k), 1.0) * s
-        ).sum(0),
-        "You sorted the counts; entry j belongs to anchor j.": (ASCENDING, DESCENDING),
-    },
-)
+cases = [
+    (random_tensor(30, 9, seed=20), 2),
+    (random_tensor(6, 40, seed=21).sort(dim=1, descending=True).values, 3),  # the last are nobody's neighbours
+    (random_tensor(20, 20, seed=22), 1),
+    (-random_tensor(12, 5, seed=23).abs(), 5),
+    (torch.ones(7, 4).fill_diagonal_(2) + 0.1 * random_tensor(7, 4, seed=24), 2),
+]
+mistakes = {
+    "Anchors that are nobody's neighbour are missing: return one count for each anchor, 0 among them.": (
+        but(minlength=lambda s: 0),
+        lambda s, k: s.topk(k, dim=1).indices.unique(return_counts=True)[1],
+    ),
+    f"{DOWN_THE_COLUMNS} so every anchor gets k; {EACH_ITEM}": lambda s, k: torch.full((s.shape[1],), k),
+    f"{DOWN_THE_COLUMNS} and counted items; {EACH_ITEM}": (
+        but(dim=0),
+        *(but(dim=0, minlength=minlength) for minlength in (len, lambda s: 0)),
+    ),
+    "You return as many counts as there are items; return one count for each anchor.": but(minlength=len),
+    "You set the diagonal to −inf. Items and anchors are two sets here, so that an entry on the diagonal is nothing "
+    "special.": changed(similarity=lambda s: s.clone().fill_diagonal_(-torch.inf)),
+    "You took k + 1. Items and anchors are two sets here: no item is its own neighbour; take k.": (one_more("k")),
+    "You dropped the nearest anchor of each item. Items and anchors are two sets here: no item is its own neighbour; "
+    "keep the first k.": lambda s, k: times_nearest(s, k + 1, kept=slice(1, None)),
+    "You counted along the rows; count for each anchor.": lambda s, k: torch.full((len(s),), k),
+    "You took the k least similar anchors; the nearest have the largest cosines.": but(largest=False),
+    "You counted only the nearest one; all k count.": changed(k=1),
+    "You give shares; give how many, as whole numbers.": lambda s, k: times_nearest(s, k) / len(s),
+    "You give shares of all places; give how many, as whole numbers.": lambda s, k: times_nearest(s, k) / (len(s) * k),
+    "You added up the similarities; count the items.": lambda s, k: (
+        torch.zeros_like(s).scatter_(1, s.topk(k, dim=1).indices, 1.0) * s
+    ).sum(0),
+    "You sorted the counts; entry j belongs to anchor j.": (ASCENDING, DESCENDING),
+}
+check_times_nearest = Exercise("03.4", "Who is everybody's neighbour?", times_nearest, cases, mistakes)
 
 FOR_NOTEBOOKS = [largest_change, times_nearest]

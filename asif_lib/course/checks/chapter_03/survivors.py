@@ -9,9 +9,7 @@ import torch
 from asif_lib.relative import relative_representation
 
 from ..exercise import investigation
-from ..form import kind_of
-from ..judging import ask, random_tensor
-from ..verdict import Verdict, refuse, right
+from ..judging import Verdict, ask, kind_of, random_tensor, refuse, right
 
 KEPT, BROKEN = 1e-4, 1e-2
 """A change of an entry below the first is rounding; one above the second is real."""

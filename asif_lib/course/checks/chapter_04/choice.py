@@ -7,8 +7,7 @@ import torch.nn.functional as F
 
 from ..catalogue import but
 from ..exercise import Exercise, investigation
-from ..judging import ask
-from ..verdict import Verdict, refuse, right
+from ..judging import Verdict, ask, refuse, right
 
 # Validation results in hundredths, k down, p across; every usual mistake chooses another setting.
 VALUES = torch.tensor([[32, 34, 40, 42], [36, 45, 46, 38], [45, 43, 48, 41], [46, 46, 40, 35]])
@@ -77,40 +76,27 @@ def first_by(key):
     return but(pick=lambda good: min(good, key=key))
 
 
+mistakes = {
+    "evaluate gives two numbers, (value, standard error); return the value only.": but(reported=tuple),
+    "You looked for the smallest k and for the smallest p separately; the pair (k, p) must itself be among the good "
+    "ones.": but(pick=lambda good: map(min, zip(*good, strict=True))),
+    "You took the setting with the highest value. Others lie within one standard error of it, and these pictures "
+    "cannot tell them apart: of those take the smallest k.": but(errors=0),
+    "k and p are well chosen, but the last number is the validation result, which is a little too good for the setting "
+    "that won there: return the test result of the chosen setting.": but(split="validation"),
+    "You took the first good setting in the order of the lists; they come in any order. Take the smallest k, and among "
+    "equals the smallest p.": but(pick=lambda good: good[0]),
+    "Of the settings within one standard error you took the largest k, or the first in the list: the lists come in any "
+    "order. The smallest k forgets most and costs least.": first_by(lambda setting: (-setting[0], setting[1])),
+    "A setting exactly on the limit is as good as the best: at least means >=, not >.": but(slack=-1e-9),
+    "Among settings with the same k take the smallest p, whatever the list's order.": first_by(lambda s: (s[0], -s[1])),
+    "You looked for the smallest p first, and then for the smallest k; k comes first.": first_by(lambda s: s[::-1]),
+    "You allowed two standard errors; one is wanted.": but(errors=2),
+    "You measured each setting by its own standard error; the standard error of the best one decides.": but(own=True),
+    "You allowed every setting; only values within one standard error of the best remain.": but(errors=float("inf")),
+}
 check_choice = Exercise(
-    "04.3",
-    "Choose without peeking",
-    one_standard_error,
-    made_up_results,
-    {
-        "evaluate gives two numbers, (value, standard error); return the value only.": but(reported=tuple),
-        "You looked for the smallest k and for the smallest p separately; the pair (k, p) must itself be among the "
-        "good ones.": but(pick=lambda good: map(min, zip(*good, strict=True))),
-        "You took the setting with the highest value. Others lie within one standard error of it, and these pictures "
-        "cannot tell them apart: of those take the smallest k.": but(errors=0),
-        "k and p are well chosen, but the last number is the validation result, which is a little too good for the "
-        "setting that won there: return the test result of the chosen setting.": but(split="validation"),
-        "You took the first good setting in the order of the lists; they come in any order. Take the smallest k, and "
-        "among equals the smallest p.": but(pick=lambda good: good[0]),
-        "Of the settings within one standard error you took the largest k, or the first in the list: the lists come in "
-        "any order. The smallest k forgets most and costs least.": first_by(lambda setting: (-setting[0], setting[1])),
-        "A setting whose value lies exactly on the limit is as good as the best, too: at least means >=, not >.": but(
-            slack=-1e-9
-        ),
-        "Where several settings have the same k, take the smallest p, not the largest or the first in the list.": (
-            first_by(lambda setting: (setting[0], -setting[1]))
-        ),
-        "You looked for the smallest p first, and then for the smallest k; k comes first.": first_by(
-            lambda setting: setting[::-1]
-        ),
-        "You allowed two standard errors; one is wanted.": but(errors=2),
-        "You measured each setting by its own standard error; the standard error of the best one decides.": but(
-            own=True
-        ),
-        "You allowed every setting: only those whose value is at least the best value minus its standard error "
-        "remain.": but(errors=float("inf")),
-    },
-    before=refuse_peeking,
+    "04.3", "Choose without peeking", one_standard_error, made_up_results, mistakes, before=refuse_peeking
 )
 
 MARGIN = 0.1

@@ -11,8 +11,7 @@ from asif_lib.relative import unit_rows
 
 from ..catalogue import REVERSED_RESULTS, but, part, result
 from ..exercise import Exercise
-from ..judging import ask, random_tensor
-from ..verdict import refuse
+from ..judging import ask, random_tensor, refuse
 
 HELD = 0.4
 """Share of the dense matrix that may be held at one moment: well above a tile, well below the whole."""
@@ -60,9 +59,7 @@ class Watch(TorchFunctionMode):
         return result
 
 
-def refuse_a_dense_matrix(function, verdict):
-    if verdict.status != "right":
-        return verdict
+def refuse_a_dense_matrix(function):
     queries, anchors, size = unit(16, 8, seed=45), unit(6_000, 8, seed=46), 100
     peaks = []
 
@@ -84,7 +81,6 @@ def refuse_a_dense_matrix(function, verdict):
             f"your function held {held:,} numbers at one moment; the dense matrix has {dense:,}. Keep only the k best "
             "so far, merge each block into them, and let the block go."
         )
-    return verdict
 
 
 def with_starts(blocks):
@@ -121,7 +117,7 @@ def only(choose):
     return but(read=lambda parts: choose(list(parts)))
 
 
-def positions_in_the_last_table(queries, blocks, k):
+def in_the_last_table(queries, blocks, k):
     """Join the values so far with the whole last tile, and give positions in this table."""
     *before, last = blocks
     best = (queries @ torch.cat(before).T).topk(k, dim=1).values
@@ -135,51 +131,45 @@ def unit(*shape, seed):
 QUERIES, ANCHORS = unit(3, 6, seed=43), unit(23, 6, seed=44)
 ONE_WAY = unit_rows(ANCHORS.abs())  # all cosines with its opposite are negative
 
+cases = [
+    (QUERIES, Stream(ANCHORS[:20], 10), 3),
+    (QUERIES, Stream(ANCHORS, 6), 4),
+    (QUERIES, Stream(ANCHORS[:20], 6), 4),  # the last block holds 2, fewer than k
+    (QUERIES, Stream(ANCHORS[:12], 4), 5),  # every block holds fewer than k
+    (QUERIES, Stream(ANCHORS, 5), 1),
+    (QUERIES, Stream(ANCHORS, 23), 23),
+    (-ONE_WAY[:3], Stream(ONE_WAY, 6), 4),
+]
+mistakes = {
+    "The values are right, but your indices are positions in the joined table of your last topk; take the anchors that "
+    "stand at these positions with `gather`.": (
+        but(told=lambda _, order: order),
+        in_the_last_table,
+    ),
+    "The values are right, but your indices count from 0 in each block; they should count over all anchors: add how "
+    "many anchors came before the block.": placed(lambda number, length: 0),
+    "The indices of the last block are off: it is shorter than the others, so its number times its own length is not "
+    "where it starts. Count the anchors that came before.": placed(lambda number, length: number * length),
+    "You added the number of the block; add the number of anchors that came before it.": placed(lambda i, length: i),
+    "Your indices are one too large; positions start at 0.": part(1, lambda indices, *case: indices + 1),
+    "You left out the last block; its anchors count, too.": only(lambda p: [x for x in p if len(x[1]) == len(p[0][1])]),
+    "You began with zeros in the place of the k best: where fewer than k cosines are positive, these zeros stay. Begin "
+    "with something that every cosine beats.": but(first=0.0),
+    "You merged the values, but not the indices in the same order: topk over the joined values tells the order in "
+    "which to take the joined indices.": but(told=lambda joined, order: joined[:, order.shape[1] :]),
+    "You returned (indices, values); (values, indices) is wanted.": REVERSED_RESULTS,
+    "You kept the smallest cosines; the k largest are wanted.": but(largest=False, first=torch.inf),
+    "You kept the cosines that are largest in size, whatever their sign.": but(score=torch.abs),
+    "The k best come in the wrong order: the largest first.": result(lambda both: tuple(part.flip(1) for part in both)),
+    "You kept only the best of the last block: merge each block with the best so far.": only(lambda parts: parts[-1:]),
+    "You kept only the best of the first block: go on to the others, and merge.": only(lambda parts: parts[:1]),
+}
 check_top_k = OfAStream(
     "04.5",
     "The k largest of a stream",
     merged,
-    cases=[
-        (QUERIES, Stream(ANCHORS[:20], 10), 3),
-        (QUERIES, Stream(ANCHORS, 6), 4),
-        (QUERIES, Stream(ANCHORS[:20], 6), 4),  # the last block holds 2, fewer than k
-        (QUERIES, Stream(ANCHORS[:12], 4), 5),  # every block holds fewer than k
-        (QUERIES, Stream(ANCHORS, 5), 1),
-        (QUERIES, Stream(ANCHORS, 23), 23),
-        (-ONE_WAY[:3], Stream(ONE_WAY, 6), 4),
-    ],
-    mistakes={
-        "The values are right, but your indices are positions in the joined table of your last topk; take the anchors "
-        "that stand at these positions with `gather`.": (
-            but(told=lambda joined, order: order),
-            positions_in_the_last_table,
-        ),
-        "The values are right, but your indices count from 0 in each block; they should count over all anchors: add "
-        "how many anchors came before the block.": placed(lambda number, length: 0),
-        "The indices of the last block are off: it is shorter than the others, so its number times its own length is "
-        "not where it starts. Count the anchors that came before.": placed(lambda number, length: number * length),
-        "You added the number of the block to its indices; add the number of anchors that came before it.": placed(
-            lambda number, length: number
-        ),
-        "Your indices are one too large; positions start at 0.": part(1, lambda indices, *case: indices + 1),
-        "You left out the last block, which is shorter than the others; its anchors count, too.": only(
-            lambda parts: [pair for pair in parts if len(pair[1]) == len(parts[0][1])]
-        ),
-        "You began with zeros in the place of the k best: where fewer than k cosines are positive, these zeros stay. "
-        "Begin with something that every cosine beats.": but(first=0.0),
-        "You merged the values, but not the indices in the same order: topk over the joined values tells the order in "
-        "which to take the joined indices.": but(told=lambda joined, order: joined[:, order.shape[1] :]),
-        "You returned (indices, values); (values, indices) is wanted.": REVERSED_RESULTS,
-        "You kept the smallest cosines; the k largest are wanted.": but(largest=False, first=torch.inf),
-        "You kept the cosines that are largest in size, whatever their sign.": but(score=torch.abs),
-        "The k best come in the wrong order: the largest first.": result(
-            lambda both: tuple(part.flip(1) for part in both)
-        ),
-        "You kept only the best of the last block: merge each block with the best so far.": only(
-            lambda parts: parts[-1:]
-        ),
-        "You kept only the best of the first block: go on to the others, and merge.": only(lambda parts: parts[:1]),
-    },
+    cases,
+    mistakes,
     hints={"index k out of range": "A block may hold fewer anchors than k, above all the last."},
-    after=refuse_a_dense_matrix,
+    also=refuse_a_dense_matrix,
 )

@@ -4,8 +4,7 @@ import torch
 
 from ..catalogue import REVERSED_RESULTS, but, reordered, result
 from ..exercise import Exercise
-from ..judging import ask, random_tensor
-from ..verdict import refuse
+from ..judging import ask, random_tensor, refuse
 
 TOLERANCE = 0.02
 """Right solutions draw other numbers: with 20,000 resamples, chance moves the ends by a fifth of this."""
@@ -37,16 +36,14 @@ def normal(correction):
     return interval
 
 
-def refuse_other_seeds(function, verdict):
-    if verdict.status == "right":
-        first, again, other = (
-            [float(end) for end in ask(function, (FIFTY, 2_000, seed), "Called again,")] for seed in (3, 3, 4)
-        )
-        if first != again:
-            refuse("Called twice with the same seed, your function gave two intervals: make a generator with the seed.")
-        if first == other:
-            refuse("Two seeds gave the same interval: your function ignores the seed.")
-    return verdict
+def refuse_other_seeds(function):
+    first, again, other = (
+        [float(end) for end in ask(function, (FIFTY, 2_000, seed), "Called again,")] for seed in (3, 3, 4)
+    )
+    if first != again:
+        refuse("Called twice with the same seed, your function gave two intervals: make a generator with the seed.")
+    if first == other:
+        refuse("Two seeds gave the same interval: your function ignores the seed.")
 
 
 FIFTY = random_tensor(50, seed=52)
@@ -54,58 +51,49 @@ FIFTY = random_tensor(50, seed=52)
 SKEWED = torch.log((torch.arange(10) + 0.5) / 10).square()
 SKEWED *= 0.12 * 10**0.5 / SKEWED.std(correction=0)
 
+mistakes = {
+    "Both ends are close to the mean itself. Either you drew every item once, without replacement: draw n of the n "
+    "items with replacement, so that some come twice and some not at all. Or you took the means over the wrong axis: "
+    "each resample has one mean, over its own items.": lambda items, *how: (float(items.mean()),) * 2,
+    "That interval goes from 5 to 95 % and holds 90 %; cut off 2.5 % at each end.": but(low=0.05, high=0.95),
+    "That is where the items lie, not their mean: take the mean of each resample first.": but(of=items_themselves),
+    "The ends are the wrong way round: return (low, high).": REVERSED_RESULTS,
+    "You took the smallest and the largest mean of all resamples; cut off 2.5 % at each end.": but(low=0.0, high=1.0),
+    "That is the mean ± 1.96 standard errors, which is symmetric whatever the items are; take the percentiles of the "
+    "means of the resamples.": (normal(0), normal(1)),
+}
 check_bootstrap = Exercise(
     "05.2",
     "How sure are we?",
     bootstrap,
-    cases=[(FIFTY, 20_000, 0), (1 + FIFTY[:30] / 2, 20_000, 7), (SKEWED, 20_000, 1), (torch.ones(20), 1_000, 0)],
-    mistakes={
-        "Both ends are close to the mean itself. Either you drew every item once, without replacement: draw n of the n "
-        "items with replacement, so that some come twice and some not at all. Or you took the means over the wrong "
-        "axis: each resample has one mean, over its own items.": lambda items, *how: (float(items.mean()),) * 2,
-        "That is the interval from 5 to 95 %, which holds 90 % of the means; cut off 2.5 % at each end.": but(
-            low=0.05, high=0.95
-        ),
-        "That is where the items lie, not their mean: take the mean of each resample first.": but(of=items_themselves),
-        "The ends are the wrong way round: return (low, high).": REVERSED_RESULTS,
-        "You took the smallest and the largest mean of all resamples; cut off 2.5 % at each end.": but(
-            low=0.0, high=1.0
-        ),
-        "That is the mean ± 1.96 standard errors, which is symmetric whatever the items are; take the percentiles of "
-        "the means of the resamples.": (normal(0), normal(1)),
-    },
+    [(FIFTY, 20_000, 0), (1 + FIFTY[:30] / 2, 20_000, 7), (SKEWED, 20_000, 1), (torch.ones(20), 1_000, 0)],
+    mistakes,
     atol=TOLERANCE,
-    after=refuse_other_seeds,
+    also=refuse_other_seeds,
 )
 
 
-def of_the_differences(a, b, *how):
-    return bootstrap(a - b, *how)
-
-
-def paired(a, b, resamples, seed, *, interval=of_the_differences):
-    return float((a - b).mean()), *interval(a, b, resamples, seed)
+def paired(a, b, resamples, seed, *, items=torch.sub, **interval):
+    return float((a - b).mean()), *bootstrap(items(a, b), resamples, seed, **interval)
 
 
 def of_separate_draws(a, b, resamples, seed):
-    return ends(resampled(a, resamples, seed) - resampled(b, resamples, seed + 1))
+    return float((a - b).mean()), *ends(resampled(a, resamples, seed) - resampled(b, resamples, seed + 1))
 
 
 def ends_of_both(combined):
-    return but(interval=lambda a, b, *how: combined(bootstrap(a, *how), bootstrap(b, *how)))
+    return lambda a, b, *how: (float((a - b).mean()), *combined(bootstrap(a, *how), bootstrap(b, *how)))
 
 
-def refuse_another_mean(function, verdict):
-    """No draw changes the mean of the differences, so it must be exact."""
-    if verdict.status == "right":
-        a, b = WIDE[0].exp(), WIDE[1]
-        told, mean = float(ask(function, (a, b, 2_000, 2), "Called again,")[0]), float((a - b).mean())
-        if abs(told - mean) >= 1e-4:
-            refuse(
-                f"The ends are right, but the first number is {told:.5f}, and the mean of a - b is {mean:.5f}: return "
-                "this mean itself, not the middle of the interval or the mean of the resamples."
-            )
-    return verdict
+def refuse_another_mean(function):
+    """Refuse a mean of the differences that depends on the draw."""
+    a, b = WIDE[0].exp(), WIDE[1]
+    told, mean = float(ask(function, (a, b, 2_000, 2), "Called again,")[0]), float((a - b).mean())
+    if abs(told - mean) >= 1e-4:
+        refuse(
+            f"The ends are right, but the first number is {told:.5f}, and the mean of a - b is {mean:.5f}: return "
+            "this mean itself, not the middle of the interval or the mean of the resamples."
+        )
 
 
 # Two methods that find the same questions hard: unpaired, the interval is far too wide.
@@ -117,44 +105,29 @@ C = random_tensor(40, seed=55) / 2
 D = C - 0.15 + random_tensor(40, seed=56) / 10
 WIDE = random_tensor(2, 50, seed=57)  # a middle 90 % and a middle 95 % differ by more than the tolerance
 
+mistakes = {
+    "You drew the questions of a and those of b separately. Both methods answered the same questions, so draw "
+    "questions: one draw decides for both. Your interval is wider than it need be.": of_separate_draws,
+    "The sign is turned round: a minus b is wanted, so that above 0 means that a is better.": reordered(1, 0, 2, 3),
+    "The difference is right and its interval has the wrong sign; take a - b in both.": but(items=lambda a, b: b - a),
+    "You set one end of one interval against an end of the other. Whether two intervals overlap does not tell whether "
+    "the difference holds 0: subtract first.": ends_of_both(lambda one, two: (one[0] - two[1], one[1] - two[0])),
+    "You subtracted the ends of two intervals; the interval of a difference is another. Take the difference of each "
+    "question first, then resample.": ends_of_both(lambda one, two: (one[0] - two[0], one[1] - two[1])),
+    "You took the sizes of the differences, without their sign.": lambda a, b, *how: paired((a - b).abs(), 0 * b, *how),
+    "Count questions on which both methods agree, as 0.": lambda a, b, *how: paired(a[a != b], b[a != b], *how),
+    "Your interval holds the middle 90 % of the means; cut off 2.5 % at each end.": but(low=0.05, high=0.95),
+    "That is where the differences lie; take the mean of each resample.": but(of=items_themselves),
+    "You returned the interval of the first method, not of the difference.": lambda a, b, *how: paired(a, 0 * b, *how),
+    "You returned the interval first; the order is difference, low, high.": result(lambda r: (*r[1:], r[0])),
+    "The ends are the wrong way round: return (difference, low, high).": result(lambda r: (r[0], r[2], r[1])),
+}
 check_paired_difference = Exercise(
     "05.3",
     "Is a better than b?",
     paired,
-    cases=[(A, B, 20_000, 0), (B, A, 20_000, 3), (C, D, 20_000, 1), (*WIDE, 20_000, 2), (A, A, 500, 0)],
-    mistakes={
-        "You drew the questions of a and those of b separately. Both methods answered the same questions, so draw "
-        "questions: one draw decides for both. Your interval is wider than it need be.": but(
-            interval=of_separate_draws
-        ),
-        "The sign is turned round: a minus b is wanted, so that above 0 means that a is better.": reordered(1, 0, 2, 3),
-        "The difference is right and its interval has the wrong sign; take a - b in both.": but(
-            interval=lambda a, b, *how: bootstrap(b - a, *how)
-        ),
-        "You made an interval for each method and set one end against the other. Whether two intervals overlap does "
-        "not tell whether the difference holds 0: take the difference of each question first.": ends_of_both(
-            lambda one, two: (one[0] - two[1], one[1] - two[0])
-        ),
-        "You subtracted the ends of two intervals; the interval of a difference is another. Take the difference of "
-        "each question first, then resample.": ends_of_both(lambda one, two: (one[0] - two[0], one[1] - two[1])),
-        "You took the sizes of the differences, without their sign.": lambda a, b, *how: paired(
-            (a - b).abs(), 0 * b, *how
-        ),
-        "You left out the questions on which both methods agree; they count, as 0.": lambda a, b, *how: paired(
-            a[a != b], b[a != b], *how
-        ),
-        "Your interval holds the middle 90 % of the means; cut off 2.5 % at each end, not 5 %.": but(
-            interval=lambda a, b, *how: bootstrap(a - b, *how, low=0.05, high=0.95)
-        ),
-        "That is where the differences lie, not their mean: take the mean of each resample first.": but(
-            interval=lambda a, b, *how: ends(a - b)
-        ),
-        "You returned the interval of the first method; that of the difference is wanted.": lambda a, b, *how: paired(
-            a, 0 * b, *how
-        ),
-        "You returned the interval first; the order is difference, low, high.": result(lambda r: (*r[1:], r[0])),
-        "The ends are the wrong way round: return (difference, low, high).": result(lambda r: (r[0], r[2], r[1])),
-    },
+    [(A, B, 20_000, 0), (B, A, 20_000, 3), (C, D, 20_000, 1), (*WIDE, 20_000, 2), (A, A, 500, 0)],
+    mistakes,
     atol=TOLERANCE,
-    after=refuse_another_mean,
+    also=refuse_another_mean,
 )

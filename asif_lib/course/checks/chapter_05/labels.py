@@ -5,9 +5,7 @@ import torch.nn.functional as F
 
 from ..catalogue import ONE_TOO_LARGE, but, changed, one_fewer, one_more
 from ..exercise import Exercise, investigation
-from ..form import kind_of
-from ..judging import ask
-from ..verdict import Verdict, refuse, right
+from ..judging import Verdict, ask, kind_of, refuse, right
 
 
 def of_the_best(scores, relevant):
@@ -39,46 +37,34 @@ ONE = F.one_hot(torch.randint(12, (40,), generator=DRAW), 12).bool()
 SEVERAL = ONE | (torch.rand(40, 12, generator=DRAW) < 0.15)
 SQUARE = torch.eye(12, dtype=torch.bool)
 
-check_recall_with_ties = Exercise(
-    "05.1",
-    "Recall with ties",
-    recall,
-    cases=[
-        (SCORES, ONE, 1),
-        (SCORES, SEVERAL, 3),
-        (COARSE, ONE, 2),
-        (COARSE, SEVERAL, 5),
-        (torch.zeros(12, 12), SQUARE, 5),  # a model that says nothing finds nothing
-        (SCORES[:12], SQUARE, 12),
-        (SCORES - 1, SEVERAL, 2),  # all scores negative
-    ],
-    mistakes={
-        "Where the right answer ties with others, you count it as found; a model that gives everything the same score "
-        "would be perfect. Let a tie stand behind the others.": but(before=lambda s, r, found: s > found),
-        "Where scores tie, the order that topk or sort happens to give decides; let a right answer stand behind all "
-        "wrong ones that it ties with.": lambda s, r, k: hits(s, r, k).any(dim=1).float().mean(),
-        "You looked at the first k + 1 answers: found means that fewer than k wrong answers stand before.": one_more(
-            "k"
-        ),
-        "You looked at the first k - 1 answers: do not count the right answer itself among those before it.": (
-            one_fewer("k")
-        ),
-        "A question may have several right answers; it counts as found when its best one is among the first k.": (
-            lambda s, r, k: (hits(s, r, k).sum(dim=1) / r.sum(dim=1)).mean()
-        ),
-        "You let right answers stand in each other's way: count only the wrong answers before the best right one.": (
-            lambda s, r, k: recall(s, r, k + 1, before=lambda s, r, found: s >= found)
-        ),
-        "You looked for the worst of a question's right answers; it counts as found when its best one is among the "
-        "first k.": but(score_of=of_the_worst),
-        "You divided by k; recall@k is the share of questions whose answer is found.": lambda s, r, k: (
-            hits(s, r, k).sum(dim=1) / k
-        ).mean(),
-        "You returned how many questions are found; divide by the number of questions.": but(over=torch.sum),
-        "You put 0 in place of the wrong answers' scores and then took the largest; where the scores of the right "
-        "answers are negative, that 0 wins.": but(score_of=lambda s, r: (s * r).amax(dim=1, keepdim=True)),
-    },
-)
+cases = [
+    (SCORES, ONE, 1),
+    (SCORES, SEVERAL, 3),
+    (COARSE, ONE, 2),
+    (COARSE, SEVERAL, 5),
+    (torch.zeros(12, 12), SQUARE, 5),  # a model that says nothing finds nothing
+    (SCORES[:12], SQUARE, 12),
+    (SCORES - 1, SEVERAL, 2),  # all scores negative
+]
+mistakes = {
+    "Where the right answer ties with others, you count it as found; a model that gives everything the same score "
+    "would be perfect. Let a tie stand behind the others.": but(before=lambda s, r, found: s > found),
+    "Where scores tie, the order that topk or sort happens to give decides; let a right answer stand behind all wrong "
+    "ones that it ties with.": lambda s, r, k: hits(s, r, k).any(dim=1).float().mean(),
+    "You looked at the first k + 1 answers: found means that fewer than k wrong answers stand before.": one_more("k"),
+    "You looked at the first k - 1 answers: do not count the right answer itself.": (one_fewer("k")),
+    "A question may have several right answers. It counts as found when the best of them is among the first k of all "
+    "answers.": lambda s, r, k: (hits(s, r, k).sum(1) / r.sum(1)).mean(),
+    "You let right answers stand in each other's way: count only the wrong answers that stand before the best right "
+    "answer.": (lambda s, r, k: recall(s, r, k + 1, before=lambda s, r, found: s >= found)),
+    "You looked for the worst of a question's right answers; it counts as found when its best one is among the first "
+    "k.": but(score_of=of_the_worst),
+    "You divided by k; divide by the number of questions.": lambda s, r, k: (hits(s, r, k).sum(1) / k).mean(),
+    "You returned how many questions are found; divide by the number of questions.": but(over=torch.sum),
+    "You put 0 in place of the wrong answers' scores and then took the largest; where the scores of the right answers "
+    "are negative, that 0 wins.": but(score_of=lambda s, r: (s * r).amax(dim=1, keepdim=True)),
+}
+check_recall_with_ties = Exercise("05.1", "Recall with ties", recall, cases, mistakes)
 
 
 @investigation("05.4", "Labels into templates")
@@ -137,33 +123,22 @@ def best_label(scores, c, m, *, grouped=by_label, over=torch.mean, dim=2, pick=t
 # Scores of 0 to 1 with a label that has the best single prompt, another the best mean.
 OF_PROMPTS = torch.rand(40, 12, generator=torch.Generator().manual_seed(51))
 
-check_average_templates = Exercise(
-    "05.5",
-    "Average over templates",
-    best_label,
-    cases=[
-        (OF_PROMPTS, 3, 4),
-        (OF_PROMPTS, 6, 2),
-        (OF_PROMPTS, 12, 1),
-        (OF_PROMPTS[:1], 2, 6),
-        (OF_PROMPTS[:2, :4], 2, 2),
-    ],
-    mistakes={
-        "You returned the best column, which is a prompt; average the prompts of each label first, and return the "
-        "label.": lambda s, c, m: s.argmax(dim=1),
-        "You took the label of the best single prompt, the largest over the templates; here the mean is wanted.": but(
-            over=torch.amax
-        ),
-        "You mixed up the order of the columns: the m templates of the first label come first, then those of the "
-        "second; so the shape is (q, c, m).": but(grouped=lambda s, c, m: by_label(s, m, c).mT),
-        "You averaged over the labels and chose a template; average over the templates and choose a label.": but(dim=1),
-        "You returned the scores of the labels; the position of the best one is wanted.": but(
-            pick=lambda means, dim: means
-        ),
-        "You returned the best score of each picture; the position of the best label is wanted.": but(pick=torch.amax),
-        "You used the same number of templates on every input; it is given as m.": changed(
-            c=lambda c: -1, m=lambda m: 4
-        ),
-        "Your positions are one too large: positions start at 0.": ONE_TOO_LARGE,
-    },
-)
+cases = [
+    (OF_PROMPTS, 3, 4),
+    (OF_PROMPTS, 6, 2),
+    (OF_PROMPTS, 12, 1),
+    (OF_PROMPTS[:1], 2, 6),
+    (OF_PROMPTS[:2, :4], 2, 2),
+]
+mistakes = {
+    "You returned the best column, which is a prompt; average each label's prompts.": lambda s, c, m: s.argmax(dim=1),
+    "You took the label of the best single prompt; average over the templates.": but(over=torch.amax),
+    "You mixed up the order of the columns: the m templates of the first label come first, then those of the second; "
+    "so the shape is (q, c, m).": but(grouped=lambda s, c, m: by_label(s, m, c).mT),
+    "You averaged over the labels and chose a template; average over the templates and choose a label.": but(dim=1),
+    "You returned the scores of the labels; give the position of the best.": but(pick=lambda means, dim: means),
+    "You returned the best score of each picture; the position of the best label is wanted.": but(pick=torch.amax),
+    "You used the same number of templates on every input; it is given as m.": changed(c=lambda c: -1, m=lambda m: 4),
+    "Your positions are one too large: positions start at 0.": ONE_TOO_LARGE,
+}
+check_average_templates = Exercise("05.5", "Average over templates", best_label, cases, mistakes)

@@ -9,10 +9,8 @@ from asif_lib.defaults import DEFAULT_TEMPLATE
 from asif_lib.relative import unit_rows
 
 from ..exercise import investigation
-from ..form import form_problem, kind_of
-from ..judging import ask
+from ..judging import Verdict, ask, form_problem, kind_of, refuse
 from ..proof import confidence, prove
-from ..verdict import Verdict, refuse
 
 
 class WordingTask:

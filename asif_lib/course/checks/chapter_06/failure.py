@@ -13,9 +13,7 @@ from asif_lib.explain.counterfactual import without
 from asif_lib.zeroshot import ASIF
 
 from ..exercise import investigation
-from ..form import kind_of
-from ..judging import ask
-from ..verdict import Verdict, refuse, right
+from ..judging import Verdict, ask, kind_of, refuse, right
 
 MOST = 12
 """Anchors that an explanation may name: a reader takes in no more."""

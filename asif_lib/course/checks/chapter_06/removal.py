@@ -7,10 +7,8 @@ import torch.nn.functional as F
 
 from ..catalogue import but, changed, one_fewer
 from ..chapter_04.vectors import four_steps, unchanged
-from ..exercise import Exercise, investigation
-from ..form import kind_of
-from ..judging import ask, random_tensor
-from ..verdict import Verdict, refuse, right
+from ..exercise import Exercise
+from ..judging import kind_of, random_tensor
 
 
 def scores(image, texts, k, p, vectors=four_steps):
@@ -60,41 +58,29 @@ def of_the_strongest(seed, n, t, k, p):
 
 OUTSIDE = cosines(30, 4, 97)
 
-check_without = Exercise(
-    "06.3",
-    "Take one anchor away",
-    without,
-    cases=[
-        of_the_strongest(90, 30, 4, 5, 2),
-        of_the_strongest(91, 30, 4, 5, 8),
-        of_the_strongest(92, 40, 3, 8, 1),
-        of_the_strongest(93, 12, 3, 10, 2),
-        (*OUTSIDE, int(OUTSIDE[0].argmin()), 5, 2),
-    ],
-    mistakes={
-        "You removed nothing: these are the scores with all anchors.": but(from_image=False, from_texts=False),
-        "You only took the contribution off the score. Without the anchor both vectors change: the next one enters the "
-        "top k, and both are normalised again.": subtracted,
-        "You normalised again, but nothing entered in the anchor's place: each side has k entries, so take the anchor "
-        "away *before* the top k.": blanked,
-        "You kept k - 1 entries of every row. Where the anchor was in the top k the next one enters, and where it was "
-        "not nothing changes: keep k of the other anchors.": one_fewer("k"),
-        "You took the anchor away from the picture only; it is gone from the bank, so from the texts too.": but(
-            from_texts=False
-        ),
-        "You took the anchor away from the texts only; it is gone from the bank, so from the picture too.": but(
-            from_image=False
-        ),
-        "The right anchors are in the top k, but you divided by the old lengths; normalise the new vectors.": (
-            divided_by_old_lengths
-        ),
-        "You kept only this anchor; all others stay.": lambda x, y, a, k, p: scores(x[[a]], y[:, [a]], k, p),
-        "You forgot the power p.": changed(p=lambda p: 1),
-        "You forgot the clamp: negative cosines became positive through the power.": but(
-            vectors=partial(four_steps, clamp=unchanged)
-        ),
-    },
-)
+cases = [
+    of_the_strongest(90, 30, 4, 5, 2),
+    of_the_strongest(91, 30, 4, 5, 8),
+    of_the_strongest(92, 40, 3, 8, 1),
+    of_the_strongest(93, 12, 3, 10, 2),
+    (*OUTSIDE, int(OUTSIDE[0].argmin()), 5, 2),
+]
+mistakes = {
+    "You removed nothing: these are the scores with all anchors.": but(from_image=False, from_texts=False),
+    "You only took the contribution off the score. Without the anchor both vectors change: the next one enters the top "
+    "k, and both are normalised again.": subtracted,
+    "You normalised again, but nothing entered in the anchor's place: each side has k entries, so take the anchor away "
+    "*before* the top k.": blanked,
+    "You kept k - 1 entries of every row. Where the anchor was in the top k the next one enters, and where it was not "
+    "nothing changes: keep k of the other anchors.": one_fewer("k"),
+    "You took the anchor away from the picture only; the texts lose it, too.": but(from_texts=False),
+    "You took the anchor away from the texts only; the picture loses it, too.": but(from_image=False),
+    "The top k are right, but you divided by the old lengths; normalise the new vectors.": (divided_by_old_lengths),
+    "You kept only this anchor; all others stay.": lambda x, y, a, k, p: scores(x[[a]], y[:, [a]], k, p),
+    "You forgot the power p.": changed(p=lambda p: 1),
+    "You forgot the clamp: a power made negative cosines positive.": but(vectors=partial(four_steps, clamp=unchanged)),
+}
+check_without = Exercise("06.3", "Take one anchor away", without, cases, mistakes)
 
 
 class Decision:
@@ -136,95 +122,75 @@ class Decision:
         return int(lead.argmin()) if lead.min() < 0 else -1
 
 
-# Seeds and k. Each usual mistake goes wrong in two decisions at least, and no two mistakes answer alike; in the last
-# two no single anchor flips the label.
-FLIPS = [
-    (*cosines(24, 3, seed), k, 2)
-    for seed, k in [(1052, 5), (790, 5), (1326, 4), (1002, 5), (862, 4), (352, 5), (889, 4)]
-]
-FLIP_MISTAKES = {
-    "You say -1 of every decision. Some are flipped by a single anchor: compare the labels with and without each.": (
-        lambda d: -1,
-    ),
-    "You returned the new label; the anchor whose removal brings it about is wanted.": (
-        lambda d: d.new_winner(-1),
-        lambda d: d.new_winner(d.winner),
-    ),
-    "You return an anchor although no single one flips this decision; say -1 there.": (
-        lambda d: int(d.leads.argmin()),
-    ),
-    "Where several anchors flip the decision, you took the first; take the one that leaves the old winner furthest "
-    "behind.": (lambda d: d.tested(-torch.arange(len(d.leads)).float()),),
-    "Of the anchors that flip it, you took the one with the largest contribution; take the one that leaves the old "
-    "winner furthest behind.": (lambda d: d.tested(d.given[d.winner]),),
-    "You looked for the anchor without which the old winner's score is lowest. Other labels' scores move as well: what "
-    "counts is by how much it leads the best of them.": (
-        lambda d: int(d.without[:, d.winner].argmin()),
-        lambda d: d.if_it_flips(d.without[:, d.winner].argmin()),
-        lambda d: d.tested(-d.without[:, d.winner]),
-    ),
-    "You returned the anchor that contributes most to the winner, untested. It may give as much to the others: compute "
-    "the scores without each anchor.": (lambda d: int(d.given[d.winner].argmax()),),
-    "You tried the anchor that contributes most to the winner, and no other. Another may flip the decision.": (
-        lambda d: d.if_it_flips(d.given[d.winner].argmax()),
-    ),
-    "You returned the anchor with the largest difference between winner and runner-up, untested. When it goes, others "
-    "enter and a third label may win: compute the scores without each anchor.": (
-        lambda d: int((d.given[d.winner] - d.given[d.second]).argmax()),
-    ),
-    "You took contributions off the scores; without an anchor others enter the top k and everything is normalised "
-    "again, as in exercise 06.3.": (lambda d: d.without_refill(d.subtracted),),
-    "You blanked the anchor and normalised again, but nothing entered in its place, as in exercise 06.3.": (
-        lambda d: d.without_refill(d.blanked),
-    ),
-    "Your lead is turned round: you return the anchor without which the winner leads most.": (
-        lambda d: int(d.leads.argmax()),
-    ),
-}
-
-
 @cache
-def decisions():
-    return [Decision(*case) for case in FLIPS]
+def decision(*case):
+    return Decision(*case)
 
 
-@investigation("06.4", "The one that flips it")
-def check_flip(function) -> Verdict:
-    """Compare the anchors whose removal changes the label by most; -1 stands where none does.
-
-    A single input may agree with a mistake by chance, so all of them must.
-    """
-    answers = [
-        int(ask(function, case, f"On input {number}", like=0, form=partial(no_position, n=len(case[0]))))
-        for number, case in enumerate(FLIPS, 1)
-    ]
-    if answers == [decision.answer() for decision in decisions()]:
-        return right(f"Your function agrees with the library on {len(FLIPS)} inputs.")
-    for message, ways in FLIP_MISTAKES.items():
-        if any(answers == [way(decision) for decision in decisions()] for way in ways):
-            refuse(message)
-    for number, (answer, decision) in enumerate(zip(answers, decisions(), strict=True), 1):
-        if answer != decision.answer():
-            refuse(f"On input {number} {what_is_true(answer, decision)}")
+def flip(*case):
+    """Return the anchor whose removal changes the label by most, or -1."""
+    return decision(*case).answer()
 
 
-def no_position(answer, n):
-    """What is wrong with the form of an answer, or an empty string."""
+def of(way):
+    """Make an implementation of a way to answer from what there is to know of a decision."""
+    return lambda *case: way(decision(*case))
+
+
+def no_position(answer, image, *rest):
     try:
         whole = int(answer) == answer
     except (TypeError, ValueError, RuntimeError):
         whole = False
     if not whole:
         return f"Your function returned {kind_of(answer)}; the position of one anchor, a whole number, is wanted."
+    n = len(image)
     return "" if -1 <= answer < n else f"Your function returned {int(answer)}; the anchors are 0 to {n - 1}."
 
 
-def what_is_true(answer, decision):
-    """Why an answer is not the right one, without naming that."""
+def explained(answer, *case):
+    """Say why an answer is wrong, without the right one."""
     if answer == -1:
         return "your function says -1, and there is an anchor without which another label wins."
-    lead = float(decision.leads[answer])
+    lead = float(decision(*case).leads[answer])
     told = f"without your anchor {answer} the old winner's lead is {lead:+.3f}"
     if lead >= 0:
         return f"{told}: the label stays as it is."
     return f"{told}: the label changes, but without another anchor the old winner lies further behind."
+
+
+# Seeds and k. Each usual mistake goes wrong in two decisions at least, and no two mistakes answer alike; in the last
+# two no single anchor flips the label.
+cases = [
+    (*cosines(24, 3, seed), k, 2)
+    for seed, k in [(1052, 5), (790, 5), (1326, 4), (1002, 5), (862, 4), (352, 5), (889, 4)]
+]
+mistakes = {
+    "You say -1 of every decision. Compare the labels with and without each anchor.": lambda *case: -1,
+    "You returned the new label; the anchor whose removal brings it about is wanted.": (
+        of(lambda d: d.new_winner(-1)),
+        of(lambda d: d.new_winner(d.winner)),
+    ),
+    "You return an anchor although none flips this decision; say -1 there.": of(lambda d: int(d.leads.argmin())),
+    "Where several anchors flip the decision, you took the first; take the one that leaves the old winner furthest "
+    "behind.": of(lambda d: d.tested(-torch.arange(len(d.leads)).float())),
+    "Of the anchors that flip it, you took the one with the largest contribution; take the one that leaves the old "
+    "winner furthest behind.": of(lambda d: d.tested(d.given[d.winner])),
+    "You looked for the anchor without which the old winner's score is lowest. Other labels' scores move as well: what "
+    "counts is by how much it leads the best of them.": (
+        of(lambda d: int(d.without[:, d.winner].argmin())),
+        of(lambda d: d.if_it_flips(d.without[:, d.winner].argmin())),
+        of(lambda d: d.tested(-d.without[:, d.winner])),
+    ),
+    "You returned the anchor that contributes most to the winner, untested. It may give as much to the others: compute "
+    "the scores without each anchor.": of(lambda d: int(d.given[d.winner].argmax())),
+    "You tried the anchor that contributes most to the winner, and no other. Yet another anchor may flip the decision, "
+    "too.": of(lambda d: d.if_it_flips(d.given[d.winner].argmax())),
+    "You returned the anchor with the largest difference between winner and runner-up, untested. When it goes, others "
+    "enter and a third label may win.": of(lambda d: int((d.given[d.winner] - d.given[d.second]).argmax())),
+    "You took contributions off the scores; without an anchor others enter the top k and everything is normalised "
+    "again, as in exercise 06.3.": of(lambda d: d.without_refill(d.subtracted)),
+    "You blanked the anchor, and nothing entered in its place, as in 06.3.": of(lambda d: d.without_refill(d.blanked)),
+    "Your lead is turned round: without this anchor the winner leads most.": of(lambda d: int(d.leads.argmax())),
+}
+check_flip = Exercise("06.4", "The one that flips it", flip, cases, mistakes, form=no_position, explain=explained)

@@ -29,52 +29,33 @@ def bank_and_new_pairs(n, m, seed, partner):
     return *sides, torch.tensor(partner)
 
 
-check_add = Exercise(
-    "07.1",
-    "Teach it something",
-    add,
-    cases=[
-        bank_and_new_pairs(40, 12, 73, [5, 2, 0, 7, 1, 3, 9, 4, 11, 6, 8, 10]),  # 5.2, so that rounding up shows
-        bank_and_new_pairs(44, 14, 70, [3, 0, 4, 1, 8, 2, 5, 7, 6, 13, 9, 10, 12, 11]),
-        bank_and_new_pairs(20, 30, 71, list(range(29, -1, -1))),
-        bank_and_new_pairs(3, 1, 72, [0]),
-    ],
-    mistakes={
-        "Only the pictures' matrix grew. Row i of both matrices is pair i: a picture without its caption is no "
-        "anchor.": but(captions=lambda new, partner: new[:0]),
-        "Only the captions' matrix grew. Row i of both matrices is pair i: a caption without its picture is no "
-        "anchor.": changed(new_image=lambda new: new[:0]),
-        "The new captions stand in the order in which they came, so that new pictures got each other's captions. "
-        "`partner` says where the caption of each picture is.": but(captions=lambda new, partner: new),
-        "You used `partner` the wrong way round: entry i is the row of `new_text` that belongs to new picture i.": (
-            changed(partner=torch.argsort)
-        ),
-        "You moved the new pictures to where `partner` points. Each caption has some picture now, and not its own: "
-        "leave the pictures as they came, and fetch the captions.": but(
-            pictures=lambda new, partner: new[partner], captions=lambda new, partner: new
-        ),
-        "Every new picture has its own caption, but the pairs stand in the order of the captions. The new pictures "
-        "keep their order, and the captions follow them.": but(
-            pictures=lambda new, partner: new[partner.argsort()], captions=lambda new, partner: new
-        ),
-        "The new rows stand before the old ones. Append them, so that anchor i stays anchor i.": but(
-            join=lambda old, new: torch.cat([new, old])
-        ),
-        "The mean is still that of the old bank. It is taken off every picture, so it must be the mean of all rows "
-        "that are there now.": but(mean=lambda old, new: old.mean(dim=0)),
-        "You averaged the old mean and the mean of the new rows. The old bank has more rows, so it weighs more.": but(
-            mean=lambda old, new: (old.mean(dim=0) + new.mean(dim=0)) / 2
-        ),
-        "The mean is that of the new rows alone; take it over all rows.": but(mean=lambda old, new: new.mean(dim=0)),
-        "k is still a tenth of the old bank. The bank has grown, and k is a share of it.": but(size=lambda n, m: n),
-        "k is a tenth of the new pairs alone; take a tenth of all.": but(size=lambda n, m: m),
-        "You rounded up. A tenth of 52 is 5.2, and rounded 5.": but(whole=math.ceil),
-        "You cut the tenth off instead of rounding it, or forgot that k is at least 1.": but(whole=int),
-        "Both the mean and k are still those of the old bank.": but(
-            mean=lambda old, new: old.mean(dim=0), size=lambda n, m: n
-        ),
-    },
-)
+cases = [
+    bank_and_new_pairs(40, 12, 73, [5, 2, 0, 7, 1, 3, 9, 4, 11, 6, 8, 10]),  # 5.2, so that rounding up shows
+    bank_and_new_pairs(44, 14, 70, [3, 0, 4, 1, 8, 2, 5, 7, 6, 13, 9, 10, 12, 11]),
+    bank_and_new_pairs(20, 30, 71, list(range(29, -1, -1))),
+    bank_and_new_pairs(3, 1, 72, [0]),
+]
+mistakes = {
+    "Only the pictures' matrix grew; a picture without caption is no anchor.": but(captions=lambda new, _: new[:0]),
+    "Only the captions' matrix grew; a caption without picture is no anchor.": changed(new_image=lambda new: new[:0]),
+    "The new captions stand in the order in which they came, so that new pictures got each other's captions. `partner` "
+    "says where the caption of each picture is.": but(captions=lambda new, partner: new),
+    "You used `partner` the wrong way round: entry i belongs to new picture i.": (changed(partner=torch.argsort)),
+    "You moved the new pictures to where `partner` points. Each caption has some picture now, and not its own: keep "
+    "the pictures, and fetch the captions.": but(pictures=lambda new, p: new[p], captions=lambda new, p: new),
+    "Every new picture has its caption, but the pairs stand in the order of the captions. The new pictures keep their "
+    "order.": but(pictures=lambda new, p: new[p.argsort()], captions=lambda new, p: new),
+    "The new rows stand before the old ones; append them.": but(join=lambda old, new: torch.cat([new, old])),
+    "The mean is still that of the old bank; take the mean of all rows there now.": but(mean=lambda a, b: a.mean(0)),
+    "You averaged the two means. The larger bank weighs more.": but(mean=lambda a, b: (a.mean(0) + b.mean(0)) / 2),
+    "The mean is that of the new rows alone; take it over all rows.": but(mean=lambda a, b: b.mean(0)),
+    "k is still a tenth of the old bank. The bank has grown, and k is a share of it.": but(size=lambda n, m: n),
+    "k is a tenth of the new pairs alone; take a tenth of all.": but(size=lambda n, m: m),
+    "You rounded up. A tenth of 52 is 5.2, and rounded 5.": but(whole=math.ceil),
+    "You cut the tenth off instead of rounding it, or forgot that k is at least 1.": but(whole=int),
+    "Both the mean and k are still those of the old bank.": but(mean=lambda a, b: a.mean(0), size=lambda n, m: n),
+}
+check_add = Exercise("07.1", "Teach it something", add, cases, mistakes)
 
 
 def running_mean(mean, n, added, removed, *, total=lambda rows: rows.sum(0), count=lambda n, m, r: n + m - r):
@@ -86,33 +67,26 @@ def edited_rows(n, m, r, seed):
     return rows.mean(dim=0), n, random_tensor(m, 5, seed=seed + 10) - 2.0, rows[:r]
 
 
+mistakes = {
+    "Where nothing is added, or nothing removed, your result is NaN: the mean of no rows is 0/0. The sum of no rows is "
+    "0.": but(total=lambda rows: len(rows) * rows.mean(dim=0)),
+    "You averaged the two means as if both stood for equally many rows. Turn a mean into a sum first: the sum of n "
+    "rows is n times their mean.": lambda mean, n, added, removed: (mean + added.mean(dim=0)) / 2,
+    "You added and subtracted means. Means do not add up; sums do.": lambda m, n, a, r: m + a.mean(0) - r.mean(0),
+    "You divide by the old number of rows; there are n + m - r now.": but(count=lambda n, m, r: n),
+    "The rows that were removed still count.": changed(removed=lambda rows: rows[:0]),
+    "The sum is right, the number of rows is not: removed ones are no longer there.": but(count=lambda n, m, r: n + m),
+    "The removed rows were added once more; take their sum off.": changed(removed=torch.neg),
+    "The new rows do not count.": changed(added=lambda rows: rows[:0]),
+    "You forgot to multiply the old mean by n.": (lambda mean, n, *edits: running_mean(mean / n, n, *edits)),
+    "That is the new sum, not the new mean; divide by the number of rows there now.": but(count=lambda n, m, r: 1),
+}
 check_running_mean = Exercise(
     "07.2",
     "A mean without a second look",
     running_mean,
-    cases=[edited_rows(40, 8, 4, 73), edited_rows(7, 20, 5, 74), edited_rows(30, 0, 4, 75), edited_rows(30, 6, 0, 76)],
-    mistakes={
-        "Where nothing is added, or nothing removed, your result is NaN: the mean of no rows is 0/0. The sum of no "
-        "rows is 0.": but(total=lambda rows: len(rows) * rows.mean(dim=0)),
-        "You averaged the two means as if both stood for equally many rows. Turn a mean into a sum first: the "
-        "sum of n rows is n times their mean.": lambda mean, n, added, removed: (mean + added.mean(dim=0)) / 2,
-        "You added and took off the means of the new and the removed rows. Means do not add up; sums do.": (
-            lambda mean, n, added, removed: mean + added.mean(dim=0) - removed.mean(dim=0)
-        ),
-        "You divide by the old number of rows; there are n + m - r now.": but(count=lambda n, m, r: n),
-        "The rows that were removed still count.": changed(removed=lambda rows: rows[:0]),
-        "The sum is right but for the number of rows: the removed ones are no longer there.": but(
-            count=lambda n, m, r: n + m
-        ),
-        "The removed rows were added once more; take their sum off.": changed(removed=torch.neg),
-        "The new rows do not count.": changed(added=lambda rows: rows[:0]),
-        "You forgot to multiply the old mean by n: as it is, it counts like a single row.": (
-            lambda mean, n, *edits: running_mean(mean / n, n, *edits)
-        ),
-        "That is the new sum, not the new mean; divide by the number of rows that are there now.": but(
-            count=lambda n, m, r: 1
-        ),
-    },
+    [edited_rows(40, 8, 4, 73), edited_rows(7, 20, 5, 74), edited_rows(30, 0, 4, 75), edited_rows(30, 6, 0, 76)],
+    mistakes,
     atol=1e-4,
 )
 
@@ -156,47 +130,33 @@ SIDES = random_tensor(9, 5, seed=77), random_tensor(9, 3, seed=78)
 NAMES = ["sea/food", "food", "animals", "food/fruit", "foodstuff", "tools", "food", "plants/food", "animals/birds"]
 LETTERS = ["b", "a", "b", "a/x", "b", "c", "a", "ab", "c"]
 
+mistakes = {
+    "You kept the group and forgot everything else; turn the mask round.": but(belongs=lambda *of: not inside(*of)),
+    "Rows were removed from the pictures only; the captions are wrong now.": (
+        part(1, lambda kept, image, text, *_: text)
+    ),
+    "Rows were removed from the captions only; the pictures are wrong now.": (part(0, lambda kept, image, *_: image)),
+    "You set the rows to zero, and they are still there: they count in the mean and in n. Leave them out.": zeroed,
+    "The subgroups are still there: to forget a group, forget what stands below it, too.": but(belongs=str.__eq__),
+    "The subgroups are gone, and the group itself is still there: the name `food` does not begin with `food/`, with a "
+    "slash.": but(belongs=lambda name, group: name.startswith(f"{group}/")),
+    "You also forgot a group whose name only begins with the same letters. A subgroup begins with the group and a "
+    "slash.": but(belongs=str.startswith),
+    "You also forgot groups that hold the name somewhere else; it must begin the path.": but(belongs=str.__contains__),
+    "You also forgot a group of that name further down in another branch. Compare the names from the beginning of the "
+    "path.": but(belongs=lambda name, group: group in name.split("/")),
+    "The last rows were moved into the holes, which changes the order. Keep the order.": but(left=last_into_the_hole),
+    "You deleted row by row, and after each deletion the positions of all later rows had moved. Make a mask of all "
+    "rows first, and apply it once.": but(left=removed_while_counting),
+    "The matrices are right, and the third result counts 0, 1, 2, …: it should say which row of the old bank each row "
+    "was, for that is how other tables follow.": but(told=lambda goes, rows: torch.arange(len(rows))),
+    "The third result is the mask; the positions of the rows left are wanted.": but(told=lambda goes, rows: ~goes),
+    "The third result lists the rows that went, not those left.": but(told=lambda goes, rows: goes.nonzero()[:, 0]),
+}
 check_forget = Exercise(
     "07.4",
     "Forget a group",
     forget,
-    cases=[(*SIDES, *of) for of in [(NAMES, "food"), (LETTERS, "a"), (NAMES, "animals/birds"), (LETTERS, "none")]],
-    mistakes={
-        "You kept the group and forgot everything else; turn the mask round.": but(
-            belongs=lambda name, group: not inside(name, group)
-        ),
-        "Rows were removed from the pictures only: from the first of them on, every picture has a wrong caption.": (
-            part(1, lambda kept, image, text, *_: text)
-        ),
-        "Rows were removed from the captions only: from the first of them on, every caption has a wrong picture.": (
-            part(0, lambda kept, image, *_: image)
-        ),
-        "You set the rows to zero, and they are still there: they count in the mean and in n. Leave them out.": zeroed,
-        "The subgroups are still there: to forget a group means to forget what stands below it, too.": but(
-            belongs=str.__eq__
-        ),
-        "The subgroups are gone, and the group itself is still there: `food` does not begin with `food/`.": but(
-            belongs=lambda name, group: name.startswith(f"{group}/")
-        ),
-        "You also forgot a group whose name only begins with the same letters. A subgroup begins with the group "
-        "and a slash.": but(belongs=str.startswith),
-        "You also forgot groups that hold the name somewhere else. Compare from the beginning of the path.": but(
-            belongs=str.__contains__
-        ),
-        "You also forgot a group of that name further down in another branch; compare from the beginning of the "
-        "path.": but(belongs=lambda name, group: group in name.split("/")),
-        "The last rows were moved into the holes, so that the anchors stand in another order. Keep the order.": but(
-            left=last_into_the_hole
-        ),
-        "You deleted row by row, and after each deletion the positions of all later rows had moved. Make a mask of "
-        "all rows first, and apply it once.": but(left=removed_while_counting),
-        "The matrices are right, and the third result counts 0, 1, 2, …: it should say which row of the old bank "
-        "each row was, for that is how other tables follow.": but(told=lambda goes, rows: torch.arange(len(rows))),
-        "The third result is the mask; the positions of the rows that are left are wanted.": but(
-            told=lambda goes, rows: ~goes
-        ),
-        "The third result lists the rows that went; those that are left are wanted.": but(
-            told=lambda goes, rows: goes.nonzero()[:, 0]
-        ),
-    },
+    [(*SIDES, *of) for of in [(NAMES, "food"), (LETTERS, "a"), (NAMES, "animals/birds"), (LETTERS, "none")]],
+    mistakes,
 )

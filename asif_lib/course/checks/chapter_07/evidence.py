@@ -8,8 +8,6 @@ from asif_lib.relative import unit_rows
 
 from ..catalogue import NEGATED, but, changed, result
 from ..exercise import Exercise
-from ..judging import ask
-from ..verdict import refuse
 
 ANSWERS = ("unchanged", "changed", "cannot tell")
 
@@ -40,25 +38,16 @@ def quantiles(before, after):
     return (low + high) / 2, (high - low) / 2
 
 
-def no_answer(answer):
-    """Describe a wrong answer; return an empty string for one of the three."""
+def no_answer(answer, *case):
     return "" if answer in ANSWERS else f"Your function returned {str(answer)[:40]!r}; one of {ANSWERS} is wanted."
 
 
-def answers_of_all_inputs(function):
-    """Look at the answers of all inputs together: there are only three, so mistakes show in the whole list."""
-    cases = check_unchanged.cases
-    answers = [ask(function, case, f"On input {i}", like="", form=no_answer) for i, case in enumerate(cases, 1)]
-    for message, mistake in check_unchanged.named:
-        if answers == [mistake(*case) for case in cases]:
-            refuse(message)
-    for number, (case, answer) in enumerate(zip(cases, answers, strict=True), 1):
-        if answer != (right := unchanged(*case)):
-            mean, half = mean_change(*case[:2])
-            refuse(
-                f"On input {number} the interval goes from {100 * (mean - half):+.1f} to {100 * (mean + half):+.1f} "
-                f"points and the margin is 5 points: that is {right!r}; your function says {answer!r}."
-            )
+def explained(answer, before, after, margin):
+    mean, half = mean_change(before, after)
+    return (
+        f"the interval goes from {100 * (mean - half):+.1f} to {100 * (mean + half):+.1f} points and the margin is "
+        f"{100 * margin:.0f} points: that is {unchanged(before, after, margin)!r}; your function says {answer!r}."
+    )
 
 
 def questions(n, up, down, seed):
@@ -71,57 +60,37 @@ def questions(n, up, down, seed):
     return before[order], after[order], 0.05
 
 
+cases = [  # the interval is mean ± 1.96 · sd / sqrt(n), in points, beside a margin of 5:
+    questions(400, 6, 10, 1),  # -1 ± 2.0: unchanged; unpaired, ± 6.9
+    questions(40, 2, 2, 2),  # 0 ± 9.9: nothing is known, though 0 is in it
+    questions(600, 15, 3, 3),  # +2 ± 1.4: a real gain, and a small one
+    questions(200, 1, 40, 4),  # -19.5 ± 5.6: changed
+    questions(200, 40, 1, 5),  # +19.5 ± 5.6: changed, for the better
+    questions(400, 24, 14, 6),  # +2.5 ± 3.0: holds 0 and leaves the margin
+    questions(300, 10, 28, 7),  # -6 ± 4.0: worse, but how much?
+    questions(2_000, 63, 138, 8),  # -3.75 ± 1.38: leaves the margin, and at 90 %, ± 1.16, does not
+]
+mistakes = {
+    "“Not significant” is not “unchanged”: few questions prove nothing, and many make a tiny change significant. Hold "
+    "both ends to the margin.": but(decide=lambda mean, half, _: "unchanged" if abs(mean) <= half else "changed"),
+    "“Changed” means that the whole interval lies beyond the margin. That it misses 0 is not enough.": but(
+        decide=lambda mean, half, margin: by_margin(mean, half, margin if abs(mean) + half < margin else 0)
+    ),
+    "You used the mean difference alone; look at its interval.": but(interval=lambda a, b: (mean_change(a, b)[0], 0)),
+    "You looked at losses only. Here a gain beyond the margin is a change as well.": but(
+        decide=lambda mean, half, margin: "unchanged" if mean - half > -margin else by_margin(mean, half, margin)
+    ),
+    "You took the difference of two intervals. The same questions were asked: pair them.": but(interval=unpaired),
+    "You took sizes; keep the sign, for gains cancel losses.": but(interval=lambda a, b: mean_change(0, (b - a).abs())),
+    "That is the interval of the single differences, not of their mean.": but(interval=quantiles),
+    "Your interval is that of the single differences, mean ± 1.96 standard deviations. For the mean of n, the "
+    "deviation is divided by √n.": but(interval=lambda a, b: mean_change(a, b, z=1.96 * len(a) ** 0.5)),
+    "You looked at the answers after the edit only; subtract those before.": changed(before=torch.zeros_like),
+    "Not every interval decides: some give 'cannot tell'.": result(lambda a: a if a == "unchanged" else "changed"),
+    "Your interval is shorter than one of 95 %.": but(interval=lambda a, b: mean_change(a, b, z=1.645)),
+}
 check_unchanged = Exercise(
-    "07.3",
-    "Prove that nothing changed",
-    unchanged,
-    cases=[  # the interval is mean ± 1.96 · sd / sqrt(n), in points, beside a margin of 5:
-        questions(400, 6, 10, 1),  # -1 ± 2.0: unchanged; unpaired, ± 6.9
-        questions(40, 2, 2, 2),  # 0 ± 9.9: nothing is known, though 0 is in it
-        questions(600, 15, 3, 3),  # +2 ± 1.4: a real gain, and a small one
-        questions(200, 1, 40, 4),  # -19.5 ± 5.6: changed
-        questions(200, 40, 1, 5),  # +19.5 ± 5.6: changed, for the better
-        questions(400, 24, 14, 6),  # +2.5 ± 3.0: holds 0 and leaves the margin
-        questions(300, 10, 28, 7),  # -6 ± 4.0: worse, but how much?
-        questions(2_000, 63, 138, 8),  # -3.75 ± 1.38: leaves the margin, and at 90 %, ± 1.16, does not
-    ],
-    mistakes={
-        "“Not significant” is not “unchanged”: with few questions no interval misses 0, whatever happened, and "
-        "with many a tiny change is significant. Hold both ends against the margin.": but(
-            decide=lambda mean, half, margin: "unchanged" if abs(mean) <= half else "changed"
-        ),
-        "“Changed” means that the whole interval lies beyond the margin, on either side. That it misses 0 is not "
-        "enough.": but(
-            decide=lambda mean, half, margin: by_margin(mean, half, margin if abs(mean) + half < margin else 0)
-        ),
-        "You looked at the mean difference alone. How sure it is stands in its interval.": but(
-            interval=lambda before, after: (mean_change(before, after)[0], 0)
-        ),
-        "You looked at losses only. Here a gain beyond the margin is a change as well: the interval has two ends.": but(
-            decide=lambda mean, half, margin: "unchanged" if mean - half > -margin else by_margin(mean, half, margin)
-        ),
-        "You took the difference of two separate intervals. The same questions were asked: pair them.": but(
-            interval=unpaired
-        ),
-        "You took the sizes of the differences; gains and losses may cancel, so keep the sign.": but(
-            interval=lambda before, after: mean_change(0, (after - before).abs())
-        ),
-        "That is the interval of the single differences, not of their mean.": but(interval=quantiles),
-        "Your interval is that of the single differences, mean ± 1.96 standard deviations. The mean of n of them "
-        "is surer: its standard error is the standard deviation divided by √n.": but(
-            interval=lambda before, after: mean_change(before, after, z=1.96 * len(before) ** 0.5)
-        ),
-        "You looked at the answers after the edit only; the difference to those before is wanted.": changed(
-            before=torch.zeros_like
-        ),
-        "Not every interval decides: one that crosses the margin gives 'cannot tell'.": result(
-            lambda answer: "unchanged" if answer == "unchanged" else "changed"
-        ),
-        "Your interval is shorter than one of 95 %.": but(
-            interval=lambda before, after: mean_change(before, after, z=1.645)
-        ),
-    },
-    before=answers_of_all_inputs,
+    "07.3", "Prove that nothing changed", unchanged, cases, mistakes, form=no_answer, explain=explained
 )
 
 
@@ -147,39 +116,30 @@ def labelled(q, n, c, seed):
     return unit_rows(sparse(q) + 0.5 * prompts[labels]), unit_rows(prompts), labels
 
 
+mistakes = {
+    "You took the contributions to the label given. An anchor that helps everywhere looks guilty then; subtract what "
+    "it gives to the true label.": but(blame=lambda given, true: given),
+    "You took the contributions to the true label: that is help, not harm.": but(blame=lambda given, true: true),
+    "The sign is turned round: harm speaks for the label given and against the true one.": NEGATED,
+    "You divided by the number of wrong answers; take all pictures.": but(mean=lambda b: b[b.any(dim=1)].mean(dim=0)),
+    "That is the sum over the pictures; the mean is wanted.": but(mean=lambda b: b.sum(dim=0)),
+    "You took the mean over the anchors; average over the pictures.": but(mean=lambda b: b.mean(dim=1)),
+    "You compared the prompts alone. What an anchor contributes is the picture's entry times the prompt's.": (
+        lambda images, prompts, labels: (prompts[(images @ prompts.T).argmax(dim=1)] - prompts[labels]).mean(dim=0)
+    ),
+    "You averaged sizes without sign; help for the true label counts as harm.": but(mean=lambda b: b.abs().mean(dim=0)),
+    "You set what is below 0 to 0 before the mean. An anchor may harm one picture and help another, and the mean must "
+    "see both.": but(mean=lambda b: b.clamp_min(0).mean(dim=0)),
+    "You set the mean to 0 where it is below. Keep it: the anchor helps on the whole.": (
+        result(lambda r: r.clamp_min(0))
+    ),
+    "That is how much each anchor is in the pictures, whatever the labels.": lambda images, *_: images.mean(dim=0),
+    "You counted the pictures that an anchor harms; how strongly?": but(mean=lambda b: (b > 0).float().mean(dim=0)),
+}
 check_harm = Exercise(
     "07.5",
     "Who did the harm?",
     harm,
-    cases=[labelled(40, 9, 4, 80), labelled(25, 30, 3, 81), labelled(12, 5, 5, 82)],
-    mistakes={
-        "You took the contributions to the label given. An anchor that helps everywhere looks guilty then; take "
-        "off what it gives to the true label.": but(blame=lambda given, true: given),
-        "You took the contributions to the true label: that is help, not harm.": but(blame=lambda given, true: true),
-        "The sign is turned round: harm speaks for the label given and against the true one.": NEGATED,
-        "You divided by the number of wrong answers; the mean over all pictures is wanted.": but(
-            mean=lambda blame: blame[blame.any(dim=1)].mean(dim=0)
-        ),
-        "That is the sum over the pictures; the mean is wanted.": but(mean=lambda blame: blame.sum(dim=0)),
-        "You took the mean over the anchors, one number for each picture; average over the pictures.": but(
-            mean=lambda blame: blame.mean(dim=1)
-        ),
-        "You compared the prompts alone. What an anchor contributes is the picture's entry times the prompt's.": (
-            lambda images, prompts, labels: (prompts[(images @ prompts.T).argmax(dim=1)] - prompts[labels]).mean(dim=0)
-        ),
-        "You averaged sizes without sign: what an anchor does for the true label counts as harm then.": but(
-            mean=lambda blame: blame.abs().mean(dim=0)
-        ),
-        "You set what is below 0 to 0 before the mean. An anchor may do harm on one picture and help on another, "
-        "and the mean must see both.": but(mean=lambda blame: blame.clamp_min(0).mean(dim=0)),
-        "You set the mean to 0 where it is below. Keep it: on the whole such an anchor speaks for the true label.": (
-            result(lambda r: r.clamp_min(0))
-        ),
-        "That is how much each anchor is in the pictures, whatever the labels.": (
-            lambda images, prompts, labels: images.mean(dim=0)
-        ),
-        "You counted the pictures for which an anchor speaks for the wrong label; how strongly is wanted.": but(
-            mean=lambda blame: (blame > 0).float().mean(dim=0)
-        ),
-    },
+    [labelled(40, 9, 4, 80), labelled(25, 30, 3, 81), labelled(12, 5, 5, 82)],
+    mistakes,
 )

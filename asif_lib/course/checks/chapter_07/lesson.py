@@ -7,9 +7,8 @@ from asif_lib.sparse import sparse_relative_representation
 
 from ..exercise import investigation
 from ..form import dtype_name
-from ..judging import ask, random_tensor
+from ..judging import Verdict, ask, random_tensor, refuse
 from ..proof import prove
-from ..verdict import Verdict, refuse
 
 RANDOM_LESSONS = 10
 """Lessons drawn at random, to compare a choice with."""

@@ -58,49 +58,44 @@ def small(*case):
     return indices.int(), values, query_indices.int(), query_values
 
 
+cases = [
+    small([[4, 1], [2, 4]], [[0.5, 0.25], [1.0, 0.5]], [4, 3], [2.0, 1.0]),
+    captions(5, 4, 12, 3, seed=50),
+    captions(9, 6, 15, 6, seed=51),
+    captions(4, 3, 1_600_000, 3, seed=52),
+    small([[1], [2], [1]], [[0.5], [0.7], [0.25]], [1], [0.5]),
+]
+mistakes = {
+    "Where a caption shares several anchors with the picture, only the last counts: add to its score (+=) instead of "
+    "setting it.": but(add=lambda score, gain: gain),
+    "Your index keeps one caption for each anchor, the last; keep a list of all.": but(kept=slice(-1, None)),
+    "You left out the picture's values: an entry adds the product of both.": but(weigh=lambda w, entry: entry),
+    "You left out the captions' values: an entry adds the product of both values.": but(weigh=lambda w, entry: w),
+    "You counted the shared anchors; an entry adds the product of both values.": but(weigh=lambda w, entry: 1),
+    "An entry adds the product of both values, not their sum.": but(weigh=lambda w, entry: w + entry),
+    "You multiplied values that stand in the same place of the two lists; the same anchor makes a pair.": part(
+        0, same_place
+    ),
+    "The scores are right, but you looked at every entry of every caption. Look only at captions that have an entry at "
+    "the picture's anchors.": part(1, lambda _, indices, *rest: indices.numel()),
+    "The scores are right, but you compared every entry with every anchor of the picture. Look its anchors up in the "
+    "index, and count the entries found there.": part(1, lambda _, i, v, query, w: i.numel() * len(query)),
+    "The scores are right, but you counted the anchors of the picture; count the entries of captions that are found at "
+    "them.": part(1, lambda _, i, v, query, w: len(query)),
+    "The scores are right. You counted the picture's anchors that are in the index; at each there may be several "
+    "entries: count these.": part(1, lambda _, i, v, query, w: int(torch.isin(query, i).sum())),
+    "The scores are right. You counted the captions that were found; one that shares several anchors was looked at "
+    "several times: count the entries.": result(lambda r: (r[0], int((r[0] > 0).sum()))),
+    f"No caption shares an anchor with the picture, by your index. {TENSOR_KEYS}": result(
+        lambda r: (torch.zeros_like(r[0]), 0)
+    ),
+}
 check_inverted_index = Exercise(
     "08.5",
     "An inverted index",
     inverted_scores,
-    cases=[
-        small([[4, 1], [2, 4]], [[0.5, 0.25], [1.0, 0.5]], [4, 3], [2.0, 1.0]),
-        captions(5, 4, 12, 3, seed=50),
-        captions(9, 6, 15, 6, seed=51),
-        captions(4, 3, 1_600_000, 3, seed=52),
-        small([[1], [2], [1]], [[0.5], [0.7], [0.25]], [1], [0.5]),
-    ],
-    mistakes={
-        "Where a caption shares several anchors with the picture, only the last counts: add to its score (+=) instead "
-        "of setting it.": but(add=lambda score, gain: gain),
-        "Your index keeps one caption for each anchor, the last; several captions may have an entry there: keep a "
-        "list.": but(kept=slice(-1, None)),
-        "You left out the picture's values: an entry adds the product of both values.": but(
-            weigh=lambda w, entry: entry
-        ),
-        "You left out the captions' values: an entry adds the product of both values.": but(weigh=lambda w, entry: w),
-        "You counted the shared anchors; an entry adds the product of both values.": but(weigh=lambda w, entry: 1),
-        "An entry adds the product of both values, not their sum.": but(weigh=lambda w, entry: w + entry),
-        "You multiplied values that stand in the same place of the two lists; they belong together where the anchor is "
-        "the same.": part(0, same_place),
-        "The scores are right, but you looked at every entry of every caption. With the index, only the captions that "
-        "have an entry at the picture's anchors are looked at.": part(1, lambda looked, indices, *_: indices.numel()),
-        "The scores are right, but you compared every entry with every anchor of the picture. Look the picture's "
-        "anchors up in the index, and count the entries that you find there.": part(
-            1, lambda looked, indices, values, query_indices, _: indices.numel() * len(query_indices)
-        ),
-        "The scores are right. You counted the anchors of the picture; count the entries that are found at them.": part(
-            1, lambda looked, indices, values, query_indices, _: len(query_indices)
-        ),
-        "The scores are right. You counted the picture's anchors that are in the index; at each there may be several "
-        "entries: count these.": part(
-            1, lambda looked, indices, values, query_indices, _: int(torch.isin(query_indices, indices).sum())
-        ),
-        "The scores are right. You counted the captions that were found; one that shares several anchors was looked at "
-        "several times: count the entries.": result(lambda r: (r[0], int((r[0] > 0).sum()))),
-        f"No caption shares an anchor with the picture, by your index. {TENSOR_KEYS}": result(
-            lambda r: (torch.zeros_like(r[0]), 0)
-        ),
-    },
+    cases,
+    mistakes,
     notes={4: "where hardly an anchor is shared", 5: "with k = 1"},
     hints={
         "KeyError": "An anchor that no caption has is not in the index: `.get(anchor, [])`. Nor is a number there "
@@ -142,64 +137,55 @@ def walk(n, changed, margin):
     return list(changed), torch.stack(right), exact, margin
 
 
+cases = [
+    walk(1_000, {3: (200, 20), 6: (60, 30), 12: (40, 23), 24: (60, 50), 48: (0, 0), 96: (1, 3), 192: (0, 0)}, 0.02),
+    walk(1_000, {3: (100, 5), 6: (8, 6), 12: (3, 1), 24: (0, 0)}, 0.02),
+    walk(2_000, {3: (90, 88), 6: (3, 2)}, 0.02),
+    walk(1_000, {3: (150, 5), 6: (10, 90), 9: (30, 30), 12: (0, 0)}, 0.02),
+    walk(500, {12: (1, 2), 3: (80, 5), 6: (3, 4), 24: (2, 1)}, 0.03),
+    walk(60, {1: (9, 2), 2: (6, 4), 4: (6, 4)}, 0.02),
+    walk(60, {1: (0, 0), 2: (0, 0)}, 0.02),
+]
+mistakes = {
+    "You took an interval that is falsely certain: where no decision changed it has no width, as that of "
+    "`paired_difference`. But 60 pictures cannot show that less than 2 points are lost: the interval of `compare` "
+    "reaches as far as that many pictures can see.": but(gap=paired_difference),
+    "You looked at the accuracy lost, without its interval. On other pictures the loss may be larger than the margin: "
+    "the whole interval must lie above minus the margin.": but(enough=lambda gap, m: gap.value > -m),
+    "You took a setting because its interval holds 0, which does not show that the loss is small: the whole interval "
+    "must lie above minus the margin.": but(gap=paired_difference, enough=lambda gap, _: gap.high >= 0),
+    "You gave the two accuracies intervals of their own. Both searches answered for the same pictures: take the "
+    "interval of the paired difference, which is much shorter.": but(gap=apart),
+    "You asked for the same decisions. Decisions may change in both directions and cost nothing: count how many become "
+    "wrong minus how many become right.": but(gap=lambda x, y: (x != y).float().mean(), enough=torch.lt),
+    "You turned away settings that are *better* than exact search. Here only a loss counts: the lower end of the "
+    "interval.": but(gap=paired_difference, enough=lambda gap, margin: max(-gap.low, gap.high) < margin),
+    "You compared with the upper end of the interval. The loss may be as large as the *lower* end says, so compare "
+    "with that.": but(gap=paired_difference, enough=lambda gap, margin: gap.high > -margin),
+    "You took exact minus approximate, the wrong way round.": but(gap=lambda x, y: paired_difference(y, x)),
+    "You asked that nothing at all be lost; a loss within the margin is allowed. (Or did you read the margin in "
+    "points? 0.02 is a share, two points.)": but(gap=paired_difference, enough=lambda gap, _: gap.low >= 0),
+    "You took the largest effort that will do; the smallest is the cheapest.": but(pick=max),
+    "You took the first in the list that will do; the list may be in any order, and the smallest is the cheapest.": but(
+        pick=lambda e: e[0]
+    ),
+    "You took the setting with the highest accuracy; the cheapest that will do is wanted.": (
+        lambda efforts, right, *rest: (
+            cheapest_within(efforts, right, *rest) and efforts[int(right.float().mean(dim=1).argmax())]
+        )
+    ),
+    "You returned the position in the list; the effort that stands there is wanted.": lambda efforts, *rest: (
+        (found := cheapest_within(efforts, *rest)) and efforts.index(found)
+    ),
+    "Where no setting will do, return 0, which stands for an exact search. You returned the largest effort instead of "
+    "the 0.": lambda efforts, *rest: cheapest_within(efforts, *rest) or max(efforts),
+}
 check_knob = Exercise(
     "08.6",
     "How hard must one look?",
     cheapest_within,
-    cases=[
-        walk(1_000, {3: (200, 20), 6: (60, 30), 12: (40, 23), 24: (60, 50), 48: (0, 0), 96: (1, 3), 192: (0, 0)}, 0.02),
-        walk(1_000, {3: (100, 5), 6: (8, 6), 12: (3, 1), 24: (0, 0)}, 0.02),
-        walk(2_000, {3: (90, 88), 6: (3, 2)}, 0.02),
-        walk(1_000, {3: (150, 5), 6: (10, 90), 9: (30, 30), 12: (0, 0)}, 0.02),
-        walk(500, {12: (1, 2), 3: (80, 5), 6: (3, 4), 24: (2, 1)}, 0.03),
-        walk(60, {1: (9, 2), 2: (6, 4), 4: (6, 4)}, 0.02),
-        walk(60, {1: (0, 0), 2: (0, 0)}, 0.02),
-    ],
-    mistakes={
-        "You took an interval that is falsely certain: where no decision changed it has no width, as that of "
-        "`paired_difference`. But 60 pictures cannot show that less than 2 points are lost: the interval of `compare` "
-        "reaches as far as that many pictures can see.": but(gap=paired_difference),
-        "You looked at the accuracy lost, without its interval. On other pictures the loss may be larger than the "
-        "margin: the whole interval must lie above minus the margin.": but(
-            enough=lambda gap, margin: gap.value > -margin
-        ),
-        "You took a setting because its interval holds 0. That a loss cannot be told from 0 does not show that it is "
-        "small: the whole interval must lie above minus the margin.": but(
-            gap=paired_difference, enough=lambda gap, margin: gap.high >= 0
-        ),
-        "You gave the two accuracies intervals of their own. Both searches answered for the same pictures: take the "
-        "interval of the paired difference, which is much shorter.": but(gap=apart),
-        "You asked for the same decisions. Decisions may change in both directions and cost nothing: what counts is "
-        "how many become wrong minus how many become right.": but(
-            gap=lambda mine, exact: (mine != exact).float().mean(), enough=torch.lt
-        ),
-        "You turned away settings that are *better* than exact search by more than the margin. Here only a loss "
-        "counts: the lower end of the interval.": but(
-            gap=paired_difference, enough=lambda gap, margin: max(-gap.low, gap.high) < margin
-        ),
-        "You compared with the upper end of the interval: the loss may be as large as the *lower* end says.": but(
-            gap=paired_difference, enough=lambda gap, margin: gap.high > -margin
-        ),
-        "You took the difference the wrong way round, exact minus approximate: a loss became a gain.": but(
-            gap=lambda mine, exact: paired_difference(exact, mine)
-        ),
-        "You asked that nothing at all be lost; a loss within the margin is allowed. (Or did you read the margin in "
-        "points? 0.02 is a share, two points.)": but(gap=paired_difference, enough=lambda gap, margin: gap.low >= 0),
-        "You took the largest effort that will do; the smallest is the cheapest.": but(pick=max),
-        "You took the first in the list that will do; the list may be in any order, and the smallest effort is the "
-        "cheapest.": but(pick=lambda efforts: efforts[0]),
-        "You took the setting with the highest accuracy; the cheapest that will do is wanted.": (
-            lambda efforts, right, *rest: (
-                cheapest_within(efforts, right, *rest) and efforts[int(right.float().mean(dim=1).argmax())]
-            )
-        ),
-        "You returned the position in the list; the effort that stands there is wanted.": lambda efforts, *rest: (
-            (found := cheapest_within(efforts, *rest)) and efforts.index(found)
-        ),
-        "Where no setting will do, return 0: search exactly. You returned the largest effort.": lambda efforts, *rest: (
-            cheapest_within(efforts, *rest) or max(efforts)
-        ),
-    },
+    cases,
+    mistakes,
     notes={
         3: "where many decisions change, both ways",
         4: "where an approximate search happens to do better",

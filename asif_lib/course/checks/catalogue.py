@@ -25,9 +25,6 @@ class Twist:
 
     make: Callable[[Callable], Callable]
 
-    def of(self, reference) -> Callable:
-        return self.make(reference)
-
 
 def but(**options) -> Twist:
     """Call the reference with other keyword-only options."""
@@ -42,15 +39,10 @@ def result(change) -> Twist:
 def part(place, change) -> Twist:
     """Change one entry of the tuple that the reference returns; `change` also takes the arguments."""
 
-    def make(reference):
-        def mistake(*case):
-            parts = list(reference(*case))
-            parts[place] = change(parts[place], *case)
-            return tuple(parts)
+    def changed_part(parts, case):
+        return *parts[:place], change(parts[place], *case), *parts[place + 1 :]
 
-        return mistake
-
-    return Twist(make)
+    return Twist(lambda reference: lambda *case: changed_part(reference(*case), case))
 
 
 def changed(**changes) -> Twist:
@@ -83,17 +75,8 @@ def one_fewer(name) -> Twist:
     return changed(**{name: lambda k: k - 1})
 
 
-def cut(name) -> Twist:
-    """Cut an exponent to a whole number."""
-    return changed(**{name: int})
-
-
-def times(factor) -> Twist:
-    return result(lambda r: factor * r)
-
-
-NEGATED = times(-1)
-PERCENT = times(100)
+NEGATED = result(lambda r: -r)
+PERCENT = result(lambda r: 100 * r)
 COMPLEMENT = result(lambda r: 1 - r)
 INVERSE = result(lambda r: 1 / r)
 ABSOLUTE = result(abs)
@@ -105,11 +88,7 @@ DESCENDING = result(lambda r: r.sort(descending=True).values)
 MEAN = result(lambda r: r.mean())
 
 
-def anchors_mean(z, anchors):
-    return anchors.mean(0), anchors.mean(0)
-
-
-def centred(z, anchors, *, means=anchors_mean, cosines=relative_representation) -> torch.Tensor:
+def centred(z, anchors, *, means=lambda z, a: (a.mean(0), a.mean(0)), cosines=relative_representation) -> torch.Tensor:
     """Return the cosines (q, n) after both sides have lost a mean; `means` makes one for `z` and one for `anchors`."""
     mean, other = means(z, anchors)
     return cosines(z - mean, anchors - other)

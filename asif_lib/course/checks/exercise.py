@@ -3,17 +3,13 @@
     def top_share(scores, k, *, largest=True):                   # the reference, with places to go wrong
         return scores.topk(k, dim=1, largest=largest).values.sum(dim=1) / scores.sum(dim=1)
 
-    check_top_share = Exercise(
-        "09.1",                                                   # number and title are those of the card
-        "Share of the top k",
-        top_share,
-        cases=[(random_tensor(5, 8).abs(), 3), (random_tensor(1, 8).abs(), 1)],
-        mistakes={                                                # message: wrong implementation, the first that fits
-            "You took the k smallest; the k largest are wanted.": but(largest=False),
-            "You give percent; give a share between 0 and 1.": PERCENT,
-            "You took the sum of all scores.": lambda scores, k: scores.sum(dim=1),
-        },
-    )
+    cases = [(random_tensor(5, 8).abs(), 3), (random_tensor(1, 8).abs(), 1)]
+    mistakes = {                                                  # message: wrong implementation, the first that fits
+        "You took the k smallest; the k largest are wanted.": but(largest=False),
+        "You give percent; give a share between 0 and 1.": PERCENT,
+        "You took the sum of all scores.": lambda scores, k: scores.sum(dim=1),
+    }
+    check_top_share = Exercise("09.1", "Share of the top k", top_share, cases, mistakes)  # number and title of the card
 
 A value may also be a tuple of implementations. `catalogue` has usual mistakes; `Exercise` lists all options.
 An `investigation` has no reference and examines the student's result itself: `ask` calls the function, `refuse` ends
@@ -40,10 +36,7 @@ LISTENERS = []
 
 @dataclass(eq=False)
 class Check:
-    """The check of an exercise: call it with the student's function, and it returns a `Verdict`.
-
-    A check raises nothing into the notebook and does not show the solution.
-    """
+    """The check of an exercise: call it with the student's function for a `Verdict`; it raises nothing."""
 
     number: str
     title: str
@@ -106,11 +99,11 @@ class Exercise(Check):
     @property
     def named(self) -> list[tuple[str, Callable]]:
         """Every mistake as its message and one wrong implementation."""
-        named = []
-        for message, ways in self.mistakes.items():
-            for way in ways if isinstance(ways, tuple) else (ways,):
-                named.append((message, way.of(self.reference) if isinstance(way, Twist) else way))
-        return named
+        return [
+            (message, way.make(self.reference) if isinstance(way, Twist) else way)
+            for message, ways in self.mistakes.items()
+            for way in (ways if isinstance(ways, tuple) else (ways,))
+        ]
 
     def verdict(self, function) -> Verdict:
         if self.before:
@@ -153,21 +146,14 @@ class Investigation(Check):
         task = self.task.made_up() if task is None else task
         if isinstance(task, self.task):
             return self.look(function, task)
-        return Verdict(
-            "",
-            "not attempted",
-            f"Your function was not judged: `task` is {kind_of(task)} now, no longer what its cell made. Run that "
-            "cell again, then this one.",
-        )
+        told = f"Your function was not judged: `task` is {kind_of(task)} now, no longer what its cell made. "
+        return Verdict("", "not attempted", f"{told}Run that cell again, then this one.")
 
 
 def investigation(number, title, task=None) -> Callable[[Callable], Investigation]:
     """Make a check of a function that takes the student's function, and a task where there is one.
 
-    Parameters
-    ----------
-    task : type, optional
-        Has a class method ``made_up``; the notebook gives the check a task of its own data.
+    `task` is a class with a class method ``made_up``; the notebook gives the check a task of its own data.
     """
     return lambda look: Investigation(number, title, look, task)
 
@@ -183,29 +169,21 @@ def judge(verdict_of, *arguments, **keywords) -> Verdict:
     except Ended as end:
         verdict = end.verdict
     except Exception as error:
-        verdict = wrong(
-            f"The check cannot judge what your function returned ({type(error).__name__}: {words(error)}); "
-            "compare its form with the card: type, shape, order."
-        )
+        told = f"The check cannot judge what your function returned ({type(error).__name__}: {words(error)}); "
+        verdict = wrong(f"{told}compare its form with the card: type, shape, order.")
     finally:
         PRINTED.reset(token)
     return replace(verdict, printed=str(printed))
 
 
 def chapter_modules(package) -> list:
-    """Import the modules of all chapters of a package, in order.
-
-    Raises
-    ------
-    ValueError
-        A chapter has no number.
-    """
-    modules = []
-    for info in pkgutil.walk_packages(package.__path__, f"{package.__name__}."):
-        chapter = info.name.removeprefix(f"{package.__name__}.").partition(".")[0]
-        if chapter.startswith("chapter") and not re.fullmatch(r"chapter_\d\d", chapter):
-            raise ValueError(f"{package.__name__}.{chapter} is a chapter without a number: name it chapter_NN.")
+    """Import the modules of all chapters of a package, in order; a chapter without a number is a ValueError."""
+    modules, package_name = [], f"{package.__name__}."
+    for info in pkgutil.walk_packages(package.__path__, package_name):
+        chapter = info.name.removeprefix(package_name).partition(".")[0]
         if chapter.startswith("chapter"):
+            if not re.fullmatch(r"chapter_\d\d", chapter):
+                raise ValueError(f"{package_name}{chapter} is a chapter without a number: name it chapter_NN.")
             modules.append(importlib.import_module(info.name))
     return modules
 
@@ -225,10 +203,8 @@ def discover(modules) -> dict[str, Check]:
             if not isinstance(check, Check) or found.get(check.number) is check:
                 continue
             if check.number in found:
-                raise ValueError(
-                    f"Exercise {check.number} has two checks, {found[check.number].__name__} and {name} in "
-                    f"{module.__name__}: give one of them another number."
-                )
+                both = f"{found[check.number].__name__} and {name} in {module.__name__}"
+                raise ValueError(f"Exercise {check.number} has two checks, {both}: give one of them another number.")
             if name in names:
                 raise ValueError(f"Two checks are called {name}: give the one in {module.__name__} another name.")
             names.add(name)

@@ -71,20 +71,7 @@ def compare(function, reference, cases, mistakes=(), *, atol=1e-5, notes=None) -
     A result must also be of the reference's kind: a Tensor of its dtype (any integer for an integer) on its
     device, without gradients; where the reference returns a number, any kind of number will do.
 
-    Parameters
-    ----------
-    function : callable
-        The student's.
-    reference : callable
-        The right implementation.
-    cases : sequence of tuple
-        Arguments; Tensors among them are given to each function as copies.
-    mistakes : sequence of (str, callable)
-        Messages, each with the wrong implementation that it describes. The first that fits is told.
-    atol : float
-        Largest difference that counts as equal.
-    notes : dict of int to str, optional
-        Notes on special inputs, by number from 1; the verdict on a failure there has its note.
+    `mistakes` has pairs of a message and a wrong implementation; `exercise.Exercise` explains the other parameters.
     """
     try:
         for number, case in enumerate(cases, 1):

@@ -5,6 +5,31 @@ import numpy as np
 from .verdict import Verdict, right, wrong
 
 
+class HeldOutTask:
+    """A task with a validation split for choosing, and a test split that is opened for the choice.
+
+    A task defines ``_right(choice, split)``, which pictures get their class, (q,) bool; ``_to_beat(split)``, the
+    result of the baseline; and ``_key(choice)``, equal for choices that are the same.
+    """
+
+    def __init__(self, validation, test):
+        self._splits, self._opened = {"validation": validation, "test": test}, set()
+
+    @property
+    def looks(self) -> int:
+        """For how many choices the test split has been opened; the same choice again is no new look."""
+        return len(self._opened)
+
+    def measure(self, choice):
+        """Return for each validation picture whether it gets its class, (q,) bool."""
+        return self._right(choice, "validation")
+
+    def open_test(self, choice):
+        """Return the same for the test split, and the baseline's result there; each new choice is a look."""
+        self._opened.add(self._key(choice))
+        return self._right(choice, "test"), self._to_beat("test")
+
+
 def confidence(look) -> float:
     """Return how sure the interval of the `look`-th look is, 1 - 0.05 / (look (look + 1)).
 
@@ -21,14 +46,14 @@ def prove(differences, looks, found, *, above, below, between, resamples=10_000)
 
     Parameters
     ----------
-    differences : ndarray of shape (n,)
-        Of each held-out item, the student's result minus the one to beat.
+    differences : array of shape (n,)
+        For each held-out item, the student's result minus the result to beat.
     looks : int
         For how many solutions these items have been opened.
     found : str
-        What the verdict says first, without a full stop.
+        The beginning of the verdict, without a full stop.
     above, below, between : str
-        What it means that the interval lies above 0, below 0, or holds 0.
+        The meaning of an interval above 0, below 0, or around 0.
     """
     gap, level = differences.mean(), 1 - confidence(looks)
     draws = np.random.default_rng(0).integers(len(differences), size=(resamples, len(differences)))

@@ -3,7 +3,7 @@
 import torch
 import torch.nn.functional as F
 
-from ..catalogue import but, columns, cut, one_fewer, one_more, result, unsafe_rows, whole
+from ..catalogue import but, changed, columns, one_fewer, one_more, result, unsafe_rows, whole
 from ..exercise import Exercise
 from ..judging import TENSOR_KEYS, ask, random_tensor, refuse
 
@@ -28,7 +28,7 @@ mistakes = {
     "You raised p to the entries; raise the entries to p.": lambda r, p: p ** torch.relu(r),
     "The clamp is there, the power is missing.": lambda r, p: torch.relu(r),
     "You kept the negative entries and set the positive ones to 0.": but(clamp=lambda r: r.clamp_max(0)),
-    "You rounded p to a whole number; p need not be whole.": cut("p"),
+    "You rounded p to a whole number; p need not be whole.": changed(p=int),
     "You normalised as well; here only the clamp and the power are wanted.": result(lambda x: F.normalize(x, dim=-1)),
 }
 check_clamp_and_power = Exercise(
@@ -76,7 +76,7 @@ mistakes = {
     "You kept k + 1 entries of each row; keep k.": one_more("k"),
     "You kept k - 1 entries of each row; keep k.": one_fewer("k"),
     "You divided by one length, that of the whole matrix; each row has a length of its own.": but(scale=whole),
-    "You rounded p to a whole number; p need not be whole.": cut("p"),
+    "You rounded p to a whole number; p need not be whole.": changed(p=int),
     "You normalised before the power only; the power changes the length.": lambda r, k, p: four_steps(r, k, 1) ** p,
     "Your rows do not have length 1: normalise after the power.": but(scale=unchanged),
     "You normalised columns, not rows: each row is one vector.": but(scale=columns),

@@ -2,18 +2,17 @@
 
 import re
 
-import numpy as np
 import torch
 
 from asif_lib.defaults import DEFAULT_TEMPLATE
 from asif_lib.relative import unit_rows
 
 from ..exercise import investigation
-from ..judging import Verdict, ask, form_problem, kind_of, refuse
-from ..proof import confidence, prove
+from ..judging import Verdict, ask, kind_of, refuse
+from ..proof import HeldOutTask, confidence, prove
 
 
-class WordingTask:
+class WordingTask(HeldOutTask):
     """Pictures of a validation and a test split, to be classified by prompts.
 
     Parameters
@@ -25,40 +24,22 @@ class WordingTask:
         Embeddings of the pictures, and their classes as positions in `classes`.
     template : str
         The wording to beat.
-
-    Attributes
-    ----------
-    looks : int
-        For how many wordings the test split has been opened.
     """
 
     confidence = staticmethod(confidence)
+    _key = staticmethod(str)
 
     def __init__(self, model, classes, validation, test, template=DEFAULT_TEMPLATE):
+        super().__init__(*((model.images(z), torch.as_tensor(labels)) for z, labels in (validation, test)))
         self.model, self.classes, self.template = model, list(classes), template
-        self._splits = {
-            name: (model.images(z), np.asarray(labels))
-            for name, (z, labels) in (("validation", validation), ("test", test))
-        }
-        self._tested = set()
-
-    @property
-    def looks(self):
-        return len(self._tested)
 
     @property
     def baseline(self):
         """The prompts to beat, one for each class."""
         return [[self.template.replace("{}", name)] for name in self.classes]
 
-    def measure(self, prompts) -> torch.Tensor:
-        """Return for each validation picture whether it gets its class, (n,) bool, by the mean over its prompts."""
-        return torch.from_numpy(self._right(prompts, "validation"))
-
-    def open_test(self, prompts):
-        """Return the same for the test split, with these prompts and the baseline's; each new wording is a look."""
-        self._tested.add(str(prompts))
-        return self._right(prompts, "test"), self._right(self.baseline, "test")
+    def _to_beat(self, split):
+        return self._right(self.baseline, split)
 
     def _right(self, prompts, split):
         if problem := prompts_problem(prompts, self.classes):
@@ -66,7 +47,7 @@ class WordingTask:
         images, labels = self._splits[split]
         scores = images.similarity(self.model.texts([text for texts in prompts for text in texts]))
         means = [part.mean(dim=1) for part in scores.split([len(texts) for texts in prompts], dim=1)]
-        return torch.stack(means, dim=1).argmax(dim=1).numpy() == labels
+        return torch.stack(means, dim=1).argmax(dim=1) == labels
 
     @classmethod
     def made_up(cls):
@@ -87,7 +68,7 @@ class WordingTask:
 
 
 class WordModel:
-    """Stands for a model in the made-up task: texts and pictures are counts of words, compared by cosine."""
+    """A made-up model: texts and pictures are counts of words, compared by cosine."""
 
     def __init__(self, words):
         self.words = words
@@ -118,10 +99,10 @@ def check_wording(function, task) -> Verdict:
         shares[str(plain(prompts))] = float(hits.float().mean())
         return hits
 
-    prompts = ask(function, (list(task.classes), measure), "In your investigation")
-    if problem := form_problem(prompts, [""]) or prompts_problem(prompts, task.classes):
-        refuse(problem)
-    prompts = plain(prompts)
+    def problem(prompts):
+        return prompts_problem(prompts, task.classes)
+
+    prompts = plain(ask(function, (list(task.classes), measure), "In your investigation", like=[""], form=problem))
     refuse_careless_choice(prompts, shares, task)
     better, before = (float(task.measure(wording).float().mean()) for wording in (prompts, task.baseline))
     if better <= before:
@@ -129,16 +110,15 @@ def check_wording(function, task) -> Verdict:
             f"On the validation split your wording reaches {better:.1%}, and {task.template!r} {before:.1%}. The test "
             "split stays closed: go on trying on the validation split."
         )
-    hits, baseline = task.open_test(prompts)
+    hits, baseline = (found.double() for found in task.open_test(prompts))
     return prove(
-        hits.astype(float) - baseline,
+        (hits - baseline).numpy(),
         task.looks,
         f"Validation: {100 * (better - before):+.1f} points. Test, {len(hits)} pictures: {baseline.mean():.1%} with "
         f"{task.template!r}, {hits.mean():.1%} with yours",
         above="your wording helps.",
-        below="what helped on validation harms here.",
-        between="the gain may be luck. That is a result, too, though not yet a proof. Look for a larger gain on the "
-        "validation split.",
+        below="your gain on validation is a loss here.",
+        between="the gain may be luck. That is a result, too. Look for a larger gain on the validation split.",
     )
 
 
@@ -147,12 +127,9 @@ def plain(prompts):
 
 
 def refuse_careless_choice(prompts, shares, task):
-    """The best of at least two measured wordings is wanted, and another than the one to beat."""
-    if len(shares) < 2:
-        refuse(
-            f"You measured {len(shares)} wording{'' if len(shares) == 1 else 's'} on the validation split; an "
-            "investigation compares at least two."
-        )
+    """Refuse anything but the best of at least two measured wordings, and the one to beat."""
+    if (n := len(shares)) < 2:
+        refuse(f"You measured {n} wording{'s' * (n != 1)} on the validation split; compare at least two.")
     if str(prompts) not in shares:
         refuse("You return a wording that you did not measure on the validation split; measure it, then choose.")
     if prompts == task.baseline:
@@ -160,8 +137,7 @@ def refuse_careless_choice(prompts, shares, task):
     chosen, best = shares[str(prompts)], max(shares.values())
     if chosen < best:
         refuse(
-            f"Among the wordings that you measured, one reaches {best:.1%} on the validation split and the one that "
-            f"you return {chosen:.1%}: return the best."
+            f"You return a wording with {chosen:.1%} on the validation split; another has {best:.1%}: return the best."
         )
 
 
@@ -174,9 +150,7 @@ def prompts_problem(prompts, classes):
     if not isinstance(prompts, tuple | list):
         return f"The prompts are {kind_of(prompts)}; a list with one list of strings for each class is wanted."
     if len(prompts) != len(classes):
-        return (
-            f"Your prompts hold {len(prompts)} and there are {len(classes)} classes; one list for each class is wanted."
-        )
+        return f"You give {len(prompts)} lists and there are {len(classes)} classes; give one list for each class."
     for name, texts in zip(classes, prompts, strict=True):
         if not isinstance(texts, tuple | list):
             return f"The prompts of {name!r} are {kind_of(texts)}; a list of strings is wanted for each class."

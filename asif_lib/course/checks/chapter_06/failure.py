@@ -19,14 +19,11 @@ MOST = 12
 """Anchors that an explanation may name: a reader takes in no more."""
 PATIENCE = 12
 """How many times the usual limit a search may take: each question to the bank is a pass over all of it."""
-SLOW = (
-    "Each call of `task.without` asks the whole bank about all pictures; ask about fewer sets of anchors, the "
-    "promising ones first."
-)
+SLOW = "Each call of `task.without` asks the whole bank about all pictures; ask about fewer sets of anchors."
 
 
 class FailureTask:
-    """Pictures with their classes, and what the model says of them with and without some anchors.
+    """Pictures with their classes, and the model's labels with and without some anchors.
 
     Parameters
     ----------
@@ -68,29 +65,14 @@ class FailureTask:
     def speaking_for(self, picture, gone=()) -> list:
         """Return the anchors that contribute to the label of this picture, the largest contribution first.
 
-        Parameters
-        ----------
-        picture : int
-        gone : sequence of int
-            Anchors that are taken away before; the label is the one that the picture gets without them.
-
-        Raises
-        ------
-        ParameterError
-            As `counterfactual.without`.
+        The label is the one without the anchors `gone`. Errors as of `counterfactual.without`.
         """
         left = without(self.model, self.z[[picture]], self.prompts, gone)
         given = int(best_label(left.scores)[0])
         return contributions(left.images, left.texts[[given]]).anchor.tolist() if given >= 0 else []
 
     def without(self, anchors) -> np.ndarray:
-        """Return the classes given to all pictures without these anchors, (q,); -1 where nothing decides.
-
-        Raises
-        ------
-        ParameterError
-            As `counterfactual.without`.
-        """
+        """Return the classes given to all pictures without these anchors, (q,); errors as `counterfactual.without`."""
         return best_label(without(self.model, self.z, self.prompts, anchors).scores)
 
     @classmethod
@@ -130,13 +112,11 @@ def check_own_failure(function, task) -> Verdict:
         refuse(f"The chapter has repaired picture {picture} already; take another from `task.wrong`.")
     after = task.without(anchors)
     removed = "this anchor" if len(anchors) == 1 else f"these {len(anchors)} anchors"
+    told = f"Without {removed} picture {picture}"
     if (now := said(after[picture], task)) == given:
-        refuse(f"Without {removed} picture {picture} still gets {given}. When anchors go, others enter in their place.")
+        refuse(f"{told} still gets {given}. When anchors go, others enter in their place.")
     if now != true:
-        refuse(
-            f"Without {removed} picture {picture} gets {now}: another label, and not the right one. Which anchors "
-            "speak for that one?"
-        )
+        refuse(f"{told} gets {now}: another label, and not the right one. Which anchors speak for that one?")
     refuse_unneeded_anchors(picture, anchors, task)
     was_right, is_right = task.predicted == task.labels, after == task.labels
     refuse_other_harm(harmed, was_right, is_right)
@@ -155,22 +135,17 @@ def refuse_unneeded_anchors(picture, anchors, task):
     for anchor in anchors:
         rest = [a for a in anchors if a != anchor]
         if rest and task.without(rest)[picture] == task.labels[picture]:
-            refuse(
-                f"Anchor {anchor} is not needed: without the other {len(rest)} alone the label is right as well. Name "
-                "no more than it takes."
-            )
+            refuse(f"Anchor {anchor} is not needed: the label is right without the other {len(rest)} alone.")
 
 
 def refuse_other_harm(harmed, was_right, is_right):
-    """Refuse another number of pictures that suffer; the right number is not told."""
+    """Refuse another number of pictures that suffer, without the right number."""
     if harmed == int((was_right & ~is_right).sum()):
         return
     usual = {
         "; yours is the number of those that become right.": (~was_right & is_right).sum(),
         "; yours is the number of all that are wrong afterwards, whatever they were before.": (~is_right).sum(),
-        "; yours is what is left when those that become right are taken off. Tell the harm by itself.": (
-            was_right.sum() - is_right.sum()
-        ),
+        "; yours is smaller by those that become right: they were taken off.": was_right.sum() - is_right.sum(),
     }
     otherwise = ". Count the pictures whose label was right with all anchors and is not without yours."
     why = next((why for why, number in usual.items() if harmed == number), otherwise)
@@ -189,12 +164,11 @@ def evidence(result, task):
         refuse(f"There is no picture {picture}; they are 0 to {len(task.labels) - 1}.")
     if not isinstance(result[1], tuple | list | set | np.ndarray | torch.Tensor):
         refuse(f"The anchors are {kind_of(result[1])}; a list of positions is wanted.")
-    anchors = [int(a) for a in result[1]]
+    anchors, n = [int(a) for a in result[1]], len(task.model.bank)
     if not anchors:
         refuse("You name no anchor; find those without which the label is right.")
     if len(anchors) > MOST:
         refuse(f"You name {len(anchors)} anchors, more than a reader can judge; at most {MOST}.")
-    n = len(task.model.bank)
     if len(set(anchors)) < len(anchors) or not all(0 <= a < n for a in anchors):
         refuse(f"Name anchors of the bank, 0 to {n - 1}, each once.")
     return picture, anchors, harmed

@@ -1,5 +1,7 @@
 """The open investigation of chapter 07: which pairs to teach, if there may be only a few."""
 
+from functools import partial
+
 import torch
 
 from asif_lib.defaults import DEFAULT_K_SHARE
@@ -8,7 +10,7 @@ from asif_lib.sparse import sparse_relative_representation
 from ..exercise import investigation
 from ..form import dtype_name
 from ..judging import Verdict, ask, random_tensor, refuse
-from ..proof import prove
+from ..proof import HeldOutTask, prove
 
 RANDOM_LESSONS = 10
 """Lessons drawn at random, to compare a choice with."""
@@ -16,8 +18,10 @@ P = 8
 """The exponent, as the card of exercise 07.6 says."""
 
 
-class LessonTask:
+class LessonTask(HeldOutTask):
     """A pool of captioned pictures, of which a few may be taught to a model, and two splits to measure on.
+
+    A lesson holds positions in the pool, (c · per_class,) int64.
 
     Parameters
     ----------
@@ -35,16 +39,15 @@ class LessonTask:
 
     Attributes
     ----------
-    looks : int
-        For how many lessons the test split has been opened; the same lesson again is no new look.
+    random : list of Tensor
+        Lessons drawn at random.
     """
 
     def __init__(self, anchors, pool, captions, validation, test, *, per_class=2, seed=0):
+        super().__init__(validation, test)
         self.anchors, self.pool, self.captions, self.per_class = anchors, pool, captions, per_class
-        self._splits = {"validation": validation, "test": test}
         generator = torch.Generator().manual_seed(seed)
         self.random = [self._drawn(generator) for _ in range(RANDOM_LESSONS)]
-        self._tested, self.looks = set(), 0
 
     @classmethod
     def made_up(cls):
@@ -64,19 +67,11 @@ class LessonTask:
         rows = [(self.pool[1] == c).nonzero()[:, 0] for c in range(len(self.captions))]
         return torch.cat([r[torch.randperm(len(r), generator=generator)[: self.per_class]] for r in rows])
 
-    def measure(self, lesson) -> torch.Tensor:
-        """Return for each validation picture whether it gets its class after the lesson, (q,) bool.
+    def _key(self, lesson):
+        return frozenset(lesson.tolist())
 
-        `lesson` holds positions in the pool, (c · per_class,) int64.
-        """
-        return self._right(lesson, "validation")
-
-    def open_test(self, lesson):
-        """Return the same for the test split, and the share of random lessons; each new lesson is a look."""
-        self._tested.add(frozenset(lesson.tolist()))
-        self.looks = len(self._tested)
-        share = torch.stack([self._right(other, "test") for other in self.random]).float().mean(dim=0)
-        return self._right(lesson, "test"), share
+    def _to_beat(self, split):
+        return torch.stack([self._right(other, split) for other in self.random]).float().mean(dim=0)
 
     def _right(self, lesson, split):
         z, labels = self._splits[split]
@@ -92,14 +87,16 @@ class LessonTask:
 def check_lesson(function, task) -> Verdict:
     """Choose the pairs to teach, and prove that the choice is better than chance."""
     image, labels = task.pool
-    given, form = (image, labels, task.per_class), lambda lesson: lesson_problem(lesson, labels, task)
-    lesson = ask(function, given, "On the pool", like=task.random[0], form=form)
-    again = ask(function, given, "At the second call", like=task.random[0], form=form)
+    given, how = (
+        (image, labels, task.per_class),
+        {"like": task.random[0], "form": partial(lesson_problem, labels, task)},
+    )
+    lesson, again = (ask(function, given, where, **how) for where in ("On the pool", "At the second call"))
     if not torch.equal(again, lesson):
         refuse("Called twice, your function chose two lessons. A choice has a reason; chance is what it must beat.")
     mine, chance = task.open_test(lesson.long())
     return prove(
-        mine.numpy().astype(float) - chance.numpy(),
+        (mine.double() - chance.double()).numpy(),
         task.looks,
         f"Held out, {len(mine)} pictures: {mine.float().mean():.1%} with your lesson, {chance.mean():.1%} with "
         f"{RANDOM_LESSONS} random ones",
@@ -110,8 +107,8 @@ def check_lesson(function, task) -> Verdict:
     )
 
 
-def lesson_problem(lesson, labels, task):
-    """Describe a wrong form of a lesson; return an empty string for a right one."""
+def lesson_problem(labels, task, lesson):
+    """Describe a wrong form of a lesson, or return an empty string."""
     c, m = len(task.captions), task.per_class
     if lesson.dtype == torch.bool:
         return "Your result is a mask; the positions in the pool are wanted, as with .nonzero()."
@@ -126,10 +123,9 @@ def lesson_problem(lesson, labels, task):
     counts = torch.bincount(labels[lesson], minlength=c)
     if (counts != m).any():
         worst = int((counts - m).abs().argmax())
+        within = " Did you take positions within a class for positions in the pool?"
         problem = f"Of class {worst} your lesson has {int(counts[worst])}; {m} of each class are wanted."
-        if lesson.max() < len(labels) / c:
-            problem += " Did you take positions within a class for positions in the pool?"
-        return problem
+        return problem + within * bool(lesson.max() < len(labels) / c)
     return ""
 
 

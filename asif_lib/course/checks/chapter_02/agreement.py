@@ -111,11 +111,5 @@ mistakes = {
     "You left the two means in, so that is a cosine. For Pearson's correlation, first subtract from each series its "
     "own mean.": but(measure=lambda z: torch.cosine_similarity(*z, dim=0)),
 }
-check_shuffled_correlation = Exercise(
-    "02.3",
-    "A correlation without a cause",
-    shuffled,
-    cases,
-    mistakes,
-    hints={"too many indices": "`matrix[order, order]` picks n single entries; take first the rows, then the columns."},
-)
+hints = {"too many indices": "`matrix[order, order]` picks n single entries; take first the rows, then the columns."}
+check_shuffled_correlation = Exercise("02.3", "A correlation without a cause", shuffled, cases, mistakes, hints=hints)

@@ -58,7 +58,7 @@ mistakes = {
     "You turned the anchors the other way round than `z`; turn both alike.": but(
         moved=lambda z, a, m: (z @ m, a @ m.T)
     ),
-    "You applied the transpose: vectors are rows, and each row v becomes v @ matrix.": (changed(matrix=torch.t)),
+    "You applied the transpose: vectors are rows, and each row v becomes v @ matrix.": changed(matrix=torch.t),
     "Your function always gives 0, but some matrices change the representation: measure it.": lambda z, a, m: 0.0,
     "You took the mean; the largest absolute change is asked for.": but(size=lambda gap: gap.abs().mean()),
     "You forgot the absolute value: a large change downwards counts as well.": but(size=torch.max),

@@ -21,17 +21,13 @@ def check_investigation(function) -> Verdict:
     for number, (d, seed) in enumerate(((6, 70), (9, 71)), 1):
         z, anchors = random_tensor(7, d, seed=seed) + 0.5, random_tensor(10, d, seed=seed + 10) + 0.5
         evidence = ask(function, (z, anchors), f"On data set {number}", like={}, form=form_of_evidence)
-        found = [
-            examined(name, transformation, float(claimed), z, anchors)
-            for name, (transformation, claimed) in evidence.items()
-        ]
+        found = [examined(name, change, float(claimed), z, anchors) for name, (change, claimed) in evidence.items()]
         refuse_what_is_missing(found)
-    kept, broken = (", ".join(str(change.name) for change in found if fits(change)) for fits in (is_kept, is_broken))
+    kept, broken = (", ".join(str(c.name) for c in found if c.keeps == keeps) for keeps in (True, False))
     return right(f"Your evidence holds on two new data sets. Unchanged by: {kept}. Changed by: {broken}.")
 
 
 def form_of_evidence(evidence):
-    """What is wrong with the form of a table of evidence, or an empty string."""
     if not isinstance(evidence, dict):
         return f"Your function returned {kind_of(evidence)}; a dict from name to (function, number) is wanted."
     for name, entry in evidence.items():
@@ -51,13 +47,9 @@ class Change:
     largest: float
     linear: bool
 
-
-def is_kept(change):
-    return change.largest < KEPT
-
-
-def is_broken(change):
-    return change.largest > BROKEN
+    @property
+    def keeps(self):
+        return self.largest < KEPT
 
 
 def examined(name, transformation, claimed, z, anchors) -> Change:
@@ -76,15 +68,9 @@ def examined(name, transformation, claimed, z, anchors) -> Change:
             refuse(f"“{name}” makes NaN or infinity of some vectors.")
     after, again, alone, of_sum = (output.float() for output in outputs)
     if not torch.allclose(after, again):
-        refuse(
-            f"“{name}” draws new random numbers at every call, so that `z` and anchors are changed differently; draw "
-            "them once, outside it."
-        )
+        refuse(f"“{name}” draws new random numbers at every call; draw them once, outside it.")
     if not torch.allclose(after[:1], alone, atol=1e-4):
-        refuse(
-            f"The result of “{name}” for a vector depends on the vectors that stand beside it; a change of coordinates "
-            "acts on each vector by itself."
-        )
+        refuse(f"“{name}” of a vector depends on the vectors that stand beside it; change each vector by itself.")
     gaps = (relative_representation(*after.split([len(z), len(anchors)])) - relative_representation(z, anchors)).abs()
     largest = float(gaps.max())
     if not abs(largest - claimed) <= KEPT + 0.01 * largest:  # NaN is no evidence either
@@ -117,24 +103,15 @@ def refuse_what_is_missing(found):
             if one.after.shape == other.after.shape and torch.allclose(one.after, other.after, atol=1e-5):
                 refuse(f"“{other.name}” and “{one.name}” are the same change.")
     for change in found:
-        if not is_kept(change) and not is_broken(change):
-            refuse(
-                f"“{change.name}” changes the entries by {change.largest:.1g}, hardly at all; take a stronger one of "
-                "its kind."
-            )
-    kept, broken = ([change.linear for change in found if fits(change)] for fits in (is_kept, is_broken))
+        if KEPT <= change.largest <= BROKEN:
+            refuse(f"“{change.name}” changes the entries by {change.largest:.1g}, hardly at all; take a stronger one.")
+    kept, broken = ([change.linear for change in found if change.keeps == keeps] for keeps in (True, False))
     if len(kept) < 2 or len(broken) < 2:
-        refuse(
-            f"Of your changes, {len(kept)} leave the entries as they are and {len(broken)} do not. Find at least two "
-            "of each."
-        )
+        refuse(f"Of your changes, {len(kept)} keep the entries and {len(broken)} do not. Find at least two of each.")
     if all(kept):
         refuse(
             "All your changes that leave the entries alone are linear: f(x + y) = f(x) + f(y). Find one that is not. "
             "What in a vector does a cosine not see?"
         )
     if not any(broken):
-        refuse(
-            "No change of yours that moves the entries is linear, f(x + y) = f(x) + f(y), as a matrix is. Find a "
-            "matrix that breaks them."
-        )
+        refuse("No change of yours that moves the entries is linear, as a matrix is. Find a matrix that breaks them.")

@@ -1,6 +1,7 @@
 """Checks of exercises 04.3 and 04.4: k and p are chosen without the test split, and a trap for a missing clamp."""
 
 import itertools
+from operator import itemgetter
 
 import torch
 import torch.nn.functional as F
@@ -34,16 +35,12 @@ class Table:
         return value - 0.02, error
 
 
-def drawn(ks, ps, seed):
-    """Draw values and errors, so that no value lies on the limit: the errors are half points."""
-    values, errors = torch.rand(2, len(ks), len(ps), generator=torch.Generator().manual_seed(seed))
-    return (30 + 20 * values).round(), 2.5 + (3 * errors).round()
-
-
 def made_up_results():
     tables = [([5, 20, 50, 100], [1, 2, 4, 8], (VALUES, ERRORS)), ([10, 20, 30], [1, 2], EDGE)]
     for seed, ks, ps in ((1, [80, 20, 5], [8, 2, 1]), (8, [10, 50], [8, 4, 2, 1]), (4, [3, 9, 27, 81], [1, 3])):
-        tables.append((ks, ps, drawn(ks, ps, seed)))
+        values, errors = torch.rand(2, len(ks), len(ps), generator=torch.Generator().manual_seed(seed))
+        # The errors are half points, so that no value lies on the limit.
+        tables.append((ks, ps, ((30 + 20 * values).round(), 2.5 + (3 * errors).round())))
     return [(Table(ks, ps, *results), ks, ps) for ks, ps, results in tables]
 
 
@@ -52,14 +49,12 @@ def refuse_peeking(function):
         ask(function, case, "On made-up results")
         if (opened := len(case[0].opened)) > 1:
             refuse(
-                f"You opened the test split for {opened} settings. With several test results in sight you can choose "
-                "by them, knowingly or not: choose on the validation split, then open the test split once, for the "
-                "chosen setting."
+                f"You opened the test split for {opened} settings, and can choose by them, knowingly or not. Choose on "
+                "the validation split, then open the test split once, for the chosen setting."
             )
 
 
-def value_of(measured):
-    return measured[0]
+value_of = itemgetter(0)
 
 
 def one_standard_error(
@@ -112,45 +107,34 @@ def check_trap(function) -> Verdict:
         if not isinstance(parts, tuple | list) or len(parts) != 2:
             refuse("Return two tensors: image, captions.")
         refuse_weak_trap(*(part.detach().to("cpu", torch.float64) for part in parts), n, where)
-    return right(
-        "With the clamp the first caption wins, without it the second, for 3, 10 and 200 anchors. A program without "
-        "the clamp takes being unlike the same anchor for being alike."
-    )
+    return right("With the clamp the first caption wins, without it the second, for 3, 10 and 200 anchors.")
 
 
 def refuse_weak_trap(image, captions, n, where):
     if image.shape != (n,) or captions.shape != (2, n):
-        refuse(
-            f"{where} your tensors have shapes {tuple(image.shape)} and {tuple(captions.shape)}; ({n},) and (2, {n}) "
-            "are wanted."
-        )
+        given = f"{tuple(image.shape)} and {tuple(captions.shape)}"
+        refuse(f"{where} your tensors have shapes {given}; ({n},) and (2, {n}) are wanted.")
     if not all(bool((part.abs() <= 1).all()) for part in (image, captions)):  # NaN fails as well
         refuse("Cosines lie between -1 and 1; yours do not.")
     if not (image < 0).any():
         refuse("No cosine of the picture is negative, so the clamp changes nothing about it: let some be.")
     if not (captions[1] < 0).any():
-        refuse(
-            "The second caption has no negative cosine. A negative cosine turned positive can only help it where both "
-            "of them, picture and caption, have one at the same anchor."
-        )
+        refuse("The second caption has no negative cosine; it needs one at an anchor where the picture has one.")
     gap, without = lead(image.relu(), captions.relu()), lead(image, captions)
     if gap <= -MARGIN and without >= MARGIN:
         refuse("The two captions have changed places: with the clamp the first should win, without it the second.")
     if gap < MARGIN:
-        refuse(
-            f"{where}, the first caption should win with the clamp by at least {MARGIN}; its score minus the other is "
-            f"{gap:+.2f}. Give picture and first caption an anchor to which both are similar."
-        )
+        told = f"{where}, the first caption should win with the clamp by at least {MARGIN}; its lead is {gap:+.2f}."
+        refuse(f"{told} Give picture and first caption an anchor to which both are similar.")
     if without > -MARGIN:
         refuse(
-            f"{where}, the second caption should win without the clamp by at least {MARGIN}; its score minus the other "
-            f"is {-without:+.2f}. Where picture and second caption are both negative, the square counts for it: make "
-            "these entries larger in size, or the first caption's share smaller."
+            f"{where}, the second caption should win without the clamp by at least {MARGIN}; its lead is "
+            f"{-without:+.2f}. Entries where picture and second caption are both negative count for it: make them "
+            "larger in size, or the first caption's share smaller."
         )
 
 
 def lead(image, captions):
     """Return the score of the first caption minus the score of the second; everything is kept, p = 2."""
-    image, captions = (F.normalize(part**2, dim=-1) for part in (image, captions))
-    first, second = (captions @ image).tolist()
+    first, second = (F.normalize(captions**2, dim=-1) @ F.normalize(image**2, dim=-1)).tolist()
     return first - second

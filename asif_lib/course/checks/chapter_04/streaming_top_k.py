@@ -51,17 +51,15 @@ class Watch(TorchFunctionMode):
         result = func(*args, **(kwargs or {}))
         if isinstance(result, torch.Tensor) and result.numel() < SMALL:
             return result
-        for made in result if isinstance(result, tuple | list) else [result]:
-            if isinstance(made, torch.Tensor):
-                self.alive[id(made)] = made
+        made = result if isinstance(result, tuple | list) else [result]
+        self.alive.update({id(tensor): tensor for tensor in made if isinstance(tensor, torch.Tensor)})
         storages = [tensor.untyped_storage() for tensor in self.alive.values()]
         self.peak = max(self.peak, sum({storage.data_ptr(): storage.nbytes() for storage in storages}.values()))
         return result
 
 
 def refuse_a_dense_matrix(function):
-    queries, anchors, size = unit(16, 8, seed=45), unit(6_000, 8, seed=46), 100
-    peaks = []
+    queries, anchors, size, peaks = unit(16, 8, seed=45), unit(6_000, 8, seed=46), 100, []
 
     @functools.wraps(function)
     def watched(*case):
@@ -90,16 +88,16 @@ def with_starts(blocks):
         start += len(block)
 
 
-def taken_along(joined, order):
-    return joined.gather(1, order)
-
-
-def merged(queries, blocks, k, *, read=list, score=torch.clone, largest=True, first=-torch.inf, told=taken_along):
-    """Merge each block into the k best so far; the options are the places where a step can go wrong.
-
-    `read` takes and returns pairs of a first position and a block; `told` takes the joined positions and the order of
-    the joined values.
-    """
+def merged(
+    queries, blocks, k,
+    *,
+    read=list,  # takes and returns pairs of a first position and a block
+    score=torch.clone,
+    largest=True,
+    first=-torch.inf,
+    told=lambda joined, order: joined.gather(1, order),
+):  # fmt: skip
+    """Merge each block into the k best so far."""
     values, indices = torch.full((len(queries), k), first), torch.zeros((len(queries), k), dtype=torch.int64)
     for start, block in read(with_starts(blocks)):
         best, where = score(queries @ block.T).topk(min(k, len(block)), dim=1, largest=largest)
@@ -142,10 +140,7 @@ cases = [
 ]
 mistakes = {
     "The values are right, but your indices are positions in the joined table of your last topk; take the anchors that "
-    "stand at these positions with `gather`.": (
-        but(told=lambda _, order: order),
-        in_the_last_table,
-    ),
+    "stand at these positions with `gather`.": (but(told=lambda _, order: order), in_the_last_table),
     "The values are right, but your indices count from 0 in each block; they should count over all anchors: add how "
     "many anchors came before the block.": placed(lambda number, length: 0),
     "The indices of the last block are off: it is shorter than the others, so its number times its own length is not "
@@ -164,12 +159,7 @@ mistakes = {
     "You kept only the best of the last block: merge each block with the best so far.": only(lambda parts: parts[-1:]),
     "You kept only the best of the first block: go on to the others, and merge.": only(lambda parts: parts[:1]),
 }
+hints = {"index k out of range": "A block may hold fewer anchors than k, above all the last."}
 check_top_k = OfAStream(
-    "04.5",
-    "The k largest of a stream",
-    merged,
-    cases,
-    mistakes,
-    hints={"index k out of range": "A block may hold fewer anchors than k, above all the last."},
-    also=refuse_a_dense_matrix,
+    "04.5", "The k largest of a stream", merged, cases, mistakes, hints=hints, also=refuse_a_dense_matrix
 )

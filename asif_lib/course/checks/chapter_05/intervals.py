@@ -62,14 +62,9 @@ mistakes = {
     "That is the mean ± 1.96 standard errors, which is symmetric whatever the items are; take the percentiles of the "
     "means of the resamples.": (normal(0), normal(1)),
 }
+cases = [(FIFTY, 20_000, 0), (1 + FIFTY[:30] / 2, 20_000, 7), (SKEWED, 20_000, 1), (torch.ones(20), 1_000, 0)]
 check_bootstrap = Exercise(
-    "05.2",
-    "How sure are we?",
-    bootstrap,
-    [(FIFTY, 20_000, 0), (1 + FIFTY[:30] / 2, 20_000, 7), (SKEWED, 20_000, 1), (torch.ones(20), 1_000, 0)],
-    mistakes,
-    atol=TOLERANCE,
-    also=refuse_other_seeds,
+    "05.2", "How sure are we?", bootstrap, cases, mistakes, atol=TOLERANCE, also=refuse_other_seeds
 )
 
 
@@ -122,12 +117,7 @@ mistakes = {
     "You returned the interval first; the order is difference, low, high.": result(lambda r: (*r[1:], r[0])),
     "The ends are the wrong way round: return (difference, low, high).": result(lambda r: (r[0], r[2], r[1])),
 }
+cases = [(A, B, 20_000, 0), (B, A, 20_000, 3), (C, D, 20_000, 1), (*WIDE, 20_000, 2), (A, A, 500, 0)]
 check_paired_difference = Exercise(
-    "05.3",
-    "Is a better than b?",
-    paired,
-    [(A, B, 20_000, 0), (B, A, 20_000, 3), (C, D, 20_000, 1), (*WIDE, 20_000, 2), (A, A, 500, 0)],
-    mistakes,
-    atol=TOLERANCE,
-    also=refuse_another_mean,
+    "05.3", "Is a better than b?", paired, cases, mistakes, atol=TOLERANCE, also=refuse_another_mean
 )

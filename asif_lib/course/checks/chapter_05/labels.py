@@ -76,9 +76,8 @@ def check_prompts(function) -> Verdict:
         (["hat"], ["{}", "a {} on white"]),
     ]
     for labels, templates in cases:
-        refuse_other_prompts(
-            ask(function, (labels, templates), f"With {labels} and {templates}", like=[""]), labels, templates
-        )
+        prompts = ask(function, (labels, templates), f"With {labels} and {templates}", like=[""])
+        refuse_other_prompts(prompts, labels, templates)
     return right(f"The prompts are right on {len(cases)} inputs, and in the order that the next exercise counts on.")
 
 
@@ -89,27 +88,21 @@ def refuse_other_prompts(result, labels, templates):
         refuse("Your function returned lists within a list; one flat list of prompts is wanted.")
     if not all(isinstance(part, str) for part in result):
         refuse("Not all that your function returned are strings.")
-    wanted = [template.replace("{}", label) for label in labels for template in templates]
-    if (result := list(result)) == wanted:
+    result, wanted = list(result), [template.replace("{}", label) for label in labels for template in templates]
+    if result == wanted:
         return
     if result == [template.replace("{}", label) for template in templates for label in labels]:
-        refuse(
-            "You went template by template; go label by label: first all templates with the first label, then all with "
-            "the second."
-        )
+        refuse("You went template by template; go label by label: first all templates with the first label.")
     if result == [f"{template} {label}" for label in labels for template in templates]:
         refuse("You put the label behind the template; it belongs where {} stands.")
     if any("{" in prompt or "}" in prompt for prompt in result):
         refuse("Some prompts still have {} in them: put the label in its place.")
-    if len(result) != len(wanted):
-        refuse(
-            f"{len(labels)} labels in {len(templates)} templates make {len(wanted)} prompts; your function returned "
-            f"{len(result)}."
-        )
+    if (n := len(wanted)) != len(result):
+        refuse(f"{len(labels)} labels in {len(templates)} templates make {n} prompts; you return {len(result)}.")
     if sorted(result) == sorted(wanted):
         refuse("The prompts are right, but in another order: go label by label, each in the order of the templates.")
-    first = next(i for i in range(len(wanted)) if result[i] != wanted[i])
-    refuse(f"Prompt {first + 1} of {len(wanted)} is {result[first]!r}, which is not what label and template make.")
+    first = next(i for i in range(n) if result[i] != wanted[i])
+    refuse(f"Prompt {first + 1} of {n} is {result[first]!r}, which is not what label and template make.")
 
 
 def by_label(scores, c, m):

@@ -36,13 +36,8 @@ mistakes = {
     "You used the first prompt only.": changed(prompts=lambda y: y[:1]),
     "You sorted them; keep the order of the anchors, entry i for anchor i.": DESCENDING,
 }
-check_contributions = Exercise(
-    "06.1",
-    "Prove that it adds up",
-    contribution,
-    [(half_empty(30, seed=61 + i), half_empty(m, 30, seed=71 + i)) for i, m in enumerate((3, 1, 5))],
-    mistakes,
-)
+cases = [(half_empty(30, seed=61 + i), half_empty(m, 30, seed=71 + i)) for i, m in enumerate((3, 1, 5))]
+check_contributions = Exercise("06.1", "Prove that it adds up", contribution, cases, mistakes)
 
 
 def difference(image, one, other):
@@ -82,13 +77,8 @@ mistakes = {
     "the difference.": but(gap=lambda x, a, b: a / b),
     "You returned the differences; the positions of the anchors are wanted.": but(told=lambda found: found.values),
 }
-check_contrast = Exercise(
-    "06.2",
-    "Why this one and not the other?",
-    contrast,
-    [(*rows, top) for rows, top in zip(LABELS, (3, 5, 1), strict=True)],
-    mistakes,
-)
+cases = [(*rows, top) for rows, top in zip(LABELS, (3, 5, 1), strict=True)]
+check_contrast = Exercise("06.2", "Why this one and not the other?", contrast, cases, mistakes)
 
 
 def half_for_ties(gaps):
@@ -132,7 +122,7 @@ cases = [
 mistakes = {
     "You gave a tie nothing, so that equal scores get 0; it counts half.": but(points=lambda g: (g > 0).double()),
     "You gave a tie a full point, so that equal scores get 1; it counts half.": but(points=lambda g: (g >= 0).double()),
-    "The wrong way round: a *low* score is suspicious; count where the wrong pair scores lower.": (COMPLEMENT),
+    "The wrong way round: a *low* score is suspicious; count where the wrong pair scores lower.": COMPLEMENT,
     "You ranked the scores, and tied ones got different places, by the order in which they stand or by chance; a tie "
     "counts half.": (
         by_argsort(lambda s: s.argsort(descending=True, stable=True)),
@@ -150,11 +140,5 @@ mistakes = {
     "0.5 on this input, whatever the scores are: no threshold lies between any two of them. Do without thresholds: "
     "compare every wrong pair with every right one.": lambda s, w: 0.5,
 }
-check_rank_auc = Exercise(
-    "06.5",
-    "An AUC without thresholds",
-    rank_auc,
-    cases,
-    mistakes,
-    notes={3: "some scores are tied", 4: "all scores are tied"},
-)
+notes = {3: "some scores are tied", 4: "all scores are tied"}
+check_rank_auc = Exercise("06.5", "An AUC without thresholds", rank_auc, cases, mistakes, notes=notes)

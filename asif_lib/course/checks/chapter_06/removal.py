@@ -75,7 +75,7 @@ mistakes = {
     "nothing changes: keep k of the other anchors.": one_fewer("k"),
     "You took the anchor away from the picture only; the texts lose it, too.": but(from_texts=False),
     "You took the anchor away from the texts only; the picture loses it, too.": but(from_image=False),
-    "The top k are right, but you divided by the old lengths; normalise the new vectors.": (divided_by_old_lengths),
+    "The top k are right, but you divided by the old lengths; normalise the new vectors.": divided_by_old_lengths,
     "You kept only this anchor; all others stay.": lambda x, y, a, k, p: scores(x[[a]], y[:, [a]], k, p),
     "You forgot the power p.": changed(p=lambda p: 1),
     "You forgot the clamp: a power made negative cosines positive.": but(vectors=partial(four_steps, clamp=unchanged)),

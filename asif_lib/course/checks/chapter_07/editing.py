@@ -40,7 +40,7 @@ mistakes = {
     "Only the captions' matrix grew; a caption without picture is no anchor.": changed(new_image=lambda new: new[:0]),
     "The new captions stand in the order in which they came, so that new pictures got each other's captions. `partner` "
     "says where the caption of each picture is.": but(captions=lambda new, partner: new),
-    "You used `partner` the wrong way round: entry i belongs to new picture i.": (changed(partner=torch.argsort)),
+    "You used `partner` the wrong way round: entry i belongs to new picture i.": changed(partner=torch.argsort),
     "You moved the new pictures to where `partner` points. Each caption has some picture now, and not its own: keep "
     "the pictures, and fetch the captions.": but(pictures=lambda new, p: new[p], captions=lambda new, p: new),
     "Every new picture has its caption, but the pairs stand in the order of the captions. The new pictures keep their "
@@ -81,14 +81,8 @@ mistakes = {
     "You forgot to multiply the old mean by n.": (lambda mean, n, *edits: running_mean(mean / n, n, *edits)),
     "That is the new sum, not the new mean; divide by the number of rows there now.": but(count=lambda n, m, r: 1),
 }
-check_running_mean = Exercise(
-    "07.2",
-    "A mean without a second look",
-    running_mean,
-    [edited_rows(40, 8, 4, 73), edited_rows(7, 20, 5, 74), edited_rows(30, 0, 4, 75), edited_rows(30, 6, 0, 76)],
-    mistakes,
-    atol=1e-4,
-)
+cases = [edited_rows(40, 8, 4, 73), edited_rows(7, 20, 5, 74), edited_rows(30, 0, 4, 75), edited_rows(30, 6, 0, 76)]
+check_running_mean = Exercise("07.2", "A mean without a second look", running_mean, cases, mistakes, atol=1e-4)
 
 
 def inside(name, group):
@@ -153,10 +147,5 @@ mistakes = {
     "The third result is the mask; the positions of the rows left are wanted.": but(told=lambda goes, rows: ~goes),
     "The third result lists the rows that went, not those left.": but(told=lambda goes, rows: goes.nonzero()[:, 0]),
 }
-check_forget = Exercise(
-    "07.4",
-    "Forget a group",
-    forget,
-    [(*SIDES, *of) for of in [(NAMES, "food"), (LETTERS, "a"), (NAMES, "animals/birds"), (LETTERS, "none")]],
-    mistakes,
-)
+cases = [(*SIDES, *of) for of in [(NAMES, "food"), (LETTERS, "a"), (NAMES, "animals/birds"), (LETTERS, "none")]]
+check_forget = Exercise("07.4", "Forget a group", forget, cases, mistakes)

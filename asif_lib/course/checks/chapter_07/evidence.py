@@ -136,10 +136,5 @@ mistakes = {
     "That is how much each anchor is in the pictures, whatever the labels.": lambda images, *_: images.mean(dim=0),
     "You counted the pictures that an anchor harms; how strongly?": but(mean=lambda b: (b > 0).float().mean(dim=0)),
 }
-check_harm = Exercise(
-    "07.5",
-    "Who did the harm?",
-    harm,
-    [labelled(40, 9, 4, 80), labelled(25, 30, 3, 81), labelled(12, 5, 5, 82)],
-    mistakes,
-)
+cases = [labelled(40, 9, 4, 80), labelled(25, 30, 3, 81), labelled(12, 5, 5, 82)]
+check_harm = Exercise("07.5", "Who did the harm?", harm, cases, mistakes)

@@ -21,20 +21,15 @@ mistakes = {
     "A position is an int64 here, which takes 8 bytes, not 4.": but(position=4),
     "You counted the tile of cosines, but not the k best so far, which wait beside it.": changed(k=0),
     "You counted the k best so far, but not the tile of cosines from which they are renewed.": changed(b=0),
-    "You added up all tiles; only one tile is in memory at a time.": (reordered(0, 1, 1, 3)),
+    "You added up all tiles; only one tile is in memory at a time.": reordered(0, 1, 1, 3),
     "You left out the queries: the tile has b columns for each.": part(1, lambda _, q, n, b, k: 4 * b + 12 * q * k),
     "Each query has k best of its own; you left that out.": part(1, lambda _, q, n, b, k: 4 * q * b + 12 * k),
     "You took 8 bytes for a float32; it takes 4.": but(number=8),
     "You returned (blocks, dense); (dense, blocks) is wanted.": REVERSED_RESULTS,
     "You divided into larger units; bytes are wanted.": result(lambda sizes: tuple(size / 1e9 for size in sizes)),
 }
-check_bytes = Exercise(
-    "08.1",
-    "How many bytes?",
-    search_bytes,
-    [(2, 10, 5, 3), (1_000, 793, 100, 79), (10_000, 1_600_000, 4_096, 800), (7, 50, 50, 1)],
-    mistakes,
-)
+cases = [(2, 10, 5, 3), (1_000, 793, 100, 79), (10_000, 1_600_000, 4_096, 800), (7, 50, 50, 1)]
+check_bytes = Exercise("08.1", "How many bytes?", search_bytes, cases, mistakes)
 
 
 def by_value_then_index(values, indices, k):
@@ -105,25 +100,18 @@ mistakes = {
     "Your indices are positions in the joined table; `gather` the indices there.": but(found=lambda i, best: best),
     "You took the indices in another order than the values.": but(found=lambda i, best: i[:, : best.shape[1]]),
     "You took the smallest values; the k largest are wanted.": but(order=lambda v, i, k: by_value_then_index(-v, i, k)),
-    "You sorted them by index in the end; the largest value comes first.": (result(sorted_by_index)),
+    "You sorted them by index in the end; the largest value comes first.": result(sorted_by_index),
     "You took an equal share from each shard; one shard may hold all of the k best.": equal_shares,
     "You returned (indices, values); (values, indices) is wanted.": REVERSED_RESULTS,
     "You returned everything in order; only the k best are wanted.": changed(k=1_000),
 }
-check_merge = Exercise(
-    "08.2",
-    "One answer from many shards",
-    merge,
-    cases,
-    mistakes,
-    atol=0,
-    notes={
-        3: "with ties, and the second shard finished first",
-        4: "with many ties, and the last shard finished first",
-        5: "where only the last bit tells two values apart",
-        6: "where k is larger than each shard",
-    },
-)
+notes = {
+    3: "with ties, and the second shard finished first",
+    4: "with many ties, and the last shard finished first",
+    5: "where only the last bit tells two values apart",
+    6: "where k is larger than each shard",
+}
+check_merge = Exercise("08.2", "One answer from many shards", merge, cases, mistakes, atol=0, notes=notes)
 
 
 def lengths(differences):
@@ -259,12 +247,5 @@ mistakes = {
     "You subtracted 2E of T's size: E is an error itself, nothing relative.": but(lowest=lambda t, e: t * (1 - 2 * e)),
     "Your mask says which anchors may go; make it True for those that must be kept.": result(torch.logical_not),
 }
-check_keep = Exercise(
-    "08.4",
-    "Who must be kept?",
-    must_keep,
-    cases,
-    mistakes,
-    notes={5: "with negative products only", 6: "where all products are equal", 7: "with k = n"},
-    after=lost_and_in_vain,
-)
+notes = {5: "with negative products only", 6: "where all products are equal", 7: "with k = n"}
+check_keep = Exercise("08.4", "Who must be kept?", must_keep, cases, mistakes, notes=notes, after=lost_and_in_vain)

@@ -90,18 +90,12 @@ mistakes = {
         lambda r: (torch.zeros_like(r[0]), 0)
     ),
 }
-check_inverted_index = Exercise(
-    "08.5",
-    "An inverted index",
-    inverted_scores,
-    cases,
-    mistakes,
-    notes={4: "where hardly an anchor is shared", 5: "with k = 1"},
-    hints={
-        "KeyError": "An anchor that no caption has is not in the index: `.get(anchor, [])`. Nor is a number there "
-        "where the keys are tensors: use .tolist()."
-    },
-)
+notes = {4: "where hardly an anchor is shared", 5: "with k = 1"}
+hints = {
+    "KeyError": "An anchor that no caption has is not in the index: `.get(anchor, [])`. Nor is a number there "
+    "where the keys are tensors: use .tolist()."
+}
+check_inverted_index = Exercise("08.5", "An inverted index", inverted_scores, cases, mistakes, notes=notes, hints=hints)
 
 
 def cheapest_within(
@@ -180,18 +174,12 @@ mistakes = {
     "Where no setting will do, return 0, which stands for an exact search. You returned the largest effort instead of "
     "the 0.": lambda efforts, *rest: cheapest_within(efforts, *rest) or max(efforts),
 }
-check_knob = Exercise(
-    "08.6",
-    "How hard must one look?",
-    cheapest_within,
-    cases,
-    mistakes,
-    notes={
-        3: "where many decisions change, both ways",
-        4: "where an approximate search happens to do better",
-        5: "whose settings come in any order",
-        6: "where there are too few pictures to tell",
-        7: "where of 60 decisions none changed",
-    },
-    hints={"returned None": "Where no setting will do, return 0."},
-)
+notes = {
+    3: "where many decisions change, both ways",
+    4: "where an approximate search happens to do better",
+    5: "whose settings come in any order",
+    6: "where there are too few pictures to tell",
+    7: "where of 60 decisions none changed",
+}
+hints = {"returned None": "Where no setting will do, return 0."}
+check_knob = Exercise("08.6", "How hard must one look?", cheapest_within, cases, mistakes, notes=notes, hints=hints)

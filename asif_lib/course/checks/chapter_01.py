@@ -45,9 +45,7 @@ cases = [  # the first so that a wrong broadcast to any axis fits, and its resul
     (random_tensor(1, 3, 8, 1, seed=3).sigmoid(), torch.full((3,), 0.5), torch.tensor([0.5, 0.25, 1.0])),
 ]
 mistakes = {
-    "Shapes line up from the right: (3,) was lined up with the width; make it (3, 1, 1).": (
-        lambda x, m, s: (x - m) / s
-    ),
+    "Shapes line up from the right: (3,) was lined up with the width; make it (3, 1, 1).": lambda x, m, s: (x - m) / s,
     "The mean is right, but the standard deviation, of shape (3,), was lined up with the width; make it (3, 1, 1), "
     "too.": lambda x, m, s: (x - channels(m)) / s,
     "The standard deviation is right, but the mean, of shape (3,), was lined up with the width; make it (3, 1, 1), "

@@ -68,7 +68,7 @@ mistakes = {
     "You compare the largest entries; take the difference of each entry first.": but(
         gap=lambda x, y: x.max() - y.max()
     ),
-    "You give how far the vectors of `z` move, not how far the cosines do.": (lambda z, a, m: (z @ m - z).abs().max()),
+    "You give how far the vectors of `z` move, not how far the cosines do.": lambda z, a, m: (z @ m - z).abs().max(),
     "You took the norm of all changes together; the largest single one is asked for.": but(size=torch.norm),
 }
 check_largest_change = Exercise("03.2", "Test the invariance", largest_change, cases, mistakes)

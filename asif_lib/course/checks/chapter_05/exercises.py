@@ -56,7 +56,7 @@ mistakes = {
     "A question may have several right answers. It counts as found when the best of them is among the first k of all "
     "answers.": lambda s, r, k: (hits(s, r, k).sum(1) / r.sum(1)).mean(),
     "You let right answers stand in each other's way: count only the wrong answers that stand before the best right "
-    "answer.": (lambda s, r, k: recall(s, r, k + 1, before=lambda s, r, found: s >= found)),
+    "answer.": lambda s, r, k: recall(s, r, k + 1, before=lambda s, r, found: s >= found),
     "You looked for the worst of a question's right answers; it counts as found when its best one is among the first "
     "k.": but(score_of=of_the_worst),
     "You divided by k; divide by the number of questions.": lambda s, r, k: (hits(s, r, k).sum(1) / k).mean(),

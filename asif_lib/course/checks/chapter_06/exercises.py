@@ -21,7 +21,7 @@ def half_empty(*shape, seed):
 
 
 mistakes = {
-    "You returned the score, one number; give what each anchor contributes to it.": (lambda x, y: (y @ x).mean()),
+    "You returned the score, one number; give what each anchor contributes to it.": lambda x, y: (y @ x).mean(),
     "You returned a score for each prompt; sum over the prompts, not over the anchors.": lambda x, y: y @ x,
     "You summed over the prompts, so your contributions add up to m times the score; the label's score is the mean "
     "over its prompts.": but(over=torch.sum),
@@ -133,9 +133,7 @@ mistakes = {
         by_argsort(lambda s: s.argsort().flip(0)),
     ),
     "You counted the pairs of pairs; divide by how many there are.": but(over=torch.sum),
-    "Divide by the wrong-right pairs, not by all n² pairs.": (
-        lambda s, w: rank_auc(s, w, over=torch.sum) / len(s) ** 2
-    ),
+    "Divide by the wrong-right pairs, not by all n² pairs.": lambda s, w: rank_auc(s, w, over=torch.sum) / len(s) ** 2,
     "That is the difference of the two means; how often is the wrong one below the right one?": but(points=torch.clone),
     "That is an accuracy at one threshold; the area needs none.": lambda s, w: ((s < s.median()) == w).double().mean(),
     "You went through a grid of thresholds; scores between two of them are not told apart. Compare every wrong pair "

@@ -80,7 +80,7 @@ mistakes = {
     "The sum is right, the number of rows is not: removed ones are no longer there.": but(count=lambda n, m, r: n + m),
     "The removed rows were added once more; take their sum off.": changed(removed=torch.neg),
     "The new rows do not count.": changed(added=lambda rows: rows[:0]),
-    "You forgot to multiply the old mean by n.": (lambda mean, n, *edits: running_mean(mean / n, n, *edits)),
+    "You forgot to multiply the old mean by n.": lambda mean, n, *edits: running_mean(mean / n, n, *edits),
     "That is the new sum, not the new mean; divide by the number of rows there now.": but(count=lambda n, m, r: 1),
 }
 cases = [edited_rows(40, 8, 4, 73), edited_rows(7, 20, 5, 74), edited_rows(30, 0, 4, 75), edited_rows(30, 6, 0, 76)]
@@ -131,7 +131,7 @@ mistakes = {
     "Rows were removed from the pictures only; the captions are wrong now.": (
         part(1, lambda kept, image, text, *_: text)
     ),
-    "Rows were removed from the captions only; the pictures are wrong now.": (part(0, lambda kept, image, *_: image)),
+    "Rows were removed from the captions only; the pictures are wrong now.": part(0, lambda kept, image, *_: image),
     "You set the rows to zero, and they are still there: they count in the mean and in n. Leave them out.": zeroed,
     "The subgroups are still there: to forget a group, forget what stands below it, too.": but(belongs=str.__eq__),
     "The subgroups are gone, and the group itself is still there: the name `food` does not begin with `food/`, with a "

@@ -10,29 +10,21 @@ from ..exercise import Exercise
 from ..judging import TENSOR_KEYS, random_tensor
 
 
-def postings(indices, values):
-    """Return the inverted index: from an anchor to a list of (caption, value)."""
-    index = {}
-    for caption, (anchors, entries) in enumerate(zip(indices.tolist(), values.tolist(), strict=True)):
-        for anchor, entry in zip(anchors, entries, strict=True):
-            index.setdefault(anchor, []).append((caption, entry))
-    return index
-
-
-def inverted_scores(
-    indices, values, query_indices, query_values,
-    *,
-    weigh=lambda w, entry: w * entry,
-    add=lambda score, gain: score + gain,
-    kept=slice(None),
-):  # fmt: skip
+def inverted_scores(indices, values, query_indices, query_values, *, weigh=torch.mul, counted=torch.clone):
     """Return the scores of all captions for one picture, (t,), and how many entries that took."""
-    scores, looked, index = torch.zeros(len(indices)), 0, postings(indices, values)
-    for anchor, weight in zip(query_indices.tolist(), query_values.tolist(), strict=True):
-        for caption, entry in index.get(anchor, [])[kept]:
-            scores[caption] = add(scores[caption], weigh(weight, entry))
-            looked += 1
-    return scores, looked
+    shared = counted(indices[:, :, None] == query_indices)  # (t, k, k of the picture)
+    return (weigh(query_values, values[:, :, None]) * shared).sum(dim=(1, 2)), int(shared.sum())
+
+
+def last_caption(shared):
+    """Keep of each anchor of the picture only its last caption."""
+    return shared & (shared.any(dim=1).flip(0).cumsum(0).flip(0) == 1)[:, None]
+
+
+def last_anchor(scores, indices, values, query_indices, query_values):
+    """Keep of each caption only the shared anchor that stands last in the picture."""
+    gains = (values[:, :, None] * query_values * (indices[:, :, None] == query_indices)).sum(dim=1)
+    return torch.stack([row[row > 0][-1] if row.any() else row.sum() for row in gains])
 
 
 def same_place(scores, indices, values, query_indices, query_values):
@@ -67,11 +59,11 @@ cases = [
 ]
 mistakes = {
     "Where a caption shares several anchors with the picture, only the last counts: add to its score (+=) instead of "
-    "setting it.": but(add=lambda score, gain: gain),
-    "Your index keeps one caption for each anchor, the last; keep a list of all.": but(kept=slice(-1, None)),
+    "setting it.": part(0, last_anchor),
+    "Your index keeps one caption for each anchor, the last; keep a list of all.": but(counted=last_caption),
     "You left out the picture's values: an entry adds the product of both.": but(weigh=lambda w, entry: entry),
     "You left out the captions' values: an entry adds the product of both values.": but(weigh=lambda w, entry: w),
-    "You counted the shared anchors; an entry adds the product of both values.": but(weigh=lambda w, entry: 1),
+    "You counted the shared anchors; an entry adds the product of both values.": but(weigh=lambda w, entry: 1.0),
     "An entry adds the product of both values, not their sum.": but(weigh=lambda w, entry: w + entry),
     "You multiplied values that stand in the same place of the two lists; the same anchor makes a pair.": part(
         0, same_place

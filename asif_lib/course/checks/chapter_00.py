@@ -52,8 +52,9 @@ cases = [
 ]
 mistakes = {
     "Two vectors without a common anchor gave 0/0; then every share is 0.": lambda x, y: x * y / (x @ y),
-    "These are the contributions; divide them by their sum, the score. (Dividing by the lengths changes nothing: they "
-    "are 1.)": lambda x, y: x * y,
+    "These are the contributions; divide them by their sum. (Dividing by the lengths changes nothing.)": lambda x, y: (
+        x * y
+    ),
     "You added the entries; an anchor that only one side keeps counts then.": lambda x, y: (x + y) / (x + y).sum(),
     "You divided by the largest contribution; shares add up to 1.": lambda x, y: x * y / (x * y).max(),
     "You divided by the number of anchors; divide by the sum of the contributions.": lambda x, y: x * y / len(x),

@@ -55,8 +55,7 @@ mistakes = {
         (x - m[:, None, None, None]) / s[:, None, None, None]
     ),
     "Only the mean was divided: the difference needs brackets.": lambda x, m, s: x - channels(m / s),
-    "Only the mean was divided: the difference needs brackets. And (3,) was lined up with the width; make it (3, 1, "
-    "1).": lambda x, m, s: x - m / s,
+    "Only the mean was divided: the difference needs brackets. And (3,) is to be (3, 1, 1).": lambda x, m, s: x - m / s,
     "Mean and standard deviation are swapped.": reordered(0, 2, 1),
     "You multiplied by the standard deviation; divide by it.": changed(std=lambda s: 1 / s),
     "You divided by the variance, the square of the standard deviation.": changed(std=torch.square),

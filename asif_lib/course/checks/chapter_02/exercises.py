@@ -19,8 +19,7 @@ def similarities(n, d, seed) -> torch.Tensor:
 mistakes = {
     "A stamp is not its own neighbour: how many stamps can be?": one_more("n"),
     "That is the number of common neighbours to expect; divide it by k.": lambda n, k: k * k / (n - 1),
-    "That is the number of common neighbours to expect, and you count the stamp itself; give the share, and leave it "
-    "out.": lambda n, k: k * k / n,
+    "You give the expected number, and count the stamp itself; give a share without it.": lambda n, k: k * k / n,
     "That is the chance of one certain neighbour; the list has k places.": changed(k=1),
     "Both lists are by chance in your answer. One list is given: ask only about the other.": result(lambda r: r * r),
     "You give percent; give a share between 0 and 1.": PERCENT,
@@ -58,8 +57,7 @@ cases = [  # a 0 on the diagonal is found by the fourth case, a dropped first pl
     (-similarities(12, 3, 2), similarities(12, 3, 2), 11),
 ]
 mistakes = {
-    "You dropped the first place as if it were always the stamp itself; it need not be. Set the diagonal to −inf "
-    "instead.": but(chosen=without_first),
+    "You dropped the first place, which need not be the stamp. Set the diagonal to −inf.": but(chosen=without_first),
     ZERO_DIAGONAL: but(chosen=lambda x, k: with_itself(x.clone().fill_diagonal_(0), k)),
     "You look at k + 1 places, and the stamp itself is among them and counts as common; set the diagonal to −inf and "
     "take k.": (
@@ -189,8 +187,9 @@ cases = [
 ]
 mistakes = {
     "You add the one that the chosen cover best; add the one covered worst.": greedy(torch.argmax, taken=-torch.inf),
-    "You add the candidate that the chosen ones cover best, and that is a chosen one again; add the one that they "
-    "cover worst.": greedy(torch.argmax, taken=None),
+    "You add the one that they cover best, a chosen one again; add the worst covered.": greedy(
+        torch.argmax, taken=None
+    ),
     "You keep the smallest similarity to the chosen; the largest one covers.": greedy(over=torch.amin, taken=None),
     "You go by the least similar chosen one; a candidate is covered by the most similar one, so take the largest of "
     "its similarities to the chosen ones.": (greedy(over=torch.amin), greedy(over=torch.amin, taken=1)),

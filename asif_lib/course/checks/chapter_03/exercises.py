@@ -57,17 +57,13 @@ cases = [
 mistakes = {
     "You applied the matrix to `z` alone; it must move the anchors, too.": but(moved=lambda z, a, m: (z @ m, a)),
     "You applied the matrix to the anchors alone; it must move `z`, too.": but(moved=lambda z, a, m: (z, a @ m)),
-    "You turned the anchors the other way round than `z`; turn both alike.": but(
-        moved=lambda z, a, m: (z @ m, a @ m.T)
-    ),
+    "You turned the anchors the other way round than `z`: turn both.": but(moved=lambda z, a, m: (z @ m, a @ m.T)),
     "You applied the transpose: vectors are rows, and each row v becomes v @ matrix.": changed(matrix=torch.t),
     "Your function always gives 0, but some matrices change the representation: measure it.": lambda z, a, m: 0.0,
     "You took the mean; the largest absolute change is asked for.": but(size=lambda gap: gap.abs().mean()),
     "You forgot the absolute value: a large change downwards counts as well.": but(size=torch.max),
     "You compare dot products; compare relative representations, which are cosines.": but(cosines=lambda z, a: z @ a.T),
-    "You compare the largest entries; take the difference of each entry first.": but(
-        gap=lambda x, y: x.max() - y.max()
-    ),
+    "You compare the largest entries; take the difference of each entry.": but(gap=lambda x, y: x.max() - y.max()),
     "You give how far the vectors of `z` move, not how far the cosines do.": lambda z, a, m: (z @ m - z).abs().max(),
     "You took the norm of all changes together; the largest single one is asked for.": but(size=torch.norm),
 }
@@ -204,8 +200,7 @@ mistakes = {
         for similarity in (torch.inner, relative_representation, by_distance)
         for centred_too in (False, True)
     ),
-    "You described the pictures by the anchors' captions, and the captions by their pictures; describe each by the "
-    "anchors of its own kind.": reordered(0, 1, 3, 2),
+    "You described each side by the other's anchors; take the anchors of its own kind.": reordered(0, 1, 3, 2),
     "You described both by the anchors' pictures; describe the captions by captions.": reordered(0, 1, 2, 2),
     "You described both by the anchors' captions; describe the pictures by pictures.": reordered(0, 1, 3, 3),
     "You left the common part in: subtract the mean of the anchors' pictures from the pictures, and the mean of the "

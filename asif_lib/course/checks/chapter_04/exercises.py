@@ -22,11 +22,11 @@ def clamp_and_power(relative, p, *, clamp=torch.relu):
 COSINES = random_tensor(4, 6, seed=40).tanh()
 
 mistakes = {
-    "You raised to the power before you set negative entries to 0; an even power has made them positive by then. Turn "
-    "the two steps round.": lambda r, p: torch.relu(r**p),
+    "You raised to the power before you set negative entries to 0; turn the steps round.": lambda r, p: torch.relu(
+        r**p
+    ),
     "Negative entries are still in it: they are to become 0, before the power.": but(clamp=unchanged),
-    "You took the sign away: an anchor that is unlike the picture now counts like one that is similar. Set negative "
-    "entries to 0 instead.": but(clamp=torch.abs),
+    "You took the sign away, so that an unlike anchor counts; set negative entries to 0.": but(clamp=torch.abs),
     "You multiplied by p; raise to the power p, which is ** in Python.": lambda r, p: torch.relu(r) * p,
     "You raised p to the entries; raise the entries to p.": lambda r, p: p ** torch.relu(r),
     "The clamp is there, the power is missing.": lambda r, p: torch.relu(r),
@@ -66,8 +66,7 @@ cases = [
     (torch.cat([ROWS, -ROWS.abs()[:1]]), 4, 3),  # the last row has no positive entry
 ]
 mistakes = {
-    "Some of the entries that you kept are negative, and an even power turned them positive: set negative entries to 0 "
-    "before the power.": but(clamp=unchanged),
+    "You kept negative entries, and an even power made them positive: clamp first.": but(clamp=unchanged),
     "You kept the smallest similarities; the k largest of each row are wanted.": but(score=torch.neg),
     "You kept the smallest similarities, negative ones too; keep the k largest.": but(score=torch.neg, clamp=unchanged),
     "You kept the entries that are largest in size, whatever their sign; keep the k largest.": but(score=torch.abs),
@@ -123,13 +122,11 @@ cases = [
     (A[0][:1], torch.ones(1), *A),  # k differs: 1 and 8
 ]
 mistakes = {
-    "You divided by the lengths of what the two have in common; they have length 1 as they are, so nothing is left to "
-    "divide by.": divided_again,
+    "You divided by the lengths of what the two have in common; they have length 1 as they are.": divided_again,
     f"Your function found no common anchor where there is one. {TENSOR_KEYS}": lambda *case: 0.0,
     "You multiplied the first value by the first, the second by the second, and so on; the same position in the lists "
     "is not the same anchor. Compare the indices.": by_position(lambda i, j: True),
-    "You counted shared anchors only where both lists have them at the same position; the same anchor may stand at "
-    "different positions.": by_position(torch.eq),
+    "You counted anchors at the same position only; they may stand at different positions.": by_position(torch.eq),
     "You counted the shared anchors; add up the products of their values.": but(of=lambda v, w: 1),
     "You added one vector's values; multiply by those of the other.": (but(of=lambda v, w: v), but(of=lambda v, w: w)),
     "You added the two values of each shared anchor; multiply them, then add the products.": but(of=torch.add),

@@ -57,8 +57,7 @@ mistakes = {
     "answers.": lambda s, r, k: (hits(s, r, k).sum(1) / r.sum(1)).mean(),
     "You let right answers stand in each other's way: count only the wrong answers that stand before the best right "
     "answer.": lambda s, r, k: recall(s, r, k + 1, before=lambda s, r, found: s >= found),
-    "You looked for the worst of a question's right answers; it counts as found when its best one is among the first "
-    "k.": but(score_of=of_the_worst),
+    "You looked for the worst of a question's right answers; its best one counts.": but(score_of=of_the_worst),
     "You divided by k; divide by the number of questions.": lambda s, r, k: (hits(s, r, k).sum(1) / k).mean(),
     "You returned how many questions are found; divide by the number of questions.": but(over=torch.sum),
     "You put 0 in place of the wrong answers' scores and then took the largest; where the scores of the right answers "
@@ -190,8 +189,7 @@ mistakes = {
     "That is where the items lie, not their mean: take the mean of each resample first.": but(of=items_themselves),
     "The ends are the wrong way round: return (low, high).": REVERSED_RESULTS,
     "You took the smallest and the largest mean of all resamples; cut off 2.5 % at each end.": but(low=0.0, high=1.0),
-    "That is the mean ± 1.96 standard errors, which is symmetric whatever the items are; take the percentiles of the "
-    "means of the resamples.": (normal(0), normal(1)),
+    "That is the mean ± 1.96 standard errors, always symmetric; take the percentiles.": (normal(0), normal(1)),
 }
 cases = [(FIFTY, 20_000, 0), (1 + FIFTY[:30] / 2, 20_000, 7), (SKEWED, 20_000, 1), (torch.ones(20), 1_000, 0)]
 check_bootstrap = Exercise(

@@ -23,10 +23,8 @@ def half_empty(*shape, seed):
 mistakes = {
     "You returned the score, one number; give what each anchor contributes to it.": lambda x, y: (y @ x).mean(),
     "You returned a score for each prompt; sum over the prompts, not over the anchors.": lambda x, y: y @ x,
-    "You summed over the prompts, so your contributions add up to m times the score; the label's score is the mean "
-    "over its prompts.": but(over=torch.sum),
-    "You took each anchor's largest contribution over the prompts. The sum of these is larger than any score: the mean "
-    "over the prompts adds up.": but(over=torch.amax),
+    "You summed over the prompts, and get m times the score; take the mean over the prompts.": but(over=torch.sum),
+    "You took the largest contribution over the prompts. Only their mean adds up to the score.": but(over=torch.amax),
     "You returned one row for each prompt; take the mean of each column, the anchor's contribution.": torch.mul,
     "You left the picture out: both picture and text must hold the anchor.": changed(image=torch.ones_like),
     "You made the mean of the prompts a vector of length 1 again. The mean of the scores needs the mean as it is; "
@@ -73,11 +71,8 @@ mistakes = {
         both_ends(lambda smallest: smallest.flip(0)),
     ),
     "You left the picture out: an anchor that it lacks gives nothing to any label.": but(gap=lambda x, a, b: a - b),
-    "The strongest comes first; your second result begins with the weakest.": part(
-        1, lambda second, *_: second.flip(0)
-    ),
-    "You took the quotient of the two contributions; two tiny ones may have a large quotient. Scores are sums: take "
-    "the difference.": but(gap=lambda x, a, b: a / b),
+    "The strongest comes first; your second result begins with the weakest.": part(1, lambda r, *_: r.flip(0)),
+    "You took the quotient, which is large for two tiny contributions; subtract.": but(gap=lambda x, a, b: a / b),
     "You returned the differences; the positions of the anchors are wanted.": but(told=lambda found: found.values),
 }
 cases = [(*rows, top) for rows, top in zip(LABELS, (3, 5, 1), strict=True)]
@@ -201,10 +196,8 @@ cases = [
 ]
 mistakes = {
     "You removed nothing: these are the scores with all anchors.": but(from_image=False, from_texts=False),
-    "You only took the contribution off the score. Without the anchor both vectors change: the next one enters the top "
-    "k, and both are normalised again.": subtracted,
-    "You normalised again, but nothing entered in the anchor's place: each side has k entries, so take the anchor away "
-    "*before* the top k.": blanked,
+    "You only took the contribution off. Without the anchor, the next one enters and the lengths change.": subtracted,
+    "You normalised again, but nothing entered in the anchor's place; remove it *before* the top k.": blanked,
     "You kept k - 1 entries of every row. Where the anchor was in the top k the next one enters, and where it was not "
     "nothing changes: keep k of the other anchors.": one_fewer("k"),
     "You took the anchor away from the picture only; the texts lose it, too.": but(from_texts=False),

@@ -128,16 +128,15 @@ LETTERS = ["b", "a", "b", "a/x", "b", "c", "a", "ab", "c"]
 
 mistakes = {
     "You kept the group and forgot everything else; turn the mask round.": but(belongs=lambda *of: not inside(*of)),
-    "Rows were removed from the pictures only; the captions are wrong now.": (
-        part(1, lambda kept, image, text, *_: text)
+    "Rows were removed from the pictures only; the captions are wrong now.": part(
+        1, lambda _, image, text, *rest: text
     ),
     "Rows were removed from the captions only; the pictures are wrong now.": part(0, lambda kept, image, *_: image),
     "You set the rows to zero, and they are still there: they count in the mean and in n. Leave them out.": zeroed,
     "The subgroups are still there: to forget a group, forget what stands below it, too.": but(belongs=str.__eq__),
     "The subgroups are gone, and the group itself is still there: the name `food` does not begin with `food/`, with a "
     "slash.": but(belongs=lambda name, group: name.startswith(f"{group}/")),
-    "You also forgot a group whose name only begins with the same letters. A subgroup begins with the group and a "
-    "slash.": but(belongs=str.startswith),
+    "You also forgot a group that begins with the same letters. A slash must follow.": but(belongs=str.startswith),
     "You also forgot groups that hold the name somewhere else; it must begin the path.": but(belongs=str.__contains__),
     "You also forgot a group of that name further down in another branch. Compare the names from the beginning of the "
     "path.": but(belongs=lambda name, group: group in name.split("/")),
@@ -274,9 +273,7 @@ mistakes = {
     "You averaged sizes without sign; help for the true label counts as harm.": but(mean=lambda b: b.abs().mean(dim=0)),
     "You set what is below 0 to 0 before the mean. An anchor may harm one picture and help another, and the mean must "
     "see both.": but(mean=lambda b: b.clamp_min(0).mean(dim=0)),
-    "You set the mean to 0 where it is below. Keep it: the anchor helps on the whole.": (
-        result(lambda r: r.clamp_min(0))
-    ),
+    "You set the mean to 0 where it is below. Keep it: such an anchor helps.": result(lambda r: r.clamp_min(0)),
     "That is how much each anchor is in the pictures, whatever the labels.": lambda images, *_: images.mean(dim=0),
     "You counted the pictures that an anchor harms; how strongly?": but(mean=lambda b: (b > 0).float().mean(dim=0)),
 }

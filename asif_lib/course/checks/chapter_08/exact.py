@@ -155,8 +155,7 @@ cases = [
     (EXACT, EXACT, *rounded(5, 4, 0.25, seed=79)),
 ]
 mistakes = {
-    "You forgot that the rounded query may be longer than 1: its length is at most 1 + ‖q − q̂‖, and that multiplies "
-    "‖a − â‖.": but(join=lambda lost, largest: lost + largest),
+    "The rounded query may be longer than 1, up to 1 + ‖q − q̂‖.": but(join=lambda query, anchor: query + anchor),
     "You left out what the anchors lose by rounding.": but(join=lambda lost, largest: lost),
     "You left out what the queries lose by rounding.": but(join=lambda lost, largest: largest.expand_as(lost)),
     "The two errors add up; you multiplied them.": but(join=lambda lost, largest: lost * largest),
@@ -164,8 +163,7 @@ mistakes = {
     "You took the smallest of what the anchors lose; the bound needs the largest.": but(largest=torch.min),
     "You took squared lengths; a length is the root of the sum of squares.": but(length=lambda x: (x**2).sum(dim=1)),
     "You took the largest component; Cauchy and Schwarz speak of lengths.": but(length=lambda x: x.abs().amax(dim=1)),
-    "You took the sum of absolute components. That bound is much too large: the length is the root of the sum of "
-    "squares.": but(length=lambda x: x.abs().sum(dim=1)),
+    "The sum of absolute components is much too large: take the length.": but(length=lambda x: x.abs().sum(dim=1)),
     "You took the length of the whole table of differences; each row has its own: dim=1.": but(largest=torch.norm),
     "You measured the largest error. That takes all true products, which we want to save, and it does not bound the "
     "next anchor: add up lengths.": lambda q, q2, a, a2: (q @ a.T - q2 @ a2.T).abs().amax(dim=1),
@@ -228,8 +226,7 @@ cases = [
 mistakes = {
     "Your threshold is T - E. That covers one error only: the true cosine in place k may be E less than T, and the "
     "anchor that you drop may be E better than it looks: that makes 2E.": but(lowest=lambda t, e: t - e),
-    "Your threshold is T itself: then the errors count for nothing, and an anchor that looks a little worse than it is "
-    "gets lost.": changed(bound=torch.zeros_like),
+    "Your threshold is T, as if the errors count for nothing: good anchors get lost.": changed(bound=torch.zeros_like),
     "You kept exactly k. An anchor that looks a little worse than it is gets lost: how many you keep depends on the "
     "bound.": lambda s, k, _: torch.zeros_like(s, dtype=torch.bool).scatter(1, s.topk(k).indices, True),
     "Your threshold lies above T; errors make us keep more, not less: it is T - 2E.": changed(bound=torch.neg),
@@ -239,9 +236,7 @@ mistakes = {
     "from 0.)": but(threshold=lambda s, k: place_k(s, min(k + 1, s.shape[1]))),
     "You took the product in place k - 1 for the threshold; T is that in place k.": one_fewer("k"),
     "You took the largest product for the threshold; T is that in place k.": changed(k=1),
-    "You took the k-th smallest product for T; the k-th largest is wanted.": but(
-        threshold=lambda s, k: -place_k(-s, k)
-    ),
+    "You took the k-th smallest product for T; take the k-th largest.": but(threshold=lambda s, k: -place_k(-s, k)),
     "You took one threshold for the whole table; use dim=1.": but(threshold=lambda s, k: place_k(s.reshape(1, -1), k)),
     "You took the size of the products, whatever their sign; keep the sign.": changed(products=torch.abs),
     "You subtracted 2E of T's size: E is an error itself, nothing relative.": but(lowest=lambda t, e: t * (1 - 2 * e)),

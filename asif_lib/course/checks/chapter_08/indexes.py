@@ -58,16 +58,13 @@ cases = [
     small([[1], [2], [1]], [[0.5], [0.7], [0.25]], [1], [0.5]),
 ]
 mistakes = {
-    "Where a caption shares several anchors with the picture, only the last counts: add to its score (+=) instead of "
-    "setting it.": part(0, last_anchor),
+    "Where several anchors are shared, only the last counts: add to the score with +=.": part(0, last_anchor),
     "Your index keeps one caption for each anchor, the last; keep a list of all.": but(counted=last_caption),
     "You left out the picture's values: an entry adds the product of both.": but(weigh=lambda w, entry: entry),
     "You left out the captions' values: an entry adds the product of both values.": but(weigh=lambda w, entry: w),
     "You counted the shared anchors; an entry adds the product of both values.": but(weigh=lambda w, entry: 1.0),
     "An entry adds the product of both values, not their sum.": but(weigh=lambda w, entry: w + entry),
-    "You multiplied values that stand in the same place of the two lists; the same anchor makes a pair.": part(
-        0, same_place
-    ),
+    "You multiplied values in the same place of the two lists; the same anchor makes a pair.": part(0, same_place),
     "The scores are right, but you looked at every entry of every caption. Look only at captions that have an entry at "
     "the picture's anchors.": part(1, lambda _, indices, *rest: indices.numel()),
     "The scores are right, but you compared every entry with every anchor of the picture. Look its anchors up in the "
@@ -152,7 +149,7 @@ mistakes = {
     "You asked that nothing at all be lost; a loss within the margin is allowed. (Or did you read the margin in "
     "points? 0.02 is a share, two points.)": but(gap=paired_difference, enough=lambda gap, _: gap.low >= 0),
     "You took the largest effort that will do; the smallest is the cheapest.": but(pick=max),
-    "You took the first in the list that will do; the list may be in any order, and the smallest is the cheapest.": but(
+    "You took the first in the list, which may be in any order; the smallest is the cheapest.": but(
         pick=lambda e: e[0]
     ),
     "You took the setting with the highest accuracy; the cheapest that will do is wanted.": (

@@ -62,6 +62,5 @@ mistakes = {
     "You divided by the sum of the entries of the text, not of the contributions.": lambda x, y: x * y / y.sum(),
     "These are the shares of the picture's own entries; the text has no say in them.": lambda x, y: x / x.sum(),
 }
-check_shares = Exercise(
-    "00.2", "Shares of a score", shares, cases, mistakes, notes={5: "no common anchor, so every share is 0"}
-)
+notes = {5: "no common anchor, so every share is 0"}
+check_shares = Exercise("00.2", "Shares of a score", shares, cases, mistakes, notes=notes)

@@ -65,7 +65,7 @@ mistakes = {
     "You added the mean; subtract it.": changed(mean=torch.neg),
     "You used the pictures' own mean; use the mean and the standard deviation that you were given: they are the "
     "encoder's, and the same for every picture.": tuple(
-        with_own_mean(axes, spread) for axes, spread in itertools.product(AXES, SPREADS)
+        itertools.starmap(with_own_mean, itertools.product(AXES, SPREADS))
     ),
 }
 check_standardise = Exercise("01.1", "The last step before the encoder", standardise, cases, mistakes)

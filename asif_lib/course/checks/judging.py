@@ -37,8 +37,7 @@ def ask(function, arguments, where, *, like=None, form=None, patience=1, advice=
     Raises
     ------
     Ended
-        With the verdict, where the function is a stub, fails, takes too long, changes its input or returns a wrong
-        form.
+        The function is a stub, fails, takes too long, changes its input or returns a wrong form.
     """
     if not callable(own := inspect.unwrap(function)):
         refuse(f"The check was given {kind_of(own)}; give it your function itself, without calling it.")
@@ -52,10 +51,8 @@ def ask(function, arguments, where, *, like=None, form=None, patience=1, advice=
         message = "Replace the line that raises NotImplementedError by your own."
         raise Ended(Verdict("", "not attempted", message)) from None
     except OutOfTime:
-        refuse(
-            f"{where} your function was still running after {patience * TIME_LIMIT} seconds and was stopped: it is "
-            f"endless, or much too slow. {advice}"
-        )
+        told = f"{where} your function was still running after {patience * TIME_LIMIT} seconds and was stopped: "
+        refuse(f"{told}it is endless, or much too slow. {advice}")
     except (Exception, SystemExit) as error:
         refuse(_raised(error, function, where))
     if any(_changed(a, b) for a, b in zip(given, arguments, strict=True)):

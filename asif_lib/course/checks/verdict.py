@@ -12,24 +12,13 @@ STYLES = {
 
 @dataclass(frozen=True)
 class Verdict:
-    """What a check says.
-
-    Attributes
-    ----------
-    exercise : str
-    status : {"right", "wrong", "not attempted"}
-    message : str
-    printed : str
-        What the student's function printed, cut to a readable length.
-    note : str
-        A remark on the progress file, where it could not be written.
-    """
+    """The answer of a check."""
 
     exercise: str
-    status: str
+    status: str  # a key of STYLES
     message: str
-    printed: str = ""
-    note: str = ""
+    printed: str = ""  # by the student's function, cut to a readable length
+    note: str = ""  # a remark on the progress file, where it could not be written
 
     def __str__(self):
         text = f"{STYLES[self.status][1]} {self.exercise}: {self.status}. {self.message}"

@@ -30,9 +30,8 @@ mistakes = {
     "You divide by all different stamps of the two lists; divide by k.": lambda n, k: k / (2 * (n - 1) - k),
     "You leave the k stamps of the first list out of the draw; leave out only the stamp.": lambda n, k: k / (n - k),
 }
-check_share_by_chance = Exercise(
-    "02.1", "What chance would give", lambda n, k: k / (n - 1), [(793, 10), (5, 4), (101, 1), (21, 5)], mistakes
-)
+cases = [(793, 10), (5, 4), (101, 1), (21, 5)]
+check_share_by_chance = Exercise("02.1", "What chance would give", lambda n, k: k / (n - 1), cases, mistakes)
 
 
 def in_common(x, y, k, *, chosen=neighbour_mask, of=lambda a, b, k: k):
@@ -67,9 +66,8 @@ mistakes = {
     "You look at k + 1 neighbours; take k.": (but(chosen=lambda x, k: neighbour_mask(x, k + 1)), one_more("k")),
     "You count each stamp as its own nearest neighbour; leave it out.": but(chosen=with_itself),
     "You took the k least similar; neighbours are the k most similar.": changed(x=torch.neg, y=torch.neg),
-    "You compare the lists place by place; a neighbour counts wherever it stands in the other list.": (
-        lambda x, y, k: (nearest_neighbours(x, k) == nearest_neighbours(y, k)).sum(1) / k
-    ),
+    "You compare the two lists place by place; a neighbour counts in every place, wherever it stands in the other "
+    "list.": lambda x, y, k: (nearest_neighbours(x, k) == nearest_neighbours(y, k)).sum(1) / k,
     "You give the number of common neighbours; divide it by k.": but(of=lambda a, b, k: 1),
     "You divide by k twice, as a mean over k × k comparisons does; divide once.": but(of=lambda a, b, k: k * k),
     "You divide by the different neighbours in both lists; divide by k.": but(of=lambda a, b, k: (a | b).sum(1)),
@@ -94,14 +92,10 @@ cases = [
 mistakes = {
     "The order has no effect: you did not use it, or you moved pictures and captions alike, and then every picture "
     "keeps its caption.": lambda x, y, order: pair_correlation(x, y),
-    "You moved only the rows (or only the columns): caption i then lost its own similarities. Put rows and columns of "
-    "the caption matrix into the new order.": (
-        lambda x, y, order: pair_correlation(x, y[order]),
-        lambda x, y, order: pair_correlation(x, y[:, order]),
-    ),
-    "You used the whole matrices: the diagonal compares each stamp with itself, and has no place here.": (
-        lambda x, y, order: torch.corrcoef(torch.stack([x.ravel(), y[order][:, order].ravel()]))[0, 1]
-    ),
+    "You moved only the rows (or only the columns): caption i lost its own similarities. Put rows and columns into the "
+    "new order.": (lambda x, y, o: pair_correlation(x, y[o]), lambda x, y, o: pair_correlation(x, y[:, o])),
+    "You used the whole matrices: the diagonal compares each stamp with itself, which has no place among these pairs "
+    "at all.": lambda x, y, o: torch.corrcoef(torch.stack([x.ravel(), y[o][:, o].ravel()]))[0, 1],
     "You took the diagonal in: it compares each stamp with itself. Start above it, with offset=1.": but(offset=0),
     "You return the whole 2 × 2 matrix; the one wanted is outside its diagonal.": but(measure=torch.corrcoef),
     "You gave caption i to picture order[i]; picture i gets caption order[i]. (Moving the pictures by `order`, and not "
@@ -195,9 +189,8 @@ mistakes = {
     "its similarities to the chosen ones.": (greedy(over=torch.amin), greedy(over=torch.amin, taken=1)),
     "You go by the mean similarity to the chosen; one near anchor covers: take the largest.": greedy(over=torch.mean),
     "You look at the candidate chosen last only; all chosen ones cover.": greedy(over=lambda s, dim: s[-1], taken=None),
-    "You take those least similar to `first`, all at once; after each choice look again at what is covered.": (
-        lambda s, count, first: torch.cat([torch.tensor([first]), s[first].argsort()[: count - 1]])
-    ),
+    "You take those least similar to `first`, all at once; after each choice look again at what is covered and what is "
+    "not.": lambda s, count, first: torch.cat([torch.tensor([first]), s[first].argsort()[: count - 1]]),
     "You choose `count` candidates besides `first`; `first` is one of them.": one_besides,
     "You left `first` out of the result; it is the first that is chosen.": (
         lambda *case: one_besides(*case)[1:],

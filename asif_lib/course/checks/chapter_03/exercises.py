@@ -98,13 +98,8 @@ check_centred_representation = Exercise("03.3", "Centring", centred, cases, mist
 
 
 def times_nearest(
-    similarity, k,
-    *,
-    largest=True,
-    dim=1,
-    kept=slice(None),
-    minlength=lambda similarity: similarity.shape[1],
-) -> torch.Tensor:  # fmt: skip
+    similarity, k, *, largest=True, dim=1, kept=slice(None), minlength=lambda similarity: similarity.shape[1]
+) -> torch.Tensor:
     """Return how many of q items have each of n anchors among their k nearest, (n,) int64.
 
     The k-occurrence of Radovanović, Nanopoulos and Ivanović ("Hubs in space", JMLR 2010); an anchor with a
@@ -125,10 +120,8 @@ cases = [
     (torch.ones(7, 4).fill_diagonal_(2) + 0.1 * random_tensor(7, 4, seed=24), 2),
 ]
 mistakes = {
-    "Anchors that are nobody's neighbour are missing: return one count for each anchor, 0 among them.": (
-        but(minlength=lambda s: 0),
-        lambda s, k: s.topk(k, dim=1).indices.unique(return_counts=True)[1],
-    ),
+    "Anchors that are nobody's neighbour are missing: return one count for each anchor, with 0 among them for these "
+    "anchors.": (but(minlength=lambda s: 0), lambda s, k: s.topk(k).indices.unique(return_counts=True)[1]),
     f"{DOWN_THE_COLUMNS} so every anchor gets k; {EACH_ITEM}": lambda s, k: torch.full((s.shape[1],), k),
     f"{DOWN_THE_COLUMNS} and counted items; {EACH_ITEM}": (
         but(dim=0),
@@ -153,11 +146,9 @@ mistakes = {
 check_times_nearest = Exercise("03.4", "Who is everybody's neighbour?", times_nearest, cases, mistakes)
 
 
-def own_means(z, t, za, ta):
-    return za.mean(0), ta.mean(0)
-
-
-def best_caption(z, t, za, ta, *, means=own_means, cosines=relative_representation, dim=1):
+def best_caption(
+    z, t, za, ta, *, means=lambda z, t, za, ta: (za.mean(0), ta.mean(0)), cosines=relative_representation, dim=1
+):
     """Return for each picture of `z` the row of the caption in `t` with the description most like its own."""
     picture_mean, caption_mean = means(z, t, za, ta)
     pictures = relative_representation(z - picture_mean, za - picture_mean)
@@ -173,7 +164,7 @@ def pairs(seed, q, t, n, d_text=7):
     return picture[n : n + q], caption[n : n + t] + 2, picture[:n], caption[:n] + 2
 
 
-def name_the_notebooks_variables(function, verdict):
+def name_variables(function, verdict):
     used = {"anchors", "new", "bank"} & set(getattr(getattr(function, "__code__", None), "co_names", ()))
     if verdict.status == "wrong" and used:
         told = f"Use the arguments, not the `{min(used)}` of the notebook. {verdict.message}"
@@ -217,8 +208,6 @@ mistakes = {
     ),
     "You took distances between the descriptions; take their cosines.": but(cosines=by_distance),
 }
-check_best_caption = Exercise(
-    "03.5", "Find the caption", best_caption, cases, mistakes, after=name_the_notebooks_variables
-)
+check_best_caption = Exercise("03.5", "Find the caption", best_caption, cases, mistakes, after=name_variables)
 
 FOR_NOTEBOOKS = [largest_change, times_nearest]

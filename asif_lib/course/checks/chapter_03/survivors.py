@@ -2,7 +2,7 @@
 
 import functools
 import numbers
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import torch
 
@@ -38,18 +38,14 @@ def form_of_evidence(evidence):
     return ""
 
 
-@dataclass
-class Change:
-    """A change of coordinates: all vectors after it, the largest change of an entry, and whether it is linear."""
+class Change(NamedTuple):
+    """A change of coordinates: all vectors after it, and the largest change of an entry."""
 
     name: str
     after: torch.Tensor
     largest: float
     linear: bool
-
-    @property
-    def keeps(self):
-        return self.largest < KEPT
+    keeps: bool
 
 
 def examined(name, transformation, claimed, z, anchors) -> Change:
@@ -76,7 +72,7 @@ def examined(name, transformation, claimed, z, anchors) -> Change:
     if not abs(largest - claimed) <= KEPT + 0.01 * largest:  # NaN is no evidence either
         refuse(f"“{name}” {other_change(claimed, gaps, z, anchors, *after.split([len(z), len(anchors)]))}")
     linear = torch.allclose(of_sum, after + after.flip(0), atol=1e-3 * float(after.abs().max()))
-    return Change(name, after, largest, linear)
+    return Change(name, after, largest, linear, largest < KEPT)
 
 
 def other_change(claimed, gaps, z, anchors, after_z, after_anchors):

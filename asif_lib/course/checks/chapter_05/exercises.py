@@ -12,15 +12,7 @@ def of_the_best(scores, relevant):
     return scores.masked_fill(~relevant, -torch.inf).amax(dim=1, keepdim=True)
 
 
-def of_the_worst(scores, relevant):
-    return scores.masked_fill(~relevant, torch.inf).amin(dim=1, keepdim=True)
-
-
-def wrong_before(scores, relevant, found):
-    return (scores >= found) & ~relevant
-
-
-def recall(scores, relevant, k, *, score_of=of_the_best, before=wrong_before, over=torch.mean):
+def recall(scores, relevant, k, *, score_of=of_the_best, before=lambda s, r, found: (s >= found) & ~r, over=torch.mean):
     """Return recall@k, where a tie is no find; the options are the places where a step can go wrong."""
     place = before(scores, relevant, score_of(scores, relevant)).sum(dim=1)
     return float(over((place < k).float()))
@@ -57,7 +49,9 @@ mistakes = {
     "answers.": lambda s, r, k: (hits(s, r, k).sum(1) / r.sum(1)).mean(),
     "You let right answers stand in each other's way: count only the wrong answers that stand before the best right "
     "answer.": lambda s, r, k: recall(s, r, k + 1, before=lambda s, r, found: s >= found),
-    "You looked for the worst of a question's right answers; its best one counts.": but(score_of=of_the_worst),
+    "You looked for the worst of a question's right answers; its best one counts.": but(
+        score_of=lambda s, r: s.masked_fill(~r, torch.inf).amin(dim=1, keepdim=True)
+    ),
     "You divided by k; divide by the number of questions.": lambda s, r, k: (hits(s, r, k).sum(1) / k).mean(),
     "You returned how many questions are found; divide by the number of questions.": but(over=torch.sum),
     "You put 0 in place of the wrong answers' scores and then took the largest; where the scores of the right answers "
@@ -154,10 +148,6 @@ def bootstrap(items, resamples, seed, *, low=0.025, high=0.975, of=resampled):
     return ends(of(items, resamples, seed), low, high)
 
 
-def items_themselves(items, resamples, seed):
-    return items
-
-
 def normal(correction):
     def interval(items, resamples, seed):
         half = 1.96 * items.std(correction=correction) / len(items) ** 0.5
@@ -186,7 +176,9 @@ mistakes = {
     "items with replacement, so that some come twice and some not at all. Or you took the means over the wrong axis: "
     "each resample has one mean, over its own items.": lambda items, *how: (float(items.mean()),) * 2,
     "That interval goes from 5 to 95 % and holds 90 %; cut off 2.5 % at each end.": but(low=0.05, high=0.95),
-    "That is where the items lie, not their mean: take the mean of each resample first.": but(of=items_themselves),
+    "That is where the items lie, not their mean: take the mean of each resample first.": but(
+        of=lambda items, *how: items
+    ),
     "The ends are the wrong way round: return (low, high).": REVERSED_RESULTS,
     "You took the smallest and the largest mean of all resamples; cut off 2.5 % at each end.": but(low=0.0, high=1.0),
     "That is the mean ± 1.96 standard errors, always symmetric; take the percentiles.": (normal(0), normal(1)),
@@ -241,7 +233,7 @@ mistakes = {
     "You took the sizes of the differences, without their sign.": lambda a, b, *how: paired((a - b).abs(), 0 * b, *how),
     "Count questions on which both methods agree, as 0.": lambda a, b, *how: paired(a[a != b], b[a != b], *how),
     "Your interval holds the middle 90 % of the means; cut off 2.5 % at each end.": but(low=0.05, high=0.95),
-    "That is where the differences lie; take the mean of each resample.": but(of=items_themselves),
+    "That is where the differences lie; take the mean of each resample.": but(of=lambda items, *how: items),
     "You returned the interval of the first method, not of the difference.": lambda a, b, *how: paired(a, 0 * b, *how),
     "You returned the interval first; the order is difference, low, high.": result(lambda r: (*r[1:], r[0])),
     "The ends are the wrong way round: return (difference, low, high).": result(lambda r: (r[0], r[2], r[1])),

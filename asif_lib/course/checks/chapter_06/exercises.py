@@ -65,11 +65,8 @@ mistakes = {
     "You ranked the contributions to each label by themselves. An anchor that gives the same to both decides nothing "
     "between them: rank the differences.": but(gap=lambda x, a, b: x * a),
     "The two results are the wrong way round: first for `one`, then for `other`.": REVERSED_RESULTS,
-    "You ranked the differences by their size, whatever their sign; the sign says for which label they speak.": (
-        but(gap=lambda x, a, b: difference(x, a, b).abs()),
-        both_ends(torch.clone),
-        both_ends(lambda smallest: smallest.flip(0)),
-    ),
+    "You ranked the differences by their size, whatever their sign; yet the sign says for which of the labels they "
+    "speak.": (but(gap=lambda x, a, b: difference(x, a, b).abs()), *map(both_ends, (torch.clone, torch.flipud))),
     "You left the picture out: an anchor that it lacks gives nothing to any label.": but(gap=lambda x, a, b: a - b),
     "The strongest comes first; your second result begins with the weakest.": part(1, lambda r, *_: r.flip(0)),
     "You took the quotient, which is large for two tiny contributions; subtract.": but(gap=lambda x, a, b: a / b),
@@ -79,12 +76,8 @@ cases = [(*rows, top) for rows, top in zip(LABELS, (3, 5, 1), strict=True)]
 check_contrast = Exercise("06.2", "Why this one and not the other?", contrast, cases, mistakes)
 
 
-def half_for_ties(gaps):
-    return (gaps > 0).double() + (gaps == 0).double() / 2
-
-
-def rank_auc(scores, wrong, *, points=half_for_ties, over=torch.mean):
-    """Return how often a wrong pair scores below a right one; the options are the places where a step can go wrong."""
+def rank_auc(scores, wrong, *, points=lambda gaps: (gaps.sign() + 1).double() / 2, over=torch.mean):
+    """Return how often a wrong pair scores below a right one; a tie counts half."""
     return float(over(points(scores[~wrong] - scores[wrong][:, None])))
 
 
@@ -238,6 +231,7 @@ class Decision:
         return int(anchor) if self.flips[anchor] else -1
 
     def answer(self):
+        """The anchor whose removal changes the label by most, or -1."""
         return self.tested(-self.leads)
 
     def new_winner(self, else_label):
@@ -249,18 +243,11 @@ class Decision:
         return int(lead.argmin()) if lead.min() < 0 else -1
 
 
-@cache
-def decision(*case):
-    return Decision(*case)
-
-
-def flip(*case):
-    """Return the anchor whose removal changes the label by most, or -1."""
-    return decision(*case).answer()
+decision = cache(Decision)
 
 
 def of(way):
-    """Make an implementation of a way to answer from what there is to know of a decision."""
+    """Make an implementation of a way to answer from a `Decision`."""
     return lambda *case: way(decision(*case))
 
 
@@ -294,10 +281,8 @@ cases = [
 ]
 mistakes = {
     "You say -1 of every decision. Compare the labels with and without each anchor.": lambda *case: -1,
-    "You returned the new label; the anchor whose removal brings it about is wanted.": (
-        of(lambda d: d.new_winner(-1)),
-        of(lambda d: d.new_winner(d.winner)),
-    ),
+    "You returned the new label; return the position of the anchor whose removal brings this label about, not the "
+    "label.": (of(lambda d: d.new_winner(-1)), of(lambda d: d.new_winner(d.winner))),
     "You return an anchor although none flips this decision; say -1 there.": of(lambda d: int(d.leads.argmin())),
     "Where several anchors flip the decision, you took the first; take the one that leaves the old winner furthest "
     "behind.": of(lambda d: d.tested(-torch.arange(len(d.leads)).float())),
@@ -320,4 +305,6 @@ mistakes = {
     "You blanked the anchor, and nothing entered in its place, as in 06.3.": of(lambda d: d.without_refill(d.blanked)),
     "Your lead is turned round: without this anchor the winner leads most.": of(lambda d: int(d.leads.argmax())),
 }
-check_flip = Exercise("06.4", "The one that flips it", flip, cases, mistakes, form=no_position, explain=explained)
+check_flip = Exercise(
+    "06.4", "The one that flips it", of(Decision.answer), cases, mistakes, form=no_position, explain=explained
+)

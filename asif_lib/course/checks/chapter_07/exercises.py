@@ -92,12 +92,8 @@ def inside(name, group):
 
 
 def forget(
-    image, text, groups, group,
-    *,
-    belongs=inside,
-    left=lambda goes: (~goes).nonzero()[:, 0],
-    told=lambda goes, rows: rows,
-):  # fmt: skip
+    image, text, groups, group, *, belongs=inside, left=lambda g: (~g).nonzero()[:, 0], told=lambda g, rows: rows
+):
     goes = torch.tensor([belongs(name, group) for name in groups])
     rows = left(goes)
     return image[rows], text[rows], told(goes, rows)
@@ -117,7 +113,7 @@ def last_into_the_hole(goes):
 
 
 def removed_while_counting(goes):
-    """Delete row after row by positions of the whole bank: each deletion moves all later rows by one."""
+    """Delete row after row by positions of the whole bank, while each deletion moves all later rows."""
     rows, gone = torch.arange(len(goes)), goes.nonzero()[:, 0]
     return rows[~torch.isin(rows, gone + torch.arange(len(gone)))]
 
@@ -237,12 +233,7 @@ check_unchanged = Exercise(
 )
 
 
-def harm(
-    images, prompts, labels,
-    *,
-    blame=lambda given, true: given - true,
-    mean=lambda blame: blame.mean(dim=0),
-):  # fmt: skip
+def harm(images, prompts, labels, *, blame=torch.sub, mean=lambda blame: blame.mean(dim=0)):
     """Return how much each anchor speaks for the label given and against the true one, (n,)."""
     given = (images @ prompts.T).argmax(dim=1)
     return mean(blame(images * prompts[given], images * prompts[labels]))

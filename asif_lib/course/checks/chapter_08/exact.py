@@ -89,9 +89,9 @@ mistakes = {
     "the smaller index comes first.": but(order=lambda v, i, k: v.sort(dim=1, descending=True, stable=True).indices),
     "The values are right; where they tie, torch.topk takes any of them, and so does a sort that is not stable. Of "
     "equal values the one with the smaller index comes first.": but(order=lambda v, i, k: v.topk(k, dim=1).indices),
-    "You sorted by index first, as one should; but where values tie, the second step is free to mix that order up "
-    "again: only a sort with stable=True promises to keep it.": (
-        index_first(lambda v, k: v.argsort(dim=1, descending=True)),
+    "You sorted by index first, as one should; but the second step may mix equal values up: only a sort with "
+    "stable=True keeps their order.": (
+        index_first(lambda v, k: (-v).argsort(1)),
         index_first(lambda v, k: v.topk(k).indices),
     ),
     "You took the larger index first of equal values.": but(order=lambda v, i, k: by_value_then_index(v, -i, k)),
@@ -119,14 +119,10 @@ def lengths(differences):
 
 
 def error_bound(
-    queries, rounded_queries, anchors, rounded_anchors,
-    *,
-    length=lengths,
-    largest=torch.max,
-    join=lambda query, anchor: query + (1 + query) * anchor,
-):  # fmt: skip
+    queries, rounded, anchors, rounded_anchors, *, length=lengths, largest=torch.max, join=lambda q, a: q + (1 + q) * a
+):
     """Return the bound of Cauchy and Schwarz on the products of rounded unit vectors, for each query."""
-    return join(length(queries - rounded_queries), largest(length(anchors - rounded_anchors)))
+    return join(length(queries - rounded), largest(length(anchors - rounded_anchors)))
 
 
 def with_true_length(queries, rounded_queries, anchors, rounded_anchors):
@@ -170,19 +166,11 @@ mistakes = {
     "You gave a bound for each pair of a query and an anchor. Each query needs one that holds for all anchors: the "
     "largest.": but(largest=torch.clone, join=lambda q, a: q[:, None] + (1 + q[:, None]) * a),
     "You gave one bound for all queries; each query has its own bound, so do not take the largest value over the "
-    "queries here.": (
-        result(torch.max),
-        result(lambda r: r.max().expand(len(r))),
-    ),
+    "queries here.": (result(torch.max), result(lambda r: r.max().expand(len(r)))),
 }
+notes = {5: "where the queries lose nothing"}
 check_error_bound = Exercise(
-    "08.3",
-    "How wrong can a product be?",
-    error_bound,
-    cases,
-    mistakes,
-    notes={5: "where the queries lose nothing"},
-    after=other_bound,
+    "08.3", "How wrong can a product be?", error_bound, cases, mistakes, notes=notes, after=other_bound
 )
 
 

@@ -88,12 +88,8 @@ check_inverted_index = Exercise("08.5", "An inverted index", inverted_scores, ca
 
 
 def cheapest_within(
-    efforts, right, exact, margin,
-    *,
-    gap=compare_decisions,
-    enough=lambda gap, margin: gap.low > -margin,
-    pick=min,
-):  # fmt: skip
+    efforts, right, exact, margin, *, gap=compare_decisions, enough=lambda gap, margin: gap.low > -margin, pick=min
+):
     """Return the cheapest of some efforts whose loss of accuracy is shown to be within a margin, or 0.
 
     `right` (len(efforts), n) says which decisions are right at each effort, `exact` (n,) which by exact search.
@@ -152,14 +148,10 @@ mistakes = {
     "You took the first in the list, which may be in any order; the smallest is the cheapest.": but(
         pick=lambda e: e[0]
     ),
-    "You took the setting with the highest accuracy; the cheapest that will do is wanted.": (
-        lambda efforts, right, *rest: (
-            cheapest_within(efforts, right, *rest) and efforts[int(right.float().mean(dim=1).argmax())]
-        )
-    ),
-    "You returned the position in the list; the effort that stands there is wanted.": lambda efforts, *rest: (
-        (found := cheapest_within(efforts, *rest)) and efforts.index(found)
-    ),
+    "You took the setting with the highest accuracy on these pictures; the cheapest of all settings that will do is "
+    "wanted.": lambda e, right, *rest: cheapest_within(e, right, *rest) and e[int(right.float().mean(1).argmax())],
+    "You returned the position of the setting in the list; the effort that stands at this position in the list is "
+    "wanted.": lambda efforts, *rest: (found := cheapest_within(efforts, *rest)) and efforts.index(found),
     "Where no setting will do, return 0, which stands for an exact search. You returned the largest effort instead of "
     "the 0.": lambda efforts, *rest: cheapest_within(efforts, *rest) or max(efforts),
 }

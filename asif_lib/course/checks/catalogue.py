@@ -70,11 +70,6 @@ def one_more(name) -> Twist:
     return changed(**{name: lambda k: k + 1})
 
 
-def one_fewer(name) -> Twist:
-    """Use k - 1 in the place of k."""
-    return changed(**{name: lambda k: k - 1})
-
-
 NEGATED = result(lambda r: -r)
 PERCENT = result(lambda r: 100 * r)
 COMPLEMENT = result(lambda r: 1 - r)

@@ -46,10 +46,8 @@ cases = [  # the first so that a wrong broadcast to any axis fits, and its resul
 ]
 mistakes = {
     "Shapes line up from the right: (3,) was lined up with the width; make it (3, 1, 1).": lambda x, m, s: (x - m) / s,
-    "The mean is right, but the standard deviation, of shape (3,), was lined up with the width; make it (3, 1, 1), "
-    "too.": lambda x, m, s: (x - channels(m)) / s,
-    "The standard deviation is right, but the mean, of shape (3,), was lined up with the width; make it (3, 1, 1), "
-    "too.": lambda x, m, s: (x - m) / channels(s),
+    "The mean is right; the standard deviation, (3,), is to be (3, 1, 1), too.": lambda x, m, s: (x - channels(m)) / s,
+    "The standard deviation is right; the mean, (3,), is to be (3, 1, 1), too.": lambda x, m, s: (x - m) / channels(s),
     "You took the mean along the height; make it (3, 1, 1).": lambda x, m, s: (x - m[:, None]) / s[:, None],
     "You gave each picture of the batch another mean; one belongs to each channel.": lambda x, m, s: (
         (x - m[:, None, None, None]) / s[:, None, None, None]

@@ -2,6 +2,7 @@
 
 import html
 from dataclasses import dataclass
+from functools import partial
 
 STYLES = {
     "right": ("#009E73", "✔"),
@@ -32,8 +33,7 @@ class Verdict:
             f'<div role="status" style="border-left: 6px solid {colour}; padding: 0.4em 0.8em">'
             f"<b>{symbol} {html.escape(self.exercise)}: {self.status}.</b> {html.escape(self.message)}"
         )
-        if self.printed:
-            printed = html.escape(self.printed)
+        if printed := html.escape(self.printed):
             text += f"<details><summary>What your function printed</summary><pre>{printed}</pre></details>"
         if self.note:
             text += f"<p>{html.escape(self.note)}</p>"
@@ -48,14 +48,8 @@ class Ended(Exception):
         self.verdict = verdict
 
 
-def right(message) -> Verdict:
-    """Return a verdict without a number; the check adds its own."""
-    return Verdict("", "right", message)
-
-
-def wrong(message) -> Verdict:
-    """Return a verdict without a number; the check adds its own."""
-    return Verdict("", "wrong", message)
+right, wrong = partial(Verdict, "", "right"), partial(Verdict, "", "wrong")
+"""Make a verdict of a message; the check adds its number."""
 
 
 def refuse(message):

@@ -13,10 +13,7 @@ GOOD_AUC = 0.85
 SEEDS = 300, 400, 500
 """Of the banks; the numbers from a seed on draw one bank."""
 WHICH_END = "Which of a stamp's similarities say most about it? Remember which end of the cloud was flat."
-ALL_ALIKE = (
-    "You take the difference of the two similarities to each other stamp, and all differences count alike. Nearly all "
-    f"are of unrelated stamps, and their noise drowns the few near ones. {WHICH_END}"
-)
+ALL_ALIKE = f"You let all differences count alike. Unrelated stamps drown the few near ones. {WHICH_END}"
 TOO_COARSE = "Your score takes only a few different values. Look at more neighbours, or at how similar they are."
 
 
@@ -29,10 +26,7 @@ def check_suspicion(function) -> Verdict:
         where = f"On bank {number}"
         scores = scores_of(function, image, text, where)
         if scores.max() - scores.min() <= 1e-6 * scores.abs().max().clamp_min(1):  # cosines are exact to about 1e-7
-            refuse(
-                "Your score is the same for every pair. Entry (i, i) of a similarity compares stamp i with itself; "
-                "look at its similarities to the others."
-            )
+            refuse("Your score is the same for every pair. Entry (i, i) compares stamp i with itself; use the others.")
         refuse_if_blind_to_one_side(function, image, text, scores, where)
         areas.append(roc_auc_score(planted.numpy(), scores.numpy()))
         weak.add(weakness(scores, image, text))
@@ -40,11 +34,9 @@ def check_suspicion(function) -> Verdict:
     if mean < 1 - GOOD_AUC:
         refuse(f"AUC {found}: your score finds them the other way round. The larger, the more suspicious.")
     if mean < GOOD_AUC:
-        hint = weak.pop() if len(weak) == 1 else ""
-        refuse(
-            f"AUC {found} on three banks with planted wrong captions, {mean:.2f} on average; 0.5 is guessing, and "
-            f"{GOOD_AUC} is wanted. {hint or WHICH_END}"
-        )
+        hint = (weak.pop() if len(weak) == 1 else "") or WHICH_END
+        told = f"AUC {found} on three banks with planted wrong captions, {mean:.2f} on average"
+        refuse(f"{told}; 0.5 is guessing, and {GOOD_AUC} is wanted. {hint}")
     return right(f"Your score finds the planted wrong captions in three banks with AUC {found} (0.5 is guessing).")
 
 
@@ -63,10 +55,7 @@ def refuse_if_blind_to_one_side(function, image, text, scores, where):
     image_moved, text_moved = (side[other][:, other] for side in (image, text))
     for side, arguments in {"captions": (image, text_moved), "pictures": (image_moved, text)}.items():
         if torch.equal(scores_of(function, *arguments, where), scores):
-            refuse(
-                f"With other {side} your score stays what it was. A caption is wrong for a picture, not by itself: "
-                "compare the two matrices."
-            )
+            refuse(f"With other {side} your score stays the same. A caption is wrong for a picture: compare the two.")
 
 
 def scores_of(function, image, text, where):

@@ -105,9 +105,7 @@ def refuse_what_is_missing(found):
     if len(kept) < 2 or len(broken) < 2:
         refuse(f"Of your changes, {len(kept)} keep the entries and {len(broken)} do not. Find at least two of each.")
     if all(kept):
-        refuse(
-            "All your changes that leave the entries alone are linear: f(x + y) = f(x) + f(y). Find one that is not. "
-            "What in a vector does a cosine not see?"
-        )
+        told = "All your changes that leave the entries alone are linear: f(x + y) = f(x) + f(y). Find one that is not."
+        refuse(f"{told} What in a vector does a cosine not see?")
     if not any(broken):
         refuse("No change of yours that moves the entries is linear, as a matrix is. Find a matrix that breaks them.")

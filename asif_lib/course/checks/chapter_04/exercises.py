@@ -6,7 +6,7 @@ from operator import itemgetter
 import torch
 import torch.nn.functional as F
 
-from ..catalogue import but, changed, columns, one_fewer, one_more, result, unsafe_rows, whole
+from ..catalogue import but, changed, columns, one_more, result, unsafe_rows, whole
 from ..exercise import Exercise, investigation
 from ..judging import TENSOR_KEYS, Verdict, ask, random_tensor, refuse, right
 
@@ -70,13 +70,12 @@ mistakes = {
     "You kept the smallest similarities; the k largest of each row are wanted.": but(score=torch.neg),
     "You kept the smallest similarities, negative ones too; keep the k largest.": but(score=torch.neg, clamp=unchanged),
     "You kept the entries that are largest in size, whatever their sign; keep the k largest.": but(score=torch.abs),
-    "You took the sign away first, so that anchors unlike the picture count like similar ones; the k largest are "
-    "wanted, and negative ones become 0.": but(score=torch.abs, clamp=torch.abs),
+    "You took the sign away first, so that unlike anchors count: clamp instead.": but(score=torch.abs, clamp=torch.abs),
     "You kept k entries of each column; each row is one picture, and k of its entries stay.": but(dim=0),
     "You divided by the sum; the length is the root of the sum of squares.": but(scale=lambda x: F.normalize(x, p=1)),
     "You forgot the power: raise what is left to p before you normalise.": lambda r, k, p: four_steps(r, k, 1),
     "You kept k + 1 entries of each row; keep k.": one_more("k"),
-    "You kept k - 1 entries of each row; keep k.": one_fewer("k"),
+    "You kept k - 1 entries of each row; keep k.": changed(k=lambda k: k - 1),
     "You divided by one length, that of the whole matrix; each row has a length of its own.": but(scale=whole),
     "You rounded p to a whole number; p need not be whole.": changed(p=int),
     "You normalised before the power only; the power changes the length.": lambda r, k, p: four_steps(r, k, 1) ** p,
@@ -120,8 +119,7 @@ cases = [
 mistakes = {
     "You divided by the lengths of what the two have in common; they have length 1 as they are.": divided_again,
     f"Your function found no common anchor where there is one. {TENSOR_KEYS}": lambda *case: 0.0,
-    "You multiplied the first value by the first, the second by the second, and so on; the same position in the lists "
-    "is not the same anchor. Compare the indices.": by_position(lambda i, j: True),
+    "You multiplied place by place; the same position is not the same anchor.": by_position(lambda i, j: True),
     "You counted anchors at the same position only; they may stand at different positions.": by_position(torch.eq),
     "You counted the shared anchors; add up the products of their values.": but(of=lambda v, w: 1),
     "You added one vector's values; multiply by those of the other.": (but(of=lambda v, w: v), but(of=lambda v, w: w)),
@@ -196,12 +194,10 @@ mistakes = {
     "evaluate gives two numbers, (value, standard error); return the value only.": but(reported=tuple),
     "You looked for the smallest k and for the smallest p separately; the pair (k, p) must itself be among the good "
     "ones.": but(pick=lambda good: map(min, zip(*good, strict=True))),
-    "You took the setting with the highest value. Others lie within one standard error of it, and these pictures "
-    "cannot tell them apart: of those take the smallest k.": but(errors=0),
+    "You took the highest value. Others lie within one standard error of it: take their smallest k.": but(errors=0),
     "k and p are well chosen, but the last number is the validation result, which is a little too good for the setting "
     "that won there: return the test result of the chosen setting.": but(split="validation"),
-    "You took the first good setting in the order of the lists; they come in any order. Take the smallest k, and among "
-    "equals the smallest p.": but(pick=lambda good: good[0]),
+    "You took the first good setting; the lists come in any order: smallest k, then p.": but(pick=lambda good: good[0]),
     "Of the settings within one standard error you took the largest k, or the first in the list: the lists come in any "
     "order. The smallest k forgets most and costs least.": first_by(lambda setting: (-setting[0], setting[1])),
     "A setting exactly on the limit is as good as the best: at least means >=, not >.": but(slack=-1e-9),

@@ -141,15 +141,13 @@ cases = [
 mistakes = {
     "The values are right, but your indices are positions in the joined table of your last topk; take the anchors that "
     "stand at these positions with `gather`.": (but(told=lambda _, order: order), in_the_last_table),
-    "The values are right, but your indices count from 0 in each block; they should count over all anchors: add how "
-    "many anchors came before the block.": placed(lambda number, length: 0),
+    "The values are right, but your indices count from 0 in each block, not over all.": placed(lambda i, length: 0),
     "The indices of the last block are off: it is shorter than the others, so its number times its own length is not "
     "where it starts. Count the anchors that came before.": placed(lambda number, length: number * length),
     "You added the number of the block; add the number of anchors that came before it.": placed(lambda i, length: i),
     "Your indices are one too large; positions start at 0.": part(1, lambda indices, *case: indices + 1),
     "You left out the last block; its anchors count, too.": only(lambda p: [x for x in p if len(x[1]) == len(p[0][1])]),
-    "You began with zeros in the place of the k best: where fewer than k cosines are positive, these zeros stay. Begin "
-    "with something that every cosine beats.": but(first=0.0),
+    "You began with zeros for the k best; they stay where fewer than k cosines are positive.": but(first=0.0),
     "You merged the values, but not the indices in the same order: topk over the joined values tells the order in "
     "which to take the joined indices.": but(told=lambda joined, order: joined[:, order.shape[1] :]),
     "You returned (indices, values); (values, indices) is wanted.": REVERSED_RESULTS,

@@ -3,7 +3,7 @@
 import torch
 import torch.nn.functional as F
 
-from ..catalogue import ONE_TOO_LARGE, REVERSED_RESULTS, but, changed, one_fewer, one_more, reordered, result
+from ..catalogue import ONE_TOO_LARGE, REVERSED_RESULTS, but, changed, one_more, reordered, result
 from ..exercise import Exercise, investigation
 from ..judging import Verdict, ask, kind_of, random_tensor, refuse, right
 
@@ -44,7 +44,7 @@ mistakes = {
     "Where scores tie, the order that topk or sort happens to give decides; let a right answer stand behind all wrong "
     "ones that it ties with.": lambda s, r, k: hits(s, r, k).any(dim=1).float().mean(),
     "You looked at the first k + 1 answers: found means that fewer than k wrong answers stand before.": one_more("k"),
-    "You looked at the first k - 1 answers: do not count the right answer itself.": (one_fewer("k")),
+    "You looked at the first k - 1 answers: do not count the right answer itself.": (changed(k=lambda k: k - 1)),
     "A question may have several right answers. It counts as found when the best of them is among the first k of all "
     "answers.": lambda s, r, k: (hits(s, r, k).sum(1) / r.sum(1)).mean(),
     "You let right answers stand in each other's way: count only the wrong answers that stand before the best right "

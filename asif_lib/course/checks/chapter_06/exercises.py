@@ -5,7 +5,7 @@ from functools import cache, partial
 import torch
 import torch.nn.functional as F
 
-from ..catalogue import COMPLEMENT, DESCENDING, REVERSED_RESULTS, but, changed, one_fewer, part, result
+from ..catalogue import COMPLEMENT, DESCENDING, REVERSED_RESULTS, but, changed, part, result
 from ..chapter_04.exercises import four_steps, unchanged
 from ..exercise import Exercise
 from ..judging import kind_of, random_tensor
@@ -62,8 +62,7 @@ def both_ends(order):
 LABELS = [torch.rand(4, n, generator=torch.Generator().manual_seed(80 + n))[:3] for n in (20, 40, 25)]
 
 mistakes = {
-    "You ranked the contributions to each label by themselves. An anchor that gives the same to both decides nothing "
-    "between them: rank the differences.": but(gap=lambda x, a, b: x * a),
+    "You ranked the contributions to each label by themselves: rank the differences.": but(gap=lambda x, a, b: x * a),
     "The two results are the wrong way round: first for `one`, then for `other`.": REVERSED_RESULTS,
     "You ranked the differences by their size, whatever their sign; yet the sign says for which of the labels they "
     "speak.": (but(gap=lambda x, a, b: difference(x, a, b).abs()), *map(both_ends, (torch.clone, torch.flipud))),
@@ -126,8 +125,7 @@ mistakes = {
     "That is an accuracy at one threshold; the area needs none.": lambda s, w: ((s < s.median()) == w).double().mean(),
     "You went through a grid of thresholds; scores between two of them are not told apart. Compare every wrong pair "
     "with every right one.": tuple(map(on_a_grid, (10, 11, 20, 21, 50, 51, 100, 101, 1000, 1001))),
-    "0.5 on this input, whatever the scores are: no threshold lies between any two of them. Do without thresholds: "
-    "compare every wrong pair with every right one.": lambda s, w: 0.5,
+    "0.5 on this input: no threshold lies between any two scores. Compare all pairs.": lambda s, w: 0.5,
 }
 notes = {3: "some scores are tied", 4: "all scores are tied"}
 check_rank_auc = Exercise("06.5", "An AUC without thresholds", rank_auc, cases, mistakes, notes=notes)
@@ -191,8 +189,9 @@ mistakes = {
     "You removed nothing: these are the scores with all anchors.": but(from_image=False, from_texts=False),
     "You only took the contribution off. Without the anchor, the next one enters and the lengths change.": subtracted,
     "You normalised again, but nothing entered in the anchor's place; remove it *before* the top k.": blanked,
-    "You kept k - 1 entries of every row. Where the anchor was in the top k the next one enters, and where it was not "
-    "nothing changes: keep k of the other anchors.": one_fewer("k"),
+    "You kept k - 1 entries of every row; where one anchor goes, the next one enters: keep k.": changed(
+        k=lambda k: k - 1
+    ),
     "You took the anchor away from the picture only; the texts lose it, too.": but(from_texts=False),
     "You took the anchor away from the texts only; the picture loses it, too.": but(from_image=False),
     "The top k are right, but you divided by the old lengths; normalise the new vectors.": divided_by_old_lengths,
@@ -288,8 +287,8 @@ mistakes = {
     "behind.": of(lambda d: d.tested(-torch.arange(len(d.leads)).float())),
     "Of the anchors that flip it, you took the one with the largest contribution; take the one that leaves the old "
     "winner furthest behind.": of(lambda d: d.tested(d.given[d.winner])),
-    "You looked for the anchor without which the old winner's score is lowest. Other labels' scores move as well: what "
-    "counts is by how much it leads the best of them.": (
+    "You looked for the lowest score of the old winner. Other labels' scores move as well: what counts is by how much "
+    "it leads the best of them.": (
         of(lambda d: int(d.without[:, d.winner].argmin())),
         of(lambda d: d.if_it_flips(d.without[:, d.winner].argmin())),
         of(lambda d: d.tested(-d.without[:, d.winner])),
@@ -300,8 +299,9 @@ mistakes = {
     "too.": of(lambda d: d.if_it_flips(d.given[d.winner].argmax())),
     "You returned the anchor with the largest difference between winner and runner-up, untested. When it goes, others "
     "enter and a third label may win.": of(lambda d: int((d.given[d.winner] - d.given[d.second]).argmax())),
-    "You took contributions off the scores; without an anchor others enter the top k and everything is normalised "
-    "again, as in exercise 06.3.": of(lambda d: d.without_refill(d.subtracted)),
+    "You took contributions off the scores. Others enter the top k, as in 06.3.": of(
+        lambda d: d.without_refill(d.subtracted)
+    ),
     "You blanked the anchor, and nothing entered in its place, as in 06.3.": of(lambda d: d.without_refill(d.blanked)),
     "Your lead is turned round: without this anchor the winner leads most.": of(lambda d: int(d.leads.argmax())),
 }

@@ -117,25 +117,20 @@ def check_own_failure(function, task) -> Verdict:
         refuse(f"{told} still gets {given}. When anchors go, others enter in their place.")
     if now != true:
         refuse(f"{told} gets {now}: another label, and not the right one. Which anchors speak for that one?")
-    refuse_unneeded_anchors(picture, anchors, task)
+    for anchor in anchors:
+        rest = [a for a in anchors if a != anchor]
+        if rest and task.without(rest)[picture] == task.labels[picture]:
+            refuse(f"Anchor {anchor} is not needed: the label is right without the other {len(rest)} alone.")
     was_right, is_right = task.predicted == task.labels, after == task.labels
     refuse_other_harm(harmed, was_right, is_right)
     return right(
-        f"Your evidence holds. Picture {picture} was called {given}; without {removed} it is called {true}, which is "
-        f"right, and each of them is needed. Of {int(was_right.sum())} other pictures that were right, {harmed} became "
-        "wrong."
+        f"Your evidence holds. {told} is called {true}, no longer {given}, and each of them is needed. Of "
+        f"{int(was_right.sum())} other pictures that were right, {harmed} became wrong."
     )
 
 
 def said(label, task):
     return f"“{task.classes[label]}”" if label >= 0 else "no label"
-
-
-def refuse_unneeded_anchors(picture, anchors, task):
-    for anchor in anchors:
-        rest = [a for a in anchors if a != anchor]
-        if rest and task.without(rest)[picture] == task.labels[picture]:
-            refuse(f"Anchor {anchor} is not needed: the label is right without the other {len(rest)} alone.")
 
 
 def refuse_other_harm(harmed, was_right, is_right):
@@ -155,10 +150,8 @@ def refuse_other_harm(harmed, was_right, is_right):
 def evidence(result, task):
     """Return the picture, the anchors and the number of pictures harmed, as whole numbers."""
     if not isinstance(result, tuple | list) or len(result) != 3:
-        refuse(
-            f"Your function returned {kind_of(result)}; a tuple of three things is wanted: the picture, the anchors, "
-            "and how many right pictures become wrong."
-        )
+        wanted = "the picture, the anchors, and how many right pictures become wrong"
+        refuse(f"Your function returned {kind_of(result)}; a tuple of three things is wanted: {wanted}.")
     picture, harmed = whole_number("picture", result[0]), whole_number("harmed", result[2])
     if not 0 <= picture < len(task.labels):
         refuse(f"There is no picture {picture}; they are 0 to {len(task.labels) - 1}.")

@@ -137,8 +137,7 @@ mistakes = {
     "You also forgot a group of that name further down in another branch. Compare the names from the beginning of the "
     "path.": but(belongs=lambda name, group: group in name.split("/")),
     "The last rows were moved into the holes, which changes the order. Keep the order.": but(left=last_into_the_hole),
-    "You deleted row by row, and after each deletion the positions of all later rows had moved. Make a mask of all "
-    "rows first, and apply it once.": but(left=removed_while_counting),
+    "You deleted row by row, which moves all later rows; apply one mask to all rows.": but(left=removed_while_counting),
     "The matrices are right, and the third result counts 0, 1, 2, …: it should say which row of the old bank each row "
     "was, for that is how other tables follow.": but(told=lambda goes, rows: torch.arange(len(rows))),
     "The third result is the mask; the positions of the rows left are wanted.": but(told=lambda goes, rows: ~goes),

@@ -5,7 +5,7 @@ import torch
 
 from asif_lib.relative import unit_rows
 
-from ..catalogue import REVERSED_RESULTS, but, changed, one_fewer, part, reordered, result
+from ..catalogue import REVERSED_RESULTS, but, changed, part, reordered, result
 from ..exercise import Exercise
 from ..judging import ask, compare, random_tensor, refuse
 
@@ -222,7 +222,7 @@ mistakes = {
     "You took the largest bound of all queries; each has its own.": changed(bound=lambda e: e.max().expand(len(e))),
     "You took the product in place k + 1 for the threshold; T is the product in place k. (Python counts the places "
     "from 0.)": but(threshold=lambda s, k: place_k(s, min(k + 1, s.shape[1]))),
-    "You took the product in place k - 1 for the threshold; T is that in place k.": one_fewer("k"),
+    "You took the product in place k - 1 for the threshold; T is that in place k.": changed(k=lambda k: k - 1),
     "You took the largest product for the threshold; T is that in place k.": changed(k=1),
     "You took the k-th smallest product for T; take the k-th largest.": but(threshold=lambda s, k: -place_k(-s, k)),
     "You took one threshold for the whole table; use dim=1.": but(threshold=lambda s, k: place_k(s.reshape(1, -1), k)),

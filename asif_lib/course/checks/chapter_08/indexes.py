@@ -133,8 +133,9 @@ mistakes = {
     "the whole interval must lie above minus the margin.": but(enough=lambda gap, m: gap.value > -m),
     "You took a setting because its interval holds 0, which does not show that the loss is small: the whole interval "
     "must lie above minus the margin.": but(gap=paired_difference, enough=lambda gap, _: gap.high >= 0),
-    "You gave the two accuracies intervals of their own. Both searches answered for the same pictures: take the "
-    "interval of the paired difference, which is much shorter.": but(gap=apart),
+    "You gave the accuracies intervals of their own. Take that of the paired difference: it is shorter.": but(
+        gap=apart
+    ),
     "You asked for the same decisions. Decisions may change in both directions and cost nothing: count how many become "
     "wrong minus how many become right.": but(gap=lambda x, y: (x != y).float().mean(), enough=torch.lt),
     "You turned away settings that are *better* than exact search. Here only a loss counts: the lower end of the "

@@ -197,7 +197,7 @@ mistakes = {
     "You took the highest value. Others lie within one standard error of it: take their smallest k.": but(errors=0),
     "k and p are well chosen, but the last number is the validation result, which is a little too good for the setting "
     "that won there: return the test result of the chosen setting.": but(split="validation"),
-    "You took the first good setting; the lists come in any order: smallest k, then p.": but(pick=lambda good: good[0]),
+    "You took the first one; lists come in any order: smallest k, then smallest p.": but(pick=lambda good: good[0]),
     "Of the settings within one standard error you took the largest k, or the first in the list: the lists come in any "
     "order. The smallest k forgets most and costs least.": first_by(lambda setting: (-setting[0], setting[1])),
     "A setting exactly on the limit is as good as the best: at least means >=, not >.": but(slack=-1e-9),

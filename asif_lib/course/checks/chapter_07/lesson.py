@@ -8,7 +8,6 @@ from asif_lib.defaults import DEFAULT_K_SHARE
 from asif_lib.sparse import sparse_relative_representation
 
 from ..exercise import investigation
-from ..form import dtype_name
 from ..judging import Verdict, ask, random_tensor, refuse
 from ..proof import HeldOutTask, prove
 
@@ -113,7 +112,7 @@ def lesson_problem(labels, task, lesson):
     if lesson.dtype == torch.bool:
         return "Your result is a mask; the positions in the pool are wanted, as with .nonzero()."
     if lesson.is_floating_point():
-        return f"Your result holds {dtype_name(lesson)} numbers; positions are int64."
+        return f"Your result holds {lesson.dtype} numbers; positions are int64."
     if lesson.shape != (c * m,):
         return f"Your lesson has shape {tuple(lesson.shape)}; {m} of each of {c} classes make ({c * m},)."
     if lesson.min() < 0 or lesson.max() >= len(labels):

@@ -89,12 +89,12 @@ def test_a_default_that_changes_changes_everywhere():
 import inspect
 import asif_lib.defaults as defaults
 defaults.DEFAULT_K_SHARE, defaults.DEFAULT_P, defaults.DEFAULT_TEMPLATE = 0.5, 5, "{}!"
-from asif_lib.explain.audit import compare_banks
+from asif_lib.explain.agreement import rank_pairs
 from asif_lib.explain.faithfulness import make_prompts
 from asif_lib.zeroshot import ASIF, default_k
 classify = inspect.signature(ASIF.classify).parameters
 print(default_k(100), inspect.signature(ASIF).parameters["p"].default, classify["templates"].default,
-      inspect.signature(compare_banks).parameters["p"].default)
+      inspect.signature(rank_pairs).parameters["p"].default)
 """
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert run.stdout.split("\n")[0] == "50 5 ('{}!',) 5", run.stderr

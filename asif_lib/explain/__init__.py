@@ -14,8 +14,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         "removals": ["Removals"],
         "faithfulness": ["area_between", "faithfulness_curves"],
         "agreement": ["leave_one_out", "pair_agreement", "rank_pairs"],
-        "audit": ["AnchorUse", "anchor_use", "compare_banks", "drop_worst", "near_duplicates"],
-        "planting": ["Planted", "auc_difference", "baseline_agreement", "detection", "over_seeds",
-                     "plant_wrong_captions"],
+        "audit": ["AnchorUse", "anchor_use", "near_duplicates"],
+        "planting": ["Planted", "baseline_agreement", "detection", "over_seeds", "plant_wrong_captions"],
     },
-)  # fmt: skip
+)

@@ -1,4 +1,4 @@
-"""Audit a bank: find duplicates, hubs and dead anchors, drop the pairs that agree least, and compare two banks."""
+"""Audit a bank: find duplicates, hubs and dead anchors."""
 
 from dataclasses import dataclass
 
@@ -7,22 +7,18 @@ import pandas as pd
 import scipy.stats
 import torch
 
-from asif_lib.bank.anchors import AnchorBank
-from asif_lib.defaults import DEFAULT_P
 from asif_lib.errors import ParameterError
-from asif_lib.evaluation.measures import mean_with_interval, paired_difference, ranks, same_text
 from asif_lib.relative import unit_rows
 from asif_lib.search.rows import QUERY_BLOCK
-from asif_lib.zeroshot import ASIF
-
-from .agreement import rank_pairs
 
 SAME = 1 - 1e-5
 """From this cosine on, two float32 embeddings count as embeddings of the same picture."""
 
 
-def near_duplicates(bank, image_threshold=0.95, text_threshold=0.95, *, block=QUERY_BLOCK) -> pd.DataFrame:
+def near_duplicates(bank, image_threshold=0.95, text_threshold=0.95) -> pd.DataFrame:
     """Find pairs of anchors that repeat each other, and equal pictures with different captions.
+
+    The n × n cosines are computed tile by tile and never exist whole.
 
     Raises `ParameterError` if an embedding holds NaN.
 
@@ -31,8 +27,6 @@ def near_duplicates(bank, image_threshold=0.95, text_threshold=0.95, *, block=QU
     bank : AnchorBank
     image_threshold, text_threshold : float
         From these cosines on, without centring, pictures and captions are near.
-    block : int
-        Rows and columns of a tile. The n × n cosines never exist whole.
 
     Returns
     -------
@@ -42,10 +36,10 @@ def near_duplicates(bank, image_threshold=0.95, text_threshold=0.95, *, block=QU
         thresholds). The most similar pictures come first. Equal captions alone are no duplicates.
     """
     n, found = len(bank), [np.empty((0, 4))]
-    for start in range(0, n, block):
-        rows = [unit_rows(x[start : start + block], first=start) for x in (bank.image, bank.text)]
-        for other in range(start, n, block):
-            columns = [unit_rows(x[other : other + block], first=other) for x in (bank.image, bank.text)]
+    for start in range(0, n, QUERY_BLOCK):
+        rows = [unit_rows(x[start : start + QUERY_BLOCK], first=start) for x in (bank.image, bank.text)]
+        for other in range(start, n, QUERY_BLOCK):
+            columns = [unit_rows(x[other : other + QUERY_BLOCK], first=other) for x in (bank.image, bank.text)]
             image, text = (a @ b.T for a, b in zip(rows, columns, strict=True))
             close = (image >= SAME) | ((image >= image_threshold) & (text >= text_threshold))
             first, second = (close.triu(1) if other == start else close).nonzero(as_tuple=True)
@@ -103,43 +97,3 @@ def anchor_use(vectors) -> AnchorUse:
     used = vectors.indices[vectors.values > 0].long()
     counts = torch.bincount(used, minlength=vectors.n).numpy()
     return AnchorUse(counts, len(vectors), float(scipy.stats.skew(counts)) if np.ptp(counts) else 0.0)
-
-
-def drop_worst(bank, share, k=None, p=DEFAULT_P, *, center=True) -> AnchorBank:
-    """Return the bank without the share of its pairs that agree least, in its order.
-
-    Raises `ParameterError` if the share is not at least 0 and below 1.
-    """
-    if not 0 <= share < 1:
-        raise ParameterError(f"share = {share}: drop at least 0 and less than all")
-    worst = rank_pairs(bank, k, p, center=center).anchor[: round(share * len(bank))]
-    return bank.subset(sorted(set(range(len(bank))) - set(worst)))
-
-
-def compare_banks(a, b, image, text, captions, *, at=(1, 10), k=None, p=DEFAULT_P) -> pd.DataFrame:
-    """Compare two banks by recall@k of captions for the same held-out pictures.
-
-    Parameters
-    ----------
-    a, b : AnchorBank
-        For example the cleaned and the original one.
-    image, text : Tensor of shape (q, d_image) and (q, d_text)
-        Held-out pairs, in neither bank.
-    captions : sequence of q str
-        Equal captions are equally right.
-    at : sequence of int
-        The k of recall@k.
-    k, p : as for `ASIF`
-
-    Returns
-    -------
-    DataFrame
-        Indexed by recall@k, with columns ``a``, ``b`` and ``difference`` (a - b, paired), each a `Measure`.
-    """
-    relevant = same_text(captions, captions)
-    found = [ranks(ASIF(bank, k, p).similarity(image, text), relevant) for bank in (a, b)]
-    rows = {}
-    for top in at:
-        right = [rank < top for rank in found]
-        rows[f"recall@{top}"] = (*map(mean_with_interval, right), paired_difference(*right))
-    return pd.DataFrame.from_dict(rows, orient="index", columns=["a", "b", "difference"])

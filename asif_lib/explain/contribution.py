@@ -1,7 +1,4 @@
-"""Split a score into contributions of anchors: the cosine of two sparse vectors is a sum over shared anchors.
-
-`counterfactual` removes anchors and scores again. `audit` looks for anchors that are wrong.
-"""
+"""Split a score into contributions of anchors: the cosine of two sparse vectors is a sum over shared anchors."""
 
 from dataclasses import dataclass
 
@@ -29,7 +26,7 @@ def contributions(image: SparseVectors, text: SparseVectors, pairs=None, *, redu
     pairs : DataFrame, optional
         The bank's table, whose columns are added.
     reduce : {"mean", "max"}, optional
-        How the scores of the prompts become the label's, as in `ASIF.classify`.
+        As in `ASIF.classify`.
 
     Returns
     -------
@@ -43,12 +40,14 @@ def contributions(image: SparseVectors, text: SparseVectors, pairs=None, *, redu
             f"one picture and one text at a time; these are {len(image)} and {len(text)} "
             f"(several prompts of one label: say reduce='mean' or 'max')"
         )
-    if reduce is not None:
-        check_reduce(reduce)
+    check_reduce(reduce or "mean")
     _check_same_anchors(image, text)
     if reduce == "max":
         text = text[[int(image.similarity(text)[0].argmax())]]
-    entries = _label_vectors(text, len(text)) if len(text) > 1 else text.to_csr()
+    entries = text.to_csr()
+    if len(text) > 1:  # a mean of cosines is the product with the mean
+        entries = scipy.sparse.csr_array(np.full((1, len(text)), 1 / len(text))) @ entries
+        entries.sort_indices()
     shared, at_image, at_text = np.intersect1d(image.indices[0], entries.indices, return_indices=True)
     table = pd.DataFrame({"anchor": shared, "image": image.values[0][at_image], "text": entries.data[at_text]})
     table["contribution"] = table.image.astype("float64") * table.text.astype("float64")
@@ -59,13 +58,7 @@ def contributions(image: SparseVectors, text: SparseVectors, pairs=None, *, redu
 def contrast(image: SparseVectors, text: SparseVectors, other: SparseVectors, pairs=None, *, reduce=None):
     """Compare the contributions of anchors to two texts for the same picture.
 
-    Raises `ParameterError` as `contributions`.
-
-    Parameters
-    ----------
-    image, text, pairs, reduce : as for `contributions`
-    other : SparseVectors
-        The other text, or the prompts of the other label.
+    The parameters and errors are those of `contributions`, for both texts.
 
     Returns
     -------
@@ -84,7 +77,7 @@ def contrast(image: SparseVectors, text: SparseVectors, other: SparseVectors, pa
     return table if pairs is None else table.join(pairs, on="anchor")
 
 
-def influence(images, prompts, labels, pairs=None, *, templates=1, against=None) -> pd.DataFrame:
+def influence(images, prompts, labels, pairs=None, *, against=None) -> pd.DataFrame:
     """Return the mean contribution of each anchor to the label's score, over a set of pictures.
 
     Raises `ParameterError` if the numbers do not fit, or a label is not one of the c.
@@ -92,14 +85,12 @@ def influence(images, prompts, labels, pairs=None, *, templates=1, against=None)
     Parameters
     ----------
     images : SparseVectors with q rows
-    prompts : SparseVectors with c · templates rows
-        Label by label, as `make_prompts` orders them. A label's score is the mean over its prompts.
+    prompts : SparseVectors with c rows
+        One for each label.
     labels : sequence of q int
         For each picture the label to explain, 0 to c - 1: the predicted one, or the true one.
     pairs : DataFrame, optional
         The bank's table, whose columns are added.
-    templates : int
-        Prompts of each label.
     against : sequence of q int, optional
         For each picture another label, whose contributions are subtracted (contrastive).
 
@@ -111,21 +102,15 @@ def influence(images, prompts, labels, pairs=None, *, templates=1, against=None)
         ``pictures`` (with a contribution of the anchor), ``in_top_k`` (pictures with the anchor in their top k).
     """
     _check_same_anchors(images, prompts)
-    if len(prompts) % templates:
-        raise ParameterError(f"{len(prompts)} prompts are not a whole number of labels with {templates} templates each")
-    vectors = _label_vectors(prompts, templates)
+    vectors = prompts.to_csr().astype(np.float64)
     chosen = _vectors_of(labels, vectors, len(images))
     if against is not None:
         chosen = chosen - _vectors_of(against, vectors, len(images))
     entries = images.to_csr().astype(np.float64)
     products = entries.multiply(chosen).tocsr()
-    table = pd.DataFrame(
-        {
-            "contribution": products.sum(axis=0) / len(images),
-            "pictures": (products != 0).sum(axis=0),
-            "in_top_k": (entries > 0).sum(axis=0),
-        }
-    ).rename_axis("anchor")
+    mean, pictures = products.sum(axis=0) / len(images), (products != 0).sum(axis=0)
+    table = pd.DataFrame({"contribution": mean, "pictures": pictures, "in_top_k": (entries > 0).sum(axis=0)})
+    table = table.rename_axis("anchor")
     table = table[table.in_top_k > 0].sort_values("contribution", ascending=False, kind="stable").reset_index()
     return table if pairs is None else table.join(pairs, on="anchor")
 
@@ -133,16 +118,10 @@ def influence(images, prompts, labels, pairs=None, *, templates=1, against=None)
 def familiarity(model, pictures, m=1) -> torch.Tensor:
     """Return the mean of each picture's m largest cosines with the anchors, (q,) float32: how near the bank is.
 
-    The cosines are those of the model, centred if the model centres.
+    The cosines are those of the model, centred if the model centres. `pictures` are pictures, or their (q, d_image)
+    embeddings.
 
-    Raises `ParameterError` if m is out of range, or an embedding holds NaN.
-
-    Parameters
-    ----------
-    model : ASIF
-    pictures : sequence of pictures, or Tensor of shape (q, d_image)
-    m : int
-        From 1 to the number of anchors.
+    Raises `ParameterError` unless 1 ≤ m ≤ n, or if an embedding holds NaN.
     """
     n = len(model.bank)
     if not 1 <= m <= n:
@@ -208,13 +187,6 @@ def _check_same_anchors(image, text):
         raise ParameterError(f"vectors over {image.n} and over {text.n} anchors share no anchors")
 
 
-def _label_vectors(prompts, templates):
-    """Return the (c, n) float64 means of the prompts of each label: a mean of cosines is the product with the mean."""
-    labels = len(prompts) // templates
-    mean = scipy.sparse.kron(scipy.sparse.eye_array(labels), np.full((1, templates), 1 / templates), format="csr")
-    return scipy.sparse.csr_array(mean @ prompts.to_csr())
-
-
 def _vectors_of(labels, vectors, q):
     """Return the rows of (c, n) `vectors` for the labels of q pictures."""
     labels = np.asarray(labels)
@@ -223,7 +195,7 @@ def _vectors_of(labels, vectors, q):
     wrong = np.flatnonzero((labels < 0) | (labels >= vectors.shape[0]))
     if len(wrong):
         raise ParameterError(
-            f"picture {wrong[0]} has label {labels[wrong[0]]}, and the labels are 0 to {vectors.shape[0] - 1}; leave "
-            f"out pictures that nothing decides (-1)"
+            f"picture {wrong[0]} has label {labels[wrong[0]]}, and the labels are 0 to {vectors.shape[0] - 1}; omit "
+            f"pictures that nothing decides (-1)"
         )
     return vectors[labels.astype(np.int64)]

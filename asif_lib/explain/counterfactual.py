@@ -68,13 +68,13 @@ def without(model, pictures, texts, remove) -> Counterfactual:
     z_image, z_text = model.embeddings("image", pictures), model.embeddings("text", texts)
     old = model.images(z_image), model.texts(z_text)
     keep = torch.ones(len(bank), dtype=torch.bool)
-    keep[list(removed)] = False
+    keep[removed] = False
     rows = keep.nonzero()[:, 0]
     rest = ASIF(bank.view(rows), model.k, model.p, center=model.center, device=model.device)
     kept = rest.images(z_image), rest.texts(z_text)
     new = [SparseVectors(rows[v.indices.long()].int(), v.values, len(bank)) for v in kept]
     entered = pd.concat(map(_entered, ("image", "text"), old, new), ignore_index=True)
-    return Counterfactual(removed, old[0].similarity(old[1]), kept[0].similarity(kept[1]), *new, entered)
+    return Counterfactual(tuple(removed), old[0].similarity(old[1]), kept[0].similarity(kept[1]), *new, entered)
 
 
 def _entered(side, old, new):
@@ -86,23 +86,23 @@ def _entered(side, old, new):
 
 def _checked_anchors(remove, model):
     n, remove = len(model.bank), list(remove)
-    unknown = [a for a in remove if not 0 <= a < n or a != int(a)]  # NaN is in no range
-    if unknown:
-        raise ParameterError(f"anchor {unknown[0]} is not in the bank, whose anchors are 0 to {n - 1}")
-    anchors = [int(a) for a in remove]
-    if len(set(anchors)) < len(anchors):
-        twice = next(a for i, a in enumerate(anchors) if a in anchors[:i])
-        raise ParameterError(f"anchor {twice} is named twice; name each anchor to remove once")
-    if n - len(anchors) < model.k:
+    for i, anchor in enumerate(remove):
+        if not 0 <= anchor < n or anchor != int(anchor):  # NaN is in no range
+            raise ParameterError(f"anchor {anchor} is not in the bank, whose anchors are 0 to {n - 1}")
+        if anchor in remove[:i]:
+            raise ParameterError(f"anchor {anchor} is named twice; name each anchor to remove once")
+    if n - len(remove) < model.k:
         raise ParameterError(
-            f"without {len(anchors)} of the {n} anchors {n - len(anchors)} are left, fewer than the k = {model.k} "
+            f"without {len(remove)} of the {n} anchors {n - len(remove)} are left, fewer than the k = {model.k} "
             f"of the model; remove fewer, or take a model with a smaller k"
         )
-    return tuple(anchors)
+    return list(map(int, remove))
 
 
+EXHAUSTIVE = 2
+"""The largest sets of which `smallest_removal` tries all: 200 candidates have 19,900 sets of two."""
 MOST_SETS = 5_000_000
-"""Sets of one size that `smallest_removal` tries; each is scored."""
+"""Sets of one size that it tries; each is scored."""
 
 
 @dataclass(frozen=True)
@@ -114,9 +114,9 @@ class SmallestRemoval:
     anchors : tuple of int
         Empty if no set was found.
     method : {"exact", "greedy", "none"}
-        "exact": all smaller sets of the candidates were tried, and no such set changes the decision. "greedy": found by
-        removing the best anchor again and again; a smaller set may exist, of `at_least` anchors. "none": the greedy
-        search removed all candidates, and the decision stayed.
+        "exact": no smaller set of the candidates changes the decision; all were tried. "greedy": found by removing the
+        best anchor again and again; a smaller set may exist, of `at_least` anchors. "none": the greedy search removed
+        all candidates, and the decision stayed.
     at_least : int
         All sets of the candidates with fewer anchors were tried.
     before, after : str or None
@@ -139,17 +139,15 @@ class SmallestRemoval:
         return len(self.anchors)
 
 
-def smallest_removal(
-    model, picture, labels, *, templates=(DEFAULT_TEMPLATE,), reduce="mean", exhaustive=2
-) -> SmallestRemoval:
+def smallest_removal(model, picture, labels, *, templates=(DEFAULT_TEMPLATE,), reduce="mean") -> SmallestRemoval:
     """Find a smallest set of anchors whose removal changes the label of a picture.
 
-    A greedy search finds a set, whose size is an upper bound. Then all smaller sets of up to `exhaustive` anchors are
+    A greedy search finds a set, whose size is an upper bound. Then all smaller sets of up to `EXHAUSTIVE` anchors are
     tried. Sets whose single anchors change the scores most come first. The search scores batches of sets in float64,
     on the anchors that can enter a top k. `without` confirms each set that is returned.
 
-    Raises `ParameterError` if there are fewer than two labels, `reduce` or `exhaustive` is out of range, nothing
-    decides this picture, or there would be more than `MOST_SETS` sets to try.
+    Raises `ParameterError` if there are fewer than two labels, `reduce` is unknown, nothing decides this picture, or
+    there would be more than `MOST_SETS` sets to try.
 
     Parameters
     ----------
@@ -157,37 +155,30 @@ def smallest_removal(
     picture : a picture, or Tensor of shape (1, d_image)
     labels : sequence of str, two or more
     templates, reduce : as for `ASIF.classify`
-    exhaustive : int
-        All sets up to this size are tried, 0 to 3: 200 candidates have 200 sets of one, 19,900 sets of two and
-        1.3 million sets of three.
     """
-    if isinstance(exhaustive, bool) or exhaustive not in range(4):
-        raise ParameterError(f"exhaustive = {exhaustive}: sets of up to 0, 1, 2 or 3 anchors are tried, no larger ones")
     z_image = model.embeddings("image", picture if isinstance(picture, torch.Tensor) else [picture])
     decision = Decision(model, z_image, model.embeddings("text", make_prompts(labels, templates)), labels, reduce)
     candidates = decision.candidates()
     room = len(model.bank) - model.k
     found = _greedy(decision.removals(candidates, min(len(candidates), room)), decision, room)
-    limit = min(int(exhaustive), room, 3 if found is None else len(found) - 1)
+    limit = min(EXHAUSTIVE, room, len(found or range(EXHAUSTIVE + 1)) - 1)
     count = math.comb(len(candidates), limit)
     if count > MOST_SETS:
         raise ParameterError(
-            f"exhaustive = {exhaustive}: {len(candidates)} candidates have {count:,} sets of {limit}, and at most "
-            f"{MOST_SETS:,} are tried; ask for exhaustive = {limit - 1}, or take a model with a smaller k"
+            f"{len(candidates)} candidates have {count:,} sets of {limit}, and at most {MOST_SETS:,} are tried; take a "
+            f"model with a smaller k"
         )
     removals = decision.removals(candidates, limit)
-    tried = 0
-    for size in range(1, limit + 1):
+    smaller, size = None, 0
+    while smaller is None and size < limit:
+        size += 1
         smaller = _enumerate(removals, decision, size)
-        if smaller is not None:
-            found = smaller
-            break
-        tried = size
-    method = "none" if found is None else "exact" if len(found) == tried + 1 else "greedy"
+    found, at_least = (found, size + 1) if smaller is None else (smaller, size)
+    method = "none" if found is None else "exact" if len(found) == at_least else "greedy"
     found = tuple(sorted(found or ()))
     answer = decision.without(found)
     return SmallestRemoval(
-        found, method, tried + 1, decision.label, answer.best[0], answer.scores[0], tuple(candidates.tolist())
+        found, method, at_least, decision.label, answer.best[0], answer.scores[0], tuple(candidates.tolist())
     )
 
 
@@ -215,7 +206,7 @@ class Decision:
         return scores.amax(dim=-1) if self.reduce == "max" else scores.mean(dim=-1)
 
     def leads(self, scores):
-        """Return by how much the decision's label leads over the best other one, (b,), from (b, c) scores of labels."""
+        """Return the lead (b,) of the decision's label over the best other one, from the (b, c) scores of labels."""
         others = scores.clone()
         others[:, self.position] = -torch.inf
         return scores[:, self.position] - others.amax(dim=1)

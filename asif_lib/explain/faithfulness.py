@@ -14,13 +14,13 @@ from .removals import TOLERANCE
 
 
 def faithfulness_curves(
-    model, pictures, labels, *, templates=(DEFAULT_TEMPLATE,), steps=10, orders=5, refill=True, seed=0
+    model, pictures, labels, *, templates=(DEFAULT_TEMPLATE,), steps=10, orders=5, seed=0
 ) -> pd.DataFrame:
     """Remove the anchors of an explanation step by step, or bring them back (Petsiuk et al., RISE, 2018).
 
     For each picture the anchors that contribute to its predicted label are removed in the order of their
-    contributions, and in random orders. Insertion starts without all of these anchors and brings them back in the same
-    orders. All curves of a picture use the same anchors; only the order differs.
+    contributions, and in random orders, as by `without`. Insertion starts without all of these anchors and brings them
+    back in the same orders. All curves of a picture use the same anchors; only the order differs.
 
     Raises `ParameterError` if `steps` or `orders` is not positive, there is no picture, there are fewer than two
     labels, nothing decides a picture, or fewer than k anchors would be left.
@@ -36,20 +36,15 @@ def faithfulness_curves(
         Points of a curve after the first.
     orders : int
         Random orders for each picture.
-    refill : bool
-        True: the bank loses the removed anchors, the next ones enter the top k, and the vectors are normalised again,
-        as in `without`. False: entries are set to 0 and nothing else changes, so that a score falls by the
-        contributions themselves. This checks the arithmetic, not the explanation.
     seed : int
         Of the random orders.
 
     Returns
     -------
     DataFrame
-        Columns ``picture``, ``curve`` ("deletion" or "insertion"), ``order`` ("contribution" or "random"),
-        ``repeat`` (number of the random order; 0 for the contributions), ``fraction`` (of the anchors, removed or
-        brought back), ``anchors`` (their number), ``score`` (of the label, as a share of its score with all anchors),
-        ``stays`` (whether this label scores above all others).
+        Columns ``picture``, ``curve`` ("deletion" or "insertion"), ``order`` ("contribution" or "random"), ``repeat``
+        (number of the random order), ``fraction`` (of the anchors, removed or brought back), ``anchors`` (their
+        number), ``score`` (of the label, as a share of its score with all anchors), ``stays`` (whether it is highest).
     """
     if steps < 1 or orders < 1:
         raise ParameterError(f"steps = {steps}, orders = {orders}: a curve needs at least one of each")
@@ -59,25 +54,16 @@ def faithfulness_curves(
     z_text = model.embeddings("text", make_prompts(labels, templates))
     random = np.random.default_rng(seed)
     decisions = (Decision(model, z_image[[i]], z_text, labels) for i in range(len(z_image)))
-    tables = [_of_picture(decision, steps, orders, refill, random) for decision in decisions]
+    tables = [_of_picture(decision, steps, orders, random) for decision in decisions]
     return pd.concat(tables, keys=range(len(tables)), names=["picture"]).reset_index("picture").reset_index(drop=True)
 
 
 def area_between(table) -> dict:
     """Return the area between the curve in the order of the contributions and the mean random one.
 
-    The area is summed by trapezoids over the fraction. It is positive if the order of the contributions is better:
-    lower in deletion, higher in insertion. A random order has area 0.
-
-    Parameters
-    ----------
-    table : DataFrame
-        From `faithfulness_curves`.
-
-    Returns
-    -------
-    dict of Measure
-        "deletion" and "insertion": the mean over pictures with its 95 % interval.
+    The `table` is from `faithfulness_curves`. The area is summed by trapezoids over the fraction. It is positive if the
+    order of the contributions is better: lower in deletion, higher in insertion. The result has a `Measure` for
+    "deletion" and for "insertion": the mean over pictures with its 95 % interval.
     """
     areas = table.groupby(["curve", "picture", "order", "repeat"]).apply(
         lambda curve: np.trapezoid(curve.score, curve.fraction), include_groups=False
@@ -87,38 +73,34 @@ def area_between(table) -> dict:
     return {"deletion": mean_with_interval(-gain["deletion"]), "insertion": mean_with_interval(gain["insertion"])}
 
 
-def _of_picture(decision, steps, orders, refill, random):
+def _of_picture(decision, steps, orders, random):
     anchors = decision.anchors()
     m, n, k = len(anchors), len(decision.model.bank), decision.model.k
-    if refill and n - m < k:
+    if n - m < k:
         raise ParameterError(
             f"without the {m} anchors that contribute, {n - m} of {n} are left, fewer than the k = {k} of the "
-            f"model; take a model with a smaller k, or refill=False"
+            f"model; take a model with a smaller k"
         )
     counts = np.unique(np.linspace(0, m, steps + 1).round().astype(int))
     plans = [("contribution", 0, np.arange(m))]
     plans += [("random", repeat, random.permutation(m)) for repeat in range(orders)]
     rows, sets = [], []
     for order, repeat, positions in plans:
+        places = positions.argsort()
         for count in counts:
-            first = np.isin(np.arange(m), positions[:count])
             rows += [(curve, order, repeat, count / m, count) for curve in ("deletion", "insertion")]
-            sets += [first, ~first]
-    scores = _scores(decision, torch.from_numpy(anchors).long(), torch.from_numpy(np.stack(sets)), refill)
+            sets += [places < count, places >= count]
+    scores = _scores(decision, torch.from_numpy(anchors).long(), torch.from_numpy(np.stack(sets)))
     table = pd.DataFrame(rows, columns=["curve", "order", "repeat", "fraction", "anchors"])
     table["score"] = (scores[:, decision.position] / float(decision.scores[decision.position])).numpy()
     table["stays"] = (decision.leads(scores) > 0).numpy()
     return table
 
 
-def _scores(decision, anchors, sets, refill):
+def _scores(decision, anchors, sets):
     """Return the (b, c) scores of the labels without each of b sets of the anchors, (b, m) bool."""
-    if refill:
-        scores, ties = decision.removals(anchors, len(anchors)).scores(sets)
-        for row in (ties > TOLERANCE).nonzero()[:, 0].tolist():
-            gone = anchors[sets[row]].tolist()
-            scores[row] = without(decision.model, decision.z_image, decision.z_text, gone).scores[0]
-        return decision.of_labels(scores)
-    image, text = (side.to_csr()[:, anchors.numpy()].toarray() for side in (decision.image, decision.text))
-    given = decision.of_labels(torch.from_numpy(image * text).double().T).T  # (c, m) contributions
-    return decision.scores.double() - sets.double() @ given.T
+    scores, ties = decision.removals(anchors, len(anchors)).scores(sets)
+    for row in (ties > TOLERANCE).nonzero()[:, 0].tolist():
+        gone = anchors[sets[row]].tolist()
+        scores[row] = without(decision.model, decision.z_image, decision.z_text, gone).scores[0]
+    return decision.of_labels(scores)

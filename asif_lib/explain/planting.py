@@ -11,8 +11,7 @@ from sklearn.model_selection import KFold
 from asif_lib.bank.anchors import AnchorBank
 from asif_lib.defaults import DEFAULT_P
 from asif_lib.errors import ParameterError
-from asif_lib.evaluation.baselines import CanonicalCorrelation, NearestAnchorCaption, Procrustes, Ridge
-from asif_lib.evaluation.measures import Measure, bootstrap_interval
+from asif_lib.evaluation.measures import Measure
 
 from .agreement import pair_agreement
 
@@ -35,17 +34,11 @@ class Planted:
 def plant_wrong_captions(bank, share, seed=0) -> Planted:
     """Exchange the captions of a random share of the pairs among themselves.
 
-    Each of these pairs gets a caption with other words than its own: an equal caption would not be wrong.
+    Each of these pairs gets a caption with other words than its own: an equal caption would not be wrong. Their number
+    is rounded, and at least two.
 
-    Raises `ParameterError` if the share is out of range, the bank has fewer than two pairs, or one caption is so
+    Raises `ParameterError` unless 0 < `share` ≤ 1, if the bank has fewer than two pairs, or if one caption is so
     frequent that no such exchange exists.
-
-    Parameters
-    ----------
-    bank : AnchorBank
-    share : float
-        Between 0 and 1; the number of pairs is rounded, and at least two.
-    seed : int
     """
     if not 0 < share <= 1:
         raise ParameterError(f"share = {share}: the share of wrong captions is above 0 and at most 1")
@@ -65,56 +58,44 @@ def plant_wrong_captions(bank, share, seed=0) -> Planted:
     return Planted(replace(bank, text=bank.text[source], pairs=pairs), np.isin(np.arange(len(bank)), chosen))
 
 
-BASELINES = {
-    "nearest caption": NearestAnchorCaption,
-    "ridge": Ridge,
-    "Procrustes": Procrustes,
-    "CCA": CanonicalCorrelation,
-}
-"""The methods that `detection` compares with."""
+FOLDS = 10
+"""Parts of a bank, each of which is scored by a baseline that was fitted on the others."""
 
 
-def baseline_agreement(bank, method, folds=10, seed=0) -> np.ndarray:
-    """Return the agreement of each pair by a baseline that was fitted on the other folds, (n,) float64.
+def baseline_agreement(bank, method, seed=0) -> np.ndarray:
+    """Return the agreement of each pair by a baseline that was fitted on the other `FOLDS`, (n,) float64.
+
+    The `method` has ``fit(image, text)`` and ``similarity(image, text)``, as in `asif_lib.evaluation.baselines`.
 
     Raises `ParameterError` if there are fewer pairs than folds.
-
-    Parameters
-    ----------
-    bank : AnchorBank
-    method : object with ``fit(image, text)`` and ``similarity(image, text)``, as in `baselines`
-    folds : int
-        Of scikit-learn's KFold, shuffled.
     """
-    if len(bank) < folds:
-        raise ParameterError(f"{len(bank)} pairs cannot be split into {folds} folds; take fewer folds")
+    if len(bank) < FOLDS:
+        raise ParameterError(f"{len(bank)} pairs cannot be split into {FOLDS} folds; give more pairs")
     scores = np.zeros(len(bank))
     image, text = bank.image.float(), bank.text.float()
-    for rest, held in KFold(folds, shuffle=True, random_state=seed).split(scores):
+    for rest, held in KFold(FOLDS, shuffle=True, random_state=seed).split(scores):
         fitted = method.fit(image[rest], text[rest])
         scores[held] = fitted.similarity(image[held], text[held]).diagonal()
     return scores
 
 
-def detection(bank, shares=(0.05, 0.1, 0.2), seeds=range(5), k=None, p=DEFAULT_P, *, baselines=BASELINES):
+def detection(bank, shares, seeds, k=None, p=DEFAULT_P, *, baselines) -> pd.DataFrame:
     """Measure how well each method finds planted wrong captions.
 
-    The methods see different numbers of pairs. ASIF scores each pair by all the others. A baseline is fitted ten times,
-    on nine tenths of the pairs. And k and p are chosen by hand: on the stamps, the values of chapter 05 come from a
-    validation split of these very pairs (with their right captions), which no baseline has seen.
+    The methods see different numbers of pairs. ASIF scores each pair by all the others. A baseline is fitted on nine
+    tenths of the pairs. On the stamps, k and p of chapter 05 come from a validation split of these very pairs (with
+    their right captions), which no baseline has seen.
 
     Raises `ParameterError` as `plant_wrong_captions` and `baseline_agreement`, and if no pair keeps its caption.
 
     Parameters
     ----------
     bank : AnchorBank
-    shares : sequence of float
-        Of wrong captions.
-    seeds : sequence of int
-        A bank is planted for each.
+    shares, seeds : sequences of float and of int
+        A bank is planted for each share of wrong captions and each seed.
     k, p : as for `pair_agreement`
     baselines : dict from name to class
-        For `baseline_agreement`; may be empty.
+        For `baseline_agreement`.
 
     Returns
     -------
@@ -131,9 +112,8 @@ def detection(bank, shares=(0.05, 0.1, 0.2), seeds=range(5), k=None, p=DEFAULT_P
                 raise ParameterError(f"share = {share}: all captions are wrong; leave some right ones to compare with")
             scores = {"ASIF": pair_agreement(planted.bank, k, p)}
             scores |= {name: baseline_agreement(planted.bank, m(), seed=seed) for name, m in baselines.items()}
-            for name, score in scores.items():
-                auc = float(roc_auc_score(planted.wrong, -score))
-                rows.append((share, seed, name, int(planted.wrong.sum()), auc))
+            count = int(planted.wrong.sum())
+            rows += [(share, seed, name, count, roc_auc_score(planted.wrong, -s)) for name, s in scores.items()]
     return pd.DataFrame(rows, columns=["share", "seed", "method", "wrong", "auc"])
 
 
@@ -141,7 +121,6 @@ def over_seeds(values, bounds=(-np.inf, np.inf)) -> Measure:
     """Return the mean over seeds and its 95 % interval by Student's t (scipy).
 
     The interval covers the seeds only: which captions of this bank were exchanged. Another bank may differ by more.
-    `auc_difference` covers the choice of the pairs.
 
     Raises `ParameterError` if there are fewer than two seeds.
 
@@ -158,40 +137,3 @@ def over_seeds(values, bounds=(-np.inf, np.inf)) -> Measure:
     mean, half = values.mean(), scipy.stats.t.ppf(0.975, values.size - 1) * scipy.stats.sem(values)
     low, high = np.clip([mean - half, mean + half], *bounds)
     return Measure(float(mean), float(low), float(high), values.size)
-
-
-def auc_difference(wrong, score, other, seed=0) -> Measure:
-    """Return the AUC of one score minus the AUC of another, with its 95 % interval.
-
-    The interval is a percentile bootstrap over the wrong and over the right pairs. It is paired: each resample holds
-    the same pairs for both scores.
-
-    Raises `ParameterError` if the lengths differ, or there are fewer than two wrong or two right pairs.
-
-    Parameters
-    ----------
-    wrong : array-like of shape (n,), bool
-        `Planted.wrong`.
-    score, other : array-like of shape (n,)
-        From `pair_agreement` or `baseline_agreement`: low if picture and caption disagree.
-    """
-    wrong, score, other = np.asarray(wrong, bool), np.asarray(score, float), np.asarray(other, float)
-    if not len(wrong) == len(score) == len(other):
-        raise ParameterError(f"{len(wrong)} pairs, and {len(score)} and {len(other)} scores; give one for each pair")
-    if not 2 <= wrong.sum() <= len(wrong) - 2:
-        raise ParameterError(
-            f"{wrong.sum()} of {len(wrong)} pairs are wrong; take at least two wrong and two right ones"
-        )
-
-    def gain(bad, good, axis=-1):
-        return _auc(score[bad], score[good]) - _auc(other[bad], other[good])
-
-    pairs = np.flatnonzero(wrong), np.flatnonzero(~wrong)
-    return Measure(float(gain(*pairs)), *bootstrap_interval(pairs, gain, seed), len(wrong))
-
-
-def _auc(bad, good):
-    """Return the probability that a wrong pair (…, w) scores less than a right one (…, r), by ranks (Mann, Whitney)."""
-    ranks = scipy.stats.rankdata(-np.concatenate([bad, good], axis=-1), axis=-1)
-    count = bad.shape[-1]
-    return (ranks[..., :count].sum(axis=-1) - count * (count + 1) / 2) / (count * good.shape[-1])

@@ -11,20 +11,13 @@ BATCH_ENTRIES = 2_000_000
 
 
 class Removals:
-    """Score one picture and t prompts without each of many sets of candidate anchors, in float64.
+    """Score one picture `z_image` (1, d_image) and t prompts `z_text` without each of many sets of anchors, in float64.
 
     Let the rows be centred by the mean of all n anchors, and let s be their sum, which is zero up to rounding. Without
     a set of r anchors the mean is d = (s - sum of the removed) / (n - r). So every change follows from inner products
     with the candidates, which are computed once.
 
-    Parameters
-    ----------
-    model : ASIF
-    z_image : Tensor of shape (1, d_image)
-    z_text : Tensor of shape (t, d_text)
-    candidates : Tensor of shape (m,), int64
-    most : int
-        The largest number of anchors removed at once.
+    Each set holds at most `most` of the m `candidates` (int64).
     """
 
     def __init__(self, model, z_image, z_text, candidates, most):
@@ -42,8 +35,7 @@ class Removals:
     def scores(self, sets):
         """Return the (b, t) scores without each of b sets of candidates, (b, m) bool, and their error by ties, (b,).
 
-        If several anchors share the k-th place (equal captions), the choice among them is not defined. A score may
-        then differ by the second result.
+        If several anchors share the k-th place (equal captions), the choice among them is open.
         """
         parts = [self._scores(part) for part in sets.split(self.batch)]
         return torch.cat([scores for scores, _ in parts]), torch.cat([ties for _, ties in parts])

@@ -10,37 +10,55 @@ The cache of embeddings is not used: its file has one writer at a time, and work
 """
 
 import contextlib
+import functools
 import hashlib
 import json
 import os
 import shutil
 import warnings
-from collections import Counter
-from dataclasses import replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import torch
+from distributed import get_worker
 from PIL import Image
 
 from asif_lib.bank.anchors import AnchorBank
-from asif_lib.bank.layout import MODALITIES
+from asif_lib.bank.building import cut_captions
+from asif_lib.bank.editing import check_directions
+from asif_lib.bank.layout import MODALITIES, plain_table
 from asif_lib.bank.record import BankRecord, PartRecord
 from asif_lib.bank.selecting import some
 from asif_lib.bank.versions import MAX_PARTS
-from asif_lib.bank.writing import add_version, changing, check_folder, sync
+from asif_lib.bank.writing import add_version, changing, check_folder, in_blocks, sync, write_part
 from asif_lib.defaults import DEFAULT_IMAGE_ENCODER, DEFAULT_TEXT_ENCODER
 from asif_lib.encoders.identity import BFLOAT16, EncoderIdentity
+from asif_lib.encoders.loading import load_encoder
 from asif_lib.encoders.pictures import PictureFile, picture_digest
 from asif_lib.errors import BankError, BrokenPicturesError, IdentityError
-from asif_lib.files import locked
+from asif_lib.files import locked, write_whole
 
-from .shard import Order, encode_shard, record_of, unseen
-from .workers import ClusterError, check_workers, collect, library
+from .workers import ClusterError, check_workers, collect, library, working
 
 SHARD = 1_024
 """Pairs in a shard by default, if a bank's `MAX_PARTS` allow it."""
+
+
+@dataclass(frozen=True)
+class Order:
+    """The settings of a build, which all its shards share."""
+
+    staging: str
+    name: str
+    licence: str
+    encoders: tuple
+    weights: tuple
+    """A digest of each encoder's folder: weights may change under the same path."""
+    dtype: torch.dtype
+    skip_broken: bool
+    device: str
 
 
 def build_bank(
@@ -49,8 +67,8 @@ def build_bank(
 ) -> AnchorBank:  # fmt: skip
     """Encode captioned pictures into a bank on disk with a cluster, and return the bank.
 
-    The embeddings equal those of one thread that encodes the same shards in turn, up to the last bit for captions. The
-    same call continues a build that was interrupted.
+    The embeddings equal the embeddings of one thread that encodes the same shards in turn, up to the last bit for
+    captions. The same call continues a build that was interrupted.
 
     Parameters
     ----------
@@ -68,7 +86,7 @@ def build_bank(
     dtype : torch.dtype
         Of the stored embeddings.
     skip_broken : bool
-        Skip pairs whose picture cannot be read, instead of raising.
+        Skip pairs whose picture cannot be read.
     device : str
         Of the workers' encoders.
 
@@ -111,9 +129,10 @@ def _check_pairs(pairs):
     """Check what a shard cannot see, or would see only after hours."""
     if not len(pairs):
         raise BankError(f"{pairs.name}: has no pair to build a bank of")
-    twice = [id for id, count in Counter(pairs.ids).items() if count > 1]
-    if twice:
-        raise BankError(f"{pairs.name}: pairs are known by their ids; there more than once are: {some(twice)}")
+    ids = pd.Index(pairs.ids)
+    if not ids.is_unique:
+        twice = some(ids[ids.duplicated()].unique())
+        raise BankError(f"{pairs.name}: pairs are known by their ids; these occur more than once: {twice}")
     empty = [id for id, caption in zip(pairs.ids, pairs.captions, strict=True) if not caption.strip()]
     if empty:
         raise BankError(f"{pairs.name}: without a caption a picture is no anchor; it is empty of: {some(empty)}")
@@ -126,15 +145,14 @@ def _place(encoder):
 
 
 def _folder_mark(encoder):
-    """Return a digest of the files of an encoder's folder; it is constant for an encoder that is known by name."""
+    """Return a digest of the files of an encoder's folder; for an encoder known by name it is constant."""
     files = sorted(file for file in Path(encoder.removesuffix(BFLOAT16)).rglob("*") if file.is_file())
     return hashlib.sha256("\n".join(map(_mark, files)).encode()).hexdigest()
 
 
 def _shard(shard, n):
     least = -(-n // MAX_PARTS)
-    if shard is None:
-        return max(SHARD, least)
+    shard = max(SHARD, least) if shard is None else shard
     if isinstance(shard, bool) or shard != int(shard) or shard < least:
         raise BankError(
             f"shard = {shard}: must be a whole number of pairs, {least} or more: a bank of {n} pairs has at most "
@@ -146,7 +164,13 @@ def _shard(shard, n):
 def _check_seen(client, staging):
     blind = [address for address, seen in client.run(os.path.isdir, str(staging)).items() if not seen]
     if blind:
-        raise ClusterError(unseen(", ".join(blind), staging))
+        raise _unseen(", ".join(blind), staging)
+
+
+def _unseen(address, staging):
+    return ClusterError(
+        f"worker {address} does not see {staging}; put the bank on a disk that all machines see under the same path"
+    )
 
 
 def _encode_all(client, pairs, size, order, progress):
@@ -156,15 +180,14 @@ def _encode_all(client, pairs, size, order, progress):
         shard = pairs.subset(range(first, min(first + size, len(pairs))))
         pictures = [_absolute(picture) for picture in shard.pictures]
         key = _key(shard, pictures, order)
-        record = record_of(Path(order.staging), key)
+        record = _record_of(Path(order.staging), key)
         if record is None:
             shown = ["" if isinstance(picture, Image.Image) else str(picture) for picture in shard.pictures]
             table = {"id": shard.ids, "caption": shard.captions, "picture": shown, "group": shard.groups}
             todo[len(records)] = (key, pictures, pd.DataFrame(table))
         records.append(record)
-    futures = [client.submit(encode_shard, *task, order, library(), pure=False) for task in todo.values()]
-    sizes = [len(pictures) for _, pictures, _ in todo.values()]
-    numbers = list(todo)
+    futures = [client.submit(_encode_shard, *task, order, library(), pure=False) for task in todo.values()]
+    sizes, numbers = [len(pictures) for _, pictures, _ in todo.values()], list(todo)
     for i, record in collect(client, futures, sizes=sizes, progress=progress, total=len(pairs),
                              initial=len(pairs) - sum(sizes), unit="pair",
                              desc=f"encoding on {len(client.nthreads())} workers"):  # fmt: skip
@@ -200,12 +223,12 @@ def _commit(folder, order, records):
     if not records:
         raise BankError(f"{order.name}: has no pair to build a bank of")
     for i, kind in enumerate(MODALITIES):
-        if len({EncoderIdentity(**record["encoders"][i]) for record in records}) > 1:
-            makers = {record["encoders"][i]["checksum"]: record["worker"] for record in records}
-            who = "; ".join(f"{checksum[:8]} on worker {worker}" for checksum, worker in makers.items())
+        makers = {EncoderIdentity(**record["encoders"][i]): record["worker"] for record in records}
+        if len(makers) > 1:
+            which = "; ".join(f"{made.checksum[:8]} on worker {worker}" for made, worker in makers.items())
             raise IdentityError(
-                f"{order.encoders[i]}: workers loaded different {kind} encoders under this name ({who}); give all the "
-                f"same weights, delete {order.staging}, and repeat"
+                f"{order.encoders[i]}: workers loaded different {kind} encoders under this name ({which}); give all "
+                f"the same weights, delete {order.staging}, and repeat"
             )
     sums = {kind: torch.tensor([record["sums"][kind] for record in records]).sum(dim=0) for kind in MODALITIES}
     count = sum(record["count"] for record in records)
@@ -242,3 +265,65 @@ def _delete(staging):
         for record in staging.glob("shard-*.json"):
             record.unlink()
         shutil.rmtree(staging)
+
+
+def _record_of(staging, key):
+    """Return the record of a finished shard, or None."""
+    try:
+        record = json.loads((staging / f"shard-{key}.json").read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return None
+    return record if record["count"] == 0 or (staging / record["part"]["name"]).is_dir() else None
+
+
+# The rest runs on the workers.
+
+
+def _encode_shard(key, pictures, table, order, expected):
+    """Encode one shard and write its part; return its record, with the errors of pictures that cannot be read."""
+    with working(expected):
+        staging = Path(order.staging)
+        if not staging.is_dir():
+            raise _unseen(get_worker().address, staging)
+        if found := _record_of(staging, key):  # a lost worker may have finished it
+            return found
+        named = zip(MODALITIES, order.encoders, order.weights, strict=True)
+        encoders = [_encoder(*name, order.device) for name in named]
+        record = {
+            "worker": get_worker().address,
+            "encoders": [asdict(encoder.identity) for encoder in encoders],
+            "warnings": cut_captions(table["caption"].tolist(), table["id"].tolist(), encoders[1]),
+            "count": 0,
+        }
+        image, kept, broken = _readable(encoders[0], pictures)
+        if broken and not order.skip_broken:
+            return {**record, "broken": broken}
+        if kept:
+            table = table.iloc[kept].reset_index(drop=True)
+            text = encoders[1].encode(table["caption"].tolist(), progress=False)
+            record.update(_write(order, table, image, text, encoders))
+        write_whole(staging / f"shard-{key}.json", json.dumps(record).encode())
+        return record
+
+
+@functools.lru_cache(maxsize=2)
+def _encoder(kind, name, weights, device):
+    return load_encoder(kind, name, device=device)
+
+
+def _readable(encoder, pictures):
+    rows, kept, broken = torch.empty(len(pictures), encoder.identity.dim), [], []
+    for positions, vectors, errors in encoder.stream(pictures, progress=False):
+        rows[positions] = vectors
+        kept.extend(positions)
+        broken.extend(error for _, error in errors)
+    return rows[kept], kept, broken
+
+
+def _write(order, table, image, text, encoders):
+    image, text = image.to(order.dtype), text.to(order.dtype)
+    bank = AnchorBank(order.name, image, text, table, *(encoder.identity for encoder in encoders))
+    check_directions(bank)
+    table, like = plain_table(table), {"image": image, "text": text}
+    part, sums = write_part(Path(order.staging), **in_blocks(like, table))
+    return {"part": part.model_dump(), "count": len(table), "sums": {kind: sums[kind].tolist() for kind in MODALITIES}}

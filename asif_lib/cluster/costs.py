@@ -4,8 +4,10 @@ from dataclasses import dataclass
 
 from asif_lib.defaults import LARGEST_DEFAULT_K
 
-from .distributed import arriving
+from .distributed import ROWS, arriving
 
+VALUE_BYTES = 2
+"""Bytes of a stored value, in half precision."""
 RESULT_BYTES = 12
 """Bytes of one entry of a result: a float32 and an int64."""
 TABLE_BYTES = 76
@@ -20,20 +22,16 @@ class Machine:
     ``torch`` and ``float32``). ``benchmarks/cluster.py --machine`` gives `products` of one thread, to be multiplied by
     your cores, and `merged`, which always uses one thread.
 
-    Attributes
-    ----------
-    pictures, captions : float
-        Encoded in a second: EfficientNet-Lite0 with decoding, and all-MiniLM-L6-v2.
-    products : float
-        Multiply-adds in a second of the exact search: queries × anchors × dimensions.
-    merged : float
-        Entries in a second that `merge_top` takes.
     """
 
     pictures: float = 91
+    """Encoded in a second by EfficientNet-Lite0, with decoding."""
     captions: float = 427
+    """Encoded in a second by all-MiniLM-L6-v2."""
     products: float = 9.5e10
+    """Multiply-adds in a second of the exact search: queries × anchors × dimensions."""
     merged: float = 1.1e7
+    """Entries in a second that `merge_top` takes."""
 
 
 @dataclass(frozen=True)
@@ -59,10 +57,12 @@ class Costs:
 
 
 def estimate_costs(
-    pairs, machines, *, network, queries=10_000, k=LARGEST_DEFAULT_K, d_image=768, d_text=384, value_bytes=2,
-    shard=262_144, machine=Machine(),
-) -> Costs:  # fmt: skip
+    pairs, machines, *, network, queries=10_000, k=LARGEST_DEFAULT_K, d_image=768, d_text=384, machine=Machine()
+) -> Costs:
     """Estimate what it costs to store a bank of `pairs`, to build it, and to search it once for `queries` images.
+
+    Each machine receives each block of queries once. For each block the client receives `distributed.arriving` results
+    and merges them one by one. The seconds do not count traffic between workers, which runs in parallel.
 
     Parameters
     ----------
@@ -70,25 +70,15 @@ def estimate_costs(
     network : float
         Bytes in a second that the client receives; 1.25e9 for 10 Gbit/s.
     queries, k, d_image, d_text : int
-    value_bytes : int
-        Of a stored value: 2 for half precision.
-    shard : int
-        Rows of a search task.
     machine : Machine
-
-    Returns
-    -------
-    Costs
-        Each machine receives each block of queries once. For each block the client receives `distributed.arriving`
-        results and merges them one by one. The seconds leave out traffic between workers, which runs in parallel.
 
     Examples
     --------
     >>> print(estimate_costs(1_600_000, 1, network=1.25e9))
     bank 4 GB, 3.8 GB a machine, built in 5.9 hours; search 129 s, network 0.7 GB in 1 s, merging at the client 9 s
     """
-    bank_bytes = pairs * ((d_image + d_text) * value_bytes + TABLE_BYTES)
-    results = arriving(-(-pairs // shard))
+    bank_bytes = pairs * ((d_image + d_text) * VALUE_BYTES + TABLE_BYTES)
+    results = arriving(-(-pairs // ROWS[1]))
     network_bytes = queries * (k * RESULT_BYTES * results + d_image * 4 * machines)
     return Costs(
         bank_bytes=bank_bytes,

@@ -58,18 +58,16 @@ def distributed_top_anchors(
         1 ≤ k ≤ n; it may be larger than a shard.
     center : bool
         Subtract the bank's mean from both.
-    method, device : as for `asif_lib.search.exact.top_anchors`
+    method, device : as for `asif_lib.search.top_anchors`
         Each task searches on this device of its worker, from the prepared copy (`AnchorBank.prepare`) if there is one.
     shard : int, optional
-        Rows of a task, which are lost with a worker. Default: `TASKS` tasks with a number of rows within `ROWS`, and
-        the same number of tasks for each thread of the workers.
+        Rows of a task, which are lost with a worker. Default: `TASKS` tasks of a size within `ROWS`, and the same
+        number of tasks for each thread of the workers.
 
     Returns
     -------
-    values : Tensor of shape (q, k), float32
-        The largest first.
-    indices : Tensor of shape (q, k), int64
-        Positions in the bank; of equal values the smaller first.
+    values, indices : Tensor of shape (q, k), float32 and int64
+        As from `top_anchors`; indices are positions in the bank.
 
     Raises
     ------
@@ -86,7 +84,7 @@ def distributed_top_anchors(
     check_dimensions(queries, bank.rows(kind))
     unit_rows(queries)  # refuses NaN here, where the number of the row is right
     folder, state = version.folder.absolute(), version.entry.state
-    _same_state(folder, state)
+    _check_state(folder, read_record(folder, folder).newest.state, state)
     check_workers(client)
     shard = _shard(shard, n, client)
     size = max(1, min(QUERIES, QUERY_BYTES // (4 * queries.shape[1])))
@@ -104,13 +102,9 @@ def distributed_top_anchors(
 def represent(client, queries, bank, kind, k, p, *, center=True, **options) -> SparseVectors:
     """Return the sparse relative representations of `queries` (q, d), computed by a cluster.
 
-    They equal those of `ASIF(bank, k, p, center=center)` on one machine, which takes them as pictures or texts:
-    ``model.classify(represent(client, queries, model.bank, "image", model.k, model.p), labels)``.
-
-    Parameters
-    ----------
-    client, queries, bank, kind, center, options : as for `distributed_top_anchors`
-    k, p : as for `sparsify`
+    The result is the same as by `ASIF(bank, k, p, center=center)` on one machine, which takes it as pictures or texts:
+    ``model.classify(represent(client, queries, model.bank, "image", model.k, model.p), labels)``. The parameters are
+    those of `distributed_top_anchors` and `sparsify`.
     """
     check_k_p(k, p, len(bank))
     values, indices = distributed_top_anchors(client, queries, bank, kind, k, center=center, **options)
@@ -198,7 +192,14 @@ def _merge(parts, k, expected):
 
 def _anchors(folder, state, kind, center, positions):
     """Return the bank's embeddings at these positions, mapped, and the mean for the search."""
-    _same_state(Path(folder), state)  # each time: the bank may change between two tasks
+    try:
+        found = read_record(Path(folder), folder).newest.state  # each time: the bank may change between two tasks
+    except BankError as error:
+        raise ClusterError(
+            f"worker {get_worker().address} does not find the bank ({error}); put it on a disk that all machines see "
+            f"under the same path"
+        ) from None
+    _check_state(folder, found, state)
     anchors, mean = _open(folder, state).searchable(kind, center=center)
     first, stop = positions.start, positions.stop
     if isinstance(anchors, PreparedAnchors):
@@ -214,23 +215,6 @@ def _open(folder, state):
     return bank
 
 
-def _same_state(folder, state):
-    try:
-        found = read_record(folder, folder).newest.state
-    except BankError as error:
-        raise ClusterError(
-            f"{_who()} does not find the bank ({error}); put it on a disk that all machines see under the same path"
-        ) from None
-    _check_state(folder, found, state)
-
-
 def _check_state(folder, found, state):
     if found != state:
         raise BankError(f"{folder}: the bank was changed since it was opened; load it again, and repeat")
-
-
-def _who():
-    try:
-        return f"worker {get_worker().address}"
-    except ValueError:
-        return "this process"

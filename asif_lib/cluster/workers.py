@@ -86,7 +86,7 @@ def connect(where="local", *, workers=2, timeout=30, **options) -> ClusterClient
         with dask.config.set({**GIVE_UP, "distributed.nanny.pre-spawn-environ": environment}):
             return _with_a_worker(ClusterClient(KINDS[where](workers, options)), where, timeout)
     if workers != 2 or options:
-        raise ClusterError(f"{where}: the workers of a scheduler that runs already are its own; leave out the options")
+        raise ClusterError(f"{where}: the workers of a running scheduler are its own; leave out the options")
     try:
         client = ClusterClient(where, timeout=timeout)
     except (OSError, ValueError) as error:
@@ -98,16 +98,16 @@ def connect(where="local", *, workers=2, timeout=30, **options) -> ClusterClient
 
 
 def _with_a_worker(client, where, timeout):
-    try:
-        client.wait_for_workers(1, timeout=timeout)
-    except BaseException as error:
-        client.close()
-        if not isinstance(error, TimeoutError):
-            raise
-        raise ClusterError(
-            f"{where}: no worker came within {timeout} s; see what holds them up (a queue, a job's log, a firewall), "
-            f"or wait longer (timeout=…)"
-        ) from None
+    with contextlib.ExitStack() as stack:
+        stack.callback(client.close)
+        try:
+            client.wait_for_workers(1, timeout=timeout)
+        except TimeoutError:
+            raise ClusterError(
+                f"{where}: no worker came within {timeout} s; look for the cause (a queue, a job's log, a firewall), "
+                f"or wait longer (timeout=…)"
+            ) from None
+        stack.pop_all()
     return client
 
 
@@ -149,20 +149,15 @@ def library() -> dict:
 
     The version is the public one. Builds for CPU and for CUDA have the same.
     """
-    digest = hashlib.sha256()
-    folder = Path(__file__).parent.parent
+    digest, folder = hashlib.sha256(), Path(__file__).parent.parent
     for file in sorted(folder.rglob("*.py")):
-        wing = file.relative_to(folder).parts[0]
-        if wing not in WITHOUT_NUMBERS:
+        if file.relative_to(folder).parts[0] not in WITHOUT_NUMBERS:
             digest.update(file.name.encode() + b"\0" + file.read_bytes() + b"\0")
-    return {"asif_lib": f"code {digest.hexdigest()[:12]}", **{name: _version(name) for name in PACKAGES}}
-
-
-def _version(package):
-    try:
-        return Version(importlib.metadata.version(package)).public
-    except importlib.metadata.PackageNotFoundError:
-        return "none"
+    found = {"asif_lib": f"code {digest.hexdigest()[:12]}"}
+    for name in PACKAGES:
+        with contextlib.suppress(importlib.metadata.PackageNotFoundError):  # an encoder's package may be missing
+            found[name] = Version(importlib.metadata.version(name)).public
+    return found
 
 
 def check_workers(client):
@@ -179,9 +174,8 @@ def check_workers(client):
 def _difference(theirs, ours):
     if isinstance(theirs, Exception):
         return f"lacks it ({first_line(theirs)})"
-    return ", ".join(
-        f"has {name} {theirs[name]}, this process {ours[name]}" for name in ours if theirs[name] != ours[name]
-    )
+    both = {name: (theirs.get(name, "none"), ours.get(name, "none")) for name in {**ours, **theirs}}
+    return ", ".join(f"has {name} {one}, this process {other}" for name, (one, other) in both.items() if one != other)
 
 
 @contextlib.contextmanager
@@ -202,19 +196,10 @@ def working(expected):
 
 
 def collect(client, futures, *, sizes, progress=True, **bar):
-    """Yield ``(number, result)`` of futures in the order in which they finish.
+    """Yield ``(number, result)`` of futures in the order in which they finish; `sizes` are the steps of the bar.
 
     Each finished result moves to the client at once, and its worker deletes it. So a lost worker loses only unfinished
     tasks, which other workers compute again. The first task that fails ends the run.
-
-    Parameters
-    ----------
-    client : Client
-    futures : list of Future
-    sizes : list of int
-        The steps of the progress bar.
-    bar
-        For `progress_bar`.
 
     Raises
     ------

@@ -30,7 +30,6 @@ from asif_lib import ASIF, AnchorBank, EncoderIdentity, Pairs
 from asif_lib.cluster import build as cluster_build
 from asif_lib.cluster import costs as plan
 from asif_lib.cluster import distributed
-from asif_lib.cluster import shard as cluster_shard
 from asif_lib.cluster import workers as cluster
 from asif_lib.cluster.build import build_bank
 from asif_lib.cluster.distributed import distributed_top_anchors, represent
@@ -474,7 +473,7 @@ def test_build_warns_of_long_captions(build, drawn):
 
 def test_build_refuses_what_makes_no_bank(build, drawn, tmp_path, client):
     twice = Pairs("drawn", drawn.pictures[:2], drawn.captions[:2], ["a", "a"], ["", ""], {})
-    with pytest.raises(BankError, match="more than once are: a"):
+    with pytest.raises(BankError, match="occur more than once: a"):
         build(twice)
     silent = Pairs("drawn", drawn.pictures[:2], ["a cat", " "], ["a", "b"], ["", ""], {})
     with pytest.raises(BankError, match="it is empty of: b"):
@@ -512,9 +511,9 @@ def test_shards_of_different_encoders(build, drawn, tmp_path, monkeypatch):
 
 
 def test_workers_that_do_not_see_the_folder(client, drawn, tmp_path, monkeypatch):
-    order = cluster_shard.Order(str(tmp_path / "elsewhere"), "", "", ("", ""), ("", ""), torch.float32, False, "cpu")
+    order = cluster_build.Order(str(tmp_path / "elsewhere"), "", "", ("", ""), ("", ""), torch.float32, False, "cpu")
     with pytest.raises(ClusterError, match=r"worker tcp://\S+ does not see .*elsewhere"):
-        client.submit(cluster_shard.encode_shard, "key", [], None, order, cluster.library(), pure=False).result()
+        client.submit(cluster_build._encode_shard, "key", [], None, order, cluster.library(), pure=False).result()
     with pytest.raises(ClusterError, match=r"worker tcp://\S+, tcp://\S+ does not see .*elsewhere"):
         cluster_build._check_seen(client, tmp_path / "elsewhere")
 

@@ -89,7 +89,7 @@ def test_a_default_that_changes_changes_everywhere():
 import inspect
 import asif_lib.defaults as defaults
 defaults.DEFAULT_K_SHARE, defaults.DEFAULT_P, defaults.DEFAULT_TEMPLATE = 0.5, 5, "{}!"
-from asif_lib.explain.agreement import rank_pairs
+from asif_lib.explain.audit import rank_pairs
 from asif_lib.explain.faithfulness import make_prompts
 from asif_lib.zeroshot import ASIF, default_k
 classify = inspect.signature(ASIF.classify).parameters

@@ -59,7 +59,7 @@ def _audit(
     device: Device = "auto",
 ):
     """Name the pairs that agree least: their captions may be wrong."""
-    from asif_lib.explain.agreement import rank_pairs
+    from asif_lib.explain.audit import rank_pairs
     from asif_lib.machine import resolve_device
 
     table = rank_pairs(load(name), k, p, device=resolve_device(device))

@@ -312,6 +312,7 @@ def _encoder(kind, name, weights, device):
 
 
 def _readable(encoder, pictures):
+    """Return the embeddings of the pictures that can be read, their positions, and the errors of the others."""
     rows, kept, broken = torch.empty(len(pictures), encoder.identity.dim), [], []
     for positions, vectors, errors in encoder.stream(pictures, progress=False):
         rows[positions] = vectors

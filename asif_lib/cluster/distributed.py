@@ -53,7 +53,6 @@ def distributed_top_anchors(
     bank : AnchorBank
         Opened with `load`; the newest version of its folder.
     kind : {"image", "text"}
-        Which embeddings are searched.
     k : int
         1 ≤ k ≤ n; it may be larger than a shard.
     center : bool
@@ -79,11 +78,10 @@ def distributed_top_anchors(
         If k is out of range, the dimensions differ, or a vector holds NaN.
     """
     version = bank.store.on_disk("workers read it from a folder; save it, and load it from there")
-    n = len(bank)
+    folder, state, n = version.folder.absolute(), version.entry.state, len(bank)
     check_k(k, n)
     check_dimensions(queries, bank.rows(kind))
     unit_rows(queries)  # refuses NaN here, where the number of the row is right
-    folder, state = version.folder.absolute(), version.entry.state
     _check_state(folder, read_record(folder, folder).newest.state, state)
     check_workers(client)
     shard = _shard(shard, n, client)
@@ -134,12 +132,10 @@ def _tree(client, asked, where, ranges, how):
         for i, rows in enumerate(ranges)
     ]  # fmt: skip
     while len(nodes) > arriving(len(ranges)):
-        groups = [nodes[i : i + FAN_IN] for i in range(0, len(nodes), FAN_IN)]
+        groups = [zip(*nodes[i : i + FAN_IN], strict=True) for i in range(0, len(nodes), FAN_IN)]
         nodes = [
-            (client.submit(_merge, [future for future, _ in group], how["k"], library(), pure=False),
-             sum(size for _, size in group))
-            for group in groups
-        ]  # fmt: skip
+            (client.submit(_merge, list(parts), how["k"], library(), pure=False), sum(sizes)) for parts, sizes in groups
+        ]
     return nodes
 
 

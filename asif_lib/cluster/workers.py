@@ -62,12 +62,11 @@ def connect(where="local", *, workers=2, timeout=30, **options) -> ClusterClient
         dask-jobqueue. ``"cuda"``: one process for each GPU of this machine, through dask-cuda. Or the address of a
         running scheduler, ``"tcp://node17:8786"``.
     workers : int
-        Worker processes, of one thread each. A running scheduler keeps its own workers; ``"cuda"`` uses all GPUs.
+        Processes, of one thread each. A running scheduler keeps its own workers; ``"cuda"`` uses all GPUs.
     timeout : float
         Seconds to wait for the scheduler and for the first worker; a queue may need many.
     options
-        For `LocalCluster`, `SLURMCluster` (such as ``queue="short", account="…", memory="8GB", walltime="02:00:00"``)
-        or `LocalCUDACluster`.
+        For `LocalCluster`, `SLURMCluster` (such as ``queue="short", walltime="02:00:00"``) or `LocalCUDACluster`.
 
     Raises
     ------
@@ -166,8 +165,7 @@ def check_workers(client):
     if not libraries:
         raise ClusterError("the cluster has no worker, or none any more; start some, or connect again, and repeat")
     said = {address: _difference(theirs, library()) for address, theirs in libraries.items()}
-    wrong = "; ".join(f"worker {address} {difference}" for address, difference in said.items() if difference)
-    if wrong:
+    if wrong := "; ".join(f"worker {address} {difference}" for address, difference in said.items() if difference):
         raise ClusterError(f"{wrong}; install the same versions on all machines and start the workers again")
 
 
@@ -184,8 +182,7 @@ def working(expected):
 
     A worker may join after the start of a run, so each task checks again.
     """
-    said = _difference(library(), expected)
-    if said:
+    if said := _difference(library(), expected):
         raise ClusterError(f"worker {get_worker().address} {said.replace('this process', 'the client')}")
     with contextlib.ExitStack() as stack:
         for module in (torch, numba):

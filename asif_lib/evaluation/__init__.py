@@ -8,15 +8,14 @@ import lazy_loader
 __getattr__, __dir__, __all__ = lazy_loader.attach(
     __name__,
     submod_attrs={
-        "measures": ["Measure", "accuracy", "bootstrap_interval", "in_points", "mean_with_interval",
+        "measures": ["Measure", "accuracy", "in_points", "mean_with_interval",
                      "paired_difference", "ranks", "recall_at", "same_text", "scaling_curve",
                      "share_with_interval", "sweep"],
         "baselines": ["CanonicalCorrelation", "NearestAnchorCaption", "Procrustes", "Ridge"],
-        "neighbours": ["mutual_neighbours", "nearest_neighbours", "neighbour_agreement", "neighbour_mask",
-                       "pair_correlation", "shuffled_correlation"],
-        "resampling": ["binned_means", "correlation_with_interval", "pair_ranks", "pair_sums", "resampled_counts"],
+        "neighbours": ["binned_means", "correlation_with_interval", "mutual_neighbours", "nearest_neighbours",
+                       "neighbour_agreement", "neighbour_mask", "pair_correlation", "pair_ranks", "pair_sums",
+                       "resampled_counts", "shuffled_correlation"],
         "summary": ["confusion_of", "per_class", "summarise_zero_shot"],
-        "tuning": ["Tuned", "ValidationSet", "choose_effort", "compare_decisions", "least_reach", "measure_efforts",
-                   "tune"],
+        "tuning": ["Tuned", "ValidationSet", "choose_effort", "compare_decisions", "least_reach", "measure_efforts"],
     },
 )  # fmt: skip

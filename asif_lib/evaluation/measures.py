@@ -34,24 +34,11 @@ class Measure:
         return f"{self.value:.1%} [{self.low:.1%}, {self.high:.1%}], n = {self.n}"
 
 
-def bootstrap_interval(samples, statistic, seed=0) -> tuple:
-    """Return the 95 % percentile bootstrap interval of a statistic over one or more samples (scipy)."""
-    result = scipy.stats.bootstrap(
-        samples, statistic, n_resamples=RESAMPLES, batch=200, method="percentile", rng=np.random.default_rng(seed)
-    )
-    return float(result.confidence_interval.low), float(result.confidence_interval.high)
-
-
 def mean_with_interval(items, seed=0) -> Measure:
-    """Return the mean of a value per item and its 95 % percentile bootstrap interval.
+    """Return the mean of a value per item and its 95 % percentile bootstrap interval (scipy).
 
-    If all items of a share (bool) are True, or all are False, the bootstrap would claim certainty. The interval is
-    then the exact binomial one.
-
-    Parameters
-    ----------
-    items : array-like of shape (n,)
-        One number for each item: 1 if it was right and 0 if not, a difference between two methods, …
+    If all `items` (n,) of a share (bool) are True, or all are False, the bootstrap would claim certainty. The interval
+    is then the exact binomial one.
 
     Raises
     ------
@@ -62,21 +49,19 @@ def mean_with_interval(items, seed=0) -> Measure:
     values = np.asarray(items, dtype=float)
     if values.size == 0:
         raise ValueError("there are no items to take the mean of")
-    if np.ptp(values) > 0:
-        return Measure(values.mean(), *bootstrap_interval((values,), np.mean, seed), len(values))
-    if is_share:  # every resample is the same, so the bootstrap sees no spread
-        return share_with_interval(items, "exact")
-    return Measure(values[0], values[0], values[0], len(values))
+    if np.ptp(values) == 0:  # every resample is the same, so the bootstrap sees no spread
+        return share_with_interval(items, "exact") if is_share else Measure(*values[[0, 0, 0]], len(values))
+    rng = np.random.default_rng(seed)
+    interval = scipy.stats.bootstrap(
+        (values,), np.mean, n_resamples=RESAMPLES, batch=200, method="percentile", rng=rng
+    ).confidence_interval
+    return Measure(values.mean(), float(interval.low), float(interval.high), len(values))
 
 
 def share_with_interval(flags, method="wilson") -> Measure:
     """Return the share of `flags` (n,) that are True with its 95 % binomial interval (scipy's ``binomtest``).
 
-    Parameters
-    ----------
-    flags : array-like of shape (n,), bool
-    method : {"wilson", "exact"}
-        "exact" is the interval of Clopper and Pearson.
+    The method is "wilson" or "exact", the interval of Clopper and Pearson.
 
     Raises
     ------
@@ -111,13 +96,8 @@ def accuracy(predicted, labels, seed=0) -> Measure:
 def ranks(scores, relevant) -> np.ndarray:
     """Return for each query the rank (0 is best) of its best relevant candidate, (q,) int64.
 
-    A relevant candidate that ties with others ranks behind them: a tie does not count as found.
-
-    Parameters
-    ----------
-    scores : Tensor of shape (q, t)
-    relevant : Tensor of shape (q, t), bool
-        At least one True in each row.
+    A relevant candidate that ties with others ranks behind them: a tie does not count as found. Each row of `relevant`
+    (q, t), bool, has at least one True; the `scores` are (q, t) too.
     """
     best = scores.masked_fill(~relevant, -torch.inf).amax(dim=1, keepdim=True)
     return (~(scores < best) & ~relevant).sum(dim=1).numpy()  # "not smaller" counts NaN as ahead, too
@@ -153,18 +133,8 @@ def paired_difference(right_a, right_b, seed=0) -> Measure:
 def sweep(evaluate, fractions, powers, n, *, progress=True) -> pd.DataFrame:
     """Evaluate every combination of k/n and p, on a validation split and never on the test split.
 
-    Parameters
-    ----------
-    evaluate : callable
-        From (k, p) to a number; larger is better.
-    fractions, powers : sequences of float
-    n : int
-        Anchors; k is the fraction of n, rounded, at least 1.
-
-    Returns
-    -------
-    DataFrame
-        Columns ``fraction``, ``k``, ``p``, ``value``.
+    The function ``evaluate(k, p)`` returns a number, larger for better. Each k is a fraction of the n anchors, rounded,
+    at least 1. The table has the columns ``fraction``, ``k``, ``p``, ``value``.
     """
     grid = [(f, min(n, max(1, round(f * n))), p) for f in fractions for p in powers]
     bar = progress_bar(grid, desc="sweep", leave=False, disable=not progress)
@@ -175,18 +145,8 @@ def sweep(evaluate, fractions, powers, n, *, progress=True) -> pd.DataFrame:
 def scaling_curve(evaluate, n, sizes, seeds=range(5), *, progress=True) -> pd.DataFrame:
     """Evaluate on random subsets of the anchors, several for each size.
 
-    Parameters
-    ----------
-    evaluate : callable
-        From a list of anchor positions to a number.
-    n : int
-        Anchors to draw from.
-    sizes, seeds : sequences of int
-
-    Returns
-    -------
-    DataFrame
-        Columns ``size``, ``seed``, ``value``; the subsets of a seed are nested.
+    The function `evaluate` returns a number for a list of anchor positions, out of n. The table has the columns
+    ``size``, ``seed``, ``value``. The subsets of a seed are nested.
 
     Raises
     ------

@@ -1,10 +1,15 @@
 """Measure how well two spaces agree about the same items: common neighbours, and correlation of similarities.
 
-Each space is an (n, n) matrix of similarities of the same n items in the same order. Larger means more similar.
+Each space is an (n, n) matrix of similarities of the same n items in the same order. Larger means more similar. For
+intervals the items are resampled, since pairs of one item are not independent.
 """
 
 import numpy as np
+import pandas as pd
 import torch
+from scipy.stats import rankdata
+
+from .measures import Measure
 
 
 def mutual_neighbours(a, b, k) -> torch.Tensor:
@@ -13,17 +18,8 @@ def mutual_neighbours(a, b, k) -> torch.Tensor:
     The mean over items is the mutual k-nearest-neighbour score of Huh et al. ("The Platonic Representation
     Hypothesis", ICML 2024). By chance it would be k / (n - 1).
 
-    Parameters
-    ----------
-    a, b : Tensor of shape (n, n)
-        Similarities. No item is its own neighbour: the diagonal is not used.
-    k : int
-        Neighbours, 1 ≤ k < n.
-
-    Returns
-    -------
-    Tensor of shape (n,), float32
-        Each between 0 and 1.
+    The similarities `a` and `b` are (n, n), and 1 ≤ k < n. No item is its own neighbour: the diagonal is not used. The
+    result is (n,) float32.
 
     Examples
     --------
@@ -70,3 +66,71 @@ def neighbour_mask(similarity, k, itself=False) -> torch.Tensor:
     """Return the (n, n) bool matrix that is true at the k nearest neighbours of each row."""
     mask = torch.zeros(similarity.shape, dtype=torch.bool, device=similarity.device)
     return mask.scatter_(1, nearest_neighbours(similarity, k, itself), True)
+
+
+def resampled_counts(n, draws, seed=0) -> torch.Tensor:
+    """Draw n items with replacement, `draws` times: how often each item is drawn, (draws, n) float64."""
+    rng = np.random.default_rng(seed)
+    return torch.from_numpy(rng.multinomial(n, np.full(n, 1 / n), draws)).double()
+
+
+def pair_sums(counts, matrix) -> torch.Tensor:
+    """Sum a symmetric (n, n) matrix over all pairs of two items, once for each row of `counts` (draws, n): (draws,).
+
+    A pair of items that are drawn w_i and w_j times counts w_i · w_j times.
+
+    Examples
+    --------
+    >>> matrix = torch.tensor([[1.0, 0.2, 0.3], [0.2, 1.0, 0.4], [0.3, 0.4, 1.0]])
+    >>> pair_sums(torch.tensor([[1.0, 1.0, 1.0], [2.0, 1.0, 0.0]]).double(), matrix)
+    tensor([0.9000, 0.4000], dtype=torch.float64)
+    """
+    matrix = matrix.double().clone().fill_diagonal_(0)  # an item and its own copy are no pair
+    return ((counts @ matrix) * counts).sum(dim=1) / 2  # w M wᵀ holds each pair twice
+
+
+def correlation_with_interval(a, b, draws=1_000, seed=0) -> Measure:
+    """Correlate two (n, n) similarities over all pairs of two items (Pearson), with a bootstrap over the items."""
+    counts = resampled_counts(len(a), draws, seed)
+    total = pair_sums(counts, torch.ones_like(a))
+    mean_a, mean_b = pair_sums(counts, a) / total, pair_sums(counts, b) / total
+    covariance = pair_sums(counts, a * b) / total - mean_a * mean_b
+    variance_a = pair_sums(counts, a * a) / total - mean_a**2
+    variance_b = pair_sums(counts, b * b) / total - mean_b**2
+    return Measure(pair_correlation(a, b), *_middle(covariance / (variance_a * variance_b).sqrt()), len(a))
+
+
+def pair_ranks(similarity) -> torch.Tensor:
+    """Replace each of the (n, n) similarities by its rank among all pairs, from 0 to 1: for Spearman's correlation."""
+    n = len(similarity)
+    rows, columns = torch.triu_indices(n, n, offset=1)
+    ranks = torch.zeros(n, n, dtype=torch.double)
+    ranks[rows, columns] = torch.from_numpy(rankdata(similarity[rows, columns].numpy())) / len(rows)
+    return ranks + ranks.T
+
+
+def binned_means(a, b, bins=12, draws=1_000, seed=0) -> pd.DataFrame:
+    """Average the similarities `b` over the pairs in each bin of the similarities `a`, both (n, n).
+
+    The table has the columns ``centre`` of the bin, ``mean``, and ``low`` and ``high`` of its interval, by a bootstrap
+    over the items. It skips bins with fewer than ten pairs.
+    """
+    counts, once = resampled_counts(len(a), draws, seed), torch.ones(1, len(a), dtype=torch.double)
+    rows, columns = torch.triu_indices(*a.shape, offset=1)
+    edges = np.linspace(float(a[rows, columns].min()), 1, bins + 1)
+    bin_of = np.digitize(a.numpy(), edges[1:-1])
+    table = []
+    for i in range(bins):
+        inside = torch.from_numpy(bin_of == i).double()
+        if inside.triu(1).sum() < 10:
+            continue
+        mean = float(pair_sums(once, inside * b) / pair_sums(once, inside))
+        spread = _middle(pair_sums(counts, inside * b) / pair_sums(counts, inside))
+        table.append(((edges[i] + edges[i + 1]) / 2, mean, *spread))
+    return pd.DataFrame(table, columns=["centre", "mean", "low", "high"])
+
+
+def _middle(values):
+    """Return the middle 95 % of the values; a resample without any pair gives NaN."""
+    low, high = np.nanquantile(np.asarray(values), [0.025, 0.975])
+    return float(low), float(high)

@@ -28,16 +28,6 @@ from .measures import Measure, mean_with_interval, paired_difference
 class ValidationSet:
     """Embedded pictures with known labels, and the prompts of these labels; not the test split.
 
-    Attributes
-    ----------
-    pictures : Tensor of shape (q, d_image)
-    prompts : Tensor of shape (c · templates, d_text)
-        Label by label, as `zeroshot.make_prompts` orders them.
-    labels : array of shape (q,), int
-        Positions of the true labels, 0 to c - 1.
-    templates : int
-        Prompts of a label. A label's score is the mean of theirs.
-
     Raises
     ------
     ParameterError
@@ -45,40 +35,36 @@ class ValidationSet:
     """
 
     pictures: torch.Tensor
+    """Of shape (q, d_image)."""
     prompts: torch.Tensor
+    """Of shape (c · templates, d_text), label by label, as `make_prompts` orders them."""
     labels: np.ndarray
+    """Positions of the true labels, (q,) int from 0 to c - 1."""
     templates: int = 1
+    """Prompts of a label, whose scores have the label's score as their mean."""
 
     def __post_init__(self):
-        labels = np.asarray(self.labels)
+        labels, classes = np.asarray(self.labels), len(self.prompts) // max(self.templates, 1)
         if labels.shape != (len(self.pictures),) or not len(labels):
             raise ParameterError(f"{len(self.pictures)} pictures and labels of shape {labels.shape}: give one each")
         if labels.dtype.kind not in "iu":
             raise ParameterError(f"labels of type {labels.dtype}: give positions of classes, whole numbers from 0")
-        if self.templates < 1 or len(self.prompts) % self.templates or not len(self.prompts):
+        if not classes or classes * self.templates != len(self.prompts):
             raise ParameterError(f"{len(self.prompts)} prompts are not {self.templates} for each label")
-        classes = len(self.prompts) // self.templates
         if labels.min() < 0 or labels.max() >= classes:
             raise ParameterError(f"labels from {labels.min()} to {labels.max()} do not count {classes} classes from 0")
 
 
 @dataclass(frozen=True)
 class Tuned:
-    """The choice of `choose_effort`.
-
-    Attributes
-    ----------
-    effort : int or None
-        The smallest setting of the knob that is within the margin; None if no setting is.
-    margin : float
-        Accuracy that may be lost, in points.
-    table : DataFrame
-        As `measure_efforts` returns it.
-    """
+    """The choice of `choose_effort`."""
 
     effort: int | None
+    """The smallest setting of the knob that is within the margin; None if no setting is."""
     margin: float
+    """Accuracy that may be lost, in points."""
     table: pd.DataFrame
+    """As `measure_efforts` returns it."""
 
     def __str__(self):
         knob, n = self.table.attrs["knob"], self.table.attrs["n"]
@@ -103,20 +89,6 @@ class Tuned:
         )
 
 
-def tune(index, data, k, p, margin=1.0, **options) -> Tuned:
-    """Choose the cheapest setting of an index's knob that loses less than `margin` points of accuracy.
-
-    The parameters are those of `measure_efforts` and `choose_effort`.
-
-    Examples
-    --------
-    >>> print(tune(index, validation, k=50, p=2, margin=1))                  # doctest: +SKIP
-    nprobe = 8: accuracy -0.20 points [-0.60, +0.20], recall 96.1%, 1.70 times as fast as exact search
-    """
-    _check_margin(margin)
-    return choose_effort(measure_efforts(index, data, k, p, **options), margin)
-
-
 def choose_effort(table, margin) -> Tuned:
     """Choose from a table of `measure_efforts` the smallest effort whose whole interval lies above ``-margin`` points.
 
@@ -124,15 +96,16 @@ def choose_effort(table, margin) -> Tuned:
     ------
     ParameterError
         If the margin is not between 0 and 100 points.
+
+    Examples
+    --------
+    >>> print(choose_effort(measure_efforts(index, validation, k=50, p=2), margin=1))        # doctest: +SKIP
+    nprobe = 8: accuracy -0.20 points [-0.60, +0.20], recall 96.1%, 1.70 times as fast as exact search
     """
-    _check_margin(margin)
-    within = table[table["low"] > -margin / 100]
-    return Tuned(None if within.empty else int(within["effort"].min()), margin, table)
-
-
-def _check_margin(margin):
     if not 0 < margin < 100:
         raise ParameterError(f"margin = {margin}: the accuracy that may be lost is between 0 and 100 points")
+    within = table[table["low"] > -margin / 100]
+    return Tuned(None if within.empty else int(within["effort"].min()), margin, table)
 
 
 def measure_efforts(index, data, k, p, *, efforts=None, rounds=1, progress=True) -> pd.DataFrame:
@@ -140,30 +113,28 @@ def measure_efforts(index, data, k, p, *, efforts=None, rounds=1, progress=True)
 
     Parameters
     ----------
-    index : ApproximateIndex
-        Of the bank's images: the pictures are searched by it and the prompts exactly. Of its texts: the other way
-        around.
+    index : BankIndex
+        Of the bank's images: it searches the pictures, and exact search the prompts. Of its texts: the reverse.
     data : ValidationSet
     k, p : as for `ASIF`
     efforts : sequence of int, optional
-        Each once; default those of ``index.efforts(k)``.
+        Each once; default: ``index.efforts(k)``.
     rounds : int
-        1 or more: how often each effort is timed, in turn with exact search. The table holds medians.
+        How often each effort is timed, in turn with exact search, 1 or more. The table holds medians.
 
     Returns
     -------
     DataFrame
         A row for each effort. ``recall``: share of the k entries that were found and are as large as the exact k-th,
         so that a tie is no loss; ``short``: share of the queries with fewer than k candidates; ``agreement``: share of
-        the same decisions; ``accuracy``; ``difference`` to the exact accuracy, with its paired 95 % interval from
-        ``low`` to ``high``; ``seconds`` of the search; ``speedup``: seconds of exact search divided by these. In
-        ``attrs``: ``knob``, ``n`` pictures, ``exact_accuracy``, ``exact_seconds``.
+        the same decisions; ``accuracy``; ``difference`` to the exact accuracy, with its paired 95 % interval ``low`` to
+        ``high``; ``seconds`` of the search; ``speedup`` over exact search. In ``attrs``: ``knob``, ``n`` pictures,
+        ``exact_accuracy``, ``exact_seconds``.
 
     Raises
     ------
     ParameterError
-        If k, p, an effort or the rounds are out of range, there is no effort or the same one twice, or the embeddings
-        do not fit the bank's.
+        If k, p, an effort or the rounds are out of range, there is no effort or one twice, or dimensions differ.
     """
     check_k_p(k, p, len(index))
     if isinstance(rounds, bool) or not isinstance(rounds, Integral) or rounds < 1:
@@ -196,10 +167,8 @@ def compare_decisions(right, right_exact) -> Measure:
     If hardly a decision changes, the bootstrap sees hardly any spread and would claim near certainty. So the interval
     reaches at least as far as the interval over n unchanged decisions (Clopper and Pearson).
     """
-    difference = paired_difference(right, right_exact)
-    reach = least_reach(len(right))
-    low, high = min(difference.low, difference.value - reach), max(difference.high, difference.value + reach)
-    return Measure(difference.value, low, high, difference.n)
+    found, reach = paired_difference(right, right_exact), least_reach(len(right))
+    return Measure(found.value, min(found.low, found.value - reach), max(found.high, found.value + reach), found.n)
 
 
 def least_reach(n) -> float:
@@ -234,14 +203,12 @@ class _Task:
         decisions = Classification(list(range(scores.shape[1])), scores).predicted.numpy()
         if self.decided is None:
             self.least, self.decided = values[:, -1:], decisions
-        difference = compare_decisions(decisions == self.labels, self.decided == self.labels)
+        gap = compare_decisions(decisions == self.labels, self.decided == self.labels)
         there = torch.arange(self.k) < torch.from_numpy(found)[:, None]  # without the zeros that fill up the rest
         return {
             "recall": float(((values >= self.least) & there).float().mean()),
             "short": float((found < self.k).mean()),
             "agreement": float((decisions == self.decided).mean()),
             "accuracy": float((decisions == self.labels).mean()),
-            "difference": difference.value,
-            "low": difference.low,
-            "high": difference.high,
+            **{"difference": gap.value, "low": gap.low, "high": gap.high},
         }

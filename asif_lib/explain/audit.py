@@ -1,4 +1,4 @@
-"""Audit a bank: find duplicates, hubs and dead anchors."""
+"""Audit a bank: find pairs that do not agree with the others, duplicates, hubs and dead anchors."""
 
 from dataclasses import dataclass
 
@@ -7,12 +7,92 @@ import pandas as pd
 import scipy.stats
 import torch
 
+from asif_lib.defaults import DEFAULT_P
 from asif_lib.errors import ParameterError
 from asif_lib.relative import unit_rows
-from asif_lib.search.rows import QUERY_BLOCK
+from asif_lib.search.rows import BLOCK, QUERY_BLOCK
+from asif_lib.sparse import check_k_p, power_and_normalise
+from asif_lib.zeroshot import default_k
 
 SAME = 1 - 1e-5
 """From this cosine on, two float32 embeddings count as embeddings of the same picture."""
+
+
+def leave_one_out(bank, k=None, p=DEFAULT_P, *, center=True):
+    """Represent every pair of a bank by all the other pairs.
+
+    Row i equals the representation of pair i by ``ASIF(bank.subset(all but i), k, p, center=center)``, its mean
+    included. No bank is rebuilt: if the rows are centred by the mean of all n, the mean of all but i is
+    -x_i / (n - 1). So every cosine follows from the inner products of the centred rows, tile by tile.
+
+    Raises `ParameterError` if the bank has fewer than two pairs, k or p is out of range, or an embedding holds NaN.
+
+    Parameters
+    ----------
+    bank : AnchorBank of n pairs
+    k : int, optional
+        Entries kept, at most n - 1; default `default_k(n - 1)`.
+    p, center : as for `ASIF`
+
+    Returns
+    -------
+    images, texts : SparseVectors of shape (n, k) in n dimensions
+        Anchors are numbered as in `bank`. No row holds its own anchor.
+    """
+    n = len(bank)
+    if n < 2:
+        raise ParameterError(f"bank {bank.name!r} has {n} pair; leaving one out takes at least two")
+    k = default_k(n - 1) if k is None else k
+    check_k_p(k, p, n - 1)
+    means = (bank.image_mean, bank.text_mean) if center else (None, None)
+    sides = zip((bank.image, bank.text), means, strict=True)
+    return tuple(_leave_one_out(x, mean, int(k), p) for x, mean in sides)
+
+
+def _leave_one_out(x, mean, k, p):
+    n = len(x)
+    share = 0.0 if mean is None else 1 / (n - 1)
+    values = torch.full((n, k), -torch.inf)
+    indices = torch.zeros((n, k), dtype=torch.int64)
+    for start in range(0, n, BLOCK):
+        anchors = _centred(x[start : start + BLOCK], mean, start)
+        squared = anchors.square().sum(dim=1)
+        for first in range(0, n, QUERY_BLOCK):
+            rows = slice(first, min(first + QUERY_BLOCK, n))
+            queries = _centred(x[rows], mean, first)
+            own = queries.square().sum(dim=1, keepdim=True)
+            inner = queries @ anchors.T
+            lengths = (squared + 2 * share * inner + share**2 * own).clamp_min(0).sqrt() * own.sqrt()
+            tile = (inner + share * own) / lengths.clamp_min(torch.finfo(inner.dtype).tiny)
+            both = torch.arange(max(rows.start, start), min(rows.stop, start + len(anchors)))
+            tile[both - rows.start, both - start] = -torch.inf  # never its own anchor
+            best, where = tile.topk(min(k, tile.shape[1]), dim=1)
+            values[rows], order = torch.cat([values[rows], best], dim=1).topk(k, dim=1)
+            indices[rows] = torch.cat([indices[rows], where + start], dim=1).gather(1, order)
+    return power_and_normalise(values, indices, p, n)
+
+
+def _centred(x, mean, first):
+    unit_rows(x, first=first)  # refuses NaN
+    return x.float() if mean is None else x.float() - mean
+
+
+def pair_agreement(bank, k=None, p=DEFAULT_P, *, center=True) -> np.ndarray:
+    """Return the leave-one-out ASIF score of each pair, (n,) float32, 0 to 1: low if the caption seems wrong.
+
+    The parameters are those of `leave_one_out`.
+    """
+    images, texts = (side.to_csr() for side in leave_one_out(bank, k, p, center=center))
+    return np.asarray(images.multiply(texts).sum(axis=1)).ravel()
+
+
+def rank_pairs(bank, k=None, p=DEFAULT_P) -> pd.DataFrame:
+    """Rank the pairs of a bank by `pair_agreement`, the lowest first.
+
+    The table has the columns ``anchor`` (position in the bank), ``agreement``, and the bank's own columns.
+    """
+    table = pd.DataFrame({"anchor": np.arange(len(bank)), "agreement": pair_agreement(bank, k, p)})
+    return table.sort_values("agreement", kind="stable", ignore_index=True).join(bank.pairs, on="anchor")
 
 
 def near_duplicates(bank, image_threshold=0.95, text_threshold=0.95) -> pd.DataFrame:
@@ -20,13 +100,9 @@ def near_duplicates(bank, image_threshold=0.95, text_threshold=0.95) -> pd.DataF
 
     The n × n cosines are computed tile by tile and never exist whole.
 
-    Raises `ParameterError` if an embedding holds NaN.
+    From the cosines `image_threshold` and `text_threshold` on, without centring, pictures and captions are near.
 
-    Parameters
-    ----------
-    bank : AnchorBank
-    image_threshold, text_threshold : float
-        From these cosines on, without centring, pictures and captions are near.
+    Raises `ParameterError` if an embedding holds NaN.
 
     Returns
     -------
@@ -54,21 +130,13 @@ def near_duplicates(bank, image_threshold=0.95, text_threshold=0.95) -> pd.DataF
 
 @dataclass(frozen=True)
 class AnchorUse:
-    """How often each of n anchors is in a top k.
-
-    Attributes
-    ----------
-    counts : ndarray of shape (n,), int64
-        In how many of the vectors: the k-occurrence N_k.
-    vectors : int
-    skewness : float
-        Of the counts: 0 if all anchors are used equally often, large if a few hubs are in most vectors (Radovanović
-        et al., Hubs in space, JMLR 2010).
-    """
+    """How often each of n anchors is in a top k (Radovanović et al., Hubs in space, JMLR 2010)."""
 
     counts: np.ndarray
+    """In how many of the vectors, (n,) int64: the k-occurrence N_k."""
     vectors: int
     skewness: float
+    """Of the counts: 0 if all anchors are used equally often, large if a few hubs are in most vectors."""
 
     @property
     def dead(self) -> np.ndarray:
@@ -83,14 +151,11 @@ class AnchorUse:
 
 
 def anchor_use(vectors) -> AnchorUse:
-    """Count how often each anchor is in a top k, with a similarity above 0.
+    """Count how often each anchor is in a top k of these SparseVectors, with a similarity above 0.
+
+    The vectors are of queries, or one side of `leave_one_out`, for the bank's own pictures or captions.
 
     Raises `ParameterError` if there are no vectors.
-
-    Parameters
-    ----------
-    vectors : SparseVectors
-        Of queries; or one side of `leave_one_out`, for the bank's own pictures or captions.
     """
     if not len(vectors):
         raise ParameterError("there are no vectors to count the anchors of")

@@ -16,8 +16,7 @@ from asif_lib.sparse import SparseVectors
 def contributions(image: SparseVectors, text: SparseVectors, pairs=None, *, reduce=None) -> pd.DataFrame:
     """Split the score of one picture and one text, or one label, into the exact contributions of anchors.
 
-    Raises `ParameterError` if either has more than one row (the text: without `reduce`), or they are over different
-    anchors.
+    Raises `ParameterError` if either has more than one row (the text: without `reduce`), or the anchors differ.
 
     Parameters
     ----------
@@ -32,8 +31,7 @@ def contributions(image: SparseVectors, text: SparseVectors, pairs=None, *, redu
     -------
     DataFrame
         Columns ``anchor``, ``contribution`` (float64: image entry times text entry), ``image``, ``text`` (the entries;
-        over several prompts, their mean); the largest contribution first. The contributions add up to the score,
-        which is ``image.similarity(text)``, reduced over the prompts.
+        over several prompts, their mean); the largest contribution first. The contributions add up to the score.
     """
     if len(image) != 1 or len(text) == 0 or (len(text) > 1 and reduce is None):
         raise ParameterError(
@@ -67,11 +65,8 @@ def contrast(image: SparseVectors, text: SparseVectors, other: SparseVectors, pa
         scores). The first anchor supports `text` most, and the last one `other`. The differences add up to the
         difference of the two scores.
     """
-    columns = {
-        name: contributions(image, vectors, reduce=reduce).set_index("anchor").contribution
-        for name, vectors in (("text", text), ("other", other))
-    }
-    table = pd.DataFrame(columns).fillna(0.0)
+    one, two = (contributions(image, v, reduce=reduce).set_index("anchor").contribution for v in (text, other))
+    table = pd.DataFrame({"text": one, "other": two}).fillna(0.0)
     table.insert(0, "difference", table.text - table.other)
     table = table.sort_values("difference", ascending=False, kind="stable").reset_index(names="anchor")
     return table if pairs is None else table.join(pairs, on="anchor")
@@ -84,9 +79,7 @@ def influence(images, prompts, labels, pairs=None, *, against=None) -> pd.DataFr
 
     Parameters
     ----------
-    images : SparseVectors with q rows
-    prompts : SparseVectors with c rows
-        One for each label.
+    images, prompts : SparseVectors with q rows, and with c rows, one for each label
     labels : sequence of q int
         For each picture the label to explain, 0 to c - 1: the predicted one, or the true one.
     pairs : DataFrame, optional
@@ -133,20 +126,13 @@ def familiarity(model, pictures, m=1) -> torch.Tensor:
 
 @dataclass(frozen=True)
 class Coverage:
-    """A threshold of familiarity: pictures below it are not covered by the bank.
-
-    Attributes
-    ----------
-    threshold : float
-    false_alarm : float
-        The largest expected rate of pictures of the bank's own domain below the threshold.
-    n : int
-        Held-out pictures of the calibration.
-    """
+    """A threshold of familiarity: pictures below it are not covered by the bank."""
 
     threshold: float
     false_alarm: float
+    """The largest expected rate of pictures of the bank's own domain below the threshold."""
     n: int
+    """Held-out pictures of the calibration."""
 
     def unfamiliar(self, familiarity) -> torch.Tensor:
         """Return which of (q,) values of `familiarity` are below the threshold, (q,) bool."""
@@ -159,14 +145,10 @@ def calibrate(familiarity, false_alarm=0.05) -> Coverage:
     The threshold is the ⌊false_alarm · (n + 1)⌋-th smallest of the n values. A further picture of the same domain is
     below it with probability at most `false_alarm` (split conformal prediction; Vovk et al., 2005).
 
-    Raises `ParameterError` if the rate is out of range, a value is NaN, or there are too few values for such a rate.
+    The values (n,) must come from held-out pictures: each anchor is its own nearest anchor, so that its value is too
+    high.
 
-    Parameters
-    ----------
-    familiarity : (n,) values of `familiarity` for held-out pictures
-        Anchors do not serve: each is its own nearest anchor, so that their values are too high.
-    false_alarm : float
-        Between 0 and 1.
+    Raises `ParameterError` if the rate is not between 0 and 1, a value is NaN, or there are too few values for it.
     """
     values = np.sort(np.asarray(familiarity, dtype=float))
     if not 0 < false_alarm < 1:

@@ -24,27 +24,19 @@ from .removals import TOLERANCE, Removals
 
 @dataclass(frozen=True)
 class Counterfactual:
-    """Scores of q pictures and t texts without some anchors of the bank.
-
-    Attributes
-    ----------
-    removed : tuple of int
-    before, scores : Tensor of shape (q, t), float32
-        With all anchors, and without the removed ones.
-    images, texts : SparseVectors with q and t rows
-        Without the removed anchors; numbered as in the whole bank.
-    entered : DataFrame
-        The anchors that moved up into a top k: columns ``side`` ("image" or "text"), ``row``, ``anchor``, ``entry``.
-        Without centring, each row has at most as many as were removed. With centring the mean moves too, and further
-        anchors may change places.
-    """
+    """Scores of q pictures and t texts without some anchors of the bank."""
 
     removed: tuple
     before: torch.Tensor
+    """The scores with all anchors, (q, t) float32."""
     scores: torch.Tensor
+    """The scores without the removed anchors, (q, t) float32."""
     images: SparseVectors
+    """The q pictures without the removed anchors, numbered as in the whole bank."""
     texts: SparseVectors
     entered: pd.DataFrame
+    """The anchors that moved up into a top k: columns ``side`` ("image" or "text"), ``row``, ``anchor``, ``entry``.
+    With centring the mean moves too, so that more anchors than were removed may enter."""
 
 
 def without(model, pictures, texts, remove) -> Counterfactual:
@@ -62,7 +54,7 @@ def without(model, pictures, texts, remove) -> Counterfactual:
     pictures : sequence of pictures, or Tensor of shape (q, d_image)
     texts : sequence of str, or Tensor of shape (t, d_text)
     remove : sequence of int
-        Positions of anchors in the model's bank.
+        Positions in the model's bank.
     """
     removed, bank = _checked_anchors(remove, model), model.bank
     z_image, z_text = model.embeddings("image", pictures), model.embeddings("text", texts)
@@ -85,18 +77,19 @@ def _entered(side, old, new):
 
 
 def _checked_anchors(remove, model):
-    n, remove = len(model.bank), list(remove)
-    for i, anchor in enumerate(remove):
+    n, anchors = len(model.bank), {}  # an ordered set
+    for anchor in remove:
         if not 0 <= anchor < n or anchor != int(anchor):  # NaN is in no range
             raise ParameterError(f"anchor {anchor} is not in the bank, whose anchors are 0 to {n - 1}")
-        if anchor in remove[:i]:
+        if anchor in anchors:
             raise ParameterError(f"anchor {anchor} is named twice; name each anchor to remove once")
-    if n - len(remove) < model.k:
+        anchors[int(anchor)] = None
+    if n - len(anchors) < model.k:
         raise ParameterError(
-            f"without {len(remove)} of the {n} anchors {n - len(remove)} are left, fewer than the k = {model.k} "
+            f"without {len(anchors)} of the {n} anchors {n - len(anchors)} are left, fewer than the k = {model.k} "
             f"of the model; remove fewer, or take a model with a smaller k"
         )
-    return list(map(int, remove))
+    return list(anchors)
 
 
 EXHAUSTIVE = 2
@@ -107,33 +100,21 @@ MOST_SETS = 5_000_000
 
 @dataclass(frozen=True)
 class SmallestRemoval:
-    """A set of anchors whose removal changes the label of a picture.
-
-    Attributes
-    ----------
-    anchors : tuple of int
-        Empty if no set was found.
-    method : {"exact", "greedy", "none"}
-        "exact": no smaller set of the candidates changes the decision; all were tried. "greedy": found by removing the
-        best anchor again and again; a smaller set may exist, of `at_least` anchors. "none": the greedy search removed
-        all candidates, and the decision stayed.
-    at_least : int
-        All sets of the candidates with fewer anchors were tried.
-    before, after : str or None
-        The label with all anchors, and without the set; None if no label has a score above 0.
-    scores : Tensor of shape (c,), float32
-        Of the labels, without the set.
-    candidates : tuple of int
-        The anchors in the top k of the picture or of the prompts of the best two labels.
-    """
+    """A set of anchors whose removal changes the label of a picture."""
 
     anchors: tuple
+    """Empty if no set was found."""
     method: str
+    """Either "exact": all smaller sets of the candidates were tried, and keep the decision. Or "greedy": found by
+    removing the best anchor again and again; a smaller set may exist, of `at_least` anchors. Or "none": the greedy
+    search removed all candidates, and the decision stayed."""
     at_least: int
+    """All sets of the candidates with fewer anchors were tried."""
     before: str
     after: str | None
-    scores: torch.Tensor
+    """The label without the set; None if no label has a score above 0."""
     candidates: tuple
+    """The anchors in the top k of the picture or of the prompts of the best two labels."""
 
     def __len__(self):
         return len(self.anchors)
@@ -168,18 +149,15 @@ def smallest_removal(model, picture, labels, *, templates=(DEFAULT_TEMPLATE,), r
             f"{len(candidates)} candidates have {count:,} sets of {limit}, and at most {MOST_SETS:,} are tried; take a "
             f"model with a smaller k"
         )
-    removals = decision.removals(candidates, limit)
-    smaller, size = None, 0
+    removals, smaller, size = decision.removals(candidates, limit), None, 0
     while smaller is None and size < limit:
         size += 1
         smaller = _enumerate(removals, decision, size)
     found, at_least = (found, size + 1) if smaller is None else (smaller, size)
     method = "none" if found is None else "exact" if len(found) == at_least else "greedy"
     found = tuple(sorted(found or ()))
-    answer = decision.without(found)
-    return SmallestRemoval(
-        found, method, at_least, decision.label, answer.best[0], answer.scores[0], tuple(candidates.tolist())
-    )
+    after = decision.label_without(found)
+    return SmallestRemoval(found, method, at_least, decision.label, after, tuple(candidates.tolist()))
 
 
 class Decision:
@@ -237,12 +215,10 @@ class Decision:
     def removals(self, candidates, most):
         return Removals(self.model, self.z_image, self.z_text, candidates, most)
 
-    def without(self, anchors) -> Classification:
+    def label_without(self, anchors):
+        """Return the label without these anchors; None if no label has a score above 0."""
         scores = without(self.model, self.z_image, self.z_text, anchors).scores
-        return Classification(self.labels, self.of_labels(scores))
-
-    def is_changed_without(self, anchors) -> bool:
-        return self.without(anchors).best[0] != self.label
+        return Classification(self.labels, self.of_labels(scores)).best[0]
 
 
 def _greedy(removals, decision, room):
@@ -257,7 +233,7 @@ def _greedy(removals, decision, room):
         best = int(leads.argmin())
         gone[rest[best]] = True
         anchors = removals.candidates[gone].tolist()
-        if lowest[best] < TOLERANCE and decision.is_changed_without(anchors):
+        if lowest[best] < TOLERANCE and decision.label_without(anchors) != decision.label:
             return anchors
     return None
 
@@ -273,6 +249,6 @@ def _enumerate(removals, decision, size):
         _, lowest = decision.leads_without(removals, masks)
         for row in (lowest < TOLERANCE).nonzero()[:, 0].tolist():
             anchors = removals.candidates[part[row].long()].tolist()
-            if decision.is_changed_without(anchors):
+            if decision.label_without(anchors) != decision.label:
                 return anchors
     return None

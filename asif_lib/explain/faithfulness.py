@@ -34,10 +34,8 @@ def faithfulness_curves(
         A label's score is the mean over them.
     steps : int
         Points of a curve after the first.
-    orders : int
-        Random orders for each picture.
-    seed : int
-        Of the random orders.
+    orders, seed : int
+        Random orders for each picture, and their seed.
 
     Returns
     -------

@@ -13,22 +13,16 @@ from asif_lib.defaults import DEFAULT_P
 from asif_lib.errors import ParameterError
 from asif_lib.evaluation.measures import Measure
 
-from .agreement import pair_agreement
+from .audit import pair_agreement
 
 
 @dataclass(frozen=True)
 class Planted:
-    """A bank in which some captions were exchanged on purpose.
-
-    Attributes
-    ----------
-    bank : AnchorBank
-    wrong : ndarray of shape (n,), bool
-        Pairs whose caption is another pair's, with other words.
-    """
+    """A bank in which some captions were exchanged on purpose."""
 
     bank: AnchorBank
     wrong: np.ndarray
+    """Pairs whose caption is another pair's, with other words, (n,) bool."""
 
 
 def plant_wrong_captions(bank, share, seed=0) -> Planted:
@@ -93,9 +87,8 @@ def detection(bank, shares, seeds, k=None, p=DEFAULT_P, *, baselines) -> pd.Data
     bank : AnchorBank
     shares, seeds : sequences of float and of int
         A bank is planted for each share of wrong captions and each seed.
-    k, p : as for `pair_agreement`
-    baselines : dict from name to class
-        For `baseline_agreement`.
+    k, p : as for `ASIF`
+    baselines : dict from name to class, for `baseline_agreement`
 
     Returns
     -------
@@ -120,16 +113,10 @@ def detection(bank, shares, seeds, k=None, p=DEFAULT_P, *, baselines) -> pd.Data
 def over_seeds(values, bounds=(-np.inf, np.inf)) -> Measure:
     """Return the mean over seeds and its 95 % interval by Student's t (scipy).
 
-    The interval covers the seeds only: which captions of this bank were exchanged. Another bank may differ by more.
+    The interval covers the seeds only: which captions of this bank were exchanged. Another bank may differ by more. The
+    symmetric interval is cut at the `bounds`, (0, 1) for an AUC.
 
     Raises `ParameterError` if there are fewer than two seeds.
-
-    Parameters
-    ----------
-    values : sequence of float
-        One for each seed, two or more.
-    bounds : pair of float
-        The range of the values, (0, 1) for an AUC. The symmetric interval is cut there.
     """
     values = np.asarray(values, dtype=float)
     if values.size < 2:

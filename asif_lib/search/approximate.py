@@ -1,8 +1,8 @@
 """Approximate search: an index that finds most of the k best anchors without comparing all of them.
 
 An index only proposes candidates, and `.reranking` computes their exact cosines. So every returned value is true, and
-the only possible error is a better anchor that was not found. `asif_lib.evaluation.tuning` measures what such errors
-cost in decisions, and the time that the index saves.
+the only possible error is a better anchor that was not found. `asif_lib.evaluation.tuning` counts the decisions that
+such errors change.
 """
 
 import shutil
@@ -19,11 +19,10 @@ from pydantic import BaseModel, ConfigDict
 from asif_lib.defaults import check_k
 from asif_lib.errors import DataError, ParameterError, first_line
 from asif_lib.files import SMALL, check_sha256, locked, parse_json, sealed, sha256_of, unsealed, write_whole
-from asif_lib.machine import progress_bar
 from asif_lib.relative import check_dimensions, unit_rows
 
 from .copies import check_same
-from .kinds import KINDS, make
+from .kinds import KINDS, make, whole_number
 from .reranking import rerank
 from .rows import Rows
 
@@ -50,26 +49,16 @@ class IndexRecord(BaseModel):
 
 @dataclass(frozen=True, repr=False)
 class ApproximateIndex:
-    """An index of n anchors; made by `write_index`, opened by `read_index`.
-
-    Attributes
-    ----------
-    rows : Rows of shape (n, d)
-        The anchors.
-    mean : Tensor of shape (d,), or None
-        Subtracted from queries and anchors.
-    about : dict
-        The content of the file ``about.json``, an `IndexRecord`.
-    method : IVF, PQ or HNSW
-        The kind with its parameters, of `asif_lib.search.kinds`.
-    index : faiss.Index
-    folder : Path
-    """
+    """An index of n anchors; made by `write_index`, opened by `read_index`."""
 
     rows: Rows
+    """The anchors, of shape (n, d)."""
     mean: torch.Tensor | None
+    """Subtracted from queries and anchors, (d,)."""
     about: dict
+    """The content of the file ``about.json``, an `IndexRecord`."""
     method: object
+    """IVF, PQ or HNSW of `asif_lib.search.kinds`, with its parameters."""
     index: faiss.Index
     folder: Path
 
@@ -96,7 +85,7 @@ class ApproximateIndex:
         low, high = self.method.limits(len(self), k)
         return sorted({min(low << i, high) for i in range(self.method.doublings + 1)})
 
-    def search(self, queries, k, effort, *, progress=False):
+    def search(self, queries, k, effort):
         """Return the k largest cosines of each query among the anchors that the index finds.
 
         Parameters
@@ -107,28 +96,19 @@ class ApproximateIndex:
         effort : int
             The knob: lists to search (``ivf``: nprobe), candidates as a multiple of k (``pq``: refine), or length of
             the list of the walk (``hnsw``: efSearch, at least k).
-        progress : bool
-            Show a bar.
 
         Returns
         -------
-        values : Tensor of shape (q, k), float32
-            Exact cosines, as from `top_anchors`, the largest first, ties by the smaller index.
-        indices : Tensor of shape (q, k), int64
-            If the index finds fewer than k anchors for a query, a warning says so. The row then ends with value 0 at
-            the smallest positions that were not found. These entries add nothing to a sparse vector.
+        values, indices : Tensor of shape (q, k), float32 and int64
+            As from `top_anchors`. If the index finds fewer than k anchors for a query, a warning says so. The row then
+            ends with value 0 at the smallest positions that were not found. They add nothing to a sparse vector.
 
         Raises
         ------
         ParameterError
             If k or the effort is out of range, the dimensions differ, or a query holds NaN or infinity.
-
-        Examples
-        --------
-        >>> index = read_index(folder, "ivf", rows, mean, owner)             # doctest: +SKIP
-        >>> values, indices = index.search(pictures, k=50, effort=16)        # doctest: +SKIP
         """
-        values, indices, found = self.search_and_count(queries, k, effort, progress=progress)
+        values, indices, found = self.search_and_count(queries, k, effort)
         if short := int((found < k).sum()):
             warnings.warn(
                 f"for {short} of {len(queries)} queries the index found fewer than k = {k} anchors at {self.knob} = "
@@ -137,7 +117,7 @@ class ApproximateIndex:
             )
         return values, indices
 
-    def search_and_count(self, queries, k, effort, *, progress=False):
+    def search_and_count(self, queries, k, effort):
         """Return the answer of `search` without its warning, and the number of found anchors of each query, (q,) int64.
 
         From that number on, the entries of a row were not found.
@@ -145,19 +125,14 @@ class ApproximateIndex:
         queries = queries.detach()
         check_dimensions(queries, self.rows)
         check_k(k, len(self))
-        low, high = self.method.limits(len(self), k)
-        if isinstance(effort, bool) or not low <= effort <= high or effort != int(effort):
-            raise ParameterError(f"{self.knob} = {effort}: for k = {k} it is a whole number from {low} to {high}")
-        k, effort = int(k), int(effort)
+        k, effort = int(k), whole_number(self.knob, effort, *self.method.limits(len(self), k), f"for k = {k} it is")
         unit = unit_rows(queries, self.mean).numpy()
         values = torch.empty(len(unit), k, dtype=torch.float32)
         indices, found = torch.empty(len(unit), k, dtype=torch.int64), np.empty(len(unit), np.int64)
         faiss.omp_set_num_threads(torch.get_num_threads())
         asked = self.method.asked(len(self), k, effort)
         step = max(1, CANDIDATES // asked)
-        for first in progress_bar(
-            range(0, len(unit), step), desc=f"{self.knob} = {effort}", disable=not progress, leave=False
-        ):
+        for first in range(0, len(unit), step):
             block = slice(first, first + step)
             candidates = self.method.find(self.index, unit[block], asked, effort)
             values[block], indices[block] = rerank(queries[block], self.rows, candidates, k, mean=self.mean)

@@ -29,15 +29,8 @@ class CopyRecord(BaseModel):
 def write_prepared(folder, name, anchors, mean, owner, *, progress=False):
     """Write the rounded copy of `anchors` (Rows) into a folder, block by block.
 
-    Parameters
-    ----------
-    folder : Path
-    name : str
-        Of the matrix: a folder holds the copies of several.
-    anchors : Rows of shape (n, d)
-    mean : Tensor of shape (d,), or None
-    owner : dict of str to str
-        Names the owner of the anchors. `read_prepared` accepts the copy only for the same owner.
+    The `name` is the matrix's: a folder holds the copies of several. The dictionary `owner` names the owner of the
+    anchors. `read_prepared` accepts the copy only for the same owner.
     """
     folder.mkdir(parents=True, exist_ok=True)
     record, file = _files(folder, name, mean)

@@ -27,19 +27,18 @@ def top_anchors(queries, anchors, k, *, mean=None, method="auto", device="cpu", 
     queries : Tensor of shape (q, d)
         Any floating dtype; float64 is rounded to float32, in which embeddings come.
     anchors : Tensor, Rows or PreparedAnchors, of shape (n, d)
-        Any floating dtype, in memory or memory-mapped. Prepared ones bring their mean.
+        Any floating dtype, in memory or memory-mapped; copied if there are gaps between the numbers of a row. Prepared
+        ones bring their mean.
     k : int
         1 ≤ k ≤ n.
     mean : Tensor of shape (d,), optional
         Subtracted from queries and anchors.
     method : {"auto", "faiss", "bf16", "torch"}
-        How to search; the answer is the same.
+        The answer is the same.
     device : str or torch.device
-        Where the fast pass computes.
+        Of the fast pass.
     memory : int, optional
         Bytes that the search may take beyond its result; default `MEMORY`.
-    progress : bool
-        Show a bar, which names the method.
 
     Returns
     -------
@@ -51,7 +50,7 @@ def top_anchors(queries, anchors, k, *, mean=None, method="auto", device="cpu", 
     ------
     ParameterError
         If k is out of range, the dimensions differ, a vector holds NaN or infinity before or after the mean is
-        subtracted, or `plan_search` raises it.
+        subtracted, or by `plan_search`.
 
     See Also
     --------
@@ -80,10 +79,8 @@ def top_anchors(queries, anchors, k, *, mean=None, method="auto", device="cpu", 
     search = Passes(anchors, mean, k, chosen, prepared if chosen.method == "bf16" else None)
     values = torch.empty(len(queries), k, dtype=torch.float32)
     indices = torch.empty(len(queries), k, dtype=torch.int64)
-    steps = -(-len(queries) // chosen.queries) * len(anchors)
-    with progress_bar(
-        total=steps, desc=f"searching ({chosen})", unit="anchor", disable=not progress, leave=False
-    ) as bar:
+    steps, title = -(-len(queries) // chosen.queries) * len(anchors), f"searching ({chosen})"
+    with progress_bar(total=steps, desc=title, unit="anchor", disable=not progress, leave=False) as bar:
         for first in range(0, len(queries), chosen.queries):
             rows = slice(first, first + chosen.queries)
             values[rows], indices[rows] = search(queries[rows], bar.update)

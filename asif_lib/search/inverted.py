@@ -40,7 +40,7 @@ class InvertedIndex:
     ----------
     starts : ndarray of shape (n + 1,), int64
         Anchor i has the entries from ``starts[i]`` up to ``starts[i + 1]``.
-    entries : ndarray of shape (entries,), of an int32 ``row`` and a float32 ``value`` side by side
+    entries : ndarray of pairs of an int32 ``row`` and a float32 ``value``
         The vector (for means: the label) and its entry; sorted by row in each anchor.
 
     Raises
@@ -69,11 +69,6 @@ class InvertedIndex:
         kept = _build(indices, values, rows_of, self.starts, entries)
         self.entries = entries[:kept].copy() if kept < len(entries) else entries
 
-    @property
-    def nbytes(self) -> int:
-        """Bytes of the index: 8 for an anchor, and 8 for an entry."""
-        return self.starts.nbytes + self.entries.nbytes
-
     def scores(self, vectors) -> torch.Tensor:
         """Return the float32 scores of q SparseVectors of the same anchors: (q, t), or (q, t / templates) if reduced.
 
@@ -95,8 +90,7 @@ class InvertedIndex:
                 _scores(indices[part], values[part], self.starts, self.entries, scores[part])
 
         with ThreadPoolExecutor(torch.get_num_threads()) as pool:
-            for _ in pool.map(run, range(0, len(vectors), QUERIES)):
-                pass
+            list(pool.map(run, range(0, len(vectors), QUERIES)))  # raises the error of a thread
         return torch.from_numpy(scores)
 
 
@@ -118,8 +112,7 @@ def _build(indices, values, rows_of, starts, entries):
         return len(entries)
     kept = first = 0
     for i in range(len(starts) - 1):
-        last = starts[i + 1]
-        begin = kept
+        last, begin = starts[i + 1], kept
         for j in range(first, last):
             if kept > begin and entries[kept - 1].row == entries[j].row:
                 entries[kept - 1].value += entries[j].value

@@ -30,20 +30,16 @@ class IVF:
 
     The vectors are kept in half precision: half the file, and twice the speed, since reading dominates the time.
     They are never all in memory: blocks on disk are joined into lists, and the lists are mapped when opened.
-
-    Parameters
-    ----------
-    lists : int, optional
-        Default 4 √n, with at least 39 anchors in a list.
     """
 
     lists: int | None = None
+    """Default 4 √n, with at least 39 anchors in a list."""
     knob, doublings = "nprobe", 10
 
     def settled(self, n, d) -> "IVF":
         """Return the parameters for n anchors in d dimensions. Raises `ParameterError` if they are out of range."""
         lists = max(1, min(round(4 * math.sqrt(n)), n // 39)) if self.lists is None else self.lists
-        return IVF(_whole("lists", lists, 1, n))
+        return IVF(whole_number("lists", lists, 1, n))
 
     def sample(self, n) -> int:
         """Return the number of anchors to train on."""
@@ -129,21 +125,17 @@ class PQ(_InOneFile):
     """Product quantisation with exact refinement: all anchors are compared, by 4 bits for every few numbers.
 
     These similarities are rough, so the search takes more candidates than k; the knob is the multiple of k.
-
-    Parameters
-    ----------
-    width : int, optional
-        Numbers that share a code of 4 bits; it divides d. Default: the largest divisor up to 4 (n · d / 8 bytes).
     """
 
     width: int | None = None
+    """Numbers that share a code of 4 bits; it divides d. Default: the largest divisor up to 4 (n · d / 8 bytes)."""
     knob, doublings = "refine", 5
 
     def settled(self, n, d) -> "PQ":
         if n < 16:
             raise ParameterError(f"an index of kind 'pq' learns 16 codes and needs as many anchors; there are {n}")
         width = max(w for w in (1, 2, 3, 4) if d % w == 0) if self.width is None else self.width
-        if d % _whole("width", width, 1, d):
+        if d % whole_number("width", width, 1, d):
             raise ParameterError(f"width = {width} does not divide the {d} dimensions; choose one that does")
         return PQ(int(width))
 
@@ -174,18 +166,14 @@ class HNSW(_InOneFile):
     """A graph of neighbours in layers, through which a search walks; the vectors are kept in half precision.
 
     With several threads, each build makes another graph of about the same quality.
-
-    Parameters
-    ----------
-    links : int
-        Neighbours of an anchor in a layer; the lowest layer has twice as many.
     """
 
     links: int = 32
+    """Neighbours of an anchor in a layer; the lowest layer has twice as many."""
     knob, doublings = "efSearch", 3
 
     def settled(self, n, d) -> "HNSW":
-        return HNSW(_whole("links", self.links, 2, 512))
+        return HNSW(whole_number("links", self.links, 2, 512))
 
     def sample(self, n):
         return 1  # half precision has nothing to learn
@@ -208,9 +196,8 @@ class HNSW(_InOneFile):
 def make(method, rows, mean, folder, *, progress=False):
     """Train an index on a sample of `rows` (Rows) minus `mean`, add all rows block by block, write it to `folder`."""
     faiss.omp_set_num_threads(torch.get_num_threads())
-    with progress_bar(
-        total=len(rows), desc="training the index", unit="anchor", disable=not progress, leave=False
-    ) as bar:
+    title = "training the index"
+    with progress_bar(total=len(rows), desc=title, unit="anchor", disable=not progress, leave=False) as bar:
 
         def blocks():
             for start, block in rows.blocks(BLOCK):
@@ -226,7 +213,8 @@ def make(method, rows, mean, folder, *, progress=False):
 KINDS = {"ivf": IVF, "pq": PQ, "hnsw": HNSW}
 
 
-def _whole(name, value, low, high) -> int:
+def whole_number(name, value, low, high, words="must be") -> int:
+    """Return `value` as an int. Raises `ParameterError` unless it is a whole number within these limits."""
     if isinstance(value, bool) or not low <= value <= high or value != int(value):
-        raise ParameterError(f"{name} = {value}: must be a whole number from {low} to {high}")
+        raise ParameterError(f"{name} = {value}: {words} a whole number from {low} to {high}")
     return int(value)

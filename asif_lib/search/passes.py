@@ -6,8 +6,6 @@
    among thousands of duplicates, the query is searched again with more candidates, and at last against all anchors.
 """
 
-import contextlib
-
 import faiss
 import numpy as np
 import torch
@@ -15,8 +13,8 @@ import torch
 from asif_lib.errors import ParameterError
 from asif_lib.relative import unit_rows
 
-from .certified import ROUNDING, Rounded, Sieve, most_kept, round_rows
-from .planning import OF_COMPONENT, PART, SPARE
+from .certified import ROUNDING, Rounded, Sieve, round_rows
+from .planning import OF_COMPONENT, PART, SPARE, most_kept
 from .reranking import LISTS, centred_unit, rerank
 
 MOST_CANDIDATES = 16_384
@@ -24,20 +22,13 @@ MOST_CANDIDATES = 16_384
 
 
 class Passes:
-    """The passes of one search over the anchors; called with one block of queries after another.
+    """The passes of one search over the `anchors` (Rows); called with one block of queries after another.
 
-    Parameters
-    ----------
-    anchors : Rows of shape (n, d)
-    mean : Tensor of shape (d,), or None
-    k : int
-    plan : Plan
-    prepared : PreparedAnchors, optional
-        A rounded copy of the anchors, for the method ``bf16``.
+    The method ``bf16`` uses the rounded copy in `prepared` (PreparedAnchors), if it is given.
     """
 
     def __init__(self, anchors, mean, k, plan, prepared=None):
-        self.anchors, self.mean, self.k, self.plan, self.prepared = anchors, mean, k, plan, prepared
+        self.anchors, self.mean, self.k, self.plan, self.prepared = anchors.contiguous(), mean, k, plan, prepared
         # the error of a product of two unit vectors that were computed in float32, their lengths included
         self.bound = (2 * anchors.shape[1] + 16) * ROUNDING
         # the memory of a block of anchors, which is free again when candidates are compared
@@ -66,10 +57,9 @@ class Passes:
 
     def _blocks(self, size):
         """Yield unit rows of the anchors in float32 on the device; each block overwrites the one before."""
+        n, d = self.anchors.shape
         mean = None if self.mean is None else self.mean.to(self.plan.device)
-        unit = torch.empty(
-            min(size, len(self.anchors)), self.anchors.shape[1], dtype=torch.float32, device=self.plan.device
-        )
+        unit = torch.empty(min(size, n), d, dtype=torch.float32, device=self.plan.device)
         for start, block in self.anchors.blocks(size):
             for i in range(0, len(block), PART):
                 part = block[i : i + PART].detach().to(self.plan.device)
@@ -130,18 +120,12 @@ def _top_of_faiss(queries, block, m):
 
 
 def _top_of_torch(queries, block, m):
-    with _float32_alone(queries.device.type):
-        return (queries @ block.T).topk(m, dim=1)
-
-
-@contextlib.contextmanager
-def _float32_alone(device):
-    """Multiply in float32, whatever PyTorch may use elsewhere: the bound on the error holds for float32."""
+    """Multiply in float32, also where PyTorch may use less elsewhere: the bound on the error holds for float32."""
     allowed = torch.get_float32_matmul_precision()
     torch.set_float32_matmul_precision("highest")
     try:
-        with torch.autocast(device, enabled=False):
-            yield
+        with torch.autocast(queries.device.type, enabled=False):
+            return (queries @ block.T).topk(m, dim=1)
     finally:
         torch.set_float32_matmul_precision(allowed)
 
@@ -149,16 +133,8 @@ def _float32_alone(device):
 def merge_top(parts, k):
     """Return the k best of the answers of several shards; the same as one search over all of them.
 
-    Parameters
-    ----------
-    parts : list of (values (q, k_i) float32, indices (q, k_i) int64)
-        The indices count over all shards; each shard gave min(k, its size).
-    k : int
-
-    Returns
-    -------
-    values : Tensor of shape (q, k), float32
-    indices : Tensor of shape (q, k), int64
+    Each of the `parts` is a pair of values (q, k_i), float32, and indices (q, k_i), int64, as from `top_anchors` with
+    k_i = min(k, n_i). The indices count over all shards.
 
     Raises
     ------

@@ -19,29 +19,32 @@ PART = 4_096
 """Rows that are brought to unit length at a time: a few megabytes, which stay near the processor."""
 SPARE = 64
 """Candidates beyond k of a fast pass in float32: enough unless there are many near-ties."""
+LANES = 64
+"""Products in bfloat16 that are compared at once; the list of a query has room for this many more."""
+OF_CANDIDATE, OF_KEPT = 36, 6
+"""Bytes of a candidate of a fast pass, in float32 and in bfloat16."""
 OF_COMPONENT = 20
 """Bytes of an anchor's component: as stored, in float32, and on its way to unit length."""
 FEW_PRODUCTS = 2e10
 """q · n · d below which the choice of a method does not matter."""
 
 
+def most_kept(k) -> int:
+    """Return the number of anchors that a query may keep in bfloat16, unless very many are as good as the k-th."""
+    return max(4 * k, 2_048)
+
+
 @dataclass(frozen=True)
 class Plan:
-    """How a search will be done.
-
-    Attributes
-    ----------
-    method : str
-        One of `METHODS`.
-    device : torch.device
-    queries, anchors : int
-        In a block.
-    """
+    """How a search will be done."""
 
     method: str
+    """One of `METHODS`."""
     device: torch.device
     queries: int
+    """In a block."""
     anchors: int
+    """In a block."""
 
     def __str__(self):
         where = "" if self.device.type == "cpu" else f" on {self.device}"
@@ -72,7 +75,7 @@ def plan_search(q, n, d, k, *, method="auto", device="cpu", memory=None, prepare
     if device.type != "cpu" and method != "torch":
         raise ParameterError(f"method {method!r} works on the CPU; on {device} take 'torch', or 'auto'")
     memory = MEMORY if memory is None else memory
-    of_query = 24 * d + _bytes_of_candidates(method, k)
+    of_query = 24 * d + (OF_KEPT * (most_kept(k) + LANES) if method == "bf16" else OF_CANDIDATE * (k + SPARE))
     of_anchor = OF_COMPONENT * d
     of_product = 8 if method == "torch" else 0  # its tile of products, and the tile that topk makes of it
     block = min(BLOCK, n, int(memory / 2 / (of_anchor + of_product)))
@@ -83,12 +86,3 @@ def plan_search(q, n, d, k, *, method="auto", device="cpu", memory=None, prepare
             f"memory = {memory:,} bytes: does not hold one tile of this search; give it {least:,} or more"
         )
     return Plan(method, device, max(queries, 1), max(block, 1))
-
-
-def _bytes_of_candidates(method, k) -> int:
-    """Bytes of the candidates of one query."""
-    if method != "bf16":
-        return 36 * (k + SPARE)
-    from .certified import Sieve, most_kept
-
-    return Sieve.bytes_per_query(most_kept(k))

@@ -19,7 +19,7 @@ class PreparedAnchors:
     Attributes
     ----------
     rows : Rows of shape (n, d)
-        The anchors as they are; exact search reads them for the few candidates that it compares exactly.
+        Exact search reads them for the few candidates that it compares exactly.
     mean : Tensor of shape (d,), or None
     rounded : Tensor of shape (n, d), bfloat16
         The anchors minus `mean`, of unit length.
@@ -34,16 +34,10 @@ class PreparedAnchors:
                 f"{rows.shape[1]} dimensions; prepare these anchors"
             )
         self.rows, self.mean, self.rounded, self.error = rows, mean, rounded, error
-
-    ndim = 2
+        self.shape, self.ndim = rows.shape, 2
 
     def __len__(self):
         return len(self.rows)
-
-    @property
-    def shape(self) -> tuple:
-        """n and d."""
-        return self.rows.shape
 
 
 def prepare(anchors, mean=None, *, progress=False) -> PreparedAnchors:
@@ -66,9 +60,8 @@ def rounded_blocks(anchors, mean, progress):
     """Yield ``(position of the first row, Rounded)`` of `anchors` (Rows), block by block."""
     from .certified import round_rows  # brings the compiler, which only a search needs
 
-    with progress_bar(
-        total=len(anchors), desc="rounding anchors", unit="anchor", disable=not progress, leave=False
-    ) as bar:
+    title = "rounding anchors"
+    with progress_bar(total=len(anchors), desc=title, unit="anchor", disable=not progress, leave=False) as bar:
         for start, block in anchors.blocks(BLOCK):
             yield start, round_rows(unit_rows(block, mean, first=start))
             bar.update(len(block))

@@ -53,14 +53,13 @@ def rerank(queries, anchors, candidates, k, *, mean=None, memory=LISTS):
     mean : Tensor of shape (d,), optional
         Subtracted from queries and anchors.
     memory : int
-        Bytes that the lists of candidates may take; at least one query for each thread is compared.
+        Bytes for the lists of candidates; at least one query for each thread is compared.
 
     Returns
     -------
-    values : Tensor of shape (q, k), float32
-        The largest first, ties by the smaller index. A query with fewer than k candidates ends with zeros.
-    indices : Tensor of shape (q, k), int64
-        Beside these zeros: the smallest positions that are not candidates, so that no anchor occurs twice.
+    values, indices : Tensor of shape (q, k), float32 and int64
+        The largest first, ties by the smaller index. A query with fewer than k candidates ends with zeros, at the
+        smallest positions that are not candidates, so that no anchor occurs twice.
 
     Raises
     ------
@@ -71,7 +70,8 @@ def rerank(queries, anchors, candidates, k, *, mean=None, memory=LISTS):
     check_count(len(anchors))
     if k > len(anchors):
         raise ParameterError(f"k = {k} of {len(anchors)} anchors: ask for no more than there are")
-    centre = _centre_of(anchors, mean)
+    anchors = anchors.contiguous()  # over gaps a compiled sum takes another order
+    centre = np.zeros(anchors.shape[1]) if mean is None else mean.float().cpu().numpy().astype(np.float64)
     values, indices = np.empty((len(queries), k), np.float32), np.empty((len(queries), k), np.int64)
 
     def run(first):
@@ -85,18 +85,16 @@ def rerank(queries, anchors, candidates, k, *, mean=None, memory=LISTS):
         best = keys[bounds[enough][:, None] + np.arange(k)]
         values[first + enough], indices[first + enough] = _unpacked(best)
         for i in np.flatnonzero(counts < k):
-            own = slice(counts[i]), slice(counts[i], k)
             best, where = _unpacked(keys[bounds[i] : bounds[i + 1]])
-            values[first + i, own[0]], indices[first + i, own[0]] = best, where
-            rest = np.setdiff1d(np.arange(k), where, assume_unique=True)
-            values[first + i, own[1]], indices[first + i, own[1]] = 0, rest[: k - counts[i]]
+            rest = np.setdiff1d(np.arange(k), where, assume_unique=True)[: k - counts[i]]
+            values[first + i] = np.concatenate([best, np.zeros(len(rest), np.float32)])
+            indices[first + i] = np.concatenate([where, rest])
 
     threads, longest = torch.get_num_threads(), max(map(len, candidates), default=0)
     together = min(TOGETHER, -(-len(queries) // threads), memory // (threads * OF_CANDIDATE * (longest or 1)))
     size = max(together, 1)
     with ThreadPoolExecutor(threads) as pool:
-        for _ in pool.map(run, range(0, len(queries), size)):
-            pass
+        list(pool.map(run, range(0, len(queries), size)))  # raises the error of a thread
     return torch.from_numpy(values), torch.from_numpy(indices)
 
 
@@ -126,27 +124,10 @@ def _turned(bits):
     return bits ^ (bits >> 31 & 0x7FFF_FFFF)
 
 
-def _centre_of(anchors, mean) -> np.ndarray:
-    """Return `mean` (d,) as float64, or zeros."""
-    return np.zeros(anchors.shape[1]) if mean is None else mean.float().cpu().numpy().astype(np.float64)
-
-
 def _exact_cosines(queries, anchors, positions, bounds, centre) -> np.ndarray:
-    """Return the float32 cosines of centred unit `queries` (q, d) with the anchors at `positions` minus `centre`.
+    """Return the (m,) float32 cosines of centred unit `queries` (q, d) with the anchors at `positions` minus `centre`.
 
-    Parameters
-    ----------
-    queries : ndarray of shape (q, d), float64
-    anchors : Rows
-    positions : ndarray of shape (m,), int64
-        The candidates of one query after the other.
-    bounds : ndarray of shape (q + 1,), int64
-        Query i has the candidates ``positions[bounds[i] : bounds[i + 1]]``.
-    centre : ndarray of shape (d,), float64
-
-    Returns
-    -------
-    ndarray of shape (m,), float32
+    Query i has the candidates ``positions[bounds[i] : bounds[i + 1]]``; queries and centre are float64.
     """
     cosines = np.empty(len(positions), np.float32)
     for piece, where, local in anchors.locate(positions):
@@ -157,10 +138,8 @@ def _exact_cosines(queries, anchors, positions, bounds, centre) -> np.ndarray:
             bits = piece.view(torch.int16).numpy().view(np.uint16)
             bfloat = piece.dtype == torch.bfloat16
             _cosines_of_halves(queries, whose, bits, bfloat, local[which], centre, which, found)
-        elif piece.is_contiguous():
-            _cosines(queries, whose, piece.numpy(), local[which], centre, which, found)
         else:
-            _cosines_of_copies(queries, whose, piece.numpy(), local[which], centre, which, found)
+            _cosines(queries, whose, piece.numpy(), local[which], centre, which, found)
         cosines[where] = found
     return cosines
 
@@ -196,19 +175,8 @@ def _cosines(queries, whose, matrix, places, centre, which, out):
 
 
 @njit(nogil=True, cache=True)
-def _cosines_of_copies(queries, whose, matrix, places, centre, which, out):
-    """Do the same for rows with gaps between their numbers, by copies: a loop over gaps would add in another order."""
-    rows, all_of_them = np.empty((8, queries.shape[1]), matrix.dtype), np.arange(8)
-    for turn in range(0, len(which), 8):
-        now = slice(turn, turn + 8)
-        for i in range(8):
-            rows[i] = matrix[places[turn + i]]
-        _compare(_eight(queries, whose[now]), _eight(rows, all_of_them), centre, which[now], out)
-
-
-@njit(nogil=True, cache=True)
 def _cosines_of_halves(queries, whose, bits, bfloat, places, centre, which, out):
-    """Do the same for half precision, from its bits: numpy lacks bfloat16, and the compiler float16."""
+    """Do the same for half precision, from its bits: numpy lacks bfloat16, and Numba float16."""
     wide, all_of_them = np.empty((8, queries.shape[1]), np.float32), np.arange(8)
     for turn in range(0, len(which), 8):
         now = slice(turn, turn + 8)

@@ -1,6 +1,5 @@
 """A matrix in pieces: rows that lie in several matrices, in memory or mapped, used without copying them together."""
 
-import bisect
 import itertools
 
 import numpy as np
@@ -12,13 +11,11 @@ BLOCK = 16_384
 """Rows in memory in full precision at a time."""
 QUERY_BLOCK = 1_024
 """Queries that are compared with such a block at a time."""
-TOO_MANY = 2**32
-"""More rows than a position of 32 bits can count."""
 
 
 def check_count(n):
-    """Raise `ParameterError` if n rows are too many to be searched."""
-    if n >= TOO_MANY:
+    """Raise `ParameterError` if n rows are too many to be searched: a position has 32 bits."""
+    if n >= 2**32:
         raise ParameterError(f"{n:,} anchors: a search is among fewer than 2**32; search parts of them, and merge_top")
 
 
@@ -58,21 +55,10 @@ class Rows:
         self.live = live or [None] * len(pieces)
         counts = [len(p) if keep is None else len(keep) for p, keep in zip(pieces, self.live, strict=True)]
         self.starts = [0, *np.cumsum(counts).tolist()]
+        self.shape, self.ndim, self.dtype = (self.starts[-1], first.shape[1]), 2, first.dtype
 
     def __len__(self):
         return self.starts[-1]
-
-    @property
-    def shape(self) -> tuple:
-        """n and d."""
-        return len(self), self.pieces[0].shape[1]
-
-    ndim = 2
-
-    @property
-    def dtype(self) -> torch.dtype:
-        """Of every piece."""
-        return self.pieces[0].dtype
 
     def blocks(self, size):
         """Yield ``(position of the first row, rows)``, at most `size` rows of one piece at a time, in order."""
@@ -99,6 +85,10 @@ class Rows:
             taken[torch.from_numpy(where)] = piece[torch.from_numpy(local)]
         return taken
 
+    def contiguous(self) -> "Rows":
+        """Return the same rows, with copies of pieces that have gaps between their numbers."""
+        return Rows([piece.contiguous() for piece in self.pieces], self.live)
+
     def gathered(self) -> torch.Tensor:
         """Return all rows as one matrix (n, d), without a copy if they are one whole piece."""
         if len(self.pieces) == 1 and self.live[0] is None:
@@ -111,16 +101,12 @@ class Rows:
     def part(self, first, stop) -> "Rows":
         """Return the rows from `first` up to `stop`, as a view."""
         pieces, live = [], []
-        begin = bisect.bisect_right(self.starts, first) - 1
-        for i in range(begin, len(self.pieces)):
-            low, high = max(first - self.starts[i], 0), min(stop, self.starts[i + 1]) - self.starts[i]
-            if low >= high:
-                continue
-            pieces.append(self.pieces[i][low:high] if self.live[i] is None else self.pieces[i])
-            live.append(None if self.live[i] is None else self.live[i][low:high])
-        if not pieces:
-            return Rows([self.pieces[0][:0]])
-        return Rows(pieces, live)
+        for piece, keep, start, end in zip(self.pieces, self.live, self.starts, self.starts[1:], strict=False):
+            here = slice(max(first - start, 0), max(min(stop, end) - start, 0))
+            if here.start < here.stop:
+                pieces.append(piece[here] if keep is None else piece)
+                live.append(None if keep is None else keep[here])
+        return Rows(pieces, live) if pieces else Rows([self.pieces[0][:0]])
 
     def keep(self, positions) -> "Rows":
         """Return the rows at these positions (ascending), as a view."""

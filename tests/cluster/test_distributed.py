@@ -612,7 +612,7 @@ def test_build_goes_on_without_a_worker(whole, build, drawn, drawn_bank, tmp_pat
         commit(*arguments)
 
     monkeypatch.setattr(cluster_build, "_commit", counting)
-    with Kill(whole, "encode_shard", after=3) as kill:
+    with Kill(whole, "_encode_shard", after=3) as kill:
         bank = build(drawn)
     assert same_bank(bank, drawn_bank) and kill.lost
     assert 8 <= len(written) <= 9  # one for each shard, and at most one that it had begun

@@ -7,10 +7,10 @@ import pytest
 import torch
 from scipy.stats import spearmanr
 
-from asif_lib.evaluation.neighbours import pair_correlation
-from asif_lib.evaluation.resampling import (
+from asif_lib.evaluation.neighbours import (
     binned_means,
     correlation_with_interval,
+    pair_correlation,
     pair_ranks,
     pair_sums,
     resampled_counts,

@@ -10,8 +10,7 @@ import torch
 from asif_lib import ASIF, SparseVectors
 from asif_lib.errors import ParameterError
 from asif_lib.evaluation.baselines import NearestAnchorCaption
-from asif_lib.explain.agreement import leave_one_out, pair_agreement, rank_pairs
-from asif_lib.explain.audit import anchor_use, near_duplicates
+from asif_lib.explain.audit import anchor_use, leave_one_out, near_duplicates, pair_agreement, rank_pairs
 from asif_lib.explain.planting import baseline_agreement, detection, over_seeds, plant_wrong_captions
 
 
@@ -22,7 +21,7 @@ def without_row(bank, i):
 @pytest.mark.parametrize("center", [True, False])
 @pytest.mark.parametrize("k, p", [(50, 2), (None, 8)])
 def test_leave_one_out_equals_a_rebuild_for_each_pair(stamps_bank, center, k, p, monkeypatch):
-    monkeypatch.setattr("asif_lib.explain.agreement.BLOCK", 70)
+    monkeypatch.setattr("asif_lib.explain.audit.BLOCK", 70)
     captions = stamps_bank.pairs.caption.drop_duplicates()  # which of equal captions stands in the last place is open
     bank = stamps_bank.subset(captions.index[:300].tolist())
     images, texts = leave_one_out(bank, k, p, center=center)

@@ -16,7 +16,7 @@ import torch
 from asif_lib import AnchorBank, EncoderIdentity
 from asif_lib.bank.indexes import build_index, open_index
 from asif_lib.errors import BankError, ParameterError
-from asif_lib.evaluation.tuning import Tuned, ValidationSet, choose_effort, compare_decisions, measure_efforts, tune
+from asif_lib.evaluation.tuning import Tuned, ValidationSet, choose_effort, compare_decisions, measure_efforts
 from asif_lib.search import approximate
 from asif_lib.search import kinds as approximate_kinds
 from asif_lib.search.exact import top_anchors
@@ -448,7 +448,7 @@ def test_zeros_in_the_place_of_what_is_missing_are_not_found(bank, indexes, vali
 @pytest.mark.parametrize("efforts", [[], [2, 2], [1, 4, 1]])
 def test_efforts_that_are_none_or_there_twice_are_refused(indexes, validation, efforts):
     with pytest.raises(ParameterError, match="efforts = .*: give one or more settings of nprobe, each once"):
-        tune(indexes["ivf"], validation, 60, 2, efforts=efforts, progress=False)
+        measure_efforts(indexes["ivf"], validation, 60, 2, efforts=efforts, progress=False)
 
 
 @pytest.mark.parametrize("rounds", [0, -1, 1.5, True, float("nan")])
@@ -496,12 +496,13 @@ def test_where_none_is_within_the_margin_it_says_so():
 
 def test_too_few_pictures_cannot_show_anything(bank, indexes, validation):
     few = ValidationSet(validation.pictures[:50], validation.prompts, validation.labels[:50], 2)
-    found = tune(indexes["ivf"], few, 60, 2, margin=1, efforts=[20], progress=False)
+    table = measure_efforts(indexes["ivf"], few, 60, 2, efforts=[20], progress=False)
+    found = choose_effort(table, margin=1)
     assert isinstance(found, Tuned)
     assert found.effort is None
     assert "50 pictures cannot show that less than 1 points of accuracy are lost" in str(found)
     assert "the interval reaches 7.11" in str(found)
-    assert tune(indexes["ivf"], few, 60, 2, margin=8, efforts=[20], progress=False).effort == 20
+    assert choose_effort(table, margin=8).effort == 20
 
 
 def test_the_interval_is_the_bootstraps_but_never_that_of_certainty():
@@ -517,9 +518,9 @@ def test_the_interval_is_the_bootstraps_but_never_that_of_certainty():
 
 
 @pytest.mark.parametrize("margin", [0, -1, 100, float("nan")])
-def test_a_margin_that_is_none_is_refused(indexes, validation, margin):
+def test_a_margin_out_of_range_is_refused(margin):
     with pytest.raises(ParameterError, match="margin = "):
-        tune(indexes["ivf"], validation, 60, 2, margin=margin, progress=False)
+        choose_effort(pd.DataFrame(), margin)
 
 
 @pytest.mark.parametrize(

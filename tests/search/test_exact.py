@@ -14,13 +14,13 @@ from asif_lib import AnchorBank, EncoderIdentity
 from asif_lib.errors import ParameterError
 from asif_lib.search import certified, passes, planning
 from asif_lib.search import reranking as exact
+from asif_lib.search.certified import LANES, lowest_bit, reaching
 from asif_lib.search.exact import top_anchors
 from asif_lib.search.passes import merge_top
 from asif_lib.search.planning import plan_search
 from asif_lib.search.prepared import PreparedAnchors, prepare
 from asif_lib.search.reranking import centred_unit, rerank
 from asif_lib.search.rows import Rows
-from asif_lib.search.simd import LANES, lowest_bit, reaching
 
 METHODS = ["faiss", "bf16", "torch"]
 N, D, Q, K = 4_000, 24, 20, 50

@@ -18,7 +18,7 @@ SAME = 1 - 1e-5
 """From this cosine on, two float32 embeddings count as embeddings of the same picture."""
 
 
-def leave_one_out(bank, k=None, p=DEFAULT_P, *, center=True):
+def leave_one_out(bank, k=None, p=DEFAULT_P, *, center=True, device="cpu"):
     """Represent every pair of a bank by all the other pairs.
 
     Row i equals the representation of pair i by ``ASIF(bank.subset(all but i), k, p, center=center)``, its mean
@@ -33,6 +33,7 @@ def leave_one_out(bank, k=None, p=DEFAULT_P, *, center=True):
     k : int, optional
         Entries kept, at most n - 1; default `default_k(n - 1)`.
     p, center : as for `ASIF`
+    device : str or torch.device
 
     Returns
     -------
@@ -46,27 +47,27 @@ def leave_one_out(bank, k=None, p=DEFAULT_P, *, center=True):
     check_k_p(k, p, n - 1)
     means = (bank.image_mean, bank.text_mean) if center else (None, None)
     sides = zip((bank.image, bank.text), means, strict=True)
-    return tuple(_leave_one_out(x, mean, int(k), p) for x, mean in sides)
+    return tuple(_leave_one_out(x, mean, int(k), p, device) for x, mean in sides)
 
 
-def _leave_one_out(x, mean, k, p):
+def _leave_one_out(x, mean, k, p, device):
     n = len(x)
     share = 0.0 if mean is None else 1 / (n - 1)
     values = torch.full((n, k), -torch.inf)
     indices = torch.zeros((n, k), dtype=torch.int64)
     for start in range(0, n, BLOCK):
-        anchors = _centred(x[start : start + BLOCK], mean, start)
+        anchors = _centred(x[start : start + BLOCK], mean, start).to(device)
         squared = anchors.square().sum(dim=1)
         for first in range(0, n, QUERY_BLOCK):
             rows = slice(first, min(first + QUERY_BLOCK, n))
-            queries = _centred(x[rows], mean, first)
+            queries = _centred(x[rows], mean, first).to(device)
             own = queries.square().sum(dim=1, keepdim=True)
             inner = queries @ anchors.T
             lengths = (squared + 2 * share * inner + share**2 * own).clamp_min(0).sqrt() * own.sqrt()
             tile = (inner + share * own) / lengths.clamp_min(torch.finfo(inner.dtype).tiny)
             both = torch.arange(max(rows.start, start), min(rows.stop, start + len(anchors)))
             tile[both - rows.start, both - start] = -torch.inf  # never its own anchor
-            best, where = tile.topk(min(k, tile.shape[1]), dim=1)
+            best, where = (found.cpu() for found in tile.topk(min(k, tile.shape[1]), dim=1))
             values[rows], order = torch.cat([values[rows], best], dim=1).topk(k, dim=1)
             indices[rows] = torch.cat([indices[rows], where + start], dim=1).gather(1, order)
     return power_and_normalise(values, indices, p, n)
@@ -77,21 +78,21 @@ def _centred(x, mean, first):
     return x.float() if mean is None else x.float() - mean
 
 
-def pair_agreement(bank, k=None, p=DEFAULT_P, *, center=True) -> np.ndarray:
+def pair_agreement(bank, k=None, p=DEFAULT_P, *, center=True, device="cpu") -> np.ndarray:
     """Return the leave-one-out ASIF score of each pair, (n,) float32, 0 to 1: low if the caption seems wrong.
 
     The parameters are those of `leave_one_out`.
     """
-    images, texts = (side.to_csr() for side in leave_one_out(bank, k, p, center=center))
+    images, texts = (side.to_csr() for side in leave_one_out(bank, k, p, center=center, device=device))
     return np.asarray(images.multiply(texts).sum(axis=1)).ravel()
 
 
-def rank_pairs(bank, k=None, p=DEFAULT_P) -> pd.DataFrame:
+def rank_pairs(bank, k=None, p=DEFAULT_P, *, device="cpu") -> pd.DataFrame:
     """Rank the pairs of a bank by `pair_agreement`, the lowest first.
 
     The table has the columns ``anchor`` (position in the bank), ``agreement``, and the bank's own columns.
     """
-    table = pd.DataFrame({"anchor": np.arange(len(bank)), "agreement": pair_agreement(bank, k, p)})
+    table = pd.DataFrame({"anchor": np.arange(len(bank)), "agreement": pair_agreement(bank, k, p, device=device)})
     return table.sort_values("agreement", kind="stable", ignore_index=True).join(bank.pairs, on="anchor")
 
 

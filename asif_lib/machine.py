@@ -37,6 +37,11 @@ def progress_bar(iterable=None, **options) -> terminal_tqdm:
     return (any_tqdm if watched else _LastState)(iterable, **options)
 
 
+def slow_bar(items, desc, unit, progress) -> terminal_tqdm:
+    """Return a bar over a list of items that shows only if the work takes seconds, and goes when it is done."""
+    return progress_bar(items, desc=desc, unit=unit, disable=not progress, leave=False, delay=WORTH_A_LINE)
+
+
 class _LastState(terminal_tqdm):
     """A bar that draws nothing while it moves, and writes its state when it is closed."""
 

@@ -162,11 +162,17 @@ class ASIF:
         ParameterError
             As `make_prompts`; if `reduce` is unknown; if the prompts do not fit the labels.
         """
-        texts, count = make_prompts(labels, templates), len(templates)
-        if prompts is not None:
-            texts, count = _as_prompts(prompts, len(labels))
-        index = InvertedIndex(self.texts(texts), count, reduce)
+        texts = self.prompts(labels, templates, prompts)
+        index = InvertedIndex(self.texts(texts), len(texts) // len(labels), reduce)
         return Classification(list(labels), index.scores(self.images(pictures)))
+
+    def prompts(self, labels, templates=(DEFAULT_TEMPLATE,), prompts=None) -> torch.Tensor:
+        """Return the (c · t, d_text) embeddings of t prompts for each of c labels, label by label.
+
+        The parameters and errors are those of `classify`.
+        """
+        texts = make_prompts(labels, templates)
+        return self.embeddings("text", texts) if prompts is None else _as_prompts(prompts, len(labels))
 
     def search_pictures(self, text, pictures=None, *, top=5):
         """Return the positions and scores of the `top` pictures for one text, or its embedding (d_text,).
@@ -216,14 +222,14 @@ def make_prompts(labels, templates) -> list:
 
 
 def _as_prompts(prompts, labels):
-    """Return the (c · t, d) embeddings of prompts, label by label, and t."""
+    """Return the (c · t, d) embeddings of prompts, label by label."""
     prompts = as_embeddings(prompts)
     if prompts.ndim not in (2, 3) or len(prompts) != labels:
         raise ParameterError(
             f"the prompts have the shape {tuple(prompts.shape)}; {labels} labels need ({labels}, d), or "
             f"({labels}, t, d) for t prompts each"
         )
-    return prompts.reshape(-1, prompts.shape[-1]), 1 if prompts.ndim == 2 else prompts.shape[1]
+    return prompts.reshape(-1, prompts.shape[-1])
 
 
 def _one(item):

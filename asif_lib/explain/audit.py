@@ -1,5 +1,6 @@
 """Audit a bank: find pairs that do not agree with the others, duplicates, hubs and dead anchors."""
 
+import itertools
 from dataclasses import dataclass
 
 import numpy as np
@@ -9,6 +10,7 @@ import torch
 
 from asif_lib.defaults import DEFAULT_P
 from asif_lib.errors import ParameterError
+from asif_lib.machine import slow_bar
 from asif_lib.relative import unit_rows
 from asif_lib.search.rows import BLOCK, QUERY_BLOCK
 from asif_lib.sparse import check_k_p, power_and_normalise
@@ -55,21 +57,22 @@ def _leave_one_out(x, mean, k, p, device):
     share = 0.0 if mean is None else 1 / (n - 1)
     values = torch.full((n, k), -torch.inf)
     indices = torch.zeros((n, k), dtype=torch.int64)
-    for start in range(0, n, BLOCK):
-        anchors = _centred(x[start : start + BLOCK], mean, start).to(device)
-        squared = anchors.square().sum(dim=1)
-        for first in range(0, n, QUERY_BLOCK):
-            rows = slice(first, min(first + QUERY_BLOCK, n))
-            queries = _centred(x[rows], mean, first).to(device)
-            own = queries.square().sum(dim=1, keepdim=True)
-            inner = queries @ anchors.T
-            lengths = (squared + 2 * share * inner + share**2 * own).clamp_min(0).sqrt() * own.sqrt()
-            tile = (inner + share * own) / lengths.clamp_min(torch.finfo(inner.dtype).tiny)
-            both = torch.arange(max(rows.start, start), min(rows.stop, start + len(anchors)))
-            tile[both - rows.start, both - start] = -torch.inf  # never its own anchor
-            best, where = (found.cpu() for found in tile.topk(min(k, tile.shape[1]), dim=1))
-            values[rows], order = torch.cat([values[rows], best], dim=1).topk(k, dim=1)
-            indices[rows] = torch.cat([indices[rows], where + start], dim=1).gather(1, order)
+    tiles = list(itertools.product(range(0, n, BLOCK), range(0, n, QUERY_BLOCK)))
+    for start, first in slow_bar(tiles, "leaving each pair out", "tile", progress=True):
+        if first == 0:
+            anchors = _centred(x[start : start + BLOCK], mean, start).to(device)
+            squared = anchors.square().sum(dim=1)
+        rows = slice(first, min(first + QUERY_BLOCK, n))
+        queries = _centred(x[rows], mean, first).to(device)
+        own = queries.square().sum(dim=1, keepdim=True)
+        inner = queries @ anchors.T
+        lengths = (squared + 2 * share * inner + share**2 * own).clamp_min(0).sqrt() * own.sqrt()
+        tile = (inner + share * own) / lengths.clamp_min(torch.finfo(inner.dtype).tiny)
+        both = torch.arange(max(rows.start, start), min(rows.stop, start + len(anchors)))
+        tile[both - rows.start, both - start] = -torch.inf  # never its own anchor
+        best, where = (found.cpu() for found in tile.topk(min(k, tile.shape[1]), dim=1))
+        values[rows], order = torch.cat([values[rows], best], dim=1).topk(k, dim=1)
+        indices[rows] = torch.cat([indices[rows], where + start], dim=1).gather(1, order)
     return power_and_normalise(values, indices, p, n)
 
 
@@ -113,7 +116,7 @@ def near_duplicates(bank, image_threshold=0.95, text_threshold=0.95) -> pd.DataF
         thresholds). The most similar pictures come first. Equal captions alone are no duplicates.
     """
     n, found = len(bank), [np.empty((0, 4))]
-    for start in range(0, n, QUERY_BLOCK):
+    for start in slow_bar(range(0, n, QUERY_BLOCK), "comparing pairs", "block", progress=True):
         rows = [unit_rows(x[start : start + QUERY_BLOCK], first=start) for x in (bank.image, bank.text)]
         for other in range(start, n, QUERY_BLOCK):
             columns = [unit_rows(x[other : other + QUERY_BLOCK], first=other) for x in (bank.image, bank.text)]

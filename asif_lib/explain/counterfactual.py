@@ -16,7 +16,7 @@ from asif_lib.defaults import DEFAULT_TEMPLATE
 from asif_lib.errors import ParameterError
 from asif_lib.search.inverted import check_reduce
 from asif_lib.sparse import SparseVectors
-from asif_lib.zeroshot import ASIF, Classification, make_prompts
+from asif_lib.zeroshot import ASIF, Classification
 
 from .contribution import contributions
 from .removals import TOLERANCE, Removals
@@ -120,7 +120,9 @@ class SmallestRemoval:
         return len(self.anchors)
 
 
-def smallest_removal(model, picture, labels, *, templates=(DEFAULT_TEMPLATE,), reduce="mean") -> SmallestRemoval:
+def smallest_removal(
+    model, picture, labels, *, templates=(DEFAULT_TEMPLATE,), prompts=None, reduce="mean"
+) -> SmallestRemoval:
     """Find a smallest set of anchors whose removal changes the label of a picture.
 
     A greedy search finds a set, whose size is an upper bound. Then all smaller sets of up to `EXHAUSTIVE` anchors are
@@ -133,12 +135,12 @@ def smallest_removal(model, picture, labels, *, templates=(DEFAULT_TEMPLATE,), r
     Parameters
     ----------
     model : ASIF
-    picture : a picture, or Tensor of shape (1, d_image)
+    picture : a picture, or Tensor or array of shape (1, d_image)
     labels : sequence of str, two or more
-    templates, reduce : as for `ASIF.classify`
+    templates, prompts, reduce : as for `ASIF.classify`
     """
-    z_image = model.embeddings("image", picture if isinstance(picture, torch.Tensor) else [picture])
-    decision = Decision(model, z_image, model.embeddings("text", make_prompts(labels, templates)), labels, reduce)
+    z_image = model.embeddings("image", picture if isinstance(picture, torch.Tensor | np.ndarray) else [picture])
+    decision = Decision(model, z_image, model.prompts(labels, templates, prompts), labels, reduce)
     candidates = decision.candidates()
     room = len(model.bank) - model.k
     found = _greedy(decision.removals(candidates, min(len(candidates), room)), decision, room)

@@ -7,14 +7,14 @@ import torch
 from asif_lib.defaults import DEFAULT_TEMPLATE
 from asif_lib.errors import ParameterError
 from asif_lib.evaluation.measures import mean_with_interval
-from asif_lib.zeroshot import make_prompts
+from asif_lib.machine import slow_bar
 
 from .counterfactual import Decision, without
 from .removals import TOLERANCE
 
 
 def faithfulness_curves(
-    model, pictures, labels, *, templates=(DEFAULT_TEMPLATE,), steps=10, orders=5, seed=0
+    model, pictures, labels, *, templates=(DEFAULT_TEMPLATE,), prompts=None, steps=10, orders=5, seed=0, progress=True
 ) -> pd.DataFrame:
     """Remove the anchors of an explanation step by step, or bring them back (Petsiuk et al., RISE, 2018).
 
@@ -28,14 +28,16 @@ def faithfulness_curves(
     Parameters
     ----------
     model : ASIF
-    pictures : sequence of pictures, or Tensor of shape (q, d_image)
+    pictures : sequence of pictures, or Tensor or array of shape (q, d_image)
     labels : sequence of str, two or more
-    templates : sequence of str
-        A label's score is the mean over them.
+    templates, prompts : as for `ASIF.classify`
+        A label's score is the mean over its prompts.
     steps : int
         Points of a curve after the first.
     orders, seed : int
         Random orders for each picture, and their seed.
+    progress : bool
+        Show a bar, if it takes seconds.
 
     Returns
     -------
@@ -49,10 +51,10 @@ def faithfulness_curves(
     z_image = model.embeddings("image", pictures)
     if not len(z_image):
         raise ParameterError("there are no pictures to draw curves of")
-    z_text = model.embeddings("text", make_prompts(labels, templates))
+    z_text = model.prompts(labels, templates, prompts)
     random = np.random.default_rng(seed)
-    decisions = (Decision(model, z_image[[i]], z_text, labels) for i in range(len(z_image)))
-    tables = [_of_picture(decision, steps, orders, random) for decision in decisions]
+    bar = slow_bar(range(len(z_image)), "curves", "picture", progress)
+    tables = [_of_picture(Decision(model, z_image[[i]], z_text, labels), steps, orders, random) for i in bar]
     return pd.concat(tables, keys=range(len(tables)), names=["picture"]).reset_index("picture").reset_index(drop=True)
 
 

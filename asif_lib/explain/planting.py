@@ -1,5 +1,6 @@
 """Plant wrong captions, and measure how well the agreement of the pairs, or a baseline, finds them."""
 
+import itertools
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -12,6 +13,7 @@ from asif_lib.bank.anchors import AnchorBank
 from asif_lib.defaults import DEFAULT_P
 from asif_lib.errors import ParameterError
 from asif_lib.evaluation.measures import Measure
+from asif_lib.machine import slow_bar
 
 from .audit import pair_agreement
 
@@ -73,7 +75,7 @@ def baseline_agreement(bank, method, seed=0) -> np.ndarray:
     return scores
 
 
-def detection(bank, shares, seeds, k=None, p=DEFAULT_P, *, baselines) -> pd.DataFrame:
+def detection(bank, shares, seeds, k=None, p=DEFAULT_P, *, baselines, progress=True) -> pd.DataFrame:
     """Measure how well each method finds planted wrong captions.
 
     The methods see different numbers of pairs. ASIF scores each pair by all the others. A baseline is fitted on nine
@@ -89,6 +91,8 @@ def detection(bank, shares, seeds, k=None, p=DEFAULT_P, *, baselines) -> pd.Data
         A bank is planted for each share of wrong captions and each seed.
     k, p : as for `ASIF`
     baselines : dict from name to class, for `baseline_agreement`
+    progress : bool
+        Show a bar, if it takes seconds.
 
     Returns
     -------
@@ -98,15 +102,14 @@ def detection(bank, shares, seeds, k=None, p=DEFAULT_P, *, baselines) -> pd.Data
         count as right, so that a bank with such pairs cannot reach 1.
     """
     rows = []
-    for share in shares:
-        for seed in seeds:
-            planted = plant_wrong_captions(bank, share, seed)
-            if planted.wrong.all():
-                raise ParameterError(f"share = {share}: all captions are wrong; leave some right ones to compare with")
-            scores = {"ASIF": pair_agreement(planted.bank, k, p)}
-            scores |= {name: baseline_agreement(planted.bank, m(), seed=seed) for name, m in baselines.items()}
-            count = int(planted.wrong.sum())
-            rows += [(share, seed, name, count, roc_auc_score(planted.wrong, -s)) for name, s in scores.items()]
+    for share, seed in slow_bar(list(itertools.product(shares, seeds)), "planting", "bank", progress):
+        planted = plant_wrong_captions(bank, share, seed)
+        if planted.wrong.all():
+            raise ParameterError(f"share = {share}: all captions are wrong; leave some right ones to compare with")
+        scores = {"ASIF": pair_agreement(planted.bank, k, p)}
+        scores |= {name: baseline_agreement(planted.bank, m(), seed=seed) for name, m in baselines.items()}
+        count = int(planted.wrong.sum())
+        rows += [(share, seed, name, count, roc_auc_score(planted.wrong, -s)) for name, s in scores.items()]
     return pd.DataFrame(rows, columns=["share", "seed", "method", "wrong", "auc"])
 
 

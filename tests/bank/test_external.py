@@ -9,7 +9,10 @@ from asif_lib.bank.external import concatenate
 from asif_lib.encoders.identity import external_identity
 from asif_lib.encoders.known import KnownTexts
 from asif_lib.errors import AsifError, BankError, EncoderError, IdentityError, ParameterError
+from asif_lib.explain.audit import rank_pairs
 from asif_lib.explain.contribution import contributions
+from asif_lib.explain.counterfactual import smallest_removal, without
+from asif_lib.explain.faithfulness import area_between, faithfulness_curves
 from asif_lib.zeroshot import ASIF
 
 N = 40
@@ -149,6 +152,12 @@ def test_everything_that_needs_no_encoder_works_with_arrays():
     assert model.search_captions(image[3])[0][0] == 3
     table = contributions(model.images(image[:1]), model.texts(text[:1]), bank.pairs)
     assert table.contribution.sum() == pytest.approx(float(answer.scores[0, 0]), abs=1e-6)
+    removal = smallest_removal(model, image[:1], ["x", "y"], prompts=text[:2])
+    without_it = without(model, image[:1], text[:2], removal.anchors).scores[0]
+    assert removal.before == "x" and without_it.argmax() == 1
+    curves = faithfulness_curves(model, image[:2], ["x", "y"], prompts=text[:2], steps=3, orders=2)
+    assert set(curves.picture) == {0, 1} and area_between(curves)["deletion"].n == 2
+    assert len(rank_pairs(bank)) == N
     for prompts in (text[:2], text[0], text[:3, :4]):
         with pytest.raises(ParameterError, match="prompts have the shape|not of one space"):
             model.classify(image, ["x", "y", "z"], prompts=prompts)

@@ -5,7 +5,8 @@ process of their own, with their input in the page cache, and wait until their o
 the bank, the benchmark reports seconds, memory, and the ratio to the rebuild. Memory is the highest resident set minus
 the resident set of the same process before the edit. The rebuild is ``AnchorBank.save`` of the edited bank. Two
 conditions are tried: on the group, which has a hundred values, and on the captions, which all differ. ``copy`` only
-copies the bank's files, a bound that no rebuild can beat.
+copies the bank's files, a bound that no rebuild can beat. ``open`` loads the bank, and ``verify`` compares all files with
+their checksums; ``read`` only reads the files, a bound for both.
 
     python benchmarks/editing.py --folder /path/with/space --pairs 1600000        (needs 2.5 times the bank, 9.5 GB)
 """
@@ -71,11 +72,22 @@ def prepare(what, folder, count, edited):
         "remove": lambda: AnchorBank.load(folder).remove(ids),
         "remove where": lambda: AnchorBank.load(folder).remove(where="group = 'group 7'"),
         "remove like": lambda: AnchorBank.load(folder).remove(where="caption like '%number 77%'"),
+        "open": lambda: AnchorBank.load(folder),
+        "verify": lambda: bank.verify(progress=False),
+        "read": lambda: read(folder),
         "undo": lambda: AnchorBank.load(folder).undo(),
         "compact": lambda: AnchorBank.load(folder).compact(),
         "rebuild": lambda: bank.save(other),
         "copy": lambda: copy(folder, other),
     }[what]
+
+
+def read(folder):
+    block = bytearray(2**20)
+    for file in filter(Path.is_file, folder.rglob("*")):
+        with open(file, "rb", buffering=0) as source:
+            while source.readinto(block):
+                pass
 
 
 def copy(folder, other):
@@ -137,6 +149,8 @@ def measure(folder, count, edited, runs):
     steps = {"rebuild": [], "copy": [], "add": [], "undo": [], "remove": [], "remove where": [], "remove like": []}
     steps["rebuild"].append(run("rebuild"))
     steps["copy"].append(run("copy"))
+    for step in ("open", "verify", "read"):
+        steps[step] = [run(step) for _ in range(runs)]
     for _ in range(runs):
         for edit in ("add", "remove", "remove where", "remove like"):
             steps[edit].append(run(edit))
@@ -153,6 +167,8 @@ def measure(folder, count, edited, runs):
     for what in ("add", "remove", "remove where", "remove like", "undo"):
         for peer in ("rebuild", "copy"):
             result[what][f"ratio_to_{peer}"] = round(result[peer]["seconds"] / result[what]["seconds"], 1)
+    for what in ("open", "verify"):
+        result[what]["ratio_to_read"] = round(result["read"]["seconds"] / result[what]["seconds"], 2)
     return result
 
 

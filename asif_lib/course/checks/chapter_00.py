@@ -20,7 +20,7 @@ cases = [
     (torch.zeros(5), random_tensor(5, seed=2)),
 ]
 mistakes = {
-    "A vector of zeros gave 0/0; we define its cosine as 0.": lambda a, b: a @ b / (a.norm() * b.norm()),
+    "A vector of zeros has no direction (0/0); we define its cosine as 0.": lambda a, b: a @ b / (a.norm() * b.norm()),
     "This is the dot product: it grows with the lengths; divide by both lengths.": lambda a, b: a @ b,
     "You divided by the squared lengths; a length is the square root.": lambda a, b: a @ b / (a @ a * (b @ b)),
     "You divided by the length of the first vector only.": lambda a, b: a @ b / a.norm(),
@@ -52,10 +52,9 @@ cases = [
 ]
 mistakes = {
     "Two vectors without a common anchor gave 0/0; then every share is 0.": lambda x, y: x * y / (x @ y),
-    "These are the contributions; divide them by their sum. (Dividing by the lengths changes nothing.)": lambda x, y: (
-        x * y
-    ),
-    "You added the entries; an anchor that only one side keeps counts then.": lambda x, y: (x + y) / (x + y).sum(),
+    "These are the contributions; divide them by their sum. (Dividing by the lengths changes nothing: they are "
+    "1.)": lambda x, y: x * y,
+    "You added the entries; multiply them: both sides must keep an anchor.": lambda x, y: (x + y) / (x + y).sum(),
     "You divided by the largest contribution; shares add up to 1.": lambda x, y: x * y / (x * y).max(),
     "You divided by the number of anchors; divide by the sum of the contributions.": lambda x, y: x * y / len(x),
     "You divided by the sum of the entries of the picture, not of the contributions.": lambda x, y: x * y / x.sum(),

@@ -46,22 +46,25 @@ cases = [  # the first so that a wrong broadcast to any axis fits, and its resul
 ]
 mistakes = {
     "Shapes line up from the right: (3,) was lined up with the width; make it (3, 1, 1).": lambda x, m, s: (x - m) / s,
-    "The mean is right; the standard deviation, (3,), is to be (3, 1, 1), too.": lambda x, m, s: (x - channels(m)) / s,
-    "The standard deviation is right; the mean, (3,), is to be (3, 1, 1), too.": lambda x, m, s: (x - m) / channels(s),
-    "You took the mean along the height; make it (3, 1, 1).": lambda x, m, s: (x - m[:, None]) / s[:, None],
+    "The mean is right. The standard deviation, of shape (3,), was lined up with the width; make it (3, 1, 1), "
+    "too.": lambda x, m, s: (x - channels(m)) / s,
+    "The standard deviation is right. The mean, of shape (3,), was lined up with the width; make it (3, 1, 1), "
+    "too.": lambda x, m, s: (x - m) / channels(s),
+    "(3, 1) was lined up with the height; make it (3, 1, 1).": lambda x, m, s: (x - m[:, None]) / s[:, None],
     "You gave each picture of the batch another mean; one belongs to each channel.": lambda x, m, s: (
         (x - m[:, None, None, None]) / s[:, None, None, None]
     ),
     "Only the mean was divided: the difference needs brackets.": lambda x, m, s: x - channels(m / s),
-    "Only the mean was divided: the difference needs brackets. And (3,) is to be (3, 1, 1).": lambda x, m, s: x - m / s,
+    "Only the mean was divided: the difference needs brackets. And (3,) was lined up with the width; make it (3, 1, "
+    "1).": lambda x, m, s: x - m / s,
     "Mean and standard deviation are swapped.": reordered(0, 2, 1),
     "You multiplied by the standard deviation; divide by it.": changed(std=lambda s: 1 / s),
     "You divided by the variance, the square of the standard deviation.": changed(std=torch.square),
     "You subtracted the mean and did not divide.": changed(std=torch.ones_like),
     "You divided and did not subtract the mean.": changed(mean=torch.zeros_like),
-    "You divided first; subtract the mean before.": lambda x, m, s: x / channels(s) - channels(m),
+    "You divided first; subtract the mean before you divide.": lambda x, m, s: x / channels(s) - channels(m),
     "You added the mean; subtract it.": changed(mean=torch.neg),
-    "You used the pictures' own mean; use the mean and the standard deviation that you were given: they are the "
+    "You used the pictures' own mean; use the mean and the standard deviation that you were given. They are the "
     "encoder's, and the same for every picture.": tuple(
         itertools.starmap(with_own_mean, itertools.product(AXES, SPREADS))
     ),
@@ -78,7 +81,7 @@ cases = [
     (torch.cat([ROWS, torch.zeros(1, 4)]), ROWS),
 ]
 mistakes = {
-    "A row of zeros gave 0/0; we define its cosines as 0.": lambda a, b: unsafe_rows(a) @ unsafe_rows(b).T,
+    "A zero row has no direction (0/0); we define its cosines as 0.": lambda a, b: unsafe_rows(a) @ unsafe_rows(b).T,
     "You normalised columns, not rows: the norm runs along dim=1.": lambda a, b: columns(a) @ columns(b).T,
     "These are dot products; scale the rows of both matrices to length 1 first.": lambda a, b: a @ b.T,
     "You normalised only the first matrix.": lambda a, b: unit_rows(a) @ b.T,
@@ -132,7 +135,7 @@ mistakes = {
     ZERO_DIAGONAL: but(itself=0),
     "These are the farthest rows; sort by falling cosine.": but(similarity=lambda z: -cosines(z)),
     "These are dot products, so long vectors win; scale the rows to length 1.": but(similarity=lambda z: z @ z.T),
-    "You compared Euclidean distances; use the cosine.": but(similarity=lambda z: -torch.cdist(z, z)),
+    "Euclidean distances depend on the lengths of the rows; use cosines.": but(similarity=lambda z: -torch.cdist(z, z)),
     "These are cosines; positions are wanted, which topk gives as indices.": but(told="values"),
 }
 check_nearest_neighbours = Exercise("01.3", "Nearest neighbours", nearest, cases, mistakes, view=their_cosines)
@@ -155,8 +158,8 @@ cases = [
 mistakes = {
     "A text without a token gave 0/0; we define its vector as 0.": but(count=lambda m: m.sum(dim=1, keepdim=True)),
     "Padding took part in the mean; weight the tokens by the mask.": lambda tokens, mask: tokens.mean(dim=1),
-    "Padding is out of the sum but not out of the count; count the real tokens.": but(count=lambda m: m.shape[1]),
-    "You divided by the real tokens of all texts together; each text has its own count.": but(count=torch.sum),
+    "You left padding out of the sum but not of the count; divide by the real tokens.": but(count=lambda m: m.shape[1]),
+    "You divided by the number of tokens of all texts together; each text has its own count.": but(count=torch.sum),
     "This is the sum; divide by the number of real tokens.": total,
     "This is the first token's vector; take the mean over all real tokens.": lambda tokens, mask: tokens[:, 0],
     "You averaged over the dimensions of each token; average over the tokens, dim=1.": lambda t, mask: t.mean(2),
@@ -183,15 +186,15 @@ cases = [  # the first with m = n, so that a wrong axis fits, and its result has
     (torch.arange(10)[:, None], torch.arange(10)),
 ]
 mistakes = {
-    "These are positions beside groups; look the neighbours' groups up first.": but(same=lambda p, g: p == g[:, None]),
-    "You compared positions; compare the groups.": but(same=lambda p, g: p == torch.arange(len(p))[:, None]),
-    "You compared along the wrong axis: the group of row i belongs to row i.": but(same=lambda p, g: g[p] == g),
+    "You compared positions with groups; look the neighbours' groups up first.": but(same=lambda p, g: p == g[:, None]),
+    "You compared two positions; compare their two groups.": but(same=lambda p, g: p == torch.arange(len(p))[:, None]),
+    "You compared along the wrong axis: compare row i with the group of row i.": but(same=lambda p, g: g[p] == g),
     "You looked at the first neighbour only; all m count.": changed(neighbours=lambda near: near[:, :1]),
     "You counted rows with any neighbour of their group; count all neighbours.": but(over=lambda x: x.amax(1).mean()),
     "You counted rows whose neighbours are all of their group; count neighbours.": but(over=lambda x: x.amin(1).mean()),
     "That is per cent; a share from 0 to 1 is wanted.": PERCENT,
     "That is how many there are; divide by the number of neighbours, n times m.": but(over=torch.sum),
-    "You divided by the number of rows; the number of neighbours is n times m.": but(over=lambda x: x.sum(1).mean()),
+    "You divided by the number of rows; divide by n times m, all neighbours.": but(over=lambda x: x.sum(1).mean()),
     "That is the share of neighbours of *other* groups.": COMPLEMENT,
     "You give one share for each row; return their mean, one number.": but(over=lambda same: same.mean(dim=1)),
 }

@@ -52,49 +52,33 @@ class Check:
 
 @dataclass(eq=False)
 class Exercise(Check):
-    """A check that compares with a reference and knows the usual mistakes by name.
-
-    Parameters
-    ----------
-    reference : callable
-        The right implementation.
-    cases : sequence of tuple, or callable
-        Arguments, or a function that makes them for every run.
-    mistakes : dict of str to callable, `Twist` or tuple of these
-        Messages, each with the wrong implementations that get it. The verdict tells the first that fits.
-    atol : float
-        Largest difference that counts as equal.
-    notes : dict of int to str
-        Notes on special inputs, by number from 1; the verdict on a failure there has its note.
-    hints : dict of str to str
-        A sentence to add to a message, by a part of that message.
-    view : callable, optional
-        Takes a result and the arguments; its values are compared in the place of the results. Its errors are told.
-    explain : callable, optional
-        Says why an answer is wrong, from the answer and its arguments: see `compare_together`, which it calls for.
-    form : callable, optional
-        Takes the same, and returns a problem of the answer's form, or an empty string.
-    before : callable, optional
-        Takes the student's function first, and may `refuse`.
-    after : callable, optional
-        Takes the student's function and the verdict, may `refuse`, and returns another verdict or None.
-    also : callable, optional
-        Takes a function whose verdict is right, and may `refuse`.
-    """
+    """A check that compares with a reference and knows the usual mistakes by name."""
 
     reference: Callable
+    """The right implementation."""
     cases: Sequence[tuple] | Callable[[], Sequence[tuple]]
+    """Arguments, or a function that makes them for every run."""
     mistakes: dict = field(default_factory=dict)
+    """Messages, each with a callable, a `Twist` or a tuple of these: the verdict tells the first message that fits."""
     _: KW_ONLY
     atol: float = 1e-5
+    """Largest difference that counts as equal."""
     notes: dict = field(default_factory=dict)
+    """Notes on special inputs, by number from 1; the verdict on a failure there has its note."""
     hints: dict = field(default_factory=dict)
+    """A sentence to add to a message, by a part of that message."""
     view: Callable | None = None
+    """Takes a result and the arguments; its values are compared in the place of the results. Its errors are told."""
     explain: Callable | None = None
+    """Says why an answer is wrong, from the answer and its arguments: see `compare_together`, which it calls for."""
     form: Callable | None = None
+    """Takes the same, and returns a problem of the answer's form, or an empty string."""
     before: Callable | None = None
+    """Takes the student's function first, and may `refuse`."""
     after: Callable | None = None
+    """Takes the student's function and the verdict, may `refuse`, and returns another verdict or None."""
     also: Callable | None = None
+    """Takes a function whose verdict is right, and may `refuse`."""
 
     @property
     def named(self) -> list[tuple[str, Callable]]:

@@ -19,16 +19,16 @@ def similarities(n, d, seed) -> torch.Tensor:
 mistakes = {
     "A stamp is not its own neighbour: how many stamps can be?": one_more("n"),
     "That is the number of common neighbours to expect; divide it by k.": lambda n, k: k * k / (n - 1),
-    "You give the expected number, and count the stamp itself; give a share without it.": lambda n, k: k * k / n,
+    "You count the stamp itself, and give the expected number; leave it out, and give a share.": lambda n, k: k * k / n,
     "That is the chance of one certain neighbour; the list has k places.": changed(k=1),
-    "Both lists are by chance in your answer. One list is given: ask only about the other.": result(lambda r: r * r),
+    "In your answer both lists are random. One list is given: ask only about the other.": result(lambda r: r * r),
     "You give percent; give a share between 0 and 1.": PERCENT,
     "`//` throws the remainder away; a share is a fraction, so divide with `/`.": lambda n, k: k // (n - 1),
     "Upside down: a share is at most 1.": INVERSE,
     "You took the share that is not in common.": COMPLEMENT,
     "A stamp is not its own neighbour, so one stamp fewer can be drawn, not one more.": changed(n=lambda n: n + 2),
     "You divide by all different stamps of the two lists; divide by k.": lambda n, k: k / (2 * (n - 1) - k),
-    "You leave the k stamps of the first list out of the draw; leave out only the stamp.": lambda n, k: k / (n - k),
+    "You leave the first list's k stamps out of the draw; leave out only the stamp itself.": lambda n, k: k / (n - k),
 }
 cases = [(793, 10), (5, 4), (101, 1), (21, 5)]
 check_share_by_chance = Exercise("02.1", "What chance would give", lambda n, k: k / (n - 1), cases, mistakes)
@@ -58,7 +58,7 @@ cases = [  # a 0 on the diagonal is found by the fourth case, a dropped first pl
 mistakes = {
     "You dropped the first place, which need not be the stamp. Set the diagonal to −inf.": but(chosen=without_first),
     ZERO_DIAGONAL: but(chosen=lambda x, k: with_itself(x.clone().fill_diagonal_(0), k)),
-    "You look at k + 1 places, and the stamp itself is among them and counts as common; set the diagonal to −inf and "
+    "You look at k + 1 places, and the stamp itself is among them and counts as common. Set the diagonal to −inf and "
     "take k.": (
         but(chosen=lambda x, k: with_itself(x, k + 1)),
         lambda x, y, k: in_common(x, y, k + 1, chosen=with_itself),
@@ -66,7 +66,7 @@ mistakes = {
     "You look at k + 1 neighbours; take k.": (but(chosen=lambda x, k: neighbour_mask(x, k + 1)), one_more("k")),
     "You count each stamp as its own nearest neighbour; leave it out.": but(chosen=with_itself),
     "You took the k least similar; neighbours are the k most similar.": changed(x=torch.neg, y=torch.neg),
-    "You compare the two lists place by place; a neighbour counts in every place, wherever it stands in the other "
+    "You compare the two lists place by place; a neighbour counts wherever it stands in the other "
     "list.": lambda x, y, k: (nearest_neighbours(x, k) == nearest_neighbours(y, k)).sum(1) / k,
     "You give the number of common neighbours; divide it by k.": but(of=lambda a, b, k: 1),
     "You divide by k twice, as a mean over k × k comparisons does; divide once.": but(of=lambda a, b, k: k * k),
@@ -94,15 +94,15 @@ mistakes = {
     "keeps its caption.": lambda x, y, order: pair_correlation(x, y),
     "You moved only the rows (or only the columns): caption i lost its own similarities. Put rows and columns into the "
     "new order.": (lambda x, y, o: pair_correlation(x, y[o]), lambda x, y, o: pair_correlation(x, y[:, o])),
-    "You used the whole matrices: the diagonal compares each stamp with itself, which has no place among these pairs "
-    "at all.": lambda x, y, o: torch.corrcoef(torch.stack([x.ravel(), y[o][:, o].ravel()]))[0, 1],
+    "You used the whole matrices. Their diagonal compares each stamp with itself: take only the entries above "
+    "it.": lambda x, y, o: torch.corrcoef(torch.stack([x.ravel(), y[o][:, o].ravel()]))[0, 1],
     "You took the diagonal in: it compares each stamp with itself. Start above it, with offset=1.": but(offset=0),
-    "You return the whole 2 × 2 matrix; the one wanted is outside its diagonal.": but(measure=torch.corrcoef),
+    "You return the whole 2 × 2 matrix; the correlation wanted is outside its diagonal.": but(measure=torch.corrcoef),
     "You gave caption i to picture order[i]; picture i gets caption order[i]. (Moving the pictures by `order`, and not "
     "the captions, does the same.)": changed(order=torch.argsort),
     "That is the covariance; divide it by both standard deviations.": but(measure=lambda z: torch.cov(z)[0, 1]),
-    "You left the two means in, so that is a cosine. For Pearson's correlation, first subtract from each series its "
-    "own mean.": but(measure=lambda z: torch.cosine_similarity(*z, dim=0)),
+    "You left the two means in: that is a cosine. For Pearson's correlation, subtract its mean from each series "
+    "first.": but(measure=lambda z: torch.cosine_similarity(*z, dim=0)),
 }
 hints = {"too many indices": "`matrix[order, order]` picks n single entries; take first the rows, then the columns."}
 check_shuffled_correlation = Exercise("02.3", "A correlation without a cause", shuffled, cases, mistakes, hints=hints)
@@ -133,8 +133,8 @@ mistakes = {
     "You took the mean over the anchors; coverage asks for the nearest one.": but(over=torch.mean),
     "You return which anchor is nearest; return how similar it is.": but(over=torch.argmax),
     "You took the least similar anchor; coverage asks for the nearest one.": but(over=torch.amin),
-    "You subtracted the mean from `z` only; the anchors have it, too.": but(means=lambda z, a: (a.mean(0), 0)),
-    "You subtracted the mean from the anchors only; `z` has it, too.": but(means=lambda z, a: (0, a.mean(0))),
+    "You subtracted the mean from `z` only; subtract it from the anchors, too.": but(means=lambda z, a: (a.mean(0), 0)),
+    "You subtracted the mean from the anchors only; subtract it from `z`, too.": but(means=lambda z, a: (0, a.mean(0))),
     "You scaled to length 1 first and subtracted the mean afterwards: the rows no longer have length 1, and the "
     "results are no cosines.": (scaled_first(lambda a: unit_rows(a).mean(0)), scaled_first(lambda a: a.mean(0))),
 }
@@ -180,17 +180,17 @@ cases = [
     (similarities(12, 3, 21), 2, 0),
 ]
 mistakes = {
-    "You add the one that the chosen cover best; add the one covered worst.": greedy(torch.argmax, taken=-torch.inf),
-    "You add the one that they cover best, a chosen one again; add the worst covered.": greedy(
-        torch.argmax, taken=None
-    ),
-    "You keep the smallest similarity to the chosen; the largest one covers.": greedy(over=torch.amin, taken=None),
-    "You go by the least similar chosen one; a candidate is covered by the most similar one, so take the largest of "
-    "its similarities to the chosen ones.": (greedy(over=torch.amin), greedy(over=torch.amin, taken=1)),
+    "You add the candidate that the chosen cover best; add the worst covered.": greedy(torch.argmax, taken=-torch.inf),
+    "You add the candidate that the chosen ones cover best, and that is a chosen one again; add the one that they "
+    "cover worst.": greedy(torch.argmax, taken=None),
+    "You keep the smallest similarity to the chosen ones. One near anchor is enough to cover a candidate: keep the "
+    "largest.": greedy(over=torch.amin, taken=None),
+    "You go by the least similar chosen one. A candidate is covered by the most similar one: take the largest of its "
+    "similarities to the chosen ones.": (greedy(over=torch.amin), greedy(over=torch.amin, taken=1)),
     "You go by the mean similarity to the chosen; one near anchor covers: take the largest.": greedy(over=torch.mean),
-    "You look at the candidate chosen last only; all chosen ones cover.": greedy(over=lambda s, dim: s[-1], taken=None),
-    "You take those least similar to `first`, all at once; after each choice look again at what is covered and what is "
-    "not.": lambda s, count, first: torch.cat([torch.tensor([first]), s[first].argsort()[: count - 1]]),
+    "You look only at the candidate chosen last; all chosen ones cover.": greedy(over=lambda s, dim: s[-1], taken=None),
+    "You take those least similar to `first`, all at once; after each choice look again at what is "
+    "covered.": lambda s, count, first: torch.cat([torch.tensor([first]), s[first].argsort()[: count - 1]]),
     "You choose `count` candidates besides `first`; `first` is one of them.": one_besides,
     "You left `first` out of the result; it is the first that is chosen.": (
         lambda *case: one_besides(*case)[1:],

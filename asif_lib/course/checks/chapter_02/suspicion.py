@@ -32,7 +32,7 @@ def check_suspicion(function) -> Verdict:
         weak.add(weakness(scores, image, text))
     found, mean = ", ".join(f"{area:.2f}" for area in areas), sum(areas) / len(areas)
     if mean < 1 - GOOD_AUC:
-        refuse(f"AUC {found}: your score finds them the other way round. The larger, the more suspicious.")
+        refuse(f"AUC {found}: your score is the other way round. Give suspicious pairs the larger scores.")
     if mean < GOOD_AUC:
         hint = (weak.pop() if len(weak) == 1 else "") or WHICH_END
         told = f"AUC {found} on three banks with planted wrong captions, {mean:.2f} on average"
@@ -55,7 +55,7 @@ def refuse_if_blind_to_one_side(function, image, text, scores, where):
     image_moved, text_moved = (side[other][:, other] for side in (image, text))
     for side, arguments in {"captions": (image, text_moved), "pictures": (image_moved, text)}.items():
         if torch.equal(scores_of(function, *arguments, where), scores):
-            refuse(f"With other {side} your score stays the same. A caption is wrong for a picture: compare the two.")
+            refuse(f"With other {side} your score stays the same. Compare both: a caption is wrong for a picture.")
 
 
 def scores_of(function, image, text, where):

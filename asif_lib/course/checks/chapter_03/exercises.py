@@ -55,9 +55,9 @@ cases = [
     (SIX, EIGHT, -torch.eye(5)),
 ]
 mistakes = {
-    "You applied the matrix to `z` alone; it must move the anchors, too.": but(moved=lambda z, a, m: (z @ m, a)),
-    "You applied the matrix to the anchors alone; it must move `z`, too.": but(moved=lambda z, a, m: (z, a @ m)),
-    "You turned the anchors the other way round than `z`: turn both.": but(moved=lambda z, a, m: (z @ m, a @ m.T)),
+    "You moved `z` alone; the anchors live in the same space: move them, too.": but(moved=lambda z, a, m: (z @ m, a)),
+    "You moved the anchors alone; `z` lives in the same space: move it, too.": but(moved=lambda z, a, m: (z, a @ m)),
+    "The anchors turn the other way round than `z`; both take `@ matrix`.": but(moved=lambda z, a, m: (z @ m, a @ m.T)),
     "You applied the transpose: vectors are rows, and each row v becomes v @ matrix.": changed(matrix=torch.t),
     "Your function always gives 0, but some matrices change the representation: measure it.": lambda z, a, m: 0.0,
     "You took the mean; the largest absolute change is asked for.": but(size=lambda gap: gap.abs().mean()),
@@ -78,16 +78,16 @@ cases = [
 ]
 mistakes = {
     "You left the common part in: subtract the anchors' mean first.": but(means=lambda z, a: (0, 0)),
-    "You subtracted the mean from `z` only; the anchors have it too.": but(means=lambda z, a: (a.mean(0), 0)),
-    "You subtracted the mean from the anchors only; `z` has it too.": but(means=lambda z, a: (0, a.mean(0))),
-    "You subtracted the mean of `z` from both; take the mean of the anchors. A single new picture has no mean other "
-    "than itself.": but(means=lambda z, a: (z.mean(0), z.mean(0))),
+    "You subtracted the mean from `z` only; subtract it from the anchors, too.": but(means=lambda z, a: (a.mean(0), 0)),
+    "You subtracted the mean from the anchors only; subtract it from `z`, too.": but(means=lambda z, a: (0, a.mean(0))),
+    "You subtracted the mean of `z` from both; take the anchors' mean. The mean of a single new picture is the picture "
+    "itself.": but(means=lambda z, a: (z.mean(0), z.mean(0))),
     "`anchors.mean()` without dim=0 is one number; the mean is a vector.": but(means=lambda z, a: (a.mean(), a.mean())),
     "You did not scale to length 1: these are dot products, not cosines.": but(cosines=lambda z, a: z @ a.T),
-    "You scaled to length 1 before you subtracted the mean, and again afterwards; subtract the mean of the anchors as "
+    "You scaled to length 1 before you subtracted the mean, and again afterwards. Subtract the mean of the anchors as "
     "they are, and scale once, at the end.": changed(z=unit_rows, anchors=unit_rows),
-    "You subtracted each set's own mean. Use the mean of the anchors for both: a single new picture has no mean other "
-    "than itself.": but(means=lambda z, a: (z.mean(0), a.mean(0))),
+    "You subtracted each set's own mean; use the anchors' mean for both. The mean of a single new picture is the "
+    "picture itself.": but(means=lambda z, a: (z.mean(0), a.mean(0))),
     "You scaled to length 1 first and subtracted the mean afterwards: the results are no cosines.": lambda z, a: (
         (unit_rows(z) - unit_rows(a).mean(0)) @ (unit_rows(a) - unit_rows(a).mean(0)).T
     ),
@@ -110,7 +110,7 @@ def times_nearest(
 
 
 DOWN_THE_COLUMNS = "You took the k most similar items of each anchor (topk down the columns),"
-EACH_ITEM = "take the k nearest anchors of each item, and count then."
+EACH_ITEM = "Take the k nearest anchors of each item, and count then."
 
 cases = [
     (random_tensor(30, 9, seed=20), 2),
@@ -120,22 +120,22 @@ cases = [
     (torch.ones(7, 4).fill_diagonal_(2) + 0.1 * random_tensor(7, 4, seed=24), 2),
 ]
 mistakes = {
-    "Anchors that are nobody's neighbour are missing: return one count for each anchor, with 0 among them for these "
-    "anchors.": (but(minlength=lambda s: 0), lambda s, k: s.topk(k).indices.unique(return_counts=True)[1]),
-    f"{DOWN_THE_COLUMNS} so every anchor gets k; {EACH_ITEM}": lambda s, k: torch.full((s.shape[1],), k),
-    f"{DOWN_THE_COLUMNS} and counted items; {EACH_ITEM}": (
+    "Anchors that are nobody's neighbour are missing. Return one count for each anchor; it is 0 where no item is "
+    "near.": (but(minlength=lambda s: 0), lambda s, k: s.topk(k).indices.unique(return_counts=True)[1]),
+    f"{DOWN_THE_COLUMNS} so every anchor gets k. {EACH_ITEM}": lambda s, k: torch.full((s.shape[1],), k),
+    f"{DOWN_THE_COLUMNS} and counted items. {EACH_ITEM}": (
         but(dim=0),
         *(but(dim=0, minlength=minlength) for minlength in (len, lambda s: 0)),
     ),
     "You return as many counts as there are items; return one count for each anchor.": but(minlength=len),
-    "You set the diagonal to −inf. Items and anchors are two sets here, so that an entry on the diagonal is nothing "
+    "You set the diagonal to −inf. Items and anchors are two sets here, so an entry on the diagonal is nothing "
     "special.": changed(similarity=lambda s: s.clone().fill_diagonal_(-torch.inf)),
-    "You took k + 1. Items and anchors are two sets here: no item is its own neighbour; take k.": (one_more("k")),
+    "You took k + 1; take k. Items and anchors are two sets here: no item is its own neighbour.": one_more("k"),
     "You dropped the nearest anchor of each item. Items and anchors are two sets here: no item is its own neighbour; "
     "keep the first k.": lambda s, k: times_nearest(s, k + 1, kept=slice(1, None)),
-    "You counted along the rows; count for each anchor.": lambda s, k: torch.full((len(s),), k),
+    "You counted along the rows: k for each item. Count for each anchor.": lambda s, k: torch.full((len(s),), k),
     "You took the k least similar anchors; the nearest have the largest cosines.": but(largest=False),
-    "You counted only the nearest one; all k count.": changed(k=1),
+    "You counted only the nearest one; all of the k nearest count.": changed(k=1),
     "You give shares; give how many, as whole numbers.": lambda s, k: times_nearest(s, k) / len(s),
     "You give shares of all places; give how many, as whole numbers.": lambda s, k: times_nearest(s, k) / (len(s) * k),
     "You added up the similarities; count the items.": lambda s, k: (
@@ -192,17 +192,18 @@ mistakes = {
         for centred_too in (False, True)
     ),
     "You described each side by the other's anchors; take the anchors of its own kind.": reordered(0, 1, 3, 2),
-    "You described both by the anchors' pictures; describe the captions by captions.": reordered(0, 1, 2, 2),
-    "You described both by the anchors' captions; describe the pictures by pictures.": reordered(0, 1, 3, 3),
-    "You left the common part in: subtract the mean of the anchors' pictures from the pictures, and the mean of the "
+    "You described both by the anchors' pictures; the anchors' captions describe the captions.": reordered(0, 1, 2, 2),
+    "You described both by the anchors' captions; the anchors' pictures describe the pictures.": reordered(0, 1, 3, 3),
+    "You left the common part in. Subtract the mean of the anchors' pictures from the pictures, and the mean of the "
     "anchors' captions from the captions.": but(means=lambda *case: (0, 0)),
-    "Subtract the anchors' means, not those of the new items.": but(means=lambda z, t, za, ta: (z.mean(0), t.mean(0))),
-    "Subtract the means of both; the captions have a common part.": but(means=lambda z, t, za, ta: (za.mean(0), 0)),
-    "Subtract the means of both; the pictures have a common part.": but(means=lambda z, t, za, ta: (0, ta.mean(0))),
+    "Subtract the anchors' means, not the new items' means.": but(means=lambda z, t, za, ta: (z.mean(0), t.mean(0))),
+    "You centred one side only; the captions have a common part, too.": but(means=lambda z, t, za, ta: (za.mean(0), 0)),
+    "You centred one side only; the pictures have a common part, too.": but(means=lambda z, t, za, ta: (0, ta.mean(0))),
     "These are dot products: long descriptions win. Take their cosines.": but(cosines=lambda a, b: a @ b.T),
     "You give the best picture for each caption; the best caption for each picture is asked for.": but(dim=0),
     "You give the caption that fits least.": but(cosines=lambda a, b: -relative_representation(a, b)),
-    "That is the row of the nearest anchor; compare whole descriptions.": lambda z, t, za, _: centred(z, za).argmax(1),
+    "You give the row of the nearest anchor. Compare whole descriptions, and give the row of a new "
+    "caption.": lambda z, t, za, _: centred(z, za).argmax(1),
     "You took the new caption nearest to the caption of the nearest anchor; compare whole descriptions.": (
         lambda z, t, za, ta: directly(relative_representation, True)(ta[centred(z, za).argmax(1)], t, ta, ta)
     ),

@@ -22,9 +22,8 @@ def clamp_and_power(relative, p, *, clamp=torch.relu):
 COSINES = random_tensor(4, 6, seed=40).tanh()
 
 mistakes = {
-    "You raised to the power before you set negative entries to 0; turn the steps round.": lambda r, p: torch.relu(
-        r**p
-    ),
+    "You raised to the power before you set negative entries to 0; an even power has made them positive by then. Turn "
+    "the two steps round.": lambda r, p: torch.relu(r**p),
     "Negative entries are still in it: they are to become 0, before the power.": but(clamp=unchanged),
     "You took the sign away, so that an unlike anchor counts; set negative entries to 0.": but(clamp=torch.abs),
     "You multiplied by p; raise to the power p, which is ** in Python.": lambda r, p: torch.relu(r) * p,
@@ -66,11 +65,12 @@ cases = [
     (torch.cat([ROWS, -ROWS.abs()[:1]]), 4, 3),  # the last row has no positive entry
 ]
 mistakes = {
-    "You kept negative entries, and an even power made them positive: clamp first.": but(clamp=unchanged),
+    "You kept negative entries, and an even power made them positive: clamp before the power.": but(clamp=unchanged),
     "You kept the smallest similarities; the k largest of each row are wanted.": but(score=torch.neg),
     "You kept the smallest similarities, negative ones too; keep the k largest.": but(score=torch.neg, clamp=unchanged),
     "You kept the entries that are largest in size, whatever their sign; keep the k largest.": but(score=torch.abs),
-    "You took the sign away first, so that unlike anchors count: clamp instead.": but(score=torch.abs, clamp=torch.abs),
+    "You took the sign away first, so that anchors unlike the picture count. Keep the k largest, and set negative ones "
+    "to 0.": but(score=torch.abs, clamp=torch.abs),
     "You kept k entries of each column; each row is one picture, and k of its entries stay.": but(dim=0),
     "You divided by the sum; the length is the root of the sum of squares.": but(scale=lambda x: F.normalize(x, p=1)),
     "You forgot the power: raise what is left to p before you normalise.": lambda r, k, p: four_steps(r, k, 1),
@@ -78,7 +78,8 @@ mistakes = {
     "You kept k - 1 entries of each row; keep k.": changed(k=lambda k: k - 1),
     "You divided by one length, that of the whole matrix; each row has a length of its own.": but(scale=whole),
     "You rounded p to a whole number; p need not be whole.": changed(p=int),
-    "You normalised before the power only; the power changes the length.": lambda r, k, p: four_steps(r, k, 1) ** p,
+    "You normalised before the power only; the power changes the length of a row, so normalise after "
+    "it.": lambda r, k, p: four_steps(r, k, 1) ** p,
     "Your rows do not have length 1: normalise after the power.": but(scale=unchanged),
     "You normalised columns, not rows: each row is one vector.": but(scale=columns),
     "You divided a row of zeros by its length 0, which gives NaN; such a row stays zero.": but(scale=unsafe_rows),
@@ -117,9 +118,9 @@ cases = [
     (A[0][:1], torch.ones(1), *A),  # k differs: 1 and 8
 ]
 mistakes = {
-    "You divided by the lengths of what the two have in common; they have length 1 as they are.": divided_again,
+    "You divided by the lengths of what the two have in common; both vectors have length 1 already.": divided_again,
     f"Your function found no common anchor where there is one. {TENSOR_KEYS}": lambda *case: 0.0,
-    "You multiplied place by place; the same position is not the same anchor.": by_position(lambda i, j: True),
+    "The same position does not mean the same anchor: compare the indices first.": by_position(lambda i, j: True),
     "You counted anchors at the same position only; they may stand at different positions.": by_position(torch.eq),
     "You counted the shared anchors; add up the products of their values.": but(of=lambda v, w: 1),
     "You added one vector's values; multiply by those of the other.": (but(of=lambda v, w: v), but(of=lambda v, w: w)),
@@ -194,10 +195,12 @@ mistakes = {
     "evaluate gives two numbers, (value, standard error); return the value only.": but(reported=tuple),
     "You looked for the smallest k and for the smallest p separately; the pair (k, p) must itself be among the good "
     "ones.": but(pick=lambda good: map(min, zip(*good, strict=True))),
-    "You took the highest value. Others lie within one standard error of it: take their smallest k.": but(errors=0),
-    "k and p are well chosen, but the last number is the validation result, which is a little too good for the setting "
+    "You took the highest value. The pictures cannot tell it from the settings within one standard error of it: take "
+    "the smallest k of these.": but(errors=0),
+    "k and p are well chosen, but the last number is the validation result. It is a little too good for the setting "
     "that won there: return the test result of the chosen setting.": but(split="validation"),
-    "You took the first one; lists come in any order: smallest k, then smallest p.": but(pick=lambda good: good[0]),
+    "You took the first good setting in the lists, which come in any order. Take the smallest k, and then the smallest "
+    "p.": but(pick=lambda good: good[0]),
     "Of the settings within one standard error you took the largest k, or the first in the list: the lists come in any "
     "order. The smallest k forgets most and costs least.": first_by(lambda setting: (-setting[0], setting[1])),
     "A setting exactly on the limit is as good as the best: at least means >=, not >.": but(slack=-1e-9),
@@ -224,7 +227,10 @@ def check_trap(function) -> Verdict:
         if not isinstance(parts, tuple | list) or len(parts) != 2:
             refuse("Return two tensors: image, captions.")
         refuse_weak_trap(*(part.detach().to("cpu", torch.float64) for part in parts), n, where)
-    return right("With the clamp the first caption wins, without it the second, for 3, 10 and 200 anchors.")
+    return right(
+        "With the clamp the first caption wins, without it the second, for 3, 10 and 200 anchors. Without the clamp, "
+        "the program takes two vectors that are unlike the same anchor for similar ones."
+    )
 
 
 def refuse_weak_trap(image, captions, n, where):

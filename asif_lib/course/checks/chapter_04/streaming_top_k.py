@@ -139,16 +139,18 @@ cases = [
     (-ONE_WAY[:3], Stream(ONE_WAY, 6), 4),
 ]
 mistakes = {
-    "The values are right, but your indices are positions in the joined table of your last topk; take the anchors that "
+    "The values are right, but your indices are positions in the joined table of your last topk. Take the anchors that "
     "stand at these positions with `gather`.": (but(told=lambda _, order: order), in_the_last_table),
-    "The values are right, but your indices count from 0 in each block, not over all.": placed(lambda i, length: 0),
-    "The indices of the last block are off: it is shorter than the others, so its number times its own length is not "
+    "The values are right, but your indices count from 0 in each block. Add the number of anchors that came before the "
+    "block.": placed(lambda i, length: 0),
+    "The indices of the last block are off. It is shorter than the others, so its number times its own length is not "
     "where it starts. Count the anchors that came before.": placed(lambda number, length: number * length),
     "You added the number of the block; add the number of anchors that came before it.": placed(lambda i, length: i),
     "Your indices are one too large; positions start at 0.": part(1, lambda indices, *case: indices + 1),
     "You left out the last block; its anchors count, too.": only(lambda p: [x for x in p if len(x[1]) == len(p[0][1])]),
-    "You began with zeros for the k best; they stay where fewer than k cosines are positive.": but(first=0.0),
-    "You merged the values, but not the indices in the same order: topk over the joined values tells the order in "
+    "You began with zeros as the k best. They stay where fewer than k cosines are positive: begin with a value that "
+    "every cosine beats.": but(first=0.0),
+    "You merged the values, but not the indices in the same order. The topk over the joined values tells the order in "
     "which to take the joined indices.": but(told=lambda joined, order: joined[:, order.shape[1] :]),
     "You returned (indices, values); (values, indices) is wanted.": REVERSED_RESULTS,
     "You kept the smallest cosines; the k largest are wanted.": but(largest=False, first=torch.inf),

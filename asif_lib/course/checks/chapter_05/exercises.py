@@ -41,20 +41,20 @@ cases = [
 mistakes = {
     "Where the right answer ties with others, you count it as found; a model that gives everything the same score "
     "would be perfect. Let a tie stand behind the others.": but(before=lambda s, r, found: s > found),
-    "Where scores tie, the order that topk or sort happens to give decides; let a right answer stand behind all wrong "
+    "Where scores tie, the order that topk or sort happens to give decides. Let a right answer stand behind all wrong "
     "ones that it ties with.": lambda s, r, k: hits(s, r, k).any(dim=1).float().mean(),
     "You looked at the first k + 1 answers: found means that fewer than k wrong answers stand before.": one_more("k"),
-    "You looked at the first k - 1 answers: do not count the right answer itself.": (changed(k=lambda k: k - 1)),
-    "A question may have several right answers. It counts as found when the best of them is among the first k of all "
-    "answers.": lambda s, r, k: (hits(s, r, k).sum(1) / r.sum(1)).mean(),
-    "You let right answers stand in each other's way: count only the wrong answers that stand before the best right "
-    "answer.": lambda s, r, k: recall(s, r, k + 1, before=lambda s, r, found: s >= found),
+    "You looked at the first k - 1 answers; count only wrong answers before the right one.": changed(k=lambda k: k - 1),
+    "A question may have several right answers. It counts as found when its best one is among the first "
+    "k.": lambda s, r, k: (hits(s, r, k).sum(1) / r.sum(1)).mean(),
+    "You let right answers stand in each other's way: count only the wrong answers before the best right "
+    "one.": lambda s, r, k: recall(s, r, k + 1, before=lambda s, r, found: s >= found),
     "You looked for the worst of a question's right answers; its best one counts.": but(
         score_of=lambda s, r: s.masked_fill(~r, torch.inf).amin(dim=1, keepdim=True)
     ),
     "You divided by k; divide by the number of questions.": lambda s, r, k: (hits(s, r, k).sum(1) / k).mean(),
     "You returned how many questions are found; divide by the number of questions.": but(over=torch.sum),
-    "You put 0 in place of the wrong answers' scores and then took the largest; where the scores of the right answers "
+    "You put 0 in place of the wrong answers' scores and then took the largest. Where the scores of the right answers "
     "are negative, that 0 wins.": but(score_of=lambda s, r: (s * r).amax(dim=1, keepdim=True)),
 }
 check_recall_with_ties = Exercise("05.1", "Recall with ties", recall, cases, mistakes)
@@ -119,8 +119,8 @@ cases = [
 mistakes = {
     "You returned the best column, which is a prompt; average each label's prompts.": lambda s, c, m: s.argmax(dim=1),
     "You took the label of the best single prompt; average over the templates.": but(over=torch.amax),
-    "You mixed up the order of the columns: the m templates of the first label come first, then those of the second; "
-    "so the shape is (q, c, m).": but(grouped=lambda s, c, m: by_label(s, m, c).mT),
+    "You mixed up the order of the columns: the m templates of the first label come first, then those of the second. "
+    "So the shape is (q, c, m).": but(grouped=lambda s, c, m: by_label(s, m, c).mT),
     "You averaged over the labels and chose a template; average over the templates and choose a label.": but(dim=1),
     "You returned the scores of the labels; give the position of the best.": but(pick=lambda means, dim: means),
     "You returned the best score of each picture; the position of the best label is wanted.": but(pick=torch.amax),
@@ -172,16 +172,16 @@ SKEWED = torch.log((torch.arange(10) + 0.5) / 10).square()
 SKEWED *= 0.12 * 10**0.5 / SKEWED.std(correction=0)
 
 mistakes = {
-    "Both ends are close to the mean itself. Either you drew every item once, without replacement: draw n of the n "
-    "items with replacement, so that some come twice and some not at all. Or you took the means over the wrong axis: "
-    "each resample has one mean, over its own items.": lambda items, *how: (float(items.mean()),) * 2,
+    "Both ends are close to the mean itself. Either you drew without replacement: draw n of the n items with "
+    "replacement, so that some come twice and some not at all. Or you took the means over the wrong axis: each "
+    "resample has one mean, over its own items.": lambda items, *how: (float(items.mean()),) * 2,
     "That interval goes from 5 to 95 % and holds 90 %; cut off 2.5 % at each end.": but(low=0.05, high=0.95),
     "That is where the items lie, not their mean: take the mean of each resample first.": but(
         of=lambda items, *how: items
     ),
     "The ends are the wrong way round: return (low, high).": REVERSED_RESULTS,
     "You took the smallest and the largest mean of all resamples; cut off 2.5 % at each end.": but(low=0.0, high=1.0),
-    "That is the mean ± 1.96 standard errors, always symmetric; take the percentiles.": (normal(0), normal(1)),
+    "That is the mean ± 1.96 standard errors, always symmetric; take percentiles of the means.": (normal(0), normal(1)),
 }
 cases = [(FIFTY, 20_000, 0), (1 + FIFTY[:30] / 2, 20_000, 7), (SKEWED, 20_000, 1), (torch.ones(20), 1_000, 0)]
 check_bootstrap = Exercise(
@@ -226,14 +226,15 @@ mistakes = {
     "questions: one draw decides for both. Your interval is wider than it need be.": of_separate_draws,
     "The sign is turned round: a minus b is wanted, so that above 0 means that a is better.": reordered(1, 0, 2, 3),
     "The difference is right and its interval has the wrong sign; take a - b in both.": but(items=lambda a, b: b - a),
-    "You set one end of one interval against an end of the other. Whether two intervals overlap does not tell whether "
-    "the difference holds 0: subtract first.": ends_of_both(lambda one, two: (one[0] - two[1], one[1] - two[0])),
+    "You made an interval for each method. Whether two intervals overlap does not tell whether the difference holds 0. "
+    "Take the difference of each question first.": ends_of_both(lambda one, two: (one[0] - two[1], one[1] - two[0])),
     "You subtracted the ends of two intervals; the interval of a difference is another. Take the difference of each "
     "question first, then resample.": ends_of_both(lambda one, two: (one[0] - two[0], one[1] - two[1])),
     "You took the sizes of the differences, without their sign.": lambda a, b, *how: paired((a - b).abs(), 0 * b, *how),
-    "Count questions on which both methods agree, as 0.": lambda a, b, *how: paired(a[a != b], b[a != b], *how),
+    "You left out the questions on which both methods agree; their difference counts, too: it is "
+    "0.": lambda a, b, *how: paired(a[a != b], b[a != b], *how),
     "Your interval holds the middle 90 % of the means; cut off 2.5 % at each end.": but(low=0.05, high=0.95),
-    "That is where the differences lie; take the mean of each resample.": but(of=lambda items, *how: items),
+    "That is where the differences lie, not their mean; take each resample's mean.": but(of=lambda items, *how: items),
     "You returned the interval of the first method, not of the difference.": lambda a, b, *how: paired(a, 0 * b, *how),
     "You returned the interval first; the order is difference, low, high.": result(lambda r: (*r[1:], r[0])),
     "The ends are the wrong way round: return (difference, low, high).": result(lambda r: (r[0], r[2], r[1])),

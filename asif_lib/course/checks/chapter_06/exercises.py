@@ -62,10 +62,11 @@ def both_ends(order):
 LABELS = [torch.rand(4, n, generator=torch.Generator().manual_seed(80 + n))[:3] for n in (20, 40, 25)]
 
 mistakes = {
-    "You ranked the contributions to each label by themselves: rank the differences.": but(gap=lambda x, a, b: x * a),
+    "You ranked the contributions to each label by themselves. An anchor that gives the same to both decides nothing: "
+    "rank the differences.": but(gap=lambda x, a, b: x * a),
     "The two results are the wrong way round: first for `one`, then for `other`.": REVERSED_RESULTS,
-    "You ranked the differences by their size, whatever their sign; yet the sign says for which of the labels they "
-    "speak.": (but(gap=lambda x, a, b: difference(x, a, b).abs()), *map(both_ends, (torch.clone, torch.flipud))),
+    "You ranked the differences by their size, whatever their sign. But the sign says for which label an anchor "
+    "speaks.": (but(gap=lambda x, a, b: difference(x, a, b).abs()), *map(both_ends, (torch.clone, torch.flipud))),
     "You left the picture out: an anchor that it lacks gives nothing to any label.": but(gap=lambda x, a, b: a - b),
     "The strongest comes first; your second result begins with the weakest.": part(1, lambda r, *_: r.flip(0)),
     "You took the quotient, which is large for two tiny contributions; subtract.": but(gap=lambda x, a, b: a / b),
@@ -110,8 +111,8 @@ cases = [
     (FINE[:20], torch.arange(20) == 7),
 ]
 mistakes = {
-    "You gave a tie nothing, so that equal scores get 0; it counts half.": but(points=lambda g: (g > 0).double()),
-    "You gave a tie a full point, so that equal scores get 1; it counts half.": but(points=lambda g: (g >= 0).double()),
+    "You gave a tie nothing: equal scores get 0. A tie counts half.": but(points=lambda g: (g > 0).double()),
+    "You gave a tie a full point: equal scores get 1. A tie counts half.": but(points=lambda g: (g >= 0).double()),
     "The wrong way round: a *low* score is suspicious; count where the wrong pair scores lower.": COMPLEMENT,
     "You ranked the scores, and tied ones got different places, by the order in which they stand or by chance; a tie "
     "counts half.": (
@@ -120,7 +121,8 @@ mistakes = {
         by_argsort(lambda s: s.argsort().flip(0)),
     ),
     "You counted the pairs of pairs; divide by how many there are.": but(over=torch.sum),
-    "Divide by the wrong-right pairs, not by all n² pairs.": lambda s, w: rank_auc(s, w, over=torch.sum) / len(s) ** 2,
+    "You divided by all n² pairs of scores; only the pairs of a wrong and a right one count, so divide by their "
+    "number.": lambda s, w: rank_auc(s, w, over=torch.sum) / len(s) ** 2,
     "That is the difference of the two means; how often is the wrong one below the right one?": but(points=torch.clone),
     "That is an accuracy at one threshold; the area needs none.": lambda s, w: ((s < s.median()) == w).double().mean(),
     "You went through a grid of thresholds; scores between two of them are not told apart. Compare every wrong pair "
@@ -187,13 +189,14 @@ cases = [
 ]
 mistakes = {
     "You removed nothing: these are the scores with all anchors.": but(from_image=False, from_texts=False),
-    "You only took the contribution off. Without the anchor, the next one enters and the lengths change.": subtracted,
-    "You normalised again, but nothing entered in the anchor's place; remove it *before* the top k.": blanked,
-    "You kept k - 1 entries of every row; where one anchor goes, the next one enters: keep k.": changed(
-        k=lambda k: k - 1
-    ),
-    "You took the anchor away from the picture only; the texts lose it, too.": but(from_texts=False),
-    "You took the anchor away from the texts only; the picture loses it, too.": but(from_image=False),
+    "You only took the contribution off the score. Without the anchor the next one enters the top k, and both vectors "
+    "are normalised again.": subtracted,
+    "You normalised again, but nothing entered in the anchor's place. Each side has k entries: take the anchor away "
+    "*before* the top k.": blanked,
+    "You kept k - 1 entries of every row. Where the anchor was in the top k, the next one enters; elsewhere nothing "
+    "changes. Keep k of the other anchors.": changed(k=lambda k: k - 1),
+    "You removed the anchor from the picture only; it leaves the bank, so the texts lose it.": but(from_texts=False),
+    "You removed the anchor from the texts only; it leaves the bank, so the picture loses it.": but(from_image=False),
     "The top k are right, but you divided by the old lengths; normalise the new vectors.": divided_by_old_lengths,
     "You kept only this anchor; all others stay.": lambda x, y, a, k, p: scores(x[[a]], y[:, [a]], k, p),
     "You forgot the power p.": changed(p=lambda p: 1),
@@ -279,10 +282,10 @@ cases = [
     for seed, k in [(1052, 5), (790, 5), (1326, 4), (1002, 5), (862, 4), (352, 5), (889, 4)]
 ]
 mistakes = {
-    "You say -1 of every decision. Compare the labels with and without each anchor.": lambda *case: -1,
-    "You returned the new label; return the position of the anchor whose removal brings this label about, not the "
-    "label.": (of(lambda d: d.new_winner(-1)), of(lambda d: d.new_winner(d.winner))),
-    "You return an anchor although none flips this decision; say -1 there.": of(lambda d: int(d.leads.argmin())),
+    "You say -1 of every decision, but some flip: compare the labels with and without each anchor.": lambda *case: -1,
+    "You returned the new label. Return an anchor instead: the position of the anchor whose removal makes this label "
+    "win.": (of(lambda d: d.new_winner(-1)), of(lambda d: d.new_winner(d.winner))),
+    "You return an anchor although no single one flips this decision; say -1.": of(lambda d: int(d.leads.argmin())),
     "Where several anchors flip the decision, you took the first; take the one that leaves the old winner furthest "
     "behind.": of(lambda d: d.tested(-torch.arange(len(d.leads)).float())),
     "Of the anchors that flip it, you took the one with the largest contribution; take the one that leaves the old "
@@ -295,13 +298,12 @@ mistakes = {
     ),
     "You returned the anchor that contributes most to the winner, untested. It may give as much to the others: compute "
     "the scores without each anchor.": of(lambda d: int(d.given[d.winner].argmax())),
-    "You tried the anchor that contributes most to the winner, and no other. Yet another anchor may flip the decision, "
-    "too.": of(lambda d: d.if_it_flips(d.given[d.winner].argmax())),
-    "You returned the anchor with the largest difference between winner and runner-up, untested. When it goes, others "
-    "enter and a third label may win.": of(lambda d: int((d.given[d.winner] - d.given[d.second]).argmax())),
-    "You took contributions off the scores. Others enter the top k, as in 06.3.": of(
-        lambda d: d.without_refill(d.subtracted)
-    ),
+    "You tried the anchor that contributes most to the winner, and no other. Another anchor may flip the decision: try "
+    "all.": of(lambda d: d.if_it_flips(d.given[d.winner].argmax())),
+    "You returned the anchor with the largest difference between winner and runner-up, untested. Others enter, and a "
+    "third label may win: test each anchor.": of(lambda d: int((d.given[d.winner] - d.given[d.second]).argmax())),
+    "You took contributions off the scores. Without an anchor others enter the top k and the lengths change, as in "
+    "exercise 06.3.": of(lambda d: d.without_refill(d.subtracted)),
     "You blanked the anchor, and nothing entered in its place, as in 06.3.": of(lambda d: d.without_refill(d.blanked)),
     "Your lead is turned round: without this anchor the winner leads most.": of(lambda d: int(d.leads.argmax())),
 }

@@ -120,7 +120,7 @@ def check_own_failure(function, task) -> Verdict:
     for anchor in anchors:
         rest = [a for a in anchors if a != anchor]
         if rest and task.without(rest)[picture] == task.labels[picture]:
-            refuse(f"Anchor {anchor} is not needed: the label is right without the other {len(rest)} alone.")
+            refuse(f"Anchor {anchor} is not needed: the label is right when only the other {len(rest)} go.")
     was_right, is_right = task.predicted == task.labels, after == task.labels
     refuse_other_harm(harmed, was_right, is_right)
     return right(
@@ -140,7 +140,7 @@ def refuse_other_harm(harmed, was_right, is_right):
     usual = {
         "; yours is the number of those that become right.": (~was_right & is_right).sum(),
         "; yours is the number of all that are wrong afterwards, whatever they were before.": (~is_right).sum(),
-        "; yours is smaller by those that become right: they were taken off.": was_right.sum() - is_right.sum(),
+        "; in yours those that become right were taken off. Count the harm alone.": was_right.sum() - is_right.sum(),
     }
     otherwise = ". Count the pictures whose label was right with all anchors and is not without yours."
     why = next((why for why, number in usual.items() if harmed == number), otherwise)

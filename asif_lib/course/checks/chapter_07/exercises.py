@@ -42,14 +42,15 @@ mistakes = {
     "Only the captions' matrix grew; a caption without picture is no anchor.": changed(new_image=lambda new: new[:0]),
     "The new captions stand in the order in which they came, so that new pictures got each other's captions. `partner` "
     "says where the caption of each picture is.": but(captions=lambda new, partner: new),
-    "You used `partner` the wrong way round: entry i belongs to new picture i.": changed(partner=torch.argsort),
+    "You used `partner` the wrong way round: entry i is the caption of new picture i.": changed(partner=torch.argsort),
     "You moved the new pictures to where `partner` points. Each caption has some picture now, and not its own: keep "
     "the pictures, and fetch the captions.": but(pictures=lambda new, p: new[p], captions=lambda new, p: new),
     "Every new picture has its caption, but the pairs stand in the order of the captions. The new pictures keep their "
-    "order.": but(pictures=lambda new, p: new[p.argsort()], captions=lambda new, p: new),
-    "The new rows stand before the old ones; append them.": but(join=lambda old, new: torch.cat([new, old])),
+    "order: fetch the captions.": but(pictures=lambda new, p: new[p.argsort()], captions=lambda new, p: new),
+    "New rows before the old ones renumber the anchors; append them.": but(join=lambda old, new: torch.cat([new, old])),
     "The mean is still that of the old bank; take the mean of all rows there now.": but(mean=lambda a, b: a.mean(0)),
-    "You averaged the two means. The larger bank weighs more.": but(mean=lambda a, b: (a.mean(0) + b.mean(0)) / 2),
+    "You averaged the mean of the old rows and the mean of the new rows. The larger set weighs more: average over all "
+    "rows.": but(mean=lambda a, b: (a.mean(0) + b.mean(0)) / 2),
     "The mean is that of the new rows alone; take it over all rows.": but(mean=lambda a, b: b.mean(0)),
     "k is still a tenth of the old bank. The bank has grown, and k is a share of it.": but(size=lambda n, m: n),
     "k is a tenth of the new pairs alone; take a tenth of all.": but(size=lambda n, m: m),
@@ -80,7 +81,8 @@ mistakes = {
     "The sum is right, the number of rows is not: removed ones are no longer there.": but(count=lambda n, m, r: n + m),
     "The removed rows were added once more; take their sum off.": changed(removed=torch.neg),
     "The new rows do not count.": changed(added=lambda rows: rows[:0]),
-    "You forgot to multiply the old mean by n.": lambda mean, n, *edits: running_mean(mean / n, n, *edits),
+    "You forgot to multiply the old mean by n: without the factor n, it counts like a single "
+    "row.": lambda mean, n, *edits: running_mean(mean / n, n, *edits),
     "That is the new sum, not the new mean; divide by the number of rows there now.": but(count=lambda n, m, r: 1),
 }
 cases = [edited_rows(40, 8, 4, 73), edited_rows(7, 20, 5, 74), edited_rows(30, 0, 4, 75), edited_rows(30, 6, 0, 76)]
@@ -124,22 +126,22 @@ LETTERS = ["b", "a", "b", "a/x", "b", "c", "a", "ab", "c"]
 
 mistakes = {
     "You kept the group and forgot everything else; turn the mask round.": but(belongs=lambda *of: not inside(*of)),
-    "Rows were removed from the pictures only; the captions are wrong now.": part(
-        1, lambda _, image, text, *rest: text
-    ),
-    "Rows were removed from the captions only; the pictures are wrong now.": part(0, lambda kept, image, *_: image),
+    "Rows were removed from the pictures only. From the first of these rows on, every picture has a wrong "
+    "caption.": part(1, lambda _, image, text, *rest: text),
+    "Rows were removed from the captions only. From the first of these rows on, every caption has a wrong "
+    "picture.": part(0, lambda kept, image, *_: image),
     "You set the rows to zero, and they are still there: they count in the mean and in n. Leave them out.": zeroed,
     "The subgroups are still there: to forget a group, forget what stands below it, too.": but(belongs=str.__eq__),
-    "The subgroups are gone, and the group itself is still there: the name `food` does not begin with `food/`, with a "
-    "slash.": but(belongs=lambda name, group: name.startswith(f"{group}/")),
+    "The subgroups are gone, and the group itself is still there: `food` does not begin with `food/`. Test for it, "
+    "too.": but(belongs=lambda name, group: name.startswith(f"{group}/")),
     "You also forgot a group that begins with the same letters. A slash must follow.": but(belongs=str.startswith),
     "You also forgot groups that hold the name somewhere else; it must begin the path.": but(belongs=str.__contains__),
     "You also forgot a group of that name further down in another branch. Compare the names from the beginning of the "
     "path.": but(belongs=lambda name, group: group in name.split("/")),
     "The last rows were moved into the holes, which changes the order. Keep the order.": but(left=last_into_the_hole),
     "You deleted row by row, which moves all later rows; apply one mask to all rows.": but(left=removed_while_counting),
-    "The matrices are right, and the third result counts 0, 1, 2, …: it should say which row of the old bank each row "
-    "was, for that is how other tables follow.": but(told=lambda goes, rows: torch.arange(len(rows))),
+    "The matrices are right, and the third result counts 0, 1, 2, and so on. It should say which row of the old bank "
+    "each row was, for that is how other tables follow.": but(told=lambda goes, rows: torch.arange(len(rows))),
     "The third result is the mask; the positions of the rows left are wanted.": but(told=lambda goes, rows: ~goes),
     "The third result lists the rows that went, not those left.": but(told=lambda goes, rows: goes.nonzero()[:, 0]),
 }
@@ -219,12 +221,13 @@ mistakes = {
         decide=lambda mean, half, margin: "unchanged" if mean - half > -margin else by_margin(mean, half, margin)
     ),
     "You took the difference of two intervals. The same questions were asked: pair them.": but(interval=unpaired),
-    "You took sizes; keep the sign, for gains cancel losses.": but(interval=lambda a, b: mean_change(0, (b - a).abs())),
+    "You took sizes; keep the sign: gains may cancel losses.": but(interval=lambda a, b: mean_change(0, (b - a).abs())),
     "That is the interval of the single differences, not of their mean.": but(interval=quantiles),
     "Your interval is that of the single differences, mean ± 1.96 standard deviations. For the mean of n, the "
     "deviation is divided by √n.": but(interval=lambda a, b: mean_change(a, b, z=1.96 * len(a) ** 0.5)),
     "You looked at the answers after the edit only; subtract those before.": changed(before=torch.zeros_like),
-    "Not every interval decides: some give 'cannot tell'.": result(lambda a: a if a == "unchanged" else "changed"),
+    "Not every interval decides. Where an end of the margin lies within the interval, the answer is 'cannot "
+    "tell'.": result(lambda a: a if a == "unchanged" else "changed"),
     "Your interval is shorter than one of 95 %.": but(interval=lambda a, b: mean_change(a, b, z=1.645)),
 }
 check_unchanged = Exercise(
@@ -263,7 +266,7 @@ mistakes = {
     "You averaged sizes without sign; help for the true label counts as harm.": but(mean=lambda b: b.abs().mean(dim=0)),
     "You set what is below 0 to 0 before the mean. An anchor may harm one picture and help another, and the mean must "
     "see both.": but(mean=lambda b: b.clamp_min(0).mean(dim=0)),
-    "You set the mean to 0 where it is below. Keep it: such an anchor helps.": result(lambda r: r.clamp_min(0)),
+    "You set the mean to 0 where it is below. Keep it: below 0, an anchor helps.": result(lambda r: r.clamp_min(0)),
     "That is how much each anchor is in the pictures, whatever the labels.": lambda images, *_: images.mean(dim=0),
     "You counted the pictures that an anchor harms; how strongly?": but(mean=lambda b: (b > 0).float().mean(dim=0)),
 }

@@ -85,12 +85,10 @@ class LessonTask(HeldOutTask):
 @investigation("07.6", "Ten pictures, well chosen", LessonTask)
 def check_lesson(function, task) -> Verdict:
     """Choose the pairs to teach, and prove that the choice is better than chance."""
-    image, labels = task.pool
-    given, how = (
-        (image, labels, task.per_class),
-        {"like": task.random[0], "form": partial(lesson_problem, labels, task)},
+    given, form = (*task.pool, task.per_class), partial(lesson_problem, task)
+    lesson, again = (
+        ask(function, given, where, like=task.random[0], form=form) for where in ("On the pool", "At the second call")
     )
-    lesson, again = (ask(function, given, where, **how) for where in ("On the pool", "At the second call"))
     if not torch.equal(again, lesson):
         refuse("Called twice, your function chose two lessons. A choice has a reason; chance is what it must beat.")
     mine, chance = task.open_test(lesson.long())
@@ -106,9 +104,9 @@ def check_lesson(function, task) -> Verdict:
     )
 
 
-def lesson_problem(labels, task, lesson):
+def lesson_problem(task, lesson):
     """Describe a wrong form of a lesson, or return an empty string."""
-    c, m = len(task.captions), task.per_class
+    labels, c, m = task.pool[1], len(task.captions), task.per_class
     if lesson.dtype == torch.bool:
         return "Your result is a mask; the positions in the pool are wanted, as with .nonzero()."
     if lesson.is_floating_point():

@@ -23,7 +23,7 @@ mistakes = {
     "You counted the k best so far, but not the tile of cosines from which they are renewed.": changed(b=0),
     "You added up all tiles; only one tile is in memory at a time.": reordered(0, 1, 1, 3),
     "You left out the queries: the tile has b columns for each.": part(1, lambda _, q, n, b, k: 4 * b + 12 * q * k),
-    "Each query has k best of its own; you left that out.": part(1, lambda _, q, n, b, k: 4 * q * b + 12 * k),
+    "You left out the queries: each has k best of its own.": part(1, lambda _, q, n, b, k: 4 * q * b + 12 * k),
     "You took 8 bytes for a float32; it takes 4.": but(number=8),
     "You returned (blocks, dense); (dense, blocks) is wanted.": REVERSED_RESULTS,
     "You divided into larger units; bytes are wanted.": result(lambda sizes: tuple(size / 1e9 for size in sizes)),
@@ -94,14 +94,14 @@ mistakes = {
         index_first(lambda v, k: (-v).argsort(1)),
         index_first(lambda v, k: v.topk(k).indices),
     ),
-    "You took the larger index first of equal values.": but(order=lambda v, i, k: by_value_then_index(v, -i, k)),
+    "Ties: you took the larger index first, not the smaller.": but(order=lambda v, i, k: by_value_then_index(v, -i, k)),
     "You nudged the values by their index to break ties. Two values may differ by less than your nudge: sort by two "
     "keys instead.": but(order=lambda v, i, k: (v - 1e-6 * i).argsort(dim=1, descending=True)),
     "Your indices are positions in the joined table; `gather` the indices there.": but(found=lambda i, best: best),
     "You took the indices in another order than the values.": but(found=lambda i, best: i[:, : best.shape[1]]),
     "You took the smallest values; the k largest are wanted.": but(order=lambda v, i, k: by_value_then_index(-v, i, k)),
     "You sorted them by index in the end; the largest value comes first.": result(sorted_by_index),
-    "You took an equal share from each shard; one shard may hold all of the k best.": equal_shares,
+    "You took an equal share from each shard; one may hold all of the k best: merge everything sent.": equal_shares,
     "You returned (indices, values); (values, indices) is wanted.": REVERSED_RESULTS,
     "You returned everything in order; only the k best are wanted.": changed(k=1_000),
 }
@@ -151,7 +151,7 @@ cases = [
     (EXACT, EXACT, *rounded(5, 4, 0.25, seed=79)),
 ]
 mistakes = {
-    "The rounded query may be longer than 1, up to 1 + ‖q − q̂‖.": but(join=lambda query, anchor: query + anchor),
+    "The rounded query may be longer than 1: ‖a − â‖ is multiplied by 1 + ‖q − q̂‖.": but(join=lambda q, a: q + a),
     "You left out what the anchors lose by rounding.": but(join=lambda lost, largest: lost),
     "You left out what the queries lose by rounding.": but(join=lambda lost, largest: largest.expand_as(lost)),
     "The two errors add up; you multiplied them.": but(join=lambda lost, largest: lost * largest),
@@ -165,8 +165,8 @@ mistakes = {
     "next anchor: add up lengths.": lambda q, q2, a, a2: (q @ a.T - q2 @ a2.T).abs().amax(dim=1),
     "You gave a bound for each pair of a query and an anchor. Each query needs one that holds for all anchors: the "
     "largest.": but(largest=torch.clone, join=lambda q, a: q[:, None] + (1 + q[:, None]) * a),
-    "You gave one bound for all queries; each query has its own bound, so do not take the largest value over the "
-    "queries here.": (result(torch.max), result(lambda r: r.max().expand(len(r)))),
+    "You gave one bound for all queries; each query has its own. Take the largest over the anchors, not over the "
+    "queries.": (result(torch.max), result(lambda r: r.max().expand(len(r)))),
 }
 notes = {5: "where the queries lose nothing"}
 check_error_bound = Exercise(
@@ -212,8 +212,8 @@ cases = [
     (sixty_fourths(2, 7, seed=84), 7, torch.tensor([1.0, 1]) / 64),
 ]
 mistakes = {
-    "Your threshold is T - E. That covers one error only: the true cosine in place k may be E less than T, and the "
-    "anchor that you drop may be E better than it looks: that makes 2E.": but(lowest=lambda t, e: t - e),
+    "Your threshold is T - E, which covers one error only. The true cosine in place k may be E less than T, and the "
+    "anchor that you drop may be E better than it looks. Together that makes 2E.": but(lowest=lambda t, e: t - e),
     "Your threshold is T, as if the errors count for nothing: good anchors get lost.": changed(bound=torch.zeros_like),
     "You kept exactly k. An anchor that looks a little worse than it is gets lost: how many you keep depends on the "
     "bound.": lambda s, k, _: torch.zeros_like(s, dtype=torch.bool).scatter(1, s.topk(k).indices, True),
@@ -226,8 +226,8 @@ mistakes = {
     "You took the largest product for the threshold; T is that in place k.": changed(k=1),
     "You took the k-th smallest product for T; take the k-th largest.": but(threshold=lambda s, k: -place_k(-s, k)),
     "You took one threshold for the whole table; use dim=1.": but(threshold=lambda s, k: place_k(s.reshape(1, -1), k)),
-    "You took the size of the products, whatever their sign; keep the sign.": changed(products=torch.abs),
-    "You subtracted 2E of T's size: E is an error itself, nothing relative.": but(lowest=lambda t, e: t * (1 - 2 * e)),
+    "You took sizes, whatever their sign; a product far below 0 is nothing near.": changed(products=torch.abs),
+    "You subtracted 2E · T; E is an error itself, nothing relative: T - 2E.": but(lowest=lambda t, e: t * (1 - 2 * e)),
     "Your mask says which anchors may go; make it True for those that must be kept.": result(torch.logical_not),
 }
 notes = {5: "with negative products only", 6: "where all products are equal", 7: "with k = n"}

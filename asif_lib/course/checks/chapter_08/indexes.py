@@ -69,7 +69,7 @@ mistakes = {
     "the picture's anchors.": part(1, lambda _, indices, *rest: indices.numel()),
     "The scores are right, but you compared every entry with every anchor of the picture. Look its anchors up in the "
     "index, and count the entries found there.": part(1, lambda _, i, v, query, w: i.numel() * len(query)),
-    "The scores are right, but you counted the anchors of the picture; count the entries of captions that are found at "
+    "The scores are right, but you counted the anchors of the picture. Count the captions' entries that stand at "
     "them.": part(1, lambda _, i, v, query, w: len(query)),
     "The scores are right. You counted the picture's anchors that are in the index; at each there may be several "
     "entries: count these.": part(1, lambda _, i, v, query, w: int(torch.isin(query, i).sum())),
@@ -131,30 +131,28 @@ mistakes = {
     "reaches as far as that many pictures can see.": but(gap=paired_difference),
     "You looked at the accuracy lost, without its interval. On other pictures the loss may be larger than the margin: "
     "the whole interval must lie above minus the margin.": but(enough=lambda gap, m: gap.value > -m),
-    "You took a setting because its interval holds 0, which does not show that the loss is small: the whole interval "
+    "You took a setting because its interval holds 0, which does not show that the loss is small. The whole interval "
     "must lie above minus the margin.": but(gap=paired_difference, enough=lambda gap, _: gap.high >= 0),
-    "You gave the accuracies intervals of their own. Take that of the paired difference: it is shorter.": but(
-        gap=apart
-    ),
+    "You gave the two accuracies intervals of their own. Both searches answered for the same pictures: take the "
+    "interval of the paired difference.": but(gap=apart),
     "You asked for the same decisions. Decisions may change in both directions and cost nothing: count how many become "
     "wrong minus how many become right.": but(gap=lambda x, y: (x != y).float().mean(), enough=torch.lt),
     "You turned away settings that are *better* than exact search. Here only a loss counts: the lower end of the "
     "interval.": but(gap=paired_difference, enough=lambda gap, margin: max(-gap.low, gap.high) < margin),
-    "You compared with the upper end of the interval. The loss may be as large as the *lower* end says, so compare "
-    "with that.": but(gap=paired_difference, enough=lambda gap, margin: gap.high > -margin),
-    "You took exact minus approximate, the wrong way round.": but(gap=lambda x, y: paired_difference(y, x)),
+    "You compared with the upper end of the interval. The loss may be as large as the *lower* end says: compare with "
+    "this.": but(gap=paired_difference, enough=lambda gap, margin: gap.high > -margin),
+    "Exact minus approximate is the wrong way round: a loss is a gain.": but(gap=lambda x, y: paired_difference(y, x)),
     "You asked that nothing at all be lost; a loss within the margin is allowed. (Or did you read the margin in "
     "points? 0.02 is a share, two points.)": but(gap=paired_difference, enough=lambda gap, _: gap.low >= 0),
     "You took the largest effort that will do; the smallest is the cheapest.": but(pick=max),
-    "You took the first in the list, which may be in any order; the smallest is the cheapest.": but(
-        pick=lambda e: e[0]
-    ),
-    "You took the setting with the highest accuracy on these pictures; the cheapest of all settings that will do is "
+    "You took the first in the list that will do. The list may be in any order, and the smallest effort is the "
+    "cheapest.": but(pick=lambda e: e[0]),
+    "You took the setting with the highest accuracy; the cheapest of all that will do is "
     "wanted.": lambda e, right, *rest: cheapest_within(e, right, *rest) and e[int(right.float().mean(1).argmax())],
-    "You returned the position of the setting in the list; the effort that stands at this position in the list is "
-    "wanted.": lambda efforts, *rest: (found := cheapest_within(efforts, *rest)) and efforts.index(found),
-    "Where no setting will do, return 0, which stands for an exact search. You returned the largest effort instead of "
-    "the 0.": lambda efforts, *rest: cheapest_within(efforts, *rest) or max(efforts),
+    "You returned the position in the list, not the effort; return the effort that stands at this "
+    "position.": lambda efforts, *rest: (found := cheapest_within(efforts, *rest)) and efforts.index(found),
+    "Where no setting will do, return 0, for an exact search. You returned the largest "
+    "effort.": lambda efforts, *rest: cheapest_within(efforts, *rest) or max(efforts),
 }
 notes = {
     3: "where many decisions change, both ways",

@@ -63,7 +63,8 @@ mistakes = {
     "You took the mean; the largest absolute change is asked for.": but(size=lambda gap: gap.abs().mean()),
     "You forgot the absolute value: a large change downwards counts as well.": but(size=torch.max),
     "You compare dot products; compare relative representations, which are cosines.": but(cosines=lambda z, a: z @ a.T),
-    "You compare the largest entries; take the difference of each entry.": but(gap=lambda x, y: x.max() - y.max()),
+    "You compare the largest entry before with the largest after. Take the difference of each entry first, then the "
+    "largest.": but(gap=lambda x, y: x.max() - y.max()),
     "You give how far the vectors of `z` move, not how far the cosines do.": lambda z, a, m: (z @ m - z).abs().max(),
     "You took the norm of all changes together; the largest single one is asked for.": but(size=torch.norm),
 }

@@ -121,7 +121,8 @@ mistakes = {
     "You divided by the lengths of what the two have in common; both vectors have length 1 already.": divided_again,
     f"Your function found no common anchor where there is one. {TENSOR_KEYS}": lambda *case: 0.0,
     "The same position does not mean the same anchor: compare the indices first.": by_position(lambda i, j: True),
-    "You counted anchors at the same position only; they may stand at different positions.": by_position(torch.eq),
+    "You counted shared anchors only at the same position of both lists; the same anchor may stand at different "
+    "positions.": by_position(torch.eq),
     "You counted the shared anchors; add up the products of their values.": but(of=lambda v, w: 1),
     "You added one vector's values; multiply by those of the other.": (but(of=lambda v, w: v), but(of=lambda v, w: w)),
     "You added the two values of each shared anchor; multiply them, then add the products.": but(of=torch.add),

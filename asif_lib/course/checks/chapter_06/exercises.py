@@ -30,7 +30,8 @@ mistakes = {
     "You made the mean of the prompts a vector of length 1 again. The mean of the scores needs the mean as it is; "
     "yours add up to another number.": lambda x, y: x * F.normalize(y.mean(dim=0), dim=0),
     "You divided by the score, which gives shares; contributions add up to the score.": result(lambda c: c / c.sum()),
-    "You spread the score evenly over the anchors. What did each one give?": result(lambda c: c.mean().expand(len(c))),
+    "You spread the score evenly over the anchors. It adds up, but it says nothing: how much did each anchor "
+    "contribute?": result(lambda c: c.mean().expand(len(c))),
     "You spread the score evenly over the anchors that both sides hold. It adds up, and says nothing: what did each of "
     "them give?": result(lambda given: (given > 0) * given.sum() / (given > 0).sum()),
     "You took the smaller of the two entries; a cosine is a sum of products.": lambda x, y: torch.minimum(x, y.mean(0)),

@@ -37,17 +37,13 @@ class FailureTask:
     classes : list of str
     taken : sequence of int
         Pictures that the chapter has explained already.
-
-    Attributes
-    ----------
-    predicted : ndarray of shape (q,)
-        The classes given; -1 where nothing decides.
     """
 
     def __init__(self, model, z, prompts, labels, classes, taken=()):
         self.model, self.z, self.prompts = model, z, prompts
         self.labels, self.classes, self.taken = np.asarray(labels), list(classes), frozenset(taken)
         self.predicted = best_label(self.images.similarity(self.texts))
+        """The classes given, (q,); -1 where nothing decides."""
 
     @cached_property
     def images(self):

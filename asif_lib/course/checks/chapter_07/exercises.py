@@ -38,8 +38,10 @@ cases = [
     bank_and_new_pairs(3, 1, 72, [0]),
 ]
 mistakes = {
-    "Only the pictures' matrix grew; a picture without caption is no anchor.": but(captions=lambda new, _: new[:0]),
-    "Only the captions' matrix grew; a caption without picture is no anchor.": changed(new_image=lambda new: new[:0]),
+    "Only the pictures' matrix grew. Row i of both matrices is pair i: a picture without its caption is no "
+    "anchor.": but(captions=lambda new, _: new[:0]),
+    "Only the captions' matrix grew. Row i of both matrices is pair i: a caption without its picture is no "
+    "anchor.": changed(new_image=lambda new: new[:0]),
     "The new captions stand in the order in which they came, so that new pictures got each other's captions. `partner` "
     "says where the caption of each picture is.": but(captions=lambda new, partner: new),
     "You used `partner` the wrong way round: entry i is the caption of new picture i.": changed(partner=torch.argsort),
@@ -48,7 +50,8 @@ mistakes = {
     "Every new picture has its caption, but the pairs stand in the order of the captions. The new pictures keep their "
     "order: fetch the captions.": but(pictures=lambda new, p: new[p.argsort()], captions=lambda new, p: new),
     "New rows before the old ones renumber the anchors; append them.": but(join=lambda old, new: torch.cat([new, old])),
-    "The mean is still that of the old bank; take the mean of all rows there now.": but(mean=lambda a, b: a.mean(0)),
+    "The mean is still that of the old bank. It is subtracted from every picture, so it must be the mean of all rows "
+    "there now.": but(mean=lambda a, b: a.mean(0)),
     "You averaged the mean of the old rows and the mean of the new rows. The larger set weighs more: average over all "
     "rows.": but(mean=lambda a, b: (a.mean(0) + b.mean(0)) / 2),
     "The mean is that of the new rows alone; take it over all rows.": but(mean=lambda a, b: b.mean(0)),
@@ -268,7 +271,8 @@ mistakes = {
     "see both.": but(mean=lambda b: b.clamp_min(0).mean(dim=0)),
     "You set the mean to 0 where it is below. Keep it: below 0, an anchor helps.": result(lambda r: r.clamp_min(0)),
     "That is how much each anchor is in the pictures, whatever the labels.": lambda images, *_: images.mean(dim=0),
-    "You counted the pictures that an anchor harms; how strongly?": but(mean=lambda b: (b > 0).float().mean(dim=0)),
+    "You counted the pictures for which an anchor speaks for the wrong label. Return how strongly it speaks for this "
+    "label.": but(mean=lambda b: (b > 0).float().mean(dim=0)),
 }
 cases = [labelled(40, 9, 4, 80), labelled(25, 30, 3, 81), labelled(12, 5, 5, 82)]
 check_harm = Exercise("07.5", "Who did the harm?", harm, cases, mistakes)

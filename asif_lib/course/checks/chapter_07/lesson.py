@@ -12,7 +12,7 @@ from ..judging import Verdict, ask, random_tensor, refuse
 from ..proof import HeldOutTask, prove
 
 RANDOM_LESSONS = 10
-"""Lessons drawn at random, to compare a choice with."""
+"""How many random lessons a choice is compared with."""
 P = 8
 """The exponent, as the card of exercise 07.6 says."""
 
@@ -35,11 +35,6 @@ class LessonTask(HeldOutTask):
         Pairs of each class that a lesson has.
     seed : int
         Of the random lessons.
-
-    Attributes
-    ----------
-    random : list of Tensor
-        Lessons drawn at random.
     """
 
     def __init__(self, anchors, pool, captions, validation, test, *, per_class=2, seed=0):
@@ -47,6 +42,7 @@ class LessonTask(HeldOutTask):
         self.anchors, self.pool, self.captions, self.per_class = anchors, pool, captions, per_class
         generator = torch.Generator().manual_seed(seed)
         self.random = [self._drawn(generator) for _ in range(RANDOM_LESSONS)]
+        """Lessons drawn at random, to compare a choice with."""
 
     @classmethod
     def made_up(cls):

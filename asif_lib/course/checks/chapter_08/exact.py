@@ -98,7 +98,8 @@ mistakes = {
     "You nudged the values by their index to break ties. Two values may differ by less than your nudge: sort by two "
     "keys instead.": but(order=lambda v, i, k: (v - 1e-6 * i).argsort(dim=1, descending=True)),
     "Your indices are positions in the joined table; `gather` the indices there.": but(found=lambda i, best: best),
-    "You took the indices in another order than the values.": but(found=lambda i, best: i[:, : best.shape[1]]),
+    "You merged the values, but took the indices in another order. Take values and indices at the same places of the "
+    "tables.": but(found=lambda i, best: i[:, : best.shape[1]]),
     "You took the smallest values; the k largest are wanted.": but(order=lambda v, i, k: by_value_then_index(-v, i, k)),
     "You sorted them by index in the end; the largest value comes first.": result(sorted_by_index),
     "You took an equal share from each shard; one may hold all of the k best: merge everything sent.": equal_shares,
@@ -155,11 +156,13 @@ mistakes = {
     "You left out what the anchors lose by rounding.": but(join=lambda lost, largest: lost),
     "You left out what the queries lose by rounding.": but(join=lambda lost, largest: largest.expand_as(lost)),
     "The two errors add up; you multiplied them.": but(join=lambda lost, largest: lost * largest),
-    "You took the mean of what the anchors lose; the bound needs the largest.": but(largest=torch.mean),
-    "You took the smallest of what the anchors lose; the bound needs the largest.": but(largest=torch.min),
+    "You took the mean loss of the anchors; the bound must hold for all: take the largest.": but(largest=torch.mean),
+    "You took the smallest loss of the anchors; the bound must hold for all: take the largest.": but(largest=torch.min),
     "You took squared lengths; a length is the root of the sum of squares.": but(length=lambda x: (x**2).sum(dim=1)),
-    "You took the largest component; Cauchy and Schwarz speak of lengths.": but(length=lambda x: x.abs().amax(dim=1)),
-    "The sum of absolute components is much too large: take the length.": but(length=lambda x: x.abs().sum(dim=1)),
+    "You took the largest component of the differences; Cauchy and Schwarz speak of their lengths over all "
+    "components.": but(length=lambda x: x.abs().amax(dim=1)),
+    "The sum of absolute components bounds the error, too, but it is much too large. A length is the root of the sum "
+    "of squares.": but(length=lambda x: x.abs().sum(dim=1)),
     "You took the length of the whole table of differences; each row has its own: dim=1.": but(largest=torch.norm),
     "You measured the largest error. That takes all true products, which we want to save, and it does not bound the "
     "next anchor: add up lengths.": lambda q, q2, a, a2: (q @ a.T - q2 @ a2.T).abs().amax(dim=1),
@@ -225,7 +228,8 @@ mistakes = {
     "You took the product in place k - 1 for the threshold; T is that in place k.": changed(k=lambda k: k - 1),
     "You took the largest product for the threshold; T is that in place k.": changed(k=1),
     "You took the k-th smallest product for T; take the k-th largest.": but(threshold=lambda s, k: -place_k(-s, k)),
-    "You took one threshold for the whole table; use dim=1.": but(threshold=lambda s, k: place_k(s.reshape(1, -1), k)),
+    "You took one threshold for the whole table. Each query has its own k best: take topk along dim=1, in every "
+    "row.": but(threshold=lambda s, k: place_k(s.reshape(1, -1), k)),
     "You took sizes, whatever their sign; a product far below 0 is nothing near.": changed(products=torch.abs),
     "You subtracted 2E · T; E is an error itself, nothing relative: T - 2E.": but(lowest=lambda t, e: t * (1 - 2 * e)),
     "Your mask says which anchors may go; make it True for those that must be kept.": result(torch.logical_not),

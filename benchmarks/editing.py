@@ -5,8 +5,8 @@ process of their own, with their input in the page cache, and wait until their o
 the bank, the benchmark reports seconds, memory, and the ratio to the rebuild. Memory is the highest resident set minus
 the resident set of the same process before the edit. The rebuild is ``AnchorBank.save`` of the edited bank. Two
 conditions are tried: on the group, which has a hundred values, and on the captions, which all differ. ``copy`` only
-copies the bank's files, a bound that no rebuild can beat. ``open`` loads the bank, and ``verify`` compares all files with
-their checksums; ``read`` only reads the files, a bound for both.
+copies the bank's files, a bound that no rebuild can beat. ``open`` loads the bank, and ``verify`` compares all files
+with their checksums; ``read`` only reads the files, a bound for both.
 
     python benchmarks/editing.py --folder /path/with/space --pairs 1600000        (needs 2.5 times the bank, 9.5 GB)
 """

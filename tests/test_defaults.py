@@ -90,7 +90,7 @@ import inspect
 import asif_lib.defaults as defaults
 defaults.DEFAULT_K_SHARE, defaults.DEFAULT_P, defaults.DEFAULT_TEMPLATE = 0.5, 5, "{}!"
 from asif_lib.explain.audit import rank_pairs
-from asif_lib.explain.faithfulness import make_prompts
+import asif_lib.explain.faithfulness
 from asif_lib.zeroshot import ASIF, default_k
 classify = inspect.signature(ASIF.classify).parameters
 print(default_k(100), inspect.signature(ASIF).parameters["p"].default, classify["templates"].default,

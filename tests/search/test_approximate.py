@@ -1,7 +1,6 @@
 """Approximate search: true values, indexes that belong to their bank, and a knob tuned by the decisions."""
 
 import itertools
-import json
 import shutil
 import signal
 import subprocess
@@ -17,6 +16,7 @@ from asif_lib import AnchorBank, EncoderIdentity
 from asif_lib.bank.indexes import build_index, open_index
 from asif_lib.errors import BankError, ParameterError
 from asif_lib.evaluation.tuning import Tuned, ValidationSet, choose_effort, compare_decisions, measure_efforts
+from asif_lib.files import parse_json, sealed, sha256_of, unsealed
 from asif_lib.search import approximate
 from asif_lib.search import kinds as approximate_kinds
 from asif_lib.search.exact import top_anchors
@@ -294,9 +294,10 @@ def test_vectors_of_another_index_are_refused_though_the_description_fits(edited
     folder = build_index(edited, "image", "pq", progress=False).folder
     other = AnchorBank.load(made(70).save(tmp_path / "other"))
     file = build_index(other, "image", "pq", progress=False).folder / "index.faiss"
-    about = json.loads((folder / "about.json").read_text())
+    about = parse_json(unsealed((folder / "about.json").read_bytes()), dict)
     about["files"]["index.faiss"] = file.stat().st_size
-    (folder / "about.json").write_text(json.dumps(about))
+    about["checksums"]["index.faiss"] = sha256_of(file)
+    (folder / "about.json").write_bytes(sealed(about))
     shutil.copy(file, folder)
     with pytest.raises(BankError, match="it holds 70 vectors in 24 dimensions"):
         open_index(edited, "image", "pq")

@@ -3,7 +3,8 @@
 from markupsafe import Markup
 
 from asif_lib.errors import PictureError
-from asif_lib.widgets.parts import TEMPLATES, bare, image_tag
+from asif_lib.figures.style import image_tag
+from asif_lib.widgets.parts import TEMPLATES, bare
 from asif_lib.widgets.upload import ranking
 
 MOST_ENTERED = 8

@@ -10,9 +10,11 @@ _NAMES = {
     "encoders": "bars_with_intervals cosine_histograms deciding_anchors neighbour_rows score_table two_profiles"
     " what_the_encoder_sees",
     "interpret": "anchor_bars auc_dots faithfulness familiarity_curves scores_without strongest use_histogram",
+    "ledger": "score_ledger",
     "relative": "before_after caption_search cosines_before_after neighbours_two_ways recall_points"
     " relative_under_changes",
     "sparse": "interval_dots line_chart sparse_and_ranking sparse_vector sweep_heatmaps",
+    "steps": "four_steps",
     "style": "show show_pictures thumbnail use_style",
     "zeroshot": "confusion_matrix scaling",
 }

@@ -4,10 +4,12 @@ import base64
 import html
 import io
 import textwrap
+from pathlib import Path
 
 import IPython.display
 import matplotlib.pyplot as plt
 import numpy as np
+from markupsafe import Markup
 from matplotlib.figure import Figure
 from matplotlib.offsetbox import AnnotationBbox, OffsetImage
 from PIL import Image
@@ -15,7 +17,9 @@ from PIL import Image
 from asif_lib.encoders.pictures import open_picture
 from asif_lib.errors import ParameterError
 
+from . import palette
 from .palette import BLACK, COLOURS, SKY, VERMILION
+from .templates import filled
 
 
 def use_style():
@@ -171,6 +175,14 @@ def image_html(figure, alt) -> str:
     return f'<img src="{data_address("png", png)}" alt="{html.escape(alt, quote=True)}" style="{style}">'
 
 
+def image_tag(picture, alt, side=96) -> Markup:
+    """Return a thumbnail as HTML, `side` pixels wide and high."""
+    jpeg = io.BytesIO()
+    Image.fromarray(thumbnail(picture, side)).save(jpeg, format="JPEG", quality=85)
+    template = Markup('<img src="{}" alt="{}" width="{}" height="{}">')
+    return template.format(data_address("jpeg", jpeg), alt, side, side)
+
+
 def data_address(kind, file: io.BytesIO) -> str:
     """Return a picture as an address that holds it, ``data:image/png;base64,…``."""
     return f"data:image/{kind};base64,{base64.b64encode(file.getvalue()).decode('ascii')}"
@@ -182,3 +194,12 @@ def closed(figure, alt=None):
     if alt is not None:
         figure.alt = alt
     return figure
+
+
+def self_contained(name: str, **values) -> IPython.display.HTML:
+    """Fill the template of a drawn explanation, which holds its style and its script, ``figures/name.js``."""
+    folder = Path(__file__).parent
+    style, script = (Markup((folder / file).read_text(encoding="utf-8")) for file in ("drawn.css", f"{name}.js"))
+    return IPython.display.HTML(
+        filled(f"figures/{name}.html.j2", style=style, script=script, palette=palette, **values)
+    )

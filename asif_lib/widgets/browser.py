@@ -5,9 +5,10 @@ import torch
 from markupsafe import Markup
 
 from asif_lib.figures.anchors import shared_neighbours
+from asif_lib.figures.style import image_tag
 from asif_lib.relative import unit_rows
 
-from .parts import PARTS, Answer, Pager, bare, image_tag, wide, words_above
+from .parts import PARTS, Answer, Pager, bare, wide, words_above
 
 ALL_GROUPS = "all groups"
 PER_PAGE = 12

@@ -2,19 +2,16 @@
 
 import contextlib
 import html
-import io
 import traceback
 from pathlib import Path
 
 import anywidget
 import ipywidgets
 import traitlets
-from markupsafe import Markup
-from PIL import Image
 
 from asif_lib.errors import AsifError
 from asif_lib.figures.palette import VERMILION
-from asif_lib.figures.style import data_address, image_html, thumbnail
+from asif_lib.figures.style import image_html
 from asif_lib.figures.templates import TEMPLATES
 
 FOLDER = Path(__file__).parent
@@ -132,14 +129,6 @@ def problem(message) -> str:
         f'<div role="alert" style="border-left: 6px solid {VERMILION}; padding: 0.4em 0.8em; line-height: 1.4">'
         f"<b>✘ This does not work yet.</b> {html.escape(str(message))}</div>"
     )
-
-
-def image_tag(picture, alt, side=96) -> Markup:
-    """Return a thumbnail as HTML, `side` pixels wide and high."""
-    jpeg = io.BytesIO()
-    Image.fromarray(thumbnail(picture, side)).save(jpeg, format="JPEG", quality=85)
-    template = Markup('<img src="{}" alt="{}" width="{}" height="{}">')
-    return template.format(data_address("jpeg", jpeg), alt, side, side)
 
 
 def bare(caption) -> str:

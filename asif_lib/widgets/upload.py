@@ -17,10 +17,10 @@ from asif_lib.encoders.pictures import open_picture
 from asif_lib.errors import AsifError, ParameterError, PictureError
 from asif_lib.explain.contribution import contributions
 from asif_lib.figures.palette import BLUE
-from asif_lib.figures.style import thumbnail
+from asif_lib.figures.style import image_tag, thumbnail
 from asif_lib.zeroshot import make_prompts
 
-from .parts import FOLDER, PARTS, Answer, Pager, image_tag, wide
+from .parts import FOLDER, PARTS, Answer, Pager, wide
 
 PER_PAGE = 10
 MOST_LABELS = 10

@@ -106,6 +106,35 @@ table.set_axis([f"anchor {i}" for i in range(1, 6)]).T.round(3)
 # it again, before the power could make it positive.
 
 # %% [markdown]
+# The next table does the same with real cosines. The picture is a stamp of a beaver,
+# which is not an anchor. The rows are twelve anchors: the six most similar ones, and
+# six from the rest. A filled bar is an entry of the picture ●. A dashed outline is a
+# cosine that a step has forgotten. The two sliders set $k$ and $p$. (They need no
+# running kernel.)
+#
+# **Before you move them:** at which $k$ does the clamp have something to do? With $p =
+# 8$, which column has almost no bars, and which step brings them back?
+
+# %%
+ids = held_out.pairs.id.tolist()
+chosen = ids.index("animals/mammals/rodents/beaver.png")
+picture = held_out.image[[chosen]]  # (1, d)
+relative = relative_representation(picture, bank.image, mean=bank.image_mean)  # (1, n)
+places = np.r_[:6, np.linspace(40, n - 1, 6).astype(int)]  # 0 is the most similar one
+twelve = relative[0].argsort(descending=True)[places]
+anchors = bank.pairs.loc[twelve.tolist()]
+cosines = relative[0, twelve]  # (12,)
+pictures, captions = anchors.picture.tolist(), anchors.caption.tolist()
+draw.four_steps("A stamp of a beaver.", cosines, pictures, captions, k=6, p=2)
+
+# %% [markdown]
+# **What you see.** A dashed line below a row shows the cut after $k$ entries. In the
+# column *clamp*, the last rows have an outline at any $k$: a negative cosine never
+# stays. The column *power* has shorter bars than the column before it, and the small
+# ones lose most. In the column *normalise* the bars have grown again, all by the same
+# factor.
+
+# %% [markdown]
 # ### Exercise 04.1 · Clamp, then power
 #
 # **Difficulty** ●○○○○ · **Minutes** 4
@@ -189,19 +218,15 @@ check_sparsify(my_sparsify)
 # %% [markdown]
 # ## 2 · One picture, before and after
 #
-# Here is a stamp that is not an anchor. The upper panel of the next figure sorts its
-# cosines with all anchors, the largest first. The lower panel shows only the $k$
-# entries that stay, after the power and the normalisation, for three values of $p$.
-# Below the panels stand the pictures of the six most similar anchors.
+# Here is the beaver again. The upper panel of the next figure sorts its cosines with
+# all anchors, the largest first. The lower panel shows only the $k$ entries that stay,
+# after the power and the normalisation, for three values of $p$. Below the panels stand
+# the pictures of the six most similar anchors.
 #
-# **Before you run the next cell:** the picture is a beaver. Which anchors will come
-# first? About what share of all the cosines is below zero?
+# **Before you run the next cell:** the six most similar anchors now compete with all
+# others. About what share of all the cosines is below zero?
 
 # %% tags=["figure"]
-ids = held_out.pairs.id.tolist()
-chosen = ids.index("animals/mammals/rodents/beaver.png")
-picture = held_out.image[[chosen]]  # (1, d)
-relative = relative_representation(picture, bank.image, mean=bank.image_mean)  # (1, n)
 k = round(0.1 * n)
 vectors = {f"p = {p}": sparsify(relative, k, p) for p in (1, 2, 8)}
 first_six = vectors["p = 2"].indices[0, :6].tolist()  # the most similar anchors

@@ -9,7 +9,7 @@
 #
 # **After this chapter you can**
 #
-# - take a right decision apart, and a wrong one, anchor by anchor;
+# - take a wrong decision apart, and a right one, anchor by anchor;
 # - remove anchors from the bank, exactly, and see which label is left;
 # - measure whether the named anchors really decide, and what a repair costs elsewhere;
 # - find the anchors that are everywhere, and the anchors that are nowhere;
@@ -92,24 +92,30 @@ print(f"accuracy on {len(asked)} validation stamps: {accuracy(given, truth, seed
 # its caption.
 #
 # Which decision shall we look at? A free choice would find a beautiful one. So we fix
-# the rule first: **the first validation stamp with a right label**, whatever it shows.
+# the rule first: **the first validation stamp with a wrong label**, whatever it shows.
+# It is a spider, drawn in black on white.
 #
-# **Before you run the next cell:** 49 anchors are in the picture's vector. How many of
-# them will it take to make half of the score?
+# The next table is the **ledger** of this decision. A row is an anchor with its entry
+# in the picture's vector (blue ●), its entry in the prompt's vector (orange ■), and
+# their product. The green bars add the products up, row by row. The dashed line is the
+# score of the right label. Untick a row, and its product leaves the sum. (The boxes
+# need no running kernel.)
+#
+# **Before you run the next cell:** what was the spider called? Think of other small
+# black drawings on white. 49 anchors are in the picture's vector. How many of them will
+# it take to make half of the score?
 
 # %%
-right_one = int(np.flatnonzero(given == truth)[0])
-best, second = answers.scores[right_one].argsort(descending=True)[:2].tolist()
-reasons = contributions(images[[right_one]], texts[[best]], bank.pairs)
-score = float(answers.scores[right_one, best])
-draw.show(
-    draw.anchor_bars(
-        asked.pairs.picture[right_one],
-        f"{asked.pairs.caption[right_one]}\n“{classes[best]}”, {score:.3f}",
-        reasons[["picture", "caption", "contribution"]].head(8).itertuples(index=False),
-        xlabel="contribution to the score",
-    )
-)
+wrong_one = int(np.flatnonzero((given != truth) & (given >= 0))[0])
+named, should = int(given[wrong_one]), int(truth[wrong_one])
+caption = asked.pairs.caption[wrong_one]
+reasons = contributions(images[[wrong_one]], texts[[named]], bank.pairs)
+score = float(answers.scores[wrong_one, named])
+right_label = classes[should], float(answers.scores[wrong_one, should])
+spider = asked.pairs.picture[wrong_one], caption, classes[named]
+draw.score_ledger(*spider, reasons, rival=right_label)
+
+# %%
 total = reasons.contribution.sum()
 half = int((reasons.contribution.cumsum() < total / 2).sum()) + 1
 print(f"the picture's vector has {model.k} anchors, the prompt's too")
@@ -118,15 +124,16 @@ print(
 )
 print(f"contributions, added up  {total:.6f}")
 print(f"score of the label       {score:.6f}")
-print(f"the winner is “{classes[best]}”, the runner-up “{classes[second]}”")
 
 # %% [markdown]
-# **What you see.** The contributions add up to the score to the last digit that is
-# shown. That is no luck: the explanation *is* the computation. And it is shorter than
-# the vector. An anchor contributes only if *both* sides hold it, and most anchors of
-# the picture are not among the anchors of the prompt. Read the captions all the same.
-# Some are reasons that you would give yourself, others are not. An anchor may be right
-# for a strange reason.
+# **What you see.** The last green bar ends at the score: the contributions add up to it
+# to the last digit that is shown. That is no luck: the explanation *is* the
+# computation. And it is shorter than the vector. An anchor contributes only if *both*
+# sides hold it, and most anchors of the picture are not among the anchors of the
+# prompt. Read the captions all the same. The dollar sign is a small black drawing on
+# white, as the spider is. Without its tick, the sum ends before the dashed line. An
+# anchor without a tick is a question about this sum only. Section 2 removes an anchor
+# from the bank.
 
 # %% [markdown]
 # ### Exercise 06.1 · Prove that it adds up
@@ -173,10 +180,15 @@ check_contributions(my_contributions)
 # label won: the anchor may give as much to the next label. The **contrast** of two
 # labels takes the difference, anchor by anchor. The differences add up to the lead.
 #
-# **Before you run the next cell:** the line above names the winner and the runner-up.
-# Name an anchor that you expect on each side.
+# The spider got a wrong label. For a right one we take **the first validation stamp
+# with a right label**.
+#
+# **Before you run the next cell:** it is a minus sign, and its label is “mathematical
+# symbol”. Name an anchor that you expect on each side.
 
 # %%
+right_one = int(np.flatnonzero(given == truth)[0])
+best, second = answers.scores[right_one].argsort(descending=True)[:2].tolist()
 sides = contrast(images[[right_one]], texts[[best]], texts[[second]], bank.pairs)
 lead = sides.difference.sum()
 draw.show(
@@ -243,20 +255,16 @@ check_contrast(my_contrast)
 # %% [markdown]
 # ## 2 · A wrong decision, and its repair
 #
-# Again the rule comes first: **the first validation stamp with a wrong label**. The
-# bars show the contrast of the given label and the right one.
+# Back to the spider. The bars show the contrast of the given label and the right one,
+# which is “insect”. (The folder counts spiders among the insects; a biologist would
+# not.)
 #
-# **Before you run the next cell:** the picture is a spider, drawn in black on white,
-# and it was not called an insect. (The folder counts spiders among the insects; a
-# biologist would not.) What was it called? Think of other small black drawings on
-# white.
+# **Before you run the next cell:** the ledger named the anchors of the given label.
+# Which anchors will speak for the right one?
 
 # %%
-wrong_one = int(np.flatnonzero((given != truth) & (given >= 0))[0])
-named, should = int(given[wrong_one]), int(truth[wrong_one])
 sides = contrast(images[[wrong_one]], texts[[named]], texts[[should]], bank.pairs)
 misleading = sides[sides.difference > 0]
-caption = asked.pairs.caption[wrong_one]
 draw.show(
     draw.anchor_bars(
         asked.pairs.picture[wrong_one],
@@ -405,12 +413,11 @@ print(f"without it the score of “{classes[named]}” falls by {fall:.3f}")
 print(f"the score of “{classes[should]}” changes by {rise:+.3f}")
 
 # %%
-right_label = classes[should]
 step = counterfactual_step(
-    model, asked, prompts, classes, wrong_one, 1, truth=right_label
+    model, asked, prompts, classes, wrong_one, 1, truth=classes[should]
 )
 draw.show(*step)
-counterfactual_knob(model, asked, classes, row=wrong_one, truth=right_label)
+counterfactual_knob(model, asked, classes, row=wrong_one, truth=classes[should])
 
 # %% [markdown]
 # **What you see.** A score does not fall by the contribution that was taken away, and

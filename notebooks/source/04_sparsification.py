@@ -108,12 +108,12 @@ table.set_axis([f"anchor {i}" for i in range(1, 6)]).T.round(3)
 # %% [markdown]
 # The next table does the same with real cosines. The picture is a stamp of a beaver,
 # which is not an anchor. The rows are twelve anchors: the six most similar ones, and
-# six from the rest. A filled bar is an entry of the picture ●. A dashed outline is a
-# cosine that a step has forgotten. The two sliders set $k$ and $p$. (They need no
-# running kernel.)
+# six from the rest. A filled blue bar (●) is an entry of the picture. A dashed outline
+# is a cosine that a step has forgotten. The two sliders set $k$ and $p$. (They answer
+# in the page, without a kernel.)
 #
 # **Before you move them:** at which $k$ does the clamp have something to do? With $p =
-# 8$, which column has almost no bars, and which step brings them back?
+# 8$, in which column do the blue bars almost vanish, and which step brings them back?
 
 # %%
 ids = held_out.pairs.id.tolist()
@@ -128,11 +128,11 @@ pictures, captions = anchors.picture.tolist(), anchors.caption.tolist()
 draw.four_steps("A stamp of a beaver.", cosines, pictures, captions, k=6, p=2)
 
 # %% [markdown]
-# **What you see.** A dashed line below a row shows the cut after $k$ entries. In the
-# column *clamp*, the last rows have an outline at any $k$: a negative cosine never
-# stays. The column *power* has shorter bars than the column before it, and the small
-# ones lose most. In the column *normalise* the bars have grown again, all by the same
-# factor.
+# **What you see.** The dashed line below a row is the cut after $k$ entries. The clamp
+# has something to do when a blue bar to the left of zero stands above this line: in its
+# column the bar turns into an outline. The column *power* has shorter bars than the
+# column before it, and the small ones lose most. In the column *normalise* all bars
+# have grown by one common factor, so the small ones stay small.
 
 # %% [markdown]
 # ### Exercise 04.1 · Clamp, then power

@@ -96,10 +96,11 @@ print(f"accuracy on {len(asked)} validation stamps: {accuracy(given, truth, seed
 # It is a spider, drawn in black on white.
 #
 # The next table is the **ledger** of this decision. A row is an anchor with its entry
-# in the picture's vector (blue ●), its entry in the prompt's vector (orange ■), and
-# their product. The green bars add the products up, row by row. The dashed line is the
-# score of the right label. Untick a row, and its product leaves the sum. (The boxes
-# need no running kernel.)
+# in the picture's vector (blue ●), its entry in the prompt's vector (vermilion ■), and
+# their product. In the last column the solid green bar is the product, and the pale bar
+# before it is the sum of the rows above. The dashed line is the score of the right
+# label. Untick a row, and its product leaves the sum. (The boxes answer in the page,
+# without a kernel.)
 #
 # **Before you run the next cell:** what was the spider called? Think of other small
 # black drawings on white. 49 anchors are in the picture's vector. How many of them will
@@ -126,14 +127,14 @@ print(f"contributions, added up  {total:.6f}")
 print(f"score of the label       {score:.6f}")
 
 # %% [markdown]
-# **What you see.** The last green bar ends at the score: the contributions add up to it
+# **What you see.** The last solid bar ends at the score: the contributions add up to it
 # to the last digit that is shown. That is no luck: the explanation *is* the
 # computation. And it is shorter than the vector. An anchor contributes only if *both*
 # sides hold it, and most anchors of the picture are not among the anchors of the
 # prompt. Read the captions all the same. The dollar sign is a small black drawing on
-# white, as the spider is. Without its tick, the sum ends before the dashed line. An
-# anchor without a tick is a question about this sum only. Section 2 removes an anchor
-# from the bank.
+# white, as the spider is. Without its tick, the last bar ends before the dashed line.
+# But a tick changes this sum only. If an anchor leaves the bank, other anchors enter,
+# and all entries are normalised again. Section 2 does this.
 
 # %% [markdown]
 # ### Exercise 06.1 · Prove that it adds up

@@ -99,9 +99,8 @@ def test_knobs_turn_by_keyboard_and_say_the_answer(browser, tmp_path):
     assert k.is_visible() and tab.get_by_role("slider", name="p, exponent").is_visible()
     k.focus()
     tab.keyboard.press("ArrowRight")
-    assert (
-        tab.locator(".asif-steps [role=status]").text_content().startswith("k = 7, p = 2: 7 of 12 entries are above 0.")
-    )
+    told = tab.locator(".asif-steps [role=status]")
+    assert told.text_content().startswith("k = 7, p = 2: 7 of 12 entries are above 0.")
     assert k.evaluate("input => getComputedStyle(input).outlineStyle") == "solid"
     tab.keyboard.press("End")
     assert "k = 12" in told.text_content()

@@ -105,3 +105,8 @@ def test_without_scripts_the_message_stays(browser, tmp_path):
 
 def test_no_view_of_the_page_has_a_barrier(browser, tmp_path):
     check_views(browser, report_page(tmp_path, drawn()), ".asif-ledger")
+
+
+def test_pictures_in_the_table_get_no_scrolling_box_of_their_own(tmp_path):
+    soup = BeautifulSoup(report_page(tmp_path, drawn()).read_text(encoding="utf-8"), "html.parser")
+    assert len(soup.select("table.drawn img")) == 4 and soup.select("table.drawn .scroll") == []

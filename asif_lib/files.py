@@ -144,7 +144,7 @@ def unsealed(content: bytes) -> bytes:
     """
     seal = _SEAL.search(content)
     if not seal:
-        raise ValueError("its checksum is missing")
+        raise ValueError("its checksum is missing: an earlier version wrote it, or it is cut off")
     body = content[: seal.start()]
     if hashlib.sha256(body).hexdigest().encode() != seal[1]:
         raise ValueError("it is not as it was written: its checksum differs")

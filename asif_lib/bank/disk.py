@@ -82,6 +82,8 @@ class DiskView(Store):
             table = pa.concat_tables([part.pairs.read().cast(self._schema) for part in self.parts])
             if len(self.removed):
                 table = table.filter(pa.array(self.live(0, self._starts[-1])))
+            if table["id"].null_count or table["caption"].null_count:
+                raise ValueError("a pair has no id, or no caption")
             return table.to_pandas()
 
     # -- rows: positions over all parts, removed ones included -------------------------------------------

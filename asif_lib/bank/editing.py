@@ -1,15 +1,20 @@
 """Edits of a bank: the pairs that may be added or removed, and the difference between two banks."""
 
+import json
+
 import numpy as np
 import pandas as pd
 import torch
 
-from asif_lib.errors import BankError, IdentityError
+from asif_lib.errors import BankError, IdentityError, first_line
+from asif_lib.files import parse_json
 from asif_lib.search.matrices import FLOATS
 from asif_lib.search.rows import BLOCK
 
-from .layout import COLUMNS, MODALITIES
+from .layout import COLUMNS, MODALITIES, plain_table
+from .record import BankRecord
 from .selecting import some
+from .sums import LARGEST
 
 
 def check_dtype(dtype):
@@ -26,23 +31,26 @@ def check_pairs(bank):
     ------
     BankError
         If the counts of rows or the dimensions differ, an embedding is not a finite floating-point number, an id or a
-        caption is missing, or an id occurs twice.
+        caption is missing, an id occurs twice, or the table or the bank's name cannot be stored.
     IdentityError
         If an encoder is of the other kind.
     """
     for kind, identity in zip(MODALITIES, (bank.image_encoder, bank.text_encoder), strict=True):
-        if identity.kind != kind:
-            raise IdentityError(f"{identity} is an encoder of kind {identity.kind!r}; the bank needs one of {kind!r}")
+        found = getattr(identity, "kind", None)
+        if found != kind:
+            raise IdentityError(f"{identity} is an encoder of kind {found!r}; the bank needs one of {kind!r}")
         matrix = getattr(bank, kind)
         if not isinstance(matrix, torch.Tensor):
             raise BankError(f"the {kind} embeddings are a {type(matrix).__name__}: pass a Tensor, or `from_embeddings`")
         check_dtype(matrix.dtype)
+        if matrix.requires_grad or matrix.layout != torch.strided or matrix.device.type != "cpu":
+            raise BankError(f"the {kind} embeddings are no plain matrix in memory: pass z.detach().cpu().to_dense()")
         if matrix.ndim != 2 or matrix.shape != (len(bank.pairs), identity.dim):
             raise BankError(
                 f"the {kind} embeddings have the shape {tuple(matrix.shape)}; {len(bank.pairs)} pairs for bank "
                 f"{bank.name!r} need ({len(bank.pairs)}, {identity.dim})"
             )
-        check_rows(bank, kind, "not finite (NaN or infinity)", lambda rows: ~torch.isfinite(rows).all(dim=1))
+        check_rows(bank, kind, "not finite (NaN or infinity), or beyond 2**20,", _without_sum)
     missing = [name for name in COLUMNS if name not in bank.pairs]
     if missing:
         raise BankError(f"the table of bank {bank.name!r} has no column {missing[0]!r}; it needs {', '.join(COLUMNS)}")
@@ -53,6 +61,18 @@ def check_pairs(bank):
             which = np.flatnonzero(wrong) if column == "id" else bank.pairs["id"][wrong]
             raise BankError(f"{why}; the {column} is empty, or no text, in the pairs: {some(which)}")
     check_ids(bank.pairs)
+    plain_table(bank.pairs)
+    encoders = {f"{kind}_encoder": vars(getattr(bank, f"{kind}_encoder")) for kind in MODALITIES}
+    try:
+        about = json.dumps({"name": bank.name, "licence": bank.licence, "dtype": "", "parts": [], **encoders})
+        parse_json(about.encode(), BankRecord)
+    except (TypeError, ValueError) as error:
+        raise BankError(f"bank {bank.name!r} cannot be stored ({first_line(error)})") from None
+
+
+def _without_sum(rows):
+    """Return which rows `exact_sum` cannot sum."""
+    return ~(rows.float().abs() <= LARGEST).all(dim=1)
 
 
 def check_ids(pairs):
@@ -102,8 +122,8 @@ def check_identity(bank, identity):
 def check_precision(bank, matrices):
     """Raise `BankError` if an embedding of the bank is lost in `matrices`, the same rows in another dtype."""
     for kind, matrix in matrices.items():
-        lost = getattr(bank, kind).any(dim=1) & ~matrix.any(dim=1)
-        bad = lost | ~torch.isfinite(matrix).all(dim=1)
+        blocks = zip(getattr(bank, kind).split(BLOCK), matrix.split(BLOCK), strict=True)
+        bad = torch.cat([(old.any(dim=1) & ~new.any(dim=1)) | ~new.isfinite().all(dim=1) for old, new in blocks])
         if bad.any():
             which = some(bank.pairs["id"][bad.numpy()])
             raise BankError(f"in {matrix.dtype} the {kind} embedding is not finite, or becomes zero, of: {which}")

@@ -1,6 +1,8 @@
 """Embeddings from elsewhere become the content of a bank: any encoder, any size."""
 
 import hashlib
+from collections.abc import Iterable
+from pathlib import Path
 
 import pandas as pd
 import torch
@@ -9,20 +11,48 @@ from asif_lib.encoders.encoder import as_embeddings
 from asif_lib.encoders.identity import EXTERNAL, EncoderIdentity, external_identity
 from asif_lib.errors import BankError
 
+from .editing import check_dtype
+
 
 def given(image, text, captions, ids, pictures, groups) -> tuple:
     """Return embeddings and columns, as `AnchorBank.from_embeddings` takes them, as two matrices and a table."""
-    captions = list(captions)
+    captions = _column("caption", captions)
+    count = len(captions)
     columns = {
-        "id": [str(i) for i in range(len(captions))] if ids is None else list(ids),
+        "id": list(map(str, range(count))) if ids is None else _column("id", ids),
         "caption": captions,
-        "picture": [""] * len(captions) if pictures is None else list(map(str, pictures)),
-        "group": [""] * len(captions) if groups is None else list(groups),
+        "picture": [""] * count if pictures is None else _column("picture", pictures),
+        "group": [""] * count if groups is None else _column("group", groups),
     }
     for name, column in columns.items():
-        if len(column) != len(captions):
-            raise BankError(f"there are {len(column)} values of {name!r} and {len(captions)} captions: one each a pair")
-    return as_embeddings(image), as_embeddings(text), pd.DataFrame(columns)
+        if len(column) != count:
+            raise BankError(f"there are {len(column)} values of {name!r} and {count} captions: one each a pair")
+    try:
+        return _matrix("image", image), _matrix("text", text), pd.DataFrame(columns)
+    except UnicodeError as error:
+        raise BankError(f"a text of the table cannot be stored ({error})") from None
+
+
+def _column(name, values) -> list:
+    """Return a column of texts, or of paths, as a list of texts."""
+    listed = isinstance(values, Iterable) and not isinstance(values, str | bytes | set | dict)
+    if not listed or getattr(values, "ndim", 1) != 1:
+        raise BankError(f"{name!r}: give a list of texts, one for each pair, not a {type(values).__name__}")
+    column = [str(value) if isinstance(value, Path) else value for value in values]
+    for row, value in enumerate(column):
+        if not isinstance(value, str):
+            raise BankError(f"{name!r} holds {value!r} in row {row}, which is no text (no picture or group is '')")
+    return column
+
+
+def _matrix(kind, z) -> torch.Tensor:
+    z = as_embeddings(z)
+    if z.layout != torch.strided or z.is_nested or z.is_meta:
+        raise BankError(f"the {kind} embeddings are sparse, nested or without values; give a dense matrix")
+    check_dtype(z.dtype)
+    if z.ndim != 2:
+        raise BankError(f"the {kind} embeddings have the shape {tuple(z.shape)}; they are a matrix, row i of pair i")
+    return z.detach().cpu()
 
 
 def identity_of(kind, encoder, embeddings) -> EncoderIdentity:
@@ -31,10 +61,6 @@ def identity_of(kind, encoder, embeddings) -> EncoderIdentity:
         return encoder
     if hasattr(encoder, "identity"):
         return encoder.identity
-    if embeddings.ndim != 2:
-        raise BankError(
-            f"the {kind} embeddings have the shape {tuple(embeddings.shape)}; they are a matrix, row i of pair i"
-        )
     if encoder is not None:
         return external_identity(kind, encoder, embeddings.shape[1])
     digest = hashlib.sha256()

@@ -57,6 +57,11 @@ def open_part(folder, record) -> Part:
                 f"{folder.name}/{name}.safetensors holds {matrix.dtype} of shape {tuple(matrix.shape)}, not "
                 f"{dtypes} of shape ({pairs.metadata.num_rows}, {dims[name]})"
             )
+    schema = plain(pairs.schema_arrow)
+    texts = [field.name for field in schema if field.type in (pa.string(), pa.large_string())]
+    for name in COLUMNS:
+        if schema.names.count(name) != 1 or (name in ("id", "caption") and name not in texts):
+            raise ValueError(f"{folder.name}/pairs.parquet has no column {name!r}, or several, or one without texts")
     return Part(folder, matrices["image"], matrices["text"], pairs)
 
 
@@ -79,7 +84,7 @@ def plain_table(pairs, schema=None) -> pa.Table:
     try:
         table = pa.Table.from_pandas(pairs, schema=schema, preserve_index=False)
         return table.cast(plain(table.schema))
-    except pa.ArrowException as error:
+    except (pa.ArrowException, UnicodeError) as error:
         what = "cannot be stored" if schema is None else "does not fit the bank's"
         raise BankError(f"the table of the pairs {what} ({first_line(error)})") from None
 

@@ -5,7 +5,7 @@ PyTorch is not needed here, so that ``asif`` can refuse a bad bank or k at once.
 
 import json
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
@@ -59,6 +59,12 @@ class Version(BaseModel):
     """Of the state; None in a bank of format 2."""
 
 
+class _Format(BaseModel):
+    """The one key that the record of every format has."""
+
+    format: int
+
+
 class BankRecord(BaseModel):
     """The content of ``bank.json``."""
 
@@ -78,6 +84,11 @@ class BankRecord(BaseModel):
         numbers, parts = [v.version for v in self.history], [v.parts for v in self.history]
         if numbers != sorted(set(numbers)) or parts != sorted(parts):
             raise ValueError("its versions are not in order")
+        for names in ([part.name for part in self.parts], [version.state for version in self.history]):
+            if len(set(names)) < len(names):
+                raise ValueError(f"{max(names, key=names.count)} is named twice")
+        if (self.image_encoder.kind, self.text_encoder.kind) != ("image", "text"):
+            raise ValueError("its encoders are not one of pictures and one of texts")
         if self.history and self.newest.parts != len(self.parts):
             raise ValueError(f"its newest version is of {self.newest.parts} parts, and there are {len(self.parts)}")
         return self
@@ -85,7 +96,8 @@ class BankRecord(BaseModel):
     @property
     def has_checksums(self) -> bool:
         """Whether all files have a checksum; those of a bank of format 2 have none."""
-        return all(part.files for part in self.parts) and all(version.checksum for version in self.history)
+        whole = all(len(part.files) == len(FILES) for part in self.parts)
+        return whole and all(version.checksum for version in self.history)
 
     @property
     def newest(self) -> Version:
@@ -99,15 +111,15 @@ def read_record(folder, name) -> BankRecord:
     try:
         content = file.read_bytes()
         body = unsealed(content) if has_seal(content) else content
-        found = parse_json(body, dict[str, Any])["format"]
+        found = parse_json(body, _Format).format
         if found == OLD_FORMAT:
             record = parse_json(_of_old_format(body), BankRecord)
         else:
             record = parse_json(unsealed(content), BankRecord) if found == FORMAT_VERSION else None
+        if found == FORMAT_VERSION and not record.has_checksums:
+            raise ValueError("a file has no checksum")
     except (FileNotFoundError, NotADirectoryError):
         raise BankError(f"there is no bank {str(name)!r} in {folder}; run: asif bank build {name}") from None
-    except KeyError:
-        raise BankError(f"{file}: is damaged (format: Field required); build it again") from None
     except (OSError, ValueError) as error:
         raise BankError(f"{file}: is damaged ({first_line(error)}); build it again") from None
     if record is None:

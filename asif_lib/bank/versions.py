@@ -168,17 +168,20 @@ def _open(folder, record):
     verified = verify_small(folder, record)
     parts = [open_part(folder / part.name, record) for part in record.parts]
     with safe_open(folder / record.newest.state, framework="pt") as tensors:
-        removed = tensors.get_tensor("removed").numpy()
+        removed = tensors.get_tensor("removed")
         sums = {kind: tensors.get_tensor(f"{kind}_sum") for kind in MODALITIES}
     total = sum(map(len, parts))
-    if removed.dtype != np.int64 or removed.ndim != 1 or (np.diff(removed, prepend=-1, append=total) < 1).any():
+    known = removed.dtype == torch.int64 and removed.ndim == 1
+    if not known or (np.diff(removed, prepend=-1, append=total) < 1).any():
         raise ValueError("its state does not name rows in ascending order")
+    if len({(part.text.dtype, *part.pairs.schema_arrow.names) for part in parts}) > 1:
+        raise ValueError("its parts differ in their precision or columns")
     for kind, part_sum in sums.items():
         if part_sum.dtype != torch.int64 or part_sum.shape != (2, getattr(parts[0], kind).shape[1]):
             raise ValueError(f"its state holds no sum of the {kind} embeddings")
     if total - len(removed) != record.newest.count:
         raise ValueError(f"its files do not hold {record.newest.count} pairs")
-    return DiskStore(folder, record, parts, removed, sums, verified)
+    return DiskStore(folder, record, parts, removed.numpy(), sums, verified)
 
 
 def _pairs(count):

@@ -106,7 +106,7 @@ def _of_embeddings(name, image, text, captions, image_encoder, text_encoder):
     for file in (image, text):
         try:
             matrices.append(np.load(file, mmap_mode="r", allow_pickle=False))
-        except (OSError, ValueError) as error:
+        except (OSError, ValueError, EOFError) as error:
             raise DataError(f"{file}: is not a matrix that numpy.save wrote ({error})") from None
     table, folder = read_captions(Path(captions), pictures=False), Path(captions).absolute().parent
     columns = {"groups": table["group"].tolist()} if "group" in table else {}

@@ -16,10 +16,12 @@ from .identity import EncoderIdentity
 def as_embeddings(z) -> torch.Tensor:
     """Return embeddings (n, d), a Tensor or a NumPy array, as a Tensor over the same memory.
 
+    Only an array with steps that PyTorch does not know, such as ``z[::-1]``, is copied.
+
     Raises
     ------
     ParameterError
-        If the array holds no float16, float32 or float64 of this machine's byte order.
+        If the array is masked, or holds no float16, float32 or float64 of this machine's byte order.
 
     Examples
     --------
@@ -28,9 +30,14 @@ def as_embeddings(z) -> torch.Tensor:
     """
     if isinstance(z, torch.Tensor):
         return z
-    if not isinstance(z, np.ndarray) or z.dtype not in (np.float16, np.float32, np.float64):
-        found = z.dtype if isinstance(z, np.ndarray) else type(z).__name__
-        raise ParameterError(f"embeddings are a Tensor or a NumPy array of floats, not {found}: z.astype('float32')")
+    plain = isinstance(z, np.ndarray) and not isinstance(z, np.ma.MaskedArray)
+    if not plain or z.dtype not in (np.float16, np.float32, np.float64):
+        found = z.dtype if plain else type(z).__name__
+        raise ParameterError(
+            f"embeddings are a Tensor or a NumPy array of floats, not {found}: numpy.asarray(z, 'float32')"
+        )
+    if any(step < 0 or step % z.itemsize for step in z.strides):
+        z = np.ascontiguousarray(z)
     with warnings.catch_warnings(action="ignore", category=UserWarning):  # an array that cannot be written to
         return torch.from_numpy(z)
 

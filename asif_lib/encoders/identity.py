@@ -71,6 +71,6 @@ def external_identity(kind, name, dim) -> EncoderIdentity:
     >>> print(external_identity("image", "open_clip ViT-B-32 laion2b", 512))
     open_clip ViT-B-32 laion2b (external, 512 dimensions)
     """
-    if not isinstance(name, str) or not name.strip():
+    if not isinstance(name, str) or not name.strip() or not name.isprintable():
         raise EncoderError(f"the name of the {kind} encoder is {name!r}; name the checkpoint that made the embeddings")
     return EncoderIdentity(kind, name, EXTERNAL, name, "unknown", dim)

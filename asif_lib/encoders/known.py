@@ -1,5 +1,7 @@
 """Texts whose embeddings you bring: a text encoder that is a table."""
 
+import zipfile
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -25,7 +27,7 @@ class KnownTexts:
     Raises
     ------
     EncoderError
-        If the counts or dimensions differ, or a text is given twice.
+        If the counts or dimensions differ, a text is empty, or is given twice.
 
     Examples
     --------
@@ -36,7 +38,9 @@ class KnownTexts:
     """
 
     def __init__(self, identity, texts, embeddings):
-        texts, embeddings = [str(text) for text in texts], as_embeddings(embeddings)
+        if isinstance(texts, str) or not all(isinstance(text, str) and text.strip() for text in texts):
+            raise EncoderError("the texts of known embeddings are a list of strings, none of them empty")
+        texts, embeddings = list(texts), as_embeddings(embeddings)
         if embeddings.shape != (len(texts), identity.dim):
             raise EncoderError(
                 f"the embeddings of {len(texts)} texts have the shape {tuple(embeddings.shape)}; the encoder "
@@ -66,7 +70,9 @@ class KnownTexts:
         try:
             with np.load(Path(path), allow_pickle=False) as arrays:
                 known = cls(identity, arrays["labels"].tolist(), arrays["embeddings"])
-        except (OSError, ValueError, KeyError, AttributeError, TypeError) as error:
+        except (
+            OSError, ValueError, KeyError, AttributeError, TypeError, EOFError, zipfile.BadZipFile, zlib.error
+        ) as error:  # fmt: skip
             if isinstance(error, EncoderError):
                 raise
             raise EncoderError(

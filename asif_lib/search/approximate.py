@@ -21,7 +21,7 @@ from asif_lib.errors import DataError, ParameterError, first_line
 from asif_lib.files import SMALL, check_sha256, locked, parse_json, sealed, sha256_of, unsealed, write_whole
 from asif_lib.relative import check_dimensions, unit_rows
 
-from .copies import check_same
+from .copies import check_same, lacks_checksums
 from .kinds import KINDS, make, whole_number
 from .reranking import rerank
 from .rows import Rows
@@ -211,12 +211,17 @@ def read_index(folder, kind, rows, mean, owner) -> ApproximateIndex:
             check_same(record, {"kind": kind, "n": len(rows), "d": rows.shape[1], **owner})
         except ValueError as error:
             raise DataError(f"{folder}: this index does not belong to these anchors: {error}") from None
+        there = {file.name for file in folder.iterdir()} - {"about.json"}
+        if not there == record.files.keys() == record.checksums.keys():
+            raise ValueError("its files are not those that were written")
         if any((folder / name).stat().st_size != size for name, size in record.files.items()):
             raise ValueError("a file is cut off")
-        if sum(record.files.values()) < SMALL:
-            for name, checksum in record.checksums.items():
+        for name, checksum in record.checksums.items():
+            if record.files[name] < SMALL:
                 check_sha256(folder / name, checksum)
         method = KINDS[kind](**record.parameters)
+        if method != method.settled(*rows.shape):
+            raise ValueError("its parameters are incomplete")
         index = method.read(folder)
         if (index.ntotal, index.d) != rows.shape:
             raise ValueError(f"it holds {index.ntotal} vectors in {index.d} dimensions")
@@ -228,6 +233,10 @@ def read_index(folder, kind, rows, mean, owner) -> ApproximateIndex:
 
 
 def checksums_of_indexes(folder) -> dict:
-    """Return the SHA-256 of each file of the indexes in the folders of `folder`, by path. Raises `ValueError`."""
-    records = {about.parent: read_index_record(about.parent) for about in sorted(folder.glob("*/about.json"))}
+    """Return the SHA-256 of each file of the indexes in the folders of `folder`, by path.
+
+    Indexes of earlier versions are skipped. Raises `ValueError` if a record is not as it was written.
+    """
+    found = [file.parent for file in sorted(folder.glob("*/about.json")) if not lacks_checksums(file.read_bytes())]
+    records = {index: read_index_record(index) for index in found}
     return {index / name: sha for index, record in records.items() for name, sha in record.checksums.items()}

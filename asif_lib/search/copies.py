@@ -62,7 +62,7 @@ def read_prepared(folder, name, anchors, mean, owner) -> PreparedAnchors | None:
     record, file = _files(folder, name, mean)
     try:
         content = record.read_bytes()
-        if not has_seal(content) and "checksum" not in parse_json(content, dict):
+        if lacks_checksums(content):
             warnings.warn(f"{file}: has no checksum, and is not used; prepare the bank again", stacklevel=2)
             return None
         found = _record(content)
@@ -74,6 +74,14 @@ def read_prepared(folder, name, anchors, mean, owner) -> PreparedAnchors | None:
         return None
     except (OSError, SafetensorError, ValueError) as problem:
         raise DataError(f"{file}: the prepared copy cannot be used ({first_line(problem)})") from None
+
+
+def lacks_checksums(content) -> bool:
+    """Return whether the record of a copy or of an index is of an earlier version, whose files are never used.
+
+    Raises `ValueError` if it is no JSON.
+    """
+    return not has_seal(content) and not {"checksum", "checksums"} & parse_json(content, dict).keys()
 
 
 def check_same(record, expected):
@@ -90,15 +98,15 @@ def _files(folder, name, mean):
 
 
 def checksums_of_copies(folder) -> dict:
-    """Return the SHA-256 of each copy in a folder that its record tells, by path.
+    """Return the SHA-256 of each copy in a folder that its record tells, by path; skip copies of earlier versions.
 
     Raises
     ------
     ValueError
         If a record is not as it was written.
     """
-    records = sorted(folder.glob("*.json"))
-    return {record.with_suffix(".safetensors"): _record(record.read_bytes()).checksum for record in records}
+    records = {file.with_suffix(".safetensors"): file.read_bytes() for file in sorted(folder.glob("*.json"))}
+    return {copy: _record(content).checksum for copy, content in records.items() if not lacks_checksums(content)}
 
 
 def _record(content) -> CopyRecord:

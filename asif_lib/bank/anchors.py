@@ -15,7 +15,7 @@ from asif_lib.search.rows import Rows
 from . import editing
 from .building import encode
 from .external import given, identity_of
-from .layout import MODALITIES
+from .layout import MODALITIES, plain_table
 from .memory import MemoryStore
 from .selecting import selection
 from .stored import StoredBank
@@ -154,8 +154,9 @@ class AnchorBank(StoredBank):
 
     def subset(self, rows) -> "AnchorBank":
         """Return the bank of those rows (a list or slice), in that order, in memory."""
-        store = MemoryStore(self.name, self.image, self.text, self.pairs)
-        return self._over(store.subset(torch.arange(len(self))[rows]))
+        rows = torch.arange(len(self))[rows].tolist()
+        matrices = {kind: self.rows(kind).take(rows) for kind in MODALITIES}
+        return self._over(MemoryStore(self.name, **matrices, pairs=self.pairs.iloc[rows].reset_index(drop=True)))
 
     def view(self, rows) -> "AnchorBank":
         """Return the bank of those rows (int64, ascending) without copies of their embeddings, which are `Rows`."""
@@ -309,17 +310,21 @@ class AnchorBank(StoredBank):
         >>> bank = bank.relabel("owl.png", "A barn owl.", text_encoder=text_encoder)      # doctest: +SKIP
         """
         select = selection(self.store, [id])
-        pair = self.subset(np.flatnonzero(self.pairs["id"] == id))
-        if not len(pair):
-            raise BankError(f"bank {self.name!r} has no pair {id}; nothing was changed")
+        plain_table(pd.DataFrame({"caption": [caption]}, dtype=object))  # raises if it cannot be stored
         if text is None:
             if text_encoder is None:
                 raise BankError("to relabel a pair, pass the embedding of its new caption, or the bank's text encoder")
             self.check_encoder(text_encoder.identity)
             text = embed(text_encoder, [caption], progress=False)
-        new = replace(pair, text=as_embeddings(text).to(pair.text.dtype), pairs=pair.pairs.assign(caption=caption))
-        editing.check_new(self, new)
-        return self._over(self.store.exchange(select, new, f"relabelled {id}"))
+
+        def relabelled(store):  # the newest one: the pair may have changed since this view was opened
+            bank = self._over(store)
+            pair = bank.subset(np.flatnonzero(bank.pairs["id"] == id))
+            new = replace(pair, text=as_embeddings(text).to(pair.text.dtype), pairs=pair.pairs.assign(caption=caption))
+            editing.check_new(bank, new)
+            return new
+
+        return self._over(self.store.exchange(select, relabelled, f"relabelled {id}"))
 
     def diff(self, other) -> pd.DataFrame:
         """Compare this bank with `other`, pair by pair; a pair is known by its id.

@@ -113,7 +113,7 @@ def concatenate(banks, name=None):
         for bank, table in zip(banks, tables, strict=True)
     ]
     image, text = torch.cat([bank.image for bank in banks]), torch.cat([bank.text for bank in banks])
-    licences = dict.fromkeys(bank.licence for bank in banks)
+    licences = dict.fromkeys(bank.licence or "unknown" for bank in banks)
     table = pd.concat([table[list(first.pairs)] for table in tables], ignore_index=True)
     name = name or "+".join(bank.name for bank in banks)
     return type(first)(name, image, text, table, first.image_encoder, first.text_encoder, "; ".join(licences))

@@ -91,5 +91,5 @@ def plain_table(pairs, schema=None) -> pa.Table:
 
 def id_digests(ids) -> np.ndarray:
     """Return 128-bit BLAKE2b digests of n strings, (n, 2) int64: they find pairs without reading the table."""
-    digests = b"".join(hashlib.blake2b(str(id).encode(), digest_size=16).digest() for id in ids)
+    digests = b"".join(hashlib.blake2b(str(id).encode(errors="surrogatepass"), digest_size=16).digest() for id in ids)
     return np.frombuffer(digests, np.int64).reshape(-1, 2)

@@ -73,7 +73,7 @@ class MemoryStore(Store):
 
     def exchange(self, select, new, change):
         rows = select(self)
-        return self.subset(torch.from_numpy(np.delete(np.arange(len(self)), rows))).add(new)
+        return self.subset(torch.from_numpy(np.delete(np.arange(len(self)), rows))).add(new(self))
 
     def subset(self, rows) -> "MemoryStore":
         """Return the pairs of those rows, an int64 Tensor, in that order."""

@@ -59,7 +59,7 @@ class Store(Protocol):
         """Remove the rows that `select(newest store)` returns; `what` describes them in the history."""
 
     def exchange(self, select, new, change) -> "Store":
-        """Replace the rows that `select(newest store)` returns by the pairs of the bank `new`, at the end."""
+        """Replace the rows `select(newest store)` by the pairs of the bank `new(newest store)`, at the end."""
 
     def compact(self) -> "Store":
         """Return the same pairs without any trace of removed ones."""

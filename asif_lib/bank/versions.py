@@ -63,7 +63,7 @@ class DiskStore(DiskView):
 
     def exchange(self, select, new, change):
         with self._newest() as bank:
-            return bank._commit(change, select(bank), new)
+            return bank._commit(change, select(bank), new(bank))
 
     def _commit(self, change, rows=_NO_ROWS, new=None):
         """Make the next version, without `rows` and with the pairs of `new`; open it before the lock is released."""

@@ -32,6 +32,19 @@ def make(seed=0, name="mine", **options):
     return AnchorBank.from_embeddings(*arrays(seed), CAPTIONS, name=name, **{**names, **options})
 
 
+class OpenClipLike:
+    """The shape of a researcher's own encoder: `identity`, and `encode` of a list."""
+
+    def __init__(self, identity, scale):
+        self.identity, self.scale, self.asked = identity, scale, []
+
+    def encode(self, items):
+        self.asked.append(list(items))
+        return np.array([[self.scale * len(item) + j for j in range(self.identity.dim)] for item in items]).reshape(
+            len(items), self.identity.dim
+        )
+
+
 # -- made ------------------------------------------------------------------------------------------------
 
 
@@ -65,6 +78,21 @@ BAD = {
     "ids twice": (lambda i, t: (i, t, CAPTIONS), {"ids": ["a"] * N}, "ids occur more than once among the pairs: a"),
     "few ids": (lambda i, t: (i, t, CAPTIONS), {"ids": ["a"]}, "1 values of 'id' and 40 captions"),
     "no name": (lambda i, t: (i, t, CAPTIONS), {"image_encoder": " "}, "name the checkpoint"),
+    "two lines": (lambda i, t: (i, t, CAPTIONS), {"image_encoder": "a\nb"}, "name the checkpoint"),
+    "no identity": (lambda i, t: (i, t, CAPTIONS), {"image_encoder": OpenClipLike("x", 1)}, "encoder of kind None"),
+    "too large": (lambda i, t: (i, t * 0 + 2**21, CAPTIONS), {}, "beyond 2.*20, of: 0, 1"),
+    "masked": (lambda i, t: (np.ma.array(i, mask=i > 1), t, CAPTIONS), {}, "floats, not MaskedArray"),
+    "sparse": (lambda i, t: (torch.from_numpy(i).to_sparse(), t, CAPTIONS), {}, "give a dense matrix"),
+    "complex": (lambda i, t: (torch.from_numpy(i).cfloat(), t, CAPTIONS), {}, "not keep embeddings in torch.complex64"),
+    "one text": (lambda i, t: (i, t, "c" * N), {}, "'caption': give a list of texts, one for each pair, not a str"),
+    "no captions": (lambda i, t: (i, t, None), {}, "'caption': give a list .* not a NoneType"),
+    "a set": (lambda i, t: (i, t, set(CAPTIONS)), {}, "'caption': give a list .* not a set"),
+    "half a letter": (lambda i, t: (i, t, ["\ud800", *CAPTIONS[1:]]), {}, "a text of the table cannot be stored"),
+    "ids of one text": (lambda i, t: (i, t, CAPTIONS), {"ids": "c" * N}, "'id': give a list .* not a str"),
+    "groups of numbers": (lambda i, t: (i, t, CAPTIONS), {"groups": range(N)}, "'group' holds 0 in row 0"),
+    "no picture": (lambda i, t: (i, t, CAPTIONS), {"pictures": [None] * N}, "'picture' holds None in row 0"),
+    "name": (lambda i, t: (i, t, CAPTIONS), {"name": 3}, "bank 3 cannot be stored .name: Input should be a valid str"),
+    "licence": (lambda i, t: (i, t, CAPTIONS), {"licence": "\ud800"}, "bank 'mine' cannot be stored"),
     "swapped": (
         lambda i, t: (i, t, CAPTIONS), {"image_encoder": external_identity("text", "ear", 8)}, "needs one of 'image'"
     ),
@@ -80,7 +108,24 @@ def test_bad_embeddings_are_refused_in_one_sentence(case):
     assert "\n" not in str(caught.value)
 
 
+def test_arrays_with_odd_steps_and_tensors_with_gradients_are_saved(tmp_path):
+    image, text = arrays()
+    packed = np.zeros(N, [("tag", "i1"), ("row", "f4", 6)])
+    packed["row"] = text
+    bank = AnchorBank.from_embeddings(image[::-1], packed["row"], CAPTIONS)
+    assert torch.equal(bank.image, torch.from_numpy(image).flip(0)) and torch.equal(bank.text, torch.from_numpy(text))
+    graph = torch.from_numpy(image).requires_grad_()
+    saved = AnchorBank.load(AnchorBank.from_embeddings(graph, text, CAPTIONS).save(tmp_path / "bank"))
+    assert torch.equal(saved.image, graph.detach())
+
+
 def test_a_bank_whose_parts_do_not_fit_is_not_made():
+    bank = make()
+    mixed = bank.pairs.assign(group=["a", 1] * (N // 2))
+    with pytest.raises(BankError, match="the table of the pairs cannot be stored"):
+        AnchorBank("x", bank.image, bank.text, mixed, bank.image_encoder, bank.text_encoder)
+    with pytest.raises(BankError, match="no plain matrix in memory: pass z.detach"):
+        AnchorBank("x", bank.image.requires_grad_(), bank.text, bank.pairs, bank.image_encoder, bank.text_encoder)
     bank = make()
     with pytest.raises(BankError, match=r"shape \(39, 6\); 40 pairs"):
         AnchorBank("x", bank.image, bank.text[1:], bank.pairs, bank.image_encoder, bank.text_encoder)
@@ -100,19 +145,6 @@ def test_other_encoders_are_refused_and_unnamed_ones_fit_nothing_else():
             bank.add(other)
     assert make(image_encoder=None).image_encoder == make(image_encoder=None).image_encoder
     assert make(image_encoder=None).image_encoder != make(1, image_encoder=None).image_encoder
-
-
-class OpenClipLike:
-    """The shape of a researcher's own encoder: `identity`, and `encode` of a list."""
-
-    def __init__(self, identity, scale):
-        self.identity, self.scale, self.asked = identity, scale, []
-
-    def encode(self, items):
-        self.asked.append(list(items))
-        return np.array([[self.scale * len(item) + j for j in range(self.identity.dim)] for item in items]).reshape(
-            len(items), self.identity.dim
-        )
 
 
 def test_an_encoder_of_ones_own_encodes_and_is_never_cached(tmp_cache):
@@ -176,13 +208,17 @@ def test_known_texts_are_a_text_encoder(tmp_path):
         ({"labels": np.array(["x", "x"]), "embeddings": text[:2]}, "'x' is given twice"),
         ({"labels": np.array(["x", "y"])}, "cannot be read .*; write it with numpy.savez"),
         ({"labels": np.array(["x", None], object), "embeddings": text[:2]}, "cannot be read .*; write it with numpy"),
+        ({"labels": np.array("xy"), "embeddings": text[:2]}, "are a list of strings"),
+        ({"labels": np.array(["x", "y"], "S"), "embeddings": text[:2]}, "are a list of strings"),
     ):
         np.savez(tmp_path / "bad.npz", **arrays_)
         with pytest.raises(EncoderError, match=words):
             KnownTexts.from_file(tmp_path / "bad.npz", bank.text_encoder)
-    (tmp_path / "bad.npz").write_text("no arrays")
-    with pytest.raises(EncoderError, match="cannot be read"):
-        KnownTexts.from_file(tmp_path / "bad.npz", bank.text_encoder)
+    good = (tmp_path / "labels.npz").read_bytes()
+    for content in (b"no arrays", b"", good[:-30], good.replace(text[:2].tobytes(), bytes(48))):
+        (tmp_path / "bad.npz").write_bytes(content)
+        with pytest.raises(EncoderError, match="cannot be read"):
+            KnownTexts.from_file(tmp_path / "bad.npz", bank.text_encoder)
 
 
 # -- joined, relabelled ----------------------------------------------------------------------------------
@@ -195,6 +231,7 @@ def test_a_join_is_the_rows_of_both_and_keeps_colliding_ids_apart():
     assert both.pairs["id"].tolist()[6:9] == ["6", "a/7", "8"] and both.pairs["id"].tolist()[N : N + 2] == ["b/7", "b1"]
     assert both.pairs["caption"].tolist() == 2 * CAPTIONS
     torch.testing.assert_close(both.image_mean, (a.image_mean + b.image_mean) / 2)
+    assert concatenate([make(0, "a", licence=None), b]).licence == "unknown"
 
 
 @pytest.mark.parametrize(
@@ -228,6 +265,15 @@ def test_relabel_is_one_version_with_the_new_caption(tmp_path, stored):
         assert AnchorBank.load(tmp_path / "mine").undo().undo().pairs.equals(make().pairs)
 
 
+def test_an_older_view_relabels_the_pair_as_it_is_now(tmp_path):
+    """Another process gave the pair another picture and group, and added a pair, since the view was opened."""
+    view, later = AnchorBank.load(make().save(tmp_path / "mine")), make(1, groups=["new"] * N).subset([3])
+    AnchorBank.load(tmp_path / "mine").remove(["3"]).add(later).add(make(1, ids=[f"b{i}" for i in range(N)]))
+    after = view.relabel("3", "another", np.ones((1, 6)))
+    assert torch.equal(after.image[-1], later.image[0]) and after.pairs["group"].iloc[-1] == "new"
+    assert view.relabel("b0", "another", np.ones((1, 6))).pairs["caption"].iloc[-1] == "another"
+
+
 @pytest.mark.parametrize(
     "arguments, words",
     [
@@ -236,6 +282,8 @@ def test_relabel_is_one_version_with_the_new_caption(tmp_path, stored):
         (("3", "x", np.zeros((1, 6))), "zero, which has no direction"),
         (("3", "x", np.ones((1, 5))), r"shape \(1, 5\)"),
         (("3", "x"), "pass the embedding of its new caption"),
+        (("3", "\ud800", np.ones((1, 6))), "the table of the pairs cannot be stored"),
+        (("\udcff", "x", np.ones((1, 6))), "has no pair"),
     ],
 )
 def test_a_bad_relabel_changes_nothing(tmp_path, arguments, words):

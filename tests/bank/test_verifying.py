@@ -1,19 +1,25 @@
 """Checksums of a bank: a bit that flipped anywhere in its files never goes unnoticed."""
 
+import hashlib
+import json
 import random
 import shutil
 import warnings
 
 import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 import torch
+from safetensors.torch import load_file, save_file
 
 from asif_lib.bank import verifying
 from asif_lib.bank.anchors import AnchorBank
 from asif_lib.bank.indexes import build_index, open_index
 from asif_lib.encoders.identity import external_identity
 from asif_lib.errors import AsifError, BankError
-from asif_lib.search import copies
+from asif_lib.files import parse_json, sealed, unsealed
+from asif_lib.search import approximate, copies
 
 
 def make(start, stop):
@@ -84,7 +90,7 @@ def test_a_flipped_bit_in_any_file_of_a_small_bank_is_noticed_when_it_is_used(fo
 
 
 def test_a_flipped_bit_in_any_file_of_a_large_bank_is_found_by_verify(folder, monkeypatch):
-    for module in (verifying, copies):
+    for module in (verifying, copies, approximate):
         monkeypatch.setattr(module, "SMALL", 0)
     generator = random.Random(1)
     for file in files_of(folder):
@@ -159,3 +165,128 @@ def test_verify_reads_a_copied_bank(folder, tmp_path):
     shutil.copytree(folder, tmp_path / "copy")
     shutil.rmtree(folder)
     assert AnchorBank.load(tmp_path / "copy", verify=True).version == 3
+
+
+# -- sealed, and still wrong -----------------------------------------------------------------------------
+
+
+def seal_again(file, change):
+    """Change the content of a sealed JSON file, and seal it."""
+    content = parse_json(unsealed(file.read_bytes()), dict)
+    change(content)
+    file.write_bytes(sealed(content))
+
+
+def write_again(folder, file, write):
+    """Write a file of the bank's last part or state again, and its checksum."""
+    write(file)
+    checksum = hashlib.sha256(file.read_bytes()).hexdigest()
+
+    def change(record):
+        for part in record["parts"]:
+            if part["name"] == file.parent.name:
+                part["files"][file.name] = checksum
+        for version in record["history"]:
+            if version["state"] == file.name:
+                version["checksum"] = checksum
+
+    seal_again(folder / "bank.json", change)
+
+
+RECORDS = {
+    "a file without a checksum": (lambda r: r["parts"][0]["files"].pop("ids.safetensors"), "a file has no checksum"),
+    "a part without checksums": (lambda r: r["parts"][0].update(files={}), "a file has no checksum"),
+    "a state without a checksum": (lambda r: r["history"][0].update(checksum=None), "a file has no checksum"),
+    "a part twice": (lambda r: r["parts"][1].update(name=r["parts"][0]["name"]), "part-.* is named twice"),
+    "a state twice": (lambda r: r["history"][1].update(state=r["history"][2]["state"]), "state-.* is named twice"),
+    "no image encoder": (lambda r: r["image_encoder"].update(kind="text"), "not one of pictures and one of texts"),
+    "an unknown kind": (lambda r: r["text_encoder"].update(kind="sound"), "not one of pictures and one of texts"),
+    "a float": (lambda r: r.update(format=3.0), "format: Input should be a valid integer"),
+    "a tree": (lambda r: r.update(format=json.loads('{"a":' * 90 + "1" + "}" * 90)), "format: Input should be a valid"),
+}
+
+
+@pytest.mark.parametrize("case", RECORDS)
+def test_a_sealed_record_with_a_mistake_is_refused_when_it_is_opened(folder, case):
+    change, words = RECORDS[case]
+    seal_again(folder / "bank.json", change)
+    with pytest.raises(BankError, match=f"is damaged .*{words}"):
+        AnchorBank.load(folder)
+
+
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float8_e4m3fn, torch.int32])
+def test_removed_rows_of_another_type_are_refused(folder, dtype):
+    state = folder / AnchorBank.load(folder).store.entry.state
+    tensors = {name: tensor.clone() for name, tensor in load_file(state).items()}
+    write_again(folder, state, lambda file: save_file({**tensors, "removed": tensors["removed"].to(dtype)}, file))
+    with pytest.raises(BankError, match="does not name rows in ascending order"):
+        AnchorBank.load(folder)
+
+
+TABLES = {
+    "no caption": lambda t: t.drop(["caption"]),
+    "two captions": lambda t: t.append_column("caption", t["caption"]),
+    "numbers": lambda t: t.set_column(1, "caption", pa.array(range(len(t)))),
+    "bytes": lambda t: t.set_column(0, "id", pa.array([b"x"] * len(t))),
+    "more columns": lambda t: t.append_column("x", t["caption"]),
+}
+
+
+@pytest.mark.parametrize("case", TABLES)
+def test_a_table_with_other_columns_is_refused_when_it_is_opened(folder, case):
+    file = folder / AnchorBank.load(folder).store.record.parts[-1].name / "pairs.parquet"
+    table = TABLES[case](pq.read_table(file))
+    write_again(folder, file, lambda file: pq.write_table(table, file))
+    with pytest.raises(BankError, match="has no column|differ in their precision or columns"):
+        AnchorBank.load(folder)
+
+
+def test_a_missing_caption_and_another_precision_are_refused(folder):
+    part = folder / AnchorBank.load(folder).store.record.parts[-1].name
+    table = pq.read_table(part / "pairs.parquet")
+    gap = table.set_column(1, "caption", pa.array([None, *table["caption"].to_pylist()[1:]]))
+    write_again(folder, part / "pairs.parquet", lambda file: pq.write_table(gap, file))
+    with pytest.raises(BankError, match="a pair has no id, or no caption"):
+        _ = AnchorBank.load(folder).pairs
+    half = load_file(part / "text.safetensors")["rows"].half()
+    write_again(folder, part / "text.safetensors", lambda file: save_file({"rows": half}, file))
+    with pytest.raises(BankError, match="differ in their precision or columns"):
+        AnchorBank.load(folder)
+
+
+INDEXES = {
+    "no parameters": lambda r: r.update(parameters={}),
+    "a file without a checksum": lambda r: r["checksums"].pop("lists"),
+    "a file that it does not name": lambda r: [r[key].pop("lists") for key in ("files", "checksums")],
+    "a file elsewhere": lambda r: [r[key].update({"../x": r[key]["lists"]}) for key in ("files", "checksums")],
+}
+
+
+@pytest.mark.parametrize("case", INDEXES)
+def test_an_index_with_a_wrong_record_is_refused(folder, case):
+    bank = AnchorBank.load(folder)
+    seal_again(bank.index_folder / "ivf-image-centred" / "about.json", INDEXES[case])
+    with pytest.raises(BankError, match="the index is damaged .its (parameters are incomplete|files are not those)"):
+        open_index(bank, "image", "ivf")
+
+
+def test_the_small_files_of_a_large_index_are_compared_when_it_is_opened(folder, monkeypatch):
+    bank = AnchorBank.load(folder)
+    sizes = bank.index_folder / "ivf-image-centred" / "sizes.npy"
+    monkeypatch.setattr(approximate, "SMALL", sizes.stat().st_size + 1)
+    flip(sizes, random.Random(3))
+    with pytest.raises(BankError, match=r"sizes.npy is not as it was written"):
+        open_index(bank, "image", "ivf")
+
+
+def test_verify_skips_copies_and_indexes_of_earlier_versions_which_are_never_used(folder):
+    bank = AnchorBank.load(folder)
+    files = bank.verify(progress=False)
+    for record in (*bank.index_folder.glob("*.json"), *bank.index_folder.glob("*/about.json")):
+        content = parse_json(unsealed(record.read_bytes()), dict)
+        record.write_text(json.dumps({key: value for key, value in content.items() if "checksum" not in key}))
+    assert {file.parent for file in files} - {file.parent for file in bank.verify(progress=False)} == {
+        bank.index_folder, bank.index_folder / "ivf-image-centred",
+    }  # fmt: skip
+    with pytest.raises(BankError, match="its checksum is missing: an earlier version wrote it"):
+        open_index(bank, "image", "ivf")

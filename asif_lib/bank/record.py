@@ -5,7 +5,7 @@ PyTorch is not needed here, so that ``asif`` can refuse a bad bank or k at once.
 
 import json
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
@@ -62,7 +62,7 @@ class Version(BaseModel):
 class _Format(BaseModel):
     """The one key that the record of every format has."""
 
-    format: int
+    format: Any
 
 
 class BankRecord(BaseModel):
@@ -111,20 +111,21 @@ def read_record(folder, name) -> BankRecord:
     try:
         content = file.read_bytes()
         body = unsealed(content) if has_seal(content) else content
-        found = parse_json(body, _Format).format
-        if found == OLD_FORMAT:
+        found, record = parse_json(body, _Format).format, None
+        if type(found) is int and found == OLD_FORMAT:
             record = parse_json(_of_old_format(body), BankRecord)
-        else:
-            record = parse_json(unsealed(content), BankRecord) if found == FORMAT_VERSION else None
-        if found == FORMAT_VERSION and not record.has_checksums:
-            raise ValueError("a file has no checksum")
+        elif type(found) is int and found == FORMAT_VERSION:
+            record = parse_json(unsealed(content), BankRecord)
+            if not record.has_checksums:
+                raise ValueError("a file has no checksum")
     except (FileNotFoundError, NotADirectoryError):
         raise BankError(f"there is no bank {str(name)!r} in {folder}; run: asif bank build {name}") from None
     except (OSError, ValueError) as error:
         raise BankError(f"{file}: is damaged ({first_line(error)}); build it again") from None
     if record is None:
         raise BankError(
-            f"{folder}: has bank format {found}, not {FORMAT_VERSION}; build the bank again: asif bank build {name}"
+            f"{folder}: has bank format {str(found)[:20]}, not {FORMAT_VERSION}; build the bank again: "
+            f"asif bank build {name}"
         )
     if not record.parts or not record.history:
         raise BankError(f"{file}: is damaged (it names no part, or no version); build it again")

@@ -201,8 +201,8 @@ RECORDS = {
     "a state twice": (lambda r: r["history"][1].update(state=r["history"][2]["state"]), "state-.* is named twice"),
     "no image encoder": (lambda r: r["image_encoder"].update(kind="text"), "not one of pictures and one of texts"),
     "an unknown kind": (lambda r: r["text_encoder"].update(kind="sound"), "not one of pictures and one of texts"),
-    "a float": (lambda r: r.update(format=3.0), "format: Input should be a valid integer"),
-    "a tree": (lambda r: r.update(format=json.loads('{"a":' * 90 + "1" + "}" * 90)), "format: Input should be a valid"),
+    "a float": (lambda r: r.update(format=3.0), "has bank format 3.0, not 3"),
+    "a tree": (lambda r: r.update(format=json.loads('{"a":' * 90 + "1" + "}" * 90)), "has bank format .{20}, not 3"),
 }
 
 
@@ -210,7 +210,7 @@ RECORDS = {
 def test_a_sealed_record_with_a_mistake_is_refused_when_it_is_opened(folder, case):
     change, words = RECORDS[case]
     seal_again(folder / "bank.json", change)
-    with pytest.raises(BankError, match=f"is damaged .*{words}"):
+    with pytest.raises(BankError, match=words):
         AnchorBank.load(folder)
 
 

@@ -24,6 +24,17 @@ def check_dtype(dtype):
         raise BankError(f"a bank does not keep embeddings in {dtype}; take one of {known}")
 
 
+def check_matrix(kind, matrix):
+    """Raise `BankError` unless the embeddings of a modality are a matrix that a bank can keep."""
+    if not isinstance(matrix, torch.Tensor):
+        raise BankError(f"the {kind} embeddings are a {type(matrix).__name__}: pass a Tensor, or `from_embeddings`")
+    check_dtype(matrix.dtype)
+    if matrix.ndim != 2:
+        raise BankError(f"the {kind} embeddings have the shape {tuple(matrix.shape)}; they are a matrix, a row a pair")
+    if matrix.requires_grad or matrix.layout != torch.strided or matrix.device.type != "cpu":
+        raise BankError(f"the {kind} embeddings are no plain matrix in memory: pass z.detach().cpu().to_dense()")
+
+
 def check_pairs(bank):
     """Raise an error unless the embeddings, the table and the encoders of a bank fit together.
 
@@ -40,17 +51,14 @@ def check_pairs(bank):
         if found != kind:
             raise IdentityError(f"{identity} is an encoder of kind {found!r}; the bank needs one of {kind!r}")
         matrix = getattr(bank, kind)
-        if not isinstance(matrix, torch.Tensor):
-            raise BankError(f"the {kind} embeddings are a {type(matrix).__name__}: pass a Tensor, or `from_embeddings`")
-        check_dtype(matrix.dtype)
-        if matrix.requires_grad or matrix.layout != torch.strided or matrix.device.type != "cpu":
-            raise BankError(f"the {kind} embeddings are no plain matrix in memory: pass z.detach().cpu().to_dense()")
-        if matrix.ndim != 2 or matrix.shape != (len(bank.pairs), identity.dim):
+        check_matrix(kind, matrix)
+        if matrix.shape != (len(bank.pairs), identity.dim):
             raise BankError(
                 f"the {kind} embeddings have the shape {tuple(matrix.shape)}; {len(bank.pairs)} pairs for bank "
                 f"{bank.name!r} need ({len(bank.pairs)}, {identity.dim})"
             )
-        check_rows(bank, kind, "not finite (NaN or infinity), or beyond 2**20,", _without_sum)
+        wrong = "not finite (NaN or infinity), or beyond 2**20,"
+        check_rows(bank, kind, wrong, lambda rows: ~(rows.float().abs() <= LARGEST).all(dim=1))
     missing = [name for name in COLUMNS if name not in bank.pairs]
     if missing:
         raise BankError(f"the table of bank {bank.name!r} has no column {missing[0]!r}; it needs {', '.join(COLUMNS)}")
@@ -62,17 +70,11 @@ def check_pairs(bank):
             raise BankError(f"{why}; the {column} is empty, or no text, in the pairs: {some(which)}")
     check_ids(bank.pairs)
     plain_table(bank.pairs)
-    encoders = {f"{kind}_encoder": vars(getattr(bank, f"{kind}_encoder")) for kind in MODALITIES}
+    about = {key: getattr(bank, key) for key in ("name", "licence", "image_encoder", "text_encoder")}
     try:
-        about = json.dumps({"name": bank.name, "licence": bank.licence, "dtype": "", "parts": [], **encoders})
-        parse_json(about.encode(), BankRecord)
+        parse_json(json.dumps({**about, "dtype": "", "parts": []}, default=vars).encode(), BankRecord)
     except (TypeError, ValueError) as error:
         raise BankError(f"bank {bank.name!r} cannot be stored ({first_line(error)})") from None
-
-
-def _without_sum(rows):
-    """Return which rows `exact_sum` cannot sum."""
-    return ~(rows.float().abs() <= LARGEST).all(dim=1)
 
 
 def check_ids(pairs):

@@ -11,24 +11,26 @@ from asif_lib.encoders.encoder import as_embeddings
 from asif_lib.encoders.identity import EXTERNAL, EncoderIdentity, external_identity
 from asif_lib.errors import BankError
 
-from .editing import check_dtype
+from .editing import check_columns, check_matrix
 
 
 def given(image, text, captions, ids, pictures, groups) -> tuple:
     """Return embeddings and columns, as `AnchorBank.from_embeddings` takes them, as two matrices and a table."""
     captions = _column("caption", captions)
-    count = len(captions)
     columns = {
-        "id": list(map(str, range(count))) if ids is None else _column("id", ids),
+        "id": list(map(str, range(len(captions)))) if ids is None else _column("id", ids),
         "caption": captions,
-        "picture": [""] * count if pictures is None else _column("picture", pictures),
-        "group": [""] * count if groups is None else _column("group", groups),
+        "picture": [""] * len(captions) if pictures is None else _column("picture", pictures),
+        "group": [""] * len(captions) if groups is None else _column("group", groups),
     }
     for name, column in columns.items():
-        if len(column) != count:
-            raise BankError(f"there are {len(column)} values of {name!r} and {count} captions: one each a pair")
+        if len(column) != len(captions):
+            raise BankError(f"there are {len(column)} values of {name!r} and {len(captions)} captions: one each a pair")
+    matrices = {"image": as_embeddings(image).detach().cpu(), "text": as_embeddings(text).detach().cpu()}
+    for kind, matrix in matrices.items():
+        check_matrix(kind, matrix)
     try:
-        return _matrix("image", image), _matrix("text", text), pd.DataFrame(columns)
+        return *matrices.values(), pd.DataFrame(columns)
     except UnicodeError as error:
         raise BankError(f"a text of the table cannot be stored ({error})") from None
 
@@ -43,16 +45,6 @@ def _column(name, values) -> list:
         if not isinstance(value, str):
             raise BankError(f"{name!r} holds {value!r} in row {row}, which is no text (no picture or group is '')")
     return column
-
-
-def _matrix(kind, z) -> torch.Tensor:
-    z = as_embeddings(z)
-    if z.layout != torch.strided or z.is_nested or z.is_meta:
-        raise BankError(f"the {kind} embeddings are sparse, nested or without values; give a dense matrix")
-    check_dtype(z.dtype)
-    if z.ndim != 2:
-        raise BankError(f"the {kind} embeddings have the shape {tuple(z.shape)}; they are a matrix, row i of pair i")
-    return z.detach().cpu()
 
 
 def identity_of(kind, encoder, embeddings) -> EncoderIdentity:
@@ -104,8 +96,7 @@ def concatenate(banks, name=None):
             raise BankError(
                 f"bank {bank.name!r} is kept in {bank.dtype}, bank {first.name!r} in {first.dtype}: use `to`"
             )
-        if set(bank.pairs) != set(first.pairs):
-            raise BankError(f"the tables have other columns: {', '.join(first.pairs)}, and {', '.join(bank.pairs)}")
+        check_columns(bank, list(first.pairs))
     ids = pd.concat([table["id"] for table in tables])
     shared = set(ids[ids.duplicated()])
     tables = [

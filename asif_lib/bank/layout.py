@@ -57,10 +57,9 @@ def open_part(folder, record) -> Part:
                 f"{folder.name}/{name}.safetensors holds {matrix.dtype} of shape {tuple(matrix.shape)}, not "
                 f"{dtypes} of shape ({pairs.metadata.num_rows}, {dims[name]})"
             )
-    schema = plain(pairs.schema_arrow)
-    texts = [field.name for field in schema if field.type in (pa.string(), pa.large_string())]
+    texts = [field.name for field in pairs.schema_arrow if field.type in (pa.string(), pa.large_string())]
     for name in COLUMNS:
-        if schema.names.count(name) != 1 or (name in ("id", "caption") and name not in texts):
+        if pairs.schema_arrow.names.count(name) != 1 or (name in ("id", "caption") and name not in texts):
             raise ValueError(f"{folder.name}/pairs.parquet has no column {name!r}, or several, or one without texts")
     return Part(folder, matrices["image"], matrices["text"], pairs)
 

@@ -59,12 +59,6 @@ class Version(BaseModel):
     """Of the state; None in a bank of format 2."""
 
 
-class _Format(BaseModel):
-    """The one key that the record of every format has."""
-
-    format: Any
-
-
 class BankRecord(BaseModel):
     """The content of ``bank.json``."""
 
@@ -96,8 +90,7 @@ class BankRecord(BaseModel):
     @property
     def has_checksums(self) -> bool:
         """Whether all files have a checksum; those of a bank of format 2 have none."""
-        whole = all(len(part.files) == len(FILES) for part in self.parts)
-        return whole and all(version.checksum for version in self.history)
+        return all(len(part.files) == len(FILES) for part in self.parts) and all(v.checksum for v in self.history)
 
     @property
     def newest(self) -> Version:
@@ -111,10 +104,10 @@ def read_record(folder, name) -> BankRecord:
     try:
         content = file.read_bytes()
         body = unsealed(content) if has_seal(content) else content
-        found, record = parse_json(body, _Format).format, None
-        if type(found) is int and found == OLD_FORMAT:
+        found, record = parse_json(body, dict[str, Any]).get("format"), None
+        if (type(found), found) == (int, OLD_FORMAT):
             record = parse_json(_of_old_format(body), BankRecord)
-        elif type(found) is int and found == FORMAT_VERSION:
+        elif (type(found), found) == (int, FORMAT_VERSION):
             record = parse_json(unsealed(content), BankRecord)
             if not record.has_checksums:
                 raise ValueError("a file has no checksum")
@@ -124,7 +117,7 @@ def read_record(folder, name) -> BankRecord:
         raise BankError(f"{file}: is damaged ({first_line(error)}); build it again") from None
     if record is None:
         raise BankError(
-            f"{folder}: has bank format {str(found)[:20]}, not {FORMAT_VERSION}; build the bank again: "
+            f"{folder}: has bank format {found!s:.20}, not {FORMAT_VERSION}; build the bank again: "
             f"asif bank build {name}"
         )
     if not record.parts or not record.history:

@@ -1,6 +1,5 @@
 """The checksums of a bank's files: computed once for a bank of an older format, and compared with the files."""
 
-import itertools
 import warnings
 
 from asif_lib.errors import first_line
@@ -45,16 +44,15 @@ def verify_files(folder, record, *, progress=True) -> tuple:
     """
     from asif_lib.search.approximate import checksums_of_indexes  # brings FAISS
 
-    files = [part_files(folder, part) for part in record.parts]
-    files += [{folder / version.state: version.checksum} for version in record.history]
-    damaged = []
+    files, damaged = {folder / version.state: version.checksum for version in record.history}, []
+    for part in record.parts:
+        files |= part_files(folder, part)
     for version in record.history:
         for checksums_of in (checksums_of_copies, checksums_of_indexes):
             try:
-                files.append(checksums_of(folder / index_name(version.state)))
+                files |= checksums_of(folder / index_name(version.state))
             except (OSError, ValueError) as error:
                 damaged.append(f"{folder / index_name(version.state)}: {first_line(error)}")
-    files = dict(itertools.chain.from_iterable(group.items() for group in files))
     size = sum(path.stat().st_size for path in files if path.exists())
     with progress_bar(
         total=size, desc="verifying", unit="B", unit_scale=True, disable=not progress, leave=False

@@ -171,8 +171,7 @@ def _open(folder, record):
         removed = tensors.get_tensor("removed")
         sums = {kind: tensors.get_tensor(f"{kind}_sum") for kind in MODALITIES}
     total = sum(map(len, parts))
-    known = removed.dtype == torch.int64 and removed.ndim == 1
-    if not known or (np.diff(removed, prepend=-1, append=total) < 1).any():
+    if (removed.dtype, removed.ndim) != (torch.int64, 1) or (np.diff(removed, prepend=-1, append=total) < 1).any():
         raise ValueError("its state does not name rows in ascending order")
     if len({(part.text.dtype, *part.pairs.schema_arrow.names) for part in parts}) > 1:
         raise ValueError("its parts differ in their precision or columns")

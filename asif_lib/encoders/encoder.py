@@ -16,8 +16,6 @@ from .identity import EncoderIdentity
 def as_embeddings(z) -> torch.Tensor:
     """Return embeddings (n, d), a Tensor or a NumPy array, as a Tensor over the same memory.
 
-    Only an array with steps that PyTorch does not know, such as ``z[::-1]``, is copied.
-
     Raises
     ------
     ParameterError
@@ -33,10 +31,8 @@ def as_embeddings(z) -> torch.Tensor:
     plain = isinstance(z, np.ndarray) and not isinstance(z, np.ma.MaskedArray)
     if not plain or z.dtype not in (np.float16, np.float32, np.float64):
         found = z.dtype if plain else type(z).__name__
-        raise ParameterError(
-            f"embeddings are a Tensor or a NumPy array of floats, not {found}: numpy.asarray(z, 'float32')"
-        )
-    if any(step < 0 or step % z.itemsize for step in z.strides):
+        raise ParameterError(f"embeddings are a Tensor or a NumPy array of floats, not {found}: np.asarray(z, 'f4')")
+    if any(step < 0 or step % z.itemsize for step in z.strides):  # of z[::-1], which PyTorch does not know
         z = np.ascontiguousarray(z)
     with warnings.catch_warnings(action="ignore", category=UserWarning):  # an array that cannot be written to
         return torch.from_numpy(z)

@@ -1,7 +1,5 @@
 """Texts whose embeddings you bring: a text encoder that is a table."""
 
-import zipfile
-import zlib
 from pathlib import Path
 
 import numpy as np
@@ -38,7 +36,7 @@ class KnownTexts:
     """
 
     def __init__(self, identity, texts, embeddings):
-        if isinstance(texts, str) or not all(isinstance(text, str) and text.strip() for text in texts):
+        if np.ndim(texts) != 1 or not all(isinstance(text, str) and text.strip() for text in texts):
             raise EncoderError("the texts of known embeddings are a list of strings, none of them empty")
         texts, embeddings = list(texts), as_embeddings(embeddings)
         if embeddings.shape != (len(texts), identity.dim):
@@ -69,15 +67,12 @@ class KnownTexts:
         """
         try:
             with np.load(Path(path), allow_pickle=False) as arrays:
-                known = cls(identity, arrays["labels"].tolist(), arrays["embeddings"])
-        except (
-            OSError, ValueError, KeyError, AttributeError, TypeError, EOFError, zipfile.BadZipFile, zlib.error
-        ) as error:  # fmt: skip
-            if isinstance(error, EncoderError):
-                raise
+                labels, embeddings = arrays["labels"].tolist(), arrays["embeddings"]
+        except Exception as error:  # an archive can be damaged in ways that NumPy does not list
             raise EncoderError(
                 f"{path}: cannot be read ({error}); write it with numpy.savez(path, labels=…, embeddings=…)"
             ) from None
+        known = cls(identity, labels, embeddings)
         known.path = str(path)
         return known
 

@@ -211,11 +211,9 @@ def read_index(folder, kind, rows, mean, owner) -> ApproximateIndex:
             check_same(record, {"kind": kind, "n": len(rows), "d": rows.shape[1], **owner})
         except ValueError as error:
             raise DataError(f"{folder}: this index does not belong to these anchors: {error}") from None
-        there = {file.name for file in folder.iterdir()} - {"about.json"}
-        if not there == record.files.keys() == record.checksums.keys():
-            raise ValueError("its files are not those that were written")
-        if any((folder / name).stat().st_size != size for name, size in record.files.items()):
-            raise ValueError("a file is cut off")
+        there = {file.name: file.stat().st_size for file in folder.iterdir() if file.name != "about.json"}
+        if there != record.files or there.keys() != record.checksums.keys():
+            raise ValueError("a file is cut off, missing or unknown")
         for name, checksum in record.checksums.items():
             if record.files[name] < SMALL:
                 check_sha256(folder / name, checksum)
@@ -233,10 +231,7 @@ def read_index(folder, kind, rows, mean, owner) -> ApproximateIndex:
 
 
 def checksums_of_indexes(folder) -> dict:
-    """Return the SHA-256 of each file of the indexes in the folders of `folder`, by path.
-
-    Indexes of earlier versions are skipped. Raises `ValueError` if a record is not as it was written.
-    """
+    """Return the SHA-256 of each file of the indexes in the folders of `folder`, by path. Raises `ValueError`."""
     found = [file.parent for file in sorted(folder.glob("*/about.json")) if not lacks_checksums(file.read_bytes())]
     records = {index: read_index_record(index) for index in found}
     return {index / name: sha for index, record in records.items() for name, sha in record.checksums.items()}

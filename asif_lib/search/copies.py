@@ -65,7 +65,7 @@ def read_prepared(folder, name, anchors, mean, owner) -> PreparedAnchors | None:
         if lacks_checksums(content):
             warnings.warn(f"{file}: has no checksum, and is not used; prepare the bank again", stacklevel=2)
             return None
-        found = _record(content)
+        found = parse_json(unsealed(content), CopyRecord)
         check_same(found, {**owner, "n": len(anchors), "d": anchors.shape[1]})
         if file.stat().st_size < SMALL:
             check_sha256(file, found.checksum)
@@ -77,10 +77,7 @@ def read_prepared(folder, name, anchors, mean, owner) -> PreparedAnchors | None:
 
 
 def lacks_checksums(content) -> bool:
-    """Return whether the record of a copy or of an index is of an earlier version, whose files are never used.
-
-    Raises `ValueError` if it is no JSON.
-    """
+    """Return whether the record of a copy or index is of an earlier version, and never used. Raises `ValueError`."""
     return not has_seal(content) and not {"checksum", "checksums"} & parse_json(content, dict).keys()
 
 
@@ -98,16 +95,7 @@ def _files(folder, name, mean):
 
 
 def checksums_of_copies(folder) -> dict:
-    """Return the SHA-256 of each copy in a folder that its record tells, by path; skip copies of earlier versions.
-
-    Raises
-    ------
-    ValueError
-        If a record is not as it was written.
-    """
-    records = {file.with_suffix(".safetensors"): file.read_bytes() for file in sorted(folder.glob("*.json"))}
-    return {copy: _record(content).checksum for copy, content in records.items() if not lacks_checksums(content)}
-
-
-def _record(content) -> CopyRecord:
-    return parse_json(unsealed(content), CopyRecord)
+    """Return the SHA-256 of each copy in a folder that its record tells, by path. Raises `ValueError`."""
+    found = {file.with_suffix(".safetensors"): file.read_bytes() for file in sorted(folder.glob("*.json"))}
+    found = {copy: content for copy, content in found.items() if not lacks_checksums(content)}
+    return {copy: parse_json(unsealed(content), CopyRecord).checksum for copy, content in found.items()}

@@ -82,7 +82,7 @@ BAD = {
     "no identity": (lambda i, t: (i, t, CAPTIONS), {"image_encoder": OpenClipLike("x", 1)}, "encoder of kind None"),
     "too large": (lambda i, t: (i, t * 0 + 2**21, CAPTIONS), {}, "beyond 2.*20, of: 0, 1"),
     "masked": (lambda i, t: (np.ma.array(i, mask=i > 1), t, CAPTIONS), {}, "floats, not MaskedArray"),
-    "sparse": (lambda i, t: (torch.from_numpy(i).to_sparse(), t, CAPTIONS), {}, "give a dense matrix"),
+    "sparse": (lambda i, t: (torch.from_numpy(i).to_sparse(), t, CAPTIONS), {}, "no plain matrix in memory"),
     "complex": (lambda i, t: (torch.from_numpy(i).cfloat(), t, CAPTIONS), {}, "not keep embeddings in torch.complex64"),
     "one text": (lambda i, t: (i, t, "c" * N), {}, "'caption': give a list of texts, one for each pair, not a str"),
     "no captions": (lambda i, t: (i, t, None), {}, "'caption': give a list .* not a NoneType"),

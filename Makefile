@@ -59,10 +59,11 @@ $(VENV)/.installed-%: pyproject.toml
 notebooks: $(STUDENT)
 	$(BIN)/python -m asif_lib.course.editions build
 
-# the table of the last `make workbook` into its page, and the picture of the method
+# the table of the last `make workbook` into its page, and the two pictures of the README
 results: $(STUDENT)
 	$(BIN)/python -m asif_lib.course.results notebooks/results.md
 	$(BIN)/python -m asif_lib.figures.method notebooks/method.svg
+	$(BIN)/python -m asif_lib.figures.turning notebooks/turning.svg
 
 lint: $(TESTER)
 	$(BIN)/python -m ruff check .

@@ -9,6 +9,18 @@ from nbformat import NotebookNode
 
 SETTINGS = "asif"
 """Key of a notebook's metadata with the settings of its run, which the opening cell of the source brings."""
+STEPS = {
+    "00_start_here": ("start here",),
+    "01_encoders": ("encode",),
+    "02_anchors": ("anchors",),
+    "03_relative_representations": ("compare",),
+    "04_sparsification": ("keep k", "power p"),
+    "05_zero_shot": ("score",),
+    "06_interpretability": ("explain",),
+    "07_editing": ("edit",),
+    "08_scaling": ("scale",),
+}
+"""Steps of the method that each chapter teaches; any other chapter is a step with the name of its topic."""
 
 
 @dataclass(frozen=True)
@@ -22,6 +34,15 @@ class Chapter:
     goals: list[str]  # Markdown of what a reader can do afterwards
     code: tuple[str, ...] = ()  # its modules and wings in asif_lib: ("relative.py", "search/")
     alone: bool = False  # it measures time or memory, so nothing else may run beside it
+
+    @property
+    def steps(self) -> tuple[str, ...]:
+        """Name the chapter's steps of the method.
+
+        >>> Chapter("09_word_order", "09 · Word order", "", "", []).steps
+        ('word order',)
+        """
+        return STEPS.get(self.name, (self.name[3:].replace("_", " "),))
 
     @classmethod
     def read(cls, path: Path) -> "Chapter":

@@ -1,4 +1,4 @@
-"""Make the lists of chapters: the README's table, and each chapter's links to its neighbours."""
+"""Make the lists of chapters: the README's table, the strip of the method's steps, and the links to neighbours."""
 
 import re
 from collections.abc import Iterable
@@ -8,6 +8,7 @@ from nbformat import NotebookNode
 from nbformat.v4 import new_markdown_cell
 
 from asif_lib.errors import AsifError
+from asif_lib.figures.templates import filled
 from asif_lib.files import ROOT
 
 from .chapters import Chapter
@@ -15,6 +16,12 @@ from .chapters import Chapter
 BEGIN, END = "<!-- chapters:begin -->", "<!-- chapters:end -->"
 NEIGHBOURS = "neighbours"
 """Tag and id of the last cell of a notebook; the report has links of its own."""
+METHOD = "method.svg"
+"""Picture of the method, beside the notebooks."""
+METHOD_ALT = (
+    "The method in one picture: a picture and a sentence are compared with the same anchors; the products of their "
+    "similarities add up to the score."
+)
 
 
 class MarkersError(AsifError):
@@ -38,6 +45,16 @@ def neighbours(chapters: list[Chapter], at: int) -> NotebookNode:
     links = [f"[← {chapter.title}]({chapter.name}.ipynb)" for chapter in before]
     links += [f"[{chapter.title} →]({chapter.name}.ipynb)" for chapter in after]
     return new_markdown_cell(" · ".join(links), metadata={"tags": [NEIGHBOURS]}, id=NEIGHBOURS)
+
+
+def under_title(chapters: list[Chapter], at: int, opening: str, picture: str = "") -> str:
+    """Put the strip of the method's steps under the title of a chapter's opening cell.
+
+    Each step links to its chapter, and the steps of chapter `at` are marked. `picture` is the path of a picture of the
+    method, which stands below the strip.
+    """
+    strip = filled("course/templates/thread.md.j2", chapters=chapters, here=chapters[at], picture=picture, alt=METHOD_ALT)
+    return re.sub(r"^# .+$", lambda title: f"{title[0]}\n\n{strip}", opening, count=1, flags=re.MULTILINE)
 
 
 def chapters_table(chapters: list[Chapter]) -> str:

@@ -3,7 +3,8 @@
 A chapter is written once, as ``notebooks/source/NN_topic.py`` in jupytext's percent format. In a cell
 tagged ``exercise`` the lines between ``### BEGIN SOLUTION`` and ``### END SOLUTION`` (nbgrader's
 markers) belong to the solved edition only. Cells tagged ``teacher`` go into the guide only. Each notebook
-gets two more cells: one sets up Colab, one links the chapters before and after. The README's table of
+gets two more cells: one sets up Colab, one links the chapters before and after. Under each chapter's title comes a
+strip of the method's steps, with links; under the first title also the picture of the method. The README's table of
 chapters is made from the sources too.
 
 The line that begins the opening cell may hold settings of the chapter:
@@ -18,6 +19,7 @@ The line that begins the opening cell may hold settings of the chapter:
 
 import argparse
 import hashlib
+import os
 import re
 import sys
 import tomllib
@@ -199,6 +201,7 @@ def _expected(source_dir: Path, out_dir: Path) -> Iterator[tuple[Path, bytes]]:
     sources = _sources(source_dir)
     pairs = [editions(source) for source in sources]
     chapters = [Chapter.of(source.stem, student) for source, (student, _) in zip(sources, pairs, strict=True)]
+    picture = out_dir / contents.METHOD
     preface, readme = source_dir / GUIDE, out_dir.parent / "README.md"
     if preface.exists():
         written = zip(chapters, pairs, sources, strict=True)
@@ -212,8 +215,15 @@ def _expected(source_dir: Path, out_dir: Path) -> Iterator[tuple[Path, bytes]]:
     for at, (chapter, pair) in enumerate(zip(chapters, pairs, strict=True)):
         for notebook, folder in zip(pair, (out_dir, out_dir / "solutions"), strict=True):
             if len(chapters) > 1:
-                notebook.cells.append(contents.neighbours(chapters, at))
+                _link(notebook, chapters, at, os.path.relpath(picture, folder) if picture.exists() else "")
             yield folder / f"{chapter.name}.ipynb", (nbformat.writes(notebook).rstrip("\n") + "\n").encode()
+
+
+def _link(notebook: NotebookNode, chapters: list[Chapter], at: int, picture: str) -> None:
+    """Link chapter `at` with the others, above and below; the first chapter shows the picture of the method."""
+    opening = notebook.cells[0]
+    opening.source = contents.under_title(chapters, at, opening.source, "" if at else picture)
+    notebook.cells.append(contents.neighbours(chapters, at))
 
 
 def _cell_id(chapter: str, cell_type: str, source: str, occurrence: int) -> str:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from asif_lib.files import ROOT, read_json, sha256_of, write_json, write_whole
 
+from .contents import METHOD
 from .editions import notebooks_in
 
 RECORD = ".editions.json"
@@ -17,7 +18,7 @@ RECORD = ".editions.json"
 def fill(folder, notebooks=ROOT / "notebooks") -> list[str]:
     """Copy chapters and solutions to `folder`; return a sentence for each file that is new, renewed or left alone.
 
-    An unchanged copy follows the workbook. A changed copy holds work, and stays as it is. Both editions are in the
+    The picture of the method is copied too. An unchanged copy follows the workbook. A changed copy holds work, and stays as it is. Both editions are in the
     folder `notebooks`.
     """
     folder, notebooks = Path(folder), Path(notebooks)
@@ -27,7 +28,7 @@ def fill(folder, notebooks=ROOT / "notebooks") -> list[str]:
     except (OSError, ValueError):  # without a record, or with a damaged one, every copy counts as work
         copied = {}
     news = []
-    for source in notebooks_in(notebooks):
+    for source in [*notebooks_in(notebooks), *notebooks.glob(METHOD)]:
         name = source.relative_to(notebooks).as_posix()
         target, edition = folder / name, sha256_of(source)
         if copied.get(name) == edition and target.exists():

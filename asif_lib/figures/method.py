@@ -29,6 +29,10 @@ DRAWINGS = {  # caption → symbol of the template, with its coat, neck and horn
     "A caribou.": ("quadruped", {"coat": "#8d8478", "neck": 4, "horns": "antlers"}),
     "A doe.": ("quadruped", {"coat": "#c08a52", "neck": 6, "horns": ""}),
     "A guinea fowl.": ("bird", {"coat": "#667"}),
+    "A helmeted guinea fowl.": ("bird", {"coat": "#667"}),
+    "A red kangaroo.": ("kangaroo", {"coat": "#b5651d"}),
+    "A sheep.": ("sheep", {"coat": "#eee8d8"}),
+    "A baby sheep (a lamb).": ("sheep", {"coat": "#fff", "size": 0.75}),
 }
 
 
@@ -68,10 +72,14 @@ def meeting(model, picture, text, shown=BOTH) -> Meeting:
     return Meeting(anchors, int(((a > 0) & (b > 0)).sum()), float(a @ b), model.k, len(model.bank))
 
 
+def drawn(caption):
+    """Return the drawing for the anchor with this caption: the name of its symbol, and how the symbol looks."""
+    return DRAWINGS.get(caption, ("bird", {"coat": "#888"}))
+
+
 def method_svg(numbers: Meeting, text=TEXT) -> str:
     """Draw the picture of the method as SVG that follows a light or dark page and tells itself in words."""
-    drawings = [DRAWINGS.get(caption, ("bird", {"coat": "#888"})) for caption, _, _ in numbers.anchors]
-    rows = list(zip(numbers.anchors, drawings, strict=True))
+    rows = [(row, drawn(row[0])) for row in numbers.anchors]
     return filled("figures/method.svg.j2", numbers=numbers, text=text, rows=rows)
 
 

@@ -11,6 +11,7 @@ from markupsafe import Markup
 from asif_lib.files import ROOT, build_dir, write_whole
 
 from ..chapters import Chapter, heading
+from ..contents import METHOD, METHOD_ALT
 from ..editions import CHAPTERS, GUIDE
 from ..results import NoResultsError, load_results, result_rows
 from .markdown import to_html
@@ -72,7 +73,7 @@ def build_report(
         write_whole(pages / f"{text.stem}.html", render_page(text, **around).encode())
     entries = [_entry(chapter, finished[path], runs / path.name, folder, pages) for path, chapter in book.items()]
     index = pages / "index.html"
-    write_whole(index, _index(entries, around["chapters"], more, parameters, edition).encode())
+    write_whole(index, _index(entries, around, _method(notebooks, pages), parameters, edition).encode())
     print(f"report: {index}", flush=True)
     return index
 
@@ -111,7 +112,13 @@ def _entry(chapter: Chapter, run: ChapterRun, executed: Path, folder: Path, page
     }
 
 
-def _index(entries: list[dict], book: list[Chapter], more: list, parameters: dict, edition: str) -> str:
+def _method(notebooks: Path, pages: Path) -> Markup:
+    """Embed the picture of the method, if it lies beside the notebooks."""
+    there = (notebooks / METHOD).exists()
+    return Markup(to_html(f"![{METHOD_ALT}]({METHOD})", notebooks, pages) if there else "")
+
+
+def _index(entries: list[dict], around: dict, method: Markup, parameters: dict, edition: str) -> str:
     try:
         results = result_rows(load_results())
     except NoResultsError:
@@ -126,5 +133,7 @@ def _index(entries: list[dict], book: list[Chapter], more: list, parameters: dic
         "Python": platform.python_version(),
         **{name: version for name in PACKAGES if (version := version_of(name))},
     }
-    around = {"chapters": book, "more": more, "current": "index", "previous": None, "next": book[0]}
-    return layout("index.html.j2", title=BOOK, entries=entries, results=results, facts=facts, **around)
+    book = around["chapters"]
+    place = {"chapters": book, "more": around["more"], "current": "index", "previous": None, "next": book[0]}
+    shown = {"entries": entries, "method": method, "results": results, "facts": facts}
+    return layout("index.html.j2", title=BOOK, **shown, **place)

@@ -53,7 +53,8 @@ def under_title(chapters: list[Chapter], at: int, opening: str, picture: str = "
     Each step links to its chapter, and the steps of chapter `at` are marked. `picture` is the path of a picture of the
     method, which stands below the strip.
     """
-    strip = filled("course/templates/thread.md.j2", chapters=chapters, here=chapters[at], picture=picture, alt=METHOD_ALT)
+    shown = {"chapters": chapters, "here": chapters[at], "picture": picture, "alt": METHOD_ALT}
+    strip = filled("course/templates/thread.md.j2", **shown)
     return re.sub(r"^# .+$", lambda title: f"{title[0]}\n\n{strip}", opening, count=1, flags=re.MULTILINE)
 
 

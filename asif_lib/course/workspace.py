@@ -18,8 +18,8 @@ RECORD = ".editions.json"
 def fill(folder, notebooks=ROOT / "notebooks") -> list[str]:
     """Copy chapters and solutions to `folder`; return a sentence for each file that is new, renewed or left alone.
 
-    The picture of the method is copied too. An unchanged copy follows the workbook. A changed copy holds work, and stays as it is. Both editions are in the
-    folder `notebooks`.
+    An unchanged copy follows the workbook. A changed copy holds work, and stays as it is. Both editions are in the
+    folder `notebooks`, with the picture of the method that chapter 00 shows.
     """
     folder, notebooks = Path(folder), Path(notebooks)
     record = folder / RECORD

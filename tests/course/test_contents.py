@@ -1,10 +1,13 @@
 """Lists of chapters follow from the sources: the README's table, the links between neighbours, the report's pages."""
 
+import re
+
 import nbformat
 import pytest
 from test_report import PARAMETERS_CELL, Tags, write
 
 from asif_lib.course import contents, editions
+from asif_lib.course.chapters import STEPS, Chapter
 from asif_lib.course.editions import SourceError, build, check
 from asif_lib.course.report import build_report, render, schedule
 from asif_lib.files import ROOT
@@ -15,6 +18,7 @@ OPENING = """\
 #
 # > **Question.** Why {}?
 """
+NAME = "92_second.ipynb"
 README = f"# Top\n\n{contents.BEGIN}\nold\n{contents.END}\n\nrest\n"
 
 
@@ -28,6 +32,10 @@ def house(tmp_path):
         (source / f"{name}.py").write_text(OPENING.format(f"{name[:2]} · {title}", title.lower()))
     build(source, tmp_path / "notebooks")
     return tmp_path
+
+
+def opening(path):
+    return nbformat.read(path, as_version=4).cells[0].source
 
 
 def links(path):
@@ -50,9 +58,10 @@ def test_a_new_chapter_renews_table_and_neighbours_and_check_finds_what_is_stale
     source, out = house / "notebooks" / "source", house / "notebooks"
     (source / "93_third.py").write_text(OPENING.format("93 · Third", "third"))
     stale = check(source, out)
+    names = ("91_first.ipynb", "92_second.ipynb", "93_third.ipynb")  # the strip of steps names all
     assert set(stale) == {
         house / "README.md",
-        *(out / folder / name for folder in ("", "solutions") for name in ("92_second.ipynb", "93_third.ipynb")),
+        *(out / folder / name for folder in ("", "solutions") for name in names),
     }
     build(source, out)
     assert check(source, out) == {}
@@ -61,6 +70,43 @@ def test_a_new_chapter_renews_table_and_neighbours_and_check_finds_what_is_stale
     expected = "[← 91 · First](91_first.ipynb) · [93 · Third →](93_third.ipynb)"
     assert links(out / "92_second.ipynb") == links(out / "solutions" / "92_second.ipynb") == expected
     assert links(out / "93_third.ipynb") == "[← 92 · Second](92_second.ipynb)"
+
+
+def test_the_strip_of_steps_stands_under_the_title_and_marks_this_chapter(house):
+    for folder in ("", "solutions"):
+        title, strip, rest = re.split(r"\n*<nav.*?>\n\n|\n\n</nav>\n\n", opening(house / "notebooks" / folder / NAME))
+        assert title == "# 92 · Second"
+        assert rest == "> **Question.** Why second?"
+        first, here = strip.split(" →\n", 1)
+        assert first == "[first](91_first.ipynb)"
+        assert re.fullmatch(r'<strong aria-current="page"><mark\s[^>]+>▶ second</mark></strong> \(this chapter\)', here)
+
+
+def test_two_steps_of_a_chapter_have_a_link_each_and_are_marked_together():
+    chapters = [Chapter(name, name, "", "", []) for name in STEPS]
+    strip = contents.under_title(chapters, 0, "# Title")
+    assert "[keep k](04_sparsification.ipynb) →\n[power p](04_sparsification.ipynb) →\n[score](05" in strip
+    assert ">▶ keep k → power p</mark>" in contents.under_title(chapters, 4, "# Title")
+
+
+def test_the_first_chapter_shows_the_picture_of_the_method_where_there_is_one(house):
+    source, out = house / "notebooks" / "source", house / "notebooks"
+    assert "![" not in opening(out / "91_first.ipynb")
+    (out / contents.METHOD).touch()
+    build(source, out)
+    assert f"</nav>\n\n![{contents.METHOD_ALT}](method.svg)\n\n> **Q" in opening(out / "91_first.ipynb")
+    assert "](../method.svg)" in opening(out / "solutions" / "91_first.ipynb")
+    assert "![" not in opening(out / NAME)
+
+
+def test_every_chapter_of_the_workbook_is_a_step_and_every_link_of_a_strip_is_there():
+    sources = sorted((ROOT / "notebooks" / "source").glob("[0-9][0-9]_*.py"))
+    assert [source.stem for source in sources] == list(STEPS)
+    assert not any("<nav" in source.read_text(encoding="utf-8") for source in sources)  # the builder writes it
+    for notebook in editions.notebooks_in(ROOT / "notebooks"):
+        strip = opening(notebook).split("</nav>")[0]
+        assert len(set(re.findall(r"\]\((.+?)\)", strip))) == len(STEPS) - 1
+        assert all((notebook.parent / link).exists() for link in re.findall(r"\]\((.+?)\)", opening(notebook)))
 
 
 def test_the_opening_cell_sets_how_a_chapter_runs(house):
@@ -122,6 +168,28 @@ def test_texts_beside_the_notebooks_are_pages_of_the_report(tmp_path, monkeypatc
         assert f'id="{link[1:]}"' in page if link.startswith("#") else (index.parent / link).exists()
     solved = build_report(edition="solutions", notebooks=notebooks)
     assert (solved.parent / "teachers_guide.html").exists()
+
+
+def test_a_page_has_one_strip_of_steps_with_links_to_pages(tmp_path):
+    chapters = [Chapter(name, name, "", "", []) for name in ("01_a", "02_b")]
+    page = Tags(render(write(tmp_path / "01_a.ipynb", contents.under_title(chapters, 0, "# Title"))))
+    (strip,) = (nav for nav in page.all("nav") if nav.get("class") == ["thread"] or nav.get("class") == "thread")
+    assert strip["aria-label"] == "The method, step by step"
+    assert "02_b.html" in [a["href"] for a in page.all("a")]
+    assert [strong["aria-current"] for strong in page.all("strong")] == ["page"]
+
+
+def test_the_index_and_chapter_00_show_the_picture_of_the_method(tmp_path, monkeypatch):
+    monkeypatch.setenv("ASIF_BUILD", str(tmp_path / "build"))
+    monkeypatch.setattr(schedule, "run_notebook", lambda path, output, *_: write(output, opening(path)) and 1.0)
+    notebooks = tmp_path / "notebooks"
+    write(notebooks / "00_start.ipynb", f"# 00 · Start\n\n![{contents.METHOD_ALT}](method.svg)", PARAMETERS_CELL)
+    (notebooks / "method.svg").write_bytes((ROOT / "notebooks" / "method.svg").read_bytes())
+    index = build_report(notebooks=notebooks)
+    for page in (index, index.parent / "00_start.html"):
+        (picture,) = Tags(page.read_text()).all("img")
+        assert picture["alt"] == contents.METHOD_ALT
+        assert picture["src"].startswith("data:image/svg+xml;base64,")
 
 
 def test_a_page_has_its_own_links_to_neighbours(tmp_path):

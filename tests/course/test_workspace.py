@@ -24,6 +24,12 @@ def test_all_chapters_and_solutions_are_copied_once(notebooks, tmp_path):
     assert fill(tmp_path / "work", notebooks) == []
 
 
+def test_the_picture_of_the_method_goes_with_the_chapter_that_shows_it(notebooks, tmp_path):
+    (notebooks / "method.svg").write_text("<svg/>")
+    assert f"{tmp_path / 'work' / 'method.svg'}: new" in fill(tmp_path / "work", notebooks)
+    assert (tmp_path / "work/method.svg").read_text() == "<svg/>"
+
+
 def test_an_untouched_copy_follows_the_workbook(notebooks, tmp_path):
     fill(tmp_path / "work", notebooks)
     (notebooks / "00_start.ipynb").write_text("edition 2")

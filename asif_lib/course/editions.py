@@ -221,8 +221,8 @@ def _expected(source_dir: Path, out_dir: Path) -> Iterator[tuple[Path, bytes]]:
 
 def _link(notebook: NotebookNode, chapters: list[Chapter], at: int, picture: str) -> None:
     """Link chapter `at` with the others, above and below; the first chapter shows the picture of the method."""
-    opening = notebook.cells[0]
-    opening.source = contents.under_title(chapters, at, opening.source, "" if at else picture)
+    for opening in [cell for cell in notebook.cells if cell.cell_type == "markdown"][:1]:
+        opening.source = contents.under_title(chapters, at, opening.source, "" if at else picture)
     notebook.cells.append(contents.neighbours(chapters, at))
 
 

@@ -4,6 +4,7 @@ PyTorch is not needed here, so that ``asif`` can refuse a bad bank or k at once.
 """
 
 import json
+import os
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -26,9 +27,25 @@ _STRICT = ConfigDict(frozen=True, extra="forbid")
 
 
 def bank_dir(name) -> Path:
-    """Return the folder of the bank called `name`; the path of a bank's folder is returned as it is."""
+    """Return the folder of a bank, to read or to write it.
+
+    A name with a slash, or with a dot in front, is a path. A plain name is that of a bank in the current folder, if one
+    is there, or else in the cache.
+    """
     path = Path(name)
-    return path if (path / "bank.json").exists() else cache_dir() / "banks" / path
+    is_path = str(name).startswith(".") or {os.sep, "/"} & set(str(name))
+    return path if is_path or (path / "bank.json").exists() else cache_dir() / "banks" / path
+
+
+def bank_name(name) -> str:
+    """Return the name of a bank by its name or path: the last part.
+
+    Examples
+    --------
+    >>> bank_name("banks/birds")
+    'birds'
+    """
+    return Path(name).resolve().name
 
 
 class PartRecord(BaseModel):

@@ -4,7 +4,7 @@ from typing import Annotated
 
 from typer import Argument, Option
 
-from asif_lib.bank.record import bank_dir, describe_bank, read_record
+from asif_lib.bank.record import bank_dir, bank_name, describe_bank, read_record
 from asif_lib.defaults import DEFAULT_P
 from asif_lib.errors import BankError
 from asif_lib.files import cache_dir
@@ -75,6 +75,6 @@ def _join(name: Name, banks: Annotated[list[str], Argument(metavar="BANK")], rep
     from asif_lib.bank.external import concatenate
 
     check_replace(name, replace)
-    concatenate([load(bank) for bank in banks], name).save(bank_dir(name))
+    concatenate([load(bank) for bank in banks], bank_name(name)).save(bank_dir(name))
     bank = load(name)
     return describe_bank(bank, bank_dir(name)), f"bank {name!r}: {len(bank)} anchors of {len(banks)} banks"

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 from typer import Argument, Option
 
-from asif_lib.bank.record import bank_dir, describe_bank, read_record
+from asif_lib.bank.record import bank_dir, bank_name, describe_bank, read_record
 from asif_lib.datasets.providers import catalogue, dataset_dir, fetch
 from asif_lib.defaults import DEFAULT_BANK, DEFAULT_IMAGE_ENCODER, DEFAULT_TEXT_ENCODER
 from asif_lib.errors import BankError, DataError, ParameterError
@@ -91,7 +91,7 @@ def build_and_save(
         load_image_encoder(image_encoder or DEFAULT_IMAGE_ENCODER, device=device),
         load_text_encoder(text_encoder or DEFAULT_TEXT_ENCODER, device=device),
     )
-    bank = AnchorBank.build(pairs, *encoders, skip_broken=skip_broken, name=name)
+    bank = AnchorBank.build(pairs, *encoders, skip_broken=skip_broken, name=bank_name(name))
     _say_left_out(pairs, bank)
     return _saved(bank, name, precision)
 
@@ -113,7 +113,7 @@ def _of_embeddings(name, image, text, captions, image_encoder, text_encoder):
     if "file_name" in table:
         columns |= {"ids": table.file_name.tolist(), "pictures": [folder / file for file in table.file_name]}
     names = {"image_encoder": image_encoder, "text_encoder": text_encoder}
-    return AnchorBank.from_embeddings(*matrices, table.caption.tolist(), **columns, **names, name=name)
+    return AnchorBank.from_embeddings(*matrices, table.caption.tolist(), **columns, **names, name=bank_name(name))
 
 
 def _saved(bank, name, precision):

@@ -921,6 +921,9 @@ def test_the_command_stores_half_precision_and_prepares(cards, capsys, tmp_path)
     _, half, _ = asif(capsys, *build)
     _, whole, _ = asif(capsys, "bank", "info", "cards")
     assert (half["dtype"], whole["dtype"]) == ("float16", "float32")
+    build[2] = tmp_path / "banks" / "mine"  # a path, from which the name is the last part
+    _, away, _ = asif(capsys, *build)
+    assert (away["name"], away["folder"]) == ("mine", str(tmp_path / "banks" / "mine"))
     assert half["megabytes"] < whole["megabytes"] or whole["megabytes"] == 0
     status, prepared, _ = asif(capsys, "bank", "prepare", "half")
     bank = AnchorBank.load("half")

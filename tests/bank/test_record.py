@@ -3,7 +3,7 @@
 import pytest
 
 from asif_lib.bank.anchors import AnchorBank
-from asif_lib.bank.record import bank_dir, stored_count
+from asif_lib.bank.record import bank_dir, bank_name, stored_count
 from asif_lib.errors import BankError
 
 
@@ -31,3 +31,15 @@ def test_a_bank_that_cannot_be_opened_is_refused_without_opening_it(tmp_cache, c
         (bank_dir("birds") / "bank.json").write_text(content)
     with pytest.raises(BankError, match=words):
         stored_count("birds")
+
+
+def test_a_path_is_one_for_reading_and_for_writing(tmp_path, tmp_cache, monkeypatch, stamps_bank):
+    """Only a plain name leads into the cache, unless a bank of that name is in the current folder."""
+    monkeypatch.chdir(tmp_path)
+    for name in ("./mine", "banks/mine", "../mine", "."):
+        assert bank_dir(name).resolve() == (tmp_path / name).resolve()
+    assert bank_dir(tmp_path / "mine") == tmp_path / "mine"
+    assert bank_dir("mine") == tmp_cache / "banks" / "mine"
+    stamps_bank.subset([0, 1]).save("mine")
+    assert bank_dir("mine").resolve() == tmp_path / "mine"
+    assert [bank_name(name) for name in ("mine", "./mine", "../w/mine", tmp_path / "mine")] == 4 * ["mine"]

@@ -65,7 +65,9 @@ def _audit(
     table = rank_pairs(load(name), k, p, device=resolve_device(device))
     write_csv(csv, table)
     lowest = table.head(SHOWN)
-    lines = [f"{row.agreement:.3f}  {row.id}  {row.caption}" for row in lowest.itertuples()]
+    about = f"{len(lowest)} of {len(table)} pairs, the lowest agreement first (0: no shared anchor; 1: same vector)"
+    hint = f"a wrong caption: asif bank relabel {name} --id ID --caption TEXT, or asif bank remove {name} --id ID"
+    lines = [about, *(f"{row.agreement:.3f}  {row.id}  {row.caption}" for row in lowest.itertuples()), hint]
     return lowest.to_dict("records"), "\n".join(lines)
 
 
@@ -75,6 +77,10 @@ def _join(name: Name, banks: Annotated[list[str], Argument(metavar="BANK")], rep
     from asif_lib.bank.external import concatenate
 
     check_replace(name, replace)
+    folders = [bank_dir(bank).resolve() for bank in banks]
+    for row, bank in enumerate(banks):
+        if folders[row] in folders[:row]:
+            raise BankError(f"bank {bank!r} is given twice: name each bank once")
     concatenate([load(bank) for bank in banks], bank_name(name)).save(bank_dir(name))
     bank = load(name)
     return describe_bank(bank, bank_dir(name)), f"bank {name!r}: {len(bank)} anchors of {len(banks)} banks"

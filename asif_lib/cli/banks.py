@@ -62,6 +62,9 @@ def build_and_save(
     source: Annotated[
         str | None, Option("--from", metavar="FOLDER", help="with a captions table; default: data set NAME")
     ] = None,
+    splits: Annotated[
+        list[str] | None, Option("--split", metavar="SPLIT", help="default: all splits; may be repeated")
+    ] = None,
     image_encoder: Annotated[str | None, Option(metavar="NAME", help=OWN.format(DEFAULT_IMAGE_ENCODER))] = None,
     text_encoder: Annotated[str | None, Option(metavar="NAME", help=OWN.format(DEFAULT_TEXT_ENCODER))] = None,
     precision: Precision = "float32",
@@ -71,49 +74,95 @@ def build_and_save(
     image_embeddings: Annotated[str | None, Option(metavar="FILE", help="your own, .npy, (n, d)")] = None,
     text_embeddings: Annotated[str | None, Option(metavar="FILE", help="your own, .npy, (n, d)")] = None,
     captions: Annotated[str | None, Option(metavar="FILE", help="of your embeddings: a table, row i of pair i")] = None,
+    encoders_of: Annotated[
+        str | None, Option(metavar="BANK", help="whose encoders made your embeddings; the two can be joined then")
+    ] = None,
 ):
     """Encode captioned pictures into a bank, or make one of embeddings of your own."""
-    check_replace(name, replace)
     own = image_embeddings, text_embeddings, captions
+    check_replace(name, replace, rebuild=not any(own))
+    if encoders_of and (image_encoder or text_encoder or not any(own)):
+        raise ParameterError("--encoders-of BANK goes with embeddings of your own, in place of names of encoders")
     if any(own):
         if not all(own):
             raise ParameterError("give all three: --image-embeddings, --text-embeddings and --captions")
         if source:
             raise ParameterError("a bank is built of pictures (--from) or of embeddings, not of both")
-        return _saved(_of_embeddings(name, *own, image_encoder, text_encoder), name, precision)
+        made_by = read_record(bank_dir(encoders_of), encoders_of) if encoders_of else None
+        identities = (made_by.image_encoder, made_by.text_encoder) if made_by else (image_encoder, text_encoder)
+        return _saved(_of_embeddings(name, *own, splits, *identities), name, precision)
     from asif_lib.bank.anchors import AnchorBank
     from asif_lib.datasets.pairs import load_pairs
     from asif_lib.encoders.image import load_image_encoder
     from asif_lib.encoders.text import load_text_encoder
 
     pairs = load_pairs(source or name)
+    if source or splits:
+        pairs = pairs.subset(_rows_of(splits, pairs.splits, len(pairs), source or name))
     encoders = (
         load_image_encoder(image_encoder or DEFAULT_IMAGE_ENCODER, device=device),
         load_text_encoder(text_encoder or DEFAULT_TEXT_ENCODER, device=device),
     )
+    check_replace(name, replace, rebuild=_is_of(name, pairs, encoders))
     bank = AnchorBank.build(pairs, *encoders, skip_broken=skip_broken, name=bank_name(name))
     _say_left_out(pairs, bank)
     return _saved(bank, name, precision)
 
 
-def _of_embeddings(name, image, text, captions, image_encoder, text_encoder):
+def _rows_of(names, splits, count, source):
+    """The positions of the pairs in the named splits; without names, those of all pairs, and a remark."""
+    for name in names or ():
+        if name not in splits:
+            raise DataError(f"{source}: has no split {name!r}; it has: {', '.join(splits) or 'none'}")
+    if names:
+        return [int(i) for name in dict.fromkeys(names) for i in splits[name]]
+    if splits:
+        say("uses all splits: " + ", ".join(f"{name} {len(rows)}" for name, rows in splits.items()))
+    return list(range(count))
+
+
+def _is_of(name, pairs, encoders):
+    """Whether the bank called `name`, if it can be opened, holds these pairs, made by these encoders."""
+    try:
+        bank = load(name)
+    except BankError:
+        return True
+    same = all(bank.pairs[column].tolist() == getattr(pairs, f"{column}s") for column in ("id", "caption"))
+    return same and [bank.image_encoder, bank.text_encoder] == [encoder.identity for encoder in encoders]
+
+
+def _of_embeddings(name, image, text, captions, splits, image_encoder, text_encoder):
     import numpy as np
 
     from asif_lib.bank.anchors import AnchorBank
     from asif_lib.datasets.captions import read_captions
 
-    matrices = []
-    for file in (image, text):
-        try:
-            matrices.append(np.load(file, mmap_mode="r", allow_pickle=False))
-        except (OSError, ValueError, EOFError) as error:
-            raise DataError(f"{file}: is not a matrix that numpy.save wrote ({error})") from None
+    matrices = [_matrix(file) for file in (image, text)]
     table, folder = read_captions(Path(captions), pictures=False), Path(captions).absolute().parent
     columns = {"groups": table["group"].tolist()} if "group" in table else {}
     if "file_name" in table:
         columns |= {"ids": table.file_name.tolist(), "pictures": [folder / file for file in table.file_name]}
-    names = {"image_encoder": image_encoder, "text_encoder": text_encoder}
-    return AnchorBank.from_embeddings(*matrices, table.caption.tolist(), **columns, **names, name=bank_name(name))
+    encoders = {"image_encoder": image_encoder, "text_encoder": text_encoder}
+    bank = AnchorBank.from_embeddings(*matrices, table.caption.tolist(), **columns, **encoders, name=bank_name(name))
+    found = sorted(set(table["split"]) - {""}) if "split" in table else ()
+    return bank.subset(
+        _rows_of(splits, {one: np.flatnonzero(table.split == one) for one in found}, len(bank), captions)
+    )
+
+
+def _matrix(file):
+    """The matrix in a file of NumPy, mapped."""
+    import numpy as np
+
+    try:
+        matrix = np.load(file, mmap_mode="r", allow_pickle=False)
+    except FileNotFoundError:
+        raise DataError(f"{file}: there is no such file") from None
+    except (OSError, ValueError, EOFError) as error:
+        raise DataError(f"{file}: is not a matrix that numpy.save wrote ({error})") from None
+    if not isinstance(matrix, np.ndarray):
+        raise DataError(f"{file}: holds several arrays; save one matrix with numpy.save")
+    return matrix
 
 
 def _saved(bank, name, precision):
@@ -130,17 +179,20 @@ def _say_left_out(pairs, bank):
             say(f"left out: {id}")
 
 
-def check_replace(name, replace):
-    """Raise `BankError` if a bank of that name was edited, and would be lost; `replace` allows it."""
+def check_replace(name, replace, rebuild=False):
+    """Raise `BankError` if a bank of that name would be lost; `replace` allows it, `rebuild` for one without edits."""
     try:
         newest = read_record(bank_dir(name), name).newest
     except BankError:
         return
-    if newest.version > 1 and not replace:
+    if replace or (rebuild and newest.version == 1):
+        return
+    if newest.version > 1:
         raise BankError(
             f"bank {name!r} was edited (it is at version {newest.version}: {newest.change}); to lose the edits: "
             f"--replace"
         )
+    raise BankError(f"there is a bank {name!r} already, of {newest.count} other pairs; to lose it: --replace")
 
 
 @command(bank_app, "info", "asif bank info stamps")
@@ -181,11 +233,30 @@ def _remove(
     ids: Annotated[list[str] | None, Option("--id", metavar="ID", help="may be repeated")] = None,
 ):
     """Remove pairs from a bank, by a condition or by id."""
-    if (where is None) == (not ids):
+    if where is not None and ids:
+        raise typer.BadParameter("give only one of the two: --where SQL, or --id ID")
+    if where is None and not ids:
         raise typer.BadParameter("say which pairs to remove: by --where SQL, or by --id ID")
     after = load(name).remove(ids or None, where=where)
     change = after.history()["change"].iloc[-1]
     return edited(after, name, change, f"; the bytes stay in its files until: asif bank compact {name}")
+
+
+@command(bank_app, "relabel", 'asif bank relabel birds --id owl.png --caption "A barn owl."')
+def _relabel(
+    name: Name,
+    id: Annotated[str, Option("--id", metavar="ID")],
+    caption: Annotated[str, Option(metavar="TEXT", help="the new one")],
+    device: Device = "auto",
+):
+    """Give a pair of a bank another caption; only this caption is encoded."""
+    from asif_lib.bank.selecting import selection
+    from asif_lib.encoders.loading import load_encoder_of
+
+    bank = load(name)
+    selection(bank.store, [id])(bank.store)  # refuses an id that is not there before the encoder is loaded
+    after = bank.relabel(id, caption, text_encoder=load_encoder_of(bank.text_encoder, device=device))
+    return edited(after, name, after.history()["change"].iloc[-1])
 
 
 @command(bank_app, "compact", "asif bank compact birds")

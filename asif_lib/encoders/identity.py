@@ -6,6 +6,8 @@ from dataclasses import asdict, dataclass, field
 
 from asif_lib.errors import EncoderError
 
+from .registry import SHIPPED
+
 EXTERNAL = "external"
 """The source of an encoder that this library does not load: only its name, or its embeddings, are known."""
 BFLOAT16 = ":bfloat16"
@@ -73,4 +75,9 @@ def external_identity(kind, name, dim) -> EncoderIdentity:
     """
     if not isinstance(name, str) or not name.strip() or not name.isprintable():
         raise EncoderError(f"the name of the {kind} encoder is {name!r}; name the checkpoint that made the embeddings")
+    if name in SHIPPED[kind]:
+        raise EncoderError(
+            f"{name} is an encoder of this library: take the encoders of a bank that it made (--encoders-of BANK), or "
+            f"name your model otherwise"
+        )
     return EncoderIdentity(kind, name, EXTERNAL, name, "unknown", dim)

@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+from asif_lib.errors import EncoderError
+
 from .identity import BFLOAT16
 from .weights import ask_about
 
@@ -26,6 +28,11 @@ def load_encoder_of(identity, *, device="auto"):
     EncoderError
         If the encoder cannot be loaded, or lies in a folder that the user never named and does not confirm.
     """
+    if identity.is_external:
+        raise EncoderError(
+            f"the {identity.kind} encoder {identity.name!r} is known by its name alone, so this library cannot load "
+            f"it; in Python, bring embeddings in its place"
+        )
     return load_encoder(identity.kind, identity.locator, device=device, expected=identity)
 
 

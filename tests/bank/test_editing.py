@@ -931,7 +931,42 @@ def test_the_command_stores_half_precision_and_prepares(cards, capsys, tmp_path)
     assert bank.searchable("image")[0].rounded.dtype == torch.bfloat16
 
 
-def test_the_command_makes_a_bank_of_arrays_joins_audits_and_verifies(tmp_cache, capsys, tmp_path):
+def test_a_build_over_other_pairs_needs_to_be_asked_for(cards, capsys, tmp_path):
+    encoders = [str(encoder.identity.locator) for encoder in tiny_of("cards")]
+    build = ["bank", "build", "cards", "--image-encoder", encoders[0], "--text-encoder", encoders[1], "--device", "cpu"]
+    status, _, said = asif(capsys, *build, "--from", cards)
+    assert status == 1 and "there is a bank 'cards' already, of 4 other pairs; to lose it: --replace" in said
+    assert asif(capsys, *build, "--from", tmp_path / "first")[0] == 0
+    assert asif(capsys, *build, "--from", cards, "--replace")[1]["anchors"] == 3
+    status, _, said = asif(capsys, "bank", "join", "cards", "cards")
+    assert status == 1 and "there is a bank 'cards' already" in said
+
+
+def test_a_build_takes_the_named_splits(cards, capsys, tmp_path):
+    table = pd.read_csv(cards / "metadata.csv").assign(split=["train", "test", "train"])
+    table.to_csv(cards / "metadata.csv", index=False)
+    encoders = [str(encoder.identity.locator) for encoder in tiny_of("cards")]
+    build = ["bank", "build", "more", "--from", cards, "--image-encoder", encoders[0], "--text-encoder", encoders[1]]
+    status, about, said = asif(capsys, *build)
+    assert (status, about["anchors"]) == (0, 3) and "uses all splits: train 2, test 1\n" in said
+    status, about, said = asif(capsys, *build, "--split", "train", "--replace")
+    assert (status, about["anchors"]) == (0, 2) and "splits" not in said
+    assert AnchorBank.load("more").pairs["id"].tolist() == ["black.png", "pink.png"]
+    assert asif(capsys, *build, "--split", "test", "--split", "train", "--replace")[1]["anchors"] == 3
+    status, _, said = asif(capsys, *build, "--split", "dev", "--replace")
+    assert status == 1 and "has no split 'dev'; it has: train, test" in said
+
+
+def test_the_command_relabels_a_pair(cards, capsys):
+    status, about, _ = asif(capsys, "bank", "relabel", "cards", "--id", "red.png", "--caption", "A scarlet card.")
+    assert (status, about["version"], about["change"]) == (0, 2, "relabelled red.png")
+    last = AnchorBank.load("cards").pairs.iloc[-1]
+    assert (last.id, last.caption) == ("red.png", "A scarlet card.")
+
+
+@pytest.fixture
+def arrays(tmp_cache, tmp_path):
+    """The arguments that build the bank ``mine`` of 60 pairs of embeddings, without the names of the encoders."""
     random = np.random.default_rng(0)
     z = random.normal(size=(60, 5))
     for name, d in (("a", 8), ("b", 6)):
@@ -939,7 +974,11 @@ def test_the_command_makes_a_bank_of_arrays_joins_audits_and_verifies(tmp_cache,
     lines = [f"dogs/{i}.png,a dog {i},pets" for i in range(60)]
     (tmp_path / "c.csv").write_text("file_name,caption,group\n" + "\n".join(lines))
     build = ["bank", "build", "mine", "--image-embeddings", tmp_path / "a.npy", "--text-embeddings"]
-    build += [tmp_path / "b.npy", "--captions", tmp_path / "c.csv", "--image-encoder", "eye", "--text-encoder", "ear"]
+    return [*build, tmp_path / "b.npy", "--captions", tmp_path / "c.csv"]
+
+
+def test_the_command_makes_a_bank_of_arrays_joins_audits_and_verifies(arrays, capsys, tmp_path):
+    build = [*arrays, "--image-encoder", "eye", "--text-encoder", "ear"]
     status, about, _ = asif(capsys, *build)
     assert (status, about["anchors"], about["image_encoder"]) == (0, 60, "eye (external, 8 dimensions)")
     pairs = AnchorBank.load("mine").pairs
@@ -965,6 +1004,48 @@ def test_the_command_makes_a_bank_of_arrays_joins_audits_and_verifies(tmp_cache,
     AnchorBank.load("mine").remove(["dogs/3.png"])
     status, _, said = asif(capsys, "bank", "join", "mine", "other")
     assert status == 1 and "was edited" in said
+    status, _, said = asif(capsys, "bank", "join", "twice", "other", bank_dir("other"))
+    assert status == 1 and "is given twice: name each bank once" in said
+    assert main(["bank", "audit", "other"]) == 0
+    header, *lines, hint = capsys.readouterr().out.splitlines()
+    assert header.startswith("10 of 60 pairs, the lowest agreement first (0: ") and len(lines) == 10
+    assert "asif bank relabel other --id ID --caption TEXT" in hint
+    status, _, said = asif(capsys, "bank", "relabel", "other", "--id", "3", "--caption", "A cat.")
+    assert status == 1 and "the text encoder 'ear' is known by its name alone" in said
+
+
+def test_embeddings_of_the_encoders_of_a_bank_can_be_joined_to_it(arrays, capsys, tmp_path):
+    assert asif(capsys, *arrays, "--image-encoder", "eye", "--text-encoder", "ear")[0] == 0
+    arrays[2] = "more"
+    status, about, _ = asif(capsys, *arrays, "--encoders-of", "mine")
+    assert (status, about["image_encoder"]) == (0, "eye (external, 8 dimensions)")
+    assert asif(capsys, "bank", "join", "both", "mine", "more")[1]["anchors"] == 120
+    for wrong, words in [
+        (["--encoders-of", "mine", "--image-encoder", "eye"], "in place of names of encoders"),
+        (["--encoders-of", "nothing"], "there is no bank 'nothing'"),
+        (["--image-encoder", "efficientnet_lite0"], "efficientnet_lite0 is an encoder of this library"),
+    ]:
+        status, _, said = asif(capsys, *arrays, *wrong, "--replace")
+        assert status == 1 and words in said
+    np.save(tmp_path / "a.npy", np.ones((60, 9), "float32"))
+    status, _, said = asif(capsys, *arrays, "--encoders-of", "mine", "--replace")
+    assert status == 1 and "need (60, 8)" in said
+    assert asif(capsys, "bank", "build", "stamps", "--encoders-of", "mine")[0] == 1
+
+
+def test_a_build_of_arrays_takes_the_named_splits(arrays, capsys, tmp_path):
+    table = pd.read_csv(tmp_path / "c.csv").assign(split=["test", "train", "train"] * 20)
+    table.to_csv(tmp_path / "c.csv", index=False)
+    assert asif(capsys, *arrays, "--split", "train")[1]["anchors"] == 40
+    _, about, said = asif(capsys, *arrays, "--replace")
+    assert about["anchors"] == 60 and "uses all splits: test 20, train 40" in said
+
+
+def test_a_file_that_is_no_matrix_is_refused(arrays, capsys, tmp_path):
+    np.savez(tmp_path / "a.npz", a=np.ones(3), b=np.ones(3))
+    arrays[4] = tmp_path / "a.npz"
+    status, _, said = asif(capsys, *arrays)
+    assert status == 1 and "a.npz: holds several arrays; save one matrix with numpy.save" in said
 
 
 @pytest.mark.parametrize(
@@ -972,7 +1053,10 @@ def test_the_command_makes_a_bank_of_arrays_joins_audits_and_verifies(tmp_cache,
     [
         (["--image-embeddings", "a.npy"], "give all three"),
         (["--image-embeddings", "a", "--text-embeddings", "b", "--captions", "c", "--from", "x"], "not of both"),
-        (["--image-embeddings", "no.npy", "--text-embeddings", "b", "--captions", "c"], "no.npy: is not a matrix"),
+        (
+            ["--image-embeddings", "no.npy", "--text-embeddings", "b", "--captions", "c"],
+            "no.npy: there is no such file",
+        ),
     ],
 )
 def test_half_a_bank_of_arrays_is_refused(tmp_cache, capsys, arguments, words):
@@ -1001,7 +1085,7 @@ def test_bad_commands_are_refused_in_a_sentence(cards, case, capsys, tmp_path, m
     assert AnchorBank.load("cards").version == 1
 
 
-@pytest.mark.parametrize("command", ["add", "remove", "compact", "history", "undo", "prepare", "join"])
+@pytest.mark.parametrize("command", ["add", "remove", "relabel", "compact", "history", "undo", "prepare", "join"])
 def test_help_shows_examples(command, capsys):
     assert main(["bank", command, "--help"]) == 0
     assert f"examples:\n    asif bank {command} " in capsys.readouterr().out

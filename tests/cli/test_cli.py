@@ -165,6 +165,11 @@ def test_class_takes_a_folder_of_any_name(arguments, tmp_path, monkeypatch, caps
     assert "holds no progress" in capsys.readouterr().err
 
 
+def test_a_removal_by_id_and_by_condition_is_too_much(capsys):
+    assert main(["bank", "remove", "stamps", "--id", "1", "--where", "2"]) == 2
+    assert "only one of the two: --where SQL, or --id ID" in " ".join(capsys.readouterr().err.split())
+
+
 # Answers ---------------------------------------------------------------------------------------------
 
 

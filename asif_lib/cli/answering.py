@@ -4,6 +4,7 @@ Folder, bank, k and p are checked before PyTorch is imported, which takes second
 """
 
 import time
+from pathlib import Path
 from typing import Annotated
 
 from typer import Argument, Option
@@ -11,7 +12,7 @@ from typer import Argument, Option
 from asif_lib.bank.record import bank_dir, stored_count
 from asif_lib.datasets.providers import catalogue
 from asif_lib.defaults import BARE_TEMPLATE, DEFAULT_BANK, DEFAULT_P, DEFAULT_TEMPLATE, check_k_p
-from asif_lib.errors import BrokenPicturesError, DataError, ParameterError
+from asif_lib.errors import BrokenPicturesError, DataError, ParameterError, PictureError
 
 from .banks import build_and_save
 from .command import (
@@ -24,6 +25,7 @@ from .command import (
     SkipBroken,
     Templates,
     app,
+    check_targets,
     command,
     existing_folder,
     say,
@@ -50,6 +52,9 @@ def _classify(
     skip_broken: SkipBroken = False,
 ):
     """Find the best of your labels for each picture, and name the anchors that decided."""
+    missing = [PictureError(f"{file}: there is no such file") for file in pictures if not Path(file).exists()]
+    if missing and not skip_broken:
+        raise BrokenPicturesError(missing)
     _check_model(bank, k, p)
     from asif_lib.zeroshot import make_prompts
 
@@ -143,6 +148,7 @@ def _evaluate(
 ):
     """Measure zero-shot accuracy on a folder of class folders, whose names are the labels."""
     start, path = time.perf_counter(), existing_folder(folder)
+    check_targets(predictions=predictions, csv=csv)
     _check_model(bank, k, p)
     from asif_lib.datasets.labelled import load_labelled
     from asif_lib.evaluation.summary import per_class, summarise_zero_shot

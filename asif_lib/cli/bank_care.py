@@ -10,7 +10,7 @@ from asif_lib.errors import BankError
 from asif_lib.files import cache_dir
 
 from .banks import bank_app, check_replace, edited, load
-from .command import Device, K, Name, P, Replace, command, say, write_csv
+from .command import Device, K, Name, P, Replace, check_targets, command, say, write_csv
 
 SHOWN = 10
 
@@ -59,6 +59,7 @@ def _audit(
     device: Device = "auto",
 ):
     """Name the pairs that agree least: their captions may be wrong."""
+    check_targets(csv=csv)
     from asif_lib.explain.audit import rank_pairs
     from asif_lib.machine import resolve_device
 

@@ -10,6 +10,7 @@ from typer import Argument, Option
 from asif_lib.bank.record import bank_dir, bank_name, describe_bank, read_record
 from asif_lib.datasets.providers import catalogue, dataset_dir, fetch
 from asif_lib.defaults import DEFAULT_BANK, DEFAULT_IMAGE_ENCODER, DEFAULT_TEXT_ENCODER
+from asif_lib.encoders.weights import check_name
 from asif_lib.errors import BankError, DataError, ParameterError
 
 from .command import Device, Folder, Name, Replace, SkipBroken, app, command, existing_folder, group, say
@@ -91,18 +92,17 @@ def build_and_save(
         made_by = read_record(bank_dir(encoders_of), encoders_of) if encoders_of else None
         identities = (made_by.image_encoder, made_by.text_encoder) if made_by else (image_encoder, text_encoder)
         return _saved(_of_embeddings(name, *own, splits, *identities), name, precision)
+    names = {"image": image_encoder or DEFAULT_IMAGE_ENCODER, "text": text_encoder or DEFAULT_TEXT_ENCODER}
+    for kind, encoder in names.items():
+        check_name(encoder, kind)
     from asif_lib.bank.anchors import AnchorBank
     from asif_lib.datasets.pairs import load_pairs
-    from asif_lib.encoders.image import load_image_encoder
-    from asif_lib.encoders.text import load_text_encoder
+    from asif_lib.encoders.loading import load_encoder
 
     pairs = load_pairs(source or name)
     if source or splits:
         pairs = pairs.subset(_rows_of(splits, pairs.splits, len(pairs), source or name))
-    encoders = (
-        load_image_encoder(image_encoder or DEFAULT_IMAGE_ENCODER, device=device),
-        load_text_encoder(text_encoder or DEFAULT_TEXT_ENCODER, device=device),
-    )
+    encoders = [load_encoder(kind, encoder, device=device) for kind, encoder in names.items()]
     check_replace(name, replace, rebuild=_is_of(name, pairs, encoders))
     bank = AnchorBank.build(pairs, *encoders, skip_broken=skip_broken, name=bank_name(name))
     _say_left_out(pairs, bank)
@@ -136,8 +136,11 @@ def _of_embeddings(name, image, text, captions, splits, image_encoder, text_enco
 
     from asif_lib.bank.anchors import AnchorBank
     from asif_lib.datasets.captions import read_captions
+    from asif_lib.datasets.pairs import TABLE_SUFFIXES
 
     matrices = [_matrix(file) for file in (image, text)]
+    if Path(captions).suffix not in TABLE_SUFFIXES:
+        raise DataError(f"{captions}: a captions table is a file with the ending {', '.join(TABLE_SUFFIXES)}")
     table, folder = read_captions(Path(captions), pictures=False), Path(captions).absolute().parent
     columns = {"groups": table["group"].tolist()} if "group" in table else {}
     if "file_name" in table:

@@ -14,7 +14,7 @@ import typer
 from typer import Argument, Option
 
 from asif_lib.defaults import DEFAULT_K_WORDS
-from asif_lib.errors import AsifError, DataError
+from asif_lib.errors import AsifError, DataError, ParameterError
 
 Name = Annotated[str, Argument(metavar="NAME")]
 Folder = Annotated[str, Argument(metavar="FOLDER")]
@@ -91,6 +91,20 @@ def existing_folder(folder) -> Path:
     if not Path(folder).is_dir():
         raise DataError(f"{folder}: there is no such folder")
     return Path(folder)
+
+
+def check_targets(**files):
+    """Raise `ParameterError` unless a file can be written for each option, and each has one of its own."""
+    given = {f"--{option}": Path(file) for option, file in files.items() if file}
+    for option, file in given.items():
+        if file.is_dir():
+            raise ParameterError(f"{option} {file}: is a folder; name a file in it")
+        if not file.parent.is_dir():
+            raise ParameterError(f"{option} {file}: there is no folder {file.parent}; make it first")
+        if not os.access(file if file.exists() else file.parent, os.W_OK):
+            raise ParameterError(f"{option} {file}: cannot be written; name a file elsewhere")
+    if len({file.resolve() for file in given.values()}) < len(given):
+        raise ParameterError(f"{' and '.join(given)} name the same file; name two")
 
 
 def write_csv(file, table):

@@ -1,5 +1,6 @@
 """Load an encoder of either kind, by its name or as a bank names it."""
 
+import sys
 from pathlib import Path
 
 from asif_lib.errors import EncoderError
@@ -10,6 +11,8 @@ from .weights import ask_about
 
 def load_encoder(kind, name, *, device="auto", expected=None):
     """Load the image or text encoder called `name`; an expected identity is compared before the weights are loaded."""
+    if sys.stderr.isatty():
+        print(f"loading {name} …", file=sys.stderr, flush=True)
     # timm takes seconds to import, and a text encoder needs none of it
     if kind == "image":
         from .image import load_image_encoder as load

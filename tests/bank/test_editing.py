@@ -1041,11 +1041,14 @@ def test_a_build_of_arrays_takes_the_named_splits(arrays, capsys, tmp_path):
     assert about["anchors"] == 60 and "uses all splits: test 20, train 40" in said
 
 
-def test_a_file_that_is_no_matrix_is_refused(arrays, capsys, tmp_path):
+def test_a_file_that_is_no_matrix_or_no_table_is_refused(arrays, capsys, tmp_path):
     np.savez(tmp_path / "a.npz", a=np.ones(3), b=np.ones(3))
     arrays[4] = tmp_path / "a.npz"
     status, _, said = asif(capsys, *arrays)
     assert status == 1 and "a.npz: holds several arrays; save one matrix with numpy.save" in said
+    arrays[4], arrays[-1] = tmp_path / "a.npy", tmp_path / "a.npy"
+    status, _, said = asif(capsys, *arrays)
+    assert status == 1 and "a.npy: a captions table is a file with the ending .csv, .jsonl, .parquet" in said
 
 
 @pytest.mark.parametrize(

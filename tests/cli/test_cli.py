@@ -19,7 +19,7 @@ from asif_lib.cli.machine_check import check_machine
 from asif_lib.datasets.labelled import load_labelled
 from asif_lib.defaults import BARE_TEMPLATE, DEFAULT_BANK, DEFAULT_K_WORDS, DEFAULT_P, DEFAULT_TEMPLATE
 from asif_lib.encoders.pictures import open_picture
-from asif_lib.files import cache_dir
+from asif_lib.files import ROOT, cache_dir
 
 MODULE = [sys.executable, "-m", "asif_lib.cli"]
 SLOW = {"torch", "timm", "transformers", "sentence_transformers", "sklearn", "pandas", "matplotlib"}
@@ -113,7 +113,10 @@ def test_wrong_usage_is_exit_status_2(arguments, capsys):
         (["evaluate", "no-such-folder"], 1, "no-such-folder: there is no such folder"),
         (["search", "a cat", "--bank", "no-such-bank"], 1, "run: asif bank build no-such-bank"),
         (["search", "a cat", "--k", "0"], 1, "k = 0"),
-        (["classify", "cat.png", "--labels", "cat", "--p", "-1"], 1, "p = -1"),
+        (["classify", str(ROOT / "README.md"), "--labels", "cat", "--p", "-1"], 1, "p = -1"),
+        (["classify", "no.png", "--labels", "cat"], 1, "no.png: there is no such file"),
+        (["bank", "build", "new", "--image-encoder", "all-MiniLM-L6-v2"], 1, "give it to --text-encoder"),
+        (["bank", "build", "new", "--text-encoder", "/no/such"], 1, "/no/such: there is no such folder"),
     ],
 )
 def test_arguments_folder_and_bank_are_checked_before_a_slow_import(arguments, status, words, stamps_bank_saved):
@@ -207,6 +210,27 @@ def test_evaluate_writes_a_row_a_picture_and_a_row_a_class(class_folders, run, t
     confusion = pd.DataFrame(result["confusion"])
     assert confusion.sum(axis=1).tolist() == classes.n.tolist() and confusion.shape == (4, 5)
     assert sum(confusion[i][i] for i in range(4)) == pytest.approx(40 * result["accuracy"])
+
+
+def test_files_that_cannot_be_written_are_refused_before_the_work(class_folders, stamps_bank_saved, tmp_path, capsys):
+    for arguments, words in [
+        (["--csv", tmp_path], "--csv .*: is a folder"),
+        (["--predictions", tmp_path / "no" / "each.csv"], "--predictions .*: there is no folder .*no; make it first"),
+        (
+            ["--predictions", tmp_path / "a.csv", "--csv", f"{tmp_path}/./a.csv"],
+            "--predictions and --csv name the same",
+        ),
+    ]:
+        assert main(["evaluate", str(class_folders), *map(str, arguments)]) == 1
+        assert re.search(words, capsys.readouterr().err)
+    assert main(["bank", "audit", "stamps", "--csv", str(tmp_path)]) == 1
+    assert "--csv" in capsys.readouterr().err
+
+
+def test_a_file_without_permission_is_refused_before_the_work(class_folders, tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr("os.access", lambda *_: False)  # root may write everywhere
+    assert main(["evaluate", str(class_folders), "--csv", str(tmp_path / "a.csv")]) == 1
+    assert "a.csv: cannot be written" in capsys.readouterr().err
 
 
 def test_k_p_and_templates_reach_the_model(class_folders, run):

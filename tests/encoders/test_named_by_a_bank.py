@@ -10,7 +10,7 @@ import pytest
 from asif_lib.encoders import image, text, weights
 from asif_lib.encoders.identity import EncoderIdentity
 from asif_lib.encoders.image import load_image_encoder
-from asif_lib.encoders.loading import ask_about_folders, load_encoder_of
+from asif_lib.encoders.loading import ask_about_folders, load_encoder, load_encoder_of
 from asif_lib.encoders.text import load_text_encoder
 from asif_lib.errors import EncoderError, IdentityError
 
@@ -96,3 +96,32 @@ def test_a_version_that_runs_code_of_a_folder_is_refused(monkeypatch):
     monkeypatch.setattr(text.import_extra("sentence_transformers", "hub"), "__version__", "5.4.1")
     with pytest.raises(EncoderError, match=r"5\.4\.1 runs code out of a model's folder; run: pip install"):
         text._sentence_transformers()
+
+
+def test_a_folder_that_is_gone_is_not_asked_of_the_hub(identity, monkeypatch, tmp_path):
+    monkeypatch.setattr(weights, "_hub_repository", None)
+    (tmp_path / "mine").rename(tmp_path / "moved")
+    with pytest.raises(EncoderError, match="the encoder's folder .*mine is gone; move it back"):
+        load_encoder_of(identity, device="cpu")
+    for name in (str(tmp_path / "mine"), "./mine"):
+        with pytest.raises(EncoderError, match="mine: there is no such folder"):
+            load_encoder(identity.kind, name, device="cpu")
+
+
+def test_an_encoder_of_the_other_kind_is_refused(timm_folder, sentence_transformer_folder, tmp_cache, monkeypatch):
+    monkeypatch.setattr(weights, "_hub_repository", None)
+    for kind, name, other in [
+        ("text", timm_folder, "an image encoder: give it to --image-encoder"),
+        ("image", sentence_transformer_folder, "a text encoder: give it to --text-encoder"),
+        ("text", "efficientnet_lite1", "an image encoder: give it to --image-encoder"),
+        ("image", "all-mpnet-base-v2", "a text encoder: give it to --text-encoder"),
+    ]:
+        with pytest.raises(EncoderError, match=f"{name}: is {other}"):
+            load_encoder(kind, name, device="cpu")
+
+
+@pytest.mark.parametrize("terminal", [True, False])
+def test_a_terminal_is_told_which_encoder_is_loaded(timm_folder, monkeypatch, capsys, terminal):
+    monkeypatch.setattr("sys.stderr.isatty", lambda: terminal)
+    load_encoder("image", timm_folder, device="cpu")
+    assert capsys.readouterr().err == (f"loading {timm_folder} …\n" if terminal else "")

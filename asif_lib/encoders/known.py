@@ -1,11 +1,12 @@
 """Texts whose embeddings you bring: a text encoder that is a table."""
 
+import zipfile
 from pathlib import Path
 
 import numpy as np
 import torch
 
-from asif_lib.errors import EncoderError
+from asif_lib.errors import AsifError, EncoderError
 
 from .encoder import as_embeddings
 
@@ -63,16 +64,23 @@ class KnownTexts:
         Raises
         ------
         EncoderError
-            If the file cannot be read, or holds something else.
+            If the file cannot be read, or its labels or embeddings are not as `KnownTexts` takes them.
         """
+        how = "write it with numpy.savez(path, labels=…, embeddings=…)"
         try:
-            with np.load(Path(path), allow_pickle=False) as arrays:
+            if not zipfile.is_zipfile(path):
+                raise ValueError("no .npz file" if Path(path).exists() else "there is no such file")
+            with np.load(path, allow_pickle=False) as arrays:
+                missing = {"labels", "embeddings"} - set(arrays)
+                if missing:
+                    raise ValueError(f"no array {missing.pop()!r}")
                 labels, embeddings = arrays["labels"].tolist(), arrays["embeddings"]
         except Exception as error:  # an archive can be damaged in ways that NumPy does not list
-            raise EncoderError(
-                f"{path}: cannot be read ({error}); write it with numpy.savez(path, labels=…, embeddings=…)"
-            ) from None
-        known = cls(identity, labels, embeddings)
+            raise EncoderError(f"{path}: cannot be read ({error}); {how}") from None
+        try:
+            known = cls(identity, labels, embeddings)
+        except AsifError as error:
+            raise EncoderError(f"{path}: {error}; {how}") from None
         known.path = str(path)
         return known
 

@@ -7,6 +7,7 @@ import ipywidgets
 import nbformat
 import traitlets
 
+from asif_lib.datasets.folders import first_names
 from asif_lib.defaults import BARE_TEMPLATE, DEFAULT_P
 from asif_lib.errors import AsifError, PictureError
 from asif_lib.widgets.browser import find_anchors
@@ -20,6 +21,7 @@ from .question import Question, answer_without, explain
 
 PER_PAGE = 8
 MOST_FOUND = 500
+MOST_KNOWN = 30
 NO_ANCHORS = {"title": "", "columns": [], "anchors": []}
 LABELS = "an animal, a plant, a vehicle, food"
 ORDERS = [
@@ -86,6 +88,7 @@ class Explorer(ipywidgets.VBox):
         )  # fmt: skip
         known = self.copy.known  # a label and its embedding, without a prompt around it
         self.labels = _text("Labels, commas between", ", ".join(list(known.rows)[:4]) if known else LABELS)
+        self.known = Status(words=f"Known labels: {first_names(known.rows, MOST_KNOWN)}." if known else "")
         self.template = _text("Prompt, {} for the label", "{}" if known else BARE_TEMPLATE)
         self.k = ipywidgets.IntText(value=default_k(len(stored)), description="Entries kept, k", **_wide("21em"))
         self.p = ipywidgets.FloatText(value=DEFAULT_P, description="Exponent, p", **_wide("21em"))
@@ -122,7 +125,7 @@ class Explorer(ipywidgets.VBox):
         return [
             ipywidgets.HTML(views.PAGE.about(self.copy.stored.name)),
             _heading("1 Picture"), self.words, self.found, self.found_words, self.picker, self.held_out,
-            _heading("2 Labels"), self.labels, self.template, _row(self.k, self.p),
+            _heading("2 Labels"), self.labels, self.known, self.template, _row(self.k, self.p),
             _heading("3 Ranking"), self.said, self.result,
             _heading("4 Anchors that decided"), self.order, self.pager, self.anchors, self.anchor_trouble,
             _heading("5 Without the ticked anchors"), self.said_without, self.untick, self.result_without,

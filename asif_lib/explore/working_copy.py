@@ -73,8 +73,9 @@ class WorkingCopy:
     def __init__(self, name, folder, *, device="auto", labels_from=None):
         self.name, self.folder, self.device = str(name), Path(folder), device
         self.uploads, self._encoders = {}, {}
-        self._start_from(AnchorBank.load(name))
-        self.known = known_labels(self.stored, labels_from)
+        stored = AnchorBank.load(name)
+        self.known = known_labels(stored, labels_from)  # refuses bad labels before the copy is made
+        self._start_from(stored)
         if self.known:
             self._encoders["text"] = self.known
 
@@ -88,7 +89,10 @@ class WorkingCopy:
         if kind not in self._encoders:
             identity = getattr(self.stored, f"{kind}_encoder")
             if identity.is_external:
-                raise EncoderError(f"the {kind} encoder {identity.name!r} of bank {self.name!r} cannot be loaded here")
+                raise EncoderError(
+                    f"the {kind} encoder {identity.name!r} of bank {self.name!r} cannot be loaded here: choose a "
+                    f"picture of the bank"
+                )
             encoder = load_encoder_of(identity, device=self.device)
             self.stored.check_encoder(encoder.identity)
             self._encoders[kind] = encoder

@@ -419,12 +419,41 @@ def test_a_bank_without_encoders_needs_labels_and_says_so(external, capsys, monk
     assert "made by the text encoder 'ear'" in said and "--labels-from FILE" in said and said.count("\n") == 1
     file.write_text("nothing")
     assert main(["explore", "--bank", str(folder), "--labels-from", str(file)]) == 1
-    assert "labels.npz: cannot be read" in capsys.readouterr().err
+    assert "labels.npz: cannot be read (no .npz file); write it with numpy.savez" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "arrays, words",
+    [
+        ({"labels": ["a"]}, "no array 'embeddings'"),
+        ({"labels": ["a", "b"], "embeddings": np.ones((2, 3))}, r"the embeddings of 2 texts have the shape \(2, 3\)"),
+        ({"labels": ["a", "a"], "embeddings": np.ones((2, 384))}, "the text 'a' is given twice"),
+        ({"labels": [1, 2], "embeddings": np.ones((2, 384))}, "list of strings"),
+        (None, "there is no such file"),
+    ],
+)
+def test_a_bad_file_of_labels_is_named_before_the_bank_is_copied(external, tmp_path, arrays, words):
+    folder, file = external
+    file.unlink()
+    if arrays:
+        np.savez(file, **arrays)
+    with pytest.raises(EncoderError, match=f"labels.npz: .*{words}.*; write it with numpy.savez"):
+        WorkingCopy(folder, tmp_path / "session", labels_from=file)
+    assert not (tmp_path / "session").exists()
+
+
+def test_the_page_lists_the_known_labels(external, tmp_path):
+    folder, file = external
+    labels = [f"label {i}" for i in range(40)]
+    np.savez(file, labels=labels, embeddings=np.random.default_rng(0).normal(size=(40, 384)).astype("float32"))
+    page = Explorer(WorkingCopy(folder, tmp_path / "session", device="cpu", labels_from=file))
+    assert page.known.words == f"Known labels: {', '.join(labels[:30])} and 10 more."
+    assert page.known in page.children
 
 
 def test_a_picture_cannot_be_uploaded_without_its_encoder(external, ball, tmp_path):
     folder, file = external
     copy = WorkingCopy(folder, tmp_path / "session", device="cpu", labels_from=file)
     upload = copy.upload("ball.png", ball)
-    with pytest.raises(EncoderError, match="the image encoder 'eye' of bank .* cannot be loaded here"):
+    with pytest.raises(EncoderError, match="the image encoder 'eye' of bank .* cannot be loaded here: choose a"):
         ask(copy, upload.id, template="{}")

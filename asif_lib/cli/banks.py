@@ -195,7 +195,7 @@ def check_replace(name, replace, rebuild=False):
             f"bank {name!r} was edited (it is at version {newest.version}: {newest.change}); to lose the edits: "
             f"--replace"
         )
-    raise BankError(f"there is a bank {name!r} already, of {newest.count} other pairs; to lose it: --replace")
+    raise BankError(f"there is a bank {name!r} already, of {newest.count} pairs; to lose it: --replace")
 
 
 @command(bank_app, "info", "asif bank info stamps")

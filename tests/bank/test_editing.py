@@ -935,7 +935,7 @@ def test_a_build_over_other_pairs_needs_to_be_asked_for(cards, capsys, tmp_path)
     encoders = [str(encoder.identity.locator) for encoder in tiny_of("cards")]
     build = ["bank", "build", "cards", "--image-encoder", encoders[0], "--text-encoder", encoders[1], "--device", "cpu"]
     status, _, said = asif(capsys, *build, "--from", cards)
-    assert status == 1 and "there is a bank 'cards' already, of 4 other pairs; to lose it: --replace" in said
+    assert status == 1 and "there is a bank 'cards' already, of 4 pairs; to lose it: --replace" in said
     assert asif(capsys, *build, "--from", tmp_path / "first")[0] == 0
     assert asif(capsys, *build, "--from", cards, "--replace")[1]["anchors"] == 3
     status, _, said = asif(capsys, "bank", "join", "cards", "cards")

@@ -38,13 +38,7 @@ def bank_dir(name) -> Path:
 
 
 def bank_name(name) -> str:
-    """Return the name of a bank by its name or path: the last part.
-
-    Examples
-    --------
-    >>> bank_name("banks/birds")
-    'birds'
-    """
+    """Return the last part of a bank's name or path."""
     return Path(name).resolve().name
 
 

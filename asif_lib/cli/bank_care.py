@@ -78,10 +78,8 @@ def _join(name: Name, banks: Annotated[list[str], Argument(metavar="BANK")], rep
     from asif_lib.bank.external import concatenate
 
     check_replace(name, replace)
-    folders = [bank_dir(bank).resolve() for bank in banks]
-    for row, bank in enumerate(banks):
-        if folders[row] in folders[:row]:
-            raise BankError(f"bank {bank!r} is given twice: name each bank once")
+    if len({bank_dir(bank).resolve() for bank in banks}) < len(banks):
+        raise BankError(f"one of the banks {', '.join(banks)} is given twice: name each bank once")
     concatenate([load(bank) for bank in banks], bank_name(name)).save(bank_dir(name))
     bank = load(name)
     return describe_bank(bank, bank_dir(name)), f"bank {name!r}: {len(bank)} anchors of {len(banks)} banks"

@@ -63,9 +63,7 @@ def build_and_save(
     source: Annotated[
         str | None, Option("--from", metavar="FOLDER", help="with a captions table; default: data set NAME")
     ] = None,
-    splits: Annotated[
-        list[str] | None, Option("--split", metavar="SPLIT", help="default: all splits; may be repeated")
-    ] = None,
+    splits: Annotated[list[str] | None, Option("--split", metavar="NAME", help="may be repeated; default: all")] = None,
     image_encoder: Annotated[str | None, Option(metavar="NAME", help=OWN.format(DEFAULT_IMAGE_ENCODER))] = None,
     text_encoder: Annotated[str | None, Option(metavar="NAME", help=OWN.format(DEFAULT_TEXT_ENCODER))] = None,
     precision: Precision = "float32",
@@ -75,9 +73,7 @@ def build_and_save(
     image_embeddings: Annotated[str | None, Option(metavar="FILE", help="your own, .npy, (n, d)")] = None,
     text_embeddings: Annotated[str | None, Option(metavar="FILE", help="your own, .npy, (n, d)")] = None,
     captions: Annotated[str | None, Option(metavar="FILE", help="of your embeddings: a table, row i of pair i")] = None,
-    encoders_of: Annotated[
-        str | None, Option(metavar="BANK", help="whose encoders made your embeddings; the two can be joined then")
-    ] = None,
+    encoders_of: Annotated[str | None, Option(metavar="BANK", help="whose encoders made your embeddings")] = None,
 ):
     """Encode captioned pictures into a bank, or make one of embeddings of your own."""
     own = image_embeddings, text_embeddings, captions
@@ -89,9 +85,10 @@ def build_and_save(
             raise ParameterError("give all three: --image-embeddings, --text-embeddings and --captions")
         if source:
             raise ParameterError("a bank is built of pictures (--from) or of embeddings, not of both")
-        made_by = read_record(bank_dir(encoders_of), encoders_of) if encoders_of else None
-        identities = (made_by.image_encoder, made_by.text_encoder) if made_by else (image_encoder, text_encoder)
-        return _saved(_of_embeddings(name, *own, splits, *identities), name, precision)
+        if encoders_of:
+            record = read_record(bank_dir(encoders_of), encoders_of)
+            image_encoder, text_encoder = record.image_encoder, record.text_encoder
+        return _saved(_of_embeddings(name, *own, splits, image_encoder, text_encoder), name, precision)
     names = {"image": image_encoder or DEFAULT_IMAGE_ENCODER, "text": text_encoder or DEFAULT_TEXT_ENCODER}
     for kind, encoder in names.items():
         check_name(encoder, kind)
@@ -101,7 +98,7 @@ def build_and_save(
 
     pairs = load_pairs(source or name)
     if source or splits:
-        pairs = pairs.subset(_rows_of(splits, pairs.splits, len(pairs), source or name))
+        pairs = _of_splits(pairs, splits, pairs.splits, source or name)
     encoders = [load_encoder(kind, encoder, device=device) for kind, encoder in names.items()]
     check_replace(name, replace, rebuild=_is_of(name, pairs, encoders))
     bank = AnchorBank.build(pairs, *encoders, skip_broken=skip_broken, name=bank_name(name))
@@ -109,16 +106,16 @@ def build_and_save(
     return _saved(bank, name, precision)
 
 
-def _rows_of(names, splits, count, source):
-    """The positions of the pairs in the named splits; without names, those of all pairs, and a remark."""
+def _of_splits(pairs, names, splits, source):
+    """The part of `pairs`, or of a bank, in the splits of these names; without names all of it, and a remark."""
     for name in names or ():
         if name not in splits:
             raise DataError(f"{source}: has no split {name!r}; it has: {', '.join(splits) or 'none'}")
     if names:
-        return [int(i) for name in dict.fromkeys(names) for i in splits[name]]
+        return pairs.subset([int(row) for name in dict.fromkeys(names) for row in splits[name]])
     if splits:
         say("uses all splits: " + ", ".join(f"{name} {len(rows)}" for name, rows in splits.items()))
-    return list(range(count))
+    return pairs
 
 
 def _is_of(name, pairs, encoders):
@@ -132,8 +129,6 @@ def _is_of(name, pairs, encoders):
 
 
 def _of_embeddings(name, image, text, captions, splits, image_encoder, text_encoder):
-    import numpy as np
-
     from asif_lib.bank.anchors import AnchorBank
     from asif_lib.datasets.captions import read_captions
     from asif_lib.datasets.pairs import TABLE_SUFFIXES
@@ -147,20 +142,18 @@ def _of_embeddings(name, image, text, captions, splits, image_encoder, text_enco
         columns |= {"ids": table.file_name.tolist(), "pictures": [folder / file for file in table.file_name]}
     encoders = {"image_encoder": image_encoder, "text_encoder": text_encoder}
     bank = AnchorBank.from_embeddings(*matrices, table.caption.tolist(), **columns, **encoders, name=bank_name(name))
-    found = sorted(set(table["split"]) - {""}) if "split" in table else ()
-    return bank.subset(
-        _rows_of(splits, {one: np.flatnonzero(table.split == one) for one in found}, len(bank), captions)
-    )
+    rows = table.groupby("split").indices if "split" in table else {}
+    return _of_splits(bank, splits, {split: rows[split] for split in rows if split}, captions)
 
 
 def _matrix(file):
     """The matrix in a file of NumPy, mapped."""
     import numpy as np
 
+    if not Path(file).exists():
+        raise DataError(f"{file}: there is no such file")
     try:
         matrix = np.load(file, mmap_mode="r", allow_pickle=False)
-    except FileNotFoundError:
-        raise DataError(f"{file}: there is no such file") from None
     except (OSError, ValueError, EOFError) as error:
         raise DataError(f"{file}: is not a matrix that numpy.save wrote ({error})") from None
     if not isinstance(matrix, np.ndarray):
@@ -190,12 +183,10 @@ def check_replace(name, replace, rebuild=False):
         return
     if replace or (rebuild and newest.version == 1):
         return
+    why = f"is there already, with {newest.count} pairs; to lose it"
     if newest.version > 1:
-        raise BankError(
-            f"bank {name!r} was edited (it is at version {newest.version}: {newest.change}); to lose the edits: "
-            f"--replace"
-        )
-    raise BankError(f"there is a bank {name!r} already, of {newest.count} pairs; to lose it: --replace")
+        why = f"was edited (it is at version {newest.version}: {newest.change}); to lose the edits"
+    raise BankError(f"bank {name!r} {why}: --replace")
 
 
 @command(bank_app, "info", "asif bank info stamps")
@@ -236,10 +227,8 @@ def _remove(
     ids: Annotated[list[str] | None, Option("--id", metavar="ID", help="may be repeated")] = None,
 ):
     """Remove pairs from a bank, by a condition or by id."""
-    if where is not None and ids:
-        raise typer.BadParameter("give only one of the two: --where SQL, or --id ID")
-    if where is None and not ids:
-        raise typer.BadParameter("say which pairs to remove: by --where SQL, or by --id ID")
+    if (where is None) == (not ids):
+        raise typer.BadParameter("say which pairs to remove by only one of the two: --where SQL, or --id ID")
     after = load(name).remove(ids or None, where=where)
     change = after.history()["change"].iloc[-1]
     return edited(after, name, change, f"; the bytes stay in its files until: asif bank compact {name}")
@@ -253,11 +242,9 @@ def _relabel(
     device: Device = "auto",
 ):
     """Give a pair of a bank another caption; only this caption is encoded."""
-    from asif_lib.bank.selecting import selection
     from asif_lib.encoders.loading import load_encoder_of
 
     bank = load(name)
-    selection(bank.store, [id])(bank.store)  # refuses an id that is not there before the encoder is loaded
     after = bank.relabel(id, caption, text_encoder=load_encoder_of(bank.text_encoder, device=device))
     return edited(after, name, after.history()["change"].iloc[-1])
 
@@ -301,11 +288,8 @@ def load(name):
 
 def edited(bank, name, change, remark=""):
     """Return the answer of a command that changed a bank."""
-    about = {
-        "name": bank.name,
-        "folder": str(bank_dir(name)),
-        "version": bank.version,
-        "anchors": len(bank),
+    about = {"name": bank.name, "folder": str(bank_dir(name)), "version": bank.version, "anchors": len(bank)}
+    return {
+        **about,
         "change": change,
-    }
-    return about, f"bank {bank.name!r}: {change}; {len(bank)} anchors, version {bank.version}{remark}"
+    }, f"bank {bank.name!r}: {change}; {len(bank)} anchors, version {bank.version}{remark}"

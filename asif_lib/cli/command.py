@@ -99,10 +99,8 @@ def check_targets(**files):
     for option, file in given.items():
         if file.is_dir():
             raise ParameterError(f"{option} {file}: is a folder; name a file in it")
-        if not file.parent.is_dir():
-            raise ParameterError(f"{option} {file}: there is no folder {file.parent}; make it first")
         if not os.access(file if file.exists() else file.parent, os.W_OK):
-            raise ParameterError(f"{option} {file}: cannot be written; name a file elsewhere")
+            raise ParameterError(f"{option} {file}: cannot be written; its folder must be there, and writable")
     if len({file.resolve() for file in given.values()}) < len(given):
         raise ParameterError(f"{' and '.join(given)} name the same file; name two")
 

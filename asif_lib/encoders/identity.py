@@ -76,8 +76,5 @@ def external_identity(kind, name, dim) -> EncoderIdentity:
     if not isinstance(name, str) or not name.strip() or not name.isprintable():
         raise EncoderError(f"the name of the {kind} encoder is {name!r}; name the checkpoint that made the embeddings")
     if name in SHIPPED[kind]:
-        raise EncoderError(
-            f"{name} is an encoder of this library: take the encoders of a bank that it made (--encoders-of BANK), or "
-            f"name your model otherwise"
-        )
+        raise EncoderError(f"{name} is an encoder of this library: --encoders-of a bank made by it, or another name")
     return EncoderIdentity(kind, name, EXTERNAL, name, "unknown", dim)

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from asif_lib.errors import AsifError, EncoderError
+from asif_lib.errors import EncoderError
 
 from .encoder import as_embeddings
 
@@ -66,21 +66,17 @@ class KnownTexts:
         EncoderError
             If the file cannot be read, or its labels or embeddings are not as `KnownTexts` takes them.
         """
-        how = "write it with numpy.savez(path, labels=…, embeddings=…)"
         try:
             if not zipfile.is_zipfile(path):
                 raise ValueError("no .npz file" if Path(path).exists() else "there is no such file")
             with np.load(path, allow_pickle=False) as arrays:
-                missing = {"labels", "embeddings"} - set(arrays)
-                if missing:
-                    raise ValueError(f"no array {missing.pop()!r}")
-                labels, embeddings = arrays["labels"].tolist(), arrays["embeddings"]
+                if missing := {"labels", "embeddings"} - set(arrays):
+                    raise ValueError(f"no array {min(missing)!r}")
+                known = cls(identity, arrays["labels"].tolist(), arrays["embeddings"])
         except Exception as error:  # an archive can be damaged in ways that NumPy does not list
-            raise EncoderError(f"{path}: cannot be read ({error}); {how}") from None
-        try:
-            known = cls(identity, labels, embeddings)
-        except AsifError as error:
-            raise EncoderError(f"{path}: {error}; {how}") from None
+            raise EncoderError(
+                f"{path}: cannot be read as labels ({error}); write it with numpy.savez(path, labels=…, embeddings=…)"
+            ) from None
         known.path = str(path)
         return known
 

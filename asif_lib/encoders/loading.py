@@ -32,10 +32,7 @@ def load_encoder_of(identity, *, device="auto"):
         If the encoder cannot be loaded, or lies in a folder that the user never named and does not confirm.
     """
     if identity.is_external:
-        raise EncoderError(
-            f"the {identity.kind} encoder {identity.name!r} is known by its name alone, so this library cannot load "
-            f"it; in Python, bring embeddings in its place"
-        )
+        raise EncoderError(f"the encoder {identity} cannot be loaded by its name; in Python, bring its embeddings")
     return load_encoder(identity.kind, identity.locator, device=device, expected=identity)
 
 

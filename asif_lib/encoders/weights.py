@@ -76,21 +76,19 @@ def check_name(name, kind, expected=None):
     if not folder.is_dir() and (folder.is_absolute() or name.startswith(".")):
         if expected:
             raise EncoderError(f"the encoder's folder {name} is gone; move it back, or build the bank again")
-        raise EncoderError(f"{name}: there is no such folder of an encoder")
+        raise EncoderError(f"{name}: there is no such folder; check the name")
     if name in SHIPPED[other] or (folder.is_dir() and _kind_of(folder) == other):
-        what = {"image": "an image", "text": "a text"}[other]
-        raise EncoderError(f"{name}: is {what} encoder: give it to --{other}-encoder (load_{other}_encoder)")
+        raise EncoderError(
+            f"{name}: is an encoder of kind {other!r}: give it to --{other}-encoder (load_{other}_encoder)"
+        )
 
 
 def _kind_of(folder):
     """The kind of the model in a folder, by the settings that sentence-transformers or timm wrote; None without."""
     if (folder / "modules.json").exists():
         return "text"
-    try:
-        settings = json.loads((folder / "config.json").read_bytes())
-    except (OSError, ValueError):
-        return None
-    return "image" if isinstance(settings, dict) and "architecture" in settings else None
+    settings = folder / "config.json"
+    return "image" if settings.is_file() and b'"architecture"' in settings.read_bytes() else None
 
 
 def model_folder(name, kind, expected=None):

@@ -935,11 +935,11 @@ def test_a_build_over_other_pairs_needs_to_be_asked_for(cards, capsys, tmp_path)
     encoders = [str(encoder.identity.locator) for encoder in tiny_of("cards")]
     build = ["bank", "build", "cards", "--image-encoder", encoders[0], "--text-encoder", encoders[1], "--device", "cpu"]
     status, _, said = asif(capsys, *build, "--from", cards)
-    assert status == 1 and "there is a bank 'cards' already, of 4 pairs; to lose it: --replace" in said
+    assert status == 1 and "bank 'cards' is there already, with 4 pairs; to lose it: --replace" in said
     assert asif(capsys, *build, "--from", tmp_path / "first")[0] == 0
     assert asif(capsys, *build, "--from", cards, "--replace")[1]["anchors"] == 3
     status, _, said = asif(capsys, "bank", "join", "cards", "cards")
-    assert status == 1 and "there is a bank 'cards' already" in said
+    assert status == 1 and "bank 'cards' is there already" in said
 
 
 def test_a_build_takes_the_named_splits(cards, capsys, tmp_path):
@@ -1011,7 +1011,7 @@ def test_the_command_makes_a_bank_of_arrays_joins_audits_and_verifies(arrays, ca
     assert header.startswith("10 of 60 pairs, the lowest agreement first (0: ") and len(lines) == 10
     assert "asif bank relabel other --id ID --caption TEXT" in hint
     status, _, said = asif(capsys, "bank", "relabel", "other", "--id", "3", "--caption", "A cat.")
-    assert status == 1 and "the text encoder 'ear' is known by its name alone" in said
+    assert status == 1 and "the encoder ear (external, 6 dimensions) cannot be loaded by its name" in said
 
 
 def test_embeddings_of_the_encoders_of_a_bank_can_be_joined_to_it(arrays, capsys, tmp_path):

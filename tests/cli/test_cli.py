@@ -170,7 +170,7 @@ def test_class_takes_a_folder_of_any_name(arguments, tmp_path, monkeypatch, caps
 
 def test_a_removal_by_id_and_by_condition_is_too_much(capsys):
     assert main(["bank", "remove", "stamps", "--id", "1", "--where", "2"]) == 2
-    assert "only one of the two: --where SQL, or --id ID" in " ".join(capsys.readouterr().err.split())
+    assert "only one of the two: --where SQL" in " ".join(capsys.readouterr().err.split())
 
 
 # Answers ---------------------------------------------------------------------------------------------
@@ -215,7 +215,7 @@ def test_evaluate_writes_a_row_a_picture_and_a_row_a_class(class_folders, run, t
 def test_files_that_cannot_be_written_are_refused_before_the_work(class_folders, stamps_bank_saved, tmp_path, capsys):
     for arguments, words in [
         (["--csv", tmp_path], "--csv .*: is a folder"),
-        (["--predictions", tmp_path / "no" / "each.csv"], "--predictions .*: there is no folder .*no; make it first"),
+        (["--predictions", tmp_path / "no" / "each.csv"], "--predictions .*: cannot be written; its folder must be"),
         (
             ["--predictions", tmp_path / "a.csv", "--csv", f"{tmp_path}/./a.csv"],
             "--predictions and --csv name the same",

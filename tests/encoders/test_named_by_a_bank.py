@@ -111,10 +111,10 @@ def test_a_folder_that_is_gone_is_not_asked_of_the_hub(identity, monkeypatch, tm
 def test_an_encoder_of_the_other_kind_is_refused(timm_folder, sentence_transformer_folder, tmp_cache, monkeypatch):
     monkeypatch.setattr(weights, "_hub_repository", None)
     for kind, name, other in [
-        ("text", timm_folder, "an image encoder: give it to --image-encoder"),
-        ("image", sentence_transformer_folder, "a text encoder: give it to --text-encoder"),
-        ("text", "efficientnet_lite1", "an image encoder: give it to --image-encoder"),
-        ("image", "all-mpnet-base-v2", "a text encoder: give it to --text-encoder"),
+        ("text", timm_folder, "an encoder of kind 'image': give it to --image-encoder"),
+        ("image", sentence_transformer_folder, "an encoder of kind 'text': give it to --text-encoder"),
+        ("text", "efficientnet_lite1", "an encoder of kind 'image': give it to --image-encoder"),
+        ("image", "all-mpnet-base-v2", "an encoder of kind 'text': give it to --text-encoder"),
     ]:
         with pytest.raises(EncoderError, match=f"{name}: is {other}"):
             load_encoder(kind, name, device="cpu")

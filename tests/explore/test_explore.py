@@ -419,7 +419,7 @@ def test_a_bank_without_encoders_needs_labels_and_says_so(external, capsys, monk
     assert "made by the text encoder 'ear'" in said and "--labels-from FILE" in said and said.count("\n") == 1
     file.write_text("nothing")
     assert main(["explore", "--bank", str(folder), "--labels-from", str(file)]) == 1
-    assert "labels.npz: cannot be read (no .npz file); write it with numpy.savez" in capsys.readouterr().err
+    assert "labels.npz: cannot be read as labels (no .npz file); write it with numpy.savez" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

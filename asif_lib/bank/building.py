@@ -6,6 +6,7 @@ from pathlib import Path
 import pandas as pd
 
 from asif_lib.encoders.embeddings import embed, embed_readable
+from asif_lib.encoders.text import TextEncoder
 from asif_lib.errors import BankError, BrokenPicturesError
 
 from .selecting import some
@@ -33,7 +34,7 @@ def encode(pairs, image_encoder, text_encoder, skip_broken, progress) -> tuple:
 
 def cut_captions(captions, ids, text_encoder) -> list:
     """Return one sentence about the captions that the text encoder cuts off, in a list; else an empty list."""
-    limit = None if text_encoder.identity.is_external else text_encoder.model.max_seq_length
+    limit = text_encoder.model.max_seq_length if isinstance(text_encoder, TextEncoder) else None
     if limit is None:
         return []
     # A token is at least one byte of the text (a Hangul syllable has at most as many letters as bytes), or one of

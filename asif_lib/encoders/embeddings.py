@@ -15,7 +15,7 @@ import torch
 from asif_lib.errors import AsifError, BrokenPicturesError, EncoderError, PictureError
 from asif_lib.files import cache_dir
 
-from .encoder import as_embeddings
+from .encoder import Encoder, as_embeddings
 from .pictures import picture_digest
 from .text import check_strings
 
@@ -55,7 +55,7 @@ def embed_readable(encoder, items, *, progress=True):
     errors : list of PictureError
         The pictures that cannot be read, and the reasons.
     """
-    if encoder.identity.is_external:
+    if encoder.identity.is_external or not isinstance(encoder, Encoder):
         return _encoded(encoder, items), list(range(len(items))), []
     keys, broken = _keys(encoder, items)
     positions_of = {}  # equal items are encoded once
@@ -86,7 +86,7 @@ def embed_readable(encoder, items, *, progress=True):
 
 
 def _encoded(encoder, items) -> torch.Tensor:
-    """Encode without the cache, in which another checkpoint of the same name could find the embeddings."""
+    """Encode without the cache, in which the embeddings of another encoder of that identity may lie."""
     vectors = as_embeddings(encoder.encode(list(items))).float()
     if vectors.shape != (len(items), encoder.identity.dim):
         raise EncoderError(

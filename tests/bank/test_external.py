@@ -6,6 +6,7 @@ import torch
 
 from asif_lib.bank.anchors import AnchorBank
 from asif_lib.bank.external import concatenate
+from asif_lib.datasets.pairs import Pairs
 from asif_lib.encoders.identity import external_identity
 from asif_lib.encoders.known import KnownTexts
 from asif_lib.errors import AsifError, BankError, EncoderError, IdentityError, ParameterError
@@ -219,6 +220,22 @@ def test_known_texts_are_a_text_encoder(tmp_path):
         (tmp_path / "bad.npz").write_bytes(content)
         with pytest.raises(EncoderError, match="cannot be read"):
             KnownTexts.from_file(tmp_path / "bad.npz", bank.text_encoder)
+
+
+def test_an_encoder_of_ones_own_under_a_shipped_encoders_identity_leaves_the_cache_alone(stamps_bank, tmp_cache):
+    part = stamps_bank.subset(range(N))
+    own = {"image_encoder": part.image_encoder, "text_encoder": part.text_encoder}
+    bank = AnchorBank.from_embeddings(part.image, part.text, CAPTIONS, **own)
+    known = KnownTexts(bank.text_encoder, ["x", "y", "a caption"], part.text[:3])
+    model = ASIF(bank, 10, text_encoder=known)
+    answer = model.classify(part.image[:2], ["x", "y"], templates=["{}"])
+    assert torch.equal(answer.scores, model.similarity(part.image[:2], part.text[:2]))
+    image_encoder = OpenClipLike(bank.image_encoder, 1.0)
+    pairs = Pairs("new", ["cat.png"], ["a caption"], ["new"], [""], {})
+    grown = bank.add(pairs, image_encoder, known, progress=False)
+    assert torch.equal(grown.text[-1], part.text[2]) and image_encoder.asked == [["cat.png"]]
+    assert torch.equal(bank.relabel("3", "x", text_encoder=known).text[-1], part.text[0])
+    assert not tmp_cache.exists()
 
 
 # -- joined, relabelled ----------------------------------------------------------------------------------

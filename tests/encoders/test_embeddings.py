@@ -12,12 +12,13 @@ from conftest import draw
 
 from asif_lib.encoders import embeddings
 from asif_lib.encoders.embeddings import embed, embed_readable
+from asif_lib.encoders.encoder import Encoder
 from asif_lib.encoders.image import load_image_encoder
 from asif_lib.encoders.text import load_text_encoder
 from asif_lib.errors import AsifError, BrokenPicturesError, EncoderError
 
 
-class Counting:
+class Counting(Encoder):
     """An encoder that counts what it computes, and can be interrupted."""
 
     def __init__(self, encoder, interrupt_after=None):

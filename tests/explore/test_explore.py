@@ -411,6 +411,12 @@ def test_a_bank_without_encoders_is_explored_by_labels_from_a_file(external, sta
     assert last["text"].strip().endswith("from the page's: 0.0")
 
 
+def test_labels_from_a_file_come_before_the_encoder_that_could_be_loaded(stored, external, tmp_path, tmp_cache):
+    copy = WorkingCopy(stored, tmp_path / "session", device="cpu", labels_from=external[1])
+    assert len(ask(copy, held_out=False, template="{}").answer.labels) == 3
+    assert not (tmp_cache / "embeddings").exists()
+
+
 def test_a_bank_without_encoders_needs_labels_and_says_so(external, capsys, monkeypatch):
     folder, file = external
     monkeypatch.setattr(explore_server, "_free_port", None)

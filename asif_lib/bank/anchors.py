@@ -123,7 +123,7 @@ class AnchorBank(StoredBank):
         ids : sequence of n str, optional
             Default: the numbers of the rows, from ``"0"``.
         pictures : sequence of n paths, optional
-            Shown beside the captions.
+            Shown beside the captions. A relative path starts at the current folder; ``""`` is no picture.
         groups : sequence of n str, optional
         image_encoder, text_encoder : str, encoder or EncoderIdentity, optional
             The encoder that made the embeddings. A name marks it as external: see

@@ -6,6 +6,7 @@ from pathlib import Path
 import pandas as pd
 
 from asif_lib.encoders.embeddings import embed, embed_readable
+from asif_lib.encoders.pictures import PictureFile
 from asif_lib.encoders.text import TextEncoder
 from asif_lib.errors import BankError, BrokenPicturesError
 
@@ -26,10 +27,16 @@ def encode(pairs, image_encoder, text_encoder, skip_broken, progress) -> tuple:
     columns = {
         "id": pairs.ids,
         "caption": pairs.captions,
-        "picture": [str(p) if hasattr(p, "path") or isinstance(p, str | Path) else "" for p in pairs.pictures],
+        "picture": [path_of(picture) for picture in pairs.pictures],
         "group": pairs.groups,
     }
     return image, text, pd.DataFrame(columns)
+
+
+def path_of(picture) -> str:
+    """Return the absolute path of a picture's file, valid from any folder; ``""`` for a picture without a file."""
+    has_file = isinstance(picture, str | Path | PictureFile) and str(picture)
+    return str(Path(str(picture)).absolute()) if has_file else ""
 
 
 def cut_captions(captions, ids, text_encoder) -> list:

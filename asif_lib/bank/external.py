@@ -11,6 +11,7 @@ from asif_lib.encoders.encoder import as_embeddings
 from asif_lib.encoders.identity import EXTERNAL, EncoderIdentity, external_identity
 from asif_lib.errors import BankError
 
+from .building import path_of
 from .editing import check_columns, check_matrix
 
 
@@ -20,7 +21,7 @@ def given(image, text, captions, ids, pictures, groups) -> tuple:
     columns = {
         "id": list(map(str, range(len(captions)))) if ids is None else _column("id", ids),
         "caption": captions,
-        "picture": [""] * len(captions) if pictures is None else _column("picture", pictures),
+        "picture": [""] * len(captions) if pictures is None else list(map(path_of, _column("picture", pictures))),
         "group": [""] * len(captions) if groups is None else _column("group", groups),
     }
     for name, column in columns.items():

@@ -30,7 +30,7 @@ class StoredBank:
         BankError
             If the folder holds other files, the disk is full. The old content is unharmed.
         """
-        folder = Path(folder)
+        folder = Path(folder).absolute()  # a later change of the current folder moves no bank
         check_folder(folder)
         write_bank(folder, self.store, self.name, self.licence, (self.image_encoder, self.text_encoder))
         return folder
@@ -53,7 +53,7 @@ class StoredBank:
         BankError
             If there is no such bank, or it is damaged or of another format.
         """
-        bank = cls.__new__(cls)._over(open_version(bank_dir(name), name))
+        bank = cls.__new__(cls)._over(open_version(bank_dir(name).absolute(), name))
         if verify:
             bank.verify(progress=False)
         return bank

@@ -1,5 +1,7 @@
 """Embeddings from elsewhere: a bank from arrays, used without encoders, joined, and honest about its encoders."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
@@ -236,6 +238,24 @@ def test_an_encoder_of_ones_own_under_a_shipped_encoders_identity_leaves_the_cac
     assert torch.equal(grown.text[-1], part.text[2]) and image_encoder.asked == [["cat.png"]]
     assert torch.equal(bank.relabel("3", "x", text_encoder=known).text[-1], part.text[0])
     assert not tmp_cache.exists()
+
+
+def test_a_bank_and_its_pictures_are_found_from_any_folder(tmp_path, monkeypatch):
+    image, text = arrays(n=2)
+    own = [OpenClipLike(external_identity(kind, "mine", 8), 1.0) for kind in ("image", "text")]
+    pairs = Pairs("mine", ["pairs/a.png", "b.png"], ["one", "two"], ["a", "b"], ["", ""], {})
+    monkeypatch.chdir(tmp_path)
+    here = [str(tmp_path / "pairs" / "a.png"), str(tmp_path / "b.png")]
+    assert AnchorBank.build(pairs, *own, progress=False).pairs["picture"].tolist() == here
+    bank = AnchorBank.from_embeddings(image, text, ["one", "two"], pictures=["pairs/a.png", Path("b.png")])
+    assert bank.pairs["picture"].tolist() == here
+    none = AnchorBank.from_embeddings(image, text, ["one", "two"], pictures=["", "b.png"])
+    assert none.pairs["picture"].tolist() == ["", here[1]]
+    assert bank.save("bank") == tmp_path / "bank"
+    loaded = AnchorBank.load("bank")
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir("elsewhere")
+    assert len(loaded.remove(["0"])) == 1
 
 
 # -- joined, relabelled ----------------------------------------------------------------------------------

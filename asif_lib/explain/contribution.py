@@ -16,7 +16,8 @@ from asif_lib.sparse import SparseVectors
 def contributions(image: SparseVectors, text: SparseVectors, pairs=None, *, reduce=None) -> pd.DataFrame:
     """Split the score of one picture and one text, or one label, into the exact contributions of anchors.
 
-    Raises `ParameterError` if either has more than one row (the text: without `reduce`), or the anchors differ.
+    Raises `ParameterError` if either has more than one row (the text: without `reduce`), the anchors differ, or
+    `pairs` has another number of rows.
 
     Parameters
     ----------
@@ -50,7 +51,7 @@ def contributions(image: SparseVectors, text: SparseVectors, pairs=None, *, redu
     table = pd.DataFrame({"anchor": shared, "image": image.values[0][at_image], "text": entries.data[at_text]})
     table["contribution"] = table.image.astype("float64") * table.text.astype("float64")
     table = table[table.contribution > 0].sort_values("contribution", ascending=False, ignore_index=True)
-    return table if pairs is None else table.join(pairs, on="anchor")
+    return _with_columns(table, pairs, image.n)
 
 
 def contrast(image: SparseVectors, text: SparseVectors, other: SparseVectors, pairs=None, *, reduce=None):
@@ -69,13 +70,13 @@ def contrast(image: SparseVectors, text: SparseVectors, other: SparseVectors, pa
     table = pd.DataFrame({"text": one, "other": two}).fillna(0.0)
     table.insert(0, "difference", table.text - table.other)
     table = table.sort_values("difference", ascending=False, kind="stable").reset_index(names="anchor")
-    return table if pairs is None else table.join(pairs, on="anchor")
+    return _with_columns(table, pairs, image.n)
 
 
 def influence(images, prompts, labels, pairs=None, *, against=None) -> pd.DataFrame:
     """Return the mean contribution of each anchor to the label's score, over a set of pictures.
 
-    Raises `ParameterError` if the numbers do not fit, or a label is not one of the c.
+    Raises `ParameterError` if the numbers do not fit (of `pairs` too), or a label is not one of the c.
 
     Parameters
     ----------
@@ -105,7 +106,7 @@ def influence(images, prompts, labels, pairs=None, *, against=None) -> pd.DataFr
     table = pd.DataFrame({"contribution": mean, "pictures": pictures, "in_top_k": (entries > 0).sum(axis=0)})
     table = table.rename_axis("anchor")
     table = table[table.in_top_k > 0].sort_values("contribution", ascending=False, kind="stable").reset_index()
-    return table if pairs is None else table.join(pairs, on="anchor")
+    return _with_columns(table, pairs, images.n)
 
 
 def familiarity(model, pictures, m=1) -> torch.Tensor:
@@ -162,6 +163,17 @@ def calibrate(familiarity, false_alarm=0.05) -> Coverage:
             f"{len(values)} pictures are too few for a false-alarm rate of {false_alarm}; at least {need} are needed"
         )
     return Coverage(float(values[position - 1]), false_alarm, len(values))
+
+
+def _with_columns(table, pairs, n):
+    """Add the columns of `pairs`, the table of a bank of n anchors, to a table with the column ``anchor``."""
+    if pairs is None:
+        return table
+    if len(pairs) != n:
+        raise ParameterError(
+            f"the table has {len(pairs)} pairs, and the vectors are over {n} anchors: pass the table of their own bank"
+        )
+    return table.join(pairs.reset_index(drop=True), on="anchor")
 
 
 def _check_same_anchors(image, text):

@@ -51,6 +51,21 @@ def test_the_banks_columns_are_added_at_the_right_rows():
     assert table.id.tolist() == [f"anchor {i}" for i in table.anchor]
 
 
+def test_the_table_of_another_bank_is_refused_and_its_index_does_not_count():
+    image, text = sparse(1, 20, 1), sparse(1, 20, 2)
+    pairs = pd.DataFrame({"caption": [f"caption {i}" for i in range(60)]}, index=range(60, 0, -1))
+    explain = {
+        "contributions": lambda pairs: contributions(image, text, pairs),
+        "contrast": lambda pairs: contrast(image, text, sparse(1, 20, 3), pairs),
+        "influence": lambda pairs: influence(image, text, [0], pairs),
+    }
+    for table_with in explain.values():
+        table = table_with(pairs)
+        assert len(table) and table.caption.tolist() == [f"caption {i}" for i in table.anchor]
+        with pytest.raises(ParameterError, match="the table has 59 pairs, and the vectors are over 60 anchors"):
+            table_with(pairs[:59])
+
+
 def test_where_nothing_is_shared_the_table_is_empty():
     anchors = torch.eye(4)
     image = sparse_relative_representation(anchors[:1], anchors, 2, 2)

@@ -6,7 +6,7 @@ import numpy as np
 import torch
 
 from asif_lib.defaults import DEFAULT_K_SHARE, DEFAULT_P, DEFAULT_TEMPLATE, LARGEST_DEFAULT_K
-from asif_lib.encoders.encoder import as_embeddings
+from asif_lib.encoders.encoder import as_embeddings, check_list
 from asif_lib.errors import EncoderError, ParameterError
 from asif_lib.machine import resolve_device
 from asif_lib.search.inverted import InvertedIndex
@@ -126,11 +126,12 @@ class ASIF:
         Raises
         ------
         ParameterError
-            If the items are SparseVectors, which do not hold their embeddings.
+            If the items are SparseVectors, which do not hold their embeddings; if they are one item or a table.
         """
         if isinstance(items, SparseVectors):
             raise ParameterError("SparseVectors do not hold the embeddings that are needed here; pass the embeddings")
         if not isinstance(items, torch.Tensor | np.ndarray):
+            check_list(items)  # before the encoder is loaded
             from asif_lib.encoders.embeddings import embed
 
             items = embed(self.encoder(kind), items, progress=progress)

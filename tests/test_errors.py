@@ -5,7 +5,17 @@ import sys
 
 import pytest
 
-from asif_lib.errors import AsifError, MissingExtraError, import_extra
+from asif_lib.errors import AsifError, BrokenPicturesError, MissingExtraError, PictureError, import_extra
+
+
+@pytest.mark.parametrize(("count", "lines"), [(1, 2), (20, 21), (21, 22), (1_280, 22)])
+def test_of_many_broken_pictures_the_first_twenty_are_shown(count, lines):
+    errors = [PictureError(f"{i}.png: is a folder, not a picture") for i in range(count)]
+    error = BrokenPicturesError(errors)
+    shown = str(error).splitlines()
+    assert error.errors == errors and len(shown) == lines and shown[0].startswith(f"{count} of the pictures")
+    assert shown[1:21] == [f"  {each}" for each in errors[:20]]
+    assert shown[21:] == [f"  and {count - 20} more"] * (count > 20)
 
 
 def test_a_module_that_is_there_is_returned():

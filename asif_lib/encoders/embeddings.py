@@ -15,7 +15,7 @@ import torch
 from asif_lib.errors import AsifError, BrokenPicturesError, EncoderError, PictureError
 from asif_lib.files import cache_dir
 
-from .encoder import Encoder, as_embeddings
+from .encoder import Encoder, as_embeddings, check_list
 from .pictures import picture_digest
 from .text import check_strings
 
@@ -35,6 +35,8 @@ def embed(encoder, items, *, progress=True) -> torch.Tensor:
 
     Raises
     ------
+    ParameterError
+        If one item is given, or a table, in place of a list.
     BrokenPicturesError
         If pictures cannot be read; the embeddings of the others are in the cache all the same.
     """
@@ -55,6 +57,7 @@ def embed_readable(encoder, items, *, progress=True):
     errors : list of PictureError
         The pictures that cannot be read, and the reasons.
     """
+    check_list(items)
     if encoder.identity.is_external or not isinstance(encoder, Encoder):
         return _encoded(encoder, items), list(range(len(items))), []
     keys, broken = _keys(encoder, items)

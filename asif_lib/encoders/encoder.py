@@ -38,6 +38,15 @@ def as_embeddings(z) -> torch.Tensor:
         return torch.from_numpy(z)
 
 
+def check_list(items):
+    """Raise `ParameterError` unless pictures or texts are given as a list, also a single one."""
+    if isinstance(items, str | bytes) or not hasattr(items, "__len__") or hasattr(items, "iloc"):
+        raise ParameterError(
+            f"a {type(items).__name__} was given; pass pictures or texts as a list (put a single one into a list), and "
+            f"embeddings as an array (table.to_numpy('f4'))"
+        )
+
+
 class Encoder:
     """A frozen encoder. A subclass computes one batch, in ``_run(items, positions)``.
 

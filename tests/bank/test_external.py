@@ -3,12 +3,15 @@
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
+from PIL import Image
 
 from asif_lib.bank.anchors import AnchorBank
 from asif_lib.bank.external import concatenate
 from asif_lib.datasets.pairs import Pairs
+from asif_lib.encoders.embeddings import embed
 from asif_lib.encoders.identity import external_identity
 from asif_lib.encoders.known import KnownTexts
 from asif_lib.errors import AsifError, BankError, EncoderError, IdentityError, ParameterError
@@ -196,6 +199,15 @@ def test_everything_that_needs_no_encoder_works_with_arrays():
     for prompts in (text[:2], text[0], text[:3, :4]):
         with pytest.raises(ParameterError, match="prompts have the shape|not of one space"):
             model.classify(image, ["x", "y", "z"], prompts=prompts)
+
+
+@pytest.mark.parametrize("items", ["bag.png", Path("bag.png"), Image.new("RGB", (4, 4)), pd.DataFrame(np.eye(8)),
+                                   pd.Series(["bag.png"]), (picture for picture in ["bag.png"])])  # fmt: skip
+def test_one_picture_or_a_table_is_refused_before_the_encoder_is_needed(items, image_encoder):
+    for use in (ASIF(make(), 5).images, lambda items: embed(image_encoder, items, progress=False)):
+        with pytest.raises(ParameterError, match=rf"a {type(items).__name__} was given; .*one into a list") as error:
+            use(items)
+        assert "\n" not in str(error.value)
 
 
 def test_known_texts_are_a_text_encoder(tmp_path):

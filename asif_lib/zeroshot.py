@@ -18,7 +18,7 @@ def default_k(n) -> int:
     return min(max(1, round(DEFAULT_K_SHARE * n)), LARGEST_DEFAULT_K)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Classification:
     """The scores of q pictures and c labels.
 
@@ -50,6 +50,9 @@ class Classification:
         table = pd.DataFrame(self.scores.numpy(), columns=[f"score {label}" for label in self.labels])
         table.insert(0, "predicted", pd.Series(self.best, dtype=object))
         return table
+
+    def __repr__(self):
+        return f"Classification({len(self.scores)} pictures, {len(self.labels)} labels)"
 
 
 class ASIF:

@@ -156,6 +156,8 @@ def test_held_out_stamps_find_their_captions(stamps, stamps_bank):
 
 def test_it_says_what_it_is(model):
     assert "793 anchors, k=79, p=2" in repr(model)
+    answer = Classification([f"label {i}" for i in range(10)], torch.zeros(60, 10))
+    assert repr(answer) == "Classification(60 pictures, 10 labels)"
 
 
 def test_the_model_waits_with_encoders_and_tables_until_they_are_needed():

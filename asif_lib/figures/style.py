@@ -189,7 +189,11 @@ def data_address(kind, file: io.BytesIO) -> str:
 
 
 def closed(figure, alt=None):
-    """Take the figure off pyplot's list, so that a notebook displays it once, and give it its alternative text."""
+    """Take the figure off pyplot's list, so that a notebook displays it once, and give it its alternative text.
+
+    Constrained layout keeps all words inside the figure, in any style and however it is saved.
+    """
+    figure.set_layout_engine("constrained")
     plt.close(figure)
     if alt is not None:
         figure.alt = alt

@@ -7,6 +7,7 @@ import torch
 
 from asif_lib.defaults import DEFAULT_K_SHARE, DEFAULT_P, DEFAULT_TEMPLATE, LARGEST_DEFAULT_K
 from asif_lib.encoders.encoder import as_embeddings, check_list
+from asif_lib.encoders.identity import checked_identity
 from asif_lib.errors import EncoderError, ParameterError
 from asif_lib.machine import resolve_device
 from asif_lib.search.inverted import InvertedIndex
@@ -75,19 +76,25 @@ class ASIF:
     Raises
     ------
     ParameterError
-        If k or p is out of range.
+        If k or p is out of range, or the bank is not an AnchorBank.
+    EncoderError
+        If an encoder is a name, has no identity, or is of the other kind.
     IdentityError
         If an encoder is not the one that made the bank.
     """
 
     def __init__(self, bank, k=None, p=DEFAULT_P, *, center=True, device="auto", image_encoder=None, text_encoder=None):
+        if not hasattr(bank, "searchable"):
+            name = repr(bank) if isinstance(bank, str) else "name"
+            raise ParameterError(f"the bank is a {type(bank).__name__}; pass an AnchorBank: AnchorBank.load({name})")
         self.bank, self.p = bank, p
         self.k = default_k(len(bank)) if k is None else k
         check_k_p(self.k, self.p, len(bank))
         self.center, self.device = center, resolve_device(device)
         self._encoders = {"image": image_encoder, "text": text_encoder}
-        for encoder in filter(None, (image_encoder, text_encoder)):
-            bank.check_encoder(encoder.identity)
+        for kind, encoder in self._encoders.items():
+            if encoder is not None:
+                bank.check_encoder(checked_identity(kind, encoder))
 
     def encoder(self, kind):
         """Return the bank's ``"image"`` or ``"text"`` encoder; load it at the first call."""

@@ -7,8 +7,8 @@ from dataclasses import replace
 import pytest
 import torch
 
-from asif_lib import ASIF
-from asif_lib.errors import IdentityError, ParameterError
+from asif_lib import ASIF, AnchorBank
+from asif_lib.errors import EncoderError, IdentityError, ParameterError
 from asif_lib.evaluation.measures import recall_at, same_text
 from asif_lib.sparse import SparseVectors
 from asif_lib.zeroshot import Classification, default_k, make_prompts
@@ -103,6 +103,44 @@ def test_another_encoder_than_the_banks_is_refused(stamps_bank, image_encoder, t
 
     with pytest.raises(IdentityError, match="was made by"):
         ASIF(stamps_bank, **{f"{kind}_encoder": Other()})
+
+
+class Named:
+    def __init__(self, identity):
+        self.identity = identity
+
+
+class Unnamed:
+    def encode(self, items):
+        return items
+
+
+@pytest.mark.parametrize(
+    "kind, encoder, words",
+    [
+        ("image", "efficientnet_lite0", r"pass the image encoder itself: load_image_encoder\('efficientnet_lite0'\)"),
+        ("text", "all-MiniLM-L6-v2", r"pass the text encoder itself: load_text_encoder\("),
+        ("image", Unnamed(), "the image encoder .type Unnamed. has no `identity`; give it one: .*external_identity"),
+        ("image", "the text encoder", "is the text encoder; the image encoder is needed here"),
+    ],
+)
+def test_an_encoder_is_an_object_of_its_kind_with_an_identity(stamps, stamps_bank, text_encoder, kind, encoder, words):
+    encoder = text_encoder if encoder == "the text encoder" else encoder
+    both = {"image_encoder": Named(stamps_bank.image_encoder), "text_encoder": text_encoder, f"{kind}_encoder": encoder}
+    new = stamps.subset([0])
+    for use in (
+        lambda: ASIF(stamps_bank, **{f"{kind}_encoder": encoder}),
+        lambda: AnchorBank.build(new, **both),
+        lambda: stamps_bank.subset([1]).add(new, **both),
+    ):
+        with pytest.raises(EncoderError, match=words):
+            use()
+
+
+@pytest.mark.parametrize("bank, words", [("stamps", r"a str; .*AnchorBank.load\('stamps'\)"), (None, r"load\(name\)")])
+def test_the_model_needs_a_bank_and_not_its_name(bank, words):
+    with pytest.raises(ParameterError, match=words):
+        ASIF(bank)
 
 
 def test_an_encoder_that_was_loaded_by_name_is_checked_too(stamps_bank):

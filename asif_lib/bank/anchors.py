@@ -8,7 +8,7 @@ import torch
 
 from asif_lib.encoders.embeddings import embed
 from asif_lib.encoders.encoder import as_embeddings
-from asif_lib.encoders.identity import EncoderIdentity
+from asif_lib.encoders.identity import EncoderIdentity, checked_identity
 from asif_lib.errors import BankError
 from asif_lib.search.rows import Rows
 
@@ -258,8 +258,8 @@ class AnchorBank(StoredBank):
         """
         if image_encoder is None or text_encoder is None:
             raise BankError("to embed captioned pictures, pass the bank's image encoder and text encoder too")
-        for encoder in (image_encoder, text_encoder):
-            self.check_encoder(encoder.identity)
+        for kind, encoder in zip(MODALITIES, (image_encoder, text_encoder), strict=True):
+            self.check_encoder(checked_identity(kind, encoder))
         return AnchorBank.build(pairs, image_encoder, text_encoder, skip_broken=skip_broken, progress=progress)
 
     def remove(self, ids=None, *, where=None, rows=None) -> "AnchorBank":
@@ -314,7 +314,7 @@ class AnchorBank(StoredBank):
         if text is None:
             if text_encoder is None:
                 raise BankError("to relabel a pair, pass the embedding of its new caption, or the bank's text encoder")
-            self.check_encoder(text_encoder.identity)
+            self.check_encoder(checked_identity("text", text_encoder))
             text = embed(text_encoder, [caption], progress=False)
 
         def relabelled(store):  # the newest one: the pair may have changed since this view was opened

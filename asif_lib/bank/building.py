@@ -6,15 +6,19 @@ from pathlib import Path
 import pandas as pd
 
 from asif_lib.encoders.embeddings import embed, embed_readable
+from asif_lib.encoders.identity import checked_identity
 from asif_lib.encoders.pictures import PictureFile
 from asif_lib.encoders.text import TextEncoder
 from asif_lib.errors import BankError, BrokenPicturesError
 
+from .layout import MODALITIES
 from .selecting import some
 
 
 def encode(pairs, image_encoder, text_encoder, skip_broken, progress) -> tuple:
     """Encode `Pairs`; return the two matrices and the table, without broken pairs if `skip_broken`."""
+    for kind, encoder in zip(MODALITIES, (image_encoder, text_encoder), strict=True):
+        checked_identity(kind, encoder)
     image, kept, errors = embed_readable(image_encoder, pairs.pictures, progress=progress)
     if errors and not skip_broken:
         raise BrokenPicturesError(errors)

@@ -16,6 +16,7 @@ from asif_lib.search.matrices import read_rows
 from asif_lib.search.rows import BLOCK, Rows
 
 from .layout import MODALITIES, id_digests, index_name, plain
+from .record import MEND
 from .selecting import rows_that_fit
 from .store import Store
 from .verifying import part_files, verify_files
@@ -143,7 +144,7 @@ class DiskView(Store):
         try:
             yield
         except (OSError, pa.ArrowException, ValueError) as error:
-            raise BankError(f"{self.folder}: the bank is damaged ({first_line(error)}); build it again") from None
+            raise BankError(f"{self.folder}: the bank is damaged ({first_line(error)}); {MEND}") from None
 
     def find_ids(self, ids):
         self._verify("ids.safetensors")
@@ -186,7 +187,7 @@ class DiskView(Store):
             )
         files, damaged = verify_files(self.folder, self.record, progress=progress)
         if damaged:
-            raise BankError(f"bank {self.name!r} is damaged; build it again, or copy it again: {'; '.join(damaged)}")
+            raise BankError(f"bank {self.name!r} is damaged; {MEND}: {'; '.join(damaged)}")
         return files
 
     def on_disk(self, why):

@@ -13,6 +13,7 @@ from asif_lib.errors import BankError
 
 from .building import path_of
 from .editing import check_columns, check_matrix
+from .stored import StoredBank
 
 
 def given(image, text, captions, ids, pictures, groups) -> tuple:
@@ -30,6 +31,8 @@ def given(image, text, captions, ids, pictures, groups) -> tuple:
     matrices = {"image": as_embeddings(image).detach().cpu(), "text": as_embeddings(text).detach().cpu()}
     for kind, matrix in matrices.items():
         check_matrix(kind, matrix)
+    if len(matrices["image"]) == len(matrices["text"]) != len(captions):
+        raise BankError(f"there are {len(captions)} captions for {len(matrices['text'])} embeddings: one each a pair")
     try:
         return *matrices.values(), pd.DataFrame(columns)
     except UnicodeError as error:
@@ -80,13 +83,15 @@ def concatenate(banks, name=None):
     IdentityError
         If the banks were made by different encoders.
     BankError
-        If there is no bank, precision or columns differ, or two banks of one name share ids.
+        If there is no list of banks, it is empty, precision or columns differ, or two banks of one name share ids.
 
     Examples
     --------
     >>> both = concatenate([stamps, photographs])                     # doctest: +SKIP
     """
-    banks = list(banks)
+    banks = [None] if isinstance(banks, StoredBank) else list(banks)
+    if not all(isinstance(bank, StoredBank) for bank in banks):
+        raise BankError("the banks to join are a list of AnchorBank: [AnchorBank.load(name), …]")
     if not banks:
         raise BankError("there is no bank to join")
     first, tables = banks[0], [bank.pairs for bank in banks]

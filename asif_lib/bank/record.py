@@ -23,6 +23,8 @@ Checksum = Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
 Count = Annotated[int, Field(ge=1)]
 FILES = ("image.safetensors", "text.safetensors", "ids.safetensors", "pairs.parquet")
 """The files of a part."""
+MEND = "build it again, or copy it from where it is whole"
+"""The advice about a damaged bank."""
 _STRICT = ConfigDict(frozen=True, extra="forbid")
 
 
@@ -123,16 +125,18 @@ def read_record(folder, name) -> BankRecord:
             if not record.has_checksums:
                 raise ValueError("a file has no checksum")
     except (FileNotFoundError, NotADirectoryError):
-        raise BankError(f"there is no bank {str(name)!r} in {folder}; run: asif bank build {name}") from None
+        there = next((place for place in (folder, Path(name)) if place.is_dir()), None)
+        found = f" (the folder {there} is there, but holds no bank.json)" if there else ""
+        raise BankError(f"there is no bank {str(name)!r} in {folder}{found}; run: asif bank build {name}") from None
     except (OSError, ValueError) as error:
-        raise BankError(f"{file}: is damaged ({first_line(error)}); build it again") from None
+        raise BankError(f"{file}: is damaged ({first_line(error)}); {MEND}") from None
     if record is None:
         raise BankError(
             f"{folder}: has bank format {found!s:.20}, not {FORMAT_VERSION}; build the bank again: "
             f"asif bank build {name}"
         )
     if not record.parts or not record.history:
-        raise BankError(f"{file}: is damaged (it names no part, or no version); build it again")
+        raise BankError(f"{file}: is damaged (it names no part, or no version); {MEND}")
     return record
 
 

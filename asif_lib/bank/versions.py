@@ -15,7 +15,7 @@ from asif_lib.search.rows import BLOCK
 from .disk import DiskView
 from .editing import check_columns, check_identity, check_ids_free, check_left
 from .layout import MODALITIES, open_part, plain_table
-from .record import read_record
+from .record import MEND, read_record
 from .sums import exact_sum
 from .verifying import verify_small, with_checksums
 from .writing import add_version, changing, in_blocks, write_part, write_record
@@ -160,7 +160,7 @@ def open_version(folder, name) -> DiskStore:
         except (OSError, SafetensorError, pa.ArrowException, ValueError) as error:
             newer = read_record(folder, name)  # another process may have swept the files between two steps of ours
             if newer == record:
-                raise BankError(f"{folder}: the bank is damaged ({first_line(error)}); build it again") from None
+                raise BankError(f"{folder}: the bank is damaged ({first_line(error)}); {MEND}") from None
             record = newer
 
 

@@ -54,6 +54,24 @@ class EncoderIdentity:
         return f"{self.name} ({self.source}, sha256 {self.checksum[:8]}, {self.dim} dimensions)"
 
 
+def checked_identity(kind, encoder) -> EncoderIdentity:
+    """Return the identity of an encoder that must be of a kind, ``"image"`` or ``"text"``.
+
+    Raises `EncoderError` if the encoder is a name, has no identity, or is of the other kind.
+    """
+    if isinstance(encoder, str):
+        raise EncoderError(f"{encoder!r} is a name; pass the {kind} encoder itself: load_{kind}_encoder({encoder!r})")
+    identity = getattr(encoder, "identity", None)
+    if not isinstance(identity, EncoderIdentity):
+        raise EncoderError(
+            f"the {kind} encoder (type {type(encoder).__name__}) has no `identity`; give it one: "
+            f"asif_lib.encoders.external_identity({kind!r}, name, dim)"
+        )
+    if identity.kind != kind:
+        raise EncoderError(f"{identity} is the {identity.kind} encoder; the {kind} encoder is needed here")
+    return identity
+
+
 def external_identity(kind, name, dim) -> EncoderIdentity:
     """Return the identity of an encoder of your own, which is known by its name alone.
 

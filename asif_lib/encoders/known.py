@@ -9,6 +9,7 @@ import torch
 from asif_lib.errors import EncoderError
 
 from .encoder import as_embeddings
+from .identity import EncoderIdentity
 
 
 class KnownTexts:
@@ -26,7 +27,8 @@ class KnownTexts:
     Raises
     ------
     EncoderError
-        If the counts or dimensions differ, a text is empty, or is given twice.
+        If the identity is not that of a text encoder, the counts or dimensions differ, or a
+        text is empty or given twice.
 
     Examples
     --------
@@ -37,6 +39,8 @@ class KnownTexts:
     """
 
     def __init__(self, identity, texts, embeddings):
+        if not isinstance(identity, EncoderIdentity) or identity.kind != "text":
+            raise EncoderError(f"{identity} is not the identity of a text encoder; pass bank.text_encoder")
         if np.ndim(texts) != 1 or not all(isinstance(text, str) and text.strip() for text in texts):
             raise EncoderError("the texts of known embeddings are a list of strings, none of them empty")
         texts, embeddings = list(texts), as_embeddings(embeddings)

@@ -86,10 +86,13 @@ def in_points(gap, digits=1) -> str:
 
 
 def accuracy(predicted, labels, seed=0) -> Measure:
-    """Return the share of `predicted` (n,) that equal `labels` (n,)."""
+    """Return the share of `predicted` (n,) that equal `labels` (n,); other shapes raise `ParameterError`."""
     predicted, labels = np.asarray(predicted), np.asarray(labels)
     if predicted.shape != labels.shape:
-        raise ValueError(f"{predicted.shape} predictions for {labels.shape} labels")
+        raise ParameterError(
+            f"the predictions have the shape {predicted.shape} and the labels {labels.shape}: give one of each for "
+            f"every picture"
+        )
     return mean_with_interval(predicted == labels, seed)
 
 

@@ -64,7 +64,7 @@ def similarity_density(picture, caption, bins) -> Figure:
     axis.axhline(0, color=BLUE, linestyle="--", linewidth=1, label="captions unrelated (0)")
     axis.set(xlabel="similarity of the pictures (cosine)", ylabel="similarity of the captions (cosine)")
     axis.legend(loc="lower center", bbox_to_anchor=(0.5, 1), ncols=2, fontsize=9, frameon=False)  # above: data fill it
-    figure.colorbar(density, label="pairs of stamps in a cell (log scale)")
+    figure.colorbar(density, label="pairs of stamps in a cell (log scale)", use_gridspec=False)
     means = listed(f"{mean:.2f} at {x:.2f}" for x, mean in zip(bins.centre, bins["mean"], strict=True))
     return closed(figure, f"Density of {len(picture):,} pairs. Mean caption similarity by picture similarity: {means}")
 

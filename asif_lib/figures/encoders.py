@@ -60,7 +60,8 @@ def score_table(pictures, labels, scores, right) -> Figure:
     axis.set_xlabel("label")
     axis.set_ylabel("held-out picture", labelpad=46)
     axis.spines[:].set_visible(False)
-    figure.colorbar(drawn, ax=axis, label="score (0 = no anchor in common, 1 = the same)", shrink=0.85)
+    label = "score\n(0 = no anchor in common,\n1 = the same)"
+    figure.colorbar(drawn, ax=axis, label=label, shrink=0.85, use_gridspec=False)
     answers = zip(right, scores.argmax(axis=1), scores.max(axis=1), strict=True)
     words = [f"the picture of the {labels[i]} gets {labels[j]}, {score:.2f}" for i, j, score in answers]
     return closed(figure, f"A table of scores, a row for each picture, a column for each label: {listed(words)}")

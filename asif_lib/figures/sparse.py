@@ -108,7 +108,7 @@ def sweep_heatmaps(tables, *, value="mean recall") -> Figure:
             axis.text(column, row, f"{100 * number:.0f}", ha="center", va="center", color=colour, fontsize=9)
         row, column = np.unravel_index(grid.to_numpy().argmax(), grid.shape)
         axis.add_patch(plt.Rectangle((column - 0.5, row - 0.5), 1, 1, fill=False, edgecolor=VERMILION, linewidth=3))
-    figure.colorbar(image, ax=axes, format=lambda v, _: f"{v:.0%}", label=value)
+    figure.colorbar(image, ax=axes, format=lambda v, _: f"{v:.0%}", label=value, use_gridspec=False)
     best = {name: table.loc[table.value.idxmax()] for name, table in tables.items()}
     words = listed(f"{n}: best {b.value:.1%} at k / n = {b.fraction:g}, p = {b.p:g}" for n, b in best.items())
     return closed(figure, f"Heat maps of {value} over k / n and p, {low:.1%} to {high:.1%}. {words}")

@@ -403,6 +403,16 @@ FILES = [
 ]
 
 
+def test_a_folder_without_a_bank_is_said_to_be_there(tmp_path, tmp_cache, monkeypatch):
+    (tmp_path / "pairs").mkdir()
+    monkeypatch.chdir(tmp_path)
+    for name in (tmp_path / "pairs", "pairs"):
+        with pytest.raises(BankError, match="there is no bank .* .the folder .*pairs is there, but holds no bank.js"):
+            AnchorBank.load(name)
+    with pytest.raises(BankError, match=f"there is no bank 'nowhere' in {tmp_cache}/banks/nowhere; run: asif bank"):
+        AnchorBank.load("nowhere")
+
+
 @pytest.mark.parametrize("name", FILES)
 @pytest.mark.parametrize("keep", [None, 0, 100, -1])
 def test_a_truncated_or_missing_file_is_refused(bank, tmp_path, name, keep):
@@ -434,7 +444,7 @@ def test_a_truncated_or_missing_file_is_refused(bank, tmp_path, name, keep):
 )
 def test_a_mistyped_key_of_a_description_is_named_in_one_sentence(bank, tmp_path, values, words):
     change(bank.save(tmp_path / "mine") / "bank.json", **values)
-    with pytest.raises(BankError, match=f"bank.json: is damaged .{words}.*; build it again") as caught:
+    with pytest.raises(BankError, match=f"bank.json: is damaged .{words}.*; build it again, or copy it from") as caught:
         AnchorBank.load(tmp_path / "mine")
     assert "\n" not in str(caught.value)
 

@@ -90,6 +90,9 @@ BAD = {
     "masked": (lambda i, t: (np.ma.array(i, mask=i > 1), t, CAPTIONS), {}, "floats, not MaskedArray"),
     "sparse": (lambda i, t: (torch.from_numpy(i).to_sparse(), t, CAPTIONS), {}, "no plain matrix in memory"),
     "complex": (lambda i, t: (torch.from_numpy(i).cfloat(), t, CAPTIONS), {}, "not keep embeddings in torch.complex64"),
+    "too few captions": (
+        lambda i, t: (i, t, CAPTIONS[1:]), {}, "^there are 39 captions for 40 embeddings: one each a pair"
+    ),
     "one text": (lambda i, t: (i, t, "c" * N), {}, "'caption': give a list of texts, one for each pair, not a str"),
     "no captions": (lambda i, t: (i, t, None), {}, "'caption': give a list .* not a NoneType"),
     "a set": (lambda i, t: (i, t, set(CAPTIONS)), {}, "'caption': give a list .* not a set"),
@@ -218,6 +221,9 @@ def test_known_texts_are_a_text_encoder(tmp_path):
     assert model.classify(image[:2], ["x", "y"], templates=["{}"]).best == ["x", "y"]
     with pytest.raises(EncoderError, match="the embedding of 'a cat' is not known; 2 texts are: 'x', 'y'"):
         model.texts(["a cat"])
+    for identity in ("ear", bank.image_encoder, known):
+        with pytest.raises(EncoderError, match="is not the identity of a text encoder; pass bank.text_encoder"):
+            KnownTexts(identity, ["x", "y"], text[:2])
     for arrays_, words in (
         ({"labels": np.array(["x"]), "embeddings": text[:2]}, r"of 1 texts have the shape \(2, 6\)"),
         ({"labels": np.array(["x", "x"]), "embeddings": text[:2]}, "'x' is given twice"),
@@ -287,6 +293,8 @@ def test_a_join_is_the_rows_of_both_and_keeps_colliding_ids_apart():
     "banks, error, words",
     [
         (lambda: [], BankError, "no bank to join"),
+        (lambda: ["a", "b"], BankError, "are a list of AnchorBank: .AnchorBank.load"),
+        (make, BankError, "are a list of AnchorBank"),
         (lambda: [make(), make(1, text_encoder="other")], IdentityError, "not by other"),
         (lambda: [make(), make(1, "b").to(torch.float16)], BankError, "float16, bank 'mine' in torch.float32: use .to"),
         (lambda: [make(), make(1)], BankError, "ids occur more than once among the pairs"),

@@ -143,7 +143,7 @@ def test_verify_names_all_damaged_and_missing_files(folder):
         flip(file, random.Random(2))
     gone = max(folder.glob("part-*/pairs.parquet"))
     gone.unlink()
-    with pytest.raises(BankError, match="is damaged; build it again, or copy it again") as caught:
+    with pytest.raises(BankError, match="is damaged; build it again, or copy it from where it is whole") as caught:
         bank.verify(progress=False)
     for file in (*damaged, gone):
         assert file.name in str(caught.value) and file.parent.name in str(caught.value)

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 
+from asif_lib.errors import ParameterError
 from asif_lib.evaluation.measures import (
     accuracy,
     mean_with_interval,
@@ -63,7 +64,7 @@ def test_no_items_have_no_mean():
 def test_accuracy_counts_undecided_as_wrong():
     measure = accuracy(torch.tensor([0, 1, -1, 2]), np.array([0, 2, 0, 2]))
     assert (measure.value, measure.n) == (0.5, 4)
-    with pytest.raises(ValueError, match="predictions for"):
+    with pytest.raises(ParameterError, match="predictions have the shape .3,. and the labels .2,."):
         accuracy([1, 2, 3], [1, 2])
 
 

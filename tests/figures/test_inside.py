@@ -6,6 +6,7 @@ matplotlib.use("Agg")
 
 import matplotlib.pyplot as plt
 import numpy as np
+import pandas as pd
 import pytest
 from PIL import Image
 
@@ -15,12 +16,17 @@ RED = Image.new("RGB", (20, 20), "#d00000")
 LONG = "a caption of an anchor that goes on and on for quite a while"
 CLASSES = ["an ankle boot of brown leather", "bag", "sandal", "trousers"]
 BARS = [(RED, LONG, value) for value in (0.3, 0.2, 0.1, -0.1)]
+BINS = pd.DataFrame({"centre": [0.2, 0.7], "mean": [0.4, 0.5], "low": [0.3, 0.4], "high": [0.5, 0.6]})
+SWEEP = pd.DataFrame({"fraction": [0.1, 0.1, 1, 1], "p": [1, 2, 1, 2], "value": [0.1, 0.2, 0.3, 0.2]})
 DRAWN = {
     "confusion_matrix": lambda: figures.confusion_matrix(np.eye(4, dtype=int), CLASSES),
     "picture_rows": lambda: figures.picture_rows({"a rather long name of a row": [(RED, LONG)] * 4}),
     "anchor_bars": lambda: figures.anchor_bars(RED, f"{LONG}: {CLASSES[0]}", BARS, xlabel="contribution"),
     "scores_without": lambda: figures.scores_without(RED, LONG, CLASSES, [0.4] * 4, [0.3] * 4, [(RED, LONG)] * 7, []),
     "show_pictures": lambda: figures.show_pictures([RED] * 7, [LONG] * 7, title="seven pictures"),
+    "score_table": lambda: figures.score_table([RED], ["bag"], [[0.5]], right=[0]),
+    "similarity_density": lambda: figures.similarity_density(*np.random.default_rng(0).random((2, 200)), BINS),
+    "sweep_heatmaps": lambda: figures.sweep_heatmaps({"stamps": SWEEP, "photographs": SWEEP}),
     "group_sizes": lambda: figures.group_sizes(CLASSES),
 }
 

@@ -229,12 +229,18 @@ def test_known_texts_are_a_text_encoder(tmp_path):
         ({"labels": np.array(["x", "x"]), "embeddings": text[:2]}, "'x' is given twice"),
         ({"labels": np.array(["x", "y"])}, "cannot be read .*; write it with numpy.savez"),
         ({"labels": np.array(["x", None], object), "embeddings": text[:2]}, "cannot be read .*; write it with numpy"),
+        ({"labels": np.array(["x", "y"]), "embeddings": np.eye(2, 6, dtype=int)}, "Tensor or a NumPy array of floats"),
         ({"labels": np.array("xy"), "embeddings": text[:2]}, "are a list of strings"),
         ({"labels": np.array(["x", "y"], "S"), "embeddings": text[:2]}, "are a list of strings"),
     ):
         np.savez(tmp_path / "bad.npz", **arrays_)
-        with pytest.raises(EncoderError, match=words):
+        with pytest.raises(EncoderError, match=f"bad.npz: .*{words}"):
             KnownTexts.from_file(tmp_path / "bad.npz", bank.text_encoder)
+    np.save(tmp_path / "labels.npy", text[:2])
+    (tmp_path / "labels.csv").write_text("label\nx\n")
+    for name, fault in {"labels.npy": "no .npz", "labels.csv": "no .npz", "gone.npz": "no such file"}.items():
+        with pytest.raises(EncoderError, match=f"{name}: cannot be read .*{fault}.*; write it with numpy.savez"):
+            KnownTexts.from_file(tmp_path / name, bank.text_encoder)
     good = (tmp_path / "labels.npz").read_bytes()
     for content in (b"no arrays", b"", good[:-30], good.replace(text[:2].tobytes(), bytes(48))):
         (tmp_path / "bad.npz").write_bytes(content)

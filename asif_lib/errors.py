@@ -23,16 +23,13 @@ class BrokenPicturesError(AsifError):
     Attributes
     ----------
     errors : list of PictureError
-        One for each broken picture, in the order of the pictures; the message shows the first `SHOWN`.
+        One for each broken picture, in the order of the pictures; the message shows the first 20.
     """
-
-    SHOWN = 20
 
     def __init__(self, errors):
         self.errors = list(errors)
-        lines = "\n".join(f"  {error}" for error in self.errors[: self.SHOWN])
-        if len(self.errors) > self.SHOWN:
-            lines += f"\n  and {len(self.errors) - self.SHOWN} more"
+        more = f"\n  and {len(self.errors) - 20} more" if len(self.errors) > 20 else ""
+        lines = "\n".join(f"  {error}" for error in self.errors[:20]) + more
         super().__init__(
             f"{len(self.errors)} of the pictures cannot be read; mend or remove them, or leave them out "
             f"with --skip-broken (skip_broken=True):\n{lines}"

@@ -85,8 +85,7 @@ class ASIF:
 
     def __init__(self, bank, k=None, p=DEFAULT_P, *, center=True, device="auto", image_encoder=None, text_encoder=None):
         if not hasattr(bank, "searchable"):
-            name = repr(bank) if isinstance(bank, str) else "name"
-            raise ParameterError(f"the bank is a {type(bank).__name__}; pass an AnchorBank: AnchorBank.load({name})")
+            raise ParameterError(f"the bank is a {type(bank).__name__}; pass an AnchorBank: AnchorBank.load('stamps')")
         self.bank, self.p = bank, p
         self.k = default_k(len(bank)) if k is None else k
         check_k_p(self.k, self.p, len(bank))

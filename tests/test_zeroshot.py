@@ -120,8 +120,16 @@ class Unnamed:
     [
         ("image", "efficientnet_lite0", r"pass the image encoder itself: load_image_encoder\('efficientnet_lite0'\)"),
         ("text", "all-MiniLM-L6-v2", r"pass the text encoder itself: load_text_encoder\("),
-        ("image", Unnamed(), "the image encoder .type Unnamed. has no `identity`; give it one: .*external_identity"),
-        ("image", "the text encoder", "is the text encoder; the image encoder is needed here"),
+        (
+            "image",
+            Unnamed(),
+            "the image encoder .type Unnamed. needs an `identity` of kind 'image', not None: .*external_identity",
+        ),
+        (
+            "image",
+            "the text encoder",
+            "the image encoder .type TextEncoder. needs an `identity` of kind 'image', not all-Mini",
+        ),
     ],
 )
 def test_an_encoder_is_an_object_of_its_kind_with_an_identity(stamps, stamps_bank, text_encoder, kind, encoder, words):
@@ -137,7 +145,9 @@ def test_an_encoder_is_an_object_of_its_kind_with_an_identity(stamps, stamps_ban
             use()
 
 
-@pytest.mark.parametrize("bank, words", [("stamps", r"a str; .*AnchorBank.load\('stamps'\)"), (None, r"load\(name\)")])
+@pytest.mark.parametrize(
+    "bank, words", [("stamps", r"a str; .*AnchorBank.load\('stamps'\)"), (None, "a NoneType; pass")]
+)
 def test_the_model_needs_a_bank_and_not_its_name(bank, words):
     with pytest.raises(ParameterError, match=words):
         ASIF(bank)

@@ -141,8 +141,7 @@ class AnchorBank(StoredBank):
         Examples
         --------
         >>> import numpy as np
-        >>> random = np.random.default_rng(0)
-        >>> image, text = random.normal(size=(3, 8)), random.normal(size=(3, 6))
+        >>> image, text = np.random.default_rng(0).normal(size=(2, 3, 8))
         >>> AnchorBank.from_embeddings(image, text, ["a cat", "a dog", "an owl"], image_encoder="mine, 2026-10")
         AnchorBank('mine', 3 pairs, in memory)
         """

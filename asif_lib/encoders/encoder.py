@@ -42,8 +42,7 @@ def check_list(items):
     """Raise `ParameterError` unless pictures or texts are given as a list, also a single one."""
     if isinstance(items, str | bytes) or not hasattr(items, "__len__") or hasattr(items, "iloc"):
         raise ParameterError(
-            f"a {type(items).__name__} was given; pass pictures or texts as a list (put a single one into a list), and "
-            f"embeddings as an array (table.to_numpy('f4'))"
+            f"a {type(items).__name__} was given; put a single item into a list, and embeddings into an array"
         )
 
 

@@ -62,13 +62,11 @@ def checked_identity(kind, encoder) -> EncoderIdentity:
     if isinstance(encoder, str):
         raise EncoderError(f"{encoder!r} is a name; pass the {kind} encoder itself: load_{kind}_encoder({encoder!r})")
     identity = getattr(encoder, "identity", None)
-    if not isinstance(identity, EncoderIdentity):
+    if getattr(identity, "kind", None) != kind:
         raise EncoderError(
-            f"the {kind} encoder (type {type(encoder).__name__}) has no `identity`; give it one: "
-            f"asif_lib.encoders.external_identity({kind!r}, name, dim)"
+            f"the {kind} encoder (type {type(encoder).__name__}) needs an `identity` of kind {kind!r}, not {identity}: "
+            f"see asif_lib.encoders.external_identity"
         )
-    if identity.kind != kind:
-        raise EncoderError(f"{identity} is the {identity.kind} encoder; the {kind} encoder is needed here")
     return identity
 
 

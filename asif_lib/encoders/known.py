@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from asif_lib.errors import AsifError, EncoderError
+from asif_lib.errors import EncoderError
 
 from .encoder import as_embeddings
 from .identity import EncoderIdentity
@@ -76,15 +76,11 @@ class KnownTexts:
             with np.load(path, allow_pickle=False) as arrays:
                 if missing := {"labels", "embeddings"} - set(arrays):
                     raise ValueError(f"no array {min(missing)!r}")
-                labels, embeddings = arrays["labels"].tolist(), arrays["embeddings"]
+                known = cls(identity, arrays["labels"].tolist(), arrays["embeddings"])
         except Exception as error:  # an archive can be damaged in ways that NumPy does not list
             raise EncoderError(
                 f"{path}: cannot be read as labels ({error}); write it with numpy.savez(path, labels=…, embeddings=…)"
             ) from None
-        try:
-            known = cls(identity, labels, embeddings)
-        except AsifError as error:
-            raise EncoderError(f"{path}: {error}") from None
         known.path = str(path)
         return known
 

@@ -89,10 +89,7 @@ def accuracy(predicted, labels, seed=0) -> Measure:
     """Return the share of `predicted` (n,) that equal `labels` (n,); other shapes raise `ParameterError`."""
     predicted, labels = np.asarray(predicted), np.asarray(labels)
     if predicted.shape != labels.shape:
-        raise ParameterError(
-            f"the predictions have the shape {predicted.shape} and the labels {labels.shape}: give one of each for "
-            f"every picture"
-        )
+        raise ParameterError(f"predictions of the shape {predicted.shape} for labels of the shape {labels.shape}")
     return mean_with_interval(predicted == labels, seed)
 
 

@@ -167,13 +167,9 @@ def calibrate(familiarity, false_alarm=0.05) -> Coverage:
 
 def _with_columns(table, pairs, n):
     """Add the columns of `pairs`, the table of a bank of n anchors, to a table with the column ``anchor``."""
-    if pairs is None:
-        return table
-    if len(pairs) != n:
-        raise ParameterError(
-            f"the table has {len(pairs)} pairs, and the vectors are over {n} anchors: pass the table of their own bank"
-        )
-    return table.join(pairs.reset_index(drop=True), on="anchor")
+    if pairs is not None and len(pairs) != n:
+        raise ParameterError(f"the table has {len(pairs)} pairs for vectors over {n} anchors; pass their bank's table")
+    return table if pairs is None else table.join(pairs.reset_index(drop=True), on="anchor")
 
 
 def _check_same_anchors(image, text):

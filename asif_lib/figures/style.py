@@ -189,11 +189,8 @@ def data_address(kind, file: io.BytesIO) -> str:
 
 
 def closed(figure, alt=None):
-    """Take the figure off pyplot's list, so that a notebook displays it once, and give it its alternative text.
-
-    Constrained layout keeps all words inside the figure, in any style and however it is saved.
-    """
-    figure.set_layout_engine("constrained")
+    """Take the figure off pyplot's list, so that a notebook displays it once, and give it its alternative text."""
+    figure.set_layout_engine("constrained")  # keeps all words inside, in any style and however it is saved
     plt.close(figure)
     if alt is not None:
         figure.alt = alt

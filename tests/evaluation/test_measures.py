@@ -64,7 +64,7 @@ def test_no_items_have_no_mean():
 def test_accuracy_counts_undecided_as_wrong():
     measure = accuracy(torch.tensor([0, 1, -1, 2]), np.array([0, 2, 0, 2]))
     assert (measure.value, measure.n) == (0.5, 4)
-    with pytest.raises(ParameterError, match="predictions have the shape .3,. and the labels .2,."):
+    with pytest.raises(ParameterError, match="predictions of the shape .3,. for labels of the shape .2,."):
         accuracy([1, 2, 3], [1, 2])
 
 

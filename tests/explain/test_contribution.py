@@ -62,7 +62,7 @@ def test_the_table_of_another_bank_is_refused_and_its_index_does_not_count():
     for table_with in explain.values():
         table = table_with(pairs)
         assert len(table) and table.caption.tolist() == [f"caption {i}" for i in table.anchor]
-        with pytest.raises(ParameterError, match="the table has 59 pairs, and the vectors are over 60 anchors"):
+        with pytest.raises(ParameterError, match="the table has 59 pairs for vectors over 60 anchors"):
             table_with(pairs[:59])
 
 

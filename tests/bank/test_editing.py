@@ -9,6 +9,7 @@ import re
 import shutil
 import signal
 import sys
+import tempfile
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -609,9 +610,9 @@ def test_a_process_that_does_not_end_is_named(bank, folder, monkeypatch):
 
 
 @pytest.mark.skipif(os.name != "posix", reason="needs POSIX permissions")
-def test_a_read_only_folder_is_named(tmp_path_factory, tmp_path, folder, bank):
-    for parent in (tmp_path, *tmp_path.parents):  # another user may pass, as far as pytest made the folders
-        if tmp_path_factory.getbasetemp().parent in (parent, *parent.parents):
+def test_a_read_only_folder_is_named(tmp_path, folder, bank):
+    for parent in (tmp_path, *tmp_path.parents):  # another user may pass through the folders that pytest made
+        if Path(tempfile.gettempdir()) in parent.parents:
             parent.chmod(0o755)
     folder.chmod(0o555)
     (folder / "bank.json.lock").chmod(0o444)

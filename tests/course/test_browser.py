@@ -13,6 +13,7 @@ import nbformat
 import pytest
 from PIL import Image, ImageDraw
 
+from asif_lib.course.contents import METHOD
 from asif_lib.course.progress import VARIABLE, load_progress
 from asif_lib.files import ROOT, build_dir, cache_dir
 
@@ -56,7 +57,8 @@ def lab(browser, tmp_path_factory):
     home = tmp_path_factory.mktemp("lab")
     folder = home / "notebooks"
     folder.mkdir()
-    shutil.copy(ROOT / "notebooks" / CHAPTER, folder)
+    for name in (CHAPTER, METHOD):  # as `make lab` copies them
+        shutil.copy(ROOT / "notebooks" / name, folder)
     metadata = nbformat.read(folder / CHAPTER, as_version=4).metadata
     cells = [nbformat.v4.new_code_cell(text.strip()) for text in WIDGETS]
     nbformat.write(nbformat.v4.new_notebook(cells=cells, metadata=metadata), folder / "widgets.ipynb")

@@ -96,7 +96,7 @@ def test_notebook_runs(name, runs, run_folder):
     assert first == again  # no cell in between has changed what a check needs
     printed = [o.text for cell in executed.cells for o in cell.get("outputs", []) if o.get("name") == "stderr"]
     assert not any("Warning" in text for text in printed), printed
-    assert "<img" in render(output)
+    assert "<img" in render(output, folder=(ROOT / "notebooks" / name).parent)
 
 
 def test_the_page_of_results_agrees_with_the_runs(runs, run_folder):

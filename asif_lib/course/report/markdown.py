@@ -45,6 +45,13 @@ class _Renderer(IPythonRenderer):
 
         return re.sub(r"""(<img\b[^>]*?\bsrc=["'])([^"']+)""", embed, html, flags=re.IGNORECASE)
 
+    def _src_to_base64(self, src: str) -> str | None:
+        """Embed a picture of the notebook's folder, or of the one above, whose pictures the solved edition shares."""
+        if src.startswith("../"):
+            above = IPythonRenderer(path=str(self.folder.parent))
+            return above._src_to_base64(src.removeprefix("../"))
+        return super()._src_to_base64(src)
+
     def link(self, text: str, url: str, title: str | None = None) -> str:
         return super().link(text, self._relocate(url), title)
 

@@ -288,8 +288,11 @@ def load(name):
 
 def edited(bank, name, change, remark=""):
     """Return the answer of a command that changed a bank."""
-    about = {"name": bank.name, "folder": str(bank_dir(name)), "version": bank.version, "anchors": len(bank)}
-    return {
-        **about,
+    about = {
+        "name": bank.name,
+        "folder": str(bank_dir(name)),
+        "version": bank.version,
+        "anchors": len(bank),
         "change": change,
-    }, f"bank {bank.name!r}: {change}; {len(bank)} anchors, version {bank.version}{remark}"
+    }
+    return about, f"bank {bank.name!r}: {change}; {len(bank)} anchors, version {bank.version}{remark}"

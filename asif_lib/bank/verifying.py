@@ -5,7 +5,7 @@ import warnings
 from asif_lib.errors import first_line
 from asif_lib.files import SMALL, check_sha256, sha256_of
 from asif_lib.machine import progress_bar
-from asif_lib.search.copies import checksums_of_copies
+from asif_lib.search.records import checksums_of_copies, checksums_of_indexes
 
 from .layout import index_name
 from .record import FILES, BankRecord, PartRecord
@@ -42,8 +42,6 @@ def verify_files(folder, record, *, progress=True) -> tuple:
     damaged : list of str
         One sentence for each file that is missing or not as it was written.
     """
-    from asif_lib.search.approximate import checksums_of_indexes  # brings FAISS
-
     files, damaged = {folder / version.state: version.checksum for version in record.history}, []
     for part in record.parts:
         files |= part_files(folder, part)

@@ -14,37 +14,19 @@ from pathlib import Path
 import faiss
 import numpy as np
 import torch
-from pydantic import BaseModel, ConfigDict
 
 from asif_lib.defaults import check_k
 from asif_lib.errors import DataError, ParameterError, first_line
-from asif_lib.files import SMALL, check_sha256, locked, parse_json, sealed, sha256_of, unsealed, write_whole
+from asif_lib.files import SMALL, check_sha256, locked, sealed, sha256_of, write_whole
 from asif_lib.relative import check_dimensions, unit_rows
 
-from .copies import check_same, lacks_checksums
 from .kinds import KINDS, make, whole_number
+from .records import IndexRecord, check_same, read_index_record
 from .reranking import rerank
 from .rows import Rows
 
 CANDIDATES = 2**23
 """Candidates in memory at a time, with their similarities: 100 MB."""
-
-
-class IndexRecord(BaseModel):
-    """The content of an index's ``about.json``; the owner's own keys follow."""
-
-    model_config = ConfigDict(frozen=True, extra="allow")
-
-    kind: str
-    n: int
-    d: int
-    parameters: dict[str, int]
-    faiss: str
-    """The version of FAISS that made the index."""
-    files: dict[str, int]
-    """The size of each file in bytes. A file that is cut off would end the process that maps it."""
-    checksums: dict[str, str]
-    """The SHA-256 of each file."""
 
 
 @dataclass(frozen=True, repr=False)
@@ -192,11 +174,6 @@ def write_index(folder, kind, rows, mean, owner, parameters, *, progress=True):
         raise DataError(f"{folder}: the index could not be written ({first_line(error)})") from None
 
 
-def read_index_record(folder) -> IndexRecord:
-    """Read the record of an index. Raises `OSError`, or `ValueError` if it is not as it was written."""
-    return parse_json(unsealed((folder / "about.json").read_bytes()), IndexRecord)
-
-
 def read_index(folder, kind, rows, mean, owner) -> ApproximateIndex:
     """Open the index that `write_index` put into `folder`; its files are mapped.
 
@@ -228,10 +205,3 @@ def read_index(folder, kind, rows, mean, owner) -> ApproximateIndex:
     except (OSError, RuntimeError, ValueError, TypeError) as error:
         raise DataError(f"{folder}: the index is damaged ({first_line(error)})") from None
     return ApproximateIndex(rows, mean, record.model_dump(), method, index, folder)
-
-
-def checksums_of_indexes(folder) -> dict:
-    """Return the SHA-256 of each file of the indexes in the folders of `folder`, by path. Raises `ValueError`."""
-    found = [file.parent for file in sorted(folder.glob("*/about.json")) if not lacks_checksums(file.read_bytes())]
-    records = {index: read_index_record(index) for index in found}
-    return {index / name: sha for index, record in records.items() for name, sha in record.checksums.items()}

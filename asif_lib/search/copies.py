@@ -3,27 +3,14 @@
 import warnings
 
 import torch
-from pydantic import BaseModel, ConfigDict, Field
 from safetensors import SafetensorError
 
 from asif_lib.errors import DataError, first_line
-from asif_lib.files import SMALL, check_sha256, has_seal, parse_json, sealed, unsealed, write_whole
+from asif_lib.files import SMALL, check_sha256, parse_json, sealed, unsealed, write_whole
 
 from .matrices import map_rows, matrix_file
 from .prepared import PreparedAnchors, rounded_blocks
-
-
-class CopyRecord(BaseModel):
-    """The content of the record beside a copy; the owner's own keys follow."""
-
-    model_config = ConfigDict(frozen=True, extra="allow")
-
-    n: int
-    d: int
-    error: float = Field(ge=0, allow_inf_nan=False)
-    """The largest distance between a rounded row and the true one."""
-    checksum: str
-    """SHA-256 of the copy."""
+from .records import CopyRecord, check_same, lacks_checksums
 
 
 def write_prepared(folder, name, anchors, mean, owner, *, progress=False):
@@ -76,26 +63,6 @@ def read_prepared(folder, name, anchors, mean, owner) -> PreparedAnchors | None:
         raise DataError(f"{file}: the prepared copy cannot be used ({first_line(problem)})") from None
 
 
-def lacks_checksums(content) -> bool:
-    """Return whether the record of a copy or index is of an earlier version, and never used. Raises `ValueError`."""
-    return not has_seal(content) and not {"checksum", "checksums"} & parse_json(content, dict).keys()
-
-
-def check_same(record, expected):
-    """Raise `ValueError` if a record says something else about its anchors than `expected`, a dict."""
-    for key, value in expected.items():
-        found = getattr(record, key, None)
-        if found != value:
-            raise ValueError(f"its {key} is {found}, not {value}")
-
-
 def _files(folder, name, mean):
     name = f"{name}-{'plain' if mean is None else 'centred'}"
     return folder / f"{name}.json", folder / f"{name}.safetensors"
-
-
-def checksums_of_copies(folder) -> dict:
-    """Return the SHA-256 of each copy in a folder that its record tells, by path. Raises `ValueError`."""
-    found = {file.with_suffix(".safetensors"): file.read_bytes() for file in sorted(folder.glob("*.json"))}
-    found = {copy: content for copy, content in found.items() if not lacks_checksums(content)}
-    return {copy: parse_json(unsealed(content), CopyRecord).checksum for copy, content in found.items()}

@@ -1,6 +1,5 @@
-"""Tools for teachers: the progress of a class, and the chapters as assignments for nbgrader."""
+"""Show teachers the progress of a class."""
 
-import ast
 import csv
 import re
 import unicodedata
@@ -9,24 +8,17 @@ from pathlib import Path
 
 import pandas as pd
 
-from asif_lib.defaults import CELL_SECONDS
 from asif_lib.errors import AsifError, first_line
-from asif_lib.files import ROOT, write_whole
+from asif_lib.files import write_whole
 
 from .overview import exercise_titles
-from .progress import FILE, VARIABLE, Entry, ProgressError, in_order, load_progress
-
-NBGRADER_SCHEMA = 3
-"""Version of nbgrader's cell metadata, as nbgrader 0.9 reads and writes it."""
+from .progress import FILE, Entry, ProgressError, in_order, load_progress
 
 _ARCHIVES = (".zip", ".tar", ".gz", ".tgz", ".7z", ".rar")
 
 
 class ClassError(AsifError):
     """A folder that holds no class, or an export that cannot be made."""
-
-
-# The progress of a class ----------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True)
@@ -74,41 +66,96 @@ def read_class(folder: Path | str) -> ClassProgress:
     return found
 
 
-def class_frame(found: ClassProgress, numbers: list[str]):
-    """Make a DataFrame with one row for each student and exercise.
+def class_frame(found: ClassProgress, numbers: list[str], chapters: list[str] | None = None):
+    """Make a DataFrame with one row for each student, in alphabetical order, and exercise.
 
     Columns: student, chapter, exercise, status ("right", "wrong" or "not attempted"), tries, wrong (how many of
-    them were), first_right and last (UTC, or None). An exercise that only a student's file holds has a row too.
+    them were), first_right and last (UTC, or None), and the message of the last wrong try. An exercise that only a
+    student's file holds has a row too, unless it belongs to none of the `chapters`.
     """
-    blank = {"status": "not attempted", "tries": 0, "wrong": 0, "first_right": None, "last": None}
+    blank = {"status": "not attempted", "tries": 0, "wrong": 0, "first_right": None, "last": None, "message": ""}
     rows = [
         {"student": student, "chapter": number[:2], "exercise": number}
         | (vars(entries[number]) if number in entries else blank)
-        for student, entries in found.students.items()
+        for student, entries in sorted(found.students.items(), key=lambda item: _alphabetical(item[0]))
         for number in sorted({*numbers, *entries}, key=in_order)
+        if chapters is None or number[:2] in chapters
     ]
     return pd.DataFrame(rows, columns=["student", "chapter", "exercise", *blank])
 
 
-def class_progress(folder: Path | str, csv_file: Path | str | None = None) -> tuple[dict, str]:
-    """Summarise a class for ``asif class FOLDER``: as a JSON value, and as text. Raises as `read_class`."""
-    found, numbers = read_class(folder), list(exercise_titles())
-    frame = class_frame(found, numbers)
-    for student, others in frame[~frame.exercise.isin(numbers)].groupby("student"):
-        lacks = f"this workbook has no exercise {', '.join(others.exercise)}"
-        found.remarks.append(f"{student}: {lacks}; the table leaves it out.")
+def class_progress(folder: Path | str, csv_file=None, *, chapters=None, roster=None) -> tuple[dict, str]:
+    """Summarise a class for ``asif class FOLDER``: as a JSON value, and as text.
+
+    `csv_file` is written with the rows of `class_frame`. `chapters` are numbers, ``["00", "01"]``, default all.
+    `roster` is a file with a name on each line, or in the first column; each of these students has a row. Raises as
+    `read_class`, and `ClassError` if there is no such chapter, or if the roster cannot be read or has a name twice.
+    """
+    found, titles = read_class(folder), exercise_titles()
+    if roster is not None:
+        _call(found, roster)
+    for student, entries in found.students.items():
+        if others := sorted(entries.keys() - titles.keys(), key=in_order):
+            lacks = f"this workbook has no exercise {', '.join(others)}"
+            found.remarks.append(f"{student}: {lacks}; the table leaves it out.")
+    found.remarks.extend(_twins(found.students))
+    frame = class_frame(found, _of_chapters(titles, chapters), chapters)
     if csv_file is not None:
         if not Path(csv_file).absolute().parent.is_dir():
             raise ClassError(f"{csv_file}: there is no such folder to write to; make it first.")
         write_whole(csv_file, csv_text(frame).encode("utf-8-sig"))  # the mark tells spreadsheets that it is UTF-8
-    known = frame[frame.exercise.isin(numbers)]
-    students = [_summary(student, rows) for student, rows in known.groupby("student")]
-    problems = {"unreadable": found.unreadable, "remarks": found.remarks}
-    result = {"ok": not found.unreadable, "folder": str(folder), "students": students} | problems
+    known = frame[frame.exercise.isin(titles)]
+    students = [_summary(student, rows) for student, rows in known.groupby("student", sort=False)]
+    exercises = [_by_exercise(number, titles[number], rows) for number, rows in known.groupby("exercise")]
+    told = {
+        "By exercise:": [_sentence(exercise) for exercise in exercises if exercise["solved"] or exercise["failed"]],
+        "Not read:": found.unreadable,
+        "Remarks:": found.remarks,
+    }
+    result = {"ok": not found.unreadable, "folder": str(folder), "students": students, "exercises": exercises}
     parts = [_table(students)] if students else []
-    told = {"Not read:": found.unreadable, "Remarks:": found.remarks}
     parts += ["\n".join([title, *(f"  {line}" for line in lines)]) for title, lines in told.items() if lines]
-    return result, "\n\n".join(parts)
+    return result | {"unreadable": found.unreadable, "remarks": found.remarks}, "\n\n".join(parts)
+
+
+def _of_chapters(titles, chapters):
+    there = {number[:2] for number in titles}
+    for chapter in chapters or ():
+        if chapter not in there:
+            raise ClassError(f"There is no chapter {chapter!r}; the chapters are {', '.join(sorted(there))}.")
+    return [number for number in titles if chapters is None or number[:2] in chapters]
+
+
+def _call(found, roster):
+    """Compare the hand-ins with a list of names; a student who handed in nothing gets an empty entry."""
+    try:
+        lines = Path(roster).read_text(encoding="utf-8-sig").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise ClassError(f"{roster}: the roster cannot be read ({first_line(error)}).") from None
+    names = [_printable(row[0].strip()) for row in csv.reader(lines) if row and row[0].strip()]
+    names = names[1:] if names and names[0].casefold() in ("name", "student") else names
+    twice = sorted({name for name in names if names.count(name) > 1})
+    if twice:
+        raise ClassError(f"{roster}: the roster has {', '.join(twice)} more than once; give each student a name.")
+    strangers = [name for name in found.students if name not in names]
+    absent = [name for name in names if name not in found.students]
+    if strangers:
+        found.remarks.append(f"Not on the roster: {', '.join(strangers)}.")
+    if absent:
+        found.remarks.append(f"Nothing that can be read from {', '.join(absent)}.")
+    found.students.update({name: {} for name in absent})
+
+
+def _twins(students):
+    """A sentence for each group of students with the same entries, to the second."""
+    groups = {}
+    for student, entries in sorted(students.items(), key=lambda item: _alphabetical(item[0])):
+        groups.setdefault(tuple(sorted(entries.items())) if entries else student, []).append(student)
+    return [
+        f"{', '.join(names)}: the same progress, to the second of each try."
+        for names in groups.values()
+        if len(names) > 1
+    ]
 
 
 def csv_text(frame) -> str:
@@ -149,6 +196,46 @@ def _printable(name):
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in name)
 
 
+def _alphabetical(name):
+    """Sort key of a name, as people sort: Zoë stands before Zora, and student2 before student10.
+
+    >>> sorted(["student10", "Zora", "Student2", "Zoë", "anna"], key=_alphabetical)
+    ['anna', 'Student2', 'student10', 'Zoë', 'Zora']
+    """
+    letters = "".join(c for c in unicodedata.normalize("NFKD", name) if not unicodedata.combining(c)).casefold()
+    return [(part.isdigit(), int(part) if part.isdigit() else part) for part in re.split(r"([0-9]+)", letters)], name
+
+
+def _by_exercise(number, title, rows):
+    """Count the students of an exercise by status, and how many of them heard which message last."""
+    named = (rows.message != "") & ~rows.message.str.startswith("On input")  # other messages differ in their numbers
+    told = rows.message[named].value_counts()
+    counts = rows.status.value_counts()
+    return {
+        "exercise": number,
+        "title": title,
+        "solved": int(counts.get("right", 0)),
+        "failed": int(counts.get("wrong", 0)),
+        "not_attempted": int(counts.get("not attempted", 0)),
+        "because": [{"message": message, "students": int(count)} for message, count in told.items()],
+    }
+
+
+def _sentence(exercise):
+    """
+    >>> because = [{"message": "This is the dot product.", "students": 11}, {"message": "A distance.", "students": 2}]
+    >>> _sentence({"exercise": "00.1", "solved": 12, "failed": 18, "because": because})
+    '00.1: 18 of 30 failed, most often because (11 students): This is the dot product.'
+    """
+    failed, tried = exercise["failed"], exercise["solved"] + exercise["failed"]
+    line = f"{exercise['exercise']}: {failed or 'none'} of {tried} failed"
+    if not exercise["because"]:
+        return f"{line}."
+    first = exercise["because"][0]
+    students = f"{first['students']} student{'s' * (first['students'] > 1)}"
+    return f"{line}, {'most often' if failed else 'wrong tries'} because ({students}): {first['message']}"
+
+
 def _summary(student, rows):
     right = rows.status == "right"
     last = rows["last"].dropna()
@@ -159,7 +246,15 @@ def _summary(student, rows):
         "tries": int(rows.tries.sum()),
         "last": last.max() if len(last) else None,
         "chapters": {c: {"solved": int(part.sum()), "of": len(part)} for c, part in right.groupby(rows.chapter)},
+        "exercises": {row.exercise: _entry(row) for row in rows.itertuples()},
     }
+
+
+def _entry(row):
+    times = {
+        column: time if isinstance(time := getattr(row, column), str) else None for column in ("first_right", "last")
+    }
+    return {"status": row.status, "tries": row.tries, "wrong": row.wrong} | times | {"message": row.message}
 
 
 def _table(students):
@@ -170,101 +265,3 @@ def _table(students):
     }
     with pd.option_context("display.unicode.east_asian_width", True):
         return pd.DataFrame.from_dict(columns, orient="index").rename_axis(columns="chapter").to_string()
-
-
-# Assignments for nbgrader ---------------------------------------------------------------------------------
-
-
-def export(folder: Path | str, chapters: list[str] | None = None, sources: Path | str | None = None) -> dict:
-    """Write an nbgrader course with one assignment for each chapter, and return their tests with the points.
-
-    The notebooks under ``source/`` are the solved edition with nbgrader's markers around the solutions. Each
-    exercise is a solution cell, and its check an autograded test, worth as many points as the exercise card has
-    dots for its difficulty.
-
-    The `folder` is new or empty, `chapters` are numbers such as ``["01", "02"]``, default all, and `sources` is the
-    folder of the sources, default that of the checkout.
-
-    Raises `ClassError` if the folder holds something, there is no such chapter, or a source breaks a convention.
-    """
-    import nbformat
-
-    from asif_lib.figures.templates import filled
-
-    from .editions import CHAPTERS
-
-    folder = Path(folder)
-    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-        raise ClassError(f"{folder} holds something already; name a new folder.")
-    sources = Path(sources or ROOT / "notebooks" / "source")
-    by_number = {source.name[:2]: source for source in sorted(sources.glob(f"{CHAPTERS}.py"))}
-    if not by_number:
-        raise ClassError(f"{sources} holds no chapter; export from a checkout of the workbook.")
-    for chapter in chapters or ():
-        if chapter not in by_number:
-            raise ClassError(f"There is no chapter {chapter!r}; the chapters are {', '.join(by_number)}.")
-    picked = [by_number[chapter] for chapter in sorted(set(chapters or by_number))]
-    notebooks = {source.stem: assignment(source) for source in picked}
-
-    for name, notebook in notebooks.items():
-        path = folder / "source" / name / f"{name}.ipynb"
-        path.parent.mkdir(parents=True)
-        nbformat.write(notebook, path)
-    config = filled("course/templates/nbgrader_config.py.j2", seconds=CELL_SECONDS, variable=VARIABLE)
-    (folder / "nbgrader_config.py").write_text(config + "\n", encoding="utf-8")
-    return {"folder": str(folder), "assignments": {name: _points(notebook) for name, notebook in notebooks.items()}}
-
-
-def assignment(source: Path | str):
-    """Make the notebook of one chapter with nbgrader's metadata.
-
-    Raises `ClassError` if a check is not the one call that an autograded test is made from, or an exercise has no
-    card, and `SourceError` if the source breaks a convention of the editions.
-    """
-    import jupytext
-
-    from .cards import cards
-    from .chapters import tags_of
-    from .editions import editions
-
-    source = Path(source)
-    student, notebook = editions(source)
-    # the solved cells once more, with the markers around their solutions, which nbgrader knows
-    marked = [cell for cell in jupytext.read(source, fmt="py:percent").cells if "exercise" in tags_of(cell)]
-    exercises = zip(cards(student, notebook), marked, strict=True)
-    card = None
-    for cell in notebook.cells:
-        if cell.cell_type == "markdown":  # every chapter has a folder of its own
-            cell.source = re.sub(r"\]\((\d\d_\w+)\.ipynb", r"](../\1/\1.ipynb", cell.source)
-        elif "exercise" in tags_of(cell):
-            card, original = next(exercises)
-            if not (card.number and card.difficulty and card.check):
-                lacks = "lacks a card before it or a check after it"
-                raise ClassError(f"{source.name}: `{first_line(cell.source)}` {lacks}.")
-            cell.source = original.source
-            cell.metadata["nbgrader"] = _metadata(f"exercise-{card.number}", solution=True)
-        elif card is not None and cell.source == card.check:
-            cell.source = _test(cell.source, source.name)
-            cell.metadata["tags"].append("raises-exception")  # "Run All" goes on after an unsolved exercise
-            roles = {"grade": True, "locked": True, "points": card.difficulty}
-            cell.metadata["nbgrader"] = _metadata(f"check-{card.number}", **roles)
-    return notebook
-
-
-def _points(notebook):
-    """Points of each autograded test, by its id."""
-    marks = [cell.metadata.get("nbgrader", {}) for cell in notebook.cells]
-    return {test["grade_id"]: test["points"] for test in marks if "points" in test}
-
-
-def _metadata(name, **marks):
-    grade_id = name.replace(".", "-")  # ids hold letters, digits, _ and -
-    roles = dict.fromkeys(("grade", "solution", "locked", "task"), False)
-    return {"schema_version": NBGRADER_SCHEMA, "grade_id": grade_id} | roles | marks
-
-
-def _test(check, where):
-    statements = ast.parse(check).body
-    if len(statements) != 1 or not isinstance(statements[0], ast.Expr):
-        raise ClassError(f"{where}: the check `{first_line(check)}` must be one call.")
-    return f'verdict = {check}\ndisplay(verdict)\nassert verdict.status == "right", verdict.message'

@@ -15,7 +15,8 @@ from pydantic import Field
 from asif_lib.errors import AsifError
 from asif_lib.files import locked, put_aside, read_json, write_json
 
-VERSION = 1
+VERSION = 2
+"""Version 1 lacked `Entry.message`, and is read as well."""
 FILE = "my_progress.json"
 VARIABLE = "ASIF_PROGRESS"
 _TIME = "%Y-%m-%dT%H:%M:%SZ"
@@ -44,6 +45,7 @@ class Entry:
     wrong: int  # how many of these were wrong
     first_right: str | None
     last: str  # when the check last ran
+    message: str = ""  # of the last wrong try
 
     def __post_init__(self):
         if not 0 <= self.wrong <= self.tries:
@@ -61,7 +63,7 @@ class Progress:
 
     exercises: dict[Annotated[str, Field(pattern=r"^[0-9]{2}\.[0-9]{1,3}$")], Entry] = field(default_factory=dict)
     format: Literal["asif-progress"] = "asif-progress"
-    version: int = VERSION
+    version: Literal[1, VERSION] = VERSION
 
 
 @dataclass(frozen=True)
@@ -78,13 +80,14 @@ def progress_path() -> Path | None:
     return Path(name).expanduser() if name else None
 
 
-def note(exercise: str, status: str) -> str:
+def note(exercise: str, status: str, message: str = "") -> str:
     """Write down what a check said, and return a remark for the student where something is amiss.
 
     It never raises. A damaged file is put aside under another name and a new one begun, one of another version is
     left as it is, and two kernels at once do not lose each other's entries.
 
-    `exercise` is a number, ``"04.1"``; `status` is "right", "wrong", or "not attempted", which changes nothing.
+    `exercise` is a number, ``"04.1"``; `status` is "right", "wrong", or "not attempted", which changes nothing;
+    `message` is the message of the verdict.
     """
     path = progress_path()
     if status == "not attempted" or path is None:
@@ -96,8 +99,8 @@ def note(exercise: str, status: str) -> str:
             if path.exists() and not path.stat().st_mode & 0o222:
                 raise ProgressError(f"{path.name} is read-only.")
             progress, remark = _read_or_start_afresh(path)
-            progress.exercises[exercise] = _after(progress.exercises.get(exercise), status)
-            write_json(path.resolve(), progress)
+            progress.exercises[exercise] = _after(progress.exercises.get(exercise), status, message)
+            write_json(path.resolve(), Progress(progress.exercises))
     except Exception as error:  # whatever happened to the file, the verdict must reach the student
         reason = f"{path.name}: {error.strerror}." if isinstance(error, OSError) else str(error)
         remark += f" The verdict stands, but your progress was not saved. {reason}"
@@ -112,7 +115,7 @@ def load_progress(path: Path | str) -> Progress:
     """
     path = Path(path)
     version = _read(path, _Head).version
-    if version != VERSION:
+    if version not in (1, VERSION):
         raise OtherVersionError(
             f"{path} is of version {version} and this workbook knows version {VERSION}; "
             "use the workbook that wrote it, or rename it to begin a new one."
@@ -144,10 +147,11 @@ def _read_or_start_afresh(path):
         return Progress(), f"{path.name} was damaged: it now stands as {kept.name}, and your progress starts afresh."
 
 
-def _after(entry, status):
-    """The entry once a check has said `status`."""
+def _after(entry, status, message):
+    """The entry once a check has said `status` and, of a wrong try, `message`."""
     now, right = datetime.now(UTC).strftime(_TIME), status == "right"
     entry = entry or Entry("wrong", 0, 0, None, now)
     if entry.first_right:  # running all cells once more is no further try
         return replace(entry, last=now)
-    return Entry(status, entry.tries + 1, entry.wrong + (not right), now if right else None, now)
+    told = entry.message if right else message
+    return Entry(status, entry.tries + 1, entry.wrong + (not right), now if right else None, now, told)

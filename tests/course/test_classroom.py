@@ -4,28 +4,19 @@ import csv
 import io
 import json
 import os
-import subprocess
-import sys
 import unicodedata
-from pathlib import Path
 from types import SimpleNamespace
 
-import nbformat
 import pandas as pd
 import pytest
 
 from asif_lib import cli
-from asif_lib.course import classroom
-from asif_lib.course.classroom import ClassError, assignment, export
-from asif_lib.files import ROOT
-
-SOURCES = ROOT / "notebooks" / "source"
 
 
-def entry(status="right", tries=1, wrong=0, minute=5):
+def entry(status="right", tries=1, wrong=0, minute=5, **more):
     time = f"2025-03-01T14:{minute:02}:00Z"
     first_right = time if status == "right" else None
-    return {"status": status, "tries": tries, "wrong": wrong, "first_right": first_right, "last": time}
+    return {"status": status, "tries": tries, "wrong": wrong, "first_right": first_right, "last": time} | more
 
 
 def hand_in(path, version=1, **exercises):
@@ -36,18 +27,17 @@ def hand_in(path, version=1, **exercises):
 
 
 @pytest.fixture(autouse=True)
-def exercises(monkeypatch, request):
+def exercises(monkeypatch):
     """A workbook of two chapters with three exercises."""
-    if "real_exercises" not in request.fixturenames:
-        check = SimpleNamespace(title="An exercise")
-        monkeypatch.setattr("asif_lib.course.checks.EXERCISES", dict.fromkeys(["00.1", "00.2", "04.1"], check))
+    check = SimpleNamespace(title="An exercise")
+    monkeypatch.setattr("asif_lib.course.checks.EXERCISES", dict.fromkeys(["00.1", "00.2", "04.1"], check))
 
 
 @pytest.fixture
 def folder(tmp_path):
     """Two students: one handed in a file, one two assignments as nbgrader collects them."""
     folder = tmp_path / "submitted"
-    hand_in(folder / "Anna.json", e001=entry(), e002=entry("wrong", 3, 3, 9), e041=entry())
+    hand_in(folder / "Anna.json", e001=entry(), e002=entry("wrong", 3, 3, 9, message="You added."), e041=entry())
     hand_in(folder / "Zoë" / "00_start_here" / "my_progress.json", e001=entry(tries=4, wrong=2))
     hand_in(folder / "Zoë" / "04_sparsification" / "my_progress.json", e041=entry("wrong", 1, 1, 7))
     return folder
@@ -61,7 +51,14 @@ def asif(capsys, *arguments):
 def test_table_of_a_class(folder, capsys):
     status, printed = asif(capsys, folder)
     assert status == 0
-    assert [line.split() for line in printed.out.splitlines()] == [
+    table, exercises = printed.out.split("\n\n")
+    assert exercises.splitlines() == [
+        "By exercise:",
+        "  00.1: none of 2 failed.",
+        "  00.2: 1 of 1 failed, most often because (1 student): You added.",
+        "  04.1: 1 of 2 failed.",
+    ]
+    assert [line.split() for line in table.splitlines()] == [
         ["chapter", "00", "04", "solved", "tries", "last", "activity"],
         ["Anna", "1/2", "1/1", "2/3", "5", "2025-03-01T14:09:00Z"],
         ["Zoë", "1/2", "0/1", "1/3", "5", "2025-03-01T14:07:00Z"],
@@ -79,7 +76,68 @@ def test_class_as_json(folder, capsys):
         "tries": 5,
         "last": "2025-03-01T14:07:00Z",
         "chapters": {"00": {"solved": 1, "of": 2}, "04": {"solved": 0, "of": 1}},
+        "exercises": {
+            "00.1": entry(tries=4, wrong=2, message=""),
+            "00.2": {
+                "status": "not attempted",
+                "tries": 0,
+                "wrong": 0,
+                "first_right": None,
+                "last": None,
+                "message": "",
+            },
+            "04.1": entry("wrong", 1, 1, 7, message=""),
+        },
     }
+    assert result["exercises"][1] == {
+        "exercise": "00.2",
+        "title": "An exercise",
+        "solved": 0,
+        "failed": 1,
+        "not_attempted": 1,
+        "because": [{"message": "You added.", "students": 1}],
+    }
+
+
+def test_the_commonest_named_mistake_of_an_exercise_is_told(tmp_path, capsys):
+    told = ["You added.", "On input 1: off by 0.1", "On input 1: off by 0.1", "You added.", "A distance.", ""]
+    for number, message in enumerate(told):
+        hand_in(tmp_path / f"s{number}.json", version=2, e001=entry("wrong", 1, 1, number, message=message))
+    hand_in(tmp_path / "s9.json", version=2, e001=entry(tries=2, wrong=1, message="You added."))
+    assert "00.1: 6 of 7 failed, most often because (3 students): You added." in asif(capsys, tmp_path)[1].out
+
+
+def test_chapters_pick_the_columns_the_csv_and_the_exercises(folder, tmp_path, capsys):
+    status, printed = asif(capsys, folder, "--chapters", "04", "--csv", tmp_path / "progress.csv")
+    assert (status, printed.out.splitlines()[0].split()) == (
+        0,
+        ["chapter", "04", "solved", "tries", "last", "activity"],
+    )
+    assert set(pd.read_csv(tmp_path / "progress.csv").exercise) == {"exercise 04.1"}
+    assert "no chapter '4'; the chapters are 00, 04." in asif(capsys, folder, "--chapters", "4")[1].err
+
+
+def test_a_roster_names_the_absent_and_the_strangers_and_no_one_twice(folder, tmp_path, capsys):
+    roster = tmp_path / "names.csv"
+    roster.write_text("name,mail\nZoë,z@x\nBob 10,\nBob 9,\n\n", encoding="utf-8-sig")
+    status, printed = asif(capsys, folder, "--roster", roster)
+    table, _, remarks = printed.out.rstrip("\n").split("\n\n")
+    assert (status, [line[:6].strip() for line in table.splitlines()[1:]]) == (0, ["Anna", "Bob 9", "Bob 10", "Zoë"])
+    assert remarks.splitlines()[1:] == [
+        "  Not on the roster: Anna.",
+        "  Nothing that can be read from Bob 10, Bob 9.",
+    ]
+    roster.write_text("Zoë\nAnna\nZoë\n")
+    assert "has Zoë more than once" in asif(capsys, folder, "--roster", roster)[1].err
+    assert "roster cannot be read" in asif(capsys, folder, "--roster", tmp_path)[1].err
+
+
+def test_two_students_with_the_same_progress_are_remarked(folder, capsys):
+    (folder / "Bob.json").write_bytes((folder / "Anna.json").read_bytes())
+    hand_in(folder / "Cem.json")
+    hand_in(folder / "Dana.json")
+    assert "  Anna, Bob: the same progress, to the second of each try." in asif(capsys, folder)[1].out.splitlines()
+    assert "Cem, Dana" not in asif(capsys, folder)[1].out
 
 
 def test_csv_has_a_row_for_each_student_and_exercise(folder, tmp_path, capsys):
@@ -98,6 +156,7 @@ def test_csv_has_a_row_for_each_student_and_exercise(folder, tmp_path, capsys):
         "wrong": 3,
         "first_right": pytest.approx(float("nan"), nan_ok=True),
         "last": "2025-03-01 14:09:00",
+        "message": "You added.",
     }
     assert table.query("student == 'Zoë'").status.tolist() == ["right", "not attempted", "wrong"]
 
@@ -115,7 +174,7 @@ def test_no_name_becomes_a_formula(tmp_path, capsys, name):
 def test_files_that_cannot_be_read_are_named_and_the_others_counted(folder, capsys):
     (folder / "Bob.json").write_text('{"format": "asif-progr')
     (folder / "Cem.json").touch()
-    hand_in(folder / "Dana" / "my_progress.json", version=2)
+    hand_in(folder / "Dana" / "my_progress.json", version=3)
     (folder / "Eve" / "empty").mkdir(parents=True)
     (folder / "Finn" / "my_progress.json").mkdir(parents=True)
     (folder / "Gil.zip").touch()
@@ -124,13 +183,13 @@ def test_files_that_cannot_be_read_are_named_and_the_others_counted(folder, caps
     (folder / "__MACOSX").mkdir()
     status, printed = asif(capsys, folder)
     assert status == 1
-    table, unread, remarks = printed.out.rstrip("\n").split("\n\n")
+    table, _, unread, remarks = printed.out.rstrip("\n").split("\n\n")
     assert [line.split()[0] for line in table.splitlines()[1:]] == ["Anna", "Zoë"]
     assert unread.splitlines() == [
         "Not read:",
         "  Bob.json is damaged, or no progress file of this workbook.",
         "  Cem.json is damaged, or no progress file of this workbook.",
-        "  Dana/my_progress.json is of version 2 and this workbook knows version 1; use the workbook that wrote it, or "
+        "  Dana/my_progress.json is of version 3 and this workbook knows version 2; use the workbook that wrote it, or "
         "rename it to begin a new one.",
         "  Eve: there is no my_progress.json in this folder.",
         "  Finn/my_progress.json cannot be read: Is a directory.",
@@ -196,91 +255,6 @@ def test_a_folder_without_a_class_is_an_error(tmp_path, capsys):
     assert status == 1 and "holds no progress" in printed.err
 
 
-# Assignments for nbgrader ---------------------------------------------------------------------------------
-
-CHAPTER = '''\
-# %% [markdown]
-# # 00 · Tiny
-#
-# Next: [01 · Encoders](01_encoders.ipynb#start).
-
-# %%
-import torch
-
-from asif_lib.course.checks import check_cosine
-
-# %% [markdown]
-# ### Exercise 00.1 · Cosine
-#
-# **Difficulty** ●●●○○ · **Minutes** 4
-#
-# Write it.
-
-# %% tags=["exercise"]
-def cosine(a: torch.Tensor, b: torch.Tensor) -> float:
-    """Cosine of two vectors (d,)."""
-    ### BEGIN SOLUTION
-    lengths = float(a.norm() * b.norm())
-    return float(a @ b) / lengths if lengths else 0.0
-    ### END SOLUTION
-
-# %% tags=["check"]
-check_cosine(cosine)
-
-# %%
-print("the chapter goes on")
-'''
-
-
-@pytest.fixture
-def tiny(tmp_path):
-    """A folder of sources with one small chapter, `00_tiny`."""
-    sources = tmp_path / "source"
-    sources.mkdir()
-    (sources / "00_tiny.py").write_text(CHAPTER)
-    return sources
-
-
-def test_exercise_and_check_become_solution_and_test(tiny):
-    notebook = assignment(tiny / "00_tiny.py")
-    solution, test = (cell for cell in notebook.cells if "nbgrader" in cell.metadata)
-    assert "### BEGIN SOLUTION" in solution.source and "a @ b" in solution.source
-    assert (solution.metadata.nbgrader.grade_id, solution.metadata.nbgrader.solution) == ("exercise-00-1", True)
-    marks = test.metadata.nbgrader
-    assert (marks.grade_id, marks.grade, marks.locked, marks.solution) == ("check-00-1", True, True, False)
-    assert marks.points == 3  # three dots on the card
-    assert test.source.startswith("verdict = check_cosine(cosine)\n")
-    assert "(../01_encoders/01_encoders.ipynb#start)" in notebook.cells[0].source
-
-
-def test_export_makes_a_course_of_the_chapters_that_were_asked_for(tmp_path, capsys, real_exercises):
-    course = tmp_path / "course"
-    status, printed = asif(capsys, "export", course, "--chapters", "04, 00", "--json")
-    assert status == 0
-    result = json.loads(printed.out)
-    assert list(result["assignments"]) == ["00_start_here", "04_sparsification"]
-    assert set(result["assignments"]["04_sparsification"]) >= {"check-04-1", "check-04-2"}
-    assert {path.relative_to(course).as_posix() for path in course.rglob("*") if path.is_file()} == {
-        "nbgrader_config.py",
-        "source/00_start_here/00_start_here.ipynb",
-        "source/04_sparsification/04_sparsification.ipynb",
-    }
-
-
-@pytest.fixture
-def real_exercises():
-    """The exercises of the workbook itself."""
-
-
-def test_every_check_of_the_workbook_becomes_a_test(tmp_path, real_exercises):
-    from asif_lib.course.checks import EXERCISES
-
-    made = export(tmp_path / "course")["assignments"]
-    assert {test for tests in made.values() for test in tests} == {
-        f"check-{number.replace('.', '-')}" for number in EXERCISES
-    }
-
-
 def test_a_folder_called_export_is_read_when_its_path_is_spelt_out(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     hand_in(tmp_path / "export" / "Anna.json", e001=entry())
@@ -295,85 +269,3 @@ def test_a_folder_called_export_is_read_when_its_path_is_spelt_out(tmp_path, mon
 def test_help_shows_examples(command, capsys):
     assert cli.main([*command, "--help"]) == 0
     assert "examples:\n    asif class " in capsys.readouterr().out
-
-
-def test_export_overwrites_nothing(tmp_path, tiny):
-    course = tmp_path / "course"
-    course.mkdir()
-    (course / "gradebook.db").write_text("marks")
-    with pytest.raises(ClassError, match="holds something already"):
-        export(course, sources=tiny)
-    assert [path.name for path in course.iterdir()] == ["gradebook.db"]
-    with pytest.raises(ClassError, match="holds something already"):
-        export(course / "gradebook.db", sources=tiny)
-
-
-def test_export_of_what_is_not_there_is_an_error(tmp_path, tiny):
-    with pytest.raises(ClassError, match=r"no chapter '07'; the chapters are 00"):
-        export(tmp_path / "course", ["07"], sources=tiny)
-    with pytest.raises(ClassError, match="holds no chapter"):
-        export(tmp_path / "course", sources=tmp_path)
-    assert not (tmp_path / "course").exists()
-
-
-@pytest.mark.parametrize(
-    "old, new, complaint",
-    [
-        ("●●●○○", "", "lacks a card before it or a check after it"),
-        ('# %% tags=["check"]', "# %%", "lacks a card before it or a check after it"),
-        ("check_cosine(cosine)\n", "given = cosine\ncheck_cosine(given)\n", "must be one call"),
-    ],
-)
-def test_a_chapter_that_breaks_a_convention_is_named(tiny, old, new, complaint):
-    (tiny / "00_tiny.py").write_text(CHAPTER.replace(old, new))
-    with pytest.raises(ClassError, match=rf"00_tiny\.py.*{complaint}"):
-        assignment(tiny / "00_tiny.py")
-
-
-def test_metadata_is_as_nbgrader_wants_it(tmp_path, real_exercises):
-    nbgraderformat = pytest.importorskip("nbgrader.nbgraderformat", reason="nbgrader is not installed")
-    assert nbgraderformat.SCHEMA_VERSION == classroom.NBGRADER_SCHEMA
-    export(tmp_path / "course")
-    notebooks = sorted((tmp_path / "course").rglob("*.ipynb"))
-    assert len(notebooks) >= 6
-    for path in notebooks:
-        nbgraderformat.MetadataValidator().validate_nb(nbformat.read(path, as_version=4))
-
-
-def nbgrader(course, *arguments):
-    command = [sys.executable, "-m", "nbgrader", *arguments]
-    run = subprocess.run(command, cwd=course, capture_output=True, text=True, timeout=300)
-    assert run.returncode == 0, run.stderr
-    return run.stdout + run.stderr
-
-
-@pytest.mark.notebooks
-def test_nbgrader_fails_the_unsolved_and_passes_the_solved_chapter(tmp_path, tiny, monkeypatch):
-    api = pytest.importorskip("nbgrader.api", reason="nbgrader is not installed")
-    monkeypatch.setenv("PATH", str(Path(sys.executable).parent), prepend=os.pathsep)  # nbgrader calls alembic by name
-    course = tmp_path / "course"
-    export(course, sources=tiny)
-    nbgrader(course, "generate_assignment", "00_tiny")
-    released = (course / "release" / "00_tiny" / "00_tiny.ipynb").read_text()
-    stub = 'raise NotImplementedError(\\"your turn\\")'
-    assert stub in released and "a @ b" not in released
-
-    solution = "n = float(a.norm() * b.norm())\\n    return float(a @ b) / n if n else 0.0"
-    for student, text in {"Una": released, "Sol": released.replace(stub, solution)}.items():
-        file = course / "submitted" / student / "00_tiny" / "00_tiny.ipynb"
-        hand_in(file.with_name("my_progress.json"), e001=entry())
-        file.write_text(text)
-    nbgrader(course, "autograde", "00_tiny")
-
-    with api.Gradebook(f"sqlite:///{course / 'gradebook.db'}") as gradebook:
-        scores = {s.student_id: (s.score, s.max_score) for s in gradebook.assignment_submissions("00_tiny")}
-    assert scores == {"Una": (0.0, 3.0), "Sol": (3.0, 3.0)}
-    graded = nbformat.read(course / "autograded" / "Una" / "00_tiny" / "00_tiny.ipynb", as_version=4)
-    (error,) = (o for cell in graded.cells for o in cell.get("outputs", []) if o.output_type == "error")
-    assert (error.ename, error.evalue) == (
-        "AssertionError",
-        "Replace the line that raises NotImplementedError by your own.",
-    )
-    assert graded.cells[-1].outputs[0].text == "the chapter goes on\n"
-    progress = course / "autograded" / "Sol" / "00_tiny" / "my_progress.json"
-    assert json.loads(progress.read_text())["exercises"]["00.1"]["tries"] == 1  # grading is no try

@@ -7,7 +7,6 @@ import numpy as np
 import torch
 from PIL import Image
 
-from asif_lib import load_image_encoder, load_pairs
 from asif_lib.encoders.pictures import open_picture
 from asif_lib.relative import relative_representation, unit_rows
 
@@ -242,10 +241,14 @@ def levels(a, b, side=64):
 
 @functools.cache
 def encoder():
+    from asif_lib import load_image_encoder  # timm takes seconds
+
     return load_image_encoder(device="cpu")
 
 
 @functools.cache
 def twelve_stamps():
+    from asif_lib import load_pairs
+
     pictures = load_pairs("stamps", progress=False).split("train").pictures
     return [open_picture(picture) for picture in pictures[:: len(pictures) // 12][:12]]

@@ -31,7 +31,7 @@ from .sandbox import Printed
 from .verdict import Ended, wrong
 
 LISTENERS = []
-"""Functions of an exercise's number and the status of a verdict; each returns a remark for the student, or ""."""
+"""Functions of an exercise's number, the status and the message of a verdict; each returns a remark, or ""."""
 
 
 @dataclass(eq=False)
@@ -46,7 +46,7 @@ class Check:
 
     def __call__(self, *arguments, **keywords) -> Verdict:
         verdict = replace(judge(self.verdict, *arguments, **keywords), exercise=f"Exercise {self.number}")
-        remarks = [listener(self.number, verdict.status) for listener in LISTENERS]
+        remarks = [listener(self.number, verdict.status, verdict.message) for listener in LISTENERS]
         return replace(verdict, note=" ".join(filter(None, remarks)))
 
 

@@ -31,6 +31,14 @@ def sha256_of(path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
+def is_writable(path) -> bool:
+    """Say whether this user may write a file, or make it where it is missing."""
+    path = Path(path)
+    while not path.exists() and path != path.parent:
+        path = path.parent
+    return os.access(path, os.W_OK) and (path.is_dir() or os.access(path.parent, os.W_OK))
+
+
 def check_sha256(path, expected) -> None:
     """Raise `ValueError` unless the file has this checksum."""
     if sha256_of(path) != expected:

@@ -8,7 +8,7 @@ from packaging.requirements import Requirement
 
 from asif_lib.datasets.providers import catalogue, dataset_dir, folder_digest
 from asif_lib.errors import AsifError
-from asif_lib.files import cache_dir
+from asif_lib.files import cache_dir, is_writable
 
 from .command import app, command
 
@@ -124,4 +124,6 @@ def _disk():
     free = shutil.disk_usage(folder).free / 1e9
     if free < FREE_GB:
         raise AsifError(f"only {free:.1f} GB free at {folder}")
+    if not is_writable(cache_dir()):
+        return f"{folder} is read-only: it is shared, and new embeddings are not kept"
     return f"{free:.0f} GB free at {folder}"

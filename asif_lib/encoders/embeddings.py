@@ -8,12 +8,13 @@ sets that share pictures share the work.
 import contextlib
 import hashlib
 import sqlite3
+import warnings
 
 import numpy as np
 import torch
 
 from asif_lib.errors import AsifError, BrokenPicturesError, EncoderError, PictureError
-from asif_lib.files import cache_dir
+from asif_lib.files import cache_dir, is_writable
 
 from .encoder import Encoder, as_embeddings, check_list
 from .pictures import picture_digest
@@ -64,7 +65,7 @@ def embed_readable(encoder, items, *, progress=True):
     positions_of = {}  # equal items are encoded once
     for i, key in keys.items():
         positions_of.setdefault(key, []).append(i)
-    with _open(encoder.identity) as connection:
+    with _open(encoder.identity) as (connection, writable):
         found = _read(connection, positions_of, encoder.identity.dim)
         todo = [key for key in positions_of if key not in found]
         first = [items[positions_of[key][0]] for key in todo]
@@ -75,10 +76,11 @@ def embed_readable(encoder, items, *, progress=True):
                     broken[i] = PictureError(str(error).replace(str(first[j]), str(items[i]), 1))
             rows = [(todo[j], vector) for j, vector in zip(batch, vectors, strict=True)]
             found.update(rows)
-            connection.executemany(
-                "INSERT OR REPLACE INTO embeddings VALUES (?, ?)",
-                [(key, vector.numpy().astype("<f4").tobytes()) for key, vector in rows],
-            )
+            if writable:
+                connection.executemany(
+                    "INSERT OR REPLACE INTO embeddings VALUES (?, ?)",
+                    [(key, vector.numpy().astype("<f4").tobytes()) for key, vector in rows],
+                )
             pending += len(rows)
             if pending >= COMMIT_EVERY:
                 connection.commit()
@@ -115,18 +117,30 @@ def _keys(encoder, items):
 
 @contextlib.contextmanager
 def _open(identity):
+    """Yield the connection to the file of this encoder, and whether it may be written to.
+
+    A class may share a read-only cache: it is read, and what is new is not kept.
+    """
     path = cache_dir() / "embeddings" / f"{identity.digest}.sqlite"
+    writable = is_writable(path)
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
+        if writable:
+            path.parent.mkdir(parents=True, exist_ok=True)
+        else:
+            warnings.warn(f"{path.parent} is read-only: new embeddings are not kept", stacklevel=4)
     except OSError as error:
         raise AsifError(
             f"{path.parent}: the cache cannot be made ({error}); set ASIF_CACHE to another folder"
         ) from None
     try:
-        with contextlib.closing(sqlite3.connect(path, timeout=60)) as connection:
-            connection.execute("CREATE TABLE IF NOT EXISTS embeddings (key TEXT PRIMARY KEY, vector BLOB)")
+        # without a file that can be read, an empty database in memory takes its place
+        address = f"{path.absolute().as_uri()}?mode={'rwc' if writable else 'ro'}"
+        name = address if writable or path.exists() else "file::memory:"
+        with contextlib.closing(sqlite3.connect(name, timeout=60, uri=True)) as connection:
+            if writable or name != address:
+                connection.execute("CREATE TABLE IF NOT EXISTS embeddings (key TEXT PRIMARY KEY, vector BLOB)")
             try:
-                yield connection
+                yield connection, writable
             finally:
                 connection.commit()  # keeps the embeddings computed before Ctrl-C, or before an error
     except sqlite3.OperationalError as error:

@@ -1,10 +1,13 @@
 """The cache: what was encoded once, by this very encoder, is not encoded again."""
 
 import contextlib
+import os
 import resource
 import sqlite3
+import tempfile
 import threading
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 import torch
@@ -234,6 +237,42 @@ def test_a_cache_folder_that_cannot_be_made_is_one_sentence(cache, tiny, files):
     cache.write_text("a file stands where the folder should")
     with pytest.raises(AsifError, match=r"cache"):
         embed(tiny, files, progress=False)
+
+
+class Lengths(Counting):
+    """Embeds a text as its length; it computes nothing that a forked process could wait for."""
+
+    def stream(self, items, **options):
+        self.computed += items
+        yield list(range(len(items))), torch.tensor([[float(len(item))] * self.identity.dim for item in items]), []
+
+
+@pytest.mark.skipif(os.name != "posix", reason="needs POSIX permissions")
+@pytest.mark.parametrize("known", [["a", "bb"], []])
+def test_a_read_only_cache_is_read_and_says_that_it_keeps_nothing(tmp_path, cache, tiny_text, known):
+    lengths = Lengths(tiny_text)
+    embed(lengths, known, progress=False)
+    file = cache_file(cache, tiny_text)
+    before = file.read_bytes()
+    if not known:
+        file.unlink()
+    for path in (tmp_path, *tmp_path.parents):  # another user may pass through the folders that pytest made
+        if Path(tempfile.gettempdir()) in path.parents:
+            path.chmod(0o755)
+    file.parent.chmod(0o555)
+    lengths.computed.clear()
+    process = os.fork()
+    if not process:
+        with contextlib.suppress(BaseException):
+            if os.geteuid() == 0:
+                os.setuid(65534)
+            with pytest.warns(UserWarning, match="is read-only: new embeddings are not kept"):
+                rows = embed(lengths, ["a", "ccc"], progress=False)
+            os._exit(rows[:, 0].tolist() != [1, 3] or lengths.computed != ["a", "ccc"][len(known) // 2 :])
+        os._exit(2)
+    assert os.waitstatus_to_exitcode(os.waitpid(process, 0)[1]) == 0
+    file.parent.chmod(0o755)
+    assert not known or file.read_bytes() == before
 
 
 def test_two_runs_at_once_share_the_cache(tiny, files):

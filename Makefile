@@ -1,6 +1,7 @@
 # make workbook   set up, run all chapters, write the report      (DEVICE=cpu|cuda|mps|auto, PROFILE=offline|hub)
 # make test       set up, run the tests
 # make lab        set up, open JupyterLab on work/, a student's own copies of the chapters
+# make classroom-kit   a folder for a USB stick: make lab in it needs no network
 # Each does all the set-up that it needs, and reuses what is there. The tests need more packages than a student does.
 
 PYTHON  ?= python3
@@ -9,6 +10,10 @@ DEVICE  ?= auto
 PROFILE ?= offline
 # test files that run at a time, each in about 2 GB of memory; the tests of a file share a cluster or a browser
 JOBS    ?= 2
+# no: the student's folder gets no solutions
+SOLUTIONS ?= yes
+# packages and data that came with this folder, for a room without a network
+KIT     := $(wildcard kit)
 CACHE   := $(or $(ASIF_CACHE),data/cache)
 BIN     := $(VENV)/bin
 ASIF    := $(BIN)/asif
@@ -19,7 +24,7 @@ TESTER  := $(VENV)/.installed-dev
 export HF_HUB_DISABLE_TELEMETRY := 1
 export TOKENIZERS_PARALLELISM := false
 
-.PHONY: workbook test lab setup browser notebooks results lint bench clean
+.PHONY: workbook test lab classroom-kit setup browser notebooks results lint bench clean
 .NOTPARALLEL:
 
 workbook: setup
@@ -35,10 +40,14 @@ test: $(TESTER) setup browser
 	DEVICE=$(DEVICE) $(BIN)/python -m pytest --durations 20 -m notebooks tests $(PYTEST_ARGS)
 
 lab: setup
-	$(BIN)/python -m asif_lib.course.workspace work
+	$(BIN)/python -m asif_lib.course.workspace work $(if $(filter no,$(SOLUTIONS)),--no-solutions)
 	JUPYTER_CONFIG_PATH=.jupyter $(BIN)/jupyter lab work $(if $(filter 0,$(shell id -u)),--allow-root) $(LAB_ARGS)
 
+classroom-kit: setup
+	$(BIN)/python -m asif_lib.course.handout build/classroom-kit --no-solutions --kit
+
 setup: $(STUDENT)
+	@$(if $(KIT),mkdir -p $(CACHE) && cp -Rn kit/cache/. $(CACHE))
 	@echo "set-up: packages are in $(VENV), data and banks in $(CACHE)"
 	@$(ASIF) data $(DATA) > /dev/null
 	@if $(ASIF) bank info stamps > /dev/null 2>&1; then echo "bank stamps: already here"; \
@@ -51,8 +60,9 @@ browser: $(TESTER)
 $(VENV)/.installed-%: pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.version_info >= (3, 11) or sys.exit("the workbook needs Python 3.11 or newer; this is " + sys.version.split()[0] + "; name another with: make PYTHON=python3.12")'
 	@$(BIN)/python -m pip --version > /dev/null 2>&1 || $(PYTHON) -m venv --clear $(VENV)
+	@$(if $(KIT),$(PYTHON) kit/check_kit.py)
 	@echo "installing packages into $(VENV) (the first time this takes minutes)"
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -e ".[$*]"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check $(if $(KIT),--no-index --find-links kit/wheels) -e ".[$*]"
 	@touch $(STUDENT) $@
 
 # the student and the solved edition, from notebooks/source

@@ -1,6 +1,6 @@
 """The student's folder: copies of the chapters to work in. An update of the workbook keeps the student's work.
 
-python -m asif_lib.course.workspace work
+python -m asif_lib.course.workspace work [--no-solutions]
 """
 
 import argparse
@@ -15,8 +15,8 @@ RECORD = ".editions.json"
 """In the student's folder: the checksum of each chapter as it was copied."""
 
 
-def fill(folder, notebooks=ROOT / "notebooks") -> list[str]:
-    """Copy chapters and solutions to `folder`; return a sentence for each file that is new, renewed or left alone.
+def fill(folder, notebooks=ROOT / "notebooks", *, solutions=True) -> list[str]:
+    """Copy chapters to `folder`, with their `solutions`; return a sentence for each file that is new or left alone.
 
     An unchanged copy follows the workbook. A changed copy holds work, and stays as it is. Both editions are in the
     folder `notebooks`, with the picture of the method that chapter 00 shows.
@@ -30,6 +30,8 @@ def fill(folder, notebooks=ROOT / "notebooks") -> list[str]:
     news = []
     for source in [*notebooks_in(notebooks), *notebooks.glob(METHOD)]:
         name = source.relative_to(notebooks).as_posix()
+        if name.startswith("solutions/") and not solutions:
+            continue
         target, edition = folder / name, sha256_of(source)
         if copied.get(name) == edition and target.exists():
             continue
@@ -48,7 +50,9 @@ def fill(folder, notebooks=ROOT / "notebooks") -> list[str]:
 def main(arguments=None):
     parser = argparse.ArgumentParser(prog="python -m asif_lib.course.workspace", description=__doc__.splitlines()[0])
     parser.add_argument("folder", type=Path)
-    for line in fill(parser.parse_args(arguments).folder):
+    parser.add_argument("--no-solutions", action="store_true", help="copy the chapters only")
+    given = parser.parse_args(arguments)
+    for line in fill(given.folder, solutions=not given.no_solutions):
         print(line)
 
 

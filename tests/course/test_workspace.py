@@ -24,6 +24,13 @@ def test_all_chapters_and_solutions_are_copied_once(notebooks, tmp_path):
     assert fill(tmp_path / "work", notebooks) == []
 
 
+def test_solutions_can_be_kept_back(notebooks, tmp_path, capsys):
+    fill(tmp_path / "work", notebooks, solutions=False)
+    assert sorted(path.name for path in (tmp_path / "work").rglob("*.ipynb")) == ["00_start.ipynb", "01_encoders.ipynb"]
+    main([str(tmp_path / "mine"), "--no-solutions"])
+    assert (tmp_path / "mine" / "00_start_here.ipynb").exists() and not (tmp_path / "mine" / "solutions").exists()
+
+
 def test_the_picture_of_the_method_goes_with_the_chapter_that_shows_it(notebooks, tmp_path):
     (notebooks / "method.svg").write_text("<svg/>")
     assert f"{tmp_path / 'work' / 'method.svg'}: new" in fill(tmp_path / "work", notebooks)

@@ -12,7 +12,7 @@
 # - name the captioned pictures that decided an answer, and the share of each;
 # - show a case in which the model fails, and say why.
 #
-# **Minutes** 5 to read, 9 more with the exercises · **Before this** nothing but a
+# **Minutes** 18 to read, 13 more with the exercises · **Before this** nothing but a
 # little Python
 #
 # **What runs** A few hundred captioned pictures: the stamps of the free drawing program
@@ -177,7 +177,7 @@ draw.show(draw.two_profiles(pictures[[0]], texts[[0]], bank.pairs, titles))
 # %% [markdown]
 # ### Exercise 00.1 · Cosine
 #
-# **Difficulty** ●○○○○ · **Minutes** 4
+# **Difficulty** ●○○○○ · **Minutes** 8
 #
 # “Similar” always means one thing here: the **cosine** of the angle between two vectors
 # $a$ and $b$,

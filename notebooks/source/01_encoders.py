@@ -13,7 +13,7 @@
 # - explain why an image embedding and a text embedding have nothing to compare, even at
 #   equal width.
 #
-# **Minutes** 40 to read, 47 more with the exercises · **Before this** [00 · Start
+# **Minutes** 40 to read, 55 more with the exercises · **Before this** [00 · Start
 # here](00_start_here.ipynb)
 #
 # **What runs** The stamps of the train and validation splits; the test split stays
@@ -181,7 +181,7 @@ print(f"captions {tuple(caption_vectors.shape)}")
 # %% [markdown]
 # ### Exercise 01.2 · All cosines at once
 #
-# **Difficulty** ●●○○○ · **Minutes** 6
+# **Difficulty** ●●○○○ · **Minutes** 10
 #
 # In chapter 00 you computed the cosine of two vectors. Here are two matrices whose
 # *rows* are vectors. Return the matrix of all cosines: entry $(i, j)$ is the cosine of
@@ -335,7 +335,7 @@ pd.DataFrame(table, [stamps.captions[i] for i in rows], head)
 # %% [markdown]
 # ### Exercise 01.4 · From tokens to one vector
 #
-# **Difficulty** ●●●○○ · **Minutes** 8
+# **Difficulty** ●●●○○ · **Minutes** 12
 #
 # How does a sentence of any length become *one* vector? The text encoder cuts a text
 # into **tokens** (words or parts of words), computes a vector for each token, and takes

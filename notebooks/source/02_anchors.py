@@ -16,7 +16,7 @@
 #   that costs;
 # - invent a score that finds wrong captions, and measure how good it is.
 #
-# **Minutes** 50 to read, 75 more with the exercises · **Before this** [01 ·
+# **Minutes** 50 to read, 73 more with the exercises · **Before this** [01 ·
 # Encoders](01_encoders.ipynb)
 #
 # **What runs** All stamps with the two encoders, whose embeddings come from the cache.

@@ -913,8 +913,8 @@ show_progress("04")
 #
 # **50 minutes.** Sections 1 and 2 with exercise 04.1 and the knobs (15 minutes); the
 # sweep of section 3 with the "best of 36" experiment (15); exercise 04.2 (10) or, with
-# a strong class, 04.4 in pairs (12); the table of bytes of section 6 (5). At home:
-# 04.3, 04.5, 04.6 and section 5.
+# a strong class, 04.4 in pairs (10); the table of bytes of section 6 (5), the summary
+# (5). At home: 04.3, 04.5, 04.6 and section 5.
 #
 # **90 minutes.** Sections 1 to 4 with 04.1 to 04.4 (60 minutes; let pairs show each
 # other their traps), section 6 with 04.5 (25; begin with a drawing of the stream on the

@@ -17,7 +17,7 @@
 # - find a poisoned pair by its explanation, and take it out;
 # - choose ten pictures that teach as much as many more.
 #
-# **Minutes** 40 to read, 70 more with the exercises · **Before this** [06 ·
+# **Minutes** 40 to read, 72 more with the exercises · **Before this** [06 ·
 # Interpretability](06_interpretability.ipynb) · **What runs** 793 captioned stamps and
 # 2,300 pictures of Fashion-MNIST: 1,000 to teach, 300 for validation (known from
 # chapter 05), 1,000 for the test. The chapter takes about 25 seconds on 2 cores once

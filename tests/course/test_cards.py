@@ -6,7 +6,7 @@ import pytest
 
 from asif_lib.course.cards import cards
 from asif_lib.course.checks import EXERCISES
-from asif_lib.course.editions import GUIDE, build, check, editions, lint, main, teacher_text
+from asif_lib.course.editions import CHAPTERS, GUIDE, build, check, editions, lint, main, teacher_text
 from asif_lib.files import ROOT
 
 SOURCE = '''\
@@ -152,6 +152,13 @@ def test_the_workbooks_own_exercises_pass_and_are_as_many_as_a_course_needs():
     assert lint(ROOT / "notebooks" / "source", EXERCISES) == []
     for chapter in ("01", "02", "03", "04", "05"):
         assert 4 <= sum(number.startswith(chapter) for number in EXERCISES) <= 6
+
+
+@pytest.mark.parametrize("source", sorted((ROOT / "notebooks" / "source").glob(f"{CHAPTERS}.py")), ids=lambda p: p.stem)
+def test_the_minutes_of_a_chapters_head_are_the_sum_of_its_cards(source):
+    text = source.read_text(encoding="utf-8")
+    (said,) = re.findall(r"^# \*\*Minutes\*\* \d+ to read, (\d+) more with", text, flags=re.M)
+    assert int(said) == sum(map(int, re.findall(r"^# \*\*Difficulty\*\* .* \*\*Minutes\*\* (\d+)", text, flags=re.M)))
 
 
 def test_cells_for_teachers_are_in_the_guide_only(house):

@@ -267,6 +267,63 @@ def test_a_named_mistake_gets_its_message_and_the_first_that_fits_wins():
     assert compare(lambda x: 3 * x, *DOUBLE, mistakes).message == "first"
 
 
+def test_a_mistake_is_told_only_if_it_fits_every_input_that_went_wrong():
+    cases = [(torch.ones(2, 3),), (2 * ROWS,), (-ROWS,)]
+    mistakes = [("squared", lambda x: 2 * x**2), ("shifted", lambda x: 2 * x + 1)]
+    assert compare(lambda x: 2 * x + 1, lambda x: 2 * x, cases, mistakes).message == "shifted"
+    assert compare(lambda x: 2 * x**3, lambda x: 2 * x, cases, mistakes).message.startswith(
+        "On input 2: the shape is right"
+    )
+    mostly = lambda x: x + 5 if (x == 2 * ROWS).all() else 2 * x**2  # noqa: E731
+    assert "off by up to" in compare(mostly, lambda x: 2 * x, cases, mistakes).message
+
+
+@pytest.mark.parametrize(
+    ("wrong", "told"),
+    [
+        (lambda r: -r, "the negatives of"),
+        (abs, "the absolute values of"),
+        (lambda r: r.clamp_min(0), "with 0 in the place of negative"),
+        (lambda r: 1 - r, "1 minus the right ones"),
+        (lambda r: 1 / r, "numerator and denominator"),
+        (lambda r: r.flip(-1), "opposite order, along the last"),
+        (lambda r: r.sort(-1).values, "sorted: keep their places"),
+        (lambda r: r.cumsum(-1), "running sums"),
+        (lambda r: 0.2 * r, "the right ones times 0.2"),
+        (lambda r: r + 1, "each of your values is 1 too large"),
+        (lambda r: 0 * r, "all 0"),
+        (lambda r: r / r.norm(), "on each input, your values are the right ones times a factor"),
+        (lambda r: r / r.norm(dim=-1, keepdim=True), "in each row, your values are the right ones times a factor"),
+        (lambda r: r - r.mean(0), "in each column, your values are the right ones plus a number"),
+    ],
+)
+def test_a_relation_that_holds_on_every_input_is_told(wrong, told):
+    cases = [(random_tensor(4, 5, seed=seed),) for seed in (1, 2)]
+    verdict = compare(lambda x: wrong(2 * x), lambda x: 2 * x, cases)
+    assert verdict.message.startswith("On input 1") is False and told in verdict.message
+    assert told not in compare(lambda x: wrong(2 * x) + x**3, lambda x: 2 * x, cases).message
+    assert told not in compare(lambda x: wrong(2 * x), lambda x: 2 * x, cases, related=False).message
+
+
+def test_a_missing_step_is_told_as_a_relation():
+    cases = [(random_tensor(4, 5, seed=seed),) for seed in (1, 2)]
+    assert "must become 0" in compare(lambda x: x, lambda x: x.clamp_min(0), cases).message
+    assert "must become positive" in compare(lambda x: x, lambda x: x.abs(), cases).message
+    assert "sort them" in compare(lambda x: x, lambda x: x.sort(-1).values, cases).message
+    assert (
+        "results, number 2: your values are the negatives"
+        in compare(lambda x: (x, -x), lambda x: (x, x), cases).message
+    )
+
+
+def test_an_input_is_described_by_what_no_input_before_it_had():
+    cases = [(ROWS, 2), (torch.cat([ROWS, 0 * ROWS[:1]]), 2), (ROWS[:1], 1)]
+    right_but = lambda shape: lambda x, k: k * x + (len(x) == shape) * x**2 + (len(x) == shape)  # noqa: E731
+    reference = lambda x, k: k * x  # noqa: E731
+    assert compare(right_but(3), reference, cases).message.startswith("On input 2 (x has a row of zeros): the shape")
+    assert compare(right_but(1), reference, cases).message.startswith("On input 3 (x has one row and k = 1): the shape")
+
+
 def test_a_verdict_speaks_in_colour_symbol_and_words_and_escapes_html():
     verdict = Verdict("Exercise 09.9", "wrong", "<b>")
     page = verdict._repr_html_()
@@ -391,6 +448,12 @@ def test_where_a_result_fails_the_input_is_named():
     cases = [(ROWS,), (0 * ROWS,)]
     verdict = compare(lambda x: 2 * x if x.any() else 0, DOUBLE[0], cases, notes={2: "all zeros"})
     assert verdict.message.startswith("On input 2 (all zeros): your function returned an int; a Tensor of shape (2, 3)")
+
+
+def test_positions_are_called_positions():
+    cases = [(ROWS,)]
+    told = compare(lambda x: x.argmin(1), lambda x: x.argmax(1), cases, word="positions", related=False).message
+    assert told.endswith("2 of 2 positions are not those wanted.")
 
 
 @pytest.mark.parametrize("number", ["05.6", "06.6", "07.6"])

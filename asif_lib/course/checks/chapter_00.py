@@ -18,6 +18,8 @@ cases = [
     (7 * random_tensor(5, seed=1), -0.5 * random_tensor(5, seed=1)),
     (random_tensor(384, seed=3), random_tensor(384, seed=4)),
     (torch.zeros(5), random_tensor(5, seed=2)),
+    (random_tensor(5, seed=2), torch.zeros(5)),
+    (torch.tensor([1.0, -2.0, 3.0]), torch.tensor([2.0, -2.0, -2.0])),
 ]
 mistakes = {
     "A vector of zeros has no direction (0/0); we define its cosine as 0.": lambda a, b: a @ b / (a.norm() * b.norm()),
@@ -47,7 +49,7 @@ cases = [
     (sparse((0, 3), (2, 4), (5, 1)), sparse((0, 1), (3, 2), (5, 2))),
     (sparse((1, 1), (2, 2)), sparse((1, 2), (2, 1), (4, 5))),
     (sparse((3, 1)), sparse((3, 1))),
-    (random_tensor(50, seed=1).abs(), random_tensor(50, seed=2).abs()),
+    (F.normalize(random_tensor(50, seed=1).abs(), dim=0), F.normalize(random_tensor(50, seed=2).abs(), dim=0)),
     (sparse((0, 1), (1, 1)), sparse((2, 1), (3, 1))),
 ]
 mistakes = {

@@ -78,6 +78,7 @@ cases = [
     (ROWS * torch.tensor([[1e-3], [1.0], [1e3]]), ROWS),
     (random_tensor(1, 384, seed=5), random_tensor(7, 384, seed=6)),
     (torch.cat([ROWS, torch.zeros(1, 4)]), ROWS),
+    (ROWS, torch.cat([torch.zeros(1, 4), ROWS])),
 ]
 mistakes = {
     "A zero row has no direction (0/0); we define its cosines as 0.": lambda a, b: unsafe_rows(a) @ unsafe_rows(b).T,
@@ -137,15 +138,17 @@ mistakes = {
     "Euclidean distances depend on the lengths of the rows; use cosines.": but(similarity=lambda z: -torch.cdist(z, z)),
     "These are cosines; positions are wanted, which topk gives as indices.": but(told="values"),
 }
-check_nearest_neighbours = Exercise("01.3", "Nearest neighbours", nearest, cases, mistakes, view=their_cosines)
+check_nearest_neighbours = Exercise(
+    "01.3", "Nearest neighbours", nearest, cases, mistakes, view=their_cosines, word="positions"
+)
 
 
 def total(tokens, mask):
     return (tokens * mask[:, :, None]).sum(dim=1)
 
 
-def mean_pooling(tokens, mask, *, count=lambda mask: mask.sum(dim=1, keepdim=True).clamp_min(1)):
-    return total(tokens, mask) / count(mask)
+def mean_pooling(tokens, mask, *, summed=total, count=lambda mask: mask.sum(dim=1, keepdim=True).clamp_min(1)):
+    return summed(tokens, mask) / count(mask)
 
 
 cases = [
@@ -153,12 +156,16 @@ cases = [
     (random_tensor(3, 2, 5, seed=2), torch.ones(3, 2, dtype=torch.int64)),
     (random_tensor(1, 6, 8, seed=3), torch.tensor([[1, 0, 0, 0, 0, 0]])),
     (random_tensor(2, 3, 4, seed=4), torch.tensor([[1, 1, 0], [0, 0, 0]])),
+    (random_tensor(2, 5, 3, seed=5), torch.tensor([[0, 0, 1, 1, 1], [0, 1, 1, 0, 0]])),
 ]
 mistakes = {
     "A text without a token gave 0/0; we define its vector as 0.": but(count=lambda m: m.sum(dim=1, keepdim=True)),
     "Padding took part in the mean; weight the tokens by the mask.": lambda tokens, mask: tokens.mean(dim=1),
     "You left padding out of the sum but not of the count; divide by the real tokens.": but(count=lambda m: m.shape[1]),
     "You divided by the number of tokens of all texts together; each text has its own count.": but(count=torch.sum),
+    "You took the first tokens of each text, as many as are real; the mask says where the real ones stand.": but(
+        summed=lambda tokens, mask: total(tokens, mask.sort(dim=1, descending=True).values)
+    ),
     "This is the sum; divide by the number of real tokens.": total,
     "This is the first token's vector; take the mean over all real tokens.": lambda tokens, mask: tokens[:, 0],
     "You averaged over the dimensions of each token; average over the tokens, dim=1.": lambda t, mask: t.mean(2),

@@ -69,6 +69,8 @@ class Exercise(Check):
     """A sentence to add to a message, by a part of that message."""
     view: Callable | None = None
     """Takes a result and the arguments; its values are compared in the place of the results. Its errors are told."""
+    word: str = "values"
+    """What the results are: "values" or "positions"."""
     explain: Callable | None = None
     """Says why an answer is wrong, from the answer and its arguments: see `compare_together`, which it calls for."""
     form: Callable | None = None
@@ -98,7 +100,8 @@ class Exercise(Check):
         if self.explain:
             verdict = compare_together(*arguments, self.explain, self.form)
         else:
-            verdict = compare(*arguments, atol=self.atol, notes=self.notes)
+            related = self.view is None and self.word == "values"
+            verdict = compare(*arguments, atol=self.atol, notes=self.notes, word=self.word, related=related)
         if self.after:
             verdict = self.after(function, verdict) or verdict
         if self.also and verdict.status == "right":

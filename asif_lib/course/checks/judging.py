@@ -11,6 +11,8 @@ import torch
 from asif_lib.errors import first_line
 
 from .form import dtype_problem, form_problem, kind_of
+from .inputs import special
+from .relations import relation
 from .sandbox import TIME_LIMIT, OutOfTime, Printed, sandbox
 from .verdict import Ended, Verdict, refuse, right
 
@@ -62,21 +64,72 @@ def ask(function, arguments, where, *, like=None, form=None, patience=1, advice=
     return result
 
 
-def compare(function, reference, cases, mistakes=(), *, atol=1e-5, notes=None) -> Verdict:
+def compare(function, reference, cases, mistakes=(), *, atol=1e-5, notes=None, word="values", related=True) -> Verdict:
     """Run `function` and `reference` on every case and compare their results.
 
     A result must also be of the reference's kind: a Tensor of its dtype (any integer for an integer) on its
     device, without gradients; where the reference returns a number, any kind of number will do.
 
-    `mistakes` has pairs of a message and a wrong implementation; `exercise.Exercise` explains the other parameters.
+    A wrong result is explained by the first of these: a mistake that has the function's results on every input; one
+    that has them where the function is wrong, or on most of these inputs; a `relation`; the largest difference. `mistakes` has
+    pairs of a message and a wrong implementation; `related` says whether relations are looked for. `exercise.Exercise`
+    explains the other parameters.
     """
     try:
-        for number, case in enumerate(cases, 1):
-            note = f" ({notes[number]})" if notes and number in notes else ""
-            _compare_case(function, reference, case, mistakes, atol, f"On input {number}{note}")
+        for at, case in enumerate(cases):
+            note = (notes or {}).get(at + 1) or special(reference, cases, at)
+            where = f"On input {at + 1}" + (f" ({note})" if note else "")
+            expected = reference(*copies(case))
+            result = ask(function, case, where, form=lambda result: form_problem(result, expected))  # noqa: B023
+            if not same(_as_row(result, expected), expected, atol):
+                told = _known(function, reference, cases, mistakes, atol, related)
+                refuse(told or f"{where}: {_difference(_as_row(result, expected), expected, atol, word)}")
+            if problem := dtype_problem(result, expected):
+                refuse(f"The values are right, but {problem}")
     except Ended as end:
         return end.verdict
     return right(AGREES.format(len(cases)))
+
+
+def _known(function, reference, cases, mistakes, atol, related):
+    """Name the mistake from the results on all cases; an empty string if it is not known."""
+    wanted = [reference(*copies(case)) for case in cases]
+    found = [_quietly(function, case, expected) for case, expected in zip(cases, wanted, strict=True)]
+    differ = [i for i in range(len(cases)) if not same(found[i], wanted[i], atol)]
+    fits = {}  # by message, the inputs that it fits; a message may stand for several wrong implementations
+    for message, mistake in mistakes:
+        results = [_try(mistake, case) for case in cases]
+        fits.setdefault(message, set()).update(i for i in range(len(cases)) if _alike(found[i], results[i], atol))
+    for wanted_at in (range(len(cases)), differ):
+        for message, places in fits.items():
+            if places.issuperset(wanted_at):
+                return message
+    for message, places in fits.items():  # equal values may stand in several orders on an input
+        if 1 < len(places.intersection(differ)) > len(differ) / 2:
+            return message
+    if related and (told := relation(found, wanted, atol)):
+        return f"On every input: {told}"
+    if all(_is_matrix(m) for m in (*found, *wanted)) and all(
+        same(f.T, w, atol) for f, w in zip(found, wanted, strict=True)
+    ):
+        return "Rows and columns are swapped: your result is the transpose of what is wanted."
+    return ""
+
+
+def _quietly(function, case, expected):
+    """The function's result, or None where it fails."""
+    try:
+        return _as_row(ask(function, case, ""), expected)
+    except Ended:
+        return None
+
+
+def _alike(found, mistaken, atol):
+    return mistaken is None if found is None else same(found, mistaken, atol)
+
+
+def _is_matrix(thing):
+    return isinstance(thing, torch.Tensor) and thing.ndim == 2
 
 
 def compare_together(function, reference, cases, mistakes, explain, form) -> Verdict:
@@ -95,22 +148,6 @@ def compare_together(function, reference, cases, mistakes, explain, form) -> Ver
             refuse(message)
     number = next(i for i in range(len(cases)) if answers[i] != wanted[i])
     refuse(f"On input {number + 1} {explain(answers[number], *cases[number])}")
-
-
-def _compare_case(function, reference, case, mistakes, atol, where):
-    expected = reference(*copies(case))
-    result = _as_row(ask(function, case, where, form=lambda result: form_problem(result, expected)), expected)
-    if same(result, expected, atol):
-        if problem := dtype_problem(result, expected):
-            refuse(f"The values are right, but {problem}")
-        return
-    for message, mistake in mistakes:
-        if same(result, _try(mistake, case), atol):
-            refuse(message)
-    both = isinstance(result, torch.Tensor) and isinstance(expected, torch.Tensor)
-    if both and result.ndim == expected.ndim == 2 and same(result.T, expected, atol):
-        refuse("Rows and columns are swapped: your result is the transpose of what is wanted.")
-    refuse(f"{where}: {_difference(result, expected, atol)}")
 
 
 def _raised(error, function, where):
@@ -179,13 +216,13 @@ def same(result, expected, atol) -> bool:
         return False
 
 
-def _difference(result, expected, atol):
+def _difference(result, expected, atol, word):
     if isinstance(expected, tuple):
         if not isinstance(result, tuple | list) or len(result) != len(expected):
             return f"your function should return {len(expected)} results, with commas between them."
         differ = [i for i, (r, e) in enumerate(zip(result, expected, strict=True)) if not same(r, e, atol)]
         at = differ[0]
-        return f"of your {len(expected)} results, number {at + 1}: {_difference(result[at], expected[at], atol)}"
+        return f"of your {len(expected)} results, number {at + 1}: {_difference(result[at], expected[at], atol, word)}"
     try:
         result, expected = torch.as_tensor(result), torch.as_tensor(expected)
         shape, wanted = tuple(result.shape), tuple(expected.shape)
@@ -205,7 +242,9 @@ def _difference(result, expected, atol):
         return f"your function gives {float(result):.6g}, which is off by {gap:.3g} (tolerance {atol:g})."
     if not expected.is_floating_point():
         differ = result != expected
-        return f"the shape is right, but {int(differ.sum())} of {differ.numel()} entries are not those wanted."
+        return f"the shape is right, but {int(differ.sum())} of {differ.numel()} {word} are not those wanted."
+    if word != "values":
+        return f"the shape is right, but some {word} are not those wanted."
     return f"the shape is right, but the values are off by up to {gap:.3g} (tolerance {atol:g})."
 
 

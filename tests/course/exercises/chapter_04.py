@@ -367,7 +367,7 @@ WRONG = {
         (lambda r, p: p ** F.relu(r), "raised p to the entries"),
         (lambda r, p: F.relu(r) ** round(p - 0.01), "rounded p"),
         (lambda r, p: r.clamp_(min=0) ** p, "changed its input"),
-        (lambda r, p: torch.copysign(r.abs() ** p, r), "still in it"),
+        (lambda r, p: torch.copysign(r.abs() ** p, r), "negative values must become 0"),
         (lambda r, p: four_steps(r.reshape(-1, r.shape[-1]), r.shape[-1], p).reshape(r.shape), "normalised as well"),
         (lambda r, p: [[max(x, 0) ** p for x in row] for row in r.tolist()], "returned a list"),
     ],
@@ -445,7 +445,7 @@ WRONG = {
             lambda q, b, k: tuple((q @ list(b)[-1].T).topk(k, dim=1)),
             "of your 2 results, number 1: the shape is right, but the values",
         ),
-        (counts_first, "of your 2 results, number 1: the shape is right, but the values"),
+        (counts_first, "of your 2 results, number 1: your values are all 0"),
     ],
     "04.6": [
         (tensor_keys, "dictionary keys are never equal"),

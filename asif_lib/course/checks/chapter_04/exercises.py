@@ -230,7 +230,7 @@ def check_trap(function) -> Verdict:
         refuse_weak_trap(*(part.detach().to("cpu", torch.float64) for part in parts), n, where)
     return right(
         "With the clamp the first caption wins, without it the second, for 3, 10 and 200 anchors. Without the clamp, "
-        "the program takes two vectors that are unlike the same anchor for similar ones."
+        "an even power makes “unlike this anchor” the same as “like this anchor”."
     )
 
 
@@ -240,10 +240,10 @@ def refuse_weak_trap(image, captions, n, where):
         refuse(f"{where} your tensors have shapes {given}; ({n},) and (2, {n}) are wanted.")
     if not all(bool((part.abs() <= 1).all()) for part in (image, captions)):  # NaN fails as well
         refuse("Cosines lie between -1 and 1; yours do not.")
-    if not (image < 0).any():
-        refuse("No cosine of the picture is negative, so the clamp changes nothing about it: let some be.")
-    if not (captions[1] < 0).any():
-        refuse("The second caption has no negative cosine; it needs one at an anchor where the picture has one.")
+    if not (torch.cat([image, captions[1]]) < 0).any():
+        refuse(
+            "No cosine of the picture or of the second caption is negative, so the clamp changes nothing: let some be."
+        )
     gap, without = lead(image.relu(), captions.relu()), lead(image, captions)
     if gap <= -MARGIN and without >= MARGIN:
         refuse("The two captions have changed places: with the clamp the first should win, without it the second.")
@@ -253,8 +253,8 @@ def refuse_weak_trap(image, captions, n, where):
     if without > -MARGIN:
         refuse(
             f"{where}, the second caption should win without the clamp by at least {MARGIN}; its lead is "
-            f"{-without:+.2f}. Entries where picture and second caption are both negative count for it: make them "
-            "larger in size, or the first caption's share smaller."
+            f"{-without:+.2f}. An anchor with a negative cosine on one side or both counts for it only without the "
+            "clamp: make such cosines larger in size, or the first caption's share smaller."
         )
 
 

@@ -122,6 +122,12 @@ def in_the_last_table(queries, blocks, k):
     return torch.cat([best, queries @ last.T], dim=1).topk(k, dim=1)
 
 
+def in_the_table_of_all(queries, blocks, k):
+    """Join the best of all blocks, and give positions in this table."""
+    best = [(queries @ block.T).topk(min(k, len(block)), dim=1).values for block in blocks]
+    return torch.cat(best, dim=1).topk(k, dim=1)
+
+
 def unit(*shape, seed):
     return unit_rows(random_tensor(*shape, seed=seed))
 
@@ -140,7 +146,11 @@ cases = [
 ]
 mistakes = {
     "The values are right, but your indices are positions in the joined table of your last topk. Take the anchors that "
-    "stand at these positions with `gather`.": (but(told=lambda _, order: order), in_the_last_table),
+    "stand at these positions with `gather`.": (
+        but(told=lambda _, order: order),
+        in_the_last_table,
+        in_the_table_of_all,
+    ),
     "The values are right, but your indices count from 0 in each block. Add the number of anchors that came before the "
     "block.": placed(lambda i, length: 0),
     "The indices of the last block are off. It is shorter than the others, so its number times its own length is not "

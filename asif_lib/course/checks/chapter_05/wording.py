@@ -89,6 +89,9 @@ class Counts:
         return self.rows @ other.rows.T
 
 
+TOO_MANY = "Each wording is measured on all pictures: do you measure too many? If not, does every loop come to an end?"
+
+
 @investigation("05.6", "A wording that helps", WordingTask)
 def check_wording(function, task) -> Verdict:
     """Compare the student's wording with the task's on the validation split, then on the test split."""
@@ -102,7 +105,8 @@ def check_wording(function, task) -> Verdict:
     def problem(prompts):
         return prompts_problem(prompts, task.classes)
 
-    prompts = plain(ask(function, (list(task.classes), measure), "In your investigation", like=[""], form=problem))
+    given, form = (list(task.classes), measure), {"like": [""], "form": problem}
+    prompts = plain(ask(function, given, "In your investigation", advice=TOO_MANY, **form))
     refuse_careless_choice(prompts, shares, task)
     better, before = (float(task.measure(wording).float().mean()) for wording in (prompts, task.baseline))
     if better <= before:

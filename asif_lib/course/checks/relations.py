@@ -1,0 +1,115 @@
+"""Relations between wrong and right results that name a mistake in any exercise: a sign, a factor, an order.
+
+An exercise names its own mistakes first. A relation is told only if it holds on every input.
+"""
+
+import torch
+
+RELATIONS = {
+    "the negatives of the right ones: look for a minus sign": torch.neg,
+    "the absolute values of the right ones: keep the signs": torch.abs,
+    "the right ones with 0 in the place of negative values: keep these": lambda r: r.clamp_min(0),
+    "the squares of the right ones: a square root is missing, or a square is too much": torch.square,
+    "the square roots of the right ones: a square is missing, or a root is too much": torch.sqrt,
+    "1 minus the right ones: you count the opposite": lambda r: 1 - r,
+    "1 divided by the right ones: numerator and denominator are swapped": lambda r: 1 / r,
+    "the right ones, rounded: keep the fractions": torch.round,
+    "the right ones in the opposite order, along the last dimension": lambda r: r.flip(-1) if r.ndim else r,
+    "the right ones in the opposite order, along the first dimension": lambda r: r.flip(0) if r.ndim else r,
+    "the right ones, sorted: keep their places": lambda r: r.sort(-1).values,
+    "the right ones, sorted from large to small: keep their places": lambda r: r.sort(-1, descending=True).values,
+    "running sums of the right ones: give each value itself": lambda r: r.cumsum(-1) if r.ndim else r,
+}
+"""What the values of a wrong result are, and how they come from the right one."""
+LACKING = {
+    "right where they are positive; negative values must become 0": lambda r: r.clamp_min(0),
+    "right in size; negative values must become positive": torch.abs,
+    "the right ones in another order: sort them": lambda r: r.sort(-1).values,
+    "the right ones in another order: sort them from large to small": lambda r: r.sort(-1, descending=True).values,
+}
+"""What the values of a wrong result are, and the step that would make them right."""
+
+
+def relation(results, expected, atol) -> str:
+    """Say how all results of a function follow from the right ones; an empty string if no relation is known.
+
+    Both are lists with an entry for each input. Of tuples, the first part that is wrong is compared.
+    """
+    if isinstance(expected[0], tuple):
+        return _of_tuples(results, expected, atol)
+    pairs = _as_values(results, expected)
+    if not pairs:
+        return ""
+    for words, change in RELATIONS.items():
+        if all(_close(found, change(wanted), atol) for found, wanted in pairs):
+            return f"your values are {words}."
+    for words, change in LACKING.items():
+        if all(_close(change(found), wanted, atol) for found, wanted in pairs):
+            return f"your values are {words}."
+    return _constant(pairs, atol) or _by_row(pairs, atol)
+
+
+def _of_tuples(results, expected, atol):
+    if not all(isinstance(r, tuple | list) and len(r) == len(expected[0]) for r in results):
+        return ""
+    for place in range(len(expected[0])):
+        parts = [[values[place] for values in some] for some in (results, expected)]
+        if told := relation(*parts, atol):
+            return f"of your {len(expected[0])} results, number {place + 1}: {told}"
+    return ""
+
+
+def _as_values(results, expected):
+    """Pairs of float64 tensors of one shape; none if a result is of another kind or shape, or if all are right."""
+    pairs = []
+    for found, wanted in zip(results, expected, strict=True):
+        try:
+            found, wanted = torch.as_tensor(found).double(), torch.as_tensor(wanted).double()
+        except (TypeError, ValueError, RuntimeError):
+            return []
+        if found.shape != wanted.shape or not found.isfinite().all():
+            return []
+        pairs.append((found, wanted))
+    return [] if all(torch.equal(found, wanted) for found, wanted in pairs) else pairs
+
+
+def _close(found, wanted, atol):
+    return found.shape == wanted.shape and torch.allclose(found, wanted, rtol=1e-5, atol=atol)
+
+
+def _constant(pairs, atol):
+    """One factor or one difference for all values of all inputs."""
+    found, wanted = (torch.cat([pair[side].flatten() for pair in pairs]) for side in (0, 1))
+    if len(wanted.unique()) < 2:
+        return ""
+    largest = wanted.abs().argmax()
+    factor, difference = found[largest] / wanted[largest], found[largest] - wanted[largest]
+    if _close(found, torch.zeros_like(found), atol):
+        return "your values are all 0."
+    if _close(found, factor * wanted, atol):
+        return f"your values are the right ones times {factor:.3g}."
+    if _close(found, wanted + difference, atol):
+        words = "too large" if difference > 0 else "too small"
+        return f"each of your values is {abs(difference):.3g} {words}."
+    return ""
+
+
+def _by_row(pairs, atol):
+    """A factor or a difference for each input, or for each row of matrices."""
+    wide = [(found, wanted) for found, wanted in pairs if found.ndim and found.shape[-1] > 2]
+    if len(wide) < len(pairs):
+        return ""
+    for axes, where in ((None, "on each input"), (-1, "in each row"), (0, "in each column")):
+        if axes is not None and any(found.ndim < 2 or found.shape[axes] < 2 for found, _ in wide):
+            return ""
+        if all(_close(f, w * _fit(f * w, w * w, axes), atol) for f, w in wide):
+            return f"{where}, your values are the right ones times a factor: look at what you divide by."
+        if all(_close(f, w + _fit(f - w, torch.ones_like(w), axes), atol) for f, w in wide):
+            return f"{where}, your values are the right ones plus a number: look at what you subtract."
+    return ""
+
+
+def _fit(products, squares, axes):
+    """The factor of least squares, along some axes or over all."""
+    dims = tuple(range(products.ndim)) if axes is None else axes
+    return products.sum(dims, keepdim=True) / squares.sum(dims, keepdim=True).clamp_min(1e-12)

@@ -4,7 +4,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.figure import Figure
 
-from .palette import BLACK, BLUE, COLOURS, LINES, MARKERS, SKY, VERMILION
+from .palette import BAR, CONTROL, INK, LINES, MARK, MARKERS, PICTURE, SERIES, TEXT
 from .style import closed, draw_picture, listed, picture_grid, span, thumbnail, with_errors, wrapped
 
 
@@ -13,7 +13,7 @@ def group_sizes(groups) -> Figure:
     names, counts = np.unique(np.asarray(groups, dtype=str), return_counts=True)
     order = np.argsort(counts, kind="stable")
     figure, axis = plt.subplots(figsize=(6, 0.26 * len(names) + 0.9))
-    bars = axis.barh(names[order], counts[order], color=BLUE)
+    bars = axis.barh(names[order], counts[order], color=BAR, edgecolor=INK, linewidth=0.8)
     axis.bar_label(bars, padding=3, fontsize=9)
     axis.set(xlabel="pairs", ylabel="group", ylim=(-0.7, len(names) - 0.3))
     axis.margins(x=0.1)
@@ -58,10 +58,10 @@ def similarity_density(picture, caption, bins) -> Figure:
     """
     figure, axis = plt.subplots(figsize=(7, 4.6))
     density = axis.hexbin(picture, caption, gridsize=55, bins="log", mincnt=1, cmap="Greys", linewidths=0)
-    style = {"color": VERMILION, "marker": "o", "markersize": 5, "capsize": 3}
+    style = {"color": SERIES[0], "marker": "o", "markersize": 5, "capsize": 3}
     errors = [bins["mean"] - bins.low, bins.high - bins["mean"]]
     axis.errorbar(bins.centre, bins["mean"], errors, **style, label="mean of the bin, 95 % interval")
-    axis.axhline(0, color=BLUE, linestyle="--", linewidth=1, label="captions unrelated (0)")
+    axis.axhline(0, color=INK, linestyle="--", linewidth=1, label="captions unrelated (0)")
     axis.set(xlabel="similarity of the pictures (cosine)", ylabel="similarity of the captions (cosine)")
     axis.legend(loc="lower center", bbox_to_anchor=(0.5, 1), ncols=2, fontsize=9, frameon=False)  # above: data fill it
     figure.colorbar(density, label="pairs of stamps in a cell (log scale)", use_gridspec=False)
@@ -77,9 +77,9 @@ def shuffle_control(panels) -> Figure:
     """
     figure, axes = plt.subplots(1, len(panels), figsize=(4.4 * len(panels), 3.2), squeeze=False)
     for axis, (name, (observed, interval, shuffled)) in zip(axes.flat, panels.items(), strict=True):
-        axis.hist(shuffled, bins=9, color=BLUE, label="captions shuffled")
-        axis.axvspan(*interval, color=VERMILION, alpha=0.25, linewidth=0)
-        axis.axvline(observed, color=VERMILION, linewidth=2, label="real captions, 95 % interval")
+        axis.hist(shuffled, bins=9, color=CONTROL, label="captions shuffled")
+        axis.axvspan(*interval, color=SERIES[0], alpha=0.25, linewidth=0)
+        axis.axvline(observed, color=SERIES[0], linewidth=2, label="real captions, 95 % interval")
         axis.set(xlabel=name, ylabel="shuffles")
         axis.margins(y=0.45)
         axis.legend(loc="upper center", fontsize=8.5)
@@ -96,12 +96,12 @@ def overlap_by_k(k, measures, shuffled, chance) -> Figure:
     """
     figure, axis = plt.subplots(figsize=(6.4, 3.8))
     value, errors = with_errors(measures)
-    axis.errorbar(k, value, yerr=errors, color=BLUE, marker="o", capsize=3, label="real captions, 95 % interval")
+    axis.errorbar(k, value, yerr=errors, color=SERIES[0], marker="o", capsize=3, label="real captions, 95 % interval")
     shuffled = np.asarray(shuffled)
-    style = {"color": SKY, "alpha": 0.5, "linewidth": 0, "label": f"range of {len(shuffled)} shuffles"}
+    style = {"color": CONTROL, "alpha": 0.4, "linewidth": 0, "label": f"range of {len(shuffled)} shuffles"}
     axis.fill_between(k, shuffled.min(axis=0), shuffled.max(axis=0), **style)
-    axis.plot(k, shuffled.mean(axis=0), color=VERMILION, marker="s", linestyle="--", label="mean of the shuffles")
-    axis.plot(k, chance, color=BLACK, linestyle=":", label="chance, k / (n − 1)")
+    axis.plot(k, shuffled.mean(axis=0), color=CONTROL, marker="s", linestyle="--", label="mean of the shuffles")
+    axis.plot(k, chance, color=INK, linestyle=":", label="chance, k / (n − 1)")
     _log_axis(axis, k)
     axis.set(xlabel="k, neighbours looked at", ylabel="share of common neighbours", ylim=(0, None))
     axis.legend(fontsize=9)
@@ -129,7 +129,7 @@ def shared_neighbours(picture, caption, by_picture, by_caption, shared) -> Figur
     for row, neighbours, marks, name in rows:
         for rank, (axis, (item, text), mark) in enumerate(zip(row[1:], neighbours, marks, strict=True), 1):
             head = f"{rank} by {name}" + (" ★" if mark else "")
-            draw_picture(axis, item, wrapped(text, 17), head, frame=VERMILION if mark else None)
+            draw_picture(axis, item, wrapped(text, 17), head, frame=MARK if mark else None)
     names = [listed(text for _, text in row) for row in (by_picture, by_caption)]
     return closed(figure, f"{caption} Nearest by picture: {names[0]}. Nearest by caption: {names[1]}")
 
@@ -141,8 +141,8 @@ def coverage_histogram(similarities) -> Figure:
     """
     figure, axis = plt.subplots(figsize=(6.4, 3.4))
     bins = np.linspace(min(0, *(min(s) for s in similarities.values())), 1, 21)
-    styles = [{"alpha": 0.55, "hatch": "//", "edgecolor": "black"}, {"linewidth": 2, "histtype": "step"}]
-    for (name, values), colour, line, style in zip(similarities.items(), COLOURS, LINES, styles, strict=False):
+    styles = [{"alpha": 0.55, "hatch": "//", "edgecolor": INK}, {"linewidth": 2, "histtype": "step"}]
+    for (name, values), colour, line, style in zip(similarities.items(), (PICTURE, TEXT), LINES, styles, strict=False):
         axis.hist(values, bins=bins, color=colour, label=name, **style)
         axis.axvline(np.median(values), color=colour, linestyle=line, label=f"median, {name}")
     axis.set(xlabel="similarity to the nearest anchor (cosine)", ylabel="held-out stamps")
@@ -158,7 +158,7 @@ def coverage_by_count(counts, choices) -> Figure:
     coverage and its 5th percentile. Drawn are the means over the draws and the middle 95 % of the draws.
     """
     figure, axis = plt.subplots(figsize=(7, 4.2))
-    for (name, values), colour, marker in zip(choices.items(), COLOURS, MARKERS, strict=False):
+    for (name, values), colour, marker in zip(choices.items(), SERIES, MARKERS, strict=False):
         low, high = np.quantile(values, [0.025, 0.975], axis=0)
         mean = np.mean(values, axis=0)
         for i, what in enumerate(("mean", "5th percentile")):

@@ -5,7 +5,7 @@ import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator
 
-from .palette import BLACK, BLUE, COLOURS, GREEN, MARKERS, ORANGE, SKY, VERMILION
+from .palette import BAR, FAINT, INK, MARK, MARKERS, ON_LIGHT, SERIES, series_style
 from .style import closed, legend_above, listed, rows_down
 
 
@@ -21,7 +21,7 @@ def stage_bars(seconds) -> Figure:
     axis.set(xscale="log", xlim=(min(values) / 3, max(values) * 12), xlabel="seconds (log scale)")
     for i, (name, series) in enumerate(seconds.items()):
         rows = np.array([stages.index(stage) for stage in series]) + height * (i - (len(seconds) - 1) / 2)
-        style = {"color": COLOURS[i], "hatch": ["", "//"][i % 2], "edgecolor": BLACK, "label": name}
+        style = {"color": [BAR, MARK][i % 2], "hatch": ["", "//"][i % 2], "edgecolor": INK, "label": name}
         bars = axis.barh(rows, list(series.values()), height, **style)
         axis.bar_label(bars, [f" {duration(value)}" for value in series.values()], fontsize=9)
     rows_down(axis, stages)
@@ -56,16 +56,20 @@ def around_the_threshold(exact, rounded, k, lowest) -> Figure:
     seen = np.abs(rounded - (threshold + lowest) / 2) < 2 * (threshold - lowest)
     figure, axis = plt.subplots(figsize=(7, 4.6))
     groups = [
-        (f"not kept ({(~kept).sum():,} in all)", ~kept, {"color": SKY, "marker": "o", "s": 14}),
-        (f"kept in vain ({(kept & ~answer).sum():,})", kept & ~answer, {"color": ORANGE, "marker": "s", "s": 20}),
-        (f"among the {k} best ({(kept & answer).sum():,})", kept & answer, {"color": BLUE, "marker": "^", "s": 24}),
-        (f"lost ({(~kept & answer).sum():,})", ~kept & answer, {"color": VERMILION, "marker": "X", "s": 60}),
+        (f"not kept ({(~kept).sum():,} in all)", ~kept, {"color": FAINT, "marker": "o", "s": 14}),
+        (f"kept in vain ({(kept & ~answer).sum():,})", kept & ~answer, {"color": SERIES[1], "marker": "s", "s": 20}),
+        (
+            f"among the {k} best ({(kept & answer).sum():,})",
+            kept & answer,
+            {"color": SERIES[0], "marker": "^", "s": 24},
+        ),
+        (f"lost ({(~kept & answer).sum():,})", ~kept & answer, {"color": SERIES[2], "marker": "X", "s": 60}),
     ]
     for name, mask, style in groups:
         axis.scatter(exact[mask & seen], rounded[mask & seen], linewidths=0, alpha=0.85, label=name, **style)
-    axis.axhline(threshold, color=BLACK, linestyle="--", linewidth=1)
-    axis.axhline(lowest, color=BLACK, linewidth=1)
-    axis.axvline(last, color=BLACK, linestyle=":", linewidth=1)
+    axis.axhline(threshold, color=INK, linestyle="--", linewidth=1)
+    axis.axhline(lowest, color=INK, linewidth=1)
+    axis.axvline(last, color=INK, linestyle=":", linewidth=1)
     right = {"transform": axis.get_yaxis_transform(), "va": "bottom", "ha": "right", "fontsize": 9}
     axis.text(0.995, threshold, f"T, the product in place {k}", **right)
     axis.text(0.995, lowest, "kept from here on", **right)
@@ -83,15 +87,15 @@ def knob_curves(table, margin, chosen=None) -> Figure:
     """
     figure, (above, below) = plt.subplots(2, 1, figsize=(7, 5.4), sharex=True)
     knob = table.attrs["knob"]
-    above.plot(table.effort, table.recall, marker=MARKERS[0], color=BLUE, label="recall of the k anchors")
-    above.plot(table.effort, table.agreement, marker=MARKERS[1], color=GREEN, linestyle="--", label="same decision")
+    above.plot(table.effort, table.recall, label="recall of the k anchors", **series_style(0))
+    above.plot(table.effort, table.agreement, label="same decision", **series_style(1))
     above.yaxis.set_major_formatter(lambda v, _: f"{v:.0%}")
     above.set(ylabel="share")
     above.legend(frameon=False, loc="lower right")
     points, ends = 100 * table.difference, 100 * table[["low", "high"]].to_numpy().T
-    below.errorbar(table.effort, points, yerr=np.abs(ends - points.to_numpy()), fmt="D", color=BLACK, capsize=4)
-    below.axhline(0, color=BLACK, linewidth=0.8)
-    below.axhline(-margin, color=VERMILION, linestyle="--", label=f"margin, {margin:g} points")
+    below.errorbar(table.effort, points, yerr=np.abs(ends - points.to_numpy()), fmt="D", color=INK, capsize=4)
+    below.axhline(0, color=INK, linewidth=0.8)
+    below.axhline(-margin, color=INK, linestyle="--", label=f"margin, {margin:g} points")
     below.set(ylabel="accuracy minus exact,\npoints, 95 % interval", xlabel=f"{knob} (log scale)")
     below.set_xscale("log", base=2)
     below.set_xticks(table.effort, [str(effort) for effort in table.effort])
@@ -99,7 +103,7 @@ def knob_curves(table, margin, chosen=None) -> Figure:
     for axis in (above, below):
         axis.grid(alpha=0.3)
         if chosen is not None:
-            axis.axvline(chosen, color=ORANGE, linewidth=8, alpha=0.35, zorder=0)
+            axis.axvline(chosen, color=MARK, linewidth=8, alpha=0.35, zorder=0)
     rows = zip(table.effort, table.recall, table.difference, strict=True)
     words = listed(f"{effort}: {recall:.0%}, {100 * lost:+.1f} points" for effort, recall, lost in rows)
     return closed(figure, f"Recall and accuracy minus exact for each {knob}, margin {margin:g} points. {words}")
@@ -119,12 +123,12 @@ def cost_curves(sizes, seconds, fit, memory, dense) -> Figure:
     sizes, seconds = np.asarray(sizes), np.asarray(seconds)
     fixed, per_anchor = fit
     figure, (left, right) = plt.subplots(1, 2, figsize=(9.6, 4.2))
-    left.plot(sizes, seconds, marker=MARKERS[0], color=BLUE, linestyle="", label="measured")
-    left.plot(sizes, fixed + per_anchor * sizes, color=BLACK, label="fixed cost + cost of an anchor · n")
-    left.plot(sizes, per_anchor * sizes, color=ORANGE, linestyle="--", label="without the fixed cost: slope 1")
+    left.plot(sizes, seconds, marker=MARKERS[0], color=SERIES[0], linestyle="", label="measured")
+    left.plot(sizes, fixed + per_anchor * sizes, color=INK, label="fixed cost + cost of an anchor · n")
+    left.plot(sizes, per_anchor * sizes, color=SERIES[1], linestyle="--", label="without the fixed cost: slope 1")
     left.set(ylabel="seconds (log scale)")
-    right.plot(sizes, np.asarray(dense) / 1e6, marker=MARKERS[1], color=VERMILION, linestyle="--", label="dense matrix")
-    right.plot(sizes, np.asarray(memory) / 1e6, marker=MARKERS[0], color=BLUE, label="in blocks, measured")
+    right.plot(sizes, np.asarray(dense) / 1e6, label="dense matrix", **series_style(1))
+    right.plot(sizes, np.asarray(memory) / 1e6, label="in blocks, measured", **series_style(0))
     right.set(ylabel="MB at one moment (log scale)")
     for axis in (left, right):
         axis.set(xscale="log", yscale="log", xlabel="anchors, n (log scale)")
@@ -152,14 +156,14 @@ def cluster_timeline(tasks, killed=None) -> Figure:
     figure, axis = plt.subplots(figsize=(7, 1.3 + 0.55 * len(workers)))
     for worker, number, start, stop in tasks:
         row = workers.index(worker)
-        bar = {"color": [SKY, GREEN, ORANGE][row % 3], "edgecolor": BLACK, "linewidth": 0.8}
+        bar = {"color": BAR, "edgecolor": INK, "linewidth": 0.8}
         axis.barh(row, stop - start, left=start, height=0.7, **bar)
         if stop - start > 0.025 * end:  # else there is no room
-            axis.text((start + stop) / 2, row, str(number), ha="center", va="center", fontsize=8)
+            axis.text((start + stop) / 2, row, str(number), ha="center", va="center", fontsize=8, color=ON_LIGHT)
     if killed:
         worker, second = killed
-        axis.plot(second, workers.index(worker), marker="X", color=VERMILION, markersize=13, markeredgecolor=BLACK)
-        axis.axvline(second, color=VERMILION, linestyle=":", zorder=0)
+        axis.plot(second, workers.index(worker), marker="X", color=MARK, markersize=13, markeredgecolor=INK)
+        axis.axvline(second, color=MARK, linestyle=":", zorder=0)
     rows_down(axis, [f"worker {worker}" for worker in workers])
     axis.set(xlabel="seconds (numbers: searches in the order in which they began; cross: killed)")
     counts = listed(f"worker {w}: {sum(task[0] == w for task in tasks)} searches" for w in workers)

@@ -4,7 +4,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.figure import Figure
 
-from .palette import BLACK, BLUE, COLOURS, SKY, VERMILION, series_style
+from .palette import ANCHOR, FAINT, INK, MARK, SERIES, series_style
 from .sparse import interval_dots
 from .style import closed, draw_picture, listed, picture_grid, rows_down, with_errors, wrapped
 
@@ -22,8 +22,8 @@ def learning_curve(series, *, chance) -> Figure:
         values, errors = with_errors(m for m, _ in curve.values())
         axis.errorbar(x, values, yerr=errors, capsize=4, label=name, **series_style(i))
         for at, (_, lessons) in zip(x, curve.values(), strict=True):
-            axis.scatter([at] * len(lessons), lessons, s=14, color=COLOURS[i], alpha=0.5, edgecolors="none")
-    axis.axhline(chance, color=BLACK, linestyle=":", label=f"chance, {chance:.0%}")
+            axis.scatter([at] * len(lessons), lessons, s=14, color=SERIES[i], alpha=0.5, edgecolors="none")
+    axis.axhline(chance, color=INK, linestyle=":", label=f"chance, {chance:.0%}")
     axis.set_xticks(range(len(sizes)), [str(size) for size in sizes])
     axis.yaxis.set_major_formatter(lambda v, _: f"{v:.0%}")
     axis.set(xlabel="pairs added for each class", ylabel="accuracy, 95 % interval", ylim=(0, 1))
@@ -41,9 +41,9 @@ def within_margin(gaps, margin, *, xlabel) -> Figure:
     """
     figure = interval_dots({"difference": gaps}, xlabel=xlabel, zero=True)
     (axis,) = figure.axes
-    axis.axvspan(-margin, margin, color=SKY, alpha=0.18, linewidth=0)
+    axis.axvspan(-margin, margin, color=FAINT, alpha=0.3, linewidth=0)
     for end in (-margin, margin):
-        axis.axvline(end, color=BLACK, linestyle="--", linewidth=1)
+        axis.axvline(end, color=INK, linestyle="--", linewidth=1)
     axis.set_title(f"between the dashed lines: the margin, ±{100 * margin:g} points", fontsize=10, loc="left")
     most = max(margin, *(abs(end) for gap in gaps.values() for end in gap.ci))
     axis.set_xlim(-1.2 * most, 1.2 * most)
@@ -61,7 +61,7 @@ def harm_profile(harm, captions, *, top=12) -> Figure:
     order = np.argsort(-harm, kind="stable")[:top]
     order = order[harm[order] > 0]
     figure, axis = plt.subplots(figsize=(7, 0.36 * len(order) + 1.2))
-    axis.barh(range(len(order)), harm[order], height=0.66, color=BLUE)
+    axis.barh(range(len(order)), harm[order], height=0.66, color=ANCHOR)
     rows_down(axis, [wrapped(captions[i], 40, 1) for i in order], fontsize=9)
     axis.set(xlabel="mean contribution to the label given, minus to the true one")
     words = listed(f"{captions[i]} {harm[i]:.4f}" for i in order)
@@ -75,7 +75,7 @@ def labelled_pictures(pictures, given, true, *, columns=6, title="") -> Figure:
         right = label == truth
         words = [f"✔ {label}"] if right else [f"✘ {label}", f"({truth})"]
         below = "\n".join(wrapped(line, 17, 1) for line in words)
-        draw_picture(axis, picture, below, frame=BLUE if right else VERMILION)
+        draw_picture(axis, picture, below, frame=INK if right else MARK)
         axis.spines[:].set_linewidth(1 if right else 2.5)
     labels = listed(f"{label} (true: {truth})" for label, truth in zip(given, true, strict=True))
     return closed(figure, f"{title or 'Pictures with their labels'}: {labels}")

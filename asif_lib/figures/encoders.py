@@ -5,7 +5,7 @@ import numpy as np
 from matplotlib.figure import Figure
 from PIL import Image
 
-from .palette import BLUE, COLOURS, LINES, SKY, VERMILION
+from .palette import BAR, INK, LINES, MARK, ON_DARK, ON_LIGHT, PICTURE, SERIES, TEXT
 from .style import closed, draw_bare, draw_picture, listed, picture_beside, with_errors, wrapped
 
 
@@ -22,9 +22,9 @@ def two_profiles(image, text, pairs, titles) -> Figure:
     sides = [side[:7] for side in sides]
     count, longest = max(map(len, sides)), max(entry for side in sides for _, entry in side) or 1
     figure, axes = plt.subplots(1, 2, figsize=(10, 0.62 * count + 1.4))
-    for axis, side, title in zip(axes, sides, titles, strict=True):
+    for axis, side, title, colour in zip(axes, sides, titles, (PICTURE, TEXT), strict=True):
         for place, (anchor, entry) in enumerate(side):
-            style = {"color": BLUE} if anchor in kept[0] & kept[1] else {"fill": False, "edgecolor": "0.45"}
+            style = {"color": colour} if anchor in kept[0] & kept[1] else {"fill": False, "edgecolor": colour}
             axis.barh(place, entry, height=0.62, **style)
             picture_beside(axis, pairs.picture[anchor], (entry, place), 64, 4)
         names = [wrapped(pairs.caption[anchor], 24, 2) for anchor, _ in side]
@@ -45,13 +45,13 @@ def score_table(pictures, labels, scores, right) -> Figure:
     scores = np.asarray(scores)
     q, t = scores.shape
     figure, axis = plt.subplots(figsize=(0.95 * t + 1.6, 0.72 * q + 1.7))
-    drawn = axis.imshow(scores, cmap="Blues", vmin=0, vmax=max(scores.max() * 1.25, 1e-9), aspect="auto")
+    drawn = axis.imshow(scores, cmap="Greys", vmin=0, vmax=max(scores.max() * 1.25, 1e-9), aspect="auto")
     for i, j in np.ndindex(q, t):
-        colour = "white" if scores[i, j] > 0.75 * drawn.get_clim()[1] else "black"
+        colour = ON_DARK if scores[i, j] > 0.5 * drawn.get_clim()[1] else ON_LIGHT
         style = {"color": colour, "fontweight": "bold" if j == scores[i].argmax() else "normal"}
         axis.text(j, i, f"{scores[i, j]:.2f}", ha="center", va="center", fontsize=10.5, **style)
     for i, (picture, j) in enumerate(zip(pictures, right, strict=True)):
-        axis.add_patch(plt.Rectangle((j - 0.47, i - 0.47), 0.94, 0.94, fill=False, edgecolor=VERMILION, lw=2))
+        axis.add_patch(plt.Rectangle((j - 0.47, i - 0.47), 0.94, 0.94, fill=False, edgecolor=MARK, lw=3))
         picture_beside(axis, picture, (-0.5, i), 80, -6)
     axis.set_xticks(range(t), [wrapped(label, 9) for label in labels], fontsize=9.5)
     axis.set_yticks(range(q), [""] * q)
@@ -86,7 +86,7 @@ def deciding_anchors(rows) -> Figure:
             draw_bare(axis, anchor, f"{share:.0%} · {wrapped(caption, 24, 2)}", fontsize=9)
         reasons = ", ".join(f"{caption} {share:.0%}" for _, caption, share in anchors) or "no anchor at all"
         words.append(f"{heading}: {reasons}")
-    figure.add_artist(plt.Line2D([1.15 / (columns + 0.15)] * 2, [0.01, 0.99], color="0.7", lw=1))
+    figure.add_artist(plt.Line2D([1.15 / (columns + 0.15)] * 2, [0.01, 0.99], color=INK, lw=1))
     return closed(figure, f"Decisions, each with the anchors of the largest share of the score. {listed(words)}")
 
 
@@ -130,7 +130,7 @@ def neighbour_rows(pictures, captions, queries, neighbours, cosines) -> Figure:
     for line, (query, near, values) in zip(axes, rows, strict=True):
         heads = ["picture", *(f"cosine {value:.2f}" for value in values)]
         for axis, i, head in zip(line, [query, *near], heads, strict=True):
-            frame = BLUE if axis is line[0] else None
+            frame = PICTURE if axis is line[0] else None
             draw_picture(axis, pictures[i], wrapped(captions[i], 20, 2), head, frame=frame)
         line[0].title.set_fontweight("bold")
     words = [f"{captions[query]} has {' '.join(captions[i] for i in near)}" for query, near, _ in rows]
@@ -142,13 +142,13 @@ def bars_with_intervals(measures, chance, xlabel) -> Figure:
     figure, axis = plt.subplots(figsize=(7.2, 0.55 * len(measures) + 1.3))
     value, errors = (100 * array for array in with_errors(measures.values()))
     places = np.arange(len(measures))
-    axis.barh(places, value, height=0.6, color=SKY, edgecolor="black", linewidth=0.8)
-    axis.errorbar(value, places, xerr=errors, fmt="none", ecolor="black", capsize=4)
+    axis.barh(places, value, height=0.6, color=BAR, edgecolor=INK, linewidth=0.8)
+    axis.errorbar(value, places, xerr=errors, fmt="none", ecolor=INK, capsize=4)
     for place, (at, above) in enumerate(zip(value, errors[1], strict=True)):
         axis.text(at + above + 1.5, place, f"{at:.0f} %", va="center", fontsize=10)
-    axis.axvline(100 * chance, color=VERMILION, linestyle="--", linewidth=1.8)
+    axis.axvline(100 * chance, color=INK, linestyle="--", linewidth=1.8)
     beside = {"xytext": (5, 0), "textcoords": "offset points", "fontsize": 9.5, "va": "bottom"}
-    axis.annotate(f"chance {100 * chance:.0f} %", (100 * chance, -0.45), color=VERMILION, **beside)
+    axis.annotate(f"chance {100 * chance:.0f} %", (100 * chance, -0.45), **beside)
     axis.set_yticks(places, list(measures))
     axis.set(ylim=(len(measures) - 0.5, -0.95), xlim=(0, 100), xlabel=xlabel)
     words = listed(f"{name} {measure}" for name, measure in measures.items())
@@ -160,7 +160,7 @@ def cosine_histograms(series, xlabel="cosine (no unit)") -> Figure:
     figure, axis = plt.subplots(figsize=(6.8, 3.4))
     series = {name: np.ravel(values) for name, values in series.items()}
     edges = np.histogram_bin_edges(np.concatenate(list(series.values())), bins=41)
-    for (name, values), colour, style in zip(series.items(), COLOURS, LINES, strict=False):
+    for (name, values), colour, style in zip(series.items(), SERIES, LINES, strict=False):
         density, _ = np.histogram(values, edges, density=True)
         axis.stairs(density, edges, color=colour, linestyle=style, linewidth=2, label=name)
     axis.set(xlabel=xlabel, ylabel="density (area under each line: 1)")

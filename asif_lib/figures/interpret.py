@@ -5,7 +5,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from .palette import BLACK, BLUE, COLOURS, LINES, SKY, VERMILION, series_style
+from .palette import ANCHOR, BAR, INK, LINES, MARK, PAPER, SERIES, series_style
 from .sparse import interval_dots
 from .style import closed, draw_bare, listed, picture_beside, rows_down, wrapped
 
@@ -20,10 +20,10 @@ def anchor_bars(picture, heading, rows, *, xlabel, sides=None) -> Figure:
     figure, (left, axis) = plt.subplots(1, 2, figsize=(9.6, 0.62 * len(values) + 1.3), width_ratios=[1, 2.6])
     draw_bare(left, picture, wrapped(heading, 26), side=160, fontsize=10, fontweight="bold")
     for place, (anchor, value) in enumerate(zip(pictures, values, strict=True)):
-        style = {"color": BLUE} if value >= 0 else {"color": VERMILION, "hatch": "//", "edgecolor": "white"}
+        style = {"color": ANCHOR} if value >= 0 else {"color": ANCHOR, "hatch": "//", "edgecolor": PAPER}
         axis.barh(place, value, height=0.66, **style)
         picture_beside(axis, anchor, (value, place), 72, 4 if value >= 0 else -4)
-    axis.axvline(0, color=BLACK, linewidth=0.8)
+    axis.axvline(0, color=INK, linewidth=0.8)
     rows_down(axis, [wrapped(caption, 30, 2) for caption in captions], fontsize=9)
     low, high = min(0, *values), max(0, *values)
     room = 0.18 * (high - low)
@@ -60,8 +60,8 @@ def scores_without(picture, heading, labels, before, after, gone, entered, *, tr
     left, axis = upper.subplots(1, 2, width_ratios=[1, 2.6])
     draw_bare(left, picture, wrapped(heading, 28), side=160, fontsize=10, fontweight="bold")
     places = np.arange(len(labels))
-    axis.barh(places, after, height=0.62, color=SKY, label="without them")
-    axis.barh(places, before, height=0.62, fill=False, edgecolor=BLACK, linestyle="--", label="with all anchors")
+    axis.barh(places, after, height=0.62, color=BAR, label="without them")
+    axis.barh(places, before, height=0.62, fill=False, edgecolor=INK, linestyle="--", label="with all anchors")
     rows_down(axis, [f"{label} ✔" if label == truth else label for label in labels], fontsize=9)
     if max(after) > 0:
         axis.get_yticklabels()[int(np.argmax(after))].set_fontweight("bold")
@@ -94,7 +94,7 @@ def faithfulness(table) -> Figure:
             each = part.groupby(["picture", "repeat"])
             rows = np.stack([np.interp(grid, curve.fraction, curve.score) for _, curve in each])
             axis.plot(grid, rows.mean(axis=0), label=label, markevery=8, **series_style(i))
-            axis.fill_between(grid, *np.quantile(rows, [0.25, 0.75], axis=0), color=COLOURS[i], alpha=0.18, linewidth=0)
+            axis.fill_between(grid, *np.quantile(rows, [0.25, 0.75], axis=0), color=SERIES[i], alpha=0.18, linewidth=0)
         axis.xaxis.set_major_formatter(lambda v, _: f"{v:.0%}")
         axis.yaxis.set_major_formatter(lambda v, _: f"{v:.0%}")
         axis.set(title=title, xlabel="contributing anchors", ylim=(0, None))
@@ -110,7 +110,7 @@ def auc_dots(aucs, *, xlabel) -> Figure:
     """Draw AUCs with their intervals (series, label, Measure), and a dotted line at 0.5: guessing."""
     figure = interval_dots(aucs, xlabel=xlabel)
     (axis,) = figure.axes
-    axis.axvline(0.5, color=BLACK, linestyle=":")
+    axis.axvline(0.5, color=INK, linestyle=":")
     axis.xaxis.set_major_formatter("{x:.2f}")
     words = listed(f"{name}, {label} {m.value:.3f}" for name, row in aucs.items() for label, m in row.items())
     return closed(figure, f"{xlabel}: {words}")
@@ -126,9 +126,9 @@ def use_histogram(counts, vectors) -> Figure:
     step = max(1, -(-most // 30))
     edges = np.concatenate([[-0.5, 0.5], np.arange(0.5 + step, most + step + 1, step)])
     for axis, (name, values) in zip(axes.flat, counts.items(), strict=True):
-        drawn = axis.hist(values, edges, color=SKY, edgecolor=BLACK, linewidth=0.5)[2]
-        drawn[0].set(color=VERMILION, hatch="//", edgecolor=BLACK)
-        mean = axis.axvline(np.mean(values), color=BLACK, linestyle=":")
+        drawn = axis.hist(values, edges, color=BAR, edgecolor=INK, linewidth=0.5)[2]
+        drawn[0].set(color=MARK, hatch="//", edgecolor=INK)
+        mean = axis.axvline(np.mean(values), color=INK, linestyle=":")
         axis.set(title=name, xlabel=f"in the top k of how many of {vectors}", ylabel="anchors")
         names = [f"mean, {np.mean(values):.0f}", "in none: dead"]
         axis.legend([mean, drawn[0]], names, frameon=False, fontsize=9, loc="upper right")
@@ -143,8 +143,8 @@ def familiarity_curves(series, threshold) -> Figure:
     """
     figure, axis = plt.subplots(figsize=(7.4, 3.8))
     for i, (name, values) in enumerate(series.items()):
-        axis.ecdf(np.asarray(values), color=COLOURS[i], linestyle=LINES[i], linewidth=2, label=name)
-    axis.axvline(threshold, color=BLACK, linewidth=1.2, label=f"alarm to the left of {threshold:.2f}")
+        axis.ecdf(np.asarray(values), color=SERIES[i], linestyle=LINES[i], linewidth=2, label=name)
+    axis.axvline(threshold, color=INK, linewidth=1.2, label=f"alarm to the left of {threshold:.2f}")
     axis.yaxis.set_major_formatter(lambda v, _: f"{v:.0%}")
     axis.set(xlabel="cosine with the most similar anchor (no unit)", ylabel="share of less familiar pictures")
     axis.grid(alpha=0.3)

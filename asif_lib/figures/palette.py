@@ -1,19 +1,36 @@
-"""Colours, markers and lines of the figures: Okabe and Ito's colours, which readers with any colour vision tell apart.
+"""Colours, markers and lines of the figures. Colours have one meaning each, and a figure draws with the meanings only.
 
-Where two series meet, line style or marker differs too, so that a figure works in black and white.
+The hues are Okabe and Ito's, which readers with any colour vision tell apart. Orange and purple are darker than theirs,
+so that a line reaches a contrast of 3 on white and on the dark page. Where two series meet, line style or marker
+differs too, so that a figure works in black and white.
 """
 
-BLACK, ORANGE, SKY, GREEN, YELLOW, BLUE, VERMILION, PURPLE = (
-    "#000000", "#E69F00", "#56B4E9", "#009E73", "#F0E442", "#0072B2", "#D55E00", "#CC79A7",
-)  # fmt: skip
-PICTURE, TEXT, ANCHOR, CONTROL = BLUE, VERMILION, GREEN, "#767676"
+PICTURE, TEXT, ANCHOR, CONTROL = "#0072B2", "#D55E00", "#009E73", "#767676"
 """What a colour means, everywhere in the book: a picture, a text, an anchor or a product, a control. Nothing else."""
+BRIGHT = {PICTURE: "#6AA5FF", TEXT: "#FF8A3D", ANCHOR: "#3ddcaa"}
+"""Their colours for words on a dark page."""
 
-COLOURS = [BLUE, VERMILION, GREEN, ORANGE, PURPLE, SKY, BLACK]
+INK, PAPER = "#000000", "#FFFFFF"
+"""Words, axes and limits, and what they stand on. They change places on a dark page."""
+DARK = {INK: "#E3E6E8", PAPER: "#15191D"}
+"""What a dark page has in place of a colour."""
+FAINT = "#B0B0B0"
+"""Lines of reference, which no message hangs on."""
+ON_LIGHT, ON_DARK = "#0A0A0A", "#FAFAFA"
+"""Words on a coloured cell, which stays as it is on a dark page."""
+
+PURPLE, ORANGE, SKY = "#C06495", "#B87700", "#56B4E9"
+BAR = SKY
+"""The fill of a bar that is none of the four; it has an edge of ink."""
+MARK = ORANGE
+"""What a figure singles out: the own caption, a shared neighbour, what is chosen, what is wrong."""
+SERIES = [PURPLE, ORANGE, INK, PURPLE, ORANGE, INK, PURPLE]
+"""Methods, settings and other series that are none of the four. From the fourth on, markers are hollow."""
 MARKERS = ["o", "s", "^", "D", "v", "P", "X"]
 LINES = ["-", "--", ":", "-."]
 
 
 def series_style(i) -> dict:
     """Return the colour, marker and line style of series `i`."""
-    return {"color": COLOURS[i], "marker": MARKERS[i], "linestyle": LINES[i % 4]}
+    hollow = {"markerfacecolor": PAPER} if i > 2 else {}
+    return {"color": SERIES[i], "marker": MARKERS[i], "linestyle": LINES[i % 4], **hollow}

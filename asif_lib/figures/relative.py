@@ -4,7 +4,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.figure import Figure
 
-from .palette import BLACK, BLUE, COLOURS, MARKERS, ORANGE, VERMILION
+from .palette import ANCHOR, FAINT, INK, MARK, MARKERS, SERIES, series_style
 from .style import caption_bars, closed, draw_picture, listed, ranked_words, span, with_errors, wrapped
 
 
@@ -28,27 +28,27 @@ def relative_under_changes(point, anchors, changes, names) -> Figure:
     reach = 1.5 * max(np.abs(np.vstack(rows)).max() for rows in changed.values())
     reference, words = None, []
     for (plane, bars), (title, (z, a)) in zip(axes.T, changed.items(), strict=True):
-        plane.axhline(0, color="0.8", linewidth=0.8)
-        plane.axvline(0, color="0.8", linewidth=0.8)
-        for row, name, colour, marker in zip(a, names, COLOURS, MARKERS, strict=False):
-            plane.plot([0, row[0]], [0, row[1]], color=colour, linewidth=1)
-            plane.plot(*row, color=colour, marker=marker, linestyle="none", markersize=7)
+        plane.axhline(0, color=FAINT, linewidth=0.8)
+        plane.axvline(0, color=FAINT, linewidth=0.8)
+        for row, name, marker in zip(a, names, MARKERS, strict=False):
+            plane.plot([0, row[0]], [0, row[1]], color=ANCHOR, linewidth=1)
+            plane.plot(*row, color=ANCHOR, marker=marker, linestyle="none", markersize=7)
             outward = 14 * row / np.linalg.norm(row)
             plane.annotate(name, row, xytext=outward, textcoords="offset points", fontsize=10, ha="center", va="center")
-        plane.plot([0, z[0, 0]], [0, z[0, 1]], color=BLACK, linewidth=1.5, linestyle="--")
-        plane.plot(*z[0], color=BLACK, marker="*", linestyle="none", markersize=12)
+        plane.plot([0, z[0, 0]], [0, z[0, 1]], color=INK, linewidth=1.5, linestyle="--")
+        plane.plot(*z[0], color=INK, marker="*", linestyle="none", markersize=12)
         plane.set(xlim=(-reach, reach), ylim=(-reach, reach), aspect="equal", title=title)
         plane.set(xlabel="coordinate 1", ylabel="coordinate 2" if plane is axes[0, 0] else "")
         cosines = (a @ z[0]) / np.linalg.norm(a, axis=1) / np.linalg.norm(z[0])
         reference = cosines if reference is None else reference
         words.append(f"{title}: {', '.join(f'{value:.2f}' for value in cosines)}")
         places = np.arange(len(a))
-        bars.bar(places, cosines, color=COLOURS[: len(a)], width=0.5)
-        bars.bar(places, reference, facecolor="none", edgecolor=BLACK, linewidth=1.4, width=0.8)
+        bars.bar(places, cosines, color=ANCHOR, width=0.5)
+        bars.bar(places, reference, facecolor="none", edgecolor=INK, linewidth=1.4, width=0.8)
         for place, value in zip(places, cosines, strict=True):
             above = max(value, reference[place], 0) + 0.07
             bars.text(place, above, f"{value:.2f}", ha="center", va="bottom", fontsize=9)
-        bars.axhline(0, color=BLACK, linewidth=0.8)
+        bars.axhline(0, color=INK, linewidth=0.8)
         bars.set_xticks(places, names)
         bars.set(xlabel="anchor", ylim=(-1.1, 1.5), yticks=[-1, 0, 1])
         bars.set_ylabel("cosine with ★" if bars is axes[1, 0] else "")
@@ -63,9 +63,9 @@ def before_after(before, after) -> Figure:
     figure, axes = plt.subplots(1, len(after), figsize=(3.3 * len(after), 3.3), squeeze=False)
     before, after = np.asarray(before), {title: np.asarray(values) for title, values in after.items()}
     low = min(before.min(), *(values.min() for values in after.values()))
-    for axis, (title, values), colour in zip(axes.flat, after.items(), COLOURS, strict=False):
-        axis.plot([low, 1], [low, 1], color="0.6", linewidth=1)
-        axis.plot(before, values, color=colour, marker=".", markersize=3, linestyle="none", alpha=0.5)
+    for axis, (title, values) in zip(axes.flat, after.items(), strict=True):
+        axis.plot([low, 1], [low, 1], color=FAINT, linewidth=1)
+        axis.plot(before, values, color=SERIES[0], marker=".", markersize=3, linestyle="none", alpha=0.5)
         axis.set(xlabel="entry before (cosine)", title=title, aspect="equal")
         axis.set(xlim=(low - 0.05, 1.05), ylim=(low - 0.05, 1.05))
         axis.set_ylabel("entry after (cosine)" if axis is axes[0, 0] else "")
@@ -81,10 +81,10 @@ def cosines_before_after(panels) -> Figure:
     figure, axes = plt.subplots(1, len(panels), figsize=(4.4 * len(panels), 3.3), squeeze=False)
     for axis, (name, (before, after)) in zip(axes.flat, panels.items(), strict=True):
         bins = np.linspace(min(np.min(before), np.min(after)), 1, 60)
-        axis.hist(before, bins=bins, density=True, color=ORANGE, alpha=0.6, label="as they are")
-        axis.hist(after, bins=bins, density=True, color=BLUE, histtype="step", linewidth=1.8, label="centred")
-        axis.axvline(np.mean(before), color=VERMILION, linestyle="--", label="mean, as they are")
-        axis.axvline(np.mean(after), color=BLUE, linestyle=":", linewidth=2, label="mean, centred")
+        axis.hist(before, bins=bins, density=True, color=SERIES[1], alpha=0.6, label="as they are")
+        axis.hist(after, bins=bins, density=True, color=SERIES[0], histtype="step", linewidth=1.8, label="centred")
+        axis.axvline(np.mean(before), color=SERIES[1], linestyle="--", label="mean, as they are")
+        axis.axvline(np.mean(after), color=SERIES[0], linestyle=":", linewidth=2, label="mean, centred")
         axis.set(xlabel="cosine of two stamps", ylabel="density", title=name)
         axis.legend(fontsize=8.5)
     words = listed(f"{name}: mean {np.mean(b):.2f}, centred {np.mean(a):.2f}" for name, (b, a) in panels.items())
@@ -99,10 +99,10 @@ def recall_points(ks, measures, chance) -> Figure:
     figure, axis = plt.subplots(figsize=(6.4, 3.6))
     places = np.arange(len(ks))
     shifts = np.linspace(-0.15, 0.15, len(measures)) if len(measures) > 1 else [0]
-    for (name, values), shift, colour, marker in zip(measures.items(), shifts, COLOURS, MARKERS, strict=False):
-        style = {"color": colour, "marker": marker, "capsize": 4, "linestyle": "none"}
+    for i, ((name, values), shift) in enumerate(zip(measures.items(), shifts, strict=True)):
+        style = series_style(i) | {"capsize": 4, "linestyle": "none"}
         axis.errorbar(places + shift, *with_errors(values), **style, label=name)
-    axis.plot(places, chance, color=BLACK, marker="_", markersize=28, linestyle="none", label="chance")
+    axis.plot(places, chance, color=INK, marker="_", markersize=28, linestyle="none", label="chance")
     axis.set_xticks(places, [f"R@{k}" for k in ks])
     axis.set(xlabel="true caption among the first k", ylabel="share of pictures")
     axis.set(xlim=(-0.5, len(ks) - 0.5), ylim=(0, 1))
@@ -146,6 +146,6 @@ def neighbours_two_ways(queries, reference, others, titles) -> Figure:
         for axes, row in zip(part.subplots(len(rows), len(rows[0]), squeeze=False), rows, strict=True):
             for axis, (picture, caption, mark) in zip(axes, row, strict=True):
                 words = wrapped(caption, 15, 2) + (" ★" if mark else "")
-                draw_picture(axis, picture, words, frame=VERMILION if mark else None)
+                draw_picture(axis, picture, words, frame=MARK if mark else None)
     kept = listed(f"{query[1]} keeps {sum(m for *_, m in row)}" for query, row in zip(queries, others, strict=True))
     return closed(figure, f"Pictures between their {titles[0]} and their {titles[1]}. Of {top}: {kept}")

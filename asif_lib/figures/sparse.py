@@ -3,11 +3,13 @@
 import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
+from matplotlib.patheffects import withStroke
 
 from asif_lib.evaluation.measures import in_points
 
 from . import style
-from .palette import BLACK, BLUE, COLOURS, MARKERS, SKY, VERMILION, series_style
+from .palette import INK, ON_DARK, ON_LIGHT, PICTURE, series_style
 from .style import closed, draw_picture, listed, rows_down, span, wrapped
 
 TOP = 6
@@ -44,10 +46,10 @@ def _cosines_and_entries(dense, kept, relative, vectors):
     ordered = np.sort(np.asarray(relative))[::-1]
     k = max(vector.indices.shape[1] for vector in vectors.values())
     positions = np.arange(1, len(ordered) + 1)
-    dense.fill_between(positions, ordered, color=SKY, alpha=0.5, step="mid", label="forgotten")
-    dense.fill_between(positions[:k], ordered[:k], color=BLUE, step="mid", label=f"kept (k = {k})")
-    dense.axhline(0, color=BLACK, linewidth=0.8)
-    dense.axvline(k + 0.5, color=BLACK, linestyle="--", linewidth=1)
+    dense.fill_between(positions, ordered, color=PICTURE, alpha=0.25, linewidth=0, step="mid", label="forgotten")
+    dense.fill_between(positions[:k], ordered[:k], color=PICTURE, step="mid", label=f"kept (k = {k})")
+    dense.axhline(0, color=INK, linewidth=0.8)
+    dense.axvline(k + 0.5, color=INK, linestyle="--", linewidth=1)
     dense.set(xlabel="anchors, the most similar first", ylabel="cosine", xlim=(0.5, len(ordered) + 0.5))
     dense.legend(frameon=False, ncols=2)
     for i, (name, vector) in enumerate(vectors.items()):
@@ -63,7 +65,7 @@ def _query_and_anchors(figure, place, query, pictures, captions):
     cells = place.subgridspec(1, TOP + 1)
     for i, (picture, text) in enumerate(zip([query, *pictures[:TOP]], titles, strict=True)):
         axis = figure.add_subplot(cells[i])
-        draw_picture(axis, picture, frame=VERMILION if i == 0 else None)
+        draw_picture(axis, picture, frame=PICTURE if i == 0 else None)
         axis.text(0.5, -0.04, wrapped(text, 16), transform=axis.transAxes, ha="center", va="top", fontsize=8)
 
 
@@ -104,10 +106,12 @@ def sweep_heatmaps(tables, *, value="mean recall") -> Figure:
         axis.spines[:].set_visible(False)
         for row, column in np.ndindex(grid.shape):
             number = grid.iloc[row, column]
-            colour = "white" if number < (low + high) / 2 else BLACK
+            colour = ON_DARK if number < (low + high) / 2 else ON_LIGHT
             axis.text(column, row, f"{100 * number:.0f}", ha="center", va="center", color=colour, fontsize=9)
         row, column = np.unravel_index(grid.to_numpy().argmax(), grid.shape)
-        axis.add_patch(plt.Rectangle((column - 0.5, row - 0.5), 1, 1, fill=False, edgecolor=VERMILION, linewidth=3))
+        frame = Rectangle((column - 0.5, row - 0.5), 1, 1, fill=False, edgecolor=ON_LIGHT, linewidth=2.5)
+        frame.set_path_effects([withStroke(linewidth=5, foreground=ON_DARK)])
+        axis.add_patch(frame)
     figure.colorbar(image, ax=axes, format=lambda v, _: f"{v:.0%}", label=value, use_gridspec=False)
     best = {name: table.loc[table.value.idxmax()] for name, table in tables.items()}
     words = listed(f"{n}: best {b.value:.1%} at k / n = {b.fraction:g}, p = {b.p:g}" for n, b in best.items())
@@ -125,14 +129,15 @@ def interval_dots(series, *, xlabel, chance=None, title="", zero=False) -> Figur
     for i, (name, measures) in enumerate(series.items()):
         rows = np.array([labels.index(label) for label in measures]) + 0.22 * (i - (len(series) - 1) / 2)
         values, errors = style.with_errors(measures.values())
-        axis.errorbar(values, rows, xerr=errors, fmt=MARKERS[i], color=COLOURS[i], markersize=7, capsize=3, label=name)
+        style_of = series_style(i) | {"linestyle": "none", "markersize": 7, "capsize": 3}
+        axis.errorbar(values, rows, xerr=errors, label=name, **style_of)
     if chance is not None:
-        axis.axvline(chance, color=BLACK, linestyle=":", label=f"chance, {chance:.1%}")
+        axis.axvline(chance, color=INK, linestyle=":", label=f"chance, {chance:.1%}")
     rows_down(axis, labels)
     axis.xaxis.set_major_locator(plt.MaxNLocator(8, steps=[1, 2, 5, 10]))
     axis.xaxis.set_major_formatter(lambda v, _: f"{100 * v:+.3g}".replace("+0", "0") if zero else f"{v:.0%}")
     if zero:
-        axis.axvline(0, color=BLACK, linewidth=0.8)
+        axis.axvline(0, color=INK, linewidth=0.8)
     axis.set(xlabel=xlabel, title=title)
     axis.grid(axis="x", alpha=0.3)
     if len(series) > 1 or chance is not None:
@@ -163,7 +168,7 @@ def line_chart(series, *, xlabel, ylabel, logx=None, logy=False, percent=False, 
     if percent:
         axis.yaxis.set_major_formatter(lambda v, _: f"{v:.0%}")
     for name, x in (marks or {}).items():
-        axis.axvline(x, color=BLACK, linestyle=":", linewidth=1)
+        axis.axvline(x, color=INK, linestyle=":", linewidth=1)
         axis.text(x, 1, f" {name}", transform=axis.get_xaxis_transform(), va="bottom", ha="center", fontsize=9)
     axis.set(xlabel=xlabel, ylabel=ylabel)
     axis.grid(alpha=0.3)

@@ -17,8 +17,7 @@ from PIL import Image
 from asif_lib.encoders.pictures import open_picture
 from asif_lib.errors import ParameterError
 
-from . import palette
-from .palette import BLACK, COLOURS, SKY, VERMILION
+from .palette import BAR, FAINT, INK, MARK, PAPER, SERIES
 from .templates import filled
 
 
@@ -26,7 +25,7 @@ def use_style():
     """Set the book's style for all figures of a notebook."""
     plt.rcParams.update(
         {
-            "axes.prop_cycle": plt.cycler(color=COLOURS),
+            "axes.prop_cycle": plt.cycler(color=SERIES[:3]),
             "axes.spines.top": False,
             "axes.spines.right": False,
             "axes.titlesize": "medium",
@@ -43,7 +42,7 @@ def use_style():
 
 def thumbnail(picture, side=96):
     """Return the picture as a (side, side, 3) uint8 array on white, its proportions kept; grey if it has no file."""
-    image = open_picture(picture) if str(picture) else Image.new("RGB", (side, side), "#ddd")
+    image = open_picture(picture) if str(picture) else Image.new("RGB", (side, side), FAINT)
     image.thumbnail((side, side))
     canvas = np.full((side, side, 3), 255, np.uint8)
     top, left = (side - image.height) // 2, (side - image.width) // 2
@@ -79,7 +78,7 @@ def draw_picture(axis, picture, below="", above="", *, frame=None):
     axis.set(xticks=[], yticks=[])
     axis.set_xlabel(below, fontsize=8.5)
     axis.set_title(above, fontsize=9.5)
-    axis.spines[:].set(visible=frame is not None, color=frame or BLACK, linewidth=2.5)
+    axis.spines[:].set(visible=frame is not None, color=frame or INK, linewidth=2.5)
 
 
 def draw_bare(axis, picture, heading="", *, side=96, **font):
@@ -118,10 +117,10 @@ def with_errors(measures):
 def caption_bars(axis, ranking, width):
     """Draw captions (rank, caption, score, own) as bars, the best on top; its own one has another colour and a tick."""
     places, scores = np.arange(len(ranking))[::-1], [score for _, _, score, _ in ranking]
-    drawn = axis.barh(places, scores, color=SKY, edgecolor=BLACK, linewidth=0)
+    drawn = axis.barh(places, scores, color=BAR, edgecolor=INK, linewidth=0.8)
     for bar, (*_, own) in zip(drawn, ranking, strict=True):
         if own:
-            bar.set(color=VERMILION, edgecolor=BLACK, linewidth=1.5)
+            bar.set(color=MARK, edgecolor=INK, linewidth=1.5)
     names = [f"{rank}. {wrapped(text, width, 1)}{' ✔' * own}" for rank, text, _, own in ranking]
     axis.set_yticks(places, names, fontsize=9)
     axis.set_ylim(-0.5, len(ranking) - 0.5)
@@ -169,7 +168,7 @@ def show(figure, alt=None):
 def image_html(figure, alt) -> str:
     """Return `figure` as an HTML picture with the alternative text `alt`, and close it."""
     png = io.BytesIO()
-    figure.savefig(png, format="png", facecolor="white")
+    figure.savefig(png, format="png", facecolor=PAPER)
     plt.close(figure)
     style = "max-width: 100%; height: auto"
     return f'<img src="{data_address("png", png)}" alt="{html.escape(alt, quote=True)}" style="{style}">'
@@ -201,6 +200,4 @@ def self_contained(name: str, **values) -> IPython.display.HTML:
     """Fill the template of a drawn explanation, which holds its style and its script, ``figures/name.js``."""
     folder = Path(__file__).parent
     style, script = (Markup((folder / file).read_text(encoding="utf-8")) for file in ("drawn.css", f"{name}.js"))
-    return IPython.display.HTML(
-        filled(f"figures/{name}.html.j2", style=style, script=script, palette=palette, **values)
-    )
+    return IPython.display.HTML(filled(f"figures/{name}.html.j2", style=style, script=script, **values))

@@ -4,12 +4,15 @@ from pathlib import Path
 
 import jinja2
 
+from . import palette
+
 TEMPLATES = jinja2.Environment(
     loader=jinja2.FileSystemLoader(Path(__file__).parent.parent), undefined=jinja2.StrictUndefined,
     autoescape=jinja2.select_autoescape(["html.j2", "svg.j2"]), trim_blocks=True, lstrip_blocks=True,
 )  # fmt: skip
 """The templates by their paths, such as ``widgets/parts.html.j2``. Those of HTML and SVG escape what they show."""
 TEMPLATES.filters["repr"] = repr
+TEMPLATES.globals["palette"] = palette
 
 
 def filled(template: str, **values) -> str:

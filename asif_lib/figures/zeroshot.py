@@ -4,7 +4,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.figure import Figure
 
-from .palette import BLACK, COLOURS, LINES, SKY, series_style
+from .palette import FAINT, LINES, ON_DARK, ON_LIGHT, SERIES, series_style
 from .style import closed, listed
 
 
@@ -18,12 +18,12 @@ def confusion_matrix(counts, classes) -> Figure:
     axis.set(xlabel="label given", ylabel="true class")
     for row, column in zip(*np.nonzero(counts), strict=True):
         number = counts[row, column]
-        colour = "white" if number > counts.max() / 2 else BLACK
+        colour = ON_DARK if number > counts.max() / 2 else ON_LIGHT
         weight = "bold" if row == column else "normal"
         axis.text(column, row, number, ha="center", va="center", color=colour, fontweight=weight, fontsize=9)
     for ticks in (axis.set_xticks, axis.set_yticks):
         ticks(np.arange(len(classes) + 1) - 0.5, minor=True)
-    axis.grid(which="minor", color=SKY, linewidth=0.5)
+    axis.grid(which="minor", color=FAINT, linewidth=0.5)
     axis.tick_params(which="minor", length=0)
     rights = listed(f"{name} {counts[i, i]} of {counts[i].sum()}" for i, name in enumerate(classes))
     return closed(figure, f"Confusion matrix, {np.trace(counts)} of {counts.sum()} on the diagonal. {rights}")
@@ -38,9 +38,9 @@ def scaling(tables, *, ylabel, chance=None) -> Figure:
     means = {name: table.groupby("size").value.mean() for name, table in tables.items()}
     for i, (name, table) in enumerate(tables.items()):
         axis.plot(means[name].index, means[name], label=name, **series_style(i) | {"linestyle": LINES[i % 2]})
-        axis.scatter(table["size"], table.value, s=14, color=COLOURS[i], alpha=0.5, edgecolors="none")
+        axis.scatter(table["size"], table.value, s=14, color=SERIES[i], alpha=0.5, edgecolors="none")
         if chance and name in chance:
-            axis.axhline(chance[name], color=COLOURS[i], linestyle=":", label=f"{name}, chance")
+            axis.axhline(chance[name], color=SERIES[i], linestyle=":", label=f"{name}, chance")
     sizes = sorted(set().union(*(table["size"] for table in tables.values())))
     axis.set_xscale("log")
     axis.set_xticks(sizes, [str(s) for s in sizes])

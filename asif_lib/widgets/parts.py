@@ -10,7 +10,7 @@ import ipywidgets
 import traitlets
 
 from asif_lib.errors import AsifError
-from asif_lib.figures.palette import VERMILION
+from asif_lib.figures.palette import MARK
 from asif_lib.figures.style import image_html
 from asif_lib.figures.templates import TEMPLATES
 
@@ -126,7 +126,7 @@ def wide(width="min(28em, 100%)", description="11em") -> dict:
 def problem(message) -> str:
     """Return a sentence as HTML, in a box that colour, symbol and words mark as a problem."""
     return (
-        f'<div role="alert" style="border-left: 6px solid {VERMILION}; padding: 0.4em 0.8em; line-height: 1.4">'
+        f'<div role="alert" style="border-left: 6px solid {MARK}; padding: 0.4em 0.8em; line-height: 1.4">'
         f"<b>✘ This does not work yet.</b> {html.escape(str(message))}</div>"
     )
 

@@ -16,7 +16,7 @@ from asif_lib.encoders.embeddings import embed
 from asif_lib.encoders.pictures import open_picture
 from asif_lib.errors import AsifError, ParameterError, PictureError
 from asif_lib.explain.contribution import contributions
-from asif_lib.figures.palette import BLUE
+from asif_lib.figures.palette import BAR
 from asif_lib.figures.style import image_tag, thumbnail
 from asif_lib.zeroshot import make_prompts
 
@@ -163,4 +163,4 @@ def answer_html(model, name, picture, vector, labels, template, pictures) -> str
 def ranking(labels, scores) -> Markup:
     """Return labels and scores, the best first, as an HTML table with bars."""
     best = sorted(zip(labels, scores.tolist(), strict=True), key=lambda pair: -pair[1])
-    return PARTS.ranking(best, MOST_LABELS, BLUE)
+    return PARTS.ranking(best, MOST_LABELS, BAR)

@@ -167,7 +167,7 @@ check_standardise(standardise)
 # </details>
 # <details><summary>What you should see</summary>
 #
-# A green verdict. Our encoder's mean and standard deviation are all 0.5, so black
+# A ✔ verdict. Our encoder's mean and standard deviation are all 0.5, so black
 # becomes −1 and white becomes 1. Other encoders have three different means.
 #
 # </details>
@@ -445,7 +445,7 @@ check_same_group_share(same_group_share)
 # </details>
 # <details><summary>What you should see</summary>
 #
-# A green verdict. And to your prediction: a large group meets itself more often, so the
+# A ✔ verdict. And to your prediction: a large group meets itself more often, so the
 # share by chance is above one over the number of groups. The next section computes
 # chance exactly.
 #

@@ -320,7 +320,7 @@ check_share_by_chance(share_by_chance)
 #
 # <details><summary>What you should see</summary>
 #
-# A green verdict. For all stamps and $k$ = 10 the share is a little over one per cent.
+# A ✔ verdict. For all stamps and $k$ = 10 the share is a little over one per cent.
 # For $k = n - 1$ it is 1: if both lists hold all stamps, agreement is no news.
 #
 # </details>
@@ -394,7 +394,7 @@ check_mutual_neighbours(neighbours_in_common)
 #
 # <details><summary>What you should see</summary>
 #
-# A green verdict. On the stamps, with $k$ = 10, the mean of your shares stands in the
+# A ✔ verdict. On the stamps, with $k$ = 10, the mean of your shares stands in the
 # row “all stamps” of the table further down.
 #
 # </details>
@@ -448,7 +448,7 @@ check_shuffled_correlation(correlation_after_shuffle)
 #
 # <details><summary>What you should see</summary>
 #
-# A green verdict. On the stamps the result is close to 0, now above and now below it.
+# A ✔ verdict. On the stamps the result is close to 0, now above and now below it.
 #
 # </details>
 #
@@ -648,7 +648,7 @@ check_coverage(coverage)
 #
 # <details><summary>What you should see</summary>
 #
-# A green verdict, and for `coverage(new.image, anchors.image)` the values of the
+# A ✔ verdict, and for `coverage(new.image, anchors.image)` the values of the
 # histogram of pictures above.
 #
 # </details>
@@ -743,7 +743,7 @@ check_farthest_first(choose_anchors)
 #
 # <details><summary>What you should see</summary>
 #
-# A green verdict. On the stamps the first choices are as unlike one another as
+# A ✔ verdict. On the stamps the first choices are as unlike one another as
 # possible: the figure below shows them.
 #
 # </details>
@@ -868,7 +868,7 @@ check_suspicion(suspicion)
 #
 # <details><summary>What you should see</summary>
 #
-# A green verdict with three AUCs. A score that is good there can still be poor on the
+# A ✔ verdict with three AUCs. A score that is good there can still be poor on the
 # stamps, where captions are odd even when they are right. So measure it there as well:
 # `my_score = suspicion` in the next cell.
 #

@@ -110,7 +110,7 @@ draw.show(draw.relative_under_changes(point_2d, anchors_2d, changes, names_2d))
 
 # %% [markdown]
 # *What you see:* above, the picture changes every time. Below, the filled bars are the
-# cosines now, and the black outlines are the cosines of the first panel. Turning and
+# cosines now, and the outlines are the cosines of the first panel. Turning and
 # shrinking leave the bars where they were; the shift does not. **Break it:** add a
 # change of your own to `changes` in the cell above (the last exercise of this chapter
 # collects them).
@@ -151,7 +151,7 @@ check_relative_representation(my_relative_representation)
 #
 # <details><summary>What you should see</summary>
 #
-# A green verdict, and for `my_relative_representation(point_2d, anchors_2d)` the three
+# A ✔ verdict, and for `my_relative_representation(point_2d, anchors_2d)` the three
 # numbers of the example.
 #
 # </details>
@@ -212,7 +212,7 @@ check_largest_change(my_largest_change)
 #
 # <details><summary>What you should see</summary>
 #
-# A green verdict. With `random_rotation(new.image.shape[1], generator)` on the
+# A ✔ verdict. With `random_rotation(new.image.shape[1], generator)` on the
 # pictures, `new.image` and `anchors.image`, the result is rounding; with the rotation
 # on `z` alone it would be large.
 #
@@ -384,7 +384,7 @@ check_centred_representation(centred_representation)
 #
 # <details><summary>What you should see</summary>
 #
-# A green verdict, also for embeddings that were shifted far away.
+# A ✔ verdict, also for embeddings that were shifted far away.
 #
 # </details>
 #
@@ -580,7 +580,7 @@ check_times_nearest(how_often_nearest)
 #
 # <details><summary>What you should see</summary>
 #
-# A green verdict. The sum of your counts is the number of items times $k$.
+# A ✔ verdict. The sum of your counts is the number of items times $k$.
 #
 # </details>
 #
@@ -787,7 +787,7 @@ check_best_caption(best_caption)
 #
 # <details><summary>What you should see</summary>
 #
-# A green verdict. On the held-out stamps, `best_caption(new.image, new.text,
+# A ✔ verdict. On the held-out stamps, `best_caption(new.image, new.text,
 # anchors.image, anchors.text)` is the picture's own row about as often as R@1 of the
 # table says.
 #
@@ -929,7 +929,7 @@ check_investigation(survivors)
 #
 # <details><summary>What you should see</summary>
 #
-# A green verdict that lists your survivors and the others. Survivors are rotations,
+# A ✔ verdict that lists your survivors and the others. Survivors are rotations,
 # reflections, any order of the coordinates, zeros appended, and any change of lengths.
 # The last of these may use another length for each vector, and is then not linear.
 #

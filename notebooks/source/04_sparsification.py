@@ -166,7 +166,7 @@ check_clamp_and_power(my_clamp_and_power)
 # </details>
 # <details><summary>What you should see</summary>
 #
-# A green verdict. **Now break it:** exchange the two steps, run the check again, and
+# A ✔ verdict. **Now break it:** exchange the two steps, run the check again, and
 # read its message.
 #
 # </details>
@@ -208,7 +208,7 @@ check_sparsify(my_sparsify)
 # </details>
 # <details><summary>What you should see</summary>
 #
-# A green verdict: your function agrees with the library on all inputs. One of them has
+# A ✔ verdict: your function agrees with the library on all inputs. One of them has
 # $k = n$ and an even $p$, so that the clamp matters; another has a row without a
 # positive entry. **Now break it:** leave out the clamp, and see which of the inputs
 # notices.
@@ -464,7 +464,7 @@ check_choice(my_choice)
 # </details>
 # <details><summary>What you should see</summary>
 #
-# A green verdict. **Now break it:** choose by `"test"` instead, and read the message of
+# A ✔ verdict. **Now break it:** choose by `"test"` instead, and read the message of
 # the check.
 #
 # </details>
@@ -612,7 +612,7 @@ check_trap(my_trap)
 # </details>
 # <details><summary>What you should see</summary>
 #
-# A green verdict. Two things that are unlike the same anchor need not be alike: a
+# A ✔ verdict. Two things that are unlike the same anchor need not be alike: a
 # teapot and a motorway are both very unlike an otter.
 #
 # </details>
@@ -826,7 +826,7 @@ check_top_k(my_top_k)
 # </details>
 # <details><summary>What you should see</summary>
 #
-# A green verdict. **Now break it:** write `torch.cat(list(blocks))` and one `topk`. The
+# A ✔ verdict. **Now break it:** write `torch.cat(list(blocks))` and one `topk`. The
 # values are right, and the check tells how much you held. Your ten lines are the core
 # of `sparse_relative_representation`.
 #
@@ -876,7 +876,7 @@ check_sparse_cosine(my_sparse_cosine)
 # </details>
 # <details><summary>What you should see</summary>
 #
-# A green verdict. Two vectors without a common anchor give 0, a vector with itself
+# A ✔ verdict. Two vectors without a common anchor give 0, a vector with itself
 # gives 1. One input has indices beyond 1.6 million: without vectors of length $n$ it
 # takes no more time or memory than the others.
 #

@@ -319,7 +319,7 @@ check_recall_with_ties(my_recall)
 # </details>
 # <details><summary>What you should see</summary>
 #
-# A green verdict. On scores that are all equal, recall@5 among 12 candidates is 0.
+# A ✔ verdict. On scores that are all equal, recall@5 among 12 candidates is 0.
 #
 # </details>
 
@@ -387,7 +387,7 @@ check_bootstrap(my_interval)
 # </details>
 # <details><summary>What you should see</summary>
 #
-# A green verdict. Items that are all equal give an interval of length 0.
+# A ✔ verdict. Items that are all equal give an interval of length 0.
 #
 # </details>
 
@@ -435,7 +435,7 @@ check_paired_difference(my_comparison)
 # </details>
 # <details><summary>What you should see</summary>
 #
-# A green verdict. A method compared with itself gives 0, from 0 to 0.
+# A ✔ verdict. A method compared with itself gives 0, from 0 to 0.
 #
 # </details>
 
@@ -520,7 +520,7 @@ check_prompts(my_prompts)
 # </details>
 # <details><summary>What you should see</summary>
 #
-# A green verdict. Labels cat and dog in templates "a {}" and "the {}" give: a cat, the
+# A ✔ verdict. Labels cat and dog in templates "a {}" and "the {}" give: a cat, the
 # cat, a dog, the dog.
 #
 # </details>
@@ -558,7 +558,7 @@ check_average_templates(my_zero_shot)
 # </details>
 # <details><summary>What you should see</summary>
 #
-# A green verdict. With $m = 1$ the answer is the largest score of each row. **Now break
+# A ✔ verdict. With $m = 1$ the answer is the largest score of each row. **Now break
 # it:** reshape to `(len(scores), m, c)` and average over the first of the two; the
 # check knows this mistake. With $c = m$ not even the shape would tell you.
 #
@@ -917,7 +917,7 @@ check_wording(my_wording, task)
 # </details>
 # <details><summary>What you should see</summary>
 #
-# A green verdict with a validation gain, and a test difference whose whole interval
+# A ✔ verdict with a validation gain, and a test difference whose whole interval
 # lies above 0. Our own wording says one more true thing about the pictures. If the
 # interval holds 0, you have found something out as well: on few validation pictures a
 # gain of two or three points may be luck, and now you have seen it vanish. If you run

@@ -171,7 +171,7 @@ check_contributions(my_contributions)
 # </details>
 # <details><summary>What you should see</summary>
 #
-# A green verdict. With the largest over the prompts (`reduce="max"` in chapter 05) no
+# A ✔ verdict. With the largest over the prompts (`reduce="max"` in chapter 05) no
 # such sum over *all* prompts exists: there the best prompt alone is taken apart.
 #
 # </details>
@@ -248,7 +248,7 @@ check_contrast(my_contrast)
 # </details>
 # <details><summary>What you should see</summary>
 #
-# A green verdict. **Now break it:** rank the contributions to each label by themselves.
+# A ✔ verdict. **Now break it:** rank the contributions to each label by themselves.
 # The same anchor may then stand on both sides.
 #
 # </details>
@@ -471,7 +471,7 @@ check_without(my_without)
 # </details>
 # <details><summary>What you should see</summary>
 #
-# A green verdict. **Now break it:** compute the scores with all anchors, and subtract
+# A ✔ verdict. **Now break it:** compute the scores with all anchors, and subtract
 # the anchor's contribution $x_i \, y_i$. The check knows this short cut, and says what
 # it leaves out.
 #
@@ -529,7 +529,7 @@ check_flip(my_flip)
 # </details>
 # <details><summary>What you should see</summary>
 #
-# A green verdict. The anchor that flips a decision is often not the one that
+# A ✔ verdict. The anchor that flips a decision is often not the one that
 # contributes most.
 #
 # </details>
@@ -787,7 +787,7 @@ check_rank_auc(my_auc)
 # </details>
 # <details><summary>What you should see</summary>
 #
-# A green verdict. Scores that are all equal give 0.5. Multiply all scores by a
+# A ✔ verdict. Scores that are all equal give 0.5. Multiply all scores by a
 # hundredth: your AUC does not change. The AUC of a fixed grid of thresholds does.
 #
 # </details>
@@ -935,7 +935,7 @@ check_own_failure(my_failure, task)
 # </details>
 # <details><summary>What you should see</summary>
 #
-# A green verdict that repeats your evidence in words: picture, label, number of
+# A ✔ verdict that repeats your evidence in words: picture, label, number of
 # anchors, and the harm. If a handful of anchors is enough, the picture was misled. If a
 # dozen is not enough, the right label had too little that speaks for it. Compare your
 # finding with the supposition of section 2.

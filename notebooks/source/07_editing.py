@@ -214,7 +214,7 @@ check_add(my_add)
 # </details>
 # <details><summary>What you should see</summary>
 #
-# A green verdict. **Now break it:** leave `partner` out. The shapes stay right, no
+# A ✔ verdict. **Now break it:** leave `partner` out. The shapes stay right, no
 # error is raised, and every new picture has the caption of another. Only the values
 # tell. For this reason the library keeps an id with every row.
 #
@@ -457,7 +457,7 @@ check_running_mean(my_mean)
 # </details>
 # <details><summary>What you should see</summary>
 #
-# A green verdict. The library keeps the sums as whole numbers in a fixed unit instead
+# A ✔ verdict. The library keeps the sums as whole numbers in a fixed unit instead
 # of floating-point numbers. So after a thousand edits the mean is the same, bit for
 # bit, as the mean of a rebuilt bank.
 #
@@ -527,7 +527,7 @@ check_unchanged(my_verdict)
 # </details>
 # <details><summary>What you should see</summary>
 #
-# A green verdict. One input has very few questions: it can tell nothing, though the
+# A ✔ verdict. One input has very few questions: it can tell nothing, though the
 # measured change is 0. Another has a real change that is too small to matter.
 #
 # </details>
@@ -647,7 +647,7 @@ check_forget(my_forget)
 # </details>
 # <details><summary>What you should see</summary>
 #
-# A green verdict. **Now break it:** return `text` as it was. No error is raised until
+# A ✔ verdict. **Now break it:** return `text` as it was. No error is raised until
 # somebody asks for a picture's caption, and then each answer is a caption from some
 # rows further up.
 #
@@ -878,7 +878,7 @@ check_harm(my_harm)
 # </details>
 # <details><summary>What you should see</summary>
 #
-# A green verdict. The library's `influence(images, prompts, given, against=labels)` is
+# A ✔ verdict. The library's `influence(images, prompts, given, against=labels)` is
 # the same sum without dense matrices.
 #
 # </details>
@@ -1046,7 +1046,7 @@ check_lesson(my_lesson, task)
 # </details>
 # <details><summary>What you should see</summary>
 #
-# A green verdict with a gain of many points. A picture that is near to many questions
+# A ✔ verdict with a gain of many points. A picture that is near to many questions
 # at once earns its caption; a picture that is near to few wastes it. With more pictures
 # of each class the advantage shrinks. Keep what `task.measure` says of the losing idea,
 # too; the rest of this section measures one of the two for several sizes.

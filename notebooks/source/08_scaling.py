@@ -184,7 +184,7 @@ check_bytes(my_bytes)
 # </details>
 # <details><summary>What you should see</summary>
 #
-# A green verdict. Call `my_bytes(10_000, 1_600_000, 4_096, 800)` in a cell of your own.
+# A ✔ verdict. Call `my_bytes(10_000, 1_600_000, 4_096, 800)` in a cell of your own.
 # The dense matrix takes 64 GB. In the other number, which term is larger? And which of
 # the four letters has disappeared?
 #
@@ -296,7 +296,7 @@ check_merge(my_merge)
 # </details>
 # <details><summary>What you should see</summary>
 #
-# A green verdict. **Now break it:** leave out `stable=True`. Which is the first input
+# A ✔ verdict. **Now break it:** leave out `stable=True`. Which is the first input
 # where it matters? With made-up numbers it hardly ever matters, so such a mistake lives
 # for years. With duplicates it shows sooner or later.
 #
@@ -389,7 +389,7 @@ check_error_bound(my_bound)
 # </details>
 # <details><summary>What you should see</summary>
 #
-# A green verdict. The check rounds much more coarsely than bfloat16, so that every term
+# A ✔ verdict. The check rounds much more coarsely than bfloat16, so that every term
 # of the formula shows. **Now break it:** leave out the 1 +. With bfloat16 you would
 # never notice; a bound must hold all the same.
 #
@@ -435,7 +435,7 @@ check_keep(my_candidates)
 # </details>
 # <details><summary>What you should see</summary>
 #
-# A green verdict. Each of the two steps of the argument costs one $E$. **Now break
+# A ✔ verdict. Each of the two steps of the argument costs one $E$. **Now break
 # it:** use $T - E$, and read which of the two steps you lost.
 #
 # </details>
@@ -616,7 +616,7 @@ check_inverted_index(my_scores)
 # </details>
 # <details><summary>What you should see</summary>
 #
-# A green verdict. One input has indices up to 1.6 million and is as quick as the
+# A ✔ verdict. One input has indices up to 1.6 million and is as quick as the
 # others: nothing has a side of $n$. The library's index is the same thing, compiled,
 # with all lists in one array (`asif_lib/search/inverted.py`).
 #
@@ -892,7 +892,7 @@ check_knob(my_knob)
 # </details>
 # <details><summary>What you should see</summary>
 #
-# A green verdict. Two inputs have too few pictures to show anything, and 0 is the right
+# A ✔ verdict. Two inputs have too few pictures to show anything, and 0 is the right
 # answer there. On the last input no decision changed, and still 60 pictures cannot show
 # that two points are not lost. In your own experiments look at the column `speedup`,
 # too, and run them more than once: on a busy machine it is mostly noise.

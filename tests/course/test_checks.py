@@ -15,7 +15,7 @@ from asif_lib.course.checks.catalogue import NEGATED
 from asif_lib.course.checks.exercise import Exercise, chapter_modules, discover, investigation, judge
 from asif_lib.course.checks.judging import ask, compare
 from asif_lib.course.checks.proof import prove
-from asif_lib.course.checks.verdict import Verdict, refuse, right
+from asif_lib.course.checks.verdict import STYLES, Verdict, refuse, right
 from asif_lib.course.editions import NOT_ATTEMPTED
 
 CASES = [
@@ -327,7 +327,7 @@ def test_an_input_is_described_by_what_no_input_before_it_had():
 def test_a_verdict_speaks_in_colour_symbol_and_words_and_escapes_html():
     verdict = Verdict("Exercise 09.9", "wrong", "<b>")
     page = verdict._repr_html_()
-    assert "#D55E00" in page
+    assert STYLES["wrong"][0] in page
     assert "✘" in page
     assert "wrong" in page
     assert "&lt;b&gt;" in page

@@ -14,7 +14,7 @@ from PIL import Image
 
 from asif_lib.evaluation.measures import Measure
 from asif_lib.figures import confusion_matrix, interval_dots, line_chart, scaling, sparse_vector, sweep_heatmaps
-from asif_lib.figures.palette import VERMILION
+from asif_lib.figures.palette import ON_LIGHT
 from asif_lib.sparse import sparsify
 
 
@@ -50,7 +50,7 @@ def test_sweep_heatmaps_frame_the_best_cell_and_print_every_number():
     assert sorted(texts(one)) == ["20", "25", "30", "41"]
     frames = [axis.patches[0].get_xy() for axis in (one, two)]
     assert frames == [(0.5, -0.5), (-0.5, 0.5)]  # column p = 8, row 0.1; column p = 1, row 0.5
-    assert one.patches[0].get_edgecolor()[:3] == pytest.approx(to_rgb(VERMILION))
+    assert one.patches[0].get_edgecolor()[:3] == pytest.approx(to_rgb(ON_LIGHT))
     assert one.images[0].get_clim() == two.images[0].get_clim() == (0.1, 0.6)
     assert "one: best 41.0% at k / n = 0.1, p = 8; two: best 60.0% at k / n = 0.5, p = 1" in figure.alt
 

@@ -13,7 +13,7 @@ from PIL import Image
 
 from asif_lib.evaluation.measures import Measure
 from asif_lib.figures import harm_profile, labelled_pictures, learning_curve, within_margin
-from asif_lib.figures.palette import BLUE, VERMILION
+from asif_lib.figures.palette import INK, MARK
 
 
 def test_learning_curve_draws_means_intervals_lessons_and_chance():
@@ -65,7 +65,7 @@ def test_labelled_pictures_tell_right_from_wrong_by_colour_and_symbol():
     assert second.get_xlabel() == "✘ a coat\n(a shirt)"
     assert third.get_visible() and not rest.get_visible()
     edges = [axis.spines["left"].get_edgecolor()[:3] for axis in (first, second)]
-    assert edges == [to_rgb(BLUE), to_rgb(VERMILION)]
+    assert edges == [to_rgb(INK), to_rgb(MARK)]
     assert first.images[0].get_array()[48, 48].tolist() == [255, 0, 0]
 
 

@@ -4,11 +4,9 @@ import html
 from dataclasses import dataclass
 from functools import partial
 
-STYLES = {
-    "right": ("#009E73", "✔"),
-    "wrong": ("#D55E00", "✘"),
-    "not attempted": ("#56B4E9", "○"),
-}  # Okabe–Ito
+from asif_lib.figures.palette import ORANGE, PURPLE, SKY
+
+STYLES = {"right": (SKY, "✔"), "wrong": (ORANGE, "✘"), "not attempted": (PURPLE, "○")}
 
 
 @dataclass(frozen=True)

@@ -1,23 +1,22 @@
 """Figures of chapter 02, anchors."""
 
-import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.figure import Figure
 
 from .palette import BAR, CONTROL, INK, LINES, MARK, MARKERS, PICTURE, SERIES, TEXT
-from .style import closed, draw_picture, listed, picture_grid, span, thumbnail, with_errors, wrapped
+from .style import draw_picture, listed, picture_grid, span, subplots, thumbnail, told, with_errors, wrapped
 
 
 def group_sizes(groups) -> Figure:
     """Draw how many pairs belong to each group, the largest on top."""
     names, counts = np.unique(np.asarray(groups, dtype=str), return_counts=True)
     order = np.argsort(counts, kind="stable")
-    figure, axis = plt.subplots(figsize=(6, 0.26 * len(names) + 0.9))
+    figure, axis = subplots(figsize=(6, 0.26 * len(names) + 0.9))
     bars = axis.barh(names[order], counts[order], color=BAR, edgecolor=INK, linewidth=0.8)
     axis.bar_label(bars, padding=3, fontsize=9)
     axis.set(xlabel="pairs", ylabel="group", ylim=(-0.7, len(names) - 0.3))
     axis.margins(x=0.1)
-    return closed(figure, "Pairs in each group: " + listed(f"{names[i]} {counts[i]}" for i in order[::-1]))
+    return told(figure, "Pairs in each group: " + listed(f"{names[i]} {counts[i]}" for i in order[::-1]))
 
 
 def picture_pairs(pictures, captions, pairs, notes=None, *, columns=4) -> Figure:
@@ -32,7 +31,7 @@ def picture_pairs(pictures, captions, pairs, notes=None, *, columns=4) -> Figure
         both = np.full((96, 200, 3), 255, np.uint8)  # 8 white pixels between the two
         both[:, :96], both[:, 104:] = thumbnail(pictures[left]), thumbnail(pictures[right])
         draw_picture(axis, both, wrapped(text, 34, 2))
-    return closed(figure, f"Pairs of pictures, left → right: {listed(titles)}")
+    return told(figure, f"Pairs of pictures, left → right: {listed(titles)}")
 
 
 def picture_rows(rows) -> Figure:
@@ -41,13 +40,13 @@ def picture_rows(rows) -> Figure:
     `rows` is a dict from a name to a list of (picture, title); the lists are of one length.
     """
     columns = max(len(row) for row in rows.values())
-    figure, axes = plt.subplots(len(rows), columns, figsize=(1.35 * columns + 0.6, 1.85 * len(rows)), squeeze=False)
+    figure, axes = subplots(len(rows), columns, figsize=(1.35 * columns + 0.6, 1.85 * len(rows)), squeeze=False)
     for line, (name, row) in zip(axes, rows.items(), strict=True):
         for axis, (picture, text) in zip(line, row, strict=True):
             draw_picture(axis, picture, wrapped(text, 17, 2))
         line[0].set_ylabel(name, fontsize=10, fontweight="bold", rotation=0, ha="right", va="center", labelpad=8)
     words = listed(f"{name}: {' '.join(text for _, text in row)}" for name, row in rows.items())
-    return closed(figure, f"Rows of pictures. {words}")
+    return told(figure, f"Rows of pictures. {words}")
 
 
 def similarity_density(picture, caption, bins) -> Figure:
@@ -56,7 +55,7 @@ def similarity_density(picture, caption, bins) -> Figure:
     `picture` and `caption` are the two similarities of m pairs of stamps, (m,). `bins` is a DataFrame with the columns
     ``centre`` (of the bin of the first similarity), ``mean`` (of the second), ``low`` and ``high``.
     """
-    figure, axis = plt.subplots(figsize=(7, 4.6))
+    figure, axis = subplots(figsize=(7, 4.6))
     density = axis.hexbin(picture, caption, gridsize=55, bins="log", mincnt=1, cmap="Greys", linewidths=0)
     style = {"color": SERIES[0], "marker": "o", "markersize": 5, "capsize": 3}
     errors = [bins["mean"] - bins.low, bins.high - bins["mean"]]
@@ -66,7 +65,7 @@ def similarity_density(picture, caption, bins) -> Figure:
     axis.legend(loc="lower center", bbox_to_anchor=(0.5, 1), ncols=2, fontsize=9, frameon=False)  # above: data fill it
     figure.colorbar(density, label="pairs of stamps in a cell (log scale)", use_gridspec=False)
     means = listed(f"{mean:.2f} at {x:.2f}" for x, mean in zip(bins.centre, bins["mean"], strict=True))
-    return closed(figure, f"Density of {len(picture):,} pairs. Mean caption similarity by picture similarity: {means}")
+    return told(figure, f"Density of {len(picture):,} pairs. Mean caption similarity by picture similarity: {means}")
 
 
 def shuffle_control(panels) -> Figure:
@@ -75,7 +74,7 @@ def shuffle_control(panels) -> Figure:
     `panels` has for each measure (its name is the axis label) the observed value, its interval (low, high), and the
     array of the values of the shuffles.
     """
-    figure, axes = plt.subplots(1, len(panels), figsize=(4.4 * len(panels), 3.2), squeeze=False)
+    figure, axes = subplots(1, len(panels), figsize=(4.4 * len(panels), 3.2), squeeze=False)
     for axis, (name, (observed, interval, shuffled)) in zip(axes.flat, panels.items(), strict=True):
         axis.hist(shuffled, bins=9, color=CONTROL, label="captions shuffled")
         axis.axvspan(*interval, color=SERIES[0], alpha=0.25, linewidth=0)
@@ -86,7 +85,7 @@ def shuffle_control(panels) -> Figure:
     words = listed(
         f"{name}: {v:.3f}, shuffled {np.min(s):.3f} to {np.max(s):.3f}" for name, (v, _, s) in panels.items()
     )
-    return closed(figure, f"Histograms of shuffles far from the value of the real captions. {words}")
+    return told(figure, f"Histograms of shuffles far from the value of the real captions. {words}")
 
 
 def overlap_by_k(k, measures, shuffled, chance) -> Figure:
@@ -94,7 +93,7 @@ def overlap_by_k(k, measures, shuffled, chance) -> Figure:
 
     `measures` has a `Measure` for each k, and `shuffled` the shape (shuffles, len(k)); its whole spread is drawn.
     """
-    figure, axis = plt.subplots(figsize=(6.4, 3.8))
+    figure, axis = subplots(figsize=(6.4, 3.8))
     value, errors = with_errors(measures)
     axis.errorbar(k, value, yerr=errors, color=SERIES[0], marker="o", capsize=3, label="real captions, 95 % interval")
     shuffled = np.asarray(shuffled)
@@ -106,7 +105,7 @@ def overlap_by_k(k, measures, shuffled, chance) -> Figure:
     axis.set(xlabel="k, neighbours looked at", ylabel="share of common neighbours", ylim=(0, None))
     axis.legend(fontsize=9)
     words = listed(f"k = {i}: {v:.1%}, chance {c:.1%}" for i, v, c in zip(k, value, chance, strict=True))
-    return closed(figure, f"Share of common neighbours; shuffled captions follow chance. {words}")
+    return told(figure, f"Share of common neighbours; shuffled captions follow chance. {words}")
 
 
 def _log_axis(axis, numbers):
@@ -122,7 +121,7 @@ def shared_neighbours(picture, caption, by_picture, by_caption, shared) -> Figur
     bool: which neighbours of each row are in the other row too. They get a frame and a star.
     """
     columns = len(by_picture) + 1
-    figure, axes = plt.subplots(2, columns, figsize=(1.45 * columns, 4.9))
+    figure, axes = subplots(2, columns, figsize=(1.45 * columns, 4.9))
     axes[1, 0].set_axis_off()
     draw_picture(axes[0, 0], picture, wrapped(caption, 17), "the stamp")
     rows = zip(axes, (by_picture, by_caption), shared, ("picture", "caption"), strict=True)
@@ -131,7 +130,7 @@ def shared_neighbours(picture, caption, by_picture, by_caption, shared) -> Figur
             head = f"{rank} by {name}" + (" ★" if mark else "")
             draw_picture(axis, item, wrapped(text, 17), head, frame=MARK if mark else None)
     names = [listed(text for _, text in row) for row in (by_picture, by_caption)]
-    return closed(figure, f"{caption} Nearest by picture: {names[0]}. Nearest by caption: {names[1]}")
+    return told(figure, f"{caption} Nearest by picture: {names[0]}. Nearest by caption: {names[1]}")
 
 
 def coverage_histogram(similarities) -> Figure:
@@ -139,7 +138,7 @@ def coverage_histogram(similarities) -> Figure:
 
     `similarities` is a dict from the name of a modality to an array of shape (q,).
     """
-    figure, axis = plt.subplots(figsize=(6.4, 3.4))
+    figure, axis = subplots(figsize=(6.4, 3.4))
     bins = np.linspace(min(0, *(min(s) for s in similarities.values())), 1, 21)
     styles = [{"alpha": 0.55, "hatch": "//", "edgecolor": INK}, {"linewidth": 2, "histtype": "step"}]
     for (name, values), colour, line, style in zip(similarities.items(), (PICTURE, TEXT), LINES, styles, strict=False):
@@ -148,7 +147,7 @@ def coverage_histogram(similarities) -> Figure:
     axis.set(xlabel="similarity to the nearest anchor (cosine)", ylabel="held-out stamps")
     axis.legend(fontsize=9)
     words = listed(f"{name}: {span(v)}, median {np.median(v):.2f}" for name, v in similarities.items())
-    return closed(figure, f"Similarity of held-out stamps to their nearest anchor. {words}")
+    return told(figure, f"Similarity of held-out stamps to their nearest anchor. {words}")
 
 
 def coverage_by_count(counts, choices) -> Figure:
@@ -157,7 +156,7 @@ def coverage_by_count(counts, choices) -> Figure:
     `choices` has for each way to choose an array (draws, len(counts), 2): for each draw and number of anchors the mean
     coverage and its 5th percentile. Drawn are the means over the draws and the middle 95 % of the draws.
     """
-    figure, axis = plt.subplots(figsize=(7, 4.2))
+    figure, axis = subplots(figsize=(7, 4.2))
     for (name, values), colour, marker in zip(choices.items(), SERIES, MARKERS, strict=False):
         low, high = np.quantile(values, [0.025, 0.975], axis=0)
         mean = np.mean(values, axis=0)
@@ -173,4 +172,4 @@ def coverage_by_count(counts, choices) -> Figure:
         f"{n}: mean {m[0, 0]:.2f} to {m[1, 0]:.2f}, 5th {m[0, 1]:.2f} to {m[1, 1]:.2f}" for n, m in ends.items()
     )
     reach = f"from {counts[0]} to {counts[-1]} anchors"
-    return closed(figure, f"Coverage of new pictures, {reach}. {words} (5th percentile)")
+    return told(figure, f"Coverage of new pictures, {reach}. {words} (5th percentile)")

@@ -1,12 +1,11 @@
 """Figures of chapter 08, scaling."""
 
-import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator
 
 from .palette import BAR, FAINT, INK, MARK, MARKERS, ON_LIGHT, SERIES, series_style
-from .style import closed, legend_above, listed, rows_down
+from .style import legend_above, listed, rows_down, subplots, told
 
 
 def stage_bars(seconds) -> Figure:
@@ -16,7 +15,7 @@ def stage_bars(seconds) -> Figure:
     """
     stages = list(dict.fromkeys(stage for series in seconds.values() for stage in series))
     height = 0.8 / len(seconds)
-    figure, axis = plt.subplots(figsize=(7, 1.2 + 0.62 * len(stages)))
+    figure, axis = subplots(figsize=(7, 1.2 + 0.62 * len(stages)))
     values = [value for series in seconds.values() for value in series.values()]
     axis.set(xscale="log", xlim=(min(values) / 3, max(values) * 12), xlabel="seconds (log scale)")
     for i, (name, series) in enumerate(seconds.items()):
@@ -27,7 +26,7 @@ def stage_bars(seconds) -> Figure:
     rows_down(axis, stages)
     legend_above(figure, axis)
     words = listed(f"{name}, {stage} {duration(t)}" for name, series in seconds.items() for stage, t in series.items())
-    return closed(figure, f"Bars, seconds (log scale). {words}")
+    return told(figure, f"Bars, seconds (log scale). {words}")
 
 
 def duration(seconds) -> str:
@@ -54,7 +53,7 @@ def around_the_threshold(exact, rounded, k, lowest) -> Figure:
     last, threshold = np.sort(exact)[-k], np.sort(rounded)[-k]
     answer, kept = exact >= last, rounded >= lowest
     seen = np.abs(rounded - (threshold + lowest) / 2) < 2 * (threshold - lowest)
-    figure, axis = plt.subplots(figsize=(7, 4.6))
+    figure, axis = subplots(figsize=(7, 4.6))
     groups = [
         (f"not kept ({(~kept).sum():,} in all)", ~kept, {"color": FAINT, "marker": "o", "s": 14}),
         (f"kept in vain ({(kept & ~answer).sum():,})", kept & ~answer, {"color": SERIES[1], "marker": "s", "s": 20}),
@@ -76,7 +75,7 @@ def around_the_threshold(exact, rounded, k, lowest) -> Figure:
     axis.set(xlabel=f"true cosine (dotted: that in place {k})", ylabel="product of rounded vectors")
     legend_above(figure, axis)
     words = f"Kept from {lowest:.4f}, T = {threshold:.4f}. {listed(name for name, *_ in groups)}"
-    return closed(figure, f"Rounded products against true cosines. {words}")
+    return told(figure, f"Rounded products against true cosines. {words}")
 
 
 def knob_curves(table, margin, chosen=None) -> Figure:
@@ -85,7 +84,7 @@ def knob_curves(table, margin, chosen=None) -> Figure:
     `table` is a table of `measure_efforts`, `margin` the accuracy that may be lost, in points, and `chosen` the setting
     to mark.
     """
-    figure, (above, below) = plt.subplots(2, 1, figsize=(7, 5.4), sharex=True)
+    figure, (above, below) = subplots(2, 1, figsize=(7, 5.4), sharex=True)
     knob = table.attrs["knob"]
     above.plot(table.effort, table.recall, label="recall of the k anchors", **series_style(0))
     above.plot(table.effort, table.agreement, label="same decision", **series_style(1))
@@ -106,7 +105,7 @@ def knob_curves(table, margin, chosen=None) -> Figure:
             axis.axvline(chosen, color=MARK, linewidth=8, alpha=0.35, zorder=0)
     rows = zip(table.effort, table.recall, table.difference, strict=True)
     words = listed(f"{effort}: {recall:.0%}, {100 * lost:+.1f} points" for effort, recall, lost in rows)
-    return closed(figure, f"Recall and accuracy minus exact for each {knob}, margin {margin:g} points. {words}")
+    return told(figure, f"Recall and accuracy minus exact for each {knob}, margin {margin:g} points. {words}")
 
 
 def cost_curves(sizes, seconds, fit, memory, dense) -> Figure:
@@ -122,7 +121,7 @@ def cost_curves(sizes, seconds, fit, memory, dense) -> Figure:
     """
     sizes, seconds = np.asarray(sizes), np.asarray(seconds)
     fixed, per_anchor = fit
-    figure, (left, right) = plt.subplots(1, 2, figsize=(9.6, 4.2))
+    figure, (left, right) = subplots(1, 2, figsize=(9.6, 4.2))
     left.plot(sizes, seconds, marker=MARKERS[0], color=SERIES[0], linestyle="", label="measured")
     left.plot(sizes, fixed + per_anchor * sizes, color=INK, label="fixed cost + cost of an anchor · n")
     left.plot(sizes, per_anchor * sizes, color=SERIES[1], linestyle="--", label="without the fixed cost: slope 1")
@@ -142,7 +141,7 @@ def cost_curves(sizes, seconds, fit, memory, dense) -> Figure:
         axis.legend(frameon=False, fontsize=9, loc="upper left")
     rows = zip(sizes, seconds, memory, dense, strict=True)
     words = listed(f"{n:,}: {duration(t)}, {m / 1e6:.0f} MB, dense {b / 1e6:.0f} MB" for n, t, m, b in rows)
-    return closed(figure, f"Time and memory against the number of anchors, logarithmic axes. {words}")
+    return told(figure, f"Time and memory against the number of anchors, logarithmic axes. {words}")
 
 
 def cluster_timeline(tasks, killed=None) -> Figure:
@@ -153,7 +152,7 @@ def cluster_timeline(tasks, killed=None) -> Figure:
     """
     end = max(stop for *_, stop in tasks)
     workers = sorted({worker for worker, *_ in tasks} | ({killed[0]} if killed else set()))
-    figure, axis = plt.subplots(figsize=(7, 1.3 + 0.55 * len(workers)))
+    figure, axis = subplots(figsize=(7, 1.3 + 0.55 * len(workers)))
     for worker, number, start, stop in tasks:
         row = workers.index(worker)
         bar = {"color": BAR, "edgecolor": INK, "linewidth": 0.8}
@@ -168,4 +167,4 @@ def cluster_timeline(tasks, killed=None) -> Figure:
     axis.set(xlabel="seconds (numbers: searches in the order in which they began; cross: killed)")
     counts = listed(f"worker {w}: {sum(task[0] == w for task in tasks)} searches" for w in workers)
     loss = f"; worker {killed[0]} killed after {duration(killed[1])}" if killed else ""
-    return closed(figure, f"Searches of each worker over time. {counts}{loss}")
+    return told(figure, f"Searches of each worker over time. {counts}{loss}")

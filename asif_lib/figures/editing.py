@@ -1,12 +1,11 @@
 """Figures of chapter 07, editing a model."""
 
-import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.figure import Figure
 
 from .palette import ANCHOR, FAINT, INK, MARK, SERIES, series_style
 from .sparse import interval_dots
-from .style import closed, draw_picture, listed, picture_grid, rows_down, with_errors, wrapped
+from .style import draw_picture, listed, picture_grid, rows_down, subplots, told, with_errors, wrapped
 
 
 def learning_curve(series, *, chance) -> Figure:
@@ -16,7 +15,7 @@ def learning_curve(series, *, chance) -> Figure:
     the lessons. `chance` is the accuracy of guessing; a dotted line.
     """
     sizes = sorted({size for curve in series.values() for size in curve})
-    figure, axis = plt.subplots(figsize=(7, 4.4))
+    figure, axis = subplots(figsize=(7, 4.4))
     for i, (name, curve) in enumerate(series.items()):
         x = np.array([sizes.index(size) for size in curve]) + 0.1 * (i - (len(series) - 1) / 2)
         values, errors = with_errors(m for m, _ in curve.values())
@@ -31,7 +30,7 @@ def learning_curve(series, *, chance) -> Figure:
     axis.legend(frameon=False, loc="lower right", bbox_to_anchor=(1, chance + 0.02))
     words = listed(f"{name} {s}: {m.value:.0%}" for name, curve in series.items() for s, (m, _) in curve.items())
     about = "accuracy, 95 % interval against pairs added for each class, with a dot for each lesson"
-    return closed(figure, f"{about}. {words}; chance {chance:.0%}")
+    return told(figure, f"{about}. {words}; chance {chance:.0%}")
 
 
 def within_margin(gaps, margin, *, xlabel) -> Figure:
@@ -48,7 +47,7 @@ def within_margin(gaps, margin, *, xlabel) -> Figure:
     most = max(margin, *(abs(end) for gap in gaps.values() for end in gap.ci))
     axis.set_xlim(-1.2 * most, 1.2 * most)
     words = listed(f"{name}: {', '.join(f'{100 * v:+.1f}' for v in (g.value, *g.ci))}" for name, g in gaps.items())
-    return closed(figure, f"{xlabel}, with the margin ±{100 * margin:g}. Value, low and high: {words}")
+    return told(figure, f"{xlabel}, with the margin ±{100 * margin:g}. Value, low and high: {words}")
 
 
 def harm_profile(harm, captions, *, top=12) -> Figure:
@@ -60,12 +59,12 @@ def harm_profile(harm, captions, *, top=12) -> Figure:
     harm = np.asarray(harm)
     order = np.argsort(-harm, kind="stable")[:top]
     order = order[harm[order] > 0]
-    figure, axis = plt.subplots(figsize=(7, 0.36 * len(order) + 1.2))
+    figure, axis = subplots(figsize=(7, 0.36 * len(order) + 1.2))
     axis.barh(range(len(order)), harm[order], height=0.66, color=ANCHOR)
     rows_down(axis, [wrapped(captions[i], 40, 1) for i in order], fontsize=9)
     axis.set(xlabel="mean contribution to the label given, minus to the true one")
     words = listed(f"{captions[i]} {harm[i]:.4f}" for i in order)
-    return closed(figure, f"{(harm > 0).sum()} of {len(harm)} anchors do harm; the worst: {words}")
+    return told(figure, f"{(harm > 0).sum()} of {len(harm)} anchors do harm; the worst: {words}")
 
 
 def labelled_pictures(pictures, given, true, *, columns=6, title="") -> Figure:
@@ -78,4 +77,4 @@ def labelled_pictures(pictures, given, true, *, columns=6, title="") -> Figure:
         draw_picture(axis, picture, below, frame=INK if right else MARK)
         axis.spines[:].set_linewidth(1 if right else 2.5)
     labels = listed(f"{label} (true: {truth})" for label, truth in zip(given, true, strict=True))
-    return closed(figure, f"{title or 'Pictures with their labels'}: {labels}")
+    return told(figure, f"{title or 'Pictures with their labels'}: {labels}")

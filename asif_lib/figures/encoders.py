@@ -1,12 +1,13 @@
 """Figures of chapters 00 and 01."""
 
-import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.patches import Rectangle
 from PIL import Image
 
 from .palette import BAR, INK, LINES, MARK, ON_DARK, ON_LIGHT, PICTURE, SERIES, TEXT
-from .style import closed, draw_bare, draw_picture, listed, picture_beside, with_errors, wrapped
+from .style import draw_bare, draw_picture, listed, picture_beside, subplots, told, with_errors, wrapped
 
 
 def two_profiles(image, text, pairs, titles) -> Figure:
@@ -21,7 +22,7 @@ def two_profiles(image, text, pairs, titles) -> Figure:
     kept = [{anchor for anchor, entry in side if entry > 0} for side in sides]
     sides = [side[:7] for side in sides]
     count, longest = max(map(len, sides)), max(entry for side in sides for _, entry in side) or 1
-    figure, axes = plt.subplots(1, 2, figsize=(10, 0.62 * count + 1.4))
+    figure, axes = subplots(1, 2, figsize=(10, 0.62 * count + 1.4))
     for axis, side, title, colour in zip(axes, sides, titles, (PICTURE, TEXT), strict=True):
         for place, (anchor, entry) in enumerate(side):
             style = {"color": colour} if anchor in kept[0] & kept[1] else {"fill": False, "edgecolor": colour}
@@ -34,7 +35,7 @@ def two_profiles(image, text, pairs, titles) -> Figure:
         axis.set(xlabel="entry in the sparse vector (no unit)", title=title)
     words = [f"{title}: {listed(pairs.caption[a] for a, _ in side)}" for title, side in zip(titles, sides, strict=True)]
     both = dict.fromkeys(pairs.caption[a] for side in sides for a, _ in side if a in kept[0] & kept[1])
-    return closed(figure, f"Bars of the largest entries. {'. '.join(words)}. Filled, kept by both: {listed(both)}")
+    return told(figure, f"Bars of the largest entries. {'. '.join(words)}. Filled, kept by both: {listed(both)}")
 
 
 def score_table(pictures, labels, scores, right) -> Figure:
@@ -44,14 +45,14 @@ def score_table(pictures, labels, scores, right) -> Figure:
     """
     scores = np.asarray(scores)
     q, t = scores.shape
-    figure, axis = plt.subplots(figsize=(0.95 * t + 1.6, 0.72 * q + 1.7))
+    figure, axis = subplots(figsize=(0.95 * t + 1.6, 0.72 * q + 1.7))
     drawn = axis.imshow(scores, cmap="Greys", vmin=0, vmax=max(scores.max() * 1.25, 1e-9), aspect="auto")
     for i, j in np.ndindex(q, t):
         colour = ON_DARK if scores[i, j] > 0.5 * drawn.get_clim()[1] else ON_LIGHT
         style = {"color": colour, "fontweight": "bold" if j == scores[i].argmax() else "normal"}
         axis.text(j, i, f"{scores[i, j]:.2f}", ha="center", va="center", fontsize=10.5, **style)
     for i, (picture, j) in enumerate(zip(pictures, right, strict=True)):
-        axis.add_patch(plt.Rectangle((j - 0.47, i - 0.47), 0.94, 0.94, fill=False, edgecolor=MARK, lw=3))
+        axis.add_patch(Rectangle((j - 0.47, i - 0.47), 0.94, 0.94, fill=False, edgecolor=MARK, lw=3))
         picture_beside(axis, picture, (-0.5, i), 80, -6)
     axis.set_xticks(range(t), [wrapped(label, 9) for label in labels], fontsize=9.5)
     axis.set_yticks(range(q), [""] * q)
@@ -64,7 +65,7 @@ def score_table(pictures, labels, scores, right) -> Figure:
     figure.colorbar(drawn, ax=axis, label=label, shrink=0.85, use_gridspec=False)
     answers = zip(right, scores.argmax(axis=1), scores.max(axis=1), strict=True)
     words = [f"the picture of the {labels[i]} gets {labels[j]}, {score:.2f}" for i, j, score in answers]
-    return closed(figure, f"A table of scores, a row for each picture, a column for each label: {listed(words)}")
+    return told(figure, f"A table of scores, a row for each picture, a column for each label: {listed(words)}")
 
 
 def deciding_anchors(rows) -> Figure:
@@ -74,7 +75,7 @@ def deciding_anchors(rows) -> Figure:
     """
     columns = 1 + max(min(3, len(table)) for *_, table in rows)
     size, widths = (2.3 * columns, 1.85 * len(rows) + 0.3), [1.15] + [1] * (columns - 1)
-    figure, axes = plt.subplots(len(rows), columns, figsize=size, squeeze=False, width_ratios=widths)
+    figure, axes = subplots(len(rows), columns, figsize=size, squeeze=False, width_ratios=widths)
     words = []
     for (first, *others), (picture, heading, table) in zip(axes, rows, strict=True):
         for axis in others:
@@ -86,8 +87,8 @@ def deciding_anchors(rows) -> Figure:
             draw_bare(axis, anchor, f"{share:.0%} · {wrapped(caption, 24, 2)}", fontsize=9)
         reasons = ", ".join(f"{caption} {share:.0%}" for _, caption, share in anchors) or "no anchor at all"
         words.append(f"{heading}: {reasons}")
-    figure.add_artist(plt.Line2D([1.15 / (columns + 0.15)] * 2, [0.01, 0.99], color=INK, lw=1))
-    return closed(figure, f"Decisions, each with the anchors of the largest share of the score. {listed(words)}")
+    figure.add_artist(Line2D([1.15 / (columns + 0.15)] * 2, [0.01, 0.99], color=INK, lw=1))
+    return told(figure, f"Decisions, each with the anchors of the largest share of the score. {listed(words)}")
 
 
 def what_the_encoder_sees(rows) -> Figure:
@@ -97,7 +98,7 @@ def what_the_encoder_sees(rows) -> Figure:
     encoder's input, and its input without padding to a square.
     """
     heads = ["file (grey: transparent)", "as read", "what the encoder sees", "if not padded"]
-    figure, axes = plt.subplots(len(rows), 4, figsize=(10, 2.7 * len(rows)), squeeze=False)
+    figure, axes = subplots(len(rows), 4, figsize=(10, 2.7 * len(rows)), squeeze=False)
     for place, (line, (file, *others)) in enumerate(zip(axes, rows, strict=True)):
         rgba = file.convert("RGBA")
         grey = Image.new("RGBA", rgba.size, (200, 200, 200, 255))
@@ -110,7 +111,7 @@ def what_the_encoder_sees(rows) -> Figure:
             axis.set_ylabel(f"height: {height} pixels", fontsize=9)
             axis.set(xticks=[], yticks=[])
             axis.spines[:].set_visible(True)
-    return closed(
+    return told(
         figure,
         f"{len(rows)} pictures in four columns: the file, grey where it is transparent; the same on a white square; "
         "the small square that enters the encoder, without a narrow rim; and that square if the picture is not padded, "
@@ -126,7 +127,7 @@ def neighbour_rows(pictures, captions, queries, neighbours, cosines) -> Figure:
     """
     rows = list(zip(queries, np.asarray(neighbours).tolist(), np.asarray(cosines).tolist(), strict=True))
     columns = 1 + len(rows[0][1])
-    figure, axes = plt.subplots(len(rows), columns, figsize=(1.75 * columns, 2.0 * len(rows)), squeeze=False)
+    figure, axes = subplots(len(rows), columns, figsize=(1.75 * columns, 2.0 * len(rows)), squeeze=False)
     for line, (query, near, values) in zip(axes, rows, strict=True):
         heads = ["picture", *(f"cosine {value:.2f}" for value in values)]
         for axis, i, head in zip(line, [query, *near], heads, strict=True):
@@ -134,12 +135,12 @@ def neighbour_rows(pictures, captions, queries, neighbours, cosines) -> Figure:
             draw_picture(axis, pictures[i], wrapped(captions[i], 20, 2), head, frame=frame)
         line[0].title.set_fontweight("bold")
     words = [f"{captions[query]} has {' '.join(captions[i] for i in near)}" for query, near, _ in rows]
-    return closed(figure, f"Pictures with their nearest neighbours: {listed(words)}")
+    return told(figure, f"Pictures with their nearest neighbours: {listed(words)}")
 
 
 def bars_with_intervals(measures, chance, xlabel) -> Figure:
     """Draw one bar for each `Measure` of a dict, in per cent, with its interval and a line at chance."""
-    figure, axis = plt.subplots(figsize=(7.2, 0.55 * len(measures) + 1.3))
+    figure, axis = subplots(figsize=(7.2, 0.55 * len(measures) + 1.3))
     value, errors = (100 * array for array in with_errors(measures.values()))
     places = np.arange(len(measures))
     axis.barh(places, value, height=0.6, color=BAR, edgecolor=INK, linewidth=0.8)
@@ -152,12 +153,12 @@ def bars_with_intervals(measures, chance, xlabel) -> Figure:
     axis.set_yticks(places, list(measures))
     axis.set(ylim=(len(measures) - 0.5, -0.95), xlim=(0, 100), xlabel=xlabel)
     words = listed(f"{name} {measure}" for name, measure in measures.items())
-    return closed(figure, f"Bars with 95 % intervals, {xlabel}: {words}; chance {chance:.1%}")
+    return told(figure, f"Bars with 95 % intervals, {xlabel}: {words}; chance {chance:.1%}")
 
 
 def cosine_histograms(series, xlabel="cosine (no unit)") -> Figure:
     """Draw the distributions of several sets of cosines, given by name, as outlines of equal area."""
-    figure, axis = plt.subplots(figsize=(6.8, 3.4))
+    figure, axis = subplots(figsize=(6.8, 3.4))
     series = {name: np.ravel(values) for name, values in series.items()}
     edges = np.histogram_bin_edges(np.concatenate(list(series.values())), bins=41)
     for (name, values), colour, style in zip(series.items(), SERIES, LINES, strict=False):
@@ -166,4 +167,4 @@ def cosine_histograms(series, xlabel="cosine (no unit)") -> Figure:
     axis.set(xlabel=xlabel, ylabel="density (area under each line: 1)")
     axis.legend(frameon=False, loc="best", fontsize=9.5)
     words = listed(f"{name}, mean {v.mean():.3f}, standard deviation {v.std():.2f}" for name, v in series.items())
-    return closed(figure, f"Outlines of distributions, {xlabel}: {words}")
+    return told(figure, f"Outlines of distributions, {xlabel}: {words}")

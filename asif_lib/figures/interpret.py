@@ -1,13 +1,12 @@
 """Figures of chapter 06, interpretability."""
 
-import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
 from .palette import ANCHOR, BAR, INK, LINES, MARK, PAPER, SERIES, series_style
 from .sparse import interval_dots
-from .style import closed, draw_bare, listed, picture_beside, rows_down, wrapped
+from .style import Drawing, draw_bare, listed, picture_beside, rows_down, subplots, told, wrapped
 
 
 def anchor_bars(picture, heading, rows, *, xlabel, sides=None) -> Figure:
@@ -17,7 +16,7 @@ def anchor_bars(picture, heading, rows, *, xlabel, sides=None) -> Figure:
     `sides` says in two texts what bars to the left and to the right speak for.
     """
     pictures, captions, values = zip(*rows, strict=True)
-    figure, (left, axis) = plt.subplots(1, 2, figsize=(9.6, 0.62 * len(values) + 1.3), width_ratios=[1, 2.6])
+    figure, (left, axis) = subplots(1, 2, figsize=(9.6, 0.62 * len(values) + 1.3), width_ratios=[1, 2.6])
     draw_bare(left, picture, wrapped(heading, 26), side=160, fontsize=10, fontweight="bold")
     for place, (anchor, value) in enumerate(zip(pictures, values, strict=True)):
         style = {"color": ANCHOR} if value >= 0 else {"color": ANCHOR, "hatch": "//", "edgecolor": PAPER}
@@ -34,7 +33,7 @@ def anchor_bars(picture, heading, rows, *, xlabel, sides=None) -> Figure:
         axis.set_title(f"{right_side} →", loc="right", fontsize=10)
     speaking = f", left for {sides[0]}, right for {sides[1]}" if sides else ""
     bars = listed(f"{caption} {value:+.3f}" for caption, value in zip(captions, values, strict=True))
-    return closed(figure, f"{listed([heading])} Bars, {xlabel}{speaking}: {bars}")
+    return told(figure, f"{listed([heading])} Bars, {xlabel}{speaking}: {bars}")
 
 
 def strongest(contrasts, top):
@@ -55,7 +54,7 @@ def scores_without(picture, heading, labels, before, after, gone, entered, *, tr
     """
     few = max(len(gone), len(entered)) <= 3  # then both fit side by side
     height = 1.8 if few else 3.6
-    figure = plt.figure(figsize=(10, 0.34 * len(labels) + 1.4 + height))
+    figure = Drawing((10, 0.34 * len(labels) + 1.4 + height))
     upper, lower = figure.subfigures(2, 1, height_ratios=[0.34 * len(labels) + 1.2, height])
     left, axis = upper.subplots(1, 2, width_ratios=[1, 2.6])
     draw_bare(left, picture, wrapped(heading, 28), side=160, fontsize=10, fontweight="bold")
@@ -76,7 +75,9 @@ def scores_without(picture, heading, labels, before, after, gone, entered, *, tr
         for cell, (anchor, caption) in zip(cells, anchors[:6], strict=False):
             draw_bare(cell, anchor)
             cell.text(0.5, -0.04, wrapped(caption, 18), transform=cell.transAxes, ha="center", va="top", fontsize=8)
-    return closed(figure)
+    scores = listed(f"{label} {b:.3f}, then {a:.3f}" for label, b, a in zip(labels, before, after, strict=True))
+    names = [listed(caption for _, caption in anchors) or "none" for anchors in (gone, entered)]
+    return told(figure, f"Scores with all anchors, then without some: {scores}. Without {names[0]}; new: {names[1]}")
 
 
 def faithfulness(table) -> Figure:
@@ -85,7 +86,7 @@ def faithfulness(table) -> Figure:
     `table` has the columns ``picture``, ``curve``, ``order``, ``repeat``, ``fraction`` and ``score``.
     """
     grid = np.linspace(0, 1, 41)
-    figure, axes = plt.subplots(1, 2, figsize=(10, 3.9), sharey=True)
+    figure, axes = subplots(1, 2, figsize=(10, 3.9), sharey=True)
     titles = {"deletion": "deletion: taken away", "insertion": "insertion: brought back"}
     orders = {"contribution": "largest contribution first", "random": "in random order"}
     for axis, (kind, title) in zip(axes, titles.items(), strict=True):
@@ -103,7 +104,7 @@ def faithfulness(table) -> Figure:
     axes[0].legend(frameon=False, fontsize=9, loc="upper right")
     means = table[table.fraction.between(0.2, 0.3)].groupby(["curve", "order"]).score.mean()
     words = listed(f"{kind}, order by {order}: {score:.0%}" for (kind, order), score in means.items())
-    return closed(figure, f"The label's score while anchors are taken away or brought back; near a quarter: {words}")
+    return told(figure, f"The label's score while anchors are taken away or brought back; near a quarter: {words}")
 
 
 def auc_dots(aucs, *, xlabel) -> Figure:
@@ -113,7 +114,7 @@ def auc_dots(aucs, *, xlabel) -> Figure:
     axis.axvline(0.5, color=INK, linestyle=":")
     axis.xaxis.set_major_formatter("{x:.2f}")
     words = listed(f"{name}, {label} {m.value:.3f}" for name, row in aucs.items() for label, m in row.items())
-    return closed(figure, f"{xlabel}: {words}")
+    return told(figure, f"{xlabel}: {words}")
 
 
 def use_histogram(counts, vectors) -> Figure:
@@ -121,7 +122,7 @@ def use_histogram(counts, vectors) -> Figure:
 
     `counts` says for each modality in how many of the `vectors` each anchor is, (n,).
     """
-    figure, axes = plt.subplots(1, len(counts), figsize=(5 * len(counts), 3.4), sharey=True, squeeze=False)
+    figure, axes = subplots(1, len(counts), figsize=(5 * len(counts), 3.4), sharey=True, squeeze=False)
     most = max(int(np.max(c)) for c in counts.values())
     step = max(1, -(-most // 30))
     edges = np.concatenate([[-0.5, 0.5], np.arange(0.5 + step, most + step + 1, step)])
@@ -133,7 +134,7 @@ def use_histogram(counts, vectors) -> Figure:
         names = [f"mean, {np.mean(values):.0f}", "in none: dead"]
         axis.legend([mean, drawn[0]], names, frameon=False, fontsize=9, loc="upper right")
     words = listed(f"{name}: most {np.max(c)}, dead {np.sum(np.equal(c, 0))}" for name, c in counts.items())
-    return closed(figure, f"Histogram of the vectors, of {vectors}, that hold an anchor in their top k. {words}")
+    return told(figure, f"Histogram of the vectors, of {vectors}, that hold an anchor in their top k. {words}")
 
 
 def familiarity_curves(series, threshold) -> Figure:
@@ -141,7 +142,7 @@ def familiarity_curves(series, threshold) -> Figure:
 
     `series` has the familiarities of each set by its name, (q,).
     """
-    figure, axis = plt.subplots(figsize=(7.4, 3.8))
+    figure, axis = subplots(figsize=(7.4, 3.8))
     for i, (name, values) in enumerate(series.items()):
         axis.ecdf(np.asarray(values), color=SERIES[i], linestyle=LINES[i], linewidth=2, label=name)
     axis.axvline(threshold, color=INK, linewidth=1.2, label=f"alarm to the left of {threshold:.2f}")
@@ -150,4 +151,4 @@ def familiarity_curves(series, threshold) -> Figure:
     axis.grid(alpha=0.3)
     axis.legend(frameon=False, fontsize=9, loc="lower right")
     words = listed(f"{name} {np.mean(np.asarray(values) < threshold):.1%}" for name, values in series.items())
-    return closed(figure, f"Shares of pictures below each familiarity. Below the threshold {threshold:.2f}: {words}")
+    return told(figure, f"Shares of pictures below each familiarity. Below the threshold {threshold:.2f}: {words}")

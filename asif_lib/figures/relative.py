@@ -1,11 +1,10 @@
 """Figures of chapter 03, relative representations."""
 
-import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.figure import Figure
 
 from .palette import ANCHOR, FAINT, INK, MARK, MARKERS, SERIES, series_style
-from .style import caption_bars, closed, draw_picture, listed, ranked_words, span, with_errors, wrapped
+from .style import Drawing, caption_bars, draw_picture, listed, ranked_words, span, subplots, told, with_errors, wrapped
 
 
 def relative_under_changes(point, anchors, changes, names) -> Figure:
@@ -23,7 +22,7 @@ def relative_under_changes(point, anchors, changes, names) -> Figure:
     """
     point, anchors = np.atleast_2d(np.asarray(point, float)), np.asarray(anchors, float)
     size = (2.2 * len(changes), 4.5)
-    figure, axes = plt.subplots(2, len(changes), figsize=size, squeeze=False, height_ratios=[1.5, 1])
+    figure, axes = subplots(2, len(changes), figsize=size, squeeze=False, height_ratios=[1.5, 1])
     changed = {title: (change(point), change(anchors)) for title, change in changes.items()}
     reach = 1.5 * max(np.abs(np.vstack(rows)).max() for rows in changed.values())
     reference, words = None, []
@@ -52,7 +51,7 @@ def relative_under_changes(point, anchors, changes, names) -> Figure:
         bars.set_xticks(places, names)
         bars.set(xlabel="anchor", ylim=(-1.1, 1.5), yticks=[-1, 0, 1])
         bars.set_ylabel("cosine with ★" if bars is axes[1, 0] else "")
-    return closed(figure, f"A star in the plane and its cosines with {', '.join(names)}. {listed(words)}")
+    return told(figure, f"A star in the plane and its cosines with {', '.join(names)}. {listed(words)}")
 
 
 def before_after(before, after) -> Figure:
@@ -60,7 +59,7 @@ def before_after(before, after) -> Figure:
 
     `before` is of shape (m,), and so are the values of the dict `after`; each change has a panel.
     """
-    figure, axes = plt.subplots(1, len(after), figsize=(3.3 * len(after), 3.3), squeeze=False)
+    figure, axes = subplots(1, len(after), figsize=(3.3 * len(after), 3.3), squeeze=False)
     before, after = np.asarray(before), {title: np.asarray(values) for title, values in after.items()}
     low = min(before.min(), *(values.min() for values in after.values()))
     for axis, (title, values) in zip(axes.flat, after.items(), strict=True):
@@ -70,7 +69,7 @@ def before_after(before, after) -> Figure:
         axis.set(xlim=(low - 0.05, 1.05), ylim=(low - 0.05, 1.05))
         axis.set_ylabel("entry after (cosine)" if axis is axes[0, 0] else "")
     words = listed(f"{title}: {span(values)}" for title, values in after.items())
-    return closed(figure, f"Entries after a change against entries before it ({span(before)}). {words}")
+    return told(figure, f"Entries after a change against entries before it ({span(before)}). {words}")
 
 
 def cosines_before_after(panels) -> Figure:
@@ -78,7 +77,7 @@ def cosines_before_after(panels) -> Figure:
 
     `panels` is a dict from a name to a pair of arrays (before, after).
     """
-    figure, axes = plt.subplots(1, len(panels), figsize=(4.4 * len(panels), 3.3), squeeze=False)
+    figure, axes = subplots(1, len(panels), figsize=(4.4 * len(panels), 3.3), squeeze=False)
     for axis, (name, (before, after)) in zip(axes.flat, panels.items(), strict=True):
         bins = np.linspace(min(np.min(before), np.min(after)), 1, 60)
         axis.hist(before, bins=bins, density=True, color=SERIES[1], alpha=0.6, label="as they are")
@@ -88,7 +87,7 @@ def cosines_before_after(panels) -> Figure:
         axis.set(xlabel="cosine of two stamps", ylabel="density", title=name)
         axis.legend(fontsize=8.5)
     words = listed(f"{name}: mean {np.mean(b):.2f}, centred {np.mean(a):.2f}" for name, (b, a) in panels.items())
-    return closed(figure, f"Histograms of the cosines of two stamps. {words}")
+    return told(figure, f"Histograms of the cosines of two stamps. {words}")
 
 
 def recall_points(ks, measures, chance) -> Figure:
@@ -96,7 +95,7 @@ def recall_points(ks, measures, chance) -> Figure:
 
     `measures` has for each method a list of Measure, one for each of `ks`; `chance` has a float for each.
     """
-    figure, axis = plt.subplots(figsize=(6.4, 3.6))
+    figure, axis = subplots(figsize=(6.4, 3.6))
     places = np.arange(len(ks))
     shifts = np.linspace(-0.15, 0.15, len(measures)) if len(measures) > 1 else [0]
     for i, ((name, values), shift) in enumerate(zip(measures.items(), shifts, strict=True)):
@@ -108,7 +107,7 @@ def recall_points(ks, measures, chance) -> Figure:
     axis.set(xlim=(-0.5, len(ks) - 0.5), ylim=(0, 1))
     axis.legend(fontsize=9, loc="upper left")
     words = listed(f"{name} {', '.join(map(str, values))}" for name, values in measures.items())
-    return closed(figure, f"R@{ks} with 95 % intervals: {words}; chance {', '.join(f'{c:.1%}' for c in chance)}")
+    return told(figure, f"R@{ks} with 95 % intervals: {words}; chance {', '.join(f'{c:.1%}' for c in chance)}")
 
 
 def caption_search(pictures, results) -> Figure:
@@ -118,7 +117,7 @@ def caption_search(pictures, results) -> Figure:
     and another colour.
     """
     size = (7.4, (0.3 * max(map(len, results)) + 0.75) * len(pictures))
-    figure, axes = plt.subplots(len(pictures), 2, figsize=size, squeeze=False, width_ratios=[1, 3])
+    figure, axes = subplots(len(pictures), 2, figsize=size, squeeze=False, width_ratios=[1, 3])
     scores = [score for rows in results for _, _, score, _ in rows]
     for (left, right), picture, rows in zip(axes, pictures, results, strict=True):
         draw_picture(left, picture)
@@ -127,7 +126,7 @@ def caption_search(pictures, results) -> Figure:
     axes[0, 1].set_title("captions, the best first", fontsize=10)
     axes[-1, 1].set_xlabel("score (cosine)")
     words = listed(" ".join(ranked_words(rows)) for rows in results)
-    return closed(figure, f"{len(pictures)} pictures, each with the captions of the highest scores: {words}")
+    return told(figure, f"{len(pictures)} pictures, each with the captions of the highest scores: {words}")
 
 
 def neighbours_two_ways(queries, reference, others, titles) -> Figure:
@@ -137,7 +136,7 @@ def neighbours_two_ways(queries, reference, others, titles) -> Figure:
     (picture, caption, bool); True where the neighbour is among those of `reference`: it gets a frame and a star.
     """
     top = len(reference[0])
-    figure = plt.figure(figsize=(1.15 * (2 * top + 1), 1.75 * len(queries) + 0.4))
+    figure = Drawing((1.15 * (2 * top + 1), 1.75 * len(queries) + 0.4))
     parts = figure.subfigures(1, 3, width_ratios=[1.15, top, top])
     left = [[(*query, False)] for query in queries]
     middle = [[(*item, False) for item in row] for row in reference]
@@ -148,4 +147,4 @@ def neighbours_two_ways(queries, reference, others, titles) -> Figure:
                 words = wrapped(caption, 15, 2) + (" ★" if mark else "")
                 draw_picture(axis, picture, words, frame=MARK if mark else None)
     kept = listed(f"{query[1]} keeps {sum(m for *_, m in row)}" for query, row in zip(queries, others, strict=True))
-    return closed(figure, f"Pictures between their {titles[0]} and their {titles[1]}. Of {top}: {kept}")
+    return told(figure, f"Pictures between their {titles[0]} and their {titles[1]}. Of {top}: {kept}")

@@ -1,16 +1,16 @@
 """Figures of chapter 04, sparsification."""
 
-import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 from matplotlib.patheffects import withStroke
+from matplotlib.ticker import MaxNLocator
 
 from asif_lib.evaluation.measures import in_points
 
 from . import style
 from .palette import INK, ON_DARK, ON_LIGHT, PICTURE, series_style
-from .style import closed, draw_picture, listed, rows_down, span, wrapped
+from .style import Drawing, draw_picture, listed, rows_down, span, subplots, told, wrapped
 
 TOP = 6
 """Anchors that stand beside the picture."""
@@ -29,11 +29,11 @@ def sparse_vector(query, relative, vectors, pictures, captions) -> Figure:
     pictures, captions : sequences
         Of the largest kept entries, the largest first; six are drawn.
     """
-    figure = plt.figure(figsize=(8.4, 6.6))
+    figure = Drawing((8.4, 6.6))
     grid = figure.add_gridspec(3, TOP + 1, height_ratios=[1.25, 1.25, 1])
     _cosines_and_entries(figure.add_subplot(grid[0, :]), figure.add_subplot(grid[1, :]), relative, vectors)
     _query_and_anchors(figure, grid[2, :], query, pictures, captions)
-    return closed(figure, _words(relative, vectors, captions))
+    return told(figure, _words(relative, vectors, captions))
 
 
 def _words(relative, vectors, captions):
@@ -75,7 +75,7 @@ def sparse_and_ranking(query, relative, vectors, pictures, captions, ranking) ->
     `ranking` has (rank, caption, score, bool) of the first captions and of the picture's own, the best on top; True
     marks its own. For the other parameters see `sparse_vector`.
     """
-    figure = plt.figure(figsize=(11, 6.4))
+    figure = Drawing((11, 6.4))
     upper, lower = figure.subfigures(2, 1, height_ratios=[2.6, 1])
     left, right = upper.subfigures(1, 2)
     _cosines_and_entries(*left.subplots(2, 1), relative, vectors)
@@ -84,7 +84,7 @@ def sparse_and_ranking(query, relative, vectors, pictures, captions, ranking) ->
     bars.set(xlabel="score (cosine of the sparse vectors)", ylabel="caption, by rank")
     bars.set(xlim=(0, 1.05 * max(score for _, _, score, _ in ranking) or 1))
     _query_and_anchors(lower, lower.add_gridspec(1, 1)[0], query, pictures, captions)
-    return closed(
+    return told(
         figure, f"{_words(relative, vectors, captions)}. Captions by rank: {listed(style.ranked_words(ranking))}"
     )
 
@@ -94,7 +94,7 @@ def sweep_heatmaps(tables, *, value="mean recall") -> Figure:
 
     `tables` have the columns ``fraction``, ``p`` and ``value``; the text `value` says what the number in a cell is.
     """
-    figure, axes = plt.subplots(1, len(tables), figsize=(5 * len(tables), 4), squeeze=False)
+    figure, axes = subplots(1, len(tables), figsize=(5 * len(tables), 4), squeeze=False)
     grids = {n: t.pivot(index="fraction", columns="p", values="value") for n, t in tables.items()}
     low = min(grid.to_numpy().min() for grid in grids.values())
     high = max(grid.to_numpy().max() for grid in grids.values())
@@ -115,7 +115,7 @@ def sweep_heatmaps(tables, *, value="mean recall") -> Figure:
     figure.colorbar(image, ax=axes, format=lambda v, _: f"{v:.0%}", label=value, use_gridspec=False)
     best = {name: table.loc[table.value.idxmax()] for name, table in tables.items()}
     words = listed(f"{n}: best {b.value:.1%} at k / n = {b.fraction:g}, p = {b.p:g}" for n, b in best.items())
-    return closed(figure, f"Heat maps of {value} over k / n and p, {low:.1%} to {high:.1%}. {words}")
+    return told(figure, f"Heat maps of {value} over k / n and p, {low:.1%} to {high:.1%}. {words}")
 
 
 def interval_dots(series, *, xlabel, chance=None, title="", zero=False) -> Figure:
@@ -125,7 +125,7 @@ def interval_dots(series, *, xlabel, chance=None, title="", zero=False) -> Figur
     the value of guessing. With `zero` the measures are differences: a line at 0, and points with signs.
     """
     labels = list(dict.fromkeys(label for measures in series.values() for label in measures))
-    figure, axis = plt.subplots(figsize=(7, 0.7 + (0.3 + 0.22 * len(series)) * len(labels)))
+    figure, axis = subplots(figsize=(7, 0.7 + (0.3 + 0.22 * len(series)) * len(labels)))
     for i, (name, measures) in enumerate(series.items()):
         rows = np.array([labels.index(label) for label in measures]) + 0.22 * (i - (len(series) - 1) / 2)
         values, errors = style.with_errors(measures.values())
@@ -134,7 +134,7 @@ def interval_dots(series, *, xlabel, chance=None, title="", zero=False) -> Figur
     if chance is not None:
         axis.axvline(chance, color=INK, linestyle=":", label=f"chance, {chance:.1%}")
     rows_down(axis, labels)
-    axis.xaxis.set_major_locator(plt.MaxNLocator(8, steps=[1, 2, 5, 10]))
+    axis.xaxis.set_major_locator(MaxNLocator(8, steps=[1, 2, 5, 10]))
     axis.xaxis.set_major_formatter(lambda v, _: f"{100 * v:+.3g}".replace("+0", "0") if zero else f"{v:.0%}")
     if zero:
         axis.axvline(0, color=INK, linewidth=0.8)
@@ -148,7 +148,7 @@ def interval_dots(series, *, xlabel, chance=None, title="", zero=False) -> Figur
         for label, m in measures.items()
     )
     words += "" if chance is None else f"; chance {chance:.1%}"
-    return closed(figure, f"{title} Dots with 95 % intervals, {xlabel}. {words}".strip())
+    return told(figure, f"{title} Dots with 95 % intervals, {xlabel}. {words}".strip())
 
 
 def line_chart(series, *, xlabel, ylabel, logx=None, logy=False, percent=False, marks=None) -> Figure:
@@ -157,7 +157,7 @@ def line_chart(series, *, xlabel, ylabel, logx=None, logy=False, percent=False, 
     `series` has (x, y) for each name. `logx` is the base of a logarithmic x axis, with `percent` the y are fractions,
     and `marks` are vertical dotted lines: their x by their names.
     """
-    figure, axis = plt.subplots(figsize=(7, 4))
+    figure, axis = subplots(figsize=(7, 4))
     for i, (name, (x, y)) in enumerate(series.items()):
         axis.plot(x, y, label=name, **series_style(i) | {"linestyle": ["-", "--", "-.", ":"][i % 4]})
     if logx:
@@ -175,4 +175,4 @@ def line_chart(series, *, xlabel, ylabel, logx=None, logy=False, percent=False, 
     axis.legend(framealpha=0.9, edgecolor="none")
     points = {name: list(zip(x, y, strict=True))[:: 1 + len(x) // 12] for name, (x, y) in series.items()}
     words = listed(f"{name}: " + ", ".join(f"{v:.3g} at {at:g}" for at, v in xy) for name, xy in points.items())
-    return closed(figure, f"Curves, {' '.join(ylabel.split())} against {xlabel}. {words}")
+    return told(figure, f"Curves, {' '.join(ylabel.split())} against {xlabel}. {words}")

@@ -4,10 +4,11 @@ import base64
 import html
 import io
 import textwrap
+import threading
 from pathlib import Path
 
 import IPython.display
-import matplotlib.pyplot as plt
+import matplotlib
 import numpy as np
 from markupsafe import Markup
 from matplotlib.figure import Figure
@@ -20,12 +21,15 @@ from asif_lib.errors import ParameterError
 from .palette import BAR, FAINT, INK, MARK, PAPER, SERIES
 from .templates import filled
 
+_DRAWING = threading.Lock()
+"""Matplotlib is not made for threads: one figure is rendered at a time."""
+
 
 def use_style():
-    """Set the book's style for all figures of a notebook."""
-    plt.rcParams.update(
+    """Set the book's style for all figures of a notebook, also for figures that a reader draws with pyplot."""
+    matplotlib.rcParams.update(
         {
-            "axes.prop_cycle": plt.cycler(color=SERIES[:3]),
+            "axes.prop_cycle": matplotlib.rcsetup.cycler(color=SERIES[:3]),
             "axes.spines.top": False,
             "axes.spines.right": False,
             "axes.titlesize": "medium",
@@ -35,6 +39,31 @@ def use_style():
             "image.cmap": "cividis",
         }
     )
+
+
+class Drawing(Figure):
+    """A figure of a size in inches with its alternative text `alt`, which a notebook displays as `show` does.
+
+    Pyplot does not know it. So two threads draw at the same time, and nothing has to be closed.
+    """
+
+    def __init__(self, size):
+        super().__init__(figsize=size, layout="constrained")
+
+    def _repr_html_(self):
+        return image_html(self, self.alt)
+
+
+def subplots(rows=1, columns=1, *, figsize, **options):
+    """Make a drawing of a size in inches with a grid of axes; return both, as ``pyplot.subplots`` does."""
+    figure = Drawing(figsize)
+    return figure, figure.subplots(rows, columns, **options)
+
+
+def told(figure, alt) -> Figure:
+    """Give a figure its alternative text, and return the figure."""
+    figure.alt = alt
+    return figure
 
 
 # Pictures
@@ -56,14 +85,14 @@ def show_pictures(pictures, titles=None, *, columns=6, title="") -> Figure:
     figure, axes = picture_grid(len(pictures), columns, 1.7, 2.1, title)
     for axis, picture, text in zip(axes, pictures, titles, strict=True):
         draw_picture(axis, picture, wrapped(text, 20))
-    return closed(figure, f"{title or f'{len(pictures)} pictures'}: {listed(filter(None, titles)) or 'without titles'}")
+    return told(figure, f"{title or f'{len(pictures)} pictures'}: {listed(filter(None, titles)) or 'without titles'}")
 
 
 def picture_grid(count, columns, width, height, title=""):
     """Make a figure of `count` cells of a size in inches, in rows of at most `columns`; return it and its axes."""
     columns = min(columns, count)
     rows = -(-count // columns)
-    figure, axes = plt.subplots(rows, columns, figsize=(width * columns, height * rows), squeeze=False)
+    figure, axes = subplots(rows, columns, figsize=(width * columns, height * rows), squeeze=False)
     for axis in axes.flat[count:]:
         axis.set_visible(False)
     if title:
@@ -154,7 +183,7 @@ def span(values) -> str:
 
 
 def show(figure, alt=None):
-    """Display `figure` once, as a picture with an alternative text, and close it.
+    """Display `figure` once, as a picture with an alternative text, and close it if it is one of pyplot's.
 
     The text `alt` is by default ``figure.alt``, which the figure functions of this package set. Raises `ParameterError`
     if the figure has no alternative text, and none was given.
@@ -166,10 +195,14 @@ def show(figure, alt=None):
 
 
 def image_html(figure, alt) -> str:
-    """Return `figure` as an HTML picture with the alternative text `alt`, and close it."""
+    """Return `figure` as an HTML picture with the alternative text `alt`, and close it if it is one of pyplot's."""
     png = io.BytesIO()
-    figure.savefig(png, format="png", facecolor=PAPER)
-    plt.close(figure)
+    with _DRAWING:
+        figure.savefig(png, format="png", facecolor=PAPER)
+    if figure.canvas.manager:  # else pyplot, which is slow to import, does not know it
+        from matplotlib import pyplot
+
+        pyplot.close(figure)
     style = "max-width: 100%; height: auto"
     return f'<img src="{data_address("png", png)}" alt="{html.escape(alt, quote=True)}" style="{style}">'
 
@@ -185,15 +218,6 @@ def image_tag(picture, alt, side=96) -> Markup:
 def data_address(kind, file: io.BytesIO) -> str:
     """Return a picture as an address that holds it, ``data:image/png;base64,…``."""
     return f"data:image/{kind};base64,{base64.b64encode(file.getvalue()).decode('ascii')}"
-
-
-def closed(figure, alt=None):
-    """Take the figure off pyplot's list, so that a notebook displays it once, and give it its alternative text."""
-    figure.set_layout_engine("constrained")  # keeps all words inside, in any style and however it is saved
-    plt.close(figure)
-    if alt is not None:
-        figure.alt = alt
-    return figure
 
 
 def self_contained(name: str, **values) -> IPython.display.HTML:

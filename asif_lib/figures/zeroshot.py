@@ -1,17 +1,16 @@
 """Figures of chapter 05, zero-shot evaluation."""
 
-import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.figure import Figure
 
 from .palette import FAINT, LINES, ON_DARK, ON_LIGHT, SERIES, series_style
-from .style import closed, listed
+from .style import listed, subplots, told
 
 
 def confusion_matrix(counts, classes) -> Figure:
     """Draw how many pictures of each of c classes (row) were given each label (column): `counts` is (c, c)."""
     side = 2.2 + 0.36 * len(classes)
-    figure, axis = plt.subplots(figsize=(side, side))
+    figure, axis = subplots(figsize=(side, side))
     axis.imshow(counts, cmap="Greys", vmin=0)
     axis.set_xticks(range(len(classes)), classes, rotation=60, ha="right", rotation_mode="anchor")
     axis.set_yticks(range(len(classes)), classes)
@@ -26,7 +25,7 @@ def confusion_matrix(counts, classes) -> Figure:
     axis.grid(which="minor", color=FAINT, linewidth=0.5)
     axis.tick_params(which="minor", length=0)
     rights = listed(f"{name} {counts[i, i]} of {counts[i].sum()}" for i, name in enumerate(classes))
-    return closed(figure, f"Confusion matrix, {np.trace(counts)} of {counts.sum()} on the diagonal. {rights}")
+    return told(figure, f"Confusion matrix, {np.trace(counts)} of {counts.sum()} on the diagonal. {rights}")
 
 
 def scaling(tables, *, ylabel, chance=None) -> Figure:
@@ -34,7 +33,7 @@ def scaling(tables, *, ylabel, chance=None) -> Figure:
 
     `tables` have the columns ``size``, ``seed`` and ``value``; `chance` is the value of guessing, for each table.
     """
-    figure, axis = plt.subplots(figsize=(7, 4.2))
+    figure, axis = subplots(figsize=(7, 4.2))
     means = {name: table.groupby("size").value.mean() for name, table in tables.items()}
     for i, (name, table) in enumerate(tables.items()):
         axis.plot(means[name].index, means[name], label=name, **series_style(i) | {"linestyle": LINES[i % 2]})
@@ -50,4 +49,4 @@ def scaling(tables, *, ylabel, chance=None) -> Figure:
     axis.grid(alpha=0.3)
     axis.legend(frameon=False, ncols=2, loc="upper left")
     words = listed(f"{name}: " + ", ".join(f"{v:.0%} at {n}" for n, v in mean.items()) for name, mean in means.items())
-    return closed(figure, f"{ylabel} against the number of anchors, a dot for each subset. {words}")
+    return told(figure, f"{ylabel} against the number of anchors, a dot for each subset. {words}")

@@ -10,7 +10,10 @@ _NAMES = {
     "encoders": "bars_with_intervals cosine_histograms deciding_anchors neighbour_rows score_table two_profiles"
     " what_the_encoder_sees",
     "interpret": "anchor_bars auc_dots faithfulness familiarity_curves scores_without strongest use_histogram",
+    "landmarks": "relative_matrix star_of_angles",
+    "lanes": "who_sees_what",
     "ledger": "score_ledger",
+    "pairing": "two_matrices",
     "relative": "before_after caption_search cosines_before_after neighbours_two_ways recall_points"
     " relative_under_changes",
     "sparse": "interval_dots line_chart sparse_and_ranking sparse_vector sweep_heatmaps",

@@ -221,7 +221,7 @@ def data_address(kind, file: io.BytesIO) -> str:
 
 
 def self_contained(name: str, **values) -> IPython.display.HTML:
-    """Fill the template of a drawn explanation, which holds its style and its script, ``figures/name.js``."""
-    folder = Path(__file__).parent
-    style, script = (Markup((folder / file).read_text(encoding="utf-8")) for file in ("drawn.css", f"{name}.js"))
+    """Fill the template of a drawn explanation, which holds its style and its script, ``figures/name.js``, if any."""
+    files = [Path(__file__).with_name(file) for file in ("drawn.css", f"{name}.js")]
+    style, script = (Markup(file.read_text(encoding="utf-8")) if file.exists() else "" for file in files)
     return IPython.display.HTML(filled(f"figures/{name}.html.j2", style=style, script=script, **values))

@@ -8,10 +8,12 @@ from PIL import ImageOps
 
 from asif_lib.datasets.pairs import Pairs
 from asif_lib.defaults import DEFAULT_P, DEFAULT_TEMPLATE
+from asif_lib.errors import ParameterError
 from asif_lib.evaluation.measures import sweep
+from asif_lib.explain.contribution import contributions
 from asif_lib.relative import relative_representation
 from asif_lib.sparse import sparsify
-from asif_lib.zeroshot import default_k
+from asif_lib.zeroshot import ASIF, default_k
 
 STAMP_CLASSES = {
     "animals/birds": "bird",
@@ -73,6 +75,49 @@ def captioned(labelled, view=inverted) -> Pairs:
         {},
         labelled.licence,
     )
+
+
+def first_corrected(banks, pictures, z, prompts, labels, classes):
+    """Find the first picture that the smallest bank gets wrong and the largest gets right, and each bank's reasons.
+
+    Parameters
+    ----------
+    banks : dict of AnchorBank
+        By the number of added pairs, rising from 0; each begins with the pairs of the bank before it.
+    pictures : list of n pictures
+        Of the pairs of the largest bank.
+    z : Tensor of shape (q, d_image)
+    prompts : Tensor of shape (c, d_text)
+    labels : ndarray of shape (q,)
+        The right ones of the `classes`, c names.
+
+    Returns
+    -------
+    int
+        The row of the picture.
+    dict
+        By the number of added pairs, the answer and its contributions, as `figures.best_anchors` draws them.
+
+    Raises
+    ------
+    ParameterError
+        If there is no such picture.
+    """
+    models = {added: ASIF(bank, device="cpu") for added, bank in banks.items()}
+    texts = {added: model.texts(prompts) for added, model in models.items()}
+    given = {added: model.images(z).similarity(texts[added]).argmax(dim=1).numpy() for added, model in models.items()}
+    corrected = (given[min(banks)] != labels) & (given[max(banks)] == labels)
+    if not corrected.any():
+        raise ParameterError(
+            "no picture goes from a wrong label to its right one: show more pictures, or add more pairs"
+        )
+    row, stages = int(corrected.argmax()), {}
+    for added, model in models.items():
+        label = int(given[added][row])
+        reasons = contributions(model.images(z[[row]]), texts[added][[label]], model.bank.pairs)
+        reasons["picture"] = [pictures[anchor] for anchor in reasons.anchor]
+        stages[added] = classes[label], reasons.assign(arrived=reasons.anchor >= len(banks[min(banks)]))
+    return row, stages
 
 
 def files_hold(folder, item) -> bool:

@@ -5,6 +5,7 @@ import lazy_loader
 _NAMES = {
     "anchors": "coverage_by_count coverage_histogram group_sizes overlap_by_k picture_pairs picture_rows"
     " shared_neighbours shuffle_control similarity_density",
+    "arriving": "best_anchors",
     "costs": "around_the_threshold cluster_timeline cost_curves duration knob_curves stage_bars",
     "editing": "harm_profile labelled_pictures learning_curve within_margin",
     "encoders": "bars_with_intervals cosine_histograms deciding_anchors neighbour_rows score_table two_profiles"
@@ -19,6 +20,7 @@ _NAMES = {
     "sparse": "interval_dots line_chart sparse_and_ranking sparse_vector sweep_heatmaps",
     "steps": "four_steps",
     "style": "show show_pictures thumbnail use_style",
+    "tiles": "passing_tiles",
     "zeroshot": "confusion_matrix scaling",
 }
 

@@ -76,15 +76,6 @@ print(bank)
 # - a part of the training pictures **for validation**: all choices are made there;
 # - **test** pictures, none of them used in chapter 05, which choose nothing;
 # - and the stamps, which should not notice any of this.
-#
-# One choice comes first. The encoder cuts an eighth off each side length, as in its
-# training; on photographs that is background. These pictures have no background: a
-# shirt fills its 28 pixels. A white frame of two pixels on each side would save the
-# sleeves from the cut.
-#
-# **Before you run the next cell:** will a frame help a model that knows no such
-# pictures? And a model that has been taught ten pairs of each class, framed like the
-# questions?
 
 # %%
 from asif_lib.defaults import DEFAULT_TEMPLATE
@@ -109,11 +100,55 @@ def right_answers(bank, z, labels, k, p):
     return (given == labels) & decided
 
 
+# %% [markdown]
+# The next drawing shows what an edit does to one decision. The bank gets ten pairs, one
+# of each class; then fifty; then a hundred. After each edit we ask about the same
+# picture. We fix the rule before we look: **the first validation picture that gets a
+# wrong label from the stamps alone, and its right label with a hundred pairs**.
+#
+# Each row shows the five **best anchors**: those that contribute most to the answer.
+#
+# **Before you run the next cell:** which stamps will speak for the first answer? And
+# can an answer that has become right turn wrong again?
+
 # %%
-from asif_lib.course.lessons import captioned, enlarged, framed, inverted
+# Add the pairs, find the picture, and draw its best anchors.
+from asif_lib.course.lessons import captioned, enlarged, first_corrected, inverted
+
+ten_each = part.subset([rows[i] for i in range(10) for rows in by_class])
+shop = captioned(ten_each)  # 100 pairs; the first ten are one of each class
+new = bank.embed(shop, image_encoder, text_encoder, progress=False)
+banks = {0: bank} | {m: bank.add(new.subset(range(m))) for m in (10, 50, 100)}
+pictures = [*bank.pairs.picture, *map(enlarged, shop.pictures)]
+z = embed(image_encoder, [inverted(x) for x in tried.pictures], progress=False)
+asked, answers = first_corrected(banks, pictures, z, labels_text, tried.labels, classes)
+picture = enlarged(inverted(tried.pictures[asked]))
+draw.best_anchors(picture, classes[tried.labels[asked]], answers)
+
+# %% [markdown]
+# **What you see.** In the first row all frames are dashed: only stamps can speak, and
+# the score is small. From the second row on the frames are thick: the pairs that have
+# arrived hold the best places. One green bar of the second row is the longest of all,
+# because the picture's class has a single pair there. With more pairs the score is a
+# sum of many short bars.
+#
+# Read the answers (■) from top to bottom. The words “the answer turns” mark a change.
+# A right answer can turn wrong again: each new pair speaks for its own class and
+# against the others. So one picture proves little, and section 2 counts many.
+#
+# One choice comes next. The encoder cuts an eighth off each side length, as in its
+# training; on photographs that is background. These pictures have no background: a
+# shirt fills its 28 pixels. A white frame of two pixels on each side would save the
+# sleeves from the cut.
+#
+# **Before you run the next cell:** will a frame help a model that knows no such
+# pictures? And a model that has been taught ten pairs of each class, framed like the
+# questions?
+
+# %%
+from asif_lib.course.lessons import framed
 
 VIEWS = {"as they are": inverted, "framed": framed}
-ten_each = part.subset([i for rows in by_class for i in rows[:10]])
 k_share, p_default = DEFAULT_K_SHARE, DEFAULT_P  # chosen for the stamps
 choices = {}  # by anchors and view: (q,) bool
 for name, view in VIEWS.items():

@@ -64,6 +64,33 @@ image_encoder, text_encoder, stamps, bank = open_chapter(profile, device)
 print(bank)
 
 # %% [markdown]
+# A search compares $q$ pictures with $n$ anchors. All cosines together are a matrix of
+# $q$ rows and $n$ columns. The drawing shows how a search goes without this matrix. It
+# takes the anchors in **blocks**. The cosines of all pictures with one block are a
+# **tile**. Each picture keeps the $k$ best cosines that it has met, and the rest of the
+# tile is forgotten. Here three stamps search among 48 others.
+#
+# **Before you run the next cell:** the number of anchors grows a thousandfold. What
+# happens to the largest number of cosines that are held at one moment?
+
+# %%
+# Draw a search in blocks of 8 anchors.
+from asif_lib import relative_representation
+
+asked, few = stamps.splits["test"][:3], stamps.splits["train"][::10][:48]
+anchors, mean = bank.image[few], bank.image_mean
+cosines = relative_representation(bank.image[asked], anchors, mean=mean)  # (3, 48)
+draw.passing_tiles(cosines, bank.pairs.picture[asked], k=3, block=8)
+
+# %% [markdown]
+# **What you see.** The thick frame is the tile of this moment. It moves to the right.
+# Behind it, the solid bars are the three best so far, and the dashed outlines are
+# cosines that the search has forgotten. A solid bar can become an outline when a later
+# tile brings a better one. The dashed line of a picture is the smallest of its best
+# cosines, so it only rises. The empty tiles cost nothing yet. More anchors make more
+# tiles, and no tile larger: the cosines that are held stay as many.
+
+# %% [markdown]
 # This workbook has no 1.6 million captioned pictures. So for questions of size we
 # **make embeddings up**. There are a few hundred concepts in groups, and each picture
 # lies near its concept. Two made-up encoders see them, with 256 and 128 dimensions.
@@ -149,8 +176,9 @@ print(f"score {len(asked)} × {len(asked)}: {draw.duration(scoring)}")
 # ## 2 · The memory wall
 #
 # The obvious search is one line: `(queries @ anchors.T).topk(k)`. It makes the dense
-# matrix of $q \times n$ cosines. The other way goes through the anchors in **blocks**
-# of $b$ rows. It holds one tile of $q \times b$ cosines, and the $k$ best so far.
+# matrix of $q \times n$ cosines. The other way is in the drawing above: it goes through
+# the anchors in blocks of $b$ rows. It holds one tile of $q \times b$ cosines (the
+# thick frame), and the $k$ best so far (the solid bars).
 #
 # ### Exercise 08.1 · How many bytes?
 #

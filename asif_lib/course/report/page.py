@@ -53,7 +53,7 @@ def make_accessible(body: BeautifulSoup) -> None:
     for picture in body.select(".text p > img:only-child"):
         picture.parent["class"] = "scroll drawing"
         _scrolls(picture.parent, "figure")
-    for picture in body.select(".output img:not(table img)"):  # a picture in a table scrolls with it
+    for picture in body.select(".output img:not(table img, .asif-drawn img)"):  # these belong to a larger whole
         _scrolls(picture.wrap(body.new_tag("div", attrs={"class": "scroll figure"})), "figure")
 
 

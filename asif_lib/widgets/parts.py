@@ -2,6 +2,7 @@
 
 import contextlib
 import html
+import threading
 import traceback
 from pathlib import Path
 
@@ -17,6 +18,8 @@ from asif_lib.figures.templates import TEMPLATES
 FOLDER = Path(__file__).parent
 PARTS = TEMPLATES.get_template("widgets/parts.html.j2").module
 """The macros of the widgets, as functions that return HTML."""
+DRAWING = threading.RLock()
+"""Held while an answer is drawn. JupyterLab may run the callbacks of two controls in two threads at once."""
 
 
 class Knob(anywidget.AnyWidget):
@@ -89,15 +92,26 @@ class Answer(ipywidgets.VBox):
         self.page.value, self.trouble.outputs = "", ()
 
     def follow(self, draw, *controls):
-        """Show ``draw(value of each control)`` now and after each change; return a function that draws it again."""
+        """Show ``draw(value of each control)`` now and after each change; return a function that draws it again.
+
+        Answers are drawn one after the other. A change that an earlier answer has already seen draws nothing.
+        """
+        drawn = None
+
+        def values():
+            return [control.value for control in controls]
 
         def redraw():
-            with self.guarded():
-                self.page.value = draw(*(control.value for control in controls))
+            nonlocal drawn
+            with DRAWING, self.guarded():
+                drawn = values()
+                self.page.value = draw(*drawn)
 
         def update(_):
-            self.trouble.outputs = ()
-            redraw()
+            with DRAWING:
+                if values() != drawn:
+                    self.trouble.outputs = ()
+                    redraw()
 
         for control in controls:
             control.observe(update, "value")

@@ -1,6 +1,7 @@
 """The widgets: what their knobs show, what uploads answer, and that no error of a callback gets lost."""
 
 import io
+import threading
 
 import matplotlib
 
@@ -112,6 +113,60 @@ def test_bad_input_in_a_callback_becomes_one_sentence_and_goes_away_again():
     assert not answer.trouble.outputs
     knob.value = 1
     assert answer.page.value == "fine"
+
+
+def test_two_controls_that_change_at_once_are_answered_one_after_the_other():
+    one, two, answer = Knob("one", [0, 1], 0), Knob("two", [0, 1], 0), Answer()
+    drawing, began, go_on = [], threading.Event(), threading.Event()
+
+    def draw(*values):
+        drawing.append(values)
+        if values == (1, 0):
+            began.set()
+            assert go_on.wait(10)
+        drawing.append("done")
+        return str(values)
+
+    answer.follow(draw, one, two)
+    threads = [threading.Thread(target=setattr, args=(knob, "value", 1)) for knob in (one, two)]
+    threads[0].start()
+    assert began.wait(10)
+    threads[1].start()
+    threads[1].join(0.2)
+    assert threads[1].is_alive() and drawing[-1] == (1, 0)  # it waits, and so draws nothing meanwhile
+    go_on.set()
+    for thread in threads:
+        thread.join(10)
+    assert drawing == [(0, 0), "done", (1, 0), "done", (1, 1), "done"]
+    assert answer.page.value == "(1, 1)" and not answer.trouble.outputs
+
+
+def test_a_change_that_is_already_drawn_is_not_drawn_again():
+    one, two, answer, drawn = Knob("one", [0, 1], 0), Knob("two", [0, 1], 0), Answer(), []
+    one.observe(lambda _: two.set_trait("value", 1), "value")  # before the answer hears of either
+    answer.follow(lambda *values: drawn.append(values) or "", one, two)
+    one.value = 1
+    assert drawn == [(0, 0), (1, 1)]
+
+
+def test_a_knob_turned_quickly_and_a_picture_chosen_leave_no_trace_of_an_error(bank, queries):
+    box = sparse_knobs(bank, queries, row=0)
+    turned, chosen = [2, 50, 5], [3, 7, 11]
+
+    def change(name, values):
+        for value in values:
+            control(box, name).value = value
+
+    threads = [
+        threading.Thread(target=change, args=arguments)
+        for arguments in (("Entries kept, k", turned), ("Picture", chosen))
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert errors(box) == [] and "k = 5, p = 2" in shown(box)
+    assert queries.pairs.caption[11].rstrip(". ") in shown(box)
 
 
 def test_a_fault_of_the_program_shows_its_stack_trace():

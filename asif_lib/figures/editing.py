@@ -7,6 +7,9 @@ from .palette import ANCHOR, FAINT, INK, MARK, SERIES, series_style
 from .sparse import interval_dots
 from .style import draw_picture, listed, picture_grid, rows_down, subplots, told, with_errors, wrapped
 
+SHORTEST = 0.005
+"""The shortest bar of a profile, as a share of the longest; a shorter one would look empty."""
+
 
 def learning_curve(series, *, chance) -> Figure:
     """Draw the accuracy of a model for growing lessons: a line through the means, a dot for every lesson.
@@ -54,15 +57,15 @@ def harm_profile(harm, captions, *, top=12) -> Figure:
     """Draw the anchors that do most harm: contributions to wrong labels, the worst first.
 
     `harm`, (n,), is the contribution of each anchor to the label chosen, minus its contribution to the true one. At
-    most `top` anchors are drawn, and none that does no harm.
+    most `top` anchors are drawn, and none whose bar would be too short to see.
     """
     harm = np.asarray(harm)
     order = np.argsort(-harm, kind="stable")[:top]
-    order = order[harm[order] > 0]
+    order = order[harm[order] > SHORTEST * harm.max()]
     figure, axis = subplots(figsize=(7, 0.36 * len(order) + 1.2))
     axis.barh(range(len(order)), harm[order], height=0.66, color=ANCHOR)
     rows_down(axis, [wrapped(captions[i], 40, 1) for i in order], fontsize=9)
-    axis.set(xlabel="mean contribution to the label given, minus to the true one")
+    axis.set(xlabel="mean contribution to the label given, minus to the true one (no unit)")
     words = listed(f"{captions[i]} {harm[i]:.4f}" for i in order)
     return told(figure, f"{(harm > 0).sum()} of {len(harm)} anchors do harm; the worst: {words}")
 

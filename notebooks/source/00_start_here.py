@@ -49,7 +49,7 @@ image_encoder = load_image_encoder(names.image_encoder, device=device)
 text_encoder = load_text_encoder(names.text_encoder, device=device)
 
 # %% [markdown]
-# ## The two strangers
+# ## 1 · The two strangers
 #
 # An **encoder** is a function that turns a picture, or a text, into a list of numbers:
 # its **embedding**. Our encoders are frozen. They stay exactly as we found them.
@@ -70,11 +70,13 @@ print("“A kangaroo.” becomes", text_encoder.identity.dim, "numbers,")
 print("a picture becomes", image_encoder.identity.dim, "numbers")
 
 # %% [markdown]
-# ## What they have in common
+# ## 2 · What they have in common
 #
 # We give them a phrase book: pictures, each with its caption. The image encoder embeds
 # the picture, and the text encoder embeds the caption. Such a pair is called an
 # **anchor**. The two lists of embeddings, row beside row, are a **bank** of anchors.
+# (The picture of the method stands at the top of this chapter. A box in its middle is
+# an anchor, and the whole column is the bank.)
 #
 # The pictures are split once and for all into train, validation and test. The bank gets
 # train and validation. The **test** pictures stay outside: the model never learns their
@@ -99,11 +101,11 @@ some = bank.pairs[~group.duplicated()].head(12)
 draw.show(draw.show_pictures(some.picture, some.caption))
 
 # %% [markdown]
-# *What you see.* One anchor from each of twelve groups. The two encoders learn of each
-# other only through pairs like these.
+# **What you see.** Twelve anchors, one from each of twelve groups: a picture with its
+# caption below it. The two encoders learn of each other only through pairs like these.
 
 # %% [markdown]
-# ## The trick
+# ## 3 · The trick
 #
 # Take a new picture. Do not look at its embedding; ask only **which anchors' pictures
 # look like it**. Take a new text. Ask only **which anchors' captions read like it**.
@@ -113,7 +115,8 @@ draw.show(draw.show_pictures(some.picture, some.caption))
 # Four small steps make the description crisp. Keep the $k$ largest similarities and
 # discard the others. Set negative similarities to 0. Raise them to a power $p$. Scale
 # the list to length 1. The result is a **sparse vector**: one entry for each anchor
-# that was kept. Chapter 04 takes the steps one by one.
+# that was kept. (In the picture at the top, its entries are the bars: blue (●) for the
+# picture, vermilion (■) for the sentence.) Chapter 04 takes the steps one by one.
 #
 # The line above that begins with `ASIF` prints the settings. `k` is a tenth of the
 # number of anchors, and `p` is 2: these are the $k$ and $p$ of the four steps (chapter
@@ -156,10 +159,11 @@ titles = ["the picture of a kangaroo", "the words “a photo of a kangaroo.”"]
 draw.show(draw.two_profiles(pictures[[0]], texts[[0]], bank.pairs, titles))
 
 # %% [markdown]
-# *What you see.* Left, the anchors whose pictures look like the kangaroo, according to
-# the image encoder. Right, the anchors whose captions read like the words, according to
-# the text encoder. The two lists differ, and their strongest anchors need not be the
-# same.
+# **What you see.** The bars on the left are entries of the picture. Their anchors look
+# like the kangaroo, according to the image encoder. The bars on the right are entries
+# of the words. The captions of their anchors read like the words, according to the text
+# encoder. The two lists differ, and the longest bars need not belong to the same
+# anchor.
 #
 # A filled bar is an anchor that the other side keeps too, perhaps further down than the
 # figure reaches. A hollow bar is kept on one side only. The encoders were asked
@@ -224,11 +228,12 @@ check_cosine(cosine)
 # </details>
 
 # %% [markdown]
-# ## Eight pictures, eight labels
+# ## 4 · Eight pictures, eight labels
 #
-# The **score** of a picture and a label is the cosine of their two sparse vectors. The
-# answer is the label with the largest score. This is **zero-shot classification**: no
-# picture was ever labelled for this task.
+# The **score** of a picture and a label is the cosine of their two sparse vectors. (In
+# the picture at the top, it is the sum on the last line.) The answer is the label with
+# the largest score. This is **zero-shot classification**: no picture was ever labelled
+# for this task.
 #
 # **Before you run the next cell:** for how many of the eight pictures will the right
 # label win? A random guess gets one of eight, on average.
@@ -242,19 +247,20 @@ draw.show(draw.score_table(everything.pairs.picture[shown], words, scores, right
 print(f"{(answers == own).sum()} of 8 pictures get their own label")
 
 # %% [markdown]
-# *What you see.* One row for each picture, one column for each label. The frame marks
-# the right label; bold print marks the model's answer. Look also at the second largest
-# number of each row: it belongs to the label that the model confuses most easily with
-# its answer.
+# **What you see.** One row for each picture, one column for each label; a darker cell
+# is a larger score. The frame marks the right label; bold print marks the model's
+# answer. Look also at the second largest number of each row: it belongs to the label
+# that the model confuses most easily with its answer.
 #
 # Eight pictures prove little. We will measure on all test pictures in a moment.
 
 # %% [markdown]
-# ## Who decided?
+# ## 5 · Who decided?
 #
 # A score is a sum with one term for each anchor: the picture's entry times the text's
-# entry. We call a term the anchor's **contribution**. So the model can always show its
-# reasons. They are the exact arithmetic of the answer, not a story told afterwards.
+# entry. We call a term the anchor's **contribution**: in the picture at the top, the
+# green product in an anchor's box. So the model can always show its reasons. They are
+# the exact arithmetic of the answer, not a story told afterwards.
 #
 # **Before you run the next cell:** which anchors decided for “drum”? Perhaps the bank
 # holds no drum like this one.
@@ -268,9 +274,9 @@ for i, (row, column) in zip(shown, enumerate(answers.tolist()), strict=True):
 draw.show(draw.deciding_anchors(rows))
 
 # %% [markdown]
-# *What you see.* Left of the line, the held-out picture with the model's answer. Right
-# of it, the three anchors with the largest contributions and their share of the score.
-# Other anchors hold the rest.
+# **What you see.** Left of the vertical line, the held-out picture with the model's
+# answer. Right of it, the three anchors with the largest contributions. The percentage
+# above each anchor is its share of the score. Other anchors hold the rest.
 #
 # Some reasons are the ones that you would give. Others are odd: the answer is right for
 # a weak reason, and the figure lets you see it.
@@ -326,7 +332,7 @@ check_shares(shares)
 # </details>
 
 # %% [markdown]
-# ## How often is it right?
+# ## 6 · How often is it right?
 #
 # Now we take all test pictures, and a rule that needs no labels of ours. Each picture
 # gets eight captions: its own, and seven captions of other test pictures, drawn at
@@ -388,7 +394,7 @@ print(f"   from {min(shuffled):.1%} to {max(shuffled):.1%}")
 # methods, and with many more captions to choose from.
 
 # %% [markdown]
-# ## A failure
+# ## 7 · A failure
 #
 # An honest chapter does not stop here. The next cell takes **the first test picture, in
 # the order of the split, for which a wrong caption won**. It shows the reasons for the
@@ -410,14 +416,14 @@ failures = [captions[i] for i, good in enumerate(wins) if not good]
 print(f"{len(failures)} pictures fail. The first ten:", *failures[:10], sep="\n   ")
 
 # %% [markdown]
-# *What you see.* The same picture twice: above with the caption that won, below with
-# its own. Ask two questions about each anchor. Does its picture resemble the held-out
-# picture in the *thing* that it shows, or only in shape, colour or style of drawing?
-# And does its caption really speak of the same thing? If no anchor of the bank is good
-# on both sides, weak anchors decide.
+# **What you see.** The same picture twice: in the upper row with the caption that won,
+# in the lower row with its own. Ask two questions about each anchor right of the line.
+# Does its picture resemble the held-out picture in the *thing* that it shows, or only
+# in shape, colour or style of drawing? And does its caption really speak of the same
+# thing? If no anchor of the bank is good on both sides, weak anchors decide.
 
 # %% [markdown]
-# ## Your turn: your own labels
+# ## 8 · Your turn: your own labels
 #
 # Write any labels you like, and the number of one of the eight pictures. Try labels
 # that are *almost* right. Try labels that all miss: the model has no way to say “none
@@ -453,8 +459,6 @@ from asif_lib.widgets import your_picture
 your_picture(model, ["kangaroo", "dog", "mug", "face"])
 
 # %% [markdown]
-# ## Your progress
-#
 # The exercises of this chapter that you have solved so far:
 
 # %%
@@ -474,17 +478,14 @@ show_progress("00")
 # - The model is often right and often wrong. If no anchor of the bank is good on both
 #   sides, the model guesses from weak anchors.
 #
-# ## What would prove us wrong
+# **What would prove us wrong.** If the shuffled banks had done better than chance,
+# something other than the pairs would carry the meaning, and our explanation would be
+# wrong. If other held-out pictures of the same kind scored far outside the interval,
+# our measurement would be wrong. If the contributions did not add up to the score, our
+# reasons would be wrong.
 #
-# If the shuffled banks had done better than chance, something other than the pairs
-# would carry the meaning, and our explanation would be wrong. If other held-out
-# pictures of the same kind scored far outside the interval, our measurement would be
-# wrong. If the contributions did not add up to the score, our reasons would be wrong.
-#
-# ## Where next
-#
-# [01 · Encoders](01_encoders.ipynb): what does each stranger know alone, and why can we
-# not compare the two directly?
+# **Where next.** [01 · Encoders](01_encoders.ipynb): what does each stranger know
+# alone, and why can we not compare the two directly?
 
 # %% [markdown] tags=["teacher"]
 # ### Timing

@@ -65,7 +65,7 @@ n = len(stamps)
 print(f"{n} captioned pictures")
 
 # %% [markdown]
-# ## An encoder's identity
+# ## 1 · An encoder's identity
 #
 # An encoder is a function with many numbers inside, its **weights**. Training found the
 # weights, and now they are frozen. Change one weight, or the way a picture is prepared,
@@ -93,7 +93,7 @@ pd.DataFrame(
 # - *digest*: a short fingerprint of checksum, preprocessing and dimension.
 
 # %% [markdown]
-# ## What the encoder sees
+# ## 2 · What the encoder sees
 #
 # The encoder wants a square of fixed size, three colour channels, and values around 0.
 # A stamp is a picture of any shape, cut out on a transparent background. So each
@@ -124,9 +124,10 @@ tensor = image_encoder.transform(open_picture(picture))  # (3, 224, 224)
 print(f"{tuple(tensor.shape)}, values from {tensor.min():.2f} to {tensor.max():.2f}")
 
 # %% [markdown]
-# *What you see.* Left, the file and the picture as we read it. The third column is the
-# input of the encoder, always the same small square, without a narrow rim. The last
-# column is the input without the padding: the ends of long things are gone.
+# **What you see.** The first column is the file (grey: transparent), the second the
+# picture as we read it. The third column is the input of the encoder, always the same
+# small square, without a narrow rim. The last column is the input without the padding:
+# the ends of long things are gone.
 #
 # The line below the figure shows the values that really enter: they are no colours any
 # more. Another preparation of the pictures gives other embeddings, from the same
@@ -268,7 +269,7 @@ check_nearest_neighbours(nearest_neighbours)
 # </details>
 
 # %% [markdown]
-# ## Neighbours among pictures
+# ## 3 · Neighbours among pictures
 #
 # If an encoder knows something, pictures of similar things get similar embeddings. We
 # take the first stamp of each of five groups, so that we do not choose the ones that
@@ -292,15 +293,16 @@ values, near = cosines_with_others(picture_vectors)[queries].topk(5, dim=1)  # (
 draw.show(draw.neighbour_rows(stamps.pictures, stamps.captions, queries, near, values))
 
 # %% [markdown]
-# *What you see.* Each row starts with a picture, framed, and goes on with its nearest
-# neighbours. The captions are printed for you; the encoder did not get them. Most
-# neighbours make sense, some only by shape or by colour: find one of each kind.
+# **What you see.** Each row starts with a framed picture, and goes on with its nearest
+# neighbours. Above each neighbour stands its cosine. The captions below are printed for
+# you; the encoder did not get them. Most neighbours make sense, some only by shape or
+# by colour: find one of each kind.
 #
 # The cosines differ from row to row. The order within a row means more than the value
 # does.
 
 # %% [markdown]
-# ## Neighbours among captions
+# ## 4 · Neighbours among captions
 #
 # The same for the text encoder, which never saw a picture.
 #
@@ -324,10 +326,12 @@ head = ["nearest (cosine)", "second", "third"]
 pd.DataFrame(table, [stamps.captions[i] for i in rows], head)
 
 # %% [markdown]
-# *What you see.* Most neighbours share a meaning, even if they share no word. But
-# spelling has an influence. The encoder reads pieces of words, which the first lines
-# print; `##` marks a piece that continues a word. A piece of “seahorse” resembles the
-# token “horse”. The last row of the table shows how much this matters.
+# **What you see.** The first column of the table is the caption. Its neighbours stand
+# to the right, each with its cosine in brackets. Most neighbours share a meaning, even
+# if they share no word. But spelling has an influence. The encoder reads pieces of
+# words, which the lines above the table print; `##` marks a piece that continues a
+# word. A piece of “seahorse” resembles the token “horse”. The last row of the table
+# shows how much this matters.
 #
 # If a row names the same caption twice, two stamps have the same caption. Later
 # chapters take care to count them correctly.
@@ -398,9 +402,9 @@ for name, mean in {"real tokens": of_real, "all tokens": vectors.mean(dim=1)}.it
     print(f"   mean of {name}:", *(f"{gap:.1e}" for gap in gaps))
 
 # %% [markdown]
-# *What you see.* Padding fills up the shorter caption; there its mask is 0. Counting
-# the padding spoils the vector of the shorter caption. The longer caption has no
-# padding, so its vector does not change.
+# **What you see.** The two lines of the mask: padding fills up the shorter caption;
+# there its mask is 0. The last lines: counting the padding spoils the vector of the
+# shorter caption. The longer caption has no padding, so its vector does not change.
 #
 # The first and the last real token (`[CLS]` and `[SEP]` here; other encoders write
 # `<s>` and `</s>`) are no words. The tokenizer adds them to mark the beginning and the
@@ -452,7 +456,7 @@ check_same_group_share(same_group_share)
 # </details>
 
 # %% [markdown]
-# ## Is that more than colour, or words in common?
+# ## 5 · Is that more than colour, or words in common?
 #
 # Now we measure: **for what share of the stamps is the nearest neighbour from the same
 # group?**
@@ -465,10 +469,11 @@ check_same_group_share(same_group_share)
 #   and sees the same pixels;
 # - for captions, *shared words*: how often each word occurs.
 #
-# Each share has a 95 % interval, made by the **bootstrap**. Draw as many stamps as
-# there are, with replacement, and take the share again. Do this many times, and keep
-# the middle 95 % of the results. The interval says how much the share might move with
-# other stamps of the same kind. (In chapter 05 you write it yourself.)
+# Each share has a 95 % interval, made by the **bootstrap**: in the figure, the thin
+# line at the end of a bar. Draw as many stamps as there are, with replacement, and take
+# the share again. Do this many times, and keep the middle 95 % of the results. The
+# interval says how much the share might move with other stamps of the same kind. (In
+# chapter 05 you write it yourself.)
 #
 # **Before you run the next cell:** sort the five rows by what you expect. Is the
 # untrained network at chance?
@@ -513,18 +518,20 @@ for name in [*measures][:1] + [*measures][2:4]:  # the encoders and the random w
     record(f"{kind}, {name}", m.value, ci=m.ci, n=n, note=f"chance {chance:.1%}")
 
 # %% [markdown]
-# *What you see.* Both trained encoders stand far to the right of their controls. The
-# paired differences, taken over the very same stamps, confirm it.
+# **What you see.** The first and the fourth bar are the trained encoders. Both reach
+# far beyond the bars of their controls, and the thin lines at their ends, the 95 %
+# intervals, do not meet. The paired differences below, taken over the very same stamps,
+# confirm it.
 #
-# But no control is at chance. Colour alone tells something about the group. A network
-# with random weights does too, since pixels still pass through it. Training added the
-# distance between a control and its encoder.
+# But no control is at chance, the dashed line. Colour alone tells something about the
+# group. A network with random weights does too, since pixels still pass through it.
+# Training added the distance between the bar of a control and the bar of its encoder.
 #
 # (A group can also be easy because some of its pictures come from one artist and look
 # alike. The controls profit from that too, which is one more reason to have them.)
 
 # %% [markdown]
-# ## What an encoder minds
+# ## 6 · What an encoder minds
 #
 # The cosines of other pictures show what an encoder finds similar. There is one more
 # way to ask: change the *same* picture and see how far its embedding moves. We take the
@@ -554,11 +561,12 @@ table.loc["mean"] = table.mean()
 table.round(2)
 
 # %% [markdown]
-# *What you see.* Below each picture stands the cosine of its embedding with the
-# embedding of the original. The smallest mean of the table belongs to the change that
-# moves the embeddings most. How much does this change mean for you? Out of focus, you
-# still know each thing at once; the encoder has learned to look at textures and edges.
-# Upside down, the effect depends on the thing: compare the stamps in the first column.
+# **What you see.** The first row shows the stamps as they are, and each further row one
+# change. The number below a picture is the cosine of its embedding with the embedding
+# of the original. The smallest mean of the table belongs to the change that moves the
+# embeddings most. How much does this change mean for you? Out of focus, you still know
+# each thing at once; the encoder has learned to look at textures and edges. Upside
+# down, the effect depends on the thing: compare the stamps in the first column.
 
 # %% [markdown]
 # ### Exercise 01.6 · A change that the encoder does not mind
@@ -609,11 +617,12 @@ check_disturbance(disturb)
 # </details>
 
 # %% [markdown]
-# ## Across the two: nothing to compare
+# ## 7 · Across the two: nothing to compare
 #
 # Pictures are one **modality**, and text is another: kinds of data, each with an
-# encoder of its own. Within each modality, the cosine works well. So why not take the
-# cosine of a picture and a caption? We try.
+# encoder of its own. (They are the left and the right side of the method's picture in
+# chapter 00.) Within each modality, the cosine works well. So why not take the cosine
+# of a picture and a caption? We try.
 
 # %%
 try:
@@ -740,18 +749,16 @@ print("own minus mean of the others, for each picture:")
 print(f"   {gap.value:+.4f} [{gap.low:+.4f}, {gap.high:+.4f}], n = {gap.n}")
 
 # %% [markdown]
-# *What you see.* The two outlines lie on each other. Dimension 17 of a picture and
-# dimension 17 of a caption have nothing to do with each other. Each encoder's training
-# settled its own axes, from its own random start. Neither a cosine nor equal width can
-# repair that.
+# **What you see.** The solid outline (own captions) and the dashed one (other captions)
+# lie on each other. Dimension 17 of a picture and dimension 17 of a caption have
+# nothing to do with each other. Each encoder's training settled its own axes, from its
+# own random start. Neither a cosine nor equal width can repair that.
 #
 # And yet both encoders put an animal near an animal. **The neighbourhoods may agree
 # although the coordinates do not.** ASIF enters through this door, and the next chapter
 # measures how wide it is.
 
 # %% [markdown]
-# ## Your progress
-#
 # The exercises of this chapter that you have solved so far:
 
 # %%
@@ -769,16 +776,12 @@ show_progress("01")
 # - Across modalities there is nothing to compare, at the original widths or at forced
 #   ones.
 #
-# ## What would prove us wrong
+# **What would prove us wrong.** If random weights did as well as the trained ones, the
+# neighbours would come from the architecture and the pixels, not from training. If a
+# cut, or any map made *without* captioned pictures, found captions well above chance,
+# the two spaces would share axes after all. Both would show in the numbers above.
 #
-# If random weights did as well as the trained ones, the neighbours would come from the
-# architecture and the pixels, not from training. If a cut, or any map made *without*
-# captioned pictures, found captions well above chance, the two spaces would share axes
-# after all. Both would show in the numbers above.
-#
-# ## Where next
-#
-# A map made *with* captioned pictures is another matter. [02 ·
+# **Where next.** A map made *with* captioned pictures is another matter. [02 ·
 # Anchors](02_anchors.ipynb) asks whether similar pictures have similar captions. ASIF
 # needs nothing more.
 

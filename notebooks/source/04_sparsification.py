@@ -101,9 +101,10 @@ table = pd.DataFrame({name: step[0].numpy() for name, step in steps.items()})
 table.set_axis([f"anchor {i}" for i in range(1, 6)]).T.round(3)
 
 # %% [markdown]
-# **What you see.** The power turns a ratio of 2 into a ratio of 4. Top $k$ kept anchor
-# 5, with a negative entry, since only three of the five are positive. The clamp removes
-# it again, before the power could make it positive.
+# **What you see.** The table has a row for each step. In the row of the power, a ratio
+# of 2 has become a ratio of 4. In the row of top $k$, anchor 5 is kept with a negative
+# entry, since only three of the five are positive. The row of the clamp removes it
+# again, before the power could make it positive.
 
 # %% [markdown]
 # The next table does the same with real cosines. The picture is a stamp of a beaver,
@@ -240,10 +241,11 @@ for name, vector in vectors.items():
     print(f"{name}: the six anchors hold {share:.0%} of the sum of squares")
 
 # %% [markdown]
-# **What you see.** The upper curve has no step that says "similar up to here": it falls
-# smoothly. Any $k$ is a choice. The power is a second, softer way to forget: with $p =
-# 8$ most of the kept entries are almost zero. (All squared entries of a vector add up
-# to 1.)
+# **What you see.** In the upper panel the dark area left of the dashed line is kept;
+# the pale area is forgotten. The edge of the areas has no step that says "similar up to
+# here": it falls smoothly. Any $k$ is a choice. The lower panel shows a second, softer
+# way to forget, the power. On the line with triangles, $p = 8$, most of the kept
+# entries are almost zero. (All squared entries of a vector add up to 1.)
 #
 # Now look at the effect on an answer. The next figure ranks the 150 validation captions
 # for the same picture, with $k = n/10$ and $p = 2$. The picture's own caption has a
@@ -260,19 +262,21 @@ draw.show(*sparse_step(bank, held_out, chosen, k, 2))
 sparse_knobs(bank, held_out, row=chosen, k=k)
 
 # %% [markdown]
-# **What you see.** With $k = 1$ the picture is one anchor and each caption is one
-# anchor. Only captions that hit the same anchor have a score; all others tie at 0. Try
-# to find a picture whose own caption comes first only with a small $k$, and a picture
-# that needs a large one. You will find both. So we choose by measuring many pictures,
-# and not by looking at one.
+# **What you see.** Each bar on the right is the score of a caption. The bar with a
+# check mark is the picture's own. With $k = 1$ the picture is one anchor and each
+# caption is one anchor. Only captions that hit the same anchor have a bar; all others
+# tie at 0. Try to find a picture whose own caption comes first only with a small $k$,
+# and a picture that needs a large one. You will find both. So we choose by measuring
+# many pictures, and not by looking at one.
 
 # %% [markdown]
 # ## 3 · Choosing k and p
 #
-# We choose both numbers by a **sweep**: try every combination and keep the best. The
-# score of a combination must come from pictures that are neither anchors nor test
-# pictures, so we use the validation split. The task: for each of the 150 pictures find
-# its caption among the 150 captions, and for each caption find its picture.
+# We choose both numbers by a **sweep**: try every combination and keep the best. (The
+# figure below draws it: each cell is a combination.) The score of a combination must
+# come from pictures that are neither anchors nor test pictures, so we use the
+# validation split. The task: for each of the 150 pictures find its caption among the
+# 150 captions, and for each caption find its picture.
 #
 # **Recall@1** (R@1) is the share for which the right one comes first, **recall@10**
 # (R@10) the share for which it is among the first ten. One number sums this up: the
@@ -328,11 +332,12 @@ best_k, best_p = int(best.k), best.p
 print(f"best for both: k = {best_k} ({best.fraction:g} of the anchors), p = {best_p:g}")
 
 # %% [markdown]
-# **What you see.** Look along the column of $p = 1$: there it helps to cut. Now look
-# along $p = 2$: from a tenth of the anchors upwards, little changes. There are two
-# reasons. The clamp has already removed the negative entries, so the two top rows
-# differ hardly at all. And the power has made the small entries so small that cutting
-# them off changes little. $k$ and $p$ are two tools for one job.
+# **What you see.** Each cell is a setting, and the frame marks the best one of its
+# panel. Look along the column of $p = 1$: there it helps to cut. Now look along $p =
+# 2$: from a tenth of the anchors upwards, little changes. There are two reasons. The
+# clamp has already removed the negative entries, so the two top rows differ hardly at
+# all. And the power has made the small entries so small that cutting them off changes
+# little. $k$ and $p$ are two tools for one job.
 #
 # How sure are we? The interval below belongs to a **paired difference**: both settings
 # answer for the same stamps, and we look at the differences, stamp by stamp. If the
@@ -405,10 +410,10 @@ print(f"the best of 36, on the pictures that chose it: {seen:.1%}")
 print(f"the best of 36, on new pictures: {unseen:.1%}")
 
 # %% [markdown]
-# **What you see.** The best of many is better than the truth by pure luck, and new
-# pictures remove the luck. Nobody cheated: choosing *is* looking. So the pictures that
-# chose cannot also be the pictures that judge. A test split that has been opened for
-# several settings has become a second validation split.
+# **What you see.** The second line, the best of 36, is better than the truth by pure
+# luck. The last line, on new pictures, has no luck. Nobody cheated: choosing *is*
+# looking. So the pictures that chose cannot also be the pictures that judge. A test
+# split that has been opened for several settings has become a second validation split.
 
 # %% [markdown]
 # ### Exercise 04.3 · Choose without peeking
@@ -514,9 +519,10 @@ for name in views:
     print(f"negative cosines, {name}: {with_mean:.0%}; without centring {without:.0%}")
 
 # %% [markdown]
-# **What you see.** With $k = n/10$ the trap never springs. With $k = n$ it springs for
-# every vector. So it can sleep in a program for years. It needs a large $k$ *and* an
-# even $p$ *and* negative cosines, from the encoders or from centring.
+# **What you see.** At the dotted line, $k = n/10$, both curves are at 0: the trap never
+# springs. At the right end, $k = n$, both are at 100 %: it springs for every vector. So
+# it can sleep in a program for years. It needs a large $k$ *and* an even $p$ *and*
+# negative cosines, from the encoders or from centring.
 #
 # What does it cost when it springs? We keep everything ($k = n$) and compare with and
 # without the clamp. For an odd $p$ the sign survives the power, so we look at $p = 3$
@@ -555,9 +561,10 @@ for p, found in measured["with clamp"].items():
     )
 
 # %% [markdown]
-# **What you see.** The loss is a few points, and only if $p$ is even and small.
-# Negative cosines here are smaller in size than the largest positive ones, so a large
-# power makes them vanish beside the positive ones.
+# **What you see.** In each row, compare the circle (with the clamp) and the square
+# (without). The loss is a few points, and only if $p$ is even and small. Negative
+# cosines here are smaller in size than the largest positive ones, so a large power
+# makes them vanish beside the positive ones.
 #
 # A mistake that costs a few points is worse than a mistake that breaks everything:
 # nobody looks for it. On these stamps the clamp has no measurable cost, so the library
@@ -667,10 +674,12 @@ print(
 )
 
 # %% [markdown]
-# **What you see.** The picture's vector does shrink to its nearest anchor. With the
+# **What you see.** The line with triangles rises to nearly 100 %: the picture's vector
+# does shrink to its nearest anchor. The line with circles rises with it: with the
 # picture alone powered, nearly all answers become the answers of
-# `NearestAnchorCaption`. With both sides powered the agreement levels off far below:
-# for a good part of the pictures the answer is another, however large $p$ is.
+# `NearestAnchorCaption`. The dashed line with squares, both sides powered, levels off
+# far below. For a good part of the pictures the answer is another, however large $p$
+# is.
 #
 # Why? When the caption, too, shrinks to its nearest anchors, a picture and a caption
 # meet only in anchors that are near to *both*. In the limit one anchor decides for each
@@ -765,10 +774,12 @@ marks = {"this chapter": n, "the paper": paper_n}
 draw.show(draw.line_chart(series, **labels, logx=10, logy=True, marks=marks))
 
 # %% [markdown]
-# **What you see.** At the paper's size, the method is only possible with forgetting. In
-# this chapter, $k = n/10$ saves some space, and `min(800, n)` costs some. Sparse
-# vectors with every entry kept take *twice* the space of dense ones, since they store
-# every position for nothing. Beyond 8,000 anchors both rules for $k$ give 800.
+# **What you see.** At the right dotted line, the paper's size, the line with circles
+# (dense) is far above the others. There the method is only possible with forgetting. At
+# the left dotted line, this chapter, the triangles ($k = n/10$) lie below the circles,
+# and the squares (`min(800, n)`) above them. Sparse vectors with every entry kept take
+# *twice* the space of dense ones, since they store every position for nothing. Beyond
+# 8,000 anchors the triangles and squares meet: both rules for $k$ give 800.
 #
 # But storing a small result helps little if the dense matrix must be made first. So the
 # library never makes it, and neither will you.
@@ -779,10 +790,11 @@ draw.show(draw.line_chart(series, **labels, logx=10, logy=True, marks=marks))
 # **Difficulty** ●●●●○ · **Minutes** 15
 #
 # The anchors do not fit into memory. They come from the disk in **blocks** of some
-# rows, one after the other, and each only once. For every picture find the $k$ largest
-# cosines with *all* anchors, and the positions of these anchors: positions count on
-# over all blocks. All rows have length 1, so a cosine is a dot product. Keep only the
-# $k$ best so far, merge each block into them, and discard the block.
+# rows, one after the other, and each only once. (Chapter [08](08_scaling.ipynb) begins
+# with a drawing of this.) For every picture find the $k$ largest cosines with *all*
+# anchors, and the positions of these anchors: positions count on over all blocks. All
+# rows have length 1, so a cosine is a dot product. Keep only the $k$ best so far, merge
+# each block into them, and discard the block.
 #
 # The blocks need not all have the same size, and a block may hold fewer anchors than
 # $k$. There are at least $k$ anchors in all. The check watches how many numbers you

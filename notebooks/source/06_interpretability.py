@@ -181,14 +181,17 @@ check_contributions(my_contributions)
 # label won: the anchor may give as much to the next label. The **contrast** of two
 # labels takes the difference, anchor by anchor. The differences add up to the lead.
 #
-# The spider got a wrong label. For a right one we take **the first validation stamp
-# with a right label**.
+# The spider got a wrong label. For a right one we take **the first animal among the
+# validation stamps that has its right label**. The next figure draws the contrast. A
+# solid bar is an anchor that speaks for the winner, a hatched bar one for the second
+# label.
 #
-# **Before you run the next cell:** it is a minus sign, and its label is “mathematical
-# symbol”. Name an anchor that you expect on each side.
+# **Before you run the next cell:** it is a dingo, a wild dog, and its label is
+# “mammal”. Which label will come second? Name an anchor that you expect on each side.
 
 # %%
-right_one = int(np.flatnonzero(given == truth)[0])
+animals = [classes.index(name) for name in ("bird", "insect", "mammal")]
+right_one = int(np.flatnonzero((given == truth) & np.isin(truth, animals))[0])
 best, second = answers.scores[right_one].argsort(descending=True)[:2].tolist()
 sides = contrast(images[[right_one]], texts[[best]], texts[[second]], bank.pairs)
 lead = sides.difference.sum()
@@ -197,7 +200,7 @@ draw.show(
         asked.pairs.picture[right_one],
         f"{asked.pairs.caption[right_one]}\nlead {lead:.3f}",
         draw.strongest(sides, 5).itertuples(index=False),
-        xlabel="difference of the contributions",
+        xlabel="difference of the contributions (no unit)",
         sides=(classes[second], classes[best]),
     )
 )
@@ -206,9 +209,10 @@ print(f"differences add up to {lead:.6f}")
 print(f"the scores differ by  {float(scores[best] - scores[second]):.6f}")
 
 # %% [markdown]
-# **What you see.** The bars to the right are the reasons for the winner, and the bars
-# to the left speak for the other side. In a close decision the two sides nearly
-# balance, and then a few anchors can turn it.
+# **What you see.** The solid bars to the right are the reasons for the winner. The
+# hatched bars to the left speak for the other side. Each bar is a difference of two
+# contributions, and ends at its anchor's picture. In a close decision the two sides
+# nearly balance, and then a few anchors can turn it.
 
 # %% [markdown]
 # ### Exercise 06.2 · Why this one and not the other?
@@ -271,7 +275,7 @@ draw.show(
         asked.pairs.picture[wrong_one],
         f"{caption}\ncalled “{classes[named]}”,\nshould be “{classes[should]}”",
         draw.strongest(sides, 6).itertuples(index=False),
-        xlabel="difference of the contributions",
+        xlabel="difference of the contributions (no unit)",
         sides=(classes[should], classes[named]),
     )
 )
@@ -279,10 +283,10 @@ rows = sides.loc[draw.strongest(sides, 6).index, ["anchor", "caption", "differen
 rows.style.format(precision=3).hide(axis="index")
 
 # %% [markdown]
-# **What you see.** The misleading anchors and the helping ones both have their logic:
-# one side looks like the picture, the other side shows the same thing. Now repair it.
-# Which anchors would *you* take out of the bank? Change `remove` in the next cell; it
-# names the most misleading one.
+# **What you see.** The misleading anchors (solid bars) and the helping ones (hatched
+# bars) both have their logic. The solid side looks like the picture, and the hatched
+# side shows the same thing. Now repair it. Which anchors would *you* take out of the
+# bank? Change `remove` in the next cell; it names the most misleading one.
 #
 # A removed anchor is gone from both sides: from the picture's vector and from the
 # labels' vectors. The next anchor enters the top $k$ in its place, and all is
@@ -314,11 +318,11 @@ print(f"{(~before & after).sum()} wrong become right")
 print(f"their accuracy: {in_points(paired_difference(after, before, seed))}")
 
 # %% [markdown]
-# **What you see.** One anchor carried the mistake, and without it the label is right.
-# On the other stamps nothing or little happens. But the repair was made on this
-# picture. And "nothing happens" on a few dozen stamps does not prove that nothing ever
-# will. An interval from 0 to 0 only says that none of *these* changed. We come back to
-# it with the test split.
+# **What you see.** The second printed line: one anchor carried the mistake, and without
+# it the label is right. The last lines: on the other stamps nothing or little happens.
+# But the repair was made on this picture. And "nothing happens" on a few dozen stamps
+# does not prove that nothing ever will. An interval from 0 to 0 only says that none of
+# *these* changed. We come back to it with the test split.
 #
 # Was it luck that one anchor was enough? The library searches for the **smallest
 # removal** that changes the label. It does so for *all* wrong decisions of the
@@ -362,14 +366,14 @@ print(f"the right label has a score above 0: {(of_right > 0).sum()} of {len(foun
 print(f"its class has at least as many anchors as the given one: {larger.sum()}")
 
 # %% [markdown]
-# **What you see.** One or two anchors turn most of these decisions. But look at the new
-# label: it is rarely the right one. Something did speak for the right label: its score
-# is above 0. But its place is mostly so low that another wrong label takes over. A
-# supposition: too *little* in the bank resembles these pictures and shows the same
-# thing. They need an anchor more, not one less. It need not be true of each picture.
-# The number of anchors of a class, for one, does not tell: the white kitten belongs to
-# the largest class of all. Exercise 06.6 puts it to the test, and chapter 07 adds the
-# missing anchors.
+# **What you see.** The column “anchors” counts what it takes: one or two turn most of
+# these decisions. But compare the columns “right” and “becomes”: the new label is
+# rarely the right one. Something did speak for the right label: its score is above 0.
+# But its place is mostly so low that another wrong label takes over. A supposition: too
+# *little* in the bank resembles these pictures and shows the same thing. They need an
+# anchor more, not one less. It need not be true of each picture. The number of anchors
+# of a class, for one, does not tell: the white kitten belongs to the largest class of
+# all. Exercise 06.6 puts it to the test, and chapter 07 adds the missing anchors.
 
 # %% [markdown]
 # ## 3 · Take reasons away, one after another
@@ -421,11 +425,13 @@ draw.show(*step)
 counterfactual_knob(model, asked, classes, row=wrong_one, truth=classes[should])
 
 # %% [markdown]
-# **What you see.** A score does not fall by the contribution that was taken away, and
-# other scores rise. There are two reasons. Other anchors enter the top $k$. And a
-# vector that lost a large entry is normalised again, so that all its other entries
-# grow. *Contribution* and *effect of a removal* are two different questions, and both
-# have exact answers here.
+# **What you see.** In the first figure, the line of the given label falls, but not by
+# the contribution that was taken away. The printed numbers differ. The line of the
+# right label rises. In the second figure, a filled bar is a score without the anchor,
+# and a dashed outline the score with all anchors. A bar beyond its outline has grown.
+# There are two reasons. Other anchors enter the top $k$. And a vector that lost a large
+# entry is normalised again, so that all its other entries grow. *Contribution* and
+# *effect of a removal* are two different questions, and both have exact answers here.
 
 # %% [markdown]
 # ### Exercise 06.3 · Take one anchor away
@@ -583,12 +589,13 @@ _ = record(
 )
 
 # %% [markdown]
-# **What you see.** Both areas lie well above 0, the value of a random order. The band
-# is the middle half of the pictures. It is wide: some decisions hang on one anchor,
-# others on dozens. The score does not end at 0 when all the contributing anchors are
-# gone. This is no mistake: others have entered in their place. (Removing the
-# contributions to *this* label tests the order. It is no proof that a human would give
-# the same reasons.)
+# **What you see.** The solid line with circles is the order of the contributions, the
+# dashed line with squares a random order. The area between them lies well above 0, the
+# value of a random order, in both panels. The band is the middle half of the pictures.
+# It is wide: some decisions hang on one anchor, others on dozens. The lines on the left
+# do not end at 0 when all the contributing anchors are gone. This is no mistake: others
+# have entered in their place. (Removing the contributions to *this* label tests the
+# order. It is no proof that a human would give the same reasons.)
 
 # %% [markdown]
 # ## 5 · Anchors over a whole set
@@ -647,13 +654,14 @@ draw.show(
 )
 
 # %% [markdown]
-# **What you see.** Use is uneven: the largest **hubs** are in about twice as many
-# vectors as the average anchor. Every space with many dimensions has hubs. An anchor
-# that is in many vectors tells little about any of them. A **dead** anchor is in no
-# vector: it costs memory and nothing else, at least for pictures like these. With our
-# $k$ hardly any anchor is dead; with a smaller $k$ more are. (An anchor that no picture
-# uses may still be used by a prompt, and the other way round. It contributes only if
-# both sides hold it.)
+# **What you see.** Use is uneven. The dotted line is the mean. The bars far to its
+# right are the **hubs**: they are in about twice as many vectors as the average anchor.
+# Every space with many dimensions has hubs. An anchor that is in many vectors tells
+# little about any of them. A **dead** anchor is in no vector: the hatched bar at 0. It
+# costs memory and nothing else, at least for pictures like these. With our $k$ hardly
+# any anchor is dead, so this bar is missing or low; with a smaller $k$ more are. (An
+# anchor that no picture uses may still be used by a prompt, and the other way round. It
+# contributes only if both sides hold it.)
 
 # %% [markdown]
 # ## 6 · The audit: wrong captions in the bank
@@ -677,9 +685,10 @@ title = "pairs whose picture and caption agree least, by all other pairs"
 draw.show(draw.show_pictures(suspects.picture.tolist(), titles, title=title))
 
 # %% [markdown]
-# **What you see.** Mostly not mistakes. A pair that is unlike all others disagrees,
-# too: nothing else describes it. An audit makes a list for a human to look through; it
-# does not pass sentence.
+# **What you see.** The number before a caption is the agreement of the pair. Below most
+# pictures stands no mistake. A pair that is unlike all others disagrees, too: nothing
+# else describes it. An audit makes a list for a human to look through; it does not pass
+# sentence.
 #
 # How good is the list? To measure it we need known wrong captions. So we **plant**
 # them: we exchange the captions of 5, 10 or 20 % of the pairs among themselves, and see
@@ -746,10 +755,12 @@ _ = record(
 )
 
 # %% [markdown]
-# **What you see.** ASIF ranks the planted captions better than both baselines, and
-# degrades slowly. The pairs that were odd before count as right here, so 1 is out of
-# reach. (The interval is Student's $t$ over the planted banks. It says how far another
-# planting would move the mean, not how far another data set would.)
+# **What you see.** In each row the circle (ASIF) lies to the right of the square and
+# the triangle, the two baselines: ASIF ranks the planted captions better. From row to
+# row the circle moves little to the left, so ASIF degrades slowly. The pairs that were
+# odd before count as right here, so 1 is out of reach. (The interval is Student's $t$
+# over the planted banks. It says how far another planting would move the mean, not how
+# far another data set would.)
 
 # %% [markdown]
 # ### Exercise 06.5 · An AUC without thresholds
@@ -840,10 +851,11 @@ for name, grid in grids.items():
 pd.DataFrame(table).style.format("{:.3f}")
 
 # %% [markdown]
-# **What you see.** By ranks the oracle is perfect. On a grid the AUC depends on the
-# place of the thresholds. With no threshold, or no threshold between the scores, only
-# the two corners are left. The straight line between them has area 0.5, for the oracle
-# as well. An AUC over an empty grid is 0.5 **whatever the method does**.
+# **What you see.** In the column “by ranks” the oracle is perfect. In the columns of
+# the grids the AUC depends on the place of the thresholds. With no threshold, or no
+# threshold between the scores, only the two corners are left. The straight line between
+# them has area 0.5, for the oracle as well. An AUC over an empty grid is 0.5 **whatever
+# the method does**.
 #
 # Did this happen in the published comparison? We do not know. A grid without a
 # threshold between the method's scores would give exactly this number; so would a
@@ -1005,7 +1017,9 @@ for name, words in recorded.items():
     )
 
 # %% [markdown]
-# **What you see.** The promise holds on new stamps. The alarm catches the noise. And
+# **What you see.** What a curve has reached at the vertical line is its share of
+# alarms. The promise holds: the solid curve, new stamps, is still low there. The dotted
+# curve of the noise is at the top: the alarm catches it. And the dashed curve,
 # Fashion-MNIST, the foreign domain on which the model is weak, passes almost unnoticed.
 # The familiarities do differ: the AUC says that a picture of clothing is usually less
 # familiar than a stamp. But the stamps are very varied, and 5 % of them are stranger to
@@ -1053,13 +1067,14 @@ gap = paired_difference(with_more, before, seed)
 print(f"{with_more.mean():.1%}, {in_points(gap)}")
 
 # %% [markdown]
-# **What you see.** The repair was made for one picture. The printed interval says how
-# much it may cost elsewhere, as far as these stamps can tell. Only a few pictures were
-# asked. So even if no picture changes, the interval for the share of harmed pictures
-# reaches a few per cent above 0. A repair that is judged by the picture that asked for
-# it is always a success. (The accuracy differs from chapter 05 on the same stamps,
-# because there the validation stamps were anchors, too. The last cell adds them. Its
-# numbers say by how much the accuracy changes, and whether these stamps can tell.)
+# **What you see.** The repair was made for one picture. The interval on the second line
+# says how much it may cost elsewhere, as far as these stamps can tell. Only a few
+# pictures were asked. So even if no picture changes, the interval for the share of
+# harmed pictures reaches a few per cent above 0. A repair that is judged by the picture
+# that asked for it is always a success. (The accuracy differs from chapter 05 on the
+# same stamps, because there the validation stamps were anchors, too. The last cell adds
+# them. Its numbers say by how much the accuracy changes, and whether these stamps can
+# tell.)
 
 # %% [markdown]
 # Which exercises of this chapter have you solved? (Kept on this machine only.)

@@ -166,10 +166,10 @@ for anchors in ("793 stamps", "with ten pairs of each class"):
     print(f"{anchors}, framed minus as they are: {in_points(gap)}")
 
 # %% [markdown]
-# **What you see.** The differences are small, and an interval that holds 0 proves
-# nothing either way. One of the two views must be taken all the same. So the next cell
-# takes the view with the higher number after the lesson. The validation split is there
-# for such choices.
+# **What you see.** The last two lines are the differences. They are small, and an
+# interval that holds 0 proves nothing either way. One of the two views must be taken
+# all the same. So the next cell takes the view with the higher number after the lesson.
+# The validation split is there for such choices.
 
 # %%
 taught_well = {n: choices["with ten pairs of each class", n].mean() for n in VIEWS}
@@ -297,9 +297,9 @@ pd.DataFrame(rows, columns=columns).style.hide(axis="index")
 growing.history()
 
 # %% [markdown]
-# **What you see.** An edit writes some rows. It fits nothing, and touches no row that
-# was there. Encoding the new pictures once, before, takes time: the line above says how
-# long.
+# **What you see.** Each row of the first table is an edit, and a new version. An edit
+# writes some rows. It fits nothing, and touches no row that was there. Encoding the new
+# pictures once, before, takes time: the line in section 1 says how long.
 #
 # Did it help? For each size we choose $k/n$ and $p$ on the validation pictures, with
 # the mean over all lessons, and then ask the test pictures. The other curve keeps the
@@ -365,15 +365,17 @@ for size in sizes[1:]:
     print(f"{size} of each class ({10 * size / len(bank):.1%} more pairs): {gain}")
 
 # %% [markdown]
-# **What you see.** The first ten pairs do most of it. The dots say how much it matters
-# which ones they were. With one pair of each class the lessons are far apart; with more
-# they come closer together. The interval is over the test pictures, the dots are over
-# lessons. They answer different questions, and a report should give both.
+# **What you see.** Both lines climb steepest at their left end: the first ten pairs do
+# most of it. The small dots are the lessons: they say how much it matters which pairs
+# they were. With one pair of each class the dots are far apart; with more they come
+# closer together. The bar through each mark is the interval over the test pictures, the
+# dots are over lessons. They answer different questions, and a report should give both.
 #
-# And $k$ and $p$? The last lines compare two settings on the same test pictures: the
-# settings that validation chose for each bank, and the settings of the stamps. The gain
-# does not wait for a large edit: the smallest edit has it, too, and its interval lies
-# above 0. Here is the sweep on the validation pictures before and after.
+# And $k$ and $p$? The solid line with circles has the settings that validation chose
+# for each bank, the dashed line with squares the settings of the stamps. The last
+# printed lines compare the two on the same test pictures. The gain does not wait for a
+# large edit: the smallest edit has it, too, and its interval lies above 0. Here is the
+# sweep on the validation pictures before and after.
 #
 # **Before you run the next cell:** the added pictures are much more like the questions
 # than any stamp is. Which settings will be bad then: small $k$ or large, small $p$ or
@@ -387,10 +389,11 @@ for name, table in ends.items():
     print(f"{name}, validation, over all settings: {low:.1%} to {high:.1%}")
 
 # %% [markdown]
-# **What you see.** Before, no setting helps much: the best cell is only a little better
-# than its neighbours. A very small $k$ is worst, because no single stamp can be
-# trusted. After, a very small $k$ is as good as any. A small $p$ with many anchors is
-# bad: many stamps that are only a little similar outvote the few near pictures. From
+# **What you see.** In the left panel, before, no setting helps much: the framed cell is
+# only a little better than its neighbours. The bottom row, a very small $k$, is worst,
+# because no single stamp can be trusted. In the right panel, after, the bottom row is
+# as good as any. The left column, a small $p$, is bad in the rows of many anchors.
+# There many stamps that are only a little similar outvote the few near pictures. From
 # the middle column on, a larger $p$ brings next to nothing.
 #
 # The chosen settings stand in the table above. With cells so near to each other,
@@ -447,13 +450,14 @@ print("against the pairs of each class")
 table.style.format("{:.0%}")
 
 # %% [markdown]
-# **What you see.** Twelve pictures are an illustration; the table counts all test
-# pictures of each class (its columns: pairs of each class). A class with an outline of
-# its own is right early, one or the other even before any lesson. At the bottom stand
-# the garments with sleeves: they share an outline, and at this size people mix them up
-# as well. And not every right picture stays right. Each added pair speaks for its own
-# class and against the others, and each size has a $k$ and $p$ of its own. A curve that
-# rises on average loses some pictures on its way.
+# **What you see.** A ✔ marks a right label, a ✘ with a thick frame a wrong one; the
+# true label stands in brackets. Twelve pictures are an illustration; the table counts
+# all test pictures of each class (its columns: pairs of each class). A class with an
+# outline of its own is right early, one or the other even before any lesson. At the
+# bottom stand the garments with sleeves: they share an outline, and at this size people
+# mix them up as well. And not every right picture stays right. Each added pair speaks
+# for its own class and against the others, and each size has a $k$ and $p$ of its own.
+# A curve that rises on average loses some pictures on its way.
 #
 # ### Exercise 07.2 · A mean without a second look
 #
@@ -514,10 +518,11 @@ print("means of the edited bank and of a rebuilt one are equal:", equal)
 #
 # "We found no significant difference" would prove nothing: with few questions one never
 # does. A proof of **equivalence** names a **margin** beforehand, the largest change
-# that one would shrug off. Then it shows that the whole interval of the paired
-# difference lies within the margin. Our margin is 5 points. To be honest: we settled on
-# it while writing this chapter, after a first look at intervals like these. Yours
-# should come first.
+# that one would shrug off. (The figure below draws it: the margin is the band between
+# the dashed lines.) Then it shows that the whole interval of the paired difference lies
+# within the margin. Our margin is 5 points. To be honest: we settled on it while
+# writing this chapter, after a first look at intervals like these. Yours should come
+# first.
 #
 # ### Exercise 07.3 · Prove that nothing changed
 #
@@ -605,8 +610,8 @@ fraction, p_new = chosen[sizes[-1]]
 k_new = round(fraction * len(taught[0]))
 before = recall_of_stamps(old, k_old, 2)
 after = {
-    f"the same k = {k_old}, p = 2": [recall_of_stamps(b, k_old, 2) for b in taught],
-    f"k = {k_new}, p = {p_new:g}, chosen for clothes": [
+    f"as before: k = {k_old}, p = 2": [recall_of_stamps(b, k_old, 2) for b in taught],
+    f"chosen again: k = {k_new}, p = {p_new:g}": [
         recall_of_stamps(b, k_new, p_new) for b in taught
     ],
 }
@@ -616,7 +621,7 @@ gaps = {
 }
 
 # %%
-xlabel = "change of mean recall, after minus before, points; 95 % interval"
+xlabel = "change of mean recall, points; 95 % interval"
 draw.show(draw.within_margin(gaps, MARGIN, xlabel=xlabel))
 gap = next(iter(gaps.values()))
 record(
@@ -633,11 +638,13 @@ for name, gap in gaps.items():
     print(f"{name}: {in_words(gap)}")
 
 # %% [markdown]
-# **What you see.** With the same $k$ and $p$ the interval is short, since most stamps
-# keep their anchors: a picture of clothing is in the top $k$ of few of them. The mean
-# moves, and with it every cosine a little. New $k$ and $p$ change more, for better and
-# for worse. Choosing again is an edit, too, and it must be tested like one. A model for
-# both kinds of picture should choose on both.
+# **What you see.** Each dot is a change, the line through it the interval; "unchanged"
+# means that the whole line lies between the dashed lines. In the upper row, with the
+# same $k$ and $p$, the line is short, since most stamps keep their anchors. A picture
+# of clothing is in the top $k$ of few stamps. The mean moves, and with it every cosine
+# a little. In the lower row, new $k$ and $p$ change more, for better and for worse.
+# Choosing again is an edit, too, and it must be tested like one. A model for both kinds
+# of picture should choose on both.
 
 # %% [markdown]
 # ## 4 · Forgetting
@@ -731,11 +738,12 @@ a, b = (recall_of_stamps(x, k_old, 2) for x in (small, taught[0]))
 print(f"held-out stamps: {in_words(paired_difference(a, b, seed))}")
 
 # %% [markdown]
-# **What you see.** The bags are gone, and nothing else went with them. Accuracy on bags
-# falls to nothing, far below its value before any lesson. How? Before, a picture of a
-# bag had only stamps to turn to. Now it is most similar to the other grey pictures of
-# clothing, which all speak for other classes. Forgetting a class is not going back in
-# time.
+# **What you see.** In the row of the bag, the square (bags forgotten) is far from the
+# circle (before). In all other rows the two lie together: the bags are gone, and
+# nothing else went with them. Accuracy on bags falls to nothing, far below its value
+# before any lesson. How? Before, a picture of a bag had only stamps to turn to. Now it
+# is most similar to the other grey pictures of clothing, which all speak for other
+# classes. Forgetting a class is not going back in time.
 #
 # Note the limit of forgetting: the picture encoder still knows the look of a bag, and a
 # few stamps may show bags. The *pairs* are forgotten, exactly; no more was promised.
@@ -795,12 +803,12 @@ pd.DataFrame(rows).style.hide(axis="index")
 display(histories["removed"], histories["compacted"])
 
 # %% [markdown]
-# **What you see.** After `remove` the model no longer uses the pairs, and the files
-# still hold them. After `compact` they are gone from the bank's files, and so is the
-# history, which had named the condition. Two things are outside the bank: Ben's
-# pictures themselves, and the *cache of embeddings*, which knows each picture by its
-# checksum. A promise of deletion must empty the cache as well, and backups, and copies.
-# A promise is as good as the list of places that it covers.
+# **What you see.** Look along the row “removed”. The model no longer uses the pairs,
+# and the files still hold them. In the row “compacted” they are gone from the bank's
+# files, and so is the history, which had named the condition. Two things are outside
+# the bank: Ben's pictures themselves, and the *cache of embeddings*, which knows each
+# picture by its checksum. A promise of deletion must empty the cache as well, and
+# backups, and copies. A promise is as good as the list of places that it covers.
 
 # %% [markdown]
 # ## 5 · Versions
@@ -870,9 +878,9 @@ for name, rows in (("all classes", everybody), ("ankle boot only", victims)):
     print(f"    {in_points(paired_difference(after, before, seed))}")
 
 # %% [markdown]
-# **What you see.** One pair does visible harm if its picture is near to many others.
-# Now find it. A score is a sum over anchors, so we can ask each anchor for its
-# contribution.
+# **What you see.** Compare “before” and “after” in each line: one pair does visible
+# harm if its picture is near to many others. Now find it. A score is a sum over
+# anchors, so we can ask each anchor for its contribution.
 #
 # ### Exercise 07.5 · Who did the harm?
 #
@@ -962,10 +970,10 @@ seen_there = "yes" if places[1] <= 12 else "no"
 print(f"among the twelve that chapter 06 looks at: {seen_there}")
 
 # %% [markdown]
-# **What you see.** Look at the pictures, not at the bars alone. An ankle boot with the
-# caption of a dress is wrong for anybody who sees it. An anchor may do harm and still
-# be right: a sneaker may look like a boot. So the bars name suspects, and a person
-# decides.
+# **What you see.** A green bar is the harm of an anchor, and the longest stands on top.
+# But look at the pictures, not at the bars alone. An ankle boot with the caption of a
+# dress is wrong for anybody who sees it. An anchor may do harm and still be right: a
+# sneaker may look like a boot. So the bars name suspects, and a person decides.
 #
 # Does the audit of chapter 06 find it? The last line says it. The audit looks for pairs
 # that the others contradict. The others are stamps and a few pictures of clothing, in
@@ -998,9 +1006,9 @@ gap = paired_difference(lied_to, honest, seed)
 print(f"the same pair beside {sizes[-1]} pairs of each class: {in_points(gap)}")
 
 # %% [markdown]
-# **What you see.** The healed bank is the healthy bank, exactly. The last line is a
-# second lesson: beside many honest neighbours one liar is outvoted. The fewer pairs a
-# bank has, the easier it is to poison.
+# **What you see.** The line “healed” repeats the line “healthy”: the healed bank is the
+# healthy bank, exactly. The last line is a second lesson: beside many honest neighbours
+# one liar is outvoted. The fewer pairs a bank has, the easier it is to poison.
 
 # %% [markdown]
 # ## 7 · Which pairs to add?
@@ -1136,8 +1144,10 @@ for size, answers in typical.items():
     print(f"{size} of each class: {both}, difference {gap}")
 
 # %% [markdown]
-# **What you see.** A few well-chosen pairs teach as much as many random ones. Nothing
-# was trained for this either: to choose is to look at the pool.
+# **What you see.** At the left end the solid line (typical pictures) is far above the
+# dashed line (drawn at random). To the right they meet. A few well-chosen pairs teach
+# as much as many random ones. Nothing was trained for this either: to choose is to look
+# at the pool.
 
 # %% [markdown]
 # ## 8 · Another new world: satellite pictures
@@ -1192,10 +1202,10 @@ else:
     print('EuroSAT comes from the internet; set profile = "hub" to run this part')
 
 # %% [markdown]
-# **What you see.** In the hub profile there is a second curve to compare with the
-# first; read its numbers with their intervals. Offline we claim nothing about it.
-# There, `asif bank build NAME --from FOLDER` and the code above do the same with a
-# folder of your own pictures.
+# **What you see.** In the hub profile there is a second pair of lines, to compare with
+# the lines of section 2. Read its numbers with their intervals. Offline we claim
+# nothing about it. There, `asif bank build NAME --from FOLDER` and the code above do
+# the same with a folder of your own pictures.
 #
 # The temporary folder goes now, with the banks in it.
 

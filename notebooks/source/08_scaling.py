@@ -163,14 +163,15 @@ print(f"search {len(asked)} in {len(many):,}: {draw.duration(searching)}")
 print(f"score {len(asked)} × {len(asked)}: {draw.duration(scoring)}")
 
 # %% [markdown]
-# **What you see.** The long bar is paid once: a stored bank never encodes its anchors
-# again. (For this reason chapter 07 added pairs to a bank.) Every question pays for the
-# search. So the rest of this chapter is about the search, and about the bank that it
-# reads.
+# **What you see.** A plain bar is measured here, and the hatched bar below it is the
+# same stage at the paper's size. The longest hatched bar is paid once: a stored bank
+# never encodes its anchors again. (For this reason chapter 07 added pairs to a bank.)
+# Every question pays for the search. So the rest of this chapter is about the search,
+# and about the bank that it reads.
 #
-# A rate measured at a small size need not hold at a large one. The last bar makes an
-# assumption: the number of entries that two sparse vectors share grows in proportion to
-# $k$. Section 8 tests the search.
+# A rate measured at a small size need not hold at a large one. The hatched bar of
+# “score” makes an assumption: the number of entries that two sparse vectors share grows
+# in proportion to $k$. Section 8 tests the search.
 
 # %% [markdown]
 # ## 2 · The memory wall
@@ -268,19 +269,19 @@ for name in ("faiss", "bf16", "torch"):
     print(f"{name}: {took:.2f} s now, the same bit for bit: {same}")
 
 # %% [markdown]
-# **What you see.** `topk` takes next to nothing; the matrix is the cost. And memory is
-# a choice. (The measured memory includes the operating system's own decisions, so read
-# it roughly.) The answer is the same to the last bit, for every block size and for
-# three methods. This is no matter of course. A floating-point sum depends on its order,
-# and each method sums in another order. So the library uses the fast method only to
-# find candidates. Then it computes the returned cosines once more, one by one, in
-# double precision. Section 3 shows for one method how the library knows that no
-# candidate was missed. The other methods do the same with a smaller bound on their
-# error.
+# **What you see.** Compare the rows of the table: `topk` takes next to nothing; the
+# matrix is the cost. In the last two rows memory is a choice. (The measured memory
+# includes the operating system's own decisions, so read it roughly.) The answer is the
+# same to the last bit, for every block size and for three methods. This is no matter of
+# course. A floating-point sum depends on its order, and each method sums in another
+# order. So the library uses the fast method only to find candidates. Then it computes
+# the returned cosines once more, one by one, in double precision. Section 3 shows for
+# one method how the library knows that no candidate was missed. The other methods do
+# the same with a smaller bound on their error.
 #
 # "The same answer" has a second part: ties. A search in **shards**, parts of a bank on
-# several disks or machines, must make one answer of several. The shards finish in any
-# order.
+# several disks or machines, must make one answer of several. (In the drawing at the
+# top, a shard is a group of tiles.) The shards finish in any order.
 #
 # ### Exercise 08.2 · One answer from many shards
 #
@@ -576,10 +577,11 @@ for name, (mine, where) in answers.items():
     print(f"{name}: exact all the same: {same}")
 
 # %% [markdown]
-# **What you see.** The list of candidates has a bounded length. When more anchors must
-# be kept, the search notices, and gives this query up. Then it asks again in another
-# way, in the end by comparing with every anchor. The price of a bad case is time. The
-# search never returns an answer that might be wrong.
+# **What you see.** The list of candidates has a bounded length, which the first line
+# prints. When more anchors must be kept, the search notices, and gives this query up:
+# `True` in the second line. Then it asks again in another way, in the end by comparing
+# with every anchor. The price of a bad case is time. The search never returns an answer
+# that might be wrong: the last lines.
 
 # %% [markdown]
 # ## 4 · The inverted index
@@ -678,10 +680,10 @@ print(f"{len(fashion.classes)} labels: {len(merged.entries):,} entries")
 print(f"largest difference of the scores: {float((before - after).abs().max()):.1e}")
 
 # %% [markdown]
-# **What you see.** Fewer than 7. If all 7 prompts of a label chose the same anchors,
-# their merged list would be as long as one list. The index would be 7 times smaller. If
-# the prompts had no anchor in common, the index would be as large as before. Real
-# prompts lie between the two.
+# **What you see.** Divide the two printed numbers of entries: fewer than 7. If all 7
+# prompts of a label chose the same anchors, their merged list would be as long as one
+# list. The index would be 7 times smaller. If the prompts had no anchor in common, the
+# index would be as large as before. Real prompts lie between the two.
 #
 # How much does the index save? There are three ways to the same scores: vectors of
 # length $n$ and a matrix product; scipy's product of sparse matrices; the index. The
@@ -710,10 +712,10 @@ dense = len(pictures) * len(few) * pictures.n
 print(f"multiplications: dense {dense:,}; index {multiplied:,}")
 
 # %% [markdown]
-# **What you see.** The two sparse ways multiply only where something is shared. At this
-# small size both take next to no time. Which of them is quicker depends on the other
-# programs of the machine. At the paper's size the difference matters; `benchmarks/`
-# measures it there.
+# **What you see.** The last line counts: the index multiplies only where something is
+# shared, as scipy does. At this small size both take next to no time. Which of them is
+# quicker depends on the other programs of the machine. At the paper's size the
+# difference matters; `benchmarks/` measures it there.
 
 # %% [markdown]
 # ## 5 · Half the bytes
@@ -790,12 +792,12 @@ columns += ["decisions changed", "change, 95 % interval", "stamps: mean recall"]
 pd.DataFrame(rows, columns=columns).style.hide(axis="index")
 
 # %% [markdown]
-# **What you see.** Hardly a decision changes, if any. Only a very close decision can
-# change, and it may change in either direction. Note the interval. If no decision of
-# 1,000 changed, a bootstrap sees no spread and claims certainty. The last column is a
-# bootstrap, and claims just this where it says [+0.00, +0.00]. An honest interval still
-# reaches about 3.7 in 1,000 to each side: 1,000 questions can see no more. Would a loss
-# of this size matter? Say so beforehand.
+# **What you see.** Look at the column “decisions changed”: hardly any, if any. Only a
+# very close decision can change, and it may change in either direction. Note the
+# interval. If no decision of 1,000 changed, a bootstrap sees no spread and claims
+# certainty. The last column is a bootstrap, and claims just this where it says [+0.00,
+# +0.00]. An honest interval still reaches about 3.7 in 1,000 to each side: 1,000
+# questions can see no more. Would a loss of this size matter? Say so beforehand.
 #
 # Large banks are stored here in half precision
 # (`asif bank build NAME --precision float16`). This is no reason to search in half
@@ -865,13 +867,16 @@ both = pd.concat(settings, axis=1)
 both.style.format({column: formats[column[1]] for column in both})
 
 # %% [markdown]
-# **What you see.** Recall and accuracy are two different curves, and one does not tell
-# the other. With `fast = True` there are 20,000 anchors. Here an index may miss a good
-# part of the 800 right anchors and lose hardly a decision. A recall of 99 % then pays
-# for anchors without influence. With $k = 100$ and $p = 4$ a higher recall may cost
-# more. With 200,000 anchors it is otherwise: there the large $k$ may lose more. (And a
-# search of few lists may find fewer than $k$ candidates at all.) So no recall is "good
-# enough" in itself: count decisions, on a bank like yours.
+# **What you see.** In the upper panel the line with circles is the recall, the dashed
+# line with squares the share of equal decisions. In the lower panel the diamonds are
+# the lost accuracy, and the broad vertical band marks the setting that was chosen.
+# Recall and accuracy are two different curves, and one does not tell the other. With
+# `fast = True` there are 20,000 anchors. Here an index may miss a good part of the 800
+# right anchors and lose hardly a decision. A recall of 99 % then pays for anchors
+# without influence. With $k = 100$ and $p = 4$ a higher recall may cost more. With
+# 200,000 anchors it is otherwise: there the large $k$ may lose more. (And a search of
+# few lists may find fewer than $k$ candidates at all.) So no recall is "good enough" in
+# itself: count decisions, on a bank like yours.
 #
 # ### Exercise 08.6 · How hard must one look?
 #
@@ -966,9 +971,9 @@ print(f"one process: {alone_in_words}; two workers: {together_in_words}, now")
 print("the same, bit for bit:", all(map(torch.equal, together, alone)))
 
 # %% [markdown]
-# **What you see.** Equal, to the last bit. Time is another matter: more processes do
-# not add cores, and handing out tasks costs something. It begins to pay when the second
-# worker is another machine.
+# **What you see.** The last line: equal, to the last bit. The line above it: time is
+# another matter. More processes do not add cores, and handing out tasks costs
+# something. It begins to pay when the second worker is another machine.
 #
 # With many machines, one of them will fail. So we kill a worker on purpose, with the
 # signal that no process can catch, when about a quarter of the work is done. A moment
@@ -1001,11 +1006,12 @@ _, alive = psutil.wait_procs(workers, timeout=10)
 print(f"the cluster is closed; of {len(workers)} worker processes left: {len(alive)}")
 
 # %% [markdown]
-# **What you see.** In the figure, worker 1 stops where it was killed, and the others
-# take over its unfinished searches. A worker sends off each finished result at once, so
-# the result is safe. Another worker does the unfinished task again. A task has no state
-# of its own: its result depends on the bank and the queries alone. So it does not
-# matter which worker does it, or how often.
+# **What you see.** In the figure, a box is a search, and the cross marks the kill. The
+# row of worker 1 stops there, and the boxes of the others continue: they take over its
+# unfinished searches. A worker sends off each finished result at once, so the result is
+# safe. Another worker does the unfinished task again. A task has no state of its own:
+# its result depends on the bank and the queries alone. So it does not matter which
+# worker does it, or how often.
 
 # %% [markdown]
 # ## 8 · The cost curve
@@ -1056,14 +1062,15 @@ large = draw.duration(fixed + per_anchor * 1.6e6)
 print(f"by this line, {len(large_asked)} questions to 1.6 million: {large}, here")
 
 # %% [markdown]
-# **What you see.** A slope of 1 says: twice the anchors, twice the time. At the lower
-# end the curve flattens, because the start of a search costs something for every $n$.
-# (A slope fitted through all points mixes the two, and promises too much at large $n$.)
-# Memory rises until the blocks have their largest size, and then no more. For few
-# anchors the dense matrix would take less. The curve of time goes on like this until
-# the file no longer fits into the system's cache of files. Then each search reads from
-# the disk, and time jumps to the disk's speed. `fast = False` may tell where that is on
-# your machine.
+# **What you see.** In the left panel, the dashed line has slope 1: twice the anchors,
+# twice the time. At its lower end the circles lie above it, because the start of a
+# search costs something for every $n$. (A slope fitted through all points mixes the
+# two, and promises too much at large $n$.) In the right panel, the line with circles is
+# the memory of the search. It rises until the blocks have their largest size, and then
+# no more. The dashed line is the dense matrix: for few anchors it would take less. The
+# curve of time goes on like this until the file no longer fits into the system's cache
+# of files. Then each search reads from the disk, and time jumps to the disk's speed.
+# `fast = False` may tell where that is on your machine.
 
 # %% [markdown]
 # ## 9 · On paper
@@ -1098,11 +1105,12 @@ for pairs, machines in plans:
 pd.DataFrame(rows).style.hide(axis="index")
 
 # %% [markdown]
-# **What you see.** Encoding is the bill, as in section 1, and more machines divide it
-# (a GPU divides it by much more). They divide the search, too, but not the client's
-# merge. The numbers are only as good as the rates, which come from a second of work:
-# treat them as an order of magnitude. The page `notebooks/beyond_one_machine.md` in the
-# repository tells how to run this on a university cluster, and how the plan was made.
+# **What you see.** The column “to build” is the bill, as in section 1: encoding. More
+# machines divide it (a GPU divides it by much more). They divide the search, too, but
+# not the client's merge. The numbers are only as good as the rates, which come from a
+# second of work: treat them as an order of magnitude. The page
+# `notebooks/beyond_one_machine.md` in the repository tells how to run this on a
+# university cluster, and how the plan was made.
 #
 # The temporary folder goes now, with the banks in it.
 

@@ -55,6 +55,7 @@ def test_harm_profile_names_those_that_do_harm_the_worst_first():
     assert [label.get_text() for label in axis.get_yticklabels()] == ["c", "d", "a"]
     assert axis.yaxis_inverted()  # the worst on top
     assert len(harm_profile(np.array([0.1, 0.2]), ["a", "b"], top=1).axes[0].patches) == 1
+    assert len(harm_profile(np.array([1, 0.006, 0.004]), list("abc")).axes[0].patches) == 2  # no bar looks empty
 
 
 def test_labelled_pictures_tell_right_from_wrong_by_colour_and_symbol():

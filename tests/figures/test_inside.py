@@ -11,6 +11,7 @@ import pytest
 from PIL import Image
 
 from asif_lib import figures
+from asif_lib.evaluation.measures import Measure
 
 RED = Image.new("RGB", (20, 20), "#d00000")
 LONG = "a caption of an anchor that goes on and on for quite a while"
@@ -28,6 +29,11 @@ DRAWN = {
     "similarity_density": lambda: figures.similarity_density(*np.random.default_rng(0).random((2, 200)), BINS),
     "sweep_heatmaps": lambda: figures.sweep_heatmaps({"stamps": SWEEP, "photographs": SWEEP}),
     "group_sizes": lambda: figures.group_sizes(CLASSES),
+    "within_margin": lambda: figures.within_margin(
+        {"chosen again: k = 17, p = 8": Measure(-0.01, -0.04, 0.02, 150)},
+        0.05,
+        xlabel="change of mean recall, points; 95 % interval",
+    ),
 }
 
 

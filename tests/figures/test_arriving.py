@@ -58,6 +58,7 @@ def test_words_and_frames_tell_what_turns_and_what_arrived():
     assert ["the answer turns" in row.get_text() for row in rows] == [False, True, False]
     assert ["✔ right" in row.get_text() for row in rows] == [False, True, True]
     assert [len(row.select(".arrived")) for row in rows] == [0, 5, 5]
+    assert [row.get_text().count(" new") for row in rows] == [0, 5, 5]
 
 
 def test_the_numbers_are_the_models(stamps, stamps_bank, text_encoder):

@@ -111,7 +111,7 @@ def right_answers(bank, z, labels, k, p):
 # **Before you run the next cell:** which stamps will speak for the first answer? And
 # can an answer that has become right turn wrong again?
 
-# %%
+# %% tags=["hide-input"]
 # Add the pairs, find the picture, and draw its best anchors.
 from asif_lib.course.lessons import captioned, enlarged, first_corrected, inverted
 

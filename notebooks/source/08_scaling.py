@@ -73,7 +73,7 @@ print(bank)
 # **Before you run the next cell:** the number of anchors grows a thousandfold. What
 # happens to the largest number of cosines that are held at one moment?
 
-# %%
+# %% tags=["hide-input"]
 # Draw a search in blocks of 8 anchors.
 from asif_lib import relative_representation
 

@@ -9,6 +9,10 @@ from nbformat import NotebookNode
 
 SETTINGS = "asif"
 """Key of a notebook's metadata with the settings of its run, which the opening cell of the source brings."""
+FOLDED = "hide-input"
+"""Tag of a cell whose code only plumbs. A comment in its first line says what it does; the other lines are folded."""
+PROGRESS = "progress"
+"""Tag of the cells that show a student's own progress, which a report has not."""
 STEPS = {
     "00_start_here": ("start here",),
     "01_encoders": ("encode",),
@@ -63,6 +67,16 @@ class Chapter:
 def tags_of(cell: NotebookNode) -> list[str]:
     """Return the tags of a cell, perhaps none."""
     return cell.metadata.get("tags", [])
+
+
+def label_of(cell: NotebookNode) -> str:
+    """Return the comment in the first line of a cell, or an empty string.
+
+    >>> label_of(NotebookNode(source="# Draw the map.\\nshow(figure)"))
+    'Draw the map.'
+    """
+    found = re.match(r"# *(.+)", cell.source)
+    return found[1] if found else ""
 
 
 def heading(markdown: str) -> str:

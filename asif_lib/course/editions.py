@@ -2,7 +2,8 @@
 
 A chapter is written once, as ``notebooks/source/NN_topic.py`` in jupytext's percent format. In a cell
 tagged ``exercise`` the lines between ``### BEGIN SOLUTION`` and ``### END SOLUTION`` (nbgrader's
-markers) belong to the solved edition only. Cells tagged ``teacher`` go into the guide only. Each notebook
+markers) belong to the solved edition only. Cells tagged ``teacher`` go into the guide only. The code of a cell tagged
+``hide-input`` is folded but for its first line, a comment. Each notebook
 gets two more cells: one sets up Colab, one links the chapters before and after. Under each chapter's title comes a
 strip of the method's steps, with links; under the first title also the picture of the method. The README's table of
 chapters is made from the sources too.
@@ -38,7 +39,7 @@ from asif_lib.figures.templates import filled
 from asif_lib.files import ROOT, write_whole
 
 from . import cards, contents
-from .chapters import SETTINGS, Chapter, heading, tags_of
+from .chapters import FOLDED, SETTINGS, Chapter, heading, label_of, tags_of
 
 NOT_ATTEMPTED = 'raise NotImplementedError("your turn")'
 CHAPTERS = "[0-9][0-9]_*"
@@ -51,6 +52,8 @@ _METADATA = {
     "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
     "language_info": {"file_extension": ".py", "mimetype": "text/x-python", "name": "python"},
 }
+_HIDDEN = {"source_hidden": True}
+"""What JupyterLab folds; it shows the first line."""
 
 
 class SourceError(AsifError):
@@ -77,6 +80,10 @@ def editions(source: Path | str) -> tuple[NotebookNode, NotebookNode]:
         identity = (cell.cell_type, cell.source)
         cell |= {"id": _cell_id(source.stem, *identity, seen[identity])}
         cell.metadata = {k: v for k, v in cell.metadata.items() if not k.startswith("lines_to_")}
+        if FOLDED in tags_of(cell):
+            if not label_of(cell):
+                raise SourceError(f"{source.name}, cell {number}: a folded cell begins with a comment: what it does.")
+            cell.metadata["jupyter"] = _HIDDEN
         seen[identity] += 1
         for notebook, text in zip((student, solved), texts, strict=True):
             notebook.cells.append(nbformat.from_dict(cell | {"source": text}))
@@ -180,7 +187,7 @@ def repository() -> str:
 
 def _colab_cell(chapter: str) -> NotebookNode:
     text = filled("course/templates/colab.py.j2", repository=repository())
-    metadata = {"tags": ["colab"], "jupyter": {"source_hidden": True}}
+    metadata = {"tags": ["colab"], "jupyter": _HIDDEN}
     return new_code_cell(source=text, metadata=metadata, id=_cell_id(chapter, "colab", "", 0))
 
 

@@ -25,7 +25,7 @@ device = "auto"  # "auto", "cpu", "cuda" or "mps"
 seed = 0  # of everything that is drawn at random
 fast = False  # no effect in this chapter: nothing here is slow
 
-# %%
+# %% tags=["hide-input"]
 # The tools of this chapter. Run this cell; you need not read it.
 from dataclasses import replace
 
@@ -40,7 +40,8 @@ from asif_lib.evaluation import mean_with_interval
 
 draw.use_style()
 
-# %%
+# %% tags=["hide-input"]
+# Load the two encoders of the profile.
 from asif_lib import load_image_encoder, load_text_encoder
 from asif_lib.defaults import PROFILES
 
@@ -95,7 +96,8 @@ model = ASIF(
 print(f"{len(bank)} anchors in the bank; {len(test)} test pictures held out")
 print(model)
 
-# %%
+# %% tags=["hide-input"]
+# Draw one anchor of each of twelve groups.
 group = bank.pairs.group.str.split("/").str[0]  # "animals/mammals" → "animals"
 some = bank.pairs[~group.duplicated()].head(12)
 draw.show(draw.show_pictures(some.picture, some.caption))
@@ -154,7 +156,8 @@ by_chance = len(kept[0]) * len(kept[1]) / len(bank)
 print(f"anchors kept by the picture {len(kept[0])}, by the words {len(kept[1])}")
 print(f"by both {len(kept[0] & kept[1])}; by two unrelated choices: {by_chance:.1f}")
 
-# %% tags=["figure"]
+# %% tags=["figure", "hide-input"]
+# Draw the strongest anchors of the picture and of the words.
 titles = ["the picture of a kangaroo", "the words “a photo of a kangaroo.”"]
 draw.show(draw.two_profiles(pictures[[0]], texts[[0]], bank.pairs, titles))
 
@@ -345,7 +348,8 @@ check_shares(shares)
 # **Before you run the next cell:** guess two percentages, with the true bank and with a
 # shuffled one. Chance is one in eight.
 
-# %%
+# %% tags=["hide-input"]
+# Draw seven other captions for each picture, and say what counts as a win.
 from asif_lib.course.experiments import draw_rivals
 
 CHOICES, SHUFFLES = 8, 10
@@ -374,7 +378,8 @@ for _ in range(SHUFFLES):
     scores_of_wrong = wrong.similarity(everything.image[test], everything.text[test])
     shuffled.append(own_caption_wins(scores_of_wrong).float().mean().item())
 
-# %%
+# %% tags=["hide-input"]
+# Record and print the two shares.
 encoders = f"{image_encoder.identity.name} × {text_encoder.identity.name}"
 record(
     f"held-out stamps: own caption wins among {CHOICES}, {encoders}",
@@ -402,7 +407,8 @@ print(f"   from {min(shuffled):.1%} to {max(shuffled):.1%}")
 #
 # **Before you run the next cell:** what kind of picture do you expect to fail?
 
-# %%
+# %% tags=["hide-input"]
+# Find the first failure, and draw the anchors that decided it.
 row = wins.tolist().index(False)
 rival = rivals[row, similarity[row, rivals[row]].argmax()].item()
 image = model.images(everything.image[[test[row]]])
@@ -453,15 +459,17 @@ for i in mine.scores[0].argsort(descending=True).tolist():
 # Now try a picture of your own, from a file or from the camera, with labels of your
 # own. The pictures stay on this machine.
 
-# %%
+# %% tags=["hide-input"]
+# Open the upload: a picture of your own.
 from asif_lib.widgets import your_picture
 
 your_picture(model, ["kangaroo", "dog", "mug", "face"])
 
-# %% [markdown]
+# %% [markdown] tags=["progress"]
 # The exercises of this chapter that you have solved so far:
 
-# %%
+# %% tags=["progress", "hide-input"]
+# Show the exercises that you have solved.
 from asif_lib.course import show_progress
 
 show_progress("00")

@@ -26,7 +26,7 @@ device = "auto"  # "auto", "cpu", "cuda" or "mps"
 seed = 0  # of everything that is drawn at random
 fast = False  # True: a third of the pictures
 
-# %%
+# %% tags=["hide-input"]
 # The tools of this chapter. Run this cell; you need not read it.
 import numpy as np
 import pandas as pd
@@ -43,7 +43,8 @@ from asif_lib.evaluation import mean_with_interval, paired_difference
 
 draw.use_style()
 
-# %%
+# %% tags=["hide-input"]
+# The checks of this chapter's exercises. Run this cell; you need not read it.
 from asif_lib.course.checks import (
     check_cosine_matrix,
     check_disturbance,
@@ -53,7 +54,8 @@ from asif_lib.course.checks import (
     check_standardise,
 )
 
-# %%
+# %% tags=["hide-input"]
+# Load the encoders and the captioned pictures.
 names = PROFILES[profile]
 image_encoder = load_image_encoder(names.image_encoder, device=device)
 text_encoder = load_text_encoder(names.text_encoder, device=device)
@@ -75,7 +77,8 @@ print(f"{n} captioned pictures")
 # dimension, under any name. Embeddings of two encoders must never be mixed, and the
 # library refuses to mix them.
 
-# %%
+# %% tags=["hide-input"]
+# Show the identity of both encoders in a table.
 encoders = {"image encoder": image_encoder, "text encoder": text_encoder}
 facts = ["name", "source", "checksum", "preprocessing", "dim", "digest"]
 pd.DataFrame(
@@ -110,7 +113,8 @@ pd.DataFrame(
 # **Before you run the next cell:** imagine a long, thin thing that is *not* padded to a
 # square first. What would a crop at the centre leave of it?
 
-# %%
+# %% tags=["hide-input"]
+# Draw what the image encoder sees of two pictures.
 from asif_lib.course.experiments import encoder_views
 
 sizes = [Image.open(picture.path).size for picture in stamps.pictures]
@@ -310,7 +314,8 @@ draw.show(draw.neighbour_rows(stamps.pictures, stamps.captions, queries, near, v
 # writing, and “A donkey.” does not. Which of the two will be the nearer neighbour of “A
 # horse.”?
 
-# %%
+# %% tags=["hide-input"]
+# Find the nearest captions, and show them in a table.
 from asif_lib.course.experiments import word_pieces
 
 horse = next((i for i, c in enumerate(stamps.captions) if "horse" in c.lower()), 0)
@@ -502,7 +507,8 @@ chance = np.mean([(group == g).sum() - 1 for g in group]) / (n - 1)
 xlabel = "nearest neighbour of the same group (% of stamps)"
 draw.show(draw.bars_with_intervals(measures, chance, xlabel))
 
-# %%
+# %% tags=["hide-input"]
+# Compare the encoders with their controls, and record the shares.
 trained, colour, random_weights, captions, shared_words = same_group.values()
 for name, a, b in (
     ("trained weights over random ones", trained, random_weights),
@@ -555,7 +561,8 @@ for name, change in PICTURE_CHANGES.items():
 small = [ImageOps.contain(picture, (96, 96)) for picture in gallery]
 draw.show(draw.show_pictures(small, titles, columns=len(originals)))
 
-# %%
+# %% tags=["hide-input"]
+# Show the cosines in a table.
 table = pd.DataFrame(kept, [stamps.captions[i] for i in queries])
 table.loc["mean"] = table.mean()
 table.round(2)
@@ -673,7 +680,8 @@ forced = {
     "principal axes": (principal_axes(x), principal_axes(y)),
 }
 
-# %%
+# %% tags=["hide-input"]
+# Count the wrong captions above the right one, and show the recalls in a table.
 from asif_lib.evaluation import share_with_interval
 
 
@@ -712,7 +720,8 @@ table
 # random matrices, and other signs of the principal axes, since these signs mean
 # nothing.
 
-# %%
+# %% tags=["hide-input"]
+# Draw other random maps, and count again.
 DRAWS = 20
 axes_x, axes_y = forced["principal axes"]
 coins = [torch.randint(0, 2, (width,), generator=generator) for _ in range(DRAWS)]
@@ -734,7 +743,8 @@ for name, drawn in draws.items():
 # **Before you run the next cell:** draw two curves on paper: the cosines of pictures
 # with their own captions, and the cosines with other captions.
 
-# %%
+# %% tags=["hide-input"]
+# Draw the cosines of own and of other captions.
 matrix = relative_representation(*forced["cut"])  # (q, q)
 diagonal = torch.eye(len(matrix), dtype=torch.bool)
 series = {
@@ -758,10 +768,11 @@ print(f"   {gap.value:+.4f} [{gap.low:+.4f}, {gap.high:+.4f}], n = {gap.n}")
 # although the coordinates do not.** ASIF enters through this door, and the next chapter
 # measures how wide it is.
 
-# %% [markdown]
+# %% [markdown] tags=["progress"]
 # The exercises of this chapter that you have solved so far:
 
-# %%
+# %% tags=["progress", "hide-input"]
+# Show the exercises that you have solved.
 from asif_lib.course import show_progress
 
 show_progress("01")

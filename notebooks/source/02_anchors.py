@@ -29,7 +29,7 @@ device = "auto"  # "auto", "cpu", "cuda" or "mps"
 seed = 0  # of everything that is drawn at random
 fast = False  # True: fewer shuffles and resamples
 
-# %%
+# %% tags=["hide-input"]
 # The tools of this chapter. Run this cell; you need not read it.
 import numpy as np
 import pandas as pd
@@ -46,7 +46,8 @@ from asif_lib.relative import unit_rows
 
 draw.use_style()
 
-# %%
+# %% tags=["hide-input"]
+# The checks of this chapter's exercises. Run this cell; you need not read it.
 from asif_lib.course.checks import (
     check_coverage,
     check_farthest_first,
@@ -80,7 +81,8 @@ print(f"image {tuple(bank.image.shape)}, text {tuple(bank.text.shape)}")
 print(f"licence: {bank.licence}")
 bank.pairs[["id", "caption", "group"]].sample(6, random_state=seed)
 
-# %%
+# %% tags=["hide-input"]
+# Draw twelve anchors at random.
 some = np.random.default_rng(seed).choice(n, 12, replace=False)
 draw.show(draw.show_pictures([pictures[i] for i in some], [captions[i] for i in some]))
 
@@ -97,11 +99,13 @@ draw.show(draw.show_pictures([pictures[i] for i in some], [captions[i] for i in 
 # **Before you run the next cells:** which kinds of things will be missing? What could
 # be wrong with a caption?
 
-# %%
+# %% tags=["hide-input"]
+# Draw the sizes of the groups.
 top_group = bank.pairs.group.str.split("/").str[0].to_numpy()  # (n,)
 draw.show(draw.group_sizes(top_group))
 
-# %%
+# %% tags=["hide-input"]
+# Draw the stamps with the longest and the shortest captions.
 lengths = bank.pairs.caption.str.len().sort_values(kind="stable")
 odd = [*lengths.index[::-1][:4], *lengths.index[:8]]  # the 4 longest, the 8 shortest
 for i in odd[:4]:
@@ -142,7 +146,8 @@ two = list(zip(rows[closest].tolist(), columns[closest].tolist(), strict=True))
 notes = [f"cosine {cosine:.3f}" for cosine in picture_cosines[closest].tolist()]
 draw.show(draw.picture_pairs(pictures, captions, two, notes))
 
-# %%
+# %% tags=["hide-input"]
+# Count the captions and the pictures that occur more than once.
 from asif_lib.course.experiments import twins
 
 counts = bank.pairs.caption.value_counts()
@@ -154,7 +159,8 @@ print(f"{len(found)} pairs of pictures have a cosine above 0.95:")
 table = found.groupby("kind")["in two splits"].agg(["size", "sum"])
 table.set_axis(["pairs", "of them in two splits"], axis=1)
 
-# %%
+# %% tags=["hide-input"]
+# List the twins.
 found[found.kind != "two captions"].sort_values("kind").set_index("kind")
 
 # %% [markdown]
@@ -203,7 +209,8 @@ pair_sums(w, M)  # 0.2 + 0.3 + 0.4, and 2 · 1 · 0.2
 # **Before you run the next two cells:** sketch the cloud of points. How strong is the
 # correlation? Does the curve of means rise steadily, or only at one end?
 
-# %%
+# %% tags=["hide-input"]
+# Draw the cloud of all pairs of stamps.
 from asif_lib.evaluation import binned_means
 
 bins = binned_means(image_similarity, text_similarity, draws=resamples, seed=seed)
@@ -234,7 +241,8 @@ print(
 # **Before you run the next two cells:** by what factor will the interval be wider than
 # one that takes the pairs as independent? Twice? Ten times?
 
-# %%
+# %% tags=["hide-input"]
+# Prepare three versions of the two similarities.
 once = bank.pairs.caption.drop_duplicates().index  # the first stamp of each caption
 raw_image, raw_text = unit_rows(bank.image), unit_rows(bank.text)
 versions = {  # two similarities of the same stamps, each (stamps, stamps)
@@ -246,7 +254,8 @@ versions = {  # two similarities of the same stamps, each (stamps, stamps)
     "all stamps, mean left in": (raw_image @ raw_image.T, raw_text @ raw_text.T),
 }
 
-# %%
+# %% tags=["hide-input"]
+# Correlate the two similarities, with honest intervals.
 from asif_lib.evaluation import correlation_with_interval, pair_ranks
 
 K = 10  # neighbours looked at, further below
@@ -327,7 +336,8 @@ check_share_by_chance(share_by_chance)
 #
 # Now one stamp, with its neighbours of both kinds.
 
-# %%
+# %% tags=["hide-input"]
+# Draw the nearest stamps by picture and by caption.
 from asif_lib.widgets import anchor_browser, nearest_by_both
 
 unique = bank.pairs.caption.map(counts).to_numpy() == 1  # captions that occur once
@@ -345,7 +355,8 @@ draw.show(*nearest_by_both(bank, pictures, chosen, top=6))
 # common, and for a stamp whose captions mislead (try animals that are named after other
 # animals). The browser needs a running kernel; the figure above does not.
 
-# %%
+# %% tags=["hide-input"]
+# Open the browser of anchors.
 anchor_browser(bank, pictures, chosen=chosen)
 
 # %% [markdown]
@@ -482,14 +493,16 @@ draw.show(draw.shuffle_control(panels))
 # **Before you run the next cell:** the share of common neighbours for other $k$: does
 # it grow as chance does?
 
-# %% tags=["figure"]
+# %% tags=["figure", "hide-input"]
+# Draw the neighbours in common for each k.
 by_k = [mutual_neighbours(image_similarity, text_similarity, k) for k in ks]
 measured = [mean_with_interval(shared, seed) for shared in by_k]
 chance = [k / (n - 1) for k in ks]
 mixed = [[found[k] for k in ks] for found in overlaps[:10]]  # (10, ks)
 draw.show(draw.overlap_by_k(ks, measured, mixed, chance))
 
-# %%
+# %% tags=["hide-input"]
+# Record the correlation and the share, and show the shares in a table.
 pair_name = "stamps, picture and caption similarity, Pearson over pairs"
 record(pair_name, r.value, ci=r.ci, n=n, unit="r")
 shared_name = f"stamps, {K} nearest neighbours shared by pictures and captions"
@@ -502,7 +515,8 @@ sizes = {name: len(a) for name, (a, _) in versions.items()}
 by_chance = {name: f"{K / (size - 1):.1%}" for name, size in sizes.items()}
 pd.DataFrame({f"{K} nearest neighbours in common": overlap, "chance": by_chance})
 
-# %%
+# %% tags=["hide-input"]
+# Show the shares for each k in a table.
 times = [m.value / c for m, c in zip(measured, chance, strict=True)]
 table = pd.DataFrame({"share": measured, "chance": chance, "times chance": times}, ks)
 table.rename_axis("k").round({"chance": 4, "times chance": 0})
@@ -579,7 +593,8 @@ text_covered = captions_to.amax(dim=1).numpy()
 similarities = {"pictures": covered.numpy(), "captions": text_covered}
 draw.show(draw.coverage_histogram(similarities))
 
-# %%
+# %% tags=["hide-input"]
+# Draw the new pictures with the worst and the best coverage.
 by_coverage = covered.argsort(stable=True).tolist()  # the worst first
 picked = by_coverage[:4] + by_coverage[-4:]
 two = [(validation[i], train[who[i]]) for i in picked]
@@ -596,7 +611,8 @@ draw.show(draw.picture_pairs(pictures, captions, two, notes))
 # caption with the caption of its nearest anchor by picture. We form three equal parts,
 # from bad to good coverage:
 
-# %%
+# %% tags=["hide-input"]
+# Compare own captions with borrowed ones, by coverage.
 own = unit_rows(new.text, anchors.text_mean)  # (150, d_text)
 borrowed = unit_rows(anchors.text, anchors.text_mean)[who]  # of the nearest picture
 agreement = (own * borrowed).sum(dim=1).numpy()  # (150,) cosines
@@ -751,7 +767,8 @@ check_farthest_first(choose_anchors)
 # **Before you run the next three cells:** which choice covers *new* pictures better, on
 # average? And which choice is better for the pictures with the worst coverage?
 
-# %%
+# %% tags=["hide-input"]
+# Measure the coverage of chosen and of drawn anchors, and draw it.
 from asif_lib.course.checks import farthest_first  # the library's solution of 02.5
 from asif_lib.course.experiments import covered_by
 
@@ -767,7 +784,8 @@ at_random = np.array(at_random)  # (draws, counts, 2)
 choices = {"farthest first": farthest[None], "at random": at_random}
 draw.show(draw.coverage_by_count(counts_of_anchors, choices))
 
-# %%
+# %% tags=["hide-input"]
+# Show the coverage in a table.
 # the middle 95 % of the draws, and the share of the draws that cover less well
 low, high = np.quantile(at_random, [0.025, 0.975], axis=0)  # (counts, 2) each
 beaten = (at_random < farthest).mean(axis=0)  # (counts, 2)
@@ -782,7 +800,8 @@ for column, what in enumerate(("mean", "5th percentile")):
 print("5th percentile: 95 % of the new pictures have more coverage than this")
 pd.DataFrame(table, counts_of_anchors).rename_axis("anchors")
 
-# %%
+# %% tags=["hide-input"]
+# Draw the first eight anchors of both ways.
 rows_of_eight = {"farthest\nfirst": ordered[:8], "drawn at\nrandom": draws[0][:8]}
 draw.show(
     draw.picture_rows(
@@ -900,7 +919,8 @@ def mean_difference(image_similarity, text_similarity):
     return (image_similarity - text_similarity).abs().mean(dim=1)
 
 
-# %%
+# %% tags=["hide-input"]
+# Plant wrong captions, and measure how well each score finds them.
 from sklearn.metrics import roc_auc_score
 
 ways = {"the library's score": by_neighbours, "mean difference": mean_difference}
@@ -934,7 +954,8 @@ plantings.agg(["mean", "min", "max"]).T.round(3)
 #
 # **Before you run the next cell:** will there be a wrong caption among them?
 
-# %%
+# %% tags=["hide-input"]
+# Draw the eight most suspicious pairs.
 suspects = by_neighbours(image_similarity, text_similarity).topk(8).indices  # (8,)
 others = text_similarity.clone().fill_diagonal_(-torch.inf)  # (n, n)
 by_words = others[suspects].argmax(dim=1)  # (8,): the nearest captions
@@ -949,10 +970,11 @@ draw.show(draw.picture_pairs(pictures, captions, two))
 # that nothing else supports*, and a wrong caption is only one reason among several. A
 # person has to look.
 
-# %% [markdown]
+# %% [markdown] tags=["progress"]
 # The exercises of this chapter that you have solved so far:
 
-# %%
+# %% tags=["progress", "hide-input"]
+# Show the exercises that you have solved.
 from asif_lib.course import show_progress
 
 show_progress("02")

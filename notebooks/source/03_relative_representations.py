@@ -26,7 +26,7 @@ device = "auto"  # "auto", "cpu", "cuda" or "mps"
 seed = 0  # of everything that is drawn at random
 fast = False  # True: fewer random rotations
 
-# %%
+# %% tags=["hide-input"]
 # The tools of this chapter. Run this cell; you need not read it.
 import numpy as np
 import pandas as pd
@@ -42,7 +42,8 @@ from asif_lib.relative import unit_rows
 
 draw.use_style()
 
-# %%
+# %% tags=["hide-input"]
+# Load the encoders, and split the stamps into anchors and new ones.
 image_encoder, text_encoder, stamps, everything = open_chapter(profile, device)
 train, validation = stamps.splits["train"], stamps.splits["validation"]
 anchors, new = everything.subset(train), everything.subset(validation)
@@ -50,7 +51,8 @@ captions = new.pairs.caption.tolist()
 generator = torch.Generator().manual_seed(seed)
 print(f"{len(anchors)} anchors and {len(new)} new stamps")
 
-# %%
+# %% tags=["hide-input"]
+# The checks of this chapter's exercises. Run this cell; you need not read it.
 from asif_lib.course.checks import (
     check_best_caption,
     check_centred_representation,
@@ -223,7 +225,8 @@ check_largest_change(my_largest_change)
 # **Before you run the next cell:** embeddings are stored as 32-bit floats. After a
 # random rotation in all dimensions, how large will the largest change of an entry be?
 
-# %%
+# %% tags=["hide-input"]
+# Rotate, scale and stretch the embeddings, and measure the largest change.
 from asif_lib.course.checks import largest_change  # the library's solution of 03.2
 
 table = {}
@@ -324,7 +327,8 @@ after = {
 }
 draw.show(draw.before_after(centred.ravel()[some], after))
 
-# %%
+# %% tags=["hide-input"]
+# Measure the change for two lengths of the shift.
 table = {}
 for far in dict.fromkeys((how_far, 10)):
     t = far * direction
@@ -402,7 +406,8 @@ check_centred_representation(centred_representation)
 # **Before you run the next cell:** how many anchors does it take to keep half of the
 # neighbours?
 
-# %%
+# %% tags=["hide-input"]
+# Measure how many nearest pictures stay with few anchors, and draw it.
 from asif_lib.widgets import anchor_count_knob, neighbours_kept, neighbours_with
 
 numbers = [m for m in (2, 5, 10, 20, 50, 100, 200) if m < len(anchors)] + [len(anchors)]
@@ -417,7 +422,8 @@ labels = {"xlabel": "number of anchors", "ylabel": "4 nearest pictures that stay
 draw.show(draw.line_chart(series, **labels, logx=10, percent=True))
 pd.DataFrame({"mean share that stays": kept.mean(axis=0).round(2)}, numbers).T
 
-# %%
+# %% tags=["hide-input"]
+# Draw the neighbours of one picture with all anchors and with few.
 draw.show(*neighbours_with(anchors, new, 20, seed=seed))
 
 # %% [markdown]
@@ -427,7 +433,8 @@ draw.show(*neighbours_with(anchors, new, 20, seed=seed))
 # anchors all neighbours stay, by definition.) The knob turns the number of anchors. It
 # needs a running kernel; the two figures above say the same without one.
 
-# %%
+# %% tags=["hide-input"]
+# Open the knob: the number of anchors.
 anchor_count_knob(anchors, new, count=20, seed=seed)
 
 # %% [markdown]
@@ -439,7 +446,8 @@ anchor_count_knob(anchors, new, count=20, seed=seed)
 # **Before you run the next cell:** where will the cosines of unrelated pictures lie:
 # around zero? And the cosines of unrelated captions?
 
-# %%
+# %% tags=["hide-input"]
+# Draw the cosines of all pairs of anchors, as they are and centred.
 rows, columns = torch.triu_indices(len(anchors), len(anchors), offset=1)
 
 
@@ -463,7 +471,8 @@ panels = {
 }
 draw.show(draw.cosines_before_after(panels))
 
-# %%
+# %% tags=["hide-input"]
+# Show the means of these cosines in a table.
 pd.DataFrame(
     {
         "mean cosine of pairs": {
@@ -496,7 +505,8 @@ pd.DataFrame(
 #
 # **Before you run the next cell:** which suspect do you believe?
 
-# %%
+# %% tags=["hide-input"]
+# Print what all pictures, and all captions, have in common.
 from PIL import Image
 
 from asif_lib.course.experiments import without_article
@@ -588,7 +598,8 @@ check_times_nearest(how_often_nearest)
 # the ten nearest of ten others. What is the count of the greatest hub? And which stamp
 # would you guess it is?
 
-# %%
+# %% tags=["hide-input"]
+# Count how often each anchor is among the nearest, and draw it.
 from asif_lib.course.checks import times_nearest  # the library's solution of 03.4
 
 modalities = {
@@ -610,7 +621,8 @@ labels = {
 }
 draw.show(draw.line_chart(curves, **labels, logx=10))
 
-# %%
+# %% tags=["hide-input"]
+# Draw the greatest hubs.
 table = anchors.pairs
 hubs = {
     name: [
@@ -669,7 +681,8 @@ scores = {
     "centred": scores_of(anchors.text),
 }
 
-# %%
+# %% tags=["hide-input"]
+# Measure the recalls, draw them, and shuffle the captions as a control.
 from scipy.special import comb
 
 relevant = same_text(captions, captions)  # (150, 150): which captions are right
@@ -687,7 +700,8 @@ for _ in range(20):
     control.append([float((rank < k).mean()) for k in ks])
 control = np.array(control)  # (20, 3)
 
-# %%
+# %% tags=["hide-input"]
+# Record the recalls, and show them in a table.
 table = {f"{name}, → caption": found for name, found in recalls.items()}
 for name, s in scores.items():
     table[f"{name}, → picture"] = [recall_at(s.T, relevant, k, seed) for k in ks]
@@ -707,7 +721,8 @@ print(f"{total} held-out stamps (validation), {len(anchors)} anchors")
 print(f"shuffled: mean and range of {len(control)} shuffles of the anchors' captions")
 table
 
-# %%
+# %% tags=["hide-input"]
+# Compare centred and uncentred, picture by picture.
 from asif_lib.evaluation import paired_difference
 
 hits = {name: ranks(s, relevant) < 10 for name, s in scores.items()}  # (150,) bool each
@@ -726,7 +741,8 @@ print(f"   {100 * gain.value:.1f} points, 95 % interval [{low:.1f}, {high:.1f}]"
 # ones find fewer? The common part makes all descriptions alike; the part that tells
 # them apart is small beside it:
 
-# %%
+# %% tags=["hide-input"]
+# Show how the scores are spread in a table.
 own_caption = {name: float(s.diagonal().mean()) for name, s in scores.items()}
 pd.DataFrame(
     {
@@ -838,7 +854,8 @@ pd.DataFrame({"R@10": found})
 #
 # **Before you run the next cell:** what will the wrong captions be like? Random ones?
 
-# %%
+# %% tags=["hide-input"]
+# Draw two searches that succeed, and one that fails.
 rank = ranks(scores["centred"], relevant)  # (150,): 0 is the best
 animal = new.pairs.group.str.startswith("animals").to_numpy()
 good, bad = np.flatnonzero(animal & (rank == 0)), np.flatnonzero(animal & (rank >= 10))
@@ -917,7 +934,7 @@ def survivors(z: Tensor, anchors: Tensor) -> dict[str, tuple]:
 # %% tags=["check"]
 check_investigation(survivors)
 
-# %% [markdown]
+# %% [markdown] tags=["progress"]
 # <details><summary>Hint</summary>
 #
 # Collect your changes in a dictionary of functions first, then measure all of them in
@@ -941,7 +958,8 @@ check_investigation(survivors)
 #
 # The exercises of this chapter that you have solved so far:
 
-# %%
+# %% tags=["progress", "hide-input"]
+# Show the exercises that you have solved.
 from asif_lib.course import show_progress
 
 show_progress("03")

@@ -31,7 +31,7 @@ device = "auto"  # "auto", "cpu", "cuda" or "mps"
 seed = 0  # for the intervals
 fast = False  # True: fewer values of k and p
 
-# %%
+# %% tags=["hide-input"]
 # The tools of this chapter. Run this cell; you need not read it.
 from collections.abc import Callable, Iterator
 
@@ -53,7 +53,8 @@ held_out = everything.subset(pairs.splits["validation"])  # to choose k and p
 n = len(bank)
 print(f"{n} anchors, {len(held_out)} stamps for validation")
 
-# %%
+# %% tags=["hide-input"]
+# The checks of this chapter's exercises. Run this cell; you need not read it.
 from asif_lib.course.checks import (
     check_choice,
     check_clamp_and_power,
@@ -116,7 +117,8 @@ table.set_axis([f"anchor {i}" for i in range(1, 6)]).T.round(3)
 # **Before you move them:** at which $k$ does the clamp have something to do? With $p =
 # 8$, in which column do the blue bars almost vanish, and which step brings them back?
 
-# %%
+# %% tags=["hide-input"]
+# Draw the four steps for a stamp of a beaver.
 ids = held_out.pairs.id.tolist()
 chosen = ids.index("animals/mammals/rodents/beaver.png")
 picture = held_out.image[[chosen]]  # (1, d)
@@ -255,7 +257,8 @@ for name, vector in vectors.items():
 # **Before you turn them:** with $p$ at 16, will the ranking change much? And with $k =
 # 1$: how many captions can have a score above 0?
 
-# %%
+# %% tags=["hide-input"]
+# Draw the ranking of the captions, and open the knobs.
 from asif_lib.widgets import sparse_knobs, sparse_step
 
 draw.show(*sparse_step(bank, held_out, chosen, k, 2))
@@ -344,7 +347,8 @@ print(f"best for both: k = {best_k} ({best.fraction:g} of the anchors), p = {bes
 # interval holds 0, these stamps cannot tell the two settings apart.
 
 
-# %%
+# %% tags=["hide-input"]
+# Compare the chosen setting with others, stamp by stamp, and record one gain.
 def items(k, p):
     """Return the mean recall of a setting for each stamp, (150,)."""
     evaluate(k, p)
@@ -373,7 +377,8 @@ record(
 print("mean recall of the chosen setting, on validation:")
 print(f"   {mean_with_interval(chosen_items, seed)}")
 
-# %%
+# %% tags=["hide-input"]
+# Show the differences in a table.
 pd.DataFrame(
     {
         "difference, points": {name: 100 * gap.value for name, gap in gaps.items()},
@@ -485,7 +490,8 @@ check_choice(my_choice)
 # **Before you run the next cell:** at which share $k/n$ does this begin? (The figure in
 # section 2 has the answer for the beaver.)
 
-# %%
+# %% tags=["hide-input"]
+# Draw how many vectors keep a negative entry, for each k.
 views = {  # (150, n) each
     "pictures": relative_representation(
         held_out.image, bank.image, mean=bank.image_mean
@@ -505,7 +511,8 @@ labels = {
 marks = {"default k = n / 10": 0.1}
 draw.show(draw.line_chart(reaches, **labels, percent=True, marks=marks))
 
-# %%
+# %% tags=["hide-input"]
+# Print from which k on the clamp matters.
 first = min(int((m > 0).sum(dim=1).min()) for m in views.values()) + 1
 print(
     f"the first negative entry is kept at k = {first}, {first / n:.0%} of the anchors"
@@ -532,7 +539,8 @@ for name in views:
 # some points, or nearly everything? For $p = 8$?
 
 
-# %%
+# %% tags=["hide-input"]
+# Score with and without the clamp, and draw the recalls.
 def powered_scores(p, clamp):
     """Score all captions for all pictures with every entry kept, (150, 150)."""
     kept = [m.clamp_min(0) if clamp else m for m in views.values()]
@@ -660,7 +668,8 @@ for p in exponents:
     two = images.similarity(texts)  # (150, 150)
     two_sided.append(float((two.argmax(dim=1) == borrowed).float().mean()))
 
-# %%
+# %% tags=["hide-input"]
+# Draw the three shares for each p.
 series = {
     "same caption, only the picture powered": (exponents, one_sided),
     "same caption, both powered (ASIF)": (exponents, two_sided),
@@ -744,7 +753,8 @@ print(f"n = {two.n}, {two.nbytes} bytes")
 # 800$. With $q = 10{,}000$ pictures, does the dense matrix fit into a laptop? By what
 # factor is the sparse one smaller?
 
-# %%
+# %% tags=["hide-input"]
+# Count the bytes of dense and of sparse vectors.
 images, mean = torch.cat([bank.image, held_out.image]), bank.image_mean
 q, paper_n, paper_k = 10_000, 1_600_000, 800
 rows = []  # q, n, k, bytes of the dense matrix, bytes of the sparse vectors
@@ -759,7 +769,8 @@ table[["dense, MB", "sparse, MB"]] /= 1e6
 table["dense / sparse"] = table["dense, MB"] / table["sparse, MB"]
 table.set_axis(["measured", "measured", "the paper's size, by formula"]).round(2)
 
-# %%
+# %% tags=["hide-input"]
+# Draw the bytes for growing numbers of anchors.
 sizes = np.array([100, 400, 1_600, 6_400, 25_600, 102_400, 409_600, 1_600_000])
 series = {
     "dense": (sizes, 4 * q * sizes / 1e9),
@@ -912,10 +923,11 @@ total = shared.contribution.sum()
 print(f"the terms of {len(shared)} shared anchors add up to {total:.3f}")
 shared[["caption", "image", "text", "contribution"]].head(5).round(3)
 
-# %% [markdown]
+# %% [markdown] tags=["progress"]
 # The exercises of this chapter that you have solved so far (kept on this machine only):
 
-# %%
+# %% tags=["progress", "hide-input"]
+# Show the exercises that you have solved.
 from asif_lib.course import show_progress
 
 show_progress("04")

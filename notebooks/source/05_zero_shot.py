@@ -30,7 +30,7 @@ device = "auto"  # "auto", "cpu", "cuda" or "mps"
 seed = 0  # for samples and intervals
 fast = False  # True: fewer pictures, seeds and settings
 
-# %%
+# %% tags=["hide-input"]
 # The tools of this chapter. You need not read this cell; run it.
 from collections import Counter
 from collections.abc import Callable
@@ -45,7 +45,8 @@ from asif_lib.evaluation import accuracy, mean_with_interval, paired_difference
 
 draw.use_style()
 
-# %%
+# %% tags=["hide-input"]
+# The checks, the encoders and the stamps. You need not read this cell; run it.
 from asif_lib.course.checks import (
     WordingTask,
     check_average_templates,
@@ -164,7 +165,8 @@ WAYS = ("picture → caption", "caption → picture")
 place = {(m, WAYS[0]): ranks(s, same) for m, s in scores.items()}  # of the right answer
 place |= {(m, WAYS[1]): ranks(s.T, same) for m, s in scores.items()}  # (150,) each
 
-# %%
+# %% tags=["hide-input"]
+# Measure the recalls of all methods, and show them in a table.
 from scipy.stats import hypergeom
 
 rights = same.sum(dim=1).numpy()  # right answers of each question
@@ -184,7 +186,8 @@ for way in WAYS:
 print(f"{len(test)} questions in each direction")
 pd.DataFrame(rows).T
 
-# %% tags=["figure"]
+# %% tags=["figure", "hide-input"]
+# Draw the recalls, and record those of ASIF.
 for k in (1, 10):
     dots = {way: {m: found[way, m][f"R@{k}"] for m in methods} for way in WAYS}
     xlabel = f"R@{k} on held-out stamps, with 95 % interval"
@@ -209,7 +212,8 @@ for k in (1, 10):
 # right, and otherwise 0. If its interval excludes 0, the difference is more than the
 # luck of these questions.
 
-# %%
+# %% tags=["hide-input"]
+# Compare ASIF with each baseline, question by question.
 from asif_lib.evaluation import in_points
 
 rows, count = [], Counter(above=0, around=0, below=0)
@@ -263,7 +267,8 @@ print(f"R@1, all, with the anchors' captions shuffled: {shuffled}")
 # Now look at some answers. Below each picture stands the caption that ASIF puts first,
 # among all test captions. If it is wrong, the right one follows in brackets.
 
-# %%
+# %% tags=["hide-input"]
+# Draw six right answers and six wrong ones.
 answers = scores["ASIF"].argmax(dim=1).tolist()
 order = np.random.default_rng(seed).permutation(len(test))
 shown = [i for i in order if first[i]][:6] + [i for i in order if not first[i]][:6]
@@ -447,7 +452,8 @@ check_paired_difference(my_comparison)
 # **Before you run the next cell:** which interval will be shorter, and for which
 # baseline most?
 
-# %%
+# %% tags=["hide-input"]
+# Compare paired and unpaired intervals, and draw them.
 from asif_lib.evaluation import Measure
 
 
@@ -572,7 +578,8 @@ check_average_templates(my_zero_shot)
 # translates some folders into plain words. We use only classes with at least four test
 # stamps, so that there is something to count. The model never saw the folder names.
 
-# %%
+# %% tags=["hide-input"]
+# Count the test stamps of each class.
 from asif_lib.course.lessons import class_of, with_classes
 
 sizes = Counter(class_of(pairs.groups[i]) for i in test)
@@ -651,7 +658,8 @@ frequent = max(classes, key=among_anchors.get)
 predicted[f"always “{frequent}”"] = np.full(len(labels), classes.index(frequent))
 measured = {name: accuracy(guess, labels, seed) for name, guess in predicted.items()}
 
-# %%
+# %% tags=["hide-input"]
+# Draw the accuracies, and record that of ASIF.
 xlabel = f"zero-shot accuracy, {len(classes)} classes, {len(asked)} stamps"
 chance = 1 / len(classes)
 draw.show(draw.interval_dots({"test stamps": measured}, xlabel=xlabel, chance=chance))
@@ -680,7 +688,8 @@ for name in ("nearest anchor", "ridge"):
 # And yours? If you have solved exercises 05.4 and 05.5, the next cell runs your two
 # functions on the same stamps. If not, it says so, and nothing else needs it.
 
-# %%
+# %% tags=["hide-input"]
+# Run your functions of exercises 05.4 and 05.5 on the test stamps.
 try:
     m = len(TEMPLATES[best])
     prompts = embed(text_encoder, my_prompts(classes, TEMPLATES[best]), progress=False)
@@ -698,7 +707,8 @@ except Exception as error:  # a first try may go wrong anywhere; the chapter goe
 # Where does it go wrong? The rows of the next figure are the true classes, the columns
 # the labels given.
 
-# %%
+# %% tags=["hide-input"]
+# Count and draw which class is taken for which.
 answer = model.classify(z, classes, templates=TEMPLATES[best])
 guess = answer.predicted.numpy()  # (88,), -1 where nothing decides
 counts = np.zeros((len(classes), len(classes)), int)
@@ -709,7 +719,8 @@ both_ways = np.tril(counts + counts.T, -1)  # mixed up one way or the other
 for i, j in np.argwhere(both_ways == both_ways.max()):
     print(f"mixed up most, {both_ways.max()} times: {classes[j]} and {classes[i]}")
 
-# %%
+# %% tags=["hide-input"]
+# Draw twelve mistakes.
 wrong = np.flatnonzero((guess != labels) & (guess >= 0))[:12]
 draw.show(
     draw.show_pictures(
@@ -783,7 +794,8 @@ for name, z in (("white on black", z_plain), ("black on white", z_tried)):
     guess = full_model.classify(z, fashion.classes).predicted
     print(f"{name}: {accuracy(guess, tried.labels, seed)}")
 
-# %%
+# %% tags=["hide-input"]
+# Compare the templates on clothes, and draw the accuracies.
 by_template = compare_templates(full_model, z_tried, fashion.classes, tried.labels)
 xlabel = f"accuracy on {len(tried)} validation pictures, with 95 % interval"
 draw.show(draw.interval_dots(by_template, xlabel=xlabel, chance=0.1))
@@ -798,7 +810,8 @@ equal = [f"{b}, {a}" for (a, b), v in choices.items() if v == choices[how, best]
 print(f"chosen on the validation split: {best}, {how} over templates")
 print(f"tied with it, and later in the list: {'; '.join(equal[1:]) or 'no other'}")
 
-# %%
+# %% tags=["hide-input"]
+# Measure all methods on clothes, record the accuracy, and draw it.
 sample = fashion.split("test").sample(200 if fast else 1_000, seed)
 turned = [inverted(picture) for picture in sample.pictures]
 z_test = embed(image_encoder, turned, progress=False)  # (1000, 1280)
@@ -825,7 +838,8 @@ record(
 xlabel = f"zero-shot accuracy, Fashion-MNIST, {len(sample)} test pictures"
 draw.show(draw.interval_dots({"test pictures": measured}, xlabel=xlabel, chance=0.1))
 
-# %%
+# %% tags=["hide-input"]
+# Count and draw which class of clothes is taken for which.
 counts = np.zeros((10, 10), int)
 np.add.at(counts, (sample.labels[guess >= 0], guess[guess >= 0]), 1)
 draw.show(draw.confusion_matrix(counts, fashion.classes))
@@ -845,7 +859,8 @@ print(f"stamps in the folder clothes: {worn} of {len(pairs)}")
 # is meant for training: nobody trains here, so no cell has opened it. They are the
 # sealed test split of the exercise.
 
-# %%
+# %% tags=["hide-input"]
+# Seal the pictures of the next exercise.
 sealed = fashion.split("train").sample(100 if fast else 500, seed)
 turned = [inverted(picture) for picture in sealed.pictures]
 z_sealed = embed(image_encoder, turned, progress=False)  # (500, 1280)
@@ -935,7 +950,8 @@ check_wording(my_wording, task)
 #
 # **Before you run the next cell:** if the number of anchors doubles, does R@1 double?
 
-# %%
+# %% tags=["hide-input"]
+# Measure the recalls for growing banks, and draw them.
 from asif_lib.evaluation import scaling_curve
 
 sizes = [25, 100, 493] if fast else [25, 50, 100, 200, 350, 493]
@@ -957,7 +973,8 @@ curves = {"R@1": first_place, "R@10": first_place.assign(value=among_ten)}
 ylabel = "recall on validation, mean of both directions"
 draw.show(draw.scaling(curves, ylabel=ylabel))
 
-# %%
+# %% tags=["hide-input"]
+# Show the recalls in a table, and the factor of each doubling.
 rows = {
     f"{name}, {what}": curve.groupby("size").value.agg(what)
     for name, curve in curves.items()
@@ -1000,7 +1017,8 @@ pd.DataFrame(rows).style.format("{:.0%}")
 # *Norelli et al., NeurIPS 2023, Table 1. M: million. Supervised, unsupervised: the
 # vision encoder.*
 
-# %%
+# %% tags=["hide-input"]
+# Show our three results in a table.
 task_names = {
     "caption among 150, held-out stamps, R@1": len(bank),
     f"{len(classes)} classes, held-out stamps": len(bank),
@@ -1029,10 +1047,11 @@ pd.DataFrame(
 # chance. It falls where its anchors show nothing similar, and it rises with the number
 # of anchors.
 
-# %% [markdown]
+# %% [markdown] tags=["progress"]
 # Which exercises of this chapter have you solved? (Kept on this machine only.)
 
-# %%
+# %% tags=["progress", "hide-input"]
+# Show the exercises that you have solved.
 from asif_lib.course import show_progress
 
 show_progress("05")

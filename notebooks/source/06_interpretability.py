@@ -31,7 +31,7 @@ device = "auto"  # "auto", "cpu", "cuda" or "mps"
 seed = 0  # for samples, random orders and intervals
 fast = False  # True: fewer pictures, seeds and random orders
 
-# %%
+# %% tags=["hide-input"]
 # The tools of this chapter. You need not read this cell; run it.
 import numpy as np
 import pandas as pd
@@ -45,7 +45,8 @@ from asif_lib.explain import contrast, contributions, without
 
 draw.use_style()
 
-# %%
+# %% tags=["hide-input"]
+# The checks, the encoders, the stamps and the model. You need not read this cell.
 from asif_lib.course.checks import (
     FailureTask,
     check_contrast,
@@ -116,7 +117,8 @@ right_label = classes[should], float(answers.scores[wrong_one, should])
 spider = asked.pairs.picture[wrong_one], caption, classes[named]
 draw.score_ledger(*spider, reasons, rival=right_label)
 
-# %%
+# %% tags=["hide-input"]
+# Print the contributions, added up, and the score.
 total = reasons.contribution.sum()
 half = int((reasons.contribution.cumsum() < total / 2).sum()) + 1
 print(f"the picture's vector has {model.k} anchors, the prompt's too")
@@ -189,7 +191,8 @@ check_contributions(my_contributions)
 # **Before you run the next cell:** it is a dingo, a wild dog, and its label is
 # “mammal”. Which label will come second? Name an anchor that you expect on each side.
 
-# %%
+# %% tags=["hide-input"]
+# Draw why the winner beats the second label.
 animals = [classes.index(name) for name in ("bird", "insect", "mammal")]
 right_one = int(np.flatnonzero((given == truth) & np.isin(truth, animals))[0])
 best, second = answers.scores[right_one].argsort(descending=True)[:2].tolist()
@@ -267,7 +270,8 @@ check_contrast(my_contrast)
 # **Before you run the next cell:** the ledger named the anchors of the given label.
 # Which anchors will speak for the right one?
 
-# %%
+# %% tags=["hide-input"]
+# Draw which anchors speak for the wrong label, and for the right one.
 sides = contrast(images[[wrong_one]], texts[[named]], texts[[should]], bank.pairs)
 misleading = sides[sides.difference > 0]
 draw.show(
@@ -332,7 +336,8 @@ print(f"their accuracy: {in_points(paired_difference(after, before, seed))}")
 # **Before you run the next cell:** in how many of these will the new label be the right
 # one?
 
-# %%
+# %% tags=["hide-input"]
+# Find the smallest removal that turns each wrong decision.
 from asif_lib.explain import smallest_removal
 
 failures = np.flatnonzero((given != truth) & (given >= 0))[: 4 if fast else None]
@@ -356,7 +361,8 @@ repairs = pd.DataFrame(
 )
 repairs.style.format({"its score": "{:.3f}", "score": "{:.3f}"}).hide(axis="index")
 
-# %%
+# %% tags=["hide-input"]
+# Count the repaired decisions.
 repaired = share_with_interval(repairs.becomes == repairs.right)
 exact = sum(r.method == "exact" for r in found)
 larger = class_sizes[repairs.right].to_numpy() >= class_sizes[repairs.given].to_numpy()
@@ -387,7 +393,8 @@ print(f"its class has at least as many anchors as the given one: {larger.sum()}"
 # **Before you run the next cell:** will the score of the given label fall at each step?
 # Can the score of another label rise, though nothing was added?
 
-# %%
+# %% tags=["hide-input"]
+# Take the reasons away, one after another, and draw the scores.
 from asif_lib.widgets import counterfactual_knob, counterfactual_step
 
 ranked = contributions(images[[wrong_one]], texts[[named]], bank.pairs)
@@ -417,7 +424,8 @@ print(f"“{first.caption}” contributes {first.contribution:.3f} to “{classe
 print(f"without it the score of “{classes[named]}” falls by {fall:.3f}")
 print(f"the score of “{classes[should]}” changes by {rise:+.3f}")
 
-# %%
+# %% tags=["hide-input"]
+# Draw the decision without the first anchor, and open the knob.
 step = counterfactual_step(
     model, asked, prompts, classes, wrong_one, 1, truth=classes[should]
 )
@@ -558,7 +566,8 @@ check_flip(my_flip)
 # **Before you run the next cell:** the first quarter of the anchors is gone. How much
 # of the score is left, in the order of the contributions, and in a random order?
 
-# %% tags=["figure"]
+# %% tags=["figure", "hide-input"]
+# Delete and insert anchors in two orders, draw the scores, and record the area.
 from asif_lib.explain import area_between, faithfulness_curves
 
 decided = np.flatnonzero(given >= 0)[: 12 if fast else None]
@@ -620,7 +629,8 @@ shared = influence(images[with_label.tolist()], texts, given[with_label], bank.p
 columns = ["caption", "contribution", "pictures", "in_top_k"]
 shared[columns].head(6).style.format(precision=4).hide(axis="index")
 
-# %%
+# %% tags=["hide-input"]
+# Count in how many vectors each anchor is, and draw the counts.
 from asif_lib.explain import anchor_use
 
 held_out = everything.subset(validation)  # 150 stamps
@@ -642,7 +652,8 @@ for k in (1, 5, 20, model.k):
     print(f"k = {k}: of {len(bank)} anchors, {unseen} are in no picture's vector")
     print(f"    and {unnamed} are in no caption's vector")
 
-# %%
+# %% tags=["hide-input"]
+# Draw the six largest hubs.
 hubs = use["pictures"].hubs(6)
 names = bank.pairs.caption[hubs.anchor]
 draw.show(
@@ -675,7 +686,8 @@ draw.show(
 # **Before you run the next cell:** nobody planted anything yet, and the captions were
 # written with care. Which pairs will stand first: mistakes, or others?
 
-# %%
+# %% tags=["hide-input"]
+# Draw the pairs whose picture and caption agree least.
 from asif_lib.explain import rank_pairs
 
 known = everything.subset(train + validation)
@@ -704,7 +716,8 @@ draw.show(draw.show_pictures(suspects.picture.tolist(), titles, title=title))
 # **Before you run the next cell:** with more wrong captions in the bank, more of the
 # witnesses lie. How fast will the AUC fall from 5 to 20 %?
 
-# %%
+# %% tags=["hide-input"]
+# Plant wrong captions, rank the pairs in three ways, and draw the AUCs.
 from asif_lib.evaluation import NearestAnchorCaption, Ridge
 from asif_lib.explain import detection, over_seeds
 
@@ -728,7 +741,8 @@ for method, found in aucs.items():
     for label, auc in found.items():
         print(f"{label}, {method}: AUC {in_words(auc)}")
 
-# %%
+# %% tags=["hide-input"]
+# Compare ASIF with the baselines on the same banks.
 ten = planted[planted.share == 0.1]
 ten = ten.pivot(index="seed", columns="method", values="auc")
 for method in ("nearest caption", "ridge"):
@@ -741,7 +755,8 @@ for method in ("nearest caption", "ridge"):
 # chooses nothing. So its number for the README comes from *all* stamps, with the test
 # split, and from ten plantings.
 
-# %%
+# %% tags=["hide-input"]
+# Measure the AUC on the whole bank, and record it.
 whole = detection(everything, (0.1,), range(3 if fast else 10), baselines={})
 found = over_seeds(whole.auc, bounds=(0, 1))
 print(f"10 % wrong, all {len(everything)} stamps, ASIF: AUC {in_words(found)}")
@@ -819,7 +834,8 @@ check_rank_auc(my_auc)
 # **Before you run it:** the third grid is `np.arange(0.5, 0.5, 0.01)`, with the same
 # start and end. How many thresholds are in it? What AUC will the oracle get?
 
-# %%
+# %% tags=["hide-input"]
+# Compute the AUC by ranks and on three grids.
 from asif_lib.explain import baseline_agreement, pair_agreement, plant_wrong_captions
 
 
@@ -870,7 +886,8 @@ pd.DataFrame(table).style.format("{:.3f}")
 # holds you to your evidence. The failures whose repair stands in the table of section 2
 # are excluded.
 
-# %%
+# %% tags=["hide-input"]
+# Collect the wrong decisions for the next exercise.
 repaired_before = failures[(repairs.becomes == repairs.right).to_numpy()].tolist()
 task = FailureTask(model, asked.image, prompts, truth, classes, taken=repaired_before)
 print(f"{len(task.wrong)} wrong decisions to choose from")
@@ -994,7 +1011,8 @@ for name, strange in (("Fashion-MNIST", fashion.pictures), ("noise", noise)):
 draw.show(draw.familiarity_curves(near, coverage.threshold))
 print(f"threshold {coverage.threshold:.3f}, set on {coverage.n} stamps")
 
-# %%
+# %% tags=["hide-input"]
+# Print and record the shares of alarms.
 alarms = {n: share_with_interval(coverage.unfamiliar(v)) for n, v in near.items()}
 print("promised: a false alarm for at most 5 % of the stamps")
 for name, measure in alarms.items():
@@ -1029,7 +1047,8 @@ for name, words in recorded.items():
 #
 # Which new stamps set off the alarm? And the second question:
 
-# %%
+# %% tags=["hide-input"]
+# Draw the new stamps that raise an alarm.
 alarm = coverage.unfamiliar(near["new stamps"]).nonzero()[:, 0].tolist()[:6]
 if alarm:
     captions = [pairs.captions[test[i]] for i in alarm]
@@ -1059,7 +1078,8 @@ print("changed:", "; ".join(new.pairs.caption[before != after]) or "no stamp")
 upper = share_with_interval(before & ~after).high
 print(f"the 95 % interval for the share of harmed stamps reaches up to {upper:.1%}")
 
-# %%
+# %% tags=["hide-input"]
+# Measure the accuracy with more anchors.
 larger = ASIF(everything.subset(train + validation), device=device)  # as in chapter 05
 with_more = larger.similarity(new.image, prompts).argmax(dim=1).numpy() == new_truth
 print(f"with the validation stamps as anchors, too, {len(larger.bank)} in all:")
@@ -1076,10 +1096,11 @@ print(f"{with_more.mean():.1%}, {in_points(gap)}")
 # them. Its numbers say by how much the accuracy changes, and whether these stamps can
 # tell.)
 
-# %% [markdown]
+# %% [markdown] tags=["progress"]
 # Which exercises of this chapter have you solved? (Kept on this machine only.)
 
-# %%
+# %% tags=["progress", "hide-input"]
+# Show the exercises that you have solved.
 from asif_lib.course import show_progress
 
 show_progress("06")

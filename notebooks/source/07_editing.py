@@ -30,7 +30,7 @@ device = "auto"  # "auto", "cpu", "cuda" or "mps"
 seed = 0  # for samples, lessons and intervals
 fast = False  # True: fewer pictures, lessons and settings
 
-# %%
+# %% tags=["hide-input"]
 # The tools of this chapter. You need not read this cell; run it.
 import tempfile
 from dataclasses import replace
@@ -47,7 +47,8 @@ from asif_lib.evaluation import in_points, mean_with_interval, paired_difference
 
 draw.use_style()
 
-# %%
+# %% tags=["hide-input"]
+# The checks, the encoders, the stamps and their bank. You need not read this cell.
 from asif_lib.course.checks import (
     LessonTask,
     check_add,
@@ -77,7 +78,8 @@ print(bank)
 # - **test** pictures, none of them used in chapter 05, which choose nothing;
 # - and the stamps, which should not notice any of this.
 
-# %%
+# %% tags=["hide-input"]
+# Load the clothes, and say when an answer is right.
 from asif_lib.defaults import DEFAULT_TEMPLATE
 from asif_lib.zeroshot import make_prompts
 
@@ -145,7 +147,8 @@ draw.best_anchors(picture, classes[tried.labels[asked]], answers)
 # pictures? And a model that has been taught ten pairs of each class, framed like the
 # questions?
 
-# %%
+# %% tags=["hide-input"]
+# Choose how the clothes are shown, on the validation split.
 from asif_lib.course.lessons import framed
 
 VIEWS = {"as they are": inverted, "framed": framed}
@@ -171,7 +174,8 @@ for anchors in ("793 stamps", "with ten pairs of each class"):
 # all the same. So the next cell takes the view with the higher number after the lesson.
 # The validation split is there for such choices.
 
-# %%
+# %% tags=["hide-input"]
+# Embed the pool and the questions, and draw one pair of each class.
 taught_well = {n: choices["with ten pairs of each class", n].mean() for n in VIEWS}
 best = max(taught_well, key=taught_well.get)
 view = VIEWS[best]
@@ -335,7 +339,8 @@ compared = {
 }
 draw.show(draw.learning_curve(compared, chance=0.1))
 
-# %%
+# %% tags=["hide-input"]
+# Show the accuracies in a table.
 rows = []
 for size, (mean, each) in curve(right).items():
     row = {
@@ -347,7 +352,8 @@ for size, (mean, each) in curve(right).items():
     rows.append(row | {"k = n/10, p = 2": f"{kept[size].mean():.1%}"})
 pd.DataFrame(rows).style.hide(axis="index")
 
-# %%
+# %% tags=["hide-input"]
+# Record two accuracies, and compare the settings of k and p.
 for size in [size for size in (10, 20) if size in sizes]:
     mean, each = curve(right)[size]
     record(
@@ -381,7 +387,8 @@ for size in sizes[1:]:
 # than any stamp is. Which settings will be bad then: small $k$ or large, small $p$ or
 # large?
 
-# %%
+# %% tags=["hide-input"]
+# Draw the accuracy for every k and p, before and after the longest lesson.
 ends = {f"{size} pairs of each class": tables[size] for size in (0, sizes[-1])}
 draw.show(draw.sweep_heatmaps(ends, value="accuracy, validation"))
 for name, table in ends.items():
@@ -407,7 +414,8 @@ for name, table in ends.items():
 # **Before you turn it:** which class will be learned first, and which last? And can a
 # picture be lost again when more pairs of its class are added?
 
-# %%
+# %% tags=["hide-input"]
+# Draw twelve answers, and open the knob: the size of the lesson.
 from IPython.display import display
 
 from asif_lib.widgets.parts import Answer, Knob, words_above
@@ -438,7 +446,8 @@ knob, answer = Knob("pairs of each class", sizes, 0), Answer()
 answer.follow(step, knob)
 display(knob, answer)
 
-# %%
+# %% tags=["hide-input"]
+# Show the accuracy of each class in a table.
 of_class = [test_data.labels == c for c in range(len(classes))]  # (q,) bool each
 table = pd.DataFrame(
     {size: [right[size].mean(axis=0)[of].mean() for of in of_class] for size in sizes},
@@ -580,7 +589,8 @@ check_unchanged(my_verdict)
 # **Before you run the next cell:** where will the interval be longer, and will both lie
 # within 5 points?
 
-# %%
+# %% tags=["hide-input"]
+# Measure the recall of the stamps before and after the lessons.
 from asif_lib.course.measuring import mean_recall
 from asif_lib.evaluation import same_text
 
@@ -620,7 +630,8 @@ gaps = {
     for name, found in after.items()
 }
 
-# %%
+# %% tags=["hide-input"]
+# Draw and record the change of the recall.
 xlabel = "change of mean recall, points; 95 % interval"
 draw.show(draw.within_margin(gaps, MARGIN, xlabel=xlabel))
 gap = next(iter(gaps.values()))
@@ -725,7 +736,8 @@ by_label = {
 xlabel = "accuracy on the test pictures of each class, with 95 % interval"
 draw.show(draw.interval_dots(by_label, xlabel=xlabel, chance=0.1))
 
-# %%
+# %% tags=["hide-input"]
+# Measure what the removal changed elsewhere.
 is_bag = of_class[classes.index(FORGOTTEN)]
 k = round(k_share * len(bank))
 answered["before any lesson"] = right_answers(bank, z_test, test_data.labels, k, 2)
@@ -759,7 +771,8 @@ print(f"held-out stamps: {in_words(paired_difference(a, b, seed))}")
 # **Before you run the next cell:** after `remove`, are Ben's captions still on the
 # disk? After `compact`?
 
-# %%
+# %% tags=["hide-input"]
+# Add Ben's pairs, remove them, compact the bank, and look into its files.
 from asif_lib.course.lessons import files_hold
 
 BEN = "from Ben's wardrobe"
@@ -799,7 +812,8 @@ for edit, run in edits.items():
     histories[edit] = shared.history()
 pd.DataFrame(rows).style.hide(axis="index")
 
-# %%
+# %% tags=["hide-input"]
+# Show the history of the bank, before and after.
 display(histories["removed"], histories["compacted"])
 
 # %% [markdown]
@@ -841,7 +855,8 @@ change.head(3).style.hide(axis="index")
 # **Before you run the next cell:** one pair among some 800. By how many points can it
 # lower the accuracy? On which class?
 
-# %%
+# %% tags=["hide-input"]
+# Plant each wrong pair in turn, and keep the most harmful one.
 VICTIM, LIE = classes.index("ankle boot"), classes.index("dress")
 short = min(2, sizes[-1])
 healthy = bank.add(lesson(0, short))
@@ -945,7 +960,8 @@ harm[suspects.anchor] = suspects.contribution
 draw.show(draw.harm_profile(harm, poisoned.pairs.caption.tolist()))
 print(f"{(harm > 0).sum()} of {len(harm)} anchors do any harm on ankle boots")
 
-# %%
+# %% tags=["hide-input"]
+# Draw the five most harmful anchors.
 ids, pictures = stamps.ids + pool_pairs.ids, stamps.pictures + pool_pairs.pictures
 pictures_of = dict(zip(ids, pictures, strict=True))
 pictures_of["planted"] = pictures_of[of_victim.pairs.id[worst]]
@@ -959,7 +975,8 @@ draw.show(
     )
 )
 
-# %%
+# %% tags=["hide-input"]
+# Print the place of the planted pair in both lists.
 from asif_lib.explain import rank_pairs
 
 audit = rank_pairs(poisoned)
@@ -996,7 +1013,8 @@ print(f"healed minus poisoned: {in_points(gap)}")
 same_answers = np.array_equal(answers["healed"], answers["healthy"])
 print(f"healed and healthy banks give the same answers: {same_answers}")
 
-# %%
+# %% tags=["hide-input"]
+# Plant the same pair in a larger bank.
 crowded = bank.add(lesson(0, sizes[-1]))
 honest, lied_to = (
     right_answers(b, z_test, test_data.labels, k_full, p_new)
@@ -1105,7 +1123,8 @@ check_lesson(my_lesson, task)
 # at, though not captioned.)
 
 
-# %%
+# %% tags=["hide-input"]
+# Choose typical pictures, measure what they teach, and draw the curve.
 def typical_lesson(per_class):
     """The pairs of each class with the largest mean cosine with their class."""
     directions = pool.image - pool.image_mean
@@ -1128,7 +1147,8 @@ random_lessons = {size: c for size, c in curve(right).items() if size}
 compared = {"typical pictures": means, "drawn at random": random_lessons}
 draw.show(draw.learning_curve(compared, chance=0.1))
 
-# %%
+# %% tags=["hide-input"]
+# Record the accuracy, and compare typical with random lessons.
 found, _ = means[1]
 record(
     "Fashion-MNIST, 10 pairs added to the 793 stamps, the most typical picture of each "
@@ -1162,7 +1182,8 @@ for size, answers in typical.items():
 # nearer to chance than with clothes, or farther?
 
 
-# %%
+# %% tags=["hide-input"]
+# Teach satellite pictures, where the internet is at hand.
 def teach_land(land):
     """The curves of section 2 for EuroSAT: chosen k and p, and the answers by size."""
     part = land.split("train").sample(10 * most * lessons, seed)
@@ -1209,13 +1230,15 @@ else:
 #
 # The temporary folder goes now, with the banks in it.
 
-# %%
+# %% tags=["hide-input"]
+# Delete the files of this chapter.
 folder.cleanup()
 
-# %% [markdown]
+# %% [markdown] tags=["progress"]
 # Which exercises of this chapter have you solved? (Kept on this machine only.)
 
-# %%
+# %% tags=["progress", "hide-input"]
+# Show the exercises that you have solved.
 from asif_lib.course import show_progress
 
 show_progress("07")

@@ -32,7 +32,7 @@ device = "auto"  # "auto", "cpu", "cuda" or "mps"
 seed = 0  # for samples and made-up embeddings
 fast = True  # False: up to the paper's 1.6 million anchors, where the disk allows it
 
-# %%
+# %% tags=["hide-input"]
 # The tools of this chapter. You need not read this cell; run it.
 import tempfile
 from pathlib import Path
@@ -49,7 +49,8 @@ from asif_lib.search import centred_unit, round_rows, top_anchors
 
 draw.use_style()
 
-# %%
+# %% tags=["hide-input"]
+# The checks, the encoders, the stamps and their bank. You need not read this cell.
 from asif_lib.course.checks import (
     check_bytes,
     check_error_bound,
@@ -124,7 +125,8 @@ print(f"{len(asked)} pictures to ask about")
 # dimensions, 10,000 pictures and 7,000 texts (1,000 classes in 7 templates). Order the
 # three stages by their time. Which is largest, and by what factor: ten? a thousand?
 
-# %%
+# %% tags=["hide-input"]
+# Time the three stages: encode, search, score.
 from asif_lib.search import InvertedIndex, plan_search
 from asif_lib.sparse import SparseVectors
 
@@ -146,7 +148,8 @@ index = InvertedIndex(pictures)
 index.scores(pictures[:2])
 _, scoring = timed(lambda: index.scores(pictures))  # (400, 400)
 
-# %%
+# %% tags=["hide-input"]
+# Draw the times, here and at the paper's size.
 encoding = encoding_pictures + encoding_captions
 here = {"encode the anchors, once": encoding, "search": searching, "score": scoring}
 factors = [  # how much more work the paper's size is
@@ -231,7 +234,8 @@ check_bytes(my_bytes)
 # How much will `topk` take on top of it? And will a search that may use a quarter of it
 # give the same anchors?
 
-# %%
+# %% tags=["hide-input"]
+# Measure the memory of four ways to search.
 from asif_lib.relative import unit_rows
 
 unit_asked = torch.from_numpy(centred_unit(asked, many_mean)).float()  # (400, 256)
@@ -484,7 +488,8 @@ check_keep(my_candidates)
 # **Before you run the next cell:** an exact answer needs the true cosine of every kept
 # anchor. With $k = 100$ of 50,000, will the library keep 110 anchors, 200, or 2,000?
 
-# %% tags=["figure"]
+# %% tags=["figure", "hide-input"]
+# Count the anchors that the bound keeps, record the mean, and draw one search.
 from asif_lib.search import Sieve
 
 
@@ -528,7 +533,8 @@ print(f"kept for the {len(kept)} pictures: {kept.min()} to {kept.max()} anchors"
 # products alone would have lost. Squares are the price. How high is the price
 # elsewhere? It depends on how crowded the cosines are around place $k$.
 
-# %%
+# %% tags=["hide-input"]
+# Draw how many anchors are kept for each k.
 stamp_rows = unit_rows(bank.image, bank.image_mean)  # (793, 1280)
 sizes = [10, 20, 50, 100, 200, 400]
 rates = {
@@ -734,7 +740,8 @@ print(f"multiplications: dense {dense:,}; index {multiplied:,}")
 # **Before you run the next cell:** of 1,000 decisions, how many will change with 11
 # bits? And with 8?
 
-# %%
+# %% tags=["hide-input"]
+# Add a lesson to the bank, and prepare the questions.
 from asif_lib.course.lessons import captioned, inverted
 from asif_lib.course.measuring import mean_recall
 from asif_lib.evaluation import compare_decisions, same_text
@@ -763,7 +770,8 @@ def answers_of(bank):
     return scores.argmax(dim=1).numpy(), recall
 
 
-# %%
+# %% tags=["hide-input"]
+# Store the embeddings in fewer bytes, and measure what changes.
 rows = []
 for dtype in (torch.float32, torch.float16, torch.bfloat16):
     name = str(dtype).removeprefix("torch.")
@@ -829,7 +837,8 @@ pd.DataFrame(rows, columns=columns).style.hide(axis="index")
 # points of accuracy will that cost: 40? 10? 1? And if it finds seven tenths, but with
 # $k = 100$ and $p = 4$: more, or less?
 
-# %%
+# %% tags=["hide-input"]
+# Build an approximate index, and measure recall and accuracy for each effort.
 from asif_lib.bank import build_index
 from asif_lib.course.made_up import save_bank
 from asif_lib.evaluation import ValidationSet, choose_effort, measure_efforts
@@ -856,7 +865,8 @@ draw.show(draw.knob_curves(tables[800, 8], MARGIN, tuned.effort))
 print(f"building the index took {draw.duration(building)} now; {len(tried)} pictures")
 print(f"k = 800, p = 8, margin {MARGIN:g} points: {tuned}")
 
-# %%
+# %% tags=["hide-input"]
+# Show both tables.
 formats = {"recall": "{:.0%}", "difference": "{:+.1%}", "low": "{:+.1%}"}
 formats |= {"high": "{:+.1%}", "speedup": "{:.2f}"}
 settings = {
@@ -996,7 +1006,8 @@ print(f"a worker was killed; the search took {draw.duration(took)}, now")
 print(f"without the loss it took {together_in_words}")
 print("the same, bit for bit:", all(map(torch.equal, after_a_loss, alone)))
 
-# %%
+# %% tags=["hide-input"]
+# Close the cluster, and count its processes.
 import psutil
 
 children = psutil.Process().children(recursive=True)
@@ -1024,7 +1035,8 @@ print(f"the cluster is closed; of {len(workers)} worker processes left: {len(ali
 # **Before you run the next cell:** with both axes logarithmic, what slope will the
 # curve of time have? Where will it bend, and why? And the curve of memory?
 
-# %%
+# %% tags=["hide-input"]
+# Write the anchors for the cost curve to a file.
 import shutil
 
 from asif_lib.course.made_up import mapped_anchors
@@ -1040,7 +1052,8 @@ large_world = world if fast else World(d_image=wide, seed=seed)
 stored = mapped_anchors(home / "anchors.bin", large_world, int(sizes[-1]))  # float16
 large_asked, _, _ = large_world.pairs(256, number=0)  # (256, wide)
 
-# %%
+# %% tags=["hide-input"]
+# Time searches of growing size, and draw the cost curve.
 from asif_lib.course.measuring import fixed_and_per_anchor, search_costs
 
 
@@ -1082,7 +1095,8 @@ print(f"by this line, {len(large_asked)} questions to 1.6 million: {large}, here
 # **Before you run the next cell:** a billion pairs on 100 machines like this one. Days
 # or months to encode? And to answer 10,000 questions: seconds, minutes, hours?
 
-# %%
+# %% tags=["hide-input"]
+# Estimate the costs of larger banks.
 from asif_lib.cluster import Machine, estimate_costs
 
 mine = Machine(
@@ -1114,13 +1128,15 @@ pd.DataFrame(rows).style.hide(axis="index")
 #
 # The temporary folder goes now, with the banks in it.
 
-# %%
+# %% tags=["hide-input"]
+# Delete the files of this chapter.
 folder.cleanup()
 
-# %% [markdown]
+# %% [markdown] tags=["progress"]
 # Which exercises of this chapter have you solved? (Kept on this machine only.)
 
-# %%
+# %% tags=["progress", "hide-input"]
+# Show the exercises that you have solved.
 from asif_lib.course import show_progress
 
 show_progress("08")

@@ -1,6 +1,7 @@
 """Render an executed notebook, or a text beside the notebooks, as a page of the book."""
 
 import copy
+import re
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -12,16 +13,17 @@ from nbconvert import TemplateExporter
 from nbconvert.filters import Highlight2HTML
 from nbformat import NotebookNode
 
-from ..chapters import Chapter, heading, tags_of
+from ..chapters import FOLDED, PROGRESS, Chapter, heading, label_of, tags_of
 from ..contents import NEIGHBOURS
+from ..editions import NOT_ATTEMPTED
 from . import page as pages
 from .markdown import to_html
 from .running import VIEW, ReportError, cell_name, was_repeated, widget_states, widgets_inside
 
-WIDGET_NOTE = (
-    '<p class="widget-note">In the open notebook a control stands here. On this page, the static figure beside it '
-    "shows the same for one setting.</p>"
-)
+WIDGET_NOTE = "In the open notebook a control stands here."
+SAME_ABOVE = " The figure above shows what it draws, for one setting."
+PARAMETERS_LABEL = "The parameters of this run."
+STUB_LABEL = "Not attempted: a function to write in the notebook, {}."
 
 
 def render(
@@ -102,24 +104,53 @@ def _exporter(folder: Path, page_folder: Path) -> TemplateExporter:
 
 def for_paper(notebook: NotebookNode) -> NotebookNode:
     """Copy what a reader of the page needs: without widgets (a note for each, except for a progress bar), output in
-    JavaScript, overruled parameters, the set-up of Colab, and the links to neighbours, which a page has of its own."""
+    JavaScript, overruled parameters, the set-up of Colab, the progress of a student, the checks of exercises that
+    nobody attempted, and the links to neighbours, which a page has of its own. A cell that is folded gets the label
+    that stands for it."""
     notebook = copy.deepcopy(notebook)
     for number, cell in enumerate(notebook.cells):
         cell.metadata["number"] = number
     injected = any("injected-parameters" in tags_of(cell) for cell in notebook.cells)
-    left_out = {"colab", NEIGHBOURS} | ({"parameters"} if injected else set())
-    notebook.cells = [cell for cell in notebook.cells if left_out.isdisjoint(tags_of(cell))]
+    left_out = {"colab", NEIGHBOURS, PROGRESS} | ({"parameters"} if injected else set())
+    notebook.cells = [c for c in notebook.cells if left_out.isdisjoint(tags_of(c)) and not _is_unanswered_check(c)]
     states = widget_states(notebook)
+    above = False  # whether the last cell of code drew something
     for cell in notebook.cells:
+        if label := _label(cell):
+            cell.metadata["label"] = label
         outputs = cell.get("outputs", [])
         outputs[:] = [output for output in outputs if not _is_progress(output, states)]
         for output in outputs:
             data = output.get("data", {})
             if VIEW in data:
-                output["data"] = NotebookNode({"text/html": WIDGET_NOTE})
+                drawn = above or any(map(_is_drawn, outputs))
+                note = f'<p class="widget-note">{WIDGET_NOTE}{SAME_ABOVE if drawn else ""}</p>'
+                output["data"] = NotebookNode({"text/html": note})
             elif "application/javascript" in data:
                 output["data"] = NotebookNode({"text/plain": data.get("text/plain", "")})
+        if cell.cell_type == "code":
+            above = any(map(_is_drawn, outputs))
     return notebook
+
+
+def _label(cell: NotebookNode) -> str:
+    """Return the words that stand for a folded cell; an open cell has none."""
+    if "injected-parameters" in tags_of(cell):
+        return PARAMETERS_LABEL
+    if "exercise" in tags_of(cell) and NOT_ATTEMPTED in cell.source:
+        return STUB_LABEL.format(re.search(r"def (\w+)", cell.source)[1])
+    return label_of(cell) if FOLDED in tags_of(cell) else ""
+
+
+def _is_unanswered_check(cell: NotebookNode) -> bool:
+    said = (output.get("data", {}).get("text/plain", "") for output in cell.get("outputs", []))
+    return "check" in tags_of(cell) and any(": not attempted." in verdict for verdict in said)
+
+
+def _is_drawn(output: dict) -> bool:
+    """Tell whether an output holds a picture."""
+    data = output.get("data", {})
+    return any(kind.startswith("image/") for kind in data) or "<img" in data.get("text/html", "")
 
 
 def _is_progress(output: dict, states: dict) -> bool:

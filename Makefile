@@ -69,11 +69,12 @@ $(VENV)/.installed-%: pyproject.toml
 notebooks: $(STUDENT)
 	$(BIN)/python -m asif_lib.course.editions build
 
-# the table of the last `make workbook` into its page, and the two pictures of the README
+# the table of the last `make workbook` into its page, and the pictures of the method
 results: $(STUDENT)
 	$(BIN)/python -m asif_lib.course.results notebooks/results.md
 	$(BIN)/python -m asif_lib.figures.method notebooks/method.svg
 	$(BIN)/python -m asif_lib.figures.turning notebooks/turning.svg
+	$(BIN)/python -m asif_lib.figures.parts notebooks
 
 lint: $(TESTER)
 	$(BIN)/python -m ruff check .

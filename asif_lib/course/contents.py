@@ -1,6 +1,7 @@
 """Make the lists of chapters: the README's table, the strip of the method's steps, and the links to neighbours."""
 
 import re
+import xml.etree.ElementTree as ElementTree
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -17,7 +18,8 @@ BEGIN, END = "<!-- chapters:begin -->", "<!-- chapters:end -->"
 NEIGHBOURS = "neighbours"
 """Tag and id of the last cell of a notebook; the report has links of its own."""
 METHOD = "method.svg"
-"""Picture of the method, beside the notebooks."""
+"""Picture of the method, beside the notebooks; ``method_04.svg`` is the same in small, with the part of chapter 04."""
+PICTURES = "method*.svg"
 METHOD_ALT = (
     "The method in one picture: a picture and a sentence are compared with the same anchors; the products of their "
     "similarities add up to the score."
@@ -47,13 +49,21 @@ def neighbours(chapters: list[Chapter], at: int) -> NotebookNode:
     return new_markdown_cell(" · ".join(links), metadata={"tags": [NEIGHBOURS]}, id=NEIGHBOURS)
 
 
-def under_title(chapters: list[Chapter], at: int, opening: str, picture: str = "") -> str:
+def picture_of(chapter: Chapter, folder: Path, first: bool) -> tuple[Path, str] | None:
+    """Find the picture of the method for a chapter in a folder: its file, and its words. The first has the whole."""
+    picture = folder / (METHOD if first else f"{Path(METHOD).stem}_{chapter.name[:2]}.svg")
+    if not picture.exists():
+        return None
+    return picture, METHOD_ALT if first else ElementTree.parse(picture).findtext("{*}title")
+
+
+def under_title(chapters: list[Chapter], at: int, opening: str, picture: str = "", alt: str = "") -> str:
     """Put the strip of the method's steps under the title of a chapter's opening cell.
 
     Each step links to its chapter, and the steps of chapter `at` are marked. `picture` is the path of a picture of the
-    method, which stands below the strip.
+    method, which stands below the strip, with the words `alt`.
     """
-    shown = {"chapters": chapters, "here": chapters[at], "picture": picture, "alt": METHOD_ALT}
+    shown = {"chapters": chapters, "here": chapters[at], "picture": picture, "alt": alt}
     strip = filled("course/templates/thread.md.j2", **shown)
     return re.sub(r"^# .+$", lambda title: f"{title[0]}\n\n{strip}", opening, count=1, flags=re.MULTILINE)
 

@@ -5,8 +5,8 @@ tagged ``exercise`` the lines between ``### BEGIN SOLUTION`` and ``### END SOLUT
 markers) belong to the solved edition only. Cells tagged ``teacher`` go into the guide only. The code of a cell tagged
 ``hide-input`` is folded but for its first line, a comment. Each notebook
 gets two more cells: one sets up Colab, one links the chapters before and after. Under each chapter's title comes a
-strip of the method's steps, with links; under the first title also the picture of the method. The README's table of
-chapters is made from the sources too.
+strip of the method's steps, with links, and a picture of the method. The README's table of chapters is made from the
+sources too.
 
 The line that begins the opening cell may hold settings of the chapter:
 
@@ -185,6 +185,12 @@ def repository() -> str:
     return project["urls"]["Repository"]
 
 
+def published_at() -> str | None:
+    """Return the address of the workbook's repository, or None where pyproject.toml is missing or names no owner."""
+    address = repository() if (ROOT / "pyproject.toml").exists() else "/OWNER/"
+    return None if "/OWNER/" in address else address
+
+
 def _colab_cell(chapter: str) -> NotebookNode:
     text = filled("course/templates/colab.py.j2", repository=repository())
     metadata = {"tags": ["colab"], "jupyter": _HIDDEN}
@@ -208,7 +214,6 @@ def _expected(source_dir: Path, out_dir: Path) -> Iterator[tuple[Path, bytes]]:
     sources = _sources(source_dir)
     pairs = [editions(source) for source in sources]
     chapters = [Chapter.of(source.stem, student) for source, (student, _) in zip(sources, pairs, strict=True)]
-    picture = out_dir / contents.METHOD
     preface, readme = source_dir / GUIDE, out_dir.parent / "README.md"
     if preface.exists():
         written = zip(chapters, pairs, sources, strict=True)
@@ -220,16 +225,17 @@ def _expected(source_dir: Path, out_dir: Path) -> Iterator[tuple[Path, bytes]]:
         text = contents.put_between(readme.read_text(encoding="utf-8"), contents.BEGIN, contents.END, table)
         yield readme, text.encode()
     for at, (chapter, pair) in enumerate(zip(chapters, pairs, strict=True)):
+        picture = contents.picture_of(chapter, out_dir, first=at == 0)
         for notebook, folder in zip(pair, (out_dir, out_dir / "solutions"), strict=True):
             if len(chapters) > 1:
-                _link(notebook, chapters, at, os.path.relpath(picture, folder) if picture.exists() else "")
+                _link(notebook, chapters, at, (os.path.relpath(picture[0], folder), picture[1]) if picture else ())
             yield folder / f"{chapter.name}.ipynb", (nbformat.writes(notebook).rstrip("\n") + "\n").encode()
 
 
-def _link(notebook: NotebookNode, chapters: list[Chapter], at: int, picture: str) -> None:
-    """Link chapter `at` with the others, above and below; the first chapter shows the picture of the method."""
+def _link(notebook: NotebookNode, chapters: list[Chapter], at: int, picture: tuple[str, ...]) -> None:
+    """Link chapter `at` with the others, above and below, and show a picture of the method (its path, its words)."""
     for opening in [cell for cell in notebook.cells if cell.cell_type == "markdown"][:1]:
-        opening.source = contents.under_title(chapters, at, opening.source, "" if at else picture)
+        opening.source = contents.under_title(chapters, at, opening.source, *picture)
     notebook.cells.append(contents.neighbours(chapters, at))
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from asif_lib.files import ROOT, read_json, sha256_of, write_json, write_whole
 
-from .contents import METHOD
+from .contents import PICTURES
 from .editions import notebooks_in
 
 RECORD = ".editions.json"
@@ -19,7 +19,7 @@ def fill(folder, notebooks=ROOT / "notebooks", *, solutions=True) -> list[str]:
     """Copy chapters to `folder`, with their `solutions`; return a sentence for each file that is new or left alone.
 
     An unchanged copy follows the workbook. A changed copy holds work, and stays as it is. Both editions are in the
-    folder `notebooks`, with the picture of the method that chapter 00 shows.
+    folder `notebooks`, with the pictures of the method that they show.
     """
     folder, notebooks = Path(folder), Path(notebooks)
     record = folder / RECORD
@@ -28,7 +28,7 @@ def fill(folder, notebooks=ROOT / "notebooks", *, solutions=True) -> list[str]:
     except (OSError, ValueError):  # without a record, or with a damaged one, every copy counts as work
         copied = {}
     news = []
-    for source in [*notebooks_in(notebooks), *notebooks.glob(METHOD)]:
+    for source in [*notebooks_in(notebooks), *notebooks.glob(PICTURES)]:
         name = source.relative_to(notebooks).as_posix()
         if name.startswith("solutions/") and not solutions:
             continue

@@ -83,11 +83,11 @@ def method_svg(numbers: Meeting, text=TEXT) -> str:
     return filled("figures/method.svg.j2", numbers=numbers, text=text, rows=rows)
 
 
-def meeting_of_the_kangaroo(bank) -> Meeting:
+def meeting_of_the_kangaroo(bank, shown=BOTH) -> Meeting:
     """Return the numbers of the book's first example: a photograph, held out of the bank of stamps, and its prompt."""
     row = bank.pairs["id"].tolist().index(PICTURE)
     model = ASIF(bank.subset([i for i in range(len(bank)) if i != row]), device="cpu")
-    return meeting(model, bank.image[row : row + 1], model.embeddings("text", [TEXT]))
+    return meeting(model, bank.image[row : row + 1], model.embeddings("text", [TEXT]), shown)
 
 
 if __name__ == "__main__":

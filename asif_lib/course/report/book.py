@@ -19,6 +19,7 @@ from .page import BOOK, layout
 from .rendering import render, render_page
 from .running import ReportError, was_repeated
 from .schedule import PACKAGES, ChapterRun, Runner, minutes_and_seconds, run_chapters, version_of
+from .searching import search_page
 from .thumbnail import key_figure
 
 PARAMETERS = {"profile": "offline", "device": "auto", "seed": 0}
@@ -38,7 +39,7 @@ def build_report(
     notebooks: Path | str | None = None,
     reuse: bool = True,
 ) -> Path:
-    """Run the chapters, make a page for each and an index, and return the index's path.
+    """Run the chapters, make a page for each, an index and a search, and return the index's path.
 
     Executed notebooks go into ``build/notebooks``, pages into ``build/report``; those of the solved
     edition into a folder ``solutions`` of each. The Markdown files beside the notebooks become pages too, except
@@ -62,7 +63,7 @@ def build_report(
     book = {path: Chapter.read(path) for path in _chapters(folder, chapters)}
     texts = [path for path in sorted(notebooks.glob("*.md")) if inner or path.name != GUIDE]
     more = [(text.stem, heading(text.read_text(encoding="utf-8"))) for text in texts]
-    around = {"page_folder": pages, "chapters": list(book.values()), "more": more}
+    around = {"chapters": list(book.values()), "more": more}
     pages.mkdir(parents=True, exist_ok=True)
 
     def make_page(path: Path) -> None:
@@ -71,9 +72,11 @@ def build_report(
     finished = run_chapters(book, Runner(runs, parameters, reuse), then=make_page)
     for text in texts:
         write_whole(pages / f"{text.stem}.html", render_page(text, **around).encode())
-    entries = [_entry(chapter, finished[path], runs / path.name, folder, pages) for path, chapter in book.items()]
+    names = [path.stem for path in [*book, *texts]]
+    write_whole(pages / "search.html", search_page(pages, names, **around).encode())
+    entries = [_entry(chapter, finished[path], runs / path.name, folder) for path, chapter in book.items()]
     index = pages / "index.html"
-    write_whole(index, _index(entries, around, _method(notebooks, pages), parameters, edition).encode())
+    write_whole(index, _index(entries, around, _method(notebooks), parameters, edition).encode())
     print(f"report: {index}", flush=True)
     return index
 
@@ -93,11 +96,11 @@ def _chapters(folder: Path, wanted: list[str] | None) -> list[Path]:
 # The index -------------------------------------------------------------------------------------------
 
 
-def _entry(chapter: Chapter, run: ChapterRun, executed: Path, folder: Path, pages: Path) -> dict:
+def _entry(chapter: Chapter, run: ChapterRun, executed: Path, folder: Path) -> dict:
     """Collect what the index shows of a chapter."""
 
     def line(markdown: str) -> Markup:
-        html = to_html(markdown, folder, pages).strip()
+        html = to_html(markdown, folder).strip()
         return Markup(html.removeprefix("<p>").removesuffix("</p>"))
 
     notebook = nbformat.read(executed, as_version=4)
@@ -112,10 +115,10 @@ def _entry(chapter: Chapter, run: ChapterRun, executed: Path, folder: Path, page
     }
 
 
-def _method(notebooks: Path, pages: Path) -> Markup:
+def _method(notebooks: Path) -> Markup:
     """Embed the picture of the method, if it lies beside the notebooks."""
     there = (notebooks / METHOD).exists()
-    return Markup(to_html(f"![{METHOD_ALT}]({METHOD})", notebooks, pages) if there else "")
+    return Markup(to_html(f"![{METHOD_ALT}]({METHOD})", notebooks) if there else "")
 
 
 def _index(entries: list[dict], around: dict, method: Markup, parameters: dict, edition: str) -> str:
@@ -134,6 +137,6 @@ def _index(entries: list[dict], around: dict, method: Markup, parameters: dict, 
         **{name: version for name in PACKAGES if (version := version_of(name))},
     }
     book = around["chapters"]
-    place = {"chapters": book, "more": around["more"], "current": "index", "previous": None, "next": book[0]}
+    place = around | {"current": "index", "previous": None, "next": book[0]}
     shown = {"entries": entries, "method": method, "results": results, "facts": facts}
     return layout("index.html.j2", title=BOOK, **shown, **place)

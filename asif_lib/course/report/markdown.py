@@ -1,7 +1,6 @@
 """Turn Markdown into HTML that needs no script: formulas as MathML, pictures embedded, links moved."""
 
 import html
-import os
 import re
 import warnings
 from pathlib import Path
@@ -9,12 +8,15 @@ from pathlib import Path
 import latex2mathml.converter
 from nbconvert.filters.markdown_mistune import IPythonRenderer, MarkdownWithMath
 
+from asif_lib.files import ROOT
 
-def to_html(source: str, folder: Path, page_folder: Path, attachments: dict | None = None) -> str:
-    """Render the Markdown of a notebook in `folder` for a page in `page_folder`."""
+from ..editions import published_at
+
+
+def to_html(source: str, folder: Path, attachments: dict | None = None) -> str:
+    """Render the Markdown of a notebook in `folder` for a page of the book."""
     renderer = _Renderer(
         folder=folder,
-        page_folder=page_folder,
         escape=False,
         attachments=attachments or {},
         embed_images=True,
@@ -25,9 +27,9 @@ def to_html(source: str, folder: Path, page_folder: Path, attachments: dict | No
 
 
 class _Renderer(IPythonRenderer):
-    def __init__(self, *, folder: Path, page_folder: Path, **options):
+    def __init__(self, *, folder: Path, **options):
         super().__init__(**options)
-        self.folder, self.page_folder = folder, page_folder
+        self.folder = folder
 
     def block_math(self, body: str) -> str:
         return _mathml(body, "block")
@@ -53,16 +55,24 @@ class _Renderer(IPythonRenderer):
         return super()._src_to_base64(src)
 
     def link(self, text: str, url: str, title: str | None = None) -> str:
-        return super().link(text, self._relocate(url), title)
+        where = self._relocate(url)
+        return super().link(text, where, title) if where else text
 
-    def _relocate(self, url: str) -> str:
-        """Turn a link of a notebook into a link of its page; a chapter or text beside it has a page too."""
+    def _relocate(self, url: str) -> str | None:
+        """Turn a link of a notebook into a link of its page; a chapter or text beside it has a page too.
+
+        Any other file is in the repository. A workbook that names no repository has no link to it.
+        """
         file, hash_, part = url.partition("#")
         if not file or re.match(r"[a-z][a-z0-9+.-]*:|/", file, flags=re.IGNORECASE):
             return url
         if re.fullmatch(r"(\./)?(\d\d_\w+\.ipynb|\w+\.md)", file):
             return Path(file).with_suffix(".html").name + hash_ + part
-        return Path(os.path.relpath(self.folder / file, self.page_folder)).as_posix() + hash_ + part
+        repository, path = published_at(), (self.folder / file).resolve()
+        if repository is None or not path.is_relative_to(ROOT):
+            return None
+        kind = "tree" if path.is_dir() else "blob"
+        return f"{repository}/{kind}/main/{path.relative_to(ROOT).as_posix()}" + hash_ + part
 
 
 def _mathml(latex: str, display: str) -> str:

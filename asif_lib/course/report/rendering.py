@@ -23,30 +23,29 @@ from .running import VIEW, ReportError, cell_name, was_repeated, widget_states, 
 WIDGET_NOTE = "In the open notebook a control stands here."
 SAME_ABOVE = " The figure above shows what it draws, for one setting."
 PARAMETERS_LABEL = "The parameters of this run."
-STUB_LABEL = "Not attempted: a function to write in the notebook, {}."
+STUB_LABEL = "Not attempted: write {} in the notebook."
 
 
 def render(
     executed: Path | str,
     *,
     folder: Path | str | None = None,
-    page_folder: Path | str | None = None,
     chapters: Sequence[Chapter] = (),
     more: Sequence[tuple[str, str]] = (),
 ) -> str:
     """Render an executed notebook as one HTML page, which needs neither network nor scripts.
 
-    Relative links and pictures start from `folder`, and the page will stand in `page_folder`; both are otherwise the
-    notebook's own. `chapters` of the book, in order, and `more` pages (name, title) make the contents.
+    Relative links and pictures start from `folder`, by default the notebook's own. `chapters` of the book, in order,
+    and `more` pages (name, title) make the contents.
 
     Raises `ReportError` if a picture has no alternative text, or the page would load something from the network or
     another file.
     """
     executed = Path(executed)
-    folder, page_folder = Path(folder or executed.parent), Path(page_folder or executed.parent)
+    folder = Path(folder or executed.parent)
     notebook = for_paper(nbformat.read(executed, as_version=4))
     resources = {"metadata": {"name": executed.stem, "path": str(folder)}}
-    cells, _ = _exporter(folder, page_folder).from_notebook_node(notebook, resources)
+    cells, _ = _exporter(folder).from_notebook_node(notebook, resources)
     body = BeautifulSoup(cells, "html.parser")
     for picture in pages.pictures_without_text(body):
         number = int(picture.find_parent(attrs={"data-cell": True})["data-cell"])
@@ -57,10 +56,10 @@ def render(
     return _page(body, executed, Chapter.read(executed).title, chapters, more, was_repeated(notebook))
 
 
-def render_page(text: Path, *, page_folder: Path, chapters: Sequence[Chapter], more: Sequence) -> str:
+def render_page(text: Path, *, chapters: Sequence[Chapter], more: Sequence) -> str:
     """Render a Markdown file beside the notebooks as a page of the book; see :func:`render`."""
     markdown = text.read_text(encoding="utf-8")
-    body = BeautifulSoup(to_html(markdown, text.parent, page_folder), "html.parser")
+    body = BeautifulSoup(to_html(markdown, text.parent), "html.parser")
     if pages.pictures_without_text(body):
         raise ReportError(f"{text.name}: a picture has no alternative text: write ![what it shows](file).")
     return _page(body, text, heading(markdown), chapters, more)
@@ -82,7 +81,7 @@ def _page(body, source: Path, title: str, chapters: Sequence[Chapter], more: Seq
     return page
 
 
-def _exporter(folder: Path, page_folder: Path) -> TemplateExporter:
+def _exporter(folder: Path) -> TemplateExporter:
     """Make nbconvert's exporter with a template for the cells only.
 
     Its HTMLExporter gives pictures without alternative text a meaningless one, and so hides that it is missing.
@@ -90,7 +89,7 @@ def _exporter(folder: Path, page_folder: Path) -> TemplateExporter:
 
     @jinja2.pass_context
     def markdown2html(context, source: str) -> str:
-        return to_html(source, folder, page_folder, context.get("cell", {}).get("attachments", {}))
+        return to_html(source, folder, context.get("cell", {}).get("attachments", {}))
 
     return TemplateExporter(
         extra_template_basedirs=[str(pages.TEMPLATES.parent)],

@@ -1,4 +1,4 @@
-// What a page can do beside being read: a dark theme, contents that fold on a phone, and search.
+// What a page can do beside being read: a dark theme, contents that fold on a phone, and two searches.
 "use strict";
 
 const dark = matchMedia("(prefers-color-scheme: dark)");
@@ -29,7 +29,9 @@ document.addEventListener("DOMContentLoaded", () => {
   foldContents(document.querySelector(".contents details"));
   focusOnlyWhatScrolls(document.querySelectorAll("main [tabindex='0']"));
   openToPrint();
-  search(document.querySelector("form[role=search]"), document.querySelector("main"));
+  const given = new URLSearchParams(location.search).get("find");
+  for (const form of document.querySelectorAll("#page-search")) search(form, document.querySelector("main"), given);
+  for (const form of document.querySelectorAll("#book-search")) searchBook(form, document.querySelector(".found"));
 });
 
 function themeButton(button) {
@@ -55,14 +57,19 @@ function foldContents(contents) {
   fold();
 }
 
-// a box that holds all its content needs no stop of the Tab key
+// a box that holds all its content needs no stop of the Tab key; any other fades where it goes on
 function focusOnlyWhatScrolls(boxes) {
-  const look = new ResizeObserver((changes) => {
-    for (const { target } of changes) {
-      if (target.scrollWidth > target.clientWidth) target.tabIndex = 0; else target.removeAttribute("tabindex");
-    }
-  });
-  boxes.forEach((box) => look.observe(box));
+  const show = (box) => {
+    const rest = box.scrollWidth - box.clientWidth;
+    if (rest > 0) box.tabIndex = 0; else box.removeAttribute("tabindex");
+    const left = box.scrollLeft > 1, right = box.scrollLeft < rest - 1;
+    if (left || right) box.dataset.beyond = left && right ? "both" : left ? "left" : "right"; else delete box.dataset.beyond;
+  };
+  const look = new ResizeObserver((changes) => changes.forEach(({ target }) => show(target)));
+  for (const box of boxes) {
+    look.observe(box);
+    box.addEventListener("scroll", () => show(box), { passive: true });
+  }
 }
 
 function openToPrint() {
@@ -88,9 +95,14 @@ function textOf(root) {
   return { nodes, starts, text };
 }
 
-function search(form, root) {
+function escaped(words) {
+  return words.replace(/[.*+?^${}()|[\]\\]/g, "\\$&");
+}
+
+// In this page; `given` are words to begin with, behind the section of the address.
+function search(form, root, given) {
   if (!("highlights" in CSS)) return; // an older browser: its own search will do
-  const input = form.querySelector("input"), said = form.querySelector("output");
+  const input = form.querySelector("input"), said = form.querySelector("output"), book = form.querySelector("a");
   const all = new Highlight(), one = new Highlight();
   one.priority = 1;
   CSS.highlights.set("found", all);
@@ -99,7 +111,7 @@ function search(form, root) {
 
   function find(words) {
     const { nodes, starts, text } = textOf(root);
-    const pattern = words.replace(/[.*+?^${}()|[\]\\]/g, "\\$&").replace(/\s+/g, "\\s+");
+    const pattern = escaped(words).replace(/\s+/g, "\\s+");
     let node = 0;
     const place = (offset) => { // offsets come in order
       while (node + 1 < starts.length && starts[node + 1] <= offset) node++;
@@ -135,6 +147,7 @@ function search(form, root) {
     matches.forEach((range) => all.add(range));
     current = -1;
     said.textContent = sought.length < 2 ? "" : matches.length ? `${matches.length} found` : "none found";
+    book.href = `search.html#${encodeURIComponent(sought)}`;
   }
 
   function step(by) {
@@ -150,4 +163,63 @@ function search(form, root) {
     if (event.key === "Enter" && event.shiftKey) { event.preventDefault(); step(-1); }
     if (event.key === "Escape") { input.value = ""; update(); input.focus(); }
   });
+  if (given) {
+    input.value = given;
+    update();
+    const section = document.getElementById(decodeURIComponent(location.hash.slice(1))) ?? root;
+    const behind = (range) => section.compareDocumentPosition(range.startContainer) & Node.DOCUMENT_POSITION_FOLLOWING;
+    if (matches.length) go(Math.max(matches.findIndex(behind), 0));
+  }
+}
+
+// In the whole book: the page holds the text of every section.
+function searchBook(form, list) {
+  const input = form.querySelector("input"), said = form.querySelector("output"), most = 40;
+  const sections = JSON.parse(document.querySelector("#sections").textContent).flatMap(([page, chapter, parts]) =>
+    parts.map(([id, title, text]) => ({ page, chapter, id, title, text, lower: `${title} ${text}`.toLowerCase() })));
+  const times = (text, word) => text.split(word).length - 1;
+
+  function marked(section, phrase, words) {
+    const lower = section.text.toLowerCase();
+    const first = Math.max(0, lower.includes(phrase) ? lower.indexOf(phrase) : lower.indexOf(words[0]));
+    const from = Math.max(0, first - 70), paragraph = document.createElement("p");
+    const piece = section.text.slice(from, first + 170);
+    paragraph.append(from ? "… " : "");
+    piece.split(new RegExp(`(${words.map(escaped).join("|")})`, "gi")).forEach((part, at) => {
+      const mark = document.createElement("mark");
+      mark.textContent = part;
+      paragraph.append(at % 2 ? mark : part);
+    });
+    paragraph.append(" …");
+    return paragraph;
+  }
+
+  function entry(section, phrase, words) {
+    const item = document.createElement("li"), link = document.createElement("a"), chapter = document.createElement("span");
+    const longest = words.reduce((a, b) => (b.length > a.length ? b : a));
+    const find = section.text.toLowerCase().includes(phrase) ? phrase : longest;
+    link.href = `${section.page}.html?find=${encodeURIComponent(find)}#${encodeURIComponent(section.id)}`;
+    link.textContent = section.title || section.chapter;
+    chapter.textContent = section.title === section.chapter ? "" : ` in ${section.chapter}`;
+    item.append(link, chapter, marked(section, phrase, words));
+    return item;
+  }
+
+  function update() {
+    const phrase = input.value.trim().toLowerCase().replace(/\s+/g, " "), words = phrase.split(" ");
+    const scored = phrase.length < 2 ? [] : sections.filter(({ lower }) => words.every((word) => lower.includes(word)))
+      .map((section) => [words.reduce((sum, word) => sum + times(section.lower, word)
+        + 20 * times(section.title.toLowerCase(), word), 50 * times(section.lower, phrase) * (words.length > 1)), section])
+      .sort(([a], [b]) => b - a);
+    list.replaceChildren(...scored.slice(0, most).map(([, section]) => entry(section, phrase, words)));
+    const count = `${scored.length} ${scored.length === 1 ? "section" : "sections"}`;
+    said.textContent = phrase.length < 2 ? "" : count + (scored.length > most ? `, the best ${most} are shown` : "");
+  }
+
+  form.hidden = false;
+  input.value = decodeURIComponent(location.hash.slice(1));
+  input.addEventListener("input", update);
+  form.addEventListener("submit", (event) => { event.preventDefault(); list.querySelector("a")?.focus(); });
+  update();
+  input.focus();
 }

@@ -2,69 +2,38 @@
 
 import time
 
-import anywidget
 import ipywidgets
 import nbformat
-import traitlets
 
 from asif_lib.datasets.folders import first_names
 from asif_lib.defaults import BARE_TEMPLATE, DEFAULT_P
 from asif_lib.errors import AsifError, PictureError
 from asif_lib.widgets.browser import find_anchors
-from asif_lib.widgets.parts import FOLDER, Answer, Pager, wide
+from asif_lib.widgets.parts import Answer, Pager, bare, wide
 from asif_lib.widgets.upload import Picker, parse_labels
 from asif_lib.zeroshot import default_k
 
 from . import explorer_html as views
+from .controls import NO_ANCHORS, AnchorTable, Download, Gallery, Status
 from .export import to_notebook
 from .question import Question, answer_without, explain
 
-PER_PAGE = 8
-MOST_FOUND = 500
+PER_PAGE, PICTURES_PER_PAGE = 8, 24
 MOST_KNOWN = 30
-NO_ANCHORS = {"title": "", "columns": [], "anchors": []}
+NO_UPLOAD = ("upload one first, under 1 Picture", "")
+NO_PICTURE = "No picture has these words in its caption: try fewer words."
+HELD_OUT = (
+    "Held out: the picture's own pair is not among the anchors. Otherwise the picture would be most similar to itself, "
+    "and its own caption would decide."
+)
+K = "Of the similarities to all anchors, only the k largest are kept. The others become 0."
+P = "Each kept similarity is raised to the power p. The larger p is, the more the largest similarities weigh."
 LABELS = "an animal, a plant, a vehicle, food"
 ORDERS = [
     ("contribution to the first label", ("first", False)),
     ("what speaks for the first label against the second", ("difference", False)),
     ("what speaks for the second label", ("difference", True)),
 ]
-
-
-class Status(anywidget.AnyWidget):
-    """Words that a screen reader announces at each change."""
-
-    _esm = FOLDER / "status.js"
-    _css = FOLDER / "controls.css"
-    words = traitlets.Unicode().tag(sync=True)
-
-
-class AnchorTable(anywidget.AnyWidget):
-    """Anchors, each with a checkbox; `ticked` holds the ids of all ticked anchors, on all pages."""
-
-    _esm = FOLDER / "anchors.js"
-    _css = FOLDER / "anchors.css"
-    page = traitlets.Dict(NO_ANCHORS).tag(sync=True)
-    ticked = traitlets.List(traitlets.Unicode()).tag(sync=True)
-
-
-class Download(anywidget.AnyWidget):
-    """A button; a click saves the file (name, type, bytes) that `make` returns. None saves nothing."""
-
-    _esm = FOLDER / "download.js"
-    _css = FOLDER / "controls.css"
-    label = traitlets.Unicode().tag(sync=True)
-
-    def __init__(self, label, make):
-        super().__init__(label=label)
-        self.make = make
-        self.on_msg(self._answer)
-
-    def _answer(self, *_):
-        file = self.make()
-        if file is not None:
-            name, kind, data = file
-            self.send({"name": name, "type": kind}, buffers=[data])
 
 
 class Explorer(ipywidgets.VBox):
@@ -81,7 +50,8 @@ class Explorer(ipywidgets.VBox):
     def _make_controls(self):
         stored = self.copy.stored
         self.words = _text("Words in the caption", placeholder="red bird")
-        self.found = ipywidgets.Select(description="Picture", rows=6, **_wide())
+        self.pictures, self.turn = Gallery(name="Picture"), Pager(PICTURES_PER_PAGE, "pictures")
+        self.listed, self.chosen = [], ipywidgets.HTML()
         self.held_out = ipywidgets.Checkbox(
             value=True, description="Leave the picture's own pair out of the anchors (held out)", indent=False,
             layout={"width": "auto"},
@@ -92,15 +62,15 @@ class Explorer(ipywidgets.VBox):
         self.template = _text("Prompt, {} for the label", "{}" if known else BARE_TEMPLATE)
         self.k = ipywidgets.IntText(value=default_k(len(stored)), description="Entries kept, k", **_wide("21em"))
         self.p = ipywidgets.FloatText(value=DEFAULT_P, description="Exponent, p", **_wide("21em"))
-        self.said, self.result, self.found_words = Status(), Answer(), Status()
+        self.said, self.near, self.result = Status(), Status(), Answer()
         self.picker = Picker(self.result, self.copy.upload, self.receive)
         self.order = ipywidgets.Dropdown(options=ORDERS, description="Sorted by", **_wide())
-        self.pager, self.anchors, self.anchor_trouble = Pager(PER_PAGE), AnchorTable(), Answer()
+        self.pager, self.anchors, self.anchor_trouble = Pager(PER_PAGE, "anchors"), AnchorTable(), Answer()
         self.untick = _button("Untick all", lambda _: self.anchors.set_trait("ticked", []))
         self.said_without, self.result_without = Status(), Answer()
         self.remove = _button("Remove the ticked anchors", lambda _: self._edit(self.copy.remove, self.anchors.ticked))
         self.undo = _button("Undo the last edit", lambda _: self._edit(self.copy.undo))
-        self.new = ipywidgets.Dropdown(description="Uploaded picture", **_wide())
+        self.new = ipywidgets.Dropdown(options=[NO_UPLOAD], description="Uploaded picture", **_wide())
         self.caption = _text("Its caption", placeholder="A red ball.")
         self.add = _button("Add it as an anchor", self._add)
         self.edited, self.edit_trouble, self.history = Status(), Answer(), ipywidgets.HTML()
@@ -113,9 +83,9 @@ class Explorer(ipywidgets.VBox):
         self._confirming(False)
 
     def _connect(self):
-        self.words.observe(lambda _: self._choose_from(self.found.value), "value")
-        self.found.observe(lambda _: self.choosing or self.ask(), "value")
-        for control in (self.held_out, self.labels, self.template, self.k, self.p):
+        self.words.observe(lambda _: self._choose_from(self.pictures.value), "value")
+        self.turn.observe(lambda _: self._show_pictures(), "value")
+        for control in (self.pictures, self.held_out, self.labels, self.template, self.k, self.p):
             control.observe(self.ask, "value")
         for control in (self.order, self.pager):
             control.observe(lambda _: self._show_anchors(), "value")
@@ -123,10 +93,11 @@ class Explorer(ipywidgets.VBox):
 
     def _layout(self):
         return [
-            ipywidgets.HTML(views.PAGE.about(self.copy.stored.name)),
-            _heading("1 Picture"), self.words, self.found, self.found_words, self.picker, self.held_out,
-            _heading("2 Labels"), self.labels, self.known, self.template, _row(self.k, self.p),
-            _heading("3 Ranking"), self.said, self.result,
+            ipywidgets.HTML(views.PAGE.about(self.copy.stored.name, len(self.copy.stored))),
+            _heading("1 Picture"), self.words, self.pictures, self.turn, self.chosen, self.picker,
+            self.held_out, _note(HELD_OUT),
+            _heading("2 Labels"), self.labels, self.known, self.template, self.k, _note(K), self.p, _note(P),
+            _heading("3 Ranking"), self.said, self.near, self.result,
             _heading("4 Anchors that decided"), self.order, self.pager, self.anchors, self.anchor_trouble,
             _heading("5 Without the ticked anchors"), self.said_without, self.untick, self.result_without,
             _heading("6 Edit the working copy"), _row(self.remove, self.undo), self.new, self.caption, self.add,
@@ -137,42 +108,51 @@ class Explorer(ipywidgets.VBox):
 
     # -- the question ------------------------------------------------------------------------------------
 
-    def _choose_from(self, picture=None):
+    def _choose_from(self, picture=""):
         """Offer the uploads and the pairs with the words in their captions; choose `picture` if it is among them."""
         pairs = self.copy.stored.pairs
         rows = find_anchors(pairs, self.words.value)
-        shown, here = pairs.iloc[rows[:MOST_FOUND]], [(one.name, one.id) for one in self.copy.uploads.values()]
-        uploads = [(f"uploaded: {name}", id) for name, id in here]
-        options = [*uploads, *zip(shown["caption"] + " · " + shown["id"], shown["id"], strict=True)]
-        if picture not in [id for _, id in options]:
-            picture = options[0][1] if options else None
-        self.choosing = True  # the new options move the choice to the first one, for a moment
-        self.found.options = options
-        self.found.value = picture
-        self.choosing = False
-        self.new.options = here or [("upload one first, under 1 Picture", "")]
-        first = f", the first {MOST_FOUND} of which are listed" if len(rows) > MOST_FOUND else ""
-        self.found_words.words = f"{len(rows)} of {len(pairs)} pairs of the bank{first}."
-        if self.explanation is None or self.explanation.question.picture != picture:
+        self.listed = [*self.copy.uploads, *pairs["id"].iloc[rows]]
+        if picture not in self.listed:
+            picture = next(iter(self.listed), "")
+        self.turn.rows_of(len(self.listed))  # so that the page is among those that there are
+        self.turn.value = self.listed.index(picture) // PICTURES_PER_PAGE if picture else 0
+        self._show_pictures()
+        uploads = [(one.name, one.id) for one in self.copy.uploads.values()]
+        self.new.options = uploads or [NO_UPLOAD]
+        self.pictures.value = picture  # asks, if it is another one
+        if self.explanation is None:
             self.ask()
+
+    def _show_pictures(self):
+        shown = self.listed[self.turn.rows_of(len(self.listed))]
+        self.pictures.tiles = [views.tile(self.copy, id) for id in shown]
 
     def question(self) -> Question:
         """Return the question of the controls."""
-        if self.found.value is None:
-            raise PictureError("no picture has these words in its caption: try fewer words")
+        if not self.pictures.value:
+            raise PictureError(NO_PICTURE)
         labels = tuple(parse_labels(self.labels.value))
-        return Question(self.found.value, labels, self.k.value, self.p.value, self.held_out.value, self.template.value)
+        return Question(
+            self.pictures.value, labels, self.k.value, self.p.value, self.held_out.value, self.template.value
+        )
 
     def ask(self, _=None):
         """Answer the question of the controls, and update the page."""
-        self.result.trouble.outputs, self.explanation = (), None
+        picture, self.explanation = self.pictures.value, None
+        name = bare(self.copy.name_of(picture)) if picture else ""
+        self.chosen.value = views.PAGE.chosen(name, picture) if picture else NO_PICTURE
+        self.picker.words = []
+        self.result.trouble.outputs = ()
         with self.result.guarded():
             self.explanation = explain(self.copy, self.question())
-            file, name = self.copy.file_of(self.found.value), self.copy.name_of(self.found.value)
-            self.result.page.value = views.ranking_html(self.explanation, file, name)
-        self.said.words = views.ranking_words(self.explanation) if self.explanation else ""
-        if self.explanation:
-            there = set(self.explanation.model.bank.pairs["id"])
+            self.result.page.value = views.ranking_html(self.explanation, self.copy.file_of(picture), name)
+        found, coverage = self.explanation, self.copy.coverage
+        self.said.words = views.ranking_words(found) if found else ""
+        self.near.alarm = bool(found and coverage and coverage.unfamiliar(found.familiarity))
+        self.near.words = views.near_words(found, coverage) if found else ""
+        if found:
+            there = set(found.model.bank.pairs["id"])
             self.anchors.ticked = [id for id in self.anchors.ticked if id in there]
         self._show_anchors()
         self._show_without()
@@ -181,19 +161,24 @@ class Explorer(ipywidgets.VBox):
         self.anchor_trouble.clear()
         self.anchors.page = NO_ANCHORS
         if not self.explanation:
+            self.pager.rows_of(0)
             return
         with self.anchor_trouble.guarded():
             column, ascending = self.order.value
             table = self.explanation.anchors.sort_values(column, ascending=ascending, kind="stable")
             rows = views.anchor_rows(self.explanation, table.iloc[self.pager.rows_of(len(table))])
-            title = "Contributions to the scores; tick anchors to see the ranking without them"
-            self.anchors.page = {"title": title, "columns": views.anchor_columns(self.explanation), "anchors": rows}
+            columns = views.anchor_columns(self.explanation)
+            self.anchors.page = {"title": views.anchor_title(), "columns": columns, "anchors": rows}
 
     def _show_without(self):
         ticked, self.without = self.anchors.ticked, None
-        self.result_without.clear()
+        for answer in (self.result_without, self.edit_trouble, self.export_trouble):
+            answer.clear()
+        self.edited.words = self.exported.words = ""
         self.remove.description = f"Remove the ticked anchors ({len(ticked)})"
-        self.said_without.words = "" if ticked and self.explanation else "No anchor is ticked."
+        self.said_without.words = "" if ticked else "No anchor is ticked."
+        if not self.explanation:
+            self.said_without.words = "There is no answer yet: see “3 Ranking”."
         if self.said_without.words:
             return
         with self.result_without.guarded():
@@ -206,7 +191,8 @@ class Explorer(ipywidgets.VBox):
     def receive(self, added) -> list:
         """Choose the last one of the pictures that a batch added; return words about them."""
         if not added:
-            return []
+            there = self.pictures.value
+            return [f"The question is still about “{bare(self.copy.name_of(there))}”."] if there else []
         self._choose_from(added[-1].id)
         self.new.value = added[-1].id
         return [*(f"✔ {one.name} is here." for one in added[:-1]),
@@ -220,15 +206,14 @@ class Explorer(ipywidgets.VBox):
     def _edit(self, change, *what):
         self._leave()
         self.edit_trouble.clear()
-        self.edited.words = words = ""
+        self.edited.words = ""
         with self.edit_trouble.guarded():
             undone = self.copy.history()["change"].iloc[-1]
             change(*what)
             last = f"Undone: {undone}" if change == self.copy.undo else self.copy.history()["change"].iloc[-1]
-            words = f"{last[0].upper()}{last[1:].rstrip('. ')}. The copy has {len(self.copy.bank)} anchors."
-        self._show_history()
-        self.ask()
-        self.edited.words = words  # last: when a screen reader says it, the page is up to date
+            self._show_history()
+            self.ask()  # clears what stood here; when a screen reader says these words, the page is up to date
+            self.edited.words = f"{last[0].upper()}{bare(last[1:])}. The copy has {len(self.copy.bank)} anchors."
 
     def _show_history(self):
         self.history.value = views.PAGE.history(self.copy.history()[::-1].to_dict("records"))
@@ -263,7 +248,7 @@ class Explorer(ipywidgets.VBox):
             self.copy.save()
             self.saved.words = f"Saved: bank {self.copy.stored.name} is at version {self.copy.stored.version}."
         self._show_history()
-        self._choose_from(self.found.value)
+        self._choose_from(self.pictures.value)
         self.ask()
 
     def _leave(self, _=None):
@@ -284,6 +269,10 @@ def _button(name, action):
     button = ipywidgets.Button(description=name, layout={"width": "auto", "align_self": "flex-start"})
     button.on_click(action)
     return button
+
+
+def _note(text):
+    return ipywidgets.HTML(f'<p style="margin: 0 0 0.6em">{text}</p>')
 
 
 def _heading(text):

@@ -1,14 +1,20 @@
 """The explanation, the counterfactual and the history of the explorer, as HTML and as words."""
 
+from functools import lru_cache
+
 from markupsafe import Markup
 
 from asif_lib.errors import PictureError
+from asif_lib.figures.palette import ANCHOR, PICTURE, TEXT
 from asif_lib.figures.style import image_tag
 from asif_lib.widgets.parts import TEMPLATES, bare
 from asif_lib.widgets.upload import ranking
 
 MOST_ENTERED = 8
-SIDE = 56
+SIDE, TILE = 56, 64
+COLOURS = {"picture": PICTURE, "text": TEXT, "product": ANCHOR}
+thumbnail = lru_cache(1000)(image_tag)
+"""`image_tag`, which need not open a picture of the page again."""
 PAGE = TEMPLATES.get_template("explore/explorer.html.j2").module
 """The macros of the page, as functions that return HTML."""
 
@@ -16,9 +22,40 @@ PAGE = TEMPLATES.get_template("explore/explorer.html.j2").module
 def picture_tag(picture, alt="", side=SIDE) -> Markup:
     """Return a thumbnail as HTML, or words if the file is missing."""
     try:
-        return image_tag(picture, alt, side)
+        return thumbnail(picture, alt, side)
     except PictureError:
         return Markup(f'<span style="flex: none; width: {side}px">no picture file</span>')
+
+
+def tile(copy, id) -> dict:
+    """Return a pair's or an upload's tile of the `Gallery`; the caption stands in place of a missing picture."""
+    file, name = copy.file_of(id), copy.name_of(id)
+    name = f"uploaded: {name}" if id in copy.uploads else name
+    try:
+        picture = thumbnail(file, name, TILE) if file else None
+    except PictureError:
+        picture = None
+    return {"id": id, "title": f"{name} · {id}", "picture": picture or Markup("<span>{}</span>").format(name)}
+
+
+def near_words(explanation, coverage) -> str:
+    """Return how similar the picture is to the anchors, in sentences, by the rule of chapter 06.
+
+    Examples
+    --------
+    The most similar anchor is “An otter”, with a cosine of 0.71.
+    """
+    caption = bare(explanation.model.bank.pairs["caption"][explanation.nearest])
+    nearest = f"The most similar anchor is “{caption}”, with a cosine of {explanation.familiarity:.2f}."
+    if coverage is None:
+        return f"{nearest} The bank has too few pictures to say what is unlike all of them."
+    if not coverage.unfamiliar(explanation.familiarity):
+        return nearest
+    return (
+        f"⚠ “I have never seen anything like it”: the picture is unlike anything in the bank. {nearest} "
+        f"For only {coverage.false_alarm:.0%} of the bank's own pictures, the most similar other picture has a cosine "
+        f"below {coverage.threshold:.2f}. Do not trust the ranking."
+    )
 
 
 def ranking_html(explanation, picture, name) -> str:
@@ -49,18 +86,26 @@ def anchor_columns(explanation) -> list:
     return ["Anchor", f"to “{first}”", *([f"to “{others[0]}”", "difference"] if others else [])]
 
 
+def anchor_title() -> str:
+    """Return the caption of the table of anchors, as HTML."""
+    return PAGE.anchor_title(COLOURS)
+
+
 def anchor_rows(explanation, anchors) -> list:
     """Return rows of ``explanation.anchors`` as `AnchorTable` shows them."""
-    columns = ["first", "second", "difference"] if len(explanation.order) > 1 else ["first"]
-    return [
-        {
-            "id": anchor["id"],
-            "caption": anchor["caption"],
-            "picture": picture_tag(anchor["picture"]),
-            "numbers": [f"{anchor[column]:.4f}" if anchor[column] else "0" for column in columns],
-        }
-        for anchor in anchors.to_dict("records")
-    ]
+    whole, sides = explanation.anchors, ["first", "second"][: len(explanation.order)]
+    entries = max(whole[column].max() for column in ("entry", "first_entry", "second_entry"))
+    longest = entries, entries, max(whole["first"].max(), whole["second"].max())
+    rows = []
+    for anchor in anchors.to_dict("records"):
+        numbers = [
+            PAGE.product((anchor["entry"], anchor[f"{side}_entry"], anchor[side]), longest, COLOURS) for side in sides
+        ]
+        if len(sides) > 1:
+            numbers.append(f"{anchor['difference']:.4f}")
+        row = {key: anchor[key] for key in ("id", "caption")}
+        rows.append(row | {"picture": picture_tag(anchor["picture"]), "numbers": numbers})
+    return rows
 
 
 def without_words(explanation, without) -> str:

@@ -8,7 +8,7 @@ import torch
 
 from asif_lib.defaults import BARE_TEMPLATE
 from asif_lib.errors import ParameterError
-from asif_lib.explain.contribution import contrast, contributions
+from asif_lib.explain.contribution import contrast, contributions, familiarity
 from asif_lib.explain.counterfactual import without
 from asif_lib.zeroshot import ASIF, Classification, make_prompts
 
@@ -54,8 +54,13 @@ class Explanation:
         Positions of the labels, the largest score first.
     anchors : DataFrame
         A row for each anchor that contributes to the first or the second label. Columns ``anchor`` (row of the
-        model's bank), ``first``, ``second`` (contributions to the two scores), ``difference``, and the columns of the
-        bank's table; the largest ``first`` first. With one label, ``second`` is zero.
+        model's bank), ``first``, ``second`` (contributions to the two scores), ``difference``, ``entry``,
+        ``first_entry``, ``second_entry`` (of the picture and of the two labels: the contributions are their products),
+        and the columns of the bank's table; the largest ``first`` first. With one label, ``second`` is zero.
+    nearest : int
+        The most similar anchor, a row of the model's bank.
+    familiarity : float
+        The cosine of the picture with it.
     """
 
     question: Question
@@ -65,6 +70,8 @@ class Explanation:
     answer: Classification
     order: list
     anchors: pd.DataFrame
+    nearest: int
+    familiarity: float
 
     @property
     def ranking(self) -> list:
@@ -85,7 +92,9 @@ def explain(copy, question) -> Explanation:
     image, texts = model.images(z), model.texts(prompts)
     answer = Classification(list(question.labels), image.similarity(texts))
     order = answer.scores[0].argsort(descending=True, stable=True).tolist()
-    return Explanation(question, model, z, prompts, answer, order, _deciding(image, texts, order, model.bank.pairs))
+    deciding = _deciding(image, texts, order, model.bank.pairs)
+    near = int(image.indices[0, 0]), float(familiarity(model, z))
+    return Explanation(question, model, z, prompts, answer, order, deciding, *near)
 
 
 def _deciding(image, texts, order, pairs):
@@ -97,7 +106,10 @@ def _deciding(image, texts, order, pairs):
         table = table.rename(columns={"contribution": "first"}).assign(second=0.0)
         table["difference"] = table["first"]
     table = table.sort_values("first", ascending=False, kind="stable", ignore_index=True)
-    return table[["anchor", "first", "second", "difference"]].join(pairs, on="anchor")
+    vectors = {"entry": image, "first_entry": texts[order[:1]], "second_entry": texts[order[1:2] or order[:1]]}
+    for column, vector in vectors.items():
+        table[column] = vector.to_dense()[0][table["anchor"].tolist()].numpy()
+    return table[["anchor", "first", "second", "difference", *vectors]].join(pairs, on="anchor")
 
 
 def answer_without(explanation, ids):

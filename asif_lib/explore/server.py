@@ -15,12 +15,15 @@ from asif_lib.defaults import DEFAULT_BANK
 from asif_lib.encoders.known import known_labels
 from asif_lib.encoders.loading import ask_about_folders
 from asif_lib.errors import AsifError, import_extra
+from asif_lib.figures.templates import filled
 from asif_lib.files import cache_dir
 
 HERE = Path(__file__).parent
 ADDRESS = "127.0.0.1"
 EXTENSIONS = ["anywidget", "@jupyter-widgets/jupyterlab-manager", "@voila-dashboards/widgets-manager8"]
 """The extensions of JupyterLab that the page loads. Others are not needed, and may ask the network."""
+STEPS = ["Python and its libraries", "{count} captioned pictures, and the encoder for the labels", "the first answer"]
+"""What the page shows while it loads: one for each cell of ``explorer.ipynb``."""
 VARIABLE = "ASIF_EXPLORE"
 """Environment variable that tells the kernel of a page its bank and its folder, as JSON."""
 IDLE_SECONDS = 600
@@ -83,6 +86,8 @@ def serve(name=DEFAULT_BANK, *, port=None, browser=True, device="auto", labels_f
     page.VoilaConfiguration.extension_allowlist = EXTENSIONS
     page.VoilaConfiguration.file_allowlist = []
     page.VoilaConfiguration.show_tracebacks = True
+    steps, sketch = [step.format(count=len(bank)) for step in STEPS], filled("explore/loading.svg.j2")
+    page.VoilaConfiguration.resources = {"asif": {"bank": bank.name, "steps": steps, "sketch": sketch}}
     page.MappingKernelManager.cull_idle_timeout = IDLE_SECONDS
     page.MappingKernelManager.cull_interval = max(1, IDLE_SECONDS // 10)
     with tempfile.TemporaryDirectory(prefix="asif-explore-") as folder:

@@ -6,6 +6,7 @@ import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
+import pandas as pd
 import torch
 
 from asif_lib.bank.anchors import AnchorBank
@@ -14,8 +15,13 @@ from asif_lib.encoders.embeddings import embed
 from asif_lib.encoders.known import known_labels
 from asif_lib.encoders.loading import load_encoder_of
 from asif_lib.errors import BankError, EncoderError, ParameterError
+from asif_lib.explain.contribution import calibrate, familiarity
 from asif_lib.files import cache_dir
 from asif_lib.widgets.upload import read_upload
+from asif_lib.zeroshot import ASIF
+
+MOST_COMPARED = 500
+"""Pictures of the stored bank that say how familiar its own pictures are."""
 
 
 @dataclass(frozen=True)
@@ -68,6 +74,9 @@ class WorkingCopy:
     uploads : dict of str to Upload
     edits : list of Edit
         The edits in force, the oldest first.
+    coverage : Coverage or None
+        How similar the stored bank's own pictures are to its other pictures, by the rule of chapter 06. None if it has
+        too few pictures for this.
     """
 
     def __init__(self, name, folder, *, device="auto", labels_from=None):
@@ -83,6 +92,15 @@ class WorkingCopy:
         copy = self.folder / "bank"
         stored.save(copy)
         self.stored, self.bank, self.edits = stored, AnchorBank.load(copy), []
+        self._ids, self.coverage = pd.Index(stored.pairs["id"]), self._calibrated()
+
+    def _calibrated(self):
+        rows = torch.linspace(0, len(self.stored) - 1, min(len(self.stored), MOST_COMPARED)).long().tolist()
+        model = ASIF(self.stored, 1, device=self.device)
+        try:  # the two most similar anchors are the picture itself, with a cosine of 1, and the one that is wanted
+            return calibrate(2 * familiarity(model, self.stored.image[rows], m=2) - 1)
+        except ParameterError:
+            return None
 
     def encoder(self, kind):
         """Return the bank's ``"image"`` or ``"text"`` encoder, loading it the first time."""
@@ -103,9 +121,11 @@ class WorkingCopy:
     def upload(self, name, data) -> Upload:
         """Keep the bytes of a picture; equal bytes are one upload.
 
-        Raises `PictureError` if the bytes are not a picture that can be read. They are not kept then.
+        Raises `PictureError` if the bytes are not a picture that can be read, and `EncoderError` if the image encoder
+        cannot be loaded. They are not kept then.
         """
         read_upload(name, data)
+        self.encoder("image")
         suffix = re.search(r"(\.\w{1,5})?$", name, re.ASCII)[0]
         id = f"upload-{hashlib.sha256(data).hexdigest()[:12]}"
         if id not in self.uploads:
@@ -134,10 +154,10 @@ class WorkingCopy:
         return self.stored.pairs["caption"][self._row(picture)]
 
     def _row(self, picture):
-        rows = (self.stored.pairs["id"] == picture).to_numpy().nonzero()[0]
-        if not len(rows):
+        (row,) = self._ids.get_indexer([picture])
+        if row < 0:
             raise ParameterError(f"{picture}: is neither a pair of bank {self.stored.name!r} nor an uploaded picture")
-        return int(rows[0])
+        return int(row)
 
     # -- edits -------------------------------------------------------------------------------------------
 

@@ -6,7 +6,14 @@ function cell(tag, content, attributes = {}) {
   return Object.assign(made, attributes);
 }
 
-function row(anchor, ticked, toggle) {
+function number(html, head) {
+  const made = document.createElement("td");
+  made.dataset.head = head; // shown before the number where the page is narrow
+  made.insertAdjacentHTML("beforeend", html);
+  return made;
+}
+
+function row(anchor, columns, ticked, toggle) {
   const box = Object.assign(document.createElement("input"), { type: "checkbox", checked: ticked });
   const label = document.createElement("label");
   const made = document.createElement("tr");
@@ -16,7 +23,7 @@ function row(anchor, ticked, toggle) {
   const text = cell("span", anchor.caption);
   text.append(cell("code", anchor.id)); // captions are there twice; ids are not
   label.append(text);
-  made.append(cell("th", label, { scope: "row" }), ...anchor.numbers.map((number) => cell("td", number)));
+  made.append(cell("th", label, { scope: "row" }), ...anchor.numbers.map((html, i) => number(html, columns[i + 1])));
   return made;
 }
 
@@ -36,12 +43,14 @@ function render({ model, el }) {
     const { title, columns, anchors } = model.get("page");
     const ticked = model.get("ticked");
     const head = document.createElement("tr");
-    const rows = anchors.map((anchor) => row(anchor, ticked.includes(anchor.id), toggle));
+    const rows = anchors.map((anchor) => row(anchor, columns, ticked.includes(anchor.id), toggle));
     head.append(...columns.map((column) => cell("th", column, { scope: "col" })));
     const [thead, tbody] = [document.createElement("thead"), document.createElement("tbody")];
     thead.append(head);
     tbody.append(...rows);
-    table.replaceChildren(cell("caption", title), thead, tbody);
+    const caption = document.createElement("caption");
+    caption.insertAdjacentHTML("beforeend", title);
+    table.replaceChildren(caption, thead, tbody);
     table.hidden = !anchors.length;
   }
 

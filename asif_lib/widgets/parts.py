@@ -11,7 +11,6 @@ import ipywidgets
 import traitlets
 
 from asif_lib.errors import AsifError
-from asif_lib.figures.palette import MARK
 from asif_lib.figures.style import image_html
 from asif_lib.figures.templates import TEMPLATES
 
@@ -47,16 +46,18 @@ class Knob(anywidget.AnyWidget):
 
 
 class Pager(ipywidgets.HBox):
-    """Two buttons and the number of the page; `value` is the page, from 0."""
+    """Two buttons, "Previous page" and "Next page" or other `what`, and the number of the page: `value`, from 0."""
 
     value = traitlets.Int(0)
 
-    def __init__(self, per_page):
+    def __init__(self, per_page, what="page"):
         self.per_page, self.pages = per_page, 1
-        self.previous = ipywidgets.Button(description="Previous page")
-        self.next = ipywidgets.Button(description="Next page")
+        self.previous = ipywidgets.Button(description=f"Previous {what}")
+        self.next = ipywidgets.Button(description=f"Next {what}")
         self.text = ipywidgets.HTML()
-        super().__init__([self.previous, self.next, self.text])
+        super().__init__(
+            [self.previous, self.next, self.text], layout={"flex_flow": "row wrap", "align_items": "center"}
+        )
         self.previous.on_click(lambda _: self._turn(-1))
         self.next.on_click(lambda _: self._turn(1))
         self.rows_of(0)
@@ -138,9 +139,9 @@ def wide(width="min(28em, 100%)", description="11em") -> dict:
 
 
 def problem(message) -> str:
-    """Return a sentence as HTML, in a box that colour, symbol and words mark as a problem."""
+    """Return a sentence as HTML, in a box that a symbol and words mark as a problem."""
     return (
-        f'<div role="alert" style="border-left: 6px solid {MARK}; padding: 0.4em 0.8em; line-height: 1.4">'
+        '<div role="alert" style="border-left: 6px solid; padding: 0.4em 0.8em; line-height: 1.4">'
         f"<b>✘ This does not work yet.</b> {html.escape(str(message))}</div>"
     )
 

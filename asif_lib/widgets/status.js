@@ -4,10 +4,13 @@ function render({ model, el }) {
   el.classList.add("asif-controls");
   status.setAttribute("role", "status");
   el.append(status);
-  const say = () => (status.textContent = model.get("words"));
-  model.on("change:words", say);
+  const say = () => {
+    status.classList.toggle("asif-alarm", model.get("alarm"));
+    status.textContent = model.get("words");
+  };
+  model.on("change", say);
   say();
-  return () => model.off("change:words", say);
+  return () => model.off("change", say);
 }
 
 export default { render };

@@ -63,7 +63,7 @@ class Picker(anywidget.AnyWidget):
                     problems.append(f"✘ {error}")
         with self.answer.guarded():
             said = self.done(results)
-        self.words = said + problems
+        self.words = problems + said
 
 
 def your_picture(model, labels=("otter", "beaver"), *, template=DEFAULT_TEMPLATE, pictures=None) -> ipywidgets.VBox:

@@ -16,13 +16,14 @@ import numpy as np
 import psutil
 import pytest
 import torch
+from markupsafe import escape
 from nbclient import NotebookClient
 from PIL import Image, ImageDraw
 
 from asif_lib import ASIF, AnchorBank
 from asif_lib.cli import main
 from asif_lib.errors import BankError, EncoderError, ParameterError, PictureError
-from asif_lib.explain.contribution import contributions
+from asif_lib.explain.contribution import calibrate, contributions, familiarity
 from asif_lib.explain.counterfactual import without
 from asif_lib.explore import server as explore_server
 from asif_lib.explore.explorer import Explorer
@@ -83,6 +84,9 @@ def test_the_anchors_add_up_to_the_scores_of_the_first_two(copy):
     text = explanation.model.texts([f"a photo of {first}."])
     table = contributions(explanation.model.images(explanation.z), text, explanation.model.bank.pairs)
     assert explanation.anchors["id"][: len(table)].tolist() == table["id"].tolist()
+    for score, entry in (("first", "first_entry"), ("second", "second_entry")):
+        products = explanation.anchors["entry"].astype(float) * explanation.anchors[entry]
+        assert np.allclose(products, explanation.anchors[score], atol=1e-7)
 
 
 def test_one_label_needs_no_second(copy):
@@ -244,7 +248,9 @@ def test_the_page_shows_ranking_anchors_counterfactual_and_what_an_edit_changes(
     first, score = explanation.ranking[0]
     assert before.startswith(f"“{first}” is first with {score:.3f}")
     top = page.anchors.page["anchors"][0]
-    assert (top["id"], top["numbers"][0]) == (explanation.anchors["id"][0], f"{explanation.anchors['first'][0]:.4f}")
+    first = explanation.anchors.iloc[0]
+    numbers = [f"{first['entry']:.3f}", f"{first['first_entry']:.3f}", f"{first['first']:.4f}"]
+    assert (top["id"], re.findall(r"\d\.\d+(?=\n)", top["numbers"][0])) == (first["id"], numbers)
     page.anchors.ticked = [top["id"]]
     expected = answer_without(explanation, [top["id"]])
     assert f"{expected.scores[0, 0]:.4f}" in page.result_without.page.value
@@ -270,19 +276,44 @@ def test_the_page_lists_all_anchors_page_by_page_and_sorts_them(page):
 
 
 def test_words_find_pictures_and_the_choice_stays_where_it_is_among_them(page):
-    page.found.value = page.found.options[1][1]
+    page.pictures.value = page.pictures.tiles[1]["id"]
     page.words.value = "frog"
-    assert page.found.options[1][1] == page.found.value == page.explanation.question.picture
-    assert len(page.found.options) < 10 and all("frog" in words for words, _ in page.found.options)
+    assert page.pictures.tiles[1]["id"] == page.pictures.value == page.explanation.question.picture
+    assert len(page.listed) < 10 and all("frog" in tile["title"] for tile in page.pictures.tiles)
     page.words.value = "no caption has this"
     assert "try fewer" in page.result.page.value and page.anchors.page["anchors"] == []
+    assert "try fewer" in page.chosen.value and page.pictures.tiles == []
     page.words.value = ""
-    assert "try fewer" not in page.result.page.value and page.explanation is not None
+    assert "try fewer" not in page.result.page.value + page.chosen.value and page.explanation is not None
+
+
+def test_the_gallery_pages_through_all_pictures_and_opens_where_the_chosen_one_is(page, copy):
+    seen = []
+    for number in range(page.turn.pages):
+        page.turn.value = number
+        seen += page.pictures.tiles
+    assert [tile["id"] for tile in seen] == copy.stored.pairs["id"].tolist()
+    caption = copy.stored.pairs["caption"].iloc[-1]
+    assert seen[-1]["title"].startswith(caption) and f'alt="{escape(caption)}"' in seen[-1]["picture"]
+    page.pictures.value = seen[-1]["id"]
+    page.turn.value = 0
+    page.words.value = "a"
+    assert seen[-1]["id"] in [tile["id"] for tile in page.pictures.tiles] and seen[-1]["id"] in page.chosen.value
+
+
+def test_a_picture_without_a_file_is_chosen_by_its_caption(page, copy):
+    file, gone = copy.file_of, dict(zip(copy.stored.pairs["id"][:2], ("", "/no/such.png"), strict=True))
+    copy.file_of = lambda id: gone.get(id, file(id))
+    page._show_pictures()
+    captions = copy.stored.pairs["caption"]
+    assert [tile["picture"] for tile in page.pictures.tiles[:2]] == [f"<span>{escape(c)}</span>" for c in captions[:2]]
 
 
 def test_bad_input_is_a_sentence_where_it_belongs_and_goes_away(page, copy):
     page.k.value = 0
-    assert "k = 0" in page.result.page.value and page.anchors.page["anchors"] == [] and page.said.words == ""
+    assert "k = 0" in page.result.page.value and page.anchors.page["anchors"] == []
+    assert page.said.words == page.near.words == "" and "nothing to show" in page.pager.text.value
+    assert page.said_without.words == "There is no answer yet: see “3 Ranking”."
     page.k.value = 12
     page.labels.value = "a frog, a frog"
     assert "twice" in page.result.page.value
@@ -294,6 +325,8 @@ def test_bad_input_is_a_sentence_where_it_belongs_and_goes_away(page, copy):
     assert page.result_without.page.value == ""
     page.undo.click()
     assert "nothing to undo" in page.edit_trouble.page.value
+    page.k.value = 12
+    assert page.edit_trouble.page.value == ""
     page.save.click()
     assert "nothing to save" in page.saving.page.value and page.yes.layout.display == "none"
     assert troubles(page) == []
@@ -303,14 +336,47 @@ def test_an_uploaded_picture_is_asked_about_and_added(page, copy, ball):
     page.picker._receive(None, {"kind": "picture", "name": "red ball.png"}, [ball])
     page.picker._receive(None, {"kind": "picture", "name": "notes.png"}, [b"no picture"])
     page.picker._receive(None, {"kind": "end", "words": []}, [])
-    assert page.picker.words[0].startswith("✔ red ball.png is here")
-    assert "✘ notes.png: is not a picture" in page.picker.words[1]
-    assert page.explanation.question.picture == page.found.value == page.new.value
+    assert "✘ notes.png: is not a picture" in page.picker.words[0]
+    assert page.picker.words[1].startswith("✔ red ball.png is here")
+    assert page.explanation.question.picture == page.pictures.value == page.new.value
+    assert page.pictures.tiles[0]["title"].startswith("uploaded: red ball.png")
     page.caption.value = "A red ball."
     page.add.click()
     assert "added red ball.png: A red ball." in page.history.value and len(copy.bank) == 121
     assert len(page.explanation.model.bank) == 120  # its own pair is held out
     assert troubles(page) == []
+
+
+def test_what_a_failed_upload_says_stays_until_another_picture_is_chosen(page, copy):
+    page.picker._receive(None, {"kind": "picture", "name": "notes.png"}, [b"no picture"])
+    page.picker._receive(None, {"kind": "end", "words": []}, [])
+    name = copy.stored.pairs["caption"][0].rstrip(".")
+    assert page.picker.words[0].startswith("✘ notes.png") and page.picker.words[1:] == [
+        f"The question is still about “{name}”."
+    ]
+    page.pictures.value = page.pictures.tiles[1]["id"]
+    assert page.picker.words == []
+
+
+def test_a_picture_unlike_anything_in_the_bank_is_said_to_be(page, copy):
+    model = ASIF(copy.stored, 1, device="cpu")
+    others = [model.bank.subset([j for j in range(120) if j != i]) for i in range(120)]
+    near = [float(familiarity(ASIF(rest, 1), model.bank.image[[i]])) for i, rest in enumerate(others)]
+    coverage = calibrate(near)
+    assert copy.coverage.threshold == pytest.approx(coverage.threshold, abs=0.02)  # their means differ a little
+    for row in (int(np.argmin(near)), int(np.argmax(near))):
+        page.pictures.value = copy.stored.pairs["id"][row]
+        said = page.near.words
+        assert page.near.alarm == ("“I have never seen anything like it”" in said) == (row == int(np.argmin(near)))
+        assert f"with a cosine of {near[row]:.2f}" in said
+    page.held_out.value = False  # most similar to itself
+    assert "with a cosine of 1.00" in page.near.words
+
+
+def test_a_bank_of_few_pictures_cannot_say_what_is_unlike_them(stamps_bank, text_encoder, tmp_path):
+    copy = WorkingCopy(stamps_bank.subset(range(18)).save(tmp_path / "few"), tmp_path / "session", device="cpu")
+    copy._encoders["text"] = text_encoder
+    assert "too few pictures" in Explorer(copy).near.words and copy.coverage is None
 
 
 def test_the_stored_bank_changes_only_after_yes(page, copy):
@@ -399,6 +465,7 @@ def test_a_bank_without_encoders_is_explored_by_labels_from_a_file(external, sta
     copy = WorkingCopy(folder, tmp_path / "session", device="cpu", labels_from=file)
     explorer = Explorer(copy)
     assert explorer.labels.value == "a frog, a bird, a vehicle" and "is first with" in explorer.said.words
+    assert explorer.pictures.tiles[0]["picture"] == f"<span>{escape(copy.stored.pairs['caption'][0])}</span>"
     explanation = ask(copy, held_out=False, template="{}")
     model = ASIF(stamps_bank.subset(range(120)), 12, 2.0, device="cpu", text_encoder=text_encoder)
     expected = model.classify(stamps_bank.image[:1], LABELS, templates=["{}"])
@@ -460,6 +527,6 @@ def test_the_page_lists_the_known_labels(external, tmp_path):
 def test_a_picture_cannot_be_uploaded_without_its_encoder(external, ball, tmp_path):
     folder, file = external
     copy = WorkingCopy(folder, tmp_path / "session", device="cpu", labels_from=file)
-    upload = copy.upload("ball.png", ball)
     with pytest.raises(EncoderError, match="the image encoder 'eye' of bank .* cannot be loaded here: choose a"):
-        ask(copy, upload.id, template="{}")
+        copy.upload("ball.png", ball)
+    assert copy.uploads == {}

@@ -22,12 +22,12 @@ from asif_lib.files import build_dir, cache_dir
 sync_api = pytest.importorskip("playwright.sync_api", reason="Playwright is not installed: pip install -e .[dev]")
 
 SECONDS = 1000  # Playwright counts milliseconds
-DESKTOP, PHONE = {"width": 1280, "height": 3000}, {"width": 400, "height": 4000}
+DESKTOP, PHONE = {"width": 1280, "height": 3000}, {"width": 360, "height": 4000}
 WCAG = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa"]
 # In the order of the page, less the anchors and what is disabled.
 CONTROLS = [
-    "Words in the caption", "Picture", "Your pictures", "Open the webcam", "Leave the picture's own pair",
-    "Labels, commas between", "Prompt, {} for the label", "Entries kept, k", "Exponent, p", "Sorted by", "Untick all",
+    "Words in the caption", "A frog", "Next pictures", "Your pictures", "Open the webcam",
+    "Leave the picture's own pair", "Labels, commas between", "Prompt, {} for the label", "Entries kept, k", "Exponent, p", "Sorted by", "Untick all",
     "Remove the ticked anchors", "Undo the last edit", "Uploaded picture", "Its caption",
     "Add it as an anchor", "Export as notebook", "Save into bank",
 ]  # fmt: skip
@@ -63,6 +63,13 @@ def _address(process, log):
     pytest.fail(f"the explorer did not start:\n{log.read_text()}")
 
 
+def violations(page):
+    from axe_playwright_python.sync_playwright import Axe
+
+    found = Axe().run(page, options={"runOnly": WCAG, "resultTypes": ["violations"]}).response["violations"]
+    return [(one["id"], [node["html"] for node in one["nodes"]]) for one in found]
+
+
 class Explored:
     """The page; `console` and `abroad` must stay empty."""
 
@@ -75,7 +82,8 @@ class Explored:
         self.page.on("pageerror", lambda error: self.console.append(str(error)))
         here = address.split("?")[0]
         context.route(lambda url: not url.startswith((here, "data:", "blob:")), self._refuse)
-        self.page.goto(address)
+        self.page.goto(address, wait_until="commit")
+        self.loading = self.page.locator("#loading_text").inner_text(), violations(self.page)
         self.page.get_by_role("rowheader").first.wait_for()
 
     def _refuse(self, route):
@@ -139,7 +147,7 @@ def test_tab_reaches_every_control_in_order_and_shows_where_it_is(explored):
         page.keyboard.press("Tab")
         name, outline = page.evaluate(
             "() => { const one = document.activeElement; const label = one.labels?.[0] ?? one;"
-            " return [label.innerText.trim() || one.title, getComputedStyle(one).outlineStyle]; }"
+            " return [label.innerText.trim() || label.title, getComputedStyle(one).outlineStyle]; }"
         )
         if seen and name.startswith(CONTROLS[0]):
             break
@@ -232,15 +240,33 @@ def test_saving_asks_first(explored, server):
     assert AnchorBank.load(server.bank).version == 1
 
 
-@pytest.mark.parametrize("size", [DESKTOP, PHONE], ids=["desktop", "phone"])
-def test_nothing_is_in_the_way_of_a_reader(explored, size):
-    from axe_playwright_python.sync_playwright import Axe
+def test_while_it_loads_the_page_shows_the_method_and_its_step(explored):
+    words, found = explored.loading
+    assert re.fullmatch(r"Loading, step [123] of 3: .+", words) and found == []
 
+
+def test_a_thumbnail_is_chosen_by_an_arrow_key(explored):
     page = explored.page
+    shown, was = page.get_by_role("radio"), explored.ranking()
+    chosen = [radio.is_checked() for radio in shown.all()].index(True)
+    shown.nth(chosen).press("ArrowRight")
+    name = shown.nth(chosen + 1).locator("xpath=..").get_by_role("img").get_attribute("alt")
+    page.get_by_text(f"Chosen: {name.rstrip('.')}").wait_for()
+    page.get_by_role("heading", name=name.rstrip("."), exact=True).wait_for()
+    assert shown.nth(chosen + 1).is_checked() and explored.ranking() != was
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+@pytest.mark.parametrize("size", [DESKTOP, PHONE], ids=["desktop", "phone"])
+def test_nothing_is_in_the_way_of_a_reader(explored, size, theme):
+    page = explored.page
+    page.emulate_media(color_scheme=theme)
     page.set_viewport_size(size)
-    explored.screenshot(f"explorer_{size['width']}")
-    found = Axe().run(page, options={"runOnly": WCAG, "resultTypes": ["violations"]}).response["violations"]
-    assert [(one["id"], [node["html"] for node in one["nodes"]]) for one in found] == []
+    explored.screenshot(f"explorer_{size['width']}_{theme}")
+    assert violations(page) == []
+    colours = "(({color, backgroundColor}) => [color, backgroundColor])(getComputedStyle(document.body))"
+    text, ground = (sum(map(int, re.findall(r"\d+", one)[:3])) for one in page.evaluate(colours))
+    assert (text > ground) == (theme == "dark")
     wide = "[...document.querySelectorAll('main *')].filter(one => one.getBoundingClientRect().right > innerWidth)"
     assert page.evaluate(f"{wide}.map(one => one.outerHTML.slice(0, 120))") == []
 

@@ -192,7 +192,11 @@ class Explorer(ipywidgets.VBox):
         """Choose the last one of the pictures that a batch added; return words about them."""
         if not added:
             there = self.pictures.value
-            return [f"The question is still about “{bare(self.copy.name_of(there))}”."] if there else []
+            return (
+                [f"The question is still about “{bare(self.copy.name_of(there))}”; choose another file."]
+                if there
+                else []
+            )
         self._choose_from(added[-1].id)
         self.new.value = added[-1].id
         return [*(f"✔ {one.name} is here." for one in added[:-1]),

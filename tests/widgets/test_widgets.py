@@ -394,8 +394,8 @@ def test_good_pictures_are_answered_when_others_fail(model, beaver):
         ("grey.gif", encoded(Image.new("L", (30, 20), 90), "GIF")),
     ]
     words = upload(widget, files, ["✘ 20 files are taken at a time."])
-    assert words[0] == "✔ 2 pictures added." and words[1] == "✘ 20 files are taken at a time."
-    assert [sentence.split(":")[0] for sentence in words[2:]] == ["✘ notes.png", "✘ half.png"]
+    assert words[0] == "✘ 20 files are taken at a time." and words[-1] == "✔ 2 pictures added."
+    assert [sentence.split(":")[0] for sentence in words[1:-1]] == ["✘ notes.png", "✘ half.png"]
     assert "b.png: beaver</h4>" in shown(widget) and "grey.gif: " in shown(widget)
     assert not errors(widget)
 

@@ -191,12 +191,9 @@ class Explorer(ipywidgets.VBox):
     def receive(self, added) -> list:
         """Choose the last one of the pictures that a batch added; return words about them."""
         if not added:
-            there = self.pictures.value
-            return (
-                [f"The question is still about “{bare(self.copy.name_of(there))}”; choose another file."]
-                if there
-                else []
-            )
+            chosen = self.pictures.value
+            name = f"“{bare(self.copy.name_of(chosen))}”" if chosen else "no picture"
+            return [f"The question is still about {name}: choose another one."]
         self._choose_from(added[-1].id)
         self.new.value = added[-1].id
         return [*(f"✔ {one.name} is here." for one in added[:-1]),

@@ -352,7 +352,7 @@ def test_what_a_failed_upload_says_stays_until_another_picture_is_chosen(page, c
     page.picker._receive(None, {"kind": "end", "words": []}, [])
     name = copy.stored.pairs["caption"][0].rstrip(".")
     assert page.picker.words[0].startswith("✘ notes.png") and page.picker.words[1:] == [
-        f"The question is still about “{name}”; choose another file."
+        f"The question is still about “{name}”: choose another one."
     ]
     page.pictures.value = page.pictures.tiles[1]["id"]
     assert page.picker.words == []

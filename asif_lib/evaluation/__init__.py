@@ -8,10 +8,13 @@ import lazy_loader
 __getattr__, __dir__, __all__ = lazy_loader.attach(
     __name__,
     submod_attrs={
-        "measures": ["Measure", "accuracy", "in_points", "mean_with_interval",
+        "measures": ["Measure", "accuracy", "in_points", "mean_recall", "mean_with_interval",
                      "paired_difference", "ranks", "recall_at", "same_text", "scaling_curve",
                      "share_with_interval", "sweep"],
-        "baselines": ["CanonicalCorrelation", "NearestAnchorCaption", "Procrustes", "Ridge"],
+        "baselines": ["CanonicalCorrelation", "CanonicalSimilarity", "LabelTransfer", "LinearProbe", "Method",
+                      "NearestAnchorCaption", "Procrustes", "RelativeRepresentation", "Ridge"],
+        "methods": ["METHODS", "Chosen", "SparseAnchors", "choose"],
+        "trained": ["TextHead", "TwoHeads"],
         "neighbours": ["binned_means", "correlation_with_interval", "mutual_neighbours", "nearest_neighbours",
                        "neighbour_agreement", "neighbour_mask", "pair_correlation", "pair_ranks", "pair_sums",
                        "resampled_counts", "shuffled_correlation"],

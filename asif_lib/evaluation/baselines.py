@@ -1,88 +1,280 @@
 """Compare the method with simple ways from pictures to texts, which are fitted on the same pairs.
 
 Each baseline is fitted on the bank's (n, d_image) and (n, d_text) embeddings and gives (q, t) scores for new ones. So
-a baseline can replace ``ASIF.similarity``.
+a baseline can replace ``ASIF.similarity``. Its settings are chosen on validation pairs, as k and p are: `GRID` lists
+the values that `asif_lib.evaluation.methods.choose` tries.
 """
 
-import numpy as np
+from typing import ClassVar
+
 import torch
 from scipy.linalg import orthogonal_procrustes
-from sklearn.cross_decomposition import CCA
-from sklearn.decomposition import PCA
-from sklearn.linear_model import RidgeCV
+from sklearn.linear_model import LogisticRegression
+from sklearn.linear_model import Ridge as LinearRidge
 
-from asif_lib.relative import relative_representation, unit_rows
+from asif_lib.errors import ParameterError
+from asif_lib.relative import check_dimensions, unit_rows
 
 
-class NearestAnchorCaption:
+class Method:
+    """A way from pictures to texts: fit it on pairs, then ask for scores.
+
+    Both sides are centred by the means of the fitted pairs, and scaled to length 1. A subclass has ``_fit`` and
+    ``_scores``, which receive these rows.
+    """
+
+    GRID: ClassVar = {}
+    """The values of each setting that are tried on validation pairs; the first are the simplest."""
+    transductive = False
+    """Whether the score of a picture depends on the other pictures that are asked with it."""
+    stops_early = False
+    """Whether ``fit`` takes ``validation`` pairs, and sets `epochs` by them."""
+
+    def fit(self, image, text):
+        """Fit on the pairs `image` (n, d_image) and `text` (n, d_text), and return the method.
+
+        Raises
+        ------
+        ParameterError
+            If the numbers of rows differ, or a setting does not fit the pairs.
+        """
+        if len(image) != len(text) or not len(image):
+            raise ParameterError(
+                f"{len(image)} pictures and {len(text)} texts are not pairs; give row i of both as pair i"
+            )
+        self.image, self.text = image.float(), text.float()
+        self.image_mean, self.text_mean = self.image.mean(dim=0), self.text.mean(dim=0)
+        self._fit(*self._rows(image, text))
+        return self
+
+    def _rows(self, image, text):
+        check_dimensions(image, self.image)
+        check_dimensions(text, self.text)
+        return unit_rows(image, self.image_mean), unit_rows(text, self.text_mean)
+
+    def _fit(self, image, text):
+        """Keep what the scores need, beside the pairs themselves."""
+
+    def similarity(self, image, text) -> torch.Tensor:
+        """Return the (q, t) float32 scores of pictures `image` (q, d_image) and texts `text` (t, d_text)."""
+        return self._scores(*self._rows(image, text))
+
+    def both_ways(self, image, text):
+        """Return the scores for the search of texts, (q, t), and for the search of pictures, (t, q)."""
+        scores = self.similarity(image, text)
+        return scores, scores.T
+
+    def bank_to_texts(self, text) -> torch.Tensor:
+        """Return the (n, t) scores of the fitted pictures and texts `text` (t, d_text)."""
+        return self.similarity(self.image, text)
+
+    def bank_to_pictures(self, image) -> torch.Tensor:
+        """Return the (n, q) scores of the fitted texts and pictures `image` (q, d_image)."""
+        return self.similarity(image, self.text).T
+
+
+class NearestAnchorCaption(Method):
     """Replace the picture by the caption of its most similar anchor.
 
     This is ASIF with a large p for pictures only. ASIF takes the power on both sides, so that with a large p one
     shared anchor decides (chapter 04).
     """
 
-    def fit(self, image, text):
-        self.image, self.text = image, text
-        self.image_mean, self.text_mean = image.mean(dim=0), text.mean(dim=0)
-        return self
+    def _fit(self, image, text):
+        self.anchors = image, text
 
-    def similarity(self, image, text):
-        nearest = relative_representation(image, self.image, mean=self.image_mean).argmax(dim=1)
-        return relative_representation(self.text[nearest], text, mean=self.text_mean)
+    def _scores(self, image, text):
+        pictures, captions = self.anchors
+        return captions[(image @ pictures.T).argmax(dim=1)] @ text.T
 
 
-class Ridge:
-    """Predict the text embedding from the image embedding by ridge regression (scikit-learn)."""
+class LabelTransfer(Method):
+    """Replace the picture by the mean caption embedding of its `k` most similar anchors.
 
-    def fit(self, image, text):
-        self.image_mean, self.text_mean = image.mean(dim=0), text.mean(dim=0)
-        targets = unit_rows(text, self.text_mean)
-        alphas = [0.1, 1.0, 10.0, 100.0]  # chosen by leave-one-out on the anchors
-        self.model = RidgeCV(alphas).fit(unit_rows(image, self.image_mean).numpy(), targets.numpy())
-        return self
+    The weight of an anchor is its cosine with the picture to the power `p`; with p = 0 all k count the same. Only the
+    pictures choose anchors here, while ASIF chooses them from both sides.
+    """
 
-    def similarity(self, image, text):
-        predicted = self.model.predict(unit_rows(image, self.image_mean).numpy())
-        return unit_rows(torch.from_numpy(predicted)).float() @ unit_rows(text, self.text_mean).T
+    GRID: ClassVar = {"k": (1, 3, 5, 10, 20, 50), "p": (0, 2, 4)}
 
+    def __init__(self, k=20, p=4):
+        self.k, self.p = k, p
 
-class _Reduced:
-    """Reduce both sides to `dim` dimensions by PCA, and map them into one space."""
+    def _fit(self, image, text):
+        self.anchors = image, text
 
-    def fit(self, image, text):
-        dim = min(self.dim, *image.shape, *text.shape)
-        self.pca = PCA(dim, random_state=0), PCA(dim, random_state=0)
-        self._fit(*(p.fit_transform(unit_rows(z).numpy()) for p, z in zip(self.pca, (image, text), strict=True)))
-        return self
-
-    def similarity(self, image, text):
-        reduced = (p.transform(unit_rows(z).numpy()) for p, z in zip(self.pca, (image, text), strict=True))
-        image, text = (unit_rows(torch.from_numpy(z)) for z in self._align(*reduced))
-        return image @ text.T
+    def _scores(self, image, text):
+        pictures, captions = self.anchors
+        nearest = (image @ pictures.T).topk(min(self.k, len(pictures)), dim=1)
+        weights = nearest.values.clamp_min(0) ** self.p
+        return unit_rows((captions[nearest.indices] * weights[:, :, None]).sum(dim=1)) @ text.T
 
 
-class Procrustes(_Reduced):
-    """Rotate pictures onto texts, both reduced by PCA (scipy)."""
+class Ridge(Method):
+    """Predict the embedding of one side from the other by ridge regression (scikit-learn).
 
-    def __init__(self, dim=128):
+    The map goes from pictures to texts, or from texts to pictures. The second makes fewer hubs: Shigeto et al., Ridge
+    regression, hubness, and zero-shot learning, ECML 2015.
+    """
+
+    GRID: ClassVar = {"towards": ("text", "image"), "alpha": (0.1, 1.0, 3.0, 10.0, 30.0, 100.0)}
+
+    def __init__(self, alpha=3.0, towards="text"):
+        self.alpha, self.towards = alpha, towards
+
+    def _fit(self, image, text):
+        source, target = (image, text) if self.towards == "text" else (text, image)
+        self.model = LinearRidge(self.alpha).fit(source.numpy(), target.numpy())
+
+    def _scores(self, image, text):
+        source, target = (image, text) if self.towards == "text" else (text, image)
+        predicted = unit_rows(torch.from_numpy(self.model.predict(source.numpy())))
+        return predicted @ target.T if self.towards == "text" else target @ predicted.T
+
+
+class _Projected(Method):
+    """Project both sides into one space by two matrices, and compare by the cosine."""
+
+    weights = 1.0
+
+    def _scores(self, image, text):
+        image, text = (unit_rows(z @ m) for z, m in zip((image, text), self.maps, strict=True))
+        return (image * self.weights) @ text.T
+
+
+class Procrustes(_Projected):
+    """Rotate pictures onto texts, both reduced to their `dim` main directions (scipy)."""
+
+    GRID: ClassVar = {"dim": (32, 64, 128, 256, 384)}
+
+    def __init__(self, dim=256):
         self.dim = dim
 
     def _fit(self, image, text):
-        self.rotation, _ = orthogonal_procrustes(image, text)
+        dim = min(self.dim, len(image), image.shape[1], text.shape[1])
+        directions = [main_directions(z)[0][:, :dim] for z in (image, text)]
+        reduced = ((z @ m).numpy() for z, m in zip((image, text), directions, strict=True))
+        rotation, _ = orthogonal_procrustes(*reduced)
+        self.maps = directions[0] @ torch.from_numpy(rotation), directions[1]
 
-    def _align(self, image, text):
-        return image @ self.rotation, text
 
+class CanonicalCorrelation(_Projected):
+    """Project both sides onto the pairs of directions that correlate most: CCA with shrinkage.
 
-class CanonicalCorrelation(_Reduced):
-    """Project pictures and texts, both reduced by PCA, onto the directions that correlate most (scikit-learn)."""
+    The covariance of each side is (1 - s) · C + s · (trace C / d) · 1, with the shrinkage s. Without it, n pairs in
+    more than n dimensions correlate perfectly along directions that mean nothing.
 
-    def __init__(self, dim=64, components=32):
-        self.dim, self.components = dim, components
+    Parameters
+    ----------
+    shrinkage : float
+        0 < s ≤ 1. With 1 no side is whitened, and the directions are those of the largest covariance.
+    components : int
+        Pairs of directions that are kept, at most as many as the smaller side has.
+
+    Raises
+    ------
+    ParameterError
+        From ``fit``, if the shrinkage is not above 0 and at most 1.
+
+    References
+    ----------
+    Hardoon, Szedmak and Shawe-Taylor, Canonical correlation analysis, Neural Computation 2004; De Bie and De Moor, On
+    the regularization of canonical correlation analysis, ICA 2003.
+    """
+
+    GRID: ClassVar = {"components": (32, 64, 128, 256), "shrinkage": (0.98, 0.9, 0.8, 0.5)}
+
+    def __init__(self, components=128, shrinkage=0.8):
+        self.components, self.shrinkage = components, shrinkage
 
     def _fit(self, image, text):
-        self.cca = CCA(min(self.components, image.shape[1]), max_iter=2_000).fit(image, text)
+        if not 0 < self.shrinkage <= 1:
+            raise ParameterError(f"shrinkage = {self.shrinkage}: it is above 0 and at most 1")
+        whitening = [_whitening(z, self.shrinkage) for z in (image, text)]
+        white_image, white_text = ((z - z.mean(dim=0)) @ m for z, m in zip((image, text), whitening, strict=True))
+        left, correlations, right = torch.linalg.svd(white_image.T @ white_text / len(image), full_matrices=False)
+        self.correlations = correlations[: self.components]
+        self.maps = tuple(w @ m[:, : self.components] for w, m in zip(whitening, (left, right.T), strict=True))
 
-    def _align(self, image, text):
-        # scikit-learn transforms texts only together with pictures, which it does not use for them
-        return self.cca.transform(image), self.cca.transform(np.zeros((len(text), image.shape[1])), text)[1]
+
+class CanonicalSimilarity(CanonicalCorrelation):
+    """CSA: as `CanonicalCorrelation`, and weight each component of the cosine by its correlation.
+
+    The weights are divided by the largest, so that no score exceeds 1. This changes no order.
+
+    References
+    ----------
+    Li, Chinchali and Topcu, CSA: Data-efficient mapping of unimodal features to multimodal features, ICLR 2025.
+    """
+
+    def _fit(self, image, text):
+        super()._fit(image, text)
+        self.weights = self.correlations / self.correlations[0].clamp_min(1e-12)
+
+
+class RelativeRepresentation(Method):
+    """Compare the dense relative representations: the cosines of both sides with all anchors, and no sparsification.
+
+    References
+    ----------
+    Moschella et al., Relative representations enable zero-shot latent space communication, ICLR 2023.
+    """
+
+    def _fit(self, image, text):
+        self.anchors = image, text
+
+    def _scores(self, image, text):
+        image, text = (unit_rows(z @ a.T) for z, a in zip((image, text), self.anchors, strict=True))
+        return image @ text.T
+
+
+class LinearProbe:
+    """Classify pictures by logistic regression on their embeddings (scikit-learn): a ceiling, since it needs labels.
+
+    Parameters
+    ----------
+    C : float
+        Inverse strength of the regularisation.
+    """
+
+    GRID: ClassVar = {"C": (0.1, 1.0, 10.0, 100.0)}
+
+    def __init__(self, C=10.0):
+        self.C = C
+
+    def fit(self, image, labels):
+        """Fit on pictures `image` (n, d_image) with `labels` (n,), and return the probe.
+
+        Raises
+        ------
+        ParameterError
+            If all labels are the same.
+        """
+        if len(set(map(int, labels))) < 2:
+            raise ParameterError("all labels are the same; a linear probe needs at least two classes")
+        self.mean = image.float().mean(dim=0)
+        self.model = LogisticRegression(C=self.C, max_iter=2_000)
+        self.model.fit(unit_rows(image, self.mean).numpy(), [int(label) for label in labels])
+        return self
+
+    def predict(self, image):
+        """Return the labels of pictures `image` (q, d_image), (q,) int64."""
+        return self.model.predict(unit_rows(image, self.mean).numpy())
+
+
+def main_directions(rows):
+    """Return the main directions (d, r) of rows (n, d), the largest first, and the standard deviations along them."""
+    _, lengths, directions = torch.linalg.svd(rows - rows.mean(dim=0), full_matrices=False)
+    return directions.T, lengths / len(rows) ** 0.5
+
+
+def _whitening(rows, shrinkage):
+    """Return the matrix (d, r) that whitens rows (n, d) with a shrunk covariance.
+
+    Directions without any spread are left out: no pair tells anything about them.
+    """
+    directions, spread = main_directions(rows)
+    variance = spread.square()
+    shrunk = (1 - shrinkage) * variance + shrinkage * variance.sum() / rows.shape[1]
+    kept = spread > 1e-6 * spread.max()
+    return directions[:, kept] / shrunk[kept].sqrt()

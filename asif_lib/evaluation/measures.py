@@ -108,6 +108,16 @@ def recall_at(scores, relevant, k, seed=0) -> Measure:
     return mean_with_interval(ranks(scores, relevant) < k, seed)
 
 
+def mean_recall(ways, relevant) -> float:
+    """Return the mean of R@1, R@5 and R@10 over both directions.
+
+    `ways` are the scores for the search of texts, (q, t), and for the search of pictures, (t, q), as ``both_ways`` of a
+    baseline returns them; `relevant` (q, t) says which pictures and texts belong together.
+    """
+    places = [ranks(scores, right) for scores, right in zip(ways, (relevant, relevant.T), strict=True)]
+    return float(np.mean([(place < k).mean() for place in places for k in (1, 5, 10)]))
+
+
 def same_text(queries, candidates) -> torch.Tensor:
     """Return which strings are equal, (q, t) bool: `relevant` for captions that occur twice."""
     queries, candidates = (np.array(texts, dtype=object) for texts in (queries, candidates))

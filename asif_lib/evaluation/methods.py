@@ -1,0 +1,129 @@
+"""Name every way from pictures to texts, and choose its settings on validation pairs, for each in the same way."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+import pandas as pd
+import torch
+from sklearn.model_selection import ParameterGrid
+
+from asif_lib.defaults import DEFAULT_K_SHARE, DEFAULT_P
+from asif_lib.errors import ParameterError
+from asif_lib.sparse import sparse_relative_representation
+
+from .baselines import (
+    CanonicalCorrelation,
+    CanonicalSimilarity,
+    LabelTransfer,
+    Method,
+    NearestAnchorCaption,
+    Procrustes,
+    RelativeRepresentation,
+    Ridge,
+)
+from .measures import mean_recall
+from .trained import TextHead, TwoHeads
+
+
+class SparseAnchors(Method):
+    """ASIF, with the face of a baseline: ``ASIF(bank, k, p)`` of the fitted pairs, with k = `share` · n."""
+
+    GRID: ClassVar = {"share": (0.02, 0.05, 0.1, 0.2), "p": (1, 2, 4, 8)}
+
+    def __init__(self, share=DEFAULT_K_SHARE, p=DEFAULT_P):
+        self.share, self.p = share, p
+
+    def _fit(self, image, text):
+        self.k = min(len(image), max(1, round(self.share * len(image))))
+
+    def similarity(self, image, text):
+        sides = (image, self.image, self.image_mean), (text, self.text, self.text_mean)
+        vectors = (sparse_relative_representation(z, anchors, self.k, self.p, mean=m) for z, anchors, m in sides)
+        return next(vectors).similarity(next(vectors))
+
+
+METHODS: dict[str, Callable[..., Method]] = {
+    "ASIF": SparseAnchors,
+    "nearest anchor": NearestAnchorCaption,
+    "label transfer": LabelTransfer,
+    "relative": RelativeRepresentation,
+    "ridge": Ridge,
+    "Procrustes": Procrustes,
+    "CCA": CanonicalCorrelation,
+    "CSA": CanonicalSimilarity,
+    "LiT head": TextHead,
+    "CLIP heads": TwoHeads,
+}
+"""Name → class. Each is a `Method`: `GRID`, ``fit``, ``similarity``, ``both_ways``; its settings are keywords."""
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """The choice of `choose`."""
+
+    settings: dict
+    """Keywords of the method; with the epochs, if its training stops early."""
+    value: float
+    """Mean recall of the validation pairs with these settings, over the splits."""
+    table: pd.DataFrame
+    """One row for each combination: its settings, and ``value``."""
+
+
+def choose(make, image, text, splits, relevant=None) -> Chosen:
+    """Choose the settings of a method by the mean recall of validation pairs (`mean_recall`).
+
+    Every combination of ``make.GRID`` is fitted on the first positions of each split, and asked the second. Among equal
+    combinations the first wins. The test split has no part in it.
+
+    Parameters
+    ----------
+    make : class or function with ``GRID``
+        One of `METHODS`.
+    image, text : Tensors of shape (n, d_image) and (n, d_text)
+    splits : iterable of (positions, positions)
+        One fixed split, or folds: ``KFold(5, shuffle=True, random_state=0).split(image)`` of scikit-learn.
+    relevant : Tensor of shape (n, n), bool, optional
+        Which pictures and texts belong together, as `same_text` of the captions; default: pair i, and no other.
+
+    Raises
+    ------
+    ParameterError
+        If there is no split, or one without pairs.
+
+    Examples
+    --------
+    >>> image = torch.randn(60, 8, generator=torch.Generator().manual_seed(0))
+    >>> choose(Procrustes, image, image.flip(1), [(range(40), range(40, 60))]).settings
+    {'dim': 32}
+    """
+    splits = [tuple(torch.as_tensor(np.asarray(part), dtype=torch.int64) for part in split) for split in splits]
+    if not splits or not all(len(part) for split in splits for part in split):
+        raise ParameterError("settings are chosen on splits that hold pairs to fit and pairs to ask; give at least one")
+    relevant = torch.eye(len(image), dtype=torch.bool) if relevant is None else relevant
+    rows = []
+    for settings in _combinations(make.GRID):
+        answers = [_answer(make(**settings), image, text, relevant, *split) for split in splits]
+        values, epochs = zip(*answers, strict=True)
+        stopped = {} if epochs[0] is None else {"epochs": max(1, round(float(np.mean(epochs))))}
+        rows.append({**settings, **stopped, "value": float(np.mean(values))})
+    best = max(range(len(rows)), key=lambda i: rows[i]["value"])
+    settings = {key: value for key, value in rows[best].items() if key != "value"}
+    return Chosen(settings, rows[best]["value"], pd.DataFrame(rows))
+
+
+def _combinations(grid):
+    """Return the settings of each combination; the first value of the first setting comes first."""
+    return [{key: settings[key] for key in grid} for settings in ParameterGrid(grid)]
+
+
+def _answer(method, image, text, relevant, fitted, asked):
+    """Return the mean recall of the pairs asked, and the epochs of a training that stops early."""
+    pairs = image[asked], text[asked]
+    if method.stops_early:
+        method.fit(image[fitted], text[fitted], validation=pairs)
+    else:
+        method.fit(image[fitted], text[fitted])
+    recall = mean_recall(method.both_ways(*pairs), relevant[asked][:, asked])
+    return recall, method.epochs if method.stops_early else None

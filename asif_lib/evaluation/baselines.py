@@ -190,11 +190,11 @@ class CanonicalCorrelation(_Projected):
     def _fit(self, image, text):
         if not 0 < self.shrinkage <= 1:
             raise ParameterError(f"shrinkage = {self.shrinkage}: it is above 0 and at most 1")
-        whitening = [_whitening(z, self.shrinkage) for z in (image, text)]
-        white_image, white_text = ((z - z.mean(dim=0)) @ m for z, m in zip((image, text), whitening, strict=True))
+        whiten = [whitening(z, self.shrinkage) for z in (image, text)]
+        white_image, white_text = ((z - z.mean(dim=0)) @ m for z, m in zip((image, text), whiten, strict=True))
         left, correlations, right = torch.linalg.svd(white_image.T @ white_text / len(image), full_matrices=False)
         self.correlations = correlations[: self.components]
-        self.maps = tuple(w @ m[:, : self.components] for w, m in zip(whitening, (left, right.T), strict=True))
+        self.maps = tuple(w @ m[:, : self.components] for w, m in zip(whiten, (left, right.T), strict=True))
 
 
 class CanonicalSimilarity(CanonicalCorrelation):
@@ -268,7 +268,7 @@ def main_directions(rows):
     return directions.T, lengths / len(rows) ** 0.5
 
 
-def _whitening(rows, shrinkage):
+def whitening(rows, shrinkage):
     """Return the matrix (d, r) that whitens rows (n, d) with a shrunk covariance.
 
     Directions without any spread are left out: no pair tells anything about them.

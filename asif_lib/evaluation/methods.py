@@ -2,16 +2,13 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import ClassVar
 
 import numpy as np
 import pandas as pd
 import torch
 from sklearn.model_selection import ParameterGrid
 
-from asif_lib.defaults import DEFAULT_K_SHARE, DEFAULT_P
 from asif_lib.errors import ParameterError
-from asif_lib.sparse import sparse_relative_representation
 
 from .baselines import (
     CanonicalCorrelation,
@@ -25,24 +22,14 @@ from .baselines import (
 )
 from .measures import mean_recall
 from .trained import TextHead, TwoHeads
-
-
-class SparseAnchors(Method):
-    """ASIF, with the face of a baseline: ``ASIF(bank, k, p)`` of the fitted pairs, with k = `share` · n."""
-
-    GRID: ClassVar = {"share": (0.02, 0.05, 0.1, 0.2), "p": (1, 2, 4, 8)}
-
-    def __init__(self, share=DEFAULT_K_SHARE, p=DEFAULT_P):
-        self.share, self.p = share, p
-
-    def _fit(self, image, text):
-        self.k = min(len(image), max(1, round(self.share * len(image))))
-
-    def similarity(self, image, text):
-        sides = (image, self.image, self.image_mean), (text, self.text, self.text_mean)
-        vectors = (sparse_relative_representation(z, anchors, self.k, self.p, mean=m) for z, anchors, m in sides)
-        return next(vectors).similarity(next(vectors))
-
+from .variants import (
+    HubCorrectedAnchors,
+    InverseHubness,
+    SparseAnchors,
+    WeightedByAgreement,
+    WhitenedPictures,
+    WithoutHubs,
+)
 
 METHODS: dict[str, Callable[..., Method]] = {
     "ASIF": SparseAnchors,
@@ -55,6 +42,11 @@ METHODS: dict[str, Callable[..., Method]] = {
     "CSA": CanonicalSimilarity,
     "LiT head": TextHead,
     "CLIP heads": TwoHeads,
+    "ASIF, hub-corrected anchors": HubCorrectedAnchors,
+    "ASIF, inverse hubness": InverseHubness,
+    "ASIF, without hubs": WithoutHubs,
+    "ASIF, weighted by agreement": WeightedByAgreement,
+    "ASIF, pictures whitened": WhitenedPictures,
 }
 """Name → class. Each is a `Method`: `GRID`, ``fit``, ``similarity``, ``both_ways``; its settings are keywords."""
 
@@ -71,7 +63,7 @@ class Chosen:
     """One row for each combination: its settings, and ``value``."""
 
 
-def choose(make, image, text, splits, relevant=None) -> Chosen:
+def choose(make, image, text, splits, relevant=None, **fixed) -> Chosen:
     """Choose the settings of a method by the mean recall of validation pairs (`mean_recall`).
 
     Every combination of ``make.GRID`` is fitted on the first positions of each split, and asked the second. Among equal
@@ -86,6 +78,8 @@ def choose(make, image, text, splits, relevant=None) -> Chosen:
         One fixed split, or folds: ``KFold(5, shuffle=True, random_state=0).split(image)`` of scikit-learn.
     relevant : Tensor of shape (n, n), bool, optional
         Which pictures and texts belong together, as `same_text` of the captions; default: pair i, and no other.
+    fixed : optional
+        Settings that are not tried, such as those that were chosen for a method before its correction.
 
     Raises
     ------
@@ -103,7 +97,7 @@ def choose(make, image, text, splits, relevant=None) -> Chosen:
         raise ParameterError("settings are chosen on splits that hold pairs to fit and pairs to ask; give at least one")
     relevant = torch.eye(len(image), dtype=torch.bool) if relevant is None else relevant
     rows = []
-    for settings in _combinations(make.GRID):
+    for settings in _combinations({**make.GRID, **{key: (value,) for key, value in fixed.items()}}):
         answers = [_answer(make(**settings), image, text, relevant, *split) for split in splits]
         values, epochs = zip(*answers, strict=True)
         stopped = {} if epochs[0] is None else {"epochs": max(1, round(float(np.mean(epochs))))}

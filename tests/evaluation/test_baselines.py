@@ -16,8 +16,9 @@ from asif_lib.evaluation.baselines import (
     Ridge,
 )
 from asif_lib.evaluation.measures import mean_recall
-from asif_lib.evaluation.methods import METHODS, SparseAnchors, choose
+from asif_lib.evaluation.methods import METHODS, choose
 from asif_lib.evaluation.trained import TextHead, TwoHeads
+from asif_lib.evaluation.variants import SparseAnchors
 
 ALL = pytest.mark.parametrize("make", METHODS.values(), ids=list(METHODS))
 COARSE = ["nearest anchor", "label transfer", "relative", "ASIF"]

@@ -1,0 +1,188 @@
+"""Correct the scores for hubs: some texts and pictures win too often, whatever is asked.
+
+A correction receives the scores of queries and candidates, and the scores of the bank's own items for the same
+candidates. **Inductive** corrections look at the bank only: each query gets the same answer alone and in a batch.
+**Transductive** ones look at all queries of the batch together. They need many queries, and they assume that the
+queries spread evenly over the candidates. On skewed classes they can harm.
+"""
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+import torch
+
+from asif_lib.errors import ParameterError
+
+from .baselines import Method
+
+
+@dataclass(frozen=True)
+class InvertedSoftmax:
+    """Inductive: divide each candidate's softmax weight by its sum over the bank's own items.
+
+    The result is the logarithm, β · s(q, c) - log Σ_b exp(β · s(b, c)), over the bank's items b: pictures if pictures
+    are asked. Smith et al., Offline bilingual word vectors, orthogonal transformations and the inverted softmax, ICLR
+    2017, equation 8, with the bank as its sample.
+    """
+
+    beta: float = 10.0
+    transductive: ClassVar = False
+    GRID: ClassVar = {"beta": (5.0, 10.0, 20.0)}
+
+    def __call__(self, scores, bank) -> torch.Tensor:
+        """Return the corrected (q, c) scores; `bank` (n, c) are the scores of the bank's items."""
+        return self.beta * scores - torch.logsumexp(self.beta * bank, dim=0)
+
+
+@dataclass(frozen=True)
+class BankZScores:
+    """Inductive: subtract from each candidate's scores its mean over the bank's items, and divide by its deviation."""
+
+    transductive: ClassVar = False
+    GRID: ClassVar = {}
+
+    def __call__(self, scores, bank) -> torch.Tensor:
+        """Return the corrected (q, c) scores; `bank` (n, c) are the scores of the bank's items."""
+        return _standardised(scores, bank)
+
+
+@dataclass(frozen=True)
+class LocalScaling:
+    """Inductive: CSLS, twice the score minus the candidate's mean score with its nearest bank items.
+
+    CSLS also subtracts the mean of the query. It is the same for all candidates and changes no order, so it is left
+    out. Lample et al., Word translation without parallel data, ICLR 2018, section 2.3.
+    """
+
+    nearest: int = 10
+    transductive: ClassVar = False
+    GRID: ClassVar = {"nearest": (5, 10, 30)}
+
+    def __call__(self, scores, bank) -> torch.Tensor:
+        """Return the corrected (q, c) scores; `bank` (n, c) are the scores of the bank's items."""
+        return 2 * scores - bank.topk(min(self.nearest, len(bank)), dim=0).values.mean(dim=0)
+
+
+@dataclass(frozen=True)
+class BatchZScores:
+    """Transductive: standardise each candidate's scores over the queries of the batch.
+
+    Raises `ParameterError` if the batch holds one query.
+    """
+
+    transductive: ClassVar = True
+    GRID: ClassVar = {}
+
+    def __call__(self, scores, bank=None) -> torch.Tensor:
+        """Return the corrected (q, c) scores; the bank's scores are not used."""
+        _check_batch(scores)
+        return _standardised(scores, scores)
+
+
+@dataclass(frozen=True)
+class Sinkhorn:
+    """Transductive: scale exp(β · scores) until each query sums to 1, and each candidate to q / c.
+
+    Every candidate is then wanted equally often. The result is the logarithm. Cuturi, Sinkhorn distances, NeurIPS 2013,
+    algorithm 1, with uniform marginals.
+
+    Raises `ParameterError` if the batch holds one query.
+    """
+
+    beta: float = 20.0
+    rounds: int = 50
+    transductive: ClassVar = True
+    GRID: ClassVar = {"beta": (10.0, 20.0, 40.0)}
+
+    def __call__(self, scores, bank=None) -> torch.Tensor:
+        """Return the corrected (q, c) scores; the bank's scores are not used."""
+        _check_batch(scores)
+        plan = self.beta * scores.double()
+        share = torch.tensor(len(scores) / scores.shape[1]).log()
+        for _ in range(self.rounds):
+            plan = plan - torch.logsumexp(plan, dim=0) + share
+            plan = plan - torch.logsumexp(plan, dim=1, keepdim=True)
+        return plan.float()
+
+
+CORRECTIONS = {
+    "inverted softmax": InvertedSoftmax,
+    "z over the bank": BankZScores,
+    "CSLS": LocalScaling,
+    "z over the batch (transductive)": BatchZScores,
+    "Sinkhorn (transductive)": Sinkhorn,
+}
+"""Name → class. The name of a transductive correction says so, in every table."""
+
+
+class Corrected(Method):
+    """A method whose scores are corrected, with the method's own face.
+
+    Parameters
+    ----------
+    method : Method
+    correction : one of `CORRECTIONS`, made
+    """
+
+    def __init__(self, method, correction):
+        self.method, self.correction = method, correction
+        self.transductive = method.transductive or correction.transductive
+        self.stops_early = method.stops_early
+
+    @property
+    def epochs(self):
+        """Of the method, if its training stops early."""
+        return self.method.epochs
+
+    def fit(self, image, text, **validation):
+        """Fit the method on the pairs, and return this one."""
+        self.method.fit(image, text, **validation)
+        return self
+
+    def similarity(self, image, text) -> torch.Tensor:
+        """Return the (q, t) corrected scores, for the search of texts: they compare the texts of one picture."""
+        return self._corrected(self.method.similarity(image, text), self.method.bank_to_texts, text)
+
+    def both_ways(self, image, text):
+        """Return the corrected scores for the search of texts, (q, t), and for the search of pictures, (t, q)."""
+        of_texts, of_pictures = self.method.both_ways(image, text)
+        return (
+            self._corrected(of_texts, self.method.bank_to_texts, text),
+            self._corrected(of_pictures, self.method.bank_to_pictures, image),
+        )
+
+    def _corrected(self, scores, of_bank, candidates):
+        return self.correction(scores, None if self.correction.transductive else of_bank(candidates))
+
+
+def corrected(make, correction):
+    """Return a maker of `Corrected` methods, with the settings of both: it can stand in `METHODS`.
+
+    Examples
+    --------
+    >>> from asif_lib.evaluation.variants import SparseAnchors
+    >>> make = corrected(SparseAnchors, Sinkhorn)
+    >>> make(p=2, beta=20.0).transductive, sorted(make.GRID)
+    (True, ['beta', 'p', 'share'])
+    """
+
+    def made(**settings):
+        own = {key: settings.pop(key) for key in list(settings) if key in correction.GRID}
+        return Corrected(make(**settings), correction(**own))
+
+    made.GRID = {**make.GRID, **correction.GRID}
+    made.transductive = make.transductive or correction.transductive
+    return made
+
+
+def _standardised(scores, sample):
+    deviation = sample.std(dim=0, correction=0)
+    return (scores - sample.mean(dim=0)) / torch.where(deviation > 0, deviation, 1)
+
+
+def _check_batch(scores):
+    if len(scores) < 2:
+        raise ParameterError(
+            "a transductive correction compares the queries of a batch, and there is one; ask several, or use an "
+            "inductive correction"
+        )

@@ -1,0 +1,196 @@
+"""Corrections for hubs: inductive ones see no other question, transductive ones say that they do, and can harm."""
+
+import pytest
+import torch
+
+from asif_lib.errors import ParameterError
+from asif_lib.evaluation.corrections import (
+    CORRECTIONS,
+    BankZScores,
+    BatchZScores,
+    Corrected,
+    InvertedSoftmax,
+    LocalScaling,
+    Sinkhorn,
+    corrected,
+)
+from asif_lib.evaluation.measures import mean_recall, same_text
+from asif_lib.evaluation.methods import METHODS, choose
+from asif_lib.evaluation.variants import (
+    HubCorrectedAnchors,
+    InverseHubness,
+    SparseAnchors,
+    WhitenedPictures,
+    WithoutHubs,
+)
+
+INDUCTIVE = [name for name, make in CORRECTIONS.items() if not make.transductive]
+TRANSDUCTIVE = [name for name, make in CORRECTIONS.items() if make.transductive]
+VARIANTS = [make for name, make in METHODS.items() if name.startswith("ASIF,")]
+
+
+@pytest.fixture(scope="module")
+def split(stamps_bank):
+    """Embeddings of 300 stamps to fit and 60 to ask, and which captions of these are equal."""
+    order = torch.randperm(len(stamps_bank), generator=torch.Generator().manual_seed(0))[:360]
+    image, text = stamps_bank.image[order].float(), stamps_bank.text[order].float()
+    captions = stamps_bank.pairs.caption.iloc[order[300:].tolist()]
+    return image[:300], text[:300], image[300:], text[300:], same_text(captions, captions)
+
+
+def made(scores=4, seed=0):
+    random = torch.Generator().manual_seed(seed)
+    return torch.rand(6, scores, generator=random), torch.rand(50, scores, generator=random)
+
+
+def test_the_formulas_by_hand():
+    scores, bank = made()
+    torch.testing.assert_close(
+        InvertedSoftmax(3.0)(scores, bank).exp(), (3 * scores).exp() / (3 * bank).exp().sum(dim=0), rtol=1e-5, atol=0
+    )
+    torch.testing.assert_close(BankZScores()(scores, bank), (scores - bank.mean(0)) / bank.std(0, correction=0))
+    torch.testing.assert_close(LocalScaling(2)(scores, bank), 2 * scores - bank.sort(dim=0).values[-2:].mean(0))
+    torch.testing.assert_close(BatchZScores()(scores).mean(0), torch.zeros(4), atol=1e-6, rtol=0)
+
+
+def test_sinkhorn_gives_each_query_one_and_each_candidate_its_share():
+    plan = Sinkhorn(5.0, 200)(made()[0]).exp()
+    torch.testing.assert_close(plan.sum(dim=1), torch.ones(6))
+    torch.testing.assert_close(plan.sum(dim=0), torch.full((4,), 6 / 4), rtol=1e-4, atol=0)
+
+
+def test_a_candidate_that_always_scores_higher_wins_no_more():
+    """The same constant on one candidate's scores, of queries and of the bank, changes no order; but for CSLS."""
+    scores, bank = made()
+    lifted = torch.tensor([0.0, 5.0, 0.0, 0.0])
+    for make in set(CORRECTIONS.values()) - {LocalScaling}:
+        order = [make()(scores + add, bank + add).argsort(dim=1) for add in (0, lifted)]
+        assert torch.equal(*order)
+
+
+@pytest.mark.parametrize("name", INDUCTIVE)
+def test_inductive_corrections_give_a_question_the_same_scores_alone_and_in_a_batch(split, name):
+    image, text, new_image, new_text, _ = split
+    method = Corrected(SparseAnchors(), CORRECTIONS[name]()).fit(image, text)
+    assert not method.transductive and "transductive" not in name
+    batch = method.both_ways(new_image, new_text)[0]
+    torch.testing.assert_close(method.similarity(new_image[3:4], new_text), batch[3:4], rtol=1e-4, atol=1e-5)
+    by_text = method.both_ways(new_image, new_text)[1]
+    torch.testing.assert_close(method.both_ways(new_image, new_text[5:6])[1], by_text[5:6], rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("name", TRANSDUCTIVE)
+def test_transductive_corrections_do_not_and_say_so(split, name):
+    image, text, new_image, new_text, _ = split
+    method = Corrected(SparseAnchors(), CORRECTIONS[name]()).fit(image, text)
+    assert method.transductive and name.endswith("(transductive)")
+    assert CORRECTIONS[name].__doc__.startswith("Transductive")
+    few, all_ = (method.similarity(new_image[:n], new_text)[:5] for n in (5, 60))
+    assert (few - all_).abs().max() > 0.1
+    with pytest.raises(ParameterError, match="there is one; ask several, or use an inductive correction"):
+        method.similarity(new_image[:1], new_text)
+
+
+@pytest.mark.parametrize("name", TRANSDUCTIVE)
+def test_what_helps_where_classes_are_equal_harms_where_they_are_skewed(name):
+    """Two classes, the second a hub. Balanced questions profit; of 10 : 1 many are forced into the rare class."""
+    random = torch.Generator().manual_seed(0)
+
+    def share_right(counts, hub):
+        labels = torch.repeat_interleave(torch.arange(2), torch.tensor(counts))
+        signal = 0.1 * torch.nn.functional.one_hot(labels, 2) + torch.tensor([0.0, hub])
+        scores = signal + 0.05 * torch.randn(len(labels), 2, generator=random)
+        answers = scores, CORRECTIONS[name]()(scores)
+        return [float((s.argmax(dim=1) == labels).float().mean()) for s in answers]
+
+    plain, better = share_right([220, 220], hub=0.1)
+    assert better > plain + 0.1
+    plain, worse = share_right([400, 40], hub=0.0)
+    assert worse < plain - 0.1
+
+
+def test_the_bank_answers_without_its_own_anchor(split):
+    image, text, *_ = split
+    method = SparseAnchors(0.1, 2).fit(image, text)
+    rest = [i for i in range(300) if i != 7]
+    vectors = method._own("image")
+    assert 7 not in vectors.indices[7][vectors.values[7] > 0]
+    without = SparseAnchors(30 / 299, 2).fit(image[rest], text[rest]).similarity(image[7:8], text[:1])
+    torch.testing.assert_close(method.bank_to_texts(text[:1])[7:8], without, atol=0.03, rtol=0)  # but for the mean
+    assert method.bank_to_pictures(image[:2]).shape == (300, 2)
+
+
+@pytest.mark.parametrize("name", list(CORRECTIONS))
+@pytest.mark.parametrize("base", ["ridge", "CSA"])
+def test_a_baseline_can_be_corrected_too(split, base, name):
+    image, text, new_image, new_text, same = split
+    method = Corrected(METHODS[base](), CORRECTIONS[name]()).fit(image, text)
+    ways = method.both_ways(new_image, new_text)
+    assert all(scores.isfinite().all() for scores in ways)
+    assert mean_recall(ways, same) > 0.4
+
+
+def test_the_settings_of_a_correction_are_chosen_beside_those_of_its_method(split):
+    image, text, *_ = split
+    make = corrected(SparseAnchors, Sinkhorn)
+    assert make.transductive
+    chosen = choose(make, image, text, [(range(200), range(200, 300))], share=0.1, p=2)
+    assert chosen.settings["share"] == 0.1 and chosen.settings["p"] == 2
+    assert chosen.table.beta.tolist() == list(Sinkhorn.GRID["beta"])
+
+
+@pytest.mark.parametrize("make", VARIANTS)
+def test_a_variant_sees_no_other_question(split, make):
+    image, text, new_image, new_text, same = split
+    method = make().fit(image, text)
+    ways = method.both_ways(new_image, new_text)
+    torch.testing.assert_close(method.similarity(new_image[3:4], new_text), ways[0][3:4], rtol=1e-4, atol=1e-5)
+    assert mean_recall(ways, same) > 0.4
+    assert ((ways[0] >= 0) & (ways[0] <= 1 + 1e-5)).all()
+
+
+@pytest.mark.parametrize(
+    "neutral",
+    [HubCorrectedAnchors(hubs=0), InverseHubness(strength=0), WithoutHubs(removed=0), WhitenedPictures(shrinkage=1)],
+)
+def test_a_variant_of_strength_zero_is_asif(split, neutral):
+    image, text, new_image, new_text, _ = split
+    plain, variant = (m.fit(image, text).similarity(new_image, new_text) for m in (SparseAnchors(), neutral))
+    close = torch.isclose(plain, variant, atol=1e-4)
+    assert close.float().mean() > 0.97  # among equal captions the order of anchors may differ
+
+
+def test_the_largest_hubs_are_removed_and_no_other():
+    """One anchor is the mean of all directions, so that it is near to every question."""
+    random = torch.Generator().manual_seed(0)
+    image = torch.randn(60, 12, generator=random).abs()
+    text = torch.randn(60, 12, generator=random).abs()
+    image[0], text[0] = torch.eye(12)[0] * 9, torch.eye(12)[0] * 9
+    method = WithoutHubs(0.2, 1, removed=1 / 60).fit(image, text)
+    removed = torch.isinf(method.offsets["image"]).nonzero().squeeze(1)
+    counts = sum(
+        torch.bincount(v.indices[v.values > 0], minlength=60)
+        for v in WithoutHubs(0.2, 1, removed=0).fit(image, text)._everyone().values()
+    )
+    assert removed.tolist() == [int(counts.argmax())]
+    assert (
+        not (method._vectors("image", image).indices == removed)
+        .logical_and(method._vectors("image", image).values > 0)
+        .any()
+    )
+
+
+def test_a_hub_loses_to_an_anchor_that_few_are_near():
+    """Twelve copies of a direction are near to each other; a lone anchor at the same cosine is preferred to them."""
+    image = torch.cat([torch.eye(8)[:1] + 0.01 * torch.eye(8).repeat(2, 1)[:14], torch.eye(8)[1:]])
+    method = HubCorrectedAnchors(1.0, 1, hubs=0.5).fit(image, image)
+    question = torch.eye(8)[:1] + torch.eye(8)[1:2]
+    plain = HubCorrectedAnchors(1.0, 1, hubs=0.0).fit(image, image)._vectors("image", question).to_dense()[0]
+    vector = method._vectors("image", question).to_dense()[0]
+    lone = 14
+    assert vector[lone] / vector[:14].max().clamp_min(1e-6) > plain[lone] / plain[:14].max().clamp_min(1e-6)
+
+
+def test_too_few_anchors_have_no_hubs():
+    with pytest.raises(ParameterError, match="8 anchors are too few"):
+        HubCorrectedAnchors().fit(torch.eye(8), torch.eye(8))

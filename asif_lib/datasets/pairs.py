@@ -1,5 +1,6 @@
 """Captioned pictures: from the catalogue by name, or from a folder with a captions table."""
 
+import os
 import warnings
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -11,8 +12,9 @@ from asif_lib.encoders.pictures import PictureFile
 from asif_lib.errors import DataError
 
 from .captions import read_captions
+from .emoji import FONT, draw_emoji, list_emoji
 from .folders import first_names, visible_files
-from .providers import catalogue, fetch
+from .providers import catalogue, fetch, scratch_beside
 from .splits import WithSplits, fixed_splits
 
 TABLE_SUFFIXES = (".csv", ".jsonl", ".parquet")
@@ -56,15 +58,16 @@ def load_pairs(name=DEFAULT_BANK, *, progress=True) -> Pairs:
     Parameters
     ----------
     name : str or Path
-        ``"stamps"``, or a folder with a captions table: ``metadata.csv``, ``.jsonl`` or ``.parquet`` (the
-        layout that `datasets` calls imagefolder), with the columns ``file_name`` and ``caption`` (or
+        ``"stamps"``, ``"clipart"``, ``"emoji"``, or a folder with a captions table: ``metadata.csv``, ``.jsonl`` or
+        ``.parquet`` (the layout that `datasets` calls imagefolder), with the columns ``file_name`` and ``caption`` (or
         ``text``) and, if you like, ``group`` and ``split``.
 
     Returns
     -------
     Pairs
-        Stamps: 793 pairs; splits train (493), validation (150), test (150), stratified by the first level
-        of their taxonomy. A folder: its column ``split``, else 70, 15 and 15 %.
+        Stamps: 793 pairs; clipart: 3,705, with noisy captions; emoji: 1,308. Their splits are validation (150), test
+        (150) and train (the rest), stratified by the first level of the taxonomy. A folder: its column ``split``, else
+        70, 15 and 15 %.
 
     Raises
     ------
@@ -73,8 +76,8 @@ def load_pairs(name=DEFAULT_BANK, *, progress=True) -> Pairs:
     ChecksumError
         If the files do not have the catalogue's checksum.
     """
-    if name == "stamps":
-        return _load_stamps(fetch("stamps", progress=progress))
+    if name in LOADERS:
+        return LOADERS[name](fetch(name, progress=progress))
     if Path(name).is_dir():
         return _load_captions_folder(Path(name))
     known = [key for key, entry in catalogue().items() if entry["kind"] == "pairs"]
@@ -89,6 +92,31 @@ def _load_stamps(folder):
     splits = fixed_splits([group.split("/")[0] for group in groups])
     pictures = [PictureFile(file, square=True) for file in files]
     return Pairs("stamps", pictures, captions, ids, groups, splits, catalogue()["stamps"]["licence"])
+
+
+def _load_clipart(folder):
+    table = read_captions(folder / "metadata.csv")
+    pictures = [PictureFile(folder / name, square=True) for name in table.file_name]
+    splits = fixed_splits([group.split("/")[0] for group in table.group])
+    columns = table.caption.tolist(), table.file_name.tolist(), table.group.tolist()
+    return Pairs("clipart", pictures, *columns, splits, catalogue()["clipart"]["licence"])
+
+
+def _load_emoji(folder):
+    """The pictures are drawn once, into a folder beside that of the font."""
+    font, drawn = folder / FONT, folder.with_name("emoji-drawn")
+    if not drawn.exists():
+        with scratch_beside(drawn) as scratch:
+            draw_emoji(font, scratch / "files")
+            if not drawn.exists():  # another process may have drawn them meanwhile
+                os.replace(scratch / "files", drawn)
+    codes, captions, groups = map(list, zip(*list_emoji(font), strict=True))
+    ids = [f"{code:x}.png" for code in codes]
+    pictures = [PictureFile(drawn / name, square=True) for name in ids]
+    return Pairs("emoji", pictures, captions, ids, groups, fixed_splits(groups), catalogue()["emoji"]["licence"])
+
+
+LOADERS = {"stamps": _load_stamps, "clipart": _load_clipart, "emoji": _load_emoji}
 
 
 def _load_captions_folder(folder):

@@ -21,6 +21,9 @@ from pathlib import Path
 from asif_lib.errors import ChecksumError, DataError, first_line, import_extra
 from asif_lib.files import ROOT, cache_dir, sha256_of
 
+from .emoji import select_emoji
+from .openclipart import select_clipart
+
 FASHION_MNIST_FILES = [
     f"{part}-{what}" for part in ("train", "t10k") for what in ("images-idx3-ubyte", "labels-idx1-ubyte")
 ]
@@ -74,7 +77,7 @@ def fetch(name, *, progress=True) -> Path:
         print(f"{name}: fetching {entry['title']} ({entry['size_mb']} MB, licence {entry['licence']})", file=sys.stderr)
     failures = []
     for provider in PROVIDERS:
-        with _scratch(target) as scratch:
+        with scratch_beside(target) as scratch:
             try:
                 files = scratch / "files"
                 SELECT[name](provider(name, entry, scratch, progress), files)
@@ -109,7 +112,7 @@ def fetch_eurosat(*, progress=True) -> Path:
         return target
     if progress:
         print("eurosat: fetching EuroSAT, 27,000 satellite pictures (94 MB, licence MIT)", file=sys.stderr)
-    with _scratch(target) as scratch:
+    with scratch_beside(target) as scratch:
         try:
             EuroSAT(str(scratch), download=True)
             os.replace(scratch / "eurosat" / "2750", target)
@@ -123,7 +126,7 @@ def fetch_eurosat(*, progress=True) -> Path:
 
 
 @contextlib.contextmanager
-def _scratch(target):
+def scratch_beside(target):
     """A temporary folder beside `target`, so that its files can be renamed to it."""
     target.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=f".{target.name}-", dir=target.parent) as folder:
@@ -150,23 +153,30 @@ def _debian_archive(name, entry, scratch, progress):
     """`apt-get download` needs no root. On a system without package lists, a temporary folder holds our own."""
     if not shutil.which("apt-get") or not shutil.which("dpkg-deb"):
         raise DataError("no apt-get here")
-    package = f"{entry['debian']['package']}={entry['debian']['version']}"
+    packages = [f"{package['name']}={package['version']}" for package in entry["debian"]["packages"]]
     lists = scratch / "lists"
     lists.mkdir()
     own_lists = ["-o", f"Dir::State::lists={lists}", "-o", f"Dir::Cache={scratch}"]
     try:
-        _run(["apt-get", "download", package], scratch)
+        _run(["apt-get", "download", *packages], scratch)
     except subprocess.CalledProcessError:
         _run(["apt-get", *own_lists, "update"], scratch)
-        _run(["apt-get", *own_lists, "download", package], scratch)
-    (file,) = scratch.glob("*.deb")
-    if sha256_of(file) != entry["debian"]["sha256"]:
-        raise ChecksumError(f"{file.name} has SHA-256 {sha256_of(file)[:12]}…, not the catalogue's")
-    _run(["dpkg-deb", "-x", file.name, "unpacked"], scratch)
+        _run(["apt-get", *own_lists, "download", *packages], scratch)
+    files = {file: sha256_of(file) for file in sorted(scratch.glob("*.deb"))}
+    wanted = {package["sha256"] for package in entry["debian"]["packages"]}
+    for file, digest in files.items():
+        if digest not in wanted:
+            raise ChecksumError(f"{file.name} has SHA-256 {digest[:12]}…, not the catalogue's")
+    if len(files) < len(wanted):
+        raise DataError(f"apt-get left {len(files)} of {len(wanted)} packages")
+    for file in files:
+        _run(["dpkg-deb", "-x", file.name, "unpacked"], scratch)
     return scratch / "unpacked" / entry["debian"]["folder"]
 
 
 def _upstream_project(name, entry, scratch, progress):
+    if "upstream" not in entry:
+        raise DataError("has no such files")
     upstream = entry["upstream"]
     if "torchvision" in upstream:
         import torchvision
@@ -249,4 +259,6 @@ def _select_fashion_mnist(source, target):
                 shutil.copyfileobj(packed, file)
 
 
-SELECT = {"stamps": _select_stamps, "fashion_mnist": _select_fashion_mnist}
+SELECT = {
+    "stamps": _select_stamps, "fashion_mnist": _select_fashion_mnist, "clipart": select_clipart, "emoji": select_emoji,
+}  # fmt: skip

@@ -4,6 +4,7 @@ import gzip
 import shutil
 import struct
 import subprocess
+from hashlib import sha256
 
 import numpy as np
 import pytest
@@ -237,6 +238,32 @@ def test_without_package_lists_the_provider_fetches_its_own(tmp_path, monkeypatc
         providers._debian_archive("stamps", catalogue()["stamps"], tmp_path, False)
     assert [command[-1] for command in commands[1:]] == ["update", "tuxpaint-stamps-default=2025.03.31-1"]
     assert all(any("Dir::State::lists" in word for word in command) for command in commands[1:])
+
+
+def test_a_data_set_of_two_packages_needs_both(tmp_path, monkeypatch):
+    commands, entry = [], {"debian": {"folder": "usr/share/two", "packages": []}}
+    for name in ("one", "two"):
+        entry["debian"]["packages"].append({"name": name, "version": "1", "sha256": sha256(name.encode()).hexdigest()})
+
+    def run(command, folder):
+        commands.append(command)
+        for package in command[2:] if "download" in command else []:
+            (folder / f"{package}.deb").write_bytes(package.removesuffix("=1").encode())
+
+    monkeypatch.setattr(providers, "_run", run)
+    monkeypatch.setattr(providers.shutil, "which", lambda name: f"/usr/bin/{name}")
+    assert providers._debian_archive("two", entry, tmp_path, False) == tmp_path / "unpacked" / "usr/share/two"
+    assert [command[-2] for command in commands] == ["one=1", "one=1.deb", "two=1.deb"]
+    (tmp_path / "two=1.deb").unlink()
+    (tmp_path / "lists").rmdir()
+    monkeypatch.setattr(providers, "_run", lambda command, folder: None)
+    with pytest.raises(DataError, match="apt-get left 1 of 2 packages"):
+        providers._debian_archive("two", entry, tmp_path, False)
+
+
+def test_a_data_set_without_an_upstream_project_says_so(tmp_path):
+    with pytest.raises(DataError, match="has no such files"):
+        providers._upstream_project("clipart", catalogue()["clipart"], tmp_path, False)
 
 
 def test_without_apt_the_provider_says_so(tmp_path, monkeypatch):

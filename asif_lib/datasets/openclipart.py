@@ -1,0 +1,100 @@
+"""Open Clip Art: which pictures are used, and how the metadata of the drawings becomes captions."""
+
+import csv
+import re
+import shutil
+import xml.etree.ElementTree as ET
+from collections import Counter
+
+from asif_lib.errors import DataError
+
+LEFT_OUT = ("computer/icons/", "recreation/games/cards/", "shapes/jigsaw/", "shapes/stars/")
+"""Folders of near-duplicates: hundreds of pictures that differ in a number or a colour."""
+COLLECTION = 5
+"""Pictures with one title from which it is the title of a collection, such as "Road Signs", and no caption."""
+NO_KEYWORD = re.compile(r"hash|0x[0-9a-f]+|unsorted|various|", re.IGNORECASE)
+"""Keywords that programs and sorters left behind; the last is the empty one."""
+_DC, _RDF = "{http://purl.org/dc/elements/1.1/}", "{http://www.w3.org/1999/02/22-rdf-syntax-ns#}"
+
+
+def select_clipart(source, target):
+    """Copy the pictures that have a caption, and write the captions into ``metadata.csv``.
+
+    A picture ``png/PATH.png`` has its metadata in ``svg/PATH.svg``. Links are second names of a picture, and are not
+    used.
+
+    Raises
+    ------
+    DataError
+        If the folder has no such pictures, or a drawing is no XML.
+    """
+    files = sorted(f for f in (source / "png").rglob("*.png") if not f.is_symlink())
+    names = [file.relative_to(source / "png").as_posix() for file in files]
+    names = [name for name in names if not name.startswith(LEFT_OUT)]
+    drawings = {name: (source / "svg" / name).with_suffix(".svg") for name in names}
+    about = {name: read_metadata(file) for name, file in drawings.items() if file.exists()}
+    shared = Counter(title for title, _, _ in about.values())
+    captions = {name: caption_of(name, *words, shared[words[0]]) for name, words in about.items()}
+    if not any(captions.values()):
+        raise DataError(f"{source}: has no pictures png/PATH.png with drawings svg/PATH.svg beside them")
+    target.mkdir()
+    with open(target / "metadata.csv", "w", encoding="utf-8", newline="") as file:
+        rows = csv.writer(file)
+        rows.writerow(["file_name", "caption", "group"])
+        rows.writerows([name, caption, name.rpartition("/")[0]] for name, caption in captions.items() if caption)
+    for name in filter(captions.get, captions):
+        (target / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(source / "png" / name, target / name)
+
+
+def read_metadata(file):
+    """Return title, keywords and authors of a drawing: str, list of str, set of str in lower case.
+
+    Raises `DataError` if the file is no XML.
+    """
+    titles, keywords = [], []
+    try:
+        for _, element in ET.iterparse(file):
+            text = " ".join((element.text or "").split())
+            if element.tag == f"{_DC}title":
+                titles.append(text)
+            elif element.tag == f"{_RDF}li":
+                keywords.append(text)
+            elif element.tag.endswith("}metadata"):
+                break
+    except ET.ParseError as error:
+        raise DataError(f"{file}: is no drawing in XML ({error})") from None
+    return (titles or [""])[0], keywords, {title.lower() for title in titles[1:]}
+
+
+def caption_of(name, title, keywords, authors, shared=1) -> str:
+    """Return the caption of a picture: its own title, else its file's name in words, and the keywords; or ``""``.
+
+    A title that several pictures share (`shared`) counts only if the file's name begins with it, and it has no number:
+    otherwise it is the title of a collection. Keywords that name authors, or repeat what is there, are left out.
+
+    Examples
+    --------
+    >>> caption_of("animals/bird_07.png", "Acquila", ["bird", "hash", "0x8f45c80"], set())
+    'Acquila, bird'
+    >>> caption_of("signs/bus_stop2.png", "Road Signs", ["sign"], set(), shared=52)
+    'bus stop, sign'
+    >>> caption_of("unsorted/m16.png", "M16", [], set())
+    ''
+    """
+    stem = re.sub(r"[\W\d_]+", " ", name.rpartition("/")[2].removesuffix(".png")).strip()
+    title = re.sub(r"^clipart by .*? - ", "", title.replace("_", " "), flags=re.IGNORECASE).strip()
+    named = _letters(stem).startswith(_letters(title)[:12]) and not re.search(r"\d", title)
+    if not title or title.lower() in authors or (shared >= COLLECTION and not named):
+        title = stem
+    words = [title]
+    for keyword in (word.replace("_", " ").strip() for word in sorted(keywords)):
+        known = NO_KEYWORD.fullmatch(keyword) or keyword.lower() in authors
+        if not known and keyword.lower() not in ", ".join(words).lower():
+            words.append(keyword)
+    caption = ", ".join(filter(None, words))
+    return caption if re.search(r"[^\W\d_]{3}", caption) else ""
+
+
+def _letters(text) -> str:
+    return re.sub(r"[\W\d_]", "", text).lower()

@@ -1,0 +1,56 @@
+"""Emoji: pictures of a font and their Unicode names, the same pairs on every machine."""
+
+import hashlib
+import unicodedata
+
+import pytest
+
+from asif_lib import load_pairs
+from asif_lib.datasets import providers
+from asif_lib.datasets.emoji import LEFT_OUT, select_emoji
+from asif_lib.datasets.providers import dataset_dir
+from asif_lib.encoders.pictures import open_picture
+
+PAIRS_DIGEST = "f79ec5a0eeb8b700"
+"""Of ids and captions: a newer Python, which knows more names, must not add a pair."""
+
+
+@pytest.fixture(scope="module")
+def emoji():
+    return load_pairs("emoji", progress=False)
+
+
+def test_emoji_are_the_same_pairs_on_every_machine(emoji):
+    assert len(emoji) == len(set(emoji.ids)) == 1_308
+    words = "\n".join(map(" ".join, zip(emoji.ids, emoji.captions, strict=True)))
+    assert hashlib.sha256(words.encode()).hexdigest()[:16] == PAIRS_DIGEST
+    assert {name: len(rows) for name, rows in emoji.splits.items()} == {"train": 1_008, "validation": 150, "test": 150}
+
+
+def test_an_emoji_is_a_coloured_picture_on_white_with_its_name(emoji):
+    fox = emoji.ids.index("1f98a.png")
+    assert emoji.captions[fox] == "fox face"
+    picture = open_picture(emoji.pictures[fox])
+    assert picture.size == (136, 136) and picture.getpixel((0, 0)) == (255, 255, 255)
+    red, _, blue = picture.getpixel((68, 60))
+    assert red > blue + 50
+
+
+def test_colours_of_skin_and_later_names_are_left_out(emoji):
+    assert not {f"{code:x}.png" for code in LEFT_OUT} & set(emoji.ids)
+    assert all(unicodedata.name(chr(int(i.removesuffix(".png"), 16))) for i in emoji.ids)
+
+
+def test_pictures_are_drawn_once(emoji, tmp_cache, monkeypatch):
+    (tmp_cache / "local").mkdir(parents=True)
+    (tmp_cache / "local" / "emoji").symlink_to(emoji.pictures[0].path.parent.with_name("emoji"))
+    monkeypatch.setattr(providers, "PROVIDERS", [providers._local_folder])
+    first = load_pairs("emoji", progress=False).pictures[0].path
+    assert first.parent == dataset_dir("emoji-drawn") and sorted(tmp_cache.glob("datasets/.*")) == []
+    written = first.stat().st_mtime_ns
+    assert load_pairs("emoji", progress=False).pictures[0].path.stat().st_mtime_ns == written
+
+
+def test_a_folder_without_the_font_names_the_file(tmp_path):
+    with pytest.raises(FileNotFoundError, match=r"NotoColorEmoji\.ttf"):
+        select_emoji(tmp_path, tmp_path / "out")

@@ -4,11 +4,12 @@ answering        classify, search, evaluate, explore
 banks            data, bank build, bank add …
 bank_care        bank list, bank verify, bank audit, bank join …
 machine_check    check
+benchmarking     benchmark
 class_commands   class FOLDER, class export
 command          what they share: options, help, how results and errors are printed
 """
 
-from . import answering, bank_care, banks, class_commands, machine_check  # noqa: F401, each registers its commands
+from . import answering, bank_care, banks, benchmarking, class_commands, machine_check  # noqa: F401, each registers its commands
 from .command import app
 
 __all__ = ["main"]

@@ -7,6 +7,7 @@ from PIL import Image, ImageEnhance, ImageFilter, ImageOps
 from scipy.stats import spearmanr
 
 from asif_lib.encoders.pictures import open_picture
+from asif_lib.evaluation.benchmark.controls import colour_histogram  # noqa: F401, for chapter 01
 from asif_lib.evaluation.neighbours import mutual_neighbours, pair_correlation, shuffled_correlation
 
 
@@ -30,12 +31,6 @@ def _input(encoder, picture):
     normalise = encoder.transform.transforms[-1]  # (value - mean) / std, for each channel
     mean, std = (torch.as_tensor(v).view(3, 1, 1) for v in (normalise.mean, normalise.std))
     return (encoder.transform(open_picture(picture)) * std + mean).clamp(0, 1).permute(1, 2, 0).numpy()
-
-
-def colour_histogram(picture) -> np.ndarray:
-    """Count 4 × 4 × 4 colours in a small copy of the picture, (64,)."""
-    levels = np.asarray(open_picture(picture).resize((64, 64))) // 64
-    return np.bincount((levels @ np.array([16, 4, 1])).ravel(), minlength=64)
 
 
 def word_pieces(encoder, text) -> list:

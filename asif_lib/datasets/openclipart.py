@@ -3,9 +3,11 @@
 import csv
 import re
 import shutil
+import struct
 import xml.etree.ElementTree as ET
 from collections import Counter
 
+from asif_lib.encoders.pictures import MAX_PIXELS
 from asif_lib.errors import DataError
 
 LEFT_OUT = ("computer/icons/", "recreation/games/cards/", "shapes/jigsaw/", "shapes/stars/")
@@ -20,8 +22,8 @@ _DC, _RDF = "{http://purl.org/dc/elements/1.1/}", "{http://www.w3.org/1999/02/22
 def select_clipart(source, target):
     """Copy the pictures that have a caption, and write the captions into ``metadata.csv``.
 
-    A picture ``png/PATH.png`` has its metadata in ``svg/PATH.svg``. Links are second names of a picture, and are not
-    used.
+    A picture ``png/PATH.png`` has its metadata in ``svg/PATH.svg``. Links, which are second names of a picture, and
+    pictures that are too large for an encoder are not used.
 
     Raises
     ------
@@ -32,7 +34,7 @@ def select_clipart(source, target):
     names = [file.relative_to(source / "png").as_posix() for file in files]
     names = [name for name in names if not name.startswith(LEFT_OUT)]
     drawings = {name: (source / "svg" / name).with_suffix(".svg") for name in names}
-    about = {name: read_metadata(file) for name, file in drawings.items() if file.exists()}
+    about = {name: read_metadata(file) for name, file in drawings.items() if file.exists() and _fits(source / "png" / name)}
     shared = Counter(title for title, _, _ in about.values())
     captions = {name: caption_of(name, *words, shared[words[0]]) for name, words in about.items()}
     if not any(captions.values()):
@@ -98,3 +100,9 @@ def caption_of(name, title, keywords, authors, shared=1) -> str:
 
 def _letters(text) -> str:
     return re.sub(r"[\W\d_]", "", text).lower()
+
+
+def _fits(picture) -> bool:
+    """Whether a PNG, padded to a square, has no more than `MAX_PIXELS`; its header holds its width and height."""
+    with open(picture, "rb") as file:
+        return max(struct.unpack(">16x2I", file.read(24))) ** 2 <= MAX_PIXELS

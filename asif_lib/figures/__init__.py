@@ -6,6 +6,7 @@ _NAMES = {
     "anchors": "coverage_by_count coverage_histogram group_sizes overlap_by_k picture_pairs picture_rows"
     " shared_neighbours shuffle_control similarity_density",
     "arriving": "best_anchors",
+    "benchmark": "curves_by_bank curves_by_method encoder_heat_map",
     "costs": "around_the_threshold cluster_timeline cost_curves duration knob_curves stage_bars",
     "editing": "harm_profile labelled_pictures learning_curve within_margin",
     "encoders": "bars_with_intervals cosine_histograms deciding_anchors neighbour_rows score_table two_profiles"

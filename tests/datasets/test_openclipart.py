@@ -1,5 +1,7 @@
 """Clip art: which pictures are used, and captions out of the metadata of drawings, in the layout of the packages."""
 
+import struct
+
 import pytest
 from conftest import draw
 
@@ -77,6 +79,15 @@ def test_a_broken_drawing_is_named(packages, tmp_path):
 def test_a_drawing_without_metadata_has_no_title(tmp_path):
     (tmp_path / "a.svg").write_text("<svg/>")
     assert read_metadata(tmp_path / "a.svg") == ("", [], set())
+
+
+def test_a_picture_with_too_many_pixels_is_left_out(packages, tmp_path):
+    folder = packages("food/egg", "Egg")
+    file = folder / "png" / "food" / "egg.png"
+    content = file.read_bytes()
+    file.write_bytes(content[:16] + struct.pack(">II", 16_000, 9) + content[24:])
+    select_clipart(folder, tmp_path / "out")
+    assert [f.name for f in (tmp_path / "out").rglob("*.png")] == ["otter_01.png"]
 
 
 def test_another_folder_says_what_it_lacks(tmp_path):

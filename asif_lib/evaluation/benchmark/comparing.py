@@ -1,0 +1,107 @@
+"""Compare methods on the same items and the same draws of anchors: intervals, paired differences, Holm's correction."""
+
+import json
+
+import numpy as np
+import pandas as pd
+
+from ..measures import share_with_interval
+from ..neighbours import resampled_counts
+
+DRAWS = 5_000
+LEVEL = 0.05
+COLUMNS = ["bank", "image_encoder", "text_encoder", "task", "measure", "size", "method"]
+"""The columns that name a row of the tidy table."""
+GROUP = COLUMNS[:-1]
+"""Methods that agree in these are compared."""
+
+
+def resampled_means(values, draws=DRAWS, seed=0) -> np.ndarray:
+    """Resample seeds and items, both with replacement, and return the means, (draws, m).
+
+    `values` is (m, seeds, items), for m methods on the same anchors and items. Each resample is the same for all
+    methods, so that differences are paired. (The crossed bootstrap of Owen, "The pigeonhole bootstrap", Annals of
+    Applied Statistics 2007: neither the anchors nor the items are taken for granted.)
+    """
+    m, seeds, items = values.shape
+    of_seeds, of_items = (resampled_counts(n, draws, seed + i).numpy() / n for i, n in enumerate((seeds, items)))
+    return np.stack([((of_items @ one.T) * of_seeds).sum(axis=1) for one in values], axis=1)
+
+
+def holm(p_values) -> np.ndarray:
+    """Return p-values after Holm's correction for the number of comparisons ("A simple sequentially rejective multiple
+    test procedure", Scandinavian Journal of Statistics 1979).
+
+    >>> holm([0.01, 0.04, 0.03]).round(4).tolist()
+    [0.03, 0.06, 0.06]
+    """
+    p_values = np.asarray(p_values, float)
+    order, m = p_values.argsort(kind="stable"), len(p_values)
+    corrected = np.empty(m)
+    corrected[order] = np.minimum(1, np.maximum.accumulate(p_values[order] * np.arange(m, 0, -1)))
+    return corrected
+
+
+def compare(values) -> pd.DataFrame:
+    """Compare m methods, the first of which is the reference: `values` (m, seeds, items), one row for each method.
+
+    ``value``, ``low`` and ``high`` are the mean with its 95 % interval; ``difference``, ``difference_low`` and
+    ``difference_high`` its paired difference to the reference; ``p_holm`` its p-value after Holm's correction over the
+    m - 1 comparisons. ``verdict``: reference, better, worse, or undecided.
+    """
+    means = values.mean(axis=(1, 2))
+    resampled = resampled_means(values)
+    gaps = resampled - resampled[:, :1]
+    below, above = (gaps <= 0).mean(axis=0), (gaps >= 0).mean(axis=0)
+    p_values = np.minimum(1, 2 * np.maximum(np.minimum(below, above), 1 / (DRAWS + 1)))
+    rows = pd.DataFrame({"value": means})
+    rows["low"], rows["high"] = np.quantile(resampled, [LEVEL / 2, 1 - LEVEL / 2], axis=0)
+    for i, one in enumerate(values):
+        if np.ptp(one) == 0 and means[i] in (0, 1):  # no resample differs: the interval for a share
+            share = share_with_interval(one[0] == 1, "exact")
+            rows.loc[i, ["low", "high"]] = share.low, share.high
+    rows["difference"] = means - means[0]
+    rows["difference_low"], rows["difference_high"] = np.quantile(gaps, [LEVEL / 2, 1 - LEVEL / 2], axis=0)
+    rows["p_holm"] = [np.nan, *holm(p_values[1:])]
+    verdicts = np.where(rows["difference"] > 0, "better", "worse")
+    rows["verdict"] = ["reference", *np.where(rows["p_holm"] < LEVEL, verdicts, "undecided")[1:]]
+    return rows
+
+
+def tidy_table(parts, methods) -> pd.DataFrame:
+    """Return one row for each bank, encoders, task, measure, size and method: the columns of `COLUMNS`, ``n`` items,
+    ``seeds``, ``transductive``, ``chance``, ``settings`` as JSON, and those of `compare`.
+
+    Each of the `parts` is a dictionary with ``bank``, ``image_encoder``, ``text_encoder``, ``method`` and what is
+    stored of it. The reference is the first of `methods` that was done.
+    """
+    rows = []
+    for part in parts:
+        for task, measures in part["values"].items():
+            for measure, values in measures.items():
+                about = {key: part[key] for key in ("bank", "image_encoder", "text_encoder", "size", "method")}
+                about |= {"task": task, "measure": measure, "transductive": part["transductive"]}
+                about |= {"chance": part["chance"][task][measure], "settings": json.dumps(part["settings"])}
+                rows.append({**about, "n": len(values[0]), "seeds": len(values), "values": np.array(values)})
+    if not rows:
+        return pd.DataFrame(columns=COLUMNS)
+    table = pd.DataFrame(rows)
+    order = {method: i for i, method in enumerate(methods)}
+    compared = []
+    for _, group in table.groupby(GROUP, sort=False):
+        group = group.sort_values("method", key=lambda names: names.map(order)).reset_index(drop=True)
+        compared.append(pd.concat([group.drop(columns="values"), compare(np.stack(group["values"].tolist()))], axis=1))
+    found = pd.concat(compared, ignore_index=True)
+    return found[[*COLUMNS, *(name for name in found if name not in COLUMNS)]]
+
+
+def name_winner(group) -> str | None:
+    """Return the winner among the rows of `compare`, with their ``method``, or None where nothing is certain.
+
+    The reference wins if all others are worse. Another method wins if its value is the largest, and it is better than
+    the reference after Holm's correction.
+    """
+    best = group.loc[group["value"].idxmax()]
+    if best["verdict"] == "reference":
+        return best["method"] if (group["verdict"].isin(["reference", "worse"])).all() else None
+    return best["method"] if best["verdict"] == "better" else None

@@ -1,0 +1,117 @@
+"""The file of a benchmark: what it may say, and what is wrong with it in one sentence."""
+
+import tomllib
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, PositiveInt, ValidationError
+
+from asif_lib.defaults import DEFAULT_IMAGE_ENCODER, DEFAULT_TEMPLATE, DEFAULT_TEXT_ENCODER
+from asif_lib.errors import DataError, first_line
+
+from ..methods import METHODS
+from .tasks import PaperASIF
+
+KNOWN_METHODS = {**METHODS, "ASIF (paper)": PaperASIF}
+"""The methods that a file may name."""
+
+
+class _Table(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class RetrievalTask(_Table):
+    """Find the text of a held-out picture, and the picture of a text."""
+
+    kind: Literal["retrieval"]
+    pairs: str
+    """A data set of captioned pictures, or its folder."""
+    split: str = "test"
+
+
+class ZeroShotTask(_Table):
+    """Classify held-out pictures by the names of their classes."""
+
+    kind: Literal["zero-shot"]
+    data: str
+    """A data set of labelled pictures, or a folder of class folders."""
+    split: str = "test"
+    """Not read if the data set has no splits."""
+    sample: PositiveInt | None = None
+    """The number of pictures, drawn in equal parts; default: all."""
+    invert: bool = False
+    """Whether black and white change places."""
+    templates: list[str] = [DEFAULT_TEMPLATE]
+
+
+class Configuration(_Table):
+    """A benchmark.
+
+    The settings of each method are chosen on the validation pairs, for each bank, pair of encoders and size. Below
+    ``"all"`` pairs, the anchors are drawn from the train split, once for each seed. With ``"all"``, they are train and
+    validation.
+    """
+
+    title: str
+    banks: dict[str, list[str] | str] = Field(min_length=1)
+    """Its name in the tables → the data sets (or folders) that it joins; or one name: a stored bank, with its
+    encoders."""
+    tasks: dict[str, Annotated[RetrievalTask | ZeroShotTask, Field(discriminator="kind")]] = Field(min_length=1)
+    methods: list[str] = Field(min_length=1)
+    """The first is the one that all others are compared with."""
+    sizes: list[PositiveInt | Literal["all"]] = ["all"]
+    seeds: PositiveInt = 1
+    validation: str | None = None
+    """The data set whose validation pairs choose the settings."""
+    image_encoders: list[str] = [DEFAULT_IMAGE_ENCODER]
+    text_encoders: list[str] = [DEFAULT_TEXT_ENCODER]
+    grids: dict[str, dict[str, list]] = {}
+    """The values to try, for methods whose own are not wanted."""
+
+
+def read_configuration(path) -> Configuration:
+    """Read the file of a benchmark.
+
+    Raises
+    ------
+    DataError
+        If the file is missing, is no TOML, has an unknown key or value, or names an unknown method or setting.
+    """
+    path = Path(path)
+    try:
+        content = tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise DataError(f"{path}: there is no such file") from None
+    except (ValueError, OSError) as error:
+        raise DataError(f"{path}: is no readable TOML ({first_line(error)})") from None
+    try:
+        configuration = Configuration.model_validate(content, strict=True)
+    except ValidationError as error:
+        raise DataError(f"{path}: {_sentence(error.errors(include_url=False)[0])}") from None
+    _check_methods(path, configuration)
+    return configuration
+
+
+def _sentence(error) -> str:
+    *inside, key = error["loc"]
+    where = f"[{'.'.join(str(part) for part in inside[:2])}] " if inside else ""
+    if error["type"] == "extra_forbidden":
+        table = {"retrieval": RetrievalTask, "zero-shot": ZeroShotTask}.get(inside[-1] if inside else "", Configuration)
+        return f"{where}the key {key!r} is not known; known: {', '.join(table.model_fields)}"
+    return f"{where}{key}: {error['msg']}"
+
+
+def _check_methods(path, configuration):
+    for name in (*configuration.methods, *configuration.grids):
+        if name not in KNOWN_METHODS:
+            raise DataError(f"{path}: the method {name!r} is not known; known: {', '.join(KNOWN_METHODS)}")
+    if len(set(configuration.methods)) < len(configuration.methods):
+        raise DataError(f"{path}: a method is named twice among {', '.join(configuration.methods)}")
+    for name, grid in configuration.grids.items():
+        try:
+            KNOWN_METHODS[name](**{key: values[0] for key, values in grid.items()})
+        except (TypeError, IndexError) as error:
+            known = ", ".join(KNOWN_METHODS[name].GRID) or "none"
+            raise DataError(
+                f"{path}: [grids.{name}] is not as the method takes it ({error}); its settings: {known}"
+            ) from None

@@ -1,0 +1,210 @@
+"""Run a benchmark part by part: what is stored is not computed again, and what fails stops nothing else."""
+
+import functools
+import hashlib
+import itertools
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import torch
+
+from asif_lib.bank.anchors import AnchorBank
+from asif_lib.datasets.pairs import load_pairs
+from asif_lib.errors import AsifError, DataError, first_line
+from asif_lib.files import read_json, write_json
+from asif_lib.machine import progress_bar
+
+from ..measures import same_text
+from ..methods import choose
+from .comparing import tidy_table
+from .configuration import KNOWN_METHODS
+from .controls import load_any_encoder
+from .tasks import digest_of, embedded_pairs, prepare_task
+
+FORMAT = 1
+"""Of a stored part. A change of what is measured raises it, and all parts are computed again."""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What `run_benchmark` returns."""
+
+    table: pd.DataFrame
+    """As `tidy_table` makes it."""
+    failures: list
+    """A pair (what, why) for each part, task, bank or encoder that failed."""
+
+
+@dataclass(frozen=True)
+class Pool:
+    """The pairs of a bank, with which methods are fitted, and the pairs that choose the settings.
+
+    Each of the three is (image, text), or None; `asked` has the captions as a third.
+    """
+
+    train: tuple
+    more: tuple | None
+    """The bank's own validation pairs: anchors too, once the settings are chosen and all pairs are wanted."""
+    asked: tuple | None
+
+    def digest(self):
+        """Return the SHA-256 of all embeddings."""
+        return digest_of(*(z for part in (self.train, self.more, self.asked) if part for z in part[:2]))
+
+
+def run_benchmark(configuration, folder, *, device="auto", progress=True) -> Outcome:
+    """Compute all parts of a benchmark that are not in ``folder/parts`` yet, and write ``folder/results.parquet``.
+
+    Parameters
+    ----------
+    configuration : Configuration
+    folder : Path
+        Is made. To compute again what is stored, delete it.
+
+    A size is left out for a bank that has fewer pairs; it is a failure if all banks have fewer.
+    """
+    parts, failures, found = Path(folder) / "parts", [], []
+    load, reached = functools.cache(functools.partial(load_any_encoder, device=device)), {"all"}
+    parts.mkdir(parents=True, exist_ok=True)
+    groups = list(_groups(configuration))
+    each = list(itertools.product(configuration.methods, configuration.sizes))
+    with progress_bar(total=len(groups) * len(each), desc="benchmark", unit="part", disable=not progress) as bar:
+        for bank, *encoders in groups:
+            about = {"bank": bank, "image_encoder": encoders[0], "text_encoder": encoders[1]}
+            try:
+                pool, questions, about = _prepare(configuration, about, failures, load, progress)
+            except Exception as error:
+                failures.append((_words(about), _reason(error)))
+                bar.update(len(each))
+                continue
+            sizes = {size for size in configuration.sizes if size == "all" or size <= len(pool.train[0])}
+            reached |= sizes
+            for method, size in each:
+                bar.update()
+                if size not in sizes:
+                    continue
+                try:
+                    answer = _stored(parts, configuration, pool, questions, method, size)
+                    found.append({**about, "method": method, **answer})
+                except Exception as error:  # the next part may succeed
+                    failures.append((f"{_words(about)}, {method}, {size} pairs", _reason(error)))
+    for size in sorted(set(configuration.sizes) - reached, key=str):
+        failures.append((f"{size} pairs", "no bank has so many pairs to draw from"))
+    table = tidy_table(found, configuration.methods)
+    table.to_parquet(Path(folder) / "results.parquet", index=False)
+    return Outcome(table, list(dict.fromkeys(failures)))
+
+
+def _words(about):
+    return "bank {bank}, {image_encoder} × {text_encoder}".format(**about)
+
+
+def _reason(error):
+    return first_line(error) if isinstance(error, AsifError) else f"{type(error).__name__}: {first_line(error)}"
+
+
+def _groups(configuration):
+    """Yield (bank, image encoder, text encoder); a stored bank has the encoders of its own."""
+    for bank, source in configuration.banks.items():
+        if isinstance(source, str):
+            yield bank, "its own", "its own"
+        else:
+            encoders = configuration.image_encoders, configuration.text_encoders
+            yield from ((bank, *pair) for pair in itertools.product(*encoders))
+
+
+def _prepare(configuration, about, failures, load, progress):
+    """Return the pool of a bank, the questions by task, and the names of bank and encoders."""
+    source = configuration.banks[about["bank"]]
+    if isinstance(source, str):
+        stored = AnchorBank.load(source)
+        encoders = [load(kind, getattr(stored, f"{kind}_encoder").locator) for kind in ("image", "text")]
+        for encoder in encoders:
+            stored.check_encoder(encoder.identity)
+        about = {**about, "image_encoder": stored.image_encoder.name, "text_encoder": stored.text_encoder.name}
+        train, more = (stored.image, stored.text), None
+    else:
+        encoders = [load(kind, about[f"{kind}_encoder"]) for kind in ("image", "text")]
+        train, more = (_joined(source, split, encoders, progress) for split in ("train", "validation"))
+    questions = {}
+    for name, task in configuration.tasks.items():
+        try:
+            questions[name] = prepare_task(task, *encoders, progress)
+            if isinstance(source, str) and task.kind == "retrieval":
+                _check_held_out(source, stored.image, questions[name].image)
+        except Exception as error:
+            failures.append((f"task {name}", _reason(error)))
+    if not questions:
+        raise DataError("none of its tasks can be asked")
+    asked = None
+    if configuration.validation:
+        pairs = load_pairs(configuration.validation, progress=progress).split("validation")
+        asked = (*embedded_pairs(pairs, *encoders, progress), pairs.captions)
+    return Pool(train, more, asked), questions, about
+
+
+def _joined(names, split, encoders, progress):
+    sides = (embedded_pairs(load_pairs(name, progress=progress).split(split), *encoders, progress) for name in names)
+    return tuple(torch.cat(side) for side in zip(*sides, strict=True))
+
+
+def _check_held_out(name, anchors, held_out):
+    known = {row.tobytes() for row in anchors.float().numpy()}
+    inside = sum(row.tobytes() in known for row in held_out.numpy())
+    if inside > len(held_out) / 2:
+        raise DataError(f"the bank {name!r} holds {inside} of the {len(held_out)} pictures that are asked")
+
+
+def _stored(folder, configuration, pool, questions, method, size) -> dict:
+    """Return a part: as it is stored, or computed and stored."""
+    grid = configuration.grids.get(method, KNOWN_METHODS[method].GRID)
+    asked = {name: question.digest() for name, question in questions.items()}
+    key = [FORMAT, pool.digest(), asked, method, {k: list(v) for k, v in grid.items()}, size, configuration.seeds]
+    file = folder / f"{hashlib.sha256(json.dumps(key).encode()).hexdigest()[:24]}.json"
+    if not file.exists():
+        write_json(file, _computed(configuration, pool, questions, method, grid, size))
+    return read_json(file, dict)
+
+
+def _computed(configuration, pool, questions, method, grid, size) -> dict:
+    """Choose the settings of a method, fit it once for each seed, and ask it."""
+    make, n = KNOWN_METHODS[method], len(pool.train[0])
+    if size == "all":
+        drawn = [np.arange(n)]  # no lot is drawn, so one fit is enough
+    else:
+        drawn = [np.random.default_rng(seed).permutation(n)[:size] for seed in range(configuration.seeds)]
+    settings = _settings(make, grid, pool, drawn[0])
+    values = {name: {} for name in questions}
+    for rows in drawn:
+        image, text = (z[torch.from_numpy(rows)] if size != "all" else z for z in pool.train)
+        if size == "all" and pool.more:
+            image, text = torch.cat([image, pool.more[0]]), torch.cat([text, pool.more[1]])
+        fitted = make(**settings).fit(image, text)
+        for name, question in questions.items():
+            for measure, items in question.ask(fitted).items():
+                values[name].setdefault(measure, []).append(items.tolist())
+    return {
+        "transductive": make.transductive,
+        "size": len(image),
+        "settings": settings,
+        "values": values,
+        "chance": {name: question.chance() for name, question in questions.items()},
+    }
+
+
+def _settings(make, grid, pool, rows) -> dict:
+    """Choose settings on the validation pairs, for anchors at `rows` of the pool; a single combination needs none."""
+    combinations = int(np.prod([len(values) for values in grid.values()]))
+    if combinations == 1 and not make.stops_early:
+        return {key: values[0] for key, values in grid.items()}
+    if pool.asked is None:
+        raise DataError('its settings are chosen on validation pairs: name a data set, validation = "…"')
+    image, text = (torch.cat([z[torch.from_numpy(rows)], v]) for z, v in zip(pool.train, pool.asked, strict=False))
+    n = len(rows)
+    relevant = torch.zeros(len(image), len(image), dtype=torch.bool)
+    relevant[n:, n:] = same_text(pool.asked[2], pool.asked[2])
+    varied = type(make.__name__, (make,), {"GRID": grid})
+    return choose(varied, image, text, [(range(n), range(n, len(image)))], relevant).settings

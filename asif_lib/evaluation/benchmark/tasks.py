@@ -1,0 +1,146 @@
+"""What the methods are asked: held-out pairs to find, held-out pictures to classify; and the paper's own settings."""
+
+import hashlib
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+from PIL import ImageOps
+from scipy.stats import hypergeom
+
+from asif_lib.datasets.folders import first_names
+from asif_lib.datasets.labelled import load_labelled
+from asif_lib.datasets.pairs import load_pairs
+from asif_lib.encoders.embeddings import embed
+from asif_lib.encoders.pictures import open_picture
+from asif_lib.errors import DataError
+from asif_lib.search.inverted import InvertedIndex
+from asif_lib.sparse import sparse_relative_representation
+from asif_lib.zeroshot import make_prompts
+
+from ..baselines import Method
+from ..measures import ranks, same_text
+
+RECALLS = (1, 5, 10)
+
+
+class PaperASIF(Method):
+    """ASIF at any size, with the paper's settings by default: nothing is centred, and no (q, n) matrix exists whole."""
+
+    def __init__(self, k=800, p=8, center=False):
+        self.k, self.p, self.center = k, p, center
+
+    def fit(self, image, text):
+        """Keep the anchors: (n, d_image) and (n, d_text), without a copy."""
+        self.anchors = image, text
+        self.means = [z.float().mean(dim=0) if self.center else None for z in self.anchors]
+        return self
+
+    def similarity(self, image, text) -> torch.Tensor:
+        """Return the (q, t) float32 scores."""
+        pictures, texts = (
+            sparse_relative_representation(z, anchors, min(self.k, len(anchors)), self.p, mean=mean)
+            for z, anchors, mean in zip((image, text), self.anchors, self.means, strict=True)
+        )
+        return InvertedIndex(texts, 1, "mean").scores(pictures)
+
+
+@dataclass(frozen=True)
+class Question:
+    """Embedded pictures and texts, and which belong together.
+
+    Attributes
+    ----------
+    image, text : Tensors of shape (q, d_image) and (t · templates, d_text)
+        The prompts of a label stand one after the other.
+    relevant : Tensor of shape (q, t), bool
+    templates : int
+        0 for retrieval.
+    """
+
+    image: torch.Tensor
+    text: torch.Tensor
+    relevant: torch.Tensor
+    templates: int = 0
+
+    def ask(self, method) -> dict:
+        """Return for each measure its values, one for each picture or pair, (q,). A tie does not count as found."""
+        if self.templates:
+            scores = method.similarity(self.image, self.text)
+            scores = scores.reshape(len(scores), -1, self.templates).mean(dim=2)
+            return {"accuracy": (ranks(scores, self.relevant) == 0).astype(float)}
+        ways = zip(method.both_ways(self.image, self.text), (self.relevant, self.relevant.T), strict=True)
+        to_text, to_picture = (ranks(scores, relevant) for scores, relevant in ways)
+        mean = np.mean([places < k for places in (to_text, to_picture) for k in RECALLS], axis=0)
+        return {
+            "mean recall": mean,
+            "R@1, picture → text": (to_text == 0).astype(float),
+            "R@1, text → picture": (to_picture == 0).astype(float),
+        }
+
+    def chance(self) -> dict:
+        """Return the expected value of each measure for an order by lot."""
+        if self.templates:
+            return {"accuracy": 1 / self.relevant.shape[1]}
+        ways = [way.sum(dim=1).numpy() for way in (self.relevant, self.relevant.T)]
+        found = [[hypergeom.sf(0, len(way), way, k).mean() for k in RECALLS] for way in ways]
+        measures = float(np.mean(found)), float(found[0][0]), float(found[1][0])
+        return dict(zip(("mean recall", "R@1, picture → text", "R@1, text → picture"), measures, strict=True))
+
+    def digest(self) -> str:
+        """Return the SHA-256 of everything that is asked."""
+        return digest_of(self.image, self.text, self.relevant, torch.tensor(self.templates))
+
+
+def digest_of(*tensors) -> str:
+    """Return the SHA-256 over the shapes and the bytes of tensors."""
+    digest = hashlib.sha256()
+    for tensor in tensors:
+        digest.update(repr((tensor.shape, tensor.dtype)).encode())
+        for block in tensor.reshape(len(tensor) if tensor.ndim else 1, -1).split(16_384):
+            digest.update(block.contiguous().view(torch.uint8).numpy())
+    return digest.hexdigest()
+
+
+def embedded_pairs(pairs, image_encoder, text_encoder, progress):
+    """Return the two matrices of embeddings of `Pairs`."""
+    return (
+        embed(image_encoder, pairs.pictures, progress=progress),
+        embed(text_encoder, pairs.captions, progress=progress),
+    )
+
+
+def prepare_task(task, image_encoder, text_encoder, progress=False) -> Question:
+    """Load and embed what a task of the configuration asks.
+
+    Raises
+    ------
+    DataError
+        If the data set or the split is missing, there are fewer than two classes, or a class has no picture.
+    """
+    if task.kind == "retrieval":
+        pairs = load_pairs(task.pairs, progress=progress).split(task.split)
+        image, text = embedded_pairs(pairs, image_encoder, text_encoder, progress)
+        return Question(image, text, same_text(pairs.captions, pairs.captions))
+    data = labelled_pictures(task, progress)
+    image = embed(image_encoder, data.pictures, progress=progress)
+    text = embed(text_encoder, make_prompts(data.classes, task.templates), progress=progress)
+    relevant = torch.nn.functional.one_hot(torch.from_numpy(data.labels), len(data.classes)).bool()
+    return Question(image, text, relevant, len(task.templates))
+
+
+def labelled_pictures(task, progress=False):
+    """Return the labelled pictures that a task of the configuration asks; the errors are those of `prepare_task`."""
+    data = load_labelled(task.data, progress=progress)
+    if data.splits:
+        data = data.split(task.split)
+    if task.sample:
+        data = data.sample(task.sample)
+    if len(data.classes) < 2:
+        raise DataError(f"{task.data}: has one class, {data.classes[0]!r}, so there is nothing to decide")
+    counts = np.bincount(data.labels, minlength=len(data.classes))
+    if empty := [name for name, count in zip(data.classes, counts, strict=True) if not count]:
+        raise DataError(f"{task.data}: {len(data)} pictures leave classes without one: {first_names(empty)}")
+    if task.invert:
+        data = replace(data, pictures=[ImageOps.invert(open_picture(picture)) for picture in data.pictures])
+    return data

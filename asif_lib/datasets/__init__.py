@@ -10,6 +10,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
     __name__,
     submod_attrs={
         "folders": ["picture_files"],
+        "hub": ["labelled_from_hub"],
         "labelled": ["Labelled", "load_labelled"],
         "pairs": ["Pairs", "load_pairs"],
         "providers": ["catalogue", "dataset_dir", "fetch", "fetch_eurosat"],

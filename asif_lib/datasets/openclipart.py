@@ -34,7 +34,8 @@ def select_clipart(source, target):
     names = [file.relative_to(source / "png").as_posix() for file in files]
     names = [name for name in names if not name.startswith(LEFT_OUT)]
     drawings = {name: (source / "svg" / name).with_suffix(".svg") for name in names}
-    about = {name: read_metadata(file) for name, file in drawings.items() if file.exists() and _fits(source / "png" / name)}
+    drawings = {name: file for name, file in drawings.items() if file.exists() and _fits(source / "png" / name)}
+    about = {name: read_metadata(file) for name, file in drawings.items()}
     shared = Counter(title for title, _, _ in about.values())
     captions = {name: caption_of(name, *words, shared[words[0]]) for name, words in about.items()}
     if not any(captions.values()):

@@ -79,7 +79,7 @@ def class_folders(tmp_path_factory, stamps_bank_saved):
 
 @pytest.mark.parametrize(
     "command", [[], ["data"], ["bank"], ["bank", "build"], ["bank", "info"], ["classify"], ["search"], ["evaluate"],
-                ["check"], ["explore"]],
+                ["check"], ["benchmark"], ["explore"]],
 )  # fmt: skip
 def test_help_shows_examples(command, capsys):
     assert main([*command, "--help"]) == 0

@@ -23,8 +23,7 @@ def resampled_means(values, draws=DRAWS, seed=0) -> np.ndarray:
     methods, so that differences are paired. (The crossed bootstrap of Owen, "The pigeonhole bootstrap", Annals of
     Applied Statistics 2007: neither the anchors nor the items are taken for granted.)
     """
-    m, seeds, items = values.shape
-    of_seeds, of_items = (resampled_counts(n, draws, seed + i).numpy() / n for i, n in enumerate((seeds, items)))
+    of_seeds, of_items = (resampled_counts(n, draws, seed + i).numpy() / n for i, n in enumerate(values.shape[1:]))
     return np.stack([((of_items @ one.T) * of_seeds).sum(axis=1) for one in values], axis=1)
 
 

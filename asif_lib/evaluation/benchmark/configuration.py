@@ -34,9 +34,13 @@ class ZeroShotTask(_Table):
 
     kind: Literal["zero-shot"]
     data: str
-    """A data set of labelled pictures, or a folder of class folders."""
+    """A data set of labelled pictures, a folder of class folders, or ``hub:`` and the name of a data set of the hub."""
     split: str = "test"
-    """Not read if the data set has no splits."""
+    """Not read if a folder has no splits."""
+    label: str | None = None
+    """Of a data set of the hub: the column with the classes, if there are several."""
+    rename: dict[str, str] = {}
+    """Other names for classes, by their position: two classes of one name cannot be told apart."""
     sample: PositiveInt | None = None
     """The number of pictures, drawn in equal parts; default: all."""
     invert: bool = False
@@ -87,7 +91,9 @@ def read_configuration(path) -> Configuration:
     try:
         configuration = Configuration.model_validate(content, strict=True)
     except ValidationError as error:
-        raise DataError(f"{path}: {_sentence(error.errors(include_url=False)[0])}") from None
+        faults = error.errors(include_url=False)
+        typo = next((fault for fault in faults if fault["type"] == "extra_forbidden"), faults[0])
+        raise DataError(f"{path}: {_sentence(typo)}") from None
     _check_methods(path, configuration)
     return configuration
 

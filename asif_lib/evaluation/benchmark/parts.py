@@ -13,6 +13,7 @@ import torch
 
 from asif_lib.bank.anchors import AnchorBank
 from asif_lib.datasets.pairs import load_pairs
+from asif_lib.encoders.loading import load_encoder_of
 from asif_lib.errors import AsifError, DataError, first_line
 from asif_lib.files import read_json, write_json
 from asif_lib.machine import progress_bar
@@ -75,7 +76,7 @@ def run_benchmark(configuration, folder, *, device="auto", progress=True) -> Out
         for bank, *encoders in groups:
             about = {"bank": bank, "image_encoder": encoders[0], "text_encoder": encoders[1]}
             try:
-                pool, questions, about = _prepare(configuration, about, failures, load, progress)
+                pool, questions, about = _prepare(configuration, about, failures, load, device, progress)
             except Exception as error:
                 failures.append((_words(about), _reason(error)))
                 bar.update(len(each))
@@ -116,14 +117,14 @@ def _groups(configuration):
             yield from ((bank, *pair) for pair in itertools.product(*encoders))
 
 
-def _prepare(configuration, about, failures, load, progress):
+def _prepare(configuration, about, failures, load, device, progress):
     """Return the pool of a bank, the questions by task, and the names of bank and encoders."""
     source = configuration.banks[about["bank"]]
     if isinstance(source, str):
         stored = AnchorBank.load(source)
-        encoders = [load(kind, getattr(stored, f"{kind}_encoder").locator) for kind in ("image", "text")]
-        for encoder in encoders:
-            stored.check_encoder(encoder.identity)
+        encoders = [
+            load_encoder_of(identity, device=device) for identity in (stored.image_encoder, stored.text_encoder)
+        ]
         about = {**about, "image_encoder": stored.image_encoder.name, "text_encoder": stored.text_encoder.name}
         train, more = (stored.image, stored.text), None
     else:
@@ -132,9 +133,10 @@ def _prepare(configuration, about, failures, load, progress):
     questions = {}
     for name, task in configuration.tasks.items():
         try:
-            questions[name] = prepare_task(task, *encoders, progress)
+            question = prepare_task(task, *encoders, progress)
             if isinstance(source, str) and task.kind == "retrieval":
-                _check_held_out(source, stored.image, questions[name].image)
+                _check_held_out(source, stored.image, question.image)
+            questions[name] = question
         except Exception as error:
             failures.append((f"task {name}", _reason(error)))
     if not questions:

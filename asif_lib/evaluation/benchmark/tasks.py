@@ -9,6 +9,7 @@ from PIL import ImageOps
 from scipy.stats import hypergeom
 
 from asif_lib.datasets.folders import first_names
+from asif_lib.datasets.hub import labelled_from_hub
 from asif_lib.datasets.labelled import load_labelled
 from asif_lib.datasets.pairs import load_pairs
 from asif_lib.encoders.embeddings import embed
@@ -22,6 +23,8 @@ from ..baselines import Method
 from ..measures import ranks, same_text
 
 RECALLS = (1, 5, 10)
+HUB = "hub:"
+"""Before the name of a labelled data set of the hub."""
 
 
 class PaperASIF(Method):
@@ -131,9 +134,13 @@ def prepare_task(task, image_encoder, text_encoder, progress=False) -> Question:
 
 def labelled_pictures(task, progress=False):
     """Return the labelled pictures that a task of the configuration asks; the errors are those of `prepare_task`."""
-    data = load_labelled(task.data, progress=progress)
+    if task.data.startswith(HUB):
+        data = labelled_from_hub(task.data.removeprefix(HUB), task.split, task.label)
+    else:
+        data = load_labelled(task.data, progress=progress)
     if data.splits:
         data = data.split(task.split)
+    data = replace(data, classes=[task.rename.get(str(i), name) for i, name in enumerate(data.classes)])
     if task.sample:
         data = data.sample(task.sample)
     if len(data.classes) < 2:

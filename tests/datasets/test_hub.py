@@ -1,0 +1,78 @@
+"""Labelled data sets of the hub, as folders in its own format; no network."""
+
+import pytest
+from PIL import Image
+
+from asif_lib.datasets.hub import labelled_from_hub
+from asif_lib.errors import DataError
+
+datasets = pytest.importorskip("datasets")
+PICTURES = [Image.new("RGB", (4, 4), colour) for colour in ("red", "green", "blue")]
+
+
+@pytest.fixture
+def save(tmp_path, monkeypatch):
+    """Save columns, each a pair of values and a feature, as the repository ``made``."""
+    monkeypatch.setattr(datasets.config, "HF_DATASETS_CACHE", str(tmp_path / "hf"))
+
+    def save(**columns):
+        (tmp_path / "made" / "data").mkdir(parents=True)
+        features = datasets.Features({name: feature for name, (_, feature) in columns.items()})
+        table = datasets.Dataset.from_dict({name: values for name, (values, _) in columns.items()}, features=features)
+        table.to_parquet(tmp_path / "made" / "data" / "test-00000-of-00001.parquet")
+        return tmp_path / "made"
+
+    return save
+
+
+def classes(*names):
+    return [0, 1, 1], datasets.ClassLabel(names=list(names))
+
+
+def test_pictures_labels_and_the_first_name_of_each_class(save):
+    folder = save(image=(PICTURES, datasets.Image()), label=classes("tench, Tinca tinca", "sea_lion"))
+    data = labelled_from_hub(folder)
+    assert (data.name, data.classes, data.labels.tolist(), data.splits) == (
+        "made",
+        ["tench", "sea lion"],
+        [0, 1, 1],
+        {},
+    )
+    assert len(data.pictures) == 3 and data.pictures[2].convert("RGB").getpixel((0, 0)) == (0, 0, 255)
+
+
+def test_classes_that_share_their_first_name_keep_all_names(save):
+    folder = save(image=(PICTURES, datasets.Image()), label=classes("maillot", "maillot, tank suit"))
+    assert labelled_from_hub(folder).classes == ["maillot", "maillot, tank suit"]
+
+
+def test_of_several_columns_of_classes_one_must_be_named(save):
+    folder = save(img=(PICTURES, datasets.Image()), fine=classes("a", "b"), coarse=classes("c", "d"))
+    with pytest.raises(DataError, match=r"classes \(name one as the label\): fine, coarse"):
+        labelled_from_hub(folder)
+    assert labelled_from_hub(folder, label="coarse").classes == ["c", "d"]
+    with pytest.raises(DataError, match="has no column 'label' of classes; it has: fine, coarse"):
+        labelled_from_hub(folder, label="label")
+
+
+def test_a_data_set_without_pictures_or_labels_says_what_it_has(save):
+    folder = save(text=(["a", "b", "c"], datasets.Value("string")), label=classes("a", "b"))
+    with pytest.raises(DataError, match=r"pictures: none; classes .*: label"):
+        labelled_from_hub(folder)
+
+
+def test_hidden_labels_are_refused(save):
+    hidden = [-1, -1, -1], datasets.ClassLabel(names=["a", "b"])
+    with pytest.raises(DataError, match="has pictures without a class"):
+        labelled_from_hub(save(image=(PICTURES, datasets.Image()), label=hidden))
+
+
+@pytest.mark.parametrize("split", ["train", "test"])
+def test_a_missing_name_or_split_is_one_sentence(save, tmp_path, split):
+    save(image=(PICTURES, datasets.Image()), label=classes("a", "b"))
+    folder = tmp_path / ("made" if split == "train" else "gone")
+    with pytest.raises(
+        DataError, match=rf"{folder.name}, split {split}: cannot be loaded \(.*\); compare name"
+    ) as caught:
+        labelled_from_hub(folder, split)
+    assert "\n" not in str(caught.value)

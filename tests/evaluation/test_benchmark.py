@@ -1,0 +1,358 @@
+"""asif benchmark: one file in, the same parquet after a kill, and what fails is reported while the rest is done."""
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from PIL import Image
+
+from asif_lib import AnchorBank, load_image_encoder, load_pairs, load_text_encoder
+from asif_lib.cli import main
+from asif_lib.errors import DataError
+from asif_lib.evaluation.benchmark import parts as running
+from asif_lib.evaluation.benchmark.comparing import compare, holm, name_winner, resampled_means
+from asif_lib.evaluation.benchmark.configuration import read_configuration
+from asif_lib.evaluation.benchmark.controls import BagOfWords, ColourHistogram, load_any_encoder
+from asif_lib.evaluation.benchmark.parts import run_benchmark
+from asif_lib.evaluation.benchmark.tasks import PaperASIF, Question
+from asif_lib.evaluation.methods import METHODS, SparseAnchors
+from asif_lib.files import ROOT
+
+COLOURS = {"red": (220, 30, 30), "green": (30, 170, 60), "blue": (40, 60, 200), "white": (250, 250, 250)}
+FILE = """
+title = "Colours"
+methods = ["ASIF", "ridge"]
+sizes = [10, "all"]
+seeds = 2
+validation = "{pairs}"
+image_encoders = ["colour histogram"]
+text_encoders = ["bag of words"]
+[banks]
+colours = ["{pairs}"]
+[grids.ASIF]
+share = [0.1, 0.3]
+p = [1]
+[grids.ridge]
+alpha = [1.0]
+[tasks.find]
+kind = "retrieval"
+pairs = "{pairs}"
+[tasks.name]
+kind = "zero-shot"
+data = "{labelled}"
+"""
+
+
+def paint(colour, seed):
+    """A picture of one colour, and some pixels of any."""
+    random = np.random.default_rng(seed)
+    pixels = np.full((24, 24, 3), COLOURS[colour], np.uint8)
+    pixels[random.random((24, 24)) < 0.2] = random.integers(0, 256, 3)
+    return Image.fromarray(pixels)
+
+
+def save_for_hub(folder, split, picture, label):
+    """Eight pictures of four classes as `datasets` saves them for the hub."""
+    import datasets
+
+    classes = datasets.ClassLabel(names=[f"{colour}, {colour} thing" for colour in COLOURS])
+    features = datasets.Features({picture: datasets.Image(), label: classes, "other": datasets.Value("int64")})
+    pictures = [paint(colour, seed) for colour in COLOURS for seed in (1, 2)]
+    rows = {picture: pictures, label: [i // 2 for i in range(8)], "other": [0] * 8}
+    (folder / "data").mkdir(parents=True)
+    datasets.Dataset.from_dict(rows, features=features).to_parquet(folder / "data" / f"{split}-00000-of-00001.parquet")
+
+
+@pytest.fixture
+def folders(tmp_path):
+    """Forty captioned pictures, and sixteen in class folders; the configuration with both, to be changed and read."""
+    pairs, labelled = tmp_path / "pairs", tmp_path / "labelled"
+    pairs.mkdir()
+    rows = ["file_name,caption,split"]
+    for i in range(40):
+        colour = list(COLOURS)[i % 4]
+        paint(colour, i).save(pairs / f"{i}.png")
+        rows.append(f"{i}.png,a {colour} picture {i // 4},{('train', 'train', 'train', 'validation', 'test')[i // 8]}")
+    (pairs / "metadata.csv").write_text("\n".join(rows))
+    for colour in COLOURS:
+        (labelled / colour).mkdir(parents=True)
+        for i in range(4):
+            paint(colour, 100 + i).save(labelled / colour / f"{i}.png")
+
+    def configure(*changes, text=FILE):
+        file = tmp_path / "colours.toml"
+        text = text.format(pairs=pairs, labelled=labelled)
+        for old, new in changes:
+            assert old in text
+            text = text.replace(old, new)
+        file.write_text(text)
+        return file
+
+    return configure
+
+
+def test_a_benchmark_measures_every_method_on_the_same_items(folders, tmp_path):
+    outcome = run_benchmark(read_configuration(folders()), tmp_path / "out", progress=False)
+    table = outcome.table
+    assert outcome.failures == []
+    assert len(table) == 2 * 2 * 4  # methods, sizes, measures
+    assert set(table["n"][table["task"] == "name"]) == {16} and set(table["n"][table["task"] == "find"]) == {8}
+    assert table.set_index("size")["seeds"].to_dict() == {10: 2, 32: 1}  # all: train and validation
+    assert (table["low"] <= table["value"]).all() and (table["value"] <= table["high"]).all()
+    asif = table[(table["method"] == "ASIF") & (table["measure"] == "accuracy") & (table["size"] == 32)].iloc[0]
+    assert asif["value"] > 0.9 and asif["chance"] == 0.25
+    assert set(json.loads(asif["settings"])) == {"share", "p"}
+    assert pd.read_parquet(tmp_path / "out" / "results.parquet").equals(table)
+
+
+def test_settings_are_chosen_on_validation_pairs(folders, tmp_path, monkeypatch):
+    seen = []
+
+    def spy(make, image, text, splits, relevant):
+        seen.append((len(image), [tuple(map(len, split)) for split in splits], int(relevant.sum())))
+        return original(make, image, text, splits, relevant)
+
+    original = running.choose
+    monkeypatch.setattr(running, "choose", spy)
+    run_benchmark(read_configuration(folders()), tmp_path / "out", progress=False)
+    assert seen == [(18, [(10, 8)], 8), (32, [(24, 8)], 8)]  # of ASIF; ridge has one combination
+
+
+def test_after_a_kill_the_parquet_is_the_same_bit_for_bit(folders, tmp_path):
+    file = folders(("seeds = 2", "seeds = 20"), ("sizes = [10, ", "sizes = [5, 10, 15, 20, "))
+    command = [sys.executable, "-m", "asif_lib.cli", "benchmark", str(file), "--out"]
+    process = subprocess.Popen([*command, tmp_path / "killed"], stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
+    parts = tmp_path / "killed" / "parts"
+    while len(list(parts.glob("*.json"))) < 2:
+        assert process.poll() is None
+        time.sleep(0.01)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    stored = {part: part.stat().st_mtime_ns for part in parts.glob("*.json")}
+    assert 2 <= len(stored) < 10 and not (tmp_path / "killed" / "results.parquet").exists()
+    for name in ("killed", "whole"):
+        assert run_benchmark(read_configuration(file), tmp_path / name, progress=False).failures == []
+    assert all(part.stat().st_mtime_ns == time for part, time in stored.items())
+    killed, whole = ((tmp_path / name / "results.parquet").read_bytes() for name in ("killed", "whole"))
+    assert killed == whole
+
+
+def test_a_part_that_fails_is_reported_and_the_rest_is_done(folders, tmp_path, monkeypatch, capsys):
+    def fit(self, image, text):
+        raise np.linalg.LinAlgError("SVD did not converge\nmore")
+
+    with monkeypatch.context() as broken:
+        broken.setattr(METHODS["ridge"], "fit", fit)
+        status = main(["benchmark", str(folders()), "--out", str(tmp_path / "out"), "--json"])
+    output = capsys.readouterr()
+    answer = json.loads(output.out)
+    assert status == 1 and answer["ok"] is False and answer["rows"] == 8
+    assert "ridge, 10 pairs: LinAlgError: SVD did not converge\n" in output.err
+    page = (tmp_path / "out" / "index.html").read_text()
+    assert "What failed" in page and "SVD did not converge" in page
+    assert main(["benchmark", str(folders()), "--out", str(tmp_path / "out"), "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["rows"] == 16
+
+
+@pytest.mark.parametrize(
+    "change, words",
+    [
+        (("seeds =", "sead ="), "the key 'sead' is not known; known: title, banks, tasks, methods, sizes, seeds"),
+        (("data =", "date ="), "[tasks.name] the key 'date' is not known; known: kind, data, split, sample, invert"),
+        (('kind = "zero-shot"', 'kind = "zero"'), "[tasks] name: "),
+        (('"ridge"]', '"rigde"]'), "the method 'rigde' is not known; known: ASIF, nearest anchor"),
+        (("alpha =", "alfa ="), "[grids.ridge] is not as the method takes it"),
+        (("seeds = 2", 'seeds = "two"'), "seeds: Input should be a valid integer"),
+        (('"ridge"]', '"ASIF"]'), "a method is named twice"),
+        (("title = ", "title "), "is no readable TOML"),
+    ],
+)  # fmt: skip
+def test_a_mistake_in_the_file_is_one_sentence(folders, capsys, change, words):
+    assert main(["benchmark", str(folders(change))]) == 1
+    assert words in capsys.readouterr().err
+
+
+def test_a_missing_file_is_named(tmp_path):
+    with pytest.raises(DataError, match=r"no\.toml: there is no such file"):
+        read_configuration(tmp_path / "no.toml")
+
+
+def of_one_class(folder):
+    for colour in ("green", "blue", "white"):
+        for file in (folder / colour).iterdir():
+            file.unlink()
+        (folder / colour).rmdir()
+
+
+def with_an_empty_class(folder):
+    (folder / "grey").mkdir()
+
+
+@pytest.mark.parametrize(
+    "spoil, change, words",
+    [
+        (of_one_class, (), r"has one class, 'red', so there is nothing to decide"),
+        (with_an_empty_class, (), r"class folders without a picture: grey"),
+        (lambda folder: None, ('kind = "zero-shot"', 'kind = "zero-shot"\nsample = 3'),
+         r"3 pictures leave classes without one: \w+$"),
+    ],
+)  # fmt: skip
+def test_a_task_that_cannot_be_asked_stops_no_other(folders, tmp_path, spoil, change, words):
+    spoil(tmp_path / "labelled")
+    outcome = run_benchmark(read_configuration(folders(*filter(None, [change]))), tmp_path / "out", progress=False)
+    ((what, why),) = outcome.failures
+    assert what == "task name" and re.search(words, why)
+    assert set(outcome.table["task"]) == {"find"} and len(outcome.table) == 12
+
+
+def test_a_bank_that_cannot_be_made_and_a_size_that_none_has_stop_nothing(folders, tmp_path):
+    change = ("[banks]\n", '[banks]\nlost = ["no-such-folder"]\n'), ("sizes = [10, ", "sizes = [10, 500, ")
+    outcome = run_benchmark(read_configuration(folders(*change)), tmp_path / "out", progress=False)
+    assert [what for what, _ in outcome.failures] == ["bank lost, colour histogram × bag of words", "500 pairs"]
+    assert len(outcome.table) == 16
+
+
+def test_without_validation_pairs_a_method_with_several_settings_says_so(folders, tmp_path):
+    pairs = tmp_path / "pairs"
+    outcome = run_benchmark(
+        read_configuration(folders((f'validation = "{pairs}"\n', ""))), tmp_path / "out", progress=False
+    )
+    assert {why for _, why in outcome.failures} == {
+        'its settings are chosen on validation pairs: name a data set, validation = "…"'
+    }
+    assert set(outcome.table["method"]) == {"ridge"}
+
+
+def test_a_stored_bank_with_the_pictures_that_are_asked_is_refused(folders, tmp_path, tmp_cache, monkeypatch):
+    encoders = {"image": ColourHistogram(), "text": BagOfWords()}
+    bank = AnchorBank.build(load_pairs(tmp_path / "pairs"), *encoders.values(), progress=False, name="leak")
+    bank.save(tmp_cache / "banks" / "leak")
+    monkeypatch.setattr(running, "load_encoder_of", lambda identity, **_: encoders[identity.kind])
+    text = FILE.replace('colours = ["{pairs}"]', 'colours = "leak"')
+    outcome = run_benchmark(read_configuration(folders(text=text)), tmp_path / "out", progress=False)
+    assert outcome.failures == [("task find", "the bank 'leak' holds 8 of the 8 pictures that are asked")]
+    assert set(outcome.table["task"]) == {"name"} and set(outcome.table["image_encoder"]) == {"colour histogram"}
+
+
+def test_the_page_stands_alone_and_marks_what_is_transductive(folders, tmp_path, monkeypatch, capsys):
+    from asif_lib.course.report.page import loads_from_elsewhere
+
+    monkeypatch.setattr(METHODS["ridge"], "transductive", True)
+    change = [('["bag of words"]', '["bag of words", "all-MiniLM-L6-v2"]')]
+    assert main(["benchmark", str(folders(*change)), "--out", str(tmp_path / "out")]) == 0
+    page = (tmp_path / "out" / "index.html").read_text()
+    assert loads_from_elsewhere(page) == []
+    assert "ridge (transductive)" in page and "32 pairs" in page and "with 32 pairs" in page
+    assert "a row for each image encoder" in page
+    assert str(tmp_path / "out" / "index.html") in capsys.readouterr().out
+
+
+def test_the_papers_table_runs_on_small_folders_in_the_formats_of_the_hub(
+    folders, tmp_path, tmp_cache, monkeypatch, timm_folder, sentence_transformer_folder
+):
+    """The file of the repository itself; only what it names is smaller, and lies here."""
+    datasets = pytest.importorskip("datasets")
+    monkeypatch.setattr(datasets.config, "HF_DATASETS_CACHE", str(tmp_path / "hf"))
+    folders()
+    bank = AnchorBank.build(
+        load_pairs(tmp_path / "pairs"), load_image_encoder(timm_folder), load_text_encoder(sentence_transformer_folder),
+        progress=False, name="tiny",
+    )  # fmt: skip
+    text = (ROOT / "benchmarks" / "accuracy" / "paper_table_1.toml").read_text()
+    for name in ("cc12m-supervised", "cc12m-unsupervised"):
+        bank.save(tmp_cache / "banks" / name)
+    for name, split, columns in (
+        ("ILSVRC/imagenet-1k", "validation", ("image", "label")), ("uoft-cs/cifar100", "test", ("img", "fine_label")),
+        ("timm/oxford-iiit-pet", "test", ("image", "label")),
+    ):  # fmt: skip
+        save_for_hub(tmp_path / name, split, *columns)
+        text = text.replace(f"hub:{name}", f"hub:{tmp_path / name}")
+    (tmp_path / "paper.toml").write_text(text)
+    outcome = run_benchmark(read_configuration(tmp_path / "paper.toml"), tmp_path / "out", progress=False)
+    assert outcome.failures == []
+    assert set(outcome.table["task"]) == {"ImageNet", "CIFAR-100", "Pets"} and len(outcome.table) == 6
+    assert set(outcome.table["bank"]) == {"supervised", "unsupervised"}
+    assert json.loads(outcome.table["settings"][0]) == {} and PaperASIF().k == 800 and PaperASIF().p == 8
+
+
+# -- numbers ---------------------------------------------------------------------------------------------
+
+
+def test_a_tie_is_not_found_and_chance_is_what_it_says():
+    class Constant(SparseAnchors):
+        def similarity(self, image, text):
+            return torch.ones(len(image), len(text))
+
+    question = Question(torch.ones(20, 2), torch.ones(20, 2), torch.eye(20, dtype=torch.bool))
+    assert all(values.sum() == 0 for values in question.ask(Constant()).values())
+    assert question.chance()["R@1, picture → text"] == pytest.approx(1 / 20)
+    assert question.chance()["mean recall"] == pytest.approx((1 + 5 + 10) / 60)
+
+
+def test_prompts_of_a_label_are_averaged():
+    class Table(SparseAnchors):
+        def similarity(self, image, text):
+            return torch.tensor([[0.9, 0.0, 0.5, 0.5], [0.0, 0.9, 0.5, 0.5]])
+
+    right = torch.tensor([[False, True], [True, False]])
+    question = Question(torch.ones(2, 2), torch.ones(4, 2), right, templates=2)
+    assert question.ask(Table())["accuracy"].tolist() == [1, 0]
+
+
+def test_the_papers_asif_is_that_of_the_library():
+    random = torch.Generator().manual_seed(0)
+    z = [torch.randn(30, 6, generator=random) for _ in range(4)]
+    share, plain = 0.2, PaperASIF(k=6, p=2, center=True).fit(z[0], z[1]).similarity(z[2], z[3])
+    torch.testing.assert_close(plain, SparseAnchors(share, 2).fit(z[0], z[1]).similarity(z[2], z[3]))
+    assert PaperASIF().fit(z[0], z[1]).similarity(z[2], z[3]).shape == (30, 30)  # k = 800, but no more than there are
+
+
+def test_a_difference_is_certain_only_after_holms_correction():
+    random = np.random.default_rng(0)
+    base = random.random((1, 200)) < 0.5
+    slightly = base.copy()
+    slightly[0, np.flatnonzero(~base[0])[:6]] = True  # six items of 200 more
+    rows = compare(np.stack([base, base | (random.random((1, 200)) < 0.5), base, slightly]).astype(float))
+    assert rows["verdict"].tolist()[:3] == ["reference", "better", "undecided"]
+    assert rows["difference_low"][1] > 0 and rows["p_holm"][2] == 1
+    assert name_winner(rows.assign(method=list("abcd"))) == "b"
+    alone = compare(np.stack([base, slightly]).astype(float))
+    many = compare(np.stack([base, slightly, *[base] * 60]).astype(float))
+    assert alone["verdict"][1] == "better" and many["verdict"][1] == "undecided"
+    assert name_winner(many.assign(method=range(62))) is None
+    assert name_winner(compare(np.stack([base, base & False]).astype(float)).assign(method=list("ab"))) == "a"
+
+
+def test_holm_is_as_in_a_worked_example():
+    assert holm([0.01, 0.04, 0.03, 0.005]).round(4).tolist() == [0.03, 0.06, 0.06, 0.02]
+
+
+def test_seeds_that_differ_make_an_interval_wider():
+    items = np.random.default_rng(0).random((1, 8, 300))
+    shifted = items + np.linspace(-0.3, 0.3, 8)[:, None]
+    widths = [np.ptp(np.quantile(resampled_means(values), [0.025, 0.975], axis=0)) for values in (items, shifted)]
+    assert widths[1] > 3 * widths[0]
+
+
+def test_controls_know_colours_words_and_nothing():
+    red, blue = (ColourHistogram().encode([Image.new("RGB", (9, 9), c)]) for c in ("red", "blue"))
+    assert float(red @ blue.T) == 0 and red.shape == (1, 64)
+    words = BagOfWords().encode(["a red cat", "the red cat", "dogs"])
+    assert float(words[0] @ words[1]) > 0.5 and float(words[0] @ words[2]) == 0
+    assert ColourHistogram().encode([]).shape == (0, 64)
+
+
+def test_random_weights_are_another_encoder_and_always_the_same(text_encoder):
+    one, two = (load_any_encoder("text", "all-MiniLM-L6-v2:random", device="cpu") for _ in range(2))
+    assert one.identity == two.identity != text_encoder.identity
+    texts = ["a cat", "a ship"]
+    torch.testing.assert_close(one.encode(texts, progress=False), two.encode(texts, progress=False))
+    assert not torch.allclose(one.encode(texts, progress=False), text_encoder.encode(texts, progress=False), atol=0.1)

@@ -8,7 +8,6 @@ import threading
 import warnings
 
 import torch
-from timm.layers import BatchNormAct2d, Conv2dSame
 from torch.nn.utils.fusion import fuse_conv_bn_weights
 
 from asif_lib.errors import EncoderError, first_line, import_extra
@@ -20,8 +19,10 @@ def fold_norms(model):
 
     The weights, and so the embeddings, are the same bits as those of `frozen_graph`. Folding takes a tenth of a
     second. One run on noise finds out which batch norm follows which convolution, and a second one checks the
-    result. If it does not agree with the model, the model is returned as it is.
+    result. If it does not agree with the model, or there is no batch norm, the model is returned as it is.
     """
+    if not any(isinstance(module, torch.nn.BatchNorm2d) for module in model.modules()):
+        return model
     with one_thread(), torch.inference_mode():
         folded, noise = copy.deepcopy(model), _noise(model)[:1]
         pairs = _convolutions_and_norms(folded, noise)
@@ -32,6 +33,8 @@ def fold_norms(model):
 
 def _convolutions_and_norms(model, pictures):
     """Pairs of a convolution and the name of the batch norm that takes its output next, in one run of the model."""
+    from timm.layers import BatchNormAct2d, Conv2dSame  # seconds, which a model without batch norms does not need
+
     latest, pairs = {}, []
 
     def remember(convolution, _, output):
@@ -56,7 +59,7 @@ def _fold(model, convolution, name):
     convolution.weight, convolution.bias = fuse_conv_bn_weights(
         convolution.weight, convolution.bias, norm.running_mean, norm.running_var, norm.eps, norm.weight, norm.bias
     )
-    model.set_submodule(name, norm.act if isinstance(norm, BatchNormAct2d) else torch.nn.Identity())
+    model.set_submodule(name, norm.act if hasattr(norm, "act") else torch.nn.Identity())
 
 
 def frozen_graph(model):

@@ -1,11 +1,11 @@
 """Frozen vision models: pictures in, one float32 row vector each out."""
 
 import contextlib
+import functools
 import hashlib
 import json
 import threading
 
-import timm
 import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file
@@ -14,12 +14,13 @@ from asif_lib.defaults import DEFAULT_IMAGE_ENCODER
 from asif_lib.errors import EncoderError, PictureError, first_line
 from asif_lib.machine import resolve_device
 
+from .efficientnet import EfficientNetLite
 from .encoder import Encoder
 from .graphs import fold_norms, frozen_graph, openvino_graph
 from .identity import EncoderIdentity
 from .pictures import open_picture, too_large
 from .registry import REGISTRY_IMAGE_ENCODERS
-from .transforms import only_the_crop
+from .transforms import centre_crop, only_the_crop
 from .weights import check_expected, configuration, folder_checksum, model_folder, package_file, short_name, verify
 
 BACKENDS = ("torch", "plain", "openvino")
@@ -42,16 +43,17 @@ class ImageEncoder(Encoder):
     device : torch.device
     backend : str
         The way to compute: see `load_image_encoder`.
-    transform : callable
-        From an RGB PIL image to a (3, h, w) float32 tensor: timm's own evaluation transform of the model.
     """
 
-    def __init__(self, model, transform, identity, device, backend="torch"):
+    def __init__(self, model, config, identity, device, backend="torch"):
         super().__init__(identity, device, 8 if backend == "plain" else 2 if device.type == "cpu" else 64)
         model = model.eval().requires_grad_(False).to(device)
-        self.backend, self.transform = backend, transform
+        self.backend, self._config = backend, config
         self.in_threads = backend != "plain"  # the plain backend decodes and computes by turns
-        self.prepare = transform if backend == "plain" else only_the_crop(transform)
+        if isinstance(model, EfficientNetLite):
+            self.prepare = centre_crop(config)
+        else:
+            self.prepare = self.transform if backend == "plain" else only_the_crop(self.transform)
         # an accelerator computes one batch at a time, while the other threads decode
         self._turn = contextlib.nullcontext() if device.type == "cpu" else threading.Lock()
         self._freezes = backend == "torch" and device.type == "cpu"
@@ -60,6 +62,11 @@ class ImageEncoder(Encoder):
         elif backend == "torch":
             model = model.to(memory_format=torch.channels_last)
         self.model = fold_norms(model) if self._freezes else model
+
+    @functools.cached_property
+    def transform(self):
+        """From an RGB PIL image to a (3, h, w) float32 tensor: timm's own evaluation transform of the model."""
+        return _timm().data.create_transform(**self._config, is_training=False)
 
     def stream(self, pictures, *, batch_size=None, progress=True):
         """Yield ``(positions, (b, dim) float32 embeddings, errors)`` batch by batch, in the order of the pictures."""
@@ -133,35 +140,46 @@ def load_image_encoder(
         entry = REGISTRY_IMAGE_ENCODERS[str(name)]
         source = f"package {entry.package}"
         check_expected(expected, entry.sha256)
-        return _image_encoder(_packaged_model(str(name), entry), str(name), source, entry.sha256, device, backend)
+        alone = backend == "torch" and device.type == "cpu" and entry.lite_config
+        model = _packaged_model(str(name), entry, alone)
+        return _image_encoder(model, str(name), source, entry.sha256, device, backend)
     folder, source = model_folder(name, "image", expected)
     checksum, settings = folder_checksum(folder, subfolders=False), configuration(folder)
     check_expected(expected, checksum, settings)
     try:
-        model = timm.create_model(f"local-dir:{folder}", pretrained=True, num_classes=0)
+        model = _timm().create_model(f"local-dir:{folder}", pretrained=True, num_classes=0)
     except (RuntimeError, ValueError, KeyError, OSError, SafetensorError) as error:
         raise EncoderError(f"{name}: timm cannot load this model ({first_line(error)})") from error
     return _image_encoder(model, short_name(name), source, checksum, device, backend, settings)
 
 
+def _timm():
+    """The package takes seconds to import, and the shipped encoders do without it on a CPU."""
+    import timm
+
+    return timm
+
+
 def _image_encoder(model, name, source, checksum, device, backend, settings=""):
-    config = timm.data.resolve_data_config({}, model=model)
-    transform = timm.data.create_transform(**config, is_training=False)
+    alone = isinstance(model, EfficientNetLite)
+    config = model.pretrained_cfg if alone else _timm().data.resolve_data_config({}, model=model)
     steps = json.dumps({key: config[key] for key in sorted(config)})
     preprocessing = f"RGB, upright, transparency over white; timm {steps} {settings}".strip()
     identity = EncoderIdentity("image", name, source, checksum, preprocessing, model.head_hidden_size)
-    return ImageEncoder(model, transform, identity, device, backend)
+    return ImageEncoder(model, config, identity, device, backend)
 
 
-def _packaged_model(name, entry):
-    """timm's architecture with the package's weights, matched by name, or by order where the names are others."""
+def _packaged_model(name, entry, alone):
+    """The package's weights, alone or in timm's architecture: matched by name, or by order where they differ."""
     path = package_file(entry.package, entry.pattern)
     verify(path, entry.sha256)
     if path.suffix == ".safetensors":
         weights = load_file(path)
     else:
         weights = torch.load(path, map_location="cpu", weights_only=True)
-    model = timm.create_model(entry.architecture)
+    if alone:
+        return EfficientNetLite(weights, entry.lite_config)
+    model = _timm().create_model(entry.architecture)
     ours = model.state_dict()
     if weights.keys() == ours.keys():
         weights = {key: weights[key] for key in ours}
@@ -178,7 +196,7 @@ def _random_image_encoder(name, seed, device, backend):
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         entry = REGISTRY_IMAGE_ENCODERS.get(name)
-        model = timm.create_model(entry.architecture if entry else name, num_classes=0)
+        model = _timm().create_model(entry.architecture if entry else name, num_classes=0)
     digest = hashlib.sha256()
     for key, tensor in model.state_dict().items():
         digest.update(key.encode() + tensor.numpy().tobytes())

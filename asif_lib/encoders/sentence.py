@@ -1,16 +1,18 @@
-"""Sentence encoders that need `transformers` alone: a BERT or MPNet, and the mean over its tokens.
+"""Sentence encoders that need no sentence-transformers: a BERT or MPNet, and the mean over its tokens.
 
 Both text encoders of the profiles are built this way. sentence-transformers takes about three seconds to import, and
-gives the same embeddings, bit for bit.
+gives the same embeddings, bit for bit. The encoder that this library ships does not wait for `transformers` either.
 """
 
+import functools
 from pathlib import Path
 
 import torch
 import torch.nn.functional as F
-from transformers import AutoModel, AutoTokenizer
 
 from asif_lib.files import read_json
+
+from .bert import Bert, token_features
 
 _MODELS = ("bert", "mpnet")
 _ANY = ("max_seq_length", "embedding_dimension", "word_embedding_dimension", "include_prompt")
@@ -64,17 +66,33 @@ def _is_usual(settings):
 class Transformer(torch.nn.Module):
     """A transformer and its tokenizer: features of tokens in, ``token_embeddings`` (b, t, dim) added."""
 
-    def __init__(self, folder, max_seq_length):
+    def __init__(self, folder, max_seq_length, shipped):
         super().__init__()
+        self.folder, self.max_seq_length = folder, max_seq_length
+        if shipped:
+            self.model, self.features = Bert(folder), token_features(folder, max_seq_length)
+            return
+        from transformers import AutoModel
+
         self.model = AutoModel.from_pretrained(folder, use_safetensors=True)
-        limit = {} if max_seq_length is None else {"model_max_length": max_seq_length}
-        self.tokenizer = AutoTokenizer.from_pretrained(folder, **limit)
-        if not limit:
+        if max_seq_length is None:
             positions = self.model.config.max_position_embeddings
-            self.tokenizer.model_max_length = min(self.tokenizer.model_max_length, positions)
+            self.max_seq_length = min(self.tokenizer.model_max_length, positions)
+            self.tokenizer.model_max_length = self.max_seq_length
+        options = {"padding": True, "truncation": "longest_first", "return_tensors": "pt"}
+        self.features = functools.partial(self.tokenizer, **options)
+
+    @functools.cached_property
+    def tokenizer(self):
+        """The tokenizer of `transformers`."""
+        from transformers import AutoTokenizer
+
+        limit = {} if self.max_seq_length is None else {"model_max_length": self.max_seq_length}
+        return AutoTokenizer.from_pretrained(self.folder, **limit)
 
     def forward(self, features):
-        return {**features, "token_embeddings": self.model(**features).last_hidden_state}
+        """Return the features with the embeddings of the tokens."""
+        return {**features, "token_embeddings": self.model(**features)[0]}
 
 
 class Pooling(torch.nn.Module):
@@ -96,13 +114,21 @@ class Normalize(torch.nn.Module):
 
 
 class MeanOfTokens(torch.nn.Sequential):
-    """A sentence encoder with the layers, the tokenizer and the limit that `SentenceTransformer` would give it."""
+    """A sentence encoder with the layers, the tokenizer and the limit that `SentenceTransformer` would give it.
 
-    def __init__(self, folder):
+    Parameters
+    ----------
+    folder : path
+        For which `is_mean_of_tokens` holds.
+    shipped : bool
+        Whether it is the folder of the package with all-MiniLM-L6-v2, as published.
+    """
+
+    def __init__(self, folder, shipped=False):
         layers = read_json(Path(folder) / "modules.json", list[dict])
         max_seq_length = _settings(Path(folder) / "sentence_bert_config.json").get("max_seq_length")
         ends = [Normalize()] if len(layers) == 3 else []
-        super().__init__(Transformer(folder, max_seq_length), Pooling(), *ends)
+        super().__init__(Transformer(folder, max_seq_length, shipped), Pooling(), *ends)
 
     @property
     def tokenizer(self):
@@ -112,15 +138,15 @@ class MeanOfTokens(torch.nn.Sequential):
     @property
     def max_seq_length(self) -> int:
         """Tokens that are read; the rest of a text is cut."""
-        return self.tokenizer.model_max_length
+        return self[0].max_seq_length
 
     @property
     def device(self) -> torch.device:
         """Where the weights are."""
-        return self[0].model.device
+        return next(self.parameters()).device
 
     @torch.inference_mode()
     def encode(self, texts) -> torch.Tensor:
         """Return the (n, dim) embeddings of n strings, computed as one batch."""
-        features = self.tokenizer(list(texts), padding=True, truncation="longest_first", return_tensors="pt")
-        return self(dict(features.to(self.device)))["sentence_embedding"]
+        features = {name: tensor.to(self.device) for name, tensor in self[0].features(list(texts)).items()}
+        return self(features)["sentence_embedding"]

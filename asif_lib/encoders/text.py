@@ -117,7 +117,7 @@ def load_text_encoder(name=DEFAULT_TEXT_ENCODER, *, device="auto", precision="fl
         folder, source = model_folder(name, "text", expected)
     checksum, settings = folder_checksum(folder, published), configuration(folder)
     check_expected(expected, checksum, settings)
-    model, encode = _load(name, folder, device)
+    model, encode = _load(name, folder, device, shipped=published == MINILM_SHA256)
     layers = " > ".join(type(module).__name__ for module in model)
     preprocessing = f"{layers}, max_seq_length={model.max_seq_length}, {settings}"
     called = short_name(name)
@@ -129,11 +129,14 @@ def load_text_encoder(name=DEFAULT_TEXT_ENCODER, *, device="auto", precision="fl
     return TextEncoder(model, encode, identity, device, precision)
 
 
-def _load(name, folder, device):
+def _load(name, folder, device, shipped):
     """The model in `folder`, and a function from a list of strings to their embeddings, computed as one batch."""
     from .sentence import MeanOfTokens, is_mean_of_tokens
 
     plain = is_mean_of_tokens(folder)
+    if plain and shipped:
+        model = MeanOfTokens(folder, shipped=True).to(device)
+        return model, model.encode
     library = "transformers" if plain else "sentence-transformers"
     load = None if plain else _sentence_transformers().SentenceTransformer
     with _quiet_transformers():

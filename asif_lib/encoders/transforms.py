@@ -12,9 +12,9 @@ pixels would take 2.6 GB.
 
 import math
 
-from timm.data.transforms import MaybeToTensor
-from torchvision.transforms import CenterCrop, Compose, Normalize, Resize
-from torchvision.transforms.functional import pil_modes_mapping as PIL_MODES
+import numpy as np
+import torch
+from PIL import Image
 
 MOST_ELONGATED = 16
 """The longest proportion of the sides up to which the pixels are timm's own, bit for bit."""
@@ -22,39 +22,69 @@ SUPPORT = 4
 """Pixels to each side that a filter reads when it enlarges: three for Lanczos, the widest, and one for rounding."""
 
 
-def only_the_crop(transform):
-    """Return a function that gives the pixels of `transform`, in less time for squares and little memory for any shape.
+class CentreCrop:
+    """The pixels of timm's evaluation transform, in less time for squares and little memory for any shape.
 
-    Up to the proportion `MOST_ELONGATED` they are the same bits. A transform with other steps than timm's usual ones
-    is returned as it is.
+    Up to the proportion `MOST_ELONGATED` they are the same bits.
+
+    Parameters
+    ----------
+    side : int
+        Pixels of the shorter side after scaling.
+    size : (int, int)
+        Height and width of the crop, at most `side`.
+    resample : PIL.Image.Resampling
+    mean, std : sequence of 3 floats
+    """
+
+    def __init__(self, side, size, resample, mean, std):
+        self.side, (self.height, self.width), self.resample = side, size, resample
+        self.mean, self.std = (torch.as_tensor(each, dtype=torch.float32).view(3, 1, 1) for each in (mean, std))
+
+    def __call__(self, image) -> torch.Tensor:
+        """Return the (3, height, width) float32 tensor of an RGB PIL image."""
+        pixels = torch.from_numpy(np.array(self._crop(image))).permute(2, 0, 1).contiguous()
+        return pixels.float().div_(255).sub_(self.mean).div_(self.std)
+
+    def _crop(self, image):
+        size, (shorter, longer) = (self.width, self.height), sorted(image.size)
+        scaled = [self.side * edge // shorter for edge in image.size]  # as torchvision's Resize and CenterCrop round
+        starts = [round((new - kept) / 2) for new, kept in zip(scaled, size, strict=True)]
+        ends = [start + kept for start, kept in zip(starts, size, strict=True)]
+        if longer <= MOST_ELONGATED * shorter and (longer > shorter or not _box_is_exact(longer, self.side)):
+            return image.resize(scaled, self.resample).crop((*starts, *ends))
+        box = [edge * old / new for edge, old, new in zip((*starts, *ends), image.size * 2, scaled * 2, strict=True)]
+        if longer > shorter:
+            image, box = _cut(image, box, SUPPORT * max(1, shorter / self.side))
+        return image.resize(size, self.resample, box=box)
+
+
+def centre_crop(config) -> CentreCrop:
+    """Return the transform of a timm data config that scales by ``crop_pct`` and crops the centre."""
+    size, resample = config["input_size"][1:], Image.Resampling[config["interpolation"].upper()]
+    return CentreCrop(math.floor(size[0] / config["crop_pct"]), size, resample, config["mean"], config["std"])
+
+
+def only_the_crop(transform):
+    """Return the `CentreCrop` of a transform, or the transform itself if it has other steps than timm's usual ones.
 
     Parameters
     ----------
     transform : callable
         From an RGB PIL image to a (3, h, w) float32 tensor, such as ``timm.data.create_transform`` makes.
     """
+    from timm.data.transforms import MaybeToTensor  # seconds, which a packaged encoder does not need
+    from torchvision.transforms import CenterCrop, Compose, Normalize, Resize
+    from torchvision.transforms.functional import pil_modes_mapping
+
     steps = transform.transforms if isinstance(transform, Compose) else []
     if [type(step) for step in steps] != [Resize, CenterCrop, MaybeToTensor, Normalize]:
         return transform
-    resize, crop, to_tensor, normalise = steps
-    side, (height, width) = resize.size, crop.size
-    if not isinstance(side, int) or max(height, width) > side:
+    resize, crop, _, normalise = steps
+    if not isinstance(resize.size, int) or max(crop.size) > resize.size:
         return transform
-    resample = PIL_MODES[resize.interpolation]
-
-    def quick(image):
-        shorter, longer = sorted(image.size)
-        scaled = [side * edge // shorter for edge in image.size]  # as Resize and then CenterCrop round
-        starts = [round((new - kept) / 2) for new, kept in zip(scaled, (width, height), strict=True)]
-        ends = starts[0] + width, starts[1] + height
-        box = [edge * old / new for edge, old, new in zip((*starts, *ends), image.size * 2, scaled * 2, strict=True)]
-        if longer > MOST_ELONGATED * shorter:
-            image, box = _cut(image, box, SUPPORT * max(1, shorter / side))
-        elif longer > shorter or not _box_is_exact(longer, side):
-            return transform(image)
-        return normalise(to_tensor(image.resize((width, height), resample, box=box)))
-
-    return quick
+    resample = pil_modes_mapping[resize.interpolation]
+    return CentreCrop(resize.size, crop.size, resample, normalise.mean, normalise.std)
 
 
 def _cut(image, box, margin):

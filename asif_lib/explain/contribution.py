@@ -4,7 +4,6 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
-import scipy.sparse
 import torch
 
 from asif_lib.errors import ParameterError
@@ -43,13 +42,12 @@ def contributions(image: SparseVectors, text: SparseVectors, pairs=None, *, redu
     _check_same_anchors(image, text)
     if reduce == "max":
         text = text[[int(image.similarity(text)[0].argmax())]]
-    entries = text.to_csr()
-    if len(text) > 1:  # a mean of cosines is the product with the mean
-        entries = scipy.sparse.csr_array(np.full((1, len(text)), 1 / len(text))) @ entries
-        entries.sort_indices()
-    shared, at_image, at_text = np.intersect1d(image.indices[0], entries.indices, return_indices=True)
-    table = pd.DataFrame({"anchor": shared, "image": image.values[0][at_image], "text": entries.data[at_text]})
-    table["contribution"] = table.image.astype("float64") * table.text.astype("float64")
+    # a mean of cosines is the product with the mean
+    anchors, place = np.unique(text.indices, return_inverse=True)
+    mean = np.bincount(place.ravel(), text.values.ravel()) / len(text)
+    shared, at_image, at_text = np.intersect1d(image.indices[0], anchors, return_indices=True)
+    table = pd.DataFrame({"anchor": shared, "image": image.values[0][at_image], "text": mean[at_text]})
+    table["contribution"] = table.image.astype("float64") * table.text
     table = table[table.contribution > 0].sort_values("contribution", ascending=False, ignore_index=True)
     return _with_columns(table, pairs, image.n)
 

@@ -430,11 +430,11 @@ def test_check_says_what_is_missing_and_exits_non_zero(tmp_cache, loaded_once, c
 
 
 def test_check_without_a_package_says_which(tmp_path):
-    """With timm hidden, `asif check` still prints its table instead of a stack trace."""
-    (tmp_path / "timm.py").write_text("raise ModuleNotFoundError(\"No module named 'timm'\", name='timm')\n")
+    """With tokenizers hidden, `asif check` still prints its table instead of a stack trace."""
+    (tmp_path / "tokenizers.py").write_text("raise ModuleNotFoundError(\"No module named 'tokenizers'\", name='tokenizers')\n")
     run = asif("check", PYTHONPATH=f"{tmp_path}{os.pathsep}{os.environ.get('PYTHONPATH', '')}")
     assert run.returncode == 1 and "Traceback" not in run.stderr
-    assert "FAIL image encoder: No module named 'timm'" in run.stdout
+    assert "FAIL text encoder: No module named 'tokenizers'" in run.stdout
 
 
 def test_check_tells_packages_and_extras_apart(tmp_cache, loaded_once, monkeypatch):

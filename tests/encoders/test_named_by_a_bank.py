@@ -6,6 +6,7 @@ import shutil
 from dataclasses import replace
 
 import pytest
+import timm
 
 from asif_lib.encoders import image, text, weights
 from asif_lib.encoders.identity import EncoderIdentity
@@ -15,7 +16,7 @@ from asif_lib.encoders.text import load_text_encoder
 from asif_lib.errors import EncoderError, IdentityError
 
 KINDS = ["image", "text"]
-LOADS = {"image": (image.timm, "create_model"), "text": (text, "_load")}
+LOADS = {"image": (timm, "create_model"), "text": (text, "_load")}
 
 
 @pytest.fixture(params=KINDS)

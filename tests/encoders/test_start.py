@@ -6,6 +6,7 @@ import shutil
 import subprocess
 import sys
 
+import numpy as np
 import pytest
 import timm
 import torch
@@ -14,15 +15,19 @@ from PIL import Image
 from safetensors.torch import save_file
 
 from asif_lib.encoders import image as image_encoders
+from asif_lib.encoders.efficientnet import EfficientNetLite
 from asif_lib.encoders.graphs import fold_norms
 from asif_lib.encoders.image import load_image_encoder
 from asif_lib.encoders.registry import REGISTRY_IMAGE_ENCODERS, PackagedModel
 from asif_lib.encoders.sentence import MeanOfTokens, is_mean_of_tokens
 from asif_lib.encoders.text import load_text_encoder
+from asif_lib.encoders.transforms import centre_crop
 from asif_lib.errors import MissingExtraError
 from asif_lib.files import sha256_of
+from asif_lib.machine import one_thread
 
-NEVER = {"sentence_transformers", "datasets", "sklearn", "matplotlib", "dask", "IPython"}
+NEVER = {"sentence_transformers", "transformers", "timm", "torchvision", "sympy"}
+NEVER |= {"datasets", "sklearn", "matplotlib", "dask", "IPython"}
 """Of one picture and its labels."""
 
 
@@ -54,10 +59,26 @@ assert answer.scores.shape == (1, 2)
 
 def test_a_text_encoder_imports_no_picture_models(tmp_path):
     code = "from asif_lib.encoders.loading import load_encoder\nload_encoder('text', 'all-MiniLM-L6-v2')"
-    assert modules_after(code, tmp_path) & {*NEVER, "timm"} == set()
+    assert modules_after(code, tmp_path) & NEVER == set()
 
 
-# -- transformers alone ----------------------------------------------------------------------------------
+# -- without timm, and without sentence-transformers ------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", REGISTRY_IMAGE_ENCODERS)
+def test_the_shipped_image_encoders_are_timms_to_the_last_bit(name):
+    entry = REGISTRY_IMAGE_ENCODERS[name]
+    model = trained_like(timm.create_model(entry.architecture))
+    config = timm.data.resolve_data_config({}, model=model)
+    alone = EfficientNetLite(model.state_dict(), entry.lite_config).to(memory_format=torch.channels_last)
+    model.reset_classifier(0)
+    assert config == entry.lite_config
+    picture = Image.fromarray(np.random.default_rng(0).integers(0, 256, (300, 411, 3), dtype=np.uint8))
+    pixels = centre_crop(config)(picture)
+    assert torch.equal(pixels, timm.data.create_transform(**config, is_training=False)(picture))
+    batch = torch.stack([pixels, pixels.flip(2)]).contiguous(memory_format=torch.channels_last)
+    with one_thread(), torch.inference_mode():
+        assert torch.equal(alone(batch), fold_norms(model.to(memory_format=torch.channels_last))(batch))
 
 
 def by_sentence_transformers(name, monkeypatch, **options):

@@ -22,4 +22,6 @@ def who_sees_what(pairs) -> HTML:
         for name in ("train", "validation", "test")
     ]
     train, validation, _ = (lane["count"] for lane in lanes)
-    return self_contained("lanes", lanes=lanes, largest=max(lane["count"] for lane in lanes), anchors=train + validation)
+    return self_contained(
+        "lanes", lanes=lanes, largest=max(lane["count"] for lane in lanes), anchors=train + validation
+    )

@@ -431,7 +431,9 @@ def test_check_says_what_is_missing_and_exits_non_zero(tmp_cache, loaded_once, c
 
 def test_check_without_a_package_says_which(tmp_path):
     """With tokenizers hidden, `asif check` still prints its table instead of a stack trace."""
-    (tmp_path / "tokenizers.py").write_text("raise ModuleNotFoundError(\"No module named 'tokenizers'\", name='tokenizers')\n")
+    (tmp_path / "tokenizers.py").write_text(
+        "raise ModuleNotFoundError(\"No module named 'tokenizers'\", name='tokenizers')\n"
+    )
     run = asif("check", PYTHONPATH=f"{tmp_path}{os.pathsep}{os.environ.get('PYTHONPATH', '')}")
     assert run.returncode == 1 and "Traceback" not in run.stderr
     assert "FAIL text encoder: No module named 'tokenizers'" in run.stdout

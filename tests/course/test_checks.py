@@ -13,7 +13,7 @@ from exercises import RIGHT, WRONG
 from asif_lib.course.checks import EXERCISES, sandbox
 from asif_lib.course.checks.catalogue import NEGATED
 from asif_lib.course.checks.exercise import Exercise, chapter_modules, discover, investigation, judge
-from asif_lib.course.checks.judging import random_tensor, ask, compare
+from asif_lib.course.checks.judging import ask, compare, random_tensor
 from asif_lib.course.checks.proof import prove
 from asif_lib.course.checks.verdict import STYLES, Verdict, refuse, right
 from asif_lib.course.editions import NOT_ATTEMPTED

@@ -1,7 +1,6 @@
 """asif benchmark: one file in, the same parquet after a kill, and what fails is reported while the rest is done."""
 
 import json
-import os
 import re
 import signal
 import subprocess

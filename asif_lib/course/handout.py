@@ -63,7 +63,7 @@ def _add_kit(folder):
         own.unlink()
     for name in SHARED_CACHE:
         shutil.copytree(cache_dir() / name, kit / "cache" / name)
-    python = ".".join(platform.python_version_tuple()[:2])
+    python = ".".join(map(str, sys.version_info[:3]))
     about = {"python": python, "system": platform.system(), "machine": platform.machine()}
     (kit / "about.json").write_text(json.dumps(about), encoding="utf-8")
     shutil.copy(Path(__file__).parent / "templates" / "check_kit.py", kit)

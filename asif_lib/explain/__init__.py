@@ -13,7 +13,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         "counterfactual": ["Counterfactual", "Decision", "SmallestRemoval", "smallest_removal", "without"],
         "removals": ["Removals"],
         "faithfulness": ["area_between", "faithfulness_curves"],
-        "audit": ["AnchorUse", "anchor_use", "leave_one_out", "near_duplicates", "pair_agreement", "rank_pairs"],
+        "audit": ["AnchorUse", "anchor_use", "leave_one_out", "pair_agreement", "rank_pairs"],
         "planting": ["Planted", "baseline_agreement", "detection", "over_seeds", "plant_wrong_captions"],
     },
 )

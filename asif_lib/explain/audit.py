@@ -1,4 +1,4 @@
-"""Audit a bank: find pairs that do not agree with the others, duplicates, hubs and dead anchors."""
+"""Audit a bank: find pairs that do not agree with the others, hubs and dead anchors."""
 
 import itertools
 from dataclasses import dataclass
@@ -15,9 +15,6 @@ from asif_lib.relative import unit_rows
 from asif_lib.search.rows import BLOCK, QUERY_BLOCK
 from asif_lib.sparse import check_k_p, power_and_normalise
 from asif_lib.zeroshot import default_k
-
-SAME = 1 - 1e-5
-"""From this cosine on, two float32 embeddings count as embeddings of the same picture."""
 
 
 def leave_one_out(bank, k=None, p=DEFAULT_P, *, center=True, device="cpu"):
@@ -97,39 +94,6 @@ def rank_pairs(bank, k=None, p=DEFAULT_P, *, device="cpu") -> pd.DataFrame:
     """
     table = pd.DataFrame({"anchor": np.arange(len(bank)), "agreement": pair_agreement(bank, k, p, device=device)})
     return table.sort_values("agreement", kind="stable", ignore_index=True).join(bank.pairs, on="anchor")
-
-
-def near_duplicates(bank, image_threshold=0.95, text_threshold=0.95) -> pd.DataFrame:
-    """Find pairs of anchors that repeat each other, and equal pictures with different captions.
-
-    The n × n cosines are computed tile by tile and never exist whole.
-
-    From the cosines `image_threshold` and `text_threshold` on, without centring, pictures and captions are near.
-
-    Raises `ParameterError` if an embedding holds NaN.
-
-    Returns
-    -------
-    DataFrame
-        Columns ``first`` < ``second`` (anchors), ``image_cosine``, ``text_cosine``, ``kind``: "exact" (the same
-        picture and caption), "same picture, other caption" (at any text cosine), or "near" (both above their
-        thresholds). The most similar pictures come first. Equal captions alone are no duplicates.
-    """
-    n, found = len(bank), [np.empty((0, 4))]
-    for start in slow_bar(range(0, n, QUERY_BLOCK), "comparing pairs", "block", progress=True):
-        rows = [unit_rows(x[start : start + QUERY_BLOCK], first=start) for x in (bank.image, bank.text)]
-        for other in range(start, n, QUERY_BLOCK):
-            columns = [unit_rows(x[other : other + QUERY_BLOCK], first=other) for x in (bank.image, bank.text)]
-            image, text = (a @ b.T for a, b in zip(rows, columns, strict=True))
-            close = (image >= SAME) | ((image >= image_threshold) & (text >= text_threshold))
-            first, second = (close.triu(1) if other == start else close).nonzero(as_tuple=True)
-            found.append(np.stack([first + start, second + other, image[first, second], text[first, second]], axis=1))
-    table = pd.DataFrame(np.concatenate(found), columns=["first", "second", "image_cosine", "text_cosine"])
-    table = table.astype({"first": int, "second": int})
-    same_picture, same_caption = table.image_cosine >= SAME, table.text_cosine >= SAME
-    kinds = ["exact", "same picture, other caption"]
-    table["kind"] = np.select([same_picture & same_caption, same_picture], kinds, "near")
-    return table.sort_values("image_cosine", ascending=False, kind="stable", ignore_index=True)
 
 
 @dataclass(frozen=True)

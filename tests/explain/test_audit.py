@@ -1,7 +1,5 @@
 """An audit finds wrong captions, duplicates, hubs and dead anchors, without a new bank."""
 
-from dataclasses import replace
-
 import numpy as np
 import pandas as pd
 import pytest
@@ -10,7 +8,7 @@ import torch
 from asif_lib import ASIF, SparseVectors
 from asif_lib.errors import ParameterError
 from asif_lib.evaluation.baselines import NearestAnchorCaption
-from asif_lib.explain.audit import anchor_use, leave_one_out, near_duplicates, pair_agreement, rank_pairs
+from asif_lib.explain.audit import anchor_use, leave_one_out, pair_agreement, rank_pairs
 from asif_lib.explain.planting import baseline_agreement, detection, over_seeds, plant_wrong_captions
 
 
@@ -78,25 +76,6 @@ def test_a_baseline_never_sees_the_pair_that_it_scores(stamps_bank):
     assert baseline_agreement(distinct, Memory()).max() == 0
 
 
-def test_duplicates_are_found_once_and_by_kind(stamps_bank, monkeypatch):
-    bank = stamps_bank.subset([*range(100), 5, 7])
-    bank.pairs["id"] = [str(i) for i in range(102)]
-    bank.pairs.loc[101, "caption"] = bank.pairs.caption[50]
-    bank = replace(bank, text=torch.cat([bank.text[:101], bank.text[[50]]]))
-    whole = near_duplicates(bank).set_index(["first", "second"])
-    monkeypatch.setattr("asif_lib.explain.audit.QUERY_BLOCK", 13)
-    table = near_duplicates(bank).set_index(["first", "second"])
-    assert table.loc[(5, 100), "kind"] == "exact"
-    assert table.loc[(7, 101), "kind"] == "same picture, other caption"
-    unit = [torch.nn.functional.normalize(x, dim=1) for x in (bank.image, bank.text)]
-    image, text = (u @ u.T for u in unit)
-    close = ((image >= 0.95) & (text >= 0.95)) | (image >= 1 - 1e-5)
-    assert set(table.index) == {(i, j) for i, j in close.nonzero().tolist() if i < j}
-    assert whole.index.equals(table.index)
-    strict = near_duplicates(stamps_bank.subset(slice(0, 3)), 1.1, 1.1)
-    assert strict.empty and list(strict.kind) == []
-
-
 def test_use_counts_hubs_and_dead_anchors():
     vectors = SparseVectors(torch.tensor([[0, 1], [0, 2], [0, 1]]).int(), torch.tensor([[1, 0.5], [1, 0.5], [1, 0]]), 5)
     use = anchor_use(vectors)
@@ -125,11 +104,6 @@ def test_bad_input_is_refused_in_one_sentence(stamps_bank, call, words):
     with pytest.raises(ParameterError, match=words) as error:
         call(stamps_bank)
     assert "\n" not in str(error.value)
-
-
-def test_an_empty_bank_has_no_duplicates(stamps_bank):
-    table = near_duplicates(stamps_bank.subset([]))
-    assert table.empty and {"first", "second", "kind"} <= set(table)
 
 
 def test_an_interval_over_seeds_is_students():

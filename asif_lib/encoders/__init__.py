@@ -14,7 +14,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         "registry": ["MINILM_PACKAGE", "MINILM_SHA256", "MPNET_PACKAGES", "MPNET_SHA256", "REGISTRY_IMAGE_ENCODERS"],
         "image": ["ImageEncoder", "load_image_encoder"],
         "text": ["TextEncoder", "check_strings", "has_bfloat16", "load_text_encoder"],
-        "graphs": ["fold_norms", "frozen_graph"],
+        "graphs": ["frozen_graph"],
         "loading": ["load_encoder", "load_encoder_of"],
         "embeddings": ["embed", "embed_readable"],
         "known": ["KnownTexts"],

@@ -1,7 +1,7 @@
 """EfficientNet-Lite without timm, which takes seconds to import. The embeddings are the same bits.
 
-Each batch norm is folded into the convolution before it, as `fold_norms` does. The order and the shapes of the weights
-tell all but the strides.
+Each batch norm is folded into the convolution before it, as in a `frozen_graph`. The order and the shapes of the
+weights tell all but the strides.
 """
 
 import torch

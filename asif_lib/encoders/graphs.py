@@ -1,65 +1,13 @@
-"""Vision models that a CPU runs faster: with folded batch norms, as TorchScript's frozen graph, and as OpenVINO's."""
+"""Vision models that a CPU runs faster: as TorchScript's frozen graph, and as OpenVINO's."""
 
-import contextlib
-import copy
-import functools
 import sys
 import threading
 import warnings
 
 import torch
-from torch.nn.utils.fusion import fuse_conv_bn_weights
 
 from asif_lib.errors import EncoderError, first_line, import_extra
 from asif_lib.machine import one_thread
-
-
-def fold_norms(model):
-    """Return `model` with every batch norm folded into the convolution before it; the activations stay.
-
-    The weights, and so the embeddings, are the same bits as those of `frozen_graph`. Folding takes a tenth of a
-    second. One run on noise finds out which batch norm follows which convolution, and a second one checks the
-    result. If it does not agree with the model, or there is no batch norm, the model is returned as it is.
-    """
-    if not any(isinstance(module, torch.nn.BatchNorm2d) for module in model.modules()):
-        return model
-    with one_thread(), torch.inference_mode():
-        folded, noise = copy.deepcopy(model), _noise(model)[:1]
-        pairs = _convolutions_and_norms(folded, noise)
-        for convolution, name in pairs:
-            _fold(folded, convolution, name)
-        return folded if pairs and _agree(model, folded, noise) else model
-
-
-def _convolutions_and_norms(model, pictures):
-    """Pairs of a convolution and the name of the batch norm that takes its output next, in one run of the model."""
-    from timm.layers import BatchNormAct2d, Conv2dSame  # seconds, which a model without batch norms does not need
-
-    latest, pairs = {}, []
-
-    def remember(convolution, _, output):
-        latest.update(convolution=convolution, output=output)
-
-    def find(norm, inputs, name):
-        if latest.get("output") is inputs[0]:
-            pairs.append((latest["convolution"], name))
-
-    with contextlib.ExitStack() as hooks:
-        for name, module in model.named_modules():
-            if type(module) in (torch.nn.Conv2d, Conv2dSame):
-                hooks.callback(module.register_forward_hook(remember).remove)
-            elif type(module) in (torch.nn.BatchNorm2d, BatchNormAct2d):
-                hooks.callback(module.register_forward_pre_hook(functools.partial(find, name=name)).remove)
-        model(pictures)
-    return pairs
-
-
-def _fold(model, convolution, name):
-    norm = model.get_submodule(name)
-    convolution.weight, convolution.bias = fuse_conv_bn_weights(
-        convolution.weight, convolution.bias, norm.running_mean, norm.running_var, norm.eps, norm.weight, norm.bias
-    )
-    model.set_submodule(name, norm.act if hasattr(norm, "act") else torch.nn.Identity())
 
 
 def frozen_graph(model):

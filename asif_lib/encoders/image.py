@@ -16,7 +16,7 @@ from asif_lib.machine import resolve_device
 
 from .efficientnet import EfficientNetLite
 from .encoder import Encoder
-from .graphs import fold_norms, frozen_graph, openvino_graph
+from .graphs import frozen_graph, openvino_graph
 from .identity import EncoderIdentity
 from .pictures import open_picture, too_large
 from .registry import REGISTRY_IMAGE_ENCODERS
@@ -32,8 +32,8 @@ class ImageEncoder(Encoder):
     """A frozen vision model.
 
     The default batch is 2 pictures on a CPU (page faults slow down larger ones), 64 elsewhere, and 8 for the plain
-    backend. On a CPU the batch norms are folded into the convolutions. The first call with `WORTH_FREEZING` pictures
-    or more makes a frozen graph of the model. For EfficientNet-Lite, the embeddings are the same bits either way.
+    backend. On a CPU, the first call with `WORTH_FREEZING` pictures or more makes a frozen graph of the model. For a
+    shipped encoder, the embeddings are the same bits either way.
 
     Attributes
     ----------
@@ -61,7 +61,7 @@ class ImageEncoder(Encoder):
             model = openvino_graph(model, torch.get_num_threads())
         elif backend == "torch":
             model = model.to(memory_format=torch.channels_last)
-        self.model = fold_norms(model) if self._freezes else model
+        self.model = model
 
     @functools.cached_property
     def transform(self):
@@ -112,7 +112,7 @@ def load_image_encoder(
         Leave the weights untrained and draw them with this seed: a control for experiments.
     backend : {"torch", "plain", "openvino"}
         The way to compute. The embeddings agree up to rounding, so it is not part of the identity.
-        ``"torch"``: on a CPU one thread for each core, folded batch norms or a frozen graph, and resampling of the
+        ``"torch"``: on a CPU one thread for each core, for many pictures a frozen graph, and resampling of the
         centre crop only. ``"plain"``: timm's model and transform as they come, one batch after the other; the other
         backends are compared with it. ``"openvino"``: as ``"torch"``, compiled by OpenVINO (on a CPU only; needs the
         extra ``openvino``).

@@ -16,7 +16,7 @@ from safetensors.torch import save_file
 
 from asif_lib.encoders import image as image_encoders
 from asif_lib.encoders.efficientnet import EfficientNetLite
-from asif_lib.encoders.graphs import fold_norms
+from asif_lib.encoders.graphs import frozen_graph
 from asif_lib.encoders.image import load_image_encoder
 from asif_lib.encoders.registry import REGISTRY_IMAGE_ENCODERS, PackagedModel
 from asif_lib.encoders.sentence import MeanOfTokens, is_mean_of_tokens
@@ -78,7 +78,7 @@ def test_the_shipped_image_encoders_are_timms_to_the_last_bit(name):
     assert torch.equal(pixels, timm.data.create_transform(**config, is_training=False)(picture))
     batch = torch.stack([pixels, pixels.flip(2)]).contiguous(memory_format=torch.channels_last)
     with one_thread(), torch.inference_mode():
-        assert torch.equal(alone(batch), fold_norms(model.to(memory_format=torch.channels_last))(batch))
+        assert torch.equal(alone(batch), frozen_graph(model.to(memory_format=torch.channels_last))(batch))
 
 
 def by_sentence_transformers(name, monkeypatch, **options):
@@ -141,10 +141,10 @@ def test_other_models_without_sentence_transformers_name_the_extra(tmp_path, mon
         load_text_encoder(folder, device="cpu")
 
 
-# -- one picture, or enough for a graph ------------------------------------------------------------------
+# -- enough pictures for a graph ----------------------------------------------------------------------------
 
 
-def test_folded_norms_and_the_frozen_graph_give_the_same_bits(image_encoder, drawings, monkeypatch):
+def test_many_pictures_make_a_graph_that_gives_the_same_bits(image_encoder, drawings, monkeypatch):
     files = sorted(drawings.iterdir())
     assert not isinstance(image_encoder.model, torch.jit.ScriptModule)
     graph = load_image_encoder(device="cpu")
@@ -155,34 +155,6 @@ def test_folded_norms_and_the_frozen_graph_give_the_same_bits(image_encoder, dra
     assert isinstance(graph.model, torch.jit.ScriptModule)
     assert torch.equal(graph.encode(files[:5], progress=False), few)
     assert torch.equal(many[:5], few)
-
-
-def test_no_norm_is_left_and_the_embeddings_are_the_models_own():
-    model = trained_like(timm.create_model("test_efficientnet", num_classes=0))
-    folded = fold_norms(model)
-    assert any(isinstance(module, torch.nn.BatchNorm2d) for module in model.modules())
-    assert not any(isinstance(module, torch.nn.BatchNorm2d) for module in folded.modules())
-    pictures = torch.rand(2, 3, 160, 160)
-    with torch.inference_mode():
-        torch.testing.assert_close(folded(pictures), model(pictures), atol=1e-4, rtol=1e-3)
-
-
-class Shared(torch.nn.Module):
-    """One convolution before two batch norms: neither can be folded into it."""
-
-    def __init__(self):
-        super().__init__()
-        self.convolution = torch.nn.Conv2d(3, 4, 3)
-        self.one, self.two = torch.nn.BatchNorm2d(4), torch.nn.BatchNorm2d(4)
-
-    def forward(self, pictures):
-        features = self.convolution(pictures)
-        return (self.one(features) - 2 * self.two(features)).mean(dim=(2, 3))
-
-
-def test_norms_that_cannot_be_folded_stay():
-    model = trained_like(Shared())
-    assert fold_norms(model) is model
 
 
 def trained_like(model):

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import nbformat
 import pytest
+import yaml
 from IPython.core.interactiveshell import InteractiveShell
 from jupyter_server.serverapp import DEFAULT_JUPYTER_SERVER_PORT
 from packaging.specifiers import SpecifierSet
@@ -176,3 +177,23 @@ def test_readme_tells_a_fork_where_its_address_is_set():
         "fork" in sentence and "pyproject.toml" in sentence and "make notebooks" in sentence
         for sentence in " ".join(section.split()).split(". ")
     )
+
+
+# -- the book online
+
+
+def test_the_workflow_publishes_what_make_workbook_writes():
+    workflow = yaml.safe_load((ROOT / ".github" / "workflows" / "pages.yml").read_text(encoding="utf-8"))
+    steps = workflow["jobs"]["book"]["steps"]
+    assert "make workbook" in [step.get("run") for step in steps]
+    upload, deploy = steps[-2:]
+    assert upload["uses"].startswith("actions/upload-pages-artifact@") and upload["with"] == {"path": "build/report"}
+    assert deploy["uses"].startswith("actions/deploy-pages@")
+    assert workflow["permissions"] == {"contents": "read", "pages": "write", "id-token": "write"}
+    assert all(re.search(r"@v\d+$", step["uses"]) for step in steps if "uses" in step)
+
+
+def test_the_first_link_of_the_readme_is_to_the_book_where_its_address_is_set(project):
+    first = re.search(r"\]\((\S+?)\)", README)[1]
+    book = project["urls"].get("Documentation")
+    assert (first == book) if book else not re.search(r"github\.io", README)

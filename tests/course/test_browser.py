@@ -151,6 +151,8 @@ class NotebookPage:
         return self.cells.nth(next(i for i, source in enumerate(sources) if text in source))
 
     def run(self, cell):
+        for label in cell.locator(".jp-InputPlaceholder .jp-Placeholder-content").all():  # folded: this unfolds it
+            label.click()
         cell.locator(".cm-line").first.click()
         self.page.keyboard.press("Control+Enter")
 
@@ -193,6 +195,12 @@ def test_chapter_runs_whole(chapter):
     alts = chapter.page.locator(".jp-OutputArea img").evaluate_all("images => images.map(i => i.naturalWidth && i.alt)")
     assert len(alts) >= 5 and all(alts)
     assert (chapter.console, chapter.abroad) == ([], [])
+
+
+def test_folded_cells_say_what_they_do(chapter):
+    labels = chapter.page.locator(".jp-InputPlaceholder").all_inner_texts()
+    assert "# Draw one anchor of each of twelve groups." in labels and len(labels) >= 8
+    assert all(label.startswith("# ") for label in labels)
 
 
 def test_exercise_is_solved_with_the_keyboard_and_remembered(chapter, lab):

@@ -40,6 +40,10 @@ print("the same")
 
 # %%
 print("the same")
+
+# %% tags=["hide-input"]
+# Draw the squares.
+print("drawn")
 '''
 
 
@@ -119,7 +123,7 @@ def test_ids_of_other_cells_stay_when_one_changes(house):
     (source / "04_sparsification.py").write_text(SOURCE.replace("checked", "looked at"))
     build(*house)
     after = [cell.id for cell in read(out / "04_sparsification.ipynb").cells]
-    assert [a == b for a, b in zip(before, after, strict=True)] == [True, True, True, True, False, True, True]
+    assert [a == b for a, b in zip(before, after, strict=True)] == [True] * 4 + [False] + [True] * 3
 
 
 def test_the_colab_cell_does_nothing_elsewhere_and_installs_from_the_repository(house):
@@ -181,6 +185,7 @@ def test_check_finds_edited_missing_and_orphaned_notebooks(house, capsys, monkey
         ('print("checked")', "### BEGIN SOLUTION\n1\n### END SOLUTION", "cell 4: .* outside a cell tagged"),
         ("### BEGIN SOLUTION", "", "cell 3: END SOLUTION without BEGIN"),
         ('tags=["check"]', 'tags=["exercise"]', "cell 4: an exercise without BEGIN"),
+        ("# Draw the squares.\n", "", "cell 7: a folded cell begins with a comment"),
     ],
 )
 def test_a_broken_source_is_named_and_nothing_is_written(house, capsys, old, new, complaint):
@@ -193,6 +198,13 @@ def test_a_broken_source_is_named_and_nothing_is_written(house, capsys, old, new
     assert not out.exists()
     assert main(["build", "--source", str(source), "--out", str(out)]) == 1
     assert len(capsys.readouterr().err.splitlines()) == 1
+
+
+def test_a_folded_cell_hides_its_code_in_both_editions(house):
+    source, out = house
+    for path in build(source, out):
+        hidden = [cell.source for cell in read(path).cells if cell.metadata.get("jupyter", {}).get("source_hidden")]
+        assert [text.splitlines()[0] for text in hidden[1:]] == ["# Draw the squares."]  # the first sets up Colab
 
 
 def test_a_folder_without_chapters_is_an_error(tmp_path):

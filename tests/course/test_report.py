@@ -5,16 +5,19 @@ from html.parser import HTMLParser
 
 import nbformat
 import pytest
+from bs4 import BeautifulSoup
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 
 from asif_lib.course import results
 from asif_lib.course.chapters import Chapter, question
+from asif_lib.course.editions import NOT_ATTEMPTED
 from asif_lib.course.report import (
     HiddenError,
     NotebookError,
     ReportError,
     build_report,
     loads_from_elsewhere,
+    markdown,
     render,
     run_notebook,
     running,
@@ -22,6 +25,7 @@ from asif_lib.course.report import (
 )
 from asif_lib.course.report.__main__ import main
 from asif_lib.course.report.thumbnail import key_figure
+from asif_lib.files import ROOT
 
 PARAMETERS_CELL = new_code_cell(
     'profile = "offline"\ndevice = "auto"\nseed = 0\nfast = False', metadata={"tags": ["parameters"]}
@@ -107,7 +111,7 @@ def test_a_widget_is_no_error_and_a_note_stands_for_it_but_not_for_a_progress_ba
     assert "OutputModel" in json.dumps(executed.metadata["widgets"])  # the scan for errors had something to scan
     assert "FloatProgressModel" in json.dumps(executed.metadata["widgets"])
     page = render(path)
-    assert page.count('class="widget-note"') == 1 and "static figure beside it" in page
+    assert page.count('class="widget-note"') == 1 and "a control stands here.</p>" in page
     assert "done" in page
 
 
@@ -197,10 +201,17 @@ def test_a_formula_that_does_not_convert_stays_as_source_with_a_warning(tmp_path
     assert "<code>a&lt;b_c_d</code>" in page
 
 
-def test_links_hold_from_the_folder_of_the_report(tmp_path):
-    page = page_of(tmp_path, MARKDOWN, page_folder=tmp_path / "build" / "report")
-    links = {a.get("href") for a in Tags(page).all("a")}
-    assert {"01_encoders.html#part", "../../asif_lib/relative.py", "https://arxiv.org"} <= links
+@pytest.mark.parametrize("repository", [None, "https://example.org/ada/asif"])
+def test_links_out_of_the_book_go_to_the_repository_or_are_plain_words(tmp_path, monkeypatch, repository):
+    monkeypatch.setattr(markdown, "published_at", lambda: repository)
+    page = page_of(tmp_path, MARKDOWN.replace("[code]", "[wing](../asif_lib), [code]"), folder=ROOT / "notebooks")
+    links = {a.get("href") for a in Tags(page).all("a") if not a["href"].startswith("#")} - {
+        "index.html",
+        "search.html",
+    }
+    out = {f"{repository}/blob/main/asif_lib/relative.py", f"{repository}/tree/main/asif_lib"} if repository else set()
+    assert links == {"01_encoders.html#part", "https://arxiv.org"} | out
+    assert "see encoders, wing, code, paper" in " ".join(BeautifulSoup(page, "html.parser").get_text().split())
 
 
 def test_contents_and_neighbours(tmp_path):
@@ -210,6 +221,7 @@ def test_contents_and_neighbours(tmp_path):
     assert links == [
         ("#text", None, None),
         ("index.html", None, None),
+        ("search.html", None, None),
         ("#Part", None, None),
         ("#k-&-more", None, None),
         ("#Part-2", None, None),
@@ -253,6 +265,77 @@ def test_a_picture_without_words_is_refused_and_its_cell_named(tmp_path, output)
     cells = ["# Title", PARAMETERS_CELL, new_code_cell("seed = 1", metadata={"tags": ["injected-parameters"]})]
     with pytest.raises(ReportError, match=r"01_anchors\.ipynb, cell 4 \(`plot\(\)`\): a picture has no alternative"):
         page_of(tmp_path, *cells, new_code_cell("plot()", outputs=[output]))
+
+
+FIGURE = new_output("display_data", {"text/html": f'<img alt="A dot." src="data:image/png;base64,{DOT}">'})
+WIDGET = new_output("display_data", {running.VIEW: {"model_id": "a"}, "text/plain": "Box()"})
+
+
+def code(source, *tags, outputs=()):
+    return new_code_cell(source, metadata={"tags": list(tags)}, outputs=list(outputs))
+
+
+def said(status):
+    return new_output("execute_result", {"text/plain": f"○ Exercise 04.1: {status}. Well.", "text/html": "<p>box</p>"})
+
+
+def test_folded_code_shows_the_comment_that_begins_it_and_all_of_its_output(tmp_path):
+    cell = code("# Draw <the map>.\ndraw()", "hide-input", outputs=[FIGURE])
+    main = BeautifulSoup(page_of(tmp_path, "# Title", cell, "show()"), "html.parser").main
+    (fold,) = main.select("details.fold")
+    assert fold.summary.get_text() == "Draw <the map>." and "draw()" in fold.get_text()
+    assert not main.img.find_parent("details") and "show()" not in fold.get_text()
+
+
+def test_an_exercise_that_nobody_attempted_is_one_line_and_an_attempt_stands_open(tmp_path):
+    stub, attempt = f"def f(x):\n    {NOT_ATTEMPTED}", "def f(x):\n    return x"
+    check = "check_f(f)"
+    cells = ["# Title", code(stub, "exercise"), code(check, "check", outputs=[said("not attempted")])]
+    main = BeautifulSoup(page_of(tmp_path, *cells), "html.parser").main
+    assert [fold.summary.get_text() for fold in main.select(".fold")] == ["Not attempted: write f in the notebook."]
+    assert "check_f" not in main.get_text() and "box" not in main.get_text()
+
+    cells = ["# Title", code(attempt, "exercise"), code(check, "check", outputs=[said("wrong")])]
+    main = BeautifulSoup(page_of(tmp_path, *cells), "html.parser").main
+    assert not main.select(".fold") and "check_f" in main.get_text() and "box" in main.get_text()
+
+
+def test_a_page_has_nobodys_progress(tmp_path):
+    words = new_markdown_cell("The exercises that you have solved:", metadata={"tags": ["progress"]})
+    page = page_of(tmp_path, "# Title", words, code("show_progress()", "progress", "hide-input"), "shown()")
+    assert "solved" not in page and "show_progress" not in page and "shown" in page
+
+
+@pytest.mark.parametrize(
+    "cells, above",
+    [
+        ([code("draw()", outputs=[FIGURE]), "> said", code("knob()", outputs=[WIDGET])], True),
+        ([code("both()", outputs=[FIGURE, WIDGET])], True),
+        ([code("draw()", outputs=[FIGURE]), "words()", code("knob()", outputs=[WIDGET])], False),
+    ],
+)
+def test_the_note_for_a_control_names_a_figure_where_there_is_one(tmp_path, cells, above):
+    page = page_of(tmp_path, "# Title", *cells)
+    assert "a control stands here." in page and ("The figure above" in page) == above
+
+
+def test_the_search_page_holds_every_section_of_the_book(notebooks, build, monkeypatch):
+    def run(path, output, *_):
+        write(
+            output,
+            f"# {path.stem}\n\nfirst words",
+            "## A & b\n\nof $k$ `</script>`",
+            code("# Fold\nhidden()", "hide-input"),
+        )
+        return 1.0
+
+    monkeypatch.setattr(schedule, "run_notebook", run)
+    index = build_report(notebooks=notebooks, chapters=["01"])
+    page = BeautifulSoup((index.parent / "search.html").read_text(), "html.parser")
+    (name, title, (top, section)), *more = json.loads(page.find(id="sections").string)
+    assert (name, title, top) == ("01_encoders", "01_encoders", ["01_encoders", "01_encoders", "first words"])
+    assert section == ["A-&-b", "A & b", "of k </script> Fold # Fold hidden()"] and more == []
+    assert loads_from_elsewhere(str(page)) == []
 
 
 def test_the_set_up_of_colab_is_not_shown(tmp_path):

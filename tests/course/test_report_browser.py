@@ -2,8 +2,10 @@
 
 import re
 import shutil
+from urllib.parse import unquote
 
 import pytest
+from bs4 import BeautifulSoup
 from nbformat.v4 import new_code_cell
 from test_report import PARAMETERS_CELL, write
 
@@ -62,7 +64,8 @@ display(frame, frame.style.format(precision=1), Verdict("Exercise 00.1", "wrong"
 def small(tmp_path_factory):
     """A report of two small chapters; the first one shows a figure, tables and a verdict."""
     folder = tmp_path_factory.mktemp("small")
-    write(folder / "notebooks" / "00_strangers.ipynb", FIRST, PARAMETERS_CELL, new_code_cell(SHOW))
+    folded = new_code_cell("# Add one to one.\n1 + 1", metadata={"tags": ["hide-input"]})
+    write(folder / "notebooks" / "00_strangers.ipynb", FIRST, PARAMETERS_CELL, new_code_cell(SHOW), folded)
     write(
         folder / "notebooks" / "01_encoders.ipynb",
         "# 01 · Encoders",
@@ -128,6 +131,33 @@ def violations(page):
     return {found["id"]: found["nodes"][0]["html"] for found in response["violations"]}
 
 
+# words below 11 pixels, but for the indices of formulas, and figures, whose smallest words are 8 points at 110 dpi
+SMALL = """() => {
+  const found = [...document.querySelectorAll(".output .figure img")]
+    .filter((image) => image.offsetWidth * image.currentCSSZoom * 8 * 110 / 72 / image.naturalWidth < 10.9);
+  const walker = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
+  while (walker.nextNode()) {
+    const words = walker.currentNode, around = words.parentElement;
+    if (!words.data.trim() || around.closest("math, script, style, noscript")) continue;
+    if (parseFloat(getComputedStyle(around).fontSize) < 11) found.push(words);
+  }
+  return found.map((place) => place.data ?? place.alt);
+}"""
+LOOK = """() => {
+  const shown = (element) => element.checkVisibility({ contentVisibilityAuto: true }) && element.offsetHeight > 0;
+  const code = [...document.querySelectorAll(".code .highlight")];
+  const height = code.filter(shown).reduce((sum, box) => sum + box.offsetHeight, 0);
+  const picture = [...document.querySelectorAll("main img")].find(shown).getBoundingClientRect();
+  const share = height / document.documentElement.scrollHeight;
+  document.querySelectorAll("main details").forEach((fold) => { fold.open = true; });
+  return {
+    share, top: picture.top, bottom: picture.bottom, cells: code.length,
+    long: code.flatMap((box) => box.textContent.split("\\n")).filter((line) => line.length > 88),
+    cut: code.map((box) => box.querySelector("pre")).filter((pre) => pre.scrollWidth > pre.clientWidth).length,
+  };
+}"""
+
+
 def overflow(page):
     return page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
 
@@ -156,6 +186,36 @@ def test_no_page_of_the_workbook_has_a_barrier(chapters, open_page):
     check_pages(chapters, open_page, "workbook", [(DESKTOP, "light"), (PHONE, "dark")])
 
 
+def test_code_is_mostly_folded_and_never_cut_and_the_method_stands_on_the_first_screen(chapters, open_page):
+    page = open_page(chapters / "index.html", {"width": 1280, "height": 800})
+    for path in sorted(chapters.glob("[0-9]*.html")):
+        page.goto(path.as_uri())
+        seen = page.evaluate(LOOK)
+        assert seen["cells"] > 10 and 0 < seen["share"] <= 0.2, path.stem
+        assert seen["long"] == [] and seen["cut"] == 0, path.stem
+        assert 0 < seen["top"] < seen["bottom"] <= 800, path.stem
+
+
+def test_every_link_of_the_book_leads_somewhere(chapters):
+    pages = {path.name: BeautifulSoup(path.read_text(), "html.parser") for path in chapters.glob("*.html")}
+    assert {"index.html", "search.html", "library.html"} <= pages.keys()
+    broken = []
+    for name, page in pages.items():
+        for link in page.find_all("a", href=True):
+            file, _, part = unquote(link["href"]).partition("#")
+            target = pages.get(file or name)
+            if not file.startswith("https:") and (target is None or (part and not target.find(id=part))):
+                broken.append((name, link["href"]))
+    assert broken == []
+
+
+def test_on_a_phone_words_keep_eleven_pixels(chapters, open_page):
+    page = open_page(chapters / "index.html", PHONE)
+    for path in sorted(chapters.glob("[0-9]*.html")):
+        page.goto(path.as_uri())
+        assert page.evaluate(SMALL) == [], path.stem
+
+
 def test_axe_sees_a_barrier_where_there_is_one(small, open_page):
     page = open_page(small / "00_strangers.html")
     page.evaluate("document.querySelector('.output img').removeAttribute('alt')")
@@ -170,6 +230,31 @@ def test_the_index_shows_question_goals_minutes_and_figure(small, open_page):
     assert "say why." in chapter.locator("details").text_content()
     figure = chapter.get_by_role("img", name="A line that rises and falls.")
     assert figure.evaluate("picture => picture.complete && picture.naturalWidth > 100")
+
+
+def test_the_book_is_searched_by_keyboard(small, open_page):
+    page = open_page(small / "01_encoders.html")
+    page.get_by_role("searchbox", name="Search this page").fill("zebra")
+    page.get_by_role("link", name="Whole book").press("Enter")
+    box, said = page.get_by_role("searchbox", name="Words that a section must hold"), page.locator("main output")
+    assert box.input_value() == "zebra" and said.text_content() == "1 section"
+    page.keyboard.press("ControlOrMeta+A")  # the box has the focus
+    page.keyboard.type("FOLDED zebra")
+    assert said.text_content() == "1 section" and said.get_attribute("aria-live") == "polite"
+    assert page.locator(".found mark").all_inner_texts() == ["zebra", "folded"]
+    page.keyboard.type("s")
+    assert said.text_content() == "0 sections" and page.locator(".found li").count() == 0
+    page.keyboard.press("Backspace")
+    assert violations(page) == {}
+    page.screenshot(path=SCREENSHOTS / "book-search.png")
+    page.keyboard.press("Enter")
+    page.keyboard.press("Enter")
+    page.wait_for_url("**/00_strangers.html?find=folded#A-long-section")
+    assert page.get_by_text("The zebra is folded").is_visible()
+    assert page.evaluate("[...CSS.highlights.get('current')].map(String)") == ["folded"]
+    page.go_back()
+    page.wait_for_url("**/search.html#FOLDED%20zebra")
+    assert box.input_value() == "FOLDED zebra"
 
 
 def test_search_counts_steps_and_opens_what_is_folded(small, open_page):
@@ -257,8 +342,12 @@ def test_on_a_phone_what_is_wide_scrolls_in_its_box_and_contents_are_folded(smal
     page = open_page(small / "00_strangers.html", PHONE)
     assert overflow(page) == 0
     for label in ("table", "code", "figure", "formula"):
-        boxes = page.locator(f"main [role=group][aria-label={label}][tabindex='0']")
-        assert boxes.count() and boxes.first.evaluate("box => box.scrollWidth > box.clientWidth"), label
+        box = page.locator(f"main [role=group][aria-label={label}][tabindex='0']:visible").first
+        assert box.evaluate("box => box.scrollWidth > box.clientWidth"), label
+        assert box.get_attribute("data-beyond") == "right"
+        box.evaluate("box => box.scrollTo(box.scrollWidth, 0)")
+        page.wait_for_function("box => box.dataset.beyond === 'left'", arg=box.element_handle())
+        assert "gradient" in box.evaluate("box => getComputedStyle(box).maskImage")
     section = page.locator(".contents").get_by_role("link", name="A long section")
     assert not section.is_visible()
     page.locator(".contents summary").click()
@@ -282,6 +371,8 @@ def test_on_paper(small, open_page):
     assert not hint.evaluate(visible)
     page.emulate_media(media="print")
     assert hint.evaluate(visible)
+    page.locator(".fold").evaluate_all("folds => folds.forEach((fold) => { fold.open = true; })")
+    assert page.locator(".fold").count() == 2 and page.locator(".fold:visible").count() == 0
     assert not page.locator("header, .contents, .pager").evaluate_all(f"all => all.some({visible})")
     assert background(page) == "rgb(255, 255, 255)"
     address = page.get_by_text("paper", exact=True).evaluate("link => getComputedStyle(link, '::after').content")

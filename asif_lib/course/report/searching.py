@@ -14,6 +14,8 @@ from .page import layout
 SEARCH = "search"
 """Name of the page."""
 _HEADINGS = ["h1", "h2", "h3"]
+_BLOCKS = ["p", "div", "pre", "li", "td", "th", "summary", "dd"]
+"""What begins on a line, or in a cell, of its own."""
 _PASSED_OVER = ["script", "style", "nav", *_HEADINGS]
 
 
@@ -31,8 +33,10 @@ def _content(page: str) -> tuple[str, list[tuple[str, str, str]]]:
     text = BeautifulSoup(without_pictures, "html.parser").find("main")
     found: list[tuple[str, str, list[str]]] = [("", "", [])]  # what stands above the title
     for node in text.descendants:
-        if getattr(node, "name", None) in _HEADINGS:
+        if node.name in _HEADINGS:
             found.append((node["id"], " ".join(node.get_text().split()), []))
+        elif node.name in _BLOCKS:
+            found[-1][2].append(" ")
         elif type(node) is NavigableString and not node.find_parent(_PASSED_OVER):  # no comment
             found[-1][2].append(node)
     title = next((heading for _, heading, _ in found if heading), "")

@@ -212,6 +212,7 @@ function searchBook(form, list) {
         + 20 * times(section.title.toLowerCase(), word), 50 * times(section.lower, phrase) * (words.length > 1)), section])
       .sort(([a], [b]) => b - a);
     list.replaceChildren(...scored.slice(0, most).map(([, section]) => entry(section, phrase, words)));
+    history.replaceState(null, "", `#${encodeURIComponent(input.value.trim())}`); // for the way back
     const count = `${scored.length} ${scored.length === 1 ? "section" : "sections"}`;
     said.textContent = phrase.length < 2 ? "" : count + (scored.length > most ? `, the best ${most} are shown` : "");
   }

@@ -3,7 +3,7 @@
 import numpy as np
 from matplotlib.figure import Figure
 
-from .palette import BAR, CONTROL, INK, LINES, MARK, MARKERS, PICTURE, SERIES, TEXT
+from .palette import BAR, CONTROL, INK, LINES, MARK, MARKERS, ON_DARK, PICTURE, SERIES, TEXT
 from .style import draw_picture, listed, picture_grid, span, subplots, thumbnail, told, with_errors, wrapped
 
 
@@ -56,11 +56,14 @@ def similarity_density(picture, caption, bins) -> Figure:
     ``centre`` (of the bin of the first similarity), ``mean`` (of the second), ``low`` and ``high``.
     """
     figure, axis = subplots(figsize=(7, 4.6))
-    density = axis.hexbin(picture, caption, gridsize=55, bins="log", mincnt=1, cmap="Greys", linewidths=0)
+    density = axis.hexbin(
+        picture, caption, gridsize=55, bins="log", mincnt=1, cmap="Greys", linewidths=0, rasterized=True
+    )
+    axis.set_facecolor(ON_DARK)  # as light on a dark page: the darkest cells hold most pairs
     style = {"color": SERIES[0], "marker": "o", "markersize": 5, "capsize": 3}
     errors = [bins["mean"] - bins.low, bins.high - bins["mean"]]
     axis.errorbar(bins.centre, bins["mean"], errors, **style, label="mean of the bin, 95 % interval")
-    axis.axhline(0, color=INK, linestyle="--", linewidth=1, label="captions unrelated (0)")
+    axis.axhline(0, color=SERIES[1], linestyle="--", linewidth=1, label="captions unrelated (0)")
     axis.set(xlabel="similarity of the pictures (cosine)", ylabel="similarity of the captions (cosine)")
     axis.legend(loc="lower center", bbox_to_anchor=(0.5, 1), ncols=2, fontsize=9, frameon=False)  # above: data fill it
     figure.colorbar(density, label="pairs of stamps in a cell (log scale)", use_gridspec=False)

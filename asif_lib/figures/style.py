@@ -6,6 +6,7 @@ import io
 import textwrap
 import threading
 from pathlib import Path
+from urllib.parse import quote
 
 import IPython.display
 import matplotlib
@@ -18,7 +19,7 @@ from PIL import Image
 from asif_lib.encoders.pictures import open_picture
 from asif_lib.errors import ParameterError
 
-from .palette import BAR, FAINT, INK, MARK, PAPER, SERIES
+from .palette import BAR, DARK, FAINT, INK, MARK, PAPER, SERIES
 from .templates import filled
 
 _DRAWING = threading.Lock()
@@ -195,16 +196,37 @@ def show(figure, alt=None):
 
 
 def image_html(figure, alt) -> str:
-    """Return `figure` as an HTML picture with the alternative text `alt`, and close it if it is one of pyplot's."""
-    png = io.BytesIO()
-    with _DRAWING:
-        figure.savefig(png, format="png", facecolor=PAPER)
+    """Return `figure` as an HTML picture with the alternative text `alt`, and close it if it is one of pyplot's.
+
+    The picture is an SVG that follows the theme of JupyterLab, or the CSS property ``color-scheme`` of another page.
+    """
+    svg = io.BytesIO()
+    with _DRAWING, matplotlib.rc_context({"svg.hashsalt": "asif"}):  # the same figure is the same text
+        figure.savefig(svg, format="svg", facecolor=PAPER, metadata={"Date": None})
     if figure.canvas.manager:  # else pyplot, which is slow to import, does not know it
         from matplotlib import pyplot
 
         pyplot.close(figure)
-    style = "max-width: 100%; height: auto"
-    return f'<img src="{data_address("png", png)}" alt="{html.escape(alt, quote=True)}" style="{style}">'
+    width, height = (figure.get_size_inches() * figure.dpi).round()
+    size = f'width="{width:.0f}" height="{height:.0f}" style="max-width: 100%; height: auto"'
+    source = quote(_themed(svg.getvalue().decode()), safe=" !$'()*+,-./:;=?@_~")  # shorter than base64
+    return f'{_FOLLOWS_JUPYTERLAB}<img src="data:image/svg+xml,{source}" alt="{html.escape(alt, quote=True)}" {size}>'
+
+
+_FOLLOWS_JUPYTERLAB = (
+    '<style>@media screen { body[data-jp-theme-light="false"] img { color-scheme: dark } } '
+    'body[data-jp-theme-light="true"] img { color-scheme: light }</style>'
+)
+"""JupyterLab tells its theme in an attribute. On paper, and where HTML loses its style, the page's scheme holds."""
+
+
+def _themed(svg: str) -> str:
+    """Let an SVG of matplotlib exchange the colours of `DARK` on a dark page; its pictures stay as they are."""
+    rules = [f"svg {{ fill: {DARK[INK]} }}"]  # matplotlib leaves out a black fill
+    for light, dark in DARK.items():
+        rules += [f'[style*="{of}: {light.lower()}"] {{ {of}: {dark} !important }}' for of in ("fill", "stroke")]
+    style = f"<style>@media (prefers-color-scheme: dark) {{ {' '.join(rules)} }}</style>"
+    return svg.replace("</metadata>", f"</metadata>{style}", 1)
 
 
 def image_tag(picture, alt, side=96) -> Markup:

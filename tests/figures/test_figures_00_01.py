@@ -1,8 +1,9 @@
 """The figures of chapters 00 and 01 draw the data that they are given, and name their axes."""
 
-import base64
 import io
 import re
+import xml.etree.ElementTree as ElementTree
+from urllib.parse import unquote
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -159,9 +160,10 @@ def test_show_displays_one_picture_with_its_alternative_text(monkeypatch):
     [output] = shown
     assert 'alt="red &quot;&lt;b&gt;&quot; &amp; blue"' in output.data
     assert "max-width: 100%" in output.data
-    png = base64.b64decode(re.search(r"base64,([^\"]+)", output.data)[1])
-    picture = Image.open(io.BytesIO(png))
-    assert picture.width == 2 * picture.height
+    svg = ElementTree.fromstring(unquote(re.search(r'svg\+xml,([^"]+)"', output.data)[1]))
+    assert svg.tag.endswith("svg")
+    width, height = (int(re.search(f'{side}="(\\d+)"', output.data)[1]) for side in ("width", "height"))
+    assert width == 2 * height
 
 
 def test_show_takes_the_alternative_text_of_the_figure(monkeypatch):

@@ -220,7 +220,7 @@ def test_with_one_entry_a_picture_may_share_no_anchor_with_any_caption(bank, que
 def test_sparse_knobs_redraw_for_each_control(bank, queries):
     widget = sparse_knobs(bank, queries)
     pages = [shown(widget)]
-    assert "k = 49, p = 2" in pages[0] and '<img src="data:image/png' in pages[0]
+    assert "k = 49, p = 2" in pages[0] and '<img src="data:image/svg+xml' in pages[0]
     for name, value, words in [
         ("Entries kept, k", 1, "k = 1, p = 2"),
         ("Entries kept, k", len(bank), f"k = {len(bank)}, p = 2"),

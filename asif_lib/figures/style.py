@@ -198,7 +198,7 @@ def show(figure, alt=None):
 def image_html(figure, alt) -> str:
     """Return `figure` as an HTML picture with the alternative text `alt`, and close it if it is one of pyplot's.
 
-    The picture is an SVG that follows the theme of JupyterLab, or the CSS property ``color-scheme`` of another page.
+    The picture is an SVG that follows the ``color-scheme`` of its page, which JupyterLab sets by its theme.
     """
     svg = io.BytesIO()
     with _DRAWING, matplotlib.rc_context({"svg.hashsalt": "asif"}):  # the same figure is the same text
@@ -210,14 +210,10 @@ def image_html(figure, alt) -> str:
     width, height = (figure.get_size_inches() * figure.dpi).round()
     size = f'width="{width:.0f}" height="{height:.0f}" style="max-width: 100%; height: auto"'
     source = quote(_themed(svg.getvalue().decode()), safe=" !$'()*+,-./:;=?@_~")  # shorter than base64
-    return f'{_FOLLOWS_JUPYTERLAB}<img src="data:image/svg+xml,{source}" alt="{html.escape(alt, quote=True)}" {size}>'
+    return f'{_LIGHT_ON_PAPER}<img src="data:image/svg+xml,{source}" alt="{html.escape(alt, quote=True)}" {size}>'
 
 
-_FOLLOWS_JUPYTERLAB = (
-    '<style>@media screen { body[data-jp-theme-light="false"] img { color-scheme: dark } } '
-    'body[data-jp-theme-light="true"] img { color-scheme: light }</style>'
-)
-"""JupyterLab tells its theme in an attribute. On paper, and where HTML loses its style, the page's scheme holds."""
+_LIGHT_ON_PAPER = "<style>@media print { img { color-scheme: light } }</style>"
 
 
 def _themed(svg: str) -> str:

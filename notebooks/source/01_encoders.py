@@ -282,7 +282,8 @@ check_nearest_neighbours(nearest_neighbours)
 # **Before you run the next cell:** the image encoder never saw a caption. Will the
 # neighbours of an animal be the same animal, the same colour, or the same pose?
 
-# %%
+# %% tags=["hide-input"]
+# Find the neighbours of five pictures, and draw them. (These lines also solve 01.3.)
 group = np.array([g.split("/")[0] for g in stamps.groups])  # (n,)
 of_five = ("animals", "clothes", "food", "household", "vehicles")
 queries = [int(np.flatnonzero(group == g)[0]) for g in of_five]
@@ -387,7 +388,8 @@ check_mean_pooling(mean_pooling)
 #
 # </details>
 
-# %%
+# %% tags=["hide-input"]
+# Compare the mean of the real tokens with the output. (These lines also solve 01.4.)
 from asif_lib.course.experiments import token_vectors
 from asif_lib.relative import unit_rows
 

@@ -4,7 +4,9 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
-from asif_lib.relative import relative_representation as relative
+from asif_lib.relative import relative_representation
+
+relative = relative_representation
 
 
 def scaled(z, dim=1):
@@ -176,6 +178,7 @@ RIGHT = {
 }
 WRONG = {
     "03.1": [
+        (lambda z, a: relative_representation(z, a), "call the library's function"),
         (lambda z, a: z @ a.T, "dot products"),
         (lambda z, a: scaled(z) @ a.T, "not those of the anchors"),
         (lambda z, a: z @ scaled(a).T, "not those of `z`"),

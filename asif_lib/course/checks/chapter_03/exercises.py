@@ -8,7 +8,7 @@ from asif_lib.relative import relative_representation, unit_rows
 
 from ..catalogue import ASCENDING, DESCENDING, TRANSPOSED, but, centred, changed, columns, one_more, reordered
 from ..exercise import Exercise
-from ..judging import random_tensor
+from ..judging import random_tensor, refuse
 
 cases = [
     (random_tensor(5, 4, seed=10), random_tensor(7, 4, seed=11)),
@@ -27,7 +27,16 @@ mistakes = {
         z @ a.T / (z.square().sum(1)[:, None] * a.square().sum(1))
     ),
 }
-check_relative_representation = Exercise("03.1", "Relative representation", relative_representation, cases, mistakes)
+
+
+def refuse_the_librarys(function):
+    if "relative_representation" in getattr(getattr(function, "__code__", None), "co_names", ()):
+        refuse("You call the library's function; write the definition with unit_rows, or scale the rows yourself.")
+
+
+check_relative_representation = Exercise(
+    "03.1", "Relative representation", relative_representation, cases, mistakes, before=refuse_the_librarys
+)
 
 
 def largest_change(

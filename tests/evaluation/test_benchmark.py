@@ -15,6 +15,8 @@ from PIL import Image
 
 from asif_lib import AnchorBank, load_image_encoder, load_pairs, load_text_encoder
 from asif_lib.cli import main
+from asif_lib.course.report.benchmark_page import benchmark_page
+from asif_lib.course.report.page import loads_from_elsewhere
 from asif_lib.errors import DataError
 from asif_lib.evaluation.benchmark import parts as running
 from asif_lib.evaluation.benchmark.comparing import compare, holm, name_winner, resampled_means
@@ -242,16 +244,23 @@ def test_a_stored_bank_with_the_pictures_that_are_asked_is_refused(folders, tmp_
 
 
 def test_the_page_stands_alone_and_marks_what_is_transductive(folders, tmp_path, monkeypatch, capsys):
-    from asif_lib.course.report.page import loads_from_elsewhere
-
     monkeypatch.setattr(METHODS["ridge"], "transductive", True)
-    change = [('["bag of words"]', '["bag of words", "all-MiniLM-L6-v2"]')]
-    assert main(["benchmark", str(folders(*change)), "--out", str(tmp_path / "out")]) == 0
+    assert main(["benchmark", str(folders()), "--out", str(tmp_path / "out")]) == 0
     page = (tmp_path / "out" / "index.html").read_text()
     assert loads_from_elsewhere(page) == []
-    assert "ridge (transductive)" in page and "32 pairs" in page and "with 32 pairs" in page
-    assert "a row for each image encoder" in page
+    assert "ridge (transductive)" in page and "32 pairs" in page and "winner" in page
     assert str(tmp_path / "out" / "index.html") in capsys.readouterr().out
+
+
+def test_one_method_compares_encoders_with_the_first_pair(folders, tmp_path):
+    changes = ('["ASIF", "ridge"]', '["ridge"]'), ('["bag of words"]', '["bag of words", "all-MiniLM-L6-v2:random"]')
+    outcome = run_benchmark(read_configuration(folders(*changes)), tmp_path / "out", progress=False)
+    table = outcome.table[outcome.table["measure"] == "accuracy"]
+    assert table["verdict"].tolist()[::2] == ["reference"] * 2 and "reference" not in table["verdict"].tolist()[1::2]
+    assert table["text_encoder"].tolist() == ["bag of words", "all-MiniLM-L6-v2:random"] * 2
+    page = benchmark_page("Colours", outcome.table, [])
+    assert "a row for each image encoder" in page and "colour histogram × bag of words" in page
+    assert "winner</th>" not in page
 
 
 def test_the_papers_table_runs_on_small_folders_in_the_formats_of_the_hub(
@@ -322,12 +331,14 @@ def test_a_difference_is_certain_only_after_holms_correction():
     rows = compare(np.stack([base, base | (random.random((1, 200)) < 0.5), base, slightly]).astype(float))
     assert rows["verdict"].tolist()[:3] == ["reference", "better", "undecided"]
     assert rows["difference_low"][1] > 0 and rows["p_holm"][2] == 1
-    assert name_winner(rows.assign(method=list("abcd"))) == "b"
+    assert name_winner(rows.assign(method=list("abcd"), transductive=False)) == "b"
     alone = compare(np.stack([base, slightly]).astype(float))
     many = compare(np.stack([base, slightly, *[base] * 60]).astype(float))
     assert alone["verdict"][1] == "better" and many["verdict"][1] == "undecided"
-    assert name_winner(many.assign(method=range(62))) is None
-    assert name_winner(compare(np.stack([base, base & False]).astype(float)).assign(method=list("ab"))) == "a"
+    assert name_winner(many.assign(method=range(62), transductive=False)) is None
+    worse = compare(np.stack([base, base & False]).astype(float)).assign(method=list("ab"))
+    assert name_winner(worse.assign(transductive=False)) == "a"
+    assert name_winner(rows.assign(method=list("abcd"), transductive=[False, True, False, False])) == "d"
 
 
 def test_holm_is_as_in_a_worked_example():

@@ -3,14 +3,14 @@
 from bs4 import BeautifulSoup
 from markupsafe import Markup
 
-from asif_lib.evaluation.benchmark.comparing import name_winner
+from asif_lib.evaluation.benchmark.comparing import ENCODERS, name_winner
 from asif_lib.figures.benchmark import curves_by_bank, curves_by_method, encoder_heat_map
 from asif_lib.figures.style import image_html, use_style
 from asif_lib.figures.templates import filled
 
 from . import page as pages
 
-VERDICTS = {"better": "▲", "worse": "▼", "undecided": "", "reference": ""}
+MARKS = {"better": "▲", "worse": "▼"}
 
 
 def benchmark_page(title, table, failures) -> str:
@@ -19,7 +19,7 @@ def benchmark_page(title, table, failures) -> str:
     sections = [_section(names, rows) for names, rows in table.groupby(["task", "measure"], sort=False)]
     content = filled(
         "course/report/templates/benchmark.html.j2", title=title, sections=sections, failures=failures,
-        reference=table["method"].iloc[0] if len(table) else "",
+        reference=_name(table, next(table.itertuples())) if len(table) else "",
     )  # fmt: skip
     body = BeautifulSoup(content, "html.parser")
     around = {"sections": pages.sections(body), "chapters": (), "more": (), "current": "index"}
@@ -28,54 +28,64 @@ def benchmark_page(title, table, failures) -> str:
     return pages.layout("chapter.html.j2", title=title, body=html, repeated=False, previous=None, next=None, **around)
 
 
+def _name(table, row) -> str:
+    """Name what is compared: the method; or, where all rows have the same one, the encoders."""
+    return row.method if table["method"].nunique() > 1 else f"{row.image_encoder} × {row.text_encoder}"
+
+
 def _section(names, rows) -> dict:
-    """Collect what the page shows of a task and a measure: figures, and a table for each bank and pair of encoders."""
+    """Collect what the page shows of a task and a measure: a figure of all banks or encoders, and each bank's own."""
     task, measure = names
-    label, figures, largest = f"{measure}, {task}", [], rows["size"].max()
-    reference = rows[rows["verdict"] == "reference"]
-    groups = list(rows.groupby(["bank", "image_encoder", "text_encoder"], sort=False))
-    for (bank, *_), group in groups:
-        if group["size"].nunique() > 1 and group["method"].nunique() > 1:
-            figures.append((bank, curves_by_method(group, ylabel=label)))
-    if reference["bank"].nunique() > 1 and reference["size"].nunique() > 1:
-        figures.append(("all banks", curves_by_bank(reference, ylabel=label)))
-    same = reference[(reference["size"] == largest) & (reference["bank"] == reference["bank"].iloc[0])]
-    if len(same) > 1:
-        figures.append((f"{same['method'].iloc[0]} with {largest} pairs", encoder_heat_map(same, label=label)))
-    return {
-        "task": task,
-        "measure": measure,
-        "n": int(rows["n"].iloc[0]),
-        "figures": [(name, Markup(image_html(figure, figure.alt))) for name, figure in figures],
-        "tables": [_table(names, group) for names, group in groups],
-    }
+    label, encoders = f"{measure}, {task}", list(rows.groupby(ENCODERS, sort=False).groups)
+    first = rows[rows["method"] == rows["method"].iloc[0]]
+    apart = ["bank", *ENCODERS] if rows["method"].nunique() > 1 else ["bank"]
+    parts = []
+    if first["bank"].nunique() > 1 and first["size"].nunique() > 1:
+        parts.append(_part("All banks", curves_by_bank(first[_pair_of(first) == encoders[0]], ylabel=label)))
+    for (bank, *own), group in rows.groupby(apart, sort=False):
+        title = ", ".join([bank, *([" × ".join(own)] if own and len(encoders) > 1 else [])])
+        figure, largest = None, group[group["size"] == group["size"].max()]
+        if group["method"].nunique() > 1 and group["size"].nunique() > 1:
+            figure = curves_by_method(group, ylabel=label)
+        elif group["method"].nunique() == 1 and len(largest) > 1:
+            figure = encoder_heat_map(largest, label=f"{label}, {largest['size'].iloc[0]:,} pairs")
+        parts.append(_part(title, figure, _table(group)))
+    return {"task": task, "measure": measure, "n": int(rows["n"].iloc[0]), "parts": parts}
 
 
-def _table(names, group) -> dict:
+def _pair_of(rows):
+    return list(zip(rows["image_encoder"], rows["text_encoder"], strict=True))
+
+
+def _part(title, figure, table=None) -> dict:
+    picture = Markup(image_html(figure, figure.alt)) if figure else None
+    return {"title": title, "picture": picture, "table": table}
+
+
+def _table(group) -> dict:
+    """Collect a row for each method or pair of encoders, and a column for each size."""
     sizes = sorted(group["size"].unique())
-    lines = []
-    for method, rows in group.groupby("method", sort=False):
-        cells = {row.size: row for row in rows.itertuples(name="Row")}
-        lines.append((method, bool(rows["transductive"].any()), [_cell(cells.get(size)) for size in sizes]))
-    by_size = {size: group[group["size"] == size].reset_index(drop=True) for size in sizes}
+    lines = {}
+    for row in group.itertuples():
+        name = _name(group, row) + (" (transductive)" if row.transductive else "")
+        lines.setdefault(name, dict.fromkeys(sizes))[row.size] = _cell(row)
+    by_size = [group[group["size"] == size] for size in sizes]
     return {
-        "names": names,
         "sizes": sizes,
-        "seeds": [int(rows["seeds"].max()) for rows in by_size.values()],
+        "seeds": [int(rows["seeds"].max()) for rows in by_size],
         "chance": f"{100 * group['chance'].iloc[0]:.1f}",
-        "lines": lines,
-        "winners": [name_winner(rows) or "none" for rows in by_size.values()],
+        "heading": "method" if group["method"].nunique() > 1 else "encoders",
+        "lines": [(name, list(cells.values())) for name, cells in lines.items()],
+        "winners": [name_winner(rows) or "none" for rows in by_size] if group["method"].nunique() > 1 else [],
     }
 
 
-def _cell(row):
-    if row is None:
-        return None
-    gap = (
-        ""
-        if row.verdict == "reference"
-        else (f"{100 * row.difference:+.1f} [{100 * row.difference_low:+.1f}, {100 * row.difference_high:+.1f}]")
-    )
-    interval = f"[{100 * row.low:.1f}, {100 * row.high:.1f}]"
-    return {"value": f"{100 * row.value:.1f}", "interval": interval, "gap": gap, "mark": VERDICTS[row.verdict],
-            "verdict": row.verdict}  # fmt: skip
+def _cell(row) -> dict:
+    gap = f"{100 * row.difference:+.1f} [{100 * row.difference_low:+.1f}, {100 * row.difference_high:+.1f}]"
+    return {
+        "value": f"{100 * row.value:.1f}",
+        "interval": f"[{100 * row.low:.1f}, {100 * row.high:.1f}]",
+        "gap": "" if row.verdict == "reference" else gap,
+        "mark": MARKS.get(row.verdict),
+        "verdict": row.verdict,
+    }

@@ -12,8 +12,7 @@ DRAWS = 5_000
 LEVEL = 0.05
 COLUMNS = ["bank", "image_encoder", "text_encoder", "task", "measure", "size", "method"]
 """The columns that name a row of the tidy table."""
-GROUP = COLUMNS[:-1]
-"""Methods that agree in these are compared."""
+ENCODERS = ["image_encoder", "text_encoder"]
 
 
 def resampled_means(values, draws=DRAWS, seed=0) -> np.ndarray:
@@ -71,8 +70,11 @@ def tidy_table(parts, methods) -> pd.DataFrame:
     """Return one row for each bank, encoders, task, measure, size and method: the columns of `COLUMNS`, ``n`` items,
     ``seeds``, ``transductive``, ``chance``, ``settings`` as JSON, and those of `compare`.
 
+    Methods are compared with the first of `methods` that was done, for the same encoders. If there is one method, pairs
+    of encoders are compared with the first pair.
+
     Each of the `parts` is a dictionary with ``bank``, ``image_encoder``, ``text_encoder``, ``method`` and what is
-    stored of it. The reference is the first of `methods` that was done.
+    stored of it.
     """
     rows = []
     for part in parts:
@@ -85,22 +87,26 @@ def tidy_table(parts, methods) -> pd.DataFrame:
     if not rows:
         return pd.DataFrame(columns=COLUMNS)
     table = pd.DataFrame(rows)
-    order = {method: i for i, method in enumerate(methods)}
+    varied = ["method"] if len(methods) > 1 else ENCODERS
     compared = []
-    for _, group in table.groupby(GROUP, sort=False):
-        group = group.sort_values("method", key=lambda names: names.map(order)).reset_index(drop=True)
+    for _, group in table.groupby([name for name in COLUMNS if name not in varied], sort=False):
+        group = group.sort_values(
+            "method", key=lambda names: names.map(methods.index), kind="stable", ignore_index=True
+        )
         compared.append(pd.concat([group.drop(columns="values"), compare(np.stack(group["values"].tolist()))], axis=1))
     found = pd.concat(compared, ignore_index=True)
     return found[[*COLUMNS, *(name for name in found if name not in COLUMNS)]]
 
 
 def name_winner(group) -> str | None:
-    """Return the winner among the rows of `compare`, with their ``method``, or None where nothing is certain.
+    """Return the winner among rows of the tidy table that were compared, or None where nothing is certain.
 
     The reference wins if all others are worse. Another method wins if its value is the largest, and it is better than
-    the reference after Holm's correction.
+    the reference after Holm's correction. Transductive methods take no part.
     """
+    group = group[~group["transductive"]]
     best = group.loc[group["value"].idxmax()]
-    if best["verdict"] == "reference":
-        return best["method"] if (group["verdict"].isin(["reference", "worse"])).all() else None
-    return best["method"] if best["verdict"] == "better" else None
+    is_certain = (
+        (group["verdict"] != "undecided").all() if best["verdict"] == "reference" else best["verdict"] == "better"
+    )
+    return best["method"] if is_certain else None

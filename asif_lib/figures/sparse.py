@@ -151,15 +151,26 @@ def interval_dots(series, *, xlabel, chance=None, title="", zero=False) -> Figur
     return told(figure, f"{title} Dots with 95 % intervals, {xlabel}. {words}".strip())
 
 
-def line_chart(series, *, xlabel, ylabel, logx=None, logy=False, percent=False, marks=None) -> Figure:
+def line_chart(
+    series, *, xlabel, ylabel, logx=None, logy=False, percent=False, marks=None, theory=None, bands=None
+) -> Figure:
     """Draw curves by name, each with a marker and a line style of its own.
 
     `series` has (x, y) for each name. `logx` is the base of a logarithmic x axis, with `percent` the y are fractions,
-    and `marks` are vertical dotted lines: their x by their names.
+    and `marks` are vertical dotted lines: their x by their names. `theory` has (x, y) for each name: a plain line, and
+    the series are then markers on it, the first ones rings. `bands` has (x, low, high) for each name, and is shaded.
     """
+    theory, bands = theory or {}, bands or {}
     figure, axis = subplots(figsize=(7, 4))
+    for i, (name, (x, low, high)) in enumerate(bands.items()):
+        axis.fill_between(x, low, high, color=series_style(i)["color"], alpha=0.4, linewidth=1.5, label=name)
+    for name, (x, y) in theory.items():
+        axis.plot(x, y, color=INK, linewidth=1.2, label=name)
     for i, (name, (x, y)) in enumerate(series.items()):
-        axis.plot(x, y, label=name, **series_style(i) | {"linestyle": ["-", "--", "-.", ":"][i % 4]})
+        look = series_style(i) | {"linestyle": ["-", "--", "-.", ":"][i % 4]}
+        if theory:
+            look |= {"linestyle": "none", "markersize": 6 if i else 12, "fillstyle": "full" if i else "none"}
+        axis.plot(x, y, label=name, **look)
     if logx:
         axis.set_xscale("log", base=logx)
         axis.xaxis.set_major_formatter(lambda v, _: f"{v:,.0f}" if v >= 1 else f"{v:g}")
@@ -173,6 +184,8 @@ def line_chart(series, *, xlabel, ylabel, logx=None, logy=False, percent=False, 
     axis.set(xlabel=xlabel, ylabel=ylabel)
     axis.grid(alpha=0.3)
     axis.legend(framealpha=0.9, edgecolor="none")
-    points = {name: list(zip(x, y, strict=True))[:: 1 + len(x) // 12] for name, (x, y) in series.items()}
+    edges = {f"{name}, {side}": (x, y) for name, (x, *both) in bands.items() for side, y in zip(("low", "high"), both)}
+    lines = series | theory | edges
+    points = {name: list(zip(x, y, strict=True))[:: 1 + len(x) // 12] for name, (x, y) in lines.items()}
     words = listed(f"{name}: " + ", ".join(f"{v:.3g} at {at:g}" for at, v in xy) for name, xy in points.items())
     return told(figure, f"Curves, {' '.join(ylabel.split())} against {xlabel}. {words}")

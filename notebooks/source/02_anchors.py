@@ -58,7 +58,7 @@ from asif_lib.course.checks import (
 )
 
 # %% [markdown]
-# ## A bank of anchors
+# ## 1 · A bank of anchors
 #
 # An **anchor** is a picture together with its caption. ASIF puts a few hundred anchors
 # between two encoders that have never met. The picture goes through the image encoder,
@@ -74,6 +74,19 @@ image_encoder = load_image_encoder(names.image_encoder, device=device)
 text_encoder = load_text_encoder(names.text_encoder, device=device)
 stamps = load_pairs("stamps")
 bank = AnchorBank.build(stamps, image_encoder, text_encoder)
+five = np.random.default_rng(seed).choice(len(bank), 5, replace=False)  # rows to draw
+draw.two_matrices(bank, sorted(five), order=[2, 0, 4, 1, 3])
+
+# %% [markdown]
+# **What you see.** Left, five rows of the bank. A solid green line joins the circles ●
+# of a picture with the squares ■ of its own caption, in the same row. Right, the
+# captions of these rows have changed places. Not one mark has changed, but the dashed
+# grey lines cross: the row numbers now join strangers. Section 7 uses such a
+# **shuffle** as a control.
+#
+# The rest of the bank is the table: it names each pair.
+
+# %%
 n = len(bank)
 captions, pictures = bank.pairs.caption.tolist(), stamps.pictures
 shuffles, resamples = (40, 200) if fast else (100, 1_000)
@@ -87,10 +100,11 @@ some = np.random.default_rng(seed).choice(n, 12, replace=False)
 draw.show(draw.show_pictures([pictures[i] for i in some], [captions[i] for i in some]))
 
 # %% [markdown]
-# *What you see:* twelve stamps drawn at random, cut-out photographs and drawings, each
-# with a short caption. They come from the drawing program Tux Paint.
+# **What you see.** Each picture is a stamp drawn at random, and its caption stands
+# below. The stamps are cut-out photographs and drawings. They come from the drawing
+# program Tux Paint.
 #
-# ## Look before you measure
+# ## 2 · Look before you measure
 #
 # A number hides what the data are like. So we look first, and we look for trouble. The
 # next cells show the first level of the folders of the stamps, the longest captions and
@@ -117,12 +131,13 @@ print(
 )
 
 # %% [markdown]
-# *What you see:* the groups are very unequal, so the bank knows animals far better than
-# weather. And captions are noisy. The caption of a chess piece explains how the piece
-# moves, which no picture shows. “Hair.” and “Mad!” say almost nothing. Captions from
-# the web are noisier still, and the method must live with the noise.
+# **What you see.** The bars are very unequal, so the bank knows animals far better than
+# weather. And the captions below the pictures are noisy. The caption of a chess piece
+# explains how the piece moves, which no picture shows. “Hair.” and “Mad!” say almost
+# nothing. Captions from the web are noisier still, and the method must live with the
+# noise.
 #
-# ## Twins
+# ## 3 · Twins
 #
 # There are two more kinds of trouble: captions that occur more than once, and pictures
 # that are (nearly) the same. To find the second kind we need a similarity of pictures.
@@ -164,19 +179,19 @@ table.set_axis(["pairs", "of them in two splits"], axis=1)
 found[found.kind != "two captions"].sort_values("kind").set_index("kind")
 
 # %% [markdown]
-# *What you see:* there are three kinds of twins. Some pairs are the very same picture,
-# filed twice. Some are two pictures of one thing, with one caption, that you can hardly
-# tell apart. Others differ in a detail that matters to us and hardly at all to the
-# encoder. Such details are the lamp of a traffic light, or the direction of < and >, of
-# ≤ and ≥. The first table counts each kind, and the second names the twins with one
-# caption.
+# **What you see.** Each cell of the figure holds two pictures, their captions and their
+# cosine. There are three kinds of twins. Some pairs are the very same picture, filed
+# twice. Some are two pictures of one thing, with one caption, that you can hardly tell
+# apart. Others differ in a detail that matters to us and hardly at all to the encoder.
+# Such details are the lamp of a traffic light, or the direction of < and >, of ≤ and ≥.
+# The first table counts each kind, and the second names the twins with one caption.
 #
 # Twins and repeated captions matter later. If a held-out stamp has a twin among the
 # anchors, finding its caption is easy. If two stamps have the same caption, either of
 # them is right: we therefore compare caption *texts*, not row numbers.
 
 # %% [markdown]
-# ## Do the two similarities agree?
+# ## 4 · Do the two similarities agree?
 #
 # ASIF rests on one assumption: **captions of similar pictures are similar.** We can
 # test it. Each of the $n(n-1)/2$ pairs of stamps has two numbers, the cosine of its
@@ -226,13 +241,13 @@ print(
 )
 
 # %% [markdown]
-# *What you see:* most pairs have nothing to do with each other, in pictures and in
-# captions. They form the dark cloud around zero, where the curve is flat: *how* unlike
-# two pictures are says little about their captions. The curve climbs only on the right.
-# Similarity is informative when it is large. Keep this in mind: chapter 04 discards all
-# but the large similarities.
+# **What you see.** Most pairs have nothing to do with each other, in pictures and in
+# captions. They form the dark cells around zero. There the line of means lies on the
+# dashed line at 0: *how* unlike two pictures are says little about their captions. The
+# line of means climbs only on the right. Similarity is informative when it is large.
+# Keep this in mind: chapter 04 discards all but the large similarities.
 #
-# ## How strong, and how sure?
+# ## 5 · How strong, and how sure?
 #
 # Two numbers describe the whole cloud. **Pearson's correlation** asks how close the
 # points are to a line. **Spearman's correlation** does the same with ranks, so that
@@ -274,17 +289,18 @@ table = pd.DataFrame({"Pearson": pearson, "Spearman": spearman})
 table.map(lambda m: f"{m.value:.3f} [{m.low:.3f}, {m.high:.3f}], n = {m.n}")
 
 # %% [markdown]
-# *What you see:* the correlation is clearly above zero and clearly weak. Repeated
-# captions are not the reason: the correlation stays when each caption is allowed once.
-# Spearman's correlation is weaker than Pearson's: ranks give full weight to the vast
-# flat middle, and little weight to the few close pairs. Leaving the mean in makes both
-# weaker; chapter 03 asks why.
+# **What you see.** In the row “all stamps” both intervals in brackets lie above 0, and
+# both values are small: the correlation is clear and weak. The row “each caption once”
+# has nearly the same values, so repeated captions are not the reason. The column
+# “Spearman” is below the column “Pearson”: ranks give full weight to the vast flat
+# middle, and little weight to the few close pairs. In the last row, with the mean left
+# in, both are weaker; chapter 03 asks why.
 #
 # The honest interval is several times as wide as the other: hundreds of thousands of
 # pairs know no more than their stamps.
 
 # %% [markdown]
-# ## Among neighbours
+# ## 6 · Among neighbours
 #
 # A correlation over all pairs asks about the cloud in the middle. ASIF needs less: the
 # *nearest* pictures should have the *nearest* captions. So we test this. For each stamp
@@ -346,7 +362,7 @@ chosen = next(i for i in stamps.splits["train"] if unique[i] and half_shared[i])
 draw.show(*nearest_by_both(bank, pictures, chosen, top=6))
 
 # %% [markdown]
-# *What you see:* one stamp that shares half of its six neighbours. A frame and a star
+# **What you see.** One stamp shares half of its six neighbours. A frame and a star ★
 # mark the shared ones. The upper row was found without any text, the lower row without
 # any picture.
 #
@@ -411,7 +427,7 @@ check_mutual_neighbours(neighbours_in_common)
 # </details>
 
 # %% [markdown]
-# ## The control: shuffle the captions
+# ## 7 · The control: shuffle the captions
 #
 # Perhaps any two sets of vectors share some neighbours. A **control** tells: shuffle
 # the captions, so that each picture gets another picture's caption. All pictures, all
@@ -487,8 +503,9 @@ panels = {
 draw.show(draw.shuffle_control(panels))
 
 # %% [markdown]
-# *What you see:* two narrow peaks and, far away, the real values. The shuffles lie
-# around zero on the left, around chance on the right.
+# **What you see.** The bars are the shuffles: two narrow peaks, around zero on the left
+# and around chance on the right. The vertical line is the value of the real captions,
+# and the pale band is its interval. It stands far away from the bars.
 #
 # **Before you run the next cell:** the share of common neighbours for other $k$: does
 # it grow as chance does?
@@ -522,15 +539,15 @@ table = pd.DataFrame({"share": measured, "chance": chance, "times chance": times
 table.rename_axis("k").round({"chance": 4, "times chance": 0})
 
 # %% [markdown]
-# *What you see:* without the pairing nothing is left, neither of the correlation nor of
-# the shared neighbours. So the effect is real. It is about meaning, as far as encoders
-# see it.
+# **What you see.** Without the pairing nothing is left: the squares, the mean of the
+# shuffles, lie on the dotted line of chance. The round dots of the real captions are
+# far above. So the effect is real. It is about meaning, as far as encoders see it.
 #
-# Does the share grow with $k$ as chance does? It does not: it stays near one level. The
-# nearer the neighbours, the further is their agreement above chance. It is strong
-# *against chance* only: of ten neighbours most are still not shared. The answer to the
-# question of this chapter: captions of *very* similar pictures are similar, far more
-# often than by chance. About the others we learn little.
+# Does the share grow with $k$ as chance does? It does not: the round dots stay near one
+# level. The nearer the neighbours, the further is their agreement above chance. It is
+# strong *against chance* only: of ten neighbours most are still not shared. The answer
+# to the question of this chapter: captions of *very* similar pictures are similar, far
+# more often than by chance. About the others we learn little.
 #
 # The last row of the first table is worth a look. With the mean left in, neighbours are
 # shared nearly as often, though Pearson's correlation was only about half as large. The
@@ -558,23 +575,26 @@ similarities = image_similarity, text_similarity
 left = [effect_left(*similarities, share, K, generator) for share in shares_broken]
 of_pairs, of_neighbours = np.transpose(left)  # 1: as with the real captions
 smooth = np.linspace(0, 1, 21)
-series = {
+measured_shares = {
     "correlation over pairs": (shares_broken, of_pairs),
     f"{K} neighbours in common, above chance": (shares_broken, of_neighbours),
-    "(1 − share)²": (smooth, (1 - smooth) ** 2),
 }
+theory = {"theory, (1 − share)²": (smooth, (1 - smooth) ** 2)}
 xlabel = "share of the captions in the wrong place"
 ylabel = "effect that is left (1: real captions)"
-draw.show(draw.line_chart(series, xlabel=xlabel, ylabel=ylabel))
+draw.show(
+    draw.line_chart(measured_shares, theory=theory, xlabel=xlabel, ylabel=ylabel)
+)
 
 # %% [markdown]
-# *What you see:* with half of the captions in the wrong place only about a quarter of
-# the effect is left. A similarity is a matter of *two* stamps, and it counts only if
-# both have their own caption: half of one half. Noise in captions costs twice. Keep
-# that in mind when you build a bank of your own.
+# **What you see.** The rings (correlation) and the squares (neighbours) lie on the
+# plain line, the theory $(1 - \text{share})^2$. With half of the captions in the wrong
+# place only about a quarter of the effect is left. A similarity is a matter of *two*
+# stamps, and it counts only if both have their own caption: half of one half. Noise in
+# captions costs twice. Keep that in mind when you build a bank of your own.
 
 # %% [markdown]
-# ## Coverage: which pictures have an anchor nearby?
+# ## 8 · Coverage: which pictures have an anchor nearby?
 #
 # If only near anchors speak, a new picture must have some. Its **coverage** is its
 # similarity to the nearest anchor. From here on, the anchors are the training split and
@@ -602,10 +622,12 @@ notes = [f"cosine {covered[i]:.2f}" for i in picked]
 draw.show(draw.picture_pairs(pictures, captions, two, notes))
 
 # %% [markdown]
-# *What you see:* upper row, the worst coverage: the nearest anchor mostly shows another
-# thing, alike in colour or shape at best. A mobile telephone at least finds a
-# telephone. Lower row, the best coverage: nearly a twin. Even a near twin can have the
-# wrong caption: an open padlock stands beside “A closed padlock.”
+# **What you see.** In the histogram, the median of the pictures (solid line) is below
+# the median of the captions (dashed line). In the pairs below, an arrow → leads from a
+# new picture to its nearest anchor. Upper row, the worst coverage: the nearest anchor
+# mostly shows another thing, alike in colour or shape at best. A mobile telephone at
+# least finds a telephone. Lower row, the best coverage: nearly a twin. Even a near twin
+# can have the wrong caption: an open padlock stands beside “A closed padlock.”
 #
 # Does coverage matter for captions? Take each held-out stamp, and compare its own
 # caption with the caption of its nearest anchor by picture. We form three equal parts,
@@ -625,9 +647,10 @@ head = ["coverage of the picture", "cosine of own and borrowed caption", "n"]
 pd.DataFrame(table, columns=head).set_index(head[0])
 
 # %% [markdown]
-# *What you see:* the better the coverage of a picture, the more its nearest anchor's
-# caption says about it. We can measure coverage without knowing the caption, so a model
-# of anchors can know when it does not know.
+# **What you see.** From the first row of the table to the last, the cosine in the
+# middle column rises. The better the coverage of a picture, the more its nearest
+# anchor's caption says about it. We can measure coverage without knowing the caption,
+# so a model of anchors can know when it does not know.
 #
 # ### Exercise 02.4 · Coverage
 #
@@ -698,16 +721,16 @@ head = [f"{len(train)} anchors", f"without {left_out}, {len(kept)} anchors"]
 pd.DataFrame(table, head).T
 
 # %% [markdown]
-# *What you see:* the coverage of the group falls, and the coverage of the others hardly
-# moves. The nearest anchor is still *something*, and its caption is now mostly about
-# something else.
+# **What you see.** In the first row of the table the coverage falls, and in the second
+# row it hardly moves. The right picture of each pair, the nearest anchor, is still
+# *something*, and its caption is now mostly about something else.
 #
 # Some animals hide in other folders (a black cat at Halloween), and the pictures find
 # them at once. A folder is only a label, not a border in the space. A model of anchors
 # cannot say a word that its captions lack; but the low coverage shows the gap.
 
 # %% [markdown]
-# ## Which anchors?
+# ## 9 · Which anchors?
 #
 # You may have only fifty captions to spend. Which fifty pictures do you caption? You
 # can draw them at random, or pick them so that no picture is left far from all anchors.
@@ -813,15 +836,16 @@ draw.show(
 )
 
 # %% [markdown]
-# *What you see:* farthest-first goes to the edges. It takes the oddest pictures. So
-# over most of the table the many ordinary pictures have less coverage than with a
-# random draw, which puts its anchors among the pictures. The new pictures with the
-# worst coverage do better than with most random draws, though not by much: read the
-# last column beside the cosines. The choice depends on your fear: being a little vague
+# **What you see.** Farthest-first goes to the edges: the upper row of pictures holds
+# the oddest ones. Look at the solid lines, the means. The round dots of farthest-first
+# lie mostly below the squares of the random draws, which put their anchors among the
+# ordinary pictures. Now the dashed lines, the pictures with the worst coverage. Here
+# the round dots are above the squares, though not by much: read the last column of the
+# table beside the cosines. The choice depends on your fear: being a little vague
 # everywhere, or blind somewhere.
 
 # %% [markdown]
-# ## Which caption is wrong?
+# ## 10 · Which caption is wrong?
 #
 # So far we trusted the captions. Now turn the tables: if similar pictures should have
 # similar captions, a pair that breaks the rule is a suspect. To judge a score of
@@ -945,8 +969,9 @@ print(
 plantings.agg(["mean", "min", "max"]).T.round(3)
 
 # %% [markdown]
-# *What you see:* most planted pairs stand out. The mean difference does far worse: it
-# counts all other stamps alike, and nearly all of them are unrelated.
+# **What you see.** Most of the dashed outline, the planted pairs, stands to the right
+# of the solid outline, the honest pairs. In the table the mean difference does far
+# worse: it counts all other stamps alike, and nearly all of them are unrelated.
 #
 # Some honest pairs stand out too. Which ones? The next figure shows the prime suspects
 # of the stamps as they are, with nothing planted. Each stands beside the stamp whose
@@ -963,12 +988,12 @@ two = list(zip(suspects.tolist(), by_words.tolist(), strict=True))
 draw.show(draw.picture_pairs(pictures, captions, two))
 
 # %% [markdown]
-# *What you see:* the captions fit their pictures. The pairs are suspects for other
-# reasons. A caption tells what the picture does not show (“hundreds of years old”). A
-# word has two meanings (a quarter of pizza is no coin). The encoder does not recognise
-# a drawing. A thing has no relatives in the bank. A score of disagreement finds *pairs
-# that nothing else supports*, and a wrong caption is only one reason among several. A
-# person has to look.
+# **What you see.** The left picture of each pair is a suspect, and its caption fits.
+# The pairs are suspects for other reasons. A caption tells what the picture does not
+# show (“hundreds of years old”). A word has two meanings (a quarter of pizza is no
+# coin). The encoder does not recognise a drawing. A thing has no relatives in the bank.
+# A score of disagreement finds *pairs that nothing else supports*, and a wrong caption
+# is only one reason among several. A person has to look.
 
 # %% [markdown] tags=["progress"]
 # The exercises of this chapter that you have solved so far:

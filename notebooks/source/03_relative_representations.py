@@ -63,7 +63,7 @@ from asif_lib.course.checks import (
 )
 
 # %% [markdown]
-# ## A place without coordinates
+# ## 1 · A place without coordinates
 #
 # Where is Trento? You can give latitude and longitude. Or you can say: close to
 # Bolzano, a little further from Verona, far from Rome. The second answer needs no map
@@ -80,12 +80,23 @@ from asif_lib.course.checks import (
 # $j$ carries the name of anchor $j$. The row has $n$ entries, for any dimension $d$ of
 # the encoder. The idea is by Moschella et al. (ICLR 2023); ASIF builds on it.
 #
-# A small example in the plane: three anchors and one point.
+# A small example in the plane: three anchors as landmarks, and one point. You get two
+# maps of them. Somebody turned the paper before drawing the second.
 
 # %%
 anchors_2d = torch.tensor([[3.0, 0.5], [-0.5, 2.5], [-2.0, -1.5]])  # (3, 2)
 point_2d = torch.tensor([[1.5, 1.5]])  # (1, 2)
 names_2d = ["cat", "dog", "ship"]
+draw.star_of_angles(point_2d, anchors_2d, names_2d, degrees=50)
+
+# %% [markdown]
+# **What you see.** The brackets hold coordinates. They differ between the two maps, for
+# the landmarks ▲ and for the point ●. The star has no coordinates: its rays have the
+# angles between the point and each landmark. The dashed rays of the second map lie on
+# the broad pale rays of the first. The cosines beside the rays are the relative
+# representation of the point. They are easy to compute by hand:
+
+# %%
 for name, a in zip(names_2d, anchors_2d, strict=True):
     z = point_2d[0]
     dot, lengths = z @ a, z.norm() * a.norm()
@@ -93,8 +104,25 @@ for name, a in zip(names_2d, anchors_2d, strict=True):
 relative_representation(point_2d, anchors_2d)  # (1, 3)
 
 # %% [markdown]
-# Now we change the coordinates of point and anchors alike: turn the plane, shrink all
-# vectors, shift the plane.
+# With real pictures nothing is different, only larger: vectors have more entries, and
+# there are more of them. Each entry of the result belongs to one new picture $i$ and
+# one anchor $j$.
+
+# %%
+shown = "A violin.", "A koala.", "A camel.", "A red apple."
+four = [captions.index(caption) for caption in shown]
+draw.relative_matrix(new, anchors, four, i=1, j=2)
+
+# %% [markdown]
+# **What you see.** On the left the circles ● are vectors of new pictures, and above the
+# triangles ▲ are vectors of anchors. Where a row meets a column stands their cosine, as
+# a number and as a bar. The solid frame holds row $i$: all that the relative
+# representation says about one picture. The dashed frame holds column $j$: what it says
+# about anchor $j$, for each picture. The drawing shows only the nearest anchor of each
+# of the four, so the longest bars stand on the diagonal.
+#
+# Now we change the coordinates of point and anchors alike, in the plane. You have seen
+# the effect of a turn. Next, we also shrink all vectors, or shift the plane.
 #
 # **Before you run the next cell:** which of the changes will leave the three cosines
 # unchanged?
@@ -111,10 +139,10 @@ changes = {  # each turns rows (m, 2) into rows (m, 2)
 draw.show(draw.relative_under_changes(point_2d, anchors_2d, changes, names_2d))
 
 # %% [markdown]
-# *What you see:* above, the picture changes every time. Below, the filled bars are the
-# cosines now, and the outlines are the cosines of the first panel. Turning and
-# shrinking leave the bars where they were; the shift does not. **Break it:** add a
-# change of your own to `changes` in the cell above (the last exercise of this chapter
+# **What you see.** Above, the picture changes every time. Below, the filled bars are
+# the cosines now, and the outlines are the cosines of the first panel. Turning and
+# shrinking leave the bars inside their outlines; the shift does not. **Break it:** add
+# a change of your own to `changes` in the cell above (the last exercise of this chapter
 # collects them).
 #
 # ### Exercise 03.1 · Relative representation
@@ -159,7 +187,7 @@ check_relative_representation(my_relative_representation)
 # </details>
 
 # %% [markdown]
-# ## The same with real embeddings
+# ## 2 · The same with real embeddings
 #
 # A **rotation** of a $d$-dimensional space is a $d × d$ matrix $Q$ with $Q Q^T = I$
 # (this includes reflections). Moschella et al. start from an observation: two trainings
@@ -249,7 +277,7 @@ print("largest change of an entry:")
 pd.DataFrame(table).map("{:.1e}".format)
 
 # %% [markdown]
-# *What you see:* after a rotation and a change of scale only rounding is left. The last
+# **What you see.** In the rows “rotation” and “scale” only rounding is left. The last
 # row is the control: a stretch that differs from coordinate to coordinate is no
 # rotation, and it does change the entries. So the test can fail.
 #
@@ -282,12 +310,12 @@ print(f"chance {1 / len(new):.1%}")
 pd.DataFrame({"right picture is nearest [95 % interval]": found})
 
 # %% [markdown]
-# *What you see:* coordinates are worthless between two strangers, even between two that
-# know exactly the same. Relations to shared landmarks are enough. The two only have to
-# agree on the order of the landmarks.
+# **What you see.** First row: coordinates are worthless between two strangers, even
+# between two that know exactly the same. Second row: relations to shared landmarks are
+# enough. Third row: the two only have to agree on the order of the landmarks.
 
 # %% [markdown]
-# ## What a shift breaks, and what centring repairs
+# ## 3 · What a shift breaks, and what centring repairs
 #
 # A **shift** adds one vector $t$ to every embedding: $z + t$, $a + t$. Angles are
 # measured at the origin, and the shift moves everything away from the origin.
@@ -342,10 +370,12 @@ print(f"   {to_shift.min():.2f} to {to_shift.max():.2f}")
 pd.DataFrame(table).T.rename_axis("shift, in lengths of an embedding")
 
 # %% [markdown]
-# *What you see:* no line is left. The shift lifts all entries and squeezes them
-# together, as if everything had become alike. And the cloud is thick: the order of the
-# entries changes too (the last column; 1 would mean the same order). A longer shift is
-# worse. With centring, rotation and shift both leave the entries on the diagonal.
+# **What you see.** In the panel “rotation” all dots lie on the grey diagonal: nothing
+# has changed. In the panel “shift” no line is left. The shift lifts the dots above the
+# diagonal and squeezes them together, as if everything had become alike. And the cloud
+# is thick: the order of the entries changes too (the last column of the table; 1 would
+# mean the same order). A longer shift is worse. With centring, in the second figure,
+# rotation and shift both leave the dots on the diagonal.
 #
 # Why does the shift lift every entry here, while in the plane some bars went down? In a
 # high-dimensional space a random direction is nearly at a right angle to every
@@ -392,7 +422,7 @@ check_centred_representation(centred_representation)
 #
 # </details>
 #
-# ## How many landmarks does it take?
+# ## 4 · How many landmarks does it take?
 #
 # With all anchors, a row of the relative representation has as many entries as there
 # are anchors. Do we need all of them? Take a new picture. Among the other new pictures,
@@ -413,32 +443,33 @@ from asif_lib.widgets import anchor_count_knob, neighbours_kept, neighbours_with
 numbers = [m for m in (2, 5, 10, 20, 50, 100, 200) if m < len(anchors)] + [len(anchors)]
 draws = range(1 if fast else 3)
 kept = np.array([neighbours_kept(anchors, new, numbers, seed=s) for s in draws])
-series = {  # kept: (draws, numbers)
-    "mean of the draws": (numbers, kept.mean(axis=0)),
-    "worst draw": (numbers, kept.min(axis=0)),
-    "best draw": (numbers, kept.max(axis=0)),
-}
+worst, mean, best = kept.min(axis=0), kept.mean(axis=0), kept.max(axis=0)  # (numbers,)
+series = {"mean of the draws": (numbers, mean)}
+bands = {f"worst to best of {len(kept)} draws": (numbers, worst, best)}
 labels = {"xlabel": "number of anchors", "ylabel": "4 nearest pictures that stay"}
-draw.show(draw.line_chart(series, **labels, logx=10, percent=True))
-pd.DataFrame({"mean share that stays": kept.mean(axis=0).round(2)}, numbers).T
+draw.show(draw.line_chart(series, bands=bands, **labels, logx=10, percent=True))
+pd.DataFrame({"worst": worst, "mean": mean, "best": best}, numbers).T.round(2)
 
 # %% tags=["hide-input"]
 # Draw the neighbours of one picture with all anchors and with few.
 draw.show(*neighbours_with(anchors, new, 20, seed=seed))
 
 # %% [markdown]
-# *What you see:* left the neighbours with all anchors, right the neighbours with twenty
-# anchors; a star marks those that stay. A few landmarks place a picture roughly. A few
-# dozen keep about half of its neighbours, and each doubling adds some. (With all
-# anchors all neighbours stay, by definition.) The knob turns the number of anchors. It
-# needs a running kernel; the two figures above say the same without one.
+# **What you see.** In the first figure the line is the mean of the draws. The band
+# around it reaches from the worst draw to the best one. It is narrow: which anchors one
+# has hardly matters here, but how many does. In the second figure, left stand the
+# neighbours with all anchors, right the neighbours with twenty anchors; a frame and a
+# star ★ mark those that stay. A few landmarks place a picture roughly. A few dozen keep
+# about half of its neighbours, and each doubling adds some. (With all anchors all
+# neighbours stay, by definition.) The knob turns the number of anchors. It needs a
+# running kernel; the two figures above say the same without one.
 
 # %% tags=["hide-input"]
 # Open the knob: the number of anchors.
 anchor_count_knob(anchors, new, count=20, seed=seed)
 
 # %% [markdown]
-# ## The common part of real embeddings
+# ## 5 · The common part of real embeddings
 #
 # Is this shift a thought experiment, or do real embeddings have one? Take random pairs
 # of stamps. Most show different things, so let us look at their cosines.
@@ -484,12 +515,14 @@ pd.DataFrame(
 ).round(3)
 
 # %% [markdown]
-# *What you see:* unrelated pictures, and unrelated captions, have a cosine far above
-# zero. All vectors share a **common part** and lie in a cone around it. The last column
-# is its size: scale all rows to length 1 and take their mean; the size is the squared
-# length of this mean. It *is* the mean cosine of all pairs. (It also counts each vector
-# with itself; hence the small difference.) After subtracting the mean, unrelated things
-# have cosines around 0, as we would like.
+# **What you see.** The filled bars are the cosines as they are. Their mean, the dashed
+# line, is far above zero, for unrelated pictures and for unrelated captions. All
+# vectors share a **common part** and lie in a cone around it. The last column of the
+# table is its size: scale all rows to length 1 and take their mean; the size is the
+# squared length of this mean. It *is* the mean cosine of all pairs. (It also counts
+# each vector with itself; hence the small difference.) After subtracting the mean, the
+# outline and its dotted line stand around 0: unrelated things have cosines around 0, as
+# we would like.
 #
 # ### Where does it come from?
 #
@@ -535,18 +568,18 @@ print(f"   {common_part(new.text):.3f} as they are,")
 print(f"   {common_part(bare):.3f} without article and full stop")
 
 # %% [markdown]
-# *What you see* (with the offline encoders): the image encoder gives no negative number
-# at all, and this alone forces a common part. White is not the culprit: an empty
-# picture is *less* like the mean than a typical stamp is.
+# **What you see.** (With the offline encoders.) Line 1: the image encoder gives no
+# negative number at all, and this alone forces a common part. Lines 2: white is not the
+# culprit, since an empty picture is *less* like the mean than a typical stamp is.
 #
-# With captions the form is one cause. “A thing.” is closer to the mean than a typical
-# caption, and without article and full stop the common part shrinks. It does not
-# vanish: short names of things are alike for a text encoder in any case.
+# Lines 3: with captions the form is one cause. “A thing.” is closer to the mean than a
+# typical caption, and without article and full stop the common part shrinks. It does
+# not vanish: short names of things are alike for a text encoder in any case.
 #
 # The common part does not tell one stamp from another. So we subtract it.
 
 # %% [markdown]
-# ## Hubs
+# ## 6 · Hubs
 #
 # The common part does harm in one more way. Count how often each anchor is among the
 # nearest of the others. If all were equal, each anchor would have the same count. Some
@@ -638,18 +671,20 @@ for name, (z, mean) in modalities.items():
     print(f"   {name}: {five.min():.2f} to {five.max():.2f}; {to_mean(z, mean):.2f}")
 
 # %% [markdown]
-# *What you see:* as they are, a handful of captions are among the nearest of several
-# times as many stamps as they should be. They are plain captions of the form “A …”.
-# Their embeddings lie closer to the mean of all captions than others do (the lines
-# below the figure). They say no less than others; they stand in the middle.
+# **What you see.** At its left end, the highest line belongs to the captions as they
+# are: a handful of captions are among the nearest of several times as many stamps as
+# they should be. They are plain captions of the form “A …”. Their embeddings lie closer
+# to the mean of all captions than others do (the lines below the pictures). They say no
+# less than others; they stand in the middle. At the right end the lines meet: each of
+# them ends at an anchor that is nobody's neighbour, or nearly so.
 #
-# Centring cuts the greatest hub of the captions to less than half. This is no accident:
+# The line “captions, centred” starts at less than half the height. This is no accident:
 # a vector near the mean is near to all, and after subtracting the mean it points
 # nowhere in particular. Pictures keep some of their hubs: digits and signs, which are
 # near to one another.
 
 # %% [markdown]
-# ## Two strangers, one description
+# ## 7 · Two strangers, one description
 #
 # Now the step that makes ASIF. An image embedding and a text embedding have no common
 # coordinates, not even the same number of them. But anchor $j$ is a *pair*. So describe
@@ -732,14 +767,16 @@ low, high = 100 * gain.low, 100 * gain.high
 print(f"   {100 * gain.value:.1f} points, 95 % interval [{low:.1f}, {high:.1f}]")
 
 # %% [markdown]
-# *What you see:* well above chance, though nothing was trained, and neither encoder has
-# seen the other's world. With the captions of the anchors shuffled only chance is left,
-# on average over the shuffles: the pairs carry the meaning. (One shuffle is one map for
-# all pictures together and may be better or worse than chance, as the range shows.)
+# **What you see.** The round dots and the squares, with their intervals, stand well
+# above the short black lines of chance, though nothing was trained, and neither encoder
+# has seen the other's world. In the row “shuffled” of the table, with the captions of
+# the anchors shuffled, only chance is left, on average over the shuffles: the pairs
+# carry the meaning. (One shuffle is one map for all pictures together and may be better
+# or worse than chance, as the range shows.)
 #
-# Centred representations find far more captions than uncentred ones. Why do uncentred
-# ones find fewer? The common part makes all descriptions alike; the part that tells
-# them apart is small beside it:
+# The squares are far above the round dots: centred representations find far more
+# captions than uncentred ones. Why do uncentred ones find fewer? The common part makes
+# all descriptions alike; the part that tells them apart is small beside it:
 
 # %% tags=["hide-input"]
 # Show how the scores are spread in a table.
@@ -753,9 +790,9 @@ pd.DataFrame(
 ).round(3)
 
 # %% [markdown]
-# *What you see:* uncentred, every picture resembles every caption, and the right
-# caption is ahead by very little. Centred, the scores spread around zero, and the right
-# ones lie well above.
+# **What you see.** First row, uncentred: every picture resembles every caption, and the
+# right caption is ahead by very little. Second row, centred: the scores spread around
+# zero, and the right ones lie well above.
 #
 # ### Exercise 03.5 · Find the caption
 #
@@ -836,8 +873,8 @@ found = {
 pd.DataFrame({"R@10": found})
 
 # %% [markdown]
-# *What you see:* one row off, and nothing better than chance is left. The split was
-# drawn at random, so the next row is any other stamp.
+# **What you see.** In the row “1 row off” nothing better than chance is left. The split
+# was drawn at random, so the next row is any other stamp.
 #
 # One slip is one map for all pictures together. Its R@10 can be better or worse than
 # chance, and chance can lie outside its interval: the interval resamples pictures, not
@@ -846,7 +883,7 @@ pd.DataFrame({"R@10": found})
 # A bank's two matrices are worth only as much as the agreement of their row numbers.
 # Sort one of them by accident, and everything still runs, without any error.
 #
-# ## Look at it
+# ## 8 · Look at it
 #
 # Recall is a number; here are the captions themselves. In the order of the split we
 # take the first two animals whose own caption came first. The third is the first animal
@@ -869,12 +906,13 @@ for i in picked:
 draw.show(draw.caption_search(new.pairs.picture[picked], results))
 
 # %% [markdown]
-# *What you see:* if the own caption wins (✔), the captions behind it often come from
-# the same corner of the world. In the last picture the captions in front look random:
-# its own caption stands far behind, with its rank. If no anchor near to a picture has a
-# caption about the same thing, only chance likeness is left.
+# **What you see.** A tick ✔ and an edge mark the bar of the own caption. If it is the
+# longest bar, the captions behind it often come from the same corner of the world. In
+# the last picture the captions in front look random: its own caption stands far behind,
+# with its rank. If no anchor near to a picture has a caption about the same thing, only
+# chance likeness is left.
 #
-# ## An investigation: what leaves it alone?
+# ## 9 · An investigation: what leaves it alone?
 #
 # You have seen two changes of coordinates that a relative representation survives and
 # two that it does not. What about reflections? Removing a coordinate, or adding one?

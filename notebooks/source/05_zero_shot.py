@@ -72,6 +72,17 @@ print(f"{len(test)} for the test")
 # directions, wins.
 
 # %%
+draw.who_sees_what(pairs)
+
+# %% [markdown]
+# **What you see.** Each lane is a **split**, as long as its bar. In the first column
+# the solid bar holds the anchors, and the outlined bar of the validation lane holds the
+# questions. You may ask them as often as you like: they choose $k$, $p$ and later the
+# wording. The dashed bar is the test split, still closed. Then the solid arrows pass on
+# what was chosen, and the validation stamps become anchors too. Only now is the test
+# split opened, once.
+
+# %%
 from asif_lib.evaluation import ranks, same_text, sweep
 
 captions = pairs.captions
@@ -202,9 +213,9 @@ for k in (1, 10):
     )
 
 # %% [markdown]
-# **What you see.** All methods are far from chance, so the two embedding spaces do have
-# much in common. The intervals are wide, and they overlap. May we say that ASIF is
-# better than ridge?
+# **What you see.** All dots stand far to the right of the dotted line of chance, so the
+# two embedding spaces do have much in common. The bars through the dots, the intervals,
+# are wide, and they overlap. May we say that ASIF is better than ridge?
 #
 # Overlapping intervals alone do not tell. Both methods answered the *same* questions,
 # and some questions are hard for both. So we compare question by question. The **paired
@@ -232,9 +243,9 @@ print(f"{count['around']} hold 0, {count['below']} lie below 0")
 pd.DataFrame(rows).style.hide(axis="index")
 
 # %% [markdown]
-# **What you see.** Read the table by its intervals. If an interval holds 0, these
-# stamps cannot tell the two methods apart, whatever the number before it says. And
-# among many intervals a few miss 0 by luck alone: one that barely misses it is weak
+# **What you see.** Read the brackets of the table, the intervals. If an interval holds
+# 0, these stamps cannot tell the two methods apart, whatever the number before it says.
+# And among many intervals a few miss 0 by luck alone: one that barely misses it is weak
 # evidence.
 #
 # One doubt remains. Some captions of test stamps stand *word for word* among the
@@ -259,10 +270,10 @@ shuffled = mean_with_interval(ranks(similarity, same) < 1, seed)
 print(f"R@1, all, with the anchors' captions shuffled: {shuffled}")
 
 # %% [markdown]
-# **What you see.** A caption that stands among the anchors is easier, as it should be.
-# Captions new to the bank are found far above chance, too. The last line is a control:
-# the same anchors with their captions dealt out at random. This result owes nothing to
-# the pairs, and it should be about chance.
+# **What you see.** Compare the second line and the third: a caption that stands among
+# the anchors is easier, as it should be. Captions new to the bank are found far above
+# chance, too. The last line is a control: the same anchors with their captions dealt
+# out at random. This result owes nothing to the pairs, and it should be about chance.
 #
 # Now look at some answers. Below each picture stands the caption that ASIF puts first,
 # among all test captions. If it is wrong, the right one follows in brackets.
@@ -349,9 +360,9 @@ for name, s in compared.items():
     print(f"{name}: R@1 {strict:.1%}; with ties as found {careless:.1%}")
 
 # %% [markdown]
-# **What you see.** The more often scores tie at 0, the more the careless count gives
-# away. A model that says nothing gets a perfect score. A metric must give nothing for
-# nothing.
+# **What you see.** In each line, compare the two numbers. The more often scores tie at
+# 0, the more the careless count gives away. In the last line, a model that says nothing
+# gets a perfect score. A metric must give nothing for nothing.
 
 # %% [markdown]
 # ### Exercise 05.2 · How sure are we?
@@ -479,9 +490,10 @@ for name in gaps["paired"]:
     print(f"{name}: interval {widths}")
 
 # %% [markdown]
-# **What you see.** The dots are the same. The paired intervals are shorter, because a
-# hard question is hard for both methods and its difficulty cancels. Without the pairing
-# you need more questions to see the same thing.
+# **What you see.** The two marks of a row, paired and unpaired, stand at the same
+# place. The bars of the paired ones are shorter, because a hard question is hard for
+# both methods and its difficulty cancels. Without the pairing you need more questions
+# to see the same thing.
 
 # %% [markdown]
 # ## 3 · Classes by name
@@ -627,11 +639,11 @@ tied = [name for name in values if values[name] == values[best] and name != best
 print(f"chosen, with the mean: {best}; tied with it: {', '.join(tied) or 'no other'}")
 
 # %% [markdown]
-# **What you see.** With one template, mean and max are the same. The differences are
-# within the intervals: on these few stamps, the wording matters little. We take the
-# best with the mean (of two in a tie, the first in our list), and now open the test
-# split. Two more lines stand beside it: chance, and always naming the most frequent
-# class of the anchors.
+# **What you see.** With one template, the marks of mean and max are at the same place.
+# All marks are within the bars of the others: on these few stamps, the wording matters
+# little. We take the best with the mean (of two in a tie, the first in our list), and
+# now open the test split. Two more lines stand beside it: chance, and always naming the
+# most frequent class of the anchors.
 #
 # **Before you run the next cell:** the model chooses among the classes printed above.
 # What accuracy do you expect, and which two classes will it mix up most?
@@ -679,11 +691,12 @@ for name in ("nearest anchor", "ridge"):
     print(f"ASIF minus {name}: {in_points(gap)}")
 
 # %% [markdown]
-# **What you see.** Every method is far above chance and above always naming the most
-# frequent class. ASIF is not the best here. Ridge gives the higher number, and the
-# interval of their difference says whether these stamps can tell the two apart.
-# Remember the strengths of ASIF: it trains nothing, it can be edited pair by pair, and
-# its scores name their reasons. It need not win every table.
+# **What you see.** The dot of every method is far to the right of the dotted line of
+# chance, and of the lowest dot, which always names the most frequent class. ASIF is not
+# the best here. Ridge gives the higher number, and the interval of their difference
+# says whether these stamps can tell the two apart. Remember the strengths of ASIF: it
+# trains nothing, it can be edited pair by pair, and its scores name their reasons. It
+# need not win every table.
 #
 # And yours? If you have solved exercises 05.4 and 05.5, the next cell runs your two
 # functions on the same stamps. If not, it says so, and nothing else needs it.
@@ -731,9 +744,10 @@ draw.show(
 )
 
 # %% [markdown]
-# **What you see.** Look at the mistakes before you trust the number. Some are the
-# model's. Others lie in the question: a folder has one name, and a picture may deserve
-# two.
+# **What you see.** The dark cells on the diagonal are right answers; every other number
+# is a mistake. Look at the pictures of the mistakes before you trust the number. Some
+# are the model's. Others lie in the question: a folder has one name, and a picture may
+# deserve two.
 
 # %% [markdown]
 # ### Your own picture
@@ -764,9 +778,10 @@ display(HTML(html))
 your_picture(model, my_labels, template=DEFAULT_TEMPLATE, pictures=anchor_pictures)
 
 # %% [markdown]
-# **What you see.** A score is never a probability. The model must choose among your
-# labels, and cannot say "none of them" unless nothing is shared at all. Look at the
-# anchors: they tell whether it was right for a good reason.
+# **What you see.** Each bar is the score of a label, and a score is never a
+# probability. The model must choose among your labels, and cannot say "none of them"
+# unless nothing is shared at all. Look at the anchors below: they tell whether it was
+# right for a good reason.
 
 # %% [markdown]
 # ## 4 · Pictures of another kind
@@ -847,12 +862,12 @@ worn = sum(group.startswith("clothes") for group in pairs.groups)
 print(f"stamps in the folder clothes: {worn} of {len(pairs)}")
 
 # %% [markdown]
-# **What you see.** Better than chance and than the nearest anchor, and not good; a
-# linear map (ridge) does better on these pictures. Two reasons show here. There are few
-# anchors of clothing, and no anchor looks like a grey picture of 28 × 28 pixels. And
-# whole columns of the matrix fill up: where little is similar, one prompt takes
-# everything. An ASIF model knows the things that its anchors show. To do better here,
-# give it anchors of this kind.
+# **What you see.** The dot of ASIF is to the right of chance and of the nearest anchor,
+# and not good; a linear map (ridge) does better on these pictures. Two reasons show
+# here. There are few anchors of clothing, and no anchor looks like a grey picture of 28
+# × 28 pixels. And whole columns of the matrix are dark: where little is similar, one
+# prompt takes everything. An ASIF model knows the things that its anchors show. To do
+# better here, give it anchors of this kind.
 #
 # Or other words? The last exercise asks that. An honest answer needs pictures that
 # nothing in this chapter has touched. We take some from the part of Fashion-MNIST that
@@ -991,12 +1006,12 @@ pd.DataFrame(rows).style.format("{:.0%}")
 # **What you see.** The factor would be 2 if R@1 doubled with the anchors. The printed
 # factors are smaller.
 #
-# The axis is logarithmic: equal distances are equal factors. On it the curves still
-# rise at the right end. The dots of one size show how much it matters *which* anchors
-# one has. They come closer together to the right, in part because large subsets of the
-# same stamps overlap. At the last size there is only one subset, all of them, so its
-# dots coincide. Do not draw the line on to a million anchors: nothing here says where
-# it bends.
+# The axis is logarithmic: equal distances are equal factors. On it the lines through
+# the means still rise at the right end. The small dots of one size show how much it
+# matters *which* anchors one has. They come closer together to the right, in part
+# because large subsets of the same stamps overlap. At the last size there is only one
+# subset, all of them, so its dots coincide. Do not draw the line on to a million
+# anchors: nothing here says where it bends.
 
 # %% [markdown]
 # ## 6 · The paper's table, and ours

@@ -582,9 +582,7 @@ measured_shares = {
 theory = {"theory, (1 − share)²": (smooth, (1 - smooth) ** 2)}
 xlabel = "share of the captions in the wrong place"
 ylabel = "effect that is left (1: real captions)"
-draw.show(
-    draw.line_chart(measured_shares, theory=theory, xlabel=xlabel, ylabel=ylabel)
-)
+draw.show(draw.line_chart(measured_shares, theory=theory, xlabel=xlabel, ylabel=ylabel))
 
 # %% [markdown]
 # **What you see.** The rings (correlation) and the squares (neighbours) lie on the

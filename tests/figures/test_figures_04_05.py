@@ -106,6 +106,29 @@ def test_line_chart_draws_curves_with_their_own_styles_and_marks():
     )
 
 
+def test_a_theory_is_a_plain_line_on_which_the_series_are_markers():
+    figure = line_chart(
+        {"one": ([0, 1], [1, 0]), "other": ([0, 1], [1, 0])},
+        theory={"1 − x": ([0, 0.5, 1], [1, 0.5, 0])},
+        xlabel="x",
+        ylabel="y",
+    )
+    theory, one, other = figure.axes[0].lines
+    assert (theory.get_marker(), theory.get_linestyle(), theory.get_label()) == ("None", "-", "1 − x")
+    assert one.get_linestyle() == other.get_linestyle() == "None"
+    # both are seen where they coincide: the second inside the ring of the first
+    assert one.get_fillstyle() == "none" and one.get_markersize() > other.get_markersize()
+    assert "0.5 at 0.5" in figure.alt
+
+
+def test_a_band_reaches_from_its_low_to_its_high_values():
+    bands = {"range": ([1, 2], [0.1, 0.3], [0.2, 0.6])}
+    figure = line_chart({"mean": ([1, 2], [0.15, 0.5])}, bands=bands, xlabel="x", ylabel="y")
+    corners = {tuple(corner) for corner in figure.axes[0].collections[0].get_paths()[0].vertices.tolist()}
+    assert corners == {(1, 0.1), (1, 0.2), (2, 0.3), (2, 0.6)}
+    assert "range, low: 0.1 at 1, 0.3 at 2" in figure.alt and "range, high: 0.2 at 1, 0.6 at 2" in figure.alt
+
+
 def test_confusion_matrix_prints_counts_where_they_belong():
     figure = confusion_matrix(np.array([[3, 1], [0, 2]]), ["cat", "dog"])
     axis = figure.axes[0]

@@ -132,7 +132,7 @@ def _test(check, number, where):
 def look_over(course: Path | str) -> tuple[dict, str]:
     """List the submissions of a course that cannot be marked, before anything is run: as a JSON value, and as text.
 
-    Submissions are ``submitted/STUDENT/ASSIGNMENT/ASSIGNMENT.ipynb``. Raises `ClassError` if there is none.
+    Submissions are ``submitted/STUDENT/ASSIGNMENT/ASSIGNMENT.ipynb``. Raises `ClassError` without them.
     """
     course = Path(course)
     folders = sorted(path for path in course.glob("submitted/*/*") if path.is_dir())

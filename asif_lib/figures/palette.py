@@ -21,11 +21,11 @@ ON_LIGHT, ON_DARK = "#0A0A0A", "#FAFAFA"
 
 PURPLE, ORANGE, SKY = "#C06495", "#B87700", "#56B4E9"
 BAR = SKY
-"""The fill of a bar that is none of the four; it has an edge of ink."""
+"""The fill of any other bar; it has an edge of ink."""
 MARK = ORANGE
 """What a figure singles out: the own caption, a shared neighbour, what is chosen, what is wrong."""
 SERIES = [PURPLE, ORANGE, INK, PURPLE, ORANGE, INK, PURPLE]
-"""Methods, settings and other series that are none of the four. From the fourth on, markers are hollow."""
+"""Methods, settings and other series. From the fourth on, markers are hollow."""
 MARKERS = ["o", "s", "^", "D", "v", "P", "X"]
 LINES = ["-", "--", ":", "-."]
 

@@ -67,7 +67,8 @@ def relative_matrix(new, anchors, items, i, j) -> HTML:
     entries = z.abs().topk(LARGEST, dim=1).indices.unique()
     sides = [_side(new, items, z[:, entries]), _side(anchors, columns, a[columns][:, entries])]
     return self_contained(
-        "cosines", rows=sides[0], columns=sides[1], cosines=cosines.tolist(), i=i, j=j, low=min(0, float(cosines.min())),
+        "cosines", rows=sides[0], columns=sides[1], cosines=cosines.tolist(), i=i, j=j,
+        low=min(0, float(cosines.min())),
         largest=max(abs(value) for side in sides for one in side for value in one["entries"]),
         q=len(new), n=len(anchors), d=new.image.shape[1], d_text=new.text.shape[1],
     )  # fmt: skip

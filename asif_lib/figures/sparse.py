@@ -184,11 +184,8 @@ def line_chart(
     axis.set(xlabel=xlabel, ylabel=ylabel)
     axis.grid(alpha=0.3)
     axis.legend(framealpha=0.9, edgecolor="none")
-    edges = {
-        f"{name}, {side}": (x, y)
-        for name, (x, *both) in bands.items()
-        for side, y in zip(("low", "high"), both, strict=True)
-    }
+    edges = {f"{name}, low": (x, low) for name, (x, low, _) in bands.items()}
+    edges |= {f"{name}, high": (x, high) for name, (x, _, high) in bands.items()}
     lines = series | theory | edges
     points = {name: list(zip(x, y, strict=True))[:: 1 + len(x) // 12] for name, (x, y) in lines.items()}
     words = listed(f"{name}: " + ", ".join(f"{v:.3g} at {at:g}" for at, v in xy) for name, xy in points.items())

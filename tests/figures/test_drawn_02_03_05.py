@@ -85,7 +85,7 @@ def test_the_matrix_holds_the_cosines_of_the_nearest_anchors(stamps, stamps_bank
     assert [one["alt"] for one in soup.select("thead img")] == anchors.pairs.caption[nearest.tolist()].tolist()
     (meeting,) = soup.select(".meeting")
     assert meeting.data.get_text() == f"{relative[1, nearest[2]]:.2f}"
-    assert len(soup.select("tr.row")) == 1 and len(soup.select(".column")) == 5
+    assert len(soup.select("tr.item-i")) == 1 and len(soup.select(".anchor-j")) == 5
     assert f"{len(anchors)} × 1280 becomes {len(anchors)} × {len(anchors)}" in soup.p.get_text()
 
 

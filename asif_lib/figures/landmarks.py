@@ -9,7 +9,7 @@ from asif_lib.relative import relative_representation, unit_rows
 from .style import image_tag, self_contained
 
 LARGEST = 2
-"""Entries of an embedding that are drawn: so many of the largest of each drawn picture."""
+"""The largest entries of each drawn picture decide which entries are drawn: this number of each."""
 
 
 def star_of_angles(point, anchors, names, degrees) -> HTML:
@@ -25,7 +25,7 @@ def star_of_angles(point, anchors, names, degrees) -> HTML:
     names : sequence of n
         Of the landmarks.
     degrees : float
-        The second map is turned by so much, anticlockwise.
+        The turn of the second map, anticlockwise.
     """
     cosine, sine = np.cos(np.deg2rad(degrees)), np.sin(np.deg2rad(degrees))
     turn = torch.tensor([[cosine, sine], [-sine, cosine]], dtype=torch.float32)

@@ -21,7 +21,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
                        "resampled_counts", "shuffled_correlation"],
         "summary": ["confusion_of", "per_class", "summarise_zero_shot"],
         "variants": ["HubCorrectedAnchors", "InverseHubness", "SparseAnchors", "WeightedByAgreement",
-                     "WhitenedPictures", "WithoutHubs"],
+                     "WhitenedHubCorrected", "WhitenedPictures", "WithoutHubs"],
         "tuning": ["Tuned", "ValidationSet", "choose_effort", "compare_decisions", "least_reach", "measure_efforts"],
     },
 )  # fmt: skip

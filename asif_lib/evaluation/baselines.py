@@ -182,7 +182,7 @@ class CanonicalCorrelation(_Projected):
     the regularization of canonical correlation analysis, ICA 2003.
     """
 
-    GRID: ClassVar = {"components": (32, 64, 128, 256), "shrinkage": (0.98, 0.9, 0.8, 0.5)}
+    GRID: ClassVar = {"components": (32, 64, 128, 256, 384), "shrinkage": (1.0, 0.98, 0.9, 0.8, 0.5)}
 
     def __init__(self, components=128, shrinkage=0.8):
         self.components, self.shrinkage = components, shrinkage

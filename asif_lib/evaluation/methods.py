@@ -27,6 +27,7 @@ from .variants import (
     InverseHubness,
     SparseAnchors,
     WeightedByAgreement,
+    WhitenedHubCorrected,
     WhitenedPictures,
     WithoutHubs,
 )
@@ -47,6 +48,7 @@ METHODS: dict[str, Callable[..., Method]] = {
     "ASIF, without hubs": WithoutHubs,
     "ASIF, weighted by agreement": WeightedByAgreement,
     "ASIF, pictures whitened": WhitenedPictures,
+    "ASIF, whitened and hub-corrected": WhitenedHubCorrected,
 }
 """Name → class. Each is a `Method`: `GRID`, ``fit``, ``similarity``, ``both_ways``; its settings are keywords."""
 

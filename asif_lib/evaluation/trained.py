@@ -79,9 +79,9 @@ class _Trained(Method):
         self.heads = self._copy()
 
     def _step(self, image, text, scale, optimiser, random):
+        same = (text @ text.T > 1 - 1e-5).fill_diagonal_(False)
         kept = [torch.rand(z.shape, generator=random) >= self.dropout for z in (image, text)]
         image, text = (self._head(z * mask, i) for i, (z, mask) in enumerate(zip((image, text), kept, strict=True)))
-        same = (text @ text.T > 1 - 1e-5).fill_diagonal_(False)
         logits = (scale.exp() * image @ text.T).masked_fill(same, -torch.inf)
         own = torch.arange(len(logits))
         loss = (F.cross_entropy(logits, own) + F.cross_entropy(logits.T, own)) / 2

@@ -98,7 +98,7 @@ class HubCorrectedAnchors(_Variant):
 
     The mean is over the anchor's `NEAREST` anchors, and counts from its mean over the bank. An anchor in a dense region
     is near to many questions and says little. This is the idea of CSLS (Lample et al., ICLR 2018), before the k largest
-    are kept: CSLS itself has hubs = 0.5, up to a factor.
+    are kept: CSLS itself has hubs = 0.5.
     """
 
     GRID: ClassVar = {**SparseAnchors.GRID, "hubs": (0.25, 0.5)}
@@ -170,6 +170,20 @@ class WhitenedPictures(_Variant):
 
     def __init__(self, share=DEFAULT_K_SHARE, p=DEFAULT_P, shrinkage=0.5):
         super().__init__(share, p)
+        self.shrinkage = shrinkage
+
+    def _fit(self, image, text):
+        self.whitened = whitening(image, self.shrinkage), None
+        super()._fit(image, text)
+
+
+class WhitenedHubCorrected(HubCorrectedAnchors):
+    """Whiten the pictures as `WhitenedPictures`, then correct the anchors as `HubCorrectedAnchors`."""
+
+    GRID: ClassVar = {"share": (0.05, 0.1, 0.2), "p": (2, 4), "hubs": (0.25, 0.5), "shrinkage": (0.5, 0.8)}
+
+    def __init__(self, share=DEFAULT_K_SHARE, p=DEFAULT_P, hubs=0.5, shrinkage=0.8):
+        super().__init__(share, p, hubs)
         self.shrinkage = shrinkage
 
     def _fit(self, image, text):

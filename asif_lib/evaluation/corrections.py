@@ -98,9 +98,8 @@ class Sinkhorn:
         """Return the corrected (q, c) scores; the bank's scores are not used."""
         _check_batch(scores)
         plan = self.beta * scores.double()
-        share = torch.tensor(len(scores) / scores.shape[1]).log()
         for _ in range(self.rounds):
-            plan = plan - torch.logsumexp(plan, dim=0) + share
+            plan = plan - torch.logsumexp(plan, dim=0)
             plan = plan - torch.logsumexp(plan, dim=1, keepdim=True)
         return plan.float()
 

@@ -3,7 +3,8 @@
     python -m asif_lib.course.report --device cpu --profile offline
 
 The pages need no network and are complete without scripts: figures are embedded, formulas are MathML, and
-for a widget stands the static figure beside it. A script of the page's own adds search and a dark theme.
+for a widget stands a note. Code that only plumbs is folded. A script of the page's own adds a search in the page, one
+in the whole book, and a dark theme.
 """
 
 import lazy_loader

@@ -292,9 +292,9 @@ def test_a_mistake_is_told_only_if_it_fits_every_input_that_went_wrong():
         (lambda r: 0.2 * r, "the right ones times 0.2"),
         (lambda r: r + 1, "each of your values is 1 too large"),
         (lambda r: 0 * r, "all 0"),
-        (lambda r: r / r.norm(), "on each input, your values are the right ones times a factor"),
-        (lambda r: r / r.norm(dim=-1, keepdim=True), "in each row, your values are the right ones times a factor"),
-        (lambda r: r - r.mean(0), "in each column, your values are the right ones plus a number"),
+        (lambda r: r / r.norm(), "times a factor that changes from input to input"),
+        (lambda r: r / r.norm(dim=-1, keepdim=True), "times a factor that changes from row to row"),
+        (lambda r: r - r.mean(0), "plus a number that changes from column to column"),
     ],
 )
 def test_a_relation_that_holds_on_every_input_is_told(wrong, told):

@@ -27,6 +27,14 @@ mistakes = {
     "You divided by the squared lengths; a length is the square root.": lambda a, b: a @ b / (a @ a * (b @ b)),
     "You divided by the length of the first vector only.": lambda a, b: a @ b / a.norm(),
     "You divided by the length of the second vector only.": lambda a, b: a @ b / b.norm(),
+    "You used one vector's length twice; divide by the length of each.": (
+        lambda a, b: a @ b / (a @ a),
+        lambda a, b: a @ b / (b @ b),
+    ),
+    "You added a number to the lengths, which changes every cosine; treat vectors of zeros apart.": (
+        lambda a, b: a @ b / (a.norm() * b.norm() + 1),
+        lambda a, b: a @ b / ((a.norm() + 1) * (b.norm() + 1)),
+    ),
     "This is a distance: it is 0, not 1, for two equal vectors.": lambda a, b: (a - b).norm(),
     "You took the absolute value: opposite vectors have cosine -1.": ABSOLUTE,
 }

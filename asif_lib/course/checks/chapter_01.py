@@ -10,7 +10,7 @@ from PIL import Image
 from asif_lib.encoders.pictures import open_picture
 from asif_lib.relative import relative_representation, unit_rows
 
-from .catalogue import COMPLEMENT, PERCENT, but, changed, columns, reordered, unsafe_rows, whole
+from .catalogue import COMPLEMENT, PERCENT, but, changed, columns, reordered, result, unsafe_rows, whole
 from .exercise import Exercise, investigation
 from .judging import Verdict, ask, kind_of, random_tensor, refuse, right
 
@@ -56,6 +56,12 @@ mistakes = {
     "Only the mean was divided: the difference needs brackets.": lambda x, m, s: x - channels(m / s),
     "Only the mean was divided: the difference needs brackets. And (3,) was lined up with the width; make it (3, 1, "
     "1).": lambda x, m, s: x - m / s,
+    "You used one mean and one standard deviation for all channels; each channel has its own.": changed(
+        mean=lambda m: m.mean().expand(3), std=lambda s: s.mean().expand(3)
+    ),
+    "You cut the result off at 0 and 1; after this step values lie on both sides of 0.": result(
+        lambda r: r.clamp(0, 1)
+    ),
     "Mean and standard deviation are swapped.": reordered(0, 2, 1),
     "You multiplied by the standard deviation; divide by it.": changed(std=lambda s: 1 / s),
     "You divided by the variance, the square of the standard deviation.": changed(std=torch.square),
@@ -84,6 +90,9 @@ mistakes = {
     "A zero row has no direction (0/0); we define its cosines as 0.": lambda a, b: unsafe_rows(a) @ unsafe_rows(b).T,
     "You normalised columns, not rows: the norm runs along dim=1.": lambda a, b: columns(a) @ columns(b).T,
     "These are dot products; scale the rows of both matrices to length 1 first.": lambda a, b: a @ b.T,
+    "You divided by the squared lengths of the rows; a length is the square root.": lambda a, b: (
+        (a @ b.T) / (a.square().sum(1)[:, None] * b.square().sum(1)).clamp_min(1e-24)
+    ),
     "You normalised only the first matrix.": lambda a, b: unit_rows(a) @ b.T,
     "You normalised only the second matrix.": lambda a, b: a @ unit_rows(b).T,
     "You divided by one norm for the whole matrix; every row has its own.": lambda a, b: whole(a) @ whole(b).T,
@@ -167,6 +176,7 @@ mistakes = {
         summed=lambda tokens, mask: total(tokens, mask.sort(dim=1, descending=True).values)
     ),
     "This is the sum; divide by the number of real tokens.": total,
+    "You scaled the means to length 1; return the means as they are.": result(unit_rows),
     "This is the first token's vector; take the mean over all real tokens.": lambda tokens, mask: tokens[:, 0],
     "You averaged over the dimensions of each token; average over the tokens, dim=1.": lambda t, mask: t.mean(2),
 }
@@ -218,6 +228,8 @@ def check_disturbance(function) -> Verdict:
     before, after = (unit_rows(encoder().encode(list(z), progress=False)) for z in (originals, changed_ones))
     cosine = float((before * after).sum(dim=1).mean())
     measured = f"On twelve stamps the pixels move by {pixels:.1f} of 255 levels, and the cosine is {cosine:.3f}"
+    if not pixels:
+        refuse("You return the picture as it was. PIL's functions return a changed picture: keep what they return.")
     if pixels < ENOUGH_PIXELS:
         refuse(f"{measured}: a change of at least {ENOUGH_PIXELS} levels is wanted, so dare more.")
     if cosine < ENOUGH_COSINE:
@@ -258,4 +270,5 @@ def twelve_stamps():
     from asif_lib import load_pairs
 
     pictures = load_pairs("stamps", progress=False).split("train").pictures
-    return [open_picture(picture) for picture in pictures[:: len(pictures) // 12][:12]]
+    first, *others = (open_picture(picture) for picture in pictures[:: len(pictures) // 12][:12])
+    return [first.crop((0, 0, first.width, 3 * first.height // 4)), *others]  # one is not square

@@ -99,13 +99,13 @@ def _by_row(pairs, atol):
     wide = [(found, wanted) for found, wanted in pairs if found.ndim and found.shape[-1] > 2]
     if len(wide) < len(pairs):
         return ""
-    for axes, where in ((None, "on each input"), (-1, "in each row"), (0, "in each column")):
+    for axes, where in ((None, "from input to input"), (-1, "from row to row"), (0, "from column to column")):
         if axes is not None and any(found.ndim < 2 or found.shape[axes] < 2 for found, _ in wide):
             return ""
         if all(_close(f, w * _fit(f * w, w * w, axes), atol) for f, w in wide):
-            return f"{where}, your values are the right ones times a factor: look at what you divide by."
+            return f"your values are the right ones times a factor that changes {where}: look at what you divide by."
         if all(_close(f, w + _fit(f - w, torch.ones_like(w), axes), atol) for f, w in wide):
-            return f"{where}, your values are the right ones plus a number: look at what you subtract."
+            return f"your values are the right ones plus a number that changes {where}: look at what you subtract."
     return ""
 
 

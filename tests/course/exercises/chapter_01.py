@@ -133,7 +133,7 @@ WRONG = {
         (lambda near, group: (group[near] == group).float().mean(), "along the wrong axis"),
     ],
     "01.6": [
-        (lambda picture: picture.copy(), "dare more"),
+        (lambda picture: picture.copy(), "keep what they return"),
         (lambda picture: picture.filter(ImageFilter.GaussianBlur(2)), "dare more"),
         (ImageOps.flip, "the encoder minds"),
         (lambda picture: Image.new("RGB", picture.size, "white"), "the encoder minds"),

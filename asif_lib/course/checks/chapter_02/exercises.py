@@ -19,6 +19,7 @@ def similarities(n, d, seed) -> torch.Tensor:
 mistakes = {
     "A stamp is not its own neighbour: how many stamps can be?": one_more("n"),
     "That is the number of common neighbours to expect; divide it by k.": lambda n, k: k * k / (n - 1),
+    "One place too few: all k places of the list count.": lambda n, k: (k - 1) / (n - 1),
     "You count the stamp itself, and give the expected number; leave it out, and give a share.": lambda n, k: k * k / n,
     "That is the chance of one certain neighbour; the list has k places.": changed(k=1),
     "In your answer both lists are random. One list is given: ask only about the other.": result(lambda r: r * r),

@@ -14,6 +14,10 @@ SEEDS = 300, 400, 500
 """Of the banks; the numbers from a seed on draw one bank."""
 WHICH_END = "Which of a stamp's similarities say most about it? Remember which end of the cloud was flat."
 ALL_ALIKE = f"You let all differences count alike. Unrelated stamps drown the few near ones. {WHICH_END}"
+HOW_NEAR = (
+    "It stays the same if each row of the captions is sorted: it compares how near the neighbours are, and not which "
+    "stamps they are. Compare the entries of the same stamp."
+)
 TOO_COARSE = "Your score takes only a few different values. Look at more neighbours, or at how similar they are."
 
 
@@ -29,7 +33,7 @@ def check_suspicion(function) -> Verdict:
             refuse("Your score is the same for every pair. Entry (i, i) compares stamp i with itself; use the others.")
         refuse_if_blind_to_one_side(function, image, text, scores, where)
         areas.append(roc_auc_score(planted.numpy(), scores.numpy()))
-        weak.add(weakness(scores, image, text))
+        weak.add(weakness(scores, image, text) or blindness(function, image, text, scores, where))
     found, mean = ", ".join(f"{area:.2f}" for area in areas), sum(areas) / len(areas)
     if mean < 1 - GOOD_AUC:
         refuse(f"AUC {found}: your score is the other way round. Give suspicious pairs the larger scores.")
@@ -56,6 +60,12 @@ def refuse_if_blind_to_one_side(function, image, text, scores, where):
     for side, arguments in {"captions": (image, text_moved), "pictures": (image_moved, text)}.items():
         if torch.equal(scores_of(function, *arguments, where), scores):
             refuse(f"With other {side} your score stays the same. Compare both: a caption is wrong for a picture.")
+
+
+def blindness(function, image, text, scores, where):
+    """Name a score that does not change if each row of one side is sorted: it compares how near, and not who."""
+    same = torch.allclose(scores_of(function, image, text.sort(dim=1).values, where), scores, atol=1e-6)
+    return HOW_NEAR if same else ""
 
 
 def scores_of(function, image, text, where):

@@ -23,6 +23,10 @@ mistakes = {
     "You normalised columns, not rows: each vector is a row.": lambda z, a: columns(z) @ columns(a).T,
     "Your result is transposed: row i belongs to z_i, column j to anchor j.": TRANSPOSED,
     "You took distances; entry (i, j) is a cosine, 1 for the same direction.": torch.cdist,
+    "You subtracted a mean; nothing is subtracted here.": (
+        lambda z, a: centred(z, a),
+        lambda z, a: centred(z, a, means=lambda z, a: (z.mean(0), a.mean(0))),
+    ),
     "You divided by the squared lengths; a cosine divides by the lengths.": lambda z, a: (
         z @ a.T / (z.square().sum(1)[:, None] * a.square().sum(1))
     ),
@@ -74,7 +78,10 @@ mistakes = {
     "You compare dot products; compare relative representations, which are cosines.": but(cosines=lambda z, a: z @ a.T),
     "You compare the largest entry before with the largest after. Take the difference of each entry first, then the "
     "largest.": but(gap=lambda x, y: x.max() - y.max()),
-    "You give how far the vectors of `z` move, not how far the cosines do.": lambda z, a, m: (z @ m - z).abs().max(),
+    "You give how far the vectors move, not how far the cosines do.": (
+        lambda z, a, m: (z @ m - z).abs().max(),
+        lambda z, a, m: max((z @ m - z).abs().max(), (a @ m - a).abs().max()),
+    ),
     "You took the norm of all changes together; the largest single one is asked for.": but(size=torch.norm),
 }
 check_largest_change = Exercise("03.2", "Test the invariance", largest_change, cases, mistakes)
@@ -136,6 +143,7 @@ mistakes = {
     f"{DOWN_THE_COLUMNS} and counted items. {EACH_ITEM}": (
         but(dim=0),
         *(but(dim=0, minlength=minlength) for minlength in (len, lambda s: 0)),
+        lambda s, k: times_nearest(s, min(k, len(s)), dim=0)[: s.shape[1]],
     ),
     "You return as many counts as there are items; return one count for each anchor.": but(minlength=len),
     "You set the diagonal to −inf. Items and anchors are two sets here, so an entry on the diagonal is nothing "
@@ -185,6 +193,10 @@ def by_distance(a, b):
     return -torch.cdist(a, b)
 
 
+def own_means(z, anchors):
+    return centred(z, anchors, means=lambda z, a: (z.mean(0), a.mean(0)))
+
+
 def directly(similarity, centred_too):
     return lambda z, t, za, ta: similarity(z - centred_too * za.mean(0), t - centred_too * ta.mean(0)).argmax(1)
 
@@ -207,6 +219,9 @@ mistakes = {
     "You left the common part in. Subtract the mean of the anchors' pictures from the pictures, and the mean of the "
     "anchors' captions from the captions.": but(means=lambda *case: (0, 0)),
     "Subtract the anchors' means, not the new items' means.": but(means=lambda z, t, za, ta: (z.mean(0), t.mean(0))),
+    "You subtracted from new items and anchors each their own mean; subtract the anchors' mean from both.": (
+        lambda z, t, za, ta: relative_representation(own_means(z, za), own_means(t, ta)).argmax(1)
+    ),
     "You centred one side only; the captions have a common part, too.": but(means=lambda z, t, za, ta: (za.mean(0), 0)),
     "You centred one side only; the pictures have a common part, too.": but(means=lambda z, t, za, ta: (0, ta.mean(0))),
     "These are dot products: long descriptions win. Take their cosines.": but(cosines=lambda a, b: a @ b.T),

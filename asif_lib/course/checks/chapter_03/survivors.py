@@ -49,8 +49,8 @@ def refuse_late_binding(changes):
         made_of = change.__code__, *(id(cell) for cell in cells)
         if made_of in known:
             refuse(
-                f"“{known[made_of]}” and “{name}” are the same change: a function that a loop makes looks a variable up "
-                "when it is called, and finds the last value. Keep the value: lambda x, matrix=matrix: x @ matrix."
+                f"“{known[made_of]}” and “{name}” are the same change: a function that a loop makes looks its variable "
+                "up when it is called, and finds the last value. Keep the value: lambda x, matrix=matrix: x @ matrix."
             )
         known[made_of] = name
 

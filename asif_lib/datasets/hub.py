@@ -61,7 +61,8 @@ def labelled_from_hub(repository, split="test", label=None) -> Labelled:
     if label is not None and label not in classes:
         raise DataError(f"{repository}: has no column {label!r} of classes; it has: {', '.join(classes) or 'none'}")
     if len(pictures) != 1 or (label is None and len(classes) != 1):
-        has = f"pictures: {', '.join(pictures) or 'none'}; classes (name one as the label): {', '.join(classes) or 'none'}"
+        found, labels = (", ".join(names) or "none" for names in (pictures, classes))
+        has = f"pictures: {found}; classes (name one as the label): {labels}"
         raise DataError(f"{repository}: needs one column of pictures and one of classes; {has}")
     label = label or classes[0]
     labels = np.asarray(table[label], dtype=np.int64)

@@ -29,7 +29,7 @@ def _benchmark(
     for module in ("bs4", "jinja2", "matplotlib"):
         import_extra(module, "workbook")
     from asif_lib.course.report.benchmark_page import benchmark_page
-    from asif_lib.evaluation.benchmark.parts import run_benchmark
+    from asif_lib.evaluation.benchmark.resuming import run_benchmark
 
     folder = Path(out) if out else build_dir() / "benchmark" / Path(config).stem
     outcome = run_benchmark(configuration, folder, device=device)

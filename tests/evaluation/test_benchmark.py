@@ -18,12 +18,12 @@ from asif_lib.cli import main
 from asif_lib.course.report.benchmark_page import benchmark_page
 from asif_lib.course.report.page import loads_from_elsewhere
 from asif_lib.errors import DataError
-from asif_lib.evaluation.benchmark import parts as running
-from asif_lib.evaluation.benchmark.comparing import compare, holm, name_winner, resampled_means
+from asif_lib.evaluation.benchmark import resuming as running
+from asif_lib.evaluation.benchmark.comparing import compare_paired, holm, name_winner, resampled_means
 from asif_lib.evaluation.benchmark.configuration import read_configuration
 from asif_lib.evaluation.benchmark.controls import BagOfWords, ColourHistogram, load_any_encoder
-from asif_lib.evaluation.benchmark.parts import run_benchmark
-from asif_lib.evaluation.benchmark.tasks import PaperASIF, Question
+from asif_lib.evaluation.benchmark.resuming import run_benchmark
+from asif_lib.evaluation.benchmark.tasks import HeldOut, PaperASIF
 from asif_lib.evaluation.methods import METHODS, SparseAnchors
 from asif_lib.files import ROOT
 
@@ -299,7 +299,7 @@ def test_a_tie_is_not_found_and_chance_is_what_it_says():
         def similarity(self, image, text):
             return torch.ones(len(image), len(text))
 
-    question = Question(torch.ones(20, 2), torch.ones(20, 2), torch.eye(20, dtype=torch.bool))
+    question = HeldOut(torch.ones(20, 2), torch.ones(20, 2), torch.eye(20, dtype=torch.bool))
     assert all(values.sum() == 0 for values in question.ask(Constant()).values())
     assert question.chance()["R@1, picture → text"] == pytest.approx(1 / 20)
     assert question.chance()["mean recall"] == pytest.approx((1 + 5 + 10) / 60)
@@ -311,7 +311,7 @@ def test_prompts_of_a_label_are_averaged():
             return torch.tensor([[0.9, 0.0, 0.5, 0.5], [0.0, 0.9, 0.5, 0.5]])
 
     right = torch.tensor([[False, True], [True, False]])
-    question = Question(torch.ones(2, 2), torch.ones(4, 2), right, templates=2)
+    question = HeldOut(torch.ones(2, 2), torch.ones(4, 2), right, templates=2)
     assert question.ask(Table())["accuracy"].tolist() == [1, 0]
 
 
@@ -328,15 +328,15 @@ def test_a_difference_is_certain_only_after_holms_correction():
     base = random.random((1, 200)) < 0.5
     slightly = base.copy()
     slightly[0, np.flatnonzero(~base[0])[:6]] = True  # six items of 200 more
-    rows = compare(np.stack([base, base | (random.random((1, 200)) < 0.5), base, slightly]).astype(float))
+    rows = compare_paired(np.stack([base, base | (random.random((1, 200)) < 0.5), base, slightly]).astype(float))
     assert rows["verdict"].tolist()[:3] == ["reference", "better", "undecided"]
     assert rows["difference_low"][1] > 0 and rows["p_holm"][2] == 1
     assert name_winner(rows.assign(method=list("abcd"), transductive=False)) == "b"
-    alone = compare(np.stack([base, slightly]).astype(float))
-    many = compare(np.stack([base, slightly, *[base] * 60]).astype(float))
+    alone = compare_paired(np.stack([base, slightly]).astype(float))
+    many = compare_paired(np.stack([base, slightly, *[base] * 60]).astype(float))
     assert alone["verdict"][1] == "better" and many["verdict"][1] == "undecided"
     assert name_winner(many.assign(method=range(62), transductive=False)) is None
-    worse = compare(np.stack([base, base & False]).astype(float)).assign(method=list("ab"))
+    worse = compare_paired(np.stack([base, base & False]).astype(float)).assign(method=list("ab"))
     assert name_winner(worse.assign(transductive=False)) == "a"
     assert name_winner(rows.assign(method=list("abcd"), transductive=[False, True, False, False])) == "d"
 

@@ -9,10 +9,10 @@ import lazy_loader
 __getattr__, __dir__, __all__ = lazy_loader.attach(
     __name__,
     submod_attrs={
-        "comparing": ["compare", "holm", "name_winner"],
+        "comparing": ["compare_paired", "holm", "name_winner"],
         "configuration": ["Configuration", "read_configuration"],
         "controls": ["BagOfWords", "ColourHistogram", "load_any_encoder"],
-        "parts": ["Outcome", "run_benchmark"],
+        "resuming": ["Outcome", "run_benchmark"],
         "tasks": ["PaperASIF"],
     },
 )

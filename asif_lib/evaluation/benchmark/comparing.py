@@ -40,7 +40,7 @@ def holm(p_values) -> np.ndarray:
     return corrected
 
 
-def compare(values) -> pd.DataFrame:
+def compare_paired(values) -> pd.DataFrame:
     """Compare m methods, the first of which is the reference: `values` (m, seeds, items), one row for each method.
 
     ``value``, ``low`` and ``high`` are the mean with its 95 % interval; ``difference``, ``difference_low`` and
@@ -68,7 +68,7 @@ def compare(values) -> pd.DataFrame:
 
 def tidy_table(parts, methods) -> pd.DataFrame:
     """Return one row for each bank, encoders, task, measure, size and method: the columns of `COLUMNS`, ``n`` items,
-    ``seeds``, ``transductive``, ``chance``, ``settings`` as JSON, and those of `compare`.
+    ``seeds``, ``transductive``, ``chance``, ``settings`` as JSON, and those of `compare_paired`.
 
     Methods are compared with the first of `methods` that was done, for the same encoders. If there is one method, pairs
     of encoders are compared with the first pair.
@@ -93,7 +93,9 @@ def tidy_table(parts, methods) -> pd.DataFrame:
         group = group.sort_values(
             "method", key=lambda names: names.map(methods.index), kind="stable", ignore_index=True
         )
-        compared.append(pd.concat([group.drop(columns="values"), compare(np.stack(group["values"].tolist()))], axis=1))
+        compared.append(
+            pd.concat([group.drop(columns="values"), compare_paired(np.stack(group["values"].tolist()))], axis=1)
+        )
     found = pd.concat(compared, ignore_index=True)
     return found[[*COLUMNS, *(name for name in found if name not in COLUMNS)]]
 

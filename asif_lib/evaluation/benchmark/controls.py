@@ -61,7 +61,7 @@ def load_any_encoder(kind, name, *, device="auto"):
 
 
 def _with_random_weights(encoder):
-    """Draw the weights of a text encoder anew: matrices as its makers did, norms and biases as they begin."""
+    """Draw other weights for a text encoder: matrices as its makers did, norms and biases as they begin."""
     random = torch.Generator().manual_seed(0)
     digest = hashlib.sha256()
     with torch.no_grad():

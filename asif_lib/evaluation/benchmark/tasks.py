@@ -12,6 +12,7 @@ from asif_lib.datasets.folders import first_names
 from asif_lib.datasets.hub import labelled_from_hub
 from asif_lib.datasets.labelled import load_labelled
 from asif_lib.datasets.pairs import load_pairs
+from asif_lib.defaults import LARGEST_DEFAULT_K
 from asif_lib.encoders.embeddings import embed
 from asif_lib.encoders.pictures import open_picture
 from asif_lib.errors import DataError
@@ -30,7 +31,7 @@ HUB = "hub:"
 class PaperASIF(Method):
     """ASIF at any size, with the paper's settings by default: nothing is centred, and no (q, n) matrix exists whole."""
 
-    def __init__(self, k=800, p=8, center=False):
+    def __init__(self, k=LARGEST_DEFAULT_K, p=8, center=False):
         self.k, self.p, self.center = k, p, center
 
     def fit(self, image, text):
@@ -49,7 +50,7 @@ class PaperASIF(Method):
 
 
 @dataclass(frozen=True)
-class Question:
+class HeldOut:
     """Embedded pictures and texts, and which belong together.
 
     Attributes
@@ -113,7 +114,7 @@ def embedded_pairs(pairs, image_encoder, text_encoder, progress):
     )
 
 
-def prepare_task(task, image_encoder, text_encoder, progress=False) -> Question:
+def prepare_task(task, image_encoder, text_encoder, progress=False) -> HeldOut:
     """Load and embed what a task of the configuration asks.
 
     Raises
@@ -124,15 +125,15 @@ def prepare_task(task, image_encoder, text_encoder, progress=False) -> Question:
     if task.kind == "retrieval":
         pairs = load_pairs(task.pairs, progress=progress).split(task.split)
         image, text = embedded_pairs(pairs, image_encoder, text_encoder, progress)
-        return Question(image, text, same_text(pairs.captions, pairs.captions))
-    data = labelled_pictures(task, progress)
+        return HeldOut(image, text, same_text(pairs.captions, pairs.captions))
+    data = labelled_of_task(task, progress)
     image = embed(image_encoder, data.pictures, progress=progress)
     text = embed(text_encoder, make_prompts(data.classes, task.templates), progress=progress)
     relevant = torch.nn.functional.one_hot(torch.from_numpy(data.labels), len(data.classes)).bool()
-    return Question(image, text, relevant, len(task.templates))
+    return HeldOut(image, text, relevant, len(task.templates))
 
 
-def labelled_pictures(task, progress=False):
+def labelled_of_task(task, progress=False):
     """Return the labelled pictures that a task of the configuration asks; the errors are those of `prepare_task`."""
     if task.data.startswith(HUB):
         data = labelled_from_hub(task.data.removeprefix(HUB), task.split, task.label)

@@ -167,7 +167,7 @@ def test_a_part_that_fails_is_reported_and_the_rest_is_done(folders, tmp_path, m
     "change, words",
     [
         (("seeds =", "sead ="), "the key 'sead' is not known; known: title, banks, tasks, methods, sizes, seeds"),
-        (("data =", "date ="), "[tasks.name] the key 'date' is not known; known: kind, data, split, sample, invert"),
+        (("data =", "date ="), "[tasks.name] the key 'date' is not known; known: kind, data, split, label, rename, sample"),
         (('kind = "zero-shot"', 'kind = "zero"'), "[tasks] name: "),
         (('"ridge"]', '"rigde"]'), "the method 'rigde' is not known; known: ASIF, nearest anchor"),
         (("alpha =", "alfa ="), "[grids.ridge] is not as the method takes it"),

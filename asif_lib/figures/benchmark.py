@@ -37,7 +37,8 @@ def curves_by_method(table, *, ylabel) -> Figure:
             certain = rival[rival["verdict"].isin(["better", "worse"])]
             axis.plot(certain["size"], certain["value"], ls="", marker=STYLES[1]["marker"], color=PURPLE)
         _axis(axis, table)
-        axis.set_title(method + (" (transductive)" if rival["transductive"].any() else ""), fontsize=10)
+        mark = " (transductive)" if rival["transductive"].any() and "transductive" not in method else ""
+        axis.set_title((method + mark).replace(" (trans", "\n(trans"), fontsize=10)
     legend_above(figure, axes.flat[0], 3)
     figure.supxlabel("pairs, n (log scale)", fontsize=10)
     figure.supylabel(ylabel, fontsize=10)

@@ -114,6 +114,13 @@ def test_a_benchmark_measures_every_method_on_the_same_items(folders, tmp_path):
     assert pd.read_parquet(tmp_path / "out" / "results.parquet").equals(table)
 
 
+def test_corrections_of_asif_are_methods_and_transductive_ones_are_marked(folders, tmp_path):
+    change = ('"ridge"]', '"ASIF + inverted softmax", "ASIF + Sinkhorn (transductive)"]')
+    table = run_benchmark(read_configuration(folders(change)), tmp_path / "out", progress=False).table
+    marked = table.groupby("method", sort=False)["transductive"].first().to_dict()
+    assert marked == {"ASIF": False, "ASIF + inverted softmax": False, "ASIF + Sinkhorn (transductive)": True}
+
+
 def test_settings_are_chosen_on_validation_pairs(folders, tmp_path, monkeypatch):
     seen = []
 
@@ -167,7 +174,7 @@ def test_a_part_that_fails_is_reported_and_the_rest_is_done(folders, tmp_path, m
     "change, words",
     [
         (("seeds =", "sead ="), "the key 'sead' is not known; known: title, banks, tasks, methods, sizes, seeds"),
-        (("data =", "date ="), "[tasks.name] the key 'date' is not known; known: kind, data, split, label, rename, sample"),
+        (("data =", "date ="), "[tasks.name] the key 'date' is not known; known: kind, data, split, label,"),
         (('kind = "zero-shot"', 'kind = "zero"'), "[tasks] name: "),
         (('"ridge"]', '"rigde"]'), "the method 'rigde' is not known; known: ASIF, nearest anchor"),
         (("alpha =", "alfa ="), "[grids.ridge] is not as the method takes it"),

@@ -67,7 +67,9 @@ def _table(group) -> dict:
     sizes = sorted(group["size"].unique())
     lines = {}
     for row in group.itertuples():
-        name = _name(group, row) + (" (transductive)" if row.transductive else "")
+        name = _name(group, row)
+        if row.transductive and "transductive" not in name:
+            name += " (transductive)"
         lines.setdefault(name, dict.fromkeys(sizes))[row.size] = _cell(row)
     by_size = [group[group["size"] == size] for size in sizes]
     return {

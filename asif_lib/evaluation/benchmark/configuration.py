@@ -9,10 +9,15 @@ from pydantic import BaseModel, ConfigDict, Field, PositiveInt, ValidationError
 from asif_lib.defaults import DEFAULT_IMAGE_ENCODER, DEFAULT_TEMPLATE, DEFAULT_TEXT_ENCODER
 from asif_lib.errors import DataError, first_line
 
+from ..corrections import CORRECTIONS, corrected
 from ..methods import METHODS
 from .tasks import PaperASIF
 
-KNOWN_METHODS = {**METHODS, "ASIF (paper)": PaperASIF}
+KNOWN_METHODS = {
+    **METHODS,
+    "ASIF (paper)": PaperASIF,
+    **{f"ASIF + {name}": corrected(METHODS["ASIF"], correction) for name, correction in CORRECTIONS.items()},
+}
 """The methods that a file may name."""
 
 

@@ -200,7 +200,7 @@ def _computed(configuration, pool, questions, method, grid, size) -> dict:
 def _settings(make, grid, pool, rows) -> dict:
     """Choose settings on the validation pairs, for anchors at `rows` of the pool; a single combination needs none."""
     combinations = int(np.prod([len(values) for values in grid.values()]))
-    if combinations == 1 and not make.stops_early:
+    if combinations == 1 and not getattr(make, "stops_early", False):
         return {key: values[0] for key, values in grid.items()}
     if pool.asked is None:
         raise DataError('its settings are chosen on validation pairs: name a data set, validation = "…"')
@@ -208,5 +208,6 @@ def _settings(make, grid, pool, rows) -> dict:
     n = len(rows)
     relevant = torch.zeros(len(image), len(image), dtype=torch.bool)
     relevant[n:, n:] = same_text(pool.asked[2], pool.asked[2])
-    varied = type(make.__name__, (make,), {"GRID": grid})
+    varied = functools.partial(make)
+    varied.GRID = grid
     return choose(varied, image, text, [(range(n), range(n, len(image)))], relevant).settings

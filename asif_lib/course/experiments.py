@@ -7,7 +7,7 @@ from PIL import Image, ImageEnhance, ImageFilter, ImageOps
 from scipy.stats import spearmanr
 
 from asif_lib.encoders.pictures import open_picture
-from asif_lib.evaluation.benchmark.controls import colour_histogram  # noqa: F401, for chapter 01
+from asif_lib.evaluation.benchmark.control_encoders import colour_histogram  # noqa: F401, for chapter 01
 from asif_lib.evaluation.neighbours import mutual_neighbours, pair_correlation, shuffled_correlation
 
 

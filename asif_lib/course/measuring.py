@@ -58,7 +58,7 @@ class PeakMemory:
         return memory.rss - getattr(memory, "shared", 0)
 
 
-def mean_recall(scores, same) -> np.ndarray:
+def recall_of_pairs(scores, same) -> np.ndarray:
     """Return for each pair the mean of R@1 and R@10 over both directions, (q,).
 
     scores: (q, q), pictures against captions; same: (q, q) bool, the right ones.

@@ -19,7 +19,7 @@ DIM = 256
 BATCH = 1_024
 RATE, WEIGHT_DECAY = 1e-2, 0.1
 PATIENCE = 15
-"""Training stops when so many epochs brought no better recall of the validation pairs."""
+"""Training stops after this number of epochs without a better recall of the validation pairs."""
 
 
 class _Trained(Method):

@@ -1,17 +1,12 @@
 """Figures of a benchmark: curves over the number of pairs, and a heat map of encoders."""
 
-import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.figure import Figure
 
-from .palette import BLACK, CONTROL, LINES, MARKERS, ORANGE, PURPLE, SKY
-from .style import closed, legend_above, listed
+from .palette import CONTROL, INK, ON_DARK, ON_LIGHT, PAPER, series_style
+from .style import legend_above, listed, subplots, told
 
-STYLES = [
-    {"color": colour, "marker": marker, "linestyle": line}
-    for colour, marker, line in zip((BLACK, PURPLE, ORANGE, SKY), MARKERS, LINES, strict=False)
-]
-"""Of the series: none of the four colours that mean picture, text, anchor and control."""
+REFERENCE, RIVAL = series_style(0) | {"color": INK}, series_style(1)
 
 
 def curves_by_method(table, *, ylabel) -> Figure:
@@ -24,42 +19,42 @@ def curves_by_method(table, *, ylabel) -> Figure:
     reference, rivals = table[table["method"] == methods[0]], methods[1:] or methods
     columns = min(3, len(rivals))
     rows = -(-len(rivals) // columns)
-    figure, axes = plt.subplots(
+    figure, axes = subplots(
         rows, columns, figsize=(3.2 * columns + 0.6, 2.5 * rows + 0.4), squeeze=False, sharex=True, sharey=True
     )
     for axis in axes.flat[len(rivals) :]:
         axis.set_visible(False)
     for axis, method in zip(axes.flat, rivals, strict=False):
         rival = table[table["method"] == method]
-        _curve(axis, reference, STYLES[0], methods[0])
+        _curve(axis, reference, REFERENCE, methods[0])
         if method != methods[0]:
-            _curve(axis, rival, STYLES[1], "the method of the panel")
+            _curve(axis, rival, RIVAL, "the method of the panel")
             certain = rival[rival["verdict"].isin(["better", "worse"])]
-            axis.plot(certain["size"], certain["value"], ls="", marker=STYLES[1]["marker"], color=PURPLE)
+            axis.plot(certain["size"], certain["value"], ls="", marker=RIVAL["marker"], color=RIVAL["color"])
         _axis(axis, table)
         mark = " (transductive)" if rival["transductive"].any() and "transductive" not in method else ""
         axis.set_title((method + mark).replace(" (trans", "\n(trans"), fontsize=10)
     legend_above(figure, axes.flat[0], 3)
     figure.supxlabel("pairs, n (log scale)", fontsize=10)
     figure.supylabel(ylabel, fontsize=10)
-    return closed(figure, _words(table, "method", ylabel))
+    return told(figure, _words(table, "method", ylabel))
 
 
 def curves_by_bank(table, *, ylabel) -> Figure:
     """Draw one method over the number of pairs, a line for each bank: quality of captions against quantity."""
-    figure, axis = plt.subplots(figsize=(7, 4.2))
+    figure, axis = subplots(figsize=(7, 4.2))
     for i, (bank, rows) in enumerate(table.groupby("bank", sort=False)):
-        _curve(axis, rows, STYLES[i % len(STYLES)], bank, hollow=False)
+        _curve(axis, rows, series_style(i), bank, hollow=False)
     _axis(axis, table)
     axis.set(xlabel="pairs, n (log scale)", ylabel=ylabel)
     legend_above(figure, axis, 4)
-    return closed(figure, _words(table, "bank", ylabel))
+    return told(figure, _words(table, "bank", ylabel))
 
 
 def _curve(axis, rows, style, name, hollow=True):
     rows = rows.sort_values("size")
-    face = "white" if hollow and style is not STYLES[0] else style["color"]
-    axis.plot(rows["size"], rows["value"], label=name, markersize=5, markerfacecolor=face, **style)
+    face = {"markerfacecolor": PAPER} if hollow and style is not REFERENCE else {}
+    axis.plot(rows["size"], rows["value"], label=name, markersize=5, **style | face)
     axis.fill_between(rows["size"], rows["low"], rows["high"], color=style["color"], alpha=0.13, linewidth=0)
 
 
@@ -83,7 +78,7 @@ def encoder_heat_map(table, *, label) -> Figure:
     cells = {(row.image_encoder, row.text_encoder): row for row in table.itertuples()}
     images, texts = list(dict.fromkeys(table["image_encoder"])), list(dict.fromkeys(table["text_encoder"]))
     values = np.array([[cells[i, t].value if (i, t) in cells else np.nan for t in texts] for i in images])
-    figure, axis = plt.subplots(figsize=(2.4 + 1.55 * len(texts), 1.6 + 0.72 * len(images)))
+    figure, axis = subplots(figsize=(2.4 + 1.55 * len(texts), 1.6 + 0.72 * len(images)))
     drawn = axis.imshow(values, cmap="Greys", vmin=0, vmax=np.nanmax(values) * 1.15, aspect="auto")
     axis.set_xticks(range(len(texts)), [name.replace(":", ",\n") for name in texts], fontsize=9)
     axis.set_yticks(range(len(images)), [name.replace(":", ",\n") for name in images], fontsize=9)
@@ -91,11 +86,11 @@ def encoder_heat_map(table, *, label) -> Figure:
     for (row, column), value in np.ndenumerate(values):
         cell = cells.get((images[row], texts[column]))
         words = f"{cell.value:.1%}\n[{100 * cell.low:.1f}, {100 * cell.high:.1f}]" if cell else "failed"
-        colour = "white" if value > 0.55 * np.nanmax(values) * 1.15 else BLACK
+        colour = ON_DARK if value > 0.55 * np.nanmax(values) * 1.15 else ON_LIGHT
         axis.text(column, row, words, ha="center", va="center", color=colour, fontsize=9)
     figure.colorbar(drawn, ax=axis, format=lambda v, _: f"{v:.0%}", label=label)
     spoken = listed(f"{i} with {t} {cell.value:.1%}" for (i, t), cell in cells.items())
-    return closed(figure, f"{label}, a row for each image encoder, a column for each text encoder. {spoken}")
+    return told(figure, f"{label}, a row for each image encoder, a column for each text encoder. {spoken}")
 
 
 def _words(table, column, ylabel):

@@ -591,7 +591,7 @@ check_unchanged(my_verdict)
 
 # %% tags=["hide-input"]
 # Measure the recall of the stamps before and after the lessons.
-from asif_lib.course.measuring import mean_recall
+from asif_lib.course.measuring import recall_of_pairs
 from asif_lib.evaluation import same_text
 
 MARGIN = 0.05
@@ -604,7 +604,7 @@ same = same_text(captions, captions)  # (150, 150) bool
 def recall_of_stamps(bank, k, p):
     """For each held-out stamp the mean of R@1 and R@10 over both directions, (150,)."""
     model = ASIF(bank, k, p, device=device)
-    return mean_recall(model.similarity(questions.image, questions.text), same)
+    return recall_of_pairs(model.similarity(questions.image, questions.text), same)
 
 
 def in_words(gap):

@@ -743,7 +743,7 @@ print(f"multiplications: dense {dense:,}; index {multiplied:,}")
 # %% tags=["hide-input"]
 # Add a lesson to the bank, and prepare the questions.
 from asif_lib.course.lessons import captioned, inverted
-from asif_lib.course.measuring import mean_recall
+from asif_lib.course.measuring import recall_of_pairs
 from asif_lib.evaluation import compare_decisions, same_text
 
 drawn = fashion.split("train").sample(1_000, seed)
@@ -765,7 +765,7 @@ same = same_text(captions, captions)  # (150, 150) bool
 def answers_of(bank):
     """Labels of the pictures of clothing, (1000,), and recall of the stamps, (150,)."""
     model = ASIF(bank.subset(others), device=device)
-    recall = mean_recall(model.similarity(stamps_asked.image, stamps_asked.text), same)
+    recall = recall_of_pairs(model.similarity(stamps_asked.image, stamps_asked.text), same)
     scores = ASIF(bank, p=8, device=device).similarity(z_test, labels)  # (1000, 10)
     return scores.argmax(dim=1).numpy(), recall
 

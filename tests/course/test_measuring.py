@@ -14,7 +14,7 @@ from asif_lib.course.measuring import (
     PeakMemory,
     fixed_and_per_anchor,
     kill_when_busy,
-    mean_recall,
+    recall_of_pairs,
     search_costs,
     timed,
     timeline,
@@ -53,7 +53,7 @@ def test_in_points_shows_value_interval_and_signs():
 def test_mean_recall_averages_first_and_first_ten_over_both_directions():
     scores = torch.eye(20)
     scores[0, 0], scores[0, 1] = 0.5, 0.9  # picture 0: its caption is second; caption 0: its picture is first
-    recall = mean_recall(scores, torch.eye(20, dtype=torch.bool))
+    recall = recall_of_pairs(scores, torch.eye(20, dtype=torch.bool))
     assert recall[0] == pytest.approx(3 / 4)
     assert recall[5] == 1
 

@@ -21,7 +21,7 @@ from asif_lib.errors import DataError
 from asif_lib.evaluation.benchmark import resuming as running
 from asif_lib.evaluation.benchmark.comparing import compare_paired, holm, name_winner, resampled_means
 from asif_lib.evaluation.benchmark.configuration import read_configuration
-from asif_lib.evaluation.benchmark.controls import BagOfWords, ColourHistogram, load_any_encoder
+from asif_lib.evaluation.benchmark.control_encoders import BagOfWords, ColourHistogram, load_any_encoder
 from asif_lib.evaluation.benchmark.resuming import run_benchmark
 from asif_lib.evaluation.benchmark.tasks import HeldOut, PaperASIF
 from asif_lib.evaluation.methods import METHODS, SparseAnchors

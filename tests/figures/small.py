@@ -32,6 +32,11 @@ WALKED = pd.DataFrame(
 WALKED.attrs["knob"] = "nprobe"
 SEEDS = pd.DataFrame({"size": [10, 10, 50], "seed": [0, 1, 0], "value": [0.1, 0.3, 0.4]})
 LESSONS = {0: (MEASURE, [0.3, 0.5]), 5: (MEASURE, [0.4])}
+BENCHMARK = pd.DataFrame(
+    [(method, "stamps", "image", "text", n, 0.4, 0.3, 0.5, 0.1, verdict, method == "b") for n in (10, 40)
+     for method, verdict in (("a", "reference"), ("b", "better"))],
+    columns="method bank image_encoder text_encoder size value low high chance verdict transductive".split(),
+)  # fmt: skip
 RANKING = [(1, "a", 0.5, False), (2, "b", 0.4, True)]
 SHUFFLES = np.array([[0.1, 0.2], [0.2, 0.1]])
 
@@ -44,6 +49,9 @@ SMALL = {
     "caption_search": (lambda f: f([STAMP], [RANKING]), {}),
     "cluster_timeline": (lambda f: f([(1, 1, 0, 1), (2, 2, 0, 1)], killed=(1, 0.5)), {}),
     "confusion_matrix": (lambda f: f(np.eye(2, dtype=int), ["a", "b"]), {}),
+    "curves_by_bank": (lambda f: f(BENCHMARK, ylabel="R@1"), {CONTROL}),
+    "curves_by_method": (lambda f: f(BENCHMARK, ylabel="R@1"), {CONTROL}),
+    "encoder_heat_map": (lambda f: f(BENCHMARK, label="R@1"), {}),
     "cosine_histograms": (lambda f: f(dict.fromkeys("abcd", FOUR)), {}),
     "cosines_before_after": (lambda f: f({"encoder": (FOUR, -FOUR)}), {}),
     "cost_curves": (lambda f: f([1000, 2000], [1, 2], (0.1, 0.1), [1e6, 2e6], [1e6, 4e6]), {}),

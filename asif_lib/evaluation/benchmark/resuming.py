@@ -22,7 +22,7 @@ from ..measures import same_text
 from ..methods import choose
 from .comparing import tidy_table
 from .configuration import KNOWN_METHODS
-from .controls import load_any_encoder
+from .control_encoders import load_any_encoder
 from .tasks import digest_of, embedded_pairs, prepare_task
 
 FORMAT = 1

@@ -59,8 +59,9 @@ def _curve(axis, rows, style, name, hollow=True):
 
 
 def _axis(axis, table):
-    axis.plot(table["size"].unique(), table.groupby("size", sort=False)["chance"].first(), color=CONTROL, ls=":")
-    sizes = sorted(table["size"].unique())
+    chance = table.groupby("size")["chance"].first()
+    axis.plot(chance.index, chance, color=CONTROL, ls=":")
+    sizes = list(chance.index)
     axis.set_xscale("log")
     apart = [sizes[-1]]
     for size in reversed(sizes[:-1]):  # labels that would overlap are left out

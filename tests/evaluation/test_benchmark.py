@@ -259,6 +259,14 @@ def test_the_page_stands_alone_and_marks_what_is_transductive(folders, tmp_path,
     assert str(tmp_path / "out" / "index.html") in capsys.readouterr().out
 
 
+def test_several_banks_share_a_figure_and_have_a_table_each(folders, tmp_path):
+    change = "[banks]\n", f'[banks]\ntwice = ["{tmp_path / "pairs"}", "{tmp_path / "pairs"}"]\n'
+    outcome = run_benchmark(read_configuration(folders(change)), tmp_path / "out", progress=False)
+    page = benchmark_page("Colours", outcome.table, outcome.failures)
+    assert page.count(">All banks</h3>") == page.count(">twice</h3>") == page.count(">colours</h3>") == 4
+    assert page.count("twice: ") == 4 and page.count("64 pairs") >= 4  # the alternative text names each bank
+
+
 def test_one_method_compares_encoders_with_the_first_pair(folders, tmp_path):
     changes = ('["ASIF", "ridge"]', '["ridge"]'), ('["bag of words"]', '["bag of words", "all-MiniLM-L6-v2:random"]')
     outcome = run_benchmark(read_configuration(folders(*changes)), tmp_path / "out", progress=False)

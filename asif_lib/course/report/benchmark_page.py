@@ -40,8 +40,9 @@ def _section(names, rows) -> dict:
     first = rows[rows["method"] == rows["method"].iloc[0]]
     apart = ["bank", *ENCODERS] if rows["method"].nunique() > 1 else ["bank"]
     parts = []
-    if first["bank"].nunique() > 1 and first["size"].nunique() > 1:
-        parts.append(_part("All banks", curves_by_bank(first[_pair_of(first) == encoders[0]], ylabel=label)))
+    same = first[(first[ENCODERS] == list(encoders[0])).all(axis=1)]
+    if same["bank"].nunique() > 1 and same["size"].nunique() > 1:
+        parts.append(_part("All banks", curves_by_bank(same, ylabel=label)))
     for (bank, *own), group in rows.groupby(apart, sort=False):
         title = ", ".join([bank, *([" × ".join(own)] if own and len(encoders) > 1 else [])])
         figure, largest = None, group[group["size"] == group["size"].max()]
@@ -51,10 +52,6 @@ def _section(names, rows) -> dict:
             figure = encoder_heat_map(largest, label=f"{label}, {largest['size'].iloc[0]:,} pairs")
         parts.append(_part(title, figure, _table(group)))
     return {"task": task, "measure": measure, "n": int(rows["n"].iloc[0]), "parts": parts}
-
-
-def _pair_of(rows):
-    return list(zip(rows["image_encoder"], rows["text_encoder"], strict=True))
 
 
 def _part(title, figure, table=None) -> dict:
@@ -86,7 +83,7 @@ def _cell(row) -> dict:
     gap = f"{100 * row.difference:+.1f} [{100 * row.difference_low:+.1f}, {100 * row.difference_high:+.1f}]"
     return {
         "value": f"{100 * row.value:.1f}",
-        "interval": f"[{100 * row.low:.1f}, {100 * row.high:.1f}]",
+        "interval": f"[{100 * row.low:.1f},\N{NO-BREAK SPACE}{100 * row.high:.1f}]",
         "gap": "" if row.verdict == "reference" else gap,
         "mark": MARKS.get(row.verdict),
         "verdict": row.verdict,

@@ -35,7 +35,8 @@ LESSONS = {0: (MEASURE, [0.3, 0.5]), 5: (MEASURE, [0.4])}
 BENCHMARK = pd.DataFrame(
     [(method, "stamps", "image", "text", n, 0.4, 0.3, 0.5, 0.1, verdict, method == "b") for n in (10, 40)
      for method, verdict in (("a", "reference"), ("b", "better"))],
-    columns="method bank image_encoder text_encoder size value low high chance verdict transductive".split(),
+    columns=["method", "bank", "image_encoder", "text_encoder", "size", "value", "low", "high", "chance", "verdict",
+             "transductive"],
 )  # fmt: skip
 RANKING = [(1, "a", 0.5, False), (2, "b", 0.4, True)]
 SHUFFLES = np.array([[0.1, 0.2], [0.2, 0.1]])

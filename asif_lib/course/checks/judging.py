@@ -3,6 +3,7 @@
 import contextvars
 import copy
 import inspect
+import itertools
 import traceback
 
 import numpy as np
@@ -71,9 +72,9 @@ def compare(function, reference, cases, mistakes=(), *, atol=1e-5, notes=None, w
     device, without gradients; where the reference returns a number, any kind of number will do.
 
     A wrong result is explained by the first of these: a mistake that has the function's results on every input; one
-    that has them where the function is wrong, or on most of these inputs; a `relation`; the largest difference. `mistakes` has
-    pairs of a message and a wrong implementation; `related` says whether relations are looked for. `exercise.Exercise`
-    explains the other parameters.
+    that has them where the function is wrong, or on most of these inputs; a `relation`; the largest difference.
+    `mistakes` has pairs of a message and a wrong implementation; `related` says whether relations are looked for.
+    `exercise.Exercise` explains the other parameters.
     """
     try:
         for at, case in enumerate(cases):
@@ -107,6 +108,10 @@ def _known(function, reference, cases, mistakes, atol, related):
     for message, places in fits.items():  # equal values may stand in several orders on an input
         if 1 < len(places.intersection(differ)) > len(differ) / 2:
             return message
+    if isinstance(wanted[0], tuple):
+        for order in itertools.permutations(range(len(wanted[0]))):
+            if all(same(f, tuple(w[i] for i in order), atol) for f, w in zip(found, wanted, strict=True)):
+                return "The results are right, and stand in another order than on the card."
     if related and (told := relation(found, wanted, atol)):
         return f"On every input: {told}"
     if all(_is_matrix(m) for m in (*found, *wanted)) and all(

@@ -11,7 +11,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
     submod_attrs={
         "comparing": ["compare_paired", "holm", "name_winner"],
         "configuration": ["Configuration", "read_configuration"],
-        "controls": ["BagOfWords", "ColourHistogram", "load_any_encoder"],
+        "control_encoders": ["BagOfWords", "ColourHistogram", "load_any_encoder"],
         "resuming": ["Outcome", "run_benchmark"],
         "tasks": ["PaperASIF"],
     },

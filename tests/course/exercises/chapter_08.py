@@ -380,7 +380,7 @@ WRONG = {
             lambda q, r, a, b: torch.stack([bound(q, r, a[i : i + 1], b[i : i + 1]) for i in range(len(a))], 1),
             "for each pair of a query and an anchor",
         ),
-        (lambda q, r, a, b: 2 * bound(q, r, a, b), "off by up to"),
+        (lambda q, r, a, b: 2 * bound(q, r, a, b), "the right ones times 2"),
     ],
     "08.4": [
         (keep_from(lambda t, e: t - e), "may be E less than T, and the anchor that you drop may be E better"),

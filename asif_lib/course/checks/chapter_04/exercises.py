@@ -125,6 +125,16 @@ mistakes = {
     "positions.": by_position(torch.eq),
     "You counted the shared anchors; add up the products of their values.": but(of=lambda v, w: 1),
     "You added one vector's values; multiply by those of the other.": (but(of=lambda v, w: v), but(of=lambda v, w: w)),
+    "The shared values stand in another order on each side: match each value with that of the same anchor.": (
+        lambda i, v, j, w: (v[torch.isin(i, j)] * w[torch.isin(j, i)]).sum()
+    ),
+    "You took the mean over the shared anchors; a cosine is the sum of the products.": lambda i, v, j, w: (
+        sparse_cosine(i, v, j, w) / max(1, int(torch.isin(i, j).sum()))
+    ),
+    "You multiplied one vector's value with itself; multiply it with the other's.": (
+        but(of=lambda v, w: v * v),
+        but(of=lambda v, w: w * w),
+    ),
     "You added the two values of each shared anchor; multiply them, then add the products.": but(of=torch.add),
     "You multiplied every value by every value; only pairs with the same anchor count.": but(where=lambda i, j: True),
 }
@@ -179,12 +189,14 @@ value_of = itemgetter(0)
 
 
 def one_standard_error(
-    evaluate, ks, ps, *, errors=1.0, own=False, slack=1e-9, pick=min, split="test", reported=value_of
-):
+    evaluate, ks, ps, *, errors=1.0, of=lambda own, best, every: best, slack=1e-9, pick=min, split="test",
+    reported=value_of,
+):  # fmt: skip
     """Choose by the one-standard-error rule; the options are the places where a step can go wrong."""
     found = {(k, p): evaluate(k, p, "validation") for k in ks for p in ps}
     best, error = max(found.values(), key=value_of)
-    k, p = pick([s for s, (value, e) in found.items() if value >= best - errors * (e if own else error) - slack])
+    every = [e for _, e in found.values()]
+    k, p = pick([s for s, (value, e) in found.items() if value >= best - errors * of(e, error, every) - slack])
     return k, p, reported(evaluate(k, p, split))
 
 
@@ -208,7 +220,12 @@ mistakes = {
     "Among settings with the same k take the smallest p, whatever the list's order.": first_by(lambda s: (s[0], -s[1])),
     "You looked for the smallest p first, and then for the smallest k; k comes first.": first_by(lambda s: s[::-1]),
     "You allowed two standard errors; one is wanted.": but(errors=2),
-    "You measured each setting by its own standard error; the standard error of the best one decides.": but(own=True),
+    "You measured each setting by its own standard error; the standard error of the best one decides.": but(
+        of=lambda own, best, every: own
+    ),
+    "You took the largest standard error of all settings; the standard error of the best one decides.": but(
+        of=lambda own, best, every: max(every)
+    ),
     "You allowed every setting; only values within one standard error of the best remain.": but(errors=float("inf")),
 }
 check_choice = Exercise(
@@ -249,7 +266,7 @@ def refuse_weak_trap(image, captions, n, where):
         refuse("The two captions have changed places: with the clamp the first should win, without it the second.")
     if gap < MARGIN:
         told = f"{where}, the first caption should win with the clamp by at least {MARGIN}; its lead is {gap:+.2f}."
-        refuse(f"{told} Give picture and first caption an anchor to which both are similar.")
+        refuse(f"{told} Make both more similar to one anchor, and the cosines with all other anchors smaller.")
     if without > -MARGIN:
         refuse(
             f"{where}, the second caption should win without the clamp by at least {MARGIN}; its lead is "

@@ -128,6 +128,25 @@ def in_the_table_of_all(queries, blocks, k):
     return torch.cat(best, dim=1).topk(k, dim=1)
 
 
+def never_gathered(queries, blocks, k):
+    """Give positions in the joined table, to which each block adds where it starts."""
+    values, indices = torch.full((len(queries), k), -torch.inf), 0
+    for start, block in with_starts(blocks):
+        best = (queries @ block.T).topk(min(k, len(block)), dim=1).values
+        values, indices = torch.cat([values, best], dim=1).topk(k, dim=1)
+        indices = indices + start
+    return values, indices
+
+
+def after_kept(queries, blocks, k):
+    """Let a block begin after the anchors that were kept of the blocks before it."""
+    start, parts = 0, []
+    for block in blocks:
+        parts.append((start, block))
+        start += min(k, len(block))
+    return merged(queries, blocks, k, read=lambda _: parts)
+
+
 def unit(*shape, seed):
     return unit_rows(random_tensor(*shape, seed=seed))
 
@@ -150,11 +169,13 @@ mistakes = {
         but(told=lambda _, order: order),
         in_the_last_table,
         in_the_table_of_all,
+        never_gathered,
     ),
     "The values are right, but your indices count from 0 in each block. Add the number of anchors that came before the "
     "block.": placed(lambda i, length: 0),
     "The indices of the last block are off. It is shorter than the others, so its number times its own length is not "
     "where it starts. Count the anchors that came before.": placed(lambda number, length: number * length),
+    "You added up how many of each block you kept. Count all anchors that came before, kept or not.": after_kept,
     "You added the number of the block; add the number of anchors that came before it.": placed(lambda i, length: i),
     "Your indices are one too large; positions start at 0.": part(1, lambda indices, *case: indices + 1),
     "You left out the last block; its anchors count, too.": only(lambda p: [x for x in p if len(x[1]) == len(p[0][1])]),

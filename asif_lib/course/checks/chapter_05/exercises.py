@@ -22,6 +22,11 @@ def hits(scores, relevant, k):
     return relevant.gather(1, scores.topk(k, dim=1).indices)
 
 
+def share_of_right_answers(scores, relevant, k):
+    before = ((scores[:, None, :] >= scores[:, :, None]) & ~relevant[:, None, :]).sum(dim=2)
+    return (((before < k) & relevant).sum(dim=1) / relevant.sum(dim=1)).mean()
+
+
 DRAW = torch.Generator().manual_seed(53)
 SCORES = torch.rand(40, 12, generator=DRAW)
 COARSE = (4 * SCORES).round() / 4  # many ties
@@ -45,8 +50,13 @@ mistakes = {
     "ones that it ties with.": lambda s, r, k: hits(s, r, k).any(dim=1).float().mean(),
     "You looked at the first k + 1 answers: found means that fewer than k wrong answers stand before.": one_more("k"),
     "You looked at the first k - 1 answers; count only wrong answers before the right one.": changed(k=lambda k: k - 1),
-    "A question may have several right answers. It counts as found when its best one is among the first "
-    "k.": lambda s, r, k: (hits(s, r, k).sum(1) / r.sum(1)).mean(),
+    "A question may have several right answers. It counts as found when its best one is among the first k.": (
+        lambda s, r, k: (hits(s, r, k).sum(1) / r.sum(1)).mean(),
+        share_of_right_answers,
+    ),
+    "A tie counts half in your function; let it stand behind the others, and count whole.": but(
+        before=lambda s, r, found: ((s > found) & ~r) + 0.5 * ((s == found) & ~r)
+    ),
     "You let right answers stand in each other's way: count only the wrong answers before the best right "
     "one.": lambda s, r, k: recall(s, r, k + 1, before=lambda s, r, found: s >= found),
     "You looked for the worst of a question's right answers; its best one counts.": but(
@@ -66,7 +76,7 @@ def check_prompts(function) -> Verdict:
     cases = [
         (["cat", "dog"], ["a {}", "the {}", "{}"]),
         (["ankle boot", "bag", "coat"], ["a photo of a {}."]),
-        (["hat"], ["{}", "a {} on white"]),
+        (["T-shirt"], ["{}", "a {} on white"]),
     ]
     for labels, templates in cases:
         prompts = ask(function, (labels, templates), f"With {labels} and {templates}", like=[""])
@@ -94,6 +104,8 @@ def refuse_other_prompts(result, labels, templates):
         refuse(f"{len(labels)} labels in {len(templates)} templates make {n} prompts; you return {len(result)}.")
     if sorted(result) == sorted(wanted):
         refuse("The prompts are right, but in another order: go label by label, each in the order of the templates.")
+    if [prompt.lower() for prompt in result] == [prompt.lower() for prompt in wanted]:
+        refuse("You changed capital letters; put each label in as it is.")
     first = next(i for i in range(n) if result[i] != wanted[i])
     refuse(f"Prompt {first + 1} of {n} is {result[first]!r}, which is not what label and template make.")
 
@@ -119,6 +131,9 @@ cases = [
 mistakes = {
     "You returned the best column, which is a prompt; average each label's prompts.": lambda s, c, m: s.argmax(dim=1),
     "You took the label of the best single prompt; average over the templates.": but(over=torch.amax),
+    "You let each template vote for a label; average the scores over the templates.": lambda s, c, m: (
+        by_label(s, c, m).argmax(dim=1).mode(dim=1).values
+    ),
     "You mixed up the order of the columns: the m templates of the first label come first, then those of the second. "
     "So the shape is (q, c, m).": but(grouped=lambda s, c, m: by_label(s, m, c).mT),
     "You averaged over the labels and chose a template; average over the templates and choose a label.": but(dim=1),

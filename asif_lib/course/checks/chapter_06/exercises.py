@@ -5,7 +5,7 @@ from functools import cache, partial
 import torch
 import torch.nn.functional as F
 
-from ..catalogue import COMPLEMENT, DESCENDING, REVERSED_RESULTS, but, changed, part, result
+from ..catalogue import COMPLEMENT, DESCENDING, REVERSED_RESULTS, but, changed, part, result, unsafe_rows
 from ..chapter_04.exercises import four_steps, unchanged
 from ..exercise import Exercise
 from ..judging import kind_of, random_tensor
@@ -24,6 +24,9 @@ mistakes = {
     "You returned the score, one number; give what each anchor contributes to it.": lambda x, y: (y @ x).mean(),
     "You returned a score for each prompt; sum over the prompts, not over the anchors.": lambda x, y: y @ x,
     "You summed over the prompts, and get m times the score; take the mean over the prompts.": but(over=torch.sum),
+    "You divided by the number of prompts that hold the anchor; divide by the number of all prompts.": lambda x, y: (
+        (x * y).sum(dim=0) / (y > 0).sum(dim=0).clamp_min(1)
+    ),
     "You took the largest contribution over the prompts. Only their mean adds up to the score.": but(over=torch.amax),
     "You returned one row for each prompt; take the mean of each column, the anchor's contribution.": torch.mul,
     "You left the picture out: both picture and text must hold the anchor.": changed(image=torch.ones_like),
@@ -125,6 +128,9 @@ mistakes = {
     "You divided by all n² pairs of scores; only the pairs of a wrong and a right one count, so divide by their "
     "number.": lambda s, w: rank_auc(s, w, over=torch.sum) / len(s) ** 2,
     "That is the difference of the two means; how often is the wrong one below the right one?": but(points=torch.clone),
+    "You compared each wrong pair with the mean of the right ones; compare it with every right one.": lambda s, w: (
+        (s[~w].mean() - s[w]).sign().add(1).mean() / 2
+    ),
     "That is an accuracy at one threshold; the area needs none.": lambda s, w: ((s < s.median()) == w).double().mean(),
     "You went through a grid of thresholds; scores between two of them are not told apart. Compare every wrong pair "
     "with every right one.": tuple(map(on_a_grid, (10, 11, 20, 21, 50, 51, 100, 101, 1000, 1001))),
@@ -187,6 +193,7 @@ cases = [
     of_the_strongest(92, 40, 3, 8, 1),
     of_the_strongest(93, 12, 3, 10, 2),
     (*OUTSIDE, int(OUTSIDE[0].argmin()), 5, 2),
+    (OUTSIDE[0], torch.cat([OUTSIDE[1], -OUTSIDE[1][:1].abs()]), 0, 5, 2),  # a text that is unlike every anchor
 ]
 mistakes = {
     "You removed nothing: these are the scores with all anchors.": but(from_image=False, from_texts=False),
@@ -199,6 +206,9 @@ mistakes = {
     "You removed the anchor from the picture only; it leaves the bank, so the texts lose it.": but(from_texts=False),
     "You removed the anchor from the texts only; it leaves the bank, so the picture loses it.": but(from_image=False),
     "The top k are right, but you divided by the old lengths; normalise the new vectors.": divided_by_old_lengths,
+    "You divided a vector of zeros by its length 0, which gives NaN; such a text has score 0.": but(
+        vectors=partial(four_steps, scale=unsafe_rows)
+    ),
     "You kept only this anchor; all others stay.": lambda x, y, a, k, p: scores(x[[a]], y[:, [a]], k, p),
     "You forgot the power p.": changed(p=lambda p: 1),
     "You forgot the clamp: a power made negative cosines positive.": but(vectors=partial(four_steps, clamp=unchanged)),
@@ -240,6 +250,11 @@ class Decision:
     def new_winner(self, else_label):
         """The label without the right anchor; where none flips it, `else_label`."""
         return int(self.without[self.answer()].argmax()) if self.flips.any() else else_label
+
+    def behind_the_second(self):
+        """The anchor without which the winner is furthest behind the old second label, or -1."""
+        lead = self.without[:, self.winner] - self.without[:, self.second]
+        return int(lead.argmin()) if lead.min() < 0 else -1
 
     def without_refill(self, scores):
         lead = self.lead(scores)
@@ -296,6 +311,9 @@ mistakes = {
         of(lambda d: int(d.without[:, d.winner].argmin())),
         of(lambda d: d.if_it_flips(d.without[:, d.winner].argmin())),
         of(lambda d: d.tested(-d.without[:, d.winner])),
+    ),
+    "You looked at the lead over the old second label only. A third label may win: take the best of all others.": of(
+        Decision.behind_the_second
     ),
     "You returned the anchor that contributes most to the winner, untested. It may give as much to the others: compute "
     "the scores without each anchor.": of(lambda d: int(d.given[d.winner].argmax())),

@@ -103,7 +103,7 @@ def check_own_failure(function, task) -> Verdict:
     picture, anchors, harmed = evidence(result, task)
     given, true = (said(labels[picture], task) for labels in (task.predicted, task.labels))
     if given == true:
-        refuse(f"Picture {picture} got {given}, which is right; explain a wrong one, from `task.wrong`.")
+        refuse(f"Picture {picture} got {given}, which is right; give the row of one from `task.wrong`.")
     if picture in task.taken:
         refuse(f"The chapter has repaired picture {picture} already; take another from `task.wrong`.")
     after = task.without(anchors)

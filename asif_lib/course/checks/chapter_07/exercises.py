@@ -68,6 +68,11 @@ def running_mean(mean, n, added, removed, *, total=lambda rows: rows.sum(0), cou
     return (n * mean + total(added) - total(removed)) / count(n, len(added), len(removed))
 
 
+def mean_of_two_means(mean, n, added, removed):
+    left = (mean * n - removed.sum(dim=0)) / (n - len(removed))
+    return (left + added.mean(dim=0)) / 2 if len(added) else left
+
+
 def edited_rows(n, m, r, seed):
     rows = random_tensor(n, 5, seed=seed) + 1.0
     return rows.mean(dim=0), n, random_tensor(m, 5, seed=seed + 10) - 2.0, rows[:r]
@@ -77,7 +82,16 @@ mistakes = {
     "Where nothing is added, or nothing removed, your result is NaN: the mean of no rows is 0/0. The sum of no rows is "
     "0.": but(total=lambda rows: len(rows) * rows.mean(dim=0)),
     "You averaged the two means as if both stood for equally many rows. Turn a mean into a sum first: the sum of n "
-    "rows is n times their mean.": lambda mean, n, added, removed: (mean + added.mean(dim=0)) / 2,
+    "rows is n times their mean.": (
+        lambda mean, n, added, removed: (mean + added.mean(dim=0)) / 2,
+        mean_of_two_means,
+    ),
+    "You counted the removed rows as new ones; take them off the sum, and off the number of rows.": (
+        lambda mean, n, added, removed: running_mean(mean, n, torch.cat([added, removed]), removed[:0])
+    ),
+    "`sum()` without dim=0 adds up all entries, to one number; the sum of rows is a row.": but(
+        total=lambda rows: rows.sum()
+    ),
     "You added and subtracted means. Means do not add up; sums do.": lambda m, n, a, r: m + a.mean(0) - r.mean(0),
     "You divide by the old number of rows; there are n + m - r now.": but(count=lambda n, m, r: n),
     "The rows that were removed still count.": changed(removed=lambda rows: rows[:0]),
@@ -135,6 +149,9 @@ mistakes = {
     "picture.": part(0, lambda kept, image, *_: image),
     "You set the rows to zero, and they are still there: they count in the mean and in n. Leave them out.": zeroed,
     "The subgroups are still there: to forget a group, forget what stands below it, too.": but(belongs=str.__eq__),
+    "You compared the first part of the path only; a group may itself be a path, such as animals/birds.": but(
+        belongs=lambda name, group: name.split("/")[0] == group
+    ),
     "The subgroups are gone, and the group itself is still there: `food` does not begin with `food/`. Test for it, "
     "too.": but(belongs=lambda name, group: name.startswith(f"{group}/")),
     "You also forgot a group that begins with the same letters. A slash must follow.": but(belongs=str.startswith),
@@ -164,6 +181,10 @@ def mean_change(before, after, z=1.96):
 def by_margin(mean, half, margin):
     if abs(mean) + half < margin:
         return "unchanged"
+    return beyond(mean, half, margin)
+
+
+def beyond(mean, half, margin):
     return "changed" if abs(mean) - half > margin else "cannot tell"
 
 
@@ -215,9 +236,14 @@ cases = [  # the interval is mean ± 1.96 · sd / sqrt(n), in points, beside a m
 ]
 mistakes = {
     "“Not significant” is not “unchanged”: few questions prove nothing, and many make a tiny change significant. Hold "
-    "both ends to the margin.": but(decide=lambda mean, half, _: "unchanged" if abs(mean) <= half else "changed"),
-    "“Changed” means that the whole interval lies beyond the margin. That it misses 0 is not enough.": but(
-        decide=lambda mean, half, margin: by_margin(mean, half, margin if abs(mean) + half < margin else 0)
+    "both ends to the margin.": (
+        but(decide=lambda mean, half, _: "unchanged" if abs(mean) <= half else "changed"),
+        but(decide=lambda mean, half, margin: "unchanged" if abs(mean) <= half else by_margin(mean, half, margin)),
+        but(decide=lambda mean, half, margin: "unchanged" if abs(mean) <= half else beyond(mean, half, margin)),
+    ),
+    "“Changed” means that the whole interval lies beyond the margin. That it misses 0 is not enough.": (
+        but(decide=lambda mean, half, margin: by_margin(mean, half, margin if abs(mean) + half < margin else 0)),
+        but(decide=lambda mean, half, margin: "changed" if abs(mean) > half else by_margin(mean, half, margin)),
     ),
     "You used the mean difference alone; look at its interval.": but(interval=lambda a, b: (mean_change(a, b)[0], 0)),
     "You looked at losses only. Here a gain beyond the margin is a change as well.": but(
@@ -263,6 +289,11 @@ mistakes = {
     "You divided by the number of wrong answers; take all pictures.": but(mean=lambda b: b[b.any(dim=1)].mean(dim=0)),
     "That is the sum over the pictures; the mean is wanted.": but(mean=lambda b: b.sum(dim=0)),
     "You took the mean over the anchors; average over the pictures.": but(mean=lambda b: b.mean(dim=1)),
+    "You took the contribution to the given label only; subtract the contribution to the true label.": (
+        lambda images, prompts, labels: (
+            images * prompts[(given := (images @ prompts.T).argmax(dim=1))] * (given != labels)[:, None]
+        ).mean(dim=0)
+    ),
     "You compared the prompts alone. What an anchor contributes is the picture's entry times the prompt's.": (
         lambda images, prompts, labels: (prompts[(images @ prompts.T).argmax(dim=1)] - prompts[labels]).mean(dim=0)
     ),

@@ -22,6 +22,9 @@ mistakes = {
     "You counted the tile of cosines, but not the k best so far, which wait beside it.": changed(k=0),
     "You counted the k best so far, but not the tile of cosines from which they are renewed.": changed(b=0),
     "You added up all tiles; only one tile is in memory at a time.": reordered(0, 1, 1, 3),
+    "Your tile has a row for each anchor; it has a row for each query.": part(
+        1, lambda _, q, n, b, k: 4 * n * b + 12 * q * k
+    ),
     "You left out the queries: the tile has b columns for each.": part(1, lambda _, q, n, b, k: 4 * b + 12 * q * k),
     "You left out the queries: each has k best of its own.": part(1, lambda _, q, n, b, k: 4 * q * b + 12 * k),
     "You took 8 bytes for a float32; it takes 4.": but(number=8),
@@ -63,6 +66,19 @@ def equal_shares(parts, k):
     return merge([(values[:, :share], indices[:, :share]) for values, indices in parts], k)
 
 
+def ordered_after_topk(parts, k):
+    values, indices = merge(parts, k, order=lambda v, i, k: v.topk(k, dim=1).indices)
+    return merge([(values, indices)], k)
+
+
+def added_starts(parts, k):
+    moved, start = [], 0
+    for values, indices in parts:
+        moved.append((values, indices + start))
+        start += values.shape[1]
+    return merge(moved, k)
+
+
 def shards(*all_values):
     """Make the answer of each shard, the largest first, ties by the smaller index; indices count over all shards."""
     parts, start = [], 0
@@ -88,7 +104,11 @@ mistakes = {
     "Where values tie, you kept the order in which the shards finished. That changes from run to run: of equal values "
     "the smaller index comes first.": but(order=lambda v, i, k: v.sort(dim=1, descending=True, stable=True).indices),
     "The values are right; where they tie, torch.topk takes any of them, and so does a sort that is not stable. Of "
-    "equal values the one with the smaller index comes first.": but(order=lambda v, i, k: v.topk(k, dim=1).indices),
+    "equal values the one with the smaller index comes first.": (
+        but(order=lambda v, i, k: v.topk(k, dim=1).indices),
+        ordered_after_topk,
+    ),
+    "You added where each shard begins; the indices count over all shards already.": added_starts,
     "You sorted by index first, as one should; but the second step may mix equal values up: only a sort with "
     "stable=True keeps their order.": (
         index_first(lambda v, k: (-v).argsort(1)),
@@ -154,7 +174,13 @@ cases = [
 mistakes = {
     "The rounded query may be longer than 1: ‖a − â‖ is multiplied by 1 + ‖q − q̂‖.": but(join=lambda q, a: q + a),
     "You left out what the anchors lose by rounding.": but(join=lambda lost, largest: lost),
-    "You left out what the queries lose by rounding.": but(join=lambda lost, largest: largest.expand_as(lost)),
+    "You left out what the queries lose by rounding.": (
+        but(join=lambda lost, largest: largest.expand_as(lost)),
+        but(join=lambda lost, largest: (1 + lost) * largest),
+    ),
+    "You took the difference of two lengths; take the length of the difference.": lambda q, q2, a, a2: (
+        (one := (lengths(q) - lengths(q2)).abs()) + (1 + one) * (lengths(a) - lengths(a2)).abs().max()
+    ),
     "The two errors add up; you multiplied them.": but(join=lambda lost, largest: lost * largest),
     "You took the mean loss of the anchors; the bound must hold for all: take the largest.": but(largest=torch.mean),
     "You took the smallest loss of the anchors; the bound must hold for all: take the largest.": but(largest=torch.min),
@@ -230,6 +256,9 @@ mistakes = {
     "You took the k-th smallest product for T; take the k-th largest.": but(threshold=lambda s, k: -place_k(-s, k)),
     "You took one threshold for the whole table. Each query has its own k best: take topk along dim=1, in every "
     "row.": but(threshold=lambda s, k: place_k(s.reshape(1, -1), k)),
+    "You dropped the products that lie far above T, the best of all; keep everything from T - 2E upwards.": (
+        lambda s, k, e: (s - place_k(s, k)).abs() <= 2 * e[:, None]
+    ),
     "You took sizes, whatever their sign; a product far below 0 is nothing near.": changed(products=torch.abs),
     "You subtracted 2E · T; E is an error itself, nothing relative: T - 2E.": but(lowest=lambda t, e: t * (1 - 2 * e)),
     "Your mask says which anchors may go; make it True for those that must be kept.": result(torch.logical_not),

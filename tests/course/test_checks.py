@@ -461,3 +461,21 @@ def test_a_task_that_was_overwritten_is_no_try(number):
     verdict = EXERCISES[number](RIGHT[number][0], "something else")
     assert verdict.status == "not attempted"
     assert "`task` is a str now, no longer what its cell made" in verdict.message
+
+
+@pytest.mark.parametrize(
+    ("wrong", "told"),
+    [
+        (lambda z, w, k: z + 2 * w + k + 1, "k + 1"),
+        (lambda z, w, k: w + 2 * z + k, "`z` in the place of `w`, and the reverse"),
+        (lambda z, w, k: z.flip(0) + 2 * w + k, "`z` in the opposite order"),
+        (lambda z, w, k: z + 2 * (w - w.mean(0)) + k, "`w` with the mean of its rows subtracted"),
+    ],
+)
+def test_other_arguments_are_named(wrong, told):
+    cases = [(random_tensor(4, 5, seed=seed), random_tensor(4, 5, seed=seed + 9), seed) for seed in (1, 2)]
+    reference = lambda z, w, k: z + 2 * w + k  # noqa: E731
+    assert f"Your results are those for {told}:" in compare(wrong, reference, cases, related=False).message
+    cases.append((random_tensor(4, 5, seed=3), random_tensor(4, 5, seed=4), 3))
+    partly = lambda z, w, k: wrong(z, w, k) + (k == 3) * z**3  # noqa: E731
+    assert "Your results are those" not in compare(partly, reference, cases, related=False).message

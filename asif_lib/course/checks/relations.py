@@ -3,7 +3,11 @@
 An exercise names its own mistakes first. A relation is told only if it holds on every input.
 """
 
+import inspect
+import itertools
+
 import torch
+import torch.nn.functional as F
 
 RELATIONS = {
     "the negatives of the right ones: look for a minus sign": torch.neg,
@@ -49,6 +53,40 @@ def relation(results, expected, atol) -> str:
     return _constant(pairs, atol) or _by_row(pairs, atol)
 
 
+ARGUMENTS = {
+    "the negatives of `{}`": torch.neg,
+    "the sizes of `{}`, without their signs": torch.abs,
+    "the squares of `{}`": torch.square,
+    "`{}` in the opposite order": lambda x: x.flip(0),
+    "the transpose of `{}`": lambda x: x.T if x.ndim == 2 and len(x) == x.shape[1] else x,
+    "`{}` with its rows scaled to length 1": lambda x: F.normalize(x, dim=-1),
+    "`{}` with the mean of its rows subtracted": lambda x: x - x.mean(dim=0),
+    "zeros in the place of `{}`": torch.zeros_like,
+    "ones in the place of `{}`": torch.ones_like,
+}
+"""What a function may have used in the place of a tensor that it was given."""
+
+
+def other_arguments(reference, cases):
+    """Yield what a function may have used in the place of its arguments, in words, and the arguments then."""
+    names = list(inspect.signature(reference).parameters)[: len(cases[0])]
+    for at, name in enumerate(names):
+        values = [case[at] for case in cases]
+        if all(isinstance(value, torch.Tensor) and value.is_floating_point() for value in values):
+            for words, change in ARGUMENTS.items():
+                yield words.format(name), [(*c[:at], change(c[at]), *c[at + 1 :]) for c in cases]
+        elif all(isinstance(value, int) and not isinstance(value, bool) for value in values):
+            for step in (1, -1):
+                yield f"{name} {'+' if step > 0 else '-'} 1", [(*c[:at], c[at] + step, *c[at + 1 :]) for c in cases]
+    for one, other in itertools.combinations(range(len(names)), 2):
+        if all(type(case[one]) is type(case[other]) for case in cases):
+            order = [other if i == one else one if i == other else i for i in range(len(names))]
+            yield (
+                f"`{names[one]}` in the place of `{names[other]}`, and the reverse",
+                [tuple(case[i] for i in order) for case in cases],
+            )
+
+
 def _of_tuples(results, expected, atol):
     if not all(isinstance(r, tuple | list) and len(r) == len(expected[0]) for r in results):
         return ""
@@ -80,7 +118,7 @@ def _close(found, wanted, atol):
 def _constant(pairs, atol):
     """One factor or one difference for all values of all inputs."""
     found, wanted = (torch.cat([pair[side].flatten() for pair in pairs]) for side in (0, 1))
-    if len(wanted.unique()) < 2:
+    if len(wanted.unique()) < 2 or not _mostly_wrong(pairs, atol):
         return ""
     largest = wanted.abs().argmax()
     factor, difference = found[largest] / wanted[largest], found[largest] - wanted[largest]
@@ -96,17 +134,22 @@ def _constant(pairs, atol):
 
 def _by_row(pairs, atol):
     """A factor or a difference for each input, or for each row of matrices."""
-    wide = [(found, wanted) for found, wanted in pairs if found.ndim and found.shape[-1] > 2]
-    if len(wide) < len(pairs):
-        return ""
     for axes, where in ((None, "from input to input"), (-1, "from row to row"), (0, "from column to column")):
-        if axes is not None and any(found.ndim < 2 or found.shape[axes] < 2 for found, _ in wide):
-            return ""
+        if axes is None:
+            wide = [(found, wanted) for found, wanted in pairs if found.numel() > 2]
+        else:  # along two values a factor and a difference always exist
+            wide = [(found, wanted) for found, wanted in pairs if found.ndim > 1 and found.shape[axes] > 2]
+        if not wide or not _mostly_wrong(wide, atol):
+            continue
         if all(_close(f, w * _fit(f * w, w * w, axes), atol) for f, w in wide):
             return f"your values are the right ones times a factor that changes {where}: look at what you divide by."
         if all(_close(f, w + _fit(f - w, torch.ones_like(w), axes), atol) for f, w in wide):
             return f"your values are the right ones plus a number that changes {where}: look at what you subtract."
     return ""
+
+
+def _mostly_wrong(pairs, atol):
+    return 2 * sum(not _close(found, wanted, atol) for found, wanted in pairs) > len(pairs)
 
 
 def _fit(products, squares, axes):

@@ -13,18 +13,6 @@ FOLDED = "hide-input"
 """Tag of a cell whose code only plumbs. A comment in its first line says what it does; the other lines are folded."""
 PROGRESS = "progress"
 """Tag of the cells that show a student's own progress, which a report has not."""
-STEPS = {
-    "00_start_here": ("start here",),
-    "01_encoders": ("encode",),
-    "02_anchors": ("anchors",),
-    "03_relative_representations": ("compare",),
-    "04_sparsification": ("keep k", "power p"),
-    "05_zero_shot": ("score",),
-    "06_interpretability": ("explain",),
-    "07_editing": ("edit",),
-    "08_scaling": ("scale",),
-}
-"""Steps of the method that each chapter teaches; any other chapter is a step with the name of its topic."""
 
 
 @dataclass(frozen=True)
@@ -38,15 +26,17 @@ class Chapter:
     goals: list[str]  # Markdown of what a reader can do afterwards
     code: tuple[str, ...] = ()  # its modules and wings in asif_lib: ("relative.py", "search/")
     alone: bool = False  # it measures time or memory, so nothing else may run beside it
+    appendix: bool = False  # it stands behind the chapters, and is no step of the method
+    said_steps: tuple[str, ...] = ()  # the steps of the method that it teaches, if it names them
 
     @property
     def steps(self) -> tuple[str, ...]:
-        """Name the chapter's steps of the method.
+        """Name the chapter's steps of the method; one step with the name of its topic where it names none.
 
         >>> Chapter("09_word_order", "09 · Word order", "", "", []).steps
         ('word order',)
         """
-        return STEPS.get(self.name, (self.name[3:].replace("_", " "),))
+        return self.said_steps or (self.name[3:].replace("_", " "),)
 
     @classmethod
     def read(cls, path: Path) -> "Chapter":
@@ -61,7 +51,8 @@ class Chapter:
             title = f"{name[:2]} · {title}"
         settings = notebook.metadata.get(SETTINGS, {})
         said = question(notebook), _minutes(markdown[0]), _goals(markdown[0])
-        return cls(name, title, *said, tuple(settings.get("code", ())), settings.get("alone", False))
+        code, steps = (tuple(settings.get(name, ())) for name in ("code", "steps"))
+        return cls(name, title, *said, code, settings.get("alone", False), settings.get("appendix", False), steps)
 
 
 def tags_of(cell: NotebookNode) -> list[str]:

@@ -10,9 +10,10 @@ sources too.
 
 The line that begins the opening cell may hold settings of the chapter:
 
-    # %% [markdown] code=["sparse.py", "search/"] cell_seconds=3600 alone=true
+    # %% [markdown] code=["sparse.py", "search/"] steps=["keep k", "power p"] cell_seconds=3600 alone=true
 
-``code`` names its modules, ``cell_seconds`` limits the time of a cell, ``alone`` lets nothing run beside it.
+``code`` names its modules, and ``steps`` its steps of the method (by default one, its topic). ``cell_seconds`` limits
+the time of a cell, and ``alone`` lets nothing run beside it. ``appendix=true`` takes the chapter out of the method.
 
     python -m asif_lib.course.editions build
     python -m asif_lib.course.editions check
@@ -44,7 +45,7 @@ from .chapters import FOLDED, SETTINGS, Chapter, heading, label_of, tags_of
 NOT_ATTEMPTED = 'raise NotImplementedError("your turn")'
 CHAPTERS = "[0-9][0-9]_*"
 GUIDE = "teachers_guide.md"
-OWN = ("code", "cell_seconds", "alone")
+OWN = ("code", "steps", "appendix", "cell_seconds", "alone")
 """Settings of a chapter in its opening cell."""
 _BEGIN, _END = (rf"^[ \t]*#+[ \t]*{which}[ \t]+SOLUTION\b.*$" for which in ("BEGIN", "END"))
 _SOLUTION = re.compile(rf"(?=(?P<indent>[ \t]*)){_BEGIN}\n(?P<lines>(?:(?!{_BEGIN}|{_END}).*\n)*){_END}\n?", re.M)

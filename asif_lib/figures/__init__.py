@@ -18,6 +18,7 @@ _NAMES = {
     "pairing": "two_matrices",
     "relative": "before_after caption_search cosines_before_after neighbours_two_ways recall_points"
     " relative_under_changes",
+    "shapes": "lined_up",
     "sparse": "interval_dots line_chart sparse_and_ranking sparse_vector sweep_heatmaps",
     "steps": "four_steps",
     "style": "show show_pictures thumbnail use_style",

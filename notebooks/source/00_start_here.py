@@ -13,7 +13,7 @@
 # - show a case in which the model fails, and say why.
 #
 # **Minutes** 18 to read, 13 more with the exercises · **Before this** nothing but a
-# little Python
+# little Python. If PyTorch is new to you, read the [appendix](90_pytorch.ipynb) first.
 #
 # **What runs** A few hundred captioned pictures: the stamps of the free drawing program
 # Tux Paint. This takes about 15 seconds on 2 CPU cores. The first run also fetches and

@@ -1,4 +1,4 @@
-# %% [markdown] code=["relative.py"]
+# %% [markdown] code=["relative.py"] steps=["compare"]
 # # 03 · Relative representations: described by neighbours
 #
 # > **Question.** What stays the same when coordinates change?

@@ -1,4 +1,4 @@
-# %% [markdown] code=["sparse.py", "search/"]
+# %% [markdown] code=["sparse.py", "search/"] steps=["keep k", "power p"]
 # # 04 · Sparsification
 #
 # > **Question.** Why forget most of the similarities?

@@ -1,4 +1,4 @@
-# %% [markdown] code=["explain/"]
+# %% [markdown] code=["explain/"] steps=["explain"]
 # # 06 · Interpretability
 #
 # > **Question.** Which anchors decided?

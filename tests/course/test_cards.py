@@ -150,8 +150,8 @@ def test_the_lint_refuses_checks_without_exercise_and_exercises_without_check(ho
 
 def test_the_workbooks_own_exercises_pass_and_are_as_many_as_a_course_needs():
     assert lint(ROOT / "notebooks" / "source", EXERCISES) == []
-    for chapter in ("01", "02", "03", "04", "05"):
-        assert 4 <= sum(number.startswith(chapter) for number in EXERCISES) <= 6
+    for chapter in {number[:2] for number in EXERCISES if "01" <= number < "90"}:
+        assert 4 <= sum(number.startswith(chapter) for number in EXERCISES) <= 6, chapter
 
 
 @pytest.mark.parametrize("source", sorted((ROOT / "notebooks" / "source").glob(f"{CHAPTERS}.py")), ids=lambda p: p.stem)

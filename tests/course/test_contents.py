@@ -7,7 +7,7 @@ import pytest
 from test_report import PARAMETERS_CELL, Tags, write
 
 from asif_lib.course import contents, editions
-from asif_lib.course.chapters import STEPS, Chapter
+from asif_lib.course.chapters import Chapter
 from asif_lib.course.editions import SourceError, build, check
 from asif_lib.course.report import build_report, render, schedule
 from asif_lib.files import ROOT
@@ -83,10 +83,20 @@ def test_the_strip_of_steps_stands_under_the_title_and_marks_this_chapter(house)
 
 
 def test_two_steps_of_a_chapter_have_a_link_each_and_are_marked_together():
-    chapters = [Chapter(name, name, "", "", []) for name in STEPS]
+    steps = {"03_a": (), "04_b": ("keep k", "power p"), "05_c": ("score",)}
+    chapters = [Chapter(name, name, "", "", [], said_steps=said) for name, said in steps.items()]
     strip = contents.under_title(chapters, 0, "# Title")
-    assert "[keep k](04_sparsification.ipynb) →\n[power p](04_sparsification.ipynb) →\n[score](05" in strip
-    assert ">▶ keep k → power p</mark>" in contents.under_title(chapters, 4, "# Title")
+    assert "[keep k](04_b.ipynb) →\n[power p](04_b.ipynb) →\n[score](05" in strip
+    assert ">▶ keep k → power p</mark>" in contents.under_title(chapters, 1, "# Title")
+
+
+def test_an_appendix_is_no_step_and_closes_the_strip(house):
+    source, out = house / "notebooks" / "source", house / "notebooks"
+    text = OPENING.format("93 · More", "more").replace('code=["sparse.py", "search/"]', 'steps=["PyTorch"] appendix=true')
+    (source / "93_more.py").write_text(text)
+    build(source, out)
+    assert "</mark></strong> (this chapter) · appendix:\n[PyTorch](93_more.ipynb)\n\n</nav>" in opening(out / NAME)
+    assert "[second](92_second.ipynb) · appendix:\n<strong" in opening(out / "93_more.ipynb")
 
 
 def test_the_first_chapter_shows_the_picture_of_the_method_and_others_their_part_where_there_is_one(house):
@@ -102,13 +112,12 @@ def test_the_first_chapter_shows_the_picture_of_the_method_and_others_their_part
     assert "</nav>\n\n![The second part](method_92.svg)\n\n> **Q" in opening(out / NAME)
 
 
-def test_every_chapter_of_the_workbook_is_a_step_and_every_link_of_a_strip_is_there():
+def test_the_strip_links_every_chapter_of_the_workbook_and_every_link_is_there():
     sources = sorted((ROOT / "notebooks" / "source").glob("[0-9][0-9]_*.py"))
-    assert [source.stem for source in sources] == list(STEPS)
     assert not any("<nav" in source.read_text(encoding="utf-8") for source in sources)  # the builder writes it
     for notebook in editions.notebooks_in(ROOT / "notebooks"):
         strip = opening(notebook).split("</nav>")[0]
-        assert len(set(re.findall(r"\]\((.+?)\)", strip))) == len(STEPS) - 1
+        assert len(set(re.findall(r"\]\((.+?)\)", strip))) == len(sources) - 1
         assert all((notebook.parent / link).exists() for link in re.findall(r"\]\((.+?)\)", opening(notebook)))
 
 

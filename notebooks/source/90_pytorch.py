@@ -1,0 +1,363 @@
+# %% [markdown] steps=["PyTorch"] appendix=true
+# # 90 · Appendix: the PyTorch of this book
+#
+# > **Question.** How do you compute with whole matrices, without a loop?
+#
+# **After this chapter you can**
+#
+# - read the shape of a tensor, and pick rows, columns and entries;
+# - say along which dimension a sum, a mean or a length is taken;
+# - line up two shapes from the right, and tell whether they fit;
+# - count and choose entries with a comparison;
+# - find the largest entries of each row, and their positions.
+#
+# **Minutes** 20 to read, 12 more with the exercises · **Before this** Python: lists,
+# functions, slices such as `x[1:3]`
+#
+# **What runs** Small made-up tensors, a second on a CPU.
+
+# %% tags=["parameters"]
+profile = "offline"  # no effect in this chapter: no encoder is loaded
+device = "auto"  # no effect in this chapter
+seed = 0  # no effect in this chapter: nothing is drawn at random
+fast = False  # no effect in this chapter: nothing here is slow
+
+# %% tags=["hide-input"]
+# The tools of this chapter. Run this cell; you need not read it.
+import torch
+from torch import Tensor
+
+import asif_lib.figures as draw
+from asif_lib.course.checks import check_largest_elsewhere, check_unit_length
+
+# %% [markdown]
+# ## 1 · Tensors and their shapes
+#
+# A **tensor** is a block of numbers. Its **shape** tells how many numbers it has along
+# each **dimension**. A tensor of one dimension is a **vector**. A tensor of two
+# dimensions is a **matrix**: shape (3, 4) means 3 rows and 4 columns.
+#
+# In this book a matrix is usually a list of vectors: row $i$ is the embedding of
+# picture $i$. Write the shape of each tensor beside its line, as we do. Most errors
+# then show before you run anything.
+
+# %%
+v = torch.tensor([1.0, 2.0, 2.0])  # (3,): a vector
+m = torch.tensor(
+    [
+        [3.0, 4.0, 0.0, 0.0],
+        [1.0, 2.0, 2.0, 4.0],
+        [2.0, -2.0, 1.0, 0.0],
+    ]
+)  # (3, 4): a matrix with 3 rows and 4 columns
+print(v.shape, m.shape)
+print(len(m), "rows")
+
+# %% [markdown]
+# A single number is a tensor too, of shape (). `.item()` makes it a Python number.
+# `.tolist()` makes a Python list of any tensor.
+
+# %%
+total = v.sum()  # ()
+print(total, total.shape, total.item(), v.tolist())
+
+# %% [markdown]
+# ## 2 · Rows, columns, entries
+#
+# The first index picks rows, and the second index picks columns. Counting starts at 0.
+# A colon alone means “all”.
+
+# %%
+print(m[0])  # (4,): the first row
+print(m[:, 1])  # (3,): the second column
+print(m[2, 1])  # (): row 2, column 1
+print(m[:, :2])  # (3, 2): the first two columns
+print(m[[2, 0]])  # (2, 4): row 2, then row 0
+
+# %% [markdown]
+# `None` in an index adds a dimension of size 1. So a vector becomes a column, or a row.
+
+# %%
+print(v[:, None].shape, v[None, :].shape)  # (3, 1) and (1, 3)
+
+# %% [markdown]
+# An assignment writes into the tensor itself. A function that was given a tensor should
+# leave it alone, so take a copy first: `.clone()`. A method whose name ends in `_`,
+# such as `fill_diagonal_`, also writes into the tensor.
+
+# %%
+copy = m.clone()  # (3, 4)
+copy[:, 0] = -torch.inf  # −∞, smaller than every number, in the whole first column
+print(copy[0], m[0], sep="\n")
+
+# %% [markdown]
+# ## 3 · Along a dimension
+#
+# `dim=` names the dimension that a sum, a mean or a length runs along. **This dimension
+# disappears.** With `dim=1` the sum runs along each row, and leaves one number for each
+# row. With `dim=0` it runs down each column, and leaves one number for each column.
+#
+# **Before you run the next cell:** `m` has shape (3, 4). Which shape has
+# `m.sum(dim=0)`, and which shape has `m.sum(dim=1)`?
+
+# %%
+print(m.sum())  # (): of all entries
+print(m.sum(dim=0))  # (4,): one number for each column
+print(m.sum(dim=1))  # (3,): one number for each row
+print(m.mean(dim=1))  # (3,)
+
+# %% [markdown]
+# `norm` is the **length** of a vector: the square root of the sum of the squared
+# entries. `keepdim=True` keeps the dimension, with size 1. The next section shows why
+# you want this.
+
+# %%
+print(m.norm(dim=1))  # (3,): the length of each row
+print(m.norm(dim=1, keepdim=True))  # (3, 1): the same, as a column
+print(m.norm())  # (): one length for the whole matrix
+
+# %% [markdown]
+# ## 4 · Shapes lined up from the right
+#
+# `+`, `-`, `*` and `/` work entry by entry. The two shapes need not be equal.
+# **Broadcasting** lines them up from the right, and compares the sizes:
+#
+# 1. equal sizes fit;
+# 2. a size of 1 is stretched: its entries are used again;
+# 3. a missing dimension, on the left, counts as 1;
+# 4. all other sizes raise an error.
+#
+# **Before you run the next cell:** which of these work: (3, 4) with (4,)? (3, 4) with
+# (3, 1)? (3, 4) with (3,)?
+
+# %%
+columns = m.amax(dim=0)  # (4,): the largest entry of each column
+rows = m.amax(dim=1, keepdim=True)  # (3, 1): the largest entry of each row
+flat = m.amax(dim=1)  # (3,): the same, without keepdim
+draw.lined_up(
+    [{"m": m, "columns": columns}, {"m": m, "rows": rows}, {"m": m, "flat": flat}]
+)
+
+# %% [markdown]
+# **What you see.** Each panel subtracts another tensor from `m`. The table lines up the
+# two shapes from the right. The squares below show which entries meet; a dashed square
+# is an entry that is used again. The first panel subtracts one number from each column.
+# The second panel subtracts one number from each row, thanks to `keepdim=True`. In the
+# third panel, `flat` holds the same three numbers. But its 3 stands below the 4
+# columns, and the sizes do not fit.
+#
+# The error is the lucky case. With a *square* matrix, (3, 3) and (3,) fit. Then a
+# number that belongs to a row is subtracted from a column, and nothing warns you.
+
+# %%
+square = m[:, :3]  # (3, 3)
+print(square - flat)  # (3, 3): wrong: each column gets a row's number
+print(square - flat[:, None])  # (3, 3): right: each row gets its own number
+
+# %% [markdown]
+# ### Exercise 90.1 · Rows of length 1
+#
+# **Difficulty** ●○○○○ · **Minutes** 6
+#
+# Divide each row of a matrix by its own length, so that each row has length 1. No row
+# is all zeros. Use no loop.
+
+
+# %% tags=["exercise"]
+def unit_length(z: Tensor) -> Tensor:
+    """Scale each row to length 1.
+
+    z: shape (n, d), float32, no row is all zeros
+    returns: shape (n, d), float32
+    """
+    ### BEGIN SOLUTION
+    return z / z.norm(dim=1, keepdim=True)
+    ### END SOLUTION
+
+
+# %% tags=["check"]
+check_unit_length(unit_length)
+
+# %% [markdown]
+# <details><summary>Hint</summary>
+#
+# Section 3 computes the length of each row. Which shape must the lengths have, so that
+# they line up with the rows of a matrix of shape (n, d)?
+#
+# </details>
+# <details><summary>What you should see</summary>
+#
+# `unit_length(m).norm(dim=1)` is a vector of ones. The first row of `unit_length(m)` is
+# 0.6, 0.8, 0, 0.
+#
+# </details>
+
+# %% [markdown]
+# ## 5 · Products
+#
+# `a * b` multiplies entry by entry. `a @ b` of two vectors is the **dot product**: the
+# sum of these products. `.T` turns rows into columns.
+#
+# `a @ b.T` of two matrices holds *all* dot products: entry $(i, j)$ is the dot product
+# of row $i$ of `a` with row $j$ of `b`. The inner sizes must be equal, and they
+# disappear: (3, 4) @ (4, 2) has shape (3, 2).
+
+# %%
+print(v * v)  # (3,): entry by entry
+print(v @ v, (v * v).sum())  # () twice: the same number
+two = m[:2]  # (2, 4)
+print(m @ two.T)  # (3, 4) @ (4, 2) → (3, 2)
+print(m[2] @ two[1])  # entry (2, 1) of this matrix
+
+# %% [markdown]
+# ## 6 · Comparisons
+#
+# A comparison gives `True` or `False` for each entry: a **boolean** tensor. `True`
+# counts as 1 and `False` as 0. So the sum counts, and the mean is a share.
+
+# %%
+positive = m > 0  # (3, 4), bool
+print(positive)
+print(positive.sum())  # how many entries are positive
+print(positive.float().mean())  # their share, from 0 to 1
+print(m[positive])  # only these entries, as a vector
+
+# %% [markdown]
+# ## 7 · Kinds of numbers
+#
+# The **dtype** of a tensor says what its numbers are. Decimal numbers are `float32`,
+# whole numbers `int64`, and truth values `bool`. A position is always `int64`.
+# `.float()` changes to `float32`. A mean needs it: whole numbers and truth values have
+# none.
+
+# %%
+whole = torch.tensor([1, 2, 4])  # (3,), int64
+print(whole.dtype, v.dtype, positive.dtype)
+try:
+    whole.mean()
+except RuntimeError as error:
+    print(str(error).splitlines()[0])
+print(whole.float().mean())
+
+# %% [markdown]
+# ## 8 · The largest entries, and where they stand
+#
+# `amax` gives the largest entry, and `argmax` gives its position. `topk(k, dim=1)`
+# gives both for the $k$ largest entries of each row, the largest first: `.values` and
+# `.indices`.
+#
+# **Before you run the next cell:** the first row of `m` is 3, 4, 0, 0. Which three
+# positions does `topk` find in it?
+
+# %%
+print(m.amax(dim=1), m.argmax(dim=1), sep="\n")  # (3,) each: values, positions
+top = m.topk(3, dim=1)
+print(top.values)  # (3, 3), float32
+print(top.indices)  # (3, 3), int64
+
+# %% [markdown]
+# **What you see.** The first row holds two zeros. They are equal, so either of them may
+# stand third. Never rely on the order of equal entries.
+
+# %% [markdown]
+# ### Exercise 90.2 · The largest entry elsewhere
+#
+# **Difficulty** ●●○○○ · **Minutes** 6
+#
+# A model gives each picture (row) a score for each label (column). Which label would
+# win if one label were forbidden? Return, for each row, the position of the largest
+# entry in another column than `column`. The positions are those of the whole matrix.
+# The entries of a row are all different, and may be negative. Use no loop.
+
+
+# %% tags=["exercise"]
+def largest_elsewhere(scores: Tensor, column: int) -> Tensor:
+    """Return the position of each row's largest entry outside one column.
+
+    scores: shape (n, c), float32
+    column: from 0 to c - 1
+    returns: shape (n,), int64
+    """
+    ### BEGIN SOLUTION
+    others = scores.clone()
+    others[:, column] = -torch.inf
+    return others.argmax(dim=1)
+    ### END SOLUTION
+
+
+# %% tags=["check"]
+check_largest_elsewhere(largest_elsewhere)
+
+# %% [markdown]
+# <details><summary>Hint</summary>
+#
+# Write a value that cannot win into the column, in a copy of the matrix (section 2).
+# Why is 0 not small enough?
+#
+# </details>
+# <details><summary>What you should see</summary>
+#
+# `largest_elsewhere(m, 1)` is 0, 3, 0. In the first row, column 1 holds the largest
+# entry, 4, which is forbidden: 3 wins, at position 0.
+#
+# </details>
+
+# %% [markdown] tags=["progress"]
+# The exercises of this chapter that you have solved so far:
+
+# %% tags=["progress", "hide-input"]
+# Show the exercises that you have solved.
+from asif_lib.course import show_progress
+
+show_progress("90")
+
+# %% [markdown]
+# ## Summary
+#
+# - A shape lists the sizes of the dimensions; a matrix of shape (n, d) is $n$ vectors,
+#   one in each row.
+# - `dim=1` runs along the rows, and leaves one number for each row. `keepdim=True`
+#   keeps the result a column.
+# - Shapes are lined up from the right; a size of 1 is stretched.
+# - `a @ b.T` holds the dot products of all rows with all rows.
+# - The mean of a comparison is a share. `topk` gives values and positions.
+#
+# **What would prove us wrong.** Every comment with a shape in this chapter is a claim.
+# Print the shape, and compare.
+#
+# **Where next.** [00 · Start here](00_start_here.ipynb): two models that never met, and
+# a cosine between them.
+
+# %% [markdown] tags=["teacher"]
+# ### Timing
+#
+# - **At home, 32 minutes.** Before the first session, for students who know only
+#   Python.
+# - **In class, 50 minutes.** Sections 1 to 3 with all predictions aloud 15, section 4
+#   at the board 10, exercise 90.1 in pairs 6, sections 5 to 8 13, exercise 90.2 6.
+#
+# ### What students get wrong
+#
+# - *“dim=0 means rows.”* `m[0]` is a row, but a sum along `dim=0` runs over the rows,
+#   and leaves one number for each column. Ask which dimension disappears.
+# - *Shapes lined up from the left.* (3, 4) and (3,) look as if they fit. Let them write
+#   the two shapes one below the other, from the right.
+# - *It ran, so it is right.* A square matrix divides by a vector of the wrong
+#   direction. Let them try 90.1 with a matrix that is not square.
+# - *“0 is small enough.”* It is not, if the other entries are negative.
+# - *Working on the input.* `scores[:, 0] = 0` in a function changes the caller's
+#   matrix. Ask for `m` before and after the call.
+#
+# ### Discussion
+#
+# 1. Why does PyTorch stretch a size of 1, and refuse a size of 2 beside 4?
+#
+#    > **Answer.** With a size of 1 there is only one way to fill the others. Two entries
+#    > beside four could be repeated one after the other, or in turns. PyTorch does not
+#    > guess.
+#
+# 2. Why are loops over rows avoided here?
+#
+#    > **Answer.** A loop runs Python once for each row. A matrix product runs compiled
+#    > code once, for all rows, and says in one line what is meant. With few rows both
+#    > are fast enough.

@@ -139,7 +139,7 @@ def notebooks_in(folder: Path) -> list[Path]:
 
 
 def lint(source_dir: Path | str, checks: dict) -> list[str]:
-    """List the problems of all exercises, one sentence each: see `asif_lib.course.cards.card_problems`.
+    """List the problems of all exercises (see `asif_lib.course.cards.card_problems`), and links to missing chapters.
 
     Raises `SourceError` if ``source_dir`` holds no chapter, or a source breaks a convention.
     """
@@ -148,6 +148,10 @@ def lint(source_dir: Path | str, checks: dict) -> list[str]:
     problems = [f"The check of exercise {number} has no chapter." for number in checks if number[:2] not in chapters]
     for source in sources:
         problems += cards.card_problems(source.stem, cards.cards(*editions(source)), teacher_text(source), checks)
+    names = {source.stem for source in sources}
+    for text in [*sources, *Path(source_dir).glob(GUIDE)]:
+        linked = re.findall(r"\]\((\d\d_\w+)\.ipynb", text.read_text(encoding="utf-8"))
+        problems += [f"{text.name} links to {name}, which is not there." for name in sorted({*linked} - names)]
     return problems
 
 

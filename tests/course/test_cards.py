@@ -148,6 +148,14 @@ def test_the_lint_refuses_checks_without_exercise_and_exercises_without_check(ho
     )
 
 
+def test_the_lint_refuses_a_link_to_a_chapter_that_is_not_there(house):
+    assert problems(house, "Some words.", "Some words: [08 ·\n# Scaling](08_scaling.ipynb#part).") == [
+        "04_sparsification.py links to 08_scaling, which is not there."
+    ]
+    (house[0] / GUIDE).write_text("[One](04_sparsification.ipynb), [two](05_zero_shot.ipynb)", encoding="utf-8")
+    assert problems(house) == [f"{GUIDE} links to 05_zero_shot, which is not there."]
+
+
 def test_the_workbooks_own_exercises_pass_and_are_as_many_as_a_course_needs():
     assert lint(ROOT / "notebooks" / "source", EXERCISES) == []
     for chapter in {number[:2] for number in EXERCISES if "01" <= number < "90"}:

@@ -5,7 +5,8 @@ import xml.etree.ElementTree as ElementTree
 
 import pytest
 
-from asif_lib.course.chapters import STEPS
+from asif_lib.course.chapters import Chapter
+from asif_lib.course.editions import editions
 from asif_lib.figures.method import Meeting, meeting_of_the_kangaroo
 from asif_lib.figures.parts import BOTH, PARTS, part_svg
 from asif_lib.files import ROOT
@@ -24,7 +25,8 @@ def test_the_committed_picture_shows_the_numbers_of_the_model(chapter, stamps_ba
 
 
 def test_each_chapter_lights_its_own_steps():
-    steps = {name[:2]: of for name, of in STEPS.items() if name[:2] in PARTS}
+    sources = (ROOT / "notebooks" / "source").glob("0[1-9]_*.py")
+    steps = {source.stem[:2]: Chapter.of(source.stem, editions(source)[0]).steps for source in sources}
     assert {chapter: lit for chapter, (lit, _) in PARTS.items()} == steps
     faint = [part_svg(NUMBERS, chapter).count("opacity") for chapter in PARTS]
     parts = part_svg(NUMBERS, "01").count("<g>") + faint[0]

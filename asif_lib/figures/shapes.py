@@ -51,6 +51,9 @@ def _grids(first, second):
         size = (1,) * (2 - tensor.ndim) + tuple(tensor.shape)
         entries = tensor.expand(shape).tolist()
         grids.append(
-            [[(f"{entry:g}", i >= size[0] or j >= size[1]) for j, entry in enumerate(row)] for i, row in enumerate(entries)]
+            [
+                [(f"{entry:g}", i >= size[0] or j >= size[1]) for j, entry in enumerate(row)]
+                for i, row in enumerate(entries)
+            ]
         )
     return grids

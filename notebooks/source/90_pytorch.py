@@ -227,8 +227,8 @@ print(m[positive])  # only these entries, as a vector
 #
 # The **dtype** of a tensor says what its numbers are. Decimal numbers are `float32`,
 # whole numbers `int64`, and truth values `bool`. A position is always `int64`.
-# `.float()` changes to `float32`. A mean needs it: whole numbers and truth values have
-# none.
+# `.float()` changes to `float32`. A mean needs this: PyTorch refuses the mean of whole
+# numbers, and of truth values.
 
 # %%
 whole = torch.tensor([1, 2, 4])  # (3,), int64
@@ -352,9 +352,8 @@ show_progress("90")
 #
 # 1. Why does PyTorch stretch a size of 1, and refuse a size of 2 beside 4?
 #
-#    > **Answer.** With a size of 1 there is only one way to fill the others. Two entries
-#    > beside four could be repeated one after the other, or in turns. PyTorch does not
-#    > guess.
+#    > **Answer.** A size of 1 can be stretched in one way only. Two entries beside four
+#    > could be repeated one after the other, or in turns. PyTorch does not guess.
 #
 # 2. Why are loops over rows avoided here?
 #

@@ -92,8 +92,8 @@ def test_two_steps_of_a_chapter_have_a_link_each_and_are_marked_together():
 
 def test_an_appendix_is_no_step_and_closes_the_strip(house):
     source, out = house / "notebooks" / "source", house / "notebooks"
-    text = OPENING.format("93 · More", "more").replace('code=["sparse.py", "search/"]', 'steps=["PyTorch"] appendix=true')
-    (source / "93_more.py").write_text(text)
+    appendix = OPENING.replace('code=["sparse.py", "search/"]', 'steps=["PyTorch"] appendix=true')
+    (source / "93_more.py").write_text(appendix.format("93 · More", "more"))
     build(source, out)
     assert "</mark></strong> (this chapter) · appendix:\n[PyTorch](93_more.ipynb)\n\n</nav>" in opening(out / NAME)
     assert "[second](92_second.ipynb) · appendix:\n<strong" in opening(out / "93_more.ipynb")

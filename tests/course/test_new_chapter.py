@@ -70,7 +70,7 @@ def test_a_new_chapter_is_green_and_takes_three_files(house):
 @pytest.mark.parametrize(
     ("number", "topic", "message"),
     [
-        ("04", "again", "Chapter 04 exists already, in notebooks/source/04_sparsification.py: take another number."),
+        ("00", "again", "Chapter 00 exists already, in notebooks/source/00_start_here.py: take another number."),
         ("9", "calibration", "'9' is no number of a chapter: give two digits, like 09."),
         ("09", "Fair Shares", "'Fair Shares' is no topic: use small letters, and underscores between words."),
     ],

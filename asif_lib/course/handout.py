@@ -14,7 +14,10 @@ from pathlib import Path
 from asif_lib.errors import AsifError
 from asif_lib.files import ROOT, cache_dir
 
-TEACHERS = ("notebooks/solutions", "notebooks/source", "notebooks/teachers_guide.md", "tests", ".ci", ".github")
+TEACHERS = (
+    *(f"notebooks/{name}" for name in ("solutions", "source", "teachers_guide.md", "change_the_course.md")),
+    *("tests", ".ci", ".github"),
+)
 """What holds solutions, or needs the files that hold them."""
 SHARED_CACHE = ("datasets/stamps", "datasets/fashion_mnist", "embeddings", "banks/stamps")
 KIT = "kit"

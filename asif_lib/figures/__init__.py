@@ -15,6 +15,7 @@ _NAMES = {
     "landmarks": "relative_matrix star_of_angles",
     "lanes": "who_sees_what",
     "ledger": "score_ledger",
+    "method": "method_picture",
     "pairing": "two_matrices",
     "relative": "before_after caption_search cosines_before_after neighbours_two_ways recall_points"
     " relative_under_changes",

@@ -5,16 +5,21 @@
 draws it again with the numbers of the bank called ``stamps``; simple drawings stand for the stamps' own pictures.
 """
 
+import io
 import sys
+import xml.etree.ElementTree as ElementTree
 from dataclasses import dataclass
 
 import torch
+from IPython.display import HTML
+from markupsafe import Markup
 
 from asif_lib.bank.anchors import AnchorBank
 from asif_lib.defaults import DEFAULT_BANK
 from asif_lib.files import write_whole
 from asif_lib.zeroshot import ASIF
 
+from .style import data_address, picture_address
 from .templates import filled
 
 PICTURE = "animals/marsupials/kangaroo.png"
@@ -50,6 +55,8 @@ class Meeting:
     score: float
     k: int
     n: int
+    pictures: tuple = ()
+    """The pictures of the anchors."""
 
     @property
     def hidden(self) -> int:
@@ -69,7 +76,8 @@ def meeting(model, picture, text, shown=BOTH) -> Meeting:
     order = [*(a * b).topk(shown).indices, *alone]
     captions = model.bank.pairs["caption"].tolist()
     anchors = [(captions[i], float(a[i]), float(b[i])) for i in order]
-    return Meeting(anchors, int(((a > 0) & (b > 0)).sum()), float(a @ b), model.k, len(model.bank))
+    pictures = tuple(model.bank.pairs["picture"].iloc[[int(i) for i in order]])
+    return Meeting(anchors, int(((a > 0) & (b > 0)).sum()), float(a @ b), model.k, len(model.bank), pictures)
 
 
 def drawn(caption):
@@ -77,10 +85,24 @@ def drawn(caption):
     return DRAWINGS.get(caption, ("bird", {"coat": "#888"}))
 
 
-def method_svg(numbers: Meeting, text=TEXT) -> str:
-    """Draw the picture of the method as SVG that follows a light or dark page and tells itself in words."""
+def method_svg(numbers: Meeting, text=TEXT, photo=None) -> str:
+    """Draw the picture of the method as SVG that follows a light or dark page and tells itself in words.
+
+    With the picture that was asked about, `photo`, it shows this one and the pictures of the anchors; otherwise simple
+    drawings stand for them.
+    """
     rows = [(row, drawn(row[0])) for row in numbers.anchors]
-    return filled("figures/method.svg.j2", numbers=numbers, text=text, rows=rows)
+    photos = [picture_address(picture) for picture in (photo, *numbers.pictures)] if photo else []
+    return filled("figures/method.svg.j2", numbers=numbers, text=text, rows=rows, photos=photos)
+
+
+def method_picture(bank) -> HTML:
+    """Return the picture of the method, with the photographs of the bank of stamps."""
+    photo = bank.pairs["picture"].iloc[bank.pairs["id"].tolist().index(PICTURE)]
+    svg = method_svg(meeting_of_the_kangaroo(bank), photo=photo)
+    words = ElementTree.fromstring(svg).findtext("{*}desc")
+    address = data_address("svg+xml", io.BytesIO(svg.encode()))
+    return HTML(Markup('<img src="{}" alt="{}" style="max-width: 100%">').format(address, words))
 
 
 def meeting_of_the_kangaroo(bank, shown=BOTH) -> Meeting:

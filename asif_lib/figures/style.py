@@ -227,10 +227,15 @@ def _themed(svg: str) -> str:
 
 def image_tag(picture, alt, side=96) -> Markup:
     """Return a thumbnail as HTML, `side` pixels wide and high."""
+    template = Markup('<img src="{}" alt="{}" width="{}" height="{}">')
+    return template.format(picture_address(picture, side), alt, side, side)
+
+
+def picture_address(picture, side=96) -> str:
+    """Return a thumbnail, `side` pixels wide and high, as an address that holds it."""
     jpeg = io.BytesIO()
     Image.fromarray(thumbnail(picture, side)).save(jpeg, format="JPEG", quality=85)
-    template = Markup('<img src="{}" alt="{}" width="{}" height="{}">')
-    return template.format(data_address("jpeg", jpeg), alt, side, side)
+    return data_address("jpeg", jpeg)
 
 
 def data_address(kind, file: io.BytesIO) -> str:

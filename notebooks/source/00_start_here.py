@@ -105,6 +105,13 @@ draw.show(draw.show_pictures(some.picture, some.caption))
 # %% [markdown]
 # **What you see.** Twelve anchors, one from each of twelve groups: a picture with its
 # caption below it. The two encoders learn of each other only through pairs like these.
+#
+# The next picture is the one at the top of this chapter, with the photographs in place
+# of the drawings.
+
+# %% tags=["hide-input"]
+# Draw the method in one picture.
+draw.method_picture(everything)
 
 # %% [markdown]
 # ## 3 · The trick

@@ -1,5 +1,6 @@
 """The picture of the method tells what the model computes."""
 
+import base64
 import re
 import xml.etree.ElementTree as ElementTree
 
@@ -7,7 +8,7 @@ import pytest
 import torch
 
 from asif_lib import ASIF
-from asif_lib.figures.method import Meeting, meeting, meeting_of_the_kangaroo, method_svg
+from asif_lib.figures.method import Meeting, meeting, meeting_of_the_kangaroo, method_picture, method_svg
 from asif_lib.files import ROOT
 
 NUMBER = r"-?\d+(?:\.\d+)?"
@@ -50,3 +51,12 @@ def test_the_picture_is_well_formed_and_tells_itself_in_words():
     assert "product 0.125" in told and "A doe. Picture 0.50, text 0.00, kept by one side only" in told
     assert "add up to the score, 0.200" in told
     assert torch.isclose(torch.tensor(numbers.rest), torch.tensor(0.075))
+
+
+def test_with_the_photographs_it_tells_the_same_numbers(kangaroo, stamps_bank):
+    html = method_picture(stamps_bank).data
+    svg = base64.b64decode(re.search(r"base64,([^\"]+)", html)[1]).decode()
+    assert len(re.findall(r'<image [^>]*href="data:image/jpeg;base64,', svg)) == 1 + len(kangaroo.anchors)
+    words = lambda text: [element.text for element in ElementTree.fromstring(text).iter("{*}text")]  # noqa: E731
+    assert words(svg) == words(method_svg(kangaroo))
+    assert "A giraffe. Picture" in re.search(r'alt="([^"]+)"', html)[1]

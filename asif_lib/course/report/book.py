@@ -1,5 +1,6 @@
 """Run the chapters that changed, make a page for each and an index: a book that opens from disk."""
 
+import contextlib
 import os
 import platform
 from datetime import datetime
@@ -8,6 +9,10 @@ from pathlib import Path
 import nbformat
 from markupsafe import Markup
 
+from asif_lib.bank.anchors import AnchorBank
+from asif_lib.defaults import DEFAULT_BANK
+from asif_lib.errors import AsifError
+from asif_lib.figures.method import method_picture
 from asif_lib.files import ROOT, build_dir, write_whole
 
 from ..chapters import Chapter, heading
@@ -116,7 +121,9 @@ def _entry(chapter: Chapter, run: ChapterRun, executed: Path, folder: Path) -> d
 
 
 def _method(notebooks: Path) -> Markup:
-    """Embed the picture of the method, if it lies beside the notebooks."""
+    """Embed the picture of the method: with photographs where the bank of stamps is, else the one of the notebooks."""
+    with contextlib.suppress(AsifError):
+        return Markup(method_picture(AnchorBank.load(DEFAULT_BANK)).data)
     there = (notebooks / METHOD).exists()
     return Markup(to_html(f"![{METHOD_ALT}]({METHOD})", notebooks) if there else "")
 

@@ -32,8 +32,15 @@ mistakes = {
         lambda a, b: a @ b / (b @ b),
     ),
     "You added a number to the lengths, which changes every cosine; treat vectors of zeros apart.": (
-        lambda a, b: a @ b / (a.norm() * b.norm() + 1),
+        *(lambda a, b, e=e: a @ b / (a.norm() * b.norm() + e) for e in (1, 0.1, 1e-2, 1e-3)),
         lambda a, b: a @ b / ((a.norm() + 1) * (b.norm() + 1)),
+    ),
+    "You took the sum of the sizes of the entries for the length; a length is the root of the sum of squares.": (
+        lambda a, b: a @ b / (a.abs().sum() * b.abs().sum())
+    ),
+    "You added the two lengths; divide by their product.": lambda a, b: a @ b / (a.norm() + b.norm()),
+    "You took the mean of the products; a dot product is their sum.": lambda a, b: (
+        (a * b).mean() / (a.norm() * b.norm())
     ),
     "This is a distance: it is 0, not 1, for two equal vectors.": lambda a, b: (a - b).norm(),
     "You took the absolute value: opposite vectors have cosine -1.": ABSOLUTE,
@@ -65,6 +72,13 @@ mistakes = {
     "These are the contributions; divide them by their sum. (Dividing by the lengths changes nothing: they are "
     "1.)": lambda x, y: x * y,
     "You added the entries; multiply them: both sides must keep an anchor.": lambda x, y: (x + y) / (x + y).sum(),
+    "You added the entries of the shared anchors; multiply them.": lambda x, y: (
+        (added := torch.where((x > 0) & (y > 0), x + y, 0)) / added.sum()
+    ),
+    "You used softmax; a share is a contribution, divided by the sum of all.": lambda x, y: (x * y).softmax(dim=0),
+    "Without a common anchor the score is 0, and so is every share.": lambda x, y: (
+        shares(x, y) if x @ y else torch.full_like(x, 1 / len(x))
+    ),
     "You divided by the largest contribution; shares add up to 1.": lambda x, y: x * y / (x * y).max(),
     "You divided by the number of anchors; divide by the sum of the contributions.": lambda x, y: x * y / len(x),
     "You divided by the sum of the entries of the picture, not of the contributions.": lambda x, y: x * y / x.sum(),

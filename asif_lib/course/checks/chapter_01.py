@@ -59,6 +59,9 @@ mistakes = {
     "You used one mean and one standard deviation for all channels; each channel has its own.": changed(
         mean=lambda m: m.mean().expand(3), std=lambda s: s.mean().expand(3)
     ),
+    "You used mean and standard deviation in the opposite order of the channels.": changed(
+        mean=lambda m: m.flip(0), std=lambda s: s.flip(0)
+    ),
     "You cut the result off at 0 and 1; after this step values lie on both sides of 0.": result(
         lambda r: r.clamp(0, 1)
     ),
@@ -142,6 +145,7 @@ mistakes = {
     "You dropped the first column as if it were always the row itself; an equal picture may stand there. Set the "
     "diagonal to a value that cannot win instead.": lambda z, m: cosines(z).topk(m + 1, dim=1).indices[:, 1:],
     ZERO_DIAGONAL: but(itself=0),
+    "These are the right neighbours, the nearest last; the nearest comes first.": result(lambda near: near.flip(1)),
     "These are the farthest rows; sort by falling cosine.": but(similarity=lambda z: -cosines(z)),
     "These are dot products, so long vectors win; scale the rows to length 1.": but(similarity=lambda z: z @ z.T),
     "Euclidean distances depend on the lengths of the rows; use cosines.": but(similarity=lambda z: -torch.cdist(z, z)),
@@ -177,7 +181,10 @@ mistakes = {
     ),
     "This is the sum; divide by the number of real tokens.": total,
     "You scaled the means to length 1; return the means as they are.": result(unit_rows),
-    "This is the first token's vector; take the mean over all real tokens.": lambda tokens, mask: tokens[:, 0],
+    "This is the first token's vector; take the mean over all real tokens.": (
+        lambda tokens, mask: tokens[:, 0],
+        lambda tokens, mask: tokens[:, 0] * mask[:, :1],
+    ),
     "You averaged over the dimensions of each token; average over the tokens, dim=1.": lambda t, mask: t.mean(2),
 }
 check_mean_pooling = Exercise("01.4", "From tokens to one vector", mean_pooling, cases, mistakes)
@@ -212,6 +219,9 @@ mistakes = {
     "That is how many there are; divide by the number of neighbours, n times m.": but(over=torch.sum),
     "You divided by the number of rows; divide by n times m, all neighbours.": but(over=lambda x: x.sum(1).mean()),
     "That is the share of neighbours of *other* groups.": COMPLEMENT,
+    "You took the mean of the groups' shares; each neighbour counts alike, so take one mean over all.": (
+        lambda near, g: torch.stack([alike(near, g)[g == one].float().mean() for one in g.unique()]).mean()
+    ),
     "You give one share for each row; return their mean, one number.": but(over=lambda same: same.mean(dim=1)),
 }
 check_same_group_share = Exercise("01.5", "From neighbours to a number", same_group_share, cases, mistakes)

@@ -101,6 +101,9 @@ mistakes = {
     "You return the whole 2 × 2 matrix; the correlation wanted is outside its diagonal.": but(measure=torch.corrcoef),
     "You gave caption i to picture order[i]; picture i gets caption order[i]. (Moving the pictures by `order`, and not "
     "the captions, does the same.)": changed(order=torch.argsort),
+    "You correlated the ranks, as Spearman does; correlate the similarities themselves.": but(
+        measure=lambda both: torch.corrcoef(both.argsort(1).argsort(1).float())[0, 1]
+    ),
     "That is the covariance; divide it by both standard deviations.": but(measure=lambda z: torch.cov(z)[0, 1]),
     "You left the two means in: that is a cosine. For Pearson's correlation, subtract its mean from each series "
     "first.": but(measure=lambda z: torch.cosine_similarity(*z, dim=0)),
@@ -132,6 +135,8 @@ mistakes = {
     "whatever stands beside it.": but(means=lambda z, a: (z.mean(0), a.mean(0))),
     "You did not scale to length 1: these are dot products, not cosines.": but(cosines=lambda z, a: z @ a.T),
     "You took the mean over the anchors; coverage asks for the nearest one.": but(over=torch.mean),
+    "You scaled to length 1 before you subtracted the mean, and again afterwards. Subtract the mean of the anchors as "
+    "they are, and scale once, at the end.": changed(z=unit_rows, anchors=unit_rows),
     "You return which anchor is nearest; return how similar it is.": but(over=torch.argmax),
     "You took the least similar anchor; coverage asks for the nearest one.": but(over=torch.amin),
     "You subtracted the mean from `z` only; subtract it from the anchors, too.": but(means=lambda z, a: (a.mean(0), 0)),
@@ -189,7 +194,10 @@ mistakes = {
     "You go by the least similar chosen one. A candidate is covered by the most similar one: take the largest of its "
     "similarities to the chosen ones.": (greedy(over=torch.amin), greedy(over=torch.amin, taken=1)),
     "You go by the mean similarity to the chosen; one near anchor covers: take the largest.": greedy(over=torch.mean),
-    "You look only at the candidate chosen last; all chosen ones cover.": greedy(over=lambda s, dim: s[-1], taken=None),
+    "You look only at the candidate chosen last; all chosen ones cover.": (
+        greedy(over=lambda s, dim: s[-1], taken=None),
+        greedy(over=lambda s, dim: s[-1]),
+    ),
     "You take those least similar to `first`, all at once; after each choice look again at what is "
     "covered.": lambda s, count, first: torch.cat([torch.tensor([first]), s[first].argsort()[: count - 1]]),
     "You choose `count` candidates besides `first`; `first` is one of them.": one_besides,

@@ -6,7 +6,7 @@ import torch
 
 from asif_lib.relative import relative_representation, unit_rows
 
-from ..catalogue import ASCENDING, DESCENDING, TRANSPOSED, but, centred, changed, columns, one_more, reordered
+from ..catalogue import ASCENDING, DESCENDING, TRANSPOSED, but, centred, changed, columns, one_more, reordered, result
 from ..exercise import Exercise
 from ..judging import random_tensor, refuse
 
@@ -27,6 +27,7 @@ mistakes = {
         lambda z, a: centred(z, a),
         lambda z, a: centred(z, a, means=lambda z, a: (z.mean(0), a.mean(0))),
     ),
+    "You scaled the rows of cosines to length 1 once more; return the cosines as they are.": result(unit_rows),
     "You divided by the squared lengths; a cosine divides by the lengths.": lambda z, a: (
         z @ a.T / (z.square().sum(1)[:, None] * a.square().sum(1))
     ),
@@ -95,6 +96,10 @@ cases = [
 ]
 mistakes = {
     "You left the common part in: subtract the anchors' mean first.": but(means=lambda z, a: (0, 0)),
+    "You subtracted a mean from the cosines; subtract the anchors' mean from the vectors, before the cosines.": (
+        lambda z, a: (r := relative_representation(z, a)) - r.mean(dim=1, keepdim=True),
+        lambda z, a: (r := relative_representation(z, a)) - r.mean(dim=0),
+    ),
     "You subtracted the mean from `z` only; subtract it from the anchors, too.": but(means=lambda z, a: (a.mean(0), 0)),
     "You subtracted the mean from the anchors only; subtract it from `z`, too.": but(means=lambda z, a: (0, a.mean(0))),
     "You subtracted the mean of `z` from both; take the anchors' mean. The mean of a single new picture is the picture "
@@ -144,6 +149,9 @@ mistakes = {
         but(dim=0),
         *(but(dim=0, minlength=minlength) for minlength in (len, lambda s: 0)),
         lambda s, k: times_nearest(s, min(k, len(s)), dim=0)[: s.shape[1]],
+    ),
+    "You took the largest similarities of the whole table; take the k nearest anchors of each item.": lambda s, k: (
+        torch.bincount(s.ravel().topk(k * len(s)).indices % s.shape[1], minlength=s.shape[1])
     ),
     "You return as many counts as there are items; return one count for each anchor.": but(minlength=len),
     "You set the diagonal to −inf. Items and anchors are two sets here, so an entry on the diagonal is nothing "

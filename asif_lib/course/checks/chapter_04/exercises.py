@@ -28,6 +28,10 @@ mistakes = {
     "You took the sign away, so that an unlike anchor counts; set negative entries to 0.": but(clamp=torch.abs),
     "You multiplied by p; raise to the power p, which is ** in Python.": lambda r, p: torch.relu(r) * p,
     "You raised p to the entries; raise the entries to p.": lambda r, p: p ** torch.relu(r),
+    "You took an exponential; raise each entry to the power p.": (
+        lambda r, p: torch.exp(p * torch.relu(r)) - 1,
+        lambda r, p: torch.exp(p * torch.relu(r)),
+    ),
     "The clamp is there, the power is missing.": lambda r, p: torch.relu(r),
     "You kept the negative entries and set the positive ones to 0.": but(clamp=lambda r: r.clamp_max(0)),
     "You rounded p to a whole number; p need not be whole.": changed(p=int),
@@ -123,7 +127,10 @@ mistakes = {
     "The same position does not mean the same anchor: compare the indices first.": by_position(lambda i, j: True),
     "You counted shared anchors only at the same position of both lists; the same anchor may stand at different "
     "positions.": by_position(torch.eq),
-    "You counted the shared anchors; add up the products of their values.": but(of=lambda v, w: 1),
+    "You counted the shared anchors; add up the products of their values.": (
+        but(of=lambda v, w: 1),
+        lambda i, v, j, w: torch.isin(i, j).sum() / (len(i) * len(j)) ** 0.5,
+    ),
     "You added one vector's values; multiply by those of the other.": (but(of=lambda v, w: v), but(of=lambda v, w: w)),
     "The shared values stand in another order on each side: match each value with that of the same anchor.": (
         lambda i, v, j, w: (v[torch.isin(i, j)] * w[torch.isin(j, i)]).sum()

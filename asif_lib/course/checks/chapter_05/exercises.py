@@ -131,6 +131,10 @@ cases = [
 mistakes = {
     "You returned the best column, which is a prompt; average each label's prompts.": lambda s, c, m: s.argmax(dim=1),
     "You took the label of the best single prompt; average over the templates.": but(over=torch.amax),
+    "You took the best single prompt, and divided its position by the wrong number.": (
+        lambda s, c, m: s.argmax(dim=1) // m,
+        lambda s, c, m: s.argmax(dim=1) // c,
+    ),
     "You let each template vote for a label; average the scores over the templates.": lambda s, c, m: (
         by_label(s, c, m).argmax(dim=1).mode(dim=1).values
     ),
@@ -212,6 +216,10 @@ def of_separate_draws(a, b, resamples, seed):
     return float((a - b).mean()), *ends(resampled(a, resamples, seed) - resampled(b, resamples, seed + 1))
 
 
+def of_those_that_differ(a, b, *how):
+    return paired(a[a != b], b[a != b], *how) if (a != b).any() else (0.0, 0.0, 0.0)
+
+
 def ends_of_both(combined):
     return lambda a, b, *how: (float((a - b).mean()), *combined(bootstrap(a, *how), bootstrap(b, *how)))
 
@@ -246,8 +254,10 @@ mistakes = {
     "You subtracted the ends of two intervals; the interval of a difference is another. Take the difference of each "
     "question first, then resample.": ends_of_both(lambda one, two: (one[0] - two[0], one[1] - two[1])),
     "You took the sizes of the differences, without their sign.": lambda a, b, *how: paired((a - b).abs(), 0 * b, *how),
-    "You left out the questions on which both methods agree; their difference counts, too: it is "
-    "0.": lambda a, b, *how: paired(a[a != b], b[a != b], *how),
+    "You left out the questions on which both methods agree; their difference counts, too: it is 0.": (
+        of_those_that_differ,
+        lambda a, b, *how: paired(a[a != b], b[a != b], *how),
+    ),
     "Your interval holds the middle 90 % of the means; cut off 2.5 % at each end.": but(low=0.05, high=0.95),
     "That is where the differences lie, not their mean; take each resample's mean.": but(of=lambda items, *how: items),
     "You returned the interval of the first method, not of the difference.": lambda a, b, *how: paired(a, 0 * b, *how),

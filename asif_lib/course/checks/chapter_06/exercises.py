@@ -128,6 +128,9 @@ mistakes = {
     "You divided by all n² pairs of scores; only the pairs of a wrong and a right one count, so divide by their "
     "number.": lambda s, w: rank_auc(s, w, over=torch.sum) / len(s) ** 2,
     "That is the difference of the two means; how often is the wrong one below the right one?": but(points=torch.clone),
+    "You compared the i-th wrong pair with the i-th right one only; compare every wrong pair with every right one.": (
+        lambda s, w: ((s[~w][: (m := min(int(w.sum()), int((~w).sum())))] - s[w][:m]).sign() + 1).mean() / 2
+    ),
     "You compared each wrong pair with the mean of the right ones; compare it with every right one.": lambda s, w: (
         (s[~w].mean() - s[w]).sign().add(1).mean() / 2
     ),
@@ -208,6 +211,10 @@ mistakes = {
     "The top k are right, but you divided by the old lengths; normalise the new vectors.": divided_by_old_lengths,
     "You divided a vector of zeros by its length 0, which gives NaN; such a text has score 0.": but(
         vectors=partial(four_steps, scale=unsafe_rows)
+    ),
+    "You removed the anchor beside it; positions count from 0.": (
+        changed(anchor=lambda anchor: anchor + 1),
+        changed(anchor=lambda anchor: anchor - 1),
     ),
     "You kept only this anchor; all others stay.": lambda x, y, a, k, p: scores(x[[a]], y[:, [a]], k, p),
     "You forgot the power p.": changed(p=lambda p: 1),

@@ -85,6 +85,10 @@ mistakes = {
     "rows is n times their mean.": (
         lambda mean, n, added, removed: (mean + added.mean(dim=0)) / 2,
         mean_of_two_means,
+        lambda mean, n, added, removed: mean + (added.mean(0) - mean) / 2 if len(added) else mean,
+    ),
+    "The signs are turned round: add the new rows, and take the removed ones off.": lambda mean, n, added, removed: (
+        (n * mean - added.sum(dim=0) + removed.sum(dim=0)) / (n + len(added) - len(removed))
     ),
     "You counted the removed rows as new ones; take them off the sum, and off the number of rows.": (
         lambda mean, n, added, removed: running_mean(mean, n, torch.cat([added, removed]), removed[:0])

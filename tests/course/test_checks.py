@@ -281,7 +281,7 @@ def test_a_mistake_is_told_only_if_it_fits_every_input_that_went_wrong():
 @pytest.mark.parametrize(
     ("wrong", "told"),
     [
-        (lambda r: -r, "the negatives of"),
+        (lambda r: -r, "the negatives of the right ones"),
         (abs, "the absolute values of"),
         (lambda r: r.clamp_min(0), "with 0 in the place of negative"),
         (lambda r: 1 - r, "1 minus the right ones"),
@@ -452,7 +452,7 @@ def test_where_a_result_fails_the_input_is_named():
 
 def test_positions_are_called_positions():
     cases = [(ROWS,)]
-    told = compare(lambda x: x.argmin(1), lambda x: x.argmax(1), cases, word="positions", related=False).message
+    told = compare(lambda x: x.argmax(1) - 1, lambda x: x.argmax(1), cases, word="positions", related=False).message
     assert told.endswith("2 of 2 positions are not those wanted.")
 
 

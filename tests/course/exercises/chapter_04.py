@@ -399,7 +399,7 @@ WRONG = {
         (largest_allowed, "took the largest k"),
         (p_before_k, "k comes first"),
         (two_errors, "two standard errors"),
-        (own_errors, "its own standard error"),
+        (own_errors, "standard error of the best setting decides"),
         (smallest_of_each, "must itself be among"),
         (both_numbers, "return the value only"),
         (first_good, "any order"),

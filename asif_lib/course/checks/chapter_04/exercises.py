@@ -227,11 +227,9 @@ mistakes = {
     "Among settings with the same k take the smallest p, whatever the list's order.": first_by(lambda s: (s[0], -s[1])),
     "You looked for the smallest p first, and then for the smallest k; k comes first.": first_by(lambda s: s[::-1]),
     "You allowed two standard errors; one is wanted.": but(errors=2),
-    "You measured each setting by its own standard error; the standard error of the best one decides.": but(
-        of=lambda own, best, every: own
-    ),
-    "You took the largest standard error of all settings; the standard error of the best one decides.": but(
-        of=lambda own, best, every: max(every)
+    "The standard error of the best setting decides; you took another one, each setting's own or the largest.": (
+        but(of=lambda own, best, every: own),
+        but(of=lambda own, best, every: max(every)),
     ),
     "You allowed every setting; only values within one standard error of the best remain.": but(errors=float("inf")),
 }

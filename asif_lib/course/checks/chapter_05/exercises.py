@@ -132,8 +132,7 @@ mistakes = {
     "You returned the best column, which is a prompt; average each label's prompts.": lambda s, c, m: s.argmax(dim=1),
     "You took the label of the best single prompt; average over the templates.": but(over=torch.amax),
     "You took the best single prompt, and divided its position by the wrong number.": (
-        lambda s, c, m: s.argmax(dim=1) // m,
-        lambda s, c, m: s.argmax(dim=1) // c,
+        lambda s, c, m: s.argmax(dim=1) // c
     ),
     "You let each template vote for a label; average the scores over the templates.": lambda s, c, m: (
         by_label(s, c, m).argmax(dim=1).mode(dim=1).values

@@ -19,6 +19,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         "neighbours": ["binned_means", "correlation_with_interval", "mutual_neighbours", "nearest_neighbours",
                        "neighbour_agreement", "neighbour_mask", "pair_correlation", "pair_ranks", "pair_sums",
                        "resampled_counts", "shuffled_correlation"],
+        "paper": ["paper_table"],
         "summary": ["confusion_of", "per_class", "summarise_zero_shot"],
         "variants": ["HubCorrectedAnchors", "InverseHubness", "SparseAnchors", "WeightedByAgreement",
                      "WhitenedHubCorrected", "WhitenedPictures", "WithoutHubs"],

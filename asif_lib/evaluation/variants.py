@@ -40,6 +40,10 @@ class SparseAnchors(Method):
         anchors, mean = (self.image, self.image_mean) if kind == "image" else (self.text, self.text_mean)
         return sparse_relative_representation(z, anchors, self.k, self.p, mean=mean)
 
+    def kept(self, image) -> torch.Tensor:
+        """Return the k anchors that each of the pictures `image` (q, d_image) keeps, (q, k) int64."""
+        return self._vectors("image", image).indices.long()
+
     def bank_to_texts(self, text):
         return self._own("image").similarity(self._vectors("text", text))
 

@@ -11,6 +11,7 @@ _NAMES = {
     "editing": "harm_profile labelled_pictures learning_curve within_margin",
     "encoders": "bars_with_intervals cosine_histograms deciding_anchors neighbour_rows score_table two_profiles"
     " what_the_encoder_sees",
+    "hubs": "hub_before_after",
     "interpret": "anchor_bars auc_dots faithfulness familiarity_curves scores_without strongest use_histogram",
     "landmarks": "relative_matrix star_of_angles",
     "lanes": "who_sees_what",

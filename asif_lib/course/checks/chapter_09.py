@@ -1,0 +1,251 @@
+"""Checks of chapter 09, the paper: Holm's correction, the inverted softmax, and a setting in which a rival wins."""
+
+import copy
+import functools
+
+import torch
+import torch.nn.functional as F
+
+from asif_lib.evaluation.baselines import NearestAnchorCaption, Procrustes, Ridge
+
+from .catalogue import but, result
+from .exercise import Exercise, investigation
+from .judging import Verdict, ask, kind_of, random_tensor, refuse
+from .proof import HeldOutTask, prove
+
+
+def falling(m):
+    return torch.arange(m, 0, -1)
+
+
+def running_maximum(values):
+    return values.cummax(dim=0).values
+
+
+def to_their_places(corrected, order):
+    return torch.empty_like(corrected).scatter(0, order, corrected)
+
+
+def by_size(p_values):
+    return p_values.argsort(stable=True)
+
+
+def holm(p_values, *, factors=falling, sort=by_size, kept=running_maximum, most=1.0, back=to_their_places):
+    """Return p-values (m,) after Holm's correction; the options are the places where a step can go wrong."""
+    order = sort(p_values)
+    return back(kept(p_values[order] * factors(len(p_values))).clamp_max(most), order)
+
+
+def running_minimum_from_the_end(values):
+    return values.flip(0).cummin(dim=0).values.flip(0)
+
+
+cases = [
+    (torch.tensor([0.01, 0.04, 0.03]),),
+    (torch.tensor([0.003, 0.02, 0.0004, 0.011, 0.3, 0.012, 0.6]),),
+    (torch.tensor([0.5, 0.6, 0.2, 0.9]),),  # some become larger than 1
+    (torch.tensor([0.02, 0.3, 0.02, 0.02]),),
+    (torch.tensor([0.03]),),
+    (torch.rand(9, generator=torch.Generator().manual_seed(91)).pow(3),),
+]
+mistakes = {
+    "You multiplied every p-value by m. That is Bonferroni's correction: it holds, too, but it is stricter than "
+    "needed. Only the smallest gets the factor m, the next m - 1, and so on.": but(factors=lambda m: m),
+    "You gave the smallest p-value the factor 1. It gets the largest factor, m.": but(
+        factors=lambda m: torch.arange(1, m + 1)
+    ),
+    "Your factors are one too small: they go from m down to 1.": but(factors=lambda m: falling(m) - 1),
+    "Your factors are one too large: they go from m down to 1.": but(factors=lambda m: falling(m) + 1),
+    "You gave the factors in the order in which the p-values came; sort the p-values first.": but(
+        sort=lambda p: torch.arange(len(p))
+    ),
+    "A larger p-value became smaller than one before it. From the smallest to the largest, take the running "
+    "maximum.": but(kept=lambda values: values),
+    "You took a running minimum from the largest p-value down; take a running maximum from the smallest up.": but(
+        kept=running_minimum_from_the_end
+    ),
+    "That is the correction of Benjamini and Hochberg. It bounds the share of false discoveries, and Holm's bounds the "
+    "chance of a single one.": but(
+        factors=lambda m: m / torch.arange(1, m + 1), kept=running_minimum_from_the_end
+    ),
+    "Some results are larger than 1, and a p-value is not: cut them off at 1.": but(most=torch.inf),
+    "You returned the corrected p-values in sorted order; each belongs at the place of its own p-value.": but(
+        back=lambda corrected, order: corrected
+    ),
+    "You sorted back with the order itself. Entry i of the sorted values belongs at place order[i].": but(
+        back=lambda corrected, order: corrected[order]
+    ),
+    "You returned the p-values as they came; multiply them by their factors.": lambda p_values: p_values,
+    "You returned which comparisons are below 0.05; return the corrected p-values.": result(lambda p: p < 0.05),
+}
+check_holm = Exercise("09.1", "Many comparisons", holm, cases, mistakes)
+
+
+def inverted_softmax(scores, bank, beta, *, total=lambda x: x.logsumexp(dim=0), outer=None, inner=None):
+    """Return β · scores minus the logarithm of each label's sum over the bank, (q, c); `outer`, `inner`: other β."""
+    return (beta if outer is None else outer) * scores - total((beta if inner is None else inner) * bank)
+
+
+def without_the_mean_of_the_row(corrected, *case):
+    """A number that is added to a whole row moves no label past another; so it does not count."""
+    return corrected - corrected.mean(dim=1, keepdim=True) if torch.is_tensor(corrected) else corrected
+
+
+cases = [
+    (random_tensor(4, 5, seed=92) / 3, random_tensor(5, 5, seed=93) / 3, 10.0),
+    (random_tensor(6, 3, seed=94).abs(), random_tensor(40, 3, seed=95).abs(), 2.0),
+    (random_tensor(1, 4, seed=96) / 4, random_tensor(30, 4, seed=97) / 4, 5.0),  # one picture, alone
+    (1 + random_tensor(5, 3, seed=98) / 9, 1 + random_tensor(20, 3, seed=99) / 9, 200.0),  # exp(200) overflows
+]
+mistakes = {
+    "Your exponentials overflow where β is large. Use torch.logsumexp: it subtracts the largest "
+    "first.": lambda scores, bank, beta: beta * scores - (beta * bank).exp().sum(dim=0).log(),
+    "In each row the labels keep their order, so nothing is corrected. The usual softmax divides by a sum over the "
+    "labels; the inverted one divides each label by its sum over the bank.": but(total=lambda x: 0),
+    "You summed over the pictures that are asked. Then the answer to one depends on the others: that is transductive. "
+    "Sum over the bank's pictures.": lambda scores, bank, beta: inverted_softmax(scores, scores, beta),
+    "You summed over the labels of each of the bank's pictures; sum over its pictures, dim=0.": but(
+        total=lambda x: x.logsumexp(dim=1)
+    ),
+    "The sign is turned round: a label with a large sum must lose.": but(total=lambda x: -x.logsumexp(dim=0)),
+    "β is missing in the sum over the bank.": but(inner=1.0),
+    "β is missing before the score itself.": but(outer=1.0),
+    "β is missing in both places.": but(outer=1.0, inner=1.0),
+    "You subtracted the mean of the bank's scores. In the sum of exponentials the large scores count most.": but(
+        total=lambda x: x.mean(dim=0)
+    ),
+    "You subtracted the largest of the bank's scores; the sum of exponentials counts all of them.": but(
+        total=lambda x: x.amax(dim=0)
+    ),
+    "You subtracted the sum of the exponentials; subtract its logarithm.": but(total=lambda x: x.exp().sum(dim=0)),
+    "The order is right, but return the logarithm. The ratio itself overflows where β is "
+    "large.": lambda scores, bank, beta: (beta * scores).exp() / (beta * bank).exp().sum(dim=0),
+}
+notes = {3: "one picture alone", 4: "with β = 200"}
+check_inverted_softmax = Exercise(
+    "09.2", "The inverted softmax", inverted_softmax, cases, mistakes,
+    atol=1e-3, notes=notes, view=without_the_mean_of_the_row,
+)  # fmt: skip
+
+
+class RivalTask(HeldOutTask):
+    """Methods that are fitted on the first n of some pairs, and pictures to classify: is a rival better than ASIF?
+
+    A choice is the name of a rival and a number of pairs.
+
+    Parameters
+    ----------
+    reference : Method
+        The method to beat, not fitted yet.
+    rivals : dict of str to Method
+    sizes : sequence of int
+        The numbers of pairs that may be chosen.
+    pairs : (Tensor of shape (n, d_image), Tensor of shape (n, d_text))
+    prompts : Tensor of shape (c, d_text)
+    validation, test : (Tensor of shape (q, d_image), array of shape (q,))
+    """
+
+    def __init__(self, reference, rivals, sizes, pairs, prompts, validation, test):
+        super().__init__(*((z, torch.as_tensor(labels)) for z, labels in (validation, test)))
+        self.methods, self.sizes, self.pairs, self.prompts = {"": reference, **rivals}, list(sizes), pairs, prompts
+        self._found = {}
+
+    @property
+    def rivals(self) -> list:
+        """The names that may be chosen."""
+        return list(self.methods)[1:]
+
+    @classmethod
+    def made_up(cls):
+        """Make four classes in noise: a linear map finds them, the nearest anchor alone hardly does."""
+        centres, words = 2 * torch.eye(4, 12), F.one_hot(torch.arange(4), 6).float()
+
+        def split(n, seed):
+            labels = torch.arange(n) % 4
+            return centres[labels] + random_tensor(n, 12, seed=seed), labels
+
+        z, labels = split(120, 98)
+        rivals = {"ridge": Ridge(), "one direction": Procrustes(dim=1)}
+        sides = (z, words[labels]), words, split(200, 99), split(400, 100)
+        return cls(NearestAnchorCaption(), rivals, (20, 60, 120), *sides)
+
+    def measure(self, rival, n):
+        """Return for each validation picture the rival's result minus the reference's: 1, 0 or -1, (q,) float32."""
+        if problem := choice_problem((rival, n), self.rivals, self.sizes):
+            raise ValueError(problem)
+        return (self._right((rival, n), "validation").float() - self._right(("", n), "validation").float()).clone()
+
+    def open_test(self, choice):
+        self._opened.add(choice)
+        return self._right(choice, "test"), self._right(("", choice[1]), "test")
+
+    def _right(self, choice, split):
+        if (choice, split) not in self._found:
+            name, n = choice
+            fitted = copy.deepcopy(self.methods[name]).fit(*(side[:n] for side in self.pairs))
+            z, labels = self._splits[split]
+            self._found[choice, split] = fitted.similarity(z, self.prompts).argmax(dim=1) == labels
+        return self._found[choice, split]
+
+
+PATIENCE = 6
+"""How many times the usual limit the search may take: some methods are trained."""
+
+
+@investigation("09.3", "Where the rival wins", RivalTask)
+def check_rival(function, task) -> Verdict:
+    """Compare the student's choice with the reference on the validation pictures, then on the test pictures."""
+    means = {}
+
+    @functools.wraps(task.measure)
+    def measure(rival, n):
+        differences = task.measure(rival, n)
+        means[rival, int(n)] = float(differences.mean())
+        return differences
+
+    def problem(choice):
+        return choice_problem(choice, task.rivals, task.sizes)
+
+    rival, n = ask(
+        function, (task.rivals, task.sizes, measure), "In your investigation", like=("", 0), form=problem,
+        patience=PATIENCE, advice="Each setting need be measured only once. Does every loop come to an end?",
+    )  # fmt: skip
+    choice = rival, int(n)
+    if (tried := len(means)) < 2:
+        refuse(f"You measured {tried} setting{'s' * (tried != 1)} on the validation pictures; compare at least two.")
+    if choice not in means:
+        refuse("You return a setting that you did not measure on the validation pictures; measure it, then choose.")
+    if means[choice] <= 0:
+        refuse(
+            f"On the validation pictures {rival} with {n} pairs is {100 * means[choice]:+.1f} points from the method "
+            "to beat, so it is not ahead. The test pictures stay closed: look for another setting."
+        )
+    own, reference = (found.double() for found in task.open_test(choice))
+    return prove(
+        (own - reference).numpy(),
+        task.looks,
+        f"Validation: {100 * means[choice]:+.1f} points. Test, {len(own)} pictures, {n} pairs: {own.mean():.1%} with "
+        f"{rival}, {reference.mean():.1%} with the method to beat",
+        above="here the rival wins.",
+        below="the rival's lead on validation is a loss here.",
+        between="the lead may be luck. Look for a setting with a larger lead on the validation pictures.",
+    )
+
+
+def choice_problem(choice, rivals, sizes) -> str:
+    """Describe what is wrong with the form of a choice, or return an empty string.
+
+    >>> choice_problem(("ridge", 7), ["ridge"], [50, 100])
+    'The number of pairs 7 is not one of 50, 100.'
+    """
+    if not isinstance(choice, tuple | list) or len(choice) != 2:
+        return f"Your function returned {kind_of(choice)}; a rival's name and a number of pairs are wanted."
+    rival, n = choice
+    if not isinstance(rival, str) or rival not in rivals:
+        return f"The rival {rival!r} is not one of {', '.join(rivals)}."
+    if not isinstance(n, int) or n not in sizes:
+        return f"The number of pairs {n!r} is not one of {', '.join(map(str, sizes))}."
+    return ""
+
+
+FOR_NOTEBOOKS = [RivalTask]

@@ -1,0 +1,130 @@
+"""Solutions of chapter 09, the paper, as students write them."""
+
+import torch
+
+# 09.1 Holm's correction
+
+
+def holm_in_a_loop(p_values, first=None, most=1.0, floor=True):
+    values, m, largest = p_values.tolist(), len(p_values), 0.0
+    corrected = [0.0] * m
+    for rank, place in enumerate(sorted(range(m), key=lambda i: values[i])):
+        value = min(most, (m - rank if first is None else first(m, rank)) * values[place])
+        largest = max(largest, value) if floor else value
+        corrected[place] = largest
+    return torch.tensor(corrected)
+
+
+def holm_by_sorting(p_values):
+    values, order = p_values.sort()
+    factors = len(values) - torch.arange(len(values))
+    return torch.minimum(torch.tensor(1.0), torch.cummax(values * factors, 0).values)[order.argsort()]
+
+
+def holm_sorted(p_values):
+    return holm_by_sorting(p_values).sort().values
+
+
+def holm_put_back_wrongly(p_values):
+    return holm_sorted(p_values)[p_values.argsort()]
+
+
+def benjamini_hochberg(p_values):
+    values, order = p_values.sort()
+    m = len(values)
+    scaled = values * m / torch.arange(1, m + 1)
+    for i in range(m - 2, -1, -1):
+        scaled[i] = min(scaled[i], scaled[i + 1])
+    return scaled.clamp_max(1)[order.argsort()]
+
+
+# 09.2 inverted softmax
+
+
+def by_logsumexp(scores, bank, beta):
+    return beta * scores - torch.logsumexp(beta * bank, 0)
+
+
+def by_mean_of_exponentials(scores, bank, beta):
+    largest = (beta * bank).max(dim=0).values
+    return beta * scores - largest - (beta * bank - largest).exp().mean(dim=0).log()
+
+
+def twice_normalised(scores, bank, beta):
+    return torch.log_softmax(by_logsumexp(scores, bank, beta), dim=1)
+
+
+# 09.3 the open investigation
+
+
+def investigates(rivals, sizes, measure):
+    settings = [(rival, n) for rival in rivals for n in sizes]
+    return max(settings, key=lambda setting: float(measure(*setting).mean()))
+
+
+def investigates_in_a_loop(rivals, sizes, measure):
+    best, chosen = 0.0, None
+    for n in sizes[::-1]:
+        for rival in rivals:
+            gap = measure(rival, n).sum().item()
+            if gap > best:
+                best, chosen = gap, [rival, n]
+    return chosen
+
+
+def looks_for_the_loser(rivals, sizes, measure):
+    return min(((r, n) for r in rivals for n in sizes), key=lambda s: measure(*s).mean().item())
+
+
+def measures_one(rivals, sizes, measure):
+    measure(rivals[0], sizes[0])
+    return rivals[0], sizes[0]
+
+
+def returns_another(rivals, sizes, measure):
+    measure(rivals[0], sizes[0]), measure(rivals[0], sizes[1])
+    return rivals[0], sizes[2]
+
+
+RIGHT = {
+    "09.1": [holm_in_a_loop, holm_by_sorting],
+    "09.2": [by_logsumexp, by_mean_of_exponentials, twice_normalised],
+    "09.3": [investigates, investigates_in_a_loop],
+}
+
+WRONG = {
+    "09.1": [
+        (lambda p: (p * len(p)).clamp(max=1), "Bonferroni"),
+        (lambda p: holm_in_a_loop(p, first=lambda m, rank: rank + 1), "the factor 1"),
+        (lambda p: holm_in_a_loop(p, first=lambda m, rank: m - rank - 1), "one too small"),
+        (lambda p: holm_in_a_loop(p, first=lambda m, rank: m - rank + 1), "one too large"),
+        (lambda p: holm_in_a_loop(p, floor=False), "running maximum"),
+        (lambda p: holm_in_a_loop(p, most=9.0), "larger than 1"),
+        (holm_sorted, "in sorted order"),
+        (holm_put_back_wrongly, "order[i]"),
+        (benjamini_hochberg, "Benjamini"),
+        (lambda p: p, "as they came"),
+        (lambda p: holm_in_a_loop(p) < 0.05, "below 0.05"),
+    ],
+    "09.2": [
+        (lambda s, b, beta: torch.log((beta * s).exp() / (beta * b).exp().sum(0)), "overflow"),
+        (lambda s, b, beta: torch.log_softmax(beta * s, dim=1), "nothing is corrected"),
+        (lambda s, b, beta: torch.log_softmax(beta * s, dim=0), "transductive"),
+        (lambda s, b, beta: beta * s - (beta * b).logsumexp(1), "dim=0"),
+        (lambda s, b, beta: beta * s + (beta * b).logsumexp(0), "turned round"),
+        (lambda s, b, beta: beta * s - b.logsumexp(0), "missing in the sum"),
+        (lambda s, b, beta: s - (beta * b).logsumexp(0), "before the score"),
+        (lambda s, b, beta: beta * (s - b.mean(0)), "the mean of"),
+        (lambda s, b, beta: beta * (s - b.max(0).values), "the largest of"),
+        (lambda s, b, beta: (beta * s).exp() / (beta * b).exp().sum(0), "return the logarithm"),
+    ],
+    "09.3": [
+        (lambda rivals, sizes, measure: (rivals[0], sizes[0]), "measured 0 settings"),
+        (measures_one, "measured 1 setting on"),
+        (returns_another, "did not measure"),
+        (looks_for_the_loser, "not ahead"),
+        (lambda rivals, sizes, measure: ("CLIP", sizes[0]), "'CLIP' is not one of"),
+        (lambda rivals, sizes, measure: (rivals[0], 7), "7 is not one of"),
+        (lambda rivals, sizes, measure: rivals[0], "a rival's name and a number"),
+    ],
+}

@@ -17,7 +17,6 @@ TABLE_1 = (
     ("ASIF, unsupervised vision encoder", "1.6M public (CC12M)", 53.0, 46.5, 74.7, 45.9),
 )
 """Method, pairs, and zero-shot accuracy (top-1, in %) on each of `TASKS`; None where the paper gives no number."""
-OWN = "your run: ASIF, {} vision encoder"
 
 
 def paper_table(results=None) -> pd.DataFrame:
@@ -27,7 +26,7 @@ def paper_table(results=None) -> pd.DataFrame:
     ----------
     results : str or Path, optional
         The file ``results.parquet`` of ``asif benchmark benchmarks/accuracy/paper_table_1.toml``. If it does not exist
-        yet, the own rows are empty.
+        yet, the own rows are empty. Default: there are no own rows.
 
     Examples
     --------
@@ -35,10 +34,13 @@ def paper_table(results=None) -> pd.DataFrame:
     [60.9, 53.0]
     """
     rows = pd.DataFrame(TABLE_1, columns=["method", "pairs", *TASKS])
-    own = pd.DataFrame({"method": [OWN.format(bank) for bank in ("supervised", "unsupervised")]})
-    if results is not None and Path(results).exists():
-        found = pd.read_parquet(results)
-        for at, bank in enumerate(("supervised", "unsupervised")):
-            for row in found[(found.bank == bank) & found.task.isin(TASKS)].itertuples():
-                own.loc[at, ["pairs", row.task]] = f"{row.size:,}", 100 * row.value
-    return pd.concat([rows, own], ignore_index=True).reindex(columns=rows.columns)
+    if results is None:
+        return rows
+    found = pd.read_parquet(results) if Path(results).exists() else pd.DataFrame(columns=["bank", "task"])
+    own = []
+    for bank in ("supervised", "unsupervised"):
+        of_bank = found[(found.bank == bank) & found.task.isin(TASKS)]
+        own.append({"method": f"your run: ASIF, {bank} vision encoder"})
+        for row in of_bank.itertuples():
+            own[-1] |= {"pairs": f"{row.size:,}", row.task: 100 * row.value}
+    return pd.concat([rows, pd.DataFrame(own)], ignore_index=True)[rows.columns]

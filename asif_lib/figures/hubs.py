@@ -1,4 +1,4 @@
-"""A figure of chapter 09: one anchor that stands among the k nearest of many pictures, before a correction and after."""
+"""A figure of chapter 09: the pictures that keep one anchor among their k, before a correction and after it."""
 
 import numpy as np
 from matplotlib.figure import Figure

@@ -1018,17 +1018,14 @@ pd.DataFrame(rows).style.format("{:.0%}")
 #
 # Here are the results of the paper: zero-shot accuracy (top-1, in %), with $k = 800$
 # and $p = 8$ for ASIF.
-#
-# | method | pairs | ImageNet | CIFAR-100 | Pets | ImageNet v2 |
-# |---|---|---|---|---|---|
-# | CLIP | 400M private | 68.6 | 68.7 | 88.9 | – |
-# | CLIP | 15M public | 31.3 | – | – | – |
-# | LiT | 10M public | 66.9 | – | – | – |
-# | CLIP, as run by LiT's authors | 901M private | 50.6 | 47.9 | 70.3 | 43.3 |
-# | LiT | 901M private | 70.1 | 70.9 | 88.1 | 61.7 |
-# | ASIF, supervised | 1.6M public (CC12M) | 60.9 | 50.2 | 81.5 | 52.2 |
-# | ASIF, unsupervised | 1.6M public (CC12M) | 53.0 | 46.5 | 74.7 | 45.9 |
-#
+
+# %% tags=["hide-input"]
+# Show the paper's Table 1.
+from asif_lib.evaluation.paper import paper_table
+
+paper_table().style.hide(axis="index").format(precision=1, na_rep="–")
+
+# %% [markdown]
 # *Norelli et al., NeurIPS 2023, Table 1. M: million. Supervised, unsupervised: the
 # vision encoder.*
 

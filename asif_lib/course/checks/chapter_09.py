@@ -65,9 +65,7 @@ mistakes = {
         kept=running_minimum_from_the_end
     ),
     "That is the correction of Benjamini and Hochberg. It bounds the share of false discoveries, and Holm's bounds the "
-    "chance of a single one.": but(
-        factors=lambda m: m / torch.arange(1, m + 1), kept=running_minimum_from_the_end
-    ),
+    "chance of a single one.": but(factors=lambda m: m / torch.arange(1, m + 1), kept=running_minimum_from_the_end),
     "Some results are larger than 1, and a p-value is not: cut them off at 1.": but(most=torch.inf),
     "You returned the corrected p-values in sorted order; each belongs at the place of its own p-value.": but(
         back=lambda corrected, order: corrected

@@ -1,0 +1,46 @@
+"""Figures of chapter 09: curves by method and by bank, and the pictures that keep a hub."""
+
+import numpy as np
+import pandas as pd
+from matplotlib.colors import to_rgb
+from PIL import Image
+
+from asif_lib.figures import curves_by_bank, curves_by_method, hub_before_after
+from asif_lib.figures.palette import ANCHOR
+
+CURVES = pd.DataFrame(
+    [
+        ("stamps", "ASIF", 50, 0.3, "reference"),
+        ("stamps", "ASIF", 200, 0.5, "reference"),
+        ("stamps", "ridge", 50, 0.28, "undecided"),
+        ("stamps", "ridge", 200, 0.4, "worse"),
+    ],
+    columns=["bank", "method", "size", "value", "verdict"],
+).assign(low=0.2, high=0.6, chance=0.05, transductive=False)
+
+
+def test_a_rival_has_a_filled_mark_only_where_it_differs_for_certain():
+    figure = curves_by_method(CURVES, ylabel="recall")
+    (panel,) = (axis for axis in figure.axes if axis.get_visible())
+    assert panel.get_title() == "ridge"
+    certain = panel.lines[2]
+    assert (list(certain.get_xdata()), list(certain.get_ydata())) == ([200], [0.4])
+    assert "ridge: 28% at 50, 40% at 200" in figure.alt
+
+
+def test_banks_have_a_line_each():
+    figure = curves_by_bank(CURVES.assign(bank=["a", "a", "b", "b"]), ylabel="recall")
+    assert [line.get_label() for line in figure.axes[0].lines[:2]] == ["a", "b"]
+
+
+def test_pictures_that_keep_the_hub_have_a_frame_and_the_others_are_pale():
+    pictures = [Image.new("RGB", (8, 8), "black")] * 4
+    before, after = np.array([True, True, False, True]), np.array([False, True, False, False])
+    figure = hub_before_after(pictures[0], "A hub.", pictures, before, after, columns=2)
+    hub, left, right = figure.axes
+    assert hub.get_xlabel() == "A hub."
+    assert [len(axis.patches) for axis in (left, right)] == [3, 1]
+    assert left.patches[0].get_edgecolor()[:3] == to_rgb(ANCHOR)
+    alpha = left.images[0].get_array()[..., 3]
+    assert alpha[20, 20] == 255 and 0 < alpha[70, 20] < 100  # the first is kept, the third is not
+    assert "3 of 4 pictures before the correction, and of 1 after it" in figure.alt

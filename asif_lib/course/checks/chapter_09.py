@@ -5,6 +5,7 @@ import functools
 
 import torch
 import torch.nn.functional as F
+from threadpoolctl import threadpool_limits
 
 from asif_lib.evaluation.baselines import NearestAnchorCaption, Procrustes, Ridge
 
@@ -180,9 +181,11 @@ class RivalTask(HeldOutTask):
     def _right(self, choice, split):
         if (choice, split) not in self._found:
             name, n = choice
-            fitted = copy.deepcopy(self.methods[name]).fit(*(side[:n] for side in self.pairs))
             z, labels = self._splits[split]
-            self._found[choice, split] = fitted.similarity(z, self.prompts).argmax(dim=1) == labels
+            with threadpool_limits(1):  # of small matrices, threads would wait for each other
+                fitted = copy.deepcopy(self.methods[name]).fit(*(side[:n] for side in self.pairs))
+                decided = fitted.similarity(z, self.prompts).argmax(dim=1)
+            self._found[choice, split] = decided == labels
         return self._found[choice, split]
 
 

@@ -10,6 +10,10 @@ LARGEST_DEFAULT_K = 800
 """The paper's k. The default k never exceeds it."""
 DEFAULT_K_WORDS = f"{DEFAULT_K_SHARE:.0%} of the anchors, at most {LARGEST_DEFAULT_K}"
 """The default k, for help texts."""
+AUDIT_K_SHARE = 0.2
+"""k of an audit as a share of the anchors, chosen by captions that were planted for this purpose (chapter 06)."""
+AUDIT_K_WORDS = f"{AUDIT_K_SHARE:.0%} of the anchors, at most {LARGEST_DEFAULT_K}"
+"""The default k of an audit, for help texts."""
 DEFAULT_P = 2
 
 DEFAULT_TEMPLATE = "a photo of a {}."

@@ -14,9 +14,9 @@ from asif_lib.search.inverted import InvertedIndex
 from asif_lib.sparse import SparseVectors, check_k_p, sparse_relative_representation
 
 
-def default_k(n) -> int:
-    """Return the default k for n anchors: `DEFAULT_K_SHARE` of them, at least 1, at most `LARGEST_DEFAULT_K`."""
-    return min(max(1, round(DEFAULT_K_SHARE * n)), LARGEST_DEFAULT_K)
+def default_k(n, share=DEFAULT_K_SHARE) -> int:
+    """Return the default k for n anchors: the `share` of them, at least 1, at most `LARGEST_DEFAULT_K`."""
+    return min(max(1, round(share * n)), LARGEST_DEFAULT_K)
 
 
 @dataclass(frozen=True, repr=False)

@@ -5,12 +5,12 @@ from typing import Annotated
 from typer import Argument, Option
 
 from asif_lib.bank.record import bank_dir, bank_name, describe_bank, read_record
-from asif_lib.defaults import DEFAULT_P
+from asif_lib.defaults import AUDIT_K_WORDS, DEFAULT_P
 from asif_lib.errors import BankError
 from asif_lib.files import cache_dir
 
 from .banks import bank_app, check_replace, edited, load
-from .command import Device, K, Name, P, Replace, check_targets, command, say, write_csv
+from .command import Device, Name, P, Replace, check_targets, command, say, write_csv
 
 SHOWN = 10
 
@@ -53,12 +53,12 @@ def _convert(name: Name):
 @command(bank_app, "audit", "asif bank audit birds", "asif bank audit birds --csv FILE")
 def _audit(
     name: Name,
-    k: K = None,
+    k: Annotated[int | None, Option(metavar="K", help=f"entries kept; default: {AUDIT_K_WORDS}")] = None,
     p: P = DEFAULT_P,
-    csv: Annotated[str | None, Option(metavar="FILE", help="for all pairs, the lowest agreement first")] = None,
+    csv: Annotated[str | None, Option(metavar="FILE", help="for all pairs, the lowest excess first")] = None,
     device: Device = "auto",
 ):
-    """Name the pairs that agree least: their captions may be wrong."""
+    """Name the pairs that agree least, compared with their rivals: their captions may be wrong."""
     check_targets(csv=csv)
     from asif_lib.explain.audit import rank_pairs
     from asif_lib.machine import resolve_device
@@ -66,9 +66,9 @@ def _audit(
     table = rank_pairs(load(name), k, p, device=resolve_device(device))
     write_csv(csv, table)
     lowest = table.head(SHOWN)
-    about = f"{len(lowest)} of {len(table)} pairs, the lowest agreement first (0: no shared anchor; 1: same vector)"
+    about = f"{len(lowest)} of {len(table)} pairs, the lowest excess of agreement first (0: no more than its rivals)"
     hint = f"a wrong caption: asif bank relabel {name} --id ID --caption TEXT, or asif bank remove {name} --id ID"
-    lines = [about, *(f"{row.agreement:.3f}  {row.id}  {row.caption}" for row in lowest.itertuples()), hint]
+    lines = [about, *(f"{row.excess:+.3f}  {row.id}  {row.caption}" for row in lowest.itertuples()), hint]
     return lowest.to_dict("records"), "\n".join(lines)
 
 

@@ -14,6 +14,6 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         "removals": ["Removals"],
         "faithfulness": ["area_between", "faithfulness_curves"],
         "audit": ["AnchorUse", "anchor_use", "leave_one_out", "pair_agreement", "rank_pairs"],
-        "planting": ["Planted", "baseline_agreement", "detection", "over_seeds", "plant_wrong_captions"],
+        "planting": ["AGREEMENT", "Planted", "baseline_agreement", "detection", "over_seeds", "plant_wrong_captions"],
     },
 )

@@ -15,7 +15,7 @@ from asif_lib.errors import ParameterError
 from asif_lib.evaluation.measures import Measure
 from asif_lib.machine import slow_bar
 
-from .audit import pair_agreement
+from .audit import rank_pairs
 
 
 @dataclass(frozen=True)
@@ -54,6 +54,8 @@ def plant_wrong_captions(bank, share, seed=0) -> Planted:
     return Planted(replace(bank, text=bank.text[source], pairs=pairs), np.isin(np.arange(len(bank)), chosen))
 
 
+AGREEMENT = "ASIF, agreement alone"
+"""The name of this method in `detection`."""
 FOLDS = 10
 """Parts of a bank, each of which is scored by a baseline that was fitted on the others."""
 
@@ -78,9 +80,10 @@ def baseline_agreement(bank, method, seed=0) -> np.ndarray:
 def detection(bank, shares, seeds, k=None, p=DEFAULT_P, *, baselines, progress=True) -> pd.DataFrame:
     """Measure how well each method finds planted wrong captions.
 
-    The methods see different numbers of pairs. ASIF scores each pair by all the others. A baseline is fitted on nine
-    tenths of the pairs. On the stamps, k and p of chapter 05 come from a validation split of these very pairs (with
-    their right captions), which no baseline has seen.
+    ASIF is asked for the excess of `rank_pairs`, and for the agreement alone. The methods see different numbers of
+    pairs. ASIF scores each pair by all the others. A baseline is fitted on nine tenths of the pairs. On the stamps, p
+    comes from a validation split of these very pairs (with their right captions), which no baseline has seen. The other
+    settings of `rank_pairs` come from other plantings in them.
 
     Raises `ParameterError` as `plant_wrong_captions` and `baseline_agreement`, and if no pair keeps its caption.
 
@@ -89,7 +92,7 @@ def detection(bank, shares, seeds, k=None, p=DEFAULT_P, *, baselines, progress=T
     bank : AnchorBank
     shares, seeds : sequences of float and of int
         A bank is planted for each share of wrong captions and each seed.
-    k, p : as for `ASIF`
+    k, p : as for `rank_pairs`
     baselines : dict from name to class, for `baseline_agreement`
     progress : bool
         Show a bar, if it takes seconds.
@@ -106,7 +109,8 @@ def detection(bank, shares, seeds, k=None, p=DEFAULT_P, *, baselines, progress=T
         planted = plant_wrong_captions(bank, share, seed)
         if planted.wrong.all():
             raise ParameterError(f"share = {share}: all captions are wrong; leave some right ones to compare with")
-        scores = {"ASIF": pair_agreement(planted.bank, k, p)}
+        table = rank_pairs(planted.bank, k, p).sort_values("anchor")
+        scores = {"ASIF": table.excess.to_numpy(), AGREEMENT: table.agreement.to_numpy()}
         scores |= {name: baseline_agreement(planted.bank, m(), seed=seed) for name, m in baselines.items()}
         count = int(planted.wrong.sum())
         rows += [(share, seed, name, count, roc_auc_score(planted.wrong, -s)) for name, s in scores.items()]

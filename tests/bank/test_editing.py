@@ -997,7 +997,7 @@ def test_the_command_makes_a_bank_of_arrays_joins_audits_and_verifies(arrays, ca
     assert [(row["name"], row["anchors"]) for row in rows] == [("both", 120), ("mine", 60), ("other", 60)]
     status, lowest, said = asif(capsys, "bank", "audit", "mine", "--csv", tmp_path / "audit.csv")
     table = pd.read_csv(tmp_path / "audit.csv")
-    assert status == 0 and "60 rows in" in said and len(table) == 60 and table.agreement.is_monotonic_increasing
+    assert status == 0 and "60 rows in" in said and len(table) == 60 and table.excess.is_monotonic_increasing
     assert [row["id"] for row in lowest] == table["id"].tolist()[:10]
     status, about, _ = asif(capsys, "bank", "verify", "both")
     assert (status, about["files"]) == (0, 5)
@@ -1012,7 +1012,7 @@ def test_the_command_makes_a_bank_of_arrays_joins_audits_and_verifies(arrays, ca
     assert status == 1 and "is given twice: name each bank once" in said
     assert main(["bank", "audit", "other"]) == 0
     header, *lines, hint = capsys.readouterr().out.splitlines()
-    assert header.startswith("10 of 60 pairs, the lowest agreement first (0: ") and len(lines) == 10
+    assert header.startswith("10 of 60 pairs, the lowest excess of agreement first (0: ") and len(lines) == 10
     assert "asif bank relabel other --id ID --caption TEXT" in hint
     status, _, said = asif(capsys, "bank", "relabel", "other", "--id", "3", "--caption", "A cat.")
     assert status == 1 and "the encoder ear (external, 6 dimensions) cannot be loaded by its name" in said

@@ -22,7 +22,7 @@ HUBS, NEAREST, BETA = 0.5, 20, 12.0
 rivals. All were chosen, as `AUDIT_K_SHARE`, by wrong captions that were planted among the train and validation stamps.
 Chapter 06 reports other plantings."""
 RIVALS = 2_000
-"""A pair is compared with so many others at most, evenly spaced in the bank."""
+"""The largest number of other pairs that a pair is compared with, evenly spaced in the bank."""
 
 
 def leave_one_out(bank, k=None, p=DEFAULT_P, *, hubs=0.0, center=True, device="cpu"):

@@ -15,6 +15,8 @@ AUDIT_K_SHARE = 0.2
 AUDIT_K_WORDS = f"{AUDIT_K_SHARE:.0%} of the anchors, at most {LARGEST_DEFAULT_K}"
 """The default k of an audit, for help texts."""
 DEFAULT_P = 2
+NEAREST = 10
+"""The mean cosine with this number of nearest anchors says how much of a hub an anchor is (CSLS has 10 as well)."""
 
 DEFAULT_TEMPLATE = "a photo of a {}."
 """The prompt template for class names, which data sets give without an article: "cat"."""

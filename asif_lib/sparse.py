@@ -97,7 +97,7 @@ def sparsify(relative, k, p) -> SparseVectors:
 
 
 def sparse_relative_representation(
-    z, anchors, k, p, *, mean=None, method="auto", device="cpu", memory=None, progress=False
+    z, anchors, k, p, *, mean=None, offsets=None, method="auto", device="cpu", memory=None, progress=False
 ) -> SparseVectors:
     """Compute ``sparsify(relative_representation(z, anchors), k, p)`` without the dense matrix.
 
@@ -110,6 +110,8 @@ def sparse_relative_representation(
         Among equal similarities, the earlier anchors are kept.
     mean : Tensor of shape (d,), optional
         Subtracted from both, as in `relative_representation`.
+    offsets : Tensor of shape (n,), optional
+        As for `subtract_offsets`. The k largest cosines are kept before.
     method, device, memory, progress : as for `asif_lib.search.top_anchors`
         They change how the k largest cosines are found, and not the result.
 
@@ -127,7 +129,18 @@ def sparse_relative_representation(
     values, indices = top_anchors(
         z, anchors, k, mean=mean, method=method, device=device, memory=memory, progress=progress
     )
+    if offsets is not None:
+        values, indices = subtract_offsets(values, indices, offsets)
     return power_and_normalise(values, indices, p, len(anchors))
+
+
+def subtract_offsets(values, indices, offsets) -> tuple:
+    """Subtract the offset of each kept anchor, `offsets` (n,), from its cosine.
+
+    The kept cosines `values` (q, k) at `indices` (q, k) are sorted again, and both are returned, the largest first.
+    """
+    values, order = (values - offsets[indices]).sort(dim=1, descending=True, stable=True)
+    return values, indices.gather(1, order)
 
 
 def power_and_normalise(values, indices, p, n) -> SparseVectors:

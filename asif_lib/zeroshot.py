@@ -5,12 +5,20 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from asif_lib.defaults import DEFAULT_K_SHARE, DEFAULT_P, DEFAULT_TEMPLATE, LARGEST_DEFAULT_K
+from asif_lib.defaults import (
+    DEFAULT_K_SHARE,
+    DEFAULT_P,
+    DEFAULT_TEMPLATE,
+    LARGEST_DEFAULT_K,
+    NEAREST,
+)
 from asif_lib.encoders.encoder import as_embeddings, check_list
 from asif_lib.encoders.identity import checked_identity
 from asif_lib.errors import EncoderError, ParameterError
 from asif_lib.machine import resolve_device
+from asif_lib.search.exact import top_anchors
 from asif_lib.search.inverted import InvertedIndex
+from asif_lib.search.rows import BLOCK
 from asif_lib.sparse import SparseVectors, check_k_p, sparse_relative_representation
 
 
@@ -69,6 +77,12 @@ class ASIF:
     center : bool
         Subtract the bank's mean from both modalities before the cosine. The paper does not. It helps if the vectors of
         an encoder share a large common part (chapter 03).
+    hubs : float, 0 to 1
+        An anchor in a dense region is near to many questions and says little about each. So this share of the anchor's
+        mean cosine with its `NEAREST` own nearest anchors is subtracted from the k cosines that are kept, before
+        the power. The mean counts from its average over the bank. With 0.5 this is the idea of CSLS (Lample et al.,
+        Word translation without parallel data, ICLR 2018, section 2.3). A score is still a sum over anchors. The first
+        question costs one search of all anchors in the bank.
     device : {"auto", "cpu", "cuda", "mps"}
     image_encoder, text_encoder : optional
         The bank's encoders, if they are already loaded. By default they are loaded by name at their first use.
@@ -76,19 +90,28 @@ class ASIF:
     Raises
     ------
     ParameterError
-        If k or p is out of range, or the bank is not an AnchorBank.
+        If k, p or `hubs` is out of range, the bank has too few anchors to find hubs, or it is not an AnchorBank.
     EncoderError
         If an encoder is a name, has no identity, or is of the other kind.
     IdentityError
         If an encoder is not the one that made the bank.
     """
 
-    def __init__(self, bank, k=None, p=DEFAULT_P, *, center=True, device="auto", image_encoder=None, text_encoder=None):
+    def __init__(
+        self, bank, k=None, p=DEFAULT_P, *, center=True, hubs=0.0, device="auto", image_encoder=None, text_encoder=None
+    ):
         if not hasattr(bank, "searchable"):
             raise ParameterError(f"the bank is a {type(bank).__name__}; pass an AnchorBank: AnchorBank.load('stamps')")
         self.bank, self.p = bank, p
         self.k = default_k(len(bank)) if k is None else k
         check_k_p(self.k, self.p, len(bank))
+        if not 0 <= hubs <= 1:
+            raise ParameterError(f"hubs = {hubs}: the share of a mean cosine that is subtracted is from 0 to 1")
+        if hubs and len(bank) <= NEAREST:
+            raise ParameterError(
+                f"{len(bank)} anchors are too few: their hubs are found among {NEAREST} others; take hubs = 0"
+            )
+        self.hubs, self._offsets = hubs, {}
         self.center, self.device = center, resolve_device(device)
         self._encoders = {"image": image_encoder, "text": text_encoder}
         for kind, encoder in self._encoders.items():
@@ -125,9 +148,22 @@ class ASIF:
             return items
         z = self.embeddings(kind, items, progress=progress)
         anchors, mean = self.bank.searchable(kind, center=self.center)
+        offsets = self._offsets_of(kind) if self.hubs else None
         return sparse_relative_representation(
-            z, anchors, self.k, self.p, mean=mean, device=self.device, progress=progress
+            z, anchors, self.k, self.p, mean=mean, offsets=offsets, device=self.device, progress=progress
         )
+
+    def _offsets_of(self, kind):
+        """Return what is subtracted from the cosine with each anchor, (n,) float32."""
+        if kind not in self._offsets:
+            anchors, mean = self.bank.searchable(kind, center=self.center)
+            found = [
+                top_anchors(block, anchors, NEAREST + 1, mean=mean, device=self.device)[0]
+                for _, block in self.bank.rows(kind).blocks(BLOCK)
+            ]
+            near = torch.cat(found)[:, 1:].mean(dim=1)  # the first is the anchor itself
+            self._offsets[kind] = self.hubs * (near - near.mean())
+        return self._offsets[kind]
 
     def embeddings(self, kind, items, *, progress=False) -> torch.Tensor:
         """Return the embeddings of ``"image"`` or ``"text"`` items; a Tensor or array already holds embeddings.
@@ -199,7 +235,8 @@ class ASIF:
         return _best(self.similarity(_one(picture), self.bank.text if captions is None else captions)[0], top)
 
     def __repr__(self):
-        return f"ASIF({self.bank.name!r}, {len(self.bank)} anchors, k={self.k}, p={self.p}, center={self.center})"
+        hubs = f", hubs={self.hubs:g}" if self.hubs else ""
+        return f"ASIF({self.bank.name!r}, {len(self.bank)} anchors, k={self.k}, p={self.p}, center={self.center}{hubs})"
 
 
 def make_prompts(labels, templates) -> list:

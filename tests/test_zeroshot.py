@@ -48,6 +48,35 @@ def test_nothing_decides_where_all_scores_are_zero():
     assert found.best == [None, "seal", "otter"]
 
 
+@pytest.mark.parametrize("center", [True, False])
+def test_hubs_are_corrected_among_the_k_that_are_kept(stamps_bank, center):
+    bank, rows = stamps_bank.subset(range(200)), stamps_bank.image[200:230]
+    vectors = ASIF(bank, 30, 2, center=center, hubs=0.5, device="cpu").images(rows)
+    mean = bank.image.mean(dim=0) if center else 0.0
+    anchors, asked = (torch.nn.functional.normalize(z - mean, dim=1) for z in (bank.image, rows))
+    near = (anchors @ anchors.T).fill_diagonal_(-1).topk(10, dim=1).values.mean(dim=1)
+    values, indices = (asked @ anchors.T).topk(30, dim=1)
+    values = (values - 0.5 * (near - near.mean())[indices]).clamp_min(0) ** 2
+    expected = torch.zeros(30, 200).scatter_(1, indices, torch.nn.functional.normalize(values, dim=1))
+    torch.testing.assert_close(vectors.to_dense(), expected, atol=1e-5, rtol=0)
+    assert (vectors.values.diff(dim=1) <= 0).all()  # the largest entry first
+    alone = ASIF(bank, 30, 2, center=center, hubs=0.5, device="cpu").images(rows[:1])
+    assert torch.equal(alone.to_dense(), vectors[:1].to_dense())
+
+
+def test_without_a_correction_for_hubs_nothing_changes(stamps_bank):
+    plain, off = (ASIF(stamps_bank, 30, device="cpu", **hubs).texts(stamps_bank.text[:5]) for hubs in ({}, {"hubs": 0}))
+    assert torch.equal(plain.values, off.values) and torch.equal(plain.indices, off.indices)
+    assert "hubs" not in repr(ASIF(stamps_bank, device="cpu"))
+    assert repr(ASIF(stamps_bank, hubs=0.25, device="cpu")).endswith(", hubs=0.25)")
+
+
+@pytest.mark.parametrize("hubs, n, words", [(2, 50, "hubs = 2"), (-0.1, 50, "from 0 to 1"), (0.5, 10, "10 anchors")])
+def test_a_correction_for_hubs_that_cannot_be_is_refused(stamps_bank, hubs, n, words):
+    with pytest.raises(ParameterError, match=words):
+        ASIF(stamps_bank.subset(range(n)), 5, hubs=hubs)
+
+
 def test_prompts_go_label_by_label():
     assert make_prompts(["cat", "{dog}"], ["a {}", "{}s"]) == ["a cat", "cats", "a {dog}", "{dog}s"]
 

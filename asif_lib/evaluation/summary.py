@@ -28,6 +28,7 @@ def summarise_zero_shot(model, answer, labels, templates, reduce):
         "text_encoder": model.bank.text_encoder.name,
         "k": model.k,
         "p": model.p,
+        "hubs": model.hubs,
         "templates": list(templates),
         "reduce": reduce,
         "device": str(model.device),

@@ -8,7 +8,7 @@ from typing import ClassVar
 
 import torch
 
-from asif_lib.defaults import DEFAULT_K_SHARE, DEFAULT_P
+from asif_lib.defaults import DEFAULT_K_SHARE, DEFAULT_P, NEAREST
 from asif_lib.errors import ParameterError
 from asif_lib.relative import unit_rows
 from asif_lib.sparse import SparseVectors, power_and_normalise, sparse_relative_representation, sparsify
@@ -17,8 +17,6 @@ from .baselines import Method, whitening
 
 ASKED_OF_THE_BANK = 2_000
 """So many of the bank's own items, evenly spaced, are asked to correct scores by them."""
-NEAREST = 10
-"""Anchors whose mean cosine with an anchor says how much of a hub it is, as in CSLS."""
 SHARES, POWERS = (0.02, 0.05, 0.1, 0.15, 0.2), (1, 2, 4, 8)
 
 
@@ -102,7 +100,7 @@ class HubCorrectedAnchors(_Variant):
 
     The mean is over the anchor's `NEAREST` anchors, and counts from its mean over the bank. An anchor in a dense region
     is near to many questions and says little. This is the idea of CSLS (Lample et al., ICLR 2018), before the k largest
-    are kept: CSLS itself has hubs = 0.5.
+    are kept: CSLS itself has hubs = 0.5. ``ASIF(bank, hubs=…)`` subtracts the same from the k largest only.
     """
 
     GRID: ClassVar = {**SparseAnchors.GRID, "hubs": (0.25, 0.5)}

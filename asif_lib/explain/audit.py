@@ -14,7 +14,7 @@ from asif_lib.machine import slow_bar
 from asif_lib.relative import unit_rows
 from asif_lib.search.inverted import InvertedIndex
 from asif_lib.search.rows import BLOCK, QUERY_BLOCK
-from asif_lib.sparse import check_k_p, power_and_normalise
+from asif_lib.sparse import check_k_p, power_and_normalise, subtract_offsets
 from asif_lib.zeroshot import default_k
 
 HUBS, NEAREST, BETA = 0.5, 20, 12.0
@@ -87,8 +87,7 @@ def _leave_one_out(x, mean, k, p, hubs, device):
         values[rows], order = torch.cat([values[rows], best], dim=1).topk(k, dim=1)
         indices[rows] = torch.cat([indices[rows], where + start], dim=1).gather(1, order)
     near = values[:, :NEAREST].mean(dim=1)
-    values, order = (values - hubs * (near - near.mean())[indices]).sort(dim=1, descending=True, stable=True)
-    return power_and_normalise(values, indices.gather(1, order), p, n)
+    return power_and_normalise(*subtract_offsets(values, indices, hubs * (near - near.mean())), p, n)
 
 
 def _centred(x, mean, first):

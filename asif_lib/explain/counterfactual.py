@@ -1,7 +1,7 @@
 """Remove anchors and decide again: exact, without a new bank and without encoding.
 
-k and p are those of the model. If the model centres, the mean is taken over the remaining anchors. So each answer
-equals the answer of ``ASIF(bank.subset(rest), k, p, center=center)``.
+k, p and the correction for hubs are those of the model. If the model centres, the mean is taken over the remaining
+anchors. So each answer equals the answer of ``ASIF(bank.subset(rest), k, p, center=center, hubs=hubs)``.
 """
 
 import math
@@ -62,7 +62,7 @@ def without(model, pictures, texts, remove) -> Counterfactual:
     keep = torch.ones(len(bank), dtype=torch.bool)
     keep[removed] = False
     rows = keep.nonzero()[:, 0]
-    rest = ASIF(bank.view(rows), model.k, model.p, center=model.center, device=model.device)
+    rest = ASIF(bank.view(rows), model.k, model.p, center=model.center, hubs=model.hubs, device=model.device)
     kept = rest.images(z_image), rest.texts(z_text)
     new = [SparseVectors(rows[v.indices.long()].int(), v.values, len(bank)) for v in kept]
     entered = pd.concat(map(_entered, ("image", "text"), old, new), ignore_index=True)
@@ -129,8 +129,8 @@ def smallest_removal(
     tried. Sets whose single anchors change the scores most come first. The search scores batches of sets in float64,
     on the anchors that can enter a top k. `without` confirms each set that is returned.
 
-    Raises `ParameterError` if there are fewer than two labels, `reduce` is unknown, nothing decides this picture, or
-    there would be more than `MOST_SETS` sets to try.
+    Raises `ParameterError` if there are fewer than two labels, `reduce` is unknown, nothing decides this picture, the
+    model corrects for hubs, or there would be more than `MOST_SETS` sets to try.
 
     Parameters
     ----------
@@ -170,6 +170,11 @@ class Decision:
             raise ParameterError(f"one picture at a time; these are {len(z_image)}")
         if len(labels) < 2:
             raise ParameterError(f"a decision is between two labels or more; there are {len(labels)}")
+        if model.hubs:
+            raise ParameterError(
+                f"hubs = {model.hubs}: the search over sets of anchors knows no correction for hubs; take a model with "
+                f"hubs = 0, or name the anchors for `without`"
+            )
         check_reduce(reduce)
         self.model, self.labels, self.reduce = model, list(labels), reduce
         self.z_image, self.z_text = z_image, z_text

@@ -56,6 +56,19 @@ def rest_of(bank, removed):
     return bank.subset([i for i in range(len(bank)) if i not in set(removed)])
 
 
+def test_a_model_that_corrects_for_hubs_is_explained_and_answers_without_anchors(stamps_bank):
+    bank, image, text = stamps_bank.subset(slice(0, 300)), stamps_bank.image[300:303], stamps_bank.text[300:303]
+    model = ASIF(bank, 30, 2, hubs=0.5, device="cpu")
+    removed = [*range(0, 300, 3)]
+    rebuilt = ASIF(rest_of(bank, removed), 30, 2, hubs=0.5, device="cpu")
+    answer = without(model, image, text, removed)
+    assert torch.equal(answer.scores, rebuilt.similarity(image, text))
+    reasons = contributions(model.images(image[:1]), model.texts(text[:1]))
+    assert reasons.contribution.sum() == pytest.approx(answer.before[0, 0].item(), abs=1e-6)
+    with pytest.raises(ParameterError, match=r"hubs = 0.5: the search over sets of anchors"):
+        smallest_removal(model, image[:1], ["one", "two"], prompts=text[:2])
+
+
 def test_without_equals_a_rebuild_bit_for_bit_on_200_random_removals(stamps_bank):
     random = np.random.default_rng(0)
     eye, ear = replace(stamps_bank.image_encoder, dim=150), replace(stamps_bank.text_encoder, dim=50)

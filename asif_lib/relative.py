@@ -99,3 +99,21 @@ def check_dimensions(z, anchors):
             f"vectors of shape {tuple(z.shape)} and anchors of shape {tuple(anchors.shape)} are not of one "
             f"space; encode both with the same encoder"
         )
+
+
+def main_directions(rows):
+    """Return the main directions (d, r) of rows (n, d), the largest first, and the standard deviations along them."""
+    _, lengths, directions = torch.linalg.svd(rows - rows.mean(dim=0), full_matrices=False)
+    return directions.T, lengths / len(rows) ** 0.5
+
+
+def whitening(rows, shrinkage):
+    """Return the matrix (d, r) that whitens rows (n, d) with a shrunk covariance.
+
+    Directions without any spread are left out: no pair tells anything about them.
+    """
+    directions, spread = main_directions(rows)
+    variance = spread.square()
+    shrunk = (1 - shrinkage) * variance + shrinkage * variance.sum() / rows.shape[1]
+    kept = spread > 1e-6 * spread.max()
+    return directions[:, kept] / shrunk[kept].sqrt()

@@ -10,6 +10,7 @@ import torch
 from asif_lib import ASIF, AnchorBank
 from asif_lib.errors import EncoderError, IdentityError, ParameterError
 from asif_lib.evaluation.measures import recall_at, same_text
+from asif_lib.evaluation.variants import WhitenedPictures
 from asif_lib.sparse import SparseVectors
 from asif_lib.zeroshot import Classification, default_k, make_prompts
 
@@ -75,6 +76,25 @@ def test_without_a_correction_for_hubs_nothing_changes(stamps_bank):
 def test_a_correction_for_hubs_that_cannot_be_is_refused(stamps_bank, hubs, n, words):
     with pytest.raises(ParameterError, match=words):
         ASIF(stamps_bank.subset(range(n)), 5, hubs=hubs)
+
+
+@pytest.mark.parametrize("shrinkage", [0.5, 0.8])
+def test_whitened_pictures_are_those_of_the_evaluation(stamps_bank, shrinkage):
+    bank, image, text = stamps_bank.subset(range(300)), stamps_bank.image[300:340], stamps_bank.text[300:340]
+    model = ASIF(bank, 30, 2, whiten=shrinkage, device="cpu")
+    other = WhitenedPictures(0.1, 2, shrinkage).fit(bank.image, bank.text)
+    torch.testing.assert_close(model.similarity(image, text), other.similarity(image, text), atol=1e-4, rtol=0)
+    both = ASIF(bank, 30, 2, whiten=shrinkage, hubs=0.5, device="cpu").images(image)
+    assert (both.to_dense() - model.images(image).to_dense()).abs().max() > 0.01
+    assert torch.equal(model.texts(text).values, ASIF(bank, 30, 2, device="cpu").texts(text).values)
+    with pytest.raises(ParameterError, match="one space"):
+        model.images(image[:, :7])
+
+
+@pytest.mark.parametrize("options", [{"whiten": 0}, {"whiten": 1.1}, {"whiten": 0.8, "center": False}])
+def test_whitening_that_cannot_be_is_refused(stamps_bank, options):
+    with pytest.raises(ParameterError, match="pictures that are centred are whitened"):
+        ASIF(stamps_bank, **options)
 
 
 def test_prompts_go_label_by_label():

@@ -13,7 +13,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.linear_model import Ridge as LinearRidge
 
 from asif_lib.errors import ParameterError
-from asif_lib.relative import check_dimensions, unit_rows
+from asif_lib.relative import check_dimensions, main_directions, unit_rows, whitening
 
 
 class Method:
@@ -260,21 +260,3 @@ class LinearProbe:
     def predict(self, image):
         """Return the labels of pictures `image` (q, d_image), (q,) int64."""
         return self.model.predict(unit_rows(image, self.mean).numpy())
-
-
-def main_directions(rows):
-    """Return the main directions (d, r) of rows (n, d), the largest first, and the standard deviations along them."""
-    _, lengths, directions = torch.linalg.svd(rows - rows.mean(dim=0), full_matrices=False)
-    return directions.T, lengths / len(rows) ** 0.5
-
-
-def whitening(rows, shrinkage):
-    """Return the matrix (d, r) that whitens rows (n, d) with a shrunk covariance.
-
-    Directions without any spread are left out: no pair tells anything about them.
-    """
-    directions, spread = main_directions(rows)
-    variance = spread.square()
-    shrunk = (1 - shrinkage) * variance + shrinkage * variance.sum() / rows.shape[1]
-    kept = spread > 1e-6 * spread.max()
-    return directions[:, kept] / shrunk[kept].sqrt()

@@ -29,6 +29,7 @@ def summarise_zero_shot(model, answer, labels, templates, reduce):
         "k": model.k,
         "p": model.p,
         "hubs": model.hubs,
+        "whiten": model.whiten,
         "templates": list(templates),
         "reduce": reduce,
         "device": str(model.device),

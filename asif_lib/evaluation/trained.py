@@ -10,9 +10,9 @@ import torch
 import torch.nn.functional as F
 
 from asif_lib.errors import ParameterError
-from asif_lib.relative import unit_rows
+from asif_lib.relative import main_directions, unit_rows
 
-from .baselines import Method, main_directions
+from .baselines import Method
 from .measures import mean_recall
 
 DIM = 256

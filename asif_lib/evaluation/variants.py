@@ -10,10 +10,10 @@ import torch
 
 from asif_lib.defaults import DEFAULT_K_SHARE, DEFAULT_P, NEAREST
 from asif_lib.errors import ParameterError
-from asif_lib.relative import unit_rows
+from asif_lib.relative import unit_rows, whitening
 from asif_lib.sparse import SparseVectors, power_and_normalise, sparse_relative_representation, sparsify
 
-from .baselines import Method, whitening
+from .baselines import Method
 
 ASKED_OF_THE_BANK = 2_000
 """So many of the bank's own items, evenly spaced, are asked to correct scores by them."""

@@ -1,7 +1,7 @@
 """Remove anchors and decide again: exact, without a new bank and without encoding.
 
-k, p and the correction for hubs are those of the model. If the model centres, the mean is taken over the remaining
-anchors. So each answer equals the answer of ``ASIF(bank.subset(rest), k, p, center=center, hubs=hubs)``.
+All settings are those of the model. If the model centres, the mean is taken over the remaining anchors; so are hubs and
+the whitening. So each answer equals the answer of ``ASIF(bank.subset(rest), k, p, center=center, …)``.
 """
 
 import math
@@ -62,7 +62,8 @@ def without(model, pictures, texts, remove) -> Counterfactual:
     keep = torch.ones(len(bank), dtype=torch.bool)
     keep[removed] = False
     rows = keep.nonzero()[:, 0]
-    rest = ASIF(bank.view(rows), model.k, model.p, center=model.center, hubs=model.hubs, device=model.device)
+    settings = {name: getattr(model, name) for name in ("center", "hubs", "whiten", "device")}
+    rest = ASIF(bank.view(rows), model.k, model.p, **settings)
     kept = rest.images(z_image), rest.texts(z_text)
     new = [SparseVectors(rows[v.indices.long()].int(), v.values, len(bank)) for v in kept]
     entered = pd.concat(map(_entered, ("image", "text"), old, new), ignore_index=True)
@@ -130,7 +131,7 @@ def smallest_removal(
     on the anchors that can enter a top k. `without` confirms each set that is returned.
 
     Raises `ParameterError` if there are fewer than two labels, `reduce` is unknown, nothing decides this picture, the
-    model corrects for hubs, or there would be more than `MOST_SETS` sets to try.
+    model corrects for hubs or whitens, or there would be more than `MOST_SETS` sets to try.
 
     Parameters
     ----------
@@ -170,10 +171,10 @@ class Decision:
             raise ParameterError(f"one picture at a time; these are {len(z_image)}")
         if len(labels) < 2:
             raise ParameterError(f"a decision is between two labels or more; there are {len(labels)}")
-        if model.hubs:
+        if model.hubs or model.whiten:
             raise ParameterError(
-                f"hubs = {model.hubs}: the search over sets of anchors knows no correction for hubs; take a model with "
-                f"hubs = 0, or name the anchors for `without`"
+                f"hubs = {model.hubs}, whiten = {model.whiten}: the search over sets of anchors knows neither; take a "
+                f"model without them, or name the anchors for `without`"
             )
         check_reduce(reduce)
         self.model, self.labels, self.reduce = model, list(labels), reduce

@@ -82,8 +82,9 @@ class ASIF:
         An anchor in a dense region is near to many questions and says little about each. So this share of the anchor's
         mean cosine with its `NEAREST` own nearest anchors is subtracted from the k cosines that are kept, before
         the power. The mean counts from its average over the bank. With 0.5 this is the idea of CSLS (Lample et al.,
-        Word translation without parallel data, ICLR 2018, section 2.3). A score is still a sum over anchors. The first
-        question costs one search of all anchors in the bank.
+        Word translation without parallel data, ICLR 2018, section 2.3). A score is still a sum over anchors. With
+        pictures of another kind than the bank's it can harm. The first question costs one search of all anchors in the
+        bank.
     whiten : float, above 0 and at most 1, optional
         Whiten the pictures before the cosine: divide them along the main directions of the bank's pictures by the
         standard deviation there, whose square is shrunk by this share towards its mean. 0.8 is a good start, and 1

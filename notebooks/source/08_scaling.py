@@ -765,7 +765,8 @@ same = same_text(captions, captions)  # (150, 150) bool
 def answers_of(bank):
     """Labels of the pictures of clothing, (1000,), and recall of the stamps, (150,)."""
     model = ASIF(bank.subset(others), device=device)
-    recall = recall_of_pairs(model.similarity(stamps_asked.image, stamps_asked.text), same)
+    scores = model.similarity(stamps_asked.image, stamps_asked.text)
+    recall = recall_of_pairs(scores, same)
     scores = ASIF(bank, p=8, device=device).similarity(z_test, labels)  # (1000, 10)
     return scores.argmax(dim=1).numpy(), recall
 

@@ -135,8 +135,9 @@ table.style.hide(axis="index").format(precision=1, na_rep="–")
 # distance larger with few pairs or with many?
 
 # %%
-from asif_lib.evaluation.benchmark.configuration import Configuration
 from asif_lib.evaluation.benchmark.parts import run_benchmark
+
+from asif_lib.evaluation.benchmark.configuration import Configuration
 
 RIVALS = ["label transfer", "ridge", "CSA", "LiT head", "CLIP heads"]
 ENCODERS = {

@@ -228,7 +228,7 @@ def test_a_class_is_marked_and_no_forgery_earns_a_point(tmp_path, tiny, monkeypa
 
     solved = "n = float(a.norm() * b.norm())\n    return float(a @ b) / n if n else 0.0"
     with_helper = handed_in("return helper(a, b)", f"def helper(a, b):\n    {solved}")
-    honest = {"Una": handed_in(stub), "Sol": handed_in(solved), "Hel": with_helper}
+    honest = {"Una": handed_in(stub), "Sol": handed_in(solved), "Hal": with_helper}
     forged = {name: handed_in(WRONG, RIGHT + code) for name, code in FORGERIES.items()}
     for student, notebook in (honest | forged).items():
         file = released_and(notebook, course, student)
@@ -236,7 +236,7 @@ def test_a_class_is_marked_and_no_forgery_earns_a_point(tmp_path, tiny, monkeypa
     nbgrader(course, "autograde", "00_tiny")
 
     scores = {student: score_of(course, "00_tiny", student) for student in honest | forged}
-    assert scores == dict.fromkeys(scores, (0.0, 3.0)) | {"Sol": (3.0, 3.0), "Hel": (3.0, 3.0)}
+    assert scores == dict.fromkeys(scores, (0.0, 3.0)) | {"Sol": (3.0, 3.0), "Hal": (3.0, 3.0)}
     graded = nbformat.read(course / "autograded" / "Una" / "00_tiny" / "00_tiny.ipynb", as_version=4)
     (error,) = (o for cell in graded.cells for o in cell.get("outputs", []) if o.output_type == "error")
     assert error.ename == "AssertionError"

@@ -10,6 +10,7 @@ from asif_lib.course import contents, editions
 from asif_lib.course.chapters import Chapter
 from asif_lib.course.editions import SourceError, build, check
 from asif_lib.course.report import build_report, render, schedule
+from asif_lib.course.report.book import _method
 from asif_lib.files import ROOT
 
 OPENING = """\
@@ -198,10 +199,18 @@ def test_the_index_and_chapter_00_show_the_picture_of_the_method(tmp_path, monke
     write(notebooks / "00_start.ipynb", f"# 00 · Start\n\n![{contents.METHOD_ALT}](method.svg)", PARAMETERS_CELL)
     (notebooks / "method.svg").write_bytes((ROOT / "notebooks" / "method.svg").read_bytes())
     index = build_report(notebooks=notebooks)
+    alternatives = []
     for page in (index, index.parent / "00_start.html"):
         (picture,) = Tags(page.read_text()).all("img")
-        assert picture["alt"] == contents.METHOD_ALT
         assert picture["src"].startswith("data:image/svg+xml;base64,")
+        alternatives.append(picture["alt"])
+    assert alternatives[0].startswith("A picture of a kangaroo goes into an image encoder")  # with the stamps' pictures
+    assert alternatives[1] == contents.METHOD_ALT
+
+
+def test_without_a_bank_the_index_shows_the_picture_of_the_notebooks(tmp_path, monkeypatch):
+    monkeypatch.setenv("ASIF_CACHE", str(tmp_path / "empty"))
+    assert f'alt="{contents.METHOD_ALT}"' in _method(ROOT / "notebooks")
 
 
 def test_a_page_has_its_own_links_to_neighbours(tmp_path):

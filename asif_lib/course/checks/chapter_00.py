@@ -38,6 +38,9 @@ mistakes = {
     "You took the sum of the sizes of the entries for the length; a length is the root of the sum of squares.": (
         lambda a, b: a @ b / (a.abs().sum() * b.abs().sum())
     ),
+    "You subtracted the means, which gives a correlation; a cosine compares the vectors as they are.": lambda a, b: (
+        cosine(a - a.mean(), b - b.mean())
+    ),
     "You added the two lengths; divide by their product.": lambda a, b: a @ b / (a.norm() + b.norm()),
     "You took the mean of the products; a dot product is their sum.": lambda a, b: (
         (a * b).mean() / (a.norm() * b.norm())

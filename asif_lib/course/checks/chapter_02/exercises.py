@@ -23,6 +23,9 @@ mistakes = {
     "You count the stamp itself, and give the expected number; leave it out, and give a share.": lambda n, k: k * k / n,
     "That is the chance of one certain neighbour; the list has k places.": changed(k=1),
     "In your answer both lists are random. One list is given: ask only about the other.": result(lambda r: r * r),
+    "That is the chance of at least one common neighbour; give the expected share of common ones.": lambda n, k: (
+        1 - (1 - k / (n - 1)) ** k
+    ),
     "You give percent; give a share between 0 and 1.": PERCENT,
     "`//` throws the remainder away; a share is a fraction, so divide with `/`.": lambda n, k: k // (n - 1),
     "Upside down: a share is at most 1.": INVERSE,

@@ -127,6 +127,9 @@ mistakes = {
     "The same position does not mean the same anchor: compare the indices first.": by_position(lambda i, j: True),
     "You counted shared anchors only at the same position of both lists; the same anchor may stand at different "
     "positions.": by_position(torch.eq),
+    "You looked for an index as in a sorted list; these lists are sorted by value.": lambda i, v, j, w: (
+        (at := torch.searchsorted(j, i).clamp_max(len(j) - 1)) is not None and (v * w[at] * (j[at] == i)).sum()
+    ),
     "You counted the shared anchors; add up the products of their values.": (
         but(of=lambda v, w: 1),
         lambda i, v, j, w: torch.isin(i, j).sum() / (len(i) * len(j)) ** 0.5,

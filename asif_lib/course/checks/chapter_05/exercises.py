@@ -134,6 +134,7 @@ mistakes = {
     "You took the best single prompt, and divided its position by the wrong number.": (
         lambda s, c, m: s.argmax(dim=1) // c
     ),
+    "You used the first template only; average over all m.": lambda s, c, m: s[:, ::m].argmax(dim=1),
     "You let each template vote for a label; average the scores over the templates.": lambda s, c, m: (
         by_label(s, c, m).argmax(dim=1).mode(dim=1).values
     ),
@@ -158,6 +159,11 @@ def resampled(items, resamples, seed):
     return items[draws].mean(dim=1)
 
 
+def resampled_wrongly(items, resamples, seed):
+    draws = torch.randint(len(items), (len(items), resamples), generator=torch.Generator().manual_seed(seed))
+    return items[draws].mean(dim=1)
+
+
 def ends(means, low=0.025, high=0.975):
     return tuple(torch.quantile(means, torch.tensor([low, high])).tolist())
 
@@ -174,9 +180,9 @@ def normal(correction):
     return interval
 
 
-def refuse_other_seeds(function):
+def refuse_other_seeds(function, *items):
     first, again, other = (
-        [float(end) for end in ask(function, (FIFTY, 2_000, seed), "Called again,")] for seed in (3, 3, 4)
+        [float(end) for end in ask(function, (*items, 2_000, seed), "Called again,")] for seed in (3, 3, 4)
     )
     if first != again:
         refuse("Called twice with the same seed, your function gave two intervals: make a generator with the seed.")
@@ -203,7 +209,7 @@ mistakes = {
 }
 cases = [(FIFTY, 20_000, 0), (1 + FIFTY[:30] / 2, 20_000, 7), (SKEWED, 20_000, 1), (torch.ones(20), 1_000, 0)]
 check_bootstrap = Exercise(
-    "05.2", "How sure are we?", bootstrap, cases, mistakes, atol=TOLERANCE, also=refuse_other_seeds
+    "05.2", "How sure are we?", bootstrap, cases, mistakes, atol=TOLERANCE, also=lambda f: refuse_other_seeds(f, FIFTY)
 )
 
 
@@ -232,6 +238,7 @@ def refuse_another_mean(function):
             f"The ends are right, but the first number is {told:.5f}, and the mean of a - b is {mean:.5f}: return "
             "this mean itself, not the middle of the interval or the mean of the resamples."
         )
+    refuse_other_seeds(function, *WIDE)
 
 
 # Two methods that find the same questions hard: unpaired, the interval is far too wide.
@@ -250,6 +257,9 @@ mistakes = {
     "The difference is right and its interval has the wrong sign; take a - b in both.": but(items=lambda a, b: b - a),
     "You made an interval for each method. Whether two intervals overlap does not tell whether the difference holds 0. "
     "Take the difference of each question first.": ends_of_both(lambda one, two: (one[0] - two[1], one[1] - two[0])),
+    "You took the means over the wrong axis: each resample has n items, and there are `resamples` of them.": but(
+        of=lambda items, resamples, seed: resampled_wrongly(items, resamples, seed)
+    ),
     "You subtracted the ends of two intervals; the interval of a difference is another. Take the difference of each "
     "question first, then resample.": ends_of_both(lambda one, two: (one[0] - two[0], one[1] - two[1])),
     "You took the sizes of the differences, without their sign.": lambda a, b, *how: paired((a - b).abs(), 0 * b, *how),

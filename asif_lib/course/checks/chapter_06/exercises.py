@@ -22,7 +22,10 @@ def half_empty(*shape, seed):
 
 mistakes = {
     "You returned the score, one number; give what each anchor contributes to it.": lambda x, y: (y @ x).mean(),
-    "You returned a score for each prompt; sum over the prompts, not over the anchors.": lambda x, y: y @ x,
+    "You returned a score for each prompt; sum over the prompts, not over the anchors.": (
+        lambda x, y: y @ x,
+        lambda x, y: (y @ x) / len(y),
+    ),
     "You summed over the prompts, and get m times the score; take the mean over the prompts.": but(over=torch.sum),
     "You divided by the number of prompts that hold the anchor; divide by the number of all prompts.": lambda x, y: (
         (x * y).sum(dim=0) / (y > 0).sum(dim=0).clamp_min(1)
@@ -70,7 +73,11 @@ mistakes = {
     "rank the differences.": but(gap=lambda x, a, b: x * a),
     "The two results are the wrong way round: first for `one`, then for `other`.": REVERSED_RESULTS,
     "You ranked the differences by their size, whatever their sign. But the sign says for which label an anchor "
-    "speaks.": (but(gap=lambda x, a, b: difference(x, a, b).abs()), *map(both_ends, (torch.clone, torch.flipud))),
+    "speaks.": (
+        but(gap=lambda x, a, b: difference(x, a, b).abs()),
+        *map(both_ends, (torch.clone, torch.flipud)),
+        part(0, lambda _, x, a, b, top: difference(x, a, b).abs().topk(top).indices),
+    ),
     "You left the picture out: an anchor that it lacks gives nothing to any label.": but(gap=lambda x, a, b: a - b),
     "The strongest comes first; your second result begins with the weakest.": part(1, lambda r, *_: r.flip(0)),
     "You took the quotient, which is large for two tiny contributions; subtract.": but(gap=lambda x, a, b: a / b),
@@ -128,6 +135,9 @@ mistakes = {
     "You divided by all n² pairs of scores; only the pairs of a wrong and a right one count, so divide by their "
     "number.": lambda s, w: rank_auc(s, w, over=torch.sum) / len(s) ** 2,
     "That is the difference of the two means; how often is the wrong one below the right one?": but(points=torch.clone),
+    "You compared each wrong pair with all pairs; compare it with the right ones only.": lambda s, w: (
+        ((s[None] - s[w][:, None]).sign() + 1).mean() / 2
+    ),
     "You compared the i-th wrong pair with the i-th right one only; compare every wrong pair with every right one.": (
         lambda s, w: ((s[~w][: (m := min(int(w.sum()), int((~w).sum())))] - s[w][:m]).sign() + 1).mean() / 2
     ),
@@ -216,6 +226,7 @@ mistakes = {
         changed(anchor=lambda anchor: anchor + 1),
         changed(anchor=lambda anchor: anchor - 1),
     ),
+    "You did not scale the new vectors to length 1.": but(vectors=raw_vectors),
     "You kept only this anchor; all others stay.": lambda x, y, a, k, p: scores(x[[a]], y[:, [a]], k, p),
     "You forgot the power p.": changed(p=lambda p: 1),
     "You forgot the clamp: a power made negative cosines positive.": but(vectors=partial(four_steps, clamp=unchanged)),

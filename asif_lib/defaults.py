@@ -23,6 +23,10 @@ DEFAULT_TEMPLATE = "a photo of a {}."
 BARE_TEMPLATE = "a photo of {}."
 """The prompt template for labels that a user types, with their article where they need one: "a cat", "two cats"."""
 
+HUB = "hub:"
+"""Stands before the name of a data set of the hub."""
+TRANSFORMERS = "transformers:"
+"""Stands before the name of a model that was trained on pairs, such as CLIP, where the name of a method is expected."""
 DEFAULT_BANK = "stamps"
 """The default data set, and the name of its bank."""
 CELL_SECONDS = 600

@@ -1,6 +1,7 @@
 """The errors that this library raises for bad input: one sentence that says what, where and what to do."""
 
 import importlib
+import re
 from types import ModuleType
 
 
@@ -11,6 +12,25 @@ class AsifError(ValueError):
 def first_line(error) -> str:
     """Return the first line of another library's error message, or the name of the error if the message is empty."""
     return (str(error).strip().splitlines() or [type(error).__name__])[0]
+
+
+_HUB = {
+    "GatedRepo|gated dataset": "its terms must be accepted: accept them on its page, and run: hf auth login",
+    "RepositoryNotFound|DatasetNotFound": (
+        "the hub has no such repository, or hides it: it may be renamed, deleted or private"
+    ),
+    "OfflineModeIsEnabled": "the client of the hub is set to work without a network: HF_HUB_OFFLINE",
+    "LocalEntryNotFound|ConnectError|ConnectionError": "the hub cannot be reached",
+}  # the first that fits counts: a gated repository is reported as not found, too
+
+
+def hub_fault(error) -> str:
+    """Return the reason why the hub gave no model or data set; of an error of another kind the first line."""
+    signs, cause = str(error), error
+    while cause is not None:
+        signs += " ".join(kind.__name__ for kind in type(cause).__mro__)
+        cause = cause.__cause__ or cause.__context__
+    return next((words for sign, words in _HUB.items() if re.search(sign, signs)), first_line(error))
 
 
 class PictureError(AsifError):

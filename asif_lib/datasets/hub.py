@@ -2,16 +2,19 @@
 
 from collections import Counter
 from collections.abc import Sequence
+from pathlib import Path
 
+import fsspec
 import numpy as np
 
-from asif_lib.errors import DataError, first_line, import_extra
+from asif_lib.encoders.pictures import PictureBytes
+from asif_lib.errors import DataError, hub_fault, import_extra
 
 from .labelled import Labelled
 
 
 class _Column(Sequence):
-    """The pictures of a table, decoded one by one when they are asked for."""
+    """The pictures of a table, read one by one when they are asked for, and not decoded."""
 
     def __init__(self, table, column):
         self.table, self.column = table, column
@@ -20,7 +23,18 @@ class _Column(Sequence):
         return len(self.table)
 
     def __getitem__(self, row):
-        return self.table[int(row)][self.column]
+        cell = self.table[int(row)][self.column] or {"bytes": b"", "path": None}
+        return picture_in_cell(f"row {row}", **cell)
+
+
+def picture_in_cell(name, bytes, path):
+    """Return the picture in a cell that is not decoded: its bytes, or the path of a file beside the table."""
+    if bytes is None and "://" not in path:
+        return Path(path)
+    if bytes is None:
+        with fsspec.open(path) as file:
+            bytes = file.read()
+    return PictureBytes(bytes, name)
 
 
 def labelled_from_hub(repository, split="test", label=None) -> Labelled:
@@ -38,7 +52,7 @@ def labelled_from_hub(repository, split="test", label=None) -> Labelled:
     -------
     Labelled
         Without splits. Of a class with several names ("tench, Tinca tinca"), the first counts, unless two classes
-        share it. Pictures are decoded when they are read, so that a large data set needs little memory.
+        share it. Pictures are read when they are used, so that a large data set needs little memory.
 
     Raises
     ------
@@ -52,8 +66,7 @@ def labelled_from_hub(repository, split="test", label=None) -> Labelled:
     try:
         table = datasets.load_dataset(str(repository), split=split)
     except Exception as error:  # the library raises errors of many kinds
-        advice = "compare name and split with its page; if it is gated, accept its terms there and run: hf auth login"
-        raise DataError(f"{repository}, split {split}: cannot be loaded ({first_line(error)}); {advice}") from None
+        raise unloadable(repository, split, error) from None
     columns = {kind: [] for kind in (datasets.Image, datasets.ClassLabel)}
     for name, feature in table.features.items():
         columns.get(type(feature), []).append(name)
@@ -69,7 +82,15 @@ def labelled_from_hub(repository, split="test", label=None) -> Labelled:
     if len(labels) and labels.min() < 0:
         raise DataError(f"{repository}, split {split}: has pictures without a class; use a split with labels")
     name = str(repository).rstrip("/").rpartition("/")[2]
+    table = table.cast_column(pictures[0], datasets.Image(decode=False))  # a broken one would stop the others
     return Labelled(name, _Column(table, pictures[0]), labels, _names(table.features[label].names), {})
+
+
+def unloadable(repository, split, error) -> DataError:
+    """Return the error of a data set that `datasets` cannot load."""
+    return DataError(
+        f"{repository}, split {split}: cannot be loaded ({hub_fault(error)}); compare name and split with its page"
+    )
 
 
 def _names(classes) -> list:

@@ -2,6 +2,7 @@
 
 import contextlib
 import hashlib
+import io
 import os
 import stat
 import warnings
@@ -38,6 +39,17 @@ class PictureFile:
         return str(self.path)
 
 
+@dataclass(frozen=True)
+class PictureBytes:
+    """A picture file in memory, and the name that errors give it."""
+
+    content: bytes
+    name: str
+
+    def __str__(self):
+        return self.name
+
+
 def open_picture(picture) -> Image.Image:
     """Return `picture` as an upright RGB image.
 
@@ -46,7 +58,7 @@ def open_picture(picture) -> Image.Image:
 
     Parameters
     ----------
-    picture : str, Path, PictureFile or PIL.Image.Image
+    picture : str, Path, PictureFile, PictureBytes or PIL.Image.Image
 
     Raises
     ------
@@ -66,10 +78,14 @@ def open_picture(picture) -> Image.Image:
     with _errors_named(picture):
         if isinstance(picture, Image.Image):
             return _to_rgb(picture, "the picture")
-        _check_path(picture)
+        if isinstance(picture, PictureBytes):
+            file = io.BytesIO(picture.content)
+        else:
+            _check_path(picture)
+            file = picture
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # `_check_size` makes it an error
-            opened = Image.open(picture, formats=FORMATS)
+            opened = Image.open(file, formats=FORMATS)
         with opened as image:
             _check_size(image, picture)
             image.load()
@@ -162,6 +178,8 @@ def picture_digest(picture) -> str:
     """
     if isinstance(picture, PictureFile):
         return picture_digest(picture.path) + ("-square" if picture.square else "")
+    if isinstance(picture, PictureBytes):
+        return hashlib.sha256(picture.content).hexdigest()
     if isinstance(picture, Image.Image):
         orientation = picture.getexif().get(ORIENTATION, 1)
         palette = picture.getpalette("RGBA") if picture.mode == "P" else None

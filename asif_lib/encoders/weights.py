@@ -10,7 +10,7 @@ import sys
 import zipfile
 from pathlib import Path
 
-from asif_lib.errors import EncoderError, IdentityError, first_line
+from asif_lib.errors import EncoderError, IdentityError, first_line, hub_fault
 from asif_lib.files import cache_dir, sha256_of
 
 from .identity import BFLOAT16
@@ -113,7 +113,7 @@ def model_folder(name, kind, expected=None):
     except (HfHubHTTPError, HFValidationError, LocalEntryNotFoundError, OSError) as error:
         raise EncoderError(
             f"{name}: is no folder and no encoder of the package registry, and the hub did not give "
-            f"{repository} ({first_line(error)}); check the name, or fetch the model where there is "
+            f"{repository} ({hub_fault(error)}); check the name, or fetch the model where there is "
             f"internet and give its folder"
         ) from None
     for file in folder.rglob("*.safetensors"):

@@ -4,6 +4,8 @@ import pytest
 from PIL import Image
 
 from asif_lib.datasets.hub import labelled_from_hub
+from asif_lib.encoders.embeddings import embed_readable
+from asif_lib.encoders.pictures import open_picture
 from asif_lib.errors import DataError
 
 datasets = pytest.importorskip("datasets")
@@ -38,7 +40,15 @@ def test_pictures_labels_and_the_first_name_of_each_class(save):
         [0, 1, 1],
         {},
     )
-    assert len(data.pictures) == 3 and data.pictures[2].convert("RGB").getpixel((0, 0)) == (0, 0, 255)
+    assert len(data.pictures) == 3 and open_picture(data.pictures[2]).getpixel((0, 0)) == (0, 0, 255)
+
+
+def test_a_broken_picture_is_named_and_the_others_are_read(save, image_encoder, tmp_cache):
+    cells = [PICTURES[0], {"bytes": b"cut off", "path": None}, None]
+    data = labelled_from_hub(save(image=(cells, datasets.Image()), label=classes("a", "b")))
+    rows, kept, errors = embed_readable(image_encoder, data.pictures, progress=False)
+    assert kept == [0] and len(rows) == 1
+    assert [str(error).partition(":")[0] for error in errors] == ["row 1", "row 2"]
 
 
 def test_classes_that_share_their_first_name_keep_all_names(save):

@@ -25,6 +25,7 @@ QUICK = {
     "paper_scale": ["--n", "20000", "--pictures", "500"],
     "approximate": ["--n", "4000", "--queries", "100", "--rounds", "1", "--kinds", "ivf", "pq"],
     "cluster": ["--quick"],
+    "streaming": ["--pairs", "3000", "--block", "100"],
     "editing": ["--pairs", "20000", "--edited", "500", "--runs", "1"],
 }
 """The benchmarks in their order, and the arguments that make them small."""

@@ -14,5 +14,6 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         "external": ["concatenate"],
         "indexes": ["BankIndex", "build_index", "open_index"],
         "record": ["bank_dir", "stored_count"],
+        "streaming": ["build_streamed"],
     },
 )

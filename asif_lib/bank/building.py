@@ -45,6 +45,17 @@ def path_of(picture) -> str:
 
 def cut_captions(captions, ids, text_encoder) -> list:
     """Return one sentence about the captions that the text encoder cuts off, in a list; else an empty list."""
+    long = [ids[i] for i in cut_positions(captions, text_encoder)]
+    if not long:
+        return []
+    return [
+        f"captions of which {text_encoder.identity.name} reads only the first {text_encoder.model.max_seq_length} "
+        f"tokens: {some(long)}; the rest of them does not count"
+    ]
+
+
+def cut_positions(captions, text_encoder) -> list:
+    """Return the positions of the captions that the text encoder cuts off."""
     limit = text_encoder.model.max_seq_length if isinstance(text_encoder, TextEncoder) else None
     if limit is None:
         return []
@@ -55,10 +66,4 @@ def cut_captions(captions, ids, text_encoder) -> list:
     if not candidates:
         return []
     tokens = text_encoder.model.tokenizer([captions[i] for i in candidates], truncation=False, verbose=False)
-    long = [ids[i] for i, found in zip(candidates, tokens["input_ids"], strict=True) if len(found) > limit]
-    if not long:
-        return []
-    return [
-        f"captions of which {text_encoder.identity.name} reads only the first {limit} tokens: {some(long)}; the rest "
-        f"of them does not count"
-    ]
+    return [i for i, found in zip(candidates, tokens["input_ids"], strict=True) if len(found) > limit]

@@ -9,7 +9,7 @@ from typer import Argument, Option
 
 from asif_lib.bank.record import bank_dir, bank_name, describe_bank, read_record
 from asif_lib.datasets.providers import catalogue, dataset_dir, fetch
-from asif_lib.defaults import DEFAULT_BANK, DEFAULT_IMAGE_ENCODER, DEFAULT_TEXT_ENCODER
+from asif_lib.defaults import DEFAULT_BANK, DEFAULT_IMAGE_ENCODER, DEFAULT_TEXT_ENCODER, HUB
 from asif_lib.encoders.weights import check_name
 from asif_lib.errors import BankError, DataError, ParameterError
 
@@ -17,6 +17,7 @@ from .command import Device, Folder, Name, Replace, SkipBroken, app, command, ex
 
 COLUMNS = "condition over the columns id, caption, picture and group, text in '…'"
 OWN = "default: {}; with embeddings: the name of the model that made them"
+OF_HUB = "of a data set of the hub:"
 Precision = Annotated[
     StrEnum("Precision", "float32 float16 bfloat16"),
     Option(help="of the stored embeddings; 16 bits take half the disk and memory"),
@@ -56,14 +57,22 @@ def _data(names: Annotated[list[str] | None, Argument(metavar="NAME", show_defau
 @command(
     bank_app, "build",
     "asif bank build stamps", "asif bank build birds --from FOLDER_WITH_METADATA_CSV",
+    "asif bank build cc12m --from hub:pixparse/cc12m-wds --limit 1600000 --precision bfloat16",
     "asif bank build mine --image-embeddings a.npy --text-embeddings b.npy --captions c.csv --image-encoder dinov2",
 )  # fmt: skip
 def build_and_save(
     name: Name,
     source: Annotated[
-        str | None, Option("--from", metavar="FOLDER", help="with a captions table; default: data set NAME")
+        str | None,
+        Option("--from", metavar="FOLDER", help="with a captions table, or hub:REPOSITORY; default: data set NAME"),
     ] = None,
-    splits: Annotated[list[str] | None, Option("--split", metavar="NAME", help="may be repeated; default: all")] = None,
+    splits: Annotated[
+        list[str] | None,
+        Option("--split", metavar="NAME", help="may be repeated; default: all; of the hub: one, train"),
+    ] = None,
+    picture_column: Annotated[str | None, Option(metavar="NAME", help=f"{OF_HUB} the pictures")] = None,
+    caption_column: Annotated[str | None, Option(metavar="NAME", help=f"{OF_HUB} the captions")] = None,
+    limit: Annotated[int | None, Option(metavar="N", min=1, help=f"{OF_HUB} the first N rows")] = None,
     image_encoder: Annotated[str | None, Option(metavar="NAME", help=OWN.format(DEFAULT_IMAGE_ENCODER))] = None,
     text_encoder: Annotated[str | None, Option(metavar="NAME", help=OWN.format(DEFAULT_TEXT_ENCODER))] = None,
     precision: Precision = "float32",
@@ -89,6 +98,9 @@ def build_and_save(
             record = read_record(bank_dir(encoders_of), encoders_of)
             image_encoder, text_encoder = record.image_encoder, record.text_encoder
         return _saved(_of_embeddings(name, *own, splits, image_encoder, text_encoder), name, precision)
+    columns = {"picture": picture_column, "caption": caption_column}
+    if not (source or "").startswith(HUB) and (limit or any(columns.values())):
+        raise ParameterError(f"--limit and the options for columns go with --from {HUB}REPOSITORY")
     names = {"image": image_encoder or DEFAULT_IMAGE_ENCODER, "text": text_encoder or DEFAULT_TEXT_ENCODER}
     for kind, encoder in names.items():
         check_name(encoder, kind)
@@ -96,6 +108,9 @@ def build_and_save(
     from asif_lib.datasets.pairs import load_pairs
     from asif_lib.encoders.loading import load_encoder
 
+    if (source or "").startswith(HUB):
+        check_replace(name, replace)
+        return _streamed(name, source.removeprefix(HUB), splits, columns, limit, names, precision, device)
     pairs = load_pairs(source or name)
     if source or splits:
         pairs = _of_splits(pairs, splits, pairs.splits, source or name)
@@ -104,6 +119,22 @@ def build_and_save(
     bank = AnchorBank.build(pairs, *encoders, skip_broken=skip_broken, name=bank_name(name))
     _say_left_out(pairs, bank)
     return _saved(bank, name, precision)
+
+
+def _streamed(name, repository, splits, columns, limit, names, precision, device):
+    import torch
+
+    from asif_lib.bank.streaming import build_streamed
+    from asif_lib.datasets.streams import stream_from_hub
+    from asif_lib.encoders.loading import load_encoder
+
+    if len(splits or ()) > 1:
+        raise ParameterError(f"{HUB}{repository}: of a data set of the hub, name one --split")
+    stream = stream_from_hub(repository, *(splits or ()), **columns)
+    encoders = [load_encoder(kind, encoder, device=device) for kind, encoder in names.items()]
+    how = {"name": bank_name(name), "limit": limit, "dtype": getattr(torch, precision)}
+    bank = build_streamed(stream, bank_dir(name), *encoders, **how)
+    return describe_bank(bank, bank_dir(name)), f"bank {bank.name!r}: {len(bank)} anchors, in {bank_dir(name)}"
 
 
 def _of_splits(pairs, names, splits, source):

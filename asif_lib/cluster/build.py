@@ -295,9 +295,9 @@ def _encode_shard(key, pictures, table, order, expected):
             "warnings": cut_captions(table["caption"].tolist(), table["id"].tolist(), encoders[1]),
             "count": 0,
         }
-        image, kept, broken = _readable(encoders[0], pictures)
+        image, kept, broken = encoders[0].encode_readable(pictures)
         if broken and not order.skip_broken:
-            return {**record, "broken": broken}
+            return {**record, "broken": [error for _, error in broken]}
         if kept:
             table = table.iloc[kept].reset_index(drop=True)
             text = encoders[1].encode(table["caption"].tolist(), progress=False)
@@ -309,16 +309,6 @@ def _encode_shard(key, pictures, table, order, expected):
 @functools.lru_cache(maxsize=2)
 def _encoder(kind, name, weights, device):
     return load_encoder(kind, name, device=device)
-
-
-def _readable(encoder, pictures):
-    """Return the embeddings of the pictures that can be read, their positions, and the errors of the others."""
-    rows, kept, broken = torch.empty(len(pictures), encoder.identity.dim), [], []
-    for positions, vectors, errors in encoder.stream(pictures, progress=False):
-        rows[positions] = vectors
-        kept.extend(positions)
-        broken.extend(error for _, error in errors)
-    return rows[kept], kept, broken
 
 
 def _write(order, table, image, text, encoders):

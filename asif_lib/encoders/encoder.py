@@ -91,6 +91,15 @@ class Encoder:
             raise BrokenPicturesError(errors)
         return rows
 
+    def encode_readable(self, items):
+        """Return the embeddings of the items that can be read, their positions, and (position, error) of the others."""
+        rows, kept, broken = torch.empty(len(items), self.identity.dim), [], []
+        for positions, vectors, errors in self.stream(items, progress=False):
+            rows[positions] = vectors
+            kept.extend(positions)
+            broken.extend(errors)
+        return rows[kept], kept, broken
+
     def stream(self, items, *, batch_size=None, progress=True):
         """Yield ``(positions, (b, dim) float32 embeddings, errors)`` batch by batch.
 

@@ -70,9 +70,14 @@ class ImageEncoder(Encoder):
 
     def stream(self, pictures, *, batch_size=None, progress=True):
         """Yield ``(positions, (b, dim) float32 embeddings, errors)`` batch by batch, in the order of the pictures."""
-        if self._freezes and len(pictures) >= WORTH_FREEZING:
-            self.model, self._freezes = frozen_graph(self.model), False
+        if len(pictures) >= WORTH_FREEZING:
+            self.freeze()
         return super().stream(pictures, batch_size=batch_size, progress=progress)
+
+    def freeze(self):
+        """Make the frozen graph now; without one, or with one already, nothing changes."""
+        if self._freezes:
+            self.model, self._freezes = frozen_graph(self.model), False
 
     def _run(self, pictures, chunk):
         positions, tensors, errors = [], [], []

@@ -1,0 +1,171 @@
+"""Build a bank of captioned pictures that are read as a stream: any number, in the memory of one block.
+
+Each encoded block waits as two files in a folder beside the bank, ``NAME.building``. A killed build loses the block in
+work, and the same call goes on after the last whole one. At the end the blocks become one part of the bank, and the
+folder is deleted. Blocks begin at fixed rows, so an interrupted build gives the same bank, bit for bit.
+"""
+
+import csv
+import hashlib
+import json
+import shutil
+import warnings
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import torch
+from safetensors.torch import load_file, save_file
+
+from asif_lib.errors import BankError
+from asif_lib.files import locked, read_json, write_json
+from asif_lib.machine import progress_bar
+
+from .anchors import AnchorBank
+from .building import cut_positions
+from .editing import check_directions
+from .layout import id_digests, plain_table
+from .writing import check_folder, write_bank
+
+BLOCK = 512
+"""Rows in a block: two blocks of pictures, as they are in their files, are in memory at a time."""
+
+
+def build_streamed(
+    stream, folder, image_encoder, text_encoder, *, name=None, limit=None, block=BLOCK, dtype=torch.float32,
+    progress=True,
+) -> AnchorBank:  # fmt: skip
+    """Encode a stream of captioned pictures into a bank on disk, and return the bank.
+
+    The same call continues a build that was interrupted. The id of a pair is the number of its row, from 0. A row
+    without a caption or a picture, or with a picture that cannot be read, is left out. The table ``NAME.rows.csv``
+    beside the bank names these rows, and those whose caption the text encoder cuts off. A warning counts them, and the
+    captions that repeat another. The cache of embeddings is not used.
+
+    Parameters
+    ----------
+    stream : PairStream
+    folder : str or Path
+        Of the bank. An older bank there is replaced at the end.
+    image_encoder : ImageEncoder
+    text_encoder : TextEncoder
+    name : str, optional
+        Default: the name of the stream.
+    limit : int, optional
+        Rows that are read. Default: all.
+    block : int
+        Rows that a killed build loses.
+    dtype : torch.dtype
+        Of the stored embeddings.
+
+    Raises
+    ------
+    DataError
+        If the rows break off; the blocks before are kept.
+    BankError
+        If an embedding cannot be used, no pair is left, or the folder cannot be written.
+    """
+    folder, encoders, name = Path(folder).absolute(), (image_encoder, text_encoder), name or stream.name
+    check_folder(folder)
+    staging = folder.with_name(f"{folder.name}.building")
+    staging.mkdir(parents=True, exist_ok=True)
+    image_encoder.freeze()  # now: with a short last block alone it would not, and its last bits would differ
+    about = [stream.digest, name, limit, block, str(dtype), *(asdict(encoder.identity) for encoder in encoders)]
+    prefix = staging / hashlib.sha256(json.dumps(about).encode()).hexdigest()[:24]
+    with locked(staging):
+        blocks = _Blocks(_encode(stream, prefix, encoders, name, limit, block, dtype, progress))
+        if len(blocks):
+            write_bank(folder, blocks, name, "unknown", [encoder.identity for encoder in encoders])
+        _tell(folder.with_name(f"{folder.name}.rows.csv"), name, blocks)
+        shutil.rmtree(staging)
+    if not len(blocks):
+        raise BankError(f"{name}: has no pair to build a bank of")
+    return AnchorBank.load(folder)
+
+
+def _encode(stream, prefix, encoders, name, limit, size, dtype, progress):
+    """Encode the blocks that are not there yet; return the files with the records of all blocks, in their order."""
+    files, first, state = [], 0, None
+    while (file := prefix.with_name(f"{prefix.name}-{first:012}.json")).exists():
+        done = read_json(file, dict)
+        first, state = first + done["rows"], done["state"]
+        files.append(file)
+    blocks = stream.blocks(size, first=first, state=state, stop=limit)
+    bar = progress_bar(total=limit, initial=first, unit="row", desc=f"encoding {name}", disable=not progress)
+    with bar, ThreadPoolExecutor(1) as reader:  # reads the next block meanwhile
+        coming = reader.submit(next, blocks, None)
+        while (block := coming.result()) is not None:
+            coming = reader.submit(next, blocks, None)
+            first, pairs, state = block
+            files.append(prefix.with_name(f"{prefix.name}-{first:012}.json"))
+            _encode_block(files[-1], first, pairs, state, encoders, name, dtype)
+            bar.update(len(pairs))
+    return files
+
+
+def _encode_block(file, first, pairs, state, encoders, name, dtype):
+    """Encode one block; write its embeddings, and then its record: with this, the block is done."""
+    left_out = {i: "has no caption" for i, (_, caption) in enumerate(pairs) if not caption}
+    left_out |= {i: "has no picture" for i, (picture, _) in enumerate(pairs) if picture is None}
+    whole = [i for i in range(len(pairs)) if i not in left_out]
+    image, kept, broken = encoders[0].encode_readable([pairs[i][0] for i in whole])
+    left_out |= {whole[j]: str(error) for j, error in broken}
+    ids, captions = [str(first + whole[j]) for j in kept], [pairs[whole[j]][1] for j in kept]
+    if kept:
+        text = encoders[1].encode(captions, progress=False)
+        identities = [encoder.identity for encoder in encoders]
+        bank = AnchorBank(name, image.to(dtype), text.to(dtype), _table(ids, captions), *identities)
+        check_directions(bank)
+        save_file({"image": bank.image, "text": bank.text}, file.with_suffix(".safetensors"))
+    remarks = [[first + i, f"left out: {left_out[i]}"] for i in sorted(left_out)]
+    cut = [[int(ids[j]), "the text encoder cuts off its caption"] for j in cut_positions(captions, encoders[1])]
+    write_json(file, {"rows": len(pairs), "ids": ids, "captions": captions, "remarks": remarks + cut, "state": state})
+
+
+def _table(ids, captions):
+    return pd.DataFrame({"id": ids, "caption": captions, "picture": "", "group": ""})
+
+
+class _Blocks:
+    """The encoded blocks, as `write_bank` takes the pairs of a bank."""
+
+    def __init__(self, files):
+        self.files = files
+        self.count = sum(len(record["ids"]) for record in self.records())
+
+    def __len__(self):
+        return self.count
+
+    def records(self):
+        return (read_json(file, dict) for file in self.files)
+
+    def chunks(self):
+        for file, record in zip(self.files, self.records(), strict=True):
+            if record["ids"]:
+                table = plain_table(_table(record["ids"], record["captions"]))
+                yield load_file(file.with_suffix(".safetensors")), table.combine_chunks().to_batches()[0]
+
+    def stored(self):
+        rows, batch = next(self.chunks())
+        return {"count": self.count, "like": rows, "schema": batch.schema, "chunks": self.chunks()}
+
+
+def _tell(file, name, blocks):
+    """Write the table of the rows that are left out or cut off, and count them in a warning."""
+    rows, cut, digests = 0, 0, [np.empty(0, np.int64)]
+    with open(file, "w", encoding="utf-8", newline="") as lines:
+        table = csv.writer(lines)
+        table.writerow(["row", "remark"])
+        for record in blocks.records():
+            table.writerows(record["remarks"])
+            rows, cut = rows + record["rows"], cut + len(record["remarks"]) - record["rows"] + len(record["ids"])
+            digests += [id_digests(record["captions"])[:, 0]] if record["captions"] else []
+    left_out, repeated = rows - len(blocks), len(blocks) - len(np.unique(np.concatenate(digests)))
+    if left_out or cut or repeated:
+        warnings.warn(
+            f"{name}: of {rows} rows, {left_out} are left out, {cut} have a caption that the text encoder cuts off, "
+            f"and {repeated} repeat an earlier caption; {file} names the rows of the first two kinds",
+            stacklevel=3,
+        )

@@ -1,0 +1,108 @@
+"""Captioned pictures of the hub, read in their order and block by block, so that any number needs little memory."""
+
+import hashlib
+import json
+from dataclasses import dataclass
+from itertools import islice
+from typing import Any
+
+from asif_lib.errors import DataError, hub_fault, import_extra
+
+from .hub import picture_in_cell, unloadable
+
+CAPTIONS = ("caption", "text", "txt")
+"""The names of a column of captions that need not be named."""
+
+
+@dataclass(frozen=True)
+class PairStream:
+    """Captioned pictures of a data set of the hub, of which no more than a block is in memory.
+
+    Attributes
+    ----------
+    name : str
+    digest : str
+        Changes with the files, the split and the columns.
+    rows : datasets.IterableDataset
+    picture, caption : str
+        The columns.
+    """
+
+    name: str
+    digest: str
+    rows: Any
+    picture: str
+    caption: str
+
+    def blocks(self, size, *, first=0, state=None, stop=None):
+        """Yield (number of the first row, list of (picture, caption), state after the block).
+
+        A picture is a `PictureBytes` or a path, or None for an empty cell. A caption is a string, the first of a list.
+        With the number of the next row and `state`, reading goes on after a block, also in another process. It ends
+        before row `stop`. Raises `DataError` if the rows break off.
+        """
+        if state is not None:
+            self.rows.load_state_dict(state)
+        rows = iter(self.rows)
+        while stop is None or first < stop:
+            try:
+                count = size if stop is None else min(size, stop - first)
+                block = [self._pair(first + i, row) for i, row in enumerate(islice(rows, count))]
+            except Exception as error:  # the library raises errors of many kinds
+                raise DataError(
+                    f"{self.name}: the rows break off between {first} and {first + size} ({hub_fault(error)}); what "
+                    f"was encoded before is kept, and the same call goes on there"
+                ) from None
+            if not block:
+                return
+            yield first, block, self.rows.state_dict()
+            first += len(block)
+
+    def _pair(self, number, row):
+        picture, caption = row[self.picture], row[self.caption]
+        if picture is not None:
+            picture = picture_in_cell(f"row {number}", **picture)
+        if isinstance(caption, list):
+            caption = next(iter(caption), "")
+        return picture, "" if caption is None else str(caption).strip()
+
+
+def stream_from_hub(repository, split="train", *, picture=None, caption=None) -> PairStream:
+    """Open captioned pictures of the hub, or a folder in its format: parquet, webdataset, imagefolder.
+
+    Parameters
+    ----------
+    repository : str or Path
+        Such as ``"pixparse/cc12m-wds"``.
+    split : str
+    picture, caption : str, optional
+        The columns. Default: the only column of pictures; ``caption``, ``text`` or ``txt``.
+
+    Raises
+    ------
+    DataError
+        If the data set cannot be opened (there is no network, no such name or split, its terms must be accepted), or
+        has no such columns.
+    MissingExtraError
+        If `datasets` is not installed.
+    """
+    datasets = import_extra("datasets", "hub")
+    try:
+        builder = datasets.load_dataset_builder(str(repository))
+        rows = builder.as_streaming_dataset(split=split)
+    except Exception as error:  # the library raises errors of many kinds
+        raise unloadable(repository, split, error) from None
+    features = rows.features or {}
+    pictures = [name for name, feature in features.items() if isinstance(feature, datasets.Image)]
+    others = [name for name in features if name not in pictures]
+    asked = {"picture": (picture, pictures, pictures), "caption": (caption, others, sorted({*others} & {*CAPTIONS}))}
+    chosen = {}
+    for what, (name, possible, usual) in asked.items():
+        if name not in possible and (name is not None or len(usual) != 1):
+            fault = f"{name!r} is no column of {what}s" if name else f"it is not clear which column holds the {what}s"
+            has = f"columns of pictures: {', '.join(pictures) or 'none'}; others: {', '.join(others) or 'none'}"
+            raise DataError(f"{repository}: {fault}; name one with --{what}-column ({what}=…); {has}")
+        chosen[what] = name or usual[0]
+    rows = rows.select_columns(list(chosen.values())).cast_column(chosen["picture"], datasets.Image(decode=False))
+    digest = hashlib.sha256(json.dumps([builder.hash, split, *chosen.values()]).encode()).hexdigest()
+    return PairStream(str(repository).rstrip("/").rpartition("/")[2], digest, rows, **chosen)

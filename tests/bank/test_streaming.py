@@ -1,0 +1,257 @@
+"""A bank of a stream: after interruptions the same bytes; what cannot be used is left out, named, and stops nothing."""
+
+import csv
+import json
+import random
+import re
+
+import numpy as np
+import pytest
+import torch
+from hub_formats import caption, png, write_parquet, write_webdataset
+
+from asif_lib import AnchorBank, load_image_encoder, load_text_encoder
+from asif_lib.bank import streaming
+from asif_lib.bank.streaming import build_streamed
+from asif_lib.cli import main
+from asif_lib.datasets.streams import stream_from_hub
+from asif_lib.errors import BankError, DataError
+
+datasets = pytest.importorskip("datasets")
+
+
+@pytest.fixture(scope="module")
+def encoders(timm_folder, sentence_transformer_folder):
+    return load_image_encoder(timm_folder, device="cpu"), load_text_encoder(sentence_transformer_folder, device="cpu")
+
+
+@pytest.fixture(autouse=True)
+def own_cache(tmp_path, monkeypatch):
+    monkeypatch.setattr(datasets.config, "HF_DATASETS_CACHE", str(tmp_path / "hf"))
+
+
+def build(source, folder, encoders, **how):
+    return build_streamed(stream_from_hub(source), folder, *encoders, **{"progress": False, "block": 20, **how})
+
+
+def checksums(folder):
+    """Of all files with pairs, and of the sums: everything but names and the time."""
+    about = json.loads((folder / "bank.json").read_text())
+    (part,), (version,) = about["parts"], about["history"]
+    return part["files"], version["checksum"], version["count"]
+
+
+def remarks(folder):
+    with open(folder.with_name(f"{folder.name}.rows.csv"), newline="") as lines:
+        return list(csv.reader(lines))[1:]
+
+
+@pytest.mark.filterwarnings("ignore:.* repeat an earlier caption")
+@pytest.mark.parametrize("write", [write_parquet, write_webdataset])
+def test_after_three_interruptions_the_bank_is_the_same_bit_for_bit(write, encoders, tmp_path, monkeypatch):
+    source = write(tmp_path / "source", 310, shard=70)
+    build(source, tmp_path / "whole", encoders)
+    lot, encoded = random.Random(write.__name__), []
+    steps = ["save_file", "write_json", "plain_table", "cut_positions"]
+
+    def interrupted(step, after):
+        def fail(*arguments, **options):
+            nonlocal after
+            after -= 1
+            if after < 0:
+                raise KeyboardInterrupt
+            return original(*arguments, **options)
+
+        original = getattr(streaming, step)
+        return fail
+
+    for step in lot.sample(steps, 3):
+        with monkeypatch.context() as broken:
+            broken.setattr(streaming, step, interrupted(step, lot.randrange(1, 5)))
+            with pytest.raises(KeyboardInterrupt):
+                build(source, tmp_path / "torn", encoders)
+        encoded.append(len(list((tmp_path / "torn.building").glob("*.json"))))
+        assert not (tmp_path / "torn" / "bank.json").exists()
+    assert encoded == sorted(encoded) and encoded[0] > 0
+    bank = build(source, tmp_path / "torn", encoders)
+    assert checksums(tmp_path / "torn") == checksums(tmp_path / "whole")
+    assert len(bank) == 310 and not (tmp_path / "torn.building").exists()
+    assert bank.pairs["id"].tolist() == [str(i) for i in range(310)]
+    assert bank.pairs["caption"].tolist() == [caption(i) for i in range(310)]
+
+
+@pytest.mark.filterwarnings("ignore:.* repeat an earlier caption")
+def test_a_block_that_is_done_is_not_encoded_again(encoders, tmp_path, monkeypatch):
+    source, read = write_parquet(tmp_path / "source", 100), []
+    original = type(encoders[0]).encode_readable
+
+    def encode(encoder, pictures):
+        if len(read) == 3:
+            read.append("stop")
+            raise KeyboardInterrupt
+        read.append([str(picture) for picture in pictures])
+        return original(encoder, pictures)
+
+    monkeypatch.setattr(type(encoders[0]), "encode_readable", encode)
+    with pytest.raises(KeyboardInterrupt):
+        build(source, tmp_path / "bank", encoders)
+    build(source, tmp_path / "bank", encoders)
+    assert [name for block in read if block != "stop" for name in block] == [f"row {i}" for i in range(100)]
+
+
+def test_a_stream_gives_the_embeddings_of_the_encoders(encoders, tmp_path):
+    bank = build(write_parquet(tmp_path / "source", 30, caption=lambda n: f"a {n}"), tmp_path / "bank", encoders)
+    datasets.disable_progress_bars()
+    table = datasets.load_dataset(str(tmp_path / "source"), split="train")
+    image = encoders[0].encode([row["image"] for row in table], progress=False)
+    torch.testing.assert_close(bank.image, image, atol=1e-5, rtol=1e-4)
+    assert bank.image_encoder == encoders[0].identity and bank.name == "source"
+
+
+def test_what_cannot_be_used_is_left_out_and_named(encoders, tmp_path):
+    spoilt = {7: b"no picture", 23: png(23)[:60], 24: None}
+    empty = {3: "", 41: "  ", 42: None, 50: caption(0), 51: "a " * 100}
+    folder = write_parquet(
+        tmp_path / "source", 60, shard=25,
+        picture=lambda n: spoilt.get(n, png(n)), caption=lambda n: empty.get(n, f"a {n} {n}"),
+    )  # fmt: skip
+    empty[52] = empty[50]
+    with pytest.warns(UserWarning, match="of 60 rows, 6 are left out, 1 have a caption that the text encoder cuts off"):
+        bank = build(folder, tmp_path / "bank", encoders)
+    assert [int(i) for i in bank.pairs["id"]] == sorted({*range(60)} - {3, 7, 23, 24, 41, 42})
+    rows = remarks(tmp_path / "bank")
+    assert [int(row) for row, _ in sorted(rows, key=lambda row: int(row[0]))] == [3, 7, 23, 24, 41, 42, 51]
+    why = dict(rows)
+    assert why["3"] == why["42"] == "left out: has no caption" and why["24"] == "left out: has no picture"
+    assert why["7"].startswith("left out: row 7: is not a picture that Pillow can read")
+    assert why["23"].startswith("left out: row 23: is broken or truncated")
+    assert why["51"] == "the text encoder cuts off its caption"
+
+
+def test_repeated_captions_are_counted_and_kept(encoders, tmp_path):
+    folder = write_parquet(tmp_path / "source", 30, caption=lambda n: f"a picture {n % 20}")
+    with pytest.warns(UserWarning, match="of 30 rows, 0 are left out, .* and 10 repeat an earlier caption"):
+        assert len(build(folder, tmp_path / "bank", encoders)) == 30
+
+
+def test_nothing_that_can_be_used_is_one_sentence(encoders, tmp_path):
+    folder = write_parquet(tmp_path / "source", 30, caption=lambda n: "")
+    with pytest.warns(UserWarning, match="30 are left out"), pytest.raises(BankError, match="has no pair to build"):
+        build(folder, tmp_path / "bank", encoders)
+    assert not (tmp_path / "bank").exists() and len(remarks(tmp_path / "bank")) == 30
+
+
+@pytest.mark.filterwarnings("ignore:.* repeat an earlier caption")
+def test_rows_that_break_off_cost_no_block_that_is_done(encoders, tmp_path, monkeypatch):
+    source = write_webdataset(tmp_path / "source", 200, shard=50)
+    build(source, tmp_path / "whole", encoders)
+    broken = stream_from_hub(source)
+    load, rows = broken.rows.load_state_dict, iter(broken.rows)
+
+    class Breaking:
+        def __iter__(self):
+            for i, row in enumerate(rows):
+                if i == 110:
+                    raise ConnectionError("the other side hung up")
+                yield row
+
+        state_dict, load_state_dict = broken.rows.state_dict, load
+
+    monkeypatch.setitem(vars(broken), "rows", Breaking())
+    with pytest.raises(
+        DataError, match=r"source: the rows break off between 100 and 120 \(the hub cannot be reached\)"
+    ):
+        build_streamed(broken, tmp_path / "bank", *encoders, block=20, progress=False)
+    assert len(list((tmp_path / "bank.building").glob("*.json"))) == 5
+    build(source, tmp_path / "bank", encoders)
+    assert checksums(tmp_path / "bank") == checksums(tmp_path / "whole")
+
+
+@pytest.mark.filterwarnings("ignore:.* repeat an earlier caption")
+def test_blocks_of_other_files_or_encoders_are_not_continued(encoders, tmp_path, monkeypatch):
+    source = write_parquet(tmp_path / "source", 60)
+    with monkeypatch.context() as broken, pytest.raises(KeyboardInterrupt):
+        broken.setattr(streaming, "write_bank", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
+        build(source, tmp_path / "bank", encoders)
+    (file,) = (source / "data").iterdir()
+    file.unlink()
+    (source / "data").rmdir()
+    write_parquet(source, 60, picture=lambda n: png(n + 1_000))
+    bank = build(source, tmp_path / "bank", encoders)
+    fresh = build(source, tmp_path / "fresh", encoders)
+    assert np.array_equal(bank.image, fresh.image) and checksums(tmp_path / "bank") == checksums(tmp_path / "fresh")
+
+
+# -- columns, names, and the command ---------------------------------------------------------------------
+
+
+def save(folder, **columns):
+    (folder / "data").mkdir(parents=True)
+    features = datasets.Features({name: feature for name, (_, feature) in columns.items()})
+    table = datasets.Dataset.from_dict({name: values for name, (values, _) in columns.items()}, features=features)
+    table.to_parquet(folder / "data" / "train-00000-of-00001.parquet")
+    return folder
+
+
+TEXTS = ["one", "two"], datasets.Value("string")
+PICTURES = [{"bytes": png(i), "path": None} for i in range(2)], datasets.Image()
+
+
+@pytest.mark.parametrize(
+    "columns, asked, words",
+    [
+        ({"image": PICTURES, "story": TEXTS}, {},
+         "it is not clear which column holds the captions; name one with --caption-column .*: image; others: story$"),
+        ({"caption": TEXTS}, {}, "which column holds the pictures; .* columns of pictures: none; others: caption$"),
+        ({"a": PICTURES, "b": PICTURES, "text": TEXTS}, {}, "which column holds the pictures; .*: a, b; others: text$"),
+        ({"a": PICTURES, "text": TEXTS, "caption": TEXTS}, {}, "which column holds the captions; "),
+        ({"image": PICTURES, "text": TEXTS}, {"caption": "txet"}, "'txet' is no column of captions; .*; others: text$"),
+        ({"image": PICTURES, "text": TEXTS}, {"picture": "text"}, "'text' is no column of pictures; .*: image; others"),
+    ],
+)  # fmt: skip
+def test_columns_that_are_not_there_are_named(tmp_path, columns, asked, words):
+    folder = save(tmp_path / "made", **columns)
+    with pytest.raises(DataError, match=words) as caught:
+        stream_from_hub(folder, **asked)
+    assert "\n" not in str(caught.value)
+
+
+def test_named_columns_are_read_and_of_several_captions_the_first(tmp_path, encoders):
+    lists = [["first", "second"], []], datasets.List(datasets.Value("string"))
+    folder = save(tmp_path / "made", a=PICTURES, b=PICTURES, alt=lists, text=TEXTS)
+    ((first, pairs, _),) = stream_from_hub(folder, picture="b", caption="alt").blocks(5)
+    assert first == 0 and [text for _, text in pairs] == ["first", ""] and pairs[1][0].content == png(1)
+
+
+def test_a_folder_of_files_with_a_table_is_read_too(tmp_path, encoders):
+    folder = tmp_path / "folder"
+    folder.mkdir()
+    (folder / "a.png").write_bytes(png(1))
+    (folder / "metadata.csv").write_text("file_name,text\na.png,a red square\n")
+    bank = build(folder, tmp_path / "bank", encoders)
+    assert bank.pairs["caption"].tolist() == ["a red square"]
+
+
+@pytest.mark.parametrize("split", ["train", "test"])
+def test_a_missing_data_set_or_split_is_one_sentence(tmp_path, split):
+    write_parquet(tmp_path / "made", 3)
+    folder = tmp_path / ("made" if split == "test" else "gone")
+    with pytest.raises(DataError, match=rf"{folder.name}, split {split}: cannot be loaded \(.*\); compare") as caught:
+        stream_from_hub(folder, split)
+    assert "\n" not in str(caught.value)
+
+
+def test_the_command_builds_from_the_hub(tmp_path, capsys, timm_folder, sentence_transformer_folder):
+    source = write_webdataset(tmp_path / "source", 90)
+    command = ["bank", "build", str(tmp_path / "bank"), "--from", f"hub:{source}", "--limit", "70",
+               "--precision", "float16", "--image-encoder", str(timm_folder),
+               "--text-encoder", str(sentence_transformer_folder)]  # fmt: skip
+    assert main(command) == 0
+    assert "70 anchors" in capsys.readouterr().out
+    assert AnchorBank.load(tmp_path / "bank").image.dtype == torch.float16
+    assert main(command) == 1
+    assert re.search("is there already, with 70 pairs.*--replace", capsys.readouterr().err)
+    assert main([*command, "--replace", "--split", "a", "--split", "b"]) == 1
+    assert "name one --split" in capsys.readouterr().err
+    assert main(["bank", "build", "stamps", "--limit", "5"]) == 1
+    assert "go with --from hub:REPOSITORY" in capsys.readouterr().err

@@ -16,6 +16,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         "text": ["TextEncoder", "check_strings", "has_bfloat16", "load_text_encoder"],
         "graphs": ["frozen_graph"],
         "loading": ["load_encoder", "load_encoder_of"],
+        "contrastive": ["load_contrastive"],
         "embeddings": ["embed", "embed_readable"],
         "known": ["KnownTexts"],
         "pictures": ["PictureFile", "open_picture", "picture_digest"],

@@ -139,7 +139,7 @@ def _load(name, folder, device, shipped):
         return model, model.encode
     library = "transformers" if plain else "sentence-transformers"
     load = None if plain else _sentence_transformers().SentenceTransformer
-    with _quiet_transformers():
+    with quiet_transformers():
         try:
             if plain:
                 model = MeanOfTokens(folder).to(device)
@@ -185,8 +185,8 @@ def has_bfloat16(device) -> bool:
 
 
 @contextlib.contextmanager
-def _quiet_transformers():
-    """Loading prints a bar and a table of tensor names. Neither tells the reader of a notebook anything."""
+def quiet_transformers():
+    """Keep `transformers` silent: its bar and its table of tensor names tell the reader of a notebook nothing."""
     from transformers.utils import logging as hf_logging
 
     level = hf_logging.get_verbosity()

@@ -5,6 +5,8 @@ import json
 import numpy as np
 import pandas as pd
 
+from asif_lib.defaults import TRANSFORMERS
+
 from ..measures import share_with_interval
 from ..neighbours import resampled_counts
 
@@ -104,9 +106,12 @@ def name_winner(group) -> str | None:
     """Return the winner among rows of the tidy table that were compared, or None where nothing is certain.
 
     The reference wins if all others are worse. Another method wins if its value is the largest, and it is better than
-    the reference after Holm's correction. Transductive methods take no part.
+    the reference after Holm's correction. Transductive methods take no part, and no models that were trained on other
+    pairs.
     """
-    group = group[~group["transductive"]]
+    group = group[~group["transductive"] & ~group["method"].astype(str).str.startswith(TRANSFORMERS)]
+    if group.empty:
+        return None
     best = group.loc[group["value"].idxmax()]
     is_certain = (
         (group["verdict"] != "undecided").all() if best["verdict"] == "reference" else best["verdict"] == "better"

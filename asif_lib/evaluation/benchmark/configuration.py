@@ -6,19 +6,24 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, PositiveInt, ValidationError
 
-from asif_lib.defaults import DEFAULT_IMAGE_ENCODER, DEFAULT_TEMPLATE, DEFAULT_TEXT_ENCODER
+from asif_lib.defaults import DEFAULT_IMAGE_ENCODER, DEFAULT_TEMPLATE, DEFAULT_TEXT_ENCODER, TRANSFORMERS
 from asif_lib.errors import DataError, first_line
 
 from ..corrections import CORRECTIONS, corrected
 from ..methods import METHODS
-from .tasks import PaperASIF
+from .tasks import PaperASIF, Yardstick
 
 KNOWN_METHODS = {
     **METHODS,
     "ASIF (paper)": PaperASIF,
     **{f"ASIF + {name}": corrected(METHODS["ASIF"], correction) for name, correction in CORRECTIONS.items()},
 }
-"""The methods that a file may name."""
+"""The methods that a file may name, beside the models behind the prefix `TRANSFORMERS`."""
+
+
+def method_of(name):
+    """Return the class of a method that a file names."""
+    return Yardstick if name.startswith(TRANSFORMERS) else KNOWN_METHODS[name]
 
 
 class _Table(BaseModel):
@@ -114,8 +119,9 @@ def _sentence(error) -> str:
 
 def _check_methods(path, configuration):
     for name in (*configuration.methods, *configuration.grids):
-        if name not in KNOWN_METHODS:
-            raise DataError(f"{path}: the method {name!r} is not known; known: {', '.join(KNOWN_METHODS)}")
+        if name not in KNOWN_METHODS and (name in configuration.grids or not name.startswith(TRANSFORMERS)):
+            known = ", ".join(KNOWN_METHODS)
+            raise DataError(f"{path}: the method {name!r} is not known; known: {known}, {TRANSFORMERS}MODEL")
     if len(set(configuration.methods)) < len(configuration.methods):
         raise DataError(f"{path}: a method is named twice among {', '.join(configuration.methods)}")
     for name, grid in configuration.grids.items():

@@ -13,15 +13,17 @@ import torch
 
 from asif_lib.bank.anchors import AnchorBank
 from asif_lib.datasets.pairs import load_pairs
+from asif_lib.defaults import TRANSFORMERS
+from asif_lib.encoders.contrastive import load_contrastive
 from asif_lib.encoders.loading import load_encoder_of
-from asif_lib.errors import AsifError, DataError, first_line
+from asif_lib.errors import AsifError, BrokenPicturesError, DataError, first_line
 from asif_lib.files import read_json, write_json
 from asif_lib.machine import progress_bar
 
 from ..measures import same_text
 from ..methods import choose
 from .comparing import tidy_table
-from .configuration import KNOWN_METHODS
+from .configuration import method_of
 from .control_encoders import load_any_encoder
 from .tasks import digest_of, embedded_pairs, prepare_task
 
@@ -71,6 +73,7 @@ def run_benchmark(configuration, folder, *, device="auto", progress=True) -> Out
     load, reached = functools.cache(functools.partial(load_any_encoder, device=device)), {"all"}
     parts.mkdir(parents=True, exist_ok=True)
     groups = list(_groups(configuration))
+    own = _asked_of_yardsticks(configuration, failures, device, progress)
     each = list(itertools.product(configuration.methods, configuration.sizes))
     with progress_bar(total=len(groups) * len(each), desc="benchmark", unit="part", disable=not progress) as bar:
         for bank, *encoders in groups:
@@ -88,7 +91,9 @@ def run_benchmark(configuration, folder, *, device="auto", progress=True) -> Out
                 if size not in sizes:
                     continue
                 try:
-                    answer = _stored(parts, configuration, pool, questions, method, size)
+                    asks = own.get(method, questions)
+                    asked = {name: asks[name] for name in questions if name in asks}
+                    answer = _stored(parts, configuration, pool, asked, method, size)
                     found.append({**about, "method": method, **answer})
                 except Exception as error:  # the next part may succeed
                     failures.append((f"{_words(about)}, {method}, {size} pairs", _reason(error)))
@@ -104,6 +109,8 @@ def _words(about):
 
 
 def _reason(error):
+    if isinstance(error, BrokenPicturesError):
+        return f"{len(error.errors)} of the pictures cannot be read, for example {error.errors[0]}"
     return first_line(error) if isinstance(error, AsifError) else f"{type(error).__name__}: {first_line(error)}"
 
 
@@ -130,15 +137,7 @@ def _prepare(configuration, about, failures, load, device, progress):
     else:
         encoders = [load(kind, about[f"{kind}_encoder"]) for kind in ("image", "text")]
         train, more = (_joined(source, split, encoders, progress) for split in ("train", "validation"))
-    questions = {}
-    for name, task in configuration.tasks.items():
-        try:
-            question = prepare_task(task, *encoders, progress)
-            if isinstance(source, str) and task.kind == "retrieval":
-                _check_held_out(source, stored.image, question.image)
-            questions[name] = question
-        except Exception as error:
-            failures.append((f"task {name}", _reason(error)))
+    questions = _questions(configuration, encoders, failures, progress, stored if isinstance(source, str) else None)
     if not questions:
         raise DataError("none of its tasks can be asked")
     asked = None
@@ -146,6 +145,32 @@ def _prepare(configuration, about, failures, load, device, progress):
         pairs = load_pairs(configuration.validation, progress=progress).split("validation")
         asked = (*embedded_pairs(pairs, *encoders, progress), pairs.captions)
     return Pool(train, more, asked), questions, about
+
+
+def _questions(configuration, encoders, failures, progress, stored=None):
+    """Return the questions by task; a stored bank must not hold the pictures that are asked."""
+    questions = {}
+    for name, task in configuration.tasks.items():
+        try:
+            question = prepare_task(task, *encoders, progress)
+            if stored and task.kind == "retrieval":
+                _check_held_out(stored.name, stored.image, question.image)
+            questions[name] = question
+        except Exception as error:
+            failures.append((f"task {name}", _reason(error)))
+    return questions
+
+
+def _asked_of_yardsticks(configuration, failures, device, progress):
+    """Return for each model that was trained on pairs the questions in its own embeddings; none if it fails."""
+    own = {name: {} for name in configuration.methods if name.startswith(TRANSFORMERS)}
+    for name in own:
+        try:
+            encoders = load_contrastive(name.removeprefix(TRANSFORMERS), device=device)
+            own[name] = _questions(configuration, encoders, failures, progress)
+        except Exception as error:
+            failures.append((name, _reason(error)))
+    return own
 
 
 def _joined(names, split, encoders, progress):
@@ -162,7 +187,7 @@ def _check_held_out(name, anchors, held_out):
 
 def _stored(folder, configuration, pool, questions, method, size) -> dict:
     """Return a part: as it is stored, or computed and stored."""
-    grid = configuration.grids.get(method, KNOWN_METHODS[method].GRID)
+    grid = configuration.grids.get(method, method_of(method).GRID)
     asked = {name: question.digest() for name, question in questions.items()}
     key = [FORMAT, pool.digest(), asked, method, {k: list(v) for k, v in grid.items()}, size, configuration.seeds]
     file = folder / f"{hashlib.sha256(json.dumps(key).encode()).hexdigest()[:24]}.json"
@@ -173,7 +198,7 @@ def _stored(folder, configuration, pool, questions, method, size) -> dict:
 
 def _computed(configuration, pool, questions, method, grid, size) -> dict:
     """Choose the settings of a method, fit it once for each seed, and ask it."""
-    make, n = KNOWN_METHODS[method], len(pool.train[0])
+    make, n = method_of(method), len(pool.train[0])
     if size == "all":
         drawn = [np.arange(n)]  # no lot is drawn, so one fit is enough
     else:

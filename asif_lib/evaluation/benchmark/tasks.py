@@ -12,10 +12,11 @@ from asif_lib.datasets.folders import first_names
 from asif_lib.datasets.hub import labelled_from_hub
 from asif_lib.datasets.labelled import load_labelled
 from asif_lib.datasets.pairs import load_pairs
-from asif_lib.defaults import LARGEST_DEFAULT_K
+from asif_lib.defaults import HUB, LARGEST_DEFAULT_K
 from asif_lib.encoders.embeddings import embed
 from asif_lib.encoders.pictures import open_picture
 from asif_lib.errors import DataError
+from asif_lib.relative import unit_rows
 from asif_lib.search.inverted import InvertedIndex
 from asif_lib.sparse import sparse_relative_representation
 from asif_lib.zeroshot import make_prompts
@@ -24,8 +25,6 @@ from ..baselines import Method
 from ..measures import ranks, same_text
 
 RECALLS = (1, 5, 10)
-HUB = "hub:"
-"""Before the name of a labelled data set of the hub."""
 
 
 class PaperASIF(Method):
@@ -47,6 +46,18 @@ class PaperASIF(Method):
             for z, anchors, mean in zip((image, text), self.anchors, self.means, strict=True)
         )
         return InvertedIndex(texts, 1, "mean").scores(pictures)
+
+
+class Yardstick(Method):
+    """A model that was trained on other pairs, such as CLIP: the cosine of its own embeddings. Nothing is fitted."""
+
+    def fit(self, image, text):
+        """Return the method: the pairs are not used."""
+        return self
+
+    def similarity(self, image, text) -> torch.Tensor:
+        """Return the (q, t) float32 cosines."""
+        return unit_rows(image) @ unit_rows(text).T
 
 
 @dataclass(frozen=True)

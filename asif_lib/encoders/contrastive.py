@@ -1,0 +1,96 @@
+"""Models that were trained on pairs, such as CLIP and SigLIP, through `transformers`: two encoders of one space."""
+
+import torch
+from safetensors import SafetensorError
+
+from asif_lib.errors import EncoderError, first_line, import_extra
+from asif_lib.machine import resolve_device
+
+from .identity import EncoderIdentity
+from .image import ImageEncoder
+from .text import TextEncoder, quiet_transformers
+from .weights import configuration, folder_checksum, model_folder, short_name
+
+
+class _Towers(torch.nn.Module):
+    """The model's own embeddings of pictures, ``forward``, and of texts, ``embed_texts``."""
+
+    def __init__(self, model, tokenizer):
+        super().__init__()
+        self.model, self.tokenizer = model, tokenizer
+        self.max_seq_length = model.config.text_config.max_position_embeddings
+        # SigLIP was trained with texts that are padded to the full length, and without a mask
+        self.is_padded = model.config.model_type.startswith("siglip")
+
+    def forward(self, pixels):
+        return _rows(self.model.get_image_features(pixel_values=pixels))
+
+    @torch.inference_mode()
+    def embed_texts(self, texts):
+        how = {"padding": "max_length" if self.is_padded else True, "return_attention_mask": not self.is_padded}
+        cut = {"truncation": True, "max_length": self.max_seq_length}
+        tokens = self.tokenizer(list(texts), return_tensors="pt", **how, **cut).to(self.model.device)
+        return _rows(self.model.get_text_features(**tokens))
+
+
+def _rows(output):
+    return output if isinstance(output, torch.Tensor) else output.pooler_output  # of transformers 4, and 5
+
+
+class _PictureTower(ImageEncoder):
+    def __init__(self, towers, processor, identity, device):
+        self.transform = lambda picture: processor(picture, return_tensors="pt")["pixel_values"][0]
+        super().__init__(towers, None, identity, device, backend="plain")
+
+
+def load_contrastive(name, *, device="auto"):
+    """Load a model that embeds pictures and texts in one space, and return its two encoders.
+
+    The cosine of a picture and a text is the model's own score, up to its temperature and bias.
+
+    Parameters
+    ----------
+    name : str or Path
+        Of a repository of the hub, such as ``"openai/clip-vit-large-patch14"``, or a folder in its format.
+    device : {"auto", "cpu", "cuda", "mps"}
+
+    Returns
+    -------
+    ImageEncoder, TextEncoder
+
+    Raises
+    ------
+    EncoderError
+        If the model is not found, has only pickled weights, lacks some, or does not embed both pictures and texts.
+    MissingExtraError
+        If its tokenizer needs a package that is not installed.
+    """
+    from transformers import AutoImageProcessor, AutoModel, AutoTokenizer
+
+    folder, source = model_folder(name, "image")
+    checksum, settings = folder_checksum(folder), configuration(folder)
+    own = {"trust_remote_code": False, "local_files_only": True}
+    with quiet_transformers():
+        try:
+            model, loaded = AutoModel.from_pretrained(folder, use_safetensors=True, output_loading_info=True, **own)
+            if not all(hasattr(model, f"get_{kind}_features") for kind in ("image", "text")):
+                raise ValueError(f"a {type(model).__name__} does not embed both pictures and texts, as CLIP does")
+            if loaded["missing_keys"]:
+                raise ValueError(f"its weights lack {min(loaded['missing_keys'])}")
+            towers = _Towers(model, AutoTokenizer.from_pretrained(folder, **own))
+            processor = AutoImageProcessor.from_pretrained(folder, **own)
+        except ImportError:
+            for package in ("sentencepiece", "google.protobuf"):  # which the tokenizer of SigLIP needs
+                import_extra(package, "hub")
+            raise
+        except (RuntimeError, ValueError, KeyError, OSError, TypeError, AttributeError, SafetensorError) as error:
+            raise EncoderError(f"{name}: transformers cannot load this model ({first_line(error)})") from error
+    device = resolve_device(device)
+    towers = towers.eval().requires_grad_(False).to(device)
+    dim, steps = towers.embed_texts(["dimension"]).shape[1], f"{type(model).__name__}, {settings}"
+    identities = [
+        EncoderIdentity(kind, short_name(name), source, checksum, f"{how}, {steps}", dim)
+        for kind, how in (("image", type(processor).__name__), ("text", type(towers.tokenizer).__name__))
+    ]
+    pictures = _PictureTower(towers, processor, identities[0], device)
+    return pictures, TextEncoder(towers, towers.embed_texts, identities[1], device)

@@ -9,6 +9,7 @@ from collections import deque
 from concurrent.futures import ThreadPoolExecutor
 
 import torch
+from threadpoolctl import threadpool_limits
 from tqdm.auto import tqdm as any_tqdm
 from tqdm.std import tqdm as terminal_tqdm
 
@@ -132,6 +133,13 @@ def single_threads(count) -> ThreadPoolExecutor:
     does not read it at all and would use all cores in each thread. So each thread sets the limit itself.
     """
     return ThreadPoolExecutor(count, initializer=torch.set_num_threads, initargs=(1,))
+
+
+@contextlib.contextmanager
+def for_small_matrices():
+    """Use one thread inside the block, in PyTorch, OpenMP and BLAS: with little work, threads wait for each other."""
+    with one_thread(), threadpool_limits(1):
+        yield
 
 
 _lock, _inside = threading.Lock(), []

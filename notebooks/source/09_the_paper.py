@@ -38,7 +38,6 @@ from collections.abc import Callable
 import numpy as np
 import pandas as pd
 import torch
-from threadpoolctl import threadpool_limits
 
 import asif_lib.figures as draw
 from asif_lib import embed, load_labelled, record
@@ -52,6 +51,7 @@ from asif_lib.evaluation import (
     paired_difference,
 )
 from asif_lib.files import build_dir
+from asif_lib.machine import for_small_matrices
 
 draw.use_style()
 results = build_dir() / "benchmark"
@@ -154,7 +154,7 @@ configuration = Configuration(
     validation="stamps",
     **ENCODERS,
 )
-with threadpool_limits(1):  # the matrices are small: threads would wait for each other
+with for_small_matrices():
     outcome = run_benchmark(configuration, results / "the_paper", device=device)
 curves = outcome.table[outcome.table.measure == "mean recall"]
 print("failed:", outcome.failures or "nothing")
@@ -423,7 +423,7 @@ changes |= {name: corrected(METHODS["ASIF"], CORRECTIONS[name]) for name in CORR
 anchors = train + validation
 question = Question(z_image[test], z_text[test], same[test][:, test])
 chosen, answers = {}, []
-with threadpool_limits(1):
+with for_small_matrices():
     for name, change in changes.items():
         chosen[name] = choose(change, z_image, z_text, split, same, **base.settings)
         fitted = change(**chosen[name].settings).fit(z_image[anchors], z_text[anchors])
@@ -520,11 +520,12 @@ added = 100
 image = torch.cat([z_image, z["learn"][:added]])  # (893, 1280)
 text = torch.cat([z_text, prompts[labels["learn"][:added]]])
 right = {}
-for name in ("ASIF", *list(changes)[2:]):
-    fitted = changes[name](**chosen[name].settings).fit(image, text)
-    for kind, rows in sets.items():
-        decided = fitted.similarity(z["ask"][rows], prompts).argmax(dim=1).numpy()
-        right[kind, name] = decided == labels["ask"][rows]
+with for_small_matrices():
+    for name in ("ASIF", *list(changes)[2:]):
+        fitted = changes[name](**chosen[name].settings).fit(image, text)
+        for kind, rows in sets.items():
+            decided = fitted.similarity(z["ask"][rows], prompts).argmax(dim=1).numpy()
+            right[kind, name] = decided == labels["ask"][rows]
 gaps = {
     kind: {
         name: paired_difference(right[kind, name], right[kind, "ASIF"], seed)
@@ -580,7 +581,7 @@ growing = configuration.model_copy(
         "grids": {"ASIF": {"share": [0.02, 0.05, 0.1, 0.2], "p": [1, 2, 4]}},
     }
 )
-with threadpool_limits(1):
+with for_small_matrices():
     outcome = run_benchmark(growing, results / "the_paper", device=device)
 by_bank = outcome.table[outcome.table.measure == "mean recall"]
 

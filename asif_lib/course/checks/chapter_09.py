@@ -5,9 +5,9 @@ import functools
 
 import torch
 import torch.nn.functional as F
-from threadpoolctl import threadpool_limits
 
 from asif_lib.evaluation.baselines import NearestAnchorCaption, Procrustes, Ridge
+from asif_lib.machine import for_small_matrices
 
 from .catalogue import but, result
 from .exercise import Exercise, investigation
@@ -182,7 +182,7 @@ class RivalTask(HeldOutTask):
         if (choice, split) not in self._found:
             name, n = choice
             z, labels = self._splits[split]
-            with threadpool_limits(1):  # of small matrices, threads would wait for each other
+            with for_small_matrices():
                 fitted = copy.deepcopy(self.methods[name]).fit(*(side[:n] for side in self.pairs))
                 decided = fitted.similarity(z, self.prompts).argmax(dim=1)
             self._found[choice, split] = decided == labels

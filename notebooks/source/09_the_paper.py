@@ -16,7 +16,7 @@
 # - show when a correction that looks at all questions together does harm;
 # - say what the paper's own run would cost, and start it.
 #
-# **Minutes** 40 to read, 47 more with the exercises · **Before this**
+# **Minutes** 40 to read, 53 more with the exercises · **Before this**
 # [05 · Zero-shot evaluation](05_zero_shot.ipynb), for section 5 also
 # [08 · Scaling](08_scaling.ipynb)
 #
@@ -63,6 +63,7 @@ from asif_lib.course.checks import (
     check_holm,
     check_inverted_softmax,
     check_rival,
+    check_sinkhorn,
 )
 from asif_lib.course.opening import open_chapter
 
@@ -406,6 +407,46 @@ check_inverted_softmax(my_inverted_softmax)
 # </details>
 
 # %% [markdown]
+# ### Exercise 09.3 · One round of Sinkhorn
+#
+# **Difficulty** ●●○○○ · **Minutes** 6
+#
+# Write one round of the transductive correction. The weights are positive, a row for
+# each picture and a column for each label. First divide each column by its sum: now all
+# labels are wanted equally often. Then divide each row of the result by its sum: now
+# each picture has the weight 1 to give.
+
+
+# %% tags=["exercise"]
+def my_sinkhorn_round(weights: torch.Tensor) -> torch.Tensor:
+    """Scale the columns, and then the rows, to equal sums.
+
+    weights: (q, c) float32, positive; returns (q, c) float32, each row with sum 1.
+    """
+    ### BEGIN SOLUTION
+    weights = weights / weights.sum(dim=0)
+    return weights / weights.sum(dim=1, keepdim=True)
+    ### END SOLUTION
+
+
+# %% tags=["check"]
+check_sinkhorn(my_sinkhorn_round)
+
+# %% [markdown]
+# <details><summary>Hint</summary>
+#
+# `weights.sum(dim=0)` has one entry for each column. For the rows you need
+# `keepdim=True`, so that the (q, 1) sums stand beside the (q, c) weights.
+#
+# </details>
+# <details><summary>What you should see</summary>
+#
+# A ✔ verdict. After one round the columns are no longer quite equal. The library
+# repeats the round until both hold.
+#
+# </details>
+
+# %% [markdown]
 # Which correction helps? Each is an **ablation**: the same ASIF, with one change. The
 # settings of ASIF stay, and the correction's own settings are chosen on the validation
 # pairs.
@@ -686,7 +727,7 @@ print(f"rivals: {', '.join(task.rivals)}; pairs: {task.sizes}")
 print(f"{len(validation_set[0])} pictures to choose by, {len(sealed[0])} sealed")
 
 # %% [markdown]
-# ### Exercise 09.3 · Where the rival wins
+# ### Exercise 09.4 · Where the rival wins
 #
 # **Difficulty** ●●●●○ · **Minutes** 25
 #
@@ -764,11 +805,11 @@ show_progress("09")
 #
 # **50 minutes.** Section 1 with the list of the protocol (10 minutes), section 2 with a
 # vote on the closest rival and 09.1 (20), the drawing of the hub and the table of
-# changes in section 3 (10), the counterexample (10). At home: 09.2, 09.3, sections 4
-# and 5.
+# changes in section 3 (10), the counterexample (10). At home: 09.2 to 09.4,
+# sections 4 and 5.
 #
-# **90 minutes.** Sections 1 to 3 with 09.1 and 09.2 (55), the counterexample with a
-# prediction on the board (10), section 4 (5), 09.3 as a race between groups, where each
+# **90 minutes.** Sections 1 to 3 with 09.1 to 09.3 (55), the counterexample with a
+# prediction on the board (10), section 4 (5), 09.4 as a race between groups, where each
 # group may open the sealed pictures once (20).
 #
 # ### What students get wrong

@@ -1,4 +1,4 @@
-"""Checks of chapter 09, the paper: Holm's correction, the inverted softmax, and a setting in which a rival wins."""
+"""Checks of chapter 09, the paper: Holm's correction, inverted softmax, Sinkhorn, a setting in which a rival wins."""
 
 import copy
 import functools
@@ -127,6 +127,43 @@ check_inverted_softmax = Exercise(
 )  # fmt: skip
 
 
+def over_columns(weights):
+    return weights / weights.sum(dim=0)
+
+
+def over_rows(weights):
+    return weights / weights.sum(dim=1, keepdim=True)
+
+
+def sinkhorn_round(weights, *, steps=(over_columns, over_rows)):
+    """Scale positive weights (q, c) once: first each column, then each row."""
+    for step in steps:
+        weights = step(weights)
+    return weights
+
+
+def both_by_the_first_sums(weights):
+    return weights / weights.sum(dim=0) / weights.sum(dim=1, keepdim=True)
+
+
+cases = [(random_tensor(q, c, seed=seed).exp(),) for seed, (q, c) in enumerate([(3, 3), (5, 2), (2, 6), (7, 4)], 110)]
+mistakes = {
+    "You scaled the rows first and then the columns. Then the rows do not sum to 1 in the end: the columns come "
+    "first.": but(steps=(over_rows, over_columns)),
+    "You scaled the rows only. That is the usual softmax: no label is held back.": but(steps=(over_rows,)),
+    "You scaled the columns only; then scale the rows of the result.": but(steps=(over_columns,)),
+    "You divided by the sums of the rows as they came. Sum the rows after the columns are "
+    "scaled.": both_by_the_first_sums,
+    "You did it more than once; one round is wanted.": but(steps=(over_columns, over_rows) * 2),
+    "You took exponentials; the weights are positive already.": but(steps=(torch.exp, over_columns, over_rows)),
+    "You divided by the largest, not by the sum.": but(
+        steps=(lambda w: w / w.amax(dim=0), lambda w: w / w.amax(dim=1, keepdim=True))
+    ),
+    "You returned the logarithm; return the weights.": result(torch.log),
+}
+check_sinkhorn = Exercise("09.3", "One round of Sinkhorn", sinkhorn_round, cases, mistakes)
+
+
 class RivalTask(HeldOutTask):
     """Methods that are fitted on the first n of some pairs, and pictures to classify: is a rival better than ASIF?
 
@@ -193,7 +230,7 @@ PATIENCE = 6
 """How many times the usual limit the search may take: some methods are trained."""
 
 
-@investigation("09.3", "Where the rival wins", RivalTask)
+@investigation("09.4", "Where the rival wins", RivalTask)
 def check_rival(function, task) -> Verdict:
     """Compare the student's choice with the reference on the validation pictures, then on the test pictures."""
     means = {}

@@ -54,7 +54,20 @@ def twice_normalised(scores, bank, beta):
     return torch.log_softmax(by_logsumexp(scores, bank, beta), dim=1)
 
 
-# 09.3 the open investigation
+# 09.3 Sinkhorn
+
+
+def in_two_lines(weights):
+    weights = weights / weights.sum(0, keepdim=True)
+    return weights / weights.sum(1, keepdim=True)
+
+
+def row_by_row(weights):
+    columns = weights.sum(dim=0)
+    return torch.stack([row / columns / (row / columns).sum() for row in weights])
+
+
+# 09.4 the open investigation
 
 
 def investigates(rivals, sizes, measure):
@@ -89,7 +102,8 @@ def returns_another(rivals, sizes, measure):
 RIGHT = {
     "09.1": [holm_in_a_loop, holm_by_sorting],
     "09.2": [by_logsumexp, by_mean_of_exponentials, twice_normalised],
-    "09.3": [investigates, investigates_in_a_loop],
+    "09.3": [in_two_lines, row_by_row],
+    "09.4": [investigates, investigates_in_a_loop],
 }
 
 WRONG = {
@@ -119,6 +133,15 @@ WRONG = {
         (lambda s, b, beta: (beta * s).exp() / (beta * b).exp().sum(0), "return the logarithm"),
     ],
     "09.3": [
+        (lambda w: (w / w.sum(1, keepdim=True)) / (w / w.sum(1, keepdim=True)).sum(0), "the columns come first"),
+        (lambda w: w / w.sum(1, keepdim=True), "the usual softmax"),
+        (lambda w: w / w.sum(0), "the columns only"),
+        (lambda w: w / w.sum(0) / w.sum(1, keepdim=True), "as they came"),
+        (lambda w: in_two_lines(in_two_lines(w)), "more than once"),
+        (lambda w: in_two_lines(w.exp()), "positive already"),
+        (lambda w: in_two_lines(w).log(), "the logarithm"),
+    ],
+    "09.4": [
         (lambda rivals, sizes, measure: (rivals[0], sizes[0]), "measured 0 settings"),
         (measures_one, "measured 1 setting on"),
         (returns_another, "did not measure"),

@@ -136,9 +136,7 @@ table.style.hide(axis="index").format(precision=1, na_rep="–")
 # distance larger with few pairs or with many?
 
 # %%
-from asif_lib.evaluation.benchmark.parts import run_benchmark
-
-from asif_lib.evaluation.benchmark.configuration import Configuration
+from asif_lib.evaluation.benchmark import Configuration, run_benchmark
 
 RIVALS = ["label transfer", "ridge", "CSA", "LiT head", "CLIP heads"]
 ENCODERS = {
@@ -456,20 +454,20 @@ check_sinkhorn(my_sinkhorn_round)
 
 # %%
 from asif_lib.evaluation import CORRECTIONS, corrected
-from asif_lib.evaluation.benchmark.comparing import compare
-from asif_lib.evaluation.benchmark.tasks import Question
+from asif_lib.evaluation.benchmark import compare_paired
+from asif_lib.evaluation.benchmark.tasks import HeldOut
 
 changes = {"ASIF": METHODS["ASIF"], "hub-corrected anchors": make}
 changes |= {name: corrected(METHODS["ASIF"], CORRECTIONS[name]) for name in CORRECTIONS}
 anchors = train + validation
-question = Question(z_image[test], z_text[test], same[test][:, test])
+question = HeldOut(z_image[test], z_text[test], same[test][:, test])
 chosen, answers = {}, []
 with for_small_matrices():
     for name, change in changes.items():
         chosen[name] = choose(change, z_image, z_text, split, same, **base.settings)
         fitted = change(**chosen[name].settings).fit(z_image[anchors], z_text[anchors])
         answers.append(question.ask(fitted)["mean recall"])  # (150,)
-ablation = compare(np.stack(answers)[:, None])  # the first is the reference
+ablation = compare_paired(np.stack(answers)[:, None])  # the first is the reference
 
 # %% tags=["figure", "hide-input"]
 # Draw the differences to plain ASIF, and show them in a table.
@@ -652,7 +650,7 @@ for row in largest.itertuples():
 
 # %% tags=["hide-input"]
 # Show the configuration of the paper's table.
-from asif_lib.evaluation.benchmark.configuration import read_configuration
+from asif_lib.evaluation.benchmark import read_configuration
 from asif_lib.files import ROOT
 
 file = ROOT / "benchmarks" / "accuracy" / "paper_table_1.toml"

@@ -41,6 +41,10 @@ mistakes = {
     "You subtracted the means, which gives a correlation; a cosine compares the vectors as they are.": lambda a, b: (
         cosine(a - a.mean(), b - b.mean())
     ),
+    "You divided by one length and multiplied by the other: the product of the lengths needs brackets.": (
+        lambda a, b: a @ b / a.norm() * b.norm(),
+        lambda a, b: a @ b / b.norm() * a.norm(),
+    ),
     "You added the two lengths; divide by their product.": lambda a, b: a @ b / (a.norm() + b.norm()),
     "You took the mean of the products; a dot product is their sum.": lambda a, b: (
         (a * b).mean() / (a.norm() * b.norm())

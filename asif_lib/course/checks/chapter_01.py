@@ -56,6 +56,9 @@ mistakes = {
     "Only the mean was divided: the difference needs brackets.": lambda x, m, s: x - channels(m / s),
     "Only the mean was divided: the difference needs brackets. And (3,) was lined up with the width; make it (3, 1, "
     "1).": lambda x, m, s: x - m / s,
+    "You multiplied by 255; values, mean and standard deviation all go from 0 to 1 here.": changed(
+        pictures=lambda x: 255 * x
+    ),
     "You used one mean and one standard deviation for all channels; each channel has its own.": changed(
         mean=lambda m: m.mean().expand(3), std=lambda s: s.mean().expand(3)
     ),
@@ -174,6 +177,9 @@ cases = [
 mistakes = {
     "A text without a token gave 0/0; we define its vector as 0.": but(count=lambda m: m.sum(dim=1, keepdim=True)),
     "Padding took part in the mean; weight the tokens by the mask.": lambda tokens, mask: tokens.mean(dim=1),
+    "Padding took part in the sum, though not in the count; weight the tokens by the mask.": but(
+        summed=lambda tokens, mask: tokens.sum(dim=1)
+    ),
     "You left padding out of the sum but not of the count; divide by the real tokens.": but(count=lambda m: m.shape[1]),
     "You divided by the number of tokens of all texts together; each text has its own count.": but(count=torch.sum),
     "You took the first tokens of each text, as many as are real; the mask says where the real ones stand.": but(

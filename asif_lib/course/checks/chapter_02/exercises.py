@@ -67,6 +67,9 @@ mistakes = {
         but(chosen=lambda x, k: with_itself(x, k + 1)),
         lambda x, y, k: in_common(x, y, k + 1, chosen=with_itself),
     ),
+    "You look at k places and drop one of them, so that k - 1 are left; take k.": but(
+        chosen=lambda x, k: without_first(x, k - 1)
+    ),
     "You look at k + 1 neighbours; take k.": (but(chosen=lambda x, k: neighbour_mask(x, k + 1)), one_more("k")),
     "You count each stamp as its own nearest neighbour; leave it out.": but(chosen=with_itself),
     "You took the k least similar; neighbours are the k most similar.": changed(x=torch.neg, y=torch.neg),

@@ -27,6 +27,9 @@ mistakes = {
         lambda z, a: centred(z, a),
         lambda z, a: centred(z, a, means=lambda z, a: (z.mean(0), a.mean(0))),
     ),
+    "You scaled the products to length 1; scale the rows of `z` and of `anchors` before you multiply.": (
+        lambda z, a: unit_rows(z @ a.T)
+    ),
     "You scaled the rows of cosines to length 1 once more; return the cosines as they are.": result(unit_rows),
     "You divided by the squared lengths; a cosine divides by the lengths.": lambda z, a: (
         z @ a.T / (z.square().sum(1)[:, None] * a.square().sum(1))

@@ -257,6 +257,9 @@ mistakes = {
     "The difference is right and its interval has the wrong sign; take a - b in both.": but(items=lambda a, b: b - a),
     "You made an interval for each method. Whether two intervals overlap does not tell whether the difference holds 0. "
     "Take the difference of each question first.": ends_of_both(lambda one, two: (one[0] - two[1], one[1] - two[0])),
+    "Your interval has no width: draw n of the n questions with replacement, so that some come twice.": (
+        lambda a, b, *how: (float((a - b).mean()),) * 3
+    ),
     "You took the means over the wrong axis: each resample has n items, and there are `resamples` of them.": but(
         of=lambda items, resamples, seed: resampled_wrongly(items, resamples, seed)
     ),

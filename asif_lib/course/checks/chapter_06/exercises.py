@@ -25,6 +25,7 @@ mistakes = {
     "You returned a score for each prompt; sum over the prompts, not over the anchors.": (
         lambda x, y: y @ x,
         lambda x, y: (y @ x) / len(y),
+        lambda x, y: (x * y).mean(dim=1),
     ),
     "You summed over the prompts, and get m times the score; take the mean over the prompts.": but(over=torch.sum),
     "You divided by the number of prompts that hold the anchor; divide by the number of all prompts.": lambda x, y: (
@@ -41,6 +42,7 @@ mistakes = {
     "You spread the score evenly over the anchors that both sides hold. It adds up, and says nothing: what did each of "
     "them give?": result(lambda given: (given > 0) * given.sum() / (given > 0).sum()),
     "You took the smaller of the two entries; a cosine is a sum of products.": lambda x, y: torch.minimum(x, y.mean(0)),
+    "You used the best prompt only; take the mean over all prompts.": lambda x, y: x * y[(y @ x).argmax()],
     "You used the first prompt only.": changed(prompts=lambda y: y[:1]),
     "You sorted them; keep the order of the anchors, entry i for anchor i.": DESCENDING,
 }

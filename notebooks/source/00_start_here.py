@@ -12,7 +12,7 @@
 # - name the captioned pictures that decided an answer, and the share of each;
 # - show a case in which the model fails, and say why.
 #
-# **Minutes** 18 to read, 13 more with the exercises · **Before this** nothing but a
+# **Minutes** 20 to read, 13 more with the exercises · **Before this** nothing but a
 # little Python. If PyTorch is new to you, read the [appendix](90_pytorch.ipynb) first.
 #
 # **What runs** A few hundred captioned pictures: the stamps of the free drawing program
@@ -77,7 +77,10 @@ print("a picture becomes", image_encoder.identity.dim, "numbers")
 # the picture, and the text encoder embeds the caption. Such a pair is called an
 # **anchor**. The two lists of embeddings, row beside row, are a **bank** of anchors.
 # (The picture of the method stands at the top of this chapter. A box in its middle is
-# an anchor, and the whole column is the bank.)
+# an anchor, and the whole column is the bank. There all other 792 stamps are anchors,
+# here only a part of them. So the numbers differ a little.)
+#
+# You need not follow every line of code. Read the comments, and what the cell prints.
 #
 # The pictures are split once and for all into train, validation and test. The bank gets
 # train and validation. The **test** pictures stay outside: the model never learns their
@@ -159,6 +162,7 @@ texts = model.texts([f"a photo of a {label}." for label in labels.values()])  # 
 
 # the anchors that the kangaroo's picture keeps, and those that its words keep
 kept = [set(v.indices[0][v.values[0] > 0].tolist()) for v in (pictures, texts)]
+# a tenth of the bank by each side: by luck the second side has a tenth of the first's
 by_chance = len(kept[0]) * len(kept[1]) / len(bank)
 print(f"anchors kept by the picture {len(kept[0])}, by the words {len(kept[1])}")
 print(f"by both {len(kept[0] & kept[1])}; by two unrelated choices: {by_chance:.1f}")

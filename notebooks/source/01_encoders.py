@@ -74,8 +74,9 @@ print(f"{n} captioned pictures")
 # and every embedding changes.
 #
 # So an encoder *is* its weights (we keep a checksum of them), its preprocessing and its
-# dimension, under any name. Embeddings of two encoders must never be mixed, and the
-# library refuses to mix them.
+# dimension, under any name. (Here a dimension is one number of the embedding. In
+# `dim=1` it is an axis of a tensor.) Embeddings of two encoders must never stand in one
+# list, and the library refuses to put them there.
 
 # %% tags=["hide-input"]
 # Show the identity of both encoders in a table.
@@ -235,7 +236,8 @@ check_cosine_matrix(cosine_matrix)
 #
 # The **nearest neighbours** of a row are the rows with the largest cosine. Return, for
 # each row, the positions of its $m$ nearest neighbours, the nearest first. A row is not
-# a neighbour of itself. Beware: two rows may hold the same picture.
+# a neighbour of itself. Beware: two rows may hold the same picture, so the row itself
+# need not come first.
 
 
 # %% tags=["exercise"]
@@ -556,6 +558,7 @@ gallery, titles, kept = [*originals], ["as it is"] * len(originals), {}
 for name, change in PICTURE_CHANGES.items():
     changed = [change(picture) for picture in originals]
     z = embed(image_encoder, changed, progress=False)  # (5, d)
+    # all cosines, as your `cosine_matrix` gives them; chapter 03 explains the name
     cosines = relative_representation(z, picture_vectors[queries])  # (5, 5)
     kept[name] = cosines.diag().numpy()  # (5,): each with its own original
     gallery += changed
@@ -584,8 +587,8 @@ table.round(2)
 #
 # Now the other way round, and this exercise is open: find a change that moves the
 # *pixels* a lot and the *embedding* hardly. The check averages over twelve stamps. The
-# pixels must move by at least 25 of their 255 levels. The cosine with the original must
-# stay at 0.95 or more.
+# pixels must move by at least 25 of their 255 levels, on average over pixels and
+# channels. The cosine with the original must stay at 0.95 or more.
 #
 # Any function of a picture will do, if it returns a picture of the same size. There is
 # more than one answer. Say beforehand why your change should work: what did training

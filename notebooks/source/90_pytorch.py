@@ -37,8 +37,8 @@ from asif_lib.course.checks import check_largest_elsewhere, check_unit_length
 # each **dimension**. A tensor of one dimension is a **vector**. A tensor of two
 # dimensions is a **matrix**: shape (3, 4) means 3 rows and 4 columns.
 #
-# In this book a matrix is usually a list of vectors: row $i$ is the embedding of
-# picture $i$. Write the shape of each tensor beside its line, as we do. Most errors
+# In this book a matrix is usually a list of vectors: row $i$ describes picture $i$ in
+# numbers. Write the shape of each tensor beside its line, as we do. Most errors
 # then show before you run anything.
 
 # %%
@@ -54,7 +54,8 @@ print(v.shape, m.shape)
 print(len(m), "rows")
 
 # %% [markdown]
-# A single number is a tensor too, of shape (). `.item()` makes it a Python number.
+# A single number is a tensor too, of shape (). It may stand in an `if`, like
+# `if total > 0`. `.item()` makes it a Python number.
 # `.tolist()` makes a Python list of any tensor.
 
 # %%
@@ -153,6 +154,12 @@ draw.lined_up(
 square = m[:, :3]  # (3, 3)
 print(square - flat)  # (3, 3): wrong: each column gets a row's number
 print(square - flat[:, None])  # (3, 3): right: each row gets its own number
+
+# %% [markdown]
+# > **How exercises work.** Replace the line that begins with `raise` by your own code,
+# > run the cell (Shift+Enter), then run the check below it. After a change, run both
+# > again. `z: Tensor` only tells the reader what comes in. The lines in quotes say what
+# > to return. Try before you open the hint.
 
 # %% [markdown]
 # ### Exercise 90.1 · Rows of length 1

@@ -111,7 +111,7 @@ def test_a_widget_is_no_error_and_a_note_stands_for_it_but_not_for_a_progress_ba
     assert "OutputModel" in json.dumps(executed.metadata["widgets"])  # the scan for errors had something to scan
     assert "FloatProgressModel" in json.dumps(executed.metadata["widgets"])
     page = render(path)
-    assert page.count('class="widget-note"') == 1 and "a control stands here.</p>" in page
+    assert page.count('class="widget-note"') == 1 and "a control that you can move stands here.</p>" in page
     assert "done" in page
 
 
@@ -316,7 +316,7 @@ def test_a_page_has_nobodys_progress(tmp_path):
 )
 def test_the_note_for_a_control_names_a_figure_where_there_is_one(tmp_path, cells, above):
     page = page_of(tmp_path, "# Title", *cells)
-    assert "a control stands here." in page and ("The figure above" in page) == above
+    assert "a control that you can move stands here." in page and ("The figure above" in page) == above
 
 
 def test_the_search_page_holds_every_section_of_the_book(notebooks, build, monkeypatch):

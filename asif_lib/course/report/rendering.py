@@ -20,7 +20,7 @@ from . import page as pages
 from .markdown import to_html
 from .running import VIEW, ReportError, cell_name, was_repeated, widget_states, widgets_inside
 
-WIDGET_NOTE = "In the open notebook a control stands here."
+WIDGET_NOTE = "In the open notebook, a control that you can move stands here."
 SAME_ABOVE = " The figure above shows what it draws, for one setting."
 PARAMETERS_LABEL = "The parameters of this run."
 STUB_LABEL = "Not attempted: write {} in the notebook."

@@ -70,11 +70,12 @@ def build_streamed(
     folder, encoders, name = Path(folder).absolute(), (image_encoder, text_encoder), name or stream.name
     check_folder(folder)
     staging = folder.with_name(f"{folder.name}.building")
-    staging.mkdir(parents=True, exist_ok=True)
+    staging.parent.mkdir(parents=True, exist_ok=True)
     image_encoder.freeze()  # now: with a short last block alone it would not, and its last bits would differ
     about = [stream.digest, name, limit, block, str(dtype), *(asdict(encoder.identity) for encoder in encoders)]
     prefix = staging / hashlib.sha256(json.dumps(about).encode()).hexdigest()[:24]
     with locked(staging):
+        staging.mkdir(exist_ok=True)
         blocks = _Blocks(_encode(stream, prefix, encoders, name, limit, block, dtype, progress))
         if len(blocks):
             write_bank(folder, blocks, name, "unknown", [encoder.identity for encoder in encoders])

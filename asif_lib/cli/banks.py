@@ -109,6 +109,8 @@ def build_and_save(
     from asif_lib.encoders.loading import load_encoder
 
     if (source or "").startswith(HUB):
+        if skip_broken:
+            raise ParameterError(f"{HUB}: rows that cannot be used are always left out and listed; omit --skip-broken")
         check_replace(name, replace)
         return _streamed(name, source.removeprefix(HUB), splits, columns, limit, names, precision, device)
     pairs = load_pairs(source or name)

@@ -1,6 +1,7 @@
 """Export the chapters as assignments for nbgrader, and look over what was handed in.
 
-A check of an assignment runs in a process of its own (`referee`), so that no cell of a submission can replace it.
+A check of an assignment runs in a process of its own (`referee`). A cell that replaces the check in the notebook does
+not reach it. An attack on the grading process itself can still succeed: read the solutions.
 """
 
 import ast
@@ -24,11 +25,11 @@ import sys
 
 import cloudpickle
 
-# The check runs in a process of its own: nothing that a cell above has changed reaches it.
+# The check runs in a process of its own: a check that a cell above has replaced does not count.
 referee = [sys.executable, "-I", "-m", "asif_lib.course.referee", "{number}"]
 judged = subprocess.run(referee, input=cloudpickle.dumps(({given},)), capture_output=True)
 print(judged.stdout.decode())
-assert judged.returncode == 0, judged.stderr.decode()"""
+assert judged.returncode == 0 and judged.stdout.decode().startswith("✔ Exercise {number}"), judged.stderr.decode()"""
 
 
 def export(folder: Path | str, chapters: list[str] | None = None, sources: Path | str | None = None) -> dict:
@@ -139,10 +140,14 @@ def look_over(course: Path | str) -> tuple[dict, str]:
     if not folders:
         raise ClassError(f"{course} has no submissions: they stand in submitted/STUDENT/ASSIGNMENT/ASSIGNMENT.ipynb.")
     problems = {f"{path.parent.name}/{path.name}": _problem_in(path, course) for path in folders}
+    loose = [path for pattern in ("submitted/*.ipynb", "submitted/*/*.ipynb") for path in sorted(course.glob(pattern))]
+    advice = "is not in a folder STUDENT/ASSIGNMENT, and nbgrader does not see it; move it there."
+    problems |= {path.relative_to(course / "submitted").as_posix(): advice for path in loose}
     problems = {name: problem for name, problem in problems.items() if problem}
-    lines = [f"{len(folders) - len(problems)} of {len(folders)} submissions can be marked"]
+    total = len(folders) + len(loose)
+    lines = [f"{total - len(problems)} of {total} submissions can be marked"]
     lines += [f"{name}: {problem}" for name, problem in problems.items()]
-    return {"ok": not problems, "submissions": len(folders), "problems": problems}, "\n".join(lines)
+    return {"ok": not problems, "submissions": total, "problems": problems}, "\n".join(lines)
 
 
 def _problem_in(folder, course):

@@ -162,11 +162,12 @@ def csv_text(frame) -> str:
     """Write the rows of `class_frame` as csv for spreadsheets.
 
     Chapters and exercises become ``chapter 04`` and ``exercise 04.1``, since a spreadsheet would read 04.10 as the
-    number 4.1; times are in UTC. A student's name that would begin a formula gets an apostrophe before it, and
+    number 4.1; times are in UTC. A name or message that would begin a formula gets an apostrophe before it, and
     every text is quoted, so that a semicolon in a name does not end its field either.
     """
+    texts = {name: frame[name].str.replace(r"^(?=[=+\-@＝＋－＠])", "'", regex=True) for name in ("student", "message")}
     frame = frame.assign(
-        student=frame.student.str.replace(r"^(?=[=+\-@＝＋－＠])", "'", regex=True),
+        **texts,
         chapter="chapter " + frame.chapter,
         exercise="exercise " + frame.exercise,
         **{column: frame[column].str.replace("T", " ").str.rstrip("Z") for column in ("first_right", "last")},
@@ -203,14 +204,19 @@ def _alphabetical(name):
     ['anna', 'Student2', 'student10', 'Zoë', 'Zora']
     """
     letters = "".join(c for c in unicodedata.normalize("NFKD", name) if not unicodedata.combining(c)).casefold()
-    return [(part.isdigit(), int(part) if part.isdigit() else part) for part in re.split(r"([0-9]+)", letters)], name
+    parts = re.split(r"([0-9]+)", letters)
+    return [(part.isdecimal(), int(part) if part.isdecimal() else part) for part in parts], name
 
 
 def _by_exercise(number, title, rows):
-    """Count the students of an exercise by status, and how many of them heard which message last."""
+    """Count the students of an exercise by status, and how many of those who failed heard which message last.
+
+    If none failed, the messages are those of all.
+    """
     named = (rows.message != "") & ~rows.message.str.startswith("On input")  # other messages differ in their numbers
-    told = rows.message[named].value_counts()
     counts = rows.status.value_counts()
+    heard = named & (rows.status == "wrong") if "wrong" in counts else named
+    told = rows.message[heard].map(_printable).value_counts()
     return {
         "exercise": number,
         "title": title,

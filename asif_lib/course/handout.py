@@ -37,7 +37,7 @@ def handout(folder: Path | str, *, solutions=True, kit=False, root=ROOT) -> Path
 
     Raises `HandoutError` if the folder is there already, or `root` is no checkout.
     """
-    folder = Path(folder)
+    folder = Path(folder).absolute()  # pip takes a bare name for a package
     if folder.exists():
         raise HandoutError(f"{folder} is there already; remove it, or name a new folder.")
     listed = subprocess.run(["git", "ls-files", "-z"], cwd=root, capture_output=True, text=True)

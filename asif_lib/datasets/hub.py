@@ -32,8 +32,11 @@ def picture_in_cell(name, bytes, path):
     if bytes is None and "://" not in path:
         return Path(path)
     if bytes is None:
-        with fsspec.open(path) as file:
-            bytes = file.read()
+        try:
+            with fsspec.open(path) as file:
+                bytes = file.read()
+        except FileNotFoundError:  # a picture that cannot be read, as a missing file beside the table is
+            return Path(path)
     return PictureBytes(bytes, name)
 
 

@@ -30,7 +30,7 @@ class Layer(torch.nn.Module):
         self.output = _sum_and_norm(wide, dim, eps)
 
     def forward(self, x, mask):
-        """Return (b, t, dim) features of x (b, t, dim); the mask is (b, 1, t, t), or None without padding."""
+        """Return (b, t, dim) features of x (b, t, dim); the mask is (b, 1, 1, t), or None without padding."""
         query, key, value = (
             look(x).view(*x.shape[:2], self.heads, -1).transpose(1, 2) for look in self.attention["self"].values()
         )

@@ -36,10 +36,10 @@ def paper_table(results=None) -> pd.DataFrame:
     rows = pd.DataFrame(TABLE_1, columns=["method", "pairs", *TASKS])
     if results is None:
         return rows
-    found = pd.read_parquet(results) if Path(results).exists() else pd.DataFrame(columns=["bank", "task"])
+    found = pd.read_parquet(results) if Path(results).exists() else pd.DataFrame(columns=["bank", "task", "method"])
     own = []
     for bank in ("supervised", "unsupervised"):
-        of_bank = found[(found.bank == bank) & found.task.isin(TASKS)]
+        of_bank = found[(found.bank == bank) & (found.method == "ASIF (paper)") & found.task.isin(TASKS)]
         own.append({"method": f"your run: ASIF, {bank} vision encoder"})
         for row in of_bank.itertuples():
             own[-1] |= {"pairs": f"{row.size:,}", row.task: 100 * row.value}

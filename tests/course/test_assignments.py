@@ -175,9 +175,10 @@ def test_submissions_that_cannot_be_marked_are_named_before_anything_runs(tmp_pa
     renamed.rename(renamed.with_name("my copy.ipynb"))
     released_and(made(), course, "Finn").write_text("{")
     released_and(made(), course, "Gil", "09_unknown")
+    (course / "submitted" / "00_tiny.ipynb").write_text("{}")
     status, printed = asif(capsys, "check", course, "--json")
     result = json.loads(printed.out)
-    assert (status, result["ok"], result["submissions"]) == (1, False, 7)
+    assert (status, result["ok"], result["submissions"]) == (1, False, 8)
     assert result["problems"] == {
         "Bob/00_tiny": "the notebook has 10,007 cells, more than 1,000; it was not run.",
         "Cem/00_tiny": "2 of 2 graded cells are missing: it was not made from this release; ask for the notebook "
@@ -186,6 +187,7 @@ def test_submissions_that_cannot_be_marked_are_named_before_anything_runs(tmp_pa
         "Eve/00_tiny": "there is no 00_tiny.ipynb, but my copy.ipynb; rename it, or ask for the notebook again.",
         "Finn/00_tiny": result["problems"]["Finn/00_tiny"],
         "Gil/09_unknown": "the course has no assignment 09_unknown; rename the folder.",
+        "00_tiny.ipynb": "is not in a folder STUDENT/ASSIGNMENT, and nbgrader does not see it; move it there.",
     }
     assert result["problems"]["Finn/00_tiny"].startswith("00_tiny.ipynb is no notebook that can be read (")
     assert asif(capsys, "check", tmp_path / "other")[1].err.startswith(f"asif: {tmp_path / 'other'} has no submissions")
@@ -196,6 +198,7 @@ FORGERIES = {
     "names": "for name in list(globals()):\n    if name.startswith('check_'): globals()[name] = lambda *a: RIGHT",
     "modules": "import asif_lib.course.checks as c\nc.check_cosine.verdict = lambda *a: RIGHT",
     "comparison": "torch.allclose = lambda *a, **k: True",
+    "exit": "def helper(a, b):\n    import os\n    os._exit(0)",
     "referee": "import asif_lib.course.referee as r\nr.main = lambda: 0",
 }
 RIGHT = "from asif_lib.course.checks import Verdict\nRIGHT = Verdict('', 'right', '')\n"
@@ -230,6 +233,7 @@ def test_a_class_is_marked_and_no_forgery_earns_a_point(tmp_path, tiny, monkeypa
     with_helper = handed_in("return helper(a, b)", f"def helper(a, b):\n    {solved}")
     honest = {"Una": handed_in(stub), "Sol": handed_in(solved), "Hal": with_helper}
     forged = {name: handed_in(WRONG, RIGHT + code) for name, code in FORGERIES.items()}
+    forged["exit"] = handed_in("return helper(a, b)", FORGERIES["exit"])
     for student, notebook in (honest | forged).items():
         file = released_and(notebook, course, student)
         file.with_name("my_progress.json").write_text("kept")

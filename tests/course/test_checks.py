@@ -450,6 +450,16 @@ def test_where_a_result_fails_the_input_is_named():
     assert verdict.message.startswith("On input 2 (all zeros): your function returned an int; a Tensor of shape (2, 3)")
 
 
+def test_a_function_that_keeps_something_is_told_so():
+    calls = []
+
+    def once(x):
+        calls.append(1)
+        return 2 * x if len(calls) > 1 else x
+
+    assert "Called again" in compare(once, *DOUBLE, [("never", lambda x: 3 * x)]).message
+
+
 def test_positions_are_called_positions():
     cases = [(ROWS,)]
     told = compare(lambda x: x.argmax(1) - 1, lambda x: x.argmax(1), cases, word="positions", related=False).message

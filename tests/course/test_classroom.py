@@ -104,7 +104,14 @@ def test_the_commonest_named_mistake_of_an_exercise_is_told(tmp_path, capsys):
     for number, message in enumerate(told):
         hand_in(tmp_path / f"s{number}.json", version=2, e001=entry("wrong", 1, 1, number, message=message))
     hand_in(tmp_path / "s9.json", version=2, e001=entry(tries=2, wrong=1, message="You added."))
-    assert "00.1: 6 of 7 failed, most often because (3 students): You added." in asif(capsys, tmp_path)[1].out
+    assert "00.1: 6 of 7 failed, most often because (2 students): You added." in asif(capsys, tmp_path)[1].out
+
+
+def test_a_message_becomes_no_formula_and_no_command_to_the_terminal(tmp_path, capsys):
+    hand_in(tmp_path / "class" / "a.json", version=2, e001=entry("wrong", 1, 1, 1, message="=1+1"))
+    hand_in(tmp_path / "class" / "b.json", version=2, e002=entry("wrong", 1, 1, 1, message="\x1b[2J"))
+    assert "\x1b" not in asif(capsys, tmp_path / "class", "--csv", tmp_path / "progress.csv")[1].out
+    assert '"\'=1+1"' in (tmp_path / "progress.csv").read_text(encoding="utf-8-sig")
 
 
 def test_chapters_pick_the_columns_the_csv_and_the_exercises(folder, tmp_path, capsys):

@@ -98,6 +98,10 @@ def _known(function, reference, cases, mistakes, atol, related):
     wanted = [reference(*copies(case)) for case in cases]
     found = [_quietly(function, case, expected) for case, expected in zip(cases, wanted, strict=True)]
     differ = [i for i in range(len(cases)) if not same(found[i], wanted[i], atol)]
+    if not differ:
+        return (
+            "Called again, your function gives other results: it keeps something from call to call, or draws by chance."
+        )
     fits = {}  # by message, the inputs that it fits; a message may stand for several wrong implementations
     for message, mistake in mistakes:
         results = [_try(mistake, case) for case in cases]
@@ -199,7 +203,7 @@ def _try(mistake, case):
     """A wrong implementation may fail where the right one does not; then it is not the student's mistake."""
     try:
         return mistake(*copies(case))
-    except (RuntimeError, IndexError, ValueError, TypeError, ZeroDivisionError):
+    except Exception:
         return None
 
 

@@ -125,7 +125,7 @@ def _constant(pairs, atol):
     if _close(found, torch.zeros_like(found), atol):
         return "your values are all 0."
     if _close(found, factor * wanted, atol):
-        return f"your values are the right ones times {factor:.3g}."
+        return f"your values are the right ones times {factor:.6g}."
     if _close(found, wanted + difference, atol):
         words = "too large" if difference > 0 else "too small"
         return f"each of your values is {abs(difference):.3g} {words}."
@@ -139,7 +139,8 @@ def _by_row(pairs, atol):
             wide = [(found, wanted) for found, wanted in pairs if found.numel() > 2]
         else:  # along two values a factor and a difference always exist
             wide = [(found, wanted) for found, wanted in pairs if found.ndim > 1 and found.shape[axes] > 2]
-        if not wide or not _mostly_wrong(wide, atol):
+        narrow = [pair for pair in pairs if not any(pair is other for other in wide)]
+        if not wide or not _mostly_wrong(wide, atol) or not all(_close(*pair, atol) for pair in narrow):
             continue
         if all(_close(f, w * _fit(f * w, w * w, axes), atol) for f, w in wide):
             return f"your values are the right ones times a factor that changes {where}: look at what you divide by."

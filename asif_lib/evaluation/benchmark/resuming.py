@@ -53,6 +53,11 @@ class Pool:
     """The bank's own validation pairs: anchors too, once the settings are chosen and all pairs are wanted."""
     asked: tuple | None
 
+    @property
+    def size(self):
+        """Number of all pairs."""
+        return sum(len(part[0]) for part in (self.train, self.more) if part)
+
     def digest(self):
         """Return the SHA-256 of all embeddings."""
         return digest_of(*(z for part in (self.train, self.more, self.asked) if part for z in part[:2]))
@@ -84,8 +89,10 @@ def run_benchmark(configuration, folder, *, device="auto", progress=True) -> Out
                 failures.append((_words(about), _reason(error)))
                 bar.update(len(each))
                 continue
+            # a bank as large as one of the sizes is asked once, with all its pairs
             sizes = {size for size in configuration.sizes if size == "all" or size <= len(pool.train[0])}
             reached |= sizes
+            sizes -= {pool.size} if "all" in sizes else set()
             for method, size in each:
                 bar.update()
                 if size not in sizes:
@@ -97,7 +104,7 @@ def run_benchmark(configuration, folder, *, device="auto", progress=True) -> Out
                     found.append({**about, "method": method, **answer})
                 except Exception as error:  # the next part may succeed
                     failures.append((f"{_words(about)}, {method}, {size} pairs", _reason(error)))
-    for size in sorted(set(configuration.sizes) - reached, key=str):
+    for size in sorted(set(configuration.sizes) - reached, key=str) if reached else ():
         failures.append((f"{size} pairs", "no bank has that number of pairs to draw from"))
     table = tidy_table(found, configuration.methods)
     table.to_parquet(Path(folder) / "results.parquet", index=False)
@@ -180,7 +187,7 @@ def _joined(names, split, encoders, progress):
 
 def _check_held_out(name, anchors, held_out):
     known = {row.tobytes() for row in anchors.float().numpy()}
-    inside = sum(row.tobytes() in known for row in held_out.numpy())
+    inside = sum(row.tobytes() in known for row in held_out.to(anchors.dtype).float().numpy())
     if inside > len(held_out) / 2:
         raise DataError(f"the bank {name!r} holds {inside} of the {len(held_out)} pictures that are asked")
 

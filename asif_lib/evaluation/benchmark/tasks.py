@@ -97,8 +97,8 @@ class HeldOut:
         """Return the expected value of each measure for an order by lot."""
         if self.templates:
             return {"accuracy": 1 / self.relevant.shape[1]}
-        ways = [way.sum(dim=1).numpy() for way in (self.relevant, self.relevant.T)]
-        found = [[hypergeom.sf(0, len(way), way, k).mean() for k in RECALLS] for way in ways]
+        ways = [(way.sum(dim=1).numpy(), way.shape[1]) for way in (self.relevant, self.relevant.T)]
+        found = [[hypergeom.sf(0, n, way, min(k, n)).mean() for k in RECALLS] for way, n in ways]
         measures = float(np.mean(found)), float(found[0][0]), float(found[1][0])
         return dict(zip(("mean recall", "R@1, picture → text", "R@1, text → picture"), measures, strict=True))
 

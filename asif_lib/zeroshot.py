@@ -88,8 +88,8 @@ class ASIF:
     whiten : float, above 0 and at most 1, optional
         Whiten the pictures before the cosine: divide them along the main directions of the bank's pictures by the
         standard deviation there, whose square is shrunk by this share towards its mean. 0.8 is a good start, and 1
-        changes no order of cosines. It helps with pictures of another kind than the bank's. By default nothing is whitened.
-        The whitened anchors are a second copy in memory.
+        changes no order of cosines. It helps with pictures of another kind than the bank's. By default nothing is
+        whitened. The whitened anchors are a second copy in memory.
     device : {"auto", "cpu", "cuda", "mps"}
     image_encoder, text_encoder : optional
         The bank's encoders, if they are already loaded. By default they are loaded by name at their first use.

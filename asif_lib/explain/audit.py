@@ -44,8 +44,8 @@ def leave_one_out(bank, k=None, p=DEFAULT_P, *, hubs=0.0, center=True, device="c
     hubs : float, 0 to 1
         An anchor in a dense region is near to many pairs and says little about each. So this share of the anchor's mean
         cosine with its `NEAREST` own nearest anchors (with k of them if k is smaller) is subtracted from the k cosines
-        that are kept, before the power. The mean counts from its average over the bank. With 0.5 this is the idea of CSLS (Lample et al., Word
-        translation without parallel data, ICLR 2018, section 2.3).
+        that are kept, before the power. The mean counts from its average over the bank. With 0.5 this is the idea of
+        CSLS (Lample et al., Word translation without parallel data, ICLR 2018, section 2.3).
     device : str or torch.device
 
     Returns

@@ -188,7 +188,7 @@ def test_no_page_of_the_workbook_has_a_barrier(chapters, open_page):
 
 def test_code_is_mostly_folded_and_never_cut_and_the_method_stands_on_the_first_screen(chapters, open_page):
     page = open_page(chapters / "index.html", {"width": 1280, "height": 800})
-    for path in sorted(chapters.glob("[0-9]*.html")):
+    for path in sorted(chapters.glob("0*.html")):  # in the appendix the code is what is taught
         page.goto(path.as_uri())
         seen = page.evaluate(LOOK)
         assert seen["cells"] > 10 and 0 < seen["share"] <= 0.2, path.stem

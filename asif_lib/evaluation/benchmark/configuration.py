@@ -127,8 +127,6 @@ def _check_methods(path, configuration):
     if len(set(configuration.sizes)) < len(configuration.sizes):
         raise DataError(f"{path}: a size stands twice among {', '.join(map(str, configuration.sizes))}")
     for name, grid in configuration.grids.items():
-        if name not in configuration.methods:
-            raise DataError(f"{path}: [grids.{name}] belongs to a method that is not among the methods")
         try:
             KNOWN_METHODS[name](**{key: values[0] for key, values in grid.items()})
         except (TypeError, IndexError) as error:

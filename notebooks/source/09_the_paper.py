@@ -187,7 +187,7 @@ for row in curves[curves["size"] == curves["size"].max()].itertuples():
     else:
         ends = row.difference_low, row.difference_high
         name = f"held-out stamps, mean recall, {row.method} minus ASIF"
-        record(name, row.difference, ci=ends, n=row.n, note=f"Holm: {row.verdict}")
+        record(name, row.difference, ci=ends, n=row.n)
 columns = ["size", "method", "rival minus ASIF", "p (Holm)", "verdict", "settings"]
 rows[columns].style.hide(axis="index")
 
@@ -486,8 +486,7 @@ for row in ablation.iloc[1:].itertuples():
     gaps[row.kind][name] = gap
     if name in ("hub-corrected anchors", "inverted softmax", "Sinkhorn"):
         headline = f"held-out stamps, mean recall, {name} minus ASIF"
-        note = f"{row.kind}; Holm: {row.verdict}"
-        record(headline, gap.value, ci=gap.ci, n=gap.n, note=note)
+        record(headline, gap.value, ci=gap.ci, n=gap.n, note=row.kind)
     rows.append([name, row.kind, row.validation, in_points(gap), row.verdict])
 xlabel = "mean recall, difference to plain ASIF, points; 95 % interval"
 draw.show(draw.interval_dots(gaps, xlabel=xlabel, zero=True))
@@ -631,9 +630,6 @@ largest = by_bank.loc[by_bank.groupby("bank", sort=False)["size"].idxmax()]
 for row in largest.itertuples():
     found = Measure(row.value, row.low, row.high, row.n)
     print(f"{row.bank}, all {row.size:,} pairs: {found}")
-    if row.bank == "joined":
-        name = f"held-out stamps, mean recall, {row.size:,} joined pairs"
-        record(name, found.value, ci=found.ci, n=found.n)
 
 # %% [markdown]
 # **What you see.** Each line is a bank, with marks of its own. To read the exchange

@@ -135,11 +135,9 @@ def _constant(pairs, atol):
 def _by_row(pairs, atol):
     """A factor or a difference for each input, or for each row of matrices."""
     for axes, where in ((None, "from input to input"), (-1, "from row to row"), (0, "from column to column")):
-        if axes is None:
-            wide = [(found, wanted) for found, wanted in pairs if found.numel() > 2]
-        else:  # along two values a factor and a difference always exist
-            wide = [(found, wanted) for found, wanted in pairs if found.ndim > 1 and found.shape[axes] > 2]
-        narrow = [pair for pair in pairs if not any(pair is other for other in wide)]
+        # along two values a factor and a difference always exist
+        is_wide = [f.numel() > 2 if axes is None else f.ndim > 1 and f.shape[axes] > 2 for f, _ in pairs]
+        wide, narrow = ([pair for pair, w in zip(pairs, is_wide, strict=True) if w == side] for side in (True, False))
         if not wide or not _mostly_wrong(wide, atol) or not all(_close(*pair, atol) for pair in narrow):
             continue
         if all(_close(f, w * _fit(f * w, w * w, axes), atol) for f, w in wide):

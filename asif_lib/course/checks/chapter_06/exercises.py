@@ -252,9 +252,8 @@ class Decision:
 
     def lead(self, scores):
         """By how much the winner is ahead of the best other label without each of the anchors, (n,)."""
-        others = scores.clone()
-        others[:, self.winner] = -torch.inf
-        return scores[:, self.winner] - others.amax(dim=1)
+        others = torch.arange(scores.shape[1]) != self.winner
+        return scores[:, self.winner] - scores[:, others].amax(dim=1)
 
     def tested(self, value):
         """The anchor with the largest value (n,) among those that flip the decision, or -1."""

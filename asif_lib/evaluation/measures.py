@@ -4,7 +4,7 @@ from dataclasses import asdict, dataclass
 
 import numpy as np
 import pandas as pd
-import scipy.stats
+import scipy  # scipy.stats takes a second, and loads itself when it is first used
 import torch
 
 from asif_lib.errors import ParameterError

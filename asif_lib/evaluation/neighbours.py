@@ -6,8 +6,8 @@ intervals the items are resampled, since pairs of one item are not independent.
 
 import numpy as np
 import pandas as pd
+import scipy
 import torch
-from scipy.stats import rankdata
 
 from .measures import Measure
 
@@ -105,7 +105,7 @@ def pair_ranks(similarity) -> torch.Tensor:
     n = len(similarity)
     rows, columns = torch.triu_indices(n, n, offset=1)
     ranks = torch.zeros(n, n, dtype=torch.double)
-    ranks[rows, columns] = torch.from_numpy(rankdata(similarity[rows, columns].numpy())) / len(rows)
+    ranks[rows, columns] = torch.from_numpy(scipy.stats.rankdata(similarity[rows, columns].numpy())) / len(rows)
     return ranks + ranks.T
 
 

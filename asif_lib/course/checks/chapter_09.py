@@ -6,7 +6,6 @@ import functools
 import torch
 import torch.nn.functional as F
 
-from asif_lib.evaluation.baselines import NearestAnchorCaption, Procrustes, Ridge
 from asif_lib.machine import for_small_matrices
 
 from .catalogue import but, result
@@ -199,6 +198,8 @@ class RivalTask(HeldOutTask):
         def split(n, seed):
             labels = torch.arange(n) % 4
             return centres[labels] + random_tensor(n, 12, seed=seed), labels
+
+        from asif_lib.evaluation.baselines import NearestAnchorCaption, Procrustes, Ridge  # scikit-learn takes a second
 
         z, labels = split(120, 98)
         rivals = {"ridge": Ridge(), "one direction": Procrustes(dim=1)}

@@ -1,7 +1,6 @@
 """The open investigation of chapter 02: a score of the student that finds wrong captions."""
 
 import torch
-from sklearn.metrics import roc_auc_score
 
 from asif_lib.relative import unit_rows
 
@@ -24,6 +23,8 @@ TOO_COARSE = "Your score takes only a few different values. Look at more neighbo
 @investigation("02.6", "Your own detective")
 def check_suspicion(function) -> Verdict:
     """Judge a score that should find planted wrong captions by the area under its ROC curve."""
+    from sklearn.metrics import roc_auc_score  # takes half a second
+
     areas, weak = [], set()
     for number, seed in enumerate(SEEDS, 1):
         image, text, planted = with_planted_captions(seed)

@@ -134,6 +134,16 @@ def sparse_relative_representation(
     return power_and_normalise(values, indices, p, len(anchors))
 
 
+def hub_offsets(near, hubs) -> torch.Tensor:
+    """Return what a correction for hubs subtracts from the cosine with each anchor, (n,).
+
+    `near` (n, m) are the cosines of each anchor with its m nearest others. The offset is the share `hubs` of their
+    mean, counted from its average over the anchors.
+    """
+    near = near.mean(dim=1)
+    return hubs * (near - near.mean())
+
+
 def subtract_offsets(values, indices, offsets) -> tuple:
     """Subtract the offset of each kept anchor, `offsets` (n,), from its cosine.
 

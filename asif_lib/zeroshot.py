@@ -20,7 +20,7 @@ from asif_lib.relative import check_dimensions, unit_rows, whitening
 from asif_lib.search.exact import top_anchors
 from asif_lib.search.inverted import InvertedIndex
 from asif_lib.search.rows import BLOCK
-from asif_lib.sparse import SparseVectors, check_k_p, sparse_relative_representation
+from asif_lib.sparse import SparseVectors, check_k_p, hub_offsets, sparse_relative_representation
 
 
 def default_k(n, share=DEFAULT_K_SHARE) -> int:
@@ -197,8 +197,7 @@ class ASIF:
             for _, block in self.bank.rows(kind).blocks(BLOCK):
                 z, anchors, mean = self._compared(kind, block)
                 found.append(top_anchors(z, anchors, NEAREST + 1, mean=mean, device=self.device)[0])
-            near = torch.cat(found)[:, 1:].mean(dim=1)  # the first is the anchor itself
-            self._offsets[kind] = self.hubs * (near - near.mean())
+            self._offsets[kind] = hub_offsets(torch.cat(found)[:, 1:], self.hubs)  # the first is the anchor itself
         return self._offsets[kind]
 
     def embeddings(self, kind, items, *, progress=False) -> torch.Tensor:

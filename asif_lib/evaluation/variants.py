@@ -11,12 +11,18 @@ import torch
 from asif_lib.defaults import DEFAULT_K_SHARE, DEFAULT_P, NEAREST
 from asif_lib.errors import ParameterError
 from asif_lib.relative import unit_rows, whitening
-from asif_lib.sparse import SparseVectors, power_and_normalise, sparse_relative_representation, sparsify
+from asif_lib.sparse import (
+    SparseVectors,
+    hub_offsets,
+    power_and_normalise,
+    sparse_relative_representation,
+    sparsify,
+)
 
 from .baselines import Method
 
 ASKED_OF_THE_BANK = 2_000
-"""So many of the bank's own items, evenly spaced, are asked to correct scores by them."""
+"""The number of the bank's own items, evenly spaced, that are asked to correct scores by them."""
 SHARES, POWERS = (0.02, 0.05, 0.1, 0.15, 0.2), (1, 2, 4, 8)
 
 
@@ -56,26 +62,26 @@ class SparseAnchors(Method):
 
 
 class _Variant(SparseAnchors):
-    """Change the anchors' cosines, (q, n), or the weights of the anchors, (n,)."""
+    """Whiten the pictures, or change the anchors' cosines, (q, n), or the weights of the anchors, (n,)."""
 
-    whitened = None, None
+    shrinkage = None
+    """Of the covariance with which pictures are whitened; None: they are not."""
 
     def _fit(self, image, text):
         super()._fit(image, text)
         self.weights = None
-        sides = zip((image, text), self.whitened, strict=True)
-        self.anchors = dict(
-            zip(("image", "text"), (z if m is None else unit_rows(z @ m) for z, m in sides), strict=True)
-        )
+        self.whitening = None if self.shrinkage is None else whitening(image, self.shrinkage)
+        self.anchors = {"image": self._whitened(image), "text": text}
         self.offsets = {kind: torch.zeros(len(image)) for kind in self.anchors}
+
+    def _whitened(self, image):
+        return image if self.whitening is None else unit_rows(image @ self.whitening)
 
     def _own_cosines(self, kind, asked):
         return _without_own(self.anchors[kind][asked] @ self.anchors[kind].T, asked)
 
     def _vectors(self, kind, z):
-        rows = self._rows(z, self.text[:1])[0] if kind == "image" else self._rows(self.image[:1], z)[1]
-        whitening_of = self.whitened[kind == "text"]
-        rows = rows if whitening_of is None else unit_rows(rows @ whitening_of)
+        rows = self._whitened(self._rows(z, self.text[:1])[0]) if kind == "image" else self._rows(self.image[:1], z)[1]
         return self._sparse(kind, rows @ self.anchors[kind].T)
 
     def _own(self, kind):
@@ -115,18 +121,22 @@ class HubCorrectedAnchors(_Variant):
             raise ParameterError(f"{len(image)} anchors are too few: their hubs are found among {NEAREST} others")
         for kind, rows in self.anchors.items():
             asked = torch.arange(len(rows)).split(ASKED_OF_THE_BANK)
-            near = torch.cat([self._own_cosines(kind, part).topk(NEAREST, dim=1).values.mean(dim=1) for part in asked])
-            self.offsets[kind] = self.hubs * (near - near.mean())
+            near = torch.cat([self._own_cosines(kind, part).topk(NEAREST, dim=1).values for part in asked])
+            self.offsets[kind] = hub_offsets(near, self.hubs)
 
 
-class InverseHubness(_Variant):
-    """Weigh each anchor by (1 + N)^-`strength`, where N counts how often it is in a top k of the bank's own items."""
+class _Weighted(_Variant):
+    """Weigh each anchor by a quantity to a power, `strength`."""
 
     GRID: ClassVar = {**SparseAnchors.GRID, "strength": (0.25, 0.5)}
 
     def __init__(self, share=DEFAULT_K_SHARE, p=DEFAULT_P, strength=0.25):
         super().__init__(share, p)
         self.strength = strength
+
+
+class InverseHubness(_Weighted):
+    """Weigh each anchor by (1 + N)^-`strength`, where N counts how often it is in a top k of the bank's own items."""
 
     def _fit(self, image, text):
         super()._fit(image, text)
@@ -149,14 +159,8 @@ class WithoutHubs(_Variant):
             offsets[hubs] = torch.inf  # never in a top k, and never above 0
 
 
-class WeightedByAgreement(_Variant):
+class WeightedByAgreement(_Weighted):
     """Weigh each anchor by its agreement to the power `strength`: its own leave-one-out score (chapter 06)."""
-
-    GRID: ClassVar = {**SparseAnchors.GRID, "strength": (0.25, 0.5)}
-
-    def __init__(self, share=DEFAULT_K_SHARE, p=DEFAULT_P, strength=0.25):
-        super().__init__(share, p)
-        self.strength = strength
 
     def _fit(self, image, text):
         super()._fit(image, text)
@@ -174,10 +178,6 @@ class WhitenedPictures(_Variant):
         super().__init__(share, p)
         self.shrinkage = shrinkage
 
-    def _fit(self, image, text):
-        self.whitened = whitening(image, self.shrinkage), None
-        super()._fit(image, text)
-
 
 class WhitenedHubCorrected(HubCorrectedAnchors):
     """Whiten the pictures as `WhitenedPictures`, then correct the anchors as `HubCorrectedAnchors`."""
@@ -187,10 +187,6 @@ class WhitenedHubCorrected(HubCorrectedAnchors):
     def __init__(self, share=DEFAULT_K_SHARE, p=DEFAULT_P, hubs=0.5, shrinkage=0.8):
         super().__init__(share, p, hubs)
         self.shrinkage = shrinkage
-
-    def _fit(self, image, text):
-        self.whitened = whitening(image, self.shrinkage), None
-        super()._fit(image, text)
 
 
 def _occurrences(vectors):

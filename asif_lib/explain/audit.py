@@ -14,10 +14,10 @@ from asif_lib.machine import slow_bar
 from asif_lib.relative import unit_rows
 from asif_lib.search.inverted import InvertedIndex
 from asif_lib.search.rows import BLOCK, QUERY_BLOCK
-from asif_lib.sparse import check_k_p, power_and_normalise, subtract_offsets
+from asif_lib.sparse import check_k_p, hub_offsets, power_and_normalise, subtract_offsets
 from asif_lib.zeroshot import default_k
 
-HUBS, NEAREST, BETA = 0.5, 20, 12.0
+HUBS, NEIGHBOURS, BETA = 0.5, 20, 12.0
 """How `rank_pairs` corrects for hubs: the share, and the number of nearest anchors. And how sharply it averages over
 rivals. All were chosen, as `AUDIT_K_SHARE`, by wrong captions that were planted among the train and validation stamps.
 Chapter 06 reports other plantings."""
@@ -43,7 +43,7 @@ def leave_one_out(bank, k=None, p=DEFAULT_P, *, hubs=0.0, center=True, device="c
     p, center : as for `ASIF`
     hubs : float, 0 to 1
         An anchor in a dense region is near to many pairs and says little about each. So this share of the anchor's mean
-        cosine with its `NEAREST` own nearest anchors (with k of them if k is smaller) is subtracted from the k cosines
+        cosine with its `NEIGHBOURS` nearest anchors (with k of them if k is smaller) is subtracted from the k cosines
         that are kept, before the power. The mean counts from its average over the bank. With 0.5 this is the idea of
         CSLS (Lample et al., Word translation without parallel data, ICLR 2018, section 2.3).
     device : str or torch.device
@@ -86,8 +86,8 @@ def _leave_one_out(x, mean, k, p, hubs, device):
         best, where = (found.cpu() for found in tile.topk(min(k, tile.shape[1]), dim=1))
         values[rows], order = torch.cat([values[rows], best], dim=1).topk(k, dim=1)
         indices[rows] = torch.cat([indices[rows], where + start], dim=1).gather(1, order)
-    near = values[:, :NEAREST].mean(dim=1)
-    return power_and_normalise(*subtract_offsets(values, indices, hubs * (near - near.mean())), p, n)
+    offsets = hub_offsets(values[:, :NEIGHBOURS], hubs)
+    return power_and_normalise(*subtract_offsets(values, indices, offsets), p, n)
 
 
 def _centred(x, mean, first):

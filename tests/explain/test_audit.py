@@ -10,7 +10,7 @@ import torch
 from asif_lib import ASIF, SparseVectors
 from asif_lib.errors import ParameterError
 from asif_lib.evaluation.baselines import NearestAnchorCaption
-from asif_lib.explain.audit import BETA, HUBS, NEAREST, anchor_use, leave_one_out, pair_agreement, rank_pairs
+from asif_lib.explain.audit import BETA, HUBS, NEIGHBOURS, anchor_use, leave_one_out, pair_agreement, rank_pairs
 from asif_lib.explain.contribution import contributions
 from asif_lib.explain.planting import AGREEMENT, baseline_agreement, detection, over_seeds, plant_wrong_captions
 from asif_lib.sparse import sparsify
@@ -50,7 +50,7 @@ def test_hubs_are_corrected_by_their_own_nearest_anchors(stamps_bank):
     images, _ = leave_one_out(bank, 119, hubs=HUBS, center=False)
     rows = torch.nn.functional.normalize(bank.image, dim=1)
     cosines = (rows @ rows.T).fill_diagonal_(-torch.inf)
-    near = cosines.topk(NEAREST, dim=1).values.mean(dim=1)
+    near = cosines.topk(NEIGHBOURS, dim=1).values.mean(dim=1)
     expected = sparsify(cosines - HUBS * (near - near.mean()), 119, 2)
     torch.testing.assert_close(images.to_dense(), expected.to_dense(), atol=1e-5, rtol=0)
     assert (images.values.diff(dim=1) <= 0).all()  # the largest entry first

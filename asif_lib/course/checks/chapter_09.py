@@ -11,7 +11,7 @@ from asif_lib.machine import for_small_matrices
 from .catalogue import but, result
 from .exercise import Exercise, investigation
 from .judging import Verdict, ask, kind_of, random_tensor, refuse
-from .proof import HeldOutTask, prove
+from .proof import HeldOutTask, prove, refuse_unmeasured
 
 
 def falling(m):
@@ -250,10 +250,7 @@ def check_rival(function, task) -> Verdict:
         patience=PATIENCE, advice="Each setting need be measured only once. Does every loop come to an end?",
     )  # fmt: skip
     choice = rival, int(n)
-    if (tried := len(means)) < 2:
-        refuse(f"You measured {tried} setting{'s' * (tried != 1)} on the validation pictures; compare at least two.")
-    if choice not in means:
-        refuse("You return a setting that you did not measure on the validation pictures; measure it, then choose.")
+    refuse_unmeasured(choice, means, "setting", "validation pictures")
     if means[choice] <= 0:
         refuse(
             f"On the validation pictures {rival} with {n} pairs is {100 * means[choice]:+.1f} points from the method "

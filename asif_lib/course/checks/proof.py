@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from .verdict import Verdict, right, wrong
+from .verdict import Verdict, refuse, right, wrong
 
 
 class HeldOutTask:
@@ -28,6 +28,14 @@ class HeldOutTask:
         """Return the same for the test split, and the baseline's result there; each new choice is a look."""
         self._opened.add(self._key(choice))
         return self._right(choice, "test"), self._to_beat("test")
+
+
+def refuse_unmeasured(chosen, measured, what, where):
+    """End the check unless at least two choices were `measured`, and the `chosen` one among them."""
+    if (n := len(measured)) < 2:
+        refuse(f"You measured {n} {what}{'s' * (n != 1)} on the {where}; compare at least two.")
+    if chosen not in measured:
+        refuse(f"You return a {what} that you did not measure on the {where}; measure it, then choose.")
 
 
 def confidence(look) -> float:

@@ -9,7 +9,7 @@ from asif_lib.relative import unit_rows
 
 from ..exercise import investigation
 from ..judging import Verdict, ask, kind_of, refuse
-from ..proof import HeldOutTask, confidence, prove
+from ..proof import HeldOutTask, confidence, prove, refuse_unmeasured
 
 
 class WordingTask(HeldOutTask):
@@ -132,10 +132,7 @@ def plain(prompts):
 
 def refuse_careless_choice(prompts, shares, task):
     """Refuse anything but the best of at least two measured wordings, and the one to beat."""
-    if (n := len(shares)) < 2:
-        refuse(f"You measured {n} wording{'s' * (n != 1)} on the validation split; compare at least two.")
-    if str(prompts) not in shares:
-        refuse("You return a wording that you did not measure on the validation split; measure it, then choose.")
+    refuse_unmeasured(str(prompts), shares, "wording", "validation split")
     if prompts == task.baseline:
         refuse(f"You return {task.template!r}, which is the wording to beat; try others.")
     chosen, best = shares[str(prompts)], max(shares.values())

@@ -1,18 +1,35 @@
 """Say in words how an input of a check differs from the inputs before it."""
 
 import inspect
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 import torch
+
+
+@dataclass(frozen=True)
+class Place:
+    """The beginning of a sentence about input `at` (from 0); a right solution needs no sentence, and none is made."""
+
+    reference: Callable
+    cases: Sequence[tuple]
+    at: int
+    note: str = ""
+
+    def __str__(self):
+        note = self.note or special(self.reference, self.cases, self.at)
+        return f"On input {self.at + 1}" + (f" ({note})" if note else "")
 
 
 def special(reference, cases, at) -> str:
     """Say what input `at` (from 0) has and no input before it had; at most two things, or an empty string."""
     names = list(inspect.signature(reference).parameters)
-    features = [
-        [told for name, value in zip(names, case, strict=False) for told in _features(name, value)] for case in cases
-    ]
-    before = {told for case in features[:at] for told in case}
-    return " and ".join([told for told in features[at] if told not in before][:2])
+    *earlier, here = (
+        [told for name, value in zip(names, case, strict=False) for told in _features(name, value)]
+        for case in cases[: at + 1]
+    )
+    before = {told for case in earlier for told in case}
+    return " and ".join([told for told in here if told not in before][:2])
 
 
 def _features(name, value):

@@ -13,7 +13,7 @@ import torch
 from asif_lib.errors import first_line
 
 from .form import dtype_problem, form_problem, kind_of
-from .inputs import special
+from .inputs import Place
 from .relations import other_arguments, relation
 from .sandbox import TIME_LIMIT, OutOfTime, Printed, sandbox
 from .verdict import Ended, Verdict, refuse, right
@@ -29,7 +29,7 @@ def ask(function, arguments, where, *, like=None, form=None, patience=1, advice=
 
     Parameters
     ----------
-    where : str
+    where : str or Place
         The beginning of a sentence that says which call this is: ``"On input 2"``.
     like : object, optional
         A result whose form the student's must have: see `form_problem`.
@@ -79,8 +79,7 @@ def compare(function, reference, cases, mistakes=(), *, atol=1e-5, notes=None, w
     """
     try:
         for at, case in enumerate(cases):
-            note = (notes or {}).get(at + 1) or special(reference, cases, at)
-            where = f"On input {at + 1}" + (f" ({note})" if note else "")
+            where = Place(reference, cases, at, (notes or {}).get(at + 1, ""))
             expected = reference(*copies(case))
             result = ask(function, case, where, form=lambda result: form_problem(result, expected))  # noqa: B023
             if not same(_as_row(result, expected), expected, atol):

@@ -108,12 +108,14 @@ def main_directions(rows):
 
 
 def whitening(rows, shrinkage):
-    """Return the matrix (d, r) that whitens rows (n, d) with a shrunk covariance.
+    """Return the matrix (d, d) that whitens rows (n, d): their shrunk covariance to the power -1/2.
 
-    Directions without any spread are left out: no pair tells anything about them.
+    The shrunk covariance is (1 - s) · C + s · (trace C / d) · 1, with the `shrinkage` s, above 0 and at most 1. With
+    s = 1 the matrix is a multiple of the identity: it changes no cosine. Directions in which the rows do not vary have
+    the variance s · trace C / d.
     """
     directions, spread = main_directions(rows)
     variance = spread.square()
-    shrunk = (1 - shrinkage) * variance + shrinkage * variance.sum() / rows.shape[1]
-    kept = spread > 1e-6 * spread.max()
-    return directions[:, kept] / shrunk[kept].sqrt()
+    floor = (shrinkage * variance.sum() / rows.shape[1]).clamp_min(1e-30)  # of rows that are all the same
+    along = ((1 - shrinkage) * variance + floor).rsqrt() - floor.rsqrt()
+    return (directions * along) @ directions.T + floor.rsqrt() * torch.eye(rows.shape[1])

@@ -6,9 +6,12 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
-from asif_lib.defaults import check_k_p
+from asif_lib.defaults import NEAREST, check_k_p
 from asif_lib.encoders.encoder import as_embeddings
+from asif_lib.errors import ParameterError
 from asif_lib.search.exact import top_anchors
+from asif_lib.search.prepared import PreparedAnchors
+from asif_lib.search.rows import BLOCK, as_rows
 
 
 @dataclass(frozen=True)
@@ -132,6 +135,25 @@ def sparse_relative_representation(
     if offsets is not None:
         values, indices = subtract_offsets(values, indices, offsets)
     return power_and_normalise(values, indices, p, len(anchors))
+
+
+def check_hubs(hubs, n):
+    """Raise `ParameterError` unless the share `hubs` is from 0 to 1, and n anchors are enough to find hubs."""
+    if not 0 <= hubs <= 1:
+        raise ParameterError(f"hubs = {hubs}: the share of a mean cosine that is subtracted is from 0 to 1")
+    if hubs and n <= NEAREST:
+        raise ParameterError(f"{n} anchors are too few: their hubs are found among {NEAREST} others; take hubs = 0")
+
+
+def anchor_offsets(anchors, hubs, *, mean=None, device="cpu") -> torch.Tensor:
+    """Return `hub_offsets` of the anchors (n, d) with their `NEAREST` nearest others, (n,) float32.
+
+    The parameters are those of `sparse_relative_representation`. This is one search of all anchors among themselves.
+    """
+    check_hubs(hubs, len(anchors))
+    rows = anchors.rows if isinstance(anchors, PreparedAnchors) else as_rows(anchors)
+    near = [top_anchors(z, anchors, NEAREST + 1, mean=mean, device=device)[0] for _, z in rows.blocks(BLOCK)]
+    return hub_offsets(torch.cat(near)[:, 1:], hubs)  # the first is the anchor itself
 
 
 def hub_offsets(near, hubs) -> torch.Tensor:

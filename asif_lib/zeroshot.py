@@ -10,17 +10,14 @@ from asif_lib.defaults import (
     DEFAULT_P,
     DEFAULT_TEMPLATE,
     LARGEST_DEFAULT_K,
-    NEAREST,
 )
 from asif_lib.encoders.encoder import as_embeddings, check_list
 from asif_lib.encoders.identity import checked_identity
 from asif_lib.errors import EncoderError, ParameterError
 from asif_lib.machine import resolve_device
 from asif_lib.relative import check_dimensions, unit_rows, whitening
-from asif_lib.search.exact import top_anchors
 from asif_lib.search.inverted import InvertedIndex
-from asif_lib.search.rows import BLOCK
-from asif_lib.sparse import SparseVectors, check_k_p, hub_offsets, sparse_relative_representation
+from asif_lib.sparse import SparseVectors, anchor_offsets, check_hubs, check_k_p, sparse_relative_representation
 
 
 def default_k(n, share=DEFAULT_K_SHARE) -> int:
@@ -88,7 +85,7 @@ class ASIF:
     whiten : float, above 0 and at most 1, optional
         Whiten the pictures before the cosine: divide them along the main directions of the bank's pictures by the
         standard deviation there, whose square is shrunk by this share towards its mean. 0.8 is a good start, and 1
-        changes no order of cosines. It helps with pictures of another kind than the bank's. By default nothing is
+        changes no cosine. It helps with pictures of another kind than the bank's. By default nothing is
         whitened. The whitened anchors are a second copy in memory.
     device : {"auto", "cpu", "cuda", "mps"}
     image_encoder, text_encoder : optional
@@ -123,12 +120,7 @@ class ASIF:
         self.bank, self.p = bank, p
         self.k = default_k(len(bank)) if k is None else k
         check_k_p(self.k, self.p, len(bank))
-        if not 0 <= hubs <= 1:
-            raise ParameterError(f"hubs = {hubs}: the share of a mean cosine that is subtracted is from 0 to 1")
-        if hubs and len(bank) <= NEAREST:
-            raise ParameterError(
-                f"{len(bank)} anchors are too few: their hubs are found among {NEAREST} others; take hubs = 0"
-            )
+        check_hubs(hubs, len(bank))
         if whiten is not None and not (0 < whiten <= 1 and center):
             raise ParameterError(
                 f"whiten = {whiten}, center = {center}: pictures that are centred are whitened, with a shrinkage "
@@ -171,34 +163,25 @@ class ASIF:
         if isinstance(items, SparseVectors):
             return items
         z = self.embeddings(kind, items, progress=progress)
-        z, anchors, mean = self._compared(kind, z)
-        offsets = self._offsets_of(kind) if self.hubs else None
+        anchors, mean = self.bank.searchable(kind, center=self.center)
+        if kind == "image" and self.whiten:
+            z, anchors, mean = self._white(z), self._whitened[1], None
+        if self.hubs and kind not in self._offsets:
+            self._offsets[kind] = anchor_offsets(anchors, self.hubs, mean=mean, device=self.device)
+        offsets = self._offsets.get(kind)
         return sparse_relative_representation(
             z, anchors, self.k, self.p, mean=mean, offsets=offsets, device=self.device, progress=progress
         )
 
-    def _compared(self, kind, z):
-        """Return embeddings and anchors of one space, and the mean to subtract from both."""
-        if kind == "text" or self.whiten is None:
-            return z, *self.bank.searchable(kind, center=self.center)
-        mean = self.bank.image_mean
+    def _white(self, z):
+        """Return whitened pictures; at the first call whiten the anchors too, and keep them with the matrix."""
+        rows, mean = self.bank.rows("image"), self.bank.image_mean
+        check_dimensions(z, rows)
         if self._whitened is None:
-            rows = unit_rows(self.bank.rows("image").gathered(), mean)
-            matrix = whitening(rows, self.whiten)
-            self._whitened = matrix, rows @ matrix
-        check_dimensions(z, self.bank.rows("image"))
-        matrix, anchors = self._whitened
-        return unit_rows(z, mean) @ matrix, anchors, None
-
-    def _offsets_of(self, kind):
-        """Return what is subtracted from the cosine with each anchor, (n,) float32."""
-        if kind not in self._offsets:
-            found = []
-            for _, block in self.bank.rows(kind).blocks(BLOCK):
-                z, anchors, mean = self._compared(kind, block)
-                found.append(top_anchors(z, anchors, NEAREST + 1, mean=mean, device=self.device)[0])
-            self._offsets[kind] = hub_offsets(torch.cat(found)[:, 1:], self.hubs)  # the first is the anchor itself
-        return self._offsets[kind]
+            unit = unit_rows(rows.gathered(), mean)
+            matrix = whitening(unit, self.whiten)
+            self._whitened = matrix, unit @ matrix
+        return unit_rows(z, mean) @ self._whitened[0]
 
     def embeddings(self, kind, items, *, progress=False) -> torch.Tensor:
         """Return the embeddings of ``"image"`` or ``"text"`` items; a Tensor or array already holds embeddings.

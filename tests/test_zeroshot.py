@@ -10,7 +10,7 @@ import torch
 from asif_lib import ASIF, AnchorBank
 from asif_lib.errors import EncoderError, IdentityError, ParameterError
 from asif_lib.evaluation.measures import recall_at, same_text
-from asif_lib.evaluation.variants import WhitenedPictures
+from asif_lib.evaluation.methods import METHODS
 from asif_lib.sparse import SparseVectors
 from asif_lib.zeroshot import Classification, default_k, make_prompts
 
@@ -78,17 +78,35 @@ def test_a_correction_for_hubs_that_cannot_be_is_refused(stamps_bank, hubs, n, w
         ASIF(stamps_bank.subset(range(n)), 5, hubs=hubs)
 
 
-@pytest.mark.parametrize("shrinkage", [0.5, 0.8])
-def test_whitened_pictures_are_those_of_the_evaluation(stamps_bank, shrinkage):
+@pytest.mark.parametrize(
+    "name, options, settings",
+    [
+        ("ASIF", {}, {}),
+        ("ASIF, hub-corrected anchors", {"hubs": 0.5}, {"hubs": 0.5}),
+        ("ASIF, pictures whitened", {"whiten": 0.5}, {"shrinkage": 0.5}),
+        ("ASIF, whitened and hub-corrected", {"hubs": 0.25, "whiten": 0.8}, {"hubs": 0.25, "shrinkage": 0.8}),
+    ],
+)
+def test_what_is_measured_is_what_is_shipped(stamps_bank, name, options, settings):
     bank, image, text = stamps_bank.subset(range(300)), stamps_bank.image[300:340], stamps_bank.text[300:340]
-    model = ASIF(bank, 30, 2, whiten=shrinkage, device="cpu")
-    other = WhitenedPictures(0.1, 2, shrinkage).fit(bank.image, bank.text)
-    torch.testing.assert_close(model.similarity(image, text), other.similarity(image, text), atol=1e-4, rtol=0)
-    both = ASIF(bank, 30, 2, whiten=shrinkage, hubs=0.5, device="cpu").images(image)
-    assert (both.to_dense() - model.images(image).to_dense()).abs().max() > 0.01
-    assert torch.equal(model.texts(text).values, ASIF(bank, 30, 2, device="cpu").texts(text).values)
+    measured = METHODS[name](share=0.1, p=2, **settings).fit(bank.image, bank.text).similarity(image, text)
+    shipped = ASIF(bank, 30, 2, **options, device="cpu").similarity(image, text)
+    torch.testing.assert_close(shipped, measured, atol=1e-4, rtol=0)
+    plain = ASIF(bank, 30, 2, device="cpu").similarity(image, text)
+    assert ((shipped - plain).abs().max() > 0.01) == bool(options)
+
+
+def test_the_largest_shrinkage_whitens_nothing(stamps_bank):
+    bank, image, text = stamps_bank.subset(range(300)), stamps_bank.image[300:340], stamps_bank.text[300:340]
+    plain, white = (ASIF(bank, 30, 2, hubs=0.5, whiten=s, device="cpu").similarity(image, text) for s in (None, 1))
+    torch.testing.assert_close(white, plain, atol=1e-5, rtol=0)
+
+
+def test_only_pictures_are_whitened(stamps_bank):
+    model, plain = (ASIF(stamps_bank, 30, whiten=whiten, device="cpu") for whiten in (0.8, None))
+    assert torch.equal(model.texts(stamps_bank.text[:5]).values, plain.texts(stamps_bank.text[:5]).values)
     with pytest.raises(ParameterError, match="one space"):
-        model.images(image[:, :7])
+        model.images(stamps_bank.image[:, :7])
 
 
 @pytest.mark.parametrize("options", [{"whiten": 0}, {"whiten": 1.1}, {"whiten": 0.8, "center": False}])

@@ -48,9 +48,11 @@ class Method:
         return self
 
     def _rows(self, image, text):
-        check_dimensions(image, self.image)
-        check_dimensions(text, self.text)
-        return unit_rows(image, self.image_mean), unit_rows(text, self.text_mean)
+        return self._unit("image", image), self._unit("text", text)
+
+    def _unit(self, kind, z):
+        check_dimensions(z, getattr(self, kind))
+        return unit_rows(z, getattr(self, f"{kind}_mean"))
 
     def _fit(self, image, text):
         """Keep what the scores need, beside the pairs themselves."""
@@ -193,8 +195,9 @@ class CanonicalCorrelation(_Projected):
         whiten = [whitening(z, self.shrinkage) for z in (image, text)]
         white_image, white_text = ((z - z.mean(dim=0)) @ m for z, m in zip((image, text), whiten, strict=True))
         left, correlations, right = torch.linalg.svd(white_image.T @ white_text / len(image), full_matrices=False)
-        self.correlations = correlations[: self.components]
-        self.maps = tuple(w @ m[:, : self.components] for w, m in zip(whiten, (left, right.T), strict=True))
+        kept = min(self.components, int((correlations > 1e-6 * correlations[0]).sum()))  # n pairs span n directions
+        self.correlations = correlations[:kept]
+        self.maps = tuple(w @ m[:, :kept] for w, m in zip(whiten, (left, right.T), strict=True))
 
 
 class CanonicalSimilarity(CanonicalCorrelation):

@@ -8,15 +8,14 @@ from typing import ClassVar
 
 import torch
 
-from asif_lib.defaults import DEFAULT_K_SHARE, DEFAULT_P, NEAREST
-from asif_lib.errors import ParameterError
+from asif_lib.defaults import DEFAULT_K_SHARE, DEFAULT_P
 from asif_lib.relative import unit_rows, whitening
 from asif_lib.sparse import (
     SparseVectors,
-    hub_offsets,
+    anchor_offsets,
     power_and_normalise,
     sparse_relative_representation,
-    sparsify,
+    subtract_offsets,
 )
 
 from .baselines import Method
@@ -27,86 +26,83 @@ SHARES, POWERS = (0.02, 0.05, 0.1, 0.15, 0.2), (1, 2, 4, 8)
 
 
 class SparseAnchors(Method):
-    """ASIF, with the face of a baseline: ``ASIF(bank, k, p)`` of the fitted pairs, with k = `share` · n."""
+    """ASIF, with the face of a baseline: ``ASIF(bank, k, p)`` of the fitted pairs, with k = `share` · n.
+
+    A variant whitens the pictures, or changes the anchors, their offsets or their weights.
+    """
 
     GRID: ClassVar = {"share": SHARES, "p": POWERS}
+    matrix = weights = None
+    """What whitens the pictures, (d, d), and the weights of the anchors, (n,); None: nothing does."""
 
     def __init__(self, share=DEFAULT_K_SHARE, p=DEFAULT_P):
         self.share, self.p = share, p
 
     def _fit(self, image, text):
         self.k = min(len(image), max(1, round(self.share * len(image))))
+        self.anchors, self.offsets = {"image": image, "text": text}, {"image": None, "text": None}
 
     def similarity(self, image, text):
         return self._vectors("image", image).similarity(self._vectors("text", text))
 
     def _vectors(self, kind, z) -> SparseVectors:
-        anchors, mean = (self.image, self.image_mean) if kind == "image" else (self.text, self.text_mean)
-        return sparse_relative_representation(z, anchors, self.k, self.p, mean=mean)
+        rows = self._unit(kind, z)
+        if kind == "image" and self.matrix is not None:
+            rows = rows @ self.matrix
+        anchors, offsets = self.anchors[kind], self.offsets[kind]
+        return self._weighed(sparse_relative_representation(rows, anchors, self.k, self.p, offsets=offsets))
+
+    def _weighed(self, vectors):
+        if self.weights is None:
+            return vectors
+        weighted = torch.nn.functional.normalize(vectors.values * self.weights[vectors.indices.long()], dim=1)
+        return SparseVectors(vectors.indices, weighted, vectors.n)
 
     def kept(self, image) -> torch.Tensor:
         """Return the k anchors that each of the pictures `image` (q, d_image) keeps, (q, k) int64."""
         return self._vectors("image", image).indices.long()
 
     def bank_to_texts(self, text):
-        return self._own("image").similarity(self._vectors("text", text))
+        return self._own("image", ASKED_OF_THE_BANK).similarity(self._vectors("text", text))
 
     def bank_to_pictures(self, image):
-        return self._own("text").similarity(self._vectors("image", image))
+        return self._own("text", ASKED_OF_THE_BANK).similarity(self._vectors("image", image))
 
-    def _own(self, kind) -> SparseVectors:
-        """Represent items of the bank by the others: an item is never its own anchor."""
-        anchors, mean = (self.image, self.image_mean) if kind == "image" else (self.text, self.text_mean)
-        rows, asked = unit_rows(anchors, mean), _evenly(len(anchors), ASKED_OF_THE_BANK)
-        return sparsify(_without_own(rows[asked] @ rows.T, asked), self.k, self.p)
+    def _own(self, kind, most) -> SparseVectors:
+        """Represent at most so many items of the bank by the others: an item is never its own anchor."""
+        rows = unit_rows(self.anchors[kind])
+        asked = torch.linspace(0, len(rows) - 1, min(len(rows), most)).round().long()
+        cosines = rows[asked] @ rows.T
+        cosines[torch.arange(len(asked)), asked] = -torch.inf
+        values, indices = cosines.topk(self.k, dim=1)
+        if self.offsets[kind] is not None:
+            values, indices = subtract_offsets(values, indices, self.offsets[kind])
+        return self._weighed(power_and_normalise(values, indices, self.p, len(rows)))
+
+    def _everyone(self):
+        return {kind: self._own(kind, len(self.image)) for kind in self.anchors}
 
 
-class _Variant(SparseAnchors):
-    """Whiten the pictures, or change the anchors' cosines, (q, n), or the weights of the anchors, (n,)."""
+class WhitenedPictures(SparseAnchors):
+    """Whiten the pictures with a shrunk covariance of the bank's pictures: ``ASIF(bank, whiten=shrinkage)``."""
 
-    shrinkage = None
-    """Of the covariance with which pictures are whitened; None: they are not."""
+    GRID: ClassVar = {**SparseAnchors.GRID, "shrinkage": (0.5, 0.8)}
+
+    def __init__(self, share=DEFAULT_K_SHARE, p=DEFAULT_P, shrinkage=0.5):
+        super().__init__(share, p)
+        self.shrinkage = shrinkage
 
     def _fit(self, image, text):
         super()._fit(image, text)
-        self.weights = None
-        self.whitening = None if self.shrinkage is None else whitening(image, self.shrinkage)
-        self.anchors = {"image": self._whitened(image), "text": text}
-        self.offsets = {kind: torch.zeros(len(image)) for kind in self.anchors}
-
-    def _whitened(self, image):
-        return image if self.whitening is None else unit_rows(image @ self.whitening)
-
-    def _own_cosines(self, kind, asked):
-        return _without_own(self.anchors[kind][asked] @ self.anchors[kind].T, asked)
-
-    def _vectors(self, kind, z):
-        rows = self._whitened(self._rows(z, self.text[:1])[0]) if kind == "image" else self._rows(self.image[:1], z)[1]
-        return self._sparse(kind, rows @ self.anchors[kind].T)
-
-    def _own(self, kind):
-        return self._sparse(kind, self._own_cosines(kind, _evenly(len(self.image), ASKED_OF_THE_BANK)))
-
-    def _sparse(self, kind, cosines):
-        values, indices = (cosines - self.offsets[kind]).topk(self.k, dim=1)
-        vectors = power_and_normalise(values, indices, self.p, len(self.image))
-        if self.weights is None:
-            return vectors
-        weighted = torch.nn.functional.normalize(vectors.values * self.weights[indices], dim=1)
-        return SparseVectors(vectors.indices, weighted, vectors.n)
-
-    def _everyone(self):
-        return {
-            kind: self._sparse(kind, self._own_cosines(kind, torch.arange(len(self.image)))) for kind in self.anchors
-        }
+        self.matrix = whitening(image, self.shrinkage)
+        self.anchors["image"] = image @ self.matrix
 
 
-class HubCorrectedAnchors(_Variant):
-    """Subtract from the cosine with an anchor the share `hubs` of the anchor's own mean cosine with its neighbours.
+class HubCorrectedAnchors(SparseAnchors):
+    """Subtract what `anchor_offsets` says from the k largest cosines: ``ASIF(bank, hubs=…)``.
 
-    The mean is over the anchor's `NEAREST` anchors, and counts from its mean over the bank. An anchor in a dense region
-    is near to many questions and says little. This is the idea of CSLS (Lample et al., ICLR 2018), before the k largest
-    are kept: CSLS itself has hubs = 0.5. ``ASIF(bank, hubs=…)`` subtracts the same from the k largest only.
+    An anchor in a dense region is near to many questions and says little. This is the idea of CSLS (Lample et al., ICLR
+    2018), which has hubs = 0.5.
     """
 
     GRID: ClassVar = {**SparseAnchors.GRID, "hubs": (0.25, 0.5)}
@@ -117,15 +113,20 @@ class HubCorrectedAnchors(_Variant):
 
     def _fit(self, image, text):
         super()._fit(image, text)
-        if len(image) <= NEAREST:
-            raise ParameterError(f"{len(image)} anchors are too few: their hubs are found among {NEAREST} others")
-        for kind, rows in self.anchors.items():
-            asked = torch.arange(len(rows)).split(ASKED_OF_THE_BANK)
-            near = torch.cat([self._own_cosines(kind, part).topk(NEAREST, dim=1).values for part in asked])
-            self.offsets[kind] = hub_offsets(near, self.hubs)
+        self.offsets = {kind: anchor_offsets(rows, self.hubs) for kind, rows in self.anchors.items()}
 
 
-class _Weighted(_Variant):
+class WhitenedHubCorrected(HubCorrectedAnchors, WhitenedPictures):
+    """Whiten the pictures, then correct the anchors: ``ASIF(bank, hubs=…, whiten=shrinkage)``."""
+
+    GRID: ClassVar = {"share": (0.05, 0.1, 0.2), "p": (2, 4), "hubs": (0.25, 0.5), "shrinkage": (0.5, 0.8)}
+
+    def __init__(self, share=DEFAULT_K_SHARE, p=DEFAULT_P, hubs=0.5, shrinkage=0.8):
+        super().__init__(share, p, hubs)
+        self.shrinkage = shrinkage
+
+
+class _Weighted(SparseAnchors):
     """Weigh each anchor by a quantity to a power, `strength`."""
 
     GRID: ClassVar = {**SparseAnchors.GRID, "strength": (0.25, 0.5)}
@@ -143,7 +144,7 @@ class InverseHubness(_Weighted):
         self.weights = (1 + _occurrences(self._everyone())) ** -self.strength
 
 
-class WithoutHubs(_Variant):
+class WithoutHubs(SparseAnchors):
     """Remove the share `removed` of the anchors that are most often in a top k of the bank's own items."""
 
     GRID: ClassVar = {**SparseAnchors.GRID, "removed": (0.02, 0.05)}
@@ -155,8 +156,8 @@ class WithoutHubs(_Variant):
     def _fit(self, image, text):
         super()._fit(image, text)
         hubs = _occurrences(self._everyone()).topk(round(self.removed * len(image))).indices
-        for offsets in self.offsets.values():
-            offsets[hubs] = torch.inf  # never in a top k, and never above 0
+        for kind, rows in self.anchors.items():
+            self.anchors[kind] = rows.index_fill(0, hubs, 0)  # the cosine 0 counts for nothing, as a negative one
 
 
 class WeightedByAgreement(_Weighted):
@@ -169,35 +170,6 @@ class WeightedByAgreement(_Weighted):
         self.weights = agreement.clamp_min(1e-3) ** self.strength
 
 
-class WhitenedPictures(_Variant):
-    """Whiten the pictures with a shrunk covariance of the bank's pictures, as `CanonicalCorrelation` does."""
-
-    GRID: ClassVar = {**SparseAnchors.GRID, "shrinkage": (0.5, 0.8)}
-
-    def __init__(self, share=DEFAULT_K_SHARE, p=DEFAULT_P, shrinkage=0.5):
-        super().__init__(share, p)
-        self.shrinkage = shrinkage
-
-
-class WhitenedHubCorrected(HubCorrectedAnchors):
-    """Whiten the pictures as `WhitenedPictures`, then correct the anchors as `HubCorrectedAnchors`."""
-
-    GRID: ClassVar = {"share": (0.05, 0.1, 0.2), "p": (2, 4), "hubs": (0.25, 0.5), "shrinkage": (0.5, 0.8)}
-
-    def __init__(self, share=DEFAULT_K_SHARE, p=DEFAULT_P, hubs=0.5, shrinkage=0.8):
-        super().__init__(share, p, hubs)
-        self.shrinkage = shrinkage
-
-
 def _occurrences(vectors):
     used = torch.cat([v.indices[v.values > 0] for v in vectors.values()])
     return torch.bincount(used, minlength=len(vectors["image"])).float()
-
-
-def _evenly(n, most):
-    return torch.linspace(0, n - 1, min(n, most)).round().long()
-
-
-def _without_own(cosines, asked):
-    cosines[torch.arange(len(asked)), asked] = -torch.inf
-    return cosines

@@ -113,7 +113,7 @@ def test_the_bank_answers_without_its_own_anchor(split):
     image, text, *_ = split
     method = SparseAnchors(0.1, 2).fit(image, text)
     rest = [i for i in range(300) if i != 7]
-    vectors = method._own("image")
+    vectors = method._own("image", 300)
     assert 7 not in vectors.indices[7][vectors.values[7] > 0]
     without = SparseAnchors(30 / 299, 2).fit(image[rest], text[rest]).similarity(image[7:8], text[:1])
     torch.testing.assert_close(method.bank_to_texts(text[:1])[7:8], without, atol=0.03, rtol=0)  # but for the mean
@@ -156,8 +156,7 @@ def test_a_variant_sees_no_other_question(split, make):
 def test_a_variant_of_strength_zero_is_asif(split, neutral):
     image, text, new_image, new_text, _ = split
     plain, variant = (m.fit(image, text).similarity(new_image, new_text) for m in (SparseAnchors(), neutral))
-    close = torch.isclose(plain, variant, atol=1e-4)
-    assert close.float().mean() > 0.97  # among equal captions the order of anchors may differ
+    torch.testing.assert_close(plain, variant, atol=1e-4, rtol=0)
 
 
 def test_the_largest_hubs_are_removed_and_no_other():
@@ -167,17 +166,14 @@ def test_the_largest_hubs_are_removed_and_no_other():
     text = torch.randn(60, 12, generator=random).abs()
     image[0], text[0] = torch.eye(12)[0] * 9, torch.eye(12)[0] * 9
     method = WithoutHubs(0.2, 1, removed=1 / 60).fit(image, text)
-    removed = torch.isinf(method.offsets["image"]).nonzero().squeeze(1)
+    removed = (method.anchors["image"] == 0).all(dim=1).nonzero().squeeze(1)
     counts = sum(
         torch.bincount(v.indices[v.values > 0], minlength=60)
         for v in WithoutHubs(0.2, 1, removed=0).fit(image, text)._everyone().values()
     )
     assert removed.tolist() == [int(counts.argmax())]
-    assert (
-        not (method._vectors("image", image).indices == removed)
-        .logical_and(method._vectors("image", image).values > 0)
-        .any()
-    )
+    vectors = method._vectors("image", image)
+    assert not ((vectors.indices == removed) & (vectors.values > 0)).any()
 
 
 def test_a_hub_loses_to_an_anchor_that_few_are_near():

@@ -43,15 +43,31 @@ def write_parquet(folder, count, shard=100, split="train", picture=png, caption=
 
 def write_webdataset(folder, count, shard=100, split="train", picture=png, caption=caption):
     """Write `count` pairs as tars of ``NUMBER.png`` and ``NUMBER.txt``."""
+    rows = [{"png": picture(number), "txt": caption(number).encode()} for number in range(count)]
+    _write_tars(folder, f"{split}-{{:05}}.tar", rows, shard)
+    return folder
+
+
+def write_clip_benchmark(folder, ending, texts, shard=3, split="test", picture=png, **files):
+    """Write pictures as LAION's CLIP benchmark does, each beside a text of that ending; and lists, as classnames."""
+    rows = [{ending: str(text).encode(), "webp": picture(number)} for number, text in enumerate(texts)]
+    count = _write_tars(folder / split, "{}.tar", rows, shard)
+    for name, lines in {f"{split}/nshards": [count], **files}.items():
+        (folder / f"{name}.txt").write_text("".join(f"{line}\n" for line in lines))
+    return folder
+
+
+def _write_tars(folder, name, rows, shard):
     folder.mkdir(parents=True)
-    for i in range(-(-count // shard)):
-        with tarfile.open(folder / f"{split}-{i:05}.tar", "w") as tar:
-            for number in range(i * shard, min(count, (i + 1) * shard)):
-                for ending, content in (("png", picture(number)), ("txt", caption(number).encode())):
+    shards = [rows[first : first + shard] for first in range(0, len(rows), shard)]
+    for i, part in enumerate(shards):
+        with tarfile.open(folder / name.format(i), "w") as tar:
+            for number, row in enumerate(part, i * shard):
+                for ending, content in row.items():
                     entry = tarfile.TarInfo(f"{number:08}.{ending}")
                     entry.size = len(content)
                     tar.addfile(entry, io.BytesIO(content))
-    return folder
+    return len(shards)
 
 
 def write_clip(folder):

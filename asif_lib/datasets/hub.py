@@ -23,30 +23,32 @@ class _Column(Sequence):
         return len(self.table)
 
     def __getitem__(self, row):
-        cell = self.table[int(row)][self.column] or {"bytes": b"", "path": None}
-        return picture_in_cell(f"row {row}", **cell)
+        return picture_in_cell(f"row {row}", **(self.table[int(row)][self.column] or {}))
 
 
-def picture_in_cell(name, bytes, path):
+def picture_in_cell(name, bytes=None, path=None):
     """Return the picture in a cell that is not decoded: its bytes, or the path of a file beside the table."""
-    if bytes is None and "://" not in path:
-        return Path(path)
-    if bytes is None:
+    if bytes is None and path is not None:
+        if "://" not in path:
+            return Path(path)
         try:
             with fsspec.open(path) as file:
                 bytes = file.read()
         except FileNotFoundError:  # a picture that cannot be read, as a missing file beside the table is
             return Path(path)
-    return PictureBytes(bytes, name)
+    return PictureBytes(bytes or b"", name)
 
 
 def labelled_from_hub(repository, split="test", label=None) -> Labelled:
     """Load labelled pictures from the hub, or from a folder in its format.
 
+    A repository with a file ``classnames.txt`` has the layout of LAION's CLIP benchmark: each split is a folder of tars,
+    and a class number stands beside each picture. Only the split is fetched; in other layouts, all splits are.
+
     Parameters
     ----------
     repository : str or Path
-        Such as ``"uoft-cs/cifar100"``, or a folder with the files of such a repository.
+        Such as ``"clip-benchmark/wds_imagenetv2"`` or ``"uoft-cs/cifar100"``, or a folder with the files of one.
     split : str
     label : str, optional
         The column with the classes; needed if there are several.
@@ -54,39 +56,71 @@ def labelled_from_hub(repository, split="test", label=None) -> Labelled:
     Returns
     -------
     Labelled
-        Without splits. Of a class with several names ("tench, Tinca tinca"), the first counts, unless two classes
-        share it. Pictures are read when they are used, so that a large data set needs little memory.
+        Without splits. The names in ``classnames.txt`` count as they are. Of a column's own names ("tench, Tinca
+        tinca"), the first counts, unless two classes share it. Underscores read as spaces. Pictures are read when they
+        are used, so that a large data set needs little memory.
 
     Raises
     ------
     DataError
         If the data set cannot be loaded (there is no network, no such name or split, or its terms must be accepted),
-        or has not one column of pictures and one of classes.
+        has not one column of pictures and one of classes, or has pictures of a class without a name.
     MissingExtraError
         If `datasets` is not installed.
     """
     datasets = import_extra("datasets", "hub")
     try:
-        table = datasets.load_dataset(str(repository), split=split)
+        published = text_beside(repository, "classnames.txt")
+        templates = published and text_beside(repository, "zeroshot_classification_templates.txt")
+        # the card of this layout counts the pictures of all splits, so that one alone would fail the checks
+        only = {"data_files": tars_of(split), "verification_mode": "no_checks"} if published else {}
+        table = datasets.load_dataset(str(repository), split=split, **only)
     except Exception as error:  # the library raises errors of many kinds
         raise unloadable(repository, split, error) from None
-    columns = {kind: [] for kind in (datasets.Image, datasets.ClassLabel)}
+    pictures, classes = [], []
     for name, feature in table.features.items():
-        columns.get(type(feature), []).append(name)
-    pictures, classes = columns.values()
+        if isinstance(feature, datasets.Image):
+            pictures.append(name)
+        if isinstance(feature, datasets.ClassLabel) or (published and feature == datasets.Value("int64")):
+            classes.append(name)
     if label is not None and label not in classes:
         raise DataError(f"{repository}: has no column {label!r} of classes; it has: {', '.join(classes) or 'none'}")
     if len(pictures) != 1 or (label is None and len(classes) != 1):
         found, labels = (", ".join(names) or "none" for names in (pictures, classes))
         has = f"pictures: {found}; classes (name one as the label): {labels}"
-        raise DataError(f"{repository}: needs one column of pictures and one of classes; {has}")
+        raise DataError(
+            f"{repository}: needs one column of pictures and one of classes, which name themselves or have their names "
+            f"in a file classnames.txt; {has}"
+        )
     label = label or classes[0]
-    labels = np.asarray(table[label], dtype=np.int64)
+    labels = np.array([-1 if value is None else value for value in table[label]], np.int64)
     if len(labels) and labels.min() < 0:
         raise DataError(f"{repository}, split {split}: has pictures without a class; use a split with labels")
+    names = [line.replace("_", " ") for line in published] if published else _names(table.features[label].names)
+    if len(labels) and labels.max() >= len(names):
+        has = f"has {len(names)} names, and the pictures have class numbers up to {labels.max()}, from 0"
+        raise DataError(f"{repository}, split {split}: classnames.txt {has}")
     name = str(repository).rstrip("/").rpartition("/")[2]
     table = table.cast_column(pictures[0], datasets.Image(decode=False))  # a broken one would stop the others
-    return Labelled(name, _Column(table, pictures[0]), labels, _names(table.features[label].names), {})
+    templates = [line.replace("{c}", "{}") for line in templates or () if line]
+    return Labelled(name, _Column(table, pictures[0]), labels, names, {}, templates=templates)
+
+
+def text_beside(repository, file) -> list | None:
+    """Return the lines of a text file in a repository or its folder; None if there is none."""
+    hub = import_extra("huggingface_hub", "hub")
+    path = Path(repository) / file
+    if not Path(repository).is_dir():
+        try:
+            path = Path(hub.hf_hub_download(str(repository), file, repo_type="dataset"))
+        except (hub.errors.EntryNotFoundError, hub.errors.HFValidationError):
+            return None  # if it is because of the network or the name, `datasets` says so next
+    return [line.strip() for line in path.read_text("utf-8").strip().splitlines()] if path.exists() else None
+
+
+def tars_of(split) -> dict:
+    """Return the files of a split in the layout of the CLIP benchmark: named, so that `datasets` fetches no others."""
+    return {split: f"{split}/*.tar"}
 
 
 def unloadable(repository, split, error) -> DataError:

@@ -39,6 +39,8 @@ class Labelled(WithSplits):
         Positions in `classes`.
     classes : list of str
     splits : dict of str to list of int
+    templates : sequence of str
+        The prompt templates that are published with the pictures, with ``{}`` for the class. Mostly none.
     """
 
     name: str
@@ -47,6 +49,7 @@ class Labelled(WithSplits):
     classes: list
     splits: dict
     licence: str = "unknown"
+    templates: list | tuple = ()
 
     def subset(self, positions) -> "Labelled":
         """Return the pictures at `positions`, in that order, without splits."""

@@ -8,7 +8,7 @@ from typing import Any
 
 from asif_lib.errors import DataError, hub_fault, import_extra
 
-from .hub import picture_in_cell, unloadable
+from .hub import picture_in_cell, tars_of, text_beside, unloadable
 
 CAPTIONS = ("caption", "text", "txt")
 """The names of a column of captions that need not be named."""
@@ -26,6 +26,8 @@ class PairStream:
     rows : datasets.IterableDataset
     picture, caption : str
         The columns.
+    is_list : bool
+        Whether a caption in one string holds one caption a line.
     """
 
     name: str
@@ -33,6 +35,7 @@ class PairStream:
     rows: Any
     picture: str
     caption: str
+    is_list: bool = False
 
     def blocks(self, size, *, first=0, state=None, stop=None):
         """Yield (number of the first row, list of (picture, caption), state after the block).
@@ -62,6 +65,8 @@ class PairStream:
         picture, caption = row[self.picture], row[self.caption]
         if picture is not None:
             picture = picture_in_cell(f"row {number}", **picture)
+        if self.is_list:
+            caption = (caption or "").splitlines()
         if isinstance(caption, list):
             caption = next(iter(caption), "")
         return picture, "" if caption is None else str(caption).strip()
@@ -69,6 +74,9 @@ class PairStream:
 
 def stream_from_hub(repository, split="train", *, picture=None, caption=None) -> PairStream:
     """Open captioned pictures of the hub, or a folder in its format: parquet, webdataset, imagefolder.
+
+    In the layout of LAION's CLIP benchmark, ``dataset_type.txt`` says "retrieval". Then each line is a caption, and the
+    first counts.
 
     Parameters
     ----------
@@ -88,21 +96,28 @@ def stream_from_hub(repository, split="train", *, picture=None, caption=None) ->
     """
     datasets = import_extra("datasets", "hub")
     try:
-        builder = datasets.load_dataset_builder(str(repository))
+        is_list = text_beside(repository, "dataset_type.txt") == ["retrieval"]
+        builder = datasets.load_dataset_builder(str(repository), data_files=tars_of(split) if is_list else None)
         rows = builder.as_streaming_dataset(split=split)
     except Exception as error:  # the library raises errors of many kinds
         raise unloadable(repository, split, error) from None
     features = rows.features or {}
     pictures = [name for name, feature in features.items() if isinstance(feature, datasets.Image)]
-    others = [name for name in features if name not in pictures]
+    others = [name for name, feature in features.items() if _is_text(feature)]
     asked = {"picture": (picture, pictures, pictures), "caption": (caption, others, sorted({*others} & {*CAPTIONS}))}
     chosen = {}
     for what, (name, possible, usual) in asked.items():
         if name not in possible and (name is not None or len(usual) != 1):
             fault = f"{name!r} is no column of {what}s" if name else f"it is not clear which column holds the {what}s"
-            has = f"columns of pictures: {', '.join(pictures) or 'none'}; others: {', '.join(others) or 'none'}"
+            has = f"columns of pictures: {', '.join(pictures) or 'none'}; of text: {', '.join(others) or 'none'}"
             raise DataError(f"{repository}: {fault}; name one with --{what}-column ({what}=…); {has}")
         chosen[what] = name or usual[0]
     rows = rows.select_columns(list(chosen.values())).cast_column(chosen["picture"], datasets.Image(decode=False))
     digest = hashlib.sha256(json.dumps([builder.hash, split, *chosen.values()]).encode()).hexdigest()
-    return PairStream(str(repository).rstrip("/").rpartition("/")[2], digest, rows, **chosen)
+    return PairStream(str(repository).rstrip("/").rpartition("/")[2], digest, rows, **chosen, is_list=is_list)
+
+
+def _is_text(feature):
+    """Whether a column holds strings, or lists of strings."""
+    inner = feature[0] if isinstance(feature, list) else getattr(feature, "feature", feature)
+    return getattr(inner, "dtype", None) in ("string", "large_string")

@@ -61,6 +61,11 @@ class Method:
         """Return the (q, t) float32 scores of pictures `image` (q, d_image) and texts `text` (t, d_text)."""
         return self._scores(*self._rows(image, text))
 
+    def label_scores(self, image, text, templates) -> torch.Tensor:
+        """Return the (q, t / templates) scores of labels: the mean over a label's prompts, which follow one another."""
+        scores = self.similarity(image, text)
+        return scores.reshape(len(scores), -1, templates).mean(dim=2)
+
     def both_ways(self, image, text):
         """Return the scores for the search of texts, (q, t), and for the search of pictures, (t, q)."""
         scores = self.similarity(image, text)

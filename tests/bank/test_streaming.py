@@ -8,7 +8,7 @@ import re
 import numpy as np
 import pytest
 import torch
-from hub_formats import caption, png, write_parquet, write_webdataset
+from hub_formats import caption, png, write_clip_benchmark, write_parquet, write_webdataset
 
 from asif_lib import AnchorBank, load_image_encoder, load_text_encoder
 from asif_lib.bank import streaming
@@ -201,12 +201,15 @@ PICTURES = [{"bytes": png(i), "path": None} for i in range(2)], datasets.Image()
     "columns, asked, words",
     [
         ({"image": PICTURES, "story": TEXTS}, {},
-         "it is not clear which column holds the captions; name one with --caption-column .*: image; others: story$"),
-        ({"caption": TEXTS}, {}, "which column holds the pictures; .* columns of pictures: none; others: caption$"),
-        ({"a": PICTURES, "b": PICTURES, "text": TEXTS}, {}, "which column holds the pictures; .*: a, b; others: text$"),
+         "not clear which column holds the captions; name one with --caption-column .*: image; of text: story$"),
+        ({"caption": TEXTS}, {}, "which column holds the pictures; .* columns of pictures: none; of text: caption$"),
+        ({"a": PICTURES, "b": PICTURES, "text": TEXTS}, {}, "which column holds the pictures; .*: a, b; of text: text"),
         ({"a": PICTURES, "text": TEXTS, "caption": TEXTS}, {}, "which column holds the captions; "),
-        ({"image": PICTURES, "text": TEXTS}, {"caption": "txet"}, "'txet' is no column of captions; .*; others: text$"),
-        ({"image": PICTURES, "text": TEXTS}, {"picture": "text"}, "'text' is no column of pictures; .*: image; others"),
+        ({"image": PICTURES, "text": TEXTS}, {"caption": "txet"}, "'txet' is no column of captions; .*; of text: text"),
+        ({"image": PICTURES, "json": ([{"a": 1}] * 2, {"a": datasets.Value("int64")}), "text": TEXTS},
+         {"caption": "json"}, "'json' is no column of captions; .*; of text: text$"),
+        ({"image": PICTURES, "text": TEXTS}, {"picture": "text"},
+         "'text' is no column of pictures; .*: image; of text: text$"),
     ],
 )  # fmt: skip
 def test_columns_that_are_not_there_are_named(tmp_path, columns, asked, words):
@@ -221,6 +224,16 @@ def test_named_columns_are_read_and_of_several_captions_the_first(tmp_path, enco
     folder = save(tmp_path / "made", a=PICTURES, b=PICTURES, alt=lists, text=TEXTS)
     ((first, pairs, _),) = stream_from_hub(folder, picture="b", caption="alt").blocks(5)
     assert first == 0 and [text for _, text in pairs] == ["first", ""] and pairs[1][0].content == png(1)
+
+
+def test_of_a_text_with_a_caption_a_line_the_first_line_counts(tmp_path):
+    texts = ["a dog\na brown dog\n", "a cat", "\n"]
+    folder = write_clip_benchmark(tmp_path / "wds", "txt", texts, split="train", dataset_type=["retrieval"])
+    ((_, pairs, _),) = stream_from_hub(folder).blocks(5)
+    assert [caption for _, caption in pairs] == ["a dog", "a cat", ""] and pairs[0][0].content == png(0)
+    plain = write_webdataset(tmp_path / "plain", 1, caption=lambda n: texts[0])
+    ((_, pairs, _),) = stream_from_hub(plain).blocks(5)
+    assert pairs[0][1] == "a dog\na brown dog"
 
 
 def test_a_folder_of_files_with_a_table_is_read_too(tmp_path, encoders):

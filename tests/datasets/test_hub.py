@@ -1,6 +1,7 @@
 """Labelled data sets of the hub, as folders in its own format; no network."""
 
 import pytest
+from hub_formats import write_clip_benchmark
 from PIL import Image
 
 from asif_lib.datasets.hub import labelled_from_hub
@@ -71,8 +72,9 @@ def test_a_data_set_without_pictures_or_labels_says_what_it_has(save):
         labelled_from_hub(folder)
 
 
-def test_hidden_labels_are_refused(save):
-    hidden = [-1, -1, -1], datasets.ClassLabel(names=["a", "b"])
+@pytest.mark.parametrize("hidden", [-1, None])
+def test_hidden_labels_are_refused(save, hidden):
+    hidden = [0, hidden, 1], datasets.ClassLabel(names=["a", "b"])
     with pytest.raises(DataError, match="has pictures without a class"):
         labelled_from_hub(save(image=(PICTURES, datasets.Image()), label=hidden))
 
@@ -84,5 +86,51 @@ def test_a_missing_name_or_split_is_one_sentence(save, tmp_path, split):
     with pytest.raises(
         DataError, match=rf"{folder.name}, split {split}: cannot be loaded \(.*\); compare name"
     ) as caught:
+        labelled_from_hub(folder, split)
+    assert "\n" not in str(caught.value)
+
+
+# -- the layout of the CLIP benchmark ----------------------------------------------------------------------
+
+PUBLISHED = {
+    "classnames": ["sea_lion", "crane (bird), or heron", "cat"],
+    "zeroshot_classification_templates": ["a photo of a {c}.", "{c}, up close"],
+}
+
+
+def test_names_and_templates_beside_the_tars_are_read_as_they_are(save, tmp_path):
+    folder = write_clip_benchmark(tmp_path / "wds_made", "cls", [2, 0, 1, 0], **PUBLISHED)
+    write_clip_benchmark(folder, "cls", [1], split="train")  # one tar, beside one list of tars
+    for split, labels in (("test", [2, 0, 1, 0]), ("train", [1])):
+        data = labelled_from_hub(folder, split)
+        assert (data.name, data.labels.tolist()) == ("wds_made", labels)
+        assert data.classes == ["sea lion", "crane (bird), or heron", "cat"]
+        assert data.templates == ["a photo of a {}.", "{}, up close"] == data.subset([0]).templates
+        assert [open_picture(picture).size for picture in data.pictures] == [(8, 8)] * len(labels)
+
+
+def test_without_published_templates_there_are_none(save, tmp_path):
+    folder = write_clip_benchmark(tmp_path / "wds_made", "cls", [0, 1], classnames=["a", "b"])
+    assert labelled_from_hub(folder).templates == []
+
+
+@pytest.mark.parametrize(
+    "texts, names, split, words",
+    [
+        ([0, 3, 1], ["a", "b", "c"], "test", "classnames.txt has 3 names, .* class numbers up to 3, from 0"),
+        (
+            [0, 1],
+            None,
+            "test",
+            r"names in a file classnames.txt; pictures: .*; classes \(name one as the label\): none",
+        ),
+        ([0, 1], ["a", "b"], "val", "split val: cannot be loaded"),
+        (["cat"], ["a", "b"], "test", "split test: cannot be loaded"),
+    ],
+)
+def test_what_does_not_fit_this_layout_is_one_sentence(save, tmp_path, texts, names, split, words):
+    lists = {"classnames": names} if names else {}
+    folder = write_clip_benchmark(tmp_path / "wds_made", "cls", texts, shard=1, **lists)
+    with pytest.raises(DataError, match=f"wds_made.*{words}") as caught:
         labelled_from_hub(folder, split)
     assert "\n" not in str(caught.value)

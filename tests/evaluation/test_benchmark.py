@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from hub_formats import write_clip_benchmark
 from PIL import Image
 
 from asif_lib import AnchorBank, load_image_encoder, load_pairs, load_text_encoder
@@ -20,11 +21,12 @@ from asif_lib.course.report.page import loads_from_elsewhere
 from asif_lib.errors import DataError
 from asif_lib.evaluation.benchmark import resuming as running
 from asif_lib.evaluation.benchmark.comparing import compare_paired, holm, name_winner, resampled_means
-from asif_lib.evaluation.benchmark.configuration import read_configuration
+from asif_lib.evaluation.benchmark.configuration import ZeroShotTask, read_configuration
 from asif_lib.evaluation.benchmark.control_encoders import BagOfWords, ColourHistogram, load_any_encoder
 from asif_lib.evaluation.benchmark.resuming import run_benchmark
-from asif_lib.evaluation.benchmark.tasks import HeldOut, PaperASIF
+from asif_lib.evaluation.benchmark.tasks import HeldOut, PaperASIF, Yardstick, prepare_task
 from asif_lib.evaluation.methods import METHODS, SparseAnchors
+from asif_lib.evaluation.paper import TASKS
 from asif_lib.files import ROOT
 
 COLOURS = {"red": (220, 30, 30), "green": (30, 170, 60), "blue": (40, 60, 200), "white": (250, 250, 250)}
@@ -58,18 +60,6 @@ def paint(colour, seed):
     pixels = np.full((24, 24, 3), COLOURS[colour], np.uint8)
     pixels[random.random((24, 24)) < 0.2] = random.integers(0, 256, 3)
     return Image.fromarray(pixels)
-
-
-def save_for_hub(folder, split, picture, label):
-    """Eight pictures of four classes as `datasets` saves them for the hub."""
-    import datasets
-
-    classes = datasets.ClassLabel(names=[f"{colour}, {colour} thing" for colour in COLOURS])
-    features = datasets.Features({picture: datasets.Image(), label: classes, "other": datasets.Value("int64")})
-    pictures = [paint(colour, seed) for colour in COLOURS for seed in (1, 2)]
-    rows = {picture: pictures, label: [i // 2 for i in range(8)], "other": [0] * 8}
-    (folder / "data").mkdir(parents=True)
-    datasets.Dataset.from_dict(rows, features=features).to_parquet(folder / "data" / f"{split}-00000-of-00001.parquet")
 
 
 @pytest.fixture
@@ -292,18 +282,29 @@ def test_the_papers_table_runs_on_small_folders_in_the_formats_of_the_hub(
     text = (ROOT / "benchmarks" / "accuracy" / "paper_table_1.toml").read_text()
     for name in ("cc12m-supervised", "cc12m-unsupervised"):
         bank.save(tmp_cache / "banks" / name)
-    for name, split, columns in (
-        ("ILSVRC/imagenet-1k", "validation", ("image", "label")), ("uoft-cs/cifar100", "test", ("img", "fine_label")),
-        ("timm/oxford-iiit-pet", "test", ("image", "label")),
-    ):  # fmt: skip
-        save_for_hub(tmp_path / name, split, *columns)
-        text = text.replace(f"hub:{name}", f"hub:{tmp_path / name}")
+    lists = {"classnames": COLOURS, "zeroshot_classification_templates": ["a {c} thing.", "a photo of a {c}."]}
+    for name in re.findall('data = "hub:(.*)"', text):
+        write_clip_benchmark(tmp_path / name, "cls", [i // 2 for i in range(2 * len(COLOURS))], **lists)
+    text = text.replace("hub:", f"hub:{tmp_path}/")
     (tmp_path / "paper.toml").write_text(text)
     outcome = run_benchmark(read_configuration(tmp_path / "paper.toml"), tmp_path / "out", progress=False)
     assert outcome.failures == []
-    assert set(outcome.table["task"]) == {"ImageNet", "CIFAR-100", "Pets"} and len(outcome.table) == 6
+    assert set(outcome.table["task"]) == set(TASKS) and len(outcome.table) == 2 * len(TASKS)
     assert set(outcome.table["bank"]) == {"supervised", "unsupervised"}
     assert json.loads(outcome.table["settings"][0]) == {} and PaperASIF().k == 800 and PaperASIF().p == 8
+
+
+def test_published_templates_are_used_unless_the_task_names_others(tmp_path, tmp_cache, monkeypatch):
+    datasets = pytest.importorskip("datasets")
+    monkeypatch.setattr(datasets.config, "HF_DATASETS_CACHE", str(tmp_path / "hf"))
+    lists = {"classnames": ["cat", "dog"], "zeroshot_classification_templates": ["a {c}.", "the {c}.", "my {c}."]}
+    write_clip_benchmark(tmp_path / "wds", "cls", [0, 1, 1], **lists)
+    asked = [
+        prepare_task(ZeroShotTask(kind="zero-shot", data=f"hub:{tmp_path}/wds", **own), ColourHistogram(), BagOfWords())
+        for own in ({}, {"templates": ["a {}."]})
+    ]
+    assert [(question.templates, len(question.text)) for question in asked] == [(3, 6), (1, 2)]
+    assert torch.equal(asked[0].text[::3], asked[1].text) and asked[0].relevant.tolist() == asked[1].relevant.tolist()
 
 
 # -- numbers ---------------------------------------------------------------------------------------------
@@ -381,3 +382,13 @@ def test_random_weights_are_another_encoder_and_always_the_same(text_encoder):
     texts = ["a cat", "a ship"]
     torch.testing.assert_close(one.encode(texts, progress=False), two.encode(texts, progress=False))
     assert not torch.allclose(one.encode(texts, progress=False), text_encoder.encode(texts, progress=False), atol=0.1)
+
+
+@pytest.mark.parametrize("method", [PaperASIF(k=5, p=2), Yardstick()])
+def test_labels_are_scored_as_the_mean_over_their_prompts(method):
+    image, text, pictures, prompts = (
+        torch.randn(n, 6, generator=torch.Generator().manual_seed(n)) for n in (20, 20, 7, 9)
+    )
+    method.fit(image, text)
+    expected = method.similarity(pictures, prompts).reshape(7, 3, 3).mean(dim=2)
+    torch.testing.assert_close(method.label_scores(pictures, prompts, 3), expected)

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, PositiveInt, ValidationError
 
-from asif_lib.defaults import DEFAULT_IMAGE_ENCODER, DEFAULT_TEMPLATE, DEFAULT_TEXT_ENCODER, TRANSFORMERS
+from asif_lib.defaults import DEFAULT_IMAGE_ENCODER, DEFAULT_TEXT_ENCODER, TRANSFORMERS
 from asif_lib.errors import DataError, first_line
 
 from ..corrections import CORRECTIONS, corrected
@@ -55,7 +55,8 @@ class ZeroShotTask(_Table):
     """The number of pictures, drawn in equal parts; default: all."""
     invert: bool = False
     """Whether black and white change places."""
-    templates: list[str] = [DEFAULT_TEMPLATE]
+    templates: list[str] | None = Field(None, min_length=1)
+    """Default: those that are published with the pictures; if there are none, `DEFAULT_TEMPLATE`."""
 
 
 class Configuration(_Table):

@@ -12,7 +12,7 @@ from asif_lib.datasets.folders import first_names
 from asif_lib.datasets.hub import labelled_from_hub
 from asif_lib.datasets.labelled import load_labelled
 from asif_lib.datasets.pairs import load_pairs
-from asif_lib.defaults import HUB, LARGEST_DEFAULT_K
+from asif_lib.defaults import DEFAULT_TEMPLATE, HUB, LARGEST_DEFAULT_K
 from asif_lib.encoders.embeddings import embed
 from asif_lib.encoders.pictures import open_picture
 from asif_lib.errors import DataError
@@ -41,11 +41,15 @@ class PaperASIF(Method):
 
     def similarity(self, image, text) -> torch.Tensor:
         """Return the (q, t) float32 scores."""
+        return self.label_scores(image, text, 1)
+
+    def label_scores(self, image, text, templates) -> torch.Tensor:
+        """Return the (q, t / templates) float32 scores; the scores of all prompts never exist at once."""
         pictures, texts = (
             sparse_relative_representation(z, anchors, min(self.k, len(anchors)), self.p, mean=mean)
             for z, anchors, mean in zip((image, text), self.anchors, self.means, strict=True)
         )
-        return InvertedIndex(texts, 1, "mean").scores(pictures)
+        return InvertedIndex(texts, templates, "mean").scores(pictures)
 
 
 class Yardstick(Method):
@@ -57,7 +61,11 @@ class Yardstick(Method):
 
     def similarity(self, image, text) -> torch.Tensor:
         """Return the (q, t) float32 cosines."""
-        return unit_rows(image) @ unit_rows(text).T
+        return self.label_scores(image, text, 1)
+
+    def label_scores(self, image, text, templates) -> torch.Tensor:
+        """Return the (q, t / templates) float32 cosines: with the mean of a label's unit rows, their mean cosine."""
+        return unit_rows(image) @ unit_rows(text).reshape(-1, templates, text.shape[1]).mean(dim=1).T
 
 
 @dataclass(frozen=True)
@@ -81,8 +89,7 @@ class HeldOut:
     def ask(self, method) -> dict:
         """Return for each measure its values, one for each picture or pair, (q,). A tie does not count as found."""
         if self.templates:
-            scores = method.similarity(self.image, self.text)
-            scores = scores.reshape(len(scores), -1, self.templates).mean(dim=2)
+            scores = method.label_scores(self.image, self.text, self.templates)
             return {"accuracy": (ranks(scores, self.relevant) == 0).astype(float)}
         ways = zip(method.both_ways(self.image, self.text), (self.relevant, self.relevant.T), strict=True)
         to_text, to_picture = (ranks(scores, relevant) for scores, relevant in ways)
@@ -139,9 +146,10 @@ def prepare_task(task, image_encoder, text_encoder, progress=False) -> HeldOut:
         return HeldOut(image, text, same_text(pairs.captions, pairs.captions))
     data = labelled_of_task(task, progress)
     image = embed(image_encoder, data.pictures, progress=progress)
-    text = embed(text_encoder, make_prompts(data.classes, task.templates), progress=progress)
+    templates = task.templates or data.templates or [DEFAULT_TEMPLATE]
+    text = embed(text_encoder, make_prompts(data.classes, templates), progress=progress)
     relevant = torch.nn.functional.one_hot(torch.from_numpy(data.labels), len(data.classes)).bool()
-    return HeldOut(image, text, relevant, len(task.templates))
+    return HeldOut(image, text, relevant, len(templates))
 
 
 def labelled_of_task(task, progress=False):

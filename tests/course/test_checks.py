@@ -267,6 +267,14 @@ def test_a_named_mistake_gets_its_message_and_the_first_that_fits_wins():
     assert compare(lambda x: 3 * x, *DOUBLE, mistakes).message == "first"
 
 
+def test_a_mistake_answers_fixed_cases_once_and_new_cases_anew():
+    for cases, answers in [([(ROWS,)], 1), (lambda: [(ROWS,)], 2)]:
+        asked = []
+        check = Exercise("99.1", "Double", DOUBLE[0], cases, {"never": asked.append})
+        assert [check(lambda x: 3 * x).status, check(lambda x: 4 * x).status] == ["wrong"] * 2
+        assert len(asked) == answers
+
+
 def test_a_mistake_is_told_only_if_it_fits_every_input_that_went_wrong():
     cases = [(torch.ones(2, 3),), (2 * ROWS,), (-ROWS,)]
     mistakes = [("squared", lambda x: 2 * x**2), ("shifted", lambda x: 2 * x + 1)]

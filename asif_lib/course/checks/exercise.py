@@ -82,7 +82,7 @@ class Exercise(Check):
     also: Callable | None = None
     """Takes a function whose verdict is right, and may `refuse`."""
 
-    @property
+    @functools.cached_property
     def named(self) -> list[tuple[str, Callable]]:
         """Every mistake as its message and one wrong implementation."""
         return [
@@ -91,12 +91,16 @@ class Exercise(Check):
             for way in (ways if isinstance(ways, tuple) else (ways,))
         ]
 
+    @functools.cached_property
+    def _mistakes(self) -> list[tuple[str, Callable]]:
+        """The same mistakes at every try, so that `judging` keeps their answers."""
+        return [(message, self._seen(way)) for message, way in self.named]
+
     def verdict(self, function) -> Verdict:
         if self.before:
             self.before(function)
         cases = self.cases() if callable(self.cases) else self.cases
-        mistakes = [(message, self._seen(way)) for message, way in self.named]
-        arguments = self._seen(function), self._seen(self.reference), cases, mistakes
+        arguments = self._seen(function), self._seen(self.reference), cases, self._mistakes
         if self.explain:
             verdict = compare_together(*arguments, self.explain, self.form)
         else:

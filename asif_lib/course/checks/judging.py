@@ -5,6 +5,7 @@ import copy
 import inspect
 import itertools
 import traceback
+import weakref
 from functools import partial
 
 import numpy as np
@@ -22,6 +23,8 @@ PRINTED = contextvars.ContextVar("printed")
 """Where the student's prints go while a check runs."""
 AGREES = "Your function agrees with the library on {} inputs."
 TENSOR_KEYS = "Tensors as dictionary keys are never equal; use .tolist()."
+_ANSWERS = weakref.WeakKeyDictionary()
+"""The cases that a mistake has answered, and its answers: they are the same at every try of a student."""
 
 
 def ask(function, arguments, where, *, like=None, form=None, patience=1, advice="Does every loop come to an end?"):
@@ -103,7 +106,7 @@ def _known(function, reference, cases, mistakes, atol, related):
         )
     fits = {}  # by message, the inputs that it fits; a message may stand for several wrong implementations
     for message, mistake in mistakes:
-        results = [_try(mistake, case) for case in cases]
+        results = _answers(mistake, cases)
         fits.setdefault(message, set()).update(i for i in range(len(cases)) if _alike(found[i], results[i], atol))
     for wanted_at in (range(len(cases)), differ):
         for message, places in fits.items():
@@ -157,7 +160,7 @@ def compare_together(function, reference, cases, mistakes, explain, form) -> Ver
     if answers == wanted:
         return right(AGREES.format(len(cases)))
     for message, mistake in mistakes:
-        if answers == [mistake(*case) for case in cases]:
+        if answers == _answers(mistake, cases):
             refuse(message)
     number = next(i for i in range(len(cases)) if answers[i] != wanted[i])
     refuse(f"On input {number + 1} {explain(answers[number], *cases[number])}")
@@ -196,6 +199,15 @@ def _changed(given, original):
     if isinstance(original, torch.Tensor):
         return not same(given, original, 0)
     return isinstance(original, list | dict) and repr(given) != repr(original)
+
+
+def _answers(mistake, cases):
+    """Return what a wrong implementation answers to all cases; for the same cases, what it answered before."""
+    known, answers = _ANSWERS.get(mistake, (None, None))
+    if known is not cases:
+        answers = [_try(mistake, case) for case in cases]
+        _ANSWERS[mistake] = cases, answers
+    return answers
 
 
 def _try(mistake, case):

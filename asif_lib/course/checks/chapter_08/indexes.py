@@ -1,5 +1,7 @@
 """Checks of exercises 08.5 and 08.6: an inverted index, and how much effort an approximate search needs."""
 
+import functools
+
 import torch
 
 from asif_lib.evaluation.measures import Measure, mean_with_interval, paired_difference
@@ -87,8 +89,17 @@ hints = {
 check_inverted_index = Exercise("08.5", "An inverted index", inverted_scores, cases, mistakes, notes=notes, hints=hints)
 
 
+def remembered(gap):
+    """Measure the gap between two lists of decisions once: most mistakes ask for the same gaps, and each is slow."""
+    kept = functools.cache(lambda *lists: gap(*map(torch.tensor, lists)))
+    return lambda *decisions: kept(*(tuple(right.tolist()) for right in decisions))
+
+
+compared, paired = remembered(compare_decisions), remembered(paired_difference)
+
+
 def cheapest_within(
-    efforts, right, exact, margin, *, gap=compare_decisions, enough=lambda gap, margin: gap.low > -margin, pick=min
+    efforts, right, exact, margin, *, gap=compared, enough=lambda gap, margin: gap.low > -margin, pick=min
 ):
     """Return the cheapest of some efforts whose loss of accuracy is shown to be within a margin, or 0.
 
@@ -128,22 +139,22 @@ cases = [
 mistakes = {
     "You took an interval that is falsely certain: where no decision changed it has no width, as that of "
     "`paired_difference`. But 60 pictures cannot show that less than 2 points are lost: the interval of `compare` "
-    "reaches as far as that many pictures can see.": but(gap=paired_difference),
+    "reaches as far as that many pictures can see.": but(gap=paired),
     "You looked at the accuracy lost, without its interval. On other pictures the loss may be larger than the margin: "
     "the whole interval must lie above minus the margin.": but(enough=lambda gap, m: gap.value > -m),
     "You took a setting because its interval holds 0, which does not show that the loss is small. The whole interval "
-    "must lie above minus the margin.": but(gap=paired_difference, enough=lambda gap, _: gap.high >= 0),
+    "must lie above minus the margin.": but(gap=paired, enough=lambda gap, _: gap.high >= 0),
     "You gave the two accuracies intervals of their own. Both searches answered for the same pictures: take the "
     "interval of the paired difference.": but(gap=apart),
     "You asked for the same decisions. Decisions may change in both directions and cost nothing: count how many become "
     "wrong minus how many become right.": but(gap=lambda x, y: (x != y).float().mean(), enough=torch.lt),
     "You turned away settings that are *better* than exact search. Here only a loss counts: the lower end of the "
-    "interval.": but(gap=paired_difference, enough=lambda gap, margin: max(-gap.low, gap.high) < margin),
+    "interval.": but(gap=paired, enough=lambda gap, margin: max(-gap.low, gap.high) < margin),
     "You compared with the upper end of the interval. The loss may be as large as the *lower* end says: compare with "
-    "this.": but(gap=paired_difference, enough=lambda gap, margin: gap.high > -margin),
-    "Exact minus approximate is the wrong way round: a loss is a gain.": but(gap=lambda x, y: paired_difference(y, x)),
+    "this.": but(gap=paired, enough=lambda gap, margin: gap.high > -margin),
+    "Exact minus approximate is the wrong way round: a loss is a gain.": but(gap=lambda x, y: paired(y, x)),
     "You asked that nothing at all be lost; a loss within the margin is allowed. (Or did you read the margin in "
-    "points? 0.02 is a share, two points.)": but(gap=paired_difference, enough=lambda gap, _: gap.low >= 0),
+    "points? 0.02 is a share, two points.)": but(gap=paired, enough=lambda gap, _: gap.low >= 0),
     "You took the largest effort that will do; the smallest is the cheapest.": but(pick=max),
     "You took the first in the list that will do. The list may be in any order, and the smallest effort is the "
     "cheapest.": but(pick=lambda e: e[0]),

@@ -69,7 +69,7 @@ class SparseAnchors(Method):
         return self._own("text", ASKED_OF_THE_BANK).similarity(self._vectors("image", image))
 
     def _own(self, kind, most) -> SparseVectors:
-        """Represent at most so many items of the bank by the others: an item is never its own anchor."""
+        """Represent at most `most` items of the bank by the others: an item is never its own anchor."""
         rows = unit_rows(self.anchors[kind])
         asked = torch.linspace(0, len(rows) - 1, min(len(rows), most)).round().long()
         cosines = rows[asked] @ rows.T

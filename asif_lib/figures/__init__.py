@@ -25,7 +25,7 @@ _NAMES = {
     "steps": "four_steps",
     "style": "show show_pictures thumbnail use_style",
     "tiles": "passing_tiles",
-    "zeroshot": "confusion_matrix scaling",
+    "zeroshot": "confusion_matrix scaling trust_curves",
 }
 
 __getattr__, __dir__, __all__ = lazy_loader.attach(

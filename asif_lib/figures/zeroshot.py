@@ -3,8 +3,8 @@
 import numpy as np
 from matplotlib.figure import Figure
 
-from .palette import FAINT, LINES, ON_DARK, ON_LIGHT, SERIES, series_style
-from .style import listed, subplots, told
+from .palette import FAINT, INK, LINES, ON_DARK, ON_LIGHT, SERIES, series_style
+from .style import legend_above, listed, subplots, told
 
 
 def confusion_matrix(counts, classes) -> Figure:
@@ -50,3 +50,42 @@ def scaling(tables, *, ylabel, chance=None) -> Figure:
     axis.legend(frameon=False, ncols=2, loc="upper left")
     words = listed(f"{name}: " + ", ".join(f"{v:.0%} at {n}" for n, v in mean.items()) for name, mean in means.items())
     return told(figure, f"{ylabel} against the number of anchors, a dot for each subset. {words}")
+
+
+def trust_curves(reliable, covered) -> Figure:
+    """Draw how right the answers of each confidence are, and how right the most confident answers are.
+
+    `reliable` holds tables of `reliability` by name, and `covered` tables of `coverage_curve` by the same names, or by
+    some of them.
+    """
+    figure, (left, right) = subplots(1, 2, figsize=(9, 4.2), sharey=True)
+    left.plot([0, 1], [0, 1], color=INK, linestyle=":", linewidth=1)
+    left.text(0.46, 0.49, "calibrated", rotation=42, rotation_mode="anchor", transform_rotates_text=True, fontsize=9)
+    for i, (name, table) in enumerate(reliable.items()):
+        ends = np.stack([table.accuracy - table.low, table.high - table.accuracy])
+        style = series_style(i) | {"linestyle": "", "markersize": 5}
+        left.errorbar(table.confidence, table.accuracy, ends.clip(0), label=name, elinewidth=1, **style)
+        if name in covered:
+            curve = covered[name]
+            right.plot(curve.coverage, curve.accuracy, **series_style(i) | {"markersize": 5})
+            right.fill_between(curve.coverage, curve.low, curve.high, color=SERIES[i], alpha=0.13, linewidth=0)
+    left.set(xlabel="confidence of the answers in a bin", ylabel="share of right answers", xlim=(0, 1.02))
+    right.set(xlabel="share of questions that get an answer", xlim=(0, 1.02), ylim=(0, 1.03))
+    for axis in (left, right):
+        axis.xaxis.set_major_formatter(lambda v, _: f"{v:.0%}")
+        axis.yaxis.set_major_formatter(lambda v, _: f"{v:.0%}")
+        axis.grid(alpha=0.3)
+    legend_above(figure, left, 3)
+    bins = (
+        f"{name}: " + ", ".join(f"{r.accuracy:.0%} at {r.confidence:.0%}" for r in table.itertuples())
+        for name, table in reliable.items()
+    )
+    kept = (
+        f"{name}: " + ", ".join(f"{r.accuracy:.0%} of {r.coverage:.0%}" for r in table.itertuples())
+        for name, table in covered.items()
+    )
+    return told(
+        figure,
+        f"Left, the share of right answers against their confidence. {listed(bins)}. "
+        f"Right, the share of right answers among the most confident. {listed(kept)}",
+    )

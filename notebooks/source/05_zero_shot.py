@@ -14,10 +14,11 @@
 # - classify pictures by class names that the model never saw, your own pictures too;
 # - ask about pictures of another kind (Fashion-MNIST), where the result is modest, and
 #   try to improve it;
+# - turn scores into probabilities that mean what they say, and let the model be silent;
 # - see how the result grows with the number of anchors;
 # - read the paper's table, and say why our numbers cannot stand in it.
 #
-# **Minutes** 45 to read, 69 more with the exercises · **Before this** [04 ·
+# **Minutes** 51 to read, 69 more with the exercises · **Before this** [04 ·
 # Sparsification](04_sparsification.ipynb)
 #
 # **What runs** All stamps, and some thousand pictures of Fashion-MNIST. About 25
@@ -672,6 +673,8 @@ measured = {name: accuracy(guess, labels, seed) for name, guess in predicted.ite
 
 # %% tags=["hide-input"]
 # Draw the accuracies, and record that of ASIF.
+from asif_lib.evaluation import mcnemar
+
 xlabel = f"zero-shot accuracy, {len(classes)} classes, {len(asked)} stamps"
 chance = 1 / len(classes)
 draw.show(draw.interval_dots({"test stamps": measured}, xlabel=xlabel, chance=chance))
@@ -689,14 +692,22 @@ right = {name: np.asarray(guess) == labels for name, guess in predicted.items()}
 for name in ("nearest anchor", "ridge"):
     gap = paired_difference(right["ASIF"], right[name], seed)
     print(f"ASIF minus {name}: {in_points(gap)}")
+    only_asif, only_other, p_value = mcnemar(right["ASIF"], right[name])
+    print(f"  only ASIF right {only_asif}, only {name} {only_other}, p = {p_value:.3f}")
 
 # %% [markdown]
 # **What you see.** The dot of every method is far to the right of the dotted line of
 # chance, and of the lowest dot, which always names the most frequent class. ASIF is not
 # the best here. Ridge gives the higher number, and the interval of their difference
-# says whether these stamps can tell the two apart. Remember the strengths of ASIF: it
-# trains nothing, it can be edited pair by pair, and its scores name their reasons. It
-# need not win every table.
+# says whether these stamps can tell the two apart.
+#
+# The last printed lines ask the same in another way. **McNemar's test** looks only at
+# the stamps that *one* of two methods gets right. If both methods were equally good,
+# each of these stamps would be a toss of a fair coin. The p-value is the chance of a
+# result at least as uneven as ours. It needs no resampling.
+#
+# Remember the strengths of ASIF: it trains nothing, it can be edited pair by pair, and
+# its scores name their reasons. It need not win every table.
 #
 # And yours? If you have solved exercises 05.4 and 05.5, the next cell runs your two
 # functions on the same stamps. If not, it says so, and nothing else needs it.
@@ -721,13 +732,19 @@ except Exception as error:  # a first try may go wrong anywhere; the chapter goe
 # the labels given.
 
 # %% tags=["hide-input"]
-# Count and draw which class is taken for which.
-answer = model.classify(z, classes, templates=TEMPLATES[best])
-guess = answer.predicted.numpy()  # (88,), -1 where nothing decides
-counts = np.zeros((len(classes), len(classes)), int)
-np.add.at(counts, (labels[guess >= 0], guess[guess >= 0]), 1)
+# Count and draw which class is taken for which, and how good each class is.
+from asif_lib.evaluation import confusion_of, per_class
+
+on_stamps = model.classify(z, classes, templates=TEMPLATES[best])
+guess = on_stamps.predicted.numpy()  # (88,), -1 where nothing decides
+counts = confusion_of(on_stamps, labels)
+print(f"{counts.undecided.sum()} pictures share no anchor with any class")
+counts = counts[classes].to_numpy()  # (13, 13)
 draw.show(draw.confusion_matrix(counts, classes))
-print(f"{int((guess < 0).sum())} pictures share no anchor with any class")
+rows = per_class(on_stamps, labels).values  # class, n, accuracy, low, high
+each = {name: Measure(*numbers, n) for name, n, *numbers in rows}
+xlabel = "share of the class that is named rightly, with 95 % interval"
+draw.show(draw.interval_dots({"test stamps": each}, xlabel=xlabel))
 both_ways = np.tril(counts + counts.T, -1)  # mixed up one way or the other
 for i, j in np.argwhere(both_ways == both_ways.max()):
     print(f"mixed up most, {both_ways.max()} times: {classes[j]} and {classes[i]}")
@@ -745,9 +762,12 @@ draw.show(
 
 # %% [markdown]
 # **What you see.** The dark cells on the diagonal are right answers; every other number
-# is a mistake. Look at the pictures of the mistakes before you trust the number. Some
-# are the model's. Others lie in the question: a folder has one name, and a picture may
-# deserve two.
+# is a mistake. In the second figure each class has a dot. With few stamps in a class
+# its interval is very long: do not rank the classes by it.
+#
+# Look at the pictures of the mistakes before you trust the number. Some are the
+# model's. Others lie in the question: a folder has one name, and a picture may deserve
+# two.
 
 # %% [markdown]
 # ### Your own picture
@@ -779,9 +799,9 @@ your_picture(model, my_labels, template=DEFAULT_TEMPLATE, pictures=anchor_pictur
 
 # %% [markdown]
 # **What you see.** Each bar is the score of a label, and a score is never a
-# probability. The model must choose among your labels, and cannot say "none of them"
-# unless nothing is shared at all. Look at the anchors below: they tell whether it was
-# right for a good reason.
+# probability (section 5 makes one of it). The model must choose among your labels, and
+# cannot say "none of them" unless nothing is shared at all. Look at the anchors below:
+# they tell whether it was right for a good reason.
 
 # %% [markdown]
 # ## 4 · Pictures of another kind
@@ -855,8 +875,7 @@ draw.show(draw.interval_dots({"test pictures": measured}, xlabel=xlabel, chance=
 
 # %% tags=["hide-input"]
 # Count and draw which class of clothes is taken for which.
-counts = np.zeros((10, 10), int)
-np.add.at(counts, (sample.labels[guess >= 0], guess[guess >= 0]), 1)
+counts = confusion_of(answer, sample.labels)[fashion.classes].to_numpy()  # (10, 10)
 draw.show(draw.confusion_matrix(counts, fashion.classes))
 worn = sum(group.startswith("clothes") for group in pairs.groups)
 print(f"stamps in the folder clothes: {worn} of {len(pairs)}")
@@ -957,7 +976,105 @@ check_wording(my_wording, task)
 # </details>
 
 # %% [markdown]
-# ## 5 · More anchors
+# ## 5 · May it say “I do not know”?
+#
+# So far the model always answers. Some answers are better than others, and a careful
+# model would tell us which. A score does not: a best score of 0.3 may be right nearly
+# always or nearly never. We want a **probability**.
+#
+# The usual way is the **softmax with a temperature** $T$. Label $c$ gets
+# $\exp(s_c / T)$, divided by the sum of these numbers over all labels. The order of the
+# labels stays, so no answer changes. With a large $T$ all labels are nearly equal, with
+# a small $T$ the best label gets nearly everything. The probability of the answer is
+# its **confidence**. It is **calibrated** if it means what it says: of all answers with
+# the confidence 80 %, 80 % are right.
+#
+# Which $T$? The test labels must not choose it. But the bank has pairs of its own. We
+# represent each of its pictures by all the *other* pairs (chapter 06 says how). Then
+# the picture chooses among as many captions as there are labels: its own, and captions
+# of other pairs. We take the $T$ that makes the own captions most probable. So the
+# temperature needs no labels, and it comes with the bank.
+#
+# **Before you run the next cell:** suppose that the model answers only the more
+# confident half of the questions. What share of them will be right on stamps? On
+# clothes?
+
+# %%
+from asif_lib.evaluation import (
+    coverage_curve,
+    fit_temperature,
+    own_choices,
+    probabilities,
+    reliability,
+)
+from asif_lib.explain import leave_one_out
+
+
+def bank_temperature(model, c):
+    """The T with which the bank's pictures choose their own captions, among c."""
+    bank = model.bank
+    images, texts = leave_one_out(bank, model.k, model.p)  # n sparse vectors each
+    choices = own_choices(images, texts, bank.pairs.caption, c, seed)  # (n, c)
+    return fit_temperature(choices, torch.zeros(len(choices)))  # column 0 is right
+
+
+asked = {
+    "stamps": (model, on_stamps.scores, labels),  # (88, 13)
+    "Fashion-MNIST": (full_model, answer.scores, sample.labels),  # (1000, 10)
+}
+sure, correct = {}, {}  # by name: (q,) the confidence, and whether it is right
+for name, (asif, s, true) in asked.items():
+    t = bank_temperature(asif, s.shape[1])
+    print(f"{name}: T = {t:.3f}, fitted on {len(asif.bank)} pairs of the bank")
+    sure[f"{name}, T = 1"] = probabilities(s, 1).amax(dim=1).numpy()
+    sure[name] = probabilities(s, t).amax(dim=1).numpy()
+    correct[name] = correct[f"{name}, T = 1"] = s.argmax(dim=1).numpy() == true
+
+# %% tags=["figure", "hide-input"]
+# Draw the reliability of the confidence, and what silence brings; record both.
+from asif_lib.evaluation import calibration_error
+
+shown = ["stamps", "Fashion-MNIST", "stamps, T = 1"]
+tables = {name: reliability(sure[name], correct[name]) for name in shown}
+curves = {name: coverage_curve(sure[name], correct[name]) for name in shown[:2]}
+draw.show(draw.trust_curves(tables, curves))
+for name in shown:
+    gap = mean_with_interval(sure[name] - correct[name], seed)
+    error = calibration_error(tables[name])
+    print(f"{name}: confidence minus accuracy {in_points(gap)}; ECE {error:.1%}")
+    if name in asked:
+        headline = f"{name}, zero-shot, {asked[name][1].shape[1]} classes"
+        record(f"{headline}, confidence minus accuracy", gap.value, gap.ci, gap.n)
+        record(f"{headline}, expected calibration error", error, n=gap.n)
+        _, n, *numbers = curves[name].loc[4]  # the coverage of 50 %
+        half = Measure(*numbers, int(n))
+        record(f"{headline}, the more confident half", half.value, half.ci, half.n)
+        print(f"  the more confident half: {half}")
+
+# %% [markdown]
+# **What you see.** *Left:* the answers are sorted by their confidence, and each mark is
+# a tenth of them. On the dotted line the confidence is calibrated. Below the line the
+# model claims too much, above it too little. The triangles at the far left have
+# $T = 1$: all labels look nearly equal, although most answers are right. The other two
+# kinds of marks have the temperature of the bank.
+#
+# The **expected calibration error** (ECE) is the mean distance from the line. With few
+# answers it cannot be 0: eight or nine stamps in a bin make its accuracy uncertain, as
+# the long bars say. The printed difference of confidence and accuracy has an interval.
+# For stamps most of it lies below 0: the model is too modest rather than too sure.
+# Captions are harder to tell apart than names of classes.
+#
+# *Right:* from right to left, the model keeps silent on more and more of its least
+# confident answers. The higher the curve rises to the left, the better the confidence
+# knows what is right. For stamps silence pays at once. For clothes it helps a little: a
+# model without anchors of clothing does not know well what it does not know.
+#
+# A warning: this confidence compares the labels with each other. A picture that fits
+# *none* of them can still get 90 %. “I have never seen anything like it” is another
+# question, and chapter 06 builds an alarm for it.
+
+# %% [markdown]
+# ## 6 · More anchors
 #
 # How does the result depend on the number of anchors? We draw subsets of the training
 # stamps, several for each size. We measure on the *validation* split, because the test
@@ -1014,7 +1131,7 @@ pd.DataFrame(rows).style.format("{:.0%}")
 # anchors: nothing here says where it bends.
 
 # %% [markdown]
-# ## 6 · The paper's table, and ours
+# ## 7 · The paper's table, and ours
 #
 # Here are the results of the paper: zero-shot accuracy (top-1, in %), with $k = 800$
 # and $p = 8$ for ASIF.
@@ -1074,12 +1191,12 @@ show_progress("05")
 # **50 minutes.** Sections 1 and 2 up to the paired table (20 minutes), with exercise
 # 05.1 and the model that says nothing (10); section 3 with 05.4 (10), the confusion
 # matrix and two or three pictures of the students' own (10). At home: 05.2, 05.3, 05.5,
-# sections 4 to 6.
+# sections 4 to 7.
 #
 # **90 minutes.** Sections 1 to 3 with exercises 05.1 to 05.3 (50 minutes), 05.4 and
 # 05.5 (10), your own pictures (10), section 4 and a common start of 05.6 (20): collect
 # wordings on the board *before* anybody measures. At home: 05.6 to its end, sections 5
-# and 6.
+# to 7.
 #
 # ### What students get wrong
 #
@@ -1096,6 +1213,9 @@ show_progress("05")
 # - *"The score is a probability."* Seen with the students' own pictures. Ask what
 #   happens to the scores when a label is added (nothing), and what would happen to
 #   probabilities.
+# - *"It is 95 % sure, so the picture shows one of the labels."* Seen in section 5. Ask
+#   for the labels "pencil" and "spoon", and a picture of a horse: the probabilities add
+#   up to 1 all the same.
 #
 # ### Discussion
 #
@@ -1140,6 +1260,8 @@ show_progress("05")
 #   intervals say whether it is ahead of a baseline: some lie above 0, and others hold
 #   0, above all against ridge. In naming classes ridge has the higher number, and on
 #   Fashion-MNIST ASIF is modest; an honest report prints that, too.
+# - A temperature that is fitted inside the bank makes probabilities of scores. Sorted
+#   by their confidence, answers can be held back: on stamps that pays.
 # - More anchors help, on our scale, all the way.
 #
 # **What would prove us wrong.** Some paired intervals lie above 0 here. If they came to

@@ -38,6 +38,7 @@ BENCHMARK = pd.DataFrame(
     columns=["method", "bank", "image_encoder", "text_encoder", "size", "value", "low", "high", "chance", "verdict",
              "transductive"],
 )  # fmt: skip
+SURE = pd.DataFrame({"confidence": [0.2, 0.9], "coverage": [0.5, 1], "accuracy": [0.9, 0.5], "low": 0.4, "high": 0.95})
 RANKING = [(1, "a", 0.5, False), (2, "b", 0.4, True)]
 SHUFFLES = np.array([[0.1, 0.2], [0.2, 0.1]])
 
@@ -93,6 +94,7 @@ SMALL = {
     "sparse_vector": (lambda f: f(*SPARSE), {PICTURE}),
     "stage_bars": (lambda f: f({"here": {"encode": 1.0}, "paper": {"encode": 9.0}}), {}),
     "sweep_heatmaps": (lambda f: f({"a": SWEEP}), {}),
+    "trust_curves": (lambda f: f(dict.fromkeys("abc", SURE), {"a": SURE}), {}),
     "two_profiles": (lambda f: f(VECTOR, OTHER, PAIRS, ["picture", "text"]), {PICTURE, TEXT}),
     "use_histogram": (lambda f: f({"pictures": np.array([0, 1, 5])}, 9), {}),
     "what_the_encoder_sees": (lambda f: f([(STAMP, STAMP, np.ones((4, 4, 3)), np.ones((4, 4, 3)))]), {}),

@@ -13,7 +13,15 @@ from matplotlib.figure import Figure
 from PIL import Image
 
 from asif_lib.evaluation.measures import Measure
-from asif_lib.figures import confusion_matrix, interval_dots, line_chart, scaling, sparse_vector, sweep_heatmaps
+from asif_lib.figures import (
+    confusion_matrix,
+    interval_dots,
+    line_chart,
+    scaling,
+    sparse_vector,
+    sweep_heatmaps,
+    trust_curves,
+)
 from asif_lib.figures.palette import ON_LIGHT
 from asif_lib.sparse import sparsify
 
@@ -146,3 +154,14 @@ def test_scaling_draws_means_and_every_seed():
     assert axis.collections[0].get_offsets()[:, 1].tolist() == [0.1, 0.3, 0.4, 0.6]
     assert axis.lines[1].get_ydata()[0] == 0.01
     assert [label.get_text() for label in axis.get_xticklabels()] == ["10", "50"]
+
+
+def test_trust_curves_draw_each_bin_with_its_interval_and_each_coverage():
+    bins = pd.DataFrame({"confidence": [0.2, 0.9], "accuracy": [0.4, 0.8], "low": [0.3, 0.7], "high": [0.6, 0.9]})
+    curve = pd.DataFrame({"coverage": [0.5, 1.0], "accuracy": [0.8, 0.6], "low": [0.7, 0.5], "high": [0.9, 0.7]})
+    left, right = trust_curves({"stamps": bins}, {"stamps": curve}).axes
+    (marks,) = left.containers
+    assert marks[0].get_xydata() == pytest.approx(bins[["confidence", "accuracy"]].to_numpy())
+    ends = [segment[:, 1] for segment in marks[2][0].get_segments()]
+    assert np.array(ends) == pytest.approx(bins[["low", "high"]].to_numpy())
+    assert right.lines[0].get_xydata() == pytest.approx(curve[["coverage", "accuracy"]].to_numpy())

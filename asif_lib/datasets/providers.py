@@ -91,8 +91,8 @@ def fetch(name, *, progress=True) -> Path:
                     return fetch(name, progress=progress)
                 failures.append(f"  {provider.__name__.strip('_').replace('_', ' ')}: {_reason(error)}")
     raise DataError(
-        f"{name} could not be fetched; each provider said:\n" + "\n".join(failures) + "\n"
-        f"Get it where there is internet ({entry['homepage']}) and put its files into {_local_dir(name)}"
+        f"{name} could not be fetched by any provider: get it where there is internet ({entry['homepage']}), and put "
+        f"its files into {_local_dir(name)}\n" + "\n".join(failures)
     )
 
 

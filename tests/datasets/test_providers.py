@@ -85,8 +85,8 @@ def test_when_all_fail_each_says_why_and_nothing_is_left(toy, tmp_cache):
     assert str(caught.value).splitlines()[1:4] == [
         "  installed: no copy", "  upstream project: no route", "  debian archive: E: no such package",
     ]  # fmt: skip
-    assert "https://example.org" in str(caught.value)
-    assert str(tmp_cache / "local" / "toy") in str(caught.value)
+    first = str(caught.value).splitlines()[0]  # the one line that a benchmark reports of a part that failed
+    assert "https://example.org" in first and first.endswith(str(tmp_cache / "local" / "toy"))
     assert not list((tmp_cache / "datasets").iterdir())
 
 

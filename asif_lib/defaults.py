@@ -17,6 +17,8 @@ AUDIT_K_WORDS = f"{AUDIT_K_SHARE:.0%} of the anchors, at most {LARGEST_DEFAULT_K
 DEFAULT_P = 2
 NEAREST = 10
 """The mean cosine with this number of nearest anchors says how much of a hub an anchor is (CSLS has 10 as well)."""
+TASKS = "same kind", "another kind"
+"""The pictures that will be asked, compared with those of a bank, for `recommend`."""
 
 DEFAULT_TEMPLATE = "a photo of a {}."
 """The prompt template for class names, which data sets give without an article: "cat"."""
@@ -60,3 +62,21 @@ def check_k_p(k, p, n):
     check_k(k, n)
     if not 0 < p < float("inf"):
         raise ParameterError(f"p = {p}: the exponent must be positive and finite")
+
+
+def check_hubs(hubs, n):
+    """Raise `ParameterError` unless the share `hubs` is from 0 to 1, and n anchors are enough to find hubs."""
+    if not 0 <= hubs <= 1:
+        raise ParameterError(f"hubs = {hubs}: the share of a mean cosine that is subtracted is from 0 to 1")
+    if hubs and n <= NEAREST:
+        raise ParameterError(f"{n} anchors are too few: their hubs are found among {NEAREST} others; take hubs = 0")
+
+
+def check_hubs_whiten(hubs, whiten, center, n):
+    """Raise `ParameterError` unless `ASIF` can correct the cosines with n anchors in this way."""
+    check_hubs(hubs, n)
+    if whiten is not None and not (0 < whiten <= 1 and center):
+        raise ParameterError(
+            f"whiten = {whiten}, center = {center}: pictures that are centred are whitened, with a shrinkage "
+            f"above 0 and at most 1"
+        )

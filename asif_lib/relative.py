@@ -5,6 +5,8 @@ import torch
 from asif_lib.encoders.encoder import as_embeddings
 from asif_lib.errors import ParameterError
 
+TALL = 2
+"""The main directions of rows come from their covariance, if there are more than this number of rows a dimension."""
 SMALLEST = 1e-15
 """Below this length the squares of a float32 vector's components lose bits, or vanish."""
 
@@ -103,7 +105,11 @@ def check_dimensions(z, anchors):
 
 def main_directions(rows):
     """Return the main directions (d, r) of rows (n, d), the largest first, and the standard deviations along them."""
-    _, lengths, directions = torch.linalg.svd(rows - rows.mean(dim=0), full_matrices=False)
+    rows = rows - rows.mean(dim=0)
+    if len(rows) > TALL * rows.shape[1]:  # their covariance (d, d) is small, and in double precision exact enough
+        variance, directions = torch.linalg.eigh(rows.T.double() @ rows.double() / len(rows))
+        return directions.flip(1).float(), variance.flip(0).clamp_min(0).sqrt().float()
+    _, lengths, directions = torch.linalg.svd(rows, full_matrices=False)
     return directions.T, lengths / len(rows) ** 0.5
 
 
@@ -114,8 +120,12 @@ def whitening(rows, shrinkage):
     s = 1 the matrix is a multiple of the identity: it changes no cosine. Directions in which the rows do not vary have
     the variance s · trace C / d.
     """
-    directions, spread = main_directions(rows)
+    return shrunk_whitening(*main_directions(rows), shrinkage)
+
+
+def shrunk_whitening(directions, spread, shrinkage):
+    """Return `whitening` of rows with these `main_directions` (d, r) and the standard deviations `spread` (r,)."""
     variance = spread.square()
-    floor = (shrinkage * variance.sum() / rows.shape[1]).clamp_min(1e-30)  # of rows that are all the same
+    floor = (shrinkage * variance.sum() / len(directions)).clamp_min(1e-30)  # of rows that are all the same
     along = ((1 - shrinkage) * variance + floor).rsqrt() - floor.rsqrt()
-    return (directions * along) @ directions.T + floor.rsqrt() * torch.eye(rows.shape[1])
+    return (directions * along) @ directions.T + floor.rsqrt() * torch.eye(len(directions))

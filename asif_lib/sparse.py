@@ -6,7 +6,7 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
-from asif_lib.defaults import NEAREST, check_k_p
+from asif_lib.defaults import NEAREST, check_hubs, check_k_p
 from asif_lib.encoders.encoder import as_embeddings
 from asif_lib.errors import ParameterError
 from asif_lib.search.exact import top_anchors
@@ -135,14 +135,6 @@ def sparse_relative_representation(
     if offsets is not None:
         values, indices = subtract_offsets(values, indices, offsets)
     return power_and_normalise(values, indices, p, len(anchors))
-
-
-def check_hubs(hubs, n):
-    """Raise `ParameterError` unless the share `hubs` is from 0 to 1, and n anchors are enough to find hubs."""
-    if not 0 <= hubs <= 1:
-        raise ParameterError(f"hubs = {hubs}: the share of a mean cosine that is subtracted is from 0 to 1")
-    if hubs and n <= NEAREST:
-        raise ParameterError(f"{n} anchors are too few: their hubs are found among {NEAREST} others; take hubs = 0")
 
 
 def anchor_offsets(anchors, hubs, *, mean=None, device="cpu") -> torch.Tensor:

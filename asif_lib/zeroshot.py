@@ -10,6 +10,8 @@ from asif_lib.defaults import (
     DEFAULT_P,
     DEFAULT_TEMPLATE,
     LARGEST_DEFAULT_K,
+    check_hubs_whiten,
+    check_k_p,
 )
 from asif_lib.encoders.encoder import as_embeddings, check_list
 from asif_lib.encoders.identity import checked_identity
@@ -17,7 +19,7 @@ from asif_lib.errors import EncoderError, ParameterError
 from asif_lib.machine import resolve_device
 from asif_lib.relative import check_dimensions, unit_rows, whitening
 from asif_lib.search.inverted import InvertedIndex
-from asif_lib.sparse import SparseVectors, anchor_offsets, check_hubs, check_k_p, sparse_relative_representation
+from asif_lib.sparse import SparseVectors, anchor_offsets, sparse_relative_representation
 
 
 def default_k(n, share=DEFAULT_K_SHARE) -> int:
@@ -34,10 +36,13 @@ class Classification:
     labels : list of str
     scores : Tensor of shape (q, c), float32
         From 0 (no shared anchor) to 1.
+    transductive : str, optional
+        The correction over all q pictures together, if there is one (`correct_batch`). The tables name it.
     """
 
     labels: list
     scores: torch.Tensor
+    transductive: str | None = None
 
     @property
     def predicted(self) -> torch.Tensor:
@@ -51,15 +56,19 @@ class Classification:
         return [self.labels[i] if i >= 0 else None for i in self.predicted.tolist()]
 
     def to_frame(self):
-        """Return a DataFrame of q rows: ``predicted`` (None if nothing decides), and ``score LABEL`` of each label."""
+        """Return a DataFrame of q rows: ``predicted`` (None if nothing decides), and ``score LABEL`` of each label.
+
+        A last column, ``transductive``, names the correction over all pictures, if there is one.
+        """
         import pandas as pd  # which the command needs only for its answer
 
         table = pd.DataFrame(self.scores.numpy(), columns=[f"score {label}" for label in self.labels])
         table.insert(0, "predicted", pd.Series(self.best, dtype=object))
-        return table
+        return table if self.transductive is None else table.assign(transductive=self.transductive)
 
     def __repr__(self):
-        return f"Classification({len(self.scores)} pictures, {len(self.labels)} labels)"
+        more = f", transductive: {self.transductive}" if self.transductive else ""
+        return f"Classification({len(self.scores)} pictures, {len(self.labels)} labels{more})"
 
 
 class ASIF:
@@ -120,12 +129,7 @@ class ASIF:
         self.bank, self.p = bank, p
         self.k = default_k(len(bank)) if k is None else k
         check_k_p(self.k, self.p, len(bank))
-        check_hubs(hubs, len(bank))
-        if whiten is not None and not (0 < whiten <= 1 and center):
-            raise ParameterError(
-                f"whiten = {whiten}, center = {center}: pictures that are centred are whitened, with a shrinkage "
-                f"above 0 and at most 1"
-            )
+        check_hubs_whiten(hubs, whiten, center, len(bank))
         self.hubs, self._offsets = hubs, {}
         self.whiten, self._whitened = whiten, None
         self.center, self.device = center, resolve_device(device)

@@ -1,9 +1,10 @@
 """Ask the model: ``asif classify``, ``search``, ``evaluate`` and ``explore``.
 
-Folder, bank, k and p are checked before PyTorch is imported, which takes seconds.
+Folder, bank and settings are checked before PyTorch is imported, which takes seconds.
 """
 
 import time
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
@@ -11,7 +12,7 @@ from typer import Argument, Option
 
 from asif_lib.bank.record import bank_dir, stored_count
 from asif_lib.datasets.providers import catalogue
-from asif_lib.defaults import BARE_TEMPLATE, DEFAULT_BANK, DEFAULT_P, DEFAULT_TEMPLATE, check_k_p
+from asif_lib.defaults import BARE_TEMPLATE, DEFAULT_BANK, DEFAULT_TEMPLATE, check_hubs_whiten, check_k_p
 from asif_lib.errors import BrokenPicturesError, DataError, ParameterError, PictureError
 
 from .banks import build_and_save
@@ -19,8 +20,7 @@ from .command import (
     BankName,
     Device,
     Folder,
-    K,
-    P,
+    ModelOptions,
     Reduce,
     SkipBroken,
     Templates,
@@ -43,24 +43,21 @@ ANCHORS_SHOWN = 3
 def _classify(
     pictures: Annotated[list[str], Argument(metavar="PICTURE")],
     labels: Annotated[str, Option(metavar="A,B,…", help="separated by commas")],
+    asked: ModelOptions,
     templates: Templates = (BARE_TEMPLATE,),
     reduce: Reduce = "mean",
-    bank: BankName = DEFAULT_BANK,
-    k: K = None,
-    p: P = DEFAULT_P,
-    device: Device = "auto",
     skip_broken: SkipBroken = False,
 ):
     """Find the best of your labels for each picture, and name the anchors that decided."""
     missing = [PictureError(f"{file}: there is no such file") for file in pictures if not Path(file).exists()]
     if missing and not skip_broken:
         raise BrokenPicturesError(missing)
-    _check_model(bank, k, p)
+    _check_model(asked)
     from asif_lib.zeroshot import make_prompts
 
     labels = [label.strip() for label in labels.split(",")]
     prompts = make_prompts(labels, templates)  # refuses bad labels before any slow work
-    model = _model(bank, k, p, device)
+    model = _model(asked)
     z, kept = _embed(model, pictures, skip_broken)
     vectors, texts = model.images(z), model.texts(prompts)
     texts_of = {label: texts[slice(i * len(templates), (i + 1) * len(templates))] for i, label in enumerate(labels)}
@@ -93,12 +90,9 @@ def _verdict(row):
 @command(app, "search", 'asif search "a red bird"', 'asif search "a red bird" --in FOLDER --top 3')
 def _search(
     text: Annotated[str, Argument(metavar="TEXT")],
+    asked: ModelOptions,
     folder: Annotated[str | None, Option("--in", metavar="FOLDER", help="of pictures; default: the bank's own")] = None,
     top: Annotated[int, Option(metavar="N", help="how many to show")] = 5,
-    bank: BankName = DEFAULT_BANK,
-    k: K = None,
-    p: P = DEFAULT_P,
-    device: Device = "auto",
     skip_broken: SkipBroken = False,
 ):
     """Find the pictures that a text describes best."""
@@ -108,18 +102,18 @@ def _search(
         raise ParameterError(f"--top {top}: show at least one picture")
     if folder:
         existing_folder(folder)
-    _check_model(bank, k, p)
+    _check_model(asked)
     if folder:
         import pandas as pd
 
         from asif_lib.datasets.folders import picture_files
 
         files = picture_files(folder)
-        model = _model(bank, k, p, device)
+        model = _model(asked)
         z, kept = _embed(model, files, skip_broken)
         about = pd.DataFrame({"picture": [str(files[i]) for i in kept]})
     else:
-        model = _model(bank, k, p, device)
+        model = _model(asked)
         z, about = model.bank.image, model.bank.pairs[["picture", "caption"]]
     positions, scores = model.search_pictures(text, z, top=top)
     if not any(scores):
@@ -136,12 +130,13 @@ def _search(
 )  # fmt: skip
 def _evaluate(
     folder: Folder,
+    asked: ModelOptions,
+    transductive: Annotated[
+        StrEnum("Transductive", "sinkhorn z") | None,
+        Option(help="correct the scores by a look at all pictures together"),
+    ] = None,
     templates: Templates = (DEFAULT_TEMPLATE,),
     reduce: Reduce = "mean",
-    bank: BankName = DEFAULT_BANK,
-    k: K = None,
-    p: P = DEFAULT_P,
-    device: Device = "auto",
     skip_broken: SkipBroken = False,
     predictions: Annotated[str | None, Option(metavar="FILE", help="a CSV with one row a picture")] = None,
     csv: Annotated[str | None, Option(metavar="FILE", help="a CSV with one row a class")] = None,
@@ -149,16 +144,26 @@ def _evaluate(
     """Measure zero-shot accuracy on a folder of class folders, whose names are the labels."""
     start, path = time.perf_counter(), existing_folder(folder)
     check_targets(predictions=predictions, csv=csv)
-    _check_model(bank, k, p)
+    _check_model(asked)
     from asif_lib.datasets.labelled import load_labelled
+    from asif_lib.evaluation.corrections import correct_batch
+    from asif_lib.evaluation.measures import accuracy
     from asif_lib.evaluation.summary import per_class, summarise_zero_shot
     from asif_lib.zeroshot import make_prompts
 
     data = load_labelled(path)
     make_prompts(data.classes, templates)  # refuses bad templates before any slow work
-    model = _model(bank, k, p, device)
+    model = _model(asked)
     z, kept = _embed(model, data.pictures, skip_broken)
     answer = model.classify(z, data.classes, templates=templates, reduce=reduce)
+    note = ""
+    if transductive:
+        alone = accuracy(answer.predicted, data.labels[kept])
+        answer = correct_batch(answer, transductive.value)
+        note = (
+            f"transductive ({transductive.value}, with its default settings): all {len(kept)} pictures were looked at "
+            f"together, on the assumption that they spread evenly over the classes; each alone: {alone}\n"
+        )
     measure, result = summarise_zero_shot(model, answer, data.labels[kept], templates, reduce)
     each = answer.to_frame()
     each.insert(0, "true", [data.classes[label] for label in data.labels[kept]])
@@ -168,7 +173,7 @@ def _evaluate(
     seconds = round(time.perf_counter() - start, 2)
     result = {"folder": folder, "left_out": len(data) - len(kept), **result, "seconds": seconds}
     text = (
-        f"accuracy {measure} (chance {result['chance']:.1%})\n"
+        f"accuracy {measure} (chance {result['chance']:.1%})\n{note}"
         f"{len(data.classes)} classes: {', '.join(data.classes)}\n"
         f"{model}, {result['image_encoder']} × {result['text_encoder']}, {seconds} s"
     )
@@ -199,21 +204,24 @@ def _must_be_built(bank):
     return not here and catalogue().get(bank, {}).get("kind") == "pairs"
 
 
-def _check_model(bank, k, p):
-    """Raise an `AsifError` if there is no such bank, or k or p is out of range; without PyTorch."""
-    if not _must_be_built(bank):
-        check_k_p(1 if k is None else k, p, stored_count(bank))
+def _check_model(asked):
+    """Raise an `AsifError` if there is no such bank, or a setting is out of range; without PyTorch."""
+    if not _must_be_built(asked.bank):
+        anchors = stored_count(asked.bank)
+        check_k_p(1 if asked.k is None else asked.k, asked.p, anchors)
+        check_hubs_whiten(asked.hubs, asked.whiten, not asked.no_center, anchors)
 
 
-def _model(bank, k, p, device):
+def _model(asked):
     """The model over the bank that the user named; a bank of the catalogue is built when it is first asked for."""
     from asif_lib.bank.anchors import AnchorBank
     from asif_lib.zeroshot import ASIF
 
-    if _must_be_built(bank):
-        say(f"bank {bank!r} is not here yet: building it, once")
-        build_and_save(bank, device=device)
-    return ASIF(AnchorBank.load(bank), k, p, device=device)
+    if _must_be_built(asked.bank):
+        say(f"bank {asked.bank!r} is not here yet: building it, once")
+        build_and_save(asked.bank, device=asked.device)
+    settings = {"center": not asked.no_center, "hubs": asked.hubs, "whiten": asked.whiten, "device": asked.device}
+    return ASIF(AnchorBank.load(asked.bank), asked.k, asked.p, **settings)
 
 
 def _embed(model, pictures, skip_broken):

@@ -1,11 +1,14 @@
-"""Look into banks on disk and join them: ``asif bank list``, ``verify``, ``convert``, ``audit``, ``join``."""
+"""Look into banks and join them: ``asif bank list``, ``verify``, ``convert``, ``audit``, ``recommend``, ``join``."""
 
+import shlex
+from dataclasses import asdict
+from enum import StrEnum
 from typing import Annotated
 
 from typer import Argument, Option
 
 from asif_lib.bank.record import bank_dir, bank_name, describe_bank, read_record
-from asif_lib.defaults import AUDIT_K_WORDS, DEFAULT_P
+from asif_lib.defaults import AUDIT_K_WORDS, DEFAULT_P, TASKS
 from asif_lib.errors import BankError
 from asif_lib.files import cache_dir
 
@@ -70,6 +73,39 @@ def _audit(
     hint = f"a wrong caption: asif bank relabel {name} --id ID --caption TEXT, or asif bank remove {name} --id ID"
     lines = [about, *(f"{row.excess:+.3f}  {row.id}  {row.caption}" for row in lowest.itertuples()), hint]
     return lowest.to_dict("records"), "\n".join(lines)
+
+
+@command(bank_app, "recommend", "asif bank recommend birds", 'asif bank recommend birds --task "another kind"')
+def _recommend(
+    name: Name,
+    task: Annotated[
+        StrEnum("Task", [(task, task) for task in TASKS]) | None,
+        Option(help="the pictures that you will ask, compared with those of the bank; default: both, in turn"),
+    ] = None,
+):
+    """Recommend k, p and corrections for a bank, by questions that its own pairs ask and answer."""
+    from asif_lib.evaluation.recommending import recommend
+
+    bank = load(name)
+    advice = [recommend(bank, one) for one in ([task.value] if task else TASKS)]
+    return [_about(one, name) for one in advice], "\n\n".join(f"{one}\n{_ready(one, name)}" for one in advice)
+
+
+def _about(advice, name):
+    """Return the advice for JSON."""
+    about = vars(advice) | {measure: asdict(getattr(advice, measure)) for measure in ("gain", "start_gain")}
+    ready = dict(zip(("command", "python"), _ready(advice, name).splitlines(), strict=True))
+    return about | {"table": advice.table.to_dict("records")} | ready
+
+
+def _ready(advice, name):
+    """Return the line for the command and the line for Python."""
+    given = {key: value for key, value in advice.settings.items() if key != "center" and value}
+    center = [] if advice.settings["center"] else ["--no-center"]
+    options = [f"--bank {shlex.quote(name)}", *(f"--{key} {value}" for key, value in given.items()), *center]
+    keywords = [f"AnchorBank.load({name!r})", *(f"{key}={value}" for key, value in given.items())]
+    keywords += ["center=False"] if center else []
+    return f"asif evaluate FOLDER {' '.join(options)}\nASIF({', '.join(keywords)})"
 
 
 @command(bank_app, "join", "asif bank join both stamps birds")

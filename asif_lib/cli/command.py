@@ -6,6 +6,7 @@ import json
 import os
 import sys
 import warnings
+from dataclasses import dataclass, fields
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
@@ -13,7 +14,7 @@ from typing import Annotated
 import typer
 from typer import Argument, Option
 
-from asif_lib.defaults import DEFAULT_K_WORDS
+from asif_lib.defaults import DEFAULT_BANK, DEFAULT_K_WORDS, DEFAULT_P
 from asif_lib.errors import AsifError, DataError, ParameterError
 
 Name = Annotated[str, Argument(metavar="NAME")]
@@ -21,6 +22,9 @@ Folder = Annotated[str, Argument(metavar="FOLDER")]
 BankName = Annotated[str, Option("--bank", metavar="NAME", help="a bank's name or folder")]
 K = Annotated[int | None, Option(metavar="K", help=f"entries kept; default: {DEFAULT_K_WORDS}")]
 P = Annotated[float, Option(metavar="P", help="exponent")]
+Hubs = Annotated[float, Option(metavar="SHARE", help="of an anchor's hubness that is subtracted, 0 to 1")]
+Whiten = Annotated[float | None, Option(metavar="SHARE", help="whiten the pictures with this shrinkage, up to 1")]
+NoCenter = Annotated[bool, Option("--no-center", help="do not subtract the bank's mean")]
 Device = Annotated[str, Option(metavar="NAME", help="auto, cpu, cuda or mps")]
 Templates = Annotated[
     list[str], Option("--template", metavar="TEXT", help="prompt with {} for the label; may be repeated")
@@ -29,6 +33,19 @@ Reduce = Annotated[StrEnum("Reduce", "mean max"), Option(help="how the scores ov
 SkipBroken = Annotated[bool, Option("--skip-broken", help="skip pictures that cannot be read, and name them")]
 Replace = Annotated[bool, Option("--replace", help="replace a bank of that name, its edits included")]
 Json = Annotated[bool, Option("--json", help="print one JSON value")]
+
+
+@dataclass(frozen=True)
+class ModelOptions:
+    """A bank and the settings of `ASIF`. A command with a parameter of this type has an option for each."""
+
+    bank: BankName = DEFAULT_BANK
+    k: K = None
+    p: P = DEFAULT_P
+    hubs: Hubs = 0.0
+    whiten: Whiten = None
+    no_center: NoCenter = False
+    device: Device = "auto"
 
 
 def group(summary, *examples, **settings) -> typer.Typer:
@@ -48,11 +65,21 @@ def command(app, name, *examples):
     def register(run):
         @functools.wraps(run)
         def ended(as_json, **arguments):
+            for name in grouped:
+                settings = {field.name: arguments.pop(field.name) for field in fields(ModelOptions)}
+                arguments[name] = ModelOptions(**settings)
             raise typer.Exit(_status(run, arguments, as_json))
 
-        own = inspect.Parameter("as_json", inspect.Parameter.KEYWORD_ONLY, default=False, annotation=Json)
-        ended.__signature__ = inspect.Signature([*inspect.signature(run).parameters.values(), own])
-        ended.__annotations__ = run.__annotations__ | {"as_json": Json}
+        given = inspect.signature(run).parameters.values()
+        grouped = [parameter.name for parameter in given if parameter.annotation is ModelOptions]
+        options = [
+            inspect.Parameter(field.name, inspect.Parameter.KEYWORD_ONLY, default=field.default, annotation=field.type)
+            for field in fields(ModelOptions)
+            if grouped
+        ]
+        options.append(inspect.Parameter("as_json", inspect.Parameter.KEYWORD_ONLY, default=False, annotation=Json))
+        ended.__signature__ = inspect.Signature([*(p for p in given if p.name not in grouped), *options])
+        ended.__annotations__ = {p.name: p.annotation for p in ended.__signature__.parameters.values()}
         app.command(name, epilog=_lines(examples))(ended)
         return run
 

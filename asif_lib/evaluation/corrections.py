@@ -6,12 +6,13 @@ candidates. **Inductive** corrections look at the bank only: each query gets the
 queries spread evenly over the candidates. On skewed classes they can harm.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar
 
 import torch
 
 from asif_lib.errors import ParameterError
+from asif_lib.zeroshot import Classification
 
 from .baselines import Method
 
@@ -112,6 +113,34 @@ CORRECTIONS = {
     "Sinkhorn (transductive)": Sinkhorn,
 }
 """Name → class. The name of a transductive correction says so, in every table."""
+TRANSDUCTIVE = {"sinkhorn": Sinkhorn, "z": BatchZScores}
+"""The corrections of `correct_batch`, by the names that ``asif evaluate --transductive`` takes."""
+
+
+def correct_batch(answer, name) -> Classification:
+    """Correct the scores of a `Classification` by a look at all its pictures together, and mark it as transductive.
+
+    The result is the softmax over the labels of what the correction returns: with ``"sinkhorn"`` its plan, and with
+    ``"z"`` positive numbers in the order of the z-scores. A picture that shares no anchor with any label has no part in
+    it, and stays undecided. The correction has its default settings, since no label of the batch may choose them.
+
+    Raises
+    ------
+    ParameterError
+        If the name is unknown, or fewer than two pictures are decided.
+
+    Examples
+    --------
+    >>> answer = Classification(["cat", "dog"], torch.tensor([[0.9, 0.8], [0.7, 0.1], [0.9, 0.3]]))
+    >>> answer.best, correct_batch(answer, "sinkhorn").best
+    (['cat', 'cat', 'cat'], ['dog', 'cat', 'cat'])
+    """
+    if name not in TRANSDUCTIVE:
+        raise ParameterError(f"there is no transductive correction {name!r}; take one of: {', '.join(TRANSDUCTIVE)}")
+    decided = answer.predicted >= 0
+    scores = torch.zeros_like(answer.scores)
+    scores[decided] = TRANSDUCTIVE[name]()(answer.scores[decided]).softmax(dim=1)
+    return replace(answer, scores=scores, transductive=name)
 
 
 class Corrected(Method):

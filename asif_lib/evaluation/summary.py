@@ -28,8 +28,10 @@ def summarise_zero_shot(model, answer, labels, templates, reduce):
         "text_encoder": model.bank.text_encoder.name,
         "k": model.k,
         "p": model.p,
+        "center": model.center,
         "hubs": model.hubs,
         "whiten": model.whiten,
+        "transductive": answer.transductive,
         "templates": list(templates),
         "reduce": reduce,
         "device": str(model.device),
@@ -41,7 +43,8 @@ def summarise_zero_shot(model, answer, labels, templates, reduce):
 def per_class(answer, labels) -> pd.DataFrame:
     """Return ``class``, ``n`` and the share of right answers, ``accuracy``, with its 95 % interval ``low``, ``high``.
 
-    The true `labels` are q positions in the classes of the `Classification`. A class without pictures has no row.
+    The true `labels` are q positions in the classes of the `Classification`. A class without pictures has no row. A
+    last column, ``transductive``, names the correction over all pictures, if there is one.
     """
     predicted, labels = answer.predicted.numpy(), np.asarray(labels)
     rows = []
@@ -49,7 +52,8 @@ def per_class(answer, labels) -> pd.DataFrame:
         if (labels == position).any():
             share = share_with_interval(predicted[labels == position] == position)
             rows.append({"class": name, "n": share.n, "accuracy": share.value, "low": share.low, "high": share.high})
-    return pd.DataFrame(rows)
+    table = pd.DataFrame(rows)
+    return table if answer.transductive is None else table.assign(transductive=answer.transductive)
 
 
 def confusion_of(answer, labels) -> pd.DataFrame:

@@ -4,6 +4,7 @@ import importlib.metadata
 import json
 import os
 import re
+import shlex
 import signal
 import subprocess
 import sys
@@ -17,8 +18,9 @@ from asif_lib.bank.record import bank_dir
 from asif_lib.cli import main
 from asif_lib.cli.machine_check import check_machine
 from asif_lib.datasets.labelled import load_labelled
-from asif_lib.defaults import BARE_TEMPLATE, DEFAULT_BANK, DEFAULT_K_WORDS, DEFAULT_P, DEFAULT_TEMPLATE
+from asif_lib.defaults import BARE_TEMPLATE, DEFAULT_BANK, DEFAULT_K_WORDS, DEFAULT_P, DEFAULT_TEMPLATE, TASKS
 from asif_lib.encoders.pictures import open_picture
+from asif_lib.evaluation.corrections import TRANSDUCTIVE
 from asif_lib.files import ROOT, cache_dir
 
 MODULE = [sys.executable, "-m", "asif_lib.cli"]
@@ -113,6 +115,8 @@ def test_wrong_usage_is_exit_status_2(arguments, capsys):
         (["evaluate", "no-such-folder"], 1, "no-such-folder: there is no such folder"),
         (["search", "a cat", "--bank", "no-such-bank"], 1, "run: asif bank build no-such-bank"),
         (["search", "a cat", "--k", "0"], 1, "k = 0"),
+        (["search", "a cat", "--hubs", "2"], 1, "hubs = 2"),
+        (["search", "a cat", "--whiten", "0.8", "--no-center"], 1, "pictures that are centred are whitened"),
         (["classify", str(ROOT / "README.md"), "--labels", "cat", "--p", "-1"], 1, "p = -1"),
         (["classify", "no.png", "--labels", "cat"], 1, "no.png: there is no such file"),
         (["bank", "build", "new", "--image-encoder", "all-MiniLM-L6-v2"], 1, "give it to --text-encoder"),
@@ -239,6 +243,53 @@ def test_k_p_and_templates_reach_the_model(class_folders, run):
     )
     assert status == 0
     assert (result["k"], result["p"], result["templates"], result["reduce"]) == (5, 8.0, ["{}", "a {}"], "max")
+
+
+def test_hubs_whiten_and_no_center_reach_the_model(class_folders, run):
+    status, result, _ = run("evaluate", class_folders, "--hubs", 0.25, "--whiten", 0.8)
+    assert (status, result["hubs"], result["whiten"], result["center"]) == (0, 0.25, 0.8, True)
+    status, result, _ = run("evaluate", class_folders, "--no-center")
+    assert (status, result["hubs"], result["whiten"], result["center"]) == (0, 0.0, None, False)
+
+
+@pytest.mark.parametrize("name", TRANSDUCTIVE)
+def test_a_transductive_correction_says_so_in_json_tables_and_text(name, class_folders, run, capsys, tmp_path):
+    files = tmp_path / "each.csv", tmp_path / "classes.csv"
+    options = "--transductive", name, "--predictions", files[0], "--csv", files[1]
+    status, result, _ = run("evaluate", class_folders, *options)
+    assert (status, result["transductive"]) == (0, name)
+    assert all(pd.read_csv(file).transductive.eq(name).all() for file in files)
+    plain = run("evaluate", class_folders)[1]
+    assert plain["transductive"] is None
+    assert main(["evaluate", str(class_folders), "--transductive", name]) == 0
+    text = capsys.readouterr().out
+    assert f"transductive ({name}, with its default settings)" in text
+    assert f"each alone: {plain['accuracy']:.1%}" in text
+
+
+def test_a_transductive_correction_of_one_picture_is_refused(class_folders, run, tmp_path):
+    (tmp_path / "bag").mkdir()
+    (tmp_path / "bag" / "1.png").write_bytes(next(class_folders.glob("bag/*.png")).read_bytes())
+    status, _, said = run("evaluate", tmp_path, "--transductive", "sinkhorn")
+    assert status == 1 and "compares the queries of a batch, and there is one" in said
+
+
+def test_the_recommended_line_can_be_run(stamps_bank, class_folders, run, tmp_path):
+    stamps_bank.subset(range(0, 793, 6)).save(tmp_path / "my few")
+    status, advice, _ = run("bank", "recommend", tmp_path / "my few")
+    assert status == 0 and [one["task"] for one in advice] == [*TASKS]
+    for one in advice:
+        words = shlex.split(one["command"])
+        status, result, said = run(*(class_folders if word == "FOLDER" else word for word in words[1:]))
+        assert status == 0, said
+        assert {key: result[key] for key in one["settings"]} == one["settings"]
+        assert one["python"].startswith(f"ASIF(AnchorBank.load('{tmp_path / 'my few'}'), k={result['k']}, p=")
+
+
+def test_too_small_a_bank_gets_no_advice(stamps_bank, run, tmp_path):
+    stamps_bank.subset(range(20)).save(tmp_path / "few")
+    status, _, said = run("bank", "recommend", tmp_path / "few", "--task", "another kind")
+    assert status == 1 and "20 pairs are too few" in said
 
 
 def test_classify_names_label_and_deciding_anchors(stamps_bank_saved, stamps):

@@ -12,10 +12,12 @@ from asif_lib.evaluation.corrections import (
     InvertedSoftmax,
     LocalScaling,
     Sinkhorn,
+    correct_batch,
     corrected,
 )
 from asif_lib.evaluation.measures import mean_recall, same_text
 from asif_lib.evaluation.methods import METHODS, choose
+from asif_lib.evaluation.summary import per_class
 from asif_lib.evaluation.variants import (
     HubCorrectedAnchors,
     InverseHubness,
@@ -23,6 +25,7 @@ from asif_lib.evaluation.variants import (
     WhitenedPictures,
     WithoutHubs,
 )
+from asif_lib.zeroshot import Classification
 
 INDUCTIVE = [name for name, make in CORRECTIONS.items() if not make.transductive]
 TRANSDUCTIVE = [name for name, make in CORRECTIONS.items() if make.transductive]
@@ -185,6 +188,20 @@ def test_a_hub_loses_to_an_anchor_that_few_are_near():
     vector = method._vectors("image", question).to_dense()[0]
     lone = 14
     assert vector[lone] / vector[:14].max().clamp_min(1e-6) > plain[lone] / plain[:14].max().clamp_min(1e-6)
+
+
+def test_a_corrected_batch_is_marked_and_keeps_its_undecided_pictures():
+    scores = torch.tensor([[0.9, 0.8], [0.0, 0.0], [0.7, 0.1], [0.9, 0.3]])
+    answer = correct_batch(Classification(["cat", "dog"], scores), "sinkhorn")
+    assert answer.best == ["dog", None, "cat", "cat"]
+    assert answer.transductive == "sinkhorn" and "transductive: sinkhorn" in repr(answer)
+    assert answer.to_frame().transductive.tolist() == ["sinkhorn"] * 4
+    torch.testing.assert_close(answer.scores[[0, 2, 3]], Sinkhorn()(scores[[0, 2, 3]]).exp())
+    assert per_class(answer, [1, 0, 0, 0]).transductive.tolist() == ["sinkhorn"] * 2
+    with pytest.raises(ParameterError, match="no transductive correction 'CSLS'; take one of: sinkhorn, z"):
+        correct_batch(answer, "CSLS")
+    with pytest.raises(ParameterError, match="there is one"):
+        correct_batch(Classification(["cat", "dog"], scores[:2]), "z")
 
 
 def test_too_few_anchors_have_no_hubs():

@@ -1,0 +1,243 @@
+"""Recommend the settings of `ASIF` for a bank, by questions that the bank's own pairs ask and answer (chapter 05).
+
+Two tasks need two kinds of folds. Questions of the **same kind** as the bank are pairs drawn at random. Questions of
+**another kind** are whole clusters of pictures (k-means): nothing like them is left among the anchors. Both need no
+label and no encoder.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+import torch
+from sklearn.cluster import KMeans
+from sklearn.model_selection import KFold, ParameterGrid
+
+from asif_lib.defaults import DEFAULT_K_SHARE, DEFAULT_P, NEAREST, TASKS
+from asif_lib.errors import ParameterError
+from asif_lib.machine import progress_bar
+from asif_lib.relative import main_directions, shrunk_whitening, unit_rows
+from asif_lib.sparse import hub_offsets, power_and_normalise, subtract_offsets
+from asif_lib.zeroshot import default_k
+
+from .measures import Measure, in_points, paired_difference, ranks, same_text
+
+FOLDS = 5
+SMALLEST, LARGEST = 60, 6_000
+"""Pairs that a choice needs, and pairs that it looks at: of a larger bank, this number drawn at random. k is then the
+same share of the bank, at most `LARGEST_DEFAULT_K`."""
+ASKED = 200
+"""The most pairs of a fold that are asked, drawn at random."""
+SHARES, POWERS = (0.05, DEFAULT_K_SHARE, 0.2, 0.3), (1, DEFAULT_P, 4)
+SPACES = ((False, None), (True, None), (True, 0.5), (True, 0.8), (True, 0.9))
+"""Whether the bank's mean is subtracted, and the shrinkage of the whitening."""
+SAME, ANOTHER = TASKS
+HUBS = {SAME: (0, 0.25, 0.5), ANOTHER: (0,)}
+"""Task → what is tried of ``hubs``, which can harm with pictures of another kind."""
+DEFAULTS = {"share": DEFAULT_K_SHARE, "p": DEFAULT_P, "center": True, "hubs": 0, "whiten": None}
+STARTS = {SAME: DEFAULTS, ANOTHER: {**DEFAULTS, "whiten": 0.8}}
+"""Task → the settings that stay, unless the folds show better ones. Between the banks of this book, whitening helped
+with pictures of another kind (``benchmarks/accuracy/another_kind.toml``). Folds inside one bank show a part of this."""
+
+
+@dataclass(frozen=True, repr=False)
+class Recommendation:
+    """The advice of `recommend`: ``ASIF(bank, **advice.settings)``."""
+
+    bank: str
+    task: str
+    settings: dict
+    """``k``, ``p``, ``center``, ``hubs`` and ``whiten``, keywords of `ASIF`: the best ones, or else the `start`."""
+    decided: bool
+    """Whether the best settings are surely better than the start: whether the interval of `gain` lies above 0."""
+    gain: Measure
+    """Mean recall that a choice gains over the start. Each fold is asked with the choice of the other folds."""
+    start: dict
+    """The settings that stay in doubt: the defaults, for questions of another kind with whitening."""
+    start_gain: Measure
+    """Mean recall that `STARTS` of the task gain over the defaults inside this bank. A sure loss rules them out."""
+    best: dict
+    """The settings with the largest mean recall, whether they are surely better or not."""
+    edges: dict
+    """Which of the best settings are the ``"smallest"`` or ``"largest"`` tried: a better value may lie beyond."""
+    table: pd.DataFrame
+    """A row for each combination tried: its settings with k as a ``share``, mean recall ``value``, the ``difference``
+    to the defaults on the same pairs, and the standard error of the difference, ``error``."""
+
+    def __str__(self):
+        lines = [
+            f"{self.bank}, asked about pictures of {self.task}: {len(self.table)} combinations of settings were tried "
+            f"on {self.gain.n} pairs held out."
+        ]
+        if STARTS[self.task] != DEFAULTS:
+            whitening = f"Whitening changes mean recall by {in_points(self.start_gain)} inside this bank"
+            lines.append(f"{whitening}; the choice starts with {_in_words(self.start)}.")
+        gain = f"On pairs that did not choose, the choice gains {in_points(self.gain)} of mean recall over its start"
+        if self.decided:
+            lines += [f"{gain}.", f"Recommended: {_in_words(self.settings)}."]
+        else:
+            lines += [f"{gain}: undecided, so the start stays.", f"Recommended: {_in_words(self.settings)}."]
+            lines.append(f"The best that was tried: {_in_words(self.best)}.")
+        if self.edges:
+            where = ", ".join(f"{name} is the {end}" for name, end in self.edges.items())
+            lines.append(f"The best lies at the edge of what was tried, and a better value may lie beyond: {where}.")
+        return "\n".join(lines)
+
+    __repr__ = __str__
+
+
+def recommend(bank, task=SAME, *, seed=0, progress=True) -> Recommendation:
+    """Choose k, p, centring, whitening and the correction for hubs by cross-validation inside a bank.
+
+    Each fold of the bank's pairs is held out in turn. The other pairs are the anchors, and the pairs held out find each
+    other's text and picture (`mean_recall`). The settings of `STARTS` stay, unless the choice is surely better on pairs
+    that had no part in it: the interval of the paired difference lies above 0. A transductive correction is not
+    chosen, since it depends on the batch that will be asked.
+
+    Parameters
+    ----------
+    bank : AnchorBank
+    task : {"same kind", "another kind"}
+        The pictures that will be asked: as the bank's own, or of another kind. The folds are drawn at random for the
+        first, and are clusters of pictures for the second.
+    seed : int
+        Of the folds.
+
+    Raises
+    ------
+    ParameterError
+        If the task is unknown, or the bank is too small.
+
+    Examples
+    --------
+    >>> advice = recommend(bank, task="another kind")        # doctest: +SKIP
+    >>> model = ASIF(bank, **advice.settings)                # doctest: +SKIP
+    """
+    if task not in HUBS:
+        raise ParameterError(f"there is no task {task!r}; take one of: {', '.join(map(repr, HUBS))}")
+    if len(bank) < SMALLEST:
+        raise ParameterError(
+            f"{len(bank)} pairs are too few to choose settings by: {SMALLEST} or more are needed; keep the defaults"
+        )
+    rows = np.random.default_rng(seed).permutation(len(bank))[:LARGEST]
+    image, text = (bank.rows(kind).take(rows.tolist()).float() for kind in ("image", "text"))
+    captions = bank.pairs["caption"].to_numpy()[rows]
+    folds = [(fit, asked[:ASKED]) for fit, asked in _folds(task, image, seed)]
+    shares = sorted({default_k(len(rows), share): share for share in reversed(SHARES)}.values())  # each k once
+    grid = list(ParameterGrid({"hubs": HUBS[task], "share": shares, "p": POWERS}))
+    with progress_bar(total=len(folds) * len(grid), desc="recommend", disable=not progress, leave=False) as bar:
+        found = [_answers(image, text, captions, *fold, grid, bar) for fold in folds]
+    return _advice(bank, task, found)
+
+
+def _folds(task, image, seed):
+    """Yield the positions of the anchors and those of the pairs held out, in an order drawn at random."""
+    if task == SAME:
+        yield from KFold(FOLDS, shuffle=True, random_state=seed).split(image)
+        return
+    kinds = KMeans(FOLDS, n_init=3, random_state=seed).fit_predict(unit_rows(image, image.mean(dim=0)))
+    yield from ((np.flatnonzero(kinds != kind), np.flatnonzero(kinds == kind)) for kind in range(FOLDS))
+
+
+def _answers(image, text, captions, fit, asked, grid, bar):
+    """Return, for each combination of settings, the recall of each pair asked, (q,), a mean as `mean_recall`."""
+    relevant, found = same_text(captions[asked], captions[asked]), {}
+    texts = {center: _Side(text[fit], text[asked], center) for center in (True, False)}
+    pictures, directions = {}, None
+    for center, whiten in SPACES:
+        if whiten and directions is None:
+            directions = main_directions(unit_rows(image[fit], image[fit].mean(dim=0)))
+        pictures[center, whiten] = _Side(image[fit], image[asked], center, whiten, directions)
+    for one in grid:
+        for (center, whiten), side in pictures.items():
+            if one["hubs"] and not center:
+                continue
+            scores = side.dense(**one) @ texts[center].dense(**one).T
+            ways = ranks(scores, relevant), ranks(scores.T, relevant.T)
+            settings = {**one, "center": center, "whiten": whiten}
+            found[tuple(settings[key] for key in DEFAULTS)] = np.mean(
+                [way < k for way in ways for k in (1, 5, 10)], axis=0
+            )
+        bar.update()
+    return found
+
+
+class _Side:
+    """The largest cosines of the items asked with the anchors of one space: what `ASIF` computes from embeddings."""
+
+    def __init__(self, anchors, asked, center, whiten=None, directions=None):
+        mean = anchors.mean(dim=0) if center else None
+        rows, z = unit_rows(anchors, mean), unit_rows(asked, mean)
+        if whiten:
+            matrix = shrunk_whitening(*directions, whiten)
+            rows, z = unit_rows(rows @ matrix), unit_rows(z @ matrix)
+        self.n, self._rows, self._offsets = len(rows), rows, None
+        self._values, self._indices = (z @ rows.T).topk(default_k(self.n, max(SHARES)), dim=1)
+
+    def dense(self, share, p, hubs):
+        """Return the sparse vectors of the items asked, as a dense (q, n) matrix."""
+        k = default_k(self.n, share)
+        values, indices = self._values[:, :k], self._indices[:, :k]
+        if hubs:
+            values, indices = subtract_offsets(values, indices, hubs * self._hubness())
+        return power_and_normalise(values, indices, p, self.n).to_dense()
+
+    def _hubness(self):
+        if self._offsets is None:
+            near = [(part @ self._rows.T).topk(NEAREST + 1, dim=1).values[:, 1:] for part in self._rows.split(1_000)]
+            self._offsets = hub_offsets(torch.cat(near), 1)
+        return self._offsets
+
+
+def _advice(bank, task, found):
+    """Choose by the recall over all folds; compare the choice of the other folds with the start on each fold."""
+    recall = {key: np.concatenate([fold[key] for fold in found]) for key in found[0]}
+    default, start = (tuple(settings.values()) for settings in (DEFAULTS, STARTS[task]))
+    start_gain = paired_difference(recall[start], recall[default])
+    start = default if start_gain.high < 0 else start
+    gains = []
+    for held_out, fold in enumerate(found):
+        others = [other for i, other in enumerate(found) if i != held_out]
+        gains.append(fold[_best(others)] - fold[start])
+    gain, best = paired_difference(np.concatenate(gains), np.zeros(len(recall[start]))), _best(found)
+    decided = best != start and gain.low > 0
+    settings, first, most = (_settings(key, bank) for key in (best if decided else start, start, best))
+    edges, table = _edges(best, recall), _table(recall, recall[default])
+    return Recommendation(bank.name, task, settings, decided, gain, first, start_gain, most, edges, table)
+
+
+def _best(folds):
+    """Return the combination with the largest mean recall over these folds; among equal ones, the first."""
+    return max(folds[0], key=lambda key: np.concatenate([fold[key] for fold in folds]).mean())
+
+
+def _table(recall, default):
+    rows = []
+    for key, each in recall.items():
+        difference = each - default
+        error = difference.std(ddof=1) / len(each) ** 0.5
+        about = {"value": each.mean(), "difference": difference.mean(), "error": error}
+        rows.append({**dict(zip(DEFAULTS, key, strict=True)), **about})
+    table = pd.DataFrame(rows).sort_values("value", ascending=False, kind="stable", ignore_index=True)
+    return table.assign(whiten=table["whiten"].astype(object).where(table["whiten"].notna(), None))
+
+
+def _settings(key, bank):
+    settings = dict(zip(DEFAULTS, key, strict=True))
+    return {"k": default_k(len(bank), settings.pop("share")), **settings}
+
+
+def _edges(best, tried):
+    """Return which of the best settings are at an end of what was tried; beyond 0 and None nothing lies."""
+    edges = {}
+    for name, place in {"k": 0, "p": 1, "hubs": 3, "whiten": 4}.items():
+        values = [key[place] for key in tried if key[place] is not None]
+        if best[place] in (min(values), max(values)) and best[place]:
+            edges[name] = "largest" if best[place] == max(values) else "smallest"
+    return edges
+
+
+def _in_words(settings):
+    words = [f"k = {settings['k']}, p = {settings['p']:g}"]
+    words += [] if settings["center"] else ["not centred"]
+    return ", ".join(words + [f"{name} = {settings[name]:g}" for name in ("hubs", "whiten") if settings[name]])

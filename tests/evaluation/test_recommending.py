@@ -1,0 +1,104 @@
+"""Advice for a bank: it measures what `ASIF` does, it stays with the defaults in doubt, and it says how sure it is."""
+
+import numpy as np
+import pytest
+import torch
+
+from asif_lib import ASIF, AnchorBank
+from asif_lib.errors import ParameterError
+from asif_lib.evaluation import recommending
+from asif_lib.evaluation.measures import mean_recall, same_text
+from asif_lib.evaluation.recommending import recommend
+from asif_lib.zeroshot import default_k
+
+
+def made(signal, noise, n=300, seed=0):
+    """A bank of one's own embeddings: texts are signals; pictures are the same signals beside noise, each scaled."""
+    random = torch.Generator().manual_seed(seed)
+    text = torch.randn(n, len(signal), generator=random)
+    nothing = torch.randn(n, len(noise), generator=random) * torch.tensor(noise)
+    image = torch.cat([text * torch.tensor(signal), nothing], dim=1)
+    return AnchorBank.from_embeddings(image, text, [f"pair {i}" for i in range(n)])
+
+
+@pytest.fixture(scope="module")
+def clear_case():
+    """Half of the picture's directions are loud and tell nothing: whitening takes away their weight."""
+    return recommend(made([1.0] * 12, [6.0] * 12), progress=False)
+
+
+@pytest.mark.parametrize("task", ["same kind", "another kind"])
+def test_each_value_is_the_recall_of_the_model(task, stamps_bank):
+    bank = stamps_bank.subset(range(0, len(stamps_bank), 6))
+    rows = np.random.default_rng(3).permutation(len(bank))
+    drawn = bank.subset(rows.tolist())
+    folds = [*recommending._folds(task, drawn.image.float(), 3)]
+    table = recommend(bank, task, seed=3, progress=False).table
+    some = 0.5 if task == "same kind" else 0
+    for share, p, center, hubs, whiten in [
+        (0.1, 2, True, 0, None),
+        (0.3, 4, True, some, 0.8),
+        (0.2, 1, False, 0, None),
+    ]:
+        recalls = []
+        for fit, asked in folds:
+            k = default_k(len(fit), share)
+            model = ASIF(drawn.subset(fit), k, p, center=center, hubs=hubs, whiten=whiten, device="cpu")
+            asked = drawn.subset(asked)
+            scores = model.similarity(asked.image, asked.text)
+            captions = asked.pairs.caption
+            recalls += [mean_recall((scores, scores.T), same_text(captions, captions))] * len(asked)
+        same = (table.share == share) & (table.p == p) & (table.center == center) & (table.hubs == hubs)
+        row = table[same & (table.whiten.isna() if whiten is None else table.whiten == whiten)]
+        assert row.value.item() == pytest.approx(np.mean(recalls), abs=1e-3)
+
+
+def test_a_sure_gain_is_recommended_with_its_interval(clear_case):
+    assert clear_case.decided and clear_case.gain.low > 0.05 and clear_case.gain.n == 300
+    assert clear_case.settings == clear_case.best and clear_case.settings["whiten"]
+    assert "Recommended: k = " in str(clear_case) and "undecided" not in str(clear_case)
+
+
+def test_the_settings_are_keywords_of_the_model(clear_case):
+    model = ASIF(made([1.0] * 12, [6.0] * 12), **clear_case.settings)
+    assert (model.k, model.whiten) == (clear_case.settings["k"], clear_case.settings["whiten"])
+
+
+def test_the_best_is_named_where_it_lies_at_the_edge(clear_case):
+    table = clear_case.table.astype({"whiten": float})
+    best = table.iloc[0]
+    for name, column in {"k": "share", "p": "p", "whiten": "whiten"}.items():
+        end = {table[column].max(): "largest", table[column].min(): "smallest"}.get(best[column])
+        assert clear_case.edges.get(name) == end
+    assert clear_case.edges["whiten"] == "smallest" and "whiten is the smallest" in str(clear_case)
+
+
+def test_in_doubt_the_defaults_stay():
+    random = torch.Generator().manual_seed(0)
+    image, text = (torch.randn(200, 16, generator=random) for _ in range(2))  # which tell nothing of each other
+    advice = recommend(AnchorBank.from_embeddings(image, text, [*map(str, range(200))]), progress=False)
+    assert not advice.decided and advice.gain.low <= 0
+    assert advice.settings == {"k": 20, "p": 2, "center": True, "hubs": 0, "whiten": None} == advice.start
+    assert "undecided, so the start stays" in str(advice)
+
+
+def test_pictures_of_another_kind_are_whitened_unless_that_harms_inside_the_bank(stamps_bank):
+    advice = recommend(stamps_bank.subset(range(0, 793, 4)), "another kind", progress=False)
+    assert advice.start["whiten"] == 0.8 and advice.start_gain.high >= 0
+    assert set(advice.table.hubs) == {0}
+    quiet = made([1.0] * 8, [0.14] * 400)  # whitening makes this noise as loud as the signal
+    harmed = recommend(quiet, "another kind", progress=False)
+    assert harmed.start_gain.high < 0 and harmed.start["whiten"] is None
+    assert harmed.settings["whiten"] is None
+
+
+def test_the_same_seed_gives_the_same_advice(stamps_bank):
+    bank = stamps_bank.subset(range(90))
+    assert str(recommend(bank, seed=1, progress=False)) == str(recommend(bank, seed=1, progress=False))
+
+
+def test_what_cannot_be_answered_is_refused(stamps_bank):
+    with pytest.raises(ParameterError, match="'my kind'; take one of: 'same kind', 'another kind'"):
+        recommend(stamps_bank, "my kind")
+    with pytest.raises(ParameterError, match="59 pairs are too few.*keep the defaults"):
+        recommend(stamps_bank.subset(range(59)))

@@ -28,12 +28,10 @@ SMALLEST, LARGEST = 60, 6_000
 same share of the bank, at most `LARGEST_DEFAULT_K`."""
 ASKED = 200
 """The most pairs of a fold that are asked, drawn at random."""
-SHARES, POWERS = (0.05, DEFAULT_K_SHARE, 0.2, 0.3), (1, DEFAULT_P, 4)
+SHARES, POWERS, HUBS = (0.05, DEFAULT_K_SHARE, 0.2, 0.3), (1, DEFAULT_P, 4), (0, 0.25, 0.5)
 SPACES = ((False, None), (True, None), (True, 0.5), (True, 0.8), (True, 0.9))
 """Whether the bank's mean is subtracted, and the shrinkage of the whitening."""
 SAME, ANOTHER = TASKS
-HUBS = {SAME: (0, 0.25, 0.5), ANOTHER: (0,)}
-"""Task → what is tried of ``hubs``, which can harm with pictures of another kind."""
 DEFAULTS = {"share": DEFAULT_K_SHARE, "p": DEFAULT_P, "center": True, "hubs": 0, "whiten": None}
 STARTS = {SAME: DEFAULTS, ANOTHER: {**DEFAULTS, "whiten": 0.8}}
 """Task → the settings that stay, unless the folds show better ones. Between the banks of this book, whitening helped
@@ -113,8 +111,8 @@ def recommend(bank, task=SAME, *, seed=0, progress=True) -> Recommendation:
     >>> advice = recommend(bank, task="another kind")        # doctest: +SKIP
     >>> model = ASIF(bank, **advice.settings)                # doctest: +SKIP
     """
-    if task not in HUBS:
-        raise ParameterError(f"there is no task {task!r}; take one of: {', '.join(map(repr, HUBS))}")
+    if task not in TASKS:
+        raise ParameterError(f"there is no task {task!r}; take one of: {', '.join(map(repr, TASKS))}")
     if len(bank) < SMALLEST:
         raise ParameterError(
             f"{len(bank)} pairs are too few to choose settings by: {SMALLEST} or more are needed; keep the defaults"
@@ -124,7 +122,7 @@ def recommend(bank, task=SAME, *, seed=0, progress=True) -> Recommendation:
     captions = bank.pairs["caption"].to_numpy()[rows]
     folds = [(fit, asked[:ASKED]) for fit, asked in _folds(task, image, seed)]
     shares = sorted({default_k(len(rows), share): share for share in reversed(SHARES)}.values())  # each k once
-    grid = list(ParameterGrid({"hubs": HUBS[task], "share": shares, "p": POWERS}))
+    grid = list(ParameterGrid({"hubs": HUBS, "share": shares, "p": POWERS}))
     with progress_bar(total=len(folds) * len(grid), desc="recommend", disable=not progress, leave=False) as bar:
         found = [_answers(image, text, captions, *fold, grid, bar) for fold in folds]
     return _advice(bank, task, found)

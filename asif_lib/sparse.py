@@ -8,7 +8,6 @@ import torch.nn.functional as F
 
 from asif_lib.defaults import NEAREST, check_hubs, check_k_p
 from asif_lib.encoders.encoder import as_embeddings
-from asif_lib.errors import ParameterError
 from asif_lib.search.exact import top_anchors
 from asif_lib.search.prepared import PreparedAnchors
 from asif_lib.search.rows import BLOCK, as_rows

@@ -61,10 +61,11 @@ class Method:
         """Return the (q, t) float32 scores of pictures `image` (q, d_image) and texts `text` (t, d_text)."""
         return self._scores(*self._rows(image, text))
 
-    def label_scores(self, image, text, templates) -> torch.Tensor:
-        """Return the (q, t / templates) scores of labels: the mean over a label's prompts, which follow one another."""
+    def label_scores(self, image, text, templates, reduce) -> torch.Tensor:
+        """Return the (q, t / templates) scores of labels, whose prompts follow one another: their mean or max."""
         scores = self.similarity(image, text)
-        return scores.reshape(len(scores), -1, templates).mean(dim=2)
+        scores = scores.reshape(len(scores), -1, templates)
+        return scores.amax(dim=2) if reduce == "max" else scores.mean(dim=2)
 
     def both_ways(self, image, text):
         """Return the scores for the search of texts, (q, t), and for the search of pictures, (t, q)."""

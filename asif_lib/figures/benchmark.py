@@ -24,6 +24,8 @@ def curves_by_method(table, *, ylabel) -> Figure:
     )
     for axis in axes.flat[len(rivals) :]:
         axis.set_visible(False)
+    for axis in axes.flat[max(0, len(rivals) - columns) : len(rivals)]:
+        axis.tick_params(labelbottom=True)  # also where no panel is below
     for axis, method in zip(axes.flat, rivals, strict=False):
         rival = table[table["method"] == method]
         _curve(axis, reference, REFERENCE, methods[0])
@@ -32,12 +34,17 @@ def curves_by_method(table, *, ylabel) -> Figure:
             certain = rival[rival["verdict"].isin(["better", "worse"])]
             axis.plot(certain["size"], certain["value"], ls="", marker=RIVAL["marker"], color=RIVAL["color"])
         _axis(axis, table)
-        mark = " (transductive)" if rival["transductive"].any() and "transductive" not in method else ""
-        axis.set_title((method + mark).replace(" (trans", "\n(trans"), fontsize=10)
+        axis.set_title(marked(next(rival.itertuples())).replace(" (", "\n("), fontsize=10)
     legend_above(figure, axes.flat[0], 3)
     figure.supxlabel("pairs, n (log scale)", fontsize=10)
     figure.supylabel(ylabel, fontsize=10)
     return told(figure, _words(table, "method", ylabel))
+
+
+def marked(row) -> str:
+    """Return the method's name of a row of the tidy table, with the mark of a method that is not comparable."""
+    marks = {"transductive": row.transductive, "needs labels": row.needs_labels}
+    return row.method + "".join(f" ({mark})" for mark, has in marks.items() if has and mark not in row.method)
 
 
 def curves_by_bank(table, *, ylabel) -> Figure:

@@ -6,13 +6,14 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
 import pytest
 import torch
 from hub_formats import write_clip_benchmark
-from PIL import Image
+from PIL import Image, ImageDraw
 
 from asif_lib import AnchorBank, load_image_encoder, load_pairs, load_text_encoder
 from asif_lib.cli import main
@@ -26,6 +27,7 @@ from asif_lib.evaluation.benchmark.control_encoders import BagOfWords, ColourHis
 from asif_lib.evaluation.benchmark.resuming import run_benchmark
 from asif_lib.evaluation.benchmark.tasks import HeldOut, PaperASIF, Yardstick, prepare_task
 from asif_lib.evaluation.methods import METHODS, SparseAnchors
+from asif_lib.evaluation.neighbours import resampled_counts
 from asif_lib.evaluation.paper import TASKS
 from asif_lib.files import ROOT
 
@@ -169,6 +171,7 @@ def test_a_part_that_fails_is_reported_and_the_rest_is_done(folders, tmp_path, m
         (('"ridge"]', '"rigde"]'), "the method 'rigde' is not known; known: ASIF, nearest anchor"),
         (("alpha =", "alfa ="), "[grids.ridge] is not as the method takes it"),
         (("seeds = 2", 'seeds = "two"'), "seeds: Input should be a valid integer"),
+        (('"zero-shot"', '"zero-shot"\nreduce = "median"'), "[tasks.name] reduce: Input should be 'mean' or 'max'"),
         (('"ridge"]', '"ASIF"]'), "a method is named twice"),
         (("title = ", "title "), "is no readable TOML"),
     ],
@@ -229,15 +232,86 @@ def test_without_validation_pairs_a_method_with_several_settings_says_so(folders
     assert set(outcome.table["method"]) == {"ridge"}
 
 
-def test_a_stored_bank_with_the_pictures_that_are_asked_is_refused(folders, tmp_path, tmp_cache, monkeypatch):
+def copied_drawings(tmp_path):
+    """Ten other pictures, and two drawings that `folders` asks, with other margins, pixels and captions."""
+    (tmp_path / "other").mkdir()
+    rows = ["file_name,caption,split"]
+    for i in range(10):
+        paint("green", 500 + i).save(tmp_path / "other" / f"{i}.png")
+        rows.append(f"{i}.png,leaf {i},{'train' if i < 6 else 'validation'}")
+    for name, asked, split in (("of-the-test", 33, "train"), ("of-the-validation", 25, "validation")):
+        drawing = Image.new("RGB", (200, 200), "white")
+        ImageDraw.Draw(drawing).ellipse((20, 10, 180, 90 + asked), "blue", "red", 12)
+        ImageDraw.Draw(drawing).line((20, 190, 180, 5 * asked), "black", 16)
+        drawing.resize((48, 48)).save(tmp_path / "pairs" / f"{asked}.png")
+        canvas = Image.new("RGB", (500, 300), "white")
+        canvas.paste(drawing, (250, 50))
+        canvas.save(tmp_path / "other" / f"{name}.png")
+        rows.append(f"{name}.png,copy,{split}")
+    (tmp_path / "other" / "metadata.csv").write_text("\n".join(rows))
+    return tmp_path / "other"
+
+
+def test_anchors_of_another_data_set_that_show_a_picture_that_is_asked_are_left_out(folders, tmp_path):
+    other = copied_drawings(tmp_path)
+    change = "[banks]\n", f'[banks]\njoined = ["{tmp_path / "pairs"}", "{other}"]\n'
+    outcome = run_benchmark(read_configuration(folders(change)), tmp_path / "out", progress=False)
+    assert outcome.failures == []
+    counted = outcome.table.groupby("bank", sort=False)[["size", "left_out"]].max()
+    assert counted.values.tolist() == [[24 + 8 + 12 - 2, 2], [32, 0]]  # its own pairs are in other splits
+    page = benchmark_page("Colours", outcome.table, [])
+    assert " ".join(page.split()).count("2 pairs of the bank show a picture") == 4 == page.count(">joined</h3>")
+
+
+def test_a_stored_bank_is_fitted_without_the_pictures_that_are_asked(folders, tmp_path, tmp_cache, monkeypatch):
     encoders = {"image": ColourHistogram(), "text": BagOfWords()}
     bank = AnchorBank.build(load_pairs(tmp_path / "pairs"), *encoders.values(), progress=False, name="leak")
     bank.save(tmp_cache / "banks" / "leak")
     monkeypatch.setattr(running, "load_encoder_of", lambda identity, **_: encoders[identity.kind])
     text = FILE.replace('colours = ["{pairs}"]', 'colours = "leak"')
-    outcome = run_benchmark(read_configuration(folders(text=text)), tmp_path / "out", progress=False)
-    assert outcome.failures == [("task find", "the bank 'leak' holds 8 of the 8 pictures that are asked")]
-    assert set(outcome.table["task"]) == {"name"} and set(outcome.table["image_encoder"]) == {"colour histogram"}
+    found = run_benchmark(read_configuration(folders(text=text)), tmp_path / "out", progress=False).table
+    assert set(found["left_out"]) == {16} and found["size"].max() == 24  # test and validation
+    for file in (tmp_path / "pairs").glob("*.png"):  # without the pictures, their embeddings tell it
+        file.rename(tmp_path / file.name)
+    rows = running._unseen(bank, [], bank.image[:3].clone(), False)
+    assert rows[2] == 3 and torch.equal(rows[0][0], bank.image[3:])
+    with pytest.raises(DataError, match="all 40 anchors of the bank 'leak' show pictures that are asked"):
+        running._unseen(bank, [], bank.image.clone(), False)
+
+
+def with_splits(folder):
+    """Thirty-two labelled pictures, so that the folder has splits."""
+    for i in range(16):
+        paint(list(COLOURS)[i % 4], 300 + i).save(folder / list(COLOURS)[i % 4] / f"{300 + i}.png")
+
+
+def test_a_linear_probe_learns_from_labelled_train_pictures_and_is_marked(folders, tmp_path):
+    file = folders(('"ridge"]', '"linear probe"]'))
+    with_splits(tmp_path / "labelled")
+    outcome = run_benchmark(read_configuration(file), tmp_path / "out", progress=False)
+    assert outcome.failures == []
+    probe = outcome.table[outcome.table["needs_labels"]]
+    assert set(probe["task"]) == {"name"} and set(probe["method"]) == {"linear probe"} and len(probe) == 2
+    assert probe["value"].nunique() == 1 and probe["value"].iloc[0] > 0.8 and set(probe["n"]) == {7}
+    assert "linear probe (needs labels)" in benchmark_page("Colours", outcome.table, [])
+    row = {"method": ["ASIF", "linear probe"], "value": [0.5, 0.9], "transductive": [False, False]}
+    assert name_winner(pd.DataFrame({**row, "verdict": ["reference", "better"]})) is None
+
+
+@pytest.mark.parametrize(
+    "enough, change, words",
+    [
+        (False, (), "labelled has no split 'train'; it has: none"),
+        (True, ('"{labelled}"', '"{labelled}"\nsplit = "train"'), "its train split is asked"),
+    ],
+)
+def test_a_linear_probe_without_pictures_to_learn_from_stops_no_other(folders, tmp_path, enough, change, words):
+    file = folders(text=FILE.replace('"ridge"]', '"linear probe"]').replace(*(change or ("", ""))))
+    if enough:
+        with_splits(tmp_path / "labelled")
+    outcome = run_benchmark(read_configuration(file), tmp_path / "out", progress=False)
+    assert len(outcome.failures) == 2 and all("linear probe" in what and words in why for what, why in outcome.failures)
+    assert set(outcome.table["method"]) == {"ASIF"} and set(outcome.table["task"]) == {"find", "name"}
 
 
 def test_the_page_stands_alone_and_marks_what_is_transductive(folders, tmp_path, monkeypatch, capsys):
@@ -321,7 +395,7 @@ def test_a_tie_is_not_found_and_chance_is_what_it_says():
     assert question.chance()["mean recall"] == pytest.approx((1 + 5 + 10) / 60)
 
 
-def test_prompts_of_a_label_are_averaged():
+def test_prompts_of_a_label_are_averaged_or_the_best_counts():
     class Table(SparseAnchors):
         def similarity(self, image, text):
             return torch.tensor([[0.9, 0.0, 0.5, 0.5], [0.0, 0.9, 0.5, 0.5]])
@@ -329,6 +403,8 @@ def test_prompts_of_a_label_are_averaged():
     right = torch.tensor([[False, True], [True, False]])
     question = HeldOut(torch.ones(2, 2), torch.ones(4, 2), right, templates=2)
     assert question.ask(Table())["accuracy"].tolist() == [1, 0]
+    largest = replace(question, reduce="max")
+    assert largest.ask(Table())["accuracy"].tolist() == [0, 1] and largest.digest() != question.digest()
 
 
 def test_the_papers_asif_is_that_of_the_library():
@@ -361,6 +437,13 @@ def test_holm_is_as_in_a_worked_example():
     assert holm([0.01, 0.04, 0.03, 0.005]).round(4).tolist() == [0.03, 0.06, 0.06, 0.02]
 
 
+def test_resamples_in_blocks_are_those_of_one_draw():
+    values = np.random.default_rng(0).random((2, 3, 40))
+    counts = [resampled_counts(n, 700, 5 + i).numpy() / n for i, n in enumerate((3, 40))]
+    whole = np.stack([((counts[1] @ one.T) * counts[0]).sum(axis=1) for one in values], axis=1)
+    np.testing.assert_allclose(resampled_means(values, draws=700, seed=5), whole)
+
+
 def test_seeds_that_differ_make_an_interval_wider():
     items = np.random.default_rng(0).random((1, 8, 300))
     shifted = items + np.linspace(-0.3, 0.3, 8)[:, None]
@@ -384,11 +467,13 @@ def test_random_weights_are_another_encoder_and_always_the_same(text_encoder):
     assert not torch.allclose(one.encode(texts, progress=False), text_encoder.encode(texts, progress=False), atol=0.1)
 
 
+@pytest.mark.parametrize("reduce", ["mean", "max"])
 @pytest.mark.parametrize("method", [PaperASIF(k=5, p=2), Yardstick()])
-def test_labels_are_scored_as_the_mean_over_their_prompts(method):
+def test_labels_are_scored_as_the_mean_or_the_best_of_their_prompts(method, reduce):
     image, text, pictures, prompts = (
         torch.randn(n, 6, generator=torch.Generator().manual_seed(n)) for n in (20, 20, 7, 9)
     )
     method.fit(image, text)
-    expected = method.similarity(pictures, prompts).reshape(7, 3, 3).mean(dim=2)
-    torch.testing.assert_close(method.label_scores(pictures, prompts, 3), expected)
+    scores = method.similarity(pictures, prompts).reshape(7, 3, 3)
+    expected = scores.mean(dim=2) if reduce == "mean" else scores.amax(dim=2)
+    torch.testing.assert_close(method.label_scores(pictures, prompts, 3, reduce), expected)

@@ -33,10 +33,10 @@ WALKED.attrs["knob"] = "nprobe"
 SEEDS = pd.DataFrame({"size": [10, 10, 50], "seed": [0, 1, 0], "value": [0.1, 0.3, 0.4]})
 LESSONS = {0: (MEASURE, [0.3, 0.5]), 5: (MEASURE, [0.4])}
 BENCHMARK = pd.DataFrame(
-    [(method, "stamps", "image", "text", n, 0.4, 0.3, 0.5, 0.1, verdict, method == "b") for n in (10, 40)
+    [(method, "stamps", "image", "text", n, 0.4, 0.3, 0.5, 0.1, verdict, method == "b", False) for n in (10, 40)
      for method, verdict in (("a", "reference"), ("b", "better"))],
     columns=["method", "bank", "image_encoder", "text_encoder", "size", "value", "low", "high", "chance", "verdict",
-             "transductive"],
+             "transductive", "needs_labels"],
 )  # fmt: skip
 SURE = pd.DataFrame({"confidence": [0.2, 0.9], "coverage": [0.5, 1], "accuracy": [0.9, 0.5], "low": 0.4, "high": 0.95})
 RANKING = [(1, "a", 0.5, False), (2, "b", 0.4, True)]

@@ -16,7 +16,7 @@ CURVES = pd.DataFrame(
         ("stamps", "ridge", 200, 0.4, "worse"),
     ],
     columns=["bank", "method", "size", "value", "verdict"],
-).assign(low=0.2, high=0.6, chance=0.05, transductive=False)
+).assign(low=0.2, high=0.6, chance=0.05, transductive=False, needs_labels=False)
 
 
 def test_a_rival_has_a_filled_mark_only_where_it_differs_for_certain():
@@ -26,6 +26,17 @@ def test_a_rival_has_a_filled_mark_only_where_it_differs_for_certain():
     certain = panel.lines[2]
     assert (list(certain.get_xdata()), list(certain.get_ydata())) == ([200], [0.4])
     assert "ridge: 28% at 50, 40% at 200" in figure.alt
+
+
+def test_every_lowest_panel_has_numbers_under_it():
+    rivals = [CURVES[CURVES["method"] == "ridge"].assign(method=name) for name in ("b", "linear probe", "d", "e")]
+    rivals[1]["needs_labels"] = True
+    figure = curves_by_method(pd.concat([CURVES[CURVES["method"] == "ASIF"], *rivals]), ylabel="recall")
+    figure.canvas.draw()
+    panels = [axis for axis in figure.axes if axis.get_visible()]
+    shown = [any(label.get_visible() for label in axis.get_xticklabels()) for axis in panels]
+    assert shown == [False, True, True, True]  # three columns, and one panel in the second row
+    assert panels[1].get_title() == "linear probe\n(needs labels)"
 
 
 def test_banks_have_a_line_each():

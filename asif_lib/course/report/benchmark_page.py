@@ -4,7 +4,7 @@ from bs4 import BeautifulSoup
 from markupsafe import Markup
 
 from asif_lib.evaluation.benchmark.comparing import ENCODERS, name_winner
-from asif_lib.figures.benchmark import curves_by_bank, curves_by_method, encoder_heat_map
+from asif_lib.figures.benchmark import curves_by_bank, curves_by_method, encoder_heat_map, marked
 from asif_lib.figures.style import image_html, use_style
 from asif_lib.figures.templates import filled
 
@@ -30,7 +30,7 @@ def benchmark_page(title, table, failures) -> str:
 
 def _name(table, row) -> str:
     """Name what is compared: the method; or, where all rows have the same one, the encoders."""
-    return row.method if table["method"].nunique() > 1 else f"{row.image_encoder} × {row.text_encoder}"
+    return marked(row) if table["method"].nunique() > 1 else f"{row.image_encoder} × {row.text_encoder}"
 
 
 def _section(names, rows) -> dict:
@@ -50,7 +50,7 @@ def _section(names, rows) -> dict:
             figure = curves_by_method(group, ylabel=label)
         elif group["method"].nunique() == 1 and len(largest) > 1:
             figure = encoder_heat_map(largest, label=f"{label}, {largest['size'].iloc[0]:,} pairs")
-        parts.append(_part(title, figure, _table(group)))
+        parts.append(_part(title, figure, table_of(group)))
     return {"task": task, "measure": measure, "n": int(rows["n"].iloc[0]), "parts": parts}
 
 
@@ -59,20 +59,18 @@ def _part(title, figure, table=None) -> dict:
     return {"title": title, "picture": picture, "table": table}
 
 
-def _table(group) -> dict:
+def table_of(group) -> dict:
     """Collect a row for each method or pair of encoders, and a column for each size."""
     sizes = sorted(group["size"].unique())
     lines = {}
     for row in group.itertuples():
-        name = _name(group, row)
-        if row.transductive and "transductive" not in name:
-            name += " (transductive)"
-        lines.setdefault(name, dict.fromkeys(sizes))[row.size] = _cell(row)
+        lines.setdefault(_name(group, row), dict.fromkeys(sizes))[row.size] = _cell(row)
     by_size = [group[group["size"] == size] for size in sizes]
     return {
         "sizes": sizes,
         "seeds": [int(rows["seeds"].max()) for rows in by_size],
         "chance": f"{100 * group['chance'].iloc[0]:.1f}",
+        "left_out": int(group["left_out"].iloc[0]),
         "heading": "method" if group["method"].nunique() > 1 else "encoders",
         "lines": [(name, list(cells.values())) for name, cells in lines.items()],
         "winners": [name_winner(rows) or "none" for rows in by_size] if group["method"].nunique() > 1 else [],

@@ -1,16 +1,18 @@
 """Compare methods on the same items and the same draws of anchors: intervals, paired differences, Holm's correction."""
 
+import functools
 import json
 
 import numpy as np
 import pandas as pd
 
-from asif_lib.defaults import TRANSFORMERS
+from asif_lib.defaults import LINEAR_PROBE, TRANSFORMERS
 
 from ..measures import share_with_interval
-from ..neighbours import resampled_counts
 
 DRAWS = 5_000
+BLOCK = 250
+"""Draws that are in memory as floats at a time: 100 MB for 50,000 items."""
 LEVEL = 0.05
 COLUMNS = ["bank", "image_encoder", "text_encoder", "task", "measure", "size", "method"]
 """The columns that name a row of the tidy table."""
@@ -24,8 +26,21 @@ def resampled_means(values, draws=DRAWS, seed=0) -> np.ndarray:
     methods, so that differences are paired. (The crossed bootstrap of Owen, "The pigeonhole bootstrap", Annals of
     Applied Statistics 2007: neither the anchors nor the items are taken for granted.)
     """
-    of_seeds, of_items = (resampled_counts(n, draws, seed + i).numpy() / n for i, n in enumerate(values.shape[1:]))
-    return np.stack([((of_items @ one.T) * of_seeds).sum(axis=1) for one in values], axis=1)
+    (seeds, items), means = values.shape[1:], []
+    of_seeds, of_items = _counts(seeds, draws, seed), _counts(items, draws, seed + 1)
+    for start in range(0, draws, BLOCK):
+        rows = slice(start, start + BLOCK)
+        shares = of_seeds[rows] / seeds, of_items[rows] / items
+        means.append(np.stack([((shares[1] @ one.T) * shares[0]).sum(axis=1) for one in values], axis=1))
+    return np.concatenate(means)
+
+
+@functools.lru_cache(maxsize=8)
+def _counts(n, draws, seed) -> np.ndarray:
+    """Count how often each of n items is drawn, (draws, n) bytes, once for all comparisons of n items."""
+    rng = np.random.default_rng(seed)
+    blocks = (min(BLOCK, draws - start) for start in range(0, draws, BLOCK))
+    return np.concatenate([rng.multinomial(n, np.full(n, 1 / n), size).astype(np.uint8) for size in blocks])
 
 
 def holm(p_values) -> np.ndarray:
@@ -69,21 +84,27 @@ def compare_paired(values) -> pd.DataFrame:
 
 
 def tidy_table(parts, methods) -> pd.DataFrame:
-    """Return one row for each bank, encoders, task, measure, size and method: the columns of `COLUMNS`, ``n`` items,
-    ``seeds``, ``transductive``, ``chance``, ``settings`` as JSON, and those of `compare_paired`.
+    """Return one row for each bank, encoders, task, measure, size and method.
+
+    The columns are those of `COLUMNS`, ``n`` items, ``seeds``, ``transductive``, ``needs_labels``, ``chance``,
+    ``settings`` as JSON, ``left_out`` (pairs of the bank that show a picture that is asked), and those of
+    `compare_paired`.
 
     Methods are compared with the first of `methods` that was done, for the same encoders. If there is one method, pairs
     of encoders are compared with the first pair.
 
-    Each of the `parts` is a dictionary with ``bank``, ``image_encoder``, ``text_encoder``, ``method`` and what is
-    stored of it.
+    Each of the `parts` is a dictionary with ``bank``, ``image_encoder``, ``text_encoder``, ``left_out``, ``method`` and
+    what is stored of it.
     """
     rows = []
     for part in parts:
         for task, measures in part["values"].items():
             for measure, values in measures.items():
-                about = {key: part[key] for key in ("bank", "image_encoder", "text_encoder", "size", "method")}
+                about = {
+                    key: part[key] for key in ("bank", "image_encoder", "text_encoder", "size", "method", "left_out")
+                }
                 about |= {"task": task, "measure": measure, "transductive": part["transductive"]}
+                about["needs_labels"] = part["method"] == LINEAR_PROBE
                 about |= {"chance": part["chance"][task][measure], "settings": json.dumps(part["settings"])}
                 rows.append({**about, "n": len(values[0]), "seeds": len(values), "values": np.array(values)})
     if not rows:
@@ -106,11 +127,12 @@ def name_winner(group) -> str | None:
     """Return the winner among rows of the tidy table that were compared, or None where nothing is certain.
 
     The reference wins if all others are worse. Another method wins if its value is the largest, and it is better than
-    the reference after Holm's correction. Transductive methods take no part, and no models that were trained on other
-    pairs.
+    the reference after Holm's correction. Transductive methods take no part, and neither do models that were trained on
+    other pairs, nor a probe that needs labels.
     """
-    group = group[~group["transductive"] & ~group["method"].astype(str).str.startswith(TRANSFORMERS)]
-    if group.empty:
+    others = group["method"].astype(str).str.startswith(TRANSFORMERS) | (group["method"] == LINEAR_PROBE)
+    group = group[~group["transductive"] & ~others]
+    if len(group) < 2:
         return None
     best = group.loc[group["value"].idxmax()]
     is_certain = (

@@ -6,16 +6,17 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, PositiveInt, ValidationError
 
-from asif_lib.defaults import DEFAULT_IMAGE_ENCODER, DEFAULT_TEXT_ENCODER, TRANSFORMERS
+from asif_lib.defaults import DEFAULT_IMAGE_ENCODER, DEFAULT_TEXT_ENCODER, LINEAR_PROBE, TRANSFORMERS
 from asif_lib.errors import DataError, first_line
 
 from ..corrections import CORRECTIONS, corrected
 from ..methods import METHODS
-from .tasks import PaperASIF, Yardstick
+from .tasks import PaperASIF, Probe, Yardstick
 
 KNOWN_METHODS = {
     **METHODS,
     "ASIF (paper)": PaperASIF,
+    LINEAR_PROBE: Probe,
     **{f"ASIF + {name}": corrected(METHODS["ASIF"], correction) for name, correction in CORRECTIONS.items()},
 }
 """The methods that a file may name, beside the models behind the prefix `TRANSFORMERS`."""
@@ -46,17 +47,19 @@ class ZeroShotTask(_Table):
     data: str
     """A data set of labelled pictures, a folder of class folders, or ``hub:`` and the name of a data set of the hub."""
     split: str = "test"
-    """Not read if a folder has no splits."""
+    """Of a folder without splits, ``"test"`` is all of it."""
     label: str | None = None
     """Of a data set of the hub: the column with the classes, if there are several."""
     rename: dict[str, str] = {}
     """Other names for classes, by their position: two classes of one name cannot be told apart."""
     sample: PositiveInt | None = None
-    """The number of pictures, drawn in equal parts; default: all."""
+    """The number of pictures, drawn in equal parts; default: all. A linear probe learns from as many train pictures."""
     invert: bool = False
     """Whether black and white change places."""
     templates: list[str] | None = Field(None, min_length=1)
     """Default: those that are published with the pictures; if there are none, `DEFAULT_TEMPLATE`."""
+    reduce: Literal["mean", "max"] = "mean"
+    """How the scores of a label's templates become one."""
 
 
 class Configuration(_Table):

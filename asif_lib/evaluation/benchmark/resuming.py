@@ -13,7 +13,7 @@ import torch
 
 from asif_lib.bank.anchors import AnchorBank
 from asif_lib.datasets.pairs import load_pairs
-from asif_lib.defaults import TRANSFORMERS
+from asif_lib.defaults import LINEAR_PROBE, TRANSFORMERS
 from asif_lib.encoders.contrastive import load_contrastive
 from asif_lib.encoders.loading import load_encoder_of
 from asif_lib.errors import AsifError, BrokenPicturesError, DataError, first_line
@@ -25,6 +25,7 @@ from ..methods import choose
 from .comparing import tidy_table
 from .configuration import method_of
 from .control_encoders import load_any_encoder
+from .leaks import copies, showing
 from .tasks import digest_of, embedded_pairs, prepare_task
 
 FORMAT = 1
@@ -100,6 +101,8 @@ def run_benchmark(configuration, folder, *, device="auto", progress=True) -> Out
                 try:
                     asks = own.get(method, questions)
                     asked = {name: asks[name] for name in questions if name in asks}
+                    if method == LINEAR_PROBE:  # in a search for captions there are no classes
+                        asked = {name: question for name, question in asked.items() if question.teach}
                     answer = _stored(parts, configuration, pool, asked, method, size)
                     found.append({**about, "method": method, **answer})
                 except Exception as error:  # the next part may succeed
@@ -132,37 +135,40 @@ def _groups(configuration):
 
 
 def _prepare(configuration, about, failures, load, device, progress):
-    """Return the pool of a bank, the questions by task, and the names of bank and encoders."""
+    """Return the pool of a bank, the questions by task, and the names of bank and encoders.
+
+    Anchors that show a picture that is asked are left out; ``left_out`` counts them.
+    """
     source = configuration.banks[about["bank"]]
-    if isinstance(source, str):
-        stored = AnchorBank.load(source)
+    stored = AnchorBank.load(source) if isinstance(source, str) else None
+    if stored:
         encoders = [
             load_encoder_of(identity, device=device) for identity in (stored.image_encoder, stored.text_encoder)
         ]
         about = {**about, "image_encoder": stored.image_encoder.name, "text_encoder": stored.text_encoder.name}
-        train, more = (stored.image, stored.text), None
     else:
         encoders = [load(kind, about[f"{kind}_encoder"]) for kind in ("image", "text")]
-        train, more = (_joined(source, split, encoders, progress) for split in ("train", "validation"))
-    questions = _questions(configuration, encoders, failures, progress, stored if isinstance(source, str) else None)
+    questions = _questions(configuration, encoders, failures, progress)
     if not questions:
         raise DataError("none of its tasks can be asked")
-    asked = None
+    asked, seen = None, [(question.source, question.pictures) for question in questions.values()]
     if configuration.validation:
         pairs = load_pairs(configuration.validation, progress=progress).split("validation")
         asked = (*embedded_pairs(pairs, *encoders, progress), pairs.captions)
-    return Pool(train, more, asked), questions, about
+        seen.append((configuration.validation, pairs.pictures))
+    if stored:
+        known = torch.cat([*(question.image for question in questions.values()), *(asked[:1] if asked else ())])
+        train, more, left_out = _unseen(stored, seen, known, progress)
+    else:
+        train, more, left_out = _joined(source, seen, encoders, progress)
+    return Pool(train, more, asked), questions, {**about, "left_out": left_out}
 
 
-def _questions(configuration, encoders, failures, progress, stored=None):
-    """Return the questions by task; a stored bank must not hold the pictures that are asked."""
+def _questions(configuration, encoders, failures, progress):
     questions = {}
     for name, task in configuration.tasks.items():
         try:
-            question = prepare_task(task, *encoders, progress)
-            if stored and task.kind == "retrieval":
-                _check_held_out(stored.name, stored.image, question.image)
-            questions[name] = question
+            questions[name] = prepare_task(task, *encoders, progress)
         except Exception as error:
             failures.append((f"task {name}", _reason(error)))
     return questions
@@ -180,22 +186,44 @@ def _asked_of_yardsticks(configuration, failures, device, progress):
     return own
 
 
-def _joined(names, split, encoders, progress):
-    sides = (embedded_pairs(load_pairs(name, progress=progress).split(split), *encoders, progress) for name in names)
-    return tuple(torch.cat(side) for side in zip(*sides, strict=True))
+def _joined(names, seen, encoders, progress):
+    """Return the train pairs, the validation pairs, and the number of pairs left out.
+
+    Pairs of the data set that is asked are in other splits than the questions. A pair of another data set is left out
+    if it shows the drawing of a question.
+    """
+    sides, left_out = {"train": [], "validation": []}, 0
+    for name in names:
+        pairs = load_pairs(name, progress=progress)
+        others = [picture for source, pictures in seen if source != name for picture in pictures]
+        for split, parts in sides.items():
+            part = pairs.split(split)
+            shown = showing(part.pictures, others, progress)
+            parts.append(embedded_pairs(part.subset(np.flatnonzero(~shown)), *encoders, progress))
+            left_out += int(shown.sum())
+    return *(tuple(torch.cat(side) for side in zip(*parts, strict=True)) for parts in sides.values()), left_out
 
 
-def _check_held_out(name, anchors, held_out):
-    known = {row.tobytes() for row in anchors.float().numpy()}
-    inside = sum(row.tobytes() in known for row in held_out.to(anchors.dtype).float().numpy())
-    if inside > len(held_out) / 2:
-        raise DataError(f"the bank {name!r} holds {inside} of the {len(held_out)} pictures that are asked")
+def _unseen(bank, seen, known, progress):
+    """Return the pairs of a stored bank that show no question, None, and the number of the others.
+
+    Where the files of its pictures are there, their drawings are compared; everywhere, the embeddings.
+    """
+    shown = copies(bank.image, known)
+    files = np.flatnonzero(bank.pairs["picture"].map(lambda path: bool(path) and Path(path).is_file()))
+    pictures = bank.pairs["picture"].iloc[files].map(Path).tolist()
+    shown[files] |= showing(pictures, [picture for _, some in seen for picture in some], progress)
+    if shown.all():
+        raise DataError(f"all {len(bank):,} anchors of the bank {bank.name!r} show pictures that are asked")
+    kept = torch.from_numpy(~shown)
+    train = (bank.image[kept], bank.text[kept]) if shown.any() else (bank.image, bank.text)
+    return train, None, int(shown.sum())
 
 
 def _stored(folder, configuration, pool, questions, method, size) -> dict:
     """Return a part: as it is stored, or computed and stored."""
     grid = configuration.grids.get(method, method_of(method).GRID)
-    asked = {name: question.digest() for name, question in questions.items()}
+    asked = {name: question.digest(method_of(method)) for name, question in questions.items()}
     key = [FORMAT, pool.digest(), asked, method, {k: list(v) for k, v in grid.items()}, size, configuration.seeds]
     file = folder / f"{hashlib.sha256(json.dumps(key).encode()).hexdigest()[:24]}.json"
     if not file.exists():

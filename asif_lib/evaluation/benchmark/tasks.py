@@ -1,12 +1,15 @@
 """What the methods are asked: held-out pairs to find, held-out pictures to classify; and the paper's own settings."""
 
+import functools
 import hashlib
-from dataclasses import dataclass, replace
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import torch
 from PIL import ImageOps
 from scipy.stats import hypergeom
+from sklearn.model_selection import StratifiedKFold
 
 from asif_lib.datasets.folders import first_names
 from asif_lib.datasets.hub import labelled_from_hub
@@ -21,7 +24,7 @@ from asif_lib.search.inverted import InvertedIndex
 from asif_lib.sparse import sparse_relative_representation
 from asif_lib.zeroshot import make_prompts
 
-from ..baselines import Method
+from ..baselines import LinearProbe, Method
 from ..measures import ranks, same_text
 
 RECALLS = (1, 5, 10)
@@ -41,30 +44,38 @@ class PaperASIF(Method):
 
     def similarity(self, image, text) -> torch.Tensor:
         """Return the (q, t) float32 scores."""
-        return self.label_scores(image, text, 1)
+        return self.label_scores(image, text, 1, "mean")
 
-    def label_scores(self, image, text, templates) -> torch.Tensor:
+    def label_scores(self, image, text, templates, reduce) -> torch.Tensor:
         """Return the (q, t / templates) float32 scores; the scores of all prompts never exist at once."""
         pictures, texts = (
             sparse_relative_representation(z, anchors, min(self.k, len(anchors)), self.p, mean=mean)
             for z, anchors, mean in zip((image, text), self.anchors, self.means, strict=True)
         )
-        return InvertedIndex(texts, templates, "mean").scores(pictures)
+        return InvertedIndex(texts, templates, reduce).scores(pictures)
 
 
-class Yardstick(Method):
-    """A model that was trained on other pairs, such as CLIP: the cosine of its own embeddings. Nothing is fitted."""
-
+class _Unfitted(Method):
     def fit(self, image, text):
         """Return the method: the pairs are not used."""
         return self
 
+
+class Probe(_Unfitted):
+    """A linear probe of the image encoder, which `HeldOut` fits on labelled pictures: a ceiling that needs labels."""
+
+
+class Yardstick(_Unfitted):
+    """A model that was trained on other pairs, such as CLIP: the cosine of its own embeddings. Nothing is fitted."""
+
     def similarity(self, image, text) -> torch.Tensor:
         """Return the (q, t) float32 cosines."""
-        return self.label_scores(image, text, 1)
+        return unit_rows(image) @ unit_rows(text).T
 
-    def label_scores(self, image, text, templates) -> torch.Tensor:
-        """Return the (q, t / templates) float32 cosines: with the mean of a label's unit rows, their mean cosine."""
+    def label_scores(self, image, text, templates, reduce) -> torch.Tensor:
+        """Return the (q, t / templates) float32 cosines; their mean is the cosine with the mean of a label's rows."""
+        if reduce == "max":
+            return super().label_scores(image, text, templates, reduce)
         return unit_rows(image) @ unit_rows(text).reshape(-1, templates, text.shape[1]).mean(dim=1).T
 
 
@@ -79,17 +90,30 @@ class HeldOut:
     relevant : Tensor of shape (q, t), bool
     templates : int
         0 for retrieval.
+    source, pictures : str, list
+        The data set and its pictures that are asked.
+    reduce : {"mean", "max"}
+        Of the scores of a label's prompts.
+    teach : callable, optional
+        Returns labelled pictures of the data set that are not asked, for `Probe`: image (n, d_image) and labels (n,).
+        None for retrieval, where there are no classes.
     """
 
     image: torch.Tensor
     text: torch.Tensor
     relevant: torch.Tensor
     templates: int = 0
+    source: str = ""
+    pictures: list = field(default_factory=list)
+    reduce: str = "mean"
+    teach: Callable | None = None
 
     def ask(self, method) -> dict:
         """Return for each measure its values, one for each picture or pair, (q,). A tie does not count as found."""
+        if isinstance(method, Probe):
+            return {"accuracy": self.probed}
         if self.templates:
-            scores = method.label_scores(self.image, self.text, self.templates)
+            scores = method.label_scores(self.image, self.text, self.templates, self.reduce)
             return {"accuracy": (ranks(scores, self.relevant) == 0).astype(float)}
         ways = zip(method.both_ways(self.image, self.text), (self.relevant, self.relevant.T), strict=True)
         to_text, to_picture = (ranks(scores, relevant) for scores, relevant in ways)
@@ -109,9 +133,31 @@ class HeldOut:
         measures = float(np.mean(found)), float(found[0][0]), float(found[1][0])
         return dict(zip(("mean recall", "R@1, picture → text", "R@1, text → picture"), measures, strict=True))
 
-    def digest(self) -> str:
-        """Return the SHA-256 of everything that is asked."""
-        return digest_of(self.image, self.text, self.relevant, torch.tensor(self.templates))
+    @functools.cached_property
+    def taught(self):
+        """The labelled pictures of `teach`."""
+        return self.teach()
+
+    @functools.cached_property
+    def probed(self) -> np.ndarray:
+        """Whether a linear probe of the pictures `taught` decides right, (q,); it is fitted once."""
+        image, labels = self.taught
+        folds = list(StratifiedKFold(3, shuffle=True, random_state=0).split(image, labels))
+
+        def share_right(strength):
+            return np.mean([
+                (LinearProbe(strength).fit(image[a], labels[a]).predict(image[b]) == labels[b]).mean()
+                for a, b in folds
+            ])  # fmt: skip
+
+        probe = LinearProbe(max(LinearProbe.GRID["C"], key=share_right)).fit(image, labels)
+        return (probe.predict(self.image) == self.relevant.int().argmax(dim=1).numpy()).astype(float)
+
+    def digest(self, method=None) -> str:
+        """Return the SHA-256 of everything that the method is asked, and taught."""
+        taught = self.taught if isinstance(method, type) and issubclass(method, Probe) else ()
+        asked = self.image, self.text, self.relevant, torch.tensor(self.templates)
+        return digest_of(*asked, *map(torch.as_tensor, taught)) + self.reduce.removeprefix("mean")
 
 
 def digest_of(*tensors) -> str:
@@ -143,13 +189,22 @@ def prepare_task(task, image_encoder, text_encoder, progress=False) -> HeldOut:
     if task.kind == "retrieval":
         pairs = load_pairs(task.pairs, progress=progress).split(task.split)
         image, text = embedded_pairs(pairs, image_encoder, text_encoder, progress)
-        return HeldOut(image, text, same_text(pairs.captions, pairs.captions))
+        return HeldOut(image, text, same_text(pairs.captions, pairs.captions), 0, task.pairs, pairs.pictures)
     data = labelled_of_task(task, progress)
     image = embed(image_encoder, data.pictures, progress=progress)
     templates = task.templates or data.templates or [DEFAULT_TEMPLATE]
     text = embed(text_encoder, make_prompts(data.classes, templates), progress=progress)
     relevant = torch.nn.functional.one_hot(torch.from_numpy(data.labels), len(data.classes)).bool()
-    return HeldOut(image, text, relevant, len(templates))
+    teach = functools.partial(_taught, task, image_encoder, progress)
+    return HeldOut(image, text, relevant, len(templates), task.data, data.pictures, task.reduce, teach)
+
+
+def _taught(task, image_encoder, progress):
+    """Return embeddings and labels of train pictures, as many as are asked."""
+    if task.split == "train":
+        raise DataError(f"{task.data}: its train split is asked, so no labelled pictures are left for a linear probe")
+    data = labelled_of_task(task.model_copy(update={"split": "train"}), progress)
+    return embed(image_encoder, data.pictures, progress=progress), data.labels
 
 
 def labelled_of_task(task, progress=False):
@@ -158,8 +213,8 @@ def labelled_of_task(task, progress=False):
         data = labelled_from_hub(task.data.removeprefix(HUB), task.split, task.label)
     else:
         data = load_labelled(task.data, progress=progress)
-    if data.splits:
-        data = data.split(task.split)
+        if data.splits or task.split != "test":
+            data = data.split(task.split)
     data = replace(data, classes=[task.rename.get(str(i), name) for i, name in enumerate(data.classes)])
     if task.sample:
         data = data.sample(task.sample)

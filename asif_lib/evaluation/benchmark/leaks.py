@@ -1,0 +1,76 @@
+"""Anchors that show a picture that is asked: one drawing may be in two data sets, with two captions.
+
+The comparison is by thumbnails of the pictures, so that it is the same for every encoder.
+"""
+
+import numpy as np
+import torch
+from PIL import Image, ImageChops
+
+from asif_lib.encoders.embeddings import embed_readable
+from asif_lib.encoders.encoder import Encoder
+from asif_lib.encoders.identity import EncoderIdentity
+from asif_lib.encoders.pictures import open_picture
+from asif_lib.errors import PictureError
+from asif_lib.relative import unit_rows
+
+SIDE = 16
+"""Pixels of a thumbnail's side."""
+SAME_DRAWING = 0.955
+"""The correlation of two thumbnails from which they show one drawing. Between stamps, clip art and emoji, the drawings
+that are in two of them have more, and so have a few pairs of plain discs, such as coins. They cost some anchors."""
+NEARLY_WHITE = 16
+"""The largest difference to white of a pixel that is background, out of 255."""
+BLOCK = 16_384
+
+
+class Thumbnail(Encoder):
+    """The picture without its white margin, in `SIDE` × `SIDE` pixels: rows whose product is their correlation."""
+
+    def __init__(self):
+        preprocessing = f"no margin of white ± {NEARLY_WHITE}, {SIDE} × {SIDE}, without mean colour, length 1"
+        identity = EncoderIdentity("image", "thumbnail", "asif_lib", "none", preprocessing, 3 * SIDE * SIDE)
+        super().__init__(identity, torch.device("cpu"), batch_size=16)
+
+    def _run(self, pictures, chunk):
+        rows, errors = {}, []
+        for i in chunk:
+            try:
+                rows[i] = torch.from_numpy(_thumbnail(open_picture(pictures[i])))
+            except PictureError as error:
+                errors.append((i, error))
+        vectors = torch.stack([*rows.values()]) if rows else torch.empty(0, self.identity.dim)
+        return list(rows), unit_rows(vectors), errors
+
+
+def _thumbnail(picture) -> np.ndarray:
+    picture.thumbnail((256, 256), Image.Resampling.BILINEAR)
+    apart = ImageChops.difference(picture, Image.new("RGB", picture.size, "white")).convert("L")
+    drawn = apart.point(lambda value: 255 * (value > NEARLY_WHITE)).getbbox()
+    small = picture.resize((SIDE, SIDE), Image.Resampling.BILINEAR, box=drawn)
+    pixels = np.asarray(small, np.float32).reshape(-1, 3)
+    return (pixels - pixels.mean(axis=0)).ravel()
+
+
+def showing(pictures, asked, progress=False) -> np.ndarray:
+    """Return which of n `pictures` show the same drawing as one of those `asked`, (n,) bool.
+
+    Pictures that cannot be read show nothing that is asked.
+    """
+    shows = np.zeros(len(pictures), bool)
+    if len(pictures) and len(asked):
+        rows, kept, _ = embed_readable(Thumbnail(), pictures, progress=progress)
+        questions, _, _ = embed_readable(Thumbnail(), asked, progress=progress)
+        for part, block in zip(torch.tensor(kept).split(BLOCK), rows.split(BLOCK), strict=True):
+            shows[part.numpy()] = ((block @ questions.T) >= SAME_DRAWING).any(dim=1).numpy()
+    return shows
+
+
+def copies(anchors, asked) -> np.ndarray:
+    """Return which of the embeddings `anchors` (n, d) are bit for bit among those `asked` (q, d), (n,) bool."""
+    known = {row.tobytes() for row in _bytes(asked.to(anchors.dtype))}
+    return np.array([row.tobytes() in known for block in anchors.split(BLOCK) for row in _bytes(block)])
+
+
+def _bytes(rows):
+    return rows.contiguous().view(torch.uint8).numpy()

@@ -14,13 +14,14 @@ def first_line(error) -> str:
     return (str(error).strip().splitlines() or [type(error).__name__])[0]
 
 
+UNREACHABLE = "the hub cannot be reached"
 _HUB = {
     "GatedRepo|gated dataset": "its terms must be accepted: accept them on its page, and run: hf auth login",
     "RepositoryNotFound|DatasetNotFound": (
         "the hub has no such repository, or hides it: it may be renamed, deleted or private"
     ),
     "OfflineModeIsEnabled": "the client of the hub is set to work without a network: HF_HUB_OFFLINE",
-    "LocalEntryNotFound|ConnectError|ConnectionError": "the hub cannot be reached",
+    "LocalEntryNotFound|ConnectError|ConnectionError|TransportError": UNREACHABLE,
 }  # the first that fits counts: a gated repository is reported as not found, too
 
 

@@ -42,7 +42,7 @@ def picture_in_cell(name, bytes=None, path=None):
 def labelled_from_hub(repository, split="test", label=None) -> Labelled:
     """Load labelled pictures from the hub, or from a folder in its format.
 
-    A repository with a file ``classnames.txt`` has the layout of LAION's CLIP benchmark: each split is a folder of tars,
+    A repository with a file ``classnames.txt`` has the layout of LAION's CLIP benchmark. A split is a folder of tars,
     and a class number stands beside each picture. Only the split is fetched; in other layouts, all splits are.
 
     Parameters
@@ -69,6 +69,7 @@ def labelled_from_hub(repository, split="test", label=None) -> Labelled:
         If `datasets` is not installed.
     """
     datasets = import_extra("datasets", "hub")
+    check_tars(repository)
     try:
         published = text_beside(repository, "classnames.txt")
         templates = published and text_beside(repository, "zeroshot_classification_templates.txt")
@@ -89,8 +90,8 @@ def labelled_from_hub(repository, split="test", label=None) -> Labelled:
         found, labels = (", ".join(names) or "none" for names in (pictures, classes))
         has = f"pictures: {found}; classes (name one as the label): {labels}"
         raise DataError(
-            f"{repository}: needs one column of pictures and one of classes, which name themselves or have their names "
-            f"in a file classnames.txt; {has}"
+            f"{repository}: needs one column of pictures and one of classes, with their names in its type or in a file "
+            f"classnames.txt; {has}"
         )
     label = label or classes[0]
     labels = np.array([-1 if value is None else value for value in table[label]], np.int64)
@@ -116,6 +117,15 @@ def text_beside(repository, file) -> list | None:
         except (hub.errors.EntryNotFoundError, hub.errors.HFValidationError):
             return None  # if it is because of the network or the name, `datasets` says so next
     return [line.strip() for line in path.read_text("utf-8").strip().splitlines()] if path.exists() else None
+
+
+def check_tars(repository):
+    """Raise `DataError` if a tar in a folder lacks its end, two blocks of zeros: rows would be lost without a word."""
+    for file in sorted(Path(repository).rglob("*.tar")):
+        with open(file, "rb") as tar:
+            tar.seek(max(0, file.stat().st_size - 1_024))
+            if tar.read().strip(b"\0"):
+                raise DataError(f"{file}: is cut off, since the end of a tar is missing; copy or fetch it again")
 
 
 def tars_of(split) -> dict:

@@ -2,16 +2,19 @@
 
 import hashlib
 import json
+import time
 from dataclasses import dataclass
 from itertools import islice
 from typing import Any
 
-from asif_lib.errors import DataError, hub_fault, import_extra
+from asif_lib.errors import UNREACHABLE, DataError, hub_fault, import_extra
 
-from .hub import picture_in_cell, tars_of, text_beside, unloadable
+from .hub import check_tars, picture_in_cell, tars_of, text_beside, unloadable
 
 CAPTIONS = ("caption", "text", "txt")
 """The names of a column of captions that need not be named."""
+WAITS = (5, 30, 120)
+"""Seconds to wait before a block is read again after the connection was lost."""
 
 
 @dataclass(frozen=True)
@@ -42,24 +45,33 @@ class PairStream:
 
         A picture is a `PictureBytes` or a path, or None for an empty cell. A caption is a string, the first of a list.
         With the number of the next row and `state`, reading goes on after a block, also in another process. It ends
-        before row `stop`. Raises `DataError` if the rows break off.
+        before row `stop`. A block whose connection is lost is read again, after `WAITS`. Raises `DataError` if the rows
+        break off.
         """
-        if state is not None:
-            self.rows.load_state_dict(state)
-        rows = iter(self.rows)
+        rows, waits = self._rows_after(state), iter(WAITS)
         while stop is None or first < stop:
             try:
                 count = size if stop is None else min(size, stop - first)
                 block = [self._pair(first + i, row) for i, row in enumerate(islice(rows, count))]
             except Exception as error:  # the library raises errors of many kinds
+                if hub_fault(error) == UNREACHABLE and (wait := next(waits, None)) is not None:
+                    time.sleep(wait)
+                    rows = self._rows_after(state)
+                    continue
                 raise DataError(
                     f"{self.name}: the rows break off between {first} and {first + size} ({hub_fault(error)}); what "
                     f"was encoded before is kept, and the same call goes on there"
                 ) from None
             if not block:
                 return
-            yield first, block, self.rows.state_dict()
+            state, waits = self.rows.state_dict(), iter(WAITS)
+            yield first, block, state
             first += len(block)
+
+    def _rows_after(self, state):
+        if state is not None:
+            self.rows.load_state_dict(state)
+        return iter(self.rows)
 
     def _pair(self, number, row):
         picture, caption = row[self.picture], row[self.caption]
@@ -89,12 +101,15 @@ def stream_from_hub(repository, split="train", *, picture=None, caption=None) ->
     Raises
     ------
     DataError
-        If the data set cannot be opened (there is no network, no such name or split, its terms must be accepted), or
-        has no such columns.
+        If the data set cannot be opened (there is no network, no such name or split, its terms must be accepted), has
+        no such columns, or has a file that is cut off.
     MissingExtraError
         If `datasets` is not installed.
     """
     datasets = import_extra("datasets", "hub")
+    check_tars(repository)
+    # its own second try finds the file at its end, and between two pictures, the rest of a tar is lost in silence
+    datasets.config.STREAMING_READ_MAX_RETRIES = 1
     try:
         is_list = text_beside(repository, "dataset_type.txt") == ["retrieval"]
         builder = datasets.load_dataset_builder(str(repository), data_files=tars_of(split) if is_list else None)

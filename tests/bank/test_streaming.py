@@ -14,6 +14,7 @@ from asif_lib import AnchorBank, load_image_encoder, load_text_encoder
 from asif_lib.bank import streaming
 from asif_lib.bank.streaming import build_streamed
 from asif_lib.cli import main
+from asif_lib.datasets import streams
 from asif_lib.datasets.streams import stream_from_hub
 from asif_lib.errors import BankError, DataError
 
@@ -145,6 +146,7 @@ def test_nothing_that_can_be_used_is_one_sentence(encoders, tmp_path):
 def test_rows_that_break_off_cost_no_block_that_is_done(encoders, tmp_path, monkeypatch):
     source = write_webdataset(tmp_path / "source", 200, shard=50)
     build(source, tmp_path / "whole", encoders)
+    monkeypatch.setattr(streams, "WAITS", ())
     broken = stream_from_hub(source)
     load, rows = broken.rows.load_state_dict, iter(broken.rows)
 

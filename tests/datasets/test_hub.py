@@ -5,6 +5,7 @@ from hub_formats import write_clip_benchmark
 from PIL import Image
 
 from asif_lib.datasets.hub import labelled_from_hub
+from asif_lib.datasets.streams import stream_from_hub
 from asif_lib.encoders.embeddings import embed_readable
 from asif_lib.encoders.pictures import open_picture
 from asif_lib.errors import DataError
@@ -114,6 +115,15 @@ def test_without_published_templates_there_are_none(save, tmp_path):
     assert labelled_from_hub(folder).templates == []
 
 
+@pytest.mark.parametrize("load", [labelled_from_hub, stream_from_hub])
+def test_a_tar_that_is_cut_off_between_two_files_loses_no_row_in_silence(save, tmp_path, load):
+    folder = write_clip_benchmark(tmp_path / "wds_made", "cls", [0, 1, 0], **PUBLISHED)
+    tar = folder / "test" / "0.tar"
+    tar.write_bytes(tar.read_bytes()[:3072])  # of the second picture, only the class is left
+    with pytest.raises(DataError, match="0.tar: is cut off"):
+        load(folder, "test")
+
+
 @pytest.mark.parametrize(
     "texts, names, split, words",
     [
@@ -122,7 +132,7 @@ def test_without_published_templates_there_are_none(save, tmp_path):
             [0, 1],
             None,
             "test",
-            r"names in a file classnames.txt; pictures: .*; classes \(name one as the label\): none",
+            r"in a file classnames.txt; pictures: .*; classes \(name one as the label\): none",
         ),
         ([0, 1], ["a", "b"], "val", "split val: cannot be loaded"),
         (["cat"], ["a", "b"], "test", "split test: cannot be loaded"),

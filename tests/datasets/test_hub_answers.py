@@ -2,12 +2,14 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
 import threading
 from http.server import BaseHTTPRequestHandler, HTTPServer
 
 import pytest
+from hub_formats import caption, png, write_clip_benchmark, write_webdataset
 
 datasets = pytest.importorskip("datasets")
 
@@ -38,32 +40,109 @@ print(json.dumps(said))
 KINDS = "pairs", "labelled", "image", "text", "clip"
 
 
+READ = """
+import json, sys
+import datasets
+from asif_lib.datasets import streams
+from asif_lib.datasets.hub import labelled_from_hub
+
+streams.WAITS, datasets.config.STREAMING_READ_RETRY_INTERVAL = (0, 0), 0
+if sys.argv[1] == "labelled":
+    data = labelled_from_hub(sys.argv[2])
+    print(json.dumps([data.classes, data.templates, data.labels.tolist(), [p.content.hex() for p in data.pictures]]))
+else:
+    blocks = streams.stream_from_hub(sys.argv[2]).blocks(4)
+    print(json.dumps([[picture.content.hex(), caption] for _, block, _ in blocks for picture, caption in block]))
+"""
+COMMIT, ALL = "0" * 40, 10**9
+
+
 class Hub(BaseHTTPRequestHandler):
-    """Refuses every repository: one called gated as the hub does for a visitor, others as it does for unknown names."""
+    """Answers as the hub does, from a folder of repositories; others are gated if they are called so, or unknown."""
 
     def do_GET(self):
-        gated = "gated" in self.path
-        self.send_response(403 if gated else 404)
-        self.send_header("X-Error-Code", "GatedRepo" if gated else "RepoNotFound")
-        self.send_header("X-Error-Message", "Access is restricted" if gated else "Repository not found")
+        asked = re.match(r"/(api/|)datasets/([^/]+/[^/?]+)(?:/([^/]+)/[^/?]+/?)?([^?]*)", self.path)
+        api, repository, verb, name = asked.groups() if asked else [None] * 4
+        folder = self.server.folder / (repository or "none")
+        file = folder / (name or "")
+        if not folder.is_dir():
+            gated = "gated" in self.path
+            self.refuse(*((403, "GatedRepo") if gated else (404, "RepoNotFound")))
+        elif api and verb != "tree":
+            self.send(json.dumps({"id": repository, "sha": COMMIT}).encode())
+        elif api and file.is_dir():
+            found = [{"path": f.relative_to(folder).as_posix(), "oid": f.name, "size": f.stat().st_size,
+                      "type": "file" if f.is_file() else "directory"} for f in sorted(file.iterdir())]  # fmt: skip
+            self.send(json.dumps(found).encode())
+        elif file.is_file():
+            self.send(file.read_bytes(), ETag=f'"{file.name}"')
+        else:
+            self.refuse(404, "EntryNotFound")
+
+    do_HEAD = do_POST = do_GET
+
+    def refuse(self, status, code):
+        self.send_response(status)
+        self.send_header("X-Error-Code", code)
+        self.send_header("X-Error-Message", "Access is restricted" if status == 403 else "not found")
         self.send_header("Content-Length", "0")
         self.end_headers()
 
-    do_HEAD = do_POST = do_GET
+    def send(self, content, **headers):
+        """Send the content from the byte that is asked for; if the server is to lose the connection, a part of it."""
+        first = int(self.headers.get("Range", "bytes=0-")[6:-1])
+        self.send_response(206 if first else 200)
+        self.server.asked.append(self.path)
+        for name, value in {"X-Repo-Commit": COMMIT, "Content-Length": len(content) - first, **headers}.items():
+            self.send_header(name, str(value))
+        self.end_headers()
+        is_lost = self.command == "GET" and self.path.endswith(".tar") and self.server.losses
+        if self.command == "GET":
+            self.wfile.write(content[first : first + self.server.losses.pop(0) if is_lost else None])
 
     def log_message(self, *_):
         pass
 
 
 @pytest.fixture(scope="module")
-def server():
+def hub(tmp_path_factory):
     server = HTTPServer(("127.0.0.1", 0), Hub)
+    server.folder, server.asked, server.losses = tmp_path_factory.mktemp("hub"), [], []
+    server.address = f"http://127.0.0.1:{server.server_port}"
     thread = threading.Thread(target=server.serve_forever)
     thread.start()
-    yield f"http://127.0.0.1:{server.server_port}"
+    yield server
     server.shutdown()
     thread.join()
     server.server_close()
+
+
+def read(what, repository, server, folder):
+    """Load labelled pictures, or read all pairs, in a new process. The clients read their settings when they start."""
+    settings = {"HF_HUB_OFFLINE": "0", "HF_HOME": str(folder), "HF_ENDPOINT": server.address}
+    command = [sys.executable, "-c", READ, what, repository]
+    done = subprocess.run(command, env={**os.environ, **settings}, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout.splitlines()[-1])
+
+
+def test_labelled_pictures_are_read_by_name_and_only_their_split_is_fetched(hub, tmp_path):
+    lists = {"classnames": ["a", "b"], "zeroshot_classification_templates": ["a {c}."]}
+    folder = write_clip_benchmark(hub.folder / "a" / "labelled", "cls", [0, 1, 1, 0], **lists)
+    write_clip_benchmark(folder, "cls", [1] * 9, split="train")
+    pictures = [png(number).hex() for number in range(4)]
+    assert read("labelled", "a/labelled", hub, tmp_path) == [["a", "b"], ["a {}."], [0, 1, 1, 0], pictures]
+    tars = {path.partition(COMMIT)[2] for path in hub.asked if path.endswith(".tar")}
+    assert tars == {"/test/0.tar", "/test/1.tar"}
+
+
+def test_a_stream_whose_connection_is_lost_between_two_pictures_loses_no_row(hub, tmp_path):
+    write_webdataset(hub.folder / "a" / "pairs", 20, shard=10, picture=lambda number: png(number, 24))
+    rows = read("pairs", "a/pairs", hub, tmp_path)
+    assert rows == [[png(number, 24).hex(), caption(number)] for number in range(20)]
+    # a pair has 7 blocks of 512 bytes; a tar is read in 1 + 20 + 20 + … of them, and after the first 21, a pair begins
+    hub.losses[:] = [ALL, 21 * 512, 0, 21 * 512, 0]  # the first request reads the columns
+    assert read("pairs", "a/pairs", hub, tmp_path) == rows and hub.losses == []
 
 
 def refusals(folder, names, **environment):
@@ -77,9 +156,9 @@ def refusals(folder, names, **environment):
     return said
 
 
-def test_a_repository_that_is_gated_renamed_or_deleted_says_what_to_do(server, tmp_path):
+def test_a_repository_that_is_gated_renamed_or_deleted_says_what_to_do(hub, tmp_path):
     names = [f"{kind}=a/{name}" for kind in KINDS for name in ("gated", "gone")]
-    for name, words in refusals(tmp_path, names, HF_ENDPOINT=server).items():
+    for name, words in refusals(tmp_path, names, HF_ENDPOINT=hub.address).items():
         advice = "its terms must be accepted: accept them on its page, and run: hf auth login"
         gone = "the hub has no such repository, or hides it: it may be renamed, deleted or private"
         assert (advice if "gated" in name else gone) in words

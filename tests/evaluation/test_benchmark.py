@@ -25,7 +25,7 @@ from asif_lib.evaluation.benchmark.comparing import compare_paired, holm, name_w
 from asif_lib.evaluation.benchmark.configuration import ZeroShotTask, read_configuration
 from asif_lib.evaluation.benchmark.control_encoders import BagOfWords, ColourHistogram, load_any_encoder
 from asif_lib.evaluation.benchmark.resuming import run_benchmark
-from asif_lib.evaluation.benchmark.tasks import HeldOut, PaperASIF, Yardstick, prepare_task
+from asif_lib.evaluation.benchmark.tasks import HeldOut, PaperASIF, Yardstick, labelled_of_task, prepare_task
 from asif_lib.evaluation.methods import METHODS, SparseAnchors
 from asif_lib.evaluation.neighbours import resampled_counts
 from asif_lib.evaluation.paper import TASKS
@@ -359,7 +359,7 @@ def test_the_papers_table_runs_on_small_folders_in_the_formats_of_the_hub(
     lists = {"classnames": COLOURS, "zeroshot_classification_templates": ["a {c} thing.", "a photo of a {c}."]}
     for name in re.findall('data = "hub:(.*)"', text):
         write_clip_benchmark(tmp_path / name, "cls", [i // 2 for i in range(2 * len(COLOURS))], **lists)
-    text = text.replace("hub:", f"hub:{tmp_path}/")
+    text = re.sub("rename.*", "", text.replace("hub:", f"hub:{tmp_path}/"))  # of classes that the small copies lack
     (tmp_path / "paper.toml").write_text(text)
     outcome = run_benchmark(read_configuration(tmp_path / "paper.toml"), tmp_path / "out", progress=False)
     assert outcome.failures == []
@@ -379,6 +379,16 @@ def test_published_templates_are_used_unless_the_task_names_others(tmp_path, tmp
     ]
     assert [(question.templates, len(question.text)) for question in asked] == [(3, 6), (1, 2)]
     assert torch.equal(asked[0].text[::3], asked[1].text) and asked[0].relevant.tolist() == asked[1].relevant.tolist()
+
+
+def test_of_two_classes_with_one_name_one_is_renamed_by_its_position(tmp_path, monkeypatch):
+    datasets = pytest.importorskip("datasets")
+    monkeypatch.setattr(datasets.config, "HF_DATASETS_CACHE", str(tmp_path / "hf"))
+    write_clip_benchmark(tmp_path / "wds", "cls", [0, 1], classnames=["missile", "missile"])
+    task = {"kind": "zero-shot", "data": f"hub:{tmp_path}/wds"}
+    assert labelled_of_task(ZeroShotTask(**task, rename={"1": "projectile"})).classes == ["missile", "projectile"]
+    with pytest.raises(DataError, match="rename: 2 is no position among its 2 classes, from 0"):
+        labelled_of_task(ZeroShotTask(**task, rename={"0": "rocket", "2": "projectile"}))
 
 
 # -- numbers ---------------------------------------------------------------------------------------------

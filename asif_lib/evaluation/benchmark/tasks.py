@@ -215,6 +215,10 @@ def labelled_of_task(task, progress=False):
         data = load_labelled(task.data, progress=progress)
         if data.splits or task.split != "test":
             data = data.split(task.split)
+    if unknown := sorted(set(task.rename) - {str(i) for i in range(len(data.classes))}):
+        raise DataError(
+            f"{task.data}: rename: {unknown[0]} is no position among its {len(data.classes)} classes, from 0"
+        )
     data = replace(data, classes=[task.rename.get(str(i), name) for i, name in enumerate(data.classes)])
     if task.sample:
         data = data.sample(task.sample)

@@ -124,11 +124,15 @@ def random_rotation(d, generator) -> torch.Tensor:
 
 
 def change_of_entries(before, after) -> dict:
-    """Compare a relative representation (q, n) before and after a change, for a row of a table."""
+    """Compare a relative representation (q, n) before and after a shift, for a row of a table.
+
+    The last number is the rank correlation of the entries.
+    """
+    largest = float((after - before).abs().max())
     return {
-        "largest change": f"{float((after - before).abs().max()):.1e}",
-        "entries after it": f"{float(after.min()):.3f} to {float(after.max()):.3f}",
-        "rank correlation": round(float(spearmanr(before.ravel(), after.ravel()).statistic), 2),
+        "largest change": f"{largest:.3f}" if largest > 1e-3 else "below 0.001",
+        "entries after the shift": f"{float(after.min()):.3f} to {float(after.max()):.3f}",
+        "order kept (1 = all)": f"{spearmanr(before.ravel(), after.ravel()).statistic:.2f}",
     }
 
 

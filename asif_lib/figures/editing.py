@@ -76,7 +76,7 @@ def labelled_pictures(pictures, given, true, *, columns=6, title="") -> Figure:
     for axis, picture, label, truth in zip(axes, pictures, given, true, strict=True):
         right = label == truth
         words = [f"✔ {label}"] if right else [f"✘ {label}", f"({truth})"]
-        below = "\n".join(wrapped(line, 17, 1) for line in words)
+        below = "\n".join(wrapped(line, 20, 1) for line in words)
         draw_picture(axis, picture, below, frame=INK if right else MARK)
         axis.spines[:].set_linewidth(1 if right else 2.5)
     labels = listed(f"{label} (true: {truth})" for label, truth in zip(given, true, strict=True))

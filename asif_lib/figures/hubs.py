@@ -1,18 +1,17 @@
-"""A figure of chapter 09: the pictures that keep one anchor among their k, before a correction and after it."""
+"""A figure of chapter 09: some pictures that keep one anchor among their k, before a correction and after it."""
 
 import numpy as np
 from matplotlib.figure import Figure
-from matplotlib.patches import Rectangle
 
-from .palette import ANCHOR
-from .style import Drawing, draw_picture, thumbnail, told, wrapped
+from .palette import ANCHOR, PAPER
+from .style import Drawing, draw_picture, told, wrapped
 
-SIDE, GAP, FADED = 40, 4, 0.2
-"""Pixels of a small picture and of the space between two, and how strong a picture is that does not keep the anchor."""
+FADED = 0.25
+"""How strong a picture is that does not keep the anchor."""
 
 
-def hub_before_after(anchor, caption, pictures, before, after, *, columns=15) -> Figure:
-    """Draw q pictures twice, and frame those that keep an anchor: without a correction, and with one.
+def hub_before_after(anchor, caption, pictures, before, after, *, shown=10) -> Figure:
+    """Draw pictures that keep an anchor without a correction, and below them whether they still keep it with one.
 
     Parameters
     ----------
@@ -21,29 +20,20 @@ def hub_before_after(anchor, caption, pictures, before, after, *, columns=15) ->
     pictures : list of q pictures
     before, after : arrays of shape (q,), bool
         Which pictures keep the anchor among their k.
+    shown : int
+        At most this number of the pictures that keep it before is drawn, evenly spaced.
     """
-    rows = -(-len(pictures) // columns)
-    figure = Drawing((11, 0.3 * rows + 1.1))
-    hub, *panels = figure.subplots(1, 3, width_ratios=[1, 3, 3])
-    draw_picture(hub, anchor, wrapped(caption, 20), "the hub", frame=ANCHOR)
-    small = [thumbnail(picture, SIDE) for picture in pictures]
+    keepers = np.flatnonzero(before)
+    keepers = keepers[np.linspace(0, len(keepers) - 1, min(shown, len(keepers))).round().astype(int)]
+    figure = Drawing((11, 3.4))
+    left, right = figure.subfigures(1, 2, width_ratios=[1, 5])
+    draw_picture(left.subplots(), anchor, wrapped(caption, 20), "the hub", frame=ANCHOR)
+    for part, name, kept in zip(right.subfigures(2, 1), ("before", "after"), (before, after), strict=True):
+        part.suptitle(f"{name}: {int(np.sum(kept))} of {len(pictures)} pictures keep the hub", fontsize=11)
+        for axis, i in zip(part.subplots(1, len(keepers), squeeze=False).flat, keepers, strict=True):
+            draw_picture(axis, pictures[i], frame=ANCHOR if kept[i] else PAPER)
+            axis.images[0].set_alpha(1 if kept[i] else FADED)
     counts = [int(np.sum(kept)) for kept in (before, after)]
-    for axis, name, kept, count in zip(panels, ("before", "after"), (before, after), counts, strict=True):
-        _mosaic(axis, small, np.asarray(kept), rows, columns)
-        axis.set_title(f"{name}: among the k of {count} of {len(pictures)} pictures", fontsize=10)
     words = f"The anchor {caption!r} is among the k anchors of {counts[0]} of {len(pictures)} pictures before the"
-    return told(figure, f"{words} correction, and of {counts[1]} after it. The pictures that keep it have a frame.")
-
-
-def _mosaic(axis, small, kept, rows, columns):
-    step = SIDE + GAP
-    canvas = np.full((rows * step + GAP, columns * step + GAP, 4), 0, np.uint8)
-    for i, (picture, is_kept) in enumerate(zip(small, kept, strict=True)):
-        top, left = GAP + i // columns * step, GAP + i % columns * step
-        canvas[top : top + SIDE, left : left + SIDE, :3] = picture
-        canvas[top : top + SIDE, left : left + SIDE, 3] = 255 if is_kept else round(255 * FADED)
-        if is_kept:
-            place, side = (left - GAP / 2 - 0.5, top - GAP / 2 - 0.5), SIDE + GAP
-            axis.add_patch(Rectangle(place, side, side, fill=False, edgecolor=ANCHOR, linewidth=1.8))
-    axis.imshow(canvas)
-    axis.set_axis_off()
+    still = f"{int(np.sum(np.asarray(after)[keepers]))} of the {len(keepers)} pictures drawn still keep it."
+    return told(figure, f"{words} correction, and of {counts[1]} after it. {still}")

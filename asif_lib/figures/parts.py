@@ -24,7 +24,7 @@ PARTS = {
     "06": (("explain",), "This chapter: each anchor has its own part in the score"),
     "07": (("edit",), "This chapter: a pair is added or removed, and nothing is trained"),
     "08": (("scale",), "This chapter: the same method with many more anchors"),
-    "09": (("the paper",), "This chapter: how good the score is, beside every rival"),
+    "09": (("the paper",), "This chapter: how good the answers by this score are"),
 }
 """For each chapter the steps of the method that are drawn in full, and the words above them."""
 BOTH = 2

@@ -109,7 +109,7 @@ def sweep_heatmaps(tables, *, value="mean recall") -> Figure:
             colour = ON_DARK if number < (low + high) / 2 else ON_LIGHT
             axis.text(column, row, f"{100 * number:.0f}", ha="center", va="center", color=colour, fontsize=9)
         row, column = np.unravel_index(grid.to_numpy().argmax(), grid.shape)
-        frame = Rectangle((column - 0.5, row - 0.5), 1, 1, fill=False, edgecolor=ON_LIGHT, linewidth=2.5)
+        frame = Rectangle((column - 0.5, row - 0.5), 1, 1, fill=False, edgecolor=ON_LIGHT, linewidth=2.5, clip_on=False)
         frame.set_path_effects([withStroke(linewidth=5, foreground=ON_DARK)])
         axis.add_patch(frame)
     figure.colorbar(image, ax=axes, format=lambda v, _: f"{v:.0%}", label=value, use_gridspec=False)

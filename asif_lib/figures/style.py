@@ -183,16 +183,20 @@ def span(values) -> str:
 # The finished figure
 
 
-def show(figure, alt=None):
+def show(figure, alt=None, *, fold=""):
     """Display `figure` once, as a picture with an alternative text, and close it if it is one of pyplot's.
 
-    The text `alt` is by default ``figure.alt``, which the figure functions of this package set. Raises `ParameterError`
-    if the figure has no alternative text, and none was given.
+    The text `alt` is by default ``figure.alt``, which the figure functions of this package set. With a text `fold` the
+    picture stays folded below it until the reader opens it. Raises `ParameterError` if the figure has no alternative
+    text, and none was given.
     """
     alt = alt or getattr(figure, "alt", "")
     if not alt:
         raise ParameterError("this figure has no alternative text: say in words what it shows, show(figure, words)")
-    IPython.display.display(IPython.display.HTML(image_html(figure, alt)))
+    shown = Markup(image_html(figure, alt))
+    if fold:
+        shown = Markup("<details><summary>{}</summary>{}</details>").format(fold, shown)
+    IPython.display.display(IPython.display.HTML(shown))
 
 
 def image_html(figure, alt) -> str:

@@ -373,9 +373,9 @@ pd.DataFrame(table).T.rename_axis("shift, in lengths of an embedding")
 # **What you see.** In the panel “rotation” all dots lie on the grey diagonal: nothing
 # has changed. In the panel “shift” no line is left. The shift lifts the dots above the
 # diagonal and squeezes them together, as if everything had become alike. And the cloud
-# is thick: the order of the entries changes too (the last column of the table; 1 would
-# mean the same order). A longer shift is worse. With centring, in the second figure,
-# rotation and shift both leave the dots on the diagonal.
+# is thick: the order of the entries changes too, as the last column of the table says.
+# A longer shift is worse. With centring, in the second figure, rotation and shift both
+# leave the dots on the diagonal.
 #
 # Why does the shift lift every entry here, while in the plane some bars went down? In a
 # high-dimensional space a random direction is nearly at a right angle to every
@@ -665,18 +665,20 @@ hubs = {
     for name, (rows, counts) in greatest.items()
 }
 draw.show(draw.picture_rows(hubs))
-print("cosine with the mean: the five greatest hubs, as they are; and all")
+rows = {}
 for name, (z, mean) in modalities.items():
     five = relative_representation(z[greatest[f"{name},\nas they are"][0]], mean[None])
-    print(f"   {name}: {five.min():.2f} to {five.max():.2f}; {to_mean(z, mean):.2f}")
+    rows[name] = f"{five.min():.2f} to {five.max():.2f}", f"{to_mean(z, mean):.2f}"
+print("cosine with the mean of all, as they are:")
+pd.DataFrame(rows, index=["the five greatest hubs", "all anchors, on average"]).T
 
 # %% [markdown]
 # **What you see.** At its left end, the highest line belongs to the captions as they
 # are: a handful of captions are among the nearest of several times as many stamps as
 # they should be. They are plain captions of the form “A …”. Their embeddings lie closer
-# to the mean of all captions than others do (the lines below the pictures). They say no
-# less than others; they stand in the middle. At the right end the lines meet: each of
-# them ends at an anchor that is nobody's neighbour, or nearly so.
+# to the mean of all captions than others do (the table below the pictures). At the
+# right end the lines meet: each of them ends at an anchor that is nobody's neighbour,
+# or nearly so.
 #
 # The line “captions, centred” starts at less than half the height. This is no accident:
 # a vector near the mean is near to all, and after subtracting the mean it points
@@ -768,7 +770,7 @@ print(f"   {100 * gain.value:.1f} points, 95 % interval [{low:.1f}, {high:.1f}]"
 
 # %% [markdown]
 # **What you see.** The round dots and the squares, with their intervals, stand well
-# above the short black lines of chance, though nothing was trained, and neither encoder
+# above the short black lines of chance. Yet nothing was trained, and neither encoder
 # has seen the other's world. In the row “shuffled” of the table, with the captions of
 # the anchors shuffled, only chance is left, on average over the shuffles: the pairs
 # carry the meaning. (One shuffle is one map for all pictures together and may be better

@@ -707,6 +707,12 @@ for p in (8, 64):
     agree = (two.argmax(dim=1) == one_anchor.argmax(dim=1)).float().mean()
     print(f"p = {p}: the same caption as 'one anchor decides' for {agree:.0%}")
 
+# %% [markdown]
+# **What you see.** The larger $p$, the more often one anchor decides. But how large may
+# $p$ be in a computer? A cosine below 1 to a large power becomes very small.
+#
+# **Before you run the next cell:** will the vectors survive $p = 256$?
+
 # %%
 power = 256
 largest = float(views["pictures"].amax(dim=1).median())
@@ -721,9 +727,9 @@ for name, vectors in (("powered as they are", plain), ("in the library", ours)):
     print(f"cosines {name}: {zeros} of {len(vectors)} vectors are all zeros")
 
 # %% [markdown]
-# The last lines show a trap of computer numbers. A number below 1 to a large power is
-# soon smaller than the smallest number that a computer can hold. It becomes 0, and a
-# zero vector is similar to nothing.
+# **What you see.** Powered as they are, most vectors do not survive. Their entries are
+# smaller than the smallest number that the computer can hold, and become 0. A zero
+# vector is similar to nothing.
 #
 # The library divides each vector by its largest entry *before* the power. After the
 # normalisation this makes no difference. But the largest entry is now 1, and 1 to any

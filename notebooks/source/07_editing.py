@@ -214,9 +214,10 @@ draw.show(
 # new picture $i$ is row `partner[i]` of the new captions. The new pictures keep their
 # order.
 #
-# Return both matrices; the mean of all picture embeddings (it is subtracted before the
-# cosine; for captions it would be the same line); and $k$: a tenth of the anchors,
-# rounded to the nearest whole number, and at least 1.
+# Return four things. First come both matrices. Then comes the mean of all picture
+# embeddings, which is subtracted before the cosine. (For captions it would be the same
+# line.) The last is $k$: a tenth of the anchors, rounded to the nearest whole number,
+# and at least 1.
 
 
 # %% tags=["exercise"]
@@ -302,8 +303,8 @@ growing.history()
 
 # %% [markdown]
 # **What you see.** Each row of the first table is an edit, and a new version. An edit
-# writes some rows. It fits nothing, and touches no row that was there. Encoding the new
-# pictures once, before, takes time: the line in section 1 says how long.
+# writes some rows: milliseconds. It fits nothing, and touches no row that was there.
+# Only the encoding of the new pictures, once before, takes longer.
 #
 # Did it help? For each size we choose $k/n$ and $p$ on the validation pictures, with
 # the mean over all lessons, and then ask the test pictures. The other curve keeps the
@@ -461,11 +462,12 @@ table.style.format("{:.0%}")
 # %% [markdown]
 # **What you see.** A ✔ marks a right label, a ✘ with a thick frame a wrong one; the
 # true label stands in brackets. Twelve pictures are an illustration; the table counts
-# all test pictures of each class (its columns: pairs of each class). A class with an
-# outline of its own is right early, one or the other even before any lesson. At the
-# bottom stand the garments with sleeves: they share an outline, and at this size people
-# mix them up as well. And not every right picture stays right. Each added pair speaks
-# for its own class and against the others, and each size has a $k$ and $p$ of its own.
+# all test pictures of each class (its columns: pairs of each class). Boots, trousers
+# and bags have outlines of their own and end at the top. At the bottom stand the
+# garments with sleeves: they share an outline, and at this size people mix them up as
+# well. And not every right picture stays right: look at the row of the t-shirt. Before
+# any lesson, this label took most garments with sleeves (its dark column in chapter
+# 05), and so the t-shirts, too. Then the other garments got pairs that speak for them.
 # A curve that rises on average loses some pictures on its way.
 #
 # ### Exercise 07.2 · A mean without a second look
@@ -992,7 +994,7 @@ print(f"among the twelve that chapter 06 looks at: {seen_there}")
 # dress is wrong for anybody who sees it. An anchor may do harm and still be right: a
 # sneaker may look like a boot. So the bars name suspects, and a person decides.
 #
-# Does the audit of chapter 06 find it? The last line says it. The audit looks for pairs
+# Does the audit of chapter 06 find it? The last line answers. The audit looks for pairs
 # that the others contradict. The others are stamps and a few pictures of clothing, in
 # grey like this one: they hardly know enough to contradict. A lie shows here on a
 # question on which it does harm.
@@ -1014,19 +1016,27 @@ same_answers = np.array_equal(answers["healed"], answers["healthy"])
 print(f"healed and healthy banks give the same answers: {same_answers}")
 
 # %% tags=["hide-input"]
-# Plant the same pair in a larger bank.
+# Plant the same pair in a larger bank, and then the pair that harms this bank most.
 crowded = bank.add(lesson(0, sizes[-1]))
-honest, lied_to = (
-    right_answers(b, z_test, test_data.labels, k_full, p_new)
-    for b in (crowded, crowded.add(planted))
-)
-gap = paired_difference(lied_to, honest, seed)
-print(f"the same pair beside {sizes[-1]} pairs of each class: {in_points(gap)}")
+asked = z_tried[victims], tried.labels[victims]
+harmed = [
+    right_answers(crowded.add(with_a_lie(i)), *asked, k_full, p_new).sum()
+    for i in range(len(of_victim))
+]
+honest = right_answers(crowded, z_test, test_data.labels, k_full, p_new)
+gaps = {}
+for name, row in (("the same pair", worst), ("its own worst", int(np.argmin(harmed)))):
+    b = crowded.add(with_a_lie(row))
+    lied_to = right_answers(b, z_test, test_data.labels, k_full, p_new)
+    gaps[name] = in_points(paired_difference(lied_to, honest, seed))
+print(f"beside {sizes[-1]} pairs of each class:")
+print("\n".join(f"   {name}: {gap}" for name, gap in gaps.items()))
 
 # %% [markdown]
 # **What you see.** The line “healed” repeats the line “healthy”: the healed bank is the
-# healthy bank, exactly. The last line is a second lesson: beside many honest neighbours
-# one liar is outvoted. The fewer pairs a bank has, the easier it is to poison.
+# healthy bank, exactly. The last lines are a second lesson. We searched the larger bank
+# for a liar of its own, and that does less harm than ours did in the small bank: beside
+# many honest neighbours one liar is outvoted.
 
 # %% [markdown]
 # ## 7 · Which pairs to add?
@@ -1326,7 +1336,7 @@ show_progress("07")
 #   it before it goes.
 #
 # **What would prove us wrong.** If held-out stamps changed by more than 5 points after
-# a lesson in clothes, learning here would have its price elsewhere. In networks it has.
+# a lesson in clothes, learning here would have its price elsewhere, as in networks.
 # If the edited bank gave another answer than a rebuilt bank, "exact" would be false:
 # the library's tests compare them bit for bit. If lessons of other pictures of the same
 # classes reached far less than ours, our pool would have been lucky: raise `seed` and

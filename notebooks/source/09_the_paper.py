@@ -95,10 +95,11 @@ table.style.hide(axis="index").format(precision=1, na_rep="–")
 # The last two rows are not the paper's. They fill after the run of section 5.*
 #
 # **What you see.** Compare the column *pairs* before any accuracy. The two rows of ASIF
-# have far fewer pairs than each row above them. In the column *ImageNet*, the row of
-# CLIP with public pairs is below both, and the rows with hundreds of millions of
-# private pairs are mostly above. LiT with public pairs is above both, too: where the
-# image encoder is already good, training on ten million pairs does pay.
+# have far fewer pairs than each row above them. In the column *ImageNet* two trained
+# rows are below both: CLIP with public pairs, and CLIP as run by LiT's authors. The
+# second of them has more pairs than the first row of all, and a lower accuracy. So no
+# number of pairs answers the question: other things than pairs differ. LiT with public
+# pairs is above both rows of ASIF. Why, the table cannot say.
 #
 # A reviewer asks what else differs between two rows. Here is the protocol as a list.
 #
@@ -106,10 +107,14 @@ table.style.hide(axis="index").format(precision=1, na_rep="–")
 # |---|---|---|---|
 # | anchors | 1.6M pairs from the web | hundreds of stamps, more banks | the trend |
 # | image encoder | supervised; unsupervised | a small supervised one | one of two |
+# | it learned from | labels: which? not known to us | ImageNet's labels | no |
 # | $k$ and $p$ | 800 and 8 | chosen on validation pairs | for our banks |
 # | questions | labelled photographs | stamps, Fashion-MNIST | no: others |
 # | rivals | trained on other data | fitted on **the same** pairs | **yes** |
 # | uncertainty | no intervals | paired intervals | **yes** |
+#
+# **Supervised** means: trained on pictures with labels by people. If these were the
+# labels of ImageNet, the column *ImageNet* is zero-shot for the text side only.
 #
 # The two bold lines are the subject of this chapter. CLIP and LiT differ from ASIF in
 # method *and* in data. So the table cannot tell how much the *method* brings. For that,
@@ -123,15 +128,16 @@ table.style.hide(axis="index").format(precision=1, na_rep="–")
 # - **label transfer** replaces a picture by the mean caption of its nearest anchors. It
 #   is the closest relative of ASIF, but only the pictures choose anchors;
 # - **ridge** and **CSA**, the linear maps of chapter 05;
-# - the **LiT head**: the image embeddings stay locked, and a linear head on the text
-#   side is *trained* with LiT's contrastive loss;
-# - the **CLIP heads**: a linear head on both sides, trained with CLIP's loss. Both stop
-#   early, when the validation pairs get no better.
+# - the **LiT head**: the image embeddings stay locked. A **head**, one matrix after the
+#   text encoder, is *trained*: of all captions, a picture should like its own best;
+# - the **CLIP heads**: one trained matrix after each encoder. Both trainings stop when
+#   the validation pairs get no better.
 #
 # For each number of pairs, each method chooses its settings on the validation pairs.
 # Then it is asked the test pairs. Below the full number, the pairs are drawn several
-# times. The measure is **mean recall**: the mean of R@1, R@5 and R@10 over both
-# directions. This is the command `asif benchmark`, as a function.
+# times. The measure is the **mean of R@1, R@5 and R@10** over both directions. (The
+# *mean recall* of chapters 04 and 07 leaves out R@5, and is lower.) This is the command
+# `asif benchmark`, as a function.
 #
 # **Before you run the next cell:** which rival will be closest to ASIF? Is the
 # distance larger with few pairs or with many?
@@ -140,6 +146,7 @@ table.style.hide(axis="index").format(precision=1, na_rep="–")
 from asif_lib.evaluation.benchmark import Configuration, run_benchmark
 
 RIVALS = ["label transfer", "ridge", "CSA", "LiT head", "CLIP heads"]
+MEASURE = "mean of R@1, R@5, R@10"
 ENCODERS = {
     "image_encoders": [PROFILES[profile].image_encoder],
     "text_encoders": [PROFILES[profile].text_encoder],
@@ -161,7 +168,7 @@ print("failed:", outcome.failures or "nothing")
 
 # %% tags=["figure", "hide-input"]
 # Draw the learning curves, a panel for each rival.
-draw.show(draw.curves_by_method(curves, ylabel="mean recall"))
+draw.show(draw.curves_by_method(curves, ylabel=MEASURE))
 
 # %% [markdown]
 # **What you see.** Each panel holds the same solid curve with round marks: ASIF. The
@@ -173,36 +180,57 @@ draw.show(draw.curves_by_method(curves, ylabel="mean recall"))
 # differences: each draw and each test pair is the same for both methods. Here are the
 # numbers behind them.
 
+
 # %% tags=["hide-input"]
 # Show the paired differences, and record those of all pairs.
+def gap_of(row):
+    """The paired difference to the reference in a row of a comparison."""
+    return Measure(row.difference, row.difference_low, row.difference_high, len(test))
+
+
+def record_gap(name, gap, note=""):
+    """Record a difference in points."""
+    value, *ends = (round(100 * x, 1) for x in (gap.value, *gap.ci))
+    record(name, value, ci=tuple(ends), n=gap.n, unit="points", note=note)
+
+
 rows = curves[curves.method != "ASIF"].copy()
-rows["rival minus ASIF"] = [
-    in_points(Measure(row.difference, row.difference_low, row.difference_high, row.n))
-    for row in rows.itertuples()
-]
-rows["p (Holm)"] = [f"{p:.3f}" for p in rows.p_holm]
-for row in curves[curves["size"] == curves["size"].max()].itertuples():
-    if row.method == "ASIF":
-        name = "held-out stamps, mean recall over both directions, ASIF"
-        record(name, row.value, ci=(row.low, row.high), n=row.n)
-    else:
-        ends = row.difference_low, row.difference_high
-        name = f"held-out stamps, mean recall, {row.method} minus ASIF"
-        record(name, row.difference, ci=ends, n=row.n)
-columns = ["size", "method", "rival minus ASIF", "p (Holm)", "verdict", "settings"]
+rows["rival minus ASIF"] = [in_points(gap_of(row)) for row in rows.itertuples()]
+rows["p-value (Holm)"] = [f"{p:.3f}" for p in rows.p_holm]
+full = curves[curves["size"] == curves["size"].max()].set_index("method")
+asif = full.loc["ASIF"]
+name = f"held-out stamps, {MEASURE}"
+record(f"{name}, ASIF", asif.value, ci=(asif.low, asif.high), n=len(test))
+for row in full.drop("ASIF").itertuples():
+    record_gap(f"{name}, {row.Index} minus ASIF", gap_of(row))
+of_size = rows.groupby("size").difference
+for size, mean in of_size.mean().items():
+    nearest = rows.loc[rows[rows["size"] == size].difference.abs().idxmin(), "method"]
+    print(f"{size} pairs: closest {nearest}; mean of rivals {100 * mean:+.1f} points")
+missed = (rows.difference_low > 0) | (rows.difference_high < 0)
+missed = rows[missed & (rows.verdict == "undecided")]
+missed = [f"{r.method}, {r.size} pairs" for r in missed.itertuples(index=False)]
+print("the interval excludes 0, but undecided:", "; ".join(missed) or "no row")
+columns = ["size", "method", "rival minus ASIF", "p-value (Holm)", "verdict"]
 rows[columns].style.hide(axis="index")
 
 # %% [markdown]
 # **What you see.** Read the column *verdict* before the numbers. “Worse” means that
 # ASIF is ahead by more than luck. “Undecided” means that these questions cannot tell,
-# whatever the number says. Look at the rows of label transfer: there the sign is on
-# ASIF's side, and the verdict says how far you may trust it. An honest summary names
-# this rival first.
+# whatever the number says. The lines above the table answer the two questions. An
+# honest summary names the closest rival first.
 #
-# The column *p (Holm)* is new. With five rivals there are five comparisons. If all
-# five rivals were exactly as good as ASIF, each comparison would still call luck a
-# difference in 5 % of all cases, and together they would do so far more often.
-# **Holm's correction** bounds the chance of even one such error by 5 %:
+# The column *p-value (Holm)* is new. Suppose that two methods are equally good. The
+# **p-value** is the probability that luck alone makes a difference at least as large as
+# the one we see. Below 0.05 we call the difference real. Then luck deceives us in 5 %
+# of the comparisons of equal methods. The more rivals we compare, the more often luck
+# deceives us at least once. **Holm's correction** bounds the chance of even one such
+# error by 5 %. Each number of pairs is a family of its own, with a row for each rival;
+# over all families the chance is larger.
+#
+# The verdicts are corrected, the intervals are not. So an interval may exclude 0 while
+# the verdict is “undecided”: the row would count alone, and in its family it does not.
+# The last line above the table names these rows. The correction has four steps:
 #
 # 1. sort the $m$ p-values, the smallest first;
 # 2. multiply the smallest by $m$, the next by $m - 1$, and so on, the largest by 1;
@@ -255,9 +283,9 @@ check_holm(my_holm)
 #
 # Each picture keeps its $k$ nearest anchors. If all anchors were equally popular, each
 # would be kept by the same share of the pictures, $k / n$. They are not. A **hub** is
-# an anchor that is among the $k$ nearest of far more pictures. In many dimensions hubs
-# are usual: a vector near the middle of all vectors is near to everything. But an
-# anchor that everybody keeps tells nothing apart.
+# an anchor that is among the $k$ nearest of far more pictures. It stands near the
+# middle of all vectors ([chapter 03](03_relative_representations.ipynb), section 6).
+# An anchor that everybody keeps tells nothing apart.
 #
 # The cheapest correction is in the method already: ASIF subtracts the mean of the bank
 # before the cosine. A vector near the middle is then short, and points anywhere. We
@@ -293,18 +321,18 @@ counts = {
 hub = int(counts["mean not subtracted"].argmax())
 
 # %% tags=["figure", "hide-input"]
-# Draw the largest hub, and the pictures that keep it.
+# Draw the largest hub, and ten of the pictures that keep it.
 picture, caption = pairs.pictures[train[hub]], captions[train[hub]]
 shown = [pairs.pictures[i] for i in validation]
 before, after = [(rows == hub).any(dim=1).numpy() for rows in kept.values()]
 draw.show(draw.hub_before_after(picture, caption, shown, before, after))
 
 # %% [markdown]
-# **What you see.** On the left, in a green frame, stands the hub, an anchor. In the two
-# panels stand the validation pictures. A picture with a frame and full colours keeps
-# the hub among its $k$ anchors, and a pale picture does not. *Before*, many framed
-# pictures have little in common with the hub. *After*, with the mean subtracted, far
-# fewer frames are left.
+# **What you see.** On the left, in a green frame, stands the hub, an anchor. The upper
+# row shows ten of the pictures that keep it *before*. Most of them have little in
+# common with it. In the lower row stand the same ten *after* the mean was subtracted. A
+# picture that is pale and has no frame keeps the hub no more. The titles count all
+# pictures: far fewer keep this hub.
 #
 # One hub is an anecdote. How popular are all anchors?
 #
@@ -326,8 +354,9 @@ figure = draw.line_chart(series | theory, xlabel=xlabel, ylabel=ylabel, percent=
 draw.show(figure)
 print(f"a fair share: {fair:.1%}")
 for name, shares in popular.items():
-    few = np.mean(shares < fair / 2)
-    print(f"{name}: {shares[0]:.1%} of the pictures keep the largest hub")
+    few, largest = np.mean(shares < fair / 2), int(counts[name].argmax())
+    who = "the largest hub" + (", now another anchor" if largest != hub else "")
+    print(f"{name}: {shares[0]:.1%} of the pictures keep {who}")
     print(f"{name}: {few:.1%} of the anchors have less than half of a fair share")
 
 # %% [markdown]
@@ -338,11 +367,12 @@ for name, shares in popular.items():
 # cost memory and say nothing. The line with square marks, with the mean subtracted, is
 # much flatter, but it does not reach the fair share.
 #
-# Two more corrections of the anchors do not need any question:
+# Two more corrections of the anchors look at the bank alone:
 #
-# - **Hub-corrected anchors** find the anchors of dense regions: their own nearest
-#   anchors are very close. A share of this closeness is subtracted from each of the $k$
-#   cosines that are kept. So the same anchors are kept, but a hub weighs less.
+# - **Hub-corrected anchors.** If an anchor's own nearest anchors are very close, the
+#   anchor stands in a dense region. A share of this closeness is subtracted from its
+#   cosine with a picture, once the $k$ anchors are chosen. So the same anchors are
+#   kept, but a hub weighs less.
 # - **Whitened pictures** have the same spread in all directions of the bank's pictures.
 #   Directions that vary much in the bank then no longer decide all cosines.
 #
@@ -396,15 +426,29 @@ check_hub_offsets(my_hub_offsets)
 # Labels and captions can be hubs, too: some caption wins too often, whatever the
 # picture is. Then it is the *scores* that need a correction. There are two kinds.
 #
-# - An **inductive** correction looks at the bank only. The **inverted softmax** asks
-#   all pictures of the bank, too. It divides the softmax weight of a label by the sum
-#   of the weights that this label gets over the bank:
-#   $\beta\, s(q, c) - \log \sum_b \exp(\beta\, s(b, c))$, with the bank's pictures $b$.
-#   A label that wins everywhere has a large sum, and loses.
+# - An **inductive** correction looks at the bank only. The **inverted softmax** turns
+#   the score $s(q, c)$ of picture $q$ and label $c$ into a **weight**,
+#   $\exp(\beta\, s(q, c))$. A large $\beta$ lets the best label count more. The weight
+#   is divided by the sum of the label's weights over the bank's pictures. A label that
+#   wins everywhere has a large sum, and loses.
 # - A **transductive** correction looks at all *test* pictures together. **Sinkhorn**
 #   scales the matrix of weights until each picture has the same sum and each label has
 #   the same sum. So it assumes that all labels are wanted equally often. The answer to
 #   one picture then depends on the others, and one picture alone cannot be asked.
+#
+# An example: the bank has three pictures. They give label A the weights 4, 4, 4 and
+# label B the weights 1, 1, 4. A new picture gives A the weight 5 and B the weight 3.
+# Plain scores name A. The inverted softmax compares 5 / 12 with 3 / 6, and names B.
+#
+# <details><summary>Three simpler corrections, in the figures below</summary>
+#
+# **z over the bank** is inductive: from the scores of a label subtract their mean over
+# the bank's pictures, and divide by their standard deviation. **CSLS** is inductive: it
+# takes twice the score, and subtracts the mean of the label's largest scores in the
+# bank. **z over the batch** is transductive: mean and deviation come from the test
+# pictures.
+#
+# </details>
 #
 # The two kinds answer different questions. Never put them in one ranking.
 
@@ -414,9 +458,10 @@ check_hub_offsets(my_hub_offsets)
 # **Difficulty** ●●○○○ · **Minutes** 10
 #
 # Write the inductive correction. `scores` are those of $q$ pictures and $c$ labels,
-# `bank` those of the bank's $n$ pictures and the same labels. Return the corrected
-# scores as logarithms, by the formula above. A number that is added to a whole row
-# changes no order, so the check ignores it.
+# `bank` those of the bank's $n$ pictures $b$ and the same labels. Return the logarithms
+# of the divided weights, so that no number becomes too large to hold:
+# $\beta\, s(q, c) - \log \sum_b \exp(\beta\, s(b, c))$. A number that is added to a
+# whole row changes no order, so the check ignores it.
 
 
 # %% tags=["exercise"]
@@ -505,15 +550,17 @@ from asif_lib.evaluation.benchmark.tasks import HeldOut
 of_anchors = "hub-corrected anchors", "pictures whitened", "whitened and hub-corrected"
 changes = {"ASIF": METHODS["ASIF"]} | {n: METHODS[f"ASIF, {n}"] for n in of_anchors}
 changes |= {name: corrected(METHODS["ASIF"], CORRECTIONS[name]) for name in CORRECTIONS}
-anchors = train + validation
-question = HeldOut(z_image[test], z_text[test], same[test][:, test])
-chosen, answers = {}, []
+asked_of = {"validation": (train, validation), "test": (train + validation, test)}
+chosen, answers = {}, {where: [] for where in asked_of}
 with for_small_matrices():
     for name, change in changes.items():
         chosen[name] = choose(change, z_image, z_text, split, same, **base.settings)
-        fitted = change(**chosen[name].settings).fit(z_image[anchors], z_text[anchors])
-        answers.append(question.ask(fitted)["mean recall"])  # (150,)
-ablation = compare_paired(np.stack(answers)[:, None])  # the first is the reference
+        for where, (anchors, asks) in asked_of.items():
+            question = HeldOut(z_image[asks], z_text[asks], same[asks][:, asks])
+            fitted = change(**chosen[name].settings)
+            fitted.fit(z_image[anchors], z_text[anchors])
+            answers[where].append(question.ask(fitted)["mean recall"])  # (150,)
+validated, ablation = (compare_paired(np.stack(a)[:, None]) for a in answers.values())
 
 # %% tags=["figure", "hide-input"]
 # Draw the differences to plain ASIF, and show them in a table.
@@ -522,49 +569,51 @@ ablation["kind"] = [
     "transductive" if change.transductive else "inductive"
     for change in changes.values()
 ]
-ablation["validation"] = [
-    f"{100 * (chosen[name].value - base.value):+.1f}" for name in changes
-]
 gaps, rows = {"inductive": {}, "transductive": {}}, []
-for row in ablation.iloc[1:].itertuples():
-    gap = Measure(row.difference, row.difference_low, row.difference_high, len(test))
+for row in ablation[1:].itertuples():
+    gap, tried = gap_of(row), gap_of(validated.loc[row.Index])
     name = row.change.removesuffix(" (transductive)")
     gaps[row.kind][name] = gap
     if name in (*of_anchors, "inverted softmax", "Sinkhorn"):
-        headline = f"held-out stamps, mean recall, {name} minus ASIF"
-        record(headline, gap.value, ci=gap.ci, n=gap.n, note=row.kind)
-    rows.append([name, row.kind, row.validation, in_points(gap), row.verdict])
-xlabel = "mean recall, difference to plain ASIF, points; 95 % interval"
+        record_gap(f"held-out stamps, {MEASURE}, {name} minus ASIF", gap, row.kind)
+    rows.append([name, row.kind, in_points(tried), in_points(gap), row.verdict])
+xlabel = f"{MEASURE}, difference to plain ASIF, points; 95 % interval"
 draw.show(draw.interval_dots(gaps, xlabel=xlabel, zero=True))
-names = ["one change", "kind", "validation, points", "test", "verdict (Holm)"]
+names = ["one change", "kind", "validation", "test", "test, verdict (Holm)"]
 pd.DataFrame(rows, columns=names).style.hide(axis="index")
 
 # %% [markdown]
 # **What you see.** The round marks are inductive changes, the square ones transductive.
 # The line at 0 is plain ASIF. Compare the columns *validation* and *test* of the table,
-# row by row. They do not always agree in sign. A difference on the validation pairs of
-# one or two points is luck as often as not, and so is one on the test pairs.
+# row by row. They do not always agree in sign. Where an interval holds 0, the
+# difference may be luck. What Sinkhorn assumes is true in this test: each caption
+# belongs to one picture. In a search engine it is not.
 #
-# Our rule is strict: a change is on by default only if the *validation* pairs say so.
-# If we now switched on what the test likes, the test would no longer be a test.
+# Our rule is strict. A change becomes a default only if it is inductive, and only if
+# its whole interval on the *validation* pairs lies above 0. If we now switched on what
+# the test likes, the test would no longer be a test. The next lines apply the rule.
 
 # %% tags=["hide-input"]
 # Say which changes the validation pairs would switch on.
-on = [name for name in list(changes)[1:] if chosen[name].value > base.value]
-sure = ablation[ablation.verdict == "better"].change.tolist()
-print("better on the validation pairs:", ", ".join(on) or "none")
-print("better on the test pairs, after Holm's correction:", ", ".join(sure) or "none")
-both = [name for name in on if name in sure]
-print("both:", ", ".join(both) or "none")
+names, kind = ablation.change, ablation.kind
+above = validated.difference > 0, validated.difference_low > 0
+for what, chosen_ones in {
+    "validation, a higher number": above[0],
+    "validation, the whole interval above 0": above[1],
+    "this and inductive, so a default": above[1] & (kind == "inductive"),
+    "test, better after Holm's correction": ablation.verdict == "better",
+}.items():
+    print(f"{what}: {', '.join(names[chosen_ones]) or 'none'}")
 
 # %% [markdown]
 # ### A counterexample
 #
 # On the stamps each caption is wanted exactly once, as Sinkhorn assumes. Real questions
 # are not so tidy: a shop sells many more T-shirts than sandals. So we ask about
-# Fashion-MNIST, and add some of its own pairs as anchors. First each class has the same
-# number of test pictures. Then half of the classes are ten times as frequent as the
-# others, **10 : 1**. The settings stay as they were chosen on the stamps.
+# Fashion-MNIST, and add a hundred of its own pairs as anchors. First each class has the
+# same number of test pictures. Then half of the classes are ten times as frequent as
+# the others, **10 : 1**. The settings stay as they were chosen on the stamps. We ask
+# the five corrections of scores.
 #
 # **Before you run the next cell:** which kind of correction will suffer, and why?
 
@@ -621,17 +670,18 @@ xlabel = "accuracy, difference to plain ASIF, points; 95 % interval"
 draw.show(draw.interval_dots(gaps, xlabel=xlabel, zero=True))
 for kind in sets:
     print(f"{kind}: plain ASIF {right[kind, 'ASIF'].mean():.1%}")
-    gap = gaps[kind]["Sinkhorn (transductive)"]
+    for name in (name for name in CORRECTIONS if "transductive" in name):
+        print(f"   {name}: {in_points(gaps[kind][name])}")
     name = f"Fashion-MNIST with {added} pairs, Sinkhorn minus ASIF, {kind}"
-    record(name, gap.value, ci=gap.ci, n=gap.n, note="transductive")
+    record_gap(name, gaps[kind]["Sinkhorn (transductive)"], "transductive")
 
 # %% [markdown]
 # **What you see.** The round marks are the balanced questions, the square marks the
-# skewed ones. Look at the row of Sinkhorn: its two marks lie far apart, and the skewed
-# one lies to the left of 0. Sinkhorn gives the rare classes as many pictures as the
-# frequent ones, so it takes pictures away from the frequent classes by force. In the
-# three inductive rows the two marks lie closer together: the bank does not know which
-# pictures are asked.
+# skewed ones. The *transductive* kind suffers: in its two rows the marks lie far apart,
+# and the skewed one lies to the left of 0. Sinkhorn gives the rare classes as many
+# pictures as the frequent ones, so it takes pictures away from the frequent classes by
+# force. In the three inductive rows the two marks lie closer together: the bank does
+# not know which pictures are asked.
 #
 # So a transductive number is a number about a method *and* a batch. In every table of
 # this book it is marked, and no default uses it.
@@ -640,9 +690,9 @@ for kind in sets:
 # ## 4 · Quality or quantity?
 #
 # The stamps have short, careful captions. The web has many more pictures with careless
-# ones. Two more banks stand between them: **clip art**, thousands of drawings with
-# noisy captions (some are an author's name), and **emoji**, a font with the names of
-# its characters. All are asked the same held-out stamps.
+# ones. Two more banks stand between them. **Clip art** has thousands of drawings with
+# noisy captions; some are an author's name. **Emoji** is a font with the names of its
+# characters. All are asked the same held-out stamps.
 #
 # **Before you run the next cell:** how many pairs of clip art equal one hundred stamps?
 
@@ -660,7 +710,7 @@ growing = configuration.model_copy(
     update={
         "banks": banks,
         "methods": ["ASIF"],
-        "sizes": [50, 200, "all"] if fast else [50, 200, 400, 1_000, "all"],
+        "sizes": [100, 200, "all"] if fast else [100, 200, 400, 1_000, "all"],
         "seeds": 2 if fast else 3,
         "grids": {"ASIF": {"share": [0.02, 0.05, 0.1, 0.2], "p": [1, 2, 4]}},
     }
@@ -671,24 +721,33 @@ by_bank = outcome.table[outcome.table.measure == "mean recall"]
 
 # %% tags=["figure", "hide-input"]
 # Draw a curve for each bank.
-draw.show(draw.curves_by_bank(by_bank, ylabel="mean recall on held-out stamps"))
-largest = by_bank.loc[by_bank.groupby("bank", sort=False)["size"].idxmax()]
-for row in largest.itertuples():
-    found = Measure(row.value, row.low, row.high, row.n)
-    print(f"{row.bank}, all {row.size:,} pairs: {found}")
+draw.show(draw.curves_by_bank(by_bank, ylabel=f"{MEASURE}, held-out stamps"))
+by_size = by_bank.sort_values("size", kind="stable")
+lines = dict(list(by_size.groupby("bank", sort=False)))
+few = lines["stamps"].iloc[0]
+for bank, rows in lines.items():
+    last, logs = rows.iloc[-1], np.log(rows["size"])
+    found = Measure(last.value, last.low, last.high, last.n)
+    print(f"{bank}, all {last['size']:,} pairs: {found}")
+    equal = np.exp(np.interp(few.value, rows.value.cummax(), logs, np.nan, np.nan))
+    if bank != "stamps":
+        equal = "no number on its line" if np.isnan(equal) else f"about {equal:,.0f}"
+        print(f"   as good as {few['size']} stamps: {equal}")
 
 # %% [markdown]
-# **What you see.** Each line is a bank, with marks of its own. To read the exchange
-# rate, draw a horizontal line in your mind: where it meets two curves, the two numbers
-# of pairs are worth the same. The stamps have an advantage that is not their quality
-# alone: the questions are stamps, too. Anchors of the kind that is asked are worth
-# more, and the line *joined* shows what is left when the others come on top.
+# **What you see.** Each line is a bank, with marks of its own; the dotted line is
+# chance. To read the exchange rate, draw a horizontal line in your mind: where it meets
+# two curves, the two numbers of pairs are worth the same. The printed lines do this for
+# one hundred stamps. The stamps have an advantage that is not their quality alone: the
+# questions are stamps, too. The pairs of *joined* are drawn from all banks, and few of
+# them are stamps. So with few pairs it is below the stamps. Its last mark has all
+# stamps *and* all other pairs: compare it with the last mark of the stamps.
 
 # %% [markdown]
 # ## 5 · The paper's own run
 #
 # The paper's table needs 1.6 million pairs, two large image encoders and four data
-# sets. None of them fits here. But the same command runs it, from one small file:
+# sets: too much for this machine. But the same command runs it, from one small file:
 
 # %% tags=["hide-input"]
 # Show the configuration of the paper's table.
@@ -700,6 +759,8 @@ if file.exists():
     plan = read_configuration(file)
     print(file.read_text(encoding="utf-8"))
     print(f"asif benchmark {file.relative_to(ROOT)}")
+    columns = [name for name in table.columns[2:] if name not in plan.tasks]
+    print("columns of the table that it does not fill:", ", ".join(columns) or "none")
 else:
     print("the file is in the repository: benchmarks/accuracy/paper_table_1.toml")
 
@@ -745,9 +806,9 @@ pd.DataFrame(rows, columns=columns).style.hide(axis="index")
 # %% [markdown]
 # ## 6 · Where does the rival win?
 #
-# A result is worth more if its author says where it fails. On the stamps, no rival was
-# better than ASIF for certain. The last exercise goes to Fashion-MNIST, where all
-# anchors are of the same few classes, and looks for a setting in which a rival wins.
+# A result is worth more if its author says where it fails. In section 2 no verdict was
+# “better”. So the last exercise goes to Fashion-MNIST, where all anchors are of the
+# same few classes, and looks for a setting in which a rival wins.
 
 # %% tags=["hide-input"]
 # Make the task of the next exercise: the rivals with their settings of section 2.
@@ -804,8 +865,9 @@ check_rival(my_setting, task)
 # <details><summary>Hint</summary>
 #
 # Two loops, over the rivals and over the sizes. Before you run them, make a guess: a
-# linear map needs enough pairs to be fitted, and then it uses *all* of them for each
-# answer. Which rival is linear? With how many pairs should it win?
+# linear map needs enough pairs to be fitted. Then *every* pair has a part in every
+# answer; in ASIF only $k$ of them have. Which rivals are linear? With how many pairs
+# should they win?
 #
 # </details>
 # <details><summary>What you should see</summary>
@@ -824,12 +886,26 @@ shown = {
     for name in task.rivals
 }
 xlabel = "accuracy, rival minus ASIF on the validation pictures, points"
-draw.show(draw.interval_dots(shown, xlabel=xlabel, zero=True))
+figure = draw.interval_dots(shown, xlabel=xlabel, zero=True)
+draw.show(figure, fold="All settings in one figure; open it after your own try")
 
 # %% [markdown]
 # **What you see.** Each row is a number of pairs, and each kind of mark is a rival. To
-# the right of the line at 0 the rival is ahead. Follow the marks of the linear maps
-# from the top row to the bottom row.
+# the right of the line at 0 the rival is ahead. The lead need not grow with the pairs.
+# These are a few hundred validation pictures and many settings, so the best of them may
+# be lucky. Only the sealed pictures of the exercise prove a lead.
+#
+# And the question of this chapter? The next cell answers it by the verdicts of section
+# 2, with all pairs of the stamps.
+
+# %% tags=["hide-input"]
+# Answer the question of the chapter by the verdicts.
+print(f"{MEASURE}, {asif['size']} pairs, each rival at its best, minus ASIF")
+for verdict in ("better", "undecided", "worse"):
+    found = full[full.verdict == verdict].itertuples()
+    found = [f"{row.Index} {in_points(gap_of(row))}" for row in found]
+    print(f"{verdict}: {'; '.join(found) or 'none'}")
+print("closest:", full.drop("ASIF").difference.abs().idxmin())
 
 # %% [markdown] tags=["progress"]
 # Which exercises of this chapter have you solved? (Kept on this machine only.)
@@ -895,22 +971,23 @@ show_progress("09")
 # %% [markdown]
 # ## Summary
 #
-# - The paper's table compares methods *and* data. With the same pairs for all, the
-#   distances are smaller, and some are undecided.
+# - The paper's table compares methods *and* data. Section 2 gives all methods the same
+#   pairs. With all of them no rival is better than ASIF, and most verdicts are
+#   “undecided”. The closest rival is label transfer: ASIF is not proven better than it.
 # - A rival is at its best when it chooses its settings as we do. A winner is named only
 #   after a paired comparison and Holm's correction.
 # - Some anchors and some labels are hubs. An inductive correction looks at the bank, a
 #   transductive one at the batch.
 # - Sinkhorn helps where each label is wanted equally often, and harms where it is not.
-# - With enough pairs of the right kind for a few classes, a linear map is better than
-#   ASIF.
+# - Where all pairs show a few classes, a linear map can be better than ASIF. Exercise
+#   09.4 looks for the proof on sealed pictures.
 #
-# **What would prove us wrong.** A rival that is better than ASIF on the stamps after
-# Holm's correction, with its settings chosen on validation pairs: then section 2 would
-# be luck, or our ASIF not at its best. A skewed batch on which Sinkhorn does not lose:
+# **What would prove us wrong.** On other stamps a rival is better than ASIF, after
+# Holm's correction and with its settings chosen on validation pairs. Then section 2
+# would be luck, or our ASIF not at its best. Sinkhorn does not lose on a skewed batch:
 # then our explanation of the counterexample would be wrong. And the paper's own run: if
 # ASIF with 1.6 million pairs stayed far below the paper's rows, our reading of the
 # method would be wrong somewhere.
 #
-# **Where next.** Write a configuration of your own (`notebooks/command.md` shows one),
-# with your pictures as a task, and run `asif benchmark`.
+# **Where next.** Write a configuration of your own, with your pictures as a task, and
+# run `asif benchmark`. The page "The command" (`notebooks/command.md`) shows one.

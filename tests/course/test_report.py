@@ -115,6 +115,13 @@ def test_a_widget_is_no_error_and_a_note_stands_for_it_but_not_for_a_progress_ba
     assert "done" in page
 
 
+def test_one_note_stands_for_all_widgets_of_a_cell(tmp_path):
+    views = [new_output("display_data", {running.VIEW: {"model_id": name}}) for name in "ab"]
+    path = tmp_path / "03_two.ipynb"
+    nbformat.write(new_notebook(cells=[new_markdown_cell("# Two"), new_code_cell("knob", outputs=views)]), path)
+    assert render(path).count('class="widget-note"') == 1
+
+
 def test_an_exception_names_notebook_and_cell(tmp_path):
     cell = new_code_cell("# a comment\nfor x in [0]:\n    1 / x")
     path = write(tmp_path / "03_relative.ipynb", "# Title", cell)

@@ -235,7 +235,7 @@ def test_the_index_shows_question_goals_minutes_and_figure(small, open_page):
 def test_the_book_is_searched_by_keyboard(small, open_page):
     page = open_page(small / "01_encoders.html")
     page.get_by_role("searchbox", name="Search this page").fill("zebra")
-    page.get_by_role("link", name="Whole book").press("Enter")
+    page.get_by_role("link", name="Search the book").press("Enter")
     box, said = page.get_by_role("searchbox", name="Words that a section must hold"), page.locator("main output")
     assert box.input_value() == "zebra" and said.text_content() == "1 section"
     page.keyboard.press("ControlOrMeta+A")  # the box has the focus

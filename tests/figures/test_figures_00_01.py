@@ -166,6 +166,14 @@ def test_show_displays_one_picture_with_its_alternative_text(monkeypatch):
     assert width == 2 * height
 
 
+def test_a_figure_that_would_give_an_answer_away_can_be_folded(monkeypatch):
+    shown = []
+    monkeypatch.setattr("IPython.display.display", shown.append)
+    figures.show(figures.show_pictures([RED]), fold="after <your> try")
+    before, picture = shown[0].data.split("</summary>")
+    assert before == "<details><summary>after &lt;your&gt; try" and "<img" in picture
+
+
 def test_show_takes_the_alternative_text_of_the_figure(monkeypatch):
     shown = []
     monkeypatch.setattr("IPython.display.display", shown.append)

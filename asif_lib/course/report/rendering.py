@@ -102,10 +102,10 @@ def _exporter(folder: Path) -> TemplateExporter:
 
 
 def for_paper(notebook: NotebookNode) -> NotebookNode:
-    """Copy what a reader of the page needs: without widgets (a note for each, except for a progress bar), output in
-    JavaScript, overruled parameters, the set-up of Colab, the progress of a student, the checks of exercises that
-    nobody attempted, and the links to neighbours, which a page has of its own. A cell that is folded gets the label
-    that stands for it."""
+    """Copy what a reader of the page needs: without widgets (a note for each cell with some, none for a progress bar),
+    output in JavaScript, overruled parameters, the set-up of Colab, the progress of a student, the checks of exercises
+    that nobody attempted, and the links to neighbours, which a page has of its own. A cell that is folded gets the
+    label that stands for it."""
     notebook = copy.deepcopy(notebook)
     for number, cell in enumerate(notebook.cells):
         cell.metadata["number"] = number
@@ -119,6 +119,8 @@ def for_paper(notebook: NotebookNode) -> NotebookNode:
             cell.metadata["label"] = label
         outputs = cell.get("outputs", [])
         outputs[:] = [output for output in outputs if not _is_progress(output, states)]
+        views = [output for output in outputs if VIEW in output.get("data", {})]
+        outputs[:] = [output for output in outputs if output not in views[1:]]  # one note stands for all of a cell
         for output in outputs:
             data = output.get("data", {})
             if VIEW in data:

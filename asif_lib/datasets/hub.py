@@ -43,7 +43,8 @@ def labelled_from_hub(repository, split="test", label=None) -> Labelled:
     """Load labelled pictures from the hub, or from a folder in its format.
 
     A repository with a file ``classnames.txt`` has the layout of LAION's CLIP benchmark. A split is a folder of tars,
-    and a class number stands beside each picture. Only the split is fetched; in other layouts, all splits are.
+    and a class number stands beside each picture. Only the split is fetched; in other layouts, all splits are. What was
+    fetched is kept, so that a second call needs no network.
 
     Parameters
     ----------
@@ -69,20 +70,40 @@ def labelled_from_hub(repository, split="test", label=None) -> Labelled:
         If `datasets` is not installed.
     """
     datasets = import_extra("datasets", "hub")
-    check_tars(repository)
     try:
-        published = text_beside(repository, "classnames.txt")
-        templates = published and text_beside(repository, "zeroshot_classification_templates.txt")
+        folder, published = _with_lists(repository, split)
+        check_tars(folder)
         # the card of this layout counts the pictures of all splits, so that one alone would fail the checks
         only = {"data_files": tars_of(split), "verification_mode": "no_checks"} if published else {}
-        table = datasets.load_dataset(str(repository), split=split, **only)
+        table = datasets.load_dataset(str(folder), split=split, **only)
+    except DataError:
+        raise
     except Exception as error:  # the library raises errors of many kinds
         raise unloadable(repository, split, error) from None
+    picture, label = _columns(repository, table, label, published)
+    labels = np.array([-1 if value is None else value for value in table[label]], np.int64)
+    if len(labels) and labels.min() < 0:
+        raise DataError(f"{repository}, split {split}: has pictures without a class; use a split with labels")
+    names = [line.replace("_", " ") for line in published] if published else _names(table.features[label].names)
+    if len(labels) and labels.max() >= len(names):
+        has = f"has {len(names)} names, and the pictures have class numbers up to {labels.max()}, from 0"
+        raise DataError(f"{repository}, split {split}: classnames.txt {has}")
+    name = str(repository).rstrip("/").rpartition("/")[2]
+    table = table.cast_column(picture, datasets.Image(decode=False))  # a broken one would stop the others
+    templates = published and text_beside(folder, "zeroshot_classification_templates.txt")
+    templates = [line.replace("{c}", "{}") for line in templates or () if line]
+    return Labelled(name, _Column(table, picture), labels, names, {}, templates=templates)
+
+
+def _columns(repository, table, label, published):
+    """Return the names of the column of pictures and of the one of classes, which is `label` if that is not None."""
+    from datasets import ClassLabel, Image, Value
+
     pictures, classes = [], []
     for name, feature in table.features.items():
-        if isinstance(feature, datasets.Image):
+        if isinstance(feature, Image):
             pictures.append(name)
-        if isinstance(feature, datasets.ClassLabel) or (published and feature == datasets.Value("int64")):
+        if isinstance(feature, ClassLabel) or (published and feature == Value("int64")):
             classes.append(name)
     if label is not None and label not in classes:
         raise DataError(f"{repository}: has no column {label!r} of classes; it has: {', '.join(classes) or 'none'}")
@@ -93,18 +114,22 @@ def labelled_from_hub(repository, split="test", label=None) -> Labelled:
             f"{repository}: needs one column of pictures and one of classes, with their names in its type or in a file "
             f"classnames.txt; {has}"
         )
-    label = label or classes[0]
-    labels = np.array([-1 if value is None else value for value in table[label]], np.int64)
-    if len(labels) and labels.min() < 0:
-        raise DataError(f"{repository}, split {split}: has pictures without a class; use a split with labels")
-    names = [line.replace("_", " ") for line in published] if published else _names(table.features[label].names)
-    if len(labels) and labels.max() >= len(names):
-        has = f"has {len(names)} names, and the pictures have class numbers up to {labels.max()}, from 0"
-        raise DataError(f"{repository}, split {split}: classnames.txt {has}")
-    name = str(repository).rstrip("/").rpartition("/")[2]
-    table = table.cast_column(pictures[0], datasets.Image(decode=False))  # a broken one would stop the others
-    templates = [line.replace("{c}", "{}") for line in templates or () if line]
-    return Labelled(name, _Column(table, pictures[0]), labels, names, {}, templates=templates)
+    return pictures[0], label or classes[0]
+
+
+def _with_lists(repository, split):
+    """Return (the repository, or a folder with its lists and one split; the names in ``classnames.txt``, or None)."""
+    names, count = (text_beside(repository, file) for file in ("classnames.txt", f"{split}/nshards.txt"))
+    if names is None:
+        return repository, None
+    folder = repository
+    if not Path(repository).is_dir():
+        fetch = import_extra("huggingface_hub", "hub").snapshot_download
+        folder = fetch(str(repository), repo_type="dataset", allow_patterns=["*.txt", f"{split}/*"])
+    found = len([*Path(folder, split).glob("*.tar")])
+    if count and count != [str(found)]:
+        raise DataError(f"{repository}, split {split}: {found} of its {count[0]} tars are here; fetch the others")
+    return folder, names
 
 
 def text_beside(repository, file) -> list | None:

@@ -124,6 +124,13 @@ def test_a_tar_that_is_cut_off_between_two_files_loses_no_row_in_silence(save, t
         load(folder, "test")
 
 
+def test_a_split_that_lacks_one_of_its_tars_is_refused(save, tmp_path):
+    folder = write_clip_benchmark(tmp_path / "wds_made", "cls", [0, 1, 0, 2], **PUBLISHED)
+    (folder / "test" / "1.tar").unlink()
+    with pytest.raises(DataError, match="wds_made, split test: 1 of its 2 tars are here"):
+        labelled_from_hub(folder)
+
+
 @pytest.mark.parametrize(
     "texts, names, split, words",
     [

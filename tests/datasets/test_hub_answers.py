@@ -71,8 +71,9 @@ class Hub(BaseHTTPRequestHandler):
         elif api and verb != "tree":
             self.send(json.dumps({"id": repository, "sha": COMMIT}).encode())
         elif api and file.is_dir():
+            which = "**/*" if "recursive=true" in self.path.lower() else "*"
             found = [{"path": f.relative_to(folder).as_posix(), "oid": f.name, "size": f.stat().st_size,
-                      "type": "file" if f.is_file() else "directory"} for f in sorted(file.iterdir())]  # fmt: skip
+                      "type": "file" if f.is_file() else "directory"} for f in sorted(file.glob(which))]  # fmt: skip
             self.send(json.dumps(found).encode())
         elif file.is_file():
             self.send(file.read_bytes(), ETag=f'"{file.name}"')
@@ -117,21 +118,23 @@ def hub(tmp_path_factory):
     server.server_close()
 
 
-def read(what, repository, server, folder):
+def read(what, repository, server, folder, **environment):
     """Load labelled pictures, or read all pairs, in a new process. The clients read their settings when they start."""
-    settings = {"HF_HUB_OFFLINE": "0", "HF_HOME": str(folder), "HF_ENDPOINT": server.address}
+    settings = {"HF_HUB_OFFLINE": "0", "HF_HOME": str(folder), "HF_ENDPOINT": server.address, **environment}
     command = [sys.executable, "-c", READ, what, repository]
     done = subprocess.run(command, env={**os.environ, **settings}, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     return json.loads(done.stdout.splitlines()[-1])
 
 
-def test_labelled_pictures_are_read_by_name_and_only_their_split_is_fetched(hub, tmp_path):
+def test_labelled_pictures_are_read_by_name_only_their_split_is_fetched_and_it_is_kept(hub, tmp_path):
     lists = {"classnames": ["a", "b"], "zeroshot_classification_templates": ["a {c}."]}
     folder = write_clip_benchmark(hub.folder / "a" / "labelled", "cls", [0, 1, 1, 0], **lists)
     write_clip_benchmark(folder, "cls", [1] * 9, split="train")
     pictures = [png(number).hex() for number in range(4)]
-    assert read("labelled", "a/labelled", hub, tmp_path) == [["a", "b"], ["a {}."], [0, 1, 1, 0], pictures]
+    data = [["a", "b"], ["a {}."], [0, 1, 1, 0], pictures]
+    assert read("labelled", "a/labelled", hub, tmp_path) == data
+    assert read("labelled", "a/labelled", hub, tmp_path, HF_HUB_OFFLINE="1") == data
     tars = {path.partition(COMMIT)[2] for path in hub.asked if path.endswith(".tar")}
     assert tars == {"/test/0.tar", "/test/1.tar"}
 

@@ -8,7 +8,8 @@ PYTHON  ?= python3
 VENV    ?= .venv
 DEVICE  ?= auto
 PROFILE ?= offline
-# test files that run at a time, each in about 2 GB of memory; the tests of a file share a cluster or a browser
+# test files that run at a time, each in about 2 GB of memory; the tests of a file share a cluster or a browser. They
+# stay in order: by number of tests, the long files with few tests would come last, and one core would wait
 JOBS    ?= 2
 # no: the student's folder gets no solutions
 SOLUTIONS ?= yes
@@ -36,7 +37,7 @@ test: $(TESTER) setup browser
 	$(BIN)/lint-imports
 	$(BIN)/codespell
 	$(BIN)/python -m asif_lib.course.editions check
-	DEVICE=$(DEVICE) $(BIN)/python -m pytest -n $(JOBS) --dist loadfile --durations 20 -m "not notebooks" $(PYTEST_ARGS)
+	DEVICE=$(DEVICE) $(BIN)/python -m pytest -n $(JOBS) --dist loadfile --no-loadscope-reorder --durations 20 -m "not notebooks" $(PYTEST_ARGS)
 	DEVICE=$(DEVICE) $(BIN)/python -m pytest --durations 20 -m notebooks tests $(PYTEST_ARGS)
 
 lab: setup

@@ -211,7 +211,6 @@ def score_of(course, notebook, student):
         return submission.score, submission.max_score
 
 
-@pytest.mark.notebooks
 def test_a_class_is_marked_and_no_forgery_earns_a_point(tmp_path, tiny, monkeypatch):
     monkeypatch.setenv("PATH", str(Path(sys.executable).parent), prepend=os.pathsep)  # nbgrader calls alembic by name
     course = tmp_path / "course"

@@ -17,8 +17,6 @@ from asif_lib.course.contents import METHOD
 from asif_lib.course.progress import VARIABLE, load_progress
 from asif_lib.files import ROOT, build_dir, cache_dir
 
-pytestmark = pytest.mark.notebooks
-
 SECONDS = 1000  # Playwright counts milliseconds
 SETTINGS = {
     # all cells are in the page, not only those on the screen

@@ -12,7 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 import nbformat
 import pytest
 
-from asif_lib.course.editions import CHAPTERS
+from asif_lib.course.editions import notebooks_in
 from asif_lib.course.report import render, run_notebook
 from asif_lib.course.report.schedule import cores, jobs_for, thread_limits
 from asif_lib.course.results import BEGIN, END, load_results, result_cells
@@ -21,11 +21,10 @@ from asif_lib.files import ROOT, build_dir
 # a test waits for its notebook, and so for the notebooks that run before it
 pytestmark = [pytest.mark.notebooks, pytest.mark.timeout(1_800)]
 
-NOTEBOOKS = [
-    path.relative_to(ROOT / "notebooks").as_posix()
-    for folder in ("notebooks", "notebooks/solutions")
-    for path in sorted((ROOT / folder).glob(f"{CHAPTERS}.ipynb"))
-]
+NOTEBOOKS = sorted(
+    (path.relative_to(ROOT / "notebooks").as_posix() for path in notebooks_in(ROOT / "notebooks")), reverse=True
+)
+"""Solved and later chapters first: they take longer, and at the end no core waits for a long one."""
 PARAMETERS = {"device": os.environ.get("DEVICE", "auto"), "profile": "offline", "seed": 0}
 """In the solved edition `fast` stays as the chapter says: chapter 08 is small unless a reader asks for more."""
 
@@ -62,7 +61,7 @@ def names_of(item):
 
 def test_both_editions_of_all_chapters_are_there():
     chapters = sorted(path.stem for path in (ROOT / "notebooks" / "source").glob("*.py"))
-    assert [f"{name}.ipynb" for name in chapters] + [f"solutions/{name}.ipynb" for name in chapters] == NOTEBOOKS
+    assert sorted(NOTEBOOKS) == [f"{folder}{name}.ipynb" for folder in ("", "solutions/") for name in chapters]
 
 
 def with_checks_once_more(notebook, folder):

@@ -14,7 +14,7 @@ from asif_lib.course.report import build_report, schedule
 from asif_lib.course.results import RUN_VARIABLE
 from asif_lib.files import ROOT, build_dir
 
-pytestmark = pytest.mark.notebooks  # looks at the chapters that test_notebooks has run
+of_the_chapters = pytest.mark.notebooks  # looks at the chapters that test_notebooks has run
 
 SCREENSHOTS = build_dir() / "screenshots"
 EXECUTED = build_dir() / "tests" / "notebooks"
@@ -181,11 +181,13 @@ def test_no_page_of_a_small_report_has_a_barrier(small, open_page):
     check_pages(small, open_page, "small", views)
 
 
+@of_the_chapters
 def test_no_page_of_the_workbook_has_a_barrier(chapters, open_page):
     # long pages: each window and each scheme once
     check_pages(chapters, open_page, "workbook", [(DESKTOP, "light"), (PHONE, "dark")])
 
 
+@of_the_chapters
 def test_code_is_mostly_folded_and_never_cut_and_the_method_stands_on_the_first_screen(chapters, open_page):
     page = open_page(chapters / "index.html", {"width": 1280, "height": 800})
     for path in sorted(chapters.glob("0*.html")):  # in the appendix the code is what is taught
@@ -196,6 +198,7 @@ def test_code_is_mostly_folded_and_never_cut_and_the_method_stands_on_the_first_
         assert 0 < seen["top"] < seen["bottom"] <= 800, path.stem
 
 
+@of_the_chapters
 def test_every_link_of_the_book_leads_somewhere(chapters):
     pages = {path.name: BeautifulSoup(path.read_text(), "html.parser") for path in chapters.glob("*.html")}
     assert {"index.html", "search.html", "library.html"} <= pages.keys()
@@ -209,6 +212,7 @@ def test_every_link_of_the_book_leads_somewhere(chapters):
     assert broken == []
 
 
+@of_the_chapters
 def test_on_a_phone_words_keep_eleven_pixels(chapters, open_page):
     page = open_page(chapters / "index.html", PHONE)
     for path in sorted(chapters.glob("[0-9]*.html")):

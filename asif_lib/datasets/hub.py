@@ -133,7 +133,7 @@ def _with_lists(repository, split):
 
 
 def text_beside(repository, file) -> list | None:
-    """Return the lines of a text file in a repository or its folder; None if there is none."""
+    """Return the lines of a text file in a repository or its folder; None without such a file."""
     hub = import_extra("huggingface_hub", "hub")
     path = Path(repository) / file
     if not Path(repository).is_dir():

@@ -57,7 +57,7 @@ class ZeroShotTask(_Table):
     invert: bool = False
     """Whether black and white change places."""
     templates: list[str] | None = Field(None, min_length=1)
-    """Default: those that are published with the pictures; if there are none, `DEFAULT_TEMPLATE`."""
+    """Default: those published with the pictures, or else `DEFAULT_TEMPLATE`."""
     reduce: Literal["mean", "max"] = "mean"
     """How the scores of a label's templates become one."""
 

@@ -66,7 +66,7 @@ def showing(pictures, asked, progress=False) -> np.ndarray:
     return shows
 
 
-def copies(anchors, asked) -> np.ndarray:
+def identical(anchors, asked) -> np.ndarray:
     """Return which of the embeddings `anchors` (n, d) are bit for bit among those `asked` (q, d), (n,) bool."""
     known = {row.tobytes() for row in _bytes(asked.to(anchors.dtype))}
     return np.array([row.tobytes() in known for block in anchors.split(BLOCK) for row in _bytes(block)])

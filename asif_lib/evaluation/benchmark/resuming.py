@@ -25,7 +25,7 @@ from ..methods import choose
 from .comparing import tidy_table
 from .configuration import method_of
 from .control_encoders import load_any_encoder
-from .leaks import copies, showing
+from .leaks import identical, showing
 from .tasks import digest_of, embedded_pairs, prepare_task
 
 FORMAT = 1
@@ -209,7 +209,7 @@ def _unseen(bank, seen, known, progress):
 
     Where the files of its pictures are there, their drawings are compared; everywhere, the embeddings.
     """
-    shown = copies(bank.image, known)
+    shown = identical(bank.image, known)
     files = np.flatnonzero(bank.pairs["picture"].map(lambda path: bool(path) and Path(path).is_file()))
     pictures = bank.pairs["picture"].iloc[files].map(Path).tolist()
     shown[files] |= showing(pictures, [picture for _, some in seen for picture in some], progress)

@@ -70,7 +70,7 @@ class SparseVectors:
         return self.indices.nbytes + self.values.nbytes
 
 
-def sparsify(relative, k, p) -> SparseVectors:
+def sparsify(relative, k, p, offsets=None) -> SparseVectors:
     """Keep the k largest entries of each row of a dense relative representation.
 
     Negative entries are set to 0 *before* the power, since an even p would turn them positive.
@@ -82,6 +82,8 @@ def sparsify(relative, k, p) -> SparseVectors:
         Entries kept, 1 ≤ k ≤ n.
     p : float
         Exponent, p > 0.
+    offsets : Tensor of shape (n,), optional
+        As for `subtract_offsets`. The k largest cosines are kept before.
 
     Raises
     ------
@@ -94,7 +96,7 @@ def sparsify(relative, k, p) -> SparseVectors:
     tensor([[0.7071, 0.7071]])
     """
     check_k_p(k, p, relative.shape[1])
-    values, indices = relative.topk(int(k), dim=1)
+    values, indices = subtract_offsets(*relative.topk(int(k), dim=1), offsets)
     return power_and_normalise(values, indices, p, relative.shape[1])
 
 
@@ -112,8 +114,7 @@ def sparse_relative_representation(
         Among equal similarities, the earlier anchors are kept.
     mean : Tensor of shape (d,), optional
         Subtracted from both, as in `relative_representation`.
-    offsets : Tensor of shape (n,), optional
-        As for `subtract_offsets`. The k largest cosines are kept before.
+    offsets : as for `sparsify`
     method, device, memory, progress : as for `asif_lib.search.top_anchors`
         They change how the k largest cosines are found, and not the result.
 
@@ -131,8 +132,7 @@ def sparse_relative_representation(
     values, indices = top_anchors(
         z, anchors, k, mean=mean, method=method, device=device, memory=memory, progress=progress
     )
-    if offsets is not None:
-        values, indices = subtract_offsets(values, indices, offsets)
+    values, indices = subtract_offsets(values, indices, offsets)
     return power_and_normalise(values, indices, p, len(anchors))
 
 
@@ -158,10 +158,12 @@ def hub_offsets(near, hubs) -> torch.Tensor:
 
 
 def subtract_offsets(values, indices, offsets) -> tuple:
-    """Subtract the offset of each kept anchor, `offsets` (n,), from its cosine.
+    """Subtract the offset of each kept anchor, `offsets` (n,), from its cosine; None subtracts nothing.
 
     The kept cosines `values` (q, k) at `indices` (q, k) are sorted again, and both are returned, the largest first.
     """
+    if offsets is None:
+        return values, indices
     values, order = (values - offsets[indices]).sort(dim=1, descending=True, stable=True)
     return values, indices.gather(1, order)
 

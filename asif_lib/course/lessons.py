@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pyarrow.parquet as pq
 from PIL import ImageOps
 
@@ -11,9 +12,9 @@ from asif_lib.defaults import DEFAULT_P, DEFAULT_TEMPLATE
 from asif_lib.errors import ParameterError
 from asif_lib.evaluation.measures import sweep
 from asif_lib.explain.contribution import contributions
-from asif_lib.relative import relative_representation
-from asif_lib.sparse import sparsify
-from asif_lib.zeroshot import ASIF, default_k
+from asif_lib.relative import relative_representation, unit_rows, whitening
+from asif_lib.sparse import anchor_offsets, sparsify
+from asif_lib.zeroshot import ASIF
 
 STAMP_CLASSES = {
     "animals/birds": "bird",
@@ -144,17 +145,49 @@ def learning_sweep(banks, prompts, validation, test, fractions, powers):
     right, kept : ndarrays of shape (banks, q), bool
         Which test pictures get their class: with the choice, and with the default k/n and p.
     """
-    n, views = len(banks[0]), []
-    for bank in banks:
-        text = relative_representation(prompts, bank.text, mean=bank.text_mean)
-        pictures = (relative_representation(z, bank.image, mean=bank.image_mean) for z, _ in (validation, test))
-        views.append((*pictures, text))
-
-    def answers(k, p, which, labels):
-        given = [sparsify(v[which], k, p).similarity(sparsify(v[2], k, p)).argmax(dim=1).numpy() for v in views]
-        return np.stack([one == labels for one in given])
-
-    table = sweep(lambda k, p: answers(k, p, 0, validation[1]).mean(), fractions, powers, n, progress=False)
+    table = switch_sweep(banks, prompts, validation, fractions, powers)
     best = table.loc[table.value.idxmax()]
-    right = answers(int(best.k), best.p, 1, test[1])
-    return table, (float(best.fraction), float(best.p)), right, answers(default_k(n), DEFAULT_P, 1, test[1])
+
+    def answers(k, p):
+        given = [ASIF(bank, k, p, device="cpu").similarity(test[0], prompts).argmax(dim=1).numpy() for bank in banks]
+        return np.stack(given) == test[1]
+
+    return table, (float(best.fraction), float(best.p)), answers(int(best.k), best.p), answers(None, DEFAULT_P)
+
+
+def switch_sweep(banks, prompts, validation, fractions, powers, hubs=(0,), whitens=(None,)):
+    """Ask several banks of one size the validation questions, with every k/n, p, ``hubs`` and ``whiten`` of `ASIF`.
+
+    The parameters are those of `learning_sweep`. Returns the table of `sweep` with the columns ``hubs`` and ``whiten``;
+    its value is the accuracy, the mean over the banks.
+    """
+    tables = []
+    for whiten in whitens:
+        seen = [_cosines(bank, validation[0], prompts, whiten) for bank in banks]
+        offsets = [[anchor_offsets(anchors, 1) for _, anchors in sides] if any(hubs) else [0, 0] for sides in seen]
+        for share in hubs:
+
+            def right(k, p, seen=seen, offsets=offsets, share=share):
+                vectors = [
+                    [
+                        sparsify(cosines, k, p, share * of if share else None)
+                        for (cosines, _), of in zip(*one, strict=True)
+                    ]
+                    for one in zip(seen, offsets, strict=True)
+                ]
+                given = [image.similarity(text).argmax(dim=1).numpy() for image, text in vectors]
+                return np.mean([one == validation[1] for one in given])
+
+            table = sweep(right, fractions, powers, len(banks[0]), progress=False)
+            tables.append(table.assign(hubs=share, whiten=pd.Series([whiten] * len(table), dtype=object)))
+    return pd.concat(tables, ignore_index=True)
+
+
+def _cosines(bank, z, prompts, whiten):
+    """Return for pictures and for prompts: their cosines with the anchors, and the anchors."""
+    image, asked = unit_rows(bank.image, bank.image_mean), unit_rows(z, bank.image_mean)
+    if whiten:
+        matrix = whitening(image, whiten)
+        image, asked = image @ matrix, asked @ matrix
+    text, words = unit_rows(bank.text, bank.text_mean), unit_rows(prompts, bank.text_mean)
+    return [(relative_representation(asked, image), image), (relative_representation(words, text), text)]

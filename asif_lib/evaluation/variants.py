@@ -13,9 +13,8 @@ from asif_lib.relative import unit_rows, whitening
 from asif_lib.sparse import (
     SparseVectors,
     anchor_offsets,
-    power_and_normalise,
     sparse_relative_representation,
-    subtract_offsets,
+    sparsify,
 )
 
 from .baselines import Method
@@ -74,10 +73,7 @@ class SparseAnchors(Method):
         asked = torch.linspace(0, len(rows) - 1, min(len(rows), most)).round().long()
         cosines = rows[asked] @ rows.T
         cosines[torch.arange(len(asked)), asked] = -torch.inf
-        values, indices = cosines.topk(self.k, dim=1)
-        if self.offsets[kind] is not None:
-            values, indices = subtract_offsets(values, indices, self.offsets[kind])
-        return self._weighed(power_and_normalise(values, indices, self.p, len(rows)))
+        return self._weighed(sparsify(cosines, self.k, self.p, self.offsets[kind]))
 
     def _everyone(self):
         return {kind: self._own(kind, len(self.image)) for kind in self.anchors}

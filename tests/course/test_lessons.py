@@ -2,6 +2,7 @@
 
 import numpy as np
 import pandas as pd
+import pytest
 import torch
 from PIL import Image
 
@@ -14,6 +15,7 @@ from asif_lib.course.lessons import (
     framed,
     inverted,
     learning_sweep,
+    switch_sweep,
     with_classes,
 )
 from asif_lib.datasets.labelled import Labelled
@@ -76,6 +78,13 @@ def test_the_sweep_of_a_lesson_chooses_by_validation_and_answers_as_the_model_do
         for found, model in ((chosen, ASIF(bank, round(60 * fraction), p)), (default, ASIF(bank))):
             answers = model.similarity(questions[1][0], centres).argmax(dim=1).numpy()
             assert np.array_equal(found, answers == labels)
+    switched = switch_sweep(banks, centres, questions[0], [0.1, 0.5], [1, 2], (0, 0.5), (None, 0.5))
+    pd.testing.assert_frame_equal(switched[:4], table, check_dtype=False)
+    for row in switched.itertuples():
+        models = [ASIF(b, row.k, row.p, hubs=row.hubs, whiten=row.whiten, device="cpu") for b in banks]
+        answers = [model.similarity(questions[0][0], centres).argmax(dim=1).numpy() == labels for model in models]
+        assert row.value == pytest.approx(np.mean(answers))
+    assert switched.value.nunique() > 4
 
 
 def test_a_caption_or_an_embedding_is_found_in_the_files_of_a_bank(tmp_path):

@@ -458,7 +458,7 @@ draw.show(*neighbours_with(anchors, new, 20, seed=seed))
 # **What you see.** In the first figure the line is the mean of the draws. The band
 # around it reaches from the worst draw to the best one. It is narrow: which anchors one
 # has hardly matters here, but how many does. In the second figure, left stand the
-# neighbours with all anchors, right the neighbours with twenty anchors; a frame and a
+# neighbours with all anchors, right the neighbours with twenty anchors. A frame and a
 # star ★ mark those that stay. A few landmarks place a picture roughly. A few dozen keep
 # about half of its neighbours, and each doubling adds some. (With all anchors all
 # neighbours stay, by definition.) The knob turns the number of anchors. It needs a

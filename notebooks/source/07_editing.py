@@ -19,10 +19,10 @@
 #
 # **Minutes** 45 to read, 72 more with the exercises · **Before this** [06 ·
 # Interpretability](06_interpretability.ipynb) · **What runs** 793 captioned stamps and
-# 2,300 pictures of Fashion-MNIST: 1,000 to teach, 300 for validation (known from
-# chapter 05), 1,000 for the test. The chapter takes about 40 seconds on 2 cores once
-# the embeddings are in the cache; the first time, a minute or two more. Its files go to
-# a temporary folder, which is deleted at the end.
+# 2,300 pictures of Fashion-MNIST. Of these, 1,000 teach, 300 are for validation (known
+# from chapter 05), and 1,000 for the test. The chapter takes about 40 seconds on 2
+# cores once the embeddings are in the cache; the first time, a minute or two more. Its
+# files go to a temporary folder, which is deleted at the end.
 
 # %% tags=["parameters"]
 profile = "offline"  # or "hub": larger encoders, and EuroSAT as a second new domain

@@ -176,9 +176,8 @@ draw.show(draw.curves_by_method(curves, ylabel=MEASURE))
 # intervals. A *filled* square differs from ASIF by more than luck, and a *hollow*
 # square does not. The dotted grey line is chance.
 #
-# Bands that overlap do not decide (chapter 05). The marks come from the paired
-# differences: each draw and each test pair is the same for both methods. Here are the
-# numbers behind them.
+# The marks come from paired differences (chapter 05): each draw and each test pair is
+# the same for both methods. Here are the numbers behind them.
 
 
 # %% tags=["hide-input"]
@@ -206,7 +205,8 @@ for row in full.drop("ASIF").itertuples():
 of_size = rows.groupby("size").difference
 for size, mean in of_size.mean().items():
     nearest = rows.loc[rows[rows["size"] == size].difference.abs().idxmin(), "method"]
-    print(f"{size} pairs: closest {nearest}; mean of rivals {100 * mean:+.1f} points")
+    mean = f"{100 * mean:+.1f} points"
+    print(f"{size} pairs: closest {nearest}; rivals minus ASIF, on average {mean}")
 missed = (rows.difference_low > 0) | (rows.difference_high < 0)
 missed = rows[missed & (rows.verdict == "undecided")]
 missed = [f"{r.method}, {r.size} pairs" for r in missed.itertuples(index=False)]
@@ -221,12 +221,12 @@ rows[columns].style.hide(axis="index")
 # honest summary names the closest rival first.
 #
 # The column *p-value (Holm)* is new. Suppose that two methods are equally good. The
-# **p-value** is the probability that luck alone makes a difference at least as large as
-# the one we see. Below 0.05 we call the difference real. Then luck deceives us in 5 %
-# of the comparisons of equal methods. The more rivals we compare, the more often luck
-# deceives us at least once. **Holm's correction** bounds the chance of even one such
-# error by 5 %. Each number of pairs is a family of its own, with a row for each rival;
-# over all families the chance is larger.
+# **p-value** (chapter 05) is the probability that luck alone makes a difference at
+# least as large as the one we see. Below 0.05 we call the difference real. Then luck
+# deceives us in 5 % of the comparisons of equal methods. The more rivals we compare,
+# the more often luck deceives us at least once. **Holm's correction** bounds the chance
+# of even one such error by 5 %. Each number of pairs is a family of its own, with a row
+# for each rival; over all families the chance is larger.
 #
 # The verdicts are corrected, the intervals are not. So an interval may exclude 0 while
 # the verdict is “undecided”: the row would count alone, and in its family it does not.
@@ -289,8 +289,7 @@ check_holm(my_holm)
 #
 # The cheapest correction is in the method already: ASIF subtracts the mean of the bank
 # before the cosine. A vector near the middle is then short, and points anywhere. We
-# undo this step to see what it does. (The configuration of section 5 leaves it out,
-# because the paper's method has no such step.)
+# undo this step to see what it does. (The paper's method has no such step.)
 #
 # **Before you run the next cell:** the figure asks the validation pictures, first
 # without the subtraction and then with it. How many of them will keep the largest hub?
@@ -330,9 +329,8 @@ draw.show(draw.hub_before_after(picture, caption, shown, before, after))
 # %% [markdown]
 # **What you see.** On the left, in a green frame, stands the hub, an anchor. The upper
 # row shows ten of the pictures that keep it *before*. Most of them have little in
-# common with it. In the lower row stand the same ten *after* the mean was subtracted. A
-# picture that is pale and has no frame keeps the hub no more. The titles count all
-# pictures: far fewer keep this hub.
+# common with it. In the lower row stand the same ten *after* the mean was subtracted: a
+# pale picture no longer keeps the hub. The titles count all pictures, and answer.
 #
 # One hub is an anecdote. How popular are all anchors?
 #
@@ -360,12 +358,11 @@ for name, shares in popular.items():
     print(f"{name}: {few:.1%} of the anchors have less than half of a fair share")
 
 # %% [markdown]
-# **What you see.** Each line goes from the most to the least popular anchor. If all
-# were equally popular, it would lie on the flat line with hollow marks, the fair share.
-# The line with round marks, without the subtraction, is the steepest. At its left end
-# stand the hubs. At its right end stand anchors that hardly any picture keeps: they
-# cost memory and say nothing. The line with square marks, with the mean subtracted, is
-# much flatter, but it does not reach the fair share.
+# **What you see.** If all anchors were equally popular, each line would lie on the flat
+# one with hollow marks, the fair share. The line with round marks, without the
+# subtraction, is the steepest. At its left end stand the hubs, and at its right end
+# anchors that hardly any picture keeps. With the mean subtracted (square marks), the
+# line is much flatter, but it does not reach the fair share.
 #
 # Two more corrections of the anchors look at the bank alone:
 #
@@ -576,10 +573,11 @@ for row in ablation[1:].itertuples():
     gaps[row.kind][name] = gap
     if name in (*of_anchors, "inverted softmax", "Sinkhorn"):
         record_gap(f"held-out stamps, {MEASURE}, {name} minus ASIF", gap, row.kind)
-    rows.append([name, row.kind, in_points(tried), in_points(gap), row.verdict])
-xlabel = f"{MEASURE}, difference to plain ASIF, points; 95 % interval"
+    both = (in_points(x).replace(" points", "") for x in (tried, gap))
+    rows.append([name, row.kind, *both, row.verdict])
+xlabel = "test, difference to plain ASIF, points; 95 % interval"
 draw.show(draw.interval_dots(gaps, xlabel=xlabel, zero=True))
-names = ["one change", "kind", "validation", "test", "test, verdict (Holm)"]
+names = ["one change", "kind", "validation, points", "test, points", "test (Holm)"]
 pd.DataFrame(rows, columns=names).style.hide(axis="index")
 
 # %% [markdown]
@@ -721,7 +719,7 @@ by_bank = outcome.table[outcome.table.measure == "mean recall"]
 
 # %% tags=["figure", "hide-input"]
 # Draw a curve for each bank.
-draw.show(draw.curves_by_bank(by_bank, ylabel=f"{MEASURE}, held-out stamps"))
+draw.show(draw.curves_by_bank(by_bank, ylabel=MEASURE))
 by_size = by_bank.sort_values("size", kind="stable")
 lines = dict(list(by_size.groupby("bank", sort=False)))
 few = lines["stamps"].iloc[0]
@@ -735,13 +733,12 @@ for bank, rows in lines.items():
         print(f"   as good as {few['size']} stamps: {equal}")
 
 # %% [markdown]
-# **What you see.** Each line is a bank, with marks of its own; the dotted line is
-# chance. To read the exchange rate, draw a horizontal line in your mind: where it meets
-# two curves, the two numbers of pairs are worth the same. The printed lines do this for
-# one hundred stamps. The stamps have an advantage that is not their quality alone: the
-# questions are stamps, too. The pairs of *joined* are drawn from all banks, and few of
-# them are stamps. So with few pairs it is below the stamps. Its last mark has all
-# stamps *and* all other pairs: compare it with the last mark of the stamps.
+# **What you see.** Each line is a bank; the dotted line is chance. Where a horizontal
+# line meets two curves, the two numbers of pairs are worth the same. The printed lines
+# do this for one hundred stamps. The stamps have an advantage that is not their quality
+# alone: the questions are stamps, too. The pairs of *joined* are drawn from all banks,
+# and few of them are stamps. So with few pairs it is below the stamps. Its last mark
+# has all stamps *and* all other pairs: compare it with the last mark of the stamps.
 
 # %% [markdown]
 # ## 5 · The paper's own run
@@ -765,11 +762,10 @@ else:
     print("the file is in the repository: benchmarks/accuracy/paper_table_1.toml")
 
 # %% [markdown]
-# **What you see.** The comment at the top names the two banks and how to build them,
-# with a supervised and an unsupervised image encoder. Each `[tasks.…]` is a column of
-# the table, with its templates. The comment also says what we do *not* know: the
-# paper's exact encoders and templates. A difference of some points to the paper's
-# numbers would then prove nothing.
+# **What you see.** The comment at the top names the two banks and how to build them.
+# Each `[tasks.…]` is a column of the table. The comment also says what we do *not*
+# know: the paper's exact encoders and templates. A difference of some points to the
+# paper's numbers would then prove nothing.
 #
 # What would it cost? Almost all of the time goes into encoding the pairs once. We time
 # some pictures and captions here, and let `estimate_costs` of chapter 08 do the sum.
@@ -807,8 +803,8 @@ pd.DataFrame(rows, columns=columns).style.hide(axis="index")
 # ## 6 · Where does the rival win?
 #
 # A result is worth more if its author says where it fails. In section 2 no verdict was
-# “better”. So the last exercise goes to Fashion-MNIST, where all anchors are of the
-# same few classes, and looks for a setting in which a rival wins.
+# “better”. So the last exercise looks for a setting in which a rival wins. It goes to
+# Fashion-MNIST: there all anchors are of the same few classes.
 
 # %% tags=["hide-input"]
 # Make the task of the next exercise: the rivals with their settings of section 2.
@@ -866,8 +862,8 @@ check_rival(my_setting, task)
 #
 # Two loops, over the rivals and over the sizes. Before you run them, make a guess: a
 # linear map needs enough pairs to be fitted. Then *every* pair has a part in every
-# answer; in ASIF only $k$ of them have. Which rivals are linear? With how many pairs
-# should they win?
+# answer, in ASIF only $k$. Which rivals are linear? With how many pairs should they
+# win?
 #
 # </details>
 # <details><summary>What you should see</summary>
@@ -902,9 +898,10 @@ draw.show(figure, fold="All settings in one figure; open it after your own try")
 # Answer the question of the chapter by the verdicts.
 print(f"{MEASURE}, {asif['size']} pairs, each rival at its best, minus ASIF")
 for verdict in ("better", "undecided", "worse"):
-    found = full[full.verdict == verdict].itertuples()
-    found = [f"{row.Index} {in_points(gap_of(row))}" for row in found]
-    print(f"{verdict}: {'; '.join(found) or 'none'}")
+    found = full[full.verdict == verdict]
+    print(f"{verdict}: {', '.join(found.index) or 'none'}")
+    for row in found.itertuples():
+        print(f"   {row.Index} {in_points(gap_of(row))}")
 print("closest:", full.drop("ASIF").difference.abs().idxmin())
 
 # %% [markdown] tags=["progress"]
@@ -971,9 +968,9 @@ show_progress("09")
 # %% [markdown]
 # ## Summary
 #
-# - The paper's table compares methods *and* data. Section 2 gives all methods the same
-#   pairs. With all of them no rival is better than ASIF, and most verdicts are
-#   “undecided”. The closest rival is label transfer: ASIF is not proven better than it.
+# - The paper's table compares methods *and* data. With the same pairs for all, no rival
+#   is better than ASIF, and with all stamps most verdicts are “undecided”. The closest
+#   rival is label transfer: ASIF is not proven better than it.
 # - A rival is at its best when it chooses its settings as we do. A winner is named only
 #   after a paired comparison and Holm's correction.
 # - Some anchors and some labels are hubs. An inductive correction looks at the bank, a

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from asif_lib.errors import ParameterError
-from asif_lib.relative import relative_representation, unit_rows
+from asif_lib.relative import main_directions, relative_representation, unit_rows
 
 
 def random_matrix(rows, columns, seed):
@@ -94,3 +94,15 @@ def test_a_mean_of_other_width_and_a_single_vector_are_refused(z):
         unit_rows(z, torch.zeros(11))
     with pytest.raises(ParameterError, match="matrix"):
         unit_rows(z[0])
+
+
+@pytest.mark.parametrize("rank", [12, 8])
+def test_many_rows_and_few_have_the_same_main_directions(rank):
+    """Many rows take the way over their covariance; a rank below the width leaves directions without spread."""
+    rows = random_matrix(20, rank, 3) @ random_matrix(rank, 12, 4)
+    few, many = main_directions(rows), main_directions(rows.repeat(3, 1))
+    for directions, spread in (few, many):
+        assert directions.shape == (12, 12) and (spread[rank:] < 1e-6 * spread[0]).all()
+    torch.testing.assert_close(few[1], many[1], rtol=1e-4, atol=1e-5)
+    same = (few[0] * many[0]).sum(dim=0).abs()[:rank]  # up to a sign
+    torch.testing.assert_close(same, torch.ones(rank), rtol=1e-4, atol=0)

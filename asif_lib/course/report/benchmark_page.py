@@ -78,11 +78,11 @@ def table_of(group) -> dict:
 
 
 def _cell(row) -> dict:
-    gap = f"{100 * row.difference:+.1f} [{100 * row.difference_low:+.1f}, {100 * row.difference_high:+.1f}]"
+    gap, low, high = (f"{100 * getattr(row, f'difference{end}'):+.1f}" for end in ("", "_low", "_high"))
     return {
         "value": f"{100 * row.value:.1f}",
         "interval": f"[{100 * row.low:.1f},\N{NO-BREAK SPACE}{100 * row.high:.1f}]",
-        "gap": "" if row.verdict == "reference" else gap,
+        "gap": "" if row.verdict == "reference" else f"{gap} [{low},\N{NO-BREAK SPACE}{high}]",
         "mark": MARKS.get(row.verdict),
         "verdict": row.verdict,
     }

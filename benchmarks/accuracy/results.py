@@ -20,7 +20,8 @@ HEAD = """\
 
 All numbers are per cent: mean recall (the mean of R@1, R@5 and R@10 over both directions) or zero-shot accuracy, with a
 95 % interval. The mark ▲ stands where a method is better than the first one for certain, after Holm's correction over
-the methods, and ▼ where it is worse. The command of each section measures it again.
+the methods, and ▼ where it is worse. The first method wins if all others are worse. Another method wins if it has the
+largest number and the mark ▲; it was compared with the first method only. The command of a section measures it again.
 """
 
 
@@ -32,7 +33,7 @@ def section(name, table) -> str:
     for (bank, task), rows in main.groupby(["bank", "task"], sort=False):
         found = table_of(rows)
         cells = [[method, *(shown(cell) for cell in line)] for method, line in found["lines"]]
-        cells += [["certain winner", *found["winners"]]] if found["winners"] else []
+        cells += [["winner", *found["winners"]]] if found["winners"] else []
         cells.append(["draws of anchors", *map(str, found["seeds"])])
         head = [found["heading"], *(f"{size:,} pairs" for size in found["sizes"])]
         lines += ["", f"### Bank {bank}, task {task} (n = {rows['n'].iloc[0]})", ""]

@@ -44,7 +44,7 @@ def labelled_from_hub(repository, split="test", label=None) -> Labelled:
 
     A repository with a file ``classnames.txt`` has the layout of LAION's CLIP benchmark. A split is a folder of tars,
     and a class number stands beside each picture. Only the split is fetched; in other layouts, all splits are. What was
-    fetched is kept, so that a second call needs no network.
+    fetched is kept: with ``HF_HUB_OFFLINE=1``, a second call needs no network.
 
     Parameters
     ----------
@@ -119,15 +119,17 @@ def _columns(repository, table, label, published):
 
 def _with_lists(repository, split):
     """Return (the repository, or a folder with its lists and one split; the names in ``classnames.txt``, or None)."""
-    names, count = (text_beside(repository, file) for file in ("classnames.txt", f"{split}/nshards.txt"))
+    names, folder = text_beside(repository, "classnames.txt"), repository
     if names is None:
         return repository, None
-    folder = repository
     if not Path(repository).is_dir():
         fetch = import_extra("huggingface_hub", "hub").snapshot_download
         folder = fetch(str(repository), repo_type="dataset", allow_patterns=["*.txt", f"{split}/*"])
-    found = len([*Path(folder, split).glob("*.tar")])
-    if count and count != [str(found)]:
+    count, found = text_beside(folder, f"{split}/nshards.txt"), len([*Path(folder, split).glob("*.tar")])
+    if not count:
+        what = f"no file {split}/nshards.txt, which says how many tars there are; compare the split with its page"
+        raise DataError(f"{repository}: has {what}")
+    if count != [str(found)]:
         raise DataError(f"{repository}, split {split}: {found} of its {count[0]} tars are here; fetch the others")
     return folder, names
 
@@ -139,8 +141,10 @@ def text_beside(repository, file) -> list | None:
     if not Path(repository).is_dir():
         try:
             path = Path(hub.hf_hub_download(str(repository), file, repo_type="dataset"))
-        except (hub.errors.EntryNotFoundError, hub.errors.HFValidationError):
-            return None  # if it is because of the network or the name, `datasets` says so next
+        except (hub.errors.EntryNotFoundError, hub.errors.HFValidationError) as error:
+            if isinstance(error, hub.errors.LocalEntryNotFoundError) and not hub.constants.HF_HUB_OFFLINE:
+                raise  # the network is lost
+            return None  # and `datasets` finds its own copy, or says what is wrong
     return [line.strip() for line in path.read_text("utf-8").strip().splitlines()] if path.exists() else None
 
 

@@ -141,7 +141,7 @@ def test_a_split_that_lacks_one_of_its_tars_is_refused(save, tmp_path):
             "test",
             r"in a file classnames.txt; pictures: .*; classes \(name one as the label\): none",
         ),
-        ([0, 1], ["a", "b"], "val", "split val: cannot be loaded"),
+        ([0, 1], ["a", "b"], "val", "has no file val/nshards.txt, .*; compare the split with its page"),
         (["cat"], ["a", "b"], "test", "split test: cannot be loaded"),
     ],
 )

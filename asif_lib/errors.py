@@ -16,6 +16,7 @@ def first_line(error) -> str:
 
 UNREACHABLE = "the hub cannot be reached"
 _HUB = {
+    "Config name is missing": "it has several configurations: name one, as in OWNER/NAME#CONFIGURATION",
     "GatedRepo|gated dataset": "its terms must be accepted: accept them on its page, and run: hf auth login",
     "RepositoryNotFound|DatasetNotFound": (
         "the hub has no such repository, or hides it: it may be renamed, deleted or private"

@@ -49,7 +49,8 @@ def labelled_from_hub(repository, split="test", label=None) -> Labelled:
     Parameters
     ----------
     repository : str or Path
-        Such as ``"clip-benchmark/wds_imagenetv2"`` or ``"uoft-cs/cifar100"``, or a folder with the files of one.
+        Such as ``"clip-benchmark/wds_imagenetv2"`` or ``"uoft-cs/cifar100"``, or a folder with the files of one. If it
+        has several configurations, ``"OWNER/NAME#CONFIGURATION"``.
     split : str
     label : str, optional
         The column with the classes; needed if there are several.
@@ -70,12 +71,13 @@ def labelled_from_hub(repository, split="test", label=None) -> Labelled:
         If `datasets` is not installed.
     """
     datasets = import_extra("datasets", "hub")
+    repository, configuration = configured(repository)
     try:
         folder, published = _with_lists(repository, split)
         check_tars(folder)
         # the card of this layout counts the pictures of all splits, so that one alone would fail the checks
         only = {"data_files": tars_of(split), "verification_mode": "no_checks"} if published else {}
-        table = datasets.load_dataset(str(folder), split=split, **only)
+        table = datasets.load_dataset(str(folder), configuration, split=split, **only)
     except DataError:
         raise
     except Exception as error:  # the library raises errors of many kinds
@@ -132,6 +134,14 @@ def _with_lists(repository, split):
     if count != [str(found)]:
         raise DataError(f"{repository}, split {split}: {found} of its {count[0]} tars are here; fetch the others")
     return folder, names
+
+
+def configured(repository) -> tuple:
+    """Return the repository, and the configuration that follows a # in its name, or None."""
+    name, _, configuration = str(repository).partition("#")
+    if not name:
+        raise DataError("the data set of the hub has no name; write hub:OWNER/NAME")
+    return (repository, None) if Path(repository).is_dir() else (name, configuration or None)
 
 
 def text_beside(repository, file) -> list | None:

@@ -9,7 +9,7 @@ from typing import Any
 
 from asif_lib.errors import UNREACHABLE, DataError, hub_fault, import_extra
 
-from .hub import check_tars, picture_in_cell, tars_of, text_beside, unloadable
+from .hub import check_tars, configured, picture_in_cell, tars_of, text_beside, unloadable
 
 CAPTIONS = ("caption", "text", "txt")
 """The names of a column of captions that need not be named."""
@@ -25,7 +25,7 @@ class PairStream:
     ----------
     name : str
     digest : str
-        Changes with the files, the split and the columns.
+        Changes with the files, the configuration, the split and the columns.
     rows : datasets.IterableDataset
     picture, caption : str
         The columns.
@@ -93,7 +93,7 @@ def stream_from_hub(repository, split="train", *, picture=None, caption=None) ->
     Parameters
     ----------
     repository : str or Path
-        Such as ``"pixparse/cc12m-wds"``.
+        Such as ``"pixparse/cc12m-wds"``; with one of several configurations, ``"OWNER/NAME#CONFIGURATION"``.
     split : str
     picture, caption : str, optional
         The columns. Default: the only column of pictures; ``caption``, ``text`` or ``txt``.
@@ -107,12 +107,14 @@ def stream_from_hub(repository, split="train", *, picture=None, caption=None) ->
         If `datasets` is not installed.
     """
     datasets = import_extra("datasets", "hub")
+    repository, configuration = configured(repository)
     check_tars(repository)
     # its own second try finds the file at its end, and between two pictures, the rest of a tar is lost in silence
     datasets.config.STREAMING_READ_MAX_RETRIES = 1
     try:
         is_list = text_beside(repository, "dataset_type.txt") == ["retrieval"]
-        builder = datasets.load_dataset_builder(str(repository), data_files=tars_of(split) if is_list else None)
+        files = tars_of(split) if is_list else None
+        builder = datasets.load_dataset_builder(str(repository), configuration, data_files=files)
         rows = builder.as_streaming_dataset(split=split)
     except Exception as error:  # the library raises errors of many kinds
         raise unloadable(repository, split, error) from None
@@ -128,7 +130,7 @@ def stream_from_hub(repository, split="train", *, picture=None, caption=None) ->
             raise DataError(f"{repository}: {fault}; name one with --{what}-column ({what}=…); {has}")
         chosen[what] = name or usual[0]
     rows = rows.select_columns(list(chosen.values())).cast_column(chosen["picture"], datasets.Image(decode=False))
-    digest = hashlib.sha256(json.dumps([builder.hash, split, *chosen.values()]).encode()).hexdigest()
+    digest = hashlib.sha256(json.dumps([builder.hash, configuration, split, *chosen.values()]).encode()).hexdigest()
     return PairStream(str(repository).rstrip("/").rpartition("/")[2], digest, rows, **chosen, is_list=is_list)
 
 

@@ -67,6 +67,22 @@ def test_of_several_columns_of_classes_one_must_be_named(save):
         labelled_from_hub(folder, label="label")
 
 
+def test_of_several_configurations_one_is_named_behind_the_name(save):
+    text = ["x", "y", "z"], datasets.Value("string")
+    folder = save(image=(PICTURES, datasets.Image()), label=classes("a", "b"), text=text)
+    card = ["---", "configs:"]
+    for name in ("one", "two"):
+        card += [f"- config_name: {name}", "  data_files:", "  - split: test", "    path: data/*"]
+    (folder / "README.md").write_text("\n".join([*card, "---", ""]))
+    for load in (labelled_from_hub, stream_from_hub):
+        with pytest.raises(DataError, match="several configurations: name one, as in OWNER/NAME#CONFIGURATION"):
+            load(folder, "test")
+        assert load(f"{folder}#two", "test").name == "made"
+    assert len({stream_from_hub(f"{folder}#{name}", "test").digest for name in ("one", "two")}) == 2
+    with pytest.raises(DataError, match="has no name; write hub:OWNER/NAME"):
+        labelled_from_hub("")
+
+
 def test_a_data_set_without_pictures_or_labels_says_what_it_has(save):
     folder = save(text=(["a", "b", "c"], datasets.Value("string")), label=classes("a", "b"))
     with pytest.raises(DataError, match=r"pictures: none; classes .*: label"):

@@ -155,7 +155,7 @@ def text_beside(repository, file) -> list | None:
             if isinstance(error, hub.errors.LocalEntryNotFoundError) and not hub.constants.HF_HUB_OFFLINE:
                 raise  # the network is lost
             return None  # and `datasets` finds its own copy, or says what is wrong
-    return [line.strip() for line in path.read_text("utf-8").strip().splitlines()] if path.exists() else None
+    return [line.strip() for line in path.read_text("utf-8").rstrip().splitlines()] if path.exists() else None
 
 
 def check_tars(repository):

@@ -126,9 +126,10 @@ def test_names_and_templates_beside_the_tars_are_read_as_they_are(save, tmp_path
         assert [open_picture(picture).size for picture in data.pictures] == [(8, 8)] * len(labels)
 
 
-def test_without_published_templates_there_are_none(save, tmp_path):
-    folder = write_clip_benchmark(tmp_path / "wds_made", "cls", [0, 1], classnames=["a", "b"])
-    assert labelled_from_hub(folder).templates == []
+def test_without_published_templates_there_are_none_and_an_empty_name_shifts_no_other(save, tmp_path):
+    folder = write_clip_benchmark(tmp_path / "wds_made", "cls", [0, 1], classnames=["", "b"])
+    data = labelled_from_hub(folder)
+    assert data.templates == [] and data.classes == ["", "b"]
 
 
 @pytest.mark.parametrize("load", [labelled_from_hub, stream_from_hub])

@@ -5,7 +5,9 @@ the whitening. So each answer equals the answer of ``ASIF(bank.subset(rest), k, 
 """
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import combinations
 
 import numpy as np
@@ -27,16 +29,32 @@ class Counterfactual:
     """Scores of q pictures and t texts without some anchors of the bank."""
 
     removed: tuple
-    before: torch.Tensor
-    """The scores with all anchors, (q, t) float32."""
     scores: torch.Tensor
     """The scores without the removed anchors, (q, t) float32."""
     images: SparseVectors
     """The q pictures without the removed anchors, numbered as in the whole bank."""
     texts: SparseVectors
-    entered: pd.DataFrame
-    """The anchors that moved up into a top k: columns ``side`` ("image" or "text"), ``row``, ``anchor``, ``entry``.
-    With centring the mean moves too, so that more anchors than were removed may enter."""
+    _with_all: Callable
+    """Makes the vectors of the pictures and of the texts with all anchors, which not every caller needs."""
+
+    @cached_property
+    def before(self) -> torch.Tensor:
+        """The scores with all anchors, (q, t) float32."""
+        images, texts = self._old
+        return images.similarity(texts)
+
+    @cached_property
+    def entered(self) -> pd.DataFrame:
+        """The anchors that moved up into a top k: columns ``side`` ("image" or "text"), ``row``, ``anchor``, ``entry``.
+
+        With centring the mean moves too, so that more anchors than were removed may enter.
+        """
+        sides = zip(("image", "text"), self._old, (self.images, self.texts), strict=True)
+        return pd.concat([_entered(*side) for side in sides], ignore_index=True)
+
+    @cached_property
+    def _old(self):
+        return self._with_all()
 
 
 def without(model, pictures, texts, remove) -> Counterfactual:
@@ -58,7 +76,6 @@ def without(model, pictures, texts, remove) -> Counterfactual:
     """
     removed, bank = _checked_anchors(remove, model), model.bank
     z_image, z_text = model.embeddings("image", pictures), model.embeddings("text", texts)
-    old = model.images(z_image), model.texts(z_text)
     keep = torch.ones(len(bank), dtype=torch.bool)
     keep[removed] = False
     rows = keep.nonzero()[:, 0]
@@ -66,8 +83,9 @@ def without(model, pictures, texts, remove) -> Counterfactual:
     rest = ASIF(bank.view(rows), model.k, model.p, **settings)
     kept = rest.images(z_image), rest.texts(z_text)
     new = [SparseVectors(rows[v.indices.long()].int(), v.values, len(bank)) for v in kept]
-    entered = pd.concat(map(_entered, ("image", "text"), old, new), ignore_index=True)
-    return Counterfactual(tuple(removed), old[0].similarity(old[1]), kept[0].similarity(kept[1]), *new, entered)
+    return Counterfactual(
+        tuple(removed), kept[0].similarity(kept[1]), *new, lambda: (model.images(z_image), model.texts(z_text))
+    )
 
 
 def _entered(side, old, new):

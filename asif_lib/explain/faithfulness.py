@@ -99,8 +99,9 @@ def _of_picture(decision, steps, orders, random):
 
 def _scores(decision, anchors, sets):
     """Return the (b, c) scores of the labels without each of b sets of the anchors, (b, m) bool."""
+    sets, place = sets.unique(dim=0, return_inverse=True)  # all curves share their ends
     scores, ties = decision.removals(anchors, len(anchors)).scores(sets)
     for row in (ties > TOLERANCE).nonzero()[:, 0].tolist():
         gone = anchors[sets[row]].tolist()
         scores[row] = without(decision.model, decision.z_image, decision.z_text, gone).scores[0]
-    return decision.of_labels(scores)
+    return decision.of_labels(scores)[place]

@@ -496,8 +496,8 @@ for name in gaps["paired"]:
 # %% [markdown]
 # **What you see.** The two marks of a row, paired and unpaired, stand at the same
 # place. The bars of the paired ones are shorter, because a hard question is hard for
-# both methods and its difficulty cancels. Without the pairing you need more questions
-# to see the same thing.
+# both methods and its difficulty cancels. The printed widths say by how much. Without
+# the pairing you need more questions to see the same thing.
 
 # %% [markdown]
 # ## 3 · Classes by name

@@ -525,7 +525,7 @@ table.style.format("{:.0%}")
 # and bags have outlines of their own and end at the top. At the bottom stand the
 # garments with sleeves: they share an outline, and at this size people mix them up as
 # well. And not every right picture stays right: look at the row of the t-shirt. Before
-# any lesson, this label took most garments with sleeves (its dark column in chapter
+# any lesson, this label took many garments with sleeves (its dark column in chapter
 # 05), and so the t-shirts, too. Then the other garments got pairs that speak for them.
 # A curve that rises on average loses some pictures on its way.
 #

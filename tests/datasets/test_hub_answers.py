@@ -11,6 +11,8 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 import pytest
 from hub_formats import caption, png, write_clip_benchmark, write_webdataset
 
+from asif_lib.files import sha256_of
+
 datasets = pytest.importorskip("datasets")
 
 ASK = """
@@ -76,7 +78,7 @@ class Hub(BaseHTTPRequestHandler):
                       "type": "file" if f.is_file() else "directory"} for f in sorted(file.glob(which))]  # fmt: skip
             self.send(json.dumps(found).encode())
         elif file.is_file():
-            self.send(file.read_bytes(), ETag=f'"{file.name}"')
+            self.send(file.read_bytes(), ETag=f'"{sha256_of(file)}"')
         else:
             self.refuse(404, "EntryNotFound")
 

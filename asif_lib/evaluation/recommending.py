@@ -6,18 +6,18 @@ label and no encoder.
 """
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import pandas as pd
-import torch
 from sklearn.cluster import KMeans
 from sklearn.model_selection import KFold, ParameterGrid
 
-from asif_lib.defaults import DEFAULT_K_SHARE, DEFAULT_P, NEAREST, TASKS
+from asif_lib.defaults import DEFAULT_K_SHARE, DEFAULT_P, TASKS
 from asif_lib.errors import ParameterError
 from asif_lib.machine import progress_bar
 from asif_lib.relative import main_directions, shrunk_whitening, unit_rows
-from asif_lib.sparse import hub_offsets, power_and_normalise, subtract_offsets
+from asif_lib.sparse import anchor_offsets, power_and_normalise, subtract_offsets
 from asif_lib.zeroshot import default_k
 
 from .measures import Measure, in_points, paired_difference, ranks, same_text
@@ -169,22 +169,19 @@ class _Side:
         if whiten:
             matrix = shrunk_whitening(*directions, whiten)
             rows, z = unit_rows(rows @ matrix), unit_rows(z @ matrix)
-        self.n, self._rows, self._offsets = len(rows), rows, None
+        self.n, self._rows = len(rows), rows
         self._values, self._indices = (z @ rows.T).topk(default_k(self.n, max(SHARES)), dim=1)
+
+    @cached_property
+    def _offsets(self):
+        return anchor_offsets(self._rows, 1)
 
     def dense(self, share, p, hubs):
         """Return the sparse vectors of the items asked, as a dense (q, n) matrix."""
         k = default_k(self.n, share)
-        values, indices = self._values[:, :k], self._indices[:, :k]
-        if hubs:
-            values, indices = subtract_offsets(values, indices, hubs * self._hubness())
-        return power_and_normalise(values, indices, p, self.n).to_dense()
-
-    def _hubness(self):
-        if self._offsets is None:
-            near = [(part @ self._rows.T).topk(NEAREST + 1, dim=1).values[:, 1:] for part in self._rows.split(1_000)]
-            self._offsets = hub_offsets(torch.cat(near), 1)
-        return self._offsets
+        offsets = hubs * self._offsets if hubs else None
+        kept = subtract_offsets(self._values[:, :k], self._indices[:, :k], offsets)
+        return power_and_normalise(*kept, p, self.n).to_dense()
 
 
 def _advice(bank, task, found):

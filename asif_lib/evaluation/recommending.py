@@ -68,8 +68,8 @@ class Recommendation:
             f"on {self.gain.n} pairs held out."
         ]
         if STARTS[self.task] != DEFAULTS:
-            whitening = f"Whitening changes mean recall by {in_points(self.start_gain)} inside this bank"
-            lines.append(f"{whitening}; the choice starts with {_in_words(self.start)}.")
+            lines.append(f"Whitening changes mean recall by {in_points(self.start_gain)} inside this bank.")
+        lines.append(f"The choice starts with {_in_words(self.start)}.")
         gain = f"On pairs that did not choose, the choice gains {in_points(self.gain)} of mean recall over its start"
         if self.decided:
             lines += [f"{gain}.", f"Recommended: {_in_words(self.settings)}."]

@@ -792,7 +792,7 @@ def test_a_kill_at_any_time_leaves_the_old_bank_or_the_new_one(folder, states, e
     start = time.perf_counter()
     assert status_of(child(lambda: edit(bank))) == 0
     seconds = time.perf_counter() - start
-    for _ in range(20):
+    for _ in range(10):
         bank = reset()
         process = child(lambda bank=bank: edit(bank))
         time.sleep(rng.uniform(0, seconds))

@@ -634,7 +634,7 @@ with for_small_matrices():
     lines = {
         "ASIF": METHODS["ASIF"](**base.settings),
         "both switches (inductive)": both_switches(**switched.settings),
-        "and Sinkhorn (transductive)": of_batch(**with_beta.settings),
+        "both and Sinkhorn (transductive)": of_batch(**with_beta.settings),
     }
     first = {}  # by line: (150,) bool
     for name, method in lines.items():

@@ -28,7 +28,7 @@ from .control_encoders import load_any_encoder
 from .leaks import identical, showing
 from .tasks import digest_of, embedded_pairs, prepare_task
 
-FORMAT = 1
+FORMAT = 2
 """Of a stored part. A change of what is measured raises it, and all parts are computed again."""
 
 

@@ -174,6 +174,8 @@ def test_a_part_that_fails_is_reported_and_the_rest_is_done(folders, tmp_path, m
         (("seeds = 2", 'seeds = "two"'), "seeds: Input should be a valid integer"),
         (('"zero-shot"', '"zero-shot"\nreduce = "median"'), "[tasks.name] reduce: Input should be 'mean' or 'max'"),
         (('"ridge"]', '"ASIF"]'), "a method is named twice"),
+        (('pairs = "', 'split = "train"\npairs = "'), "[tasks.find] asks the train pairs of "),
+        (('pairs = "', 'split = "validation"\npairs = "'), "which are anchors or choose the settings; ask its test"),
         (("title = ", "title "), "is no readable TOML"),
     ],
 )  # fmt: skip
@@ -284,6 +286,17 @@ def with_splits(folder):
     """Thirty-two labelled pictures, so that the folder has splits."""
     for i in range(16):
         paint(list(COLOURS)[i % 4], 300 + i).save(folder / list(COLOURS)[i % 4] / f"{300 + i}.png")
+
+
+def test_captions_beside_class_folders_do_not_hide_that_a_labelled_picture_is_an_anchor(folders, tmp_path):
+    labelled = tmp_path / "labelled"
+    file = folders((f'colours = ["{tmp_path / "pairs"}', f'colours = ["{labelled}'))
+    with_splits(labelled)
+    files = [path.relative_to(labelled) for path in sorted(labelled.glob("*/*.png"))]
+    rows = [f"{path},it is {path.parent},{'train' if i % 8 else 'validation'}" for i, path in enumerate(files)]
+    (labelled / "metadata.csv").write_text("\n".join(["file_name,caption,split", *rows]))
+    table = run_benchmark(read_configuration(file), tmp_path / "out", progress=False).table
+    assert set(table["left_out"]) == {7} == set(table["n"][table["task"] == "name"]) and table["size"].max() == 32 - 7
 
 
 def test_a_linear_probe_learns_from_labelled_train_pictures_and_is_marked(folders, tmp_path):

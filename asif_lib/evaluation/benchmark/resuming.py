@@ -151,7 +151,8 @@ def _prepare(configuration, about, failures, load, device, progress):
     questions = _questions(configuration, encoders, failures, progress)
     if not questions:
         raise DataError("none of its tasks can be asked")
-    asked, seen = None, [(question.source, question.pictures) for question in questions.values()]
+    # labelled pictures have splits of their own, also those of a folder that has captions too
+    asked, seen = None, [(None if q.templates else q.source, q.pictures) for q in questions.values()]
     if configuration.validation:
         pairs = load_pairs(configuration.validation, progress=progress).split("validation")
         asked = (*embedded_pairs(pairs, *encoders, progress), pairs.captions)

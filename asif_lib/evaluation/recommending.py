@@ -13,7 +13,7 @@ import pandas as pd
 from sklearn.cluster import KMeans
 from sklearn.model_selection import KFold, ParameterGrid
 
-from asif_lib.defaults import DEFAULT_K_SHARE, DEFAULT_P, TASKS
+from asif_lib.defaults import DEFAULT_K_SHARE, DEFAULT_P, NEAREST, TASKS
 from asif_lib.errors import ParameterError
 from asif_lib.machine import progress_bar
 from asif_lib.relative import main_directions, shrunk_whitening, unit_rows

@@ -21,10 +21,12 @@ from asif_lib.cli import main
 from asif_lib.course.report.benchmark_page import benchmark_page
 from asif_lib.course.report.page import loads_from_elsewhere
 from asif_lib.errors import DataError
+from asif_lib.evaluation.baselines import LinearProbe
 from asif_lib.evaluation.benchmark import resuming as running
 from asif_lib.evaluation.benchmark.comparing import compare_paired, holm, name_winner, resampled_means
 from asif_lib.evaluation.benchmark.configuration import ZeroShotTask, read_configuration
 from asif_lib.evaluation.benchmark.control_encoders import BagOfWords, ColourHistogram, load_any_encoder
+from asif_lib.evaluation.benchmark.leaks import showing
 from asif_lib.evaluation.benchmark.resuming import run_benchmark
 from asif_lib.evaluation.benchmark.tasks import HeldOut, PaperASIF, Yardstick, labelled_of_task, prepare_task
 from asif_lib.evaluation.methods import METHODS, SparseAnchors
@@ -255,6 +257,19 @@ def copied_drawings(tmp_path):
     return tmp_path / "other"
 
 
+def test_a_copy_shows_the_same_drawing_and_a_drawing_that_is_like_it_does_not(tmp_cache):
+    def drawing(end):
+        picture = Image.new("RGB", (200, 200), "white")
+        ImageDraw.Draw(picture).ellipse((20, 10, 180, 120), "blue", "red", 12)
+        ImageDraw.Draw(picture).line((20, 190, end, 100), "black", 16)
+        return picture
+
+    moved = Image.new("RGB", (500, 300), "white")
+    moved.paste(drawing(180), (250, 50))
+    pictures = [drawing(180).resize((48, 48)), moved, drawing(60), Image.new("RGB", (9, 9), "white")]
+    assert showing(pictures, [drawing(180)]).tolist() == [True, True, False, False]
+
+
 def test_anchors_of_another_data_set_that_show_a_picture_that_is_asked_are_left_out(folders, tmp_path):
     other = copied_drawings(tmp_path)
     change = "[banks]\n", f'[banks]\njoined = ["{tmp_path / "pairs"}", "{other}"]\n'
@@ -315,6 +330,7 @@ def test_a_linear_probe_learns_from_labelled_train_pictures_and_is_marked(folder
 @pytest.mark.parametrize(
     "enough, change, words",
     [
+        (True, ('"{labelled}"', '"{labelled}"\nsample = 4'), "needs 3 train pictures of a class, and has at most 1"),
         (False, (), "labelled has no split 'train'; it has: none"),
         (True, ('"{labelled}"', '"{labelled}"\nsplit = "train"'), "its train split is asked"),
     ],
@@ -326,6 +342,17 @@ def test_a_linear_probe_without_pictures_to_learn_from_stops_no_other(folders, t
     outcome = run_benchmark(read_configuration(file), tmp_path / "out", progress=False)
     assert len(outcome.failures) == 2 and all("linear probe" in what and words in why for what, why in outcome.failures)
     assert set(outcome.table["method"]) == {"ASIF"} and set(outcome.table["task"]) == {"find", "name"}
+
+
+def test_how_strongly_a_linear_probe_is_regularised_is_chosen_on_pictures_that_it_was_not_taught():
+    image = torch.randn(120, 40, generator=torch.Generator().manual_seed(0))
+    noisy = (image[:, 0] + 3 * torch.randn(120, generator=torch.Generator().manual_seed(1)) > 0).int()
+    labels = noisy[:90].numpy()  # a weak probe tells the noise by heart, and no better what it was not taught
+    right = torch.nn.functional.one_hot(noisy[90:].long(), 2).bool()
+    question = HeldOut(image[90:], torch.ones(2, 2), right, templates=1, teach=lambda: (image[:90], labels))
+    strong = LinearProbe(0.1).fit(image[:90], labels).predict(image[90:]) == noisy[90:].numpy()
+    weak = LinearProbe(100.0).fit(image[:90], labels).predict(image[90:]) == noisy[90:].numpy()
+    assert question.probed.tolist() == strong.tolist() != weak.tolist()
 
 
 def test_the_page_stands_alone_and_marks_what_is_transductive(folders, tmp_path, monkeypatch, capsys):

@@ -90,9 +90,7 @@ def test_transductive_corrections_do_not_and_say_so(split, name):
     assert CORRECTIONS[name].__doc__.startswith("Transductive")
     few, all_ = (method.similarity(new_image[:n], new_text)[:5] for n in (5, 60))
     assert (few - all_).abs().max() > 0.1
-    with pytest.raises(
-        ParameterError, match="fewer than two have a score; ask several, or use an inductive"
-    ):
+    with pytest.raises(ParameterError, match="fewer than two have a score; ask several, or use an inductive"):
         method.similarity(new_image[:1], new_text)
 
 

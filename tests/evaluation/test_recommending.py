@@ -65,7 +65,7 @@ def test_of_captions_that_are_equal_the_anchors_of_the_model_are_kept():
 
 
 def test_a_fold_is_asked_with_the_choice_of_the_other_folds():
-    """A setting wins each fold, and no setting wins a second one: whoever chooses by a fold's own answers gains."""
+    """A setting wins each fold, and no setting wins a second one: a choice by a fold's own answers gains."""
     default = tuple(recommending.DEFAULTS.values())
     lucky = [(0.2, p, True, 0, whiten) for p, whiten in enumerate((None, 0.5, 0.8, 0.9, None), 1)]
     found = [{default: np.full(20, 0.15), **{key: np.full(20, float(key is own)) for key in lucky}} for own in lucky]

@@ -3,6 +3,7 @@
 import json
 import re
 import runpy
+import shutil
 import signal
 import subprocess
 import sys
@@ -270,9 +271,13 @@ def test_a_copy_shows_the_same_drawing_and_a_drawing_that_is_like_it_does_not(tm
     assert showing(pictures, [drawing(180)]).tolist() == [True, True, False, False]
 
 
-def test_anchors_of_another_data_set_that_show_a_picture_that_is_asked_are_left_out(folders, tmp_path):
+def test_anchors_of_another_data_set_that_show_a_picture_that_is_asked_are_left_out(folders, tmp_path, capsys):
     other = copied_drawings(tmp_path)
     change = "[banks]\n", f'[banks]\njoined = ["{tmp_path / "pairs"}", "{other}"]\n'
+    assert main(["benchmark", str(folders(change)), "--out", str(tmp_path / "out"), "--json"]) == 0
+    output = capsys.readouterr()
+    assert json.loads(output.out)["left_out"] == {"joined": 2, "colours": 0}
+    assert "bank joined: 2 pairs show a picture that is asked, and are no anchors" in output.err
     outcome = run_benchmark(read_configuration(folders(change)), tmp_path / "out", progress=False)
     assert outcome.failures == []
     counted = outcome.table.groupby("bank", sort=False)[["size", "left_out"]].max()
@@ -293,8 +298,18 @@ def test_a_stored_bank_is_fitted_without_the_pictures_that_are_asked(folders, tm
         file.rename(tmp_path / file.name)
     rows = running._unseen(bank, [], bank.image[:3].clone(), False)
     assert rows[2] == 3 and torch.equal(rows[0][0], bank.image[3:])
-    with pytest.raises(DataError, match="all 40 anchors of the bank 'leak' show pictures that are asked"):
-        running._unseen(bank, [], bank.image.clone(), False)
+    assert running._unseen(bank, [], bank.image.clone(), False)[2] == 40
+
+
+def test_a_bank_whose_pairs_are_all_asked_is_one_sentence(folders, tmp_path):
+    shutil.copytree(tmp_path / "pairs", tmp_path / "copy")
+    table = pd.read_csv(tmp_path / "copy" / "metadata.csv").query("split == 'test'").assign(split="train")
+    table.tail(1).assign(file_name="0.png", split="validation").to_csv(tmp_path / "one.csv", index=False)
+    pd.concat([table, pd.read_csv(tmp_path / "one.csv")]).to_csv(tmp_path / "copy" / "metadata.csv", index=False)
+    change = f'["{tmp_path / "pairs"}"]', f'["{tmp_path / "copy"}"]'
+    outcome = run_benchmark(read_configuration(folders(change)), tmp_path / "out", progress=False)
+    reasons = dict(outcome.failures)
+    assert "no anchor is left to fit: 8 pairs show pictures that are asked" in reasons.values()
 
 
 def with_splits(folder):

@@ -162,6 +162,8 @@ def _prepare(configuration, about, failures, load, device, progress):
         train, more, left_out = _unseen(stored, seen, known, progress)
     else:
         train, more, left_out = _joined(source, seen, encoders, progress)
+    if not len(train[0]):
+        raise DataError(f"no anchor is left to fit: {left_out:,} pairs show pictures that are asked")
     return Pool(train, more, asked), questions, {**about, "left_out": left_out}
 
 
@@ -214,8 +216,6 @@ def _unseen(bank, seen, known, progress):
     files = np.flatnonzero(bank.pairs["picture"].map(lambda path: bool(path) and Path(path).is_file()))
     pictures = bank.pairs["picture"].iloc[files].map(Path).tolist()
     shown[files] |= showing(pictures, [picture for _, some in seen for picture in some], progress)
-    if shown.all():
-        raise DataError(f"all {len(bank):,} anchors of the bank {bank.name!r} show pictures that are asked")
     kept = torch.from_numpy(~shown)
     train = (bank.image[kept], bank.text[kept]) if shown.any() else (bank.image, bank.text)
     return train, None, int(shown.sum())

@@ -359,7 +359,7 @@ for name, shares in popular.items():
 
 # %% [markdown]
 # **What you see.** If all anchors were equally popular, each line would lie on the flat
-# one with hollow marks, the fair share. The line with round marks, without the
+# one with triangles, the fair share. The line with round marks, without the
 # subtraction, is the steepest. At its left end stand the hubs, and at its right end
 # anchors that hardly any picture keeps. With the mean subtracted (square marks), the
 # line is much flatter, but it does not reach the fair share.
@@ -606,13 +606,13 @@ for what, chosen_ones in {
 # %% [markdown]
 # ### How far do they carry together?
 #
-# One fixed split is a small judge: 150 validation stamps. In the table above it lets
-# hub-corrected anchors pass by a little, and turns whitened pictures down. **Folds**
-# judge with all 643 stamps that are not for the test. A fifth of them asks, the others
-# are the anchors, and this is repeated until each stamp has asked once. The folds
-# choose `hubs` and the shrinkage of `whiten` first, and then the β of Sinkhorn on top.
-# Then the test stamps are asked once for each of the three lines below. The measure is
-# the plainest of all: **R@1**, the own caption in the first place.
+# One fixed split is a small judge: 150 validation stamps. Its intervals in the table
+# above are long. **Folds** judge with all 643 stamps that are not for the test. A fifth
+# of them asks, the others are the anchors, and this is repeated until each stamp has
+# asked once. The folds choose `hubs` and the shrinkage of `whiten` first, and then the
+# β of Sinkhorn on top. Then the test stamps are asked once for each of the three lines
+# below. The measure is the plainest of all: **R@1**, the own caption in the first
+# place.
 #
 # **Before you run the next cell:** how many points will both switches bring? And with
 # 150 questions, how long will the intervals be?
@@ -1041,7 +1041,7 @@ show_progress("09")
 #   transductive one at the batch.
 # - Sinkhorn helps where each label is wanted equally often, and harms where it is not.
 # - Where all pairs show a few classes, a linear map can be better than ASIF. Exercise
-#   09.4 looks for the proof on sealed pictures.
+#   09.5 looks for the proof on sealed pictures.
 #
 # **What would prove us wrong.** On other stamps a rival is better than ASIF, after
 # Holm's correction and with its settings chosen on validation pairs. Then section 2

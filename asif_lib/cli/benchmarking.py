@@ -37,9 +37,14 @@ def _benchmark(
     write_whole(folder / "index.html", benchmark_page(configuration.title, *vars(outcome).values()).encode())
     for what, why in outcome.failures:
         say(f"asif: {what}: {why}")
+    left_out = {} if outcome.table.empty else outcome.table.groupby("bank", sort=False)["left_out"].max().to_dict()
+    for bank, count in left_out.items():
+        if count:
+            say(f"bank {bank}: {count:,} pairs show a picture that is asked, and are no anchors")
     about = {
         "ok": not outcome.failures,
         "rows": len(outcome.table),
+        "left_out": left_out,
         "results": str(folder / "results.parquet"),
         "page": str(folder / "index.html"),
         "failures": [{"what": what, "why": why} for what, why in outcome.failures],

@@ -159,12 +159,13 @@ def text_beside(repository, file) -> list | None:
 
 
 def check_tars(repository):
-    """Raise `DataError` if a tar in a folder lacks its end, two blocks of zeros: rows would be lost without a word."""
+    """Raise `DataError` if a tar in a folder is empty or lacks its end, two blocks of zeros: rows would be lost."""
     for file in sorted(Path(repository).rglob("*.tar")):
         with open(file, "rb") as tar:
+            is_empty = not tar.read(512).strip(b"\0")
             tar.seek(max(0, file.stat().st_size - 1_024))
-            if tar.read().strip(b"\0"):
-                raise DataError(f"{file}: is cut off, since the end of a tar is missing; copy or fetch it again")
+            if is_empty or tar.read().strip(b"\0"):
+                raise DataError(f"{file}: is empty or cut off, so pictures are missing; copy or fetch it again")
 
 
 def tars_of(split) -> dict:

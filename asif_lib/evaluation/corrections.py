@@ -211,6 +211,6 @@ def _standardised(scores, sample):
 def _check_batch(scores):
     if len(scores) < 2:
         raise ParameterError(
-            "a transductive correction compares the queries of a batch, and there is one; ask several, or use an "
-            "inductive correction"
+            "a transductive correction compares the queries of a batch, and fewer than two have a score; ask several, "
+            "or use an inductive correction"
         )

@@ -13,10 +13,11 @@ import pandas as pd
 from sklearn.cluster import KMeans
 from sklearn.model_selection import KFold, ParameterGrid
 
-from asif_lib.defaults import DEFAULT_K_SHARE, DEFAULT_P, TASKS
+from asif_lib.defaults import DEFAULT_K_SHARE, DEFAULT_P, NEAREST, TASKS
 from asif_lib.errors import ParameterError
 from asif_lib.machine import progress_bar
 from asif_lib.relative import main_directions, shrunk_whitening, unit_rows
+from asif_lib.search.exact import top_anchors
 from asif_lib.sparse import anchor_offsets, power_and_normalise, subtract_offsets
 from asif_lib.zeroshot import check_bank, default_k
 
@@ -70,7 +71,9 @@ class Recommendation:
         if STARTS[self.task] != DEFAULTS:
             lines.append(f"Whitening changes mean recall by {in_points(self.start_gain)} inside this bank.")
         lines.append(f"The choice starts with {_in_words(self.start)}.")
-        gain = f"On pairs that did not choose, the choice gains {in_points(self.gain)} of mean recall over its start"
+        gain = (
+            f"On questions that did not choose, the choice gains {in_points(self.gain)} of mean recall over its start"
+        )
         if self.decided:
             lines += [f"{gain}.", f"Recommended: {_in_words(self.settings)}."]
         else:
@@ -88,9 +91,9 @@ def recommend(bank, task=SAME, *, seed=0, progress=True) -> Recommendation:
     """Choose k, p, centring, whitening and the correction for hubs by cross-validation inside a bank.
 
     Each fold of the bank's pairs is held out in turn. The other pairs are the anchors, and the pairs held out find each
-    other's text and picture (`mean_recall`). The settings of `STARTS` stay, unless the choice is surely better on pairs
-    that had no part in it: the interval of the paired difference lies above 0. A transductive correction is not
-    chosen, since it depends on the batch that will be asked.
+    other's text and picture (`mean_recall`). The settings of `STARTS` stay, unless the choice is surely better on
+    questions that had no part in it: the interval of the paired difference lies above 0. A transductive correction is
+    not chosen, since it depends on the batch that will be asked.
 
     Parameters
     ----------
@@ -104,7 +107,7 @@ def recommend(bank, task=SAME, *, seed=0, progress=True) -> Recommendation:
     Raises
     ------
     ParameterError
-        If the task is unknown, or the bank is too small.
+        If the task is unknown, the bank is too small, or nearly all of its pictures fall into one cluster.
 
     Examples
     --------
@@ -135,6 +138,12 @@ def _folds(task, image, seed):
         yield from KFold(FOLDS, shuffle=True, random_state=seed).split(image)
         return
     kinds = KMeans(FOLDS, n_init=3, random_state=seed).fit_predict(unit_rows(image, image.mean(dim=0)))
+    sizes = np.bincount(kinds, minlength=FOLDS)
+    if not sizes.min() or len(kinds) - sizes.max() <= NEAREST:
+        raise ParameterError(
+            f"the pictures of the bank fall into clusters of {', '.join(map(str, sizes))}, too "
+            f"uneven to hold each out; take the task {SAME!r}, or keep the defaults"
+        )
     yield from ((np.flatnonzero(kinds != kind), np.flatnonzero(kinds == kind)) for kind in range(FOLDS))
 
 
@@ -171,7 +180,7 @@ class _Side:
             matrix = shrunk_whitening(*directions, whiten)
             rows, z = unit_rows(rows @ matrix), unit_rows(z @ matrix)
         self.n, self._rows = len(rows), rows
-        self._values, self._indices = (z @ rows.T).topk(default_k(self.n, max(SHARES)), dim=1)
+        self._values, self._indices = top_anchors(z, rows, default_k(self.n, max(SHARES)))
 
     @cached_property
     def _offsets(self):
@@ -196,7 +205,7 @@ def _advice(bank, task, found):
         others = [other for i, other in enumerate(found) if i != held_out]
         gains.append(fold[_best(others)] - fold[start])
     gain, best = paired_difference(np.concatenate(gains), np.zeros(len(recall[start]))), _best(found)
-    decided = best != start and gain.low > 0
+    decided = bool(best != start and gain.low > 0)
     settings, first, most = (_settings(key, bank) for key in (best if decided else start, start, best))
     edges, table = _edges(best, recall), _table(recall, recall[default])
     return Recommendation(bank.name, task, settings, decided, gain, first, start_gain, most, edges, table)

@@ -86,9 +86,10 @@ def reliability(confidence, right, bins=10) -> pd.DataFrame:
     """Sort q answers by their confidence, and compare confidence and accuracy in bins of equally many answers.
 
     `confidence` (q,) is the probability of the answer, and `right` (q,) says whether it is right. The table has the
-    columns ``n``, ``confidence`` (the mean of the bin), ``accuracy``, and its 95 % interval ``low``, ``high``.
+    columns ``n``, ``confidence`` (the mean of the bin), ``accuracy``, and its 95 % interval ``low``, ``high``. Raises
+    `ParameterError` if there are no answers, or the numbers differ.
     """
-    confidence, right = np.asarray(confidence, dtype=float), np.asarray(right, dtype=bool)
+    confidence, right = _answers(confidence, right)
     rows = []
     for part in np.array_split(np.argsort(confidence, kind="stable"), min(bins, len(right))):
         share = share_with_interval(right[part])
@@ -108,14 +109,21 @@ def coverage_curve(confidence, right, shares=TENTHS) -> pd.DataFrame:
     """Return the accuracy if only the most confident answers are given, and the model is silent otherwise.
 
     One row for each of the `shares` of the q questions that get an answer: ``coverage``, ``n``, ``accuracy``, and its
-    95 % interval ``low``, ``high``. Among equal confidences the first come first.
+    95 % interval ``low``, ``high``. Among equal confidences the first come first. Errors as for `reliability`.
     """
-    order = np.argsort(-np.asarray(confidence, dtype=float), kind="stable")
-    right, rows = np.asarray(right, dtype=bool)[order], []
+    confidence, right = _answers(confidence, right)
+    right, rows = right[np.argsort(-confidence, kind="stable")], []
     for share in shares:
         found = share_with_interval(right[: max(1, round(share * len(right)))])
         rows.append((share, found.n, found.value, found.low, found.high))
     return pd.DataFrame(rows, columns=["coverage", "n", "accuracy", "low", "high"])
+
+
+def _answers(confidence, right):
+    confidence, right = np.asarray(confidence, dtype=float), np.asarray(right, dtype=bool)
+    if confidence.shape != right.shape or not right.size:
+        raise ParameterError(f"{confidence.size} confidences and {right.size} answers; give one for each, and some")
+    return confidence, right
 
 
 class McNemar(NamedTuple):

@@ -115,7 +115,7 @@ class HubCorrectedAnchors(SparseAnchors):
 class WhitenedHubCorrected(HubCorrectedAnchors, WhitenedPictures):
     """Whiten the pictures, then correct the anchors: ``ASIF(bank, hubs=…, whiten=shrinkage)``."""
 
-    GRID: ClassVar = {"share": (0.05, 0.1, 0.2), "p": (2, 4), "hubs": (0.25, 0.5), "shrinkage": (0.5, 0.8)}
+    GRID: ClassVar = {"share": (0.05, 0.1, 0.2), "p": (2, 4), "hubs": (0.25, 0.5), "shrinkage": (0.5, 0.8, 0.9)}
 
     def __init__(self, share=DEFAULT_K_SHARE, p=DEFAULT_P, hubs=0.5, shrinkage=0.8):
         super().__init__(share, p, hubs)

@@ -1258,8 +1258,10 @@ directions = torch.nn.functional.normalize(pool.image - pool.image_mean, dim=1)
 central = []
 for own in by_class:
     x = directions[own.tolist()].numpy()  # (100, 1280)
-    centres = KMeans(10, n_init=3, random_state=seed).fit(x).cluster_centers_
-    central += own[np.unique((x @ centres.T).argmax(axis=0))].tolist()
+    clusters = KMeans(10, n_init=3, random_state=seed).fit(x)
+    likeness = (x * clusters.cluster_centers_[clusters.labels_]).sum(axis=1)
+    members = pd.Series(likeness).groupby(clusters.labels_)
+    central += own[members.idxmax()].tolist()  # of each cluster, next to its centre
 _, settings, answers = with_switches([bank.add(pool.subset(central))])
 found = mean_with_interval(answers[0], seed)
 gain = paired_difference(answers[0], switched.mean(axis=0), seed)

@@ -136,9 +136,10 @@ def test_without_published_templates_there_are_none_and_an_empty_name_shifts_no_
 def test_a_tar_that_is_cut_off_between_two_files_loses_no_row_in_silence(save, tmp_path, load):
     folder = write_clip_benchmark(tmp_path / "wds_made", "cls", [0, 1, 0], **PUBLISHED)
     tar = folder / "test" / "0.tar"
-    tar.write_bytes(tar.read_bytes()[:3072])  # of the second picture, only the class is left
-    with pytest.raises(DataError, match="0.tar: is cut off"):
-        load(folder, "test")
+    for content in (tar.read_bytes()[:3072], bytes(10_240), b""):  # of the second picture, only the class; and nothing
+        tar.write_bytes(content)
+        with pytest.raises(DataError, match="0.tar: is empty or cut off"):
+            load(folder, "test")
 
 
 def test_a_split_that_lacks_one_of_its_tars_is_refused(save, tmp_path):

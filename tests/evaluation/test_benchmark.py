@@ -3,6 +3,7 @@
 import json
 import re
 import runpy
+import shutil
 import signal
 import subprocess
 import sys
@@ -22,6 +23,7 @@ from asif_lib.course.report.benchmark_page import benchmark_page
 from asif_lib.course.report.page import loads_from_elsewhere
 from asif_lib.datasets.labelled import load_labelled
 from asif_lib.errors import DataError
+from asif_lib.evaluation.baselines import LinearProbe
 from asif_lib.evaluation.benchmark import resuming as running
 from asif_lib.evaluation.benchmark.comparing import compare_paired, holm, name_winner, resampled_means
 from asif_lib.evaluation.benchmark.configuration import (
@@ -32,6 +34,7 @@ from asif_lib.evaluation.benchmark.configuration import (
     read_configuration,
 )
 from asif_lib.evaluation.benchmark.control_encoders import BagOfWords, ColourHistogram, load_any_encoder
+from asif_lib.evaluation.benchmark.leaks import showing
 from asif_lib.evaluation.benchmark.resuming import run_benchmark
 from asif_lib.evaluation.benchmark.tasks import HeldOut, PaperASIF, Yardstick, labelled_of_task, prepare_task
 from asif_lib.evaluation.methods import METHODS, SparseAnchors
@@ -184,6 +187,8 @@ def test_a_part_that_fails_is_reported_and_the_rest_is_done(folders, tmp_path, m
         (("seeds = 2", 'seeds = "two"'), "seeds: Input should be a valid integer"),
         (('"zero-shot"', '"zero-shot"\nreduce = "median"'), "[tasks.name] reduce: Input should be 'mean' or 'max'"),
         (('"ridge"]', '"ASIF"]'), "a method is named twice"),
+        (('pairs = "', 'split = "train"\npairs = "'), "[tasks.find] asks the train pairs of "),
+        (('pairs = "', 'split = "validation"\npairs = "'), "which are anchors or choose the settings; ask its test"),
         (("title = ", "title "), "is no readable TOML"),
     ],
 )  # fmt: skip
@@ -298,9 +303,26 @@ def copied_drawings(tmp_path):
     return tmp_path / "other"
 
 
-def test_anchors_of_another_data_set_that_show_a_picture_that_is_asked_are_left_out(folders, tmp_path):
+def test_a_copy_shows_the_same_drawing_and_a_drawing_that_is_like_it_does_not(tmp_cache):
+    def drawing(end):
+        picture = Image.new("RGB", (200, 200), "white")
+        ImageDraw.Draw(picture).ellipse((20, 10, 180, 120), "blue", "red", 12)
+        ImageDraw.Draw(picture).line((20, 190, end, 100), "black", 16)
+        return picture
+
+    moved = Image.new("RGB", (500, 300), "white")
+    moved.paste(drawing(180), (250, 50))
+    pictures = [drawing(180).resize((48, 48)), moved, drawing(60), Image.new("RGB", (9, 9), "white")]
+    assert showing(pictures, [drawing(180)]).tolist() == [True, True, False, False]
+
+
+def test_anchors_of_another_data_set_that_show_a_picture_that_is_asked_are_left_out(folders, tmp_path, capsys):
     other = copied_drawings(tmp_path)
     change = "[banks]\n", f'[banks]\njoined = ["{tmp_path / "pairs"}", "{other}"]\n'
+    assert main(["benchmark", str(folders(change)), "--out", str(tmp_path / "out"), "--json"]) == 0
+    output = capsys.readouterr()
+    assert json.loads(output.out)["left_out"] == {"joined": 2, "colours": 0}
+    assert "bank joined: 2 pairs show a picture that is asked, and are no anchors" in output.err
     outcome = run_benchmark(read_configuration(folders(change)), tmp_path / "out", progress=False)
     assert outcome.failures == []
     counted = outcome.table.groupby("bank", sort=False)[["size", "left_out"]].max()
@@ -321,14 +343,35 @@ def test_a_stored_bank_is_fitted_without_the_pictures_that_are_asked(folders, tm
         file.rename(tmp_path / file.name)
     rows = running._unseen(bank, [], bank.image[:3].clone(), False)
     assert rows[2] == 3 and torch.equal(rows[0][0], bank.image[3:])
-    with pytest.raises(DataError, match="all 40 anchors of the bank 'leak' show pictures that are asked"):
-        running._unseen(bank, [], bank.image.clone(), False)
+    assert running._unseen(bank, [], bank.image.clone(), False)[2] == 40
+
+
+def test_a_bank_whose_pairs_are_all_asked_is_one_sentence(folders, tmp_path):
+    shutil.copytree(tmp_path / "pairs", tmp_path / "copy")
+    table = pd.read_csv(tmp_path / "copy" / "metadata.csv").query("split == 'test'").assign(split="train")
+    table.tail(1).assign(file_name="0.png", split="validation").to_csv(tmp_path / "one.csv", index=False)
+    pd.concat([table, pd.read_csv(tmp_path / "one.csv")]).to_csv(tmp_path / "copy" / "metadata.csv", index=False)
+    change = f'["{tmp_path / "pairs"}"]', f'["{tmp_path / "copy"}"]'
+    outcome = run_benchmark(read_configuration(folders(change)), tmp_path / "out", progress=False)
+    reasons = dict(outcome.failures)
+    assert "no anchor is left to fit: 8 pairs show pictures that are asked" in reasons.values()
 
 
 def with_splits(folder):
     """Thirty-two labelled pictures, so that the folder has splits."""
     for i in range(16):
         paint(list(COLOURS)[i % 4], 300 + i).save(folder / list(COLOURS)[i % 4] / f"{300 + i}.png")
+
+
+def test_captions_beside_class_folders_do_not_hide_that_a_labelled_picture_is_an_anchor(folders, tmp_path):
+    labelled = tmp_path / "labelled"
+    file = folders((f'colours = ["{tmp_path / "pairs"}', f'colours = ["{labelled}'))
+    with_splits(labelled)
+    files = [path.relative_to(labelled) for path in sorted(labelled.glob("*/*.png"))]
+    rows = [f"{path},it is {path.parent},{'train' if i % 8 else 'validation'}" for i, path in enumerate(files)]
+    (labelled / "metadata.csv").write_text("\n".join(["file_name,caption,split", *rows]))
+    table = run_benchmark(read_configuration(file), tmp_path / "out", progress=False).table
+    assert set(table["left_out"]) == {7} == set(table["n"][table["task"] == "name"]) and table["size"].max() == 32 - 7
 
 
 def test_a_linear_probe_learns_from_labelled_train_pictures_and_is_marked(folders, tmp_path):
@@ -351,6 +394,7 @@ def test_a_linear_probe_learns_from_labelled_train_pictures_and_is_marked(folder
 @pytest.mark.parametrize(
     "enough, change, words",
     [
+        (True, ('"{labelled}"', '"{labelled}"\nsample = 4'), "needs 3 train pictures of a class, and has at most 1"),
         (False, (), "labelled has no split 'train'; it has: none"),
         (True, ('"{labelled}"', '"{labelled}"\nsplit = "train"'), "its train split is asked"),
     ],
@@ -362,6 +406,17 @@ def test_a_linear_probe_without_pictures_to_learn_from_stops_no_other(folders, t
     outcome = run_benchmark(read_configuration(file), tmp_path / "out", progress=False)
     assert len(outcome.failures) == 2 and all("linear probe" in what and words in why for what, why in outcome.failures)
     assert set(outcome.table["method"]) == {"ASIF"} and set(outcome.table["task"]) == {"find", "name"}
+
+
+def test_how_strongly_a_linear_probe_is_regularised_is_chosen_on_pictures_that_it_was_not_taught():
+    image = torch.randn(120, 40, generator=torch.Generator().manual_seed(0))
+    noisy = (image[:, 0] + 3 * torch.randn(120, generator=torch.Generator().manual_seed(1)) > 0).int()
+    labels = noisy[:90].numpy()  # a weak probe tells the noise by heart, and no better what it was not taught
+    right = torch.nn.functional.one_hot(noisy[90:].long(), 2).bool()
+    question = HeldOut(image[90:], torch.ones(2, 2), right, templates=1, teach=lambda: (image[:90], labels))
+    strong = LinearProbe(0.1).fit(image[:90], labels).predict(image[90:]) == noisy[90:].numpy()
+    weak = LinearProbe(100.0).fit(image[:90], labels).predict(image[90:]) == noisy[90:].numpy()
+    assert question.probed.tolist() == strong.tolist() != weak.tolist()
 
 
 def test_the_page_stands_alone_and_marks_what_is_transductive(folders, tmp_path, monkeypatch, capsys):

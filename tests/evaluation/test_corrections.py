@@ -90,7 +90,7 @@ def test_transductive_corrections_do_not_and_say_so(split, name):
     assert CORRECTIONS[name].__doc__.startswith("Transductive")
     few, all_ = (method.similarity(new_image[:n], new_text)[:5] for n in (5, 60))
     assert (few - all_).abs().max() > 0.1
-    with pytest.raises(ParameterError, match="there is one; ask several, or use an inductive correction"):
+    with pytest.raises(ParameterError, match="fewer than two have a score; ask several, or use an inductive"):
         method.similarity(new_image[:1], new_text)
 
 
@@ -200,8 +200,9 @@ def test_a_corrected_batch_is_marked_and_keeps_its_undecided_pictures():
     assert per_class(answer, [1, 0, 0, 0]).transductive.tolist() == ["sinkhorn"] * 2
     with pytest.raises(ParameterError, match="no transductive correction 'CSLS'; take one of: sinkhorn, z"):
         correct_batch(answer, "CSLS")
-    with pytest.raises(ParameterError, match="there is one"):
-        correct_batch(Classification(["cat", "dog"], scores[:2]), "z")
+    for undecided in (scores[:2], 0 * scores):
+        with pytest.raises(ParameterError, match="fewer than two have a score"):
+            correct_batch(Classification(["cat", "dog"], undecided), "z")
 
 
 def test_too_few_anchors_have_no_hubs():

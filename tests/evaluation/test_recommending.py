@@ -1,10 +1,13 @@
 """Advice for a bank: it measures what `ASIF` does, it stays with the defaults in doubt, and it says how sure it is."""
 
+import json
+
 import numpy as np
 import pytest
 import torch
 
 from asif_lib import ASIF, AnchorBank
+from asif_lib.cli.bank_care import _about
 from asif_lib.defaults import LARGEST_DEFAULT_K
 from asif_lib.errors import ParameterError
 from asif_lib.evaluation import recommending
@@ -52,6 +55,31 @@ def test_each_value_is_the_recall_of_the_model(task, stamps_bank):
         same = (table.share == share) & (table.p == p) & (table.center == center) & (table.hubs == hubs)
         row = table[same & (table.whiten.isna() if whiten is None else table.whiten == whiten)]
         assert row.value.item() == pytest.approx(np.mean(recalls), abs=1e-3)
+
+
+def test_of_captions_that_are_equal_the_anchors_of_the_model_are_kept():
+    z = torch.randn(8, 6, generator=torch.Generator().manual_seed(0)).repeat(10, 1)
+    bank = AnchorBank.from_embeddings(z, z, [str(i % 8) for i in range(80)])
+    for hubs in (0, 0.5):
+        texts = ASIF(bank, 4, 2, hubs=hubs, device="cpu").texts(z[:8])
+        measured = recommending._Side(z, z[:8], True).dense(0.05, 2, hubs)
+        torch.testing.assert_close(measured, texts.to_dense(), atol=1e-5, rtol=0)
+
+
+def test_a_fold_is_asked_with_the_choice_of_the_other_folds():
+    """A setting wins each fold, and no setting wins a second one: a choice by a fold's own answers gains."""
+    default = tuple(recommending.DEFAULTS.values())
+    lucky = [(0.2, p, True, 0, whiten) for p, whiten in enumerate((None, 0.5, 0.8, 0.9, None), 1)]
+    found = [{default: np.full(20, 0.15), **{key: np.full(20, float(key is own)) for key in lucky}} for own in lucky]
+    bank = made([1.0], [1.0], 100)
+    advice = recommending._advice(bank, "same kind", found)
+    assert advice.best["k"] == 20 and advice.gain.value == pytest.approx(-0.15) and not advice.decided
+
+
+def test_advice_without_a_difference_can_be_written_as_json():
+    z = torch.randn(60, 8, generator=torch.Generator().manual_seed(0))  # each pair finds itself with any settings
+    bank = AnchorBank.from_embeddings(z, z, [*map(str, range(60))])
+    assert json.loads(json.dumps(_about(recommend(bank, progress=False))))["decided"] is False
 
 
 def test_a_sure_gain_is_recommended_with_its_interval(clear_case):
@@ -118,3 +146,7 @@ def test_what_cannot_be_answered_is_refused(stamps_bank):
         recommend("stamps")
     with pytest.raises(ParameterError, match="59 pairs are too few.*keep the defaults"):
         recommend(stamps_bank.subset(range(59)))
+    z = 0.01 * torch.randn(61, 8, generator=torch.Generator().manual_seed(0))
+    one_kind = torch.cat([1 + z[:57], 50 * torch.eye(8)[:4]])
+    with pytest.raises(ParameterError, match="clusters of 57, 1, 1, 1, 1, too uneven.*take the task 'same kind'"):
+        recommend(AnchorBank.from_embeddings(one_kind, z, [*map(str, range(61))]), "another kind", progress=False)

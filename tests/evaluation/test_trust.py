@@ -68,6 +68,13 @@ def test_silence_leaves_the_most_confident_answers():
     assert curve.accuracy.tolist() == [1, 1, 0.5]
 
 
+@pytest.mark.parametrize("measure", [reliability, coverage_curve])
+@pytest.mark.parametrize("confidence, right", [([0.1, 0.9], [True, False, True]), ([], [])])
+def test_confidences_of_other_answers_are_refused(measure, confidence, right):
+    with pytest.raises(ParameterError, match=f"{len(confidence)} confidences and {len(right)} answers"):
+        measure(confidence, right)
+
+
 def test_only_disagreements_count():
     found = mcnemar([1, 1, 1, 1, 1, 0, 1, 0], [0, 0, 0, 0, 0, 0, 1, 1])
     assert found == (5, 1, pytest.approx(2 * 7 / 64))  # 0 or 1 heads of 6, to either side

@@ -93,7 +93,8 @@ def read_configuration(path) -> Configuration:
     Raises
     ------
     DataError
-        If the file is missing, is no TOML, has an unknown key or value, or names an unknown method or setting.
+        If the file is missing, is no TOML, has an unknown key or value, names an unknown method or setting, or asks
+        pairs that are anchors or choose the settings.
     """
     path = Path(path)
     try:
@@ -109,6 +110,7 @@ def read_configuration(path) -> Configuration:
         typo = next((fault for fault in faults if fault["type"] == "extra_forbidden"), faults[0])
         raise DataError(f"{path}: {_sentence(typo)}") from None
     _check_methods(path, configuration)
+    _check_splits(path, configuration)
     return configuration
 
 
@@ -122,6 +124,18 @@ def _sentence(error) -> str:
     if error["type"].startswith("union_tag"):
         return f"[{'.'.join(map(str, error['loc'][:2]))}] kind: must be 'retrieval' or 'zero-shot'"
     return f"{where}{key}: {error['msg']}"
+
+
+def _check_splits(path, configuration):
+    anchors = {name for names in configuration.banks.values() if isinstance(names, list) for name in names}
+    used = {(name, split) for name in anchors for split in ("train", "validation")}
+    used.add((configuration.validation, "validation"))
+    for name, task in configuration.tasks.items():
+        if task.kind == "retrieval" and (task.pairs, task.split) in used:
+            raise DataError(
+                f"{path}: [tasks.{name}] asks the {task.split} pairs of {task.pairs}, which are anchors or choose the "
+                f"settings; ask its test pairs"
+            )
 
 
 def _check_methods(path, configuration):

@@ -39,7 +39,7 @@ class BagOfWords:
     def encode(self, texts):
         """Return (n, 2048) float32."""
         vectorizer = HashingVectorizer(n_features=2_048, alternate_sign=False, dtype=np.float32)
-        return torch.from_numpy(vectorizer.transform(texts).toarray())
+        return torch.from_numpy(vectorizer.transform([*texts, ""]).toarray()[:-1])  # it refuses an empty list
 
 
 def load_any_encoder(kind, name, *, device="auto"):

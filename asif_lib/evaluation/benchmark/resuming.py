@@ -170,7 +170,8 @@ def _prepare(configuration, about, failures, load, device, progress):
     questions = _questions(configuration, encoders, failures, progress)
     if not questions:
         raise DataError("none of its tasks can be asked")
-    asked, seen = None, [(question.source, question.pictures) for question in questions.values()]
+    # labelled pictures have splits of their own, also those of a folder that has captions too
+    asked, seen = None, [(None if q.templates else q.source, q.pictures) for q in questions.values()]
     if configuration.validation:
         pairs = load_pairs(configuration.validation, progress=progress).split("validation")
         asked = (*embedded_pairs(pairs, *encoders, progress), pairs.captions)
@@ -180,6 +181,8 @@ def _prepare(configuration, about, failures, load, device, progress):
         train, more, left_out = _unseen(stored, seen, known, progress)
     else:
         train, more, left_out = _joined(source, seen, encoders, progress)
+    if not len(train[0]):
+        raise DataError(f"no anchor is left to fit: {left_out:,} pairs show pictures that are asked")
     return Pool(train, more, asked), questions, {**about, "left_out": left_out}
 
 
@@ -232,8 +235,6 @@ def _unseen(bank, seen, known, progress):
     files = np.flatnonzero(bank.pairs["picture"].map(lambda path: bool(path) and Path(path).is_file()))
     pictures = bank.pairs["picture"].iloc[files].map(Path).tolist()
     shown[files] |= showing(pictures, [picture for _, some in seen for picture in some], progress)
-    if shown.all():
-        raise DataError(f"all {len(bank):,} anchors of the bank {bank.name!r} show pictures that are asked")
     kept = torch.from_numpy(~shown)
     train = (bank.image[kept], bank.text[kept]) if shown.any() else (bank.image, bank.text)
     return train, None, int(shown.sum())

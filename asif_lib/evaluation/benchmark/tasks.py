@@ -28,6 +28,8 @@ from ..baselines import LinearProbe, Method
 from ..measures import ranks, same_text
 
 RECALLS = (1, 5, 10)
+FOLDS = 3
+"""Parts of the labelled pictures that choose how strongly a linear probe is regularised."""
 
 
 class PaperASIF(Method):
@@ -146,7 +148,10 @@ class HeldOut:
     def probe(self) -> LinearProbe:
         """A linear probe of the pictures `taught`; it is fitted once."""
         image, labels = self.taught
-        folds = list(StratifiedKFold(3, shuffle=True, random_state=0).split(image, labels))
+        if (most := np.bincount(labels).max()) < FOLDS:
+            fault = f"a linear probe needs {FOLDS} train pictures of a class, and has at most {most}; raise the sample"
+            raise DataError(f"{self.source}: {fault}")
+        folds = list(StratifiedKFold(FOLDS, shuffle=True, random_state=0).split(image, labels))
 
         def share_right(strength):
             return np.mean([

@@ -72,7 +72,7 @@ def test_a_yardstick_has_no_settings_and_a_mistyped_name_is_one_sentence(folders
     grid = "[grids.ridge]\nalpha = [1.0]", f'[grids."transformers:{models[0]}"]\nalpha = [1.0]'
     with pytest.raises(DataError, match="the method 'transformers:.*/clip' is not known"):
         read_configuration(folders(changed, grid))
-    with pytest.raises(DataError, match="'clip:x' is not known; known: ASIF, .*, transformers:MODEL"):
+    with pytest.raises(DataError, match="'clip:x' is not known; known: 'ASIF', .*, 'transformers:MODEL'"):
         read_configuration(folders(('"ridge"]', '"clip:x"]')))
 
 

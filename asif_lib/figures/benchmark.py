@@ -35,6 +35,7 @@ def curves_by_method(table, *, ylabel) -> Figure:
             axis.plot(certain["size"], certain["value"], ls="", marker=RIVAL["marker"], color=RIVAL["color"])
         _axis(axis, table)
         axis.set_title(marked(next(rival.itertuples())).replace(" (", "\n("), fontsize=10)
+    axes.flat[0].set_ylim(0, None)  # of all panels, so only once all curves are drawn
     legend_above(figure, axes.flat[0], 3)
     figure.supxlabel("pairs, n (log scale)", fontsize=10)
     figure.supylabel(ylabel, fontsize=10)
@@ -53,7 +54,7 @@ def curves_by_bank(table, *, ylabel) -> Figure:
     for i, (bank, rows) in enumerate(table.groupby("bank", sort=False)):
         _curve(axis, rows, series_style(i), bank, hollow=False)
     _axis(axis, table)
-    axis.set(xlabel="pairs, n (log scale)", ylabel=ylabel)
+    axis.set(xlabel="pairs, n (log scale)", ylabel=ylabel, ylim=(0, None))
     legend_above(figure, axis, 4)
     return told(figure, _words(table, "bank", ylabel))
 
@@ -77,7 +78,6 @@ def _axis(axis, table):
     axis.set_xticks(sizes, [f"{size:,}" if size in apart else "" for size in sizes], fontsize=8)
     axis.set_xticks([], minor=True)
     axis.yaxis.set_major_formatter(lambda v, _: f"{v:.0%}")
-    axis.set_ylim(0, None)
     axis.grid(alpha=0.3)
 
 

@@ -39,6 +39,14 @@ def test_every_lowest_panel_has_numbers_under_it():
     assert panels[1].get_title() == "linear probe\n(needs labels)"
 
 
+def test_no_curve_leaves_the_axis():
+    probe = CURVES[CURVES["method"] == "ridge"].assign(method="linear probe", value=0.9, low=0.85, high=0.95)
+    figure = curves_by_method(pd.concat([CURVES, probe]), ylabel="recall")
+    for axis in figure.axes:
+        low, high = axis.get_ylim()
+        assert low == 0 and high >= 0.95
+
+
 def test_banks_have_a_line_each():
     figure = curves_by_bank(CURVES.assign(bank=["a", "a", "b", "b"]), ylabel="recall")
     assert [line.get_label() for line in figure.axes[0].lines[:2]] == ["a", "b"]

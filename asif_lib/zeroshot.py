@@ -22,6 +22,12 @@ from asif_lib.search.inverted import InvertedIndex
 from asif_lib.sparse import SparseVectors, anchor_offsets, sparse_relative_representation
 
 
+def check_bank(bank):
+    """Raise `ParameterError` unless `bank` is a bank, for example if it is a bank's name."""
+    if not hasattr(bank, "searchable"):
+        raise ParameterError(f"the bank is a {type(bank).__name__}; pass an AnchorBank: AnchorBank.load('stamps')")
+
+
 def default_k(n, share=DEFAULT_K_SHARE) -> int:
     """Return the default k for n anchors: the `share` of them, at least 1, at most `LARGEST_DEFAULT_K`."""
     return min(max(1, round(share * n)), LARGEST_DEFAULT_K)
@@ -124,8 +130,7 @@ class ASIF:
         image_encoder=None,
         text_encoder=None,
     ):
-        if not hasattr(bank, "searchable"):
-            raise ParameterError(f"the bank is a {type(bank).__name__}; pass an AnchorBank: AnchorBank.load('stamps')")
+        check_bank(bank)
         self.bank, self.p = bank, p
         self.k = default_k(len(bank)) if k is None else k
         check_k_p(self.k, self.p, len(bank))

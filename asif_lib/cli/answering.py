@@ -17,6 +17,7 @@ from asif_lib.errors import BrokenPicturesError, DataError, ParameterError, Pict
 
 from .banks import build_and_save
 from .command import (
+    EMBEDDINGS_KEPT,
     BankName,
     Device,
     Folder,
@@ -39,6 +40,7 @@ ANCHORS_SHOWN = 3
     app, "classify",
     'asif classify cat.jpg dog.png --labels "a cat,a dog"',
     'asif classify cat.jpg --labels "cat,dog" --template "a photo of a {}" --template "a drawing of a {}"',
+    kept=EMBEDDINGS_KEPT,
 )  # fmt: skip
 def _classify(
     pictures: Annotated[list[str], Argument(metavar="PICTURE")],
@@ -87,7 +89,9 @@ def _verdict(row):
     return "\n".join(lines)
 
 
-@command(app, "search", 'asif search "a red bird"', 'asif search "a red bird" --in FOLDER --top 3')
+@command(
+    app, "search", 'asif search "a red bird"', 'asif search "a red bird" --in FOLDER --top 3', kept=EMBEDDINGS_KEPT
+)
 def _search(
     text: Annotated[str, Argument(metavar="TEXT")],
     asked: ModelOptions,
@@ -126,7 +130,7 @@ def _search(
 @command(
     app, "evaluate",
     "asif evaluate FOLDER", "asif evaluate FOLDER --json --k 50 --p 4",
-    "asif evaluate FOLDER --predictions each.csv --csv classes.csv",
+    "asif evaluate FOLDER --predictions each.csv --csv classes.csv", kept=EMBEDDINGS_KEPT,
 )  # fmt: skip
 def _evaluate(
     folder: Folder,
@@ -156,10 +160,10 @@ def _evaluate(
     model = _model(asked)
     z, kept = _embed(model, data.pictures, skip_broken)
     answer = model.classify(z, data.classes, templates=templates, reduce=reduce)
-    note = ""
+    note, of_each = "", {}
     if transductive:
         alone = accuracy(answer.predicted, data.labels[kept])
-        answer = correct_batch(answer, transductive.value)
+        answer, of_each = correct_batch(answer, transductive.value), {"each_alone": alone.value}
         note = (
             f"transductive ({transductive.value}, with its default settings): all {len(kept)} pictures were looked at "
             f"together, on the assumption that they spread evenly over the classes; each alone: {alone}\n"
@@ -171,7 +175,7 @@ def _evaluate(
     write_csv(predictions, each)
     write_csv(csv, per_class(answer, data.labels[kept]))
     seconds = round(time.perf_counter() - start, 2)
-    result = {"folder": folder, "left_out": len(data) - len(kept), **result, "seconds": seconds}
+    result = {"folder": folder, "left_out": len(data) - len(kept), **result, **of_each, "seconds": seconds}
     text = (
         f"accuracy {measure} (chance {result['chance']:.1%})\n{note}"
         f"{len(data.classes)} classes: {', '.join(data.classes)}\n"

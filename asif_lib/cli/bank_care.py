@@ -88,14 +88,18 @@ def _recommend(
 
     bank = load(name)
     advice = [recommend(bank, one) for one in ([task.value] if task else TASKS)]
-    return [_about(one, name) for one in advice], "\n\n".join(f"{one}\n{_ready(one, name)}" for one in advice)
+    ready = [_ready(one, name) for one in advice]
+    if bank.image_encoder.is_external or bank.text_encoder.is_external:  # the command loads encoders by their names
+        ready = [{"python": lines["python"]} for lines in ready]
+    found = list(zip(advice, ready, strict=True))
+    text = "\n\n".join("\n".join([str(one), *lines.values()]) for one, lines in found)
+    return [_about(one) | lines for one, lines in found], text
 
 
-def _about(advice, name):
+def _about(advice):
     """Return the advice for JSON."""
     about = vars(advice) | {measure: asdict(getattr(advice, measure)) for measure in ("gain", "start_gain")}
-    ready = dict(zip(("command", "python"), _ready(advice, name).splitlines(), strict=True))
-    return about | {"table": advice.table.to_dict("records")} | ready
+    return about | {"table": advice.table.to_dict("records")}
 
 
 def _ready(advice, name):
@@ -105,7 +109,7 @@ def _ready(advice, name):
     options = [f"--bank {shlex.quote(name)}", *(f"--{key} {value}" for key, value in given.items()), *center]
     keywords = [f"AnchorBank.load({name!r})", *(f"{key}={value}" for key, value in given.items())]
     keywords += ["center=False"] if center else []
-    return f"asif evaluate FOLDER {' '.join(options)}\nASIF({', '.join(keywords)})"
+    return {"command": f"asif evaluate FOLDER {' '.join(options)}", "python": f"ASIF({', '.join(keywords)})"}
 
 
 @command(bank_app, "join", "asif bank join both stamps birds")

@@ -13,7 +13,19 @@ from asif_lib.defaults import DEFAULT_BANK, DEFAULT_IMAGE_ENCODER, DEFAULT_TEXT_
 from asif_lib.encoders.weights import check_name
 from asif_lib.errors import BankError, DataError, ParameterError
 
-from .command import Device, Folder, Name, Replace, SkipBroken, app, command, existing_folder, group, say
+from .command import (
+    EMBEDDINGS_KEPT,
+    Device,
+    Folder,
+    Name,
+    Replace,
+    SkipBroken,
+    app,
+    command,
+    existing_folder,
+    group,
+    say,
+)
 
 COLUMNS = "condition over the columns id, caption, picture and group, text in '…'"
 OWN = "default: {}; with embeddings: the name of the model that made them"
@@ -59,6 +71,7 @@ def _data(names: Annotated[list[str] | None, Argument(metavar="NAME", show_defau
     "asif bank build stamps", "asif bank build birds --from FOLDER_WITH_METADATA_CSV",
     "asif bank build cc12m --from hub:pixparse/cc12m-wds --limit 1600000 --precision bfloat16",
     "asif bank build mine --image-embeddings a.npy --text-embeddings b.npy --captions c.csv --image-encoder dinov2",
+    kept=EMBEDDINGS_KEPT,
 )  # fmt: skip
 def build_and_save(
     name: Name,
@@ -232,6 +245,7 @@ def _info(name: Name = DEFAULT_BANK):
 @command(
     bank_app, "add",
     "asif bank add birds FOLDER_WITH_METADATA_CSV", "asif bank add birds FOLDER --skip-broken --json",
+    kept=EMBEDDINGS_KEPT,
 )  # fmt: skip
 def _add(name: Name, folder: Folder, device: Device = "auto", skip_broken: SkipBroken = False):
     """Append the pictures of a folder with a captions table to a bank; only these are encoded."""

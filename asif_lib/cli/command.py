@@ -13,6 +13,7 @@ from typing import Annotated
 
 import typer
 from typer import Argument, Option
+from typer.core import TyperGroup
 
 from asif_lib.defaults import DEFAULT_BANK, DEFAULT_K_WORDS, DEFAULT_P
 from asif_lib.errors import AsifError, DataError, ParameterError
@@ -33,6 +34,9 @@ Reduce = Annotated[StrEnum("Reduce", "mean max"), Option(help="how the scores ov
 SkipBroken = Annotated[bool, Option("--skip-broken", help="skip pictures that cannot be read, and name them")]
 Replace = Annotated[bool, Option("--replace", help="replace a bank of that name, its edits included")]
 Json = Annotated[bool, Option("--json", help="print one JSON value")]
+
+
+EMBEDDINGS_KEPT = "embeddings that were computed are kept"
 
 
 @dataclass(frozen=True)
@@ -56,10 +60,11 @@ def group(summary, *examples, **settings) -> typer.Typer:
     )  # fmt: skip
 
 
-def command(app, name, *examples):
+def command(app, name, *examples, kept=""):
     """Register a function that returns (JSON value, text) as a command; its option ``--json`` chooses the first.
 
-    The function's docstring becomes the help; its parameters become arguments and options.
+    The function's docstring becomes the help; its parameters become arguments and options. `kept` says what a second
+    run need not do again after Ctrl-C.
     """
 
     def register(run):
@@ -68,7 +73,7 @@ def command(app, name, *examples):
             for name in grouped:
                 settings = {field.name: arguments.pop(field.name) for field in fields(ModelOptions)}
                 arguments[name] = ModelOptions(**settings)
-            raise typer.Exit(_status(run, arguments, as_json))
+            raise typer.Exit(_status(run, arguments, as_json, kept))
 
         given = inspect.signature(run).parameters.values()
         grouped = [parameter.name for parameter in given if parameter.annotation is ModelOptions]
@@ -90,7 +95,7 @@ def _lines(examples):
     return "\n  ".join(["\b\nexamples:", *examples])  # \b: these lines stay as they are
 
 
-def _status(run, arguments, as_json) -> int:
+def _status(run, arguments, as_json, kept="") -> int:
     """Run a command, print its result or its error, and return the exit status."""
     warnings.showwarning = lambda message, *_, **__: say(f"asif: {message}")
     result = None
@@ -103,7 +108,7 @@ def _status(run, arguments, as_json) -> int:
         say(f"asif: {error}")
         return 1
     except KeyboardInterrupt:
-        say("asif: interrupted; embeddings that were computed are kept, so a second run goes on here")
+        say("asif: interrupted" + (f"; {kept}, so a second run goes on here" if kept else ""))
         return 130
     return 1 if isinstance(result, dict) and result.get("ok") is False else 0
 
@@ -139,10 +144,20 @@ def write_csv(file, table):
         say(f"{len(table)} rows in {file}")
 
 
+class _Plain(TyperGroup):
+    def invoke(self, ctx):
+        try:
+            return super().invoke(ctx)
+        except typer.BadParameter as error:
+            error.message = error.message.removeprefix("Value error, ")  # a word of pydantic's
+            raise
+
+
 app = group(
     "An image–text model without training: two frozen encoders and a bank of captioned pictures.",
     "asif check",
     'asif classify otter.jpg --labels "an otter,a beaver"',
     'asif search "a red bird" --in ~/Pictures',
     "asif evaluate FOLDER --json",
+    cls=_Plain,
 )

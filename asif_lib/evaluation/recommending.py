@@ -19,7 +19,7 @@ from asif_lib.machine import progress_bar
 from asif_lib.relative import main_directions, shrunk_whitening, unit_rows
 from asif_lib.search.exact import top_anchors
 from asif_lib.sparse import anchor_offsets, power_and_normalise, subtract_offsets
-from asif_lib.zeroshot import default_k
+from asif_lib.zeroshot import check_bank, default_k
 
 from .measures import Measure, in_points, paired_difference, ranks, same_text
 
@@ -116,6 +116,7 @@ def recommend(bank, task=SAME, *, seed=0, progress=True) -> Recommendation:
     """
     if task not in TASKS:
         raise ParameterError(f"there is no task {task!r}; take one of: {', '.join(map(repr, TASKS))}")
+    check_bank(bank)
     if len(bank) < SMALLEST:
         raise ParameterError(
             f"{len(bank)} pairs are too few to choose settings by: {SMALLEST} or more are needed; keep the defaults"

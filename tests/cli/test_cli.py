@@ -14,6 +14,7 @@ import pandas as pd
 import pytest
 from PIL import Image, ImageOps
 
+from asif_lib import AnchorBank
 from asif_lib.bank.record import bank_dir
 from asif_lib.cli import main
 from asif_lib.cli.machine_check import check_machine
@@ -150,7 +151,32 @@ def test_ctrl_c_is_one_sentence_and_exit_status_130(tmp_path):
         process.send_signal(signal.SIGINT)
         output, error = process.communicate(timeout=60)
     assert (process.returncode, output) == (130, "")
-    assert error == "asif: interrupted; embeddings that were computed are kept, so a second run goes on here\n"
+    assert error == "asif: interrupted\n"
+
+
+@pytest.mark.parametrize(
+    "arguments, module, work, kept",
+    [
+        (["bank", "recommend", "stamps"], "evaluation.recommending", "recommend", ""),
+        (["benchmark", "a.toml"], "evaluation.benchmark.configuration", "read_configuration", "finished parts"),
+        (["evaluate", "."], "datasets.labelled", "load_labelled", "embeddings that were computed"),
+    ],
+)
+def test_after_ctrl_c_only_what_is_kept_is_said_to_be_kept(
+    arguments, module, work, kept, stamps_bank_saved, monkeypatch, capsys
+):
+    def interrupted(*_, **__):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(f"asif_lib.{module}.{work}", interrupted)
+    assert main(arguments) == 130
+    more = f"; {kept} are kept, so a second run goes on here" if kept else ""
+    assert capsys.readouterr().err == f"asif: interrupted{more}\n"
+
+
+def test_a_wrong_choice_is_told_without_the_words_of_a_library(capsys):
+    assert main(["bank", "recommend", "stamps", "--task", "other"]) == 2
+    assert "Invalid value for '--task': 'other' is not one of 'same kind', 'another kind'" in capsys.readouterr().err
 
 
 def test_a_warning_is_one_line_on_stderr(tmp_path, capsys):
@@ -264,7 +290,7 @@ def test_a_transductive_correction_says_so_in_json_tables_and_text(name, class_f
     assert main(["evaluate", str(class_folders), "--transductive", name]) == 0
     text = capsys.readouterr().out
     assert f"transductive ({name}, with its default settings)" in text
-    assert f"each alone: {plain['accuracy']:.1%}" in text
+    assert f"each alone: {plain['accuracy']:.1%}" in text and result["each_alone"] == plain["accuracy"]
 
 
 def test_a_transductive_correction_of_one_picture_is_refused(class_folders, run, tmp_path):
@@ -284,6 +310,15 @@ def test_the_recommended_line_can_be_run(stamps_bank, class_folders, run, tmp_pa
         assert status == 0, said
         assert {key: result[key] for key in one["settings"]} == one["settings"]
         assert one["python"].startswith(f"ASIF(AnchorBank.load('{tmp_path / 'my few'}'), k={result['k']}, p=")
+
+
+def test_no_command_is_advised_for_a_bank_whose_encoders_cannot_be_loaded(stamps_bank, run, tmp_path, capsys):
+    few = stamps_bank.subset(range(0, 793, 6))
+    AnchorBank.from_embeddings(few.image, few.text, few.pairs.caption).save(tmp_path / "own")
+    status, (advice,), _ = run("bank", "recommend", tmp_path / "own", "--task", "same kind")
+    assert status == 0 and "command" not in advice and advice["python"].startswith("ASIF(AnchorBank.load(")
+    assert main(["bank", "recommend", str(tmp_path / "own"), "--task", "same kind"]) == 0
+    assert "asif evaluate" not in capsys.readouterr().out
 
 
 def test_too_small_a_bank_gets_no_advice(stamps_bank, run, tmp_path):

@@ -8,10 +8,12 @@ import torch
 
 from asif_lib import ASIF, AnchorBank
 from asif_lib.cli.bank_care import _about
+from asif_lib.defaults import LARGEST_DEFAULT_K
 from asif_lib.errors import ParameterError
 from asif_lib.evaluation import recommending
 from asif_lib.evaluation.measures import mean_recall, same_text
 from asif_lib.evaluation.recommending import recommend
+from asif_lib.files import ROOT
 from asif_lib.zeroshot import default_k
 
 
@@ -118,6 +120,20 @@ def test_pictures_of_another_kind_are_whitened_unless_that_harms_inside_the_bank
     assert harmed.settings["whiten"] is None
 
 
+def test_the_command_page_lists_the_settings_that_are_tried():
+    page = " ".join((ROOT / "notebooks" / "command.md").read_text(encoding="utf-8").split())
+
+    def listed(values):
+        *first, last = (f"{value:g}" for value in values)
+        return f"{', '.join(first)} or {last}"
+
+    r = recommending
+    assert f"k = {listed(100 * share for share in r.SHARES)} % of the anchors (at most {LARGEST_DEFAULT_K})" in page
+    assert f"p = {listed(r.POWERS)}, hubs = {listed(r.HUBS)}, and five spaces" in page and len(r.SPACES) == 5
+    assert f"whitened by {listed(whiten for _, whiten in r.SPACES if whiten)}" in page
+    assert f"Each of {r.FOLDS} folds asks at most {r.ASKED} of" in page and f"a bank above {r.LARGEST:,} pairs" in page
+
+
 def test_the_same_seed_gives_the_same_advice(stamps_bank):
     bank = stamps_bank.subset(range(90))
     assert str(recommend(bank, seed=1, progress=False)) == str(recommend(bank, seed=1, progress=False))
@@ -126,6 +142,8 @@ def test_the_same_seed_gives_the_same_advice(stamps_bank):
 def test_what_cannot_be_answered_is_refused(stamps_bank):
     with pytest.raises(ParameterError, match="'my kind'; take one of: 'same kind', 'another kind'"):
         recommend(stamps_bank, "my kind")
+    with pytest.raises(ParameterError, match=r"the bank is a str; pass an AnchorBank: AnchorBank\.load"):
+        recommend("stamps")
     with pytest.raises(ParameterError, match="59 pairs are too few.*keep the defaults"):
         recommend(stamps_bank.subset(range(59)))
     z = 0.01 * torch.randn(61, 8, generator=torch.Generator().manual_seed(0))

@@ -1,5 +1,6 @@
 """The errors that this library raises for bad input: one sentence that says what, where and what to do."""
 
+import difflib
 import importlib
 import re
 from types import ModuleType
@@ -12,6 +13,16 @@ class AsifError(ValueError):
 def first_line(error) -> str:
     """Return the first line of another library's error message, or the name of the error if the message is empty."""
     return (str(error).strip().splitlines() or [type(error).__name__])[0]
+
+
+def guess(name, known) -> str:
+    """Return the end of a sentence about an unknown name, with the known name that is most similar; or nothing.
+
+    >>> guess("rigde", ["ASIF", "ridge"])
+    "; did you mean 'ridge'?"
+    """
+    near = difflib.get_close_matches(str(name), [str(one) for one in known], 1)
+    return f"; did you mean {near[0]!r}?" if near else ""
 
 
 UNREACHABLE = "the hub cannot be reached"

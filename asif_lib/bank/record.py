@@ -10,8 +10,9 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from asif_lib.datasets.providers import catalogue
 from asif_lib.encoders.identity import EncoderIdentity
-from asif_lib.errors import BankError, first_line
+from asif_lib.errors import BankError, first_line, guess
 from asif_lib.files import cache_dir, has_seal, parse_json, unsealed
 
 FORMAT_VERSION = 3
@@ -127,7 +128,7 @@ def read_record(folder, name) -> BankRecord:
     except (FileNotFoundError, NotADirectoryError):
         there = next((place for place in (folder, Path(name)) if place.is_dir()), None)
         found = f" (the folder {there} is there, but holds no bank.json)" if there else ""
-        raise BankError(f"there is no bank {str(name)!r} in {folder}{found}; run: asif bank build {name}") from None
+        raise BankError(f"there is no bank {str(name)!r} in {folder}{found}; {_ways_to(name)}") from None
     except (OSError, ValueError) as error:
         raise BankError(f"{file}: is damaged ({first_line(error)}); {MEND}") from None
     if record is None:
@@ -138,6 +139,15 @@ def read_record(folder, name) -> BankRecord:
     if not record.parts or not record.history:
         raise BankError(f"{file}: is damaged (it names no part, or no version); {MEND}")
     return record
+
+
+def _ways_to(name) -> str:
+    """Return what to run for a bank that is not there: it may be misspelt, or not built yet."""
+    buildable = [key for key, entry in catalogue().items() if entry["kind"] == "pairs"]
+    if str(name) in buildable:
+        return f"run: asif bank build {name}"
+    there = sorted(file.parent.name for file in (cache_dir() / "banks").glob("*/bank.json"))
+    return f"run: asif bank build {name} --from FOLDER, or: asif bank list{guess(name, there + buildable)}"
 
 
 def _of_old_format(content) -> bytes:

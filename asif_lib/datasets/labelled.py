@@ -11,7 +11,7 @@ from asif_lib.errors import DataError
 
 from .cifar10 import read_cifar10
 from .folders import first_names, is_hidden, visible_files
-from .providers import catalogue, fetch, fetch_eurosat
+from .providers import EUROSAT, catalogue, check_known, fetch, fetch_eurosat
 from .splits import WithSplits, fixed_splits
 
 EUROSAT_CLASSES = {  # the makers' folder → name in words
@@ -106,16 +106,14 @@ def load_labelled(name="fashion_mnist", *, progress=True) -> Labelled:
     ChecksumError
         If the files do not have the catalogue's checksum.
     """
+    check_known(name, "labelled")
     if name == "fashion_mnist":
         return _load_fashion_mnist(fetch("fashion_mnist", progress=progress))
     if name == "cifar10":
         return _load_cifar10(fetch("cifar10", progress=progress))
-    if name == "eurosat":
+    if name == EUROSAT:
         return _load_eurosat(fetch_eurosat(progress=progress))
-    if Path(name).is_dir():
-        return _load_class_folders(Path(name))
-    known = [key for key, entry in catalogue().items() if entry["kind"] == "labelled"] + ["eurosat"]
-    raise DataError(f"{name}: is neither a folder nor a data set of labelled pictures; known: {', '.join(known)}")
+    return _load_class_folders(Path(name))
 
 
 def _load_fashion_mnist(folder):

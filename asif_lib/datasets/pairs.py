@@ -14,7 +14,7 @@ from asif_lib.errors import DataError
 from .captions import read_captions
 from .emoji import FONT, draw_emoji, list_emoji
 from .folders import first_names, visible_files
-from .providers import catalogue, fetch, scratch_beside
+from .providers import catalogue, check_known, fetch, scratch_beside
 from .splits import WithSplits, fixed_splits
 
 TABLE_SUFFIXES = (".csv", ".jsonl", ".parquet")
@@ -76,12 +76,10 @@ def load_pairs(name=DEFAULT_BANK, *, progress=True) -> Pairs:
     ChecksumError
         If the files do not have the catalogue's checksum.
     """
+    check_known(name, "pairs")
     if name in LOADERS:
         return LOADERS[name](fetch(name, progress=progress))
-    if Path(name).is_dir():
-        return _load_captions_folder(Path(name))
-    known = [key for key, entry in catalogue().items() if entry["kind"] == "pairs"]
-    raise DataError(f"{name}: is neither a folder nor a data set of captioned pictures; known: {', '.join(known)}")
+    return _load_captions_folder(Path(name))
 
 
 def _load_stamps(folder):

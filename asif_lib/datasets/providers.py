@@ -18,7 +18,7 @@ import tempfile
 import tomllib
 from pathlib import Path
 
-from asif_lib.errors import ChecksumError, DataError, first_line, import_extra
+from asif_lib.errors import ChecksumError, DataError, first_line, guess, import_extra
 from asif_lib.files import ROOT, cache_dir, sha256_of
 
 from .cifar10 import cifar10_from_hub, select_cifar10
@@ -29,6 +29,9 @@ FASHION_MNIST_FILES = [
     f"{part}-{what}" for part in ("train", "t10k") for what in ("images-idx3-ubyte", "labels-idx1-ubyte")
 ]
 
+EUROSAT = "eurosat"
+"""A data set of labelled pictures without an entry in the catalogue: `fetch_eurosat`."""
+
 
 @functools.cache
 def catalogue() -> dict:
@@ -37,6 +40,16 @@ def catalogue() -> dict:
     if not file.exists():  # installed as a wheel
         file = Path(__file__).with_name("catalogue.toml")
     return tomllib.loads(file.read_text(encoding="utf-8"))
+
+
+def check_known(name, kind):
+    """Raise `DataError` unless `name` is a folder, or a data set of ``"pairs"`` or of ``"labelled"`` pictures."""
+    known = [key for key, entry in catalogue().items() if entry["kind"] == kind] + [EUROSAT] * (kind == "labelled")
+    if str(name) not in known and not Path(name).is_dir():
+        what = {"pairs": "captioned pictures", "labelled": "labelled pictures"}[kind]
+        raise DataError(
+            f"{name}: is neither a folder nor a data set of {what}; known: {', '.join(known)}{guess(name, known)}"
+        )
 
 
 def dataset_dir(name) -> Path:
@@ -66,7 +79,9 @@ def fetch(name, *, progress=True) -> Path:
         If the files on disk are no longer the ones that the catalogue names.
     """
     if name not in catalogue():
-        raise DataError(f"{name}: no such data set; known: {', '.join(catalogue())}")
+        if name == EUROSAT:
+            raise DataError(f"{name}: has no entry here; torchvision fetches it when a benchmark first asks it")
+        raise DataError(f"{name}: no such data set; known: {', '.join(catalogue())}{guess(name, catalogue())}")
     entry, target = catalogue()[name], dataset_dir(name)
     if target.exists():
         if folder_digest(target) not in entry["sha256"]:
@@ -108,7 +123,7 @@ def fetch_eurosat(*, progress=True) -> Path:
     """
     from torchvision.datasets import EuroSAT
 
-    target = dataset_dir("eurosat")
+    target = dataset_dir(EUROSAT)
     if target.exists():
         return target
     if progress:

@@ -33,6 +33,18 @@ def test_a_bank_that_cannot_be_opened_is_refused_without_opening_it(tmp_cache, c
         stored_count("birds")
 
 
+def test_a_misspelt_bank_is_guessed_and_the_advice_can_be_followed(tmp_cache, stamps_bank):
+    stamps_bank.subset([0, 1]).save(tmp_cache / "banks" / "both")
+    for name, advice in {
+        "bot": "run: asif bank build bot --from FOLDER, or: asif bank list; did you mean 'both'?",
+        "emojis": "run: asif bank build emojis --from FOLDER, or: asif bank list; did you mean 'emoji'?",
+        "clipart": "; run: asif bank build clipart",
+    }.items():
+        with pytest.raises(BankError) as error:
+            stored_count(name)
+        assert str(error.value).endswith(advice)
+
+
 def test_a_path_is_one_for_reading_and_for_writing(tmp_path, tmp_cache, monkeypatch, stamps_bank):
     """Only a plain name leads into the cache, unless a bank of that name is in the current folder."""
     monkeypatch.chdir(tmp_path)

@@ -121,6 +121,10 @@ def test_tampered_files_are_refused(toy, tamper):
 
 
 def test_an_unknown_name_says_what_is_known():
+    with pytest.raises(DataError, match="eurosat: has no entry here; torchvision fetches it"):
+        fetch("eurosat")
+    with pytest.raises(DataError, match="did you mean 'fashion_mnist'"):
+        fetch("fashion-mnist")
     with pytest.raises(DataError, match="known: stamps, fashion_mnist, cifar10"):
         fetch("coco")
 

@@ -21,11 +21,18 @@ from asif_lib import AnchorBank, load_image_encoder, load_pairs, load_text_encod
 from asif_lib.cli import main
 from asif_lib.course.report.benchmark_page import benchmark_page
 from asif_lib.course.report.page import loads_from_elsewhere
+from asif_lib.datasets.labelled import load_labelled
 from asif_lib.errors import DataError
 from asif_lib.evaluation.baselines import LinearProbe
 from asif_lib.evaluation.benchmark import resuming as running
 from asif_lib.evaluation.benchmark.comparing import compare_paired, holm, name_winner, resampled_means
-from asif_lib.evaluation.benchmark.configuration import ZeroShotTask, read_configuration
+from asif_lib.evaluation.benchmark.configuration import (
+    KNOWN_METHODS,
+    Configuration,
+    RetrievalTask,
+    ZeroShotTask,
+    read_configuration,
+)
 from asif_lib.evaluation.benchmark.control_encoders import BagOfWords, ColourHistogram, load_any_encoder
 from asif_lib.evaluation.benchmark.leaks import showing
 from asif_lib.evaluation.benchmark.resuming import run_benchmark
@@ -170,9 +177,12 @@ def test_a_part_that_fails_is_reported_and_the_rest_is_done(folders, tmp_path, m
     "change, words",
     [
         (("seeds =", "sead ="), "the key 'sead' is not known; known: title, banks, tasks, methods, sizes, seeds"),
+        (("seeds =", "sead ="), "; did you mean 'seeds'?\n"),
         (("data =", "date ="), "[tasks.name] the key 'date' is not known; known: kind, data, split, label,"),
-        (('kind = "zero-shot"', 'kind = "zero"'), "[tasks] name: "),
-        (('"ridge"]', '"rigde"]'), "the method 'rigde' is not known; known: ASIF, nearest anchor"),
+        (('kind = "zero-shot"', 'kind = "zero"'), "[tasks.name] kind: must be 'retrieval' or 'zero-shot'\n"),
+        (('kind = "zero-shot"\n', ""), "[tasks.name] kind: must be 'retrieval' or 'zero-shot'\n"),
+        (('"ridge"]', '"rigde"]'), "the method 'rigde' is not known; known: 'ASIF', 'nearest anchor', "),
+        (('"ridge"]', '"rigde"]'), "'transformers:MODEL'; did you mean 'ridge'?\n"),
         (("alpha =", "alfa ="), "[grids.ridge] is not as the method takes it"),
         (("seeds = 2", 'seeds = "two"'), "seeds: Input should be a valid integer"),
         (('"zero-shot"', '"zero-shot"\nreduce = "median"'), "[tasks.name] reduce: Input should be 'mean' or 'max'"),
@@ -185,6 +195,40 @@ def test_a_part_that_fails_is_reported_and_the_rest_is_done(folders, tmp_path, m
 def test_a_mistake_in_the_file_is_one_sentence(folders, capsys, change, words):
     assert main(["benchmark", str(folders(change))]) == 1
     assert words in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "change, words",
+    [
+        (
+            ('data = "{labelled}"', 'data = "fashion_mnits"'),
+            "labelled pictures; known: fashion_mnist, cifar10, eurosat;",
+        ),
+        (('colours = ["{pairs}"]', 'colours = ["fashion_mnits"]'), "captioned pictures; known: stamps, clipart, emoji"),
+        (('validation = "{pairs}"', 'validation = "fashion_mnits"'), "captioned pictures; known: stamps"),
+    ],
+)
+def test_a_misspelt_data_set_is_refused_before_the_work(folders, tmp_path, capsys, change, words):
+    assert main(["benchmark", str(folders(text=FILE.replace(*change))), "--out", str(tmp_path / "out")]) == 1
+    said = capsys.readouterr().err
+    assert said.startswith("asif: fashion_mnits: is neither a folder nor a data set of ") and words in said
+    assert said.count("\n") == 1 and not (tmp_path / "out").exists()
+
+
+def test_where_no_bank_can_be_made_no_size_is_blamed_and_the_page_has_no_holes(folders, tmp_path):
+    (tmp_path / "empty").mkdir()
+    file = folders(text=FILE.replace('colours = ["{pairs}"]', f'colours = ["{tmp_path / "empty"}"]'))
+    outcome = run_benchmark(read_configuration(file), tmp_path / "out", progress=False)
+    assert [what for what, _ in outcome.failures] == ["bank colours, colour histogram × bag of words"]
+    page = benchmark_page("Colours", outcome.table, outcome.failures)
+    assert "Nothing was measured." in page and "needs one captions table" in page and "difference to" not in page
+
+
+def test_every_method_is_in_the_list_of_the_command(folders):
+    listed = " ".join((ROOT / "notebooks" / "command.md").read_text().split())
+    assert [name for name in KNOWN_METHODS if f'`"{name}"`' not in listed] == []
+    known = ZeroShotTask.model_fields.keys() | RetrievalTask.model_fields.keys() | Configuration.model_fields.keys()
+    assert [name for name in known if not re.search(rf"\b{name}\b", listed)] == []
 
 
 def test_a_missing_file_is_named(tmp_path):
@@ -221,7 +265,8 @@ def test_a_task_that_cannot_be_asked_stops_no_other(folders, tmp_path, spoil, ch
 
 
 def test_a_bank_that_cannot_be_made_and_a_size_that_none_has_stop_nothing(folders, tmp_path):
-    change = ("[banks]\n", '[banks]\nlost = ["no-such-folder"]\n'), ("sizes = [10, ", "sizes = [10, 500, ")
+    (tmp_path / "empty").mkdir()
+    change = ("[banks]\n", f'[banks]\nlost = ["{tmp_path / "empty"}"]\n'), ("sizes = [10, ", "sizes = [10, 500, ")
     outcome = run_benchmark(read_configuration(folders(*change)), tmp_path / "out", progress=False)
     assert [what for what, _ in outcome.failures] == ["bank lost, colour histogram × bag of words", "500 pairs"]
     assert len(outcome.table) == 16
@@ -337,7 +382,11 @@ def test_a_linear_probe_learns_from_labelled_train_pictures_and_is_marked(folder
     probe = outcome.table[outcome.table["needs_labels"]]
     assert set(probe["task"]) == {"name"} and set(probe["method"]) == {"linear probe"} and len(probe) == 2
     assert probe["value"].nunique() == 1 and probe["value"].iloc[0] > 0.8 and set(probe["n"]) == {7}
-    assert "linear probe (needs labels)" in benchmark_page("Colours", outcome.table, [])
+    page, learned = (
+        benchmark_page("Colours", outcome.table, []),
+        len(load_labelled(tmp_path / "labelled").split("train")),
+    )
+    assert "linear probe (needs labels)" in page and re.search(rf"C = [\d.]+, pictures = {learned}<", page)
     row = {"method": ["ASIF", "linear probe"], "value": [0.5, 0.9], "transductive": [False, False]}
     assert name_winner(pd.DataFrame({**row, "verdict": ["reference", "better"]})) is None
 
@@ -376,6 +425,8 @@ def test_the_page_stands_alone_and_marks_what_is_transductive(folders, tmp_path,
     page = (tmp_path / "out" / "index.html").read_text()
     assert loads_from_elsewhere(page) == []
     assert "ridge (transductive)" in page and "32 pairs" in page and "winner" in page
+    assert "transformers:" not in page and 'href="search.html"' not in page  # nothing about what is not there
+    assert "Encoders: colour histogram × bag of words." in page and "alpha = 1.0" in page and "“all”" in page
     assert str(tmp_path / "out" / "index.html") in capsys.readouterr().out
 
 

@@ -1,8 +1,11 @@
 """The page of a benchmark: tables, curves and a heat map, in one file that needs no network."""
 
+import json
+
 from bs4 import BeautifulSoup
 from markupsafe import Markup
 
+from asif_lib.defaults import LINEAR_PROBE, TRANSFORMERS
 from asif_lib.evaluation.benchmark.comparing import ENCODERS, name_winner
 from asif_lib.figures.benchmark import curves_by_bank, curves_by_method, encoder_heat_map, marked
 from asif_lib.figures.style import image_html, use_style
@@ -20,6 +23,9 @@ def benchmark_page(title, table, failures) -> str:
     content = filled(
         "course/report/templates/benchmark.html.j2", title=title, sections=sections, failures=failures,
         reference=_name(table, next(table.itertuples())) if len(table) else "",
+        transductive=table.get("transductive", table["method"]).any(),
+        yardstick=table["method"].astype(str).str.startswith(TRANSFORMERS).any(),
+        probe=(table["method"] == LINEAR_PROBE).any(),
     )  # fmt: skip
     body = BeautifulSoup(content, "html.parser")
     around = {"sections": pages.sections(body), "chapters": (), "more": (), "current": "index"}
@@ -71,6 +77,7 @@ def table_of(group) -> dict:
         "seeds": [int(rows["seeds"].max()) for rows in by_size],
         "chance": f"{100 * group['chance'].iloc[0]:.1f}",
         "left_out": int(group["left_out"].iloc[0]),
+        "encoders": " × ".join(group[ENCODERS].iloc[0]) if len(group[ENCODERS].drop_duplicates()) == 1 else "",
         "heading": "method" if group["method"].nunique() > 1 else "encoders",
         "lines": [(name, list(cells.values())) for name, cells in lines.items()],
         "winners": [name_winner(rows) or "none" for rows in by_size] if group["method"].nunique() > 1 else [],
@@ -84,5 +91,6 @@ def _cell(row) -> dict:
         "interval": f"[{100 * row.low:.1f},\N{NO-BREAK SPACE}{100 * row.high:.1f}]",
         "gap": "" if row.verdict == "reference" else f"{gap} [{low},\N{NO-BREAK SPACE}{high}]",
         "mark": MARKS.get(row.verdict),
+        "settings": ", ".join(f"{key} = {value}" for key, value in json.loads(row.settings).items()),
         "verdict": row.verdict,
     }

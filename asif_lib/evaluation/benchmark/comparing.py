@@ -87,8 +87,8 @@ def tidy_table(parts, methods) -> pd.DataFrame:
     """Return one row for each bank, encoders, task, measure, size and method.
 
     The columns are those of `COLUMNS`, ``n`` items, ``seeds``, ``transductive``, ``needs_labels``, ``chance``,
-    ``settings`` as JSON, ``left_out`` (pairs of the bank that show a picture that is asked), and those of
-    `compare_paired`.
+    ``settings`` as JSON (of a linear probe: C and the number of ``pictures`` that it learned from), ``left_out`` (pairs
+    of the bank that show a picture that is asked), and those of `compare_paired`.
 
     Methods are compared with the first of `methods` that was done, for the same encoders. If there is one method, pairs
     of encoders are compared with the first pair.
@@ -105,7 +105,8 @@ def tidy_table(parts, methods) -> pd.DataFrame:
                 }
                 about |= {"task": task, "measure": measure, "transductive": part["transductive"]}
                 about["needs_labels"] = part["method"] == LINEAR_PROBE
-                about |= {"chance": part["chance"][task][measure], "settings": json.dumps(part["settings"])}
+                about["chance"] = part["chance"][task][measure]
+                about["settings"] = json.dumps(part["settings"] | part["taught"][task])
                 rows.append({**about, "n": len(values[0]), "seeds": len(values), "values": np.array(values)})
     if not rows:
         return pd.DataFrame(columns=COLUMNS)

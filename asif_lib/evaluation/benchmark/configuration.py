@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field, PositiveInt, ValidationError
 
 from asif_lib.defaults import DEFAULT_IMAGE_ENCODER, DEFAULT_TEXT_ENCODER, LINEAR_PROBE, TRANSFORMERS
-from asif_lib.errors import DataError, first_line
+from asif_lib.errors import DataError, first_line, guess
 
 from ..corrections import CORRECTIONS, corrected
 from ..methods import METHODS
@@ -119,7 +119,10 @@ def _sentence(error) -> str:
     where = f"[{'.'.join(str(part) for part in inside[:2])}] " if inside else ""
     if error["type"] == "extra_forbidden":
         table = {"retrieval": RetrievalTask, "zero-shot": ZeroShotTask}.get(inside[-1] if inside else "", Configuration)
-        return f"{where}the key {key!r} is not known; known: {', '.join(table.model_fields)}"
+        known = table.model_fields
+        return f"{where}the key {key!r} is not known; known: {', '.join(known)}{guess(key, known)}"
+    if error["type"].startswith("union_tag"):
+        return f"[{'.'.join(map(str, error['loc'][:2]))}] kind: must be 'retrieval' or 'zero-shot'"
     return f"{where}{key}: {error['msg']}"
 
 
@@ -138,8 +141,8 @@ def _check_splits(path, configuration):
 def _check_methods(path, configuration):
     for name in (*configuration.methods, *configuration.grids):
         if name not in KNOWN_METHODS and (name in configuration.grids or not name.startswith(TRANSFORMERS)):
-            known = ", ".join(KNOWN_METHODS)
-            raise DataError(f"{path}: the method {name!r} is not known; known: {known}, {TRANSFORMERS}MODEL")
+            known = ", ".join(map(repr, [*KNOWN_METHODS, f"{TRANSFORMERS}MODEL"]))
+            raise DataError(f"{path}: the method {name!r} is not known; known: {known}{guess(name, KNOWN_METHODS)}")
     if len(set(configuration.methods)) < len(configuration.methods):
         raise DataError(f"{path}: a method is named twice among {', '.join(configuration.methods)}")
     if len(set(configuration.sizes)) < len(configuration.sizes):

@@ -13,7 +13,8 @@ import torch
 
 from asif_lib.bank.anchors import AnchorBank
 from asif_lib.datasets.pairs import load_pairs
-from asif_lib.defaults import LINEAR_PROBE, TRANSFORMERS
+from asif_lib.datasets.providers import check_known
+from asif_lib.defaults import HUB, LINEAR_PROBE, TRANSFORMERS
 from asif_lib.encoders.contrastive import load_contrastive
 from asif_lib.encoders.loading import load_encoder_of
 from asif_lib.errors import AsifError, BrokenPicturesError, DataError, first_line
@@ -74,9 +75,15 @@ def run_benchmark(configuration, folder, *, device="auto", progress=True) -> Out
         Is made. To compute again what is stored, delete it.
 
     A size is left out for a bank that has fewer pairs; it is a failure if all banks have fewer.
+
+    Raises
+    ------
+    DataError
+        If a bank, a task or `validation` names a data set that is not known and no folder; nothing is computed then.
     """
+    _check_data(configuration)
     parts, failures, found = Path(folder) / "parts", [], []
-    load, reached = functools.cache(functools.partial(load_any_encoder, device=device)), {"all"}
+    load, reached = functools.cache(functools.partial(load_any_encoder, device=device)), set()
     parts.mkdir(parents=True, exist_ok=True)
     groups = list(_groups(configuration))
     own = _asked_of_yardsticks(configuration, failures, device, progress)
@@ -92,7 +99,7 @@ def run_benchmark(configuration, folder, *, device="auto", progress=True) -> Out
                 continue
             # a bank as large as one of the sizes is asked once, with all its pairs
             sizes = {size for size in configuration.sizes if size == "all" or size <= len(pool.train[0])}
-            reached |= sizes
+            reached |= sizes | {"all"}
             sizes -= {pool.size} if "all" in sizes else set()
             for method, size in each:
                 bar.update()
@@ -108,10 +115,22 @@ def run_benchmark(configuration, folder, *, device="auto", progress=True) -> Out
                 except Exception as error:  # the next part may succeed
                     failures.append((f"{_words(about)}, {method}, {size} pairs", _reason(error)))
     for size in sorted(set(configuration.sizes) - reached, key=str) if reached else ():
-        failures.append((f"{size} pairs", "no bank has that number of pairs to draw from"))
+        failures.append((f"{size} pairs", "no bank that could be prepared has so many pairs to draw from"))
     table = tidy_table(found, configuration.methods)
     table.to_parquet(Path(folder) / "results.parquet", index=False)
     return Outcome(table, list(dict.fromkeys(failures)))
+
+
+def _check_data(configuration):
+    """Raise `DataError` for a data set whose name is misspelt."""
+    pairs = [name for source in configuration.banks.values() if isinstance(source, list) for name in source]
+    for name in filter(None, [*pairs, configuration.validation]):
+        check_known(name, "pairs")
+    for task in configuration.tasks.values():
+        if task.kind == "retrieval":
+            check_known(task.pairs, "pairs")
+        elif not task.data.startswith(HUB):
+            check_known(task.data, "labelled")
 
 
 def _words(about):
@@ -253,6 +272,7 @@ def _computed(configuration, pool, questions, method, grid, size) -> dict:
         "transductive": make.transductive,
         "size": len(image),
         "settings": settings,
+        "taught": {name: question.taught_by(fitted) for name, question in questions.items()},
         "values": values,
         "chance": {name: question.chance() for name, question in questions.items()},
     }

@@ -140,9 +140,13 @@ class HeldOut:
         """The labelled pictures of `teach`."""
         return self.teach()
 
+    def taught_by(self, method) -> dict:
+        """Return C of a linear probe and the number of its labelled pictures; nothing for another method."""
+        return {"C": self.probe.C, "pictures": len(self.taught[1])} if isinstance(method, Probe) else {}
+
     @functools.cached_property
-    def probed(self) -> np.ndarray:
-        """Whether a linear probe of the pictures `taught` decides right, (q,); it is fitted once."""
+    def probe(self) -> LinearProbe:
+        """A linear probe of the pictures `taught`; it is fitted once."""
         image, labels = self.taught
         if (most := np.bincount(labels).max()) < FOLDS:
             fault = f"a linear probe needs {FOLDS} train pictures of a class, and has at most {most}; raise the sample"
@@ -155,8 +159,12 @@ class HeldOut:
                 for a, b in folds
             ])  # fmt: skip
 
-        probe = LinearProbe(max(LinearProbe.GRID["C"], key=share_right)).fit(image, labels)
-        return (probe.predict(self.image) == self.relevant.int().argmax(dim=1).numpy()).astype(float)
+        return LinearProbe(max(LinearProbe.GRID["C"], key=share_right)).fit(image, labels)
+
+    @property
+    def probed(self) -> np.ndarray:
+        """Whether the linear probe decides right, (q,)."""
+        return (self.probe.predict(self.image) == self.relevant.int().argmax(dim=1).numpy()).astype(float)
 
     def digest(self, method=None) -> str:
         """Return the SHA-256 of everything that the method is asked, and taught."""

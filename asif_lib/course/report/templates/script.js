@@ -147,7 +147,7 @@ function search(form, root, given) {
     matches.forEach((range) => all.add(range));
     current = -1;
     said.textContent = sought.length < 2 ? "" : matches.length ? `${matches.length} found` : "none found";
-    book.href = `search.html#${encodeURIComponent(sought)}`;
+    if (book) book.href = `search.html#${encodeURIComponent(sought)}`;
   }
 
   function step(by) {

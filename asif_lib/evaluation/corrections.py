@@ -122,7 +122,8 @@ def correct_batch(answer, name) -> Classification:
 
     The result is the softmax over the labels of what the correction returns: with ``"sinkhorn"`` its plan, and with
     ``"z"`` positive numbers in the order of the z-scores. A picture that shares no anchor with any label has no part in
-    it, and stays undecided. The correction has its default settings, since no label of the batch may choose them.
+    it, and stays undecided. A label that shares no anchor with any picture never wins. The correction has its default
+    settings, since no label of the batch may choose them.
 
     Raises
     ------
@@ -137,9 +138,9 @@ def correct_batch(answer, name) -> Classification:
     """
     if name not in TRANSDUCTIVE:
         raise ParameterError(f"there is no transductive correction {name!r}; take one of: {', '.join(TRANSDUCTIVE)}")
-    decided = answer.predicted >= 0
+    pictures, labels = (answer.predicted >= 0).nonzero(), (answer.scores > 0).any(dim=0).nonzero().squeeze(1)
     scores = torch.zeros_like(answer.scores)
-    scores[decided] = TRANSDUCTIVE[name]()(answer.scores[decided]).softmax(dim=1)
+    scores[pictures, labels] = TRANSDUCTIVE[name]()(answer.scores[pictures, labels]).softmax(dim=1)
     return replace(answer, scores=scores, transductive=name)
 
 

@@ -809,9 +809,8 @@ for bank, rows in lines.items():
 #
 # No setting of this book was chosen on **CIFAR-10**: small photographs of ten everyday
 # classes, such as cat, ship and truck. It is optional (139 MB): `asif data cifar10`.
-# The anchors are of other kinds. So we ask two banks, as they
-# are and with *whitened pictures*, with settings that the stamps' validation pairs
-# choose.
+# The anchors are of other kinds. We ask two banks, as they are and with *whitened
+# pictures*. The stamps' validation pairs choose the settings.
 #
 # **Before you run the next cell:** do thousands of drawings help a bank of stamps to
 # name photographs?

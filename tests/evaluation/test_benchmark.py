@@ -386,7 +386,7 @@ def test_a_linear_probe_learns_from_labelled_train_pictures_and_is_marked(folder
         benchmark_page("Colours", outcome.table, []),
         len(load_labelled(tmp_path / "labelled").split("train")),
     )
-    assert "linear probe (needs labels)" in page and re.search(rf"C = [\d.]+, pictures = {learned}<", page)
+    assert "linear probe (needs labels)" in page and re.search(rf"C\s=\s[\d.]+, pictures\s=\s{learned}<", page)
     row = {"method": ["ASIF", "linear probe"], "value": [0.5, 0.9], "transductive": [False, False]}
     assert name_winner(pd.DataFrame({**row, "verdict": ["reference", "better"]})) is None
 
@@ -426,7 +426,7 @@ def test_the_page_stands_alone_and_marks_what_is_transductive(folders, tmp_path,
     assert loads_from_elsewhere(page) == []
     assert "ridge (transductive)" in page and "32 pairs" in page and "winner" in page
     assert "transformers:" not in page and 'href="search.html"' not in page  # nothing about what is not there
-    assert "Encoders: colour histogram × bag of words." in page and "alpha = 1.0" in page and "“all”" in page
+    assert "Encoders: colour histogram × bag of words." in page and "alpha\xa0=\xa01.0" in page and "“all”" in page
     assert str(tmp_path / "out" / "index.html") in capsys.readouterr().out
 
 
@@ -545,11 +545,18 @@ def test_the_papers_asif_is_that_of_the_library():
     assert PaperASIF().fit(z[0], z[1]).similarity(z[2], z[3]).shape == (30, 30)  # k = 800, but no more than there are
 
 
+def test_five_answers_of_one_seed_are_too_few_for_a_verdict():
+    """A bootstrap of five differences, all of one sign, is surer than the five tosses of a coin that they are."""
+    base, five_more = np.zeros((2, 1, 150))
+    five_more[0, :5] = 1
+    assert compare_paired(np.stack([base, five_more]))["p_holm"][1] == 2 / 2**5
+
+
 def test_a_difference_is_certain_only_after_holms_correction():
     random = np.random.default_rng(0)
     base = random.random((1, 200)) < 0.5
     slightly = base.copy()
-    slightly[0, np.flatnonzero(~base[0])[:6]] = True  # six items of 200 more
+    slightly[0, np.flatnonzero(~base[0])[:9]] = True  # nine items of 200 more
     rows = compare_paired(np.stack([base, base | (random.random((1, 200)) < 0.5), base, slightly]).astype(float))
     assert rows["verdict"].tolist()[:3] == ["reference", "better", "undecided"]
     assert rows["difference_low"][1] > 0 and rows["p_holm"][2] == 1

@@ -205,6 +205,15 @@ def test_a_corrected_batch_is_marked_and_keeps_its_undecided_pictures():
             correct_batch(Classification(["cat", "dog"], undecided), "z")
 
 
+@pytest.mark.parametrize("name", ["sinkhorn", "z"])
+def test_a_label_without_an_anchor_in_common_never_wins(name):
+    scores = torch.tensor([[0.9, 0.0, 0.8], [0.1, 0.0, 0.4], [0.3, 0.0, 0.1]])
+    answer = correct_batch(Classification(["cat", "tax law", "dog"], scores), name)
+    without = correct_batch(Classification(["cat", "dog"], scores[:, [0, 2]]), name)
+    assert answer.best == without.best and torch.equal(answer.scores[:, [0, 2]], without.scores)
+    assert answer.scores[:, 1].eq(0).all()
+
+
 def test_too_few_anchors_have_no_hubs():
     with pytest.raises(ParameterError, match="8 anchors are too few"):
         HubCorrectedAnchors().fit(torch.eye(8), torch.eye(8))

@@ -85,12 +85,13 @@ def table_of(group) -> dict:
 
 
 def _cell(row) -> dict:
+    settings = json.loads(row.settings)
     gap, low, high = (f"{100 * getattr(row, f'difference{end}'):+.1f}" for end in ("", "_low", "_high"))
     return {
         "value": f"{100 * row.value:.1f}",
         "interval": f"[{100 * row.low:.1f},\N{NO-BREAK SPACE}{100 * row.high:.1f}]",
         "gap": "" if row.verdict == "reference" else f"{gap} [{low},\N{NO-BREAK SPACE}{high}]",
         "mark": MARKS.get(row.verdict),
-        "settings": ", ".join(f"{key} = {value}" for key, value in json.loads(row.settings).items()),
+        "settings": ", ".join(f"{key}\N{NO-BREAK SPACE}=\N{NO-BREAK SPACE}{value}" for key, value in settings.items()),
         "verdict": row.verdict,
     }

@@ -9,6 +9,7 @@ import pandas as pd
 from asif_lib.defaults import LINEAR_PROBE, TRANSFORMERS
 
 from ..measures import share_with_interval
+from ..trust import mcnemar
 
 DRAWS = 5_000
 BLOCK = 250
@@ -62,13 +63,16 @@ def compare_paired(values) -> pd.DataFrame:
 
     ``value``, ``low`` and ``high`` are the mean with its 95 % interval; ``difference``, ``difference_low`` and
     ``difference_high`` its paired difference to the reference; ``p_holm`` its p-value after Holm's correction over the
-    m - 1 comparisons. ``verdict``: reference, better, worse, or undecided.
+    m - 1 comparisons: of McNemar's test for answers right or wrong (0 or 1) of one seed, or else of the bootstrap.
+    ``verdict``: reference, better, worse, or undecided.
     """
     means = values.mean(axis=(1, 2))
     resampled = resampled_means(values)
     gaps = resampled - resampled[:, :1]
     below, above = (gaps <= 0).mean(axis=0), (gaps >= 0).mean(axis=0)
     p_values = np.minimum(1, 2 * np.maximum(np.minimum(below, above), 1 / (DRAWS + 1)))
+    if values.shape[1] == 1 and np.isin(values, (0, 1)).all():  # few items may differ: a bootstrap is too sure of them
+        p_values = np.array([mcnemar(one[0], values[0, 0]).p for one in values])
     rows = pd.DataFrame({"value": means})
     rows["low"], rows["high"] = np.quantile(resampled, [LEVEL / 2, 1 - LEVEL / 2], axis=0)
     for i, one in enumerate(values):

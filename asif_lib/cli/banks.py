@@ -94,7 +94,9 @@ def build_and_save(
     replace: Replace = False,
     image_embeddings: Annotated[str | None, Option(metavar="FILE", help="your own, .npy, (n, d)")] = None,
     text_embeddings: Annotated[str | None, Option(metavar="FILE", help="your own, .npy, (n, d)")] = None,
-    captions: Annotated[str | None, Option(metavar="FILE", help="of your embeddings: a table, row i of pair i")] = None,
+    captions: Annotated[
+        str | None, Option(metavar="FILE", help="of your embeddings: a table with a column caption")
+    ] = None,
     encoders_of: Annotated[str | None, Option(metavar="BANK", help="whose encoders made your embeddings")] = None,
 ):
     """Encode captioned pictures into a bank, or make one of embeddings of your own."""

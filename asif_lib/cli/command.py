@@ -24,7 +24,7 @@ BankName = Annotated[str, Option("--bank", metavar="NAME", help="a bank's name o
 K = Annotated[int | None, Option(metavar="K", help=f"entries kept; default: {DEFAULT_K_WORDS}")]
 P = Annotated[float, Option(metavar="P", help="exponent")]
 Hubs = Annotated[float, Option(metavar="SHARE", help="of an anchor's hubness that is subtracted, 0 to 1")]
-Whiten = Annotated[float | None, Option(metavar="SHARE", help="whiten the pictures with this shrinkage, up to 1")]
+Whiten = Annotated[float | None, Option(metavar="SHARE", help="whiten the pictures: 0.5 more than 0.8, 1 not at all")]
 NoCenter = Annotated[bool, Option("--no-center", help="do not subtract the bank's mean")]
 Device = Annotated[str, Option(metavar="NAME", help="auto, cpu, cuda or mps")]
 Templates = Annotated[

@@ -29,7 +29,7 @@ from .control_encoders import load_any_encoder
 from .leaks import identical, showing
 from .tasks import digest_of, embedded_pairs, prepare_task
 
-FORMAT = 2
+FORMAT = 3
 """Of a stored part. A change of what is measured raises it, and all parts are computed again."""
 
 

@@ -115,7 +115,7 @@ def run_benchmark(configuration, folder, *, device="auto", progress=True) -> Out
                 except Exception as error:  # the next part may succeed
                     failures.append((f"{_words(about)}, {method}, {size} pairs", _reason(error)))
     for size in sorted(set(configuration.sizes) - reached, key=str) if reached else ():
-        failures.append((f"{size} pairs", "no bank that could be prepared has that number of pairs to draw from"))
+        failures.append((f"{size} pairs", "every bank that could be prepared has fewer pairs to draw from"))
     table = tidy_table(found, configuration.methods)
     table.to_parquet(Path(folder) / "results.parquet", index=False)
     return Outcome(table, list(dict.fromkeys(failures)))

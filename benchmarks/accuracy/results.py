@@ -38,7 +38,9 @@ def section(name, table) -> str:
         head = [found["heading"], *(f"{size:,} pairs" for size in found["sizes"])]
         lines += ["", f"### Bank {bank}, task {task} (n = {rows['n'].iloc[0]})", ""]
         lines += [f"| {' | '.join(row)} |" for row in (head, ["---"] * len(head), *cells)]
-        left_out = f" Left out: {found['left_out']} pairs that show a picture that is asked." * bool(found["left_out"])
+        left_out = f" Pairs left out, since they show a picture that is asked: {found['left_out']}." * bool(
+            found["left_out"]
+        )
         lines += ["", f"Chance: {found['chance']}.{left_out}"]
     return "\n".join(lines)
 

@@ -6,7 +6,7 @@ from collections import Counter
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
 os.environ["ASIF_PROGRESS"] = ""  # a check that a test calls is nobody's progress
 if WORKERS := int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", 0)):  # as many threads as cores, in all workers together
-    os.environ.setdefault("OMP_NUM_THREADS", str(max(1, len(os.sched_getaffinity(0)) // WORKERS)))
+    os.environ.setdefault("OMP_NUM_THREADS", str(max(1, (os.cpu_count() or 1) // WORKERS)))
 
 import pytest
 import timm

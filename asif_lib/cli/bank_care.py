@@ -122,4 +122,5 @@ def _join(name: Name, banks: Annotated[list[str], Argument(metavar="BANK")], rep
         raise BankError(f"one of the banks {', '.join(banks)} is given twice: name each bank once")
     concatenate([load(bank) for bank in banks], bank_name(name)).save(bank_dir(name))
     bank = load(name)
-    return describe_bank(bank, bank_dir(name)), f"bank {name!r}: {len(bank)} anchors of {len(banks)} banks"
+    text = f"bank {name!r}: {len(bank)} anchors of {len(banks)} banks\nits own settings: asif bank recommend {name}"
+    return describe_bank(bank, bank_dir(name)), text

@@ -21,7 +21,7 @@ SAME_DRAWING = 0.955
 that are in two of them have more, and so have a few pairs of plain discs, such as coins. They cost some anchors."""
 NEARLY_WHITE = 16
 """The largest difference to white of a pixel that is background, out of 255."""
-BLOCK = 16_384
+BLOCK = 1_024
 
 
 class Thumbnail(Encoder):

@@ -14,7 +14,8 @@
 # - classify pictures by class names that the model never saw, your own pictures too;
 # - ask about pictures of another kind (Fashion-MNIST), where the result is modest, and
 #   try to improve it;
-# - turn scores into probabilities that mean what they say, and let the model be silent;
+# - turn scores into probabilities, measure how far they mean what they say, and let the
+#   model be silent;
 # - see how the result grows with the number of anchors;
 # - read the paper's table, and say why our numbers cannot stand in it.
 #
@@ -1061,15 +1062,16 @@ for name in shown:
 # kinds of marks have the temperature of the bank.
 #
 # The **expected calibration error** (ECE) is the mean distance from the line. With few
-# answers it cannot be 0: eight or nine stamps in a bin make its accuracy uncertain, as
-# the long bars say. The printed difference of confidence and accuracy has an interval.
-# For stamps most of it lies below 0: the model is too modest rather than too sure.
-# Captions are harder to tell apart than names of classes.
+# answers it is hardly ever 0, even for a calibrated model. Eight or nine stamps in a
+# bin make its accuracy uncertain, as the long bars say. The printed difference of
+# confidence and accuracy has an interval. With the bank's temperature both intervals
+# hold 0: these answers do not prove that the model is too modest, or too sure.
 #
 # *Right:* from right to left, the model keeps silent on more and more of its least
 # confident answers. The higher the curve rises to the left, the better the confidence
-# knows what is right. For stamps silence pays at once. For clothes it helps a little: a
-# model without anchors of clothing does not know well what it does not know.
+# knows what is right. For stamps silence pays: the more confident half is right
+# nearly always. For clothes it helps, too, but even the most confident tenth is often
+# wrong. A model without anchors of clothing does not know well what it does not know.
 #
 # A warning: this confidence compares the labels with each other. A picture that fits
 # *none* of them can still get 90 %. “I have never seen anything like it” is another
@@ -1258,12 +1260,13 @@ show_progress("05")
 # - Compare two methods on the same questions, pair by pair.
 # - A tie does not count as found. Say whether scores over templates were averaged or
 #   maximised.
-# - On held-out stamps ASIF finds captions and classes far above chance. Section 2
-#   counts for each baseline how many paired intervals lie above 0. On Fashion-MNIST
+# - On held-out stamps ASIF finds captions and classes far above chance. The figures
+#   of section 2 say over which baselines its lead is proven. On Fashion-MNIST
 #   ridge, CCA and CSA are better, and the intervals say so. An honest report prints
 #   that, too.
-# - A temperature that is fitted inside the bank makes probabilities of scores. Sorted
-#   by their confidence, answers can be held back: on stamps that pays.
+# - A temperature that is fitted inside the bank turns scores into probabilities. They
+#   are much better calibrated than with $T = 1$, but not perfectly. Answers of low
+#   confidence can be held back: that pays, on stamps most.
 # - More anchors help, on our scale, all the way.
 #
 # **What would prove us wrong.** Some paired intervals lie above 0 here. If they came to

@@ -411,9 +411,9 @@ for name, table in ends.items():
 #
 # ### Two switches more
 #
-# `ASIF` has two more settings. With `hubs` an anchor of a dense region weighs less;
-# with `whiten` the directions in which the bank's pictures vary most no longer decide
-# all cosines ([chapter 09](09_the_paper.ipynb), section 3, explains both). They are off
+# `ASIF` has two more settings. With `hubs` an anchor of a dense region weighs less.
+# With `whiten` the directions in which the bank's pictures vary most no longer decide
+# all cosines. [Chapter 09](09_the_paper.ipynb), section 3, explains both. They are off
 # by default. Clothes are of another kind than stamps: should we switch them on here?
 # Ten pairs of each class are added. As before, the validation pictures choose all four
 # settings, with the mean over the lessons. Then the test pictures are asked once.
@@ -462,9 +462,10 @@ table["hubs"] = table.hubs.map("{:g}".format)
 table.pivot_table("value", "hubs", "whiten", "max").style.format("{:.1%}")
 
 # %% [markdown]
-# **What you see.** The table holds the validation accuracy for each pair of switches
-# (rows: `hubs`, where 0 is off; columns: `whiten`), each with its best $k$ and $p$. The
-# upper right cell is the method without both. The printed lines compare on the test
+# **What you see.** The table holds the validation accuracy for each pair of switches,
+# with the best $k$ and $p$. Rows are `hubs` (0 is off), columns are `whiten`. The upper
+# right cell is the method without both. The best cells have close neighbours: do not
+# carry these values to other pictures. The printed lines compare on the test
 # pictures: the interval of the gain lies above 0. Both switches look at the bank only,
 # so each picture still gets its answer alone. The rest of the chapter leaves them off.
 #
@@ -1279,8 +1280,9 @@ print(f"minus the random lessons with switches: {in_points(gain)}")
 
 # %% [markdown]
 # **What you see.** The gain over random pairs has an interval above 0. Its price is the
-# look at the labelled pool: its labels told which pictures to cluster together. In life
-# you would cluster a pool without captions, and write one for each centre.
+# look at the labelled pool: its labels told which pictures to cluster together. A real
+# pool has no labels. You would cluster all of it, and write a caption for each centre.
+# The classes would then not be equally frequent. This we have not measured.
 
 # %% [markdown]
 # ## 8 · Another new world: satellite pictures

@@ -129,9 +129,12 @@ def test_the_command_page_lists_the_settings_that_are_tried():
 
     r = recommending
     assert f"k = {listed(100 * share for share in r.SHARES)} % of the anchors (at most {LARGEST_DEFAULT_K})" in page
-    assert f"p = {listed(r.POWERS)}, hubs = {listed(r.HUBS)}, and five spaces" in page and len(r.SPACES) == 5
+    assert f"p = {listed(r.POWERS)}, and hubs = {listed(r.HUBS)}. Each is tried in five" in page and len(r.SPACES) == 5
     assert f"whitened by {listed(whiten for _, whiten in r.SPACES if whiten)}" in page
-    assert f"Each of {r.FOLDS} folds asks at most {r.ASKED} of" in page and f"a bank above {r.LARGEST:,} pairs" in page
+    assert (
+        f"Each of {r.FOLDS} folds asks at most {r.ASKED} of" in page
+        and f"a bank with more than {r.LARGEST:,} pairs" in page
+    )
 
 
 def test_the_same_seed_gives_the_same_advice(stamps_bank):

@@ -84,10 +84,10 @@ def nearest_others(cosines, m):
     return cosines.clone().fill_diagonal_(-torch.inf).topk(m, dim=1).values
 
 
-def offsets_of_hubs(cosines, m, share, *, near=nearest_others, reduce=lambda x: x.mean(dim=1), fair=torch.mean):
+def offsets_of_hubs(cosines, m, strength, *, near=nearest_others, reduce=lambda x: x.mean(dim=1), fair=torch.mean):
     """Return what is subtracted from the cosine with each of n anchors, (n,); `cosines` (n, n) are their own."""
     closeness = reduce(near(cosines, m))
-    return share * (closeness - fair(closeness))
+    return strength * (closeness - fair(closeness))
 
 
 def cosines_between(n, d, seed, twins=0):
@@ -116,10 +116,10 @@ mistakes = {
     "You subtracted no average. Then nearly every cosine becomes smaller, and not only those with hubs.": but(
         fair=lambda x: 0
     ),
-    "The share stands at the mean cosine and not at the average over the anchors; both need it.": lambda c, m, s: (
+    "The strength stands at the mean cosine and not at the average over the anchors; both need it.": lambda c, m, s: (
         s * nearest_others(c, m).mean(dim=1) - nearest_others(c, m).mean()
     ),
-    "The share is missing.": changed(share=1.0),
+    "The strength is missing.": changed(strength=1.0),
     "You averaged over all others; only the m nearest say how dense the region is.": but(
         near=lambda c, m: nearest_others(c, len(c) - 1)
     ),

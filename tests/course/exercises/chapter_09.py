@@ -144,7 +144,7 @@ WRONG = {
         (lambda c, m, s: offsets_of(c.topk(m).values[:, 1:], s), "m - 1 others"),
         (lambda c, m, s: offsets_of(c.topk(m + 1).values, s), "drop the first"),
         (lambda c, m, s: offsets_of((c - torch.eye(len(c))).topk(m).values, s), "put -inf"),
-        (lambda c, m, s: offsets_of(c.topk(m + 1).values[:, 1:], 1), "share is missing"),
+        (lambda c, m, s: offsets_of(c.topk(m + 1).values[:, 1:], 1), "strength is missing"),
         (lambda c, m, s: s * c.topk(m + 1).values[:, 1:].mean(1), "no average"),
         (lambda c, m, s: s * c.topk(m + 1).values[:, 1:].mean(1) - c.topk(m + 1).values[:, 1:].mean(), "both need it"),
         (lambda c, m, s: s * (c.sum(1) - c.sum(1).mean()) / (len(c) - 1), "over all others"),

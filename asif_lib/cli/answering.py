@@ -150,7 +150,6 @@ def _evaluate(
     check_targets(predictions=predictions, csv=csv)
     _check_model(asked)
     from asif_lib.datasets.labelled import load_labelled
-    from asif_lib.evaluation.corrections import correct_batch
     from asif_lib.evaluation.measures import accuracy
     from asif_lib.evaluation.summary import per_class, summarise_zero_shot
     from asif_lib.zeroshot import make_prompts
@@ -162,6 +161,8 @@ def _evaluate(
     answer = model.classify(z, data.classes, templates=templates, reduce=reduce)
     note, of_each = "", {}
     if transductive:
+        from asif_lib.evaluation.corrections import correct_batch  # which imports scikit-learn
+
         alone = accuracy(answer.predicted, data.labels[kept])
         answer, of_each = correct_batch(answer, transductive.value), {"each_alone": alone.value}
         note = (

@@ -5,6 +5,7 @@ import json
 import os
 import re
 import shlex
+import shutil
 import signal
 import subprocess
 import sys
@@ -222,6 +223,17 @@ def test_evaluate_prints_one_json_object(class_folders, run):
     assert (result["folder"], result["left_out"], result["undecided"]) == (str(class_folders), 0, 0)
     assert (result["templates"], result["reduce"], result["device"]) == ([DEFAULT_TEMPLATE], "mean", "cpu")
     assert result["seconds"] > 0
+
+
+def test_evaluate_imports_scikit_learn_only_for_a_correction(class_folders, tmp_path):
+    """The folder is too small for splits, which need scikit-learn too."""
+    for folder in sorted(class_folders.iterdir())[:2]:
+        shutil.copytree(folder, tmp_path / folder.name, ignore=lambda _, files: sorted(files)[2:])
+    script = "import sys, asif_lib.cli; asif_lib.cli.main(); print('sklearn' in sys.modules)"
+    for options, imported in {(): "False", ("--transductive", "z"): "True"}.items():
+        arguments = [sys.executable, "-c", script, "evaluate", str(tmp_path), *options]
+        run = subprocess.run(arguments, capture_output=True, text=True, timeout=120, check=True)
+        assert run.stdout.splitlines()[-1] == imported
 
 
 def test_evaluate_writes_a_row_a_picture_and_a_row_a_class(class_folders, run, tmp_path):

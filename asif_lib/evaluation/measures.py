@@ -11,6 +11,8 @@ from asif_lib.errors import ParameterError
 from asif_lib.machine import progress_bar
 
 RESAMPLES = 2_000
+RECALLS = (1, 5, 10)
+"""The k of R@k in `mean_recall`."""
 
 
 @dataclass(frozen=True)
@@ -115,7 +117,15 @@ def mean_recall(ways, relevant) -> float:
     baseline returns them; `relevant` (q, t) says which pictures and texts belong together.
     """
     places = [ranks(scores, right) for scores, right in zip(ways, (relevant, relevant.T), strict=True)]
-    return float(np.mean([(place < k).mean() for place in places for k in (1, 5, 10)]))
+    return float(np.mean([(place < k).mean() for place in places for k in RECALLS]))
+
+
+def recall_of_each(ways) -> np.ndarray:
+    """Return the recall of each of q pairs, (q,) from 0 to 1, whose mean is `mean_recall`.
+
+    `ways` are the `ranks` (q,) of the pairs in the search of texts, and in the search of pictures.
+    """
+    return np.mean([places < k for places in ways for k in RECALLS], axis=0)
 
 
 def same_text(queries, candidates) -> torch.Tensor:

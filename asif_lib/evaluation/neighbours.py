@@ -11,6 +11,9 @@ import torch
 
 from .measures import Measure
 
+BLOCK = 250
+"""Resamples whose counts are wide at a time: 100 MB for 50,000 items."""
+
 
 def mutual_neighbours(a, b, k) -> torch.Tensor:
     """Return for each of n items the share of its k nearest neighbours that both spaces have in common.
@@ -70,8 +73,14 @@ def neighbour_mask(similarity, k, itself=False) -> torch.Tensor:
 
 def resampled_counts(n, draws, seed=0) -> torch.Tensor:
     """Draw n items with replacement, `draws` times: how often each item is drawn, (draws, n) float64."""
+    return torch.from_numpy(drawn_counts(n, draws, seed)).double()
+
+
+def drawn_counts(n, draws, seed=0) -> np.ndarray:
+    """Return `resampled_counts` as bytes, (draws, n) uint8."""
     rng = np.random.default_rng(seed)
-    return torch.from_numpy(rng.multinomial(n, np.full(n, 1 / n), draws)).double()
+    blocks = (min(BLOCK, draws - start) for start in range(0, draws, BLOCK))
+    return np.concatenate([rng.multinomial(n, np.full(n, 1 / n), size).astype(np.uint8) for size in blocks])
 
 
 def pair_sums(counts, matrix) -> torch.Tensor:

@@ -21,7 +21,7 @@ from asif_lib.search.exact import top_anchors
 from asif_lib.sparse import anchor_offsets, power_and_normalise, subtract_offsets
 from asif_lib.zeroshot import check_bank, default_k
 
-from .measures import Measure, in_points, paired_difference, ranks, same_text
+from .measures import Measure, in_points, paired_difference, ranks, recall_of_each, same_text
 
 FOLDS = 5
 SMALLEST, LARGEST = 60, 6_000
@@ -163,9 +163,7 @@ def _answers(image, text, captions, fit, asked, grid, bar):
             scores = side.dense(**one) @ texts[center].dense(**one).T
             ways = ranks(scores, relevant), ranks(scores.T, relevant.T)
             settings = {**one, "center": center, "whiten": whiten}
-            found[tuple(settings[key] for key in DEFAULTS)] = np.mean(
-                [way < k for way in ways for k in (1, 5, 10)], axis=0
-            )
+            found[tuple(settings[key] for key in DEFAULTS)] = recall_of_each(ways)
         bar.update()
     return found
 

@@ -30,6 +30,11 @@ def test_resampled_counts_draw_as_many_items_as_there_are():
     assert torch.equal(counts, resampled_counts(20, 50, seed=3))
 
 
+def test_counts_in_blocks_are_those_of_one_draw():
+    whole = np.random.default_rng(5).multinomial(40, np.full(40, 1 / 40), 700)
+    assert (resampled_counts(40, 700, seed=5).numpy() == whole).all()
+
+
 def test_pair_sums_are_those_of_the_items_written_out():
     matrix = similarity(8, 0)
     counts = resampled_counts(8, 5)

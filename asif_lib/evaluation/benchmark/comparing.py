@@ -9,11 +9,11 @@ import pandas as pd
 from asif_lib.defaults import LINEAR_PROBE, TRANSFORMERS
 
 from ..measures import share_with_interval
+from ..neighbours import BLOCK, drawn_counts
 from ..trust import mcnemar
 
 DRAWS = 5_000
-BLOCK = 250
-"""Draws that are in memory as floats at a time: 100 MB for 50,000 items."""
+_counts = functools.lru_cache(maxsize=8)(drawn_counts)  # once for all comparisons of n items
 LEVEL = 0.05
 COLUMNS = ["bank", "image_encoder", "text_encoder", "task", "measure", "size", "method"]
 """The columns that name a row of the tidy table."""
@@ -34,14 +34,6 @@ def resampled_means(values, draws=DRAWS, seed=0) -> np.ndarray:
         shares = of_seeds[rows] / seeds, of_items[rows] / items
         means.append(np.stack([((shares[1] @ one.T) * shares[0]).sum(axis=1) for one in values], axis=1))
     return np.concatenate(means)
-
-
-@functools.lru_cache(maxsize=8)
-def _counts(n, draws, seed) -> np.ndarray:
-    """Count how often each of n items is drawn, (draws, n) bytes, once for all comparisons of n items."""
-    rng = np.random.default_rng(seed)
-    blocks = (min(BLOCK, draws - start) for start in range(0, draws, BLOCK))
-    return np.concatenate([rng.multinomial(n, np.full(n, 1 / n), size).astype(np.uint8) for size in blocks])
 
 
 def holm(p_values) -> np.ndarray:

@@ -25,9 +25,8 @@ from asif_lib.sparse import sparse_relative_representation
 from asif_lib.zeroshot import make_prompts
 
 from ..baselines import LinearProbe, Method
-from ..measures import ranks, same_text
+from ..measures import RECALLS, ranks, recall_of_each, same_text
 
-RECALLS = (1, 5, 10)
 FOLDS = 3
 """Parts of the labelled pictures that choose how strongly a linear probe is regularised."""
 
@@ -119,9 +118,8 @@ class HeldOut:
             return {"accuracy": (ranks(scores, self.relevant) == 0).astype(float)}
         ways = zip(method.both_ways(self.image, self.text), (self.relevant, self.relevant.T), strict=True)
         to_text, to_picture = (ranks(scores, relevant) for scores, relevant in ways)
-        mean = np.mean([places < k for places in (to_text, to_picture) for k in RECALLS], axis=0)
         return {
-            "mean recall": mean,
+            "mean recall": recall_of_each((to_text, to_picture)),
             "R@1, picture → text": (to_text == 0).astype(float),
             "R@1, text → picture": (to_picture == 0).astype(float),
         }
@@ -161,7 +159,7 @@ class HeldOut:
 
         return LinearProbe(max(LinearProbe.GRID["C"], key=share_right)).fit(image, labels)
 
-    @property
+    @functools.cached_property
     def probed(self) -> np.ndarray:
         """Whether the linear probe decides right, (q,)."""
         return (self.probe.predict(self.image) == self.relevant.int().argmax(dim=1).numpy()).astype(float)

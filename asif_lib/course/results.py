@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from pathlib import Path
-from typing import NotRequired
+from typing import TYPE_CHECKING, NotRequired
 
 from typing_extensions import TypedDict
 
@@ -17,6 +17,9 @@ from asif_lib.errors import AsifError
 from asif_lib.files import build_dir, locked, put_aside, read_json, write_json
 
 from .contents import put_between
+
+if TYPE_CHECKING:
+    from asif_lib.evaluation.measures import Measure
 
 BEGIN = "<!-- results:begin -->"
 END = "<!-- results:end -->"
@@ -59,15 +62,17 @@ def results_path() -> Path:
     return build_dir() / "results.json"
 
 
-def record(name: str, value: float, ci: tuple | None = None, n: int | None = None, unit="", note="") -> float:
+def record(
+    name: str, value: "float | Measure", ci: tuple | None = None, n: int | None = None, unit="", note=""
+) -> float:
     """Write one headline number into ``build/results.json`` and return it.
 
     The name is what a reader sees, and the same name replaces the earlier entry. Without a unit the
     value is a fraction and is shown as a percentage: give ``unit="pictures/s"`` (or ``"AUC"``, …)
     for anything else. In a run of the report the number counts once the whole chapter has run.
 
-    `ci` has the lower and the upper end of the 95 % interval, and `n` is the number of items behind the number. The
-    note is shown behind the name.
+    `ci` has the lower and the upper end of the 95 % interval, and `n` is the number of items behind the number. A
+    `Measure` as the value brings its own, unless they are given. The note is shown behind the name.
 
     Raises `ResultsError` if a number is not finite, an interval is upside down, a fraction is outside ±1, or the name
     is empty, and `LockedError` if another process keeps the file locked.
@@ -75,6 +80,8 @@ def record(name: str, value: float, ci: tuple | None = None, n: int | None = Non
     >>> record("held-out stamps, caption among 150, R@1", 0.373, ci=(0.30, 0.45), n=150)
     0.373
     """
+    if hasattr(value, "ci"):  # a Measure, whose module is not needed for a plain number
+        value, ci, n = value.value, ci or value.ci, value.n if n is None else n
     for number in (value, *(ci or ())):
         if not math.isfinite(number):
             raise ResultsError(f"{name!r} is {float(number)}, not a finite number.")

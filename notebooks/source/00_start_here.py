@@ -394,9 +394,7 @@ for _ in range(SHUFFLES):
 encoders = f"{image_encoder.identity.name} × {text_encoder.identity.name}"
 record(
     f"held-out stamps: own caption wins among {CHOICES}, {encoders}",
-    result.value,
-    ci=result.ci,
-    n=result.n,
+    result,
     note=f"chance {1 / CHOICES:.1%}",
 )
 print(f"own caption wins among {CHOICES}: {result} (chance {1 / CHOICES:.1%})")

@@ -206,9 +206,7 @@ for k in (1, 10):
     asif = found[WAYS[0], "ASIF"][f"R@{k}"]
     record(
         f"held-out stamps, caption among 150, R@{k}",
-        asif.value,
-        ci=asif.ci,
-        n=asif.n,
+        asif,
         note=f"chance {chance[k]:.1%}",
     )
 
@@ -687,9 +685,7 @@ draw.show(draw.interval_dots({"test stamps": measured}, xlabel=xlabel, chance=ch
 found = measured["ASIF"]
 record(
     f"held-out stamps, zero-shot, {len(classes)} classes",
-    found.value,
-    ci=found.ci,
-    n=found.n,
+    found,
     note=f"chance {chance:.1%}",
 )
 for name, measure in measured.items():
@@ -869,9 +865,7 @@ for name, measure in measured.items():
 found = measured["ASIF"]
 record(
     "Fashion-MNIST, zero-shot, 10 classes, 793 stamps as anchors",
-    found.value,
-    ci=found.ci,
-    n=found.n,
+    found,
     note=f"chance {1 / len(fashion.classes):.1%}",
 )
 xlabel = f"zero-shot accuracy, Fashion-MNIST, {len(sample)} test pictures"

@@ -590,9 +590,7 @@ deletion = areas["deletion"]
 _ = record(
     "contributions name what decides: deletion, area between random order and order of "
     "contributions",
-    deletion.value,
-    ci=deletion.ci,
-    n=deletion.n,
+    deletion,
     unit="of the score",
     note="held-out stamps, 0 for a random order",
 )
@@ -778,9 +776,7 @@ signed = f"{gap.value:+.3f} [{gap.low:+.3f}, {gap.high:+.3f}]"
 print(f"excess minus agreement alone, on the same planted banks: {signed}")
 _ = record(
     "audit: AUC for 10 % planted wrong captions",
-    found.value,
-    ci=found.ci,
-    n=found.n,
+    found,
     unit="AUC",
     note=f"{len(everything)} stamps, interval over plantings, guessing 0.5",
 )
@@ -1044,9 +1040,7 @@ recorded = {
 for name, words in recorded.items():
     record(
         f"“never seen anything like it”: {words}",
-        alarms[name].value,
-        ci=alarms[name].ci,
-        n=alarms[name].n,
+        alarms[name],
         note="promised: at most 5 % on stamps",
     )
 

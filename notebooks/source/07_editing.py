@@ -359,9 +359,7 @@ for size in [size for size in (10, 20) if size in sizes]:
     mean, each = curve(right)[size]
     record(
         f"Fashion-MNIST, {10 * size} pairs added to the 793 stamps",
-        mean.value,
-        ci=mean.ci,
-        n=mean.n,
+        mean,
         note=f"mean of {lessons} lessons, {each.min():.0%} to {each.max():.0%}; "
         "chance 10%",
     )
@@ -452,9 +450,7 @@ print(f"with the switches: {mean}; lessons {each.min():.1%} to {each.max():.1%}"
 print(f"minus chosen k and p alone: {in_points(gain)}")
 record(
     "Fashion-MNIST, 100 pairs added to the 793 stamps, hubs and whitening chosen",
-    mean.value,
-    ci=mean.ci,
-    n=mean.n,
+    mean,
     note=f"inductive; mean of {lessons} lessons, {each.min():.0%} to {each.max():.0%}",
 )
 table["whiten"] = [f"{w:g}" if w else "off" for w in table.whiten]
@@ -1223,9 +1219,7 @@ found, _ = means[1]
 record(
     "Fashion-MNIST, 10 pairs added to the 793 stamps, the most typical picture of each "
     "class",
-    found.value,
-    ci=found.ci,
-    n=found.n,
+    found,
     note=f"drawn at random: {right[1].mean():.0%}",
 )
 for size, answers in typical.items():
@@ -1269,9 +1263,7 @@ gain = paired_difference(answers[0], switched.mean(axis=0), seed)
 record(
     f"Fashion-MNIST, {len(central)} pairs chosen by clusters, added to the 793 stamps, "
     "hubs and whitening chosen",
-    found.value,
-    ci=found.ci,
-    n=found.n,
+    found,
     note="inductive; chance 10%",
 )
 print(f"{len(central)} pairs, chosen by clusters, {settings}")

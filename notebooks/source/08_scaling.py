@@ -354,9 +354,7 @@ hits = found.gather(1, indices)  # (400, 100), which of the true best were found
 missed = mean_with_interval(1 - hits.float().mean(dim=1).numpy(), seed)
 record(
     "search in bfloat16 alone: share of the 100 best anchors that is missed",
-    missed.value,
-    ci=missed.ci,
-    n=missed.n,
+    missed,
     note="50,000 made-up anchors; with the bound and the second look none",
 )
 print(f"of the {k} best anchors, products in bfloat16 alone miss {missed} (pictures)")
@@ -518,9 +516,7 @@ draw.show(
 found = mean_with_interval(kept / k, seed)
 record(
     "exact search in bfloat16: anchors looked at again for each of the 100 best",
-    found.value,
-    ci=found.ci,
-    n=found.n,
+    found,
     unit="anchors",
     note="50,000 made-up anchors",
 )

@@ -662,7 +662,7 @@ for name, measure in found.items():
         gap = paired_difference(first[name], first["ASIF"], seed)
         print(f"  minus ASIF: {in_points(gap)}")
         headline = f"held-out stamps, caption among {len(test)}, R@1, {name}"
-        record(headline, measure.value, ci=measure.ci, n=measure.n)
+        record(headline, measure)
 
 # %% [markdown]
 # **What you see.** Each dot is a share of 150 pictures, and its interval reaches about

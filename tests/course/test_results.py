@@ -10,6 +10,7 @@ from asif_lib import files
 from asif_lib.course import results
 from asif_lib.course.contents import MarkersError
 from asif_lib.course.results import load_results, record, replace_table, results_table
+from asif_lib.evaluation.measures import Measure
 
 
 @pytest.fixture(autouse=True)
@@ -17,6 +18,16 @@ def build(tmp_path, monkeypatch):
     monkeypatch.setenv("ASIF_BUILD", str(tmp_path))
     monkeypatch.delenv(results.RUN_VARIABLE, raising=False)
     return tmp_path
+
+
+def test_a_measure_brings_its_interval_and_its_number_unless_they_are_given():
+    share = Measure(0.373, 0.30, 0.45, 150)
+    assert record("R@1", share, note="chance 1 %") == 0.373
+    record("R@1, plain", 0.373, ci=(0.30, 0.45), n=150, note="chance 1 %")
+    record("R@1, of others", share, ci=(0.2, 0.5), n=20)
+    stored = load_results()
+    assert stored["R@1"] == stored["R@1, plain"]
+    assert stored["R@1, of others"]["ci"] == (0.2, 0.5) and stored["R@1, of others"]["n"] == 20
 
 
 def test_record_returns_the_value_and_keeps_other_entries():

@@ -83,7 +83,8 @@ class Explored:
         here = address.split("?")[0]
         context.route(lambda url: not url.startswith((here, "data:", "blob:")), self._refuse)
         self.page.goto(address, wait_until="commit")
-        self.loading = self.page.locator("#loading_text").inner_text(), violations(self.page)
+        step = self.page.locator("#loading_text").filter(has_text="Loading, step")  # a script writes it a moment later
+        self.loading = step.inner_text(), violations(self.page)
         self.page.get_by_role("rowheader").first.wait_for()
 
     def _refuse(self, route):

@@ -186,8 +186,8 @@ def _chapter(entry: Result) -> str:
 
 
 def _show(value: float, unit: str) -> str:
-    if not unit:
-        return f"{100 * value:.1f}"
+    if unit in ("", "points"):
+        return f"{value if unit else 100 * value:z.1f}"
     return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.3g}"
 
 

@@ -108,10 +108,12 @@ def test_table_shows_fractions_as_percent_and_units_as_they_are():
     record("R@1 | stamps", 0.373, ci=(0.295, 0.4533), n=1150, note="k=50")
     record("search", 12345.6, unit="queries/s")
     record("audit", 0.94912, unit="AUC")
+    record("gain", 6.333, ci=(-0.04, 9.5), unit="points")
     lines = results_table(load_results()).splitlines()
     assert lines[2] == "| R@1 \\| stamps (k=50) | 37.3 % | 29.5 to 45.3 % | 1,150 |"
     assert lines[3] == "| search | 12,346 queries/s |  |  |"
     assert lines[4] == "| audit | 0.949 AUC |  |  |"
+    assert lines[5] == "| gain | 6.3 points | 0.0 to 9.5 |  |"
     assert results_table({}) == "No results recorded yet."
 
 

@@ -66,10 +66,15 @@ def check_k_p(k, p, n):
         raise ParameterError(f"p = {p}: the exponent must be positive and finite")
 
 
-def check_hubs(hubs, n):
-    """Raise `ParameterError` unless the share `hubs` is from 0 to 1, and n anchors are enough to find hubs."""
+def check_hub_share(hubs):
+    """Raise `ParameterError` unless the share `hubs` is from 0 to 1."""
     if not 0 <= hubs <= 1:
         raise ParameterError(f"hubs = {hubs}: the share of a mean cosine that is subtracted is from 0 to 1")
+
+
+def check_hubs(hubs, n):
+    """Raise `ParameterError` unless the share `hubs` is from 0 to 1, and n anchors are enough to find hubs."""
+    check_hub_share(hubs)
     if hubs and n <= NEAREST:
         raise ParameterError(f"{n} anchors are too few: their hubs are found among {NEAREST} others; take hubs = 0")
 

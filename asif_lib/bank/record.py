@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from asif_lib.datasets.providers import catalogue
+from asif_lib.datasets.providers import names_of
 from asif_lib.encoders.identity import EncoderIdentity
 from asif_lib.errors import BankError, first_line, guess
 from asif_lib.files import cache_dir, has_seal, parse_json, unsealed
@@ -143,11 +143,10 @@ def read_record(folder, name) -> BankRecord:
 
 def _ways_to(name) -> str:
     """Return what to run for a bank that is not there: it may be misspelt, or not built yet."""
-    buildable = [key for key, entry in catalogue().items() if entry["kind"] == "pairs"]
-    if str(name) in buildable:
+    if str(name) in names_of("pairs"):
         return f"run: asif bank build {name}"
     there = sorted(file.parent.name for file in (cache_dir() / "banks").glob("*/bank.json"))
-    return f"run: asif bank build {name} --from FOLDER, or: asif bank list{guess(name, there + buildable)}"
+    return f"run: asif bank build {name} --from FOLDER, or: asif bank list{guess(name, there + names_of('pairs'))}"
 
 
 def _of_old_format(content) -> bytes:

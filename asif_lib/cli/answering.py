@@ -11,7 +11,7 @@ from typing import Annotated
 from typer import Argument, Option
 
 from asif_lib.bank.record import bank_dir, stored_count
-from asif_lib.datasets.providers import catalogue
+from asif_lib.datasets.providers import names_of
 from asif_lib.defaults import BARE_TEMPLATE, DEFAULT_BANK, DEFAULT_TEMPLATE, check_hubs_whiten, check_k_p
 from asif_lib.errors import BrokenPicturesError, DataError, ParameterError, PictureError
 
@@ -205,8 +205,7 @@ def _explore(
 
 def _must_be_built(bank):
     """Whether the bank is not here yet, and one of the catalogue's, so that it can be built."""
-    here = (bank_dir(bank) / "bank.json").exists()
-    return not here and catalogue().get(bank, {}).get("kind") == "pairs"
+    return bank in names_of("pairs") and not (bank_dir(bank) / "bank.json").exists()
 
 
 def _check_model(asked):

@@ -72,7 +72,8 @@ def record(
     for anything else. In a run of the report the number counts once the whole chapter has run.
 
     `ci` has the lower and the upper end of the 95 % interval, and `n` is the number of items behind the number. A
-    `Measure` as the value brings its own, unless they are given. The note is shown behind the name.
+    `Measure` as the value brings its own, unless they are given: ``record(name, 100 * gap, unit="points")``. The note
+    is shown behind the name.
 
     Raises `ResultsError` if a number is not finite, an interval is upside down, a fraction is outside ±1, or the name
     is empty, and `LockedError` if another process keeps the file locked.

@@ -42,9 +42,14 @@ def catalogue() -> dict:
     return tomllib.loads(file.read_text(encoding="utf-8"))
 
 
+def names_of(kind) -> list:
+    """Return the names in the catalogue of the data sets of ``"pairs"``, or of ``"labelled"`` pictures."""
+    return [name for name, entry in catalogue().items() if entry["kind"] == kind]
+
+
 def check_known(name, kind):
     """Raise `DataError` unless `name` is a folder, or a data set of ``"pairs"`` or of ``"labelled"`` pictures."""
-    known = [key for key, entry in catalogue().items() if entry["kind"] == kind] + [EUROSAT] * (kind == "labelled")
+    known = names_of(kind) + [EUROSAT] * (kind == "labelled")
     if str(name) not in known and not Path(name).is_dir():
         what = {"pairs": "captioned pictures", "labelled": "labelled pictures"}[kind]
         raise DataError(

@@ -28,6 +28,10 @@ class Measure:
     def ci(self) -> tuple:
         return self.low, self.high
 
+    def __rmul__(self, factor) -> "Measure":
+        """Return the measure in another unit: ``100 * gap`` is a difference of shares in points."""
+        return Measure(factor * self.value, factor * self.low, factor * self.high, self.n)
+
     def to_frame(self) -> pd.DataFrame:
         """Return one row with the columns ``value``, ``low``, ``high`` and ``n``."""
         return pd.DataFrame([asdict(self)])

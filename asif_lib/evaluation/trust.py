@@ -22,11 +22,14 @@ TENTHS = tuple(i / 10 for i in range(1, 11))
 def probabilities(scores, temperature) -> torch.Tensor:
     """Return the softmax of ``scores / temperature`` over the c labels, (q, c) float32; each row sums to 1.
 
-    The temperature changes no order, and so no answer. If all scores of a picture are 0, each label gets 1 / c.
+    The temperature changes no order, and so no answer. If all scores of a picture are 0, each label gets 1 / c. Raises
+    `ParameterError` unless the temperature is above 0.
 
     >>> probabilities(torch.tensor([[0.2, 0.1]]), 0.1)
     tensor([[0.7311, 0.2689]])
     """
+    if not temperature > 0:
+        raise ParameterError(f"temperature = {temperature}: the scores are divided by it, so it must be above 0")
     return torch.softmax(scores / temperature, dim=1)
 
 

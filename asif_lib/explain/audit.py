@@ -8,13 +8,13 @@ import pandas as pd
 import scipy.stats
 import torch
 
-from asif_lib.defaults import AUDIT_K_SHARE, DEFAULT_P
+from asif_lib.defaults import AUDIT_K_SHARE, DEFAULT_P, check_hub_share, check_k_p
 from asif_lib.errors import ParameterError
 from asif_lib.machine import slow_bar
 from asif_lib.relative import unit_rows
 from asif_lib.search.inverted import InvertedIndex
 from asif_lib.search.rows import BLOCK, QUERY_BLOCK
-from asif_lib.sparse import check_k_p, hub_offsets, power_and_normalise, subtract_offsets
+from asif_lib.sparse import hub_offsets, power_and_normalise, subtract_offsets
 from asif_lib.zeroshot import default_k
 
 HUBS, NEIGHBOURS, BETA = 0.5, 20, 12.0
@@ -58,8 +58,7 @@ def leave_one_out(bank, k=None, p=DEFAULT_P, *, hubs=0.0, center=True, device="c
         raise ParameterError(f"bank {bank.name!r} has {n} pair; leaving one out takes at least two")
     k = default_k(n - 1) if k is None else k
     check_k_p(k, p, n - 1)
-    if not 0 <= hubs <= 1:
-        raise ParameterError(f"hubs = {hubs}: the share of a mean cosine that is subtracted is from 0 to 1")
+    check_hub_share(hubs)
     means = (bank.image_mean, bank.text_mean) if center else (None, None)
     sides = zip((bank.image, bank.text), means, strict=True)
     return tuple(_leave_one_out(x, mean, int(k), p, hubs, device) for x, mean in sides)

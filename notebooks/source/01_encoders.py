@@ -39,7 +39,7 @@ from asif_lib import AsifError, embed, record, relative_representation
 from asif_lib.datasets import load_pairs
 from asif_lib.defaults import PROFILES
 from asif_lib.encoders import load_image_encoder, load_text_encoder, open_picture
-from asif_lib.evaluation import mean_with_interval, paired_difference
+from asif_lib.evaluation import in_points, mean_with_interval, paired_difference
 
 draw.use_style()
 
@@ -520,12 +520,10 @@ for name, a, b in (
     ("text encoder over shared words", captions, shared_words),
 ):
     gain = paired_difference(a, b, seed)  # a minus b, stamp by stamp
-    low, high = 100 * gain.low, 100 * gain.high
-    print(f"{name}: {100 * gain.value:+.1f} points [{low:+.1f}, {high:+.1f}]")
+    print(f"{name}: {in_points(gain)}")
 kind = "same group as the nearest other stamp"
 for name in [*measures][:1] + [*measures][2:4]:  # the encoders and the random weights
-    m = measures[name]
-    record(f"{kind}, {name}", m.value, ci=m.ci, n=n, note=f"chance {chance:.1%}")
+    record(f"{kind}, {name}", measures[name], note=f"chance {chance:.1%}")
 
 # %% [markdown]
 # **What you see.** The first and the fourth bar are the trained encoders. Both reach
@@ -710,7 +708,7 @@ table = pd.DataFrame(
 )
 table.loc["chance"] = f"{1 / len(once):.1%}", f"{10 / len(once):.1%}", "50.0%"
 name = "a picture's own caption above a wrong one, embeddings cut to equal width"
-record(name, below["cut"].value, ci=below["cut"].ci, n=len(once), note="chance 50 %")
+record(name, below["cut"], note="chance 50 %")
 print(f"{width} dimensions")
 table
 

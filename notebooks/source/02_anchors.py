@@ -523,7 +523,7 @@ draw.show(draw.overlap_by_k(ks, measured, mixed, chance))
 pair_name = "stamps, picture and caption similarity, Pearson over pairs"
 record(pair_name, r.value, ci=r.ci, n=n, unit="r")
 shared_name = f"stamps, {K} nearest neighbours shared by pictures and captions"
-record(shared_name, agree.value, ci=agree.ci, n=n)
+record(shared_name, agree)
 print(f"the largest of {shuffles} shuffles:")
 print(f"   correlation {max(correlations):.3f}, share of neighbours {max(shares):.1%}")
 print("if the pairing meant nothing, the real captions would beat all shuffles")

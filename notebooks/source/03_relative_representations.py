@@ -744,7 +744,7 @@ for name, s in scores.items():
     table[f"{name}, → picture"] = [recall_at(s.T, relevant, k, seed) for k in ks]
 for k, m in ((1, recalls["centred"][0]), (10, recalls["centred"][2])):
     what = "stamps (validation), dense relative representations"
-    record(f"{what}, caption among {total}, R@{k}", m.value, m.ci, m.n)
+    record(f"{what}, caption among {total}, R@{k}", m)
 table = pd.DataFrame(table, [f"R@{k}" for k in ks]).T
 table = table.map(lambda m: f"{m.value:.1%} [{m.low:.1%}, {m.high:.1%}]")
 table.loc["chance"] = [f"{c:.1%}" for c in chance]
@@ -760,13 +760,12 @@ table
 
 # %% tags=["hide-input"]
 # Compare centred and uncentred, picture by picture.
-from asif_lib.evaluation import paired_difference
+from asif_lib.evaluation import in_points, paired_difference
 
 hits = {name: ranks(s, relevant) < 10 for name, s in scores.items()}  # (150,) bool each
 gain = paired_difference(hits["centred"], hits["as they are"], seed)
 print("R@10 of picture → caption, centred minus as they are, over the same pictures:")
-low, high = 100 * gain.low, 100 * gain.high
-print(f"   {100 * gain.value:.1f} points, 95 % interval [{low:.1f}, {high:.1f}]")
+print(f"   {in_points(gain)} (95 % interval)")
 
 # %% [markdown]
 # **What you see.** The round dots and the squares, with their intervals, stand well

@@ -318,7 +318,7 @@ def evaluate(k, p):
 
 
 # %%
-from asif_lib.evaluation import sweep
+from asif_lib.evaluation import in_points, sweep
 
 fractions = [0.02, 0.1, 1.0] if fast else [0.02, 0.05, 0.1, 0.2, 0.4, 1.0]
 powers = [1, 2, 8] if fast else [1, 2, 3, 4, 8, 16]
@@ -368,9 +368,7 @@ gaps = {
 gap = [*gaps.values()][-1]
 record(
     "choosing k and p: gain over k = min(800, n), p = 8 in mean recall",
-    100 * gap.value,
-    ci=(100 * gap.low, 100 * gap.high),
-    n=gap.n,
+    100 * gap,
     unit="points",
     note="stamps, validation split, where they were chosen",
 )
@@ -563,10 +561,7 @@ xlabel = "mean of R@1 and R@10, both directions; 95 % interval"
 draw.show(draw.interval_dots(dots, xlabel=xlabel, title=f"all {n} entries kept"))
 for p, found in measured["with clamp"].items():
     gap = paired_difference(found, measured["without"][p], seed)
-    low, high = 100 * gap.low, 100 * gap.high
-    print(
-        f"{p}: the clamp brings {100 * gap.value:+.1f} points [{low:+.1f}, {high:+.1f}]"
-    )
+    print(f"{p}: the clamp brings {in_points(gap)}")
 
 # %% [markdown]
 # **What you see.** In each row, compare the circle (with the clamp) and the square

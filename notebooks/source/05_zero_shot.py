@@ -1041,11 +1041,11 @@ for name in shown:
     print(f"{name}: confidence minus accuracy {in_points(gap)}; ECE {error:.1%}")
     if name in asked:
         headline = f"{name}, zero-shot, {asked[name][1].shape[1]} classes"
-        record(f"{headline}, confidence minus accuracy", gap.value, gap.ci, gap.n)
+        record(f"{headline}, confidence minus accuracy", gap)
         record(f"{headline}, expected calibration error", error, n=gap.n)
         _, n, *numbers = curves[name].loc[4]  # the coverage of 50 %
         half = Measure(*numbers, int(n))
-        record(f"{headline}, the more confident half", half.value, half.ci, half.n)
+        record(f"{headline}, the more confident half", half)
         print(f"  the more confident half: {half}")
 
 # %% [markdown]

@@ -693,9 +693,7 @@ gap = next(iter(gaps.values()))
 record(
     f"stamps after {10 * sizes[-1]} pairs of clothing were added: "
     "change of mean recall",
-    100 * gap.value,
-    ci=(100 * gap.low, 100 * gap.high),
-    n=gap.n,
+    100 * gap,
     unit="points",
     note=f"same k and p; mean of {lessons} lessons; margin 5 points",
 )

@@ -30,6 +30,12 @@ def test_a_measure_brings_its_interval_and_its_number_unless_they_are_given():
     assert stored["R@1, of others"]["ci"] == (0.2, 0.5) and stored["R@1, of others"]["n"] == 20
 
 
+def test_a_measure_is_recorded_in_points():
+    record("gain", 100 * Measure(0.012, -0.01, 0.034, 150), unit="points")
+    stored = load_results()["gain"]
+    assert (stored["value"], *stored["ci"]) == pytest.approx((1.2, -1, 3.4)) and stored["n"] == 150
+
+
 def test_record_returns_the_value_and_keeps_other_entries():
     assert record("R@1", 0.373, ci=(0.30, 0.45), n=150) == 0.373
     record("speed", 91.0, unit="pictures/s")

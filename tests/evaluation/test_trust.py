@@ -31,6 +31,12 @@ def test_the_temperature_that_made_the_labels_is_found(temperature):
     assert calibration_error(reliability(overconfident, answers.indices == labels)) > 0.1
 
 
+@pytest.mark.parametrize("temperature", [0, -1, float("nan")])
+def test_a_temperature_that_divides_nothing_is_refused(temperature):
+    with pytest.raises(ParameterError, match=f"temperature = {temperature}: .* must be above 0"):
+        probabilities(torch.tensor([[0.2, 0.1]]), temperature)
+
+
 def test_scores_and_labels_of_other_questions_are_refused():
     with pytest.raises(ParameterError, match=r"\(3, 2\) for labels of the shape \(2,\)"):
         fit_temperature(torch.zeros(3, 2), [0, 1])

@@ -5,6 +5,7 @@ a baseline can replace ``ASIF.similarity``. Its settings are chosen on validatio
 the values that `asif_lib.evaluation.methods.choose` tries.
 """
 
+from dataclasses import dataclass
 from typing import ClassVar
 
 import torch
@@ -55,7 +56,8 @@ class Method:
         return unit_rows(z, getattr(self, f"{kind}_mean"))
 
     def _fit(self, image, text):
-        """Keep what the scores need, beside the pairs themselves."""
+        """Keep what the scores need: the rows of the pairs, as anchors, unless a subclass needs something else."""
+        self.anchors = image, text
 
     def similarity(self, image, text) -> torch.Tensor:
         """Return the (q, t) float32 scores of pictures `image` (q, d_image) and texts `text` (t, d_text)."""
@@ -88,14 +90,12 @@ class NearestAnchorCaption(Method):
     shared anchor decides (chapter 04).
     """
 
-    def _fit(self, image, text):
-        self.anchors = image, text
-
     def _scores(self, image, text):
         pictures, captions = self.anchors
         return captions[(image @ pictures.T).argmax(dim=1)] @ text.T
 
 
+@dataclass(eq=False)
 class LabelTransfer(Method):
     """Replace the picture by the mean caption embedding of its `k` most similar anchors.
 
@@ -104,12 +104,8 @@ class LabelTransfer(Method):
     """
 
     GRID: ClassVar = {"k": (1, 3, 5, 10, 20, 50), "p": (0, 2, 4)}
-
-    def __init__(self, k=20, p=4):
-        self.k, self.p = k, p
-
-    def _fit(self, image, text):
-        self.anchors = image, text
+    k: int = 20
+    p: float = 4
 
     def _scores(self, image, text):
         pictures, captions = self.anchors
@@ -118,6 +114,7 @@ class LabelTransfer(Method):
         return unit_rows((captions[nearest.indices] * weights[:, :, None]).sum(dim=1)) @ text.T
 
 
+@dataclass(eq=False)
 class Ridge(Method):
     """Predict the embedding of one side from the other by ridge regression (scikit-learn).
 
@@ -126,9 +123,8 @@ class Ridge(Method):
     """
 
     GRID: ClassVar = {"towards": ("text", "image"), "alpha": (0.1, 1.0, 3.0, 10.0, 30.0, 100.0)}
-
-    def __init__(self, alpha=3.0, towards="text"):
-        self.alpha, self.towards = alpha, towards
+    alpha: float = 3.0
+    towards: str = "text"
 
     def _fit(self, image, text):
         source, target = (image, text) if self.towards == "text" else (text, image)
@@ -150,13 +146,12 @@ class _Projected(Method):
         return (image * self.weights) @ text.T
 
 
+@dataclass(eq=False)
 class Procrustes(_Projected):
     """Rotate pictures onto texts, both reduced to their `dim` main directions (scipy)."""
 
     GRID: ClassVar = {"dim": (32, 64, 128, 256, 384)}
-
-    def __init__(self, dim=256):
-        self.dim = dim
+    dim: int = 256
 
     def _fit(self, image, text):
         dim = min(self.dim, len(image), image.shape[1], text.shape[1])
@@ -166,6 +161,7 @@ class Procrustes(_Projected):
         self.maps = directions[0] @ torch.from_numpy(rotation), directions[1]
 
 
+@dataclass(eq=False)
 class CanonicalCorrelation(_Projected):
     """Project both sides onto the pairs of directions that correlate most: CCA with shrinkage.
 
@@ -191,9 +187,8 @@ class CanonicalCorrelation(_Projected):
     """
 
     GRID: ClassVar = {"components": (32, 64, 128, 256, 384), "shrinkage": (1.0, 0.98, 0.9, 0.8, 0.5)}
-
-    def __init__(self, components=128, shrinkage=0.8):
-        self.components, self.shrinkage = components, shrinkage
+    components: int = 128
+    shrinkage: float = 0.8
 
     def _fit(self, image, text):
         if not 0 < self.shrinkage <= 1:
@@ -229,14 +224,12 @@ class RelativeRepresentation(Method):
     Moschella et al., Relative representations enable zero-shot latent space communication, ICLR 2023.
     """
 
-    def _fit(self, image, text):
-        self.anchors = image, text
-
     def _scores(self, image, text):
         image, text = (unit_rows(z @ a.T) for z, a in zip((image, text), self.anchors, strict=True))
         return image @ text.T
 
 
+@dataclass(eq=False)
 class LinearProbe:
     """Classify pictures by logistic regression on their embeddings (scikit-learn): a ceiling, since it needs labels.
 
@@ -247,9 +240,7 @@ class LinearProbe:
     """
 
     GRID: ClassVar = {"C": (0.1, 1.0, 10.0, 100.0)}
-
-    def __init__(self, C=10.0):
-        self.C = C
+    C: float = 10.0
 
     def fit(self, image, labels):
         """Fit on pictures `image` (n, d_image) with `labels` (n,), and return the probe.

@@ -4,6 +4,7 @@ Both baselines are the idea of a large model at the size of a bank. The encoders
 """
 
 import math
+from dataclasses import dataclass
 from typing import ClassVar
 
 import torch
@@ -22,6 +23,7 @@ PATIENCE = 15
 """Training stops after this number of epochs without a better recall of the validation pairs."""
 
 
+@dataclass(eq=False)
 class _Trained(Method):
     """Train linear heads so that each picture is most similar to its own text, and each text to its own picture.
 
@@ -38,9 +40,9 @@ class _Trained(Method):
 
     GRID: ClassVar = {"dropout": (0.0, 0.5, 0.8)}
     stops_early = True
-
-    def __init__(self, dropout=0.5, epochs=200, seed=0):
-        self.dropout, self.epochs, self.seed = dropout, epochs, seed
+    dropout: float = 0.5
+    epochs: int = 200
+    seed: int = 0
 
     def fit(self, image, text, validation=None):
         """Fit on the pairs `image` (n, d_image) and `text` (n, d_text), and return the method.

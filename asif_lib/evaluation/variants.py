@@ -4,6 +4,7 @@ All changes look at the fitted pairs only, so that a picture has the same scores
 a sum over named anchors.
 """
 
+from dataclasses import dataclass
 from typing import ClassVar
 
 import torch
@@ -24,6 +25,7 @@ ASKED_OF_THE_BANK = 2_000
 SHARES, POWERS = (0.02, 0.05, 0.1, 0.15, 0.2), (1, 2, 4, 8)
 
 
+@dataclass(eq=False)
 class SparseAnchors(Method):
     """ASIF, with the face of a baseline: ``ASIF(bank, k, p)`` of the fitted pairs, with k = `share` · n.
 
@@ -31,11 +33,10 @@ class SparseAnchors(Method):
     """
 
     GRID: ClassVar = {"share": SHARES, "p": POWERS}
+    share: float = DEFAULT_K_SHARE
+    p: float = DEFAULT_P
     matrix = weights = None
     """What whitens the pictures, (d, d), and the weights of the anchors, (n,); None: nothing does."""
-
-    def __init__(self, share=DEFAULT_K_SHARE, p=DEFAULT_P):
-        self.share, self.p = share, p
 
     def _fit(self, image, text):
         self.k = min(len(image), max(1, round(self.share * len(image))))
@@ -79,14 +80,12 @@ class SparseAnchors(Method):
         return {kind: self._own(kind, len(self.image)) for kind in self.anchors}
 
 
+@dataclass(eq=False)
 class WhitenedPictures(SparseAnchors):
     """Whiten the pictures with a shrunk covariance of the bank's pictures: ``ASIF(bank, whiten=shrinkage)``."""
 
     GRID: ClassVar = {**SparseAnchors.GRID, "shrinkage": (0.5, 0.8)}
-
-    def __init__(self, share=DEFAULT_K_SHARE, p=DEFAULT_P, shrinkage=0.5):
-        super().__init__(share, p)
-        self.shrinkage = shrinkage
+    shrinkage: float = 0.5
 
     def _fit(self, image, text):
         super()._fit(image, text)
@@ -94,6 +93,7 @@ class WhitenedPictures(SparseAnchors):
         self.anchors["image"] = image @ self.matrix
 
 
+@dataclass(eq=False)
 class HubCorrectedAnchors(SparseAnchors):
     """Subtract what `anchor_offsets` says from the k largest cosines: ``ASIF(bank, hubs=…)``.
 
@@ -102,34 +102,27 @@ class HubCorrectedAnchors(SparseAnchors):
     """
 
     GRID: ClassVar = {**SparseAnchors.GRID, "hubs": (0.25, 0.5)}
-
-    def __init__(self, share=DEFAULT_K_SHARE, p=DEFAULT_P, hubs=0.5):
-        super().__init__(share, p)
-        self.hubs = hubs
+    hubs: float = 0.5
 
     def _fit(self, image, text):
         super()._fit(image, text)
         self.offsets = {kind: anchor_offsets(rows, self.hubs) for kind, rows in self.anchors.items()}
 
 
+@dataclass(eq=False)
 class WhitenedHubCorrected(HubCorrectedAnchors, WhitenedPictures):
     """Whiten the pictures, then correct the anchors: ``ASIF(bank, hubs=…, whiten=shrinkage)``."""
 
     GRID: ClassVar = {"share": (0.05, 0.1, 0.2), "p": (2, 4), "hubs": (0.25, 0.5), "shrinkage": (0.5, 0.8, 0.9)}
-
-    def __init__(self, share=DEFAULT_K_SHARE, p=DEFAULT_P, hubs=0.5, shrinkage=0.8):
-        super().__init__(share, p, hubs)
-        self.shrinkage = shrinkage
+    shrinkage: float = 0.8
 
 
+@dataclass(eq=False)
 class _Weighted(SparseAnchors):
     """Weigh each anchor by a quantity to a power, `strength`."""
 
     GRID: ClassVar = {**SparseAnchors.GRID, "strength": (0.25, 0.5)}
-
-    def __init__(self, share=DEFAULT_K_SHARE, p=DEFAULT_P, strength=0.25):
-        super().__init__(share, p)
-        self.strength = strength
+    strength: float = 0.25
 
 
 class InverseHubness(_Weighted):
@@ -140,14 +133,12 @@ class InverseHubness(_Weighted):
         self.weights = (1 + _occurrences(self._everyone())) ** -self.strength
 
 
+@dataclass(eq=False)
 class WithoutHubs(SparseAnchors):
     """Remove the share `removed` of the anchors that are most often in a top k of the bank's own items."""
 
     GRID: ClassVar = {**SparseAnchors.GRID, "removed": (0.02, 0.05)}
-
-    def __init__(self, share=DEFAULT_K_SHARE, p=DEFAULT_P, removed=0.02):
-        super().__init__(share, p)
-        self.removed = removed
+    removed: float = 0.02
 
     def _fit(self, image, text):
         super()._fit(image, text)

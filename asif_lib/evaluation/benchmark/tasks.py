@@ -31,11 +31,13 @@ FOLDS = 3
 """Parts of the labelled pictures that choose how strongly a linear probe is regularised."""
 
 
+@dataclass(eq=False)
 class PaperASIF(Method):
     """ASIF at any size, with the paper's settings by default: nothing is centred, and no (q, n) matrix exists whole."""
 
-    def __init__(self, k=LARGEST_DEFAULT_K, p=8, center=False):
-        self.k, self.p, self.center = k, p, center
+    k: int = LARGEST_DEFAULT_K
+    p: float = 8
+    center: bool = False
 
     def fit(self, image, text):
         """Keep the anchors: (n, d_image) and (n, d_text), without a copy."""

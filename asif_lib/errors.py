@@ -2,6 +2,7 @@
 
 import difflib
 import importlib
+import importlib.metadata
 import re
 from types import ModuleType
 
@@ -95,6 +96,14 @@ class ParameterError(AsifError):
 
 class MissingExtraError(AsifError):
     """A package that an extra installs is not there, or cannot be imported."""
+
+
+def version_of(package) -> str | None:
+    """Return the version of an installed package, or None."""
+    try:
+        return importlib.metadata.version(package)
+    except importlib.metadata.PackageNotFoundError:
+        return None
 
 
 def import_extra(module, extra) -> ModuleType:

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from asif_lib.datasets.folders import first_names
 from asif_lib.encoders.embeddings import embed, embed_readable
 from asif_lib.encoders.identity import checked_identity
 from asif_lib.encoders.pictures import PictureFile
@@ -12,7 +13,6 @@ from asif_lib.encoders.text import TextEncoder
 from asif_lib.errors import BankError, BrokenPicturesError
 
 from .layout import MODALITIES
-from .selecting import some
 
 
 def encode(pairs, image_encoder, text_encoder, skip_broken, progress) -> tuple:
@@ -50,7 +50,7 @@ def cut_captions(captions, ids, text_encoder) -> list:
         return []
     return [
         f"captions of which {text_encoder.identity.name} reads only the first {text_encoder.model.max_seq_length} "
-        f"tokens: {some(long)}; the rest of them does not count"
+        f"tokens: {first_names(long)}; the rest of them does not count"
     ]
 
 

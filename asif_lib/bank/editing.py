@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 import torch
 
+from asif_lib.datasets.folders import first_names
 from asif_lib.errors import BankError, IdentityError, first_line
 from asif_lib.files import parse_json
 from asif_lib.search.matrices import FLOATS
@@ -13,7 +14,6 @@ from asif_lib.search.rows import BLOCK
 
 from .layout import COLUMNS, MODALITIES, plain_table
 from .record import BankRecord
-from .selecting import some
 from .sums import LARGEST
 
 
@@ -67,7 +67,7 @@ def check_pairs(bank):
         wrong = [not (isinstance(value, str) and value.strip()) for value in bank.pairs[column]]
         if any(wrong):
             which = np.flatnonzero(wrong) if column == "id" else bank.pairs["id"][wrong]
-            raise BankError(f"{why}; the {column} is empty, or no text, in the pairs: {some(which)}")
+            raise BankError(f"{why}; the {column} is empty, or no text, in the pairs: {first_names(which)}")
     check_ids(bank.pairs)
     plain_table(bank.pairs)
     about = {key: getattr(bank, key) for key in ("name", "licence", "image_encoder", "text_encoder")}
@@ -81,14 +81,14 @@ def check_ids(pairs):
     """Raise `BankError` if an id occurs twice in a table."""
     twice = pairs["id"].duplicated()
     if twice.any():
-        raise BankError(f"these ids occur more than once among the pairs: {some(pairs['id'][twice])}")
+        raise BankError(f"these ids occur more than once among the pairs: {first_names(pairs['id'][twice])}")
 
 
 def check_rows(bank, kind, wrong, find):
     """Raise `BankError` with the ids of the pairs for which `find(rows of embeddings)` is true."""
     bad = np.concatenate([find(block).numpy() for _, block in bank.rows(kind).blocks(BLOCK)] or [[]])
     if bad.any():
-        which = some(bank.pairs["id"][bad])
+        which = first_names(bank.pairs["id"][bad])
         raise BankError(f"at the bank's precision {bank.rows(kind).dtype} the {kind} embedding is {wrong} of: {which}")
 
 
@@ -127,7 +127,7 @@ def check_precision(bank, matrices):
         blocks = zip(getattr(bank, kind).split(BLOCK), matrix.split(BLOCK), strict=True)
         bad = torch.cat([(old.any(dim=1) & ~new.any(dim=1)) | ~new.isfinite().all(dim=1) for old, new in blocks])
         if bad.any():
-            which = some(bank.pairs["id"][bad.numpy()])
+            which = first_names(bank.pairs["id"][bad.numpy()])
             raise BankError(f"in {matrix.dtype} the {kind} embedding is not finite, or becomes zero, of: {which}")
 
 
@@ -144,8 +144,8 @@ def check_ids_free(store, ids):
     there, _ = store.find_ids(ids)
     if there.any():
         raise BankError(
-            f"bank {store.name!r} has these ids already: {some(ids[there])}; remove them first, or give the new ones "
-            f"others"
+            f"bank {store.name!r} has these ids already: {first_names(ids[there])}; remove them first, or give the "
+            f"new ones others"
         )
 
 
@@ -163,7 +163,7 @@ def difference(before, after) -> pd.DataFrame:
     here, there = pd.Index(before.pairs["id"]), pd.Index(after.pairs["id"])
     for name, ids in ((before.name, here), (after.name, there)):
         if not ids.is_unique:
-            twice = some(ids[ids.duplicated()].unique())
+            twice = first_names(ids[ids.duplicated()].unique())
             raise BankError(f"pairs are compared by their ids; bank {name!r} has these more than once: {twice}")
     if set(before.pairs) != set(after.pairs):
         raise BankError(f"the tables have other columns: {', '.join(before.pairs)}, and {', '.join(after.pairs)}")

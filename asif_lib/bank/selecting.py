@@ -12,6 +12,7 @@ from itertools import accumulate
 import numpy as np
 import pyarrow as pa
 
+from asif_lib.datasets.folders import first_names
 from asif_lib.errors import BankError, first_line
 
 FUNCTIONS = frozenset({
@@ -23,12 +24,6 @@ CONDITION_SECONDS = 60
 """The time limit for the evaluation of a condition over all pairs."""
 LONGEST_TEXT = 1_000_000
 """Bytes of a text that a condition may read or make: ``replace`` could fill the memory, and ``trim`` take hours."""
-
-
-def some(names, most=5):
-    """Return the first names, and the number of the others."""
-    names = [str(name) for name in names]
-    return ", ".join(names[:most]) + (f" and {len(names) - most} more" if len(names) > most else "")
 
 
 def selection(seen, ids=None, where=None, rows=None):
@@ -66,7 +61,7 @@ def _check_ids(ids) -> list:
         raise BankError(f"ids are texts, and {others[0]!r} is no text; nothing was removed")
     twice = [id for id, count in Counter(ids).items() if count > 1]
     if twice:
-        raise BankError(f"named more than once: {some(sorted(twice))}")
+        raise BankError(f"named more than once: {first_names(sorted(twice))}")
     return ids
 
 
@@ -90,7 +85,7 @@ def _rows_of_ids(store, ids):
     there, rows = store.find_ids(ids)
     if not there.all():
         missing = [id for id, found in zip(ids, there, strict=True) if not found]
-        raise BankError(f"bank {store.name!r} has no pair {some(missing)}; nothing was removed")
+        raise BankError(f"bank {store.name!r} has no pair {first_names(missing)}; nothing was removed")
     return rows
 
 

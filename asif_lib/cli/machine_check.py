@@ -7,7 +7,7 @@ import shutil
 from packaging.requirements import Requirement
 
 from asif_lib.datasets.providers import catalogue, dataset_dir, folder_digest
-from asif_lib.errors import AsifError
+from asif_lib.errors import AsifError, version_of
 from asif_lib.files import cache_dir, is_writable
 
 from .command import app, command
@@ -80,9 +80,8 @@ def _requirements(extra):
 
 def _faults(requirement):
     """A list of what is wrong with a required package: a sentence, or empty."""
-    try:
-        version = importlib.metadata.version(requirement.name)
-    except importlib.metadata.PackageNotFoundError:
+    version = version_of(requirement.name)
+    if version is None:
         return [f"{requirement.name} is missing"]
     fits = requirement.specifier.contains(version, prereleases=True)
     return [] if fits else [f"{requirement.name} {version} is not {requirement.specifier}"]

@@ -30,9 +30,9 @@ from asif_lib.bank.building import cut_captions
 from asif_lib.bank.editing import check_directions
 from asif_lib.bank.layout import MODALITIES, plain_table
 from asif_lib.bank.record import BankRecord, PartRecord
-from asif_lib.bank.selecting import some
 from asif_lib.bank.versions import MAX_PARTS
 from asif_lib.bank.writing import add_version, changing, check_folder, in_blocks, sync, write_part
+from asif_lib.datasets.folders import first_names
 from asif_lib.defaults import DEFAULT_IMAGE_ENCODER, DEFAULT_TEXT_ENCODER
 from asif_lib.encoders.identity import BFLOAT16, EncoderIdentity
 from asif_lib.encoders.loading import load_encoder
@@ -131,11 +131,11 @@ def _check_pairs(pairs):
         raise BankError(f"{pairs.name}: has no pair to build a bank of")
     ids = pd.Index(pairs.ids)
     if not ids.is_unique:
-        twice = some(ids[ids.duplicated()].unique())
+        twice = first_names(ids[ids.duplicated()].unique())
         raise BankError(f"{pairs.name}: pairs are known by their ids; these occur more than once: {twice}")
     empty = [id for id, caption in zip(pairs.ids, pairs.captions, strict=True) if not caption.strip()]
     if empty:
-        raise BankError(f"{pairs.name}: without a caption a picture is no anchor; it is empty of: {some(empty)}")
+        raise BankError(f"{pairs.name}: without a caption a picture is no anchor; it is empty of: {first_names(empty)}")
 
 
 def _place(encoder):

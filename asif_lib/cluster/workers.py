@@ -3,7 +3,6 @@
 import contextlib
 import functools
 import hashlib
-import importlib.metadata
 import logging
 import shutil
 from concurrent.futures import CancelledError
@@ -17,7 +16,7 @@ from distributed.scheduler import NoWorkerError
 from packaging.version import Version
 from threadpoolctl import threadpool_limits
 
-from asif_lib.errors import AsifError, first_line, import_extra
+from asif_lib.errors import AsifError, first_line, import_extra, version_of
 from asif_lib.machine import progress_bar
 
 PACKAGES = (
@@ -154,8 +153,8 @@ def library() -> dict:
             digest.update(file.name.encode() + b"\0" + file.read_bytes() + b"\0")
     found = {"asif_lib": f"code {digest.hexdigest()[:12]}"}
     for name in PACKAGES:
-        with contextlib.suppress(importlib.metadata.PackageNotFoundError):  # an encoder's package may be missing
-            found[name] = Version(importlib.metadata.version(name)).public
+        if version := version_of(name):  # an encoder's package may be missing
+            found[name] = Version(version).public
     return found
 
 

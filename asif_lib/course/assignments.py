@@ -12,7 +12,7 @@ from asif_lib.defaults import CELL_SECONDS
 from asif_lib.errors import first_line
 from asif_lib.files import ROOT
 
-from .classroom import ClassError
+from .classroom import ClassError, check_chapters
 from .progress import VARIABLE
 
 NBGRADER_SCHEMA = 3
@@ -57,9 +57,7 @@ def export(folder: Path | str, chapters: list[str] | None = None, sources: Path 
     by_number = {source.name[:2]: source for source in sorted(sources.glob(f"{CHAPTERS}.py"))}
     if not by_number:
         raise ClassError(f"{sources} holds no chapter; export from a checkout of the workbook.")
-    for chapter in chapters or ():
-        if chapter not in by_number:
-            raise ClassError(f"There is no chapter {chapter!r}; the chapters are {', '.join(by_number)}.")
+    check_chapters(chapters, by_number)
     picked = [by_number[chapter] for chapter in sorted(set(chapters or by_number))]
     notebooks = {source.stem: assignment(source) for source in picked}
 

@@ -99,7 +99,8 @@ def class_progress(folder: Path | str, csv_file=None, *, chapters=None, roster=N
             lacks = f"this workbook has no exercise {', '.join(others)}"
             found.remarks.append(f"{student}: {lacks}; the table leaves it out.")
     found.remarks.extend(_twins(found.students))
-    frame = class_frame(found, _of_chapters(titles, chapters), chapters)
+    check_chapters(chapters, {number[:2] for number in titles})
+    frame = class_frame(found, list(titles), chapters)
     if csv_file is not None:
         if not Path(csv_file).absolute().parent.is_dir():
             raise ClassError(f"{csv_file}: there is no such folder to write to; make it first.")
@@ -118,12 +119,11 @@ def class_progress(folder: Path | str, csv_file=None, *, chapters=None, roster=N
     return result | {"unreadable": found.unreadable, "remarks": found.remarks}, "\n\n".join(parts)
 
 
-def _of_chapters(titles, chapters):
-    there = {number[:2] for number in titles}
-    for chapter in chapters or ():
+def check_chapters(wanted, there):
+    """Raise `ClassError` unless the `wanted` chapters, numbers or None, are among those that are `there`."""
+    for chapter in wanted or ():
         if chapter not in there:
             raise ClassError(f"There is no chapter {chapter!r}; the chapters are {', '.join(sorted(there))}.")
-    return [number for number in titles if chapters is None or number[:2] in chapters]
 
 
 def _call(found, roster):

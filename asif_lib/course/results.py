@@ -177,11 +177,6 @@ def result_cells(name: str, entry: Result) -> tuple[str, str, str, str]:
     return what, value, interval, "" if n is None else f"{n:,}"
 
 
-def replace_table(text: str, results: dict[str, Result]) -> str:
-    """Put the table of ``results`` between the two markers of ``text``, as `put_between`."""
-    return put_between(text, BEGIN, END, results_table(results))
-
-
 def _chapter(entry: Result) -> str:
     return entry["run"]["chapter"] if "run" in entry else ""
 
@@ -214,7 +209,8 @@ def main(arguments: list[str] | None = None) -> int:
             advice = f"remove {results_path()} and run that"
             print(f"{name!r} is not from a plain `make workbook`: {advice}.", file=sys.stderr)
             return 1
-    page.write_text(replace_table(page.read_text(encoding="utf-8"), results), encoding="utf-8")
+    text = put_between(page.read_text(encoding="utf-8"), BEGIN, END, results_table(results))
+    page.write_text(text, encoding="utf-8")
     return 0
 
 

@@ -110,7 +110,8 @@ def load_labelled(name="fashion_mnist", *, progress=True) -> Labelled:
     if name == "fashion_mnist":
         return _load_fashion_mnist(fetch("fashion_mnist", progress=progress))
     if name == "cifar10":
-        return _load_cifar10(fetch("cifar10", progress=progress))
+        folder = fetch("cifar10", progress=progress)
+        return _with_makers_splits("cifar10", read_cifar10(folder, "train"), read_cifar10(folder, "test"))
     if name == EUROSAT:
         return _load_eurosat(fetch_eurosat(progress=progress))
     return _load_class_folders(Path(name))
@@ -124,10 +125,6 @@ def _load_fashion_mnist(folder):
         pictures = read_image_file(str(folder / f"{part}-images-idx3-ubyte")).numpy()
         parts.append((pictures, read_label_file(str(folder / f"{part}-labels-idx1-ubyte")).numpy()))
     return _with_makers_splits("fashion_mnist", *parts)
-
-
-def _load_cifar10(folder):
-    return _with_makers_splits("cifar10", read_cifar10(folder, "train"), read_cifar10(folder, "test"))
 
 
 def _with_makers_splits(name, train, test):

@@ -9,7 +9,7 @@ import torch
 from safetensors import SafetensorError
 
 from asif_lib.defaults import DEFAULT_TEXT_ENCODER
-from asif_lib.errors import EncoderError, first_line, import_extra
+from asif_lib.errors import EncoderError, first_line, import_extra, version_of
 from asif_lib.machine import has_fast_bfloat16, one_thread, resolve_device
 
 from .encoder import Encoder
@@ -19,7 +19,6 @@ from .weights import (
     check_expected,
     configuration,
     folder_checksum,
-    is_installed,
     model_folder,
     package_file,
     short_name,
@@ -110,7 +109,7 @@ def load_text_encoder(name=DEFAULT_TEXT_ENCODER, *, device="auto", precision="fl
     if name == "all-MiniLM-L6-v2":
         folder = package_file(MINILM_PACKAGE, "model.safetensors").parent
         source, published = f"package {MINILM_PACKAGE}", MINILM_SHA256
-    elif name == "all-mpnet-base-v2" and is_installed(MPNET_PACKAGES[0]):
+    elif name == "all-mpnet-base-v2" and version_of(MPNET_PACKAGES[0]):
         folder = unzip_mpnet()
         source, published = f"packages {MPNET_PACKAGES[0]} to -005", MPNET_SHA256
     else:

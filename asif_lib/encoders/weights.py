@@ -10,7 +10,7 @@ import sys
 import zipfile
 from pathlib import Path
 
-from asif_lib.errors import EncoderError, IdentityError, first_line, hub_fault
+from asif_lib.errors import EncoderError, IdentityError, first_line, hub_fault, version_of
 from asif_lib.files import cache_dir, sha256_of
 
 from .identity import BFLOAT16
@@ -21,17 +21,9 @@ WEIGHTS = "model.safetensors"
 PICKLED = (".bin", ".pt", ".pth", ".pth.tar")
 
 
-def is_installed(package) -> bool:
-    """Whether the Python package is installed."""
-    try:
-        return bool(importlib.metadata.version(package))
-    except importlib.metadata.PackageNotFoundError:
-        return False
-
-
 def package_file(package, pattern):
     """The installed file of `package` whose name fits `pattern`."""
-    if not is_installed(package):
+    if not version_of(package):
         raise EncoderError(f"the package {package} is not installed; run: pip install {package}")
     files = [file for file in importlib.metadata.files(package) or [] if file.match(pattern)]
     if not files or not Path(files[0].locate()).exists():

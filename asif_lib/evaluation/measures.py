@@ -1,6 +1,6 @@
 """How good a model is, and how sure the number is: accuracy and recall with intervals, sweeps, scaling curves."""
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
@@ -31,10 +31,6 @@ class Measure:
     def __rmul__(self, factor) -> "Measure":
         """Return the measure in another unit: ``100 * gap`` is a difference of shares in points."""
         return Measure(factor * self.value, factor * self.low, factor * self.high, self.n)
-
-    def to_frame(self) -> pd.DataFrame:
-        """Return one row with the columns ``value``, ``low``, ``high`` and ``n``."""
-        return pd.DataFrame([asdict(self)])
 
     def __str__(self):
         return f"{self.value:.1%} [{self.low:.1%}, {self.high:.1%}], n = {self.n}"

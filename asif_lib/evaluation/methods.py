@@ -98,8 +98,9 @@ def choose(make, image, text, splits, relevant=None, **fixed) -> Chosen:
     if not splits or not all(len(part) for split in splits for part in split):
         raise ParameterError("settings are chosen on splits that hold pairs to fit and pairs to ask; give at least one")
     relevant = torch.eye(len(image), dtype=torch.bool) if relevant is None else relevant
-    rows = []
-    for settings in _combinations({**make.GRID, **{key: (value,) for key, value in fixed.items()}}):
+    grid, rows = {**make.GRID, **{key: (value,) for key, value in fixed.items()}}, []
+    for one in ParameterGrid(grid):
+        settings = {key: one[key] for key in grid}  # in the order of the grid
         answers = [_answer(make(**settings), image, text, relevant, *split) for split in splits]
         values, epochs = zip(*answers, strict=True)
         stopped = {} if epochs[0] is None else {"epochs": max(1, round(float(np.mean(epochs))))}
@@ -107,11 +108,6 @@ def choose(make, image, text, splits, relevant=None, **fixed) -> Chosen:
     best = max(range(len(rows)), key=lambda i: rows[i]["value"])
     settings = {key: value for key, value in rows[best].items() if key != "value"}
     return Chosen(settings, rows[best]["value"], pd.DataFrame(rows))
-
-
-def _combinations(grid):
-    """Return the settings of each combination; the first value of the first setting comes first."""
-    return [{key: settings[key] for key in grid} for settings in ParameterGrid(grid)]
 
 
 def _answer(method, image, text, relevant, fitted, asked):

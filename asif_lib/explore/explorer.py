@@ -167,8 +167,8 @@ class Explorer(ipywidgets.VBox):
             column, ascending = self.order.value
             table = self.explanation.anchors.sort_values(column, ascending=ascending, kind="stable")
             rows = views.anchor_rows(self.explanation, table.iloc[self.pager.rows_of(len(table))])
-            columns = views.anchor_columns(self.explanation)
-            self.anchors.page = {"title": views.anchor_title(), "columns": columns, "anchors": rows}
+            columns, title = views.anchor_columns(self.explanation), views.PAGE.anchor_title(views.COLOURS)
+            self.anchors.page = {"title": title, "columns": columns, "anchors": rows}
 
     def _show_without(self):
         ticked, self.without = self.anchors.ticked, None

@@ -86,11 +86,6 @@ def anchor_columns(explanation) -> list:
     return ["Anchor", f"to “{first}”", *([f"to “{others[0]}”", "difference"] if others else [])]
 
 
-def anchor_title() -> str:
-    """Return the caption of the table of anchors, as HTML."""
-    return PAGE.anchor_title(COLOURS)
-
-
 def anchor_rows(explanation, anchors) -> list:
     """Return rows of ``explanation.anchors`` as `AnchorTable` shows them."""
     whole, sides = explanation.anchors, ["first", "second"][: len(explanation.order)]

@@ -28,13 +28,10 @@ def two_matrices(bank, rows, order) -> HTML:
         for row, picture, caption, entries in zip(rows, pairs.picture, pairs.caption, image.tolist(), strict=True)
     ]
     captions = [{"caption": c, "entries": entries} for c, entries in zip(pairs.caption, text.tolist(), strict=True)]
+    beside = "; ".join(f"{pairs.caption.iloc[i]} beside “{pairs.caption.iloc[j]}”" for i, j in enumerate(order))
+    told = f"Crossing lines. The pictures now stand beside other captions: {beside}"
     return self_contained(
-        "pairing", pictures=pictures, captions=captions, order=order, told=_told(pairs.caption.tolist(), order),
+        "pairing", pictures=pictures, captions=captions, order=order, told=told,
         n=len(bank), d_image=bank.image.shape[1], d_text=bank.text.shape[1],
         largest_image=float(image.abs().max()), largest_text=float(text.abs().max()),
     )  # fmt: skip
-
-
-def _told(captions, order):
-    beside = "; ".join(f"{caption} beside “{captions[other]}”" for caption, other in zip(captions, order, strict=True))
-    return f"Crossing lines. The pictures now stand beside other captions: {beside}"

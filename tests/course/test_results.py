@@ -8,8 +8,8 @@ import pytest
 
 from asif_lib import files
 from asif_lib.course import results
-from asif_lib.course.contents import MarkersError
-from asif_lib.course.results import load_results, record, replace_table, results_table
+from asif_lib.course.contents import MarkersError, put_between
+from asif_lib.course.results import load_results, record, results_table
 from asif_lib.evaluation.measures import Measure
 
 
@@ -157,20 +157,21 @@ def test_a_run_that_fails_leaves_the_earlier_numbers(build):
     assert {name: entry["value"] for name, entry in load_results().items()} == {"R@1": 0.3}
 
 
-def test_replace_table_changes_only_what_stands_between_the_markers():
+def test_the_table_replaces_only_what_stands_between_the_markers():
     record("R@1", 0.373)
     text = f"# Title\n\n{results.BEGIN}\nold\n{results.END}\n\nrest\n"
-    new = replace_table(text, load_results())
+    between = results.BEGIN, results.END, results_table(load_results())
+    new = put_between(text, *between)
     assert "old" not in new and "37.3 %" in new
     assert new.startswith("# Title\n\n<!-- results:begin -->\n| result |")
     assert new.endswith("|\n<!-- results:end -->\n\nrest\n")
-    assert replace_table(new, load_results()) == new
+    assert put_between(new, *between) == new
 
 
 @pytest.mark.parametrize("text", ["", results.BEGIN, f"{results.END}{results.BEGIN}", results.BEGIN * 2])
-def test_replace_table_wants_both_markers(text):
+def test_a_table_wants_both_markers(text):
     with pytest.raises(MarkersError, match="must hold"):
-        replace_table(text, {})
+        put_between(text, results.BEGIN, results.END, "")
 
 
 @pytest.mark.parametrize("other", [{"profile": "hub"}, {"seed": 3}, {"fast": True}, {"fast": False}])

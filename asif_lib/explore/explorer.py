@@ -72,7 +72,9 @@ class Explorer(ipywidgets.VBox):
         self.undo = _button("Undo the last edit", lambda _: self._edit(self.copy.undo))
         self.new = ipywidgets.Dropdown(options=[NO_UPLOAD], description="Uploaded picture", **_wide())
         self.caption = _text("Its caption", placeholder="A red ball.")
-        self.add = _button("Add it as an anchor", self._add)
+        self.add = _button(
+            "Add it as an anchor", lambda _: self._edit(self.copy.add, self.new.value, self.caption.value)
+        )
         self.edited, self.edit_trouble, self.history = Status(), Answer(), ipywidgets.HTML()
         self.export = Download("Export as notebook", self._export)
         self.exported, self.export_trouble = Status(), Answer()
@@ -200,9 +202,6 @@ class Explorer(ipywidgets.VBox):
                 f"✔ {added[-1].name} is here, and the question is about it."]  # fmt: skip
 
     # -- edits of the working copy -----------------------------------------------------------------------
-
-    def _add(self, _):
-        self._edit(self.copy.add, self.new.value, self.caption.value)
 
     def _edit(self, change, *what):
         self._leave()

@@ -4,28 +4,22 @@ import lazy_loader
 
 _NAMES = {
     "anchors": "coverage_by_count coverage_histogram group_sizes overlap_by_k picture_pairs picture_rows"
-    " shared_neighbours shuffle_control similarity_density",
-    "arriving": "best_anchors",
-    "benchmark": "curves_by_bank curves_by_method encoder_heat_map",
-    "costs": "around_the_threshold cluster_timeline cost_curves duration knob_curves stage_bars",
-    "editing": "harm_profile labelled_pictures learning_curve within_margin",
+    " shared_neighbours shuffle_control similarity_density two_matrices",
+    "benchmark": "curves_by_bank curves_by_method encoder_heat_map hub_before_after",
+    "costs": "around_the_threshold cluster_timeline cost_curves duration knob_curves passing_tiles stage_bars",
+    "editing": "best_anchors harm_profile labelled_pictures learning_curve within_margin",
     "encoders": "bars_with_intervals cosine_histograms deciding_anchors neighbour_rows score_table two_profiles"
     " what_the_encoder_sees",
-    "hubs": "hub_before_after",
-    "interpret": "anchor_bars auc_dots faithfulness familiarity_curves scores_without strongest use_histogram",
+    "interpret": "anchor_bars auc_dots faithfulness familiarity_curves score_ledger scores_without strongest"
+    " use_histogram",
     "landmarks": "relative_matrix star_of_angles",
-    "lanes": "who_sees_what",
-    "ledger": "score_ledger",
     "method": "method_picture",
-    "pairing": "two_matrices",
     "relative": "before_after caption_search cosines_before_after neighbours_two_ways recall_points"
     " relative_under_changes",
     "shapes": "lined_up",
-    "sparse": "interval_dots line_chart sparse_and_ranking sparse_vector sweep_heatmaps",
-    "steps": "four_steps",
+    "sparse": "four_steps interval_dots line_chart sparse_and_ranking sparse_vector sweep_heatmaps",
     "style": "show show_pictures thumbnail use_style",
-    "tiles": "passing_tiles",
-    "zeroshot": "confusion_matrix scaling trust_curves",
+    "zeroshot": "confusion_matrix scaling trust_curves who_sees_what",
 }
 
 __getattr__, __dir__, __all__ = lazy_loader.attach(

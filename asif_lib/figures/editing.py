@@ -1,14 +1,18 @@
 """Figures of chapter 07, editing a model."""
 
 import numpy as np
+from IPython.display import HTML
 from matplotlib.figure import Figure
 
 from .palette import ANCHOR, FAINT, INK, MARK, SERIES, series_style
 from .sparse import interval_dots
-from .style import draw_picture, listed, picture_grid, rows_down, subplots, told, with_errors, wrapped
+from .style import draw_picture, image_tag, listed, picture_grid, rows_down, subplots, told, with_errors, wrapped
+from .templates import self_contained
 
 SHORTEST = 0.005
 """The shortest bar of a profile, as a share of the longest; a shorter one would look empty."""
+BEST = 5
+"""Anchors that each row of `best_anchors` shows; the others share one number."""
 
 
 def learning_curve(series, *, chance) -> Figure:
@@ -81,3 +85,43 @@ def labelled_pictures(pictures, given, true, *, columns=6, title="") -> Figure:
         axis.spines[:].set_linewidth(1 if right else 2.5)
     labels = listed(f"{label} (true: {truth})" for label, truth in zip(given, true, strict=True))
     return told(figure, f"{title or 'Pictures with their labels'}: {labels}")
+
+
+def best_anchors(picture, label, stages) -> HTML:
+    """Draw the best anchors of one picture for growing banks, a row for each bank: thumbnails and contributions.
+
+    A row has the anchors that contribute most to the answer, the answer, and its score. An arrived pair has a frame.
+
+    Parameters
+    ----------
+    picture : picture
+    label : str
+        The right answer.
+    stages : dict
+        By the number of pairs added, rising: the answer, and its contributions, a DataFrame with the columns
+        ``picture``, ``caption``, ``contribution`` (the largest first) and ``arrived`` (bool).
+    """
+    largest = max(float(reasons.contribution.max()) for _, reasons in stages.values())
+    rows, last = [], None
+    for added, (answer, reasons) in stages.items():
+        rows.append(_stage(added, answer, reasons, turned=last not in (None, answer), right=answer == label))
+        last = answer
+    tag = image_tag(picture, f"the picture that is asked about: {label}", 128)
+    return self_contained("arriving", picture=tag, label=label, rows=rows, largest=largest)
+
+
+def _stage(added, answer, reasons, turned, right):
+    anchors = [
+        {
+            "picture": image_tag(reason.picture, "the anchor's picture", 96),
+            "caption": reason.caption,
+            "product": reason.contribution,
+            "arrived": bool(reason.arrived),
+        }
+        for reason in reasons.head(BEST).itertuples()
+    ]
+    rest = reasons.contribution[BEST:]
+    return {
+        "added": added, "answer": answer, "turned": turned, "right": right, "anchors": anchors, "others": len(rest),
+        "rest": float(rest.sum()), "score": float(reasons.contribution.sum()),
+    }  # fmt: skip

@@ -2,11 +2,16 @@
 
 import numpy as np
 import pandas as pd
+from IPython.display import HTML
 from matplotlib.figure import Figure
 
 from .palette import ANCHOR, BAR, INK, LINES, MARK, PAPER, SERIES, series_style
 from .sparse import interval_dots
-from .style import Drawing, draw_bare, listed, picture_beside, rows_down, subplots, told, wrapped
+from .style import Drawing, draw_bare, image_tag, listed, picture_beside, rows_down, subplots, told, wrapped
+from .templates import self_contained
+
+SHOWN = 12
+"""Anchors that have a row of their own in `score_ledger`; the others share the last row."""
 
 
 def anchor_bars(picture, heading, rows, *, xlabel, sides=None) -> Figure:
@@ -152,3 +157,41 @@ def familiarity_curves(series, threshold) -> Figure:
     axis.legend(frameon=False, fontsize=9, loc="lower right")
     words = listed(f"{name} {np.mean(np.asarray(values) < threshold):.1%}" for name, values in series.items())
     return told(figure, f"Shares of pictures below each familiarity. Below the threshold {threshold:.2f}: {words}")
+
+
+def score_ledger(picture, caption, label, reasons, *, rival=None) -> HTML:
+    """Draw the score of a picture and a label as a sum over anchors, a row for each.
+
+    A row has the anchor's picture and caption, both entries, their product, and the sum so far, which reaches the
+    score. Without scripts it is a table; a script adds a box to each row that strikes it out, without normalising
+    again.
+
+    Parameters
+    ----------
+    picture : picture
+    caption, label : str
+    reasons : DataFrame
+        Of `asif_lib.explain.contributions`, with the columns of the bank's pairs.
+    rival : tuple of str and float, optional
+        Another label and its score, drawn as a line.
+    """
+    rows, total = [], 0.0
+    for reason in reasons.head(SHOWN).itertuples():
+        tag = image_tag(reason.picture, "the anchor's picture", 72)
+        rows.append(_row(tag, reason.caption, reason.image, reason.text, reason.contribution, total))
+        total += reason.contribution
+    if len(reasons) > SHOWN:
+        rest = float(reasons.contribution[SHOWN:].sum())
+        rows.append(_row("", f"{len(reasons) - SHOWN} more anchors", None, None, rest, total))
+        total += rest
+    words = f"The products add up to {total:.3f}, the score of “{label}”."
+    if rival:
+        words += f" The score of “{rival[0]}” is {'larger' if total < rival[1] else 'smaller'}: {rival[1]:.3f}."
+    return self_contained(
+        "ledger", picture=image_tag(picture, caption, 128), caption=caption.rstrip("."), label=label, rows=rows,
+        score=total, rival=rival, words=words, scale=1.02 * max(total, rival[1] if rival else 0) or 1,
+    )  # fmt: skip
+
+
+def _row(picture, caption, image, text, product, before):
+    return {"picture": picture, "caption": caption, "image": image, "text": text, "product": product, "before": before}

@@ -6,7 +6,8 @@ from IPython.display import HTML
 
 from asif_lib.relative import relative_representation, unit_rows
 
-from .style import image_tag, self_contained
+from .style import image_tag
+from .templates import self_contained
 
 LARGEST = 2
 """The largest entries of each drawn picture decide which entries are drawn: this number of each."""

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import torch
 from IPython.display import HTML
 
-from .style import self_contained
+from .templates import self_contained
 
 
 def lined_up(panels: Sequence[dict]) -> HTML:

@@ -5,7 +5,6 @@ import html
 import io
 import textwrap
 import threading
-from pathlib import Path
 from urllib.parse import quote
 
 import IPython.display
@@ -20,7 +19,6 @@ from asif_lib.encoders.pictures import open_picture
 from asif_lib.errors import ParameterError
 
 from .palette import BAR, DARK, FAINT, INK, MARK, PAPER, SERIES
-from .templates import filled
 
 _DRAWING = threading.Lock()
 """Matplotlib is not made for threads: one figure is rendered at a time."""
@@ -245,10 +243,3 @@ def picture_address(picture, side=96) -> str:
 def data_address(kind, file: io.BytesIO) -> str:
     """Return a picture as an address that holds it, ``data:image/png;base64,…``."""
     return f"data:image/{kind};base64,{base64.b64encode(file.getvalue()).decode('ascii')}"
-
-
-def self_contained(name: str, **values) -> IPython.display.HTML:
-    """Fill the template of a drawn explanation, which holds its style and its script, ``figures/name.js``, if any."""
-    files = [Path(__file__).with_name(file) for file in ("drawn.css", f"{name}.js")]
-    style, script = (Markup(file.read_text(encoding="utf-8")) if file.exists() else "" for file in files)
-    return IPython.display.HTML(filled(f"figures/{name}.html.j2", style=style, script=script, **values))

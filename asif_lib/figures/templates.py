@@ -3,6 +3,8 @@
 from pathlib import Path
 
 import jinja2
+from IPython.display import HTML
+from markupsafe import Markup
 
 from . import palette
 
@@ -18,3 +20,10 @@ TEMPLATES.globals["palette"] = palette
 def filled(template: str, **values) -> str:
     """Fill a template."""
     return TEMPLATES.get_template(template).render(values)
+
+
+def self_contained(name: str, **values) -> HTML:
+    """Fill the template of a drawn explanation, which holds its style and its script, ``figures/name.js``, if any."""
+    files = [Path(__file__).with_name(file) for file in ("drawn.css", f"{name}.js")]
+    style, script = (Markup(file.read_text(encoding="utf-8")) if file.exists() else "" for file in files)
+    return HTML(filled(f"figures/{name}.html.j2", style=style, script=script, **values))

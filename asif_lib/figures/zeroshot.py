@@ -1,10 +1,15 @@
 """Figures of chapter 05, zero-shot evaluation."""
 
 import numpy as np
+from IPython.display import HTML
 from matplotlib.figure import Figure
 
 from .palette import FAINT, INK, LINES, ON_DARK, ON_LIGHT, SERIES, series_style
-from .style import legend_above, listed, subplots, told
+from .style import image_tag, legend_above, listed, subplots, told
+from .templates import self_contained
+
+SHOWN = 3
+"""Pictures that stand for a split in `who_sees_what`."""
 
 
 def confusion_matrix(counts, classes) -> Figure:
@@ -28,18 +33,16 @@ def confusion_matrix(counts, classes) -> Figure:
     return told(figure, f"Confusion matrix, {np.trace(counts)} of {counts.sum()} on the diagonal. {rights}")
 
 
-def scaling(tables, *, ylabel, chance=None) -> Figure:
+def scaling(tables, *, ylabel) -> Figure:
     """Draw tables of `scaling_curve`: a line through the means and a dot for every seed.
 
-    `tables` have the columns ``size``, ``seed`` and ``value``; `chance` is the value of guessing, for each table.
+    `tables` have the columns ``size``, ``seed`` and ``value``.
     """
     figure, axis = subplots(figsize=(7, 4.2))
     means = {name: table.groupby("size").value.mean() for name, table in tables.items()}
     for i, (name, table) in enumerate(tables.items()):
         axis.plot(means[name].index, means[name], label=name, **series_style(i) | {"linestyle": LINES[i % 2]})
         axis.scatter(table["size"], table.value, s=14, color=SERIES[i], alpha=0.5, edgecolors="none")
-        if chance and name in chance:
-            axis.axhline(chance[name], color=SERIES[i], linestyle=":", label=f"{name}, chance")
     sizes = sorted(set().union(*(table["size"] for table in tables.values())))
     axis.set_xscale("log")
     axis.set_xticks(sizes, [str(s) for s in sizes])
@@ -88,4 +91,23 @@ def trust_curves(reliable, covered) -> Figure:
         figure,
         f"Left, the share of right answers against their confidence. {listed(bins)}. "
         f"Right, the share of right answers among the most confident. {listed(kept)}",
+    )
+
+
+def who_sees_what(pairs) -> HTML:
+    """Draw the splits of captioned pictures as lanes, first for the choice of k and p, then for the test.
+
+    `pairs` are a `Pairs` with the splits train, validation and test.
+    """
+    lanes = [
+        {
+            "name": name,
+            "count": len(pairs.splits[name]),
+            "tags": [image_tag(pairs.pictures[i], pairs.captions[i], 72) for i in pairs.splits[name][:SHOWN]],
+        }
+        for name in ("train", "validation", "test")
+    ]
+    train, validation, _ = (lane["count"] for lane in lanes)
+    return self_contained(
+        "lanes", lanes=lanes, largest=max(lane["count"] for lane in lanes), anchors=train + validation
     )

@@ -187,21 +187,16 @@ def gap_of(row):
     return Measure(row.difference, row.difference_low, row.difference_high, len(test))
 
 
-def record_gap(name, gap, note=""):
-    """Record a difference in points."""
-    value, *ends = (round(100 * x, 1) for x in (gap.value, *gap.ci))
-    record(name, value, ci=tuple(ends), n=gap.n, unit="points", note=note)
-
-
 rows = curves[curves.method != "ASIF"].copy()
 rows["rival minus ASIF"] = [in_points(gap_of(row)) for row in rows.itertuples()]
 rows["p-value (Holm)"] = [f"{p:.3f}" for p in rows.p_holm]
 full = curves[curves["size"] == curves["size"].max()].set_index("method")
 asif = full.loc["ASIF"]
 name = f"held-out stamps, {MEASURE}"
-record(f"{name}, ASIF", asif.value, ci=(asif.low, asif.high), n=len(test))
+record(f"{name}, ASIF", Measure(asif.value, asif.low, asif.high, len(test)))
 for row in full.drop("ASIF").itertuples():
-    record_gap(f"{name}, {row.Index} minus ASIF", gap_of(row))
+    gap = 100 * gap_of(row)
+    record(f"{name}, {row.Index} minus ASIF", gap, unit="points")
 of_size = rows.groupby("size").difference
 for size, mean in of_size.mean().items():
     nearest = rows.loc[rows[rows["size"] == size].difference.abs().idxmin(), "method"]
@@ -574,7 +569,8 @@ for row in ablation[1:].itertuples():
     name = row.change.removesuffix(" (transductive)")
     gaps[row.kind][name] = gap
     if name in (*of_anchors, "inverted softmax", "Sinkhorn"):
-        record_gap(f"held-out stamps, {MEASURE}, {name} minus ASIF", gap, row.kind)
+        headline = f"held-out stamps, {MEASURE}, {name} minus ASIF"
+        record(headline, 100 * gap, unit="points", note=row.kind)
     both = (in_points(x).replace(" points", "") for x in (tried, gap))
     rows.append([name, row.kind, *both, row.verdict])
 xlabel = "test, difference to plain ASIF, points; 95 % interval"
@@ -739,7 +735,8 @@ for kind in sets:
     for name in (name for name in CORRECTIONS if "transductive" in name):
         print(f"   {name}: {in_points(gaps[kind][name])}")
     name = f"Fashion-MNIST with {added} pairs, Sinkhorn minus ASIF, {kind}"
-    record_gap(name, gaps[kind]["Sinkhorn (transductive)"], "transductive")
+    gap = 100 * gaps[kind]["Sinkhorn (transductive)"]
+    record(name, gap, unit="points", note="transductive")
 
 # %% [markdown]
 # **What you see.** The round marks are the balanced questions, the square marks the

@@ -147,12 +147,11 @@ def test_confusion_matrix_prints_counts_where_they_belong():
 
 def test_scaling_draws_means_and_every_seed():
     table = pd.DataFrame({"size": [10, 10, 50, 50], "seed": [0, 1, 0, 1], "value": [0.1, 0.3, 0.4, 0.6]})
-    figure = scaling({"R@1": table}, ylabel="recall", chance={"R@1": 0.01})
+    figure = scaling({"R@1": table}, ylabel="recall")
     axis = figure.axes[0]
     assert axis.get_xscale() == "log" and axis.get_ylabel() == "recall" and "anchors" in axis.get_xlabel()
     assert axis.lines[0].get_ydata() == pytest.approx([0.2, 0.5])
     assert axis.collections[0].get_offsets()[:, 1].tolist() == [0.1, 0.3, 0.4, 0.6]
-    assert axis.lines[1].get_ydata()[0] == 0.01
     assert [label.get_text() for label in axis.get_xticklabels()] == ["10", "50"]
 
 

@@ -10,6 +10,7 @@ from typing import ClassVar
 import torch
 
 from asif_lib.defaults import DEFAULT_K_SHARE, DEFAULT_P
+from asif_lib.errors import ParameterError
 from asif_lib.relative import unit_rows, whitening
 from asif_lib.sparse import (
     SparseVectors,
@@ -39,7 +40,9 @@ class SparseAnchors(Method):
     """What whitens the pictures, (d, d), and the weights of the anchors, (n,); None: nothing does."""
 
     def _fit(self, image, text):
-        self.k = min(len(image), max(1, round(self.share * len(image))))
+        if not 0 < self.share <= 1:
+            raise ParameterError(f"share = {self.share}: k is a share of the anchors, above 0 and at most 1")
+        self.k = max(1, round(self.share * len(image)))
         self.anchors, self.offsets = {"image": image, "text": text}, {"image": None, "text": None}
 
     def similarity(self, image, text):

@@ -22,7 +22,7 @@ from asif_lib.cli import main
 from asif_lib.course.report.benchmark_page import benchmark_page
 from asif_lib.course.report.page import loads_from_elsewhere
 from asif_lib.datasets.labelled import load_labelled
-from asif_lib.errors import DataError
+from asif_lib.errors import DataError, ParameterError
 from asif_lib.evaluation.baselines import LinearProbe
 from asif_lib.evaluation.benchmark import resuming as running
 from asif_lib.evaluation.benchmark.comparing import compare_paired, holm, name_winner, resampled_means
@@ -183,10 +183,23 @@ def test_a_part_that_fails_is_reported_and_the_rest_is_done(folders, tmp_path, m
         (('kind = "zero-shot"\n', ""), "[tasks.name] kind: must be 'retrieval' or 'zero-shot'\n"),
         (('"ridge"]', '"rigde"]'), "the method 'rigde' is not known; known: 'ASIF', 'nearest anchor', "),
         (('"ridge"]', '"rigde"]'), "'transformers:MODEL'; did you mean 'ridge'?\n"),
-        (("alpha =", "alfa ="), "[grids.ridge] is not as the method takes it"),
+        (("alpha =", "alfa ="), "[grids.ridge] the key 'alfa' is not known; known: towards, alpha; did you mean"),
+        (("p = [1]", 'p = ["one"]'), "[grids.ASIF] p: give one value or more, of the kind of 1\n"),
+        (("p = [1]", "p = []"), "[grids.ASIF] p: give one value or more"),
+        (('"ridge"]', '"ridge", "transformers:"]'), "the method 'transformers:' is not known"),
+        (("colours = [", "colours = []\nmore = ["), "banks.colours: must be a list of one or more data sets, or the"),
+        (("colours = [", 'more = ["emoji", "emoji"]\nlike = ['), "a data set of the bank 'more' stands twice"),
+        (('[10, "all"]', "[]"), "sizes: must be a list of one or more sizes, each a whole number of pairs or "),
+        (('[10, "all"]', '["ALL"]'), "sizes: must be a list of one or more sizes, each a whole number of pairs or "),
+        (('["colour histogram"]', "[]"), "image_encoders: List should have at least 1 item"),
+        (('["bag of words"]', '["bag of words", "bag of words"]'), "a text encoder stands twice among bag of words, "),
+        (('title = "Colours"\n', ""), "the key 'title' is missing\n"),
+        (('"zero-shot"', '"zero-shot"\nlabel = "fine"'), "[tasks.name] label goes with a data set of the hub"),
+        (('"zero-shot"', '"zero-shot"\nrename = { 0 = 3 }'), "[tasks.name] rename.0: Input should be a valid string"),
+        (("[tasks.find]", "[tasks]\nodd = 5\n[tasks.find]"), "[tasks.odd]: "),
         (("seeds = 2", 'seeds = "two"'), "seeds: Input should be a valid integer"),
         (('"zero-shot"', '"zero-shot"\nreduce = "median"'), "[tasks.name] reduce: Input should be 'mean' or 'max'"),
-        (('"ridge"]', '"ASIF"]'), "a method is named twice"),
+        (('"ridge"]', '"ASIF"]'), "a method stands twice among ASIF, ASIF"),
         (('pairs = "', 'split = "train"\npairs = "'), "[tasks.find] asks the train pairs of "),
         (('pairs = "', 'split = "validation"\npairs = "'), "which are anchors or choose the settings; ask its test"),
         (("title = ", "title "), "is no readable TOML"),
@@ -215,6 +228,12 @@ def test_a_misspelt_data_set_is_refused_before_the_work(folders, tmp_path, capsy
     assert said.count("\n") == 1 and not (tmp_path / "out").exists()
 
 
+@pytest.mark.parametrize("share", [0, -0.1, 2.0])
+def test_a_share_of_the_anchors_that_there_is_not_is_refused_and_not_clipped(share):
+    with pytest.raises(ParameterError, match="k is a share of the anchors, above 0 and at most 1"):
+        SparseAnchors(share).fit(torch.eye(4), torch.eye(4))
+
+
 def test_where_no_bank_can_be_made_no_size_is_blamed_and_the_page_has_no_holes(folders, tmp_path):
     (tmp_path / "empty").mkdir()
     file = folders(text=FILE.replace('colours = ["{pairs}"]', f'colours = ["{tmp_path / "empty"}"]'))
@@ -229,6 +248,14 @@ def test_every_method_is_in_the_list_of_the_command(folders):
     assert [name for name in KNOWN_METHODS if f'`"{name}"`' not in listed] == []
     known = ZeroShotTask.model_fields.keys() | RetrievalTask.model_fields.keys() | Configuration.model_fields.keys()
     assert [name for name in known if not re.search(rf"\b{name}\b", listed)] == []
+
+
+def test_pairs_that_choose_the_settings_are_not_asked_under_another_spelling_of_their_folder(folders, tmp_path):
+    text = FILE.replace('pairs = "{pairs}"', 'split = "validation"\npairs = "{pairs}/../pairs/"')
+    with pytest.raises(
+        DataError, match="asks the validation pairs of .*pairs, which are anchors or choose the settings"
+    ):
+        read_configuration(folders(text=text))
 
 
 def test_a_missing_file_is_named(tmp_path):
@@ -444,11 +471,13 @@ def test_measured_results_become_one_file_with_the_command_that_writes_it(folder
 
 
 def test_several_banks_share_a_figure_and_have_a_table_each(folders, tmp_path):
-    change = "[banks]\n", f'[banks]\ntwice = ["{tmp_path / "pairs"}", "{tmp_path / "pairs"}"]\n'
-    outcome = run_benchmark(read_configuration(folders(change)), tmp_path / "out", progress=False)
+    file = folders(("[banks]\n", f'[banks]\ntwice = ["{tmp_path / "pairs"}", "{tmp_path / "copy"}"]\n'))
+    shutil.copytree(tmp_path / "pairs", tmp_path / "copy")
+    outcome = run_benchmark(read_configuration(file), tmp_path / "out", progress=False)
     page = benchmark_page("Colours", outcome.table, outcome.failures)
     assert page.count(">All banks</h3>") == page.count(">twice</h3>") == page.count(">colours</h3>") == 4
-    assert page.count("twice: ") == 4 and page.count("64 pairs") >= 4  # the alternative text names each bank
+    most = outcome.table["size"].max()
+    assert most > 32 and page.count("twice: ") == 4 and page.count(f"{most} pairs") >= 4  # the text of each figure
 
 
 def test_one_method_compares_encoders_with_the_first_pair(folders, tmp_path):
@@ -485,7 +514,7 @@ def test_the_papers_table_runs_on_small_folders_in_the_formats_of_the_hub(
     assert outcome.failures == []
     assert set(outcome.table["task"]) == set(TASKS) and len(outcome.table) == 2 * len(TASKS)
     assert set(outcome.table["bank"]) == {"supervised", "unsupervised"}
-    assert json.loads(outcome.table["settings"][0]) == {} and PaperASIF().k == 800 and PaperASIF().p == 8
+    assert json.loads(outcome.table["settings"][0]) == {"k": 800, "p": 8, "center": False}
 
 
 def test_published_templates_are_used_unless_the_task_names_others(tmp_path, tmp_cache, monkeypatch):

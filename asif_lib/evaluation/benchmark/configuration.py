@@ -4,9 +4,10 @@ import tomllib
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, PositiveInt, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PositiveInt, ValidationError
 
-from asif_lib.defaults import DEFAULT_IMAGE_ENCODER, DEFAULT_TEXT_ENCODER, LINEAR_PROBE, TRANSFORMERS
+from asif_lib.datasets.providers import catalogue
+from asif_lib.defaults import DEFAULT_IMAGE_ENCODER, DEFAULT_TEXT_ENCODER, HUB, LINEAR_PROBE, TRANSFORMERS
 from asif_lib.errors import DataError, first_line, guess
 
 from ..corrections import CORRECTIONS, corrected
@@ -27,6 +28,14 @@ def method_of(name):
     return Yardstick if name.startswith(TRANSFORMERS) else KNOWN_METHODS[name]
 
 
+def _one_spelling(name):
+    """Return the name of a data set, or the whole path of a folder: one folder can be written in several ways."""
+    return name if name in catalogue() or not Path(name).is_dir() else str(Path(name).resolve())
+
+
+Pairs = Annotated[str, AfterValidator(_one_spelling)]
+
+
 class _Table(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -35,7 +44,7 @@ class RetrievalTask(_Table):
     """Find the text of a held-out picture, and the picture of a text."""
 
     kind: Literal["retrieval"]
-    pairs: str
+    pairs: Pairs
     """A data set of captioned pictures, or its folder."""
     split: str = "test"
 
@@ -71,18 +80,18 @@ class Configuration(_Table):
     """
 
     title: str
-    banks: dict[str, list[str] | str] = Field(min_length=1)
+    banks: dict[str, Annotated[list[Pairs], Field(min_length=1)] | str] = Field(min_length=1)
     """Its name in the tables → the data sets (or folders) that it joins; or one name: a stored bank, with its
     encoders."""
     tasks: dict[str, Annotated[RetrievalTask | ZeroShotTask, Field(discriminator="kind")]] = Field(min_length=1)
     methods: list[str] = Field(min_length=1)
     """The first is the one that all others are compared with."""
-    sizes: list[PositiveInt | Literal["all"]] = ["all"]
+    sizes: list[PositiveInt | Literal["all"]] = Field(["all"], min_length=1)
     seeds: PositiveInt = 1
-    validation: str | None = None
+    validation: Pairs | None = None
     """The data set whose validation pairs choose the settings."""
-    image_encoders: list[str] = [DEFAULT_IMAGE_ENCODER]
-    text_encoders: list[str] = [DEFAULT_TEXT_ENCODER]
+    image_encoders: list[str] = Field([DEFAULT_IMAGE_ENCODER], min_length=1)
+    text_encoders: list[str] = Field([DEFAULT_TEXT_ENCODER], min_length=1)
     grids: dict[str, dict[str, list]] = {}
     """The values to try, for methods whose own are not wanted."""
 
@@ -109,24 +118,38 @@ def read_configuration(path) -> Configuration:
         faults = error.errors(include_url=False)
         typo = next((fault for fault in faults if fault["type"] == "extra_forbidden"), faults[0])
         raise DataError(f"{path}: {_sentence(typo)}") from None
+    _check_lists(path, configuration)
     _check_methods(path, configuration)
-    _check_splits(path, configuration)
+    _check_tasks(path, configuration)
     return configuration
 
 
+UNIONS = {
+    "banks": "a list of one or more data sets, or the name of a stored bank",
+    "sizes": 'a list of one or more sizes, each a whole number of pairs or "all"',
+}
+"""What a key takes that may hold values of two kinds; pydantic names the kinds by its own words."""
+
+
 def _sentence(error) -> str:
-    *inside, key = error["loc"]
-    where = f"[{'.'.join(str(part) for part in inside[:2])}] " if inside else ""
+    top, *inside = map(str, error["loc"])
+    where = f"[{top}.{inside.pop(0)}] " if top in ("tasks", "grids") and inside else ""
+    keys = inside if where else [top, *inside]
+    if error["type"].startswith("union_tag"):
+        return f"{where}kind: must be 'retrieval' or 'zero-shot'"
+    table = {"retrieval": RetrievalTask, "zero-shot": ZeroShotTask}.get(next(iter(keys), ""), Configuration)
+    key = ".".join(keys[table is not Configuration :])
     if error["type"] == "extra_forbidden":
-        table = {"retrieval": RetrievalTask, "zero-shot": ZeroShotTask}.get(inside[-1] if inside else "", Configuration)
         known = table.model_fields
         return f"{where}the key {key!r} is not known; known: {', '.join(known)}{guess(key, known)}"
-    if error["type"].startswith("union_tag"):
-        return f"[{'.'.join(map(str, error['loc'][:2]))}] kind: must be 'retrieval' or 'zero-shot'"
-    return f"{where}{key}: {error['msg']}"
+    if error["type"] == "missing":
+        return f"{where}the key {key!r} is missing"
+    if top in UNIONS:
+        return f"{'.'.join(keys[: 1 + (top == 'banks')])}: must be {UNIONS[top]}"
+    return f"{f'{where}{key}'.strip()}: {error['msg']}"
 
 
-def _check_splits(path, configuration):
+def _check_tasks(path, configuration):
     anchors = {name for names in configuration.banks.values() if isinstance(names, list) for name in names}
     used = {(name, split) for name in anchors for split in ("train", "validation")}
     used.add((configuration.validation, "validation"))
@@ -136,22 +159,44 @@ def _check_splits(path, configuration):
                 f"{path}: [tasks.{name}] asks the {task.split} pairs of {task.pairs}, which are anchors or choose the "
                 f"settings; ask its test pairs"
             )
+        if task.kind == "zero-shot" and task.label and not task.data.startswith(HUB):
+            raise DataError(f'{path}: [tasks.{name}] label goes with a data set of the hub, as in data = "{HUB}NAME"')
 
 
 def _check_methods(path, configuration):
     for name in (*configuration.methods, *configuration.grids):
-        if name not in KNOWN_METHODS and (name in configuration.grids or not name.startswith(TRANSFORMERS)):
+        is_yardstick = name.startswith(TRANSFORMERS) and name != TRANSFORMERS and name not in configuration.grids
+        if name not in KNOWN_METHODS and not is_yardstick:
             known = ", ".join(map(repr, [*KNOWN_METHODS, f"{TRANSFORMERS}MODEL"]))
             raise DataError(f"{path}: the method {name!r} is not known; known: {known}{guess(name, KNOWN_METHODS)}")
-    if len(set(configuration.methods)) < len(configuration.methods):
-        raise DataError(f"{path}: a method is named twice among {', '.join(configuration.methods)}")
-    if len(set(configuration.sizes)) < len(configuration.sizes):
-        raise DataError(f"{path}: a size stands twice among {', '.join(map(str, configuration.sizes))}")
     for name, grid in configuration.grids.items():
-        try:
-            KNOWN_METHODS[name](**{key: values[0] for key, values in grid.items()})
-        except (TypeError, IndexError) as error:
-            known = ", ".join(KNOWN_METHODS[name].GRID) or "none"
-            raise DataError(
-                f"{path}: [grids.{name}] is not as the method takes it ({error}); its settings: {known}"
-            ) from None
+        usual = KNOWN_METHODS[name].GRID
+        for key, values in grid.items():
+            if key not in usual:
+                known = ", ".join(usual) or "none"
+                raise DataError(
+                    f"{path}: [grids.{name}] the key {key!r} is not known; known: {known}{guess(key, usual)}"
+                )
+            if not values or not all(_is_alike(value, usual[key][0]) for value in values):
+                raise DataError(
+                    f"{path}: [grids.{name}] {key}: give one value or more, of the kind of {usual[key][0]!r}"
+                )
+
+
+def _is_alike(value, usual):
+    """Whether both are numbers, both are texts, or both are true or false."""
+    kinds = [float if type(one) is int else type(one) for one in (value, usual)]
+    return kinds[0] is kinds[1]
+
+
+def _check_lists(path, configuration):
+    lists = {
+        "method": configuration.methods,
+        "size": configuration.sizes,
+        "image encoder": configuration.image_encoders,
+        "text encoder": configuration.text_encoders,
+        **{f"data set of the bank {name!r}": source for name, source in configuration.banks.items()},
+    }
+    for what, names in lists.items():
+        if isinstance(names, list) and len(set(names)) < len(names):
+            raise DataError(f"{path}: a {what} stands twice among {', '.join(map(str, names))}")

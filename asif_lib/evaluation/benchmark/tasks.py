@@ -4,6 +4,7 @@ import functools
 import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from typing import ClassVar
 
 import numpy as np
 import torch
@@ -34,6 +35,8 @@ FOLDS = 3
 @dataclass(eq=False)
 class PaperASIF(Method):
     """ASIF at any size, with the paper's settings by default: nothing is centred, and no (q, n) matrix exists whole."""
+
+    GRID: ClassVar = {"k": (LARGEST_DEFAULT_K,), "p": (8,), "center": (False,)}
 
     k: int = LARGEST_DEFAULT_K
     p: float = 8

@@ -20,9 +20,9 @@ HEAD = """\
 
 All numbers are per cent: mean recall (the mean of R@1, R@5 and R@10 over both directions) or zero-shot accuracy, with a
 95 % interval. A row is a method, or a pair of encoders. The mark ▲ stands where a row is better than the first one for
-certain, after Holm's correction over the rows, and ▼ where it is worse. The first method wins if all others are worse.
-Another method wins if it has the largest number and the mark ▲; it was compared with the first method only. The command
-of a section measures it again.
+certain, after Holm's correction over the rows, and ▼ where it is worse. A winner is better than every other method for
+certain, after Holm's correction over these comparisons. Where the two largest numbers are too close, there is none. The
+command of a section measures it again.
 """
 
 

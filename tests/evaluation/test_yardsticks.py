@@ -14,7 +14,6 @@ from asif_lib.cli import main
 from asif_lib.encoders.contrastive import load_contrastive
 from asif_lib.errors import BrokenPicturesError, DataError, PictureError
 from asif_lib.evaluation.benchmark import resuming as running
-from asif_lib.evaluation.benchmark.comparing import name_winner
 from asif_lib.evaluation.benchmark.configuration import read_configuration
 from asif_lib.evaluation.benchmark.resuming import run_benchmark
 from asif_lib.evaluation.measures import mean_recall, same_text
@@ -104,10 +103,3 @@ def test_of_broken_pictures_one_is_named():
     errors = [PictureError(f"{name}.png: is broken") for name in "ab"]
     said = running._reason(BrokenPicturesError(errors))
     assert said == "2 of the pictures cannot be read, for example a.png: is broken"
-
-
-def test_a_yardstick_is_no_winner():
-    rows = {"method": ["ASIF", "ridge", "transformers:x"], "value": [0.2, 0.3, 0.9], "transductive": [False] * 3}
-    group = pd.DataFrame({**rows, "verdict": ["reference", "better", "better"]})
-    assert name_winner(group) == "ridge"
-    assert name_winner(group[2:]) is None

@@ -6,7 +6,7 @@ from bs4 import BeautifulSoup
 from markupsafe import Markup
 
 from asif_lib.defaults import LINEAR_PROBE, TRANSFORMERS
-from asif_lib.evaluation.benchmark.comparing import ENCODERS, name_winner
+from asif_lib.evaluation.benchmark.comparing import ENCODERS
 from asif_lib.figures.benchmark import curves_by_bank, curves_by_method, encoder_heat_map, marked
 from asif_lib.figures.style import image_html, use_style
 from asif_lib.figures.templates import filled
@@ -80,8 +80,12 @@ def table_of(group) -> dict:
         "encoders": " × ".join(group[ENCODERS].iloc[0]) if len(group[ENCODERS].drop_duplicates()) == 1 else "",
         "heading": "method" if group["method"].nunique() > 1 else "encoders",
         "lines": [(name, list(cells.values())) for name, cells in lines.items()],
-        "winners": [name_winner(rows) or "none" for rows in by_size] if group["method"].nunique() > 1 else [],
+        "winners": [_winner(rows) for rows in by_size] if group["method"].nunique() > 1 else [],
     }
+
+
+def _winner(rows) -> str:
+    return next(iter(rows["method"][rows["is_winner"]]), "none")
 
 
 def _cell(row) -> dict:

@@ -84,7 +84,8 @@ def tidy_table(parts, methods) -> pd.DataFrame:
 
     The columns are those of `COLUMNS`, ``n`` items, ``seeds``, ``transductive``, ``needs_labels``, ``chance``,
     ``settings`` as JSON (of a linear probe: C and the number of ``pictures`` that it learned from), ``left_out`` (pairs
-    of the bank that show a picture that is asked), and those of `compare_paired`.
+    of the bank that show a picture that is asked), those of `compare_paired`, and ``is_winner`` (`name_winner`).
+    Transductive methods, models that were trained on other pairs, and a probe that needs labels cannot win.
 
     Methods are compared with the first of `methods` that was done, for the same encoders. If there is one method, pairs
     of encoders are compared with the first pair.
@@ -113,26 +114,24 @@ def tidy_table(parts, methods) -> pd.DataFrame:
         group = group.sort_values(
             "method", key=lambda names: names.map(methods.index), kind="stable", ignore_index=True
         )
-        compared.append(
-            pd.concat([group.drop(columns="values"), compare_paired(np.stack(group["values"].tolist()))], axis=1)
-        )
+        values, may_win = np.stack(group["values"].tolist()), _may_win(group).to_numpy()
+        winner = name_winner(values[may_win], group["method"][may_win].tolist()) if len(methods) > 1 else None
+        compared.append(pd.concat([group.drop(columns="values"), compare_paired(values)], axis=1))
+        compared[-1]["is_winner"] = group["method"] == winner
     found = pd.concat(compared, ignore_index=True)
     return found[[*COLUMNS, *(name for name in found if name not in COLUMNS)]]
 
 
-def name_winner(group) -> str | None:
-    """Return the winner among rows of the tidy table that were compared, or None where nothing is certain.
+def name_winner(values, names) -> str | None:
+    """Return the one of m methods that is better than each other for certain, or None.
 
-    The reference wins if all others are worse. Another method wins if its value is the largest, and it is better than
-    the reference after Holm's correction. Transductive methods take no part, and neither do models that were trained on
-    other pairs, nor a probe that needs labels.
+    `values` are those of `compare_paired`. Here the method with the largest mean is the reference: it wins if all
+    others are worse after Holm's correction over the m - 1 comparisons.
     """
-    others = group["method"].astype(str).str.startswith(TRANSFORMERS) | (group["method"] == LINEAR_PROBE)
-    group = group[~group["transductive"] & ~others]
-    if len(group) < 2:
-        return None
-    best = group.loc[group["value"].idxmax()]
-    is_certain = (
-        (group["verdict"] != "undecided").all() if best["verdict"] == "reference" else best["verdict"] == "better"
-    )
-    return best["method"] if is_certain else None
+    order = np.argsort(-values.mean(axis=(1, 2)), kind="stable")
+    others = compare_paired(values[order])["verdict"][1:] if len(values) > 1 else []
+    return names[order[0]] if len(others) and (others == "worse").all() else None
+
+
+def _may_win(group):
+    return ~(group["transductive"] | group["needs_labels"] | group["method"].str.startswith(TRANSFORMERS))

@@ -191,12 +191,12 @@ def _is_alike(value, usual):
 
 def _check_lists(path, configuration):
     lists = {
-        "method": configuration.methods,
-        "size": configuration.sizes,
-        "image encoder": configuration.image_encoders,
-        "text encoder": configuration.text_encoders,
-        **{f"data set of the bank {name!r}": source for name, source in configuration.banks.items()},
+        "a method": configuration.methods,
+        "a size": configuration.sizes,
+        "an image encoder": configuration.image_encoders,
+        "a text encoder": configuration.text_encoders,
+        **{f"a data set of the bank {name!r}": source for name, source in configuration.banks.items()},
     }
     for what, names in lists.items():
         if isinstance(names, list) and len(set(names)) < len(names):
-            raise DataError(f"{path}: a {what} stands twice among {', '.join(map(str, names))}")
+            raise DataError(f"{path}: {what} stands twice among {', '.join(map(str, names))}")

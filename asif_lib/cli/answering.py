@@ -155,9 +155,11 @@ def _evaluate(
     from asif_lib.zeroshot import make_prompts
 
     data = load_labelled(path)
+    data.check_classes()
     make_prompts(data.classes, templates)  # refuses bad templates before any slow work
     model = _model(asked)
     z, kept = _embed(model, data.pictures, skip_broken)
+    data.subset(kept).check_classes()
     answer = model.classify(z, data.classes, templates=templates, reduce=reduce)
     note, of_each = "", {}
     if transductive:

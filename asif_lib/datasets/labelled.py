@@ -60,6 +60,14 @@ class Labelled(WithSplits):
         positions = list(positions)
         return replace(self, pictures=[self.pictures[i] for i in positions], labels=self.labels[positions], splits={})
 
+    def check_classes(self):
+        """Raise `DataError` unless there are two classes or more, each with a picture."""
+        if len(self.classes) < 2:
+            raise DataError(f"{self.name}: has one class, {', '.join(self.classes)!r}, so there is nothing to decide")
+        counts = np.bincount(self.labels, minlength=len(self.classes))
+        if empty := [name for name, count in zip(self.classes, counts, strict=True) if not count]:
+            raise DataError(f"{self.name}: {len(self)} pictures leave classes without one: {first_names(empty)}")
+
     def sample(self, n, seed=0) -> "Labelled":
         """Return n pictures drawn at random, the classes in equal parts as far as n allows.
 

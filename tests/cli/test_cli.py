@@ -305,11 +305,15 @@ def test_a_transductive_correction_says_so_in_json_tables_and_text(name, class_f
     assert f"each alone: {plain['accuracy']:.1%}" in text and result["each_alone"] == plain["accuracy"]
 
 
-def test_a_transductive_correction_of_one_picture_is_refused(class_folders, run, tmp_path):
+def test_without_a_choice_between_classes_there_is_no_accuracy(class_folders, run, tmp_path):
     (tmp_path / "bag").mkdir()
     (tmp_path / "bag" / "1.png").write_bytes(next(class_folders.glob("bag/*.png")).read_bytes())
-    status, _, said = run("evaluate", tmp_path, "--transductive", "sinkhorn")
-    assert status == 1 and "compares the queries of a batch, and fewer than two have a score" in said
+    status, _, said = run("evaluate", tmp_path)
+    assert status == 1 and "has one class, 'bag', so there is nothing to decide" in said
+    (tmp_path / "sandal").mkdir()
+    (tmp_path / "sandal" / "1.png").write_bytes(b"broken")
+    status, _, said = run("evaluate", tmp_path, "--skip-broken")
+    assert status == 1 and "1 pictures leave classes without one: sandal" in said
 
 
 def test_the_recommended_line_can_be_run(stamps_bank, class_folders, run, tmp_path):

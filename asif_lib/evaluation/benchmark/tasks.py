@@ -12,7 +12,6 @@ from PIL import ImageOps
 from scipy.stats import hypergeom
 from sklearn.model_selection import StratifiedKFold
 
-from asif_lib.datasets.folders import first_names
 from asif_lib.datasets.hub import labelled_from_hub
 from asif_lib.datasets.labelled import load_labelled
 from asif_lib.datasets.pairs import load_pairs
@@ -238,11 +237,7 @@ def labelled_of_task(task, progress=False):
     data = replace(data, classes=[task.rename.get(str(i), name) for i, name in enumerate(data.classes)])
     if task.sample:
         data = data.sample(task.sample)
-    if len(data.classes) < 2:
-        raise DataError(f"{task.data}: has one class, {data.classes[0]!r}, so there is nothing to decide")
-    counts = np.bincount(data.labels, minlength=len(data.classes))
-    if empty := [name for name, count in zip(data.classes, counts, strict=True) if not count]:
-        raise DataError(f"{task.data}: {len(data)} pictures leave classes without one: {first_names(empty)}")
+    data.check_classes()
     if task.invert:
         data = replace(data, pictures=[ImageOps.invert(open_picture(picture)) for picture in data.pictures])
     return data

@@ -10,6 +10,8 @@ from pathlib import Path
 
 import nbformat
 import pytest
+import zmq
+from nbclient.output_widget import OutputWidget
 from nbformat.v4 import new_code_cell, new_notebook
 
 from asif_lib.course.report import NotebookError, build_report, run_notebook, schedule, watching
@@ -71,6 +73,20 @@ def test_a_message_lost_twice_is_one_sentence(chapter, impatient, tmp_path):
         "01_encoders.ipynb, cell 2 (`print('lose me')`): the kernel ended the cell and its message was lost, "
         "twice in a row; run the chapter again, alone."
     )
+
+
+def test_an_answer_that_comes_while_a_widget_is_sent_its_output_is_read(chapter, impatient, tmp_path, monkeypatch):
+    sync = OutputWidget.sync_state
+
+    def slow(widget):
+        shell = widget.kernel_client.shell_channel.socket
+        assert zmq.Socket.shadow(shell.underlying).poll(60_000)  # the cell's answer is there, and its signal used up
+        sync(widget)
+
+    monkeypatch.setattr(OutputWidget, "sync_state", slow)
+    path = chapter("from ipywidgets import Output\nout = Output()", "with out:\n    print('said')")
+    run_notebook(path, tmp_path / "out.ipynb", {})
+    assert not was_repeated(nbformat.read(tmp_path / "out.ipynb", as_version=4))
 
 
 @pytest.mark.parametrize("wait", ["import time\ntime.sleep(4)", "import asyncio\nawait asyncio.sleep(4)"])

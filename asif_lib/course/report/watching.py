@@ -9,6 +9,7 @@ import contextlib
 import threading
 from queue import Empty
 
+import zmq
 from jupyter_client import BlockingKernelClient
 from nbclient.exceptions import CellTimeoutError, DeadKernelError
 from papermill.clientwrap import PapermillNotebookClient
@@ -30,12 +31,26 @@ class CellLimitError(Exception):
     """A cell ran longer than it may. Its arguments are the cell's index and source."""
 
 
+class _Client(PapermillNotebookClient):
+    """Papermill's client. It also reads an answer that comes while the client sends a widget its output.
+
+    The socket signals an answer once, and sending uses up the signal (http://api.zeromq.org/master:zmq-getsockopt,
+    ``ZMQ_FD``). The client would then wait for good. Asking for the events makes pyzmq look for answers again.
+    """
+
+    def process_message(self, *arguments, **options):
+        try:
+            return super().process_message(*arguments, **options)
+        finally:
+            self.kc.shell_channel.socket.get(zmq.EVENTS)
+
+
 class _Engine(NBClientEngine):
     """Papermill's engine with a watch over the kernel, in a folder and an environment of its own."""
 
     @classmethod
     def execute_managed_notebook(cls, nb_man, kernel_name, *, limit, folder, environment, **_):
-        client = PapermillNotebookClient(
+        client = _Client(
             nb_man,
             kernel_name=kernel_name,
             timeout=limit,

@@ -253,9 +253,9 @@ def test_existing_scheduler(client, bank, queries):
 def test_scheduler_without_workers():
     with (
         dask_distributed.LocalCluster(n_workers=0, dashboard_address=None, silence_logs=50) as empty,
-        pytest.raises(ClusterError, match="no worker came within 0.5 s"),
+        pytest.raises(ClusterError, match="no worker came within 3 s"),
     ):
-        connect(empty.scheduler_address, timeout=0.5)
+        connect(empty.scheduler_address, timeout=3)  # enough for the scheduler to answer, also on a busy machine
 
 
 def test_worker_of_another_version(client, bank, queries, tmp_path):
@@ -615,7 +615,8 @@ def test_build_goes_on_without_a_worker(whole, build, drawn, drawn_bank, tmp_pat
     with Kill(whole, "_encode_shard", after=3) as kill:
         bank = build(drawn)
     assert same_bank(bank, drawn_bank) and kill.lost
-    assert 8 <= len(written) <= 9  # one for each shard, and at most one that it had begun
+    # one for each shard, and those that it had written or begun and not yet handed over
+    assert 8 <= len(written) <= 8 + len({*kill.kept, *kill.lost})
 
 
 def test_task_that_takes_its_workers_down(whole, monkeypatch):
@@ -625,13 +626,18 @@ def test_task_that_takes_its_workers_down(whole, monkeypatch):
         list(cluster.collect(whole, futures, sizes=[1], progress=False))
 
 
-def test_results_that_were_cancelled_are_an_error(client):
-    futures = [client.submit(time.sleep, seconds, pure=False) for seconds in (0, 3)]
+def test_results_that_were_cancelled_are_an_error(client, tmp_path):
+    def wait_for(file):
+        while not os.path.exists(file):
+            time.sleep(0.05)
+
+    futures = [client.submit(wait_for, str(file), pure=False) for file in (tmp_path, tmp_path / "over")]
     found = cluster.collect(client, futures, sizes=[1, 1], progress=False)
     assert next(found) == (0, None)
     client.cancel(futures[1])  # as when the scheduler that knew it is gone
     with pytest.raises(ClusterError, match="scheduler is gone.*connect again"):
         next(found)
+    (tmp_path / "over").touch()
 
 
 def test_scheduler_that_is_lost_in_the_middle():

@@ -137,8 +137,9 @@ def browser():
     if executable is None:
         say = pytest.fail if os.environ.get("ASIF_REQUIRE_BROWSER") else pytest.skip
         say(f"no browser: {HOW}")
-    from playwright.sync_api import sync_playwright
+    from playwright.sync_api import expect, sync_playwright
 
+    expect.set_options(timeout=60_000)
     arguments = ["--disable-gpu", "--disable-background-networking", "--disable-component-update", "--no-first-run"]
     arguments += ["--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream"]
     if os.getuid() == 0:  # Chromium's sandbox refuses root

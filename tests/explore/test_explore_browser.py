@@ -49,12 +49,12 @@ def server(browser, stamps_bank, tmp_path_factory):
         yield Server(_address(process, log), bank, process, temporary)
     finally:
         process.send_signal(signal.SIGINT)
-        ended = process.wait(60)
+        ended = process.wait(120)
     assert (ended, list(temporary.glob("asif-explore-*"))) == (0, [])
 
 
 def _address(process, log):
-    until = time.monotonic() + 60
+    until = time.monotonic() + 180
     while time.monotonic() < until and process.poll() is None:
         found = re.search(r"http://127\.0\.0\.1:\d+/\?token=\S+\n", log.read_text())
         if found:
@@ -76,7 +76,7 @@ class Explored:
     def __init__(self, browser, address):
         context = browser.new_context(viewport=DESKTOP)
         self.page = context.new_page()
-        self.page.set_default_timeout(60 * SECONDS)
+        self.page.set_default_timeout(180 * SECONDS)
         self.console, self.abroad = [], []
         self.page.on("console", lambda message: message.type == "error" and self.console.append(message.text))
         self.page.on("pageerror", lambda error: self.console.append(str(error)))
@@ -85,7 +85,10 @@ class Explored:
         self.page.goto(address, wait_until="commit")
         step = self.page.locator("#loading_text").filter(has_text="Loading, step")  # a script writes it a moment later
         self.loading = step.inner_text(), violations(self.page)
-        self.page.get_by_role("rowheader").first.wait_for()
+        for role in ("radio", "rowheader"):  # each widget draws itself when its own script has come
+            self.page.get_by_role(role).first.wait_for()
+        for name in ("Open the webcam", "Export as notebook", "Save into bank"):
+            self.page.get_by_role("button", name=name).wait_for()
 
     def _refuse(self, route):
         self.abroad.append(route.request.url)
@@ -167,7 +170,7 @@ def test_label_anchor_edit_and_undo_by_keyboard(explored, server):
     explored.type("Labels, commas between", "a frog, a bird, a fish")
     before = explored.ranking("“a frog” is first with")
     table = page.get_by_role("table").filter(has_text="Contributions to the scores")
-    assert table.get_by_role("columnheader").nth(1).inner_text() == "to “a frog”"
+    sync_api.expect(table.get_by_role("columnheader").nth(1)).to_have_text("to “a frog”")  # it comes after the words
     first = table.get_by_role("rowheader").first.inner_text()
     table.get_by_role("checkbox").first.press("Space")
     without = explored.said("Without the ticked anchor (1)")
@@ -223,7 +226,7 @@ def test_upload_becomes_an_anchor_and_the_export_recomputes_all_of_it(explored, 
     nbformat.validate(notebook)
     probe = "print(scores.round(3).to_dict())\nprint(counterfactual.scores[0].tolist())"
     notebook.cells.append(nbformat.v4.new_code_cell(probe))
-    client = NotebookClient(notebook, timeout=120, resources={"metadata": {"path": str(tmp_path)}})
+    client = NotebookClient(notebook, resources={"metadata": {"path": str(tmp_path)}})
     compared, printed = ("".join(o.get("text", "") for o in cell.outputs) for cell in client.execute().cells[-2:])
     assert compared.strip().endswith("from the page's: 0.0")
     scores, without = (eval(line) for line in printed.splitlines())
@@ -287,7 +290,7 @@ def runs(process):
 
 
 def wait_until(condition):
-    until = time.monotonic() + 20
+    until = time.monotonic() + 120
     while not (found := condition()) and time.monotonic() < until:
         time.sleep(0.2)
     return found

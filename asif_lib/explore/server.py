@@ -26,6 +26,8 @@ STEPS = ["Python and its libraries", "{count} captioned pictures, and the encode
 """What the page shows while it loads: one for each cell of ``explorer.ipynb``."""
 VARIABLE = "ASIF_EXPLORE"
 """Environment variable that tells the kernel of a page its bank and its folder, as JSON."""
+RETRIES = 20
+"""Other ports to try if another program takes the free one before the server listens."""
 IDLE_SECONDS = 600
 """Time after which a kernel ends that works for no page. A page that is left says goodbye, unless it crashed."""
 
@@ -77,7 +79,7 @@ def serve(name=DEFAULT_BANK, *, port=None, browser=True, device="auto", labels_f
     labels = labels_from and str(Path(labels_from).resolve())
     known_labels(bank, labels)
     ask_about_folders(bank.image_encoder, bank.text_encoder)  # the kernels of the pages have no terminal
-    port, token = _free_port(port), secrets.token_urlsafe(24)
+    wanted, token = _free_port(port), secrets.token_urlsafe(24)
     path = [str(HERE / "jupyter"), *filter(None, [os.environ.get("JUPYTER_PATH")])]
     os.environ["JUPYTER_PATH"] = os.pathsep.join(path)  # where Voilà looks for templates
     page = Config()
@@ -97,20 +99,22 @@ def serve(name=DEFAULT_BANK, *, port=None, browser=True, device="auto", labels_f
         os.environ[VARIABLE] = json.dumps({"bank": where, "folder": folder, "device": device, "labels": labels})
         # The user's configuration files are ignored: one for another application may open the server to the network.
         app = OnePageVoila(
-            config=page, config_file_paths=[], ip=ADDRESS, port=port, port_retries=0, token=token,
-            notebook_path=str(HERE / "explorer.ipynb"), connection_dir_root=folder, log_level="ERROR",
+            config=page, config_file_paths=[], ip=ADDRESS, port=wanted, port_retries=0 if port else RETRIES,
+            token=token,            notebook_path=str(HERE / "explorer.ipynb"), connection_dir_root=folder, log_level="ERROR",
         )  # fmt: skip
         app.initialize([])
-        address = f"http://{ADDRESS}:{port}/?token={token}"
+
+        def address():
+            return f"http://{ADDRESS}:{app.port}/?token={token}"
 
         def announce():  # Voilà calls this when it listens
-            say(f"bank {bank.name!r}, {len(bank)} anchors: {address}\nCtrl-C ends it.")
+            say(f"bank {bank.name!r}, {len(bank)} anchors: {address()}\nCtrl-C ends it.")
             if browser:
-                webbrowser.open(address)
+                webbrowser.open(address())
 
         app.launch_browser = announce
         app.start()
-    return {"bank": bank.name, "address": address}
+    return {"bank": bank.name, "address": address()}
 
 
 def _free_port(port):

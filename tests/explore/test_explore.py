@@ -197,7 +197,7 @@ def run(notebook, folder):
     notebook = nbformat.from_dict(notebook)
     notebook.cells.append(nbformat.v4.new_code_cell(probe))
     nbformat.validate(notebook)
-    done = NotebookClient(notebook, timeout=120, resources={"metadata": {"path": str(folder)}}).execute()
+    done = NotebookClient(notebook, resources={"metadata": {"path": str(folder)}}).execute()
     compared, values = ("".join(o.get("text", "") for o in cell.outputs) for cell in done.cells[-2:])
     return compared, [eval(line) for line in values.splitlines()]
 
@@ -404,11 +404,16 @@ def test_a_picture_file_that_is_gone_leaves_words_in_its_place(page, copy):
 
 @pytest.fixture
 def server(stored, tmp_path):
-    """The port and the token of a server that gives a kernel without a page three seconds."""
-    code = f"from asif_lib.explore import server; server.IDLE_SECONDS = 3; server.serve({str(stored)!r}, browser=False)"
-    with subprocess.Popen([sys.executable, "-u", "-c", code], stdout=subprocess.PIPE, text=True) as process:
-        yield *re.search(r":(\d+)/\?token=(\S+)", process.stdout.readline()).groups(), process.pid
-        process.send_signal(signal.SIGINT)
+    """The port and the token of a server that gives a kernel without a page three seconds.
+
+    Another program takes the port that was free, before the server listens.
+    """
+    with socket.create_server((explore_server.ADDRESS, 0)) as other:
+        code = f"from asif_lib.explore import server; server.IDLE_SECONDS = 3; bank = {str(stored)!r}; "
+        code += f"server._free_port = lambda _: {other.getsockname()[1]}; server.serve(bank, browser=False)"
+        with subprocess.Popen([sys.executable, "-u", "-c", code], stdout=subprocess.PIPE, text=True) as process:
+            yield *re.search(r":(\d+)/\?token=(\S+)", process.stdout.readline()).groups(), process.pid
+            process.send_signal(signal.SIGINT)
 
 
 def status(server, path):
@@ -473,7 +478,7 @@ def test_a_bank_without_encoders_is_explored_by_labels_from_a_file(external, sta
     with pytest.raises(EncoderError, match="the embedding of 'an otter' is not known; 3 texts are: 'a frog'"):
         ask(copy, labels=("a frog", "an otter"), template="{}")
     notebook = to_notebook(copy, ask(copy, template="{}"), [explanation.model.bank.pairs["id"][5]])
-    client = NotebookClient(notebook, timeout=120, resources={"metadata": {"path": str(tmp_path)}})
+    client = NotebookClient(notebook, resources={"metadata": {"path": str(tmp_path)}})
     (last,) = client.execute().cells[-1].outputs
     assert last["text"].strip().endswith("from the page's: 0.0")
 

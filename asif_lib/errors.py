@@ -33,6 +33,9 @@ _HUB = {
     "RepositoryNotFound|DatasetNotFound": (
         "the hub has no such repository, or hides it: it may be renamed, deleted or private"
     ),
+    "don't share the same prefix or the same types": (
+        "one of its first rows lacks a file that the others have, such as its caption: mend or remove this row"
+    ),
     "OfflineModeIsEnabled": "the client of the hub is set to work without a network: HF_HUB_OFFLINE",
     "LocalEntryNotFound|ConnectError|ConnectionError|TransportError": UNREACHABLE,
 }  # the first that fits counts: a gated repository is reported as not found, too

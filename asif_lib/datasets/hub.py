@@ -1,5 +1,7 @@
 """Labelled pictures of the hub, through `datasets`: any data set with a column of pictures and one of classes."""
 
+import re
+import warnings
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
@@ -74,7 +76,7 @@ def labelled_from_hub(repository, split="test", label=None) -> Labelled:
     repository, configuration = configured(repository)
     try:
         folder, published = _with_lists(repository, split)
-        check_tars(folder)
+        check_files(folder)
         # the card of this layout counts the pictures of all splits, so that one alone would fail the checks
         only = {"data_files": tars_of(split), "verification_mode": "no_checks"} if published else {}
         table = datasets.load_dataset(str(folder), configuration, split=split, **only)
@@ -158,14 +160,24 @@ def text_beside(repository, file) -> list | None:
     return [line.strip() for line in path.read_text("utf-8").rstrip().splitlines()] if path.exists() else None
 
 
-def check_tars(repository):
-    """Raise `DataError` if a tar in a folder is empty or lacks its end, two blocks of zeros: rows would be lost."""
+def check_files(repository):
+    """Look at the files of a folder, from which rows would be lost in silence.
+
+    Raises `DataError` if a tar is empty or lacks its end, two blocks of zeros. Warns if of files that are numbered, as
+    in ``train-00000-of-00002.parquet``, some are not here.
+    """
     for file in sorted(Path(repository).rglob("*.tar")):
         with open(file, "rb") as tar:
             is_empty = not tar.read(512).strip(b"\0")
             tar.seek(max(0, file.stat().st_size - 1_024))
             if is_empty or tar.read().strip(b"\0"):
                 raise DataError(f"{file}: is empty or cut off, so pictures are missing; copy or fetch it again")
+    numbered = (re.fullmatch(r"(.*)-\d+-of-(\d+)\.\w+", str(file)) for file in Path(repository).rglob("*-of-*.*"))
+    for (name, total), here in sorted(Counter(found.groups() for found in numbered if found).items()):
+        if here < int(total):
+            warnings.warn(
+                f"{name}: {here} of {int(total)} files are here; rows of the others are missing", stacklevel=3
+            )
 
 
 def tars_of(split) -> dict:

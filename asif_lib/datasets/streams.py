@@ -9,7 +9,7 @@ from typing import Any
 
 from asif_lib.errors import UNREACHABLE, DataError, hub_fault, import_extra
 
-from .hub import check_tars, configured, picture_in_cell, tars_of, text_beside, unloadable
+from .hub import check_files, configured, picture_in_cell, tars_of, text_beside, unloadable
 
 CAPTIONS = ("caption", "text", "txt")
 """The names of a column of captions that need not be named."""
@@ -58,9 +58,11 @@ class PairStream:
                     time.sleep(wait)
                     rows = self._rows_after(state)
                     continue
+                stop_before = f", or stop before it with --limit {first}" if first else ""
                 raise DataError(
                     f"{self.name}: the rows break off between {first} and {first + size} ({hub_fault(error)}); what "
-                    f"was encoded before is kept, and the same call goes on there"
+                    f"was encoded before is kept, and the same call goes on there, unless a file is damaged: mend "
+                    f"it{stop_before}"
                 ) from None
             if not block:
                 return
@@ -108,7 +110,7 @@ def stream_from_hub(repository, split="train", *, picture=None, caption=None) ->
     """
     datasets = import_extra("datasets", "hub")
     repository, configuration = configured(repository)
-    check_tars(repository)
+    check_files(repository)
     # its own second try finds the file at its end, and between two pictures, the rest of a tar is lost in silence
     datasets.config.STREAMING_READ_MAX_RETRIES = 1
     try:

@@ -1,9 +1,11 @@
 """A bank of a stream: after interruptions the same bytes; what cannot be used is left out, named, and stops nothing."""
 
 import csv
+import io
 import json
 import random
 import re
+import tarfile
 
 import numpy as np
 import pytest
@@ -236,6 +238,35 @@ def test_of_a_text_with_a_caption_a_line_the_first_line_counts(tmp_path):
     plain = write_webdataset(tmp_path / "plain", 1, caption=lambda n: texts[0])
     ((_, pairs, _),) = stream_from_hub(plain).blocks(5)
     assert pairs[0][1] == "a dog\na brown dog"
+
+
+def edited_tar(source, edit):
+    """Write the folder's tar again with the entries (name, content) that `edit` returns."""
+    (file,) = source.glob("*.tar")
+    with tarfile.open(file) as tar:
+        entries = [(entry.name, tar.extractfile(entry).read()) for entry in tar.getmembers()]
+    with tarfile.open(file, "w") as tar:
+        for name, content in edit(entries):
+            entry = tarfile.TarInfo(name)
+            entry.size = len(content)
+            tar.addfile(entry, io.BytesIO(content))
+
+
+def test_two_captions_of_one_name_say_where_the_rows_can_be_read_to(tmp_path):
+    source = write_webdataset(tmp_path / "source", 9)
+    edited_tar(source, lambda entries: entries[:16] + entries[15:])  # the caption of row 7, twice
+    blocks = stream_from_hub(source).blocks(3)
+    assert [len(next(blocks)[1]) for _ in range(2)] == [3, 3]
+    words = r"between 6 and 9 \(Duplicate field 'txt' .*\).*mend it, or stop before it with --limit 6$"
+    with pytest.raises(DataError, match=words):
+        next(blocks)
+
+
+def test_a_first_row_without_a_caption_is_named_as_the_reason(tmp_path):
+    source = write_webdataset(tmp_path / "source", 9)
+    edited_tar(source, lambda entries: entries[:1] + entries[2:])
+    with pytest.raises(DataError, match="one of its first rows lacks a file that the others have, such as its caption"):
+        stream_from_hub(source)
 
 
 def test_a_folder_of_files_with_a_table_is_read_too(tmp_path, encoders):

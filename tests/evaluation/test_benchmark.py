@@ -168,6 +168,20 @@ def test_after_a_kill_the_parquet_is_the_same_bit_for_bit(folders, tmp_path):
     assert killed == whole
 
 
+def test_a_part_of_older_code_and_a_damaged_one_are_computed_again(folders, tmp_path, monkeypatch):
+    configuration, parts = read_configuration(folders()), tmp_path / "out" / "parts"
+    table = run_benchmark(configuration, tmp_path / "out", progress=False).table
+    old = {part: part.stat().st_mtime_ns for part in parts.iterdir()}
+    damaged = min(old)
+    damaged.write_bytes(damaged.read_bytes()[:-50])
+    again = run_benchmark(configuration, tmp_path / "out", progress=False)
+    assert again.failures == [] and again.table.equals(table)
+    assert {part for part in old if part.stat().st_mtime_ns != old[part]} == {damaged}
+    monkeypatch.setattr(running, "_code", lambda: "another")
+    run_benchmark(configuration, tmp_path / "out", progress=False)
+    assert len(list(parts.iterdir())) == 2 * len(old)
+
+
 def test_a_part_that_fails_is_reported_and_the_rest_is_done(folders, tmp_path, monkeypatch, capsys):
     def fit(self, image, text):
         raise np.linalg.LinAlgError("SVD did not converge\nmore")

@@ -18,7 +18,7 @@ from asif_lib.defaults import HUB, LINEAR_PROBE, TRANSFORMERS
 from asif_lib.encoders.contrastive import load_contrastive
 from asif_lib.encoders.loading import load_encoder_of
 from asif_lib.errors import AsifError, BrokenPicturesError, DataError, first_line
-from asif_lib.files import read_json, write_json
+from asif_lib.files import ROOT, read_json, write_json, write_whole
 from asif_lib.machine import progress_bar
 
 from ..measures import same_text
@@ -28,9 +28,6 @@ from .configuration import method_of
 from .control_encoders import load_any_encoder
 from .leaks import identical, showing
 from .tasks import digest_of, embedded_pairs, prepare_task
-
-FORMAT = 3
-"""Of a stored part. A change of what is measured raises it, and all parts are computed again."""
 
 
 @dataclass(frozen=True)
@@ -117,7 +114,7 @@ def run_benchmark(configuration, folder, *, device="auto", progress=True) -> Out
     for size in sorted(set(configuration.sizes) - reached, key=str) if reached else ():
         failures.append((f"{size} pairs", "every bank that could be prepared has fewer pairs to draw from"))
     table = tidy_table(found, configuration.methods)
-    table.to_parquet(Path(folder) / "results.parquet", index=False)
+    write_whole(Path(folder) / "results.parquet", table.to_parquet(index=False))
     return Outcome(table, list(dict.fromkeys(failures)))
 
 
@@ -240,13 +237,24 @@ def _unseen(bank, seen, known, progress):
     return train, None, int(shown.sum())
 
 
+@functools.cache
+def _code() -> str:
+    """Return the SHA-256 of the modules that compute a part: what older code has stored is not taken for new."""
+    package = ROOT / "asif_lib"
+    files = [package / "relative.py", package / "sparse.py"]
+    files += [file for wing in ("search", "evaluation") for file in sorted((package / wing).rglob("*.py"))]
+    return hashlib.sha256(b"".join(file.read_bytes() for file in files)).hexdigest()
+
+
 def _stored(folder, configuration, pool, questions, method, size) -> dict:
     """Return a part: as it is stored, or computed and stored."""
     grid = configuration.grids.get(method, method_of(method).GRID)
     asked = {name: question.digest(method_of(method)) for name, question in questions.items()}
-    key = [FORMAT, pool.digest(), asked, method, {k: list(v) for k, v in grid.items()}, size, configuration.seeds]
+    key = [_code(), pool.digest(), asked, method, {k: list(v) for k, v in grid.items()}, size, configuration.seeds]
     file = folder / f"{hashlib.sha256(json.dumps(key).encode()).hexdigest()[:24]}.json"
-    if not file.exists():
+    try:
+        return read_json(file, dict)
+    except (FileNotFoundError, ValueError):  # not there, or damaged
         write_json(file, _computed(configuration, pool, questions, method, grid, size))
     return read_json(file, dict)
 

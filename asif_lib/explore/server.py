@@ -79,7 +79,7 @@ def serve(name=DEFAULT_BANK, *, port=None, browser=True, device="auto", labels_f
     labels = labels_from and str(Path(labels_from).resolve())
     known_labels(bank, labels)
     ask_about_folders(bank.image_encoder, bank.text_encoder)  # the kernels of the pages have no terminal
-    wanted, token = _free_port(port), secrets.token_urlsafe(24)
+    free, token = _free_port(port), secrets.token_urlsafe(24)
     path = [str(HERE / "jupyter"), *filter(None, [os.environ.get("JUPYTER_PATH")])]
     os.environ["JUPYTER_PATH"] = os.pathsep.join(path)  # where Voilà looks for templates
     page = Config()
@@ -99,8 +99,8 @@ def serve(name=DEFAULT_BANK, *, port=None, browser=True, device="auto", labels_f
         os.environ[VARIABLE] = json.dumps({"bank": where, "folder": folder, "device": device, "labels": labels})
         # The user's configuration files are ignored: one for another application may open the server to the network.
         app = OnePageVoila(
-            config=page, config_file_paths=[], ip=ADDRESS, port=wanted, port_retries=0 if port else RETRIES,
-            token=token,            notebook_path=str(HERE / "explorer.ipynb"), connection_dir_root=folder, log_level="ERROR",
+            config=page, config_file_paths=[], ip=ADDRESS, port=free, port_retries=0 if port else RETRIES, token=token,
+            notebook_path=str(HERE / "explorer.ipynb"), connection_dir_root=folder, log_level="ERROR",
         )  # fmt: skip
         app.initialize([])
 

@@ -1,7 +1,6 @@
 """A run that cannot hang: time limits of cells, and kernels whose messages get lost."""
 
 import json
-import os
 import signal
 import subprocess
 import sys

@@ -3,7 +3,6 @@
 from pathlib import Path
 
 import jinja2
-from IPython.display import HTML
 from markupsafe import Markup
 
 from . import palette
@@ -22,8 +21,10 @@ def filled(template: str, **values) -> str:
     return TEMPLATES.get_template(template).render(values)
 
 
-def self_contained(name: str, **values) -> HTML:
+def self_contained(name: str, **values):
     """Fill the template of a drawn explanation, which holds its style and its script, ``figures/name.js``, if any."""
+    from IPython.display import HTML  # in an extra that `asif` asks for in a sentence of its own
+
     files = [Path(__file__).with_name(file) for file in ("drawn.css", f"{name}.js")]
     style, script = (Markup(file.read_text(encoding="utf-8")) if file.exists() else "" for file in files)
     return HTML(filled(f"figures/{name}.html.j2", style=style, script=script, **values))

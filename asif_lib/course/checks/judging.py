@@ -125,9 +125,8 @@ def _known(function, reference, cases, mistakes, atol, related):
         results = [_try(reference, other) for other in others]
         if all(map(partial(_alike, atol=atol), found, results)):
             return f"Your results are those for {words}: is that what the card asks for?"
-    if all(_is_matrix(m) for m in (*found, *wanted)) and all(
-        same(f.T, w, atol) for f, w in zip(found, wanted, strict=True)
-    ):
+    matrices = all(isinstance(m, torch.Tensor) and m.ndim == 2 for m in (*found, *wanted))
+    if matrices and all(same(f.T, w, atol) for f, w in zip(found, wanted, strict=True)):
         return "Rows and columns are swapped: your result is the transpose of what is wanted."
     return ""
 
@@ -142,10 +141,6 @@ def _quietly(function, case, expected):
 
 def _alike(found, mistaken, atol):
     return mistaken is None if found is None else same(found, mistaken, atol)
-
-
-def _is_matrix(thing):
-    return isinstance(thing, torch.Tensor) and thing.ndim == 2
 
 
 def compare_together(function, reference, cases, mistakes, explain, form) -> Verdict:

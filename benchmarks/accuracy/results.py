@@ -21,7 +21,7 @@ HEAD = """\
 All numbers are per cent: mean recall (the mean of R@1, R@5 and R@10 over both directions) or zero-shot accuracy, with a
 95 % interval. A row is a method, or a pair of encoders. The mark ▲ stands where a row is better than the first one for
 certain, after Holm's correction over the rows, and ▼ where it is worse. A winner is better than every other method for
-certain, after Holm's correction over these comparisons. Where the two largest numbers are too close, there is none. The
+certain, after Holm's correction over these comparisons. Where the two largest numbers are too close, nothing wins. The
 command of a section measures it again.
 """
 

@@ -182,6 +182,14 @@ def test_a_part_of_older_code_and_a_damaged_one_are_computed_again(folders, tmp_
     assert len(list(parts.iterdir())) == 2 * len(old)
 
 
+def test_captions_of_equal_embeddings_that_are_not_equal_texts_are_other_validation_pairs():
+    z = torch.eye(2)
+    assert (
+        running.Pool((z, z), None, (z, z, ["a", "a"])).digest()
+        != running.Pool((z, z), None, (z, z, ["a", "A"])).digest()
+    )
+
+
 def test_a_part_that_fails_is_reported_and_the_rest_is_done(folders, tmp_path, monkeypatch, capsys):
     def fit(self, image, text):
         raise np.linalg.LinAlgError("SVD did not converge\nmore")

@@ -58,8 +58,9 @@ class Pool:
         return sum(len(part[0]) for part in (self.train, self.more) if part)
 
     def digest(self):
-        """Return the SHA-256 of all embeddings."""
-        return digest_of(*(z for part in (self.train, self.more, self.asked) if part for z in part[:2]))
+        """Return the SHA-256 of all embeddings, and of which validation captions are equal."""
+        equal = [same_text(self.asked[2], self.asked[2])] if self.asked else []
+        return digest_of(*(z for part in (self.train, self.more, self.asked) if part for z in part[:2]), *equal)
 
 
 def run_benchmark(configuration, folder, *, device="auto", progress=True) -> Outcome:

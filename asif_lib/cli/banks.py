@@ -134,7 +134,7 @@ def build_and_save(
     encoders = [load_encoder(kind, encoder, device=device) for kind, encoder in names.items()]
     check_replace(name, replace, rebuild=_is_of(name, pairs, encoders))
     bank = AnchorBank.build(pairs, *encoders, skip_broken=skip_broken, name=bank_name(name))
-    _say_left_out(pairs, bank)
+    _say_about(pairs, bank)
     return _saved(bank, name, precision)
 
 
@@ -216,7 +216,10 @@ def _saved(bank, name, precision):
     return describe_bank(load(name), folder), f"bank {bank.name!r}: {len(bank)} anchors, in {folder}"
 
 
-def _say_left_out(pairs, bank):
+def _say_about(pairs, bank):
+    """Name the pairs that are left out, and count captions that occur again."""
+    if repeated := len(bank) - bank.pairs["caption"].nunique():
+        say(f"{repeated} of {len(bank)} captions repeat an earlier one; all pairs are kept")
     built = set(bank.pairs["id"])
     for id in pairs.ids:
         if id not in built:
@@ -260,7 +263,7 @@ def _add(name: Name, folder: Folder, device: Device = "auto", skip_broken: SkipB
     identities = bank.image_encoder, bank.text_encoder
     encoders = [load_encoder_of(identity, device=device) for identity in identities]
     new = bank.embed(pairs, *encoders, skip_broken=skip_broken)
-    _say_left_out(pairs, new)
+    _say_about(pairs, new)
     return edited(bank.add(new), name, f"added {len(new)} pairs")
 
 

@@ -396,8 +396,11 @@ def test_bank_of_your_own_folder(tmp_path, tmp_cache, run):
         Image.new("RGB", (40, 30), colour).save(folder / f"{colour}.png")
         lines.append(f"{colour}.png,A {colour} card.")
     (folder / "metadata.csv").write_text("\n".join(lines))
-    status, about, _ = run("bank", "build", "cards", "--from", folder)
-    assert (status, about["anchors"]) == (0, 4)
+    status, about, said = run("bank", "build", "cards", "--from", folder)
+    assert (status, about["anchors"]) == (0, 4) and "captions" not in said
+    (folder / "metadata.csv").write_text("\n".join(lines).replace("A yellow card.", "A red card."))
+    _, about, said = run("bank", "build", "twice", "--from", folder)
+    assert about["anchors"] == 4 and "1 of 4 captions repeat an earlier one; all pairs are kept" in said
     labels = "a blue card,a red card"
     status, (row,), _ = run("classify", folder / "blue.png", "--labels", labels, "--bank", "cards", "--k", 2)
     assert (status, row["best"]) == (0, "a blue card")

@@ -237,10 +237,14 @@ def test_a_part_that_fails_is_reported_and_the_rest_is_done(folders, tmp_path, m
         (('pairs = "', 'split = "train"\npairs = "'), "[tasks.find] asks the train pairs of "),
         (('pairs = "', 'split = "validation"\npairs = "'), "which are anchors or choose the settings; ask its test"),
         (("title = ", "title "), "is no readable TOML"),
+        (
+            ('"ridge"]', '"linear probe"]', 'kind = "zero-shot"\ndata = ', 'kind = "retrieval"\npairs = '),
+            "the method 'linear probe' needs classes, and no task is of the kind 'zero-shot'\n",
+        ),
     ],
 )  # fmt: skip
 def test_a_mistake_in_the_file_is_one_sentence(folders, capsys, change, words):
-    assert main(["benchmark", str(folders(change))]) == 1
+    assert main(["benchmark", str(folders(change[:2], *filter(None, [change[2:]])))]) == 1
     assert words in capsys.readouterr().err
 
 
@@ -448,6 +452,16 @@ def test_a_linear_probe_learns_from_labelled_train_pictures_and_is_marked(folder
         len(load_labelled(tmp_path / "labelled").split("train")),
     )
     assert "linear probe (needs labels)" in page and re.search(rf"C\s=\s[\d.]+, pictures\s=\s{learned}<", page)
+
+
+def test_a_linear_probe_that_has_nothing_to_learn_from_in_one_task_is_asked_in_another(folders, tmp_path):
+    task = f'[tasks.taught]\nkind = "zero-shot"\ndata = "{tmp_path / "more"}"\n[tasks.name]'
+    file = folders(("[tasks.name]", task), ('"ridge"]', '"linear probe"]'))
+    shutil.copytree(tmp_path / "labelled", tmp_path / "more")
+    with_splits(tmp_path / "more")
+    outcome = run_benchmark(read_configuration(file), tmp_path / "out", progress=False)
+    assert set(outcome.table["task"][outcome.table["needs_labels"]]) == {"taught"}
+    assert {why for _, why in outcome.failures} == {"labelled has no split 'train'; it has: none"}
 
 
 @pytest.mark.parametrize(

@@ -102,4 +102,4 @@ def test_a_spoilt_data_set_of_the_hub_stops_no_other(folders, tmp_path, names, b
 def test_of_broken_pictures_one_is_named():
     errors = [PictureError(f"{name}.png: is broken") for name in "ab"]
     said = running._reason(BrokenPicturesError(errors))
-    assert said == "2 of the pictures cannot be read, for example a.png: is broken"
+    assert said == "2 of the pictures cannot be read, for example a.png: is broken; mend or remove them"

@@ -150,6 +150,8 @@ def _sentence(error) -> str:
 
 
 def _check_tasks(path, configuration):
+    if LINEAR_PROBE in configuration.methods and all(task.kind == "retrieval" for task in configuration.tasks.values()):
+        raise DataError(f"{path}: the method {LINEAR_PROBE!r} needs classes, and no task is of the kind 'zero-shot'")
     anchors = {name for names in configuration.banks.values() if isinstance(names, list) for name in names}
     used = {(name, split) for name in anchors for split in ("train", "validation")}
     used.add((configuration.validation, "validation"))

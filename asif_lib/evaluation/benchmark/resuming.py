@@ -103,20 +103,28 @@ def run_benchmark(configuration, folder, *, device="auto", progress=True) -> Out
                 bar.update()
                 if size not in sizes:
                     continue
-                try:
-                    asks = own.get(method, questions)
-                    asked = {name: asks[name] for name in questions if name in asks}
-                    if method == LINEAR_PROBE:  # in a search for captions there are no classes
-                        asked = {name: question for name, question in asked.items() if question.teach}
-                    answer = _stored(parts, configuration, pool, asked, method, size)
-                    found.append({**about, "method": method, **answer})
-                except Exception as error:  # the next part may succeed
-                    failures.append((f"{_words(about)}, {method}, {size} pairs", _reason(error)))
+                for asked in _asked_together(questions, own, method):
+                    try:
+                        answer = _stored(parts, configuration, pool, asked, method, size)
+                        found.append({**about, "method": method, **answer})
+                    except Exception as error:  # the next part may succeed
+                        failures.append((f"{_words(about)}, {method}, {size} pairs", _reason(error)))
     for size in sorted(set(configuration.sizes) - reached, key=str) if reached else ():
         failures.append((f"{size} pairs", "every bank that could be prepared has fewer pairs to draw from"))
     table = tidy_table(found, configuration.methods)
     write_whole(Path(folder) / "results.parquet", table.to_parquet(index=False))
     return Outcome(table, list(dict.fromkeys(failures)))
+
+
+def _asked_together(questions, own, method) -> list:
+    """Return the questions of each part of a method: of one part, or one by one for a probe, which each has to teach.
+
+    In a search for captions there are no classes to teach.
+    """
+    if method == LINEAR_PROBE:
+        return [{name: question} for name, question in questions.items() if question.teach]
+    asks = own.get(method, questions)
+    return [{name: asks[name] for name in questions if name in asks}]
 
 
 def _check_data(configuration):
@@ -137,7 +145,7 @@ def _words(about):
 
 def _reason(error):
     if isinstance(error, BrokenPicturesError):
-        return f"{len(error.errors)} of the pictures cannot be read, for example {error.errors[0]}"
+        return f"{len(error.errors)} of the pictures cannot be read, for example {error.errors[0]}; mend or remove them"
     return first_line(error) if isinstance(error, AsifError) else f"{type(error).__name__}: {first_line(error)}"
 
 

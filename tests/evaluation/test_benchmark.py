@@ -21,7 +21,7 @@ from asif_lib.cli import main
 from asif_lib.course.report.benchmark_page import benchmark_page
 from asif_lib.course.report.page import loads_from_elsewhere
 from asif_lib.datasets.labelled import load_labelled
-from asif_lib.errors import DataError, ParameterError
+from asif_lib.errors import DataError, EncoderError, ParameterError
 from asif_lib.evaluation.baselines import LinearProbe
 from asif_lib.evaluation.benchmark import resuming as running
 from asif_lib.evaluation.benchmark.comparing import compare_paired, holm, resampled_means, tidy_table
@@ -294,6 +294,11 @@ def test_pairs_that_choose_the_settings_are_not_asked_under_another_spelling_of_
         DataError, match="asks the validation pairs of .*pairs, which are anchors or choose the settings"
     ):
         read_configuration(folders(text=text))
+
+
+def test_a_misspelt_control_is_guessed():
+    with pytest.raises(EncoderError, match="'colour histogram'"):
+        load_any_encoder("image", "color histogram", device="cpu")
 
 
 def test_a_missing_file_is_named(tmp_path):

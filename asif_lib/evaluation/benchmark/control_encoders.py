@@ -9,6 +9,7 @@ from sklearn.feature_extraction.text import HashingVectorizer
 from asif_lib.encoders.identity import external_identity
 from asif_lib.encoders.loading import load_encoder
 from asif_lib.encoders.pictures import open_picture
+from asif_lib.errors import EncoderError, guess
 
 RANDOM = ":random"
 """The ending of an encoder's name for the same architecture with random weights."""
@@ -51,7 +52,12 @@ def load_any_encoder(kind, name, *, device="auto"):
         if (control.identity.kind, control.identity.name) == (kind, name):
             return control()
     if not name.endswith(RANDOM):
-        return load_encoder(kind, name, device=device)
+        try:
+            return load_encoder(kind, name, device=device)
+        except EncoderError as error:
+            raise EncoderError(
+                f"{error}{guess(name, [ColourHistogram.identity.name, BagOfWords.identity.name])}"
+            ) from None
     name = name.removesuffix(RANDOM)
     if kind == "image":
         from asif_lib.encoders.image import load_image_encoder

@@ -296,6 +296,12 @@ def test_pairs_that_choose_the_settings_are_not_asked_under_another_spelling_of_
         read_configuration(folders(text=text))
 
 
+def test_a_configuration_made_in_python_is_checked_too(folders, tmp_path):
+    changed = read_configuration(folders()).model_copy(update={"methods": ["ASIF", "rigde"]})
+    with pytest.raises(DataError, match="the method 'rigde' is not known; .*; did you mean 'ridge'?"):
+        run_benchmark(changed, tmp_path / "out", progress=False)
+
+
 def test_a_misspelt_control_is_guessed():
     with pytest.raises(EncoderError, match="'colour histogram'"):
         load_any_encoder("image", "color histogram", device="cpu")

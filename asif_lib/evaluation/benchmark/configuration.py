@@ -118,10 +118,18 @@ def read_configuration(path) -> Configuration:
         faults = error.errors(include_url=False)
         typo = next((fault for fault in faults if fault["type"] == "extra_forbidden"), faults[0])
         raise DataError(f"{path}: {_sentence(typo)}") from None
-    _check_lists(path, configuration)
-    _check_methods(path, configuration)
-    _check_tasks(path, configuration)
+    try:
+        check_configuration(configuration)
+    except DataError as error:
+        raise DataError(f"{path}: {error}") from None
     return configuration
+
+
+def check_configuration(configuration):
+    """Raise `DataError` for what each value alone does not show, as `read_configuration` says."""
+    _check_lists(configuration)
+    _check_methods(configuration)
+    _check_tasks(configuration)
 
 
 UNIONS = {
@@ -149,40 +157,36 @@ def _sentence(error) -> str:
     return f"{f'{where}{key}'.strip()}: {error['msg']}"
 
 
-def _check_tasks(path, configuration):
+def _check_tasks(configuration):
     if LINEAR_PROBE in configuration.methods and all(task.kind == "retrieval" for task in configuration.tasks.values()):
-        raise DataError(f"{path}: the method {LINEAR_PROBE!r} needs classes, and no task is of the kind 'zero-shot'")
+        raise DataError(f"the method {LINEAR_PROBE!r} needs classes, and no task is of the kind 'zero-shot'")
     anchors = {name for names in configuration.banks.values() if isinstance(names, list) for name in names}
     used = {(name, split) for name in anchors for split in ("train", "validation")}
     used.add((configuration.validation, "validation"))
     for name, task in configuration.tasks.items():
         if task.kind == "retrieval" and (task.pairs, task.split) in used:
             raise DataError(
-                f"{path}: [tasks.{name}] asks the {task.split} pairs of {task.pairs}, which are anchors or choose the "
+                f"[tasks.{name}] asks the {task.split} pairs of {task.pairs}, which are anchors or choose the "
                 f"settings; ask its test pairs"
             )
         if task.kind == "zero-shot" and task.label and not task.data.startswith(HUB):
-            raise DataError(f'{path}: [tasks.{name}] label goes with a data set of the hub, as in data = "{HUB}NAME"')
+            raise DataError(f'[tasks.{name}] label goes with a data set of the hub, as in data = "{HUB}NAME"')
 
 
-def _check_methods(path, configuration):
+def _check_methods(configuration):
     for name in (*configuration.methods, *configuration.grids):
         is_yardstick = name.startswith(TRANSFORMERS) and name != TRANSFORMERS and name not in configuration.grids
         if name not in KNOWN_METHODS and not is_yardstick:
             known = ", ".join(map(repr, [*KNOWN_METHODS, f"{TRANSFORMERS}MODEL"]))
-            raise DataError(f"{path}: the method {name!r} is not known; known: {known}{guess(name, KNOWN_METHODS)}")
+            raise DataError(f"the method {name!r} is not known; known: {known}{guess(name, KNOWN_METHODS)}")
     for name, grid in configuration.grids.items():
         usual = KNOWN_METHODS[name].GRID
         for key, values in grid.items():
             if key not in usual:
                 known = ", ".join(usual) or "none"
-                raise DataError(
-                    f"{path}: [grids.{name}] the key {key!r} is not known; known: {known}{guess(key, usual)}"
-                )
+                raise DataError(f"[grids.{name}] the key {key!r} is not known; known: {known}{guess(key, usual)}")
             if not values or not all(_is_alike(value, usual[key][0]) for value in values):
-                raise DataError(
-                    f"{path}: [grids.{name}] {key}: give one value or more, of the kind of {usual[key][0]!r}"
-                )
+                raise DataError(f"[grids.{name}] {key}: give one value or more, of the kind of {usual[key][0]!r}")
 
 
 def _is_alike(value, usual):
@@ -191,7 +195,7 @@ def _is_alike(value, usual):
     return kinds[0] is kinds[1]
 
 
-def _check_lists(path, configuration):
+def _check_lists(configuration):
     lists = {
         "a method": configuration.methods,
         "a size": configuration.sizes,
@@ -201,4 +205,4 @@ def _check_lists(path, configuration):
     }
     for what, names in lists.items():
         if isinstance(names, list) and len(set(names)) < len(names):
-            raise DataError(f"{path}: {what} stands twice among {', '.join(map(str, names))}")
+            raise DataError(f"{what} stands twice among {', '.join(map(str, names))}")

@@ -24,7 +24,7 @@ from asif_lib.machine import progress_bar
 from ..measures import same_text
 from ..methods import choose
 from .comparing import tidy_table
-from .configuration import method_of
+from .configuration import check_configuration, method_of
 from .control_encoders import load_any_encoder
 from .leaks import identical, showing
 from .tasks import digest_of, embedded_pairs, prepare_task
@@ -77,8 +77,10 @@ def run_benchmark(configuration, folder, *, device="auto", progress=True) -> Out
     Raises
     ------
     DataError
-        If a bank, a task or `validation` names a data set that is not known and no folder; nothing is computed then.
+        If the configuration names a method, a setting or a data set that is not known, or names one twice, as for
+        `read_configuration`; nothing is computed then.
     """
+    check_configuration(configuration)
     _check_data(configuration)
     parts, failures, found = Path(folder) / "parts", [], []
     load, reached = functools.cache(functools.partial(load_any_encoder, device=device)), set()

@@ -74,6 +74,16 @@ def draw(kind, colour, size=(48, 40)):
 
 
 @pytest.fixture
+def red_ball(tmp_path):
+    """The file of a picture to upload."""
+    file = tmp_path / "red ball.png"
+    picture = Image.new("RGB", (240, 180), "white")
+    ImageDraw.Draw(picture).ellipse((70, 40, 170, 140), fill="red")
+    picture.save(file)
+    return file
+
+
+@pytest.fixture
 def drawings(tmp_path):
     """A folder of six pictures, ``red_square.png`` to ``blue_circle.png``."""
     folder = tmp_path / "drawings"

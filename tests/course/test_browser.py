@@ -11,7 +11,6 @@ from collections import namedtuple
 
 import nbformat
 import pytest
-from PIL import Image, ImageDraw
 from playwright.sync_api import expect
 
 from asif_lib.course.contents import METHOD
@@ -263,15 +262,6 @@ def test_exception_in_a_callback_is_seen(widgets):
     widgets.page.keyboard.press("ArrowRight")
     cell.get_by_text("one divided by it is 1").wait_for()
     expect(cell.get_by_text("ZeroDivisionError")).to_have_count(0)
-
-
-@pytest.fixture
-def red_ball(tmp_path):
-    file = tmp_path / "red ball.png"
-    picture = Image.new("RGB", (240, 180), "white")
-    ImageDraw.Draw(picture).ellipse((70, 40, 170, 140), fill="red")
-    picture.save(file)
-    return file
 
 
 def test_uploaded_picture_is_answered_and_what_is_none_is_refused(widgets, red_ball):

@@ -14,7 +14,6 @@ import nbformat
 import psutil
 import pytest
 from nbclient import NotebookClient
-from PIL import Image, ImageDraw
 
 from asif_lib import AnchorBank
 from asif_lib.files import build_dir, cache_dir
@@ -124,15 +123,6 @@ def explored(browser, server):
     page.page.context.close()
 
 
-@pytest.fixture
-def ball(tmp_path):
-    file = tmp_path / "red ball.png"
-    picture = Image.new("RGB", (240, 180), "white")
-    ImageDraw.Draw(picture).ellipse((70, 40, 170, 140), fill="red")
-    picture.save(file)
-    return file
-
-
 def test_without_the_token_there_is_no_page(server):
     try:
         with urllib.request.urlopen(server.address.split("?")[0]) as answer:
@@ -199,9 +189,9 @@ def test_bad_input_is_one_sentence(explored):
     alert.wait_for(state="detached")
 
 
-def test_upload_becomes_an_anchor_and_the_export_recomputes_all_of_it(explored, ball, tmp_path):
+def test_upload_becomes_an_anchor_and_the_export_recomputes_all_of_it(explored, red_ball, tmp_path):
     page = explored.page
-    page.get_by_label("Your pictures").set_input_files(ball)
+    page.get_by_label("Your pictures").set_input_files(red_ball)
     explored.said("✔ red ball.png is here")
     explored.type("Labels, commas between", "a red ball, a bird, a fish")
     explored.type("Its caption", "A red ball.")

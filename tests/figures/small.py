@@ -80,7 +80,7 @@ SMALL = {
     "picture_rows": (lambda f: f({"row": [(STAMP, "a")]}), {}),
     "recall_points": (lambda f: f([1, 5], {name: [MEASURE] * 2 for name in "abcd"}, [0.1, 0.2]), {}),
     "relative_under_changes": (lambda f: f(FOUR[:2], FOUR.reshape(2, 2), {"as it is": lambda z: z}, "ab"), {ANCHOR}),
-    "scaling": (lambda f: f(dict.fromkeys("abcd", SEEDS), ylabel="recall", chance={"a": 0.1}), {}),
+    "scaling": (lambda f: f(dict.fromkeys("abcd", SEEDS), ylabel="recall"), {}),
     "score_table": (lambda f: f([STAMP] * 2, ["a", "b"], [[0.5, 0.1], [0.2, 0.1]], right=[0, 1]), {}),
     "scores_without": (lambda f: f(STAMP, "a", ["a", "b"], [0.4, 0.3], [0.2, 0.3], [(STAMP, "c")], []), {}),
     "shared_neighbours": (

@@ -2,6 +2,7 @@
 
 import json
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -11,6 +12,7 @@ import nbformat
 import psutil
 import pytest
 import zmq
+from jupyter_client.connect import LocalPortCache
 from nbclient.output_widget import OutputWidget
 from nbformat.v4 import new_code_cell, new_notebook
 
@@ -75,18 +77,31 @@ def test_a_message_lost_twice_is_one_sentence(chapter, impatient, tmp_path):
     )
 
 
-def test_an_answer_that_comes_while_a_widget_is_sent_its_output_is_read(chapter, impatient, tmp_path, monkeypatch):
+def test_an_answer_that_comes_while_a_widget_is_sent_its_output_is_read(chapter, tmp_path, monkeypatch):
+    wait = "while not os.path.exists('seen'):\n        time.sleep(0.05)"
+    path = chapter(
+        "import os, time\nfrom ipywidgets import Output\nout = Output()",
+        f"with out:\n    print('said', flush=True)\n    {wait}",
+    )
     sync = OutputWidget.sync_state
 
     def slow(widget):
+        (path.parent / "seen").touch()  # now the cell ends
         shell = widget.kernel_client.shell_channel.socket
         assert zmq.Socket.shadow(shell.underlying).poll(60_000)  # the cell's answer is there, and its signal used up
         sync(widget)
 
     monkeypatch.setattr(OutputWidget, "sync_state", slow)
-    path = chapter("from ipywidgets import Output\nout = Output()", "with out:\n    print('said')")
     run_notebook(path, tmp_path / "out.ipynb", {})
     assert not was_repeated(nbformat.read(tmp_path / "out.ipynb", as_version=4))
+
+
+def test_a_kernel_starts_where_another_program_takes_the_ports_that_were_free(chapter, tmp_path, monkeypatch):
+    path = chapter("print('started')")
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        monkeypatch.setattr(LocalPortCache, "find_available_port", lambda *_: other.getsockname()[1])
+        run_notebook(path, tmp_path / "out.ipynb", {})
+    assert nbformat.read(tmp_path / "out.ipynb", as_version=4).cells[0].outputs[0].text == "started\n"
 
 
 @pytest.mark.parametrize("wait", ["import time\ntime.sleep(4)", "import asyncio\nawait asyncio.sleep(4)"])

@@ -6,6 +6,7 @@ client finds this out: a kernel answers its requests in order, so an answer to a
 """
 
 import contextlib
+import tempfile
 import threading
 from queue import Empty
 
@@ -14,6 +15,7 @@ from jupyter_client import BlockingKernelClient
 from nbclient.exceptions import CellTimeoutError, DeadKernelError
 from papermill.clientwrap import PapermillNotebookClient
 from papermill.engines import NBClientEngine, papermill_engines
+from traitlets.config import Config
 
 ENGINE = "watched"
 PROBE_SECONDS = 10
@@ -46,27 +48,34 @@ class _Client(PapermillNotebookClient):
 
 
 class _Engine(NBClientEngine):
-    """Papermill's engine with a watch over the kernel, in a folder and an environment of its own."""
+    """Papermill's engine with a watch over the kernel, in a folder and an environment of its own.
+
+    Kernel and client meet at files. Ports that are free when Jupyter chooses them can be taken before a kernel has
+    started: by a kernel of another process, whose messages the client would then receive.
+    """
 
     @classmethod
     def execute_managed_notebook(cls, nb_man, kernel_name, *, limit, folder, environment, **_):
-        client = _Client(
-            nb_man,
-            kernel_name=kernel_name,
-            timeout=limit,
-            iopub_timeout=limit,  # the watch is sooner, and knows more
-            startup_timeout=START_SECONDS,
-            extra_arguments=["--log-level=ERROR"],
-        )
-        with _Watch(client) as watch:
-            try:
-                client.execute(cwd=str(folder), env=environment)
-            except DeadKernelError:
-                if watch.stuck:
-                    raise LostMessageError(*watch.last) from None
-                raise
-            except CellTimeoutError:
-                raise CellLimitError(*watch.last) from None
+        with tempfile.TemporaryDirectory() as sockets:
+            files = {"transport": "ipc", "ip": f"{sockets}/kernel"} if zmq.has("ipc") else {}  # not on Windows
+            client = _Client(
+                nb_man,
+                kernel_name=kernel_name,
+                timeout=limit,
+                iopub_timeout=limit,  # the watch is sooner, and knows more
+                startup_timeout=START_SECONDS,
+                extra_arguments=["--log-level=ERROR"],
+                config=Config(KernelManager=files),
+            )
+            with _Watch(client) as watch:
+                try:
+                    client.execute(cwd=str(folder), env=environment)
+                except DeadKernelError:
+                    if watch.stuck:
+                        raise LostMessageError(*watch.last) from None
+                    raise
+                except CellTimeoutError:
+                    raise CellLimitError(*watch.last) from None
 
 
 papermill_engines.register(ENGINE, _Engine)

@@ -17,11 +17,11 @@ import psutil
 import pytest
 import torch
 from markupsafe import escape
-from nbclient import NotebookClient
 from PIL import Image, ImageDraw
 
 from asif_lib import ASIF, AnchorBank
 from asif_lib.cli import main
+from asif_lib.course.report import run_notebook
 from asif_lib.errors import BankError, EncoderError, ParameterError, PictureError
 from asif_lib.explain.contribution import calibrate, contributions, familiarity
 from asif_lib.explain.counterfactual import without
@@ -191,13 +191,20 @@ def test_an_upload_may_have_a_long_name(copy, ball):
 # -- the notebook
 
 
+def executed(notebook, folder):
+    file = folder / "exported.ipynb"
+    nbformat.write(nbformat.from_dict(notebook), file)
+    run_notebook(file, file, {})
+    return nbformat.read(file, as_version=4)
+
+
 def run(notebook, folder):
     """Run a notebook with cells at its end that print what it computed; return the printed values."""
     probe = "print(answer.scores[0].tolist())\nprint(counterfactual.scores[0].tolist())\nprint(deciding.id.tolist())"
     notebook = nbformat.from_dict(notebook)
     notebook.cells.append(nbformat.v4.new_code_cell(probe))
     nbformat.validate(notebook)
-    done = NotebookClient(notebook, resources={"metadata": {"path": str(folder)}}).execute()
+    done = executed(notebook, folder)
     compared, values = ("".join(o.get("text", "") for o in cell.outputs) for cell in done.cells[-2:])
     return compared, [eval(line) for line in values.splitlines()]
 
@@ -478,8 +485,7 @@ def test_a_bank_without_encoders_is_explored_by_labels_from_a_file(external, sta
     with pytest.raises(EncoderError, match="the embedding of 'an otter' is not known; 3 texts are: 'a frog'"):
         ask(copy, labels=("a frog", "an otter"), template="{}")
     notebook = to_notebook(copy, ask(copy, template="{}"), [explanation.model.bank.pairs["id"][5]])
-    client = NotebookClient(notebook, resources={"metadata": {"path": str(tmp_path)}})
-    (last,) = client.execute().cells[-1].outputs
+    (last,) = executed(notebook, tmp_path).cells[-1].outputs
     assert last["text"].strip().endswith("from the page's: 0.0")
 
 

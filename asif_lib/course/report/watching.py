@@ -57,7 +57,9 @@ class _Engine(NBClientEngine):
     @classmethod
     def execute_managed_notebook(cls, nb_man, kernel_name, *, limit, folder, environment, **_):
         with tempfile.TemporaryDirectory() as sockets:
-            files = {"transport": "ipc", "ip": f"{sockets}/kernel"} if zmq.has("ipc") else {}  # not on Windows
+            files = {"transport": "ipc", "ip": f"{sockets}/kernel"}
+            if not zmq.has("ipc") or len(f"{sockets}/kernel-5") > zmq.IPC_PATH_MAX_LEN:
+                files = {}  # Windows has no such files, and elsewhere a path of theirs may be too long
             client = _Client(
                 nb_man,
                 kernel_name=kernel_name,

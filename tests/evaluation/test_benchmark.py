@@ -225,7 +225,7 @@ def test_a_part_that_fails_is_reported_and_the_rest_is_done(folders, tmp_path, m
         (("colours = [", 'more = ["emoji", "emoji"]\nlike = ['), "a data set of the bank 'more' stands twice"),
         (('[10, "all"]', "[]"), "sizes: must be a list of one or more sizes, each a whole number of pairs or "),
         (('[10, "all"]', '["ALL"]'), "sizes: must be a list of one or more sizes, each a whole number of pairs or "),
-        (('["colour histogram"]', "[]"), "image_encoders: List should have at least 1 item"),
+        (('["colour histogram"]', "[]"), "image_encoders: must not be empty\n"),
         (('["bag of words"]', '["bag of words", "bag of words"]'), "a text encoder stands twice among bag of words, "),
         (('title = "Colours"\n', ""), "the key 'title' is missing\n"),
         (('"zero-shot"', '"zero-shot"\nlabel = "fine"'), "[tasks.name] label goes with a data set of the hub"),

@@ -25,7 +25,8 @@ def resampled_means(values, draws=DRAWS, seed=0) -> np.ndarray:
 
     `values` is (m, seeds, items), for m methods on the same anchors and items. Each resample is the same for all
     methods, so that differences are paired. (The crossed bootstrap of Owen, "The pigeonhole bootstrap", Annals of
-    Applied Statistics 2007: neither the anchors nor the items are taken for granted.)
+    Applied Statistics 2007: neither the anchors nor the items are taken for granted. Its intervals are too wide, rather
+    than too narrow, where chance differs from draw to draw for the same item.)
     """
     (seeds, items), means = values.shape[1:], []
     of_seeds, of_items = _counts(seeds, draws, seed), _counts(items, draws, seed + 1)

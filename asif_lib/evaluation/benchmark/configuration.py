@@ -154,7 +154,8 @@ def _sentence(error) -> str:
         return f"{where}the key {key!r} is missing"
     if top in UNIONS:
         return f"{'.'.join(keys[: 1 + (top == 'banks')])}: must be {UNIONS[top]}"
-    return f"{f'{where}{key}'.strip()}: {error['msg']}"
+    fault = "must not be empty" if error["type"] == "too_short" else error["msg"]
+    return f"{f'{where}{key}'.strip()}: {fault}"
 
 
 def _check_tasks(configuration):

@@ -33,7 +33,10 @@ FOLDS = 3
 
 @dataclass(eq=False)
 class PaperASIF(Method):
-    """ASIF at any size, with the paper's settings by default: nothing is centred, and no (q, n) matrix exists whole."""
+    """ASIF at any size, with the paper's settings by default: nothing is centred, and no (q, n) matrix exists whole.
+
+    With fewer than k anchors all are kept, as the paper's k = 800 does with a small bank: nothing is sparse then.
+    """
 
     GRID: ClassVar = {"k": (LARGEST_DEFAULT_K,), "p": (8,), "center": (False,)}
 

@@ -96,6 +96,8 @@ def folders(tmp_path):
         for old, new in changes:
             assert old in text
             text = text.replace(old, new)
+        if '"ridge"' not in text:  # nor may its grid be
+            text = text.replace("[grids.ridge]\nalpha = [1.0]\n", "")
         file.write_text(text)
         return file
 
@@ -220,6 +222,7 @@ def test_a_part_that_fails_is_reported_and_the_rest_is_done(folders, tmp_path, m
         (("alpha =", "alfa ="), "[grids.ridge] the key 'alfa' is not known; known: towards, alpha; did you mean"),
         (("p = [1]", 'p = ["one"]'), "[grids.ASIF] p: give one value or more, of the kind of 1\n"),
         (("p = [1]", "p = []"), "[grids.ASIF] p: give one value or more"),
+        (("[grids.ridge]\nalpha", "[grids.CSA]\ndim"), "[grids.CSA] 'CSA' is not among the methods, so\n"),
         (('"ridge"]', '"ridge", "transformers:"]'), "the method 'transformers:' is not known"),
         (("colours = [", "colours = []\nmore = ["), "banks.colours: must be a list of one or more data sets, or the"),
         (("colours = [", 'more = ["emoji", "emoji"]\nlike = ['), "a data set of the bank 'more' stands twice"),
@@ -538,7 +541,11 @@ def test_several_banks_share_a_figure_and_have_a_table_each(folders, tmp_path):
 
 
 def test_one_method_compares_encoders_with_the_first_pair(folders, tmp_path):
-    changes = ('["ASIF", "ridge"]', '["ridge"]'), ('["bag of words"]', '["bag of words", "all-MiniLM-L6-v2:random"]')
+    changes = (
+        ('"ASIF", ', ""),
+        ("[grids.ASIF]\nshare = [0.1, 0.3]\np = [1]\n", ""),
+        ('["bag of words"]', '["bag of words", "all-MiniLM-L6-v2:random"]'),
+    )
     outcome = run_benchmark(read_configuration(folders(*changes)), tmp_path / "out", progress=False)
     table = outcome.table[outcome.table["measure"] == "accuracy"]
     assert table["verdict"].tolist()[::2] == ["reference"] * 2 and "reference" not in table["verdict"].tolist()[1::2]

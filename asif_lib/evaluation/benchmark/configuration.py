@@ -181,6 +181,8 @@ def _check_methods(configuration):
             known = ", ".join(map(repr, [*KNOWN_METHODS, f"{TRANSFORMERS}MODEL"]))
             raise DataError(f"the method {name!r} is not known; known: {known}{guess(name, KNOWN_METHODS)}")
     for name, grid in configuration.grids.items():
+        if name not in configuration.methods:
+            raise DataError(f"[grids.{name}] {name!r} is not among the methods, so nothing would be tried")
         usual = KNOWN_METHODS[name].GRID
         for key, values in grid.items():
             if key not in usual:

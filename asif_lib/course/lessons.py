@@ -11,9 +11,8 @@ from asif_lib.datasets.pairs import Pairs
 from asif_lib.defaults import DEFAULT_P, DEFAULT_TEMPLATE
 from asif_lib.errors import ParameterError
 from asif_lib.evaluation.measures import sweep
+from asif_lib.evaluation.recommending import KeptCosines
 from asif_lib.explain.contribution import contributions
-from asif_lib.relative import relative_representation, unit_rows, whitening
-from asif_lib.sparse import anchor_offsets, sparsify
 from asif_lib.zeroshot import ASIF
 
 STAMP_CLASSES = {
@@ -161,33 +160,17 @@ def switch_sweep(banks, prompts, validation, fractions, powers, hubs=(0,), white
     The parameters are those of `learning_sweep`. Returns the table of `sweep` with the columns ``hubs`` and ``whiten``;
     its value is the accuracy, the mean over the banks.
     """
-    tables = []
+    tables, n = [], len(banks[0])
     for whiten in whitens:
-        seen = [_cosines(bank, validation[0], prompts, whiten) for bank in banks]
-        offsets = [[anchor_offsets(anchors, 1) for _, anchors in sides] if any(hubs) else [0, 0] for sides in seen]
+        pictures = [KeptCosines(bank.image, validation[0], n, bank.image_mean, whiten) for bank in banks]
+        texts = [KeptCosines(bank.text, prompts, n, bank.text_mean) for bank in banks]
         for share in hubs:
 
-            def right(k, p, seen=seen, offsets=offsets, share=share):
-                vectors = [
-                    [
-                        sparsify(cosines, k, p, share * of if share else None)
-                        for (cosines, _), of in zip(*one, strict=True)
-                    ]
-                    for one in zip(seen, offsets, strict=True)
-                ]
-                given = [image.similarity(text).argmax(dim=1).numpy() for image, text in vectors]
+            def right(k, p, pictures=pictures, texts=texts, share=share):
+                both = ((one.sparse(k, p, share) for one in pair) for pair in zip(pictures, texts, strict=True))
+                given = [image.similarity(text).argmax(dim=1).numpy() for image, text in both]
                 return np.mean([one == validation[1] for one in given])
 
-            table = sweep(right, fractions, powers, len(banks[0]), progress=False)
+            table = sweep(right, fractions, powers, n, progress=False)
             tables.append(table.assign(hubs=share, whiten=pd.Series([whiten] * len(table), dtype=object)))
     return pd.concat(tables, ignore_index=True)
-
-
-def _cosines(bank, z, prompts, whiten):
-    """Return for pictures and for prompts: their cosines with the anchors, and the anchors."""
-    image, asked = unit_rows(bank.image, bank.image_mean), unit_rows(z, bank.image_mean)
-    if whiten:
-        matrix = whitening(image, whiten)
-        image, asked = image @ matrix, asked @ matrix
-    text, words = unit_rows(bank.text, bank.text_mean), unit_rows(prompts, bank.text_mean)
-    return [(relative_representation(asked, image), image), (relative_representation(words, text), text)]

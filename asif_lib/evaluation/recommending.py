@@ -18,7 +18,7 @@ from asif_lib.errors import ParameterError
 from asif_lib.machine import progress_bar
 from asif_lib.relative import main_directions, shrunk_whitening, unit_rows
 from asif_lib.search.exact import top_anchors
-from asif_lib.sparse import anchor_offsets, power_and_normalise, subtract_offsets
+from asif_lib.sparse import SparseVectors, anchor_offsets, power_and_normalise, subtract_offsets
 from asif_lib.zeroshot import check_bank, default_k
 
 from .measures import Measure, in_points, paired_difference, ranks, recall_of_each, same_text
@@ -150,17 +150,23 @@ def _folds(task, image, seed):
 def _answers(image, text, captions, fit, asked, grid, bar):
     """Return, for each combination of settings, the recall of each pair asked, (q,), a mean as `mean_recall`."""
     relevant, found = same_text(captions[asked], captions[asked]), {}
-    texts = {center: _Side(text[fit], text[asked], center) for center in (True, False)}
-    pictures, directions = {}, None
-    for center, whiten in SPACES:
-        if whiten and directions is None:
-            directions = main_directions(unit_rows(image[fit], image[fit].mean(dim=0)))
-        pictures[center, whiten] = _Side(image[fit], image[asked], center, whiten, directions)
+    most, image_mean, text_mean = default_k(len(fit), max(SHARES)), image[fit].mean(dim=0), text[fit].mean(dim=0)
+    directions = main_directions(unit_rows(image[fit], image_mean))
+    texts = {
+        center: KeptCosines(text[fit], text[asked], most, text_mean if center else None) for center in (True, False)
+    }
+    pictures = {
+        (center, whiten): KeptCosines(
+            image[fit], image[asked], most, image_mean if center else None, whiten, directions
+        )
+        for center, whiten in SPACES
+    }
     for one in grid:
         for (center, whiten), side in pictures.items():
             if one["hubs"] and not center:
                 continue
-            scores = side.dense(**one) @ texts[center].dense(**one).T
+            how = default_k(len(fit), one["share"]), one["p"], one["hubs"]
+            scores = side.sparse(*how).to_dense() @ texts[center].sparse(*how).to_dense().T
             ways = ranks(scores, relevant), ranks(scores.T, relevant.T)
             settings = {**one, "center": center, "whiten": whiten}
             found[tuple(settings[key] for key in DEFAULTS)] = recall_of_each(ways)
@@ -168,28 +174,39 @@ def _answers(image, text, captions, fit, asked, grid, bar):
     return found
 
 
-class _Side:
-    """The largest cosines of the items asked with the anchors of one space: what `ASIF` computes from embeddings."""
+class KeptCosines:
+    """The `most` largest cosines of q items with n anchors: what `ASIF` computes, for many k, p and hubs at once.
 
-    def __init__(self, anchors, asked, center, whiten=None, directions=None):
-        mean = anchors.mean(dim=0) if center else None
+    Parameters
+    ----------
+    anchors, asked : Tensors of shape (n, d) and (q, d)
+    most : int
+        The largest k that will be asked.
+    mean : Tensor of shape (d,), optional
+        Subtracted from both.
+    whiten : float, optional
+        The shrinkage, as for `ASIF`.
+    directions : optional
+        The `main_directions` of the unit rows of the anchors, if they are known.
+    """
+
+    def __init__(self, anchors, asked, most, mean=None, whiten=None, directions=None):
         rows, z = unit_rows(anchors, mean), unit_rows(asked, mean)
         if whiten:
-            matrix = shrunk_whitening(*directions, whiten)
+            matrix = shrunk_whitening(*(directions or main_directions(rows)), whiten)
             rows, z = unit_rows(rows @ matrix), unit_rows(z @ matrix)
-        self.n, self._rows = len(rows), rows
-        self._values, self._indices = top_anchors(z, rows, default_k(self.n, max(SHARES)))
+        self._rows = rows
+        self._values, self._indices = top_anchors(z, rows, most)
 
     @cached_property
     def _offsets(self):
         return anchor_offsets(self._rows, 1)
 
-    def dense(self, share, p, hubs):
-        """Return the sparse vectors of the items asked, as a dense (q, n) matrix."""
-        k = default_k(self.n, share)
+    def sparse(self, k, p, hubs=0) -> SparseVectors:
+        """Return the sparse vectors of the items asked, as ``ASIF(bank, k, p, hubs=hubs)`` does."""
         offsets = hubs * self._offsets if hubs else None
         kept = subtract_offsets(self._values[:, :k], self._indices[:, :k], offsets)
-        return power_and_normalise(*kept, p, self.n).to_dense()
+        return power_and_normalise(*kept, p, len(self._rows))
 
 
 def _advice(bank, task, found):

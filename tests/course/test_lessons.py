@@ -55,7 +55,8 @@ def test_a_frame_is_white_and_lies_outside_the_picture():
     assert enlarged(picture).size == (96, 96)
 
 
-def test_the_sweep_of_a_lesson_chooses_by_validation_and_answers_as_the_model_does():
+@pytest.mark.parametrize("same_captions", [False, True])
+def test_the_sweep_of_a_lesson_chooses_by_validation_and_answers_as_the_model_does(same_captions):
     generator = torch.Generator().manual_seed(0)
     centres = torch.randn(3, 8, generator=generator)
     labels = np.arange(60) % 3
@@ -63,6 +64,7 @@ def test_the_sweep_of_a_lesson_chooses_by_validation_and_answers_as_the_model_do
     def bank_of(seed):
         noise = torch.Generator().manual_seed(seed)
         image, text = (centres[labels] + 0.8 * torch.randn(60, 8, generator=noise) for _ in range(2))
+        text = centres[labels] if same_captions else text
         ids = [f"{seed}/{i}" for i in range(60)]
         table = pd.DataFrame({"id": ids, "caption": "c", "picture": "", "group": ""})
         return AnchorBank("b", image, text, table, *(

@@ -62,7 +62,7 @@ def test_of_captions_that_are_equal_the_anchors_of_the_model_are_kept():
     bank = AnchorBank.from_embeddings(z, z, [str(i % 8) for i in range(80)])
     for hubs in (0, 0.5):
         texts = ASIF(bank, 4, 2, hubs=hubs, device="cpu").texts(z[:8])
-        measured = recommending._Side(z, z[:8], True).dense(0.05, 2, hubs)
+        measured = recommending.KeptCosines(z, z[:8], 80, z.mean(dim=0)).sparse(4, 2, hubs).to_dense()
         torch.testing.assert_close(measured, texts.to_dense(), atol=1e-5, rtol=0)
 
 

@@ -222,7 +222,7 @@ def test_a_part_that_fails_is_reported_and_the_rest_is_done(folders, tmp_path, m
         (("alpha =", "alfa ="), "[grids.ridge] the key 'alfa' is not known; known: towards, alpha; did you mean"),
         (("p = [1]", 'p = ["one"]'), "[grids.ASIF] p: give one value or more, of the kind of 1\n"),
         (("p = [1]", "p = []"), "[grids.ASIF] p: give one value or more"),
-        (("[grids.ridge]\nalpha", "[grids.CSA]\ndim"), "[grids.CSA] 'CSA' is not among the methods, so\n"),
+        (("[grids.ridge]\nalpha", "[grids.CSA]\ndim"), "[grids.CSA] 'CSA' is not among the methods, so nothing"),
         (('"ridge"]', '"ridge", "transformers:"]'), "the method 'transformers:' is not known"),
         (("colours = [", "colours = []\nmore = ["), "banks.colours: must be a list of one or more data sets, or the"),
         (("colours = [", 'more = ["emoji", "emoji"]\nlike = ['), "a data set of the bank 'more' stands twice"),

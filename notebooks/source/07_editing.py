@@ -428,7 +428,8 @@ switches = (0, 0.25, 0.5), (None, 0.5, 0.8)  # hubs, whiten
 asked = z_tried, tried.labels
 table = switch_sweep(taught, labels_text, asked, [0.1, 0.2], [1, 2, 4], *switches)
 best = table.loc[table.value.idxmax()]
-settings = {"k": int(best.k), "p": best.p, "hubs": best.hubs, "whiten": best.whiten}
+settings = {"k": int(best.k), "p": int(best.p)}
+settings |= {"hubs": float(best.hubs), "whiten": best.whiten}
 
 
 def with_switches(banks):

@@ -683,13 +683,13 @@ held = same[test][:, anchors].any(dim=1).numpy()  # (150,) bool
 each = answers["test"][0]  # mean recall of plain ASIF, (150,)
 kinds = {"all": each, "caption in the bank": each[held], "new caption": each[~held]}
 measured = {name: mean_with_interval(part, seed) for name, part in kinds.items()}
-draw.show(draw.interval_dots({"ASIF": measured}, xlabel=f"{MEASURE}; 95 % interval"))
-for name, measure in measured.items():
-    print(f"{name}: {measure}")
 record(
     f"held-out stamps, {MEASURE}, ASIF, captions that no anchor has",
     measured["new caption"],
 )
+for name, measure in measured.items():
+    print(f"{name}: {measure}")
+draw.show(draw.interval_dots({"ASIF": measured}, xlabel=f"{MEASURE}; 95 % interval"))
 
 # %% [markdown]
 # **What you see.** The questions whose caption is in the bank are easier, and without

@@ -161,12 +161,12 @@ def switch_sweep(banks, prompts, validation, fractions, powers, hubs=(0,), white
     its value is the accuracy, the mean over the banks.
     """
     tables, n = [], len(banks[0])
+    texts = [KeptCosines(bank.text, prompts, n, bank.text_mean) for bank in banks]
     for whiten in whitens:
         pictures = [KeptCosines(bank.image, validation[0], n, bank.image_mean, whiten) for bank in banks]
-        texts = [KeptCosines(bank.text, prompts, n, bank.text_mean) for bank in banks]
         for share in hubs:
 
-            def right(k, p, pictures=pictures, texts=texts, share=share):
+            def right(k, p, pictures=pictures, share=share):
                 both = ((one.sparse(k, p, share) for one in pair) for pair in zip(pictures, texts, strict=True))
                 given = [image.similarity(text).argmax(dim=1).numpy() for image, text in both]
                 return np.mean([one == validation[1] for one in given])

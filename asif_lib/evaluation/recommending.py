@@ -162,11 +162,15 @@ def _answers(image, text, captions, fit, asked, grid, bar):
         for center, whiten in SPACES
     }
     for one in grid:
+        how = default_k(len(fit), one["share"]), one["p"], one["hubs"]
+        # hubs are corrected with the mean subtracted only
+        columns = {
+            center: side.sparse(*how).to_dense().T for center, side in texts.items() if center or not one["hubs"]
+        }
         for (center, whiten), side in pictures.items():
-            if one["hubs"] and not center:
+            if center not in columns:
                 continue
-            how = default_k(len(fit), one["share"]), one["p"], one["hubs"]
-            scores = side.sparse(*how).to_dense() @ texts[center].sparse(*how).to_dense().T
+            scores = side.sparse(*how).to_dense() @ columns[center]
             ways = ranks(scores, relevant), ranks(scores.T, relevant.T)
             settings = {**one, "center": center, "whiten": whiten}
             found[tuple(settings[key] for key in DEFAULTS)] = recall_of_each(ways)

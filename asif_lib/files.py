@@ -31,6 +31,14 @@ def sha256_of(path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
+def digest_of_files(files, folder) -> str:
+    """Return the SHA-256 over the bytes of these files and their names in `folder`, whatever order they come in."""
+    digest = hashlib.sha256()
+    for file in sorted(files):
+        digest.update(file.relative_to(folder).as_posix().encode() + b"\0" + bytes.fromhex(sha256_of(file)))
+    return digest.hexdigest()
+
+
 def is_writable(path) -> bool:
     """Say whether this user may write a file, or make it where it is missing."""
     path = Path(path)

@@ -2,7 +2,6 @@
 
 import contextlib
 import functools
-import hashlib
 import logging
 import shutil
 from concurrent.futures import CancelledError
@@ -17,6 +16,7 @@ from packaging.version import Version
 from threadpoolctl import threadpool_limits
 
 from asif_lib.errors import AsifError, first_line, import_extra, version_of
+from asif_lib.files import digest_of_files
 from asif_lib.machine import progress_bar
 
 PACKAGES = (
@@ -147,11 +147,9 @@ def library() -> dict:
 
     The version is the public one. Builds for CPU and for CUDA have the same.
     """
-    digest, folder = hashlib.sha256(), Path(__file__).parent.parent
-    for file in sorted(folder.rglob("*.py")):
-        if file.relative_to(folder).parts[0] not in WITHOUT_NUMBERS:
-            digest.update(file.name.encode() + b"\0" + file.read_bytes() + b"\0")
-    found = {"asif_lib": f"code {digest.hexdigest()[:12]}"}
+    folder = Path(__file__).parent.parent
+    files = [file for file in folder.rglob("*.py") if file.relative_to(folder).parts[0] not in WITHOUT_NUMBERS]
+    found = {"asif_lib": f"code {digest_of_files(files, folder)[:12]}"}
     for name in PACKAGES:
         if version := version_of(name):  # an encoder's package may be missing
             found[name] = Version(version).public

@@ -7,7 +7,6 @@ package, the Debian archive, the upstream project, the npm registry, the hub, a 
 import contextlib
 import functools
 import gzip
-import hashlib
 import os
 import shutil
 import struct
@@ -19,7 +18,7 @@ import tomllib
 from pathlib import Path
 
 from asif_lib.errors import ChecksumError, DataError, first_line, guess, import_extra
-from asif_lib.files import ROOT, cache_dir, sha256_of
+from asif_lib.files import ROOT, cache_dir, digest_of_files, sha256_of
 
 from .cifar10 import cifar10_from_hub, select_cifar10
 from .emoji import select_emoji
@@ -64,11 +63,7 @@ def dataset_dir(name) -> Path:
 
 def folder_digest(folder) -> str:
     """Return the SHA-256 over the names and the bytes of all files in `folder`."""
-    digest = hashlib.sha256()
-    for file in sorted(f for f in Path(folder).rglob("*") if f.is_file()):
-        digest.update(file.relative_to(folder).as_posix().encode() + b"\0")
-        digest.update(bytes.fromhex(sha256_of(file)))
-    return digest.hexdigest()
+    return digest_of_files((file for file in Path(folder).rglob("*") if file.is_file()), folder)
 
 
 def fetch(name, *, progress=True) -> Path:

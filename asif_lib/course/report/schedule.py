@@ -17,7 +17,7 @@ from tqdm import tqdm
 from asif_lib.bank.record import bank_dir
 from asif_lib.defaults import DEFAULT_BANK
 from asif_lib.errors import version_of
-from asif_lib.files import read_json, write_json
+from asif_lib.files import digest_of_files, read_json, sha256_of, write_json
 
 from ..chapters import Chapter
 from ..results import recorded_by, run_of
@@ -147,14 +147,10 @@ def cores() -> int:
 def key_of(path: Path, parameters: dict) -> str:
     """Hash the inputs of a chapter's run: notebook, parameters, packages, library (without this report), bank."""
     versions = {name: version_of(name) for name in PACKAGES}
-    digest = hashlib.sha256(json.dumps([parameters, versions], sort_keys=True).encode())
-    report = LIBRARY / "course" / "report"
-    library = [*LIBRARY.rglob("*.py"), *LIBRARY.rglob("*.j2")]
-    for file in [path, *sorted(file for file in library if report not in file.parents)]:
-        digest.update(b"\0" + file.name.encode() + b"\0" + hashlib.sha256(file.read_bytes()).digest())
-    bank = bank_dir(DEFAULT_BANK) / "bank.json"
-    digest.update(bank.read_bytes() if bank.exists() else b"")
-    return digest.hexdigest()
+    report, bank = LIBRARY / "course" / "report", bank_dir(DEFAULT_BANK) / "bank.json"
+    library = [file for kind in ("*.py", "*.j2") for file in LIBRARY.rglob(kind) if report not in file.parents]
+    files = [path.name, sha256_of(path), digest_of_files(library, LIBRARY), sha256_of(bank) if bank.exists() else ""]
+    return hashlib.sha256(json.dumps([parameters, versions, *files], sort_keys=True).encode()).hexdigest()
 
 
 def minutes_and_seconds(seconds: float) -> str:

@@ -18,7 +18,7 @@ from asif_lib.defaults import HUB, LINEAR_PROBE, TRANSFORMERS
 from asif_lib.encoders.contrastive import load_contrastive
 from asif_lib.encoders.loading import load_encoder_of
 from asif_lib.errors import AsifError, BrokenPicturesError, DataError, first_line
-from asif_lib.files import ROOT, read_json, write_json, write_whole
+from asif_lib.files import ROOT, digest_of_files, read_json, write_json, write_whole
 from asif_lib.machine import progress_bar
 
 from ..measures import same_text
@@ -252,9 +252,8 @@ def _unseen(bank, seen, known, progress):
 def _code() -> str:
     """Return the SHA-256 of the modules that compute a part: what older code has stored is not taken for new."""
     package = ROOT / "asif_lib"
-    files = [package / "relative.py", package / "sparse.py"]
-    files += [file for wing in ("search", "evaluation") for file in sorted((package / wing).rglob("*.py"))]
-    return hashlib.sha256(b"".join(file.read_bytes() for file in files)).hexdigest()
+    wings = [file for wing in ("search", "evaluation") for file in (package / wing).rglob("*.py")]
+    return digest_of_files([package / "relative.py", package / "sparse.py", *wings], package)
 
 
 def _stored(folder, configuration, pool, questions, method, size) -> dict:

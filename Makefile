@@ -29,23 +29,23 @@ export TOKENIZERS_PARALLELISM := false
 .NOTPARALLEL:
 
 workbook: setup
-	$(BIN)/python -m asif_lib.course.report --device $(DEVICE) --profile $(PROFILE)
+	$(BIN)/python -m asif_book.report --device $(DEVICE) --profile $(PROFILE)
 
 # the packages of the tests first: they include those of the workbook
 test: $(TESTER) setup browser
 	$(BIN)/python -m ruff check .
 	$(BIN)/lint-imports
 	$(BIN)/codespell
-	$(BIN)/python -m asif_lib.course.editions check
+	$(BIN)/python -m asif_book.editions check
 	DEVICE=$(DEVICE) $(BIN)/python -m pytest -n $(JOBS) --dist loadfile --no-loadscope-reorder --durations 20 -m "not notebooks" $(PYTEST_ARGS)
 	DEVICE=$(DEVICE) $(BIN)/python -m pytest --durations 20 -m notebooks tests $(PYTEST_ARGS)
 
 lab: setup
-	$(BIN)/python -m asif_lib.course.workspace work $(if $(filter no,$(SOLUTIONS)),--no-solutions)
+	$(BIN)/python -m asif_book.workspace work $(if $(filter no,$(SOLUTIONS)),--no-solutions)
 	JUPYTER_CONFIG_PATH=.jupyter $(BIN)/jupyter lab work $(if $(filter 0,$(shell id -u)),--allow-root) $(LAB_ARGS)
 
 classroom-kit: setup
-	$(BIN)/python -m asif_lib.course.handout build/classroom-kit --no-solutions --kit
+	$(BIN)/python -m asif_book.handout build/classroom-kit --no-solutions --kit
 
 setup: $(STUDENT)
 	@$(if $(KIT),mkdir -p $(CACHE) && cp -Rn kit/cache/. $(CACHE))
@@ -69,14 +69,14 @@ $(VENV)/.installed-%: pyproject.toml
 
 # the student and the solved edition, from notebooks/source
 notebooks: $(STUDENT)
-	$(BIN)/python -m asif_lib.course.editions build
+	$(BIN)/python -m asif_book.editions build
 
 # the table of the last `make workbook` into its page, and the pictures of the method
 results: $(STUDENT)
-	$(BIN)/python -m asif_lib.course.results notebooks/results.md
-	$(BIN)/python -m asif_lib.figures.method notebooks/method.svg
-	$(BIN)/python -m asif_lib.figures.turning notebooks/turning.svg
-	$(BIN)/python -m asif_lib.figures.parts notebooks
+	$(BIN)/python -m asif_book.results notebooks/results.md
+	$(BIN)/python -m asif_book.figures.method notebooks/method.svg
+	$(BIN)/python -m asif_book.figures.turning notebooks/turning.svg
+	$(BIN)/python -m asif_book.figures.parts notebooks
 
 lint: $(TESTER)
 	$(BIN)/python -m ruff check .

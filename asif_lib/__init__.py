@@ -13,7 +13,6 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
     __name__,
     submod_attrs={
         "bank": ["AnchorBank"],
-        "course.results": ["record"],
         "datasets": ["Labelled", "Pairs", "load_labelled", "load_pairs"],
         "encoders": ["EncoderIdentity", "embed", "load_image_encoder", "load_text_encoder"],
         "errors": ["AsifError"],

@@ -9,8 +9,8 @@ real encoders do. So neighbours have a meaning, and so has an accuracy.
 import numpy as np
 import torch
 
+from asif_book.made_up import LATENT, SCALE, concept_centres, normal
 from asif_lib import EncoderIdentity
-from asif_lib.course.made_up import LATENT, SCALE, concept_centres, normal
 from asif_lib.relative import unit_rows
 
 IMAGE = EncoderIdentity("image", "made up", "seed", "0" * 64, "none", 768)

@@ -14,7 +14,7 @@ from pathlib import Path
 import torch
 from tqdm.auto import tqdm
 
-from asif_lib.course.measuring import PeakMemory
+from asif_book.measuring import PeakMemory
 
 MB = 1e6
 SAMPLING = 0.02

@@ -12,7 +12,8 @@ from asif_lib.files import ROOT
 
 MODULES = {
     str(path.relative_to(ROOT)): path.read_text(encoding="utf-8")
-    for path in sorted((ROOT / "asif_lib").rglob("*.py"))
+    for package in ("asif_lib", "notebooks/asif_book")
+    for path in sorted((ROOT / package).rglob("*.py"))
     if path.name != "defaults.py"
 }
 TEXTS = {

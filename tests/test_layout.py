@@ -1,4 +1,4 @@
-"""The layout of the library: names that are unique, modules of a readable size, imports that go down only."""
+"""The layout of both packages: names that are unique, wings that keep to their budgets, imports that go down only."""
 
 import ast
 import graphlib
@@ -6,7 +6,8 @@ import importlib
 import re
 import subprocess
 import sys
-from collections import defaultdict
+import tomllib
+from collections import Counter, defaultdict
 from pathlib import Path
 
 import grimp
@@ -15,11 +16,14 @@ from importlinter.cli import lint_imports
 
 from asif_lib.files import ROOT
 
-LIBRARY = ROOT / "asif_lib"
-MODULES = {path.relative_to(LIBRARY): path.read_text(encoding="utf-8") for path in sorted(LIBRARY.rglob("*.py"))}
-WINGS = sorted({path.parent for path in MODULES if path.name == "__init__.py"})
-OF_A_CHAPTER = (Path("figures"), Path("course", "checks"))
-"""Modules below these are named after the module that their chapter teaches."""
+HOMES = {"asif_lib": ROOT / "asif_lib", "asif_book": ROOT / "notebooks" / "asif_book"}
+MODULES = {
+    path.relative_to(home.parent): path.read_text(encoding="utf-8")
+    for home in HOMES.values()
+    for path in sorted(home.rglob("*.py"))
+}
+PACKAGES = sorted(".".join(path.parent.parts) for path in MODULES if path.name == "__init__.py")
+BUDGETS = tomllib.loads((ROOT / "tests" / "budgets.toml").read_text(encoding="utf-8"))
 
 
 def twice(named):
@@ -36,47 +40,50 @@ def public(source):
     return [node.name for node in ast.parse(source).body if isinstance(node, kinds) and not node.name.startswith("_")]
 
 
-def wing_names(wing):
-    return ".".join(("asif_lib", *wing.parts))
-
-
 def test_no_two_public_functions_or_classes_share_a_name():
-    exercises = Path("course", "checks")  # a chapter's references and wrong ways, found by no name
     names = (
         (name, path)
         for path, source in MODULES.items()
-        if not (path.is_relative_to(exercises) and "chapter_" in path.as_posix())
+        if "chapter_" not in path.as_posix()  # a chapter's references and wrong ways, found by no name
         for name in public(source)
     )
     assert twice(pair for pair in names if pair[0] != "main") == {}  # each script has one
 
 
-def test_no_two_modules_share_a_base_name():
-    modules = [path for path in MODULES if not path.stem.startswith("__")]
-    plain = [path for path in modules if not any(map(path.is_relative_to, OF_A_CHAPTER))]
-    assert twice((path.stem, path) for path in [*plain, *(wing for wing in WINGS if wing.parts)]) == {}
-
-
-def test_no_module_has_the_name_of_a_public_name_of_its_wing():
+def test_no_module_has_the_name_of_a_public_name_of_its_package():
     """`lazy_loader` would hand on whichever was imported first."""
-    for wing in WINGS:
-        modules = {path.stem for path in MODULES if path.parent == wing} | {w.name for w in WINGS if w.parent == wing}
-        assert modules.isdisjoint(getattr(importlib.import_module(wing_names(wing)), "__all__", ())), wing
+    for package in PACKAGES:
+        folder = Path(*package.split("."))
+        modules = {path.stem for path in MODULES if path.parent == folder}
+        modules |= {path.parent.name for path in MODULES if path.parent.parent == folder}
+        assert modules.isdisjoint(getattr(importlib.import_module(package), "__all__", ())), package
 
 
-def test_no_module_is_longer_than_350_lines():
-    lengths = {str(path): source.count("\n") for path, source in MODULES.items()}
-    assert {path: length for path, length in lengths.items() if length > 350} == {}
+def wing_of(path):
+    """The first folder of a module's package, or the package itself for a module that stands in none."""
+    return path.parts[1] if len(path.parts) > 2 else "modules"
 
 
-def test_the_library_shows_at_most_20_entries():
-    entries = [path.name for path in LIBRARY.iterdir() if not re.match(r"[._]_?pycache|\.", path.name)]
-    assert len(entries) <= 20, entries
+@pytest.mark.parametrize("package", HOMES)
+def test_each_wing_keeps_to_its_budget_of_lines(package):
+    lines = Counter()
+    for path, source in MODULES.items():
+        if path.parts[0] == package:
+            lines[wing_of(path)] += source.count("\n")
+    budget = BUDGETS[package]
+    assert lines.keys() == budget.keys()
+    over = {wing: f"{lines[wing]} lines, budget {budget[wing]}" for wing in lines if lines[wing] > budget[wing]}
+    assert not over, "cut in the wing, or raise the number in tests/budgets.toml, with the reason in the commit"
 
 
-@pytest.mark.parametrize("wing", [*map(wing_names, WINGS)])
-def test_every_name_of_a_wing_can_be_had(wing):
-    module = importlib.import_module(wing)
+def test_the_tests_keep_to_their_budget_of_lines():
+    lines = sum(path.read_text(encoding="utf-8").count("\n") for path in (ROOT / "tests").rglob("*.py"))
+    assert lines <= BUDGETS["tests"]["all"]
+
+
+@pytest.mark.parametrize("package", PACKAGES)
+def test_every_name_of_a_package_can_be_had(package):
+    module = importlib.import_module(package)
     for name in getattr(module, "__all__", ()):
         assert getattr(module, name) is not None
 
@@ -87,15 +94,38 @@ def test_imports_go_down_only(monkeypatch):
 
 
 def test_no_imports_go_in_a_circle():
-    graph = grimp.build_graph("asif_lib", cache_dir=None)
+    graph = grimp.build_graph(*HOMES, cache_dir=None)
     imports = {module: graph.find_modules_directly_imported_by(module) for module in graph.modules}
     graphlib.TopologicalSorter(imports).prepare()  # raises CycleError, which names a circle
 
 
-def test_the_method_loads_little():
-    code = (
-        "import sys, asif_lib.sparse; print(*(m.__file__ for n, m in sys.modules.items() if n.startswith('asif_lib')))"
-    )
-    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT)
-    lines = sum(len(Path(file).read_text(encoding="utf-8").splitlines()) for file in run.stdout.split())
-    assert lines <= 1_700
+LOADED = """
+import sys
+{}
+print(sum(len(open(m.__file__, encoding="utf-8").readlines()) for n, m in sys.modules.items() if n.startswith("asif_")))
+"""
+
+
+@pytest.mark.parametrize("what", BUDGETS["loaded"])
+def test_the_method_loads_little(what):
+    run = subprocess.run([sys.executable, "-c", LOADED.format(what)], capture_output=True, text=True, check=True)
+    assert 138 < int(run.stdout) <= BUDGETS["loaded"][what]
+
+
+def described(function):
+    """Whether a function has fewer than three parameters, is private, or has a section that describes them."""
+    a = function.args
+    names = [one.arg for one in (*a.posonlyargs, *a.args, *a.kwonlyargs) if one.arg not in ("self", "cls")]
+    text = ast.get_docstring(function, False) or ""
+    return function.name.startswith("_") or len(names) < 3 or re.search(r"Parameters\n +-+\n", text)
+
+
+def test_public_functions_of_three_or_more_parameters_describe_them():
+    lacking = []
+    for path, source in MODULES.items():
+        bodies = [ast.parse(source).body]
+        bodies += [node.body for node in bodies[0] if isinstance(node, ast.ClassDef) and not node.name.startswith("_")]
+        functions = (node for body in bodies for node in body if isinstance(node, ast.FunctionDef))
+        if path.parts[0] == "asif_lib":
+            lacking += [f"{path}:{one.lineno} {one.name}" for one in functions if not described(one)]
+    assert len(lacking) <= BUDGETS["undescribed"]["asif_lib"], "\n".join(lacking)

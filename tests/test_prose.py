@@ -16,7 +16,7 @@ HARD = {
     r"\bthat of the one\b": "repeat the noun",
     r"\bless the mean\b": "subtract",
 }
-FOLDERS = ("asif_lib", "benchmarks", "notebooks/source", "tests")
+FOLDERS = ("asif_lib", "benchmarks", "notebooks/asif_book", "notebooks/source", "tests")
 PAGES = ["README.md", "data/README.md", *(p.relative_to(ROOT).as_posix() for p in (ROOT / "notebooks").glob("*.md"))]
 
 

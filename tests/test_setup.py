@@ -84,8 +84,9 @@ def test_a_wheel_carries_the_catalogue_and_all_templates(tmp_path):
 
     wheel = next(WheelBuilder(str(ROOT)).build(directory=str(tmp_path)))
     names = zipfile.ZipFile(wheel).namelist()
-    templates = [path.relative_to(ROOT).as_posix() for path in ROOT.glob("asif_lib/**/templates/**/*.*")]
-    assert "asif_lib/course/report/templates/style.css" in templates
+    book = ROOT / "notebooks"
+    templates = [path.relative_to(book).as_posix() for path in book.glob("asif_book/**/templates/**/*.*")]
+    assert "asif_book/report/templates/style.css" in templates
     assert {"asif_lib/datasets/catalogue.toml", *templates} <= set(names)
 
 

@@ -17,7 +17,7 @@ from IPython.core.interactiveshell import InteractiveShell
 from jupyter_server.serverapp import DEFAULT_JUPYTER_SERVER_PORT
 from packaging.specifiers import SpecifierSet
 
-from asif_lib.course.editions import CHAPTERS
+from asif_book.editions import CHAPTERS
 from asif_lib.files import ROOT, cache_dir
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -129,7 +129,7 @@ def _code_cells(notebook: Path):
 def test_every_chapter_sets_itself_up_on_colab_before_it_imports_the_library(chapter, project):
     cells = _code_cells(chapter)
     assert f'"asif-workbook[workbook] @ git+{project["urls"]["Repository"]}"' in cells[0] and "google.colab" in cells[0]
-    assert "asif_lib" not in cells[0]
+    assert "asif_lib" not in cells[0] and "asif_book" not in cells[0]
 
 
 @pytest.fixture

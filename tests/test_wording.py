@@ -3,8 +3,8 @@
 import pytest
 import torch
 
-from asif_lib.course.checks import WordingTask, check_wording
-from asif_lib.course.checks.chapter_05.wording import WordModel
+from asif_book.checks import WordingTask, check_wording
+from asif_book.checks.chapter_05.wording import WordModel
 
 PARTS = {"cat": "tail", "dog": "nose", "hat": "brim"}
 

@@ -1,15 +1,17 @@
 """The command ``asif``: look after data and banks, classify, search, evaluate, follow a class.
 
-answering        classify, search, evaluate, explore
+answering        classify, search, evaluate
 banks            data, bank build, bank add …
 bank_care        bank list, bank verify, bank audit, bank join …
 machine_check    check
-benchmarking     benchmark
-class_commands   class FOLDER, class export
 command          what they share: options, help, how results and errors are printed
+
+Other packages register commands too: a module that an entry point of the group ``asif.commands`` names is imported.
 """
 
-from . import answering, bank_care, banks, benchmarking, class_commands, machine_check  # noqa: F401, each registers its commands
+from importlib.metadata import entry_points
+
+from . import answering, bank_care, banks, machine_check  # noqa: F401, each registers its commands
 from .command import app
 
 __all__ = ["main"]
@@ -17,6 +19,8 @@ __all__ = ["main"]
 
 def main(argv=None) -> int:
     """Run the command; return the exit status: 0, 1 on bad input, 2 on wrong usage, 130 after Ctrl-C."""
+    for other in entry_points(group="asif.commands"):
+        other.load()
     try:
         app(argv, prog_name="asif")
     except SystemExit as end:

@@ -1,4 +1,4 @@
-"""Ask the model: ``asif classify``, ``search``, ``evaluate`` and ``explore``.
+"""Ask the model: ``asif classify``, ``search`` and ``evaluate``.
 
 Folder, bank and settings are checked before PyTorch is imported, which takes seconds.
 """
@@ -12,14 +12,12 @@ from typer import Argument, Option
 
 from asif_lib.bank.record import bank_dir, stored_count
 from asif_lib.datasets.providers import names_of
-from asif_lib.defaults import BARE_TEMPLATE, DEFAULT_BANK, DEFAULT_TEMPLATE, check_hubs_whiten, check_k_p
+from asif_lib.defaults import BARE_TEMPLATE, DEFAULT_TEMPLATE, check_hubs_whiten, check_k_p
 from asif_lib.errors import BrokenPicturesError, DataError, ParameterError, PictureError
 
 from .banks import build_and_save
 from .command import (
     EMBEDDINGS_KEPT,
-    BankName,
-    Device,
     Folder,
     ModelOptions,
     Reduce,
@@ -185,24 +183,6 @@ def _evaluate(
         f"{model}, {result['image_encoder']} × {result['text_encoder']}, {seconds} s"
     )
     return result, text
-
-
-@command(app, "explore", "asif explore", "asif explore --bank birds --port 8866 --no-browser")
-def _explore(
-    bank: BankName = DEFAULT_BANK,
-    port: Annotated[int | None, Option(metavar="N", help="of this machine; default: one that is free")] = None,
-    no_browser: Annotated[bool, Option("--no-browser", help="print the page's address, and open no browser")] = False,
-    labels_from: Annotated[
-        str | None, Option(metavar="FILE", help="labels with their embeddings, .npz, in place of the text encoder")
-    ] = None,
-    device: Device = "auto",
-):
-    """Open a page to ask about pictures, edit a copy of a bank, and export both."""
-    stored_count(bank)  # refuses a bank that is not here before any slow work
-    from asif_lib.explore.server import serve
-
-    serving = serve(bank, port=port, browser=not no_browser, device=device, labels_from=labels_from, say=say)
-    return serving, "the explorer has ended"
 
 
 def _must_be_built(bank):

@@ -137,7 +137,7 @@ def _cuda(workers, options):
 KINDS = {"local": _local, "slurm": _slurm, "cuda": _cuda}
 
 
-WITHOUT_NUMBERS = ("figures", "widgets", "explore", "course", "cli")
+WITHOUT_NUMBERS = ("cli",)
 """Wings whose code does not affect the numbers that a worker computes."""
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from asif_lib.course.report.benchmark_page import table_of
+from asif_book.report.benchmark_page import table_of
 from asif_lib.evaluation.benchmark import read_configuration
 from asif_lib.files import build_dir, write_whole
 

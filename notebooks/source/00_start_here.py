@@ -33,9 +33,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-import asif_lib.figures as draw
-from asif_lib import ASIF, AnchorBank, contributions, record
-from asif_lib.course.checks import check_cosine, check_shares
+import asif_book.figures as draw
+from asif_book import record
+from asif_book.checks import check_cosine, check_shares
+from asif_lib import ASIF, AnchorBank, contributions
 from asif_lib.evaluation import mean_with_interval
 
 draw.use_style()
@@ -361,7 +362,7 @@ check_shares(shares)
 
 # %% tags=["hide-input"]
 # Draw seven other captions for each picture, and say what counts as a win.
-from asif_lib.course.experiments import draw_rivals
+from asif_book.experiments import draw_rivals
 
 CHOICES, SHUFFLES = 8, 10
 captions = [pairs.captions[i] for i in test]
@@ -470,7 +471,7 @@ for i in mine.scores[0].argsort(descending=True).tolist():
 
 # %% tags=["hide-input"]
 # Open the upload: a picture of your own.
-from asif_lib.widgets import your_picture
+from asif_book.widgets import your_picture
 
 your_picture(model, ["kangaroo", "dog", "mug", "face"])
 
@@ -479,7 +480,7 @@ your_picture(model, ["kangaroo", "dog", "mug", "face"])
 
 # %% tags=["progress", "hide-input"]
 # Show the exercises that you have solved.
-from asif_lib.course import show_progress
+from asif_book import show_progress
 
 show_progress("00")
 

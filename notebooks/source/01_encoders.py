@@ -34,8 +34,9 @@ import torch
 from PIL import Image, ImageOps
 from torch import Tensor
 
-import asif_lib.figures as draw
-from asif_lib import AsifError, embed, record, relative_representation
+import asif_book.figures as draw
+from asif_book import record
+from asif_lib import AsifError, embed, relative_representation
 from asif_lib.datasets import load_pairs
 from asif_lib.defaults import PROFILES
 from asif_lib.encoders import load_image_encoder, load_text_encoder, open_picture
@@ -45,7 +46,7 @@ draw.use_style()
 
 # %% tags=["hide-input"]
 # The checks of this chapter's exercises. Run this cell; you need not read it.
-from asif_lib.course.checks import (
+from asif_book.checks import (
     check_cosine_matrix,
     check_disturbance,
     check_mean_pooling,
@@ -116,7 +117,7 @@ pd.DataFrame(
 
 # %% tags=["hide-input"]
 # Draw what the image encoder sees of two pictures.
-from asif_lib.course.experiments import encoder_views
+from asif_book.experiments import encoder_views
 
 sizes = [Image.open(picture.path).size for picture in stamps.pictures]
 longest = max(range(n), key=lambda i: max(sizes[i]) / min(sizes[i]))
@@ -319,7 +320,7 @@ draw.show(draw.neighbour_rows(stamps.pictures, stamps.captions, queries, near, v
 
 # %% tags=["hide-input"]
 # Find the nearest captions, and show them in a table.
-from asif_lib.course.experiments import word_pieces
+from asif_book.experiments import word_pieces
 
 horse = next((i for i, c in enumerate(stamps.captions) if "horse" in c.lower()), 0)
 rows = [*queries, horse]
@@ -392,7 +393,7 @@ check_mean_pooling(mean_pooling)
 
 # %% tags=["hide-input"]
 # Compare the mean of the real tokens with the output. (These lines also solve 01.4.)
-from asif_lib.course.experiments import token_vectors
+from asif_book.experiments import token_vectors
 from asif_lib.relative import unit_rows
 
 by_length = sorted((stamps.captions[i] for i in queries), key=len)
@@ -490,7 +491,7 @@ check_same_group_share(same_group_share)
 # %% tags=["figure"]
 from sklearn.feature_extraction.text import CountVectorizer
 
-from asif_lib.course.experiments import colour_histogram
+from asif_book.experiments import colour_histogram
 
 untrained = load_image_encoder(names.image_encoder, device=device, random_seed=seed)
 colours = np.stack([colour_histogram(p) for p in stamps.pictures])  # (n, 64)
@@ -549,7 +550,7 @@ for name in [*measures][:1] + [*measures][2:4]:  # the encoders and the random w
 # a grey background: which change moves the embeddings most? Which changes most for you?
 
 # %%
-from asif_lib.course.experiments import PICTURE_CHANGES
+from asif_book.experiments import PICTURE_CHANGES
 
 originals = [open_picture(stamps.pictures[i]) for i in queries]
 gallery, titles, kept = [*originals], ["as it is"] * len(originals), {}
@@ -776,7 +777,7 @@ print(f"   {gap.value:+.4f} [{gap.low:+.4f}, {gap.high:+.4f}], n = {gap.n}")
 
 # %% tags=["progress", "hide-input"]
 # Show the exercises that you have solved.
-from asif_lib.course import show_progress
+from asif_book import show_progress
 
 show_progress("01")
 

@@ -36,8 +36,9 @@ import pandas as pd
 import torch
 from torch import Tensor
 
-import asif_lib.figures as draw
-from asif_lib import AnchorBank, record, relative_representation
+import asif_book.figures as draw
+from asif_book import record
+from asif_lib import AnchorBank, relative_representation
 from asif_lib.datasets import load_pairs
 from asif_lib.defaults import PROFILES
 from asif_lib.encoders import load_image_encoder, load_text_encoder
@@ -48,7 +49,7 @@ draw.use_style()
 
 # %% tags=["hide-input"]
 # The checks of this chapter's exercises. Run this cell; you need not read it.
-from asif_lib.course.checks import (
+from asif_book.checks import (
     check_coverage,
     check_farthest_first,
     check_mutual_neighbours,
@@ -163,7 +164,7 @@ draw.show(draw.picture_pairs(pictures, captions, two, notes))
 
 # %% tags=["hide-input"]
 # Count the captions and the pictures that occur more than once.
-from asif_lib.course.experiments import twins
+from asif_book.experiments import twins
 
 counts = bank.pairs.caption.value_counts()
 often = counts[counts > 1]
@@ -355,7 +356,7 @@ check_share_by_chance(share_by_chance)
 
 # %% tags=["hide-input"]
 # Draw the nearest stamps by picture and by caption.
-from asif_lib.widgets import anchor_browser, nearest_by_both
+from asif_book.widgets import anchor_browser, nearest_by_both
 
 unique = bank.pairs.caption.map(counts).to_numpy() == 1  # captions that occur once
 half_shared = mutual_neighbours(image_similarity, text_similarity, 6).numpy() == 0.5
@@ -570,7 +571,7 @@ table.rename_axis("k").round({"chance": 4, "times chance": 0})
 # %%
 shares_broken = [0, 0.1, 0.25, 0.5, 0.75, 1]  # of the captions that change places
 
-from asif_lib.course.experiments import effect_left
+from asif_book.experiments import effect_left
 
 similarities = image_similarity, text_similarity
 left = [effect_left(*similarities, share, K, generator) for share in shares_broken]
@@ -791,8 +792,8 @@ check_farthest_first(choose_anchors)
 
 # %% tags=["hide-input"]
 # Measure the coverage of chosen and of drawn anchors, and draw it.
-from asif_lib.course.checks import farthest_first  # the library's solution of 02.5
-from asif_lib.course.experiments import covered_by
+from asif_book.checks import farthest_first  # the library's solution of 02.5
+from asif_book.experiments import covered_by
 
 counts_of_anchors = [10, 20, 50, 100, 200, 400]
 centred = unit_rows(anchors.image, anchors.image_mean)
@@ -928,7 +929,7 @@ check_suspicion(suspicion)
 my_score = None  # your own: my_score = suspicion
 planted_share = 0.05  # try 0.5
 
-from asif_lib.course.experiments import misplaced
+from asif_book.experiments import misplaced
 from asif_lib.evaluation import neighbour_agreement
 
 
@@ -999,7 +1000,7 @@ draw.show(draw.picture_pairs(pictures, captions, two))
 
 # %% tags=["progress", "hide-input"]
 # Show the exercises that you have solved.
-from asif_lib.course import show_progress
+from asif_book import show_progress
 
 show_progress("02")
 

@@ -33,10 +33,11 @@ import pandas as pd
 import torch
 from torch import Tensor
 
-import asif_lib.figures as draw
-from asif_lib import embed, record, relative_representation
-from asif_lib.course.experiments import change_of_entries, random_rotation
-from asif_lib.course.opening import open_chapter
+import asif_book.figures as draw
+from asif_book import record
+from asif_book.experiments import change_of_entries, random_rotation
+from asif_book.opening import open_chapter
+from asif_lib import embed, relative_representation
 from asif_lib.evaluation import ranks, recall_at, same_text
 from asif_lib.relative import unit_rows
 
@@ -53,7 +54,7 @@ print(f"{len(anchors)} anchors and {len(new)} new stamps")
 
 # %% tags=["hide-input"]
 # The checks of this chapter's exercises. Run this cell; you need not read it.
-from asif_lib.course.checks import (
+from asif_book.checks import (
     check_best_caption,
     check_centred_representation,
     check_investigation,
@@ -255,7 +256,7 @@ check_largest_change(my_largest_change)
 
 # %% tags=["hide-input"]
 # Rotate, scale and stretch the embeddings, and measure the largest change.
-from asif_lib.course.checks import largest_change  # the library's solution of 03.2
+from asif_book.checks import largest_change  # the library's solution of 03.2
 
 table = {}
 for modality in ("image", "text"):
@@ -438,7 +439,7 @@ check_centred_representation(centred_representation)
 
 # %% tags=["hide-input"]
 # Measure how many nearest pictures stay with few anchors, and draw it.
-from asif_lib.widgets import anchor_count_knob, neighbours_kept, neighbours_with
+from asif_book.widgets import anchor_count_knob, neighbours_kept, neighbours_with
 
 numbers = [m for m in (2, 5, 10, 20, 50, 100, 200) if m < len(anchors)] + [len(anchors)]
 draws = range(1 if fast else 3)
@@ -542,7 +543,7 @@ pd.DataFrame(
 # Print what all pictures, and all captions, have in common.
 from PIL import Image
 
-from asif_lib.course.experiments import without_article
+from asif_book.experiments import without_article
 
 
 def to_mean(z, mean):
@@ -633,7 +634,7 @@ check_times_nearest(how_often_nearest)
 
 # %% tags=["hide-input"]
 # Count how often each anchor is among the nearest, and draw it.
-from asif_lib.course.checks import times_nearest  # the library's solution of 03.4
+from asif_book.checks import times_nearest  # the library's solution of 03.4
 
 modalities = {
     "pictures": (anchors.image, anchors.image_mean),
@@ -999,7 +1000,7 @@ check_investigation(survivors)
 
 # %% tags=["progress", "hide-input"]
 # Show the exercises that you have solved.
-from asif_lib.course import show_progress
+from asif_book import show_progress
 
 show_progress("03")
 

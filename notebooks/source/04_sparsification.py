@@ -39,9 +39,10 @@ import numpy as np
 import pandas as pd
 import torch
 
-import asif_lib.figures as draw
-from asif_lib import ASIF, record, relative_representation, sparsify
-from asif_lib.course.opening import open_chapter
+import asif_book.figures as draw
+from asif_book import record
+from asif_book.opening import open_chapter
+from asif_lib import ASIF, relative_representation, sparsify
 from asif_lib.evaluation import mean_with_interval, paired_difference, ranks, same_text
 
 draw.use_style()
@@ -55,7 +56,7 @@ print(f"{n} anchors, {len(held_out)} stamps for validation")
 
 # %% tags=["hide-input"]
 # The checks of this chapter's exercises. Run this cell; you need not read it.
-from asif_lib.course.checks import (
+from asif_book.checks import (
     check_choice,
     check_clamp_and_power,
     check_sparse_cosine,
@@ -259,7 +260,7 @@ for name, vector in vectors.items():
 
 # %% tags=["hide-input"]
 # Draw the ranking of the captions, and open the knobs.
-from asif_lib.widgets import sparse_knobs, sparse_step
+from asif_book.widgets import sparse_knobs, sparse_step
 
 draw.show(*sparse_step(bank, held_out, chosen, k, 2))
 sparse_knobs(bank, held_out, row=chosen, k=k)
@@ -929,7 +930,7 @@ shared[["caption", "image", "text", "contribution"]].head(5).round(3)
 
 # %% tags=["progress", "hide-input"]
 # Show the exercises that you have solved.
-from asif_lib.course import show_progress
+from asif_book import show_progress
 
 show_progress("04")
 

@@ -42,15 +42,16 @@ import numpy as np
 import pandas as pd
 import torch
 
-import asif_lib.figures as draw
-from asif_lib import ASIF, embed, load_labelled, record
+import asif_book.figures as draw
+from asif_book import record
+from asif_lib import ASIF, embed, load_labelled
 from asif_lib.evaluation import accuracy, mean_with_interval, paired_difference
 
 draw.use_style()
 
 # %% tags=["hide-input"]
 # The checks, the encoders and the stamps. You need not read this cell; run it.
-from asif_lib.course.checks import (
+from asif_book.checks import (
     WordingTask,
     check_average_templates,
     check_bootstrap,
@@ -59,7 +60,7 @@ from asif_lib.course.checks import (
     check_recall_with_ties,
     check_wording,
 )
-from asif_lib.course.opening import open_chapter
+from asif_book.opening import open_chapter
 
 image_encoder, text_encoder, pairs, everything = open_chapter(profile, device)
 train, validation, test = (pairs.splits[s] for s in ("train", "validation", "test"))
@@ -596,7 +597,7 @@ check_average_templates(my_zero_shot)
 
 # %% tags=["hide-input"]
 # Count the test stamps of each class.
-from asif_lib.course.lessons import class_of, with_classes
+from asif_book.lessons import class_of, with_classes
 
 sizes = Counter(class_of(pairs.groups[i]) for i in test)
 classes = sorted(name for name in sizes if name and sizes[name] >= 4)
@@ -785,8 +786,8 @@ draw.show(draw.labelled_pictures(wrong_pictures, given, true, columns=4))
 # %%
 from IPython.display import HTML, display
 
+from asif_book.widgets import answer_html, your_picture
 from asif_lib.defaults import DEFAULT_TEMPLATE
-from asif_lib.widgets import answer_html, your_picture
 
 anchor_pictures = [pairs.pictures[i] for i in train + validation]
 example = next(i for i in test if class_of(pairs.groups[i]) == "bird")
@@ -816,7 +817,7 @@ your_picture(model, my_labels, template=DEFAULT_TEMPLATE, pictures=anchor_pictur
 # pieces of clothing among the anchors, what accuracy do you expect?
 
 # %%
-from asif_lib.course.lessons import inverted
+from asif_book.lessons import inverted
 
 fashion = load_labelled("fashion_mnist")
 k = round(fraction * len(everything))
@@ -1179,7 +1180,7 @@ pd.DataFrame(
 
 # %% tags=["progress", "hide-input"]
 # Show the exercises that you have solved.
-from asif_lib.course import show_progress
+from asif_book import show_progress
 
 show_progress("05")
 

@@ -38,8 +38,9 @@ import pandas as pd
 import torch
 from sklearn.metrics import roc_auc_score
 
-import asif_lib.figures as draw
-from asif_lib import ASIF, embed, record
+import asif_book.figures as draw
+from asif_book import record
+from asif_lib import ASIF, embed
 from asif_lib.evaluation import accuracy, paired_difference, share_with_interval
 from asif_lib.explain import contrast, contributions, without
 
@@ -47,7 +48,7 @@ draw.use_style()
 
 # %% tags=["hide-input"]
 # The checks, the encoders, the stamps and the model. You need not read this cell.
-from asif_lib.course.checks import (
+from asif_book.checks import (
     FailureTask,
     check_contrast,
     check_contributions,
@@ -56,7 +57,7 @@ from asif_lib.course.checks import (
     check_rank_auc,
     check_without,
 )
-from asif_lib.course.opening import open_chapter
+from asif_book.opening import open_chapter
 
 image_encoder, text_encoder, pairs, everything = open_chapter(profile, device)
 train, validation, test = (pairs.splits[s] for s in ("train", "validation", "test"))
@@ -70,7 +71,7 @@ print(f"{model}\n{len(validation)} stamps to look at, {len(test)} for the end")
 # label has one prompt, "a photo of a …".
 
 # %%
-from asif_lib.course.lessons import STAMP_CLASSES, class_of, with_classes
+from asif_book.lessons import STAMP_CLASSES, class_of, with_classes
 from asif_lib.defaults import DEFAULT_TEMPLATE
 from asif_lib.zeroshot import make_prompts
 
@@ -395,7 +396,7 @@ print(f"its class has at least as many anchors as the given one: {larger.sum()}"
 
 # %% tags=["hide-input"]
 # Take the reasons away, one after another, and draw the scores.
-from asif_lib.widgets import counterfactual_knob, counterfactual_step
+from asif_book.widgets import counterfactual_knob, counterfactual_step
 
 ranked = contributions(images[[wrong_one]], texts[[named]], bank.pairs)
 gone = ranked.anchor.tolist()  # the largest contribution first
@@ -1111,7 +1112,7 @@ print(f"{with_more.mean():.1%}, {in_points(gap)}")
 
 # %% tags=["progress", "hide-input"]
 # Show the exercises that you have solved.
-from asif_lib.course import show_progress
+from asif_book import show_progress
 
 show_progress("06")
 

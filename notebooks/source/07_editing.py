@@ -40,16 +40,17 @@ import numpy as np
 import pandas as pd
 import torch
 
-import asif_lib.figures as draw
-from asif_lib import ASIF, AnchorBank, embed, load_labelled, record
-from asif_lib.course.measuring import timed
+import asif_book.figures as draw
+from asif_book import record
+from asif_book.measuring import timed
+from asif_lib import ASIF, AnchorBank, embed, load_labelled
 from asif_lib.evaluation import in_points, mean_with_interval, paired_difference
 
 draw.use_style()
 
 # %% tags=["hide-input"]
 # The checks, the encoders, the stamps and their bank. You need not read this cell.
-from asif_lib.course.checks import (
+from asif_book.checks import (
     LessonTask,
     check_add,
     check_forget,
@@ -58,7 +59,7 @@ from asif_lib.course.checks import (
     check_running_mean,
     check_unchanged,
 )
-from asif_lib.course.opening import open_chapter
+from asif_book.opening import open_chapter
 from asif_lib.defaults import DEFAULT_K_SHARE, DEFAULT_P
 
 image_encoder, text_encoder, stamps, bank = open_chapter(profile, device)
@@ -115,7 +116,7 @@ def right_answers(bank, z, labels, k, p):
 
 # %% tags=["hide-input"]
 # Add the pairs, find the picture, and draw its best anchors.
-from asif_lib.course.lessons import captioned, enlarged, first_corrected, inverted
+from asif_book.lessons import captioned, enlarged, first_corrected, inverted
 
 ten_each = part.subset([rows[i] for i in range(10) for rows in by_class])
 shop = captioned(ten_each)  # 100 pairs; the first ten are one of each class
@@ -149,7 +150,7 @@ draw.best_anchors(picture, classes[tried.labels[asked]], answers)
 
 # %% tags=["hide-input"]
 # Choose how the clothes are shown, on the validation split.
-from asif_lib.course.lessons import framed
+from asif_book.lessons import framed
 
 VIEWS = {"as they are": inverted, "framed": framed}
 k_share, p_default = DEFAULT_K_SHARE, DEFAULT_P  # chosen for the stamps
@@ -315,7 +316,7 @@ growing.history()
 # pictures were added?
 
 # %% tags=["figure"]
-from asif_lib.course.lessons import learning_sweep
+from asif_book.lessons import learning_sweep
 
 grid = ([0.02, 0.1], [2, 8]) if fast else ([0.02, 0.05, 0.1, 0.2], [1, 2, 4, 8, 16])
 questions = (z_tried, tried.labels), (z_test, test_data.labels)
@@ -421,7 +422,7 @@ for name, table in ends.items():
 
 # %% tags=["hide-input"]
 # Choose the two switches on the validation pictures, and measure on the test pictures.
-from asif_lib.course.lessons import switch_sweep
+from asif_book.lessons import switch_sweep
 
 taught = [bank.add(lesson(i, 10)) for i in range(lessons)]
 switches = (0, 0.25, 0.5), (None, 0.5, 0.8)  # hubs, whiten
@@ -473,7 +474,7 @@ table.pivot_table("value", "hubs", "whiten", "max").style.format("{:.1%}")
 # Draw twelve answers, and open the knob: the size of the lesson.
 from IPython.display import display
 
-from asif_lib.widgets.parts import Answer, Knob, words_above
+from asif_book.widgets.parts import Answer, Knob, words_above
 
 shown = np.random.default_rng(seed).permutation(len(test_data))[:12]
 shown_pictures = [enlarged(view(test_data.pictures[i])) for i in shown]
@@ -647,7 +648,7 @@ check_unchanged(my_verdict)
 
 # %% tags=["hide-input"]
 # Measure the recall of the stamps before and after the lessons.
-from asif_lib.course.measuring import recall_of_pairs
+from asif_book.measuring import recall_of_pairs
 from asif_lib.evaluation import same_text
 
 MARGIN = 0.05
@@ -827,7 +828,7 @@ print(f"held-out stamps: {in_words(paired_difference(a, b, seed))}")
 
 # %% tags=["hide-input"]
 # Add Ben's pairs, remove them, compact the bank, and look into its files.
-from asif_lib.course.lessons import files_hold
+from asif_book.lessons import files_hold
 
 BEN = "from Ben's wardrobe"
 
@@ -1355,7 +1356,7 @@ folder.cleanup()
 
 # %% tags=["progress", "hide-input"]
 # Show the exercises that you have solved.
-from asif_lib.course import show_progress
+from asif_book import show_progress
 
 show_progress("07")
 

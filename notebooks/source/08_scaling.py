@@ -41,9 +41,10 @@ import numpy as np
 import pandas as pd
 import torch
 
-import asif_lib.figures as draw
-from asif_lib import ASIF, embed, load_labelled, record
-from asif_lib.course.measuring import PeakMemory, timed
+import asif_book.figures as draw
+from asif_book import record
+from asif_book.measuring import PeakMemory, timed
+from asif_lib import ASIF, embed, load_labelled
 from asif_lib.evaluation import in_points, mean_with_interval, paired_difference
 from asif_lib.search import centred_unit, round_rows, top_anchors
 
@@ -51,7 +52,7 @@ draw.use_style()
 
 # %% tags=["hide-input"]
 # The checks, the encoders, the stamps and their bank. You need not read this cell.
-from asif_lib.course.checks import (
+from asif_book.checks import (
     check_bytes,
     check_error_bound,
     check_inverted_index,
@@ -59,7 +60,7 @@ from asif_lib.course.checks import (
     check_knob,
     check_merge,
 )
-from asif_lib.course.opening import open_chapter
+from asif_book.opening import open_chapter
 
 image_encoder, text_encoder, stamps, bank = open_chapter(profile, device)
 print(bank)
@@ -100,7 +101,7 @@ draw.passing_tiles(cosines, bank.pairs.picture[asked], k=3, block=8)
 # too.
 
 # %%
-from asif_lib.course.made_up import World
+from asif_book.made_up import World
 
 CLASSES = 100  # concepts that the questions come from, of 200
 world = World(seed=seed)
@@ -738,8 +739,8 @@ print(f"multiplications: dense {dense:,}; index {multiplied:,}")
 
 # %% tags=["hide-input"]
 # Add a lesson to the bank, and prepare the questions.
-from asif_lib.course.lessons import captioned, inverted
-from asif_lib.course.measuring import recall_of_pairs
+from asif_book.lessons import captioned, inverted
+from asif_book.measuring import recall_of_pairs
 from asif_lib.evaluation import compare_decisions, same_text
 
 drawn = fashion.split("train").sample(1_000, seed)
@@ -834,8 +835,8 @@ pd.DataFrame(rows, columns=columns).style.hide(axis="index")
 
 # %% tags=["hide-input"]
 # Build an approximate index, and measure recall and accuracy for each effort.
+from asif_book.made_up import save_bank
 from asif_lib.bank import build_index
-from asif_lib.course.made_up import save_bank
 from asif_lib.evaluation import ValidationSet, choose_effort, measure_efforts
 
 MARGIN = 2.0  # points of accuracy that we would not miss: said before looking
@@ -990,7 +991,7 @@ print("the same, bit for bit:", all(map(torch.equal, together, alone)))
 # %%
 from distributed import get_task_stream
 
-from asif_lib.course.measuring import kill_when_busy, timeline
+from asif_book.measuring import kill_when_busy, timeline
 
 with get_task_stream(client) as stream:
     killed, thread = kill_when_busy(client, after=took_together / 4)
@@ -1034,7 +1035,7 @@ print(f"the cluster is closed; of {len(workers)} worker processes left: {len(ali
 # Write the anchors for the cost curve to a file.
 import shutil
 
-from asif_lib.course.made_up import mapped_anchors
+from asif_book.made_up import mapped_anchors
 
 wide = 256 if fast else 768
 wanted = [1_000, 2_000, 5_000, 10_000, 20_000, 50_000, 100_000]
@@ -1049,7 +1050,7 @@ large_asked, _, _ = large_world.pairs(256, number=0)  # (256, wide)
 
 # %% tags=["hide-input"]
 # Time searches of growing size, and draw the cost curve.
-from asif_lib.course.measuring import fixed_and_per_anchor, search_costs
+from asif_book.measuring import fixed_and_per_anchor, search_costs
 
 
 def search_among(n):
@@ -1132,7 +1133,7 @@ folder.cleanup()
 
 # %% tags=["progress", "hide-input"]
 # Show the exercises that you have solved.
-from asif_lib.course import show_progress
+from asif_book import show_progress
 
 show_progress("08")
 

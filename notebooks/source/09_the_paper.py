@@ -39,8 +39,9 @@ import numpy as np
 import pandas as pd
 import torch
 
-import asif_lib.figures as draw
-from asif_lib import embed, load_labelled, record
+import asif_book.figures as draw
+from asif_book import record
+from asif_lib import embed, load_labelled
 from asif_lib.defaults import PROFILES
 from asif_lib.evaluation import (
     METHODS,
@@ -58,7 +59,7 @@ results = build_dir() / "benchmark"
 
 # %% tags=["hide-input"]
 # The checks, the encoders and the stamps. You need not read this cell; run it.
-from asif_lib.course.checks import (
+from asif_book.checks import (
     RivalTask,
     check_holm,
     check_hub_offsets,
@@ -66,7 +67,7 @@ from asif_lib.course.checks import (
     check_rival,
     check_sinkhorn,
 )
-from asif_lib.course.opening import open_chapter
+from asif_book.opening import open_chapter
 
 image_encoder, text_encoder, pairs, everything = open_chapter(profile, device)
 train, validation, test = (pairs.splits[s] for s in ("train", "validation", "test"))
@@ -713,7 +714,7 @@ draw.show(draw.interval_dots({"ASIF": measured}, xlabel=f"{MEASURE}; 95 % interv
 
 # %% tags=["hide-input"]
 # Embed Fashion-MNIST, and draw a balanced and a skewed set of questions.
-from asif_lib.course.lessons import inverted
+from asif_book.lessons import inverted
 
 fashion = load_labelled("fashion_mnist")
 size = 400 if fast else 1_000
@@ -922,8 +923,8 @@ else:
 
 # %% tags=["hide-input"]
 # Time the two encoders, and estimate the run of 1.6 million pairs.
+from asif_book.measuring import timed
 from asif_lib.cluster import Machine, estimate_costs
-from asif_lib.course.measuring import timed
 
 some = [pairs.pictures[i] for i in train[:32]]
 words = [captions[i] for i in train[:64]]
@@ -1058,7 +1059,7 @@ print("closest:", full.drop("ASIF").difference.abs().idxmin())
 
 # %% tags=["progress", "hide-input"]
 # Show the exercises that you have solved.
-from asif_lib.course import show_progress
+from asif_book import show_progress
 
 show_progress("09")
 

@@ -27,8 +27,8 @@ fast = False  # no effect in this chapter: nothing here is slow
 import torch
 from torch import Tensor
 
-import asif_lib.figures as draw
-from asif_lib.course.checks import check_largest_elsewhere, check_unit_length
+import asif_book.figures as draw
+from asif_book.checks import check_largest_elsewhere, check_unit_length
 
 # %% [markdown]
 # ## 1 · Tensors and their shapes
@@ -314,7 +314,7 @@ check_largest_elsewhere(largest_elsewhere)
 
 # %% tags=["progress", "hide-input"]
 # Show the exercises that you have solved.
-from asif_lib.course import show_progress
+from asif_book import show_progress
 
 show_progress("90")
 

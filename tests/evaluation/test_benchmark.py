@@ -16,10 +16,10 @@ import torch
 from hub_formats import write_clip_benchmark
 from PIL import Image, ImageDraw
 
+from asif_book.report.benchmark_page import benchmark_page
+from asif_book.report.page import loads_from_elsewhere
 from asif_lib import AnchorBank, load_image_encoder, load_pairs, load_text_encoder
 from asif_lib.cli import main
-from asif_lib.course.report.benchmark_page import benchmark_page
-from asif_lib.course.report.page import loads_from_elsewhere
 from asif_lib.datasets.labelled import load_labelled
 from asif_lib.errors import DataError, EncoderError, ParameterError
 from asif_lib.evaluation.baselines import LinearProbe

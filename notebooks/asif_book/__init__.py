@@ -1,0 +1,8 @@
+"""The book's machinery: checks of exercises, figures, widgets, explorer, editions, report, class tools."""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach(
+    __name__,
+    submod_attrs={"overview": ["show_progress"], "results": ["record"]},
+)

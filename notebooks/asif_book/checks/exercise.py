@@ -1,0 +1,206 @@
+"""The exercises as data. A chapter's checks stand in ``chapter_NN.py``, or in the modules of a folder ``chapter_NN``.
+
+    def top_share(scores, k, *, largest=True):                   # the reference, with places to go wrong
+        return scores.topk(k, dim=1, largest=largest).values.sum(dim=1) / scores.sum(dim=1)
+
+    cases = [(random_tensor(5, 8).abs(), 3), (random_tensor(1, 8).abs(), 1)]
+    mistakes = {                                                  # message: wrong implementation, the first that fits
+        "You took the k smallest; the k largest are wanted.": but(largest=False),
+        "You give percent; give a share between 0 and 1.": PERCENT,
+        "You took the sum of all scores.": lambda scores, k: scores.sum(dim=1),
+    }
+    check_top_share = Exercise("09.1", "Share of the top k", top_share, cases, mistakes)  # number and title of the card
+
+A value may also be a tuple of implementations. `catalogue` has usual mistakes; `Exercise` lists all options.
+An `investigation` has no reference and examines the student's result itself: `ask` calls the function, `refuse` ends
+the check, `right` reports the finding, and `proof.prove` judges a gain. Notebooks import a check by its name in the
+module, and the names in its list ``FOR_NOTEBOOKS``. All modules called chapter_NN are found.
+``tests/book/exercises/chapter_NN.py`` holds right and wrong solutions.
+"""
+
+import functools
+import importlib
+import pkgutil
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import KW_ONLY, dataclass, field, replace
+
+from .catalogue import Twist
+from .judging import PRINTED, Verdict, compare, compare_together, kind_of, words
+from .sandbox import Printed
+from .verdict import Ended, wrong
+
+LISTENERS = []
+"""Functions of an exercise's number, the status and the message of a verdict; each returns a remark, or ""."""
+
+
+@dataclass(eq=False)
+class Check:
+    """The check of an exercise: call it with the student's function for a `Verdict`; it raises nothing."""
+
+    number: str
+    title: str
+
+    def verdict(self, function, *more) -> Verdict:
+        raise NotImplementedError
+
+    def __call__(self, *arguments, **keywords) -> Verdict:
+        verdict = replace(judge(self.verdict, *arguments, **keywords), exercise=f"Exercise {self.number}")
+        remarks = [listener(self.number, verdict.status, verdict.message) for listener in LISTENERS]
+        return replace(verdict, note=" ".join(filter(None, remarks)))
+
+
+@dataclass(eq=False)
+class Exercise(Check):
+    """A check that compares with a reference and knows the usual mistakes by name."""
+
+    reference: Callable
+    """The right implementation."""
+    cases: Sequence[tuple] | Callable[[], Sequence[tuple]]
+    """Arguments, or a function that makes them for every run."""
+    mistakes: dict = field(default_factory=dict)
+    """Messages, each with a callable, a `Twist` or a tuple of these: the verdict tells the first message that fits."""
+    _: KW_ONLY
+    atol: float = 1e-5
+    """Largest difference that counts as equal."""
+    notes: dict = field(default_factory=dict)
+    """Notes on special inputs, by number from 1; the verdict on a failure there has its note."""
+    hints: dict = field(default_factory=dict)
+    """A sentence to add to a message, by a part of that message."""
+    view: Callable | None = None
+    """Takes a result and the arguments; its values are compared in the place of the results. Its errors are told."""
+    word: str = "values"
+    """What the results are: "values" or "positions"."""
+    explain: Callable | None = None
+    """Says why an answer is wrong, from the answer and its arguments: see `compare_together`, which it calls for."""
+    form: Callable | None = None
+    """Takes the same, and returns a problem of the answer's form, or an empty string."""
+    before: Callable | None = None
+    """Takes the student's function first, and may `refuse`."""
+    after: Callable | None = None
+    """Takes the student's function and the verdict, may `refuse`, and returns another verdict or None."""
+    also: Callable | None = None
+    """Takes a function whose verdict is right, and may `refuse`."""
+
+    @functools.cached_property
+    def named(self) -> list[tuple[str, Callable]]:
+        """Every mistake as its message and one wrong implementation."""
+        return [
+            (message, way.make(self.reference) if isinstance(way, Twist) else way)
+            for message, ways in self.mistakes.items()
+            for way in (ways if isinstance(ways, tuple) else (ways,))
+        ]
+
+    @functools.cached_property
+    def _mistakes(self) -> list[tuple[str, Callable]]:
+        """The same mistakes at every try, so that `judging` keeps their answers."""
+        return [(message, self._seen(way)) for message, way in self.named]
+
+    def verdict(self, function) -> Verdict:
+        if self.before:
+            self.before(function)
+        cases = self.cases() if callable(self.cases) else self.cases
+        arguments = self._seen(function), self._seen(self.reference), cases, self._mistakes
+        if self.explain:
+            verdict = compare_together(*arguments, self.explain, self.form)
+        else:
+            related = self.view is None and self.word == "values"
+            verdict = compare(*arguments, atol=self.atol, notes=self.notes, word=self.word, related=related)
+        if self.after:
+            verdict = self.after(function, verdict) or verdict
+        if self.also and verdict.status == "right":
+            self.also(function)
+        added = [hint for told, hint in self.hints.items() if told in verdict.message]
+        return replace(verdict, message=" ".join([verdict.message, *added]))
+
+    def _seen(self, function):
+        if self.view is None or not callable(function):
+            return function
+
+        @functools.wraps(function)
+        def seen(*case):
+            return self.view(function(*case), *case)
+
+        return seen
+
+
+@dataclass(eq=False)
+class Investigation(Check):
+    """A check without a reference, which examines the student's result: see `investigation`."""
+
+    look: Callable
+    task: type | None = None
+
+    def verdict(self, function, task=None) -> Verdict:
+        if self.task is None:
+            return self.look(function)
+        task = self.task.made_up() if task is None else task
+        if isinstance(task, self.task):
+            return self.look(function, task)
+        told = f"Your function was not judged: `task` is {kind_of(task)} now, no longer what its cell made. "
+        return Verdict("", "not attempted", f"{told}Run that cell again, then this one.")
+
+
+def investigation(number, title, task=None) -> Callable[[Callable], Investigation]:
+    """Make a check of a function that takes the student's function, and a task where there is one.
+
+    `task` is a class with a class method ``made_up``; the notebook gives the check a task of its own data.
+    """
+    return lambda look: Investigation(number, title, look, task)
+
+
+def judge(verdict_of, *arguments, **keywords) -> Verdict:
+    """Run a check so that every result, print and error of the student's function ends in a verdict."""
+    if (getattr(arguments[0] if arguments else None, "__module__", "") or "").startswith("asif_lib."):
+        return wrong("That is the library's own function; give the check the one that you wrote.")
+    printed = Printed()
+    token = PRINTED.set(printed)
+    try:
+        verdict = verdict_of(*arguments, **keywords)
+    except Ended as end:
+        verdict = end.verdict
+    except Exception as error:
+        told = f"The check cannot judge what your function returned ({type(error).__name__}: {words(error)}); "
+        verdict = wrong(f"{told}compare its form with the card: type, shape, order.")
+    finally:
+        PRINTED.reset(token)
+    return replace(verdict, printed=str(printed))
+
+
+def chapter_modules(package) -> list:
+    """Import the modules of all chapters of a package, in order; a chapter without a number is a ValueError."""
+    modules, package_name = [], f"{package.__name__}."
+    for info in pkgutil.walk_packages(package.__path__, package_name):
+        chapter = info.name.removeprefix(package_name).partition(".")[0]
+        if chapter.startswith("chapter"):
+            if not re.fullmatch(r"chapter_\d\d", chapter):
+                raise ValueError(f"{package_name}{chapter} is a chapter without a number: name it chapter_NN.")
+            modules.append(importlib.import_module(info.name))
+    return modules
+
+
+def discover(modules) -> dict[str, Check]:
+    """Return the checks that stand in modules by the number of their exercise, and tell each its name.
+
+    Raises
+    ------
+    ValueError
+        Two checks have one number or one name, or a check stands in another chapter's module.
+    """
+    found, names = {}, set()
+    for module in modules:
+        chapter = re.search(r"chapter_(\d\d)", module.__name__)
+        for name, check in vars(module).items():
+            if not isinstance(check, Check) or found.get(check.number) is check:
+                continue
+            if check.number in found:
+                both = f"{found[check.number].__name__} and {name} in {module.__name__}"
+                raise ValueError(f"Exercise {check.number} has two checks, {both}: give one of them another number.")
+            if name in names:
+                raise ValueError(f"Two checks are called {name}: give the one in {module.__name__} another name.")
+            names.add(name)
+            if chapter and check.number[:2] != chapter[1]:
+                raise ValueError(f"{name} checks exercise {check.number} and stands in {module.__name__}: move it.")
+            check.__name__ = name
+            found[check.number] = check
+    return found

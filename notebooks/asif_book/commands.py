@@ -1,0 +1,140 @@
+"""The commands of the book: ``asif class``, ``asif explore``, ``asif benchmark``.
+
+The command ``asif`` finds this module by the entry point ``asif.commands`` of the distribution.
+"""
+
+from pathlib import Path
+from typing import Annotated
+
+from typer import Argument, Option
+from typer.core import TyperGroup
+
+from asif_lib.bank.record import stored_count
+from asif_lib.cli.command import BankName, Device, app, command, group, say
+from asif_lib.defaults import DEFAULT_BANK
+from asif_lib.errors import import_extra
+from asif_lib.files import build_dir, write_whole
+
+
+class _FolderOrCommand(TyperGroup):
+    """``asif class FOLDER`` is short for ``asif class FOLDER FOLDER``: all but the commands names a folder."""
+
+    def parse_args(self, ctx, args):
+        return super().parse_args(ctx, args if args[:1] in (["export"], ["check"], ["--help"]) else ["FOLDER", *args])
+
+
+class_app = group(
+    "Show the progress of a class, or export the chapters as assignments.",
+    "asif class FOLDER",
+    "asif class FOLDER --chapters 00,01 --roster names.txt --csv progress.csv",
+    "asif class export COURSE --chapters 01,02",
+    "asif class check COURSE",
+    "asif class ./export     (a folder of that name)",
+    cls=_FolderOrCommand,
+    subcommand_metavar="FOLDER [OPTIONS] | export COURSE [OPTIONS] | check COURSE",
+)
+app.add_typer(class_app, name="class")
+
+
+Chapters = Annotated[str | None, Option(metavar="NN,…", help="separated by commas; default: all chapters")]
+
+
+@command(class_app, "FOLDER", "asif class FOLDER", "asif class FOLDER --csv progress.csv")
+def _progress(
+    folder: Annotated[str, Argument(metavar="FOLDER", help="holds NAME.json, or NAME/ with a my_progress.json inside")],
+    csv: Annotated[str | None, Option(metavar="FILE", help="write one row for each student and exercise")] = None,
+    chapters: Chapters = None,
+    roster: Annotated[str | None, Option(metavar="FILE", help="the names of the class, one on each line")] = None,
+):
+    """Show the progress of a class, from the files that the students handed in."""
+    from asif_book.classroom import class_progress
+
+    return class_progress(folder, csv, chapters=_numbers(chapters), roster=roster)
+
+
+@command(class_app, "export", "asif class export COURSE", "asif class export COURSE --chapters 01,02")
+def _export(
+    folder: Annotated[str, Argument(metavar="FOLDER", help="a new folder for the course")],
+    chapters: Chapters = None,
+):
+    """Write the chapters as assignments for nbgrader."""
+    import_extra("jupytext", "workbook")
+    from asif_book.assignments import export
+
+    result = export(folder, _numbers(chapters))
+    made = result["assignments"].items()
+    lines = [f"{name}: {len(tests)} tests, {sum(tests.values())} points" for name, tests in made]
+    lines.append(f"written to {result['folder']}; go there and run: nbgrader generate_assignment NAME")
+    return result, "\n".join(lines)
+
+
+@command(class_app, "check", "asif class check COURSE")
+def _check(course: Annotated[str, Argument(metavar="COURSE", help="the folder with nbgrader_config.py")]):
+    """List the submissions that cannot be marked, before anything of them is run."""
+    import_extra("nbformat", "workbook")
+    from asif_book.assignments import look_over
+
+    return look_over(course)
+
+
+def _numbers(chapters):
+    return None if chapters is None else [chapter.strip() for chapter in chapters.split(",")]
+
+
+@command(app, "explore", "asif explore", "asif explore --bank birds --port 8866 --no-browser")
+def _explore(
+    bank: BankName = DEFAULT_BANK,
+    port: Annotated[int | None, Option(metavar="N", help="of this machine; default: one that is free")] = None,
+    no_browser: Annotated[bool, Option("--no-browser", help="print the page's address, and open no browser")] = False,
+    labels_from: Annotated[
+        str | None, Option(metavar="FILE", help="labels with their embeddings, .npz, in place of the text encoder")
+    ] = None,
+    device: Device = "auto",
+):
+    """Open a page to ask about pictures, edit a copy of a bank, and export both."""
+    stored_count(bank)  # refuses a bank that is not here before any slow work
+    from asif_book.explore.server import serve
+
+    serving = serve(bank, port=port, browser=not no_browser, device=device, labels_from=labels_from, say=say)
+    return serving, "the explorer has ended"
+
+
+@command(
+    app, "benchmark",
+    "asif benchmark benchmarks/accuracy/learning_curve.toml", "asif benchmark mine.toml --out FOLDER --json",
+    kept="finished parts are kept",
+)  # fmt: skip
+def _benchmark(
+    config: Annotated[str, Argument(metavar="CONFIG.toml")],
+    out: Annotated[
+        str | None, Option(metavar="FOLDER", help="of results and page; default: build/benchmark/CONFIG")
+    ] = None,
+    device: Device = "auto",
+):
+    """Measure methods, encoders and banks on held-out data; what is done already is not done again."""
+    from asif_lib.evaluation.benchmark.configuration import read_configuration
+
+    configuration = read_configuration(config)
+    for module in ("bs4", "jinja2", "matplotlib"):
+        import_extra(module, "workbook")
+    from asif_book.report.benchmark_page import benchmark_page
+    from asif_lib.evaluation.benchmark.resuming import run_benchmark
+
+    folder = Path(out) if out else build_dir() / "benchmark" / Path(config).stem
+    outcome = run_benchmark(configuration, folder, device=device)
+    write_whole(folder / "index.html", benchmark_page(configuration.title, *vars(outcome).values()).encode())
+    for what, why in outcome.failures:
+        say(f"asif: {what}: {why}")
+    left_out = {} if outcome.table.empty else outcome.table.groupby("bank", sort=False)["left_out"].max().to_dict()
+    for bank, count in left_out.items():
+        if count:
+            say(f"bank {bank}: {count:,} pairs show a picture that is asked, and are no anchors")
+    about = {
+        "ok": not outcome.failures,
+        "rows": len(outcome.table),
+        "left_out": left_out,
+        "results": str(folder / "results.parquet"),
+        "page": str(folder / "index.html"),
+        "failures": [{"what": what, "why": why} for what, why in outcome.failures],
+    }
+    return about, f"{len(outcome.table)} numbers in {about['results']}\nopen {about['page']} in a browser"

@@ -1,0 +1,102 @@
+"""Make the lists of chapters: the README's table, the strip of the method's steps, and the links to neighbours."""
+
+import re
+import xml.etree.ElementTree as ElementTree
+from collections.abc import Iterable
+from pathlib import Path
+
+from nbformat import NotebookNode
+from nbformat.v4 import new_markdown_cell
+
+from asif_book.figures.templates import filled
+from asif_lib.errors import AsifError
+from asif_lib.files import ROOT
+
+from .chapters import Chapter
+
+BEGIN, END = "<!-- chapters:begin -->", "<!-- chapters:end -->"
+NEIGHBOURS = "neighbours"
+"""Tag and id of the last cell of a notebook; the report has links of its own."""
+METHOD = "method.svg"
+"""Picture of the method, beside the notebooks; ``method_04.svg`` is the same in small, with the part of chapter 04."""
+PICTURES = "method*.svg"
+METHOD_ALT = (
+    "The method in one picture: a picture and a sentence are compared with the same anchors; the products of their "
+    "similarities add up to the score."
+)
+
+
+class MarkersError(AsifError):
+    """A page without the markers between which a generated table stands."""
+
+
+def put_between(text: str, begin: str, end: str, table: str) -> str:
+    """Put a table between two markers of `text` and leave the rest as it is.
+
+    Raises `MarkersError` if the text does not hold each marker once, in order.
+    """
+    if text.count(begin) != 1 or text.count(end) != 1 or text.index(begin) > text.index(end):
+        raise MarkersError(f"The text must hold {begin} once and, after it, {end} once.")
+    before, rest = text.split(begin)
+    return f"{before}{begin}\n{table}\n{end}{rest.split(end)[1]}"
+
+
+def neighbours(chapters: list[Chapter], at: int) -> NotebookNode:
+    """Make the last cell of chapter `at`: links to the chapter before and the chapter after."""
+    before, after = chapters[max(at - 1, 0) : at], chapters[at + 1 : at + 2]
+    links = [f"[← {chapter.title}]({chapter.name}.ipynb)" for chapter in before]
+    links += [f"[{chapter.title} →]({chapter.name}.ipynb)" for chapter in after]
+    return new_markdown_cell(" · ".join(links), metadata={"tags": [NEIGHBOURS]}, id=NEIGHBOURS)
+
+
+def picture_of(chapter: Chapter, folder: Path, first: bool) -> tuple[Path, str] | None:
+    """Find the picture of the method for a chapter in a folder: its file, and its words. The first has the whole."""
+    picture = folder / (METHOD if first else f"{Path(METHOD).stem}_{chapter.name[:2]}.svg")
+    if not picture.exists():
+        return None
+    return picture, METHOD_ALT if first else ElementTree.parse(picture).findtext("{*}title")
+
+
+def under_title(chapters: list[Chapter], at: int, opening: str, picture: str = "", alt: str = "") -> str:
+    """Put the strip of the method's steps under the title of a chapter's opening cell.
+
+    Each step links to its chapter, and the steps of chapter `at` are marked. `picture` is the path of a picture of the
+    method, which stands below the strip, with the words `alt`.
+    """
+    shown = {"chapters": chapters, "here": chapters[at], "picture": picture, "alt": alt}
+    strip = filled("templates/thread.md.j2", **shown)
+    return re.sub(r"^# .+$", lambda title: f"{title[0]}\n\n{strip}", opening, count=1, flags=re.MULTILINE)
+
+
+def chapters_table(chapters: list[Chapter]) -> str:
+    """Make the README's table of chapters: notebook, question, code and checks, tests."""
+    rows = ["| notebook | question | code | tests |", "|---|---|---|---|"]
+    for chapter in chapters:
+        checks = [f"notebooks/asif_book/checks/chapter_{chapter.name[:2]}{end}" for end in (".py", "/")]
+        code = [f"asif_lib/{path}" for path in chapter.code or [""]]
+        notebook = f"[{chapter.title}](notebooks/{chapter.name}.ipynb)"
+        question = chapter.question.replace("|", "\\|")
+        rows.append(f"| {notebook} | {question} | {_links([*code, *checks])} | {_links(map(_test_of, chapter.code))} |")
+    return "\n".join(rows)
+
+
+def _links(paths: Iterable[str]) -> str:
+    """Links to those of the paths that are there."""
+    return ", ".join(f"[{_short(path)}]({path})" for path in paths if (ROOT / path).exists())
+
+
+def _short(path: str) -> str:
+    """
+    >>> _short("asif_lib/"), _short("asif_lib/search/"), _short("notebooks/asif_book/checks/chapter_04.py")
+    ('asif_lib/', 'search/', 'checks/chapter_04.py')
+    """
+    return re.sub(r"^(notebooks/asif_book/|asif_lib/(?=.)|tests/)", "", path)
+
+
+def _test_of(code: str) -> str:
+    """
+    >>> _test_of("sparse.py"), _test_of("search/"), _test_of("search/exact.py")
+    ('tests/test_sparse.py', 'tests/search/', 'tests/search/test_exact.py')
+    """
+    path = Path("tests", code)
+    return f"{path}/" if code.endswith("/") else path.with_name(f"test_{path.name}").as_posix()

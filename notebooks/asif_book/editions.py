@@ -1,0 +1,269 @@
+"""Three editions of the workbook from one source: the student's, the solved one, and a teacher's guide.
+
+A chapter is written once, as ``notebooks/source/NN_topic.py`` in jupytext's percent format. In a cell
+tagged ``exercise`` the lines between ``### BEGIN SOLUTION`` and ``### END SOLUTION`` (nbgrader's
+markers) belong to the solved edition only. Cells tagged ``teacher`` go into the guide only. The code of a cell tagged
+``hide-input`` is folded but for its first line, a comment. Each notebook
+gets two more cells: one sets up Colab, one links the chapters before and after. Under each chapter's title comes a
+strip of the method's steps, with links, and a picture of the method. The README's table of chapters is made from the
+sources too.
+
+The line that begins the opening cell may hold settings of the chapter:
+
+    # %% [markdown] code=["sparse.py", "search/"] steps=["keep k", "power p"] cell_seconds=3600 alone=true
+
+``code`` names its modules, and ``steps`` its steps of the method (by default one, its topic). ``cell_seconds`` limits
+the time of a cell, and ``alone`` lets nothing run beside it. ``appendix=true`` takes the chapter out of the method.
+
+    python -m asif_book.editions build
+    python -m asif_book.editions check
+"""
+
+import argparse
+import hashlib
+import os
+import re
+import sys
+import tomllib
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+
+import jupytext
+import nbformat
+from nbformat import NotebookNode
+from nbformat.v4 import new_code_cell, new_notebook
+
+from asif_book.figures.templates import filled
+from asif_lib.defaults import CELL_SECONDS
+from asif_lib.errors import AsifError
+from asif_lib.files import ROOT, write_whole
+
+from . import cards, contents
+from .chapters import FOLDED, SETTINGS, Chapter, heading, label_of, tags_of
+
+NOT_ATTEMPTED = 'raise NotImplementedError("your turn")'
+CHAPTERS = "[0-9][0-9]_*"
+GUIDE = "teachers_guide.md"
+OWN = ("code", "steps", "appendix", "cell_seconds", "alone")
+"""Settings of a chapter in its opening cell."""
+_BEGIN, _END = (rf"^[ \t]*#+[ \t]*{which}[ \t]+SOLUTION\b.*$" for which in ("BEGIN", "END"))
+_SOLUTION = re.compile(rf"(?=(?P<indent>[ \t]*)){_BEGIN}\n(?P<lines>(?:(?!{_BEGIN}|{_END}).*\n)*){_END}\n?", re.M)
+_METADATA = {
+    "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
+    "language_info": {"file_extension": ".py", "mimetype": "text/x-python", "name": "python"},
+}
+_HIDDEN = {"source_hidden": True}
+"""What JupyterLab folds; it shows the first line."""
+
+
+class SourceError(AsifError):
+    """A chapter's source is missing or breaks a convention; the message names file and cell."""
+
+
+def editions(source: Path | str) -> tuple[NotebookNode, NotebookNode]:
+    """Make the student and the solved notebook of one source file.
+
+    Both have the same cells with the same ids, no outputs, and nothing that depends on the machine. Raises
+    `SourceError` if a solution marker is unbalanced or misplaced, or an exercise has none.
+    """
+    source = Path(source)
+    written = jupytext.read(source, fmt="py:percent").cells
+    settings = {name: cell.metadata.pop(name) for cell in written[:1] for name in OWN if name in cell.metadata}
+    title = next((t for cell in written if cell.cell_type == "markdown" and (t := heading(cell.source))), source.stem)
+    metadata = _METADATA | {"title": title, SETTINGS: {"cell_seconds": CELL_SECONDS} | settings}
+    student, solved = new_notebook(metadata=metadata), new_notebook(metadata=metadata)
+    seen: Counter[tuple[str, str]] = Counter()
+    for number, cell in enumerate(written, start=1):
+        if "teacher" in tags_of(cell):
+            continue
+        texts = _split(cell.source, "exercise" in tags_of(cell), f"{source.name}, cell {number}")
+        identity = (cell.cell_type, cell.source)
+        cell |= {"id": _cell_id(source.stem, *identity, seen[identity])}
+        cell.metadata = {k: v for k, v in cell.metadata.items() if not k.startswith("lines_to_")}
+        if FOLDED in tags_of(cell):
+            if not label_of(cell):
+                raise SourceError(f"{source.name}, cell {number}: a folded cell begins with a comment: what it does.")
+            cell.metadata["jupyter"] = _HIDDEN
+        seen[identity] += 1
+        for notebook, text in zip((student, solved), texts, strict=True):
+            notebook.cells.append(nbformat.from_dict(cell | {"source": text}))
+            if len(notebook.cells) == 1:
+                notebook.cells.append(_colab_cell(source.stem))
+    return student, solved
+
+
+def teacher_text(source: Path | str) -> str:
+    """Read the Markdown of the cells tagged ``teacher`` of one source file."""
+    written = jupytext.read(source, fmt="py:percent").cells
+    return "\n\n".join(cell.source for cell in written if "teacher" in tags_of(cell))
+
+
+def build(source_dir: Path | str, out_dir: Path | str) -> list[Path]:
+    """Write both editions of every chapter and return their paths.
+
+    Student notebooks and the teacher's guide go into ``out_dir``, solved notebooks into ``out_dir/solutions``. The
+    table of chapters goes into the ``README.md`` beside ``out_dir``, if there is one.
+
+    Raises `SourceError` if ``source_dir`` holds no chapter, a source breaks a convention, or a notebook that would be
+    overwritten holds outputs, and so perhaps a reader's work; nothing is written then.
+    """
+    texts = dict(_expected(Path(source_dir), Path(out_dir)))
+    if worked_in := [path.name for path in texts if path.suffix == ".ipynb" and path.exists() and _has_outputs(path)]:
+        advice = "save it under another name, delete this one, and build again"
+        raise SourceError(f"{', '.join(worked_in)}: holds outputs, and perhaps your work; {advice}.")
+    for path, text in texts.items():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_whole(path, text)
+    return list(texts)
+
+
+def check(source_dir: Path | str, out_dir: Path | str) -> dict[Path, str]:
+    """Compare notebooks, guide and README with what the sources make: file → what is wrong; empty if nothing is.
+
+    Raises `SourceError` if ``source_dir`` holds no chapter, or a source breaks a convention.
+    """
+    expected = dict(_expected(Path(source_dir), Path(out_dir)))
+    wrong = {}
+    for path, text in expected.items():
+        if not path.exists():
+            wrong[path] = "is missing"
+        elif path.read_bytes() != text:
+            wrong[path] = "differs from its source"
+    return wrong | {path: "has no source" for path in notebooks_in(Path(out_dir)) if path not in expected}
+
+
+def notebooks_in(folder: Path) -> list[Path]:
+    """List the chapters in a folder, and their solutions below it."""
+    return sorted([*folder.glob(f"{CHAPTERS}.ipynb"), *folder.glob(f"solutions/{CHAPTERS}.ipynb")])
+
+
+def lint(source_dir: Path | str, checks: dict) -> list[str]:
+    """List the problems of all exercises (see `asif_book.cards.card_problems`), and links to missing chapters.
+
+    Raises `SourceError` if ``source_dir`` holds no chapter, or a source breaks a convention.
+    """
+    sources = _sources(Path(source_dir))
+    chapters = {source.stem[:2] for source in sources}
+    problems = [f"The check of exercise {number} has no chapter." for number in checks if number[:2] not in chapters]
+    for source in sources:
+        problems += cards.card_problems(source.stem, cards.cards(*editions(source)), teacher_text(source), checks)
+    names = {source.stem for source in sources}
+    for text in [*sources, *Path(source_dir).glob(GUIDE)]:
+        linked = re.findall(r"\]\((\d\d_\w+)\.ipynb", text.read_text(encoding="utf-8"))
+        problems += [f"{text.name} links to {name}, which is not there." for name in sorted({*linked} - names)]
+    return problems
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """``python -m asif_book.editions build|check``: exit status 1 if something is stale or wrong."""
+    from .checks import EXERCISES
+
+    parser = argparse.ArgumentParser(prog="python -m asif_book.editions", description=__doc__.splitlines()[0])
+    parser.add_argument("action", choices=["build", "check"])
+    parser.add_argument("--source", type=Path, default=ROOT / "notebooks" / "source")
+    parser.add_argument("--out", type=Path, default=ROOT / "notebooks")
+    options = parser.parse_args(arguments)
+    try:
+        if options.action == "build":
+            for path in build(options.source, options.out):
+                print(path)
+        advice = "if it holds your own work, rename it, then run: make notebooks"
+        problems = [f"{path} {fault}; {advice}" for path, fault in check(options.source, options.out).items()]
+        problems += lint(options.source, EXERCISES)
+    except (SourceError, contents.MarkersError) as error:
+        print(error, file=sys.stderr)
+        return 1
+    for problem in problems:
+        print(problem, file=sys.stderr)
+    return 1 if problems else 0
+
+
+def _has_outputs(path: Path) -> bool:
+    cells = nbformat.read(path, as_version=4).cells
+    return any(cell.get("outputs") or cell.get("execution_count") for cell in cells)
+
+
+def repository() -> str:
+    """Read the address of the workbook's repository from pyproject.toml."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    return project["urls"]["Repository"]
+
+
+def published_at() -> str | None:
+    """Return the address of the workbook's repository, or None where pyproject.toml is missing or names no owner."""
+    address = repository() if (ROOT / "pyproject.toml").exists() else "/OWNER/"
+    return None if "/OWNER/" in address else address
+
+
+def _colab_cell(chapter: str) -> NotebookNode:
+    text = filled("templates/colab.py.j2", repository=repository())
+    metadata = {"tags": ["colab"], "jupyter": _HIDDEN}
+    return new_code_cell(source=text, metadata=metadata, id=_cell_id(chapter, "colab", "", 0))
+
+
+def _sources(source_dir: Path) -> list[Path]:
+    sources = sorted(source_dir.glob("*.py"))
+    if not sources:
+        raise SourceError(f"{source_dir} holds no chapter: a source is called NN_topic.py.")
+    numbers: dict[str, Path] = {}
+    for source in sources:
+        if not source.match(f"{CHAPTERS}.py"):
+            raise SourceError(f"{source} has no chapter number: call it NN_{source.stem}.py, with two digits.")
+        if (other := numbers.setdefault(source.name[:2], source)) != source:
+            raise SourceError(f"{source} and {other.name} have the same chapter number: rename one of them.")
+    return sources
+
+
+def _expected(source_dir: Path, out_dir: Path) -> Iterator[tuple[Path, bytes]]:
+    sources = _sources(source_dir)
+    pairs = [editions(source) for source in sources]
+    chapters = [Chapter.of(source.stem, student) for source, (student, _) in zip(sources, pairs, strict=True)]
+    preface, readme = source_dir / GUIDE, out_dir.parent / "README.md"
+    if preface.exists():
+        written = zip(chapters, pairs, sources, strict=True)
+        material = [(chapter, cards.cards(*pair), teacher_text(source)) for chapter, pair, source in written]
+        text = filled("templates/guide.md.j2", preface=preface.read_text(encoding="utf-8"), chapters=material)
+        yield out_dir / GUIDE, text.encode()
+    if readme.exists():
+        table = contents.chapters_table(chapters)
+        text = contents.put_between(readme.read_text(encoding="utf-8"), contents.BEGIN, contents.END, table)
+        yield readme, text.encode()
+    for at, (chapter, pair) in enumerate(zip(chapters, pairs, strict=True)):
+        picture = contents.picture_of(chapter, out_dir, first=at == 0)
+        for notebook, folder in zip(pair, (out_dir, out_dir / "solutions"), strict=True):
+            if len(chapters) > 1:
+                _link(notebook, chapters, at, (os.path.relpath(picture[0], folder), picture[1]) if picture else ())
+            yield folder / f"{chapter.name}.ipynb", (nbformat.writes(notebook).rstrip("\n") + "\n").encode()
+
+
+def _link(notebook: NotebookNode, chapters: list[Chapter], at: int, picture: tuple[str, ...]) -> None:
+    """Link chapter `at` with the others, above and below, and show a picture of the method (its path, its words)."""
+    for opening in [cell for cell in notebook.cells if cell.cell_type == "markdown"][:1]:
+        opening.source = contents.under_title(chapters, at, opening.source, *picture)
+    notebook.cells.append(contents.neighbours(chapters, at))
+
+
+def _cell_id(chapter: str, cell_type: str, source: str, occurrence: int) -> str:
+    identity = "\0".join([chapter, cell_type, source, str(occurrence)])
+    return hashlib.sha256(identity.encode()).hexdigest()[:12]
+
+
+def _split(text: str, is_exercise: bool, where: str) -> tuple[str, str]:
+    """Split a cell into its unsolved and its complete text."""
+    complete, regions = _SOLUTION.subn(lambda found: found["lines"], text + "\n")
+    left_over = re.search(f"{_BEGIN}|{_END}", complete, re.M)
+    if not is_exercise and (regions or left_over):
+        raise SourceError(f"{where}: a solution marker stands outside a cell tagged exercise.")
+    if left_over:
+        begins = "BEGIN" in left_over[0]
+        lack = "BEGIN SOLUTION without END SOLUTION after" if begins else "END SOLUTION without BEGIN SOLUTION before"
+        raise SourceError(f"{where}: {lack} it.")
+    if is_exercise and not regions:
+        raise SourceError(f"{where}: an exercise without BEGIN SOLUTION and END SOLUTION.")
+    unsolved = _SOLUTION.sub(lambda found: f"{found['indent']}{NOT_ATTEMPTED}\n", text + "\n")
+    return unsolved[:-1], complete[:-1]
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,283 @@
+"""The page of the explorer: ask, see the anchors that decided, tick anchors away, edit a copy, export, save."""
+
+import time
+
+import ipywidgets
+import nbformat
+
+from asif_book.widgets.browser import find_anchors
+from asif_book.widgets.parts import Answer, Pager, bare, wide
+from asif_book.widgets.upload import Picker, parse_labels
+from asif_lib.datasets.folders import first_names
+from asif_lib.defaults import BARE_TEMPLATE, DEFAULT_P
+from asif_lib.errors import AsifError, PictureError
+from asif_lib.zeroshot import default_k
+
+from . import explorer_html as views
+from .controls import NO_ANCHORS, AnchorTable, Download, Gallery, Status
+from .export import to_notebook
+from .question import Question, answer_without, explain
+
+PER_PAGE, PICTURES_PER_PAGE = 8, 24
+MOST_KNOWN = 30
+NO_UPLOAD = ("upload one first, under 1 Picture", "")
+NO_PICTURE = "No picture has these words in its caption: try fewer words."
+HELD_OUT = (
+    "Held out: the picture's own pair is not among the anchors. Otherwise the picture would be most similar to itself, "
+    "and its own caption would decide."
+)
+K = "Of the similarities to all anchors, only the k largest are kept. The others become 0."
+P = "Each kept similarity is raised to the power p. The larger p is, the more the largest similarities weigh."
+LABELS = "an animal, a plant, a vehicle, food"
+ORDERS = [
+    ("contribution to the first label", ("first", False)),
+    ("what speaks for the first label against the second", ("difference", False)),
+    ("what speaks for the second label", ("difference", True)),
+]
+
+
+class Explorer(ipywidgets.VBox):
+    """The page over a `WorkingCopy`."""
+
+    def __init__(self, copy):
+        self.copy, self.explanation, self.without = copy, None, None
+        self._make_controls()
+        self._choose_from()
+        self._show_history()
+        self._connect()
+        super().__init__(self._layout())
+
+    def _make_controls(self):
+        stored = self.copy.stored
+        self.words = _text("Words in the caption", placeholder="red bird")
+        self.pictures, self.turn = Gallery(name="Picture"), Pager(PICTURES_PER_PAGE, "pictures")
+        self.listed, self.chosen = [], ipywidgets.HTML()
+        self.held_out = ipywidgets.Checkbox(
+            value=True, description="Leave the picture's own pair out of the anchors (held out)", indent=False,
+            layout={"width": "auto"},
+        )  # fmt: skip
+        known = self.copy.known  # a label and its embedding, without a prompt around it
+        self.labels = _text("Labels, commas between", ", ".join(list(known.rows)[:4]) if known else LABELS)
+        self.known = Status(words=f"Known labels: {first_names(known.rows, MOST_KNOWN)}." if known else "")
+        self.template = _text("Prompt, {} for the label", "{}" if known else BARE_TEMPLATE)
+        self.k = ipywidgets.IntText(value=default_k(len(stored)), description="Entries kept, k", **_wide("21em"))
+        self.p = ipywidgets.FloatText(value=DEFAULT_P, description="Exponent, p", **_wide("21em"))
+        self.said, self.near, self.result = Status(), Status(), Answer()
+        self.picker = Picker(self.result, self.copy.upload, self.receive)
+        self.order = ipywidgets.Dropdown(options=ORDERS, description="Sorted by", **_wide())
+        self.pager, self.anchors, self.anchor_trouble = Pager(PER_PAGE, "anchors"), AnchorTable(), Answer()
+        self.untick = _button("Untick all", lambda _: self.anchors.set_trait("ticked", []))
+        self.said_without, self.result_without = Status(), Answer()
+        self.remove = _button("Remove the ticked anchors", lambda _: self._edit(self.copy.remove, self.anchors.ticked))
+        self.undo = _button("Undo the last edit", lambda _: self._edit(self.copy.undo))
+        self.new = ipywidgets.Dropdown(options=[NO_UPLOAD], description="Uploaded picture", **_wide())
+        self.caption = _text("Its caption", placeholder="A red ball.")
+        self.add = _button(
+            "Add it as an anchor", lambda _: self._edit(self.copy.add, self.new.value, self.caption.value)
+        )
+        self.edited, self.edit_trouble, self.history = Status(), Answer(), ipywidgets.HTML()
+        self.export = Download("Export as notebook", self._export)
+        self.exported, self.export_trouble = Status(), Answer()
+        self.save = _button(f"Save into bank {stored.name} …", self._ask_to_save)
+        self.yes = _button(f"Yes, change the stored bank {stored.name}", self._save)
+        self.no = _button("No, leave it as it is", self._leave)
+        self.saved, self.saving = Status(), Answer()
+        self._confirming(False)
+
+    def _connect(self):
+        self.words.observe(lambda _: self._choose_from(self.pictures.value), "value")
+        self.turn.observe(lambda _: self._show_pictures(), "value")
+        for control in (self.pictures, self.held_out, self.labels, self.template, self.k, self.p):
+            control.observe(self.ask, "value")
+        for control in (self.order, self.pager):
+            control.observe(lambda _: self._show_anchors(), "value")
+        self.anchors.observe(lambda _: self._show_without(), "ticked")
+
+    def _layout(self):
+        return [
+            ipywidgets.HTML(views.PAGE.about(self.copy.stored.name, len(self.copy.stored))),
+            _heading("1 Picture"), self.words, self.pictures, self.turn, self.chosen, self.picker,
+            self.held_out, _note(HELD_OUT),
+            _heading("2 Labels"), self.labels, self.known, self.template, self.k, _note(K), self.p, _note(P),
+            _heading("3 Ranking"), self.said, self.near, self.result,
+            _heading("4 Anchors that decided"), self.order, self.pager, self.anchors, self.anchor_trouble,
+            _heading("5 Without the ticked anchors"), self.said_without, self.untick, self.result_without,
+            _heading("6 Edit the working copy"), _row(self.remove, self.undo), self.new, self.caption, self.add,
+            self.edited, self.edit_trouble, ipywidgets.HTML("<h3>History of the working copy</h3>"), self.history,
+            _heading("7 Keep"), self.export, self.exported, self.export_trouble,
+            self.save, self.saving, _row(self.yes, self.no), self.saved,
+        ]  # fmt: skip
+
+    # -- the question ------------------------------------------------------------------------------------
+
+    def _choose_from(self, picture=""):
+        """Offer the uploads and the pairs with the words in their captions; choose `picture` if it is among them."""
+        pairs = self.copy.stored.pairs
+        rows = find_anchors(pairs, self.words.value)
+        self.listed = [*self.copy.uploads, *pairs["id"].iloc[rows]]
+        if picture not in self.listed:
+            picture = next(iter(self.listed), "")
+        self.turn.rows_of(len(self.listed))  # so that the page is among those that there are
+        self.turn.value = self.listed.index(picture) // PICTURES_PER_PAGE if picture else 0
+        self._show_pictures()
+        uploads = [(one.name, one.id) for one in self.copy.uploads.values()]
+        self.new.options = uploads or [NO_UPLOAD]
+        self.pictures.value = picture  # asks, if it is another one
+        if self.explanation is None:
+            self.ask()
+
+    def _show_pictures(self):
+        shown = self.listed[self.turn.rows_of(len(self.listed))]
+        self.pictures.tiles = [views.tile(self.copy, id) for id in shown]
+
+    def question(self) -> Question:
+        """Return the question of the controls."""
+        if not self.pictures.value:
+            raise PictureError(NO_PICTURE)
+        labels = tuple(parse_labels(self.labels.value))
+        return Question(
+            self.pictures.value, labels, self.k.value, self.p.value, self.held_out.value, self.template.value
+        )
+
+    def ask(self, _=None):
+        """Answer the question of the controls, and update the page."""
+        picture, self.explanation = self.pictures.value, None
+        name = bare(self.copy.name_of(picture)) if picture else ""
+        self.chosen.value = views.PAGE.chosen(name, picture) if picture else NO_PICTURE
+        self.picker.words = []
+        self.result.trouble.outputs = ()
+        with self.result.guarded():
+            self.explanation = explain(self.copy, self.question())
+            self.result.page.value = views.ranking_html(self.explanation, self.copy.file_of(picture), name)
+        found, coverage = self.explanation, self.copy.coverage
+        self.said.words = views.ranking_words(found) if found else ""
+        self.near.alarm = bool(found and coverage and coverage.unfamiliar(found.familiarity))
+        self.near.words = views.near_words(found, coverage) if found else ""
+        if found:
+            there = set(found.model.bank.pairs["id"])
+            self.anchors.ticked = [id for id in self.anchors.ticked if id in there]
+        self._show_anchors()
+        self._show_without()
+
+    def _show_anchors(self):
+        self.anchor_trouble.clear()
+        self.anchors.page = NO_ANCHORS
+        if not self.explanation:
+            self.pager.rows_of(0)
+            return
+        with self.anchor_trouble.guarded():
+            column, ascending = self.order.value
+            table = self.explanation.anchors.sort_values(column, ascending=ascending, kind="stable")
+            rows = views.anchor_rows(self.explanation, table.iloc[self.pager.rows_of(len(table))])
+            columns, title = views.anchor_columns(self.explanation), views.PAGE.anchor_title(views.COLOURS)
+            self.anchors.page = {"title": title, "columns": columns, "anchors": rows}
+
+    def _show_without(self):
+        ticked, self.without = self.anchors.ticked, None
+        for answer in (self.result_without, self.edit_trouble, self.export_trouble):
+            answer.clear()
+        self.edited.words = self.exported.words = ""
+        self.remove.description = f"Remove the ticked anchors ({len(ticked)})"
+        self.said_without.words = "" if ticked else "No anchor is ticked."
+        if not self.explanation:
+            self.said_without.words = "There is no answer yet: see “3 Ranking”."
+        if self.said_without.words:
+            return
+        with self.result_without.guarded():
+            self.without = answer_without(self.explanation, ticked)
+            self.result_without.page.value = views.without_html(self.explanation, self.without)
+            self.said_without.words = views.without_words(self.explanation, self.without)
+
+    # -- uploads -----------------------------------------------------------------------------------------
+
+    def receive(self, added) -> list:
+        """Choose the last one of the pictures that a batch added; return words about them."""
+        if not added:
+            chosen = self.pictures.value
+            name = f"“{bare(self.copy.name_of(chosen))}”" if chosen else "no picture"
+            return [f"The question is still about {name}: choose another one."]
+        self._choose_from(added[-1].id)
+        self.new.value = added[-1].id
+        return [*(f"✔ {one.name} is here." for one in added[:-1]),
+                f"✔ {added[-1].name} is here, and the question is about it."]  # fmt: skip
+
+    # -- edits of the working copy -----------------------------------------------------------------------
+
+    def _edit(self, change, *what):
+        self._leave()
+        self.edit_trouble.clear()
+        self.edited.words = ""
+        with self.edit_trouble.guarded():
+            undone = self.copy.history()["change"].iloc[-1]
+            change(*what)
+            last = f"Undone: {undone}" if change == self.copy.undo else self.copy.history()["change"].iloc[-1]
+            self._show_history()
+            self.ask()  # clears what stood here; when a screen reader says these words, the page is up to date
+            self.edited.words = f"{last[0].upper()}{bare(last[1:])}. The copy has {len(self.copy.bank)} anchors."
+
+    def _show_history(self):
+        self.history.value = views.PAGE.history(self.copy.history()[::-1].to_dict("records"))
+
+    # -- keep --------------------------------------------------------------------------------------------
+
+    def _export(self):
+        self.export_trouble.clear()
+        self.exported.words = ""
+        with self.export_trouble.guarded():
+            if self.explanation is None:
+                raise AsifError("there is no answer to export yet: see what stands under “3 Ranking”")
+            notebook = to_notebook(self.copy, self.explanation, self.anchors.ticked if self.without else ())
+            name = f"asif-explorer-{time.strftime('%Y%m%d-%H%M%S')}.ipynb"
+            self.exported.words = f"Saved as {name}, where your browser puts downloads."
+            return name, "application/x-ipynb+json", nbformat.writes(notebook).encode()
+
+    def _confirming(self, on):
+        for button in (self.yes, self.no):
+            button.layout.display = "" if on else "none"
+
+    def _ask_to_save(self, _):
+        self._leave()
+        with self.saving.guarded():
+            self.saving.page.value = views.PAGE.changes(self.copy.changes().to_dict("records"), self.copy.name)
+            self._confirming(True)
+            self.saved.words = "Please confirm, or leave the bank as it is."
+
+    def _save(self, _):
+        self._leave()
+        with self.saving.guarded():
+            self.copy.save()
+            self.saved.words = f"Saved: bank {self.copy.stored.name} is at version {self.copy.stored.version}."
+        self._show_history()
+        self._choose_from(self.pictures.value)
+        self.ask()
+
+    def _leave(self, _=None):
+        self._confirming(False)
+        self.saving.clear()
+        self.saved.words = ""
+
+
+def _wide(width="40em"):
+    return wide(width, "14em")
+
+
+def _text(name, value="", **others):
+    return ipywidgets.Text(value=value, description=name, continuous_update=False, **others, **_wide())
+
+
+def _button(name, action):
+    button = ipywidgets.Button(description=name, layout={"width": "auto", "align_self": "flex-start"})
+    button.on_click(action)
+    return button
+
+
+def _note(text):
+    return ipywidgets.HTML(f'<p style="margin: 0 0 0.6em">{text}</p>')
+
+
+def _heading(text):
+    return ipywidgets.HTML(f"<h2>{text}</h2>")
+
+
+def _row(*widgets):
+    return ipywidgets.HBox(widgets, layout={"flex_flow": "row wrap"})

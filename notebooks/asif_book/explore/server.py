@@ -1,0 +1,128 @@
+"""The server of the explorer's page: Voilà, on this machine only."""
+
+import atexit
+import json
+import os
+import secrets
+import shutil
+import socket
+import tempfile
+import webbrowser
+from pathlib import Path
+
+from asif_book.figures.templates import filled
+from asif_lib.bank.anchors import AnchorBank
+from asif_lib.defaults import DEFAULT_BANK
+from asif_lib.encoders.known import known_labels
+from asif_lib.encoders.loading import ask_about_folders
+from asif_lib.errors import AsifError, import_extra
+from asif_lib.files import cache_dir
+
+HERE = Path(__file__).parent
+ADDRESS = "127.0.0.1"
+EXTENSIONS = ["anywidget", "@jupyter-widgets/jupyterlab-manager", "@voila-dashboards/widgets-manager8"]
+"""The extensions of JupyterLab that the page loads. Others are not needed, and may ask the network."""
+STEPS = ["Python and its libraries", "{count} captioned pictures, and the encoder for the labels", "the first answer"]
+"""What the page shows while it loads: one for each cell of ``explorer.ipynb``."""
+VARIABLE = "ASIF_EXPLORE"
+"""Environment variable that tells the kernel of a page its bank and its folder, as JSON."""
+RETRIES = 20
+"""Other ports to try if another program takes the free one before the server listens."""
+IDLE_SECONDS = 600
+"""Time after which a kernel ends that works for no page. A page that is left says goodbye, unless it crashed."""
+
+
+def session_copy():
+    """Return a new `WorkingCopy` for the page that this kernel serves; it is deleted when the kernel ends."""
+    from .working_copy import WorkingCopy  # here, since it needs the extra, and `serve` says if that is missing
+
+    about = json.loads(os.environ[VARIABLE])
+    folder = tempfile.mkdtemp(dir=about["folder"])
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    return WorkingCopy(about["bank"], folder, device=about["device"], labels_from=about["labels"])
+
+
+def serve(name=DEFAULT_BANK, *, port=None, browser=True, device="auto", labels_from=None, say=print) -> dict:
+    """Serve the explorer of a bank until Ctrl-C.
+
+    Only a browser with the token in the address sees the page. A page that is left ends its kernel, and with it goes
+    its working copy. The copies and the uploaded pictures lie in a temporary folder, which is deleted at the end.
+
+    Raises `AsifError` if the extra ``explore`` is not installed, there is no such bank, or the port is taken.
+
+    Parameters
+    ----------
+    name : str
+        A bank's name or folder.
+    port : int, optional
+        Default: one that is free.
+    browser : bool
+        Open the page in the browser.
+    device : str
+        Device of the encoders.
+    labels_from : str, optional
+        A file of labels with their embeddings, as `KnownTexts.from_file` reads it, in place of the text encoder.
+    say : callable
+        Receives the address of the page, in a sentence.
+
+    Returns
+    -------
+    dict
+        ``bank``, ``address`` of the page.
+    """
+    import_extra("voila.app", "explore"), import_extra("anywidget", "explore")
+    from traitlets.config import Config
+
+    from .application import OnePageVoila
+
+    bank = AnchorBank.load(name)
+    labels = labels_from and str(Path(labels_from).resolve())
+    known_labels(bank, labels)
+    ask_about_folders(bank.image_encoder, bank.text_encoder)  # the kernels of the pages have no terminal
+    free, token = _free_port(port), secrets.token_urlsafe(24)
+    path = [str(HERE / "jupyter"), *filter(None, [os.environ.get("JUPYTER_PATH")])]
+    os.environ["JUPYTER_PATH"] = os.pathsep.join(path)  # where Voilà looks for templates
+    page = Config()
+    page.VoilaConfiguration.template = "asif_explorer"
+    page.VoilaConfiguration.allow_template_override = page.VoilaConfiguration.allow_theme_override = "NO"
+    page.VoilaConfiguration.extension_allowlist = EXTENSIONS
+    page.VoilaConfiguration.file_allowlist = []
+    page.VoilaConfiguration.show_tracebacks = True
+    steps, sketch = [step.format(count=len(bank)) for step in STEPS], filled("explore/loading.svg.j2")
+    page.VoilaConfiguration.resources = {"asif": {"bank": bank.name, "steps": steps, "sketch": sketch}}
+    page.MappingKernelManager.cull_idle_timeout = IDLE_SECONDS
+    page.MappingKernelManager.cull_interval = max(1, IDLE_SECONDS // 10)
+    with tempfile.TemporaryDirectory(prefix="asif-explore-") as folder:
+        # The kernel works in the folder of its notebook, so paths must be absolute.
+        os.environ["ASIF_CACHE"] = str(cache_dir().resolve())
+        where = str(Path(name).resolve()) if (Path(name) / "bank.json").exists() else str(name)
+        os.environ[VARIABLE] = json.dumps({"bank": where, "folder": folder, "device": device, "labels": labels})
+        # The user's configuration files are ignored: one for another application may open the server to the network.
+        app = OnePageVoila(
+            config=page, config_file_paths=[], ip=ADDRESS, port=free, port_retries=0 if port else RETRIES, token=token,
+            notebook_path=str(HERE / "explorer.ipynb"), connection_dir_root=folder, log_level="ERROR",
+        )  # fmt: skip
+        app.initialize([])
+
+        def address():
+            return f"http://{ADDRESS}:{app.port}/?token={token}"
+
+        def announce():  # Voilà calls this when it listens
+            say(f"bank {bank.name!r}, {len(bank)} anchors: {address()}\nCtrl-C ends it.")
+            if browser:
+                webbrowser.open(address())
+
+        app.launch_browser = announce
+        app.start()
+    return {"bank": bank.name, "address": address()}
+
+
+def _free_port(port):
+    """Return the port, or one that the system chooses."""
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((ADDRESS, port or 0))
+        except (OSError, OverflowError) as error:
+            raise AsifError(f"port {port} cannot be used ({error}); choose another with --port") from None
+        return probe.getsockname()[1]

@@ -1,0 +1,71 @@
+"""Begin a chapter with one exercise: its source, its checks and its solutions.
+
+    python -m asif_book.new_chapter 09 calibration
+
+The three files are all that a chapter needs. Lists of chapters and links between neighbours are made from them by
+``python -m asif_book.editions build``.
+"""
+
+import argparse
+import re
+import sys
+from pathlib import Path
+
+from asif_book.figures.templates import filled
+from asif_lib.errors import AsifError
+from asif_lib.files import ROOT
+
+FILES = {
+    "notebooks/source": ("{number}_{topic}.py", "source.py.j2"),
+    "notebooks/asif_book/checks": ("chapter_{number}.py", "checks.py.j2"),
+    "tests/book/exercises": ("chapter_{number}.py", "solutions.py.j2"),
+}
+"""For each folder of a checkout, the name of a chapter's file and its template."""
+
+
+class ChapterError(AsifError):
+    """A chapter cannot be begun; the message says why."""
+
+
+def begin_chapter(number: str, topic: str, root: Path = ROOT) -> list[Path]:
+    """Write the three files of a chapter with one exercise into a checkout of the workbook, and return their paths.
+
+    The number has two digits; the topic has small letters and underscores: ``calibration``. Raises `ChapterError` if
+    they are not written so, or if a file of a chapter with this number exists; nothing is written then.
+    """
+    if not re.fullmatch(r"\d\d", number):
+        raise ChapterError(f"{number!r} is no number of a chapter: give two digits, like 09.")
+    if not re.fullmatch(r"[a-z]+(_[a-z]+)*", topic):
+        raise ChapterError(f"{topic!r} is no topic: use small letters, and underscores between words.")
+    for folder in FILES:
+        pattern = f"{number}_*" if folder == "notebooks/source" else f"chapter_{number}*"
+        for there in sorted((root / folder).glob(pattern)):
+            raise ChapterError(f"Chapter {number} exists already, in {there.relative_to(root)}: take another number.")
+    words = topic.replace("_", " ")
+    values = {"number": number, "topic": topic, "words": words, "title": words.capitalize()}
+    paths = []
+    for folder, (name, template) in FILES.items():
+        paths.append(root / folder / name.format(**values))
+        paths[-1].write_text(filled(f"templates/chapter/{template}", **values) + "\n", encoding="utf-8")
+    return paths
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """``python -m asif_book.new_chapter NN topic``: exit status 1, with one sentence, where it cannot."""
+    parser = argparse.ArgumentParser(prog="python -m asif_book.new_chapter", description=__doc__.splitlines()[0])
+    parser.add_argument("number", help="two digits")
+    parser.add_argument("topic", help="small letters and underscores, like calibration")
+    options = parser.parse_args(arguments)
+    try:
+        paths = begin_chapter(options.number, options.topic)
+    except ChapterError as error:
+        print(error, file=sys.stderr)
+        return 1
+    for path in paths:
+        print(path)
+    print("Then: python -m asif_book.editions build", file=sys.stderr)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

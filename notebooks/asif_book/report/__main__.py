@@ -1,0 +1,45 @@
+"""The command ``python -m asif_book.report``."""
+
+import argparse
+import os
+import sys
+from pathlib import Path
+
+from asif_lib.errors import AsifError
+
+from ..progress import VARIABLE
+from . import __doc__ as about
+from .book import PARAMETERS, build_report
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Exit status 1, with one sentence, when a chapter fails."""
+    parser = argparse.ArgumentParser(prog="python -m asif_book.report", description=about.splitlines()[0])
+    parser.add_argument("--profile", choices=["offline", "hub"], default=PARAMETERS["profile"])
+    parser.add_argument("--device", choices=["auto", "cpu", "cuda", "mps"], default=PARAMETERS["device"])
+    parser.add_argument("--seed", type=int, default=PARAMETERS["seed"])
+    about_fast = "small samples, to see that all runs; --no-fast: chapter 08 at the paper's size"
+    parser.add_argument("--fast", action=argparse.BooleanOptionalAction, help=about_fast)
+    parser.add_argument("--fresh", action="store_true", help="run unchanged chapters again too")
+    parser.add_argument("--edition", choices=["student", "solutions"], default="student")
+    parser.add_argument("--notebooks", type=Path, help="folder of the notebooks, if not the checkout's")
+    parser.add_argument("chapters", nargs="*", help="numbers or names; without any, all")
+    options = parser.parse_args(arguments)
+    parameters = {name: getattr(options, name) for name in PARAMETERS}
+    if options.fast is not None:
+        parameters["fast"] = options.fast
+    os.environ[VARIABLE] = ""  # a run of the whole book is not the progress of a student
+    try:
+        chosen = options.chapters or None
+        build_report(parameters, options.edition, chosen, notebooks=options.notebooks, reuse=not options.fresh)
+    except (AsifError, OSError) as error:
+        print(*filter(None, [getattr(error, "traceback", ""), str(error)]), sep="\n", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("interrupted; the chapters that ended are kept and reused next time", file=sys.stderr)
+        return 130
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

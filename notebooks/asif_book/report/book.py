@@ -1,0 +1,149 @@
+"""Run the chapters that changed, make a page for each and an index: a book that opens from disk."""
+
+import contextlib
+import os
+import platform
+from datetime import datetime
+from pathlib import Path
+
+import nbformat
+from markupsafe import Markup
+
+from asif_book.figures.method import method_picture
+from asif_lib.bank.anchors import AnchorBank
+from asif_lib.defaults import DEFAULT_BANK
+from asif_lib.errors import AsifError, version_of
+from asif_lib.files import ROOT, build_dir, write_whole
+
+from ..chapters import Chapter, heading
+from ..contents import METHOD, METHOD_ALT
+from ..editions import CHAPTERS, GUIDE
+from ..results import NoResultsError, load_results, result_rows
+from .markdown import to_html
+from .page import BOOK, layout
+from .rendering import render, render_page
+from .running import ReportError, was_repeated
+from .schedule import PACKAGES, ChapterRun, Runner, minutes_and_seconds, run_chapters
+from .searching import search_page
+from .thumbnail import key_figure
+
+PARAMETERS = {"profile": "offline", "device": "auto", "seed": 0}
+"""Parameters of every chapter. Without `fast`, each chapter keeps its own size."""
+FAST = {
+    None: "as each chapter has it",
+    True: "yes: small samples, numbers are not the workbook's",
+    False: "no: chapter 08 at the paper's size, numbers are not the workbook's",
+}
+
+
+def build_report(
+    parameters: dict | None = None,
+    edition: str = "student",
+    chapters: list[str] | None = None,
+    *,
+    notebooks: Path | str | None = None,
+    reuse: bool = True,
+) -> Path:
+    """Run the chapters, make a page for each, an index and a search, and return the index's path.
+
+    Executed notebooks go into ``build/notebooks``, pages into ``build/report``; those of the solved
+    edition into a folder ``solutions`` of each. The Markdown files beside the notebooks become pages too, except
+    that the teacher's guide is part of the solved edition only.
+
+    `parameters` are set in the cells tagged ``parameters``, on top of ``PARAMETERS``. The edition is "student" or
+    "solutions", and `chapters` are names or their numbers (``["00", "03_relative"]``), by default all of the folder
+    `notebooks`, by default the checkout's. With `reuse`, a chapter does not run again whose notebook, parameters and
+    library are those of its last run.
+
+    Raises `ReportError` if there is no such chapter, a page would not stand alone, or a picture has no alternative
+    text, and `NotebookError` if a chapter fails; the others are kept and reused next time.
+    """
+    if edition not in ("student", "solutions"):
+        raise ReportError(f"There is no edition {edition!r}: choose student or solutions.")
+    parameters = PARAMETERS | (parameters or {})
+    inner = "" if edition == "student" else "solutions"
+    notebooks = Path(notebooks or ROOT / "notebooks")
+    folder = notebooks / inner
+    runs, pages = build_dir() / "notebooks" / inner, build_dir() / "report" / inner
+    book = {path: Chapter.read(path) for path in _chapters(folder, chapters)}
+    texts = [path for path in sorted(notebooks.glob("*.md")) if inner or path.name != GUIDE]
+    more = [(text.stem, heading(text.read_text(encoding="utf-8"))) for text in texts]
+    around = {"chapters": list(book.values()), "more": more}
+    pages.mkdir(parents=True, exist_ok=True)
+
+    def make_page(path: Path) -> None:
+        write_whole(pages / f"{path.stem}.html", render(runs / path.name, folder=folder, **around).encode())
+
+    finished = run_chapters(book, Runner(runs, parameters, reuse), then=make_page)
+    for text in texts:
+        write_whole(pages / f"{text.stem}.html", render_page(text, **around).encode())
+    names = [path.stem for path in [*book, *texts]]
+    write_whole(pages / "search.html", search_page(pages, names, **around).encode())
+    entries = [_entry(chapter, finished[path], runs / path.name, folder) for path, chapter in book.items()]
+    index = pages / "index.html"
+    write_whole(index, _index(entries, around, _method(notebooks), parameters, edition).encode())
+    print(f"report: {index}", flush=True)
+    return index
+
+
+def _chapters(folder: Path, wanted: list[str] | None) -> list[Path]:
+    paths = sorted(folder.glob(f"{CHAPTERS}.ipynb"))
+    if not paths:
+        raise ReportError(f"{folder} holds no chapter: run `python -m asif_book.editions build` first.")
+    if wanted is None:
+        return paths
+    names = {path: {path.stem, path.stem[:2]} for path in paths}
+    for name in set(wanted).difference(*names.values()):
+        raise ReportError(f"There is no chapter {name!r}: {', '.join(path.stem for path in paths)}.")
+    return [path for path in paths if names[path].intersection(wanted)]
+
+
+# The index -------------------------------------------------------------------------------------------
+
+
+def _entry(chapter: Chapter, run: ChapterRun, executed: Path, folder: Path) -> dict:
+    """Collect what the index shows of a chapter."""
+
+    def line(markdown: str) -> Markup:
+        html = to_html(markdown, folder).strip()
+        return Markup(html.removeprefix("<p>").removesuffix("</p>"))
+
+    notebook = nbformat.read(executed, as_version=4)
+    return {
+        "chapter": chapter,
+        "question": line(chapter.question),
+        "goals": [line(goal) for goal in chapter.goals],
+        "figure": key_figure(notebook),
+        "duration": minutes_and_seconds(run.seconds),
+        "reused": run.reused,
+        "repeated": was_repeated(notebook),
+    }
+
+
+def _method(notebooks: Path) -> Markup:
+    """Embed the picture of the method: with photographs where the bank of stamps is, else the one of the notebooks."""
+    with contextlib.suppress(AsifError):
+        return Markup(method_picture(AnchorBank.load(DEFAULT_BANK)).data)
+    there = (notebooks / METHOD).exists()
+    return Markup(to_html(f"![{METHOD_ALT}]({METHOD})", notebooks) if there else "")
+
+
+def _index(entries: list[dict], around: dict, method: Markup, parameters: dict, edition: str) -> str:
+    try:
+        results = result_rows(load_results())
+    except NoResultsError:
+        results = []
+    facts = {
+        "profile": parameters["profile"],
+        "device": f"{parameters['device']} ({platform.machine()}, {os.cpu_count()} CPU cores)",
+        "edition": edition,
+        "seed": parameters["seed"],
+        "fast": FAST[parameters.get("fast")],
+        "made": datetime.now().astimezone().isoformat(sep=" ", timespec="minutes"),
+        "Python": platform.python_version(),
+        **{name: version for name in PACKAGES if (version := version_of(name))},
+    }
+    book = around["chapters"]
+    place = around | {"current": "index", "previous": None, "next": book[0]}
+    shown = {"entries": entries, "method": method, "results": results, "facts": facts}
+    return layout("index.html.j2", title=BOOK, **shown, **place)

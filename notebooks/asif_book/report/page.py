@@ -1,0 +1,96 @@
+"""Lay out a page of the book, for readers with a keyboard or a screen reader, and without network."""
+
+import itertools
+import re
+from pathlib import Path
+
+from bs4 import BeautifulSoup, NavigableString, Tag
+from markupsafe import Markup
+
+from asif_book.figures.templates import filled
+
+TEMPLATES = Path(__file__).parent / "templates"
+BOOK = "ASIF: an image–text model without training"
+_LOADING = {"src", "href", "xlink:href", "srcset", "poster", "data"}
+"""Attributes with an address that a browser fetches by itself."""
+
+
+def layout(template: str, **content) -> str:
+    """Fill one of the templates; all share head, contents, search and script."""
+    style, script = (Markup((TEMPLATES / name).read_text(encoding="utf-8")) for name in ("style.css", "script.js"))
+    return filled(f"report/templates/{template}", book=BOOK, style=style, script=script, **content)
+
+
+def sections(body: BeautifulSoup) -> list[dict[str, str]]:
+    """Give each heading an ``id`` of its own, and return the sections below the title: ``id``, ``text``, ``level``."""
+    seen: set[str] = set()
+    found = []
+    for title in body.find_all(re.compile("^h[1-6]$")):
+        text = " ".join(title.get_text().split())
+        name = text.replace(" ", "-")  # as JupyterLab does, so that links to a section hold in both
+        numbered = (f"{name}-{number}" for number in itertools.count(2))
+        title["id"] = next(free for free in itertools.chain([name], numbered) if free not in seen)
+        seen.add(title["id"])
+        if title.name in ("h2", "h3"):
+            found.append({"id": title["id"], "text": text, "level": title.name[1]})
+    return found
+
+
+def pictures_without_text(body: BeautifulSoup) -> list[Tag]:
+    """Find the pictures whose alternative text is missing or empty."""
+    return [picture for picture in body.find_all("img") if not picture.get("alt", "").strip()]
+
+
+def make_accessible(body: BeautifulSoup) -> None:
+    """Mark the headers of tables, and put wide content into boxes that scroll by keyboard."""
+    for table in body.find_all("table"):
+        _name_headers(table)
+        _scrolls(table.wrap(body.new_tag("div", attrs={"class": "scroll"})), "table")
+    for code in body.find_all("pre"):
+        _scrolls(code, "code" if code.code or code.find_parent(class_="highlight") else "output")
+    for formula in body.find_all("math", display="block"):
+        _scrolls(formula.wrap(body.new_tag("div", attrs={"class": "scroll"})), "formula")
+    for picture in body.select(".text p > img:only-child"):
+        picture.parent["class"] = "scroll drawing"
+        _scrolls(picture.parent, "figure")
+    for picture in body.select(".output img:not(table img, .asif-drawn img)"):  # these belong to a larger whole
+        _scrolls(picture.wrap(body.new_tag("div", attrs={"class": "scroll figure"})), "figure")
+
+
+def keep_punctuation(body: BeautifulSoup) -> None:
+    """Keep a formula and the comma, full stop or bracket that follows it on one line."""
+    for formula in body.find_all("math", display="inline"):
+        after = formula.next_sibling
+        mark = re.match(r"[.,;:!?)”’]+", after) if isinstance(after, NavigableString) else None
+        if mark:
+            after.replace_with(after[mark.end() :])
+            formula.wrap(body.new_tag("span", attrs={"class": "together"})).append(mark[0])
+
+
+def _scrolls(box: Tag, label: str) -> None:
+    box.attrs |= {"tabindex": "0", "role": "group", "aria-label": label}
+
+
+def _name_headers(table: Tag) -> None:
+    for header in table.find_all("th"):
+        if not header.get_text(strip=True):
+            header.name = "td"  # the corner of a data frame, which heads nothing
+        elif not header.get("scope"):
+            group = "group" if header.get("colspan" if header.find_parent("thead") else "rowspan", "1") != "1" else ""
+            header["scope"] = ("col" if header.find_parent("thead") else "row") + group
+
+
+def loads_from_elsewhere(page: str) -> list[str]:
+    """Find the addresses that a browser fetches by itself when it opens the page; links don't count.
+
+    >>> loads_from_elsewhere('<a href="https://arxiv.org">paper</a><img src="figure.png">')
+    ['figure.png']
+    """
+    found = []
+    for tag in BeautifulSoup(page, "html.parser").find_all(True):
+        for name, value in tag.attrs.items():
+            if tag.name != "a" and name in _LOADING and value and not value.startswith(("data:", "#")):
+                found.append(value)
+        css = tag.get("style", "") + (tag.get_text() if tag.name == "style" else "")
+        found += re.findall(r"(?:url\(|@import)\s*[\"']?(?!data:|#|url)([^\s\"')]+)", css, flags=re.I)
+    return found

@@ -1,0 +1,160 @@
+"""Render an executed notebook, or a text beside the notebooks, as a page of the book."""
+
+import copy
+import re
+from collections.abc import Sequence
+from pathlib import Path
+
+import jinja2
+import nbformat
+from bs4 import BeautifulSoup
+from markupsafe import Markup
+from nbconvert import TemplateExporter
+from nbconvert.filters import Highlight2HTML
+from nbformat import NotebookNode
+
+from ..chapters import FOLDED, PROGRESS, Chapter, heading, label_of, tags_of
+from ..contents import NEIGHBOURS
+from ..editions import NOT_ATTEMPTED
+from . import page as pages
+from .markdown import to_html
+from .running import VIEW, ReportError, cell_name, was_repeated, widget_states, widgets_inside
+
+WIDGET_NOTE = "In the open notebook, a control that you can move stands here."
+SAME_ABOVE = " The figure above shows what it draws, for one setting."
+PARAMETERS_LABEL = "The parameters of this run."
+STUB_LABEL = "Not attempted: write {} in the notebook."
+
+
+def render(
+    executed: Path | str,
+    *,
+    folder: Path | str | None = None,
+    chapters: Sequence[Chapter] = (),
+    more: Sequence[tuple[str, str]] = (),
+) -> str:
+    """Render an executed notebook as one HTML page, which needs neither network nor scripts.
+
+    Relative links and pictures start from `folder`, by default the notebook's own. `chapters` of the book, in order,
+    and `more` pages (name, title) make the contents.
+
+    Raises `ReportError` if a picture has no alternative text, or the page would load something from the network or
+    another file.
+    """
+    executed = Path(executed)
+    folder = Path(folder or executed.parent)
+    notebook = for_paper(nbformat.read(executed, as_version=4))
+    resources = {"metadata": {"name": executed.stem, "path": str(folder)}}
+    cells, _ = _exporter(folder).from_notebook_node(notebook, resources)
+    body = BeautifulSoup(cells, "html.parser")
+    for picture in pages.pictures_without_text(body):
+        number = int(picture.find_parent(attrs={"data-cell": True})["data-cell"])
+        where = next(cell_name(number, cell.source) for cell in notebook.cells if cell.metadata.number == number)
+        advice = "show it with asif_book.figures.show(figure, alt), or write ![what it shows](file)"
+        lacks = "a picture has no alternative text, and so shows nothing to some readers"
+        raise ReportError(f"{executed.name}, {where}: {lacks}: {advice}.")
+    return _page(body, executed, Chapter.read(executed).title, chapters, more, was_repeated(notebook))
+
+
+def render_page(text: Path, *, chapters: Sequence[Chapter], more: Sequence) -> str:
+    """Render a Markdown file beside the notebooks as a page of the book; see :func:`render`."""
+    markdown = text.read_text(encoding="utf-8")
+    body = BeautifulSoup(to_html(markdown, text.parent), "html.parser")
+    if pages.pictures_without_text(body):
+        raise ReportError(f"{text.name}: a picture has no alternative text: write ![what it shows](file).")
+    return _page(body, text, heading(markdown), chapters, more)
+
+
+def _page(body, source: Path, title: str, chapters: Sequence[Chapter], more: Sequence, repeated=False) -> str:
+    here = next((at for at, chapter in enumerate(chapters, 1) if chapter.name == source.stem), 0)
+    around = {"sections": pages.sections(body), "chapters": chapters, "more": more, "current": source.stem}
+    around["previous"] = chapters[here - 2] if here > 1 else None
+    around["next"] = chapters[here] if 0 < here < len(chapters) else None
+    pages.make_accessible(body)
+    pages.keep_punctuation(body)
+    html = Markup(body.decode(formatter="minimal"))
+    page = pages.layout("chapter.html.j2", title=title, body=html, repeated=repeated, **around)
+    if loads := pages.loads_from_elsewhere(page):
+        loaded = ", ".join(loads)
+        advice = "draw the picture in a code cell, or keep its file in the notebook's folder"
+        raise ReportError(f"The page of {source.name} does not stand alone, since it loads {loaded}: {advice}.")
+    return page
+
+
+def _exporter(folder: Path) -> TemplateExporter:
+    """Make nbconvert's exporter with a template for the cells only.
+
+    Its HTMLExporter gives pictures without alternative text a meaningless one, and so hides that it is missing.
+    """
+
+    @jinja2.pass_context
+    def markdown2html(context, source: str) -> str:
+        return to_html(source, folder, context.get("cell", {}).get("attachments", {}))
+
+    return TemplateExporter(
+        extra_template_basedirs=[str(pages.TEMPLATES.parent)],
+        template_name=pages.TEMPLATES.name,
+        template_file="cells.html.j2",
+        exclude_input_prompt=True,
+        exclude_output_prompt=True,
+        filters={"markdown2html": markdown2html, "highlight_code": Highlight2HTML(pygments_lexer="ipython3")},
+    )
+
+
+def for_paper(notebook: NotebookNode) -> NotebookNode:
+    """Copy what a reader of the page needs: without widgets (a note for each cell with some, none for a progress bar),
+    output in JavaScript, overruled parameters, the set-up of Colab, the progress of a student, the checks of exercises
+    that nobody attempted, and the links to neighbours, which a page has of its own. A cell that is folded gets the
+    label that stands for it."""
+    notebook = copy.deepcopy(notebook)
+    for number, cell in enumerate(notebook.cells):
+        cell.metadata["number"] = number
+    injected = any("injected-parameters" in tags_of(cell) for cell in notebook.cells)
+    left_out = {"colab", NEIGHBOURS, PROGRESS} | ({"parameters"} if injected else set())
+    notebook.cells = [c for c in notebook.cells if left_out.isdisjoint(tags_of(c)) and not _is_unanswered_check(c)]
+    states = widget_states(notebook)
+    above = False  # whether the last cell of code drew something
+    for cell in notebook.cells:
+        if label := _label(cell):
+            cell.metadata["label"] = label
+        outputs = cell.get("outputs", [])
+        outputs[:] = [output for output in outputs if not _is_progress(output, states)]
+        views = [output for output in outputs if VIEW in output.get("data", {})]
+        outputs[:] = [output for output in outputs if output not in views[1:]]  # one note stands for all of a cell
+        for output in outputs:
+            data = output.get("data", {})
+            if VIEW in data:
+                drawn = above or any(map(_is_drawn, outputs))
+                note = f'<p class="widget-note">{WIDGET_NOTE}{SAME_ABOVE if drawn else ""}</p>'
+                output["data"] = NotebookNode({"text/html": note})
+            elif "application/javascript" in data:
+                output["data"] = NotebookNode({"text/plain": data.get("text/plain", "")})
+        if cell.cell_type == "code":
+            above = any(map(_is_drawn, outputs))
+    return notebook
+
+
+def _label(cell: NotebookNode) -> str:
+    """Return the words that stand for a folded cell; an open cell has none."""
+    if "injected-parameters" in tags_of(cell):
+        return PARAMETERS_LABEL
+    if "exercise" in tags_of(cell) and NOT_ATTEMPTED in cell.source:
+        return STUB_LABEL.format(re.search(r"def (\w+)", cell.source)[1])
+    return label_of(cell) if FOLDED in tags_of(cell) else ""
+
+
+def _is_unanswered_check(cell: NotebookNode) -> bool:
+    said = (output.get("data", {}).get("text/plain", "") for output in cell.get("outputs", []))
+    return "check" in tags_of(cell) and any(": not attempted." in verdict for verdict in said)
+
+
+def _is_drawn(output: dict) -> bool:
+    """Tell whether an output holds a picture."""
+    data = output.get("data", {})
+    return any(kind.startswith("image/") for kind in data) or "<img" in data.get("text/html", "")
+
+
+def _is_progress(output: dict, states: dict) -> bool:
+    """Tell whether the output is a progress bar, which is empty after the run."""
+    inside = (states.get(model, {}) for model in widgets_inside(output, states))
+    return any(state.get("model_name") == "FloatProgressModel" for state in inside)

@@ -1,0 +1,169 @@
+"""Run the chapters that changed, as many at a time as there are cores and memory."""
+
+import hashlib
+import json
+import math
+import os
+import sys
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import nbformat
+import psutil
+from tqdm import tqdm
+
+from asif_lib import files
+from asif_lib.bank.record import bank_dir
+from asif_lib.defaults import DEFAULT_BANK
+from asif_lib.errors import version_of
+from asif_lib.files import read_json, sha256_of, write_json
+
+from ..chapters import Chapter
+from ..results import recorded_by, run_of
+from .running import ReportError, run_notebook, was_repeated
+from .watching import stop_kernels
+
+PACKAGES = ["asif-workbook", "torch", "timm", "sentence-transformers", "numpy", "scikit-learn"]
+REPORT = Path(__file__).parent
+OURS = REPORT.parent, Path(files.__file__).parent
+"""The packages whose code affects what a chapter shows."""
+KERNEL_BYTES = 1.5e9
+"""Memory for one chapter: its kernel takes about 0.9 GB, its figures and batches the rest."""
+THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMBA_NUM_THREADS")
+"""Variables that say how many threads the libraries of a kernel use."""
+
+
+@dataclass(frozen=True)
+class ChapterRun:
+    """The outcome of a chapter's run."""
+
+    seconds: float
+    reused: bool = False
+    repeated: bool = False
+
+    def __str__(self) -> str:
+        if self.reused:
+            return "unchanged, reused"
+        again = ", run again, since a message of its kernel was lost" if self.repeated else ""
+        return minutes_and_seconds(self.seconds) + again
+
+
+@dataclass(frozen=True)
+class _Stamp:
+    """What a chapter's last run left beside its notebook."""
+
+    key: str = ""  # hash of its inputs
+    seconds: float = math.inf
+    recorded: list[str] = field(default_factory=list)  # names of the numbers
+
+
+@dataclass(frozen=True)
+class Runner:
+    """Runs one chapter, or keeps its last run."""
+
+    runs: Path  # folder of the executed notebooks
+    parameters: dict
+    reuse: bool  # don't run a chapter again whose notebook, parameters and library are those of its last run
+
+    def run(self, path: Path, threads: int) -> ChapterRun:
+        executed, key, stamp = self.runs / path.name, key_of(path, self.parameters), self._stamp(path)
+        unchanged = self.reuse and executed.exists() and stamp.key == key
+        if unchanged and set(stamp.recorded) <= set(recorded_by(path.stem)):
+            return ChapterRun(stamp.seconds, reused=True)
+        executed.with_suffix(".json").unlink(missing_ok=True)
+        with run_of(path.stem, self.parameters) as environment:
+            seconds = run_notebook(path, executed, self.parameters, environment | thread_limits(threads))
+        write_json(executed.with_suffix(".json"), _Stamp(key, seconds, recorded_by(path.stem)))
+        return ChapterRun(seconds, repeated=was_repeated(nbformat.read(executed, as_version=4)))
+
+    def expected(self, path: Path) -> tuple[float, str]:
+        """Sort key, longest last: the seconds of the last run. Without one, a later chapter counts as longer."""
+        return self._stamp(path).seconds, path.name
+
+    def _stamp(self, path: Path) -> _Stamp:
+        try:
+            return read_json((self.runs / path.name).with_suffix(".json"), _Stamp)
+        except (OSError, ValueError):
+            return _Stamp()
+
+
+def run_chapters(chapters: dict[Path, Chapter], runner: Runner, then: Callable[[Path], None]) -> dict[Path, ChapterRun]:
+    """Run chapters, several at a time and the longest first, and call ``then(path)`` after each.
+
+    A chapter that measures time or memory (`Chapter.alone`) runs at the end, with nothing beside it. A chapter that
+    fails does not stop the others. Raises the first `ReportError`, in the order of the chapters.
+    """
+    running: set[str] = set()
+
+    def run(path: Path, threads: int) -> ChapterRun | ReportError:
+        running.add(path.stem[:2])
+        bar.set_postfix_str(f"running {', '.join(sorted(running))}")
+        try:
+            outcome = runner.run(path, threads)
+            then(path)
+        except ReportError as error:
+            outcome = error
+        running.discard(path.stem[:2])
+        bar.update()
+        tqdm.write(f"{path.stem}: {'failed' if isinstance(outcome, ReportError) else outcome}")
+        sys.stdout.flush()
+        return outcome
+
+    def run_all(paths: list[Path], at_a_time: int) -> dict[Path, ChapterRun | ReportError]:
+        threads = max(1, cores() // at_a_time)
+        with ThreadPoolExecutor(at_a_time) as pool:
+            try:
+                return dict(zip(paths, pool.map(run, paths, [threads] * len(paths)), strict=True))
+            except BaseException:  # also the reader's Ctrl-C: the threads would wait for their kernels
+                pool.shutdown(wait=False, cancel_futures=True)
+                stop_kernels()
+                raise
+
+    alone = [path for path, chapter in chapters.items() if chapter.alone]
+    together = sorted(chapters.keys() - alone, key=runner.expected, reverse=True)
+    with tqdm(total=len(chapters), unit="chapter", disable=None) as bar:
+        outcomes = run_all(together, jobs_for(len(chapters)))
+        outcomes |= run_all(alone, 1)
+    for path in chapters:
+        if isinstance(outcomes[path], ReportError):
+            raise outcomes[path]
+    return outcomes
+
+
+def jobs_for(chapters: int) -> int:
+    """Return how many chapters run at a time: one for each core, if the memory is large enough."""
+    return max(1, min(cores(), int(psutil.virtual_memory().available // KERNEL_BYTES), chapters))
+
+
+def thread_limits(threads: int) -> dict[str, str]:
+    """Return the variables for a kernel with this number of threads; a variable of the reader's own stays."""
+    return {name: os.environ.get(name, str(threads)) for name in THREADS}
+
+
+def cores() -> int:
+    """Count the cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+
+
+def key_of(path: Path, parameters: dict) -> str:
+    """Hash the inputs of a chapter's run: notebook, parameters, packages, library (without this report), bank."""
+    versions = {name: version_of(name) for name in PACKAGES}
+    bank = bank_dir(DEFAULT_BANK) / "bank.json"
+    inputs = [path.name, sha256_of(path), *map(_digest_of_code, OURS), sha256_of(bank) if bank.exists() else ""]
+    return hashlib.sha256(json.dumps([parameters, versions, *inputs], sort_keys=True).encode()).hexdigest()
+
+
+def _digest_of_code(package: Path) -> str:
+    code = [file for kind in ("*.py", "*.j2") for file in package.rglob(kind) if REPORT not in file.parents]
+    return files.digest_of_files(code, package)
+
+
+def minutes_and_seconds(seconds: float) -> str:
+    """
+    >>> minutes_and_seconds(75)
+    '1 min 15 s'
+    """
+    minutes, rest = divmod(round(seconds), 60)
+    return f"{minutes} min {rest} s" if minutes else f"{rest} s"

@@ -1,0 +1,218 @@
+"""Headline numbers: each chapter records its own, and the page of results shows them in a table."""
+
+import json
+import math
+import os
+import sys
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from pathlib import Path
+from typing import TYPE_CHECKING, NotRequired
+
+from typing_extensions import TypedDict
+
+from asif_lib.errors import AsifError
+from asif_lib.files import build_dir, locked, put_aside, read_json, write_json
+
+from .contents import put_between
+
+if TYPE_CHECKING:
+    from asif_lib.evaluation.measures import Measure
+
+BEGIN = "<!-- results:begin -->"
+END = "<!-- results:end -->"
+RUN_VARIABLE = "ASIF_RUN"
+"""Tells a kernel of which run it is part: JSON with the chapter and the parameters."""
+
+
+class ResultsError(AsifError):
+    """A number that cannot be recorded, or a file of results that cannot be read."""
+
+
+class NoResultsError(ResultsError):
+    """Nothing was recorded yet."""
+
+
+class Run(TypedDict):
+    """The run of the report that recorded a number."""
+
+    chapter: str
+    parameters: dict
+
+
+class Result(TypedDict):
+    """One recorded number; :func:`record` explains the keys."""
+
+    value: float
+    ci: tuple[float, float] | None
+    n: int | None
+    unit: str
+    note: str
+    run: NotRequired[Run]
+
+
+_run: ContextVar[Run | None] = ContextVar("run", default=None)
+"""The run that this thread records for."""
+
+
+def results_path() -> Path:
+    """Name the file that :func:`record` writes."""
+    return build_dir() / "results.json"
+
+
+def record(
+    name: str, value: "float | Measure", ci: tuple | None = None, n: int | None = None, unit="", note=""
+) -> float:
+    """Write one headline number into ``build/results.json`` and return it.
+
+    The name is what a reader sees, and the same name replaces the earlier entry. Without a unit the
+    value is a fraction and is shown as a percentage: give ``unit="pictures/s"`` (or ``"AUC"``, …)
+    for anything else. In a run of the report the number counts once the whole chapter has run.
+
+    `ci` has the lower and the upper end of the 95 % interval, and `n` is the number of items behind the number. A
+    `Measure` as the value brings its own, unless they are given: ``record(name, 100 * gap, unit="points")``. The note
+    is shown behind the name.
+
+    Raises `ResultsError` if a number is not finite, an interval is upside down, a fraction is outside ±1, or the name
+    is empty, and `LockedError` if another process keeps the file locked.
+
+    >>> record("held-out stamps, caption among 150, R@1", 0.373, ci=(0.30, 0.45), n=150)
+    0.373
+    """
+    if hasattr(value, "ci"):  # a Measure, whose module is not needed for a plain number
+        value, ci, n = value.value, ci or value.ci, value.n if n is None else n
+    for number in (value, *(ci or ())):
+        if not math.isfinite(number):
+            raise ResultsError(f"{name!r} is {float(number)}, not a finite number.")
+    if not name.strip():
+        raise ResultsError("A result needs a name.")
+    if ci is not None and (len(ci) != 2 or ci[0] > ci[1]):
+        raise ResultsError(f"The interval of {name!r} must be (low, high), not {ci!r}.")
+    if not unit and abs(value) > 1:
+        raise ResultsError(f"{name!r} is {value}, which is no fraction: divide by 100, or give a unit.")
+    plain = {"ci": ci and tuple(map(float, ci)), "n": None if n is None else int(n)}  # without NumPy's types
+    entry: Result = {"value": float(value), **plain, "unit": unit, "note": note}
+    path = results_path()
+    if run := _run.get() or json.loads(os.environ.get(RUN_VARIABLE, "null")):
+        entry["run"] = run
+        path = _unfinished_path(run["chapter"])
+    with locked(path):
+        write_json(path, _read_or_start_afresh(path) | {name: entry})
+    return value
+
+
+def load_results(path: Path | str | None = None) -> dict[str, Result]:
+    """Read the recorded numbers: name → `Result`.
+
+    Raises `NoResultsError` if nothing was recorded yet, and its base `ResultsError` if the file is damaged.
+    """
+    path = path or results_path()
+    try:
+        return read_json(path, dict[str, Result])
+    except FileNotFoundError:
+        advice = "run a notebook, or all of them with `python -m asif_book.report`"
+        raise NoResultsError(f"No results at {path}: {advice}.") from None
+    except ValueError as error:
+        advice = "Delete it and run the notebooks."
+        raise ResultsError(f"{path} is damaged: record() does not write this ({error}). {advice}") from None
+
+
+@contextmanager
+def run_of(chapter: str, parameters: dict) -> Iterator[dict[str, str]]:
+    """Let this thread, and kernels with the environment that is yielded, record for a chapter.
+
+    Their numbers replace all earlier ones of the chapter when the run ends well, so that renamed results don't
+    linger; when it fails, or the machine stops, the earlier ones stay. Raises `LockedError` if another process keeps
+    the file locked.
+    """
+    unfinished = _unfinished_path(chapter)
+    unfinished.unlink(missing_ok=True)
+    run: Run = {"chapter": chapter, "parameters": parameters}
+    token = _run.set(run)
+    try:
+        yield {RUN_VARIABLE: json.dumps(run)}
+    finally:
+        _run.reset(token)
+    path = results_path()
+    with locked(path):
+        others = {name: entry for name, entry in _read_or_start_afresh(path).items() if _chapter(entry) != chapter}
+        write_json(path, others | _read_or_start_afresh(unfinished))
+    for file in (unfinished, unfinished.with_name(unfinished.name + ".lock")):
+        file.unlink(missing_ok=True)
+
+
+def _unfinished_path(chapter: str) -> Path:
+    return results_path().with_name(f"results-{chapter}.json")
+
+
+def recorded_by(chapter: str) -> list[str]:
+    """Names of the results that the report's run of a chapter recorded; none if the file is missing."""
+    try:
+        return [name for name, entry in load_results().items() if _chapter(entry) == chapter]
+    except ResultsError:
+        return []
+
+
+def results_table(results: dict[str, Result]) -> str:
+    """The results as a Markdown table, in the order of the chapters."""
+    if not results:
+        return "No results recorded yet."
+    lines = ["| " + " | ".join(cell.replace("|", "\\|") for cell in row) + " |" for row in result_rows(results)]
+    return "\n".join(["| result | value | 95 % interval | n |", "|---|---:|---:|---:|", *lines])
+
+
+def result_rows(results: dict[str, Result]) -> list[tuple[str, str, str, str]]:
+    """The rows of the table, in the order of the chapters that recorded them."""
+    return [result_cells(*result) for result in sorted(results.items(), key=lambda item: _chapter(item[1]))]
+
+
+def result_cells(name: str, entry: Result) -> tuple[str, str, str, str]:
+    """One row of the table: what, value, interval, number of items."""
+    unit, ci, n = entry["unit"], entry["ci"], entry["n"]
+    what = f"{name} ({entry['note']})" if entry["note"] else name
+    value = _show(entry["value"], unit) + f" {unit or '%'}"
+    interval = "" if ci is None else f"{_show(ci[0], unit)} to {_show(ci[1], unit)}" + ("" if unit else " %")
+    return what, value, interval, "" if n is None else f"{n:,}"
+
+
+def _chapter(entry: Result) -> str:
+    return entry["run"]["chapter"] if "run" in entry else ""
+
+
+def _show(value: float, unit: str) -> str:
+    if unit in ("", "points"):
+        return f"{value if unit else 100 * value:z.1f}"
+    return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.3g}"
+
+
+def _read_or_start_afresh(path: Path) -> dict[str, Result]:
+    """The stored results; a damaged file is kept under another name, with a warning."""
+    try:
+        return load_results(path)
+    except NoResultsError:
+        return {}
+    except ResultsError:
+        kept = put_aside(path)
+        warnings.warn(f"{path} was damaged: it now stands as {kept.name}, and results start afresh.", stacklevel=3)
+        return {}
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """``python -m asif_book.results FILE``: put the table of the last run into the file."""
+    page = Path((sys.argv[1:] if arguments is None else arguments)[0])
+    results = load_results()
+    for name, entry in results.items():
+        parameters = entry["run"]["parameters"] if "run" in entry else {}
+        if parameters.get("profile") != "offline" or "fast" in parameters or parameters.get("seed"):
+            advice = f"remove {results_path()} and run that"
+            print(f"{name!r} is not from a plain `make workbook`: {advice}.", file=sys.stderr)
+            return 1
+    text = put_between(page.read_text(encoding="utf-8"), BEGIN, END, results_table(results))
+    page.write_text(text, encoding="utf-8")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

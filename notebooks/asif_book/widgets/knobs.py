@@ -1,0 +1,145 @@
+"""Knobs for k and p (chapter 04) and for the number of anchors (chapter 03)."""
+
+import ipywidgets
+import torch
+
+from asif_book.figures.relative import neighbours_two_ways
+from asif_book.figures.sparse import sparse_and_ranking
+from asif_lib.defaults import DEFAULT_P
+from asif_lib.errors import ParameterError
+from asif_lib.evaluation.measures import ranks, same_text
+from asif_lib.relative import relative_representation, unit_rows
+from asif_lib.sparse import sparsify
+from asif_lib.zeroshot import ASIF, default_k
+
+from .parts import Answer, Knob, bare, words_above
+
+STEPS = (1, 2, 5)  # of each power of ten
+TOP = 4
+"""Neighbours of each picture."""
+
+
+def sparse_knobs(bank, queries, *, row=0, k=None) -> ipywidgets.VBox:
+    """Return knobs for k and p, a choice of picture, and `sparse_step` below them.
+
+    `bank` holds the anchors, and `queries`, an AnchorBank too, captioned pictures that are not anchors; their captions
+    are ranked for one picture. At the start it is the one in `row` of `queries`, and k is `default_k` by default.
+    """
+    k = default_k(len(bank)) if k is None else k
+    choices = [(f"{i}: {caption}", i) for i, caption in enumerate(queries.pairs.caption)]
+    picture = ipywidgets.Dropdown(options=choices, value=row, description="Picture")
+    kept = Knob("Entries kept, k", log_steps(1, len(bank), k), k)
+    power = Knob("Exponent, p", sorted({1, 2, 3, 4, 8, 16, DEFAULT_P}), DEFAULT_P)
+    answer = Answer()
+    answer.follow(lambda *values: words_above(sparse_step(bank, queries, *values)), picture, kept, power)
+    return ipywidgets.VBox([picture, kept, power, answer])
+
+
+def sparse_step(bank, queries, row, k, p):
+    """Sparsify one picture, a row of `queries`, and rank captions for it; return a figure and its alternative text.
+
+    The figure shows eight captions, and the picture's own if its rank is lower. Raises `ParameterError` if k or p is
+    out of range.
+    """
+    model = ASIF(bank, k, p, device="cpu")
+    relative = relative_representation(queries.image[row : row + 1], bank.image, mean=bank.image_mean)
+    vector = sparsify(relative, k, p)
+    ranking = rank_captions(vector.similarity(model.texts(queries.text))[0], queries.pairs.caption.tolist(), row, 8)
+    rank = next(rank for rank, *_, own in ranking if own)
+    first = vector.indices[0, :6].tolist()
+    picture, pictures, captions = queries.pairs.picture[row], bank.pairs.picture[first], bank.pairs.caption[first]
+    vectors = {f"k = {k}, p = {p}": vector}
+    figure = sparse_and_ranking(picture, relative[0], vectors, pictures.tolist(), captions.tolist(), ranking)
+    used = int((vector.values > 0).sum())
+    share = float((vector.values[0, :6] ** 2).sum())
+    first_caption = f"First is “{bare(ranking[0][1])}”."
+    words = (
+        f"k = {k}, p = {p}: of {len(bank)} anchors {used} keep{'s' if used == 1 else ''} an entry above 0. "
+        f"Share of the {len(first)} largest in the sum of squares: {share:.0%}. "
+        f"The picture's own caption, “{bare(queries.pairs.caption[row])}”, has rank {rank} of {len(queries)}. "
+        f"{first_caption if ranking[0][2] > 0 else 'No caption shares an anchor with the picture.'}"
+    )
+    return figure, words
+
+
+def rank_captions(scores, captions, row, top) -> list:
+    """Rank captions by their scores; return (rank, caption, score, own) of the `top` first ones and of the own one.
+
+    Equal captions are one answer. Captions with equal scores share the worst rank, as in `evaluation.ranks`.
+    """
+    same = same_text(captions, captions)
+    rank = ranks(scores.expand(len(scores), -1), same) + 1
+    order = scores.argsort(descending=True, stable=True).tolist()
+    own = same[row].tolist()
+    shown = order[:top]
+    if not any(own[i] for i in shown):
+        shown.append(row)
+    return [(int(rank[i]), captions[i], float(scores[i]), own[i]) for i in shown]
+
+
+def log_steps(low, high, *others) -> list:
+    """Return the steps 1, 2, 5, 10, 20, 50 … between `low` and `high`, with both ends and the `others`."""
+    steps = {step * 10**power for power in range(len(str(high))) for step in STEPS}
+    return sorted({step for step in steps if low < step < high} | {low, high, *others})
+
+
+def anchor_count_knob(bank, queries, *, rows=(0, 1, 2), count=None, seed=0) -> ipywidgets.VBox:
+    """Return a knob for the number of anchors, and `neighbours_with` that number below it.
+
+    `bank` has all anchors, `queries`, an AnchorBank too, pictures that are not anchors; the neighbours are searched
+    among them. `rows` of `queries` are in the figure. At the start there are `count` anchors, by default all, and
+    `seed` is the seed of their random order.
+    """
+    count = len(bank) if count is None else count
+    anchors = Knob("Number of anchors", log_steps(2, len(bank), count), count)
+    answer = Answer()
+    answer.follow(lambda n: words_above(neighbours_with(bank, queries, n, rows=rows, seed=seed)), anchors)
+    return ipywidgets.VBox([anchors, answer])
+
+
+def neighbours_with(bank, queries, count, *, rows=(0, 1, 2), seed=0):
+    """Compare nearest neighbours by `count` random anchors and by all anchors: a figure and its alternative text.
+
+    Raises `ParameterError` if `count` is not from 1 to the number of anchors.
+    """
+    by_all, few = (nearest_by_anchors(bank, queries, n, TOP, seed) for n in (len(bank), count))
+    kept, captions = _shared(by_all, few), queries.pairs.caption
+    items = list(zip(queries.pairs.picture, captions, strict=True))
+    figure = neighbours_two_ways(
+        [items[row] for row in rows],
+        [[items[i] for i in by_all[row].tolist()] for row in rows],
+        [[(*items[i], i in by_all[row]) for i in few[row].tolist()] for row in rows],
+        (f"nearest with all {len(bank)} anchors", f"nearest with {count} anchors"),
+    )
+    shown = "; ".join(f"{bare(captions[row])} keeps {round(TOP * float(kept[row]))} of {TOP}" for row in rows)
+    words = (
+        f"With {count} of {len(bank)} anchors, drawn at random, {kept.mean():.0%} of the {TOP} nearest neighbours of "
+        f"all {len(queries)} pictures stay. Shown: {shown}."
+    )
+    return figure, words
+
+
+def neighbours_kept(bank, queries, counts, *, seed=0) -> list:
+    """Return the share of the four nearest neighbours that stay, for each number of anchors; mean over pictures."""
+    by_all = nearest_by_anchors(bank, queries, len(bank), TOP, seed)
+    return [float(_shared(by_all, nearest_by_anchors(bank, queries, n, TOP, seed)).mean()) for n in counts]
+
+
+def nearest_by_anchors(bank, queries, count, top, seed) -> torch.Tensor:
+    """Return the `top` nearest other pictures of each picture, by its cosines with `count` anchors: (q, top) int64.
+
+    The anchors are the first `count` of one random order: a larger number only adds anchors.
+
+    Raises `ParameterError` if `count` is not from 1 to the number of anchors.
+    """
+    if not 1 <= count <= len(bank):
+        raise ParameterError(f"{count} anchors: the bank has {len(bank)}; take 1 to {len(bank)}")
+    drawn = torch.randperm(len(bank), generator=torch.Generator().manual_seed(seed))[:count]
+    relative = unit_rows(relative_representation(queries.image, bank.image[drawn], mean=bank.image_mean))
+    similarity = (relative @ relative.T).fill_diagonal_(-torch.inf)
+    return similarity.argsort(dim=1, descending=True, stable=True)[:, :top]
+
+
+def _shared(a, b):
+    """The share of the entries of each row of `a` that the same row of `b` has too."""
+    return (a[:, :, None] == b[:, None, :]).any(dim=2).double().mean(dim=1)

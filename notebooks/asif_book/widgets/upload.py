@@ -1,0 +1,166 @@
+"""A widget for your own pictures and your own labels."""
+
+import csv
+import tempfile
+from pathlib import Path
+
+import anywidget
+import ipywidgets
+import torch
+import traitlets
+from markupsafe import Markup
+from PIL import Image
+
+from asif_book.figures.palette import BAR
+from asif_book.figures.style import image_tag, thumbnail
+from asif_lib.defaults import DEFAULT_TEMPLATE
+from asif_lib.encoders.embeddings import embed
+from asif_lib.encoders.pictures import open_picture
+from asif_lib.errors import AsifError, ParameterError, PictureError
+from asif_lib.explain.contribution import contributions
+from asif_lib.zeroshot import make_prompts
+
+from .parts import FOLDER, PARTS, Answer, Pager, wide
+
+PER_PAGE = 10
+MOST_LABELS = 10
+MOST_ANCHORS = 4
+SIDE = 128
+
+
+class Picker(anywidget.AnyWidget):
+    """A file input and, if the machine has one, a webcam; each picture arrives as its own message.
+
+    The FileUpload of ipywidgets sends all files in one message. A message above the limit of the server closes the
+    connection without an error.
+    """
+
+    _esm = FOLDER / "picker.js"
+    _css = FOLDER / "controls.css"
+    words = traitlets.List(traitlets.Unicode()).tag(sync=True)
+
+    def __init__(self, answer, read, done):
+        """Call ``read(name, bytes)`` for each picture of a batch, then ``done(results)``, which returns words to show.
+
+        An `AsifError` of `read` becomes words too; `answer` shows every other exception.
+        """
+        super().__init__()
+        self.arrived = []  # (name, bytes) of an unfinished batch
+        self.answer, self.read, self.done = answer, read, done
+        self.on_msg(self._receive)
+
+    def _receive(self, _, content, buffers):
+        if content["kind"] == "picture":
+            self.arrived.append((content["name"], bytes(buffers[0])))
+            return
+        self.words, self.answer.trouble.outputs = [], ()  # so that equal words are a change too
+        batch, self.arrived, results, said, problems = self.arrived, [], [], [], list(content["words"])
+        for name, data in batch:
+            with self.answer.guarded():
+                try:
+                    results.append(self.read(name, data))
+                except AsifError as error:
+                    problems.append(f"✘ {error}")
+        with self.answer.guarded():
+            said = self.done(results)
+        self.words = problems + said
+
+
+def your_picture(model, labels=("otter", "beaver"), *, template=DEFAULT_TEMPLATE, pictures=None) -> ipywidgets.VBox:
+    """Return a place to drop pictures and write labels; each picture gets an answer and the anchors that decided.
+
+    The widget starts with these labels; the prompt template has one ``{}`` for the label. Row i of `pictures` belongs
+    to anchor i; by default they are the picture files of the bank.
+    """
+    return YourPicture(model, labels, template, model.bank.pairs.picture if pictures is None else pictures)
+
+
+class YourPicture(ipywidgets.VBox):
+    """See `your_picture`."""
+
+    def __init__(self, model, labels, template, pictures):
+        self.model, self.template, self.pictures = model, template, pictures
+        self.asked = []  # (name, thumbnail, SparseVectors of one row), the newest first
+        self.pager, self.answer = Pager(PER_PAGE), Answer()
+        self.picker = Picker(self.answer, self.encode, self.receive)
+        words = {"value": write_labels(labels), "description": "Labels, separated by commas"}
+        self.labels = ipywidgets.Text(continuous_update=False, **words, **wide("100%", "initial"))
+        self.redraw = self.answer.follow(self.page, self.labels, self.pager)
+        super().__init__([self.picker, self.labels, self.pager, self.answer])
+
+    def page(self, text, _) -> str:
+        """The answers on the page that the pager shows, as HTML."""
+        labels = parse_labels(text)
+        make_prompts(labels, [self.template])  # refuses bad labels before the first picture arrives
+        shown = self.asked[self.pager.rows_of(len(self.asked))]
+        return "".join(answer_html(self.model, *item, labels, self.template, self.pictures) for item in shown)
+
+    def encode(self, name, data):
+        """Read and encode one picture; return its name, a thumbnail and its (1, d_image) embedding."""
+        picture = read_upload(name, data)
+        z = embed(self.model.encoder("image"), [picture], progress=False)
+        return name, Image.fromarray(thumbnail(picture, SIDE)), z
+
+    def receive(self, read) -> list:
+        """Take in the encoded pictures of a batch, and answer; return words about them."""
+        vectors = self.model.images(torch.cat([z for *_, z in read])) if read else ()
+        self.asked[:0] = [(name, small, vectors[[i]]) for i, (name, small, _) in enumerate(read)][::-1]
+        self.pager.value = 0
+        self.redraw()
+        return [f"✔ {len(read)} picture{'' if len(read) == 1 else 's'} added."] if read else []
+
+
+def read_upload(name, data):
+    """Return the picture in `data`, bytes that a browser sent under `name`, as an upright RGB image.
+
+    Raises `PictureError` as `open_picture`, with `name` as the name of the file.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder) / "upload"  # `name` may hold characters that a file name must not
+        file.write_bytes(data)
+        try:
+            return open_picture(file)
+        except PictureError as error:
+            raise PictureError(str(error).replace(str(file), name)) from None
+
+
+def parse_labels(text) -> list:
+    """Read labels from a line of text, separated by commas; a label with a comma goes into double quotes.
+
+    Raises `ParameterError` if the line is empty.
+
+    >>> parse_labels('otter,  sea   lion, "salt, pepper"')
+    ['otter', 'sea lion', 'salt, pepper']
+    """
+    if not text.strip():
+        raise ParameterError("there is no label; write at least one, and put commas between several")
+    return [" ".join(label.split()) for label in next(csv.reader([text], skipinitialspace=True))]
+
+
+def write_labels(labels) -> str:
+    """Return labels as the text that `parse_labels` reads."""
+    return ", ".join('"' + label.replace('"', '""') + '"' if set(label) & set(',"') else label for label in labels)
+
+
+def answer_html(model, name, picture, vector, labels, template, pictures) -> str:
+    """Return as HTML how a model ranks labels for a picture, and which anchors decided for the first label.
+
+    `vector`, SparseVectors of one row, represents the `picture` of this `name`; `pictures` are the anchors' pictures.
+    Raises `ParameterError` if a label is empty, or occurs twice.
+    """
+    answer, figures = model.classify(vector, labels, templates=[template]), []
+    verdict = answer.best[0]
+    if verdict is not None:
+        table = contributions(vector, model.texts(make_prompts([verdict], [template])), model.bank.pairs)
+        shares = table.contribution / table.contribution.sum()
+        figures = [
+            (image_tag(pictures[anchor], caption, 80), f"{share:.0%} · {caption}")
+            for anchor, caption, share in zip(table.anchor[:MOST_ANCHORS], table.caption, shares, strict=False)
+        ]
+    return PARTS.answer(name, verdict, image_tag(picture, name, SIDE), ranking(labels, answer.scores[0]), figures)
+
+
+def ranking(labels, scores) -> Markup:
+    """Return labels and scores, the best first, as an HTML table with bars."""
+    best = sorted(zip(labels, scores.tolist(), strict=True), key=lambda pair: -pair[1])
+    return PARTS.ranking(best, MOST_LABELS, BAR)

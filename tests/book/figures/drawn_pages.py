@@ -1,0 +1,58 @@
+"""Pages of the report with drawn explanations, as a reader opens them from disk."""
+
+from nbformat import write
+from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
+
+from asif_book.report import render
+
+DESKTOP, PHONE = {"width": 1280, "height": 900}, {"width": 400, "height": 800}
+WCAG = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa"]
+
+
+def report_page(folder, *drawn):
+    """Make the page of an executed chapter whose cells showed `drawn`; return its path."""
+    outputs = [new_output("display_data", {"text/html": one.data, "text/plain": "HTML"}) for one in drawn]
+    cells = [new_markdown_cell("# 04 · A chapter\n\n> **Question.** Does it answer?")]
+    cells += [new_code_cell("draw.it()", outputs=[output]) for output in outputs]
+    write(new_notebook(cells=cells), folder / "04_chapter.ipynb")
+    page = folder / "04_chapter.html"
+    page.write_text(render(folder / "04_chapter.ipynb"), encoding="utf-8")
+    return page
+
+
+def opened(browser, page, viewport=DESKTOP, **options):
+    """Open a page from disk, without network; `complaints` of the result must stay empty."""
+    context = browser.new_context(viewport=viewport, **options)
+    context.set_offline(True)
+    tab = context.new_page()
+    tab.complaints = []
+    tab.on("console", lambda message: tab.complaints.append(message.text))
+    tab.on("pageerror", lambda error: tab.complaints.append(str(error)))
+    tab.on("request", lambda request: request.url.startswith(("file:", "data:")) or tab.complaints.append(request.url))
+    tab.goto(page.as_uri())
+    return tab
+
+
+def barriers(tab):
+    """Return what axe-core finds, each with its first place."""
+    from axe_playwright_python.sync_playwright import Axe
+
+    response = Axe().run(tab, options={"runOnly": WCAG, "resultTypes": ["violations"]}).response
+    return {found["id"]: found["nodes"][0]["html"] for found in response["violations"]}
+
+
+def check_views(browser, page, root):
+    """No view has a barrier, is wider than its window, or has letters below 11 pixels."""
+    for viewport in (DESKTOP, PHONE):
+        for scheme in ("light", "dark"):
+            tab = opened(browser, page, viewport, color_scheme=scheme)
+            assert barriers(tab) == {}
+            assert tab.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth") == 0
+            right = "all => Math.max(...all.map(one => one.getBoundingClientRect().right))"
+            assert tab.eval_on_selector_all(f"{root} *", right) <= viewport["width"]
+            smallest = "all => Math.min(...all.map(one => parseFloat(getComputedStyle(one).fontSize)))"
+            assert tab.eval_on_selector_all(f"{root} *", smallest) >= 11
+            cut = "all => all.filter(one => one.scrollWidth > one.clientWidth + 1).map(one => one.textContent)"
+            assert tab.eval_on_selector_all(f"{root} :is(th, td)", cut) == []
+            assert tab.complaints == []
+            tab.context.close()

@@ -1,0 +1,108 @@
+"""Every figure function on small inputs, and what it may show in the four colours that have a meaning."""
+
+import numpy as np
+import pandas as pd
+import torch
+from PIL import Image
+
+from asif_book import figures
+from asif_book.figures.palette import ANCHOR, CONTROL, PICTURE, TEXT
+from asif_lib.evaluation.measures import Measure
+from asif_lib.sparse import sparsify
+
+STAMP = Image.new("RGB", (8, 8), "#123456")
+MEASURE = Measure(0.4, 0.3, 0.5, 10)
+METHODS = {name: {"R@1": MEASURE} for name in "abcd"}
+FOUR = np.array([0.1, 0.2, 0.4, 0.9])
+VECTOR = sparsify(torch.tensor([[0.9, 0.5, -0.1, 0.3]]), 3, 2)
+OTHER = sparsify(torch.tensor([[0.1, 0.5, 0.9, -0.3]]), 2, 2)
+PAIRS = pd.DataFrame({"picture": [STAMP] * 4, "caption": list("abcd")})
+REASONS = PAIRS.assign(image=0.5, text=0.5, contribution=0.25)
+SPARSE = (STAMP, torch.tensor([0.9, 0.5, -0.1, 0.3]), {"p = 2": VECTOR, "p = 4": VECTOR}, [STAMP] * 3, list("abc"))
+BINS = pd.DataFrame({"centre": [0.2, 0.7], "mean": [0.4, 0.5], "low": [0.3, 0.4], "high": [0.5, 0.6]})
+SWEEP = pd.DataFrame({"fraction": [0.1, 0.1, 1, 1], "p": [1, 2, 1, 2], "value": [0.1, 0.2, 0.3, 0.2]})
+CURVES = pd.DataFrame(
+    [(0, kind, order, 0, f, f) for kind in ("deletion", "insertion") for order in ("contribution", "random")
+     for f in (0.0, 0.25, 1.0)],
+    columns=["picture", "curve", "order", "repeat", "fraction", "score"],
+)  # fmt: skip
+WALKED = pd.DataFrame(
+    {"effort": [1, 2], "recall": [0.5, 1], "agreement": [0.6, 1], "difference": [-0.1, 0], "low": -0.2, "high": 0.1}
+)
+WALKED.attrs["knob"] = "nprobe"
+SEEDS = pd.DataFrame({"size": [10, 10, 50], "seed": [0, 1, 0], "value": [0.1, 0.3, 0.4]})
+LESSONS = {0: (MEASURE, [0.3, 0.5]), 5: (MEASURE, [0.4])}
+BENCHMARK = pd.DataFrame(
+    [(method, "stamps", "image", "text", n, 0.4, 0.3, 0.5, 0.1, verdict, method == "b", False) for n in (10, 40)
+     for method, verdict in (("a", "reference"), ("b", "better"))],
+    columns=["method", "bank", "image_encoder", "text_encoder", "size", "value", "low", "high", "chance", "verdict",
+             "transductive", "needs_labels"],
+)  # fmt: skip
+SURE = pd.DataFrame({"confidence": [0.2, 0.9], "coverage": [0.5, 1], "accuracy": [0.9, 0.5], "low": 0.4, "high": 0.95})
+RANKING = [(1, "a", 0.5, False), (2, "b", 0.4, True)]
+SHUFFLES = np.array([[0.1, 0.2], [0.2, 0.1]])
+
+SMALL = {
+    "anchor_bars": (lambda f: f(STAMP, "a stamp", [(STAMP, "a", 0.2), (STAMP, "b", -0.1)], xlabel="x"), {ANCHOR}),
+    "around_the_threshold": (lambda f: f(FOUR, FOUR, 2, 0.3), {}),
+    "auc_dots": (lambda f: f(METHODS, xlabel="AUC"), {}),
+    "bars_with_intervals": (lambda f: f({"a": MEASURE}, 0.1, "share"), {}),
+    "before_after": (lambda f: f(FOUR, {"a change": FOUR, "another": -FOUR}), {}),
+    "caption_search": (lambda f: f([STAMP], [RANKING]), {}),
+    "cluster_timeline": (lambda f: f([(1, 1, 0, 1), (2, 2, 0, 1)], killed=(1, 0.5)), {}),
+    "confusion_matrix": (lambda f: f(np.eye(2, dtype=int), ["a", "b"]), {}),
+    "curves_by_bank": (lambda f: f(BENCHMARK, ylabel="R@1"), {CONTROL}),
+    "curves_by_method": (lambda f: f(BENCHMARK, ylabel="R@1"), {CONTROL}),
+    "encoder_heat_map": (lambda f: f(BENCHMARK, label="R@1"), {}),
+    "cosine_histograms": (lambda f: f(dict.fromkeys("abcd", FOUR)), {}),
+    "cosines_before_after": (lambda f: f({"encoder": (FOUR, -FOUR)}), {}),
+    "cost_curves": (lambda f: f([1000, 2000], [1, 2], (0.1, 0.1), [1e6, 2e6], [1e6, 4e6]), {}),
+    "coverage_by_count": (lambda f: f([5, 10], {"at random": np.ones((2, 2, 2)), "farthest": np.ones((1, 2, 2))}), {}),
+    "coverage_histogram": (lambda f: f({"pictures": FOUR, "captions": FOUR}), {PICTURE, TEXT}),
+    "deciding_anchors": (lambda f: f([(STAMP, "a", REASONS)]), {}),
+    "faithfulness": (lambda f: f(CURVES), {}),
+    "familiarity_curves": (lambda f: f(dict.fromkeys("abcd", FOUR), 0.3), {}),
+    "group_sizes": (lambda f: f(["a", "b", "b"]), {}),
+    "harm_profile": (lambda f: f(FOUR, list("abcd")), {ANCHOR}),
+    "hub_before_after": (lambda f: f(STAMP, "a", [STAMP] * 4, FOUR > 0.3, FOUR > 0.5), {ANCHOR}),
+    "interval_dots": (lambda f: f(METHODS, xlabel="x", chance=0.1), {}),
+    "knob_curves": (lambda f: f(WALKED, 1, chosen=2), {}),
+    "labelled_pictures": (lambda f: f([STAMP] * 2, ["a", "b"], ["a", "a"]), {}),
+    "learning_curve": (lambda f: f(dict.fromkeys("abcd", LESSONS), chance=0.1), {}),
+    "line_chart": (
+        lambda f: f({name: ([1, 2], [1, 2]) for name in "abcd"}, xlabel="x", ylabel="y", marks={"m": 1}),
+        {},
+    ),
+    "neighbour_rows": (lambda f: f([STAMP] * 3, list("abc"), [0], [[1, 2]], [[0.5, 0.4]]), {PICTURE}),
+    "neighbours_two_ways": (lambda f: f([(STAMP, "a")], [[(STAMP, "b")]], [[(STAMP, "b", True)]], ("x", "y")), {}),
+    "overlap_by_k": (lambda f: f([1, 2], [MEASURE] * 2, SHUFFLES, [0.1, 0.1]), {CONTROL}),
+    "picture_pairs": (lambda f: f([STAMP] * 2, ["a", "b"], [(0, 1)]), {}),
+    "picture_rows": (lambda f: f({"row": [(STAMP, "a")]}), {}),
+    "recall_points": (lambda f: f([1, 5], {name: [MEASURE] * 2 for name in "abcd"}, [0.1, 0.2]), {}),
+    "relative_under_changes": (lambda f: f(FOUR[:2], FOUR.reshape(2, 2), {"as it is": lambda z: z}, "ab"), {ANCHOR}),
+    "scaling": (lambda f: f(dict.fromkeys("abcd", SEEDS), ylabel="recall"), {}),
+    "score_table": (lambda f: f([STAMP] * 2, ["a", "b"], [[0.5, 0.1], [0.2, 0.1]], right=[0, 1]), {}),
+    "scores_without": (lambda f: f(STAMP, "a", ["a", "b"], [0.4, 0.3], [0.2, 0.3], [(STAMP, "c")], []), {}),
+    "shared_neighbours": (
+        lambda f: f(STAMP, "a", [(STAMP, "b")] * 2, [(STAMP, "c")] * 2, [[True, False], [False, True]]),
+        {},
+    ),
+    "show_pictures": (lambda f: f([STAMP], ["a"]), {}),
+    "shuffle_control": (lambda f: f({"share": (0.5, (0.4, 0.6), FOUR)}), {CONTROL}),
+    "similarity_density": (lambda f: f(*np.random.default_rng(0).random((2, 50)), BINS), {}),
+    "sparse_and_ranking": (lambda f: f(*SPARSE, RANKING), {PICTURE}),
+    "sparse_vector": (lambda f: f(*SPARSE), {PICTURE}),
+    "stage_bars": (lambda f: f({"here": {"encode": 1.0}, "paper": {"encode": 9.0}}), {}),
+    "sweep_heatmaps": (lambda f: f({"a": SWEEP}), {}),
+    "trust_curves": (lambda f: f(dict.fromkeys("abc", SURE), {"a": SURE}), {}),
+    "two_profiles": (lambda f: f(VECTOR, OTHER, PAIRS, ["picture", "text"]), {PICTURE, TEXT}),
+    "use_histogram": (lambda f: f({"pictures": np.array([0, 1, 5])}, 9), {}),
+    "what_the_encoder_sees": (lambda f: f([(STAMP, STAMP, np.ones((4, 4, 3)), np.ones((4, 4, 3)))]), {}),
+    "within_margin": (lambda f: f({"a": MEASURE}, 0.05, xlabel="x"), {}),
+}
+"""For each function that returns a Figure: a call, and its meanings among `PICTURE`, `TEXT`, `ANCHOR` and `CONTROL`."""
+
+
+def small(name):
+    """Draw the figure on its small input."""
+    return SMALL[name][0](getattr(figures, name))

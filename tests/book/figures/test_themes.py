@@ -1,0 +1,78 @@
+"""A figure follows the theme of its page: ink and paper change places, pictures and the fixed colours stay."""
+
+import io
+
+import pytest
+from matplotlib.colors import to_rgb
+from matplotlib.lines import Line2D
+from matplotlib.patches import Rectangle
+from matplotlib.text import Text
+from PIL import Image
+from small import SMALL, small
+
+from asif_book.figures.palette import ANCHOR, DARK, INK, ON_DARK, ON_LIGHT, PAPER
+from asif_book.figures.style import Drawing, image_html
+
+DARK_PAGE, LIGHT_PAGE = DARK[PAPER], PAPER
+
+
+@pytest.fixture
+def page():
+    """A figure of five fields: a line of ink, an anchor's bar, a bar of a fixed colour, a black picture and word."""
+    figure = Drawing((5, 1))
+    figure.set_layout_engine("none")
+    figure.add_artist(Line2D([0, 0.2], [0.5, 0.5], color=INK, linewidth=40))
+    for left, colour in ((0.2, ANCHOR), (0.4, ON_LIGHT)):
+        figure.add_artist(Rectangle((left, 0.2), 0.2, 0.6, facecolor=colour, edgecolor="none"))
+    axis = figure.add_axes((0.6, 0, 0.2, 1))
+    axis.set_axis_off()
+    axis.imshow([[to_rgb(INK)]], aspect="auto")
+    figure.text(0.9, 0.5, "█", fontsize=60, ha="center", va="center")
+    return image_html(figure, "five fields")
+
+
+def seen(tab):
+    """The colours of the five fields, and of the paper."""
+    image = Image.open(io.BytesIO(tab.locator("img").screenshot())).convert("RGB")
+    width, height = image.size
+    places = [((2 * field + 1) * width // 10, height // 2) for field in range(5)] + [(width // 10, 5)]
+    return ["#{:02X}{:02X}{:02X}".format(*image.getpixel(place)) for place in places]
+
+
+LIGHT = [INK, ANCHOR, ON_LIGHT, INK, INK, LIGHT_PAGE]
+DARKENED = [DARK[INK], ANCHOR, ON_LIGHT, INK, DARK[INK], DARK_PAGE]
+JUPYTERLAB = '<body style="color-scheme: {}">'  # as its themes set it, from version 4.3 on
+SCHEME = "<style>:root {{ color-scheme: {} }}</style>"
+
+
+@pytest.mark.parametrize(
+    ("around", "system", "media", "expected"),
+    [
+        ("", "light", "screen", LIGHT),
+        ("", "dark", "screen", DARKENED),
+        (JUPYTERLAB.format("dark"), "light", "screen", DARKENED),
+        (JUPYTERLAB.format("light"), "dark", "screen", LIGHT),
+        (JUPYTERLAB.format("dark"), "light", "print", LIGHT),
+        (SCHEME.format("dark"), "light", "screen", DARKENED),
+        (SCHEME.format("light"), "dark", "screen", LIGHT),
+    ],
+)
+def test_a_figure_follows_its_page(browser, page, around, system, media, expected):
+    tab = browser.new_page(color_scheme=system)
+    tab.emulate_media(media=media, color_scheme=system)
+    tab.set_content(around + page)
+    assert seen(tab) == expected
+    tab.close()
+
+
+def test_a_notebook_that_nobody_trusts_loses_the_style_and_keeps_the_theme(browser, page):
+    tab = browser.new_page(color_scheme="light")
+    tab.set_content(JUPYTERLAB.format("dark") + page[page.index("<img") :])
+    assert seen(tab) == DARKENED
+    tab.close()
+
+
+@pytest.mark.parametrize("name", SMALL)
+def test_the_words_of_a_figure_are_ink_or_stand_on_a_coloured_cell(name):
+    words = {text.get_color() for text in small(name).findobj(Text) if text.get_text()}
+    assert words <= {"black", INK, ON_LIGHT, ON_DARK}

@@ -1,0 +1,252 @@
+"""The chapters as assignments of nbgrader: what is exported, what is refused, and marks that cannot be forged."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import nbformat
+import pytest
+
+from asif_book.assignments import NBGRADER_SCHEMA, assignment, export
+from asif_book.classroom import ClassError
+from asif_lib import cli
+
+CHAPTER = '''\
+# %% [markdown]
+# # 00 · Tiny
+#
+# Next: [01 · Encoders](01_encoders.ipynb#start).
+
+# %%
+import torch
+
+from asif_book.checks import check_cosine
+
+# %% [markdown]
+# ### Exercise 00.1 · Cosine
+#
+# **Difficulty** ●●●○○ · **Minutes** 4
+#
+# Write it.
+
+# %% tags=["exercise"]
+def cosine(a: torch.Tensor, b: torch.Tensor) -> float:
+    """Cosine of two vectors (d,)."""
+    ### BEGIN SOLUTION
+    lengths = float(a.norm() * b.norm())
+    return float(a @ b) / lengths if lengths else 0.0
+    ### END SOLUTION
+
+# %% tags=["check"]
+check_cosine(cosine)
+
+# %%
+print("the chapter goes on")
+'''
+
+
+@pytest.fixture
+def tiny(tmp_path):
+    """A folder of sources with one small chapter, `00_tiny`."""
+    sources = tmp_path / "source"
+    sources.mkdir()
+    (sources / "00_tiny.py").write_text(CHAPTER)
+    return sources
+
+
+def asif(capsys, *arguments):
+    status = cli.main(["class", *map(str, arguments)])
+    return status, capsys.readouterr()
+
+
+def test_exercise_and_check_become_solution_and_test(tiny):
+    notebook = assignment(tiny / "00_tiny.py")
+    solution, test = (cell for cell in notebook.cells if "nbgrader" in cell.metadata)
+    assert "### BEGIN SOLUTION" in solution.source and "a @ b" in solution.source
+    assert (solution.metadata.nbgrader.grade_id, solution.metadata.nbgrader.solution) == ("exercise-00-1", True)
+    marks = test.metadata.nbgrader
+    assert (marks.grade_id, marks.grade, marks.locked, marks.solution) == ("check-00-1", True, True, False)
+    assert marks.points == 3  # three dots on the card
+    assert '"asif_book.referee", "00.1"]' in test.source and "dumps((cosine,))" in test.source
+    assert "(../01_encoders/01_encoders.ipynb#start)" in notebook.cells[0].source
+
+
+def test_export_makes_a_course_of_the_chapters_that_were_asked_for(tmp_path, capsys):
+    course = tmp_path / "course"
+    status, printed = asif(capsys, "export", course, "--chapters", "04, 00", "--json")
+    assert status == 0
+    result = json.loads(printed.out)
+    assert list(result["assignments"]) == ["00_start_here", "04_sparsification"]
+    assert set(result["assignments"]["04_sparsification"]) >= {"check-04-1", "check-04-2"}
+    assert {path.relative_to(course).as_posix() for path in course.rglob("*") if path.is_file()} == {
+        "nbgrader_config.py",
+        "source/00_start_here/00_start_here.ipynb",
+        "source/04_sparsification/04_sparsification.ipynb",
+    }
+
+
+def test_every_check_of_the_workbook_becomes_a_test(tmp_path):
+    from asif_book.checks import EXERCISES
+
+    made = export(tmp_path / "course")["assignments"]
+    assert {test for tests in made.values() for test in tests} == {
+        f"check-{number.replace('.', '-')}" for number in EXERCISES
+    }
+
+
+def test_export_overwrites_nothing(tmp_path, tiny):
+    course = tmp_path / "course"
+    course.mkdir()
+    (course / "gradebook.db").write_text("marks")
+    with pytest.raises(ClassError, match="holds something already"):
+        export(course, sources=tiny)
+    assert [path.name for path in course.iterdir()] == ["gradebook.db"]
+    with pytest.raises(ClassError, match="holds something already"):
+        export(course / "gradebook.db", sources=tiny)
+
+
+def test_export_of_what_is_not_there_is_an_error(tmp_path, tiny):
+    with pytest.raises(ClassError, match=r"no chapter '07'; the chapters are 00"):
+        export(tmp_path / "course", ["07"], sources=tiny)
+    with pytest.raises(ClassError, match="holds no chapter"):
+        export(tmp_path / "course", sources=tmp_path)
+    assert not (tmp_path / "course").exists()
+
+
+@pytest.mark.parametrize(
+    "old, new, complaint",
+    [
+        ("●●●○○", "", "lacks a card before it or a check after it"),
+        ('# %% tags=["check"]', "# %%", "lacks a card before it or a check after it"),
+        ("check_cosine(cosine)\n", "given = cosine\ncheck_cosine(given)\n", "must be one call"),
+    ],
+)
+def test_a_chapter_that_breaks_a_convention_is_named(tiny, old, new, complaint):
+    (tiny / "00_tiny.py").write_text(CHAPTER.replace(old, new))
+    with pytest.raises(ClassError, match=rf"00_tiny\.py.*{complaint}"):
+        assignment(tiny / "00_tiny.py")
+
+
+def test_metadata_is_as_nbgrader_wants_it(tmp_path):
+    nbgraderformat = pytest.importorskip("nbgrader.nbgraderformat", reason="nbgrader is not installed")
+    assert nbgraderformat.SCHEMA_VERSION == NBGRADER_SCHEMA
+    export(tmp_path / "course")
+    notebooks = sorted((tmp_path / "course").rglob("*.ipynb"))
+    assert len(notebooks) >= 6
+    for path in notebooks:
+        nbgraderformat.MetadataValidator().validate_nb(nbformat.read(path, as_version=4))
+
+
+def nbgrader(course, *arguments, status=0):
+    command = [sys.executable, "-m", "nbgrader", *arguments]
+    run = subprocess.run(command, cwd=course, capture_output=True, text=True, timeout=300)
+    assert run.returncode == status, run.stderr
+    return run.stdout + run.stderr
+
+
+def released_and(submitted, course, student, name="00_tiny"):
+    """Hand in a notebook."""
+    file = course / "submitted" / student / name / f"{name}.ipynb"
+    file.parent.mkdir(parents=True)
+    nbformat.write(submitted, file)
+    return file
+
+
+def without_graded_cells(notebook):
+    notebook.cells = [cell for cell in notebook.cells if "nbgrader" not in cell.metadata]
+    return notebook
+
+
+def test_submissions_that_cannot_be_marked_are_named_before_anything_runs(tmp_path, tiny, capsys):
+    course = tmp_path / "course"
+    export(course, sources=tiny)
+    made = lambda: assignment(tiny / "00_tiny.py")  # noqa: E731
+    many = made()
+    many.cells += [nbformat.v4.new_code_cell("1") for _ in range(10_000)]
+    lacks = made()
+    lacks.cells = [cell for cell in lacks.cells if cell.metadata.get("nbgrader", {}).get("grade_id") != "check-00-1"]
+    released_and(made(), course, "Anna")
+    released_and(many, course, "Bob")
+    released_and(without_graded_cells(made()), course, "Cem")
+    released_and(lacks, course, "Dana")
+    renamed = released_and(made(), course, "Eve")
+    renamed.rename(renamed.with_name("my copy.ipynb"))
+    released_and(made(), course, "Finn").write_text("{")
+    released_and(made(), course, "Gil", "09_unknown")
+    (course / "submitted" / "00_tiny.ipynb").write_text("{}")
+    status, printed = asif(capsys, "check", course, "--json")
+    result = json.loads(printed.out)
+    assert (status, result["ok"], result["submissions"]) == (1, False, 8)
+    assert result["problems"] == {
+        "Bob/00_tiny": "the notebook has 10,007 cells, more than 1,000; it was not run.",
+        "Cem/00_tiny": "2 of 2 graded cells are missing: it was not made from this release; ask for the notebook "
+        "again.",
+        "Dana/00_tiny": "1 of 2 graded cells are missing: it lacks check-00-1; ask for the notebook again.",
+        "Eve/00_tiny": "there is no 00_tiny.ipynb, but my copy.ipynb; rename it, or ask for the notebook again.",
+        "Finn/00_tiny": result["problems"]["Finn/00_tiny"],
+        "Gil/09_unknown": "the course has no assignment 09_unknown; rename the folder.",
+        "00_tiny.ipynb": "is not in a folder STUDENT/ASSIGNMENT, and nbgrader does not see it; move it there.",
+    }
+    assert result["problems"]["Finn/00_tiny"].startswith("00_tiny.ipynb is no notebook that can be read (")
+    assert asif(capsys, "check", tmp_path / "other")[1].err.startswith(f"asif: {tmp_path / 'other'} has no submissions")
+
+
+WRONG = "return a @ b"
+FORGERIES = {
+    "names": "for name in list(globals()):\n    if name.startswith('check_'): globals()[name] = lambda *a: RIGHT",
+    "modules": "import asif_book.checks as c\nc.check_cosine.verdict = lambda *a: RIGHT",
+    "comparison": "torch.allclose = lambda *a, **k: True",
+    "exit": "def helper(a, b):\n    import os\n    os._exit(0)",
+    "referee": "import asif_book.referee as r\nr.main = lambda: 0",
+}
+RIGHT = "from asif_book.checks import Verdict\nRIGHT = Verdict('', 'right', '')\n"
+
+
+def score_of(course, notebook, student):
+    api = pytest.importorskip("nbgrader.api", reason="nbgrader is not installed")
+    with api.Gradebook(f"sqlite:///{course / 'gradebook.db'}") as gradebook:
+        submission = gradebook.find_submission(notebook, student)
+        return submission.score, submission.max_score
+
+
+def test_a_class_is_marked_and_no_forgery_earns_a_point(tmp_path, tiny, monkeypatch):
+    monkeypatch.setenv("PATH", str(Path(sys.executable).parent), prepend=os.pathsep)  # nbgrader calls alembic by name
+    course = tmp_path / "course"
+    export(course, sources=tiny)
+    nbgrader(course, "generate_assignment", "00_tiny")
+    released = (course / "release" / "00_tiny" / "00_tiny.ipynb").read_text()
+    stub = 'raise NotImplementedError("your turn")'
+    assert stub.replace('"', '\\"') in released and "a @ b" not in released
+
+    def handed_in(solution, extra=None):
+        notebook = nbformat.reads(released, as_version=4)
+        at = next(i for i, cell in enumerate(notebook.cells) if stub in cell.source)
+        notebook.cells[at].source = notebook.cells[at].source.replace(stub, solution)
+        if extra:
+            notebook.cells.insert(at + 1, nbformat.v4.new_code_cell(extra))
+        return notebook
+
+    solved = "n = float(a.norm() * b.norm())\n    return float(a @ b) / n if n else 0.0"
+    with_helper = handed_in("return helper(a, b)", f"def helper(a, b):\n    {solved}")
+    honest = {"Una": handed_in(stub), "Sol": handed_in(solved), "Hal": with_helper}
+    forged = {name: handed_in(WRONG, RIGHT + code) for name, code in FORGERIES.items()}
+    forged["exit"] = handed_in("return helper(a, b)", FORGERIES["exit"])
+    for student, notebook in (honest | forged).items():
+        file = released_and(notebook, course, student)
+        file.with_name("my_progress.json").write_text("kept")
+    nbgrader(course, "autograde", "00_tiny")
+
+    scores = {student: score_of(course, "00_tiny", student) for student in honest | forged}
+    assert scores == dict.fromkeys(scores, (0.0, 3.0)) | {"Sol": (3.0, 3.0), "Hal": (3.0, 3.0)}
+    graded = nbformat.read(course / "autograded" / "Una" / "00_tiny" / "00_tiny.ipynb", as_version=4)
+    (error,) = (o for cell in graded.cells for o in cell.get("outputs", []) if o.output_type == "error")
+    assert error.ename == "AssertionError"
+    assert error.evalue.strip() == "Replace the line that raises NotImplementedError by your own."
+    assert graded.cells[-1].outputs[0].text == "the chapter goes on\n"
+    assert (course / "autograded" / "Sol" / "00_tiny" / "my_progress.json").read_text() == "kept"  # grading is no try
+
+    released_and(without_graded_cells(handed_in(solved)), course, "Emp")
+    run = nbgrader(course, "autograde", "00_tiny", "--student", "Emp", status=1)
+    assert "Emp: 2 of 2 graded cells are missing" in run

@@ -1,0 +1,499 @@
+"""The checks of the exercises: what they say to right, wrong, unfinished and badly behaved solutions."""
+
+import random
+import signal
+import sys
+import time
+import types
+
+import numpy as np
+import pytest
+import torch
+from exercises import RIGHT, WRONG
+
+from asif_book.checks import EXERCISES, sandbox
+from asif_book.checks.catalogue import NEGATED
+from asif_book.checks.exercise import Exercise, chapter_modules, discover, investigation, judge
+from asif_book.checks.judging import ask, compare, random_tensor
+from asif_book.checks.proof import prove
+from asif_book.checks.verdict import STYLES, Verdict, refuse, right
+from asif_book.editions import NOT_ATTEMPTED
+
+CASES = [
+    pytest.param(number, *case, id=f"{number}-{i}") for number in sorted(WRONG) for i, case in enumerate(WRONG[number])
+]
+
+
+@pytest.fixture(autouse=True)
+def own_progress(tmp_path, monkeypatch):
+    monkeypatch.setenv("ASIF_PROGRESS", str(tmp_path / "progress.json"))
+
+
+def test_every_exercise_has_right_and_wrong_solutions():
+    assert set(RIGHT) == set(WRONG) == set(EXERCISES)
+    few = {number: len(WRONG[number]) for number in EXERCISES if len(WRONG[number]) < 5}
+    assert not few, few
+
+
+@pytest.mark.parametrize("number", sorted(EXERCISES))
+def test_right_solutions_pass(number):
+    for solution in RIGHT[number]:
+        verdict = EXERCISES[number](solution)
+        assert verdict.status == "right", verdict
+        assert verdict.exercise == f"Exercise {number}"
+
+
+@pytest.mark.parametrize(("number", "solution", "message"), CASES)
+def test_wrong_solution_fails_with_the_message_that_fits(number, solution, message, wrong_solutions):
+    wrong_solutions["tried"] += 1
+    verdict = EXERCISES[number](solution)
+    assert verdict.status == "wrong", verdict
+    assert message in verdict.message, verdict
+    wrong_solutions["caught, with the message that fits"] += 1
+
+
+NAMED = [
+    pytest.param(check, message, way, id=f"{number}-{i}")
+    for number, check in sorted(EXERCISES.items())
+    if isinstance(check, Exercise)
+    for i, (message, way) in enumerate(check.named)
+]
+
+
+@pytest.mark.parametrize(("check", "message", "way"), NAMED)
+def test_every_named_mistake_gets_its_own_message(check, message, way):
+    """A mistake that answers like another one on all inputs would never be named."""
+    assert check(lambda *case: way(*case)).message.startswith(message)
+
+
+@pytest.mark.parametrize("number", sorted(EXERCISES))
+def test_a_stub_is_not_attempted(number):
+    def stub(*arguments):
+        exec(NOT_ATTEMPTED)
+
+    assert EXERCISES[number](stub).status == "not attempted"
+
+
+def forever(*arguments):
+    while True:
+        try:  # noqa: SIM105
+            time.sleep(0.01)
+        except Exception:  # what a student may write
+            pass
+
+
+def generator(*arguments):
+    yield 1.0
+
+
+def leaves(*arguments):
+    raise SystemExit
+
+
+def recursive(*arguments):
+    return recursive(*arguments)
+
+
+BAD = {
+    "None": (lambda *a: None, "did you forget"),
+    "generator": (generator, "generator"),
+    "raises": (lambda *a: 1 / 0, "ZeroDivisionError"),
+    "leaves": (leaves, "SystemExit"),
+    "recursive": (recursive, "RecursionError"),
+    "text": (lambda *a: "text", ""),
+    "not a number": (lambda *a: torch.tensor(torch.nan), ""),
+    "function": (lambda *a: len, ""),
+    "no function": (7, "give it your function itself"),
+}
+
+
+ROWS = torch.arange(6.0).reshape(2, 3)
+DOUBLE = (lambda x: 2 * x, [(ROWS,)])
+
+
+SHARED = Exercise("99.1", "Double", *DOUBLE)
+OWN_WAY = [
+    check
+    for _, check in sorted(EXERCISES.items())
+    if not isinstance(check, Exercise) or any((check.before, check.after, check.also, check.explain, check.view))
+]
+"""The checks that do more than the shared mechanism."""
+
+
+def each_way():
+    return pytest.mark.parametrize("check", [SHARED, *OWN_WAY], ids=lambda check: check.number)
+
+
+@pytest.mark.parametrize("kind", BAD)
+@each_way()
+def test_bad_results_are_answered_in_words(check, kind):
+    solution, message = BAD[kind]
+    verdict = check(solution)
+    assert verdict.status == "wrong"
+    assert message in verdict.message, verdict
+    assert "Traceback" not in str(verdict)
+
+
+@each_way()
+def test_an_endless_loop_is_stopped(check, monkeypatch):
+    monkeypatch.setattr(sandbox, "TIME_LIMIT", 0.2)
+    verdict = check(forever)
+    assert verdict.status == "wrong"
+    assert "still running" in verdict.message
+
+
+def test_a_bare_except_does_not_keep_an_endless_loop_alive(monkeypatch):
+    monkeypatch.setattr(sandbox, "TIME_LIMIT", 0.2)
+
+    def stubborn(x):
+        while True:
+            try:
+                time.sleep(0.001)
+            except:  # noqa: E722
+                continue
+
+    assert "still running" in compare(stubborn, *DOUBLE).message
+    assert sys.gettrace() is None
+
+
+def test_the_alarm_is_off_afterwards():
+    assert compare(*DOUBLE[:1], *DOUBLE).status == "right"
+    assert signal.getitimer(signal.ITIMER_REAL) == (0, 0)
+
+
+def test_a_flood_of_prints_is_cut_and_counted():
+    def chatty(x):
+        for i in range(30_000):
+            print("line", i)
+        return 2 * x
+
+    verdict = judge(compare, chatty, *DOUBLE)
+    assert verdict.status == "right"
+    assert "line 0" in verdict.printed
+    assert "30,000 lines" in verdict.printed
+    assert len(verdict.printed) < 3_000
+    assert "<details>" in verdict._repr_html_()
+
+
+@pytest.mark.parametrize(
+    ("solution", "message"),
+    [
+        (lambda x: (2 * x).tolist(), "returned a list"),
+        (lambda x: (2 * x).numpy(), "returned an ndarray"),
+        (lambda x: 2 * x.requires_grad_(), "gradients"),
+        (lambda x: (2 * x).double(), "dtype float64; float32 is wanted"),
+        (lambda x: (2 * x).to("meta"), "is on meta"),
+        (lambda x: (2 * x).T, "Rows and columns are swapped"),
+        (lambda x: 2 * x / 0 * 0, "NaN"),
+        (lambda x: 2 * x.flatten(), "shape (6,); expected (2, 3)"),
+        (lambda x: x.mul_(2), "changed its input"),
+        (lambda x: 2 * x + x**2 / 25, "off by up to 1"),
+        (lambda x: x.no_such_method(), "in the line `(lambda x: x.no_such_method()"),
+        (lambda x, y: x, "TypeError"),
+        (lambda x: x.max(dim=1), "take .values or .indices"),
+    ],
+)
+def test_compare_names_what_is_wrong_with_the_form(solution, message):
+    verdict = compare(solution, *DOUBLE)
+    assert verdict.status == "wrong"
+    assert message in verdict.message, verdict
+
+
+def test_torch_is_not_mistaken_for_a_stub():
+    def unsupported(x):
+        raise NotImplementedError("Could not run 'aten::foo' with arguments from the 'Meta' backend.")
+
+    assert compare(unsupported, *DOUBLE).status == "wrong"
+
+
+def test_a_check_leaves_the_random_states_alone():
+    def careless(x):
+        torch.manual_seed(5)
+        np.random.seed(5)
+        random.seed(5)
+        return 2 * x
+
+    def draws():
+        return torch.rand(1).item(), np.random.rand(), random.random()
+
+    torch.manual_seed(1), np.random.seed(1), random.seed(1)
+    expected = draws()
+    torch.manual_seed(1), np.random.seed(1), random.seed(1)
+    compare(careless, *DOUBLE)
+    assert draws() == expected
+
+
+class Mute(Exception):
+    def __str__(self):
+        raise ValueError
+
+
+def raises(error):
+    def run(*arguments):
+        raise error
+
+    return run
+
+
+@each_way()
+@pytest.mark.parametrize("error", [KeyError(), Mute(), KeyError(torch.ones(1))], ids=["bare", "mute", "tensor"])
+def test_no_exception_of_a_student_gets_into_the_notebook(check, error):
+    assert type(error).__name__ in check(raises(error)).message
+
+
+def test_what_a_check_cannot_judge_is_said():
+    verdict = judge(lambda function: function() + 1, lambda: "text")
+    assert verdict.status == "wrong"
+    assert "cannot judge" in verdict.message
+    assert judge(compare, lambda x: x.to_sparse(), *DOUBLE).status == "wrong"
+
+
+def test_the_librarys_own_function_is_no_solution():
+    from asif_lib.relative import relative_representation
+
+    assert "library's own" in EXERCISES["03.1"](relative_representation).message
+
+
+def test_a_changed_list_is_noticed():
+    def pops(items):
+        items.pop()
+        return 1.0
+
+    assert "changed its input" in compare(pops, lambda items: 1.0, [([1, 2],)]).message
+
+
+def test_a_named_mistake_gets_its_message_and_the_first_that_fits_wins():
+    mistakes = [("never", lambda x: x[:, 5]), ("first", lambda x: 3 * x), ("second", lambda x: 3 * x)]
+    assert compare(lambda x: 3 * x, *DOUBLE, mistakes).message == "first"
+
+
+def test_a_mistake_answers_fixed_cases_once_and_new_cases_anew():
+    for cases, answers in [([(ROWS,)], 1), (lambda: [(ROWS,)], 2)]:
+        asked = []
+        check = Exercise("99.1", "Double", DOUBLE[0], cases, {"never": asked.append})
+        assert [check(lambda x: 3 * x).status, check(lambda x: 4 * x).status] == ["wrong"] * 2
+        assert len(asked) == answers
+
+
+def test_a_mistake_is_told_only_if_it_fits_every_input_that_went_wrong():
+    cases = [(torch.ones(2, 3),), (2 * ROWS,), (-ROWS,)]
+    mistakes = [("squared", lambda x: 2 * x**2), ("shifted", lambda x: 2 * x + 1)]
+    assert compare(lambda x: 2 * x + 1, lambda x: 2 * x, cases, mistakes).message == "shifted"
+    assert compare(lambda x: 2 * x**3, lambda x: 2 * x, cases, mistakes).message.startswith(
+        "On input 2: the shape is right"
+    )
+    mostly = lambda x: x + 5 if (x == 2 * ROWS).all() else 2 * x**2  # noqa: E731
+    assert "off by up to" in compare(mostly, lambda x: 2 * x, cases, mistakes).message
+
+
+@pytest.mark.parametrize(
+    ("wrong", "told"),
+    [
+        (lambda r: -r, "the negatives of the right ones"),
+        (abs, "the absolute values of"),
+        (lambda r: r.clamp_min(0), "with 0 in the place of negative"),
+        (lambda r: 1 - r, "1 minus the right ones"),
+        (lambda r: 1 / r, "numerator and denominator"),
+        (lambda r: r.flip(-1), "opposite order, along the last"),
+        (lambda r: r.sort(-1).values, "sorted: keep their places"),
+        (lambda r: r.cumsum(-1), "running sums"),
+        (lambda r: 0.2 * r, "the right ones times 0.2"),
+        (lambda r: r + 1, "each of your values is 1 too large"),
+        (lambda r: 0 * r, "all 0"),
+        (lambda r: r / r.norm(), "times a factor that changes from input to input"),
+        (lambda r: r / r.norm(dim=-1, keepdim=True), "times a factor that changes from row to row"),
+        (lambda r: r - r.mean(0), "plus a number that changes from column to column"),
+    ],
+)
+def test_a_relation_that_holds_on_every_input_is_told(wrong, told):
+    cases = [(random_tensor(4, 5, seed=seed),) for seed in (1, 2)]
+    verdict = compare(lambda x: wrong(2 * x), lambda x: 2 * x, cases)
+    assert verdict.message.startswith("On input 1") is False and told in verdict.message
+    assert told not in compare(lambda x: wrong(2 * x) + x**3, lambda x: 2 * x, cases).message
+    assert told not in compare(lambda x: wrong(2 * x), lambda x: 2 * x, cases, related=False).message
+
+
+def test_a_missing_step_is_told_as_a_relation():
+    cases = [(random_tensor(4, 5, seed=seed),) for seed in (1, 2)]
+    assert "must become 0" in compare(lambda x: x, lambda x: x.clamp_min(0), cases).message
+    assert "must become positive" in compare(lambda x: x, lambda x: x.abs(), cases).message
+    assert "sort them" in compare(lambda x: x, lambda x: x.sort(-1).values, cases).message
+    assert (
+        "results, number 2: your values are the negatives"
+        in compare(lambda x: (x, -x), lambda x: (x, x), cases).message
+    )
+
+
+def test_an_input_is_described_by_what_no_input_before_it_had():
+    cases = [(ROWS, 2), (torch.cat([ROWS, 0 * ROWS[:1]]), 2), (ROWS[:1], 1)]
+    right_but = lambda shape: lambda x, k: k * x + (len(x) == shape) * x**2 + (len(x) == shape)  # noqa: E731
+    reference = lambda x, k: k * x  # noqa: E731
+    assert compare(right_but(3), reference, cases).message.startswith("On input 2 (x has a row of zeros): the shape")
+    assert compare(right_but(1), reference, cases).message.startswith("On input 3 (x has one row and k = 1): the shape")
+
+
+def test_a_verdict_speaks_in_colour_symbol_and_words_and_escapes_html():
+    verdict = Verdict("Exercise 09.9", "wrong", "<b>")
+    page = verdict._repr_html_()
+    assert STYLES["wrong"][0] in page
+    assert "✘" in page
+    assert "wrong" in page
+    assert "&lt;b&gt;" in page
+    assert "✘" in str(verdict)
+
+
+def module(name, **contents):
+    made = types.ModuleType(name)
+    vars(made).update(contents)
+    return made
+
+
+def test_two_checks_of_one_exercise_are_refused():
+    first, second = (investigation("04.1", title)(len) for title in ("One", "Another"))
+    same = module("chapter_04.b", check_first=first)
+    assert list(discover([module("chapter_04.a", check_first=first), same])) == ["04.1"]
+    with pytest.raises(ValueError, match="Exercise 04.1 has two checks, check_first and check_second in chapter_04.c"):
+        discover([same, module("chapter_04.c", check_second=second)])
+
+
+def test_two_checks_of_one_name_are_refused():
+    modules = [module(f"chapter_0{i}", check_x=investigation(f"0{i}.1", "One")(len)) for i in (4, 5)]
+    with pytest.raises(ValueError, match="Two checks are called check_x: give the one in chapter_05 another name"):
+        discover(modules)
+
+
+def test_a_check_in_another_chapters_module_is_refused():
+    with pytest.raises(ValueError, match="check_x checks exercise 04.1 and stands in chapter_05: move it"):
+        discover([module("chapter_05", check_x=investigation("04.1", "One")(len))])
+
+
+def test_a_chapter_without_a_number_is_refused(tmp_path):
+    (tmp_path / "chapter_four.py").touch()
+    package = module("lonely", __path__=[str(tmp_path)])
+    with pytest.raises(ValueError, match="lonely.chapter_four is a chapter without a number: name it chapter_NN"):
+        chapter_modules(package)
+
+
+def test_options_of_an_exercise():
+    def refuses_four(function):
+        if ask(function, (torch.full((1, 1), 2.0),), "With a 2").item() != 4:
+            refuse("2 becomes 4")
+
+    def praise(function, verdict):
+        return right("well done") if verdict.status == "right" else verdict
+
+    check = Exercise(
+        "99.1", "Double", DOUBLE[0], lambda: [(ROWS,)], {"negative": (NEGATED, lambda x: -x)},
+        hints={"off by": "Count again."}, view=lambda result, x: result.sum(dim=1), before=refuses_four, after=praise,
+    )  # fmt: skip
+    assert check(lambda x: (2 * x).flip(1)).message == "well done"  # the view does not see the order
+    assert check(lambda x: 3 * x).message == "2 becomes 4"
+    assert check(lambda x: 2 * x if x.shape == (1, 1) else -x).message == "negative"
+    assert check(lambda x: 2 * x if x.shape == (1, 1) else x).message.endswith("(tolerance 1e-05). Count again.")
+
+
+class Guess:
+    """A task with a number to be found."""
+
+    def __init__(self, number):
+        self.number = number
+
+    @classmethod
+    def made_up(cls):
+        return cls(7)
+
+
+@investigation("99.2", "Guess", Guess)
+def check_guess(function, task):
+    found = ask(function, (), "Asked", like=0, form=lambda found: "" if isinstance(found, int) else "Give a number.")
+    return right("found") if found == task.number else refuse("not found")
+
+
+def test_an_investigation_gets_the_notebooks_task_or_a_made_up_one():
+    assert check_guess(lambda: 7).status == "right"
+    assert check_guess(lambda: 7, Guess(8)).message == "not found"
+    assert check_guess(lambda: "7").message == "Asked: give a number."
+    verdict = check_guess(lambda: 7, "a word")
+    assert verdict.status == "not attempted"
+    assert "`task` is a str now, no longer what its cell made" in verdict.message
+
+
+@pytest.mark.parametrize(("shift", "status", "message"), [
+    (0.5, "right", "above 0: up"), (-0.5, "wrong", "below 0: down"), (0.0, "wrong", "holds 0: luck"),
+])  # fmt: skip
+def test_a_proof_is_stricter_with_every_look(shift, status, message):
+    differences = np.random.default_rng(0).choice([-1, 0, 1], 200) + shift
+    first, third = (prove(differences, looks, "Test", above="up", below="down", between="luck") for looks in (1, 3))
+    assert first.status == third.status == status
+    assert message in first.message
+    assert f"Test, difference {100 * differences.mean():+.1f} points, 97.5 % interval" in first.message
+    assert "look" not in first.message
+    assert "99.58 % interval" in third.message and "look 3" in third.message
+
+
+def test_progress_is_kept(tmp_path):
+    from asif_book.progress import load_progress
+
+    number = "04.1"
+    EXERCISES[number](WRONG[number][0][0])
+    EXERCISES[number](RIGHT[number][0])
+    entry = load_progress(tmp_path / "progress.json").exercises[number]
+    assert entry.status == "right"
+    assert entry.tries == 2
+
+
+def test_exit_in_a_solution_does_not_end_the_notebooks_kernel(monkeypatch):
+    class Shell:
+        def ask_exit(self):
+            raise AssertionError("the kernel ends")
+
+    shell = Shell()
+    monkeypatch.setattr("IPython.get_ipython", lambda: shell)
+    assert "SystemExit" in compare(lambda x: shell.ask_exit(), *DOUBLE).message
+
+
+def test_where_a_result_fails_the_input_is_named():
+    cases = [(ROWS,), (0 * ROWS,)]
+    verdict = compare(lambda x: 2 * x if x.any() else 0, DOUBLE[0], cases, notes={2: "all zeros"})
+    assert verdict.message.startswith("On input 2 (all zeros): your function returned an int; a Tensor of shape (2, 3)")
+
+
+def test_a_function_that_keeps_something_is_told_so():
+    calls = []
+
+    def once(x):
+        calls.append(1)
+        return 2 * x if len(calls) > 1 else x
+
+    assert "Called again" in compare(once, *DOUBLE, [("never", lambda x: 3 * x)]).message
+
+
+def test_positions_are_called_positions():
+    cases = [(ROWS,)]
+    told = compare(lambda x: x.argmax(1) - 1, lambda x: x.argmax(1), cases, word="positions", related=False).message
+    assert told.endswith("2 of 2 positions are not those wanted.")
+
+
+@pytest.mark.parametrize("number", ["05.6", "06.6", "07.6"])
+def test_a_task_that_was_overwritten_is_no_try(number):
+    verdict = EXERCISES[number](RIGHT[number][0], "something else")
+    assert verdict.status == "not attempted"
+    assert "`task` is a str now, no longer what its cell made" in verdict.message
+
+
+@pytest.mark.parametrize(
+    ("wrong", "told"),
+    [
+        (lambda z, w, k: z + 2 * w + k + 1, "k + 1"),
+        (lambda z, w, k: w + 2 * z + k, "`z` in the place of `w`, and the reverse"),
+        (lambda z, w, k: z.flip(0) + 2 * w + k, "`z` in the opposite order"),
+        (lambda z, w, k: z + 2 * (w - w.mean(0)) + k, "`w` with the mean of its rows subtracted"),
+    ],
+)
+def test_other_arguments_are_named(wrong, told):
+    cases = [(random_tensor(4, 5, seed=seed), random_tensor(4, 5, seed=seed + 9), seed) for seed in (1, 2)]
+    reference = lambda z, w, k: z + 2 * w + k  # noqa: E731
+    assert f"Your results are those for {told}:" in compare(wrong, reference, cases, related=False).message
+    cases.append((random_tensor(4, 5, seed=3), random_tensor(4, 5, seed=4), 3))
+    partly = lambda z, w, k: wrong(z, w, k) + (k == 3) * z**3  # noqa: E731
+    assert "Your results are those" not in compare(partly, reference, cases, related=False).message

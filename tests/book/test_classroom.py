@@ -1,0 +1,278 @@
+"""Tools for teachers: the progress files of a class, and the chapters as assignments of nbgrader."""
+
+import csv
+import io
+import json
+import os
+import unicodedata
+from types import SimpleNamespace
+
+import pandas as pd
+import pytest
+
+from asif_lib import cli
+
+
+def entry(status="right", tries=1, wrong=0, minute=5, **more):
+    time = f"2025-03-01T14:{minute:02}:00Z"
+    first_right = time if status == "right" else None
+    return {"status": status, "tries": tries, "wrong": wrong, "first_right": first_right, "last": time} | more
+
+
+def hand_in(path, version=1, **exercises):
+    """A progress file; exercise 04.1 is called e041."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    numbered = {f"{name[1:3]}.{name[3:]}": fields for name, fields in exercises.items()}
+    path.write_text(json.dumps({"exercises": numbered, "format": "asif-progress", "version": version}))
+
+
+@pytest.fixture(autouse=True)
+def exercises(monkeypatch):
+    """A workbook of two chapters with three exercises."""
+    check = SimpleNamespace(title="An exercise")
+    monkeypatch.setattr("asif_book.checks.EXERCISES", dict.fromkeys(["00.1", "00.2", "04.1"], check))
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """Two students: one handed in a file, one two assignments as nbgrader collects them."""
+    folder = tmp_path / "submitted"
+    hand_in(folder / "Anna.json", e001=entry(), e002=entry("wrong", 3, 3, 9, message="You added."), e041=entry())
+    hand_in(folder / "Zoë" / "00_start_here" / "my_progress.json", e001=entry(tries=4, wrong=2))
+    hand_in(folder / "Zoë" / "04_sparsification" / "my_progress.json", e041=entry("wrong", 1, 1, 7))
+    return folder
+
+
+def asif(capsys, *arguments):
+    status = cli.main(["class", *map(str, arguments)])
+    return status, capsys.readouterr()
+
+
+def test_table_of_a_class(folder, capsys):
+    status, printed = asif(capsys, folder)
+    assert status == 0
+    table, exercises = printed.out.split("\n\n")
+    assert exercises.splitlines() == [
+        "By exercise:",
+        "  00.1: none of 2 failed.",
+        "  00.2: 1 of 1 failed, most often because (1 student): You added.",
+        "  04.1: 1 of 2 failed.",
+    ]
+    assert [line.split() for line in table.splitlines()] == [
+        ["chapter", "00", "04", "solved", "tries", "last", "activity"],
+        ["Anna", "1/2", "1/1", "2/3", "5", "2025-03-01T14:09:00Z"],
+        ["Zoë", "1/2", "0/1", "1/3", "5", "2025-03-01T14:07:00Z"],
+    ]
+
+
+def test_class_as_json(folder, capsys):
+    status, printed = asif(capsys, folder, "--json")
+    result = json.loads(printed.out)
+    assert (status, result["ok"], result["unreadable"], result["remarks"]) == (0, True, [], [])
+    assert result["students"][1] == {
+        "student": "Zoë",
+        "solved": 1,
+        "of": 3,
+        "tries": 5,
+        "last": "2025-03-01T14:07:00Z",
+        "chapters": {"00": {"solved": 1, "of": 2}, "04": {"solved": 0, "of": 1}},
+        "exercises": {
+            "00.1": entry(tries=4, wrong=2, message=""),
+            "00.2": {
+                "status": "not attempted",
+                "tries": 0,
+                "wrong": 0,
+                "first_right": None,
+                "last": None,
+                "message": "",
+            },
+            "04.1": entry("wrong", 1, 1, 7, message=""),
+        },
+    }
+    assert result["exercises"][1] == {
+        "exercise": "00.2",
+        "title": "An exercise",
+        "solved": 0,
+        "failed": 1,
+        "not_attempted": 1,
+        "because": [{"message": "You added.", "students": 1}],
+    }
+
+
+def test_the_commonest_named_mistake_of_an_exercise_is_told(tmp_path, capsys):
+    told = ["You added.", "On input 1: off by 0.1", "On input 1: off by 0.1", "You added.", "A distance.", ""]
+    for number, message in enumerate(told):
+        hand_in(tmp_path / f"s{number}.json", version=2, e001=entry("wrong", 1, 1, number, message=message))
+    hand_in(tmp_path / "s9.json", version=2, e001=entry(tries=2, wrong=1, message="You added."))
+    assert "00.1: 6 of 7 failed, most often because (2 students): You added." in asif(capsys, tmp_path)[1].out
+
+
+def test_a_message_becomes_no_formula_and_no_command_to_the_terminal(tmp_path, capsys):
+    hand_in(tmp_path / "class" / "a.json", version=2, e001=entry("wrong", 1, 1, 1, message="=1+1"))
+    hand_in(tmp_path / "class" / "b.json", version=2, e002=entry("wrong", 1, 1, 1, message="\x1b[2J"))
+    assert "\x1b" not in asif(capsys, tmp_path / "class", "--csv", tmp_path / "progress.csv")[1].out
+    assert '"\'=1+1"' in (tmp_path / "progress.csv").read_text(encoding="utf-8-sig")
+
+
+def test_chapters_pick_the_columns_the_csv_and_the_exercises(folder, tmp_path, capsys):
+    status, printed = asif(capsys, folder, "--chapters", "04", "--csv", tmp_path / "progress.csv")
+    assert (status, printed.out.splitlines()[0].split()) == (
+        0,
+        ["chapter", "04", "solved", "tries", "last", "activity"],
+    )
+    assert set(pd.read_csv(tmp_path / "progress.csv").exercise) == {"exercise 04.1"}
+    assert "no chapter '4'; the chapters are 00, 04." in asif(capsys, folder, "--chapters", "4")[1].err
+
+
+def test_a_roster_names_the_absent_and_the_strangers_and_no_one_twice(folder, tmp_path, capsys):
+    roster = tmp_path / "names.csv"
+    roster.write_text("name,mail\nZoë,z@x\nBob 10,\nBob 9,\n\n", encoding="utf-8-sig")
+    status, printed = asif(capsys, folder, "--roster", roster)
+    table, _, remarks = printed.out.rstrip("\n").split("\n\n")
+    assert (status, [line[:6].strip() for line in table.splitlines()[1:]]) == (0, ["Anna", "Bob 9", "Bob 10", "Zoë"])
+    assert remarks.splitlines()[1:] == [
+        "  Not on the roster: Anna.",
+        "  Nothing that can be read from Bob 10, Bob 9.",
+    ]
+    roster.write_text("Zoë\nAnna\nZoë\n")
+    assert "has Zoë more than once" in asif(capsys, folder, "--roster", roster)[1].err
+    assert "roster cannot be read" in asif(capsys, folder, "--roster", tmp_path)[1].err
+
+
+def test_two_students_with_the_same_progress_are_remarked(folder, capsys):
+    (folder / "Bob.json").write_bytes((folder / "Anna.json").read_bytes())
+    hand_in(folder / "Cem.json")
+    hand_in(folder / "Dana.json")
+    assert "  Anna, Bob: the same progress, to the second of each try." in asif(capsys, folder)[1].out.splitlines()
+    assert "Cem, Dana" not in asif(capsys, folder)[1].out
+
+
+def test_csv_has_a_row_for_each_student_and_exercise(folder, tmp_path, capsys):
+    file = tmp_path / "progress.csv"
+    status, _ = asif(capsys, folder, "--csv", file)
+    assert status == 0
+    assert file.read_bytes().startswith(b"\xef\xbb\xbf")  # Excel takes a file without it for Latin-1
+    table = pd.read_csv(file)
+    assert len(table) == 6
+    assert table.iloc[1].to_dict() == {
+        "student": "Anna",
+        "chapter": "chapter 00",
+        "exercise": "exercise 00.2",
+        "status": "wrong",
+        "tries": 3,
+        "wrong": 3,
+        "first_right": pytest.approx(float("nan"), nan_ok=True),
+        "last": "2025-03-01 14:09:00",
+        "message": "You added.",
+    }
+    assert table.query("student == 'Zoë'").status.tolist() == ["right", "not attempted", "wrong"]
+
+
+@pytest.mark.parametrize("name", ["=1+1", "+1", "-1", "@SUM(A1)", "＝1+1", "\t=1+1", '"=1+1', "Ann;=1+1", "Ann,=1+1"])
+def test_no_name_becomes_a_formula(tmp_path, capsys, name):
+    hand_in(tmp_path / "class" / name / "my_progress.json", e001=entry())
+    asif(capsys, tmp_path / "class", "--csv", tmp_path / "progress.csv")
+    text = (tmp_path / "progress.csv").read_text(encoding="utf-8-sig")
+    for separator in ",;\t":  # a spreadsheet's list separator depends on its language
+        for row in csv.reader(io.StringIO(text), delimiter=separator):
+            assert not any(cell.startswith(tuple("=+-@＝\t")) for cell in row)
+
+
+def test_files_that_cannot_be_read_are_named_and_the_others_counted(folder, capsys):
+    (folder / "Bob.json").write_text('{"format": "asif-progr')
+    (folder / "Cem.json").touch()
+    hand_in(folder / "Dana" / "my_progress.json", version=3)
+    (folder / "Eve" / "empty").mkdir(parents=True)
+    (folder / "Finn" / "my_progress.json").mkdir(parents=True)
+    (folder / "Gil.zip").touch()
+    (folder / "notes.txt").touch()
+    (folder / ".DS_Store").touch()
+    (folder / "__MACOSX").mkdir()
+    status, printed = asif(capsys, folder)
+    assert status == 1
+    table, _, unread, remarks = printed.out.rstrip("\n").split("\n\n")
+    assert [line.split()[0] for line in table.splitlines()[1:]] == ["Anna", "Zoë"]
+    assert unread.splitlines() == [
+        "Not read:",
+        "  Bob.json is damaged, or no progress file of this workbook.",
+        "  Cem.json is damaged, or no progress file of this workbook.",
+        "  Dana/my_progress.json is of version 3 and this workbook knows version 2; use the workbook that wrote it, or "
+        "rename it to begin a new one.",
+        "  Eve: there is no my_progress.json in this folder.",
+        "  Finn/my_progress.json cannot be read: Is a directory.",
+        "  Gil.zip: an archive; unpack it.",
+    ]
+    assert remarks.splitlines() == ["Remarks:", "  notes.txt: no progress file; left alone."]
+    result = json.loads(asif(capsys, folder, "--json")[1].out)
+    assert (result["ok"], len(result["unreadable"]), len(result["students"])) == (False, 6, 2)
+
+
+def test_a_class_of_unreadable_files_alone_still_writes_its_csv(tmp_path, capsys):
+    (tmp_path / "class").mkdir()
+    (tmp_path / "class" / "Bob.json").write_text("{")
+    status, printed = asif(capsys, tmp_path / "class", "--csv", tmp_path / "progress.csv")
+    assert (status, printed.out.splitlines()[0]) == (1, "Not read:")
+    assert (tmp_path / "progress.csv").read_text(encoding="utf-8-sig").startswith('"student","chapter"')
+
+
+def test_a_student_with_two_files_is_one_student_and_the_teacher_is_told(folder, capsys):
+    hand_in(folder / "Anna" / "my_progress.json", e002=entry(minute=1), e041=entry("wrong", 9, 9, 59))
+    status, printed = asif(capsys, folder, "--json")
+    result = json.loads(printed.out)
+    assert status == 0
+    assert [(s["student"], s["solved"], s["tries"]) for s in result["students"]] == [("Anna", 3, 3), ("Zoë", 1, 5)]
+    (remark,) = result["remarks"]
+    assert remark.startswith("Anna: Anna.json is not the only file with exercise 00.2, 04.1;")
+
+
+def test_one_name_in_two_spellings_of_its_accent_is_one_student(folder, capsys):
+    hand_in(folder / (unicodedata.normalize("NFD", "Zoë") + ".json"), e002=entry())
+    result = json.loads(asif(capsys, folder, "--json")[1].out)
+    assert [(s["student"], s["solved"]) for s in result["students"]] == [("Anna", 2), ("Zoë", 2)]
+
+
+def test_progress_of_the_solved_notebooks_is_not_the_students(folder, capsys):
+    hand_in(folder / "Zoë" / "handed in" / "solutions" / "my_progress.json", e002=entry())
+    status, printed = asif(capsys, folder, "--json")
+    result = json.loads(printed.out)
+    assert (status, result["students"][1]["solved"]) == (0, 1)
+    assert "Zoë/handed in/solutions/my_progress.json: does not count" in result["remarks"][0]
+
+
+def test_an_exercise_that_the_workbook_lacks_is_told_and_stands_in_the_csv(folder, tmp_path, capsys):
+    hand_in(folder / "Bob.json", e991=entry())
+    status, printed = asif(capsys, folder, "--csv", tmp_path / "progress.csv")
+    assert status == 0
+    assert "Bob: this workbook has no exercise 99.1; the table leaves it out." in printed.out
+    assert printed.out.splitlines()[2].split()[:4] == ["Bob", "0/2", "0/1", "0/3"]
+    assert "exercise 99.1" in (tmp_path / "progress.csv").read_text()
+
+
+def test_names_that_a_terminal_would_obey_or_no_encoding_holds_are_spelt_out(tmp_path, capsys):
+    hand_in(tmp_path / "class" / "Bob\x1b[2J.json", e001=entry())
+    hand_in(tmp_path / "class" / os.fsdecode(b"Zo\xeb.json"), e001=entry())
+    status, printed = asif(capsys, tmp_path / "class", "--csv", tmp_path / "progress.csv")
+    assert status == 0
+    assert "Bob\\x1b[2J " in printed.out and "Zo\\udceb " in printed.out
+
+
+def test_a_folder_without_a_class_is_an_error(tmp_path, capsys):
+    assert asif(capsys, tmp_path / "missing")[1].err == f"asif: {tmp_path / 'missing'}: there is no such folder.\n"
+    status, printed = asif(capsys, tmp_path)
+    assert status == 1 and "holds no progress" in printed.err
+
+
+def test_a_folder_called_export_is_read_when_its_path_is_spelt_out(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    hand_in(tmp_path / "export" / "Anna.json", e001=entry())
+    status, printed = asif(capsys, "./export")
+    assert status == 0 and "Anna" in printed.out
+    status, printed = asif(capsys, "export")
+    assert status == 2
+    assert "Usage: asif class export" in printed.err
+
+
+@pytest.mark.parametrize("command", [["class"], ["class", "export"]])
+def test_help_shows_examples(command, capsys):
+    assert cli.main([*command, "--help"]) == 0
+    assert "examples:\n    asif class " in capsys.readouterr().out

@@ -1,0 +1,232 @@
+"""Student and solved editions of a chapter, made from one source."""
+
+import json
+import re
+
+import nbformat
+import pytest
+
+from asif_book import editions
+from asif_book.editions import SourceError, build, check, main
+
+SOURCE = '''\
+# %% [markdown]
+# # Sparsification
+#
+# Why forget most of the similarities?
+
+# %% tags=["parameters"]
+seed = 0
+
+# %% tags=["exercise"]
+def double(x):
+    """Twice x."""
+    ### BEGIN SOLUTION
+    twice = 2 * x
+    return twice
+    ### END SOLUTION
+
+
+def half(x):
+    ### BEGIN SOLUTION
+    return x / 2
+    ### END SOLUTION
+
+# %% tags=["check"]
+print("checked")
+
+# %%
+print("the same")
+
+# %%
+print("the same")
+
+# %% tags=["hide-input"]
+# Draw the squares.
+print("drawn")
+'''
+
+
+@pytest.fixture
+def house(tmp_path):
+    source = tmp_path / "source"
+    source.mkdir()
+    (source / "04_sparsification.py").write_text(SOURCE, encoding="utf-8")
+    return source, tmp_path / "out"
+
+
+def read(path):
+    return nbformat.read(path, as_version=4)
+
+
+def run(notebook):
+    names = {}
+    for cell in notebook.cells:
+        if cell.cell_type == "code" and "colab" not in cell.metadata.get("tags", []):
+            exec(cell.source, names)
+    return names
+
+
+def test_student_edition_is_left_to_do_and_solved_edition_works(house):
+    build(*house)
+    student = run(read(house[1] / "04_sparsification.ipynb"))
+    solved = run(read(house[1] / "solutions" / "04_sparsification.ipynb"))
+    for name in ("double", "half"):
+        with pytest.raises(NotImplementedError, match="your turn"):
+            student[name](4)
+    assert (solved["double"](4), solved["half"](4)) == (8, 2)
+
+
+def test_no_solution_and_no_marker_leaks(house):
+    build(*house)
+    student = (house[1] / "04_sparsification.ipynb").read_text()
+    solved = (house[1] / "solutions" / "04_sparsification.ipynb").read_text()
+    assert "twice" not in student and "x / 2" not in student
+    assert "SOLUTION" not in student + solved
+    assert '    \\"\\"\\"Twice x.\\"\\"\\"\\n' in student
+
+
+def test_tags_title_and_nothing_of_the_machine(house):
+    build(*house)
+    notebook = read(house[1] / "04_sparsification.ipynb")
+    assert [cell.metadata.get("tags") for cell in notebook.cells[1:5]] == [
+        ["colab"],
+        ["parameters"],
+        ["exercise"],
+        ["check"],
+    ]
+    assert notebook.metadata == {
+        "title": "Sparsification",
+        "asif": {"cell_seconds": 600},
+        "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
+        "language_info": {"name": "python", "file_extension": ".py", "mimetype": "text/x-python"},
+    }
+    code = [cell for cell in notebook.cells if cell.cell_type == "code"]
+    assert all(not cell.outputs and cell.execution_count is None for cell in code)
+    assert all(set(cell.metadata) <= {"tags", "jupyter"} for cell in notebook.cells)
+
+
+def test_ids_are_valid_unique_and_shared_by_both_editions(house):
+    build(*house)
+    student, solved = (read(house[1] / f / "04_sparsification.ipynb") for f in (".", "solutions"))
+    nbformat.validate(student)
+    nbformat.validate(solved)
+    ids = [cell.id for cell in student.cells]
+    assert ids == [cell.id for cell in solved.cells]
+    assert len(set(ids)) == len(ids)
+
+
+def test_ids_of_other_cells_stay_when_one_changes(house):
+    source, out = house
+    build(*house)
+    before = [cell.id for cell in read(out / "04_sparsification.ipynb").cells]
+    (source / "04_sparsification.py").write_text(SOURCE.replace("checked", "looked at"))
+    build(*house)
+    after = [cell.id for cell in read(out / "04_sparsification.ipynb").cells]
+    assert [a == b for a, b in zip(before, after, strict=True)] == [True] * 4 + [False] + [True] * 3
+
+
+def test_the_colab_cell_does_nothing_elsewhere_and_installs_from_the_repository(house):
+    from IPython.core.inputtransformer2 import TransformerManager
+
+    build(*house)
+    cell = read(house[1] / "04_sparsification.ipynb").cells[1]
+    code = TransformerManager().transform_cell(cell.source)
+    exec(code, {"get_ipython": None})  # would fail on any magic that ran
+    assert f"git+{editions.repository()}" in code
+    assert cell.metadata.jupyter.source_hidden
+
+
+def test_two_builds_are_the_same_bytes(house, tmp_path):
+    first = [path.read_bytes() for path in build(house[0], tmp_path / "one")]
+    second = [path.read_bytes() for path in build(house[0], tmp_path / "two")]
+    assert first == second
+    assert all(text.endswith(b"}\n") for text in first)
+
+
+def test_check_finds_edited_missing_and_orphaned_notebooks(house, capsys, monkeypatch):
+    monkeypatch.setattr(editions, "lint", lambda *arguments: [])
+    build(*house)
+    arguments = ["--source", str(house[0]), "--out", str(house[1])]
+    assert check(*house) == {}
+    assert main(["check", *arguments]) == 0
+
+    student = house[1] / "04_sparsification.ipynb"
+    solved = house[1] / "solutions" / "04_sparsification.ipynb"
+    orphan = house[1] / "solutions" / "05_gone.ipynb"
+    edited = json.loads(student.read_text())
+    edited["cells"][4]["source"] = ["print('edited by hand')"]
+    student.write_text(json.dumps(edited))
+    orphan.write_bytes(solved.read_bytes())
+    solved.unlink()
+    assert check(*house) == {
+        student: "differs from its source",
+        solved: "is missing",
+        orphan: "has no source",
+    }
+    assert main(["check", *arguments]) == 1
+    assert len(capsys.readouterr().err.splitlines()) == 3
+
+
+@pytest.mark.parametrize(
+    "old, new, complaint",
+    [
+        (
+            "    return twice\n    ### END SOLUTION\n",
+            "    return twice\n",
+            "cell 3: BEGIN SOLUTION without",
+        ),
+        ("    ### BEGIN SOLUTION\n    twice", "    twice", "cell 3: END SOLUTION without BEGIN"),
+        (
+            "    return x / 2\n    ### END SOLUTION\n",
+            "    return x / 2\n",
+            "cell 3: BEGIN SOLUTION without",
+        ),
+        ('print("checked")', "### BEGIN SOLUTION\n1\n### END SOLUTION", "cell 4: .* outside a cell tagged"),
+        ("### BEGIN SOLUTION", "", "cell 3: END SOLUTION without BEGIN"),
+        ('tags=["check"]', 'tags=["exercise"]', "cell 4: an exercise without BEGIN"),
+        ("# Draw the squares.\n", "", "cell 7: a folded cell begins with a comment"),
+    ],
+)
+def test_a_broken_source_is_named_and_nothing_is_written(house, capsys, old, new, complaint):
+    source, out = house
+    assert old in SOURCE
+    (source / "04_sparsification.py").write_text(SOURCE.replace(old, new, 1))
+    with pytest.raises(SourceError, match=complaint) as error:
+        build(source, out)
+    assert re.match(r"04_sparsification\.py, cell", str(error.value))
+    assert not out.exists()
+    assert main(["build", "--source", str(source), "--out", str(out)]) == 1
+    assert len(capsys.readouterr().err.splitlines()) == 1
+
+
+def test_a_folded_cell_hides_its_code_in_both_editions(house):
+    source, out = house
+    for path in build(source, out):
+        hidden = [cell.source for cell in read(path).cells if cell.metadata.get("jupyter", {}).get("source_hidden")]
+        assert [text.splitlines()[0] for text in hidden[1:]] == ["# Draw the squares."]  # the first sets up Colab
+
+
+def test_a_folder_without_chapters_is_an_error(tmp_path):
+    with pytest.raises(SourceError, match="holds no chapter"):
+        check(tmp_path, tmp_path)
+
+
+def test_heading_is_the_first():
+    assert editions.heading("text\n\n## Why *k*? ##\n\n# Later") == "Why *k*?"
+    assert editions.heading("#hashtag") == ""
+
+
+def test_a_notebook_that_a_reader_ran_is_not_overwritten(tmp_path):
+    source, out = tmp_path / "source", tmp_path / "out"
+    source.mkdir()
+    (source / "01_topic.py").write_text("# %% [markdown]\n# # 01 · Topic\n\n# %%\n1 + 1\n")
+    build(source, out)
+    path = out / "01_topic.ipynb"
+    notebook = nbformat.read(path, as_version=4)
+    notebook.cells[-1].execution_count = 1
+    nbformat.write(notebook, path)
+    before = path.read_bytes()
+    with pytest.raises(SourceError, match=r"01_topic\.ipynb: holds outputs.*save it"):
+        build(source, out)
+    assert path.read_bytes() == before

@@ -1,0 +1,129 @@
+"""The experiments of the chapters change only the things that they say."""
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from asif_book.experiments import (
+    PICTURE_CHANGES,
+    change_of_entries,
+    colour_histogram,
+    covered_by,
+    draw_rivals,
+    effect_left,
+    encoder_views,
+    misplaced,
+    random_rotation,
+    token_vectors,
+    twins,
+    word_pieces,
+)
+from asif_lib.datasets.pairs import Pairs
+from asif_lib.encoders.pictures import PictureFile
+from asif_lib.evaluation.neighbours import mutual_neighbours
+from asif_lib.relative import unit_rows
+
+
+def generator():
+    return torch.Generator().manual_seed(0)
+
+
+def test_rivals_have_other_captions():
+    captions = ["a", "b", "a", "c", "d"]
+    rivals = draw_rivals(captions, 3, np.random.default_rng(0))
+    assert rivals.shape == (5, 3)
+    assert all(captions[j] != captions[i] for i, row in enumerate(rivals.tolist()) for j in row)
+    assert all(len(set(row)) == 3 for row in rivals.tolist())
+
+
+def test_views_of_a_long_picture_with_and_without_padding(image_encoder, tmp_path):
+    file = PictureFile(tmp_path / "long.png", square=True)
+    Image.new("RGB", (400, 40), "red").save(file.path)
+    stored, read, seen, unpadded = encoder_views(image_encoder, file)
+    assert (stored.size, read.size) == ((400, 40), (400, 400))
+    assert seen.shape == unpadded.shape == (224, 224, 3)
+    assert unpadded == pytest.approx(np.broadcast_to([1, 0, 0], unpadded.shape), abs=0.01)
+    assert seen[0, 0] == pytest.approx(1, abs=0.01)  # white above the long thing
+
+
+def test_colour_histogram_counts_all_pixels_of_a_small_copy():
+    counts = colour_histogram(Image.new("RGB", (10, 20), "red"))
+    assert counts.shape == (64,) and counts[3 * 16] == counts.sum() == 64 * 64
+
+
+def test_the_mean_of_the_real_tokens_is_the_encoders_output(text_encoder):
+    texts = ["A horse.", "A very small horse on a meadow."]
+    tokens, vectors, mask = token_vectors(text_encoder, texts)
+    first = [token for token, real in zip(tokens[0], mask[0].tolist(), strict=True) if real]
+    assert first[1:-1] == word_pieces(text_encoder, texts[0])
+    assert mask[0].sum() < mask[1].sum() == mask.shape[1]
+    mean = (vectors * mask[:, :, None]).sum(dim=1) / mask.sum(dim=1, keepdim=True)
+    assert torch.allclose(unit_rows(mean), text_encoder.encode(texts, progress=False), atol=1e-5)
+
+
+def test_changes_of_a_picture_keep_its_size():
+    picture = Image.new("RGB", (30, 20), "white")
+    picture.paste("red", (0, 0, 30, 5))
+    changed = {name: change(picture) for name, change in PICTURE_CHANGES.items()}
+    assert {image.size for image in changed.values()} == {(30, 20)}
+    assert changed["upside down"].getpixel((3, 19)) == (255, 0, 0)
+    assert len(set(changed["without colours"].getpixel((3, 1)))) == 1
+    assert changed["on grey"].getpixel((3, 19)) == (128, 128, 128)
+    assert changed["on grey"].getpixel((3, 1)) == (255, 0, 0)
+
+
+def test_twins_are_told_apart_by_file_and_by_caption(tmp_path):
+    paths = [tmp_path / f"{name}.png" for name in "abcd"]
+    for path, content in zip(paths, ["same", "same", "other", "fourth"], strict=True):
+        path.write_text(content)
+    files = [PictureFile(path) for path in paths]
+    splits = {"train": [0, 1], "test": [2, 3]}
+    pairs = Pairs("made", files, ["x", "x", "x", "y"], list("abcd"), [""] * 4, splits, "unknown")
+    similarity = torch.ones(4, 4)
+    similarity[0, 3] = similarity[3, 0] = 0.5
+    table = twins(pairs, similarity)
+    assert [tuple(row) for row in table.itertuples(index=False, name=None)] == [
+        ("one file, filed twice", "a", "b", False),
+        ("two files with one caption", "a", "c", True),
+        ("two files with one caption", "b", "c", True),
+        ("two captions", "b", "d", True),
+        ("two captions", "c", "d", False),
+    ]
+
+
+def test_only_the_share_of_the_captions_is_misplaced():
+    order = misplaced(100, 0.3, generator())
+    assert sorted(order.tolist()) == list(range(100))
+    assert int((order != torch.arange(100)).sum()) == 30
+    assert torch.equal(misplaced(100, 0, generator()), torch.arange(100))
+
+
+def test_of_two_equal_spaces_all_is_left_without_a_move_and_a_quarter_with_half():
+    x = unit_rows(torch.randn(200, 3, generator=generator()))
+    similarity = x @ x.T
+    assert mutual_neighbours(similarity, similarity, 5).mean() == 1
+    assert effect_left(similarity, similarity, 0, 5, generator()) == pytest.approx([1, 1])
+    assert effect_left(similarity, similarity, 0.5, 5, generator())[0] == pytest.approx(0.25, abs=0.05)
+
+
+def test_coverage_is_the_cosine_of_the_best_anchor_taken():
+    cosines = torch.tensor([[0.1, 0.9, 0.5], [0.3, 0.2, 0.8]])
+    found = covered_by(cosines, torch.tensor([0, 2, 1]), [1, 3])
+    assert found[:, 0] == pytest.approx([0.2, 0.85])
+    assert found[1, 1] == pytest.approx(0.805)
+
+
+def test_rotations_keep_lengths_and_angles():
+    rotation = random_rotation(5, generator())
+    assert torch.allclose(rotation @ rotation.T, torch.eye(5), atol=1e-5)
+
+
+def test_change_of_entries():
+    before = torch.tensor([[0.1, 0.2], [0.3, 0.4]])
+    assert change_of_entries(before, before + 0.5) == {
+        "largest change": "0.500",
+        "entries after the shift": "0.600 to 0.900",
+        "order kept (1 = all)": "1.00",
+    }
+    assert change_of_entries(before, before + 1e-6)["largest change"] == "below 0.001"

@@ -1,0 +1,79 @@
+"""The folder that a class gets: no solution in it, and a kit that says where it does not fit."""
+
+import json
+import subprocess
+import sys
+
+import pytest
+
+from asif_book import handout as module
+from asif_book.handout import HandoutError, handout, main
+from asif_lib.files import ROOT
+
+SECRETS = ("### BEGIN SOLUTION", "What students get wrong")
+
+
+@pytest.fixture(scope="module")
+def students(tmp_path_factory):
+    return handout(tmp_path_factory.mktemp("class") / "asif", solutions=False)
+
+
+def test_a_students_copy_holds_the_chapters_and_no_solution(students):
+    assert (students / "notebooks/00_start_here.ipynb").read_bytes() == (
+        ROOT / "notebooks/00_start_here.ipynb"
+    ).read_bytes()
+    assert {"Makefile", "README.md", "pyproject.toml", "asif_lib", "data"} <= {path.name for path in students.iterdir()}
+    for path in [*students.glob("notebooks/**/*.*"), students / "README.md"]:
+        assert not any(secret in path.read_text(encoding="utf-8") for secret in SECRETS), path
+    solved = "lengths = a.norm() * b.norm()"  # of exercise 00.1
+    assert any(solved in path.read_text(encoding="utf-8") for path in ROOT.glob("notebooks/solutions/*.ipynb"))
+    assert not any(solved in path.read_text(encoding="utf-8") for path in students.rglob("*.ipynb"))
+
+
+def test_with_solutions_it_is_the_whole_checkout(tmp_path):
+    assert (handout(tmp_path / "all") / "notebooks/solutions/00_start_here.ipynb").exists()
+
+
+def test_make_installs_from_a_kit_alone(students):
+    dry = ["make", "--dry-run", "lab"]
+    assert "--no-index" not in subprocess.run(dry, cwd=students, capture_output=True, text=True, check=True).stdout
+    (students / "kit").mkdir()
+    steps = subprocess.run(dry, cwd=students, capture_output=True, text=True, check=True).stdout
+    assert "pip install --quiet --disable-pip-version-check --no-index --find-links kit/wheels -e" in steps
+    assert steps.index("kit/check_kit.py") < steps.index("--no-index") < steps.index("cp -Rn kit/cache/.")
+    (students / "kit").rmdir()
+
+
+@pytest.fixture
+def kit(tmp_path, monkeypatch):
+    """A kit whose wheels nobody made: pip is silenced."""
+    monkeypatch.setattr(module.subprocess, "run", lambda *a, **k: None)
+    monkeypatch.setattr(module.subprocess, "check_output", lambda *a, **k: b"torch==2.6\n")
+    monkeypatch.setattr(module, "SHARED_CACHE", ())
+    module._add_kit(tmp_path)
+    monkeypatch.undo()
+    return tmp_path / "kit"
+
+
+@pytest.mark.parametrize(
+    "key, value",
+    [("python", "3.9.1"), ("python", f"3.{sys.version_info.minor}.99"), ("system", "Plan9"), ("machine", "pdp11")],
+)
+def test_a_kit_for_another_computer_is_one_sentence(kit, key, value):
+    check = [sys.executable, str(kit / "check_kit.py")]
+    assert subprocess.run(check, capture_output=True).returncode == 0
+    about = json.loads((kit / "about.json").read_text())
+    (kit / "about.json").write_text(json.dumps(about | {key: value}))
+    run = subprocess.run(check, capture_output=True, text=True)
+    assert run.returncode == 1
+    assert run.stderr.startswith("this kit was made for Python ") and value in run.stderr
+    assert "make a kit on such a computer" in run.stderr and run.stderr.count("\n") == 1
+
+
+def test_a_folder_that_is_there_or_no_checkout_is_an_error(tmp_path, capsys):
+    with pytest.raises(HandoutError, match="is there already"):
+        handout(tmp_path)
+    with pytest.raises(HandoutError, match="is no checkout"):
+        handout(tmp_path / "new", root=tmp_path)
+    with pytest.raises(SystemExit, match="is there already"):
+        main([str(tmp_path)])

@@ -1,0 +1,99 @@
+"""Questions and lessons of the chapters: stamps with a class, captioned clothing, and what a lesson brings."""
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from PIL import Image
+
+from asif_book.lessons import (
+    captioned,
+    class_of,
+    enlarged,
+    files_hold,
+    framed,
+    inverted,
+    learning_sweep,
+    switch_sweep,
+    with_classes,
+)
+from asif_lib.bank.anchors import AnchorBank
+from asif_lib.datasets.labelled import Labelled
+from asif_lib.datasets.pairs import Pairs
+from asif_lib.encoders.identity import EncoderIdentity
+from asif_lib.zeroshot import ASIF
+
+WHITE_ON_BLACK = Image.new("L", (28, 28), 0)
+
+
+def test_a_folder_within_a_class_belongs_to_it_and_one_that_only_begins_alike_does_not():
+    assert class_of("animals/birds") == class_of("animals/birds/songbirds") == "bird"
+    assert class_of("animals/birdsong") is None and class_of("") is None
+
+
+def test_pairs_outside_the_classes_are_no_questions():
+    groups = ["vehicles/cars", "town", "animals/birds", "food/fruit"]
+    pairs = Pairs("p", groups, groups, groups, groups, {})
+    kept, labels = with_classes(pairs, [3, 2, 1, 0], ["bird", "vehicle"])
+    assert kept == [2, 0] and labels.tolist() == [0, 1]
+
+
+def test_captioned_pictures_say_their_class_and_are_turned_black_on_white():
+    data = Labelled("clothes", [WHITE_ON_BLACK, WHITE_ON_BLACK], np.array([1, 0]), ["bag", "shirt"], {}, "MIT")
+    pairs = captioned(data)
+    assert pairs.captions == ["a photo of a shirt.", "a photo of a bag."]
+    assert pairs.groups == ["clothes/shirt", "clothes/bag"]
+    assert pairs.ids == ["clothes/0000", "clothes/0001"] and pairs.licence == "MIT"
+    assert pairs.pictures[0].getpixel((0, 0)) == 255
+    assert captioned(data, framed).pictures[0].size == (32, 32)
+
+
+def test_a_frame_is_white_and_lies_outside_the_picture():
+    picture = framed(Image.new("L", (28, 28), 200))
+    assert picture.getpixel((1, 1)) == 255 and picture.getpixel((2, 2)) == 55
+    assert inverted(Image.new("L", (2, 2), 200)).getpixel((0, 0)) == 55
+    assert enlarged(picture).size == (96, 96)
+
+
+@pytest.mark.parametrize("same_captions", [False, True])
+def test_the_sweep_of_a_lesson_chooses_by_validation_and_answers_as_the_model_does(same_captions):
+    generator = torch.Generator().manual_seed(0)
+    centres = torch.randn(3, 8, generator=generator)
+    labels = np.arange(60) % 3
+
+    def bank_of(seed):
+        noise = torch.Generator().manual_seed(seed)
+        image, text = (centres[labels] + 0.8 * torch.randn(60, 8, generator=noise) for _ in range(2))
+        text = centres[labels] if same_captions else text
+        ids = [f"{seed}/{i}" for i in range(60)]
+        table = pd.DataFrame({"id": ids, "caption": "c", "picture": "", "group": ""})
+        return AnchorBank("b", image, text, table, *(
+            EncoderIdentity(kind, "made up", "seed", "0" * 64, "none", 8) for kind in ("image", "text")
+        ))  # fmt: skip
+
+    banks = [bank_of(1), bank_of(2)]
+    questions = [(centres[labels] + 0.8 * torch.randn(60, 8, generator=generator), labels) for _ in range(2)]
+    table, (fraction, p), right, kept = learning_sweep(banks, centres, *questions, [0.1, 0.5], [1, 2])
+    assert len(table) == 4 and table.value.max() == table[(table.fraction == fraction) & (table.p == p)].value.item()
+    assert right.shape == kept.shape == (2, 60)
+    for bank, chosen, default in zip(banks, right, kept, strict=True):
+        for found, model in ((chosen, ASIF(bank, round(60 * fraction), p)), (default, ASIF(bank))):
+            answers = model.similarity(questions[1][0], centres).argmax(dim=1).numpy()
+            assert np.array_equal(found, answers == labels)
+    switched = switch_sweep(banks, centres, questions[0], [0.1, 0.5], [1, 2], (0, 0.5), (None, 0.5))
+    pd.testing.assert_frame_equal(switched[:4], table, check_dtype=False)
+    for row in switched.itertuples():
+        models = [ASIF(b, row.k, row.p, hubs=row.hubs, whiten=row.whiten, device="cpu") for b in banks]
+        answers = [model.similarity(questions[0][0], centres).argmax(dim=1).numpy() == labels for model in models]
+        assert row.value == pytest.approx(np.mean(answers))
+    assert switched.value.nunique() > 4
+
+
+def test_a_caption_or_an_embedding_is_found_in_the_files_of_a_bank(tmp_path):
+    row = torch.arange(4, dtype=torch.float32)
+    (tmp_path / "deep").mkdir()
+    pd.DataFrame({"caption": ["from Ben's wardrobe."] * 9, "id": range(9)}).to_parquet(tmp_path / "pairs.parquet")
+    assert files_hold(tmp_path, "Ben's wardrobe") and not files_hold(tmp_path, "Ada's wardrobe")
+    assert not files_hold(tmp_path, row)
+    (tmp_path / "deep" / "image.bin").write_bytes(b"head" + row.numpy().tobytes())
+    assert files_hold(tmp_path, row)

@@ -1,0 +1,115 @@
+"""What the chapters measure: seconds, memory, differences in points, the cost of growing banks, a lost worker."""
+
+import os
+import signal
+import threading
+import time
+
+import numpy as np
+import pytest
+import torch
+
+from asif_book import measuring
+from asif_book.measuring import (
+    PeakMemory,
+    fixed_and_per_anchor,
+    kill_when_busy,
+    recall_of_pairs,
+    search_costs,
+    timed,
+    timeline,
+)
+from asif_lib.evaluation.measures import Measure, in_points
+
+
+def test_timed_returns_the_result_and_the_seconds():
+    result, seconds = timed(lambda: time.sleep(0.05) or "done")
+    assert result == "done" and 0.05 <= seconds < 5
+
+
+def test_peak_memory_counts_what_a_block_takes_and_gives_back():
+    with PeakMemory() as peak:
+        held, until = np.ones(60_000_000 // 8), time.monotonic() + 10
+        while peak.bytes < 55e6 and time.monotonic() < until:  # its thread looks when the system lets it
+            time.sleep(0.01)
+        del held
+    assert 55e6 < peak.bytes < 120e6
+    with PeakMemory() as peak:
+        pass
+    assert peak.bytes < 20e6
+
+
+def test_peak_memory_stops_its_watcher_when_the_block_raises():
+    before = threading.active_count()
+    with pytest.raises(ValueError), PeakMemory():
+        raise ValueError
+    assert threading.active_count() == before
+
+
+def test_in_points_shows_value_interval_and_signs():
+    assert in_points(Measure(0.004, -0.0125, 0.02, 150)) == "+0.4 points [-1.2, +2.0]"
+    assert in_points(Measure(0.004, -0.0125, 0.02, 150), digits=2) == "+0.40 points [-1.25, +2.00]"
+
+
+def test_mean_recall_averages_first_and_first_ten_over_both_directions():
+    scores = torch.eye(20)
+    scores[0, 0], scores[0, 1] = 0.5, 0.9  # picture 0: its caption is second; caption 0: its picture is first
+    recall = recall_of_pairs(scores, torch.eye(20, dtype=torch.bool))
+    assert recall[0] == pytest.approx(3 / 4)
+    assert recall[5] == 1
+
+
+def test_search_costs_take_the_fastest_round_and_search_the_largest_once(monkeypatch):
+    seconds = iter([3.0, 7.0, 2.0, 4.0])
+    searched = []
+    monkeypatch.setattr(measuring, "timed", lambda run: (run(), next(seconds)))
+    fastest, peaks = search_costs(searched.append, [1_000, 300_000])
+    assert searched == [1_000, 300_000, 1_000, 1_000]
+    assert fastest.tolist() == [2.0, 7.0]
+    assert peaks.shape == (2,) and (peaks >= 0).all()
+
+
+def test_the_fit_finds_the_fixed_cost_and_the_cost_of_an_anchor():
+    sizes = np.array([1_000, 10_000, 100_000])
+    assert fixed_and_per_anchor(sizes, 0.2 + 1e-5 * sizes) == pytest.approx((0.2, 1e-5))
+    assert fixed_and_per_anchor(sizes, 1e-5 * sizes)[0] == pytest.approx(0, abs=1e-9)
+
+
+class FakeClient:
+    """A cluster of two workers; the first begins to work when `processing` is filled."""
+
+    def __init__(self):
+        workers = {address: type("Worker", (), {"processing": {}})() for address in ("tcp://a", "tcp://b")}
+        self.cluster = type("Cluster", (), {"scheduler": type("Scheduler", (), {"workers": workers})()})()
+
+    def run(self, function):
+        return {"tcp://b": 22, "tcp://a": 11}
+
+
+def test_a_worker_is_killed_only_after_it_has_begun_to_work(monkeypatch):
+    killed = []
+    monkeypatch.setattr(os, "kill", lambda pid, number: killed.append((pid, number)))
+    client = FakeClient()
+    told, thread = kill_when_busy(client, after=0.01)
+    time.sleep(0.05)
+    assert not killed and told == {}
+    client.cluster.scheduler.workers["tcp://a"].processing["task"] = 1
+    thread.join(timeout=5)
+    assert killed == [(11, signal.SIGKILL)] and told["worker"] == "tcp://a" and told["at"] <= time.time()
+
+
+def test_the_timeline_numbers_searches_by_their_beginning_and_the_killed_worker_is_the_first():
+    def task(key, worker, start, stop, status="OK", action="compute"):
+        return {"key": key, "worker": worker, "status": status, "startstops": [
+            {"action": action, "start": start, "stop": stop}]}  # fmt: skip
+
+    stream = [
+        task("_search-2", "tcp://b", 12.0, 13.0),
+        task("_search-1", "tcp://b", 10.0, 11.0),
+        task("_merge-1", "tcp://b", 13.0, 14.0),
+        task("_search-3", "tcp://a", 10.5, 11.5, status="error"),
+        task("_search-4", "tcp://b", 14.0, 14.5, action="transfer"),
+    ]
+    rows, loss = timeline(stream, {"worker": "tcp://a", "at": 10.8})
+    assert rows == [(2, 1, 0.0, 1.0), (2, 2, 2.0, 3.0)]
+    assert loss == (1, pytest.approx(0.8))

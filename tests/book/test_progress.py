@@ -1,0 +1,350 @@
+"""A student's progress file: what is kept, and what happens to it in a crash, beside another kernel, on a full disk."""
+
+import errno
+import fcntl
+import json
+import multiprocessing
+import os
+import signal
+import subprocess
+import sys
+from html.parser import HTMLParser
+
+import pytest
+
+from asif_book import progress
+from asif_book.overview import exercise_titles, show_progress
+from asif_book.progress import load_progress, note
+from asif_lib import files
+from asif_lib.errors import ParameterError
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path, monkeypatch):
+    """The folder where the kernel runs, with no progress yet."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv(progress.VARIABLE, raising=False)
+    return tmp_path
+
+
+@pytest.fixture
+def clock(monkeypatch):
+    """Times that pass a minute with each entry."""
+
+    class Clock(progress.datetime):
+        minute = 0
+
+        @classmethod
+        def now(cls, zone):
+            cls.minute += 1
+            return progress.datetime(2025, 3, 1, 14, cls.minute, tzinfo=zone)
+
+    monkeypatch.setattr(progress, "datetime", Clock)
+
+
+def test_tries_are_counted_and_what_was_solved_stays_solved(folder, clock):
+    assert [note("04.1", status) for status in ("wrong", "right", "wrong", "right")] == [""] * 4
+    entry = load_progress(folder / "my_progress.json").exercises["04.1"]
+    assert (entry.status, entry.tries, entry.wrong) == ("right", 2, 1)
+    assert (entry.first_right, entry.last) == ("2025-03-01T14:02:00Z", "2025-03-01T14:04:00Z")
+
+
+def test_an_exercise_that_was_not_attempted_leaves_no_trace(folder):
+    assert note("04.1", "not attempted") == ""
+    assert list(folder.iterdir()) == []
+    note("04.1", "right")
+    before = (folder / "my_progress.json").read_bytes()
+    assert note("04.1", "not attempted") == ""
+    assert (folder / "my_progress.json").read_bytes() == before
+
+
+def test_the_file_names_its_format_and_stands_alone_beside_its_hidden_lock(folder):
+    note("04.1", "wrong")
+    data = json.loads((folder / "my_progress.json").read_text())
+    assert (data["format"], data["version"], list(data["exercises"])) == ("asif-progress", 2, ["04.1"])
+    assert {path.name for path in folder.iterdir()} == {"my_progress.json", ".my_progress.json.lock"}
+
+
+def test_the_variable_names_the_file_or_says_that_none_is_kept(folder, monkeypatch):
+    (folder / "elsewhere").mkdir()
+    monkeypatch.setenv(progress.VARIABLE, "elsewhere/anna.json")
+    assert note("04.1", "right") == ""
+    assert list(load_progress("elsewhere/anna.json").exercises) == ["04.1"]
+    monkeypatch.setenv(progress.VARIABLE, "")
+    assert note("04.2", "right") == ""
+    assert not (folder / "my_progress.json").exists()
+    assert "No progress is kept" in str(show_progress())
+
+
+def test_the_check_of_an_exercise_writes_it_down():
+    from asif_book.checks import check_cosine
+
+    assert check_cosine(lambda a, b: 2.0).status == "wrong"
+    assert load_progress("my_progress.json").exercises["00.1"].status == "wrong"
+
+
+ENTRY = {
+    "status": "right",
+    "tries": 2,
+    "wrong": 1,
+    "first_right": "2025-03-01T14:05:00Z",
+    "last": "2025-03-01T14:05:00Z",
+}
+
+
+def stored(version=1, number="04.1", **changes):
+    exercises = {number: ENTRY | changes}
+    return json.dumps({"exercises": exercises, "format": "asif-progress", "version": version}).encode()
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        stored()[:-30],
+        b"",
+        b"\x89PNG\r\n\x1a\n\xff\xfe",
+        b"[" * 100_000,
+        b"[]",
+        b'{"exercises": {}}',
+        b'{"format": "another", "version": 1, "exercises": {}}',
+        b'{"format": "asif-progress", "version": 1, "exercises": ["04.1"]}',
+        stored(number="four"),
+        stored(tries="2"),
+        stored(tries=0),
+        stored(status="wrong"),
+        stored(first_right=None),
+        stored(last="yesterday"),
+        stored(points=3),
+    ],
+)
+def test_a_damaged_file_is_put_aside_whole_and_a_new_one_begun(folder, content):
+    (folder / "my_progress.json").write_bytes(content)
+    (folder / "my_progress.damaged-1.json").write_bytes(b"an earlier one")
+    with pytest.raises(progress.DamagedProgressError, match=r"my_progress\.json is damaged"):
+        load_progress("my_progress.json")
+    remark = note("04.2", "right")
+    assert remark == (
+        "my_progress.json was damaged: it now stands as my_progress.damaged-2.json, and your progress starts afresh."
+    )
+    assert (folder / "my_progress.damaged-2.json").read_bytes() == content
+    assert (folder / "my_progress.damaged-1.json").read_bytes() == b"an earlier one"
+    assert list(load_progress("my_progress.json").exercises) == ["04.2"]
+    assert note("04.2", "right") == ""
+
+
+def test_the_entries_that_the_damage_is_made_of_are_sound(folder):
+    (folder / "my_progress.json").write_bytes(stored())
+    assert load_progress("my_progress.json").exercises == {"04.1": progress.Entry(**ENTRY)}
+
+
+@pytest.mark.parametrize("version", [3, 0, "2"])
+def test_a_file_of_another_version_is_left_as_it_is(folder, version):
+    content = json.dumps({"format": "asif-progress", "version": version, "pupils": []}).encode()
+    (folder / "my_progress.json").write_bytes(content)
+    remark = note("04.1", "right")
+    assert f"your progress was not saved. my_progress.json is of version {version} and" in remark
+    assert (folder / "my_progress.json").read_bytes() == content
+    assert {path.name for path in folder.iterdir()} == {"my_progress.json", ".my_progress.json.lock"}
+    assert "rename it to begin a new one" in show_progress("04")._repr_html_()
+    with pytest.raises(progress.OtherVersionError):
+        load_progress("my_progress.json")
+
+
+def test_where_the_system_refuses_the_verdict_stands_and_the_reason_is_told(folder, monkeypatch):
+    monkeypatch.setenv(progress.VARIABLE, "missing/anna.json")
+    assert note("04.1", "right").endswith("was not saved. anna.json: No such file or directory.")
+    (folder / "my_progress.json").mkdir()
+    monkeypatch.delenv(progress.VARIABLE)
+    assert note("04.1", "right").endswith("was not saved. my_progress.json cannot be read: Is a directory.")
+    assert (folder / "my_progress.json").is_dir()
+    with pytest.raises(progress.ProgressError, match="Is a directory"):
+        load_progress("my_progress.json")
+
+
+def test_a_read_only_file_is_told_and_stays_as_it_is(folder):
+    note("04.1", "right")
+    path = folder / "my_progress.json"
+    before = path.read_bytes()
+    path.chmod(0o444)
+    assert note("04.2", "right").endswith("was not saved. my_progress.json is read-only.")
+    assert (path.read_bytes(), path.stat().st_mode & 0o777) == (before, 0o444)
+
+
+def test_a_linked_file_stays_a_link(folder):
+    (folder / "synced").mkdir()
+    (folder / "my_progress.json").symlink_to("synced/mine.json")
+    assert note("04.1", "right") == ""
+    assert (folder / "my_progress.json").is_symlink()
+    assert list(load_progress("synced/mine.json").exercises) == ["04.1"]
+
+
+def test_a_full_disk_leaves_the_old_file_and_no_litter(folder, monkeypatch):
+    note("04.1", "right")
+    before = (folder / "my_progress.json").read_bytes()
+
+    def half(path, content):
+        with open(path, "wb") as file:
+            file.write(content[:20])
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(files.Path, "write_bytes", half)
+    assert note("04.2", "right").endswith("was not saved. my_progress.json: No space left on device.")
+    assert (folder / "my_progress.json").read_bytes() == before
+    assert {path.name for path in folder.iterdir()} == {"my_progress.json", ".my_progress.json.lock"}
+
+
+def test_a_read_only_folder_is_told(folder, monkeypatch):
+    def refuse(*_):
+        raise OSError(errno.EROFS, os.strerror(errno.EROFS))
+
+    (folder / "my_progress.json").write_bytes(b"{")
+    monkeypatch.setattr(files.os, "replace", refuse)
+    assert note("04.1", "right").endswith("was not saved. my_progress.json: Read-only file system.")
+    assert (folder / "my_progress.json").read_bytes() == b"{"
+
+
+KILLED = """
+import os, signal
+from asif_lib import files
+from asif_book import progress
+assert progress.note("04.1", "right") == ""
+write = files.Path.write_bytes
+def die(path, content):
+    write(path, content[: len(content) // 2])
+    os.kill(os.getpid(), signal.SIGKILL)
+files.Path.write_bytes = die
+progress.note("04.2", "right")
+"""
+
+
+def test_a_kernel_killed_in_the_middle_of_a_write_loses_that_entry_alone(folder):
+    run = subprocess.run([sys.executable, "-c", KILLED], timeout=120)
+    assert run.returncode == -signal.SIGKILL
+    assert list(load_progress("my_progress.json").exercises) == ["04.1"]
+    assert note("04.3", "wrong") == ""  # its lock went with it
+    assert list(load_progress("my_progress.json").exercises) == ["04.1", "04.3"]
+
+
+def many(chapter, barrier):
+    barrier.wait()
+    for i in range(1, 26):
+        assert note(f"{chapter}.{i}", "right") == ""
+
+
+def test_two_kernels_at_once_lose_nothing(folder):
+    context = multiprocessing.get_context("spawn")
+    barrier = context.Barrier(2)
+    kernels = [context.Process(target=many, args=(chapter, barrier)) for chapter in ("01", "02")]
+    for kernel in kernels:
+        kernel.start()
+    for kernel in kernels:
+        kernel.join(timeout=120)
+    assert [kernel.exitcode for kernel in kernels] == [0, 0]
+    assert len(load_progress("my_progress.json").exercises) == 50
+
+
+def test_a_lock_that_stays_is_told(folder, monkeypatch):
+    monkeypatch.setattr(files, "LOCK_SECONDS", 0.1)
+    with open(folder / ".my_progress.json.lock", "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        assert "is held by another process" in note("04.1", "right")
+
+
+@pytest.fixture
+def exercises(monkeypatch):
+    """A workbook of two chapters with four exercises."""
+
+    def check(title):
+        def run(function): ...
+
+        run.title = title
+        return run
+
+    registry = {"04.10": check("Last"), "04.2": check("Second <b>"), "04.1": check("First"), "05.1": check("Other")}
+    monkeypatch.setattr("asif_book.checks.EXERCISES", registry)
+
+
+def test_overview_of_a_chapter_in_words(exercises):
+    for number, status in (("04.1", "wrong"), ("04.1", "right"), ("04.2", "wrong"), ("09.9", "right")):
+        note(number, status)
+    assert str(show_progress("04")) == (
+        "Chapter 04: 1 of 3 exercises solved\n"
+        "  ✔ 04.1  solved, 2 tries: First\n"
+        "  ✘ 04.2  not solved yet, 1 try: Second <b>\n"
+        "  ○ 04.10  not attempted: Last\n\n"
+        "All chapters\n"
+        "  04  1 of 3 solved, 3 tries\n"
+        "  05  0 of 1 solved\n\n"
+        "my_progress.json also holds exercises that this workbook does not have: 09.9."
+    )
+    assert str(show_progress()).startswith("All chapters\n")
+    with pytest.raises(ParameterError, match=r"chapter '7'; the chapters are 04, 05"):
+        show_progress("7")
+
+
+class Tables(HTMLParser):
+    """Header cells by scope, captions, texts of cells, and pairs of colours."""
+
+    def __init__(self, text):
+        super().__init__()
+        self.scopes, self.cells, self.colours, self.open = [], [], [], []
+        self.feed(text)
+        assert self.open == []
+
+    def handle_starttag(self, tag, attributes):
+        self.open.append(tag)
+        attributes = dict(attributes)
+        if tag == "th":
+            self.scopes.append(attributes["scope"])
+        if "style" in attributes:
+            style = dict(part.split(": ") for part in attributes["style"].split("; "))
+            self.colours.append((style["color"], style["background"]))
+        if tag in ("th", "td", "caption"):
+            self.cells.append("")
+
+    def handle_endtag(self, tag):
+        assert self.open.pop() == tag
+
+    def handle_data(self, text):
+        if self.open and self.cells:
+            self.cells[-1] += text
+
+
+def luminance(colour):
+    """Relative luminance as WCAG 2 defines it."""
+    digits = colour.lstrip("#")
+    digits = digits if len(digits) == 6 else "".join(2 * d for d in digits)
+    channels = [int(digits[i : i + 2], 16) / 255 for i in (0, 2, 4)]
+    linear = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in channels]
+    return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+
+
+def test_overview_in_a_notebook_is_readable_by_eye_and_by_ear(exercises):
+    note("04.1", "right")
+    note("04.2", "wrong")
+    page = Tables(show_progress("04")._repr_html_())
+    assert page.scopes == ["col"] * 4 + ["row"] * 3 + ["col"] * 3 + ["row"] * 2
+    assert "Chapter 04: 1 of 3 exercises solved" in page.cells
+    assert [cell for cell in page.cells if cell[:1] in "✔✘○" and cell] == [
+        "✔ solved",
+        "✘ not solved yet",
+        "○ not attempted",
+    ]
+    assert "Second <b>" in page.cells
+    assert len(page.colours) == 3
+    for text, background in page.colours:  # elsewhere text and background are the theme's own
+        assert (luminance(background) + 0.05) / (luminance(text) + 0.05) >= 4.5
+
+
+def test_overview_of_a_damaged_file_shows_and_touches_nothing(folder, exercises):
+    (folder / "my_progress.json").write_bytes(b"{")
+    assert "0 of 3 exercises solved" in str(show_progress("04"))
+    assert "my_progress.json is damaged" in str(show_progress("04"))
+    assert [path.name for path in folder.iterdir()] == ["my_progress.json"]
+
+
+def test_every_exercise_of_the_workbook_has_a_title():
+    titles = exercise_titles()
+    assert len(titles) >= 16
+    assert all(titles.values())
+    assert list(titles) == sorted(titles, key=progress.in_order)

@@ -1,0 +1,580 @@
+"""The report: chapters run by papermill, pages that open from disk."""
+
+import json
+from html.parser import HTMLParser
+
+import nbformat
+import pytest
+from bs4 import BeautifulSoup
+from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
+
+from asif_book import results
+from asif_book.chapters import Chapter, question
+from asif_book.editions import NOT_ATTEMPTED
+from asif_book.report import (
+    HiddenError,
+    NotebookError,
+    ReportError,
+    build_report,
+    loads_from_elsewhere,
+    markdown,
+    render,
+    run_notebook,
+    running,
+    schedule,
+)
+from asif_book.report.__main__ import main
+from asif_book.report.thumbnail import key_figure
+from asif_lib.files import ROOT
+
+PARAMETERS_CELL = new_code_cell(
+    'profile = "offline"\ndevice = "auto"\nseed = 0\nfast = False', metadata={"tags": ["parameters"]}
+)
+KERNEL = {"kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"}}
+DOT = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAAAAAA6fptVAAAACklEQVR4nGP4DwABAQEAsTj2dAAAAABJRU5ErkJggg=="
+
+
+@pytest.fixture(autouse=True)
+def build(tmp_path, monkeypatch):
+    monkeypatch.setenv("ASIF_BUILD", str(tmp_path / "build"))
+    monkeypatch.delenv(results.RUN_VARIABLE, raising=False)
+    return tmp_path / "build"
+
+
+def write(path, *cells):
+    """A notebook: text that starts with ``#`` or ``>`` is Markdown, other text is code."""
+    made = [
+        cell if not isinstance(cell, str) else (new_markdown_cell if cell[0] in "#>" else new_code_cell)(cell)
+        for cell in cells
+    ]
+    path.parent.mkdir(parents=True, exist_ok=True)
+    nbformat.write(new_notebook(cells=made, metadata=KERNEL), path)
+    return path
+
+
+def picture(alt="A dot."):
+    return new_output("display_data", {"image/png": DOT}, metadata={"image/png": {"alt": alt}})
+
+
+class Tags(HTMLParser):
+    def __init__(self, page):
+        super().__init__()
+        self.tags, self.inside = [], {}
+        self.open = []
+        self.feed(page)
+
+    def handle_starttag(self, tag, attributes):
+        self.tags.append((tag, dict(attributes)))
+        if tag == "details":
+            self.open.append(tag)
+
+    def handle_endtag(self, tag):
+        if tag == "details":
+            self.open.pop()
+
+    def handle_data(self, data):
+        self.inside[data.strip()] = bool(self.open)
+
+    def all(self, tag):
+        return [attributes for name, attributes in self.tags if name == tag]
+
+
+# Running ---------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def healthy(tmp_path_factory):
+    """An executed notebook without errors, with what a page has to leave out; and the seconds of its run."""
+    folder = tmp_path_factory.mktemp("healthy")
+    (folder / "here.txt").write_text("found")
+    path = write(
+        folder / "a.ipynb",
+        PARAMETERS_CELL,
+        'print(open("here.txt").read(), device, fast)',
+        "from ipywidgets import interact\ninteract(lambda k=3: print('k', k), k=(1, 5));",
+        "from tqdm.auto import tqdm\nfor i in tqdm(range(3), leave=False):\n    pass\nprint('done')",
+    )
+    seconds = run_notebook(path, folder / "out" / "a.ipynb", {"device": "cpu", "fast": True})
+    return folder / "out" / "a.ipynb", seconds
+
+
+def test_a_notebook_runs_in_its_folder_with_its_parameters(healthy):
+    path, seconds = healthy
+    executed = nbformat.read(path, as_version=4)
+    assert executed.cells[2].outputs[0].text == "found cpu True\n"
+    assert 0 < seconds < 600
+
+
+def test_a_widget_is_no_error_and_a_note_stands_for_it_but_not_for_a_progress_bar(healthy):
+    path, _ = healthy
+    executed = nbformat.read(path, as_version=4)
+    assert "OutputModel" in json.dumps(executed.metadata["widgets"])  # the scan for errors had something to scan
+    assert "FloatProgressModel" in json.dumps(executed.metadata["widgets"])
+    page = render(path)
+    assert page.count('class="widget-note"') == 1 and "a control that you can move stands here.</p>" in page
+    assert "done" in page
+
+
+def test_one_note_stands_for_all_widgets_of_a_cell(tmp_path):
+    views = [new_output("display_data", {running.VIEW: {"model_id": name}}) for name in "ab"]
+    path = tmp_path / "03_two.ipynb"
+    nbformat.write(new_notebook(cells=[new_markdown_cell("# Two"), new_code_cell("knob", outputs=views)]), path)
+    assert render(path).count('class="widget-note"') == 1
+
+
+def test_an_exception_names_notebook_and_cell(tmp_path):
+    cell = new_code_cell("# a comment\nfor x in [0]:\n    1 / x")
+    path = write(tmp_path / "03_relative.ipynb", "# Title", cell)
+    with pytest.raises(NotebookError) as error:
+        run_notebook(path, tmp_path / "out.ipynb", {})
+    assert str(error.value) == ("03_relative.ipynb, cell 2 (`for x in [0]:`): ZeroDivisionError: division by zero")
+    assert "1 / x" in error.value.traceback and "\x1b" not in error.value.traceback
+
+
+def test_errors_that_papermill_lets_pass_are_found(tmp_path):
+    path = write(
+        tmp_path / "04_sparse.ipynb",
+        "from ipywidgets import Output, interact",
+        "@interact(k=(1, 5))\ndef show(k=3):\n    raise KeyError('hidden')",
+        "out = Output()\nwith out:\n    1 / 0",
+        "import sys\nsys.exit(0)",
+        "print('never')",
+    )
+    with pytest.raises(HiddenError, match=r"04_sparse\.ipynb, a widget of cell 2 .*KeyError: 'hidden'"):
+        run_notebook(path, tmp_path / "out.ipynb", {})
+    executed = nbformat.read(tmp_path / "out.ipynb", as_version=4)
+    found = {(where.split(" (")[0], error["ename"]) for where, error in running._hidden_errors(executed)}
+    assert found == {
+        ("a widget of cell 2", "KeyError"),
+        ("a widget", "ZeroDivisionError"),  # one that no cell shows
+        ("cell 4", "SystemExit"),
+    }
+
+
+def test_an_exception_that_a_cell_displays_is_found(tmp_path):
+    code = "try:\n    1 / 0\nexcept ZeroDivisionError:\n    get_ipython().showtraceback()"
+    with pytest.raises(NotebookError, match=r"cell 1 .*ZeroDivisionError"):
+        run_notebook(write(tmp_path / "a.ipynb", code), tmp_path / "out.ipynb", {})
+
+
+# Rendering -------------------------------------------------------------------------------------------
+
+MARKDOWN = r"""# Title
+
+At $k=50$, see [encoders](01_encoders.ipynb#part), [code](../asif_lib/relative.py), [paper](https://arxiv.org).
+
+$$ s = \frac{a \cdot b}{\|a\|} $$
+
+<details><summary>Hint</summary>
+
+The hint, at $k=2$.
+
+</details>
+
+after the hint
+"""
+
+
+def page_of(tmp_path, *cells, **options):
+    return render(write(tmp_path / "notebooks" / "01_anchors.ipynb", *cells), **options)
+
+
+def test_a_page_stands_alone(tmp_path):
+    figure = picture('A "rising" curve')
+    script = new_output("display_data", {"application/javascript": "alert(1)", "text/plain": "<js>"})
+    table = new_output("execute_result", {"text/html": "<table><tr><td>1</td></tr></table>"})
+    page = page_of(tmp_path, MARKDOWN, new_code_cell("draw()", outputs=[figure, script, table]))
+    tags = Tags(page)
+    for tag, name in [("script", "src"), ("link", "href"), ("img", "src"), ("iframe", "src")]:
+        assert all(attributes.get(name, "data:").startswith("data:") for attributes in tags.all(tag))
+    assert len(tags.all("script")) == 1 and "MathJax" not in page  # its own, and inline
+    assert tags.all("img")[0]["alt"] == 'A "rising" curve'
+    assert tags.all("html") == [{"lang": "en-GB"}]
+    assert "&lt;js&gt;" in page and "<td>1</td>" in page
+
+
+def test_formulas_are_mathml_also_inside_details(tmp_path):
+    page = page_of(tmp_path, MARKDOWN)
+    tags = Tags(page)
+    assert [math["display"] for math in tags.all("math")] == ["inline", "block", "inline"]
+    text = page[page.index("<main") :]
+    assert "$" not in text and "frac" not in text.replace("mfrac", "")
+    assert tags.inside["The hint, at"] and not tags.inside["after the hint"]
+
+
+def test_a_formula_that_does_not_convert_stays_as_source_with_a_warning(tmp_path):
+    with pytest.warns(UserWarning, match="does not convert"):
+        page = page_of(tmp_path, "# Title\n\n$a<b_c_d$")
+    assert "<code>a&lt;b_c_d</code>" in page
+
+
+@pytest.mark.parametrize("repository", [None, "https://example.org/ada/asif"])
+def test_links_out_of_the_book_go_to_the_repository_or_are_plain_words(tmp_path, monkeypatch, repository):
+    monkeypatch.setattr(markdown, "published_at", lambda: repository)
+    page = page_of(tmp_path, MARKDOWN.replace("[code]", "[wing](../asif_lib), [code]"), folder=ROOT / "notebooks")
+    links = {a.get("href") for a in Tags(page).all("a") if not a["href"].startswith("#")} - {
+        "index.html",
+        "search.html",
+    }
+    out = {f"{repository}/blob/main/asif_lib/relative.py", f"{repository}/tree/main/asif_lib"} if repository else set()
+    assert links == {"01_encoders.html#part", "https://arxiv.org"} | out
+    assert "see encoders, wing, code, paper" in " ".join(BeautifulSoup(page, "html.parser").get_text().split())
+
+
+def test_contents_and_neighbours(tmp_path):
+    chapters = [Chapter(name, title, "", "", []) for name, title in [("00_a", "A"), ("01_anchors", "B"), ("02_c", "C")]]
+    page = page_of(tmp_path, "# B\n\n## Part\n\n### $k$ & more\n\n## Part", chapters=chapters)
+    links = [(a["href"], a.get("rel"), a.get("aria-current")) for a in Tags(page).all("a")]
+    assert links == [
+        ("#text", None, None),
+        ("index.html", None, None),
+        ("search.html", None, None),
+        ("#Part", None, None),
+        ("#k-&-more", None, None),
+        ("#Part-2", None, None),
+        ("00_a.html", None, None),
+        ("01_anchors.html", None, "page"),
+        ("02_c.html", None, None),
+        ("00_a.html", "prev", None),
+        ("02_c.html", "next", None),
+    ]
+    ids = [attributes["id"] for name, attributes in Tags(page).tags if name in ("h1", "h2", "h3")]
+    assert ids == ["B", "Part", "k-&-more", "Part-2"]
+
+
+def test_the_first_and_the_last_page_have_one_neighbour(tmp_path):
+    chapters = [Chapter(name, name, "", "", []) for name in ("01_anchors", "02_c")]
+    page = page_of(tmp_path, "# B", chapters=chapters)
+    assert [a["rel"] for a in Tags(page).all("a") if "rel" in a] == ["next"]
+    page = page_of(tmp_path, "# B", chapters=chapters[:1])
+    assert [a["rel"] for a in Tags(page).all("a") if "rel" in a] == []
+
+
+def test_tables_name_their_headers_and_scroll(tmp_path):
+    frame = "<table><thead><tr><th></th><th>k</th><th colspan='2'>p</th></tr></thead>"
+    frame += "<tbody><tr><th>0</th><td>5</td><td>1</td><td>2</td></tr></tbody></table>"
+    cell = new_code_cell("frame", outputs=[new_output("execute_result", {"text/html": frame})])
+    tags = Tags(page_of(tmp_path, "# Title\n\n| a | b |\n|---|---|\n| 1 | 2 |", cell))
+    assert [th["scope"] for th in tags.all("th")] == ["col", "col", "col", "colgroup", "row"]
+    boxes = [div for div in tags.all("div") if "scroll" in div.get("class", "").split()]
+    assert [(box["tabindex"], box["aria-label"]) for box in boxes] == [("0", "table")] * 2
+
+
+@pytest.mark.parametrize(
+    "output",
+    [
+        new_output("display_data", {"image/png": DOT}),
+        picture(alt=" "),
+        new_output("display_data", {"text/html": f'<img src="data:image/png;base64,{DOT}">'}),
+    ],
+)
+def test_a_picture_without_words_is_refused_and_its_cell_named(tmp_path, output):
+    cells = ["# Title", PARAMETERS_CELL, new_code_cell("seed = 1", metadata={"tags": ["injected-parameters"]})]
+    with pytest.raises(ReportError, match=r"01_anchors\.ipynb, cell 4 \(`plot\(\)`\): a picture has no alternative"):
+        page_of(tmp_path, *cells, new_code_cell("plot()", outputs=[output]))
+
+
+FIGURE = new_output("display_data", {"text/html": f'<img alt="A dot." src="data:image/png;base64,{DOT}">'})
+WIDGET = new_output("display_data", {running.VIEW: {"model_id": "a"}, "text/plain": "Box()"})
+
+
+def code(source, *tags, outputs=()):
+    return new_code_cell(source, metadata={"tags": list(tags)}, outputs=list(outputs))
+
+
+def said(status):
+    return new_output("execute_result", {"text/plain": f"○ Exercise 04.1: {status}. Well.", "text/html": "<p>box</p>"})
+
+
+def test_folded_code_shows_the_comment_that_begins_it_and_all_of_its_output(tmp_path):
+    cell = code("# Draw <the map>.\ndraw()", "hide-input", outputs=[FIGURE])
+    main = BeautifulSoup(page_of(tmp_path, "# Title", cell, "show()"), "html.parser").main
+    (fold,) = main.select("details.fold")
+    assert fold.summary.get_text() == "Draw <the map>." and "draw()" in fold.get_text()
+    assert not main.img.find_parent("details") and "show()" not in fold.get_text()
+
+
+def test_an_exercise_that_nobody_attempted_is_one_line_and_an_attempt_stands_open(tmp_path):
+    stub, attempt = f"def f(x):\n    {NOT_ATTEMPTED}", "def f(x):\n    return x"
+    check = "check_f(f)"
+    cells = ["# Title", code(stub, "exercise"), code(check, "check", outputs=[said("not attempted")])]
+    main = BeautifulSoup(page_of(tmp_path, *cells), "html.parser").main
+    assert [fold.summary.get_text() for fold in main.select(".fold")] == ["Not attempted: write f in the notebook."]
+    assert "check_f" not in main.get_text() and "box" not in main.get_text()
+
+    cells = ["# Title", code(attempt, "exercise"), code(check, "check", outputs=[said("wrong")])]
+    main = BeautifulSoup(page_of(tmp_path, *cells), "html.parser").main
+    assert not main.select(".fold") and "check_f" in main.get_text() and "box" in main.get_text()
+
+
+def test_a_page_has_nobodys_progress(tmp_path):
+    words = new_markdown_cell("The exercises that you have solved:", metadata={"tags": ["progress"]})
+    page = page_of(tmp_path, "# Title", words, code("show_progress()", "progress", "hide-input"), "shown()")
+    assert "solved" not in page and "show_progress" not in page and "shown" in page
+
+
+@pytest.mark.parametrize(
+    "cells, above",
+    [
+        ([code("draw()", outputs=[FIGURE]), "> said", code("knob()", outputs=[WIDGET])], True),
+        ([code("both()", outputs=[FIGURE, WIDGET])], True),
+        ([code("draw()", outputs=[FIGURE]), "words()", code("knob()", outputs=[WIDGET])], False),
+    ],
+)
+def test_the_note_for_a_control_names_a_figure_where_there_is_one(tmp_path, cells, above):
+    page = page_of(tmp_path, "# Title", *cells)
+    assert "a control that you can move stands here." in page and ("The figure above" in page) == above
+
+
+def test_the_search_page_holds_every_section_of_the_book(notebooks, build, monkeypatch):
+    def run(path, output, *_):
+        write(
+            output,
+            f"# {path.stem}\n\nfirst words",
+            "## A & b\n\nof $k$ `</script>`",
+            code("# Fold\nhidden()", "hide-input"),
+        )
+        return 1.0
+
+    monkeypatch.setattr(schedule, "run_notebook", run)
+    index = build_report(notebooks=notebooks, chapters=["01"])
+    page = BeautifulSoup((index.parent / "search.html").read_text(), "html.parser")
+    (name, title, (top, section)), *more = json.loads(page.find(id="sections").string)
+    assert (name, title, top) == ("01_encoders", "01_encoders", ["01_encoders", "01_encoders", "first words"])
+    assert section == ["A-&-b", "A & b", "of k </script> Fold # Fold hidden()"] and more == []
+    assert loads_from_elsewhere(str(page)) == []
+
+
+def test_the_set_up_of_colab_is_not_shown(tmp_path):
+    page = page_of(tmp_path, "# Title", new_code_cell("colab_setup()", metadata={"tags": ["colab"]}), "shown()")
+    assert "colab_setup" not in page and "shown" in page
+
+
+def test_parameters_are_shown_as_they_were_set(tmp_path):
+    injected = new_code_cell('device = "cuda"', metadata={"tags": ["injected-parameters"]})
+    page = page_of(tmp_path, PARAMETERS_CELL, injected)
+    assert "cuda" in page and "offline" not in page
+
+
+def test_a_picture_file_is_embedded(tmp_path):
+    (tmp_path / "notebooks").mkdir()
+    (tmp_path / "notebooks" / "dot.png").write_bytes(b"\x89PNG")
+    page = page_of(tmp_path, '# Title\n\n![dot](dot.png)\n\n<img alt="dot" src="dot.png">')
+    assert [img["src"] for img in Tags(page).all("img")] == ["data:image/png;base64,iVBORw=="] * 2
+
+
+@pytest.mark.parametrize(
+    "markdown",
+    ["![a](https://x.org/a.png)", "![a](missing.png)", '<script src="//x.org/a.js"></script>'],
+)
+def test_a_page_that_does_not_stand_alone_is_refused(tmp_path, markdown):
+    with pytest.raises(ReportError, match=r"01_anchors\.ipynb does not stand alone"):
+        page_of(tmp_path, "# Title\n\n" + markdown)
+
+
+def test_loads_from_elsewhere_also_looks_into_styles():
+    page = "<style>@import 'https://x.org/a.css'; p {background: url(//x.org/b)}</style>"
+    page += '<p style="background: url(c.png)"><i style="background: url(data:image/png;base64,)">url(d)</i>'
+    page += '<svg><use xlink:href="#here"/><image xlink:href="e.png"/></svg>'
+    assert loads_from_elsewhere(page) == ["https://x.org/a.css", "//x.org/b", "c.png", "e.png"]
+
+
+@pytest.mark.parametrize(
+    "markdown, expected",
+    [
+        ("# Title\n\n**Question.** Why $k$,\nand how?\n\nrest", "Why $k$, and how?"),
+        ("# Title\n\n> Are they\n> similar?\n\nrest", "Are they similar?"),
+        ("# Title\n\n> **Question.** Are they?\n\nrest", "Are they?"),
+        ("# Title\n\nno question", ""),
+    ],
+)
+def test_question(markdown, expected):
+    assert question(new_notebook(cells=[new_markdown_cell(markdown)])) == expected
+
+
+def test_what_a_chapter_says_of_itself(tmp_path):
+    opening = "# Title\n\n> Why\n> so?\n\nYou can\n\n- say\n  why;\n- ask.\n\n**Minutes** 40 · **Before this** no"
+    path = write(tmp_path / "07_editing.ipynb", opening, "# ## Other\n\n- no goal")
+    assert Chapter.read(path) == Chapter("07_editing", "07 · Title", "Why so?", "40", ["say why;", "ask."])
+
+
+def test_the_figure_of_a_chapter():
+    def shows(*outputs, tags=()):
+        return new_code_cell("plot()", outputs=list(outputs), metadata={"tags": list(tags)})
+
+    text = new_output("stream", text="no picture")
+    shown = new_output("display_data", {"text/html": f'<img src="data:image/png;base64,{DOT}" alt="shown">'})
+    cells = [shows(text), shows(text, picture("first"), picture("second")), shows(shown)]
+    address = f"data:image/png;base64,{DOT}"
+    assert key_figure(new_notebook(cells=cells)) == (address, "first")
+    assert key_figure(new_notebook(cells=[*cells, shows(shown, tags=["figure"])])) == (address, "shown")
+    assert key_figure(new_notebook(cells=[shows(text)])) is None
+
+
+# The report ------------------------------------------------------------------------------------------
+
+RECORD = "from asif_book.results import record\nrecord({!r}, 0.25, n=100)"
+
+
+@pytest.fixture
+def notebooks(tmp_path):
+    folder = tmp_path / "notebooks"
+    start = "# 00 · Strangers?\n\n> Can two strangers talk, at $k=5$?"
+    write(folder / "00_start_here.ipynb", start, PARAMETERS_CELL, RECORD.format("strangers, R@1"))
+    write(folder / "01_encoders.ipynb", "# Encoders & friends", PARAMETERS_CELL, "print(device)")
+    return folder
+
+
+def test_the_whole_report(notebooks, build, capsys):
+    index = build_report({"device": "cpu"}, notebooks=notebooks)
+    assert index == build / "report" / "index.html"
+    assert capsys.readouterr().out.splitlines()[-1] == f"report: {index}"
+    page = index.read_text()
+    assert (
+        ">00 · Strangers?<" in page
+        and ">01 · Encoders &amp; friends<" in page
+        and "Can two strangers talk, at <math" in page
+    )
+    assert "strangers, R@1" in page and "25.0 %" in page
+    assert loads_from_elsewhere(page) == []
+    for link in [a["href"] for a in Tags(page).all("a")]:
+        assert f'id="{link[1:]}"' in page if link.startswith("#") else (index.parent / link).exists()
+    first = (index.parent / "00_start_here.html").read_text()
+    neighbours = {(a["rel"], a["href"]) for a in Tags(first).all("a") if "rel" in a}
+    assert neighbours == {("next", "01_encoders.html")}
+
+
+def test_only_what_changed_runs_again(notebooks, monkeypatch, capsys):
+    name = "strangers, R@1"
+
+    def run(path, output, parameters, environment):
+        """Stands for a kernel: chapter 00 records a number."""
+        write(output, "# executed")
+        if path.stem.startswith("00"):
+            results.record(name, 0.25)
+        return 1.0
+
+    def lines(**options):
+        build_report(notebooks=notebooks, **options)
+        return sorted(capsys.readouterr().out.splitlines()[:-1])  # chapters end in any order
+
+    monkeypatch.setattr(schedule, "run_notebook", run)
+    ran, reused = (
+        ["00_start_here: 1 s", "01_encoders: 1 s"],
+        [
+            "00_start_here: unchanged, reused",
+            "01_encoders: unchanged, reused",
+        ],
+    )
+    assert lines() == ran
+    assert lines() == reused
+    assert lines(reuse=False) == ran
+    assert lines(parameters={"fast": True}) == ran
+    assert lines(parameters={"fast": True}, chapters=["01"]) == reused[1:]
+
+    # the numbers of chapter 00 are gone
+    results.results_path().unlink()
+    assert lines(parameters={"fast": True}) == [ran[0], reused[1]]
+    assert results.load_results()[name]["run"]["parameters"]["fast"] is True
+
+    # chapter 00 changed, and calls its number by another name now
+    name = "renamed"
+    write(notebooks / "00_start_here.ipynb", "# New", PARAMETERS_CELL)
+    assert lines(parameters={"fast": True}) == [ran[0], reused[1]]
+    assert list(results.load_results()) == ["renamed"]
+
+
+def test_what_makes_a_chapter_run_again(notebooks, tmp_path, monkeypatch):
+    path = notebooks / "00_start_here.ipynb"
+    library, book = tmp_path / "asif_lib", tmp_path / "asif_book"
+    library.mkdir()
+    (book / "report").mkdir(parents=True)
+    (library / "relative.py").write_text("k = 1")
+    monkeypatch.setattr(schedule, "OURS", (library, book))
+    monkeypatch.setattr(schedule, "REPORT", book / "report")
+    keys = [schedule.key_of(path, {"fast": False}), schedule.key_of(path, {"fast": True})]
+    (library / "relative.py").write_text("k = 2")
+    keys.append(schedule.key_of(path, {"fast": False}))
+    path.write_text(path.read_text() + "\n")
+    keys.append(schedule.key_of(path, {"fast": False}))
+    assert len(set(keys)) == 4
+    (book / "report" / "page.py").write_text("# the pages change, not what they show")
+    assert schedule.key_of(path, {"fast": False}) == keys[-1]
+
+
+def test_the_command_fails_with_one_sentence_and_keeps_what_ran(notebooks, monkeypatch, capsys):
+    broken = {"01_encoders"}
+
+    def run(path, output, parameters, environment):
+        """Stands for a kernel: each chapter records two numbers, a broken one fails between them."""
+        write(output, f"# {path.stem}")
+        results.record(f"{path.stem}, R@1", 0.75 if parameters.get("fast") else 0.25)
+        if path.stem in broken:
+            raise NotebookError(f"{path.name}, cell 4 (`load()`): ValueError: no encoder", "the trace")
+        results.record(f"{path.stem}, R@10", 0.5)
+        return 1.0
+
+    def values():
+        return {name: entry["value"] for name, entry in results.load_results().items()}
+
+    monkeypatch.setattr(schedule, "run_notebook", run)
+    arguments = ["--device", "cpu", "--notebooks", str(notebooks)]
+    assert main(arguments) == 1
+    captured = capsys.readouterr()
+    assert captured.err.splitlines() == ["the trace", "01_encoders.ipynb, cell 4 (`load()`): ValueError: no encoder"]
+    assert "report:" not in captured.out
+    assert set(values()) == {"00_start_here, R@1", "00_start_here, R@10"}
+
+    broken.clear()
+    assert main(arguments) == 0
+    out = capsys.readouterr().out
+    assert "00_start_here: unchanged, reused" in out and "01_encoders: unchanged" not in out
+    before = values()
+    assert len(before) == 4
+
+    # a failing run takes nothing away, and leaves nothing half done
+    broken.add("00_start_here")
+    assert main([*arguments, "--fast", "00"]) == 1
+    assert values() == before
+    broken.clear()
+    assert main([*arguments, "--fast", "00"]) == 0
+    assert values() == before | {"00_start_here, R@1": 0.75}
+    assert "reused" not in capsys.readouterr().out
+    assert main([*arguments, "--fast", "--fresh", "00"]) == 0
+    assert "reused" not in capsys.readouterr().out
+
+
+def test_a_chapter_is_as_large_as_it_says_itself_unless_one_asks(notebooks, build, monkeypatch):
+    given = []
+
+    def run(path, output, parameters, environment):
+        given.append(parameters.get("fast", "its own"))
+        write(output, "# Run")
+        return 1.0
+
+    monkeypatch.setattr(schedule, "run_notebook", run)
+    said = []
+    for options in ([], ["--fast"], ["--no-fast"]):
+        assert main(["--notebooks", str(notebooks), *options, "00"]) == 0
+        said.append("not the workbook's" in (build / "report" / "index.html").read_text().replace("&#39;", "'"))
+    assert given == ["its own", True, False]
+    assert said == [False, True, True]
+
+
+def test_unknown_chapters_editions_and_empty_folders_are_one_sentence(notebooks, tmp_path, capsys):
+    assert main(["--notebooks", str(notebooks), "07"]) == 1
+    assert main(["--notebooks", str(tmp_path / "nothing")]) == 1
+    assert main(["--notebooks", str(notebooks), "--edition", "solutions"]) == 1
+    errors = capsys.readouterr().err.splitlines()
+    assert len(errors) == 3
+    assert errors[0] == "There is no chapter '07': 00_start_here, 01_encoders."
+    with pytest.raises(ReportError, match="no edition 'teacher'"):
+        build_report(edition="teacher", notebooks=notebooks)
+
+
+def test_the_solved_edition_has_its_own_pages(notebooks, build, monkeypatch):
+    monkeypatch.setattr(schedule, "run_notebook", lambda path, output, *_: write(output, "# Solved") and 1.0)
+    write(notebooks / "solutions" / "00_start_here.ipynb", "# Solved", PARAMETERS_CELL)
+    index = build_report(edition="solutions", notebooks=notebooks)
+    assert index == build / "report" / "solutions" / "index.html"
+    assert "Solved" in (index.parent / "00_start_here.html").read_text()

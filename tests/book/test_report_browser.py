@@ -1,0 +1,391 @@
+"""The report in a browser: opened from disk without network, read by keyboard, on a phone, in the dark, on paper."""
+
+import re
+import shutil
+from urllib.parse import unquote
+
+import pytest
+from bs4 import BeautifulSoup
+from nbformat.v4 import new_code_cell
+from playwright.sync_api import expect
+from test_report import PARAMETERS_CELL, write
+
+from asif_book.editions import CHAPTERS
+from asif_book.report import build_report, schedule
+from asif_book.results import RUN_VARIABLE
+from asif_lib.files import ROOT, build_dir
+
+of_the_chapters = pytest.mark.notebooks  # looks at the chapters that test_notebooks has run
+
+SCREENSHOTS = build_dir() / "screenshots"
+EXECUTED = build_dir() / "tests" / "notebooks"
+DESKTOP, PHONE = {"width": 1280, "height": 900}, {"width": 360, "height": 740}
+WCAG = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa"]
+
+FIRST = """# 00 · Strangers
+
+> **Question.** Can two strangers meet, at $k = 5$?
+
+You can
+
+- say why.
+
+**Minutes** 5 · **Before this** nothing
+
+## A long section
+
+See the [paper](https://arxiv.org/abs/2210.01738). An anchor is a pair, and an
+anchor has a caption. A formula too wide for a phone:
+
+$$ s(x, y) = \\frac{\\sum_i a_i b_i}{\\|a\\| \\|b\\|} + a_1 + a_2 + a_3 + a_4
++ a_5 + a_6 + a_7 + a_8 + a_9 + a_{10} + a_{11} $$
+
+<details><summary>Hint</summary>
+
+The zebra is folded, with $p = 2$.
+
+</details>
+
+### Exercise 00.1 · A part
+"""
+SHOW = """import matplotlib.pyplot as plt
+import pandas as pd
+from IPython.display import display
+from asif_book.checks import Verdict
+from asif_book.figures import show
+figure, axis = plt.subplots(figsize=(9, 3))
+axis.plot([1, 3, 2])
+show(figure, "A line that rises and falls.")  # a long comment that takes the line well beyond what a phone can show
+frame = pd.DataFrame({f"column {i}": [i, 2.5 * i] for i in range(12)})
+display(frame, frame.style.format(precision=1), Verdict("Exercise 00.1", "wrong", "You normalised columns."))
+"""
+
+
+@pytest.fixture(scope="module")
+def small(tmp_path_factory):
+    """A report of two small chapters; the first one shows a figure, tables and a verdict."""
+    folder = tmp_path_factory.mktemp("small")
+    folded = new_code_cell("# Add one to one.\n1 + 1", metadata={"tags": ["hide-input"]})
+    write(folder / "notebooks" / "00_strangers.ipynb", FIRST, PARAMETERS_CELL, new_code_cell(SHOW), folded)
+    write(
+        folder / "notebooks" / "01_encoders.ipynb",
+        "# 01 · Encoders",
+        PARAMETERS_CELL,
+        "# Next:\n\n[00](00_strangers.ipynb)",
+    )
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("ASIF_BUILD", str(folder / "build"))
+        patch.delenv(RUN_VARIABLE, raising=False)
+        return build_report({"device": "cpu"}, notebooks=folder / "notebooks").parent
+
+
+@pytest.fixture(scope="module")
+def chapters(tmp_path_factory):
+    """The report of the workbook's own chapters, as far as the tests of the notebooks have run them."""
+    paths = sorted(EXECUTED.glob(f"{CHAPTERS}.ipynb"))
+    paths = [path for path in paths if (ROOT / "notebooks" / path.name).exists()]
+    if not paths:
+        pytest.skip(f"{EXECUTED} holds no executed chapter: run tests/book/test_notebooks.py first")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("ASIF_BUILD", str(tmp_path_factory.mktemp("chapters")))
+        patch.setattr(
+            schedule, "run_notebook", lambda path, output, *_: shutil.copy(EXECUTED / path.name, output) and 1
+        )
+        (build_dir() / "notebooks").mkdir(parents=True)
+        return build_report(chapters=[path.stem for path in paths]).parent
+
+
+@pytest.fixture
+def open_page(browser):
+    """Opens a page from disk, offline; afterwards nothing must have been fetched, and nothing complained."""
+    complaints, contexts = [], []
+
+    def guard(route):
+        if not route.request.url.startswith(("file:", "data:")):
+            complaints.append(f"asked for {route.request.url}")
+        route.continue_()
+
+    def open_(path, viewport=DESKTOP, **options):
+        context = browser.new_context(viewport=viewport, **options)
+        contexts.append(context)
+        context.set_offline(True)
+        context.route("**/*", guard)
+        page = context.new_page()
+        page.on("requestfailed", lambda request: complaints.append(f"failed: {request.url}"))
+        page.on("console", lambda message: complaints.append(f"console: {message.text}"))
+        page.on("pageerror", lambda error: complaints.append(f"script: {error}"))
+        page.goto(path.as_uri())
+        return page
+
+    yield open_
+    for context in contexts:
+        context.close()
+    assert complaints == []
+
+
+def violations(page):
+    """What axe-core finds, each with the first place."""
+    from axe_playwright_python.sync_playwright import Axe
+
+    response = Axe().run(page, options={"runOnly": WCAG, "resultTypes": ["violations"]}).response
+    assert len(response["passes"]) > 5  # the rules did run
+    return {found["id"]: found["nodes"][0]["html"] for found in response["violations"]}
+
+
+# words below 11 pixels, but for the indices of formulas, and figures, whose smallest words are 8 points at 110 dpi
+SMALL = """() => {
+  const found = [...document.querySelectorAll(".output .figure img")]
+    .filter((image) => image.offsetWidth * image.currentCSSZoom * 8 * 110 / 72 / image.naturalWidth < 10.9);
+  const walker = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
+  while (walker.nextNode()) {
+    const words = walker.currentNode, around = words.parentElement;
+    if (!words.data.trim() || around.closest("math, script, style, noscript")) continue;
+    if (parseFloat(getComputedStyle(around).fontSize) < 11) found.push(words);
+  }
+  return found.map((place) => place.data ?? place.alt);
+}"""
+LOOK = """() => {
+  const shown = (element) => element.checkVisibility({ contentVisibilityAuto: true }) && element.offsetHeight > 0;
+  const code = [...document.querySelectorAll(".code .highlight")];
+  const height = code.filter(shown).reduce((sum, box) => sum + box.offsetHeight, 0);
+  const picture = [...document.querySelectorAll("main img")].find(shown).getBoundingClientRect();
+  const share = height / document.documentElement.scrollHeight;
+  document.querySelectorAll("main details").forEach((fold) => { fold.open = true; });
+  return {
+    share, top: picture.top, bottom: picture.bottom, cells: code.length,
+    long: code.flatMap((box) => box.textContent.split("\\n")).filter((line) => line.length > 88),
+    cut: code.map((box) => box.querySelector("pre")).filter((pre) => pre.scrollWidth > pre.clientWidth).length,
+  };
+}"""
+
+
+def overflow(page):
+    return page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
+
+
+def check_pages(folder, open_page, name, views):
+    """No barrier that axe knows on any page of a report, nor a page wider than its window; pictures of them kept."""
+    SCREENSHOTS.mkdir(parents=True, exist_ok=True)
+    for viewport, scheme in views:
+        page = open_page(folder / "index.html", viewport, color_scheme=scheme)
+        for path in sorted(folder.glob("*.html")):
+            page.goto(path.as_uri())
+            where = f"{name}-{path.stem}-{viewport['width']}-{scheme}"
+            page.screenshot(path=SCREENSHOTS / f"{where}.png")
+            assert violations(page) == {}, where
+            assert overflow(page) == 0, where
+        page.context.close()
+
+
+def test_no_page_of_a_small_report_has_a_barrier(small, open_page):
+    views = [(viewport, scheme) for viewport in (DESKTOP, PHONE) for scheme in ("light", "dark")]
+    check_pages(small, open_page, "small", views)
+
+
+@of_the_chapters
+def test_no_page_of_the_workbook_has_a_barrier(chapters, open_page):
+    # long pages: each window and each scheme once
+    check_pages(chapters, open_page, "workbook", [(DESKTOP, "light"), (PHONE, "dark")])
+
+
+@of_the_chapters
+def test_code_is_mostly_folded_and_never_cut_and_the_method_stands_on_the_first_screen(chapters, open_page):
+    page = open_page(chapters / "index.html", {"width": 1280, "height": 800})
+    for path in sorted(chapters.glob("0*.html")):  # in the appendix the code is what is taught
+        page.goto(path.as_uri())
+        seen = page.evaluate(LOOK)
+        assert seen["cells"] > 10 and 0 < seen["share"] <= 0.2, path.stem
+        assert seen["long"] == [] and seen["cut"] == 0, path.stem
+        assert 0 < seen["top"] < seen["bottom"] <= 800, path.stem
+
+
+@of_the_chapters
+def test_every_link_of_the_book_leads_somewhere(chapters):
+    pages = {path.name: BeautifulSoup(path.read_text(), "html.parser") for path in chapters.glob("*.html")}
+    assert {"index.html", "search.html", "library.html"} <= pages.keys()
+    broken = []
+    for name, page in pages.items():
+        for link in page.find_all("a", href=True):
+            file, _, part = unquote(link["href"]).partition("#")
+            target = pages.get(file or name)
+            if not file.startswith("https:") and (target is None or (part and not target.find(id=part))):
+                broken.append((name, link["href"]))
+    assert broken == []
+
+
+@of_the_chapters
+def test_on_a_phone_words_keep_eleven_pixels(chapters, open_page):
+    page = open_page(chapters / "index.html", PHONE)
+    for path in sorted(chapters.glob("[0-9]*.html")):
+        page.goto(path.as_uri())
+        assert page.evaluate(SMALL) == [], path.stem
+
+
+def test_axe_sees_a_barrier_where_there_is_one(small, open_page):
+    page = open_page(small / "00_strangers.html")
+    page.evaluate("document.querySelector('.output img').removeAttribute('alt')")
+    page.evaluate("document.querySelector('main p').style.color = '#ccc'")
+    assert set(violations(page)) == {"image-alt", "color-contrast"}
+
+
+def test_the_index_shows_question_goals_minutes_and_figure(small, open_page):
+    page = open_page(small / "index.html")
+    chapter = page.locator("ol.chapters > li").first
+    assert "Can two strangers meet" in chapter.inner_text() and "Minutes: 5" in chapter.inner_text()
+    assert "say why." in chapter.locator("details").text_content()
+    figure = chapter.get_by_role("img", name="A line that rises and falls.")
+    assert figure.evaluate("picture => picture.complete && picture.naturalWidth > 100")
+
+
+def test_the_book_is_searched_by_keyboard(small, open_page):
+    page = open_page(small / "01_encoders.html")
+    page.get_by_role("searchbox", name="Search this page").fill("zebra")
+    page.get_by_role("link", name="Search the book").press("Enter")
+    box, said = page.get_by_role("searchbox", name="Words that a section must hold"), page.locator("main output")
+    expect(said).to_have_text("1 section")
+    assert box.input_value() == "zebra"
+    page.keyboard.press("ControlOrMeta+A")  # the box has the focus
+    page.keyboard.type("FOLDED zebra")
+    assert said.text_content() == "1 section" and said.get_attribute("aria-live") == "polite"
+    assert page.locator(".found mark").all_inner_texts() == ["zebra", "folded"]
+    page.keyboard.type("s")
+    assert said.text_content() == "0 sections" and page.locator(".found li").count() == 0
+    page.keyboard.press("Backspace")
+    assert violations(page) == {}
+    page.screenshot(path=SCREENSHOTS / "book-search.png")
+    page.keyboard.press("Enter")
+    page.keyboard.press("Enter")
+    page.wait_for_url("**/00_strangers.html?find=folded#A-long-section")
+    assert page.get_by_text("The zebra is folded").is_visible()
+    assert page.evaluate("[...CSS.highlights.get('current')].map(String)") == ["folded"]
+    page.go_back()
+    page.wait_for_url("**/search.html#FOLDED%20zebra")
+    assert box.input_value() == "FOLDED zebra"
+
+
+def test_search_counts_steps_and_opens_what_is_folded(small, open_page):
+    page = open_page(small / "00_strangers.html")
+    box, said = page.get_by_role("searchbox", name="Search this page"), page.locator("header output")
+    assert said.get_attribute("aria-live") == "polite"
+    box.fill("AN ANCHOR")  # once on one line, once over two
+    assert said.text_content() == "2 found"
+    assert page.evaluate("CSS.highlights.get('found').size") == 2
+    for key, expected in [("Enter", "1 of 2"), ("Enter", "2 of 2"), ("Enter", "1 of 2"), ("Shift+Enter", "2 of 2")]:
+        box.press(key)
+        assert said.text_content() == expected
+    page.get_by_role("button", name="Previous match").click()
+    assert said.text_content() == "1 of 2"
+    page.get_by_role("button", name="Next match").click()
+    assert said.text_content() == "2 of 2"
+
+    hint = page.get_by_text("The zebra is folded")
+    assert not hint.is_visible()
+    box.fill("zebra")
+    box.press("Enter")
+    assert said.text_content() == "1 of 1" and hint.is_visible()
+    marked = "[...CSS.highlights.get('current')].map(String)"
+    assert page.evaluate(marked) == ["zebra"]
+    page.screenshot(path=SCREENSHOTS / "search.png")
+
+    box.fill("plt.subplots(")  # over several coloured pieces of code, with a bracket
+    box.press("Enter")
+    assert page.evaluate(marked) == ["plt.subplots("]
+    box.fill("no-such [words")
+    assert said.text_content() == "none found"
+    box.press("Escape")
+    assert box.input_value() == "" and said.text_content() == ""
+    assert page.evaluate("CSS.highlights.get('found').size") == 0
+
+
+def background(page):
+    return page.evaluate("getComputedStyle(document.body).backgroundColor")
+
+
+def test_the_theme_follows_the_system_until_the_reader_chooses(small, open_page):
+    page = open_page(small / "00_strangers.html", color_scheme="light")
+    light = background(page)
+    page.emulate_media(color_scheme="dark")
+    dark = background(page)
+    assert dark != light
+    button = page.get_by_role("button", name="Dark")
+    expect(button).to_have_attribute("aria-pressed", "true")
+    button.click()
+    assert background(page) == light and button.get_attribute("aria-pressed") == "false"
+    page.get_by_role("link", name="Next").click()
+    expect(page).to_have_title(re.compile("^01"))
+    assert background(page) == light  # remembered
+    page.get_by_role("button", name="Dark").click()
+    assert background(page) == dark
+
+
+def test_a_browser_that_stores_nothing_still_changes_the_theme(small, open_page):
+    page = open_page(small / "index.html")
+    page.add_init_script("Object.defineProperty(window, 'localStorage', { get() { throw new Error('refused'); } })")
+    page.reload()
+    before = background(page)
+    page.get_by_role("button", name="Dark").click()
+    assert background(page) != before
+
+
+def test_by_keyboard(small, open_page):
+    page = open_page(small / "00_strangers.html")
+    focused = "document.activeElement.textContent.trim()"
+    page.keyboard.press("Tab")
+    assert page.evaluate(focused) == "Skip to the text"
+    assert page.get_by_text("Skip to the text").bounding_box()["y"] >= 0
+    page.keyboard.press("Enter")
+    assert page.evaluate("document.activeElement.tagName") == "MAIN"
+    page.keyboard.press("Tab")
+    assert page.evaluate(focused) == "paper"  # code that fits its box is no stop
+    outline = page.evaluate("getComputedStyle(document.activeElement).outlineStyle")
+    assert outline == "solid"
+    page.get_by_role("link", name="Next").press("Enter")
+    expect(page).to_have_title(re.compile("^01 · Encoders"))
+    page.get_by_role("link", name="Previous").press("Enter")
+    expect(page).to_have_title(re.compile("^00 · Strangers"))
+
+
+def test_on_a_phone_what_is_wide_scrolls_in_its_box_and_contents_are_folded(small, open_page):
+    page = open_page(small / "00_strangers.html", PHONE)
+    assert overflow(page) == 0
+    page.locator("[data-beyond]:visible").first.wait_for()  # in the first frame, a script looks which boxes scroll
+    for label in ("table", "code", "figure", "formula"):
+        box = page.locator(f"main [role=group][aria-label={label}][tabindex='0']:visible").first
+        assert box.evaluate("box => box.scrollWidth > box.clientWidth"), label
+        assert box.get_attribute("data-beyond") == "right"
+        box.evaluate("box => box.scrollTo(box.scrollWidth, 0)")
+        page.wait_for_function("box => box.dataset.beyond === 'left'", arg=box.element_handle())
+        assert "gradient" in box.evaluate("box => getComputedStyle(box).maskImage")
+    section = page.locator(".contents").get_by_role("link", name="A long section")
+    assert not section.is_visible()
+    page.locator(".contents summary").click()
+    section.click()
+    page.wait_for_url("**#A-long-section")
+    assert not section.is_visible()
+    wide = open_page(small / "00_strangers.html")
+    assert wide.locator(".contents").get_by_role("link", name="A long section").is_visible()
+
+
+def test_without_scripts_the_page_is_complete_and_shows_no_dead_controls(small, open_page):
+    page = open_page(small / "00_strangers.html", java_script_enabled=False)
+    assert page.get_by_role("heading", name="A long section").is_visible()
+    assert page.locator(".contents summary").is_visible() and page.get_by_role("link", name="Next").is_visible()
+    assert page.get_by_role("searchbox").count() == page.get_by_role("button").count() == 0
+
+
+def test_on_paper(small, open_page):
+    page = open_page(small / "00_strangers.html", color_scheme="dark")
+    hint = page.get_by_text("The zebra is folded")
+    visible = "element => element.checkVisibility({ contentVisibilityAuto: true }) && element.offsetHeight > 0"
+    assert not hint.evaluate(visible)
+    page.emulate_media(media="print")
+    assert hint.evaluate(visible)
+    page.locator(".fold").evaluate_all("folds => folds.forEach((fold) => { fold.open = true; })")
+    assert page.locator(".fold").count() == 2 and page.locator(".fold:visible").count() == 0
+    assert not page.locator("header, .contents, .pager").evaluate_all(f"all => all.some({visible})")
+    assert background(page) == "rgb(255, 255, 255)"
+    address = page.get_by_text("paper", exact=True).evaluate("link => getComputedStyle(link, '::after').content")
+    assert "https://arxiv.org/abs/2210.01738" in address
+    SCREENSHOTS.mkdir(parents=True, exist_ok=True)
+    page.pdf(path=SCREENSHOTS / "small.pdf")
+    assert len(re.findall(rb"/Type\s*/Page\b", (SCREENSHOTS / "small.pdf").read_bytes())) in (2, 3)

@@ -1,0 +1,190 @@
+"""Headline numbers: recorded by notebooks, shown in the README."""
+
+import fcntl
+import os
+import threading
+
+import pytest
+
+from asif_book import results
+from asif_book.contents import MarkersError, put_between
+from asif_book.results import load_results, record, results_table
+from asif_lib import files
+from asif_lib.evaluation.measures import Measure
+
+
+@pytest.fixture(autouse=True)
+def build(tmp_path, monkeypatch):
+    monkeypatch.setenv("ASIF_BUILD", str(tmp_path))
+    monkeypatch.delenv(results.RUN_VARIABLE, raising=False)
+    return tmp_path
+
+
+def test_a_measure_brings_its_interval_and_its_number_unless_they_are_given():
+    share = Measure(0.373, 0.30, 0.45, 150)
+    assert record("R@1", share, note="chance 1 %") == 0.373
+    record("R@1, plain", 0.373, ci=(0.30, 0.45), n=150, note="chance 1 %")
+    record("R@1, of others", share, ci=(0.2, 0.5), n=20)
+    stored = load_results()
+    assert stored["R@1"] == stored["R@1, plain"]
+    assert stored["R@1, of others"]["ci"] == (0.2, 0.5) and stored["R@1, of others"]["n"] == 20
+
+
+def test_a_measure_is_recorded_in_points():
+    record("gain", 100 * Measure(0.012, -0.01, 0.034, 150), unit="points")
+    stored = load_results()["gain"]
+    assert (stored["value"], *stored["ci"]) == pytest.approx((1.2, -1, 3.4)) and stored["n"] == 150
+
+
+def test_record_returns_the_value_and_keeps_other_entries():
+    assert record("R@1", 0.373, ci=(0.30, 0.45), n=150) == 0.373
+    record("speed", 91.0, unit="pictures/s")
+    record("R@1", 0.4, note="again")
+    stored = load_results()
+    assert list(stored) == ["R@1", "speed"]
+    assert stored["R@1"]["value"] == 0.4
+    assert stored["R@1"]["ci"] is None
+
+
+def test_only_the_json_and_its_lock_are_left(build):
+    record("R@1", 0.373)
+    assert {path.name for path in build.iterdir()} == {"results.json", "results.json.lock"}
+
+
+@pytest.mark.parametrize(
+    "name, value, options, complaint",
+    [
+        ("R@1", float("nan"), {}, "not a finite number"),
+        ("R@1", 37.3, {}, "no fraction"),
+        ("R@1", 0.3, {"ci": (0.4, 0.2)}, r"\(low, high\)"),
+        ("R@1", 0.3, {"ci": (0.2, float("inf"))}, "not a finite number"),
+        (" ", 0.3, {}, "needs a name"),
+    ],
+)
+def test_a_number_that_makes_no_sense_is_not_recorded(name, value, options, complaint, build):
+    with pytest.raises(results.ResultsError, match=complaint):
+        record(name, value, **options)
+    assert not (build / "results.json").exists()
+
+
+def test_missing_and_damaged_files_are_named(build):
+    with pytest.raises(results.NoResultsError, match="run a notebook"):
+        load_results()
+    for text in ["{", "[]", '{"R@1": 3}']:
+        (build / "results.json").write_text(text)
+        with pytest.raises(results.ResultsError, match="is damaged"):
+            load_results()
+
+
+def test_recording_into_a_damaged_file_keeps_it_aside_and_says_so(build):
+    (build / "results.json").write_text('{"R@1": {"value": 0.3')
+    with pytest.warns(UserWarning, match="start afresh"):
+        record("speed", 91.0, unit="pictures/s")
+    assert list(load_results()) == ["speed"]
+    assert (build / "results.damaged-1.json").read_text() == '{"R@1": {"value": 0.3'
+
+
+def test_recording_at_once_loses_nothing():
+    def many(start):
+        for i in range(start, start + 15):
+            record(f"result {i}", 0.5)
+
+    threads = [threading.Thread(target=many, args=(start,)) for start in (0, 100, 200)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(load_results()) == 45
+
+
+def test_a_lock_that_stays_is_named(build, monkeypatch):
+    monkeypatch.setattr(files, "LOCK_SECONDS", 0.1)
+    with open(build / "results.json.lock", "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        with pytest.raises(files.LockedError, match=r"results\.json\.lock"):
+            record("R@1", 0.3)
+
+
+def test_the_lock_of_a_process_that_ended_holds_nobody_up(build):
+    (build / "results.json.lock").touch()
+    assert record("R@1", 0.3) == 0.3
+
+
+def test_table_shows_fractions_as_percent_and_units_as_they_are():
+    record("R@1 | stamps", 0.373, ci=(0.295, 0.4533), n=1150, note="k=50")
+    record("search", 12345.6, unit="queries/s")
+    record("audit", 0.94912, unit="AUC")
+    record("gain", 6.333, ci=(-0.04, 9.5), unit="points")
+    lines = results_table(load_results()).splitlines()
+    assert lines[2] == "| R@1 \\| stamps (k=50) | 37.3 % | 29.5 to 45.3 % | 1,150 |"
+    assert lines[3] == "| search | 12,346 queries/s |  |  |"
+    assert lines[4] == "| audit | 0.949 AUC |  |  |"
+    assert lines[5] == "| gain | 6.3 points | 0.0 to 9.5 |  |"
+    assert results_table({}) == "No results recorded yet."
+
+
+def test_table_follows_the_chapters_whatever_ran_last():
+    for chapter in ("05_evaluation", "02_anchors"):
+        with results.run_of(chapter, {}):
+            record(f"of {chapter}", 0.5)
+    rows = results_table(load_results()).splitlines()[2:]
+    assert [row.split(" | ")[0] for row in rows] == ["| of 02_anchors", "| of 05_evaluation"]
+
+
+def test_a_new_run_of_a_chapter_replaces_its_numbers_and_spares_the_others(build):
+    record("by hand", 0.5)
+    for chapter, name in [("02_anchors", "old name"), ("05_evaluation", "R@1"), ("02_anchors", "new name")]:
+        with results.run_of(chapter, {"fast": False}):
+            record(name, 0.5)
+    stored = load_results()
+    assert set(stored) == {"by hand", "R@1", "new name"}
+    assert stored["new name"]["run"] == {"chapter": "02_anchors", "parameters": {"fast": False}}
+    assert {path.name for path in build.iterdir()} == {"results.json", "results.json.lock"}
+
+
+def test_a_run_that_fails_leaves_the_earlier_numbers(build):
+    with results.run_of("02_anchors", {}):
+        record("R@1", 0.25)
+        record("R@10", 0.75)
+    with pytest.raises(RuntimeError), results.run_of("02_anchors", {}):
+        record("R@1", 0.99)
+        record("not finished", 0.5)
+        raise RuntimeError
+    assert {name: entry["value"] for name, entry in load_results().items()} == {"R@1": 0.25, "R@10": 0.75}
+    assert results.RUN_VARIABLE not in os.environ
+    with results.run_of("02_anchors", {}):  # and what the failed one left does not come in later
+        record("R@1", 0.3)
+    assert {name: entry["value"] for name, entry in load_results().items()} == {"R@1": 0.3}
+
+
+def test_the_table_replaces_only_what_stands_between_the_markers():
+    record("R@1", 0.373)
+    text = f"# Title\n\n{results.BEGIN}\nold\n{results.END}\n\nrest\n"
+    between = results.BEGIN, results.END, results_table(load_results())
+    new = put_between(text, *between)
+    assert "old" not in new and "37.3 %" in new
+    assert new.startswith("# Title\n\n<!-- results:begin -->\n| result |")
+    assert new.endswith("|\n<!-- results:end -->\n\nrest\n")
+    assert put_between(new, *between) == new
+
+
+@pytest.mark.parametrize("text", ["", results.BEGIN, f"{results.END}{results.BEGIN}", results.BEGIN * 2])
+def test_a_table_wants_both_markers(text):
+    with pytest.raises(MarkersError, match="must hold"):
+        put_between(text, results.BEGIN, results.END, "")
+
+
+@pytest.mark.parametrize("other", [{"profile": "hub"}, {"seed": 3}, {"fast": True}, {"fast": False}])
+def test_the_readme_takes_the_numbers_of_a_plain_run_only(other, tmp_path, capsys):
+    readme = tmp_path / "README.md"
+    readme.write_text(f"{results.BEGIN}\nold\n{results.END}\n", encoding="utf-8")
+    plain = {"profile": "offline", "device": "cpu", "seed": 0}
+    with results.run_of("02_anchors", plain | other):
+        record("R@1", 0.25)
+    assert results.main([str(readme)]) == 1
+    assert "'R@1' is not from a plain `make workbook`" in capsys.readouterr().err
+    assert "old" in readme.read_text(encoding="utf-8")
+    with results.run_of("02_anchors", plain):
+        record("R@1", 0.25)
+    assert results.main([str(readme)]) == 0
+    assert "25.0 %" in readme.read_text(encoding="utf-8")

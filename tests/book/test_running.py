@@ -1,0 +1,184 @@
+"""A run that cannot hang: time limits of cells, and kernels whose messages get lost."""
+
+import json
+import signal
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import nbformat
+import psutil
+import pytest
+import zmq
+from jupyter_client.connect import LocalPortCache
+from nbclient.output_widget import OutputWidget
+from nbformat.v4 import new_code_cell, new_notebook
+
+from asif_book.report import NotebookError, build_report, run_notebook, schedule, watching
+from asif_book.report.running import was_repeated
+from asif_book.results import RUN_VARIABLE
+
+SEEN = "open('runs.txt', 'a').write('x')"
+
+
+@pytest.fixture
+def chapter(tmp_path, monkeypatch):
+    """Write a chapter with these cells; its kernel loses messages about a cell with the word "lose"."""
+    spec = tmp_path / "jupyter" / "kernels" / "lossy"
+    spec.mkdir(parents=True)
+    kernel = str(Path(__file__).with_name("lossy_kernel.py"))
+    argv = [sys.executable, kernel, "-f", "{connection_file}"]
+    (spec / "kernel.json").write_text(json.dumps({"argv": argv, "display_name": "lossy", "language": "python"}))
+    monkeypatch.setenv("JUPYTER_PATH", str(tmp_path / "jupyter"))
+    monkeypatch.setenv("LOSSES", str(tmp_path / "losses"))
+    monkeypatch.setenv("LOST", "execute_reply status")
+    monkeypatch.setenv("ASIF_BUILD", str(tmp_path / "build"))
+    monkeypatch.delenv(RUN_VARIABLE, raising=False)
+    (tmp_path / "losses").write_text("")
+
+    def write(*sources, name="01_encoders", **settings):
+        cells = [new_code_cell(source) for source in sources]
+        spec = {"display_name": "lossy", "language": "python", "name": "lossy"}
+        path = tmp_path / "notebooks" / f"{name}.ipynb"
+        path.parent.mkdir(exist_ok=True)
+        nbformat.write(new_notebook(cells=cells, metadata={"kernelspec": spec, "asif": settings}), path)
+        return path
+
+    return write
+
+
+@pytest.fixture
+def impatient(monkeypatch):
+    monkeypatch.setattr(watching, "PROBE_SECONDS", 0.3)
+
+
+@pytest.mark.parametrize("lost", ["execute_reply status", "execute_reply", "status"])
+def test_a_chapter_whose_message_is_lost_runs_once_more(chapter, impatient, tmp_path, monkeypatch, lost):
+    monkeypatch.setenv("LOST", lost)
+    (tmp_path / "losses").write_text("1")
+    path = chapter(SEEN, "print('lose me')", "print('last')")
+    run_notebook(path, tmp_path / "out.ipynb", {})
+    executed = nbformat.read(tmp_path / "out.ipynb", as_version=4)
+    assert (path.parent / "runs.txt").read_text() == "xx"
+    assert executed.cells[-1].outputs[0].text == "last\n"
+    assert was_repeated(executed)
+
+
+def test_a_message_lost_twice_is_one_sentence(chapter, impatient, tmp_path):
+    (tmp_path / "losses").write_text("11")
+    path = chapter("1", "print('lose me')")
+    with pytest.raises(NotebookError) as error:
+        run_notebook(path, tmp_path / "out.ipynb", {})
+    assert str(error.value) == (
+        "01_encoders.ipynb, cell 2 (`print('lose me')`): the kernel ended the cell and its message was lost, "
+        "twice in a row; run the chapter again, alone."
+    )
+
+
+def test_an_answer_that_comes_while_a_widget_is_sent_its_output_is_read(chapter, tmp_path, monkeypatch):
+    wait = "while not os.path.exists('seen'):\n        time.sleep(0.05)"
+    path = chapter(
+        "import os, time\nfrom ipywidgets import Output\nout = Output()",
+        f"with out:\n    print('said', flush=True)\n    {wait}",
+    )
+    sync = OutputWidget.sync_state
+
+    def slow(widget):
+        (path.parent / "seen").touch()  # now the cell ends
+        shell = widget.kernel_client.shell_channel.socket
+        assert zmq.Socket.shadow(shell.underlying).poll(60_000)  # the cell's answer is there, and its signal used up
+        sync(widget)
+
+    monkeypatch.setattr(OutputWidget, "sync_state", slow)
+    run_notebook(path, tmp_path / "out.ipynb", {})
+    assert not was_repeated(nbformat.read(tmp_path / "out.ipynb", as_version=4))
+
+
+def test_a_kernel_starts_where_another_program_takes_the_ports_that_were_free(chapter, tmp_path, monkeypatch):
+    path = chapter("print('started')")
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        monkeypatch.setattr(LocalPortCache, "find_available_port", lambda *_: other.getsockname()[1])
+        run_notebook(path, tmp_path / "out.ipynb", {})
+    assert nbformat.read(tmp_path / "out.ipynb", as_version=4).cells[0].outputs[0].text == "started\n"
+
+
+@pytest.mark.parametrize("wait", ["import time\ntime.sleep(4)", "import asyncio\nawait asyncio.sleep(4)"])
+def test_a_kernel_that_works_or_waits_is_left_in_peace(chapter, impatient, tmp_path, wait):
+    path = chapter(SEEN, wait)
+    run_notebook(path, tmp_path / "out.ipynb", {})
+    assert (path.parent / "runs.txt").read_text() == "x"
+    assert not was_repeated(nbformat.read(tmp_path / "out.ipynb", as_version=4))
+
+
+def test_a_cell_has_a_time_limit(chapter, tmp_path):
+    path = chapter(SEEN, "import time\ntime.sleep(600)", cell_seconds=3)  # the first takes less
+    start = time.monotonic()
+    with pytest.raises(NotebookError) as error:
+        run_notebook(path, tmp_path / "out.ipynb", {})
+    assert str(error.value) == (
+        "01_encoders.ipynb, cell 2 (`import time`): the cell did not end within 3 s, "
+        "the limit for a cell of this chapter."
+    )
+    assert time.monotonic() - start < 300
+    assert (path.parent / "runs.txt").read_text() == "x"
+
+
+def test_the_report_says_that_a_chapter_ran_twice(chapter, impatient, tmp_path, capsys):
+    (tmp_path / "losses").write_text("1")
+    chapter("print('lose me')")
+    chapter("print('calm')", name="02_anchors")
+    index = build_report({"device": "cpu"}, notebooks=tmp_path / "notebooks")
+    lines = capsys.readouterr().out.splitlines()
+    (said,) = [line for line in lines if line.startswith("01_encoders")]
+    assert said.endswith("s, run again, since a message of its kernel was lost")
+    assert index.read_text().count("run twice") == 1
+    assert "run twice" in (index.parent / "01_encoders.html").read_text()
+    assert "run twice" not in (index.parent / "02_anchors.html").read_text()
+
+
+def test_as_many_chapters_run_at_a_time_as_there_are_cores_but_one_that_measures_runs_alone(
+    chapter, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(schedule, "cores", lambda: 2)
+    log = "import os, time\ndef say(what):\n    open('log.txt', 'a').write(f'{what} ')\n"
+    # the first two wait for each other, and then so long that a third would begin
+    both = "until = time.time() + 60\n"
+    both += "while open('log.txt').read().count('+') < 2 and time.time() < until:\n    time.sleep(0.1)\n"
+    for name in ("01_a", "02_b", "04_d"):
+        chapter(log + f"say('+{name[:2]}')\n{both}time.sleep(2)\nsay('-{name[:2]}')", name=name)
+    chapter(log + "say('+03')\ntime.sleep(1)\nsay(f\"-03 {os.environ['OMP_NUM_THREADS']}\")", name="03_c", alone=True)
+    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
+    build_report({"device": "cpu"}, notebooks=tmp_path / "notebooks")
+    events = (tmp_path / "notebooks" / "log.txt").read_text().split()
+    assert events[-3:] == ["+03", "-03", "2"]
+    assert {*events[:2]} == {"+04", "+02"}  # the later first, and no third before one has ended
+    assert events.index("+01") > min(events.index("-04"), events.index("-02"))
+
+
+def test_a_run_on_little_memory_is_one_after_the_other(monkeypatch):
+    monkeypatch.setattr(schedule, "cores", lambda: 16)
+    memory = type("Memory", (), {"available": 2 * schedule.KERNEL_BYTES + 1})
+    monkeypatch.setattr(schedule.psutil, "virtual_memory", lambda: memory)
+    assert schedule.jobs_for(9) == 2
+    memory.available = 0
+    assert schedule.jobs_for(9) == 1
+
+
+def test_an_interrupted_run_ends_at_once(chapter, tmp_path):
+    path = chapter("open('pid.txt', 'w').write(str(__import__('os').getpid()))", "import time\ntime.sleep(600)")
+    command = [sys.executable, "-m", "asif_book.report", "--notebooks", str(path.parent)]
+    run = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    pid = path.parent / "pid.txt"
+    deadline = time.monotonic() + 120
+    while not (pid.exists() and pid.read_text()) and time.monotonic() < deadline:
+        time.sleep(0.2)
+    run.send_signal(signal.SIGINT)
+    run.communicate(timeout=60)
+    assert run.returncode not in (0, None)
+    while (
+        psutil.pid_exists(int(pid.read_text())) and time.monotonic() < deadline
+    ):  # it was killed, and dies in its time
+        time.sleep(0.1)
+    assert not psutil.pid_exists(int(pid.read_text()))

@@ -1,0 +1,79 @@
+"""A student's folder follows the workbook, and never loses work."""
+
+import pytest
+
+from asif_book.workspace import RECORD, fill, main
+
+
+@pytest.fixture
+def notebooks(tmp_path):
+    folder = tmp_path / "notebooks"
+    (folder / "solutions").mkdir(parents=True)
+    for name in ("00_start.ipynb", "solutions/00_start.ipynb", "01_encoders.ipynb"):
+        (folder / name).write_text(f"edition 1 of {name}")
+    (folder / "teachers_guide.md").write_text("answers")
+    return folder
+
+
+def test_all_chapters_and_solutions_are_copied_once(notebooks, tmp_path):
+    news = fill(tmp_path / "work", notebooks)
+    assert len(news) == 3
+    assert all(line.endswith(": new") for line in news)
+    assert (tmp_path / "work/solutions/00_start.ipynb").read_text() == "edition 1 of solutions/00_start.ipynb"
+    assert not (tmp_path / "work/teachers_guide.md").exists()
+    assert fill(tmp_path / "work", notebooks) == []
+
+
+def test_solutions_can_be_kept_back(notebooks, tmp_path, capsys):
+    fill(tmp_path / "work", notebooks, solutions=False)
+    assert sorted(path.name for path in (tmp_path / "work").rglob("*.ipynb")) == ["00_start.ipynb", "01_encoders.ipynb"]
+    main([str(tmp_path / "mine"), "--no-solutions"])
+    assert (tmp_path / "mine" / "00_start_here.ipynb").exists() and not (tmp_path / "mine" / "solutions").exists()
+
+
+def test_the_picture_of_the_method_goes_with_the_chapter_that_shows_it(notebooks, tmp_path):
+    (notebooks / "method.svg").write_text("<svg/>")
+    assert f"{tmp_path / 'work' / 'method.svg'}: new" in fill(tmp_path / "work", notebooks)
+    assert (tmp_path / "work/method.svg").read_text() == "<svg/>"
+
+
+def test_an_untouched_copy_follows_the_workbook(notebooks, tmp_path):
+    fill(tmp_path / "work", notebooks)
+    (notebooks / "00_start.ipynb").write_text("edition 2")
+    assert fill(tmp_path / "work", notebooks) == [f"{tmp_path / 'work' / '00_start.ipynb'}: renewed"]
+    assert (tmp_path / "work/00_start.ipynb").read_text() == "edition 2"
+
+
+def test_work_is_never_overwritten(notebooks, tmp_path):
+    fill(tmp_path / "work", notebooks)
+    mine = tmp_path / "work/00_start.ipynb"
+    mine.write_text("my solution")
+    assert fill(tmp_path / "work", notebooks) == []
+    (notebooks / "00_start.ipynb").write_text("edition 2")
+    for _ in range(2):
+        (news,) = fill(tmp_path / "work", notebooks)
+        assert "holds your work and stays" in news
+        assert mine.read_text() == "my solution"
+    mine.rename(tmp_path / "work/my_start.ipynb")
+    assert fill(tmp_path / "work", notebooks) == [f"{mine}: new"]
+    assert mine.read_text() == "edition 2"
+
+
+def test_work_from_before_the_record_is_kept(notebooks, tmp_path):
+    (tmp_path / "work").mkdir()
+    (tmp_path / "work/00_start.ipynb").write_text("older work")
+    assert "holds your work" in fill(tmp_path / "work", notebooks)[0]
+    assert (tmp_path / "work/00_start.ipynb").read_text() == "older work"
+
+
+def test_the_command_prints_what_it_did(tmp_path, capsys):
+    main([str(tmp_path / "work")])
+    assert "00_start_here.ipynb: new" in capsys.readouterr().out
+
+
+def test_a_damaged_record_costs_nobody_their_work(notebooks, tmp_path):
+    fill(tmp_path / "work", notebooks)
+    (tmp_path / "work/00_start.ipynb").write_text("mine")
+    (tmp_path / "work" / RECORD).write_text("{")
+    assert "holds your work" in fill(tmp_path / "work", notebooks)[0]
+    assert (tmp_path / "work/00_start.ipynb").read_text() == "mine"

@@ -188,3 +188,22 @@ def test_the_readme_takes_the_numbers_of_a_plain_run_only(other, tmp_path, capsy
         record("R@1", 0.25)
     assert results.main([str(readme)]) == 0
     assert "25.0 %" in readme.read_text(encoding="utf-8")
+
+
+def test_another_processor_changes_nothing_on_the_page(tmp_path):
+    page = tmp_path / "results.md"
+    page.write_text(f"{results.BEGIN}\nold\n{results.END}\n", encoding="utf-8")
+    plain = {"profile": "offline", "device": "cpu", "seed": 0}
+
+    def measure(recall, auc):
+        with results.run_of("02_anchors", plain):
+            record("R@1, 100 pairs", recall, ci=(recall - 0.1, recall + 0.1), n=150)
+            record("R@10, 100 pairs", 0.9, n=150)
+            record("AUC for 10 % planted", auc, unit="AUC")
+        assert results.main([str(page)]) == 0
+        return page.read_text(encoding="utf-8")
+
+    first = measure(0.785, 0.960)
+    assert measure(0.784, 0.961) == first
+    assert "80.1 %" in measure(0.801, 0.960)
+    assert "0.98 AUC" in measure(0.801, 0.980)

@@ -11,6 +11,9 @@ PROFILE ?= offline
 # test files that run at a time, each in about 2 GB of memory; the tests of a file share a cluster or a browser. They
 # stay in order: by number of tests, the long files with few tests would come last, and one core would wait
 JOBS    ?= 2
+# the numerical tests run once more as an ordinary laptop computes, in reverse order and with other hashes
+LAPTOP  := MKL_CBWR=COMPATIBLE ATEN_CPU_CAPABILITY=default ONEDNN_MAX_CPU_ISA=AVX2 OMP_NUM_THREADS=1 PYTHONHASHSEED=1
+NUMERICAL := $(addprefix tests/,bank evaluation explain search test_relative.py test_sparse.py test_zeroshot.py)
 # no: the student's folder gets no solutions
 SOLUTIONS ?= yes
 # packages and data that came with this folder, for a room without a network
@@ -38,6 +41,7 @@ test: $(TESTER) setup browser
 	$(BIN)/codespell
 	$(BIN)/python -m asif_book.editions check
 	DEVICE=$(DEVICE) $(BIN)/python -m pytest -n $(JOBS) --dist loadfile --no-loadscope-reorder --durations 20 -m "not notebooks" $(PYTEST_ARGS)
+	$(LAPTOP) $(BIN)/python -m pytest -n $(JOBS) --dist loadfile --no-loadscope-reorder --reverse $(NUMERICAL) $(PYTEST_ARGS)
 	DEVICE=$(DEVICE) $(BIN)/python -m pytest --durations 20 -m notebooks tests $(PYTEST_ARGS)
 
 lab: setup

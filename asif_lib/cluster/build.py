@@ -32,12 +32,11 @@ from asif_lib.bank.layout import MODALITIES, plain_table
 from asif_lib.bank.record import BankRecord, PartRecord
 from asif_lib.bank.versions import MAX_PARTS
 from asif_lib.bank.writing import add_version, changing, check_folder, in_blocks, sync, write_part
-from asif_lib.datasets.folders import first_names
 from asif_lib.defaults import DEFAULT_IMAGE_ENCODER, DEFAULT_TEXT_ENCODER
 from asif_lib.encoders.identity import BFLOAT16, EncoderIdentity
 from asif_lib.encoders.loading import load_encoder
 from asif_lib.encoders.pictures import PictureFile, picture_digest
-from asif_lib.errors import BankError, BrokenPicturesError, IdentityError
+from asif_lib.errors import BankError, BrokenPicturesError, IdentityError, first_names
 from asif_lib.files import locked, write_whole
 
 from .workers import ClusterError, check_workers, collect, library, working

@@ -47,21 +47,12 @@ class AnchorBank:
     pairs : DataFrame of n rows
         Columns ``id``, ``caption``, ``picture`` (path on this machine), ``group``.
     first_encoder, second_encoder : EncoderIdentity, encoder, str or None
-        As for `from_embeddings`.
+        As for `from_embeddings`. The attribute `encoders` holds the identities by the sides' names.
     licence : str
         Of the pairs.
     sides : tuple of two str
     disk : DiskVersion, optional
-        The version that `load` opened: it holds the pairs, which were checked when they were written.
-
-    Attributes
-    ----------
-    name, licence, sides
-        As above.
-    encoders : dict of str to EncoderIdentity
-        The encoder of each side, by the side's name.
-    disk : DiskVersion or None
-        The version on disk; None in memory.
+        The version that `load` opened: it holds the pairs, which were checked when they were written. None in memory.
     """
 
     def __init__(
@@ -105,14 +96,14 @@ class AnchorBank:
         --------
         >>> bank = bank.replace(pairs=bank.pairs.assign(group="birds"))   # doctest: +SKIP
         """
-        known = {"name", "pairs", "licence", *self.sides, *(f"{side}_encoder" for side in self.sides)}
-        if unknown := sorted(changes.keys() - known):
-            raise BankError(f"a bank of {' and '.join(self.sides)} has no {unknown[0]!r}; it has: {sorted(known)}")
-        matrices = [changes[side] if side in changes else self.matrix(side) for side in self.sides]
-        encoders = [changes.get(f"{side}_encoder", self.encoders[side]) for side in self.sides]
-        pairs = changes["pairs"] if "pairs" in changes else self.pairs
-        name, licence = changes.get("name", self.name), changes.get("licence", self.licence)
-        return type(self)(name, *matrices, pairs, *encoders, licence, sides=self.sides)
+        values = {"name": self.name, "pairs": self.pairs, "licence": self.licence}
+        values |= {side: self.matrix(side) for side in self.sides if side not in changes}
+        values |= {f"{side}_encoder": identity for side, identity in self.encoders.items()}
+        if unknown := sorted(changes.keys() - values.keys() - set(self.sides)):
+            raise BankError(f"bank {self.name!r} of {' and '.join(self.sides)} has no {unknown[0]!r} to replace")
+        values |= changes
+        matrices, encoders = zip(*((values[side], values[f"{side}_encoder"]) for side in self.sides), strict=True)
+        return type(self)(values["name"], *matrices, values["pairs"], *encoders, values["licence"], sides=self.sides)
 
     def __repr__(self):
         where = f"version {self.version} in {self.disk.folder}" if self.disk else "in memory"
@@ -172,7 +163,8 @@ class AnchorBank:
         checks.check_sides(sides)
         for side, encoder in zip(sides, encoders, strict=True):
             checked_identity(side, encoder)
-        matrices = [embed(encoder, items, progress=progress) for encoder, items in zip(encoders, (first, second))]
+        both = zip(encoders, (first, second), strict=True)
+        matrices = [embed(encoder, items, progress=progress) for encoder, items in both]
         return cls.from_embeddings(*matrices, captions, sides=sides, encoders=encoders, **columns)
 
     @classmethod
@@ -217,6 +209,7 @@ class AnchorBank:
         >>> AnchorBank.from_embeddings(image, text, ["a cat", "a dog", "an owl"], image_encoder="mine, 2026-10")
         AnchorBank('mine', 3 pairs, in memory)
         """
+        checks.check_sides(sides)
         pairs = table_of(captions, ids, pictures, groups)
         matrices = [as_embeddings(z).detach().cpu() for z in (first, second)]
         if encoders is None:
@@ -284,35 +277,12 @@ class AnchorBank:
         """The names of the table's columns, known without reading it."""
         return list(self.pairs) if self.disk is None else self.disk.schema.names
 
-    @property
-    def image(self) -> torch.Tensor:
-        """The image embeddings, (n, d_image), of a bank with a side of this name."""
-        return self.matrix("image")
-
-    @property
-    def text(self) -> torch.Tensor:
-        """The text embeddings, (n, d_text), of a bank with a side of this name."""
-        return self.matrix("text")
-
-    @property
-    def image_mean(self) -> torch.Tensor:
-        """The mean of the image embeddings, (d_image,) float32."""
-        return self.mean("image")
-
-    @property
-    def text_mean(self) -> torch.Tensor:
-        """The mean of the text embeddings, (d_text,) float32."""
-        return self.mean("text")
-
-    @property
-    def image_encoder(self) -> EncoderIdentity:
-        """The encoder that made the image embeddings."""
-        return self.encoder_of("image")
-
-    @property
-    def text_encoder(self) -> EncoderIdentity:
-        """The encoder that made the text embeddings."""
-        return self.encoder_of("text")
+    image = property(lambda bank: bank.matrix("image"), doc="The embeddings of the side `image`, (n, d_image).")
+    text = property(lambda bank: bank.matrix("text"), doc="The embeddings of the side `text`, (n, d_text).")
+    image_mean = property(lambda bank: bank.mean("image"), doc="Their mean, (d_image,) float32.")
+    text_mean = property(lambda bank: bank.mean("text"), doc="Their mean, (d_text,) float32.")
+    image_encoder = property(lambda bank: bank.encoder_of("image"), doc="The encoder that made the image embeddings.")
+    text_encoder = property(lambda bank: bank.encoder_of("text"), doc="The encoder that made the text embeddings.")
 
     def encoder_of(self, side) -> EncoderIdentity:
         """Return the identity of a side's encoder; `BankError` if the bank has no such side."""
@@ -338,19 +308,23 @@ class AnchorBank:
                 f"cannot be compared; load the bank's own encoder, or build a bank with this one"
             )
 
-    def find_ids(self, ids):
-        """Return which of the distinct `ids` are in the bank, (m,) bools, and the positions of their pairs, ascending."""
-        if self.disk:
-            return self.disk.find_ids(ids)
-        return pd.Index(ids).isin(self.pairs["id"]), np.flatnonzero(self.pairs["id"].isin(ids))
-
     def batches(self, columns):
-        """Yield ``(position of the first pair, Arrow batch of these columns)``."""
-        if self.disk:
-            yield from self.disk.batches(columns)
-        else:
-            batches = plain_table(self.pairs[columns]).to_batches(BLOCK)
-            yield from zip(range(0, len(self), BLOCK), batches, strict=True)
+        """Yield the table as Arrow batches of these columns; on disk it is read block by block."""
+        if self.disk is None:
+            return plain_table(self.pairs[columns]).to_batches(BLOCK)
+        return (batch for _, _, batch in self.disk.batches(columns))
+
+    def find_ids(self, ids):
+        """Return which of the distinct `ids` the bank has, (m,) bools, and the positions of their pairs, ascending."""
+        ids, first = pd.Index(ids, dtype=object), 0
+        there, positions = np.zeros(len(ids), bool), [NO_ROWS]
+        for batch in self.batches(["id"]):
+            number = ids.get_indexer(pd.Index(batch.column(0).to_pylist(), dtype=object))  # (b,), -1 for other ids
+            here = np.flatnonzero(number >= 0)
+            there[number[here]] = True
+            positions.append(first + here)
+            first += len(batch)
+        return there, np.concatenate(positions)
 
     def diff(self, other) -> pd.DataFrame:
         """Compare this bank with `other`, pair by pair; a pair is known by its id.
@@ -453,7 +427,9 @@ class AnchorBank:
         for side, encoder in zip(IMAGE_TEXT, (image_encoder, text_encoder), strict=True):
             own = self.encoder_of(side)
             if encoder is None:
-                raise BankError(f"to embed captioned pictures, pass the bank's image encoder and text encoder too: {own}")
+                raise BankError(
+                    f"to embed captioned pictures, pass the bank's image encoder and text encoder too: {own}"
+                )
             self.check_encoder(checked_identity(side, encoder), side)
         return AnchorBank.build(pairs, image_encoder, text_encoder, skip_broken=skip_broken, progress=progress)
 

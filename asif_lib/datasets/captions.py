@@ -8,7 +8,6 @@ import pandas as pd
 
 from asif_lib.errors import DataError, first_line, first_names
 
-
 COLUMNS = ("file_name", "caption", "text", "group", "split")
 
 

@@ -26,7 +26,6 @@ from asif_lib import AnchorBank, EncoderIdentity, Pairs, files
 from asif_lib.bank import disk
 from asif_lib.bank import writing as bank_writing
 from asif_lib.bank.disk import DiskVersion, Part
-from asif_lib.bank.writing import id_digests
 from asif_lib.bank.record import bank_dir
 from asif_lib.cli import main
 from asif_lib.datasets.pairs import load_pairs
@@ -286,7 +285,6 @@ def traces(folder, removed):
         needles[f"text {i}"] = removed.text[i].view(torch.uint8).numpy().tobytes()
         needles[f"caption {i}"] = removed.pairs["caption"][i].encode()
         needles[f"id {i}"] = removed.pairs["id"][i].encode()
-        needles[f"digest {i}"] = id_digests([removed.pairs["id"][i]]).tobytes()
     found = []
     for file in filter(Path.is_file, folder.rglob("*")):
         content = file.read_bytes()
@@ -304,10 +302,10 @@ def test_after_compact_no_byte_of_what_was_removed_is_left(tmp_path, dtype):
     bank = AnchorBank.load(folder).add(make(300, 320, dtype))
     gone = bank.subset([5, 77, 299, 310])
     left = bank.remove(where="caption = 'caption number 5 of many'").remove(gone.pairs["id"][1:].tolist())
-    assert len(traces(folder, gone)) >= 5 * len(gone)
+    assert len(traces(folder, gone)) >= 4 * len(gone)
     compact = left.compact()
     assert traces(folder, gone) == []
-    assert len(traces(folder, make(6, 7, dtype))) == 5
+    assert len(traces(folder, make(6, 7, dtype))) == 4
     assert_same(compact, left)
     assert compact.history()["change"].tolist() == ["compacted"] and compact.version == 5
     with pytest.raises(BankError, match="compacted at version 5: what was there before is deleted"):
@@ -681,9 +679,9 @@ def test_a_change_is_on_the_disk_before_it_counts(bank, folder, monkeypatch):
     (new,) = (part.name for part in folder.glob("part-*"))
     steps = [(step, name.split("-")[0] if name not in (old, new) else name) for step, name in steps]
     assert steps[0] == ("fsync", "toy")
-    files = {"image.safetensors", "text.safetensors", "ids.safetensors", "pairs.parquet"}
-    assert {name for _, name in steps[1:5]} == files
-    assert steps[5:] == [
+    files = {"image.safetensors", "text.safetensors", "pairs.parquet"}
+    assert {name for _, name in steps[1:4]} == files
+    assert steps[4:] == [
         ("fsync", new), ("fsync", "state"), ("fsync", "bank.json"), ("fsync", "toy"), ("replace", "bank.json"),
         ("fsync", "toy"), ("rmtree", old),
     ]  # fmt: skip
@@ -993,7 +991,7 @@ def test_the_command_makes_a_bank_of_arrays_joins_audits_and_verifies(arrays, ca
     assert status == 0 and "60 rows in" in said and len(table) == 60 and table.excess.is_monotonic_increasing
     assert [row["id"] for row in lowest] == table["id"].tolist()[:10]
     status, about, _ = asif(capsys, "bank", "verify", "both")
-    assert (status, about["files"]) == (0, 5)
+    assert (status, about["files"]) == (0, 4)
     (file,) = bank_dir("both").glob("part-*/text.safetensors")
     file.write_bytes(file.read_bytes()[:-1] + b"!")
     status, _, said = asif(capsys, "bank", "verify", "both")

@@ -84,17 +84,9 @@ class AnchorBank:
         return bank
 
     def replace(self, **changes) -> Self:
-        """Return the bank in memory with other values, which are checked.
+        """Return the bank in memory with another name, licence or table of pairs, or other values of a side.
 
-        Parameters
-        ----------
-        **changes
-            ``name``, ``pairs``, ``licence``, the embeddings of a side by its name, or its encoder:
-            ``text=z, text_encoder=identity``.
-
-        Examples
-        --------
-        >>> bank = bank.replace(pairs=bank.pairs.assign(group="birds"))   # doctest: +SKIP
+        The embeddings of a side are called as the side, its encoder ``SIDE_encoder``: ``text=z, text_encoder=own``.
         """
         values = {"name": self.name, "pairs": self.pairs, "licence": self.licence}
         values |= {side: self.matrix(side) for side in self.sides if side not in changes}
@@ -234,10 +226,8 @@ class AnchorBank:
     def to(self, dtype) -> Self:
         """Return the bank with its embeddings in another floating `dtype`, in memory; chapter 08 measures the cost.
 
-        Raises
-        ------
-        BankError
-            If it is not float16, bfloat16, float32 or float64, or an embedding is not finite in it, or becomes zero.
+        Raises `BankError` if it is not float16, bfloat16, float32 or float64, or an embedding is not finite in it, or
+        becomes zero.
         """
         checks.check_dtype(dtype)
         matrices = {side: self.matrix(side).to(dtype) for side in self.sides}
@@ -337,10 +327,8 @@ class AnchorBank:
 
         Raises
         ------
-        IdentityError
-            If other encoders made the other bank.
-        BankError
-            If an id occurs twice in one of them, or their tables have other columns.
+        IdentityError, BankError
+            If other encoders made the other bank; if an id occurs twice in one of them, or their columns differ.
         """
         checks.check_encoders(self, other)
         return checks.difference(self, other)
@@ -348,13 +336,21 @@ class AnchorBank:
     # -- edited ------------------------------------------------------------------------------------------
 
     @contextlib.contextmanager
-    def _newest(self):
-        """Give the bank that an edit changes: in memory this one, on disk the newest version, under its lock."""
+    def _newest(self, *, seen=False):
+        """Give the bank that an edit changes: in memory this one, on disk the newest version, under its lock.
+
+        With `seen`, raise `BankError` unless it is this version: positions and `undo` would hit something else.
+        """
         if self.disk is None:
             yield self
-        else:
-            with self.disk.newest() as disk:
-                yield self if disk is self.disk else self._of(disk)
+            return
+        with self.disk.newest() as disk:
+            if seen and disk.entry != self.disk.entry:
+                raise BankError(
+                    f"bank {self.name!r} was changed meanwhile (version {self.version} was opened, "
+                    f"{disk.entry.version} of {disk.entry.time} is there now): load it again"
+                )
+            yield self if disk is self.disk else self._of(disk)
 
     def _edited(self, change, gone=NO_ROWS, new=None) -> Self:
         """Return this bank without the pairs at the positions `gone`, and with those of the bank `new` at the end."""
@@ -384,12 +380,9 @@ class AnchorBank:
 
         Raises
         ------
-        IdentityError
-            If other encoders made the new embeddings.
-        BrokenPicturesError
-            If pictures cannot be read.
-        BankError
-            If an id exists already, or an embedding, a caption or the table cannot be used; nothing is added.
+        IdentityError, BrokenPicturesError, BankError
+            If other encoders made the new embeddings; if pictures cannot be read; if an id exists already, or an
+            embedding, a caption or the table cannot be used. Nothing is added.
 
         Examples
         --------
@@ -414,15 +407,7 @@ class AnchorBank:
     def embed(self, pairs, image_encoder, text_encoder, *, skip_broken=False, progress=True) -> Self:
         """Return `Pairs` as a bank of their own, embedded by this bank's encoders: the bank that `add` appends.
 
-        Parameters
-        ----------
-        pairs, image_encoder, text_encoder, skip_broken
-            As for `build`, which describes the other errors too.
-
-        Raises
-        ------
-        IdentityError
-            If these are other encoders, before any slow work.
+        Parameters and errors are those of `build`; other encoders raise `IdentityError` before any slow work.
         """
         for side, encoder in zip(IMAGE_TEXT, (image_encoder, text_encoder), strict=True):
             own = self.encoder_of(side)
@@ -459,9 +444,7 @@ class AnchorBank:
         >>> bank = bank.remove(where="group = 'food'")                 # doctest: +SKIP
         """
         choice = check_choice(ids, where, rows)
-        with self._newest() as bank:
-            if rows is not None:
-                self._check_newest(bank)
+        with self._newest(seen=rows is not None) as bank:
             gone = positions_of(bank, *choice)
             if len(gone) == len(bank):
                 raise BankError(
@@ -514,18 +497,10 @@ class AnchorBank:
         """Open the bank called `name`, or in the folder `name`, at its newest version.
 
         ``bank.json``, the removed rows and the sums are compared with their checksums, and so are all files of a bank
-        of less than 64 MiB. The table and the ids of a larger bank are compared when they are first read, its
-        embeddings by `verify`.
+        of less than 64 MiB. The table of a larger bank is compared when it is first read, its embeddings by `verify`.
 
-        Parameters
-        ----------
-        verify : bool
-            Compare every file now.
-
-        Raises
-        ------
-        BankError
-            If there is no such bank, or it is damaged or of another format.
+        With `verify`, every file is compared now. Raises `BankError` if there is no such bank, or it is damaged or of
+        another format.
         """
         bank = cls._of(open_version(bank_dir(name).absolute(), name))
         if verify:
@@ -537,10 +512,7 @@ class AnchorBank:
 
         The folder then holds version 1 of a new bank, without the old history; `load` it to edit the bank on disk.
 
-        Raises
-        ------
-        BankError
-            If the folder holds other files, the disk is full. The old content is unharmed.
+        Raises `BankError` if the folder holds other files, or the disk is full. The old content is unharmed.
         """
         folder = Path(folder).absolute()  # a later change of the current folder moves no bank
         check_folder(folder)
@@ -562,14 +534,6 @@ class AnchorBank:
             raise BankError(f"bank {self.name!r} is in memory only, and {why}")
         return self.disk
 
-    def _check_newest(self, newest):
-        """Raise `BankError` unless this is the newest version: positions and `undo` would hit something else."""
-        if self.disk and self.disk.entry != newest.disk.entry:
-            raise BankError(
-                f"bank {self.name!r} was changed meanwhile (version {self.version} was opened, {newest.version} of "
-                f"{newest.disk.entry.time} is there now): load it again"
-            )
-
     @property
     def version(self) -> int | None:
         """The number of the version on disk; None in memory."""
@@ -587,15 +551,11 @@ class AnchorBank:
     def undo(self) -> Self:
         """Make the version before this one the newest on disk, and return it; the files of the edit are deleted.
 
-        Raises
-        ------
-        BankError
-            If no version is before this one, as after a build or `compact`; if this is not the newest version; or if
-            the bank is in memory, where the bank before the edit still exists.
+        Raises `BankError` if no version is before this one, as after a build or `compact`; if this is not the newest
+        version; or if the bank is in memory, where the bank before the edit still exists.
         """
         self.on_disk("has no versions: the bank that you had before the edit is as it was")
-        with self._newest() as bank:
-            self._check_newest(bank)
+        with self._newest(seen=True) as bank:
             return self._of(bank.disk.undo())
 
     def compact(self) -> Self:
@@ -610,17 +570,10 @@ class AnchorBank:
             return self._of(bank.disk.compact())
 
     def verify(self, *, progress=True) -> list:
-        """Compare all files of the bank, of its prepared copies and of its indexes with their checksums.
+        """Compare all files of the bank, its prepared copies and indexes with their checksums; return their paths.
 
-        Returns
-        -------
-        list of Path
-            The files that were compared.
-
-        Raises
-        ------
-        BankError
-            If files are missing or not as they were written, which the error lists; if the bank is in memory only.
+        Raises `BankError` if files are missing or not as they were written, which the error lists; or if the bank is in
+        memory only.
         """
         return self.on_disk("has no files to verify").verify(progress)
 

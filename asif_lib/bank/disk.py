@@ -186,14 +186,8 @@ class DiskVersion:
     def commit(self, change, gone=NO_ROWS, new=None) -> "DiskVersion":
         """Make the next version while the lock is held; neither embeddings nor table that stay are read.
 
-        Parameters
-        ----------
-        change : str
-            In words, for the history.
-        gone : ndarray of int64
-            Positions of the pairs to remove, ascending.
-        new : AnchorBank, optional
-            In memory: its pairs are appended as one part.
+        The pairs at the positions `gone` (int64, ascending) are removed, those of `new`, a bank in memory, appended as
+        one part. The history keeps the words `change`.
         """
         left_before = self.removed - np.arange(len(self.removed))
         gone = gone + np.searchsorted(left_before, gone, side="right")  # rows
@@ -255,7 +249,7 @@ class DiskVersion:
         with changing(self.folder, self.record.name) as record:
             if self.entry.state not in [version.state for version in record.history]:
                 raise BankError(
-                    f"bank {record.name!r}: version {self.entry.version}, which was opened, is no longer on disk; load "
+                    f"bank {self.record.name!r}: version {self.entry.version}, which was opened, is no longer on disk; load "
                     f"the bank again, and prepare that"
                 )
             for side, mean in means.items():

@@ -99,15 +99,9 @@ def check_folder(folder):
 
 
 def write_bank(folder, record, count, schema, blocks):
-    """Write `count` pairs as version 1 of a new bank over the content of `folder`, under its lock.
+    """Write pairs as version 1 of a new bank over the content of `folder`, under its lock.
 
-    Parameters
-    ----------
-    folder : Path
-    record : BankRecord
-        Without parts and versions.
-    count, schema, blocks
-        As for `write_part`.
+    The `record` has no parts and versions yet; the other parameters are those of `write_part`.
     """
     with changing(folder):
         part, sums = write_part(folder, record.sides, count, schema, blocks)

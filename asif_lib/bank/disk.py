@@ -249,8 +249,8 @@ class DiskVersion:
         with changing(self.folder, self.record.name) as record:
             if self.entry.state not in [version.state for version in record.history]:
                 raise BankError(
-                    f"bank {self.record.name!r}: version {self.entry.version}, which was opened, is no longer on disk; load "
-                    f"the bank again, and prepare that"
+                    f"bank {self.record.name!r}: version {self.entry.version}, which was opened, is no longer on disk; "
+                    f"load the bank again, and prepare that"
                 )
             for side, mean in means.items():
                 write_prepared(self.index_folder, side, self.rows(side), mean, self.owner(side), progress=progress)

@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 import pytest
 import torch
 from conftest import draw
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
 
 from asif_lib import AnchorBank, Pairs
 from asif_lib.bank import writing as bank_writing
@@ -91,21 +91,14 @@ def test_a_bank_is_found_by_its_name(bank, cache):
     assert_same(AnchorBank.load("mine"), bank)
 
 
-@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
-def test_half_precision_stays_half_precision(bank, tmp_path, dtype):
-    half = bank.replace(image=bank.image.to(dtype), text=bank.text.to(dtype))
-    half.save(tmp_path / "half")
-    assert_same(AnchorBank.load(tmp_path / "half"), half)
-    assert half.image_mean.dtype == torch.float32
-    torch.testing.assert_close(half.image_mean, bank.image_mean, atol=1e-2, rtol=1e-2)
-
-
 @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float32, torch.float64])
 def test_a_bank_is_kept_in_the_floating_types(bank, tmp_path, dtype):
     other = bank.to(dtype)
     assert other.image.dtype == other.text.dtype == dtype
     other.save(tmp_path / "mine")
     assert_same(AnchorBank.load(tmp_path / "mine"), other)
+    assert other.image_mean.dtype == torch.float32
+    torch.testing.assert_close(other.image_mean, bank.image_mean, atol=1e-2, rtol=1e-2)
 
 
 @pytest.mark.parametrize("dtype", [torch.int64, torch.int8, torch.float8_e4m3fn, torch.complex64, None])
@@ -273,25 +266,17 @@ STEPS = {
 }
 
 
+@pytest.mark.parametrize("error", [OSError(28, "No space left on device"), KeyboardInterrupt()], ids=["full", "Ctrl-C"])
 @pytest.mark.parametrize("where", STEPS.values(), ids=STEPS)
-def test_a_full_disk_leaves_the_old_bank_whole_and_nothing_else(bank, changed, tmp_path, monkeypatch, where):
+def test_a_write_that_ends_early_leaves_the_old_bank_whole_and_nothing_else(
+    bank, changed, tmp_path, monkeypatch, where, error
+):
     bank.save(tmp_path / "mine")
     files = sorted((tmp_path / "mine").rglob("*"))
     with monkeypatch.context() as patch:
-        patch.setattr(*where, fail_with(OSError(28, "No space left on device")))
-        with pytest.raises(BankError, match="No space left on device.*make room"):
-            changed.save(tmp_path / "mine")
-    assert sorted((tmp_path / "mine").rglob("*")) == files
-    assert_same(AnchorBank.load(tmp_path / "mine"), bank)
-
-
-@pytest.mark.parametrize("where", STEPS.values(), ids=STEPS)
-def test_an_interrupted_write_leaves_the_old_bank_whole_and_nothing_else(bank, changed, tmp_path, monkeypatch, where):
-    bank.save(tmp_path / "mine")
-    files = sorted((tmp_path / "mine").rglob("*"))
-    with monkeypatch.context() as patch:
-        patch.setattr(*where, fail_with(KeyboardInterrupt()))
-        with pytest.raises(KeyboardInterrupt):
+        patch.setattr(*where, fail_with(error))
+        full = pytest.raises(BankError, match="No space left on device.*make room")
+        with full if isinstance(error, OSError) else pytest.raises(KeyboardInterrupt):
             changed.save(tmp_path / "mine")
     assert sorted((tmp_path / "mine").rglob("*")) == files
     assert_same(AnchorBank.load(tmp_path / "mine"), bank)
@@ -325,27 +310,17 @@ def test_an_open_bank_outlives_its_replacement(bank, changed, tmp_path):
     assert_same(opened, bank)
 
 
-def test_a_folder_with_other_things_is_left_alone(bank, tmp_path):
+def test_other_things_in_the_place_of_the_bank_are_left_alone(bank, tmp_path):
     (tmp_path / "mine").mkdir()
-    (tmp_path / "mine" / "thesis.txt").write_text("years of work")
-    with pytest.raises(BankError, match="holds files that are no bank"):
-        bank.save(tmp_path / "mine")
+    for file, words in ((tmp_path / "mine" / "thesis.txt", "holds files that are no bank"), (tmp_path / "a", "a file")):
+        file.write_text("years of work")
+        with pytest.raises(BankError, match=words):
+            bank.save(file if words == "a file" else file.parent)
+        assert file.read_text() == "years of work"
     assert [f.name for f in (tmp_path / "mine").iterdir()] == ["thesis.txt"]
 
 
-def test_a_file_in_the_place_of_the_folder_is_left_alone(bank, tmp_path):
-    (tmp_path / "mine").write_text("years of work")
-    with pytest.raises(BankError):
-        bank.save(tmp_path / "mine")
-    assert (tmp_path / "mine").read_text() == "years of work"
-
-
 # -- reading ---------------------------------------------------------------------------------------------
-
-
-def test_a_missing_bank_says_the_command():
-    with pytest.raises(BankError, match="no bank 'birds'.*asif bank build birds"):
-        AnchorBank.load("birds")
 
 
 def change(file, **values):
@@ -446,6 +421,8 @@ def test_a_truncated_or_missing_file_is_refused(bank, tmp_path, name, keep):
         ({"sides": []}, "sides: List should have at least 2 items"),
         ({"format": 4, "colour": "red"}, "colour: Extra inputs are not permitted"),
         ({"licence": [[]] * 2}, "licence: Input should be a valid string"),
+        ({"history": []}, "it names no part, or no version"),
+        ({"parts": []}, ".*its newest version is of 1 parts, and there are 0"),
         ({"history": [{"version": 1.0}]}, "history.0.version: Input should be a valid integer"),
     ],
 )
@@ -456,43 +433,11 @@ def test_a_mistyped_key_of_a_description_is_named_in_one_sentence(bank, tmp_path
     assert "\n" not in str(caught.value)
 
 
-@pytest.mark.parametrize("values", [{"history": []}, {"parts": []}, {"parts": 5}, {"history": {}}])
-def test_a_description_of_nothing_is_refused(bank, tmp_path, values):
-    change(bank.save(tmp_path / "mine") / "bank.json", **values)
-    with pytest.raises(BankError, match="is damaged.*build it again"):
-        AnchorBank.load(tmp_path / "mine")
-
-
-def test_a_state_that_names_no_rows_is_refused(bank, tmp_path):
-    (state,) = bank.save(tmp_path / "mine").glob("state-*")
-    save_file({**load_file(state), "removed": torch.zeros(0, dtype=torch.float64)}, state)
-    with pytest.raises(BankError, match="is damaged.*build it again"):
-        AnchorBank.load(tmp_path / "mine")
-
-
 def test_files_of_another_length_are_refused(bank, tmp_path):
     about = json.loads((bank.save(tmp_path / "mine") / "bank.json").read_text(encoding="utf-8"))
     change(tmp_path / "mine" / "bank.json", history=[{**about["history"][0], "count": 7}])
     with pytest.raises(BankError, match="do not hold 7 pairs"):
         AnchorBank.load(tmp_path / "mine")
-
-
-def test_a_table_that_turns_out_damaged_is_refused_when_it_is_read(bank, tmp_path, monkeypatch):
-    (file,) = bank.save(tmp_path / "mine").glob("part-*/pairs.parquet")
-    data = bytearray(file.read_bytes())
-    data[4:40] = bytes(36)  # the first page; the footer, which `load` reads, is whole
-    file.write_bytes(data)
-    with pytest.raises(BankError, match="is damaged.*build it again"):
-        AnchorBank.load(tmp_path / "mine")
-    monkeypatch.setattr("asif_lib.bank.disk.SMALL", 0)
-    opened = AnchorBank.load(tmp_path / "mine")
-    for read in (
-        lambda: opened.pairs,
-        lambda: opened.remove(where="caption = 'x'"),
-        lambda: opened.save(tmp_path / "b"),
-    ):
-        with pytest.raises(BankError, match="is damaged .pairs.parquet is not as it was written"):
-            read()
 
 
 # -- made ready for search -------------------------------------------------------------------------------
@@ -524,10 +469,7 @@ def test_the_prepared_copy_of_another_bank_is_refused(opened, changed, tmp_path)
     [
         ({"encoder": "0" * 16}, "its encoder is 0000000000000000"),
         ({"n": 7}, "its n is 7, not 6"),
-        ({"d": None}, "d: Input should be a valid integer"),
         ({"error": -0.1}, "error: Input should be greater than or equal to 0"),
-        ({"error": "small"}, "error: Input should be a valid number"),
-        ({"error": None}, "error: Input should be a valid number"),
         ({"error": 0.01, "n": 6, "d": 64, "state": None, "encoder": None}, "its state is None"),
     ],
 )

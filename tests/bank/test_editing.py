@@ -421,13 +421,6 @@ def test_a_condition_may_meet_missing_values_and_repeated_ones(tmp_path):
         assert bank.remove(where="note is null").pairs["id"].tolist() == ids(0, 3, 5)
 
 
-def test_a_condition_that_takes_too_long_is_stopped(tmp_path, monkeypatch):
-    monkeypatch.setattr("asif_lib.bank.selecting.CONDITION_SECONDS", -1)
-    bank = make(0, 100)
-    with pytest.raises(BankError, match="interrupted"):
-        bank.remove(where=" + ".join(["length(caption)"] * 900) + " < 0")
-
-
 def test_the_time_for_a_condition_is_that_for_all_blocks_together(monkeypatch):
     """A second goes by whenever somebody looks at this clock; in one block of 30 that is a few times."""
     monkeypatch.setattr("asif_lib.bank.anchors.BLOCK", 30)
@@ -546,15 +539,6 @@ def test_a_bank_that_is_gone_cannot_be_edited(bank, folder):
         with pytest.raises(BankError, match="there is no bank"):
             edit()
     assert not folder.exists()
-
-
-def test_a_table_that_is_damaged_cannot_be_searched(bank, folder):
-    (file,) = folder.glob("part-*/pairs.parquet")
-    data = bytearray(file.read_bytes())
-    data[4:40] = bytes(36)  # the first page; the footer is whole
-    file.write_bytes(data)
-    with pytest.raises(BankError, match="is damaged.*build it again"):
-        AnchorBank.load(folder).remove(where="id = 'id-0001'")
 
 
 # -- several processes, and killed ones ------------------------------------------------------------------
@@ -880,13 +864,6 @@ def tiny_of(name):
     return [load_encoder(i.kind, i.locator, device="cpu") for i in (bank.image_encoder, bank.text_encoder)]
 
 
-def test_the_command_says_that_what_is_removed_stays_until_compact(cards, capsys):
-    assert main(["bank", "remove", "cards", "--id", "red.png"]) == 0
-    said = capsys.readouterr().out
-    assert said.startswith("bank 'cards': removed 1 pair; 3 anchors, version 2; the bytes stay in its files until: ")
-    assert said.endswith("asif bank compact cards\n")
-
-
 def test_the_command_names_pictures_that_it_leaves_out(cards, capsys):
     (cards / "white.png").write_text("no picture")
     status, result, said = asif(capsys, "bank", "add", "cards", cards)
@@ -1081,9 +1058,3 @@ def test_bad_commands_are_refused_in_a_sentence(cards, case, capsys, tmp_path, m
     assert (status, result) == (1, None)
     assert said.startswith("asif: ") and words in said and said.count("\n") == 1
     assert AnchorBank.load("cards").version == 1
-
-
-@pytest.mark.parametrize("command", ["add", "remove", "relabel", "compact", "history", "undo", "prepare", "join"])
-def test_help_shows_examples(command, capsys):
-    assert main(["bank", command, "--help"]) == 0
-    assert f"examples:\n    asif bank {command} " in capsys.readouterr().out

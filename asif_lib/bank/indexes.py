@@ -6,12 +6,10 @@ from asif_lib.errors import BankError, DataError, ParameterError
 from asif_lib.search.approximate import ApproximateIndex, read_index, write_index
 from asif_lib.search.kinds import KINDS
 
-from .layout import MODALITIES
-
 
 @dataclass(frozen=True, repr=False)
 class BankIndex(ApproximateIndex):
-    """An approximate index of one modality of a bank; made by `build_index`, opened by `open_index`.
+    """An approximate index of one side of a bank; made by `build_index`, opened by `open_index`.
 
     Attributes
     ----------
@@ -29,7 +27,8 @@ def build_index(bank, modality, kind="ivf", *, centred=True, progress=True, **pa
     ----------
     bank : AnchorBank
         Opened with `load`.
-    modality : {"image", "text"}
+    modality : str
+        A side of the bank, such as ``"image"``.
     kind, parameters
         As for `asif_lib.search.write_index`, which describes the other errors too.
     centred : bool
@@ -74,9 +73,9 @@ def _place(bank, modality, kind, centred):
     """Return the folder of an index, and its owner as plain data."""
     if kind not in KINDS:
         raise ParameterError(f"kind = {kind!r}: an index is of kind {', '.join(map(repr, KINDS))}")
-    if modality not in MODALITIES:
-        raise ParameterError(f"modality = {modality!r}: an index is of the bank's 'image' or 'text'")
-    encoder = bank.image_encoder if modality == "image" else bank.text_encoder
+    if modality not in bank.sides:
+        raise ParameterError(f"modality = {modality!r}: an index is of the bank's {' or '.join(map(repr, bank.sides))}")
+    encoder = bank.encoders[modality]
     state = bank.index_folder.name.removeprefix("index-")
     owner = {"modality": modality, "centred": centred, "encoder": asdict(encoder), "state": state}
     return bank.index_folder / f"{kind}-{modality}-{'centred' if centred else 'plain'}", owner

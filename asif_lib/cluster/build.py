@@ -19,7 +19,6 @@ import warnings
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 import torch
 from distributed import get_worker
@@ -27,17 +26,24 @@ from PIL import Image
 
 from asif_lib.bank.anchors import AnchorBank
 from asif_lib.bank.building import cut_captions
-from asif_lib.bank.editing import check_directions
-from asif_lib.bank.layout import MODALITIES, plain_table
-from asif_lib.bank.record import BankRecord, PartRecord
-from asif_lib.bank.versions import MAX_PARTS
-from asif_lib.bank.writing import add_version, changing, check_folder, in_blocks, sync, write_part
-from asif_lib.datasets.folders import first_names
+from asif_lib.bank.checks import IMAGE_TEXT, check_directions
+from asif_lib.bank.disk import MAX_PARTS
+from asif_lib.bank.record import BankRecord, PartRecord, Side
+from asif_lib.bank.writing import (
+    NO_ROWS,
+    add_version,
+    changing,
+    check_folder,
+    in_blocks,
+    plain_table,
+    sync,
+    write_part,
+)
 from asif_lib.defaults import DEFAULT_IMAGE_ENCODER, DEFAULT_TEXT_ENCODER
 from asif_lib.encoders.identity import BFLOAT16, EncoderIdentity
 from asif_lib.encoders.loading import load_encoder
 from asif_lib.encoders.pictures import PictureFile, picture_digest
-from asif_lib.errors import BankError, BrokenPicturesError, IdentityError
+from asif_lib.errors import BankError, BrokenPicturesError, IdentityError, first_names
 from asif_lib.files import locked, write_whole
 
 from .workers import ClusterError, check_workers, collect, library, working
@@ -118,8 +124,8 @@ def build_bank(
         broken = [error for record in records for error in record.get("broken", ())]
         if broken and not skip_broken:
             raise BrokenPicturesError(broken)
-        for said in dict.fromkeys(said for record in records for said in record["warnings"]):
-            warnings.warn(said, stacklevel=2)
+        for warning in dict.fromkeys(record["warning"] for record in records if record["warning"]):
+            warnings.warn(warning, stacklevel=2)
         _commit(folder, order, [record for record in records if record["count"]])
         _delete(staging)
     return AnchorBank.load(folder)
@@ -222,7 +228,7 @@ def _mark(picture):
 def _commit(folder, order, records):
     if not records:
         raise BankError(f"{order.name}: has no pair to build a bank of")
-    for i, kind in enumerate(MODALITIES):
+    for i, kind in enumerate(IMAGE_TEXT):
         makers = {EncoderIdentity(**record["encoders"][i]): record["worker"] for record in records}
         if len(makers) > 1:
             which = "; ".join(f"{made.checksum[:8]} on worker {worker}" for made, worker in makers.items())
@@ -230,19 +236,20 @@ def _commit(folder, order, records):
                 f"{order.encoders[i]}: workers loaded different {kind} encoders under this name ({which}); give all "
                 f"the same weights, delete {order.staging}, and repeat"
             )
-    sums = {kind: torch.tensor([record["sums"][kind] for record in records]).sum(dim=0) for kind in MODALITIES}
+    sums = {kind: torch.tensor([record["sums"][kind] for record in records]).sum(dim=0) for kind in IMAGE_TEXT}
     count = sum(record["count"] for record in records)
-    about = BankRecord(
-        name=order.name,
-        licence=order.licence,
-        dtype=str(order.dtype).removeprefix("torch."),
-        **{f"{kind}_encoder": EncoderIdentity(**records[0]["encoders"][i]) for i, kind in enumerate(MODALITIES)},
-        parts=[PartRecord(**record["part"]) for record in records],
-    )
+    sides = _sides([EncoderIdentity(**identity) for identity in records[0]["encoders"]], order.dtype)
+    parts = [PartRecord(**record["part"]) for record in records]
+    about = BankRecord(name=order.name, licence=order.licence, sides=sides, parts=parts)
     with changing(folder):
         for part in about.parts:
             _link(Path(order.staging) / part.name, folder / part.name)
-        add_version(folder, about, f"built of {count} pairs", count, np.empty(0, np.int64), sums)
+        add_version(folder, about, f"built of {count} pairs", NO_ROWS, count, sums)
+
+
+def _sides(identities, dtype):
+    dtype = str(dtype).removeprefix("torch.")
+    return [Side(name=name, dtype=dtype, encoder=made) for name, made in zip(IMAGE_TEXT, identities, strict=True)]
 
 
 def _link(part, target):
@@ -287,12 +294,12 @@ def _encode_shard(key, pictures, table, order, expected):
             raise _unseen(get_worker().address, staging)
         if found := _record_of(staging, key):  # a lost worker may have finished it
             return found
-        named = zip(MODALITIES, order.encoders, order.weights, strict=True)
+        named = zip(IMAGE_TEXT, order.encoders, order.weights, strict=True)
         encoders = [_encoder(*name, order.device) for name in named]
         record = {
             "worker": get_worker().address,
             "encoders": [asdict(encoder.identity) for encoder in encoders],
-            "warnings": cut_captions(table["caption"].tolist(), table["id"].tolist(), encoders[1]),
+            "warning": cut_captions(table["caption"].tolist(), table["id"].tolist(), encoders[1]),
             "count": 0,
         }
         image, kept, broken = encoders[0].encode_readable(pictures)
@@ -315,6 +322,7 @@ def _write(order, table, image, text, encoders):
     image, text = image.to(order.dtype), text.to(order.dtype)
     bank = AnchorBank(order.name, image, text, table, *(encoder.identity for encoder in encoders))
     check_directions(bank)
-    table, like = plain_table(table), {"image": image, "text": text}
-    part, sums = write_part(Path(order.staging), **in_blocks(like, table))
-    return {"part": part.model_dump(), "count": len(table), "sums": {kind: sums[kind].tolist() for kind in MODALITIES}}
+    table, sides = plain_table(table), _sides(bank.encoders.values(), order.dtype)
+    blocks = in_blocks({side: bank.rows(side) for side in bank.sides}, table)
+    part, sums = write_part(Path(order.staging), sides, len(table), table.schema, blocks)
+    return {"part": part.model_dump(), "count": len(table), "sums": {kind: sums[kind].tolist() for kind in IMAGE_TEXT}}

@@ -77,7 +77,7 @@ def distributed_top_anchors(
     ParameterError
         If k is out of range, the dimensions differ, or a vector holds NaN.
     """
-    version = bank.store.on_disk("workers read it from a folder; save it, and load it from there")
+    version = bank.on_disk("workers read it from a folder; save it, and load it from there")
     folder, state, n = version.folder.absolute(), version.entry.state, len(bank)
     check_k(k, n)
     check_dimensions(queries, bank.rows(kind))
@@ -207,7 +207,7 @@ def _anchors(folder, state, kind, center, positions):
 @functools.lru_cache(maxsize=4)
 def _open(folder, state):
     bank = AnchorBank.load(folder)
-    _check_state(folder, bank.store.entry.state, state)
+    _check_state(folder, bank.disk.entry.state, state)
     return bank
 
 

@@ -225,7 +225,7 @@ def test_bank_that_changed_meanwhile(client, queries, tmp_path):
     with pytest.raises(BankError, match="was changed since it was opened; load it again"):
         distributed_top_anchors(client, queries, old, "image", 5, progress=False)
     assert distributed_top_anchors(client, queries, new, "image", 5, progress=False)[0].shape == (70, 5)
-    state = old.store.entry.state  # as when it changes while tasks wait
+    state = old.disk.entry.state  # as when it changes while tasks wait
     task = (queries, (str(tmp_path / "changing"), state, "image", True), range(9), {"k": 3}, cluster.library())
     with pytest.raises(BankError, match="was changed since it was opened"):
         client.submit(distributed._search, *task, pure=False).result()

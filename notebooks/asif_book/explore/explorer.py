@@ -8,9 +8,8 @@ import nbformat
 from asif_book.widgets.browser import find_anchors
 from asif_book.widgets.parts import Answer, Pager, bare, wide
 from asif_book.widgets.upload import Picker, parse_labels
-from asif_lib.datasets.folders import first_names
 from asif_lib.defaults import BARE_TEMPLATE, DEFAULT_P
-from asif_lib.errors import AsifError, PictureError
+from asif_lib.errors import AsifError, PictureError, first_names
 from asif_lib.zeroshot import default_k
 
 from . import explorer_html as views

@@ -11,11 +11,11 @@ import torch
 
 from asif_lib.errors import BankError, DataError, first_line
 from asif_lib.files import check_sha256
-from asif_lib.search.copies import read_prepared
-from asif_lib.search.matrices import read_rows
 from asif_lib.search.rows import BLOCK, Rows
 
+from .copies import read_prepared
 from .layout import MODALITIES, id_digests, index_name, plain
+from .matrices import read_rows
 from .record import MEND
 from .selecting import rows_that_fit
 from .store import Store

@@ -9,10 +9,10 @@ import torch
 from asif_lib.datasets.folders import first_names
 from asif_lib.errors import BankError, IdentityError, first_line
 from asif_lib.files import parse_json
-from asif_lib.search.matrices import FLOATS
 from asif_lib.search.rows import BLOCK
 
 from .layout import COLUMNS, MODALITIES, plain_table
+from .matrices import FLOATS
 from .record import BankRecord
 from .sums import LARGEST
 

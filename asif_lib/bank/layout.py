@@ -19,7 +19,8 @@ import pyarrow.parquet as pq
 import torch
 
 from asif_lib.errors import BankError, first_line
-from asif_lib.search.matrices import FLOATS, map_rows, read_rows
+
+from .matrices import FLOATS, map_rows, read_rows
 
 MODALITIES = ("image", "text")
 COLUMNS = ("id", "caption", "picture", "group")

@@ -5,8 +5,8 @@ import warnings
 from asif_lib.errors import first_line
 from asif_lib.files import SMALL, check_sha256, sha256_of
 from asif_lib.machine import progress_bar
-from asif_lib.search.records import checksums_of_copies, checksums_of_indexes
 
+from .copies import checksums_of_files
 from .layout import index_name
 from .record import FILES, BankRecord, PartRecord
 
@@ -46,11 +46,10 @@ def verify_files(folder, record, *, progress=True) -> tuple:
     for part in record.parts:
         files |= part_files(folder, part)
     for version in record.history:
-        for checksums_of in (checksums_of_copies, checksums_of_indexes):
-            try:
-                files |= checksums_of(folder / index_name(version.state))
-            except (OSError, ValueError) as error:
-                damaged.append(f"{folder / index_name(version.state)}: {first_line(error)}")
+        try:
+            files |= checksums_of_files(folder / index_name(version.state))
+        except (OSError, ValueError) as error:
+            damaged.append(f"{folder / index_name(version.state)}: {first_line(error)}")
     size = sum(path.stat().st_size for path in files if path.exists())
     with progress_bar(
         total=size, desc="verifying", unit="B", unit_scale=True, disable=not progress, leave=False

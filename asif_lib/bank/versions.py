@@ -9,9 +9,9 @@ import torch
 from safetensors import SafetensorError, safe_open
 
 from asif_lib.errors import BankError, first_line
-from asif_lib.search.copies import write_prepared
 from asif_lib.search.rows import BLOCK
 
+from .copies import write_prepared
 from .disk import DiskView
 from .editing import check_columns, check_identity, check_ids_free, check_left
 from .layout import MODALITIES, open_part, plain_table

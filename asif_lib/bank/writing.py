@@ -14,10 +14,10 @@ from safetensors.torch import save
 
 from asif_lib.errors import BankError
 from asif_lib.files import locked, sealed
-from asif_lib.search.matrices import matrix_file, synced
 from asif_lib.search.rows import BLOCK
 
 from .layout import MODALITIES, OURS, id_digests, index_name
+from .matrices import matrix_file, synced
 from .record import BankRecord, PartRecord, Version, read_record
 from .sums import exact_sum
 

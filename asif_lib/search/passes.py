@@ -14,7 +14,7 @@ from asif_lib.errors import ParameterError
 from asif_lib.relative import unit_rows
 
 from .certified import ROUNDING, Rounded, Sieve, round_rows
-from .planning import OF_COMPONENT, PART, SPARE, most_kept
+from .exact import OF_COMPONENT, PART, SPARE, most_kept
 from .reranking import LISTS, centred_unit, rerank
 
 MOST_CANDIDATES = 16_384

@@ -17,6 +17,7 @@ from conftest import draw
 from safetensors.torch import load_file, save_file
 
 from asif_lib import AnchorBank, EncoderIdentity, Pairs
+from asif_lib.bank import copies
 from asif_lib.bank import writing as bank_writing
 from asif_lib.bank.sums import exact_sum, mean_of
 from asif_lib.encoders.image import load_image_encoder
@@ -24,7 +25,6 @@ from asif_lib.encoders.pictures import PictureFile
 from asif_lib.encoders.text import load_text_encoder
 from asif_lib.errors import BankError, BrokenPicturesError, IdentityError
 from asif_lib.files import parse_json, sealed, unsealed
-from asif_lib.search import copies
 from asif_lib.search.prepared import PreparedAnchors
 
 IDENTITIES = ("image_encoder", "text_encoder")
@@ -608,22 +608,6 @@ def test_a_bank_of_before_is_converted_in_one_step_that_loses_nothing(old):
     plain = [{key: value for key, value in entry.items() if key != "checksum"} for entry in about["history"]]
     assert plain == json.loads(BANK_JSON)["history"]
     assert bank.convert() is not None and (folder / "bank.json").read_text(encoding="utf-8").count("sha256") == 1
-
-
-def test_a_prepared_copy_of_before_is_not_used_and_named(old):
-    folder = old[0]
-    with pytest.warns(UserWarning, match="format 2"):
-        bank = AnchorBank.load(folder).convert().prepare(progress=False)
-    record = bank.index_folder / "text-centred.json"
-    said = parse_json(unsealed(record.read_bytes()), dict)
-    assert {key: said[key] for key in ("n", "d", "state", "encoder")} == {
-        "n": 3, "d": 2, "state": "000000000003", "encoder": bank.text_encoder.digest,
-    }  # fmt: skip
-    assert isinstance(AnchorBank.load(folder).searchable("text")[0], PreparedAnchors)
-    record.write_text(json.dumps({key: said[key] for key in ("state", "encoder", "n", "d", "error")}))
-    with pytest.warns(UserWarning, match="has no checksum, and is not used; prepare the bank again"):
-        anchors, mean = AnchorBank.load(folder).searchable("text")
-    assert not isinstance(anchors, PreparedAnchors) and mean is not None
 
 
 # -- made ready for search -------------------------------------------------------------------------------

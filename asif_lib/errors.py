@@ -26,6 +26,13 @@ def guess(name, known) -> str:
     return f"; did you mean {near[0]!r}?" if near else ""
 
 
+def first_names(names, most=5) -> str:
+    """Return the first names, joined by commas, and the number of the others."""
+    names = [str(name) for name in names]
+    more = f" and {len(names) - most} more" if len(names) > most else ""
+    return ", ".join(names[:most]) + more
+
+
 UNREACHABLE = "the hub cannot be reached"
 _HUB = {
     "Config name is missing": "it has several configurations: name one, as in OWNER/NAME#CONFIGURATION",

@@ -222,7 +222,7 @@ def test_the_model_needs_a_bank_and_not_its_name(bank, words):
 
 def test_an_encoder_that_was_loaded_by_name_is_checked_too(stamps_bank):
     other = replace(stamps_bank.text_encoder, checksum="0" * 64)
-    model = ASIF(replace(stamps_bank, text_encoder=other), device="cpu")
+    model = ASIF(stamps_bank.replace(text_encoder=other), device="cpu")
     with pytest.raises(IdentityError):
         model.texts(["a cat"])
 
@@ -240,7 +240,7 @@ def test_the_default_k_is_sparse_at_any_size(n, k):
 
 def test_centring_takes_off_the_banks_mean(stamps_bank):
     """Without it, a translation of all image embeddings changes the scores; with it, it does not."""
-    moved = replace(stamps_bank, image=stamps_bank.image + 1)
+    moved = stamps_bank.replace(image=stamps_bank.image + 1)
     for center in (True, False):
         models = [ASIF(bank, device="cpu", center=center) for bank in (stamps_bank, moved)]
         a, b = (m.similarity(m.bank.image[:20], m.bank.text[:20]) for m in models)

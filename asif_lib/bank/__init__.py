@@ -11,7 +11,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
     submod_attrs={
         "anchors": ["AnchorBank"],
         "building": ["cut_captions"],
-        "external": ["concatenate"],
+        "joining": ["concatenate"],
         "indexes": ["BankIndex", "build_index", "open_index"],
         "record": ["bank_dir", "stored_count"],
         "streaming": ["build_streamed"],

@@ -1,6 +1,12 @@
-"""The bank of anchors: the two embedding matrices of the same captioned pictures, in memory or on disk."""
+"""The bank of anchors: two embedding matrices of the same pairs, in memory or on disk.
 
-from dataclasses import dataclass, replace
+An edit is written here, and `disk` commits it: what `AnchorBank.remove` does is told by these two files.
+"""
+
+import contextlib
+import copy
+from pathlib import Path
+from typing import Self
 
 import numpy as np
 import pandas as pd
@@ -9,81 +15,116 @@ import torch
 from asif_lib.encoders.embeddings import embed
 from asif_lib.encoders.encoder import as_embeddings
 from asif_lib.encoders.identity import EncoderIdentity, checked_identity
-from asif_lib.errors import BankError
-from asif_lib.search.rows import Rows
+from asif_lib.errors import BankError, DataError, IdentityError
+from asif_lib.search.rows import BLOCK, Rows, as_rows
 
-from . import editing
-from .building import encode
-from .external import given, identity_of
-from .layout import MODALITIES, plain_table
-from .memory import MemoryStore
-from .selecting import selection
-from .stored import StoredBank
-
-
-def _kept(name):
-    """An attribute that the bank's store keeps, and reads when it is first used."""
-
-    def read(bank):
-        return getattr(bank.store, name)
-
-    def assign(bank, value):
-        values = {key: getattr(bank, key) for key in (*MODALITIES, "pairs")}
-        bank.store = MemoryStore(bank.name, **{**values, name: value})
-
-    return property(read, assign)
+from . import checks
+from .building import encode, identity_of, table_of
+from .checks import IMAGE_TEXT, NoSideError
+from .copies import read_prepared
+from .disk import DiskVersion, open_version
+from .record import BankRecord, Side, bank_dir
+from .selecting import check_choice, positions_of
+from .sums import exact_sum, mean_of
+from .writing import NO_ROWS, check_folder, in_blocks, plain_table, write_bank
 
 
-@dataclass(repr=False, init=False)
-class AnchorBank(StoredBank):
-    """Captioned pictures under two encoders; row i of `image`, `text` and `pairs` is pair i.
+class AnchorBank:
+    """Pairs under two encoders, one for each side; row i of both matrices and of the table is pair i.
+
+    The sides of most banks are ``"image"`` and ``"text"``: captioned pictures. Any two encoders that can each say
+    "these are alike" make a bank, such as those of two languages.
 
     A bank is a value: an edit returns another bank. A bank that was opened with `load` is a view of one version on
     disk. Its edits are committed there, and older views stay as they were. Embeddings and table are read when they are
     first used. Embeddings in one part without removed rows are memory-mapped; others are gathered into memory.
 
-    Attributes
+    Parameters
     ----------
     name : str
-    image : Tensor of shape (n, d_image)
-    text : Tensor of shape (n, d_text)
+    first, second : Tensor of shape (n, d_first) and (n, d_second)
+        The embeddings of the two sides.
     pairs : DataFrame of n rows
         Columns ``id``, ``caption``, ``picture`` (path on this machine), ``group``.
-    image_encoder, text_encoder : EncoderIdentity
-        The encoders that made the embeddings.
+    first_encoder, second_encoder : EncoderIdentity, encoder, str or None
+        As for `from_embeddings`.
     licence : str
-        Of the pictures and captions.
-    store : Store
-        The pairs themselves, in memory or on disk.
+        Of the pairs.
+    sides : tuple of two str
+    disk : DiskVersion, optional
+        The version that `load` opened: it holds the pairs, which were checked when they were written.
+
+    Attributes
+    ----------
+    name, licence, sides
+        As above.
+    encoders : dict of str to EncoderIdentity
+        The encoder of each side, by the side's name.
+    disk : DiskVersion or None
+        The version on disk; None in memory.
     """
 
-    name: str
-    image: torch.Tensor
-    text: torch.Tensor
-    pairs: pd.DataFrame
-    image_encoder: EncoderIdentity
-    text_encoder: EncoderIdentity
-    licence: str
-
-    def __init__(self, name, image, text, pairs, image_encoder, text_encoder, licence="unknown"):
-        self.name, self.image_encoder, self.text_encoder, self.licence = name, image_encoder, text_encoder, licence
-        self.store = MemoryStore(name, image, text, pairs)
-        editing.check_pairs(self)
-
-    def _over(self, store) -> "AnchorBank":
-        """Return the bank of the pairs in another store."""
-        bank = type(self).__new__(type(self))
-        vars(bank).update(vars(self) | {"store": store} | store.description)
-        return bank
-
-    def __repr__(self):
-        return f"AnchorBank({self.name!r}, {len(self)} pairs, {self.store.where})"
-
-    def __len__(self):
-        return len(self.store)
+    def __init__(
+        self, name, first, second, pairs, first_encoder, second_encoder, licence="unknown", *, sides=IMAGE_TEXT,
+        disk=None,
+    ):  # fmt: skip
+        matrices, encoders = (first, second), (first_encoder, second_encoder)
+        if disk is None:
+            checks.check_sides(sides)
+            for side, matrix in zip(sides, matrices, strict=True):
+                checks.check_matrix(side, matrix)
+        self.name, self.licence, self.sides, self.disk = name, licence, tuple(sides), disk
+        self.encoders = {s: identity_of(s, *made) for s, *made in zip(sides, encoders, matrices, strict=True)}
+        self._rows, self._pairs, self._means = dict(zip(sides, map(as_rows, matrices), strict=True)), pairs, {}
+        if disk is None:
+            checks.check_bank(self)
 
     @classmethod
-    def build(cls, pairs, image_encoder, text_encoder, *, name=None, skip_broken=False, progress=True):
+    def _of(cls, disk: DiskVersion) -> Self:
+        """Return the view of a version on disk."""
+        record, sides = disk.record, tuple(disk.record.encoders)
+        how = {"sides": sides, "disk": disk}
+        return cls(record.name, *map(disk.rows, sides), None, *record.encoders.values(), record.licence, **how)
+
+    def with_rows(self, rows, pairs) -> Self:
+        """Return a bank in memory of these `Rows` by side, and this table, which are known to fit together."""
+        bank = copy.copy(self)
+        bank._rows, bank._pairs, bank._means, bank.disk = rows, pairs, {}, None
+        return bank
+
+    def replace(self, **changes) -> Self:
+        """Return the bank in memory with other values, which are checked.
+
+        Parameters
+        ----------
+        **changes
+            ``name``, ``pairs``, ``licence``, the embeddings of a side by its name, or its encoder:
+            ``text=z, text_encoder=identity``.
+
+        Examples
+        --------
+        >>> bank = bank.replace(pairs=bank.pairs.assign(group="birds"))   # doctest: +SKIP
+        """
+        known = {"name", "pairs", "licence", *self.sides, *(f"{side}_encoder" for side in self.sides)}
+        if unknown := sorted(changes.keys() - known):
+            raise BankError(f"a bank of {' and '.join(self.sides)} has no {unknown[0]!r}; it has: {sorted(known)}")
+        matrices = [changes[side] if side in changes else self.matrix(side) for side in self.sides]
+        encoders = [changes.get(f"{side}_encoder", self.encoders[side]) for side in self.sides]
+        pairs = changes["pairs"] if "pairs" in changes else self.pairs
+        name, licence = changes.get("name", self.name), changes.get("licence", self.licence)
+        return type(self)(name, *matrices, pairs, *encoders, licence, sides=self.sides)
+
+    def __repr__(self):
+        where = f"version {self.version} in {self.disk.folder}" if self.disk else "in memory"
+        return f"{type(self).__name__}({self.name!r}, {len(self)} pairs, {where})"
+
+    def __len__(self):
+        return len(self._rows[self.sides[0]])
+
+    # -- made --------------------------------------------------------------------------------------------
+
+    @classmethod
+    def build(cls, pairs, image_encoder, text_encoder, *, name=None, skip_broken=False, progress=True) -> Self:
         """Encode captioned pictures into a bank.
 
         A build that was killed continues where it stopped, from the cache of embeddings. A warning names the captions
@@ -108,27 +149,58 @@ class AnchorBank(StoredBank):
         return cls(name or pairs.name, *values, image_encoder.identity, text_encoder.identity, pairs.licence)
 
     @classmethod
+    def from_items(cls, first, second, captions, encoders, *, sides, progress=True, **columns) -> Self:
+        """Encode two lists of items with two encoders into a bank, in memory.
+
+        Parameters
+        ----------
+        first, second : list of n items
+            Strings or pictures, as each encoder takes them; item i of both is pair i.
+        captions : sequence of n str
+            A pair is named by its caption.
+        encoders : tuple of two encoders
+            As for `asif_lib.encoders.embed`.
+        sides : tuple of two str
+        **columns
+            ``ids``, ``pictures``, ``groups``, ``name`` and ``licence``, as for `from_embeddings`.
+
+        Examples
+        --------
+        >>> bank = AnchorBank.from_items(                                 # doctest: +SKIP
+        ...     english, german, english, (encoder, german_encoder), sides=("english", "german"))
+        """
+        checks.check_sides(sides)
+        for side, encoder in zip(sides, encoders, strict=True):
+            checked_identity(side, encoder)
+        matrices = [embed(encoder, items, progress=progress) for encoder, items in zip(encoders, (first, second))]
+        return cls.from_embeddings(*matrices, captions, sides=sides, encoders=encoders, **columns)
+
+    @classmethod
     def from_embeddings(
-        cls, image, text, captions, *, ids=None, pictures=None, groups=None, image_encoder=None, text_encoder=None,
-        name="mine", licence="unknown",
-    ) -> "AnchorBank":  # fmt: skip
+        cls, first, second, captions, *, sides=IMAGE_TEXT, ids=None, pictures=None, groups=None, encoders=None,
+        image_encoder=None, text_encoder=None, name="mine", licence="unknown",
+    ) -> Self:  # fmt: skip
         """Make a bank of embeddings that you bring, in memory; `save` keeps it.
 
         Parameters
         ----------
-        image : Tensor or array of shape (n, d_image)
-            Floats, in memory or mapped: ``numpy.load(path, mmap_mode="r")``.
-        text : Tensor or array of shape (n, d_text)
+        first : Tensor or array of shape (n, d_first)
+            Floats, in memory or mapped: ``numpy.load(path, mmap_mode="r")``. Of pictures, unless `sides` are others.
+        second : Tensor or array of shape (n, d_second)
         captions : sequence of n str
+        sides : tuple of two str
+            The names of the sides: small letters, digits and ``_``.
         ids : sequence of n str, optional
             Default: the numbers of the rows, from ``"0"``.
         pictures : sequence of n paths, optional
             Shown beside the captions. A relative path starts at the current folder; ``""`` is no picture.
         groups : sequence of n str, optional
-        image_encoder, text_encoder : str, encoder or EncoderIdentity, optional
-            The encoder that made the embeddings. A name marks it as external: see
+        encoders : tuple of two, each a str, encoder, EncoderIdentity or None, optional
+            The encoders that made the embeddings, in the order of the sides. A name marks an encoder as external: see
             `asif_lib.encoders.external_identity`. Without one, the encoder is known by these embeddings alone, so that
             no others can be added.
+        image_encoder, text_encoder : optional
+            The same for the sides ``"image"`` and ``"text"``, in place of `encoders`.
 
         Raises
         ------
@@ -145,53 +217,28 @@ class AnchorBank(StoredBank):
         >>> AnchorBank.from_embeddings(image, text, ["a cat", "a dog", "an owl"], image_encoder="mine, 2026-10")
         AnchorBank('mine', 3 pairs, in memory)
         """
-        image, text, pairs = given(image, text, captions, ids, pictures, groups)
-        identities = identity_of("image", image_encoder, image), identity_of("text", text_encoder, text)
-        bank = cls(name, image, text, pairs, *identities, licence)
-        editing.check_directions(bank)
+        pairs = table_of(captions, ids, pictures, groups)
+        matrices = [as_embeddings(z).detach().cpu() for z in (first, second)]
+        if encoders is None:
+            named = {"image": image_encoder, "text": text_encoder}
+            encoders = [named.get(side) for side in sides]
+        elif image_encoder or text_encoder or len(encoders) != 2:
+            raise BankError("pass encoders=(first, second), or image_encoder and text_encoder")
+        bank = cls(name, *matrices, pairs, *encoders, licence, sides=sides)
+        checks.check_directions(bank)
         return bank
 
-    def subset(self, rows) -> "AnchorBank":
+    def subset(self, rows) -> Self:
         """Return the bank of those rows (a list or slice), in that order, in memory."""
         rows = torch.arange(len(self))[rows].tolist()
-        matrices = {kind: self.rows(kind).take(rows) for kind in MODALITIES}
-        return self._over(MemoryStore(self.name, **matrices, pairs=self.pairs.iloc[rows].reset_index(drop=True)))
+        taken = {side: as_rows(self.rows(side).take(rows)) for side in self.sides}
+        return self.with_rows(taken, self.pairs.iloc[rows].reset_index(drop=True))
 
-    def view(self, rows) -> "AnchorBank":
+    def view(self, rows) -> Self:
         """Return the bank of those rows (int64, ascending) without copies of their embeddings, which are `Rows`."""
-        matrices = {kind: self.rows(kind).keep(rows) for kind in MODALITIES}
-        return self._over(MemoryStore(self.name, **matrices, pairs=self.pairs.iloc[rows.tolist()]))
+        return self.with_rows({side: self.rows(side).keep(rows) for side in self.sides}, self.pairs.iloc[rows.tolist()])
 
-    @property
-    def image_mean(self) -> torch.Tensor:
-        """Mean of the image embeddings, (d_image,) float32; the same bit for bit after any sequence of edits."""
-        return self.store.image_mean
-
-    @property
-    def text_mean(self) -> torch.Tensor:
-        """Mean of the text embeddings, (d_text,) float32; the same bit for bit after any sequence of edits."""
-        return self.store.text_mean
-
-    def mean(self, kind) -> torch.Tensor:
-        """Return `image_mean` or `text_mean`."""
-        return self.image_mean if kind == "image" else self.text_mean
-
-    def rows(self, kind) -> Rows:
-        """Return the ``"image"`` or ``"text"`` embeddings as they are stored, without copies."""
-        return self.store.rows(kind)
-
-    @property
-    def dtype(self) -> torch.dtype:
-        """Of the image embeddings."""
-        return self.rows("image").dtype
-
-    @property
-    def megabytes(self) -> float:
-        """Size of the embeddings, in 10**6 bytes."""
-        rows = [self.rows(kind) for kind in MODALITIES]
-        return len(self) * sum(matrix.shape[1] * matrix.dtype.itemsize for matrix in rows) / 1e6
-
-    def to(self, dtype) -> "AnchorBank":
+    def to(self, dtype) -> Self:
         """Return the bank with its embeddings in another floating `dtype`, in memory; chapter 08 measures the cost.
 
         Raises
@@ -199,16 +246,154 @@ class AnchorBank(StoredBank):
         BankError
             If it is not float16, bfloat16, float32 or float64, or an embedding is not finite in it, or becomes zero.
         """
-        editing.check_dtype(dtype)
-        matrices = {kind: getattr(self, kind).to(dtype) for kind in MODALITIES}
-        editing.check_precision(self, matrices)
-        return replace(self, **matrices)
+        checks.check_dtype(dtype)
+        matrices = {side: self.matrix(side).to(dtype) for side in self.sides}
+        checks.check_precision(self, matrices)
+        return self.with_rows({side: as_rows(matrix) for side, matrix in matrices.items()}, self.pairs)
 
-    def check_encoder(self, identity):
-        """Raise `IdentityError` unless `identity` is the bank's own encoder of that kind."""
-        editing.check_identity(self, identity)
+    # -- read --------------------------------------------------------------------------------------------
 
-    def add(self, new, image_encoder=None, text_encoder=None, *, skip_broken=False, progress=True) -> "AnchorBank":
+    def rows(self, side) -> Rows:
+        """Return the embeddings of a side as they are stored, (n, d), without copies."""
+        if side not in self._rows:
+            raise NoSideError(f"bank {self.name!r} has the sides {' and '.join(self.sides)}, and no side {side!r}")
+        return self._rows[side]
+
+    def matrix(self, side) -> torch.Tensor:
+        """Return the embeddings of a side as one matrix (n, d); what lies in several pieces is gathered once."""
+        self._rows[side] = as_rows(self.rows(side).gathered())
+        return self._rows[side].pieces[0]
+
+    def mean(self, side) -> torch.Tensor:
+        """Return the mean of a side's embeddings, (d,) float32; the same bit for bit after any sequence of edits."""
+        if side not in self._means:
+            rows = self.rows(side)
+            blocks = (exact_sum(block) for _, block in rows.blocks(BLOCK))
+            self._means[side] = mean_of(self.disk.sums[side] if self.disk else sum(blocks), len(rows))
+        return self._means[side]
+
+    @property
+    def pairs(self) -> pd.DataFrame:
+        """The table of n rows; see the parameters of the class."""
+        if self._pairs is None:
+            self._pairs = self.disk.pairs()
+        return self._pairs
+
+    @property
+    def columns(self) -> list:
+        """The names of the table's columns, known without reading it."""
+        return list(self.pairs) if self.disk is None else self.disk.schema.names
+
+    @property
+    def image(self) -> torch.Tensor:
+        """The image embeddings, (n, d_image), of a bank with a side of this name."""
+        return self.matrix("image")
+
+    @property
+    def text(self) -> torch.Tensor:
+        """The text embeddings, (n, d_text), of a bank with a side of this name."""
+        return self.matrix("text")
+
+    @property
+    def image_mean(self) -> torch.Tensor:
+        """The mean of the image embeddings, (d_image,) float32."""
+        return self.mean("image")
+
+    @property
+    def text_mean(self) -> torch.Tensor:
+        """The mean of the text embeddings, (d_text,) float32."""
+        return self.mean("text")
+
+    @property
+    def image_encoder(self) -> EncoderIdentity:
+        """The encoder that made the image embeddings."""
+        return self.encoder_of("image")
+
+    @property
+    def text_encoder(self) -> EncoderIdentity:
+        """The encoder that made the text embeddings."""
+        return self.encoder_of("text")
+
+    def encoder_of(self, side) -> EncoderIdentity:
+        """Return the identity of a side's encoder; `BankError` if the bank has no such side."""
+        self.rows(side)
+        return self.encoders[side]
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """Of the first side's embeddings."""
+        return self.rows(self.sides[0]).dtype
+
+    @property
+    def megabytes(self) -> float:
+        """Size of the embeddings, in 10**6 bytes."""
+        return len(self) * sum(rows.shape[1] * rows.dtype.itemsize for rows in self._rows.values()) / 1e6
+
+    def check_encoder(self, identity, side=None):
+        """Raise `IdentityError` unless `identity` is the encoder of that side, or without `side` of one of them."""
+        own = self.encoders.values() if side is None else [self.encoder_of(side)]
+        if identity not in own:
+            raise IdentityError(
+                f"bank {self.name!r} was made by {' and '.join(map(str, own))}, not by {identity}: their embeddings "
+                f"cannot be compared; load the bank's own encoder, or build a bank with this one"
+            )
+
+    def find_ids(self, ids):
+        """Return which of the distinct `ids` are in the bank, (m,) bools, and the positions of their pairs, ascending."""
+        if self.disk:
+            return self.disk.find_ids(ids)
+        return pd.Index(ids).isin(self.pairs["id"]), np.flatnonzero(self.pairs["id"].isin(ids))
+
+    def batches(self, columns):
+        """Yield ``(position of the first pair, Arrow batch of these columns)``."""
+        if self.disk:
+            yield from self.disk.batches(columns)
+        else:
+            batches = plain_table(self.pairs[columns]).to_batches(BLOCK)
+            yield from zip(range(0, len(self), BLOCK), batches, strict=True)
+
+    def diff(self, other) -> pd.DataFrame:
+        """Compare this bank with `other`, pair by pair; a pair is known by its id.
+
+        Returns
+        -------
+        DataFrame
+            Columns ``change``, ``id``, ``caption``: the pairs ``removed`` (in this bank's order), then the pairs
+            ``added`` and ``changed`` (in their embeddings or in a column of the table), in the order of `other`.
+
+        Raises
+        ------
+        IdentityError
+            If other encoders made the other bank.
+        BankError
+            If an id occurs twice in one of them, or their tables have other columns.
+        """
+        checks.check_encoders(self, other)
+        return checks.difference(self, other)
+
+    # -- edited ------------------------------------------------------------------------------------------
+
+    @contextlib.contextmanager
+    def _newest(self):
+        """Give the bank that an edit changes: in memory this one, on disk the newest version, under its lock."""
+        if self.disk is None:
+            yield self
+        else:
+            with self.disk.newest() as disk:
+                yield self if disk is self.disk else self._of(disk)
+
+    def _edited(self, change, gone=NO_ROWS, new=None) -> Self:
+        """Return this bank without the pairs at the positions `gone`, and with those of the bank `new` at the end."""
+        if self.disk:
+            return self._of(self.disk.commit(change, gone, new))
+        bank = self.subset(np.delete(np.arange(len(self)), gone)) if len(gone) else self
+        if new is None:
+            return bank
+        matrices = {side: torch.cat([bank.matrix(side), new.matrix(side)]) for side in bank.sides}
+        pairs = pd.concat([bank.pairs, new.pairs[bank.columns]], ignore_index=True)
+        return bank.with_rows({side: as_rows(matrix) for side, matrix in matrices.items()}, pairs)
+
+    def add(self, new, image_encoder=None, text_encoder=None, *, skip_broken=False, progress=True) -> Self:
         """Append pairs; the result equals a bank that was built with them.
 
         On disk they are appended to the newest version, also from an older view, at the cost of the new pairs alone.
@@ -239,29 +424,40 @@ class AnchorBank(StoredBank):
         if not isinstance(new, AnchorBank):
             self.check_ids_new(new.ids)
             new = self.embed(new, image_encoder, text_encoder, skip_broken=skip_broken, progress=progress)
-        self.check_encoder(new.image_encoder)
-        self.check_encoder(new.text_encoder)
-        new = replace(new, **{kind: getattr(new, kind).to(self.rows(kind).dtype) for kind in MODALITIES})
-        editing.check_columns(new, self.store.columns)
-        editing.check_new(self, new)
-        return self._over(self.store.add(new))
+        checks.check_encoders(self, new)
+        if not len(new):
+            raise BankError("there is no pair to add")
+        new = new.replace(**{side: new.matrix(side).to(self.rows(side).dtype) for side in self.sides})
+        checks.check_directions(new)
+        with self._newest() as bank:
+            checks.check_fits(bank, new)
+            return bank._edited(f"added {_counted(new)}", new=new)
 
     def check_ids_new(self, ids):
         """Raise `BankError` if the bank has pairs with some of these ids: `add` would, after slow work."""
-        editing.check_ids_free(self.store, pd.Index(ids).unique())
+        checks.check_ids_free(self, pd.Index(ids).unique())
 
-    def embed(self, pairs, image_encoder, text_encoder, *, skip_broken=False, progress=True) -> "AnchorBank":
+    def embed(self, pairs, image_encoder, text_encoder, *, skip_broken=False, progress=True) -> Self:
         """Return `Pairs` as a bank of their own, embedded by this bank's encoders: the bank that `add` appends.
 
-        The parameters and errors are those of `build`; other encoders raise `IdentityError` before any slow work.
+        Parameters
+        ----------
+        pairs, image_encoder, text_encoder, skip_broken
+            As for `build`, which describes the other errors too.
+
+        Raises
+        ------
+        IdentityError
+            If these are other encoders, before any slow work.
         """
-        if image_encoder is None or text_encoder is None:
-            raise BankError("to embed captioned pictures, pass the bank's image encoder and text encoder too")
-        for kind, encoder in zip(MODALITIES, (image_encoder, text_encoder), strict=True):
-            self.check_encoder(checked_identity(kind, encoder))
+        for side, encoder in zip(IMAGE_TEXT, (image_encoder, text_encoder), strict=True):
+            own = self.encoder_of(side)
+            if encoder is None:
+                raise BankError(f"to embed captioned pictures, pass the bank's image encoder and text encoder too: {own}")
+            self.check_encoder(checked_identity(side, encoder), side)
         return AnchorBank.build(pairs, image_encoder, text_encoder, skip_broken=skip_broken, progress=progress)
 
-    def remove(self, ids=None, *, where=None, rows=None) -> "AnchorBank":
+    def remove(self, ids=None, *, where=None, rows=None) -> Self:
         """Remove pairs; the result equals a bank that was built without them.
 
         On disk the pairs are only marked: their embeddings, captions and ids stay in the files until `compact`. From
@@ -272,7 +468,7 @@ class AnchorBank(StoredBank):
         ids : list of str, optional
         where : str, optional
             An SQL condition over the columns of `pairs`, as SQLite reads it: ``"group = 'food'"``,
-            ``"caption like '%cat%' and length(caption) < 20"``. It can read nothing else.
+            ``"caption like '%cat%' and length(caption) < 20"``.
         rows : list of int or array of bool, optional
             Positions, or a mask.
 
@@ -286,10 +482,19 @@ class AnchorBank(StoredBank):
         --------
         >>> bank = bank.remove(where="group = 'food'")                 # doctest: +SKIP
         """
-        select = selection(self.store, ids, where, rows)
-        return self._over(self.store.remove(select, f" where {where}" if where is not None else ""))
+        choice = check_choice(ids, where, rows)
+        with self._newest() as bank:
+            if rows is not None:
+                self._check_newest(bank)
+            gone = positions_of(bank, *choice)
+            if len(gone) == len(bank):
+                raise BankError(
+                    f"that would remove all {len(bank)} pairs of bank {bank.name!r}; a bank that is no longer wanted "
+                    f"is deleted"
+                )
+            return bank._edited(f"removed {_counted(gone)}{f' where {where}' if where is not None else ''}", gone)
 
-    def relabel(self, id, caption, text=None, *, text_encoder=None) -> "AnchorBank":
+    def relabel(self, id, caption, text=None, *, text_encoder=None, side="text") -> Self:
         """Give a pair another caption, in one version; the pair moves to the end, as in a bank built that way.
 
         Parameters
@@ -298,6 +503,8 @@ class AnchorBank(StoredBank):
         caption : str
         text : Tensor or array of shape (1, d_text), optional
             The embedding of the caption; else `text_encoder`, the bank's own, computes it.
+        side : str
+            The side that embeds the caption.
 
         Raises
         ------
@@ -308,43 +515,172 @@ class AnchorBank(StoredBank):
         --------
         >>> bank = bank.relabel("owl.png", "A barn owl.", text_encoder=text_encoder)      # doctest: +SKIP
         """
-        select = selection(self.store, [id])
+        choice, own = check_choice([id], None, None), self.encoder_of(side)
         plain_table(pd.DataFrame({"caption": [caption]}, dtype=object))  # raises if it cannot be stored
         if text is None:
             if text_encoder is None:
-                raise BankError("to relabel a pair, pass the embedding of its new caption, or the bank's text encoder")
-            self.check_encoder(checked_identity("text", text_encoder))
+                raise BankError(
+                    f"to relabel a pair, pass the embedding of its new caption, or the bank's {side} encoder: {own}"
+                )
+            self.check_encoder(checked_identity(side, text_encoder), side)
             text = embed(text_encoder, [caption], progress=False)
+        with self._newest() as bank:  # the pair may have changed since this view was opened
+            row = positions_of(bank, *choice)
+            pair, text = bank.subset(row), as_embeddings(text).to(bank.rows(side).dtype)
+            new = pair.replace(**{side: text}, pairs=pair.pairs.assign(caption=caption))
+            checks.check_directions(new)
+            return bank._edited(f"relabelled {id}", row, new)
 
-        def relabelled(store):  # the newest one: the pair may have changed since this view was opened
-            bank = self._over(store)
-            pair = bank.subset(np.flatnonzero(bank.pairs["id"] == id))
-            new = replace(pair, text=as_embeddings(text).to(pair.text.dtype), pairs=pair.pairs.assign(caption=caption))
-            editing.check_new(bank, new)
-            return new
+    # -- on disk -----------------------------------------------------------------------------------------
 
-        return self._over(self.store.exchange(select, relabelled, f"relabelled {id}"))
+    @classmethod
+    def load(cls, name, *, verify=False) -> Self:
+        """Open the bank called `name`, or in the folder `name`, at its newest version.
 
-    def diff(self, other) -> pd.DataFrame:
-        """Compare this bank with `other`, pair by pair; a pair is known by its id.
+        ``bank.json``, the removed rows and the sums are compared with their checksums, and so are all files of a bank
+        of less than 64 MiB. The table and the ids of a larger bank are compared when they are first read, its
+        embeddings by `verify`.
 
-        Returns
-        -------
-        DataFrame
-            Columns ``change``, ``id``, ``caption``: the pairs ``removed`` (in this bank's order), then the pairs
-            ``added`` and ``changed`` (in their embeddings or in a column of the table), in the order of `other`.
+        Parameters
+        ----------
+        verify : bool
+            Compare every file now.
 
         Raises
         ------
-        IdentityError
-            If other encoders made the other bank.
         BankError
-            If an id occurs twice in one of them, or their tables have other columns.
+            If there is no such bank, or it is damaged or of another format.
         """
-        self.check_encoder(other.image_encoder)
-        self.check_encoder(other.text_encoder)
-        return editing.difference(self, other)
+        bank = cls._of(open_version(bank_dir(name).absolute(), name))
+        if verify:
+            bank.verify(progress=False)
+        return bank
+
+    def save(self, folder) -> Path:
+        """Write the bank to `folder`, replacing a bank there in one step; return the folder.
+
+        The folder then holds version 1 of a new bank, without the old history; `load` it to edit the bank on disk.
+
+        Raises
+        ------
+        BankError
+            If the folder holds other files, the disk is full. The old content is unharmed.
+        """
+        folder = Path(folder).absolute()  # a later change of the current folder moves no bank
+        check_folder(folder)
+        if self.disk:
+            schema, blocks = self.disk.schema, self.disk.blocks()
+        else:
+            checks.check_ids(self.pairs)
+            table = plain_table(self.pairs)
+            schema, blocks = table.schema, in_blocks(self._rows, table)
+        dtypes = {side: str(self.rows(side).dtype).removeprefix("torch.") for side in self.sides}
+        sides = [Side(name=side, dtype=dtypes[side], encoder=self.encoders[side]) for side in self.sides]
+        record = BankRecord(name=self.name, licence=self.licence, sides=sides)
+        write_bank(folder, record, len(self), schema, blocks)
+        return folder
+
+    def on_disk(self, why) -> DiskVersion:
+        """Return the version on disk; in memory raise `BankError`, with `why` the folder is needed."""
+        if self.disk is None:
+            raise BankError(f"bank {self.name!r} is in memory only, and {why}")
+        return self.disk
+
+    def _check_newest(self, newest):
+        """Raise `BankError` unless this is the newest version: positions and `undo` would hit something else."""
+        if self.disk and self.disk.entry != newest.disk.entry:
+            raise BankError(
+                f"bank {self.name!r} was changed meanwhile (version {self.version} was opened, {newest.version} of "
+                f"{newest.disk.entry.time} is there now): load it again"
+            )
+
+    @property
+    def version(self) -> int | None:
+        """The number of the version on disk; None in memory."""
+        return self.disk.entry.version if self.disk else None
+
+    def history(self) -> pd.DataFrame:
+        """Return ``version``, ``time`` (UTC), ``change`` and ``count`` of each version since the build or `compact`.
+
+        Raises `BankError` if the bank is in memory only.
+        """
+        columns = ["version", "time", "change", "count"]
+        history = self.on_disk("has no history").record.history
+        return pd.DataFrame([version.model_dump(include=columns) for version in history])[columns]
+
+    def undo(self) -> Self:
+        """Make the version before this one the newest on disk, and return it; the files of the edit are deleted.
+
+        Raises
+        ------
+        BankError
+            If no version is before this one, as after a build or `compact`; if this is not the newest version; or if
+            the bank is in memory, where the bank before the edit still exists.
+        """
+        self.on_disk("has no versions: the bank that you had before the edit is as it was")
+        with self._newest() as bank:
+            self._check_newest(bank)
+            return self._of(bank.disk.undo())
+
+    def compact(self) -> Self:
+        """Return the same pairs in one part; removed pairs and the history are gone from the bank's files.
+
+        Older views stay as they are until they are closed. The pictures and the cache of embeddings, which knows a
+        picture by its checksum, do not belong to the bank and stay.
+        """
+        if self.disk is None:
+            return self
+        with self._newest() as bank:
+            return self._of(bank.disk.compact())
+
+    def verify(self, *, progress=True) -> list:
+        """Compare all files of the bank, of its prepared copies and of its indexes with their checksums.
+
+        Returns
+        -------
+        list of Path
+            The files that were compared.
+
+        Raises
+        ------
+        BankError
+            If files are missing or not as they were written, which the error lists; if the bank is in memory only.
+        """
+        return self.on_disk("has no files to verify").verify(progress)
+
+    def prepare(self, *, center=True, progress=True) -> Self:
+        """Keep a rounded copy of the embeddings beside the bank, which speeds up large searches; return the bank.
+
+        The copy takes 2 bytes a number and belongs to this version: after an edit, prepare again. Raises `BankError` if
+        the bank is in memory only, this version is no longer on disk, or the folder cannot be written.
+        """
+        disk = self.on_disk("has no folder for indexes: save it, and load it")
+        disk.prepare({side: self.mean(side) if center else None for side in self.sides}, progress)
+        return self
+
+    def searchable(self, side, *, center=True):
+        """Return a side's embeddings for `asif_lib.search.top_anchors`: a prepared copy of this version, else rows.
+
+        Returns
+        -------
+        anchors : PreparedAnchors or Rows
+        mean : Tensor of shape (d,), or None
+            To be passed on; prepared anchors bring their own.
+        """
+        rows, mean = self.rows(side), self.mean(side) if center else None
+        if self.disk is None:
+            return rows, mean
+        try:
+            prepared = read_prepared(self.index_folder, side, rows, mean, self.disk.owner(side))
+        except DataError as error:
+            raise BankError(f"{error}; prepare the bank again") from None
+        return (prepared, None) if prepared else (rows, mean)
+
+    @property
+    def index_folder(self) -> Path:
+        """The folder of search indexes of this version, deleted with it; `BankError` if the bank is in memory only."""
+        return self.on_disk("has no folder for indexes: save it, and load it").index_folder
 
 
-for _name in (*MODALITIES, "pairs"):
-    setattr(AnchorBank, _name, _kept(_name))
+def _counted(pairs):
+    return "1 pair" if len(pairs) == 1 else f"{len(pairs)} pairs"

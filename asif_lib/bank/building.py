@@ -1,32 +1,35 @@
-"""Captioned pictures become the content of a bank: two matrices of embeddings and a table."""
+"""Captioned pictures, or embeddings that a person brings, become the content of a bank: matrices and a table."""
 
+import hashlib
 import warnings
+from collections.abc import Iterable
 from pathlib import Path
 
 import pandas as pd
+import torch
 
-from asif_lib.datasets.folders import first_names
 from asif_lib.encoders.embeddings import embed, embed_readable
-from asif_lib.encoders.identity import checked_identity
+from asif_lib.encoders.identity import EXTERNAL, EncoderIdentity, checked_identity, external_identity
 from asif_lib.encoders.pictures import PictureFile
 from asif_lib.encoders.text import TextEncoder
-from asif_lib.errors import BankError, BrokenPicturesError
-
-from .layout import MODALITIES
+from asif_lib.errors import BankError, BrokenPicturesError, first_names
 
 
 def encode(pairs, image_encoder, text_encoder, skip_broken, progress) -> tuple:
-    """Encode `Pairs`; return the two matrices and the table, without broken pairs if `skip_broken`."""
-    for kind, encoder in zip(MODALITIES, (image_encoder, text_encoder), strict=True):
-        checked_identity(kind, encoder)
+    """Encode `Pairs`; return the matrices (n, d_image) and (n, d_text) and the table.
+
+    With `skip_broken`, pairs with broken pictures are left out.
+    """
+    checked_identity("image", image_encoder)
+    checked_identity("text", text_encoder)
     image, kept, errors = embed_readable(image_encoder, pairs.pictures, progress=progress)
     if errors and not skip_broken:
         raise BrokenPicturesError(errors)
     if not kept:
         raise BankError(f"{pairs.name}: has no pair to build a bank of")
     pairs = pairs.subset(kept)
-    for said in cut_captions(pairs.captions, pairs.ids, text_encoder):
-        warnings.warn(said, stacklevel=3)
+    if warning := cut_captions(pairs.captions, pairs.ids, text_encoder):
+        warnings.warn(warning, stacklevel=3)
     text = embed(text_encoder, pairs.captions, progress=progress)
     columns = {
         "id": pairs.ids,
@@ -43,15 +46,15 @@ def path_of(picture) -> str:
     return str(Path(str(picture)).absolute()) if has_file else ""
 
 
-def cut_captions(captions, ids, text_encoder) -> list:
-    """Return one sentence about the captions that the text encoder cuts off, in a list; else an empty list."""
+def cut_captions(captions, ids, text_encoder) -> str | None:
+    """Return one sentence about the captions that the text encoder cuts off; None if there are none."""
     long = [ids[i] for i in cut_positions(captions, text_encoder)]
     if not long:
-        return []
-    return [
+        return None
+    return (
         f"captions of which {text_encoder.identity.name} reads only the first {text_encoder.model.max_seq_length} "
         f"tokens: {first_names(long)}; the rest of them does not count"
-    ]
+    )
 
 
 def cut_positions(captions, text_encoder) -> list:
@@ -67,3 +70,50 @@ def cut_positions(captions, text_encoder) -> list:
         return []
     tokens = text_encoder.model.tokenizer([captions[i] for i in candidates], truncation=False, verbose=False)
     return [i for i, found in zip(candidates, tokens["input_ids"], strict=True) if len(found) > limit]
+
+
+def table_of(captions, ids, pictures, groups) -> pd.DataFrame:
+    """Return the columns that `AnchorBank.from_embeddings` takes as a table of n rows."""
+    captions = _texts("caption", captions)
+    columns = {
+        "id": list(map(str, range(len(captions)))) if ids is None else _texts("id", ids),
+        "caption": captions,
+        "picture": [""] * len(captions) if pictures is None else list(map(path_of, _texts("picture", pictures))),
+        "group": [""] * len(captions) if groups is None else _texts("group", groups),
+    }
+    for name, column in columns.items():
+        if len(column) != len(captions):
+            raise BankError(f"there are {len(column)} values of {name!r} and {len(captions)} captions: one each a pair")
+    try:
+        return pd.DataFrame(columns)
+    except UnicodeError as error:
+        raise BankError(f"a text of the table cannot be stored ({error})") from None
+
+
+def _texts(name, values) -> list:
+    """Return a column of texts, or of paths, as a list of texts."""
+    listed = isinstance(values, Iterable) and not isinstance(values, str | bytes | set | dict)
+    if not listed or getattr(values, "ndim", 1) != 1:
+        raise BankError(f"{name!r}: give a list of texts, one for each pair, not a {type(values).__name__}")
+    column = [str(value) if isinstance(value, Path) else value for value in values]
+    for row, value in enumerate(column):
+        if not isinstance(value, str):
+            raise BankError(f"{name!r} holds {value!r} in row {row}, which is no text (no picture or group is '')")
+    return column
+
+
+def identity_of(side, encoder, embeddings) -> EncoderIdentity:
+    """Return the identity of the encoder that made the `embeddings` (n, d) of a side.
+
+    A name is external, and of the kind that the side is called. Without `encoder`, the content of the embeddings is
+    the identity.
+    """
+    if isinstance(encoder, str):
+        return external_identity(side, encoder, embeddings.shape[1])
+    if encoder is not None:
+        return checked_identity(side, encoder)
+    digest = hashlib.sha256()
+    for block in embeddings.split(16_384):
+        digest.update(block.contiguous().view(torch.uint8).numpy())
+    checksum = digest.hexdigest()
+    return EncoderIdentity(side, f"unnamed {checksum[:8]}", EXTERNAL, checksum, "unknown", embeddings.shape[1])

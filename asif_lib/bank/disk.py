@@ -1,206 +1,375 @@
-"""A bank's pairs on disk: one version of the folder that `.layout` describes, opened and searched."""
+"""One version of a bank on disk: opened, read, and followed by the next version."""
 
 import contextlib
 import itertools
+from dataclasses import dataclass
 from functools import cached_property
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pyarrow as pa
+import pyarrow.parquet as pq
 import torch
+from safetensors import SafetensorError, safe_open
 
-from asif_lib.errors import BankError, DataError, first_line
-from asif_lib.files import check_sha256
+from asif_lib.errors import BankError, first_line
+from asif_lib.files import SMALL, check_sha256
+from asif_lib.machine import progress_bar
 from asif_lib.search.rows import BLOCK, Rows
 
-from .copies import read_prepared
-from .layout import MODALITIES, id_digests, index_name, plain
-from .matrices import read_rows
-from .record import MEND
-from .selecting import rows_that_fit
-from .store import Store
-from .verifying import part_files, verify_files
+from .copies import checksums_of_files, write_prepared
+from .matrices import map_rows, read_rows
+from .record import COLUMNS, MEND, BankRecord, read_record
+from .sums import exact_sum
+from .writing import NO_ROWS, add_version, changing, id_digests, in_blocks, plain, plain_table, write_part, write_record
+
+MAX_PARTS = 256
+"""Parts that a bank may consist of: each holds a file open while the bank is in use."""
 
 
-class DiskView(Store):
+@dataclass(frozen=True)
+class Part:
+    """A run of pairs as it was added: mapped matrices by side, and an open table."""
+
+    folder: Path
+    matrices: dict
+    pairs: pq.ParquetFile
+
+    def __len__(self):
+        return self.pairs.metadata.num_rows
+
+    def read(self, side, rows) -> torch.Tensor:
+        """Read `rows`, sorted positions, of a matrix from its file; from the mapped one if the file is deleted.
+
+        A used page of a mapped file brings its neighbours into memory: a whole matrix would fill it.
+        """
+        try:
+            return read_rows(self.folder / f"{side}.safetensors", rows, self.matrices[side])
+        except FileNotFoundError:
+            return self.matrices[side][torch.from_numpy(rows)]
+
+
+@dataclass(eq=False)
+class DiskVersion:
     """One version of a bank on disk. Its files are mapped or held open, so later edits do not touch it.
+
+    A row is counted over all parts, removed rows included. A position is counted over the pairs that are left.
 
     Attributes
     ----------
-    folder, index_folder : Path
-        The bank's folder, and that of the indexes of this version; they are deleted with it.
+    folder : Path
     record : BankRecord
-        The content of ``bank.json``.
-    entry : Version
-        The history's entry of this version.
+        The content of ``bank.json``, up to this version.
     parts : list of Part
     removed : ndarray of int64
-        Positions of removed rows, sorted, counted over all rows of all parts.
-    sums : dict of str to Tensor
-        `exact_sum` of the rows that are left, by modality.
+        Removed rows, ascending.
+    sums : dict of str to Tensor of shape (2, d)
+        `exact_sum` of the rows that are left, by side.
     verified : set of Path
         The files that were compared with their checksums.
     """
 
-    def __init__(self, folder, record, parts, removed, sums, verified):
-        self.folder, self.record, self.entry = folder, record, record.newest
-        self.parts, self.removed, self.sums, self.verified = parts, removed, sums, verified
-        self.name, self.version = record.name, self.entry.version
-        self.where = f"version {self.version} in {folder}"
-        self.description = {key: getattr(record, key) for key in ("name", "licence", "image_encoder", "text_encoder")}
-        self.index_folder = folder / index_name(self.entry.state)
-        self._schema = plain(parts[0].pairs.schema_arrow)
-        self.columns = self._schema.names
-        self._starts = [0, *np.cumsum([len(part) for part in parts]).tolist()]
+    folder: Path
+    record: BankRecord
+    parts: list
+    removed: np.ndarray
+    sums: dict
+    verified: set
 
-    def __len__(self):
-        return self.entry.count
+    @property
+    def entry(self):
+        """The history's entry of this version."""
+        return self.record.newest
 
-    @cached_property
-    def image(self) -> torch.Tensor:
-        return self.rows("image").gathered()
-
-    @cached_property
-    def text(self) -> torch.Tensor:
-        return self.rows("text").gathered()
-
-    def _verify(self, *names):
-        """Compare the files of these names with their checksums, in all parts, before they are first read.
-
-        A view outlives its files: what another process has deleted is read as it is.
-        """
-        with self._undamaged():
-            for part in self.record.parts:
-                for path, checksum in part_files(self.folder, part).items():
-                    if path.name in names and path not in self.verified and path.exists():
-                        check_sha256(path, checksum)
-                        self.verified.add(path)
+    @property
+    def index_folder(self) -> Path:
+        """The folder of prepared copies and indexes of this version; it is deleted with the version."""
+        return self.folder / self.entry.index_folder
 
     @cached_property
-    def pairs(self) -> pd.DataFrame:
-        self._verify("pairs.parquet")
-        with self._undamaged():
-            table = pa.concat_tables([part.pairs.read().cast(self._schema) for part in self.parts])
-            if len(self.removed):
-                table = table.filter(pa.array(self.live(0, self._starts[-1])))
-            if table["id"].null_count or table["caption"].null_count:
-                raise ValueError("a pair has no id, or no caption")
-            return table.to_pandas()
+    def schema(self) -> pa.Schema:
+        """Of the table."""
+        return plain(self.parts[0].pairs.schema_arrow)
 
-    # -- rows: positions over all parts, removed ones included -------------------------------------------
+    @cached_property
+    def starts(self) -> list:
+        """The first row of each part, and at the end the number of all rows."""
+        return [0, *np.cumsum([len(part) for part in self.parts]).tolist()]
 
-    def live(self, start, stop) -> np.ndarray:
+    # -- reading -----------------------------------------------------------------------------------------
+
+    def is_left(self, start, stop) -> np.ndarray:
         """Return which of the rows `start` to `stop` are left, as bools."""
         keep = np.ones(stop - start, bool)
         first, last = np.searchsorted(self.removed, [start, stop])
         keep[self.removed[first:last] - start] = False
         return keep
 
-    def rows(self, kind):
-        live = []
-        for start, stop in itertools.pairwise(self._starts):
-            keep = self.live(start, stop)
-            live.append(None if keep.all() else np.flatnonzero(keep))
-        return Rows([getattr(part, kind) for part in self.parts], live)
+    def rows(self, side) -> Rows:
+        """Return the embeddings of a side as they are stored, without copies."""
+        keeps = [self.is_left(*bounds) for bounds in itertools.pairwise(self.starts)]
+        live = [None if keep.all() else np.flatnonzero(keep) for keep in keeps]
+        return Rows([part.matrices[side] for part in self.parts], live)
 
-    def total(self, kind):
-        return self.sums[kind]
+    def pairs(self) -> pd.DataFrame:
+        """Read the table."""
+        self.compare("pairs.parquet")
+        with damage_named(self.folder):
+            table = pa.concat_tables([part.pairs.read().cast(self.schema) for part in self.parts])
+            if len(self.removed):
+                table = table.filter(pa.array(self.is_left(0, self.starts[-1])))
+            if table["id"].null_count or table["caption"].null_count:
+                raise ValueError("a pair has no id, or no caption")
+            return table.to_pandas()
 
-    def batches(self, columns=None):
-        """Yield ``(first row, batch of the table)`` with those columns, removed rows included."""
-        self._verify("pairs.parquet")
-        start = 0
-        with self._undamaged():
-            for part in self.parts:
+    def _batches(self, columns=None):
+        """Yield ``(part, rows of the part that are left, batch of these)``, block by block."""
+        self.compare("pairs.parquet")
+        with damage_named(self.folder):
+            for part, start in zip(self.parts, self.starts, strict=False):
+                first = 0
                 for batch in part.pairs.iter_batches(BLOCK, columns=columns):
-                    yield start, batch.cast(plain(batch.schema))
-                    start += batch.num_rows
+                    keep = self.is_left(start + first, start + first + len(batch))
+                    batch = batch.cast(plain(batch.schema))
+                    if keep.any():
+                        yield part, first + np.flatnonzero(keep), batch.filter(pa.array(keep))
+                    first += len(keep)
 
-    def _chunks(self, mapped):
-        """Yield ``({modality: rows}, batch of the table)`` of the rows that are left, block by block.
+    def batches(self, columns):
+        """Yield ``(position of the first pair, batch of the table)`` with those columns."""
+        position = 0
+        for _, _, batch in self._batches(columns):
+            yield position, batch
+            position += len(batch)
 
-        Mapped rows stay readable when another process deletes the files, but finally fill the memory with them.
-        """
-        starts = self._starts
-        for start, batch in self.batches():
-            keep = self.live(start, start + batch.num_rows)
-            if not keep.any():
-                continue
-            number = np.searchsorted(starts, start, side="right") - 1
-            part, here = self.parts[number], np.flatnonzero(keep) + start - starts[number]
-            if mapped:
-                rows = {kind: getattr(part, kind)[torch.from_numpy(here)] for kind in MODALITIES}
-            else:
-                rows = {kind: part.read(kind, here) for kind in MODALITIES}
-            yield rows, batch.filter(pa.array(keep))
-
-    def stored(self, *, mapped=True):
-        self._verify(*(f"{kind}.safetensors" for kind in MODALITIES))
-        like = {kind: self.rows(kind) for kind in MODALITIES}
-        return {"count": len(self), "like": like, "schema": self._schema, "chunks": self._chunks(mapped)}
-
-    @contextlib.contextmanager
-    def _undamaged(self):
-        try:
-            yield
-        except (OSError, pa.ArrowException, ValueError) as error:
-            raise BankError(f"{self.folder}: the bank is damaged ({first_line(error)}); {MEND}") from None
+    def blocks(self):
+        """Yield ``({side: rows}, batch of the table)``, as `write_part` takes the pairs."""
+        self.compare(*(f"{side}.safetensors" for side in self.sums))
+        for part, rows, batch in self._batches():
+            yield {side: part.read(side, rows) for side in self.sums}, batch
 
     def find_ids(self, ids):
-        self._verify("ids.safetensors")
+        """Return which of the distinct `ids` are in the bank, (m,) bools, and the positions of their pairs, ascending.
+
+        The files of the ids' digests are read, not the table.
+        """
+        self.compare("ids.safetensors")
         digests = id_digests(ids)
-        index = pd.Index(digests[:, 0])
-        there, rows, start = np.zeros(len(digests), bool), [], 0
-        like = torch.empty(0, digests.shape[1], dtype=torch.int64)
-        for part in self.parts:
+        index, like = pd.Index(digests[:, 0]), torch.empty(0, 2, dtype=torch.int64)
+        there, rows = np.zeros(len(digests), bool), []
+        for part, start in zip(self.parts, self.starts, strict=False):
             for first in range(0, len(part), 4 * BLOCK):
                 here = np.arange(first, min(first + 4 * BLOCK, len(part)))
                 block = read_rows(part.folder / "ids.safetensors", here, like).numpy()
                 wanted = index.get_indexer(block[:, 0])
-                hits = np.flatnonzero((wanted >= 0) & self.live(start + first, start + first + len(block)))
+                hits = np.flatnonzero((wanted >= 0) & self.is_left(start + first, start + first + len(block)))
                 hits = hits[block[hits, 1] == digests[wanted[hits], 1]]
                 there[wanted[hits]] = True
                 rows.append(start + first + hits)
-            start += len(part)
-        return there, np.concatenate(rows)
+        rows = np.concatenate(rows)
+        return there, rows - np.searchsorted(self.removed, rows)
 
-    def rows_of_condition(self, where):
-        rows = rows_that_fit(self.batches, self.columns, where)
-        return rows[self.live(0, self._starts[-1])[rows]]
+    def compare(self, *names):
+        """Compare the files of these names with their checksums, in all parts, before they are first read.
 
-    def rows_of_positions(self, positions, seen):
-        self._check_seen(seen)
-        left_before = self.removed - np.arange(len(self.removed))
-        return positions + np.searchsorted(left_before, positions, side="right")
+        A view outlives its files: what another process has deleted is read as it is.
+        """
+        with damage_named(self.folder):
+            for path, checksum in _part_files(self.folder, self.record).items():
+                if path.name in names and path not in self.verified and path.exists():
+                    check_sha256(path, checksum)
+                    self.verified.add(path)
 
-    def history(self) -> pd.DataFrame:
-        """Return the versions up to this one."""
-        columns = ["version", "time", "change", "count"]
-        return pd.DataFrame([version.model_dump(include=columns) for version in self.record.history])[columns]
-
-    def verify(self, progress):
-        """Compare all files with their checksums; see `AnchorBank.verify`."""
-        if not self.record.has_checksums:
-            raise BankError(
-                f"bank {self.name!r} is of format 2, which has no checksums; compute them: "
-                f"asif bank convert {self.name}"
-            )
-        files, damaged = verify_files(self.folder, self.record, progress=progress)
+    def verify(self, progress) -> list:
+        """Compare all files of the bank, its prepared copies and indexes; see `AnchorBank.verify`."""
+        history = self.record.history
+        files = {self.folder / v.state: v.checksum for v in history} | _part_files(self.folder, self.record)
+        damaged = []
+        for folder in (self.folder / version.index_folder for version in history):
+            try:
+                files |= checksums_of_files(folder)
+            except (OSError, ValueError) as error:
+                damaged.append(f"{folder}: {first_line(error)}")
+        size = sum(path.stat().st_size for path in files if path.exists())
+        with progress_bar(
+            total=size, desc="verifying", unit="B", unit_scale=True, disable=not progress, leave=False
+        ) as bar:
+            for path, checksum in files.items():
+                try:
+                    check_sha256(path, checksum)
+                    bar.update(path.stat().st_size)
+                except (OSError, ValueError) as error:
+                    damaged.append(f"{path.parent}: {first_line(error)}")
         if damaged:
-            raise BankError(f"bank {self.name!r} is damaged; {MEND}: {'; '.join(damaged)}")
-        return files
+            raise BankError(f"bank {self.record.name!r} is damaged; {MEND}: {'; '.join(damaged)}")
+        return list(files)
 
-    def on_disk(self, why):
-        return self
-
-    def owner(self, kind) -> dict:
+    def owner(self, side) -> dict:
         """Return the owner of a copy of the embeddings: this version, and the encoder that made them."""
-        state = self.index_folder.name.removeprefix("index-")
-        return {"state": state, "encoder": getattr(self.record, f"{kind}_encoder").digest}
+        state = self.entry.index_folder.removeprefix("index-")
+        return {"state": state, "encoder": self.record.encoders[side].digest}
 
-    def searchable(self, kind, mean):
+    # -- the next version --------------------------------------------------------------------------------
+
+    @contextlib.contextmanager
+    def newest(self):
+        """Hold the bank's lock, and give its newest version: this one, unless the folder was changed meanwhile."""
+        with changing(self.folder, self.record.name) as record:
+            yield self if record == self.record else _open(self.folder, record)
+
+    def commit(self, change, gone=NO_ROWS, new=None) -> "DiskVersion":
+        """Make the next version while the lock is held; neither embeddings nor table that stay are read.
+
+        Parameters
+        ----------
+        change : str
+            In words, for the history.
+        gone : ndarray of int64
+            Positions of the pairs to remove, ascending.
+        new : AnchorBank, optional
+            In memory: its pairs are appended as one part.
+        """
+        left_before = self.removed - np.arange(len(self.removed))
+        gone = gone + np.searchsorted(left_before, gone, side="right")  # rows
+        sums = {side: self.sums[side] - total for side, total in self._sums_of(gone).items()}
+        record, parts = self.record, self.parts
+        if new is not None:
+            if len(parts) >= MAX_PARTS:
+                raise BankError(
+                    f"bank {record.name!r} has {MAX_PARTS} parts; compact it (asif bank compact), then add again"
+                )
+            blocks = in_blocks({side: new.rows(side) for side in sums}, plain_table(new.pairs, self.schema))
+            part, added = write_part(self.folder, record.sides, len(new), self.schema, blocks)
+            sums = {side: sums[side] + added[side] for side in sums}
+            record = record.model_copy(update={"parts": [*record.parts, part]})
+            parts = [*parts, _open_part(self.folder / part.name, record.sides)]
+        return self._followed(record, change, parts, np.union1d(self.removed, gone), sums)
+
+    def _sums_of(self, gone) -> dict:
+        """Return the `exact_sum` of ascending rows, by side."""
+        sums = {side: torch.zeros_like(total) for side, total in self.sums.items()}
+        for part, (start, stop) in zip(self.parts, itertools.pairwise(self.starts), strict=True):
+            here = gone[(gone >= start) & (gone < stop)] - start
+            for block in np.split(here, range(BLOCK, len(here), BLOCK)) if len(here) else ():
+                for side in sums:
+                    sums[side] += exact_sum(part.read(side, block))
+        return sums
+
+    def _followed(self, record, change, parts, removed, sums, forget=False):
+        count = sum(map(len, parts)) - len(removed)
+        record = add_version(self.folder, record, change, removed, count, sums, forget=forget)
+        return DiskVersion(self.folder, record, parts, removed, sums, self.verified)
+
+    def compact(self) -> "DiskVersion":
+        """Write the pairs that are left into one part, and forget the versions before; the lock is held."""
+        if len(self.parts) == 1 and not len(self.removed):
+            return self
+        part, sums = write_part(self.folder, self.record.sides, self.entry.count, self.schema, self.blocks())
+        record = self.record.model_copy(update={"parts": [part]})
+        parts = [_open_part(self.folder / part.name, record.sides)]
+        return self._followed(record, "compacted", parts, NO_ROWS, sums, forget=True)
+
+    def undo(self) -> "DiskVersion":
+        """Make the version before this one the newest; the lock is held."""
+        name, version, history = self.record.name, self.entry.version, self.record.history[:-1]
+        if not history and version > 1:
+            raise BankError(
+                f"bank {name!r} was compacted at version {version}: what was there before is deleted, and cannot come "
+                f"back"
+            )
+        if not history:
+            raise BankError(f"bank {name!r} is at version 1, as it was built: there is nothing to undo")
+        parts = self.record.parts[: history[-1].parts]
+        before = _open(self.folder, self.record.model_copy(update={"parts": parts, "history": history}))
+        write_record(self.folder, before.record)
+        return before
+
+    def prepare(self, means, progress):
+        """Write the rounded copies of this version; `means` holds a mean, or None, by side."""
+        with changing(self.folder, self.record.name) as record:
+            if self.entry.state not in [version.state for version in record.history]:
+                raise BankError(
+                    f"bank {record.name!r}: version {self.entry.version}, which was opened, is no longer on disk; load "
+                    f"the bank again, and prepare that"
+                )
+            for side, mean in means.items():
+                write_prepared(self.index_folder, side, self.rows(side), mean, self.owner(side), progress=progress)
+
+
+def open_version(folder, name) -> DiskVersion:
+    """Open the newest version in `folder`.
+
+    Raises
+    ------
+    BankError
+        If there is no bank, or it is damaged or of another format.
+    """
+    record = read_record(folder, name)
+    while True:
         try:
-            prepared = read_prepared(self.index_folder, kind, self.rows(kind), mean, self.owner(kind))
-        except DataError as error:
-            raise BankError(f"{error}; prepare the bank again") from None
-        return (prepared, None) if prepared else (self.rows(kind), mean)
+            return _open(folder, record)
+        except BankError:
+            newer = read_record(folder, name)  # another process may have swept the files between two steps of ours
+            if newer == record:
+                raise
+            record = newer
+
+
+def _open(folder, record):
+    """Open the newest version that `record` names; compare its state, and the files of a small bank."""
+    with damage_named(folder):
+        files = _part_files(folder, record)
+        if sum(path.stat().st_size for path in files) >= SMALL:
+            files = {}
+        files[folder / record.newest.state] = record.newest.checksum
+        for path, checksum in files.items():
+            check_sha256(path, checksum)
+        parts = [_open_part(folder / part.name, record.sides) for part in record.parts]
+        with safe_open(folder / record.newest.state, framework="pt") as tensors:
+            removed = tensors.get_tensor("removed")
+            sums = {side.name: tensors.get_tensor(f"{side.name}_sum") for side in record.sides}
+        total = sum(map(len, parts))
+        if (removed.dtype, removed.ndim) != (torch.int64, 1) or (np.diff(removed, prepend=-1, append=total) < 1).any():
+            raise ValueError("its state does not name rows in ascending order")
+        if len({tuple(part.pairs.schema_arrow.names) for part in parts}) > 1:
+            raise ValueError("its parts differ in their columns")
+        for side in record.sides:
+            if sums[side.name].dtype != torch.int64 or sums[side.name].shape != (2, side.encoder.dim):
+                raise ValueError(f"its state holds no sum of the {side.name} embeddings")
+        if total - len(removed) != record.newest.count:
+            raise ValueError(f"its files do not hold {record.newest.count} pairs")
+        return DiskVersion(folder, record, parts, removed.numpy(), sums, set(files))
+
+
+def _open_part(folder, sides) -> Part:
+    """Open a part of a bank with these sides. Raises `ValueError` if its files do not fit together."""
+    pairs = pq.ParquetFile(folder / "pairs.parquet")
+    expected = {side.name: (side.dtype, side.encoder.dim) for side in sides} | {"ids": ("int64", 2)}
+    matrices = {name: map_rows(folder / f"{name}.safetensors") for name in expected}
+    for name, (dtype, dim) in expected.items():
+        matrix, shape = matrices[name], (pairs.metadata.num_rows, dim)
+        if str(matrix.dtype) != f"torch.{dtype}" or matrix.shape != shape:
+            raise ValueError(
+                f"{folder.name}/{name}.safetensors holds {matrix.dtype} of shape {tuple(matrix.shape)}, not "
+                f"torch.{dtype} of shape {shape}"
+            )
+    texts = [field.name for field in pairs.schema_arrow if field.type in (pa.string(), pa.large_string())]
+    for name in COLUMNS:
+        if pairs.schema_arrow.names.count(name) != 1 or (name in ("id", "caption") and name not in texts):
+            raise ValueError(f"{folder.name}/pairs.parquet has no column {name!r}, or several, or one without texts")
+    return Part(folder, matrices, pairs)
+
+
+def _part_files(folder, record) -> dict:
+    """Return the checksum of each file of the parts, by path."""
+    return {folder / part.name / name: checksum for part in record.parts for name, checksum in part.files.items()}
+
+
+@contextlib.contextmanager
+def damage_named(folder):
+    """Turn the errors of files that are not as they were written into one `BankError`."""
+    try:
+        yield
+    except (OSError, SafetensorError, pa.ArrowException, ValueError) as error:
+        raise BankError(f"{folder}: the bank is damaged ({first_line(error)}); {MEND}") from None

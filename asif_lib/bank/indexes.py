@@ -10,7 +10,6 @@ from asif_lib.files import locked
 from asif_lib.search.approximate import KINDS, ApproximateIndex, make_index
 
 from .copies import FileRecord, checked_record, recorded
-from .layout import MODALITIES
 
 
 class IndexRecord(FileRecord):
@@ -22,7 +21,7 @@ class IndexRecord(FileRecord):
 
 @dataclass(frozen=True, repr=False)
 class BankIndex(ApproximateIndex):
-    """An approximate index of one modality of a bank; made by `build_index`, opened by `open_index`.
+    """An approximate index of one side of a bank; made by `build_index`, opened by `open_index`.
 
     Attributes
     ----------
@@ -50,7 +49,8 @@ def build_index(bank, modality, kind="ivf", *, centred=True, progress=True, **pa
     ----------
     bank : AnchorBank
         Opened with `load`.
-    modality : {"image", "text"}
+    modality : str
+        A side of the bank, such as ``"image"``.
     kind, parameters
         As for `asif_lib.search.make_index`, which describes the other errors too.
     centred : bool
@@ -111,10 +111,9 @@ def _place(bank, modality, kind, centred):
     """Return the file of an index, its record's keys that name the owner, and the rows and the mean."""
     if kind not in KINDS:
         raise ParameterError(f"kind = {kind!r}: an index is of kind {', '.join(map(repr, KINDS))}")
-    if modality not in MODALITIES:
-        raise ParameterError(f"modality = {modality!r}: an index is of the bank's 'image' or 'text'")
+    if modality not in bank.sides:
+        raise ParameterError(f"modality = {modality!r}: an index is of the bank's {' or '.join(map(repr, bank.sides))}")
     folder, rows, mean = bank.index_folder, bank.rows(modality), bank.mean(modality) if centred else None
-    encoder = bank.image_encoder if modality == "image" else bank.text_encoder
     about = {"kind": kind, "n": len(rows), "d": rows.shape[1], "modality": modality, "centred": centred,
-             "encoder": encoder.digest, "state": folder.name.removeprefix("index-")}  # fmt: skip
+             "encoder": bank.encoders[modality].digest, "state": folder.name.removeprefix("index-")}  # fmt: skip
     return folder / f"{kind}-{modality}-{'centred' if centred else 'plain'}.faiss", about, rows, mean

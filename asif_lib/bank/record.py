@@ -1,32 +1,128 @@
-"""The record of a bank, ``bank.json``: its schema, and what it tells of the bank.
+"""The record of a bank, ``bank.json``: its schema, and the names in the bank's folder.
+
+The folder holds ``bank.json``, parts and states. A part is a run of pairs, written once: the embeddings of both sides
+and the digests of the ids as safetensors, and ``pairs.parquet``. A state is the small file of one version: the removed
+rows of the parts, and the sums of the rows that are left. ``bank.json`` names the valid parts and states. Replacing it
+is the last step of every change, and atomic. A file that it does not name was left by a change that was killed, and
+the next change deletes it. No file is written twice, so an open version stays readable. ``bank.json`` holds the
+SHA-256 of every file, and of its own content.
 
 PyTorch is not needed here, so that ``asif`` can refuse a bad bank or k at once.
 """
 
-import json
 import os
+import re
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from asif_lib.datasets.providers import names_of
 from asif_lib.encoders.identity import EncoderIdentity
 from asif_lib.errors import BankError, first_line, guess
 from asif_lib.files import cache_dir, has_seal, parse_json, unsealed
 
-FORMAT_VERSION = 3
-OLD_FORMAT = 2
-"""The same files without checksums. It is read; the first edit, or `AnchorBank.convert`, writes format 3."""
+FORMAT_VERSION = 4
+COLUMNS = ("id", "caption", "picture", "group")
+"""The columns that every table of pairs has."""
+OURS = re.compile(r"part-[0-9a-f]{12}|state-[0-9a-f]{12}\.safetensors|index-[0-9a-f]{12}|bank\.json-[0-9a-f]{12}")
+"""The names that changes write beside ``bank.json`` and its lock; other files in the folder are never touched."""
+SIDE = "^[a-z][a-z0-9_]*$"
+"""The name of a side. Files, and the keywords of `AnchorBank.replace`, are named after it."""
+MEND = "build it again, or copy it from where it is whole"
+"""The advice about a damaged bank."""
 
 Checksum = Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
 """SHA-256 of a file, in hexadecimal."""
 Count = Annotated[int, Field(ge=1)]
-FILES = ("image.safetensors", "text.safetensors", "ids.safetensors", "pairs.parquet")
-"""The files of a part."""
-MEND = "build it again, or copy it from where it is whole"
-"""The advice about a damaged bank."""
-_STRICT = ConfigDict(frozen=True, extra="forbid")
+
+
+class BankFormatError(BankError):
+    """A bank that another version of this library wrote."""
+
+
+class _Entry(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Side(_Entry):
+    """One of the two sides of a bank."""
+
+    name: Annotated[str, Field(pattern=SIDE)]
+    dtype: str
+    """Of the embeddings, such as ``"float32"``."""
+    encoder: EncoderIdentity
+
+
+class PartRecord(_Entry):
+    """A part: its folder, and the checksums of the files in it."""
+
+    name: Annotated[str, Field(pattern="^part-[0-9a-f]{12}$")]
+    files: dict[str, Checksum]
+
+
+class Version(_Entry):
+    """An entry of the history."""
+
+    version: Count
+    time: str
+    """UTC, in ISO format."""
+    change: str
+    count: Count
+    """Pairs that are left."""
+    parts: Count
+    """The first parts of the bank that belong to this version."""
+    state: Annotated[str, Field(pattern="^state-[0-9a-f]{12}[.]safetensors$")]
+    checksum: Checksum
+    """Of the state."""
+
+    @property
+    def index_folder(self) -> str:
+        """The folder of the indexes of this version: ``index-`` and the digits of its state."""
+        return self.state.replace("state-", "index-").removesuffix(".safetensors")
+
+
+class BankRecord(_Entry):
+    """The content of ``bank.json``."""
+
+    format: Literal[FORMAT_VERSION] = FORMAT_VERSION
+    name: str
+    licence: str | None
+    sides: Annotated[list[Side], Field(min_length=2, max_length=2)]
+    parts: list[PartRecord] = []
+    history: list[Version] = []
+
+    @model_validator(mode="after")
+    def _in_order(self):
+        numbers, parts = [v.version for v in self.history], [v.parts for v in self.history]
+        if numbers != sorted(set(numbers)) or parts != sorted(parts):
+            raise ValueError("its versions are not in order")
+        names = [side.name for side in self.sides]
+        for listed in (names, [part.name for part in self.parts], [version.state for version in self.history]):
+            if len(set(listed)) < len(listed):
+                raise ValueError(f"{max(listed, key=listed.count)} is named twice")
+        files = {*(f"{name}.safetensors" for name in (*names, "ids")), "pairs.parquet"}
+        for part in self.parts:
+            if part.files.keys() != files:
+                raise ValueError(f"{part.name} does not have one checksum for each of {', '.join(sorted(files))}")
+        if self.history and self.newest.parts != len(self.parts):
+            raise ValueError(f"its newest version is of {self.newest.parts} parts, and there are {len(self.parts)}")
+        return self
+
+    @property
+    def newest(self) -> Version:
+        """The newest version."""
+        return self.history[-1]
+
+    @property
+    def encoders(self) -> dict:
+        """The identity of each side's encoder, by the side's name."""
+        return {side.name: side.encoder for side in self.sides}
+
+    @property
+    def named(self) -> set:
+        """The names of the files and folders that belong to the bank."""
+        states = {name for version in self.history for name in (version.state, version.index_folder)}
+        return states | {part.name for part in self.parts}
 
 
 def bank_dir(name) -> Path:
@@ -45,119 +141,48 @@ def bank_name(name) -> str:
     return Path(name).resolve().name
 
 
-class PartRecord(BaseModel):
-    """A part: its folder, and the checksums of the files in it."""
-
-    model_config = _STRICT
-
-    name: Annotated[str, Field(pattern="^part-[0-9a-f]{12}$")]
-    files: dict[Literal[FILES], Checksum]
-    """Empty in a bank of format 2."""
-
-
-class Version(BaseModel):
-    """An entry of the history."""
-
-    model_config = _STRICT
-
-    version: Count
-    time: str
-    """UTC, in ISO format."""
-    change: str
-    count: Count
-    """Pairs that are left."""
-    parts: Count
-    """The first parts of the bank that belong to this version."""
-    state: Annotated[str, Field(pattern="^state-[0-9a-f]{12}[.]safetensors$")]
-    checksum: Checksum | None
-    """Of the state; None in a bank of format 2."""
-
-
-class BankRecord(BaseModel):
-    """The content of ``bank.json``."""
-
-    model_config = _STRICT
-
-    format: Literal[FORMAT_VERSION] = FORMAT_VERSION
-    name: str
-    licence: str | None
-    dtype: str
-    image_encoder: EncoderIdentity
-    text_encoder: EncoderIdentity
-    parts: list[PartRecord]
-    history: list[Version] = []
-
-    @model_validator(mode="after")
-    def _in_order(self):
-        numbers, parts = [v.version for v in self.history], [v.parts for v in self.history]
-        if numbers != sorted(set(numbers)) or parts != sorted(parts):
-            raise ValueError("its versions are not in order")
-        for names in ([part.name for part in self.parts], [version.state for version in self.history]):
-            if len(set(names)) < len(names):
-                raise ValueError(f"{max(names, key=names.count)} is named twice")
-        if (self.image_encoder.kind, self.text_encoder.kind) != ("image", "text"):
-            raise ValueError("its encoders are not one of pictures and one of texts")
-        if self.history and self.newest.parts != len(self.parts):
-            raise ValueError(f"its newest version is of {self.newest.parts} parts, and there are {len(self.parts)}")
-        return self
-
-    @property
-    def has_checksums(self) -> bool:
-        """Whether all files have a checksum; those of a bank of format 2 have none."""
-        return all(len(part.files) == len(FILES) for part in self.parts) and all(v.checksum for v in self.history)
-
-    @property
-    def newest(self) -> Version:
-        """The newest version."""
-        return self.history[-1]
-
-
 def read_record(folder, name) -> BankRecord:
-    """Read ``bank.json``. Raises `BankError` if there is no bank, or it is damaged or of another format."""
+    """Read ``bank.json``.
+
+    Raises
+    ------
+    BankFormatError
+        If the bank is of another format.
+    BankError
+        If there is no bank, or it is damaged.
+    """
     file = folder / "bank.json"
     try:
         content = file.read_bytes()
-        body = unsealed(content) if has_seal(content) else content
-        found, record = parse_json(body, dict[str, Any]).get("format"), None
-        if (type(found), found) == (int, OLD_FORMAT):
-            record = parse_json(_of_old_format(body), BankRecord)
-        elif (type(found), found) == (int, FORMAT_VERSION):
-            record = parse_json(unsealed(content), BankRecord)
-            if not record.has_checksums:
-                raise ValueError("a file has no checksum")
+        found = parse_json(unsealed(content) if has_seal(content) else content, dict[str, Any]).get("format")
+        if (type(found), found) != (int, FORMAT_VERSION):
+            raise BankFormatError(
+                f"{folder}: has bank format {found!s:.20}, and this version reads format {FORMAT_VERSION}; build the "
+                f"bank again: asif bank build {name} --replace"
+            )
+        record = parse_json(unsealed(content), BankRecord)
+        if not record.parts or not record.history:
+            raise ValueError("it names no part, or no version")
+        return record
     except (FileNotFoundError, NotADirectoryError):
-        there = next((place for place in (folder, Path(name)) if place.is_dir()), None)
-        found = f" (the folder {there} is there, but holds no bank.json)" if there else ""
-        raise BankError(f"there is no bank {str(name)!r} in {folder}{found}; {_ways_to(name)}") from None
+        raise no_bank(folder, name) from None
+    except BankFormatError:
+        raise
     except (OSError, ValueError) as error:
         raise BankError(f"{file}: is damaged ({first_line(error)}); {MEND}") from None
-    if record is None:
-        raise BankError(
-            f"{folder}: has bank format {found!s:.20}, not {FORMAT_VERSION}; build the bank again: "
-            f"asif bank build {name}"
-        )
-    if not record.parts or not record.history:
-        raise BankError(f"{file}: is damaged (it names no part, or no version); {MEND}")
-    return record
 
 
-def _ways_to(name) -> str:
-    """Return what to run for a bank that is not there: it may be misspelt, or not built yet."""
-    if str(name) in names_of("pairs"):
-        return f"run: asif bank build {name}"
-    there = sorted(file.parent.name for file in (cache_dir() / "banks").glob("*/bank.json"))
-    return f"run: asif bank build {name} --from FOLDER, or: asif bank list{guess(name, there + names_of('pairs'))}"
+def no_bank(folder, name) -> BankError:
+    """Return the error about a bank that is not there, with advice: it may be misspelt, or not built yet."""
+    from asif_lib.datasets.providers import names_of  # only this sentence needs the catalogue
 
-
-def _of_old_format(content) -> bytes:
-    """Return the content of a ``bank.json`` of format 2 as format 3, without checksums."""
-    found = json.loads(content)
-    found["format"] = FORMAT_VERSION
-    if isinstance(found.get("parts"), list):
-        found["parts"] = [{"name": part, "files": {}} for part in found["parts"]]
-    if isinstance(found.get("history"), list):
-        found["history"] = [{**v, "checksum": None} if isinstance(v, dict) else v for v in found["history"]]
-    return json.dumps(found).encode()
+    there = next((place for place in (folder, Path(name)) if place.is_dir()), None)
+    found = f" (the folder {there} is there, but holds no bank.json)" if there else ""
+    advice = f"run: asif bank build {name}"
+    if str(name) not in names_of("pairs"):
+        known = sorted(file.parent.name for file in (cache_dir() / "banks").glob("*/bank.json")) + names_of("pairs")
+        advice += f" --from FOLDER, or: asif bank list{guess(name, known)}"
+    return BankError(f"there is no bank {str(name)!r} in {folder}{found}; {advice}")
 
 
 def stored_count(name) -> int:
@@ -174,8 +199,7 @@ def describe_bank(bank, folder) -> dict:
         "anchors": len(bank),
         "groups": int(bank.pairs["group"].nunique()),
         "captions_that_repeat_an_earlier_one": int(bank.pairs["caption"].duplicated().sum()),
-        "image_encoder": str(bank.image_encoder),
-        "text_encoder": str(bank.text_encoder),
+        **{f"{side}_encoder": str(identity) for side, identity in bank.encoders.items()},
         "dtype": str(bank.dtype).removeprefix("torch."),
         "megabytes": round(bank.megabytes, 1),
         "licence": bank.licence,

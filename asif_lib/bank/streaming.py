@@ -25,9 +25,9 @@ from asif_lib.machine import progress_bar
 
 from .anchors import AnchorBank
 from .building import cut_positions
-from .editing import check_directions
-from .layout import id_digests, plain_table
-from .writing import check_folder, write_bank
+from .checks import IMAGE_TEXT, check_directions
+from .record import BankRecord, Side
+from .writing import check_folder, id_digests, plain_table, write_bank
 
 BLOCK = 512
 """Rows in a block: two blocks of pictures, as they are in their files, are in memory at a time."""
@@ -76,12 +76,16 @@ def build_streamed(
     prefix = staging / hashlib.sha256(json.dumps(about).encode()).hexdigest()[:24]
     with locked(staging):
         staging.mkdir(exist_ok=True)
-        blocks = _Blocks(_encode(stream, prefix, encoders, name, limit, block, dtype, progress))
-        if len(blocks):
-            write_bank(folder, blocks, name, "unknown", [encoder.identity for encoder in encoders])
-        _tell(folder.with_name(f"{folder.name}.rows.csv"), name, blocks)
+        files = _encode(stream, prefix, encoders, name, limit, block, dtype, progress)
+        count = sum(len(read_json(file, dict)["ids"]) for file in files)
+        if count:
+            own, dtype = zip(IMAGE_TEXT, encoders, strict=True), str(dtype).removeprefix("torch.")
+            sides = [Side(name=side, dtype=dtype, encoder=encoder.identity) for side, encoder in own]
+            record = BankRecord(name=name, licence="unknown", sides=sides)
+            write_bank(folder, record, count, plain_table(_table(["0"], ["caption"])).schema, _blocks(files))
+        _tell(folder.with_name(f"{folder.name}.rows.csv"), name, files, count)
         shutil.rmtree(staging)
-    if not len(blocks):
+    if not count:
         raise BankError(f"{name}: has no pair to build a bank of")
     return AnchorBank.load(folder)
 
@@ -129,41 +133,26 @@ def _table(ids, captions):
     return pd.DataFrame({"id": ids, "caption": captions, "picture": "", "group": ""})
 
 
-class _Blocks:
-    """The encoded blocks, as `write_bank` takes the pairs of a bank."""
-
-    def __init__(self, files):
-        self.files = files
-        self.count = sum(len(record["ids"]) for record in self.records())
-
-    def __len__(self):
-        return self.count
-
-    def records(self):
-        return (read_json(file, dict) for file in self.files)
-
-    def chunks(self):
-        for file, record in zip(self.files, self.records(), strict=True):
-            if record["ids"]:
-                table = plain_table(_table(record["ids"], record["captions"]))
-                yield load_file(file.with_suffix(".safetensors")), table.combine_chunks().to_batches()[0]
-
-    def stored(self):
-        rows, batch = next(self.chunks())
-        return {"count": self.count, "like": rows, "schema": batch.schema, "chunks": self.chunks()}
+def _blocks(files):
+    """Yield the encoded blocks, as `write_bank` takes them."""
+    for file in files:
+        record = read_json(file, dict)
+        if record["ids"]:
+            table = plain_table(_table(record["ids"], record["captions"]))
+            yield load_file(file.with_suffix(".safetensors")), table.combine_chunks().to_batches()[0]
 
 
-def _tell(file, name, blocks):
+def _tell(file, name, files, count):
     """Write the table of the rows that are left out or cut off, and count them in a warning."""
     rows, cut, digests = 0, 0, [np.empty(0, np.int64)]
     with open(file, "w", encoding="utf-8", newline="") as lines:
         table = csv.writer(lines)
         table.writerow(["row", "remark"])
-        for record in blocks.records():
+        for record in (read_json(file, dict) for file in files):
             table.writerows(record["remarks"])
             rows, cut = rows + record["rows"], cut + len(record["remarks"]) - record["rows"] + len(record["ids"])
             digests += [id_digests(record["captions"])[:, 0]] if record["captions"] else []
-    left_out, repeated = rows - len(blocks), len(blocks) - len(np.unique(np.concatenate(digests)))
+    left_out, repeated = rows - count, count - len(np.unique(np.concatenate(digests)))
     if left_out or cut or repeated:
         warnings.warn(
             f"{name}: of {rows} rows, {left_out} are left out, {cut} have a caption that the text encoder cuts off, "

@@ -1,49 +1,61 @@
-"""Changes of a bank's folder: under a lock, all or nothing, and on the disk before they count."""
+"""Changes of a bank's folder: under a lock, all or nothing, and on the disk before they count.
+
+The names in the folder, and their schema, are those of `record`.
+"""
 
 import contextlib
+import hashlib
 import os
 import shutil
 import uuid
 from datetime import UTC, datetime
 
 import numpy as np
+import pyarrow as pa
 import pyarrow.parquet as pq
 import torch
 from safetensors import SafetensorError
 from safetensors.torch import save
 
-from asif_lib.errors import BankError
+from asif_lib.errors import BankError, first_line
 from asif_lib.files import locked, sealed
 from asif_lib.search.rows import BLOCK
 
-from .layout import MODALITIES, OURS, id_digests, index_name
 from .matrices import matrix_file, synced
-from .record import BankRecord, PartRecord, Version, read_record
+from .record import OURS, PartRecord, Version, no_bank, read_record
 from .sums import exact_sum
+
+NO_ROWS = np.empty(0, np.int64)
 
 
 @contextlib.contextmanager
-def changing(folder):
-    """Hold the lock of a bank during a change, and turn what goes wrong into one sentence.
+def changing(folder, name=None):
+    """Hold the lock of a bank's folder during a change, and turn what goes wrong into one sentence.
+
+    With the bank's `name`, give its record; without, the bank is to be replaced, whatever it is.
 
     Raises
     ------
     LockedError
         If another process changes the bank, and does not end.
     BankError
-        If the folder is read-only, or the disk is full: the bank is then as it was before. The error says so if the
-        change is made, but old files could not be deleted, or the disk does not confirm the change.
+        If the bank is gone or damaged; if the folder is read-only, or the disk is full: the bank is then as it was
+        before. The error says so if the change is made, but old files could not be deleted, or the disk does not
+        confirm the change.
     """
+    if name is not None and not (folder / "bank.json").exists():
+        raise no_bank(folder, name)  # before a folder is made for the lock
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with locked(folder / "bank.json"):
-            delete_unnamed(folder)
+            record = None if name is None else read_record(folder, name)
+            _sweep(folder, record)
             try:
-                yield
+                yield record
             except BaseException:
-                delete_unnamed(folder)
+                _sweep(folder)
                 raise
-            left = delete_unnamed(folder)
+            left = _sweep(folder)
     except (OSError, SafetensorError) as error:
         raise BankError(
             f"{folder}: the bank could not be written ({error}); it is as it was: make room, or make the folder "
@@ -52,6 +64,30 @@ def changing(folder):
     if left:
         version = read_record(folder, folder).newest.version
         raise BankError(f"{folder}: the change is made, the bank is at version {version}, but {'; '.join(left)}")
+
+
+def _sweep(folder, record=None) -> list:
+    """Delete the files that `record`, or else ``bank.json``, does not name: of a change that was killed or undone.
+
+    Before, wait until the files that it names are on the disk. Returns a list of texts: what went wrong.
+    """
+    try:
+        sync(folder)
+    except OSError as error:
+        return [f"the disk does not confirm it ({error}); see to the disk before you go on"]
+    if record is None and (folder / "bank.json").exists():
+        try:
+            record = read_record(folder, folder)
+        except BankError:  # damaged, or of another format: it is replaced or left alone, never swept
+            return []
+    named, left = record.named if record else (), []  # no bank yet: only the bank that is being written is of use
+    for file in folder.iterdir():
+        if OURS.fullmatch(file.name) and file.name not in named:
+            try:
+                shutil.rmtree(file) if file.is_dir() else file.unlink(missing_ok=True)
+            except OSError as error:
+                left.append(f"{file.name} could not be deleted ({error}); delete it yourself")
+    return left
 
 
 def check_folder(folder):
@@ -63,66 +99,47 @@ def check_folder(folder):
         raise BankError(f"{folder}: holds files that are no bank; choose another name")
 
 
-def delete_unnamed(folder) -> list:
-    """Delete the files that ``bank.json`` does not name: those of a change that was killed, undone or compacted.
+def write_bank(folder, record, count, schema, blocks):
+    """Write `count` pairs as version 1 of a new bank over the content of `folder`, under its lock.
 
-    Before, wait until the files that it names are on the disk. Returns a list of texts: what went wrong.
+    Parameters
+    ----------
+    folder : Path
+    record : BankRecord
+        Without parts and versions.
+    count, schema, blocks
+        As for `write_part`.
     """
-    try:
-        sync(folder)
-    except OSError as error:
-        return [f"the disk does not confirm it ({error}); see to the disk before you go on"]
-    named = set()  # no bank yet: only the bank that is being written is of use
-    if (folder / "bank.json").exists():
-        try:
-            record = read_record(folder, folder)
-        except BankError:  # damaged, or of another format: it is replaced or left alone, never swept
-            return []
-        states = [version.state for version in record.history]
-        named = {*(part.name for part in record.parts), *states, *map(index_name, states)}
-    left = []
-    for file in folder.iterdir():
-        if OURS.fullmatch(file.name) and file.name not in named:
-            try:
-                shutil.rmtree(file) if file.is_dir() else file.unlink(missing_ok=True)
-            except OSError as error:
-                left.append(f"{file.name} could not be deleted ({error}); delete it yourself")
-    return left
+    with changing(folder):
+        part, sums = write_part(folder, record.sides, count, schema, blocks)
+        record = record.model_copy(update={"parts": [part]})
+        add_version(folder, record, f"built of {count} pairs", NO_ROWS, count, sums)
 
 
-def in_blocks(matrices, table) -> dict:
-    """Return matrices and a table of as many rows as the arguments of `write_part`."""
-
-    def chunks():
-        for start in range(0, len(table), BLOCK):
-            rows = {kind: matrix[start : start + BLOCK] for kind, matrix in matrices.items()}
-            yield rows, table.slice(start, BLOCK).combine_chunks().to_batches()[0]
-
-    return {"count": len(table), "like": matrices, "schema": table.schema, "chunks": chunks()}
-
-
-def write_part(folder, *, count, like, schema, chunks):
+def write_part(folder, sides, count, schema, blocks):
     """Write `count` pairs, which come block by block, into a new part of the bank in `folder`.
 
     Parameters
     ----------
-    like : dict of str to Tensor or Rows
-        For each modality a matrix of the same type and width.
+    folder : Path
+    sides : list of Side
+    count : int
     schema : pyarrow.Schema
         Of the table.
-    chunks : iterable of ({modality: Tensor}, pyarrow.RecordBatch)
+    blocks : iterable of ({side: Tensor of shape (b, d)}, pyarrow.RecordBatch of b rows)
 
     Returns
     -------
     part : PartRecord
-    sums : dict of str to Tensor
-        `exact_sum` of the rows.
+    sums : dict of str to Tensor of shape (2, d)
+        `exact_sum` of the rows, by side.
     """
     part = folder / f"part-{uuid.uuid4().hex[:12]}"
     part.mkdir(parents=True)
-    sums = {kind: torch.zeros(2, like[kind].shape[1], dtype=torch.int64) for kind in MODALITIES}
+    like = {side.name: torch.empty(0, side.encoder.dim, dtype=getattr(torch, side.dtype)) for side in sides}
+    sums = {name: torch.zeros(2, matrix.shape[1], dtype=torch.int64) for name, matrix in like.items()}
     with contextlib.ExitStack() as stack:
-        like = {**like, "ids": torch.empty(0, 2, dtype=torch.int64)}
+        like["ids"] = torch.empty(0, 2, dtype=torch.int64)
         files = {
             f"{name}.safetensors": stack.enter_context(matrix_file(part / f"{name}.safetensors", matrix, count))
             for name, matrix in like.items()
@@ -130,59 +147,59 @@ def write_part(folder, *, count, like, schema, chunks):
         files["pairs.parquet"] = stack.enter_context(synced(part / "pairs.parquet"))
         table = pq.ParquetWriter(files["pairs.parquet"], schema)
         stack.callback(table.close)
-        for rows, batch in chunks:
-            for kind in MODALITIES:
-                files[f"{kind}.safetensors"].write(rows[kind].contiguous().view(torch.uint8).numpy())
-                sums[kind] += exact_sum(rows[kind])
+        for rows, batch in blocks:
+            for name in sums:
+                files[f"{name}.safetensors"].write(rows[name].contiguous().view(torch.uint8).numpy())
+                sums[name] += exact_sum(rows[name])
             files["ids.safetensors"].write(id_digests(batch.column("id").to_pylist()))
             table.write_batch(batch)
     sync(part)
     return PartRecord(name=part.name, files={name: file.sha256 for name, file in files.items()}), sums
 
 
-def write_state(folder, removed, sums) -> dict:
-    """Write the removed rows and the sums of the rows that are left; return the file's name and checksum."""
-    name = f"state-{uuid.uuid4().hex[:12]}.safetensors"
-    tensors = {"removed": torch.from_numpy(removed), **{f"{kind}_sum": sums[kind] for kind in MODALITIES}}
-    with synced(folder / name) as file:
-        file.write(save(tensors))
-    return {"state": name, "checksum": file.sha256}
+def add_version(folder, record, change, removed, count, sums, *, forget=False):
+    """Commit a version, and return the new record.
 
-
-def write_record(folder, record):
-    """Replace ``bank.json``: from here on the change is made; `delete_unnamed` waits until it cannot get lost."""
-    temporary = folder / f"bank.json-{uuid.uuid4().hex[:12]}"
-    with synced(temporary) as file:
-        file.write(sealed(record))
-    sync(folder)  # the files that it names are on the disk first
-    os.replace(temporary, folder / "bank.json")
-
-
-def write_bank(folder, store, name, licence, encoders):
-    """Write the pairs of a store as version 1 of a new bank over the content of `folder`, under its lock."""
-    image, text = encoders
-    stored = store.stored()
-    with changing(folder):
-        part, sums = write_part(folder, **stored)
-        dtype = str(stored["like"]["image"].dtype).removeprefix("torch.")
-        record = BankRecord(
-            name=name, licence=licence, dtype=dtype, image_encoder=image, text_encoder=text, parts=[part]
-        )
-        add_version(folder, record, f"built of {len(store)} pairs", len(store), np.empty(0, np.int64), sums)
-
-
-def add_version(folder, record, change, count, removed, sums, *, forget=False):
-    """Commit a version over `record`, which names the parts and the versions before; `forget` drops these."""
+    Parameters
+    ----------
+    folder : Path
+    record : BankRecord
+        Names the parts, and the versions before.
+    change : str
+        In words, for the history.
+    removed : ndarray of int64
+        Removed rows, counted over all parts, ascending.
+    count : int
+        Pairs that are left.
+    sums : dict of str to Tensor of shape (2, d)
+        `exact_sum` of the rows that are left, by side.
+    forget : bool
+        Leave the versions before out of the history.
+    """
+    state = f"state-{uuid.uuid4().hex[:12]}.safetensors"
+    with synced(folder / state) as file:
+        file.write(save({"removed": torch.from_numpy(removed), **{f"{side}_sum": sums[side] for side in sums}}))
     entry = Version(
         version=record.newest.version + 1 if record.history else 1,
         time=datetime.now(UTC).isoformat(timespec="seconds"),
         change=change,
         count=count,
         parts=len(record.parts),
-        **write_state(folder, removed, sums),
+        state=state,
+        checksum=file.sha256,
     )
-    history = [entry] if forget else [*record.history, entry]
-    write_record(folder, record.model_copy(update={"history": history}))
+    record = record.model_copy(update={"history": [*(() if forget else record.history), entry]})
+    write_record(folder, record)
+    return record
+
+
+def write_record(folder, record):
+    """Replace ``bank.json``: from here on the change is made; `changing` waits until it cannot get lost."""
+    temporary = folder / f"bank.json-{uuid.uuid4().hex[:12]}"
+    with synced(temporary) as file:
+        file.write(sealed(record))
+    sync(folder)  # the files that it names are on the disk first
+    os.replace(temporary, folder / "bank.json")
 
 
 def sync(folder):
@@ -192,3 +209,35 @@ def sync(folder):
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+def in_blocks(rows, table):
+    """Yield ``({side: rows}, batch)`` of `Rows` by side and a table of as many rows, as `write_part` takes them."""
+    for start in range(0, len(table), BLOCK):
+        batch = table.slice(start, BLOCK).combine_chunks().to_batches()[0]
+        yield {side: matrix.part(start, start + BLOCK).gathered() for side, matrix in rows.items()}, batch
+
+
+def plain(schema) -> pa.Schema:
+    """Return the schema without dictionaries and metadata, which keep values of rows that were removed.
+
+    A categorical column stores all its categories, and pandas the ``attrs`` of a DataFrame.
+    """
+    types = [field.type.value_type if pa.types.is_dictionary(field.type) else field.type for field in schema]
+    return pa.schema(list(zip(schema.names, types, strict=True)))
+
+
+def plain_table(pairs, schema=None) -> pa.Table:
+    """Convert a DataFrame to its stored form. Raises `BankError` if Arrow cannot store it."""
+    try:
+        table = pa.Table.from_pandas(pairs, schema=schema, preserve_index=False)
+        return table.cast(plain(table.schema))
+    except (pa.ArrowException, UnicodeError) as error:
+        what = "cannot be stored" if schema is None else "does not fit the bank's"
+        raise BankError(f"the table of the pairs {what} ({first_line(error)})") from None
+
+
+def id_digests(ids) -> np.ndarray:
+    """Return 128-bit BLAKE2b digests of n strings, (n, 2) int64: they find pairs without reading the table."""
+    digests = b"".join(hashlib.blake2b(str(id).encode(errors="surrogatepass"), digest_size=16).digest() for id in ids)
+    return np.frombuffer(digests, np.int64).reshape(-1, 2)

@@ -1,4 +1,4 @@
-"""Look into banks and join them: ``asif bank list``, ``verify``, ``convert``, ``audit``, ``recommend``, ``join``."""
+"""Look into banks and join them: ``asif bank list``, ``verify``, ``audit``, ``recommend``, ``join``."""
 
 import shlex
 from dataclasses import asdict
@@ -12,7 +12,7 @@ from asif_lib.defaults import AUDIT_K_WORDS, DEFAULT_P, TASKS
 from asif_lib.errors import BankError
 from asif_lib.files import cache_dir
 
-from .banks import bank_app, check_replace, edited, load
+from .banks import bank_app, check_replace, load
 from .command import Device, Name, P, Replace, check_targets, command, say, write_csv
 
 SHOWN = 10
@@ -21,20 +21,18 @@ SHOWN = 10
 @command(bank_app, "list", "asif bank list")
 def _list():
     """List the banks in the cache."""
-    rows = []
+    rows, lines = [], []
     for folder in sorted(file.parent for file in (cache_dir() / "banks").glob("*/bank.json")):
         try:
             record = read_record(folder, folder.name)
         except BankError as error:
             say(f"asif: {error}")
             continue
-        encoders = {kind: getattr(record, f"{kind}_encoder").name for kind in ("image", "text")}
+        encoders = {side: identity.name for side, identity in record.encoders.items()}
         about = {"name": folder.name, "anchors": record.newest.count, "version": record.newest.version}
         rows.append({**about, **encoders, "folder": str(folder)})
-    lines = [
-        f"{row['name']:24} {row['anchors']:>9} anchors, version {row['version']}, {row['image']} × {row['text']}"
-        for row in rows
-    ]
+        text = f"{folder.name:24} {record.newest.count:>9} anchors, version {record.newest.version}"
+        lines.append(f"{text}, {' × '.join(encoders.values())}")
     return rows, "\n".join(lines) or f"there is no bank in {cache_dir() / 'banks'}; run: asif bank build stamps"
 
 
@@ -45,12 +43,6 @@ def _verify(name: Name):
     size = sum(file.stat().st_size for file in files)
     about = {"name": name, "files": len(files), "megabytes": round(size / 1e6, 1)}
     return about, f"bank {name!r}: {len(files)} files, {about['megabytes']} MB, all as they were written"
-
-
-@command(bank_app, "convert", "asif bank convert birds")
-def _convert(name: Name):
-    """Give a bank of an older format its checksums; nothing else changes."""
-    return edited(load(name).convert(), name, "has checksums")
 
 
 @command(bank_app, "audit", "asif bank audit birds", "asif bank audit birds --csv FILE")
@@ -115,7 +107,7 @@ def _ready(advice, name):
 @command(bank_app, "join", "asif bank join both stamps birds")
 def _join(name: Name, banks: Annotated[list[str], Argument(metavar="BANK")], replace: Replace = False):
     """Join banks of the same encoders into a new one; ids that collide are kept apart by the bank's name."""
-    from asif_lib.bank.external import concatenate
+    from asif_lib.bank.joining import concatenate
 
     check_replace(name, replace)
     if len({bank_dir(bank).resolve() for bank in banks}) < len(banks):

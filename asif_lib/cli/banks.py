@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 from typer import Argument, Option
 
-from asif_lib.bank.record import bank_dir, bank_name, describe_bank, read_record
+from asif_lib.bank.record import BankFormatError, bank_dir, bank_name, describe_bank, read_record
 from asif_lib.datasets.providers import catalogue, dataset_dir, fetch
 from asif_lib.defaults import DEFAULT_BANK, DEFAULT_IMAGE_ENCODER, DEFAULT_TEXT_ENCODER, HUB
 from asif_lib.encoders.weights import check_name
@@ -111,7 +111,7 @@ def build_and_save(
             raise ParameterError("a bank is built of pictures (--from) or of embeddings, not of both")
         if encoders_of:
             record = read_record(bank_dir(encoders_of), encoders_of)
-            image_encoder, text_encoder = record.image_encoder, record.text_encoder
+            image_encoder, text_encoder = record.encoders.values()
         return _saved(_of_embeddings(name, *own, splits, image_encoder, text_encoder), name, precision)
     columns = {"picture": picture_column, "caption": caption_column}
     if not (source or "").startswith(HUB) and (limit or any(columns.values())):
@@ -230,6 +230,10 @@ def check_replace(name, replace, rebuild=False):
     """Raise `BankError` if a bank of that name would be lost; `replace` allows it, `rebuild` for one without edits."""
     try:
         newest = read_record(bank_dir(name), name).newest
+    except BankFormatError:  # it may hold edits
+        if replace:
+            return
+        raise
     except BankError:
         return
     if replace or (rebuild and newest.version == 1):

@@ -26,9 +26,9 @@ from PIL import Image
 
 from asif_lib.bank.anchors import AnchorBank
 from asif_lib.bank.building import cut_captions, path_of
-from asif_lib.bank.external import concatenate
+from asif_lib.bank.checks import check_ids
+from asif_lib.bank.joining import concatenate
 from asif_lib.bank.writing import check_folder
-from asif_lib.datasets.folders import first_names
 from asif_lib.defaults import DEFAULT_IMAGE_ENCODER, DEFAULT_TEXT_ENCODER
 from asif_lib.encoders.identity import EncoderIdentity
 from asif_lib.encoders.loading import load_encoder
@@ -96,7 +96,7 @@ def build_bank(
     """
     folder = Path(folder).absolute()
     check_folder(folder)
-    _check_pairs(pairs)
+    check_ids(pd.DataFrame({"id": pairs.ids}))  # no shard sees them all
     size = _shard(shard, len(pairs))
     pairs = replace(pairs, name=name or pairs.name, pictures=[_absolute(picture) for picture in pairs.pictures])
     names = ("image", image_encoder), ("text", text_encoder)
@@ -118,17 +118,6 @@ def build_bank(
         concatenate(banks, pairs.name).save(folder)
         _delete(staging)
     return AnchorBank.load(folder)
-
-
-def _check_pairs(pairs):
-    """Check what a shard cannot see, or would see only after hours."""
-    ids = pd.Index(pairs.ids)
-    if not ids.is_unique:
-        twice = first_names(ids[ids.duplicated()].unique())
-        raise BankError(f"{pairs.name}: pairs are known by their ids; these occur more than once: {twice}")
-    empty = [id for id, caption in zip(pairs.ids, pairs.captions, strict=True) if not caption.strip()]
-    if empty:
-        raise BankError(f"{pairs.name}: without a caption a picture is no anchor; it is empty of: {first_names(empty)}")
 
 
 def _shard(shard, n):
@@ -179,8 +168,8 @@ def _build_shards(client, shards, folders, settings, progress):
         desc=f"encoding on {len(client.nthreads())} workers",
     ):  # fmt: skip
         broken[i] = errors
-        for warning in cut:
-            warnings.warn(warning, stacklevel=3)
+        if cut:
+            warnings.warn(cut, stacklevel=3)
     return [error for i in sorted(broken) for error in broken[i]]
 
 
@@ -200,11 +189,11 @@ def _delete(staging):
 
 
 def _build_shard(pairs, folder, settings, expected):
-    """Save the bank of a shard; return warnings of long captions, and the errors of pictures that cannot be read."""
+    """Save the bank of a shard; return a warning of long captions, and the errors of pictures that cannot be read."""
     with working(expected):
         check_seen(settings.staging)
         if _is_finished(folder):  # by a worker that was lost before it could say so
-            return [], []
+            return None, []
         image_encoder, text_encoder = (_encoder(identity, settings.device) for identity in settings.encoders)
         cut = cut_captions(pairs.captions, pairs.ids, text_encoder)
         image, kept, broken = image_encoder.encode_readable(pairs.pictures)  # (m, d_image)

@@ -6,9 +6,7 @@ from pathlib import PurePosixPath
 
 import pandas as pd
 
-from asif_lib.errors import DataError, first_line
-
-from .folders import first_names
+from asif_lib.errors import DataError, first_line, first_names
 
 COLUMNS = ("file_name", "caption", "text", "group", "split")
 

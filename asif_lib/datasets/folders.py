@@ -35,10 +35,3 @@ def visible_files(folder) -> list:
 def is_hidden(path) -> bool:
     """Whether a part of the relative path starts with a dot, or is a file of Windows' own."""
     return any(part.startswith(".") or part.lower() in IGNORED for part in path.parts)
-
-
-def first_names(names, most=5) -> str:
-    """The first names, joined by commas, and the number of the others."""
-    names = [str(name) for name in names]
-    more = f" and {len(names) - most} more" if len(names) > most else ""
-    return ", ".join(names[:most]) + more

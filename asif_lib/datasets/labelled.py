@@ -7,10 +7,10 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from asif_lib.errors import DataError
+from asif_lib.errors import DataError, first_names
 
 from .cifar10 import read_cifar10
-from .folders import first_names, is_hidden, visible_files
+from .folders import is_hidden, visible_files
 from .providers import EUROSAT, catalogue, check_known, fetch, fetch_eurosat
 from .splits import WithSplits, fixed_splits
 

@@ -9,11 +9,11 @@ import numpy as np
 
 from asif_lib.defaults import DEFAULT_BANK
 from asif_lib.encoders.pictures import PictureFile
-from asif_lib.errors import DataError
+from asif_lib.errors import DataError, first_names
 
 from .captions import read_captions
 from .emoji import FONT, draw_emoji, list_emoji
-from .folders import first_names, visible_files
+from .folders import visible_files
 from .providers import catalogue, check_known, fetch, scratch_beside
 from .splits import WithSplits, fixed_splits
 

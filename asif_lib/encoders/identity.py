@@ -19,7 +19,7 @@ class EncoderIdentity:
     """Kind, weights, preprocessing and dimension of an encoder. Two encoders with the same four are the same."""
 
     kind: str
-    """``"image"`` or ``"text"``."""
+    """``"image"``, ``"text"``, or any other word."""
     name: str = field(compare=False)
     """The name it was loaded by; like `source` not part of the comparison."""
     source: str = field(compare=False)
@@ -54,17 +54,20 @@ class EncoderIdentity:
         return f"{self.name} ({self.source}, sha256 {self.checksum[:8]}, {self.dim} dimensions)"
 
 
-def checked_identity(kind, encoder) -> EncoderIdentity:
-    """Return the identity of an encoder that must be of a kind, ``"image"`` or ``"text"``.
+def checked_identity(side, encoder) -> EncoderIdentity:
+    """Return the identity of the encoder, or the identity itself, that is given for a side of a bank.
 
-    Raises `EncoderError` if the encoder is a name, has no identity, or is of the other kind.
+    Raises `EncoderError` if it is a name, has no identity, or is of another kind than a side called ``"image"`` or
+    ``"text"``.
     """
     if isinstance(encoder, str):
-        raise EncoderError(f"{encoder!r} is a name; pass the {kind} encoder itself: load_{kind}_encoder({encoder!r})")
-    identity = getattr(encoder, "identity", None)
-    if getattr(identity, "kind", None) != kind:
+        hint = f": load_{side}_encoder({encoder!r})" if side in SHIPPED else ""
+        raise EncoderError(f"{encoder!r} is a name; pass the {side} encoder itself{hint}")
+    identity = getattr(encoder, "identity", encoder)
+    if not isinstance(identity, EncoderIdentity) or (side in SHIPPED and identity.kind != side):
+        kind = f" of kind {side!r}" if side in SHIPPED else ""
         raise EncoderError(
-            f"the {kind} encoder (type {type(encoder).__name__}) needs an `identity` of kind {kind!r}, not {identity}: "
+            f"the {side} encoder (type {type(encoder).__name__}) needs an `identity`{kind}, not {identity}: "
             f"see asif_lib.encoders.external_identity"
         )
     return identity
@@ -78,7 +81,8 @@ def external_identity(kind, name, dim) -> EncoderIdentity:
 
     Parameters
     ----------
-    kind : {"image", "text"}
+    kind : str
+        ``"image"``, ``"text"``, or any other word, such as ``"audio"``.
     name : str
         For example the model, its version and its preprocessing.
     dim : int
@@ -89,8 +93,10 @@ def external_identity(kind, name, dim) -> EncoderIdentity:
     >>> print(external_identity("image", "open_clip ViT-B-32 laion2b", 512))
     open_clip ViT-B-32 laion2b (external, 512 dimensions)
     """
+    if not isinstance(kind, str) or not kind.isidentifier():
+        raise EncoderError(f"the kind of an encoder is one word, such as 'image', 'text' or 'audio', not {kind!r}")
     if not isinstance(name, str) or not name.strip() or not name.isprintable():
         raise EncoderError(f"the name of the {kind} encoder is {name!r}; name the checkpoint that made the embeddings")
-    if name in SHIPPED[kind]:
+    if any(name in names for names in SHIPPED.values()):
         raise EncoderError(f"{name} is an encoder of this library: --encoders-of a bank made by it, or another name")
     return EncoderIdentity(kind, name, EXTERNAL, name, "unknown", dim)

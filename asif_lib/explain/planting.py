@@ -1,7 +1,7 @@
 """Plant wrong captions, and measure how well the agreement of the pairs, or a baseline, finds them."""
 
 import itertools
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
@@ -51,7 +51,7 @@ def plant_wrong_captions(bank, share, seed=0) -> Planted:
     source = np.arange(len(bank))
     source[chosen] = np.roll(chosen, run)
     pairs = bank.pairs.assign(caption=bank.pairs.caption.to_numpy()[source])
-    return Planted(replace(bank, text=bank.text[source], pairs=pairs), np.isin(np.arange(len(bank)), chosen))
+    return Planted(bank.replace(text=bank.text[source], pairs=pairs), np.isin(np.arange(len(bank)), chosen))
 
 
 AGREEMENT = "ASIF, agreement alone"

@@ -5,9 +5,8 @@ import time
 import ipywidgets
 import nbformat
 
-from asif_lib.datasets.folders import first_names
 from asif_lib.defaults import BARE_TEMPLATE, DEFAULT_P
-from asif_lib.errors import AsifError, PictureError
+from asif_lib.errors import AsifError, PictureError, first_names
 from asif_lib.widgets.browser import find_anchors
 from asif_lib.widgets.parts import Answer, Pager, bare, wide
 from asif_lib.widgets.upload import Picker, parse_labels

@@ -27,7 +27,6 @@ fast = False  # no effect in this chapter: nothing here is slow
 
 # %% tags=["hide-input"]
 # The tools of this chapter. Run this cell; you need not read it.
-from dataclasses import replace
 
 import numpy as np
 import torch
@@ -385,7 +384,7 @@ result = mean_with_interval(wins, seed)
 shuffled = []
 for _ in range(SHUFFLES):
     order = torch.from_numpy(rng.permutation(len(bank)))
-    wrong = ASIF(replace(bank, text=bank.text[order]), device=device)
+    wrong = ASIF(bank.replace(text=bank.text[order]), device=device)
     scores_of_wrong = wrong.similarity(everything.image[test], everything.text[test])
     shuffled.append(own_caption_wins(scores_of_wrong).float().mean().item())
 

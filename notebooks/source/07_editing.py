@@ -833,7 +833,7 @@ BEN = "from Ben's wardrobe"
 
 
 def given_by(bank, name):
-    return replace(bank, pairs=bank.pairs.assign(contributor=name))
+    return bank.replace(pairs=bank.pairs.assign(contributor=name))
 
 
 last_of_each = pool_pairs.subset([rows_of[-1] for rows_of in by_class])
@@ -926,7 +926,7 @@ def with_a_lie(row):
     pair = of_victim.subset([row])
     caption = DEFAULT_TEMPLATE.replace("{}", classes[LIE])
     table = pair.pairs.assign(id="planted", caption=caption, group="unknown")
-    return replace(pair, text=labels_text[[LIE]], pairs=table)
+    return pair.replace(text=labels_text[[LIE]], pairs=table)
 
 
 def answers_of(bank, rows):

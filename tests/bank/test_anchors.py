@@ -94,7 +94,7 @@ def test_a_bank_is_found_by_its_name(bank, cache):
 
 @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
 def test_half_precision_stays_half_precision(bank, tmp_path, dtype):
-    half = replace(bank, image=bank.image.to(dtype), text=bank.text.to(dtype))
+    half = bank.replace(image=bank.image.to(dtype), text=bank.text.to(dtype))
     half.save(tmp_path / "half")
     assert_same(AnchorBank.load(tmp_path / "half"), half)
     assert half.image_mean.dtype == torch.float32
@@ -115,7 +115,7 @@ def test_another_type_is_refused_in_one_sentence(bank, tmp_path, dtype):
         bank.to(dtype)
     if dtype:
         with pytest.raises(BankError, match=f"does not keep embeddings in {dtype}"):
-            replace(bank, text=bank.text.to(dtype)).save(tmp_path / "mine")
+            bank.replace(text=bank.text.to(dtype)).save(tmp_path / "mine")
         assert not (tmp_path / "mine").exists()
 
 
@@ -256,7 +256,7 @@ def test_a_bank_of_no_pairs_is_refused(pairs, tiny):
 
 @pytest.fixture
 def changed(bank):
-    return replace(bank, image=bank.image + 1, name="changed")
+    return bank.replace(image=bank.image + 1, name="changed")
 
 
 def fail_with(error):
@@ -477,7 +477,7 @@ def test_a_table_that_turns_out_damaged_is_refused_when_it_is_read(bank, tmp_pat
     file.write_bytes(data)
     with pytest.raises(BankError, match="is damaged.*build it again"):
         AnchorBank.load(tmp_path / "mine")
-    monkeypatch.setattr("asif_lib.bank.verifying.SMALL", 0)
+    monkeypatch.setattr("asif_lib.bank.disk.SMALL", 0)
     opened = AnchorBank.load(tmp_path / "mine")
     for read in (
         lambda: opened.pairs,

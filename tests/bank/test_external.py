@@ -9,7 +9,7 @@ import torch
 from PIL import Image
 
 from asif_lib.bank.anchors import AnchorBank
-from asif_lib.bank.external import concatenate
+from asif_lib.bank.joining import concatenate
 from asif_lib.datasets.pairs import Pairs
 from asif_lib.encoders.embeddings import embed
 from asif_lib.encoders.identity import external_identity
@@ -85,14 +85,12 @@ BAD = {
     "few ids": (lambda i, t: (i, t, CAPTIONS), {"ids": ["a"]}, "1 values of 'id' and 40 captions"),
     "no name": (lambda i, t: (i, t, CAPTIONS), {"image_encoder": " "}, "name the checkpoint"),
     "two lines": (lambda i, t: (i, t, CAPTIONS), {"image_encoder": "a\nb"}, "name the checkpoint"),
-    "no identity": (lambda i, t: (i, t, CAPTIONS), {"image_encoder": OpenClipLike("x", 1)}, "encoder of kind None"),
+    "no identity": (lambda i, t: (i, t, CAPTIONS), {"image_encoder": OpenClipLike("x", 1)}, "needs an `identity` of"),
     "too large": (lambda i, t: (i, t * 0 + 2**21, CAPTIONS), {}, "beyond 2.*20, of: 0, 1"),
     "masked": (lambda i, t: (np.ma.array(i, mask=i > 1), t, CAPTIONS), {}, "floats, not MaskedArray"),
     "sparse": (lambda i, t: (torch.from_numpy(i).to_sparse(), t, CAPTIONS), {}, "no plain matrix in memory"),
     "complex": (lambda i, t: (torch.from_numpy(i).cfloat(), t, CAPTIONS), {}, "not keep embeddings in torch.complex64"),
-    "too few captions": (
-        lambda i, t: (i, t, CAPTIONS[1:]), {}, "^there are 39 captions for 40 embeddings: one each a pair"
-    ),
+    "too few captions": (lambda i, t: (i, t, CAPTIONS[1:]), {}, r"shape \(40, 8\); 39 pairs for bank 'mine' need"),
     "one text": (lambda i, t: (i, t, "c" * N), {}, "'caption': give a list of texts, one for each pair, not a str"),
     "no captions": (lambda i, t: (i, t, None), {}, "'caption': give a list .* not a NoneType"),
     "a set": (lambda i, t: (i, t, set(CAPTIONS)), {}, "'caption': give a list .* not a set"),
@@ -103,7 +101,7 @@ BAD = {
     "name": (lambda i, t: (i, t, CAPTIONS), {"name": 3}, "bank 3 cannot be stored .name: Input should be a valid str"),
     "licence": (lambda i, t: (i, t, CAPTIONS), {"licence": "\ud800"}, "bank 'mine' cannot be stored"),
     "swapped": (
-        lambda i, t: (i, t, CAPTIONS), {"image_encoder": external_identity("text", "ear", 8)}, "needs one of 'image'"
+        lambda i, t: (i, t, CAPTIONS), {"image_encoder": external_identity("text", "ear", 8)}, "`identity` of kind 'image'"
     ),
     "dimensions": (lambda i, t: (i, t, CAPTIONS), {"image_encoder": external_identity("image", "e", 9)}, r"\(40, 9\)"),
 }  # fmt: skip

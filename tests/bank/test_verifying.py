@@ -13,7 +13,7 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from asif_lib.bank import copies, verifying
+from asif_lib.bank import copies, disk
 from asif_lib.bank.anchors import AnchorBank
 from asif_lib.bank.indexes import build_index, open_index
 from asif_lib.encoders.identity import external_identity
@@ -77,7 +77,7 @@ def assert_noticed(folder, check):
 
 
 def test_a_flipped_bit_in_any_file_of_a_small_bank_is_noticed_when_it_is_used(folder):
-    generator, newest = random.Random(0), AnchorBank.load(folder).store.entry.state
+    generator, newest = random.Random(0), AnchorBank.load(folder).disk.entry.state
     older = {file for file in folder.glob("state-*") if file.name != newest}  # only `undo` reads them
     for file in files_of(folder):
         kept = file.read_bytes()
@@ -89,7 +89,7 @@ def test_a_flipped_bit_in_any_file_of_a_small_bank_is_noticed_when_it_is_used(fo
 
 
 def test_a_flipped_bit_in_any_file_of_a_large_bank_is_found_by_verify(folder, monkeypatch):
-    for module in (verifying, copies):
+    for module in (disk, copies):
         monkeypatch.setattr(module, "SMALL", 0)
     generator = random.Random(1)
     for file in files_of(folder):
@@ -102,7 +102,7 @@ def test_a_flipped_bit_in_any_file_of_a_large_bank_is_found_by_verify(folder, mo
 
 
 def test_table_and_ids_of_a_large_bank_are_compared_before_they_are_used(folder, monkeypatch):
-    monkeypatch.setattr(verifying, "SMALL", 0)
+    monkeypatch.setattr(disk, "SMALL", 0)
     for name, use in (
         ("pairs.parquet", lambda bank: bank.pairs),
         ("pairs.parquet", lambda bank: bank.remove(where="caption = 'caption 3'")),
@@ -123,7 +123,7 @@ def test_table_and_ids_of_a_large_bank_are_compared_before_they_are_used(folder,
 @pytest.mark.parametrize("small", [True, False])
 def test_exchanged_parts_and_states_are_refused(folder, tmp_path, small, monkeypatch):
     if not small:
-        monkeypatch.setattr(verifying, "SMALL", 0)
+        monkeypatch.setattr(disk, "SMALL", 0)
     for pattern in ("part-*", "state-*"):
         first, second = sorted(folder.glob(pattern))[:2]
         for a, b in ((first, tmp_path / "kept"), (second, first), (tmp_path / "kept", second)):
@@ -215,7 +215,7 @@ def test_a_sealed_record_with_a_mistake_is_refused_when_it_is_opened(folder, cas
 
 @pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float8_e4m3fn, torch.int32])
 def test_removed_rows_of_another_type_are_refused(folder, dtype):
-    state = folder / AnchorBank.load(folder).store.entry.state
+    state = folder / AnchorBank.load(folder).disk.entry.state
     tensors = {name: tensor.clone() for name, tensor in load_file(state).items()}
     write_again(folder, state, lambda file: save_file({**tensors, "removed": tensors["removed"].to(dtype)}, file))
     with pytest.raises(BankError, match="does not name rows in ascending order"):
@@ -233,7 +233,7 @@ TABLES = {
 
 @pytest.mark.parametrize("case", TABLES)
 def test_a_table_with_other_columns_is_refused_when_it_is_opened(folder, case):
-    file = folder / AnchorBank.load(folder).store.record.parts[-1].name / "pairs.parquet"
+    file = folder / AnchorBank.load(folder).disk.record.parts[-1].name / "pairs.parquet"
     table = TABLES[case](pq.read_table(file))
     write_again(folder, file, lambda file: pq.write_table(table, file))
     with pytest.raises(BankError, match="has no column|differ in their precision or columns"):
@@ -241,7 +241,7 @@ def test_a_table_with_other_columns_is_refused_when_it_is_opened(folder, case):
 
 
 def test_a_missing_caption_and_another_precision_are_refused(folder):
-    part = folder / AnchorBank.load(folder).store.record.parts[-1].name
+    part = folder / AnchorBank.load(folder).disk.record.parts[-1].name
     table = pq.read_table(part / "pairs.parquet")
     gap = table.set_column(1, "caption", pa.array([None, *table["caption"].to_pylist()[1:]]))
     write_again(folder, part / "pairs.parquet", lambda file: pq.write_table(gap, file))

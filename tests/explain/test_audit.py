@@ -75,7 +75,7 @@ def test_the_excess_is_the_agreement_minus_the_soft_maximum_of_the_rivals(stamps
 def test_a_caption_that_agrees_with_every_picture_gets_little_credit(stamps_bank):
     bank = stamps_bank.subset(range(100))
     text = torch.cat([bank.text[:99], bank.text.mean(dim=0, keepdim=True) + 0.01 * bank.text[99:]])
-    table = rank_pairs(replace(bank, text=text), 40).reset_index().set_index("anchor")
+    table = rank_pairs(bank.replace(text=text), 40).reset_index().set_index("anchor")
     place = table.sort_values("agreement").index.get_loc(99)
     assert table.loc[99, "index"] < place
 

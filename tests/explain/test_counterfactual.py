@@ -74,7 +74,7 @@ def test_without_equals_a_rebuild_bit_for_bit_on_200_random_removals(stamps_bank
     random = np.random.default_rng(0)
     eye, ear = replace(stamps_bank.image_encoder, dim=150), replace(stamps_bank.text_encoder, dim=50)
     image, text = stamps_bank.image[:, :150], stamps_bank.text[:, :50]
-    narrow = replace(stamps_bank, image=image, text=text, image_encoder=eye, text_encoder=ear)
+    narrow = stamps_bank.replace(image=image, text=text, image_encoder=eye, text_encoder=ear)
     settings = [(True, 30, 2), (False, 30, 2), (True, 100, 8), (False, 7, 1.5)]
     for (center, k, p), (stamps, times) in product(settings, [(stamps_bank, 5), (narrow, 45)]):  # 200 in all
         bank = stamps.subset(slice(0, 300))

@@ -1,0 +1,193 @@
+"""Checks of a bank and of an edit, and the difference between two banks.
+
+`check_bank` looks at everything that a person gives: matrices, table, ids, names. An edit looks at new pairs with it
+once, and compares them with the bank that they join by `check_fits`: on disk under the lock.
+"""
+
+import json
+import re
+
+import numpy as np
+import pandas as pd
+import torch
+
+from asif_lib.errors import BankError, IdentityError, first_line, first_names
+from asif_lib.files import parse_json
+from asif_lib.search.rows import BLOCK
+
+from .matrices import FLOATS
+from .record import COLUMNS, SIDE, BankRecord
+from .sums import LARGEST
+from .writing import plain_table
+
+IMAGE_TEXT = ("image", "text")
+"""The sides of an image–text bank."""
+RESERVED = ("ids", "pairs", "name", "licence")
+"""Names that a side cannot have: files and attributes of every bank are called so."""
+
+
+class NoSideError(BankError, AttributeError):
+    """A side that the bank does not have."""
+
+
+def check_sides(sides):
+    """Raise `BankError` unless `sides` are two different names that files can have."""
+    names = [sides] if isinstance(sides, str) else list(sides)
+    if len(names) != 2:
+        raise BankError(f"a bank has two sides, as in sides=('english', 'german'); {names} are {len(names)}")
+    for name in names:
+        if not isinstance(name, str) or not re.fullmatch(SIDE, name) or name in RESERVED:
+            raise BankError(
+                f"{name!r} is no name of a side: take small letters, digits and _, and none of {', '.join(RESERVED)}"
+            )
+    if names[0] == names[1]:
+        raise BankError(f"both sides are called {names[0]!r}; give them different names")
+
+
+def check_dtype(dtype):
+    """Raise `BankError` unless a bank can keep its embeddings in that dtype."""
+    if dtype not in FLOATS:
+        known = ", ".join(map(str, FLOATS))
+        raise BankError(f"a bank does not keep embeddings in {dtype}; take one of {known}")
+
+
+def check_matrix(side, matrix):
+    """Raise `BankError` unless the embeddings of a side are a matrix that a bank can keep."""
+    if not isinstance(matrix, torch.Tensor):
+        raise BankError(f"the {side} embeddings are a {type(matrix).__name__}: pass a Tensor, or `from_embeddings`")
+    check_dtype(matrix.dtype)
+    if matrix.ndim != 2:
+        raise BankError(f"the {side} embeddings have the shape {tuple(matrix.shape)}; they are a matrix, a row a pair")
+    if matrix.requires_grad or matrix.layout != torch.strided or matrix.device.type != "cpu":
+        raise BankError(f"the {side} embeddings are no plain matrix in memory: pass z.detach().cpu().to_dense()")
+
+
+def check_bank(bank):
+    """Raise `BankError` unless the embeddings, the table and the encoders of a bank in memory fit together.
+
+    That is: if the counts of rows or the dimensions differ, an embedding is not a finite floating-point number, an id
+    or a caption is missing, an id occurs twice, or the table or the bank's name cannot be stored.
+    """
+    for side, identity in bank.encoders.items():
+        expected, found = (len(bank.pairs), identity.dim), bank.rows(side).shape
+        if found != expected:
+            raise BankError(
+                f"the {side} embeddings have the shape {tuple(found)}; {len(bank.pairs)} pairs for bank {bank.name!r} "
+                f"need {expected}"
+            )
+        wrong = "not finite (NaN or infinity), or beyond 2**20,"
+        _check_rows(bank, side, wrong, lambda rows: ~(rows.float().abs() <= LARGEST).all(dim=1))
+    missing = [name for name in COLUMNS if name not in bank.pairs]
+    if missing:
+        raise BankError(f"the table of bank {bank.name!r} has no column {missing[0]!r}; it needs {', '.join(COLUMNS)}")
+    whys = {"id": "pairs are known by their ids", "caption": "an anchor is named by its caption"}
+    for column, why in whys.items():
+        wrong = [not (isinstance(value, str) and value.strip()) for value in bank.pairs[column]]
+        if any(wrong):
+            which = np.flatnonzero(wrong) if column == "id" else bank.pairs["id"][wrong]
+            raise BankError(f"{why}; the {column} is empty, or no text, in the pairs: {first_names(which)}")
+    check_ids(bank.pairs)
+    plain_table(bank.pairs)
+    sides = [{"name": side, "dtype": "", "encoder": vars(identity)} for side, identity in bank.encoders.items()]
+    try:
+        parse_json(json.dumps({"name": bank.name, "licence": bank.licence, "sides": sides}).encode(), BankRecord)
+    except (TypeError, ValueError) as error:
+        raise BankError(f"bank {bank.name!r} cannot be stored ({first_line(error)})") from None
+
+
+def check_ids(pairs):
+    """Raise `BankError` if an id occurs twice in a table."""
+    twice = pairs["id"].duplicated()
+    if twice.any():
+        raise BankError(f"these ids occur more than once among the pairs: {first_names(pairs['id'][twice])}")
+
+
+def _check_rows(bank, side, wrong, find):
+    """Raise `BankError` with the ids of the pairs for which `find(rows of embeddings)` is true."""
+    bad = np.concatenate([find(block).numpy() for _, block in bank.rows(side).blocks(BLOCK)] or [[]])
+    if bad.any():
+        which = first_names(bank.pairs["id"][bad])
+        raise BankError(f"at the bank's precision {bank.rows(side).dtype} the {side} embedding is {wrong} of: {which}")
+
+
+def check_directions(bank):
+    """Raise `BankError` if an embedding is zero: it has no cosine with anything."""
+    for side in bank.sides:
+        _check_rows(bank, side, "zero, which has no direction", lambda rows: ~rows.any(dim=1))
+
+
+def check_precision(bank, matrices):
+    """Raise `BankError` if an embedding of the bank is lost in `matrices`, the same rows in another dtype."""
+    for side, matrix in matrices.items():
+        blocks = zip(bank.matrix(side).split(BLOCK), matrix.split(BLOCK), strict=True)
+        bad = torch.cat([(old.any(dim=1) & ~new.any(dim=1)) | ~new.isfinite().all(dim=1) for old, new in blocks])
+        if bad.any():
+            which = first_names(bank.pairs["id"][bad.numpy()])
+            raise BankError(f"in {matrix.dtype} the {side} embedding is not finite, or becomes zero, of: {which}")
+
+
+def check_encoders(bank, other):
+    """Raise an error unless two banks have the same sides, made by the same encoders."""
+    if bank.sides != other.sides:
+        raise BankError(
+            f"bank {bank.name!r} has the sides {' and '.join(bank.sides)}, and bank {other.name!r} the sides "
+            f"{' and '.join(other.sides)}: their embeddings cannot be compared"
+        )
+    for side, identity in other.encoders.items():
+        bank.check_encoder(identity, side)
+
+
+def check_columns(bank, new):
+    """Raise `BankError` unless the tables of two banks have the same columns."""
+    if set(new.columns) != set(bank.columns):
+        raise BankError(
+            f"the table of the new pairs has the columns {', '.join(new.columns)}; the bank's has "
+            f"{', '.join(bank.columns)}"
+        )
+
+
+def check_fits(bank, new):
+    """Raise an error unless the pairs of the bank `new` can join `bank`, the newest version."""
+    check_encoders(bank, new)
+    for side in bank.sides:
+        if bank.rows(side).dtype != new.rows(side).dtype:
+            raise BankError(f"bank {bank.name!r} was changed meanwhile: load it again")
+    check_columns(bank, new)
+    check_ids_free(bank, new.pairs["id"])
+
+
+def check_ids_free(bank, ids):
+    """Raise `BankError` if the bank has pairs with some of these distinct ids, a pandas Series or Index."""
+    there, _ = bank.find_ids(ids)
+    if there.any():
+        raise BankError(
+            f"bank {bank.name!r} has these ids already: {first_names(ids[there])}; remove them first, or give the "
+            f"new ones others"
+        )
+
+
+def difference(before, after) -> pd.DataFrame:
+    """Return the changes from one bank to another, as `AnchorBank.diff` describes them."""
+    here, there = pd.Index(before.pairs["id"]), pd.Index(after.pairs["id"])
+    for name, ids in ((before.name, here), (after.name, there)):
+        if not ids.is_unique:
+            twice = first_names(ids[ids.duplicated()].unique())
+            raise BankError(f"pairs are compared by their ids; bank {name!r} has these more than once: {twice}")
+    if set(before.pairs) != set(after.pairs):
+        raise BankError(f"the tables have other columns: {', '.join(before.pairs)}, and {', '.join(after.pairs)}")
+    position = torch.from_numpy(here.get_indexer(there))  # (n_after,), -1 for an added pair
+    both = position >= 0
+    same = both.clone()
+    for side in before.sides:
+        ours, theirs = before.matrix(side), after.matrix(side)
+        for block in torch.arange(len(after)).split(65_536):
+            block = block[same[block]]
+            same[block] = (ours[position[block]] == theirs[block]).all(dim=1)
+    mine = before.pairs.iloc[position[both].tolist()].reset_index(drop=True)
+    theirs = after.pairs.loc[both.numpy(), list(mine)].reset_index(drop=True)
+    alike = (mine == theirs) | (mine.isna() & theirs.isna())
+    same[both] &= torch.tensor(alike.all(axis=1).to_numpy(bool))
+    change = np.where(position < 0, "added", np.where(same, "", "changed"))
+    later = after.pairs[["id", "caption"]].assign(change=change)[change != ""]
+    gone = before.pairs[["id", "caption"]].assign(change="removed")[~here.isin(there)]
+    return pd.concat([gone, later], ignore_index=True)[["change", "id", "caption"]]

@@ -1,0 +1,68 @@
+"""Banks of the same encoders become one bank."""
+
+import pandas as pd
+
+from asif_lib.errors import BankError
+from asif_lib.search.rows import Rows
+
+from .anchors import AnchorBank
+from .checks import check_columns, check_encoders, check_ids
+
+
+def concatenate(banks, name=None) -> AnchorBank:
+    """Join banks of the same encoders into one, in their order; it holds the table, and views of the embeddings.
+
+    An id that several of the banks have is kept apart by the name of its bank: ``stamps/cat.png``. The joined bank
+    reads the embeddings of banks on disk when it needs them, and its `save` copies them block by block.
+
+    Parameters
+    ----------
+    banks : list of AnchorBank
+        With the same sides, encoders, precision and columns.
+    name : str, optional
+        Default: the names of the banks, joined by ``+``.
+
+    Raises
+    ------
+    IdentityError
+        If the banks were made by different encoders.
+    BankError
+        If there is no list of banks, it is empty, sides, precision or columns differ, two banks of one name share ids,
+        or a file is damaged.
+
+    Examples
+    --------
+    >>> both = concatenate([stamps, photographs])                     # doctest: +SKIP
+    """
+    banks = [None] if isinstance(banks, AnchorBank) else list(banks)
+    if not all(isinstance(bank, AnchorBank) for bank in banks):
+        raise BankError("the banks to join are a list of AnchorBank: [AnchorBank.load(name), …]")
+    if not banks:
+        raise BankError("there is no bank to join")
+    first = banks[0]
+    for bank in banks[1:]:
+        check_encoders(first, bank)
+        if any(bank.rows(side).dtype != first.rows(side).dtype for side in first.sides):
+            raise BankError(
+                f"bank {bank.name!r} is kept in {bank.dtype}, bank {first.name!r} in {first.dtype}: use `to`"
+            )
+        check_columns(first, bank)
+    ids = pd.concat([bank.pairs["id"] for bank in banks])
+    shared = set(ids[ids.duplicated()])
+    tables = [
+        bank.pairs.assign(id=[f"{bank.name}/{id}" if id in shared else id for id in bank.pairs["id"]])[first.columns]
+        for bank in banks
+    ]
+    pairs = pd.concat(tables, ignore_index=True)
+    check_ids(pairs)
+    rows = {}
+    for side in first.sides:
+        for bank in banks:
+            if bank.disk:
+                bank.disk.compare(f"{side}.safetensors")
+        parts = [bank.rows(side) for bank in banks]
+        rows[side] = Rows([piece for r in parts for piece in r.pieces], [keep for r in parts for keep in r.live])
+    joined = first.with_rows(rows, pairs)
+    joined.name = name or "+".join(bank.name for bank in banks)
+    joined.licence = "; ".join(dict.fromkeys(bank.licence or "unknown" for bank in banks))
+    return joined

@@ -47,21 +47,12 @@ class AnchorBank:
     pairs : DataFrame of n rows
         Columns ``id``, ``caption``, ``picture`` (path on this machine), ``group``.
     first_encoder, second_encoder : EncoderIdentity, encoder, str or None
-        As for `from_embeddings`.
+        As for `from_embeddings`. The attribute `encoders` holds the identities by the sides' names.
     licence : str
         Of the pairs.
     sides : tuple of two str
     disk : DiskVersion, optional
-        The version that `load` opened: it holds the pairs, which were checked when they were written.
-
-    Attributes
-    ----------
-    name, licence, sides
-        As above.
-    encoders : dict of str to EncoderIdentity
-        The encoder of each side, by the side's name.
-    disk : DiskVersion or None
-        The version on disk; None in memory.
+        The version that `load` opened: it holds the pairs, which were checked when they were written. None in memory.
     """
 
     def __init__(
@@ -93,26 +84,18 @@ class AnchorBank:
         return bank
 
     def replace(self, **changes) -> Self:
-        """Return the bank in memory with other values, which are checked.
+        """Return the bank in memory with another name, licence or table of pairs, or other values of a side.
 
-        Parameters
-        ----------
-        **changes
-            ``name``, ``pairs``, ``licence``, the embeddings of a side by its name, or its encoder:
-            ``text=z, text_encoder=identity``.
-
-        Examples
-        --------
-        >>> bank = bank.replace(pairs=bank.pairs.assign(group="birds"))   # doctest: +SKIP
+        The embeddings of a side are called as the side, its encoder ``SIDE_encoder``: ``text=z, text_encoder=own``.
         """
-        known = {"name", "pairs", "licence", *self.sides, *(f"{side}_encoder" for side in self.sides)}
-        if unknown := sorted(changes.keys() - known):
-            raise BankError(f"a bank of {' and '.join(self.sides)} has no {unknown[0]!r}; it has: {sorted(known)}")
-        matrices = [changes[side] if side in changes else self.matrix(side) for side in self.sides]
-        encoders = [changes.get(f"{side}_encoder", self.encoders[side]) for side in self.sides]
-        pairs = changes["pairs"] if "pairs" in changes else self.pairs
-        name, licence = changes.get("name", self.name), changes.get("licence", self.licence)
-        return type(self)(name, *matrices, pairs, *encoders, licence, sides=self.sides)
+        values = {"name": self.name, "pairs": self.pairs, "licence": self.licence}
+        values |= {side: self.matrix(side) for side in self.sides if side not in changes}
+        values |= {f"{side}_encoder": identity for side, identity in self.encoders.items()}
+        if unknown := sorted(changes.keys() - values.keys() - set(self.sides)):
+            raise BankError(f"bank {self.name!r} of {' and '.join(self.sides)} has no {unknown[0]!r} to replace")
+        values |= changes
+        matrices, encoders = zip(*((values[side], values[f"{side}_encoder"]) for side in self.sides), strict=True)
+        return type(self)(values["name"], *matrices, values["pairs"], *encoders, values["licence"], sides=self.sides)
 
     def __repr__(self):
         where = f"version {self.version} in {self.disk.folder}" if self.disk else "in memory"
@@ -172,7 +155,8 @@ class AnchorBank:
         checks.check_sides(sides)
         for side, encoder in zip(sides, encoders, strict=True):
             checked_identity(side, encoder)
-        matrices = [embed(encoder, items, progress=progress) for encoder, items in zip(encoders, (first, second))]
+        both = zip(encoders, (first, second), strict=True)
+        matrices = [embed(encoder, items, progress=progress) for encoder, items in both]
         return cls.from_embeddings(*matrices, captions, sides=sides, encoders=encoders, **columns)
 
     @classmethod
@@ -217,6 +201,7 @@ class AnchorBank:
         >>> AnchorBank.from_embeddings(image, text, ["a cat", "a dog", "an owl"], image_encoder="mine, 2026-10")
         AnchorBank('mine', 3 pairs, in memory)
         """
+        checks.check_sides(sides)
         pairs = table_of(captions, ids, pictures, groups)
         matrices = [as_embeddings(z).detach().cpu() for z in (first, second)]
         if encoders is None:
@@ -241,10 +226,8 @@ class AnchorBank:
     def to(self, dtype) -> Self:
         """Return the bank with its embeddings in another floating `dtype`, in memory; chapter 08 measures the cost.
 
-        Raises
-        ------
-        BankError
-            If it is not float16, bfloat16, float32 or float64, or an embedding is not finite in it, or becomes zero.
+        Raises `BankError` if it is not float16, bfloat16, float32 or float64, or an embedding is not finite in it, or
+        becomes zero.
         """
         checks.check_dtype(dtype)
         matrices = {side: self.matrix(side).to(dtype) for side in self.sides}
@@ -284,35 +267,12 @@ class AnchorBank:
         """The names of the table's columns, known without reading it."""
         return list(self.pairs) if self.disk is None else self.disk.schema.names
 
-    @property
-    def image(self) -> torch.Tensor:
-        """The image embeddings, (n, d_image), of a bank with a side of this name."""
-        return self.matrix("image")
-
-    @property
-    def text(self) -> torch.Tensor:
-        """The text embeddings, (n, d_text), of a bank with a side of this name."""
-        return self.matrix("text")
-
-    @property
-    def image_mean(self) -> torch.Tensor:
-        """The mean of the image embeddings, (d_image,) float32."""
-        return self.mean("image")
-
-    @property
-    def text_mean(self) -> torch.Tensor:
-        """The mean of the text embeddings, (d_text,) float32."""
-        return self.mean("text")
-
-    @property
-    def image_encoder(self) -> EncoderIdentity:
-        """The encoder that made the image embeddings."""
-        return self.encoder_of("image")
-
-    @property
-    def text_encoder(self) -> EncoderIdentity:
-        """The encoder that made the text embeddings."""
-        return self.encoder_of("text")
+    image = property(lambda bank: bank.matrix("image"), doc="The embeddings of the side `image`, (n, d_image).")
+    text = property(lambda bank: bank.matrix("text"), doc="The embeddings of the side `text`, (n, d_text).")
+    image_mean = property(lambda bank: bank.mean("image"), doc="Their mean, (d_image,) float32.")
+    text_mean = property(lambda bank: bank.mean("text"), doc="Their mean, (d_text,) float32.")
+    image_encoder = property(lambda bank: bank.encoder_of("image"), doc="The encoder that made the image embeddings.")
+    text_encoder = property(lambda bank: bank.encoder_of("text"), doc="The encoder that made the text embeddings.")
 
     def encoder_of(self, side) -> EncoderIdentity:
         """Return the identity of a side's encoder; `BankError` if the bank has no such side."""
@@ -338,19 +298,23 @@ class AnchorBank:
                 f"cannot be compared; load the bank's own encoder, or build a bank with this one"
             )
 
-    def find_ids(self, ids):
-        """Return which of the distinct `ids` are in the bank, (m,) bools, and the positions of their pairs, ascending."""
-        if self.disk:
-            return self.disk.find_ids(ids)
-        return pd.Index(ids).isin(self.pairs["id"]), np.flatnonzero(self.pairs["id"].isin(ids))
-
     def batches(self, columns):
-        """Yield ``(position of the first pair, Arrow batch of these columns)``."""
-        if self.disk:
-            yield from self.disk.batches(columns)
-        else:
-            batches = plain_table(self.pairs[columns]).to_batches(BLOCK)
-            yield from zip(range(0, len(self), BLOCK), batches, strict=True)
+        """Yield the table as Arrow batches of these columns; on disk it is read block by block."""
+        if self.disk is None:
+            return plain_table(self.pairs[columns]).to_batches(BLOCK)
+        return (batch for _, _, batch in self.disk.batches(columns))
+
+    def find_ids(self, ids):
+        """Return which of the distinct `ids` the bank has, (m,) bools, and the positions of their pairs, ascending."""
+        ids, first = pd.Index(ids, dtype=object), 0
+        there, positions = np.zeros(len(ids), bool), [NO_ROWS]
+        for batch in self.batches(["id"]):
+            number = ids.get_indexer(pd.Index(batch.column(0).to_pylist(), dtype=object))  # (b,), -1 for other ids
+            here = np.flatnonzero(number >= 0)
+            there[number[here]] = True
+            positions.append(first + here)
+            first += len(batch)
+        return there, np.concatenate(positions)
 
     def diff(self, other) -> pd.DataFrame:
         """Compare this bank with `other`, pair by pair; a pair is known by its id.
@@ -363,10 +327,8 @@ class AnchorBank:
 
         Raises
         ------
-        IdentityError
-            If other encoders made the other bank.
-        BankError
-            If an id occurs twice in one of them, or their tables have other columns.
+        IdentityError, BankError
+            If other encoders made the other bank; if an id occurs twice in one of them, or their columns differ.
         """
         checks.check_encoders(self, other)
         return checks.difference(self, other)
@@ -374,13 +336,21 @@ class AnchorBank:
     # -- edited ------------------------------------------------------------------------------------------
 
     @contextlib.contextmanager
-    def _newest(self):
-        """Give the bank that an edit changes: in memory this one, on disk the newest version, under its lock."""
+    def _newest(self, *, seen=False):
+        """Give the bank that an edit changes: in memory this one, on disk the newest version, under its lock.
+
+        With `seen`, raise `BankError` unless it is this version: positions and `undo` would hit something else.
+        """
         if self.disk is None:
             yield self
-        else:
-            with self.disk.newest() as disk:
-                yield self if disk is self.disk else self._of(disk)
+            return
+        with self.disk.newest() as disk:
+            if seen and disk.entry != self.disk.entry:
+                raise BankError(
+                    f"bank {self.name!r} was changed meanwhile (version {self.version} was opened, "
+                    f"{disk.entry.version} of {disk.entry.time} is there now): load it again"
+                )
+            yield self if disk is self.disk else self._of(disk)
 
     def _edited(self, change, gone=NO_ROWS, new=None) -> Self:
         """Return this bank without the pairs at the positions `gone`, and with those of the bank `new` at the end."""
@@ -410,12 +380,9 @@ class AnchorBank:
 
         Raises
         ------
-        IdentityError
-            If other encoders made the new embeddings.
-        BrokenPicturesError
-            If pictures cannot be read.
-        BankError
-            If an id exists already, or an embedding, a caption or the table cannot be used; nothing is added.
+        IdentityError, BrokenPicturesError, BankError
+            If other encoders made the new embeddings; if pictures cannot be read; if an id exists already, or an
+            embedding, a caption or the table cannot be used. Nothing is added.
 
         Examples
         --------
@@ -440,20 +407,14 @@ class AnchorBank:
     def embed(self, pairs, image_encoder, text_encoder, *, skip_broken=False, progress=True) -> Self:
         """Return `Pairs` as a bank of their own, embedded by this bank's encoders: the bank that `add` appends.
 
-        Parameters
-        ----------
-        pairs, image_encoder, text_encoder, skip_broken
-            As for `build`, which describes the other errors too.
-
-        Raises
-        ------
-        IdentityError
-            If these are other encoders, before any slow work.
+        Parameters and errors are those of `build`; other encoders raise `IdentityError` before any slow work.
         """
         for side, encoder in zip(IMAGE_TEXT, (image_encoder, text_encoder), strict=True):
             own = self.encoder_of(side)
             if encoder is None:
-                raise BankError(f"to embed captioned pictures, pass the bank's image encoder and text encoder too: {own}")
+                raise BankError(
+                    f"to embed captioned pictures, pass the bank's image encoder and text encoder too: {own}"
+                )
             self.check_encoder(checked_identity(side, encoder), side)
         return AnchorBank.build(pairs, image_encoder, text_encoder, skip_broken=skip_broken, progress=progress)
 
@@ -483,9 +444,7 @@ class AnchorBank:
         >>> bank = bank.remove(where="group = 'food'")                 # doctest: +SKIP
         """
         choice = check_choice(ids, where, rows)
-        with self._newest() as bank:
-            if rows is not None:
-                self._check_newest(bank)
+        with self._newest(seen=rows is not None) as bank:
             gone = positions_of(bank, *choice)
             if len(gone) == len(bank):
                 raise BankError(
@@ -538,18 +497,10 @@ class AnchorBank:
         """Open the bank called `name`, or in the folder `name`, at its newest version.
 
         ``bank.json``, the removed rows and the sums are compared with their checksums, and so are all files of a bank
-        of less than 64 MiB. The table and the ids of a larger bank are compared when they are first read, its
-        embeddings by `verify`.
+        of less than 64 MiB. The table of a larger bank is compared when it is first read, its embeddings by `verify`.
 
-        Parameters
-        ----------
-        verify : bool
-            Compare every file now.
-
-        Raises
-        ------
-        BankError
-            If there is no such bank, or it is damaged or of another format.
+        With `verify`, every file is compared now. Raises `BankError` if there is no such bank, or it is damaged or of
+        another format.
         """
         bank = cls._of(open_version(bank_dir(name).absolute(), name))
         if verify:
@@ -561,10 +512,7 @@ class AnchorBank:
 
         The folder then holds version 1 of a new bank, without the old history; `load` it to edit the bank on disk.
 
-        Raises
-        ------
-        BankError
-            If the folder holds other files, the disk is full. The old content is unharmed.
+        Raises `BankError` if the folder holds other files, or the disk is full. The old content is unharmed.
         """
         folder = Path(folder).absolute()  # a later change of the current folder moves no bank
         check_folder(folder)
@@ -586,14 +534,6 @@ class AnchorBank:
             raise BankError(f"bank {self.name!r} is in memory only, and {why}")
         return self.disk
 
-    def _check_newest(self, newest):
-        """Raise `BankError` unless this is the newest version: positions and `undo` would hit something else."""
-        if self.disk and self.disk.entry != newest.disk.entry:
-            raise BankError(
-                f"bank {self.name!r} was changed meanwhile (version {self.version} was opened, {newest.version} of "
-                f"{newest.disk.entry.time} is there now): load it again"
-            )
-
     @property
     def version(self) -> int | None:
         """The number of the version on disk; None in memory."""
@@ -611,15 +551,11 @@ class AnchorBank:
     def undo(self) -> Self:
         """Make the version before this one the newest on disk, and return it; the files of the edit are deleted.
 
-        Raises
-        ------
-        BankError
-            If no version is before this one, as after a build or `compact`; if this is not the newest version; or if
-            the bank is in memory, where the bank before the edit still exists.
+        Raises `BankError` if no version is before this one, as after a build or `compact`; if this is not the newest
+        version; or if the bank is in memory, where the bank before the edit still exists.
         """
         self.on_disk("has no versions: the bank that you had before the edit is as it was")
-        with self._newest() as bank:
-            self._check_newest(bank)
+        with self._newest(seen=True) as bank:
             return self._of(bank.disk.undo())
 
     def compact(self) -> Self:
@@ -634,17 +570,10 @@ class AnchorBank:
             return self._of(bank.disk.compact())
 
     def verify(self, *, progress=True) -> list:
-        """Compare all files of the bank, of its prepared copies and of its indexes with their checksums.
+        """Compare all files of the bank, its prepared copies and indexes with their checksums; return their paths.
 
-        Returns
-        -------
-        list of Path
-            The files that were compared.
-
-        Raises
-        ------
-        BankError
-            If files are missing or not as they were written, which the error lists; if the bank is in memory only.
+        Raises `BankError` if files are missing or not as they were written, which the error lists; or if the bank is in
+        memory only.
         """
         return self.on_disk("has no files to verify").verify(progress)
 

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 import torch
 
-from asif_lib.errors import BankError, IdentityError, first_line, first_names
+from asif_lib.errors import BankError, first_line, first_names
 from asif_lib.files import parse_json
 from asif_lib.search.rows import BLOCK
 
@@ -22,8 +22,8 @@ from .writing import plain_table
 
 IMAGE_TEXT = ("image", "text")
 """The sides of an image–text bank."""
-RESERVED = ("ids", "pairs", "name", "licence")
-"""Names that a side cannot have: files and attributes of every bank are called so."""
+RESERVED = ("pairs", "name", "licence")
+"""Names that a side cannot have: they are attributes of every bank."""
 
 
 class NoSideError(BankError, AttributeError):

@@ -22,7 +22,7 @@ from .copies import checksums_of_files, write_prepared
 from .matrices import map_rows, read_rows
 from .record import COLUMNS, MEND, BankRecord, read_record
 from .sums import exact_sum
-from .writing import NO_ROWS, add_version, changing, id_digests, in_blocks, plain, plain_table, write_part, write_record
+from .writing import NO_ROWS, add_version, changing, in_blocks, plain, plain_table, write_part, write_record
 
 MAX_PARTS = 256
 """Parts that a bank may consist of: each holds a file open while the bank is in use."""
@@ -55,27 +55,18 @@ class DiskVersion:
     """One version of a bank on disk. Its files are mapped or held open, so later edits do not touch it.
 
     A row is counted over all parts, removed rows included. A position is counted over the pairs that are left.
-
-    Attributes
-    ----------
-    folder : Path
-    record : BankRecord
-        The content of ``bank.json``, up to this version.
-    parts : list of Part
-    removed : ndarray of int64
-        Removed rows, ascending.
-    sums : dict of str to Tensor of shape (2, d)
-        `exact_sum` of the rows that are left, by side.
-    verified : set of Path
-        The files that were compared with their checksums.
     """
 
     folder: Path
     record: BankRecord
+    """The content of ``bank.json``, up to this version."""
     parts: list
     removed: np.ndarray
+    """Removed rows, ascending, int64."""
     sums: dict
+    """`exact_sum` of the rows that are left, (2, d), by side."""
     verified: set
+    """The paths of the files that were compared with their checksums."""
 
     @property
     def entry(self):
@@ -123,8 +114,8 @@ class DiskVersion:
                 raise ValueError("a pair has no id, or no caption")
             return table.to_pandas()
 
-    def _batches(self, columns=None):
-        """Yield ``(part, rows of the part that are left, batch of these)``, block by block."""
+    def batches(self, columns=None):
+        """Yield ``(part, rows of the part that are left, batch of their pairs with those columns)``, block by block."""
         self.compare("pairs.parquet")
         with damage_named(self.folder):
             for part, start in zip(self.parts, self.starts, strict=False):
@@ -136,39 +127,11 @@ class DiskVersion:
                         yield part, first + np.flatnonzero(keep), batch.filter(pa.array(keep))
                     first += len(keep)
 
-    def batches(self, columns):
-        """Yield ``(position of the first pair, batch of the table)`` with those columns."""
-        position = 0
-        for _, _, batch in self._batches(columns):
-            yield position, batch
-            position += len(batch)
-
     def blocks(self):
         """Yield ``({side: rows}, batch of the table)``, as `write_part` takes the pairs."""
         self.compare(*(f"{side}.safetensors" for side in self.sums))
-        for part, rows, batch in self._batches():
+        for part, rows, batch in self.batches():
             yield {side: part.read(side, rows) for side in self.sums}, batch
-
-    def find_ids(self, ids):
-        """Return which of the distinct `ids` are in the bank, (m,) bools, and the positions of their pairs, ascending.
-
-        The files of the ids' digests are read, not the table.
-        """
-        self.compare("ids.safetensors")
-        digests = id_digests(ids)
-        index, like = pd.Index(digests[:, 0]), torch.empty(0, 2, dtype=torch.int64)
-        there, rows = np.zeros(len(digests), bool), []
-        for part, start in zip(self.parts, self.starts, strict=False):
-            for first in range(0, len(part), 4 * BLOCK):
-                here = np.arange(first, min(first + 4 * BLOCK, len(part)))
-                block = read_rows(part.folder / "ids.safetensors", here, like).numpy()
-                wanted = index.get_indexer(block[:, 0])
-                hits = np.flatnonzero((wanted >= 0) & self.is_left(start + first, start + first + len(block)))
-                hits = hits[block[hits, 1] == digests[wanted[hits], 1]]
-                there[wanted[hits]] = True
-                rows.append(start + first + hits)
-        rows = np.concatenate(rows)
-        return there, rows - np.searchsorted(self.removed, rows)
 
     def compare(self, *names):
         """Compare the files of these names with their checksums, in all parts, before they are first read.
@@ -221,14 +184,8 @@ class DiskVersion:
     def commit(self, change, gone=NO_ROWS, new=None) -> "DiskVersion":
         """Make the next version while the lock is held; neither embeddings nor table that stay are read.
 
-        Parameters
-        ----------
-        change : str
-            In words, for the history.
-        gone : ndarray of int64
-            Positions of the pairs to remove, ascending.
-        new : AnchorBank, optional
-            In memory: its pairs are appended as one part.
+        The pairs at the positions `gone` (int64, ascending) are removed, those of `new`, a bank in memory, appended as
+        one part. The history keeps the words `change`.
         """
         left_before = self.removed - np.arange(len(self.removed))
         gone = gone + np.searchsorted(left_before, gone, side="right")  # rows
@@ -290,21 +247,15 @@ class DiskVersion:
         with changing(self.folder, self.record.name) as record:
             if self.entry.state not in [version.state for version in record.history]:
                 raise BankError(
-                    f"bank {record.name!r}: version {self.entry.version}, which was opened, is no longer on disk; load "
-                    f"the bank again, and prepare that"
+                    f"bank {self.record.name!r}: version {self.entry.version}, which was opened, is no longer on disk; "
+                    f"load the bank again, and prepare that"
                 )
             for side, mean in means.items():
                 write_prepared(self.index_folder, side, self.rows(side), mean, self.owner(side), progress=progress)
 
 
 def open_version(folder, name) -> DiskVersion:
-    """Open the newest version in `folder`.
-
-    Raises
-    ------
-    BankError
-        If there is no bank, or it is damaged or of another format.
-    """
+    """Open the newest version in `folder`; `BankError` if there is no bank, or it is damaged or of another format."""
     record = read_record(folder, name)
     while True:
         try:
@@ -345,14 +296,13 @@ def _open(folder, record):
 def _open_part(folder, sides) -> Part:
     """Open a part of a bank with these sides. Raises `ValueError` if its files do not fit together."""
     pairs = pq.ParquetFile(folder / "pairs.parquet")
-    expected = {side.name: (side.dtype, side.encoder.dim) for side in sides} | {"ids": ("int64", 2)}
-    matrices = {name: map_rows(folder / f"{name}.safetensors") for name in expected}
-    for name, (dtype, dim) in expected.items():
-        matrix, shape = matrices[name], (pairs.metadata.num_rows, dim)
-        if str(matrix.dtype) != f"torch.{dtype}" or matrix.shape != shape:
+    matrices = {side.name: map_rows(folder / f"{side.name}.safetensors") for side in sides}
+    for side in sides:
+        matrix, shape = matrices[side.name], (pairs.metadata.num_rows, side.encoder.dim)
+        if str(matrix.dtype) != f"torch.{side.dtype}" or matrix.shape != shape:
             raise ValueError(
-                f"{folder.name}/{name}.safetensors holds {matrix.dtype} of shape {tuple(matrix.shape)}, not "
-                f"torch.{dtype} of shape {shape}"
+                f"{folder.name}/{side.name}.safetensors holds {matrix.dtype} of shape {tuple(matrix.shape)}, not "
+                f"torch.{side.dtype} of shape {shape}"
             )
     texts = [field.name for field in pairs.schema_arrow if field.type in (pa.string(), pa.large_string())]
     for name in COLUMNS:

@@ -1,11 +1,11 @@
 """The record of a bank, ``bank.json``: its schema, and the names in the bank's folder.
 
 The folder holds ``bank.json``, parts and states. A part is a run of pairs, written once: the embeddings of both sides
-and the digests of the ids as safetensors, and ``pairs.parquet``. A state is the small file of one version: the removed
-rows of the parts, and the sums of the rows that are left. ``bank.json`` names the valid parts and states. Replacing it
-is the last step of every change, and atomic. A file that it does not name was left by a change that was killed, and
-the next change deletes it. No file is written twice, so an open version stays readable. ``bank.json`` holds the
-SHA-256 of every file, and of its own content.
+as safetensors, and ``pairs.parquet``. A state is the small file of one version: the removed rows of the parts, and the
+sums of the rows that are left. ``bank.json`` names the valid parts and states. Replacing it is the last step of every
+change, and atomic. A file that it does not name was left by a change that was killed, and the next change deletes it.
+No file is written twice, so an open version stays readable. ``bank.json`` holds the SHA-256 of every file, and of its
+own content.
 
 PyTorch is not needed here, so that ``asif`` can refuse a bad bank or k at once.
 """
@@ -100,7 +100,7 @@ class BankRecord(_Entry):
         for listed in (names, [part.name for part in self.parts], [version.state for version in self.history]):
             if len(set(listed)) < len(listed):
                 raise ValueError(f"{max(listed, key=listed.count)} is named twice")
-        files = {*(f"{name}.safetensors" for name in (*names, "ids")), "pairs.parquet"}
+        files = {*(f"{name}.safetensors" for name in names), "pairs.parquet"}
         for part in self.parts:
             if part.files.keys() != files:
                 raise ValueError(f"{part.name} does not have one checksum for each of {', '.join(sorted(files))}")
@@ -142,15 +142,7 @@ def bank_name(name) -> str:
 
 
 def read_record(folder, name) -> BankRecord:
-    """Read ``bank.json``.
-
-    Raises
-    ------
-    BankFormatError
-        If the bank is of another format.
-    BankError
-        If there is no bank, or it is damaged.
-    """
+    """Read ``bank.json``; `BankError` if there is no bank, it is damaged, or of another format (`BankFormatError`)."""
     file = folder / "bank.json"
     try:
         content = file.read_bytes()

@@ -88,13 +88,15 @@ def _positions_that_fit(bank, where) -> np.ndarray:
             deadline = time.monotonic() + CONDITION_SECONDS
             connection.set_progress_handler(lambda: time.monotonic() > deadline, 10_000)
             query = f'SELECT "#" FROM pairs WHERE (\n{condition}\n) IS TRUE ORDER BY "#"'
-            for first, batch in bank.batches(columns):
+            first = 0
+            for batch in bank.batches(columns):
                 connection.execute("DELETE FROM pairs")
                 connection.executemany(
                     f'INSERT INTO pairs ("#", {names}) VALUES (?{", ?" * len(columns)})',
                     zip(range(len(batch)), *(column.to_pylist() for column in batch.columns), strict=True),
                 )
                 found.append(first + np.fromiter((row for (row,) in connection.execute(query)), np.int64))
+                first += len(batch)
     except (sqlite3.Error, sqlite3.Warning, pa.ArrowNotImplementedError, OverflowError, UnicodeError) as error:
         raise BankError(
             f"the condition {where!r} cannot be used ({first_line(error)}); compare columns of the table, as in "

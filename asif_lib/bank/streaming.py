@@ -27,7 +27,7 @@ from .anchors import AnchorBank
 from .building import cut_positions
 from .checks import IMAGE_TEXT, check_directions
 from .record import BankRecord, Side
-from .writing import check_folder, id_digests, plain_table, write_bank
+from .writing import check_folder, plain_table, write_bank
 
 BLOCK = 512
 """Rows in a block: two blocks of pictures, as they are in their files, are in memory at a time."""
@@ -144,14 +144,14 @@ def _blocks(files):
 
 def _tell(file, name, files, count):
     """Write the table of the rows that are left out or cut off, and count them in a warning."""
-    rows, cut, digests = 0, 0, [np.empty(0, np.int64)]
+    rows, cut, digests = 0, 0, [np.empty(0, np.uint64)]
     with open(file, "w", encoding="utf-8", newline="") as lines:
         table = csv.writer(lines)
         table.writerow(["row", "remark"])
         for record in (read_json(file, dict) for file in files):
             table.writerows(record["remarks"])
             rows, cut = rows + record["rows"], cut + len(record["remarks"]) - record["rows"] + len(record["ids"])
-            digests += [id_digests(record["captions"])[:, 0]] if record["captions"] else []
+            digests.append(pd.util.hash_array(np.array(record["captions"], object)))
     left_out, repeated = rows - count, count - len(np.unique(np.concatenate(digests)))
     if left_out or cut or repeated:
         warnings.warn(

@@ -4,7 +4,6 @@ The names in the folder, and their schema, are those of `record`.
 """
 
 import contextlib
-import hashlib
 import os
 import shutil
 import uuid
@@ -100,15 +99,9 @@ def check_folder(folder):
 
 
 def write_bank(folder, record, count, schema, blocks):
-    """Write `count` pairs as version 1 of a new bank over the content of `folder`, under its lock.
+    """Write pairs as version 1 of a new bank over the content of `folder`, under its lock.
 
-    Parameters
-    ----------
-    folder : Path
-    record : BankRecord
-        Without parts and versions.
-    count, schema, blocks
-        As for `write_part`.
+    The `record` has no parts and versions yet; the other parameters are those of `write_part`.
     """
     with changing(folder):
         part, sums = write_part(folder, record.sides, count, schema, blocks)
@@ -136,22 +129,19 @@ def write_part(folder, sides, count, schema, blocks):
     """
     part = folder / f"part-{uuid.uuid4().hex[:12]}"
     part.mkdir(parents=True)
-    like = {side.name: torch.empty(0, side.encoder.dim, dtype=getattr(torch, side.dtype)) for side in sides}
-    sums = {name: torch.zeros(2, matrix.shape[1], dtype=torch.int64) for name, matrix in like.items()}
+    sums = {side.name: torch.zeros(2, side.encoder.dim, dtype=torch.int64) for side in sides}
     with contextlib.ExitStack() as stack:
-        like["ids"] = torch.empty(0, 2, dtype=torch.int64)
-        files = {
-            f"{name}.safetensors": stack.enter_context(matrix_file(part / f"{name}.safetensors", matrix, count))
-            for name, matrix in like.items()
-        }
-        files["pairs.parquet"] = stack.enter_context(synced(part / "pairs.parquet"))
+        files = {"pairs.parquet": stack.enter_context(synced(part / "pairs.parquet"))}
+        for side in sides:
+            like = torch.empty(0, side.encoder.dim, dtype=getattr(torch, side.dtype))
+            file = f"{side.name}.safetensors"
+            files[file] = stack.enter_context(matrix_file(part / file, like, count))
         table = pq.ParquetWriter(files["pairs.parquet"], schema)
         stack.callback(table.close)
         for rows, batch in blocks:
             for name in sums:
                 files[f"{name}.safetensors"].write(rows[name].contiguous().view(torch.uint8).numpy())
                 sums[name] += exact_sum(rows[name])
-            files["ids.safetensors"].write(id_digests(batch.column("id").to_pylist()))
             table.write_batch(batch)
     sync(part)
     return PartRecord(name=part.name, files={name: file.sha256 for name, file in files.items()}), sums
@@ -235,9 +225,3 @@ def plain_table(pairs, schema=None) -> pa.Table:
     except (pa.ArrowException, UnicodeError) as error:
         what = "cannot be stored" if schema is None else "does not fit the bank's"
         raise BankError(f"the table of the pairs {what} ({first_line(error)})") from None
-
-
-def id_digests(ids) -> np.ndarray:
-    """Return 128-bit BLAKE2b digests of n strings, (n, 2) int64: they find pairs without reading the table."""
-    digests = b"".join(hashlib.blake2b(str(id).encode(errors="surrogatepass"), digest_size=16).digest() for id in ids)
-    return np.frombuffer(digests, np.int64).reshape(-1, 2)

@@ -1,25 +1,24 @@
 """A bank of anchors: built, kept on disk whole, mapped into memory, and true to its encoders."""
 
-import hashlib
 import json
 import os
+import re
 import shutil
-import sys
 from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
-import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 import torch
 from conftest import draw
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
 
-from asif_lib import AnchorBank, EncoderIdentity, Pairs
+from asif_lib import AnchorBank, Pairs
 from asif_lib.bank import copies
 from asif_lib.bank import writing as bank_writing
 from asif_lib.bank.sums import exact_sum, mean_of
+from asif_lib.cli import main
 from asif_lib.encoders.image import load_image_encoder
 from asif_lib.encoders.pictures import PictureFile
 from asif_lib.encoders.text import load_text_encoder
@@ -92,21 +91,14 @@ def test_a_bank_is_found_by_its_name(bank, cache):
     assert_same(AnchorBank.load("mine"), bank)
 
 
-@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
-def test_half_precision_stays_half_precision(bank, tmp_path, dtype):
-    half = bank.replace(image=bank.image.to(dtype), text=bank.text.to(dtype))
-    half.save(tmp_path / "half")
-    assert_same(AnchorBank.load(tmp_path / "half"), half)
-    assert half.image_mean.dtype == torch.float32
-    torch.testing.assert_close(half.image_mean, bank.image_mean, atol=1e-2, rtol=1e-2)
-
-
 @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float32, torch.float64])
 def test_a_bank_is_kept_in_the_floating_types(bank, tmp_path, dtype):
     other = bank.to(dtype)
     assert other.image.dtype == other.text.dtype == dtype
     other.save(tmp_path / "mine")
     assert_same(AnchorBank.load(tmp_path / "mine"), other)
+    assert other.image_mean.dtype == torch.float32
+    torch.testing.assert_close(other.image_mean, bank.image_mean, atol=1e-2, rtol=1e-2)
 
 
 @pytest.mark.parametrize("dtype", [torch.int64, torch.int8, torch.float8_e4m3fn, torch.complex64, None])
@@ -137,7 +129,7 @@ def test_a_bank_on_disk_is_no_pickle(bank, tmp_path):
     bank.save(tmp_path / "mine")
     files = sorted(f.name.split("-")[0] for f in (tmp_path / "mine").rglob("*") if f.is_file())
     assert files == [
-        "bank.json", "bank.json.lock", "ids.safetensors", "image.safetensors", "pairs.parquet", "state",
+        "bank.json", "bank.json.lock", "image.safetensors", "pairs.parquet", "state",
         "text.safetensors",
     ]  # fmt: skip
 
@@ -274,25 +266,17 @@ STEPS = {
 }
 
 
+@pytest.mark.parametrize("error", [OSError(28, "No space left on device"), KeyboardInterrupt()], ids=["full", "Ctrl-C"])
 @pytest.mark.parametrize("where", STEPS.values(), ids=STEPS)
-def test_a_full_disk_leaves_the_old_bank_whole_and_nothing_else(bank, changed, tmp_path, monkeypatch, where):
+def test_a_write_that_ends_early_leaves_the_old_bank_whole_and_nothing_else(
+    bank, changed, tmp_path, monkeypatch, where, error
+):
     bank.save(tmp_path / "mine")
     files = sorted((tmp_path / "mine").rglob("*"))
     with monkeypatch.context() as patch:
-        patch.setattr(*where, fail_with(OSError(28, "No space left on device")))
-        with pytest.raises(BankError, match="No space left on device.*make room"):
-            changed.save(tmp_path / "mine")
-    assert sorted((tmp_path / "mine").rglob("*")) == files
-    assert_same(AnchorBank.load(tmp_path / "mine"), bank)
-
-
-@pytest.mark.parametrize("where", STEPS.values(), ids=STEPS)
-def test_an_interrupted_write_leaves_the_old_bank_whole_and_nothing_else(bank, changed, tmp_path, monkeypatch, where):
-    bank.save(tmp_path / "mine")
-    files = sorted((tmp_path / "mine").rglob("*"))
-    with monkeypatch.context() as patch:
-        patch.setattr(*where, fail_with(KeyboardInterrupt()))
-        with pytest.raises(KeyboardInterrupt):
+        patch.setattr(*where, fail_with(error))
+        full = pytest.raises(BankError, match="No space left on device.*make room")
+        with full if isinstance(error, OSError) else pytest.raises(KeyboardInterrupt):
             changed.save(tmp_path / "mine")
     assert sorted((tmp_path / "mine").rglob("*")) == files
     assert_same(AnchorBank.load(tmp_path / "mine"), bank)
@@ -326,27 +310,17 @@ def test_an_open_bank_outlives_its_replacement(bank, changed, tmp_path):
     assert_same(opened, bank)
 
 
-def test_a_folder_with_other_things_is_left_alone(bank, tmp_path):
+def test_other_things_in_the_place_of_the_bank_are_left_alone(bank, tmp_path):
     (tmp_path / "mine").mkdir()
-    (tmp_path / "mine" / "thesis.txt").write_text("years of work")
-    with pytest.raises(BankError, match="holds files that are no bank"):
-        bank.save(tmp_path / "mine")
+    for file, words in ((tmp_path / "mine" / "thesis.txt", "holds files that are no bank"), (tmp_path / "a", "a file")):
+        file.write_text("years of work")
+        with pytest.raises(BankError, match=words):
+            bank.save(file if words == "a file" else file.parent)
+        assert file.read_text() == "years of work"
     assert [f.name for f in (tmp_path / "mine").iterdir()] == ["thesis.txt"]
 
 
-def test_a_file_in_the_place_of_the_folder_is_left_alone(bank, tmp_path):
-    (tmp_path / "mine").write_text("years of work")
-    with pytest.raises(BankError):
-        bank.save(tmp_path / "mine")
-    assert (tmp_path / "mine").read_text() == "years of work"
-
-
 # -- reading ---------------------------------------------------------------------------------------------
-
-
-def test_a_missing_bank_says_the_command():
-    with pytest.raises(BankError, match="no bank 'birds'.*asif bank build birds"):
-        AnchorBank.load("birds")
 
 
 def change(file, **values):
@@ -371,11 +345,28 @@ def test_files_with_names_like_a_banks_are_left_alone(bank, changed, tmp_path, n
     assert [f.name for f in (tmp_path / "other").iterdir()] == [name]
 
 
-@pytest.mark.parametrize("version", [0, 1, 4, None, "3"])
-def test_another_format_is_refused(bank, tmp_path, version):
-    change(bank.save(tmp_path / "mine") / "bank.json", format=version)
-    with pytest.raises(BankError, match=f"format {version}, not 3; build the bank again: asif bank build"):
-        AnchorBank.load(tmp_path / "mine")
+@pytest.mark.parametrize("version", [2, 3, 5, None, "4", 4.0])
+def test_another_format_is_one_sentence_and_never_replaced_unasked(bank, cache, capsys, version):
+    """It may hold edits: ``make setup`` builds no bank over it."""
+    file = bank.save(cache / "banks" / "stamps") / "bank.json"
+    change(file, format=version)
+    content = file.read_bytes()
+    words = (
+        rf"has bank format {version}, and this version reads format 4; build the bank again: asif bank build stamps --"
+    )
+    with pytest.raises(BankError, match=words) as caught:
+        AnchorBank.load("stamps")
+    assert "\n" not in str(caught.value)
+    assert main(["bank", "build", "stamps"]) == 1
+    assert re.search(words, capsys.readouterr().err) and file.read_bytes() == content
+
+
+def test_a_bank_of_format_2_without_checksums_is_the_same_sentence(tmp_path):
+    (tmp_path / "old").mkdir()
+    about = {"format": 2, "name": "old", "parts": ["part-0123456789ab"], "history": []}
+    (tmp_path / "old" / "bank.json").write_text(json.dumps(about))
+    with pytest.raises(BankError, match="has bank format 2, and this version reads format 4; build the bank again"):
+        AnchorBank.load(tmp_path / "old")
 
 
 @pytest.mark.parametrize(
@@ -388,16 +379,9 @@ def test_a_damaged_description_is_refused(bank, tmp_path, text):
         AnchorBank.load(tmp_path / "mine")
 
 
-def test_a_description_with_unknown_fields_of_an_encoder_is_refused(bank, tmp_path):
-    change(bank.save(tmp_path / "mine") / "bank.json", image_encoder={"name": "who knows"})
-    with pytest.raises(BankError, match="build"):
-        AnchorBank.load(tmp_path / "mine")
-
-
 FILES = [
     "part-*/image.safetensors",
     "part-*/text.safetensors",
-    "part-*/ids.safetensors",
     "part-*/pairs.parquet",
     "state-*",
 ]
@@ -432,14 +416,14 @@ def test_a_truncated_or_missing_file_is_refused(bank, tmp_path, name, keep):
         ({"parts": ["part-0123456789ab"]}, "parts.0: Input should be an object"),
         ({"parts": [{"name": "../../etc", "files": {}}]}, "parts.0.name: String should match pattern"),
         ({"parts": [{"name": "part-0123456789ab", "files": {"text": ""}}]}, "parts.0.files.text"),
-        (
-            {"text_encoder": {"kind": "text", "name": "a", "source": "b", "checksum": "c", "dim": 4}},
-            "text_encoder.prep",
-        ),
-        ({"format": 3, "colour": "red"}, "colour: Extra inputs are not permitted"),
+        ({"parts": [{"name": "part-0123456789ab", "files": {}}]}, ".*one checksum for each of image.safe"),
+        ({"sides": [{"name": "image", "dtype": "float32"}]}, "sides.0.encoder: Field required"),
+        ({"sides": []}, "sides: List should have at least 2 items"),
+        ({"format": 4, "colour": "red"}, "colour: Extra inputs are not permitted"),
         ({"licence": [[]] * 2}, "licence: Input should be a valid string"),
+        ({"history": []}, "it names no part, or no version"),
+        ({"parts": []}, ".*its newest version is of 1 parts, and there are 0"),
         ({"history": [{"version": 1.0}]}, "history.0.version: Input should be a valid integer"),
-        ({"dtype": None}, "dtype: Input should be a valid string"),
     ],
 )
 def test_a_mistyped_key_of_a_description_is_named_in_one_sentence(bank, tmp_path, values, words):
@@ -449,165 +433,11 @@ def test_a_mistyped_key_of_a_description_is_named_in_one_sentence(bank, tmp_path
     assert "\n" not in str(caught.value)
 
 
-@pytest.mark.parametrize("values", [{"history": []}, {"parts": []}, {"parts": 5}, {"history": {}}])
-def test_a_description_of_nothing_is_refused(bank, tmp_path, values):
-    change(bank.save(tmp_path / "mine") / "bank.json", **values)
-    with pytest.raises(BankError, match="is damaged.*build it again"):
-        AnchorBank.load(tmp_path / "mine")
-
-
-def test_a_state_that_names_no_rows_is_refused(bank, tmp_path):
-    (state,) = bank.save(tmp_path / "mine").glob("state-*")
-    save_file({**load_file(state), "removed": torch.zeros(0, dtype=torch.float64)}, state)
-    with pytest.raises(BankError, match="is damaged.*build it again"):
-        AnchorBank.load(tmp_path / "mine")
-
-
 def test_files_of_another_length_are_refused(bank, tmp_path):
     about = json.loads((bank.save(tmp_path / "mine") / "bank.json").read_text(encoding="utf-8"))
     change(tmp_path / "mine" / "bank.json", history=[{**about["history"][0], "count": 7}])
     with pytest.raises(BankError, match="do not hold 7 pairs"):
         AnchorBank.load(tmp_path / "mine")
-
-
-def test_a_table_that_turns_out_damaged_is_refused_when_it_is_read(bank, tmp_path, monkeypatch):
-    (file,) = bank.save(tmp_path / "mine").glob("part-*/pairs.parquet")
-    data = bytearray(file.read_bytes())
-    data[4:40] = bytes(36)  # the first page; the footer, which `load` reads, is whole
-    file.write_bytes(data)
-    with pytest.raises(BankError, match="is damaged.*build it again"):
-        AnchorBank.load(tmp_path / "mine")
-    monkeypatch.setattr("asif_lib.bank.disk.SMALL", 0)
-    opened = AnchorBank.load(tmp_path / "mine")
-    for read in (
-        lambda: opened.pairs,
-        lambda: opened.remove(where="caption = 'x'"),
-        lambda: opened.save(tmp_path / "b"),
-    ):
-        with pytest.raises(BankError, match="is damaged .pairs.parquet is not as it was written"):
-            read()
-
-
-# -- format 2, byte for byte as it was written before it had a schema -------------------------------------
-
-
-BANK_JSON = """{
-  "format": 2,
-  "name": "old \u00fc",
-  "licence": "CC0",
-  "dtype": "float16",
-  "image_encoder": {
-    "kind": "image",
-    "name": "eye",
-    "source": "package eye",
-    "checksum": "aa",
-    "preprocessing": "none",
-    "dim": 3
-  },
-  "text_encoder": {
-    "kind": "text",
-    "name": "ear",
-    "source": "folder /ear",
-    "checksum": "bb",
-    "preprocessing": "none",
-    "dim": 2
-  },
-  "parts": [
-    "part-0123456789ab",
-    "part-ba9876543210"
-  ],
-  "history": [
-    {
-      "version": 1,
-      "time": "2025-01-02T03:04:05+00:00",
-      "change": "built of 3 pairs",
-      "count": 3,
-      "parts": 1,
-      "state": "state-000000000001.safetensors"
-    },
-    {
-      "version": 2,
-      "time": "2025-01-02T03:04:06+00:00",
-      "change": "added 1 pair",
-      "count": 4,
-      "parts": 2,
-      "state": "state-000000000002.safetensors"
-    },
-    {
-      "version": 3,
-      "time": "2025-01-02T03:04:07+00:00",
-      "change": "removed 1 pair",
-      "count": 3,
-      "parts": 2,
-      "state": "state-000000000003.safetensors"
-    }
-  ]
-}"""
-
-
-@pytest.fixture
-def old(tmp_path):
-    """A bank of four pairs in two parts, of which the second pair is removed; and its matrices."""
-    folder = tmp_path / "old"
-    image = torch.tensor([[1, 2, 3], [4, 5, 6], [7, 8, 9.5], [0.5, -1, 2]]).half()
-    text = torch.tensor([[1, 0], [0, 1], [-1, 0.25], [2, 2]]).half()
-    ids = ["a", "b", "c", "d"]
-    digests = [hashlib.blake2b(id.encode(), digest_size=16).digest() for id in ids]
-    digests = torch.tensor(
-        [[int.from_bytes(d[i : i + 8], sys.byteorder, signed=True) for i in (0, 8)] for d in digests]
-    )
-    for part, rows in (("part-0123456789ab", slice(0, 3)), ("part-ba9876543210", slice(3, 4))):
-        (folder / part).mkdir(parents=True)
-        for name, matrix in (("image", image), ("text", text), ("ids", digests)):
-            save_file({"rows": matrix[rows].contiguous()}, folder / part / f"{name}.safetensors")
-        columns = {"id": ids, "caption": [f"caption {id}" for id in ids], "picture": [""] * 4, "group": ["g"] * 4}
-        pq.write_table(pa.table({key: value[rows] for key, value in columns.items()}), folder / part / "pairs.parquet")
-    for version, (removed, left) in enumerate((([], [0, 1, 2]), ([], [0, 1, 2, 3]), ([1], [0, 2, 3])), start=1):
-        sums = {}
-        for name, matrix in (("image_sum", image), ("text_sum", text)):
-            units = (matrix[left].double() * 2**20).long().sum(dim=0)  # multiples of 1/4: no rest in units of 2**-50
-            sums[name] = torch.stack([units, torch.zeros_like(units)])
-        state = {"removed": torch.tensor(removed, dtype=torch.int64), **sums}
-        save_file(state, folder / f"state-00000000000{version}.safetensors")
-    (folder / "bank.json").write_bytes(BANK_JSON.encode())
-    return folder, image, text
-
-
-def test_a_bank_of_before_opens_bit_for_bit_and_can_be_edited(old):
-    folder, image, text = old
-    bank, left = AnchorBank.load(folder), [0, 2, 3]
-    assert torch.equal(bank.image, image[left]) and torch.equal(bank.text, text[left])
-    assert bank.image.dtype == torch.float16
-    table = {"id": ["a", "c", "d"], "caption": ["caption a", "caption c", "caption d"]}
-    assert bank.pairs.to_dict("list") == {**table, "picture": [""] * 3, "group": ["g"] * 3}
-    assert torch.equal(bank.image_mean, image[left].double().mean(dim=0).float())
-    assert (bank.name, bank.licence, bank.version, len(bank)) == ("old ü", "CC0", 3, 3)
-    assert bank.text_encoder == EncoderIdentity("text", "ear", "folder /ear", "bb", "none", 2)
-    assert bank.text_encoder.locator == "/ear"
-    assert bank.history()["change"].tolist() == ["built of 3 pairs", "added 1 pair", "removed 1 pair"]
-    with pytest.raises(BankError, match="these ids already: d;"):
-        bank.check_ids_new(["b", "d"])
-    with pytest.raises(BankError, match="format 2, which has no checksums; compute them: asif bank convert old"):
-        bank.verify(progress=False)
-    with pytest.warns(UserWarning, match="is of format 2, without checksums: they are computed now"):
-        assert bank.remove(["c"]).pairs["id"].tolist() == ["a", "d"]
-    back = AnchorBank.load(folder, verify=True).undo().undo()
-    assert (back.version, back.pairs["id"].tolist()) == (2, ["a", "b", "c", "d"])
-
-
-def test_a_bank_of_before_is_converted_in_one_step_that_loses_nothing(old):
-    folder = old[0]
-    files = {file: file.read_bytes() for file in folder.rglob("*.*") if file.name != "bank.json"}
-    with pytest.warns(UserWarning, match="is of format 2, without checksums: they are computed now"):
-        bank = AnchorBank.load(folder).convert()
-    assert {file: file.read_bytes() for file in files} == files
-    assert len(bank.verify(progress=False)) == 11  # two parts of four files, three states
-    assert bank.history().equals(AnchorBank.load(folder).history()) and bank.version == 3
-    about = json.loads((folder / "bank.json").read_text(encoding="utf-8"))
-    assert [part["name"] for part in about["parts"]] == json.loads(BANK_JSON)["parts"]
-    plain = [{key: value for key, value in entry.items() if key != "checksum"} for entry in about["history"]]
-    assert plain == json.loads(BANK_JSON)["history"]
-    assert bank.convert() is not None and (folder / "bank.json").read_text(encoding="utf-8").count("sha256") == 1
 
 
 # -- made ready for search -------------------------------------------------------------------------------
@@ -639,10 +469,7 @@ def test_the_prepared_copy_of_another_bank_is_refused(opened, changed, tmp_path)
     [
         ({"encoder": "0" * 16}, "its encoder is 0000000000000000"),
         ({"n": 7}, "its n is 7, not 6"),
-        ({"d": None}, "d: Input should be a valid integer"),
         ({"error": -0.1}, "error: Input should be greater than or equal to 0"),
-        ({"error": "small"}, "error: Input should be a valid number"),
-        ({"error": None}, "error: Input should be a valid number"),
         ({"error": 0.01, "n": 6, "d": 64, "state": None, "encoder": None}, "its state is None"),
     ],
 )

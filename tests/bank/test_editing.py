@@ -286,7 +286,6 @@ def traces(folder, removed):
         needles[f"text {i}"] = removed.text[i].view(torch.uint8).numpy().tobytes()
         needles[f"caption {i}"] = removed.pairs["caption"][i].encode()
         needles[f"id {i}"] = removed.pairs["id"][i].encode()
-        needles[f"digest {i}"] = id_digests([removed.pairs["id"][i]]).tobytes()
     found = []
     for file in filter(Path.is_file, folder.rglob("*")):
         content = file.read_bytes()
@@ -304,10 +303,10 @@ def test_after_compact_no_byte_of_what_was_removed_is_left(tmp_path, dtype):
     bank = AnchorBank.load(folder).add(make(300, 320, dtype))
     gone = bank.subset([5, 77, 299, 310])
     left = bank.remove(where="caption = 'caption number 5 of many'").remove(gone.pairs["id"][1:].tolist())
-    assert len(traces(folder, gone)) >= 5 * len(gone)
+    assert len(traces(folder, gone)) >= 4 * len(gone)
     compact = left.compact()
     assert traces(folder, gone) == []
-    assert len(traces(folder, make(6, 7, dtype))) == 5
+    assert len(traces(folder, make(6, 7, dtype))) == 4
     assert_same(compact, left)
     assert compact.history()["change"].tolist() == ["compacted"] and compact.version == 5
     with pytest.raises(BankError, match="compacted at version 5: what was there before is deleted"):
@@ -421,13 +420,6 @@ def test_a_condition_may_meet_missing_values_and_repeated_ones(tmp_path):
         bank = bank.remove(where="note != 'a'")
         assert bank.pairs["id"].tolist() == ids(0, 1, 3, 4, 5)
         assert bank.remove(where="note is null").pairs["id"].tolist() == ids(0, 3, 5)
-
-
-def test_a_condition_that_takes_too_long_is_stopped(tmp_path, monkeypatch):
-    monkeypatch.setattr("asif_lib.bank.selecting.CONDITION_SECONDS", -1)
-    bank = make(0, 100)
-    with pytest.raises(BankError, match="interrupted"):
-        bank.remove(where=" + ".join(["length(caption)"] * 900) + " < 0")
 
 
 def test_the_time_for_a_condition_is_that_for_all_blocks_together(monkeypatch):
@@ -548,15 +540,6 @@ def test_a_bank_that_is_gone_cannot_be_edited(bank, folder):
         with pytest.raises(BankError, match="there is no bank"):
             edit()
     assert not folder.exists()
-
-
-def test_a_table_that_is_damaged_cannot_be_searched(bank, folder):
-    (file,) = folder.glob("part-*/pairs.parquet")
-    data = bytearray(file.read_bytes())
-    data[4:40] = bytes(36)  # the first page; the footer is whole
-    file.write_bytes(data)
-    with pytest.raises(BankError, match="is damaged.*build it again"):
-        AnchorBank.load(folder).remove(where="id = 'id-0001'")
 
 
 # -- several processes, and killed ones ------------------------------------------------------------------
@@ -681,9 +664,9 @@ def test_a_change_is_on_the_disk_before_it_counts(bank, folder, monkeypatch):
     (new,) = (part.name for part in folder.glob("part-*"))
     steps = [(step, name.split("-")[0] if name not in (old, new) else name) for step, name in steps]
     assert steps[0] == ("fsync", "toy")
-    files = {"image.safetensors", "text.safetensors", "ids.safetensors", "pairs.parquet"}
-    assert {name for _, name in steps[1:5]} == files
-    assert steps[5:] == [
+    files = {"image.safetensors", "text.safetensors", "pairs.parquet"}
+    assert {name for _, name in steps[1:4]} == files
+    assert steps[4:] == [
         ("fsync", new), ("fsync", "state"), ("fsync", "bank.json"), ("fsync", "toy"), ("replace", "bank.json"),
         ("fsync", "toy"), ("rmtree", old),
     ]  # fmt: skip
@@ -882,13 +865,6 @@ def tiny_of(name):
     return [load_encoder(i.kind, i.locator, device="cpu") for i in (bank.image_encoder, bank.text_encoder)]
 
 
-def test_the_command_says_that_what_is_removed_stays_until_compact(cards, capsys):
-    assert main(["bank", "remove", "cards", "--id", "red.png"]) == 0
-    said = capsys.readouterr().out
-    assert said.startswith("bank 'cards': removed 1 pair; 3 anchors, version 2; the bytes stay in its files until: ")
-    assert said.endswith("asif bank compact cards\n")
-
-
 def test_the_command_names_pictures_that_it_leaves_out(cards, capsys):
     (cards / "white.png").write_text("no picture")
     status, result, said = asif(capsys, "bank", "add", "cards", cards)
@@ -993,7 +969,7 @@ def test_the_command_makes_a_bank_of_arrays_joins_audits_and_verifies(arrays, ca
     assert status == 0 and "60 rows in" in said and len(table) == 60 and table.excess.is_monotonic_increasing
     assert [row["id"] for row in lowest] == table["id"].tolist()[:10]
     status, about, _ = asif(capsys, "bank", "verify", "both")
-    assert (status, about["files"]) == (0, 5)
+    assert (status, about["files"]) == (0, 4)
     (file,) = bank_dir("both").glob("part-*/text.safetensors")
     file.write_bytes(file.read_bytes()[:-1] + b"!")
     status, _, said = asif(capsys, "bank", "verify", "both")
@@ -1083,9 +1059,3 @@ def test_bad_commands_are_refused_in_a_sentence(cards, case, capsys, tmp_path, m
     assert (status, result) == (1, None)
     assert said.startswith("asif: ") and words in said and said.count("\n") == 1
     assert AnchorBank.load("cards").version == 1
-
-
-@pytest.mark.parametrize("command", ["add", "remove", "relabel", "compact", "history", "undo", "prepare", "join"])
-def test_help_shows_examples(command, capsys):
-    assert main(["bank", command, "--help"]) == 0
-    assert f"examples:\n    asif bank {command} " in capsys.readouterr().out

@@ -101,7 +101,7 @@ BAD = {
     "name": (lambda i, t: (i, t, CAPTIONS), {"name": 3}, "bank 3 cannot be stored .name: Input should be a valid str"),
     "licence": (lambda i, t: (i, t, CAPTIONS), {"licence": "\ud800"}, "bank 'mine' cannot be stored"),
     "swapped": (
-        lambda i, t: (i, t, CAPTIONS), {"image_encoder": external_identity("text", "ear", 8)}, "`identity` of kind 'image'"
+        lambda i, t: (i, t, CAPTIONS), {"image_encoder": external_identity("text", "e", 8)}, "`identity` of kind 'ima"
     ),
     "dimensions": (lambda i, t: (i, t, CAPTIONS), {"image_encoder": external_identity("image", "e", 9)}, r"\(40, 9\)"),
 }  # fmt: skip

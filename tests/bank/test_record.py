@@ -20,9 +20,11 @@ def test_the_count_is_that_of_the_newest_version(tmp_path, stamps_bank):
     [
         (None, "there is no bank 'birds' in .*; run: asif bank build birds"),
         ("{", "bank.json: is damaged"),
-        ('{"format": 2}', "bank.json: is damaged"),
-        ('{"format": 2, "history": []}', "bank.json: is damaged"),
-        ('{"format": 9}', "has bank format 9, not 3; build the bank again: asif bank build birds"),
+        ('{"format": 4}', "bank.json: is damaged"),
+        (
+            '{"format": 9}',
+            "has bank format 9, and this version reads format 4; build the bank again: asif bank build b",
+        ),
     ],
 )
 def test_a_bank_that_cannot_be_opened_is_refused_without_opening_it(tmp_cache, content, words):

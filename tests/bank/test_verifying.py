@@ -101,13 +101,13 @@ def test_a_flipped_bit_in_any_file_of_a_large_bank_is_found_by_verify(folder, mo
     assert len(AnchorBank.load(folder).verify(progress=False)) >= len(files_of(folder)) - 4  # records seal themselves
 
 
-def test_table_and_ids_of_a_large_bank_are_compared_before_they_are_used(folder, monkeypatch):
+def test_the_table_of_a_large_bank_is_compared_before_it_is_used(folder, monkeypatch):
     monkeypatch.setattr(disk, "SMALL", 0)
     for name, use in (
         ("pairs.parquet", lambda bank: bank.pairs),
         ("pairs.parquet", lambda bank: bank.remove(where="caption = 'caption 3'")),
-        ("ids.safetensors", lambda bank: bank.remove(["id-3"])),
-        ("ids.safetensors", lambda bank: bank.check_ids_new(["new"])),
+        ("pairs.parquet", lambda bank: bank.remove(["id-3"])),
+        ("pairs.parquet", lambda bank: bank.check_ids_new(["new"])),
         ("image.safetensors", lambda bank: bank.compact()),
         ("text.safetensors", lambda bank: bank.save(folder.with_name("copy"))),
     ):
@@ -193,15 +193,17 @@ def write_again(folder, file, write):
 
 
 RECORDS = {
-    "a file without a checksum": (lambda r: r["parts"][0]["files"].pop("ids.safetensors"), "a file has no checksum"),
-    "a part without checksums": (lambda r: r["parts"][0].update(files={}), "a file has no checksum"),
-    "a state without a checksum": (lambda r: r["history"][0].update(checksum=None), "a file has no checksum"),
+    "a file without a checksum": (lambda r: r["parts"][0]["files"].pop("text.safetensors"), "one checksum for each of"),
+    "a file too many": (lambda r: r["parts"][0]["files"].update(x="0" * 64), "one checksum for each of"),
+    "a state without a checksum": (lambda r: r["history"][0].update(checksum=None), "history.0.checksum"),
     "a part twice": (lambda r: r["parts"][1].update(name=r["parts"][0]["name"]), "part-.* is named twice"),
     "a state twice": (lambda r: r["history"][1].update(state=r["history"][2]["state"]), "state-.* is named twice"),
-    "no image encoder": (lambda r: r["image_encoder"].update(kind="text"), "not one of pictures and one of texts"),
-    "an unknown kind": (lambda r: r["text_encoder"].update(kind="sound"), "not one of pictures and one of texts"),
-    "a float": (lambda r: r.update(format=3.0), "has bank format 3.0, not 3"),
-    "a tree": (lambda r: r.update(format=json.loads('{"a":' * 90 + "1" + "}" * 90)), "has bank format .{20}, not 3"),
+    "a side twice": (lambda r: r["sides"][1].update(name="image"), "image is named twice"),
+    "a side elsewhere": (lambda r: r["sides"][1].update(name="../x"), "sides.1.name: String should match"),
+    "a third side": (lambda r: r["sides"].append(r["sides"][0]), "at most 2 items"),
+    "another precision": (lambda r: r["sides"][1].update(dtype="float16"), "holds torch.float32 .*, not torch.float16"),
+    "a float": (lambda r: r.update(format=4.0), "has bank format 4.0, and this version reads format 4"),
+    "a tree": (lambda r: r.update(format=json.loads('{"a":' * 90 + "1" + "}" * 90)), "has bank format .{20}, and"),
 }
 
 
@@ -236,7 +238,7 @@ def test_a_table_with_other_columns_is_refused_when_it_is_opened(folder, case):
     file = folder / AnchorBank.load(folder).disk.record.parts[-1].name / "pairs.parquet"
     table = TABLES[case](pq.read_table(file))
     write_again(folder, file, lambda file: pq.write_table(table, file))
-    with pytest.raises(BankError, match="has no column|differ in their precision or columns"):
+    with pytest.raises(BankError, match="has no column|differ in their columns"):
         AnchorBank.load(folder)
 
 
@@ -249,7 +251,7 @@ def test_a_missing_caption_and_another_precision_are_refused(folder):
         _ = AnchorBank.load(folder).pairs
     half = load_file(part / "text.safetensors")["rows"].half()
     write_again(folder, part / "text.safetensors", lambda file: save_file({"rows": half}, file))
-    with pytest.raises(BankError, match="differ in their precision or columns"):
+    with pytest.raises(BankError, match="text.safetensors holds torch.float16 .*, not torch.float32"):
         AnchorBank.load(folder)
 
 

@@ -1,0 +1,202 @@
+"""A bank of two sides of any kind: of two languages, or of two image encoders."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from asif_lib import AnchorBank, Pairs, embed, load_text_encoder
+from asif_lib.bank import disk
+from asif_lib.bank.indexes import build_index
+from asif_lib.bank.joining import concatenate
+from asif_lib.encoders.identity import external_identity
+from asif_lib.errors import AsifError, BankError, EncoderError, IdentityError
+from asif_lib.search import top_anchors
+from asif_lib.search.prepared import PreparedAnchors
+
+N = 30
+SIDES = {"english": ("text", 8), "german": ("text", 6)}, {"photo": ("image", 5), "sketch": ("image", 5)}
+
+
+@pytest.fixture(params=SIDES, ids=["text and text", "picture and picture"])
+def sides(request):
+    return request.param
+
+
+def make(sides, first=0, last=N, name="both"):
+    """Pairs number `first` to `last` of one endless bank: the same number is the same pair."""
+    matrices = [torch.randn(200, dim, generator=torch.Generator().manual_seed(dim)) for _, dim in sides.values()]
+    return AnchorBank.from_embeddings(
+        *(z[first:last] for z in matrices), [f"caption {i}" for i in range(first, last)], sides=tuple(sides), name=name,
+        ids=[str(i) for i in range(first, last)],
+        encoders=[external_identity(kind, f"encoder of {side}", dim) for side, (kind, dim) in sides.items()],
+    )  # fmt: skip
+
+
+def assert_same(a, b):
+    """Bit for bit."""
+    assert (a.sides, a.encoders, len(a)) == (b.sides, b.encoders, len(b))
+    for side in a.sides:
+        assert torch.equal(a.matrix(side), b.matrix(side)) and torch.equal(a.mean(side), b.mean(side))
+    assert a.pairs.equals(b.pairs)
+
+
+def test_a_bank_of_any_sides_lives_as_one_of_pictures_and_texts(sides, tmp_path):
+    first, second = sides
+    bank = AnchorBank.load(make(sides).save(tmp_path / "both"), verify=True)
+    assert_same(bank, make(sides))
+    (part,) = (tmp_path / "both").glob("part-*")
+    assert {file.name for file in part.iterdir()} == {f"{first}.safetensors", f"{second}.safetensors", "pairs.parquet"}
+    edited = bank.add(make(sides, N, 40)).remove(["3", "35"]).remove(where="caption = 'caption 7'").remove(rows=[0])
+    left = [i for i in range(1, 40) if i not in (3, 7, 35)]
+    assert_same(edited, make(sides, 0, 40).subset(left))
+    assert_same(edited.compact(), make(sides, 0, 40).subset(left))
+    assert bank.diff(make(sides, 0, 31)).change.tolist() == ["added"]
+    z = torch.randn(1, sides[second][1])
+    relabelled = AnchorBank.load(tmp_path / "both").relabel("5", "another", z, side=second)
+    assert torch.equal(relabelled.matrix(second)[-1:], z) and relabelled.pairs.caption.iloc[-1] == "another"
+    assert torch.equal(relabelled.matrix(first)[-1], make(sides).matrix(first)[5])
+    assert_same(relabelled.undo(), make(sides, 0, 40).subset(left))
+
+
+def test_a_bank_of_any_sides_is_searched(sides, tmp_path):
+    memory = make(sides)
+    bank = AnchorBank.load(memory.save(tmp_path / "both")).prepare(progress=False)
+    for side in sides:
+        z = torch.randn(4, bank.rows(side).shape[1], generator=torch.Generator().manual_seed(1))
+        prepared, mean = bank.searchable(side)
+        assert isinstance(prepared, PreparedAnchors) and mean is None
+        expected = torch.nn.functional.cosine_similarity(
+            (z - memory.mean(side))[:, None], memory.matrix(side) - memory.mean(side), dim=2
+        )
+        for anchors in ((prepared, None), memory.searchable(side)):
+            _, indices = top_anchors(z, anchors[0], 5, mean=anchors[1])
+            assert torch.equal(indices, expected.topk(5).indices)
+        index = build_index(bank, side, "ivf", lists=2, progress=False)
+        assert torch.equal(index.search(z, k=5, effort=2)[1], expected.topk(5).indices)
+    with pytest.raises(AsifError, match=f"an index is of the bank's {' or '.join(map(repr, sides))}"):
+        build_index(bank, "image")
+
+
+def test_two_sides_of_one_encoder_are_no_mistake(tmp_path):
+    same = external_identity("text", "one encoder", 4)
+    z = np.random.default_rng(0).normal(size=(2, 5, 4))
+    bank = AnchorBank.from_embeddings(*z, list("abcde"), sides=("question", "answer"), encoders=(same, same))
+    bank = AnchorBank.load(bank.save(tmp_path / "same"))
+    bank.check_encoder(same)
+    assert not torch.equal(bank.matrix("question"), bank.matrix("answer"))
+    assert len(bank.add(bank.subset([1]).replace(pairs=bank.subset([1]).pairs.assign(id="new")))) == 6
+
+
+def test_items_of_any_kind_are_encoded(sentence_transformer_folder, tmp_cache):
+    encoder = load_text_encoder(sentence_transformer_folder, device="cpu")
+    english, german = ["a cat", "the dog"], ["die katze", "der hund"]
+    how = {"sides": ("english", "german"), "progress": False}
+    bank = AnchorBank.from_items(english, german, english, (encoder, encoder), **how, ids=["c", "d"], name="mine")
+    assert torch.equal(bank.matrix("german"), embed(encoder, german, progress=False))
+    assert (bank.name, bank.pairs.id.tolist(), bank.encoders["english"]) == ("mine", ["c", "d"], encoder.identity)
+    for encoders, words in (((encoder, "ear"), "'ear' is a name; pass the german encoder itself$"),
+                            ((encoder, len), "german encoder .* needs an `identity`, not")):  # fmt: skip
+        with pytest.raises(EncoderError, match=words):
+            AnchorBank.from_items(english, german, english, encoders, **how)
+
+
+BAD_SIDES = {
+    "a third side": (("a", "b", "c"), "a bank has two sides, as in .*; .* are 3"),
+    "one side": ("ab", "a bank has two sides, .* are 1"),
+    "one name twice": (("a", "a"), "both sides are called 'a'; give them different names"),
+    "a path": (("a", "../b"), "'../b' is no name of a side: take small letters"),
+    "a name of the bank's own": (("pairs", "b"), "'pairs' is no name of a side: .* none of pairs, name, licence"),
+    "a number": (("a", 1), "1 is no name of a side"),
+}
+
+
+@pytest.mark.parametrize("case", BAD_SIDES)
+def test_sides_that_cannot_be_are_refused_in_one_sentence(case):
+    names, words = BAD_SIDES[case]
+    with pytest.raises(BankError, match=words) as caught:
+        AnchorBank.from_embeddings(*torch.randn(2, 3, 4), list("abc"), sides=names)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_side_that_the_bank_does_not_have_is_one_sentence():
+    bank = make(SIDES[0])
+    pairs = Pairs("p", ["cat.png"], ["a cat"], ["new"], [""], {})
+    for ask in (lambda: bank.image, lambda: bank.text_mean, lambda: bank.image_encoder, lambda: bank.rows("image"),
+                lambda: bank.mean("image"), lambda: bank.searchable("image"), lambda: bank.add(pairs),
+                lambda: bank.relabel("1", "x", np.ones((1, 6)))):  # fmt: skip
+        with pytest.raises(BankError, match="bank 'both' has the sides english and german, and no side '(image|text)'"):
+            ask()
+    assert not hasattr(bank, "image")
+    with pytest.raises(BankError, match="'both' of english and german has no 'image' to replace"):
+        bank.replace(image=torch.ones(N, 8))
+    with pytest.raises(BankError, match="pass encoders=.first, second., or image_encoder and text_encoder"):
+        AnchorBank.from_embeddings(*torch.randn(2, 3, 4), list("abc"), encoders=("a", "b"), image_encoder="a")
+
+
+def test_banks_of_other_sides_or_encoders_do_not_mix():
+    bank, other = make(SIDES[0]), make(SIDES[1], N, 40)
+    for use in (bank.add, bank.diff, lambda other: concatenate([bank, other])):
+        with pytest.raises(BankError, match="sides english and german, and bank 'both' the sides photo and sketch"):
+            use(other)
+    changed = make(SIDES[0], N, 40).replace(german_encoder=replace(bank.encoders["german"], checksum="another"))
+    with pytest.raises(IdentityError, match="was made by encoder of german .external.*, not by"):
+        bank.add(changed)
+    with pytest.raises(IdentityError):
+        bank.check_encoder(bank.encoders["german"], "english")
+
+
+def test_a_kind_of_encoder_is_any_word():
+    identity = external_identity("audio", "an ear", 3)
+    assert (identity.kind, identity.is_external) == ("audio", True)
+    bank = AnchorBank.from_embeddings(*torch.randn(2, 3, 3), list("abc"), sides=("audio", "text"),
+                                      encoders=(identity, "ear"))  # fmt: skip
+    assert (bank.encoders["audio"], bank.text_encoder.kind) == (identity, "text")
+    for kind in (None, "", "two words"):
+        with pytest.raises(EncoderError, match="the kind of an encoder is one word"):
+            external_identity(kind, "an ear", 3)
+
+
+# -- joined on disk --------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def shards(tmp_path, sides):
+    """Folders of three banks, which hold all pairs from 0 to 90 except 40."""
+    folders = [make(sides, i, i + 30, "shard").save(tmp_path / f"shard {i}") for i in (0, 30, 60)]
+    AnchorBank.load(folders[1]).remove(["40"])
+    return folders
+
+
+def test_banks_on_disk_are_joined_without_gathering_them(shards, sides, tmp_path, monkeypatch):
+    whole = make(sides, 0, 90).subset([i for i in range(90) if i != 40])
+    expected = AnchorBank.load(whole.save(tmp_path / "whole"))
+    banks = [AnchorBank.load(folder) for folder in shards]
+    with monkeypatch.context() as patch:
+        patch.setattr(AnchorBank, "matrix", None)
+        concatenate(banks, "both").save(tmp_path / "joined")
+    joined = AnchorBank.load(tmp_path / "joined")
+    assert_same(joined, whole)
+    assert (joined.name, joined.version, len(joined.disk.parts)) == ("both", 1, 1)
+    assert joined.disk.record.parts[0].files == expected.disk.record.parts[0].files
+
+
+def test_what_is_damaged_is_not_joined(shards, sides, monkeypatch):
+    monkeypatch.setattr(disk, "SMALL", 0)
+    (file,) = shards[2].glob(f"part-*/{next(iter(sides))}.safetensors")
+    file.write_bytes(file.read_bytes()[:-1] + b"!")
+    with pytest.raises(BankError, match="the bank is damaged .*is not as it was written"):
+        concatenate([AnchorBank.load(folder) for folder in shards])
+
+
+def test_an_edit_of_the_newest_version_opens_no_bank_again(shards, sides, monkeypatch):
+    """Only a view that is older than the folder has to be opened anew, under the lock."""
+    bank, opened = AnchorBank.load(shards[0]), []
+    open_ = disk._open
+    monkeypatch.setattr(disk, "_open", lambda *a: opened.append(a) or open_(*a))
+    edited = bank.remove(["1"]).add(make(sides, 100, 101)).remove(where="id = '5'").compact()
+    assert opened == [] and edited.version == 5
+    bank.remove(["2"])
+    assert len(opened) == 1
+    assert_same(AnchorBank.load(shards[0]), make(sides, 0, 101).subset([0, 3, 4, *range(6, 30), 100]))

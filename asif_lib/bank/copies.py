@@ -57,9 +57,20 @@ def recorded(file, about):
 
 
 def checked_record(file, model, about):
-    """Return the record of `file` as a pydantic `model`, after comparing it with the file and with `about`, a dict.
+    """Return the record of a file, after comparing it with the file and with what is expected.
 
-    Raises `OSError` or `ValueError` if file or record are missing or damaged, or the record says something else.
+    Parameters
+    ----------
+    file : Path
+    model : class
+        `FileRecord`, or one of its children.
+    about : dict
+        What the record must say.
+
+    Raises
+    ------
+    OSError, ValueError
+        If file or record are missing or damaged, or the record says something else.
     """
     record = parse_json(unsealed(file.with_suffix(".json").read_bytes()), model)
     check_same(record, {"file": file.name, **about})

@@ -61,11 +61,11 @@ class IVF:
         index.by_residual, index.cp.min_points_per_centroid = False, 1
         return index
 
-    def asked(self, n, k, effort) -> int:
+    def _asked(self, n, k, effort) -> int:
         """Return the number of candidates for the k best: more than k, since half precision may swap near-ties."""
         return min(n, k + k // 10 + 10)
 
-    def find(self, index, queries, asked, effort) -> np.ndarray:
+    def _find(self, index, queries, asked, effort) -> np.ndarray:
         """Return the positions of candidates for `queries` (q, d) float32: (q, asked) int64, -1 if missing."""
         return index.search(queries, asked, params=faiss.SearchParametersIVF(nprobe=effort))[1]
 
@@ -100,10 +100,10 @@ class PQ:
         index.pq.cp.min_points_per_centroid = 1
         return index
 
-    def asked(self, n, k, effort):
+    def _asked(self, n, k, effort):
         return min(n, k * effort)
 
-    def find(self, index, queries, asked, effort):
+    def _find(self, index, queries, asked, effort):
         if asked == index.ntotal:  # FAISS would drop the anchors whose similarity saturates 8 bits
             return np.broadcast_to(np.arange(asked), (len(queries), asked))
         return index.search(queries, asked)[1]
@@ -132,10 +132,10 @@ class HNSW:
     def untrained(self, d):
         return faiss.index_factory(d, f"HNSW{self.links},SQfp16", faiss.METRIC_INNER_PRODUCT)
 
-    def asked(self, n, k, effort):
+    def _asked(self, n, k, effort):
         return k
 
-    def find(self, index, queries, asked, effort):
+    def _find(self, index, queries, asked, effort):
         return index.search(queries, asked, params=faiss.SearchParametersHNSW(efSearch=effort))[1]
 
 
@@ -204,23 +204,32 @@ class ApproximateIndex:
         return values, indices
 
     def search_and_count(self, queries, k, effort):
-        """Return the answer of `search` without its warning, and the number of found anchors of each query, (q,) int64.
+        """Return the answer of `search` without its warning, and how many anchors were found for each query.
 
-        From that number on, the entries of a row were not found.
+        Parameters
+        ----------
+        queries, k, effort
+            As for `search`.
+
+        Returns
+        -------
+        values, indices : Tensor of shape (q, k), float32 and int64
+        found : ndarray of shape (q,), int64
+            From that number on, the entries of a row were not found.
         """
-        queries = queries.detach()
+        queries = queries.detach()  # (q, d)
         check_dimensions(queries, self.rows)
         check_k(k, len(self))
         k, effort = int(k), _whole_number(self.knob, effort, *self.method.limits(len(self), k), f"for k = {k} it is")
-        unit = unit_rows(queries, self.mean).numpy()
+        unit = unit_rows(queries, self.mean).numpy()  # (q, d)
         values = torch.empty(len(unit), k, dtype=torch.float32)
         indices, found = torch.empty(len(unit), k, dtype=torch.int64), np.empty(len(unit), np.int64)
         faiss.omp_set_num_threads(torch.get_num_threads())
-        asked = self.method.asked(len(self), k, effort)
+        asked = self.method._asked(len(self), k, effort)
         step = max(1, CANDIDATES // asked)
         for first in range(0, len(unit), step):
             block = slice(first, first + step)
-            candidates = self.method.find(self.index, unit[block], asked, effort)
+            candidates = self.method._find(self.index, unit[block], asked, effort)  # (b, asked)
             values[block], indices[block] = rerank(queries[block], self.rows, candidates, k, mean=self.mean)
             found[block] = (candidates >= 0).sum(axis=1).clip(max=k)
         return values, indices, found

@@ -64,6 +64,14 @@ class Plan:
 def plan_search(q, n, d, k, *, method="auto", device="cpu", memory=None, prepared=False) -> Plan:
     """Choose how to search the k best of n anchors for q queries in d dimensions.
 
+    Parameters
+    ----------
+    q, n, d, k : int
+    method, device, memory
+        As for `top_anchors`.
+    prepared : bool
+        Whether the anchors are prepared.
+
     Raises
     ------
     ParameterError

@@ -22,9 +22,16 @@ MOST_CANDIDATES = 16_384
 
 
 class Passes:
-    """The passes of one search over the `anchors` (Rows); called with one block of queries after another.
+    """The passes of one search, called with one block of queries after another.
 
-    The method ``bf16`` uses the rounded copy in `prepared` (PreparedAnchors), if it is given.
+    Parameters
+    ----------
+    anchors : Rows of shape (n, d)
+    mean : Tensor of shape (d,), or None
+    k : int
+    plan : Plan
+    prepared : PreparedAnchors, optional
+        The method ``bf16`` uses its rounded copy.
     """
 
     def __init__(self, anchors, mean, k, plan, prepared=None):

@@ -1,7 +1,6 @@
 """Two real worker processes: the same answers as one machine, also where one of them is killed in the middle."""
 
 import doctest
-import math
 import os
 import re
 import shutil
@@ -9,7 +8,6 @@ import signal
 import subprocess
 import sys
 import time
-import tomllib
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -307,27 +305,12 @@ def test_workers_with_gpus_have_no_limit_of_memory(monkeypatch):
     assert asked == {"threads_per_worker": 1, "memory_limit": 0, "protocol": "tcp"}
 
 
-def extra(name):
-    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-    return {re.match(r"[\w-]+", line)[0] for line in project["optional-dependencies"][name]}
-
-
 @pytest.mark.parametrize("where, package, name", [("slurm", "dask-jobqueue", "cluster"), ("cuda", "dask-cuda", "cuda")])
 def test_missing_package_names_its_extra(where, package, name, monkeypatch):
     module = package.replace("-", "_")
     monkeypatch.setitem(sys.modules, module, None)
     with pytest.raises(MissingExtraError, match=f"`{module}` is not installed; it comes with the extra {name}:"):
         connect(where)
-    assert package in extra(name)
-
-
-def test_without_dask_an_import_says_in_one_sentence_which_extra_brings_it():
-    code = "import sys; sys.modules['distributed'] = None; from asif_lib.cluster import connect"
-    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
-    said = run.stderr.strip().splitlines()[-1]
-    assert said.endswith("MissingExtraError: `distributed` is not installed; it comes with the extra cluster: "
-                         "pip install 'asif-workbook[cluster]'")  # fmt: skip
-    assert extra("cluster") >= {"dask", "distributed", "bokeh"}
 
 
 def test_slurm(tmp_path, monkeypatch):
@@ -358,18 +341,6 @@ def assert_keeps_memory(client):
 def test_workers_keep_memory_that_they_need_again_and_this_process_is_as_before(client):
     assert_keeps_memory(client)
     assert dask.config.get("distributed.nanny.pre-spawn-environ").keys().isdisjoint({"MALLOC_MMAP_THRESHOLD_"})
-
-
-def test_one_worker_and_two_do_the_same_tasks_and_many_each_have_some():
-    def tasks(n, threads):
-        one = SimpleNamespace(nthreads=lambda: dict.fromkeys(range(threads), 1))
-        return math.ceil(n / distributed._shard(None, n, one))
-
-    assert tasks(400_000, 1) == tasks(400_000, 2) == 6
-    assert tasks(1_600_000, 1) == tasks(1_600_000, 2) == 8
-    assert tasks(1_600_000, 16) == 16
-    assert tasks(10_000, 3) == 3
-    assert tasks(10**9, 16) % 16 == 0 and 10**9 / tasks(10**9, 16) <= distributed.ROWS[1]
 
 
 # -- building --------------------------------------------------------------------------------------------
@@ -664,20 +635,6 @@ def test_plan_scales():
     assert one.bank_bytes == many.bank_bytes == 50 * many.machine_bytes
     assert one.merge_seconds == many.merge_seconds > 0
     assert plan.estimate_costs(10**9, 1, network=1e9).merge_seconds == 10_000 * 2 * 800 * 14 / plan.Machine().merged
-
-
-@pytest.mark.parametrize("searches, results", [(1, 1), (32, 32), (33, 9), (3_815, 15)])
-def test_results_that_arrive_at_the_client(searches, results):
-    class Client:
-        def nthreads(self):
-            return {"one": 1, "two": 1}
-
-        def submit(self, *arguments, **options):
-            return arguments
-
-    assert distributed.arriving(searches) == results
-    nodes = distributed._tree(Client(), None, (), [range(i, i + 1) for i in range(searches)], {"k": 1})
-    assert len(nodes) == results and sum(size for _, size in nodes) == searches
 
 
 def test_plan_docstring():

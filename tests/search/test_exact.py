@@ -482,13 +482,6 @@ def test_the_choice_follows_hardware_and_size(monkeypatch):
         plan_search(*large, device="meta", method="bf16")
 
 
-def test_the_bar_says_how_it_searches(capsys, monkeypatch):
-    monkeypatch.setattr("asif_lib.machine.WORTH_A_LINE", 0)
-    z, anchors = plain()
-    top_anchors(z, anchors, K, method="bf16", progress=True)
-    assert "searching (bf16, blocks of 20 queries" in capsys.readouterr().err
-
-
 def test_rerank_takes_the_best_of_what_it_is_given():
     z, anchors = plain()
     candidates = np.full((Q, 6), -1)

@@ -16,12 +16,12 @@ from asif_lib.encoders.embeddings import embed
 from asif_lib.encoders.encoder import as_embeddings
 from asif_lib.encoders.identity import EncoderIdentity, checked_identity
 from asif_lib.errors import BankError, DataError, IdentityError
-from asif_lib.search.copies import read_prepared
 from asif_lib.search.rows import BLOCK, Rows, as_rows
 
 from . import checks
 from .building import encode, identity_of, table_of
 from .checks import IMAGE_TEXT, NoSideError
+from .copies import read_prepared
 from .disk import DiskVersion, open_version
 from .record import BankRecord, Side, bank_dir
 from .selecting import check_choice, positions_of

@@ -13,9 +13,9 @@ import torch
 
 from asif_lib.errors import BankError, first_line, first_names
 from asif_lib.files import parse_json
-from asif_lib.search.matrices import FLOATS
 from asif_lib.search.rows import BLOCK
 
+from .matrices import FLOATS
 from .record import COLUMNS, SIDE, BankRecord
 from .sums import LARGEST
 from .writing import plain_table

@@ -16,11 +16,10 @@ from safetensors import SafetensorError, safe_open
 from asif_lib.errors import BankError, first_line
 from asif_lib.files import SMALL, check_sha256
 from asif_lib.machine import progress_bar
-from asif_lib.search.copies import write_prepared
-from asif_lib.search.matrices import map_rows, read_rows
-from asif_lib.search.records import checksums_of_copies, checksums_of_indexes
 from asif_lib.search.rows import BLOCK, Rows
 
+from .copies import checksums_of_files, write_prepared
+from .matrices import map_rows, read_rows
 from .record import COLUMNS, MEND, BankRecord, read_record
 from .sums import exact_sum
 from .writing import NO_ROWS, add_version, changing, in_blocks, plain, plain_table, write_part, write_record
@@ -151,11 +150,10 @@ class DiskVersion:
         files = {self.folder / v.state: v.checksum for v in history} | _part_files(self.folder, self.record)
         damaged = []
         for folder in (self.folder / version.index_folder for version in history):
-            for checksums_of in (checksums_of_copies, checksums_of_indexes):
-                try:
-                    files |= checksums_of(folder)
-                except (OSError, ValueError) as error:
-                    damaged.append(f"{folder}: {first_line(error)}")
+            try:
+                files |= checksums_of_files(folder)
+            except (OSError, ValueError) as error:
+                damaged.append(f"{folder}: {first_line(error)}")
         size = sum(path.stat().st_size for path in files if path.exists())
         with progress_bar(
             total=size, desc="verifying", unit="B", unit_scale=True, disable=not progress, leave=False

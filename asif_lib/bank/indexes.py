@@ -1,10 +1,22 @@
 """Approximate indexes beside a bank on disk, which belong to one version each."""
 
 from dataclasses import asdict, dataclass
+from pathlib import Path
 
-from asif_lib.errors import BankError, DataError, ParameterError
-from asif_lib.search.approximate import ApproximateIndex, read_index, write_index
-from asif_lib.search.kinds import KINDS
+import faiss
+
+from asif_lib.errors import BankError, ParameterError, first_line
+from asif_lib.files import locked
+from asif_lib.search.approximate import KINDS, ApproximateIndex, make_index
+
+from .copies import FileRecord, checked_record, recorded
+
+
+class IndexRecord(FileRecord):
+    """The record of an index."""
+
+    parameters: dict[str, int]
+    """Of its kind."""
 
 
 @dataclass(frozen=True, repr=False)
@@ -15,9 +27,19 @@ class BankIndex(ApproximateIndex):
     ----------
     bank : AnchorBank
         A view of the version that the index is of. The other attributes are those of `ApproximateIndex`.
+    file : Path
+    about : dict
+        The content of the file's record: ``kind``, ``parameters``, ``modality``, ``centred``, ``n``, ``d`` and others.
     """
 
     bank: object
+    file: Path
+    about: dict
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of its file."""
+        return self.about["size"]
 
 
 def build_index(bank, modality, kind="ivf", *, centred=True, progress=True, **parameters) -> BankIndex:
@@ -30,7 +52,7 @@ def build_index(bank, modality, kind="ivf", *, centred=True, progress=True, **pa
     modality : str
         A side of the bank, such as ``"image"``.
     kind, parameters
-        As for `asif_lib.search.write_index`, which describes the other errors too.
+        As for `asif_lib.search.make_index`, which describes the other errors too.
     centred : bool
         Subtract the bank's mean, as `ASIF` does by default.
 
@@ -38,44 +60,60 @@ def build_index(bank, modality, kind="ivf", *, centred=True, progress=True, **pa
     ------
     BankError
         If the bank is in memory only, or the index cannot be written; nothing is left behind.
+    LockedError
+        If another process builds the same index.
     """
-    folder, owner = _place(bank, modality, kind, centred)
-    mean = bank.mean(modality) if centred else None
+    file, about, rows, mean = _place(bank, modality, kind, centred)
     try:
-        write_index(folder, kind, bank.rows(modality), mean, owner, parameters, progress=progress)
-    except DataError as error:
-        raise BankError(f"{error}; make room, or load the bank again if it was edited, and repeat") from None
+        file.parent.mkdir(exist_ok=True)
+        with locked(file), recorded(file, about) as part:
+            new = make_index(rows, kind, mean=mean, progress=progress, **parameters)
+            about["parameters"] = asdict(new.method)
+            faiss.write_index(new.index, str(part))
+    except (OSError, RuntimeError) as error:
+        raise BankError(
+            f"{file}: the index could not be written ({first_line(error)}); make room, or load the bank again if it "
+            f"was edited, and repeat"
+        ) from None
     return open_index(bank, modality, kind, centred=centred)
 
 
 def open_index(bank, modality, kind="ivf", *, centred=True) -> BankIndex:
-    """Open the index that `build_index` kept with this version of the bank; its files are mapped.
+    """Open the index that `build_index` kept with this version of the bank; its file is mapped.
+
+    Parameters
+    ----------
+    bank, modality, kind, centred
+        As for `build_index`.
 
     Raises
     ------
     BankError
         If there is no index, the bank has been edited since, the index belongs to another bank, or it is damaged.
     """
-    folder, owner = _place(bank, modality, kind, centred)
+    file, about, rows, mean = _place(bank, modality, kind, centred)
     build = f"build it: build_index(bank, {modality!r}, {kind!r}, centred={centred})"
-    if not (folder / "about.json").exists():
-        others = bank.index_folder.parent.glob(f"index-*/{folder.name}/about.json")
-        why = "is of another version of the bank" if any(others) else "is not there"
-        raise BankError(f"{folder}: the index {why}; {build}")
     try:
-        found = read_index(folder, kind, bank.rows(modality), bank.mean(modality) if centred else None, owner)
-    except DataError as error:
-        raise BankError(f"{error}; {build}") from None
-    return BankIndex(**vars(found), bank=bank)
+        record = checked_record(file, IndexRecord, about)
+        index = faiss.read_index(str(file), faiss.IO_FLAG_MMAP_IFC)
+        if (index.ntotal, index.d) != rows.shape:
+            raise ValueError(f"it holds {index.ntotal} vectors in {index.d} dimensions")
+    except FileNotFoundError:
+        others = {*file.parent.parent.glob(f"index-*/{file.name}")} - {file}
+        why = "is of another version of the bank" if others else "is not there"
+        raise BankError(f"{file}: the index {why}; {build}") from None
+    except (OSError, RuntimeError, ValueError) as error:
+        raise BankError(f"{file}: the index cannot be used ({first_line(error)}); {build}") from None
+    return BankIndex(rows, mean, KINDS[kind](**record.parameters), index, bank, file, record.model_dump())
 
 
 def _place(bank, modality, kind, centred):
-    """Return the folder of an index, and its owner as plain data."""
+    """Return the file of an index, its record's keys that name the owner, and the rows and the mean."""
     if kind not in KINDS:
         raise ParameterError(f"kind = {kind!r}: an index is of kind {', '.join(map(repr, KINDS))}")
     if modality not in bank.sides:
         raise ParameterError(f"modality = {modality!r}: an index is of the bank's {' or '.join(map(repr, bank.sides))}")
-    encoder = bank.encoders[modality]
-    state = bank.index_folder.name.removeprefix("index-")
-    owner = {"modality": modality, "centred": centred, "encoder": asdict(encoder), "state": state}
-    return bank.index_folder / f"{kind}-{modality}-{'centred' if centred else 'plain'}", owner
+    folder, rows, mean = bank.index_folder, bank.rows(modality), bank.mean(modality) if centred else None
+    about = {"kind": kind, "n": len(rows), "d": rows.shape[1], "modality": modality, "centred": centred,
+             "encoder": bank.encoders[modality].digest, "state": folder.name.removeprefix("index-")}  # fmt: skip
+    return folder / f"{kind}-{modality}-{'centred' if centred else 'plain'}.faiss", about, rows, mean

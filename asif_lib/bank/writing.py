@@ -18,9 +18,9 @@ from safetensors.torch import save
 
 from asif_lib.errors import BankError, first_line
 from asif_lib.files import locked, sealed
-from asif_lib.search.matrices import matrix_file, synced
 from asif_lib.search.rows import BLOCK
 
+from .matrices import matrix_file, synced
 from .record import OURS, PartRecord, Version, no_bank, read_record
 from .sums import exact_sum
 

@@ -1,10 +1,10 @@
-"""Build a bank with a cluster: each task encodes one shard of the pairs and writes it as one part.
+"""Build a bank with a cluster: each task builds the bank of one shard of the pairs, and the client joins the banks.
 
-The parts are collected in a folder beside the bank, ``NAME.building``. Each finished part leaves a record there. So a
-lost worker or a killed build loses only unfinished shards. At the end, under its lock, the bank's folder changes once:
-(1) the files of the parts get a second name there, (2) ``bank.json`` is replaced, (3) ``NAME.building`` is deleted. The
-lock ``NAME.building.lock`` stays. It is outside the folder, because a network file system does not delete a folder with
-an open file.
+The banks of the shards lie in a folder beside the bank, ``NAME.building``. A shard is finished when its folder has a
+``bank.json``. The folder's name is a digest of everything that affects the shard. So a lost worker or a killed build
+loses only unfinished shards, and a shard whose pairs, pictures, encoders or library changed is built again. The lock
+``NAME.building.lock`` stays. It is outside the folder, because a network file system does not delete a folder with an
+open file.
 
 The cache of embeddings is not used: its file has one writer at a time, and workers would wait for it.
 """
@@ -16,7 +16,7 @@ import json
 import os
 import shutil
 import warnings
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pandas as pd
@@ -25,43 +25,30 @@ from distributed import get_worker
 from PIL import Image
 
 from asif_lib.bank.anchors import AnchorBank
-from asif_lib.bank.building import cut_captions
-from asif_lib.bank.checks import IMAGE_TEXT, check_directions
-from asif_lib.bank.disk import MAX_PARTS
-from asif_lib.bank.record import BankRecord, PartRecord, Side
-from asif_lib.bank.writing import (
-    NO_ROWS,
-    add_version,
-    changing,
-    check_folder,
-    in_blocks,
-    plain_table,
-    sync,
-    write_part,
-)
+from asif_lib.bank.building import cut_captions, path_of
+from asif_lib.bank.checks import check_ids
+from asif_lib.bank.joining import concatenate
+from asif_lib.bank.writing import check_folder
 from asif_lib.defaults import DEFAULT_IMAGE_ENCODER, DEFAULT_TEXT_ENCODER
-from asif_lib.encoders.identity import BFLOAT16, EncoderIdentity
+from asif_lib.encoders.identity import EncoderIdentity
 from asif_lib.encoders.loading import load_encoder
 from asif_lib.encoders.pictures import PictureFile, picture_digest
-from asif_lib.errors import BankError, BrokenPicturesError, IdentityError, first_names
-from asif_lib.files import locked, write_whole
+from asif_lib.errors import BankError, BrokenPicturesError, IdentityError
+from asif_lib.files import locked
 
-from .workers import ClusterError, check_workers, collect, library, working
+from .workers import check_seen, check_workers, collect, library, working
 
-SHARD = 1_024
-"""Pairs in a shard by default, if a bank's `MAX_PARTS` allow it."""
+SHARD, MOST_SHARDS = 1_024, 256
+"""Pairs in a shard by default; and the most shards of a build, whose banks are all open when they are joined."""
 
 
 @dataclass(frozen=True)
-class Order:
-    """The settings of a build, which all its shards share."""
+class _Settings:
+    """What all shards of a build share."""
 
-    staging: str
-    name: str
-    licence: str
-    encoders: tuple
-    weights: tuple
-    """A digest of each encoder's folder: weights may change under the same path."""
+    staging: Path
+    encoders: tuple[EncoderIdentity, EncoderIdentity]
+    """As the client loads them; workers must load the same."""
     dtype: torch.dtype
     skip_broken: bool
     device: str
@@ -88,7 +75,7 @@ def build_bank(
     name : str, optional
         Default: the name of `pairs`.
     shard : int, optional
-        Pairs in a shard, which are lost with a worker. Default: `SHARD`, or more if a bank would have too many parts.
+        Pairs in a shard, which are lost with a worker. Default: `SHARD`, or more if there would be over `MOST_SHARDS`.
     dtype : torch.dtype
         Of the stored embeddings.
     skip_broken : bool
@@ -103,102 +90,45 @@ def build_bank(
     ClusterError
         If workers have another version of the library, do not see the folder, or are lost again and again.
     IdentityError
-        If workers loaded different encoders under the same name.
+        If a worker loads another encoder under the same name.
     BankError
         If an id, a caption or an embedding cannot be used, no pair is left, or the folder cannot be written.
     """
     folder = Path(folder).absolute()
     check_folder(folder)
-    _check_pairs(pairs)
+    check_ids(pd.DataFrame({"id": pairs.ids}))  # no shard sees them all
     size = _shard(shard, len(pairs))
+    pairs = replace(pairs, name=name or pairs.name, pictures=[_absolute(picture) for picture in pairs.pictures])
+    names = ("image", image_encoder), ("text", text_encoder)
+    encoders = tuple(load_encoder(*name, device="cpu").identity for name in names)
     staging = folder.with_name(f"{folder.name}.building")
+    settings = _Settings(staging, encoders, dtype, skip_broken, device)
     staging.parent.mkdir(parents=True, exist_ok=True)
-    encoders = tuple(map(_place, (image_encoder, text_encoder)))
-    weights = tuple(map(_folder_mark, encoders))
-    order = Order(str(staging), name or pairs.name, pairs.licence, encoders, weights, dtype, skip_broken, device)
     with locked(staging):
         staging.mkdir(exist_ok=True)
         check_workers(client)
-        _check_seen(client, staging)
-        records = _encode_all(client, pairs, size, order, progress)
-        broken = [error for record in records for error in record.get("broken", ())]
+        shards = [pairs.subset(range(i, min(i + size, len(pairs)))) for i in range(0, len(pairs), size)]
+        folders = [staging / f"shard-{_key(shard, settings)}" for shard in shards]
+        broken = _build_shards(client, shards, folders, settings, progress)
         if broken and not skip_broken:
             raise BrokenPicturesError(broken)
-        for warning in dict.fromkeys(record["warning"] for record in records if record["warning"]):
-            warnings.warn(warning, stacklevel=2)
-        _commit(folder, order, [record for record in records if record["count"]])
+        banks = [AnchorBank.load(folder) for folder in folders if _is_finished(folder)]
+        if not banks:
+            raise BankError(f"{pairs.name}: has no pair to build a bank of")
+        concatenate(banks, pairs.name).save(folder)
         _delete(staging)
     return AnchorBank.load(folder)
 
 
-def _check_pairs(pairs):
-    """Check what a shard cannot see, or would see only after hours."""
-    if not len(pairs):
-        raise BankError(f"{pairs.name}: has no pair to build a bank of")
-    ids = pd.Index(pairs.ids)
-    if not ids.is_unique:
-        twice = first_names(ids[ids.duplicated()].unique())
-        raise BankError(f"{pairs.name}: pairs are known by their ids; these occur more than once: {twice}")
-    empty = [id for id, caption in zip(pairs.ids, pairs.captions, strict=True) if not caption.strip()]
-    if empty:
-        raise BankError(f"{pairs.name}: without a caption a picture is no anchor; it is empty of: {first_names(empty)}")
-
-
-def _place(encoder):
-    """Return the absolute path of an encoder's folder, since workers run in another folder; names stay as they are."""
-    folder = Path(str(encoder).removesuffix(BFLOAT16))
-    return str(Path(encoder).absolute()) if folder.is_dir() else str(encoder)
-
-
-def _folder_mark(encoder):
-    """Return a digest of the files of an encoder's folder; for an encoder known by name it is constant."""
-    files = sorted(file for file in Path(encoder.removesuffix(BFLOAT16)).rglob("*") if file.is_file())
-    return hashlib.sha256("\n".join(map(_mark, files)).encode()).hexdigest()
-
-
 def _shard(shard, n):
-    least = -(-n // MAX_PARTS)
+    least = max(1, -(-n // MOST_SHARDS))
     shard = max(SHARD, least) if shard is None else shard
     if isinstance(shard, bool) or shard != int(shard) or shard < least:
         raise BankError(
-            f"shard = {shard}: must be a whole number of pairs, {least} or more: a bank of {n} pairs has at most "
-            f"{MAX_PARTS} parts"
+            f"shard = {shard}: must be a whole number of pairs, {least} or more: a build of {n} pairs has at most "
+            f"{MOST_SHARDS} shards"
         )
     return int(shard)
-
-
-def _check_seen(client, staging):
-    blind = [address for address, seen in client.run(os.path.isdir, str(staging)).items() if not seen]
-    if blind:
-        raise _unseen(", ".join(blind), staging)
-
-
-def _unseen(address, staging):
-    return ClusterError(
-        f"worker {address} does not see {staging}; put the bank on a disk that all machines see under the same path"
-    )
-
-
-def _encode_all(client, pairs, size, order, progress):
-    """Return the records of all shards in their order: those of an earlier build, and the new ones."""
-    records, todo = [], {}
-    for first in range(0, len(pairs), size):
-        shard = pairs.subset(range(first, min(first + size, len(pairs))))
-        pictures = [_absolute(picture) for picture in shard.pictures]
-        key = _key(shard, pictures, order)
-        record = _record_of(Path(order.staging), key)
-        if record is None:
-            shown = ["" if isinstance(picture, Image.Image) else str(picture) for picture in shard.pictures]
-            table = {"id": shard.ids, "caption": shard.captions, "picture": shown, "group": shard.groups}
-            todo[len(records)] = (key, pictures, pd.DataFrame(table))
-        records.append(record)
-    futures = [client.submit(_encode_shard, *task, order, library(), pure=False) for task in todo.values()]
-    sizes, numbers = [len(pictures) for _, pictures, _ in todo.values()], list(todo)
-    for i, record in collect(client, futures, sizes=sizes, progress=progress, total=len(pairs),
-                             initial=len(pairs) - sum(sizes), unit="pair",
-                             desc=f"encoding on {len(client.nthreads())} workers"):  # fmt: skip
-        records[numbers[i]] = record
-    return records
 
 
 def _absolute(picture):
@@ -208,11 +138,13 @@ def _absolute(picture):
     return picture if isinstance(picture, Image.Image) else Path(picture).absolute()
 
 
-def _key(shard, pictures, order):
-    """Return the key of a shard's record, which changes with everything that affects the shard."""
-    how = [order.encoders, order.weights, str(order.dtype), order.skip_broken, order.device]
-    pairs = [shard.ids, shard.captions, shard.groups, [_mark(picture) for picture in pictures]]
-    return hashlib.sha256(json.dumps([library(), order.name, how, pairs]).encode()).hexdigest()[:24]
+def _key(shard, settings):
+    """Return the digest of everything that affects a shard's bank."""
+    encoders = [encoder.digest for encoder in settings.encoders]
+    how = [encoders, str(settings.dtype), settings.skip_broken, settings.device]
+    pairs = [shard.ids, shard.captions, shard.groups, [_mark(picture) for picture in shard.pictures]]
+    content = [library(), shard.name, shard.licence, how, pairs]
+    return hashlib.sha256(json.dumps(content).encode()).hexdigest()[:24]
 
 
 def _mark(picture):
@@ -225,104 +157,64 @@ def _mark(picture):
     return f"{picture!r} {found.st_size} {found.st_mtime_ns}"
 
 
-def _commit(folder, order, records):
-    if not records:
-        raise BankError(f"{order.name}: has no pair to build a bank of")
-    for i, kind in enumerate(IMAGE_TEXT):
-        makers = {EncoderIdentity(**record["encoders"][i]): record["worker"] for record in records}
-        if len(makers) > 1:
-            which = "; ".join(f"{made.checksum[:8]} on worker {worker}" for made, worker in makers.items())
-            raise IdentityError(
-                f"{order.encoders[i]}: workers loaded different {kind} encoders under this name ({which}); give all "
-                f"the same weights, delete {order.staging}, and repeat"
-            )
-    sums = {kind: torch.tensor([record["sums"][kind] for record in records]).sum(dim=0) for kind in IMAGE_TEXT}
-    count = sum(record["count"] for record in records)
-    sides = _sides([EncoderIdentity(**identity) for identity in records[0]["encoders"]], order.dtype)
-    parts = [PartRecord(**record["part"]) for record in records]
-    about = BankRecord(name=order.name, licence=order.licence, sides=sides, parts=parts)
-    with changing(folder):
-        for part in about.parts:
-            _link(Path(order.staging) / part.name, folder / part.name)
-        add_version(folder, about, f"built of {count} pairs", NO_ROWS, count, sums)
+def _build_shards(client, shards, folders, settings, progress):
+    """Build the shards that are not finished; return the errors of pictures that cannot be read."""
+    todo = [i for i, folder in enumerate(folders) if not _is_finished(folder)]
+    futures = [client.submit(_build_shard, shards[i], folders[i], settings, library(), pure=False) for i in todo]
+    sizes, total = [len(shards[i]) for i in todo], sum(map(len, shards))
+    broken = {}
+    for i, (cut, errors) in collect(
+        client, futures, sizes=sizes, progress=progress, total=total, initial=total - sum(sizes), unit="pair",
+        desc=f"encoding on {len(client.nthreads())} workers",
+    ):  # fmt: skip
+        broken[i] = errors
+        if cut:
+            warnings.warn(cut, stacklevel=3)
+    return [error for i in sorted(broken) for error in broken[i]]
 
 
-def _sides(identities, dtype):
-    dtype = str(dtype).removeprefix("torch.")
-    return [Side(name=name, dtype=dtype, encoder=made) for name, made in zip(IMAGE_TEXT, identities, strict=True)]
-
-
-def _link(part, target):
-    """Give the files of a part a second name in the bank's folder. The first name must stay until the commit."""
-    if target.is_dir():  # linked by a build that was killed before it deleted its folder
-        return
-    target.mkdir()
-    for file in part.iterdir():
-        try:
-            os.link(file, target / file.name)
-        except OSError:  # a disk without links
-            shutil.copyfile(file, target / file.name)
-            sync(target / file.name)
-    sync(target)
+def _is_finished(folder):
+    return (folder / "bank.json").exists()
 
 
 def _delete(staging):
-    """Delete the records and then the parts, so that no build continues from parts that are half deleted."""
+    """Delete each ``bank.json`` first, so that no build continues from a shard that is half deleted."""
     with contextlib.suppress(OSError):  # the bank is complete, and remaining files do no harm
-        for record in staging.glob("shard-*.json"):
+        for record in staging.glob("shard-*/bank.json"):
             record.unlink()
         shutil.rmtree(staging)
-
-
-def _record_of(staging, key):
-    """Return the record of a finished shard, or None."""
-    try:
-        record = json.loads((staging / f"shard-{key}.json").read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        return None
-    return record if record["count"] == 0 or (staging / record["part"]["name"]).is_dir() else None
 
 
 # The rest runs on the workers.
 
 
-def _encode_shard(key, pictures, table, order, expected):
-    """Encode one shard and write its part; return its record, with the errors of pictures that cannot be read."""
+def _build_shard(pairs, folder, settings, expected):
+    """Save the bank of a shard; return a warning of long captions, and the errors of pictures that cannot be read."""
     with working(expected):
-        staging = Path(order.staging)
-        if not staging.is_dir():
-            raise _unseen(get_worker().address, staging)
-        if found := _record_of(staging, key):  # a lost worker may have finished it
-            return found
-        named = zip(IMAGE_TEXT, order.encoders, order.weights, strict=True)
-        encoders = [_encoder(*name, order.device) for name in named]
-        record = {
-            "worker": get_worker().address,
-            "encoders": [asdict(encoder.identity) for encoder in encoders],
-            "warning": cut_captions(table["caption"].tolist(), table["id"].tolist(), encoders[1]),
-            "count": 0,
-        }
-        image, kept, broken = encoders[0].encode_readable(pictures)
-        if broken and not order.skip_broken:
-            return {**record, "broken": [error for _, error in broken]}
-        if kept:
-            table = table.iloc[kept].reset_index(drop=True)
-            text = encoders[1].encode(table["caption"].tolist(), progress=False)
-            record.update(_write(order, table, image, text, encoders))
-        write_whole(staging / f"shard-{key}.json", json.dumps(record).encode())
-        return record
+        check_seen(settings.staging)
+        if _is_finished(folder):  # by a worker that was lost before it could say so
+            return None, []
+        image_encoder, text_encoder = (_encoder(identity, settings.device) for identity in settings.encoders)
+        cut = cut_captions(pairs.captions, pairs.ids, text_encoder)
+        image, kept, broken = image_encoder.encode_readable(pairs.pictures)  # (m, d_image)
+        if kept and (settings.skip_broken or not broken):
+            pairs = pairs.subset(kept)
+            text = text_encoder.encode(pairs.captions, progress=False)  # (m, d_text)
+            bank = AnchorBank.from_embeddings(
+                image, text, pairs.captions, ids=pairs.ids, pictures=list(map(path_of, pairs.pictures)),
+                groups=pairs.groups, image_encoder=image_encoder, text_encoder=text_encoder, name=pairs.name,
+                licence=pairs.licence,
+            )  # fmt: skip
+            bank.to(settings.dtype).save(folder)
+        return cut, [error for _, error in broken]
 
 
 @functools.lru_cache(maxsize=2)
-def _encoder(kind, name, weights, device):
-    return load_encoder(kind, name, device=device)
-
-
-def _write(order, table, image, text, encoders):
-    image, text = image.to(order.dtype), text.to(order.dtype)
-    bank = AnchorBank(order.name, image, text, table, *(encoder.identity for encoder in encoders))
-    check_directions(bank)
-    table, sides = plain_table(table), _sides(bank.encoders.values(), order.dtype)
-    blocks = in_blocks({side: bank.rows(side) for side in bank.sides}, table)
-    part, sums = write_part(Path(order.staging), sides, len(table), table.schema, blocks)
-    return {"part": part.model_dump(), "count": len(table), "sums": {kind: sums[kind].tolist() for kind in IMAGE_TEXT}}
+def _encoder(identity, device):
+    encoder = load_encoder(identity.kind, identity.locator, device=device)
+    if encoder.identity != identity:
+        raise IdentityError(
+            f"worker {get_worker().address} loaded {encoder.identity}, the client {identity}: give all the same "
+            f"weights, and repeat"
+        )
+    return encoder

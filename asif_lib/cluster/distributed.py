@@ -8,13 +8,10 @@ bit (at most 1.2e-16 was seen). Rounded to float32, 20,000 of 20,000 values agre
 
 import functools
 import math
-from pathlib import Path
 
 import torch
-from distributed import get_worker
 
 from asif_lib.bank.anchors import AnchorBank
-from asif_lib.bank.record import read_record
 from asif_lib.defaults import check_k
 from asif_lib.errors import BankError
 from asif_lib.relative import check_dimensions, unit_rows
@@ -23,7 +20,7 @@ from asif_lib.search.passes import merge_top
 from asif_lib.search.prepared import PreparedAnchors
 from asif_lib.sparse import SparseVectors, check_k_p, power_and_normalise
 
-from .workers import ClusterError, check_workers, collect, library, working
+from .workers import ClusterError, check_seen, check_workers, collect, library, working
 
 QUERY_BYTES = 2**23
 """Bytes of the queries of one task. They travel with the task, so that a lost worker does not lose them."""
@@ -77,18 +74,17 @@ def distributed_top_anchors(
     ParameterError
         If k is out of range, the dimensions differ, or a vector holds NaN.
     """
-    version = bank.on_disk("workers read it from a folder; save it, and load it from there")
-    folder, state, n = version.folder.absolute(), version.entry.state, len(bank)
+    version, n = bank.index_folder.absolute(), len(bank)
     check_k(k, n)
     check_dimensions(queries, bank.rows(kind))
     unit_rows(queries)  # refuses NaN here, where the number of the row is right
-    _check_state(folder, read_record(folder, folder).newest.state, state)
+    _opened(version)  # refuses a bank that was changed
     check_workers(client)
     shard = _shard(shard, n, client)
     size = max(1, min(QUERIES, QUERY_BYTES // (4 * queries.shape[1])))
     blocks = [slice(first, first + size) for first in range(0, len(queries), size)]
     ranges = [range(first, min(first + shard, n)) for first in range(0, n, shard)]
-    where = (str(folder), state, kind, center)
+    where = (version, kind, center)
     how = {"k": int(k), "method": method, "device": str(device)}
     futures = []
     for block in blocks:  # in float32: the search converts to it, and Dask cannot send bfloat16
@@ -101,8 +97,14 @@ def represent(client, queries, bank, kind, k, p, *, center=True, **options) -> S
     """Return the sparse relative representations of `queries` (q, d), computed by a cluster.
 
     The result is the same as by `ASIF(bank, k, p, center=center)` on one machine, which takes it as pictures or texts:
-    ``model.classify(represent(client, queries, model.bank, "image", model.k, model.p), labels)``. The parameters are
-    those of `distributed_top_anchors` and `sparsify`.
+    ``model.classify(represent(client, queries, model.bank, "image", model.k, model.p), labels)``.
+
+    Parameters
+    ----------
+    client, queries, bank, kind, k, center, options
+        As for `distributed_top_anchors`.
+    p : float
+        The exponent, as for `ASIF`.
     """
     check_k_p(k, p, len(bank))
     values, indices = distributed_top_anchors(client, queries, bank, kind, k, center=center, **options)
@@ -186,31 +188,23 @@ def _merge(parts, k, expected):
         return _best(parts, k)
 
 
-def _anchors(folder, state, kind, center, positions):
+def _anchors(version, kind, center, positions):
     """Return the bank's embeddings at these positions, mapped, and the mean for the search."""
-    try:
-        found = read_record(Path(folder), folder).newest.state  # each time: the bank may change between two tasks
-    except BankError as error:
-        raise ClusterError(
-            f"worker {get_worker().address} does not find the bank ({error}); put it on a disk that all machines see "
-            f"under the same path"
-        ) from None
-    _check_state(folder, found, state)
-    anchors, mean = _open(folder, state).searchable(kind, center=center)
+    check_seen(version.parent)
+    anchors, mean = _held(version).searchable(kind, center=center)
     first, stop = positions.start, positions.stop
     if isinstance(anchors, PreparedAnchors):
-        rows, rounded = anchors.rows.part(first, stop), anchors.rounded[first:stop]
+        rows, rounded = anchors.rows.part(first, stop), anchors.rounded[first:stop]  # (stop - first, d)
         return PreparedAnchors(rows, anchors.mean, rounded, anchors.error), None
     return anchors.part(first, stop), mean
 
 
-@functools.lru_cache(maxsize=4)
-def _open(folder, state):
-    bank = AnchorBank.load(folder)
-    _check_state(folder, bank.disk.entry.state, state)
+def _opened(version):
+    """Open a bank by the index folder of its newest version."""
+    bank = AnchorBank.load(version.parent)
+    if bank.index_folder != version:
+        raise BankError(f"{version.parent}: the bank was changed since it was opened; load it again, and repeat")
     return bank
 
 
-def _check_state(folder, found, state):
-    if found != state:
-        raise BankError(f"{folder}: the bank was changed since it was opened; load it again, and repeat")
+_held = functools.lru_cache(maxsize=4)(_opened)  # a view of a version stays as it was

@@ -161,8 +161,8 @@ def check_workers(client):
     libraries = client.run(library, on_error="return")
     if not libraries:
         raise ClusterError("the cluster has no worker, or none any more; start some, or connect again, and repeat")
-    said = {address: _difference(theirs, library()) for address, theirs in libraries.items()}
-    if wrong := "; ".join(f"worker {address} {difference}" for address, difference in said.items() if difference):
+    differences = {address: _difference(theirs, library()) for address, theirs in libraries.items()}
+    if wrong := "; ".join(f"worker {address} {text}" for address, text in differences.items() if text):
         raise ClusterError(f"{wrong}; install the same versions on all machines and start the workers again")
 
 
@@ -173,14 +173,23 @@ def _difference(theirs, ours):
     return ", ".join(f"has {name} {one}, this process {other}" for name, (one, other) in both.items() if one != other)
 
 
+def check_seen(folder):
+    """Raise `ClusterError` unless this worker sees the folder."""
+    if not folder.is_dir():
+        raise ClusterError(
+            f"worker {get_worker().address} does not see {folder}; put the bank on a disk that all machines see under "
+            f"the same path"
+        )
+
+
 @contextlib.contextmanager
 def working(expected):
     """Run a task with one thread, after a check that this worker has the client's library.
 
     A worker may join after the start of a run, so each task checks again.
     """
-    if said := _difference(library(), expected):
-        raise ClusterError(f"worker {get_worker().address} {said.replace('this process', 'the client')}")
+    if difference := _difference(library(), expected):
+        raise ClusterError(f"worker {get_worker().address} {difference.replace('this process', 'the client')}")
     with contextlib.ExitStack() as stack:
         for module in (torch, numba):
             stack.callback(module.set_num_threads, module.get_num_threads())
@@ -190,10 +199,19 @@ def working(expected):
 
 
 def collect(client, futures, *, sizes, progress=True, **bar):
-    """Yield ``(number, result)`` of futures in the order in which they finish; `sizes` are the steps of the bar.
+    """Yield ``(number, result)`` of futures in the order in which they finish.
 
     Each finished result moves to the client at once, and its worker deletes it. So a lost worker loses only unfinished
     tasks, which other workers compute again. The first task that fails ends the run.
+
+    Parameters
+    ----------
+    client : distributed.Client
+    futures : list of Future
+    sizes : list of int
+        The steps of the progress bar for each future.
+    bar
+        For `asif_lib.machine.progress_bar`.
 
     Raises
     ------

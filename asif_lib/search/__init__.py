@@ -1,7 +1,7 @@
 """Search (chapter 08): the k anchors with the largest cosines, and scores of sparse vectors.
 
-This wing knows matrices and no banks. `top_anchors` is exact; an `ApproximateIndex` may miss anchors. The owner of a
-matrix is named in plain data, so that a copy or an index on disk is never taken for another's.
+This wing knows matrices and no banks. `top_anchors` is exact; an `ApproximateIndex` may miss anchors. A bank keeps
+prepared anchors and indexes on disk: see `asif_lib.bank`.
 """
 
 import lazy_loader
@@ -9,15 +9,13 @@ import lazy_loader
 __getattr__, __dir__, __all__ = lazy_loader.attach(
     __name__,
     submod_attrs={
-        "exact": ["top_anchors"],
+        "exact": ["METHODS", "Plan", "plan_search", "top_anchors"],
         "passes": ["merge_top"],
-        "planning": ["METHODS", "Plan", "plan_search"],
         "rows": ["Rows", "as_rows"],
         "prepared": ["PreparedAnchors", "prepare"],
         "certified": ["Rounded", "Sieve", "round_rows"],
         "reranking": ["centred_unit", "rerank"],
         "inverted": ["InvertedIndex"],
-        "approximate": ["ApproximateIndex", "read_index", "write_index"],
-        "kinds": ["KINDS"],
+        "approximate": ["KINDS", "ApproximateIndex", "make_index"],
     },
 )

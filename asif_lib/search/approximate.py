@@ -3,50 +3,159 @@
 An index only proposes candidates, and `.reranking` computes their exact cosines. So every returned value is true, and
 the only possible error is a better anchor that was not found. `asif_lib.evaluation.tuning` counts the decisions that
 such errors change.
+
+The indexes are three of FAISS's, over unit rows and their inner product, the cosine. Each has one knob between fast and
+thorough.
+
+References: inverted file and product quantisation, Jégou, Douze and Schmid, PAMI 2011; four-bit codes in registers,
+André, Kermarrec and Le Scouarnec, VLDB 2015; HNSW, Malkov and Yashunin, PAMI 2020; FAISS, Douze et al., 2024.
 """
 
-import shutil
-import tempfile
+import math
 import warnings
 from dataclasses import asdict, dataclass
-from pathlib import Path
 
 import faiss
 import numpy as np
 import torch
 
 from asif_lib.defaults import check_k
-from asif_lib.errors import DataError, ParameterError, first_line
-from asif_lib.files import SMALL, check_sha256, locked, sealed, sha256_of, write_whole
+from asif_lib.errors import ParameterError
+from asif_lib.machine import progress_bar
 from asif_lib.relative import check_dimensions, unit_rows
 
-from .kinds import KINDS, make, whole_number
-from .records import IndexRecord, check_same, read_index_record
 from .reranking import rerank
-from .rows import Rows
+from .rows import BLOCK, Rows, as_rows
 
 CANDIDATES = 2**23
 """Candidates in memory at a time, with their similarities: 100 MB."""
 
 
+@dataclass(frozen=True)
+class IVF:
+    """An inverted file: the anchors in lists, one around each of the centres of k-means; few lists are searched.
+
+    The vectors are kept in half precision: half the file, and twice the speed, since reading dominates the time.
+    """
+
+    lists: int | None = None
+    """Default 4 √n, with at least 39 anchors in a list."""
+    knob, doublings = "nprobe", 10
+
+    def settled(self, n, d) -> "IVF":
+        """Return the parameters for n anchors in d dimensions. Raises `ParameterError` if they are out of range."""
+        lists = max(1, min(round(4 * math.sqrt(n)), n // 39)) if self.lists is None else self.lists
+        return IVF(_whole_number("lists", lists, 1, n))
+
+    def sample(self, n) -> int:
+        """Return the number of anchors to train on."""
+        return min(n, 64 * self.lists)
+
+    def limits(self, n, k) -> tuple:
+        """Return the smallest and the largest effort for k of n anchors: lists to search."""
+        return 1, self.lists
+
+    def untrained(self, d):
+        """Return the FAISS index without centres and vectors."""
+        index = faiss.index_factory(d, f"IVF{self.lists},SQfp16", faiss.METRIC_INNER_PRODUCT)
+        index.by_residual, index.cp.min_points_per_centroid = False, 1
+        return index
+
+    def _asked(self, n, k, effort) -> int:
+        """Return the number of candidates for the k best: more than k, since half precision may swap near-ties."""
+        return min(n, k + k // 10 + 10)
+
+    def _find(self, index, queries, asked, effort) -> np.ndarray:
+        """Return the positions of candidates for `queries` (q, d) float32: (q, asked) int64, -1 if missing."""
+        return index.search(queries, asked, params=faiss.SearchParametersIVF(nprobe=effort))[1]
+
+
+@dataclass(frozen=True)
+class PQ:
+    """Product quantisation with exact refinement: all anchors are compared, by 4 bits for every few numbers.
+
+    These similarities are rough, so the search takes more candidates than k; the knob is the multiple of k.
+    """
+
+    width: int | None = None
+    """Numbers that share a code of 4 bits; it divides d. Default: the largest divisor up to 4 (n · d / 8 bytes)."""
+    knob, doublings = "refine", 5
+
+    def settled(self, n, d) -> "PQ":
+        if n < 16:
+            raise ParameterError(f"an index of kind 'pq' learns 16 codes and needs as many anchors; there are {n}")
+        width = max(w for w in (1, 2, 3, 4) if d % w == 0) if self.width is None else self.width
+        if d % _whole_number("width", width, 1, d):
+            raise ParameterError(f"width = {width} does not divide the {d} dimensions; choose one that does")
+        return PQ(int(width))
+
+    def sample(self, n):
+        return min(n, 16 * 256)
+
+    def limits(self, n, k):
+        return 1, -(-n // k)
+
+    def untrained(self, d):
+        index = faiss.index_factory(d, f"PQ{d // self.width}x4fs", faiss.METRIC_INNER_PRODUCT)
+        index.pq.cp.min_points_per_centroid = 1
+        return index
+
+    def _asked(self, n, k, effort):
+        return min(n, k * effort)
+
+    def _find(self, index, queries, asked, effort):
+        if asked == index.ntotal:  # FAISS would drop the anchors whose similarity saturates 8 bits
+            return np.broadcast_to(np.arange(asked), (len(queries), asked))
+        return index.search(queries, asked)[1]
+
+
+@dataclass(frozen=True)
+class HNSW:
+    """A graph of neighbours in layers, through which a search walks; the vectors are kept in half precision.
+
+    With several threads, each build makes another graph of about the same quality.
+    """
+
+    links: int = 32
+    """Neighbours of an anchor in a layer; the lowest layer has twice as many."""
+    knob, doublings = "efSearch", 3
+
+    def settled(self, n, d) -> "HNSW":
+        return HNSW(_whole_number("links", self.links, 2, 512))
+
+    def sample(self, n):
+        return 1  # half precision has nothing to learn
+
+    def limits(self, n, k):
+        return k, n
+
+    def untrained(self, d):
+        return faiss.index_factory(d, f"HNSW{self.links},SQfp16", faiss.METRIC_INNER_PRODUCT)
+
+    def _asked(self, n, k, effort):
+        return k
+
+    def _find(self, index, queries, asked, effort):
+        return index.search(queries, asked, params=faiss.SearchParametersHNSW(efSearch=effort))[1]
+
+
+KINDS = {"ivf": IVF, "pq": PQ, "hnsw": HNSW}
+
+
 @dataclass(frozen=True, repr=False)
 class ApproximateIndex:
-    """An index of n anchors; made by `write_index`, opened by `read_index`."""
+    """An index of n anchors, made by `make_index`; `asif_lib.bank.open_index` opens the index of a bank."""
 
     rows: Rows
     """The anchors, of shape (n, d)."""
     mean: torch.Tensor | None
     """Subtracted from queries and anchors, (d,)."""
-    about: dict
-    """The content of the file ``about.json``, an `IndexRecord`."""
-    method: object
-    """IVF, PQ or HNSW of `asif_lib.search.kinds`, with its parameters."""
+    method: IVF | PQ | HNSW
+    """The kind, with its parameters."""
     index: faiss.Index
-    folder: Path
 
     def __repr__(self):
-        kind = ", ".join(repr(self.about[key]) for key in ("kind", "modality") if key in self.about)
-        return f"ApproximateIndex({kind}, {len(self)} anchors)"
+        return f"{type(self).__name__}({self.method}, {len(self)} anchors)"
 
     def __len__(self):
         return len(self.rows)
@@ -55,11 +164,6 @@ class ApproximateIndex:
     def knob(self) -> str:
         """The name of the effort in FAISS and in the literature: ``nprobe``, ``refine`` or ``efSearch``."""
         return self.method.knob
-
-    @property
-    def nbytes(self) -> int:
-        """Bytes of its files."""
-        return sum(file.stat().st_size for file in self.folder.iterdir())
 
     def efforts(self, k) -> list:
         """Return settings of the knob to try for this k, each twice the one before."""
@@ -100,108 +204,83 @@ class ApproximateIndex:
         return values, indices
 
     def search_and_count(self, queries, k, effort):
-        """Return the answer of `search` without its warning, and the number of found anchors of each query, (q,) int64.
+        """Return the answer of `search` without its warning, and how many anchors were found for each query.
 
-        From that number on, the entries of a row were not found.
+        Parameters
+        ----------
+        queries, k, effort
+            As for `search`.
+
+        Returns
+        -------
+        values, indices : Tensor of shape (q, k), float32 and int64
+        found : ndarray of shape (q,), int64
+            From that number on, the entries of a row were not found.
         """
-        queries = queries.detach()
+        queries = queries.detach()  # (q, d)
         check_dimensions(queries, self.rows)
         check_k(k, len(self))
-        k, effort = int(k), whole_number(self.knob, effort, *self.method.limits(len(self), k), f"for k = {k} it is")
-        unit = unit_rows(queries, self.mean).numpy()
+        k, effort = int(k), _whole_number(self.knob, effort, *self.method.limits(len(self), k), f"for k = {k} it is")
+        unit = unit_rows(queries, self.mean).numpy()  # (q, d)
         values = torch.empty(len(unit), k, dtype=torch.float32)
         indices, found = torch.empty(len(unit), k, dtype=torch.int64), np.empty(len(unit), np.int64)
         faiss.omp_set_num_threads(torch.get_num_threads())
-        asked = self.method.asked(len(self), k, effort)
+        asked = self.method._asked(len(self), k, effort)
         step = max(1, CANDIDATES // asked)
         for first in range(0, len(unit), step):
             block = slice(first, first + step)
-            candidates = self.method.find(self.index, unit[block], asked, effort)
+            candidates = self.method._find(self.index, unit[block], asked, effort)  # (b, asked)
             values[block], indices[block] = rerank(queries[block], self.rows, candidates, k, mean=self.mean)
             found[block] = (candidates >= 0).sum(axis=1).clip(max=k)
         return values, indices, found
 
 
-def write_index(folder, kind, rows, mean, owner, parameters, *, progress=True):
-    """Make an index of `rows` (Rows) minus `mean`, and put it into `folder` in place of an earlier one.
+def make_index(anchors, kind="ivf", *, mean=None, progress=False, **parameters) -> ApproximateIndex:
+    """Train an index on a random sample of the anchors, and add all anchors block by block.
 
-    The index learns from a random sample and takes the anchors block by block, so no matrix of n rows is in memory.
-    ``pq`` keeps its codes there while it is built (n · d / 8 bytes), ``hnsw`` its graph and vectors (about
-    n · (2 d + 8 links) bytes).
+    In memory are ``ivf``'s vectors (n · (2 d + 8) bytes), ``pq``'s codes (n · d / 8 bytes), or ``hnsw``'s vectors and
+    graph (about n · (2 d + 8 links) bytes), and never a float32 matrix of n rows.
 
     Parameters
     ----------
+    anchors : Tensor or Rows of shape (n, d)
     kind : {"ivf", "pq", "hnsw"}
-    owner : dict
-        Names the owner of the anchors, in plain JSON. `read_index` accepts the index only for the same owner.
-    parameters : dict
-        Of the kind: ``lists``, ``width`` or ``links``; see `asif_lib.search.kinds`.
+    mean : Tensor of shape (d,), optional
+        Subtracted from queries and anchors.
+    parameters
+        Of the kind: ``lists`` (`IVF`), ``width`` (`PQ`) or ``links`` (`HNSW`).
 
     Raises
     ------
     ParameterError
         If a parameter is not the kind's or out of range, or an anchor holds NaN or infinity.
-    DataError
-        If the index cannot be written; nothing is left behind.
-    LockedError
-        If another process builds the same index.
+
+    Examples
+    --------
+    >>> index = make_index(torch.eye(80), "ivf", lists=2)
+    >>> index.search(torch.eye(80)[:1], k=1, effort=2)
+    (tensor([[1.]]), tensor([[0]]))
     """
-    known = asdict(KINDS[kind]())
+    rows, known = as_rows(anchors), asdict(KINDS[kind]())
     if unknown := sorted(parameters.keys() - known.keys()):
         raise ParameterError(f"an index of kind {kind!r} has no parameter {unknown[0]!r}; it has: {', '.join(known)}")
     n, d = rows.shape
     method = KINDS[kind](**parameters).settled(n, d)
-    try:
-        folder.parent.mkdir(exist_ok=True)
-        with locked(folder):
-            for left in folder.parent.glob(f"{folder.name}-*.part"):  # by a build that was killed
-                shutil.rmtree(left)
-            with tempfile.TemporaryDirectory(dir=folder.parent, prefix=f"{folder.name}-", suffix=".part") as part:
-                new = Path(part) / "index"
-                new.mkdir()
-                make(method, rows, mean, new, progress=progress)
-                files = {file.name: file.stat().st_size for file in sorted(new.iterdir())}
-                checksums = {name: sha256_of(new / name) for name in files}
-                record = IndexRecord(
-                    kind=kind, n=n, d=d, parameters=asdict(method), faiss=faiss.__version__, files=files,
-                    checksums=checksums, **owner,
-                )  # fmt: skip
-                write_whole(new / "about.json", sealed(record))
-                if folder.exists():
-                    folder.rename(Path(part) / "old")
-                new.rename(folder)
-    except (OSError, RuntimeError) as error:
-        raise DataError(f"{folder}: the index could not be written ({first_line(error)})") from None
+    faiss.omp_set_num_threads(torch.get_num_threads())
+    title = "training the index"
+    with progress_bar(total=n, desc=title, unit="anchor", disable=not progress, leave=False) as bar:
+        index = method.untrained(d)
+        sample = np.random.default_rng(0).choice(n, method.sample(n), replace=False)
+        index.train(unit_rows(rows.take(np.sort(sample)), mean).numpy())  # (m, d)
+        bar.set_description("building the index")
+        for start, block in rows.blocks(BLOCK):
+            index.add(unit_rows(block, mean, first=start).numpy())  # (b, d)
+            bar.update(len(block))
+    return ApproximateIndex(rows, mean, method, index)
 
 
-def read_index(folder, kind, rows, mean, owner) -> ApproximateIndex:
-    """Open the index that `write_index` put into `folder`; its files are mapped.
-
-    Raises
-    ------
-    DataError
-        If the index is damaged, or its record names other anchors or another owner.
-    """
-    try:
-        record = read_index_record(folder)
-        try:
-            check_same(record, {"kind": kind, "n": len(rows), "d": rows.shape[1], **owner})
-        except ValueError as error:
-            raise DataError(f"{folder}: this index does not belong to these anchors: {error}") from None
-        there = {file.name: file.stat().st_size for file in folder.iterdir() if file.name != "about.json"}
-        if there != record.files or there.keys() != record.checksums.keys():
-            raise ValueError("a file is cut off, missing or unknown")
-        for name, checksum in record.checksums.items():
-            if record.files[name] < SMALL:
-                check_sha256(folder / name, checksum)
-        method = KINDS[kind](**record.parameters)
-        if method != method.settled(*rows.shape):
-            raise ValueError("its parameters are incomplete")
-        index = method.read(folder)
-        if (index.ntotal, index.d) != rows.shape:
-            raise ValueError(f"it holds {index.ntotal} vectors in {index.d} dimensions")
-    except DataError:
-        raise
-    except (OSError, RuntimeError, ValueError, TypeError) as error:
-        raise DataError(f"{folder}: the index is damaged ({first_line(error)})") from None
-    return ApproximateIndex(rows, mean, record.model_dump(), method, index, folder)
+def _whole_number(name, value, low, high, words="must be") -> int:
+    """Return `value` as an int. Raises `ParameterError` unless it is a whole number within these limits."""
+    if isinstance(value, bool) or not low <= value <= high or value != int(value):
+        raise ParameterError(f"{name} = {value}: {words} a whole number from {low} to {high}")
+    return int(value)

@@ -33,7 +33,7 @@ from numba.extending import intrinsic
 
 from asif_lib.machine import has_fast_bfloat16, map_in_order, one_thread, single_threads
 
-from .planning import LANES
+from .exact import LANES
 
 TILE = 2_048
 """Anchors in a tile of products."""
@@ -62,9 +62,14 @@ def round_rows(unit) -> Rounded:
 
 
 class Sieve:
-    """Keep, for each of q `queries` (Rounded), the anchors that could be among its k best of all that have passed.
+    """Keep, for each of q queries, the anchors that could be among its k best of all that have passed.
 
-    A query that would keep more than `limit` anchors is given up: see `overflown`.
+    Parameters
+    ----------
+    queries : Rounded, of shape (q, d)
+    k : int
+    limit : int
+        A query that would keep more anchors is given up: see `overflown`.
     """
 
     def __init__(self, queries, k, limit):
@@ -81,7 +86,16 @@ class Sieve:
         self.error = 0.0
 
     def feed(self, anchors, start, threads=1, passed=lambda count: None):
-        """Let `anchors` (Rounded) pass, the first at the position `start`; tell `passed` how many went by.
+        """Let anchors pass.
+
+        Parameters
+        ----------
+        anchors : Rounded, of shape (n, d)
+        start : int
+            Position of the first one.
+        threads : int
+        passed : callable
+            Is told how many went by.
 
         A thread multiplies a tile of anchors with a whole group of queries: one large product takes less time than
         its two halves. Then it sifts the products of some queries at a time, under a lock for these queries. The order
@@ -152,11 +166,18 @@ def _parts(first, last, number):
 
 @intrinsic
 def reaching(typing, row, first, threshold):
-    """Compare the keys of the bfloat16 with the bits ``row[first : first + LANES]`` with a threshold, an int16.
+    """Return 64 comparisons as a uint64: bit j is 1 if the key of ``row[first + j]`` is the threshold or more.
 
-    The key of a bfloat16 is a whole number that grows with it: its bits, inverted if it is negative. The `row` is a
-    contiguous array of int16; its length is not checked. Bit j of the result, a uint64, is 1 if the key of
-    ``row[first + j]`` is the threshold or more.
+    The key of a bfloat16 is a whole number that grows with it: its bits, inverted if it is negative.
+
+    Parameters
+    ----------
+    typing : typing context
+        Numba passes it.
+    row : contiguous array of int16
+        The bits of bfloat16 numbers, `LANES` or more from `first` on, which is not checked.
+    first : int64
+    threshold : int16
     """
     if getattr(row, "dtype", None) != types.int16 or row.ndim != 1 or row.layout != "C":
         raise TypingError(f"row is {row}: it must be a contiguous array of int16")

@@ -14,7 +14,7 @@ from asif_lib.errors import ParameterError
 from asif_lib.relative import unit_rows
 
 from .certified import ROUNDING, Rounded, Sieve, round_rows
-from .planning import OF_COMPONENT, PART, SPARE, most_kept
+from .exact import OF_COMPONENT, PART, SPARE, most_kept
 from .reranking import LISTS, centred_unit, rerank
 
 MOST_CANDIDATES = 16_384
@@ -22,9 +22,16 @@ MOST_CANDIDATES = 16_384
 
 
 class Passes:
-    """The passes of one search over the `anchors` (Rows); called with one block of queries after another.
+    """The passes of one search, called with one block of queries after another.
 
-    The method ``bf16`` uses the rounded copy in `prepared` (PreparedAnchors), if it is given.
+    Parameters
+    ----------
+    anchors : Rows of shape (n, d)
+    mean : Tensor of shape (d,), or None
+    k : int
+    plan : Plan
+    prepared : PreparedAnchors, optional
+        The method ``bf16`` uses its rounded copy.
     """
 
     def __init__(self, anchors, mean, k, plan, prepared=None):

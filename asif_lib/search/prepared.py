@@ -16,7 +16,7 @@ from .rows import BLOCK, as_rows
 class PreparedAnchors:
     """Anchors beside a rounded copy of them.
 
-    Attributes
+    Parameters
     ----------
     rows : Rows of shape (n, d)
         Exact search reads them for the few candidates that it compares exactly.
@@ -41,7 +41,13 @@ class PreparedAnchors:
 
 
 def prepare(anchors, mean=None, *, progress=False) -> PreparedAnchors:
-    """Make a rounded copy of `anchors` (n, d) in memory: 2 · n · d bytes.
+    """Make a rounded copy of anchors in memory: 2 · n · d bytes.
+
+    Parameters
+    ----------
+    anchors : Tensor or Rows of shape (n, d)
+    mean : Tensor of shape (d,), optional
+        Subtracted first.
 
     Raises
     ------
@@ -57,7 +63,14 @@ def prepare(anchors, mean=None, *, progress=False) -> PreparedAnchors:
 
 
 def rounded_blocks(anchors, mean, progress):
-    """Yield ``(position of the first row, Rounded)`` of `anchors` (Rows), block by block."""
+    """Yield ``(position of the first row, Rounded)`` of the anchors, block by block.
+
+    Parameters
+    ----------
+    anchors : Rows of shape (n, d)
+    mean : Tensor of shape (d,), or None
+    progress : bool
+    """
     from .certified import round_rows  # brings the compiler, which only a search needs
 
     title = "rounding anchors"

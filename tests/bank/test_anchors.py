@@ -15,6 +15,7 @@ from conftest import draw
 from safetensors.torch import load_file
 
 from asif_lib import AnchorBank, Pairs
+from asif_lib.bank import copies
 from asif_lib.bank import writing as bank_writing
 from asif_lib.bank.sums import exact_sum, mean_of
 from asif_lib.cli import main
@@ -23,7 +24,6 @@ from asif_lib.encoders.pictures import PictureFile
 from asif_lib.encoders.text import load_text_encoder
 from asif_lib.errors import BankError, BrokenPicturesError, IdentityError
 from asif_lib.files import parse_json, sealed, unsealed
-from asif_lib.search import copies
 from asif_lib.search.prepared import PreparedAnchors
 
 IDENTITIES = ("image_encoder", "text_encoder")

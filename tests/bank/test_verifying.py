@@ -13,13 +13,12 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from asif_lib.bank import disk
+from asif_lib.bank import copies, disk
 from asif_lib.bank.anchors import AnchorBank
 from asif_lib.bank.indexes import build_index, open_index
 from asif_lib.encoders.identity import external_identity
 from asif_lib.errors import AsifError, BankError
 from asif_lib.files import parse_json, sealed, unsealed
-from asif_lib.search import approximate, copies
 
 
 def make(start, stop):
@@ -90,7 +89,7 @@ def test_a_flipped_bit_in_any_file_of_a_small_bank_is_noticed_when_it_is_used(fo
 
 
 def test_a_flipped_bit_in_any_file_of_a_large_bank_is_found_by_verify(folder, monkeypatch):
-    for module in (disk, copies, approximate):
+    for module in (disk, copies):
         monkeypatch.setattr(module, "SMALL", 0)
     generator = random.Random(1)
     for file in files_of(folder):
@@ -256,39 +255,9 @@ def test_a_missing_caption_and_another_precision_are_refused(folder):
         AnchorBank.load(folder)
 
 
-INDEXES = {
-    "no parameters": lambda r: r.update(parameters={}),
-    "a file without a checksum": lambda r: r["checksums"].pop("lists"),
-    "a file that it does not name": lambda r: [r[key].pop("lists") for key in ("files", "checksums")],
-    "a file elsewhere": lambda r: [r[key].update({"../x": r[key]["lists"]}) for key in ("files", "checksums")],
-}
-
-
-@pytest.mark.parametrize("case", INDEXES)
-def test_an_index_with_a_wrong_record_is_refused(folder, case):
+@pytest.mark.parametrize("key", ["parameters", "checksum", "size", "file"])
+def test_an_index_with_a_wrong_record_is_refused(folder, key):
     bank = AnchorBank.load(folder)
-    seal_again(bank.index_folder / "ivf-image-centred" / "about.json", INDEXES[case])
-    with pytest.raises(BankError, match="the index is damaged .(its parameters are incomplete|a file is .* unknown)"):
-        open_index(bank, "image", "ivf")
-
-
-def test_the_small_files_of_a_large_index_are_compared_when_it_is_opened(folder, monkeypatch):
-    bank = AnchorBank.load(folder)
-    sizes = bank.index_folder / "ivf-image-centred" / "sizes.npy"
-    monkeypatch.setattr(approximate, "SMALL", sizes.stat().st_size + 1)
-    flip(sizes, random.Random(3))
-    with pytest.raises(BankError, match=r"sizes.npy is not as it was written"):
-        open_index(bank, "image", "ivf")
-
-
-def test_verify_skips_copies_and_indexes_of_earlier_versions_which_are_never_used(folder):
-    bank = AnchorBank.load(folder)
-    files = bank.verify(progress=False)
-    for record in (*bank.index_folder.glob("*.json"), *bank.index_folder.glob("*/about.json")):
-        content = parse_json(unsealed(record.read_bytes()), dict)
-        record.write_text(json.dumps({key: value for key, value in content.items() if "checksum" not in key}))
-    assert {file.parent for file in files} - {file.parent for file in bank.verify(progress=False)} == {
-        bank.index_folder, bank.index_folder / "ivf-image-centred",
-    }  # fmt: skip
-    with pytest.raises(BankError, match="its checksum is missing: an earlier version wrote it"):
+    seal_again(bank.index_folder / "ivf-image-centred.json", lambda record: record.pop(key))
+    with pytest.raises(BankError, match="the index cannot be used "):
         open_index(bank, "image", "ivf")

@@ -1,9 +1,6 @@
 """Two real worker processes: the same answers as one machine, also where one of them is killed in the middle."""
 
 import doctest
-import errno
-import functools
-import math
 import os
 import re
 import shutil
@@ -11,10 +8,11 @@ import signal
 import subprocess
 import sys
 import time
-import tomllib
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from types import SimpleNamespace
+from unittest import mock
 
 import dask
 import distributed as dask_distributed
@@ -225,13 +223,21 @@ def test_bank_that_changed_meanwhile(client, queries, tmp_path):
     with pytest.raises(BankError, match="was changed since it was opened; load it again"):
         distributed_top_anchors(client, queries, old, "image", 5, progress=False)
     assert distributed_top_anchors(client, queries, new, "image", 5, progress=False)[0].shape == (70, 5)
-    state = old.disk.entry.state  # as when it changes while tasks wait
-    task = (queries, (str(tmp_path / "changing"), state, "image", True), range(9), {"k": 3}, cluster.library())
+    task = (queries, (old.index_folder, "image", True), range(9), {"k": 3}, cluster.library())
+    client.run(forget_banks)  # as when it changes before a worker's first task
     with pytest.raises(BankError, match="was changed since it was opened"):
         client.submit(distributed._search, *task, pure=False).result()
     shutil.rmtree(tmp_path / "changing")
-    with pytest.raises(ClusterError, match=r"worker tcp://\S+ does not find the bank"):
+    with pytest.raises(
+        ClusterError, match=r"worker tcp://\S+ does not see .*changing; put the bank on a disk that all"
+    ):
         client.submit(distributed._search, *task, pure=False).result()
+
+
+def forget_banks():
+    from asif_lib.cluster import distributed
+
+    distributed._held.cache_clear()
 
 
 def test_scheduler_that_is_not_there():
@@ -299,27 +305,12 @@ def test_workers_with_gpus_have_no_limit_of_memory(monkeypatch):
     assert asked == {"threads_per_worker": 1, "memory_limit": 0, "protocol": "tcp"}
 
 
-def extra(name):
-    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-    return {re.match(r"[\w-]+", line)[0] for line in project["optional-dependencies"][name]}
-
-
 @pytest.mark.parametrize("where, package, name", [("slurm", "dask-jobqueue", "cluster"), ("cuda", "dask-cuda", "cuda")])
 def test_missing_package_names_its_extra(where, package, name, monkeypatch):
     module = package.replace("-", "_")
     monkeypatch.setitem(sys.modules, module, None)
     with pytest.raises(MissingExtraError, match=f"`{module}` is not installed; it comes with the extra {name}:"):
         connect(where)
-    assert package in extra(name)
-
-
-def test_without_dask_an_import_says_in_one_sentence_which_extra_brings_it():
-    code = "import sys; sys.modules['distributed'] = None; from asif_lib.cluster import connect"
-    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
-    said = run.stderr.strip().splitlines()[-1]
-    assert said.endswith("MissingExtraError: `distributed` is not installed; it comes with the extra cluster: "
-                         "pip install 'asif-workbook[cluster]'")  # fmt: skip
-    assert extra("cluster") >= {"dask", "distributed", "bokeh"}
 
 
 def test_slurm(tmp_path, monkeypatch):
@@ -352,18 +343,6 @@ def test_workers_keep_memory_that_they_need_again_and_this_process_is_as_before(
     assert dask.config.get("distributed.nanny.pre-spawn-environ").keys().isdisjoint({"MALLOC_MMAP_THRESHOLD_"})
 
 
-def test_one_worker_and_two_do_the_same_tasks_and_many_each_have_some():
-    def tasks(n, threads):
-        one = SimpleNamespace(nthreads=lambda: dict.fromkeys(range(threads), 1))
-        return math.ceil(n / distributed._shard(None, n, one))
-
-    assert tasks(400_000, 1) == tasks(400_000, 2) == 6
-    assert tasks(1_600_000, 1) == tasks(1_600_000, 2) == 8
-    assert tasks(1_600_000, 16) == 16
-    assert tasks(10_000, 3) == 3
-    assert tasks(10**9, 16) % 16 == 0 and 10**9 / tasks(10**9, 16) <= distributed.ROWS[1]
-
-
 # -- building --------------------------------------------------------------------------------------------
 
 
@@ -384,9 +363,9 @@ def drawn(tmp_path_factory):
 def build(client, timm_folder, sentence_transformer_folder, tmp_path):
     """`build_bank` into ``drawn`` with tiny encoders, in shards of six pairs."""
 
-    def run(pairs, **options):
+    def run(pairs, image_encoder=timm_folder, **options):
         options = {"shard": 6, "progress": False, **options}
-        return build_bank(client, pairs, tmp_path / "drawn", timm_folder, sentence_transformer_folder, **options)
+        return build_bank(client, pairs, tmp_path / "drawn", image_encoder, sentence_transformer_folder, **options)
 
     return run
 
@@ -396,18 +375,17 @@ def drawn_bank(drawn, timm_folder, sentence_transformer_folder, tmp_path_factory
     """The same shards, one after the other in this process, by one thread."""
     from asif_lib import load_image_encoder, load_text_encoder
 
-    encoders = (
+    encoders = [
         load_image_encoder(timm_folder, device="cpu"),
         load_text_encoder(sentence_transformer_folder, device="cpu"),
-    )
+    ]
     with pytest.MonkeyPatch.context() as patch, cluster.working(cluster.library()):
         patch.setenv("ASIF_CACHE", str(tmp_path_factory.mktemp("cache")))
-        shards = [
+        bank, *shards = (
             AnchorBank.build(drawn.subset(range(first, first + 6)), *encoders, progress=False)
             for first in range(0, 48, 6)
-        ]
-    bank = shards[0]
-    for shard in shards[1:]:
+        )
+    for shard in shards:
         bank = bank.add(shard)
     return bank
 
@@ -421,10 +399,22 @@ def same_bank(bank, expected):
     return True
 
 
+def finished(tmp_path):
+    """The finished shards, and when each was finished."""
+    return {file: file.stat().st_mtime_ns for file in (tmp_path / "drawn.building").glob("shard-*/bank.json")}
+
+
+def interrupted(build, monkeypatch, *arguments, **options):
+    """Build, and end before the shards are joined."""
+    with monkeypatch.context() as patch:
+        patch.setattr(cluster_build, "concatenate", mock.Mock(side_effect=BankError("No space left on device")))
+        with pytest.raises(BankError, match="No space left"):
+            build(*arguments, **options)
+
+
 def test_build_equals_one_machine(build, drawn, drawn_bank, tmp_path):
     bank = build(drawn)
     assert same_bank(bank, drawn_bank)
-    assert len(list((tmp_path / "drawn").glob("part-*"))) == 8
     assert sorted(file.name for file in tmp_path.iterdir()) == ["drawn", "drawn.building.lock"]
     assert bank.history()["change"].tolist() == ["built of 48 pairs"]
     more = bank.remove(ids=["03.png"]).add(bank.subset([3]))  # an ordinary bank, which can be edited
@@ -441,23 +431,40 @@ def test_build_at_half_precision_over_an_older_bank(build, drawn, drawn_bank):
 def test_build_with_broken_pictures_goes_on_where_it_stopped(build, drawn, tmp_path):
     broken = tmp_path / "broken.png"
     broken.write_bytes(b"no picture")
-    pictures = [*drawn.pictures[:7], broken, *drawn.pictures[8:]]
-    pairs = Pairs("drawn", pictures, drawn.captions, drawn.ids, drawn.groups, {}, "CC0")
+    pairs = replace(drawn, pictures=[*drawn.pictures[:7], broken, *drawn.pictures[8:]])
     with pytest.raises(BrokenPicturesError, match=r"1 of the pictures.*\n.*broken.png: is not a picture") as error:
         build(pairs)
     assert len(error.value.errors) == 1 and not (tmp_path / "drawn").exists()
-    finished = {folder.name for folder in (tmp_path / "drawn.building").glob("part-*")}
-    assert len(finished) == 7  # all but the one shard
+    before = finished(tmp_path)
+    assert len(before) == 7  # all but the one shard
     shutil.copy(drawn.pictures[7], broken)
-    bank = build(pairs)
-    parts = {folder.name for folder in (tmp_path / "drawn").glob("part-*")}
-    assert len(bank) == 48 and len(parts) == 8 and finished < parts
-    assert not (tmp_path / "drawn.building").exists()
+    with mock.patch.object(cluster_build, "_delete"):
+        assert len(build(pairs)) == 48
+    assert len(finished(tmp_path)) == 8 and before.items() < finished(tmp_path).items()
+
+
+def test_shards_that_changed_are_built_again(build, drawn, drawn_bank, timm_folder, tmp_path, monkeypatch):
+    """Another caption, picture or encoder: the bank never holds the embeddings of before."""
+    drawings = shutil.copytree(drawn.pictures[0].parent, tmp_path / "drawings")
+    pairs = replace(drawn, pictures=[drawings / id for id in drawn.ids])
+    interrupted(build, monkeypatch, pairs)
+    before = finished(tmp_path)
+    draw("triangle", (0, 0, 0)).save(drawings / "13.png")
+    changed = replace(pairs, captions=["a new caption", *drawn.captions[1:]])
+    with mock.patch.object(cluster_build, "_delete"):
+        bank = build(changed)
+    assert len(finished(tmp_path)) == 10 and before.items() < finished(tmp_path).items()
+    differ = [(getattr(bank, side) - getattr(drawn_bank, side)).abs().amax(dim=1) > 1e-3 for side in ("image", "text")]
+    assert [rows.nonzero()[:, 0].tolist() for rows in differ] == [[13], [0]]
+    encoder = shutil.copytree(timm_folder, tmp_path / "encoder")
+    weights = load_file(encoder / "model.safetensors")
+    save_file({name: 2 * tensor for name, tensor in weights.items()}, encoder / "model.safetensors")
+    assert build(changed, encoder).image_encoder.checksum == folder_checksum(encoder)
 
 
 def test_build_leaves_out_broken_pictures_and_empty_shards(build, drawn, tmp_path):
     missing = [tmp_path / f"{i}.png" for i in range(6)]
-    pairs = Pairs("drawn", [*missing, *drawn.pictures[6:12]], drawn.captions[:12], drawn.ids[:12], ["g"] * 12, {})
+    pairs = replace(drawn.subset(range(12)), pictures=[*missing, *drawn.pictures[6:12]])
     bank = build(pairs, skip_broken=True)
     assert bank.pairs["id"].tolist() == drawn.ids[6:12]
     with pytest.raises(BankError, match="drawn: has no pair to build a bank of"):
@@ -466,24 +473,22 @@ def test_build_leaves_out_broken_pictures_and_empty_shards(build, drawn, tmp_pat
 
 
 def test_build_warns_of_long_captions(build, drawn):
-    pairs = Pairs("drawn", drawn.pictures[:6], ["cat " * 200, *drawn.captions[1:6]], drawn.ids[:6], ["g"] * 6, {})
+    pairs = replace(drawn.subset(range(6)), captions=["cat " * 200, *drawn.captions[1:6]])
     with pytest.warns(UserWarning, match=r"reads only the first \d+ tokens: 00.png"):
         build(pairs)
 
 
 def test_build_refuses_what_makes_no_bank(build, drawn, tmp_path, client):
-    twice = Pairs("drawn", drawn.pictures[:2], drawn.captions[:2], ["a", "a"], ["", ""], {})
-    with pytest.raises(BankError, match="occur more than once: a"):
-        build(twice)
-    silent = Pairs("drawn", drawn.pictures[:2], ["a cat", " "], ["a", "b"], ["", ""], {})
-    with pytest.raises(BankError, match="it is empty of: b"):
-        build(silent)
+    with pytest.raises(BankError, match="occur more than once.*: a"):
+        build(replace(drawn.subset(range(2)), ids=["a", "a"]))
+    with pytest.raises(BankError, match="caption is empty.*: 01.png"):
+        build(replace(drawn.subset(range(2)), captions=["a cat", " "]))
     with pytest.raises(BankError, match="shard = 0: must be a whole number of pairs, 1 or more"):
         build(drawn, shard=0)
     with pytest.raises(BankError, match="has no pair"):
         build(drawn.subset([]))
     with pytest.raises(AsifError, match="nowhere: is neither a folder nor"):
-        build_bank(client, drawn, tmp_path / "drawn", "nowhere", progress=False)
+        build(drawn, "nowhere")
     (tmp_path / "other").mkdir()
     (tmp_path / "other" / "thesis.tex").touch()
     with pytest.raises(BankError, match="holds files that are no bank"):
@@ -495,58 +500,33 @@ def test_build_refuses_what_makes_no_bank(build, drawn, tmp_path, client):
     assert not (tmp_path / "drawn").exists()
 
 
-def test_shards_of_different_encoders(build, drawn, tmp_path, monkeypatch):
-    """As when the weights on one machine are others: here the record of one shard is made to say so."""
-    encode_all = cluster_build._encode_all
+def test_worker_with_another_encoder(build, drawn, tmp_path, monkeypatch):
+    """As when the weights on one machine are others: here the client's are made to differ."""
+    load = cluster_build.load_encoder
 
-    def meddled(*arguments):
-        records = encode_all(*arguments)
-        records[3]["encoders"][1]["checksum"] = "f" * 64
-        return records
+    def other(*arguments, **options):
+        return SimpleNamespace(identity=replace(load(*arguments, **options).identity, checksum="f" * 64))
 
-    monkeypatch.setattr(cluster_build, "_encode_all", meddled)
-    with pytest.raises(IdentityError, match=r"different text encoders .*ffffffff on worker tcp://"):
+    monkeypatch.setattr(cluster_build, "load_encoder", other)
+    with pytest.raises(IdentityError, match=r"worker tcp://\S+ loaded .*, the client .*ffffffff.*the same weights"):
         build(drawn)
     assert not (tmp_path / "drawn").exists()
 
 
-def test_workers_that_do_not_see_the_folder(client, drawn, tmp_path, monkeypatch):
-    order = cluster_build.Order(str(tmp_path / "elsewhere"), "", "", ("", ""), ("", ""), torch.float32, False, "cpu")
+def test_worker_that_does_not_see_the_folder(client, tmp_path):
+    settings = cluster_build._Settings(tmp_path / "elsewhere", (), torch.float32, False, "cpu")
     with pytest.raises(ClusterError, match=r"worker tcp://\S+ does not see .*elsewhere"):
-        client.submit(cluster_build._encode_shard, "key", [], None, order, cluster.library(), pure=False).result()
-    with pytest.raises(ClusterError, match=r"worker tcp://\S+, tcp://\S+ does not see .*elsewhere"):
-        cluster_build._check_seen(client, tmp_path / "elsewhere")
+        client.submit(cluster_build._build_shard, None, None, settings, cluster.library(), pure=False).result()
 
 
-def test_commit_that_fails_keeps_what_was_encoded(build, drawn, drawn_bank, tmp_path, monkeypatch):
-    def full(*arguments, **options):
-        raise OSError(errno.ENOSPC, "No space left on device")
-
-    with monkeypatch.context() as patch:
-        patch.setattr(cluster_build, "add_version", full)
-        with pytest.raises(BankError, match="No space left.* make room"):
-            build(drawn)
-    finished = {folder.name for folder in (tmp_path / "drawn.building").glob("part-*")}
-    assert len(finished) == 8 and not list((tmp_path / "drawn").glob("part-*"))
-    assert same_bank(build(drawn), drawn_bank)
-    assert finished == {folder.name for folder in (tmp_path / "drawn").glob("part-*")}  # the same, not others
-    assert not (tmp_path / "drawn.building").exists()
-
-
-def test_build_that_was_killed_after_its_commit(build, drawn, drawn_bank, tmp_path, monkeypatch):
-    with monkeypatch.context() as patch:
-        patch.setattr(cluster_build, "_delete", lambda staging: None)
-        build(drawn)
-    assert same_bank(build(drawn), drawn_bank)
-    assert len(list((tmp_path / "drawn").glob("part-*"))) == 8 and not (tmp_path / "drawn.building").exists()
-
-
-def test_commit_on_a_disk_without_links(build, drawn, drawn_bank, monkeypatch):
-    def link(source, target):
-        raise OSError(errno.EPERM, "Operation not permitted")
-
-    monkeypatch.setattr(cluster_build.os, "link", link)
-    assert same_bank(build(drawn), drawn_bank)
+def test_build_that_was_killed_before_its_end_or_after(build, drawn, drawn_bank, tmp_path, monkeypatch):
+    interrupted(build, monkeypatch, drawn)
+    before = finished(tmp_path)
+    assert len(before) == 8 and not (tmp_path / "drawn").exists()
+    with mock.patch.object(cluster_build, "_delete"):
+        assert same_bank(build(drawn), drawn_bank)
+    assert finished(tmp_path) == before  # the same shards, not others
+    assert same_bank(build(drawn), drawn_bank) and not (tmp_path / "drawn.building").exists()
 
 
 def test_build_goes_on_where_another_ended_while_it_waited(build, drawn, drawn_bank, tmp_path):
@@ -557,24 +537,6 @@ def test_build_goes_on_where_another_ended_while_it_waited(build, drawn, drawn_b
             time.sleep(0.5)
             cluster_build._delete(tmp_path / "drawn.building")
         assert same_bank(waiting.result(), drawn_bank)
-
-
-def test_shards_of_other_weights_are_not_taken_up(
-    client, drawn, timm_folder, sentence_transformer_folder, tmp_path, monkeypatch
-):
-    def full(*arguments, **options):
-        raise OSError(errno.ENOSPC, "No space left on device")
-
-    folder = shutil.copytree(timm_folder, tmp_path / "encoder")
-    build = functools.partial(build_bank, client, drawn.subset(range(6)), tmp_path / "drawn", folder,
-                              sentence_transformer_folder, shard=1, progress=False)  # fmt: skip
-    with monkeypatch.context() as patch:
-        patch.setattr(cluster_build, "add_version", full)
-        with pytest.raises(BankError, match="No space left"):
-            build()
-    weights = load_file(folder / "model.safetensors")
-    save_file({name: 2 * tensor for name, tensor in weights.items()}, folder / "model.safetensors")
-    assert build().image_encoder.checksum == folder_checksum(folder)
 
 
 # -- workers that are lost -------------------------------------------------------------------------------
@@ -603,20 +565,11 @@ def test_search_goes_on_without_a_worker_that_held_results(whole, bank, many_que
     assert equal(found, expected) and kill.lost
 
 
-def test_build_goes_on_without_a_worker(whole, build, drawn, drawn_bank, tmp_path, monkeypatch):
-    written = []
-    commit = cluster_build._commit
-
-    def counting(*arguments):
-        written.extend((tmp_path / "drawn.building").glob("part-*"))
-        commit(*arguments)
-
-    monkeypatch.setattr(cluster_build, "_commit", counting)
-    with Kill(whole, "_encode_shard", after=3) as kill:
+def test_build_goes_on_without_a_worker(whole, build, drawn, drawn_bank):
+    with Kill(whole, "_build_shard", after=3) as kill:
         bank = build(drawn)
     assert same_bank(bank, drawn_bank) and kill.lost
-    # one for each shard, and those that it had written or begun and not yet handed over
-    assert 8 <= len(written) <= 8 + len({*kill.kept, *kill.lost})
+    assert kill.repeated <= {*kill.kept, *kill.lost} and len(set(kill.finished)) == 8
 
 
 def test_task_that_takes_its_workers_down(whole, monkeypatch):
@@ -682,20 +635,6 @@ def test_plan_scales():
     assert one.bank_bytes == many.bank_bytes == 50 * many.machine_bytes
     assert one.merge_seconds == many.merge_seconds > 0
     assert plan.estimate_costs(10**9, 1, network=1e9).merge_seconds == 10_000 * 2 * 800 * 14 / plan.Machine().merged
-
-
-@pytest.mark.parametrize("searches, results", [(1, 1), (32, 32), (33, 9), (3_815, 15)])
-def test_results_that_arrive_at_the_client(searches, results):
-    class Client:
-        def nthreads(self):
-            return {"one": 1, "two": 1}
-
-        def submit(self, *arguments, **options):
-            return arguments
-
-    assert distributed.arriving(searches) == results
-    nodes = distributed._tree(Client(), None, (), [range(i, i + 1) for i in range(searches)], {"k": 1})
-    assert len(nodes) == results and sum(size for _, size in nodes) == searches
 
 
 def test_plan_docstring():

@@ -12,12 +12,11 @@ from numba.core.errors import TypingError
 
 from asif_lib import AnchorBank, EncoderIdentity
 from asif_lib.errors import ParameterError
-from asif_lib.search import certified, passes, planning
-from asif_lib.search import reranking as exact
+from asif_lib.search import certified, passes, reranking
+from asif_lib.search import exact as planning
 from asif_lib.search.certified import LANES, lowest_bit, reaching
-from asif_lib.search.exact import top_anchors
+from asif_lib.search.exact import plan_search, top_anchors
 from asif_lib.search.passes import merge_top
-from asif_lib.search.planning import plan_search
 from asif_lib.search.prepared import PreparedAnchors, prepare
 from asif_lib.search.reranking import centred_unit, rerank
 from asif_lib.search.rows import Rows
@@ -483,13 +482,6 @@ def test_the_choice_follows_hardware_and_size(monkeypatch):
         plan_search(*large, device="meta", method="bf16")
 
 
-def test_the_bar_says_how_it_searches(capsys, monkeypatch):
-    monkeypatch.setattr("asif_lib.machine.WORTH_A_LINE", 0)
-    z, anchors = plain()
-    top_anchors(z, anchors, K, method="bf16", progress=True)
-    assert "searching (bf16, blocks of 20 queries" in capsys.readouterr().err
-
-
 def test_rerank_takes_the_best_of_what_it_is_given():
     z, anchors = plain()
     candidates = np.full((Q, 6), -1)
@@ -544,12 +536,12 @@ def test_a_cosine_is_the_same_however_vectors_lie_in_memory(method, layout):
 
 def test_lists_of_candidates_keep_to_their_memory(monkeypatch):
     z, anchors = plain()
-    candidates, lists, together = [np.arange(200)] * Q, exact._in_a_row, []
-    monkeypatch.setattr(exact, "_in_a_row", lambda some: together.append(len(some)) or lists(some))
+    candidates, lists, together = [np.arange(200)] * Q, reranking._in_a_row, []
+    monkeypatch.setattr(reranking, "_in_a_row", lambda some: together.append(len(some)) or lists(some))
     whole = rerank(z, anchors, candidates, K)
     assert together == [-(-Q // torch.get_num_threads())] * torch.get_num_threads()
     together.clear()
-    memory = 3 * torch.get_num_threads() * 200 * exact.OF_CANDIDATE
+    memory = 3 * torch.get_num_threads() * 200 * reranking.OF_CANDIDATE
     assert_same(rerank(z, anchors, candidates, K, memory=memory), whole)
     assert max(together) == 3
     assert_same(rerank(z, anchors, candidates, K, memory=1), whole)
@@ -559,9 +551,9 @@ def test_keys_are_in_the_order_of_the_answer():
     cosines = np.concatenate([randn(1, 300).numpy(), np.repeat(np.float32([0.0, -0.0, 1e-40, -1e-40, 0.5]), 50)])
     positions = np.concatenate([np.arange(270), 2**31 + np.arange(180), 2**32 - 1 - np.arange(100)])
     positions = np.random.default_rng(0).permutation(positions)
-    keys = np.sort(exact._keys(cosines, positions))
+    keys = np.sort(reranking._keys(cosines, positions))
     order = np.lexsort((positions, -cosines))
-    values, where = exact._unpacked(keys)
+    values, where = reranking._unpacked(keys)
     assert np.array_equal(values, cosines[order]) and np.array_equal(where, positions[order])
 
 
@@ -574,7 +566,7 @@ def test_zeros_of_either_sign_tie():
 
 MEASURE = """
 import resource, sys, torch
-from asif_lib.search.exact import top_anchors
+from asif_lib.search.exact import plan_search, top_anchors
 n, q, d, method = 100_000, 2_000, 8, sys.argv[1]
 z, anchors = torch.randn(q, d), torch.randn(n, d)
 top_anchors(z[:9], anchors[:20_000], 50, method=method)

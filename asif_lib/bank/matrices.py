@@ -16,7 +16,16 @@ _TYPES = {**FLOATS, torch.int64: "I64"}
 
 @contextlib.contextmanager
 def matrix_file(path, like, count):
-    """Open a safetensors file to write one matrix ``rows`` block by block; its library writes whole tensors only."""
+    """Open a safetensors file to write one matrix ``rows`` block by block; its library writes whole tensors only.
+
+    Parameters
+    ----------
+    path : Path
+    like : Tensor of shape (m, d)
+        A matrix of the same type and width.
+    count : int
+        Rows that will be written.
+    """
     size = count * like.shape[1] * like.dtype.itemsize
     header = {"rows": {"dtype": _TYPES[like.dtype], "shape": [count, like.shape[1]], "data_offsets": [0, size]}}
     header = json.dumps(header).encode()
@@ -33,9 +42,17 @@ def map_rows(file) -> torch.Tensor:
 
 
 def read_rows(file, rows, like) -> torch.Tensor:
-    """Read `rows` (sorted positions) of a matrix with the type and width of `like`.
+    """Return some rows of the matrix in a file, (m, d).
 
-    The rows are read and not mapped: each used page of a mapped file brings its neighbours into memory.
+    They are read and not mapped: each used page of a mapped file brings its neighbours into memory.
+
+    Parameters
+    ----------
+    file : Path
+    rows : ndarray of shape (m,), int64
+        Positions, ascending.
+    like : Tensor of shape (n, d)
+        A matrix of the same type and width.
     """
     width = like.shape[1] * like.element_size()
     data = memoryview(bytearray(len(rows) * width))

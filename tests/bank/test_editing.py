@@ -27,7 +27,6 @@ from asif_lib.bank import disk
 from asif_lib.bank import writing as bank_writing
 from asif_lib.bank.disk import DiskVersion, Part
 from asif_lib.bank.record import bank_dir
-from asif_lib.bank.writing import id_digests
 from asif_lib.cli import main
 from asif_lib.datasets.pairs import load_pairs
 from asif_lib.encoders.image import load_image_encoder

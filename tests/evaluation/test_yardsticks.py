@@ -12,9 +12,9 @@ from test_benchmark import folders  # noqa: F401
 from asif_lib import load_pairs
 from asif_lib.cli import main
 from asif_lib.encoders.contrastive import load_contrastive
-from asif_lib.errors import BrokenPicturesError, DataError, PictureError
+from asif_lib.errors import DataError
 from asif_lib.evaluation.benchmark import resuming as running
-from asif_lib.evaluation.benchmark.configuration import read_configuration
+from asif_lib.evaluation.benchmark.configuration import check_configuration, read_configuration
 from asif_lib.evaluation.benchmark.resuming import run_benchmark
 from asif_lib.evaluation.measures import mean_recall, same_text
 
@@ -70,9 +70,9 @@ def test_a_yardstick_has_no_settings_and_a_mistyped_name_is_one_sentence(folders
     changed = methods(models[0])
     grid = "[grids.ridge]\nalpha = [1.0]", f'[grids."transformers:{models[0]}"]\nalpha = [1.0]'
     with pytest.raises(DataError, match="the method 'transformers:.*/clip' is not known"):
-        read_configuration(folders(changed, grid))
+        check_configuration(read_configuration(folders(changed, grid)))
     with pytest.raises(DataError, match="'clip:x' is not known; known: 'ASIF', .*, 'transformers:MODEL'"):
-        read_configuration(folders(('"ridge"]', '"clip:x"]')))
+        check_configuration(read_configuration(folders(('"ridge"]', '"clip:x"]'))))
 
 
 @pytest.mark.parametrize(
@@ -97,9 +97,3 @@ def test_a_spoilt_data_set_of_the_hub_stops_no_other(folders, tmp_path, names, b
     ((what, why),) = outcome.failures
     assert what == "task find" and words in why
     assert set(outcome.table["task"]) == {"found", "name"}
-
-
-def test_of_broken_pictures_one_is_named():
-    errors = [PictureError(f"{name}.png: is broken") for name in "ab"]
-    said = running._reason(BrokenPicturesError(errors))
-    assert said == "2 of the pictures cannot be read, for example a.png: is broken; mend or remove them"

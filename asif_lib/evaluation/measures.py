@@ -94,8 +94,7 @@ def accuracy(predicted, labels, seed=0) -> Measure:
     ----------
     predicted, labels : arrays of shape (n,)
         Other shapes raise `ParameterError`.
-    seed : int
-        Of the bootstrap.
+    seed : int, of the bootstrap
     """
     predicted, labels = np.asarray(predicted), np.asarray(labels)
     if predicted.shape != labels.shape:
@@ -121,8 +120,7 @@ def recall_at(scores, relevant, k, seed=0) -> Measure:
     scores, relevant : Tensors of shape (q, t)
         As for `ranks`.
     k : int
-    seed : int
-        Of the bootstrap.
+    seed : int, of the bootstrap
     """
     return mean_with_interval(ranks(scores, relevant) < k, seed)
 
@@ -160,8 +158,7 @@ def paired_difference(right_a, right_b, seed=0) -> Measure:
     ----------
     right_a, right_b : arrays of shape (n,)
         Other shapes raise `ValueError`.
-    seed : int
-        Of the bootstrap.
+    seed : int, of the bootstrap
     """
     right_a, right_b = np.asarray(right_a, float), np.asarray(right_b, float)
     if right_a.shape != right_b.shape:

@@ -114,8 +114,7 @@ def correlation_with_interval(a, b, draws=1_000, seed=0) -> Measure:
     Parameters
     ----------
     a, b : Tensors of shape (n, n)
-    draws, seed : int
-        Of the bootstrap.
+    draws, seed : int, of the bootstrap
     """
     counts = torch.from_numpy(resampled_counts((draws, len(a)), seed)).double()  # (draws, n)
     total = pair_sums(counts, torch.ones_like(a))  # (draws,), as all sums below
@@ -145,8 +144,7 @@ def binned_means(a, b, bins=12, draws=1_000, seed=0) -> pd.DataFrame:
     ----------
     a, b : Tensors of shape (n, n)
     bins : int
-    draws, seed : int
-        Of a bootstrap over the items.
+    draws, seed : int, of a bootstrap over the items
     """
     counts = torch.from_numpy(resampled_counts((draws, len(a)), seed)).double()  # (draws, n)
     once = torch.ones(1, len(a))

@@ -191,54 +191,49 @@ class _Run:
             pairs = load_pairs(validation, progress=self.progress).split("validation")
             asked = (*embedded_pairs(pairs, encoders, self.progress), pairs.captions)
             seen.append((validation, pairs.pictures))
-        if stored:
-            known = torch.cat([*(question.image for question in questions.values()), *(asked[:1] if asked else ())])
-            train, more, left_out = _unseen(stored, seen, known, self.progress)
-        else:
-            train, more, left_out = _joined(source, seen, encoders, self.progress)
+        known = [question.image for question in questions.values()] + ([asked[0]] if asked else [])
+        train, more, left_out = self.unseen(stored, seen, known) if stored else self.joined(source, seen, encoders)
         if not len(train[0]):
             raise DataError(f"no anchor is left to fit: {left_out:,} pairs show pictures that are asked")
         return Pool(train, more, asked), questions, {**about, "left_out": left_out}
 
+    def joined(self, names, seen, encoders):
+        """Return the train pairs, the validation pairs, and the number of pairs left out.
 
-def _joined(names, seen, encoders, progress):
-    """Return the train pairs, the validation pairs, and the number of pairs left out.
+        Pairs of the data set that is asked are in other splits than the questions. A pair of another data set is left
+        out if it shows the drawing of a question.
+        """
+        sides, left_out = {"train": [], "validation": []}, 0
+        for name in names:
+            pairs = load_pairs(name, progress=self.progress)
+            others = [picture for source, pictures in seen if source != name for picture in pictures]
+            for split, parts in sides.items():
+                part = pairs.split(split)
+                shown = showing(part.pictures, others, self.progress)
+                parts.append(embedded_pairs(part.subset(np.flatnonzero(~shown)), encoders, self.progress))
+                left_out += int(shown.sum())
+        return *(tuple(torch.cat(side) for side in zip(*parts, strict=True)) for parts in sides.values()), left_out
 
-    Pairs of the data set that is asked are in other splits than the questions. A pair of another data set is left out
-    if it shows the drawing of a question.
-    """
-    sides, left_out = {"train": [], "validation": []}, 0
-    for name in names:
-        pairs = load_pairs(name, progress=progress)
-        others = [picture for source, pictures in seen if source != name for picture in pictures]
-        for split, parts in sides.items():
-            part = pairs.split(split)
-            shown = showing(part.pictures, others, progress)
-            parts.append(embedded_pairs(part.subset(np.flatnonzero(~shown)), encoders, progress))
-            left_out += int(shown.sum())
-    return *(tuple(torch.cat(side) for side in zip(*parts, strict=True)) for parts in sides.values()), left_out
+    def unseen(self, bank, seen, known):
+        """Return the pairs of a stored bank that show no question, None, and the number of the others.
 
-
-def _unseen(bank, seen, known, progress):
-    """Return the pairs of a stored bank that show no question, None, and the number of the others.
-
-    Where the files of its pictures are there, their drawings are compared; everywhere, the embeddings.
-    """
-    shown = identical(bank.image, known)
-    files = np.flatnonzero(bank.pairs["picture"].map(lambda path: bool(path) and Path(path).is_file()))
-    pictures = bank.pairs["picture"].iloc[files].map(Path).tolist()
-    shown[files] |= showing(pictures, [picture for _, some in seen for picture in some], progress)
-    kept = torch.from_numpy(~shown)
-    train = (bank.image[kept], bank.text[kept]) if shown.any() else (bank.image, bank.text)
-    return train, None, int(shown.sum())
+        Where the files of its pictures are there, their drawings are compared; everywhere, the embeddings.
+        """
+        shown = identical(bank.image, torch.cat(known))
+        files = np.flatnonzero(bank.pairs["picture"].map(lambda path: bool(path) and Path(path).is_file()))
+        pictures = bank.pairs["picture"].iloc[files].map(Path).tolist()
+        shown[files] |= showing(pictures, [picture for _, some in seen for picture in some], self.progress)
+        kept = torch.from_numpy(~shown)
+        train = (bank.image[kept], bank.text[kept]) if shown.any() else (bank.image, bank.text)
+        return train, None, int(shown.sum())
 
 
 @functools.cache
 def _code() -> str:
     """Return the SHA-256 of the modules that compute a part: what older code has stored is not taken for new."""
     package = ROOT / "asif_lib"
-    wings = [file for wing in ("search", "evaluation") for file in (package / wing).rglob("*.py")]
-    return digest_of_files([package / "relative.py", package / "sparse.py", *wings], package)
+    files = [file for pattern in ("*.py", "search/**/*.py", "evaluation/**/*.py") for file in package.glob(pattern)]
+    return digest_of_files(files, package)
 
 
 def _stored(folder, configuration, pool, questions, method, size) -> list:

@@ -330,6 +330,20 @@ def test_without_validation_pairs_a_method_with_several_settings_says_so(measure
     assert set(outcome.table["method"]) == {"ridge"}
 
 
+def drawing(bottom, *line):
+    picture = Image.new("RGB", (200, 200), "white")
+    ImageDraw.Draw(picture).ellipse((20, 10, 180, bottom), "blue", "red", 12)
+    ImageDraw.Draw(picture).line((20, 190, *line), "black", 16)
+    return picture
+
+
+def moved(picture):
+    """The same drawing on a larger sheet."""
+    sheet = Image.new("RGB", (500, 300), "white")
+    sheet.paste(picture, (250, 50))
+    return sheet
+
+
 def copied_drawings(tmp_path):
     """Ten other pictures, and two drawings that `folders` asks, with other margins, pixels and captions."""
     (tmp_path / "other").mkdir()
@@ -338,29 +352,18 @@ def copied_drawings(tmp_path):
         paint("green", 500 + i).save(tmp_path / "other" / f"{i}.png")
         rows.append(f"{i}.png,leaf {i},{'train' if i < 6 else 'validation'}")
     for name, asked, split in (("of-the-test", 33, "train"), ("of-the-validation", 25, "validation")):
-        drawing = Image.new("RGB", (200, 200), "white")
-        ImageDraw.Draw(drawing).ellipse((20, 10, 180, 90 + asked), "blue", "red", 12)
-        ImageDraw.Draw(drawing).line((20, 190, 180, 5 * asked), "black", 16)
-        drawing.resize((48, 48)).save(tmp_path / "pairs" / f"{asked}.png")
-        canvas = Image.new("RGB", (500, 300), "white")
-        canvas.paste(drawing, (250, 50))
-        canvas.save(tmp_path / "other" / f"{name}.png")
+        picture = drawing(90 + asked, 180, 5 * asked)
+        picture.resize((48, 48)).save(tmp_path / "pairs" / f"{asked}.png")
+        moved(picture).save(tmp_path / "other" / f"{name}.png")
         rows.append(f"{name}.png,copy,{split}")
     (tmp_path / "other" / "metadata.csv").write_text("\n".join(rows))
     return tmp_path / "other"
 
 
 def test_a_copy_shows_the_same_drawing_and_a_drawing_that_is_like_it_does_not(tmp_cache):
-    def drawing(end):
-        picture = Image.new("RGB", (200, 200), "white")
-        ImageDraw.Draw(picture).ellipse((20, 10, 180, 120), "blue", "red", 12)
-        ImageDraw.Draw(picture).line((20, 190, end, 100), "black", 16)
-        return picture
-
-    moved = Image.new("RGB", (500, 300), "white")
-    moved.paste(drawing(180), (250, 50))
-    pictures = [drawing(180).resize((48, 48)), moved, drawing(60), Image.new("RGB", (9, 9), "white")]
-    assert showing(pictures, [drawing(180)]).tolist() == [True, True, False, False]
+    asked, other = drawing(120, 180, 100), drawing(120, 60, 100)
+    pictures = [asked.resize((48, 48)), moved(asked), other, Image.new("RGB", (9, 9), "white")]
+    assert showing(pictures, [asked]).tolist() == [True, True, False, False]
 
 
 def test_anchors_of_another_data_set_that_show_a_picture_that_is_asked_are_left_out(folders, tmp_path, capsys):

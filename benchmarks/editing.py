@@ -25,12 +25,12 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import torch
+from made_up import IMAGE, TEXT
+from timing import resident
 
-from asif_lib import AnchorBank, EncoderIdentity
+from asif_lib import AnchorBank
 
-BYTES_PER_PAIR = 2 * (768 + 384) + 16 + 60
-IMAGE = EncoderIdentity("image", "made up", "seed", "0" * 64, "none", 768)
-TEXT = EncoderIdentity("text", "made up", "seed", "1" * 64, "none", 384)
+BYTES_PER_PAIR = 2 * (IMAGE.dim + TEXT.dim) + 16 + 60
 
 
 def pairs(first, last):
@@ -101,17 +101,12 @@ def measured(what, folder, count, edited):
     """Return the seconds of a step, and its resident memory beyond that of the process before it, in MB."""
     step = prepare(what, folder, count, edited)
     os.sync()  # earlier writes must not count as this step's
-    before = memory("VmRSS")
+    before = resident("VmRSS")
     Path("/proc/self/clear_refs").write_text("5")  # Linux: reset the highest value
     start = time.perf_counter()
     step()
     seconds = time.perf_counter() - start
-    return {"seconds": seconds, "memory_mb": memory("VmHWM") - before}
-
-
-def memory(key):
-    lines = dict(line.split(":", 1) for line in Path("/proc/self/status").read_text().splitlines())
-    return int(lines[key].split()[0]) / 1024
+    return {"seconds": seconds, "memory_mb": (resident("VmHWM") - before) / 2**20}
 
 
 def in_process(function, *arguments):

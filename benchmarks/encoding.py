@@ -8,21 +8,17 @@ machine: ``python benchmarks/encoding.py --runs 9``.
 import argparse
 import importlib.util
 import json
-import os
-import platform
 import statistics
-import time
-from pathlib import Path
 
 import numpy as np
-import sentence_transformers
-import timm
 import torch
-import torchvision
-from tqdm.auto import tqdm
+from sentence_transformers import SentenceTransformer
+from timing import interleaved, machine
 
 from asif_lib import load_image_encoder, load_pairs, load_text_encoder
 from asif_lib.encoders import has_bfloat16
+from asif_lib.encoders.registry import MINILM_PACKAGE
+from asif_lib.encoders.weights import package_file
 
 
 def main():
@@ -33,7 +29,7 @@ def main():
     parser.add_argument("--json", action="store_true", help="print one JSON object")
     arguments = parser.parse_args()
     result = {
-        "machine": machine(),
+        "machine": machine() | {"bfloat16": has_bfloat16(torch.device("cpu"))},
         "runs": arguments.runs,
         "pictures": measure_pictures(arguments.pictures, arguments.runs),
         "captions": measure_captions(arguments.captions, arguments.runs),
@@ -69,8 +65,9 @@ def measure_captions(count, runs):
     rng = np.random.default_rng(0)
     texts = [" ".join(rng.choice(captions, size=1 + i % 3, replace=False)) for i in range(count)]
     encoder = load_text_encoder(device="cpu")
+    peer = SentenceTransformer(str(package_file(MINILM_PACKAGE, "model.safetensors").parent), device="cpu")
     ways = {
-        "plain": lambda: torch.from_numpy(encoder.model.encode(texts, show_progress_bar=False)),
+        "plain": lambda: torch.from_numpy(peer.encode(texts, show_progress_bar=False)),
         "float32": lambda: encoder.encode(texts, progress=False),
     }
     if has_bfloat16(torch.device("cpu")):
@@ -91,12 +88,7 @@ def compare(peer, ways, items, runs):
     """
     embeddings = {name: way() for name, way in ways.items()}  # warms up, too
     plain = embeddings["plain"]
-    seconds = {name: [] for name in ways}
-    for _ in tqdm(range(runs), desc=peer, leave=False):
-        for name, way in ways.items():
-            start = time.perf_counter()
-            way()
-            seconds[name].append(time.perf_counter() - start)
+    seconds = interleaved(ways, runs, peer)
     best, middle = ({name: f(times) for name, times in seconds.items()} for f in (min, statistics.median))
     rows = {
         name: {
@@ -110,23 +102,6 @@ def compare(peer, ways, items, runs):
         for name in ways
     }
     return {"peer": peer, "items": items, "ways": rows}
-
-
-def machine():
-    """Describe the processor, its cores, and the versions that matter for speed."""
-    information = Path("/proc/cpuinfo")
-    lines = information.read_text().splitlines() if information.exists() else []
-    models = [line.split(":")[1].strip() for line in lines if line.startswith("model name")]
-    return {
-        "processor": models[0] if models else platform.processor() or platform.machine(),
-        "cores": os.cpu_count(),
-        "torch_threads": torch.get_num_threads(),
-        "bfloat16": has_bfloat16(torch.device("cpu")),
-        "versions": {
-            "python": platform.python_version(),
-            **{package.__name__: package.__version__ for package in (torch, torchvision, timm, sentence_transformers)},
-        },
-    }
 
 
 if __name__ == "__main__":

@@ -183,7 +183,7 @@ def machine():
     with contextlib.suppress(OSError):
         lines = Path("/proc/cpuinfo").read_text().splitlines()
         processor = next((line.split(":")[1].strip() for line in lines if line.startswith("model name")), processor)
-    packages = ("torch", "faiss-cpu", "numba", "scipy", "numpy")
+    packages = ("torch", "torchvision", "timm", "sentence-transformers", "faiss-cpu", "numba", "scipy", "numpy")
     return {
         "processor": processor,
         "cores": len(os.sched_getaffinity(0)),

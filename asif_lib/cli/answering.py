@@ -148,8 +148,7 @@ def _evaluate(
     check_targets(predictions=predictions, csv=csv)
     _check_model(asked)
     from asif_lib.datasets.labelled import load_labelled
-    from asif_lib.evaluation.measures import accuracy
-    from asif_lib.evaluation.summary import per_class, summarise_zero_shot
+    from asif_lib.evaluation.measures import accuracy, per_class, summarise_zero_shot
     from asif_lib.zeroshot import make_prompts
 
     data = load_labelled(path)

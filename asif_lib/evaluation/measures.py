@@ -1,4 +1,4 @@
-"""How good a model is, and how sure the number is: accuracy and recall with intervals, sweeps, scaling curves."""
+"""How good a model is, and how sure the number is: accuracy and recall with intervals, sweeps, zero-shot summaries."""
 
 from dataclasses import dataclass
 
@@ -88,7 +88,14 @@ def in_points(gap, digits=1) -> str:
 
 
 def accuracy(predicted, labels, seed=0) -> Measure:
-    """Return the share of `predicted` (n,) that equal `labels` (n,); other shapes raise `ParameterError`."""
+    """Return the share of predictions that equal the labels.
+
+    Parameters
+    ----------
+    predicted, labels : arrays of shape (n,)
+        Other shapes raise `ParameterError`.
+    seed : int, of the bootstrap
+    """
     predicted, labels = np.asarray(predicted), np.asarray(labels)
     if predicted.shape != labels.shape:
         raise ParameterError(f"predictions of the shape {predicted.shape} for labels of the shape {labels.shape}")
@@ -106,7 +113,15 @@ def ranks(scores, relevant) -> np.ndarray:
 
 
 def recall_at(scores, relevant, k, seed=0) -> Measure:
-    """Return recall@k: the share of queries with a relevant candidate among the k best."""
+    """Return recall@k: the share of queries with a relevant candidate among the k best.
+
+    Parameters
+    ----------
+    scores, relevant : Tensors of shape (q, t)
+        As for `ranks`.
+    k : int
+    seed : int, of the bootstrap
+    """
     return mean_with_interval(ranks(scores, relevant) < k, seed)
 
 
@@ -139,10 +154,11 @@ def paired_difference(right_a, right_b, seed=0) -> Measure:
 
     The interval is narrower than a comparison of two separate intervals, because each item meets both methods.
 
-    Raises
-    ------
-    ValueError
-        If a and b are not of the same items.
+    Parameters
+    ----------
+    right_a, right_b : arrays of shape (n,)
+        Other shapes raise `ValueError`.
+    seed : int, of the bootstrap
     """
     right_a, right_b = np.asarray(right_a, float), np.asarray(right_b, float)
     if right_a.shape != right_b.shape:
@@ -153,8 +169,16 @@ def paired_difference(right_a, right_b, seed=0) -> Measure:
 def sweep(evaluate, fractions, powers, n, *, progress=True) -> pd.DataFrame:
     """Evaluate every combination of k/n and p, on a validation split and never on the test split.
 
-    The function ``evaluate(k, p)`` returns a number, larger for better. Each k is a fraction of the n anchors, rounded,
-    at least 1. The table has the columns ``fraction``, ``k``, ``p``, ``value``.
+    The table has the columns ``fraction``, ``k``, ``p``, ``value``.
+
+    Parameters
+    ----------
+    evaluate : function of (k, p)
+        Returns a number, larger for better.
+    fractions, powers : sequences of numbers
+        Each k is a fraction of the n anchors, rounded, at least 1.
+    n : int
+    progress : bool
     """
     grid = [(f, min(n, max(1, round(f * n))), p) for f in fractions for p in powers]
     bar = progress_bar(grid, desc="sweep", leave=False, disable=not progress)
@@ -163,15 +187,20 @@ def sweep(evaluate, fractions, powers, n, *, progress=True) -> pd.DataFrame:
 
 
 def scaling_curve(evaluate, n, sizes, seeds=range(5), *, progress=True) -> pd.DataFrame:
-    """Evaluate on random subsets of the anchors, several for each size.
+    """Evaluate on random subsets of the anchors, several for each size; the subsets of a seed are nested.
 
-    The function `evaluate` returns a number for a list of anchor positions, out of n. The table has the columns
-    ``size``, ``seed``, ``value``. The subsets of a seed are nested.
+    The table has the columns ``size``, ``seed``, ``value``.
 
-    Raises
-    ------
-    ValueError
-        If a size is not between 1 and n.
+    Parameters
+    ----------
+    evaluate : function of a list of anchor positions
+        Returns a number.
+    n : int
+        Number of all anchors.
+    sizes : sequence of int
+        Each from 1 to n; others raise `ValueError`.
+    seeds : sequence of int
+    progress : bool
     """
     if not all(1 <= size <= n for size in sizes):
         raise ValueError(f"sizes {list(sizes)}: each must be from 1 to the {n} anchors")
@@ -180,3 +209,68 @@ def scaling_curve(evaluate, n, sizes, seeds=range(5), *, progress=True) -> pd.Da
     bar = progress_bar(grid, desc="scaling curve", leave=False, disable=not progress)
     rows = [(size, seed, float(evaluate(orders[seed][:size].tolist()))) for size, seed in bar]
     return pd.DataFrame(rows, columns=["size", "seed", "value"])
+
+
+def summarise_zero_shot(model, answer, labels, templates, reduce):
+    """Measure the accuracy of an answer of the model, over all classes and for each.
+
+    Returns the `Measure`, and a dictionary for JSON: the accuracy with its 95 % interval, the chance level, the number
+    of undecided pictures, all settings, `per_class` as rows, and `confusion_of` as lists.
+
+    Parameters
+    ----------
+    model : ASIF
+    answer : Classification
+        Of q pictures.
+    labels : sequence of q positions in the classes of the answer
+    templates, reduce
+        As for `ASIF.classify`.
+    """
+    predicted, classes = answer.predicted, answer.labels
+    measure = accuracy(predicted, labels)
+    return measure, {
+        "n": measure.n,
+        "classes": classes,
+        "accuracy": measure.value,
+        "ci95": list(measure.ci),
+        "chance": 1 / len(classes),
+        "undecided": int((predicted < 0).sum()),
+        "bank": model.bank.name,
+        "anchors": len(model.bank),
+        "image_encoder": model.bank.image_encoder.name,
+        "text_encoder": model.bank.text_encoder.name,
+        **{setting: getattr(model, setting) for setting in ("k", "p", "center", "hubs", "whiten")},
+        "transductive": answer.transductive,
+        "templates": list(templates),
+        "reduce": reduce,
+        "device": str(model.device),
+        "per_class": per_class(answer, labels).to_dict("records"),
+        "confusion": confusion_of(answer, labels).to_numpy().tolist(),
+    }
+
+
+def per_class(answer, labels) -> pd.DataFrame:
+    """Return ``class``, ``n`` and the share of right answers, ``accuracy``, with its 95 % interval ``low``, ``high``.
+
+    The true `labels` are q positions in the classes of the `Classification`. A class without pictures has no row. A
+    last column, ``transductive``, names the correction over all pictures, if there is one.
+    """
+    predicted, labels = answer.predicted.numpy(), np.asarray(labels)
+    rows = []
+    for position, name in enumerate(answer.labels):
+        if (labels == position).any():
+            share = share_with_interval(predicted[labels == position] == position)
+            rows.append({"class": name, "n": share.n, "accuracy": share.value, "low": share.low, "high": share.high})
+    table = pd.DataFrame(rows)
+    return table if answer.transductive is None else table.assign(transductive=answer.transductive)
+
+
+def confusion_of(answer, labels) -> pd.DataFrame:
+    """Return the counts of pictures, (c, c + 1): a row for each true class, a column for each answer.
+
+    The last column, ``undecided``, counts pictures that share no anchor with any label.
+    """
+    c, labels = len(answer.labels), np.asarray(labels)
+    counts = np.zeros((c, c + 1), int)
+    np.add.at(counts, (labels, answer.predicted.numpy()), 1)  # -1, undecided, is the last column
+    return pd.DataFrame(counts, index=answer.labels, columns=[*answer.labels, "undecided"])

@@ -16,13 +16,16 @@ BLOCK = 250
 
 
 def mutual_neighbours(a, b, k) -> torch.Tensor:
-    """Return for each of n items the share of its k nearest neighbours that both spaces have in common.
+    """Return for each item the share of its k nearest neighbours that both spaces have in common, (n,) float32.
 
     The mean over items is the mutual k-nearest-neighbour score of Huh et al. ("The Platonic Representation
-    Hypothesis", ICML 2024). By chance it would be k / (n - 1).
+    Hypothesis", ICML 2024). By chance it would be k / (n - 1). No item is its own neighbour: the diagonal is not used.
 
-    The similarities `a` and `b` are (n, n), and 1 ≤ k < n. No item is its own neighbour: the diagonal is not used. The
-    result is (n,) float32.
+    Parameters
+    ----------
+    a, b : Tensors of shape (n, n)
+        Similarities of the items in the two spaces.
+    k : int, from 1 to n - 1
 
     Examples
     --------
@@ -44,7 +47,13 @@ def pair_correlation(a, b) -> float:
 
 
 def shuffled_correlation(a, b, order) -> float:
-    """Return the control for `pair_correlation`: item i of `a` is compared with item ``order[i]`` of `b`."""
+    """Return the control for `pair_correlation`: item i of `a` is compared with item ``order[i]`` of `b`.
+
+    Parameters
+    ----------
+    a, b : Tensors of shape (n, n)
+    order : Tensor of shape (n,), int64
+    """
     return pair_correlation(a, b[order][:, order])
 
 
@@ -53,31 +62,31 @@ def neighbour_agreement(a, b, k) -> torch.Tensor:
 
     The result is the mean of both directions: neighbours by `a` with similarities by `b`, and the reverse. A pair
     whose picture and caption do not belong together has a low value.
+
+    Parameters
+    ----------
+    a, b : Tensors of shape (n, n)
+    k : int
     """
-    by_a = b.gather(1, nearest_neighbours(a, k)).mean(dim=1)
+    by_a = b.gather(1, nearest_neighbours(a, k)).mean(dim=1)  # (n, k) → (n,)
     by_b = a.gather(1, nearest_neighbours(b, k)).mean(dim=1)
     return (by_a + by_b) / 2
 
 
-def nearest_neighbours(similarity, k, itself=False) -> torch.Tensor:
-    """Return the k nearest neighbours of each item, the nearest first, (n, k) int64; with `itself`, the item too."""
-    similarity = similarity if itself else similarity.clone().fill_diagonal_(-torch.inf)
-    return similarity.topk(k, dim=1).indices
+def nearest_neighbours(similarity, k) -> torch.Tensor:
+    """Return the k nearest neighbours of each item, the nearest first, (n, k) int64; an item is not its own."""
+    return similarity.clone().fill_diagonal_(-torch.inf).topk(k, dim=1).indices
 
 
-def neighbour_mask(similarity, k, itself=False) -> torch.Tensor:
+def neighbour_mask(similarity, k) -> torch.Tensor:
     """Return the (n, n) bool matrix that is true at the k nearest neighbours of each row."""
     mask = torch.zeros(similarity.shape, dtype=torch.bool, device=similarity.device)
-    return mask.scatter_(1, nearest_neighbours(similarity, k, itself), True)
+    return mask.scatter_(1, nearest_neighbours(similarity, k), True)
 
 
-def resampled_counts(n, draws, seed=0) -> torch.Tensor:
-    """Draw n items with replacement, `draws` times: how often each item is drawn, (draws, n) float64."""
-    return torch.from_numpy(drawn_counts(n, draws, seed)).double()
-
-
-def drawn_counts(n, draws, seed=0) -> np.ndarray:
-    """Return `resampled_counts` as bytes, (draws, n) uint8."""
+def resampled_counts(shape, seed=0) -> np.ndarray:
+    """Draw n items with replacement, and repeat: how often each item is drawn, `shape` (draws, n) uint8."""
+    draws, n = shape
     rng = np.random.default_rng(seed)
     blocks = (min(BLOCK, draws - start) for start in range(0, draws, BLOCK))
     return np.concatenate([rng.multinomial(n, np.full(n, 1 / n), size).astype(np.uint8) for size in blocks])
@@ -94,14 +103,21 @@ def pair_sums(counts, matrix) -> torch.Tensor:
     >>> pair_sums(torch.tensor([[1.0, 1.0, 1.0], [2.0, 1.0, 0.0]]).double(), matrix)
     tensor([0.9000, 0.4000], dtype=torch.float64)
     """
-    matrix = matrix.double().clone().fill_diagonal_(0)  # an item and its own copy are no pair
-    return ((counts @ matrix) * counts).sum(dim=1) / 2  # w M wᵀ holds each pair twice
+    matrix = matrix.double().clone().fill_diagonal_(0)  # (n, n); an item and its own copy are no pair
+    counts = torch.as_tensor(counts).double()  # (draws, n)
+    return ((counts @ matrix) * counts).sum(dim=1) / 2  # (draws,); w M wᵀ holds each pair twice
 
 
 def correlation_with_interval(a, b, draws=1_000, seed=0) -> Measure:
-    """Correlate two (n, n) similarities over all pairs of two items (Pearson), with a bootstrap over the items."""
-    counts = resampled_counts(len(a), draws, seed)
-    total = pair_sums(counts, torch.ones_like(a))
+    """Correlate two similarities over all pairs of two items (Pearson), with a bootstrap over the items.
+
+    Parameters
+    ----------
+    a, b : Tensors of shape (n, n)
+    draws, seed : int, of the bootstrap
+    """
+    counts = torch.from_numpy(resampled_counts((draws, len(a)), seed)).double()  # (draws, n)
+    total = pair_sums(counts, torch.ones_like(a))  # (draws,), as all sums below
     mean_a, mean_b = pair_sums(counts, a) / total, pair_sums(counts, b) / total
     covariance = pair_sums(counts, a * b) / total - mean_a * mean_b
     variance_a = pair_sums(counts, a * a) / total - mean_a**2
@@ -119,18 +135,25 @@ def pair_ranks(similarity) -> torch.Tensor:
 
 
 def binned_means(a, b, bins=12, draws=1_000, seed=0) -> pd.DataFrame:
-    """Average the similarities `b` over the pairs in each bin of the similarities `a`, both (n, n).
+    """Average the similarities `b` over the pairs in each bin of the similarities `a`.
 
-    The table has the columns ``centre`` of the bin, ``mean``, and ``low`` and ``high`` of its interval, by a bootstrap
-    over the items. It skips bins with fewer than ten pairs.
+    The table has the columns ``centre`` of the bin, ``mean``, and its interval ``low``, ``high``. It skips bins with
+    fewer than ten pairs.
+
+    Parameters
+    ----------
+    a, b : Tensors of shape (n, n)
+    bins : int
+    draws, seed : int, of a bootstrap over the items
     """
-    counts, once = resampled_counts(len(a), draws, seed), torch.ones(1, len(a), dtype=torch.double)
+    counts = torch.from_numpy(resampled_counts((draws, len(a)), seed)).double()  # (draws, n)
+    once = torch.ones(1, len(a))
     rows, columns = torch.triu_indices(*a.shape, offset=1)
     edges = np.linspace(float(a[rows, columns].min()), 1, bins + 1)
     bin_of = np.digitize(a.numpy(), edges[1:-1])
     table = []
     for i in range(bins):
-        inside = torch.from_numpy(bin_of == i).double()
+        inside = torch.from_numpy(bin_of == i).double()  # (n, n)
         if inside.triu(1).sum() < 10:
             continue
         mean = float(pair_sums(once, inside * b) / pair_sums(once, inside))

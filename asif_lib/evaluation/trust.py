@@ -88,16 +88,23 @@ def fit_temperature(scores, labels) -> float:
 def reliability(confidence, right, bins=10) -> pd.DataFrame:
     """Sort q answers by their confidence, and compare confidence and accuracy in bins of equally many answers.
 
-    `confidence` (q,) is the probability of the answer, and `right` (q,) says whether it is right. The table has the
-    columns ``n``, ``confidence`` (the mean of the bin), ``accuracy``, and its 95 % interval ``low``, ``high``. Raises
-    `ParameterError` if there are no answers, or the numbers differ.
+    The table has the columns ``n``, ``confidence`` (the mean of the bin), ``accuracy``, and its interval ``low``,
+    ``high``. Raises `ParameterError` if there are no answers, or the numbers differ.
+
+    Parameters
+    ----------
+    confidence : array of shape (q,)
+        The probability of each answer.
+    right : array of shape (q,), bool
+    bins : int
     """
     confidence, right = _answers(confidence, right)
-    rows = []
-    for part in np.array_split(np.argsort(confidence, kind="stable"), min(bins, len(right))):
-        share = share_with_interval(right[part])
-        rows.append((share.n, confidence[part].mean(), share.value, share.low, share.high))
-    return pd.DataFrame(rows, columns=["n", "confidence", "accuracy", "low", "high"])
+    parts = np.array_split(
+        np.argsort(confidence, kind="stable"), min(bins, len(right))
+    )  # positions, the least sure first
+    shares = _shares_right(right[part] for part in parts)
+    shares.insert(1, "confidence", [confidence[part].mean() for part in parts])
+    return shares
 
 
 def calibration_error(table) -> float:
@@ -111,15 +118,26 @@ def calibration_error(table) -> float:
 def coverage_curve(confidence, right, shares=TENTHS) -> pd.DataFrame:
     """Return the accuracy if only the most confident answers are given, and the model is silent otherwise.
 
-    One row for each of the `shares` of the q questions that get an answer: ``coverage``, ``n``, ``accuracy``, and its
-    95 % interval ``low``, ``high``. Among equal confidences the first come first. Errors as for `reliability`.
+    The table has the columns ``coverage``, ``n``, ``accuracy``, and its interval ``low``, ``high``.
+
+    Parameters
+    ----------
+    confidence, right : arrays of shape (q,)
+        As for `reliability`, with the same errors. Among equal confidences the first come first.
+    shares : sequence of numbers from 0 to 1
+        Of the questions that get an answer.
     """
     confidence, right = _answers(confidence, right)
-    right, rows = right[np.argsort(-confidence, kind="stable")], []
-    for share in shares:
-        found = share_with_interval(right[: max(1, round(share * len(right)))])
-        rows.append((share, found.n, found.value, found.low, found.high))
-    return pd.DataFrame(rows, columns=["coverage", "n", "accuracy", "low", "high"])
+    right = right[np.argsort(-confidence, kind="stable")]
+    table = _shares_right(right[: max(1, round(share * len(right)))] for share in shares)
+    table.insert(0, "coverage", shares)
+    return table
+
+
+def _shares_right(parts) -> pd.DataFrame:
+    """Return the number of answers in each part, and the share of right ones with its interval."""
+    rows = [(share.n, share.value, share.low, share.high) for share in map(share_with_interval, parts)]
+    return pd.DataFrame(rows, columns=["n", "accuracy", "low", "high"])
 
 
 def _answers(confidence, right):

@@ -122,7 +122,7 @@ def _benchmark(
 
     folder = Path(out) if out else build_dir() / "benchmark" / Path(config).stem
     outcome = run_benchmark(configuration, folder, device=device)
-    write_whole(folder / "index.html", benchmark_page(configuration.title, *vars(outcome).values()).encode())
+    write_whole(folder / "index.html", benchmark_page(configuration.title, *outcome).encode())
     for what, why in outcome.failures:
         say(f"asif: {what}: {why}")
     left_out = {} if outcome.table.empty else outcome.table.groupby("bank", sort=False)["left_out"].max().to_dict()

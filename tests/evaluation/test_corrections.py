@@ -15,9 +15,8 @@ from asif_lib.evaluation.corrections import (
     correct_batch,
     corrected,
 )
-from asif_lib.evaluation.measures import mean_recall, same_text
+from asif_lib.evaluation.measures import mean_recall, per_class, same_text
 from asif_lib.evaluation.methods import METHODS, choose
-from asif_lib.evaluation.summary import per_class
 from asif_lib.evaluation.variants import (
     HubCorrectedAnchors,
     InverseHubness,

@@ -1,7 +1,5 @@
 """Evaluation: pessimistic about ties, honest about how sure."""
 
-import itertools
-
 import numpy as np
 import pytest
 import torch
@@ -28,12 +26,6 @@ def test_an_interval_contains_its_mean_and_is_the_same_for_a_seed(n):
     assert measure.n == n
     assert measure == mean_with_interval(items)
     assert measure.ci == (measure.low, measure.high)
-
-
-def test_an_interval_shrinks_with_the_root_of_n():
-    widths = [np.diff(mean_with_interval(np.arange(n) % 2).ci)[0] for n in (100, 400, 1_600)]
-    for small, large in itertools.pairwise(widths):
-        assert small / large == pytest.approx(2, rel=0.2)
 
 
 def test_an_interval_is_near_the_normal_one():
@@ -68,10 +60,6 @@ def test_accuracy_counts_undecided_as_wrong():
         accuracy([1, 2, 3], [1, 2])
 
 
-def test_a_measure_reads_as_a_sentence_of_a_table():
-    assert str(accuracy([1, 1], [1, 1])) == "100.0% [15.8%, 100.0%], n = 2"
-
-
 def test_ranks_count_what_is_better():
     scores = torch.tensor([[0.9, 0.5, 0.1], [0.9, 0.5, 0.1], [0.9, 0.5, 0.1]])
     assert ranks(scores, torch.eye(3, dtype=torch.bool)).tolist() == [0, 1, 2]
@@ -94,13 +82,6 @@ def test_a_score_that_is_no_number_is_no_find():
 def test_the_best_of_several_relevant_candidates_counts():
     scores = torch.tensor([[0.9, 0.5, 0.3, 0.1]])
     assert ranks(scores, torch.tensor([[False, True, False, True]])).tolist() == [1]
-
-
-def test_recall_grows_with_k():
-    scores = torch.rand(50, 50, generator=torch.Generator().manual_seed(0))
-    values = [recall_at(scores, torch.eye(50, dtype=torch.bool), k).value for k in (1, 5, 10, 50)]
-    assert values == sorted(values)
-    assert values[-1] == 1
 
 
 def test_captions_that_occur_twice_are_both_relevant():

@@ -9,10 +9,8 @@ import lazy_loader
 __getattr__, __dir__, __all__ = lazy_loader.attach(
     __name__,
     submod_attrs={
-        "comparing": ["compare_paired", "holm", "name_winner"],
+        "comparing": ["compare_paired"],
         "configuration": ["Configuration", "read_configuration"],
-        "control_encoders": ["BagOfWords", "ColourHistogram", "load_any_encoder"],
-        "resuming": ["Outcome", "run_benchmark"],
-        "tasks": ["PaperASIF"],
+        "resuming": ["run_benchmark"],
     },
 )

@@ -9,19 +9,19 @@ import pandas as pd
 from asif_lib.defaults import LINEAR_PROBE, TRANSFORMERS
 
 from ..measures import share_with_interval
-from ..neighbours import BLOCK, drawn_counts
+from ..neighbours import BLOCK, resampled_counts
 from ..trust import mcnemar
 
 DRAWS = 5_000
-_counts = functools.lru_cache(maxsize=8)(drawn_counts)  # once for all comparisons of n items
+_counts = functools.lru_cache(maxsize=8)(resampled_counts)  # once for all comparisons of n items
 LEVEL = 0.05
 COLUMNS = ["bank", "image_encoder", "text_encoder", "task", "measure", "size", "method"]
 """The columns that name a row of the tidy table."""
 ENCODERS = ["image_encoder", "text_encoder"]
 
 
-def resampled_means(values, draws=DRAWS, seed=0) -> np.ndarray:
-    """Resample seeds and items, both with replacement, and return the means, (draws, m).
+def resampled_means(values) -> np.ndarray:
+    """Resample seeds and items, both with replacement, `DRAWS` times, and return the means, (draws, m).
 
     `values` is (m, seeds, items), for m methods on the same anchors and items. Each resample is the same for all
     methods, so that differences are paired. (The crossed bootstrap of Owen, "The pigeonhole bootstrap", Annals of
@@ -29,11 +29,11 @@ def resampled_means(values, draws=DRAWS, seed=0) -> np.ndarray:
     than too narrow, where chance differs from draw to draw for the same item.)
     """
     (seeds, items), means = values.shape[1:], []
-    of_seeds, of_items = _counts(seeds, draws, seed), _counts(items, draws, seed + 1)
-    for start in range(0, draws, BLOCK):
+    of_seeds, of_items = _counts((DRAWS, seeds), 0), _counts((DRAWS, items), 1)  # (draws, seeds), (draws, items)
+    for start in range(0, DRAWS, BLOCK):
         rows = slice(start, start + BLOCK)
-        shares = of_seeds[rows] / seeds, of_items[rows] / items
-        means.append(np.stack([((shares[1] @ one.T) * shares[0]).sum(axis=1) for one in values], axis=1))
+        seed_shares, item_shares = of_seeds[rows] / seeds, of_items[rows] / items
+        means.append(np.stack([((item_shares @ one.T) * seed_shares).sum(axis=1) for one in values], axis=1))  # (b, m)
     return np.concatenate(means)
 
 
@@ -80,8 +80,8 @@ def compare_paired(values) -> pd.DataFrame:
     return rows
 
 
-def tidy_table(parts, methods) -> pd.DataFrame:
-    """Return one row for each bank, encoders, task, measure, size and method.
+def tidy_table(rows, methods) -> pd.DataFrame:
+    """Compare the rows of a benchmark: one for each bank, encoders, task, measure, size and method.
 
     The columns are those of `COLUMNS`, ``n`` items, ``seeds``, ``transductive``, ``needs_labels``, ``chance``,
     ``settings`` as JSON (of a linear probe: C and the number of ``pictures`` that it learned from), ``left_out`` (pairs
@@ -91,35 +91,25 @@ def tidy_table(parts, methods) -> pd.DataFrame:
     Methods are compared with the first of `methods` that was done, for the same encoders. If there is one method, pairs
     of encoders are compared with the first pair.
 
-    Each of the `parts` is a dictionary with ``bank``, ``image_encoder``, ``text_encoder``, ``left_out``, ``method`` and
-    what is stored of it.
+    Each of the `rows` is a dictionary with the names of `COLUMNS`, ``left_out``, and what is stored of a part:
+    ``transductive``, ``chance``, ``settings``, and the ``values``, (seeds, items).
     """
-    rows = []
-    for part in parts:
-        for task, measures in part["values"].items():
-            for measure, values in measures.items():
-                about = {
-                    key: part[key] for key in ("bank", "image_encoder", "text_encoder", "size", "method", "left_out")
-                }
-                about |= {"task": task, "measure": measure, "transductive": part["transductive"]}
-                about["needs_labels"] = part["method"] == LINEAR_PROBE
-                about["chance"] = part["chance"][task][measure]
-                about["settings"] = json.dumps(part["settings"] | part["taught"][task])
-                rows.append({**about, "n": len(values[0]), "seeds": len(values), "values": np.array(values)})
     if not rows:
         return pd.DataFrame(columns=COLUMNS)
     table = pd.DataFrame(rows)
-    varied = ["method"] if len(methods) > 1 else ENCODERS
-    compared = []
+    table["needs_labels"] = table["method"] == LINEAR_PROBE
+    table["settings"] = table["settings"].map(json.dumps)
+    table["seeds"], table["n"] = table["values"].map(len), table["values"].map(lambda values: len(values[0]))
+    may_win = ~(table["transductive"] | table["needs_labels"] | table["method"].str.startswith(TRANSFORMERS))
+    table["order"] = table["method"].map(methods.index)
+    varied, compared = ["method"] if len(methods) > 1 else ENCODERS, []
     for _, group in table.groupby([name for name in COLUMNS if name not in varied], sort=False):
-        group = group.sort_values(
-            "method", key=lambda names: names.map(methods.index), kind="stable", ignore_index=True
-        )
-        values, may_win = np.stack(group["values"].tolist()), _may_win(group).to_numpy()
-        winner = name_winner(values[may_win], group["method"][may_win].tolist()) if len(methods) > 1 else None
-        compared.append(pd.concat([group.drop(columns="values"), compare_paired(values)], axis=1))
-        compared[-1]["is_winner"] = group["method"] == winner
-    found = pd.concat(compared, ignore_index=True)
+        group = group.sort_values("order", kind="stable")
+        values, able = np.stack(group.pop("values").map(np.array)), may_win[group.index].to_numpy()  # (m, seeds, items)
+        winner = name_winner(values[able], group["method"][able].tolist()) if len(methods) > 1 else None
+        compared.append(pd.concat([group.reset_index(drop=True), compare_paired(values)], axis=1))
+        compared[-1]["is_winner"] = group["method"].to_numpy() == winner
+    found = pd.concat(compared, ignore_index=True).drop(columns="order")
     return found[[*COLUMNS, *(name for name in found if name not in COLUMNS)]]
 
 
@@ -132,7 +122,3 @@ def name_winner(values, names) -> str | None:
     order = np.argsort(-values.mean(axis=(1, 2)), kind="stable")
     others = compare_paired(values[order])["verdict"][1:] if len(values) > 1 else []
     return names[order[0]] if len(others) and (others == "worse").all() else None
-
-
-def _may_win(group):
-    return ~(group["transductive"] | group["needs_labels"] | group["method"].str.startswith(TRANSFORMERS))

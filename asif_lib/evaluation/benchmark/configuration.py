@@ -1,4 +1,4 @@
-"""The file of a benchmark: what it may say, and what is wrong with it in one sentence."""
+"""The file of a benchmark: the keys that it may hold, and checks of the names in it."""
 
 import tomllib
 from pathlib import Path
@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PositiveInt, ValidationError
 
-from asif_lib.datasets.providers import catalogue
+from asif_lib.datasets.providers import catalogue, check_known
 from asif_lib.defaults import DEFAULT_IMAGE_ENCODER, DEFAULT_TEXT_ENCODER, HUB, LINEAR_PROBE, TRANSFORMERS
 from asif_lib.errors import DataError, first_line, guess
 
@@ -33,7 +33,20 @@ def _one_spelling(name):
     return name if name in catalogue() or not Path(name).is_dir() else str(Path(name).resolve())
 
 
+def _each_once(names):
+    """Return the names, or raise `ValueError` for one that stands twice."""
+    if twice := [name for i, name in enumerate(names) if name in names[:i]]:
+        raise ValueError(f"{twice[0]!r} stands twice")
+    return names
+
+
 Pairs = Annotated[str, AfterValidator(_one_spelling)]
+Size = PositiveInt | Literal["all"]
+
+
+def _list_of(kind):
+    """Return the type of a list that holds one value or more, each once."""
+    return Annotated[list[kind], Field(min_length=1), AfterValidator(_each_once)]
 
 
 class _Table(BaseModel):
@@ -71,6 +84,9 @@ class ZeroShotTask(_Table):
     """How the scores of a label's templates become one."""
 
 
+TASKS = {"retrieval": RetrievalTask, "zero-shot": ZeroShotTask}
+
+
 class Configuration(_Table):
     """A benchmark.
 
@@ -80,98 +96,65 @@ class Configuration(_Table):
     """
 
     title: str
-    banks: dict[str, Annotated[list[Pairs], Field(min_length=1)] | str] = Field(min_length=1)
+    banks: dict[str, _list_of(Pairs) | str] = Field(min_length=1)
     """Its name in the tables → the data sets (or folders) that it joins; or one name: a stored bank, with its
     encoders."""
     tasks: dict[str, Annotated[RetrievalTask | ZeroShotTask, Field(discriminator="kind")]] = Field(min_length=1)
-    methods: list[str] = Field(min_length=1)
+    methods: _list_of(str)
     """The first is the one that all others are compared with."""
-    sizes: list[PositiveInt | Literal["all"]] = Field(["all"], min_length=1)
+    sizes: _list_of(Size) = ["all"]
     seeds: PositiveInt = 1
     validation: Pairs | None = None
     """The data set whose validation pairs choose the settings."""
-    image_encoders: list[str] = Field([DEFAULT_IMAGE_ENCODER], min_length=1)
-    text_encoders: list[str] = Field([DEFAULT_TEXT_ENCODER], min_length=1)
+    image_encoders: _list_of(str) = [DEFAULT_IMAGE_ENCODER]
+    text_encoders: _list_of(str) = [DEFAULT_TEXT_ENCODER]
     grids: dict[str, dict[str, list]] = {}
     """The values to try, for methods whose own are not wanted."""
 
 
 def read_configuration(path) -> Configuration:
-    """Read the file of a benchmark.
+    """Read the file of a benchmark. `run_benchmark` checks the names in it.
 
     Raises
     ------
     DataError
-        If the file is missing, is no TOML, has an unknown key or value, names an unknown method or setting, or asks
-        pairs that are anchors or choose the settings.
+        If the file is missing or is no TOML, or a key is missing, unknown, or has a value of the wrong kind.
     """
     path = Path(path)
     try:
-        content = tomllib.loads(path.read_text(encoding="utf-8"))
+        return Configuration.model_validate(tomllib.loads(path.read_text(encoding="utf-8")), strict=True)
     except FileNotFoundError:
         raise DataError(f"{path}: there is no such file") from None
+    except ValidationError as error:
+        raise DataError(f"{path}: {_sentence(error.errors(include_url=False))}") from None
     except (ValueError, OSError) as error:
         raise DataError(f"{path}: is no readable TOML ({first_line(error)})") from None
-    try:
-        configuration = Configuration.model_validate(content, strict=True)
-    except ValidationError as error:
-        faults = error.errors(include_url=False)
-        typo = next((fault for fault in faults if fault["type"] == "extra_forbidden"), faults[0])
-        raise DataError(f"{path}: {_sentence(typo)}") from None
-    try:
-        check_configuration(configuration)
-    except DataError as error:
-        raise DataError(f"{path}: {error}") from None
-    return configuration
+
+
+def _sentence(faults) -> str:
+    """Name the first unknown key and the keys that are known; else the first wrong key and the values that it takes."""
+    messages = {}
+    for fault in faults:
+        place = fault["loc"][:2] + fault["loc"][3:]  # the third part is the kind of task or of value that was tried
+        key = ".".join(map(str, place))
+        if fault["type"] == "extra_forbidden":
+            known = (Configuration if place == fault["loc"] else TASKS[fault["loc"][2]]).model_fields
+            return f"the key {key} is not known; known: {', '.join(known)}{guess(place[-1], known)}"
+        messages.setdefault(key, []).append(fault["msg"])
+    key = next(iter(messages))
+    return f"{key}: {' or '.join(messages[key])}"
 
 
 def check_configuration(configuration):
-    """Raise `DataError` for what each value alone does not show, as `read_configuration` says."""
-    _check_lists(configuration)
+    """Check the names in a benchmark, before anything is computed.
+
+    Raises
+    ------
+    DataError
+        If a method, a setting or a data set is not known, or a task asks pairs that are anchors or choose the settings.
+    """
     _check_methods(configuration)
-    _check_tasks(configuration)
-
-
-UNIONS = {
-    "banks": "a list of one or more data sets, or the name of a stored bank",
-    "sizes": 'a list of one or more sizes, each a whole number of pairs or "all"',
-}
-"""What a key takes that may hold values of two kinds; pydantic names the kinds by its own words."""
-
-
-def _sentence(error) -> str:
-    top, *inside = map(str, error["loc"])
-    where = f"[{top}.{inside.pop(0)}] " if top in ("tasks", "grids") and inside else ""
-    keys = inside if where else [top, *inside]
-    if error["type"].startswith("union_tag"):
-        return f"{where}kind: must be 'retrieval' or 'zero-shot'"
-    table = {"retrieval": RetrievalTask, "zero-shot": ZeroShotTask}.get(next(iter(keys), ""), Configuration)
-    key = ".".join(keys[table is not Configuration :])
-    if error["type"] == "extra_forbidden":
-        known = table.model_fields
-        return f"{where}the key {key!r} is not known; known: {', '.join(known)}{guess(key, known)}"
-    if error["type"] == "missing":
-        return f"{where}the key {key!r} is missing"
-    if top in UNIONS:
-        return f"{'.'.join(keys[: 1 + (top == 'banks')])}: must be {UNIONS[top]}"
-    fault = "must not be empty" if error["type"] == "too_short" else error["msg"]
-    return f"{f'{where}{key}'.strip()}: {fault}"
-
-
-def _check_tasks(configuration):
-    if LINEAR_PROBE in configuration.methods and all(task.kind == "retrieval" for task in configuration.tasks.values()):
-        raise DataError(f"the method {LINEAR_PROBE!r} needs classes, and no task is of the kind 'zero-shot'")
-    anchors = {name for names in configuration.banks.values() if isinstance(names, list) for name in names}
-    used = {(name, split) for name in anchors for split in ("train", "validation")}
-    used.add((configuration.validation, "validation"))
-    for name, task in configuration.tasks.items():
-        if task.kind == "retrieval" and (task.pairs, task.split) in used:
-            raise DataError(
-                f"[tasks.{name}] asks the {task.split} pairs of {task.pairs}, which are anchors or choose the "
-                f"settings; ask its test pairs"
-            )
-        if task.kind == "zero-shot" and task.label and not task.data.startswith(HUB):
-            raise DataError(f'[tasks.{name}] label goes with a data set of the hub, as in data = "{HUB}NAME"')
+    _check_data(configuration)
 
 
 def _check_methods(configuration):
@@ -188,24 +171,28 @@ def _check_methods(configuration):
             if key not in usual:
                 known = ", ".join(usual) or "none"
                 raise DataError(f"[grids.{name}] the key {key!r} is not known; known: {known}{guess(key, usual)}")
-            if not values or not all(_is_alike(value, usual[key][0]) for value in values):
-                raise DataError(f"[grids.{name}] {key}: give one value or more, of the kind of {usual[key][0]!r}")
+            if not values:
+                raise DataError(f"[grids.{name}] {key}: give one value or more")
 
 
-def _is_alike(value, usual):
-    """Whether both are numbers, both are texts, or both are true or false."""
-    kinds = [float if type(one) is int else type(one) for one in (value, usual)]
-    return kinds[0] is kinds[1]
-
-
-def _check_lists(configuration):
-    lists = {
-        "a method": configuration.methods,
-        "a size": configuration.sizes,
-        "an image encoder": configuration.image_encoders,
-        "a text encoder": configuration.text_encoders,
-        **{f"a data set of the bank {name!r}": source for name, source in configuration.banks.items()},
-    }
-    for what, names in lists.items():
-        if isinstance(names, list) and len(set(names)) < len(names):
-            raise DataError(f"{what} stands twice among {', '.join(map(str, names))}")
+def _check_data(configuration):
+    if LINEAR_PROBE in configuration.methods and all(task.kind == "retrieval" for task in configuration.tasks.values()):
+        raise DataError(f"the method {LINEAR_PROBE!r} needs classes, and no task is of the kind 'zero-shot'")
+    anchors = {name for names in configuration.banks.values() if isinstance(names, list) for name in names}
+    used = {(name, split) for name in anchors for split in ("train", "validation")}
+    if configuration.validation:
+        used.add((configuration.validation, "validation"))
+    for name, _ in sorted(used):
+        check_known(name, "pairs")
+    for name, task in configuration.tasks.items():
+        if task.kind == "retrieval":
+            check_known(task.pairs, "pairs")
+            if (task.pairs, task.split) in used:
+                raise DataError(
+                    f"[tasks.{name}] asks the {task.split} pairs of {task.pairs}, which are anchors or choose the "
+                    f"settings; ask its test pairs"
+                )
+        elif not task.data.startswith(HUB):
+            check_known(task.data, "labelled")
+            if task.label:
+                raise DataError(f'[tasks.{name}] label goes with a data set of the hub, as in data = "{HUB}NAME"')

@@ -4,8 +4,10 @@ import functools
 import hashlib
 import itertools
 import json
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -13,8 +15,7 @@ import torch
 
 from asif_lib.bank.anchors import AnchorBank
 from asif_lib.datasets.pairs import load_pairs
-from asif_lib.datasets.providers import check_known
-from asif_lib.defaults import HUB, LINEAR_PROBE, TRANSFORMERS
+from asif_lib.defaults import LINEAR_PROBE, TRANSFORMERS
 from asif_lib.encoders.contrastive import load_contrastive
 from asif_lib.encoders.loading import load_encoder_of
 from asif_lib.errors import AsifError, BrokenPicturesError, DataError, first_line
@@ -25,19 +26,15 @@ from ..measures import same_text
 from ..methods import choose
 from .comparing import tidy_table
 from .configuration import check_configuration, method_of
-from .control_encoders import load_any_encoder
-from .leaks import identical, showing
+from .control_encoders import identical, load_any_encoder, showing
 from .tasks import digest_of, embedded_pairs, prepare_task
 
 
-@dataclass(frozen=True)
-class Outcome:
-    """What `run_benchmark` returns."""
+class Outcome(NamedTuple):
+    """The table of a benchmark (`tidy_table`), and (what, why) for each part, task, bank or encoder that failed."""
 
     table: pd.DataFrame
-    """As `tidy_table` makes it."""
     failures: list
-    """A pair (what, why) for each part, task, bank or encoder that failed."""
 
 
 @dataclass(frozen=True)
@@ -57,8 +54,9 @@ class Pool:
         """Number of all pairs."""
         return sum(len(part[0]) for part in (self.train, self.more) if part)
 
+    @functools.cached_property
     def digest(self):
-        """Return the SHA-256 of all embeddings, and of which validation captions are equal."""
+        """The SHA-256 of all embeddings, and of which validation captions are equal."""
         equal = [same_text(self.asked[2], self.asked[2])] if self.asked else []
         return digest_of(*(z for part in (self.train, self.more, self.asked) if part for z in part[:2]), *equal)
 
@@ -66,56 +64,61 @@ class Pool:
 def run_benchmark(configuration, folder, *, device="auto", progress=True) -> Outcome:
     """Compute all parts of a benchmark that are not in ``folder/parts`` yet, and write ``folder/results.parquet``.
 
+    A size is left out for a bank that has fewer pairs; it is a failure if all banks have fewer.
+
     Parameters
     ----------
     configuration : Configuration
     folder : Path
         Is made. To compute again what is stored, delete it.
-
-    A size is left out for a bank that has fewer pairs; it is a failure if all banks have fewer.
+    device : {"auto", "cpu", "cuda", "mps"}
+        Of the encoders.
+    progress : bool
 
     Raises
     ------
     DataError
-        If the configuration names a method, a setting or a data set that is not known, or names one twice, as for
-        `read_configuration`; nothing is computed then.
+        If a name in the configuration is wrong (`check_configuration`); nothing is computed then.
     """
     check_configuration(configuration)
-    _check_data(configuration)
-    parts, failures, found = Path(folder) / "parts", [], []
-    load, reached = functools.cache(functools.partial(load_any_encoder, device=device)), set()
+    parts, found, reached = Path(folder) / "parts", [], set()
     parts.mkdir(parents=True, exist_ok=True)
-    groups = list(_groups(configuration))
-    own = _asked_of_yardsticks(configuration, failures, device, progress)
+    run = _Run(configuration, device, progress)
+    groups, own = list(_groups(configuration)), run.asked_of_yardsticks()
     each = list(itertools.product(configuration.methods, configuration.sizes))
     with progress_bar(total=len(groups) * len(each), desc="benchmark", unit="part", disable=not progress) as bar:
-        for bank, *encoders in groups:
-            about = {"bank": bank, "image_encoder": encoders[0], "text_encoder": encoders[1]}
-            try:
-                pool, questions, about = _prepare(configuration, about, failures, load, device, progress)
-            except Exception as error:
-                failures.append((_words(about), _reason(error)))
-                bar.update(len(each))
-                continue
-            # a bank as large as one of the sizes is asked once, with all its pairs
-            sizes = {size for size in configuration.sizes if size == "all" or size <= len(pool.train[0])}
-            reached |= sizes | {"all"}
-            sizes -= {pool.size} if "all" in sizes else set()
-            for method, size in each:
-                bar.update()
-                if size not in sizes:
-                    continue
-                for asked in _asked_together(questions, own, method):
-                    try:
-                        answer = _stored(parts, configuration, pool, asked, method, size)
-                        found.append({**about, "method": method, **answer})
-                    except Exception as error:  # the next part may succeed
-                        failures.append((f"{_words(about)}, {method}, {size} pairs", _reason(error)))
+        for i, about in enumerate(groups):
+            with run.reported(_words(about)):
+                pool, questions, about = run.prepare(about)
+                # a bank as large as one of the sizes is asked once, with all its pairs
+                sizes = {size for size in configuration.sizes if size == "all" or size <= len(pool.train[0])}
+                reached |= sizes | {"all"}
+                sizes -= {pool.size} if "all" in sizes else set()
+                for method, size in each:
+                    for asked in _asked_together(questions, own, method) if size in sizes else ():
+                        with run.reported(f"{_words(about)}, {method}, {size} pairs"):
+                            rows = _stored(parts, configuration, pool, asked, method, size)
+                            found += [{**about, "method": method, **row} for row in rows]
+                    bar.update()
+            bar.update((i + 1) * len(each) - bar.n)  # the parts of a group that failed
     for size in sorted(set(configuration.sizes) - reached, key=str) if reached else ():
-        failures.append((f"{size} pairs", "every bank that could be prepared has fewer pairs to draw from"))
+        run.failures.append((f"{size} pairs", "every bank that could be prepared has fewer pairs to draw from"))
     table = tidy_table(found, configuration.methods)
     write_whole(Path(folder) / "results.parquet", table.to_parquet(index=False))
-    return Outcome(table, list(dict.fromkeys(failures)))
+    return Outcome(table, list(dict.fromkeys(run.failures)))
+
+
+def _groups(configuration):
+    """Yield the names of each bank and pair of encoders; a stored bank has the encoders of its own."""
+    for bank, source in configuration.banks.items():
+        own = isinstance(source, str)
+        for image in ["its own"] if own else configuration.image_encoders:
+            for text in ["its own"] if own else configuration.text_encoders:
+                yield {"bank": bank, "image_encoder": image, "text_encoder": text}
+
+
+def _words(about):
+    return "bank {bank}, {image_encoder} × {text_encoder}".format(**about)
 
 
 def _asked_together(questions, own, method) -> list:
@@ -129,177 +132,152 @@ def _asked_together(questions, own, method) -> list:
     return [{name: asks[name] for name in questions if name in asks}]
 
 
-def _check_data(configuration):
-    """Raise `DataError` for a data set whose name is misspelt."""
-    pairs = [name for source in configuration.banks.values() if isinstance(source, list) for name in source]
-    for name in filter(None, [*pairs, configuration.validation]):
-        check_known(name, "pairs")
-    for task in configuration.tasks.values():
-        if task.kind == "retrieval":
-            check_known(task.pairs, "pairs")
-        elif not task.data.startswith(HUB):
-            check_known(task.data, "labelled")
+class _Run:
+    """A run: it prepares banks and questions, and collects what fails."""
 
+    def __init__(self, configuration, device, progress):
+        self.configuration, self.device, self.progress = configuration, device, progress
+        self.load = functools.cache(functools.partial(load_any_encoder, device=device))
+        self.failures = []
 
-def _words(about):
-    return "bank {bank}, {image_encoder} × {text_encoder}".format(**about)
+    @contextmanager
+    def reported(self, what):
+        """Collect an error, in place of raising it: the next part may succeed."""
+        try:
+            yield
+        except BrokenPicturesError as error:
+            why = f"{len(error.errors)} of the pictures cannot be read, for example {error.errors[0]}"
+            self.failures.append((what, f"{why}; mend or remove them"))
+        except AsifError as error:
+            self.failures.append((what, first_line(error)))
+        except Exception as error:
+            self.failures.append((what, f"{type(error).__name__}: {first_line(error)}"))
 
+    def asked_of_yardsticks(self):
+        """Return for each model that was trained on pairs the questions in its own embeddings; none if it fails."""
+        own = {name: {} for name in self.configuration.methods if name.startswith(TRANSFORMERS)}
+        for name in own:
+            with self.reported(name):
+                own[name] = self.questions(load_contrastive(name.removeprefix(TRANSFORMERS), device=self.device))
+        return own
 
-def _reason(error):
-    if isinstance(error, BrokenPicturesError):
-        return f"{len(error.errors)} of the pictures cannot be read, for example {error.errors[0]}; mend or remove them"
-    return first_line(error) if isinstance(error, AsifError) else f"{type(error).__name__}: {first_line(error)}"
+    def questions(self, encoders):
+        """Return the questions of all tasks that can be asked, by the task's name."""
+        questions = {}
+        for name, task in self.configuration.tasks.items():
+            with self.reported(f"task {name}"):
+                questions[name] = prepare_task(task, *encoders, self.progress)
+        return questions
 
+    def prepare(self, about):
+        """Return the pool of a bank, the questions by task, and the names of bank and encoders.
 
-def _groups(configuration):
-    """Yield (bank, image encoder, text encoder); a stored bank has the encoders of its own."""
-    for bank, source in configuration.banks.items():
-        if isinstance(source, str):
-            yield bank, "its own", "its own"
+        Anchors that show a picture that is asked are left out; ``left_out`` counts them.
+        """
+        source, validation = self.configuration.banks[about["bank"]], self.configuration.validation
+        stored = AnchorBank.load(source) if isinstance(source, str) else None
+        if stored:
+            identities = stored.image_encoder, stored.text_encoder
+            encoders = [load_encoder_of(identity, device=self.device) for identity in identities]
+            about = {**about, "image_encoder": identities[0].name, "text_encoder": identities[1].name}
         else:
-            encoders = configuration.image_encoders, configuration.text_encoders
-            yield from ((bank, *pair) for pair in itertools.product(*encoders))
+            encoders = [self.load(kind, about[f"{kind}_encoder"]) for kind in ("image", "text")]
+        questions = self.questions(encoders)
+        if not questions:
+            raise DataError("none of its tasks can be asked")
+        # labelled pictures have splits of their own, also those of a folder that has captions too
+        asked, seen = None, [(None if q.templates else q.source, q.pictures) for q in questions.values()]
+        if validation:
+            pairs = load_pairs(validation, progress=self.progress).split("validation")
+            asked = (*embedded_pairs(pairs, encoders, self.progress), pairs.captions)
+            seen.append((validation, pairs.pictures))
+        known = [question.image for question in questions.values()] + ([asked[0]] if asked else [])
+        train, more, left_out = self.unseen(stored, seen, known) if stored else self.joined(source, seen, encoders)
+        if not len(train[0]):
+            raise DataError(f"no anchor is left to fit: {left_out:,} pairs show pictures that are asked")
+        return Pool(train, more, asked), questions, {**about, "left_out": left_out}
 
+    def joined(self, names, seen, encoders):
+        """Return the train pairs, the validation pairs, and the number of pairs left out.
 
-def _prepare(configuration, about, failures, load, device, progress):
-    """Return the pool of a bank, the questions by task, and the names of bank and encoders.
+        Pairs of the data set that is asked are in other splits than the questions. A pair of another data set is left
+        out if it shows the drawing of a question.
+        """
+        sides, left_out = {"train": [], "validation": []}, 0
+        for name in names:
+            pairs = load_pairs(name, progress=self.progress)
+            others = [picture for source, pictures in seen if source != name for picture in pictures]
+            for split, parts in sides.items():
+                part = pairs.split(split)
+                shown = showing(part.pictures, others, self.progress)
+                parts.append(embedded_pairs(part.subset(np.flatnonzero(~shown)), encoders, self.progress))
+                left_out += int(shown.sum())
+        return *(tuple(torch.cat(side) for side in zip(*parts, strict=True)) for parts in sides.values()), left_out
 
-    Anchors that show a picture that is asked are left out; ``left_out`` counts them.
-    """
-    source = configuration.banks[about["bank"]]
-    stored = AnchorBank.load(source) if isinstance(source, str) else None
-    if stored:
-        encoders = [
-            load_encoder_of(identity, device=device) for identity in (stored.image_encoder, stored.text_encoder)
-        ]
-        about = {**about, "image_encoder": stored.image_encoder.name, "text_encoder": stored.text_encoder.name}
-    else:
-        encoders = [load(kind, about[f"{kind}_encoder"]) for kind in ("image", "text")]
-    questions = _questions(configuration, encoders, failures, progress)
-    if not questions:
-        raise DataError("none of its tasks can be asked")
-    # labelled pictures have splits of their own, also those of a folder that has captions too
-    asked, seen = None, [(None if q.templates else q.source, q.pictures) for q in questions.values()]
-    if configuration.validation:
-        pairs = load_pairs(configuration.validation, progress=progress).split("validation")
-        asked = (*embedded_pairs(pairs, *encoders, progress), pairs.captions)
-        seen.append((configuration.validation, pairs.pictures))
-    if stored:
-        known = torch.cat([*(question.image for question in questions.values()), *(asked[:1] if asked else ())])
-        train, more, left_out = _unseen(stored, seen, known, progress)
-    else:
-        train, more, left_out = _joined(source, seen, encoders, progress)
-    if not len(train[0]):
-        raise DataError(f"no anchor is left to fit: {left_out:,} pairs show pictures that are asked")
-    return Pool(train, more, asked), questions, {**about, "left_out": left_out}
+    def unseen(self, bank, seen, known):
+        """Return the pairs of a stored bank that show no question, None, and the number of the others.
 
-
-def _questions(configuration, encoders, failures, progress):
-    questions = {}
-    for name, task in configuration.tasks.items():
-        try:
-            questions[name] = prepare_task(task, *encoders, progress)
-        except Exception as error:
-            failures.append((f"task {name}", _reason(error)))
-    return questions
-
-
-def _asked_of_yardsticks(configuration, failures, device, progress):
-    """Return for each model that was trained on pairs the questions in its own embeddings; none if it fails."""
-    own = {name: {} for name in configuration.methods if name.startswith(TRANSFORMERS)}
-    for name in own:
-        try:
-            encoders = load_contrastive(name.removeprefix(TRANSFORMERS), device=device)
-            own[name] = _questions(configuration, encoders, failures, progress)
-        except Exception as error:
-            failures.append((name, _reason(error)))
-    return own
-
-
-def _joined(names, seen, encoders, progress):
-    """Return the train pairs, the validation pairs, and the number of pairs left out.
-
-    Pairs of the data set that is asked are in other splits than the questions. A pair of another data set is left out
-    if it shows the drawing of a question.
-    """
-    sides, left_out = {"train": [], "validation": []}, 0
-    for name in names:
-        pairs = load_pairs(name, progress=progress)
-        others = [picture for source, pictures in seen if source != name for picture in pictures]
-        for split, parts in sides.items():
-            part = pairs.split(split)
-            shown = showing(part.pictures, others, progress)
-            parts.append(embedded_pairs(part.subset(np.flatnonzero(~shown)), *encoders, progress))
-            left_out += int(shown.sum())
-    return *(tuple(torch.cat(side) for side in zip(*parts, strict=True)) for parts in sides.values()), left_out
-
-
-def _unseen(bank, seen, known, progress):
-    """Return the pairs of a stored bank that show no question, None, and the number of the others.
-
-    Where the files of its pictures are there, their drawings are compared; everywhere, the embeddings.
-    """
-    shown = identical(bank.image, known)
-    files = np.flatnonzero(bank.pairs["picture"].map(lambda path: bool(path) and Path(path).is_file()))
-    pictures = bank.pairs["picture"].iloc[files].map(Path).tolist()
-    shown[files] |= showing(pictures, [picture for _, some in seen for picture in some], progress)
-    kept = torch.from_numpy(~shown)
-    train = (bank.image[kept], bank.text[kept]) if shown.any() else (bank.image, bank.text)
-    return train, None, int(shown.sum())
+        Where the files of its pictures are there, their drawings are compared; everywhere, the embeddings.
+        """
+        shown = identical(bank.image, torch.cat(known))
+        files = np.flatnonzero(bank.pairs["picture"].map(lambda path: bool(path) and Path(path).is_file()))
+        pictures = bank.pairs["picture"].iloc[files].map(Path).tolist()
+        shown[files] |= showing(pictures, [picture for _, some in seen for picture in some], self.progress)
+        kept = torch.from_numpy(~shown)
+        train = (bank.image[kept], bank.text[kept]) if shown.any() else (bank.image, bank.text)
+        return train, None, int(shown.sum())
 
 
 @functools.cache
 def _code() -> str:
     """Return the SHA-256 of the modules that compute a part: what older code has stored is not taken for new."""
     package = ROOT / "asif_lib"
-    wings = [file for wing in ("search", "evaluation") for file in (package / wing).rglob("*.py")]
-    return digest_of_files([package / "relative.py", package / "sparse.py", *wings], package)
+    files = [file for pattern in ("*.py", "search/**/*.py", "evaluation/**/*.py") for file in package.glob(pattern)]
+    return digest_of_files(files, package)
 
 
-def _stored(folder, configuration, pool, questions, method, size) -> dict:
-    """Return a part: as it is stored, or computed and stored."""
+def _stored(folder, configuration, pool, questions, method, size) -> list:
+    """Return the rows of a part: as they are stored, or computed and stored."""
     grid = configuration.grids.get(method, method_of(method).GRID)
-    asked = {name: question.digest(method_of(method)) for name, question in questions.items()}
-    key = [_code(), pool.digest(), asked, method, {k: list(v) for k, v in grid.items()}, size, configuration.seeds]
+    asked = {name: [q.digest, q.taught_digest if method == LINEAR_PROBE else ""] for name, q in questions.items()}
+    key = [_code(), pool.digest, asked, method, {k: list(v) for k, v in grid.items()}, size, configuration.seeds]
     file = folder / f"{hashlib.sha256(json.dumps(key).encode()).hexdigest()[:24]}.json"
     try:
-        return read_json(file, dict)
+        return read_json(file, list)
     except (FileNotFoundError, ValueError):  # not there, or damaged
-        write_json(file, _computed(configuration, pool, questions, method, grid, size))
-    return read_json(file, dict)
+        write_json(file, _computed(configuration, pool, questions, method_of(method), grid, size))
+    return read_json(file, list)
 
 
-def _computed(configuration, pool, questions, method, grid, size) -> dict:
-    """Choose the settings of a method, fit it once for each seed, and ask it."""
-    make, n = method_of(method), len(pool.train[0])
+def _computed(configuration, pool, questions, make, grid, size) -> list:
+    """Choose the settings of a method, fit it once for each seed, and ask it: a row for each task and measure."""
+    n = len(pool.train[0])
     if size == "all":
         drawn = [np.arange(n)]  # no lot is drawn, so one fit is enough
     else:
         drawn = [np.random.default_rng(seed).permutation(n)[:size] for seed in range(configuration.seeds)]
-    settings = _settings(make, grid, pool, drawn[0])
-    values = {name: {} for name in questions}
+    settings, values = _settings(make, grid, pool, drawn[0]), {}
     for rows in drawn:
         image, text = (z[torch.from_numpy(rows)] if size != "all" else z for z in pool.train)
         if size == "all" and pool.more:
             image, text = torch.cat([image, pool.more[0]]), torch.cat([text, pool.more[1]])
         fitted = make(**settings).fit(image, text)
-        for name, question in questions.items():
+        for task, question in questions.items():
             for measure, items in question.ask(fitted).items():
-                values[name].setdefault(measure, []).append(items.tolist())
-    return {
-        "transductive": make.transductive,
-        "size": len(image),
-        "settings": settings,
-        "taught": {name: question.taught_by(fitted) for name, question in questions.items()},
-        "values": values,
-        "chance": {name: question.chance() for name, question in questions.items()},
-    }
+                values.setdefault((task, measure), []).append(items.tolist())
+    about = {"size": len(image), "transductive": make.transductive}
+    return [
+        {
+            **about, "task": task, "measure": measure, "chance": questions[task].chance()[measure],
+            "settings": settings | questions[task].taught_by(fitted), "values": items,
+        }
+        for (task, measure), items in values.items()
+    ]  # fmt: skip
 
 
 def _settings(make, grid, pool, rows) -> dict:
     """Choose settings on the validation pairs, for anchors at `rows` of the pool; a single combination needs none."""
-    combinations = int(np.prod([len(values) for values in grid.values()]))
-    if combinations == 1 and not getattr(make, "stops_early", False):
+    if all(len(values) == 1 for values in grid.values()) and not getattr(make, "stops_early", False):
         return {key: values[0] for key, values in grid.items()}
     if pool.asked is None:
         raise DataError('its settings are chosen on validation pairs: name a data set, validation = "…"')
@@ -307,6 +285,6 @@ def _settings(make, grid, pool, rows) -> dict:
     n = len(rows)
     relevant = torch.zeros(len(image), len(image), dtype=torch.bool)
     relevant[n:, n:] = same_text(pool.asked[2], pool.asked[2])
-    varied = functools.partial(make)
-    varied.GRID = grid
-    return choose(varied, image, text, [(range(n), range(n, len(image)))], relevant).settings
+    tried = functools.partial(make)
+    tried.GRID = grid
+    return choose(tried, image, text, [(range(n), range(n, len(image)))], relevant).settings

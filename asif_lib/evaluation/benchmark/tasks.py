@@ -159,10 +159,11 @@ class HeldOut:
         folds = list(StratifiedKFold(FOLDS, shuffle=True, random_state=0).split(image, labels))
 
         def share_right(strength):
-            return np.mean([
-                (LinearProbe(strength).fit(image[a], labels[a]).predict(image[b]) == labels[b]).mean()
-                for a, b in folds
-            ])  # fmt: skip
+            right = []
+            for fitted, asked in folds:
+                probe = LinearProbe(strength).fit(image[fitted], labels[fitted])
+                right.append((probe.predict(image[asked]) == labels[asked]).mean())
+            return np.mean(right)
 
         return LinearProbe(max(LinearProbe.GRID["C"], key=share_right)).fit(image, labels)
 
@@ -171,11 +172,15 @@ class HeldOut:
         """Whether the linear probe decides right, (q,)."""
         return (self.probe.predict(self.image) == self.relevant.int().argmax(dim=1).numpy()).astype(float)
 
-    def digest(self, method=None) -> str:
-        """Return the SHA-256 of everything that the method is asked, and taught."""
-        taught = self.taught if isinstance(method, type) and issubclass(method, Probe) else ()
-        asked = self.image, self.text, self.relevant, torch.tensor(self.templates)
-        return digest_of(*asked, *map(torch.as_tensor, taught)) + self.reduce.removeprefix("mean")
+    @functools.cached_property
+    def digest(self) -> str:
+        """The SHA-256 of everything that a method is asked."""
+        return digest_of(self.image, self.text, self.relevant, torch.tensor(self.templates)) + self.reduce
+
+    @functools.cached_property
+    def taught_digest(self) -> str:
+        """The SHA-256 of everything that a linear probe is taught."""
+        return digest_of(*map(torch.as_tensor, self.taught))
 
 
 def digest_of(*tensors) -> str:
@@ -188,16 +193,27 @@ def digest_of(*tensors) -> str:
     return digest.hexdigest()
 
 
-def embedded_pairs(pairs, image_encoder, text_encoder, progress):
-    """Return the two matrices of embeddings of `Pairs`."""
-    return (
-        embed(image_encoder, pairs.pictures, progress=progress),
-        embed(text_encoder, pairs.captions, progress=progress),
-    )
+def embedded_pairs(pairs, encoders, progress):
+    """Embed n `Pairs`, and return the two matrices, (n, d_image) and (n, d_text).
+
+    Parameters
+    ----------
+    pairs : Pairs
+    encoders : (image encoder, text encoder)
+    progress : bool
+    """
+    sides = zip(encoders, (pairs.pictures, pairs.captions), strict=True)
+    return tuple(embed(encoder, items, progress=progress) for encoder, items in sides)
 
 
 def prepare_task(task, image_encoder, text_encoder, progress=False) -> HeldOut:
     """Load and embed what a task of the configuration asks.
+
+    Parameters
+    ----------
+    task : RetrievalTask or ZeroShotTask
+    image_encoder, text_encoder : encoders, of the library or of your own
+    progress : bool
 
     Raises
     ------
@@ -206,7 +222,7 @@ def prepare_task(task, image_encoder, text_encoder, progress=False) -> HeldOut:
     """
     if task.kind == "retrieval":
         pairs = load_pairs(task.pairs, progress=progress).split(task.split)
-        image, text = embedded_pairs(pairs, image_encoder, text_encoder, progress)
+        image, text = embedded_pairs(pairs, (image_encoder, text_encoder), progress)
         return HeldOut(image, text, same_text(pairs.captions, pairs.captions), 0, task.pairs, pairs.pictures)
     data = labelled_of_task(task, progress)
     image = embed(image_encoder, data.pictures, progress=progress)

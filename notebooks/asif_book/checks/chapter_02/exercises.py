@@ -44,7 +44,7 @@ def in_common(x, y, k, *, chosen=neighbour_mask, of=lambda a, b, k: k):
 
 
 def with_itself(similarity, k):
-    return neighbour_mask(similarity, k, True)
+    return torch.zeros(similarity.shape, dtype=torch.bool).scatter_(1, similarity.topk(k, dim=1).indices, True)
 
 
 def without_first(similarity, k):

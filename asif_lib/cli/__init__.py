@@ -1,15 +1,14 @@
 """The command ``asif``: look after data and banks, classify, search, evaluate, follow a class.
 
 answering        classify, search, evaluate, explore
-banks            data, bank build, bank add …
-bank_care        bank list, bank verify, bank audit, bank join …
+banks            data, bank build, bank import, bank stream, bank add …
 machine_check    check
 benchmarking     benchmark
 class_commands   class FOLDER, class export
 command          what they share: options, help, how results and errors are printed
 """
 
-from . import answering, bank_care, banks, benchmarking, class_commands, machine_check  # noqa: F401, each registers its commands
+from . import answering, banks, benchmarking, class_commands, machine_check  # noqa: F401, each registers its commands
 from .command import app
 
 __all__ = ["main"]

@@ -17,7 +17,6 @@ from asif_lib.errors import BrokenPicturesError, DataError, ParameterError, Pict
 
 from .banks import build_and_save
 from .command import (
-    EMBEDDINGS_KEPT,
     BankName,
     Device,
     Folder,
@@ -40,7 +39,6 @@ ANCHORS_SHOWN = 3
     app, "classify",
     'asif classify cat.jpg dog.png --labels "a cat,a dog"',
     'asif classify cat.jpg --labels "cat,dog" --template "a photo of a {}" --template "a drawing of a {}"',
-    kept=EMBEDDINGS_KEPT,
 )  # fmt: skip
 def _classify(
     pictures: Annotated[list[str], Argument(metavar="PICTURE")],
@@ -89,9 +87,7 @@ def _verdict(row):
     return "\n".join(lines)
 
 
-@command(
-    app, "search", 'asif search "a red bird"', 'asif search "a red bird" --in FOLDER --top 3', kept=EMBEDDINGS_KEPT
-)
+@command(app, "search", 'asif search "a red bird"', 'asif search "a red bird" --in FOLDER --top 3')
 def _search(
     text: Annotated[str, Argument(metavar="TEXT")],
     asked: ModelOptions,
@@ -130,7 +126,7 @@ def _search(
 @command(
     app, "evaluate",
     "asif evaluate FOLDER", "asif evaluate FOLDER --json --k 50 --p 4",
-    "asif evaluate FOLDER --predictions each.csv --csv classes.csv", kept=EMBEDDINGS_KEPT,
+    "asif evaluate FOLDER --predictions each.csv --csv classes.csv",
 )  # fmt: skip
 def _evaluate(
     folder: Folder,

@@ -10,6 +10,7 @@ from asif_lib.errors import DataError, first_line
 
 from .folders import first_names
 
+TABLE_SUFFIXES = (".csv", ".jsonl", ".parquet")
 COLUMNS = ("file_name", "caption", "text", "group", "split")
 
 

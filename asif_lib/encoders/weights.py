@@ -58,20 +58,20 @@ def unzip_mpnet():
 
 
 def check_name(name, kind, expected=None):
-    """Raise `EncoderError` if the name is that of an encoder of the other kind, or of a folder that is not there.
+    """Raise `EncoderError` if the name is that of an encoder of another kind, or of a folder that is not there.
 
     With an expected identity, a bank gave the name. PyTorch is not needed, so that a command can refuse a name at once.
     """
-    other = {"image": "text", "text": "image"}[kind]
     name = str(name).removesuffix(BFLOAT16)
     folder = Path(name)
     if not folder.is_dir() and (folder.is_absolute() or name.startswith(".")):
         if expected:
             raise EncoderError(f"the encoder's folder {name} is gone; move it back, or build the bank again")
         raise EncoderError(f"{name}: there is no such folder; check the name")
-    if name in SHIPPED[other] or (folder.is_dir() and _kind_of(folder) == other):
+    found = _kind_of(folder) if folder.is_dir() else next((k for k in SHIPPED if name in SHIPPED[k]), None)
+    if found not in (kind, None):
         raise EncoderError(
-            f"{name}: is an encoder of kind {other!r}: give it to --{other}-encoder (load_{other}_encoder)"
+            f"{name}: is an encoder of kind {found!r}: give it to --{found}-encoder (load_{found}_encoder)"
         )
 
 

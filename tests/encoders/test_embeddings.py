@@ -26,7 +26,7 @@ class Counting(Encoder):
 
     def __init__(self, encoder, interrupt_after=None):
         self.encoder, self.identity, self.computed = encoder, encoder.identity, []
-        self.interrupt_after = interrupt_after
+        self.interrupt_after, self.cache_keys = interrupt_after, encoder.cache_keys
 
     def stream(self, items, **options):
         for batch, vectors, errors in self.encoder.stream(items, batch_size=2, **options):

@@ -15,7 +15,7 @@ from asif_lib.datasets.providers import names_of
 from asif_lib.defaults import BARE_TEMPLATE, DEFAULT_BANK, DEFAULT_TEMPLATE, check_hubs_whiten, check_k_p
 from asif_lib.errors import BrokenPicturesError, DataError, ParameterError, PictureError
 
-from .banks import build_and_save
+from .banks import _build
 from .command import (
     BankName,
     Device,
@@ -221,7 +221,7 @@ def _model(asked):
 
     if _must_be_built(asked.bank):
         say(f"bank {asked.bank!r} is not here yet: building it, once")
-        build_and_save(asked.bank, device=asked.device)
+        _build(asked.bank, device=asked.device)
     settings = {"center": not asked.no_center, "hubs": asked.hubs, "whiten": asked.whiten, "device": asked.device}
     return ASIF(AnchorBank.load(asked.bank), asked.k, asked.p, **settings)
 

@@ -81,7 +81,7 @@ def _data(names: Annotated[list[str] | None, Argument(metavar="NAME", show_defau
     bank_app, "build",
     "asif bank build stamps", "asif bank build birds --from FOLDER_WITH_METADATA_CSV --split train",
 )  # fmt: skip
-def build_and_save(
+def _build(
     name: Name,
     source: Annotated[
         str | None, Option("--from", metavar="FOLDER", help="with a captions table; default: the data set NAME")

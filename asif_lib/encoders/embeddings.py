@@ -47,6 +47,11 @@ def embed(encoder, items, *, progress=True) -> torch.Tensor:
 def embed_readable(encoder, items, *, progress=True):
     """Return the embeddings of the pictures that can be read, as `embed`, and name the others.
 
+    Parameters
+    ----------
+    encoder, items, progress
+        As for `embed`.
+
     Returns
     -------
     vectors : Tensor of shape (m, dim), float32

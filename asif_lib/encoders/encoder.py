@@ -91,7 +91,13 @@ class Encoder:
         return rows
 
     def encode_readable(self, items, *, batch_size=None, progress=False):
-        """Return the embeddings of the items that can be read, their positions, and (position, error) of the others."""
+        """Return the embeddings of the items that can be read, their positions, and (position, error) of the others.
+
+        Parameters
+        ----------
+        items, batch_size, progress
+            As for `encode`.
+        """
         rows, kept, broken = torch.empty(len(items), self.identity.dim), [], []
         for positions, vectors, errors in self.stream(items, batch_size=batch_size, progress=progress):
             rows[positions] = vectors
@@ -105,6 +111,11 @@ class Encoder:
 
         The position of a picture that cannot be read is not among `positions`. `errors` holds it, with the
         `PictureError`.
+
+        Parameters
+        ----------
+        items, batch_size, progress
+            As for `encode`.
         """
         chunks = chunks_of(self._order(items), self.batch_size if batch_size is None else batch_size)
         bar = progress_bar(

@@ -68,7 +68,13 @@ class ImageEncoder(PictureEncoder):
         return _timm().data.create_transform(**self._config, is_training=False)
 
     def stream(self, pictures, *, batch_size=None, progress=True):
-        """Yield ``(positions, (b, dim) float32 embeddings, errors)`` batch by batch, in the order of the pictures."""
+        """Yield ``(positions, (b, dim) float32 embeddings, errors)`` batch by batch, in the order of the pictures.
+
+        Parameters
+        ----------
+        pictures, batch_size, progress
+            As for `encode`.
+        """
         if len(pictures) >= WORTH_FREEZING:
             self.freeze()
         return super().stream(pictures, batch_size=batch_size, progress=progress)

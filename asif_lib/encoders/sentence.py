@@ -208,7 +208,12 @@ class Bert(torch.nn.Module):
         self.load_state_dict({name: weights[name] for name in self.state_dict()}, assign=True)
 
     def forward(self, input_ids, token_type_ids, attention_mask):
-        """Return a tuple of one (b, t, dim) tensor: the embeddings of t tokens in each of b texts."""
+        """Return a tuple of one (b, t, dim) tensor: the embeddings of t tokens in each of b texts.
+
+        Parameters
+        ----------
+        input_ids, token_type_ids, attention_mask : Tensor of shape (b, t)
+        """
         words, positions, types, norm = self.embeddings.values()
         x = norm(words(input_ids) + types(token_type_ids) + positions.weight[: input_ids.shape[1]])
         mask = None if attention_mask.all() else attention_mask.bool()[:, None, None, :]

@@ -93,7 +93,7 @@ def _load_clipart(folder):
 
 
 def _load_emoji(folder):
-    """The pictures are drawn once, into a folder beside that of the font."""
+    """The pictures are drawn once, into a folder beside the font."""
     font, drawn = folder / FONT, folder.with_name("emoji-drawn")
     if not drawn.exists():
         with scratch_beside(drawn) as scratch:

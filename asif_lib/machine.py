@@ -39,7 +39,16 @@ def progress_bar(iterable=None, **options) -> terminal_tqdm:
 
 
 def slow_bar(items, desc, unit, progress) -> terminal_tqdm:
-    """Return a bar over a list of items that shows only if the work takes seconds, and goes when it is done."""
+    """Return a bar over a list of items that shows only if the work takes seconds, and goes when it is done.
+
+    Parameters
+    ----------
+    items : list
+    desc, unit : str
+        What is done, and what is counted.
+    progress : bool
+        Whether there is a bar at all.
+    """
     return progress_bar(items, desc=desc, unit=unit, disable=not progress, leave=False, delay=WORTH_A_LINE)
 
 
@@ -91,10 +100,17 @@ def chunks_of(items, size) -> list:
 
 
 def map_in_order(pool, function, items, ahead):
-    """Yield ``function(item)`` for each of the items, in their order, computed by the threads of `pool`.
+    """Yield ``function(item)`` for each of the items, in their order, computed by the threads of a pool.
 
-    At most `ahead` items are in work or wait for the caller, so memory does not grow with the number of items. If the
-    caller stops, or an item fails, no further item is begun.
+    If the caller stops, or an item fails, no further item is begun.
+
+    Parameters
+    ----------
+    pool : ThreadPoolExecutor
+    function : callable
+    items : iterable
+    ahead : int
+        Items that may be in work or wait for the caller; memory does not grow with the number of items.
     """
     waiting = deque()
     try:

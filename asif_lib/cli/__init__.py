@@ -1,8 +1,7 @@
 """The command ``asif``: look after data and banks, classify, search, evaluate, follow a class.
 
 answering        classify, search, evaluate
-banks            data, bank build, bank add …
-bank_care        bank list, bank verify, bank audit, bank join …
+banks            data, bank build, bank import, bank stream, bank add …
 machine_check    check
 command          what they share: options, help, how results and errors are printed
 
@@ -11,7 +10,7 @@ Other packages register commands too: a module that an entry point of the group 
 
 from importlib.metadata import entry_points
 
-from . import answering, bank_care, banks, machine_check  # noqa: F401, each registers its commands
+from . import answering, banks, machine_check  # noqa: F401, each registers its commands
 from .command import app
 
 __all__ = ["main"]

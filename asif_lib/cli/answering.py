@@ -15,9 +15,8 @@ from asif_lib.datasets.providers import names_of
 from asif_lib.defaults import BARE_TEMPLATE, DEFAULT_TEMPLATE, check_hubs_whiten, check_k_p
 from asif_lib.errors import BrokenPicturesError, DataError, ParameterError, PictureError
 
-from .banks import build_and_save
+from .banks import _build
 from .command import (
-    EMBEDDINGS_KEPT,
     Folder,
     ModelOptions,
     Reduce,
@@ -38,7 +37,6 @@ ANCHORS_SHOWN = 3
     app, "classify",
     'asif classify cat.jpg dog.png --labels "a cat,a dog"',
     'asif classify cat.jpg --labels "cat,dog" --template "a photo of a {}" --template "a drawing of a {}"',
-    kept=EMBEDDINGS_KEPT,
 )  # fmt: skip
 def _classify(
     pictures: Annotated[list[str], Argument(metavar="PICTURE")],
@@ -87,9 +85,7 @@ def _verdict(row):
     return "\n".join(lines)
 
 
-@command(
-    app, "search", 'asif search "a red bird"', 'asif search "a red bird" --in FOLDER --top 3', kept=EMBEDDINGS_KEPT
-)
+@command(app, "search", 'asif search "a red bird"', 'asif search "a red bird" --in FOLDER --top 3')
 def _search(
     text: Annotated[str, Argument(metavar="TEXT")],
     asked: ModelOptions,
@@ -128,7 +124,7 @@ def _search(
 @command(
     app, "evaluate",
     "asif evaluate FOLDER", "asif evaluate FOLDER --json --k 50 --p 4",
-    "asif evaluate FOLDER --predictions each.csv --csv classes.csv", kept=EMBEDDINGS_KEPT,
+    "asif evaluate FOLDER --predictions each.csv --csv classes.csv",
 )  # fmt: skip
 def _evaluate(
     folder: Folder,
@@ -204,7 +200,7 @@ def _model(asked):
 
     if _must_be_built(asked.bank):
         say(f"bank {asked.bank!r} is not here yet: building it, once")
-        build_and_save(asked.bank, device=asked.device)
+        _build(asked.bank, device=asked.device)
     settings = {"center": not asked.no_center, "hubs": asked.hubs, "whiten": asked.whiten, "device": asked.device}
     return ASIF(AnchorBank.load(asked.bank), asked.k, asked.p, **settings)
 

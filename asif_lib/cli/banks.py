@@ -1,5 +1,7 @@
 """Look after data sets and banks: ``asif data`` and ``asif bank``."""
 
+import shlex
+from dataclasses import asdict
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
@@ -7,29 +9,35 @@ from typing import Annotated
 import typer
 from typer import Argument, Option
 
+from asif_lib import defaults
 from asif_lib.bank.record import BankFormatError, bank_dir, bank_name, describe_bank, read_record
 from asif_lib.datasets.providers import catalogue, dataset_dir, fetch
-from asif_lib.defaults import DEFAULT_BANK, DEFAULT_IMAGE_ENCODER, DEFAULT_TEXT_ENCODER, HUB
 from asif_lib.encoders.weights import check_name
 from asif_lib.errors import BankError, DataError, ParameterError
+from asif_lib.files import cache_dir
 
 from .command import (
-    EMBEDDINGS_KEPT,
     Device,
     Folder,
     Name,
+    P,
     Replace,
     SkipBroken,
     app,
+    check_targets,
     command,
     existing_folder,
     group,
     say,
+    write_csv,
 )
 
+SHOWN = 10
 COLUMNS = "condition over the columns id, caption, picture and group, text in '…'"
-OWN = "default: {}; with embeddings: the name of the model that made them"
-OF_HUB = "of a data set of the hub:"
+Splits = Annotated[list[str] | None, Option("--split", metavar="NAME", help="may be repeated; default: all")]
+Encoder = Annotated[str, Option(metavar="NAME", help="a name, or a folder")]
+Model = Annotated[str | None, Option(metavar="NAME", help="the model that made the embeddings")]
+Matrix = Annotated[str, Option(metavar="FILE", help="an (n, d) matrix, .npy")]
 Precision = Annotated[
     StrEnum("Precision", "float32 float16 bfloat16"),
     Option(help="of the stored embeddings; 16 bits take half the disk and memory"),
@@ -66,122 +74,70 @@ def _data(names: Annotated[list[str] | None, Argument(metavar="NAME", show_defau
     return rows, text
 
 
+# -- new banks -------------------------------------------------------------------------------------------
+
+
 @command(
     bank_app, "build",
-    "asif bank build stamps", "asif bank build birds --from FOLDER_WITH_METADATA_CSV",
-    "asif bank build cc12m --from hub:pixparse/cc12m-wds --limit 1600000 --precision bfloat16",
-    "asif bank build mine --image-embeddings a.npy --text-embeddings b.npy --captions c.csv --image-encoder dinov2",
-    kept=EMBEDDINGS_KEPT,
+    "asif bank build stamps", "asif bank build birds --from FOLDER_WITH_METADATA_CSV --split train",
 )  # fmt: skip
-def build_and_save(
+def _build(
     name: Name,
     source: Annotated[
-        str | None,
-        Option("--from", metavar="FOLDER", help="with a captions table, or hub:REPOSITORY; default: data set NAME"),
+        str | None, Option("--from", metavar="FOLDER", help="with a captions table; default: the data set NAME")
     ] = None,
-    splits: Annotated[
-        list[str] | None,
-        Option("--split", metavar="NAME", help="may be repeated; default: all; of the hub: one, train"),
-    ] = None,
-    picture_column: Annotated[str | None, Option(metavar="NAME", help=f"{OF_HUB} the pictures")] = None,
-    caption_column: Annotated[str | None, Option(metavar="NAME", help=f"{OF_HUB} the captions")] = None,
-    limit: Annotated[int | None, Option(metavar="N", min=1, help=f"{OF_HUB} the first N rows")] = None,
-    image_encoder: Annotated[str | None, Option(metavar="NAME", help=OWN.format(DEFAULT_IMAGE_ENCODER))] = None,
-    text_encoder: Annotated[str | None, Option(metavar="NAME", help=OWN.format(DEFAULT_TEXT_ENCODER))] = None,
+    splits: Splits = None,
+    image_encoder: Encoder = defaults.DEFAULT_IMAGE_ENCODER,
+    text_encoder: Encoder = defaults.DEFAULT_TEXT_ENCODER,
     precision: Precision = "float32",
     device: Device = "auto",
     skip_broken: SkipBroken = False,
     replace: Replace = False,
-    image_embeddings: Annotated[str | None, Option(metavar="FILE", help="your own, .npy, (n, d)")] = None,
-    text_embeddings: Annotated[str | None, Option(metavar="FILE", help="your own, .npy, (n, d)")] = None,
-    captions: Annotated[
-        str | None, Option(metavar="FILE", help="of your embeddings: a table with a column caption")
-    ] = None,
-    encoders_of: Annotated[str | None, Option(metavar="BANK", help="whose encoders made your embeddings")] = None,
 ):
-    """Encode captioned pictures into a bank, or make one of embeddings of your own."""
-    own = image_embeddings, text_embeddings, captions
-    check_replace(name, replace, rebuild=not any(own))
-    if encoders_of and (image_encoder or text_encoder or not any(own)):
-        raise ParameterError("--encoders-of BANK goes with embeddings of your own, in place of names of encoders")
-    if any(own):
-        if not all(own):
-            raise ParameterError("give all three: --image-embeddings, --text-embeddings and --captions")
-        if source:
-            raise ParameterError("a bank is built of pictures (--from) or of embeddings, not of both")
-        if encoders_of:
-            record = read_record(bank_dir(encoders_of), encoders_of)
-            image_encoder, text_encoder = record.encoders.values()
-        return _saved(_of_embeddings(name, *own, splits, image_encoder, text_encoder), name, precision)
-    columns = {"picture": picture_column, "caption": caption_column}
-    if not (source or "").startswith(HUB) and (limit or any(columns.values())):
-        raise ParameterError(f"--limit and the options for columns go with --from {HUB}REPOSITORY")
-    names = {"image": image_encoder or DEFAULT_IMAGE_ENCODER, "text": text_encoder or DEFAULT_TEXT_ENCODER}
-    for kind, encoder in names.items():
-        check_name(encoder, kind)
+    """Encode the captioned pictures of a folder, or of a data set, into a bank."""
+    _check_replace(name, replace, rebuild=True)
+    _check_encoders(image_encoder, text_encoder)
     from asif_lib.bank.anchors import AnchorBank
     from asif_lib.datasets.pairs import load_pairs
-    from asif_lib.encoders.loading import load_encoder
 
-    if (source or "").startswith(HUB):
-        if skip_broken:
-            raise ParameterError(f"{HUB}: rows that cannot be used are always left out and listed; omit --skip-broken")
-        check_replace(name, replace)
-        return _streamed(name, source.removeprefix(HUB), splits, columns, limit, names, precision, device)
     pairs = load_pairs(source or name)
     if source or splits:
         pairs = _of_splits(pairs, splits, pairs.splits, source or name)
-    encoders = [load_encoder(kind, encoder, device=device) for kind, encoder in names.items()]
-    check_replace(name, replace, rebuild=_is_of(name, pairs, encoders))
+    encoders = _loaded(image_encoder, text_encoder, device)
+    _check_replace(name, replace, rebuild=_is_of(name, pairs, encoders))
     bank = AnchorBank.build(pairs, *encoders, skip_broken=skip_broken, name=bank_name(name))
     _say_about(pairs, bank)
     return _saved(bank, name, precision)
 
 
-def _streamed(name, repository, splits, columns, limit, names, precision, device):
-    import torch
-
-    from asif_lib.bank.streaming import build_streamed
-    from asif_lib.datasets.streams import stream_from_hub
-    from asif_lib.encoders.loading import load_encoder
-
-    if len(splits or ()) > 1:
-        raise ParameterError(f"{HUB}{repository}: of a data set of the hub, name one --split")
-    stream = stream_from_hub(repository, *(splits or ()), **columns)
-    encoders = [load_encoder(kind, encoder, device=device) for kind, encoder in names.items()]
-    how = {"name": bank_name(name), "limit": limit, "dtype": getattr(torch, precision)}
-    bank = build_streamed(stream, bank_dir(name), *encoders, **how)
-    return describe_bank(bank, bank_dir(name)), f"bank {bank.name!r}: {len(bank)} anchors, in {bank_dir(name)}"
-
-
-def _of_splits(pairs, names, splits, source):
-    """The part of `pairs`, or of a bank, in the splits of these names; without names all of it, and a remark."""
-    for name in names or ():
-        if name not in splits:
-            raise DataError(f"{source}: has no split {name!r}; it has: {', '.join(splits) or 'none'}")
-    if names:
-        return pairs.subset([int(row) for name in dict.fromkeys(names) for row in splits[name]])
-    if splits:
-        say("uses all splits: " + ", ".join(f"{name} {len(rows)}" for name, rows in splits.items()))
-    return pairs
-
-
-def _is_of(name, pairs, encoders):
-    """Whether the bank called `name`, if it can be opened, holds these pairs, made by these encoders."""
-    try:
-        bank = load(name)
-    except BankError:
-        return True
-    same = all(bank.pairs[column].tolist() == getattr(pairs, f"{column}s") for column in ("id", "caption"))
-    return same and [bank.image_encoder, bank.text_encoder] == [encoder.identity for encoder in encoders]
-
-
-def _of_embeddings(name, image, text, captions, splits, image_encoder, text_encoder):
+@command(
+    bank_app, "import",
+    "asif bank import mine --image-embeddings a.npy --text-embeddings b.npy --captions c.csv --image-encoder dinov2",
+    "asif bank import mine --image-embeddings a.npy --text-embeddings b.npy --captions c.csv --encoders-of stamps",
+)  # fmt: skip
+def _import(
+    name: Name,
+    image_embeddings: Matrix,
+    text_embeddings: Matrix,
+    captions: Annotated[str, Option(metavar="FILE", help="a table with a column caption, a row for each pair")],
+    image_encoder: Model = None,
+    text_encoder: Model = None,
+    encoders_of: Annotated[str | None, Option(metavar="BANK", help="whose encoders made the embeddings")] = None,
+    splits: Splits = None,
+    precision: Precision = "float32",
+    replace: Replace = False,
+):
+    """Make a bank of embeddings of your own."""
+    _check_replace(name, replace)
+    if encoders_of:
+        if image_encoder or text_encoder:
+            raise ParameterError("--encoders-of BANK goes in place of names of encoders")
+        record = read_record(bank_dir(encoders_of), encoders_of)
+        image_encoder, text_encoder = record.encoders.values()
+    matrices = [_matrix(file) for file in (image_embeddings, text_embeddings)]
     from asif_lib.bank.anchors import AnchorBank
-    from asif_lib.datasets.captions import read_captions
-    from asif_lib.datasets.pairs import TABLE_SUFFIXES
+    from asif_lib.datasets.captions import TABLE_SUFFIXES, read_captions
 
-    matrices = [_matrix(file) for file in (image, text)]
     if Path(captions).suffix not in TABLE_SUFFIXES:
         raise DataError(f"{captions}: a captions table is a file with the ending {', '.join(TABLE_SUFFIXES)}")
     table, folder = read_captions(Path(captions), pictures=False), Path(captions).absolute().parent
@@ -191,42 +147,54 @@ def _of_embeddings(name, image, text, captions, splits, image_encoder, text_enco
     encoders = {"image_encoder": image_encoder, "text_encoder": text_encoder}
     bank = AnchorBank.from_embeddings(*matrices, table.caption.tolist(), **columns, **encoders, name=bank_name(name))
     rows = table.groupby("split").indices if "split" in table else {}
-    return _of_splits(bank, splits, {split: rows[split] for split in rows if split}, captions)
+    bank = _of_splits(bank, splits, {split: rows[split] for split in rows if split}, captions)
+    return _saved(bank, name, precision)
 
 
-def _matrix(file):
-    """The matrix in a file of NumPy, mapped."""
-    import numpy as np
-
-    if not Path(file).exists():
-        raise DataError(f"{file}: there is no such file")
-    try:
-        matrix = np.load(file, mmap_mode="r", allow_pickle=False)
-    except (OSError, ValueError, EOFError) as error:
-        raise DataError(f"{file}: is not a matrix that numpy.save wrote ({error})") from None
-    if not isinstance(matrix, np.ndarray):
-        raise DataError(f"{file}: holds several arrays; save one matrix with numpy.save")
-    return matrix
-
-
-def _saved(bank, name, precision):
+@command(
+    bank_app, "stream",
+    "asif bank stream cc12m pixparse/cc12m-wds --limit 1600000 --precision bfloat16",
+)  # fmt: skip
+def _stream(
+    name: Name,
+    repository: Annotated[str, Argument(metavar="REPOSITORY", help="of the hub, or a folder in its formats")],
+    split: Annotated[str, Option(metavar="NAME")] = "train",
+    picture_column: Annotated[str | None, Option(metavar="NAME", help="default: the only one")] = None,
+    caption_column: Annotated[str | None, Option(metavar="NAME", help="default: caption, text or txt")] = None,
+    limit: Annotated[int | None, Option(metavar="N", min=1, help="read the first N rows")] = None,
+    image_encoder: Encoder = defaults.DEFAULT_IMAGE_ENCODER,
+    text_encoder: Encoder = defaults.DEFAULT_TEXT_ENCODER,
+    precision: Precision = "float32",
+    device: Device = "auto",
+    replace: Replace = False,
+):
+    """Encode captioned pictures of the hub into a bank, while they are read; any number fits into the memory."""
+    _check_replace(name, replace)
+    _check_encoders(image_encoder, text_encoder)
     import torch
 
-    folder = bank.to(getattr(torch, precision)).save(bank_dir(name))
-    return describe_bank(load(name), folder), f"bank {bank.name!r}: {len(bank)} anchors, in {folder}"
+    from asif_lib.bank.streaming import build_streamed
+    from asif_lib.datasets.streams import stream_from_hub
+
+    pairs = stream_from_hub(repository, split, picture=picture_column, caption=caption_column)
+    options = {"name": bank_name(name), "limit": limit, "dtype": getattr(torch, precision)}
+    return _built(build_streamed(pairs, bank_dir(name), *_loaded(image_encoder, text_encoder, device), **options), name)
 
 
-def _say_about(pairs, bank):
-    """Name the pairs that are left out, and count captions that occur again."""
-    if repeated := len(bank) - bank.pairs["caption"].nunique():
-        say(f"{repeated} of {len(bank)} captions repeat an earlier one; all pairs are kept")
-    built = set(bank.pairs["id"])
-    for id in pairs.ids:
-        if id not in built:
-            say(f"left out: {id}")
+@command(bank_app, "join", "asif bank join both stamps birds")
+def _join(name: Name, banks: Annotated[list[str], Argument(metavar="BANK")], replace: Replace = False):
+    """Join banks of the same encoders into a new one; ids that collide are kept apart by the bank's name."""
+    from asif_lib.bank.joining import concatenate
+
+    _check_replace(name, replace)
+    if len({bank_dir(bank).resolve() for bank in banks}) < len(banks):
+        raise BankError(f"one of the banks {', '.join(banks)} is given twice: name each bank once")
+    concatenate([_load(bank) for bank in banks], bank_name(name)).save(bank_dir(name))
+    about, text = _built(_load(name), name)
+    return about, f"{text}\nits own settings: asif bank recommend {name}"
 
 
-def check_replace(name, replace, rebuild=False):
+def _check_replace(name, replace, rebuild=False):
     """Raise `BankError` if a bank of that name would be lost; `replace` allows it, `rebuild` for one without edits."""
     try:
         newest = read_record(bank_dir(name), name).newest
@@ -244,17 +212,187 @@ def check_replace(name, replace, rebuild=False):
     raise BankError(f"bank {name!r} {why}: --replace")
 
 
+def _check_encoders(image_encoder, text_encoder):
+    check_name(image_encoder, "image")
+    check_name(text_encoder, "text")
+
+
+def _loaded(image_encoder, text_encoder, device):
+    from asif_lib.encoders.loading import load_encoder
+
+    return [load_encoder("image", image_encoder, device=device), load_encoder("text", text_encoder, device=device)]
+
+
+def _is_of(name, pairs, encoders):
+    """Whether the bank called `name`, if it can be opened, holds these pairs, made by these encoders."""
+    try:
+        bank = _load(name)
+    except BankError:
+        return True
+    same = all(bank.pairs[column].tolist() == getattr(pairs, f"{column}s") for column in ("id", "caption"))
+    return same and [bank.image_encoder, bank.text_encoder] == [encoder.identity for encoder in encoders]
+
+
+def _of_splits(pairs, names, splits, source):
+    """The part of `pairs`, or of a bank, in the splits of these names; without names all of it, and a remark."""
+    for name in names or ():
+        if name not in splits:
+            raise DataError(f"{source}: has no split {name!r}; it has: {', '.join(splits) or 'none'}")
+    if names:
+        return pairs.subset([int(row) for name in dict.fromkeys(names) for row in splits[name]])
+    if splits:
+        say("uses all splits: " + ", ".join(f"{name} {len(rows)}" for name, rows in splits.items()))
+    return pairs
+
+
+def _matrix(file):
+    """The matrix in a file of NumPy, mapped."""
+    import numpy as np
+
+    try:
+        matrix = np.load(file, mmap_mode="r", allow_pickle=False)
+        if not isinstance(matrix, np.ndarray):
+            raise ValueError("it holds several arrays")
+        return matrix
+    except (OSError, ValueError, EOFError) as error:
+        raise DataError(f"{file}: is not a matrix that numpy.save wrote ({error})") from None
+
+
+def _say_about(pairs, bank):
+    """Name the pairs that are left out, and count captions that occur again."""
+    if repeated := len(bank) - bank.pairs["caption"].nunique():
+        say(f"{repeated} of {len(bank)} captions repeat an earlier one; all pairs are kept")
+    built = set(bank.pairs["id"])
+    for id in pairs.ids:
+        if id not in built:
+            say(f"left out: {id}")
+
+
+def _saved(bank, name, precision):
+    import torch
+
+    bank.to(getattr(torch, precision)).save(bank_dir(name))
+    return _built(_load(name), name)
+
+
+def _built(bank, name):
+    return describe_bank(bank, bank_dir(name)), f"bank {bank.name!r}: {len(bank)} anchors, in {bank_dir(name)}"
+
+
+# -- what a bank holds -----------------------------------------------------------------------------------
+
+
+@command(bank_app, "list", "asif bank list")
+def _list():
+    """List the banks in the cache."""
+    rows, lines = [], []
+    for folder in sorted(file.parent for file in (cache_dir() / "banks").glob("*/bank.json")):
+        try:
+            record = read_record(folder, folder.name)
+        except BankError as error:
+            say(f"asif: {error}")
+            continue
+        about = {"name": folder.name, "anchors": record.newest.count, "version": record.newest.version}
+        encoders = {side: identity.name for side, identity in record.encoders.items()}
+        rows.append({**about, **encoders, "folder": str(folder)})
+        text = f"{folder.name:24} {record.newest.count:>9} anchors, version {record.newest.version}"
+        lines.append(f"{text}, {' × '.join(encoders.values())}")
+    return rows, "\n".join(lines) or f"there is no bank in {cache_dir() / 'banks'}; run: asif bank build stamps"
+
+
 @command(bank_app, "info", "asif bank info stamps")
-def _info(name: Name = DEFAULT_BANK):
+def _info(name: Name = defaults.DEFAULT_BANK):
     """Describe a bank."""
-    about = describe_bank(load(name), bank_dir(name))
+    about = describe_bank(_load(name), bank_dir(name))
     return about, "\n".join(f"{key:36} {value}" for key, value in about.items())
+
+
+@command(bank_app, "history", "asif bank history birds")
+def _history(name: Name):
+    """List the versions of a bank since it was built or compacted."""
+    rows = _load(name).history().to_dict("records")
+    lines = [f"{row['version']:>4}  {row['time']}  {row['count']:>9}  {row['change']}" for row in rows]
+    return rows, "\n".join(lines)
+
+
+@command(bank_app, "verify", "asif bank verify stamps")
+def _verify(name: Name):
+    """Compare all files of a bank with their checksums."""
+    files = _load(name).verify()
+    size = sum(file.stat().st_size for file in files)
+    about = {"name": name, "files": len(files), "megabytes": round(size / 1e6, 1)}
+    return about, f"bank {name!r}: {len(files)} files, {about['megabytes']} MB, all as they were written"
+
+
+@command(bank_app, "audit", "asif bank audit birds", "asif bank audit birds --csv FILE")
+def _audit(
+    name: Name,
+    k: Annotated[int | None, Option(metavar="K", help=f"entries kept; default: {defaults.AUDIT_K_WORDS}")] = None,
+    p: P = defaults.DEFAULT_P,
+    csv: Annotated[str | None, Option(metavar="FILE", help="for all pairs, the lowest excess first")] = None,
+    device: Device = "auto",
+):
+    """Name the pairs that agree least, compared with their rivals: their captions may be wrong."""
+    check_targets(csv=csv)
+    from asif_lib.explain.audit import rank_pairs
+    from asif_lib.machine import resolve_device
+
+    table = rank_pairs(_load(name), k, p, device=resolve_device(device))
+    write_csv(csv, table)
+    lowest = table.head(SHOWN)
+    about = f"{len(lowest)} of {len(table)} pairs, the lowest excess of agreement first (0: no more than its rivals)"
+    hint = f"a wrong caption: asif bank relabel {name} --id ID --caption TEXT, or asif bank remove {name} --id ID"
+    lines = [about, *(f"{row.excess:+.3f}  {row.id}  {row.caption}" for row in lowest.itertuples()), hint]
+    return lowest.to_dict("records"), "\n".join(lines)
+
+
+@command(bank_app, "recommend", "asif bank recommend birds", 'asif bank recommend birds --task "another kind"')
+def _recommend(
+    name: Name,
+    task: Annotated[
+        StrEnum("Task", [(task, task) for task in defaults.TASKS]) | None,
+        Option(help="the pictures that you will ask, compared with those of the bank; default: both, in turn"),
+    ] = None,
+):
+    """Recommend k, p and corrections for a bank, by questions that its own pairs ask and answer."""
+    from asif_lib.evaluation.recommending import recommend
+
+    bank = _load(name)
+    is_loadable = not (bank.image_encoder.is_external or bank.text_encoder.is_external)
+    rows, texts = [], []
+    for one in [task.value] if task else defaults.TASKS:
+        advice = recommend(bank, one)
+        lines = _ready(advice.settings, name)
+        if not is_loadable:  # the command loads encoders by their names
+            del lines["command"]
+        rows.append(_about(advice) | lines)
+        texts.append("\n".join([str(advice), *lines.values()]))
+    return rows, "\n\n".join(texts)
+
+
+def _about(advice):
+    """Return the advice for JSON."""
+    about = vars(advice) | {measure: asdict(getattr(advice, measure)) for measure in ("gain", "start_gain")}
+    return about | {"table": advice.table.to_dict("records")}
+
+
+def _ready(settings, name):
+    """Return the line for the command and the line for Python."""
+    values = {key: value for key, value in settings.items() if key != "center" and value}
+    options = [f"--bank {shlex.quote(name)}", *(f"--{key} {value}" for key, value in values.items())]
+    keywords = [f"AnchorBank.load({name!r})", *(f"{key}={value}" for key, value in values.items())]
+    if not settings["center"]:
+        options.append("--no-center")
+        keywords.append("center=False")
+    return {"command": f"asif evaluate FOLDER {' '.join(options)}", "python": f"ASIF({', '.join(keywords)})"}
+
+
+# -- edits -----------------------------------------------------------------------------------------------
 
 
 @command(
     bank_app, "add",
     "asif bank add birds FOLDER_WITH_METADATA_CSV", "asif bank add birds FOLDER --skip-broken --json",
-    kept=EMBEDDINGS_KEPT,
 )  # fmt: skip
 def _add(name: Name, folder: Folder, device: Device = "auto", skip_broken: SkipBroken = False):
     """Append the pictures of a folder with a captions table to a bank; only these are encoded."""
@@ -262,13 +400,12 @@ def _add(name: Name, folder: Folder, device: Device = "auto", skip_broken: SkipB
     from asif_lib.datasets.pairs import load_pairs
     from asif_lib.encoders.loading import load_encoder_of
 
-    bank, pairs = load(name), load_pairs(path)
+    bank, pairs = _load(name), load_pairs(path)
     bank.check_ids_new(pairs.ids)
-    identities = bank.image_encoder, bank.text_encoder
-    encoders = [load_encoder_of(identity, device=device) for identity in identities]
+    encoders = [load_encoder_of(identity, device=device) for identity in (bank.image_encoder, bank.text_encoder)]
     new = bank.embed(pairs, *encoders, skip_broken=skip_broken)
     _say_about(pairs, new)
-    return edited(bank.add(new), name, f"added {len(new)} pairs")
+    return _edited(bank.add(new), name, f"added {len(new)} pairs")
 
 
 @command(
@@ -285,9 +422,10 @@ def _remove(
     """Remove pairs from a bank, by a condition or by id."""
     if (where is None) == (not ids):
         raise typer.BadParameter("say which pairs to remove by only one of the two: --where SQL, or --id ID")
-    after = load(name).remove(ids or None, where=where)
-    change = after.history()["change"].iloc[-1]
-    return edited(after, name, change, f"; the bytes stay in its files until: asif bank compact {name}")
+    return _edited(
+        _load(name).remove(ids or None, where=where), name,
+        remark=f"; the bytes stay in its files until: asif bank compact {name}",
+    )  # fmt: skip
 
 
 @command(bank_app, "relabel", 'asif bank relabel birds --id owl.png --caption "A barn owl."')
@@ -300,55 +438,41 @@ def _relabel(
     """Give a pair of a bank another caption; only this caption is encoded."""
     from asif_lib.encoders.loading import load_encoder_of
 
-    bank = load(name)
-    after = bank.relabel(id, caption, text_encoder=load_encoder_of(bank.text_encoder, device=device))
-    return edited(after, name, after.history()["change"].iloc[-1])
+    bank = _load(name)
+    return _edited(bank.relabel(id, caption, text_encoder=load_encoder_of(bank.text_encoder, device=device)), name)
 
 
 @command(bank_app, "compact", "asif bank compact birds")
 def _compact(name: Name):
     """Delete the removed pairs, and the history, from a bank's files."""
-    bank = load(name)
+    bank = _load(name)
     after = bank.compact()
-    return edited(after, name, "compacted" if after.version > bank.version else "nothing to compact")
-
-
-@command(bank_app, "history", "asif bank history birds")
-def _history(name: Name):
-    """List the versions of a bank since it was built or compacted."""
-    rows = load(name).history().to_dict("records")
-    lines = [f"{row['version']:>4}  {row['time']}  {row['count']:>9}  {row['change']}" for row in rows]
-    return rows, "\n".join(lines)
+    return _edited(after, name, "compacted" if after.version > bank.version else "nothing to compact")
 
 
 @command(bank_app, "undo", "asif bank undo birds")
 def _undo(name: Name):
     """Go back to the version of a bank before the last edit."""
-    bank = load(name)
-    return edited(bank.undo(), name, f"undone: {bank.history()['change'].iloc[-1]}")
+    bank = _load(name)
+    return _edited(bank.undo(), name, f"undone: {bank.history()['change'].iloc[-1]}")
 
 
 @command(bank_app, "prepare", "asif bank prepare birds")
 def _prepare(name: Name):
     """Keep a rounded copy beside a bank; large searches in it are faster."""
-    bank = load(name).prepare()
-    return edited(bank, name, f"prepared in {bank.index_folder.name}", "; after an edit, prepare it again")
+    bank = _load(name).prepare()
+    return _edited(bank, name, f"prepared in {bank.index_folder.name}", "; after an edit, prepare it again")
 
 
-def load(name):
-    """Open a bank."""
+def _load(name):
     from asif_lib.bank.anchors import AnchorBank
 
     return AnchorBank.load(name)
 
 
-def edited(bank, name, change, remark=""):
-    """Return the answer of a command that changed a bank."""
-    about = {
-        "name": bank.name,
-        "folder": str(bank_dir(name)),
-        "version": bank.version,
-        "anchors": len(bank),
-        "change": change,
-    }
+def _edited(bank, name, change=None, remark=""):
+    """The answer of a command that changed a bank; by default, the change is the last one of its history."""
+    change = change or bank.history()["change"].iloc[-1]
+    about = {"name": bank.name, "folder": str(bank_dir(name))}
+    about |= {"version": bank.version, "anchors": len(bank), "change": change}
     return about, f"bank {bank.name!r}: {change}; {len(bank)} anchors, version {bank.version}{remark}"

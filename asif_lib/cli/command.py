@@ -13,7 +13,6 @@ from typing import Annotated
 
 import typer
 from typer import Argument, Option
-from typer.core import TyperGroup
 
 from asif_lib.defaults import DEFAULT_BANK, DEFAULT_K_WORDS, DEFAULT_P
 from asif_lib.errors import AsifError, DataError, ParameterError
@@ -34,9 +33,6 @@ Reduce = Annotated[StrEnum("Reduce", "mean max"), Option(help="how the scores ov
 SkipBroken = Annotated[bool, Option("--skip-broken", help="skip pictures that cannot be read, and name them")]
 Replace = Annotated[bool, Option("--replace", help="replace a bank of that name, its edits included")]
 Json = Annotated[bool, Option("--json", help="print one JSON value")]
-
-
-EMBEDDINGS_KEPT = "embeddings that were computed are kept"
 
 
 @dataclass(frozen=True)
@@ -60,30 +56,37 @@ def group(summary, *examples, **settings) -> typer.Typer:
     )  # fmt: skip
 
 
-def command(app, name, *examples, kept=""):
+def command(app, name, *examples):
     """Register a function that returns (JSON value, text) as a command; its option ``--json`` chooses the first.
 
-    The function's docstring becomes the help; its parameters become arguments and options. `kept` says what a second
-    run need not do again after Ctrl-C.
+    The function's docstring becomes the help, its parameters become arguments and options.
+
+    Parameters
+    ----------
+    app : typer.Typer
+        The group that gets the command.
+    name : str
+    examples : str
+        Lines for the end of the help.
     """
 
     def register(run):
         @functools.wraps(run)
         def ended(as_json, **arguments):
             for name in grouped:
-                settings = {field.name: arguments.pop(field.name) for field in fields(ModelOptions)}
-                arguments[name] = ModelOptions(**settings)
-            raise typer.Exit(_status(run, arguments, as_json, kept))
+                arguments[name] = ModelOptions(
+                    **{field.name: arguments.pop(field.name) for field in fields(ModelOptions)}
+                )
+            raise typer.Exit(_status(run, arguments, as_json))
 
-        given = inspect.signature(run).parameters.values()
-        grouped = [parameter.name for parameter in given if parameter.annotation is ModelOptions]
-        options = [
-            inspect.Parameter(field.name, inspect.Parameter.KEYWORD_ONLY, default=field.default, annotation=field.type)
-            for field in fields(ModelOptions)
-            if grouped
-        ]
-        options.append(inspect.Parameter("as_json", inspect.Parameter.KEYWORD_ONLY, default=False, annotation=Json))
-        ended.__signature__ = inspect.Signature([*(p for p in given if p.name not in grouped), *options])
+        parameters = inspect.signature(run).parameters
+        grouped = [name for name, parameter in parameters.items() if parameter.annotation is ModelOptions]
+        options = [(field.name, field.default, field.type) for field in fields(ModelOptions) if grouped]
+        ended.__signature__ = inspect.Signature(
+            [parameter for name, parameter in parameters.items() if name not in grouped]
+            + [inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=kind)
+               for name, default, kind in [*options, ("as_json", False, Json)]]
+        )  # fmt: skip
         ended.__annotations__ = {p.name: p.annotation for p in ended.__signature__.parameters.values()}
         app.command(name, epilog=_lines(examples))(ended)
         return run
@@ -95,7 +98,7 @@ def _lines(examples):
     return "\n  ".join(["\b\nexamples:", *examples])  # \b: these lines stay as they are
 
 
-def _status(run, arguments, as_json, kept="") -> int:
+def _status(run, arguments, as_json) -> int:
     """Run a command, print its result or its error, and return the exit status."""
     warnings.showwarning = lambda message, *_, **__: say(f"asif: {message}")
     result = None
@@ -108,7 +111,7 @@ def _status(run, arguments, as_json, kept="") -> int:
         say(f"asif: {error}")
         return 1
     except KeyboardInterrupt:
-        say("asif: interrupted" + (f"; {kept}, so a second run goes on here" if kept else ""))
+        say("asif: interrupted; embeddings and parts of a benchmark that were finished are kept")
         return 130
     return 1 if isinstance(result, dict) and result.get("ok") is False else 0
 
@@ -127,14 +130,14 @@ def existing_folder(folder) -> Path:
 
 def check_targets(**files):
     """Raise `ParameterError` unless a file can be written for each option, and each has one of its own."""
-    given = {f"--{option}": Path(file) for option, file in files.items() if file}
-    for option, file in given.items():
+    targets = {f"--{option}": Path(file) for option, file in files.items() if file}
+    for option, file in targets.items():
         if file.is_dir():
             raise ParameterError(f"{option} {file}: is a folder; name a file in it")
         if not os.access(file if file.exists() else file.parent, os.W_OK):
             raise ParameterError(f"{option} {file}: cannot be written; its folder must be there, and writable")
-    if len({file.resolve() for file in given.values()}) < len(given):
-        raise ParameterError(f"{' and '.join(given)} name the same file; name two")
+    if len({file.resolve() for file in targets.values()}) < len(targets):
+        raise ParameterError(f"{' and '.join(targets)} name the same file; name two")
 
 
 def write_csv(file, table):
@@ -144,20 +147,10 @@ def write_csv(file, table):
         say(f"{len(table)} rows in {file}")
 
 
-class _Plain(TyperGroup):
-    def invoke(self, ctx):
-        try:
-            return super().invoke(ctx)
-        except typer.BadParameter as error:
-            error.message = error.message.removeprefix("Value error, ")  # a word of pydantic's
-            raise
-
-
 app = group(
     "An image–text model without training: two frozen encoders and a bank of captioned pictures.",
     "asif check",
     'asif classify otter.jpg --labels "an otter,a beaver"',
     'asif search "a red bird" --in ~/Pictures',
     "asif evaluate FOLDER --json",
-    cls=_Plain,
 )

@@ -6,7 +6,8 @@ import shutil
 
 from packaging.requirements import Requirement
 
-from asif_lib.datasets.providers import catalogue, dataset_dir, folder_digest
+from asif_lib.datasets.providers import catalogue, dataset_dir, is_intact
+from asif_lib.defaults import DEFAULT_IMAGE_ENCODER, DEFAULT_TEXT_ENCODER
 from asif_lib.errors import AsifError, version_of
 from asif_lib.files import cache_dir, is_writable
 
@@ -33,9 +34,9 @@ def check_machine() -> list:
         _row("Python", platform.python_version),
         _row("packages", _packages),
         _row("extras", _extras),
-        _row("image encoder", lambda: _encoder("image")),
-        _row("text encoder", lambda: _encoder("text")),
-        *(_row(f"data set {name}", lambda name=name: _data_set(name), _remedy(name)) for name in catalogue()),
+        _row("image encoder", lambda: _encoder("image", DEFAULT_IMAGE_ENCODER)),
+        _row("text encoder", lambda: _encoder("text", DEFAULT_TEXT_ENCODER)),
+        *(_data_set(name) for name, entry in catalogue().items() if not entry.get("optional")),
         _row("device", _device),
         _row("disk", _disk, f"free {FREE_GB} GB, or set ASIF_CACHE to a larger disk"),
     ]
@@ -50,70 +51,57 @@ def _row(what, find, todo="run: pip install -e ."):
 
 
 def _packages():
-    requirements = _requirements("")
-    wrong = [fault for requirement in requirements for fault in _faults(requirement)]
-    if wrong:
-        raise AsifError("; ".join(wrong))
-    return f"all {len(requirements)} as asked for"
+    if faults := [*_faults()]:
+        raise AsifError("; ".join(faults))
+    return "all as asked for"
 
 
 def _extras():
     """Which extras are installed; none of them is needed, so nothing fails."""
     extras = importlib.metadata.metadata(PACKAGE).get_all("Provides-Extra", [])
-    missing = [extra for extra in extras if any(map(_faults, _requirements(extra)))]
+    missing = [extra for extra in extras if any(_faults(extra))]
     here = ", ".join(extra for extra in extras if extra not in missing) or "none installed"
     return f"{here}; not installed: {', '.join(missing)} (pip install '{PACKAGE}[NAME]')" if missing else here
 
 
-def _requirements(extra):
-    """What the package itself requires, or what an extra adds, the extras that it names included."""
-    found = []
-    for requirement in map(Requirement, importlib.metadata.requires(PACKAGE) or []):
-        if requirement.marker and not requirement.marker.evaluate({"extra": extra}):
+def _faults(extra=""):
+    """Yield what is wrong with each package that is required here, or that an extra adds."""
+    for required in map(Requirement, importlib.metadata.requires(PACKAGE) or []):
+        if not required.marker.evaluate({"extra": extra}) if required.marker else extra:
             continue
-        if requirement.name == PACKAGE:
-            found += [one for name in requirement.extras for one in _requirements(name)]
-        elif requirement.marker or not extra:
-            found.append(requirement)
-    return found
+        version = version_of(required.name)
+        if required.name == PACKAGE:  # an extra may name others
+            for name in required.extras:
+                yield from _faults(name)
+        elif version is None:
+            yield f"{required.name} is missing"
+        elif not required.specifier.contains(version, prereleases=True):
+            yield f"{required.name} {version} is not {required.specifier}"
 
 
-def _faults(requirement):
-    """A list of what is wrong with a required package: a sentence, or empty."""
-    version = version_of(requirement.name)
-    if version is None:
-        return [f"{requirement.name} is missing"]
-    fits = requirement.specifier.contains(version, prereleases=True)
-    return [] if fits else [f"{requirement.name} {version} is not {requirement.specifier}"]
+def _encoder(kind, name):
+    from asif_lib.encoders.loading import load_encoder  # here: a package that it needs may be missing
 
-
-def _encoder(kind):
-    module = importlib.import_module(f"asif_lib.encoders.{kind}")  # here: a package that it needs may be missing
-    return getattr(module, f"load_{kind}_encoder")(device="cpu").identity
+    return load_encoder(kind, name, device="cpu").identity
 
 
 def _data_set(name):
-    folder, entry = dataset_dir(name), catalogue()[name]
-    if not folder.exists():
-        raise AsifError("not fetched")
-    if folder_digest(folder) not in entry["sha256"]:
-        raise AsifError(f"{folder} was changed")
-    return f"verified, licence {entry['licence']}, in {folder}"
+    folder = dataset_dir(name)
 
+    def verified():
+        if not folder.exists():
+            raise AsifError("not fetched")
+        if not is_intact(name):
+            raise AsifError(f"{folder} was changed")
+        return f"verified, licence {catalogue()[name]['licence']}, in {folder}"
 
-def _remedy(name):
-    return f"remove {dataset_dir(name)} if it is there, and run: asif data {name}"
+    return _row(f"data set {name}", verified, f"remove {folder} if it is there, and run: asif data {name}")
 
 
 def _device():
     from asif_lib.machine import resolve_device
 
-    device = resolve_device("auto")
-    if device.type != "cuda":
-        return device
-    import torch
-
-    return f"{device} ({torch.cuda.get_device_name()})"
+    return resolve_device("auto")
 
 
 def _disk():

@@ -13,8 +13,6 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         "hub": ["labelled_from_hub"],
         "labelled": ["Labelled", "load_labelled"],
         "pairs": ["Pairs", "load_pairs"],
-        "providers": ["catalogue", "dataset_dir", "fetch", "fetch_eurosat"],
-        "splits": ["fixed_splits"],
         "streams": ["PairStream", "stream_from_hub"],
     },
 )

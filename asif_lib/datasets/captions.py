@@ -8,6 +8,7 @@ import pandas as pd
 
 from asif_lib.errors import DataError, first_line, first_names
 
+TABLE_SUFFIXES = (".csv", ".jsonl", ".parquet")
 COLUMNS = ("file_name", "caption", "text", "group", "split")
 
 

@@ -6,7 +6,7 @@ import shutil
 import numpy as np
 from PIL import Image
 
-from asif_lib.errors import DataError, import_extra
+from asif_lib.errors import DataError
 
 BATCHES = {"train": [f"data_batch_{i}" for i in range(1, 6)], "test": ["test_batch"]}
 PIXELS = 32 * 32
@@ -22,17 +22,6 @@ def select_cifar10(source, target):
             continue
         rows = np.concatenate([_rows_of_pixels(source / f"{name}.png") for name in names])
         _write_batches(target, part, rows, json.loads((source / f"{part}_lables.json").read_text()))
-
-
-def cifar10_from_hub(repository, folder):
-    """Write the hub's copy of CIFAR-10 (a repository, or its folder) as the six binary files of its makers."""
-    load_dataset = import_extra("datasets", "hub").load_dataset
-    folder.mkdir(parents=True)
-    for part in BATCHES:
-        table = load_dataset(str(repository), split=part)
-        rows = np.stack([np.asarray(picture.convert("RGB")).reshape(PIXELS, 3) for picture in table["img"]])
-        _write_batches(folder, part, rows, table["label"])
-    return folder
 
 
 def read_cifar10(folder, part) -> tuple:

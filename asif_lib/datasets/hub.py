@@ -25,20 +25,21 @@ class _Column(Sequence):
         return len(self.table)
 
     def __getitem__(self, row):
-        return picture_in_cell(f"row {row}", **(self.table[int(row)][self.column] or {}))
+        return picture_in_cell(f"row {row}", self.table[int(row)][self.column] or {})
 
 
-def picture_in_cell(name, bytes=None, path=None):
+def picture_in_cell(name, cell):
     """Return the picture in a cell that is not decoded: its bytes, or the path of a file beside the table."""
-    if bytes is None and path is not None:
+    content, path = cell.get("bytes"), cell.get("path")
+    if content is None and path is not None:
         if "://" not in path:
             return Path(path)
         try:
             with fsspec.open(path) as file:
-                bytes = file.read()
+                content = file.read()
         except FileNotFoundError:  # a picture that cannot be read, as a missing file beside the table is
             return Path(path)
-    return PictureBytes(bytes or b"", name)
+    return PictureBytes(content or b"", name)
 
 
 def labelled_from_hub(repository, split="test", label=None) -> Labelled:
@@ -83,7 +84,7 @@ def labelled_from_hub(repository, split="test", label=None) -> Labelled:
     except DataError:
         raise
     except Exception as error:  # the library raises errors of many kinds
-        raise unloadable(repository, split, error) from None
+        raise unloadable(f"{repository}, split {split}", error) from None
     picture, label = _columns(repository, table, label, published)
     labels = np.array([-1 if value is None else value for value in table[label]], np.int64)
     if len(labels) and labels.min() < 0:
@@ -185,11 +186,9 @@ def tars_of(split) -> dict:
     return {split: f"{split}/*.tar"}
 
 
-def unloadable(repository, split, error) -> DataError:
+def unloadable(name, error) -> DataError:
     """Return the error of a data set that `datasets` cannot load."""
-    return DataError(
-        f"{repository}, split {split}: cannot be loaded ({hub_fault(error)}); compare name and split with its page"
-    )
+    return DataError(f"{name}: cannot be loaded ({hub_fault(error)}); compare name and split with its page")
 
 
 def _names(classes) -> list:

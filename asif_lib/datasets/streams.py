@@ -44,9 +44,16 @@ class PairStream:
         """Yield (number of the first row, list of (picture, caption), state after the block).
 
         A picture is a `PictureBytes` or a path, or None for an empty cell. A caption is a string, the first of a list.
-        With the number of the next row and `state`, reading goes on after a block, also in another process. It ends
-        before row `stop`. A block whose connection is lost is read again, after `WAITS`. Raises `DataError` if the rows
-        break off.
+        A block whose connection is lost is read again, after `WAITS`. Raises `DataError` if the rows break off.
+
+        Parameters
+        ----------
+        size : int
+            Rows of a block.
+        first, state : int, dict, optional
+            The next row, and the state after the block before it. Reading goes on there, also in another process.
+        stop : int, optional
+            The row before which reading ends.
         """
         rows, waits = self._rows_after(state), iter(WAITS)
         while stop is None or first < stop:
@@ -78,7 +85,7 @@ class PairStream:
     def _pair(self, number, row):
         picture, caption = row[self.picture], row[self.caption]
         if picture is not None:
-            picture = picture_in_cell(f"row {number}", **picture)
+            picture = picture_in_cell(f"row {number}", picture)
         if self.is_list:
             caption = (caption or "").splitlines()
         if isinstance(caption, list):
@@ -119,7 +126,7 @@ def stream_from_hub(repository, split="train", *, picture=None, caption=None) ->
         builder = datasets.load_dataset_builder(str(repository), configuration, data_files=files)
         rows = builder.as_streaming_dataset(split=split)
     except Exception as error:  # the library raises errors of many kinds
-        raise unloadable(repository, split, error) from None
+        raise unloadable(f"{repository}, split {split}", error) from None
     features = rows.features or {}
     pictures = [name for name, feature in features.items() if isinstance(feature, datasets.Image)]
     others = [name for name, feature in features.items() if _is_text(feature)]

@@ -10,15 +10,13 @@ import lazy_loader
 __getattr__, __dir__, __all__ = lazy_loader.attach(
     __name__,
     submod_attrs={
-        "identity": ["BFLOAT16", "EncoderIdentity", "external_identity"],
-        "registry": ["MINILM_PACKAGE", "MINILM_SHA256", "MPNET_PACKAGES", "MPNET_SHA256", "REGISTRY_IMAGE_ENCODERS"],
-        "image": ["ImageEncoder", "load_image_encoder"],
-        "text": ["TextEncoder", "check_strings", "has_bfloat16", "load_text_encoder"],
-        "graphs": ["frozen_graph"],
-        "loading": ["load_encoder", "load_encoder_of"],
         "contrastive": ["load_contrastive"],
         "embeddings": ["embed", "embed_readable"],
+        "identity": ["EncoderIdentity", "external_identity"],
+        "image": ["load_image_encoder"],
         "known": ["KnownTexts"],
-        "pictures": ["PictureFile", "open_picture", "picture_digest"],
+        "pictures": ["PictureFile", "open_picture"],
+        "registry": ["REGISTRY_IMAGE_ENCODERS"],
+        "text": ["has_bfloat16", "load_text_encoder"],
     },
 )

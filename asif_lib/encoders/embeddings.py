@@ -6,7 +6,6 @@ sets that share pictures share the work.
 """
 
 import contextlib
-import hashlib
 import sqlite3
 import warnings
 
@@ -17,8 +16,6 @@ from asif_lib.errors import AsifError, BrokenPicturesError, EncoderError, Pictur
 from asif_lib.files import cache_dir, is_writable
 
 from .encoder import Encoder, as_embeddings, check_list
-from .pictures import picture_digest
-from .text import check_strings
 
 COMMIT_EVERY = 64
 """Embeddings between two commits. A killed run loses no more than these."""
@@ -50,6 +47,11 @@ def embed(encoder, items, *, progress=True) -> torch.Tensor:
 def embed_readable(encoder, items, *, progress=True):
     """Return the embeddings of the pictures that can be read, as `embed`, and name the others.
 
+    Parameters
+    ----------
+    encoder, items, progress
+        As for `embed`.
+
     Returns
     -------
     vectors : Tensor of shape (m, dim), float32
@@ -61,7 +63,7 @@ def embed_readable(encoder, items, *, progress=True):
     check_list(items)
     if encoder.identity.is_external or not isinstance(encoder, Encoder):
         return _encoded(encoder, items), list(range(len(items))), []
-    keys, broken = _keys(encoder, items)
+    keys, broken = encoder.cache_keys(items)
     positions_of = {}  # equal items are encoded once
     for i, key in keys.items():
         positions_of.setdefault(key, []).append(i)
@@ -99,20 +101,6 @@ def _encoded(encoder, items) -> torch.Tensor:
             f"({len(items)}, {encoder.identity.dim})"
         )
     return vectors.cpu()
-
-
-def _keys(encoder, items):
-    """The key of each item, and the error of each picture that cannot be read; both by position."""
-    if encoder.identity.kind == "text":
-        check_strings(items)
-        return {i: hashlib.sha256(text.encode()).hexdigest() for i, text in enumerate(items)}, {}
-    keys, broken = {}, {}
-    for i, item in enumerate(items):
-        try:
-            keys[i] = picture_digest(item)
-        except PictureError as error:
-            broken[i] = error
-    return keys, broken
 
 
 @contextlib.contextmanager

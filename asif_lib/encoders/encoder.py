@@ -1,4 +1,4 @@
-"""What the encoders of pictures and of sentences share: items in, one float32 row vector each out, batch by batch."""
+"""What all encoders share: items in, one float32 row vector each out, batch by batch."""
 
 import contextlib
 import functools
@@ -7,10 +7,11 @@ import warnings
 import numpy as np
 import torch
 
-from asif_lib.errors import BrokenPicturesError, ParameterError
+from asif_lib.errors import BrokenPicturesError, ParameterError, PictureError
 from asif_lib.machine import chunks_of, one_thread_per_core, progress_bar
 
 from .identity import EncoderIdentity
+from .pictures import open_picture, picture_digest, too_large
 
 
 def as_embeddings(z) -> torch.Tensor:
@@ -47,7 +48,7 @@ def check_list(items):
 
 
 class Encoder:
-    """A frozen encoder. A subclass computes one batch, in ``_run(items, positions)``.
+    """A frozen encoder. A subclass computes one batch, in ``_run(items, positions)``, and has `cache_keys`.
 
     Attributes
     ----------
@@ -59,6 +60,8 @@ class Encoder:
 
     in_threads = True
     """Whether every core computes batches of its own."""
+    unit = "item"
+    """What a progress bar counts."""
 
     def __init__(self, identity: EncoderIdentity, device, batch_size):
         self.identity, self.device, self.batch_size = identity, device, batch_size
@@ -82,35 +85,43 @@ class Encoder:
         EncoderError
             If a text is not a string.
         """
-        rows = torch.empty(len(items), self.identity.dim)
-        errors = []
-        for positions, vectors, broken in self.stream(items, batch_size=batch_size, progress=progress):
-            rows[positions] = vectors
-            errors.extend(error for _, error in broken)
-        if errors:
-            raise BrokenPicturesError(errors)
+        rows, _, broken = self.encode_readable(items, batch_size=batch_size, progress=progress)
+        if broken:
+            raise BrokenPicturesError(error for _, error in broken)
         return rows
 
-    def encode_readable(self, items):
-        """Return the embeddings of the items that can be read, their positions, and (position, error) of the others."""
+    def encode_readable(self, items, *, batch_size=None, progress=False):
+        """Return the embeddings of the items that can be read, their positions, and (position, error) of the others.
+
+        Parameters
+        ----------
+        items, batch_size, progress
+            As for `encode`.
+        """
         rows, kept, broken = torch.empty(len(items), self.identity.dim), [], []
-        for positions, vectors, errors in self.stream(items, progress=False):
+        for positions, vectors, errors in self.stream(items, batch_size=batch_size, progress=progress):
             rows[positions] = vectors
             kept.extend(positions)
             broken.extend(errors)
-        return rows[kept], kept, broken
+        kept.sort()
+        return rows[kept] if broken else rows, kept, broken
 
     def stream(self, items, *, batch_size=None, progress=True):
         """Yield ``(positions, (b, dim) float32 embeddings, errors)`` batch by batch.
 
         The position of a picture that cannot be read is not among `positions`. `errors` holds it, with the
         `PictureError`.
+
+        Parameters
+        ----------
+        items, batch_size, progress
+            As for `encode`.
         """
         chunks = chunks_of(self._order(items), self.batch_size if batch_size is None else batch_size)
         bar = progress_bar(
             total=len(items),
             desc=f"encoding with {self.identity.name}",
-            unit={"image": "picture", "text": "text"}[self.identity.kind],
+            unit=self.unit,
             disable=not progress,
             leave=False,
         )
@@ -120,8 +131,45 @@ class Encoder:
                 yield result
                 bar.update(len(chunk))
 
+    def cache_keys(self, items):
+        """Return the key of each item in the cache, and the error of each that cannot be read; both by position."""
+        raise NotImplementedError
+
     def _order(self, items):
         return range(len(items))
 
     def __repr__(self):
         return f"{type(self).__name__}({self.identity}, device={self.device})"
+
+
+class PictureEncoder(Encoder):
+    """A frozen encoder of pictures.
+
+    A subclass has ``prepare(image)``, from an RGB PIL image to a tensor, and ``_embed(batch)``, from b tensors to the
+    (b, dim) embeddings.
+    """
+
+    unit = "picture"
+
+    def cache_keys(self, pictures):
+        """Return the digest of each picture, and the error of each that cannot be read; both by position."""
+        keys, errors = {}, {}
+        for i, picture in enumerate(pictures):
+            try:
+                keys[i] = picture_digest(picture)
+            except PictureError as error:
+                errors[i] = error
+        return keys, errors
+
+    def _run(self, pictures, chunk):
+        positions, tensors, errors = [], [], []
+        for i in chunk:
+            try:
+                tensors.append(self.prepare(open_picture(pictures[i])))
+                positions.append(i)
+            except PictureError as error:
+                errors.append((i, error))
+            except MemoryError:
+                errors.append((i, too_large(pictures[i])))
+        vectors = self._embed(torch.stack(tensors)) if tensors else torch.empty(0, self.identity.dim)
+        return positions, vectors, errors

@@ -11,14 +11,13 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 
 from asif_lib.defaults import DEFAULT_IMAGE_ENCODER
-from asif_lib.errors import EncoderError, PictureError, first_line
+from asif_lib.errors import EncoderError, first_line
 from asif_lib.machine import resolve_device
 
 from .efficientnet import EfficientNetLite
-from .encoder import Encoder
+from .encoder import PictureEncoder
 from .graphs import frozen_graph, openvino_graph
 from .identity import EncoderIdentity
-from .pictures import open_picture, too_large
 from .registry import REGISTRY_IMAGE_ENCODERS
 from .transforms import centre_crop, only_the_crop
 from .weights import check_expected, configuration, folder_checksum, model_folder, package_file, short_name, verify
@@ -28,7 +27,7 @@ WORTH_FREEZING = 256
 """Pictures of one call from which the frozen graph saves more time than the seconds that it takes to make."""
 
 
-class ImageEncoder(Encoder):
+class ImageEncoder(PictureEncoder):
     """A frozen vision model.
 
     The default batch is 2 pictures on a CPU (page faults slow down larger ones), 64 elsewhere, and 8 for the plain
@@ -69,7 +68,13 @@ class ImageEncoder(Encoder):
         return _timm().data.create_transform(**self._config, is_training=False)
 
     def stream(self, pictures, *, batch_size=None, progress=True):
-        """Yield ``(positions, (b, dim) float32 embeddings, errors)`` batch by batch, in the order of the pictures."""
+        """Yield ``(positions, (b, dim) float32 embeddings, errors)`` batch by batch, in the order of the pictures.
+
+        Parameters
+        ----------
+        pictures, batch_size, progress
+            As for `encode`.
+        """
         if len(pictures) >= WORTH_FREEZING:
             self.freeze()
         return super().stream(pictures, batch_size=batch_size, progress=progress)
@@ -79,24 +84,12 @@ class ImageEncoder(Encoder):
         if self._freezes:
             self.model, self._freezes = frozen_graph(self.model), False
 
-    def _run(self, pictures, chunk):
-        positions, tensors, errors = [], [], []
-        for i in chunk:
-            try:
-                tensors.append(self.prepare(open_picture(pictures[i])))
-                positions.append(i)
-            except PictureError as error:
-                errors.append((i, error))
-            except MemoryError:
-                errors.append((i, too_large(pictures[i])))
-        if not tensors:
-            return positions, torch.empty(0, self.identity.dim), errors
-        batch = torch.stack(tensors)
+    def _embed(self, batch):
         if self.backend == "torch":
             batch = batch.contiguous(memory_format=torch.channels_last)
         with self._turn, torch.inference_mode():
             vectors = self.model(batch.to(self.device)).float().cpu()
-        return positions, vectors.clone(), errors
+        return vectors.clone()
 
     def __repr__(self):
         return f"ImageEncoder({self.identity}, device={self.device}, backend={self.backend})"
@@ -117,10 +110,9 @@ def load_image_encoder(
         Leave the weights untrained and draw them with this seed: a control for experiments.
     backend : {"torch", "plain", "openvino"}
         The way to compute. The embeddings agree up to rounding, so it is not part of the identity.
-        ``"torch"``: on a CPU one thread for each core, for many pictures a frozen graph, and resampling of the
-        centre crop only. ``"plain"``: timm's model and transform as they come, one batch after the other; the other
-        backends are compared with it. ``"openvino"``: as ``"torch"``, compiled by OpenVINO (on a CPU only; needs the
-        extra ``openvino``).
+        ``"torch"``: on a CPU one thread for each core, and for many pictures a frozen graph. ``"plain"``: timm's model
+        and transform as they come, one batch after the other; the other backends are compared with it.
+        ``"openvino"``: as ``"torch"``, compiled by OpenVINO (on a CPU only; needs the extra ``openvino``).
     expected : EncoderIdentity, optional
         The identity by which a bank names the encoder; weights and settings are compared before they are loaded.
 

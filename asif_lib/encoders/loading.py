@@ -1,5 +1,6 @@
-"""Load an encoder of either kind, by its name or as a bank names it."""
+"""Load an encoder of any kind, by its name or as a bank names it."""
 
+import pkgutil
 import sys
 from pathlib import Path
 
@@ -8,17 +9,35 @@ from asif_lib.errors import EncoderError
 from .identity import BFLOAT16
 from .weights import ask_about
 
+LOADERS = {
+    "image": "asif_lib.encoders.image:load_image_encoder",
+    "text": "asif_lib.encoders.text:load_text_encoder",
+}
+"""The function that loads an encoder of each kind, imported when it is used."""
+
 
 def load_encoder(kind, name, *, device="auto", expected=None):
-    """Load the image or text encoder called `name`; an expected identity is compared before the weights are loaded."""
+    """Load the encoder of a kind that is called `name`.
+
+    Parameters
+    ----------
+    kind : str
+        A key of `LOADERS`: ``"image"`` or ``"text"``.
+    name : str or Path
+    device : {"auto", "cpu", "cuda", "mps"}
+    expected : EncoderIdentity, optional
+        Compared with the weights and settings before they are loaded.
+
+    Raises
+    ------
+    EncoderError, IdentityError
+        As for `load_image_encoder`, or if no encoders of this kind can be loaded.
+    """
+    if kind not in LOADERS:
+        raise EncoderError(f"{name}: encoders of kind {kind!r} cannot be loaded by a name; known: {', '.join(LOADERS)}")
     if sys.stderr.isatty():
         print(f"loading {name} …", file=sys.stderr, flush=True)
-    # timm takes seconds to import, and a text encoder needs none of it
-    if kind == "image":
-        from .image import load_image_encoder as load
-    else:
-        from .text import load_text_encoder as load
-    return load(name, device=device, expected=expected)
+    return pkgutil.resolve_name(LOADERS[kind])(name, device=device, expected=expected)
 
 
 def load_encoder_of(identity, *, device="auto"):

@@ -63,7 +63,7 @@ def open_picture(picture) -> Image.Image:
     Raises
     ------
     PictureError
-        If the path is not that of a regular file, or the file is not a picture in one of `FORMATS`, is truncated, is
+        If the path names no regular file, or the file is not a picture in one of `FORMATS`, is truncated, is
         less than 2 pixels wide or high, or has more than `MAX_PIXELS` pixels.
 
     Examples
@@ -119,7 +119,7 @@ def too_large(picture) -> PictureError:
 
 
 def _check_path(path):
-    """Refuse a path that is not that of a regular file, since a pipe or a device could be read forever."""
+    """Refuse a path that names no regular file: reading a pipe or a device could last forever."""
     if not isinstance(path, str | Path):
         raise PictureError(f"a picture is a path or a PIL image, not {type(path).__name__}")
     if any(character == "\0" or "\ud800" <= character <= "\udfff" for character in str(path)):

@@ -16,7 +16,7 @@ class PackagedModel(NamedTuple):
     sha256: str
     """Of the file with the weights."""
     architecture: str
-    """The name of timm's architecture. Its tensors are those of the file: of the same names, or in the same order."""
+    """The name of timm's architecture. The file holds its tensors, with the same names or in the same order."""
     pattern: str = "*.pth"
     """Which file of the package holds the weights; its suffix is ``.pth`` or ``.safetensors``."""
     lite_config: dict | None = None

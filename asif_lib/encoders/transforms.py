@@ -1,13 +1,8 @@
-"""timm's evaluation transform, resampling only the pixels that it keeps, where that gives the same bits.
+"""timm's evaluation transform without timm, which takes seconds to import, and in little memory for any shape.
 
-timm scales a picture until its shorter side fits, and then discards all but the centre. Pillow can resample the
-centre alone, given as a box in the coordinates of the large picture. For most shapes the result differs, for two
-reasons. Pillow holds the box in single precision: an edge between two such numbers shifts every weight a little.
-From version 13 on, Pillow starts with rows or with columns, whichever is cheaper for this box, and rounds in between.
-A square with an exact box is safe: the order and the weights are those of the whole picture.
-
-An elongated picture is resampled in the box too, at the price of a few last bits. Scaled as a whole, 20,000 × 2
-pixels would take 2.6 GB.
+timm scales a picture until its shorter side fits, and then discards all but the centre. Scaled as a whole, a picture of
+20,000 × 2 pixels would take 2.6 GB. So Pillow resamples only the centre of an elongated picture, given as a box in the
+coordinates of the large picture. It holds the box in single precision, so a few last bits differ.
 """
 
 import math
@@ -23,9 +18,7 @@ SUPPORT = 4
 
 
 class CentreCrop:
-    """The pixels of timm's evaluation transform, in less time for squares and little memory for any shape.
-
-    Up to the proportion `MOST_ELONGATED` they are the same bits.
+    """The pixels of timm's evaluation transform; up to the proportion `MOST_ELONGATED` they are the same bits.
 
     Parameters
     ----------
@@ -51,11 +44,10 @@ class CentreCrop:
         scaled = [self.side * edge // shorter for edge in image.size]  # as torchvision's Resize and CenterCrop round
         starts = [round((new - kept) / 2) for new, kept in zip(scaled, size, strict=True)]
         ends = [start + kept for start, kept in zip(starts, size, strict=True)]
-        if longer <= MOST_ELONGATED * shorter and (longer > shorter or not _box_is_exact(longer, self.side)):
+        if longer <= MOST_ELONGATED * shorter:
             return image.resize(scaled, self.resample).crop((*starts, *ends))
         box = [edge * old / new for edge, old, new in zip((*starts, *ends), image.size * 2, scaled * 2, strict=True)]
-        if longer > shorter:
-            image, box = _cut(image, box, SUPPORT * max(1, shorter / self.side))
+        image, box = _cut(image, box, SUPPORT * max(1, shorter / self.side))
         return image.resize(size, self.resample, box=box)
 
 
@@ -95,13 +87,3 @@ def _cut(image, box, margin):
     left, top = (max(0, math.floor(edge - margin)) for edge in box[:2])
     right, bottom = (min(old, math.ceil(edge + margin)) for edge, old in zip(box[2:], image.size, strict=True))
     return image.crop((left, top, right, bottom)), [box[0] - left, box[1] - top, box[2] - left, box[3] - top]
-
-
-def _box_is_exact(old, new):
-    """Whether multiples of old / new, up to `old`, are float32 numbers.
-
-    This holds if the denominator of the reduced fraction is a power of two and old · denominator fits into 24 bits.
-    The distance between two centres is then exact too.
-    """
-    denominator = new // math.gcd(old, new)
-    return denominator & (denominator - 1) == 0 and old * denominator < 2**24

@@ -57,21 +57,19 @@ def unzip_mpnet():
     return target
 
 
-def check_name(name, kind, expected=None):
-    """Raise `EncoderError` if the name is that of an encoder of the other kind, or of a folder that is not there.
+def check_name(name, kind):
+    """Raise `EncoderError` if the name belongs to an encoder of another kind, or to a folder that is not there.
 
-    With an expected identity, a bank gave the name. PyTorch is not needed, so that a command can refuse a name at once.
+    PyTorch is not needed, so that a command can refuse a name at once.
     """
-    other = {"image": "text", "text": "image"}[kind]
     name = str(name).removesuffix(BFLOAT16)
     folder = Path(name)
     if not folder.is_dir() and (folder.is_absolute() or name.startswith(".")):
-        if expected:
-            raise EncoderError(f"the encoder's folder {name} is gone; move it back, or build the bank again")
-        raise EncoderError(f"{name}: there is no such folder; check the name")
-    if name in SHIPPED[other] or (folder.is_dir() and _kind_of(folder) == other):
+        raise EncoderError(f"{name}: there is no such folder; check the name, or move the encoder's folder back")
+    found = _kind_of(folder) if folder.is_dir() else next((k for k in SHIPPED if name in SHIPPED[k]), None)
+    if found not in (kind, None):
         raise EncoderError(
-            f"{name}: is an encoder of kind {other!r}: give it to --{other}-encoder (load_{other}_encoder)"
+            f"{name}: is an encoder of kind {found!r}: give it to --{found}-encoder (load_{found}_encoder)"
         )
 
 
@@ -86,9 +84,14 @@ def _kind_of(folder):
 def model_folder(name, kind, expected=None):
     """Return (folder, source): a local folder as it is, or the hub's files of the model.
 
-    With an expected identity, a bank gave the name; the user is then asked about a folder.
+    Parameters
+    ----------
+    name : str or Path
+    kind : {"image", "text"}
+    expected : EncoderIdentity, optional
+        The identity by which a bank gave the name; the user is then asked about a folder.
     """
-    check_name(name, kind, expected)
+    check_name(name, kind)
     if Path(name).is_dir():
         folder = Path(name).resolve()
         if expected:
@@ -97,12 +100,11 @@ def model_folder(name, kind, expected=None):
         return folder, f"folder {folder}"
     repository = _hub_repository(str(name), kind)
     from huggingface_hub import snapshot_download
-    from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
 
     patterns = ["*.json", "*.txt", "*.model", "*.safetensors"]
     try:
         folder = Path(snapshot_download(repository, allow_patterns=patterns, ignore_patterns=["onnx/*", "openvino/*"]))
-    except (HfHubHTTPError, HFValidationError, LocalEntryNotFoundError, OSError) as error:
+    except Exception as error:  # the client of the hub raises errors of many kinds
         raise EncoderError(
             f"{name}: is no folder and no encoder of the package registry, and the hub did not give "
             f"{repository} ({hub_fault(error)}); check the name, or fetch the model where there is "
@@ -148,10 +150,19 @@ def _marker(folder):
 
 
 def check_expected(expected, checksum, settings=""):
-    """Raise `IdentityError` unless these weights and settings are those of the expected identity, if there is one."""
+    """Raise `IdentityError` unless weights and settings agree with the identity that a bank expects.
+
+    Parameters
+    ----------
+    expected : EncoderIdentity or None
+    checksum : str
+        Of the weights.
+    settings : str
+        As `configuration` returns them.
+    """
     if expected and (checksum != expected.checksum or settings not in expected.preprocessing):
         raise IdentityError(
-            f"{expected.locator}: its weights or settings are no longer those of {expected}; restore the files that "
+            f"{expected.locator}: its weights or settings no longer agree with {expected}; restore the files that "
             f"made the bank, or build the bank again"
         )
 

@@ -102,7 +102,6 @@ def _explore(
 @command(
     app, "benchmark",
     "asif benchmark benchmarks/accuracy/learning_curve.toml", "asif benchmark mine.toml --out FOLDER --json",
-    kept="finished parts are kept",
 )  # fmt: skip
 def _benchmark(
     config: Annotated[str, Argument(metavar="CONFIG.toml")],

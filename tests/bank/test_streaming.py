@@ -195,7 +195,7 @@ def test_a_folder_of_files_with_a_table_is_read_too(tmp_path, encoders):
 
 def test_the_command_builds_from_the_hub(tmp_path, capsys, timm_folder, sentence_transformer_folder):
     source = write_webdataset(tmp_path / "source", 90)
-    command = ["bank", "build", str(tmp_path / "bank"), "--from", f"hub:{source}", "--limit", "70",
+    command = ["bank", "stream", str(tmp_path / "bank"), str(source), "--limit", "70",
                "--precision", "float16", "--image-encoder", str(timm_folder),
                "--text-encoder", str(sentence_transformer_folder)]  # fmt: skip
     assert main(command) == 0
@@ -203,7 +203,3 @@ def test_the_command_builds_from_the_hub(tmp_path, capsys, timm_folder, sentence
     assert AnchorBank.load(tmp_path / "bank").image.dtype == torch.float16
     assert main(command) == 1
     assert re.search("is there already, with 70 pairs.*--replace", capsys.readouterr().err)
-    assert main([*command, "--replace", "--split", "a", "--split", "b"]) == 1
-    assert "name one --split" in capsys.readouterr().err
-    assert main(["bank", "build", "stamps", "--limit", "5"]) == 1
-    assert "go with --from hub:REPOSITORY" in capsys.readouterr().err

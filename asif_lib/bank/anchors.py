@@ -163,6 +163,20 @@ class AnchorBank(StoredBank):
         return self._over(MemoryStore(self.name, **matrices, pairs=self.pairs.iloc[rows.tolist()]))
 
     @property
+    def sides(self) -> tuple:
+        """The names of the two sides, in order."""
+        return MODALITIES
+
+    @property
+    def encoders(self) -> dict:
+        """The identity of each side's encoder, by the side's name."""
+        return {"image": self.image_encoder, "text": self.text_encoder}
+
+    def matrix(self, side) -> torch.Tensor:
+        """Return the embeddings of a side, (n, d)."""
+        return getattr(self, side)
+
+    @property
     def image_mean(self) -> torch.Tensor:
         """Mean of the image embeddings, (d_image,) float32; the same bit for bit after any sequence of edits."""
         return self.store.image_mean

@@ -7,9 +7,9 @@ import pandas as pd
 import torch
 
 from asif_lib.encoders.embeddings import embed
-from asif_lib.encoders.encoder import as_embeddings
 from asif_lib.encoders.identity import EncoderIdentity, checked_identity
 from asif_lib.errors import BankError
+from asif_lib.relative import as_embeddings
 from asif_lib.search.rows import Rows
 
 from . import editing

@@ -7,9 +7,9 @@ from pathlib import Path
 import pandas as pd
 import torch
 
-from asif_lib.encoders.encoder import as_embeddings
 from asif_lib.encoders.identity import EXTERNAL, EncoderIdentity, external_identity
 from asif_lib.errors import BankError
+from asif_lib.relative import as_embeddings
 
 from .building import path_of
 from .editing import check_columns, check_matrix

@@ -15,13 +15,13 @@ from distributed import get_worker
 
 from asif_lib.bank.anchors import AnchorBank
 from asif_lib.bank.record import read_record
-from asif_lib.defaults import check_k
 from asif_lib.errors import BankError
 from asif_lib.relative import check_dimensions, unit_rows
 from asif_lib.search.exact import top_anchors as search
 from asif_lib.search.passes import merge_top
 from asif_lib.search.prepared import PreparedAnchors
-from asif_lib.sparse import SparseVectors, check_k_p, power_and_normalise
+from asif_lib.settings import Settings, check_k
+from asif_lib.sparse import KeptCosines, SparseVectors
 
 from .workers import ClusterError, check_workers, collect, library, working
 
@@ -104,9 +104,9 @@ def represent(client, queries, bank, kind, k, p, *, center=True, **options) -> S
     ``model.classify(represent(client, queries, model.bank, "image", model.k, model.p), labels)``. The parameters are
     those of `distributed_top_anchors` and `sparsify`.
     """
-    check_k_p(k, p, len(bank))
-    values, indices = distributed_top_anchors(client, queries, bank, kind, k, center=center, **options)
-    return power_and_normalise(values, indices, p, len(bank))
+    settings = Settings(k, p, center).checked(len(bank))
+    kept = distributed_top_anchors(client, queries, bank, kind, settings.k, center=center, **options)
+    return KeptCosines(*kept, len(bank)).sparse(settings)
 
 
 def _shard(shard, n, client):

@@ -24,8 +24,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         "summary": ["confusion_of", "per_class", "summarise_zero_shot"],
         "trust": ["McNemar", "calibration_error", "coverage_curve", "fit_temperature", "mcnemar", "own_choices",
                   "probabilities", "reliability"],
-        "variants": ["HubCorrectedAnchors", "InverseHubness", "SparseAnchors", "WeightedByAgreement",
-                     "WhitenedHubCorrected", "WhitenedPictures", "WithoutHubs"],
+        "variants": ["SparseAnchors"],
         "tuning": ["Tuned", "ValidationSet", "choose_effort", "compare_decisions", "least_reach", "measure_efforts"],
     },
 )  # fmt: skip

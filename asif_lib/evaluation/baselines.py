@@ -193,7 +193,7 @@ class CanonicalCorrelation(_Projected):
     def _fit(self, image, text):
         if not 0 < self.shrinkage <= 1:
             raise ParameterError(f"shrinkage = {self.shrinkage}: it is above 0 and at most 1")
-        whiten = [whitening(z, self.shrinkage) for z in (image, text)]
+        whiten = [whitening(*main_directions(z), self.shrinkage) for z in (image, text)]
         white_image, white_text = ((z - z.mean(dim=0)) @ m for z, m in zip((image, text), whiten, strict=True))
         left, correlations, right = torch.linalg.svd(white_image.T @ white_text / len(image), full_matrices=False)
         kept = min(self.components, int((correlations > 1e-6 * correlations[0]).sum()))  # n pairs span n directions

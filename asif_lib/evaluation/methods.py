@@ -22,15 +22,7 @@ from .baselines import (
 )
 from .measures import mean_recall
 from .trained import TextHead, TwoHeads
-from .variants import (
-    HubCorrectedAnchors,
-    InverseHubness,
-    SparseAnchors,
-    WeightedByAgreement,
-    WhitenedHubCorrected,
-    WhitenedPictures,
-    WithoutHubs,
-)
+from .variants import InverseHubness, SparseAnchors, WeightedByAgreement, WithoutHubs, variant
 
 METHODS: dict[str, Callable[..., Method]] = {
     "ASIF": SparseAnchors,
@@ -43,12 +35,14 @@ METHODS: dict[str, Callable[..., Method]] = {
     "CSA": CanonicalSimilarity,
     "LiT head": TextHead,
     "CLIP heads": TwoHeads,
-    "ASIF, hub-corrected anchors": HubCorrectedAnchors,
+    "ASIF, hub-corrected anchors": variant(hubs=(0.25, 0.5)),
     "ASIF, inverse hubness": InverseHubness,
     "ASIF, without hubs": WithoutHubs,
     "ASIF, weighted by agreement": WeightedByAgreement,
-    "ASIF, pictures whitened": WhitenedPictures,
-    "ASIF, whitened and hub-corrected": WhitenedHubCorrected,
+    "ASIF, pictures whitened": variant(whiten=(0.5, 0.8)),
+    "ASIF, whitened and hub-corrected": variant(
+        share=(0.05, 0.1, 0.2), p=(2, 4), hubs=(0.25, 0.5), whiten=(0.5, 0.8, 0.9)
+    ),
 }
 """Name → class. Each is a `Method`: `GRID`, ``fit``, ``similarity``, ``both_ways``; its settings are keywords."""
 

@@ -1,5 +1,7 @@
 """Zero-shot accuracy together with the settings that produced it."""
 
+from dataclasses import asdict
+
 import numpy as np
 import pandas as pd
 
@@ -26,11 +28,7 @@ def summarise_zero_shot(model, answer, labels, templates, reduce):
         "anchors": len(model.bank),
         "image_encoder": model.bank.image_encoder.name,
         "text_encoder": model.bank.text_encoder.name,
-        "k": model.k,
-        "p": model.p,
-        "center": model.center,
-        "hubs": model.hubs,
-        "whiten": model.whiten,
+        **asdict(model.settings),
         "transductive": answer.transductive,
         "templates": list(templates),
         "reduce": reduce,

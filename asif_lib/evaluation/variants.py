@@ -4,6 +4,7 @@ All changes look at the fitted pairs only, so that a picture has the same scores
 a sum over named anchors.
 """
 
+import functools
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -11,13 +12,9 @@ import torch
 
 from asif_lib.defaults import DEFAULT_K_SHARE, DEFAULT_P
 from asif_lib.errors import ParameterError
-from asif_lib.relative import unit_rows, whitening
-from asif_lib.sparse import (
-    SparseVectors,
-    anchor_offsets,
-    sparse_relative_representation,
-    sparsify,
-)
+from asif_lib.relative import unit_rows
+from asif_lib.settings import Settings
+from asif_lib.sparse import KeptCosines, Side, SparseVectors
 
 from .baselines import Method
 
@@ -28,38 +25,31 @@ SHARES, POWERS = (0.02, 0.05, 0.1, 0.15, 0.2), (1, 2, 4, 8)
 
 @dataclass(eq=False)
 class SparseAnchors(Method):
-    """ASIF, with the face of a baseline: ``ASIF(bank, k, p)`` of the fitted pairs, with k = `share` · n.
+    """ASIF, with the face of a baseline: ``ASIF(bank, k, p, hubs=…, whiten=…)`` of the fitted pairs.
 
-    A variant whitens the pictures, or changes the anchors, their offsets or their weights.
+    k is the `share` of the n anchors.
     """
 
     GRID: ClassVar = {"share": SHARES, "p": POWERS}
     share: float = DEFAULT_K_SHARE
     p: float = DEFAULT_P
-    matrix = weights = None
-    """What whitens the pictures, (d, d), and the weights of the anchors, (n,); None: nothing does."""
+    hubs: float = 0.0
+    whiten: float | None = None
 
     def _fit(self, image, text):
         if not 0 < self.share <= 1:
             raise ParameterError(f"share = {self.share}: k is a share of the anchors, above 0 and at most 1")
         self.k = max(1, round(self.share * len(image)))
-        self.anchors, self.offsets = {"image": image, "text": text}, {"image": None, "text": None}
+        self.settings = Settings(self.k, self.p, hubs=self.hubs, whiten=self.whiten).checked(len(image))
+        self.sides = {"image": Side(image), "text": Side(text)}  # the rows are centred already
+        if self.whiten:
+            self.sides["image"] = self.sides["image"].whitened(self.whiten)
 
     def similarity(self, image, text):
         return self._vectors("image", image).similarity(self._vectors("text", text))
 
-    def _vectors(self, kind, z) -> SparseVectors:
-        rows = self._unit(kind, z)
-        if kind == "image" and self.matrix is not None:
-            rows = rows @ self.matrix
-        anchors, offsets = self.anchors[kind], self.offsets[kind]
-        return self._weighed(sparse_relative_representation(rows, anchors, self.k, self.p, offsets=offsets))
-
-    def _weighed(self, vectors):
-        if self.weights is None:
-            return vectors
-        weighted = torch.nn.functional.normalize(vectors.values * self.weights[vectors.indices.long()], dim=1)
-        return SparseVectors(vectors.indices, weighted, vectors.n)
+    def _vectors(self, side, z) -> SparseVectors:
+        return self.sides[side].represent(self._unit(side, z), self.settings)
 
     def kept(self, image) -> torch.Tensor:
         """Return the k anchors that each of the pictures `image` (q, d_image) keeps, (q, k) int64."""
@@ -71,69 +61,31 @@ class SparseAnchors(Method):
     def bank_to_pictures(self, image):
         return self._own("text", ASKED_OF_THE_BANK).similarity(self._vectors("image", image))
 
-    def _own(self, kind, most) -> SparseVectors:
+    def _own(self, side, most) -> SparseVectors:
         """Represent at most `most` items of the bank by the others: an item is never its own anchor."""
-        rows = unit_rows(self.anchors[kind])
-        asked = torch.linspace(0, len(rows) - 1, min(len(rows), most)).round().long()
+        anchors = self.sides[side]
+        rows = unit_rows(anchors.anchors)  # (n, d)
+        asked = torch.linspace(0, len(rows) - 1, min(len(rows), most)).round().long()  # (q,)
         cosines = rows[asked] @ rows.T
         cosines[torch.arange(len(asked)), asked] = -torch.inf
-        return self._weighed(sparsify(cosines, self.k, self.p, self.offsets[kind]))
+        hubness = anchors.hubness if self.hubs else None
+        return KeptCosines(*cosines.topk(self.k, dim=1), len(rows), hubness).sparse(self.settings)
 
-    def _everyone(self):
-        return {kind: self._own(kind, len(self.image)) for kind in self.anchors}
-
-
-@dataclass(eq=False)
-class WhitenedPictures(SparseAnchors):
-    """Whiten the pictures with a shrunk covariance of the bank's pictures: ``ASIF(bank, whiten=shrinkage)``."""
-
-    GRID: ClassVar = {**SparseAnchors.GRID, "shrinkage": (0.5, 0.8)}
-    shrinkage: float = 0.5
-
-    def _fit(self, image, text):
-        super()._fit(image, text)
-        self.matrix = whitening(image, self.shrinkage)
-        self.anchors["image"] = image @ self.matrix
+    def _all_own(self) -> list:
+        return [self._own(side, len(self.image)) for side in self.sides]
 
 
-@dataclass(eq=False)
-class HubCorrectedAnchors(SparseAnchors):
-    """Subtract what `anchor_offsets` says from the k largest cosines: ``ASIF(bank, hubs=…)``.
+def variant(**tried):
+    """Return a maker of `SparseAnchors` whose `GRID` tries these settings too: it can stand in `METHODS`.
 
-    An anchor in a dense region is near to many questions and says little. This is the idea of CSLS (Lample et al., ICLR
-    2018), which has hubs = 0.5.
+    >>> make = variant(hubs=(0.25, 0.5))
+    >>> make(p=4), list(make.GRID)
+    (SparseAnchors(share=0.1, p=4, hubs=0.25, whiten=None), ['share', 'p', 'hubs'])
     """
-
-    GRID: ClassVar = {**SparseAnchors.GRID, "hubs": (0.25, 0.5)}
-    hubs: float = 0.5
-
-    def _fit(self, image, text):
-        super()._fit(image, text)
-        self.offsets = {kind: anchor_offsets(rows, self.hubs) for kind, rows in self.anchors.items()}
-
-
-@dataclass(eq=False)
-class WhitenedHubCorrected(HubCorrectedAnchors, WhitenedPictures):
-    """Whiten the pictures, then correct the anchors: ``ASIF(bank, hubs=…, whiten=shrinkage)``."""
-
-    GRID: ClassVar = {"share": (0.05, 0.1, 0.2), "p": (2, 4), "hubs": (0.25, 0.5), "shrinkage": (0.5, 0.8, 0.9)}
-    shrinkage: float = 0.8
-
-
-@dataclass(eq=False)
-class _Weighted(SparseAnchors):
-    """Weigh each anchor by a quantity to a power, `strength`."""
-
-    GRID: ClassVar = {**SparseAnchors.GRID, "strength": (0.25, 0.5)}
-    strength: float = 0.25
-
-
-class InverseHubness(_Weighted):
-    """Weigh each anchor by (1 + N)^-`strength`, where N counts how often it is in a top k of the bank's own items."""
-
-    def _fit(self, image, text):
-        super()._fit(image, text)
-        self.weights = (1 + _occurrences(self._everyone())) ** -self.strength
+    corrections = {name: values[0] for name, values in tried.items() if name not in SparseAnchors.GRID}
+    make = functools.partial(SparseAnchors, **corrections)
+    make.GRID, make.transductive, make.stops_early = {**SparseAnchors.GRID, **tried}, False, False
+    return make
 
 
 @dataclass(eq=False)
@@ -145,21 +97,51 @@ class WithoutHubs(SparseAnchors):
 
     def _fit(self, image, text):
         super()._fit(image, text)
-        hubs = _occurrences(self._everyone()).topk(round(self.removed * len(image))).indices
-        for kind, rows in self.anchors.items():
-            self.anchors[kind] = rows.index_fill(0, hubs, 0)  # the cosine 0 counts for nothing, as a negative one
+        gone = _occurrences(self._all_own()).topk(round(self.removed * len(image))).indices
+        # a row of zeros has the cosine 0 with everything, which counts for nothing
+        self.sides = {side: Side(anchors.anchors.index_fill(0, gone, 0)) for side, anchors in self.sides.items()}
+
+
+@dataclass(eq=False)
+class _Weighted(SparseAnchors):
+    """Weigh each anchor by a quantity of the bank's own items to a power, `strength`."""
+
+    GRID: ClassVar = {**SparseAnchors.GRID, "strength": (0.25, 0.5)}
+    strength: float = 0.25
+    weights = None  # (n,); None while they are computed
+
+    def _fit(self, image, text):
+        super()._fit(image, text)
+        self.weights = self._weigh(*self._all_own())
+
+    def _vectors(self, side, z):
+        return self._weighed(super()._vectors(side, z))
+
+    def _own(self, side, most):
+        return self._weighed(super()._own(side, most))
+
+    def _weighed(self, vectors):
+        if self.weights is None:
+            return vectors
+        weighted = torch.nn.functional.normalize(vectors.values * self.weights[vectors.indices.long()], dim=1)
+        return SparseVectors(vectors.indices, weighted, vectors.n)
+
+
+class InverseHubness(_Weighted):
+    """Weigh each anchor by (1 + N)^-`strength`, where N counts how often it is in a top k of the bank's own items."""
+
+    def _weigh(self, images, texts):
+        return (1 + _occurrences([images, texts])) ** -self.strength
 
 
 class WeightedByAgreement(_Weighted):
     """Weigh each anchor by its agreement to the power `strength`: its own leave-one-out score (chapter 06)."""
 
-    def _fit(self, image, text):
-        super()._fit(image, text)
-        images, texts = (side.to_csr() for side in self._everyone().values())
-        agreement = torch.from_numpy(images.multiply(texts).sum(axis=1)).float()
-        self.weights = agreement.clamp_min(1e-3) ** self.strength
+    def _weigh(self, images, texts):
+        agreement = torch.from_numpy(images.to_csr().multiply(texts.to_csr()).sum(axis=1)).float()
+        return agreement.clamp_min(1e-3) ** self.strength
 
 
 def _occurrences(vectors):
-    used = torch.cat([v.indices[v.values > 0] for v in vectors.values()])
-    return torch.bincount(used, minlength=len(vectors["image"])).float()
+    used = torch.cat([v.indices[v.values > 0] for v in vectors])
+    return torch.bincount(used, minlength=vectors[0].n).float()

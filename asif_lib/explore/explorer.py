@@ -8,10 +8,10 @@ import nbformat
 from asif_lib.datasets.folders import first_names
 from asif_lib.defaults import BARE_TEMPLATE, DEFAULT_P
 from asif_lib.errors import AsifError, PictureError
+from asif_lib.settings import default_k
 from asif_lib.widgets.browser import find_anchors
 from asif_lib.widgets.parts import Answer, Pager, bare, wide
 from asif_lib.widgets.upload import Picker, parse_labels
-from asif_lib.zeroshot import default_k
 
 from . import explorer_html as views
 from .controls import NO_ANCHORS, AnchorTable, Download, Gallery, Status

@@ -15,10 +15,10 @@ import faiss
 import numpy as np
 import torch
 
-from asif_lib.defaults import check_k
 from asif_lib.errors import DataError, ParameterError, first_line
 from asif_lib.files import SMALL, check_sha256, locked, sealed, sha256_of, write_whole
 from asif_lib.relative import check_dimensions, unit_rows
+from asif_lib.settings import check_k
 
 from .kinds import KINDS, make, whole_number
 from .records import IndexRecord, check_same, read_index_record

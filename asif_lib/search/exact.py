@@ -9,10 +9,10 @@ Three methods give the same answer, bit for bit (`.passes` has the algorithm):
 
 import torch
 
-from asif_lib.defaults import check_k
 from asif_lib.errors import ParameterError
 from asif_lib.machine import progress_bar
 from asif_lib.relative import check_dimensions, unit_rows
+from asif_lib.settings import check_k
 
 from .planning import PART, plan_search
 from .prepared import PreparedAnchors

@@ -119,21 +119,13 @@ class ASIF:
             if encoder is not None:
                 from asif_lib.encoders.identity import checked_identity
 
-                self._check_side(side)
-                bank.check_encoder(checked_identity(bank.encoders[side].kind, encoder))
+                bank.check_encoder(checked_identity(side, encoder), side)
                 self._encoders[side] = encoder
-
-    def _check_side(self, side):
-        if side not in self.bank.sides:
-            raise ParameterError(
-                f"the sides of bank {self.bank.name!r} are {' and '.join(map(repr, self.bank.sides))}, and none is "
-                f"{side!r}; name a side of this bank"
-            )
 
     def encoder(self, side):
         """Return the bank's encoder of a side, such as ``"image"``; load it at the first call."""
-        self._check_side(side)
         if side not in self._encoders:
+            self.bank.rows(side)  # refuses a side that the bank does not have
             identity = self.bank.encoders[side]
             if identity.is_external:
                 option = f"{side}_encoder=…" if side in ("image", "text") else f"encoders={{{side!r}: …}}"
@@ -144,7 +136,7 @@ class ASIF:
             from asif_lib.encoders.loading import load_encoder_of  # timm and transformers take seconds
 
             encoder = load_encoder_of(identity, device=self.device)
-            self.bank.check_encoder(encoder.identity)
+            self.bank.check_encoder(encoder.identity, side)
             self._encoders[side] = encoder
         return self._encoders[side]
 
@@ -162,7 +154,6 @@ class ASIF:
 
     def anchors(self, side) -> Side:
         """Return the anchors of a side, ready for its vectors: centred and whitened as the settings say."""
-        self._check_side(side)
         if side not in self._anchors:
             anchors = Side(*self.bank.searchable(side, center=self.settings.center), self.device)
             if self.settings.whiten and side == self.bank.sides[0]:

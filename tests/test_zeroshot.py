@@ -1,7 +1,5 @@
 """The model: prompts, scores, what decides and what does not."""
 
-import subprocess
-import sys
 from dataclasses import replace
 
 import pytest
@@ -12,7 +10,7 @@ from asif_lib.errors import EncoderError, IdentityError, ParameterError
 from asif_lib.evaluation.measures import recall_at, same_text
 from asif_lib.evaluation.methods import METHODS
 from asif_lib.sparse import SparseVectors
-from asif_lib.zeroshot import Classification, default_k, make_prompts
+from asif_lib.zeroshot import Classification, make_prompts
 
 
 @pytest.fixture(scope="module")
@@ -30,7 +28,7 @@ def vectors(*rows):
 def prompts_by_hand(model, monkeypatch):
     """One picture; two labels with two templates: scores .6 and 0 for the first, .4 and .4 for the second."""
     texts = vectors([0.6, 0.8, 0.0], [0.0, 1.0, 0.0], [0.4, 0.0, 0.9165], [0.4, 0.9165, 0.0])
-    monkeypatch.setattr(model, "texts", lambda prompts: texts)
+    monkeypatch.setattr(model, "represent", lambda side, items: items if side == "image" else texts)
     return vectors([1.0, 0.0, 0.0])
 
 
@@ -62,7 +60,7 @@ def test_hubs_are_corrected_among_the_k_that_are_kept(stamps_bank, center):
     torch.testing.assert_close(vectors.to_dense(), expected, atol=1e-5, rtol=0)
     assert (vectors.values.diff(dim=1) <= 0).all()  # the largest entry first
     alone = ASIF(bank, 30, 2, center=center, hubs=0.5, device="cpu").images(rows[:1])
-    assert torch.equal(alone.to_dense(), vectors[:1].to_dense())
+    torch.testing.assert_close(alone.to_dense(), vectors[:1].to_dense(), atol=1e-6, rtol=0)
 
 
 def test_without_a_correction_for_hubs_nothing_changes(stamps_bank):
@@ -72,24 +70,18 @@ def test_without_a_correction_for_hubs_nothing_changes(stamps_bank):
     assert repr(ASIF(stamps_bank, hubs=0.25, device="cpu")).endswith(", hubs=0.25)")
 
 
-@pytest.mark.parametrize("hubs, n, words", [(2, 50, "hubs = 2"), (-0.1, 50, "from 0 to 1"), (0.5, 10, "10 anchors")])
-def test_a_correction_for_hubs_that_cannot_be_is_refused(stamps_bank, hubs, n, words):
-    with pytest.raises(ParameterError, match=words):
-        ASIF(stamps_bank.subset(range(n)), 5, hubs=hubs)
-
-
 @pytest.mark.parametrize(
-    "name, options, settings",
+    "name, options",
     [
-        ("ASIF", {}, {}),
-        ("ASIF, hub-corrected anchors", {"hubs": 0.5}, {"hubs": 0.5}),
-        ("ASIF, pictures whitened", {"whiten": 0.5}, {"shrinkage": 0.5}),
-        ("ASIF, whitened and hub-corrected", {"hubs": 0.25, "whiten": 0.8}, {"hubs": 0.25, "shrinkage": 0.8}),
+        ("ASIF", {}),
+        ("ASIF, hub-corrected anchors", {"hubs": 0.5}),
+        ("ASIF, pictures whitened", {"whiten": 0.5}),
+        ("ASIF, whitened and hub-corrected", {"hubs": 0.25, "whiten": 0.8}),
     ],
 )
-def test_what_is_measured_is_what_is_shipped(stamps_bank, name, options, settings):
+def test_what_is_measured_is_what_is_shipped(stamps_bank, name, options):
     bank, image, text = stamps_bank.subset(range(300)), stamps_bank.image[300:340], stamps_bank.text[300:340]
-    measured = METHODS[name](share=0.1, p=2, **settings).fit(bank.image, bank.text).similarity(image, text)
+    measured = METHODS[name](share=0.1, p=2, **options).fit(bank.image, bank.text).similarity(image, text)
     shipped = ASIF(bank, 30, 2, **options, device="cpu").similarity(image, text)
     torch.testing.assert_close(shipped, measured, atol=1e-4, rtol=0)
     plain = ASIF(bank, 30, 2, device="cpu").similarity(image, text)
@@ -107,12 +99,6 @@ def test_only_pictures_are_whitened(stamps_bank):
     assert torch.equal(model.texts(stamps_bank.text[:5]).values, plain.texts(stamps_bank.text[:5]).values)
     with pytest.raises(ParameterError, match="one space"):
         model.images(stamps_bank.image[:, :7])
-
-
-@pytest.mark.parametrize("options", [{"whiten": 0}, {"whiten": 1.1}, {"whiten": 0.8, "center": False}])
-def test_whitening_that_cannot_be_is_refused(stamps_bank, options):
-    with pytest.raises(ParameterError, match="pictures that are centred are whitened"):
-        ASIF(stamps_bank, **options)
 
 
 def test_prompts_go_label_by_label():
@@ -233,11 +219,6 @@ def test_k_and_p_are_checked_at_once(stamps_bank, options, message):
         ASIF(stamps_bank, device="cpu", **options)
 
 
-@pytest.mark.parametrize("n, k", [(1, 1), (4, 1), (793, 79), (8_000, 800), (1_600_000, 800)])
-def test_the_default_k_is_sparse_at_any_size(n, k):
-    assert default_k(n) == k
-
-
 def test_centring_takes_off_the_banks_mean(stamps_bank):
     """Without it, a translation of all image embeddings changes the scores; with it, it does not."""
     moved = replace(stamps_bank, image=stamps_bank.image + 1)
@@ -273,11 +254,3 @@ def test_it_says_what_it_is(model):
     assert "793 anchors, k=79, p=2" in repr(model)
     answer = Classification([f"label {i}" for i in range(10)], torch.zeros(60, 10))
     assert repr(answer) == "Classification(60 pictures, 10 labels)"
-
-
-def test_the_model_waits_with_encoders_and_tables_until_they_are_needed():
-    code = (
-        "import sys, asif_lib.zeroshot; print(*{'timm', 'transformers', 'sklearn', 'pandas', 'faiss'} & {*sys.modules})"
-    )
-    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert run.stdout.split() == []

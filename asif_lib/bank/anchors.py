@@ -218,7 +218,7 @@ class AnchorBank(StoredBank):
         editing.check_precision(self, matrices)
         return replace(self, **matrices)
 
-    def check_encoder(self, identity):
+    def check_encoder(self, identity, side=None):
         """Raise `IdentityError` unless `identity` is the bank's own encoder of that kind."""
         editing.check_identity(self, identity)
 

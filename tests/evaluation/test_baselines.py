@@ -4,7 +4,6 @@ import pytest
 import torch
 from sklearn.model_selection import KFold
 
-from asif_lib import ASIF
 from asif_lib.errors import ParameterError
 from asif_lib.evaluation.baselines import (
     CanonicalCorrelation,
@@ -18,7 +17,6 @@ from asif_lib.evaluation.baselines import (
 from asif_lib.evaluation.measures import mean_recall
 from asif_lib.evaluation.methods import METHODS, choose
 from asif_lib.evaluation.trained import TextHead, TwoHeads
-from asif_lib.evaluation.variants import SparseAnchors
 
 ALL = pytest.mark.parametrize("make", METHODS.values(), ids=list(METHODS))
 COARSE = ["nearest anchor", "label transfer", "relative", "ASIF"]
@@ -167,13 +165,6 @@ def test_a_shrinkage_outside_its_range_is_refused(shrinkage):
     image, text, *_ = world("linear", n=12)
     with pytest.raises(ParameterError, match="above 0 and at most 1"):
         CanonicalCorrelation(shrinkage=shrinkage).fit(image, text)
-
-
-def test_asif_among_the_baselines_is_the_model(stamps_bank):
-    bank = stamps_bank.subset(range(300))
-    image, text = stamps_bank.image[300:340], stamps_bank.text[300:340]
-    method = SparseAnchors(0.1, 2).fit(bank.image, bank.text)
-    torch.testing.assert_close(method.similarity(image, text), ASIF(bank, 30, 2, device="cpu").similarity(image, text))
 
 
 @pytest.mark.parametrize("make", [TextHead, TwoHeads])

@@ -18,7 +18,8 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         "errors": ["AsifError"],
         "explain": ["contributions"],
         "relative": ["relative_representation"],
-        "sparse": ["SparseVectors", "sparse_relative_representation", "sparsify"],
+        "settings": ["Settings"],
+        "sparse": ["SparseVectors", "represent", "sparse_relative_representation", "sparsify"],
         "zeroshot": ["ASIF", "Classification"],
     },
 )

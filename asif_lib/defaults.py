@@ -2,8 +2,6 @@
 
 from dataclasses import dataclass
 
-from asif_lib.errors import ParameterError
-
 DEFAULT_K_SHARE = 0.1
 """k as a share of the anchors. Like `DEFAULT_P`, it was chosen on the validation split of the stamps (chapter 05)."""
 LARGEST_DEFAULT_K = 800
@@ -51,39 +49,3 @@ PROFILES = {
 }
 """``offline`` installs from the Python package registry; ``hub`` is larger and needs the network once."""
 DEFAULT_IMAGE_ENCODER, DEFAULT_TEXT_ENCODER = PROFILES["offline"].image_encoder, PROFILES["offline"].text_encoder
-
-
-def check_k(k, n):
-    """Raise `ParameterError` unless 1 ≤ k ≤ n is a whole number."""
-    if isinstance(k, bool) or not 1 <= k <= n or k != int(k):
-        raise ParameterError(f"k = {k}: the entries to keep must be a whole number from 1 to the {n} anchors")
-
-
-def check_k_p(k, p, n):
-    """Raise `ParameterError` unless 1 ≤ k ≤ n is whole and p > 0 is finite."""
-    check_k(k, n)
-    if not 0 < p < float("inf"):
-        raise ParameterError(f"p = {p}: the exponent must be positive and finite")
-
-
-def check_hub_share(hubs):
-    """Raise `ParameterError` unless the share `hubs` is from 0 to 1."""
-    if not 0 <= hubs <= 1:
-        raise ParameterError(f"hubs = {hubs}: the share of a mean cosine that is subtracted is from 0 to 1")
-
-
-def check_hubs(hubs, n):
-    """Raise `ParameterError` unless the share `hubs` is from 0 to 1, and n anchors are enough to find hubs."""
-    check_hub_share(hubs)
-    if hubs and n <= NEAREST:
-        raise ParameterError(f"{n} anchors are too few: their hubs are found among {NEAREST} others; take hubs = 0")
-
-
-def check_hubs_whiten(hubs, whiten, center, n):
-    """Raise `ParameterError` unless `ASIF` can correct the cosines with n anchors in this way."""
-    check_hubs(hubs, n)
-    if whiten is not None and not (0 < whiten <= 1 and center):
-        raise ParameterError(
-            f"whiten = {whiten}, center = {center}: pictures that are centred are whitened, with a shrinkage "
-            f"above 0 and at most 1"
-        )

@@ -1,8 +1,10 @@
 """Relative representations: describe a vector by its cosines with the anchors (Moschella et al., ICLR 2023)."""
 
+import warnings
+
+import numpy as np
 import torch
 
-from asif_lib.encoders.encoder import as_embeddings
 from asif_lib.errors import ParameterError
 
 TALL = 2
@@ -11,19 +13,34 @@ SMALLEST = 1e-15
 """Below this length the squares of a float32 vector's components lose bits, or vanish."""
 
 
+def as_embeddings(z) -> torch.Tensor:
+    """Return embeddings (n, d), a Tensor or a NumPy array, as a Tensor over the same memory.
+
+    Raises `ParameterError` if the array is masked, or holds no float16, float32 or float64 of this machine's order.
+
+    >>> as_embeddings(np.ones((2, 3), "float32")).shape
+    torch.Size([2, 3])
+    """
+    if isinstance(z, torch.Tensor):
+        return z
+    plain = isinstance(z, np.ndarray) and not isinstance(z, np.ma.MaskedArray)
+    if not plain or z.dtype not in (np.float16, np.float32, np.float64):
+        found = z.dtype if plain else type(z).__name__
+        raise ParameterError(f"embeddings are a Tensor or a NumPy array of floats, not {found}: np.asarray(z, 'f4')")
+    if any(step < 0 or step % z.itemsize for step in z.strides):  # of z[::-1], which PyTorch does not know
+        z = np.ascontiguousarray(z)
+    with warnings.catch_warnings(action="ignore", category=UserWarning):  # an array that cannot be written to
+        return torch.from_numpy(z)
+
+
 def unit_rows(z, mean=None, first=0) -> torch.Tensor:
     """Return the rows of `z` (n, d), minus `mean` (d,) if given, scaled to length 1, as float32.
 
     A zero row has no direction and stays zero: its cosine with every vector is defined as 0. `first` is the number of
     the first row in error messages.
 
-    Raises
-    ------
-    ParameterError
-        If `z` is not a matrix, `mean` has another width, or a row holds NaN or infinity.
+    Raises `ParameterError` if `z` is not a matrix, `mean` has another width, or a row holds NaN or infinity.
 
-    Examples
-    --------
     >>> unit_rows(torch.tensor([[3.0, 4.0], [0.0, 0.0]]))
     tensor([[0.6000, 0.8000],
             [0.0000, 0.0000]])
@@ -113,19 +130,20 @@ def main_directions(rows):
     return directions.T, lengths / len(rows) ** 0.5
 
 
-def whitening(rows, shrinkage):
-    """Return the matrix (d, d) that whitens rows (n, d): their shrunk covariance to the power -1/2.
+def whitening(directions, spread, shrinkage):
+    """Return the matrix (d, d) that whitens rows: their shrunk covariance to the power -1/2.
 
     The shrunk covariance is (1 - s) · C + s · (trace C / d) · 1, with the `shrinkage` s, above 0 and at most 1. With
     s = 1 the matrix is a multiple of the identity: it changes no cosine. Directions in which the rows do not vary have
     the variance s · trace C / d.
+
+    Parameters
+    ----------
+    directions, spread : Tensors of shape (d, r) and (r,)
+        The `main_directions` of the rows.
+    shrinkage : float
     """
-    return shrunk_whitening(*main_directions(rows), shrinkage)
-
-
-def shrunk_whitening(directions, spread, shrinkage):
-    """Return `whitening` of rows with these `main_directions` (d, r) and the standard deviations `spread` (r,)."""
-    variance = spread.square()
+    variance = spread.square()  # (r,)
     floor = (shrinkage * variance.sum() / len(directions)).clamp_min(1e-30)  # of rows that are all the same
-    along = ((1 - shrinkage) * variance + floor).rsqrt() - floor.rsqrt()
+    along = ((1 - shrinkage) * variance + floor).rsqrt() - floor.rsqrt()  # (r,)
     return (directions * along) @ directions.T + floor.rsqrt() * torch.eye(len(directions))

@@ -1,16 +1,22 @@
-"""Sparsification: keep the k largest similarities, raise them to a power, normalise (ASIF, section 3)."""
+"""From embeddings, anchors and `Settings` to sparse vectors (ASIF, section 3): every step of the method, once.
+
+Centre, whiten, take the k largest cosines (`Side`), correct for hubs, set negative entries to 0, take the power,
+normalise (`KeptCosines.sparse`). `represent` does all of it.
+"""
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import torch
 import torch.nn.functional as F
 
-from asif_lib.defaults import NEAREST, check_hubs, check_k_p
-from asif_lib.encoders.encoder import as_embeddings
+from asif_lib.defaults import NEAREST
+from asif_lib.relative import as_embeddings, check_dimensions, main_directions, unit_rows, whitening
 from asif_lib.search.exact import top_anchors
 from asif_lib.search.prepared import PreparedAnchors
 from asif_lib.search.rows import BLOCK, as_rows
+from asif_lib.settings import Settings
 
 
 @dataclass(frozen=True)
@@ -61,8 +67,8 @@ class SparseVectors:
         return scipy.sparse.csr_array(matrix, shape=(q, self.n), copy=True)
 
     def to_dense(self) -> torch.Tensor:
-        """Return the vectors as a (q, n) float32 matrix."""
-        return torch.zeros(len(self), self.n).scatter_add_(1, self.indices.long(), self.values)
+        """Return the vectors as a (q, n) matrix."""
+        return torch.zeros(len(self), self.n, dtype=self.values.dtype).scatter_add_(1, self.indices.long(), self.values)
 
     @property
     def nbytes(self) -> int:
@@ -70,10 +76,149 @@ class SparseVectors:
         return self.indices.nbytes + self.values.nbytes
 
 
-def sparsify(relative, k, p, offsets=None) -> SparseVectors:
-    """Keep the k largest entries of each row of a dense relative representation.
+@dataclass(frozen=True)
+class KeptCosines:
+    """The largest cosines of q vectors with n anchors: enough for each k up to their number, each p and each `hubs`."""
 
-    Negative entries are set to 0 *before* the power, since an even p would turn them positive.
+    values: torch.Tensor
+    """Of shape (q, most), the largest first."""
+    indices: torch.Tensor
+    """Positions of the anchors, (q, most) int64."""
+    n: int
+    hubness: torch.Tensor | None = None
+    """As `hubness_of` gives it, (n,); needed for settings with `hubs`."""
+
+    def sparse(self, settings) -> SparseVectors:
+        """Return the sparse vectors for `settings` with a k: cut, correct for hubs, clamp, take the power, normalise.
+
+        Negative entries are set to 0 *before* the power, since an even p would turn them positive.
+        """
+        values, indices = self.values[:, : settings.k], self.indices[:, : settings.k]  # (q, k)
+        if settings.hubs:
+            values = values - settings.hubs * self.hubness[indices]
+            values, order = values.sort(dim=1, descending=True, stable=True)
+            indices = indices.gather(1, order)
+        values = values.clamp_min(0)
+        # Division by the largest entry cancels in the normalisation. Without it, a large p underflows to zeros.
+        values = (values / values.amax(dim=1, keepdim=True).clamp_min(torch.finfo(values.dtype).tiny)) ** settings.p
+        return SparseVectors(indices.to("cpu", torch.int32), F.normalize(values, dim=1).cpu(), self.n)
+
+
+def hubness_of(near) -> torch.Tensor:
+    """Return how much of a hub each anchor is, (n,), from its cosines with its m nearest others, `near` (n, m).
+
+    This is their mean, counted from its average over the anchors. A correction for hubs subtracts a share of it.
+    """
+    near = near.mean(dim=1)
+    return near - near.mean()
+
+
+class Side:
+    """The n anchors of one side, and what happens to a vector before its cosine with them.
+
+    Parameters
+    ----------
+    anchors : Tensor, Rows or PreparedAnchors, of shape (n, d)
+        Any floating dtype, also memory-mapped. Prepared ones bring their mean.
+    mean : Tensor of shape (d,), optional
+        Subtracted from the vectors and from the anchors.
+    device : str or torch.device
+        Of the search.
+    """
+
+    def __init__(self, anchors, mean=None, device="cpu"):
+        self.anchors, self.mean, self.device = anchors, mean, device
+        self.rows = anchors.rows if isinstance(anchors, PreparedAnchors) else as_rows(anchors)
+        self.whitening = None  # of `whitened`: the mean and the matrix (d, d) for vectors
+
+    def __len__(self):
+        return len(self.anchors)
+
+    def whitened(self, shrinkage) -> "Side":
+        """Return the side with whitened anchors, a copy in memory; vectors are whitened in the same way."""
+        mean, unit, directions, spread = self._main_directions
+        matrix = whitening(directions, spread, shrinkage)  # (d, d)
+        side = Side(unit @ matrix, device=self.device)
+        side.whitening = mean, matrix
+        return side
+
+    @cached_property
+    def _main_directions(self):
+        """The mean, the unit rows (n, d) of the anchors, their main directions, and the deviations along them."""
+        mean = self.anchors.mean if isinstance(self.anchors, PreparedAnchors) else self.mean
+        unit = unit_rows(self.rows.gathered(), mean)
+        return mean, unit, *main_directions(unit)
+
+    @cached_property
+    def hubness(self) -> torch.Tensor:
+        """`hubness_of` the anchors by their `NEAREST` nearest others: one search of all anchors among themselves."""
+        near = [self._search(z, NEAREST + 1)[0] for _, z in self.rows.blocks(BLOCK)]
+        return hubness_of(torch.cat(near)[:, 1:])  # the first is the anchor itself
+
+    def cosines(self, z, k, *, hubs=False, **search) -> KeptCosines:
+        """Return the k largest cosines of vectors `z` (q, d) with the anchors.
+
+        With `hubs`, settings may correct for hubs. `search` are options of `asif_lib.search.top_anchors`.
+        """
+        if self.whitening is not None:
+            mean, matrix = self.whitening
+            check_dimensions(z, self.anchors)
+            z = unit_rows(z, mean) @ matrix
+        return KeptCosines(*self._search(z, k, **search), len(self), self.hubness if hubs else None)
+
+    def _search(self, z, k, **search):
+        return top_anchors(z, self.anchors, k, mean=self.mean, device=self.device, **search)
+
+    def represent(self, z, settings, **search) -> SparseVectors:
+        """Return the sparse vectors of `z` (q, d), by k, p and hubs of checked `settings`."""
+        return self.cosines(z, settings.k, hubs=settings.hubs > 0, **search).sparse(settings)
+
+
+def represent(z, anchors, settings, *, mean=None, device="cpu", **search) -> SparseVectors:
+    """Represent embeddings by anchors: centre, whiten, top k, hubs, clamp, power, normalise.
+
+    The dense matrix (q, n) never exists whole.
+
+    Parameters
+    ----------
+    z : Tensor or array of shape (q, d)
+    anchors : Tensor, array, Rows or PreparedAnchors, of shape (n, d)
+        Any floating dtype, also memory-mapped.
+    settings : Settings
+        Among equal cosines, the earlier anchors are kept. `whiten` whitens these vectors and anchors.
+    mean : Tensor of shape (d,), optional
+        Subtracted if the settings centre; default: the mean of the anchors.
+    device : str or torch.device
+    search : optional
+        ``method``, ``memory``, ``progress`` of `asif_lib.search.top_anchors`; they do not change the result.
+
+    Raises
+    ------
+    ParameterError
+        If a setting is out of range, the dimensions differ, or a vector holds NaN.
+
+    References
+    ----------
+    Norelli et al., ASIF: Coupled data turns unimodal models to multimodal without training, NeurIPS 2023, section 3.
+
+    Examples
+    --------
+    >>> anchors = torch.tensor([[1.0, 0.0], [0.0, 2.0], [-1.0, 0.0]])
+    >>> represent(torch.tensor([[3.0, 4.0]]), anchors, Settings(k=2, p=1, center=False)).values
+    tensor([[0.8000, 0.6000]])
+    """
+    z, anchors = as_embeddings(z), as_embeddings(anchors) if isinstance(anchors, np.ndarray) else anchors
+    settings = settings.checked(len(anchors))
+    if not settings.center or isinstance(anchors, PreparedAnchors):
+        mean = None
+    elif mean is None:
+        mean = as_rows(anchors).gathered().float().mean(dim=0)
+    side = Side(anchors, mean, device)
+    return (side.whitened(settings.whiten) if settings.whiten else side).represent(z, settings, **search)
+
+
+def sparsify(relative, k, p) -> SparseVectors:
+    """Keep the k largest entries of each row of a dense relative representation.
 
     Parameters
     ----------
@@ -82,95 +227,19 @@ def sparsify(relative, k, p, offsets=None) -> SparseVectors:
         Entries kept, 1 ≤ k ≤ n.
     p : float
         Exponent, p > 0.
-    offsets : Tensor of shape (n,), optional
-        As for `subtract_offsets`. The k largest cosines are kept before.
-
-    Raises
-    ------
-    ParameterError
-        If k or p is out of range.
 
     Examples
     --------
     >>> sparsify(torch.tensor([[0.5, -0.9, 0.5, 0.1]]), k=2, p=8).values
     tensor([[0.7071, 0.7071]])
     """
-    check_k_p(k, p, relative.shape[1])
-    values, indices = subtract_offsets(*relative.topk(int(k), dim=1), offsets)
-    return power_and_normalise(values, indices, p, relative.shape[1])
+    settings = Settings(k, p).checked(relative.shape[1])
+    return KeptCosines(*relative.topk(settings.k, dim=1), relative.shape[1]).sparse(settings)
 
 
-def sparse_relative_representation(
-    z, anchors, k, p, *, mean=None, offsets=None, method="auto", device="cpu", memory=None, progress=False
-) -> SparseVectors:
-    """Compute ``sparsify(relative_representation(z, anchors), k, p)`` without the dense matrix.
+def sparse_relative_representation(z, anchors, k, p, *, mean=None, **search) -> SparseVectors:
+    """Compute ``sparsify(relative_representation(z, anchors, mean=mean), k, p)`` without the dense matrix.
 
-    Parameters
-    ----------
-    z : Tensor or array of shape (q, d)
-    anchors : Tensor, array, Rows or PreparedAnchors, of shape (n, d)
-        Any floating dtype, also memory-mapped.
-    k, p : as for `sparsify`
-        Among equal similarities, the earlier anchors are kept.
-    mean : Tensor of shape (d,), optional
-        Subtracted from both, as in `relative_representation`.
-    offsets : as for `sparsify`
-    method, device, memory, progress : as for `asif_lib.search.top_anchors`
-        They change how the k largest cosines are found, and not the result.
-
-    Raises
-    ------
-    ParameterError
-        If k or p is out of range, the dimensions differ, or a vector holds NaN.
-
-    References
-    ----------
-    Norelli et al., ASIF: Coupled data turns unimodal models to multimodal without training, NeurIPS 2023, section 3.
+    The parameters and errors are those of `represent`; without a `mean`, nothing is subtracted.
     """
-    check_k_p(k, p, len(anchors))
-    z, anchors = as_embeddings(z), as_embeddings(anchors) if isinstance(anchors, np.ndarray) else anchors
-    values, indices = top_anchors(
-        z, anchors, k, mean=mean, method=method, device=device, memory=memory, progress=progress
-    )
-    values, indices = subtract_offsets(values, indices, offsets)
-    return power_and_normalise(values, indices, p, len(anchors))
-
-
-def anchor_offsets(anchors, hubs, *, mean=None, device="cpu") -> torch.Tensor:
-    """Return `hub_offsets` of the anchors (n, d) with their `NEAREST` nearest others, (n,) float32.
-
-    The parameters are those of `sparse_relative_representation`. This is one search of all anchors among themselves.
-    """
-    check_hubs(hubs, len(anchors))
-    rows = anchors.rows if isinstance(anchors, PreparedAnchors) else as_rows(anchors)
-    near = [top_anchors(z, anchors, NEAREST + 1, mean=mean, device=device)[0] for _, z in rows.blocks(BLOCK)]
-    return hub_offsets(torch.cat(near)[:, 1:], hubs)  # the first is the anchor itself
-
-
-def hub_offsets(near, hubs) -> torch.Tensor:
-    """Return what a correction for hubs subtracts from the cosine with each anchor, (n,).
-
-    `near` (n, m) are the cosines of each anchor with its m nearest others. The offset is the share `hubs` of their
-    mean, counted from its average over the anchors.
-    """
-    near = near.mean(dim=1)
-    return hubs * (near - near.mean())
-
-
-def subtract_offsets(values, indices, offsets) -> tuple:
-    """Subtract the offset of each kept anchor, `offsets` (n,), from its cosine; None subtracts nothing.
-
-    The kept cosines `values` (q, k) at `indices` (q, k) are sorted again, and both are returned, the largest first.
-    """
-    if offsets is None:
-        return values, indices
-    values, order = (values - offsets[indices]).sort(dim=1, descending=True, stable=True)
-    return values, indices.gather(1, order)
-
-
-def power_and_normalise(values, indices, p, n) -> SparseVectors:
-    """Make SparseVectors in `n` dimensions of the kept cosines `values` (q, k) at `indices` (q, k)."""
-    values = values.clamp_min(0)
-    # Division by the largest entry cancels in the normalisation. Without it, a large p underflows to zeros.
-    values = (values / values.amax(dim=1, keepdim=True).clamp_min(torch.finfo(values.dtype).tiny)) ** p
-    return SparseVectors(indices.to("cpu", torch.int32), F.normalize(values, dim=1).cpu(), n)
+    return represent(z, anchors, Settings(k, p, center=mean is not None), mean=mean, **search)

@@ -5,32 +5,19 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from asif_lib.defaults import (
-    DEFAULT_K_SHARE,
-    DEFAULT_P,
-    DEFAULT_TEMPLATE,
-    LARGEST_DEFAULT_K,
-    check_hubs_whiten,
-    check_k_p,
-)
-from asif_lib.encoders.encoder import as_embeddings, check_list
-from asif_lib.encoders.identity import checked_identity
+from asif_lib.defaults import DEFAULT_P, DEFAULT_TEMPLATE
 from asif_lib.errors import EncoderError, ParameterError
 from asif_lib.machine import resolve_device
-from asif_lib.relative import check_dimensions, unit_rows, whitening
+from asif_lib.relative import as_embeddings
 from asif_lib.search.inverted import InvertedIndex
-from asif_lib.sparse import SparseVectors, anchor_offsets, sparse_relative_representation
+from asif_lib.settings import Settings
+from asif_lib.sparse import Side, SparseVectors
 
 
 def check_bank(bank):
     """Raise `ParameterError` unless `bank` is a bank, for example if it is a bank's name."""
     if not hasattr(bank, "searchable"):
         raise ParameterError(f"the bank is a {type(bank).__name__}; pass an AnchorBank: AnchorBank.load('stamps')")
-
-
-def default_k(n, share=DEFAULT_K_SHARE) -> int:
-    """Return the default k for n anchors: the `share` of them, at least 1, at most `LARGEST_DEFAULT_K`."""
-    return min(max(1, round(share * n)), LARGEST_DEFAULT_K)
 
 
 @dataclass(frozen=True, repr=False)
@@ -78,39 +65,32 @@ class Classification:
 
 
 class ASIF:
-    """Compare pictures and texts as sparse vectors over the same anchors (Norelli et al., NeurIPS 2023).
+    """Compare pictures and texts, or the items of any two sides, as sparse vectors over the same anchors.
+
+    The method is from Norelli et al., NeurIPS 2023. `images`, `texts`, `search_pictures` and `search_captions` are for
+    a bank of pictures and texts, the rest is for any two sides.
 
     Parameters
     ----------
     bank : AnchorBank
-    k : int, optional
-        Entries kept; default `default_k(n)`.
-    p : float
-        Exponent.
-    center : bool
-        Subtract the bank's mean from both modalities before the cosine. The paper does not. It helps if the vectors of
-        an encoder share a large common part (chapter 03).
-    hubs : float, 0 to 1
-        An anchor in a dense region is near to many questions and says little about each. So this share of the anchor's
-        mean cosine with its `NEAREST` own nearest anchors is subtracted from the k cosines that are kept, before
-        the power. The mean counts from its average over the bank. With 0.5 this is the idea of CSLS (Lample et al.,
-        Word translation without parallel data, ICLR 2018, section 2.3). A score is still a sum over anchors. With
-        pictures of another kind than the bank's it can harm. The first question costs one search of all anchors in the
-        bank.
-    whiten : float, above 0 and at most 1, optional
-        Whiten the pictures before the cosine: divide them along the main directions of the bank's pictures by the
-        standard deviation there, whose square is shrunk by this share towards its mean. 0.8 is a good start, and 1
-        changes no cosine. It helps with pictures of another kind than the bank's. By default nothing is
-        whitened. The whitened anchors are a second copy in memory.
+    k, p, center, hubs, whiten : optional
+        As for `Settings`: entries kept, exponent, and the corrections of the cosines. With `hubs`, the first question
+        costs one search of all anchors in the bank. With `whiten`, the whitened anchors are a second copy in memory.
     device : {"auto", "cpu", "cuda", "mps"}
     image_encoder, text_encoder : optional
         The bank's encoders, if they are already loaded. By default they are loaded by name at their first use.
+    encoders : dict, optional
+        The same for sides of any name: side → encoder.
+
+    Attributes
+    ----------
+    settings : Settings
+        With the k that is used.
 
     Raises
     ------
     ParameterError
-        If k, p, `hubs` or `whiten` is out of range, the bank has too few anchors to find hubs, it is not an AnchorBank,
-        or pictures are whitened and not centred.
+        If a setting is out of range, or the bank is not an AnchorBank or has no such side.
     EncoderError
         If an encoder is a name, has no identity, or is of the other kind.
     IdentityError
@@ -129,98 +109,87 @@ class ASIF:
         device="auto",
         image_encoder=None,
         text_encoder=None,
+        encoders=None,
     ):
         check_bank(bank)
-        self.bank, self.p = bank, p
-        self.k = default_k(len(bank)) if k is None else k
-        check_k_p(self.k, self.p, len(bank))
-        check_hubs_whiten(hubs, whiten, center, len(bank))
-        self.hubs, self._offsets = hubs, {}
-        self.whiten, self._whitened = whiten, None
-        self.center, self.device = center, resolve_device(device)
-        self._encoders = {"image": image_encoder, "text": text_encoder}
-        for kind, encoder in self._encoders.items():
+        self.bank, self.settings = bank, Settings(k, p, center, hubs, whiten).checked(len(bank))
+        self.k, self.p, self.device = self.settings.k, self.settings.p, resolve_device(device)
+        self._anchors, self._encoders = {}, {}
+        for side, encoder in {"image": image_encoder, "text": text_encoder, **(encoders or {})}.items():
             if encoder is not None:
-                bank.check_encoder(checked_identity(kind, encoder))
+                from asif_lib.encoders.identity import checked_identity
 
-    def encoder(self, kind):
-        """Return the bank's ``"image"`` or ``"text"`` encoder; load it at the first call."""
-        if self._encoders[kind] is None:
-            identity = getattr(self.bank, f"{kind}_encoder")
+                bank.check_encoder(checked_identity(side, encoder), side)
+                self._encoders[side] = encoder
+
+    def encoder(self, side):
+        """Return the bank's encoder of a side, such as ``"image"``; load it at the first call."""
+        if side not in self._encoders:
+            self.bank.rows(side)  # refuses a side that the bank does not have
+            identity = self.bank.encoders[side]
             if identity.is_external:
+                option = f"{side}_encoder=…" if side in ("image", "text") else f"encoders={{{side!r}: …}}"
                 raise EncoderError(
-                    f"bank {self.bank.name!r} was made by the {kind} encoder {identity.name!r}, which cannot be loaded "
-                    f"by its name: pass embeddings, or ASIF(bank, {kind}_encoder=…), an object with `identity` "
-                    f"and `encode`"
+                    f"bank {self.bank.name!r} was made by the {side} encoder {identity.name!r}, which cannot be loaded "
+                    f"by its name: pass embeddings, or ASIF(bank, {option}), an object with `identity` and `encode`"
                 )
             from asif_lib.encoders.loading import load_encoder_of  # timm and transformers take seconds
 
             encoder = load_encoder_of(identity, device=self.device)
-            self.bank.check_encoder(encoder.identity)
-            self._encoders[kind] = encoder
-        return self._encoders[kind]
+            self.bank.check_encoder(encoder.identity, side)
+            self._encoders[side] = encoder
+        return self._encoders[side]
 
-    def images(self, pictures, *, progress=False) -> SparseVectors:
-        """Return the sparse vectors of pictures, or of their (q, d_image) embeddings."""
-        return self._represent("image", pictures, progress)
-
-    def texts(self, texts, *, progress=False) -> SparseVectors:
-        """Return the sparse vectors of strings, or of their (t, d_text) embeddings."""
-        return self._represent("text", texts, progress)
-
-    def _represent(self, kind, items, progress):
-        if isinstance(items, SparseVectors):
-            return items
-        z = self.embeddings(kind, items, progress=progress)
-        anchors, mean = self.bank.searchable(kind, center=self.center)
-        if kind == "image" and self.whiten:
-            z, anchors, mean = self._white(z), self._whitened[1], None
-        if self.hubs and kind not in self._offsets:
-            self._offsets[kind] = anchor_offsets(anchors, self.hubs, mean=mean, device=self.device)
-        offsets = self._offsets.get(kind)
-        return sparse_relative_representation(
-            z, anchors, self.k, self.p, mean=mean, offsets=offsets, device=self.device, progress=progress
-        )
-
-    def _white(self, z):
-        """Return whitened pictures; at the first call whiten the anchors too, and keep them with the matrix."""
-        rows, mean = self.bank.rows("image"), self.bank.image_mean
-        check_dimensions(z, rows)
-        if self._whitened is None:
-            unit = unit_rows(rows.gathered(), mean)
-            matrix = whitening(unit, self.whiten)
-            self._whitened = matrix, unit @ matrix
-        return unit_rows(z, mean) @ self._whitened[0]
-
-    def embeddings(self, kind, items, *, progress=False) -> torch.Tensor:
-        """Return the embeddings of ``"image"`` or ``"text"`` items; a Tensor or array already holds embeddings.
-
-        Raises
-        ------
-        ParameterError
-            If the items are SparseVectors, which do not hold their embeddings; if they are one item or a table.
-        """
+    def embeddings(self, side, items, *, progress=False) -> torch.Tensor:
+        """Return the embeddings of a list of items of a side; a Tensor or array already holds embeddings."""
         if isinstance(items, SparseVectors):
             raise ParameterError("SparseVectors do not hold the embeddings that are needed here; pass the embeddings")
         if not isinstance(items, torch.Tensor | np.ndarray):
-            check_list(items)  # before the encoder is loaded
             from asif_lib.encoders.embeddings import embed
+            from asif_lib.encoders.encoder import check_list
 
-            items = embed(self.encoder(kind), items, progress=progress)
+            check_list(items)  # before the encoder is loaded
+            items = embed(self.encoder(side), items, progress=progress)
         return as_embeddings(items)
 
-    def similarity(self, pictures, texts) -> torch.Tensor:
-        """Return the (q, t) float32 scores of q pictures and t texts (items, embeddings or SparseVectors)."""
-        return self.images(pictures).similarity(self.texts(texts))
+    def anchors(self, side) -> Side:
+        """Return the anchors of a side, ready for its vectors: centred and whitened as the settings say."""
+        if side not in self._anchors:
+            anchors = Side(*self.bank.searchable(side, center=self.settings.center), self.device)
+            if self.settings.whiten and side == self.bank.sides[0]:
+                anchors = anchors.whitened(self.settings.whiten)
+            self._anchors[side] = anchors
+        return self._anchors[side]
 
-    def classify(
-        self, pictures, labels, *, templates=(DEFAULT_TEMPLATE,), prompts=None, reduce="mean"
-    ) -> Classification:
-        """Classify pictures zero-shot: the best label's prompts are most similar to the picture.
+    def represent(self, side, items, *, progress=False) -> SparseVectors:
+        """Return the sparse vectors of items of a side, or of their (q, d) embeddings; SparseVectors stay as they are.
+
+        Raises `ParameterError` if the bank has no such side, the dimensions differ, or an embedding holds NaN.
+        """
+        if isinstance(items, SparseVectors):
+            return items
+        z = self.embeddings(side, items, progress=progress)
+        return self.anchors(side).represent(z, self.settings, progress=progress)
+
+    def images(self, pictures, *, progress=False) -> SparseVectors:
+        """Return the sparse vectors of pictures, or of their (q, d_image) embeddings."""
+        return self.represent("image", pictures, progress=progress)
+
+    def texts(self, texts, *, progress=False) -> SparseVectors:
+        """Return the sparse vectors of strings, or of their (t, d_text) embeddings."""
+        return self.represent("text", texts, progress=progress)
+
+    def similarity(self, items, others) -> torch.Tensor:
+        """Return the (q, t) float32 scores of q items of the first side (such as pictures) and t of the second."""
+        first, second = self.bank.sides
+        return self.represent(first, items).similarity(self.represent(second, others))
+
+    def classify(self, items, labels, *, templates=(DEFAULT_TEMPLATE,), prompts=None, reduce="mean") -> Classification:
+        """Classify items of the first side zero-shot: the prompts of the best label are most similar to the item.
 
         Parameters
         ----------
-        pictures : sequence of pictures, Tensor or array of shape (q, d_image), or SparseVectors
+        items : sequence of pictures, Tensor or array of shape (q, d_image), or SparseVectors
         labels : list of str
         templates : sequence of str
             Prompt templates, each with one ``{}`` for the label.
@@ -233,50 +202,47 @@ class ASIF:
         Raises
         ------
         ParameterError
-            As `make_prompts`; if `reduce` is unknown; if the prompts do not fit the labels.
+            As `make_prompts`; if `reduce` is unknown; if the prompts do not fit the labels, or the second side of the
+            bank is none of texts and there are no `prompts`.
         """
+        first, second = self.bank.sides
         texts = self.prompts(labels, templates, prompts)
-        index = InvertedIndex(self.texts(texts), len(texts) // len(labels), reduce)
-        return Classification(list(labels), index.scores(self.images(pictures)))
+        index = InvertedIndex(self.represent(second, texts), len(texts) // len(labels), reduce)
+        return Classification(list(labels), index.scores(self.represent(first, items)))
 
     def prompts(self, labels, templates=(DEFAULT_TEMPLATE,), prompts=None) -> torch.Tensor:
-        """Return the (c · t, d_text) embeddings of t prompts for each of c labels, label by label.
-
-        The parameters and errors are those of `classify`.
-        """
-        texts = make_prompts(labels, templates)
-        return self.embeddings("text", texts) if prompts is None else _as_prompts(prompts, len(labels))
+        """Return the (c · t, d_text) embeddings of t prompts for each of c labels, label by label; as `classify`."""
+        texts, second = make_prompts(labels, templates), self.bank.sides[1]
+        if prompts is not None:
+            return _as_prompts(prompts, len(labels))
+        if (kind := self.bank.encoders[second].kind) != "text":
+            raise ParameterError(
+                f"prompts are texts, and side {second!r} of bank {self.bank.name!r} has an encoder of kind {kind!r}; "
+                f"pass the embeddings of the prompts"
+            )
+        return self.embeddings(second, texts)
 
     def search_pictures(self, text, pictures=None, *, top=5):
-        """Return the positions and scores of the `top` pictures for one text, or its embedding (d_text,).
-
-        Default: the bank's own pictures.
-        """
-        return _best(self.similarity(self.bank.image if pictures is None else pictures, _one(text))[:, 0], top)
+        """Return positions and scores of the `top` pictures, by default of the bank, for a text or its embedding."""
+        texts = self.texts(_one(text))
+        return _best(self.images(self.bank.image if pictures is None else pictures).similarity(texts)[:, 0], top)
 
     def search_captions(self, picture, captions=None, *, top=5):
-        """Return the positions and scores of the `top` captions for one picture, or its embedding (d_image,).
-
-        Default: the bank's own captions.
-        """
-        return _best(self.similarity(_one(picture), self.bank.text if captions is None else captions)[0], top)
+        """Return positions and scores of the `top` captions, by default of the bank, for a picture or its embedding."""
+        pictures = self.images(_one(picture))
+        return _best(pictures.similarity(self.texts(self.bank.text if captions is None else captions))[0], top)
 
     def __repr__(self):
-        more = f", hubs={self.hubs:g}" if self.hubs else ""
-        more += f", whiten={self.whiten:g}" if self.whiten else ""
-        return f"ASIF({self.bank.name!r}, {len(self.bank)} anchors, k={self.k}, p={self.p}, center={self.center}{more})"
+        center, hubs, whiten = self.settings.center, self.settings.hubs, self.settings.whiten
+        more = (f", hubs={hubs:g}" if hubs else "") + (f", whiten={whiten:g}" if whiten else "")
+        return f"ASIF({self.bank.name!r}, {len(self.bank)} anchors, k={self.k}, p={self.p}, center={center}{more})"
 
 
 def make_prompts(labels, templates) -> list:
     """Return every label in every template, label by label.
 
-    Raises
-    ------
-    ParameterError
-        If there is no label or template, a label is empty or repeated, or a template has no ``{}``.
+    Raises `ParameterError` if there is no label or template, a label is empty or repeated, or a template has no ``{}``.
 
-    Examples
-    --------
     >>> make_prompts(["cat", "dog"], ["a {}", "the {}"])
     ['a cat', 'the cat', 'a dog', 'the dog']
     """
@@ -297,7 +263,6 @@ def make_prompts(labels, templates) -> list:
 
 
 def _as_prompts(prompts, labels):
-    """Return the (c · t, d) embeddings of prompts, label by label."""
     prompts = as_embeddings(prompts)
     if prompts.ndim not in (2, 3) or len(prompts) != labels:
         raise ParameterError(

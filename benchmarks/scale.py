@@ -47,7 +47,8 @@ from timing import (
 
 from asif_lib.relative import unit_rows
 from asif_lib.search import InvertedIndex, PreparedAnchors, Rows, prepare, top_anchors
-from asif_lib.sparse import power_and_normalise
+from asif_lib.settings import Settings
+from asif_lib.sparse import represent
 
 TEMPLATES = 7
 BLOCK = 50_000
@@ -244,9 +245,7 @@ def sparse_pair(n, pictures, classes, k):
     new = world.pictures(pictures, seed=0)[0], world.prompts(TEMPLATES)
     found = []
     for queries, rows in zip(new, (Rows(list(kind)) for kind in zip(*parts, strict=True)), strict=True):
-        mean = torch.cat(rows.pieces).mean(dim=0)
-        values, indices = top_anchors(queries, rows, k, mean=mean, progress=sys.stderr.isatty())
-        found.append(power_and_normalise(values, indices, 8, n))
+        found.append(represent(queries, rows, Settings(k, 8), progress=sys.stderr.isatty()))
     return found
 
 

@@ -8,9 +8,11 @@ import numpy as np
 import pytest
 import torch
 
+from asif_lib import ASIF, AnchorBank
 from asif_lib.errors import ParameterError
 from asif_lib.relative import relative_representation
-from asif_lib.sparse import SparseVectors, sparse_relative_representation, sparsify
+from asif_lib.settings import Settings
+from asif_lib.sparse import Side, SparseVectors, represent, sparse_relative_representation, sparsify
 
 
 def random_matrix(rows, columns, seed):
@@ -48,19 +50,8 @@ def test_negative_cosines_are_forgotten_before_an_even_power_hides_their_sign(p)
     dense = sparsify(torch.tensor([[0.5, -0.9, 0.4, -0.1]]), k=4, p=p).to_dense()
     assert (dense[0, [1, 3]] == 0).all()
     assert (dense[0, [0, 2]] > 0).all()
-
-
-def test_a_row_without_a_positive_cosine_is_zero_and_not_nan():
-    vectors = sparsify(torch.tensor([[-0.5, -0.9, -0.1], [0.0, 0.0, 0.0]]), k=2, p=2)
-    assert (vectors.values == 0).all()
-    assert (vectors.similarity(vectors) == 0).all()
-
-
-def test_the_power_sharpens():
-    relative = torch.tensor([[0.9, 0.8, 0.1]])
-    shares = [sparsify(relative, 3, p).values[0] for p in (1, 8)]
-    assert shares[1][0] > shares[0][0]
-    assert shares[1][2] < shares[0][2]
+    nothing = sparsify(torch.tensor([[-0.5, -0.9, -0.1], [0.0, 0.0, 0.0]]), k=2, p=p)
+    assert (nothing.similarity(nothing) == 0).all()  # and not NaN
 
 
 @pytest.mark.parametrize("p", [1e3, 1e6, 1e30])
@@ -91,25 +82,58 @@ def test_no_queries_give_no_vectors():
     assert vectors.similarity(vectors).shape == (0, 0)
 
 
-@pytest.mark.parametrize("k", [0, -1, 41, 2.5, float("nan"), float("inf"), True])
-def test_k_must_be_a_whole_number_of_anchors(k):
-    z, anchors = random_matrix(2, 6, 1), random_matrix(40, 6, 2)
-    with pytest.raises(ParameterError, match=f"k = {k}"):
-        sparse_relative_representation(z, anchors, k, 2)
-    with pytest.raises(ParameterError, match=f"k = {k}"):
-        sparsify(relative_representation(z, anchors), k, 2)
+@pytest.mark.parametrize(
+    "settings, words",
+    [
+        *[({"k": k}, f"k = {k}") for k in (0, -1, 41, 2.5, float("nan"), float("inf"), True)],
+        *[({"p": p}, f"p = {p}") for p in (0, -1, float("nan"), float("inf"))],
+        ({"hubs": 2}, "hubs = 2"),
+        ({"hubs": -0.1}, "from 0 to 1"),
+        *[({"whiten": whiten}, "vectors that are centred are whitened") for whiten in (0, 1.1)],
+        ({"whiten": 0.8, "center": False}, "vectors that are centred are whitened"),
+    ],
+)
+def test_settings_out_of_range_are_refused(settings, words):
+    with pytest.raises(ParameterError, match=words) as error:
+        Settings(**settings).checked(40)
+    assert "\n" not in str(error.value)
+    with pytest.raises(ParameterError, match=words):
+        represent(torch.eye(6), random_matrix(40, 6, 2), Settings(**settings))
 
 
-@pytest.mark.parametrize("p", [0, -1, float("nan"), float("inf")])
-def test_p_must_be_positive_and_finite(p):
-    z, anchors = random_matrix(2, 6, 1), random_matrix(40, 6, 2)
-    with pytest.raises(ParameterError, match=f"p = {p}"):
-        sparse_relative_representation(z, anchors, 3, p)
+def test_too_few_anchors_have_no_hubs():
+    with pytest.raises(ParameterError, match="10 anchors are too few"):
+        Settings(hubs=0.5).checked(10)
+    assert Settings(hubs=0.5).checked(11).k == 1
 
 
 @pytest.mark.parametrize("k", [3.0, np.int64(3), torch.tensor(3)])
 def test_k_may_come_from_a_computation(k):
-    assert sparsify(torch.rand(2, 5), k, 2).indices.shape == (2, 3)
+    assert Settings(k).checked(5) == Settings(3)
+
+
+@pytest.mark.parametrize("n, k", [(1, 1), (4, 1), (793, 79), (8_000, 800), (1_600_000, 800)])
+def test_the_default_k_is_sparse_at_any_size(n, k):
+    assert Settings().checked(n).k == k
+
+
+def test_settings_are_checked_once_for_a_model_and_all_its_calls(monkeypatch):
+    checked, check = [], Settings.checked
+    monkeypatch.setattr(Settings, "checked", lambda *args, **near: checked.append(args) or check(*args, **near))
+    bank = AnchorBank.from_embeddings(random_matrix(40, 6, 1), random_matrix(40, 5, 2), [*map(str, range(40))])
+    ASIF(bank, 7, hubs=0.5, device="cpu").similarity(bank.image[:2], bank.text[:2])
+    assert len(checked) == 1
+
+
+@pytest.mark.parametrize("whiten", [None, 0.7])
+def test_many_settings_of_one_search_are_those_of_one_search_each(whiten):
+    """A sweep asks for the largest k once, and cuts."""
+    z, anchors = random_matrix(9, 6, 1), random_matrix(40, 6, 2) + 0.5
+    side = Side(anchors, anchors.mean(dim=0))
+    kept = (side.whitened(whiten) if whiten else side).cosines(z, 40, hubs=True)
+    for k, p, hubs in [(1, 2, 0), (5, 3, 0.25), (40, 1, 0.5)]:
+        settings = Settings(k, p, hubs=hubs, whiten=whiten)
+        torch.testing.assert_close(kept.sparse(settings).to_dense(), represent(z, anchors, settings).to_dense())
 
 
 def test_other_dimensions_and_nan_are_refused():
@@ -156,21 +180,18 @@ def test_rows_are_picked_by_slice_list_and_mask():
         torch.testing.assert_close(picked.to_dense(), vectors.to_dense()[1:3])
 
 
-def test_nbytes_is_eight_for_each_entry_kept():
-    assert sparsify(torch.rand(4, 1000), 3, 2).nbytes == 8 * 4 * 3
-
-
 LOADED = """
 import json, sys
-import asif_lib.sparse
+import asif_lib.zeroshot
 own = [module.__file__ for name, module in sys.modules.items() if name.partition(".")[0] == "asif_lib"]
 print(json.dumps([sum(len(open(file, encoding="utf-8").readlines()) for file in own), sorted(sys.modules)]))
 """
 
 
 def test_the_import_brings_the_method_and_little_else():
-    """The compiler, FAISS, tables and file formats are for those who search or open a bank."""
+    """The compiler of the search, FAISS, encoders, tables and file formats are for those who search or open a bank."""
     run = subprocess.run([sys.executable, "-c", LOADED], capture_output=True, text=True, check=True)
     lines, modules = json.loads(run.stdout)
-    assert 138 < lines <= 1_700
-    assert not {"numba", "faiss", "pandas", "pydantic", "scipy.sparse", "sentence_transformers"} & set(modules)
+    assert 500 < lines <= 1_700
+    assert not {"faiss", "pandas", "pydantic", "scipy.sparse", "sklearn", "timm", "transformers"} & set(modules)
+    assert not any(name.startswith(("asif_lib.encoders", "asif_lib.bank")) for name in modules)

@@ -1,7 +1,5 @@
 """The model: prompts, scores, what decides and what does not."""
 
-import subprocess
-import sys
 from dataclasses import replace
 
 import pytest
@@ -12,7 +10,7 @@ from asif_lib.errors import EncoderError, IdentityError, ParameterError
 from asif_lib.evaluation.measures import recall_at, same_text
 from asif_lib.evaluation.methods import METHODS
 from asif_lib.sparse import SparseVectors
-from asif_lib.zeroshot import Classification, default_k, make_prompts
+from asif_lib.zeroshot import Classification, make_prompts
 
 
 @pytest.fixture(scope="module")
@@ -30,7 +28,7 @@ def vectors(*rows):
 def prompts_by_hand(model, monkeypatch):
     """One picture; two labels with two templates: scores .6 and 0 for the first, .4 and .4 for the second."""
     texts = vectors([0.6, 0.8, 0.0], [0.0, 1.0, 0.0], [0.4, 0.0, 0.9165], [0.4, 0.9165, 0.0])
-    monkeypatch.setattr(model, "texts", lambda prompts: texts)
+    monkeypatch.setattr(model, "represent", lambda side, items: items if side == "image" else texts)
     return vectors([1.0, 0.0, 0.0])
 
 
@@ -62,34 +60,21 @@ def test_hubs_are_corrected_among_the_k_that_are_kept(stamps_bank, center):
     torch.testing.assert_close(vectors.to_dense(), expected, atol=1e-5, rtol=0)
     assert (vectors.values.diff(dim=1) <= 0).all()  # the largest entry first
     alone = ASIF(bank, 30, 2, center=center, hubs=0.5, device="cpu").images(rows[:1])
-    assert torch.equal(alone.to_dense(), vectors[:1].to_dense())
-
-
-def test_without_a_correction_for_hubs_nothing_changes(stamps_bank):
-    plain, off = (ASIF(stamps_bank, 30, device="cpu", **hubs).texts(stamps_bank.text[:5]) for hubs in ({}, {"hubs": 0}))
-    assert torch.equal(plain.values, off.values) and torch.equal(plain.indices, off.indices)
-    assert "hubs" not in repr(ASIF(stamps_bank, device="cpu"))
-    assert repr(ASIF(stamps_bank, hubs=0.25, device="cpu")).endswith(", hubs=0.25)")
-
-
-@pytest.mark.parametrize("hubs, n, words", [(2, 50, "hubs = 2"), (-0.1, 50, "from 0 to 1"), (0.5, 10, "10 anchors")])
-def test_a_correction_for_hubs_that_cannot_be_is_refused(stamps_bank, hubs, n, words):
-    with pytest.raises(ParameterError, match=words):
-        ASIF(stamps_bank.subset(range(n)), 5, hubs=hubs)
+    torch.testing.assert_close(alone.to_dense(), vectors[:1].to_dense(), atol=1e-6, rtol=0)
 
 
 @pytest.mark.parametrize(
-    "name, options, settings",
+    "name, options",
     [
-        ("ASIF", {}, {}),
-        ("ASIF, hub-corrected anchors", {"hubs": 0.5}, {"hubs": 0.5}),
-        ("ASIF, pictures whitened", {"whiten": 0.5}, {"shrinkage": 0.5}),
-        ("ASIF, whitened and hub-corrected", {"hubs": 0.25, "whiten": 0.8}, {"hubs": 0.25, "shrinkage": 0.8}),
+        ("ASIF", {}),
+        ("ASIF, hub-corrected anchors", {"hubs": 0.5}),
+        ("ASIF, pictures whitened", {"whiten": 0.5}),
+        ("ASIF, whitened and hub-corrected", {"hubs": 0.25, "whiten": 0.8}),
     ],
 )
-def test_what_is_measured_is_what_is_shipped(stamps_bank, name, options, settings):
+def test_what_is_measured_is_what_is_shipped(stamps_bank, name, options):
     bank, image, text = stamps_bank.subset(range(300)), stamps_bank.image[300:340], stamps_bank.text[300:340]
-    measured = METHODS[name](share=0.1, p=2, **settings).fit(bank.image, bank.text).similarity(image, text)
+    measured = METHODS[name](share=0.1, p=2, **options).fit(bank.image, bank.text).similarity(image, text)
     shipped = ASIF(bank, 30, 2, **options, device="cpu").similarity(image, text)
     torch.testing.assert_close(shipped, measured, atol=1e-4, rtol=0)
     plain = ASIF(bank, 30, 2, device="cpu").similarity(image, text)
@@ -109,12 +94,6 @@ def test_only_pictures_are_whitened(stamps_bank):
         model.images(stamps_bank.image[:, :7])
 
 
-@pytest.mark.parametrize("options", [{"whiten": 0}, {"whiten": 1.1}, {"whiten": 0.8, "center": False}])
-def test_whitening_that_cannot_be_is_refused(stamps_bank, options):
-    with pytest.raises(ParameterError, match="pictures that are centred are whitened"):
-        ASIF(stamps_bank, **options)
-
-
 def test_prompts_go_label_by_label():
     assert make_prompts(["cat", "{dog}"], ["a {}", "{}s"]) == ["a cat", "cats", "a {dog}", "{dog}s"]
 
@@ -130,17 +109,13 @@ def test_prompts_go_label_by_label():
         (["cat"], ["a photo"], "'a photo' needs one {} where the label goes"),
         (["cat"], ["{} and {}"], "needs one {}"),
         (["cat"], ["a {label}"], "needs one {}"),
+        ("cat", ["{}"], "are lists of strings"),
+        (["cat"], "a {}", "are lists of strings"),
     ],
 )
 def test_labels_and_templates_are_checked(model, stamps_bank, labels, templates, message):
     with pytest.raises(ParameterError, match=message):
         model.classify(stamps_bank.image[:1], labels, templates=templates)
-
-
-@pytest.mark.parametrize("labels, templates", [("cat", ["{}"]), (["cat"], "a {}")])
-def test_one_string_is_no_list(labels, templates):
-    with pytest.raises(ParameterError):
-        make_prompts(labels, templates)
 
 
 def test_an_unknown_reduction_is_refused(model, stamps_bank):
@@ -155,12 +130,6 @@ def test_pictures_embeddings_and_sparse_vectors_give_the_same(model, stamps, sta
     torch.testing.assert_close(model.classify(model.images(stamps_bank.image[:4]), labels).scores, by_file)
     assert ((by_file >= 0) & (by_file <= 1 + 1e-6)).all()
     assert model.classify([], labels).best == []
-
-
-def test_labels_find_their_own_stamps(model, stamps):
-    rows = [next(i for i, c in enumerate(stamps.captions) if w in c.lower()) for w in ("capybara", "train")]
-    found = model.classify([stamps.pictures[i] for i in rows], ["capybara", "train"])
-    assert found.best == ["capybara", "train"]
 
 
 @pytest.mark.parametrize("kind", ["image", "text"])
@@ -227,17 +196,6 @@ def test_an_encoder_that_was_loaded_by_name_is_checked_too(stamps_bank):
         model.texts(["a cat"])
 
 
-@pytest.mark.parametrize("options, message", [({"k": 0}, "k = 0"), ({"k": 794}, "k = 794"), ({"p": 0}, "p = 0")])
-def test_k_and_p_are_checked_at_once(stamps_bank, options, message):
-    with pytest.raises(ParameterError, match=message):
-        ASIF(stamps_bank, device="cpu", **options)
-
-
-@pytest.mark.parametrize("n, k", [(1, 1), (4, 1), (793, 79), (8_000, 800), (1_600_000, 800)])
-def test_the_default_k_is_sparse_at_any_size(n, k):
-    assert default_k(n) == k
-
-
 def test_centring_takes_off_the_banks_mean(stamps_bank):
     """Without it, a translation of all image embeddings changes the scores; with it, it does not."""
     moved = stamps_bank.replace(image=stamps_bank.image + 1)
@@ -270,14 +228,7 @@ def test_held_out_stamps_find_their_captions(stamps, stamps_bank):
 
 
 def test_it_says_what_it_is(model):
-    assert "793 anchors, k=79, p=2" in repr(model)
+    assert "793 anchors, k=79, p=2" in repr(model) and "hubs" not in repr(model)
+    assert repr(ASIF(model.bank, hubs=0.25, whiten=0.8, device="cpu")).endswith(", hubs=0.25, whiten=0.8)")
     answer = Classification([f"label {i}" for i in range(10)], torch.zeros(60, 10))
     assert repr(answer) == "Classification(60 pictures, 10 labels)"
-
-
-def test_the_model_waits_with_encoders_and_tables_until_they_are_needed():
-    code = (
-        "import sys, asif_lib.zeroshot; print(*{'timm', 'transformers', 'sklearn', 'pandas', 'faiss'} & {*sys.modules})"
-    )
-    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert run.stdout.split() == []

@@ -13,9 +13,9 @@ import pandas as pd
 import torch
 
 from asif_lib.encoders.embeddings import embed
-from asif_lib.encoders.encoder import as_embeddings
 from asif_lib.encoders.identity import EncoderIdentity, checked_identity
 from asif_lib.errors import BankError, DataError, IdentityError
+from asif_lib.relative import as_embeddings
 from asif_lib.search.rows import BLOCK, Rows, as_rows
 
 from . import checks

@@ -12,8 +12,9 @@ from typer import Argument, Option
 
 from asif_lib.bank.record import bank_dir, stored_count
 from asif_lib.datasets.providers import names_of
-from asif_lib.defaults import BARE_TEMPLATE, DEFAULT_TEMPLATE, check_hubs_whiten, check_k_p
+from asif_lib.defaults import BARE_TEMPLATE, DEFAULT_TEMPLATE
 from asif_lib.errors import BrokenPicturesError, DataError, ParameterError, PictureError
+from asif_lib.settings import Settings
 
 from .banks import _build
 from .command import (
@@ -188,9 +189,8 @@ def _must_be_built(bank):
 def _check_model(asked):
     """Raise an `AsifError` if there is no such bank, or a setting is out of range; without PyTorch."""
     if not _must_be_built(asked.bank):
-        anchors = stored_count(asked.bank)
-        check_k_p(1 if asked.k is None else asked.k, asked.p, anchors)
-        check_hubs_whiten(asked.hubs, asked.whiten, not asked.no_center, anchors)
+        settings = Settings(asked.k, asked.p, not asked.no_center, asked.hubs, asked.whiten)
+        settings.checked(stored_count(asked.bank))
 
 
 def _model(asked):

@@ -12,13 +12,13 @@ import math
 import torch
 
 from asif_lib.bank.anchors import AnchorBank
-from asif_lib.defaults import check_k
 from asif_lib.errors import BankError
 from asif_lib.relative import check_dimensions, unit_rows
 from asif_lib.search.exact import top_anchors as search
 from asif_lib.search.passes import merge_top
 from asif_lib.search.prepared import PreparedAnchors
-from asif_lib.sparse import SparseVectors, check_k_p, power_and_normalise
+from asif_lib.settings import Settings, check_k
+from asif_lib.sparse import KeptCosines, SparseVectors
 
 from .workers import ClusterError, check_seen, check_workers, collect, library, working
 
@@ -106,9 +106,9 @@ def represent(client, queries, bank, kind, k, p, *, center=True, **options) -> S
     p : float
         The exponent, as for `ASIF`.
     """
-    check_k_p(k, p, len(bank))
-    values, indices = distributed_top_anchors(client, queries, bank, kind, k, center=center, **options)
-    return power_and_normalise(values, indices, p, len(bank))
+    settings = Settings(k, p, center).checked(len(bank))
+    kept = distributed_top_anchors(client, queries, bank, kind, settings.k, center=center, **options)
+    return KeptCosines(*kept, len(bank)).sparse(settings)
 
 
 def _shard(shard, n, client):

@@ -14,8 +14,9 @@ import torch
 
 from asif_lib.errors import AsifError, BrokenPicturesError, EncoderError, PictureError
 from asif_lib.files import cache_dir, is_writable
+from asif_lib.relative import as_embeddings
 
-from .encoder import Encoder, as_embeddings, check_list
+from .encoder import Encoder, check_list
 
 COMMIT_EVERY = 64
 """Embeddings between two commits. A killed run loses no more than these."""

@@ -2,9 +2,7 @@
 
 import contextlib
 import functools
-import warnings
 
-import numpy as np
 import torch
 
 from asif_lib.errors import BrokenPicturesError, ParameterError, PictureError
@@ -12,31 +10,6 @@ from asif_lib.machine import chunks_of, one_thread_per_core, progress_bar
 
 from .identity import EncoderIdentity
 from .pictures import open_picture, picture_digest, too_large
-
-
-def as_embeddings(z) -> torch.Tensor:
-    """Return embeddings (n, d), a Tensor or a NumPy array, as a Tensor over the same memory.
-
-    Raises
-    ------
-    ParameterError
-        If the array is masked, or holds no float16, float32 or float64 of this machine's byte order.
-
-    Examples
-    --------
-    >>> as_embeddings(np.ones((2, 3), "float32")).shape
-    torch.Size([2, 3])
-    """
-    if isinstance(z, torch.Tensor):
-        return z
-    plain = isinstance(z, np.ndarray) and not isinstance(z, np.ma.MaskedArray)
-    if not plain or z.dtype not in (np.float16, np.float32, np.float64):
-        found = z.dtype if plain else type(z).__name__
-        raise ParameterError(f"embeddings are a Tensor or a NumPy array of floats, not {found}: np.asarray(z, 'f4')")
-    if any(step < 0 or step % z.itemsize for step in z.strides):  # of z[::-1], which PyTorch does not know
-        z = np.ascontiguousarray(z)
-    with warnings.catch_warnings(action="ignore", category=UserWarning):  # an array that cannot be written to
-        return torch.from_numpy(z)
 
 
 def check_list(items):

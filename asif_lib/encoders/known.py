@@ -4,8 +4,8 @@ import numpy as np
 import torch
 
 from asif_lib.errors import EncoderError
+from asif_lib.relative import as_embeddings
 
-from .encoder import as_embeddings
 from .identity import EncoderIdentity
 
 

@@ -15,7 +15,6 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
                       "NearestAnchorCaption", "Procrustes", "RelativeRepresentation", "Ridge"],
         "corrections": ["CORRECTIONS", "correct_batch", "corrected"],
         "methods": ["METHODS", "Chosen", "choose"],
-        "trained": ["TextHead", "TwoHeads"],
         "neighbours": ["binned_means", "correlation_with_interval", "mutual_neighbours", "nearest_neighbours",
                        "neighbour_agreement", "neighbour_mask", "pair_correlation", "pair_ranks", "pair_sums",
                        "shuffled_correlation"],

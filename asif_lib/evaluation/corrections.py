@@ -6,8 +6,8 @@ candidates. **Inductive** corrections look at the bank only: each query gets the
 queries spread evenly over the candidates. On skewed classes they can harm.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import ClassVar
 
 import torch
 
@@ -17,103 +17,102 @@ from asif_lib.zeroshot import Classification
 from .baselines import Method
 
 
-@dataclass(frozen=True)
-class InvertedSoftmax:
+def inverted_softmax(scores, bank, beta=10.0) -> torch.Tensor:
     """Inductive: divide each candidate's softmax weight by its sum over the bank's own items.
 
     The result is the logarithm, β · s(q, c) - log Σ_b exp(β · s(b, c)), over the bank's items b: pictures if pictures
     are asked. Smith et al., Offline bilingual word vectors, orthogonal transformations and the inverted softmax, ICLR
     2017, equation 8, with the bank as its sample.
+
+    Parameters
+    ----------
+    scores : Tensor of shape (q, c)
+        Of q queries and c candidates.
+    bank : Tensor of shape (n, c)
+        The scores of the bank's items.
+    beta : float
     """
-
-    beta: float = 10.0
-    transductive: ClassVar = False
-    GRID: ClassVar = {"beta": (5.0, 10.0, 20.0)}
-
-    def __call__(self, scores, bank) -> torch.Tensor:
-        """Return the corrected (q, c) scores; `bank` (n, c) are the scores of the bank's items."""
-        return self.beta * scores - torch.logsumexp(self.beta * bank, dim=0)
+    return beta * scores - torch.logsumexp(beta * bank, dim=0)
 
 
-@dataclass(frozen=True)
-class BankZScores:
+def bank_z_scores(scores, bank) -> torch.Tensor:
     """Inductive: subtract from each candidate's scores its mean over the bank's items, and divide by its deviation."""
-
-    transductive: ClassVar = False
-    GRID: ClassVar = {}
-
-    def __call__(self, scores, bank) -> torch.Tensor:
-        """Return the corrected (q, c) scores; `bank` (n, c) are the scores of the bank's items."""
-        return _standardised(scores, bank)
+    return _standardised(scores, bank)
 
 
-@dataclass(frozen=True)
-class LocalScaling:
-    """Inductive: CSLS, twice the score minus the candidate's mean score with its nearest bank items.
+def local_scaling(scores, bank, nearest=10) -> torch.Tensor:
+    """Inductive: CSLS, twice the score minus the candidate's mean score with its `nearest` bank items.
 
     CSLS also subtracts the mean of the query. It is the same for all candidates and changes no order, so it is left
-    out. Lample et al., Word translation without parallel data, ICLR 2018, section 2.3.
+    out. Lample et al., Word translation without parallel data, ICLR 2018, section 2.3. The other parameters are those
+    of `inverted_softmax`.
     """
-
-    nearest: int = 10
-    transductive: ClassVar = False
-    GRID: ClassVar = {"nearest": (5, 10, 30)}
-
-    def __call__(self, scores, bank) -> torch.Tensor:
-        """Return the corrected (q, c) scores; `bank` (n, c) are the scores of the bank's items."""
-        return 2 * scores - bank.topk(min(self.nearest, len(bank)), dim=0).values.mean(dim=0)
+    return 2 * scores - bank.topk(min(nearest, len(bank)), dim=0).values.mean(dim=0)
 
 
-@dataclass(frozen=True)
-class BatchZScores:
-    """Transductive: standardise each candidate's scores over the queries of the batch.
+def batch_z_scores(scores, bank=None) -> torch.Tensor:
+    """Transductive: standardise each candidate's scores (q, c) over the queries of the batch.
 
-    Raises `ParameterError` if the batch holds one query.
+    Raises `ParameterError` if the batch holds one query. The scores of the `bank` are not used.
     """
-
-    transductive: ClassVar = True
-    GRID: ClassVar = {}
-
-    def __call__(self, scores, bank=None) -> torch.Tensor:
-        """Return the corrected (q, c) scores; the bank's scores are not used."""
-        _check_batch(scores)
-        return _standardised(scores, scores)
+    _check_batch(scores)
+    return _standardised(scores, scores)
 
 
-@dataclass(frozen=True)
-class Sinkhorn:
+def sinkhorn(scores, bank=None, beta=20.0, rounds=50) -> torch.Tensor:
     """Transductive: scale exp(β · scores) until each query sums to 1, and each candidate to q / c.
 
     Every candidate is then wanted equally often. The result is the logarithm. Cuturi, Sinkhorn distances, NeurIPS 2013,
     algorithm 1, with uniform marginals.
 
     Raises `ParameterError` if the batch holds one query.
+
+    Parameters
+    ----------
+    scores : Tensor of shape (q, c)
+    bank : not used
+    beta : float
+    rounds : int
     """
+    _check_batch(scores)
+    plan = beta * scores.double()
+    for _ in range(rounds):
+        plan = plan - torch.logsumexp(plan, dim=0)
+        plan = plan - torch.logsumexp(plan, dim=1, keepdim=True)
+    return plan.float()
 
-    beta: float = 20.0
-    rounds: int = 50
-    transductive: ClassVar = True
-    GRID: ClassVar = {"beta": (10.0, 20.0, 40.0)}
 
-    def __call__(self, scores, bank=None) -> torch.Tensor:
-        """Return the corrected (q, c) scores; the bank's scores are not used."""
-        _check_batch(scores)
-        plan = self.beta * scores.double()
-        for _ in range(self.rounds):
-            plan = plan - torch.logsumexp(plan, dim=0)
-            plan = plan - torch.logsumexp(plan, dim=1, keepdim=True)
-        return plan.float()
+def _standardised(scores, sample):
+    deviation = sample.std(dim=0, correction=0)
+    return (scores - sample.mean(dim=0)) / torch.where(deviation > 0, deviation, 1)
+
+
+def _check_batch(scores):
+    if len(scores) < 2:
+        raise ParameterError(
+            "a transductive correction compares the queries of a batch, and fewer than two have a score; ask several, "
+            "or use an inductive correction"
+        )
+
+
+@dataclass(frozen=True)
+class Correction:
+    """A formula for the scores, and the values of its settings that are tried on validation pairs."""
+
+    formula: Callable
+    grid: dict
+    transductive: bool = False
 
 
 CORRECTIONS = {
-    "inverted softmax": InvertedSoftmax,
-    "z over the bank": BankZScores,
-    "CSLS": LocalScaling,
-    "z over the batch (transductive)": BatchZScores,
-    "Sinkhorn (transductive)": Sinkhorn,
+    "inverted softmax": Correction(inverted_softmax, {"beta": (5.0, 10.0, 20.0)}),
+    "z over the bank": Correction(bank_z_scores, {}),
+    "CSLS": Correction(local_scaling, {"nearest": (5, 10, 30)}),
+    "z over the batch (transductive)": Correction(batch_z_scores, {}, transductive=True),
+    "Sinkhorn (transductive)": Correction(sinkhorn, {"beta": (10.0, 20.0, 40.0)}, transductive=True),
 }
-"""Name → class. The name of a transductive correction says so, in every table."""
-TRANSDUCTIVE = {"sinkhorn": Sinkhorn, "z": BatchZScores}
+"""The name of a transductive correction says so, in every table."""
+TRANSDUCTIVE = {"sinkhorn": sinkhorn, "z": batch_z_scores}
 """The corrections of `correct_batch`, by the names that ``asif evaluate --transductive`` takes."""
 
 
@@ -140,7 +139,7 @@ def correct_batch(answer, name) -> Classification:
         raise ParameterError(f"there is no transductive correction {name!r}; take one of: {', '.join(TRANSDUCTIVE)}")
     pictures, labels = (answer.predicted >= 0).nonzero(), (answer.scores > 0).any(dim=0).nonzero().squeeze(1)
     scores = torch.zeros_like(answer.scores)
-    scores[pictures, labels] = TRANSDUCTIVE[name]()(answer.scores[pictures, labels]).softmax(dim=1)
+    scores[pictures, labels] = TRANSDUCTIVE[name](answer.scores[pictures, labels]).softmax(dim=1)
     return replace(answer, scores=scores, transductive=name)
 
 
@@ -150,11 +149,13 @@ class Corrected(Method):
     Parameters
     ----------
     method : Method
-    correction : one of `CORRECTIONS`, made
+    correction : Correction
+    settings : optional
+        Of the formula.
     """
 
-    def __init__(self, method, correction):
-        self.method, self.correction = method, correction
+    def __init__(self, method, correction, **settings):
+        self.method, self.correction, self.settings = method, correction, settings
         self.transductive = method.transductive or correction.transductive
         self.stops_early = method.stops_early
 
@@ -181,7 +182,8 @@ class Corrected(Method):
         )
 
     def _corrected(self, scores, of_bank, candidates):
-        return self.correction(scores, None if self.correction.transductive else of_bank(candidates))
+        bank = None if self.correction.transductive else of_bank(candidates)
+        return self.correction.formula(scores, bank, **self.settings)
 
 
 def corrected(make, correction):
@@ -189,29 +191,15 @@ def corrected(make, correction):
 
     Examples
     --------
-    >>> from asif_lib.evaluation.variants import SparseAnchors
-    >>> make = corrected(SparseAnchors, Sinkhorn)
+    >>> from asif_lib.evaluation.methods import METHODS
+    >>> make = corrected(METHODS["ASIF"], CORRECTIONS["Sinkhorn (transductive)"])
     >>> make(p=2, beta=20.0).transductive, sorted(make.GRID)
     (True, ['beta', 'p', 'share'])
     """
 
     def made(**settings):
-        own = {key: settings.pop(key) for key in list(settings) if key in correction.GRID}
-        return Corrected(make(**settings), correction(**own))
+        own = {key: settings.pop(key) for key in list(settings) if key in correction.grid}
+        return Corrected(make(**settings), correction, **own)
 
-    made.GRID = {**make.GRID, **correction.GRID}
-    made.transductive = make.transductive or correction.transductive
+    made.GRID, made.transductive = {**make.GRID, **correction.grid}, make.transductive or correction.transductive
     return made
-
-
-def _standardised(scores, sample):
-    deviation = sample.std(dim=0, correction=0)
-    return (scores - sample.mean(dim=0)) / torch.where(deviation > 0, deviation, 1)
-
-
-def _check_batch(scores):
-    if len(scores) < 2:
-        raise ParameterError(
-            "a transductive correction compares the queries of a batch, and fewer than two have a score; ask several, "
-            "or use an inductive correction"
-        )

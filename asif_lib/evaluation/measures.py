@@ -1,6 +1,6 @@
 """How good a model is, and how sure the number is: accuracy and recall with intervals, sweeps, zero-shot summaries."""
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 import numpy as np
 import pandas as pd
@@ -239,7 +239,7 @@ def summarise_zero_shot(model, answer, labels, templates, reduce):
         "anchors": len(model.bank),
         "image_encoder": model.bank.image_encoder.name,
         "text_encoder": model.bank.text_encoder.name,
-        **{setting: getattr(model, setting) for setting in ("k", "p", "center", "hubs", "whiten")},
+        **asdict(model.settings),
         "transductive": answer.transductive,
         "templates": list(templates),
         "reduce": reduce,

@@ -6,7 +6,7 @@ label and no encoder.
 """
 
 from dataclasses import dataclass
-from functools import cached_property
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -16,10 +16,10 @@ from sklearn.model_selection import KFold, ParameterGrid
 from asif_lib.defaults import DEFAULT_K_SHARE, DEFAULT_P, NEAREST, TASKS
 from asif_lib.errors import ParameterError
 from asif_lib.machine import progress_bar
-from asif_lib.relative import main_directions, shrunk_whitening, unit_rows
-from asif_lib.search.exact import top_anchors
-from asif_lib.sparse import SparseVectors, anchor_offsets, power_and_normalise, subtract_offsets
-from asif_lib.zeroshot import check_bank, default_k
+from asif_lib.relative import unit_rows
+from asif_lib.settings import Settings, default_k
+from asif_lib.sparse import Side
+from asif_lib.zeroshot import check_bank
 
 from .measures import Measure, in_points, paired_difference, ranks, recall_of_each, same_text
 
@@ -33,8 +33,25 @@ SHARES, POWERS, HUBS = (0.05, DEFAULT_K_SHARE, 0.2, 0.3), (1, DEFAULT_P, 4), (0,
 SPACES = ((False, None), (True, None), (True, 0.5), (True, 0.8), (True, 0.9))
 """Whether the bank's mean is subtracted, and the shrinkage of the whitening."""
 SAME, ANOTHER = TASKS
-DEFAULTS = {"share": DEFAULT_K_SHARE, "p": DEFAULT_P, "center": True, "hubs": 0, "whiten": None}
-STARTS = {SAME: DEFAULTS, ANOTHER: {**DEFAULTS, "whiten": 0.8}}
+
+
+class Tried(NamedTuple):
+    """A combination of settings, with k as a share of the anchors; without arguments, the defaults."""
+
+    share: float = DEFAULT_K_SHARE
+    p: float = DEFAULT_P
+    center: bool = True
+    hubs: float = 0
+    whiten: float | None = None
+
+    def of(self, bank) -> dict:
+        """Return the settings as keywords of ``ASIF(bank, …)``."""
+        settings = self._asdict()
+        return {"k": default_k(len(bank), settings.pop("share")), **settings}
+
+
+DEFAULTS = Tried()
+STARTS = {SAME: DEFAULTS, ANOTHER: DEFAULTS._replace(whiten=0.8)}
 """Task → the settings that stay, unless the folds show better ones. Between the banks of this book, whitening helped
 with pictures of another kind (``benchmarks/accuracy/another_kind.toml``). Folds inside one bank show a part of this."""
 
@@ -122,7 +139,7 @@ def recommend(bank, task=SAME, *, seed=0, progress=True) -> Recommendation:
             f"{len(bank)} pairs are too few to choose settings by: {SMALLEST} or more are needed; keep the defaults"
         )
     rows = np.random.default_rng(seed).permutation(len(bank))[:LARGEST]
-    image, text = (bank.rows(kind).take(rows.tolist()).float() for kind in ("image", "text"))
+    image, text = (bank.rows(side).take(rows.tolist()).float() for side in bank.sides)
     captions = bank.pairs["caption"].to_numpy()[rows]
     folds = [(fit, asked[:ASKED]) for fit, asked in _folds(task, image, seed)]
     shares = sorted({default_k(len(rows), share): share for share in reversed(SHARES)}.values())  # each k once
@@ -150,114 +167,67 @@ def _folds(task, image, seed):
 def _answers(image, text, captions, fit, asked, grid, bar):
     """Return, for each combination of settings, the recall of each pair asked, (q,), a mean as `mean_recall`."""
     relevant, found = same_text(captions[asked], captions[asked]), {}
-    most, image_mean, text_mean = default_k(len(fit), max(SHARES)), image[fit].mean(dim=0), text[fit].mean(dim=0)
-    directions = main_directions(unit_rows(image[fit], image_mean))
-    texts = {
-        center: KeptCosines(text[fit], text[asked], most, text_mean if center else None) for center in (True, False)
-    }
-    pictures = {
-        (center, whiten): KeptCosines(
-            image[fit], image[asked], most, image_mean if center else None, whiten, directions
-        )
-        for center, whiten in SPACES
-    }
+    most = default_k(len(fit), max(SHARES))
+    pictures, texts = {}, {}  # KeptCosines; hubs are corrected with the mean subtracted only
+    for center in (False, True):
+        images, captions = (Side(z[fit], z[fit].mean(dim=0) if center else None) for z in (image, text))
+        texts[center] = captions.cosines(text[asked], most, hubs=center)
+        for whiten in (whiten for other, whiten in SPACES if other == center):
+            side = images.whitened(whiten) if whiten else images
+            pictures[center, whiten] = side.cosines(image[asked], most, hubs=center)
     for one in grid:
-        how = default_k(len(fit), one["share"]), one["p"], one["hubs"]
-        # hubs are corrected with the mean subtracted only
+        settings = Settings(default_k(len(fit), one["share"]), one["p"], hubs=one["hubs"])
         columns = {
-            center: side.sparse(*how).to_dense().T for center, side in texts.items() if center or not one["hubs"]
+            center: kept.sparse(settings).to_dense().T for center, kept in texts.items() if center or not one["hubs"]
         }
-        for (center, whiten), side in pictures.items():
-            if center not in columns:
-                continue
-            scores = side.sparse(*how).to_dense() @ columns[center]
-            ways = ranks(scores, relevant), ranks(scores.T, relevant.T)
-            settings = {**one, "center": center, "whiten": whiten}
-            found[tuple(settings[key] for key in DEFAULTS)] = recall_of_each(ways)
+        for (center, whiten), kept in pictures.items():
+            if center in columns:
+                scores = kept.sparse(settings).to_dense() @ columns[center]  # (q, q)
+                ways = ranks(scores, relevant), ranks(scores.T, relevant.T)
+                found[Tried(**one, center=center, whiten=whiten)] = recall_of_each(ways)
         bar.update()
     return found
 
 
-class KeptCosines:
-    """The `most` largest cosines of q items with n anchors: what `ASIF` computes, for many k, p and hubs at once.
-
-    Parameters
-    ----------
-    anchors, asked : Tensors of shape (n, d) and (q, d)
-    most : int
-        The largest k that will be asked.
-    mean : Tensor of shape (d,), optional
-        Subtracted from both.
-    whiten : float, optional
-        The shrinkage, as for `ASIF`.
-    directions : optional
-        The `main_directions` of the unit rows of the anchors, if they are known.
-    """
-
-    def __init__(self, anchors, asked, most, mean=None, whiten=None, directions=None):
-        rows, z = unit_rows(anchors, mean), unit_rows(asked, mean)
-        if whiten:
-            matrix = shrunk_whitening(*(directions or main_directions(rows)), whiten)
-            rows, z = unit_rows(rows @ matrix), unit_rows(z @ matrix)
-        self._rows = rows
-        self._values, self._indices = top_anchors(z, rows, most)
-
-    @cached_property
-    def _offsets(self):
-        return anchor_offsets(self._rows, 1)
-
-    def sparse(self, k, p, hubs=0) -> SparseVectors:
-        """Return the sparse vectors of the items asked, as ``ASIF(bank, k, p, hubs=hubs)`` does."""
-        offsets = hubs * self._offsets if hubs else None
-        kept = subtract_offsets(self._values[:, :k], self._indices[:, :k], offsets)
-        return power_and_normalise(*kept, p, len(self._rows))
-
-
 def _advice(bank, task, found):
     """Choose by the recall over all folds; compare the choice of the other folds with the start on each fold."""
-    recall = {key: np.concatenate([fold[key] for fold in found]) for key in found[0]}
-    default, start = (tuple(settings.values()) for settings in (DEFAULTS, STARTS[task]))
-    start_gain = paired_difference(recall[start], recall[default])
-    start = default if start_gain.high < 0 else start
+    recall = {tried: np.concatenate([fold[tried] for fold in found]) for tried in found[0]}
+    start_gain = paired_difference(recall[STARTS[task]], recall[DEFAULTS])
+    start = DEFAULTS if start_gain.high < 0 else STARTS[task]
     gains = []
     for held_out, fold in enumerate(found):
         others = [other for i, other in enumerate(found) if i != held_out]
         gains.append(fold[_best(others)] - fold[start])
     gain, best = paired_difference(np.concatenate(gains), np.zeros(len(recall[start]))), _best(found)
     decided = bool(best != start and gain.low > 0)
-    settings, first, most = (_settings(key, bank) for key in (best if decided else start, start, best))
-    edges, table = _edges(best, recall), _table(recall, recall[default])
+    settings, first, most = (tried.of(bank) for tried in (best if decided else start, start, best))
+    edges, table = _edges(best, recall), _table(recall, recall[DEFAULTS])
     return Recommendation(bank.name, task, settings, decided, gain, first, start_gain, most, edges, table)
 
 
 def _best(folds):
     """Return the combination with the largest mean recall over these folds; among equal ones, the first."""
-    return max(folds[0], key=lambda key: np.concatenate([fold[key] for fold in folds]).mean())
+    return max(folds[0], key=lambda tried: np.concatenate([fold[tried] for fold in folds]).mean())
 
 
 def _table(recall, default):
     rows = []
-    for key, each in recall.items():
+    for tried, each in recall.items():
         difference = each - default
         error = difference.std(ddof=1) / len(each) ** 0.5
-        about = {"value": each.mean(), "difference": difference.mean(), "error": error}
-        rows.append({**dict(zip(DEFAULTS, key, strict=True)), **about})
+        rows.append({**tried._asdict(), "value": each.mean(), "difference": difference.mean(), "error": error})
     table = pd.DataFrame(rows).sort_values("value", ascending=False, kind="stable", ignore_index=True)
     return table.assign(whiten=table["whiten"].astype(object).where(table["whiten"].notna(), None))
 
 
-def _settings(key, bank):
-    settings = dict(zip(DEFAULTS, key, strict=True))
-    return {"k": default_k(len(bank), settings.pop("share")), **settings}
-
-
-def _edges(best, tried):
+def _edges(best, recall):
     """Return which of the best settings are at an end of what was tried; beyond 0 and None nothing lies."""
     edges = {}
-    for name, place in {"k": 0, "p": 1, "hubs": 3, "whiten": 4}.items():
-        values = [key[place] for key in tried if key[place] is not None]
-        if best[place] in (min(values), max(values)) and best[place]:
-            edges[name] = "largest" if best[place] == max(values) else "smallest"
+    for name, field in {"k": "share", "p": "p", "hubs": "hubs", "whiten": "whiten"}.items():
+        value, values = getattr(best, field), [getattr(tried, field) for tried in recall]
+        values = [other for other in values if other is not None]
+        if value and value in (min(values), max(values)):
+            edges[name] = "largest" if value == max(values) else "smallest"
     return edges
 
 

@@ -16,9 +16,8 @@ import torch
 
 from asif_lib.errors import ParameterError
 from asif_lib.machine import progress_bar
-from asif_lib.search.exact import top_anchors
 from asif_lib.search.inverted import InvertedIndex
-from asif_lib.sparse import check_k_p, power_and_normalise
+from asif_lib.sparse import KeptCosines
 from asif_lib.zeroshot import ASIF, Classification
 
 from .measures import Measure, mean_with_interval, paired_difference
@@ -136,13 +135,13 @@ def measure_efforts(index, data, k, p, *, efforts=None, rounds=1, progress=True)
     ParameterError
         If k, p, an effort or the rounds are out of range, there is no effort or one twice, or dimensions differ.
     """
-    check_k_p(k, p, len(index))
+    model = ASIF(index.bank, k, p, center=index.about["centred"], device="cpu")
     if isinstance(rounds, bool) or not isinstance(rounds, Integral) or rounds < 1:
         raise ParameterError(f"rounds = {rounds}: each setting is timed a whole number of times, 1 or more")
     efforts = index.efforts(k) if efforts is None else sorted(efforts)
     if not efforts or len(set(efforts)) < len(efforts):
         raise ParameterError(f"efforts = {efforts}: give one or more settings of {index.knob}, each once")
-    task = _Task(index, data, int(k), p)
+    task = _Task(index, data, model)
     seconds = {effort: [] for effort in (None, *efforts)}  # None: exact search
     rows = {}
     with progress_bar(total=rounds * len(seconds), desc="measuring efforts", disable=not progress, leave=False) as bar:
@@ -179,35 +178,36 @@ def least_reach(n) -> float:
 class _Task:
     """Classify a validation set, with one side searched by the index or exactly. The first answer is the exact one."""
 
-    def __init__(self, index, data, k, p):
-        self.index, self.k, self.p, self.templates = index, k, p, data.templates
+    def __init__(self, index, data, model):
+        self.index, self.settings, self.templates = index, model.settings, data.templates
         self.labels = np.asarray(data.labels)
-        self.is_image, center = index.about["modality"] == "image", index.about["centred"]
-        model = ASIF(index.bank, k, p, center=center, device="cpu")
-        self.queries = data.pictures if self.is_image else data.prompts
-        self.other = model.texts(data.prompts) if self.is_image else model.images(data.pictures)
-        self.anchors, self.mean = index.bank.searchable(index.about["modality"], center=center)
+        side, (first, second) = index.about["modality"], index.bank.sides
+        self.is_first, self.anchors = side == first, model.anchors(side)
+        self.queries = data.pictures if self.is_first else data.prompts
+        self.other = model.represent(second, data.prompts) if self.is_first else model.represent(first, data.pictures)
         self.least = self.decided = None
 
     def search(self, effort):
-        """Return the values, the indices, and how many anchors were found for each query; exactly if effort is None."""
+        """Return the `KeptCosines`, and how many anchors were found for each query; exactly if effort is None."""
+        k, n = self.settings.k, len(self.index)
         if effort is None:
-            return *top_anchors(self.queries, self.anchors, self.k, mean=self.mean), np.full(len(self.queries), self.k)
-        return self.index.search_and_count(self.queries, self.k, effort)
+            return self.anchors.cosines(self.queries, k), np.full(len(self.queries), k)
+        values, indices, found = self.index.search_and_count(self.queries, k, effort)
+        return KeptCosines(values, indices, n), found
 
-    def row(self, values, indices, found) -> dict:
+    def row(self, kept, found) -> dict:
         """Compare an answer of `search` with the exact one."""
-        vectors = power_and_normalise(values, indices, self.p, len(self.index))
-        pictures, prompts = (vectors, self.other) if self.is_image else (self.other, vectors)
-        scores = InvertedIndex(prompts, self.templates).scores(pictures)
+        vectors = kept.sparse(self.settings)
+        items, prompts = (vectors, self.other) if self.is_first else (self.other, vectors)
+        scores = InvertedIndex(prompts, self.templates).scores(items)  # (q, c)
         decisions = Classification(list(range(scores.shape[1])), scores).predicted.numpy()
         if self.decided is None:
-            self.least, self.decided = values[:, -1:], decisions
+            self.least, self.decided = kept.values[:, -1:], decisions
         gap = compare_decisions(decisions == self.labels, self.decided == self.labels)
-        there = torch.arange(self.k) < torch.from_numpy(found)[:, None]  # without the zeros that fill up the rest
+        there = torch.arange(self.settings.k) < torch.from_numpy(found)[:, None]  # no zeros that fill up the rest
         return {
-            "recall": float(((values >= self.least) & there).float().mean()),
-            "short": float((found < self.k).mean()),
+            "recall": float(((kept.values >= self.least) & there).float().mean()),
+            "short": float((found < self.settings.k).mean()),
             "agreement": float((decisions == self.decided).mean()),
             "accuracy": float((decisions == self.labels).mean()),
             **{"difference": gap.value, "low": gap.low, "high": gap.high},

@@ -8,14 +8,16 @@ import pandas as pd
 import scipy.stats
 import torch
 
-from asif_lib.defaults import AUDIT_K_SHARE, DEFAULT_P, check_hub_share, check_k_p
+from asif_lib.defaults import AUDIT_K_SHARE, DEFAULT_P
 from asif_lib.errors import ParameterError
 from asif_lib.machine import slow_bar
 from asif_lib.relative import unit_rows
 from asif_lib.search.inverted import InvertedIndex
 from asif_lib.search.rows import BLOCK, QUERY_BLOCK
-from asif_lib.sparse import hub_offsets, power_and_normalise, subtract_offsets
-from asif_lib.zeroshot import default_k
+from asif_lib.settings import Settings, default_k
+from asif_lib.sparse import KeptCosines, hubness_of
+
+from .removals import cosines_about
 
 HUBS, NEIGHBOURS, BETA = 0.5, 20, 12.0
 """How `rank_pairs` corrects for hubs: the share, and the number of nearest anchors. And how sharply it averages over
@@ -29,8 +31,8 @@ def leave_one_out(bank, k=None, p=DEFAULT_P, *, hubs=0.0, center=True, device="c
     """Represent every pair of a bank by all the other pairs.
 
     Row i equals the representation of pair i by ``ASIF(bank.subset(all but i), k, p, center=center)``, its mean
-    included. No bank is rebuilt: if the rows are centred by the mean of all n, the mean of all but i is
-    -x_i / (n - 1). So every cosine follows from the inner products of the centred rows, tile by tile.
+    included. No bank is rebuilt. With x_i the rows centred by the mean of all n, the mean of all but i is
+    m = -x_i / (n - 1). So every cosine about m follows from the inner products x_i·a, tile by tile (`cosines_about`).
 
     Raises `ParameterError` if the bank has fewer than two pairs, k, p or `hubs` is out of range, or an embedding holds
     NaN.
@@ -42,51 +44,43 @@ def leave_one_out(bank, k=None, p=DEFAULT_P, *, hubs=0.0, center=True, device="c
         Entries kept, at most n - 1; default `default_k(n - 1)`.
     p, center : as for `ASIF`
     hubs : float, 0 to 1
-        An anchor in a dense region is near to many pairs and says little about each. So this share of the anchor's mean
-        cosine with its `NEIGHBOURS` nearest anchors (with k of them if k is smaller) is subtracted from the k cosines
-        that are kept, before the power. The mean counts from its average over the bank. With 0.5 this is the idea of
-        CSLS (Lample et al., Word translation without parallel data, ICLR 2018, section 2.3).
+        As for `ASIF`, with the `NEIGHBOURS` nearest anchors of an anchor (with k of them if k is smaller).
     device : str or torch.device
 
     Returns
     -------
     images, texts : SparseVectors of shape (n, k) in n dimensions
-        Anchors are numbered as in `bank`. No row holds its own anchor. A score is a sum over anchors for any `hubs`.
+        Of the two sides. Anchors are numbered as in `bank`. No row holds its own anchor. A score is a sum over anchors
+        for any `hubs`.
     """
     n = len(bank)
     if n < 2:
         raise ParameterError(f"bank {bank.name!r} has {n} pair; leaving one out takes at least two")
-    k = default_k(n - 1) if k is None else k
-    check_k_p(k, p, n - 1)
-    check_hub_share(hubs)
-    means = (bank.image_mean, bank.text_mean) if center else (None, None)
-    sides = zip((bank.image, bank.text), means, strict=True)
-    return tuple(_leave_one_out(x, mean, int(k), p, hubs, device) for x, mean in sides)
+    settings = Settings(k, p, center, hubs).checked(n - 1, near=0)
+    return tuple(_leave_one_out(bank, side, settings, device) for side in bank.sides)
 
 
-def _leave_one_out(x, mean, k, p, hubs, device):
-    n = len(x)
-    share = 0.0 if mean is None else 1 / (n - 1)
+def _leave_one_out(bank, side, settings, device):
+    x, n, k = bank.rows(side).gathered(), len(bank), settings.k  # (n, d)
+    mean, share = (bank.mean(side), 1 / (n - 1)) if settings.center else (None, 0.0)  # m = -share · x_i
     values = torch.full((n, k), -torch.inf)
     indices = torch.zeros((n, k), dtype=torch.int64)
     tiles = list(itertools.product(range(0, n, BLOCK), range(0, n, QUERY_BLOCK)))
     for start, first in slow_bar(tiles, "leaving each pair out", "tile", progress=True):
         if first == 0:
-            anchors = _centred(x[start : start + BLOCK], mean, start).to(device)
-            squared = anchors.square().sum(dim=1)
+            anchors = _centred(x[start : start + BLOCK], mean, start).to(device)  # (b, d)
+            squared = anchors.square().sum(dim=1)  # (b,)
         rows = slice(first, min(first + QUERY_BLOCK, n))
-        queries = _centred(x[rows], mean, first).to(device)
-        own = queries.square().sum(dim=1, keepdim=True)
-        inner = queries @ anchors.T
-        lengths = (squared + 2 * share * inner + share**2 * own).clamp_min(0).sqrt() * own.sqrt()
-        tile = (inner + share * own) / lengths.clamp_min(torch.finfo(inner.dtype).tiny)
+        queries = _centred(x[rows], mean, first).to(device)  # (q, d)
+        own = queries.square().sum(dim=1, keepdim=True)  # (q, 1)
+        inner = queries @ anchors.T  # (q, b)
+        tile = cosines_about(inner, -share * own, -share * inner, share**2 * own, own, squared)
         both = torch.arange(max(rows.start, start), min(rows.stop, start + len(anchors)))
         tile[both - rows.start, both - start] = -torch.inf  # never its own anchor
         best, where = (found.cpu() for found in tile.topk(min(k, tile.shape[1]), dim=1))
         values[rows], order = torch.cat([values[rows], best], dim=1).topk(k, dim=1)
         indices[rows] = torch.cat([indices[rows], where + start], dim=1).gather(1, order)
-    offsets = hub_offsets(values[:, :NEIGHBOURS], hubs)
-    return power_and_normalise(*subtract_offsets(values, indices, offsets), p, n)
+    return KeptCosines(values, indices, n, hubness_of(values[:, :NEIGHBOURS])).sparse(settings)
 
 
 def _centred(x, mean, first):

@@ -7,9 +7,8 @@ import pandas as pd
 import torch
 
 from asif_lib.errors import ParameterError
-from asif_lib.search.exact import top_anchors
 from asif_lib.search.inverted import check_reduce
-from asif_lib.sparse import SparseVectors
+from asif_lib.sparse import Side, SparseVectors
 
 
 def contributions(image: SparseVectors, text: SparseVectors, pairs=None, *, reduce=None) -> pd.DataFrame:
@@ -110,17 +109,17 @@ def influence(images, prompts, labels, pairs=None, *, against=None) -> pd.DataFr
 def familiarity(model, pictures, m=1) -> torch.Tensor:
     """Return the mean of each picture's m largest cosines with the anchors, (q,) float32: how near the bank is.
 
-    The cosines are those of the model, centred if the model centres. `pictures` are pictures, or their (q, d_image)
-    embeddings.
+    The cosines are centred if the model centres, and never whitened. `pictures` are items of the bank's first side, or
+    their (q, d_image) embeddings.
 
     Raises `ParameterError` unless 1 ≤ m ≤ n, or if an embedding holds NaN.
     """
     n = len(model.bank)
     if not 1 <= m <= n:
         raise ParameterError(f"m = {m}: the mean is over 1 to {n} anchors")
-    z = model.embeddings("image", pictures)
-    anchors, mean = model.bank.searchable("image", center=model.center)
-    return top_anchors(z, anchors, m, mean=mean, device=model.device)[0].mean(dim=1)
+    first, bank = model.bank.sides[0], model.bank
+    anchors = Side(*bank.searchable(first, center=model.settings.center), model.device)
+    return anchors.cosines(model.embeddings(first, pictures), m).values.mean(dim=1)
 
 
 @dataclass(frozen=True)

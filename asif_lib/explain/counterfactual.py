@@ -5,8 +5,7 @@ the whitening. So each answer equals the answer of ``ASIF(bank.subset(rest), k, 
 """
 
 import math
-from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import cached_property
 from itertools import combinations
 
@@ -32,10 +31,12 @@ class Counterfactual:
     scores: torch.Tensor
     """The scores without the removed anchors, (q, t) float32."""
     images: SparseVectors
-    """The q pictures without the removed anchors, numbered as in the whole bank."""
+    """The q items of the first side without the removed anchors, numbered as in the whole bank."""
     texts: SparseVectors
-    _with_all: Callable
-    """Makes the vectors of the pictures and of the texts with all anchors, which not every caller needs."""
+    """The t items of the second side, likewise."""
+    _model: ASIF
+    _embeddings: tuple
+    """Of the items of both sides. Their vectors with all anchors are made when a caller needs them."""
 
     @cached_property
     def before(self) -> torch.Tensor:
@@ -45,16 +46,16 @@ class Counterfactual:
 
     @cached_property
     def entered(self) -> pd.DataFrame:
-        """The anchors that moved up into a top k: columns ``side`` ("image" or "text"), ``row``, ``anchor``, ``entry``.
+        """The anchors that moved up into a top k: columns ``side`` (its name), ``row``, ``anchor``, ``entry``.
 
         With centring the mean moves too, so that more anchors than were removed may enter.
         """
-        sides = zip(("image", "text"), self._old, (self.images, self.texts), strict=True)
+        sides = zip(self._model.bank.sides, self._old, (self.images, self.texts), strict=True)
         return pd.concat([_entered(*side) for side in sides], ignore_index=True)
 
     @cached_property
     def _old(self):
-        return self._with_all()
+        return [self._model.represent(*side) for side in zip(self._model.bank.sides, self._embeddings, strict=True)]
 
 
 def without(model, pictures, texts, remove) -> Counterfactual:
@@ -70,22 +71,21 @@ def without(model, pictures, texts, remove) -> Counterfactual:
     ----------
     model : ASIF
     pictures : sequence of pictures, or Tensor of shape (q, d_image)
+        Items of the bank's first side.
     texts : sequence of str, or Tensor of shape (t, d_text)
+        Items of the second.
     remove : sequence of int
         Positions in the model's bank.
     """
     removed, bank = _checked_anchors(remove, model), model.bank
-    z_image, z_text = model.embeddings("image", pictures), model.embeddings("text", texts)
+    z = tuple(model.embeddings(*side) for side in zip(bank.sides, (pictures, texts), strict=True))
     keep = torch.ones(len(bank), dtype=torch.bool)
     keep[removed] = False
     rows = keep.nonzero()[:, 0]
-    settings = {name: getattr(model, name) for name in ("center", "hubs", "whiten", "device")}
-    rest = ASIF(bank.view(rows), model.k, model.p, **settings)
-    kept = rest.images(z_image), rest.texts(z_text)
+    rest = ASIF(bank.view(rows), **asdict(model.settings), device=model.device)
+    kept = [rest.represent(*side) for side in zip(bank.sides, z, strict=True)]
     new = [SparseVectors(rows[v.indices.long()].int(), v.values, len(bank)) for v in kept]
-    return Counterfactual(
-        tuple(removed), kept[0].similarity(kept[1]), *new, lambda: (model.images(z_image), model.texts(z_text))
-    )
+    return Counterfactual(tuple(removed), kept[0].similarity(kept[1]), *new, model, z)
 
 
 def _entered(side, old, new):
@@ -158,7 +158,8 @@ def smallest_removal(
     labels : sequence of str, two or more
     templates, prompts, reduce : as for `ASIF.classify`
     """
-    z_image = model.embeddings("image", picture if isinstance(picture, torch.Tensor | np.ndarray) else [picture])
+    picture = picture if isinstance(picture, torch.Tensor | np.ndarray) else [picture]
+    z_image = model.embeddings(model.bank.sides[0], picture)
     decision = Decision(model, z_image, model.prompts(labels, templates, prompts), labels, reduce)
     candidates = decision.candidates()
     room = len(model.bank) - model.k
@@ -189,15 +190,17 @@ class Decision:
             raise ParameterError(f"one picture at a time; these are {len(z_image)}")
         if len(labels) < 2:
             raise ParameterError(f"a decision is between two labels or more; there are {len(labels)}")
-        if model.hubs or model.whiten:
+        hubs, whiten = model.settings.hubs, model.settings.whiten
+        if hubs or whiten:
             raise ParameterError(
-                f"hubs = {model.hubs}, whiten = {model.whiten}: the search over sets of anchors knows neither; take a "
+                f"hubs = {hubs}, whiten = {whiten}: the search over sets of anchors knows neither; take a "
                 f"model without them, or name the anchors for `without`"
             )
         check_reduce(reduce)
         self.model, self.labels, self.reduce = model, list(labels), reduce
         self.z_image, self.z_text = z_image, z_text
-        self.image, self.text = model.images(z_image), model.texts(z_text)
+        first, second = model.bank.sides
+        self.image, self.text = model.represent(first, z_image), model.represent(second, z_text)
         self.scores = self.of_labels(self.image.similarity(self.text))[0]
         if self.scores.max() <= 0:
             raise ParameterError("nothing decides this picture: no label has an anchor in common with it")

@@ -48,7 +48,7 @@ def faithfulness_curves(
     """
     if steps < 1 or orders < 1:
         raise ParameterError(f"steps = {steps}, orders = {orders}: a curve needs at least one of each")
-    z_image = model.embeddings("image", pictures)
+    z_image = model.embeddings(model.bank.sides[0], pictures)
     if not len(z_image):
         raise ParameterError("there are no pictures to draw curves of")
     z_text = model.prompts(labels, templates, prompts)

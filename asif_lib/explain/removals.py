@@ -1,8 +1,17 @@
-"""Score without each of very many sets of anchors: the engine of `counterfactual` and `faithfulness`."""
+"""Score without each of very many sets of anchors: the engine of `counterfactual` and `faithfulness`, in float64.
+
+Let S be the sum of the n anchors. Without r of them, their mean is m = (S - sum of the r) / (n - r), and
+
+    (z - m) · (a - m) = z·a - z·m - m·a + m·m
+
+Each product with m is a sum of products with S and with single anchors, which are computed once. All rows are centred
+by the mean of all n anchors first, so that S is zero up to rounding. If the model does not centre, m stays 0.
+"""
 
 import torch
 
 from asif_lib.search.rows import BLOCK
+from asif_lib.sparse import KeptCosines
 
 TOLERANCE = 1e-6
 """Scores in float64 and in float32 differ by less. `without` decides scores that are closer to a tie."""
@@ -10,22 +19,35 @@ BATCH_ENTRIES = 2_000_000
 """Entries of the largest array in the search over sets of anchors: 16 MB."""
 
 
-class Removals:
-    """Score one picture `z_image` (1, d_image) and t prompts `z_text` without each of many sets of anchors, in float64.
+def cosines_about(inner, mean_z, mean_a, mean_m, squared_z, squared_a):
+    """Return the cosines of z - m with a - m, from inner products that can be broadcast to (…, q, n).
 
-    Let the rows be centred by the mean of all n anchors, and let s be their sum, which is zero up to rounding. Without
-    a set of r anchors the mean is d = (s - sum of the removed) / (n - r). So every change follows from inner products
-    with the candidates, which are computed once.
+    Parameters
+    ----------
+    inner : Tensor
+        z·a.
+    mean_z, mean_a, mean_m : Tensors
+        z·m, m·a and m·m.
+    squared_z, squared_a : Tensors
+        z·z and a·a.
+    """
+    lengths_z = (squared_z - 2 * mean_z + mean_m).clamp_min(0).sqrt()  # |z - m|
+    lengths_a = (squared_a - 2 * mean_a + mean_m).clamp_min(0).sqrt()  # |a - m|
+    lengths = (lengths_z * lengths_a).clamp_min(torch.finfo(inner.dtype).tiny)
+    return (inner - mean_z - mean_a + mean_m) / lengths
+
+
+class Removals:
+    """Score one item `z_image` (1, d) of the first side and t prompts `z_text` without each of many sets of anchors.
 
     Each set holds at most `most` of the m `candidates` (int64).
     """
 
     def __init__(self, model, z_image, z_text, candidates, most):
-        self.candidates, self.k, self.p = candidates, model.k, model.p
-        bank = model.bank
-        means = (bank.image_mean, bank.text_mean) if model.center else (None, None)
-        pairs = zip((z_image, z_text), (bank.image, bank.text), means, strict=True)
-        sides = [_Side(z, anchors, mean, candidates, most, model.k) for z, anchors, mean in pairs]
+        self.candidates, self.settings = candidates, model.settings
+        sides = [
+            _Side(model, *side, candidates, most) for side in zip(model.bank.sides, (z_image, z_text), strict=True)
+        ]
         columns = (sides[0].reachable | sides[1].reachable).nonzero()[:, 0]
         for side in sides:
             side.restrict(columns)
@@ -42,7 +64,7 @@ class Removals:
 
     def _scores(self, sets):
         (image, image_tied), (text, text_tied) = (self._vectors(side.cosines(sets), sets) for side in self.sides)
-        ties = (image_tied * text).sum(dim=2) + (text_tied * image).sum(dim=2)
+        ties = (image_tied * text).sum(dim=2) + (text_tied * image).sum(dim=2)  # (b, t)
         return (text @ image.transpose(1, 2))[:, :, 0], ties.amax(dim=1)
 
     def _vectors(self, cosines, sets):
@@ -50,70 +72,65 @@ class Removals:
         gone = torch.zeros((len(sets), cosines.shape[2]), dtype=torch.bool)
         gone[:, self.where] = sets
         cosines = cosines.masked_fill(gone[:, None], -torch.inf)
-        values, indices = cosines.topk(self.k + 1, dim=2)
-        last, beyond, values, indices = values[..., -2:-1], values[..., -1:], values[..., :-1], indices[..., :-1]
-        values = values.clamp_min(0)
-        values = (values / values[..., :1].clamp_min(torch.finfo(values.dtype).tiny)) ** self.p
-        values = torch.nn.functional.normalize(values, dim=2)
-        vectors = torch.zeros_like(cosines).scatter_(2, indices, values)
-        is_tie = last - beyond < TOLERANCE
+        values, indices = cosines.flatten(0, 1).topk(self.settings.k + 1, dim=1)  # (b · q, k + 1)
+        sparse = KeptCosines(values, indices, cosines.shape[2]).sparse(self.settings)
+        vectors = sparse.to_dense().view_as(cosines)
+        last, beyond, smallest = (x.view(*cosines.shape[:2], 1) for x in (*values.T[-2:], sparse.values[:, -1]))
+        is_tie = last - beyond < TOLERANCE  # (b, q, 1)
         if not is_tie.any():
             return vectors, torch.zeros(())
-        return vectors, ((cosines - last).abs() < TOLERANCE) * is_tie * values[..., -1:]
+        return vectors, ((cosines - last).abs() < TOLERANCE) * is_tie * smallest
 
 
 class _Side:
-    """Hold the inner products of one modality. Every cosine after a removal follows from them."""
+    """The inner products of one side, about the mean of all anchors: every cosine after a removal follows from them."""
 
-    def __init__(self, z, anchors, mean, candidates, most, k):
-        self.anchors, self.n = anchors, len(anchors)
-        self.mean = 0.0 if mean is None else mean.double()
-        self.z = z.double() - self.mean
-        total, squared, inner = 0.0, [], []
-        for start in range(0, self.n, BLOCK):
-            block = anchors[start : start + BLOCK].double() - self.mean
-            total += block.sum(dim=0)
+    def __init__(self, model, side, z, candidates, most):
+        self.rows, self.n = model.bank.rows(side), len(model.bank)
+        self.mean = model.bank.mean(side).double() if model.settings.center else 0.0
+        self.z = z.double() - self.mean  # (q, d)
+        moves = float(model.settings.center)  # without centring, no removal moves the mean: m is 0
+        self.gone = moves * (self.rows.take(candidates).double() - self.mean)  # (m, d)
+        self.sum, squared, inner = 0.0, [], []
+        for _, block in self.rows.blocks(BLOCK):
+            block = block.double() - self.mean
+            self.sum += moves * block.sum(dim=0)  # (d,)
             squared.append(block.square().sum(dim=1))
             inner.append(self.z @ block.T)
-        moves = float(mean is not None)  # without centring, no removal moves the mean: d is 0
-        self.sum, self.removable = moves * total, moves * (anchors[candidates].double() - self.mean)
-        self.reachable = self._reachable(torch.cat(inner, dim=1), torch.cat(squared), most, k)
-        self.reachable[candidates] = True
+        self.reachable = self._reachable(torch.cat(inner, dim=1), torch.cat(squared), most, model.settings.k)
+        self.reachable[candidates] = True  # (n,)
 
     def _reachable(self, inner, squared, most, k):
         """Return which anchors can be in a top k without up to `most` candidates.
 
-        (1) Moving the mean by d turns a vector x by an angle of at most arcsin(|d| / |x|). (2) A cosine changes by at
+        (1) Moving the mean by m turns a vector x by an angle of at most arcsin(|m| / |x|). (2) A cosine changes by at
         most the sum of both angles.
         """
-        of_anchors, of_z = squared.sqrt(), self.z.norm(dim=1)
-        cosines = inner / (of_anchors * of_z[:, None]).clamp_min(1e-300)
-        moved = (self.sum.norm() + self.removable.norm(dim=1).topk(most).values.sum()) / (self.n - most)
+        of_anchors, of_z = squared.sqrt(), self.z.norm(dim=1)  # (n,), (q,)
+        cosines = inner / (of_anchors * of_z[:, None]).clamp_min(1e-300)  # (q, n)
+        moved = (self.sum.norm() + self.gone.norm(dim=1).topk(most).values.sum()) / (self.n - most)
         angles, angles_z = (torch.asin((moved / x.clamp_min(1e-300)).clamp_max(1)) for x in (of_anchors, of_z))
-        change = angles + angles_z[:, None]
+        change = angles + angles_z[:, None]  # (q, n)
         change[:, angles >= torch.pi / 2] = 2.0
         lowest = (cosines - change).topk(min(k + most, self.n), dim=1).values[:, -1:]
         return (cosines + change >= lowest - TOLERANCE).any(dim=0)
 
     def restrict(self, columns):
-        """Compute the inner products with the candidates, for these columns only."""
-        kept = self.anchors[columns].double() - self.mean
-        self.squared, self.inner = kept.square().sum(dim=1), self.z @ kept.T
-        self.with_candidates = self.removable @ kept.T
-        self.sum_with_kept, self.sum_with_z = kept @ self.sum, self.z @ self.sum
-        self.sum_with_candidates = self.removable @ self.sum
-        self.among_candidates = self.removable @ self.removable.T
-        self.z_with_candidates = self.z @ self.removable.T
+        """Compute the inner products that `cosines` needs, for these c columns only."""
+        a = self.rows.take(columns).double() - self.mean  # (c, d)
+        self.inner, self.squared_z, self.squared_a = self.z @ a.T, self.z.square().sum(dim=1), a.square().sum(dim=1)
+        self.sum_z, self.sum_a, self.sum_gone = self.z @ self.sum, a @ self.sum, self.gone @ self.sum  # (q,) (c,) (m,)
+        self.gone_z, self.gone_a = self.gone @ self.z.T, self.gone @ a.T  # (m, q), (m, c)
+        self.gone_gone = self.gone @ self.gone.T  # (m, m)
 
     def cosines(self, sets):
-        """Return the (b, q, columns) cosines without each of b sets of candidates."""
+        """Return the (b, q, c) cosines of z with the columns without each of b sets of candidates, (b, m) bool."""
         sets = sets.double()
-        left = self.n - sets.sum(dim=1, keepdim=True)
-        d_kept = ((self.sum_with_kept - sets @ self.with_candidates) / left)[:, None]
-        d_z = ((self.sum_with_z - sets @ self.z_with_candidates.T) / left)[:, :, None]
-        d_d = self.sum @ self.sum - 2 * sets @ self.sum_with_candidates + ((sets @ self.among_candidates) * sets).sum(1)
-        d_d = (d_d[:, None] / left.square())[:, :, None]
-        inner = self.inner - d_z - d_kept + d_d
-        squared = (self.squared - 2 * d_kept + d_d).clamp_min(0)
-        squared_z = (self.z.square().sum(dim=1)[:, None] - 2 * d_z + d_d).clamp_min(0)
-        return inner / (squared * squared_z).sqrt().clamp_min(1e-300)
+        left = self.n - sets.sum(dim=1, keepdim=True)  # (b, 1) anchors that stay
+        mean_z = (self.sum_z - sets @ self.gone_z) / left  # (b, q)
+        mean_a = (self.sum_a - sets @ self.gone_a) / left  # (b, c)
+        squared_sum = self.sum @ self.sum - 2 * sets @ self.sum_gone + ((sets @ self.gone_gone) * sets).sum(dim=1)
+        mean_m = squared_sum[:, None] / left.square()  # (b, 1)
+        return cosines_about(
+            self.inner, mean_z[:, :, None], mean_a[:, None], mean_m[:, None], self.squared_z[:, None], self.squared_a
+        )

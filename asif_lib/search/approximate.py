@@ -19,10 +19,10 @@ import faiss
 import numpy as np
 import torch
 
-from asif_lib.defaults import check_k
 from asif_lib.errors import ParameterError
 from asif_lib.machine import progress_bar
 from asif_lib.relative import check_dimensions, unit_rows
+from asif_lib.settings import check_k
 
 from .reranking import rerank
 from .rows import BLOCK, Rows, as_rows

@@ -11,10 +11,10 @@ from dataclasses import dataclass
 
 import torch
 
-from asif_lib.defaults import check_k
 from asif_lib.errors import ParameterError
 from asif_lib.machine import has_fast_bfloat16, progress_bar
 from asif_lib.relative import check_dimensions, unit_rows
+from asif_lib.settings import check_k
 
 from .prepared import PreparedAnchors
 from .rows import as_rows, check_count

@@ -11,8 +11,8 @@ from asif_lib.datasets.pairs import Pairs
 from asif_lib.defaults import DEFAULT_P, DEFAULT_TEMPLATE
 from asif_lib.errors import ParameterError
 from asif_lib.evaluation.measures import sweep
-from asif_lib.evaluation.recommending import KeptCosines
 from asif_lib.explain.contribution import contributions
+from asif_lib.settings import Settings
 from asif_lib.zeroshot import ASIF
 
 STAMP_CLASSES = {
@@ -161,15 +161,19 @@ def switch_sweep(banks, prompts, validation, fractions, powers, hubs=(0,), white
     its value is the accuracy, the mean over the banks.
     """
     tables, n = [], len(banks[0])
-    texts = [KeptCosines(bank.text, prompts, n, bank.text_mean) for bank in banks]
+    texts = [ASIF(bank, device="cpu").anchors("text").cosines(prompts, n, hubs=any(hubs)) for bank in banks]
     for whiten in whitens:
-        pictures = [KeptCosines(bank.image, validation[0], n, bank.image_mean, whiten) for bank in banks]
+        models = [ASIF(bank, whiten=whiten, device="cpu") for bank in banks]
+        pictures = [model.anchors("image").cosines(validation[0], n, hubs=any(hubs)) for model in models]
         for share in hubs:
 
             def right(k, p, pictures=pictures, share=share):
-                both = ((one.sparse(k, p, share) for one in pair) for pair in zip(pictures, texts, strict=True))
-                given = [image.similarity(text).argmax(dim=1).numpy() for image, text in both]
-                return np.mean([one == validation[1] for one in given])
+                settings = Settings(k, p, hubs=share)
+                both = zip(pictures, texts, strict=True)
+                answers = [
+                    image.sparse(settings).similarity(text.sparse(settings)).argmax(dim=1) for image, text in both
+                ]
+                return np.mean([one.numpy() == validation[1] for one in answers])
 
             table = sweep(right, fractions, powers, n, progress=False)
             tables.append(table.assign(hubs=share, whiten=pd.Series([whiten] * len(table), dtype=object)))

@@ -858,7 +858,7 @@ if dataset_dir("cifar10").exists():
     count = 100 if fast else 500
     asked = ZeroShotTask(kind="zero-shot", data="cifar10", sample=count)
     shares = {"share": [0.1, 0.2], "p": [1, 2, 4]}
-    ways = {"ASIF": {}, "ASIF, pictures whitened": {"shrinkage": [0.5, 0.8]}}
+    ways = {"ASIF": {}, "ASIF, pictures whitened": {"whiten": [0.5, 0.8]}}
     everyday = growing.model_copy(
         update={
             "banks": two,

@@ -109,7 +109,7 @@ EARLY = [
     (["search", "a cat", "--bank", "no-such-bank"], 1, "run: asif bank build no-such-bank"),
     (["search", "a cat", "--k", "0"], 1, "k = 0"),
     (["search", "a cat", "--hubs", "2"], 1, "hubs = 2"),
-    (["search", "a cat", "--whiten", "0.8", "--no-center"], 1, "pictures that are centred are whitened"),
+    (["search", "a cat", "--whiten", "0.8", "--no-center"], 1, "vectors that are centred are whitened"),
     (["classify", str(ROOT / "README.md"), "--labels", "cat", "--p", "-1"], 1, "p = -1"),
     (["classify", "no.png", "--labels", "cat"], 1, "no.png: there is no such file"),
     (["bank", "build", "new", "--image-encoder", "all-MiniLM-L6-v2"], 1, "give it to --text-encoder"),

@@ -8,13 +8,11 @@ import torch
 
 from asif_lib import ASIF, AnchorBank
 from asif_lib.cli.banks import _about
-from asif_lib.defaults import LARGEST_DEFAULT_K
 from asif_lib.errors import ParameterError
 from asif_lib.evaluation import recommending
 from asif_lib.evaluation.measures import mean_recall, same_text
 from asif_lib.evaluation.recommending import recommend
-from asif_lib.files import ROOT
-from asif_lib.zeroshot import default_k
+from asif_lib.settings import default_k
 
 
 def made(signal, noise, n=300, seed=0):
@@ -57,19 +55,10 @@ def test_each_value_is_the_recall_of_the_model(task, stamps_bank):
         assert row.value.item() == pytest.approx(np.mean(recalls), abs=1e-3)
 
 
-def test_of_captions_that_are_equal_the_anchors_of_the_model_are_kept():
-    z = torch.randn(8, 6, generator=torch.Generator().manual_seed(0)).repeat(10, 1)
-    bank = AnchorBank.from_embeddings(z, z, [str(i % 8) for i in range(80)])
-    for hubs in (0, 0.5):
-        texts = ASIF(bank, 4, 2, hubs=hubs, device="cpu").texts(z[:8])
-        measured = recommending.KeptCosines(z, z[:8], 80, z.mean(dim=0)).sparse(4, 2, hubs).to_dense()
-        torch.testing.assert_close(measured, texts.to_dense(), atol=1e-5, rtol=0)
-
-
 def test_a_fold_is_asked_with_the_choice_of_the_other_folds():
     """A setting wins each fold, and no setting wins a second one: a choice by a fold's own answers gains."""
-    default = tuple(recommending.DEFAULTS.values())
-    lucky = [(0.2, p, True, 0, whiten) for p, whiten in enumerate((None, 0.5, 0.8, 0.9, None), 1)]
+    default = recommending.DEFAULTS
+    lucky = [recommending.Tried(0.2, p, True, 0, whiten) for p, whiten in enumerate((None, 0.5, 0.8, 0.9, None), 1)]
     found = [{default: np.full(20, 0.15), **{key: np.full(20, float(key is own)) for key in lucky}} for own in lucky]
     bank = made([1.0], [1.0], 100)
     advice = recommending._advice(bank, "same kind", found)
@@ -86,11 +75,6 @@ def test_a_sure_gain_is_recommended_with_its_interval(clear_case):
     assert clear_case.decided and clear_case.gain.low > 0.05 and clear_case.gain.n == 300
     assert clear_case.settings == clear_case.best and clear_case.settings["whiten"]
     assert "Recommended: k = " in str(clear_case) and "undecided" not in str(clear_case)
-
-
-def test_the_settings_are_keywords_of_the_model(clear_case):
-    model = ASIF(made([1.0] * 12, [6.0] * 12), **clear_case.settings)
-    assert (model.k, model.whiten) == (clear_case.settings["k"], clear_case.settings["whiten"])
 
 
 def test_the_best_is_named_where_it_lies_at_the_edge(clear_case):
@@ -118,23 +102,6 @@ def test_pictures_of_another_kind_are_whitened_unless_that_harms_inside_the_bank
     harmed = recommend(quiet, "another kind", progress=False)
     assert harmed.start_gain.high < 0 and harmed.start["whiten"] is None
     assert harmed.settings["whiten"] is None
-
-
-def test_the_command_page_lists_the_settings_that_are_tried():
-    page = " ".join((ROOT / "notebooks" / "command.md").read_text(encoding="utf-8").split())
-
-    def listed(values):
-        *first, last = (f"{value:g}" for value in values)
-        return f"{', '.join(first)} or {last}"
-
-    r = recommending
-    assert f"k = {listed(100 * share for share in r.SHARES)} % of the anchors (at most {LARGEST_DEFAULT_K})" in page
-    assert f"p = {listed(r.POWERS)}, and hubs = {listed(r.HUBS)}. Each is tried in five" in page and len(r.SPACES) == 5
-    assert f"whitened by {listed(whiten for _, whiten in r.SPACES if whiten)}" in page
-    assert (
-        f"Each of {r.FOLDS} folds asks at most {r.ASKED} of" in page
-        and f"a bank with more than {r.LARGEST:,} pairs" in page
-    )
 
 
 def test_the_same_seed_gives_the_same_advice(stamps_bank):

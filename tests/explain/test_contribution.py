@@ -44,13 +44,6 @@ def test_a_contribution_is_image_times_text_at_the_anchor_it_names():
     assert [dtype.kind for dtype in table.dtypes] == ["i", "f", "f", "f"]
 
 
-def test_the_banks_columns_are_added_at_the_right_rows():
-    image, text = sparse(1, 20, 1), sparse(1, 20, 2)
-    pairs = pd.DataFrame({"id": [f"anchor {i}" for i in range(60)], "caption": ["c"] * 60})
-    table = contributions(image, text, pairs)
-    assert table.id.tolist() == [f"anchor {i}" for i in table.anchor]
-
-
 def test_the_table_of_another_bank_is_refused_and_its_index_does_not_count():
     image, text = sparse(1, 20, 1), sparse(1, 20, 2)
     pairs = pd.DataFrame({"caption": [f"caption {i}" for i in range(60)]}, index=range(60, 0, -1))
@@ -76,14 +69,18 @@ def test_where_nothing_is_shared_the_table_is_empty():
     assert {"anchor", "contribution", "image", "text", "caption"} <= set(table)
 
 
-def test_one_picture_and_one_text_at_a_time():
-    with pytest.raises(ValueError, match="one"):
-        contributions(sparse(2, 10, 1), sparse(1, 10, 2))
-
-
-def test_vectors_over_other_anchors_are_refused():
-    with pytest.raises(ValueError, match="anchors"):
-        contributions(sparse(1, 10, 1), sparse(1, 10, 2, n=61))
+@pytest.mark.parametrize(
+    "image, text, options, words",
+    [
+        ((2, 10, 1), (1, 10, 2), {}, "one picture and one text"),
+        ((1, 10, 1), (2, 10, 2), {}, "say reduce='mean' or 'max'"),
+        ((1, 10, 1), (2, 10, 2), {"reduce": "median"}, "'median'"),
+        ((1, 10, 1), (1, 10, 2, 61), {}, "share no anchors"),
+    ],
+)
+def test_vectors_that_cannot_be_compared_are_refused(image, text, options, words):
+    with pytest.raises(ParameterError, match=words):
+        contributions(sparse(*image), sparse(*text), **options)
 
 
 def test_over_several_prompts_contributions_add_up_to_the_models_score(stamps_bank):
@@ -99,13 +96,6 @@ def test_over_several_prompts_contributions_add_up_to_the_models_score(stamps_ba
             score = scores.mean() if reduce == "mean" else scores.max()
             total = contributions(image, prompts, reduce=reduce).contribution.sum()
             assert total == pytest.approx(score.item(), abs=1e-6)
-
-
-def test_several_prompts_need_a_way_to_reduce_them():
-    with pytest.raises(ParameterError, match="reduce"):
-        contributions(sparse(1, 10, 1), sparse(2, 10, 2))
-    with pytest.raises(ParameterError, match="'median'"):
-        contributions(sparse(1, 10, 1), sparse(2, 10, 2), reduce="median")
 
 
 def test_a_contrast_adds_up_to_the_difference_of_the_scores_and_is_sorted():

@@ -10,7 +10,7 @@ from asif_book.widgets.parts import Answer, Pager, bare, wide
 from asif_book.widgets.upload import Picker, parse_labels
 from asif_lib.defaults import BARE_TEMPLATE, DEFAULT_P
 from asif_lib.errors import AsifError, PictureError, first_names
-from asif_lib.zeroshot import default_k
+from asif_lib.settings import default_k
 
 from . import explorer_html as views
 from .controls import NO_ANCHORS, AnchorTable, Download, Gallery, Status

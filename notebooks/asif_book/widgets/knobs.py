@@ -9,8 +9,9 @@ from asif_lib.defaults import DEFAULT_P
 from asif_lib.errors import ParameterError
 from asif_lib.evaluation.measures import ranks, same_text
 from asif_lib.relative import relative_representation, unit_rows
+from asif_lib.settings import default_k
 from asif_lib.sparse import sparsify
-from asif_lib.zeroshot import ASIF, default_k
+from asif_lib.zeroshot import ASIF
 
 from .parts import Answer, Knob, bare, words_above
 

@@ -5,7 +5,8 @@ from functools import partial
 import torch
 
 from asif_lib.defaults import DEFAULT_K_SHARE
-from asif_lib.sparse import sparse_relative_representation
+from asif_lib.settings import Settings
+from asif_lib.sparse import represent
 
 from ..exercise import investigation
 from ..judging import Verdict, ask, random_tensor, refuse
@@ -72,9 +73,8 @@ class LessonTask(HeldOutTask):
         z, labels = self._splits[split]
         new_text = self.captions[self.pool[1][lesson]]
         image, text = (torch.cat(both) for both in zip(self.anchors, (self.pool[0][lesson], new_text), strict=True))
-        k = max(1, round(DEFAULT_K_SHARE * len(image)))
-        pictures = sparse_relative_representation(z, image, k, P, mean=image.mean(dim=0))
-        prompts = sparse_relative_representation(self.captions, text, k, P, mean=text.mean(dim=0))
+        settings = Settings(max(1, round(DEFAULT_K_SHARE * len(image))), P)
+        pictures, prompts = represent(z, image, settings), represent(self.captions, text, settings)
         return pictures.similarity(prompts).argmax(dim=1) == labels
 
 

@@ -1,0 +1,75 @@
+"""The settings of the method, checked in one place; without PyTorch, so that the command refuses bad ones at once."""
+
+from dataclasses import dataclass, replace
+
+from asif_lib.defaults import DEFAULT_K_SHARE, DEFAULT_P, LARGEST_DEFAULT_K, NEAREST
+from asif_lib.errors import ParameterError
+
+
+@dataclass(frozen=True)
+class Settings:
+    """With the anchors, these settings decide the sparse vector of every embedding.
+
+    Attributes
+    ----------
+    k : int, optional
+        Entries kept; default `default_k(n)`.
+    p : float
+        Exponent.
+    center : bool
+        Subtract the anchors' mean from vectors and anchors before the cosine. The paper does not. It helps if the
+        vectors of an encoder share a large common part (chapter 03).
+    hubs : float, 0 to 1
+        An anchor in a dense region is near to many questions and says little about each. So this share of the anchor's
+        mean cosine with its `NEAREST` own nearest anchors is subtracted from the k cosines that are kept, before
+        the power. The mean counts from its average over the anchors. With 0.5 this is the idea of CSLS (Lample et al.,
+        Word translation without parallel data, ICLR 2018, section 2.3). A score is still a sum over anchors. With
+        pictures of another kind than the bank's it can harm.
+    whiten : float, above 0 and at most 1, optional
+        Whiten the vectors of a bank's first side, its pictures, before the cosine: divide them along the main
+        directions of the anchors by the standard deviation there, whose square is shrunk by this share towards its
+        mean. 0.8 is a good start, and 1 changes no cosine. It helps with pictures of another kind than the bank's.
+    """
+
+    k: int | None = None
+    p: float = DEFAULT_P
+    center: bool = True
+    hubs: float = 0.0
+    whiten: float | None = None
+
+    def checked(self, n, near=NEAREST) -> "Settings":
+        """Return the settings for n anchors, with the default k if they have none.
+
+        Hubs are found by the `near` nearest others of each anchor, so there must be more than these.
+
+        Raises `ParameterError` if a setting is out of range, n anchors are too few to find hubs, or vectors that are
+        not centred would be whitened.
+
+        >>> Settings(p=8).checked(793)
+        Settings(k=79, p=8, center=True, hubs=0.0, whiten=None)
+        """
+        k = default_k(n) if self.k is None else self.k
+        check_k(k, n)
+        if not 0 < self.p < float("inf"):
+            raise ParameterError(f"p = {self.p}: the exponent must be positive and finite")
+        if not 0 <= self.hubs <= 1:
+            raise ParameterError(f"hubs = {self.hubs}: the share of a mean cosine that is subtracted is from 0 to 1")
+        if self.hubs and n <= near:
+            raise ParameterError(f"{n} anchors are too few: their hubs are found among {near} others; take hubs = 0")
+        if self.whiten is not None and not (0 < self.whiten <= 1 and self.center):
+            raise ParameterError(
+                f"whiten = {self.whiten}, center = {self.center}: vectors that are centred are whitened, with a "
+                f"shrinkage above 0 and at most 1"
+            )
+        return replace(self, k=int(k))
+
+
+def check_k(k, n):
+    """Raise `ParameterError` unless 1 ≤ k ≤ n is a whole number."""
+    if isinstance(k, bool) or not 1 <= k <= n or k != int(k):
+        raise ParameterError(f"k = {k}: the entries to keep must be a whole number from 1 to the {n} anchors")
+
+
+def default_k(n, share=DEFAULT_K_SHARE) -> int:
+    """Return the default k for n anchors: the `share` of them, at least 1, at most `LARGEST_DEFAULT_K`."""
+    return min(max(1, round(share * n)), LARGEST_DEFAULT_K)

@@ -8,8 +8,8 @@ import torch
 from PIL import Image, ImageChops
 
 from asif_lib.encoders.embeddings import embed_readable
-from asif_lib.encoders.encoder import PictureEncoder
 from asif_lib.encoders.identity import EncoderIdentity
+from asif_lib.encoders.image import PictureEncoder
 from asif_lib.relative import unit_rows
 
 SIDE = 16

@@ -5,11 +5,10 @@ import functools
 
 import torch
 
-from asif_lib.errors import BrokenPicturesError, ParameterError, PictureError
+from asif_lib.errors import BrokenPicturesError, ParameterError
 from asif_lib.machine import chunks_of, one_thread_per_core, progress_bar
 
 from .identity import EncoderIdentity
-from .pictures import open_picture, picture_digest, too_large
 
 
 def check_list(items):
@@ -113,36 +112,3 @@ class Encoder:
 
     def __repr__(self):
         return f"{type(self).__name__}({self.identity}, device={self.device})"
-
-
-class PictureEncoder(Encoder):
-    """A frozen encoder of pictures.
-
-    A subclass has ``prepare(image)``, from an RGB PIL image to a tensor, and ``_embed(batch)``, from b tensors to the
-    (b, dim) embeddings.
-    """
-
-    unit = "picture"
-
-    def cache_keys(self, pictures):
-        """Return the digest of each picture, and the error of each that cannot be read; both by position."""
-        keys, errors = {}, {}
-        for i, picture in enumerate(pictures):
-            try:
-                keys[i] = picture_digest(picture)
-            except PictureError as error:
-                errors[i] = error
-        return keys, errors
-
-    def _run(self, pictures, chunk):
-        positions, tensors, errors = [], [], []
-        for i in chunk:
-            try:
-                tensors.append(self.prepare(open_picture(pictures[i])))
-                positions.append(i)
-            except PictureError as error:
-                errors.append((i, error))
-            except MemoryError:
-                errors.append((i, too_large(pictures[i])))
-        vectors = self._embed(torch.stack(tensors)) if tensors else torch.empty(0, self.identity.dim)
-        return positions, vectors, errors

@@ -11,13 +11,14 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 
 from asif_lib.defaults import DEFAULT_IMAGE_ENCODER
-from asif_lib.errors import EncoderError, first_line
+from asif_lib.errors import EncoderError, PictureError, first_line
 from asif_lib.machine import resolve_device
 
 from .efficientnet import EfficientNetLite
-from .encoder import PictureEncoder
+from .encoder import Encoder
 from .graphs import frozen_graph, openvino_graph
 from .identity import EncoderIdentity
+from .pictures import open_picture, picture_digest, too_large
 from .registry import REGISTRY_IMAGE_ENCODERS
 from .transforms import centre_crop, only_the_crop
 from .weights import check_expected, configuration, folder_checksum, model_folder, package_file, short_name, verify
@@ -25,6 +26,39 @@ from .weights import check_expected, configuration, folder_checksum, model_folde
 BACKENDS = ("torch", "plain", "openvino")
 WORTH_FREEZING = 256
 """Pictures of one call from which the frozen graph saves more time than the seconds that it takes to make."""
+
+
+class PictureEncoder(Encoder):
+    """A frozen encoder of pictures.
+
+    A subclass has ``prepare(image)``, from an RGB PIL image to a tensor, and ``_embed(batch)``, from b tensors to the
+    (b, dim) embeddings.
+    """
+
+    unit = "picture"
+
+    def cache_keys(self, pictures):
+        """Return the digest of each picture, and the error of each that cannot be read; both by position."""
+        keys, errors = {}, {}
+        for i, picture in enumerate(pictures):
+            try:
+                keys[i] = picture_digest(picture)
+            except PictureError as error:
+                errors[i] = error
+        return keys, errors
+
+    def _run(self, pictures, chunk):
+        positions, tensors, errors = [], [], []
+        for i in chunk:
+            try:
+                tensors.append(self.prepare(open_picture(pictures[i])))
+                positions.append(i)
+            except PictureError as error:
+                errors.append((i, error))
+            except MemoryError:
+                errors.append((i, too_large(pictures[i])))
+        vectors = self._embed(torch.stack(tensors)) if tensors else torch.empty(0, self.identity.dim)
+        return positions, vectors, errors
 
 
 class ImageEncoder(PictureEncoder):

@@ -1,5 +1,8 @@
 """Texts whose embeddings you bring: a text encoder that is a table."""
 
+import zipfile
+from pathlib import Path
+
 import numpy as np
 import torch
 
@@ -67,7 +70,11 @@ class KnownTexts:
             If the file cannot be read, or its labels or embeddings are not as `KnownTexts` takes them.
         """
         try:
-            with np.load(path, allow_pickle=False) as arrays:  # of another file, the matrix itself is no context
+            if not zipfile.is_zipfile(path):
+                raise ValueError("no .npz file" if Path(path).exists() else "there is no such file")
+            with np.load(path, allow_pickle=False) as arrays:
+                if missing := {"labels", "embeddings"} - set(arrays):
+                    raise ValueError(f"no array {min(missing)!r}")
                 known = cls(identity, arrays["labels"].tolist(), arrays["embeddings"])
         except Exception as error:  # an archive can be damaged in ways that NumPy does not list
             raise EncoderError(

@@ -13,8 +13,8 @@ from PIL import Image, ImageChops
 from sklearn.feature_extraction.text import HashingVectorizer
 
 from asif_lib.encoders.embeddings import embed_readable
-from asif_lib.encoders.encoder import PictureEncoder
 from asif_lib.encoders.identity import EncoderIdentity, external_identity
+from asif_lib.encoders.image import PictureEncoder
 from asif_lib.encoders.loading import load_encoder
 from asif_lib.encoders.pictures import open_picture
 from asif_lib.relative import unit_rows

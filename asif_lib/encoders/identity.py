@@ -63,7 +63,7 @@ def checked_identity(side, encoder) -> EncoderIdentity:
     if isinstance(encoder, str):
         hint = f": load_{side}_encoder({encoder!r})" if side in SHIPPED else ""
         raise EncoderError(f"{encoder!r} is a name; pass the {side} encoder itself{hint}")
-    identity = getattr(encoder, "identity", encoder)
+    identity = encoder if isinstance(encoder, EncoderIdentity) else getattr(encoder, "identity", None)
     if not isinstance(identity, EncoderIdentity) or (side in SHIPPED and identity.kind != side):
         kind = f" of kind {side!r}" if side in SHIPPED else ""
         raise EncoderError(

@@ -268,7 +268,7 @@ print(f"R@1, caption among the anchors: {mean_with_interval(first[~new], seed)}"
 
 other_bank = everything.subset(train + validation)
 shuffle = np.random.default_rng(seed).permutation(len(other_bank))
-other_bank.text = other_bank.text[shuffle]
+other_bank = other_bank.replace(text=other_bank.text[shuffle])
 similarity = ASIF(other_bank, model.k, p, device=device).similarity(image, text)
 shuffled = mean_with_interval(ranks(similarity, same) < 1, seed)
 print(f"R@1, all, with the anchors' captions shuffled: {shuffled}")

@@ -492,8 +492,7 @@ def test_bank_of_another_encoder_is_an_error(tmp_path, stamps_bank, loaded_once,
     from dataclasses import replace
 
     other = replace(stamps_bank.image_encoder, checksum="0" * 64)
-    bank = stamps_bank.subset([0, 1, 2])
-    bank.image_encoder = other
+    bank = stamps_bank.subset([0, 1, 2]).replace(image_encoder=other)
     bank.save(tmp_path / "other")
     assert main(["search", "a cat", "--in", str(tmp_path), "--bank", str(tmp_path / "other"), "--k", "1"]) == 1
     assert "cannot be compared" in capsys.readouterr().err

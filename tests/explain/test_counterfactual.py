@@ -210,8 +210,9 @@ def test_a_greedy_answer_says_so_and_how_many_are_needed_at_least(stamps_bank, m
 
 def test_what_can_change_nothing_says_none():
     """One label's prompt has every anchor, the other one's none."""
-    bank = make_bank(6)
-    bank.image = bank.text = torch.eye(6) + 0.5
+    bank, rows = make_bank(6), torch.eye(6) + 0.5
+    eye, ear = replace(bank.image_encoder, dim=6), replace(bank.text_encoder, dim=6)
+    bank = bank.replace(image=rows, text=rows, image_encoder=eye, text_encoder=ear)
     model = ASIF(bank, 2, center=False)
     model.embeddings = lambda kind, z, **_: z if kind == "image" else torch.stack([torch.ones(6), -torch.ones(6)])
     answer = smallest_removal(model, torch.ones(1, 6), ["all", "none"])
@@ -295,7 +296,7 @@ def test_a_point_of_a_curve_is_the_score_without_these_anchors(curve_table):
 def test_a_point_of_a_curve_is_exact_where_captions_are_equal():
     """Each is there four times; which of them stays in the top k is as in a rebuild."""
     bank = make_bank(60)
-    bank.text = bank.text[torch.arange(60) % 15]
+    bank = bank.replace(text=bank.text[torch.arange(60) % 15])
     model = Model(bank, 12)
     z, texts = pictures(bank, 4), model.embeddings("text", LABELS)
     table = faithfulness_curves(model, z, LABELS, templates=PLAIN, steps=5, orders=1)

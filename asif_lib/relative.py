@@ -34,10 +34,17 @@ def as_embeddings(z) -> torch.Tensor:
 
 
 def unit_rows(z, mean=None, first=0) -> torch.Tensor:
-    """Return the rows of `z` (n, d), minus `mean` (d,) if given, scaled to length 1, as float32.
+    """Return the rows of `z` scaled to length 1, (n, d) float32.
 
-    A zero row has no direction and stays zero: its cosine with every vector is defined as 0. `first` is the number of
-    the first row in error messages.
+    A zero row has no direction and stays zero: its cosine with every vector is defined as 0.
+
+    Parameters
+    ----------
+    z : Tensor of shape (n, d)
+    mean : Tensor of shape (d,), optional
+        Subtracted first.
+    first : int
+        The number of the first row in error messages.
 
     Raises `ParameterError` if `z` is not a matrix, `mean` has another width, or a row holds NaN or infinity.
 

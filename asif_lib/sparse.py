@@ -1,6 +1,6 @@
 """From embeddings, anchors and `Settings` to sparse vectors (ASIF, section 3): every step of the method, once.
 
-Centre, whiten, take the k largest cosines (`Side`), correct for hubs, set negative entries to 0, take the power,
+Centre, whiten, take the k largest cosines (`SideAnchors`), correct for hubs, set negative entries to 0, take the power,
 normalise (`KeptCosines.sparse`). `represent` does all of it.
 """
 
@@ -113,7 +113,7 @@ def hubness_of(near) -> torch.Tensor:
     return near - near.mean()
 
 
-class Side:
+class SideAnchors:
     """The n anchors of one side, and what happens to a vector before its cosine with them.
 
     Parameters
@@ -134,11 +134,11 @@ class Side:
     def __len__(self):
         return len(self.anchors)
 
-    def whitened(self, shrinkage) -> "Side":
+    def whitened(self, shrinkage) -> "SideAnchors":
         """Return the side with whitened anchors, a copy in memory; vectors are whitened in the same way."""
         mean, unit, directions, spread = self._main_directions
         matrix = whitening(directions, spread, shrinkage)  # (d, d)
-        side = Side(unit @ matrix, device=self.device)
+        side = SideAnchors(unit @ matrix, device=self.device)
         side.whitening = mean, matrix
         return side
 
@@ -156,9 +156,16 @@ class Side:
         return hubness_of(torch.cat(near)[:, 1:])  # the first is the anchor itself
 
     def cosines(self, z, k, *, hubs=False, **search) -> KeptCosines:
-        """Return the k largest cosines of vectors `z` (q, d) with the anchors.
+        """Return the k largest cosines of vectors with the anchors.
 
-        With `hubs`, settings may correct for hubs. `search` are options of `asif_lib.search.top_anchors`.
+        Parameters
+        ----------
+        z : Tensor of shape (q, d)
+        k : int
+        hubs : bool
+            Whether the settings may correct for hubs.
+        search : optional
+            ``method``, ``memory``, ``progress`` of `asif_lib.search.top_anchors`.
         """
         if self.whitening is not None:
             mean, matrix = self.whitening
@@ -209,11 +216,11 @@ def represent(z, anchors, settings, *, mean=None, device="cpu", **search) -> Spa
     """
     z, anchors = as_embeddings(z), as_embeddings(anchors) if isinstance(anchors, np.ndarray) else anchors
     settings = settings.checked(len(anchors))
-    if not settings.center or isinstance(anchors, PreparedAnchors):
+    if not settings.center:
         mean = None
-    elif mean is None:
+    elif mean is None and not isinstance(anchors, PreparedAnchors):
         mean = as_rows(anchors).gathered().float().mean(dim=0)
-    side = Side(anchors, mean, device)
+    side = SideAnchors(anchors, mean, device)
     return (side.whitened(settings.whiten) if settings.whiten else side).represent(z, settings, **search)
 
 

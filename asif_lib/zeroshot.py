@@ -11,7 +11,7 @@ from asif_lib.machine import resolve_device
 from asif_lib.relative import as_embeddings
 from asif_lib.search.inverted import InvertedIndex
 from asif_lib.settings import Settings
-from asif_lib.sparse import Side, SparseVectors
+from asif_lib.sparse import SideAnchors, SparseVectors
 
 
 def check_bank(bank):
@@ -98,19 +98,9 @@ class ASIF:
     """
 
     def __init__(
-        self,
-        bank,
-        k=None,
-        p=DEFAULT_P,
-        *,
-        center=True,
-        hubs=0.0,
-        whiten=None,
-        device="auto",
-        image_encoder=None,
-        text_encoder=None,
-        encoders=None,
-    ):
+        self, bank, k=None, p=DEFAULT_P, *, center=True, hubs=0.0, whiten=None, device="auto",
+        image_encoder=None, text_encoder=None, encoders=None,
+    ):  # fmt: skip
         check_bank(bank)
         self.bank, self.settings = bank, Settings(k, p, center, hubs, whiten).checked(len(bank))
         self.k, self.p, self.device = self.settings.k, self.settings.p, resolve_device(device)
@@ -152,10 +142,10 @@ class ASIF:
             items = embed(self.encoder(side), items, progress=progress)
         return as_embeddings(items)
 
-    def anchors(self, side) -> Side:
+    def anchors(self, side) -> SideAnchors:
         """Return the anchors of a side, ready for its vectors: centred and whitened as the settings say."""
         if side not in self._anchors:
-            anchors = Side(*self.bank.searchable(side, center=self.settings.center), self.device)
+            anchors = SideAnchors(*self.bank.searchable(side, center=self.settings.center), self.device)
             if self.settings.whiten and side == self.bank.sides[0]:
                 anchors = anchors.whitened(self.settings.whiten)
             self._anchors[side] = anchors
@@ -202,8 +192,8 @@ class ASIF:
         Raises
         ------
         ParameterError
-            As `make_prompts`; if `reduce` is unknown; if the prompts do not fit the labels, or the second side of the
-            bank is none of texts and there are no `prompts`.
+            As `make_prompts`; if `reduce` is unknown; if the prompts do not fit the labels, or are missing and the
+            second side is not of texts.
         """
         first, second = self.bank.sides
         texts = self.prompts(labels, templates, prompts)
@@ -223,12 +213,20 @@ class ASIF:
         return self.embeddings(second, texts)
 
     def search_pictures(self, text, pictures=None, *, top=5):
-        """Return positions and scores of the `top` pictures, by default of the bank, for a text or its embedding."""
+        """Return the positions and the scores of the `top` pictures for a text.
+
+        Parameters
+        ----------
+        text : str, or Tensor or array of shape (d_text,)
+        pictures : as for `images`, optional
+            Default: the bank's own.
+        top : int
+        """
         texts = self.texts(_one(text))
         return _best(self.images(self.bank.image if pictures is None else pictures).similarity(texts)[:, 0], top)
 
     def search_captions(self, picture, captions=None, *, top=5):
-        """Return positions and scores of the `top` captions, by default of the bank, for a picture or its embedding."""
+        """Return the positions and the scores of the `top` captions for a picture; the reverse of `search_pictures`."""
         pictures = self.images(_one(picture))
         return _best(pictures.similarity(self.texts(self.bank.text if captions is None else captions))[0], top)
 

@@ -12,7 +12,7 @@ from asif_lib import ASIF, AnchorBank
 from asif_lib.errors import ParameterError
 from asif_lib.relative import relative_representation
 from asif_lib.settings import Settings
-from asif_lib.sparse import Side, SparseVectors, represent, sparse_relative_representation, sparsify
+from asif_lib.sparse import SideAnchors, SparseVectors, represent, sparse_relative_representation, sparsify
 
 
 def random_matrix(rows, columns, seed):
@@ -129,7 +129,7 @@ def test_settings_are_checked_once_for_a_model_and_all_its_calls(monkeypatch):
 def test_many_settings_of_one_search_are_those_of_one_search_each(whiten):
     """A sweep asks for the largest k once, and cuts."""
     z, anchors = random_matrix(9, 6, 1), random_matrix(40, 6, 2) + 0.5
-    side = Side(anchors, anchors.mean(dim=0))
+    side = SideAnchors(anchors, anchors.mean(dim=0))
     kept = (side.whitened(whiten) if whiten else side).cosines(z, 40, hubs=True)
     for k, p, hubs in [(1, 2, 0), (5, 3, 0.25), (40, 1, 0.5)]:
         settings = Settings(k, p, hubs=hubs, whiten=whiten)

@@ -74,7 +74,16 @@ class Method:
         return self._scores(*self._rows(image, text))
 
     def label_scores(self, image, text, templates, reduce) -> torch.Tensor:
-        """Return the (q, t / templates) scores of labels, whose prompts follow one another: their mean or max."""
+        """Return the (q, t / templates) scores of labels, whose prompts follow one another.
+
+        Parameters
+        ----------
+        image, text : Tensors of shape (q, d_image) and (t, d_text)
+        templates : int
+            Prompts of a label.
+        reduce : {"mean", "max"}
+            Of the scores of a label's prompts.
+        """
         scores = self.similarity(image, text)
         scores = scores.reshape(len(scores), -1, templates)
         return scores.amax(dim=2) if reduce == "max" else scores.mean(dim=2)

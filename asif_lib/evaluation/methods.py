@@ -18,7 +18,7 @@ from asif_lib.defaults import DEFAULT_K_SHARE, DEFAULT_P
 from asif_lib.errors import ParameterError
 from asif_lib.relative import unit_rows
 from asif_lib.settings import Settings
-from asif_lib.sparse import KeptCosines, Side, SparseVectors
+from asif_lib.sparse import KeptCosines, SideAnchors, SparseVectors
 
 from . import baselines
 from .baselines import Method
@@ -47,7 +47,7 @@ class SparseAnchors(Method):
             raise ParameterError(f"share = {self.share}: k is a share of the anchors, above 0 and at most 1")
         self.k = max(1, round(self.share * len(image)))
         self.settings = Settings(self.k, self.p, hubs=self.hubs, whiten=self.whiten).checked(len(image))
-        self.sides = {"image": Side(image), "text": Side(text)}  # the rows are centred already
+        self.sides = {"image": SideAnchors(image), "text": SideAnchors(text)}  # the rows are centred already
         if self.whiten:
             self.sides["image"] = self.sides["image"].whitened(self.whiten)
 
@@ -105,7 +105,7 @@ class WithoutHubs(SparseAnchors):
         super()._fit(image, text)
         gone = _occurrences(self._all_own()).topk(round(self.removed * len(image))).indices
         # a row of zeros has the cosine 0 with everything, which counts for nothing
-        self.sides = {side: Side(anchors.anchors.index_fill(0, gone, 0)) for side, anchors in self.sides.items()}
+        self.sides = {side: SideAnchors(anchors.anchors.index_fill(0, gone, 0)) for side, anchors in self.sides.items()}
 
 
 @dataclass(eq=False)

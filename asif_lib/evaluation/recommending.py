@@ -18,7 +18,7 @@ from asif_lib.errors import ParameterError
 from asif_lib.machine import progress_bar
 from asif_lib.relative import unit_rows
 from asif_lib.settings import Settings, default_k
-from asif_lib.sparse import Side
+from asif_lib.sparse import SideAnchors
 from asif_lib.zeroshot import check_bank
 
 from .measures import Measure, in_points, paired_difference, ranks, recall_of_each, same_text
@@ -170,7 +170,7 @@ def _answers(image, text, captions, fit, asked, grid, bar):
     most = default_k(len(fit), max(SHARES))
     pictures, texts = {}, {}  # KeptCosines; hubs are corrected with the mean subtracted only
     for center in (False, True):
-        images, captions = (Side(z[fit], z[fit].mean(dim=0) if center else None) for z in (image, text))
+        images, captions = (SideAnchors(z[fit], z[fit].mean(dim=0) if center else None) for z in (image, text))
         texts[center] = captions.cosines(text[asked], most, hubs=center)
         for whiten in (whiten for other, whiten in SPACES if other == center):
             side = images.whitened(whiten) if whiten else images

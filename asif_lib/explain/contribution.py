@@ -8,7 +8,7 @@ import torch
 
 from asif_lib.errors import ParameterError
 from asif_lib.search.inverted import check_reduce
-from asif_lib.sparse import Side, SparseVectors
+from asif_lib.sparse import SideAnchors, SparseVectors
 
 
 def contributions(image: SparseVectors, text: SparseVectors, pairs=None, *, reduce=None) -> pd.DataFrame:
@@ -109,16 +109,21 @@ def influence(images, prompts, labels, pairs=None, *, against=None) -> pd.DataFr
 def familiarity(model, pictures, m=1) -> torch.Tensor:
     """Return the mean of each picture's m largest cosines with the anchors, (q,) float32: how near the bank is.
 
-    The cosines are centred if the model centres, and never whitened. `pictures` are items of the bank's first side, or
-    their (q, d_image) embeddings.
+    The cosines are centred if the model centres, and never whitened.
 
     Raises `ParameterError` unless 1 ≤ m ≤ n, or if an embedding holds NaN.
+
+    Parameters
+    ----------
+    model : ASIF
+    pictures : items of the bank's first side, or Tensor of shape (q, d_image)
+    m : int
     """
     n = len(model.bank)
     if not 1 <= m <= n:
         raise ParameterError(f"m = {m}: the mean is over 1 to {n} anchors")
     first, bank = model.bank.sides[0], model.bank
-    anchors = Side(*bank.searchable(first, center=model.settings.center), model.device)
+    anchors = SideAnchors(*bank.searchable(first, center=model.settings.center), model.device)
     return anchors.cosines(model.embeddings(first, pictures), m).values.mean(dim=1)
 
 

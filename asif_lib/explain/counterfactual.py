@@ -5,7 +5,7 @@ the whitening. So each answer equals the answer of ``ASIF(bank.subset(rest), k, 
 """
 
 import math
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from itertools import combinations
 
@@ -34,8 +34,8 @@ class Counterfactual:
     """The q items of the first side without the removed anchors, numbered as in the whole bank."""
     texts: SparseVectors
     """The t items of the second side, likewise."""
-    _model: ASIF
-    _embeddings: tuple
+    _model: ASIF = field(repr=False)
+    _embeddings: tuple = field(repr=False)
     """Of the items of both sides. Their vectors with all anchors are made when a caller needs them."""
 
     @cached_property

@@ -30,8 +30,14 @@ class Planted:
 def plant_wrong_captions(bank, share, seed=0) -> Planted:
     """Exchange the captions of a random share of the pairs among themselves.
 
-    Each of these pairs gets a caption with other words than its own: an equal caption would not be wrong. Their number
-    is rounded, and at least two.
+    Each of these pairs gets a caption with other words than its own: an equal caption would not be wrong.
+
+    Parameters
+    ----------
+    bank : AnchorBank of n pairs
+    share : float, above 0 and at most 1
+        Of the pairs; their number is rounded, and at least two.
+    seed : int
 
     Raises `ParameterError` unless 0 < `share` ≤ 1, if the bank has fewer than two pairs, or if one caption is so
     frequent that no such exchange exists.
@@ -63,7 +69,13 @@ FOLDS = 10
 def baseline_agreement(bank, method, seed=0) -> np.ndarray:
     """Return the agreement of each pair by a baseline that was fitted on the other `FOLDS`, (n,) float64.
 
-    The `method` has ``fit(image, text)`` and ``similarity(image, text)``, as in `asif_lib.evaluation.baselines`.
+    Parameters
+    ----------
+    bank : AnchorBank of n pairs
+    method : Method
+        With ``fit(image, text)`` and ``similarity(image, text)``, as in `asif_lib.evaluation.baselines`.
+    seed : int
+        Of the folds.
 
     Raises `ParameterError` if there are fewer pairs than folds.
     """

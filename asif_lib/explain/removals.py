@@ -46,7 +46,7 @@ class Removals:
     def __init__(self, model, z_image, z_text, candidates, most):
         self.candidates, self.settings = candidates, model.settings
         sides = [
-            _Side(model, *side, candidates, most) for side in zip(model.bank.sides, (z_image, z_text), strict=True)
+            _Products(model, *side, candidates, most) for side in zip(model.bank.sides, (z_image, z_text), strict=True)
         ]
         columns = (sides[0].reachable | sides[1].reachable).nonzero()[:, 0]
         for side in sides:
@@ -82,7 +82,7 @@ class Removals:
         return vectors, ((cosines - last).abs() < TOLERANCE) * is_tie * smallest
 
 
-class _Side:
+class _Products:
     """The inner products of one side, about the mean of all anchors: every cosine after a removal follows from them."""
 
     def __init__(self, model, side, z, candidates, most):

@@ -27,7 +27,7 @@ import cloudpickle
 
 # The check runs in a process of its own: a check that a cell above has replaced does not count.
 referee = [sys.executable, "-I", "-m", "asif_book.referee", "{number}"]
-judged = subprocess.run(referee, input=cloudpickle.dumps(({given},)), capture_output=True)
+judged = subprocess.run(referee, input=cloudpickle.dumps(({arguments},)), capture_output=True)
 print(judged.stdout.decode())
 assert judged.returncode == 0 and judged.stdout.decode().startswith("✔ Exercise {number}"), judged.stderr.decode()"""
 
@@ -78,9 +78,8 @@ def assignment(source: Path | str):
     """
     import jupytext
 
-    from .cards import cards
     from .chapters import tags_of
-    from .editions import editions
+    from .editions import cards, editions
 
     source = Path(source)
     student, notebook = editions(source)
@@ -122,7 +121,7 @@ def _test(check, number, where):
     call = getattr(statements[0], "value", None) if len(statements) == 1 else None
     if not isinstance(call, ast.Call) or call.keywords:
         raise ClassError(f"{where}: the check `{first_line(check)}` must be one call without keywords.")
-    return _TEST.format(number=number, given=", ".join(map(ast.unparse, call.args)))
+    return _TEST.format(number=number, arguments=", ".join(map(ast.unparse, call.args)))
 
 
 # What was handed in ---------------------------------------------------------------------------------------

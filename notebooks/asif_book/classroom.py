@@ -108,14 +108,14 @@ def class_progress(folder: Path | str, csv_file=None, *, chapters=None, roster=N
     known = frame[frame.exercise.isin(titles)]
     students = [_summary(student, rows) for student, rows in known.groupby("student", sort=False)]
     exercises = [_by_exercise(number, titles[number], rows) for number, rows in known.groupby("exercise")]
-    told = {
+    lists = {
         "By exercise:": [_sentence(exercise) for exercise in exercises if exercise["solved"] or exercise["failed"]],
         "Not read:": found.unreadable,
         "Remarks:": found.remarks,
     }
     result = {"ok": not found.unreadable, "folder": str(folder), "students": students, "exercises": exercises}
     parts = [_table(students)] if students else []
-    parts += ["\n".join([title, *(f"  {line}" for line in lines)]) for title, lines in told.items() if lines]
+    parts += ["\n".join([title, *(f"  {line}" for line in lines)]) for title, lines in lists.items() if lines]
     return result | {"unreadable": found.unreadable, "remarks": found.remarks}, "\n\n".join(parts)
 
 
@@ -216,14 +216,14 @@ def _by_exercise(number, title, rows):
     named = (rows.message != "") & ~rows.message.str.startswith("On input")  # other messages differ in their numbers
     counts = rows.status.value_counts()
     heard = named & (rows.status == "wrong") if "wrong" in counts else named
-    told = rows.message[heard].map(_printable).value_counts()
+    messages = rows.message[heard].map(_printable).value_counts()
     return {
         "exercise": number,
         "title": title,
         "solved": int(counts.get("right", 0)),
         "failed": int(counts.get("wrong", 0)),
         "not_attempted": int(counts.get("not attempted", 0)),
-        "because": [{"message": message, "students": int(count)} for message, count in told.items()],
+        "because": [{"message": message, "students": int(count)} for message, count in messages.items()],
     }
 
 

@@ -111,8 +111,8 @@ def cosines(z):
     return unit_rows(z) @ unit_rows(z).T
 
 
-def nearest(z, m, *, similarity=cosines, itself=-torch.inf, told="indices"):
-    return getattr(similarity(z).fill_diagonal_(itself).topk(m, dim=1), told)
+def nearest(z, m, *, similarity=cosines, itself=-torch.inf, part="indices"):
+    return getattr(similarity(z).fill_diagonal_(itself).topk(m, dim=1), part)
 
 
 def their_cosines(positions, z, m):
@@ -152,7 +152,7 @@ mistakes = {
     "These are the farthest rows; sort by falling cosine.": but(similarity=lambda z: -cosines(z)),
     "These are dot products, so long vectors win; scale the rows to length 1.": but(similarity=lambda z: z @ z.T),
     "Euclidean distances depend on the lengths of the rows; use cosines.": but(similarity=lambda z: -torch.cdist(z, z)),
-    "These are cosines; positions are wanted, which topk gives as indices.": but(told="values"),
+    "These are cosines; positions are wanted, which topk gives as indices.": but(part="values"),
 }
 check_nearest_neighbours = Exercise(
     "01.3", "Nearest neighbours", nearest, cases, mistakes, view=their_cosines, word="positions"
@@ -254,9 +254,9 @@ def check_disturbance(function) -> Verdict:
 
 
 def changed_picture(function, original, where):
-    given = original.copy()
-    picture = ask(function, (given,), where, like=original, form=lambda picture: no_picture(picture, original))
-    if given.tobytes() != original.tobytes():
+    copy = original.copy()
+    picture = ask(function, (copy,), where, like=original, form=lambda picture: no_picture(picture, original))
+    if copy.tobytes() != original.tobytes():
         refuse("Your function painted on the picture that it was given; change a copy: picture.copy().")
     return picture
 

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from .verdict import Verdict, refuse, right, wrong
+from .judging import Verdict, refuse, right, wrong
 
 
 class HeldOutTask:

@@ -13,9 +13,8 @@ import lazy_loader
 __getattr__, __dir__, __all__ = lazy_loader.attach(
     __name__,
     submod_attrs={
-        "export": ["to_notebook"],
-        "question": ["Explanation", "Question", "answer_without", "explain"],
-        "server": ["serve", "session_copy"],
-        "working_copy": ["WorkingCopy"],
+        "question": ["Explanation", "Question", "answer_without", "explain", "to_notebook"],
+        "server": ["serve"],
+        "working_copy": ["WorkingCopy", "session_copy"],
     },
 )

@@ -4,7 +4,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from .palette import ANCHOR, CONTROL, INK, ON_DARK, ON_LIGHT, PAPER, series_style
-from .style import Drawing, draw_picture, legend_above, listed, subplots, told, wrapped
+from .style import Drawing, alt, draw_picture, legend_above, listed, subplots, wrapped
 
 REFERENCE, RIVAL = series_style(0) | {"color": INK}, series_style(1)
 FADED = 0.25
@@ -41,7 +41,7 @@ def curves_by_method(table, *, ylabel) -> Figure:
     legend_above(figure, axes.flat[0], 3)
     figure.supxlabel("pairs, n (log scale)", fontsize=10)
     figure.supylabel(ylabel, fontsize=10)
-    return told(figure, _words(table, "method", ylabel))
+    return alt(figure, _words(table, "method", ylabel))
 
 
 def marked(row) -> str:
@@ -58,7 +58,7 @@ def curves_by_bank(table, *, ylabel) -> Figure:
     _axis(axis, table)
     axis.set(xlabel="pairs, n (log scale)", ylabel=ylabel, ylim=(0, None))
     legend_above(figure, axis, 4)
-    return told(figure, _words(table, "bank", ylabel))
+    return alt(figure, _words(table, "bank", ylabel))
 
 
 def _curve(axis, rows, style, name, hollow=True):
@@ -100,7 +100,7 @@ def encoder_heat_map(table, *, label) -> Figure:
         axis.text(column, row, words, ha="center", va="center", color=colour, fontsize=9)
     figure.colorbar(drawn, ax=axis, format=lambda v, _: f"{v:.0%}", label=label)
     spoken = listed(f"{i} with {t} {cell.value:.1%}" for (i, t), cell in cells.items())
-    return told(figure, f"{label}, a row for each image encoder, a column for each text encoder. {spoken}")
+    return alt(figure, f"{label}, a row for each image encoder, a column for each text encoder. {spoken}")
 
 
 def _words(table, column, ylabel):
@@ -135,4 +135,4 @@ def hub_before_after(anchor, caption, pictures, before, after, *, shown=10) -> F
     counts = [int(np.sum(kept)) for kept in (before, after)]
     words = f"The anchor {caption!r} is among the k anchors of {counts[0]} of {len(pictures)} pictures before the"
     still = f"{int(np.sum(np.asarray(after)[keepers]))} of the {len(keepers)} pictures drawn still keep it."
-    return told(figure, f"{words} correction, and of {counts[1]} after it. {still}")
+    return alt(figure, f"{words} correction, and of {counts[1]} after it. {still}")

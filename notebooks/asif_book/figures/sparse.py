@@ -13,7 +13,7 @@ from asif_lib.sparse import sparsify
 
 from . import style
 from .palette import INK, ON_DARK, ON_LIGHT, PICTURE, series_style
-from .style import Drawing, draw_picture, image_tag, listed, rows_down, span, subplots, told, wrapped
+from .style import Drawing, alt, draw_picture, image_tag, listed, rows_down, span, subplots, wrapped
 from .templates import self_contained
 
 TOP = 6
@@ -39,7 +39,7 @@ def sparse_vector(query, relative, vectors, pictures, captions) -> Figure:
     grid = figure.add_gridspec(3, TOP + 1, height_ratios=[1.25, 1.25, 1])
     _cosines_and_entries(figure.add_subplot(grid[0, :]), figure.add_subplot(grid[1, :]), relative, vectors)
     _query_and_anchors(figure, grid[2, :], query, pictures, captions)
-    return told(figure, _words(relative, vectors, captions))
+    return alt(figure, _words(relative, vectors, captions))
 
 
 def _words(relative, vectors, captions):
@@ -90,9 +90,8 @@ def sparse_and_ranking(query, relative, vectors, pictures, captions, ranking) ->
     bars.set(xlabel="score (cosine of the sparse vectors)", ylabel="caption, by rank")
     bars.set(xlim=(0, 1.05 * max(score for _, _, score, _ in ranking) or 1))
     _query_and_anchors(lower, lower.add_gridspec(1, 1)[0], query, pictures, captions)
-    return told(
-        figure, f"{_words(relative, vectors, captions)}. Captions by rank: {listed(style.ranked_words(ranking))}"
-    )
+    ranked = listed(style.ranked_words(ranking))
+    return alt(figure, f"{_words(relative, vectors, captions)}. Captions by rank: {ranked}")
 
 
 def sweep_heatmaps(tables, *, value="mean recall") -> Figure:
@@ -121,7 +120,7 @@ def sweep_heatmaps(tables, *, value="mean recall") -> Figure:
     figure.colorbar(image, ax=axes, format=lambda v, _: f"{v:.0%}", label=value, use_gridspec=False)
     best = {name: table.loc[table.value.idxmax()] for name, table in tables.items()}
     words = listed(f"{n}: best {b.value:.1%} at k / n = {b.fraction:g}, p = {b.p:g}" for n, b in best.items())
-    return told(figure, f"Heat maps of {value} over k / n and p, {low:.1%} to {high:.1%}. {words}")
+    return alt(figure, f"Heat maps of {value} over k / n and p, {low:.1%} to {high:.1%}. {words}")
 
 
 def interval_dots(series, *, xlabel, chance=None, title="", zero=False) -> Figure:
@@ -154,7 +153,7 @@ def interval_dots(series, *, xlabel, chance=None, title="", zero=False) -> Figur
         for label, m in measures.items()
     )
     words += "" if chance is None else f"; chance {chance:.1%}"
-    return told(figure, f"{title} Dots with 95 % intervals, {xlabel}. {words}".strip())
+    return alt(figure, f"{title} Dots with 95 % intervals, {xlabel}. {words}".strip())
 
 
 def line_chart(
@@ -195,7 +194,7 @@ def line_chart(
     lines = series | theory | edges
     points = {name: list(zip(x, y, strict=True))[:: 1 + len(x) // 12] for name, (x, y) in lines.items()}
     words = listed(f"{name}: " + ", ".join(f"{v:.3g} at {at:g}" for at, v in xy) for name, xy in points.items())
-    return told(figure, f"Curves, {' '.join(ylabel.split())} against {xlabel}. {words}")
+    return alt(figure, f"Curves, {' '.join(ylabel.split())} against {xlabel}. {words}")
 
 
 def four_steps(title, relative, pictures, captions, k, p) -> HTML:

@@ -59,7 +59,7 @@ def subplots(rows=1, columns=1, *, figsize, **options):
     return figure, figure.subplots(rows, columns, **options)
 
 
-def told(figure, alt) -> Figure:
+def alt(figure, alt) -> Figure:
     """Give a figure its alternative text, and return the figure."""
     figure.alt = alt
     return figure
@@ -84,7 +84,8 @@ def show_pictures(pictures, titles=None, *, columns=6, title="") -> Figure:
     figure, axes = picture_grid(len(pictures), columns, 1.7, 2.1, title)
     for axis, picture, text in zip(axes, pictures, titles, strict=True):
         draw_picture(axis, picture, wrapped(text, 20))
-    return told(figure, f"{title or f'{len(pictures)} pictures'}: {listed(filter(None, titles)) or 'without titles'}")
+    names = listed(filter(None, titles)) or "without titles"
+    return alt(figure, f"{title or f'{len(pictures)} pictures'}: {names}")
 
 
 def picture_grid(count, columns, width, height, title=""):

@@ -54,7 +54,7 @@ class Picker(anywidget.AnyWidget):
             self.arrived.append((content["name"], bytes(buffers[0])))
             return
         self.words, self.answer.trouble.outputs = [], ()  # so that equal words are a change too
-        batch, self.arrived, results, said, problems = self.arrived, [], [], [], list(content["words"])
+        batch, self.arrived, results, news, problems = self.arrived, [], [], [], list(content["words"])
         for name, data in batch:
             with self.answer.guarded():
                 try:
@@ -62,8 +62,8 @@ class Picker(anywidget.AnyWidget):
                 except AsifError as error:
                     problems.append(f"✘ {error}")
         with self.answer.guarded():
-            said = self.done(results)
-        self.words = problems + said
+            news = self.done(results)
+        self.words = problems + news
 
 
 def your_picture(model, labels=("otter", "beaver"), *, template=DEFAULT_TEMPLATE, pictures=None) -> ipywidgets.VBox:

@@ -39,10 +39,16 @@ def export(folder: Path | str, chapters: list[str] | None = None, sources: Path 
     exercise is a solution cell, and its check an autograded test, worth as many points as the exercise card has
     dots for its difficulty.
 
-    The `folder` is new or empty, `chapters` are numbers such as ``["01", "02"]``, default all, and `sources` is the
-    folder of the sources, default that of the checkout.
-
     Raises `ClassError` if the folder holds something, there is no such chapter, or a source breaks a convention.
+
+    Parameters
+    ----------
+    folder
+        New or empty.
+    chapters
+        Numbers such as ``["01", "02"]``, default all.
+    sources
+        The folder of the sources, by default the checkout's.
     """
     import nbformat
 

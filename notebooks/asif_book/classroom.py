@@ -87,9 +87,18 @@ def class_frame(found: ClassProgress, numbers: list[str], chapters: list[str] | 
 def class_progress(folder: Path | str, csv_file=None, *, chapters=None, roster=None) -> tuple[dict, str]:
     """Summarise a class for ``asif class FOLDER``: as a JSON value, and as text.
 
-    `csv_file` is written with the rows of `class_frame`. `chapters` are numbers, ``["00", "01"]``, default all.
-    `roster` is a file with a name on each line, or in the first column; each of these students has a row. Raises as
-    `read_class`, and `ClassError` if there is no such chapter, or if the roster cannot be read or has a name twice.
+    Raises as `read_class`, and `ClassError` if there is no such chapter, or if the roster cannot be read or has a name
+    twice.
+
+    Parameters
+    ----------
+    folder : path
+    csv_file : path, optional
+        Gets the rows of `class_frame`.
+    chapters : list of str, optional
+        Numbers, ``["00", "01"]``; default all.
+    roster : path, optional
+        Has a name on each line, or in the first column; each of these students has a row.
     """
     found, titles = read_class(folder), exercise_titles()
     if roster is not None:
@@ -257,10 +266,9 @@ def _summary(student, rows):
 
 
 def _entry(row):
-    times = {
-        column: time if isinstance(time := getattr(row, column), str) else None for column in ("first_right", "last")
-    }
-    return {"status": row.status, "tries": row.tries, "wrong": row.wrong} | times | {"message": row.message}
+    times = {"first_right": row.first_right, "last": row.last}
+    times = {column: time if isinstance(time, str) else None for column, time in times.items()}  # pandas has NaN
+    return {"status": row.status, "tries": row.tries, "wrong": row.wrong, **times, "message": row.message}
 
 
 def _table(students):

@@ -128,7 +128,8 @@ def _benchmark(
 
     folder = Path(out) if out else build_dir() / "benchmark" / Path(config).stem
     outcome = run_benchmark(configuration, folder, device=device)
-    write_whole(folder / "index.html", benchmark_page(configuration.title, *vars(outcome).values()).encode())
+    page = benchmark_page(configuration.title, outcome.table, outcome.failures)
+    write_whole(folder / "index.html", page.encode())
     for what, why in outcome.failures:
         say(f"asif: {what}: {why}")
     left_out = {} if outcome.table.empty else outcome.table.groupby("bank", sort=False)["left_out"].max().to_dict()

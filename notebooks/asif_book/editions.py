@@ -73,7 +73,8 @@ def editions(source: Path | str) -> tuple[NotebookNode, NotebookNode]:
     source = Path(source)
     written = jupytext.read(source, fmt="py:percent").cells
     settings = {name: cell.metadata.pop(name) for cell in written[:1] for name in OWN if name in cell.metadata}
-    title = next((t for cell in written if cell.cell_type == "markdown" and (t := heading(cell.source))), source.stem)
+    headings = (heading(cell.source) for cell in written if cell.cell_type == "markdown")
+    title = next(filter(None, headings), source.stem)
     metadata = _METADATA | {"title": title, SETTINGS: {"cell_seconds": CELL_SECONDS} | settings}
     student, solved = new_notebook(metadata=metadata), new_notebook(metadata=metadata)
     seen: Counter[tuple[str, str]] = Counter()
@@ -268,10 +269,6 @@ def _split(text: str, is_exercise: bool, where: str) -> tuple[str, str]:
     return unsolved[:-1], complete[:-1]
 
 
-if __name__ == "__main__":
-    sys.exit(main())
-
-
 # The exercises of a chapter: card, stub, solution, check, hint
 
 TEACHER_HEADINGS = ("Timing", "What students get wrong", "Discussion")
@@ -403,3 +400,7 @@ def _functions(text):
 
 def _markdown(cell):
     return cell.source if cell.cell_type == "markdown" else ""
+
+
+if __name__ == "__main__":
+    sys.exit(main())

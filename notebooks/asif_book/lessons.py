@@ -47,7 +47,14 @@ def open_chapter(profile="offline", device="auto") -> Opening:
 
 
 def draw_rivals(captions, count, rng) -> torch.Tensor:
-    """Draw for each of q pictures the rows of `count` others with another caption than its own, (q, count) int64."""
+    """Draw for each of q pictures the rows of `count` others with another caption than its own, (q, count) int64.
+
+    Parameters
+    ----------
+    captions : sequence of q str
+    count : int
+    rng : numpy Generator
+    """
     rows = range(len(captions))
     shuffled = ((own, rng.permutation(len(captions)).tolist()) for own in rows)
     return torch.tensor([[j for j in order if captions[j] != captions[own]][:count] for own, order in shuffled])
@@ -80,7 +87,7 @@ def token_vectors(encoder, texts):
         texts, padding=True, truncation=True, max_length=model.max_seq_length, return_tensors="pt"
     ).to(model.device)
     with torch.inference_mode():
-        vectors = model[0](dict(batch))["token_embeddings"].float().cpu()
+        vectors = model[0](dict(batch))["token_embeddings"].float().cpu()  # (n, t, d)
     tokens = [model.tokenizer.convert_ids_to_tokens(ids) for ids in batch["input_ids"].tolist()]
     return tokens, vectors, batch["attention_mask"].cpu()
 
@@ -104,7 +111,15 @@ PICTURE_CHANGES = {
 
 
 def twins(pairs, similarity, threshold=0.95) -> pd.DataFrame:
-    """List the pairs of pictures above a similarity (n, n), with their kind, and whether two splits share them."""
+    """List the pairs of pictures above a similarity, with their kind, and whether two splits share them.
+
+    Parameters
+    ----------
+    pairs : Pairs
+        n pairs with splits.
+    similarity : Tensor of shape (n, n)
+    threshold : float
+    """
     split_of = {i: name for name, positions in pairs.splits.items() for i in positions}
     rows, columns = (similarity.triu(1) > threshold).nonzero(as_tuple=True)
     table = []
@@ -117,7 +132,15 @@ def twins(pairs, similarity, threshold=0.95) -> pd.DataFrame:
 
 
 def misplaced(n, share, generator) -> torch.Tensor:
-    """Return an order of n captions in which a share of them, drawn at random, has changed places, (n,) int64."""
+    """Return an order of captions in which a share of them has changed places, (n,) int64.
+
+    Parameters
+    ----------
+    n : int
+    share : float
+        Of the captions, drawn at random.
+    generator : torch Generator
+    """
     order = torch.arange(n)
     moved = torch.randperm(n, generator=generator)[: round(share * n)]
     order[moved] = moved.roll(1)
@@ -125,14 +148,23 @@ def misplaced(n, share, generator) -> torch.Tensor:
 
 
 def effect_left(a, b, share, k, generator) -> np.ndarray:
-    """Measure the agreement of two (n, n) similarities that is left when a share of the captions changes places, (2,).
+    """Measure the agreement of two similarities that is left when a share of the captions changes places, (2,).
 
     It is the correlation over pairs, and the share of k common neighbours above chance; each over its value for the
     captions as they are, mean of five deals.
+
+    Parameters
+    ----------
+    a, b : Tensors of shape (n, n)
+        Similarities of the pictures and of the captions.
+    share : float
+    k : int
+        Neighbours of each item.
+    generator : torch Generator
     """
     n, chance = len(a), k / (len(a) - 1)
     whole = pair_correlation(a, b), float(mutual_neighbours(a, b, k).mean()) - chance
-    found = []
+    found = []  # of each deal (correlation, neighbours)
     for _ in range(5):
         order = misplaced(n, share, generator)
         common = float(mutual_neighbours(a, b[order][:, order], k).mean()) - chance
@@ -141,11 +173,17 @@ def effect_left(a, b, share, k, generator) -> np.ndarray:
 
 
 def covered_by(cosines, order, counts) -> np.ndarray:
-    """Measure how well the first anchors of an order cover new pictures: mean and 5th percentile, (counts, 2).
+    """Measure how well the first anchors of an order cover new pictures: mean and 5th percentile, (len(counts), 2).
 
-    `cosines` is (q, n), of the new pictures with all anchors; `counts` says how many anchors are taken.
+    Parameters
+    ----------
+    cosines : Tensor of shape (q, n)
+        Of the new pictures with all anchors.
+    order : Tensor of shape (n,), int64
+    counts : sequence of int
+        How many anchors are taken.
     """
-    best = [cosines[:, order[:count]].amax(dim=1) for count in counts]
+    best = [cosines[:, order[:count]].amax(dim=1) for count in counts]  # of each count (q,)
     return np.array([[float(b.mean()), float(b.quantile(0.05))] for b in best])
 
 
@@ -154,7 +192,7 @@ def covered_by(cosines, order, counts) -> np.ndarray:
 
 def random_rotation(d, generator) -> torch.Tensor:
     """Draw a (d, d) rotation or reflection, all equally likely."""
-    q, r = torch.linalg.qr(torch.randn(d, d, generator=generator))
+    q, r = torch.linalg.qr(torch.randn(d, d, generator=generator))  # (d, d) each
     return q * r.diagonal().sign()
 
 
@@ -212,7 +250,17 @@ def class_of(group):
 
 
 def with_classes(pairs, positions, classes):
-    """Return the positions of pairs in one of the classes, and the number of each pair's class, (m,) int64."""
+    """Return the positions of pairs in one of the classes, and the number of each pair's class, (m,) int64.
+
+    Parameters
+    ----------
+    pairs : Pairs
+        Of stamps.
+    positions : sequence of int
+        Of the pairs to choose from.
+    classes : list of str
+        Names as in `STAMP_CLASSES`.
+    """
     kept = [i for i in positions if class_of(pairs.groups[i]) in classes]
     return kept, np.array([classes.index(class_of(pairs.groups[i])) for i in kept])
 
@@ -301,8 +349,14 @@ def files_hold(folder, item) -> bool:
 def learning_sweep(banks, prompts, validation, test, fractions, powers):
     """Choose k/n and p on validation questions for several banks of one size, and ask them the test questions.
 
-    `prompts` is (c, d_text); `validation` and `test` are pictures (q, d_image) and their classes (q,). `fractions` are
-    the k/n and `powers` the p to choose from.
+    Parameters
+    ----------
+    banks : list of AnchorBank
+    prompts : Tensor of shape (c, d_text)
+    validation, test : (Tensor of shape (q, d_image), ndarray of shape (q,))
+        Pictures and their classes.
+    fractions, powers : sequences of float
+        The k/n and the p to choose from.
 
     Returns
     -------
@@ -318,7 +372,7 @@ def learning_sweep(banks, prompts, validation, test, fractions, powers):
 
     def answers(k, p):
         found = [ASIF(bank, k, p, device="cpu").similarity(test[0], prompts).argmax(dim=1).numpy() for bank in banks]
-        return np.stack(found) == test[1]
+        return np.stack(found) == test[1]  # (banks, q)
 
     return table, (float(best.fraction), float(best.p)), answers(int(best.k), best.p), answers(None, DEFAULT_P)
 
@@ -326,8 +380,15 @@ def learning_sweep(banks, prompts, validation, test, fractions, powers):
 def switch_sweep(banks, prompts, validation, fractions, powers, hubs=(0,), whitens=(None,)):
     """Ask several banks of one size the validation questions, with every k/n, p, ``hubs`` and ``whiten`` of `ASIF`.
 
-    The parameters are those of `learning_sweep`. Returns the table of `sweep` with the columns ``hubs`` and ``whiten``;
-    its value is the accuracy, the mean over the banks.
+    Returns the table of `sweep` with the columns ``hubs`` and ``whiten``; its value is the accuracy, the mean over the
+    banks.
+
+    Parameters
+    ----------
+    banks, prompts, validation, fractions, powers
+        As in `learning_sweep`.
+    hubs, whitens : sequences of float
+        The values of ``hubs`` and ``whiten`` to try; None does not whiten.
     """
     tables, n = [], len(banks[0])
     texts = [KeptCosines(bank.text, prompts, n, bank.text_mean) for bank in banks]

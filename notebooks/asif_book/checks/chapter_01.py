@@ -20,7 +20,7 @@ def channels(x):
 
 
 def standardise(pictures, mean, std):
-    return (pictures - channels(mean)) / channels(std)
+    return (pictures - channels(mean)) / channels(std)  # (n, 3, h, w), the others (3, 1, 1)
 
 
 AXES = [(2, 3), (0, 2, 3), (1, 2, 3), (0, 1, 2, 3)]
@@ -108,11 +108,11 @@ check_cosine_matrix = Exercise("01.2", "All cosines at once", relative_represent
 
 
 def cosines(z):
-    return unit_rows(z) @ unit_rows(z).T
+    return unit_rows(z) @ unit_rows(z).T  # (n, n)
 
 
 def nearest(z, m, *, similarity=cosines, itself=-torch.inf, part="indices"):
-    return getattr(similarity(z).fill_diagonal_(itself).topk(m, dim=1), part)
+    return getattr(similarity(z).fill_diagonal_(itself).topk(m, dim=1), part)  # (n, m)
 
 
 def their_cosines(positions, z, m):
@@ -160,11 +160,11 @@ check_nearest_neighbours = Exercise(
 
 
 def total(tokens, mask):
-    return (tokens * mask[:, :, None]).sum(dim=1)
+    return (tokens * mask[:, :, None]).sum(dim=1)  # (n, t, d) → (n, d)
 
 
 def mean_pooling(tokens, mask, *, summed=total, count=lambda mask: mask.sum(dim=1, keepdim=True).clamp_min(1)):
-    return summed(tokens, mask) / count(mask)
+    return summed(tokens, mask) / count(mask)  # (n, d) / (n, 1)
 
 
 cases = [

@@ -39,8 +39,8 @@ check_share_by_chance = Exercise("02.1", "What chance would give", lambda n, k: 
 
 
 def in_common(x, y, k, *, chosen=neighbour_mask, of=lambda a, b, k: k):
-    a, b = chosen(x, k), chosen(y, k)
-    return (a & b).sum(1) / of(a, b, k)
+    a, b = chosen(x, k), chosen(y, k)  # (n, n) bool each
+    return (a & b).sum(1) / of(a, b, k)  # (n,)
 
 
 def with_itself(similarity, k):
@@ -119,7 +119,7 @@ check_shuffled_correlation = Exercise("02.3", "A correlation without a cause", s
 
 
 def coverage(z, anchors, *, over=torch.amax, dim=1, **centring):
-    return over(centred(z, anchors, **centring), dim=dim)
+    return over(centred(z, anchors, **centring), dim=dim)  # (q, n) → (q,)
 
 
 def scaled_first(mean):
@@ -162,7 +162,7 @@ def farthest_first(similarity, count, first) -> torch.Tensor:
     chosen, best = [first], similarity[first]  # best: similarity of each item to the chosen one nearest to it
     while len(chosen) < count:
         chosen.append(int(best.argmin()))
-        best = torch.maximum(best, similarity[chosen[-1]])
+        best = torch.maximum(best, similarity[chosen[-1]])  # (n,)
     return torch.tensor(chosen, device=similarity.device)
 
 

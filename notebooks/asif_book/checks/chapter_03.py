@@ -141,8 +141,8 @@ def times_nearest(
     The k-occurrence of Radovanović, Nanopoulos and Ivanović ("Hubs in space", JMLR 2010); an anchor with a
     large one is a hub. `similarity` is (q, n); the counts add up to q · k.
     """
-    near = similarity.topk(k, dim=dim, largest=largest).indices[:, kept]
-    return torch.bincount(near.ravel(), minlength=minlength(similarity))
+    near = similarity.topk(k, dim=dim, largest=largest).indices[:, kept]  # (q, k)
+    return torch.bincount(near.ravel(), minlength=minlength(similarity))  # (n,)
 
 
 DOWN_THE_COLUMNS = "You took the k most similar items of each anchor (topk down the columns),"
@@ -191,9 +191,9 @@ def best_caption(
 ):
     """Return for each picture of `z` the row of the caption in `t` with the description most like its own."""
     picture_mean, caption_mean = means(z, t, za, ta)
-    pictures = relative_representation(z - picture_mean, za - picture_mean)
-    captions = relative_representation(t - caption_mean, ta - caption_mean)
-    return cosines(pictures, captions).argmax(dim=dim)
+    pictures = relative_representation(z - picture_mean, za - picture_mean)  # (q, n)
+    captions = relative_representation(t - caption_mean, ta - caption_mean)  # (t, n)
+    return cosines(pictures, captions).argmax(dim=dim)  # (q, t) → (q,)
 
 
 def pairs(seed, q, t, n, d_text=7):

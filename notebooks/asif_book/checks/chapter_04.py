@@ -50,8 +50,8 @@ check_clamp_and_power = Exercise("04.1", "Clamp, then power", clamp_and_power, c
 
 def four_steps(relative, k, p, *, score=unchanged, clamp=torch.relu, dim=1, scale=F.normalize):
     """Keep the k largest entries of each row, clamp, raise to p, scale to length 1; the options are places to err."""
-    top = score(relative).topk(min(k, relative.shape[dim]), dim=dim).indices
-    kept = torch.zeros_like(relative).scatter(dim, top, relative.gather(dim, top))
+    top = score(relative).topk(min(k, relative.shape[dim]), dim=dim).indices  # (q, k)
+    kept = torch.zeros_like(relative).scatter(dim, top, relative.gather(dim, top))  # (q, n)
     return scale(clamp(kept) ** p)
 
 
@@ -99,7 +99,7 @@ check_sparsify = Exercise("04.2", "The four steps", four_steps, cases, mistakes,
 
 
 def sparse_cosine(indices_a, values_a, indices_b, values_b, *, of=torch.mul, where=lambda i, j: i[:, None] == j):
-    return float((of(values_a[:, None], values_b) * where(indices_a, indices_b)).sum())
+    return float((of(values_a[:, None], values_b) * where(indices_a, indices_b)).sum())  # (k, k) products
 
 
 def by_position(counts):
@@ -387,8 +387,8 @@ def merged(
     """Merge each block into the k best so far."""
     values, indices = torch.full((len(queries), k), first), torch.zeros((len(queries), k), dtype=torch.int64)
     for start, block in read(with_starts(blocks)):
-        best, where = score(queries @ block.T).topk(min(k, len(block)), dim=1, largest=largest)
-        values, order = torch.cat([values, best], dim=1).topk(k, dim=1, largest=largest)
+        best, where = score(queries @ block.T).topk(min(k, len(block)), dim=1, largest=largest)  # (q, k)
+        values, order = torch.cat([values, best], dim=1).topk(k, dim=1, largest=largest)  # (q, k)
         indices = take(torch.cat([indices, start + where], dim=1), order)
     return values, indices
 

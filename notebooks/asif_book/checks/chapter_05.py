@@ -15,12 +15,12 @@ from .proof import HeldOutTask, confidence, prove, refuse_unmeasured
 
 
 def of_the_best(scores, relevant):
-    return scores.masked_fill(~relevant, -torch.inf).amax(dim=1, keepdim=True)
+    return scores.masked_fill(~relevant, -torch.inf).amax(dim=1, keepdim=True)  # (q, 1)
 
 
 def recall(scores, relevant, k, *, score_of=of_the_best, before=lambda s, r, found: (s >= found) & ~r, over=torch.mean):
     """Return recall@k, where a tie is no find; the options are the places where a step can go wrong."""
-    place = before(scores, relevant, score_of(scores, relevant)).sum(dim=1)
+    place = before(scores, relevant, score_of(scores, relevant)).sum(dim=1)  # (q,)
     return float(over((place < k).float()))
 
 
@@ -117,11 +117,11 @@ def refuse_other_prompts(result, labels, templates):
 
 
 def by_label(scores, c, m):
-    return scores.unflatten(1, (c, m))
+    return scores.unflatten(1, (c, m))  # (q, c · m) → (q, c, m)
 
 
 def best_label(scores, c, m, *, grouped=by_label, over=torch.mean, dim=2, pick=torch.argmax):
-    return pick(over(grouped(scores, c, m), dim=dim), dim=1)
+    return pick(over(grouped(scores, c, m), dim=dim), dim=1)  # (q, c, m) → (q, c) → (q,)
 
 
 # Scores of 0 to 1 with a label that has the best single prompt, another the best mean.

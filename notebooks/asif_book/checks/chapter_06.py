@@ -20,7 +20,7 @@ from .judging import Verdict, ask, kind_of, random_tensor, refuse, right
 
 
 def contribution(image, prompts, *, over=torch.mean):
-    return over(image * prompts, dim=0)
+    return over(image * prompts, dim=0)  # (m, n) → (n,)
 
 
 def half_empty(*shape, seed):
@@ -59,7 +59,7 @@ check_contributions = Exercise("06.1", "Prove that it adds up", contribution, ca
 
 
 def difference(image, one, other):
-    return image * (one - other)
+    return image * (one - other)  # (n,)
 
 
 def contrast(image, one, other, top, *, gap=difference, part=lambda found: found.indices):
@@ -99,7 +99,7 @@ check_contrast = Exercise("06.2", "Why this one and not the other?", contrast, c
 
 def rank_auc(scores, wrong, *, points=lambda gaps: (gaps.sign() + 1).double() / 2, over=torch.mean):
     """Return how often a wrong pair scores below a right one; a tie counts half."""
-    return float(over(points(scores[~wrong] - scores[wrong][:, None])))
+    return float(over(points(scores[~wrong] - scores[wrong][:, None])))  # (wrong, right) gaps
 
 
 def by_argsort(order):
@@ -168,7 +168,7 @@ check_rank_auc = Exercise("06.5", "An AUC without thresholds", rank_auc, cases, 
 
 
 def scores(image, texts, k, p, vectors=four_steps):
-    return vectors(texts, k, p) @ vectors(image[None], k, p)[0]
+    return vectors(texts, k, p) @ vectors(image[None], k, p)[0]  # (t, n) @ (n,) → (t,)
 
 
 def without(image, texts, anchor, k, p, *, from_image=True, from_texts=True, vectors=four_steps):

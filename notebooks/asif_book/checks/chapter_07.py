@@ -25,7 +25,7 @@ def add(
     size=lambda n, m: n + m,
     whole=lambda tenth: max(1, round(tenth)),
 ):  # fmt: skip
-    sides = join(image, pictures(new_image, partner)), join(text, captions(new_text, partner))
+    sides = join(image, pictures(new_image, partner)), join(text, captions(new_text, partner))  # (n + m, d) each
     return *sides, mean(image, new_image), whole(size(len(image), len(new_image)) / 10)
 
 
@@ -69,7 +69,7 @@ check_add = Exercise("07.1", "Teach it something", add, cases, mistakes)
 
 
 def running_mean(mean, n, added, removed, *, total=lambda rows: rows.sum(0), count=lambda n, m, r: n + m - r):
-    return (n * mean + total(added) - total(removed)) / count(n, len(added), len(removed))
+    return (n * mean + total(added) - total(removed)) / count(n, len(added), len(removed))  # (d,)
 
 
 def mean_of_two_means(mean, n, added, removed):
@@ -121,7 +121,7 @@ def inside(name, group):
 def forget(
     image, text, groups, group, *, belongs=inside, left=lambda g: (~g).nonzero()[:, 0], third=lambda g, rows: rows
 ):
-    goes = torch.tensor([belongs(name, group) for name in groups])
+    goes = torch.tensor([belongs(name, group) for name in groups])  # (n,) bool
     rows = left(goes)
     return image[rows], text[rows], third(goes, rows)
 
@@ -425,9 +425,10 @@ def lesson_problem(task, lesson):
     counts = torch.bincount(labels[lesson], minlength=c)
     if (counts != m).any():
         worst = int((counts - m).abs().argmax())
-        within = " Did you take positions within a class for positions in the pool?"
         problem = f"Of class {worst} your lesson has {int(counts[worst])}; {m} of each class are wanted."
-        return problem + within * bool(lesson.max() < len(labels) / c)
+        if lesson.max() < len(labels) / c:
+            problem += " Did you take positions within a class for positions in the pool?"
+        return problem
     return ""
 
 

@@ -45,8 +45,8 @@ def by_value_then_index(values, indices, k):
 
 def merge(parts, k, *, order=by_value_then_index, found=lambda indices, best: indices.gather(1, best)):
     """Return the k best of several parts; `order` says where they stand in the joined table."""
-    values, indices = (torch.cat(of_parts, dim=1) for of_parts in zip(*parts, strict=True))
-    best = order(values, indices, k)[:, :k]
+    values, indices = (torch.cat(of_parts, dim=1) for of_parts in zip(*parts, strict=True))  # (q, all)
+    best = order(values, indices, k)[:, :k]  # (q, k)
     return values.gather(1, best), found(indices, best)
 
 
@@ -147,7 +147,7 @@ def error_bound(
     queries, rounded, anchors, rounded_anchors, *, length=lengths, largest=torch.max, join=lambda q, a: q + (1 + q) * a
 ):
     """Return the bound of Cauchy and Schwarz on the products of rounded unit vectors, for each query."""
-    return join(length(queries - rounded), largest(length(anchors - rounded_anchors)))
+    return join(length(queries - rounded), largest(length(anchors - rounded_anchors)))  # (q,)
 
 
 def with_true_length(queries, rounded_queries, anchors, rounded_anchors):
@@ -218,7 +218,7 @@ def must_keep(
     products, k, bound, *, threshold=place_k, lowest=lambda threshold, bound: threshold - 2 * bound, fits=torch.ge
 ):
     """Return the mask of every anchor that may be among the k best, and of no other."""
-    return fits(products, lowest(threshold(products, k), bound[:, None]))
+    return fits(products, lowest(threshold(products, k), bound[:, None]))  # (q, n) ≥ (q, 1)
 
 
 def lost_and_in_vain(function, verdict):
@@ -373,6 +373,16 @@ def cheapest_within(
     return pick([e for e, mine in zip(efforts, right, strict=True) if enough(gap(mine, exact), margin)] or [0])
 
 
+def instead(choice):
+    """Where an effort will do, return another number, which ``choice(effort, efforts, right)`` makes."""
+
+    def choose(efforts, right, exact, margin):
+        effort = cheapest_within(efforts, right, exact, margin)
+        return choice(effort, efforts, right) if effort else 0
+
+    return choose
+
+
 def apart(mine, exact):
     """Compare the interval of one accuracy with the other accuracy, as if they were of other pictures."""
     one, other = mean_with_interval(mine.numpy()), mean_with_interval(exact.numpy())
@@ -423,10 +433,12 @@ mistakes = {
     "You took the largest effort that will do; the smallest is the cheapest.": but(pick=max),
     "You took the first in the list that will do. The list may be in any order, and the smallest effort is the "
     "cheapest.": but(pick=lambda e: e[0]),
-    "You took the setting with the highest accuracy; the cheapest of all that will do is "
-    "wanted.": lambda e, right, *rest: cheapest_within(e, right, *rest) and e[int(right.float().mean(1).argmax())],
-    "You returned the position in the list, not the effort; return the effort that stands at this "
-    "position.": lambda efforts, *rest: (found := cheapest_within(efforts, *rest)) and efforts.index(found),
+    "You took the setting with the highest accuracy; the cheapest of all that will do is wanted.": instead(
+        lambda effort, efforts, right: efforts[int(right.float().mean(dim=1).argmax())]
+    ),
+    "You returned the position in the list, not the effort; return the effort that stands at this position.": instead(
+        lambda effort, efforts, right: efforts.index(effort)
+    ),
     "Where no setting will do, return 0, for an exact search. You returned the largest "
     "effort.": lambda efforts, *rest: cheapest_within(efforts, *rest) or max(efforts),
 }

@@ -140,7 +140,12 @@ class Investigation(Check):
 def investigation(number, title, task=None) -> Callable[[Callable], Investigation]:
     """Make a check of a function that takes the student's function, and a task where there is one.
 
-    `task` is a class with a class method ``made_up``; the notebook gives the check a task of its own data.
+    Parameters
+    ----------
+    number, title : str
+        Those of the card.
+    task : class, optional
+        Has a class method ``made_up``; the notebook gives the check a task of its own data.
     """
     return lambda look: Investigation(number, title, look, task)
 
@@ -165,14 +170,11 @@ def judge(verdict_of, *arguments, **keywords) -> Verdict:
 
 def chapter_modules(package) -> list:
     """Import the modules of all chapters of a package, in order; a chapter without a number is a ValueError."""
-    modules, package_name = [], f"{package.__name__}."
-    for info in pkgutil.walk_packages(package.__path__, package_name):
-        chapter = info.name.removeprefix(package_name).partition(".")[0]
-        if chapter.startswith("chapter"):
-            if not re.fullmatch(r"chapter_\d\d", chapter):
-                raise ValueError(f"{package_name}{chapter} is a chapter without a number: name it chapter_NN.")
-            modules.append(importlib.import_module(info.name))
-    return modules
+    names = [info.name for info in pkgutil.iter_modules(package.__path__) if info.name.startswith("chapter")]
+    for name in names:
+        if not re.fullmatch(r"chapter_\d\d", name):
+            raise ValueError(f"{package.__name__}.{name} is a chapter without a number: name it chapter_NN.")
+    return [importlib.import_module(f"{package.__name__}.{name}") for name in names]
 
 
 def discover(modules) -> dict[str, Check]:

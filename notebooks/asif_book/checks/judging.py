@@ -235,8 +235,18 @@ def compare(function, reference, cases, mistakes=(), *, atol=1e-5, notes=None, w
 
     A wrong result is explained by the first of these: a mistake that has the function's results on every input; one
     that has them where the function is wrong, or on most of these inputs; a `relation`; the largest difference.
-    `mistakes` has pairs of a message and a wrong implementation; `related` says whether relations are looked for.
-    `exercise.Exercise` explains the other parameters.
+
+    Parameters
+    ----------
+    function, reference : callable
+    cases : sequence of tuple
+        The arguments of each call.
+    mistakes : sequence of (str, callable)
+        Messages and wrong implementations.
+    atol, notes, word
+        See `exercise.Exercise`.
+    related : bool
+        Whether relations are looked for.
     """
     try:
         for at, case in enumerate(cases):

@@ -27,7 +27,14 @@ def group_sizes(groups) -> Figure:
 def picture_pairs(pictures, captions, pairs, notes=None, *, columns=4) -> Figure:
     """Draw pairs of pictures side by side, with both captions below them, left → right.
 
-    `pairs` has the positions of the left and of the right picture; `notes` has a line more for each pair.
+    Parameters
+    ----------
+    pictures, captions : sequences of n
+    pairs : sequence of (int, int)
+        Positions of the left and of the right picture.
+    notes : sequence of str, optional
+        A further line for each pair.
+    columns : int
     """
     titles = [f"{captions[i]}\n→ {captions[j]}" for i, j in pairs]
     titles = titles if notes is None else [f"{title}\n{note}" for title, note in zip(titles, notes, strict=True)]
@@ -57,8 +64,12 @@ def picture_rows(rows) -> Figure:
 def similarity_density(picture, caption, bins) -> Figure:
     """Draw the density of pairs over two similarities, and the mean of the second in bins of the first.
 
-    `picture` and `caption` are the two similarities of m pairs of stamps, (m,). `bins` is a DataFrame with the columns
-    ``centre`` (of the bin of the first similarity), ``mean`` (of the second), ``low`` and ``high``.
+    Parameters
+    ----------
+    picture, caption : arrays of shape (m,)
+        The two similarities of m pairs of stamps.
+    bins : DataFrame
+        Columns ``centre`` (of the bin of the first similarity), ``mean`` (of the second), ``low`` and ``high``.
     """
     figure, axis = subplots(figsize=(7, 4.6))
     density = axis.hexbin(
@@ -100,7 +111,13 @@ def shuffle_control(panels) -> Figure:
 def overlap_by_k(k, measures, shuffled, chance) -> Figure:
     """Draw the share of common neighbours for several k, with intervals, shuffled captions and chance.
 
-    `measures` has a `Measure` for each k, and `shuffled` the shape (shuffles, len(k)); its whole spread is drawn.
+    Parameters
+    ----------
+    k : sequence of m int
+    measures : sequence of m Measure
+    shuffled : array of shape (shuffles, m)
+        Its whole spread is drawn.
+    chance : sequence of m float
     """
     figure, axis = subplots(figsize=(6.4, 3.8))
     value, errors = with_errors(measures)
@@ -126,8 +143,13 @@ def _log_axis(axis, numbers):
 def shared_neighbours(picture, caption, by_picture, by_caption, shared) -> Figure:
     """Draw one stamp with its neighbours by picture (upper row) and by caption (lower row).
 
-    `by_picture` and `by_caption` are lists of (picture, caption) of the same length. `shared` is a pair of lists of
-    bool: which neighbours of each row are in the other row too. They get a frame and a star.
+    Parameters
+    ----------
+    picture, caption
+        The stamp.
+    by_picture, by_caption : lists of m (picture, caption)
+    shared : pair of lists of m bool
+        Which neighbours of each row are in the other row too. They get a frame and a star.
     """
     columns = len(by_picture) + 1
     figure, axes = subplots(2, columns, figsize=(1.45 * columns, 4.9))

@@ -7,8 +7,8 @@ from .palette import ANCHOR, CONTROL, INK, ON_DARK, ON_LIGHT, PAPER, series_styl
 from .style import Drawing, alt, draw_picture, legend_above, listed, subplots, wrapped
 
 REFERENCE, RIVAL = series_style(0) | {"color": INK}, series_style(1)
-FADED = 0.25
-"""How strong a picture is that does not keep the anchor."""
+SHOWN, FADED = 10, 0.25
+"""Pictures that `hub_before_after` draws at most, and the strength of one that does not keep the anchor."""
 
 
 def curves_by_method(table, *, ylabel) -> Figure:
@@ -109,7 +109,7 @@ def _words(table, column, ylabel):
     return f"{ylabel} against the number of pairs, with 95 % intervals. {listed(each)}"
 
 
-def hub_before_after(anchor, caption, pictures, before, after, *, shown=10) -> Figure:
+def hub_before_after(anchor, caption, pictures, before, after) -> Figure:
     """Draw pictures that keep an anchor without a correction, and below them whether they still keep it with one.
 
     Parameters
@@ -118,12 +118,10 @@ def hub_before_after(anchor, caption, pictures, before, after, *, shown=10) -> F
     caption : str
     pictures : list of q pictures
     before, after : arrays of shape (q,), bool
-        Which pictures keep the anchor among their k.
-    shown : int
-        At most this number of the pictures that keep it before is drawn, evenly spaced.
+        Which pictures keep the anchor among their k. Ten of those that keep it before are drawn, evenly spaced.
     """
     keepers = np.flatnonzero(before)
-    keepers = keepers[np.linspace(0, len(keepers) - 1, min(shown, len(keepers))).round().astype(int)]
+    keepers = keepers[np.linspace(0, len(keepers) - 1, min(SHOWN, len(keepers))).round().astype(int)]
     figure = Drawing((11, 3.4))
     left, right = figure.subfigures(1, 2, width_ratios=[1, 5])
     draw_picture(left.subplots(), anchor, wrapped(caption, 20), "the hub", frame=ANCHOR)

@@ -50,8 +50,14 @@ def duration(seconds) -> str:
 def around_the_threshold(exact, rounded, k, lowest) -> Figure:
     """Draw rounded against true cosines of one query, near the threshold that decides which anchors are kept.
 
-    `exact` has the true cosines, (n,), and `rounded` the products of the rounded vectors, (n,). Products from `lowest`
-    on are kept, and the answer is the k largest cosines.
+    Parameters
+    ----------
+    exact, rounded : arrays of shape (n,)
+        The true cosines, and the products of the rounded vectors.
+    k : int
+        The answer is the k largest cosines.
+    lowest : float
+        Products from here on are kept.
     """
     exact, rounded = np.asarray(exact, float), np.asarray(rounded, float)
     last, threshold = np.sort(exact)[-k], np.sort(rounded)[-k]
@@ -85,8 +91,14 @@ def around_the_threshold(exact, rounded, k, lowest) -> Figure:
 def knob_curves(table, margin, chosen=None) -> Figure:
     """Draw recall and lost accuracy, with its interval, for each setting of an approximate index.
 
-    `table` is a table of `measure_efforts`, `margin` the accuracy that may be lost, in points, and `chosen` the setting
-    to mark.
+    Parameters
+    ----------
+    table : DataFrame
+        Of `measure_efforts`.
+    margin : float
+        The accuracy that may be lost, in points.
+    chosen : int, optional
+        The setting to mark.
     """
     figure, (above, below) = subplots(2, 1, figsize=(7, 5.4), sharex=True)
     knob = table.attrs["knob"]

@@ -43,7 +43,13 @@ def learning_curve(series, *, chance) -> Figure:
 def within_margin(gaps, margin, *, xlabel) -> Figure:
     """Draw differences with their intervals, and the margin within which they count as unchanged.
 
-    `gaps` has a Measure for each row. The margin is above 0; the axis goes beyond it and beyond minus the margin.
+    Parameters
+    ----------
+    gaps : dict of str to Measure
+        A row for each.
+    margin : float
+        Above 0; the axis goes beyond it and beyond minus the margin.
+    xlabel : str
     """
     figure = interval_dots({"difference": gaps}, xlabel=xlabel, zero=True)
     (axis,) = figure.axes
@@ -60,8 +66,13 @@ def within_margin(gaps, margin, *, xlabel) -> Figure:
 def harm_profile(harm, captions, *, top=12) -> Figure:
     """Draw the anchors that do most harm: contributions to wrong labels, the worst first.
 
-    `harm`, (n,), is the contribution of each anchor to the label chosen, minus its contribution to the true one. At
-    most `top` anchors are drawn, and none whose bar would be too short to see.
+    Parameters
+    ----------
+    harm : array of shape (n,)
+        The contribution of each anchor to the label chosen, minus its contribution to the true one.
+    captions : sequence of n str
+    top : int
+        Most anchors that are drawn; an anchor whose bar would be too short to see is left out.
     """
     harm = np.asarray(harm)
     order = np.argsort(-harm, kind="stable")[:top]
@@ -75,7 +86,15 @@ def harm_profile(harm, captions, *, top=12) -> Figure:
 
 
 def labelled_pictures(pictures, labels, true, *, columns=6, title="") -> Figure:
-    """Draw pictures with the label given and a check mark or a cross; below a wrong label stands the true one."""
+    """Draw pictures with their labels and a check mark or a cross; below a wrong label stands the true one.
+
+    Parameters
+    ----------
+    pictures : sequence of q pictures
+    labels, true : sequences of q str
+    columns : int
+    title : str
+    """
     figure, axes = picture_grid(len(pictures), columns, 1.55, 1.95, title)
     for axis, picture, label, truth in zip(axes, pictures, labels, true, strict=True):
         right = label == truth

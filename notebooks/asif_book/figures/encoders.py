@@ -20,8 +20,12 @@ def two_profiles(image, text, pairs, titles) -> Figure:
 
     Each side has seven bars. A bar is filled where the other side keeps the anchor too, be it drawn there or not.
 
-    `image` and `text` are SparseVectors of one row; `pairs` is the bank's table, with the columns ``picture`` and
-    ``caption`` of each anchor.
+    Parameters
+    ----------
+    image, text : SparseVectors of one row
+    pairs : DataFrame
+        The bank's table, with the columns ``picture`` and ``caption`` of each anchor.
+    titles : (str, str)
     """
     sides = [list(zip(v.indices[0].tolist(), v.values[0].tolist(), strict=True)) for v in (image, text)]
     kept = [{anchor for anchor, entry in side if entry > 0} for side in sides]
@@ -46,7 +50,13 @@ def two_profiles(image, text, pairs, titles) -> Figure:
 def score_table(pictures, labels, scores, right) -> Figure:
     """Draw the scores of pictures (rows) and labels (columns); the best of a row is bold, the right one framed.
 
-    `scores` is of shape (q, t), for q pictures and t labels; `right` has the column of each picture's own label, (q,).
+    Parameters
+    ----------
+    pictures : sequence of q pictures
+    labels : sequence of t str
+    scores : array of shape (q, t)
+    right : array of shape (q,)
+        The column of each picture's own label.
     """
     scores = np.asarray(scores)
     q, t = scores.shape
@@ -127,8 +137,13 @@ def what_the_encoder_sees(rows) -> Figure:
 def neighbour_rows(pictures, captions, queries, neighbours, cosines) -> Figure:
     """Draw one row for each query: the picture, then its nearest neighbours with their cosines.
 
-    The `queries` are q positions among the n pictures and captions. `neighbours` has the positions of their neighbours,
-    (q, m), the nearest first, and `cosines` their cosines, (q, m).
+    Parameters
+    ----------
+    pictures, captions : sequences of n
+    queries : sequence of q int
+    neighbours : array of shape (q, m)
+        Positions, the nearest first.
+    cosines : array of shape (q, m)
     """
     rows = list(zip(queries, np.asarray(neighbours).tolist(), np.asarray(cosines).tolist(), strict=True))
     columns = 1 + len(rows[0][1])
@@ -144,7 +159,14 @@ def neighbour_rows(pictures, captions, queries, neighbours, cosines) -> Figure:
 
 
 def bars_with_intervals(measures, chance, xlabel) -> Figure:
-    """Draw one bar for each `Measure` of a dict, in per cent, with its interval and a line at chance."""
+    """Draw one bar for each measure, in per cent, with its interval and a line at chance.
+
+    Parameters
+    ----------
+    measures : dict of str to Measure
+    chance : float
+    xlabel : str
+    """
     figure, axis = subplots(figsize=(7.2, 0.55 * len(measures) + 1.3))
     value, errors = (100 * array for array in with_errors(measures.values()))
     places = np.arange(len(measures))

@@ -17,8 +17,14 @@ SHOWN = 12
 def anchor_bars(picture, heading, rows, *, xlabel, sides=None) -> Figure:
     """Draw a picture beside the anchors that decided: each with its picture, its caption and a bar.
 
-    `rows` are (picture, caption, value), from top to bottom; bars of negative values go to the left and are hatched.
-    `sides` says in two texts what bars to the left and to the right speak for.
+    Parameters
+    ----------
+    picture : picture
+    heading, xlabel : str
+    rows : sequence of (picture, caption, value)
+        From top to bottom; bars of negative values go to the left and are hatched.
+    sides : (str, str), optional
+        The labels that bars to the left and to the right speak for.
     """
     pictures, captions, values = zip(*rows, strict=True)
     figure, (left, axis) = subplots(1, 2, figsize=(9.6, 0.62 * len(values) + 1.3), width_ratios=[1, 2.6])
@@ -54,8 +60,16 @@ def strongest(contrasts, top):
 def scores_without(picture, heading, labels, before, after, gone, entered, *, truth=None) -> Figure:
     """Draw the scores of labels with all anchors and without some, and which anchors went and came.
 
-    The c `labels` have the scores `before` and `after`, (c,); the label `truth` has a check mark. Anchors that are
-    `gone` or have `entered` are (picture, caption); at most six of each are drawn.
+    Parameters
+    ----------
+    picture : picture
+    heading : str
+    labels : sequence of c str
+    before, after : sequences of c float
+    gone, entered : lists of (picture, caption)
+        Anchors; at most six of each are drawn.
+    truth : str, optional
+        The label with a check mark.
     """
     few = max(len(gone), len(entered)) <= 3  # then both fit side by side
     height = 1.8 if few else 3.6

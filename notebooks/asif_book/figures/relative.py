@@ -101,7 +101,12 @@ def cosines_before_after(panels) -> Figure:
 def recall_points(ks, measures, chance) -> Figure:
     """Draw recall@k with 95 % intervals for several methods, and chance.
 
-    `measures` has for each method a list of Measure, one for each of `ks`; `chance` has a float for each.
+    Parameters
+    ----------
+    ks : sequence of m int
+    measures : dict of str to list of m Measure
+        By method.
+    chance : sequence of m float
     """
     figure, axis = subplots(figsize=(6.4, 3.6))
     places = np.arange(len(ks))
@@ -140,8 +145,13 @@ def caption_search(pictures, results) -> Figure:
 def neighbours_two_ways(queries, reference, others, titles) -> Figure:
     """Draw pictures, each between its neighbours found in one way (left) and in another (right).
 
-    `queries` are (picture, caption), `reference` has for each a list of (picture, caption), and `others` a list of
-    (picture, caption, bool); True where the neighbour is among those of `reference`: it gets a frame and a star.
+    Parameters
+    ----------
+    queries : sequence of q (picture, caption)
+    reference : sequence of q lists of (picture, caption)
+    others : sequence of q lists of (picture, caption, bool)
+        True where the neighbour is among those of `reference`: it gets a frame and a star.
+    titles : (str, str)
     """
     top = len(reference[0])
     figure = Drawing((1.15 * (2 * top + 1), 1.75 * len(queries) + 0.4))

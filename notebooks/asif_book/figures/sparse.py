@@ -78,8 +78,12 @@ def _query_and_anchors(figure, place, query, pictures, captions):
 def sparse_and_ranking(query, relative, vectors, pictures, captions, ranking) -> Figure:
     """Show one sparse vector beside the captions that it ranks first.
 
-    `ranking` has (rank, caption, score, bool) of the first captions and of the picture's own, the best on top; True
-    marks its own. For the other parameters see `sparse_vector`.
+    Parameters
+    ----------
+    query, relative, vectors, pictures, captions
+        See `sparse_vector`.
+    ranking : list of (rank, caption, score, bool)
+        The first captions and the picture's own, the best on top; True marks its own.
     """
     figure = Drawing((11, 6.4))
     upper, lower = figure.subfigures(2, 1, height_ratios=[2.6, 1])
@@ -126,8 +130,15 @@ def sweep_heatmaps(tables, *, value="mean recall") -> Figure:
 def interval_dots(series, *, xlabel, chance=None, title="", zero=False) -> Figure:
     """Draw measures as dots with their 95 % intervals, one row for each label.
 
-    `series` has for each series its measures by label; a label may be missing in a series. `chance` is a dotted line:
-    the value of guessing. With `zero` the measures are differences: a line at 0, and points with signs.
+    Parameters
+    ----------
+    series : dict of str to dict of str to Measure
+        For each series its measures by label; a label may be missing in a series.
+    xlabel, title : str
+    chance : float, optional
+        The value of guessing, a dotted line.
+    zero : bool
+        The measures are differences: a line at 0, and points with signs.
     """
     labels = list(dict.fromkeys(label for measures in series.values() for label in measures))
     figure, axis = subplots(figsize=(7, 0.7 + (0.3 + 0.22 * len(series)) * len(labels)))
@@ -161,9 +172,20 @@ def line_chart(
 ) -> Figure:
     """Draw curves by name, each with a marker and a line style of its own.
 
-    `series` has (x, y) for each name. `logx` is the base of a logarithmic x axis, with `percent` the y are fractions,
-    and `marks` are vertical dotted lines: their x by their names. `theory` has (x, y) for each name: a plain line, and
-    the series are then markers on it, the first ones rings. `bands` has (x, low, high) for each name, and is shaded.
+    Parameters
+    ----------
+    series : dict of str to (x, y)
+    xlabel, ylabel : str
+    logx : float, optional
+        The base of a logarithmic x axis.
+    logy, percent : bool
+        Whether the y axis is logarithmic, and whether the y are fractions.
+    marks : dict of str to float, optional
+        The x of vertical dotted lines.
+    theory : dict of str to (x, y), optional
+        Plain lines. The series are then markers on them, the first ones rings.
+    bands : dict of str to (x, low, high), optional
+        Shaded.
     """
     theory, bands = theory or {}, bands or {}
     figure, axis = subplots(figsize=(7, 4))

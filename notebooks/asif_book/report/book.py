@@ -56,13 +56,21 @@ def build_report(
     edition into a folder ``solutions`` of each. The Markdown files beside the notebooks become pages too, except
     that the teacher's guide is part of the solved edition only.
 
-    `parameters` are set in the cells tagged ``parameters``, on top of ``PARAMETERS``. The edition is "student" or
-    "solutions", and `chapters` are names or their numbers (``["00", "03_relative"]``), by default all of the folder
-    `notebooks`, by default the checkout's. With `reuse`, a chapter does not run again whose notebook, parameters and
-    library are those of its last run.
-
     Raises `ReportError` if there is no such chapter, a page would not stand alone, or a picture has no alternative
     text, and `NotebookError` if a chapter fails; the others are kept and reused next time.
+
+    Parameters
+    ----------
+    parameters
+        For the cells tagged ``parameters``, on top of ``PARAMETERS``.
+    edition
+        "student" or "solutions".
+    chapters
+        Names or their numbers (``["00", "03_relative"]``), by default all.
+    notebooks
+        Their folder, by default the checkout's.
+    reuse
+        Keep a chapter's last run, if its notebook, parameters and library have not changed since.
     """
     if edition not in ("student", "solutions"):
         raise ReportError(f"There is no edition {edition!r}: choose student or solutions.")

@@ -40,11 +40,17 @@ def render(
 ) -> str:
     """Render an executed notebook as one HTML page, which needs neither network nor scripts.
 
-    Relative links and pictures start from `folder`, by default the notebook's own. `chapters` of the book, in order,
-    and `more` pages (name, title) make the contents.
-
     Raises `ReportError` if a picture has no alternative text, or the page would load something from the network or
     another file.
+
+    Parameters
+    ----------
+    executed
+        The notebook.
+    folder
+        Where relative links and pictures start, by default the notebook's folder.
+    chapters, more
+        The chapters of the book in order, and its other pages (name, title), for the contents.
     """
     executed = Path(executed)
     folder = Path(folder or executed.parent)

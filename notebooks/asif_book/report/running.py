@@ -58,12 +58,20 @@ def run_notebook(path: Path | str, output: Path | str, parameters: dict, environ
 
     The executed notebook is written to `output`, also when it fails. A cell may take as many seconds as the
     notebook's metadata allow, or `CELL_SECONDS`. If a message of the kernel is lost, the notebook runs once more, and
-    `was_repeated` tells this of the executed notebook. `parameters` are set in the cell tagged ``parameters``;
-    `environment` has variables for the kernel, on top of this process's.
+    `was_repeated` tells this of the executed notebook.
 
     Raises `NotebookError`, with notebook and cell, if a cell raised an exception or took too long, the kernel died, or
     a message was lost twice, and `HiddenError` if a widget's callback raised an exception, or a cell called
     ``sys.exit()``.
+
+    Parameters
+    ----------
+    path, output
+        The notebook, and the executed one.
+    parameters
+        For the cell tagged ``parameters``.
+    environment
+        Variables for the kernel, on top of this process's.
     """
     path, output = Path(path).resolve(), Path(output).resolve()
     output.parent.mkdir(parents=True, exist_ok=True)

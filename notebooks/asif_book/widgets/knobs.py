@@ -26,8 +26,14 @@ TOP = 4
 def sparse_knobs(bank, queries, *, row=0, k=None) -> ipywidgets.VBox:
     """Return knobs for k and p, a choice of picture, and `sparse_step` below them.
 
-    `bank` holds the anchors, and `queries`, an AnchorBank too, captioned pictures that are not anchors; their captions
-    are ranked for one picture. At the start it is the one in `row` of `queries`, and k is `default_k` by default.
+    Parameters
+    ----------
+    bank : AnchorBank
+        The anchors.
+    queries : AnchorBank
+        Captioned pictures that are not anchors; their captions are ranked for one picture.
+    row, k : int
+        The picture and k at the start; k is `default_k` by default.
     """
     k = default_k(len(bank)) if k is None else k
     choices = [(f"{i}: {caption}", i) for i, caption in enumerate(queries.pairs.caption)]
@@ -40,10 +46,18 @@ def sparse_knobs(bank, queries, *, row=0, k=None) -> ipywidgets.VBox:
 
 
 def sparse_step(bank, queries, row, k, p):
-    """Sparsify one picture, a row of `queries`, and rank captions for it; return a figure and its alternative text.
+    """Sparsify one picture, and rank captions for it; return a figure and its alternative text.
 
     The figure shows eight captions, and the picture's own if its rank is lower. Raises `ParameterError` if k or p is
     out of range.
+
+    Parameters
+    ----------
+    bank, queries : AnchorBank
+        See `sparse_knobs`.
+    row : int
+        Of the picture in `queries`.
+    k, p : int, float
     """
     model = ASIF(bank, k, p, device="cpu")
     relative = relative_representation(queries.image[row : row + 1], bank.image, mean=bank.image_mean)
@@ -90,9 +104,18 @@ def log_steps(low, high, *others) -> list:
 def anchor_count_knob(bank, queries, *, rows=(0, 1, 2), count=None, seed=0) -> ipywidgets.VBox:
     """Return a knob for the number of anchors, and `neighbours_with` that number below it.
 
-    `bank` has all anchors, `queries`, an AnchorBank too, pictures that are not anchors; the neighbours are searched
-    among them. `rows` of `queries` are in the figure. At the start there are `count` anchors, by default all, and
-    `seed` is the seed of their random order.
+    Parameters
+    ----------
+    bank : AnchorBank
+        All anchors.
+    queries : AnchorBank
+        Pictures that are not anchors; the neighbours are searched among them.
+    rows : sequence of int
+        The pictures of `queries` in the figure.
+    count : int, optional
+        Anchors at the start, by default all.
+    seed : int
+        Of the random order of the anchors.
     """
     count = len(bank) if count is None else count
     anchors = Knob("Number of anchors", log_steps(2, len(bank), count), count)
@@ -105,6 +128,11 @@ def neighbours_with(bank, queries, count, *, rows=(0, 1, 2), seed=0):
     """Compare nearest neighbours by `count` random anchors and by all anchors: a figure and its alternative text.
 
     Raises `ParameterError` if `count` is not from 1 to the number of anchors.
+
+    Parameters
+    ----------
+    bank, queries, count, rows, seed
+        See `anchor_count_knob`.
     """
     by_all, few = (nearest_by_anchors(bank, queries, n, TOP, seed) for n in (len(bank), count))
     kept, captions = _shared(by_all, few), queries.pairs.caption
@@ -124,7 +152,14 @@ def neighbours_with(bank, queries, count, *, rows=(0, 1, 2), seed=0):
 
 
 def neighbours_kept(bank, queries, counts, *, seed=0) -> list:
-    """Return the share of the four nearest neighbours that stay, for each number of anchors; mean over pictures."""
+    """Return the share of the four nearest neighbours that stay, for each number of anchors; mean over pictures.
+
+    Parameters
+    ----------
+    bank, queries, seed
+        See `anchor_count_knob`.
+    counts : sequence of int
+    """
     by_all = nearest_by_anchors(bank, queries, len(bank), TOP, seed)
     return [float(_shared(by_all, nearest_by_anchors(bank, queries, n, TOP, seed)).mean()) for n in counts]
 
@@ -138,9 +173,10 @@ def nearest_by_anchors(bank, queries, count, top, seed) -> torch.Tensor:
     """
     if not 1 <= count <= len(bank):
         raise ParameterError(f"{count} anchors: the bank has {len(bank)}; take 1 to {len(bank)}")
-    drawn = torch.randperm(len(bank), generator=torch.Generator().manual_seed(seed))[:count]
-    relative = unit_rows(relative_representation(queries.image, bank.image[drawn], mean=bank.image_mean))
-    similarity = (relative @ relative.T).fill_diagonal_(-torch.inf)
+    drawn = torch.randperm(len(bank), generator=torch.Generator().manual_seed(seed))[:count]  # (count,)
+    relative = relative_representation(queries.image, bank.image[drawn], mean=bank.image_mean)  # (q, count)
+    relative = unit_rows(relative)
+    similarity = (relative @ relative.T).fill_diagonal_(-torch.inf)  # (q, q)
     return similarity.argsort(dim=1, descending=True, stable=True)[:, :top]
 
 
@@ -157,8 +193,18 @@ COUNTS = (0, 1, 2, 3, 4, 5, 6, 8, 10, 15, 20, 30, 50, 100)
 def counterfactual_knob(model, queries, labels, *, row=0, truth=None) -> ipywidgets.VBox:
     """Return a knob for the number of removed anchors, and `counterfactual_step` below it.
 
-    `queries` is an AnchorBank of captioned pictures that are not anchors, and `row` the picture among them; `truth` is
-    the right one of the labels, if it is known. Raises `ParameterError` if nothing decides this picture.
+    Raises `ParameterError` if nothing decides this picture.
+
+    Parameters
+    ----------
+    model : ASIF
+    queries : AnchorBank
+        Captioned pictures that are not anchors.
+    labels : sequence of c str
+    row : int
+        The picture among the queries.
+    truth : str, optional
+        The right label, if it is known.
     """
     z_text = model.embeddings("text", make_prompts(labels, [DEFAULT_TEMPLATE]))  # encoded once
     ranked = Decision(model, queries.image[[row]], z_text, labels).anchors()
@@ -173,9 +219,17 @@ def counterfactual_knob(model, queries, labels, *, row=0, truth=None) -> ipywidg
 def counterfactual_step(model, queries, z_text, labels, row, count, *, truth=None):
     """Remove the anchors that contribute most to the label, and decide again; return the figure and its alt text.
 
-    `z_text` has the embeddings of the prompts, label by label, (c · templates, d_text); for the others see
-    `counterfactual_knob`. Raises `ParameterError` if nothing decides this picture, fewer than `count` anchors
-    contribute, or fewer than k would be left.
+    Raises `ParameterError` if nothing decides this picture, fewer than `count` anchors contribute, or fewer than k
+    would be left.
+
+    Parameters
+    ----------
+    model, queries, labels, row, truth
+        See `counterfactual_knob`.
+    z_text : Tensor of shape (c · templates, d_text)
+        Embeddings of the prompts, label by label.
+    count : int
+        Anchors to remove.
     """
     z_image = queries.image[[row]]
     decision = Decision(model, z_image, z_text, labels)

@@ -475,7 +475,7 @@ def test_a_bank_without_encoders_is_explored_by_labels_from_a_file(external, sta
     folder, file = external
     copy = WorkingCopy(folder, tmp_path / "session", device="cpu", labels_from=file)
     explorer = Explorer(copy)
-    assert explorer.labels.value == "a frog, a bird, a vehicle" and "is first with" in explorer.said.words
+    assert explorer.labels.value == "a frog, a bird, a vehicle" and "is first with" in explorer.outcome.words
     assert explorer.pictures.tiles[0]["picture"] == f"<span>{escape(copy.stored.pairs['caption'][0])}</span>"
     explanation = ask(copy, held_out=False, template="{}")
     model = ASIF(stamps_bank.subset(range(120)), 12, 2.0, device="cpu", text_encoder=text_encoder)

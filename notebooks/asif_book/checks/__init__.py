@@ -14,9 +14,4 @@ EXERCISES = discover(_chapters)
 _more = {thing.__name__: thing for module in _chapters for thing in getattr(module, "FOR_NOTEBOOKS", ())}
 globals().update({check.__name__: check for check in EXERCISES.values()} | _more)
 
-__all__ = [
-    "EXERCISES",
-    "Verdict",
-    *(check.__name__ for check in EXERCISES.values()),
-    *_more,
-]
+__all__ = ["EXERCISES", "Verdict", *(check.__name__ for check in EXERCISES.values()), *_more]

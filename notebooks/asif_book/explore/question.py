@@ -20,25 +20,13 @@ from asif_lib.zeroshot import ASIF, Classification, make_prompts
 
 @dataclass(frozen=True)
 class Question:
-    """A question to a working copy.
+    """A question to a working copy."""
 
-    Attributes
-    ----------
-    picture : str
-        The id of a pair of the stored bank, or of an upload.
-    labels : tuple of str
-    k : int
-    p : float
-    held_out : bool
-        Whether the anchors exclude the own pair of the picture.
-    template : str
-    """
-
-    picture: str
-    labels: tuple
+    picture: str  # the id of a pair of the stored bank, or of an upload
+    labels: tuple[str, ...]
     k: int
     p: float
-    held_out: bool = True
+    held_out: bool = True  # whether the anchors exclude the own pair of the picture
     template: str = BARE_TEMPLATE
 
 
@@ -46,37 +34,21 @@ class Question:
 class Explanation:
     """The answer to a question, and its reasons.
 
-    Attributes
-    ----------
-    question : Question
-    model : ASIF
-        Over the anchors of the copy, without the own pair of the picture if it is held out.
-    z : Tensor of shape (1, d_image)
-    prompts : list of str
-        One for each label.
-    answer : Classification
-    order : list of int
-        Positions of the labels, the largest score first.
-    anchors : DataFrame
-        A row for each anchor that contributes to the first or the second label. Columns ``anchor`` (row of the
-        model's bank), ``first``, ``second`` (contributions to the two scores), ``difference``, ``entry``,
-        ``first_entry``, ``second_entry`` (of the picture and of the two labels: the contributions are their products),
-        and the columns of the bank's table; the largest ``first`` first. With one label, ``second`` is zero.
-    nearest : int
-        The most similar anchor, a row of the model's bank.
-    familiarity : float
-        The cosine of the picture with it.
+    `anchors` has a row for each anchor that contributes to the first or the second label. Columns ``anchor`` (row of
+    the model's bank), ``first``, ``second`` (contributions to the two scores), ``difference``, ``entry``,
+    ``first_entry``, ``second_entry`` (of the picture and of the two labels: the contributions are their products),
+    and the columns of the bank's table; the largest ``first`` first. With one label, ``second`` is zero.
     """
 
     question: Question
-    model: ASIF
-    z: torch.Tensor
-    prompts: list
+    model: ASIF  # over the anchors of the copy, without the own pair of the picture if it is held out
+    z: torch.Tensor  # (1, d_image)
+    prompts: list[str]  # one for each label
     answer: Classification
-    order: list
+    order: list[int]  # positions of the labels, the largest score first
     anchors: pd.DataFrame
-    nearest: int
-    familiarity: float
+    nearest: int  # the most similar anchor, a row of the model's bank
+    familiarity: float  # the cosine of the picture with it
 
     @property
     def ranking(self) -> list:

@@ -176,14 +176,8 @@ def _is_progress(output: dict, states: dict) -> bool:
 
 def to_html(source: str, folder: Path, attachments: dict | None = None) -> str:
     """Render the Markdown of a notebook in `folder` for a page of the book."""
-    renderer = _Renderer(
-        folder=folder,
-        escape=False,
-        attachments=attachments or {},
-        embed_images=True,
-        exclude_anchor_links=True,
-        path=str(folder),
-    )
+    options = {"escape": False, "embed_images": True, "exclude_anchor_links": True, "path": str(folder)}
+    renderer = _Renderer(folder=folder, attachments=attachments or {}, **options)
     return MarkdownWithMath(renderer=renderer).render(source)
 
 

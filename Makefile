@@ -78,9 +78,7 @@ notebooks: $(STUDENT)
 # the table of the last `make workbook` into its page, and the pictures of the method
 results: $(STUDENT)
 	$(BIN)/python -m asif_book.results notebooks/results.md
-	$(BIN)/python -m asif_book.figures.method notebooks/method.svg
-	$(BIN)/python -m asif_book.figures.turning notebooks/turning.svg
-	$(BIN)/python -m asif_book.figures.parts notebooks
+	$(BIN)/python -m asif_book.figures.method notebooks
 
 lint: $(TESTER)
 	$(BIN)/python -m ruff check .

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from asif_book.checks import WordingTask, check_wording
-from asif_book.checks.chapter_05.wording import WordModel
+from asif_book.checks.chapter_05 import WordModel
 
 PARTS = {"cat": "tail", "dog": "nose", "hat": "brim"}
 

@@ -27,7 +27,7 @@ import cloudpickle
 
 # The check runs in a process of its own: a check that a cell above has replaced does not count.
 referee = [sys.executable, "-I", "-m", "asif_book.referee", "{number}"]
-judged = subprocess.run(referee, input=cloudpickle.dumps(({given},)), capture_output=True)
+judged = subprocess.run(referee, input=cloudpickle.dumps(({arguments},)), capture_output=True)
 print(judged.stdout.decode())
 assert judged.returncode == 0 and judged.stdout.decode().startswith("✔ Exercise {number}"), judged.stderr.decode()"""
 
@@ -39,10 +39,16 @@ def export(folder: Path | str, chapters: list[str] | None = None, sources: Path 
     exercise is a solution cell, and its check an autograded test, worth as many points as the exercise card has
     dots for its difficulty.
 
-    The `folder` is new or empty, `chapters` are numbers such as ``["01", "02"]``, default all, and `sources` is the
-    folder of the sources, default that of the checkout.
-
     Raises `ClassError` if the folder holds something, there is no such chapter, or a source breaks a convention.
+
+    Parameters
+    ----------
+    folder
+        New or empty.
+    chapters
+        Numbers such as ``["01", "02"]``, default all.
+    sources
+        The folder of the sources, by default the checkout's.
     """
     import nbformat
 
@@ -78,9 +84,8 @@ def assignment(source: Path | str):
     """
     import jupytext
 
-    from .cards import cards
     from .chapters import tags_of
-    from .editions import editions
+    from .editions import cards, editions
 
     source = Path(source)
     student, notebook = editions(source)
@@ -122,7 +127,7 @@ def _test(check, number, where):
     call = getattr(statements[0], "value", None) if len(statements) == 1 else None
     if not isinstance(call, ast.Call) or call.keywords:
         raise ClassError(f"{where}: the check `{first_line(check)}` must be one call without keywords.")
-    return _TEST.format(number=number, given=", ".join(map(ast.unparse, call.args)))
+    return _TEST.format(number=number, arguments=", ".join(map(ast.unparse, call.args)))
 
 
 # What was handed in ---------------------------------------------------------------------------------------

@@ -27,7 +27,7 @@ class Chapter:
     code: tuple[str, ...] = ()  # its modules and wings in asif_lib: ("relative.py", "search/")
     alone: bool = False  # it measures time or memory, so nothing else may run beside it
     appendix: bool = False  # it stands behind the chapters, and is no step of the method
-    said_steps: tuple[str, ...] = ()  # the steps of the method that it teaches, if it names them
+    named_steps: tuple[str, ...] = ()  # the steps of the method that it teaches, if it names them
 
     @property
     def steps(self) -> tuple[str, ...]:
@@ -36,7 +36,7 @@ class Chapter:
         >>> Chapter("09_word_order", "09 · Word order", "", "", []).steps
         ('word order',)
         """
-        return self.said_steps or (self.name[3:].replace("_", " "),)
+        return self.named_steps or (self.name[3:].replace("_", " "),)
 
     @classmethod
     def read(cls, path: Path) -> "Chapter":
@@ -50,9 +50,9 @@ class Chapter:
         if name[:2].isdigit() and not re.match(r"\d\d\s*·", title):
             title = f"{name[:2]} · {title}"
         settings = notebook.metadata.get(SETTINGS, {})
-        said = question(notebook), _minutes(markdown[0]), _goals(markdown[0])
+        about = question(notebook), _minutes(markdown[0]), _goals(markdown[0])
         code, steps = (tuple(settings.get(name, ())) for name in ("code", "steps"))
-        return cls(name, title, *said, code, settings.get("alone", False), settings.get("appendix", False), steps)
+        return cls(name, title, *about, code, settings.get("alone", False), settings.get("appendix", False), steps)
 
 
 def tags_of(cell: NotebookNode) -> list[str]:

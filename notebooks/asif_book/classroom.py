@@ -87,9 +87,18 @@ def class_frame(found: ClassProgress, numbers: list[str], chapters: list[str] | 
 def class_progress(folder: Path | str, csv_file=None, *, chapters=None, roster=None) -> tuple[dict, str]:
     """Summarise a class for ``asif class FOLDER``: as a JSON value, and as text.
 
-    `csv_file` is written with the rows of `class_frame`. `chapters` are numbers, ``["00", "01"]``, default all.
-    `roster` is a file with a name on each line, or in the first column; each of these students has a row. Raises as
-    `read_class`, and `ClassError` if there is no such chapter, or if the roster cannot be read or has a name twice.
+    Raises as `read_class`, and `ClassError` if there is no such chapter, or if the roster cannot be read or has a name
+    twice.
+
+    Parameters
+    ----------
+    folder : path
+    csv_file : path, optional
+        Gets the rows of `class_frame`.
+    chapters : list of str, optional
+        Numbers, ``["00", "01"]``; default all.
+    roster : path, optional
+        Has a name on each line, or in the first column; each of these students has a row.
     """
     found, titles = read_class(folder), exercise_titles()
     if roster is not None:
@@ -108,14 +117,14 @@ def class_progress(folder: Path | str, csv_file=None, *, chapters=None, roster=N
     known = frame[frame.exercise.isin(titles)]
     students = [_summary(student, rows) for student, rows in known.groupby("student", sort=False)]
     exercises = [_by_exercise(number, titles[number], rows) for number, rows in known.groupby("exercise")]
-    told = {
+    lists = {
         "By exercise:": [_sentence(exercise) for exercise in exercises if exercise["solved"] or exercise["failed"]],
         "Not read:": found.unreadable,
         "Remarks:": found.remarks,
     }
     result = {"ok": not found.unreadable, "folder": str(folder), "students": students, "exercises": exercises}
     parts = [_table(students)] if students else []
-    parts += ["\n".join([title, *(f"  {line}" for line in lines)]) for title, lines in told.items() if lines]
+    parts += ["\n".join([title, *(f"  {line}" for line in lines)]) for title, lines in lists.items() if lines]
     return result | {"unreadable": found.unreadable, "remarks": found.remarks}, "\n\n".join(parts)
 
 
@@ -216,14 +225,14 @@ def _by_exercise(number, title, rows):
     named = (rows.message != "") & ~rows.message.str.startswith("On input")  # other messages differ in their numbers
     counts = rows.status.value_counts()
     heard = named & (rows.status == "wrong") if "wrong" in counts else named
-    told = rows.message[heard].map(_printable).value_counts()
+    messages = rows.message[heard].map(_printable).value_counts()
     return {
         "exercise": number,
         "title": title,
         "solved": int(counts.get("right", 0)),
         "failed": int(counts.get("wrong", 0)),
         "not_attempted": int(counts.get("not attempted", 0)),
-        "because": [{"message": message, "students": int(count)} for message, count in told.items()],
+        "because": [{"message": message, "students": int(count)} for message, count in messages.items()],
     }
 
 
@@ -257,10 +266,9 @@ def _summary(student, rows):
 
 
 def _entry(row):
-    times = {
-        column: time if isinstance(time := getattr(row, column), str) else None for column in ("first_right", "last")
-    }
-    return {"status": row.status, "tries": row.tries, "wrong": row.wrong} | times | {"message": row.message}
+    times = {"first_right": row.first_right, "last": row.last}
+    times = {column: time if isinstance(time, str) else None for column, time in times.items()}  # pandas has NaN
+    return {"status": row.status, "tries": row.tries, "wrong": row.wrong, **times, "message": row.message}
 
 
 def _table(students):

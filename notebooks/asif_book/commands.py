@@ -58,7 +58,7 @@ def _export(
     chapters: Chapters = None,
 ):
     """Write the chapters as assignments for nbgrader."""
-    import_extra("jupytext", "workbook")
+    _need("workbook", "jupytext")
     from asif_book.assignments import export
 
     result = export(folder, _numbers(chapters))
@@ -71,10 +71,16 @@ def _export(
 @command(class_app, "check", "asif class check COURSE")
 def _check(course: Annotated[str, Argument(metavar="COURSE", help="the folder with nbgrader_config.py")]):
     """List the submissions that cannot be marked, before anything of them is run."""
-    import_extra("nbformat", "workbook")
+    _need("workbook", "nbformat")
     from asif_book.assignments import look_over
 
     return look_over(course)
+
+
+def _need(extra, *modules):
+    """Import modules that an extra installs. Without one, the error names the extra."""
+    for module in modules:
+        import_extra(module, extra)
 
 
 def _numbers(chapters):
@@ -93,6 +99,7 @@ def _explore(
 ):
     """Open a page to ask about pictures, edit a copy of a bank, and export both."""
     stored_count(bank)  # refuses a bank that is not here before any slow work
+    _need("explore", "voila.app", "anywidget", "matplotlib", "nbformat")
     from asif_book.explore.server import serve
 
     serving = serve(bank, port=port, browser=not no_browser, device=device, labels_from=labels_from, say=say)
@@ -114,14 +121,14 @@ def _benchmark(
     from asif_lib.evaluation.benchmark.configuration import read_configuration
 
     configuration = read_configuration(config)
-    for module in ("bs4", "jinja2", "matplotlib"):
-        import_extra(module, "workbook")
+    _need("workbook", "bs4", "IPython", "jinja2", "matplotlib")
     from asif_book.report.benchmark_page import benchmark_page
     from asif_lib.evaluation.benchmark.resuming import run_benchmark
 
     folder = Path(out) if out else build_dir() / "benchmark" / Path(config).stem
     outcome = run_benchmark(configuration, folder, device=device)
-    write_whole(folder / "index.html", benchmark_page(configuration.title, *outcome).encode())
+    page = benchmark_page(configuration.title, outcome.table, outcome.failures)
+    write_whole(folder / "index.html", page.encode())
     for what, why in outcome.failures:
         say(f"asif: {what}: {why}")
     left_out = {} if outcome.table.empty else outcome.table.groupby("bank", sort=False)["left_out"].max().to_dict()

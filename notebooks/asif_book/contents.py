@@ -72,11 +72,11 @@ def chapters_table(chapters: list[Chapter]) -> str:
     """Make the README's table of chapters: notebook, question, code and checks, tests."""
     rows = ["| notebook | question | code | tests |", "|---|---|---|---|"]
     for chapter in chapters:
-        checks = [f"notebooks/asif_book/checks/chapter_{chapter.name[:2]}{end}" for end in (".py", "/")]
         code = [f"asif_lib/{path}" for path in chapter.code or [""]]
+        checks = f"notebooks/asif_book/checks/chapter_{chapter.name[:2]}.py"
         notebook = f"[{chapter.title}](notebooks/{chapter.name}.ipynb)"
         question = chapter.question.replace("|", "\\|")
-        rows.append(f"| {notebook} | {question} | {_links([*code, *checks])} | {_links(map(_test_of, chapter.code))} |")
+        rows.append(f"| {notebook} | {question} | {_links([*code, checks])} | {_links(map(_test_of, chapter.code))} |")
     return "\n".join(rows)
 
 

@@ -20,26 +20,29 @@ the time of a cell, and ``alone`` lets nothing run beside it. ``appendix=true`` 
 """
 
 import argparse
+import ast
 import hashlib
+import itertools
 import os
 import re
 import sys
 import tomllib
 from collections import Counter
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import jupytext
 import nbformat
 from nbformat import NotebookNode
-from nbformat.v4 import new_code_cell, new_notebook
+from nbformat.v4 import new_code_cell, new_notebook, new_raw_cell
 
 from asif_book.figures.templates import filled
 from asif_lib.defaults import CELL_SECONDS
 from asif_lib.errors import AsifError
 from asif_lib.files import ROOT, write_whole
 
-from . import cards, contents
+from . import contents
 from .chapters import FOLDED, SETTINGS, Chapter, heading, label_of, tags_of
 
 NOT_ATTEMPTED = 'raise NotImplementedError("your turn")'
@@ -70,7 +73,8 @@ def editions(source: Path | str) -> tuple[NotebookNode, NotebookNode]:
     source = Path(source)
     written = jupytext.read(source, fmt="py:percent").cells
     settings = {name: cell.metadata.pop(name) for cell in written[:1] for name in OWN if name in cell.metadata}
-    title = next((t for cell in written if cell.cell_type == "markdown" and (t := heading(cell.source))), source.stem)
+    headings = (heading(cell.source) for cell in written if cell.cell_type == "markdown")
+    title = next(filter(None, headings), source.stem)
     metadata = _METADATA | {"title": title, SETTINGS: {"cell_seconds": CELL_SECONDS} | settings}
     student, solved = new_notebook(metadata=metadata), new_notebook(metadata=metadata)
     seen: Counter[tuple[str, str]] = Counter()
@@ -139,7 +143,7 @@ def notebooks_in(folder: Path) -> list[Path]:
 
 
 def lint(source_dir: Path | str, checks: dict) -> list[str]:
-    """List the problems of all exercises (see `asif_book.cards.card_problems`), and links to missing chapters.
+    """List the problems of all exercises (see `asif_book.card_problems`), and links to missing chapters.
 
     Raises `SourceError` if ``source_dir`` holds no chapter, or a source breaks a convention.
     """
@@ -147,7 +151,7 @@ def lint(source_dir: Path | str, checks: dict) -> list[str]:
     chapters = {source.stem[:2] for source in sources}
     problems = [f"The check of exercise {number} has no chapter." for number in checks if number[:2] not in chapters]
     for source in sources:
-        problems += cards.card_problems(source.stem, cards.cards(*editions(source)), teacher_text(source), checks)
+        problems += card_problems(source.stem, cards(*editions(source)), teacher_text(source), checks)
     names = {source.stem for source in sources}
     for text in [*sources, *Path(source_dir).glob(GUIDE)]:
         linked = re.findall(r"\]\((\d\d_\w+)\.ipynb", text.read_text(encoding="utf-8"))
@@ -222,7 +226,7 @@ def _expected(source_dir: Path, out_dir: Path) -> Iterator[tuple[Path, bytes]]:
     preface, readme = source_dir / GUIDE, out_dir.parent / "README.md"
     if preface.exists():
         written = zip(chapters, pairs, sources, strict=True)
-        material = [(chapter, cards.cards(*pair), teacher_text(source)) for chapter, pair, source in written]
+        material = [(chapter, cards(*pair), teacher_text(source)) for chapter, pair, source in written]
         text = filled("templates/guide.md.j2", preface=preface.read_text(encoding="utf-8"), chapters=material)
         yield out_dir / GUIDE, text.encode()
     if readme.exists():
@@ -263,6 +267,139 @@ def _split(text: str, is_exercise: bool, where: str) -> tuple[str, str]:
         raise SourceError(f"{where}: an exercise without BEGIN SOLUTION and END SOLUTION.")
     unsolved = _SOLUTION.sub(lambda found: f"{found['indent']}{NOT_ATTEMPTED}\n", text + "\n")
     return unsolved[:-1], complete[:-1]
+
+
+# The exercises of a chapter: card, stub, solution, check, hint
+
+TEACHER_HEADINGS = ("Timing", "What students get wrong", "Discussion")
+_CARD = re.compile(r"^### Exercise (\d\d\.\d+) · (.+?)\s*$", re.M)
+_EFFORT = re.compile(r"^\*\*Difficulty\*\* (?P<dots>●{1,5}○{0,4}) · \*\*Minutes\*\* (?P<minutes>\d+)", re.M)
+_NONE = new_raw_cell()
+_FOLDED = r"<details>\s*<summary>{}</summary>\s*(?!</details>)\S.*?</details>"
+
+
+@dataclass(frozen=True)
+class Card:
+    """One exercise of a source. A missing part is empty or 0."""
+
+    number: str
+    title: str
+    difficulty: int  # 1 to 5
+    minutes: int
+    task: str  # Markdown of the card below its head
+    stub: str  # the cell as the student gets it
+    solution: str  # the cell as it is solved
+    check: str  # source of the cell tagged "check"
+    help: str  # Markdown after the check: the folded hint and what you should see
+
+
+def cards(student, solved):
+    """Read the cards of a chapter from its two editions (notebooks with the same cells)."""
+    found = []
+    for at, cell in enumerate(student.cells):
+        if "exercise" not in tags_of(cell):
+            continue
+        before = _markdown(student.cells[max(at - 1, 0)])
+        after = itertools.dropwhile(lambda later: later.cell_type != "code", student.cells[at + 1 :])
+        check, help_ = next(after, _NONE), next(after, _NONE)
+        if "check" not in tags_of(check):
+            check = help_ = _NONE
+        number, title = (_CARD.findall(before) or [("", "")])[-1]
+        difficulty, minutes, task = 0, 0, ""
+        if effort := _EFFORT.search(before):
+            difficulty = effort["dots"].count("●") if len(effort["dots"]) == 5 else 0
+            minutes, task = int(effort["minutes"]), before[effort.end() :].strip()
+        cells = cell.source, solved.cells[at].source, check.source, _markdown(help_)
+        found.append(Card(number, title, difficulty, minutes, task, *cells))
+    return found
+
+
+def card_problems(name, chapter_cards, teacher, checks):
+    """List the problems of a chapter's exercises, one sentence each.
+
+    The chapter has a file name (``04_sparsification``), cards, and Markdown for teachers; `checks` are the checks by
+    exercise number, as `asif_book.checks.EXERCISES` has them.
+    """
+    problems, numbers = [], set()
+    for position, card in enumerate(chapter_cards, 1):
+        expected = f"{name[:2]}.{position}"
+        if card.number and card.number in numbers:
+            problems.append(
+                f"{name}: the exercise number {card.number} is used twice; give '{card.title}' the number {expected}."
+            )
+            continue
+        numbers.add(card.number)
+        where = f"{name}, exercise {card.number or expected}"
+        problems += [f"{where}: {problem}." for problem in _card_problems(card, expected, checks)]
+    for number, check in checks.items():
+        if number[:2] == name[:2] and number not in numbers:
+            problems.append(f"{name}: the check {check.__name__} belongs to exercise {number}, which is not there.")
+    for title in TEACHER_HEADINGS:
+        if chapter_cards and not re.search(rf"^### {title}\s*\n+(?!#)\S", teacher, re.M):
+            problems.append(f"{name}: the cell for teachers has nothing under ### {title}.")
+    return problems
+
+
+def _card_problems(card, expected, checks):
+    if card.number != expected:
+        yield f"its card should be headed '### Exercise {expected} · Title', in the cell before the stub"
+    if not card.difficulty:
+        yield "the card tells no difficulty (five dots, ●●○○○)"
+    if not card.minutes:
+        yield "the card tells no minutes"
+    if not card.task:
+        yield "the card has no task"
+    for what in ("Hint", "What you should see"):
+        if not re.search(_FOLDED.format(what), card.help, re.S):
+            yield f"the cell after its check has no folded '{what}'"
+    functions = [_functions(text) for text in (card.stub, card.solution)]
+    if any(len(found) != 1 for found in functions):
+        yield "stub and solution hold one function each, and nothing beside it"
+        return
+    (stub,), (solution,) = functions
+    yield from _function_problems(stub, solution)
+    yield from _check_problems(card, stub.name, checks)
+
+
+def _function_problems(stub, solution):
+    arguments = [*stub.args.posonlyargs, *stub.args.args, *stub.args.kwonlyargs]
+    if stub.returns is None or any(a.annotation is None for a in arguments):
+        yield "the stub's parameters and its result need types"
+    if "(" not in (ast.get_docstring(stub) or ""):
+        yield "the stub's docstring tells no shapes"
+    used = {node.id for node in ast.walk(solution) if isinstance(node, ast.Name)}
+    for argument in arguments:
+        if argument.arg not in used:
+            yield f"the solution does not use the stub's parameter {argument.arg}"
+
+
+def _check_problems(card, function, checks):
+    if not card.check:
+        yield "no cell tagged check follows the stub"
+        return
+    if len(ast.parse(card.check).body) != 1:
+        yield "its check cell should be one call and nothing else"
+    if card.number not in checks:
+        yield "no check is registered for it (@exercise)"
+        return
+    name, title = checks[card.number].__name__, checks[card.number].title
+    if title != card.title:
+        yield f"its check is titled '{title}', its card '{card.title}'"
+    calls = [n for n in ast.walk(ast.parse(card.check)) if isinstance(n, ast.Call) and isinstance(n.func, ast.Name)]
+    arguments = {c.func.id: [a.id for a in c.args if isinstance(a, ast.Name)] for c in calls}
+    if name not in arguments:
+        yield f"its check cell does not call {name}"
+    elif function not in arguments[name]:
+        yield f"its check cell does not give {function} to {name}"
+
+
+def _functions(text):
+    body = ast.parse(text).body
+    return body if all(isinstance(node, ast.FunctionDef) for node in body) else []
+
+
+def _markdown(cell):
+    return cell.source if cell.cell_type == "markdown" else ""
 
 
 if __name__ == "__main__":

@@ -77,9 +77,9 @@ def main(arguments=None):
     parser.add_argument("folder", type=Path)
     parser.add_argument("--no-solutions", action="store_true", help="leave out the solutions and the teacher's guide")
     parser.add_argument("--kit", action="store_true", help="add packages, data and banks, for a room without a network")
-    given = parser.parse_args(arguments)
+    options = parser.parse_args(arguments)
     try:
-        folder = handout(given.folder, solutions=not given.no_solutions, kit=given.kit)
+        folder = handout(options.folder, solutions=not options.no_solutions, kit=options.kit)
     except HandoutError as error:
         sys.exit(f"handout: {error}")
     size = sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())

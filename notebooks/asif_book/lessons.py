@@ -1,19 +1,226 @@
-"""Make the questions and lessons of the chapters: stamps with a class, captioned clothing, and what a lesson brings."""
+"""What the chapters do beside the library: their opening, experiments, questions and lessons."""
 
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
 import pyarrow.parquet as pq
-from PIL import ImageOps
+import torch
+from PIL import Image, ImageEnhance, ImageFilter, ImageOps
+from scipy.stats import spearmanr
 
-from asif_lib.datasets.pairs import Pairs
-from asif_lib.defaults import DEFAULT_P, DEFAULT_TEMPLATE
+from asif_lib.bank.anchors import AnchorBank
+from asif_lib.datasets.pairs import Pairs, load_pairs
+from asif_lib.defaults import DEFAULT_BANK, DEFAULT_P, DEFAULT_TEMPLATE, PROFILES
+from asif_lib.encoders.image import ImageEncoder, load_image_encoder
+from asif_lib.encoders.pictures import open_picture
+from asif_lib.encoders.text import TextEncoder, load_text_encoder
 from asif_lib.errors import ParameterError
 from asif_lib.evaluation.measures import sweep
+from asif_lib.evaluation.neighbours import mutual_neighbours, pair_correlation, shuffled_correlation
 from asif_lib.explain.contribution import contributions
 from asif_lib.settings import Settings
 from asif_lib.zeroshot import ASIF
+
+
+class Opening(NamedTuple):
+    """Everything that a chapter starts from; row i of `bank` is pair i of `pairs`."""
+
+    image_encoder: ImageEncoder
+    text_encoder: TextEncoder
+    pairs: Pairs
+    bank: AnchorBank
+
+
+def open_chapter(profile="offline", device="auto") -> Opening:
+    """Load the encoders of a profile and the default pairs, and build the bank of all pairs.
+
+    Raises `ParameterError` if there is no such profile.
+    """
+    if profile not in PROFILES:
+        raise ParameterError(f"profile = {profile!r}: the profiles are {', '.join(PROFILES)}")
+    image_encoder = load_image_encoder(PROFILES[profile].image_encoder, device=device)
+    text_encoder = load_text_encoder(PROFILES[profile].text_encoder, device=device)
+    pairs = load_pairs(DEFAULT_BANK)
+    return Opening(image_encoder, text_encoder, pairs, AnchorBank.build(pairs, image_encoder, text_encoder))
+
+
+def draw_rivals(captions, count, rng) -> torch.Tensor:
+    """Draw for each of q pictures the rows of `count` others with another caption than its own, (q, count) int64.
+
+    Parameters
+    ----------
+    captions : sequence of q str
+    count : int
+    rng : numpy Generator
+    """
+    rows = range(len(captions))
+    shuffled = ((own, rng.permutation(len(captions)).tolist()) for own in rows)
+    return torch.tensor([[j for j in order if captions[j] != captions[own]][:count] for own, order in shuffled])
+
+
+# Chapter 01: pictures and texts as an encoder gets them
+
+
+def encoder_views(encoder, picture):
+    """Return four views of a `PictureFile`: the file, as read, as the encoder sees it, and that without padding."""
+    return Image.open(picture.path), open_picture(picture), _input(encoder, picture), _input(encoder, picture.path)
+
+
+def _input(encoder, picture):
+    """The encoder's input with the last step undone, (h, w, 3) from 0 to 1."""
+    normalise = encoder.transform.transforms[-1]  # (value - mean) / std, for each channel
+    mean, std = (torch.as_tensor(v).view(3, 1, 1) for v in (normalise.mean, normalise.std))
+    return (encoder.transform(open_picture(picture)) * std + mean).clamp(0, 1).permute(1, 2, 0).numpy()
+
+
+def word_pieces(encoder, text) -> list:
+    """Cut a text into the tokens that the text encoder reads."""
+    return encoder.model.tokenizer.tokenize(text)
+
+
+def token_vectors(encoder, texts):
+    """Return the tokens of each text, their vectors before pooling (n, t, d), and the mask of real tokens (n, t)."""
+    model = encoder.model
+    batch = model.tokenizer(
+        texts, padding=True, truncation=True, max_length=model.max_seq_length, return_tensors="pt"
+    ).to(model.device)
+    with torch.inference_mode():
+        vectors = model[0](dict(batch))["token_embeddings"].float().cpu()  # (n, t, d)
+    tokens = [model.tokenizer.convert_ids_to_tokens(ids) for ids in batch["input_ids"].tolist()]
+    return tokens, vectors, batch["attention_mask"].cpu()
+
+
+def on_grey(picture) -> Image.Image:
+    """Paint what is white in a picture grey."""
+    pixels = np.asarray(picture)
+    white = (pixels > 250).all(axis=2, keepdims=True)
+    return Image.fromarray(np.where(white, 128, pixels).astype(np.uint8))
+
+
+PICTURE_CHANGES = {
+    "upside down": ImageOps.flip,
+    "without colours": lambda picture: ImageEnhance.Color(picture).enhance(0),
+    "out of focus": lambda picture: picture.filter(ImageFilter.GaussianBlur(max(picture.size) / 40)),
+    "on grey": on_grey,
+}
+
+
+# Chapter 02: captions in the wrong place, and anchors chosen in several ways
+
+
+def twins(pairs, similarity, threshold=0.95) -> pd.DataFrame:
+    """List the pairs of pictures above a similarity, with their kind, and whether two splits share them.
+
+    Parameters
+    ----------
+    pairs : Pairs
+        n pairs with splits.
+    similarity : Tensor of shape (n, n)
+    threshold : float
+    """
+    split_of = {i: name for name, positions in pairs.splits.items() for i in positions}
+    rows, columns = (similarity.triu(1) > threshold).nonzero(as_tuple=True)
+    table = []
+    for i, j in zip(rows.tolist(), columns.tolist(), strict=True):
+        kind = "two files with one caption" if pairs.captions[i] == pairs.captions[j] else "two captions"
+        if pairs.pictures[i].path.read_bytes() == pairs.pictures[j].path.read_bytes():
+            kind = "one file, filed twice"
+        table.append((kind, pairs.ids[i], pairs.ids[j], split_of[i] != split_of[j]))
+    return pd.DataFrame(table, columns=["kind", "left", "right", "in two splits"])
+
+
+def misplaced(n, share, generator) -> torch.Tensor:
+    """Return an order of captions in which a share of them has changed places, (n,) int64.
+
+    Parameters
+    ----------
+    n : int
+    share : float
+        Of the captions, drawn at random.
+    generator : torch Generator
+    """
+    order = torch.arange(n)
+    moved = torch.randperm(n, generator=generator)[: round(share * n)]
+    order[moved] = moved.roll(1)
+    return order
+
+
+def effect_left(a, b, share, k, generator) -> np.ndarray:
+    """Measure the agreement of two similarities that is left when a share of the captions changes places, (2,).
+
+    It is the correlation over pairs, and the share of k common neighbours above chance; each over its value for the
+    captions as they are, mean of five deals.
+
+    Parameters
+    ----------
+    a, b : Tensors of shape (n, n)
+        Similarities of the pictures and of the captions.
+    share : float
+    k : int
+        Neighbours of each item.
+    generator : torch Generator
+    """
+    n, chance = len(a), k / (len(a) - 1)
+    whole = pair_correlation(a, b), float(mutual_neighbours(a, b, k).mean()) - chance
+    found = []  # of each deal (correlation, neighbours)
+    for _ in range(5):
+        order = misplaced(n, share, generator)
+        common = float(mutual_neighbours(a, b[order][:, order], k).mean()) - chance
+        found.append((shuffled_correlation(a, b, order), common))
+    return np.mean(found, axis=0) / whole
+
+
+def covered_by(cosines, order, counts) -> np.ndarray:
+    """Measure how well the first anchors of an order cover new pictures: mean and 5th percentile, (len(counts), 2).
+
+    Parameters
+    ----------
+    cosines : Tensor of shape (q, n)
+        Of the new pictures with all anchors.
+    order : Tensor of shape (n,), int64
+    counts : sequence of int
+        How many anchors are taken.
+    """
+    best = [cosines[:, order[:count]].amax(dim=1) for count in counts]  # of each count (q,)
+    return np.array([[float(b.mean()), float(b.quantile(0.05))] for b in best])
+
+
+# Chapter 03: other coordinates, other words
+
+
+def random_rotation(d, generator) -> torch.Tensor:
+    """Draw a (d, d) rotation or reflection, all equally likely."""
+    q, r = torch.linalg.qr(torch.randn(d, d, generator=generator))  # (d, d) each
+    return q * r.diagonal().sign()
+
+
+def change_of_entries(before, after) -> dict:
+    """Compare a relative representation (q, n) before and after a shift, for a row of a table.
+
+    The last number is the rank correlation of the entries.
+    """
+    largest = float((after - before).abs().max())
+    return {
+        "largest change": f"{largest:.3f}" if largest > 1e-3 else "below 0.001",
+        "entries after the shift": f"{float(after.min()):.3f} to {float(after.max()):.3f}",
+        "order kept (1 = all)": f"{spearmanr(before.ravel(), after.ravel()).statistic:.2f}",
+    }
+
+
+def without_article(caption) -> str:
+    """Remove the article and the full stop of a caption.
+
+    >>> without_article("A sleeping capybara.")
+    'sleeping capybara'
+    """
+    for article in ("A ", "An ", "The "):
+        caption = caption.removeprefix(article)
+    return caption.rstrip(".")
+
+
+# Chapters 05 to 07: stamps with a class, captioned clothing, and what a lesson brings
 
 STAMP_CLASSES = {
     "animals/birds": "bird",
@@ -43,7 +250,17 @@ def class_of(group):
 
 
 def with_classes(pairs, positions, classes):
-    """Return the positions of pairs in one of the classes, and the number of each pair's class, (m,) int64."""
+    """Return the positions of pairs in one of the classes, and the number of each pair's class, (m,) int64.
+
+    Parameters
+    ----------
+    pairs : Pairs
+        Of stamps.
+    positions : sequence of int
+        Of the pairs to choose from.
+    classes : list of str
+        Names as in `STAMP_CLASSES`.
+    """
     kept = [i for i in positions if class_of(pairs.groups[i]) in classes]
     return kept, np.array([classes.index(class_of(pairs.groups[i])) for i in kept])
 
@@ -105,15 +322,15 @@ def first_corrected(banks, pictures, z, prompts, labels, classes):
     """
     models = {added: ASIF(bank, device="cpu") for added, bank in banks.items()}
     texts = {added: model.texts(prompts) for added, model in models.items()}
-    given = {added: model.images(z).similarity(texts[added]).argmax(dim=1).numpy() for added, model in models.items()}
-    corrected = (given[min(banks)] != labels) & (given[max(banks)] == labels)
+    answers = {added: model.images(z).similarity(texts[added]).argmax(dim=1).numpy() for added, model in models.items()}
+    corrected = (answers[min(banks)] != labels) & (answers[max(banks)] == labels)
     if not corrected.any():
         raise ParameterError(
             "no picture goes from a wrong label to its right one: show more pictures, or add more pairs"
         )
     row, stages = int(corrected.argmax()), {}
     for added, model in models.items():
-        label = int(given[added][row])
+        label = int(answers[added][row])
         reasons = contributions(model.images(z[[row]]), texts[added][[label]], model.bank.pairs)
         reasons["picture"] = [pictures[anchor] for anchor in reasons.anchor]
         stages[added] = classes[label], reasons.assign(arrived=reasons.anchor >= len(banks[min(banks)]))
@@ -132,8 +349,14 @@ def files_hold(folder, item) -> bool:
 def learning_sweep(banks, prompts, validation, test, fractions, powers):
     """Choose k/n and p on validation questions for several banks of one size, and ask them the test questions.
 
-    `prompts` is (c, d_text); `validation` and `test` are pictures (q, d_image) and their classes (q,). `fractions` are
-    the k/n and `powers` the p to choose from.
+    Parameters
+    ----------
+    banks : list of AnchorBank
+    prompts : Tensor of shape (c, d_text)
+    validation, test : (Tensor of shape (q, d_image), ndarray of shape (q,))
+        Pictures and their classes.
+    fractions, powers : sequences of float
+        The k/n and the p to choose from.
 
     Returns
     -------
@@ -148,8 +371,8 @@ def learning_sweep(banks, prompts, validation, test, fractions, powers):
     best = table.loc[table.value.idxmax()]
 
     def answers(k, p):
-        given = [ASIF(bank, k, p, device="cpu").similarity(test[0], prompts).argmax(dim=1).numpy() for bank in banks]
-        return np.stack(given) == test[1]
+        found = [ASIF(bank, k, p, device="cpu").similarity(test[0], prompts).argmax(dim=1).numpy() for bank in banks]
+        return np.stack(found) == test[1]  # (banks, q)
 
     return table, (float(best.fraction), float(best.p)), answers(int(best.k), best.p), answers(None, DEFAULT_P)
 
@@ -157,8 +380,15 @@ def learning_sweep(banks, prompts, validation, test, fractions, powers):
 def switch_sweep(banks, prompts, validation, fractions, powers, hubs=(0,), whitens=(None,)):
     """Ask several banks of one size the validation questions, with every k/n, p, ``hubs`` and ``whiten`` of `ASIF`.
 
-    The parameters are those of `learning_sweep`. Returns the table of `sweep` with the columns ``hubs`` and ``whiten``;
-    its value is the accuracy, the mean over the banks.
+    Returns the table of `sweep` with the columns ``hubs`` and ``whiten``; its value is the accuracy, the mean over the
+    banks.
+
+    Parameters
+    ----------
+    banks, prompts, validation, fractions, powers
+        As in `learning_sweep`.
+    hubs, whitens : sequences of float
+        The values of ``hubs`` and ``whiten`` to try; None does not whiten.
     """
     tables, n = [], len(banks[0])
     texts = [ASIF(bank, device="cpu").anchors("text").cosines(prompts, n, hubs=any(hubs)) for bank in banks]

@@ -83,7 +83,7 @@ def search_costs(search, sizes):
 def fixed_and_per_anchor(sizes, seconds):
     """Fit seconds = fixed + per anchor · n, neither below 0, by least squares of the relative errors."""
     seconds = np.asarray(seconds)
-    columns = np.stack([1 / seconds, np.asarray(sizes) / seconds], axis=1)
+    columns = np.stack([1 / seconds, np.asarray(sizes) / seconds], axis=1)  # (m, 2)
     return tuple(nnls(columns, np.ones(len(seconds)))[0])
 
 

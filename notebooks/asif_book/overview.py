@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from asif_lib.errors import ParameterError
 
 from . import checks
-from .checks.verdict import STYLES
+from .checks.judging import STYLES
 from .progress import VARIABLE, Entry, ProgressError, in_order, load_progress, progress_path
 
 WORDS = {"right": "solved", "wrong": "not solved yet", "not attempted": "not attempted"}

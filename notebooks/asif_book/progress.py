@@ -148,10 +148,10 @@ def _read_or_start_afresh(path):
 
 
 def _after(entry, status, message):
-    """The entry once a check has said `status` and, of a wrong try, `message`."""
+    """Return the entry after a check with this status and message."""
     now, right = datetime.now(UTC).strftime(_TIME), status == "right"
     entry = entry or Entry("wrong", 0, 0, None, now)
     if entry.first_right:  # running all cells once more is no further try
         return replace(entry, last=now)
-    told = entry.message if right else message
-    return Entry(status, entry.tries + 1, entry.wrong + (not right), now if right else None, now, told)
+    last_wrong = entry.message if right else message
+    return Entry(status, entry.tries + 1, entry.wrong + (not right), now if right else None, now, last_wrong)

@@ -75,13 +75,23 @@ def record(
     value is a fraction and is shown as a percentage: give ``unit="pictures/s"`` (or ``"AUC"``, …)
     for anything else. In a run of the report the number counts once the whole chapter has run.
 
-    `ci` has the lower and the upper end of the 95 % interval, and `n` is the number of items behind the number. A
-    `Measure` as the value brings its own, unless they are given: ``record(name, 100 * gap, unit="points")``. The note
-    is shown behind the name.
-
     Raises `ResultsError` if a number is not finite, an interval is upside down, a fraction is outside ±1, or the name
     is empty, and `LockedError` if another process keeps the file locked.
 
+    Parameters
+    ----------
+    name : str
+    value : float or Measure
+        A `Measure` brings its own `ci` and `n`: ``record(name, 100 * gap, unit="points")``.
+    ci : (float, float), optional
+        The lower and the upper end of the 95 % interval.
+    n : int, optional
+        Items behind the number.
+    unit, note : str
+        The table shows the note behind the name.
+
+    Examples
+    --------
     >>> record("held-out stamps, caption among 150, R@1", 0.373, ci=(0.30, 0.45), n=150)
     0.373
     """

@@ -51,8 +51,8 @@ def main(arguments=None):
     parser = argparse.ArgumentParser(prog="python -m asif_book.workspace", description=__doc__.splitlines()[0])
     parser.add_argument("folder", type=Path)
     parser.add_argument("--no-solutions", action="store_true", help="copy the chapters only")
-    given = parser.parse_args(arguments)
-    for line in fill(given.folder, solutions=not given.no_solutions):
+    options = parser.parse_args(arguments)
+    for line in fill(options.folder, solutions=not options.no_solutions):
         print(line)
 
 

@@ -361,7 +361,7 @@ check_shares(shares)
 
 # %% tags=["hide-input"]
 # Draw seven other captions for each picture, and say what counts as a win.
-from asif_book.experiments import draw_rivals
+from asif_book.lessons import draw_rivals
 
 CHOICES, SHUFFLES = 8, 10
 captions = [pairs.captions[i] for i in test]

@@ -117,7 +117,7 @@ pd.DataFrame(
 
 # %% tags=["hide-input"]
 # Draw what the image encoder sees of two pictures.
-from asif_book.experiments import encoder_views
+from asif_book.lessons import encoder_views
 
 sizes = [Image.open(picture.path).size for picture in stamps.pictures]
 longest = max(range(n), key=lambda i: max(sizes[i]) / min(sizes[i]))
@@ -320,7 +320,7 @@ draw.show(draw.neighbour_rows(stamps.pictures, stamps.captions, queries, near, v
 
 # %% tags=["hide-input"]
 # Find the nearest captions, and show them in a table.
-from asif_book.experiments import word_pieces
+from asif_book.lessons import word_pieces
 
 horse = next((i for i, c in enumerate(stamps.captions) if "horse" in c.lower()), 0)
 rows = [*queries, horse]
@@ -393,7 +393,7 @@ check_mean_pooling(mean_pooling)
 
 # %% tags=["hide-input"]
 # Compare the mean of the real tokens with the output. (These lines also solve 01.4.)
-from asif_book.experiments import token_vectors
+from asif_book.lessons import token_vectors
 from asif_lib.relative import unit_rows
 
 by_length = sorted((stamps.captions[i] for i in queries), key=len)
@@ -491,7 +491,7 @@ check_same_group_share(same_group_share)
 # %% tags=["figure"]
 from sklearn.feature_extraction.text import CountVectorizer
 
-from asif_book.experiments import colour_histogram
+from asif_lib.evaluation.benchmark.control_encoders import colour_histogram
 
 untrained = load_image_encoder(names.image_encoder, device=device, random_seed=seed)
 colours = np.stack([colour_histogram(p) for p in stamps.pictures])  # (n, 64)
@@ -550,7 +550,7 @@ for name in [*measures][:1] + [*measures][2:4]:  # the encoders and the random w
 # a grey background: which change moves the embeddings most? Which changes most for you?
 
 # %%
-from asif_book.experiments import PICTURE_CHANGES
+from asif_book.lessons import PICTURE_CHANGES
 
 originals = [open_picture(stamps.pictures[i]) for i in queries]
 gallery, titles, kept = [*originals], ["as it is"] * len(originals), {}

@@ -164,7 +164,7 @@ draw.show(draw.picture_pairs(pictures, captions, two, notes))
 
 # %% tags=["hide-input"]
 # Count the captions and the pictures that occur more than once.
-from asif_book.experiments import twins
+from asif_book.lessons import twins
 
 counts = bank.pairs.caption.value_counts()
 often = counts[counts > 1]
@@ -571,7 +571,7 @@ table.rename_axis("k").round({"chance": 4, "times chance": 0})
 # %%
 shares_broken = [0, 0.1, 0.25, 0.5, 0.75, 1]  # of the captions that change places
 
-from asif_book.experiments import effect_left
+from asif_book.lessons import effect_left
 
 similarities = image_similarity, text_similarity
 left = [effect_left(*similarities, share, K, generator) for share in shares_broken]
@@ -793,7 +793,7 @@ check_farthest_first(choose_anchors)
 # %% tags=["hide-input"]
 # Measure the coverage of chosen and of drawn anchors, and draw it.
 from asif_book.checks import farthest_first  # the library's solution of 02.5
-from asif_book.experiments import covered_by
+from asif_book.lessons import covered_by
 
 counts_of_anchors = [10, 20, 50, 100, 200, 400]
 centred = unit_rows(anchors.image, anchors.image_mean)
@@ -929,7 +929,7 @@ check_suspicion(suspicion)
 my_score = None  # your own: my_score = suspicion
 planted_share = 0.05  # try 0.5
 
-from asif_book.experiments import misplaced
+from asif_book.lessons import misplaced
 from asif_lib.evaluation import neighbour_agreement
 
 

@@ -35,8 +35,7 @@ from torch import Tensor
 
 import asif_book.figures as draw
 from asif_book import record
-from asif_book.experiments import change_of_entries, random_rotation
-from asif_book.opening import open_chapter
+from asif_book.lessons import change_of_entries, open_chapter, random_rotation
 from asif_lib import embed, relative_representation
 from asif_lib.evaluation import ranks, recall_at, same_text
 from asif_lib.relative import unit_rows
@@ -543,7 +542,7 @@ pd.DataFrame(
 # Print what all pictures, and all captions, have in common.
 from PIL import Image
 
-from asif_book.experiments import without_article
+from asif_book.lessons import without_article
 
 
 def to_mean(z, mean):

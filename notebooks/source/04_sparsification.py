@@ -41,7 +41,7 @@ import torch
 
 import asif_book.figures as draw
 from asif_book import record
-from asif_book.opening import open_chapter
+from asif_book.lessons import open_chapter
 from asif_lib import ASIF, relative_representation, sparsify
 from asif_lib.evaluation import mean_with_interval, paired_difference, ranks, same_text
 

@@ -59,7 +59,7 @@ from asif_book.checks import (
     check_running_mean,
     check_unchanged,
 )
-from asif_book.opening import open_chapter
+from asif_book.lessons import open_chapter
 from asif_lib.defaults import DEFAULT_K_SHARE, DEFAULT_P
 
 image_encoder, text_encoder, stamps, bank = open_chapter(profile, device)

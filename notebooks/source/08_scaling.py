@@ -60,7 +60,7 @@ from asif_book.checks import (
     check_knob,
     check_merge,
 )
-from asif_book.opening import open_chapter
+from asif_book.lessons import open_chapter
 
 image_encoder, text_encoder, stamps, bank = open_chapter(profile, device)
 print(bank)

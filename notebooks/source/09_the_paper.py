@@ -67,7 +67,7 @@ from asif_book.checks import (
     check_rival,
     check_sinkhorn,
 )
-from asif_book.opening import open_chapter
+from asif_book.lessons import open_chapter
 
 image_encoder, text_encoder, pairs, everything = open_chapter(profile, device)
 train, validation, test = (pairs.splits[s] for s in ("train", "validation", "test"))

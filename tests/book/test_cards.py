@@ -4,9 +4,8 @@ import re
 
 import pytest
 
-from asif_book.cards import cards
 from asif_book.checks import EXERCISES
-from asif_book.editions import CHAPTERS, GUIDE, build, check, editions, lint, main, teacher_text
+from asif_book.editions import CHAPTERS, GUIDE, build, cards, check, editions, lint, main, teacher_text
 from asif_lib.files import ROOT
 
 SOURCE = '''\

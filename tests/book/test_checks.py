@@ -14,9 +14,8 @@ from exercises import RIGHT, WRONG
 from asif_book.checks import EXERCISES, sandbox
 from asif_book.checks.catalogue import NEGATED
 from asif_book.checks.exercise import Exercise, chapter_modules, discover, investigation, judge
-from asif_book.checks.judging import ask, compare, random_tensor
+from asif_book.checks.judging import STYLES, Verdict, ask, compare, random_tensor, refuse, right
 from asif_book.checks.proof import prove
-from asif_book.checks.verdict import STYLES, Verdict, refuse, right
 from asif_book.editions import NOT_ATTEMPTED
 
 CASES = [

@@ -85,7 +85,7 @@ def test_the_strip_of_steps_stands_under_the_title_and_marks_this_chapter(house)
 
 def test_two_steps_of_a_chapter_have_a_link_each_and_are_marked_together():
     steps = {"03_a": (), "04_b": ("keep k", "power p"), "05_c": ("score",)}
-    chapters = [Chapter(name, name, "", "", [], said_steps=said) for name, said in steps.items()]
+    chapters = [Chapter(name, name, "", "", [], named_steps=named) for name, named in steps.items()]
     strip = contents.under_title(chapters, 0, "# Title")
     assert "[keep k](04_b.ipynb) →\n[power p](04_b.ipynb) →\n[score](05" in strip
     assert ">▶ keep k → power p</mark>" in contents.under_title(chapters, 1, "# Title")

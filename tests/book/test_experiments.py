@@ -5,10 +5,9 @@ import pytest
 import torch
 from PIL import Image
 
-from asif_book.experiments import (
+from asif_book.lessons import (
     PICTURE_CHANGES,
     change_of_entries,
-    colour_histogram,
     covered_by,
     draw_rivals,
     effect_left,
@@ -21,6 +20,7 @@ from asif_book.experiments import (
 )
 from asif_lib.datasets.pairs import Pairs
 from asif_lib.encoders.pictures import PictureFile
+from asif_lib.evaluation.benchmark.control_encoders import colour_histogram
 from asif_lib.evaluation.neighbours import mutual_neighbours
 from asif_lib.relative import unit_rows
 

@@ -17,14 +17,14 @@ from asif_book.report import (
     ReportError,
     build_report,
     loads_from_elsewhere,
-    markdown,
     render,
+    rendering,
     run_notebook,
     running,
     schedule,
 )
 from asif_book.report.__main__ import main
-from asif_book.report.thumbnail import key_figure
+from asif_book.report.book import key_figure
 from asif_lib.files import ROOT
 
 PARAMETERS_CELL = new_code_cell(
@@ -210,7 +210,7 @@ def test_a_formula_that_does_not_convert_stays_as_source_with_a_warning(tmp_path
 
 @pytest.mark.parametrize("repository", [None, "https://example.org/ada/asif"])
 def test_links_out_of_the_book_go_to_the_repository_or_are_plain_words(tmp_path, monkeypatch, repository):
-    monkeypatch.setattr(markdown, "published_at", lambda: repository)
+    monkeypatch.setattr(rendering, "published_at", lambda: repository)
     page = page_of(tmp_path, MARKDOWN.replace("[code]", "[wing](../asif_lib), [code]"), folder=ROOT / "notebooks")
     links = {a.get("href") for a in Tags(page).all("a") if not a["href"].startswith("#")} - {
         "index.html",

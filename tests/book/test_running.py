@@ -16,7 +16,7 @@ from jupyter_client.connect import LocalPortCache
 from nbclient.output_widget import OutputWidget
 from nbformat.v4 import new_code_cell, new_notebook
 
-from asif_book.report import NotebookError, build_report, run_notebook, schedule, watching
+from asif_book.report import NotebookError, build_report, run_notebook, running, schedule
 from asif_book.report.running import was_repeated
 from asif_book.results import RUN_VARIABLE
 
@@ -51,7 +51,7 @@ def chapter(tmp_path, monkeypatch):
 
 @pytest.fixture
 def impatient(monkeypatch):
-    monkeypatch.setattr(watching, "PROBE_SECONDS", 0.3)
+    monkeypatch.setattr(running, "PROBE_SECONDS", 0.3)
 
 
 @pytest.mark.parametrize("lost", ["execute_reply status", "execute_reply", "status"])

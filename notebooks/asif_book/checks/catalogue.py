@@ -50,9 +50,10 @@ def changed(**changes) -> Twist:
 
     def make(reference):
         def mistake(*case):
-            given = dict(zip(names, case, strict=False))
-            made = {name: change(given[name]) if callable(change) else change for name, change in changes.items()}
-            return reference(*(given | made).values())
+            arguments = dict(zip(names, case, strict=False))
+            for name, change in changes.items():
+                arguments[name] = change(arguments[name]) if callable(change) else change
+            return reference(*arguments.values())
 
         names = inspect.signature(reference).parameters
         return mistake

@@ -59,6 +59,11 @@ def shares(image, text):
     return image * text / (image @ text).clamp_min(torch.finfo(torch.float32).tiny)
 
 
+def added_where_shared(x, y):
+    sums = torch.where((x > 0) & (y > 0), x + y, 0)
+    return sums / sums.sum()
+
+
 def sparse(*entries):
     """Return a vector (6,) of length 1 with these (place, entry)."""
     vector = torch.zeros(6)
@@ -79,9 +84,7 @@ mistakes = {
     "These are the contributions; divide them by their sum. (Dividing by the lengths changes nothing: they are "
     "1.)": lambda x, y: x * y,
     "You added the entries; multiply them: both sides must keep an anchor.": lambda x, y: (x + y) / (x + y).sum(),
-    "You added the entries of the shared anchors; multiply them.": lambda x, y: (
-        (added := torch.where((x > 0) & (y > 0), x + y, 0)) / added.sum()
-    ),
+    "You added the entries of the shared anchors; multiply them.": added_where_shared,
     "You used softmax; a share is a contribution, divided by the sum of all.": lambda x, y: (x * y).softmax(dim=0),
     "Without a common anchor the score is 0, and so is every share.": lambda x, y: (
         shares(x, y) if x @ y else torch.full_like(x, 1 / len(x))

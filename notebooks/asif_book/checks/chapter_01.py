@@ -20,7 +20,7 @@ def channels(x):
 
 
 def standardise(pictures, mean, std):
-    return (pictures - channels(mean)) / channels(std)
+    return (pictures - channels(mean)) / channels(std)  # (n, 3, h, w), the others (3, 1, 1)
 
 
 AXES = [(2, 3), (0, 2, 3), (1, 2, 3), (0, 1, 2, 3)]
@@ -108,11 +108,11 @@ check_cosine_matrix = Exercise("01.2", "All cosines at once", relative_represent
 
 
 def cosines(z):
-    return unit_rows(z) @ unit_rows(z).T
+    return unit_rows(z) @ unit_rows(z).T  # (n, n)
 
 
-def nearest(z, m, *, similarity=cosines, itself=-torch.inf, told="indices"):
-    return getattr(similarity(z).fill_diagonal_(itself).topk(m, dim=1), told)
+def nearest(z, m, *, similarity=cosines, itself=-torch.inf, part="indices"):
+    return getattr(similarity(z).fill_diagonal_(itself).topk(m, dim=1), part)  # (n, m)
 
 
 def their_cosines(positions, z, m):
@@ -152,7 +152,7 @@ mistakes = {
     "These are the farthest rows; sort by falling cosine.": but(similarity=lambda z: -cosines(z)),
     "These are dot products, so long vectors win; scale the rows to length 1.": but(similarity=lambda z: z @ z.T),
     "Euclidean distances depend on the lengths of the rows; use cosines.": but(similarity=lambda z: -torch.cdist(z, z)),
-    "These are cosines; positions are wanted, which topk gives as indices.": but(told="values"),
+    "These are cosines; positions are wanted, which topk gives as indices.": but(part="values"),
 }
 check_nearest_neighbours = Exercise(
     "01.3", "Nearest neighbours", nearest, cases, mistakes, view=their_cosines, word="positions"
@@ -160,11 +160,11 @@ check_nearest_neighbours = Exercise(
 
 
 def total(tokens, mask):
-    return (tokens * mask[:, :, None]).sum(dim=1)
+    return (tokens * mask[:, :, None]).sum(dim=1)  # (n, t, d) → (n, d)
 
 
 def mean_pooling(tokens, mask, *, summed=total, count=lambda mask: mask.sum(dim=1, keepdim=True).clamp_min(1)):
-    return summed(tokens, mask) / count(mask)
+    return summed(tokens, mask) / count(mask)  # (n, d) / (n, 1)
 
 
 cases = [
@@ -254,9 +254,9 @@ def check_disturbance(function) -> Verdict:
 
 
 def changed_picture(function, original, where):
-    given = original.copy()
-    picture = ask(function, (given,), where, like=original, form=lambda picture: no_picture(picture, original))
-    if given.tobytes() != original.tobytes():
+    copy = original.copy()
+    picture = ask(function, (copy,), where, like=original, form=lambda picture: no_picture(picture, original))
+    if copy.tobytes() != original.tobytes():
         refuse("Your function painted on the picture that it was given; change a copy: picture.copy().")
     return picture
 

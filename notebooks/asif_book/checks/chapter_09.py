@@ -32,7 +32,7 @@ def by_size(p_values):
 
 def holm(p_values, *, factors=falling, sort=by_size, kept=running_maximum, most=1.0, back=to_their_places):
     """Return p-values (m,) after Holm's correction; the options are the places where a step can go wrong."""
-    order = sort(p_values)
+    order = sort(p_values)  # (m,)
     return back(kept(p_values[order] * factors(len(p_values))).clamp_max(most), order)
 
 
@@ -81,12 +81,12 @@ check_holm = Exercise("09.1", "Many comparisons", holm, cases, mistakes)
 
 def nearest_others(cosines, m):
     """Return the cosines of each anchor with its m nearest others, (n, m)."""
-    return cosines.clone().fill_diagonal_(-torch.inf).topk(m, dim=1).values
+    return cosines.clone().fill_diagonal_(-torch.inf).topk(m, dim=1).values  # (n, m)
 
 
 def offsets_of_hubs(cosines, m, strength, *, near=nearest_others, reduce=lambda x: x.mean(dim=1), fair=torch.mean):
     """Return what is subtracted from the cosine with each of n anchors, (n,); `cosines` (n, n) are their own."""
-    closeness = reduce(near(cosines, m))
+    closeness = reduce(near(cosines, m))  # (n, m) → (n,)
     return strength * (closeness - fair(closeness))
 
 
@@ -192,7 +192,7 @@ def over_rows(weights):
 def sinkhorn_round(weights, *, steps=(over_columns, over_rows)):
     """Scale positive weights (q, c) once: first each column, then each row."""
     for step in steps:
-        weights = step(weights)
+        weights = step(weights)  # (q, c)
     return weights
 
 

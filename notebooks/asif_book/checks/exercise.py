@@ -1,4 +1,4 @@
-"""The exercises as data. A chapter's checks stand in ``chapter_NN.py``, or in the modules of a folder ``chapter_NN``.
+"""The exercises as data. A chapter's checks stand in ``chapter_NN.py``.
 
     def top_share(scores, k, *, largest=True):                   # the reference, with places to go wrong
         return scores.topk(k, dim=1, largest=largest).values.sum(dim=1) / scores.sum(dim=1)
@@ -25,13 +25,10 @@ import re
 from collections.abc import Callable, Sequence
 from dataclasses import KW_ONLY, dataclass, field, replace
 
+from ..progress import note
 from .catalogue import Twist
-from .judging import PRINTED, Verdict, compare, compare_together, kind_of, words
+from .judging import PRINTED, Ended, Verdict, compare, compare_together, kind_of, words, wrong
 from .sandbox import Printed
-from .verdict import Ended, wrong
-
-LISTENERS = []
-"""Functions of an exercise's number, the status and the message of a verdict; each returns a remark, or ""."""
 
 
 @dataclass(eq=False)
@@ -46,8 +43,7 @@ class Check:
 
     def __call__(self, *arguments, **keywords) -> Verdict:
         verdict = replace(judge(self.verdict, *arguments, **keywords), exercise=f"Exercise {self.number}")
-        remarks = [listener(self.number, verdict.status, verdict.message) for listener in LISTENERS]
-        return replace(verdict, note=" ".join(filter(None, remarks)))
+        return replace(verdict, note=note(self.number, verdict.status, verdict.message))
 
 
 @dataclass(eq=False)
@@ -110,7 +106,7 @@ class Exercise(Check):
             verdict = self.after(function, verdict) or verdict
         if self.also and verdict.status == "right":
             self.also(function)
-        added = [hint for told, hint in self.hints.items() if told in verdict.message]
+        added = [hint for part, hint in self.hints.items() if part in verdict.message]
         return replace(verdict, message=" ".join([verdict.message, *added]))
 
     def _seen(self, function):
@@ -137,14 +133,19 @@ class Investigation(Check):
         task = self.task.made_up() if task is None else task
         if isinstance(task, self.task):
             return self.look(function, task)
-        told = f"Your function was not judged: `task` is {kind_of(task)} now, no longer what its cell made. "
-        return Verdict("", "not attempted", f"{told}Run that cell again, then this one.")
+        message = f"Your function was not judged: `task` is {kind_of(task)} now, no longer what its cell made. "
+        return Verdict("", "not attempted", f"{message}Run that cell again, then this one.")
 
 
 def investigation(number, title, task=None) -> Callable[[Callable], Investigation]:
     """Make a check of a function that takes the student's function, and a task where there is one.
 
-    `task` is a class with a class method ``made_up``; the notebook gives the check a task of its own data.
+    Parameters
+    ----------
+    number, title : str
+        Those of the card.
+    task : class, optional
+        Has a class method ``made_up``; the notebook gives the check a task of its own data.
     """
     return lambda look: Investigation(number, title, look, task)
 
@@ -160,8 +161,8 @@ def judge(verdict_of, *arguments, **keywords) -> Verdict:
     except Ended as end:
         verdict = end.verdict
     except Exception as error:
-        told = f"The check cannot judge what your function returned ({type(error).__name__}: {words(error)}); "
-        verdict = wrong(f"{told}compare its form with the card: type, shape, order.")
+        message = f"The check cannot judge what your function returned ({type(error).__name__}: {words(error)}); "
+        verdict = wrong(f"{message}compare its form with the card: type, shape, order.")
     finally:
         PRINTED.reset(token)
     return replace(verdict, printed=str(printed))
@@ -169,14 +170,11 @@ def judge(verdict_of, *arguments, **keywords) -> Verdict:
 
 def chapter_modules(package) -> list:
     """Import the modules of all chapters of a package, in order; a chapter without a number is a ValueError."""
-    modules, package_name = [], f"{package.__name__}."
-    for info in pkgutil.walk_packages(package.__path__, package_name):
-        chapter = info.name.removeprefix(package_name).partition(".")[0]
-        if chapter.startswith("chapter"):
-            if not re.fullmatch(r"chapter_\d\d", chapter):
-                raise ValueError(f"{package_name}{chapter} is a chapter without a number: name it chapter_NN.")
-            modules.append(importlib.import_module(info.name))
-    return modules
+    names = [info.name for info in pkgutil.iter_modules(package.__path__) if info.name.startswith("chapter")]
+    for name in names:
+        if not re.fullmatch(r"chapter_\d\d", name):
+            raise ValueError(f"{package.__name__}.{name} is a chapter without a number: name it chapter_NN.")
+    return [importlib.import_module(f"{package.__name__}.{name}") for name in names]
 
 
 def discover(modules) -> dict[str, Check]:

@@ -2,22 +2,180 @@
 
 import contextvars
 import copy
+import html
 import inspect
 import itertools
 import traceback
+import types
 import weakref
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from functools import partial
 
 import numpy as np
 import torch
 
+from asif_book.figures.palette import ORANGE, PURPLE, SKY
 from asif_lib.errors import first_line
 
-from .form import dtype_problem, form_problem, kind_of
-from .inputs import Place
 from .relations import other_arguments, relation
 from .sandbox import TIME_LIMIT, OutOfTime, Printed, sandbox
-from .verdict import Ended, Verdict, refuse, right
+
+STYLES = {"right": (SKY, "✔"), "wrong": (ORANGE, "✘"), "not attempted": (PURPLE, "○")}
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """The answer of a check."""
+
+    exercise: str
+    status: str  # a key of STYLES
+    message: str
+    printed: str = ""  # by the student's function, cut to a readable length
+    note: str = ""  # a remark on the progress file, where it could not be written
+
+    def __str__(self):
+        text = f"{STYLES[self.status][1]} {self.exercise}: {self.status}. {self.message}"
+        return text + "".join(f"\n{part}" for part in (self.printed, self.note) if part)
+
+    __repr__ = __str__
+
+    def _repr_html_(self):
+        colour, symbol = STYLES[self.status]
+        text = (
+            f'<div role="status" style="border-left: 6px solid {colour}; padding: 0.4em 0.8em">'
+            f"<b>{symbol} {html.escape(self.exercise)}: {self.status}.</b> {html.escape(self.message)}"
+        )
+        if printed := html.escape(self.printed):
+            text += f"<details><summary>What your function printed</summary><pre>{printed}</pre></details>"
+        if self.note:
+            text += f"<p>{html.escape(self.note)}</p>"
+        return text + "</div>"
+
+
+class Ended(Exception):
+    """Ends a check with its verdict, from any depth."""
+
+    def __init__(self, verdict):
+        super().__init__(verdict.message)
+        self.verdict = verdict
+
+
+right, wrong = partial(Verdict, "", "right"), partial(Verdict, "", "wrong")
+"""Make a verdict of a message; the check adds its number."""
+
+
+def refuse(message):
+    """End the check: the solution is wrong, for this reason."""
+    raise Ended(wrong(message))
+
+
+# The form of a result
+
+
+def form_problem(result, expected) -> str:
+    """Describe a wrong kind of result, before its values; return an empty string for a right one."""
+    if result is None and expected is not None:
+        return "Your function returned None; did you forget the return line?"
+    if isinstance(result, types.GeneratorType):
+        return "Your function returned a generator, which has computed nothing yet; return the finished values."
+    if callable(result) and not callable(expected):
+        return "Your function returned a function; did you forget the brackets that call it?"
+    pair = isinstance(expected, tuple) and len(expected) == 2
+    if type(result).__module__ == "torch.return_types" and hasattr(result, "indices") and not pair:
+        return "max(dim=…) and topk return values and indices; take .values or .indices."
+    if isinstance(expected, tuple):
+        if isinstance(result, tuple | list) and len(result) == len(expected):
+            parts = (form_problem(r, e) for r, e in zip(result, expected, strict=True))
+            return next(filter(None, parts), "")
+        return ""
+    if isinstance(result, torch.Tensor) and result.requires_grad:
+        return "Your result carries gradients, as if it were to be trained; nothing is trained here: use .detach()."
+    if not isinstance(expected, torch.Tensor) or expected.ndim == 0:
+        return ""
+    if not isinstance(result, torch.Tensor):
+        return f"Your function returned {kind_of(result)}; a Tensor of shape {tuple(expected.shape)} is wanted."
+    if result.device != expected.device:
+        return f"Your result is on {result.device}; make new tensors on the input's device, {expected.device}."
+    return ""
+
+
+def dtype_problem(result, expected) -> str:
+    """Describe a wrong dtype of a Tensor, or of the parts of a tuple; any integer dtype does for an integer."""
+    if isinstance(expected, tuple) and isinstance(result, tuple | list):
+        return next(filter(None, (dtype_problem(r, e) for r, e in zip(result, expected, strict=False))), "")
+    if not isinstance(expected, torch.Tensor) or not isinstance(result, torch.Tensor):
+        return ""
+    whole = [not (t.is_floating_point() or t.is_complex() or t.dtype == torch.bool) for t in (result, expected)]
+    if result.dtype == expected.dtype or all(whole):
+        return ""
+    return f"your result has dtype {dtype_name(result)}; {dtype_name(expected)} is wanted."
+
+
+def dtype_name(tensor) -> str:
+    """Return the dtype without its module: ``float32``."""
+    return str(tensor.dtype).removeprefix("torch.")
+
+
+def kind_of(thing) -> str:
+    """Return the name of a type with its article: ``an ndarray``."""
+    name = type(thing).__name__
+    return f"{'an' if name[0] in 'aeiouAEIOU' or name == 'ndarray' else 'a'} {name}"
+
+
+# The inputs, in words
+
+
+@dataclass(frozen=True)
+class Place:
+    """The beginning of a sentence about input `at` (from 0); a right solution needs no sentence, and none is made."""
+
+    reference: Callable
+    cases: Sequence[tuple]
+    at: int
+    note: str = ""
+
+    def __str__(self):
+        note = self.note or special(self.reference, self.cases, self.at)
+        return f"On input {self.at + 1}" + (f" ({note})" if note else "")
+
+
+def special(reference, cases, at) -> str:
+    """Say what input `at` (from 0) has and no input before it had; at most two things, or an empty string."""
+    names = list(inspect.signature(reference).parameters)
+    *earlier, here = (
+        [feature for name, value in zip(names, case, strict=False) for feature in _features(name, value)]
+        for case in cases[: at + 1]
+    )
+    before = {feature for case in earlier for feature in case}
+    return " and ".join([feature for feature in here if feature not in before][:2])
+
+
+def _features(name, value):
+    if isinstance(value, torch.Tensor) and value.numel():
+        yield from _of_tensor(name, value)
+    elif isinstance(value, int | float | str):
+        yield f"{name} = {value!r}"
+
+
+def _of_tensor(name, value):
+    if not value.any():
+        yield f"{name} is all zeros"
+    elif value.ndim == 2 and not value.any(dim=1).all():
+        yield f"{name} has a row of zeros"
+    if value.ndim == 2 and len(value.unique(dim=0)) < len(value):
+        yield f"{name} has equal rows"
+    if value.ndim == 1 and value.is_floating_point() and len(value.unique()) < len(value):
+        yield f"{name} has equal values"
+    if value.is_floating_point() and value.any() and (value <= 0).all():
+        yield f"{name} has no positive value"
+    if value.ndim == 2 and len(value) == 1:
+        yield f"{name} has one row"
+    if value.ndim == 1 and len(value) == 1:
+        yield f"{name} has one value"
+
+
+# The judgement
 
 PRINTED = contextvars.ContextVar("printed")
 """Where the student's prints go while a check runs."""
@@ -48,21 +206,21 @@ def ask(function, arguments, where, *, like=None, form=None, patience=1, advice=
     """
     if not callable(own := inspect.unwrap(function)):
         refuse(f"The check was given {kind_of(own)}; give it your function itself, without calling it.")
-    given = copies(arguments)
+    copied = copies(arguments)
     try:
         with sandbox(PRINTED.get(Printed()), patience):
-            result = function(*given)
+            result = function(*copied)
     except NotImplementedError as error:
         if str(error) not in ("", "your turn"):  # torch raises NotImplementedError as well, with an explanation
             refuse(_raised(error, function, where))
         message = "Replace the line that raises NotImplementedError by your own."
         raise Ended(Verdict("", "not attempted", message)) from None
     except OutOfTime:
-        told = f"{where} your function was still running after {patience * TIME_LIMIT} seconds and was stopped: "
-        refuse(f"{told}it is endless, or much too slow. {advice}")
+        stopped = f"{where} your function was still running after {patience * TIME_LIMIT} seconds and was stopped"
+        refuse(f"{stopped}: it is endless, or much too slow. {advice}")
     except (Exception, SystemExit) as error:
         refuse(_raised(error, function, where))
-    if any(_changed(a, b) for a, b in zip(given, arguments, strict=True)):
+    if any(_changed(a, b) for a, b in zip(copied, arguments, strict=True)):
         refuse("Your function changed its input; work on a copy, or on new tensors.")
     if problem := (like is not None and form_problem(result, like)) or (form and form(result)):
         refuse(f"{where}: {problem[0].lower()}{problem[1:]}")
@@ -77,8 +235,18 @@ def compare(function, reference, cases, mistakes=(), *, atol=1e-5, notes=None, w
 
     A wrong result is explained by the first of these: a mistake that has the function's results on every input; one
     that has them where the function is wrong, or on most of these inputs; a `relation`; the largest difference.
-    `mistakes` has pairs of a message and a wrong implementation; `related` says whether relations are looked for.
-    `exercise.Exercise` explains the other parameters.
+
+    Parameters
+    ----------
+    function, reference : callable
+    cases : sequence of tuple
+        The arguments of each call.
+    mistakes : sequence of (str, callable)
+        Messages and wrong implementations.
+    atol, notes, word
+        See `exercise.Exercise`.
+    related : bool
+        Whether relations are looked for.
     """
     try:
         for at, case in enumerate(cases):
@@ -86,8 +254,8 @@ def compare(function, reference, cases, mistakes=(), *, atol=1e-5, notes=None, w
             expected = reference(*copies(case))
             result = ask(function, case, where, form=lambda result: form_problem(result, expected))  # noqa: B023
             if not same(_as_row(result, expected), expected, atol):
-                told = _known(function, reference, cases, mistakes, atol, related)
-                refuse(told or f"{where}: {_difference(_as_row(result, expected), expected, atol, word)}")
+                named = _known(function, reference, cases, mistakes, atol, related)
+                refuse(named or f"{where}: {_difference(_as_row(result, expected), expected, atol, word)}")
             if problem := dtype_problem(result, expected):
                 refuse(f"The values are right, but {problem}")
     except Ended as end:
@@ -119,8 +287,8 @@ def _known(function, reference, cases, mistakes, atol, related):
         for order in itertools.permutations(range(len(wanted[0]))):
             if all(same(f, tuple(w[i] for i in order), atol) for f, w in zip(found, wanted, strict=True)):
                 return "The results are right, and stand in another order than on the card."
-    if related and (told := relation(found, wanted, atol)):
-        return f"On every input: {told}"
+    if related and (named := relation(found, wanted, atol)):
+        return f"On every input: {named}"
     for words, others in other_arguments(reference, cases):
         results = [_try(reference, other) for other in others]
         if all(map(partial(_alike, atol=atol), found, results)):
@@ -190,10 +358,10 @@ def copies(case) -> list:
     return [one(a) for a in case]
 
 
-def _changed(given, original):
+def _changed(argument, original):
     if isinstance(original, torch.Tensor):
-        return not same(given, original, 0)
-    return isinstance(original, list | dict) and repr(given) != repr(original)
+        return not same(argument, original, 0)
+    return isinstance(original, list | dict) and repr(argument) != repr(original)
 
 
 def _answers(mistake, cases):

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from .verdict import Verdict, refuse, right, wrong
+from .judging import Verdict, refuse, right, wrong
 
 
 class HeldOutTask:
@@ -68,10 +68,12 @@ def prove(differences, looks, found, *, above, below, between, resamples=10_000)
     low, high = np.quantile(differences[draws].mean(axis=1), [level / 2, 1 - level / 2])
     found += f", difference {100 * gap:+.1f} points, {100 * (1 - level):.4g} % interval "
     found += f"{100 * low:+.1f} to {100 * high:+.1f}."
-    again = (
-        f" This was look {looks} at these pictures, and many looks find something by luck. So the interval is one of "
-        f"100 % minus 5 % divided by {looks} · {looks + 1}."
-    ) * (looks > 1)
+    again = ""
+    if looks > 1:
+        again = (
+            f" This was look {looks} at these pictures, and many looks find something by luck. So the interval is one "
+            f"of 100 % minus 5 % divided by {looks} · {looks + 1}."
+        )
     if low > 0:
         return right(f"{found} The whole interval lies above 0: {above}{again}")
     if high < 0:

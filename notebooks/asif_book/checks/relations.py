@@ -1,6 +1,6 @@
 """Relations between wrong and right results that name a mistake in any exercise: a sign, a factor, an order.
 
-An exercise names its own mistakes first. A relation is told only if it holds on every input.
+An exercise names its own mistakes first. A relation counts only if it holds on every input.
 """
 
 import inspect
@@ -92,8 +92,8 @@ def _of_tuples(results, expected, atol):
         return ""
     for place in range(len(expected[0])):
         parts = [[values[place] for values in some] for some in (results, expected)]
-        if told := relation(*parts, atol):
-            return f"of your {len(expected[0])} results, number {place + 1}: {told}"
+        if words := relation(*parts, atol):
+            return f"of your {len(expected[0])} results, number {place + 1}: {words}"
     return ""
 
 

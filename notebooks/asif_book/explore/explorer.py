@@ -1,21 +1,81 @@
 """The page of the explorer: ask, see the anchors that decided, tick anchors away, edit a copy, export, save."""
 
 import time
+from functools import lru_cache
 
+import anywidget
 import ipywidgets
 import nbformat
+import traitlets
+from markupsafe import Markup
 
+from asif_book.figures.palette import ANCHOR, PICTURE, TEXT
+from asif_book.figures.style import image_tag
 from asif_book.widgets.browser import find_anchors
-from asif_book.widgets.parts import Answer, Pager, bare, wide
-from asif_book.widgets.upload import Picker, parse_labels
+from asif_book.widgets.parts import FOLDER, TEMPLATES, Answer, Pager, bare, wide
+from asif_book.widgets.upload import Picker, parse_labels, ranking
 from asif_lib.defaults import BARE_TEMPLATE, DEFAULT_P
 from asif_lib.errors import AsifError, PictureError, first_names
 from asif_lib.settings import default_k
 
-from . import explorer_html as views
-from .controls import NO_ANCHORS, AnchorTable, Download, Gallery, Status
-from .export import to_notebook
-from .question import Question, answer_without, explain
+from .question import Question, answer_without, explain, to_notebook
+
+# Controls that ipywidgets lacks
+
+NO_ANCHORS = {"title": "", "columns": [], "anchors": []}
+
+
+class Status(anywidget.AnyWidget):
+    """Words that a screen reader announces at each change; an `alarm` stands in a box."""
+
+    _esm = FOLDER / "status.js"
+    _css = FOLDER / "controls.css"
+    words = traitlets.Unicode().tag(sync=True)
+    alarm = traitlets.Bool(False).tag(sync=True)
+
+
+class Gallery(anywidget.AnyWidget):
+    """Thumbnails, of which `value`, an id, is chosen; it may be on another page than these `tiles`.
+
+    A tile has an ``id``, a ``title`` and, as HTML, a ``picture``.
+    """
+
+    _esm = FOLDER / "gallery.js"
+    _css = (FOLDER / "controls.css").read_text(encoding="utf-8") + (FOLDER / "gallery.css").read_text(encoding="utf-8")
+    name = traitlets.Unicode().tag(sync=True)
+    tiles = traitlets.List().tag(sync=True)
+    value = traitlets.Unicode().tag(sync=True)
+
+
+class AnchorTable(anywidget.AnyWidget):
+    """Anchors, each with a checkbox; `ticked` holds the ids of all ticked anchors, on all pages."""
+
+    _esm = FOLDER / "anchors.js"
+    _css = FOLDER / "anchors.css"
+    page = traitlets.Dict(NO_ANCHORS).tag(sync=True)
+    ticked = traitlets.List(traitlets.Unicode()).tag(sync=True)
+
+
+class Download(anywidget.AnyWidget):
+    """A button; a click saves the file (name, type, bytes) that `make` returns. None saves nothing."""
+
+    _esm = FOLDER / "download.js"
+    _css = FOLDER / "controls.css"
+    label = traitlets.Unicode().tag(sync=True)
+
+    def __init__(self, label, make):
+        super().__init__(label=label)
+        self.make = make
+        self.on_msg(self._answer)
+
+    def _answer(self, *_):
+        file = self.make()
+        if file is not None:
+            name, kind, data = file
+            self.send({"name": name, "type": kind}, buffers=[data])
+
+
+# The page
 
 PER_PAGE, PICTURES_PER_PAGE = 8, 24
 MOST_KNOWN = 30
@@ -61,12 +121,12 @@ class Explorer(ipywidgets.VBox):
         self.template = _text("Prompt, {} for the label", "{}" if known else BARE_TEMPLATE)
         self.k = ipywidgets.IntText(value=default_k(len(stored)), description="Entries kept, k", **_wide("21em"))
         self.p = ipywidgets.FloatText(value=DEFAULT_P, description="Exponent, p", **_wide("21em"))
-        self.said, self.near, self.result = Status(), Status(), Answer()
+        self.outcome, self.near, self.result = Status(), Status(), Answer()
         self.picker = Picker(self.result, self.copy.upload, self.receive)
         self.order = ipywidgets.Dropdown(options=ORDERS, description="Sorted by", **_wide())
         self.pager, self.anchors, self.anchor_trouble = Pager(PER_PAGE, "anchors"), AnchorTable(), Answer()
         self.untick = _button("Untick all", lambda _: self.anchors.set_trait("ticked", []))
-        self.said_without, self.result_without = Status(), Answer()
+        self.outcome_without, self.result_without = Status(), Answer()
         self.remove = _button("Remove the ticked anchors", lambda _: self._edit(self.copy.remove, self.anchors.ticked))
         self.undo = _button("Undo the last edit", lambda _: self._edit(self.copy.undo))
         self.new = ipywidgets.Dropdown(options=[NO_UPLOAD], description="Uploaded picture", **_wide())
@@ -94,13 +154,13 @@ class Explorer(ipywidgets.VBox):
 
     def _layout(self):
         return [
-            ipywidgets.HTML(views.PAGE.about(self.copy.stored.name, len(self.copy.stored))),
+            ipywidgets.HTML(PAGE.about(self.copy.stored.name, len(self.copy.stored))),
             _heading("1 Picture"), self.words, self.pictures, self.turn, self.chosen, self.picker,
             self.held_out, _note(HELD_OUT),
             _heading("2 Labels"), self.labels, self.known, self.template, self.k, _note(K), self.p, _note(P),
-            _heading("3 Ranking"), self.said, self.near, self.result,
+            _heading("3 Ranking"), self.outcome, self.near, self.result,
             _heading("4 Anchors that decided"), self.order, self.pager, self.anchors, self.anchor_trouble,
-            _heading("5 Without the ticked anchors"), self.said_without, self.untick, self.result_without,
+            _heading("5 Without the ticked anchors"), self.outcome_without, self.untick, self.result_without,
             _heading("6 Edit the working copy"), _row(self.remove, self.undo), self.new, self.caption, self.add,
             self.edited, self.edit_trouble, ipywidgets.HTML("<h3>History of the working copy</h3>"), self.history,
             _heading("7 Keep"), self.export, self.exported, self.export_trouble,
@@ -127,7 +187,7 @@ class Explorer(ipywidgets.VBox):
 
     def _show_pictures(self):
         shown = self.listed[self.turn.rows_of(len(self.listed))]
-        self.pictures.tiles = [views.tile(self.copy, id) for id in shown]
+        self.pictures.tiles = [tile(self.copy, id) for id in shown]
 
     def question(self) -> Question:
         """Return the question of the controls."""
@@ -142,16 +202,16 @@ class Explorer(ipywidgets.VBox):
         """Answer the question of the controls, and update the page."""
         picture, self.explanation = self.pictures.value, None
         name = bare(self.copy.name_of(picture)) if picture else ""
-        self.chosen.value = views.PAGE.chosen(name, picture) if picture else NO_PICTURE
+        self.chosen.value = PAGE.chosen(name, picture) if picture else NO_PICTURE
         self.picker.words = []
         self.result.trouble.outputs = ()
         with self.result.guarded():
             self.explanation = explain(self.copy, self.question())
-            self.result.page.value = views.ranking_html(self.explanation, self.copy.file_of(picture), name)
+            self.result.page.value = ranking_html(self.explanation, self.copy.file_of(picture), name)
         found, coverage = self.explanation, self.copy.coverage
-        self.said.words = views.ranking_words(found) if found else ""
+        self.outcome.words = ranking_words(found) if found else ""
         self.near.alarm = bool(found and coverage and coverage.unfamiliar(found.familiarity))
-        self.near.words = views.near_words(found, coverage) if found else ""
+        self.near.words = near_words(found, coverage) if found else ""
         if found:
             there = set(found.model.bank.pairs["id"])
             self.anchors.ticked = [id for id in self.anchors.ticked if id in there]
@@ -167,8 +227,8 @@ class Explorer(ipywidgets.VBox):
         with self.anchor_trouble.guarded():
             column, ascending = self.order.value
             table = self.explanation.anchors.sort_values(column, ascending=ascending, kind="stable")
-            rows = views.anchor_rows(self.explanation, table.iloc[self.pager.rows_of(len(table))])
-            columns, title = views.anchor_columns(self.explanation), views.PAGE.anchor_title(views.COLOURS)
+            rows = anchor_rows(self.explanation, table.iloc[self.pager.rows_of(len(table))])
+            columns, title = anchor_columns(self.explanation), PAGE.anchor_title(COLOURS)
             self.anchors.page = {"title": title, "columns": columns, "anchors": rows}
 
     def _show_without(self):
@@ -177,15 +237,15 @@ class Explorer(ipywidgets.VBox):
             answer.clear()
         self.edited.words = self.exported.words = ""
         self.remove.description = f"Remove the ticked anchors ({len(ticked)})"
-        self.said_without.words = "" if ticked else "No anchor is ticked."
+        self.outcome_without.words = "" if ticked else "No anchor is ticked."
         if not self.explanation:
-            self.said_without.words = "There is no answer yet: see “3 Ranking”."
-        if self.said_without.words:
+            self.outcome_without.words = "There is no answer yet: see “3 Ranking”."
+        if self.outcome_without.words:
             return
         with self.result_without.guarded():
             self.without = answer_without(self.explanation, ticked)
-            self.result_without.page.value = views.without_html(self.explanation, self.without)
-            self.said_without.words = views.without_words(self.explanation, self.without)
+            self.result_without.page.value = without_html(self.explanation, self.without)
+            self.outcome_without.words = without_words(self.explanation, self.without)
 
     # -- uploads -----------------------------------------------------------------------------------------
 
@@ -215,7 +275,7 @@ class Explorer(ipywidgets.VBox):
             self.edited.words = f"{last[0].upper()}{bare(last[1:])}. The copy has {len(self.copy.bank)} anchors."
 
     def _show_history(self):
-        self.history.value = views.PAGE.history(self.copy.history()[::-1].to_dict("records"))
+        self.history.value = PAGE.history(self.copy.history()[::-1].to_dict("records"))
 
     # -- keep --------------------------------------------------------------------------------------------
 
@@ -237,7 +297,7 @@ class Explorer(ipywidgets.VBox):
     def _ask_to_save(self, _):
         self._leave()
         with self.saving.guarded():
-            self.saving.page.value = views.PAGE.changes(self.copy.changes().to_dict("records"), self.copy.name)
+            self.saving.page.value = PAGE.changes(self.copy.changes().to_dict("records"), self.copy.name)
             self._confirming(True)
             self.saved.words = "Please confirm, or leave the bank as it is."
 
@@ -280,3 +340,130 @@ def _heading(text):
 
 def _row(*widgets):
     return ipywidgets.HBox(widgets, layout={"flex_flow": "row wrap"})
+
+
+# The explanation, the counterfactual and the history, as HTML and as words
+
+MOST_ENTERED = 8
+SIDE, TILE = 56, 64
+COLOURS = {"picture": PICTURE, "text": TEXT, "product": ANCHOR}
+thumbnail = lru_cache(1000)(image_tag)
+"""`image_tag`, which need not open a picture of the page again."""
+PAGE = TEMPLATES.get_template("explore/explorer.html.j2").module
+"""The macros of the page, as functions that return HTML."""
+
+
+def picture_tag(picture, alt="", side=SIDE) -> Markup:
+    """Return a thumbnail as HTML, or words if the file is missing."""
+    try:
+        return thumbnail(picture, alt, side)
+    except PictureError:
+        return Markup(f'<span style="flex: none; width: {side}px">no picture file</span>')
+
+
+def tile(copy, id) -> dict:
+    """Return a pair's or an upload's tile of the `Gallery`; the caption stands in place of a missing picture."""
+    file, name = copy.file_of(id), copy.name_of(id)
+    name = f"uploaded: {name}" if id in copy.uploads else name
+    try:
+        picture = thumbnail(file, name, TILE) if file else None
+    except PictureError:
+        picture = None
+    return {"id": id, "title": f"{name} · {id}", "picture": picture or Markup("<span>{}</span>").format(name)}
+
+
+def near_words(explanation, coverage) -> str:
+    """Return how similar the picture is to the anchors, in sentences, by the rule of chapter 06.
+
+    Examples
+    --------
+    The most similar anchor is “An otter”, with a cosine of 0.71.
+    """
+    caption = bare(explanation.model.bank.pairs["caption"][explanation.nearest])
+    nearest = f"The most similar anchor is “{caption}”, with a cosine of {explanation.familiarity:.2f}."
+    if coverage is None:
+        return f"{nearest} The bank has too few pictures to say what is unlike all of them."
+    if not coverage.unfamiliar(explanation.familiarity):
+        return nearest
+    return (
+        f"⚠ “I have never seen anything like it”: the picture is unlike anything in the bank. {nearest} "
+        f"For only {coverage.false_alarm:.0%} of the bank's own pictures, the most similar other picture has a cosine "
+        f"below {coverage.threshold:.2f}. Do not trust the ranking."
+    )
+
+
+def ranking_html(explanation, picture, name) -> str:
+    """Return the picture, and the labels with their scores, as HTML."""
+    answer = explanation.answer
+    return PAGE.answer(name, picture_tag(picture, name, 128), ranking(answer.labels, answer.scores[0]))
+
+
+def ranking_words(explanation) -> str:
+    """Return the ranking in a sentence, for screen readers.
+
+    Examples
+    --------
+    “an otter” is first with 0.512, “a beaver” is second with 0.301. Of 792 anchors, 34 contribute to the two.
+    """
+    (first, score), *others = explanation.ranking
+    if score <= 0:
+        return "Nothing decides: the picture shares no anchor with any label."
+    words = f"“{first}” is first with {score:.3f}"
+    words += f", “{others[0][0]}” is second with {others[0][1]:.3f}. " if others else ". "
+    of = "the two" if others else "it"
+    return words + f"Of {len(explanation.model.bank)} anchors, {len(explanation.anchors)} contribute to {of}."
+
+
+def anchor_columns(explanation) -> list:
+    """Return the heads of the table of anchors."""
+    first, *others = [label for label, _ in explanation.ranking]
+    return ["Anchor", f"to “{first}”", *([f"to “{others[0]}”", "difference"] if others else [])]
+
+
+def anchor_rows(explanation, anchors) -> list:
+    """Return rows of ``explanation.anchors`` as `AnchorTable` shows them."""
+    whole, sides = explanation.anchors, ["first", "second"][: len(explanation.order)]
+    entries = max(whole[column].max() for column in ("entry", "first_entry", "second_entry"))
+    longest = entries, entries, max(whole["first"].max(), whole["second"].max())
+    rows = []
+    for anchor in anchors.to_dict("records"):
+        numbers = [
+            PAGE.product((anchor["entry"], anchor[f"{side}_entry"], anchor[side]), longest, COLOURS) for side in sides
+        ]
+        if len(sides) > 1:
+            numbers.append(f"{anchor['difference']:.4f}")
+        row = {key: anchor[key] for key in ("id", "caption")}
+        rows.append(row | {"picture": picture_tag(anchor["picture"]), "numbers": numbers})
+    return rows
+
+
+def without_words(explanation, without) -> str:
+    """Return the counterfactual in a sentence, for screen readers."""
+    before, after = explanation.ranking[0], without.scores[0].max(dim=0)
+    count = len(without.removed)
+    start = f"Without the ticked anchor{'s' if count > 1 else ''} ({count})"
+    if after.values <= 0:
+        return f"{start} nothing decides."
+    label = explanation.answer.labels[int(after.indices)]
+    if label == before[0]:
+        return f"{start} “{label}” stays first, with {after.values:.3f} instead of {before[1]:.3f}."
+    return f"{start} “{label}” would be first, with {after.values:.3f}; “{before[0]}” no longer is."
+
+
+def without_html(explanation, without) -> str:
+    """Return the scores with and without the removed anchors, and the anchors that enter, as HTML."""
+    labels, pairs, entered = explanation.answer.labels, explanation.model.bank.pairs, without.entered
+    order = without.scores[0].argsort(descending=True, stable=True).tolist()
+    scores = [(labels[i], without.before[0, i].item(), without.scores[0, i].item()) for i in order]
+    keys = [("image", 0), *(("text", row) for row in range(len(labels)))]
+    parts = [entered[(entered.side == side) & (entered.row == row)] for side, row in keys]
+    names = ["the picture", *(f"“{label}”" for label in labels)]
+    figures = [
+        [
+            (picture_tag(pairs.picture[one.anchor], pairs.caption[one.anchor]),
+             f"{one.entry:.4f} · {bare(pairs.caption[one.anchor])}")
+            for one in part[:MOST_ENTERED].itertuples()
+        ]
+        for part in parts
+    ]  # fmt: skip
+    return PAGE.without(scores, list(zip(names, map(len, parts), figures, strict=True)), MOST_ENTERED)

@@ -1,11 +1,16 @@
-"""One picture against labels: the ranking, the anchors that decided, and the ranking without some anchors."""
+"""One picture against labels: the ranking, the anchors that decided, the answer without some, and a notebook of all."""
 
+import base64
+import re
 from dataclasses import dataclass
 
+import nbformat
 import numpy as np
 import pandas as pd
 import torch
+from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
+from asif_book.widgets.parts import TEMPLATES
 from asif_lib.defaults import BARE_TEMPLATE
 from asif_lib.errors import ParameterError
 from asif_lib.explain.contribution import contrast, contributions, familiarity
@@ -15,25 +20,13 @@ from asif_lib.zeroshot import ASIF, Classification, make_prompts
 
 @dataclass(frozen=True)
 class Question:
-    """A question to a working copy.
+    """A question to a working copy."""
 
-    Attributes
-    ----------
-    picture : str
-        The id of a pair of the stored bank, or of an upload.
-    labels : tuple of str
-    k : int
-    p : float
-    held_out : bool
-        Whether the anchors exclude the own pair of the picture.
-    template : str
-    """
-
-    picture: str
-    labels: tuple
+    picture: str  # the id of a pair of the stored bank, or of an upload
+    labels: tuple[str, ...]
     k: int
     p: float
-    held_out: bool = True
+    held_out: bool = True  # whether the anchors exclude the own pair of the picture
     template: str = BARE_TEMPLATE
 
 
@@ -41,37 +34,21 @@ class Question:
 class Explanation:
     """The answer to a question, and its reasons.
 
-    Attributes
-    ----------
-    question : Question
-    model : ASIF
-        Over the anchors of the copy, without the own pair of the picture if it is held out.
-    z : Tensor of shape (1, d_image)
-    prompts : list of str
-        One for each label.
-    answer : Classification
-    order : list of int
-        Positions of the labels, the largest score first.
-    anchors : DataFrame
-        A row for each anchor that contributes to the first or the second label. Columns ``anchor`` (row of the
-        model's bank), ``first``, ``second`` (contributions to the two scores), ``difference``, ``entry``,
-        ``first_entry``, ``second_entry`` (of the picture and of the two labels: the contributions are their products),
-        and the columns of the bank's table; the largest ``first`` first. With one label, ``second`` is zero.
-    nearest : int
-        The most similar anchor, a row of the model's bank.
-    familiarity : float
-        The cosine of the picture with it.
+    `anchors` has a row for each anchor that contributes to the first or the second label. Columns ``anchor`` (row of
+    the model's bank), ``first``, ``second`` (contributions to the two scores), ``difference``, ``entry``,
+    ``first_entry``, ``second_entry`` (of the picture and of the two labels: the contributions are their products),
+    and the columns of the bank's table; the largest ``first`` first. With one label, ``second`` is zero.
     """
 
     question: Question
-    model: ASIF
-    z: torch.Tensor
-    prompts: list
+    model: ASIF  # over the anchors of the copy, without the own pair of the picture if it is held out
+    z: torch.Tensor  # (1, d_image)
+    prompts: list[str]  # one for each label
     answer: Classification
-    order: list
+    order: list[int]  # positions of the labels, the largest score first
     anchors: pd.DataFrame
-    nearest: int
-    familiarity: float
+    nearest: int  # the most similar anchor, a row of the model's bank
+    familiarity: float  # the cosine of the picture with it
 
     @property
     def ranking(self) -> list:
@@ -121,3 +98,53 @@ def answer_without(explanation, ids):
     if (rows < 0).any():
         raise ParameterError(f"{list(ids)[int(np.argmin(rows))]}: is not among the anchors")
     return without(explanation.model, explanation.z, explanation.prompts, rows.tolist())
+
+
+# A notebook that recomputes the page: bank, edits, picture, question, answer
+
+MOST_ANCHORS = 12
+EXPORTED = TEMPLATES.get_template("explore/exported.py.j2")
+CELL = re.compile(r"^%% (markdown|code)\n(.*?)(?=^%% |\Z)", flags=re.M | re.S)
+MAKE = {"markdown": new_markdown_cell, "code": new_code_cell}
+
+
+def to_notebook(copy, explanation, ticked=()) -> nbformat.NotebookNode:
+    """Return a notebook that recomputes an explanation, and its counterfactual without the ticked anchors.
+
+    Raises `ParameterError` if fewer than k anchors would be left.
+
+    Parameters
+    ----------
+    copy : WorkingCopy
+    explanation : Explanation
+    ticked : sequence of str
+        Ids of anchors of the explanation's model.
+    """
+    question = explanation.question
+    uploads = {edit.added.id: edit.added for edit in copy.edits if edit.added}
+    if question.picture in copy.uploads:
+        uploads[question.picture] = copy.uploads[question.picture]
+    source = EXPORTED.render(
+        copy=copy,
+        question=question,
+        uploads=list(uploads.values()),
+        ticked=list(ticked),
+        base64_lines=_base64_lines,
+        scores=_by_label(question.labels, explanation.answer),
+        scores_without=_by_label(question.labels, answer_without(explanation, ticked)) if ticked else {},
+        most=MOST_ANCHORS,
+    )
+    cells = [MAKE[kind](text.strip()) for kind, text in CELL.findall(source)]
+    for number, cell in enumerate(cells):
+        cell["id"] = f"explorer-{number:02}"
+    kernel = {"name": "python3", "display_name": "Python 3", "language": "python"}
+    return new_notebook(cells=cells, metadata={"kernelspec": kernel, "language_info": {"name": "python"}})
+
+
+def _base64_lines(file):
+    text = base64.b64encode(file.read_bytes()).decode()
+    return [text[start : start + 100] for start in range(0, len(text), 100)]
+
+
+def _by_label(labels, answer):
+    return dict(zip(labels, answer.scores[0].tolist(), strict=True))

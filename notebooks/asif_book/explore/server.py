@@ -1,22 +1,29 @@
 """The server of the explorer's page: Voilà, on this machine only."""
 
-import atexit
 import json
 import os
 import secrets
-import shutil
 import socket
 import tempfile
 import webbrowser
 from pathlib import Path
+
+import tornado.web
+from jupyter_server.auth.logout import LogoutHandler
+from traitlets.config import Config
+from voila.app import Voila
+from voila.static_file_handler import TemplateStaticFileHandler
+from voila.tornado.handler import TornadoVoilaHandler
 
 from asif_book.figures.templates import filled
 from asif_lib.bank.anchors import AnchorBank
 from asif_lib.defaults import DEFAULT_BANK
 from asif_lib.encoders.known import known_labels
 from asif_lib.encoders.loading import ask_about_folders
-from asif_lib.errors import AsifError, import_extra
+from asif_lib.errors import AsifError
 from asif_lib.files import cache_dir
+
+from .working_copy import VARIABLE
 
 HERE = Path(__file__).parent
 ADDRESS = "127.0.0.1"
@@ -24,22 +31,43 @@ EXTENSIONS = ["anywidget", "@jupyter-widgets/jupyterlab-manager", "@voila-dashbo
 """The extensions of JupyterLab that the page loads. Others are not needed, and may ask the network."""
 STEPS = ["Python and its libraries", "{count} captioned pictures, and the encoder for the labels", "the first answer"]
 """What the page shows while it loads: one for each cell of ``explorer.ipynb``."""
-VARIABLE = "ASIF_EXPLORE"
-"""Environment variable that tells the kernel of a page its bank and its folder, as JSON."""
 RETRIES = 20
 """Other ports to try if another program takes the free one before the server listens."""
 IDLE_SECONDS = 600
 """Time after which a kernel ends that works for no page. A page that is left says goodbye, unless it crashed."""
 
 
-def session_copy():
-    """Return a new `WorkingCopy` for the page that this kernel serves; it is deleted when the kernel ends."""
-    from .working_copy import WorkingCopy  # here, since it needs the extra, and `serve` says if that is missing
+class OnePage(TornadoVoilaHandler):
+    """The page at the root; the server has no other."""
 
-    about = json.loads(os.environ[VARIABLE])
-    folder = tempfile.mkdtemp(dir=about["folder"])
-    atexit.register(shutil.rmtree, folder, ignore_errors=True)
-    return WorkingCopy(about["bank"], folder, device=about["device"], labels_from=about["labels"])
+    @tornado.web.authenticated
+    async def get(self, path=None):
+        """Answer with the page, and with the cookie that its goodbye must send back; Voilà's own page sets none."""
+        if path:
+            raise tornado.web.HTTPError(404)
+        _ = self.xsrf_token  # tornado sets the cookie when this is read
+        await super().get()
+
+
+class TemplateFiles(TemplateStaticFileHandler):
+    """The files of the templates; a path that names none of them is not found."""
+
+    async def get(self, path, include_body=True):
+        """Answer with a file. Voilà raises errors of several kinds for a path without template, folder or file."""
+        try:
+            await super().get(path, include_body)
+        except (AssertionError, ValueError, OSError):
+            raise tornado.web.HTTPError(404) from None
+
+
+class OnePageVoila(Voila):
+    """Voilà with these handlers, and without a logout, whose template needs settings of another server."""
+
+    def init_handlers(self):
+        """Return Voilà's routes with the handlers of this module."""
+        ours = {TornadoVoilaHandler: OnePage, TemplateStaticFileHandler: TemplateFiles, LogoutHandler: None}
+        routes = [(route, ours.get(handler, handler), *rest) for route, handler, *rest in super().init_handlers()]
+        return [route for route in routes if route[1]]
 
 
 def serve(name=DEFAULT_BANK, *, port=None, browser=True, device="auto", labels_from=None, say=print) -> dict:
@@ -48,7 +76,7 @@ def serve(name=DEFAULT_BANK, *, port=None, browser=True, device="auto", labels_f
     Only a browser with the token in the address sees the page. A page that is left ends its kernel, and with it goes
     its working copy. The copies and the uploaded pictures lie in a temporary folder, which is deleted at the end.
 
-    Raises `AsifError` if the extra ``explore`` is not installed, there is no such bank, or the port is taken.
+    Raises `AsifError` if there is no such bank, or the port is taken.
 
     Parameters
     ----------
@@ -70,11 +98,6 @@ def serve(name=DEFAULT_BANK, *, port=None, browser=True, device="auto", labels_f
     dict
         ``bank``, ``address`` of the page.
     """
-    import_extra("voila.app", "explore"), import_extra("anywidget", "explore")
-    from traitlets.config import Config
-
-    from .application import OnePageVoila
-
     bank = AnchorBank.load(name)
     labels = labels_from and str(Path(labels_from).resolve())
     known_labels(bank, labels)

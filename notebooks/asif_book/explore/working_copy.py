@@ -1,8 +1,12 @@
 """A copy of a stored bank to edit; the bank itself changes only by `WorkingCopy.save`."""
 
+import atexit
 import hashlib
+import json
+import os
 import re
 import shutil
+import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,6 +24,8 @@ from asif_lib.explain.contribution import calibrate, familiarity
 from asif_lib.files import cache_dir
 from asif_lib.zeroshot import ASIF
 
+VARIABLE = "ASIF_EXPLORE"
+"""Environment variable that tells the kernel of a page its bank and its folder, as JSON."""
 MOST_COMPARED = 500
 """Pictures of the stored bank that say how familiar its own pictures are."""
 
@@ -248,3 +254,11 @@ class WorkingCopy:
         folder.mkdir(parents=True, exist_ok=True)
         new.pairs["picture"] = [shutil.copy2(file, folder.resolve()) for file in new.pairs["picture"]]
         return new
+
+
+def session_copy() -> WorkingCopy:
+    """Return a new `WorkingCopy` for the page that this kernel serves; it is deleted when the kernel ends."""
+    about = json.loads(os.environ[VARIABLE])
+    folder = tempfile.mkdtemp(dir=about["folder"])
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    return WorkingCopy(about["bank"], folder, device=about["device"], labels_from=about["labels"])

@@ -8,15 +8,13 @@ _NAMES = {
     "benchmark": "curves_by_bank curves_by_method encoder_heat_map hub_before_after",
     "costs": "around_the_threshold cluster_timeline cost_curves duration knob_curves passing_tiles stage_bars",
     "editing": "best_anchors harm_profile labelled_pictures learning_curve within_margin",
-    "encoders": "bars_with_intervals cosine_histograms deciding_anchors neighbour_rows score_table two_profiles"
-    " what_the_encoder_sees",
+    "encoders": "bars_with_intervals cosine_histograms deciding_anchors lined_up neighbour_rows score_table"
+    " two_profiles what_the_encoder_sees",
     "interpret": "anchor_bars auc_dots faithfulness familiarity_curves score_ledger scores_without strongest"
     " use_histogram",
-    "landmarks": "relative_matrix star_of_angles",
     "method": "method_picture",
-    "relative": "before_after caption_search cosines_before_after neighbours_two_ways recall_points"
-    " relative_under_changes",
-    "shapes": "lined_up",
+    "relative": "before_after caption_search cosines_before_after neighbours_two_ways recall_points relative_matrix"
+    " relative_under_changes star_of_angles",
     "sparse": "four_steps interval_dots line_chart sparse_and_ranking sparse_vector sweep_heatmaps",
     "style": "show show_pictures thumbnail use_style",
     "zeroshot": "confusion_matrix scaling trust_curves who_sees_what",

@@ -5,7 +5,7 @@ from IPython.display import HTML
 from matplotlib.figure import Figure
 
 from .palette import BAR, CONTROL, INK, LINES, MARK, MARKERS, ON_DARK, PICTURE, SERIES, TEXT
-from .style import draw_picture, image_tag, listed, picture_grid, span, subplots, thumbnail, told, with_errors, wrapped
+from .style import alt, draw_picture, image_tag, listed, picture_grid, span, subplots, thumbnail, with_errors, wrapped
 from .templates import self_contained
 
 ENTRIES = 7
@@ -21,13 +21,20 @@ def group_sizes(groups) -> Figure:
     axis.bar_label(bars, padding=3, fontsize=9)
     axis.set(xlabel="pairs", ylabel="group", ylim=(-0.7, len(names) - 0.3))
     axis.margins(x=0.1)
-    return told(figure, "Pairs in each group: " + listed(f"{names[i]} {counts[i]}" for i in order[::-1]))
+    return alt(figure, "Pairs in each group: " + listed(f"{names[i]} {counts[i]}" for i in order[::-1]))
 
 
 def picture_pairs(pictures, captions, pairs, notes=None, *, columns=4) -> Figure:
     """Draw pairs of pictures side by side, with both captions below them, left → right.
 
-    `pairs` has the positions of the left and of the right picture; `notes` has a line more for each pair.
+    Parameters
+    ----------
+    pictures, captions : sequences of n
+    pairs : sequence of (int, int)
+        Positions of the left and of the right picture.
+    notes : sequence of str, optional
+        A further line for each pair.
+    columns : int
     """
     titles = [f"{captions[i]}\n→ {captions[j]}" for i, j in pairs]
     titles = titles if notes is None else [f"{title}\n{note}" for title, note in zip(titles, notes, strict=True)]
@@ -36,7 +43,7 @@ def picture_pairs(pictures, captions, pairs, notes=None, *, columns=4) -> Figure
         both = np.full((96, 200, 3), 255, np.uint8)  # 8 white pixels between the two
         both[:, :96], both[:, 104:] = thumbnail(pictures[left]), thumbnail(pictures[right])
         draw_picture(axis, both, wrapped(text, 34, 2))
-    return told(figure, f"Pairs of pictures, left → right: {listed(titles)}")
+    return alt(figure, f"Pairs of pictures, left → right: {listed(titles)}")
 
 
 def picture_rows(rows) -> Figure:
@@ -51,14 +58,18 @@ def picture_rows(rows) -> Figure:
             draw_picture(axis, picture, wrapped(text, 17, 2))
         line[0].set_ylabel(name, fontsize=10, fontweight="bold", rotation=0, ha="right", va="center", labelpad=8)
     words = listed(f"{name}: {' '.join(text for _, text in row)}" for name, row in rows.items())
-    return told(figure, f"Rows of pictures. {words}")
+    return alt(figure, f"Rows of pictures. {words}")
 
 
 def similarity_density(picture, caption, bins) -> Figure:
     """Draw the density of pairs over two similarities, and the mean of the second in bins of the first.
 
-    `picture` and `caption` are the two similarities of m pairs of stamps, (m,). `bins` is a DataFrame with the columns
-    ``centre`` (of the bin of the first similarity), ``mean`` (of the second), ``low`` and ``high``.
+    Parameters
+    ----------
+    picture, caption : arrays of shape (m,)
+        The two similarities of m pairs of stamps.
+    bins : DataFrame
+        Columns ``centre`` (of the bin of the first similarity), ``mean`` (of the second), ``low`` and ``high``.
     """
     figure, axis = subplots(figsize=(7, 4.6))
     density = axis.hexbin(
@@ -73,7 +84,8 @@ def similarity_density(picture, caption, bins) -> Figure:
     axis.legend(loc="lower center", bbox_to_anchor=(0.5, 1), ncols=2, fontsize=9, frameon=False)  # above: data fill it
     figure.colorbar(density, label="pairs of stamps in a cell (log scale)", use_gridspec=False)
     means = listed(f"{mean:.2f} at {x:.2f}" for x, mean in zip(bins.centre, bins["mean"], strict=True))
-    return told(figure, f"Density of {len(picture):,} pairs. Mean caption similarity by picture similarity: {means}")
+    words = f"Density of {len(picture):,} pairs. Mean caption similarity by picture similarity: {means}"
+    return alt(figure, words)
 
 
 def shuffle_control(panels) -> Figure:
@@ -93,13 +105,19 @@ def shuffle_control(panels) -> Figure:
     words = listed(
         f"{name}: {v:.3f}, shuffled {np.min(s):.3f} to {np.max(s):.3f}" for name, (v, _, s) in panels.items()
     )
-    return told(figure, f"Histograms of shuffles far from the value of the real captions. {words}")
+    return alt(figure, f"Histograms of shuffles far from the value of the real captions. {words}")
 
 
 def overlap_by_k(k, measures, shuffled, chance) -> Figure:
     """Draw the share of common neighbours for several k, with intervals, shuffled captions and chance.
 
-    `measures` has a `Measure` for each k, and `shuffled` the shape (shuffles, len(k)); its whole spread is drawn.
+    Parameters
+    ----------
+    k : sequence of m int
+    measures : sequence of m Measure
+    shuffled : array of shape (shuffles, m)
+        Its whole spread is drawn.
+    chance : sequence of m float
     """
     figure, axis = subplots(figsize=(6.4, 3.8))
     value, errors = with_errors(measures)
@@ -113,7 +131,7 @@ def overlap_by_k(k, measures, shuffled, chance) -> Figure:
     axis.set(xlabel="k, neighbours looked at", ylabel="share of common neighbours", ylim=(0, None))
     axis.legend(fontsize=9)
     words = listed(f"k = {i}: {v:.1%}, chance {c:.1%}" for i, v, c in zip(k, value, chance, strict=True))
-    return told(figure, f"Share of common neighbours; shuffled captions follow chance. {words}")
+    return alt(figure, f"Share of common neighbours; shuffled captions follow chance. {words}")
 
 
 def _log_axis(axis, numbers):
@@ -125,8 +143,13 @@ def _log_axis(axis, numbers):
 def shared_neighbours(picture, caption, by_picture, by_caption, shared) -> Figure:
     """Draw one stamp with its neighbours by picture (upper row) and by caption (lower row).
 
-    `by_picture` and `by_caption` are lists of (picture, caption) of the same length. `shared` is a pair of lists of
-    bool: which neighbours of each row are in the other row too. They get a frame and a star.
+    Parameters
+    ----------
+    picture, caption
+        The stamp.
+    by_picture, by_caption : lists of m (picture, caption)
+    shared : pair of lists of m bool
+        Which neighbours of each row are in the other row too. They get a frame and a star.
     """
     columns = len(by_picture) + 1
     figure, axes = subplots(2, columns, figsize=(1.45 * columns, 4.9))
@@ -138,7 +161,7 @@ def shared_neighbours(picture, caption, by_picture, by_caption, shared) -> Figur
             head = f"{rank} by {name}" + (" ★" if mark else "")
             draw_picture(axis, item, wrapped(text, 17), head, frame=MARK if mark else None)
     names = [listed(text for _, text in row) for row in (by_picture, by_caption)]
-    return told(figure, f"{caption} Nearest by picture: {names[0]}. Nearest by caption: {names[1]}")
+    return alt(figure, f"{caption} Nearest by picture: {names[0]}. Nearest by caption: {names[1]}")
 
 
 def coverage_histogram(similarities) -> Figure:
@@ -155,7 +178,7 @@ def coverage_histogram(similarities) -> Figure:
     axis.set(xlabel="similarity to the nearest anchor (cosine)", ylabel="held-out stamps")
     axis.legend(fontsize=9)
     words = listed(f"{name}: {span(v)}, median {np.median(v):.2f}" for name, v in similarities.items())
-    return told(figure, f"Similarity of held-out stamps to their nearest anchor. {words}")
+    return alt(figure, f"Similarity of held-out stamps to their nearest anchor. {words}")
 
 
 def coverage_by_count(counts, choices) -> Figure:
@@ -180,7 +203,7 @@ def coverage_by_count(counts, choices) -> Figure:
         f"{n}: mean {m[0, 0]:.2f} to {m[1, 0]:.2f}, 5th {m[0, 1]:.2f} to {m[1, 1]:.2f}" for n, m in ends.items()
     )
     reach = f"from {counts[0]} to {counts[-1]} anchors"
-    return told(figure, f"Coverage of new pictures, {reach}. {words} (5th percentile)")
+    return alt(figure, f"Coverage of new pictures, {reach}. {words} (5th percentile)")
 
 
 def two_matrices(bank, rows, order) -> HTML:
@@ -206,7 +229,7 @@ def two_matrices(bank, rows, order) -> HTML:
     beside = "; ".join(f"{pairs.caption.iloc[i]} beside “{pairs.caption.iloc[j]}”" for i, j in enumerate(order))
     words = f"Crossing lines. The pictures now stand beside other captions: {beside}"
     return self_contained(
-        "pairing", pictures=pictures, captions=captions, order=order, told=words,
+        "pairing", pictures=pictures, captions=captions, order=order, words=words,
         n=len(bank), d_image=bank.image.shape[1], d_text=bank.text.shape[1],
         largest_image=float(image.abs().max()), largest_text=float(text.abs().max()),
     )  # fmt: skip

@@ -4,11 +4,11 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from .palette import ANCHOR, CONTROL, INK, ON_DARK, ON_LIGHT, PAPER, series_style
-from .style import Drawing, draw_picture, legend_above, listed, subplots, told, wrapped
+from .style import Drawing, alt, draw_picture, legend_above, listed, subplots, wrapped
 
 REFERENCE, RIVAL = series_style(0) | {"color": INK}, series_style(1)
-FADED = 0.25
-"""How strong a picture is that does not keep the anchor."""
+SHOWN, FADED = 10, 0.25
+"""Pictures that `hub_before_after` draws at most, and the strength of one that does not keep the anchor."""
 
 
 def curves_by_method(table, *, ylabel) -> Figure:
@@ -41,7 +41,7 @@ def curves_by_method(table, *, ylabel) -> Figure:
     legend_above(figure, axes.flat[0], 3)
     figure.supxlabel("pairs, n (log scale)", fontsize=10)
     figure.supylabel(ylabel, fontsize=10)
-    return told(figure, _words(table, "method", ylabel))
+    return alt(figure, _words(table, "method", ylabel))
 
 
 def marked(row) -> str:
@@ -58,7 +58,7 @@ def curves_by_bank(table, *, ylabel) -> Figure:
     _axis(axis, table)
     axis.set(xlabel="pairs, n (log scale)", ylabel=ylabel, ylim=(0, None))
     legend_above(figure, axis, 4)
-    return told(figure, _words(table, "bank", ylabel))
+    return alt(figure, _words(table, "bank", ylabel))
 
 
 def _curve(axis, rows, style, name, hollow=True):
@@ -100,7 +100,7 @@ def encoder_heat_map(table, *, label) -> Figure:
         axis.text(column, row, words, ha="center", va="center", color=colour, fontsize=9)
     figure.colorbar(drawn, ax=axis, format=lambda v, _: f"{v:.0%}", label=label)
     spoken = listed(f"{i} with {t} {cell.value:.1%}" for (i, t), cell in cells.items())
-    return told(figure, f"{label}, a row for each image encoder, a column for each text encoder. {spoken}")
+    return alt(figure, f"{label}, a row for each image encoder, a column for each text encoder. {spoken}")
 
 
 def _words(table, column, ylabel):
@@ -109,7 +109,7 @@ def _words(table, column, ylabel):
     return f"{ylabel} against the number of pairs, with 95 % intervals. {listed(each)}"
 
 
-def hub_before_after(anchor, caption, pictures, before, after, *, shown=10) -> Figure:
+def hub_before_after(anchor, caption, pictures, before, after) -> Figure:
     """Draw pictures that keep an anchor without a correction, and below them whether they still keep it with one.
 
     Parameters
@@ -118,12 +118,10 @@ def hub_before_after(anchor, caption, pictures, before, after, *, shown=10) -> F
     caption : str
     pictures : list of q pictures
     before, after : arrays of shape (q,), bool
-        Which pictures keep the anchor among their k.
-    shown : int
-        At most this number of the pictures that keep it before is drawn, evenly spaced.
+        Which pictures keep the anchor among their k. Ten of those that keep it before are drawn, evenly spaced.
     """
     keepers = np.flatnonzero(before)
-    keepers = keepers[np.linspace(0, len(keepers) - 1, min(shown, len(keepers))).round().astype(int)]
+    keepers = keepers[np.linspace(0, len(keepers) - 1, min(SHOWN, len(keepers))).round().astype(int)]
     figure = Drawing((11, 3.4))
     left, right = figure.subfigures(1, 2, width_ratios=[1, 5])
     draw_picture(left.subplots(), anchor, wrapped(caption, 20), "the hub", frame=ANCHOR)
@@ -135,4 +133,4 @@ def hub_before_after(anchor, caption, pictures, before, after, *, shown=10) -> F
     counts = [int(np.sum(kept)) for kept in (before, after)]
     words = f"The anchor {caption!r} is among the k anchors of {counts[0]} of {len(pictures)} pictures before the"
     still = f"{int(np.sum(np.asarray(after)[keepers]))} of the {len(keepers)} pictures drawn still keep it."
-    return told(figure, f"{words} correction, and of {counts[1]} after it. {still}")
+    return alt(figure, f"{words} correction, and of {counts[1]} after it. {still}")

@@ -8,7 +8,7 @@ from matplotlib.ticker import LogLocator
 from asif_lib.errors import ParameterError
 
 from .palette import BAR, FAINT, INK, MARK, MARKERS, ON_LIGHT, SERIES, series_style
-from .style import image_tag, legend_above, listed, rows_down, subplots, told
+from .style import alt, image_tag, legend_above, listed, rows_down, subplots
 from .templates import self_contained
 
 
@@ -30,7 +30,7 @@ def stage_bars(seconds) -> Figure:
     rows_down(axis, stages)
     legend_above(figure, axis)
     words = listed(f"{name}, {stage} {duration(t)}" for name, series in seconds.items() for stage, t in series.items())
-    return told(figure, f"Bars, seconds (log scale). {words}")
+    return alt(figure, f"Bars, seconds (log scale). {words}")
 
 
 def duration(seconds) -> str:
@@ -50,8 +50,14 @@ def duration(seconds) -> str:
 def around_the_threshold(exact, rounded, k, lowest) -> Figure:
     """Draw rounded against true cosines of one query, near the threshold that decides which anchors are kept.
 
-    `exact` has the true cosines, (n,), and `rounded` the products of the rounded vectors, (n,). Products from `lowest`
-    on are kept, and the answer is the k largest cosines.
+    Parameters
+    ----------
+    exact, rounded : arrays of shape (n,)
+        The true cosines, and the products of the rounded vectors.
+    k : int
+        The answer is the k largest cosines.
+    lowest : float
+        Products from here on are kept.
     """
     exact, rounded = np.asarray(exact, float), np.asarray(rounded, float)
     last, threshold = np.sort(exact)[-k], np.sort(rounded)[-k]
@@ -79,14 +85,20 @@ def around_the_threshold(exact, rounded, k, lowest) -> Figure:
     axis.set(xlabel=f"true cosine (dotted: that in place {k})", ylabel="product of rounded vectors")
     legend_above(figure, axis)
     words = f"Kept from {lowest:.4f}, T = {threshold:.4f}. {listed(name for name, *_ in groups)}"
-    return told(figure, f"Rounded products against true cosines. {words}")
+    return alt(figure, f"Rounded products against true cosines. {words}")
 
 
 def knob_curves(table, margin, chosen=None) -> Figure:
     """Draw recall and lost accuracy, with its interval, for each setting of an approximate index.
 
-    `table` is a table of `measure_efforts`, `margin` the accuracy that may be lost, in points, and `chosen` the setting
-    to mark.
+    Parameters
+    ----------
+    table : DataFrame
+        Of `measure_efforts`.
+    margin : float
+        The accuracy that may be lost, in points.
+    chosen : int, optional
+        The setting to mark.
     """
     figure, (above, below) = subplots(2, 1, figsize=(7, 5.4), sharex=True)
     knob = table.attrs["knob"]
@@ -109,7 +121,7 @@ def knob_curves(table, margin, chosen=None) -> Figure:
             axis.axvline(chosen, color=MARK, linewidth=8, alpha=0.35, zorder=0)
     rows = zip(table.effort, table.recall, table.difference, strict=True)
     words = listed(f"{effort}: {recall:.0%}, {100 * lost:+.1f} points" for effort, recall, lost in rows)
-    return told(figure, f"Recall and accuracy minus exact for each {knob}, margin {margin:g} points. {words}")
+    return alt(figure, f"Recall and accuracy minus exact for each {knob}, margin {margin:g} points. {words}")
 
 
 def cost_curves(sizes, seconds, fit, memory, dense) -> Figure:
@@ -145,7 +157,7 @@ def cost_curves(sizes, seconds, fit, memory, dense) -> Figure:
         axis.legend(frameon=False, fontsize=9, loc="upper left")
     rows = zip(sizes, seconds, memory, dense, strict=True)
     words = listed(f"{n:,}: {duration(t)}, {m / 1e6:.0f} MB, dense {b / 1e6:.0f} MB" for n, t, m, b in rows)
-    return told(figure, f"Time and memory against the number of anchors, logarithmic axes. {words}")
+    return alt(figure, f"Time and memory against the number of anchors, logarithmic axes. {words}")
 
 
 def cluster_timeline(tasks, killed=None) -> Figure:
@@ -171,7 +183,7 @@ def cluster_timeline(tasks, killed=None) -> Figure:
     axis.set(xlabel="seconds (numbers: searches in the order in which they began; cross: killed)")
     counts = listed(f"worker {w}: {sum(task[0] == w for task in tasks)} searches" for w in workers)
     loss = f"; worker {killed[0]} killed after {duration(killed[1])}" if killed else ""
-    return told(figure, f"Searches of each worker over time. {counts}{loss}")
+    return alt(figure, f"Searches of each worker over time. {counts}{loss}")
 
 
 def passing_tiles(relative, pictures, k, block) -> HTML:

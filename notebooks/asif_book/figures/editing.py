@@ -6,7 +6,7 @@ from matplotlib.figure import Figure
 
 from .palette import ANCHOR, FAINT, INK, MARK, SERIES, series_style
 from .sparse import interval_dots
-from .style import draw_picture, image_tag, listed, picture_grid, rows_down, subplots, told, with_errors, wrapped
+from .style import alt, draw_picture, image_tag, listed, picture_grid, rows_down, subplots, with_errors, wrapped
 from .templates import self_contained
 
 SHORTEST = 0.005
@@ -37,13 +37,19 @@ def learning_curve(series, *, chance) -> Figure:
     axis.legend(frameon=False, loc="lower right", bbox_to_anchor=(1, chance + 0.02))
     words = listed(f"{name} {s}: {m.value:.0%}" for name, curve in series.items() for s, (m, _) in curve.items())
     about = "accuracy, 95 % interval against pairs added for each class, with a dot for each lesson"
-    return told(figure, f"{about}. {words}; chance {chance:.0%}")
+    return alt(figure, f"{about}. {words}; chance {chance:.0%}")
 
 
 def within_margin(gaps, margin, *, xlabel) -> Figure:
     """Draw differences with their intervals, and the margin within which they count as unchanged.
 
-    `gaps` has a Measure for each row. The margin is above 0; the axis goes beyond it and beyond minus the margin.
+    Parameters
+    ----------
+    gaps : dict of str to Measure
+        A row for each.
+    margin : float
+        Above 0; the axis goes beyond it and beyond minus the margin.
+    xlabel : str
     """
     figure = interval_dots({"difference": gaps}, xlabel=xlabel, zero=True)
     (axis,) = figure.axes
@@ -54,14 +60,19 @@ def within_margin(gaps, margin, *, xlabel) -> Figure:
     most = max(margin, *(abs(end) for gap in gaps.values() for end in gap.ci))
     axis.set_xlim(-1.2 * most, 1.2 * most)
     words = listed(f"{name}: {', '.join(f'{100 * v:+.1f}' for v in (g.value, *g.ci))}" for name, g in gaps.items())
-    return told(figure, f"{xlabel}, with the margin ±{100 * margin:g}. Value, low and high: {words}")
+    return alt(figure, f"{xlabel}, with the margin ±{100 * margin:g}. Value, low and high: {words}")
 
 
 def harm_profile(harm, captions, *, top=12) -> Figure:
     """Draw the anchors that do most harm: contributions to wrong labels, the worst first.
 
-    `harm`, (n,), is the contribution of each anchor to the label chosen, minus its contribution to the true one. At
-    most `top` anchors are drawn, and none whose bar would be too short to see.
+    Parameters
+    ----------
+    harm : array of shape (n,)
+        The contribution of each anchor to the label chosen, minus its contribution to the true one.
+    captions : sequence of n str
+    top : int
+        Most anchors that are drawn; an anchor whose bar would be too short to see is left out.
     """
     harm = np.asarray(harm)
     order = np.argsort(-harm, kind="stable")[:top]
@@ -71,20 +82,28 @@ def harm_profile(harm, captions, *, top=12) -> Figure:
     rows_down(axis, [wrapped(captions[i], 40, 1) for i in order], fontsize=9)
     axis.set(xlabel="mean contribution to the label given, minus to the true one (no unit)")
     words = listed(f"{captions[i]} {harm[i]:.4f}" for i in order)
-    return told(figure, f"{(harm > 0).sum()} of {len(harm)} anchors do harm; the worst: {words}")
+    return alt(figure, f"{(harm > 0).sum()} of {len(harm)} anchors do harm; the worst: {words}")
 
 
-def labelled_pictures(pictures, given, true, *, columns=6, title="") -> Figure:
-    """Draw pictures with the label given and a check mark or a cross; below a wrong label stands the true one."""
+def labelled_pictures(pictures, labels, true, *, columns=6, title="") -> Figure:
+    """Draw pictures with their labels and a check mark or a cross; below a wrong label stands the true one.
+
+    Parameters
+    ----------
+    pictures : sequence of q pictures
+    labels, true : sequences of q str
+    columns : int
+    title : str
+    """
     figure, axes = picture_grid(len(pictures), columns, 1.55, 1.95, title)
-    for axis, picture, label, truth in zip(axes, pictures, given, true, strict=True):
+    for axis, picture, label, truth in zip(axes, pictures, labels, true, strict=True):
         right = label == truth
-        words = [f"✔ {label}"] if right else [f"✘ {label}", f"({truth})"]
-        below = "\n".join(wrapped(line, 20, 1) for line in words)
+        lines = [f"✔ {label}"] if right else [f"✘ {label}", f"({truth})"]
+        below = "\n".join(wrapped(line, 20, 1) for line in lines)
         draw_picture(axis, picture, below, frame=INK if right else MARK)
         axis.spines[:].set_linewidth(1 if right else 2.5)
-    labels = listed(f"{label} (true: {truth})" for label, truth in zip(given, true, strict=True))
-    return told(figure, f"{title or 'Pictures with their labels'}: {labels}")
+    words = listed(f"{label} (true: {truth})" for label, truth in zip(labels, true, strict=True))
+    return alt(figure, f"{title or 'Pictures with their labels'}: {words}")
 
 
 def best_anchors(picture, label, stages) -> HTML:

@@ -1,13 +1,18 @@
-"""Figures of chapters 00 and 01."""
+"""Figures of chapters 00, 01 and 90."""
+
+from collections.abc import Sequence
 
 import numpy as np
+import torch
+from IPython.display import HTML
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Rectangle
 from PIL import Image
 
 from .palette import BAR, INK, LINES, MARK, ON_DARK, ON_LIGHT, PICTURE, SERIES, TEXT
-from .style import draw_bare, draw_picture, listed, picture_beside, subplots, told, with_errors, wrapped
+from .style import alt, draw_bare, draw_picture, listed, picture_beside, subplots, with_errors, wrapped
+from .templates import self_contained
 
 
 def two_profiles(image, text, pairs, titles) -> Figure:
@@ -15,8 +20,12 @@ def two_profiles(image, text, pairs, titles) -> Figure:
 
     Each side has seven bars. A bar is filled where the other side keeps the anchor too, be it drawn there or not.
 
-    `image` and `text` are SparseVectors of one row; `pairs` is the bank's table, with the columns ``picture`` and
-    ``caption`` of each anchor.
+    Parameters
+    ----------
+    image, text : SparseVectors of one row
+    pairs : DataFrame
+        The bank's table, with the columns ``picture`` and ``caption`` of each anchor.
+    titles : (str, str)
     """
     sides = [list(zip(v.indices[0].tolist(), v.values[0].tolist(), strict=True)) for v in (image, text)]
     kept = [{anchor for anchor, entry in side if entry > 0} for side in sides]
@@ -35,13 +44,19 @@ def two_profiles(image, text, pairs, titles) -> Figure:
         axis.set(xlabel="entry in the sparse vector (no unit)", title=title)
     words = [f"{title}: {listed(pairs.caption[a] for a, _ in side)}" for title, side in zip(titles, sides, strict=True)]
     both = dict.fromkeys(pairs.caption[a] for side in sides for a, _ in side if a in kept[0] & kept[1])
-    return told(figure, f"Bars of the largest entries. {'. '.join(words)}. Filled, kept by both: {listed(both)}")
+    return alt(figure, f"Bars of the largest entries. {'. '.join(words)}. Filled, kept by both: {listed(both)}")
 
 
 def score_table(pictures, labels, scores, right) -> Figure:
     """Draw the scores of pictures (rows) and labels (columns); the best of a row is bold, the right one framed.
 
-    `scores` is of shape (q, t), for q pictures and t labels; `right` has the column of each picture's own label, (q,).
+    Parameters
+    ----------
+    pictures : sequence of q pictures
+    labels : sequence of t str
+    scores : array of shape (q, t)
+    right : array of shape (q,)
+        The column of each picture's own label.
     """
     scores = np.asarray(scores)
     q, t = scores.shape
@@ -65,7 +80,7 @@ def score_table(pictures, labels, scores, right) -> Figure:
     figure.colorbar(drawn, ax=axis, label=label, shrink=0.85, use_gridspec=False)
     answers = zip(right, scores.argmax(axis=1), scores.max(axis=1), strict=True)
     words = [f"the picture of the {labels[i]} gets {labels[j]}, {score:.2f}" for i, j, score in answers]
-    return told(figure, f"A table of scores, a row for each picture, a column for each label: {listed(words)}")
+    return alt(figure, f"A table of scores, a row for each picture, a column for each label: {listed(words)}")
 
 
 def deciding_anchors(rows) -> Figure:
@@ -88,7 +103,7 @@ def deciding_anchors(rows) -> Figure:
         reasons = ", ".join(f"{caption} {share:.0%}" for _, caption, share in anchors) or "no anchor at all"
         words.append(f"{heading}: {reasons}")
     figure.add_artist(Line2D([1.15 / (columns + 0.15)] * 2, [0.01, 0.99], color=INK, lw=1))
-    return told(figure, f"Decisions, each with the anchors of the largest share of the score. {listed(words)}")
+    return alt(figure, f"Decisions, each with the anchors of the largest share of the score. {listed(words)}")
 
 
 def what_the_encoder_sees(rows) -> Figure:
@@ -111,7 +126,7 @@ def what_the_encoder_sees(rows) -> Figure:
             axis.set_ylabel(f"height: {height} pixels", fontsize=9)
             axis.set(xticks=[], yticks=[])
             axis.spines[:].set_visible(True)
-    return told(
+    return alt(
         figure,
         f"{len(rows)} pictures in four columns: the file, grey where it is transparent; the same on a white square; "
         "the small square that enters the encoder, without a narrow rim; and that square if the picture is not padded, "
@@ -122,8 +137,13 @@ def what_the_encoder_sees(rows) -> Figure:
 def neighbour_rows(pictures, captions, queries, neighbours, cosines) -> Figure:
     """Draw one row for each query: the picture, then its nearest neighbours with their cosines.
 
-    The `queries` are q positions among the n pictures and captions. `neighbours` has the positions of their neighbours,
-    (q, m), the nearest first, and `cosines` their cosines, (q, m).
+    Parameters
+    ----------
+    pictures, captions : sequences of n
+    queries : sequence of q int
+    neighbours : array of shape (q, m)
+        Positions, the nearest first.
+    cosines : array of shape (q, m)
     """
     rows = list(zip(queries, np.asarray(neighbours).tolist(), np.asarray(cosines).tolist(), strict=True))
     columns = 1 + len(rows[0][1])
@@ -135,11 +155,18 @@ def neighbour_rows(pictures, captions, queries, neighbours, cosines) -> Figure:
             draw_picture(axis, pictures[i], wrapped(captions[i], 20, 2), head, frame=frame)
         line[0].title.set_fontweight("bold")
     words = [f"{captions[query]} has {' '.join(captions[i] for i in near)}" for query, near, _ in rows]
-    return told(figure, f"Pictures with their nearest neighbours: {listed(words)}")
+    return alt(figure, f"Pictures with their nearest neighbours: {listed(words)}")
 
 
 def bars_with_intervals(measures, chance, xlabel) -> Figure:
-    """Draw one bar for each `Measure` of a dict, in per cent, with its interval and a line at chance."""
+    """Draw one bar for each measure, in per cent, with its interval and a line at chance.
+
+    Parameters
+    ----------
+    measures : dict of str to Measure
+    chance : float
+    xlabel : str
+    """
     figure, axis = subplots(figsize=(7.2, 0.55 * len(measures) + 1.3))
     value, errors = (100 * array for array in with_errors(measures.values()))
     places = np.arange(len(measures))
@@ -153,7 +180,7 @@ def bars_with_intervals(measures, chance, xlabel) -> Figure:
     axis.set_yticks(places, list(measures))
     axis.set(ylim=(len(measures) - 0.5, -0.95), xlim=(0, 100), xlabel=xlabel)
     words = listed(f"{name} {measure}" for name, measure in measures.items())
-    return told(figure, f"Bars with 95 % intervals, {xlabel}: {words}; chance {chance:.1%}")
+    return alt(figure, f"Bars with 95 % intervals, {xlabel}: {words}; chance {chance:.1%}")
 
 
 def cosine_histograms(series, xlabel="cosine (no unit)") -> Figure:
@@ -167,4 +194,57 @@ def cosine_histograms(series, xlabel="cosine (no unit)") -> Figure:
     axis.set(xlabel=xlabel, ylabel="density (area under each line: 1)")
     axis.legend(frameon=False, loc="best", fontsize=9.5)
     words = listed(f"{name}, mean {v.mean():.3f}, standard deviation {v.std():.2f}" for name, v in series.items())
-    return told(figure, f"Outlines of distributions, {xlabel}: {words}")
+    return alt(figure, f"Outlines of distributions, {xlabel}: {words}")
+
+
+# Shapes lined up from the right: which entries meet when two tensors of different shape are subtracted
+
+
+def lined_up(panels: Sequence[dict]) -> HTML:
+    """Draw differences of two tensors: their shapes lined up from the right, and below them their entries.
+
+    Parameters
+    ----------
+    panels : sequence of dict of str to Tensor
+        Two tensors of one or two dimensions by their names, the second to be subtracted from the first. The repeated
+        entries are dashed. Shapes that do not fit have a cross, and no entries.
+    """
+    return self_contained("shapes", panels=[_panel(*panel.items()) for panel in panels])
+
+
+def _panel(first, second):
+    operands = [first, second]
+    ndim = max(tensor.ndim for _, tensor in operands)
+    shapes = [[None] * (ndim - tensor.ndim) + list(tensor.shape) for _, tensor in operands]
+    *sizes, result = zip(*(_fit(*sizes) for sizes in zip(*shapes, strict=True)), strict=True)
+    rows = [(name, words) for (name, _), words in zip(operands, sizes, strict=True)]
+    fits = "✗" not in result
+    return {"names": [name for name, _ in operands], "rows": rows, "result": result, "fits": fits,
+            "grids": _grids(*(tensor for _, tensor in operands)) if fits else []}  # fmt: skip
+
+
+def _fit(first, second):
+    """Say what one dimension of two operands, and of the result, shows; a missing dimension is None."""
+    sizes = [1 if size is None else size for size in (first, second)]
+    fits = sizes[0] == sizes[1] or 1 in sizes
+    wide = max(sizes)
+    words = ["none" if size is None else str(size) for size in (first, second)]
+    if not fits:
+        return [*(f"{word} ✗" for word in words), "✗"]
+    return [*(f"{word} → {wide}" if size != wide else word for word, size in zip(words, sizes, strict=True)), str(wide)]
+
+
+def _grids(first, second):
+    """For both operands and their difference rows of (entry, whether it is a copy of another)."""
+    shape = torch.broadcast_shapes(first.shape, second.shape, (1, 1))
+    grids = []
+    for tensor in (first, second, first - second):
+        size = (1,) * (2 - tensor.ndim) + tuple(tensor.shape)
+        entries = tensor.expand(shape).tolist()
+        grids.append(
+            [
+                [(f"{entry:g}", i >= size[0] or j >= size[1]) for j, entry in enumerate(row)]
+                for i, row in enumerate(entries)
+            ]
+        )
+    return grids

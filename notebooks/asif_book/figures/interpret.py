@@ -7,7 +7,7 @@ from matplotlib.figure import Figure
 
 from .palette import ANCHOR, BAR, INK, LINES, MARK, PAPER, SERIES, series_style
 from .sparse import interval_dots
-from .style import Drawing, draw_bare, image_tag, listed, picture_beside, rows_down, subplots, told, wrapped
+from .style import Drawing, alt, draw_bare, image_tag, listed, picture_beside, rows_down, subplots, wrapped
 from .templates import self_contained
 
 SHOWN = 12
@@ -17,8 +17,14 @@ SHOWN = 12
 def anchor_bars(picture, heading, rows, *, xlabel, sides=None) -> Figure:
     """Draw a picture beside the anchors that decided: each with its picture, its caption and a bar.
 
-    `rows` are (picture, caption, value), from top to bottom; bars of negative values go to the left and are hatched.
-    `sides` says in two texts what bars to the left and to the right speak for.
+    Parameters
+    ----------
+    picture : picture
+    heading, xlabel : str
+    rows : sequence of (picture, caption, value)
+        From top to bottom; bars of negative values go to the left and are hatched.
+    sides : (str, str), optional
+        The labels that bars to the left and to the right speak for.
     """
     pictures, captions, values = zip(*rows, strict=True)
     figure, (left, axis) = subplots(1, 2, figsize=(9.6, 0.62 * len(values) + 1.3), width_ratios=[1, 2.6])
@@ -38,7 +44,7 @@ def anchor_bars(picture, heading, rows, *, xlabel, sides=None) -> Figure:
         axis.set_title(f"{right_side} →", loc="right", fontsize=10)
     speaking = f", left for {sides[0]}, right for {sides[1]}" if sides else ""
     bars = listed(f"{caption} {value:+.3f}" for caption, value in zip(captions, values, strict=True))
-    return told(figure, f"{listed([heading])} Bars, {xlabel}{speaking}: {bars}")
+    return alt(figure, f"{listed([heading])} Bars, {xlabel}{speaking}: {bars}")
 
 
 def strongest(contrasts, top):
@@ -54,8 +60,16 @@ def strongest(contrasts, top):
 def scores_without(picture, heading, labels, before, after, gone, entered, *, truth=None) -> Figure:
     """Draw the scores of labels with all anchors and without some, and which anchors went and came.
 
-    The c `labels` have the scores `before` and `after`, (c,); the label `truth` has a check mark. Anchors that are
-    `gone` or have `entered` are (picture, caption); at most six of each are drawn.
+    Parameters
+    ----------
+    picture : picture
+    heading : str
+    labels : sequence of c str
+    before, after : sequences of c float
+    gone, entered : lists of (picture, caption)
+        Anchors; at most six of each are drawn.
+    truth : str, optional
+        The label with a check mark.
     """
     few = max(len(gone), len(entered)) <= 3  # then both fit side by side
     height = 1.8 if few else 3.6
@@ -81,8 +95,8 @@ def scores_without(picture, heading, labels, before, after, gone, entered, *, tr
             draw_bare(cell, anchor)
             cell.text(0.5, -0.04, wrapped(caption, 18), transform=cell.transAxes, ha="center", va="top", fontsize=8)
     scores = listed(f"{label} {b:.3f}, then {a:.3f}" for label, b, a in zip(labels, before, after, strict=True))
-    names = [listed(caption for _, caption in anchors) or "none" for anchors in (gone, entered)]
-    return told(figure, f"Scores with all anchors, then without some: {scores}. Without {names[0]}; new: {names[1]}")
+    went, came = (listed(caption for _, caption in anchors) or "none" for anchors in (gone, entered))
+    return alt(figure, f"Scores with all anchors, then without some: {scores}. Without {went}; new: {came}")
 
 
 def faithfulness(table) -> Figure:
@@ -109,7 +123,7 @@ def faithfulness(table) -> Figure:
     axes[0].legend(frameon=False, fontsize=9, loc="upper right")
     means = table[table.fraction.between(0.2, 0.3)].groupby(["curve", "order"]).score.mean()
     words = listed(f"{kind}, order by {order}: {score:.0%}" for (kind, order), score in means.items())
-    return told(figure, f"The label's score while anchors are taken away or brought back; near a quarter: {words}")
+    return alt(figure, f"The label's score while anchors are taken away or brought back; near a quarter: {words}")
 
 
 def auc_dots(aucs, *, xlabel) -> Figure:
@@ -119,7 +133,7 @@ def auc_dots(aucs, *, xlabel) -> Figure:
     axis.axvline(0.5, color=INK, linestyle=":")
     axis.xaxis.set_major_formatter("{x:.2f}")
     words = listed(f"{name}, {label} {m.value:.3f}" for name, row in aucs.items() for label, m in row.items())
-    return told(figure, f"{xlabel}: {words}")
+    return alt(figure, f"{xlabel}: {words}")
 
 
 def use_histogram(counts, vectors) -> Figure:
@@ -139,7 +153,7 @@ def use_histogram(counts, vectors) -> Figure:
         names = [f"mean, {np.mean(values):.0f}", "in none: dead"]
         axis.legend([mean, drawn[0]], names, frameon=False, fontsize=9, loc="upper right")
     words = listed(f"{name}: most {np.max(c)}, dead {np.sum(np.equal(c, 0))}" for name, c in counts.items())
-    return told(figure, f"Histogram of the vectors, of {vectors}, that hold an anchor in their top k. {words}")
+    return alt(figure, f"Histogram of the vectors, of {vectors}, that hold an anchor in their top k. {words}")
 
 
 def familiarity_curves(series, threshold) -> Figure:
@@ -156,7 +170,7 @@ def familiarity_curves(series, threshold) -> Figure:
     axis.grid(alpha=0.3)
     axis.legend(frameon=False, fontsize=9, loc="lower right")
     words = listed(f"{name} {np.mean(np.asarray(values) < threshold):.1%}" for name, values in series.items())
-    return told(figure, f"Shares of pictures below each familiarity. Below the threshold {threshold:.2f}: {words}")
+    return alt(figure, f"Shares of pictures below each familiarity. Below the threshold {threshold:.2f}: {words}")
 
 
 def score_ledger(picture, caption, label, reasons, *, rival=None) -> HTML:

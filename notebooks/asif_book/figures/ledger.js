@@ -22,7 +22,7 @@
       write(score, sum);
       root.querySelector("tfoot th").textContent = struck
         ? `the sum of the ticked products; the score was ${whole}` : "the sum of all products is the score";
-      root.querySelector("[role=status]").textContent = told(sum, struck);
+      root.querySelector("[role=status]").textContent = sentence(sum, struck);
     }
 
     function write(place, value) {
@@ -30,7 +30,7 @@
       place.textContent = value.toFixed(3);
     }
 
-    function told(sum, struck) {
+    function sentence(sum, struck) {
       const compared = rival === undefined ? ""
         : ` The score of \u201c${rival}\u201d is ${sum < rivalScore ? "larger" : "smaller"}: ${rivalScore.toFixed(3)}.`;
       const rowsOut = struck === 1 ? "1 row is" : `${struck} rows are`;

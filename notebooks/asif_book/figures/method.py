@@ -1,14 +1,16 @@
-"""The method in one picture: a picture and a sentence meet at the anchors that both keep.
+"""The method in one picture, in small for each chapter, and one decision that turns.
 
-    python -m asif_book.figures.method notebooks/method.svg
+    python -m asif_book.figures.method notebooks
 
-draws it again with the numbers of the bank called ``stamps``; simple drawings stand for the stamps' own pictures.
+draws ``method.svg``, ``method_01.svg`` to ``method_09.svg`` and ``turning.svg`` again, with the numbers of the bank
+called ``stamps``. Simple drawings stand for the stamps' own pictures.
 """
 
 import io
 import sys
 import xml.etree.ElementTree as ElementTree
 from dataclasses import dataclass
+from pathlib import Path
 
 import torch
 from IPython.display import HTML
@@ -16,6 +18,8 @@ from markupsafe import Markup
 
 from asif_lib.bank.anchors import AnchorBank
 from asif_lib.defaults import DEFAULT_BANK
+from asif_lib.errors import ParameterError
+from asif_lib.explain.counterfactual import smallest_removal, without
 from asif_lib.files import write_whole
 from asif_lib.zeroshot import ASIF
 
@@ -107,10 +111,109 @@ def method_picture(bank) -> HTML:
 
 def meeting_of_the_kangaroo(bank, shown=BOTH) -> Meeting:
     """Return the numbers of the book's first example: a photograph, held out of the bank of stamps, and its prompt."""
-    row = bank.pairs["id"].tolist().index(PICTURE)
-    model = ASIF(bank.subset([i for i in range(len(bank)) if i != row]), device="cpu")
-    return meeting(model, bank.image[row : row + 1], model.embeddings("text", [TEXT]), shown)
+    model, picture = _held_out(bank, PICTURE)
+    return meeting(model, picture, model.embeddings("text", [TEXT]), shown)
+
+
+def _held_out(bank, picture) -> tuple[ASIF, torch.Tensor]:
+    """Return the model over all other pairs of a bank, and the embedding (1, d_image) of a picture, by its id."""
+    row = bank.pairs["id"].tolist().index(picture)
+    return ASIF(bank.subset([i for i in range(len(bank)) if i != row]), device="cpu"), bank.image[row : row + 1]
+
+
+# In small, once for each chapter: what the chapter explains is drawn in full, all other parts are faint
+
+PARTS = {
+    "01": (("encode",), "This chapter: what each encoder knows alone"),
+    "02": (("anchors",), "This chapter: the anchors, captioned pictures in between"),
+    "03": (("compare",), "This chapter: both sides are compared with the same anchors"),
+    "04": (("keep k", "power p"), "This chapter: only the largest similarities are kept, and raised to a power"),
+    "05": (("score",), "This chapter: the products add up to a score, and the best score answers"),
+    "06": (("explain",), "This chapter: each anchor has its own part in the score"),
+    "07": (("edit",), "This chapter: a pair is added or removed, and nothing is trained"),
+    "08": (("scale",), "This chapter: the same method with many more anchors"),
+    "09": (("the paper",), "This chapter: how good the answers by this score are"),
+}
+"""For each chapter the steps of the method that are drawn in full, and the words above them."""
+FEW = 2
+"""The same as `BOTH`, for the picture in small."""
+
+
+def part_svg(numbers: Meeting, chapter: str) -> str:
+    """Draw the method as SVG with the part of a chapter (``"04"``) in full."""
+    here, about = PARTS[chapter]
+    rows = [(row, drawn(row[0])) for row in numbers.anchors]
+    lit = set(here).intersection
+    return filled("figures/parts.svg.j2", numbers=numbers, rows=rows, here=here, about=about, lit=lit)
+
+
+# A moving picture of one decision: an anchor is ticked away, the sums change, and the answer turns
+
+SILHOUETTE = "animals/marsupials/cartoon/kangaroo-silo.png"
+LABELS = ("kangaroo", "sheep")
+SHOWN = 4
+"""Anchors that the picture shows: the removed one, then the largest of the others."""
+
+
+@dataclass(frozen=True)
+class Turning:
+    """A decision between two labels that one anchor turns, in numbers; a pair has a number for each label.
+
+    `anchors` has the caption, the products before and the products after the removal. The removed anchor comes first.
+    `before` and `after` are the scores, sums over `n` anchors and over the others.
+    """
+
+    labels: tuple[str, str]
+    anchors: list[tuple[str, tuple[float, float], tuple[float, float]]]
+    before: tuple[float, float]
+    after: tuple[float, float]
+    n: int
+
+    @property
+    def answers(self) -> tuple[str, str]:
+        """The label with the larger score, before and after."""
+        return tuple(self.labels[scores.index(max(scores))] for scores in (self.before, self.after))
+
+    @property
+    def rest(self) -> tuple[tuple[float, float], tuple[float, float]]:
+        """The sums over the anchors that are not listed, before and after."""
+        both = ((self.before, 1), (self.after, 2))
+        return tuple(tuple(scores[i] - sum(row[at][i] for row in self.anchors) for i in (0, 1)) for scores, at in both)
+
+
+def turning(model, picture, labels, shown=SHOWN) -> Turning:
+    """Find the one anchor without which `model` gives a picture (1, d_image) the other of two labels.
+
+    Raises `ParameterError` if the decision does not hang on one anchor.
+    """
+    found = smallest_removal(model, picture, labels)
+    if len(found) != 1:
+        raise ParameterError(f"the smallest removal that turns this answer has {len(found)} anchors; one is drawn")
+    prompts = model.prompts(labels)
+    changed = without(model, picture, prompts, found.anchors)
+    old = model.images(picture).to_dense() * model.texts(prompts).to_dense()
+    new = changed.images.to_dense() * changed.texts.to_dense()
+    others = [i for i in old.sum(0).topk(shown + 1).indices.tolist() if i not in found.anchors]
+    captions = model.bank.pairs["caption"].tolist()
+    rows = [(captions[i], *(tuple(each[:, i].tolist()) for each in (old, new))) for i in (*found.anchors, *others)]
+    scores = (tuple(each[0].tolist()) for each in (changed.before, changed.scores))
+    return Turning(tuple(labels), rows[:shown], *scores, len(model.bank))
+
+
+def turning_svg(numbers: Turning) -> str:
+    """Draw the decision as SVG that moves where motion is wanted, and tells itself in words."""
+    rows = [(row, drawn(row[0])) for row in numbers.anchors]
+    return filled("figures/turning.svg.j2", numbers=numbers, rows=rows)
+
+
+def turning_of_the_kangaroo(bank) -> Turning:
+    """Return the numbers of the README's moving picture: a silhouette, held out of the bank of stamps."""
+    return turning(*_held_out(bank, SILHOUETTE), LABELS)
 
 
 if __name__ == "__main__":
-    write_whole(sys.argv[1], method_svg(meeting_of_the_kangaroo(AnchorBank.load(DEFAULT_BANK))).encode())
+    folder, stamps = Path(sys.argv[1]), AnchorBank.load(DEFAULT_BANK)
+    large, small = meeting_of_the_kangaroo(stamps), meeting_of_the_kangaroo(stamps, FEW)
+    pictures = {"method": method_svg(large), "turning": turning_svg(turning_of_the_kangaroo(stamps))}
+    for name, svg in (pictures | {f"method_{chapter}": part_svg(small, chapter) for chapter in PARTS}).items():
+        write_whole(folder / f"{name}.svg", svg.encode())

@@ -1,10 +1,16 @@
 """Figures of chapter 03, relative representations."""
 
 import numpy as np
+import torch
+from IPython.display import HTML
 from matplotlib.figure import Figure
 
+from asif_lib.relative import relative_representation, unit_rows
+
+from . import style
 from .palette import ANCHOR, FAINT, INK, MARK, MARKERS, SERIES, series_style
-from .style import Drawing, caption_bars, draw_picture, listed, ranked_words, span, subplots, told, with_errors, wrapped
+from .style import Drawing, alt, draw_picture, image_tag, listed, span, subplots, with_errors, wrapped
+from .templates import self_contained
 
 
 def relative_under_changes(point, anchors, changes, names) -> Figure:
@@ -51,7 +57,7 @@ def relative_under_changes(point, anchors, changes, names) -> Figure:
         bars.set_xticks(places, names)
         bars.set(xlabel="anchor", ylim=(-1.1, 1.5), yticks=[-1, 0, 1])
         bars.set_ylabel("cosine with ★" if bars is axes[1, 0] else "")
-    return told(figure, f"A star in the plane and its cosines with {', '.join(names)}. {listed(words)}")
+    return alt(figure, f"A star in the plane and its cosines with {', '.join(names)}. {listed(words)}")
 
 
 def before_after(before, after) -> Figure:
@@ -71,7 +77,7 @@ def before_after(before, after) -> Figure:
         axis.set(xlim=(low - 0.05, 1.05), ylim=(low - 0.05, 1.05))
         axis.set_ylabel("entry after (cosine)" if axis is axes[0, 0] else "")
     words = listed(f"{title}: {span(values)}" for title, values in after.items())
-    return told(figure, f"Entries after a change against entries before it ({span(before)}). {words}")
+    return alt(figure, f"Entries after a change against entries before it ({span(before)}). {words}")
 
 
 def cosines_before_after(panels) -> Figure:
@@ -89,13 +95,18 @@ def cosines_before_after(panels) -> Figure:
         axis.set(xlabel="cosine of two stamps", ylabel="density", title=name)
         axis.legend(fontsize=8.5)
     words = listed(f"{name}: mean {np.mean(b):.2f}, centred {np.mean(a):.2f}" for name, (b, a) in panels.items())
-    return told(figure, f"Histograms of the cosines of two stamps. {words}")
+    return alt(figure, f"Histograms of the cosines of two stamps. {words}")
 
 
 def recall_points(ks, measures, chance) -> Figure:
     """Draw recall@k with 95 % intervals for several methods, and chance.
 
-    `measures` has for each method a list of Measure, one for each of `ks`; `chance` has a float for each.
+    Parameters
+    ----------
+    ks : sequence of m int
+    measures : dict of str to list of m Measure
+        By method.
+    chance : sequence of m float
     """
     figure, axis = subplots(figsize=(6.4, 3.6))
     places = np.arange(len(ks))
@@ -109,7 +120,7 @@ def recall_points(ks, measures, chance) -> Figure:
     axis.set(xlim=(-0.5, len(ks) - 0.5), ylim=(0, 1))
     axis.legend(fontsize=9, loc="upper left")
     words = listed(f"{name} {', '.join(map(str, values))}" for name, values in measures.items())
-    return told(figure, f"R@{ks} with 95 % intervals: {words}; chance {', '.join(f'{c:.1%}' for c in chance)}")
+    return alt(figure, f"R@{ks} with 95 % intervals: {words}; chance {', '.join(f'{c:.1%}' for c in chance)}")
 
 
 def caption_search(pictures, results) -> Figure:
@@ -123,19 +134,24 @@ def caption_search(pictures, results) -> Figure:
     scores = [score for rows in results for _, _, score, _ in rows]
     for (left, right), picture, rows in zip(axes, pictures, results, strict=True):
         draw_picture(left, picture)
-        caption_bars(right, rows, 38)
+        style.caption_bars(right, rows, 38)
         right.set_xlim(min(0, *scores), 1.05 * max(scores))
     axes[0, 1].set_title("captions, the best first", fontsize=10)
     axes[-1, 1].set_xlabel("score (cosine)")
-    words = listed(" ".join(ranked_words(rows)) for rows in results)
-    return told(figure, f"{len(pictures)} pictures, each with the captions of the highest scores: {words}")
+    words = listed(" ".join(style.ranked_words(rows)) for rows in results)
+    return alt(figure, f"{len(pictures)} pictures, each with the captions of the highest scores: {words}")
 
 
 def neighbours_two_ways(queries, reference, others, titles) -> Figure:
     """Draw pictures, each between its neighbours found in one way (left) and in another (right).
 
-    `queries` are (picture, caption), `reference` has for each a list of (picture, caption), and `others` a list of
-    (picture, caption, bool); True where the neighbour is among those of `reference`: it gets a frame and a star.
+    Parameters
+    ----------
+    queries : sequence of q (picture, caption)
+    reference : sequence of q lists of (picture, caption)
+    others : sequence of q lists of (picture, caption, bool)
+        True where the neighbour is among those of `reference`: it gets a frame and a star.
+    titles : (str, str)
     """
     top = len(reference[0])
     figure = Drawing((1.15 * (2 * top + 1), 1.75 * len(queries) + 0.4))
@@ -149,4 +165,80 @@ def neighbours_two_ways(queries, reference, others, titles) -> Figure:
                 words = wrapped(caption, 15, 2) + (" ★" if mark else "")
                 draw_picture(axis, picture, words, frame=MARK if mark else None)
     kept = listed(f"{query[1]} keeps {sum(m for *_, m in row)}" for query, row in zip(queries, others, strict=True))
-    return told(figure, f"Pictures between their {titles[0]} and their {titles[1]}. Of {top}: {kept}")
+    return alt(figure, f"Pictures between their {titles[0]} and their {titles[1]}. Of {top}: {kept}")
+
+
+# Drawn: landmarks on two maps that give one star, and a matrix of cosines
+
+LARGEST = 2
+"""The largest entries of each drawn picture decide which entries are drawn: this number of each."""
+
+
+def star_of_angles(point, anchors, names, degrees) -> HTML:
+    """Draw landmarks and a point on two maps, and the star of angles that both maps give.
+
+    The star has the point's direction at the top, and a ray for each landmark at its angle to it. The rays of the
+    first map are broad lines. The rays of the second map are dashed lines upon them.
+
+    Parameters
+    ----------
+    point : Tensor of shape (1, 2)
+    anchors : Tensor of shape (n, 2)
+    names : sequence of n
+        Of the landmarks.
+    degrees : float
+        The turn of the second map, anticlockwise.
+    """
+    cosine, sine = np.cos(np.deg2rad(degrees)), np.sin(np.deg2rad(degrees))
+    turn = torch.tensor([[cosine, sine], [-sine, cosine]], dtype=torch.float32)
+    maps = [_map(point, anchors, names), _map(point @ turn, anchors @ turn, names)]
+    reach = float(torch.cat([point, anchors]).norm(dim=1).max())
+    return self_contained("star", maps=maps, degrees=degrees, reach=reach)
+
+
+def _map(point, anchors, names):
+    """Describe a map: places (x, y), and for each landmark its cosine, its angle, and the end of its ray in a star."""
+    x, y = (point[0] / point.norm()).tolist()
+    rays = anchors / anchors.norm(dim=1, keepdim=True) @ torch.tensor([[y, x], [-x, y]])  # the point's is (0, 1)
+    cosines = relative_representation(point, anchors)[0]
+    numbers = zip(names, anchors.tolist(), rays.tolist(), cosines.tolist(), strict=True)
+    landmarks = [
+        {"name": name, "at": at, "ray": ray, "cosine": cosine, "angle": float(np.degrees(np.arccos(cosine)))}
+        for name, at, ray, cosine in numbers
+    ]
+    return {"point": point[0].tolist(), "landmarks": landmarks}
+
+
+def relative_matrix(new, anchors, items, i, j) -> HTML:
+    """Draw how two matrices of embeddings become one of cosines, with row i and column j marked.
+
+    The drawn rows are some new pictures. The drawn columns are their nearest anchors, in the same order.
+
+    Parameters
+    ----------
+    new, anchors : AnchorBank
+        With q and n pairs.
+    items : sequence of int
+        Rows of `new`; four fit on a screen.
+    i, j : int
+        The marked row and column, positions among `items`.
+    """
+    z, a = unit_rows(new.image[items]), unit_rows(anchors.image)  # (items, d), (n, d)
+    columns = (z @ a.T).argmax(dim=1).tolist()
+    cosines = z @ a[columns].T
+    entries = z.abs().topk(LARGEST, dim=1).indices.unique()
+    sides = [_side(new, items, z[:, entries]), _side(anchors, columns, a[columns][:, entries])]
+    return self_contained(
+        "cosines", rows=sides[0], columns=sides[1], cosines=cosines.tolist(), i=i, j=j,
+        low=min(0, float(cosines.min())),
+        largest=max(abs(value) for side in sides for one in side for value in one["entries"]),
+        q=len(new), n=len(anchors), d=new.image.shape[1], d_text=new.text.shape[1],
+    )  # fmt: skip
+
+
+def _side(bank, chosen, entries):
+    pairs = bank.pairs.iloc[chosen]
+    return [
+        {"row": row, "tag": image_tag(picture, caption, 72), "caption": caption.rstrip("."), "entries": values}
+        for row, picture, caption, values in zip(chosen, pairs.picture, pairs.caption, entries.tolist(), strict=True)
+    ]

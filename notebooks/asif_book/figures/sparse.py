@@ -13,7 +13,7 @@ from asif_lib.sparse import sparsify
 
 from . import style
 from .palette import INK, ON_DARK, ON_LIGHT, PICTURE, series_style
-from .style import Drawing, draw_picture, image_tag, listed, rows_down, span, subplots, told, wrapped
+from .style import Drawing, alt, draw_picture, image_tag, listed, rows_down, span, subplots, wrapped
 from .templates import self_contained
 
 TOP = 6
@@ -39,7 +39,7 @@ def sparse_vector(query, relative, vectors, pictures, captions) -> Figure:
     grid = figure.add_gridspec(3, TOP + 1, height_ratios=[1.25, 1.25, 1])
     _cosines_and_entries(figure.add_subplot(grid[0, :]), figure.add_subplot(grid[1, :]), relative, vectors)
     _query_and_anchors(figure, grid[2, :], query, pictures, captions)
-    return told(figure, _words(relative, vectors, captions))
+    return alt(figure, _words(relative, vectors, captions))
 
 
 def _words(relative, vectors, captions):
@@ -78,8 +78,12 @@ def _query_and_anchors(figure, place, query, pictures, captions):
 def sparse_and_ranking(query, relative, vectors, pictures, captions, ranking) -> Figure:
     """Show one sparse vector beside the captions that it ranks first.
 
-    `ranking` has (rank, caption, score, bool) of the first captions and of the picture's own, the best on top; True
-    marks its own. For the other parameters see `sparse_vector`.
+    Parameters
+    ----------
+    query, relative, vectors, pictures, captions
+        See `sparse_vector`.
+    ranking : list of (rank, caption, score, bool)
+        The first captions and the picture's own, the best on top; True marks its own.
     """
     figure = Drawing((11, 6.4))
     upper, lower = figure.subfigures(2, 1, height_ratios=[2.6, 1])
@@ -90,9 +94,8 @@ def sparse_and_ranking(query, relative, vectors, pictures, captions, ranking) ->
     bars.set(xlabel="score (cosine of the sparse vectors)", ylabel="caption, by rank")
     bars.set(xlim=(0, 1.05 * max(score for _, _, score, _ in ranking) or 1))
     _query_and_anchors(lower, lower.add_gridspec(1, 1)[0], query, pictures, captions)
-    return told(
-        figure, f"{_words(relative, vectors, captions)}. Captions by rank: {listed(style.ranked_words(ranking))}"
-    )
+    ranked = listed(style.ranked_words(ranking))
+    return alt(figure, f"{_words(relative, vectors, captions)}. Captions by rank: {ranked}")
 
 
 def sweep_heatmaps(tables, *, value="mean recall") -> Figure:
@@ -121,14 +124,21 @@ def sweep_heatmaps(tables, *, value="mean recall") -> Figure:
     figure.colorbar(image, ax=axes, format=lambda v, _: f"{v:.0%}", label=value, use_gridspec=False)
     best = {name: table.loc[table.value.idxmax()] for name, table in tables.items()}
     words = listed(f"{n}: best {b.value:.1%} at k / n = {b.fraction:g}, p = {b.p:g}" for n, b in best.items())
-    return told(figure, f"Heat maps of {value} over k / n and p, {low:.1%} to {high:.1%}. {words}")
+    return alt(figure, f"Heat maps of {value} over k / n and p, {low:.1%} to {high:.1%}. {words}")
 
 
 def interval_dots(series, *, xlabel, chance=None, title="", zero=False) -> Figure:
     """Draw measures as dots with their 95 % intervals, one row for each label.
 
-    `series` has for each series its measures by label; a label may be missing in a series. `chance` is a dotted line:
-    the value of guessing. With `zero` the measures are differences: a line at 0, and points with signs.
+    Parameters
+    ----------
+    series : dict of str to dict of str to Measure
+        For each series its measures by label; a label may be missing in a series.
+    xlabel, title : str
+    chance : float, optional
+        The value of guessing, a dotted line.
+    zero : bool
+        The measures are differences: a line at 0, and points with signs.
     """
     labels = list(dict.fromkeys(label for measures in series.values() for label in measures))
     figure, axis = subplots(figsize=(7, 0.7 + (0.3 + 0.22 * len(series)) * len(labels)))
@@ -154,7 +164,7 @@ def interval_dots(series, *, xlabel, chance=None, title="", zero=False) -> Figur
         for label, m in measures.items()
     )
     words += "" if chance is None else f"; chance {chance:.1%}"
-    return told(figure, f"{title} Dots with 95 % intervals, {xlabel}. {words}".strip())
+    return alt(figure, f"{title} Dots with 95 % intervals, {xlabel}. {words}".strip())
 
 
 def line_chart(
@@ -162,9 +172,20 @@ def line_chart(
 ) -> Figure:
     """Draw curves by name, each with a marker and a line style of its own.
 
-    `series` has (x, y) for each name. `logx` is the base of a logarithmic x axis, with `percent` the y are fractions,
-    and `marks` are vertical dotted lines: their x by their names. `theory` has (x, y) for each name: a plain line, and
-    the series are then markers on it, the first ones rings. `bands` has (x, low, high) for each name, and is shaded.
+    Parameters
+    ----------
+    series : dict of str to (x, y)
+    xlabel, ylabel : str
+    logx : float, optional
+        The base of a logarithmic x axis.
+    logy, percent : bool
+        Whether the y axis is logarithmic, and whether the y are fractions.
+    marks : dict of str to float, optional
+        The x of vertical dotted lines.
+    theory : dict of str to (x, y), optional
+        Plain lines. The series are then markers on them, the first ones rings.
+    bands : dict of str to (x, low, high), optional
+        Shaded.
     """
     theory, bands = theory or {}, bands or {}
     figure, axis = subplots(figsize=(7, 4))
@@ -195,7 +216,7 @@ def line_chart(
     lines = series | theory | edges
     points = {name: list(zip(x, y, strict=True))[:: 1 + len(x) // 12] for name, (x, y) in lines.items()}
     words = listed(f"{name}: " + ", ".join(f"{v:.3g} at {at:g}" for at, v in xy) for name, xy in points.items())
-    return told(figure, f"Curves, {' '.join(ylabel.split())} against {xlabel}. {words}")
+    return alt(figure, f"Curves, {' '.join(ylabel.split())} against {xlabel}. {words}")
 
 
 def four_steps(title, relative, pictures, captions, k, p) -> HTML:

@@ -59,7 +59,7 @@ def subplots(rows=1, columns=1, *, figsize, **options):
     return figure, figure.subplots(rows, columns, **options)
 
 
-def told(figure, alt) -> Figure:
+def alt(figure, alt) -> Figure:
     """Give a figure its alternative text, and return the figure."""
     figure.alt = alt
     return figure
@@ -79,12 +79,23 @@ def thumbnail(picture, side=96):
 
 
 def show_pictures(pictures, titles=None, *, columns=6, title="") -> Figure:
-    """Draw pictures in a grid, each with its title (a caption, a score) below it."""
+    """Draw pictures in a grid, each with its title below it.
+
+    Parameters
+    ----------
+    pictures : sequence of n pictures
+    titles : sequence of n str, optional
+        Such as captions or scores.
+    columns : int
+    title : str
+        Of the grid.
+    """
     titles = [""] * len(pictures) if titles is None else list(titles)
     figure, axes = picture_grid(len(pictures), columns, 1.7, 2.1, title)
     for axis, picture, text in zip(axes, pictures, titles, strict=True):
         draw_picture(axis, picture, wrapped(text, 20))
-    return told(figure, f"{title or f'{len(pictures)} pictures'}: {listed(filter(None, titles)) or 'without titles'}")
+    names = listed(filter(None, titles)) or "without titles"
+    return alt(figure, f"{title or f'{len(pictures)} pictures'}: {names}")
 
 
 def picture_grid(count, columns, width, height, title=""):
@@ -184,9 +195,15 @@ def span(values) -> str:
 def show(figure, alt=None, *, fold=""):
     """Display `figure` once, as a picture with an alternative text, and close it if it is one of pyplot's.
 
-    The text `alt` is by default ``figure.alt``, which the figure functions of this package set. With a text `fold` the
-    picture stays folded below it until the reader opens it. Raises `ParameterError` if the figure has no alternative
-    text, and none was given.
+    Raises `ParameterError` if the figure has no alternative text.
+
+    Parameters
+    ----------
+    figure : Figure
+    alt : str, optional
+        By default ``figure.alt``, which the figure functions of this package set.
+    fold : str
+        A text below which the picture stays folded until the reader opens it.
     """
     alt = alt or getattr(figure, "alt", "")
     if not alt:

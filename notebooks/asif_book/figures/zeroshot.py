@@ -5,7 +5,7 @@ from IPython.display import HTML
 from matplotlib.figure import Figure
 
 from .palette import FAINT, INK, LINES, ON_DARK, ON_LIGHT, SERIES, series_style
-from .style import image_tag, legend_above, listed, subplots, told
+from .style import alt, image_tag, legend_above, listed, subplots
 from .templates import self_contained
 
 SHOWN = 3
@@ -30,7 +30,7 @@ def confusion_matrix(counts, classes) -> Figure:
     axis.grid(which="minor", color=FAINT, linewidth=0.5)
     axis.tick_params(which="minor", length=0)
     rights = listed(f"{name} {counts[i, i]} of {counts[i].sum()}" for i, name in enumerate(classes))
-    return told(figure, f"Confusion matrix, {np.trace(counts)} of {counts.sum()} on the diagonal. {rights}")
+    return alt(figure, f"Confusion matrix, {np.trace(counts)} of {counts.sum()} on the diagonal. {rights}")
 
 
 def scaling(tables, *, ylabel) -> Figure:
@@ -52,7 +52,7 @@ def scaling(tables, *, ylabel) -> Figure:
     axis.grid(alpha=0.3)
     axis.legend(frameon=False, ncols=2, loc="upper left")
     words = listed(f"{name}: " + ", ".join(f"{v:.0%} at {n}" for n, v in mean.items()) for name, mean in means.items())
-    return told(figure, f"{ylabel} against the number of anchors, a dot for each subset. {words}")
+    return alt(figure, f"{ylabel} against the number of anchors, a dot for each subset. {words}")
 
 
 def trust_curves(reliable, covered) -> Figure:
@@ -87,7 +87,7 @@ def trust_curves(reliable, covered) -> Figure:
         f"{name}: " + ", ".join(f"{r.accuracy:.0%} of {r.coverage:.0%}" for r in table.itertuples())
         for name, table in covered.items()
     )
-    return told(
+    return alt(
         figure,
         f"Left, the share of right answers against their confidence. {listed(bins)}. "
         f"Right, the share of right answers among the most confident. {listed(kept)}",

@@ -17,7 +17,16 @@ MARKS = {"better": "▲", "worse": "▼"}
 
 
 def benchmark_page(title, table, failures) -> str:
-    """Lay out the tidy table of a benchmark as an HTML page, with the (what, why) of the parts that failed."""
+    """Lay out a benchmark as an HTML page.
+
+    Parameters
+    ----------
+    title : str
+    table : DataFrame
+        The tidy table.
+    failures : list of (str, str)
+        What failed, and why.
+    """
     use_style()
     sections = [_section(names, rows) for names, rows in table.groupby(["task", "measure"], sort=False)]
     content = filled(

@@ -1,31 +1,37 @@
-"""Run the chapters that changed, make a page for each and an index: a book that opens from disk."""
+"""Run the chapters that changed, make a page for each, an index and a search: a book that opens from disk."""
 
+import base64
 import contextlib
+import io
+import json
 import os
 import platform
+import re
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 from pathlib import Path
 
 import nbformat
+from bs4 import BeautifulSoup, NavigableString
 from markupsafe import Markup
+from nbformat import NotebookNode
+from PIL import Image
 
 from asif_book.figures.method import method_picture
+from asif_book.figures.style import data_address
 from asif_lib.bank.anchors import AnchorBank
 from asif_lib.defaults import DEFAULT_BANK
 from asif_lib.errors import AsifError, version_of
 from asif_lib.files import ROOT, build_dir, write_whole
 
-from ..chapters import Chapter, heading
+from ..chapters import Chapter, heading, tags_of
 from ..contents import METHOD, METHOD_ALT
 from ..editions import CHAPTERS, GUIDE
 from ..results import NoResultsError, load_results, result_rows
-from .markdown import to_html
 from .page import BOOK, layout
-from .rendering import render, render_page
+from .rendering import render, render_page, to_html
 from .running import ReportError, was_repeated
 from .schedule import PACKAGES, ChapterRun, Runner, minutes_and_seconds, run_chapters
-from .searching import search_page
-from .thumbnail import key_figure
 
 PARAMETERS = {"profile": "offline", "device": "auto", "seed": 0}
 """Parameters of every chapter. Without `fast`, each chapter keeps its own size."""
@@ -50,13 +56,21 @@ def build_report(
     edition into a folder ``solutions`` of each. The Markdown files beside the notebooks become pages too, except
     that the teacher's guide is part of the solved edition only.
 
-    `parameters` are set in the cells tagged ``parameters``, on top of ``PARAMETERS``. The edition is "student" or
-    "solutions", and `chapters` are names or their numbers (``["00", "03_relative"]``), by default all of the folder
-    `notebooks`, by default the checkout's. With `reuse`, a chapter does not run again whose notebook, parameters and
-    library are those of its last run.
-
     Raises `ReportError` if there is no such chapter, a page would not stand alone, or a picture has no alternative
     text, and `NotebookError` if a chapter fails; the others are kept and reused next time.
+
+    Parameters
+    ----------
+    parameters
+        For the cells tagged ``parameters``, on top of ``PARAMETERS``.
+    edition
+        "student" or "solutions".
+    chapters
+        Names or their numbers (``["00", "03_relative"]``), by default all.
+    notebooks
+        Their folder, by default the checkout's.
+    reuse
+        Keep a chapter's last run, if its notebook, parameters and library have not changed since.
     """
     if edition not in ("student", "solutions"):
         raise ReportError(f"There is no edition {edition!r}: choose student or solutions.")
@@ -147,3 +161,80 @@ def _index(entries: list[dict], around: dict, method: Markup, parameters: dict, 
     place = around | {"current": "index", "previous": None, "next": book[0]}
     shown = {"entries": entries, "method": method, "results": results, "facts": facts}
     return layout("index.html.j2", title=BOOK, **shown, **place)
+
+
+# The figure that stands for a chapter on the index
+
+THUMBNAIL_PIXELS = 720
+"""Width in pixels, twice the width on the page, for fine screens."""
+
+
+def key_figure(notebook: NotebookNode) -> tuple[str, str] | None:
+    """Find the figure that stands for an executed chapter: address (``data:``, made smaller) and alternative text.
+
+    It is the first picture that a cell tagged ``figure`` shows, otherwise the first picture of all.
+    """
+    tagged = [cell for cell in notebook.cells if "figure" in tags_of(cell)]
+    found = next((picture for cells in (tagged, notebook.cells) for picture in _pictures(cells)), None)
+    return found and (_smaller(found[0]), found[1])
+
+
+def _pictures(cells: list[NotebookNode]) -> Iterator[tuple[str, str]]:
+    for cell in cells:
+        for output in cell.get("outputs", []):
+            data, metadata = output.get("data", {}), output.get("metadata", {})
+            for kind in ("image/png", "image/jpeg"):
+                if kind in data:
+                    alt = metadata.get(kind, {}).get("alt") or cell.metadata.get("alt", "")
+                    yield f"data:{kind};base64,{''.join(data[kind].split())}", alt
+            for picture in BeautifulSoup(data.get("text/html", ""), "html.parser").find_all("img", src=True):
+                yield picture["src"], picture.get("alt", "")
+
+
+def _smaller(address: str) -> str:
+    """Shrink a raster picture to the width of the index; other pictures stay as they are."""
+    kind, comma, content = address.partition(",")
+    if not comma or not re.fullmatch(r"data:image/(png|jpeg);base64", kind):
+        return address
+    picture = Image.open(io.BytesIO(base64.b64decode(content)))
+    if picture.width <= THUMBNAIL_PIXELS:
+        return address
+    picture.thumbnail((THUMBNAIL_PIXELS, picture.height))
+    png = io.BytesIO()
+    picture.convert("RGB").quantize(128).save(png, format="png", optimize=True)
+    return data_address("png", png)
+
+
+# Search over the whole book: one page holds the text of every section, and its script finds words in it
+
+SEARCH = "search"
+"""Name of the page."""
+_HEADINGS = ["h1", "h2", "h3"]
+_BLOCKS = ["p", "div", "pre", "li", "td", "th", "summary", "dd"]
+"""What begins on a line, or in a cell, of its own."""
+_PASSED_OVER = ["script", "style", "nav", *_HEADINGS]
+
+
+def search_page(folder: Path, names: Sequence[str], *, chapters: Sequence[Chapter], more: Sequence) -> str:
+    """Make the page that searches the pages `names` of a folder, which are written already."""
+    book = [[name, *_content((folder / f"{name}.html").read_text(encoding="utf-8"))] for name in names]
+    index = Markup(json.dumps(book, ensure_ascii=False, separators=(",", ":")).replace("</", "<\\/"))
+    place = {"sections": [], "chapters": chapters, "more": more, "current": SEARCH, "previous": None, "next": None}
+    return layout("search.html.j2", title="Search the book", index=index, **place)
+
+
+def _content(page: str) -> tuple[str, list[tuple[str, str, str]]]:
+    """Read a page: its title, and for each section its ``id``, title and text."""
+    without_pictures = re.sub(r'"data:[^"]*"', '""', page)
+    text = BeautifulSoup(without_pictures, "html.parser").find("main")
+    found: list[tuple[str, str, list[str]]] = [("", "", [])]  # what stands above the title
+    for node in text.descendants:
+        if node.name in _HEADINGS:
+            found.append((node["id"], " ".join(node.get_text().split()), []))
+        elif node.name in _BLOCKS:
+            found[-1][2].append(" ")
+        elif type(node) is NavigableString and not node.find_parent(_PASSED_OVER):  # no comment
+            found[-1][2].append(node)
+    title = next((heading for _, heading, _ in found if heading), "")
+    texts = [(name, heading, " ".join("".join(parts).split())) for name, heading, parts in found]
+    return title, [section for section in texts if any(section[1:])]

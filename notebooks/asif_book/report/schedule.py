@@ -22,8 +22,7 @@ from asif_lib.files import read_json, sha256_of, write_json
 
 from ..chapters import Chapter
 from ..results import recorded_by, run_of
-from .running import ReportError, run_notebook, was_repeated
-from .watching import stop_kernels
+from .running import ReportError, run_notebook, stop_kernels, was_repeated
 
 PACKAGES = ["asif-workbook", "torch", "timm", "sentence-transformers", "numpy", "scikit-learn"]
 REPORT = Path(__file__).parent

@@ -12,13 +12,14 @@ returns, a matplotlib Figure with its alternative text or HTML. These functions 
 
 import lazy_loader
 
+_NAMES = {
+    "browser": "anchor_browser anchor_page find_anchors nearest_by_both",
+    "knobs": "anchor_count_knob counterfactual_knob counterfactual_step neighbours_kept neighbours_with sparse_knobs"
+    " sparse_step",
+    "parts": "Answer Knob words_above",
+    "upload": "answer_html parse_labels read_upload your_picture",
+}
+
 __getattr__, __dir__, __all__ = lazy_loader.attach(
-    __name__,
-    submod_attrs={
-        "anchor_removal": ["counterfactual_knob", "counterfactual_step"],
-        "browser": ["anchor_browser", "anchor_page", "find_anchors", "nearest_by_both"],
-        "knobs": ["anchor_count_knob", "neighbours_kept", "neighbours_with", "sparse_knobs", "sparse_step"],
-        "parts": ["Answer", "Knob", "words_above"],
-        "upload": ["answer_html", "parse_labels", "read_upload", "your_picture"],
-    },
+    __name__, submod_attrs={module: names.split() for module, names in _NAMES.items()}
 )

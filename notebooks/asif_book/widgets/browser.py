@@ -17,8 +17,13 @@ PER_PAGE = 12
 def anchor_browser(bank, pictures=None, *, chosen=0) -> ipywidgets.VBox:
     """Return a search field, a choice of group, pages of anchors, and the neighbours of a chosen one.
 
-    Row i of `pictures` belongs to anchor i of the bank; by default they are the bank's picture files. The anchor
-    `chosen`, a row of the bank, shows its neighbours first.
+    Parameters
+    ----------
+    bank : AnchorBank
+    pictures : sequence of n pictures, optional
+        Those of the anchors; by default the bank's picture files.
+    chosen : int
+        The row of the anchor that shows its neighbours first.
     """
     pictures = bank.pairs.picture if pictures is None else pictures
     groups = [ALL_GROUPS, *sorted(set(top_group(bank.pairs)) - {""})]
@@ -75,7 +80,15 @@ def anchor_page(pairs, pictures, rows) -> str:
 
 
 def nearest_by_both(bank, pictures, row, *, top=6):
-    """Find an anchor's nearest others by its picture and by its caption; return a figure and its alternative text."""
+    """Find an anchor's nearest others by its picture and by its caption; return a figure and its alternative text.
+
+    Parameters
+    ----------
+    bank : AnchorBank
+    pictures : sequence of n pictures
+    row, top : int
+        The anchor, and the number of its neighbours.
+    """
     top = min(top, len(bank) - 1)
     near = [nearest_rows(z, m, row, top) for z, m in ((bank.image, bank.image_mean), (bank.text, bank.text_mean))]
     captions = bank.pairs.caption

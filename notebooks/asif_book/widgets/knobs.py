@@ -1,17 +1,21 @@
-"""Knobs for k and p (chapter 04) and for the number of anchors (chapter 03)."""
+"""Knobs for k and p (chapter 04), the number of anchors (03), and the anchors that decided (06)."""
+
+from functools import partial
 
 import ipywidgets
 import torch
 
+from asif_book.figures.interpret import scores_without
 from asif_book.figures.relative import neighbours_two_ways
 from asif_book.figures.sparse import sparse_and_ranking
-from asif_lib.defaults import DEFAULT_P
+from asif_lib.defaults import DEFAULT_P, DEFAULT_TEMPLATE
 from asif_lib.errors import ParameterError
 from asif_lib.evaluation.measures import ranks, same_text
+from asif_lib.explain.counterfactual import Decision, without
 from asif_lib.relative import relative_representation, unit_rows
 from asif_lib.settings import default_k
 from asif_lib.sparse import sparsify
-from asif_lib.zeroshot import ASIF
+from asif_lib.zeroshot import ASIF, Classification, make_prompts
 
 from .parts import Answer, Knob, bare, words_above
 
@@ -23,8 +27,14 @@ TOP = 4
 def sparse_knobs(bank, queries, *, row=0, k=None) -> ipywidgets.VBox:
     """Return knobs for k and p, a choice of picture, and `sparse_step` below them.
 
-    `bank` holds the anchors, and `queries`, an AnchorBank too, captioned pictures that are not anchors; their captions
-    are ranked for one picture. At the start it is the one in `row` of `queries`, and k is `default_k` by default.
+    Parameters
+    ----------
+    bank : AnchorBank
+        The anchors.
+    queries : AnchorBank
+        Captioned pictures that are not anchors; their captions are ranked for one picture.
+    row, k : int
+        The picture and k at the start; k is `default_k` by default.
     """
     k = default_k(len(bank)) if k is None else k
     choices = [(f"{i}: {caption}", i) for i, caption in enumerate(queries.pairs.caption)]
@@ -37,10 +47,18 @@ def sparse_knobs(bank, queries, *, row=0, k=None) -> ipywidgets.VBox:
 
 
 def sparse_step(bank, queries, row, k, p):
-    """Sparsify one picture, a row of `queries`, and rank captions for it; return a figure and its alternative text.
+    """Sparsify one picture, and rank captions for it; return a figure and its alternative text.
 
     The figure shows eight captions, and the picture's own if its rank is lower. Raises `ParameterError` if k or p is
     out of range.
+
+    Parameters
+    ----------
+    bank, queries : AnchorBank
+        See `sparse_knobs`.
+    row : int
+        Of the picture in `queries`.
+    k, p : int, float
     """
     model = ASIF(bank, k, p, device="cpu")
     relative = relative_representation(queries.image[row : row + 1], bank.image, mean=bank.image_mean)
@@ -87,9 +105,18 @@ def log_steps(low, high, *others) -> list:
 def anchor_count_knob(bank, queries, *, rows=(0, 1, 2), count=None, seed=0) -> ipywidgets.VBox:
     """Return a knob for the number of anchors, and `neighbours_with` that number below it.
 
-    `bank` has all anchors, `queries`, an AnchorBank too, pictures that are not anchors; the neighbours are searched
-    among them. `rows` of `queries` are in the figure. At the start there are `count` anchors, by default all, and
-    `seed` is the seed of their random order.
+    Parameters
+    ----------
+    bank : AnchorBank
+        All anchors.
+    queries : AnchorBank
+        Pictures that are not anchors; the neighbours are searched among them.
+    rows : sequence of int
+        The pictures of `queries` in the figure.
+    count : int, optional
+        Anchors at the start, by default all.
+    seed : int
+        Of the random order of the anchors.
     """
     count = len(bank) if count is None else count
     anchors = Knob("Number of anchors", log_steps(2, len(bank), count), count)
@@ -102,6 +129,11 @@ def neighbours_with(bank, queries, count, *, rows=(0, 1, 2), seed=0):
     """Compare nearest neighbours by `count` random anchors and by all anchors: a figure and its alternative text.
 
     Raises `ParameterError` if `count` is not from 1 to the number of anchors.
+
+    Parameters
+    ----------
+    bank, queries, count, rows, seed
+        See `anchor_count_knob`.
     """
     by_all, few = (nearest_by_anchors(bank, queries, n, TOP, seed) for n in (len(bank), count))
     kept, captions = _shared(by_all, few), queries.pairs.caption
@@ -121,7 +153,14 @@ def neighbours_with(bank, queries, count, *, rows=(0, 1, 2), seed=0):
 
 
 def neighbours_kept(bank, queries, counts, *, seed=0) -> list:
-    """Return the share of the four nearest neighbours that stay, for each number of anchors; mean over pictures."""
+    """Return the share of the four nearest neighbours that stay, for each number of anchors; mean over pictures.
+
+    Parameters
+    ----------
+    bank, queries, seed
+        See `anchor_count_knob`.
+    counts : sequence of int
+    """
     by_all = nearest_by_anchors(bank, queries, len(bank), TOP, seed)
     return [float(_shared(by_all, nearest_by_anchors(bank, queries, n, TOP, seed)).mean()) for n in counts]
 
@@ -135,12 +174,99 @@ def nearest_by_anchors(bank, queries, count, top, seed) -> torch.Tensor:
     """
     if not 1 <= count <= len(bank):
         raise ParameterError(f"{count} anchors: the bank has {len(bank)}; take 1 to {len(bank)}")
-    drawn = torch.randperm(len(bank), generator=torch.Generator().manual_seed(seed))[:count]
-    relative = unit_rows(relative_representation(queries.image, bank.image[drawn], mean=bank.image_mean))
-    similarity = (relative @ relative.T).fill_diagonal_(-torch.inf)
+    drawn = torch.randperm(len(bank), generator=torch.Generator().manual_seed(seed))[:count]  # (count,)
+    relative = relative_representation(queries.image, bank.image[drawn], mean=bank.image_mean)  # (q, count)
+    relative = unit_rows(relative)
+    similarity = (relative @ relative.T).fill_diagonal_(-torch.inf)  # (q, q)
     return similarity.argsort(dim=1, descending=True, stable=True)[:, :top]
 
 
 def _shared(a, b):
     """The share of the entries of each row of `a` that the same row of `b` has too."""
     return (a[:, :, None] == b[:, None, :]).any(dim=2).double().mean(dim=1)
+
+
+# Chapter 06: without the anchors that contributed most to a decision
+
+COUNTS = (0, 1, 2, 3, 4, 5, 6, 8, 10, 15, 20, 30, 50, 100)
+
+
+def counterfactual_knob(model, queries, labels, *, row=0, truth=None) -> ipywidgets.VBox:
+    """Return a knob for the number of removed anchors, and `counterfactual_step` below it.
+
+    Raises `ParameterError` if nothing decides this picture.
+
+    Parameters
+    ----------
+    model : ASIF
+    queries : AnchorBank
+        Captioned pictures that are not anchors.
+    labels : sequence of c str
+    row : int
+        The picture among the queries.
+    truth : str, optional
+        The right label, if it is known.
+    """
+    z_text = model.embeddings("text", make_prompts(labels, [DEFAULT_TEMPLATE]))  # encoded once
+    ranked = Decision(model, queries.image[[row]], z_text, labels).anchors()
+    most = min(len(ranked), len(model.bank) - model.k)
+    knob = Knob("Anchors taken away", sorted({c for c in COUNTS if c < most} | {most}), 0)
+    answer = Answer()
+    step = partial(counterfactual_step, model, queries, z_text, labels, row, truth=truth)
+    answer.follow(lambda count: words_above(step(count)), knob)
+    return ipywidgets.VBox([knob, answer])
+
+
+def counterfactual_step(model, queries, z_text, labels, row, count, *, truth=None):
+    """Remove the anchors that contribute most to the label, and decide again; return the figure and its alt text.
+
+    Raises `ParameterError` if nothing decides this picture, fewer than `count` anchors contribute, or fewer than k
+    would be left.
+
+    Parameters
+    ----------
+    model, queries, labels, row, truth
+        See `counterfactual_knob`.
+    z_text : Tensor of shape (c · templates, d_text)
+        Embeddings of the prompts, label by label.
+    count : int
+        Anchors to remove.
+    """
+    z_image = queries.image[[row]]
+    decision = Decision(model, z_image, z_text, labels)
+    before, ranked = decision.label, decision.anchors().tolist()
+    if not 0 <= count <= len(ranked):
+        raise ParameterError(f"{count} anchors: {len(ranked)} contribute to {before!r}; take away 0 to {len(ranked)}")
+    gone = ranked[:count]
+    result = without(model, z_image, z_text, gone)
+    after = Classification(decision.labels, decision.of_labels(result.scores))
+    entered = result.entered[result.entered.side == "image"].sort_values("entry", ascending=False).anchor.tolist()
+    pairs = model.bank.pairs
+    figure = scores_without(
+        queries.pairs.picture[row],
+        f"{queries.pairs.caption[row]}\nwithout {count} of {len(pairs)} anchors:\n{after.best[0] or 'nothing decides'}",
+        labels,
+        decision.scores.tolist(),
+        after.scores[0].tolist(),
+        *([(pairs.picture[a], pairs.caption[a]) for a in anchors] for anchors in (gone, entered)),
+        truth=truth,
+    )
+    names = [bare(pairs.caption[anchor]) for anchor in gone]
+    return figure, _words(bare(queries.pairs.caption[row]), before, after, names, entered, truth)
+
+
+def _words(caption, before, after, gone, entered, truth):
+    order = after.scores[0].argsort(descending=True).tolist()[:3]
+    best = ", ".join(f"{after.labels[i]} {float(after.scores[0, i]):.3f}" for i in order)
+    now = after.best[0]
+    change = "nothing decides any more" if now is None else f"the label stays “{now}”"
+    if now not in (None, before):
+        change = f"the label turns from “{before}” to “{now}”"
+    right = "" if truth is None else f" The right label is “{truth}”."
+    if not gone:
+        return f"“{caption}” with all anchors: “{before}”. Best scores: {best}.{right}"
+    names = ", ".join(gone[:3]) + (" and others" if len(gone) > 3 else "")
+    return (
+        f"“{caption}” without {len(gone)} anchor{'' if len(gone) == 1 else 's'} ({names}): {change}. Best scores: "
+        f"{best}.{right} Entered the picture's top k: {len(entered)}."
+    )

@@ -54,7 +54,7 @@ class Picker(anywidget.AnyWidget):
             self.arrived.append((content["name"], bytes(buffers[0])))
             return
         self.words, self.answer.trouble.outputs = [], ()  # so that equal words are a change too
-        batch, self.arrived, results, said, problems = self.arrived, [], [], [], list(content["words"])
+        batch, self.arrived, results, news, problems = self.arrived, [], [], [], list(content["words"])
         for name, data in batch:
             with self.answer.guarded():
                 try:
@@ -62,15 +62,22 @@ class Picker(anywidget.AnyWidget):
                 except AsifError as error:
                     problems.append(f"✘ {error}")
         with self.answer.guarded():
-            said = self.done(results)
-        self.words = problems + said
+            news = self.done(results)
+        self.words = problems + news
 
 
 def your_picture(model, labels=("otter", "beaver"), *, template=DEFAULT_TEMPLATE, pictures=None) -> ipywidgets.VBox:
     """Return a place to drop pictures and write labels; each picture gets an answer and the anchors that decided.
 
-    The widget starts with these labels; the prompt template has one ``{}`` for the label. Row i of `pictures` belongs
-    to anchor i; by default they are the picture files of the bank.
+    Parameters
+    ----------
+    model : ASIF
+    labels : sequence of str
+        Those at the start.
+    template : str
+        The prompt, with one ``{}`` for the label.
+    pictures : sequence of n pictures, optional
+        Those of the anchors; by default the picture files of the bank.
     """
     return YourPicture(model, labels, template, model.bank.pairs.picture if pictures is None else pictures)
 
@@ -145,8 +152,16 @@ def write_labels(labels) -> str:
 def answer_html(model, name, picture, vector, labels, template, pictures) -> str:
     """Return as HTML how a model ranks labels for a picture, and which anchors decided for the first label.
 
-    `vector`, SparseVectors of one row, represents the `picture` of this `name`; `pictures` are the anchors' pictures.
     Raises `ParameterError` if a label is empty, or occurs twice.
+
+    Parameters
+    ----------
+    model, labels, template, pictures
+        See `your_picture`.
+    name : str
+    picture : picture
+    vector : SparseVectors of one row
+        Represents the picture.
     """
     answer, figures = model.classify(vector, labels, templates=[template]), []
     verdict = answer.best[0]

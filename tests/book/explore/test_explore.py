@@ -21,8 +21,7 @@ from PIL import Image, ImageDraw
 
 from asif_book.explore import server as explore_server
 from asif_book.explore.explorer import Explorer
-from asif_book.explore.export import to_notebook
-from asif_book.explore.question import Question, answer_without, explain
+from asif_book.explore.question import Question, answer_without, explain, to_notebook
 from asif_book.explore.working_copy import WorkingCopy
 from asif_book.report import run_notebook
 from asif_lib import ASIF, AnchorBank
@@ -250,7 +249,7 @@ def troubles(widget):
 
 
 def test_the_page_shows_ranking_anchors_counterfactual_and_what_an_edit_changes(page, copy):
-    before = page.said.words
+    before = page.outcome.words
     explanation = ask(copy)
     first, score = explanation.ranking[0]
     assert before.startswith(f"“{first}” is first with {score:.3f}")
@@ -264,9 +263,9 @@ def test_the_page_shows_ranking_anchors_counterfactual_and_what_an_edit_changes(
     assert "New in the top k of the picture: " in page.result_without.page.value
     page.remove.click()
     assert page.anchors.ticked == [] and top["id"] not in [one["id"] for one in page.anchors.page["anchors"]]
-    assert page.said.words != before and f"removed {top['id']}" in page.history.value
+    assert page.outcome.words != before and f"removed {top['id']}" in page.history.value
     page.undo.click()
-    assert page.said.words == before and f"removed {top['id']}" not in page.history.value
+    assert page.outcome.words == before and f"removed {top['id']}" not in page.history.value
     assert troubles(page) == []
 
 
@@ -319,8 +318,8 @@ def test_a_picture_without_a_file_is_chosen_by_its_caption(page, copy):
 def test_bad_input_is_a_sentence_where_it_belongs_and_goes_away(page, copy):
     page.k.value = 0
     assert "k = 0" in page.result.page.value and page.anchors.page["anchors"] == []
-    assert page.said.words == page.near.words == "" and "nothing to show" in page.pager.text.value
-    assert page.said_without.words == "There is no answer yet: see “3 Ranking”."
+    assert page.outcome.words == page.near.words == "" and "nothing to show" in page.pager.text.value
+    assert page.outcome_without.words == "There is no answer yet: see “3 Ranking”."
     page.k.value = 12
     page.labels.value = "a frog, a frog"
     assert "twice" in page.result.page.value
@@ -476,7 +475,7 @@ def test_a_bank_without_encoders_is_explored_by_labels_from_a_file(external, sta
     folder, file = external
     copy = WorkingCopy(folder, tmp_path / "session", device="cpu", labels_from=file)
     explorer = Explorer(copy)
-    assert explorer.labels.value == "a frog, a bird, a vehicle" and "is first with" in explorer.said.words
+    assert explorer.labels.value == "a frog, a bird, a vehicle" and "is first with" in explorer.outcome.words
     assert explorer.pictures.tiles[0]["picture"] == f"<span>{escape(copy.stored.pairs['caption'][0])}</span>"
     explanation = ask(copy, held_out=False, template="{}")
     model = ASIF(stamps_bank.subset(range(120)), 12, 2.0, device="cpu", text_encoder=text_encoder)

@@ -5,8 +5,15 @@ import xml.etree.ElementTree as ElementTree
 
 import pytest
 
-from asif_book.figures.method import DRAWINGS
-from asif_book.figures.turning import LABELS, PICTURE, Turning, turning, turning_of_the_kangaroo, turning_svg
+from asif_book.figures.method import (
+    DRAWINGS,
+    LABELS,
+    SILHOUETTE,
+    Turning,
+    turning,
+    turning_of_the_kangaroo,
+    turning_svg,
+)
 from asif_lib import ASIF
 from asif_lib.errors import ParameterError
 from asif_lib.files import ROOT
@@ -36,7 +43,7 @@ def test_the_committed_picture_shows_the_numbers_of_the_model(kangaroo, committe
 
 def test_without_the_one_anchor_a_rebuilt_model_gives_the_other_answer(kangaroo, stamps_bank):
     captions, ids = stamps_bank.pairs["caption"].tolist(), stamps_bank.pairs["id"].tolist()
-    row, anchor = ids.index(PICTURE), captions.index(kangaroo.anchors[0][0])
+    row, anchor = ids.index(SILHOUETTE), captions.index(kangaroo.anchors[0][0])
     k = ASIF(stamps_bank.subset([i for i in range(len(ids)) if i != row]), device="cpu").k
     for gone, scores, answer in (({row}, kangaroo.before, "sheep"), ({row, anchor}, kangaroo.after, "kangaroo")):
         model = ASIF(stamps_bank.subset([i for i in range(len(ids)) if i not in gone]), k=k, device="cpu")

@@ -29,8 +29,8 @@ document.addEventListener("DOMContentLoaded", () => {
   foldContents(document.querySelector(".contents details"));
   focusOnlyWhatScrolls(document.querySelectorAll("main [tabindex='0']"));
   openToPrint();
-  const given = new URLSearchParams(location.search).get("find");
-  for (const form of document.querySelectorAll("#page-search")) search(form, document.querySelector("main"), given);
+  const initial = new URLSearchParams(location.search).get("find");
+  for (const form of document.querySelectorAll("#page-search")) search(form, document.querySelector("main"), initial);
   for (const form of document.querySelectorAll("#book-search")) searchBook(form, document.querySelector(".found"));
 });
 
@@ -99,10 +99,10 @@ function escaped(words) {
   return words.replace(/[.*+?^${}()|[\]\\]/g, "\\$&");
 }
 
-// In this page; `given` are words to begin with, behind the section of the address.
-function search(form, root, given) {
+// In this page; `initial` are words to begin with, behind the section of the address.
+function search(form, root, initial) {
   if (!("highlights" in CSS)) return; // an older browser: its own search will do
-  const input = form.querySelector("input"), said = form.querySelector("output"), book = form.querySelector("a");
+  const input = form.querySelector("input"), status = form.querySelector("output"), book = form.querySelector("a");
   const all = new Highlight(), one = new Highlight();
   one.priority = 1;
   CSS.highlights.set("found", all);
@@ -136,7 +136,7 @@ function search(form, root, given) {
     element.scrollIntoView({ block: "center", inline: "nearest" });
     const box = range.getBoundingClientRect(); // a long listing: the element's middle may be far from the match
     if (box.top < 80 || box.bottom > innerHeight) scrollBy(0, box.top - innerHeight / 3);
-    said.textContent = `${current + 1} of ${matches.length}`;
+    status.textContent = `${current + 1} of ${matches.length}`;
   }
 
   function update() {
@@ -146,7 +146,7 @@ function search(form, root, given) {
     one.clear();
     matches.forEach((range) => all.add(range));
     current = -1;
-    said.textContent = sought.length < 2 ? "" : matches.length ? `${matches.length} found` : "none found";
+    status.textContent = sought.length < 2 ? "" : matches.length ? `${matches.length} found` : "none found";
     if (book) book.href = `search.html#${encodeURIComponent(sought)}`;
   }
 
@@ -163,8 +163,8 @@ function search(form, root, given) {
     if (event.key === "Enter" && event.shiftKey) { event.preventDefault(); step(-1); }
     if (event.key === "Escape") { input.value = ""; update(); input.focus(); }
   });
-  if (given) {
-    input.value = given;
+  if (initial) {
+    input.value = initial;
     update();
     const section = document.getElementById(decodeURIComponent(location.hash.slice(1))) ?? root;
     const behind = (range) => section.compareDocumentPosition(range.startContainer) & Node.DOCUMENT_POSITION_FOLLOWING;
@@ -174,7 +174,7 @@ function search(form, root, given) {
 
 // In the whole book: the page holds the text of every section.
 function searchBook(form, list) {
-  const input = form.querySelector("input"), said = form.querySelector("output"), most = 40;
+  const input = form.querySelector("input"), status = form.querySelector("output"), most = 40;
   const sections = JSON.parse(document.querySelector("#sections").textContent).flatMap(([page, chapter, parts]) =>
     parts.map(([id, title, text]) => ({ page, chapter, id, title, text, lower: `${title} ${text}`.toLowerCase() })));
   const times = (text, word) => text.split(word).length - 1;
@@ -214,7 +214,7 @@ function searchBook(form, list) {
     list.replaceChildren(...scored.slice(0, most).map(([, section]) => entry(section, phrase, words)));
     history.replaceState(null, "", `#${encodeURIComponent(input.value.trim())}`); // for the way back
     const count = `${scored.length} ${scored.length === 1 ? "section" : "sections"}`;
-    said.textContent = phrase.length < 2 ? "" : count + (scored.length > most ? `, the best ${most} are shown` : "");
+    status.textContent = phrase.length < 2 ? "" : count + (scored.length > most ? `, the best ${most} are shown` : "");
   }
 
   form.hidden = false;

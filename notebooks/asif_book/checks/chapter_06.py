@@ -1,18 +1,26 @@
-"""Checks of exercises 06.1 to 06.5: contributions, contrasts, an anchor taken away, and an AUC from ranks."""
+"""Checks of chapter 06, interpretability."""
 
-from functools import cache, partial
+from functools import cache, cached_property, partial
 
+import numpy as np
+import pandas as pd
 import torch
 import torch.nn.functional as F
 
-from ..catalogue import COMPLEMENT, DESCENDING, REVERSED_RESULTS, but, changed, part, result, unsafe_rows
-from ..chapter_04.exercises import four_steps, unchanged
-from ..exercise import Exercise
-from ..judging import kind_of, random_tensor
+from asif_lib.bank.anchors import AnchorBank
+from asif_lib.encoders.identity import EncoderIdentity
+from asif_lib.explain import counterfactual
+from asif_lib.explain.contribution import contributions
+from asif_lib.zeroshot import ASIF
+
+from .catalogue import COMPLEMENT, DESCENDING, REVERSED_RESULTS, but, changed, part, result, unsafe_rows
+from .chapter_04 import four_steps, unchanged
+from .exercise import Exercise, investigation
+from .judging import Verdict, ask, kind_of, random_tensor, refuse, right
 
 
 def contribution(image, prompts, *, over=torch.mean):
-    return over(image * prompts, dim=0)
+    return over(image * prompts, dim=0)  # (m, n) → (n,)
 
 
 def half_empty(*shape, seed):
@@ -40,7 +48,7 @@ mistakes = {
     "You spread the score evenly over the anchors. It adds up, but it says nothing: how much did each anchor "
     "contribute?": result(lambda c: c.mean().expand(len(c))),
     "You spread the score evenly over the anchors that both sides hold. It adds up, and says nothing: what did each of "
-    "them give?": result(lambda given: (given > 0) * given.sum() / (given > 0).sum()),
+    "them give?": result(lambda shares: (shares > 0) * shares.sum() / (shares > 0).sum()),
     "You took the smaller of the two entries; a cosine is a sum of products.": lambda x, y: torch.minimum(x, y.mean(0)),
     "You used the best prompt only; take the mean over all prompts.": lambda x, y: x * y[(y @ x).argmax()],
     "You used the first prompt only.": changed(prompts=lambda y: y[:1]),
@@ -51,11 +59,11 @@ check_contributions = Exercise("06.1", "Prove that it adds up", contribution, ca
 
 
 def difference(image, one, other):
-    return image * (one - other)
+    return image * (one - other)  # (n,)
 
 
-def contrast(image, one, other, top, *, gap=difference, told=lambda found: found.indices):
-    return told(gap(image, one, other).topk(top)), told(gap(image, other, one).topk(top))
+def contrast(image, one, other, top, *, gap=difference, part=lambda found: found.indices):
+    return part(gap(image, one, other).topk(top)), part(gap(image, other, one).topk(top))
 
 
 def both_ends(order):
@@ -83,7 +91,7 @@ mistakes = {
     "You left the picture out: an anchor that it lacks gives nothing to any label.": but(gap=lambda x, a, b: a - b),
     "The strongest comes first; your second result begins with the weakest.": part(1, lambda r, *_: r.flip(0)),
     "You took the quotient, which is large for two tiny contributions; subtract.": but(gap=lambda x, a, b: a / b),
-    "You returned the differences; the positions of the anchors are wanted.": but(told=lambda found: found.values),
+    "You returned the differences; the positions of the anchors are wanted.": but(part=lambda found: found.values),
 }
 cases = [(*rows, top) for rows, top in zip(LABELS, (3, 5, 1), strict=True)]
 check_contrast = Exercise("06.2", "Why this one and not the other?", contrast, cases, mistakes)
@@ -91,7 +99,7 @@ check_contrast = Exercise("06.2", "Why this one and not the other?", contrast, c
 
 def rank_auc(scores, wrong, *, points=lambda gaps: (gaps.sign() + 1).double() / 2, over=torch.mean):
     """Return how often a wrong pair scores below a right one; a tie counts half."""
-    return float(over(points(scores[~wrong] - scores[wrong][:, None])))
+    return float(over(points(scores[~wrong] - scores[wrong][:, None])))  # (wrong, right) gaps
 
 
 def by_argsort(order):
@@ -100,6 +108,11 @@ def by_argsort(order):
         return float((places[wrong].sum() - m * (m - 1) / 2) / (m * (len(scores) - m)))
 
     return auc
+
+
+def one_by_one(scores, wrong):
+    gaps = [right - low for right, low in zip(scores[~wrong], scores[wrong], strict=False)]
+    return (torch.stack(gaps).sign() + 1).mean() / 2
 
 
 def on_a_grid(steps):
@@ -140,9 +153,8 @@ mistakes = {
     "You compared each wrong pair with all pairs; compare it with the right ones only.": lambda s, w: (
         ((s[None] - s[w][:, None]).sign() + 1).mean() / 2
     ),
-    "You compared the i-th wrong pair with the i-th right one only; compare every wrong pair with every right one.": (
-        lambda s, w: ((s[~w][: (m := min(int(w.sum()), int((~w).sum())))] - s[w][:m]).sign() + 1).mean() / 2
-    ),
+    "You compared the i-th wrong pair with the i-th right one only; compare every wrong pair with every right "
+    "one.": one_by_one,
     "You compared each wrong pair with the mean of the right ones; compare it with every right one.": lambda s, w: (
         (s[~w].mean() - s[w]).sign().add(1).mean() / 2
     ),
@@ -156,7 +168,7 @@ check_rank_auc = Exercise("06.5", "An AUC without thresholds", rank_auc, cases, 
 
 
 def scores(image, texts, k, p, vectors=four_steps):
-    return vectors(texts, k, p) @ vectors(image[None], k, p)[0]
+    return vectors(texts, k, p) @ vectors(image[None], k, p)[0]  # (t, n) @ (n,) → (t,)
 
 
 def without(image, texts, anchor, k, p, *, from_image=True, from_texts=True, vectors=four_steps):
@@ -242,7 +254,7 @@ class Decision:
     def __init__(self, image, texts, k, p):
         x, y = four_steps(image[None], k, p)[0], four_steps(texts, k, p)
         self.winner, self.second = (y @ x).topk(2).indices.tolist()
-        self.given = x * y  # (c, n), what each anchor contributes to each label
+        self.gives = x * y  # (c, n), what each anchor contributes to each label
         self.without, self.blanked, self.subtracted = (  # each (n, c)
             torch.stack([way(image, texts, a, k, p) for a in range(len(image))])
             for way in (without, blanked, subtracted)
@@ -304,10 +316,10 @@ def explained(answer, *case):
     if answer == -1:
         return "your function says -1, and there is an anchor without which another label wins."
     lead = float(decision(*case).leads[answer])
-    told = f"without your anchor {answer} the old winner's lead is {lead:+.3f}"
+    outcome = f"without your anchor {answer} the old winner's lead is {lead:+.3f}"
     if lead >= 0:
-        return f"{told}: the label stays as it is."
-    return f"{told}: the label changes, but without another anchor the old winner lies further behind."
+        return f"{outcome}: the label stays as it is."
+    return f"{outcome}: the label changes, but without another anchor the old winner lies further behind."
 
 
 # Seeds and k. Each usual mistake goes wrong in two decisions at least, and no two mistakes answer alike; in the last
@@ -324,7 +336,7 @@ mistakes = {
     "Where several anchors flip the decision, you took the first; take the one that leaves the old winner furthest "
     "behind.": of(lambda d: d.tested(-torch.arange(len(d.leads)).float())),
     "Of the anchors that flip it, you took the one with the largest contribution; take the one that leaves the old "
-    "winner furthest behind.": of(lambda d: d.tested(d.given[d.winner])),
+    "winner furthest behind.": of(lambda d: d.tested(d.gives[d.winner])),
     "You looked for the lowest score of the old winner. Other labels' scores move as well: what counts is by how much "
     "it leads the best of them.": (
         of(lambda d: int(d.without[:, d.winner].argmin())),
@@ -335,11 +347,11 @@ mistakes = {
         Decision.behind_the_second
     ),
     "You returned the anchor that contributes most to the winner, untested. It may give as much to the others: compute "
-    "the scores without each anchor.": of(lambda d: int(d.given[d.winner].argmax())),
+    "the scores without each anchor.": of(lambda d: int(d.gives[d.winner].argmax())),
     "You tried the anchor that contributes most to the winner, and no other. Another anchor may flip the decision: try "
-    "all.": of(lambda d: d.if_it_flips(d.given[d.winner].argmax())),
+    "all.": of(lambda d: d.if_it_flips(d.gives[d.winner].argmax())),
     "You returned the anchor with the largest difference between winner and runner-up, untested. Others enter, and a "
-    "third label may win: test each anchor.": of(lambda d: int((d.given[d.winner] - d.given[d.second]).argmax())),
+    "third label may win: test each anchor.": of(lambda d: int((d.gives[d.winner] - d.gives[d.second]).argmax())),
     "You took contributions off the scores. Without an anchor others enter the top k and the lengths change, as in "
     "exercise 06.3.": of(lambda d: d.without_refill(d.subtracted)),
     "You blanked the anchor, and nothing entered in its place, as in 06.3.": of(lambda d: d.without_refill(d.blanked)),
@@ -348,3 +360,164 @@ mistakes = {
 check_flip = Exercise(
     "06.4", "The one that flips it", of(Decision.answer), cases, mistakes, form=no_position, explain=explained
 )
+
+
+# 06.6, the open investigation: a wrong decision of the model, explained with evidence that can be checked
+
+MOST = 12
+"""Anchors that an explanation may name: a reader takes in no more."""
+PATIENCE = 12
+"""How many times the usual limit a search may take: each question to the bank is a pass over all of it."""
+SLOW = "Each call of `task.without` asks the whole bank about all pictures; ask about fewer sets of anchors."
+
+
+class FailureTask:
+    """Pictures with their classes, and the model's labels with and without some anchors.
+
+    Parameters
+    ----------
+    model : ASIF
+    z : Tensor of shape (q, d_image)
+        Embeddings of the pictures.
+    prompts : Tensor of shape (c, d_text)
+        Embeddings of one prompt for each class.
+    labels : array-like of shape (q,)
+        The true classes, as positions in `classes`.
+    classes : list of str
+    taken : sequence of int
+        Pictures that the chapter has explained already.
+    """
+
+    def __init__(self, model, z, prompts, labels, classes, taken=()):
+        self.model, self.z, self.prompts = model, z, prompts
+        self.labels, self.classes, self.taken = np.asarray(labels), list(classes), frozenset(taken)
+        self.predicted = best_label(self.images.similarity(self.texts))
+        """The classes given, (q,); -1 where nothing decides."""
+
+    @cached_property
+    def images(self):
+        return self.model.images(self.z)
+
+    @cached_property
+    def texts(self):
+        return self.model.texts(self.prompts)
+
+    @property
+    def wrong(self) -> list:
+        """The pictures with a wrong class that are still to be explained."""
+        return [i for i in np.flatnonzero(self.predicted != self.labels).tolist() if i not in self.taken]
+
+    def speaking_for(self, picture, gone=()) -> list:
+        """Return the anchors that contribute to the label of this picture, the largest contribution first.
+
+        The label is the one without the anchors `gone`. Errors as of `counterfactual.without`.
+        """
+        left = counterfactual.without(self.model, self.z[[picture]], self.prompts, gone)
+        label = int(best_label(left.scores)[0])
+        return contributions(left.images, left.texts[[label]]).anchor.tolist() if label >= 0 else []
+
+    def without(self, anchors) -> np.ndarray:
+        """Return the classes given to all pictures without these anchors, (q,); errors as `counterfactual.without`."""
+        return best_label(counterfactual.without(self.model, self.z, self.prompts, anchors).scores)
+
+    @classmethod
+    def made_up(cls):
+        """Make forty pictures of three classes over sixty anchors, some with a caption that belongs to another."""
+        random = torch.Generator().manual_seed(67)
+
+        def noisy(kinds, centres, noise):
+            return centres[kinds] + noise * torch.randn(len(kinds), centres.shape[1], generator=random)
+
+        pictures, words = (torch.randn(3, d, generator=random) for d in (8, 7))
+        kinds, labels = torch.arange(60) % 3, torch.arange(40) % 3
+        named = torch.where(torch.arange(60) % 7 == 0, (kinds + 1) % 3, kinds)
+        pairs = pd.DataFrame(
+            {"id": [str(i) for i in range(60)], "caption": [f"a thing of kind {i}" for i in named.tolist()]}
+        ).assign(picture="", group="")
+        identities = [EncoderIdentity(kind, "made up", "check", "0", "", d) for kind, d in (("image", 8), ("text", 7))]
+        bank = AnchorBank("made up", noisy(kinds, pictures, 1.0), noisy(named, words, 1.0), pairs, *identities)
+        model = ASIF(bank, 10, 2, device="cpu")
+        return cls(model, noisy(labels, pictures, 1.2), words, labels, ["red", "green", "blue"])
+
+
+def best_label(scores):
+    best, where = scores.max(dim=1)
+    return torch.where(best > 0, where, -1).numpy()
+
+
+@investigation("06.6", "A failure of your own", FailureTask)
+def check_own_failure(function, task) -> Verdict:
+    """Look whether the label is right without the student's anchors, and what their removal costs elsewhere."""
+    result = ask(function, (task,), "In your investigation", like=(), patience=PATIENCE, advice=SLOW)
+    picture, anchors, harmed = evidence(result, task)
+    before, true = (quoted(labels[picture], task) for labels in (task.predicted, task.labels))
+    if before == true:
+        refuse(f"Picture {picture} got {before}, which is right; give the row of one from `task.wrong`.")
+    if picture in task.taken:
+        refuse(f"The chapter has repaired picture {picture} already; take another from `task.wrong`.")
+    after = task.without(anchors)
+    removed = "this anchor" if len(anchors) == 1 else f"these {len(anchors)} anchors"
+    without = f"Without {removed} picture {picture}"
+    if (now := quoted(after[picture], task)) == before:
+        refuse(f"{without} still gets {before}. When anchors go, others enter in their place.")
+    if now != true:
+        refuse(f"{without} gets {now}: another label, and not the right one. Which anchors speak for that one?")
+    for anchor in anchors:
+        rest = [a for a in anchors if a != anchor]
+        if rest and task.without(rest)[picture] == task.labels[picture]:
+            refuse(f"Anchor {anchor} is not needed: the label is right when only the other {len(rest)} go.")
+    was_right, is_right = task.predicted == task.labels, after == task.labels
+    refuse_other_harm(harmed, was_right, is_right)
+    return right(
+        f"Your evidence holds. {without} is called {true}, no longer {before}, and each of them is needed. Of "
+        f"{int(was_right.sum())} other pictures that were right, {harmed} became wrong."
+    )
+
+
+def quoted(label, task):
+    return f"“{task.classes[label]}”" if label >= 0 else "no label"
+
+
+def refuse_other_harm(harmed, was_right, is_right):
+    """Refuse another number of pictures that suffer, without the right number."""
+    if harmed == int((was_right & ~is_right).sum()):
+        return
+    usual = {
+        "; yours is the number of those that become right.": (~was_right & is_right).sum(),
+        "; yours is the number of all that are wrong afterwards, whatever they were before.": (~is_right).sum(),
+        "; in yours those that become right were taken off. Count the harm alone.": was_right.sum() - is_right.sum(),
+    }
+    otherwise = ". Count the pictures whose label was right with all anchors and is not without yours."
+    why = next((why for why, number in usual.items() if harmed == number), otherwise)
+    refuse(f"You say that {harmed} right pictures become wrong, and a recount finds another number{why}")
+
+
+def evidence(result, task):
+    """Return the picture, the anchors and the number of pictures harmed, as whole numbers."""
+    if not isinstance(result, tuple | list) or len(result) != 3:
+        wanted = "the picture, the anchors, and how many right pictures become wrong"
+        refuse(f"Your function returned {kind_of(result)}; a tuple of three things is wanted: {wanted}.")
+    picture, harmed = whole_number("picture", result[0]), whole_number("harmed", result[2])
+    if not 0 <= picture < len(task.labels):
+        refuse(f"There is no picture {picture}; they are 0 to {len(task.labels) - 1}.")
+    if not isinstance(result[1], tuple | list | set | np.ndarray | torch.Tensor):
+        refuse(f"The anchors are {kind_of(result[1])}; a list of positions is wanted.")
+    anchors, n = [int(a) for a in result[1]], len(task.model.bank)
+    if not anchors:
+        refuse("You name no anchor; find those without which the label is right.")
+    if len(anchors) > MOST:
+        refuse(f"You name {len(anchors)} anchors, more than a reader can judge; at most {MOST}.")
+    if len(set(anchors)) < len(anchors) or not all(0 <= a < n for a in anchors):
+        refuse(f"Name anchors of the bank, 0 to {n - 1}, each once.")
+    return picture, anchors, harmed
+
+
+def whole_number(name, value):
+    if isinstance(value, torch.Tensor) and value.numel() == 1:
+        value = value.item()
+    if not isinstance(value, int | float | np.integer) or value != int(value):
+        refuse(f"`{name}` is {kind_of(value)}; a whole number is wanted.")
+    return int(value)
+
+
+FOR_NOTEBOOKS = [FailureTask]

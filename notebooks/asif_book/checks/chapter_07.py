@@ -1,14 +1,19 @@
-"""Checks of exercises 07.1 to 07.5: add pairs, update the mean, forget a group, and show what changed elsewhere."""
+"""Checks of chapter 07, editing a model."""
 
 import math
+from functools import partial
 
 import torch
 
+from asif_lib.defaults import DEFAULT_K_SHARE
 from asif_lib.relative import unit_rows
+from asif_lib.settings import Settings
+from asif_lib.sparse import represent
 
-from ..catalogue import NEGATED, but, changed, part, result
-from ..exercise import Exercise
-from ..judging import random_tensor
+from .catalogue import NEGATED, but, changed, part, result
+from .exercise import Exercise, investigation
+from .judging import Verdict, ask, random_tensor, refuse
+from .proof import HeldOutTask, prove
 
 
 def add(
@@ -21,7 +26,7 @@ def add(
     size=lambda n, m: n + m,
     whole=lambda tenth: max(1, round(tenth)),
 ):  # fmt: skip
-    sides = join(image, pictures(new_image, partner)), join(text, captions(new_text, partner))
+    sides = join(image, pictures(new_image, partner)), join(text, captions(new_text, partner))  # (n + m, d) each
     return *sides, mean(image, new_image), whole(size(len(image), len(new_image)) / 10)
 
 
@@ -65,7 +70,7 @@ check_add = Exercise("07.1", "Teach it something", add, cases, mistakes)
 
 
 def running_mean(mean, n, added, removed, *, total=lambda rows: rows.sum(0), count=lambda n, m, r: n + m - r):
-    return (n * mean + total(added) - total(removed)) / count(n, len(added), len(removed))
+    return (n * mean + total(added) - total(removed)) / count(n, len(added), len(removed))  # (d,)
 
 
 def mean_of_two_means(mean, n, added, removed):
@@ -115,11 +120,11 @@ def inside(name, group):
 
 
 def forget(
-    image, text, groups, group, *, belongs=inside, left=lambda g: (~g).nonzero()[:, 0], told=lambda g, rows: rows
+    image, text, groups, group, *, belongs=inside, left=lambda g: (~g).nonzero()[:, 0], third=lambda g, rows: rows
 ):
-    goes = torch.tensor([belongs(name, group) for name in groups])
+    goes = torch.tensor([belongs(name, group) for name in groups])  # (n,) bool
     rows = left(goes)
-    return image[rows], text[rows], told(goes, rows)
+    return image[rows], text[rows], third(goes, rows)
 
 
 def zeroed(image, text, groups, group):
@@ -165,9 +170,9 @@ mistakes = {
     "The last rows were moved into the holes, which changes the order. Keep the order.": but(left=last_into_the_hole),
     "You deleted row by row, which moves all later rows; apply one mask to all rows.": but(left=removed_while_counting),
     "The matrices are right, and the third result counts 0, 1, 2, and so on. It should say which row of the old bank "
-    "each row was, for that is how other tables follow.": but(told=lambda goes, rows: torch.arange(len(rows))),
-    "The third result is the mask; the positions of the rows left are wanted.": but(told=lambda goes, rows: ~goes),
-    "The third result lists the rows that went, not those left.": but(told=lambda goes, rows: goes.nonzero()[:, 0]),
+    "each row was, for that is how other tables follow.": but(third=lambda goes, rows: torch.arange(len(rows))),
+    "The third result is the mask; the positions of the rows left are wanted.": but(third=lambda goes, rows: ~goes),
+    "The third result lists the rows that went, not those left.": but(third=lambda goes, rows: goes.nonzero()[:, 0]),
 }
 cases = [(*SIDES, *of) for of in [(NAMES, "food"), (LETTERS, "a"), (NAMES, "animals/birds"), (LETTERS, "none")]]
 check_forget = Exercise("07.4", "Forget a group", forget, cases, mistakes)
@@ -270,8 +275,13 @@ check_unchanged = Exercise(
 
 def harm(images, prompts, labels, *, blame=torch.sub, mean=lambda blame: blame.mean(dim=0)):
     """Return how much each anchor speaks for the label given and against the true one, (n,)."""
-    given = (images @ prompts.T).argmax(dim=1)
-    return mean(blame(images * prompts[given], images * prompts[labels]))
+    answers = (images @ prompts.T).argmax(dim=1)  # (q,)
+    return mean(blame(images * prompts[answers], images * prompts[labels]))  # both (q, n)
+
+
+def of_wrong_answers(images, prompts, labels):
+    answers = (images @ prompts.T).argmax(dim=1)  # (q,)
+    return (images * prompts[answers] * (answers != labels)[:, None]).mean(dim=0)
 
 
 def labelled(q, n, c, seed):
@@ -293,11 +303,7 @@ mistakes = {
     "You divided by the number of wrong answers; take all pictures.": but(mean=lambda b: b[b.any(dim=1)].mean(dim=0)),
     "That is the sum over the pictures; the mean is wanted.": but(mean=lambda b: b.sum(dim=0)),
     "You took the mean over the anchors; average over the pictures.": but(mean=lambda b: b.mean(dim=1)),
-    "You took the contribution to the given label only; subtract the contribution to the true label.": (
-        lambda images, prompts, labels: (
-            images * prompts[(given := (images @ prompts.T).argmax(dim=1))] * (given != labels)[:, None]
-        ).mean(dim=0)
-    ),
+    "You took the contribution to the given label only; subtract the contribution to the true label.": of_wrong_answers,
     "You compared the prompts alone. What an anchor contributes is the picture's entry times the prompt's.": (
         lambda images, prompts, labels: (prompts[(images @ prompts.T).argmax(dim=1)] - prompts[labels]).mean(dim=0)
     ),
@@ -311,3 +317,119 @@ mistakes = {
 }
 cases = [labelled(40, 9, 4, 80), labelled(25, 30, 3, 81), labelled(12, 5, 5, 82)]
 check_harm = Exercise("07.5", "Who did the harm?", harm, cases, mistakes)
+
+
+# 07.6, the open investigation: which pairs to teach, if there may be only a few
+
+RANDOM_LESSONS = 10
+"""How many random lessons a choice is compared with."""
+P = 8
+"""The exponent, as the card of exercise 07.6 says."""
+
+
+class LessonTask(HeldOutTask):
+    """A pool of captioned pictures, of which a few may be taught to a model, and two splits to measure on.
+
+    A lesson holds positions in the pool, (c · per_class,) int64.
+
+    Parameters
+    ----------
+    anchors : (Tensor of shape (n, d_image), Tensor of shape (n, d_text))
+        The bank before the lesson.
+    pool : (Tensor of shape (m, d_image), Tensor of shape (m,), int64)
+        Pictures to choose from, and their classes.
+    captions : Tensor of shape (c, d_text)
+        Embeddings of the caption of each class, which is its prompt, too.
+    validation, test : (Tensor of shape (q, d_image), Tensor of shape (q,))
+    per_class : int
+        Pairs of each class that a lesson has.
+    seed : int
+        Of the random lessons.
+    """
+
+    def __init__(self, anchors, pool, captions, validation, test, *, per_class=2, seed=0):
+        super().__init__(validation, test)
+        self.anchors, self.pool, self.captions, self.per_class = anchors, pool, captions, per_class
+        generator = torch.Generator().manual_seed(seed)
+        self.random = [self._drawn(generator) for _ in range(RANDOM_LESSONS)]
+        """Lessons drawn at random, to compare a choice with."""
+
+    @classmethod
+    def made_up(cls):
+        """Make four classes; a third of the pool, and the whole end of it, looks like pictures of another class."""
+        centres, words = 3 * torch.eye(4, 12), random_tensor(4, 8, seed=90)
+
+        def split(n, seed, odd=0.0):
+            labels = torch.arange(n) % 4
+            astray = torch.rand(n, generator=torch.Generator().manual_seed(seed)) < odd
+            seen = torch.where(astray, (labels + 1) % 4, labels)
+            return centres[seen] + 0.9 * random_tensor(n, 12, seed=seed + 1), labels
+
+        anchors = random_tensor(60, 12, seed=91), random_tensor(60, 8, seed=92)
+        return cls(anchors, split(120, 93, odd=0.35), words, split(100, 95), split(200, 97))
+
+    def _drawn(self, generator):
+        rows = [(self.pool[1] == c).nonzero()[:, 0] for c in range(len(self.captions))]
+        return torch.cat([r[torch.randperm(len(r), generator=generator)[: self.per_class]] for r in rows])
+
+    def _key(self, lesson):
+        return frozenset(lesson.tolist())
+
+    def _to_beat(self, split):
+        return torch.stack([self._right(other, split) for other in self.random]).float().mean(dim=0)
+
+    def _right(self, lesson, split):
+        z, labels = self._splits[split]
+        new_text = self.captions[self.pool[1][lesson]]
+        image, text = (torch.cat(both) for both in zip(self.anchors, (self.pool[0][lesson], new_text), strict=True))
+        settings = Settings(max(1, round(DEFAULT_K_SHARE * len(image))), P)
+        pictures, prompts = represent(z, image, settings), represent(self.captions, text, settings)
+        return pictures.similarity(prompts).argmax(dim=1) == labels
+
+
+@investigation("07.6", "Ten pictures, well chosen", LessonTask)
+def check_lesson(function, task) -> Verdict:
+    """Choose the pairs to teach, and prove that the choice is better than chance."""
+    asked = partial(
+        ask, function, (*task.pool, task.per_class), like=task.random[0], form=partial(lesson_problem, task)
+    )
+    lesson, again = asked("On the pool"), asked("At the second call")
+    if not torch.equal(again, lesson):
+        refuse("Called twice, your function chose two lessons. A choice has a reason; chance is what it must beat.")
+    mine, chance = task.open_test(lesson.long())
+    return prove(
+        (mine.double() - chance.double()).numpy(),
+        task.looks,
+        f"Held out, {len(mine)} pictures: {mine.float().mean():.1%} with your lesson, {chance.mean():.1%} with "
+        f"{RANDOM_LESSONS} random ones",
+        above="your choice teaches more.",
+        below="chance teaches more than your choice.",
+        between="your choice cannot be told from chance.",
+        resamples=4_000,
+    )
+
+
+def lesson_problem(task, lesson):
+    """Describe a wrong form of a lesson, or return an empty string."""
+    labels, c, m = task.pool[1], len(task.captions), task.per_class
+    if lesson.dtype == torch.bool:
+        return "Your result is a mask; the positions in the pool are wanted, as with .nonzero()."
+    if lesson.is_floating_point():
+        return f"Your result holds {lesson.dtype} numbers; positions are int64."
+    if lesson.shape != (c * m,):
+        return f"Your lesson has shape {tuple(lesson.shape)}; {m} of each of {c} classes make ({c * m},)."
+    if lesson.min() < 0 or lesson.max() >= len(labels):
+        return f"A position is not in the pool, whose {len(labels)} pictures count from 0."
+    if len(lesson.unique()) < len(lesson):
+        return "A picture is in your lesson twice. The second time it teaches nothing new."
+    counts = torch.bincount(labels[lesson], minlength=c)
+    if (counts != m).any():
+        worst = int((counts - m).abs().argmax())
+        problem = f"Of class {worst} your lesson has {int(counts[worst])}; {m} of each class are wanted."
+        if lesson.max() < len(labels) / c:
+            problem += " Did you take positions within a class for positions in the pool?"
+        return problem
+    return ""
+
+
+FOR_NOTEBOOKS = [LessonTask]

@@ -1,1 +1,0 @@
-"""Checks of chapter 03, relative representations."""

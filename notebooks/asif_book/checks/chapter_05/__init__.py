@@ -1,1 +1,0 @@
-"""Checks of chapter 05, zero-shot classification."""

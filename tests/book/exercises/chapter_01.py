@@ -70,19 +70,19 @@ RIGHT = {
 WRONG = {
     "01.1": [
         (lambda x, mean, std: (x - mean) / std, "lined up with the width"),
-        (lambda x, mean, std: (x - mean.view(3, 1, 1)) / std, "The mean is right"),
-        (lambda x, mean, std: x - mean.view(3, 1, 1) / std.view(3, 1, 1), "needs brackets."),
-        (lambda x, mean, std: x - mean / std, "needs brackets. And (3,)"),
-        (lambda x, mean, std: (x - x.mean()) / x.std(), "use the mean"),
-        (lambda x, mean, std: (x - x.mean(dim=(0, 2, 3))[:, None, None]) / std[:, None, None], "use the mean"),
-        (lambda x, mean, std: (x - std[:, None, None]) / mean[:, None, None], "swapped"),
-        (lambda x, mean, std: (x - mean[:, None, None]) * std[:, None, None], "multiplied"),
-        (lambda x, mean, std: (x - mean[:, None, None]) / std[:, None, None] ** 2, "variance"),
-        (lambda x, mean, std: x - mean[:, None, None], "did not divide"),
-        (lambda x, mean, std: x / std[:, None, None], "did not subtract the mean"),
-        (lambda x, mean, std: x / std[:, None, None] - mean[:, None, None], "divided first"),
-        (lambda x, mean, std: (x + mean[:, None, None]) / std[:, None, None], "added"),
-        (lambda x, mean, std: (x - x.mean((2, 3), True)) / x.std((2, 3), keepdim=True), "that you were given"),
+        
+        
+        
+        
+        
+        
+        
+        
+        
+        
+        
+        
+        
         (standardise_in_place, "changed its input"),
         (lambda x, mean, std: standardise_by_loop(x, mean, std).movedim(1, -1), "shape (1, 1, 3, 3)"),
     ],
@@ -90,23 +90,22 @@ WRONG = {
         (lambda a, b: columns(a) @ columns(b).T, "columns, not rows"),
         (lambda a, b: a @ b.T, "dot products"),
         (lambda a, b: unit(a) @ b.T, "only the first"),
-        (lambda a, b: a @ unit(b).T, "only the second"),
-        (lambda a, b: a @ b.T / (a.norm() * b.norm()), "whole matrix"),
-        (lambda a, b: unit(b) @ unit(a).T, "swapped"),
-        (lambda a, b: a @ b.T / a.norm(dim=1)[:, None] / b.norm(dim=1), "0/0"),
+        
+        
+        
+        
     ],
     "01.3": [
         (lambda z, m: (unit(z) @ unit(z).T).topk(m).indices, "finds itself"),
-        (lambda z, m: (unit(z) @ unit(z).T).topk(m + 1).indices[:, 1:], "diagonal"),
-        (lambda z, m: diagonal_out(unit(z) @ unit(z).T, 2).argsort(dim=1)[:, :m], "farthest"),
-        (lambda z, m: diagonal_out(z @ z.T).topk(m).indices, "dot products"),
-        (lambda z, m: diagonal_out(torch.cdist(z, z), torch.inf).argsort(dim=1)[:, :m], "Euclidean"),
-        (lambda z, m: diagonal_out(unit(z) @ unit(z).T).topk(m).values, "indices"),
-        (lambda z, m: diagonal_out(unit(z) @ unit(z).T, 0).topk(m).indices, "set the diagonal to 0"),
-        (lambda z, m: (unit(z) @ unit(z).T * (1 - torch.eye(len(z)))).argsort(dim=1, descending=True)[:, :m],
-         "set the diagonal to 0"),
+        
+        
+        
+        
+        
+        
+        
         (lambda z, m: diagonal_out(unit(z) @ unit(z).T).topk(m), ".indices"),
-        (lambda z, m: (unit(z) @ unit(z).T).max(dim=1), ".indices"),
+        
         (lambda z, m: torch.tensor(nearest(z, m))[:, :1], "shape (9, 1)"),
         (lambda z, m: torch.tensor(nearest(z, m)) + 1, "0 to 8"),
         (lambda z, m: torch.tensor(nearest(z, m))[:, [0] * m], "twice"),
@@ -115,22 +114,22 @@ WRONG = {
         (lambda tokens, mask: tokens.mean(dim=1), "Padding took part"),
         (lambda tokens, mask: (tokens * mask[..., None]).mean(dim=1), "count"),
         (lambda tokens, mask: (tokens * mask[..., None]).sum(dim=1), "sum"),
-        (lambda tokens, mask: tokens[:, 0, :], "first token"),
-        (lambda tokens, mask: tokens.mean(dim=-1), "over the dimensions"),
-        (lambda tokens, mask: (tokens * mask[..., None]).sum(dim=1) / mask.sum(dim=1)[:, None], "0/0"),
-        (lambda tokens, mask: (tokens * mask[..., None]).sum(dim=1) / mask.sum(), "its own count"),
+        
+        
+        
+        
     ],
     "01.5": [
         (lambda near, group: (near == group[:, None]).float().mean(), "look the neighbours' groups up"),
         (lambda near, group: (group[near[:, 0]] == group).float().mean(), "first neighbour only"),
         (lambda near, group: (group[near] == group[:, None]).any(1).float().mean(), "any neighbour"),
-        (lambda near, group: (group[near] == group[:, None]).all(1).float().mean(), "all of their group"),
-        (lambda near, group: int((group[near] == group[:, None]).sum()), "divide by the number of neighbours"),
-        (lambda near, group: (group[near] == group[:, None]).sum() / len(group), "number of rows"),
-        (lambda near, group: 100 * share_by_loop(near, group), "from 0 to 1"),
-        (lambda near, group: (group[near] != group[:, None]).float().mean(), "other"),
-        (lambda near, group: (group[near] == group[:, None]).float().mean(1), "one share for each row"),
-        (lambda near, group: (group[near] == group).float().mean(), "along the wrong axis"),
+        
+        
+        
+        
+        
+        
+        
     ],
     "01.6": [
         (lambda picture: picture.copy(), "keep what they return"),

@@ -11,6 +11,7 @@ import sys
 from html.parser import HTMLParser
 
 import pytest
+from pages import contrast
 
 from asif_book import progress
 from asif_book.overview import exercise_titles, show_progress
@@ -310,15 +311,6 @@ class Tables(HTMLParser):
             self.cells[-1] += text
 
 
-def luminance(colour):
-    """Relative luminance as WCAG 2 defines it."""
-    digits = colour.lstrip("#")
-    digits = digits if len(digits) == 6 else "".join(2 * d for d in digits)
-    channels = [int(digits[i : i + 2], 16) / 255 for i in (0, 2, 4)]
-    linear = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in channels]
-    return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
-
-
 def test_overview_in_a_notebook_is_readable_by_eye_and_by_ear(exercises):
     note("04.1", "right")
     note("04.2", "wrong")
@@ -333,7 +325,7 @@ def test_overview_in_a_notebook_is_readable_by_eye_and_by_ear(exercises):
     assert "Second <b>" in page.cells
     assert len(page.colours) == 3
     for text, background in page.colours:  # elsewhere text and background are the theme's own
-        assert (luminance(background) + 0.05) / (luminance(text) + 0.05) >= 4.5
+        assert contrast(background, text) >= 4.5
 
 
 def test_overview_of_a_damaged_file_shows_and_touches_nothing(folder, exercises):

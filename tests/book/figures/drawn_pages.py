@@ -2,11 +2,11 @@
 
 from nbformat import write
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
+from pages import barriers
 
 from asif_book.report import render
 
 DESKTOP, PHONE = {"width": 1280, "height": 900}, {"width": 400, "height": 800}
-WCAG = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa"]
 
 
 def report_page(folder, *drawn):
@@ -31,14 +31,6 @@ def opened(browser, page, viewport=DESKTOP, **options):
     tab.on("request", lambda request: request.url.startswith(("file:", "data:")) or tab.complaints.append(request.url))
     tab.goto(page.as_uri())
     return tab
-
-
-def barriers(tab):
-    """Return what axe-core finds, each with its first place."""
-    from axe_playwright_python.sync_playwright import Axe
-
-    response = Axe().run(tab, options={"runOnly": WCAG, "resultTypes": ["violations"]}).response
-    return {found["id"]: found["nodes"][0]["html"] for found in response["violations"]}
 
 
 def check_views(browser, page, root):

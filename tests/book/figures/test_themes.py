@@ -6,11 +6,9 @@ import pytest
 from matplotlib.colors import to_rgb
 from matplotlib.lines import Line2D
 from matplotlib.patches import Rectangle
-from matplotlib.text import Text
 from PIL import Image
-from small import SMALL, small
 
-from asif_book.figures.palette import ANCHOR, DARK, INK, ON_DARK, ON_LIGHT, PAPER
+from asif_book.figures.palette import ANCHOR, DARK, INK, ON_LIGHT, PAPER
 from asif_book.figures.style import Drawing, image_html
 
 DARK_PAGE, LIGHT_PAGE = DARK[PAPER], PAPER
@@ -70,9 +68,3 @@ def test_a_notebook_that_nobody_trusts_loses_the_style_and_keeps_the_theme(brows
     tab.set_content(JUPYTERLAB.format("dark") + page[page.index("<img") :])
     assert seen(tab) == DARKENED
     tab.close()
-
-
-@pytest.mark.parametrize("name", SMALL)
-def test_the_words_of_a_figure_are_ink_or_stand_on_a_coloured_cell(name):
-    words = {text.get_color() for text in small(name).findobj(Text) if text.get_text()}
-    assert words <= {"black", INK, ON_LIGHT, ON_DARK}

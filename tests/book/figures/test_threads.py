@@ -5,7 +5,6 @@ from concurrent.futures import ThreadPoolExecutor
 
 import matplotlib.pyplot as plt
 import pytest
-from small import SMALL, small
 
 from asif_book import figures
 from asif_book.figures.style import Drawing, image_html
@@ -16,12 +15,6 @@ def style():
     with plt.rc_context():
         figures.use_style()
         yield
-
-
-@pytest.mark.parametrize("name", SMALL)
-def test_a_figure_has_its_words_and_is_unknown_to_pyplot(name):
-    figure = small(name)
-    assert figure.alt and plt.get_fignums() == []
 
 
 def test_threads_render_one_figure_at_a_time():

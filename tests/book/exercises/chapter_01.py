@@ -70,19 +70,6 @@ RIGHT = {
 WRONG = {
     "01.1": [
         (lambda x, mean, std: (x - mean) / std, "lined up with the width"),
-        
-        
-        
-        
-        
-        
-        
-        
-        
-        
-        
-        
-        
         (standardise_in_place, "changed its input"),
         (lambda x, mean, std: standardise_by_loop(x, mean, std).movedim(1, -1), "shape (1, 1, 3, 3)"),
     ],
@@ -90,22 +77,10 @@ WRONG = {
         (lambda a, b: columns(a) @ columns(b).T, "columns, not rows"),
         (lambda a, b: a @ b.T, "dot products"),
         (lambda a, b: unit(a) @ b.T, "only the first"),
-        
-        
-        
-        
     ],
     "01.3": [
         (lambda z, m: (unit(z) @ unit(z).T).topk(m).indices, "finds itself"),
-        
-        
-        
-        
-        
-        
-        
         (lambda z, m: diagonal_out(unit(z) @ unit(z).T).topk(m), ".indices"),
-        
         (lambda z, m: torch.tensor(nearest(z, m))[:, :1], "shape (9, 1)"),
         (lambda z, m: torch.tensor(nearest(z, m)) + 1, "0 to 8"),
         (lambda z, m: torch.tensor(nearest(z, m))[:, [0] * m], "twice"),
@@ -114,22 +89,11 @@ WRONG = {
         (lambda tokens, mask: tokens.mean(dim=1), "Padding took part"),
         (lambda tokens, mask: (tokens * mask[..., None]).mean(dim=1), "count"),
         (lambda tokens, mask: (tokens * mask[..., None]).sum(dim=1), "sum"),
-        
-        
-        
-        
     ],
     "01.5": [
         (lambda near, group: (near == group[:, None]).float().mean(), "look the neighbours' groups up"),
         (lambda near, group: (group[near[:, 0]] == group).float().mean(), "first neighbour only"),
         (lambda near, group: (group[near] == group[:, None]).any(1).float().mean(), "any neighbour"),
-        
-        
-        
-        
-        
-        
-        
     ],
     "01.6": [
         (lambda picture: picture.copy(), "keep what they return"),

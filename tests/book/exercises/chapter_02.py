@@ -133,10 +133,6 @@ def dot_product(image, text):
     return -(image * text).sum(dim=1)
 
 
-def both_directions(image, text):
-    return captions_of_neighbours(image, text) + captions_of_neighbours(text, image)
-
-
 RIGHT = {
     "02.1": [lambda n, k: k / (n - 1), by_chance_one_by_one],
     "02.2": [mutual, mutual_by_sorting],
@@ -148,7 +144,6 @@ RIGHT = {
         captions_of_neighbours,
         few_common_neighbours,
         dot_product,
-        both_directions,
     ],
 }
 WRONG = {
@@ -185,15 +180,11 @@ WRONG = {
         (lambda i, t: i.diagonal() - t.diagonal().clamp_max(1), "itself"),
         (lambda i, t: -t.mean(dim=1), "With other pictures"),
         (lambda i, t: -i.fill_diagonal_(-1).max(dim=1).values, "changed its input"),
-        (lambda i, t: -i.clone().fill_diagonal_(-1).max(dim=1).values, "With other captions"),
         (lambda i, t: (i - t).abs(), "one score for each pair"),
         (lambda i, t: i.clone().fill_diagonal_(-torch.inf).sum(dim=1) - t.sum(dim=1), "NaN or infinite"),
-        (lambda i, t: (i - t).max(dim=1), ".values or .indices"),
         (lambda i, t: (i.mean(dim=1) - t.mean(dim=1)).abs(), "0.5 is guessing"),
         (lambda i, t: (i - t).abs().mean(dim=1), "all differences count alike"),
-        (lambda i, t: (i - t).norm(dim=1), "all differences count alike"),
         (lambda i, t: few_common_neighbours(i, t, 1), "only a few different values"),
-        (lambda i, t: few_common_neighbours(i, t, 5), "only a few different values"),
         (lambda i, t: (i - t).abs().amax(dim=1), "which end of the cloud was flat"),
         (lambda i, t: disagreement_of_rows(i, t).argsort(descending=True)[:10], "one score for each pair"),
     ],

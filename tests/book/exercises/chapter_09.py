@@ -2,15 +2,13 @@
 
 import torch
 
-# 09.1 Holm's correction
 
-
-def holm_in_a_loop(p_values, first=None, most=1.0, floor=True):
+def holm_in_a_loop(p_values, first=None):
     values, m, largest = p_values.tolist(), len(p_values), 0.0
     corrected = [0.0] * m
     for rank, place in enumerate(sorted(range(m), key=lambda i: values[i])):
-        value = min(most, (m - rank if first is None else first(m, rank)) * values[place])
-        largest = max(largest, value) if floor else value
+        value = min(1.0, (m - rank if first is None else first(m, rank)) * values[place])
+        largest = max(largest, value)
         corrected[place] = largest
     return torch.tensor(corrected)
 
@@ -19,9 +17,6 @@ def holm_by_sorting(p_values):
     values, order = p_values.sort()
     factors = len(values) - torch.arange(len(values))
     return torch.minimum(torch.tensor(1.0), torch.cummax(values * factors, 0).values)[order.argsort()]
-
-
-# 09.2 offsets of hubs
 
 
 def offsets_of(near, share):
@@ -39,9 +34,6 @@ def offsets_in_a_loop(cosines, m, share):
     return share * near - share * near.mean()
 
 
-# 09.3 inverted softmax
-
-
 def by_logsumexp(scores, bank, beta):
     return beta * scores - torch.logsumexp(beta * bank, 0)
 
@@ -55,9 +47,6 @@ def twice_normalised(scores, bank, beta):
     return torch.log_softmax(by_logsumexp(scores, bank, beta), dim=1)
 
 
-# 09.4 Sinkhorn
-
-
 def in_two_lines(weights):
     weights = weights / weights.sum(0, keepdim=True)
     return weights / weights.sum(1, keepdim=True)
@@ -66,9 +55,6 @@ def in_two_lines(weights):
 def row_by_row(weights):
     columns = weights.sum(dim=0)
     return torch.stack([row / columns / (row / columns).sum() for row in weights])
-
-
-# 09.5 the open investigation
 
 
 def investigates(rivals, sizes, measure):

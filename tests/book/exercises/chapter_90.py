@@ -42,27 +42,11 @@ WRONG = {
     "90.1": [
         (lambda z: z / z.norm(dim=1), "without keepdim=True"),
         (lambda z: z / z.norm(dim=0), "scaled the columns"),
-        
-        
-        
-        
-        
-        
-        
-        
         (in_place, "changed its input"),
     ],
     "90.2": [
         (lambda scores, column: scores.argmax(dim=1), "left no column out"),
         (lambda scores, column: columns_but(scores, column).argmax(dim=1), "moved by one"),
-        
-        
-        
-        
-        
-        
-        
-        
         (overwritten, "changed its input"),
     ],
 }  # fmt: skip

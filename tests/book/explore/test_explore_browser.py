@@ -281,32 +281,26 @@ def wait_until(condition):
     return found
 
 
-LEAVE = {
-    "closed": lambda page: page.close(run_before_unload=True),
-    "reloaded": lambda page: page.reload(),
-    "navigated away": lambda page: page.goto("about:blank"),
-}
-
-
-@pytest.mark.parametrize("leave", LEAVE.values(), ids=LEAVE)
-def test_a_page_that_is_left_ends_its_kernel_and_deletes_its_copy(browser, server, leave):
+def test_a_page_that_is_left_ends_its_kernel_and_deletes_its_copy(browser, server):
     before, copies = kernels(server)
     other = Explored(browser, server.address)
     (kernel,) = kernels(server)[0] - before
     assert len(kernels(server)[1]) == len(copies) + 1
     other.page.context.unroute_all()  # Playwright loses the last request of a page whose requests it examines
-    leave(other.page)
+    other.page.reload()
     assert wait_until(lambda: kernel not in kernels(server)[0])
-    if leave == LEAVE["reloaded"]:
-        other.page.get_by_role("rowheader").first.wait_for()
-        assert len(kernels(server)[0]) == len(before) + 1
-        other.page.close(run_before_unload=True)
+    other.page.get_by_role("rowheader").first.wait_for()
+    assert len(kernels(server)[0]) == len(before) + 1
+    other.page.goto("about:blank")
     assert wait_until(lambda: kernels(server) == (before, copies))
     assert other.console == []
     other.page.context.close()
 
 
-def test_the_page_leaves_no_error_and_asks_nobody_outside(explored):
+def test_the_page_leaves_no_error_asks_nobody_outside_and_ends_when_it_is_closed(explored, server):
     """Comes last: what all of the tests above left."""
     assert explored.page.get_by_text("Traceback").count() == 0
     assert (explored.console, explored.abroad) == ([], [])
+    explored.page.context.unroute_all()
+    explored.page.close(run_before_unload=True)
+    assert wait_until(lambda: kernels(server) == (set(), []))

@@ -419,15 +419,15 @@ def test_the_same_words_twice_are_two_changes(model):
     assert [words for words in seen if words] == [first, first]
 
 
-def test_three_hundred_pictures_are_kept_the_newest_first(model):
+def test_all_pictures_are_kept_the_newest_first(model):
     widget = your_picture(model)
     colours = [encoded(Image.new("RGB", (8, 8), colour)) for colour in ("red", "green", "blue")]
-    files = [(f"{i}.png", colours[i % 3]) for i in range(300)]
-    assert upload(widget, files) == ["✔ 300 pictures added."]
-    assert "1 to 10 of 300" in inside(widget, Pager)[0].text.value
-    assert ">299.png: " in shown(widget) and ">289.png: " not in shown(widget)
+    files = [(f"{i}.png", colours[i % 3]) for i in range(30)]
+    assert upload(widget, files) == ["✔ 30 pictures added."]
+    assert "1 to 10 of 30" in inside(widget, Pager)[0].text.value
+    assert ">29.png: " in shown(widget) and ">19.png: " not in shown(widget)
     control(widget, "Next page").click()
-    assert ">289.png: " in shown(widget)
+    assert ">19.png: " in shown(widget)
     assert len(shown(widget)) < 1_000_000  # a server holds back what comes faster than a megabyte a second
     upload(widget, [("new.png", files[0][1])])
     assert ">new.png: " in shown(widget)  # back on the first page

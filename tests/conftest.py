@@ -4,6 +4,7 @@ import os
 from collections import Counter
 
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+os.environ.setdefault("MPLBACKEND", "Agg")
 os.environ["ASIF_PROGRESS"] = ""  # a check that a test calls is nobody's progress
 if WORKERS := int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", 0)):  # as many threads as cores, in all workers together
     os.environ.setdefault("OMP_NUM_THREADS", str(max(1, (os.cpu_count() or 1) // WORKERS)))
@@ -17,22 +18,8 @@ from PIL import Image, ImageDraw
 from asif_lib import AnchorBank, load_image_encoder, load_pairs, load_text_encoder
 
 WORDS = [
-    "a",
-    "the",
-    "of",
-    "photo",
-    "picture",
-    "red",
-    "green",
-    "blue",
-    "square",
-    "circle",
-    "cat",
-    "dog",
-    "otter",
-    "beaver",
-    "sleeping",
-    "small",
+    *("a", "the", "of", "photo", "picture", "red", "green", "blue"),
+    *("square", "circle", "cat", "dog", "otter", "beaver", "sleeping", "small"),
 ]
 
 

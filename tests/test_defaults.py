@@ -1,11 +1,8 @@
-"""A default that changes in `asif_lib.defaults` changes everywhere."""
+"""Each default stands once, in `asif_lib.defaults`."""
 
-import subprocess
-import sys
+from forks import run_forked
 
-
-def test_a_default_that_changes_changes_everywhere():
-    code = """
+CODE = """
 import inspect
 import asif_lib.defaults as defaults
 defaults.DEFAULT_K_SHARE, defaults.DEFAULT_P, defaults.DEFAULT_TEMPLATE = 0.5, 5, "{}!"
@@ -17,5 +14,8 @@ classify = inspect.signature(ASIF.classify).parameters
 print(default_k(100), inspect.signature(ASIF).parameters["p"].default, classify["templates"].default,
       inspect.signature(rank_pairs).parameters["p"].default)
 """
-    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+
+
+def test_a_default_that_changes_changes_everywhere(tmp_path):
+    run = run_forked(CODE, tmp_path)
     assert run.stdout.split("\n")[0] == "50 5 ('{}!',) 5", run.stderr

@@ -171,14 +171,6 @@ def test_badges_of_the_readme_open_chapters_of_this_repository(owner_and_name):
     assert set(re.findall(r"github\.com/([\w.-]+/asif-workbook)", README)) <= {owner_and_name}
 
 
-def test_readme_tells_a_fork_where_its_address_is_set():
-    section = re.search(r"^## Without an installation$(.+?)^## ", README, flags=re.M | re.S)[1]
-    assert any(
-        "fork" in sentence and "pyproject.toml" in sentence and "make notebooks" in sentence
-        for sentence in " ".join(section.split()).split(". ")
-    )
-
-
 # -- the book online
 
 

@@ -193,15 +193,37 @@ def test_submissions_that_cannot_be_marked_are_named_before_anything_runs(tmp_pa
     assert asif(capsys, "check", tmp_path / "other")[1].err.startswith(f"asif: {tmp_path / 'other'} has no submissions")
 
 
-WRONG = "return a @ b"
-FORGERIES = {
-    "names": "for name in list(globals()):\n    if name.startswith('check_'): globals()[name] = lambda *a: RIGHT",
-    "modules": "import asif_book.checks as c\nc.check_cosine.verdict = lambda *a: RIGHT",
-    "comparison": "torch.allclose = lambda *a, **k: True",
-    "exit": "def helper(a, b):\n    import os\n    os._exit(0)",
-    "referee": "import asif_book.referee as r\nr.main = lambda: 0",
-}
-RIGHT = "from asif_book.checks import Verdict\nRIGHT = Verdict('', 'right', '')\n"
+FORGERIES = """
+import torch, asif_book.checks, asif_book.referee
+from asif_book.checks import Verdict
+RIGHT = Verdict('', 'right', '')
+for name in list(globals()):
+    if name.startswith('check_'): globals()[name] = lambda *a: RIGHT
+asif_book.checks.check_cosine.verdict = lambda *a: RIGHT
+torch.allclose = lambda *a, **k: True
+asif_book.referee.main = lambda: 0
+"""
+EXIT = "def helper(a, b):\n    import os\n    os._exit(0)"
+SECOND = '''
+# %% [markdown]
+# ### Exercise 00.2 · Shares
+#
+# **Difficulty** ●●○○○ · **Minutes** 4
+#
+# Write it.
+
+# %% tags=["exercise"]
+def shares(a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
+    """Shares of the products of (n,) and (n,), (n,)."""
+    ### BEGIN SOLUTION
+    return a * b / (a @ b).clamp_min(1e-30)
+    ### END SOLUTION
+
+# %% tags=["check"]
+check_shares(shares)
+
+# %%
+print'''
 
 
 def score_of(course, notebook, student):
@@ -212,7 +234,11 @@ def score_of(course, notebook, student):
 
 
 def test_a_class_is_marked_and_no_forgery_earns_a_point(tmp_path, tiny, monkeypatch):
+    """Una solves one exercise of two, by a function of hers; Fay forges the first, by all means at once, and the second
+    by a function that ends the process; Emp hands in no graded cell."""
     monkeypatch.setenv("PATH", str(Path(sys.executable).parent), prepend=os.pathsep)  # nbgrader calls alembic by name
+    two = CHAPTER.replace("import check_cosine", "import check_cosine, check_shares")
+    (tiny / "00_tiny.py").write_text(two.replace("\n# %%\nprint", SECOND))
     course = tmp_path / "course"
     export(course, sources=tiny)
     nbgrader(course, "generate_assignment", "00_tiny")
@@ -220,33 +246,24 @@ def test_a_class_is_marked_and_no_forgery_earns_a_point(tmp_path, tiny, monkeypa
     stub = 'raise NotImplementedError("your turn")'
     assert stub.replace('"', '\\"') in released and "a @ b" not in released
 
-    def handed_in(solution, extra=None):
+    def handed_in(student, first, extra):
         notebook = nbformat.reads(released, as_version=4)
-        at = next(i for i, cell in enumerate(notebook.cells) if stub in cell.source)
-        notebook.cells[at].source = notebook.cells[at].source.replace(stub, solution)
-        if extra:
-            notebook.cells.insert(at + 1, nbformat.v4.new_code_cell(extra))
+        one, two = (cell for cell in notebook.cells if stub in cell.source)
+        one.source, two.source = one.source.replace(stub, first), two.source.replace(stub, "return helper(a, b)")
+        notebook.cells.insert(notebook.cells.index(one) + 1, nbformat.v4.new_code_cell(extra))
+        released_and(notebook, course, student).with_name("my_progress.json").write_text("kept")
         return notebook
 
-    solved = "n = float(a.norm() * b.norm())\n    return float(a @ b) / n if n else 0.0"
-    with_helper = handed_in("return helper(a, b)", f"def helper(a, b):\n    {solved}")
-    honest = {"Una": handed_in(stub), "Sol": handed_in(solved), "Hal": with_helper}
-    forged = {name: handed_in(WRONG, RIGHT + code) for name, code in FORGERIES.items()}
-    forged["exit"] = handed_in("return helper(a, b)", FORGERIES["exit"])
-    for student, notebook in (honest | forged).items():
-        file = released_and(notebook, course, student)
-        file.with_name("my_progress.json").write_text("kept")
-    nbgrader(course, "autograde", "00_tiny")
+    una = handed_in("Una", stub, "def helper(a, b):\n    return a * b / (a @ b).clamp_min(1e-30)")
+    handed_in("Fay", "return a @ b", FORGERIES + EXIT)
+    released_and(without_graded_cells(una), course, "Emp")
+    run = nbgrader(course, "autograde", "00_tiny", status=1)
 
-    scores = {student: score_of(course, "00_tiny", student) for student in honest | forged}
-    assert scores == dict.fromkeys(scores, (0.0, 3.0)) | {"Sol": (3.0, 3.0), "Hal": (3.0, 3.0)}
+    assert "Emp: 4 of 4 graded cells are missing" in run
+    assert {name: score_of(course, "00_tiny", name) for name in ("Una", "Fay")} == {"Una": (2, 5), "Fay": (0, 5)}
     graded = nbformat.read(course / "autograded" / "Una" / "00_tiny" / "00_tiny.ipynb", as_version=4)
     (error,) = (o for cell in graded.cells for o in cell.get("outputs", []) if o.output_type == "error")
     assert error.ename == "AssertionError"
     assert error.evalue.strip() == "Replace the line that raises NotImplementedError by your own."
     assert graded.cells[-1].outputs[0].text == "the chapter goes on\n"
-    assert (course / "autograded" / "Sol" / "00_tiny" / "my_progress.json").read_text() == "kept"  # grading is no try
-
-    released_and(without_graded_cells(handed_in(solved)), course, "Emp")
-    run = nbgrader(course, "autograde", "00_tiny", "--student", "Emp", status=1)
-    assert "Emp: 2 of 2 graded cells are missing" in run
+    assert (course / "autograded" / "Una" / "00_tiny" / "my_progress.json").read_text() == "kept"  # grading is no try

@@ -78,14 +78,7 @@ def test_class_as_json(folder, capsys):
         "chapters": {"00": {"solved": 1, "of": 2}, "04": {"solved": 0, "of": 1}},
         "exercises": {
             "00.1": entry(tries=4, wrong=2, message=""),
-            "00.2": {
-                "status": "not attempted",
-                "tries": 0,
-                "wrong": 0,
-                "first_right": None,
-                "last": None,
-                "message": "",
-            },
+            "00.2": entry("not attempted", 0, message="") | {"last": None},
             "04.1": entry("wrong", 1, 1, 7, message=""),
         },
     }
@@ -270,9 +263,3 @@ def test_a_folder_called_export_is_read_when_its_path_is_spelt_out(tmp_path, mon
     status, printed = asif(capsys, "export")
     assert status == 2
     assert "Usage: asif class export" in printed.err
-
-
-@pytest.mark.parametrize("command", [["class"], ["class", "export"]])
-def test_help_shows_examples(command, capsys):
-    assert cli.main([*command, "--help"]) == 0
-    assert "examples:\n    asif class " in capsys.readouterr().out

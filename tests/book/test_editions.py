@@ -89,12 +89,8 @@ def test_no_solution_and_no_marker_leaks(house):
 def test_tags_title_and_nothing_of_the_machine(house):
     build(*house)
     notebook = read(house[1] / "04_sparsification.ipynb")
-    assert [cell.metadata.get("tags") for cell in notebook.cells[1:5]] == [
-        ["colab"],
-        ["parameters"],
-        ["exercise"],
-        ["check"],
-    ]
+    tags = [cell.metadata.get("tags") for cell in notebook.cells[1:5]]
+    assert tags == [["colab"], ["parameters"], ["exercise"], ["check"]]
     assert notebook.metadata == {
         "title": "Sparsification",
         "asif": {"cell_seconds": 600},
@@ -171,17 +167,9 @@ def test_check_finds_edited_missing_and_orphaned_notebooks(house, capsys, monkey
 @pytest.mark.parametrize(
     "old, new, complaint",
     [
-        (
-            "    return twice\n    ### END SOLUTION\n",
-            "    return twice\n",
-            "cell 3: BEGIN SOLUTION without",
-        ),
+        ("    return twice\n    ### END SOLUTION\n", "    return twice\n", "cell 3: BEGIN SOLUTION without"),
         ("    ### BEGIN SOLUTION\n    twice", "    twice", "cell 3: END SOLUTION without BEGIN"),
-        (
-            "    return x / 2\n    ### END SOLUTION\n",
-            "    return x / 2\n",
-            "cell 3: BEGIN SOLUTION without",
-        ),
+        ("    return x / 2\n    ### END SOLUTION\n", "    return x / 2\n", "cell 3: BEGIN SOLUTION without"),
         ('print("checked")', "### BEGIN SOLUTION\n1\n### END SOLUTION", "cell 4: .* outside a cell tagged"),
         ("### BEGIN SOLUTION", "", "cell 3: END SOLUTION without BEGIN"),
         ('tags=["check"]', 'tags=["exercise"]', "cell 4: an exercise without BEGIN"),

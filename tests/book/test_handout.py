@@ -23,7 +23,8 @@ def test_a_students_copy_holds_the_chapters_and_no_solution(students):
         ROOT / "notebooks/00_start_here.ipynb"
     ).read_bytes()
     assert {"Makefile", "README.md", "pyproject.toml", "asif_lib", "data"} <= {path.name for path in students.iterdir()}
-    for path in [*students.glob("notebooks/**/*.*"), students / "README.md"]:
+    pages = [path for path in students.glob("notebooks/**/*.*") if "asif_book" not in path.parts]
+    for path in [*pages, students / "README.md"]:
         assert not any(secret in path.read_text(encoding="utf-8") for secret in SECRETS), path
     solved = "lengths = a.norm() * b.norm()"  # of exercise 00.1
     assert any(solved in path.read_text(encoding="utf-8") for path in ROOT.glob("notebooks/solutions/*.ipynb"))

@@ -19,7 +19,6 @@ from asif_book.measuring import (
     timed,
     timeline,
 )
-from asif_lib.evaluation.measures import Measure, in_points
 
 
 def test_timed_returns_the_result_and_the_seconds():
@@ -44,11 +43,6 @@ def test_peak_memory_stops_its_watcher_when_the_block_raises():
     with pytest.raises(ValueError), PeakMemory():
         raise ValueError
     assert threading.active_count() == before
-
-
-def test_in_points_shows_value_interval_and_signs():
-    assert in_points(Measure(0.004, -0.0125, 0.02, 150)) == "+0.4 points [-1.2, +2.0]"
-    assert in_points(Measure(0.004, -0.0125, 0.02, 150), digits=2) == "+0.40 points [-1.25, +2.00]"
 
 
 def test_mean_recall_averages_first_and_first_ten_over_both_directions():

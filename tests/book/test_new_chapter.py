@@ -61,7 +61,7 @@ def test_a_new_chapter_is_green_and_takes_three_files(house):
         (house / path).unlink()
     run = subprocess.run(
         [sys.executable, "-c", BUILD_AND_TEST], cwd=house, capture_output=True, text=True, timeout=300,
-        env={**os.environ, "PYTHONPATH": os.pathsep.join([str(house), str(house / "notebooks")])},
+        env={**os.environ, "PYTHONPATH": f"{house}{os.pathsep}{house / 'notebooks'}"},
     )  # fmt: skip
     assert run.returncode == 0, run.stdout + run.stderr
     assert "passed" in run.stdout

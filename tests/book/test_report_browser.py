@@ -7,6 +7,7 @@ from urllib.parse import unquote
 import pytest
 from bs4 import BeautifulSoup
 from nbformat.v4 import new_code_cell
+from pages import barriers
 from playwright.sync_api import expect
 from test_report import PARAMETERS_CELL, write
 
@@ -20,7 +21,6 @@ of_the_chapters = pytest.mark.notebooks  # looks at the chapters that test_noteb
 SCREENSHOTS = build_dir() / "screenshots"
 EXECUTED = build_dir() / "tests" / "notebooks"
 DESKTOP, PHONE = {"width": 1280, "height": 900}, {"width": 360, "height": 740}
-WCAG = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa"]
 
 FIRST = """# 00 · Strangers
 
@@ -123,15 +123,6 @@ def open_page(browser):
     assert complaints == []
 
 
-def violations(page):
-    """What axe-core finds, each with the first place."""
-    from axe_playwright_python.sync_playwright import Axe
-
-    response = Axe().run(page, options={"runOnly": WCAG, "resultTypes": ["violations"]}).response
-    assert len(response["passes"]) > 5  # the rules did run
-    return {found["id"]: found["nodes"][0]["html"] for found in response["violations"]}
-
-
 # words below 11 pixels, but for the indices of formulas, and figures, whose smallest words are 8 points at 110 dpi
 SMALL = """() => {
   const found = [...document.querySelectorAll(".output .figure img")]
@@ -172,7 +163,7 @@ def check_pages(folder, open_page, name, views):
             page.goto(path.as_uri())
             where = f"{name}-{path.stem}-{viewport['width']}-{scheme}"
             page.screenshot(path=SCREENSHOTS / f"{where}.png")
-            assert violations(page) == {}, where
+            assert barriers(page) == {}, where
             assert overflow(page) == 0, where
         page.context.close()
 
@@ -225,7 +216,7 @@ def test_axe_sees_a_barrier_where_there_is_one(small, open_page):
     page = open_page(small / "00_strangers.html")
     page.evaluate("document.querySelector('.output img').removeAttribute('alt')")
     page.evaluate("document.querySelector('main p').style.color = '#ccc'")
-    assert set(violations(page)) == {"image-alt", "color-contrast"}
+    assert set(barriers(page)) == {"image-alt", "color-contrast"}
 
 
 def test_the_index_shows_question_goals_minutes_and_figure(small, open_page):
@@ -251,7 +242,7 @@ def test_the_book_is_searched_by_keyboard(small, open_page):
     page.keyboard.type("s")
     assert said.text_content() == "0 sections" and page.locator(".found li").count() == 0
     page.keyboard.press("Backspace")
-    assert violations(page) == {}
+    assert barriers(page) == {}
     page.screenshot(path=SCREENSHOTS / "book-search.png")
     page.keyboard.press("Enter")
     page.keyboard.press("Enter")

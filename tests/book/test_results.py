@@ -1,6 +1,5 @@
 """Headline numbers: recorded by notebooks, shown in the README."""
 
-import fcntl
 import os
 import threading
 
@@ -9,7 +8,6 @@ import pytest
 from asif_book import results
 from asif_book.contents import MarkersError, put_between
 from asif_book.results import load_results, record, results_table
-from asif_lib import files
 from asif_lib.evaluation.measures import Measure
 
 
@@ -44,11 +42,6 @@ def test_record_returns_the_value_and_keeps_other_entries():
     assert list(stored) == ["R@1", "speed"]
     assert stored["R@1"]["value"] == 0.4
     assert stored["R@1"]["ci"] is None
-
-
-def test_only_the_json_and_its_lock_are_left(build):
-    record("R@1", 0.373)
-    assert {path.name for path in build.iterdir()} == {"results.json", "results.json.lock"}
 
 
 @pytest.mark.parametrize(
@@ -95,19 +88,6 @@ def test_recording_at_once_loses_nothing():
     for thread in threads:
         thread.join()
     assert len(load_results()) == 45
-
-
-def test_a_lock_that_stays_is_named(build, monkeypatch):
-    monkeypatch.setattr(files, "LOCK_SECONDS", 0.1)
-    with open(build / "results.json.lock", "w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        with pytest.raises(files.LockedError, match=r"results\.json\.lock"):
-            record("R@1", 0.3)
-
-
-def test_the_lock_of_a_process_that_ended_holds_nobody_up(build):
-    (build / "results.json.lock").touch()
-    assert record("R@1", 0.3) == 0.3
 
 
 def test_table_shows_fractions_as_percent_and_units_as_they_are():

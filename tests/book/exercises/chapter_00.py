@@ -37,23 +37,11 @@ WRONG = {
     "00.1": [
         (lambda a, b: a @ b, "dot product"),
         (lambda a, b: a @ b / (a @ a) / (b @ b), "squared"),
-        (lambda a, b: a @ b / a.norm(), "first vector only"),
-        (lambda a, b: a @ b / b.norm(), "second vector only"),
-        (lambda a, b: (a - b).norm(), "distance"),
-        (lambda a, b: abs(cosine(a, b)), "absolute"),
-        (lambda a, b: a @ b / (a.norm() * b.norm()), "zeros"),
         (in_place, "changed its input"),
     ],
     "00.2": [
         (lambda image, text: image * text, "divide them by their sum"),
-        (lambda image, text: image * text / (image.norm() * text.norm()), "lengths changes nothing"),
         (shares_or_a_number, "On input 5 (no common anchor, so every share is 0): your function returned an int"),
         (lambda image, text: (image + text) / (image + text).sum(), "added"),
-        (lambda image, text: image * text / (image * text).max(), "largest"),
-        (lambda image, text: (image * text) / image.numel(), "number of anchors"),
-        (lambda image, text: image / image.sum(), "no say"),
-        (lambda image, text: image * text / image.sum(), "entries of the picture"),
-        (lambda image, text: image * text / text.sum(), "entries of the text"),
-        (lambda image, text: (image * text) / (image * text).sum(), "0/0"),
     ],
 }

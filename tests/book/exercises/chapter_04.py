@@ -1,14 +1,8 @@
 """Solutions of chapter 04, sparsification, as students write them."""
 
-import heapq
-
 import numpy as np
 import torch
 import torch.nn.functional as F
-
-from asif_lib.sparse import sparsify
-
-# 04.1 clamp and power
 
 
 def relu_power(relative, p):
@@ -20,12 +14,9 @@ def masked_power(relative, p):
     return kept**p
 
 
-# 04.2 the four steps
-
-
-def kept(relative, k, *, largest=True, dim=1):
-    indices = relative.topk(min(k, relative.shape[dim]), dim=dim, largest=largest).indices
-    return torch.zeros_like(relative).scatter(dim, indices, relative.gather(dim, indices))
+def kept(relative, k):
+    indices = relative.topk(k, dim=1).indices
+    return torch.zeros_like(relative).scatter(1, indices, relative.gather(1, indices))
 
 
 def four_steps(relative, k, p):
@@ -46,9 +37,6 @@ def row_by_row(relative, k, p):
 def by_threshold(relative, k, p):
     smallest = relative.topk(k, dim=1).values[:, -1:]
     return F.normalize((relative * (relative >= smallest)).clamp_min(0) ** p, dim=1)
-
-
-# 04.3 the choice of k and p
 
 
 def one_standard_error(evaluate, ks, ps):
@@ -81,88 +69,14 @@ def peeks_and_chooses_well(evaluate, ks, ps):
     return k, p, tests[k, p][0]
 
 
-def chooses_by_test(evaluate, ks, ps):
-    found = settings(evaluate, ks, ps, "test")
-    k, p = max(found, key=lambda s: found[s][0])
-    return k, p, found[k, p][0]
-
-
 def highest(evaluate, ks, ps):
     found = settings(evaluate, ks, ps)
     k, p = max(found, key=lambda s: found[s][0])
     return k, p, evaluate(k, p, "test")[0]
 
 
-def validation_value(evaluate, ks, ps):
-    k, p, _ = one_standard_error(evaluate, ks, ps)
-    return k, p, evaluate(k, p, "validation")[0]
-
-
-def largest_allowed(evaluate, ks, ps):
-    found = settings(evaluate, ks, ps)
-    best, error = max(found.values())
-    k, p = max((s for s in found if found[s][0] >= best - error), key=lambda s: (s[0], -s[1]))
-    return k, p, evaluate(k, p, "test")[0]
-
-
-def p_before_k(evaluate, ks, ps):
-    found = settings(evaluate, ks, ps)
-    best, error = max(found.values(), key=lambda pair: pair[0])
-    k, p = min((s for s in found if found[s][0] >= best - error), key=lambda s: (s[1], s[0]))
-    return k, p, evaluate(k, p, "test")[0]
-
-
-def two_errors(evaluate, ks, ps):
-    found = settings(evaluate, ks, ps)
-    best, error = max(found.values(), key=lambda pair: pair[0])
-    k, p = min(s for s in found if found[s][0] >= best - 2 * error)
-    return k, p, evaluate(k, p, "test")[0]
-
-
-def own_errors(evaluate, ks, ps):
-    found = settings(evaluate, ks, ps)
-    best = max(value for value, _ in found.values())
-    k, p = min(s for s, (value, error) in found.items() if value + error >= best)
-    return k, p, evaluate(k, p, "test")[0]
-
-
-def smallest_of_each(evaluate, ks, ps):
-    found = settings(evaluate, ks, ps)
-    best, error = max(found.values())
-    good = [s for s in found if found[s][0] >= best - error]
-    k, p = min(k for k, _ in good), min(p for _, p in good)
-    return k, p, evaluate(k, p, "test")[0]
-
-
-def both_numbers(evaluate, ks, ps):
-    k, p, _ = one_standard_error(evaluate, ks, ps)
-    return k, p, evaluate(k, p, "test")
-
-
-def first_good(evaluate, ks, ps):
-    found = settings(evaluate, ks, ps)
-    best, error = max(found.values())
-    for (k, p), (value, _) in found.items():
-        if value >= best - error:
-            return k, p, evaluate(k, p, "test")[0]
-
-
-def first_good_of_sorted_k(evaluate, ks, ps):
-    return first_good(evaluate, sorted(ks), ps)
-
-
-def better_than_the_limit(evaluate, ks, ps):
-    found = settings(evaluate, ks, ps)
-    best, error = max(found.values())
-    k, p = min(s for s in found if found[s][0] > best - error)
-    return k, p, evaluate(k, p, "test")[0]
-
-
 def wrong_split_name(evaluate, ks, ps):
     return settings(evaluate, ks, ps, "val")
-
-
-# 04.4 a trap for a missing clamp
 
 
 def trap(n):
@@ -187,9 +101,6 @@ def trap_with(image, first, second):
         return rows[0], torch.stack(rows[1:])
 
     return build
-
-
-# 04.5 top k in blocks
 
 
 def running_top_k(queries, blocks, k):
@@ -218,20 +129,6 @@ def numpy_top_k(queries, blocks, k):
     return torch.from_numpy(values), torch.from_numpy(indices)
 
 
-def heap_top_k(queries, blocks, k):
-    heaps, start = [[] for _ in queries], 0
-    for block in blocks:
-        for heap, row in zip(heaps, (queries @ block.T).tolist(), strict=True):
-            for i, value in enumerate(row):
-                if len(heap) < k:
-                    heapq.heappush(heap, (value, start + i))
-                elif value > heap[0][0]:
-                    heapq.heapreplace(heap, (value, start + i))
-        start += len(block)
-    found = [sorted(heap, reverse=True) for heap in heaps]
-    return torch.tensor([[v for v, _ in h] for h in found]), torch.tensor([[i for _, i in h] for h in found])
-
-
 def joins_the_blocks(queries, blocks, k):
     values, indices = (queries @ torch.cat(list(blocks)).T).topk(k, dim=1)
     return values, indices
@@ -241,84 +138,20 @@ def joins_the_tiles(queries, blocks, k):
     return tuple(torch.cat([queries @ block.T for block in blocks], dim=1).topk(k, dim=1))
 
 
-def joins_in_numpy(queries, blocks, k):
-    scores = np.concatenate([queries.numpy() @ block.numpy().T for block in blocks], axis=1)
-    order = np.argsort(-scores, axis=1)[:, :k]
-    return torch.from_numpy(np.take_along_axis(scores, order, 1)), torch.from_numpy(order)
-
-
-def joins_lists(queries, blocks, k):
-    rows = [[] for _ in queries]
-    for block in blocks:
-        for row, more in zip(rows, (queries @ block.T).tolist(), strict=True):
-            row += more
-    found = [heapq.nlargest(k, enumerate(row), key=lambda pair: pair[1]) for row in rows]
-    return torch.tensor([[v for _, v in f] for f in found]), torch.tensor([[i for i, _ in f] for f in found])
-
-
-def merging(queries, blocks, k, *, offset="count", first=-torch.inf, narrow=True, merge=True):
-    values, indices = torch.full((len(queries), k), first), torch.zeros((len(queries), k), dtype=torch.int64)
+def merging(queries, blocks, k, *, count=True, narrow=True):
+    values, indices = torch.full((len(queries), k), -torch.inf), torch.zeros((len(queries), k), dtype=torch.int64)
     start = 0
-    for number, block in enumerate(blocks):
+    for block in blocks:
         best, where = (queries @ block.T).topk(min(k, len(block)) if narrow else k, dim=1)
-        where = where + {"count": start, "none": 0, "number": number * len(block), "index": number}[offset]
         values, order = torch.cat([values, best], 1).topk(k, dim=1)
-        indices = torch.cat([indices, where], 1).gather(1, order) if merge else where
-        start += len(block)
-    return values, indices
-
-
-def skips_the_short_block(queries, blocks, k):
-    def whole():
-        size = None
-        for block in blocks:
-            size = size or len(block)
-            if len(block) == size:
-                yield block
-
-    return running_top_k(queries, whole(), k)
-
-
-def counts_first(queries, blocks, k):
-    n = sum(len(block) for block in blocks)
-    scores = torch.zeros(len(queries), n)
-    for block in blocks:
-        scores += queries @ block.T
-    return tuple(scores.topk(k, dim=1))
-
-
-def indexes_with_the_order(queries, blocks, k):
-    values, indices, start = torch.zeros(len(queries), 0), torch.zeros(len(queries), 0, dtype=torch.int64), 0
-    for block in blocks:
-        values = torch.cat([values, queries @ block.T], 1)
-        indices = torch.cat([indices, torch.arange(start, start + len(block)).repeat(len(queries), 1)], 1)
-        values, order = values.topk(min(k, values.shape[1]))
-        indices = indices[:, order]  # (q, q, k): gather is wanted
-        indices = indices.reshape(len(queries), -1)[:, : values.shape[1]]
-        start += len(block)
+        indices = torch.cat([indices, where + start], 1).gather(1, order)
+        start += count * len(block)
     return values, indices
 
 
 def doubled_shape(queries, blocks, k):
     values, indices = running_top_k(queries, blocks, k)
     return values, indices[:, torch.arange(k).expand(len(queries), -1)]
-
-
-def order_for_indices(queries, blocks, k, whole=False):
-    values = torch.full((len(queries), k), -torch.inf)
-    for block in blocks:
-        tile = queries @ block.T
-        best = tile if whole else tile.topk(min(k, len(block)), dim=1).values
-        values, order = torch.cat([values, best], dim=1).topk(k, dim=1)
-    return values, order
-
-
-def topk_of_topks(queries, blocks, k):
-    best = [(queries @ block.T).topk(min(k, len(block)), dim=1).values for block in blocks]
-    return torch.cat(best, dim=1).topk(k, dim=1)
-
-
-# 04.6 the cosine of sparse vectors
 
 
 def sparse_dict(indices_a, values_a, indices_b, values_b):
@@ -336,77 +169,32 @@ def tensor_keys(indices_a, values_a, indices_b, values_b):
     return sum(v * other.get(i, 0.0) for i, v in zip(indices_a, values_a, strict=True))
 
 
-def failing_tensor_keys(indices_a, values_a, indices_b, values_b):
-    other = dict(zip(indices_b, values_b, strict=True))
-    return sum(v * other[i] for i, v in zip(indices_a, values_a, strict=True))
-
-
-def cosine_of_the_shared(indices_a, values_a, indices_b, values_b):
-    other = dict(zip(indices_b.tolist(), values_b.tolist(), strict=True))
-    pairs = [(v, other[i]) for i, v in zip(indices_a.tolist(), values_a.tolist(), strict=True) if i in other]
-    a, b = torch.tensor(pairs).T
-    return F.cosine_similarity(a, b, dim=0)
-
-
 RIGHT = {
-    "04.1": [relu_power, masked_power, lambda r, p: r.clamp(0) ** p],
-    "04.2": [four_steps, row_by_row, lambda r, k, p: sparsify(r, k, p).to_dense()],
+    "04.1": [relu_power, masked_power],
+    "04.2": [four_steps, row_by_row],
     "04.3": [one_standard_error, one_standard_error_in_loops],
-    "04.4": [trap, dense_trap, trap_with([0.5, -0.8, 0.0], [0.5, 0.0, 0.0], [0.0, 0.8, 0.0])],
-    "04.5": [running_top_k, numpy_top_k, heap_top_k, merging],
+    "04.4": [trap, dense_trap],
+    "04.5": [running_top_k, numpy_top_k],
     "04.6": [sparse_dict, sparse_table],
 }
 
 WRONG = {
     "04.1": [
         (lambda r, p: torch.relu(torch.pow(r, p)), "before you set negative"),
-        (lambda r, p: r**p, "still in it"),
-        (lambda r, p: torch.abs(r) ** p, "took the sign away"),
-        (lambda r, p: F.relu(r) * p, "multiplied by p"),
-        (lambda r, p: F.relu(r), "the power is missing"),
-        (lambda r, p: p ** F.relu(r), "raised p to the entries"),
-        (lambda r, p: F.relu(r) ** round(p - 0.01), "rounded p"),
         (lambda r, p: r.clamp_(min=0) ** p, "changed its input"),
         (lambda r, p: torch.copysign(r.abs() ** p, r), "negative values must become 0"),
-        (lambda r, p: four_steps(r.reshape(-1, r.shape[-1]), r.shape[-1], p).reshape(r.shape), "normalised as well"),
         (lambda r, p: [[max(x, 0) ** p for x in row] for row in r.tolist()], "returned a list"),
     ],
     "04.2": [
         (lambda r, k, p: F.normalize(kept(r, k) ** p, dim=1), "negative"),
-        (lambda r, k, p: F.normalize(kept(r, k, largest=False).clamp_min(0) ** p, dim=1), "smallest"),
-        (lambda r, k, p: F.normalize(kept(r, k).clamp_min(0), dim=1) ** p, "before the power only"),
-        (lambda r, k, p: F.normalize(kept(r, k, dim=0).clamp_min(0) ** p, dim=1), "each column"),
-        (lambda r, k, p: kept(r, k).clamp_min(0) ** p, "length 1"),
-        (lambda r, k, p: F.normalize(kept(r, k).clamp_min(0) ** p, dim=0), "columns, not rows"),
-        (lambda r, k, p: (x := kept(r, k).clamp_min(0) ** p) / x.norm(dim=1, keepdim=True), "NaN"),
         (lambda r, k, p: r[:, :k], "shape"),
-        (lambda r, k, p: (x := kept(r, k).clamp_min(0) ** p) / x.sum(1, keepdim=True), "by the sum"),
-        (lambda r, k, p: F.normalize(kept(r, k).clamp_min(0) ** p, p=1, dim=1), "by the sum"),
-        (lambda r, k, p: F.normalize(kept(r, k).clamp_min(0), dim=1), "forgot the power"),
-        (lambda r, k, p: F.normalize(kept(r, k + 1).clamp_min(0) ** p, dim=1), "k + 1"),
-        (lambda r, k, p: F.normalize(kept(r, k - 1).clamp_min(0) ** p, dim=1), "k - 1"),
-        (lambda r, k, p: (x := kept(r, k).clamp_min(0) ** p) / x.norm(), "whole matrix"),
-        (lambda r, k, p: F.normalize(kept(r, k).clamp_min(0) ** int(p), dim=1), "need not be whole"),
-        (lambda r, k, p: F.normalize(kept(r.abs(), k) ** p, dim=1), "took the sign away"),
         (lambda r, k, p: r.topk(k, dim=1), ".values or .indices"),
         (by_threshold, "your function kept 4"),
     ],
     "04.3": [
         (peeks_and_chooses_well, "opened the test split for 16 settings"),
-        (chooses_by_test, "opened the test split for 16 settings"),
         (highest, "within one standard error of it"),
-        (validation_value, "is the validation result"),
-        (largest_allowed, "took the largest k"),
-        (p_before_k, "k comes first"),
-        (two_errors, "two standard errors"),
-        (own_errors, "standard error of the best setting decides"),
-        (smallest_of_each, "must itself be among"),
-        (both_numbers, "return the value only"),
-        (first_good, "any order"),
-        (first_good_of_sorted_k, "smallest p"),
-        (better_than_the_limit, "exactly on the limit"),
         (wrong_split_name, "there is no split 'val'"),
-        (lambda evaluate, ks, ps: (min(ks), min(ps), evaluate(min(ks), min(ps), "test")[0]), "allowed every setting"),
     ],
     "04.4": [
         (trap_with([0.5, 0.5, 0.0], [0.5, 0.0, 0.0], [0.0, 0.5, 0.0]), "or of the second caption is negative"),
@@ -416,44 +204,22 @@ WRONG = {
         (trap_with([5.0, -8.0, 0.0], [5.0, 0.0, 0.0], [0.0, -8.0, 0.0]), "between -1 and 1"),
         (lambda n: trap(3), "shapes (3,)"),
         (lambda n: trap(n)[0], "Return two tensors"),
-        (lambda n: (trap(n)[0], trap(n)[1].T), "are wanted"),
         (lambda n: [t.tolist() for t in trap(n)], "Tensor of shape"),
     ],
     "04.5": [
         (joins_the_blocks, "The values are right, but with 16 pictures"),
         (joins_the_tiles, "the dense matrix has 96,000"),
-        (joins_in_numpy, "let the block go"),
-        (joins_lists, "let the block go"),
-        (lambda q, b, k: merging(q, b, k, offset="none"), "count from 0 in each block"),
-        (lambda q, b, k: merging(q, b, k, offset="number"), "last block are off"),
-        (lambda q, b, k: merging(q, b, k, offset="index"), "number of the block"),
-        (lambda q, b, k: merging(q, b, k, first=0.0), "began with zeros"),
+        (lambda q, b, k: merging(q, b, k, count=False), "count from 0 in each block"),
         (lambda q, b, k: merging(q, b, k, narrow=False), "fewer anchors than k"),
-        (lambda q, b, k: merging(q, b, k, merge=False), "not the indices"),
-        (lambda q, b, k: merging(q, b, k)[::-1], "(values, indices) is wanted"),
         (lambda q, b, k: merging(q, b, k)[0], "2 results"),
-        (lambda q, b, k: [x.flip(1) for x in merging(q, b, k)], "the largest first"),
-        (indexes_with_the_order, "of your 2 results, number 2: the shape is right, but"),
         (doubled_shape, "number 2: your result has shape (3, 3, 3); expected (3, 3)"),
-        (topk_of_topks, "positions in the joined table"),
-        (order_for_indices, "positions in the joined table"),
-        (lambda q, b, k: order_for_indices(q, b, k, whole=True), "with `gather`"),
-        (skips_the_short_block, "left out the last block"),
-        (lambda q, b, k: merging(q, iter([next(b)]), k), "first block"),
         (
             lambda q, b, k: tuple((q @ list(b)[-1].T).topk(k, dim=1)),
             "of your 2 results, number 1: the shape is right, but the values",
         ),
-        (counts_first, "of your 2 results, number 1: your values are all 0"),
     ],
     "04.6": [
         (tensor_keys, "dictionary keys are never equal"),
-        (lambda i, v, j, w: len(set(i) & set(j)), "dictionary keys are never equal"),
-        (failing_tensor_keys, "dictionary keys are never equal"),
         (lambda i, v, j, w: float((v[: len(w)] * w[: len(v)]).sum()), "same position"),
-        (lambda i, v, j, w: len({*i.tolist()} & {*j.tolist()}), "counted the shared anchors"),
-        (lambda i, v, j, w: v[torch.isin(i, j)].sum(), "multiply by those of the other"),
-        (lambda i, v, j, w: v.sum() * w.sum(), "every value"),
-        (cosine_of_the_shared, "what the two have in common"),
     ],
 }

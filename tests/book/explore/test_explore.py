@@ -15,7 +15,6 @@ import nbformat
 import numpy as np
 import psutil
 import pytest
-import torch
 from markupsafe import escape
 from PIL import Image, ImageDraw
 
@@ -23,7 +22,6 @@ from asif_book.explore import server as explore_server
 from asif_book.explore.explorer import Explorer
 from asif_book.explore.question import Question, answer_without, explain, to_notebook
 from asif_book.explore.working_copy import WorkingCopy
-from asif_book.report import run_notebook
 from asif_lib import ASIF, AnchorBank
 from asif_lib.cli import main
 from asif_lib.errors import BankError, EncoderError, ParameterError, PictureError
@@ -57,6 +55,11 @@ def ball():
     return file.getvalue()
 
 
+def almost(scores):
+    """Equal up to the last digits, which change with the processor and with the number of texts in a batch."""
+    return pytest.approx(scores, abs=1e-6)
+
+
 def ask(copy, picture=None, labels=LABELS, **others):
     return explain(copy, Question(picture or copy.stored.pairs["id"][0], labels, k=12, p=2.0, **others))
 
@@ -68,10 +71,10 @@ def test_a_held_out_picture_is_asked_of_the_other_anchors(copy):
     bank = AnchorBank.load(copy.name)
     expected = ASIF(bank.subset(range(1, 120)), 12, 2.0, device="cpu", text_encoder=copy.encoder("text"))
     answer = expected.classify(bank.image[:1], list(LABELS), templates=["a photo of {}."])
-    assert torch.equal(ask(copy).answer.scores, answer.scores)
+    assert ask(copy).answer.scores == almost(answer.scores)
     own = ask(copy, held_out=False)
     assert len(own.model.bank) == 120
-    assert not torch.equal(own.answer.scores, answer.scores)
+    assert own.answer.scores != almost(answer.scores)
 
 
 def test_the_anchors_add_up_to_the_scores_of_the_first_two(copy):
@@ -99,9 +102,9 @@ def test_without_anchors_named_by_id_is_what_the_copy_gives_once_they_are_remove
     ids = explanation.anchors["id"][:2].tolist()
     found = answer_without(explanation, ids)
     rows = explanation.anchors["anchor"][:2].tolist()
-    assert torch.equal(found.scores, without(explanation.model, explanation.z, explanation.prompts, rows).scores)
+    assert found.scores == almost(without(explanation.model, explanation.z, explanation.prompts, rows).scores)
     copy.remove(ids)
-    assert torch.equal(ask(copy).answer.scores, found.scores)
+    assert ask(copy).answer.scores == almost(found.scores)
     with pytest.raises(ParameterError, match="no-such: is not among the anchors"):
         answer_without(explanation, ["no-such"])
 
@@ -121,7 +124,7 @@ def test_edits_stay_in_the_copy_and_undo_gives_the_scores_back(copy, ball):
     ]
     copy.undo()
     copy.undo()
-    assert torch.equal(ask(copy).answer.scores, before)
+    assert ask(copy).answer.scores == almost(before)
     stored = AnchorBank.load(copy.name)
     assert (stored.version, len(stored)) == (1, 120)
     with pytest.raises(BankError, match="nothing to undo"):
@@ -141,7 +144,7 @@ def test_saving_edits_the_stored_bank_and_keeps_the_picture(copy, ball, tmp_cach
     assert os.path.dirname(kept) == str(cache_dir() / "uploads")
     with open(kept, "rb") as file:
         assert file.read() == ball
-    assert torch.equal(ask(copy).answer.scores, scores)  # of a new copy of what was saved
+    assert ask(copy).answer.scores == almost(scores)  # of a new copy of what was saved
     with pytest.raises(BankError, match="there is nothing to save"):
         copy.save()
     assert len(stored.undo().undo()) == 120
@@ -190,36 +193,28 @@ def test_an_upload_may_have_a_long_name(copy, ball):
 # -- the notebook
 
 
-def executed(notebook, folder):
-    file = folder / "exported.ipynb"
-    nbformat.write(nbformat.from_dict(notebook), file)
-    run_notebook(file, file, {})
-    return nbformat.read(file, as_version=4)
-
-
-def run(notebook, folder):
-    """Run a notebook with cells at its end that print what it computed; return the printed values."""
-    probe = "print(answer.scores[0].tolist())\nprint(counterfactual.scores[0].tolist())\nprint(deciding.id.tolist())"
-    notebook = nbformat.from_dict(notebook)
-    notebook.cells.append(nbformat.v4.new_code_cell(probe))
+def executed(notebook):
+    """Run the cells of a notebook in this process, and return their names; in the browser's tests a kernel does it."""
     nbformat.validate(notebook)
-    done = executed(notebook, folder)
-    compared, values = ("".join(o.get("text", "") for o in cell.outputs) for cell in done.cells[-2:])
-    return compared, [eval(line) for line in values.splitlines()]
+    names = {}
+    for cell in notebook.cells:
+        if cell.cell_type == "code":
+            exec(cell.source, names)
+    return names
 
 
-def test_the_notebook_recomputes_edits_upload_scores_and_counterfactual(copy, ball, tmp_path):
+def test_the_notebook_recomputes_edits_upload_scores_and_counterfactual(copy, ball):
     copy.remove([copy.stored.pairs["id"][5], copy.stored.pairs["id"][9]])
     copy.add(copy.upload("red ball.png", ball).id, "A red ball with a 'quote' and a \\.")
     labels = ('a "round" ball', "a bird", "it's a vehicle")
     explanation = ask(copy, copy.upload("red ball.png", ball).id, labels)
     ticked = explanation.anchors["id"][:2].tolist()
     expected = answer_without(explanation, ticked)
-    compared, (scores, scores_without, ids) = run(to_notebook(copy, explanation, ticked), tmp_path)
-    assert scores == explanation.answer.scores[0].tolist()
-    assert scores_without == expected.scores[0].tolist()
-    assert ids == explanation.anchors["id"][explanation.anchors["first"] > 0].tolist()
-    assert compared.strip().endswith("from the page's: 0.0")
+    here = executed(to_notebook(copy, explanation, ticked))
+    assert here["answer"].scores == almost(explanation.answer.scores)
+    assert here["counterfactual"].scores == almost(expected.scores)
+    assert here["deciding"].id.tolist() == explanation.anchors["id"][explanation.anchors["first"] > 0].tolist()
+    assert here["difference"] < 1e-6
     assert AnchorBank.load(copy.name).version == 1
 
 
@@ -374,7 +369,7 @@ def test_a_picture_unlike_anything_in_the_bank_is_said_to_be(page, copy):
         page.pictures.value = copy.stored.pairs["id"][row]
         said = page.near.words
         assert page.near.alarm == ("“I have never seen anything like it”" in said) == (row == int(np.argmin(near)))
-        assert f"with a cosine of {near[row]:.2f}" in said
+        assert float(re.search(r"with a cosine of (\d\.\d\d)", said)[1]) == pytest.approx(near[row], abs=0.0051)
     page.held_out.value = False  # most similar to itself
     assert "with a cosine of 1.00" in page.near.words
 
@@ -415,7 +410,8 @@ def server(stored, tmp_path):
     Another program takes the port that was free, before the server listens.
     """
     with socket.create_server((explore_server.ADDRESS, 0)) as other:
-        code = f"from asif_book.explore import server; server.IDLE_SECONDS = 3; bank = {str(stored)!r}; "
+        code = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler); "  # also in the background
+        code += f"from asif_book.explore import server; server.IDLE_SECONDS = 3; bank = {str(stored)!r}; "
         code += f"server._free_port = lambda _: {other.getsockname()[1]}; server.serve(bank, browser=False)"
         with subprocess.Popen([sys.executable, "-u", "-c", code], stdout=subprocess.PIPE, text=True) as process:
             yield *re.search(r":(\d+)/\?token=(\S+)", process.stdout.readline()).groups(), process.pid
@@ -480,12 +476,11 @@ def test_a_bank_without_encoders_is_explored_by_labels_from_a_file(external, sta
     explanation = ask(copy, held_out=False, template="{}")
     model = ASIF(stamps_bank.subset(range(120)), 12, 2.0, device="cpu", text_encoder=text_encoder)
     expected = model.classify(stamps_bank.image[:1], LABELS, templates=["{}"])
-    assert torch.equal(explanation.answer.scores, expected.scores)
+    assert explanation.answer.scores == almost(expected.scores)
     with pytest.raises(EncoderError, match="the embedding of 'an otter' is not known; 3 texts are: 'a frog'"):
         ask(copy, labels=("a frog", "an otter"), template="{}")
     notebook = to_notebook(copy, ask(copy, template="{}"), [explanation.model.bank.pairs["id"][5]])
-    (last,) = executed(notebook, tmp_path).cells[-1].outputs
-    assert last["text"].strip().endswith("from the page's: 0.0")
+    assert executed(notebook)["difference"] < 1e-6
 
 
 def test_labels_from_a_file_come_before_the_encoder_that_could_be_loaded(stored, external, tmp_path, tmp_cache):

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from bs4 import BeautifulSoup
-from drawn_pages import check_views, opened, report_page
+from drawn_pages import opened, report_page
 from PIL import Image
 
 from asif_book.figures import best_anchors
@@ -84,10 +84,6 @@ def test_the_numbers_are_the_models(stamps, stamps_bank, text_encoder):
     assert arrived == (products.topk(5).indices >= 100).tolist()
     with pytest.raises(ParameterError, match="no picture goes"):
         first_corrected({0: banks[0]}, pictures, z, prompts, labels, classes)
-
-
-def test_no_view_of_the_page_has_a_barrier(browser, tmp_path):
-    check_views(browser, report_page(tmp_path, drawn()), ".asif-arriving")
 
 
 def test_a_frame_tells_an_arrived_pair_without_colour(browser, tmp_path):

@@ -3,6 +3,11 @@
 import re
 
 import pytest
+import test_arriving
+import test_ledger
+import test_shapes
+import test_steps
+import test_tiles
 import torch
 from bs4 import BeautifulSoup
 from drawn_pages import DESKTOP, PHONE, check_views, opened, report_page
@@ -111,16 +116,23 @@ def test_a_lane_is_as_long_as_its_split(stamps):
     assert f"together {splits['train'] + splits['validation']}" in lanes["validation"].get_text()
 
 
-@pytest.fixture
-def page(tmp_path, stamps, stamps_bank):
+@pytest.fixture(scope="module")
+def drawings(stamps, stamps_bank):
     new, anchors = split_bank(stamps, stamps_bank)
     star = star_of_angles(POINT, LANDMARKS, NAMES, 50)
     matrix = relative_matrix(new, anchors, [3, 6, 19, 32], i=1, j=2)
-    return report_page(tmp_path, two_matrices(stamps_bank, ROWS, ORDER), star, matrix, who_sees_what(stamps))
+    return [two_matrices(stamps_bank, ROWS, ORDER), star, matrix, who_sees_what(stamps)]
 
 
-def test_no_view_of_the_page_has_a_barrier(browser, page):
-    check_views(browser, page, ".asif-drawn")
+@pytest.fixture(scope="module")
+def page(drawings, tmp_path_factory):
+    return report_page(tmp_path_factory.mktemp("page"), *drawings)
+
+
+def test_no_view_of_any_drawing_of_the_book_has_a_barrier(browser, drawings, tmp_path):
+    others = [module.drawn() for module in (test_arriving, test_ledger, test_shapes, test_steps, test_tiles)]
+    roots = ".asif-drawn, .asif-arriving, .asif-ledger, .asif-shapes, .asif-steps, .asif-tiles"
+    check_views(browser, report_page(tmp_path, *drawings, *others), f":is({roots})")
 
 
 def test_words_in_a_picture_are_large_enough_and_inside(browser, page):

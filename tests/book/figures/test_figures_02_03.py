@@ -1,9 +1,5 @@
 """Figures of chapters 02 and 03: labelled axes, and what is drawn is what was given."""
 
-import matplotlib
-
-matplotlib.use("Agg")
-import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import pytest
@@ -14,12 +10,6 @@ from asif_book import figures
 from asif_lib.evaluation.measures import Measure
 
 RED, GREEN = (Image.new("RGB", (20, 20), colour) for colour in ("#d00000", "#00a000"))
-
-
-@pytest.fixture(autouse=True)
-def nothing_is_left_open():
-    yield
-    assert plt.get_fignums() == []
 
 
 def labelled(figure):

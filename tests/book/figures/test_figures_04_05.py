@@ -1,9 +1,5 @@
 """The figures of chapters 04 and 05 show the data that they are given, with labelled axes."""
 
-import matplotlib
-
-matplotlib.use("Agg")
-
 import numpy as np
 import pandas as pd
 import pytest

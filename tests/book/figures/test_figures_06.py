@@ -1,9 +1,5 @@
 """The figures of chapter 06 show the data that they are given."""
 
-import matplotlib
-
-matplotlib.use("Agg")
-
 import numpy as np
 import pandas as pd
 import pytest
@@ -40,11 +36,6 @@ def test_anchor_bars_tell_both_sides_apart_without_colour():
     assert axis.get_xlim()[0] < -0.1 and axis.get_xlim()[1] > 0.2  # room for the pictures at the bars' ends
 
 
-def test_bars_of_contributions_begin_at_zero():
-    axis = anchor_bars(RED, "hen", [(RED, "a", 0.2), (BLUE, "b", 0.1)], xlabel="contribution").axes[1]
-    assert axis.get_xlim()[0] == 0
-
-
 def test_scores_without_draws_before_and_after_and_who_went_and_came():
     gone = [(RED, f"anchor {i}") for i in range(8)]
     figure = scores_without(RED, "hen", ["bird", "coin"], [0.3, 0.2], [0.1, 0.25], gone, [(BLUE, "new")], truth="bird")
@@ -56,21 +47,6 @@ def test_scores_without_draws_before_and_after_and_who_went_and_came():
     words = [text.get_text() for axis in axes[2:] for text in axis.texts]
     assert "taken away:\n8\n(2 more)" in words and "entered:\n1" in words
     assert words.count("new") == 1 and sum(word.startswith("anchor") for word in words) == 6
-
-
-@pytest.mark.parametrize(("gone", "rows"), [(1, 1), (3, 1), (4, 2)])
-def test_a_few_anchors_stand_side_by_side(gone, rows):
-    anchors = [(RED, f"anchor {i}") for i in range(gone)]
-    figure = scores_without(RED, "hen", ["bird", "coin"], [0.3, 0.2], [0.1, 0.25], anchors, [(BLUE, "new")])
-    assert figure.subfigs[1].axes[0].get_subplotspec().get_gridspec().nrows == rows
-    words = [text.get_text() for axis in figure.subfigs[1].axes for text in axis.texts]
-    assert words == [f"taken away:\n{gone}", *(caption for _, caption in anchors), "entered:\n1", "new"]
-
-
-def test_no_label_is_bold_where_nothing_decides():
-    figure = scores_without(RED, "hen", ["bird", "coin"], [0.3, 0.2], [0.0, 0.0], [], [])
-    scores = figure.subfigs[0].axes[1]
-    assert {label.get_fontweight() for label in scores.get_yticklabels()} == {"normal"}
 
 
 def test_faithfulness_averages_over_pictures_at_the_same_fraction():

@@ -1,9 +1,5 @@
 """The figures of chapter 07 show the data that they are given, with labelled axes."""
 
-import matplotlib
-
-matplotlib.use("Agg")
-
 import numpy as np
 import pytest
 from matplotlib.collections import PathCollection

@@ -1,9 +1,5 @@
 """The figures of chapter 08 show the data that they are given, with labelled axes."""
 
-import matplotlib
-
-matplotlib.use("Agg")
-
 import numpy as np
 import pandas as pd
 import pytest
@@ -86,11 +82,6 @@ def test_knob_curves_show_recall_difference_margin_and_choice(walked):
     assert any(list(line.get_ydata()) == [-3, -3] for line in below.lines)
     for axis in (above, below):
         assert any(list(line.get_xdata()) == [2, 2] for line in axis.lines)
-
-
-def test_knob_curves_without_a_choice_mark_none(walked):
-    above, _ = knob_curves(walked, margin=1).axes
-    assert len(above.lines) == 2
 
 
 def test_cost_curves_draw_measures_the_line_and_the_dense_matrix():

@@ -1,9 +1,5 @@
 """All that is drawn lies inside the figure, in matplotlib's style and in the book's, however it is saved."""
 
-import matplotlib
-
-matplotlib.use("Agg")
-
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd

@@ -4,7 +4,7 @@ import pandas as pd
 import pytest
 import torch
 from bs4 import BeautifulSoup
-from drawn_pages import check_views, opened, report_page
+from drawn_pages import opened, report_page
 from PIL import Image
 
 from asif_book.figures import four_steps, score_ledger
@@ -101,10 +101,6 @@ def test_without_scripts_the_message_stays(browser, tmp_path):
     assert set(tab.eval_on_selector_all(".product", colours)) == {"rgb(0, 158, 115)"}
     marks = tab.eval_on_selector_all("thead .mark *", colours)
     assert marks == ["rgb(0, 114, 178)", "rgb(213, 94, 0)"]
-
-
-def test_no_view_of_the_page_has_a_barrier(browser, tmp_path):
-    check_views(browser, report_page(tmp_path, drawn()), ".asif-ledger")
 
 
 def test_pictures_in_the_table_get_no_scrolling_box_of_their_own(tmp_path):

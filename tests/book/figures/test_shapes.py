@@ -3,12 +3,15 @@
 import pytest
 import torch
 from bs4 import BeautifulSoup
-from drawn_pages import check_views, report_page
 
 from asif_book.figures import lined_up
 
 M = torch.arange(12.0).reshape(3, 4)
 ROW, COLUMN, FLAT = M[0], M[:, :1], M[:, 0]
+
+
+def drawn():
+    return lined_up([{"m": M, "row": ROW}, {"m": M, "column": COLUMN}, {"m": M, "flat": FLAT}])
 
 
 def panel(first, second):
@@ -47,8 +50,3 @@ def test_shapes_that_do_not_fit_have_no_entries_and_say_why():
     assert figure.svg is None and "neither is 1" in figure.p.text
     with pytest.raises(RuntimeError):
         M - FLAT
-
-
-def test_no_view_of_the_page_has_a_barrier(browser, tmp_path):
-    drawn = lined_up([{"m": M, "row": ROW}, {"m": M, "column": COLUMN}, {"m": M, "flat": FLAT}])
-    check_views(browser, report_page(tmp_path, drawn), ".asif-shapes")

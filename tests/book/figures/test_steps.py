@@ -3,7 +3,7 @@
 import pytest
 import torch
 from bs4 import BeautifulSoup
-from drawn_pages import PHONE, check_views, opened, report_page
+from drawn_pages import PHONE, opened, report_page
 from PIL import Image
 
 from asif_book.figures import four_steps
@@ -127,7 +127,3 @@ def test_a_bar_of_the_picture_is_blue_in_every_theme(browser, tmp_path):
     for scheme in ("light", "dark"):
         tab = opened(browser, page, PHONE, color_scheme=scheme)
         assert tab.locator("rect.picture").first.evaluate("bar => getComputedStyle(bar).fill") == BLUE
-
-
-def test_no_view_of_the_page_has_a_barrier(browser, tmp_path):
-    check_views(browser, report_page(tmp_path, drawn(k=12)), ".asif-steps")

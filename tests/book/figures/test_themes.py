@@ -1,16 +1,18 @@
-"""A figure follows the theme of its page: ink and paper change places, pictures and the fixed colours stay."""
+"""A figure in a page follows the theme, and is drawn off pyplot's list, so that two may be drawn at the same time."""
 
 import io
+import time
+from concurrent.futures import ThreadPoolExecutor
 
+import matplotlib.pyplot as plt
 import pytest
 from matplotlib.colors import to_rgb
 from matplotlib.lines import Line2D
 from matplotlib.patches import Rectangle
-from matplotlib.text import Text
 from PIL import Image
-from small import SMALL, small
 
-from asif_book.figures.palette import ANCHOR, DARK, INK, ON_DARK, ON_LIGHT, PAPER
+from asif_book import figures
+from asif_book.figures.palette import ANCHOR, DARK, INK, ON_LIGHT, PAPER
 from asif_book.figures.style import Drawing, image_html
 
 DARK_PAGE, LIGHT_PAGE = DARK[PAPER], PAPER
@@ -72,7 +74,32 @@ def test_a_notebook_that_nobody_trusts_loses_the_style_and_keeps_the_theme(brows
     tab.close()
 
 
-@pytest.mark.parametrize("name", SMALL)
-def test_the_words_of_a_figure_are_ink_or_stand_on_a_coloured_cell(name):
-    words = {text.get_color() for text in small(name).findobj(Text) if text.get_text()}
-    assert words <= {"black", INK, ON_LIGHT, ON_DARK}
+def test_threads_render_one_figure_at_a_time():
+    rendering, overlaps = [], []
+
+    class Slow(Drawing):
+        def savefig(self, *args, **options):
+            overlaps.append(len(rendering))
+            rendering.append(self)
+            time.sleep(0.05)
+            super().savefig(*args, **options)
+            rendering.remove(self)
+
+    with ThreadPoolExecutor(3) as pool:
+        pages = list(pool.map(lambda _: image_html(Slow((1, 1)), "a blank"), range(3)))
+    assert overlaps == [0, 0, 0] and len(set(pages)) == 1
+
+
+def test_a_notebook_displays_a_figure_as_show_does():
+    figure = figures.group_sizes("ab")
+    assert f'alt="{figure.alt}"' in figure._repr_html_()
+    assert figure._repr_html_() == figure._repr_html_()
+
+
+def test_a_readers_own_figure_of_pyplot_is_closed(monkeypatch):
+    shown = []
+    monkeypatch.setattr("IPython.display.display", shown.append)
+    figure, axis = plt.subplots()
+    axis.plot([1, 2])
+    figures.show(figure, "a line")
+    assert len(shown) == 1 and plt.get_fignums() == []

@@ -3,7 +3,7 @@
 import pytest
 import torch
 from bs4 import BeautifulSoup
-from drawn_pages import PHONE, check_views, opened, report_page
+from drawn_pages import PHONE, opened, report_page
 from PIL import Image
 
 from asif_book.figures import passing_tiles
@@ -73,10 +73,6 @@ def test_tiles_that_do_not_fit_are_refused():
 
 def test_one_tile_is_one_moment():
     assert len(moments(drawn(COSINES[:, :8]))) == 1
-
-
-def test_no_view_of_the_page_has_a_barrier(browser, tmp_path):
-    check_views(browser, report_page(tmp_path, drawn()), ".asif-tiles")
 
 
 def test_rows_stand_beside_their_pictures(browser, tmp_path):

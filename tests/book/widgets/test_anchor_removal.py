@@ -1,9 +1,5 @@
 """The knob that takes deciding anchors away says what a model without them says."""
 
-import matplotlib
-
-matplotlib.use("Agg")
-
 import numpy as np
 import pytest
 

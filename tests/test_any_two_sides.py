@@ -12,8 +12,6 @@ from asif_lib.explain.contribution import contributions, familiarity
 from asif_lib.explain.counterfactual import smallest_removal, without
 from asif_lib.explain.faithfulness import faithfulness_curves
 
-pytestmark = pytest.mark.skipif(not hasattr(AnchorBank, "from_items"), reason="a bank has pictures and texts only")
-
 
 class Speaker:
     """An encoder of words that knows a vector for each."""

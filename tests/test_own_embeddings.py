@@ -17,7 +17,7 @@ EACH = 20
 
 def script():
     page = (ROOT / "notebooks" / "library.md").read_text(encoding="utf-8")
-    (code,) = (block for block in re.findall(r"```python\n(.*?)```", page, flags=re.S) if "from_embeddings" in block)
+    (code,) = (block for block in re.findall(r"```python\n(.*?)```", page, flags=re.S) if "read_csv" in block)
     return code
 
 

@@ -47,7 +47,7 @@ def path_of(picture) -> str:
 
 
 def cut_captions(captions, ids, text_encoder) -> str | None:
-    """Return one sentence about the captions that the text encoder cuts off; None if there are none."""
+    """Return one sentence about the captions that the text encoder cuts off, or None."""
     long = [ids[i] for i in cut_positions(captions, text_encoder)]
     if not long:
         return None

@@ -191,7 +191,7 @@ def test_what_is_damaged_is_not_joined(shards, sides, monkeypatch):
 
 
 def test_an_edit_of_the_newest_version_opens_no_bank_again(shards, sides, monkeypatch):
-    """Only a view that is older than the folder has to be opened anew, under the lock."""
+    """Only a view that is older than the folder is opened again, under the lock."""
     bank, opened = AnchorBank.load(shards[0]), []
     open_ = disk._open
     monkeypatch.setattr(disk, "_open", lambda *a: opened.append(a) or open_(*a))

@@ -1,5 +1,6 @@
 """What the tests share: the real encoders and stamps, once per session, and tiny made ones."""
 
+import json
 import os
 from collections import Counter
 
@@ -9,6 +10,7 @@ os.environ["ASIF_PROGRESS"] = ""  # a check that a test calls is nobody's progre
 if WORKERS := int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", 0)):  # as many threads as cores, in all workers together
     os.environ.setdefault("OMP_NUM_THREADS", str(max(1, (os.cpu_count() or 1) // WORKERS)))
 
+import pandas as pd
 import pytest
 import timm
 import torch
@@ -16,6 +18,8 @@ from chromium import HOW, find_chromium
 from PIL import Image, ImageDraw
 
 from asif_lib import AnchorBank, load_image_encoder, load_pairs, load_text_encoder
+from asif_lib.bank.record import bank_dir
+from asif_lib.cli import main
 
 WORDS = [
     *("a", "the", "of", "photo", "picture", "red", "green", "blue"),
@@ -52,6 +56,14 @@ def tmp_cache(tmp_path, monkeypatch):
     return folder
 
 
+@pytest.fixture
+def datasets_cache(tmp_path, monkeypatch):
+    """The package `datasets`, with a cache of the test's own; the test is skipped where it is not installed."""
+    datasets = pytest.importorskip("datasets")
+    monkeypatch.setattr(datasets.config, "HF_DATASETS_CACHE", str(tmp_path / "hf"))
+    return datasets
+
+
 def draw(kind, colour, size=(48, 40)):
     """A filled square or circle on white."""
     image = Image.new("RGB", size, "white")
@@ -81,6 +93,18 @@ def drawings(tmp_path):
     return folder
 
 
+def write_table(folder, rows, suffix="csv", name="metadata"):
+    """Write a captions table of these rows, in one of the formats; return its file."""
+    file, table = folder / f"{name}.{suffix}", pd.DataFrame(rows)
+    if suffix == "csv":
+        table.to_csv(file, index=False)
+    elif suffix == "jsonl":
+        file.write_text("\n".join(json.dumps(row) for row in rows), encoding="utf-8")
+    else:
+        table.to_parquet(file)
+    return file
+
+
 @pytest.fixture(scope="session")
 def timm_folder(tmp_path_factory):
     """A tiny timm model as timm itself saves it for the hub."""
@@ -89,6 +113,25 @@ def timm_folder(tmp_path_factory):
     model = timm.create_model("test_vit", num_classes=10)
     timm.models.save_for_hf(model, folder, safe_serialization=True)
     return folder
+
+
+def card_folder(folder, colours, group="card"):
+    """A folder with a captions table of cards in these colours."""
+    folder.mkdir()
+    lines = ["file_name,caption,group"]
+    for colour in colours:
+        Image.new("RGB", (40, 30), colour).save(folder / f"{colour}.png")
+        lines.append(f"{colour}.png,A {colour} card.,{group}")
+    (folder / "metadata.csv").write_text("\n".join(lines))
+    return folder
+
+
+@pytest.fixture
+def cards(tmp_cache, tmp_path, tiny):
+    """A bank of four cards, called ``cards``, and a folder of three more."""
+    first = card_folder(tmp_path / "first", ["red", "green", "blue", "yellow"])
+    AnchorBank.build(load_pairs(first), *tiny, name="cards", progress=False).save(bank_dir("cards"))
+    return card_folder(tmp_path / "more", ["black", "white", "pink"], group="food")
 
 
 def make_sentence_transformer(folder, pooling="mean", dense=None):
@@ -121,6 +164,30 @@ def make_sentence_transformer(folder, pooling="mean", dense=None):
 @pytest.fixture(scope="session")
 def sentence_transformer_folder(tmp_path_factory):
     return make_sentence_transformer(tmp_path_factory.mktemp("text") / "tiny-bert")
+
+
+@pytest.fixture
+def run_command(capsys):
+    """Run the command in this process; return the exit status, the JSON value if there is one, and stderr."""
+
+    def run(*arguments):
+        status = main([*map(str, arguments), "--json"])
+        output = capsys.readouterr()
+        return status, json.loads(output.out) if output.out else None, output.err
+
+    return run
+
+
+@pytest.fixture(scope="session")
+def tiny_folders(timm_folder, sentence_transformer_folder):
+    """The folders of the two tiny encoders, by kind."""
+    return {"image": timm_folder, "text": sentence_transformer_folder}
+
+
+@pytest.fixture(scope="session")
+def tiny(timm_folder, sentence_transformer_folder):
+    """The two tiny encoders."""
+    return load_image_encoder(timm_folder, device="cpu"), load_text_encoder(sentence_transformer_folder, device="cpu")
 
 
 @pytest.fixture(scope="module")

@@ -41,6 +41,17 @@ def write_parquet(folder, count, shard=100, split="train", picture=png, caption=
     return folder
 
 
+def write_columns(folder, split="train", **columns):
+    """Write columns, each a pair of values and a feature, as one shard of parquet."""
+    import datasets
+
+    (folder / "data").mkdir(parents=True)
+    features = datasets.Features({name: feature for name, (_, feature) in columns.items()})
+    table = datasets.Dataset.from_dict({name: values for name, (values, _) in columns.items()}, features=features)
+    table.to_parquet(folder / "data" / f"{split}-00000-of-00001.parquet")
+    return folder
+
+
 def write_webdataset(folder, count, shard=100, split="train", picture=png, caption=caption):
     """Write `count` pairs as tars of ``NUMBER.png`` and ``NUMBER.txt``."""
     rows = [{"png": picture(number), "txt": caption(number).encode()} for number in range(count)]

@@ -20,46 +20,21 @@ import pandas as pd
 import pyarrow.parquet as pq
 import pytest
 import torch
-from PIL import Image
+from made_banks import assert_same, ids, make
 
-from asif_lib import AnchorBank, EncoderIdentity, Pairs, files
+from asif_lib import AnchorBank, Pairs, files
 from asif_lib.bank import disk
 from asif_lib.bank import writing as bank_writing
 from asif_lib.bank.disk import DiskVersion, Part
-from asif_lib.bank.record import bank_dir
-from asif_lib.cli import main
 from asif_lib.datasets.pairs import load_pairs
 from asif_lib.encoders.image import load_image_encoder
-from asif_lib.encoders.loading import load_encoder
-from asif_lib.encoders.text import load_text_encoder
 from asif_lib.errors import BankError, BrokenPicturesError, IdentityError
-
-IMAGE = EncoderIdentity("image", "eye", "package eye", "a" * 64, "none", 6)
-TEXT = EncoderIdentity("text", "ear", "package ear", "b" * 64, "none", 4)
 
 
 @pytest.fixture(autouse=True)
 def no_waiting_for_the_disk(monkeypatch):
     """What a killed process wrote is there; only a machine that loses power needs the wait."""
     monkeypatch.setattr(os, "fsync", lambda descriptor: None)
-
-
-def make(first, last, dtype=torch.float32):
-    """Pairs number `first` to `last` of one endless bank: the same number is the same pair."""
-    numbers = range(first, last)
-    image = torch.stack([torch.randn(6, generator=torch.Generator().manual_seed(i)) for i in numbers])
-    text = torch.stack([torch.randn(4, generator=torch.Generator().manual_seed(1_000_000 + i)) for i in numbers])
-    table = {
-        "id": [f"id-{i:04}" for i in numbers],
-        "caption": [f"caption number {i} of many" for i in numbers],
-        "picture": "",
-        "group": [("food", "tool", "bird")[i % 3] for i in numbers],
-    }
-    return AnchorBank("toy", image.to(dtype), text.to(dtype), pd.DataFrame(table), IMAGE, TEXT, "CC0")
-
-
-def ids(*numbers):
-    return [f"id-{i:04}" for i in numbers]
 
 
 @pytest.fixture
@@ -71,16 +46,6 @@ def folder(tmp_path):
 @pytest.fixture
 def bank(folder):
     return AnchorBank.load(folder)
-
-
-def assert_same(a, b):
-    """Bit for bit."""
-    for field in ("image", "text", "image_mean", "text_mean"):
-        assert torch.equal(getattr(a, field), getattr(b, field)), field
-        assert getattr(a, field).dtype == getattr(b, field).dtype
-    pd.testing.assert_frame_equal(a.pairs, b.pairs)
-    assert len(a) == len(b) == len(a.pairs)
-    assert (a.name, a.licence, a.image_encoder, a.text_encoder) == (b.name, b.licence, b.image_encoder, b.text_encoder)
 
 
 # -- an edited bank is the bank that a rebuild would give ------------------------------------------------
@@ -147,10 +112,12 @@ def test_an_id_that_was_removed_can_come_back_at_the_end(bank):
     assert_same(again.remove(ids(3)), make(0, 12).remove(ids(3)))
 
 
-def test_new_embeddings_take_the_banks_precision(tmp_path):
-    make(0, 5, torch.float16).save(tmp_path / "half")
-    bank = AnchorBank.load(tmp_path / "half").add(make(5, 8))
-    assert_same(bank, make(0, 8, torch.float16))
+def test_new_embeddings_take_the_banks_precision_and_must_fit_into_it(tmp_path):
+    half = AnchorBank.load(make(0, 5, torch.float16).save(tmp_path / "half"))
+    assert_same(half.add(make(5, 8)), make(0, 8, torch.float16))
+    for value, words in ((1e6, "not finite"), (1e-9, "zero")):
+        with pytest.raises(BankError, match=f"precision torch.float16 the image embedding is {words}"):
+            half.add(with_(make(5, 8), image=value))
 
 
 def test_edits_leave_the_embeddings_that_stay_alone(bank, folder, monkeypatch):
@@ -271,7 +238,7 @@ def test_diff_names_what_changes(bank):
     with pytest.raises(BankError, match="no pair fits"):
         nothing.remove(where="id = 'id-0001'")
     with pytest.raises(IdentityError):
-        bank.diff(make(0, 12).replace(image_encoder=replace(IMAGE, checksum="c" * 64)))
+        bank.diff(make(0, 12).replace(image_encoder=replace(make(0, 1).image_encoder, checksum="c" * 64)))
 
 
 # -- forgetting ------------------------------------------------------------------------------------------
@@ -378,15 +345,11 @@ def test_a_condition_sees_all_blocks_and_only_pairs_that_are_left(tmp_path, monk
 @pytest.mark.parametrize(
     "where",
     [
-        "", "  ", ";", "grupp = 'food'", '"grupp" = \'food\'', 'group = "food"', "group = 'food", "1; DROP TABLE pairs",
-        "id IN (SELECT id FROM pairs)", "1) UNION SELECT 1 --", "1) FROM pairs LIMIT 3 /*", "1), (1", "count(*) > 0",
-        "load_extension('x')", "randomblob(1000000000)", "writefile('x', id)", "readfile('/etc/passwd')",
-        "EXISTS (SELECT 1 FROM sqlite_master)", "ATTACH 'x' AS y", "PRAGMA user_version", "?",
-":name", "\x00", "\udcff", "caption LIKE '" + "%a" * 200 + "'", "__import__('os').system('touch x')",
-        "x'zz'", "id REGEXP 'a'", "id MATCH 'a'", "replace(zeroblob(1000000000), 'a', 'b')",
+        "", "grupp = 'food'", 'group = "food"', "group = 'food", "1; DROP TABLE pairs", "id IN (SELECT id FROM pairs)",
+        "1) UNION SELECT 1 --", "1), (1", "count(*) > 0", "randomblob(1000000000)", "readfile('/etc/passwd')", "?",
+        "PRAGMA user_version", ":name", "\x00", "\udcff", "caption LIKE '" + "%a" * 200 + "'", "id REGEXP 'a'",
         "group = 'food') IS TRUE FROM pairs ORDER BY id DESC /*", "1 /* open", "length(caption) > 24 -- two digits",
-        "group = 'food') or (1", "(group = 'food'", "group = 'food')", "max(caption) > 'a'", "rowid < 4", "_rowid_ < 4",
-        "oid < 4", "caption_ = 1", 5, ["group = 'food'"],
+        "group = 'food') or (1", "group = 'food')", "max(caption) > 'a'", "rowid < 4", "oid < 4", 5, ["group = 'food'"],
         "replace(caption, 'a', replace(replace('aaaaaaaaaa', 'a', '" + "a" * 2000 + "'), 'a', '" + "a" * 2000 + "'))",
     ],
 )  # fmt: skip
@@ -453,32 +416,26 @@ BAD_EDITS = {
     "remove what is not there": (lambda b: b.remove(["nobody", *ids(1)]), "has no pair nobody; nothing was removed"),
     "remove what was removed": (lambda b: b.remove(ids(1)).remove(ids(1)), "has no pair id-0001"),
     "remove all": (lambda b: b.remove(where="1"), "would remove all 12 pairs"),
-    "remove all by id": (lambda b: b.remove(ids(*range(12))), "would remove all 12 pairs"),
     "remove all by mask": (lambda b: b.remove(rows=np.ones(12, bool)), "would remove all 12 pairs"),
     "remove twice": (lambda b: b.remove(ids(1, 2, 1)), "named more than once: id-0001"),
     "remove a string": (lambda b: b.remove("id-0001"), "one string; pass a list"),
     "remove a number": (lambda b: b.remove([1, "1"]), "ids are texts, and 1 is no text"),
     "remove no id": (lambda b: b.remove([]), "no id of a pair"),
-    "remove nothing": (lambda b: b.remove(), "in one way"),
     "remove in two ways": (lambda b: b.remove(ids(1), rows=[1]), "in one way"),
     "remove by a short mask": (lambda b: b.remove(rows=[True, False]), "mask has the shape"),
     "remove by an empty mask": (lambda b: b.remove(rows=np.zeros(12, bool)), "at least one pair"),
     "remove beyond the end": (lambda b: b.remove(rows=[12]), "from 0 to 11"),
-    "remove before the start": (lambda b: b.remove(rows=[-1]), "from 0 to 11"),
     "remove half a row": (lambda b: b.remove(rows=[1.5]), "whole numbers"),
     "remove a row twice": (lambda b: b.remove(rows=[1, 1]), "more than once"),
     "add what is there": (lambda b: b.add(make(11, 13)), "has these ids already: id-0011;"),
     "add twice": (lambda b: b.add(with_(make(12, 15), id="id-0012")), "more than once among the pairs: id-0012"),
     "add nothing": (lambda b: b.add(make(12, 13).subset([])), "no pair to add"),
     "add NaN": (lambda b: b.add(with_(make(12, 15), image=float("nan"))), "not finite .* of: id-0013"),
-    "add infinity": (lambda b: b.add(with_(make(12, 15), text=float("inf"))), "text embedding is not finite"),
     "add zero": (lambda b: b.add(with_(make(12, 15), text=0.0)), "zero, which has no direction of: id-0013"),
-    "add no caption": (lambda b: b.add(with_(make(12, 15), caption="  ")), "caption is empty, or no text, .*: id-0013"),
     "add a null caption": (lambda b: b.add(with_(make(12, 15), caption=None)), "no text, in the pairs: id-0013"),
     "add number captions": (lambda b: b.add(column(make(12, 15), caption=[1, 2, 3])), "no text, .*: id-0012, id-0013"),
     "add number ids": (lambda b: b.add(column(make(12, 15), id=[1, 2, 3])), "known by their ids; .*: 0, 1, 2"),
     "add a null id": (lambda b: b.add(with_(make(12, 15), id=None)), "known by their ids; .*: 1"),
-    "add an empty id": (lambda b: b.add(with_(make(12, 15), id="")), "known by their ids; .*: 1"),
     "add no captions": (lambda b: b.add((m := make(12, 15)).replace(pairs=m.pairs[["id"]])), "no column 'caption'"),
     "add other widths": (lambda b: b.add(make(12, 15).replace(image=torch.ones(3, 5))), r"shape \(3, 5\).* \(3, 6\)"),
     "add other lengths": (lambda b: b.add(make(12, 15).replace(text=torch.ones(2, 4))), r"shape \(2, 4\).* \(3, 4\)"),
@@ -501,24 +458,13 @@ def test_bad_edits_are_refused_in_a_sentence_and_do_nothing(bank, folder, case, 
         assert AnchorBank.load(folder).version == 1 and len(list(folder.iterdir())) == 4
 
 
-@pytest.mark.parametrize("value, words", [(1e6, "not finite"), (1e-9, "zero")])
-def test_values_that_the_banks_precision_cannot_hold_are_refused(tmp_path, value, words):
-    make(0, 5, torch.float16).save(tmp_path / "half")
-    new = make(5, 8)
-    new.image[1] = value
-    with pytest.raises(BankError, match=f"precision torch.float16 the image embedding is {words}"):
-        AnchorBank.load(tmp_path / "half").add(new)
-
-
 @pytest.mark.parametrize("kind", ["image", "text"])
-def test_pairs_of_another_encoder_are_refused(bank, kind):
-    identity = replace(getattr(bank, f"{kind}_encoder"), checksum="c" * 64)
+def test_pairs_of_another_encoder_are_refused(bank, folder, kind):
+    """Also where an old view adds to a bank of another encoder that took its place."""
+    changed = {f"{kind}_encoder": replace(getattr(bank, f"{kind}_encoder"), checksum="c" * 64)}
     with pytest.raises(IdentityError, match="cannot be compared"):
-        bank.add(make(12, 15).replace(**{f"{kind}_encoder": identity}))
-
-
-def test_an_old_view_adds_nothing_to_a_bank_of_another_encoder_that_took_its_place(bank, folder):
-    other = make(0, 12).replace(image_encoder=replace(IMAGE, checksum="c" * 64))
+        bank.add(make(12, 15).replace(**changed))
+    other = make(0, 12).replace(**changed)
     other.save(folder)
     with pytest.raises(IdentityError, match="cannot be compared"):
         bank.add(make(12, 15))
@@ -776,31 +722,7 @@ def test_a_kill_at_any_time_leaves_the_old_bank_or_the_new_one(folder, states, e
         assert_whole(folder, before, after, version)
 
 
-# -- with encoders, and from the command -----------------------------------------------------------------
-
-
-@pytest.fixture(scope="module")
-def tiny(timm_folder, sentence_transformer_folder):
-    return load_image_encoder(timm_folder, device="cpu"), load_text_encoder(sentence_transformer_folder, device="cpu")
-
-
-def card_folder(folder, colours, group="card"):
-    """A folder with a captions table of cards in these colours."""
-    folder.mkdir()
-    lines = ["file_name,caption,group"]
-    for colour in colours:
-        Image.new("RGB", (40, 30), colour).save(folder / f"{colour}.png")
-        lines.append(f"{colour}.png,A {colour} card.,{group}")
-    (folder / "metadata.csv").write_text("\n".join(lines))
-    return folder
-
-
-@pytest.fixture
-def cards(tmp_cache, tmp_path, tiny):
-    """A bank of four cards, called ``cards``, and a folder of three more."""
-    first = card_folder(tmp_path / "first", ["red", "green", "blue", "yellow"])
-    AnchorBank.build(load_pairs(first), *tiny, name="cards", progress=False).save(bank_dir("cards"))
-    return card_folder(tmp_path / "more", ["black", "white", "pink"], group="food")
+# -- with encoders -----------------------------------------------------------------
 
 
 def test_added_pictures_are_embedded_as_in_a_build(cards, tiny, tmp_path):
@@ -811,15 +733,12 @@ def test_added_pictures_are_embedded_as_in_a_build(cards, tiny, tmp_path):
     assert_same(bank, rebuilt)
 
 
-def test_ids_that_are_there_are_refused_before_anything_is_encoded(cards, tmp_path, capsys, monkeypatch):
+def test_ids_that_are_there_are_refused_before_anything_is_encoded(cards, tmp_path, monkeypatch):
     opened, pairs = AnchorBank.load("cards"), load_pairs(tmp_path / "first")
-    monkeypatch.setattr("asif_lib.encoders.loading.load_encoder", None)
     monkeypatch.setattr("asif_lib.bank.building.embed", None)
     for bank in (opened, opened.subset(slice(None))):
         with pytest.raises(BankError, match=r"has these ids already: .*red\.png"):
             bank.add(pairs, None, None)
-    assert main(["bank", "add", "cards", str(tmp_path / "first")]) == 1
-    assert "has these ids already" in capsys.readouterr().err
 
 
 def test_other_encoders_and_broken_pictures_add_nothing(cards, tiny):
@@ -832,215 +751,3 @@ def test_other_encoders_and_broken_pictures_add_nothing(cards, tiny):
         bank.add(pairs, *tiny, progress=False)
     assert AnchorBank.load("cards").version == 1
     assert len(bank.add(pairs, *tiny, skip_broken=True, progress=False)) == 6
-
-
-def asif(capsys, *arguments):
-    """Exit status, the JSON value, and what was said beside it."""
-    status = main([*map(str, arguments), "--json"])
-    output = capsys.readouterr()
-    return status, json.loads(output.out) if output.out else None, output.err
-
-
-def test_the_command_edits_a_bank(cards, capsys):
-    status, added, _ = asif(capsys, "bank", "add", "cards", cards)
-    assert (status, added["anchors"], added["version"]) == (0, 7, 2)
-    _, removed, _ = asif(capsys, "bank", "remove", "cards", "--where", "group = 'food'")
-    assert (removed["anchors"], removed["change"]) == (4, "removed 3 pairs where group = 'food'")
-    _, removed, _ = asif(capsys, "bank", "remove", "cards", "--id", "red.png", "--id", "blue.png")
-    assert (removed["anchors"], removed["version"]) == (2, 4)
-    _, history, _ = asif(capsys, "bank", "history", "cards")
-    assert [(row["version"], row["count"]) for row in history] == [(1, 4), (2, 7), (3, 4), (4, 2)]
-    _, undone, _ = asif(capsys, "bank", "undo", "cards")
-    assert (undone["anchors"], undone["version"], undone["change"]) == (4, 3, "undone: removed 2 pairs")
-    for change in ("compacted", "nothing to compact"):
-        _, compacted, _ = asif(capsys, "bank", "compact", "cards")
-        assert (compacted["anchors"], compacted["version"], compacted["change"]) == (4, 4, change)
-    assert traces(bank_dir("cards"), AnchorBank.build(load_pairs(cards), *tiny_of("cards"), progress=False)) == []
-    assert AnchorBank.load("cards").pairs["id"].tolist() == ["red.png", "green.png", "blue.png", "yellow.png"]
-
-
-def tiny_of(name):
-    bank = AnchorBank.load(name)
-    return [load_encoder(i.kind, i.locator, device="cpu") for i in (bank.image_encoder, bank.text_encoder)]
-
-
-def test_the_command_names_pictures_that_it_leaves_out(cards, capsys):
-    (cards / "white.png").write_text("no picture")
-    status, result, said = asif(capsys, "bank", "add", "cards", cards)
-    assert (status, result) == (1, None) and "white.png" in said and "--skip-broken" in said
-    status, result, said = asif(capsys, "bank", "add", "cards", cards, "--skip-broken")
-    assert (status, result["anchors"]) == (0, 6) and "left out: white.png" in said
-
-
-def test_a_build_over_an_edited_bank_needs_to_be_asked_for(cards, capsys, tmp_path):
-    encoders = [str(encoder.identity.locator) for encoder in tiny_of("cards")]
-    build = ["bank", "build", "cards", "--from", tmp_path / "first", "--image-encoder", encoders[0]]
-    build += ["--text-encoder", encoders[1], "--device", "cpu"]
-    assert asif(capsys, *build)[0] == 0
-    AnchorBank.load("cards").remove(["red.png"])
-    status, result, said = asif(capsys, *build)
-    assert (status, result) == (1, None)
-    assert "bank 'cards' was edited (it is at version 2: removed 1 pair); to lose the edits: --replace" in said
-    assert AnchorBank.load("cards").version == 2
-    status, result, said = asif(capsys, *build, "--replace")
-    assert (status, result["version"], result["anchors"]) == (0, 1, 4)
-
-
-def test_the_command_stores_half_precision_and_prepares(cards, capsys, tmp_path):
-    encoders = [str(encoder.identity.locator) for encoder in tiny_of("cards")]
-    build = ["bank", "build", "half", "--from", tmp_path / "first", "--image-encoder", encoders[0]]
-    build += ["--text-encoder", encoders[1], "--device", "cpu", "--precision", "float16"]
-    _, half, _ = asif(capsys, *build)
-    _, whole, _ = asif(capsys, "bank", "info", "cards")
-    assert (half["dtype"], whole["dtype"]) == ("float16", "float32")
-    build[2] = tmp_path / "banks" / "mine"  # a path, from which the name is the last part
-    _, away, _ = asif(capsys, *build)
-    assert (away["name"], away["folder"]) == ("mine", str(tmp_path / "banks" / "mine"))
-    assert half["megabytes"] < whole["megabytes"] or whole["megabytes"] == 0
-    status, prepared, _ = asif(capsys, "bank", "prepare", "half")
-    bank = AnchorBank.load("half")
-    assert (status, prepared["change"]) == (0, f"prepared in {bank.index_folder.name}")
-    assert bank.searchable("image")[0].rounded.dtype == torch.bfloat16
-
-
-def test_a_build_over_other_pairs_needs_to_be_asked_for(cards, capsys, tmp_path):
-    encoders = [str(encoder.identity.locator) for encoder in tiny_of("cards")]
-    build = ["bank", "build", "cards", "--image-encoder", encoders[0], "--text-encoder", encoders[1], "--device", "cpu"]
-    status, _, said = asif(capsys, *build, "--from", cards)
-    assert status == 1 and "bank 'cards' is there already, with 4 pairs; to lose it: --replace" in said
-    assert asif(capsys, *build, "--from", tmp_path / "first")[0] == 0
-    assert asif(capsys, *build, "--from", cards, "--replace")[1]["anchors"] == 3
-    status, _, said = asif(capsys, "bank", "join", "cards", "cards")
-    assert status == 1 and "bank 'cards' is there already" in said
-
-
-def test_a_build_takes_the_named_splits(cards, capsys, tmp_path):
-    table = pd.read_csv(cards / "metadata.csv").assign(split=["train", "test", "train"])
-    table.to_csv(cards / "metadata.csv", index=False)
-    encoders = [str(encoder.identity.locator) for encoder in tiny_of("cards")]
-    build = ["bank", "build", "more", "--from", cards, "--image-encoder", encoders[0], "--text-encoder", encoders[1]]
-    status, about, said = asif(capsys, *build)
-    assert (status, about["anchors"]) == (0, 3) and "uses all splits: train 2, test 1\n" in said
-    status, about, said = asif(capsys, *build, "--split", "train", "--replace")
-    assert (status, about["anchors"]) == (0, 2) and "splits" not in said
-    assert AnchorBank.load("more").pairs["id"].tolist() == ["black.png", "pink.png"]
-    assert asif(capsys, *build, "--split", "test", "--split", "train", "--replace")[1]["anchors"] == 3
-    status, _, said = asif(capsys, *build, "--split", "dev", "--replace")
-    assert status == 1 and "has no split 'dev'; it has: train, test" in said
-
-
-def test_the_command_relabels_a_pair(cards, capsys):
-    status, about, _ = asif(capsys, "bank", "relabel", "cards", "--id", "red.png", "--caption", "A scarlet card.")
-    assert (status, about["version"], about["change"]) == (0, 2, "relabelled red.png")
-    last = AnchorBank.load("cards").pairs.iloc[-1]
-    assert (last.id, last.caption) == ("red.png", "A scarlet card.")
-
-
-@pytest.fixture
-def arrays(tmp_cache, tmp_path):
-    """The arguments that build the bank ``mine`` of 60 pairs of embeddings, without the names of the encoders."""
-    random = np.random.default_rng(0)
-    z = random.normal(size=(60, 5))
-    for name, d in (("a", 8), ("b", 6)):
-        np.save(tmp_path / f"{name}.npy", (z @ random.normal(size=(5, d))).astype("float32"))
-    lines = [f"dogs/{i}.png,a dog {i},pets" for i in range(60)]
-    (tmp_path / "c.csv").write_text("file_name,caption,group\n" + "\n".join(lines))
-    build = ["bank", "import", "mine", "--image-embeddings", tmp_path / "a.npy", "--text-embeddings"]
-    return [*build, tmp_path / "b.npy", "--captions", tmp_path / "c.csv"]
-
-
-def test_the_command_makes_a_bank_of_arrays_joins_audits_and_verifies(arrays, capsys, tmp_path):
-    build = [*arrays, "--image-encoder", "eye", "--text-encoder", "ear"]
-    status, about, _ = asif(capsys, *build)
-    assert (status, about["anchors"], about["image_encoder"]) == (0, 60, "eye (external, 8 dimensions)")
-    pairs = AnchorBank.load("mine").pairs
-    assert pairs.iloc[3].tolist() == ["dogs/3.png", "a dog 3", str(tmp_path / "dogs" / "3.png"), "pets"]
-    (tmp_path / "c.csv").write_text("caption\n" + "\n".join(f"a dog {i}" for i in range(60)))
-    build[2] = "other"
-    assert asif(capsys, *build)[0] == 0 and AnchorBank.load("other").pairs["id"].tolist()[:2] == ["0", "1"]
-
-    status, about, _ = asif(capsys, "bank", "join", "both", "mine", "other")
-    assert (status, about["anchors"]) == (0, 120)
-    status, rows, _ = asif(capsys, "bank", "list")
-    assert [(row["name"], row["anchors"]) for row in rows] == [("both", 120), ("mine", 60), ("other", 60)]
-    status, lowest, said = asif(capsys, "bank", "audit", "mine", "--csv", tmp_path / "audit.csv")
-    table = pd.read_csv(tmp_path / "audit.csv")
-    assert status == 0 and "60 rows in" in said and len(table) == 60 and table.excess.is_monotonic_increasing
-    assert [row["id"] for row in lowest] == table["id"].tolist()[:10]
-    status, about, _ = asif(capsys, "bank", "verify", "both")
-    assert (status, about["files"]) == (0, 4)
-    (file,) = bank_dir("both").glob("part-*/text.safetensors")
-    file.write_bytes(file.read_bytes()[:-1] + b"!")
-    status, _, said = asif(capsys, "bank", "verify", "both")
-    assert status == 1 and "text.safetensors is not as it was written: its checksum differs" in said
-    AnchorBank.load("mine").remove(["dogs/3.png"])
-    status, _, said = asif(capsys, "bank", "join", "mine", "other")
-    assert status == 1 and "was edited" in said
-    status, _, said = asif(capsys, "bank", "join", "twice", "other", bank_dir("other"))
-    assert status == 1 and "is given twice: name each bank once" in said
-    assert main(["bank", "audit", "other"]) == 0
-    header, *lines, hint = capsys.readouterr().out.splitlines()
-    assert header.startswith("10 of 60 pairs, the lowest excess of agreement first (0: ") and len(lines) == 10
-    assert "asif bank relabel other --id ID --caption TEXT" in hint
-    status, _, said = asif(capsys, "bank", "relabel", "other", "--id", "3", "--caption", "A cat.")
-    assert status == 1 and "the encoder ear (external, 6 dimensions) cannot be loaded by its name" in said
-
-
-def test_embeddings_of_the_encoders_of_a_bank_can_be_joined_to_it(arrays, capsys, tmp_path):
-    assert asif(capsys, *arrays, "--image-encoder", "eye", "--text-encoder", "ear")[0] == 0
-    arrays[2] = "more"
-    status, about, _ = asif(capsys, *arrays, "--encoders-of", "mine")
-    assert (status, about["image_encoder"]) == (0, "eye (external, 8 dimensions)")
-    assert asif(capsys, "bank", "join", "both", "mine", "more")[1]["anchors"] == 120
-    for wrong, words in [
-        (["--encoders-of", "mine", "--image-encoder", "eye"], "in place of names of encoders"),
-        (["--encoders-of", "nothing"], "there is no bank 'nothing'"),
-        (["--image-encoder", "efficientnet_lite0"], "efficientnet_lite0 is an encoder of this library"),
-    ]:
-        status, _, said = asif(capsys, *arrays, *wrong, "--replace")
-        assert status == 1 and words in said
-    np.save(tmp_path / "a.npy", np.ones((60, 9), "float32"))
-    status, _, said = asif(capsys, *arrays, "--encoders-of", "mine", "--replace")
-    assert status == 1 and "need (60, 8)" in said
-
-
-def test_a_build_of_arrays_takes_the_named_splits(arrays, capsys, tmp_path):
-    table = pd.read_csv(tmp_path / "c.csv").assign(split=["test", "train", "train"] * 20)
-    table.to_csv(tmp_path / "c.csv", index=False)
-    assert asif(capsys, *arrays, "--split", "train")[1]["anchors"] == 40
-    _, about, said = asif(capsys, *arrays, "--replace")
-    assert about["anchors"] == 60 and "uses all splits: test 20, train 40" in said
-
-
-def test_a_file_that_is_no_matrix_or_no_table_is_refused(arrays, capsys, tmp_path):
-    np.savez(tmp_path / "a.npz", a=np.ones(3), b=np.ones(3))
-    arrays[4] = tmp_path / "a.npz"
-    status, _, said = asif(capsys, *arrays)
-    assert status == 1 and "a.npz: is not a matrix that numpy.save wrote (it holds several arrays)" in said
-    arrays[4] = tmp_path / "no.npy"
-    status, _, said = asif(capsys, *arrays)
-    assert status == 1 and "no.npy: is not a matrix that numpy.save wrote" in said
-    arrays[4], arrays[-1] = tmp_path / "a.npy", tmp_path / "a.npy"
-    status, _, said = asif(capsys, *arrays)
-    assert status == 1 and "a.npy: a captions table is a file with the ending .csv, .jsonl, .parquet" in said
-
-
-BAD_COMMANDS = {
-    "no such bank": (["undo", "nothing"], "there is no bank 'nothing'"),
-    "no such folder": (["add", "cards", "nowhere"], "no such folder"),
-    "there already": (["add", "cards", "first"], "has these ids already: red.png"),
-    "nothing to undo": (["undo", "cards"], "nothing to undo"),
-    "no such id": (["remove", "cards", "--id", "purple.png"], "has no pair purple.png"),
-    "no condition": (["remove", "cards", "--where", "import os"], "condition 'import os' cannot be used"),
-    "all of it": (["remove", "cards", "--where", "1"], "would remove all 4 pairs"),
-}
-
-
-@pytest.mark.parametrize("case", BAD_COMMANDS)
-def test_bad_commands_are_refused_in_a_sentence(cards, case, capsys, tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    arguments, words = BAD_COMMANDS[case]
-    status, result, said = asif(capsys, "bank", *arguments)
-    assert (status, result) == (1, None)
-    assert said.startswith("asif: ") and words in said and said.count("\n") == 1
-    assert AnchorBank.load("cards").version == 1

@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from made_banks import assert_same
 from PIL import Image
 
 from asif_lib.bank.anchors import AnchorBank
@@ -26,11 +27,8 @@ CAPTIONS = [f"caption {i}" for i in range(N)]
 
 
 def arrays(seed=0, n=N, dtype="float32"):
-    random = np.random.default_rng(seed)
-    z = random.normal(size=(n, 5))
-    return (z @ random.normal(size=(5, d)) for d in (8, 6)) if dtype is None else tuple(
-        (z @ np.random.default_rng(d).normal(size=(5, d))).astype(dtype) for d in (8, 6)
-    )  # fmt: skip
+    z = np.random.default_rng(seed).normal(size=(n, 5))
+    return tuple((z @ np.random.default_rng(d).normal(size=(5, d))).astype(dtype) for d in (8, 6))
 
 
 def make(seed=0, name="mine", **options):
@@ -58,18 +56,19 @@ class OpenClipLike:
 def test_arrays_tensors_and_mapped_files_make_the_same_bank(tmp_path, dtype):
     image, text = arrays(dtype=dtype)
     np.save(tmp_path / "a.npy", image)
-    mapped = np.load(tmp_path / "a.npy", mmap_mode="r")
+    packed = np.zeros(N, [("tag", "i1"), ("row", dtype, 6)])
+    packed["row"] = text
     banks = [
         AnchorBank.from_embeddings(image, text, CAPTIONS),
-        AnchorBank.from_embeddings(torch.from_numpy(image), torch.from_numpy(text), tuple(CAPTIONS)),
-        AnchorBank.from_embeddings(mapped, text, np.array(CAPTIONS).tolist()),
+        AnchorBank.from_embeddings(torch.from_numpy(image).requires_grad_(), torch.from_numpy(text), tuple(CAPTIONS)),
+        AnchorBank.from_embeddings(np.load(tmp_path / "a.npy", mmap_mode="r"), packed["row"], CAPTIONS),
+        AnchorBank.from_embeddings(image[::-1].copy()[::-1], text, np.array(CAPTIONS).tolist()),
     ]
-    for bank in banks:
-        assert torch.equal(bank.image, torch.from_numpy(image)) and bank.pairs.equals(banks[0].pairs)
-        assert (bank.image_encoder, bank.text_encoder) == (banks[0].image_encoder, banks[0].text_encoder)
-    saved = AnchorBank.load(banks[2].save(tmp_path / "bank"))
-    assert torch.equal(saved.text, torch.from_numpy(text)) and saved.pairs["id"].tolist() == [str(i) for i in range(N)]
-    assert saved.image_encoder == banks[0].image_encoder
+    assert banks[0].pairs["id"].tolist() == [str(i) for i in range(N)]
+    for number, bank in enumerate(banks):
+        assert torch.equal(bank.image, torch.from_numpy(image))
+        assert_same(bank, banks[0])
+        assert_same(AnchorBank.load(bank.save(tmp_path / str(number))), banks[0])
 
 
 BAD = {
@@ -77,29 +76,17 @@ BAD = {
     "NaN": (lambda i, t: (np.where(np.arange(N)[:, None] == 3, np.nan, i), t, CAPTIONS), {}, "not finite .* of: 3"),
     "zero": (lambda i, t: (i, np.where(np.arange(N)[:, None] == 3, 0, t), CAPTIONS), {}, "zero, which has no .* of: 3"),
     "whole numbers": (lambda i, t: (i.astype(int), t, CAPTIONS), {}, "floats, not int64"),
-    "a list": (lambda i, t: (i.tolist(), t, CAPTIONS), {}, "floats, not list"),
     "the other byte order": (lambda i, t: (i.astype(">f4"), t, CAPTIONS), {}, "floats, not >f4"),
-    "a vector": (lambda i, t: (i[0], t, CAPTIONS), {}, r"shape \(8,\)"),
     "no caption": (lambda i, t: (i, t, [*CAPTIONS[:-1], " "]), {}, "the caption is empty"),
     "ids twice": (lambda i, t: (i, t, CAPTIONS), {"ids": ["a"] * N}, "ids occur more than once among the pairs: a"),
-    "few ids": (lambda i, t: (i, t, CAPTIONS), {"ids": ["a"]}, "1 values of 'id' and 40 captions"),
-    "no name": (lambda i, t: (i, t, CAPTIONS), {"image_encoder": " "}, "name the checkpoint"),
-    "two lines": (lambda i, t: (i, t, CAPTIONS), {"image_encoder": "a\nb"}, "name the checkpoint"),
     "no identity": (lambda i, t: (i, t, CAPTIONS), {"image_encoder": OpenClipLike("x", 1)}, "needs an `identity` of"),
     "too large": (lambda i, t: (i, t * 0 + 2**21, CAPTIONS), {}, "beyond 2.*20, of: 0, 1"),
     "masked": (lambda i, t: (np.ma.array(i, mask=i > 1), t, CAPTIONS), {}, "floats, not MaskedArray"),
     "sparse": (lambda i, t: (torch.from_numpy(i).to_sparse(), t, CAPTIONS), {}, "no plain matrix in memory"),
-    "complex": (lambda i, t: (torch.from_numpy(i).cfloat(), t, CAPTIONS), {}, "not keep embeddings in torch.complex64"),
-    "too few captions": (lambda i, t: (i, t, CAPTIONS[1:]), {}, r"shape \(40, 8\); 39 pairs for bank 'mine' need"),
     "one text": (lambda i, t: (i, t, "c" * N), {}, "'caption': give a list of texts, one for each pair, not a str"),
-    "no captions": (lambda i, t: (i, t, None), {}, "'caption': give a list .* not a NoneType"),
-    "a set": (lambda i, t: (i, t, set(CAPTIONS)), {}, "'caption': give a list .* not a set"),
     "half a letter": (lambda i, t: (i, t, ["\ud800", *CAPTIONS[1:]]), {}, "a text of the table cannot be stored"),
-    "ids of one text": (lambda i, t: (i, t, CAPTIONS), {"ids": "c" * N}, "'id': give a list .* not a str"),
-    "groups of numbers": (lambda i, t: (i, t, CAPTIONS), {"groups": range(N)}, "'group' holds 0 in row 0"),
     "no picture": (lambda i, t: (i, t, CAPTIONS), {"pictures": [None] * N}, "'picture' holds None in row 0"),
     "name": (lambda i, t: (i, t, CAPTIONS), {"name": 3}, "bank 3 cannot be stored .name: Input should be a valid str"),
-    "licence": (lambda i, t: (i, t, CAPTIONS), {"licence": "\ud800"}, "bank 'mine' cannot be stored"),
     "swapped": (
         lambda i, t: (i, t, CAPTIONS), {"image_encoder": external_identity("text", "e", 8)}, "`identity` of kind 'ima"
     ),
@@ -115,27 +102,16 @@ def test_bad_embeddings_are_refused_in_one_sentence(case):
     assert "\n" not in str(caught.value)
 
 
-def test_arrays_with_odd_steps_and_tensors_with_gradients_are_saved(tmp_path):
-    image, text = arrays()
-    packed = np.zeros(N, [("tag", "i1"), ("row", "f4", 6)])
-    packed["row"] = text
-    bank = AnchorBank.from_embeddings(image[::-1], packed["row"], CAPTIONS)
-    assert torch.equal(bank.image, torch.from_numpy(image).flip(0)) and torch.equal(bank.text, torch.from_numpy(text))
-    graph = torch.from_numpy(image).requires_grad_()
-    saved = AnchorBank.load(AnchorBank.from_embeddings(graph, text, CAPTIONS).save(tmp_path / "bank"))
-    assert torch.equal(saved.image, graph.detach())
-
-
 def test_a_bank_whose_parts_do_not_fit_is_not_made():
     bank = make()
-    mixed = bank.pairs.assign(group=["a", 1] * (N // 2))
-    with pytest.raises(BankError, match="the table of the pairs cannot be stored"):
-        AnchorBank("x", bank.image, bank.text, mixed, bank.image_encoder, bank.text_encoder)
-    with pytest.raises(BankError, match="no plain matrix in memory: pass z.detach"):
-        AnchorBank("x", bank.image.requires_grad_(), bank.text, bank.pairs, bank.image_encoder, bank.text_encoder)
-    bank = make()
-    with pytest.raises(BankError, match=r"shape \(39, 6\); 40 pairs"):
-        AnchorBank("x", bank.image, bank.text[1:], bank.pairs, bank.image_encoder, bank.text_encoder)
+    for changes, words in (
+        ({"pairs": bank.pairs.assign(group=["a", 1] * (N // 2))}, "the table of the pairs cannot be stored"),
+        ({"image": bank.image.clone().requires_grad_()}, "no plain matrix in memory: pass z.detach"),
+        ({"text": bank.text[1:]}, r"shape \(39, 6\); 40 pairs"),
+    ):
+        parts = {"image": bank.image, "text": bank.text, "pairs": bank.pairs, **changes}
+        with pytest.raises(BankError, match=words):
+            AnchorBank("x", *parts.values(), bank.image_encoder, bank.text_encoder)
     with pytest.raises(BankError, match="ids occur more than once"):
         bank.subset([0, 0]).save("nowhere")
 
@@ -224,28 +200,27 @@ def test_known_texts_are_a_text_encoder(tmp_path):
     for identity in ("ear", bank.image_encoder, known):
         with pytest.raises(EncoderError, match="is not the identity of a text encoder; pass bank.text_encoder"):
             KnownTexts(identity, ["x", "y"], text[:2])
-    for arrays_, words in (
+    bad = tmp_path / "bad.npz"
+    for content, words in (
         ({"labels": np.array(["x"]), "embeddings": text[:2]}, r"of 1 texts have the shape \(2, 6\)"),
         ({"labels": np.array(["x", "x"]), "embeddings": text[:2]}, "'x' is given twice"),
         ({"labels": np.array(["x", "y"])}, "cannot be read .*; write it with numpy.savez"),
         ({"labels": np.array(["x", None], object), "embeddings": text[:2]}, "cannot be read .*; write it with numpy"),
         ({"labels": np.array(["x", "y"]), "embeddings": np.eye(2, 6, dtype=int)}, "Tensor or a NumPy array of floats"),
         ({"labels": np.array("xy"), "embeddings": text[:2]}, "are a list of strings"),
-        ({"labels": np.array(["x", "y"], "S"), "embeddings": text[:2]}, "are a list of strings"),
     ):
-        np.savez(tmp_path / "bad.npz", **arrays_)
+        np.savez(bad, **content)
         with pytest.raises(EncoderError, match=f"bad.npz: .*{words}"):
-            KnownTexts.from_file(tmp_path / "bad.npz", bank.text_encoder)
+            KnownTexts.from_file(bad, bank.text_encoder)
     np.save(tmp_path / "labels.npy", text[:2])
-    (tmp_path / "labels.csv").write_text("label\nx\n")
-    for name, fault in {"labels.npy": "no .npz", "labels.csv": "no .npz", "gone.npz": "no such file"}.items():
+    for name, fault in {"labels.npy": "no .npz", "gone.npz": "no such file"}.items():
         with pytest.raises(EncoderError, match=f"{name}: cannot be read .*{fault}.*; write it with numpy.savez"):
             KnownTexts.from_file(tmp_path / name, bank.text_encoder)
     good = (tmp_path / "labels.npz").read_bytes()
     for content in (b"no arrays", b"", good[:-30], good.replace(text[:2].tobytes(), bytes(48))):
-        (tmp_path / "bad.npz").write_bytes(content)
+        bad.write_bytes(content)
         with pytest.raises(EncoderError, match="cannot be read"):
-            KnownTexts.from_file(tmp_path / "bad.npz", bank.text_encoder)
+            KnownTexts.from_file(bad, bank.text_encoder)
 
 
 def test_an_encoder_of_ones_own_under_a_shipped_encoders_identity_leaves_the_cache_alone(stamps_bank, tmp_cache):

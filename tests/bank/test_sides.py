@@ -5,6 +5,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from made_banks import assert_same, ids
+from made_banks import make as numbered
 
 from asif_lib import AnchorBank, Pairs, embed, load_text_encoder
 from asif_lib.bank import disk
@@ -19,27 +21,13 @@ N = 30
 SIDES = {"english": ("text", 8), "german": ("text", 6)}, {"photo": ("image", 5), "sketch": ("image", 5)}
 
 
+def make(sides, first=0, last=N, name="both"):
+    return numbered(first, last, sides=sides, name=name)
+
+
 @pytest.fixture(params=SIDES, ids=["text and text", "picture and picture"])
 def sides(request):
     return request.param
-
-
-def make(sides, first=0, last=N, name="both"):
-    """Pairs number `first` to `last` of one endless bank: the same number is the same pair."""
-    matrices = [torch.randn(200, dim, generator=torch.Generator().manual_seed(dim)) for _, dim in sides.values()]
-    return AnchorBank.from_embeddings(
-        *(z[first:last] for z in matrices), [f"caption {i}" for i in range(first, last)], sides=tuple(sides), name=name,
-        ids=[str(i) for i in range(first, last)],
-        encoders=[external_identity(kind, f"encoder of {side}", dim) for side, (kind, dim) in sides.items()],
-    )  # fmt: skip
-
-
-def assert_same(a, b):
-    """Bit for bit."""
-    assert (a.sides, a.encoders, len(a)) == (b.sides, b.encoders, len(b))
-    for side in a.sides:
-        assert torch.equal(a.matrix(side), b.matrix(side)) and torch.equal(a.mean(side), b.mean(side))
-    assert a.pairs.equals(b.pairs)
 
 
 def test_a_bank_of_any_sides_lives_as_one_of_pictures_and_texts(sides, tmp_path):
@@ -48,13 +36,13 @@ def test_a_bank_of_any_sides_lives_as_one_of_pictures_and_texts(sides, tmp_path)
     assert_same(bank, make(sides))
     (part,) = (tmp_path / "both").glob("part-*")
     assert {file.name for file in part.iterdir()} == {f"{first}.safetensors", f"{second}.safetensors", "pairs.parquet"}
-    edited = bank.add(make(sides, N, 40)).remove(["3", "35"]).remove(where="caption = 'caption 7'").remove(rows=[0])
+    edited = bank.add(make(sides, N, 40)).remove(ids(3, 35)).remove(where="id = 'id-0007'").remove(rows=[0])
     left = [i for i in range(1, 40) if i not in (3, 7, 35)]
     assert_same(edited, make(sides, 0, 40).subset(left))
     assert_same(edited.compact(), make(sides, 0, 40).subset(left))
     assert bank.diff(make(sides, 0, 31)).change.tolist() == ["added"]
     z = torch.randn(1, sides[second][1])
-    relabelled = AnchorBank.load(tmp_path / "both").relabel("5", "another", z, side=second)
+    relabelled = AnchorBank.load(tmp_path / "both").relabel("id-0005", "another", z, side=second)
     assert torch.equal(relabelled.matrix(second)[-1:], z) and relabelled.pairs.caption.iloc[-1] == "another"
     assert torch.equal(relabelled.matrix(first)[-1], make(sides).matrix(first)[5])
     assert_same(relabelled.undo(), make(sides, 0, 40).subset(left))
@@ -79,42 +67,33 @@ def test_a_bank_of_any_sides_is_searched(sides, tmp_path):
         build_index(bank, "image")
 
 
-def test_two_sides_of_one_encoder_are_no_mistake(tmp_path):
-    same = external_identity("text", "one encoder", 4)
-    z = np.random.default_rng(0).normal(size=(2, 5, 4))
-    bank = AnchorBank.from_embeddings(*z, list("abcde"), sides=("question", "answer"), encoders=(same, same))
-    bank = AnchorBank.load(bank.save(tmp_path / "same"))
-    bank.check_encoder(same)
-    assert not torch.equal(bank.matrix("question"), bank.matrix("answer"))
-    assert len(bank.add(bank.subset([1]).replace(pairs=bank.subset([1]).pairs.assign(id="new")))) == 6
-
-
-def test_items_of_any_kind_are_encoded(sentence_transformer_folder, tmp_cache):
+def test_two_sides_of_one_encoder_are_no_mistake(sentence_transformer_folder, tmp_path, tmp_cache):
     encoder = load_text_encoder(sentence_transformer_folder, device="cpu")
     english, german = ["a cat", "the dog"], ["die katze", "der hund"]
     how = {"sides": ("english", "german"), "progress": False}
     bank = AnchorBank.from_items(english, german, english, (encoder, encoder), **how, ids=["c", "d"], name="mine")
+    bank = AnchorBank.load(bank.save(tmp_path / "same"))
+    bank.check_encoder(encoder.identity)
     assert torch.equal(bank.matrix("german"), embed(encoder, german, progress=False))
     assert (bank.name, bank.pairs.id.tolist(), bank.encoders["english"]) == ("mine", ["c", "d"], encoder.identity)
+    assert len(bank.add(bank.subset([1]).replace(pairs=bank.subset([1]).pairs.assign(id="new")))) == 3
     for encoders, words in (((encoder, "ear"), "'ear' is a name; pass the german encoder itself$"),
                             ((encoder, len), "german encoder .* needs an `identity`, not")):  # fmt: skip
         with pytest.raises(EncoderError, match=words):
             AnchorBank.from_items(english, german, english, encoders, **how)
 
 
-BAD_SIDES = {
-    "a third side": (("a", "b", "c"), "a bank has two sides, as in .*; .* are 3"),
-    "one side": ("ab", "a bank has two sides, .* are 1"),
-    "one name twice": (("a", "a"), "both sides are called 'a'; give them different names"),
-    "a path": (("a", "../b"), "'../b' is no name of a side: take small letters"),
-    "a name of the bank's own": (("pairs", "b"), "'pairs' is no name of a side: .* none of pairs, name, licence"),
-    "a number": (("a", 1), "1 is no name of a side"),
-}
-
-
-@pytest.mark.parametrize("case", BAD_SIDES)
-def test_sides_that_cannot_be_are_refused_in_one_sentence(case):
-    names, words = BAD_SIDES[case]
+@pytest.mark.parametrize(
+    "names, words",
+    [
+        (("a", "b", "c"), "a bank has two sides, as in .*; .* are 3"),
+        (("a", "a"), "both sides are called 'a'; give them different names"),
+        (("a", "../b"), "'../b' is no name of a side: take small letters"),
+        (("pairs", "b"), "'pairs' is no name of a side: .* none of pairs, name, licence"),
+        (("a", 1), "1 is no name of a side"),
+    ],
+)
+def test_sides_that_cannot_be_are_refused_in_one_sentence(names, words):
     with pytest.raises(BankError, match=words) as caught:
         AnchorBank.from_embeddings(*torch.randn(2, 3, 4), list("abc"), sides=names)
     assert "\n" not in str(caught.value)
@@ -125,7 +104,7 @@ def test_a_side_that_the_bank_does_not_have_is_one_sentence():
     pairs = Pairs("p", ["cat.png"], ["a cat"], ["new"], [""], {})
     for ask in (lambda: bank.image, lambda: bank.text_mean, lambda: bank.image_encoder, lambda: bank.rows("image"),
                 lambda: bank.mean("image"), lambda: bank.searchable("image"), lambda: bank.add(pairs),
-                lambda: bank.relabel("1", "x", np.ones((1, 6)))):  # fmt: skip
+                lambda: bank.relabel("id-0001", "x", np.ones((1, 6)))):  # fmt: skip
         with pytest.raises(BankError, match="bank 'both' has the sides english and german, and no side '(image|text)'"):
             ask()
     assert not hasattr(bank, "image")
@@ -165,7 +144,7 @@ def test_a_kind_of_encoder_is_any_word():
 def shards(tmp_path, sides):
     """Folders of three banks, which hold all pairs from 0 to 90 except 40."""
     folders = [make(sides, i, i + 30, "shard").save(tmp_path / f"shard {i}") for i in (0, 30, 60)]
-    AnchorBank.load(folders[1]).remove(["40"])
+    AnchorBank.load(folders[1]).remove(ids(40))
     return folders
 
 
@@ -195,8 +174,8 @@ def test_an_edit_of_the_newest_version_opens_no_bank_again(shards, sides, monkey
     bank, opened = AnchorBank.load(shards[0]), []
     open_ = disk._open
     monkeypatch.setattr(disk, "_open", lambda *a: opened.append(a) or open_(*a))
-    edited = bank.remove(["1"]).add(make(sides, 100, 101)).remove(where="id = '5'").compact()
+    edited = bank.remove(ids(1)).add(make(sides, 100, 101)).remove(where="id = 'id-0005'").compact()
     assert opened == [] and edited.version == 5
-    bank.remove(["2"])
+    bank.remove(ids(2))
     assert len(opened) == 1
     assert_same(AnchorBank.load(shards[0]), make(sides, 0, 101).subset([0, 3, 4, *range(6, 30), 100]))

@@ -10,7 +10,7 @@ import pytest
 import torch
 from hub_formats import caption, png, write_parquet, write_webdataset
 
-from asif_lib import AnchorBank, load_image_encoder, load_text_encoder
+from asif_lib import AnchorBank
 from asif_lib.bank import streaming
 from asif_lib.bank.streaming import build_streamed
 from asif_lib.cli import main
@@ -19,20 +19,14 @@ from asif_lib.datasets.streams import stream_from_hub
 from asif_lib.errors import BankError, DataError
 
 datasets = pytest.importorskip("datasets")
+pytestmark = [
+    pytest.mark.usefixtures("datasets_cache"),
+    pytest.mark.filterwarnings("ignore:.* repeat an earlier caption"),
+]
 
 
-@pytest.fixture(scope="module")
-def encoders(timm_folder, sentence_transformer_folder):
-    return load_image_encoder(timm_folder, device="cpu"), load_text_encoder(sentence_transformer_folder, device="cpu")
-
-
-@pytest.fixture(autouse=True)
-def own_cache(tmp_path, monkeypatch):
-    monkeypatch.setattr(datasets.config, "HF_DATASETS_CACHE", str(tmp_path / "hf"))
-
-
-def build(source, folder, encoders, **how):
-    return build_streamed(stream_from_hub(source), folder, *encoders, **{"progress": False, "block": 20, **how})
+def build(source, folder, tiny, **how):
+    return build_streamed(stream_from_hub(source), folder, *tiny, **{"progress": False, "block": 20, **how})
 
 
 def checksums(folder):
@@ -47,11 +41,10 @@ def remarks(folder):
         return list(csv.reader(lines))[1:]
 
 
-@pytest.mark.filterwarnings("ignore:.* repeat an earlier caption")
 @pytest.mark.parametrize("write", [write_parquet, write_webdataset])
-def test_after_three_interruptions_the_bank_is_the_same_bit_for_bit(write, encoders, tmp_path, monkeypatch):
+def test_after_three_interruptions_the_bank_is_the_same_bit_for_bit(write, tiny, tmp_path, monkeypatch):
     source = write(tmp_path / "source", 310, shard=70)
-    build(source, tmp_path / "whole", encoders)
+    build(source, tmp_path / "whole", tiny)
     lot, encoded = random.Random(write.__name__), []
     steps = ["save_file", "write_json", "plain_table", "cut_positions"]
 
@@ -70,21 +63,20 @@ def test_after_three_interruptions_the_bank_is_the_same_bit_for_bit(write, encod
         with monkeypatch.context() as broken:
             broken.setattr(streaming, step, interrupted(step, lot.randrange(1, 5)))
             with pytest.raises(KeyboardInterrupt):
-                build(source, tmp_path / "torn", encoders)
+                build(source, tmp_path / "torn", tiny)
         encoded.append(len(list((tmp_path / "torn.building").glob("*.json"))))
         assert not (tmp_path / "torn" / "bank.json").exists()
     assert encoded == sorted(encoded) and encoded[0] > 0
-    bank = build(source, tmp_path / "torn", encoders)
+    bank = build(source, tmp_path / "torn", tiny)
     assert checksums(tmp_path / "torn") == checksums(tmp_path / "whole")
     assert len(bank) == 310 and not (tmp_path / "torn.building").exists()
     assert bank.pairs["id"].tolist() == [str(i) for i in range(310)]
     assert bank.pairs["caption"].tolist() == [caption(i) for i in range(310)]
 
 
-@pytest.mark.filterwarnings("ignore:.* repeat an earlier caption")
-def test_a_block_that_is_done_is_not_encoded_again(encoders, tmp_path, monkeypatch):
+def test_a_block_that_is_done_is_not_encoded_again(tiny, tmp_path, monkeypatch):
     source, read = write_parquet(tmp_path / "source", 100), []
-    original = type(encoders[0]).encode_readable
+    original = type(tiny[0]).encode_readable
 
     def encode(encoder, pictures):
         if len(read) == 3:
@@ -93,23 +85,23 @@ def test_a_block_that_is_done_is_not_encoded_again(encoders, tmp_path, monkeypat
         read.append([str(picture) for picture in pictures])
         return original(encoder, pictures)
 
-    monkeypatch.setattr(type(encoders[0]), "encode_readable", encode)
+    monkeypatch.setattr(type(tiny[0]), "encode_readable", encode)
     with pytest.raises(KeyboardInterrupt):
-        build(source, tmp_path / "bank", encoders)
-    build(source, tmp_path / "bank", encoders)
+        build(source, tmp_path / "bank", tiny)
+    build(source, tmp_path / "bank", tiny)
     assert [name for block in read if block != "stop" for name in block] == [f"row {i}" for i in range(100)]
 
 
-def test_a_stream_gives_the_embeddings_of_the_encoders(encoders, tmp_path):
-    bank = build(write_parquet(tmp_path / "source", 30, caption=lambda n: f"a {n}"), tmp_path / "bank", encoders)
+def test_a_stream_gives_the_embeddings_of_the_encoders(tiny, tmp_path):
+    bank = build(write_parquet(tmp_path / "source", 30, caption=lambda n: f"a {n}"), tmp_path / "bank", tiny)
     datasets.disable_progress_bars()
     table = datasets.load_dataset(str(tmp_path / "source"), split="train")
-    image = encoders[0].encode([row["image"] for row in table], progress=False)
+    image = tiny[0].encode([row["image"] for row in table], progress=False)
     torch.testing.assert_close(bank.image, image, atol=1e-5, rtol=1e-4)
-    assert bank.image_encoder == encoders[0].identity and bank.name == "source"
+    assert bank.image_encoder == tiny[0].identity and bank.name == "source"
 
 
-def test_what_cannot_be_used_is_left_out_and_named(encoders, tmp_path):
+def test_what_cannot_be_used_is_left_out_and_named(tiny, tmp_path):
     spoilt = {7: b"no picture", 23: png(23)[:60], 24: None}
     empty = {3: "", 41: "  ", 42: None, 50: caption(0), 51: "a " * 100}
     folder = write_parquet(
@@ -118,7 +110,7 @@ def test_what_cannot_be_used_is_left_out_and_named(encoders, tmp_path):
     )  # fmt: skip
     empty[52] = empty[50]
     with pytest.warns(UserWarning, match="of 60 rows, 6 are left out, 1 have a caption that the text encoder cuts off"):
-        bank = build(folder, tmp_path / "bank", encoders)
+        bank = build(folder, tmp_path / "bank", tiny)
     assert [int(i) for i in bank.pairs["id"]] == sorted({*range(60)} - {3, 7, 23, 24, 41, 42})
     rows = remarks(tmp_path / "bank")
     assert [int(row) for row, _ in sorted(rows, key=lambda row: int(row[0]))] == [3, 7, 23, 24, 41, 42, 51]
@@ -129,23 +121,22 @@ def test_what_cannot_be_used_is_left_out_and_named(encoders, tmp_path):
     assert why["51"] == "the text encoder cuts off its caption"
 
 
-def test_repeated_captions_are_counted_and_kept(encoders, tmp_path):
+def test_repeated_captions_are_counted_and_kept(tiny, tmp_path):
     folder = write_parquet(tmp_path / "source", 30, caption=lambda n: f"a picture {n % 20}")
     with pytest.warns(UserWarning, match="of 30 rows, 0 are left out, .* and 10 repeat an earlier caption"):
-        assert len(build(folder, tmp_path / "bank", encoders)) == 30
+        assert len(build(folder, tmp_path / "bank", tiny)) == 30
 
 
-def test_nothing_that_can_be_used_is_one_sentence(encoders, tmp_path):
+def test_nothing_that_can_be_used_is_one_sentence(tiny, tmp_path):
     folder = write_parquet(tmp_path / "source", 30, caption=lambda n: "")
     with pytest.warns(UserWarning, match="30 are left out"), pytest.raises(BankError, match="has no pair to build"):
-        build(folder, tmp_path / "bank", encoders)
+        build(folder, tmp_path / "bank", tiny)
     assert not (tmp_path / "bank").exists() and len(remarks(tmp_path / "bank")) == 30
 
 
-@pytest.mark.filterwarnings("ignore:.* repeat an earlier caption")
-def test_rows_that_break_off_cost_no_block_that_is_done(encoders, tmp_path, monkeypatch):
+def test_rows_that_break_off_cost_no_block_that_is_done(tiny, tmp_path, monkeypatch):
     source = write_webdataset(tmp_path / "source", 200, shard=50)
-    build(source, tmp_path / "whole", encoders)
+    build(source, tmp_path / "whole", tiny)
     monkeypatch.setattr(streams, "WAITS", ())
     broken = stream_from_hub(source)
     load, rows = broken.rows.load_state_dict, iter(broken.rows)
@@ -163,33 +154,32 @@ def test_rows_that_break_off_cost_no_block_that_is_done(encoders, tmp_path, monk
     with pytest.raises(
         DataError, match=r"source: the rows break off between 100 and 120 \(the hub cannot be reached\)"
     ):
-        build_streamed(broken, tmp_path / "bank", *encoders, block=20, progress=False)
+        build_streamed(broken, tmp_path / "bank", *tiny, block=20, progress=False)
     assert len(list((tmp_path / "bank.building").glob("*.json"))) == 5
-    build(source, tmp_path / "bank", encoders)
+    build(source, tmp_path / "bank", tiny)
     assert checksums(tmp_path / "bank") == checksums(tmp_path / "whole")
 
 
-@pytest.mark.filterwarnings("ignore:.* repeat an earlier caption")
-def test_blocks_of_other_files_or_encoders_are_not_continued(encoders, tmp_path, monkeypatch):
+def test_blocks_of_other_files_or_encoders_are_not_continued(tiny, tmp_path, monkeypatch):
     source = write_parquet(tmp_path / "source", 60)
     with monkeypatch.context() as broken, pytest.raises(KeyboardInterrupt):
         broken.setattr(streaming, "write_bank", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
-        build(source, tmp_path / "bank", encoders)
+        build(source, tmp_path / "bank", tiny)
     (file,) = (source / "data").iterdir()
     file.unlink()
     (source / "data").rmdir()
     write_parquet(source, 60, picture=lambda n: png(n + 1_000))
-    bank = build(source, tmp_path / "bank", encoders)
-    fresh = build(source, tmp_path / "fresh", encoders)
+    bank = build(source, tmp_path / "bank", tiny)
+    fresh = build(source, tmp_path / "fresh", tiny)
     assert np.array_equal(bank.image, fresh.image) and checksums(tmp_path / "bank") == checksums(tmp_path / "fresh")
 
 
-def test_a_folder_of_files_with_a_table_is_read_too(tmp_path, encoders):
+def test_a_folder_of_files_with_a_table_is_read_too(tmp_path, tiny):
     folder = tmp_path / "folder"
     folder.mkdir()
     (folder / "a.png").write_bytes(png(1))
     (folder / "metadata.csv").write_text("file_name,text\na.png,a red square\n")
-    bank = build(folder, tmp_path / "bank", encoders)
+    bank = build(folder, tmp_path / "bank", tiny)
     assert bank.pairs["caption"].tolist() == ["a red square"]
 
 

@@ -6,36 +6,25 @@ import random
 import shutil
 import warnings
 
-import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 import torch
+from made_banks import ids, make
 from safetensors.torch import load_file, save_file
 
 from asif_lib.bank import copies, disk
 from asif_lib.bank.anchors import AnchorBank
 from asif_lib.bank.indexes import build_index, open_index
-from asif_lib.encoders.identity import external_identity
 from asif_lib.errors import AsifError, BankError
 from asif_lib.files import parse_json, sealed, unsealed
-
-
-def make(start, stop):
-    generator = torch.Generator().manual_seed(0)
-    image, text = torch.randn(500, 6, generator=generator), torch.randn(500, 4, generator=generator)
-    rows = range(start, stop)
-    table = {"id": [f"id-{i}" for i in rows], "caption": [f"caption {i}" for i in rows]}
-    table = pd.DataFrame({**table, "picture": "", "group": ["bird", "fish"][start % 2]})
-    identities = external_identity("image", "eye", 6), external_identity("text", "ear", 4)
-    return AnchorBank("toy", image[start:stop], text[start:stop], table, *identities, "CC0")
 
 
 @pytest.fixture
 def folder(tmp_path):
     """A bank of two parts and three versions, with prepared copies and an index."""
     folder = make(0, 300).save(tmp_path / "toy")
-    bank = AnchorBank.load(folder).add(make(300, 340)).remove(["id-7", "id-320"]).prepare(progress=False)
+    bank = AnchorBank.load(folder).add(make(300, 340)).remove(ids(7, 320)).prepare(progress=False)
     build_index(bank, "image", "ivf", lists=4, progress=False)
     return folder
 
@@ -105,8 +94,8 @@ def test_the_table_of_a_large_bank_is_compared_before_it_is_used(folder, monkeyp
     monkeypatch.setattr(disk, "SMALL", 0)
     for name, use in (
         ("pairs.parquet", lambda bank: bank.pairs),
-        ("pairs.parquet", lambda bank: bank.remove(where="caption = 'caption 3'")),
-        ("pairs.parquet", lambda bank: bank.remove(["id-3"])),
+        ("pairs.parquet", lambda bank: bank.remove(where="id = 'id-0003'")),
+        ("pairs.parquet", lambda bank: bank.remove(ids(3))),
         ("pairs.parquet", lambda bank: bank.check_ids_new(["new"])),
         ("image.safetensors", lambda bank: bank.compact()),
         ("text.safetensors", lambda bank: bank.save(folder.with_name("copy"))),
@@ -153,13 +142,6 @@ def test_a_bank_in_memory_has_nothing_to_verify():
         make(0, 3).verify()
 
 
-def test_a_record_that_was_edited_by_hand_is_refused(folder):
-    file = folder / "bank.json"
-    file.write_text(file.read_text().replace("CC0", "none"))
-    with pytest.raises(BankError, match="bank.json: is damaged .it is not as it was written: its checksum differs"):
-        AnchorBank.load(folder)
-
-
 def test_verify_reads_a_copied_bank(folder, tmp_path):
     shutil.copytree(folder, tmp_path / "copy")
     shutil.rmtree(folder)
@@ -195,13 +177,23 @@ def write_again(folder, file, write):
 RECORDS = {
     "a file without a checksum": (lambda r: r["parts"][0]["files"].pop("text.safetensors"), "one checksum for each of"),
     "a file too many": (lambda r: r["parts"][0]["files"].update(x="0" * 64), "one checksum for each of"),
+    "a bad checksum": (lambda r: r["parts"][0]["files"].update({"text.safetensors": ""}), "parts.0.files.text"),
     "a state without a checksum": (lambda r: r["history"][0].update(checksum=None), "history.0.checksum"),
     "a part twice": (lambda r: r["parts"][1].update(name=r["parts"][0]["name"]), "part-.* is named twice"),
+    "a part elsewhere": (lambda r: r["parts"][0].update(name="../../etc"), "parts.0.name: String should match pattern"),
+    "a part that is a text": (lambda r: r.update(parts=["part-0123456789ab"]), "parts.0: Input should be an object"),
+    "no part": (lambda r: r.update(parts=[]), "its newest version is of 2 parts, and there are 0"),
     "a state twice": (lambda r: r["history"][1].update(state=r["history"][2]["state"]), "state-.* is named twice"),
+    "no version": (lambda r: r.update(history=[]), "it names no part, or no version"),
+    "another count": (lambda r: r["history"][-1].update(count=7), "do not hold 7 pairs"),
     "a side twice": (lambda r: r["sides"][1].update(name="image"), "image is named twice"),
     "a side elsewhere": (lambda r: r["sides"][1].update(name="../x"), "sides.1.name: String should match"),
     "a third side": (lambda r: r["sides"].append(r["sides"][0]), "at most 2 items"),
+    "no side": (lambda r: r.update(sides=[]), "sides: List should have at least 2 items"),
+    "no encoder": (lambda r: r["sides"][0].pop("encoder"), "sides.0.encoder: Field required"),
     "another precision": (lambda r: r["sides"][1].update(dtype="float16"), "holds torch.float32 .*, not torch.float16"),
+    "a mistyped name": (lambda r: r.update(name=5), "name: Input should be a valid string"),
+    "another key": (lambda r: r.update(colour="red"), "colour: Extra inputs are not permitted"),
     "a float": (lambda r: r.update(format=4.0), "has bank format 4.0, and this version reads format 4"),
     "a tree": (lambda r: r.update(format=json.loads('{"a":' * 90 + "1" + "}" * 90)), "has bank format .{20}, and"),
 }
@@ -211,7 +203,22 @@ RECORDS = {
 def test_a_sealed_record_with_a_mistake_is_refused_when_it_is_opened(folder, case):
     change, words = RECORDS[case]
     seal_again(folder / "bank.json", change)
-    with pytest.raises(BankError, match=words):
+    with pytest.raises(BankError, match=words) as caught:
+        AnchorBank.load(folder)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("text", ["", '{"format": 1', "[]", "null", '{"format": 2, "parts": ["part-0123456789ab"]}'])
+def test_a_description_that_is_no_record_is_refused(folder, text):
+    (folder / "bank.json").write_text(text)
+    with pytest.raises(BankError, match="bank.json: is damaged|has bank format 2, .*; build the bank again"):
+        AnchorBank.load(folder)
+
+
+def test_a_record_that_was_edited_by_hand_is_refused(folder):
+    file = folder / "bank.json"
+    file.write_text(file.read_text().replace("CC0", "none"))
+    with pytest.raises(BankError, match="bank.json: is damaged .it is not as it was written: its checksum differs"):
         AnchorBank.load(folder)
 
 

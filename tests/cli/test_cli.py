@@ -14,6 +14,7 @@ from email.message import Message
 
 import pandas as pd
 import pytest
+from conftest import card_folder
 from PIL import Image, ImageOps
 
 from asif_lib import AnchorBank
@@ -47,15 +48,9 @@ def loaded_once(monkeypatch, image_encoder, text_encoder):
 
 
 @pytest.fixture
-def run(loaded_once, capsys):
-    """Run the command in this process; return the exit status, the JSON value if there is one, and stderr."""
-
-    def run(*arguments):
-        status = main([*map(str, arguments), "--json"])
-        output = capsys.readouterr()
-        return status, json.loads(output.out) if output.out else None, output.err
-
-    return run
+def run(loaded_once, run_command):
+    """The command, with the encoders of the session."""
+    return run_command
 
 
 @pytest.fixture(scope="session")
@@ -242,9 +237,8 @@ def test_files_that_cannot_be_written_are_refused_before_the_work(
 def test_the_settings_reach_the_model(class_folders, run):
     options = "--k", 5, "--p", 8, "--hubs", 0.25, "--whiten", 0.8, "--template", "{}", "--template", "a {}"
     status, result, _ = run("evaluate", class_folders, *options, "--reduce", "max")
-    assert status == 0
-    assert (result["k"], result["p"], result["templates"], result["reduce"]) == (5, 8.0, ["{}", "a {}"], "max")
-    assert (result["hubs"], result["whiten"], result["center"]) == (0.25, 0.8, True)
+    assert (status, result["k"], result["p"], result["templates"]) == (0, 5, 8.0, ["{}", "a {}"])
+    assert (result["hubs"], result["whiten"], result["center"], result["reduce"]) == (0.25, 0.8, True, "max")
     status, result, _ = run("evaluate", class_folders, "--no-center")
     assert (status, result["hubs"], result["whiten"], result["center"]) == (0, 0.0, None, False)
 
@@ -342,16 +336,11 @@ def test_data_and_bank_info_say_licence_and_counts(stamps_bank_saved, run):
 
 
 def test_bank_of_your_own_folder(tmp_path, tmp_cache, run):
-    folder = tmp_path / "cards"
-    folder.mkdir()
-    lines = ["file_name,caption"]
-    for colour in ("red", "green", "blue", "yellow"):
-        Image.new("RGB", (40, 30), colour).save(folder / f"{colour}.png")
-        lines.append(f"{colour}.png,A {colour} card.")
-    (folder / "metadata.csv").write_text("\n".join(lines))
+    folder = card_folder(tmp_path / "cards", ["red", "green", "blue", "yellow"])
     status, about, said = run("bank", "build", "cards", "--from", folder)
     assert (status, about["anchors"]) == (0, 4) and "captions" not in said
-    (folder / "metadata.csv").write_text("\n".join(lines).replace("A yellow card.", "A red card."))
+    table = folder / "metadata.csv"
+    table.write_text(table.read_text().replace("A yellow card.", "A red card."))
     _, about, said = run("bank", "build", "twice", "--from", folder)
     assert about["anchors"] == 4 and "1 of 4 captions repeat an earlier one; all pairs are kept" in said
     labels = "a blue card,a red card"
@@ -370,40 +359,28 @@ def test_a_missing_bank_of_the_catalogue_is_built_and_said_so(tmp_path, monkeypa
     assert "building it" in error
 
 
-def broken_folder(class_folders, tmp_path):
-    folder = tmp_path / "mixed"
-    (folder / "bag").mkdir(parents=True)
-    (folder / "sandal").mkdir()
-    good = next((class_folders / "bag").iterdir())
-    (folder / "bag" / "good.png").write_bytes(good.read_bytes())
-    (folder / "sandal" / "good.png").write_bytes(next((class_folders / "sandal").iterdir()).read_bytes())
-    (folder / "bag" / "cut.png").write_bytes(good.read_bytes()[:200])
-    (folder / "sandal" / "notes.txt").write_text("no picture")
-    return folder
-
-
 def test_broken_pictures_are_listed_and_left_out_only_when_asked(class_folders, tmp_path, run):
-    folder = broken_folder(class_folders, tmp_path)
-    status, result, error = run("evaluate", folder)
+    for name in ("bag", "sandal"):
+        (tmp_path / name).mkdir()
+        shutil.copy(next((class_folders / name).iterdir()), tmp_path / name / "good.png")
+    (tmp_path / "bag" / "cut.png").write_bytes((tmp_path / "bag" / "good.png").read_bytes()[:200])
+    (tmp_path / "sandal" / "notes.txt").write_text("no picture")
+    status, result, error = run("evaluate", tmp_path)
     assert (status, result) == (1, None)
     assert "cut.png" in error and "notes.txt" in error and "--skip-broken" in error
-    status, result, error = run("evaluate", folder, "--skip-broken")
-    assert status == 0
-    assert (result["n"], result["left_out"]) == (2, 2)
+    status, result, error = run("evaluate", tmp_path, "--skip-broken")
+    assert (status, result["n"], result["left_out"]) == (0, 2, 2)
     assert "cut.png" in error and "notes.txt" in error
 
 
 BAD = {
-    "no.png": (["classify", "no.png", "--labels", "a cat,a dog"], "there is no such file"),
     "dot": (["classify", "dot.png", "--labels", "a cat,a dog"], "1 × 1"),
     "empty label": (["classify", "picture.png", "--labels", "a cat,,a dog"], "label 2 of 3 is empty"),
     "template": (["classify", "picture.png", "--labels", "a cat,a dog", "--template", "a photo"], "{}"),
     "k too large": (["classify", "picture.png", "--labels", "a cat,a dog", "--k", "794"], "793 anchors"),
-    "no such folder": (["evaluate", "none"], "no such folder"),
     "empty folder": (["evaluate", "empty"], "no class folders"),
     "class without a picture": (["evaluate", "hollow"], "cat"),
     "empty search folder": (["search", "a cat", "--in", "empty"], "no pictures"),
-    "no such bank": (["search", "a cat", "--bank", "nothing"], "asif bank build nothing"),
     "no such data set": (["data", "imagenet"], "no such data set"),
     "no such device": (["search", "a cat", "--device", "abacus"], "abacus"),
 }

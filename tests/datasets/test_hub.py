@@ -1,7 +1,7 @@
 """Labelled data sets of the hub, as folders in its own format; no network."""
 
 import pytest
-from hub_formats import write_clip_benchmark, write_parquet
+from hub_formats import write_clip_benchmark, write_columns, write_parquet
 from PIL import Image
 
 from asif_lib.datasets.hub import labelled_from_hub
@@ -15,18 +15,9 @@ PICTURES = [Image.new("RGB", (4, 4), colour) for colour in ("red", "green", "blu
 
 
 @pytest.fixture
-def save(tmp_path, monkeypatch):
-    """Save columns, each a pair of values and a feature, as the repository ``made``."""
-    monkeypatch.setattr(datasets.config, "HF_DATASETS_CACHE", str(tmp_path / "hf"))
-
-    def save(**columns):
-        (tmp_path / "made" / "data").mkdir(parents=True)
-        features = datasets.Features({name: feature for name, (_, feature) in columns.items()})
-        table = datasets.Dataset.from_dict({name: values for name, (values, _) in columns.items()}, features=features)
-        table.to_parquet(tmp_path / "made" / "data" / "test-00000-of-00001.parquet")
-        return tmp_path / "made"
-
-    return save
+def save(tmp_path, datasets_cache):
+    """Save columns as the repository ``made``."""
+    return lambda **columns: write_columns(tmp_path / "made", "test", **columns)
 
 
 def classes(*names):
@@ -34,16 +25,10 @@ def classes(*names):
 
 
 def test_pictures_labels_and_the_first_name_of_each_class_unless_two_share_it(save):
-    folder = save(
-        image=(PICTURES, datasets.Image()), label=classes("tench, Tinca tinca", "sea_lion", "maillot", "maillot, x")
-    )
-    data = labelled_from_hub(folder)
-    assert (data.name, data.classes, data.labels.tolist(), data.splits) == (
-        "made",
-        ["tench", "sea lion", "maillot", "maillot, x"],
-        [0, 1, 1],
-        {},
-    )
+    names = classes("tench, Tinca tinca", "sea_lion", "maillot", "maillot, x")
+    data = labelled_from_hub(save(image=(PICTURES, datasets.Image()), label=names))
+    assert (data.name, data.labels.tolist(), data.splits) == ("made", [0, 1, 1], {})
+    assert data.classes == ["tench", "sea lion", "maillot", "maillot, x"]
     assert len(data.pictures) == 3 and open_picture(data.pictures[2]).getpixel((0, 0)) == (0, 0, 255)
 
 
@@ -87,14 +72,12 @@ def test_hidden_labels_are_refused(save, hidden):
         labelled_from_hub(save(image=(PICTURES, datasets.Image()), label=hidden))
 
 
-@pytest.mark.parametrize("split", ["train", "test"])
-def test_a_missing_name_or_split_is_one_sentence(save, tmp_path, split):
+@pytest.mark.parametrize("load", [labelled_from_hub, stream_from_hub])
+@pytest.mark.parametrize("name, split", [("made", "train"), ("gone", "test")])
+def test_a_missing_name_or_split_is_one_sentence(save, tmp_path, load, name, split):
     save(image=(PICTURES, datasets.Image()), label=classes("a", "b"))
-    folder = tmp_path / ("made" if split == "train" else "gone")
-    with pytest.raises(
-        DataError, match=rf"{folder.name}, split {split}: cannot be loaded \(.*\); compare name"
-    ) as caught:
-        labelled_from_hub(folder, split)
+    with pytest.raises(DataError, match=rf"{name}, split {split}: cannot be loaded \(.*\); compare") as caught:
+        load(tmp_path / name, split)
     assert "\n" not in str(caught.value)
 
 
@@ -146,12 +129,7 @@ def test_a_split_that_lacks_one_of_its_tars_is_refused(save, tmp_path):
     "texts, names, split, words",
     [
         ([0, 3, 1], ["a", "b", "c"], "test", "classnames.txt has 3 names, .* class numbers up to 3, from 0"),
-        (
-            [0, 1],
-            None,
-            "test",
-            r"in a file classnames.txt; pictures: .*; classes \(name one as the label\): none",
-        ),
+        ([0, 1], [], "test", r"in a file classnames.txt; pictures: .*; classes \(name one as the label\): none"),
         ([0, 1], ["a", "b"], "val", "has no file val/nshards.txt, .*; compare the split with its page"),
         (["cat"], ["a", "b"], "test", "split test: cannot be loaded"),
     ],

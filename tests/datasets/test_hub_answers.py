@@ -1,14 +1,12 @@
 """What the hub may answer, from a server of this machine that speaks as it does: each is one sentence with advice."""
 
 import json
-import os
 import re
-import subprocess
-import sys
 import threading
 from http.server import BaseHTTPRequestHandler, HTTPServer
 
 import pytest
+from forks import run_forked
 from hub_formats import caption, png, write_clip_benchmark, write_webdataset
 
 from asif_lib.files import sha256_of
@@ -16,7 +14,7 @@ from asif_lib.files import sha256_of
 datasets = pytest.importorskip("datasets")
 
 ASK = """
-import json, sys, time
+import json, time
 time.sleep = lambda seconds: None  # between two tries of a client
 import datasets, huggingface_hub
 from asif_lib.datasets.hub import labelled_from_hub
@@ -25,15 +23,15 @@ from asif_lib.encoders.contrastive import load_contrastive
 from asif_lib.encoders.loading import load_encoder
 from asif_lib.errors import AsifError
 
-loaders = {
-    "pairs": stream_from_hub,
-    "labelled": labelled_from_hub,
-    "image": lambda name: load_encoder("image", name, device="cpu"),
-    "text": lambda name: load_encoder("text", name, device="cpu"),
-    "clip": lambda name: load_contrastive(name, device="cpu"),
-}
+loaders = dict(
+    pairs=stream_from_hub,
+    labelled=labelled_from_hub,
+    image=lambda name: load_encoder("image", name, device="cpu"),
+    text=lambda name: load_encoder("text", name, device="cpu"),
+    clip=lambda name: load_contrastive(name, device="cpu"),
+)
 refusals = []
-for name in sys.argv[1:]:
+for name in {names!r}:
     if name.endswith("offline"):
         huggingface_hub.constants.HF_HUB_OFFLINE = datasets.config.HF_HUB_OFFLINE = True
     for kind, load in loaders.items():
@@ -52,18 +50,18 @@ ADVICE = {
 
 
 READ = """
-import json, sys, time
+import json, time
 time.sleep = lambda seconds: None
 import datasets
 from asif_lib.datasets import streams
 from asif_lib.datasets.hub import labelled_from_hub
 
 streams.WAITS = (0, 0)
-if sys.argv[1] == "labelled":
-    data = labelled_from_hub(sys.argv[2])
+if {what!r} == "labelled":
+    data = labelled_from_hub({repository!r})
     print(json.dumps([data.classes, data.templates, data.labels.tolist(), [p.content.hex() for p in data.pictures]]))
 else:
-    blocks = streams.stream_from_hub(sys.argv[2]).blocks(4)
+    blocks = streams.stream_from_hub({repository!r}).blocks(4)
     print(json.dumps([[picture.content.hex(), caption] for _, block, _ in blocks for picture, caption in block]))
 """
 COMMIT, ALL = "0" * 40, 10**9
@@ -132,46 +130,42 @@ def hub(tmp_path_factory):
     server.server_close()
 
 
-def read(what, repository, server, folder, **environment):
-    """Load labelled pictures, or read all pairs, in a new process. The clients read their settings when they start."""
-    settings = {"HF_HUB_OFFLINE": "0", "HF_HOME": str(folder), "HF_ENDPOINT": server.address, **environment}
-    command = [sys.executable, "-c", READ, what, repository]
-    done = subprocess.run(command, env={**os.environ, **settings}, capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
-    return json.loads(done.stdout.splitlines()[-1])
+@pytest.fixture
+def ask(hub, tmp_path, monkeypatch):
+    """Run code in a new process, and return the JSON value that it prints. The clients read their settings first."""
+
+    def ask(code, offline=False):
+        settings = {"HF_HUB_OFFLINE": str(int(offline)), "HF_ENDPOINT": hub.address}
+        for name, value in {**settings, "HF_HOME": str(tmp_path), "ASIF_CACHE": str(tmp_path)}.items():
+            monkeypatch.setenv(name, value)
+        done = run_forked(code, tmp_path)
+        assert done.returncode == 0, done.stderr
+        return json.loads(done.stdout.splitlines()[-1])
+
+    return ask
 
 
-def test_labelled_pictures_are_read_by_name_only_their_split_is_fetched_and_it_is_kept(hub, tmp_path):
+def test_labelled_pictures_are_read_by_name_only_their_split_is_fetched_and_it_is_kept(hub, ask):
     lists = {"classnames": ["a", "b"], "zeroshot_classification_templates": ["a {c}."]}
     folder = write_clip_benchmark(hub.folder / "a" / "labelled", "cls", [0, 1, 1, 0], **lists)
     write_clip_benchmark(folder, "cls", [1] * 9, split="train")
-    pictures = [png(number).hex() for number in range(4)]
-    data = [["a", "b"], ["a {}."], [0, 1, 1, 0], pictures]
-    assert read("labelled", "a/labelled", hub, tmp_path) == data
-    assert read("labelled", "a/labelled", hub, tmp_path, HF_HUB_OFFLINE="1") == data
+    data = [["a", "b"], ["a {}."], [0, 1, 1, 0], [png(number).hex() for number in range(4)]]
+    for offline in (False, True):
+        assert ask(READ.format(what="labelled", repository="a/labelled"), offline) == data
     tars = {path.partition(COMMIT)[2] for path in hub.asked if path.endswith(".tar")}
     assert tars == {"/test/0.tar", "/test/1.tar"}
 
 
-def test_a_stream_whose_connection_is_lost_between_two_pictures_loses_no_row(hub, tmp_path):
+def test_a_stream_whose_connection_is_lost_between_two_pictures_loses_no_row(hub, ask):
     write_webdataset(hub.folder / "a" / "pairs", 20, shard=10, picture=lambda number: png(number, 24))
     # a pair has 7 blocks of 512 bytes; a tar is read in 1 + 20 + 20 + … of them, and after the first 21, a pair begins
     hub.losses[:] = [ALL, 21 * 512, 0, 21 * 512, 0]  # the first request reads the columns
-    rows = read("pairs", "a/pairs", hub, tmp_path)
+    rows = ask(READ.format(what="pairs", repository="a/pairs"))
     assert rows == [[png(number, 24).hex(), caption(number)] for number in range(20)] and hub.losses == []
 
 
-def test_what_the_hub_refuses_is_one_sentence_that_says_what_to_do(hub, tmp_path):
-    settings = {
-        "HF_HUB_OFFLINE": "0",
-        "HF_HOME": str(tmp_path),
-        "ASIF_CACHE": str(tmp_path),
-        "HF_ENDPOINT": hub.address,
-    }
-    command = [sys.executable, "-c", ASK, *ADVICE]
-    done = subprocess.run(command, env={**os.environ, **settings}, capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
-    refusals = json.loads(done.stdout.splitlines()[-1])
+def test_what_the_hub_refuses_is_one_sentence_that_says_what_to_do(ask):
+    refusals = ask(ASK.format(names=[*ADVICE]))
     assert len(refusals) == 5 * len(ADVICE)
     for name, kind, words in refusals:
         assert name in words and ADVICE[name] in words and "\n" not in words, (name, kind, words)

@@ -1,13 +1,11 @@
 """Data sets: fixed splits, captions and classes, from the catalogue or from a folder of your own."""
 
 import hashlib
-import json
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 import pytest
-from conftest import draw
+from conftest import draw, write_table
 
 from asif_lib import Labelled, load_labelled, load_pairs
 from asif_lib.datasets.folders import picture_files
@@ -149,38 +147,39 @@ def rows(drawings):
     ]  # fmt: skip
 
 
-def write(folder, rows, suffix="csv", name="metadata"):
-    file = folder / f"{name}.{suffix}"
-    table = pd.DataFrame(rows)
-    if suffix == "csv":
-        table.to_csv(file, index=False)
-    elif suffix == "jsonl":
-        file.write_text("\n".join(json.dumps(row) for row in rows), encoding="utf-8")
-    else:
-        table.to_parquet(file)
-    return file
-
-
 @pytest.mark.parametrize("suffix", ["csv", "jsonl", "parquet"])
 @pytest.mark.parametrize("column", ["caption", "text"])
 def test_a_folder_with_a_captions_table(drawings, rows, suffix, column):
-    rows[0]["caption"] = "  NA, ‘null’ — 007 "
-    write(drawings, [{column: row.pop("caption"), **row} for row in rows], suffix)
+    captions = ["007", "1.50", "NA", "null", "2020-01-02", "  NA, ‘null’ — 007 "]  # each stays the text that it is
+    for row, caption in zip(rows, captions, strict=True):
+        row["caption"] = caption
+    write_table(drawings, [{column: row.pop("caption"), **row} for row in rows], suffix)
     pairs = load_pairs(drawings)
     assert pairs.name == "drawings"
-    assert pairs.captions[0] == "NA, ‘null’ — 007"
-    assert pairs.captions[-1] == "a red square"
+    assert pairs.captions == [*captions[:5], "NA, ‘null’ — 007"]
     assert pairs.pictures == [drawings / row["file_name"] for row in rows]
     assert pairs.groups == [row["group"] for row in rows]
     assert pairs.splits == {"train": [0, 1, 2, 3], "test": [4, 5]}
     assert load_pairs(str(drawings)).captions == pairs.captions
+    write_table(drawings, [{k: row[k] for k in ("file_name", "split")} | {"caption": "x"} for row in rows], suffix)
+    assert load_pairs(drawings).groups == [""] * 6
 
 
 @pytest.mark.parametrize("suffix", ["csv", "jsonl", "parquet"])
-def test_a_caption_stays_the_text_that_it_is(drawings, rows, suffix):
-    captions = ["007", "1.50", "NA", "null", "true", "2020-01-02"]
-    write(drawings, [{**row, "caption": caption} for row, caption in zip(rows, captions, strict=True)], suffix)
-    assert load_pairs(drawings).captions == captions
+@pytest.mark.parametrize(
+    "change, words",
+    [
+        *((lambda rows, c=c: rows[3].update(caption=c), "without a caption: green_square.png$") for c in ("  ", None)),
+        (lambda rows: rows.append(rows[2]), "named more than once: green_circle.png"),
+        *((lambda rows, k=k: [row.pop(k) for row in rows], "needs the columns file_name and caption .*it has: .*group")
+          for k in ("file_name", "caption")),
+    ],
+)  # fmt: skip
+def test_a_table_that_lacks_something_is_refused(drawings, rows, suffix, change, words):
+    change(rows)
+    write_table(drawings, rows, suffix)
+    with pytest.raises(DataError, match=words):
+        load_pairs(drawings)
 
 
 def test_without_a_split_column_a_folder_is_split_by_group(drawings):
@@ -190,45 +189,17 @@ def test_without_a_split_column_a_folder_is_split_by_group(drawings):
         rows.append({"file_name": f"{i}.png", "caption": f"number {i}", "group": "even" if i % 2 == 0 else "odd"})
     for file in drawings.glob("*_*.png"):
         file.unlink()
-    write(drawings, rows)
+    write_table(drawings, rows)
     pairs = load_pairs(drawings)
     assert {k: len(v) for k, v in pairs.splits.items()} == {"train": 28, "validation": 6, "test": 6}
     assert sum(i % 2 for i in pairs.splits["test"]) == 3
 
 
-def test_a_small_folder_has_no_splits(drawings, rows):
-    write(drawings, [{k: row[k] for k in ("file_name", "caption")} for row in rows])
-    pairs = load_pairs(drawings)
-    assert (pairs.splits, pairs.groups) == ({}, [""] * 6)
-
-
-@pytest.mark.parametrize("drop", ["file_name", "caption"])
-def test_a_missing_column_is_named(drawings, rows, drop):
-    write(drawings, [{k: v for k, v in row.items() if k != drop} for row in rows])
-    with pytest.raises(DataError, match=r"needs the columns file_name and caption .*it has: .*group"):
-        load_pairs(drawings)
-
-
-@pytest.mark.parametrize("suffix", ["csv", "jsonl", "parquet"])
-@pytest.mark.parametrize("caption", ["", "   ", None])
-def test_an_empty_caption_is_named(drawings, rows, suffix, caption):
-    rows[3]["caption"] = caption
-    write(drawings, rows, suffix)
-    with pytest.raises(DataError, match=f"rows without a caption: {rows[3]['file_name']}$"):
-        load_pairs(drawings)
-
-
-def test_a_picture_named_twice_is_refused(drawings, rows):
-    write(drawings, [*rows, rows[2]])
-    with pytest.raises(DataError, match=f"named more than once: {rows[2]['file_name']}"):
-        load_pairs(drawings)
-
-
 def test_a_folder_needs_exactly_one_table(drawings, rows):
     with pytest.raises(DataError, match=r"one captions table.*found: none"):
         load_pairs(drawings)
-    write(drawings, rows)
-    write(drawings, rows, "jsonl", "other")
+    write_table(drawings, rows)
+    write_table(drawings, rows, "jsonl", "other")
     with pytest.raises(DataError, match=r"found: metadata\.csv, other\.jsonl"):
         load_pairs(drawings)
 
@@ -251,7 +222,7 @@ def test_a_table_without_rows_or_sense_is_refused(drawings, name, content, words
 
 
 def test_pictures_that_the_table_leaves_out_are_warned_of(drawings, rows):
-    write(drawings, rows[1:])
+    write_table(drawings, rows[1:])
     with pytest.warns(UserWarning, match=f"not used: {rows[0]['file_name']}"):
         assert len(load_pairs(drawings)) == 5
 
@@ -262,7 +233,7 @@ def test_a_table_may_name_pictures_in_subfolders_and_hidden_files_do_not_count(d
     rows[0]["file_name"] = "more/x.png"
     (drawings / ".DS_Store").touch()
     (drawings / "Thumbs.db").touch()
-    write(drawings, rows)
+    write_table(drawings, rows)
     assert load_pairs(drawings).ids[0] == "more/x.png"
     assert not recwarn
 

@@ -4,25 +4,13 @@ import io
 import tarfile
 
 import pytest
-from hub_formats import png, write_clip_benchmark, write_parquet, write_webdataset
+from hub_formats import png, write_clip_benchmark, write_columns, write_webdataset
 
 from asif_lib.datasets.streams import stream_from_hub
 from asif_lib.errors import DataError
 
 datasets = pytest.importorskip("datasets")
-
-
-@pytest.fixture(autouse=True)
-def own_cache(tmp_path, monkeypatch):
-    monkeypatch.setattr(datasets.config, "HF_DATASETS_CACHE", str(tmp_path / "hf"))
-
-
-def save(folder, **columns):
-    (folder / "data").mkdir(parents=True)
-    features = datasets.Features({name: feature for name, (_, feature) in columns.items()})
-    table = datasets.Dataset.from_dict({name: values for name, (values, _) in columns.items()}, features=features)
-    table.to_parquet(folder / "data" / "train-00000-of-00001.parquet")
-    return folder
+pytestmark = pytest.mark.usefixtures("datasets_cache")
 
 
 TEXTS = ["one", "two"], datasets.Value("string")
@@ -45,7 +33,7 @@ PICTURES = [{"bytes": png(i), "path": None} for i in range(2)], datasets.Image()
     ],
 )  # fmt: skip
 def test_columns_that_are_not_there_are_named(tmp_path, columns, asked, words):
-    folder = save(tmp_path / "made", **columns)
+    folder = write_columns(tmp_path / "made", **columns)
     with pytest.raises(DataError, match=words) as caught:
         stream_from_hub(folder, **asked)
     assert "\n" not in str(caught.value)
@@ -53,7 +41,7 @@ def test_columns_that_are_not_there_are_named(tmp_path, columns, asked, words):
 
 def test_named_columns_are_read_and_of_several_captions_the_first(tmp_path):
     lists = [["first", "second"], []], datasets.List(datasets.Value("string"))
-    folder = save(tmp_path / "made", a=PICTURES, b=PICTURES, alt=lists, text=TEXTS)
+    folder = write_columns(tmp_path / "made", a=PICTURES, b=PICTURES, alt=lists, text=TEXTS)
     ((first, pairs, _),) = stream_from_hub(folder, picture="b", caption="alt").blocks(5)
     assert first == 0 and [text for _, text in pairs] == ["first", ""] and pairs[1][0].content == png(1)
 
@@ -95,12 +83,3 @@ def test_a_first_row_without_a_caption_is_named_as_the_reason(tmp_path):
     edited_tar(source, lambda entries: entries[:1] + entries[2:])
     with pytest.raises(DataError, match="one of its first rows lacks a file that the others have, such as its caption"):
         stream_from_hub(source)
-
-
-@pytest.mark.parametrize("split", ["train", "test"])
-def test_a_missing_data_set_or_split_is_one_sentence(tmp_path, split):
-    write_parquet(tmp_path / "made", 3)
-    folder = tmp_path / ("made" if split == "test" else "gone")
-    with pytest.raises(DataError, match=rf"{folder.name}, split {split}: cannot be loaded \(.*\); compare") as caught:
-        stream_from_hub(folder, split)
-    assert "\n" not in str(caught.value)

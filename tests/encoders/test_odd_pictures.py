@@ -2,12 +2,11 @@
 
 import os
 import socket
-import subprocess
-import sys
 
 import numpy as np
 import pytest
 import timm
+from forks import run_forked
 from PIL import Image
 
 from asif_lib.encoders.embeddings import embed_readable
@@ -30,16 +29,18 @@ def test_an_elongated_picture_gives_timms_pixels_up_to_rounding(size):
 
 def test_ten_elongated_and_odd_pictures_take_little_memory(tmp_path, timm_folder):
     """Scaled as a whole, each of the first kind would take 2.6 GB; the files have a few hundred bytes."""
+    pictures = tmp_path / "pictures"
+    pictures.mkdir()
     sizes = [(20_000, 2), (2, 20_000), (100_000, 2), (3, 60_000), (1_000, 20_000)]
     modes = ["1", "L", "P", "RGB", "RGBA", "LA"]
     for number in range(10):
         mode, size = modes[number % len(modes)], sizes[number % len(sizes)]
-        Image.new(mode, size, 1).save(tmp_path / f"{number}.png")
+        Image.new(mode, size, 1).save(pictures / f"{number}.png")
     code = f"""
 import resource
 from asif_lib.encoders.image import load_image_encoder
 from asif_lib.datasets.folders import picture_files
-files = picture_files({str(tmp_path)!r})
+files = picture_files({str(pictures)!r})
 encoder = load_image_encoder({str(timm_folder)!r}, device="cpu")
 peak = lambda: resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 encoder.encode([], progress=False)
@@ -47,8 +48,8 @@ start = peak()
 assert len(encoder.encode(files, progress=False)) == 10
 print((peak() - start) // 1024)
 """
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert int(done.stdout) <= 500
+    done = run_forked(code, tmp_path)
+    assert int(done.stdout) <= 500, done.stderr
 
 
 def test_a_picture_that_does_not_fit_into_the_memory_is_an_error_of_its_own(drawings, tmp_cache, timm_folder):

@@ -76,20 +76,14 @@ def test_the_shipped_image_encoders_are_timms_to_the_last_bit(name):
         assert torch.equal(alone(batch), frozen_graph(model.to(memory_format=torch.channels_last))(batch))
 
 
-def by_sentence_transformers(name, monkeypatch, **options):
-    with monkeypatch.context() as patch:
-        patch.setattr("asif_lib.encoders.sentence.is_mean_of_tokens", lambda folder: False)
-        return load_text_encoder(name, device="cpu", **options)
-
-
 def test_the_mean_over_tokens_is_sentence_transformers_own_to_the_last_bit(
-    text_encoder, sentence_transformer_folder, stamps, monkeypatch
+    text_encoder, tiny, sentence_transformer_folder, stamps, monkeypatch
 ):
     captions = stamps.captions[::8]
     texts = [*captions, " ".join(captions), "", "Ünïcode 猫 🐱", "  spaces  ", "a\nline"]
-    for name in ("all-MiniLM-L6-v2", sentence_transformer_folder):
-        alone = load_text_encoder(name, device="cpu") if name == sentence_transformer_folder else text_encoder
-        other = by_sentence_transformers(name, monkeypatch)
+    monkeypatch.setattr("asif_lib.encoders.sentence.is_mean_of_tokens", lambda folder: False)
+    for alone, name in ((text_encoder, "all-MiniLM-L6-v2"), (tiny[1], sentence_transformer_folder)):
+        other = load_text_encoder(name, device="cpu")
         assert isinstance(alone.model, MeanOfTokens) and not isinstance(other.model, MeanOfTokens)
         assert alone.identity == other.identity and alone.identity.digest == other.identity.digest
         assert torch.equal(alone.encode(texts, progress=False), other.encode(texts, progress=False))
@@ -120,20 +114,14 @@ def test_a_folder_with_any_other_setting_is_left_to_sentence_transformers(
     assert not is_mean_of_tokens(folder)
 
 
-def test_so_is_one_with_another_layer_or_none(tmp_path, sentence_transformer_folder):
-    assert not is_mean_of_tokens(make_sentence_transformer(tmp_path / "dense", dense=1))
-    assert not is_mean_of_tokens(tmp_path)
-    folder = tmp_path / "damaged"
-    shutil.copytree(sentence_transformer_folder, folder)
-    (folder / "modules.json").write_text("[{")
-    assert not is_mean_of_tokens(folder)
-
-
-def test_other_models_without_sentence_transformers_name_the_extra(tmp_path, monkeypatch):
-    folder = make_sentence_transformer(tmp_path / "dense", dense=1)
+def test_so_is_one_with_another_layer_or_none(tmp_path, sentence_transformer_folder, monkeypatch):
+    dense = make_sentence_transformer(tmp_path / "dense", dense=1)
+    damaged = shutil.copytree(sentence_transformer_folder, tmp_path / "damaged")
+    (damaged / "modules.json").write_text("[{")
+    assert not any(is_mean_of_tokens(folder) for folder in (dense, damaged, tmp_path))
     monkeypatch.setitem(sys.modules, "sentence_transformers", None)
     with pytest.raises(MissingExtraError, match=r"sentence_transformers.*the extra hub: pip install"):
-        load_text_encoder(folder, device="cpu")
+        load_text_encoder(dense, device="cpu")
 
 
 # -- enough pictures for a graph ----------------------------------------------------------------------------
@@ -150,6 +138,18 @@ def test_many_pictures_make_a_graph_that_gives_the_same_bits(image_encoder, draw
     assert isinstance(graph.model, torch.jit.ScriptModule)
     assert torch.equal(graph.encode(files[:5], progress=False), few)
     assert torch.equal(many[:5], few)
+
+
+class Fickle(torch.nn.Module):
+    """A model whose way depends on the size of the batch, which a trace of one run cannot know."""
+
+    def forward(self, pictures):
+        return pictures.mean(dim=(2, 3)) * (1 if len(pictures) == 2 else 2)
+
+
+def test_a_model_that_a_trace_cannot_stand_for_runs_as_it_is():
+    model = Fickle().eval()
+    assert frozen_graph(model) is model
 
 
 def trained_like(model):

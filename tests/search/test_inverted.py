@@ -1,4 +1,3 @@
-import numpy as np
 import pytest
 import torch
 
@@ -31,27 +30,6 @@ def test_templates_are_reduced_on_the_way(reduce, templates):
     prompts = dense_scores(images, texts).unflatten(1, (12 // templates, templates))
     expected = prompts.mean(dim=2) if reduce == "mean" else prompts.amax(dim=2)
     torch.testing.assert_close(scores.double(), expected, atol=1e-6, rtol=1e-5)
-
-
-def test_the_mean_over_templates_holds_shared_anchors_once():
-    prompt = vectors(1, 1)
-    same = prompt[[0, 0, 0, 0]]
-    index = InvertedIndex(same, templates=4)
-    assert len(index.entries) == 20
-    torch.testing.assert_close(index.scores(prompt), torch.ones(1, 1))
-    assert len(InvertedIndex(same, templates=4, reduce="max").entries) == 80
-
-
-def test_entries_lie_by_anchor_then_by_row():
-    texts = vectors(2, 9)
-    index = InvertedIndex(texts)
-    assert index.starts[0] == 0
-    assert index.starts[-1] == len(index.entries) == 9 * 20
-    dense = texts.to_dense().numpy()
-    for anchor in range(texts.n):
-        here = index.entries[index.starts[anchor] : index.starts[anchor + 1]]
-        assert (np.diff(here["row"]) > 0).all()
-        assert (here["value"] == dense[here["row"], anchor]).all()
 
 
 def test_no_anchor_in_common_is_a_score_of_zero():

@@ -2,7 +2,6 @@ import numpy as np
 import pytest
 import torch
 
-from asif_lib.errors import ParameterError
 from asif_lib.search.rows import Rows, as_rows
 
 MATRIX = torch.arange(60.0).reshape(20, 3)
@@ -43,10 +42,3 @@ def test_nothing_is_copied_where_nothing_was_removed():
     ((_, block),) = Rows([MATRIX]).blocks(100)
     assert block.data_ptr() == MATRIX.data_ptr()
     assert as_rows(rows := Rows([MATRIX])) is rows
-
-
-def test_pieces_of_two_encoders_are_refused():
-    with pytest.raises(ParameterError, match="shard 1 is torch.float32 of shape"):
-        Rows([MATRIX, MATRIX[:, :2]])
-    with pytest.raises(ParameterError, match="at least one piece"):
-        Rows([])

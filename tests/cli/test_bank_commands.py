@@ -1,0 +1,203 @@
+"""`asif bank`: builds, edits, joins and checks; what would lose work needs to be asked for."""
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+
+from asif_lib import AnchorBank
+from asif_lib.bank.record import bank_dir
+from asif_lib.cli import main
+
+
+@pytest.fixture
+def bank(run_command):
+    """Run `asif bank`; return the exit status, the JSON value if there is one, and stderr."""
+    return lambda *arguments: run_command("bank", *arguments)
+
+
+@pytest.fixture
+def build(bank, tiny_folders):
+    """Run `asif bank build` with the tiny encoders."""
+    encoders = [word for kind, folder in tiny_folders.items() for word in (f"--{kind}-encoder", folder)]
+    return lambda name, *arguments: bank("build", name, *encoders, "--device", "cpu", *arguments)
+
+
+def test_the_command_edits_a_bank(cards, bank):
+    status, added, _ = bank("add", "cards", cards)
+    assert (status, added["anchors"], added["version"]) == (0, 7, 2)
+    _, removed, _ = bank("remove", "cards", "--where", "group = 'food'")
+    assert (removed["anchors"], removed["change"]) == (4, "removed 3 pairs where group = 'food'")
+    _, removed, _ = bank("remove", "cards", "--id", "red.png", "--id", "blue.png")
+    assert (removed["anchors"], removed["version"]) == (2, 4)
+    _, history, _ = bank("history", "cards")
+    assert [(row["version"], row["count"]) for row in history] == [(1, 4), (2, 7), (3, 4), (4, 2)]
+    _, undone, _ = bank("undo", "cards")
+    assert (undone["anchors"], undone["version"], undone["change"]) == (4, 3, "undone: removed 2 pairs")
+    for change in ("compacted", "nothing to compact"):
+        _, compacted, _ = bank("compact", "cards")
+        assert (compacted["anchors"], compacted["version"], compacted["change"]) == (4, 4, change)
+    _, about, _ = bank("relabel", "cards", "--id", "red.png", "--caption", "A scarlet card.")
+    assert (about["version"], about["change"]) == (5, "relabelled red.png")
+    table = AnchorBank.load("cards").pairs
+    assert table["id"].tolist() == ["green.png", "blue.png", "yellow.png", "red.png"]
+    assert table["caption"].iloc[-1] == "A scarlet card."
+
+
+def test_the_command_names_pictures_that_it_leaves_out(cards, bank):
+    (cards / "white.png").write_text("no picture")
+    status, result, said = bank("add", "cards", cards)
+    assert (status, result) == (1, None) and "white.png" in said and "--skip-broken" in said
+    status, result, said = bank("add", "cards", cards, "--skip-broken")
+    assert (status, result["anchors"]) == (0, 6) and "left out: white.png" in said
+
+
+def test_a_build_over_edits_or_other_pairs_needs_to_be_asked_for(cards, bank, build, tmp_path):
+    status, _, said = build("cards", "--from", cards)
+    assert status == 1 and "bank 'cards' is there already, with 4 pairs; to lose it: --replace" in said
+    assert build("cards", "--from", tmp_path / "first")[0] == 0  # the same pairs
+    AnchorBank.load("cards").remove(["red.png"])
+    status, result, said = build("cards", "--from", tmp_path / "first")
+    assert (status, result) == (1, None)
+    assert "bank 'cards' was edited (it is at version 2: removed 1 pair); to lose the edits: --replace" in said
+    assert AnchorBank.load("cards").version == 2
+    status, result, said = build("cards", "--from", cards, "--replace")
+    assert (status, result["version"], result["anchors"]) == (0, 1, 3)
+    status, _, said = bank("join", "cards", "cards")
+    assert status == 1 and "bank 'cards' is there already" in said
+
+
+def test_the_command_stores_half_precision_and_prepares(cards, bank, build, tmp_path):
+    _, half, _ = build("half", "--from", tmp_path / "first", "--precision", "float16")
+    _, whole, _ = bank("info", "cards")
+    assert (half["dtype"], whole["dtype"]) == ("float16", "float32")
+    folder = tmp_path / "banks" / "mine"  # a path, from which the name is the last part
+    _, away, _ = build(folder, "--from", tmp_path / "first")
+    assert (away["name"], away["folder"]) == ("mine", str(folder))
+    status, prepared, _ = bank("prepare", "half")
+    half = AnchorBank.load("half")
+    assert (status, prepared["change"]) == (0, f"prepared in {half.index_folder.name}")
+    assert half.searchable("image")[0].rounded.dtype == torch.bfloat16
+
+
+def test_a_build_takes_the_named_splits(cards, build):
+    table = pd.read_csv(cards / "metadata.csv").assign(split=["train", "test", "train"])
+    table.to_csv(cards / "metadata.csv", index=False)
+    status, about, said = build("more", "--from", cards)
+    assert (status, about["anchors"]) == (0, 3) and "uses all splits: train 2, test 1\n" in said
+    status, about, said = build("more", "--from", cards, "--split", "train", "--replace")
+    assert (status, about["anchors"]) == (0, 2) and "splits" not in said
+    assert AnchorBank.load("more").pairs["id"].tolist() == ["black.png", "pink.png"]
+    assert build("more", "--from", cards, "--split", "test", "--split", "train", "--replace")[1]["anchors"] == 3
+    status, _, said = build("more", "--from", cards, "--split", "dev", "--replace")
+    assert status == 1 and "has no split 'dev'; it has: train, test" in said
+
+
+@pytest.fixture
+def arrays(tmp_cache, tmp_path):
+    """The arguments that build the bank ``mine`` of 60 pairs of embeddings, without the names of the encoders."""
+    random = np.random.default_rng(0)
+    z = random.normal(size=(60, 5))
+    for name, d in (("a", 8), ("b", 6)):
+        np.save(tmp_path / f"{name}.npy", (z @ random.normal(size=(5, d))).astype("float32"))
+    lines = [f"dogs/{i}.png,a dog {i},pets" for i in range(60)]
+    (tmp_path / "c.csv").write_text("file_name,caption,group\n" + "\n".join(lines))
+    build = ["import", "mine", "--image-embeddings", tmp_path / "a.npy", "--text-embeddings"]
+    return [*build, tmp_path / "b.npy", "--captions", tmp_path / "c.csv"]
+
+
+def test_the_command_makes_a_bank_of_arrays_joins_audits_and_verifies(arrays, bank, capsys, tmp_path):
+    build = [*arrays, "--image-encoder", "eye", "--text-encoder", "ear"]
+    status, about, _ = bank(*build)
+    assert (status, about["anchors"], about["image_encoder"]) == (0, 60, "eye (external, 8 dimensions)")
+    pairs = AnchorBank.load("mine").pairs
+    assert pairs.iloc[3].tolist() == ["dogs/3.png", "a dog 3", str(tmp_path / "dogs" / "3.png"), "pets"]
+    (tmp_path / "c.csv").write_text("caption\n" + "\n".join(f"a dog {i}" for i in range(60)))
+    build[1] = "other"
+    assert bank(*build)[0] == 0 and AnchorBank.load("other").pairs["id"].tolist()[:2] == ["0", "1"]
+
+    status, about, _ = bank("join", "both", "mine", "other")
+    assert (status, about["anchors"]) == (0, 120)
+    status, rows, _ = bank("list")
+    assert [(row["name"], row["anchors"]) for row in rows] == [("both", 120), ("mine", 60), ("other", 60)]
+    status, lowest, said = bank("audit", "mine", "--csv", tmp_path / "audit.csv")
+    table = pd.read_csv(tmp_path / "audit.csv")
+    assert status == 0 and "60 rows in" in said and len(table) == 60 and table.excess.is_monotonic_increasing
+    assert [row["id"] for row in lowest] == table["id"].tolist()[:10]
+    status, about, _ = bank("verify", "both")
+    assert (status, about["files"]) == (0, 4)
+    (file,) = bank_dir("both").glob("part-*/text.safetensors")
+    file.write_bytes(file.read_bytes()[:-1] + b"!")
+    AnchorBank.load("mine").remove(["dogs/3.png"])
+    for arguments, words in [
+        (["verify", "both"], "text.safetensors is not as it was written: its checksum differs"),
+        (["join", "mine", "other"], "was edited"),
+        (["join", "twice", "other", bank_dir("other")], "is given twice: name each bank once"),
+        (
+            ["relabel", "other", "--id", "3", "--caption", "A cat."],
+            "the encoder ear (external, 6 dimensions) cannot",
+        ),
+    ]:
+        status, _, said = bank(*arguments)
+        assert status == 1 and words in said
+    assert main(["bank", "audit", "other"]) == 0
+    header, *lines, hint = capsys.readouterr().out.splitlines()
+    assert header.startswith("10 of 60 pairs, the lowest excess of agreement first (0: ") and len(lines) == 10
+    assert "asif bank relabel other --id ID --caption TEXT" in hint
+
+
+def test_embeddings_of_the_encoders_of_a_bank_can_be_joined_to_it(arrays, bank, tmp_path):
+    assert bank(*arrays, "--image-encoder", "eye", "--text-encoder", "ear")[0] == 0
+    arrays[1] = "more"
+    status, about, _ = bank(*arrays, "--encoders-of", "mine")
+    assert (status, about["image_encoder"]) == (0, "eye (external, 8 dimensions)")
+    assert bank("join", "both", "mine", "more")[1]["anchors"] == 120
+    table = pd.read_csv(tmp_path / "c.csv").assign(split=["test", "train", "train"] * 20)
+    table.to_csv(tmp_path / "c.csv", index=False)
+    assert bank(*arrays, "--split", "train", "--replace")[1]["anchors"] == 40
+    _, about, said = bank(*arrays, "--replace")
+    assert about["anchors"] == 60 and "uses all splits: test 20, train 40" in said
+
+
+@pytest.mark.parametrize(
+    "change, words",
+    [
+        (["--encoders-of", "mine", "--image-encoder", "eye"], "in place of names of encoders"),
+        (["--encoders-of", "nothing"], "there is no bank 'nothing'"),
+        (["--image-encoder", "efficientnet_lite0"], "efficientnet_lite0 is an encoder of this library"),
+        ({3: "wide.npy"}, "need (60, 8)"),
+        ({3: "a.npz"}, "a.npz: is not a matrix that numpy.save wrote (it holds several arrays)"),
+        ({3: "no.npy"}, "no.npy: is not a matrix that numpy.save wrote"),
+        ({-1: "a.npy"}, "a.npy: a captions table is a file with the ending .csv, .jsonl, .parquet"),
+    ],
+)
+def test_arrays_that_make_no_bank_are_refused(arrays, bank, tmp_path, change, words):
+    np.savez(tmp_path / "a.npz", a=np.ones(3), b=np.ones(3))
+    np.save(tmp_path / "wide.npy", np.ones((60, 9), "float32"))
+    assert bank(*arrays, "--image-encoder", "eye")[0] == 0
+    more = change if isinstance(change, list) else []
+    for place, name in {} if more else change.items():
+        arrays[place], more = tmp_path / name, ["--encoders-of", "mine"] if name == "wide.npy" else []
+    status, _, said = bank(*arrays, *more, "--replace")
+    assert status == 1 and words in said
+
+
+@pytest.mark.parametrize(
+    "arguments, words",
+    [
+        (["undo", "nothing"], "there is no bank 'nothing'"),
+        (["add", "cards", "nowhere"], "no such folder"),
+        (["add", "cards", "first"], "has these ids already: red.png"),
+        (["undo", "cards"], "nothing to undo"),
+        (["remove", "cards", "--id", "purple.png"], "has no pair purple.png"),
+        (["remove", "cards", "--where", "import os"], "condition 'import os' cannot be used"),
+        (["remove", "cards", "--where", "1"], "would remove all 4 pairs"),
+    ],
+)
+def test_bad_commands_are_refused_in_a_sentence(cards, bank, arguments, words, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("asif_lib.encoders.loading.load_encoder", None)  # before anything is encoded
+    status, result, said = bank(*arguments)
+    assert (status, result) == (1, None)
+    assert said.startswith("asif: ") and words in said and said.count("\n") == 1
+    assert AnchorBank.load("cards").version == 1

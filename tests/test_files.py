@@ -5,11 +5,11 @@ import signal
 import subprocess
 import sys
 import threading
-import time
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from forks import CONTEXT, child, powerless, status_of
 from pydantic import BaseModel
 
 from asif_lib import files
@@ -115,11 +115,6 @@ def test_a_missing_or_mistyped_key_is_one_line_that_names_it(tmp_path, text, wor
     assert "\n" not in str(caught.value)
 
 
-def test_a_file_that_is_not_there_is_an_error_of_the_system(tmp_path):
-    with pytest.raises(FileNotFoundError):
-        read_json(tmp_path / "file.json", Record)
-
-
 # -- folders ---------------------------------------------------------------------------------------------
 
 
@@ -145,15 +140,6 @@ def test_outside_a_checkout_the_cache_is_the_users(tmp_path, monkeypatch):
 
 # -- locks -----------------------------------------------------------------------------------------------
 
-COUNT = """
-import sys
-from pathlib import Path
-from asif_lib.files import locked
-counter = Path(sys.argv[1])
-for _ in range(25):
-    with locked(counter):
-        counter.write_text(str(int(counter.read_text()) + 1))
-"""
 HOLD = """
 import sys
 from asif_lib.files import locked
@@ -173,35 +159,18 @@ def test_processes_and_threads_that_count_at_once_lose_nothing(tmp_path):
     """A thread of this process takes the lock no less than another process does."""
     counter = tmp_path / "counter"
     counter.write_text("0")
-    processes = [subprocess.Popen([sys.executable, "-c", COUNT, str(counter)]) for _ in range(2)]
-    threads = [threading.Thread(target=count, args=(counter, 25)) for _ in range(4)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert [process.wait() for process in processes] == [0, 0]
+    at_once = [CONTEXT.Process(target=count, args=(counter, 25)) for _ in range(2)]
+    at_once += [threading.Thread(target=count, args=(counter, 25)) for _ in range(4)]
+    for one in at_once:
+        one.start()
+    for one in at_once:
+        one.join()
+    assert [process.exitcode for process in at_once[:2]] == [0, 0]
     assert counter.read_text() == str(25 * 6)
 
 
-def test_a_thread_waits_for_another(tmp_path):
-    inside, steps = threading.Event(), []
-
-    def second():
-        inside.wait()
-        with locked(tmp_path / "file"):
-            steps.append("second")
-
-    thread = threading.Thread(target=second)
-    thread.start()
-    with locked(tmp_path / "file"):
-        inside.set()
-        time.sleep(0.2)
-        steps.append("first")
-    thread.join()
-    assert steps == ["first", "second"]
-
-
 def test_a_lock_that_is_not_released_is_an_error_and_not_a_wait_for_ever(tmp_path, monkeypatch):
+    """It is released when the block fails."""
     monkeypatch.setattr(files, "LOCK_SECONDS", 0.1)
     with locked(tmp_path / "file"):
         words = r"file\.lock is held by another process; let it end, and repeat"
@@ -209,12 +178,6 @@ def test_a_lock_that_is_not_released_is_an_error_and_not_a_wait_for_ever(tmp_pat
             pass
         with locked(tmp_path / "other"):
             pass
-    with locked(tmp_path / "file"):
-        pass
-
-
-def test_a_lock_is_released_when_the_block_fails(tmp_path, monkeypatch):
-    monkeypatch.setattr(files, "LOCK_SECONDS", 0.1)
     for error in (ValueError, KeyboardInterrupt):
         with pytest.raises(error), locked(tmp_path / "file"):
             raise error
@@ -239,35 +202,25 @@ def test_the_lock_of_a_killed_process_is_free(tmp_path, monkeypatch):
 def test_a_forked_process_does_not_inherit_the_lock(tmp_path, monkeypatch):
     """It waits like any other, although the lock was held when it began."""
     monkeypatch.setattr(files, "LOCK_SECONDS", 0.1)
-    with locked(tmp_path / "file"):
-        process = os.fork()
-        if not process:
-            try:
-                with locked(tmp_path / "file"):
-                    os._exit(1)
-            except LockedError:
-                os._exit(0)
-            finally:
-                os._exit(2)
-        assert os.waitstatus_to_exitcode(os.waitpid(process, 0)[1]) == 0
-        with pytest.raises(LockedError), locked(tmp_path / "file"):  # the end of the child did not release it
+
+    def refused():
+        with pytest.raises(LockedError), locked(tmp_path / "file"):
             pass
+
+    with locked(tmp_path / "file"):
+        assert status_of(child(refused)) == 0
+        refused()  # the end of the child did not release it
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs POSIX permissions")
 def test_in_a_read_only_folder_there_is_no_lock(tmp_path):
     tmp_path.chmod(0o555)
-    process = os.fork()
-    if not process:
-        try:
-            os.chdir(tmp_path)
-            if os.geteuid() == 0:
-                os.setuid(65534)
-            with locked(Path("file")):
-                os._exit(1)
-        except PermissionError:
-            os._exit(0)
-        finally:
-            os._exit(2)
-    assert os.waitstatus_to_exitcode(os.waitpid(process, 0)[1]) == 0
+
+    def refused():
+        os.chdir(tmp_path)
+        powerless()
+        with pytest.raises(PermissionError), locked(Path("file")):
+            pass
+
+    assert status_of(child(refused)) == 0
     tmp_path.chmod(0o755)

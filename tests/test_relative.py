@@ -34,20 +34,12 @@ def test_entries_are_the_cosines_by_name(z, anchors):
         assert relative[i, j] == pytest.approx(expected.item(), abs=1e-6)
 
 
-@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("scale", [1e-6, 1, 1e6])
 @pytest.mark.parametrize("centred", [False, True])
-def test_rotation_changes_nothing(z, anchors, seed, centred):
-    turn, mean = rotation(12, seed), anchors.mean(dim=0) if centred else None
-    turned_mean = None if mean is None else mean @ turn
-    turned = relative_representation(z @ turn, anchors @ turn, mean=turned_mean)
+def test_rotation_and_scale_change_nothing(z, anchors, scale, centred):
+    turn, mean = rotation(12, 5) * scale, anchors.mean(dim=0) if centred else None
+    turned = relative_representation(z @ turn, anchors @ turn, mean=mean @ turn if centred else None)
     torch.testing.assert_close(turned, relative_representation(z, anchors, mean=mean), atol=1e-5, rtol=0)
-
-
-@pytest.mark.parametrize("scale", [1e-6, 0.5, 1e6])
-def test_scale_changes_nothing(z, anchors, scale):
-    torch.testing.assert_close(
-        relative_representation(z * scale, anchors * 3), relative_representation(z, anchors), atol=1e-5, rtol=0
-    )
 
 
 def test_translation_changes_nothing_only_with_the_mean(z, anchors):
@@ -77,23 +69,17 @@ def test_any_floating_dtype_gives_float32_rows_of_length_one(z, dtype):
 @pytest.mark.parametrize("bad", [float("nan"), float("inf"), -float("inf")])
 def test_nan_and_infinity_are_refused_by_row(z, anchors, bad):
     z[3, 5] = bad
-    with pytest.raises(ParameterError, match=r"row 3 .*NaN or infinity"):
-        relative_representation(z, anchors)
-    with pytest.raises(ParameterError, match="row 3"):
-        relative_representation(anchors, z)
+    for pair in ((z, anchors), (anchors, z)):
+        with pytest.raises(ParameterError, match=r"row 3 .*NaN or infinity"):
+            relative_representation(*pair)
 
 
 @pytest.mark.parametrize("shapes", [((7, 11), (30, 12)), ((12,), (30, 12)), ((7, 12), (12,))])
-def test_other_dimensions_are_refused(shapes):
+def test_other_dimensions_are_refused(z, shapes):
     with pytest.raises(ParameterError, match="not of one space"):
         relative_representation(*(torch.ones(shape) for shape in shapes))
-
-
-def test_a_mean_of_other_width_and_a_single_vector_are_refused(z):
     with pytest.raises(ParameterError, match=r"shape \(11,\) .* 12 dimensions"):
         unit_rows(z, torch.zeros(11))
-    with pytest.raises(ParameterError, match="matrix"):
-        unit_rows(z[0])
 
 
 @pytest.mark.parametrize("rank", [12, 8])

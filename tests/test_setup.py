@@ -60,14 +60,6 @@ def test_notebooks_carry_no_outputs():
                 assert not cell.get("outputs") and not cell.get("execution_count"), path
 
 
-def test_makefile_offers_the_three_ways_in():
-    makefile = (ROOT / "Makefile").read_text()
-    readme = (ROOT / "README.md").read_text()
-    for target in ("workbook", "test", "lab"):
-        assert re.search(rf"^{target}: .*\bsetup\b", makefile, flags=re.M)
-        assert f"make {target}" in readme
-
-
 def test_old_python_is_refused_in_words(tmp_path):
     old = tmp_path / "python3"
     pretend = "import sys; sys.version_info, sys.version = (3, 8, 0), '3.8.0 (old)'; exec(sys.argv[1])"

@@ -1,6 +1,5 @@
 """Sparsification: k largest, clamp, power, normalise; without the dense matrix as with it."""
 
-import json
 import subprocess
 import sys
 
@@ -76,12 +75,6 @@ def test_without_the_dense_matrix_it_is_the_same(k, centred, method):
     assert all(len(set(row)) == k for row in sparse.indices.tolist())
 
 
-def test_no_queries_give_no_vectors():
-    vectors = sparse_relative_representation(torch.empty(0, 6), random_matrix(40, 6, 2), 5, 2)
-    assert vectors.indices.shape == (0, 5)
-    assert vectors.similarity(vectors).shape == (0, 0)
-
-
 @pytest.mark.parametrize(
     "settings, words",
     [
@@ -101,20 +94,14 @@ def test_settings_out_of_range_are_refused(settings, words):
         represent(torch.eye(6), random_matrix(40, 6, 2), Settings(**settings))
 
 
-def test_too_few_anchors_have_no_hubs():
+def test_k_has_a_sparse_default_at_any_size_and_may_come_from_a_computation():
+    for n, k in [(1, 1), (4, 1), (793, 79), (8_000, 800), (1_600_000, 800)]:
+        assert Settings().checked(n).k == k
+    for k in (3.0, np.int64(3), torch.tensor(3)):
+        assert Settings(k).checked(5) == Settings(3)
     with pytest.raises(ParameterError, match="10 anchors are too few"):
         Settings(hubs=0.5).checked(10)
     assert Settings(hubs=0.5).checked(11).k == 1
-
-
-@pytest.mark.parametrize("k", [3.0, np.int64(3), torch.tensor(3)])
-def test_k_may_come_from_a_computation(k):
-    assert Settings(k).checked(5) == Settings(3)
-
-
-@pytest.mark.parametrize("n, k", [(1, 1), (4, 1), (793, 79), (8_000, 800), (1_600_000, 800)])
-def test_the_default_k_is_sparse_at_any_size(n, k):
-    assert Settings().checked(n).k == k
 
 
 def test_settings_are_checked_once_for_a_model_and_all_its_calls(monkeypatch):
@@ -136,24 +123,6 @@ def test_many_settings_of_one_search_are_those_of_one_search_each(whiten):
         torch.testing.assert_close(kept.sparse(settings).to_dense(), represent(z, anchors, settings).to_dense())
 
 
-def test_other_dimensions_and_nan_are_refused():
-    anchors = random_matrix(40, 6, 2)
-    with pytest.raises(ParameterError, match="not of one space"):
-        sparse_relative_representation(torch.ones(2, 5), anchors, 3, 2)
-    anchors[33, 1] = float("nan")
-    with pytest.raises(ParameterError, match="NaN"):
-        sparse_relative_representation(torch.ones(2, 6), anchors, 3, 2)
-
-
-@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
-def test_anchors_of_half_precision_are_compared_in_float32(dtype):
-    z, anchors = random_matrix(9, 6, 1), random_matrix(40, 6, 2).to(dtype)
-    half = sparse_relative_representation(z, anchors, 5, 2)
-    assert half.values.dtype == torch.float32
-    whole = sparse_relative_representation(z, anchors.float(), 5, 2)
-    torch.testing.assert_close(half.to_dense(), whole.to_dense())
-
-
 def test_similarity_is_the_cosine_of_the_dense_vectors():
     a = sparse_relative_representation(random_matrix(9, 6, 1), random_matrix(40, 6, 2), 7, 2)
     b = sparse_relative_representation(random_matrix(4, 8, 3), random_matrix(40, 8, 4), 5, 2)
@@ -162,13 +131,6 @@ def test_similarity_is_the_cosine_of_the_dense_vectors():
     assert similarity.dtype == torch.float32
     torch.testing.assert_close(similarity, a.to_dense() @ b.to_dense().T, atol=1e-6, rtol=1e-5)
     torch.testing.assert_close(a.similarity(a).diagonal(), torch.ones(9))
-
-
-def test_vectors_over_other_anchors_are_refused():
-    a = sparsify(torch.rand(2, 40), 3, 2)
-    b = sparsify(torch.rand(2, 41), 3, 2)
-    with pytest.raises(ParameterError, match="40 and over 41 anchors"):
-        a.similarity(b)
 
 
 def test_rows_are_picked_by_slice_list_and_mask():
@@ -180,18 +142,10 @@ def test_rows_are_picked_by_slice_list_and_mask():
         torch.testing.assert_close(picked.to_dense(), vectors.to_dense()[1:3])
 
 
-LOADED = """
-import json, sys
-import asif_lib.zeroshot
-own = [module.__file__ for name, module in sys.modules.items() if name.partition(".")[0] == "asif_lib"]
-print(json.dumps([sum(len(open(file, encoding="utf-8").readlines()) for file in own), sorted(sys.modules)]))
-"""
-
-
 def test_the_import_brings_the_method_and_little_else():
     """The compiler of the search, FAISS, encoders, tables and file formats are for those who search or open a bank."""
-    run = subprocess.run([sys.executable, "-c", LOADED], capture_output=True, text=True, check=True)
-    lines, modules = json.loads(run.stdout)
-    assert 500 < lines <= 1_700
-    assert not {"faiss", "pandas", "pydantic", "scipy.sparse", "sklearn", "timm", "transformers"} & set(modules)
-    assert not any(name.startswith(("asif_lib.encoders", "asif_lib.bank")) for name in modules)
+    code = "import asif_lib.zeroshot, sys; print(*sys.modules)"
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    names = set(run.stdout.split())
+    assert not {"faiss", "pandas", "pydantic", "scipy.sparse", "sklearn", "timm", "transformers"} & names
+    assert not any(name.startswith(("asif_lib.encoders", "asif_lib.bank")) for name in names)

@@ -14,7 +14,6 @@ import nbformat
 import pytest
 import yaml
 from IPython.core.interactiveshell import InteractiveShell
-from jupyter_server.serverapp import DEFAULT_JUPYTER_SERVER_PORT
 from packaging.specifiers import SpecifierSet
 
 from asif_book.editions import CHAPTERS
@@ -59,10 +58,6 @@ def test_dev_container_sets_up_with_make(container, tmp_path):
     assert places == sorted(places)
     interpreter = container["customizations"]["vscode"]["settings"]["python.defaultInterpreterPath"]
     assert f"{interpreter.removeprefix('${containerWorkspaceFolder}/')} -m pip install" in run.stdout
-
-
-def test_dev_container_forwards_the_port_of_jupyterlab(container):
-    assert container["forwardPorts"] == [DEFAULT_JUPYTER_SERVER_PORT]
 
 
 # -- Binder

@@ -9,7 +9,6 @@ import re
 import shutil
 import signal
 import sys
-import tempfile
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -20,6 +19,7 @@ import pandas as pd
 import pyarrow.parquet as pq
 import pytest
 import torch
+from forks import child, pass_through, powerless, status_of
 from made_banks import assert_same, ids, make
 
 from asif_lib import AnchorBank, Pairs, files
@@ -490,22 +490,6 @@ def test_a_bank_that_is_gone_cannot_be_edited(bank, folder):
 # -- several processes, and killed ones ------------------------------------------------------------------
 
 
-def child(function):
-    """Run `function` in a copy of this process; return its process id. Exit status 1 if it raises."""
-    process = os.fork()
-    if process:
-        return process
-    try:
-        function()
-        os._exit(0)
-    finally:
-        os._exit(1)
-
-
-def status_of(process):
-    return os.waitstatus_to_exitcode(os.waitpid(process, 0)[1])
-
-
 def test_processes_that_edit_at_once_wait_for_each_other(bank, folder):
     def edit(start):
         AnchorBank.load(folder).remove(ids(start // 10))
@@ -532,16 +516,13 @@ def test_a_process_that_does_not_end_is_named(bank, folder, monkeypatch):
 
 @pytest.mark.skipif(os.name != "posix", reason="needs POSIX permissions")
 def test_a_read_only_folder_is_named(tmp_path, folder, bank):
-    for parent in (tmp_path, *tmp_path.parents):  # another user may pass through the folders that pytest made
-        if Path(tempfile.gettempdir()) in parent.parents:
-            parent.chmod(0o755)
+    pass_through(tmp_path)
     folder.chmod(0o555)
     (folder / "bank.json.lock").chmod(0o444)
 
     def edit():
         os.chdir(folder)
-        if os.geteuid() == 0:
-            os.setuid(65534)
+        powerless()
         here = AnchorBank.load(Path())
         with pytest.raises(BankError, match=r"could not be written \(.*; it is as it was: .* writable"):
             here.remove(ids(1))

@@ -143,7 +143,7 @@ def test_a_kind_of_encoder_is_any_word():
 @pytest.fixture
 def shards(tmp_path, sides):
     """Folders of three banks, which hold all pairs from 0 to 90 except 40."""
-    folders = [make(sides, i, i + 30, "shard").save(tmp_path / f"shard {i}") for i in (0, 30, 60)]
+    folders = [make(sides, i, i + 30).save(tmp_path / f"shard {i}") for i in (0, 30, 60)]
     AnchorBank.load(folders[1]).remove(ids(40))
     return folders
 

@@ -17,14 +17,13 @@ from unittest import mock
 import dask
 import distributed as dask_distributed
 import numpy as np
-import pandas as pd
 import pytest
 import torch
 from conftest import draw
+from made_banks import D_IMAGE, D_TEXT, make
 from safetensors.torch import load_file, save_file
-from tqdm import tqdm
 
-from asif_lib import ASIF, AnchorBank, EncoderIdentity, Pairs
+from asif_lib import ASIF, AnchorBank, Pairs
 from asif_lib.cluster import build as cluster_build
 from asif_lib.cluster import costs as plan
 from asif_lib.cluster import distributed
@@ -44,18 +43,12 @@ from asif_lib.errors import (
 from asif_lib.files import ROOT, LockedError, locked
 from asif_lib.search import exact as search
 
-IMAGE = EncoderIdentity("image", "made up", "seed", "0" * 64, "none", 24)
-TEXT = EncoderIdentity("text", "made up", "seed", "1" * 64, "none", 16)
 
-
-def made_up(first, last, dtype=torch.float16):
+def made_up(first, last):
     """A bank in memory of pairs number `first` to `last`, every fourth of them a double of another one."""
-    numbers = torch.arange(first, last)
-    generator = torch.Generator().manual_seed(first)
-    image, text = (torch.randn(last - first, i.dim, generator=generator) for i in (IMAGE, TEXT))
-    image[numbers % 4 == 3] = torch.ones(IMAGE.dim)
-    table = {"id": [f"{i:05}" for i in numbers], "caption": "made up", "picture": "", "group": ""}
-    return AnchorBank("made up", image.to(dtype), text.to(dtype), pd.DataFrame(table), IMAGE, TEXT)
+    bank = make(first, last, torch.float16, {"image": ("image", D_IMAGE), "text": ("text", D_TEXT)}, "made up")
+    bank.image[torch.arange(first, last) % 4 == 3] = 1
+    return bank
 
 
 @pytest.fixture(scope="module")
@@ -68,7 +61,7 @@ def bank(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def queries():
-    queries = torch.randn(70, IMAGE.dim, generator=torch.Generator().manual_seed(1))
+    queries = torch.randn(70, D_IMAGE, generator=torch.Generator().manual_seed(1))
     queries[3] = 1  # as near as can be to 525 anchors at once: the order is by index alone
     return queries
 
@@ -143,7 +136,7 @@ def test_search_in_blocks_of_queries_and_merged_on_workers(client, bank, queries
 
 
 def test_text_halves_and_no_queries(client, bank):
-    queries = torch.randn(5, TEXT.dim).to(torch.bfloat16)
+    queries = torch.randn(5, D_TEXT).to(torch.bfloat16)
     expected = search.top_anchors(queries, bank.rows("text"), 7, mean=bank.text_mean)
     assert equal(distributed_top_anchors(client, queries, bank, "text", 7, progress=False), expected)
     values, indices = distributed_top_anchors(client, queries[:0], bank, "text", 7, progress=False)
@@ -166,7 +159,7 @@ def test_represent_is_what_the_model_makes(client, bank, queries):
     theirs = model.images(queries)
     assert ours.n == theirs.n and torch.equal(ours.indices, theirs.indices)
     assert torch.equal(ours.values, theirs.values)
-    texts = torch.randn(3, TEXT.dim)
+    texts = torch.randn(3, D_TEXT)
     assert model.similarity(ours, texts).shape == (70, 3)
 
 
@@ -181,39 +174,25 @@ def test_every_task_has_one_thread(client):
     assert set(client.run(threads).values()) == {(1, 1, 1)}
 
 
-def test_progress_counts_shards(client, bank, queries, monkeypatch):
-    bars = []
-
-    class Bar(tqdm):
-        def close(self):
-            bars.append((self.desc, self.n, self.total))
-            super().close()
-
-    monkeypatch.setattr(cluster, "progress_bar", Bar)
-    monkeypatch.setattr(distributed, "ARRIVING", 2)
-    distributed_top_anchors(client, queries, bank, "image", 5, shard=500)
-    assert set(bars) == {("searching on 2 workers", 4, 4)}
-
-
 # -- bad input -------------------------------------------------------------------------------------------
 
 
-def test_search_refuses_what_it_cannot_answer(client, bank, queries):
-    ask = {"progress": False}
-    with pytest.raises(ParameterError, match="k = 1993.*1992 anchors"):
-        distributed_top_anchors(client, queries, bank, "image", 1993, **ask)
-    with pytest.raises(ParameterError, match="not of one space"):
-        distributed_top_anchors(client, queries, bank, "text", 5, **ask)
-    with pytest.raises(ParameterError, match="row 69 .* NaN"):
-        distributed_top_anchors(
-            client, torch.cat([queries[:69], torch.full((1, 24), torch.nan)]), bank, "image", 5, **ask
-        )
-    with pytest.raises(ClusterError, match="shard = 0"):
-        distributed_top_anchors(client, queries, bank, "image", 5, shard=0, **ask)
-    with pytest.raises(BankError, match="in memory only"):
-        distributed_top_anchors(client, queries, made_up(0, 9), "image", 5, **ask)
-    with pytest.raises(ParameterError, match="method = 'guess'"):  # this one is raised on the workers
-        distributed_top_anchors(client, queries, bank, "image", 5, method="guess", **ask)
+@pytest.mark.parametrize(
+    "change, error, words",
+    [
+        ({"k": 1993}, ParameterError, "k = 1993.*1992 anchors"),
+        ({"side": "text"}, ParameterError, "not of one space"),
+        ({"queries": torch.full((70, 24), torch.nan)}, ParameterError, "row 0 .* NaN"),
+        ({"shard": 0}, ClusterError, "shard = 0"),
+        ({"bank": made_up(0, 9)}, BankError, "in memory only"),
+        ({"method": "guess"}, ParameterError, "method = 'guess'"),  # this one is raised on the workers
+    ],
+)
+def test_search_refuses_what_it_cannot_answer(client, bank, queries, change, error, words):
+    how = {"queries": queries, "bank": bank, "side": "image", "k": 5, **change}
+    positional = [how.pop(name) for name in ("queries", "bank", "side", "k")]
+    with pytest.raises(error, match=words):
+        distributed_top_anchors(client, *positional, progress=False, **how)
 
 
 def test_bank_that_changed_meanwhile(client, queries, tmp_path):
@@ -240,13 +219,17 @@ def forget_banks():
     distributed._held.cache_clear()
 
 
-def test_scheduler_that_is_not_there():
-    with pytest.raises(ClusterError, match=r"no scheduler answers at 'tcp://127.0.0.1:9' within 0.5 s"):
-        connect("tcp://127.0.0.1:9", timeout=0.5)
-    with pytest.raises(ClusterError, match="no scheduler answers at 'lokal'.*choose one of: local, slurm, cuda"):
-        connect("lokal", timeout=0.5)
-    with pytest.raises(ClusterError, match="leave out the options"):
-        connect("tcp://127.0.0.1:9", workers=5)
+@pytest.mark.parametrize(
+    "where, options, words",
+    [
+        ("tcp://127.0.0.1:9", {"timeout": 0.5}, r"no scheduler answers at 'tcp://127.0.0.1:9' within 0.5 s"),
+        ("lokal", {"timeout": 0.5}, "no scheduler answers at 'lokal'.*choose one of: local, slurm, cuda"),
+        ("tcp://127.0.0.1:9", {"workers": 5}, "leave out the options"),
+    ],
+)
+def test_scheduler_that_is_not_there(where, options, words):
+    with pytest.raises(ClusterError, match=words):
+        connect(where, **options)
 
 
 def test_existing_scheduler(client, bank, queries):
@@ -371,19 +354,12 @@ def build(client, timm_folder, sentence_transformer_folder, tmp_path):
 
 
 @pytest.fixture(scope="module")
-def drawn_bank(drawn, timm_folder, sentence_transformer_folder, tmp_path_factory):
+def drawn_bank(drawn, tiny, tmp_path_factory):
     """The same shards, one after the other in this process, by one thread."""
-    from asif_lib import load_image_encoder, load_text_encoder
-
-    encoders = [
-        load_image_encoder(timm_folder, device="cpu"),
-        load_text_encoder(sentence_transformer_folder, device="cpu"),
-    ]
     with pytest.MonkeyPatch.context() as patch, cluster.working(cluster.library()):
         patch.setenv("ASIF_CACHE", str(tmp_path_factory.mktemp("cache")))
         bank, *shards = (
-            AnchorBank.build(drawn.subset(range(first, first + 6)), *encoders, progress=False)
-            for first in range(0, 48, 6)
+            AnchorBank.build(drawn.subset(range(first, first + 6)), *tiny, progress=False) for first in range(0, 48, 6)
         )
     for shard in shards:
         bank = bank.add(shard)
@@ -544,25 +520,22 @@ def test_build_goes_on_where_another_ended_while_it_waited(build, drawn, drawn_b
 
 @pytest.fixture
 def many_queries():
-    return torch.randn(600, IMAGE.dim, generator=torch.Generator().manual_seed(2))
+    return torch.randn(600, D_IMAGE, generator=torch.Generator().manual_seed(2))
 
 
-def test_search_goes_on_without_a_worker(whole, bank, many_queries):
+@pytest.mark.parametrize("arriving", [None, 1])
+def test_search_goes_on_without_a_worker(whole, bank, many_queries, monkeypatch, arriving):
+    """With one result arriving at a time, all results but the last are on the workers."""
+    if arriving:
+        monkeypatch.setattr(distributed, "ARRIVING", arriving)
     expected = search.top_anchors(many_queries, bank.rows("image"), 30)
     with Kill(whole, "_search", after=20) as kill:
         found = distributed_top_anchors(whole, many_queries, bank, "image", 30, center=False, shard=50, progress=False)
     assert equal(found, expected)
     assert kill.lost  # it was at work
-    assert kill.repeated <= {*kill.kept, *kill.lost}  # what it had finished and not yet sent, or was finishing
-    assert len(set(kill.finished)) == 40
-
-
-def test_search_goes_on_without_a_worker_that_held_results(whole, bank, many_queries, monkeypatch):
-    monkeypatch.setattr(distributed, "ARRIVING", 1)  # all results but the last are on the workers
-    expected = search.top_anchors(many_queries, bank.rows("image"), 30)
-    with Kill(whole, "_search", after=20) as kill:
-        found = distributed_top_anchors(whole, many_queries, bank, "image", 30, center=False, shard=50, progress=False)
-    assert equal(found, expected) and kill.lost
+    if not arriving:
+        assert kill.repeated <= {*kill.kept, *kill.lost}  # what it had finished and not yet sent, or was finishing
+        assert len(set(kill.finished)) == 40
 
 
 def test_build_goes_on_without_a_worker(whole, build, drawn, drawn_bank):
@@ -626,6 +599,7 @@ def test_the_page_prints_what_the_plan_gives():
     (session,) = re.findall(r"^```pycon\n(.*?)^```", page, re.DOTALL | re.MULTILINE)
     example = doctest.DocTestParser().get_doctest(session, {}, "page", None, 0)
     assert doctest.DocTestRunner().run(example) == (0, 2)
+    assert doctest.testmod(plan).failed == 0
 
 
 def test_plan_scales():
@@ -635,7 +609,3 @@ def test_plan_scales():
     assert one.bank_bytes == many.bank_bytes == 50 * many.machine_bytes
     assert one.merge_seconds == many.merge_seconds > 0
     assert plan.estimate_costs(10**9, 1, network=1e9).merge_seconds == 10_000 * 2 * 800 * 14 / plan.Machine().merged
-
-
-def test_plan_docstring():
-    assert doctest.testmod(plan).failed == 0

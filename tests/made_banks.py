@@ -6,6 +6,7 @@ import torch
 
 from asif_lib import AnchorBank
 from asif_lib.encoders.identity import external_identity
+from asif_lib.files import parse_json, sealed, unsealed
 
 SIDES = {"image": ("image", 6), "text": ("text", 4)}
 
@@ -69,3 +70,13 @@ def stored_things(folder):
     bank = AnchorBank.load(bank_of_things(500).save(folder / "made"))
     bank = bank.add(bank_of_things(300, seed=2)).add(bank_of_things(130, seed=3))
     return bank.remove(rows=list(range(480, 510)))
+
+
+# -- files with checksums --------------------------------------------------------------------------------
+
+
+def seal_again(file, change):
+    """Change the content of a sealed JSON file, and seal it."""
+    content = parse_json(unsealed(file.read_bytes()), dict)
+    change(content)
+    file.write_bytes(sealed(content))

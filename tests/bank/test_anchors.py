@@ -10,7 +10,7 @@ import pyarrow.parquet as pq
 import pytest
 import torch
 from conftest import draw
-from made_banks import assert_same
+from made_banks import assert_same, seal_again
 from safetensors.torch import load_file
 
 from asif_lib import AnchorBank, Pairs
@@ -20,7 +20,6 @@ from asif_lib.bank.sums import exact_sum, mean_of
 from asif_lib.cli import main
 from asif_lib.encoders.pictures import PictureFile
 from asif_lib.errors import BankError, BrokenPicturesError, IdentityError
-from asif_lib.files import parse_json, sealed, unsealed
 from asif_lib.search.prepared import PreparedAnchors
 
 
@@ -257,12 +256,6 @@ def test_other_things_in_the_place_of_the_bank_are_left_alone(bank, tmp_path):
 # -- reading ---------------------------------------------------------------------------------------------
 
 
-def change(file, **values):
-    """Write a JSON file with other values, and with the checksum that fits them."""
-    about = parse_json(unsealed(file.read_bytes()), dict)
-    file.write_bytes(sealed({**about, **values}))
-
-
 @pytest.mark.parametrize(
     "name", ["part-00000.parquet", "part-of-my-thesis", "state-of-the-art.txt", "bank.json-backup", "bank.json.old"]
 )
@@ -283,7 +276,7 @@ def test_files_with_names_like_a_banks_are_left_alone(bank, changed, tmp_path, n
 def test_another_format_is_one_sentence_and_never_replaced_unasked(bank, cache, capsys, version):
     """It may hold edits: ``make setup`` builds no bank over it."""
     file = bank.save(cache / "banks" / "stamps") / "bank.json"
-    change(file, format=version)
+    seal_again(file, lambda record: record.update(format=version))
     content = file.read_bytes()
     words = (
         rf"has bank format {version}, and this version reads format 4; build the bank again: asif bank build stamps --"
@@ -353,7 +346,7 @@ def test_the_prepared_copy_of_another_bank_is_refused(opened, changed, tmp_path)
     ],
 )
 def test_a_prepared_copy_that_does_not_say_what_it_must_is_refused(opened, said, words):
-    change(opened.index_folder / "image-centred.json", **said)
+    seal_again(opened.index_folder / "image-centred.json", lambda record: record.update(said))
     with pytest.raises(BankError, match=f"prepared copy cannot be used .*{words}.*; prepare the bank again") as caught:
         opened.searchable("image")
     assert "\n" not in str(caught.value)

@@ -10,14 +10,13 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 import torch
-from made_banks import ids, make
+from made_banks import ids, make, seal_again
 from safetensors.torch import load_file, save_file
 
 from asif_lib.bank import copies, disk
 from asif_lib.bank.anchors import AnchorBank
 from asif_lib.bank.indexes import build_index, open_index
 from asif_lib.errors import AsifError, BankError
-from asif_lib.files import parse_json, sealed, unsealed
 
 
 @pytest.fixture
@@ -149,13 +148,6 @@ def test_verify_reads_a_copied_bank(folder, tmp_path):
 
 
 # -- sealed, and still wrong -----------------------------------------------------------------------------
-
-
-def seal_again(file, change):
-    """Change the content of a sealed JSON file, and seal it."""
-    content = parse_json(unsealed(file.read_bytes()), dict)
-    change(content)
-    file.write_bytes(sealed(content))
 
 
 def write_again(folder, file, write):

@@ -448,32 +448,31 @@ def test_build_leaves_out_broken_pictures_and_empty_shards(build, drawn, tmp_pat
     assert len(AnchorBank.load(tmp_path / "drawn")) == 6  # what was there stays
 
 
-def test_build_warns_of_long_captions(build, drawn):
-    pairs = replace(drawn.subset(range(6)), captions=["cat " * 200, *drawn.captions[1:6]])
-    with pytest.warns(UserWarning, match=r"reads only the first \d+ tokens: 00.png"):
-        build(pairs)
-
-
-def test_build_refuses_what_makes_no_bank(build, drawn, tmp_path, client):
-    with pytest.raises(BankError, match="occur more than once.*: a"):
-        build(replace(drawn.subset(range(2)), ids=["a", "a"]))
-    with pytest.raises(BankError, match="caption is empty.*: 01.png"):
-        build(replace(drawn.subset(range(2)), captions=["a cat", " "]))
-    with pytest.raises(BankError, match="shard = 0: must be a whole number of pairs, 1 or more"):
-        build(drawn, shard=0)
-    with pytest.raises(BankError, match="has no pair"):
-        build(drawn.subset([]))
-    with pytest.raises(AsifError, match="nowhere: is neither a folder nor"):
-        build(drawn, "nowhere")
-    (tmp_path / "other").mkdir()
-    (tmp_path / "other" / "thesis.tex").touch()
-    with pytest.raises(BankError, match="holds files that are no bank"):
-        build_bank(client, drawn, tmp_path / "other")
-    with locked(tmp_path / "drawn.building"), pytest.MonkeyPatch.context() as patch:
-        patch.setattr("asif_lib.files.LOCK_SECONDS", 0.1)
-        with pytest.raises(LockedError):
-            build(drawn)
+@pytest.mark.parametrize(
+    "pairs, options, error, words",
+    [
+        (lambda drawn: replace(drawn.subset(range(2)), ids=["a", "a"]), {}, BankError, "occur more than once.*: a"),
+        (lambda drawn: replace(drawn.subset(range(2)), captions=["a cat", " "]), {}, BankError, "empty.*: 01.png"),
+        (lambda drawn: drawn, {"shard": 0}, BankError, "shard = 0: must be a whole number of pairs, 1 or more"),
+        (lambda drawn: drawn.subset([]), {}, BankError, "has no pair"),
+        (lambda drawn: drawn, {"image_encoder": "nowhere"}, AsifError, "nowhere: is neither a folder nor"),
+    ],
+)
+def test_build_refuses_what_makes_no_bank(build, drawn, tmp_path, pairs, options, error, words):
+    with pytest.raises(error, match=words):
+        build(pairs(drawn), **options)
     assert not (tmp_path / "drawn").exists()
+
+
+def test_build_leaves_other_things_and_builds_in_its_place_alone(build, drawn, tmp_path, monkeypatch):
+    (tmp_path / "drawn").mkdir()
+    (tmp_path / "drawn" / "thesis.tex").touch()
+    with pytest.raises(BankError, match="holds files that are no bank"):
+        build(drawn)
+    (tmp_path / "drawn" / "thesis.tex").unlink()
+    monkeypatch.setattr("asif_lib.files.LOCK_SECONDS", 0.1)
+    with locked(tmp_path / "drawn.building"), pytest.raises(LockedError):
+        build(drawn)
 
 
 def test_worker_with_another_encoder(build, drawn, tmp_path, monkeypatch):
@@ -487,12 +486,6 @@ def test_worker_with_another_encoder(build, drawn, tmp_path, monkeypatch):
     with pytest.raises(IdentityError, match=r"worker tcp://\S+ loaded .*, the client .*ffffffff.*the same weights"):
         build(drawn)
     assert not (tmp_path / "drawn").exists()
-
-
-def test_worker_that_does_not_see_the_folder(client, tmp_path):
-    settings = cluster_build._Settings(tmp_path / "elsewhere", (), torch.float32, False, "cpu")
-    with pytest.raises(ClusterError, match=r"worker tcp://\S+ does not see .*elsewhere"):
-        client.submit(cluster_build._build_shard, None, None, settings, cluster.library(), pure=False).result()
 
 
 def test_build_that_was_killed_before_its_end_or_after(build, drawn, drawn_bank, tmp_path, monkeypatch):

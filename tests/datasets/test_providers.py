@@ -155,53 +155,51 @@ def test_a_folder_put_there_by_hand_works_plain_or_packed(fashion_folder, tmp_ca
     assert folder_digest(fetch("fashion_mnist", progress=False)) == folder_digest(fashion_folder)
 
 
-def test_a_package_with_another_checksum_is_not_unpacked(tmp_path, monkeypatch):
+@pytest.fixture
+def apt(monkeypatch):
+    """Give a function that replaces apt-get; return the list of commands that it is asked to run."""
     commands = []
 
-    def run(command, folder):
-        commands.append(command[:2])
-        if "download" in command:
-            (folder / "fake.deb").write_bytes(b"not the package")
+    def replace(run=lambda command, folder: None):
+        monkeypatch.setattr(providers, "_run", lambda command, folder: commands.append(command) or run(command, folder))
+        monkeypatch.setattr(providers.shutil, "which", lambda name: f"/usr/bin/{name}")
+        return commands
 
-    monkeypatch.setattr(providers, "_run", run)
-    monkeypatch.setattr(providers.shutil, "which", lambda name: f"/usr/bin/{name}")
+    return replace
+
+
+def test_a_package_with_another_checksum_is_not_unpacked(tmp_path, apt):
+    commands = apt(lambda command, folder: (folder / "fake.deb").write_bytes(b"not the package"))
     with pytest.raises(ChecksumError, match=r"fake\.deb has SHA-256"):
         providers._debian_archive("stamps", catalogue()["stamps"], tmp_path, False)
-    assert commands == [["apt-get", "download"]]
+    assert [command[:2] for command in commands] == [["apt-get", "download"]]
 
 
-def test_without_package_lists_the_provider_fetches_its_own(tmp_path, monkeypatch):
-    commands = []
-
+def test_without_package_lists_the_provider_fetches_its_own(tmp_path, apt):
     def run(command, folder):
-        commands.append(command)
         if len(commands) == 1:
             raise subprocess.CalledProcessError(100, command, stderr="E: Unable to locate package")
 
-    monkeypatch.setattr(providers, "_run", run)
-    monkeypatch.setattr(providers.shutil, "which", lambda name: f"/usr/bin/{name}")
+    commands = apt(run)
     with pytest.raises(ValueError):
         providers._debian_archive("stamps", catalogue()["stamps"], tmp_path, False)
     assert [command[-1] for command in commands[1:]] == ["update", "tuxpaint-stamps-default=2025.03.31-1"]
     assert all(any("Dir::State::lists" in word for word in command) for command in commands[1:])
 
 
-def test_a_data_set_of_two_packages_needs_both(tmp_path, monkeypatch):
-    commands, entry = [], {"debian": {"folder": "usr/share/two", "packages": []}}
-    for name in ("one", "two"):
-        entry["debian"]["packages"].append({"name": name, "version": "1", "sha256": sha256(name.encode()).hexdigest()})
+def test_a_data_set_of_two_packages_needs_both(tmp_path, apt):
+    packages = [{"name": n, "version": "1", "sha256": sha256(n.encode()).hexdigest()} for n in ("one", "two")]
+    entry = {"debian": {"folder": "usr/share/two", "packages": packages}}
 
     def run(command, folder):
-        commands.append(command)
         for package in command[2:] if "download" in command else []:
             (folder / f"{package}.deb").write_bytes(package.removesuffix("=1").encode())
 
-    monkeypatch.setattr(providers, "_run", run)
-    monkeypatch.setattr(providers.shutil, "which", lambda name: f"/usr/bin/{name}")
+    commands = apt(run)
     assert providers._debian_archive("two", entry, tmp_path, False) == tmp_path / "unpacked" / "usr/share/two"
     assert [command[-2] for command in commands] == ["one=1", "one=1.deb", "two=1.deb"]
     (tmp_path / "two=1.deb").unlink()
     (tmp_path / "lists").rmdir()
-    monkeypatch.setattr(providers, "_run", lambda command, folder: None)
+    apt()
     with pytest.raises(DataError, match="apt-get left 1 of 2 packages"):
         providers._debian_archive("two", entry, tmp_path, False)

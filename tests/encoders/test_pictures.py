@@ -4,13 +4,14 @@ import shutil
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, features
 from PIL.PngImagePlugin import PngImageFile
 
 from asif_lib.encoders.pictures import MAX_PIXELS, PictureFile, open_picture, picture_digest
 from asif_lib.errors import PictureError
 
 WHITE = (255, 255, 255)
+AVIF = features.check("avif")
 
 
 def palette_with_hole():
@@ -18,27 +19,6 @@ def palette_with_hole():
     image.putpalette([200, 0, 0, 0, 200, 0])
     image.putpixel((1, 1), 1)
     return image
-
-
-@pytest.mark.parametrize(
-    "image, options",
-    [
-        (Image.new("RGBA", (4, 3), (200, 0, 0, 0)), {}),
-        (Image.new("LA", (4, 3), (7, 0)), {}),
-        (palette_with_hole(), {"transparency": 0}),
-        (palette_with_hole(), {"transparency": bytes([0, 255])}),
-        (Image.new("RGB", (4, 3), (200, 0, 0)), {"transparency": (200, 0, 0)}),
-        (Image.new("L", (4, 3), 9), {"transparency": 9}),
-    ],
-    ids=["RGBA", "LA", "P-index", "P-table", "RGB-tRNS", "L-tRNS"],
-)
-def test_transparent_pixels_become_white(tmp_path, image, options):
-    image.save(tmp_path / "a.png", **options)
-    opened = open_picture(tmp_path / "a.png")
-    assert opened.mode == "RGB"
-    assert opened.getpixel((0, 0)) == WHITE
-    if image.mode == "P":
-        assert opened.getpixel((1, 1)) == (0, 200, 0)
 
 
 def test_half_transparent_is_half_way_to_white():
@@ -60,21 +40,28 @@ def test_exif_orientation_is_applied(tmp_path, orientation, corner):
 
 
 @pytest.mark.parametrize(
-    "image, name, pixel",
+    "image, options, pixel",
     [
-        (Image.new("L", (3, 3), 77), "a.png", (77, 77, 77)),
-        (Image.new("1", (3, 3), 1), "a.png", WHITE),
-        (palette_with_hole(), "a.png", (200, 0, 0)),
-        (Image.new("CMYK", (3, 3), (0, 255, 255, 0)), "a.tif", (255, 0, 0)),
-        (Image.new("YCbCr", (3, 3), (128, 128, 128)), "a.tif", (128, 128, 128)),
+        (Image.new("RGBA", (4, 3), (200, 0, 0, 0)), {}, WHITE),
+        (Image.new("LA", (4, 3), (7, 0)), {}, WHITE),
+        (palette_with_hole(), {"transparency": 0}, WHITE),
+        (palette_with_hole(), {"transparency": bytes([0, 255])}, WHITE),
+        (Image.new("RGB", (4, 3), (200, 0, 0)), {"transparency": (200, 0, 0)}, WHITE),
+        (Image.new("L", (4, 3), 9), {"transparency": 9}, WHITE),
+        (Image.new("L", (3, 3), 77), {}, (77, 77, 77)),
+        (Image.new("1", (3, 3), 1), {}, WHITE),
+        (palette_with_hole(), {}, (200, 0, 0)),
+        (Image.new("CMYK", (3, 3), (0, 255, 255, 0)), {"format": "TIFF"}, (255, 0, 0)),
+        (Image.new("YCbCr", (3, 3), (128, 128, 128)), {"format": "TIFF"}, (128, 128, 128)),
     ],
-    ids=["grey", "bilevel", "palette", "CMYK", "YCbCr"],
+    ids=["RGBA", "LA", "P-index", "P-table", "RGB-tRNS", "L-tRNS", "grey", "bilevel", "palette", "CMYK", "YCbCr"],
 )
-def test_other_modes_become_rgb(tmp_path, image, name, pixel):
-    image.save(tmp_path / name)
-    opened = open_picture(tmp_path / name)
-    assert opened.mode == "RGB"
-    assert opened.getpixel((0, 0)) == pixel
+def test_other_modes_become_rgb_and_transparent_pixels_white(tmp_path, image, options, pixel):
+    image.save(tmp_path / "a.png", **options)
+    opened = open_picture(tmp_path / "a.png")
+    assert (opened.mode, opened.getpixel((0, 0))) == ("RGB", pixel)
+    if image.mode == "P":
+        assert opened.getpixel((1, 1)) == (0, 200, 0)
 
 
 @pytest.mark.parametrize("value, expected", [(0, 0), (256, 0), (257, 1), (32_896, 128), (65_535, 255)])
@@ -82,12 +69,6 @@ def test_other_modes_become_rgb(tmp_path, image, name, pixel):
 def test_grey_of_16_bits_is_scaled_not_clipped(tmp_path, name, value, expected):
     Image.fromarray(np.full((3, 3), value, np.uint16)).save(tmp_path / name)
     assert open_picture(tmp_path / name).getpixel((1, 1)) == (expected,) * 3
-
-
-def test_grey_of_32_bits_is_refused(tmp_path):
-    Image.fromarray(np.ones((3, 3), np.float32)).save(tmp_path / "a.tif")
-    with pytest.raises(PictureError, match=r"32 bits.*save it as RGB"):
-        open_picture(tmp_path / "a.tif")
 
 
 def test_an_animation_gives_its_first_frame(tmp_path):
@@ -106,30 +87,28 @@ def test_square_pads_with_white_and_keeps_the_picture_whole(tmp_path, size, side
     assert open_picture(PictureFile(tmp_path / "a.png")).size == size
 
 
-def truncated(path):
-    Image.effect_noise((40, 40), 90).convert("RGB").save(path)
-    path.write_bytes(path.read_bytes()[:1200])
+def cut(path, keep, *options):
+    """Save noise, and overwrite its file from the byte `keep` on with zeros, or cut it there."""
+    Image.effect_noise((40, 40), 90).convert("RGB").save(path, *options)
+    data = path.read_bytes()
+    path.write_bytes(data[:keep] + bytes(30 if keep < 0 else 0))
 
 
-def broken_avif(path):
-    Image.new("RGB", (20, 20), "red").save(path, "AVIF")
-    data = bytearray(path.read_bytes())
-    data[-30:] = bytes(30)
-    path.write_bytes(data)
-
-
-BROKEN = {
-    "missing": (lambda path: None, "no such file"),
-    "folder": (lambda path: path.mkdir(), "is a folder"),
-    "truncated": (truncated, "broken or truncated"),
-    "text": (lambda path: path.write_text("I am no picture."), "not a picture that Pillow can read"),
-    "empty": (lambda path: path.write_bytes(b""), "not a picture that Pillow can read"),
-    "one pixel": (lambda path: Image.new("RGB", (1, 1)).save(path), "at least 2 × 2"),
-    "one row": (lambda path: Image.new("RGB", (30, 1)).save(path), "30 × 1 pixels"),
-}
-
-
-@pytest.mark.parametrize("make, message", BROKEN.values(), ids=BROKEN)
+@pytest.mark.parametrize(
+    "make, message",
+    [
+        (lambda path: None, "no such file"),
+        (lambda path: path.mkdir(), "is a folder"),
+        (lambda path: cut(path, 1200), "broken or truncated"),
+        # its decoder raises RuntimeError where the others raise OSError
+        pytest.param(lambda path: cut(path, -30, "AVIF"), "", marks=pytest.mark.skipif(not AVIF, reason="no AVIF")),
+        (lambda path: path.write_text("I am no picture."), "not a picture that Pillow can read"),
+        (lambda path: path.write_bytes(b""), "not a picture that Pillow can read"),
+        (lambda path: Image.new("RGB", (1, 1)).save(path), "at least 2 × 2"),
+        (lambda path: Image.new("RGB", (30, 1)).save(path), "30 × 1 pixels"),
+        (lambda path: Image.fromarray(np.ones((3, 3), np.float32)).save(path, "TIFF"), r"32 bits.*save it as RGB"),
+    ],
+)
 def test_a_file_that_is_no_picture_is_refused_by_name(tmp_path, make, message):
     path = tmp_path / "otter.png"
     make(path)
@@ -137,14 +116,6 @@ def test_a_file_that_is_no_picture_is_refused_by_name(tmp_path, make, message):
         open_picture(path)
     assert str(path) in str(caught.value)
     assert "\n" not in str(caught.value)
-
-
-def test_a_damaged_avif_is_refused_like_any_other(tmp_path):
-    """Its decoder raises RuntimeError where the others raise OSError."""
-    pytest.importorskip("PIL._avif")
-    broken_avif(tmp_path / "a.avif")
-    with pytest.raises(PictureError, match=r"a\.avif"):
-        open_picture(tmp_path / "a.avif")
 
 
 @pytest.mark.parametrize("what", [None, 10**6, 2.5, b"bytes", np.zeros((4, 4, 3), np.uint8)])
@@ -180,37 +151,24 @@ def test_large_pictures_below_the_limit_open_without_a_warning(tmp_path, monkeyp
     assert MAX_PIXELS == 89_478_485
 
 
-def test_digest_follows_the_bytes_and_not_the_name(tmp_path):
-    Image.new("RGB", (4, 4), "red").save(tmp_path / "a.png")
+def test_digest_follows_the_bytes_and_the_canvas_and_not_the_name(tmp_path):
+    Image.new("RGB", (4, 2), "red").save(tmp_path / "a.png")
     shutil.copy(tmp_path / "a.png", tmp_path / "b.png")
     digest = picture_digest(tmp_path / "a.png")
     assert digest == picture_digest(str(tmp_path / "b.png")) == picture_digest(PictureFile(tmp_path / "a.png"))
-    Image.new("RGB", (4, 4), "blue").save(tmp_path / "a.png")
+    assert digest != picture_digest(PictureFile(tmp_path / "a.png", square=True))
+    Image.new("RGB", (4, 2), "blue").save(tmp_path / "a.png")
     assert picture_digest(tmp_path / "a.png") != digest
-
-
-def test_digest_changes_with_the_square_canvas(tmp_path):
-    Image.new("RGB", (4, 2), "red").save(tmp_path / "a.png")
-    assert picture_digest(PictureFile(tmp_path / "a.png")) != picture_digest(
-        PictureFile(tmp_path / "a.png", square=True)
-    )
 
 
 def test_digest_of_an_image_covers_all_that_changes_what_is_read():
     base = palette_with_hole()
-    other_palette, transparent, turned, pixels = (base.copy() for _ in range(4))
+    other_palette, transparent, turned, pixels, clear = (base.copy() for _ in range(5))
     other_palette.putpalette([0, 0, 200, 0, 200, 0])
     transparent.info["transparency"] = 0
     turned.getexif()[0x0112] = 6
     pixels.putpixel((0, 0), 1)
-    images = [base, other_palette, transparent, turned, pixels, base.convert("RGB")]
+    clear.putpalette([200, 0, 0, 0, 0, 200, 0, 0], "RGBA")
+    images = [base, other_palette, transparent, turned, pixels, clear, base.convert("RGB")]
     assert len({picture_digest(image) for image in images}) == len(images)
     assert picture_digest(base) == picture_digest(base.copy())
-
-
-def test_digest_of_an_image_covers_a_transparent_palette():
-    opaque, clear = Image.new("P", (4, 3), 0), Image.new("P", (4, 3), 0)
-    opaque.putpalette([200, 0, 0, 255], "RGBA")
-    clear.putpalette([200, 0, 0, 0], "RGBA")
-    assert open_picture(opaque).getpixel((0, 0)) != open_picture(clear).getpixel((0, 0))
-    assert picture_digest(opaque) != picture_digest(clear)

@@ -17,8 +17,6 @@ from asif_lib.evaluation.corrections import (
 )
 from asif_lib.evaluation.measures import mean_recall, per_class, same_text
 from asif_lib.evaluation.methods import METHODS, InverseHubness, SparseAnchors, WithoutHubs, choose
-from asif_lib.settings import Settings
-from asif_lib.sparse import represent
 from asif_lib.zeroshot import Classification
 
 INDUCTIVE = [name for name, make in CORRECTIONS.items() if not make.transductive]
@@ -65,15 +63,16 @@ def test_a_candidate_that_always_scores_higher_wins_no_more():
         assert torch.equal(*order)
 
 
-@pytest.mark.parametrize("name", INDUCTIVE)
-def test_inductive_corrections_give_a_question_the_same_scores_alone_and_in_a_batch(split, name):
-    image, text, new_image, new_text, _ = split
-    method = Corrected(SparseAnchors(), CORRECTIONS[name]).fit(image, text)
-    assert not method.transductive and "transductive" not in name
-    batch = method.both_ways(new_image, new_text)[0]
-    torch.testing.assert_close(method.similarity(new_image[3:4], new_text), batch[3:4], rtol=1e-4, atol=1e-5)
-    by_text = method.both_ways(new_image, new_text)[1]
-    torch.testing.assert_close(method.both_ways(new_image, new_text[5:6])[1], by_text[5:6], rtol=1e-4, atol=1e-5)
+@pytest.mark.parametrize("make", [*VARIANTS, *(corrected(SparseAnchors, CORRECTIONS[name]) for name in INDUCTIVE)])
+def test_inductive_methods_give_a_question_the_same_scores_alone_and_in_a_batch(split, make):
+    image, text, new_image, new_text, same = split
+    method = make().fit(image, text)
+    ways = method.both_ways(new_image, new_text)
+    assert not method.transductive and mean_recall(ways, same) > 0.4
+    assert make not in VARIANTS or ((ways[0] >= 0) & (ways[0] <= 1 + 1e-5)).all()
+    torch.testing.assert_close(method.similarity(new_image[3:4], new_text), ways[0][3:4], rtol=1e-4, atol=1e-5)
+    by_text = method.both_ways(new_image, new_text[5:6])[1]
+    torch.testing.assert_close(by_text, ways[1][5:6], rtol=1e-4, atol=1e-5)
 
 
 @pytest.mark.parametrize("name", TRANSDUCTIVE)
@@ -81,7 +80,6 @@ def test_transductive_corrections_do_not_and_say_so(split, name):
     image, text, new_image, new_text, _ = split
     method = Corrected(SparseAnchors(), CORRECTIONS[name]).fit(image, text)
     assert method.transductive and name.endswith("(transductive)")
-    assert CORRECTIONS[name].formula.__doc__.startswith("Transductive")
     few, all_ = (method.similarity(new_image[:n], new_text)[:5] for n in (5, 60))
     assert (few - all_).abs().max() > 0.1
     with pytest.raises(ParameterError, match="fewer than two have a score; ask several, or use an inductive"):
@@ -136,16 +134,6 @@ def test_the_settings_of_a_correction_are_chosen_beside_those_of_its_method(spli
     assert chosen.table.beta.tolist() == [10.0, 20.0, 40.0]
 
 
-@pytest.mark.parametrize("make", VARIANTS)
-def test_a_variant_sees_no_other_question(split, make):
-    image, text, new_image, new_text, same = split
-    method = make().fit(image, text)
-    ways = method.both_ways(new_image, new_text)
-    torch.testing.assert_close(method.similarity(new_image[3:4], new_text), ways[0][3:4], rtol=1e-4, atol=1e-5)
-    assert mean_recall(ways, same) > 0.4
-    assert ((ways[0] >= 0) & (ways[0] <= 1 + 1e-5)).all()
-
-
 @pytest.mark.parametrize("neutral", [InverseHubness(strength=0), WithoutHubs(removed=0), SparseAnchors(whiten=1)])
 def test_a_variant_of_strength_zero_is_asif(split, neutral):
     image, text, new_image, new_text, _ = split
@@ -167,14 +155,6 @@ def test_the_largest_hubs_are_removed_and_no_other():
     assert removed.tolist() == [int(counts.argmax())]
     vectors = method._vectors("image", image)
     assert not ((vectors.indices == removed) & (vectors.values > 0)).any()
-
-
-def test_a_hub_loses_to_an_anchor_that_few_are_near():
-    """Twelve copies of a direction are near to each other; a lone anchor at the same cosine is preferred to them."""
-    image = torch.cat([torch.eye(8)[:1] + 0.01 * torch.eye(8).repeat(2, 1)[:14], torch.eye(8)[1:]])
-    question, lone = torch.eye(8)[:1] + torch.eye(8)[1:2], 14
-    corrected, plain = (represent(question, image, Settings(len(image), 1, hubs=h)).to_dense()[0] for h in (0.5, 0))
-    assert corrected[lone] / corrected[:14].max().clamp_min(1e-6) > plain[lone] / plain[:14].max().clamp_min(1e-6)
 
 
 def test_a_corrected_batch_is_marked_and_keeps_its_undecided_pictures():

@@ -7,13 +7,13 @@ import warnings
 import pytest
 import torch
 from forks import run_forked
-from made_banks import D_IMAGE, bank_of_things, draw_things, stored_things
+from made_banks import D_IMAGE, bank_of_things, draw_things, seal_again, stored_things
 
 from asif_lib import AnchorBank
 from asif_lib.bank import indexes as bank_indexes
 from asif_lib.bank.indexes import build_index, open_index
 from asif_lib.errors import BankError, ParameterError
-from asif_lib.files import parse_json, sealed, sha256_of, unsealed
+from asif_lib.files import sha256_of
 from asif_lib.search.exact import top_anchors
 
 N = 900
@@ -220,8 +220,8 @@ def test_vectors_of_another_index_are_refused_though_the_description_fits(edited
     file = build_index(edited, "image", "pq", progress=False).file
     other = AnchorBank.load(bank_of_things(70).save(tmp_path / "other"))
     shutil.copy(build_index(other, "image", "pq", progress=False).file, file)
-    about = parse_json(unsealed(file.with_suffix(".json").read_bytes()), dict)
-    file.with_suffix(".json").write_bytes(sealed(about | {"size": file.stat().st_size, "checksum": sha256_of(file)}))
+    fitting = {"size": file.stat().st_size, "checksum": sha256_of(file)}
+    seal_again(file.with_suffix(".json"), lambda record: record.update(fitting))
     with pytest.raises(BankError, match="it holds 70 vectors in 24 dimensions"):
         open_index(edited, "image", "pq")
 

@@ -49,6 +49,14 @@ def stamps_bank(stamps, image_encoder, text_encoder):
 
 
 @pytest.fixture
+def set_threads():
+    """The function that sets PyTorch's number of threads; the number is as before after the test."""
+    before = torch.get_num_threads()
+    yield torch.set_num_threads
+    torch.set_num_threads(before)
+
+
+@pytest.fixture
 def tmp_cache(tmp_path, monkeypatch):
     """An empty cache of the test's own."""
     folder = tmp_path / "cache"

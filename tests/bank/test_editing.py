@@ -79,19 +79,17 @@ def test_any_sequence_of_edits_gives_what_a_rebuild_gives(tmp_path, dtype, on_di
 @pytest.mark.parametrize(
     "choice",
     [
-        {"ids": (id for id in ids(1, 3))},
-        {"ids": pd.Series(ids(1, 3))},
-        {"rows": np.array([3, 1], np.uint64)},
-        {"rows": np.array([1, 3], np.int8)},
-        {"rows": torch.tensor([3, 1])},
-        {"rows": np.isin(np.arange(12), [1, 3])},
+        {"ids": (id for id in ids(1, 3))}, {"ids": pd.Series(ids(1, 3))}, {"rows": np.array([3, 1], np.uint64)},
+        {"rows": np.array([1, 3], np.int8)}, {"rows": torch.tensor([3, 1])}, {"rows": np.isin(np.arange(12), [1, 3])},
     ],
     ids=["generator", "Series", "uint64", "int8", "tensor", "mask"],
-)
+)  # fmt: skip
 def test_whatever_holds_the_ids_or_positions_the_bank_stays_whole(bank, folder, choice):
+    """And a pair that was removed can come back, at the end."""
     after = bank.remove(**choice)
     assert_same(after, make(0, 12).subset([i for i in range(12) if i not in (1, 3)]))
-    assert_same(AnchorBank.load(folder).remove(rows=[0]), after.subset(slice(1, None)))
+    again = AnchorBank.load(folder).remove(rows=[0]).add(make(3, 4))
+    assert_same(again, make(0, 12).subset([2, *range(4, 12), 3]))
 
 
 def test_more_is_removed_than_a_block_holds(tmp_path, monkeypatch):
@@ -104,12 +102,6 @@ def test_more_is_removed_than_a_block_holds(tmp_path, monkeypatch):
     gone = [0, 1, 2, 3, 5, 6, 7, 8, 13, 14, 15, 16]
     assert_same(bank.remove(rows=gone), make(0, 20).subset([i for i in range(20) if i not in gone]))
     assert max(sizes) == 3
-
-
-def test_an_id_that_was_removed_can_come_back_at_the_end(bank):
-    again = bank.remove(ids(3)).add(make(3, 4))
-    assert again.pairs["id"].tolist() == ids(*(i for i in range(12) if i != 3), 3)
-    assert_same(again.remove(ids(3)), make(0, 12).remove(ids(3)))
 
 
 def test_new_embeddings_take_the_banks_precision_and_must_fit_into_it(tmp_path):
@@ -204,7 +196,7 @@ def test_an_edit_of_an_old_view(bank, folder):
 def test_a_bank_in_memory_has_no_versions(bank):
     memory = make(0, 3)
     assert (memory.version, bank.version) == (None, 1)
-    for ask in (memory.history, memory.undo):
+    for ask in (memory.history, memory.undo, memory.verify):
         with pytest.raises(BankError, match="in memory only"):
             ask()
     assert len(memory.remove(ids(1))) == 2 and len(memory) == 3
@@ -216,29 +208,23 @@ def test_diff_names_what_changes(bank):
     other.image[0, 0] += 1
     other.pairs.loc[1, "caption"] = "another"
     changes = bank.diff(other)
-    assert list(zip(changes["change"], changes["id"], strict=True)) == [
-        ("removed", "id-0003"), ("removed", "id-0005"), ("changed", "id-0000"), ("changed", "id-0001"),
-        ("added", "id-0012"), ("added", "id-0013"),
-    ]  # fmt: skip
+    found = changes.groupby("change", sort=False)["id"].agg(list).to_dict()
+    assert found == {"removed": ids(3, 5), "changed": ids(0, 1), "added": ids(12, 13)}
     assert changes["caption"][3] == "another"
     assert bank.diff(make(0, 12)).empty
-    assert bank.diff(column(make(0, 12), group=None)).change.tolist() == ["changed"] * 12
-    assert column(make(0, 12), group=None).diff(column(make(0, 12), group=None)).empty
+    ungrouped = column(make(0, 12), group=None)
+    assert bank.diff(ungrouped).change.tolist() == ["changed"] * 12 and ungrouped.diff(ungrouped).empty
     nothing, five = make(0, 5).subset([]), make(0, 5)
     assert nothing.diff(five).change.tolist() == ["added"] * 5
     assert five.diff(nothing).change.tolist() == ["removed"] * 5
     for other, words in (
         (five.subset([0, 1, 1]), "has these more than once: id-0001"),
         (column(five, more=1), "other columns"),
+        (five.replace(image_encoder=replace(five.image_encoder, checksum="c" * 64)), "was made by"),
     ):
-        with pytest.raises(BankError, match=words):
-            five.diff(other)
-        with pytest.raises(BankError, match=words):
-            other.diff(five)
-    with pytest.raises(BankError, match="no pair fits"):
-        nothing.remove(where="id = 'id-0001'")
-    with pytest.raises(IdentityError):
-        bank.diff(make(0, 12).replace(image_encoder=replace(make(0, 1).image_encoder, checksum="c" * 64)))
+        for one, another in ((five, other), (other, five)):
+            with pytest.raises((BankError, IdentityError), match=words):
+                one.diff(another)
 
 
 # -- forgetting ------------------------------------------------------------------------------------------
@@ -316,9 +302,6 @@ def test_after_undo_no_byte_of_what_was_added_is_left(bank, folder):
         "caption LIKE '%NUMBER 1%' OR id GLOB '*-0007'": [1, 7, 10, 11],
         "length(caption) > 24 and (caption like '%(%' or caption not like '%--%')": [10, 11],
         "`group` = 'food' and [id] < 'id-0004'": [0, 3],
-        "group = 'food' and length(group || caption) = 28": [0, 3, 6, 9],
-        "1 and id = 'id-0007'": [7],
-        "upper(substr(id, -2)) = '05'": [5],
         "caption = 'a group; of \"group\"' or id = 'id-0002'": [2],
         "picture is null or id = 'id-0001'": [1],
     }.items(),
@@ -363,25 +346,19 @@ def test_what_is_no_condition_is_refused_in_a_sentence(bank, where, on_disk):
     assert len(bank) == 12 and bank.version in (1, None)
 
 
-def test_only_the_columns_of_a_condition_are_read(bank, folder):
-    """Others may hold what SQLite knows nothing of."""
+def test_only_the_columns_of_a_condition_are_read(folder):
+    """Others may hold what SQLite knows nothing of; missing values are null."""
     strange = column(make(0, 12), tags=[["a"]] * 12, big=np.full(12, 2**64 - 1, np.uint64), rowid=range(11, -1, -1))
+    strange = column(strange, note=["a", None, "b"] * 4)
     strange.save(folder)
-    for bank in (strange, AnchorBank.load(folder)):
-        bank = bank.remove(where="id = 'id-0003'").remove(where="rowid < 2 and group != 'x'")
-        assert bank.pairs["id"].tolist() == ids(0, 1, 2, *range(4, 10))
+    left = {"id = 'id-0003' or rowid < 2 and group != 'x'": [0, 1, 2, *range(4, 10)],
+            "note != 'a'": [0, 1, 3, 4, 6, 7, 9, 10], "note is null": [0, 2, 3, 5, 6, 8, 9, 11]}  # fmt: skip
+    for bank in (lambda: strange, lambda: AnchorBank.load(strange.save(folder))):
+        for where, numbers in left.items():
+            assert bank().remove(where=where).pairs["id"].tolist() == ids(*numbers)
         for where in ("tags = 'a'", "big > 0", "tags = 'a' or big > 0"):
             with pytest.raises(BankError, match="cannot be used"):
-                bank.remove(where=where)
-
-
-def test_a_condition_may_meet_missing_values_and_repeated_ones(tmp_path):
-    captions = ["a", None, "b", "a", None, "a"]
-    column(make(0, 6), note=captions).save(tmp_path / "toy")
-    for bank in (AnchorBank.load(tmp_path / "toy"), column(make(0, 6), note=captions)):
-        bank = bank.remove(where="note != 'a'")
-        assert bank.pairs["id"].tolist() == ids(0, 1, 3, 4, 5)
-        assert bank.remove(where="note is null").pairs["id"].tolist() == ids(0, 3, 5)
+                bank().remove(where=where)
 
 
 def test_the_time_for_a_condition_is_that_for_all_blocks_together(monkeypatch):

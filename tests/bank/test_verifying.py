@@ -136,11 +136,6 @@ def test_verify_names_all_damaged_and_missing_files(folder):
         assert file.name in str(caught.value) and file.parent.name in str(caught.value)
 
 
-def test_a_bank_in_memory_has_nothing_to_verify():
-    with pytest.raises(BankError, match="in memory only, and has no files to verify"):
-        make(0, 3).verify()
-
-
 def test_verify_reads_a_copied_bank(folder, tmp_path):
     shutil.copytree(folder, tmp_path / "copy")
     shutil.rmtree(folder)

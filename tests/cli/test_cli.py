@@ -10,6 +10,7 @@ import signal
 import subprocess
 import sys
 import warnings
+from dataclasses import replace
 from email.message import Message
 
 import pandas as pd
@@ -302,12 +303,6 @@ def test_classify_names_label_and_deciding_anchors(stamps_bank_saved, stamps):
     assert 0 < sum(anchor["share"] for anchor in row["anchors"]) <= 1
 
 
-def test_search_finds_pictures_in_the_bank(stamps_bank_saved, run):
-    status, rows, _ = run("search", "a sail boat", "--top", 2)
-    assert status == 0 and len(rows) == 2
-    assert all("boat" in row["caption"] for row in rows)
-
-
 def test_search_finds_pictures_in_a_folder(stamps_bank_saved, stamps, tmp_path, run):
     for i, picture in zip(stamps.ids, stamps.pictures, strict=True):
         if i in ("animals/birds/hen.png", "vehicles/ship/sail_boat1.png", "animals/mammals/rodents/beaver.png"):
@@ -381,6 +376,8 @@ BAD = {
     "empty folder": (["evaluate", "empty"], "no class folders"),
     "class without a picture": (["evaluate", "hollow"], "cat"),
     "empty search folder": (["search", "a cat", "--in", "empty"], "no pictures"),
+    "no text to search": (["search", "   "], ""),
+    "a text that is not Unicode": (["search", "\udcff"], ""),
     "no such data set": (["data", "imagenet"], "no such data set"),
     "no such device": (["search", "a cat", "--device", "abacus"], "abacus"),
 }
@@ -403,19 +400,10 @@ def test_bad_input_is_one_sentence_and_exit_status_1(
 
 
 def test_bank_of_another_encoder_is_an_error(tmp_path, stamps_bank, loaded_once, capsys):
-    from dataclasses import replace
-
     other = replace(stamps_bank.image_encoder, checksum="0" * 64)
-    bank = stamps_bank.subset([0, 1, 2]).replace(image_encoder=other)
-    bank.save(tmp_path / "other")
+    stamps_bank.subset([0, 1, 2]).replace(image_encoder=other).save(tmp_path / "other")
     assert main(["search", "a cat", "--in", str(tmp_path), "--bank", str(tmp_path / "other"), "--k", "1"]) == 1
     assert "cannot be compared" in capsys.readouterr().err
-
-
-@pytest.mark.parametrize("text", ["", "   ", "\udcff"])
-def test_a_text_that_cannot_be_searched_is_refused(text, stamps_bank_saved, loaded_once, capsys):
-    assert main(["search", text]) == 1
-    assert capsys.readouterr().err.startswith("asif: ")
 
 
 # asif check ------------------------------------------------------------------------------------------

@@ -110,16 +110,12 @@ def test_more_ties_than_a_fast_pass_has_room_for(monkeypatch, method):
 
 
 @pytest.mark.parametrize("threads", [1, 3])
-def test_any_number_of_threads_gives_the_same(threads):
+def test_any_number_of_threads_gives_the_same(threads, set_threads):
     z, anchors = near_ties()
-    before = torch.get_num_threads()
-    torch.set_num_threads(threads)
-    try:
-        for method in METHODS:
-            assert_same(top_anchors(z, anchors, K, method=method), by_hand(z, anchors, K))
-            assert torch.get_num_threads() == threads
-    finally:
-        torch.set_num_threads(before)
+    set_threads(threads)
+    for method in METHODS:
+        assert_same(top_anchors(z, anchors, K, method=method), by_hand(z, anchors, K))
+        assert torch.get_num_threads() == threads
 
 
 @pytest.mark.parametrize("method", METHODS)
@@ -178,19 +174,15 @@ def test_what_the_caller_allows_pytorch_does_not_matter(method):
 
 
 @pytest.mark.parametrize("method", METHODS)
-def test_threads_are_as_before_also_beside_other_work(method):
-    before = torch.get_num_threads()
-    torch.set_num_threads(2)
-    try:
-        sieve = certified.Sieve(certified.round_rows(randn(1, 2, D)), 3, 9)
-        sieve.feed(certified.round_rows(randn(2, 9, D)), 0)
-        with ThreadPoolExecutor(1) as pool:
-            pool.submit(top_anchors, randn(1, 2, D), randn(2, 40, D), 3, method=method).result()
-        with ThreadPoolExecutor(1) as pool:
-            assert pool.submit(torch.get_num_threads).result() == 2
-        assert torch.get_num_threads() == 2
-    finally:
-        torch.set_num_threads(before)
+def test_threads_are_as_before_also_beside_other_work(method, set_threads):
+    set_threads(2)
+    sieve = certified.Sieve(certified.round_rows(randn(1, 2, D)), 3, 9)
+    sieve.feed(certified.round_rows(randn(2, 9, D)), 0)
+    with ThreadPoolExecutor(1) as pool:
+        pool.submit(top_anchors, randn(1, 2, D), randn(2, 40, D), 3, method=method).result()
+    with ThreadPoolExecutor(1) as pool:
+        assert pool.submit(torch.get_num_threads).result() == 2
+    assert torch.get_num_threads() == 2
 
 
 def test_queries_that_must_be_searched_again_take_no_more_memory(monkeypatch):
@@ -212,17 +204,6 @@ def test_a_processor_without_bfloat16_gives_the_same(monkeypatch):
     z, anchors = clustered()
     monkeypatch.setattr(certified, "has_fast_bfloat16", lambda: False)
     assert_same(top_anchors(z, anchors, K, method="bf16"), by_hand(z, anchors, K))
-
-
-def test_the_bound_holds_for_every_product():
-    z, anchors = (torch.nn.functional.normalize(x, dim=1) for x in clustered())
-    queries, rounded = certified.round_rows(z), certified.round_rows(anchors)
-    true = z.double() @ anchors.double().T
-    products = (queries.rows @ rounded.rows.T).double()
-    bound = queries.error + (1 + queries.error) * rounded.error + 2**-8 * products.abs()
-    errors = (products - true).abs()
-    assert (errors <= bound + 1e-5).all()
-    assert errors.max() > 1e-3  # and it is no empty claim
 
 
 def test_products_are_rounded_once_and_to_the_nearest():
@@ -324,32 +305,26 @@ def test_a_copy_of_other_anchors_is_refused():
         top_anchors(randn(1, 2, D), one, 3, mean=torch.zeros(D))
 
 
-def test_no_queries_and_one_anchor():
+def test_k_is_a_number_of_anchors_and_there_may_be_no_queries_and_one_anchor():
     assert top_anchors(torch.empty(0, D), randn(2, 9, D), 3)[1].shape == (0, 3)
     assert top_anchors(randn(1, 2, D), randn(2, 1, D), 1)[1].tolist() == [[0], [0]]
-
-
-@pytest.mark.parametrize("k", [0, -1, 41, 2.5, True])
-def test_k_must_be_a_number_of_anchors(k):
-    with pytest.raises(ParameterError, match=f"k = {k}"):
-        top_anchors(randn(1, 2, D), randn(2, 40, D), k)
+    for k in (0, -1, 41, 2.5, True):
+        with pytest.raises(ParameterError, match=f"k = {k}"):
+            top_anchors(randn(1, 2, D), randn(2, 40, D), k)
 
 
 @pytest.mark.parametrize("method", METHODS)
 @pytest.mark.parametrize("bad", [float("nan"), float("inf")])
-def test_a_number_that_is_none_is_found_in_queries_and_in_any_block(method, bad):
-    z, anchors = plain()
-    anchors[3_333, 1] = bad
-    with pytest.raises(ParameterError, match=r"row 3333 .* NaN or infinity"):
-        top_anchors(z, anchors, K, method=method, memory=400_000)
-    z, anchors = plain()
-    z[7, 2] = bad
-    with pytest.raises(ParameterError, match=r"row 7 .* NaN or infinity"):
-        top_anchors(z, anchors, K, method=method)
-    many = randn(1, 9_000, D)
-    many[8_500, 3] = bad
-    with pytest.raises(ParameterError, match=r"queries: row 8500 .* NaN or infinity"):
-        top_anchors(many, randn(2, 40, D), 3, method=method, memory=2_000_000)
+def test_nan_and_infinity_are_found_in_queries_and_in_any_block(method, bad):
+    many = randn(1, 9_000, D), randn(2, 40, D)
+    for (z, anchors), which, row, memory in (
+        (plain(), 1, 3_333, 400_000),
+        (plain(), 0, 7, None),
+        (many, 0, 8_500, 2e6),
+    ):
+        (z, anchors)[which][row, 1] = bad
+        with pytest.raises(ParameterError, match=rf"row {row} .* NaN or infinity"):
+            top_anchors(z, anchors, 3, method=method, memory=memory and int(memory))
 
 
 @pytest.mark.parametrize("method", METHODS)

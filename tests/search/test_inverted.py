@@ -39,16 +39,11 @@ def test_no_anchor_in_common_is_a_score_of_zero():
     assert InvertedIndex(one).scores(one).tolist() == [[pytest.approx(1)]]
 
 
-def test_any_number_of_threads_gives_the_same():
-    images, texts = vectors(1, 300), vectors(2, 40)
-    before = torch.get_num_threads()
-    try:
-        scores = []
-        for threads in (1, 4):
-            torch.set_num_threads(threads)
-            scores.append(InvertedIndex(texts).scores(images))
-    finally:
-        torch.set_num_threads(before)
+def test_any_number_of_threads_gives_the_same(set_threads):
+    images, texts, scores = vectors(1, 300), vectors(2, 40), []
+    for threads in (1, 4):
+        set_threads(threads)
+        scores.append(InvertedIndex(texts).scores(images))
     assert torch.equal(*scores)
 
 

@@ -106,15 +106,6 @@ def test_targets_judge_the_ratio_of_medians():
     assert "met" not in timing.target("a figure", 3)
 
 
-def test_memory_of_a_block_is_measured():
-    with timing.peak_memory() as memory:
-        taken = np.ones(8_000_000)
-        time.sleep(3 * timing.SAMPLING)
-        del taken
-    assert 60e6 < memory.extra < 90e6
-    assert memory.anonymous > 60e6
-
-
 @pytest.mark.parametrize("power", [0.9, 1.0, 1.2])
 def test_growth_is_found_beyond_a_fixed_cost(power):
     sizes = [10_000 * 2**i for i in range(8)]
@@ -159,7 +150,10 @@ def test_paper_scale_goes_from_pairs_to_the_accuracy_of_the_plain_method(tmp_pat
     assert measured["value"] == pytest.approx(right, abs=1.5 / 80)
 
 
-def test_an_interrupted_run_leaves_nothing(tmp_path):
+def test_an_interrupted_run_leaves_nothing_and_a_disk_that_is_too_small_is_said_first(tmp_path, run_script, capsys):
+    with pytest.raises(SystemExit):
+        run_script(paper_scale, "--n", str(10**12), "--folder", str(tmp_path))
+    assert "are needed" in capsys.readouterr().err and not list(tmp_path.iterdir())
     command = [sys.executable, str(BENCHMARKS / "paper_scale.py"), "--n", "400000", "--folder", str(tmp_path)]
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
     while process.poll() is None and not list(tmp_path.rglob("part-*")):
@@ -167,12 +161,6 @@ def test_an_interrupted_run_leaves_nothing(tmp_path):
     process.send_signal(signal.SIGINT)
     assert "interrupted" in process.communicate(timeout=60)[1]
     assert process.returncode == 1 and not list(tmp_path.iterdir())
-
-
-def test_a_disk_that_is_too_small_is_said_first(tmp_path, run_script, capsys):
-    with pytest.raises(SystemExit):
-        run_script(paper_scale, "--n", str(10**12), "--folder", str(tmp_path))
-    assert "are needed" in capsys.readouterr().err and not list(tmp_path.iterdir())
 
 
 def test_scale_compares_every_way_in_every_section(monkeypatch, run_script):
@@ -228,14 +216,3 @@ def test_every_script_takes_the_arguments_of_the_one_command(name, quick, monkey
     monkeypatch.setattr(sys, "argv", [name, *every["arguments_of"](name, quick)])
     with pytest.raises(Parsed):
         importlib.import_module(name).main()
-
-
-def test_the_quick_run_of_a_cluster_judges_its_answers_only(monkeypatch, run_script):
-    cluster = importlib.import_module("cluster")
-    compared = [timing.target("seconds", 1, at_least=2), timing.target("answers that equal", 1, at_least=1)]
-    monkeypatch.setattr(cluster, "make", lambda folder, count: None)
-    monkeypatch.setattr(cluster, "measure", lambda *sizes: {"compared": list(compared)})
-    for quick in ([], ["--quick"]):
-        result = run_script(cluster, "--queries", "100", *quick)
-        assert ["met" in figure for figure in result["compared"]] == [not quick, True]
-    assert result["pairs"] == 20_000

@@ -13,6 +13,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 import torch
+from forks import run_forked
 from threadpoolctl import threadpool_info
 
 from asif_lib.errors import ParameterError
@@ -94,24 +95,19 @@ def test_libraries_under_pytorch_have_one_thread_in_each_of_them_too():
 
 
 @pytest.mark.parametrize("first_out", [0, 1])
-def test_streams_that_overlap_leave_all_threads_behind(first_out):
-    before = torch.get_num_threads()
-    try:
-        torch.set_num_threads(3)
-        streams = [one_thread_per_core(torch.device("cpu")) for _ in range(2)]
-        maps = [stream.__enter__() for stream in streams]
-        barrier = threading.Barrier(3)  # the second has as many threads as the first
-        assert list(maps[1](lambda i: barrier.wait() * 0 + i, range(3))) == [0, 1, 2]
-        streams.pop(first_out).__exit__(None, None, None)
-        assert torch.get_num_threads() == 1
-        streams.pop().__exit__(None, None, None)
-        assert torch.get_num_threads() == 3
-    finally:
-        torch.set_num_threads(before)
+def test_streams_that_overlap_leave_all_threads_behind(first_out, set_threads):
+    set_threads(3)
+    streams = [one_thread_per_core(torch.device("cpu")) for _ in range(2)]
+    maps = [stream.__enter__() for stream in streams]
+    barrier = threading.Barrier(3)  # the second has as many threads as the first
+    assert list(maps[1](lambda i: barrier.wait() * 0 + i, range(3))) == [0, 1, 2]
+    streams.pop(first_out).__exit__(None, None, None)
+    assert torch.get_num_threads() == 1
+    streams.pop().__exit__(None, None, None)
+    assert torch.get_num_threads() == 3
 
 
-def test_streams_of_two_threads_leave_all_threads_behind_in_each():
-    before = torch.get_num_threads()
+def test_streams_of_two_threads_leave_all_threads_behind_in_each(set_threads):
     inside, done, found = threading.Event(), threading.Event(), []
 
     def other():
@@ -122,7 +118,7 @@ def test_streams_of_two_threads_leave_all_threads_behind_in_each():
 
     thread = threading.Thread(target=other)
     try:
-        torch.set_num_threads(3)
+        set_threads(3)
         with one_thread_per_core(torch.device("cpu")):
             thread.start()
             inside.wait()
@@ -134,7 +130,6 @@ def test_streams_of_two_threads_leave_all_threads_behind_in_each():
             assert pool.submit(torch.get_num_threads).result() == 3
     finally:
         done.set()
-        torch.set_num_threads(before)
 
 
 # -- progress --------------------------------------------------------------------------------------------
@@ -154,9 +149,8 @@ for _ in progress_bar(range(11), desc="off", disable=True):
 """
 
 
-def test_a_log_gets_one_line_for_each_long_bar():
-    log = subprocess.run([sys.executable, "-c", BARS], capture_output=True, text=True, check=True).stderr
-    (line,) = log.splitlines()  # splits at carriage returns too
+def test_a_log_gets_one_line_for_each_long_bar(tmp_path):
+    (line,) = run_forked(BARS, tmp_path).stderr.splitlines()  # splits at carriage returns too
     assert re.match(r"long: 100% 11/11 \[00:\d\d<00:00", line)
 
 
@@ -174,7 +168,7 @@ def test_a_terminal_shows_every_bar_as_it_moves():
     assert shown.count("\rlong:") > 5 and "short: 100%" in shown and "off" not in shown
 
 
-def test_a_notebook_shows_a_widget():
+def test_a_notebook_shows_a_widget(tmp_path):
     code = """
 import sys, types
 import IPython, tqdm.notebook
@@ -182,4 +176,5 @@ sys.modules["ipykernel.zmqshell"] = types.ModuleType("zmqshell")
 from asif_lib.machine import progress_bar
 assert isinstance(progress_bar(range(3)), tqdm.notebook.tqdm)
 """
-    subprocess.run([sys.executable, "-c", code], check=True)
+    run = run_forked(code, tmp_path)
+    assert run.returncode == 0, run.stderr

@@ -1,6 +1,7 @@
 """Data sets: fixed splits, captions and classes, from the catalogue or from a folder of your own."""
 
 import hashlib
+import os
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +12,7 @@ from asif_lib import Labelled, load_labelled, load_pairs
 from asif_lib.datasets.folders import picture_files
 from asif_lib.datasets.splits import fixed_splits
 from asif_lib.encoders.pictures import open_picture
-from asif_lib.errors import DataError
+from asif_lib.errors import DataError, PictureError
 
 # Of the ids in their order: another version of scikit-learn must not move a stamp between splits.
 TEST_DIGEST = "36f13ada78402916"
@@ -70,20 +71,15 @@ def test_a_sample_is_balanced_and_the_same_for_a_seed(fashion, n):
     test = fashion.split("test")
     samples = [test.sample(n, seed=seed) for seed in (0, 0, 1)]
     counts = np.bincount(samples[0].labels, minlength=10)
-    assert counts.sum() == n
-    assert np.ptp(counts) <= 1
+    assert counts.sum() == n and np.ptp(counts) <= 1
     positions = [[id(picture) for picture in sample.pictures] for sample in samples]
     assert positions[0] == positions[1] != positions[2]
     assert len(set(positions[0])) == n
-
-
-def test_a_sample_of_unequal_classes_takes_what_there_is():
-    data = Labelled("x", list(range(12)), np.array([0] * 10 + [1] * 2), ["a", "b"], {})
-    assert np.bincount(data.sample(8).labels).tolist() == [6, 2]
-    assert len(data.sample(0)) == 0
+    unequal = Labelled("x", list(range(12)), np.array([0] * 10 + [1] * 2), ["a", "b"], {})
+    assert np.bincount(unequal.sample(8).labels).tolist() == [6, 2] and len(unequal.sample(0)) == 0
     for n in (13, -1):
         with pytest.raises(DataError):
-            data.sample(n)
+            unequal.sample(n)
 
 
 def test_eurosat_comes_through_torchvision_once_with_names_in_words(tmp_cache, monkeypatch):
@@ -159,23 +155,6 @@ def test_a_folder_with_a_captions_table(drawings, rows, suffix, column):
     assert load_pairs(drawings).groups == [""] * 6
 
 
-@pytest.mark.parametrize("suffix", ["csv", "jsonl", "parquet"])
-@pytest.mark.parametrize(
-    "change, words",
-    [
-        *((lambda rows, c=c: rows[3].update(caption=c), "without a caption: green_square.png$") for c in ("  ", None)),
-        (lambda rows: rows.append(rows[2]), "named more than once: green_circle.png"),
-        *((lambda rows, k=k: [row.pop(k) for row in rows], "needs the columns file_name and caption .*it has: .*group")
-          for k in ("file_name", "caption")),
-    ],
-)  # fmt: skip
-def test_a_table_that_lacks_something_is_refused(drawings, rows, suffix, change, words):
-    change(rows)
-    write_table(drawings, rows, suffix)
-    with pytest.raises(DataError, match=words):
-        load_pairs(drawings)
-
-
 def test_without_a_split_column_a_folder_is_split_by_group(drawings):
     rows = []
     for i in range(40):
@@ -189,30 +168,28 @@ def test_without_a_split_column_a_folder_is_split_by_group(drawings):
     assert sum(i % 2 for i in pairs.splits["test"]) == 3
 
 
-def test_a_folder_needs_exactly_one_table(drawings, rows):
-    with pytest.raises(DataError, match=r"one captions table.*found: none"):
-        load_pairs(drawings)
-    write_table(drawings, rows)
+def test_a_folder_needs_exactly_one_table_with_rows_and_sense(drawings, rows):
+    def refused(words):
+        with pytest.raises(DataError, match=words):
+            load_pairs(drawings)
+
+    refused(r"one captions table.*found: none")
     write_table(drawings, rows, "jsonl", "other")
-    with pytest.raises(DataError, match=r"found: metadata\.csv, other\.jsonl"):
-        load_pairs(drawings)
-
-
-@pytest.mark.parametrize(
-    "name, content, words",
-    [
+    for suffix, content, words in (
         ("csv", b"", "needs the columns"),
         ("csv", b"file_name,caption\n", "has no rows"),
         ("csv", b"file_name,caption\n,a cat\n", "rows without a file_name: 1"),
         ("csv", b"\xff\xfe\x00broken", "not a readable csv table"),
         ("jsonl", b"{no table", "not a readable jsonl table"),
         ("parquet", b"{no table", "not a readable parquet table"),
-    ],
-)
-def test_a_table_without_rows_or_sense_is_refused(drawings, name, content, words):
-    (drawings / f"metadata.{name}").write_bytes(content)
-    with pytest.raises(DataError, match=rf"metadata\.{name}.*{words}"):
-        load_pairs(drawings)
+    ):
+        file = drawings / f"metadata.{suffix}"
+        file.write_bytes(content)
+        refused(rf"found: metadata\.{suffix}, other\.jsonl")
+        (drawings / "other.jsonl").rename(drawings / ".other")
+        refused(rf"metadata\.{suffix}.*{words}")
+        (drawings / ".other").rename(drawings / "other.jsonl")
+        file.unlink()
 
 
 def test_pictures_that_the_table_leaves_out_are_warned_of(drawings, rows):
@@ -287,3 +264,98 @@ def test_picture_files_are_sorted_and_not_hidden(drawings):
     for name, words in (("none", "no such folder"), ("empty", "has no pictures")):
         with pytest.raises(DataError, match=words):
             picture_files(drawings / name)
+
+
+# -- captions tables that say something else than their author meant -------------------------------------
+
+
+@pytest.mark.parametrize(
+    "lines, words",
+    [
+        (["file_name,caption,split", "{},a drawing, small,train"],
+         "row 1 has 4 values for 3 columns: put a text that holds a comma into double quotes"),
+        (["file_name,caption", "{},a drawing", "{},red, square", "", ""], "row 2 has 3 values for 2 columns"),
+        *(([f"file_name,caption,{twice}", "{},one,two"],
+           f"has the columns 'caption', {twice!r}; keep one of them, and call it caption")
+          for twice in ("caption", "Caption", " caption ")),
+    ],
+)  # fmt: skip
+def test_an_unquoted_comma_shifts_no_column_and_two_columns_of_captions_are_refused(drawings, lines, words):
+    (drawings / "metadata.csv").write_text("\n".join(lines).format("red_circle.png", "red_square.png"))
+    with pytest.raises(DataError, match=f"metadata.csv.* {words}") as refused:
+        load_pairs(drawings)
+    assert "\n" not in str(refused.value)
+
+
+BAD_ROWS = {
+    "a blank caption": (lambda rows: rows[3].update(caption="  "), "without a caption: green_square.png$"),
+    "a missing caption": (lambda rows: rows[3].update(caption=None), "without a caption: green_square.png$"),
+    "a picture twice": (lambda rows: rows.append(rows[2]), "named more than once: green_circle.png"),
+    **{f"no column {name}": (lambda rows, name=name: [row.pop(name) for row in rows],
+                             "needs the columns file_name and caption .*it has: .*group")
+       for name in ("file_name", "caption")},
+    **{f"a column {name!r}": (lambda rows, name=name: [row.update({name: row.pop("split")}) for row in rows],
+                              f"has the columns {name!r}; keep one of them, and call it split")
+       for name in ("Split", "split ")},
+    **{f"a split {split!r}": (lambda rows, split=split: rows[3].update(split=split),
+                              f"row 4, column split: {split!r} differs from 'train' in case or blanks; write")
+       for split in ("Train", "train ")},
+    **{path: (lambda rows, path=path: rows[4].update(file_name=path),
+              f"row 5, column file_name: {path!r} is not a path below the table's folder")
+       for path in ("../drawings/red_circle.png", "/etc/passwd", "./red_circle.png", "more/../red_circle.png")},
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("suffix", ["csv", "jsonl", "parquet"])
+@pytest.mark.parametrize("case", BAD_ROWS)
+def test_a_table_that_says_something_else_than_its_author_meant_is_refused(drawings, rows, suffix, case):
+    change, words = BAD_ROWS[case]
+    change(rows)
+    file = write_table(drawings, rows, suffix)
+    with pytest.raises(DataError, match=words) as refused:
+        load_pairs(drawings)
+    assert str(refused.value).startswith(str(file)) and "\n" not in str(refused.value)
+
+
+@pytest.mark.parametrize("suffix", ["jsonl", "parquet"])
+def test_a_list_is_not_a_caption(drawings, rows, suffix):
+    write_table(drawings, [{**row, "caption": ["a", "b"]} for row in rows], suffix)
+    with pytest.raises(DataError, match="row 1, column caption: is a "):
+        load_pairs(drawings)
+
+
+@pytest.mark.parametrize(
+    "line, words",
+    [
+        *((line, "row 1 is not an object with the columns as its keys") for line in ('["a", "b"]', '"a"', "7")),
+        (
+            '{"file_name": "a.png", "caption": "one", "caption": "two"}',
+            "row 1: a key occurs more than once among file_",
+        ),
+        ('{"file_name": "a.png", "caption": ["one"]}', "row 1, column caption: is a list; write one text in each row"),
+    ],
+)
+def test_a_row_that_says_no_caption_or_two_is_refused(drawings, line, words):
+    (drawings / "metadata.jsonl").write_text(line)
+    with pytest.raises(DataError, match=words):
+        load_pairs(drawings)
+
+
+@pytest.mark.parametrize("suffix", ["csv", "jsonl"])
+def test_a_byte_order_mark_is_no_part_of_the_table_and_a_quoted_text_may_hold_anything(drawings, rows, suffix):
+    rows[0]["caption"] = 'a "blue",\nround thing'
+    file = write_table(drawings, rows, suffix)
+    file.write_bytes(b"\xef\xbb\xbf" + file.read_bytes())
+    pairs = load_pairs(drawings)
+    assert pairs.ids == [row["file_name"] for row in rows] and pairs.captions[0] == rows[0]["caption"]
+
+
+def test_a_pipe_is_neither_a_table_nor_a_picture_and_nobody_waits_for_it(drawings, tmp_path):
+    os.mkfifo(drawings / "metadata.csv")
+    with pytest.raises(DataError, match="needs one captions table.*found: none"):
+        load_pairs(drawings)
+    (tmp_path / "animals" / "otter").mkdir(parents=True)
+    os.mkfifo(tmp_path / "animals" / "otter" / "a.png")
+    (picture,) = load_labelled(tmp_path / "animals").pictures
+    with pytest.raises(PictureError, match="is a pipe"):
+        open_picture(picture)

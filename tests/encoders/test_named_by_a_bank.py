@@ -10,9 +10,7 @@ import timm
 
 from asif_lib.encoders import image, text, weights
 from asif_lib.encoders.identity import EncoderIdentity
-from asif_lib.encoders.image import load_image_encoder
 from asif_lib.encoders.loading import ask_about_folders, load_encoder, load_encoder_of
-from asif_lib.encoders.text import load_text_encoder
 from asif_lib.errors import EncoderError, IdentityError
 
 KINDS = ["image", "text"]
@@ -20,13 +18,10 @@ LOADS = {"image": (timm, "create_model"), "text": (text, "_load")}
 
 
 @pytest.fixture(params=KINDS)
-def identity(request, tmp_path, tmp_cache, timm_folder, sentence_transformer_folder):
+def identity(request, tmp_path, tmp_cache, tiny_folders):
     """The identity of a tiny encoder in a folder of the test's own, which was loaded by its name."""
-    folder, load = {
-        "image": (timm_folder, load_image_encoder),
-        "text": (sentence_transformer_folder, load_text_encoder),
-    }[request.param]
-    return load(shutil.copytree(folder, tmp_path / "mine"), device="cpu").identity
+    folder = shutil.copytree(tiny_folders[request.param], tmp_path / "mine")
+    return load_encoder(request.param, folder, device="cpu").identity
 
 
 @pytest.fixture
@@ -109,19 +104,18 @@ def test_a_folder_that_is_gone_is_not_asked_of_the_hub(identity, monkeypatch, tm
             load_encoder(identity.kind, name, device="cpu")
 
 
-def test_an_encoder_of_the_other_kind_is_refused(timm_folder, sentence_transformer_folder, tmp_cache, monkeypatch):
+def test_an_encoder_of_the_other_kind_is_refused(tiny_folders, tmp_cache, monkeypatch):
     monkeypatch.setattr(weights, "_hub_repository", None)
-    for kind, name, other in [
-        ("text", timm_folder, "an encoder of kind 'image': give it to --image-encoder"),
-        ("image", sentence_transformer_folder, "an encoder of kind 'text': give it to --text-encoder"),
-        ("text", "efficientnet_lite1", "an encoder of kind 'image': give it to --image-encoder"),
-        ("image", "all-mpnet-base-v2", "an encoder of kind 'text': give it to --text-encoder"),
-    ]:
-        with pytest.raises(EncoderError, match=f"{name}: is {other}"):
-            load_encoder(kind, name, device="cpu")
+    for kind, names in (("image", (tiny_folders["text"], "all-mpnet-base-v2")),
+                        ("text", (tiny_folders["image"], "efficientnet_lite1"))):  # fmt: skip
+        other = {"image": "text", "text": "image"}[kind]
+        for name in names:
+            words = f"{name}: is an encoder of kind '{other}': give it to --{other}-encoder"
+            with pytest.raises(EncoderError, match=words):
+                load_encoder(kind, name, device="cpu")
 
 
-def test_an_encoder_of_a_kind_without_a_loader_is_one_sentence(timm_folder):
-    identity = replace(load_image_encoder(timm_folder, device="cpu").identity, kind="audio")
+def test_an_encoder_of_a_kind_without_a_loader_is_one_sentence(tiny):
+    identity = replace(tiny[0].identity, kind="audio")
     with pytest.raises(EncoderError, match="of kind 'audio' cannot be loaded by a name; known: image, text"):
         load_encoder_of(identity, device="cpu")

@@ -9,7 +9,6 @@ from asif_lib.evaluation.baselines import (
     CanonicalCorrelation,
     CanonicalSimilarity,
     LinearProbe,
-    NearestAnchorCaption,
     Procrustes,
     Ridge,
     TextHead,
@@ -98,12 +97,6 @@ def test_pairs_that_are_none_are_refused(make):
         make().fit(image, text[:11])
     with pytest.raises(ParameterError, match="not of one space"):
         make().fit(image, text).similarity(text, text)
-
-
-def test_the_nearest_anchors_caption_speaks_for_the_picture():
-    image, text, _, _ = world("linear", n=20)
-    scores = NearestAnchorCaption().fit(image, text).similarity(image + 0.001, text)
-    torch.testing.assert_close(scores.diagonal(), torch.ones(20))
 
 
 def test_full_shrinkage_takes_the_directions_of_the_largest_covariance():

@@ -31,7 +31,7 @@ def test_contributions_add_up_to_the_score_and_are_sorted(seed, k):
         assert table.contribution.sum() == pytest.approx(scores[i, j].item(), abs=1e-6)  # empty where it is 0
         assert table.contribution.is_monotonic_decreasing and (table.contribution > 0).all()
         assert table.anchor.is_unique
-        anchors = table.anchor.to_numpy()
+        anchors = table.anchor.tolist()
         np.testing.assert_allclose(table.image, images.to_dense()[i, anchors], rtol=1e-6)
         np.testing.assert_allclose(table.text, texts.to_dense()[j, anchors], rtol=1e-6)
         np.testing.assert_allclose(table.contribution, table.image * table.text, rtol=1e-6)

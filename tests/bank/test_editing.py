@@ -385,13 +385,11 @@ def column(bank, **values):
 
 BAD_EDITS = {
     "remove what is not there": (lambda b: b.remove(["nobody", *ids(1)]), "has no pair nobody; nothing was removed"),
-    "remove what was removed": (lambda b: b.remove(ids(1)).remove(ids(1)), "has no pair id-0001"),
     "remove all": (lambda b: b.remove(where="1"), "would remove all 12 pairs"),
     "remove all by mask": (lambda b: b.remove(rows=np.ones(12, bool)), "would remove all 12 pairs"),
     "remove twice": (lambda b: b.remove(ids(1, 2, 1)), "named more than once: id-0001"),
     "remove a string": (lambda b: b.remove("id-0001"), "one string; pass a list"),
     "remove a number": (lambda b: b.remove([1, "1"]), "ids are texts, and 1 is no text"),
-    "remove no id": (lambda b: b.remove([]), "no id of a pair"),
     "remove in two ways": (lambda b: b.remove(ids(1), rows=[1]), "in one way"),
     "remove by a short mask": (lambda b: b.remove(rows=[True, False]), "mask has the shape"),
     "remove by an empty mask": (lambda b: b.remove(rows=np.zeros(12, bool)), "at least one pair"),
@@ -403,9 +401,7 @@ BAD_EDITS = {
     "add nothing": (lambda b: b.add(make(12, 13).subset([])), "no pair to add"),
     "add NaN": (lambda b: b.add(with_(make(12, 15), image=float("nan"))), "not finite .* of: id-0013"),
     "add zero": (lambda b: b.add(with_(make(12, 15), text=0.0)), "zero, which has no direction of: id-0013"),
-    "add a null caption": (lambda b: b.add(with_(make(12, 15), caption=None)), "no text, in the pairs: id-0013"),
     "add number captions": (lambda b: b.add(column(make(12, 15), caption=[1, 2, 3])), "no text, .*: id-0012, id-0013"),
-    "add number ids": (lambda b: b.add(column(make(12, 15), id=[1, 2, 3])), "known by their ids; .*: 0, 1, 2"),
     "add a null id": (lambda b: b.add(with_(make(12, 15), id=None)), "known by their ids; .*: 1"),
     "add no captions": (lambda b: b.add((m := make(12, 15)).replace(pairs=m.pairs[["id"]])), "no column 'caption'"),
     "add other widths": (lambda b: b.add(make(12, 15).replace(image=torch.ones(3, 5))), r"shape \(3, 5\).* \(3, 6\)"),
@@ -424,9 +420,8 @@ def test_bad_edits_are_refused_in_a_sentence_and_do_nothing(bank, folder, case, 
     with pytest.raises(BankError, match=words) as refusal:
         edit(bank)
     assert "\n" not in str(refusal.value)
-    if "was removed" not in case:
-        assert_same(AnchorBank.load(folder), make(0, 12))
-        assert AnchorBank.load(folder).version == 1 and len(list(folder.iterdir())) == 4
+    assert_same(AnchorBank.load(folder), make(0, 12))
+    assert AnchorBank.load(folder).version == 1 and len(list(folder.iterdir())) == 4
 
 
 @pytest.mark.parametrize("kind", ["image", "text"])

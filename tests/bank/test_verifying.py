@@ -164,12 +164,9 @@ def write_again(folder, file, write):
 
 RECORDS = {
     "a file without a checksum": (lambda r: r["parts"][0]["files"].pop("text.safetensors"), "one checksum for each of"),
-    "a file too many": (lambda r: r["parts"][0]["files"].update(x="0" * 64), "one checksum for each of"),
     "a bad checksum": (lambda r: r["parts"][0]["files"].update({"text.safetensors": ""}), "parts.0.files.text"),
-    "a state without a checksum": (lambda r: r["history"][0].update(checksum=None), "history.0.checksum"),
     "a part twice": (lambda r: r["parts"][1].update(name=r["parts"][0]["name"]), "part-.* is named twice"),
     "a part elsewhere": (lambda r: r["parts"][0].update(name="../../etc"), "parts.0.name: String should match pattern"),
-    "a part that is a text": (lambda r: r.update(parts=["part-0123456789ab"]), "parts.0: Input should be an object"),
     "no part": (lambda r: r.update(parts=[]), "its newest version is of 2 parts, and there are 0"),
     "a state twice": (lambda r: r["history"][1].update(state=r["history"][2]["state"]), "state-.* is named twice"),
     "no version": (lambda r: r.update(history=[]), "it names no part, or no version"),
@@ -178,7 +175,6 @@ RECORDS = {
     "a side elsewhere": (lambda r: r["sides"][1].update(name="../x"), "sides.1.name: String should match"),
     "a third side": (lambda r: r["sides"].append(r["sides"][0]), "at most 2 items"),
     "no side": (lambda r: r.update(sides=[]), "sides: List should have at least 2 items"),
-    "no encoder": (lambda r: r["sides"][0].pop("encoder"), "sides.0.encoder: Field required"),
     "another precision": (lambda r: r["sides"][1].update(dtype="float16"), "holds torch.float32 .*, not torch.float16"),
     "a mistyped name": (lambda r: r.update(name=5), "name: Input should be a valid string"),
     "another key": (lambda r: r.update(colour="red"), "colour: Extra inputs are not permitted"),

@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -230,9 +231,10 @@ def test_class_folders_give_labels_with_spaces_and_splits_where_there_are_enough
     assert data.labels.tolist() == [0, 0, 1, 1, 2, 2]
     assert [picture.parent.name for picture in data.pictures[::2]] == ["otter", "polar__bear_", "sea_lion"]
     assert (data.name, data.splits) == ("animals", {})
+    shutil.rmtree(data.pictures[0].parents[1])
     data = load_labelled(classes([f"class {i:02d}" for i in range(7)], each=4))
-    assert_partition(data.splits, 34)
-    assert len(data.splits["test"]) == round(0.2 * 34)
+    assert_partition(data.splits, 28)
+    assert len(data.splits["test"]) == round(0.2 * 28)
 
 
 @pytest.mark.parametrize(
@@ -282,7 +284,7 @@ def test_picture_files_are_sorted_and_not_hidden(drawings):
 )  # fmt: skip
 def test_an_unquoted_comma_shifts_no_column_and_two_columns_of_captions_are_refused(drawings, lines, words):
     (drawings / "metadata.csv").write_text("\n".join(lines).format("red_circle.png", "red_square.png"))
-    with pytest.raises(DataError, match=f"metadata.csv.* {words}") as refused:
+    with pytest.raises(DataError, match=f"metadata.csv.*{words}") as refused:
         load_pairs(drawings)
     assert "\n" not in str(refused.value)
 

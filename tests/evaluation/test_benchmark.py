@@ -32,7 +32,7 @@ from asif_lib.evaluation.benchmark.configuration import (
     ZeroShotTask,
     read_configuration,
 )
-from asif_lib.evaluation.benchmark.control_encoders import BagOfWords, ColourHistogram, load_any_encoder
+from asif_lib.evaluation.benchmark.control_encoders import BagOfWords, ColourHistogram, load_any_encoder, showing
 from asif_lib.evaluation.benchmark.resuming import run_benchmark
 from asif_lib.evaluation.benchmark.tasks import HeldOut, PaperASIF, labelled_of_task, prepare_task
 from asif_lib.evaluation.measures import mean_recall, same_text
@@ -306,6 +306,12 @@ def copied_drawings(tmp_path):
         rows.append(f"{name}.png,copy,{split}")
     (tmp_path / "other" / "metadata.csv").write_text("\n".join(rows))
     return tmp_path / "other"
+
+
+def test_a_copy_shows_the_same_drawing_and_a_drawing_that_is_like_it_does_not(tmp_cache):
+    asked, other = drawing(120, 180, 100), drawing(120, 60, 100)
+    pictures = [asked.resize((48, 48)), moved(asked), other, Image.new("RGB", (9, 9), "white")]
+    assert showing(pictures, [asked]).tolist() == [True, True, False, False]
 
 
 def test_anchors_of_another_data_set_that_show_a_picture_that_is_asked_are_left_out(folders, tmp_path, capsys):

@@ -18,7 +18,7 @@ from asif_lib.encoders.transforms import only_the_crop
 from asif_lib.errors import PictureError
 
 WHITE = (255, 255, 255)
-AVIF = features.check("avif")
+NEEDS_AVIF = pytest.mark.skipif(not features.check("avif"), reason="Pillow without AVIF")
 
 
 def palette_with_hole():
@@ -94,11 +94,11 @@ def test_square_pads_with_white_and_keeps_the_picture_whole(tmp_path, size, side
     assert open_picture(PictureFile(tmp_path / "a.png")).size == size
 
 
-def cut(path, keep, *options):
-    """Save noise, and overwrite its file from the byte `keep` on with zeros, or cut it there."""
-    Image.effect_noise((40, 40), 90).convert("RGB").save(path, *options)
+def damage(path, picture, keep, *options):
+    """Save a picture, and cut its file at the byte `keep`; if that counts from the end, put zeros there."""
+    picture.save(path, *options)
     data = path.read_bytes()
-    path.write_bytes(data[:keep] + bytes(30 if keep < 0 else 0))
+    path.write_bytes(data[:keep] + bytes(max(0, -keep)))
 
 
 @pytest.mark.parametrize(
@@ -106,9 +106,9 @@ def cut(path, keep, *options):
     [
         (lambda path: None, "no such file"),
         (lambda path: path.mkdir(), "is a folder"),
-        (lambda path: cut(path, 1200), "broken or truncated"),
+        (lambda path: damage(path, Image.effect_noise((40, 40), 90), 1200), "broken or truncated"),
         # its decoder raises RuntimeError where the others raise OSError
-        pytest.param(lambda path: cut(path, -30, "AVIF"), None, marks=pytest.mark.skipif(not AVIF, reason="no AVIF")),
+        pytest.param(lambda path: damage(path, Image.new("RGB", (20, 20), "red"), -30, "AVIF"), None, marks=NEEDS_AVIF),
         (lambda path: path.write_text("I am no picture."), "not a picture that Pillow can read"),
         (lambda path: path.write_bytes(b""), "not a picture that Pillow can read"),
         (lambda path: Image.new("RGB", (1, 1)).save(path), "at least 2 × 2"),

@@ -152,6 +152,7 @@ def test_a_view_stays_what_it_was_while_others_edit(bank, folder):
     """Nothing of it was read yet: the files that others delete are open, not just known by name."""
     opened = AnchorBank.load(folder)
     bank.add(make(12, 15)).remove(ids(0)).compact()
+    make(50, 55).save(folder)
     assert_same(opened, make(0, 12))
     opened.save(folder.with_name("copy"))
     assert_same(AnchorBank.load(folder.with_name("copy")), make(0, 12))

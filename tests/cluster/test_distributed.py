@@ -441,7 +441,9 @@ def test_shards_that_changed_are_built_again(build, drawn, drawn_bank, timm_fold
 def test_build_leaves_out_broken_pictures_and_empty_shards(build, drawn, tmp_path):
     missing = [tmp_path / f"{i}.png" for i in range(6)]
     pairs = replace(drawn.subset(range(12)), pictures=[*missing, *drawn.pictures[6:12]])
-    bank = build(pairs, skip_broken=True)
+    pairs.captions[6] = "cat " * 200
+    with pytest.warns(UserWarning, match=r"reads only the first \d+ tokens: 06.png"):
+        bank = build(pairs, skip_broken=True)
     assert bank.pairs["id"].tolist() == drawn.ids[6:12]
     with pytest.raises(BankError, match="drawn: has no pair to build a bank of"):
         build(pairs.subset(range(6)), skip_broken=True)

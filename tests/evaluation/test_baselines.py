@@ -126,6 +126,8 @@ def test_without_shrinkage_few_pairs_in_many_dimensions_correlate_perfectly():
     [
         *((lambda image, text, s=s: CanonicalCorrelation(shrinkage=s).fit(image, text), "above 0 and at most 1")
           for s in (0, 1.5, float("nan"))),
+        *((lambda image, text, s=s: METHODS["ASIF"](s).fit(image, text), "k is a share of the anchors, above 0")
+          for s in (0, 2.0)),
         (lambda image, text: TextHead().fit(image[:1], text[:1]), "one pair"),
         (lambda image, text: LinearProbe().fit(image, torch.ones(12)), "at least two classes"),
         *((lambda image, text, s=s: choose(Ridge, image, text, s), "splits that hold pairs")

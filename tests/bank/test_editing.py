@@ -261,7 +261,7 @@ def test_diff_names_what_changes(bank):
     assert nothing.diff(five).change.tolist() == ["added"] * 5
     assert five.diff(nothing).change.tolist() == ["removed"] * 5
     for other, words in (
-        (five.subset([0, 1, 1]), "has these more than once: id-0001"),
+        (five.subset([0, 1, 1]), "more than once among the pairs: id-0001"),
         (column(five, more=1), "other columns"),
     ):
         with pytest.raises(BankError, match=words):
@@ -456,17 +456,17 @@ BAD_EDITS = {
     "remove all by id": (lambda b: b.remove(ids(*range(12))), "would remove all 12 pairs"),
     "remove all by mask": (lambda b: b.remove(rows=np.ones(12, bool)), "would remove all 12 pairs"),
     "remove twice": (lambda b: b.remove(ids(1, 2, 1)), "named more than once: id-0001"),
-    "remove a string": (lambda b: b.remove("id-0001"), "one string; pass a list"),
-    "remove a number": (lambda b: b.remove([1, "1"]), "ids are texts, and 1 is no text"),
-    "remove no id": (lambda b: b.remove([]), "no id of a pair"),
+    "remove a string": (lambda b: b.remove("id-0001"), "list of one text or more, not 'id-0001'"),
+    "remove a number": (lambda b: b.remove([1, "1"]), "list of one text or more"),
+    "remove no id": (lambda b: b.remove([]), "list of one text or more"),
     "remove nothing": (lambda b: b.remove(), "in one way"),
     "remove in two ways": (lambda b: b.remove(ids(1), rows=[1]), "in one way"),
-    "remove by a short mask": (lambda b: b.remove(rows=[True, False]), "mask has the shape"),
+    "remove by a short mask": (lambda b: b.remove(rows=[True, False]), "a mask of 12"),
     "remove by an empty mask": (lambda b: b.remove(rows=np.zeros(12, bool)), "at least one pair"),
     "remove beyond the end": (lambda b: b.remove(rows=[12]), "from 0 to 11"),
     "remove before the start": (lambda b: b.remove(rows=[-1]), "from 0 to 11"),
     "remove half a row": (lambda b: b.remove(rows=[1.5]), "whole numbers"),
-    "remove a row twice": (lambda b: b.remove(rows=[1, 1]), "more than once"),
+    "remove a row twice": (lambda b: b.remove(rows=[1, 1]), "each once"),
     "add what is there": (lambda b: b.add(make(11, 13)), "has these ids already: id-0011;"),
     "add twice": (lambda b: b.add(with_(make(12, 15), id="id-0012")), "more than once among the pairs: id-0012"),
     "add nothing": (lambda b: b.add(make(12, 13).subset([])), "no pair to add"),
@@ -483,8 +483,8 @@ BAD_EDITS = {
     "add other widths": (lambda b: b.add(make(12, 15).replace(image=torch.ones(3, 5))), r"shape \(3, 5\).* \(3, 6\)"),
     "add other lengths": (lambda b: b.add(make(12, 15).replace(text=torch.ones(2, 4))), r"shape \(2, 4\).* \(3, 4\)"),
     "add no groups": (lambda b: b.replace(pairs=b.pairs.drop(columns="group")), "no column .group"),
-    "add more columns": (lambda b: b.add((m := make(12, 15)).replace(pairs=m.pairs.assign(x=1))), "table of the new"),
-    "add bare pairs": (lambda b: b.add(Pairs("p", [], [], [], [], {})), "pass the bank's image encoder"),
+    "add more columns": (lambda b: b.add((m := make(12, 15)).replace(pairs=m.pairs.assign(x=1))), "other columns"),
+    "add bare pairs": (lambda b: b.add(Pairs("p", [], [], [], [], {})), "pass the bank's two encoders"),
 }  # fmt: skip
 
 
@@ -814,7 +814,7 @@ def test_added_pictures_are_embedded_as_in_a_build(cards, tiny, tmp_path):
 def test_ids_that_are_there_are_refused_before_anything_is_encoded(cards, tmp_path, capsys, monkeypatch):
     opened, pairs = AnchorBank.load("cards"), load_pairs(tmp_path / "first")
     monkeypatch.setattr("asif_lib.encoders.loading.load_encoder", None)
-    monkeypatch.setattr("asif_lib.bank.building.embed", None)
+    monkeypatch.setattr("asif_lib.bank.anchors.encode", None)
     for bank in (opened, opened.subset(slice(None))):
         with pytest.raises(BankError, match=r"has these ids already: .*red\.png"):
             bank.add(pairs, None, None)

@@ -18,7 +18,7 @@ from asif_lib.relative import as_embeddings
 from asif_lib.search.rows import BLOCK, Rows, as_rows
 
 from . import checks
-from .building import encode, identity_of, table_of
+from .building import encode, identity_of, pairs_table
 from .checks import IMAGE_TEXT, NoSideError
 from .disk import DiskVersion, open_version
 from .record import BankRecord, Side, bank_dir
@@ -65,7 +65,7 @@ class AnchorBank:
         self.encoders = {s: identity_of(s, *made) for s, *made in zip(sides, encoders, matrices, strict=True)}
         self._rows, self._pairs, self._means = dict(zip(sides, map(as_rows, matrices), strict=True)), pairs, {}
         if disk is None:
-            checks.check_bank(self)
+            checks.check_content(self)
 
     @classmethod
     def _of(cls, disk: DiskVersion) -> Self:
@@ -199,7 +199,7 @@ class AnchorBank:
         AnchorBank('mine', 3 pairs, in memory)
         """
         checks.check_sides(sides)
-        pairs = table_of(captions, ids, pictures, groups)
+        pairs = pairs_table(captions, ids, pictures, groups)
         matrices = [as_embeddings(z).detach().cpu() for z in (first, second)]
         if encoders is None:
             named = {"image": image_encoder, "text": text_encoder}
@@ -316,16 +316,9 @@ class AnchorBank:
     def diff(self, other) -> pd.DataFrame:
         """Compare this bank with `other`, pair by pair; a pair is known by its id.
 
-        Returns
-        -------
-        DataFrame
-            Columns ``change``, ``id``, ``caption``: the pairs ``removed`` (in this bank's order), then the pairs
-            ``added`` and ``changed`` (in their embeddings or in a column of the table), in the order of `other`.
-
-        Raises
-        ------
-        IdentityError, BankError
-            If other encoders made the other bank; if an id occurs twice in one of them, or their columns differ.
+        Returns a DataFrame with the columns ``change``, ``id``, ``caption``: the pairs ``removed``, in this bank's
+        order, then in the order of `other` the pairs ``added``, and ``changed`` in embeddings or a column of the table.
+        Raises `IdentityError` or `BankError` if encoders or columns differ, or an id occurs twice in one of the banks.
         """
         return checks.difference(self, other)
 
@@ -379,10 +372,6 @@ class AnchorBank:
         IdentityError, BrokenPicturesError, BankError
             If other encoders made the new embeddings; if pictures cannot be read; if an id exists already, or an
             embedding or the table cannot be used. Nothing is added.
-
-        Examples
-        --------
-        >>> bank = bank.add(pairs, image_encoder, text_encoder)        # doctest: +SKIP
         """
         if not isinstance(new, AnchorBank):
             checks.check_ids_free(self, new.ids)  # now, rather than after slow work
@@ -582,11 +571,7 @@ class AnchorBank:
     def searchable(self, side, *, center=True):
         """Return a side's embeddings for `asif_lib.search.top_anchors`: a prepared copy of this version, else rows.
 
-        Returns
-        -------
-        anchors : PreparedAnchors or Rows
-        mean : Tensor of shape (d,), or None
-            To be passed on; prepared anchors bring their own.
+        Returns ``(anchors, mean)``; the mean (d,) is None without `center`, and if prepared anchors bring it.
         """
         mean, prepared = self.mean(side) if center else None, None
         if self.disk and self.index_folder.exists():

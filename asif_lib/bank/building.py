@@ -30,9 +30,7 @@ def encode(pairs, image_encoder, text_encoder, skip_broken, progress) -> tuple:
     if warning := cut_captions(pairs.captions, pairs.ids, text_encoder):
         warnings.warn(warning, stacklevel=3)
     text = embed(text_encoder, pairs.captions, progress=progress)
-    pictures = list(map(path_of, pairs.pictures))
-    columns = {"id": pairs.ids, "caption": pairs.captions, "picture": pictures, "group": pairs.groups}
-    return image, text, pd.DataFrame(columns)
+    return image, text, pairs_table(pairs.captions, pairs.ids, list(map(path_of, pairs.pictures)), pairs.groups)
 
 
 def path_of(picture) -> str:
@@ -69,7 +67,7 @@ def cut_positions(captions, text_encoder) -> list:
     return [i for i, found in zip(candidates, tokens["input_ids"], strict=True) if len(found) > limit]
 
 
-def table_of(captions, ids, pictures, groups) -> pd.DataFrame:
+def pairs_table(captions, ids=None, pictures=None, groups=None) -> pd.DataFrame:
     """Return the columns that `AnchorBank.from_embeddings` takes as a table of n rows."""
     captions = _texts("caption", captions)
     none = [""] * len(captions)

@@ -1,6 +1,6 @@
 """Checks of a bank and of an edit, and the difference between two banks.
 
-`check_bank` looks at everything that a person gives: matrices, table, ids, names. An edit looks at new pairs with it
+`check_content` looks at everything that a person gives: matrices, table, ids, names. An edit looks at new pairs with it
 once, and compares them with the bank that they join by `check_fits`: on disk under the lock.
 """
 
@@ -60,7 +60,7 @@ def check_matrix(side, matrix):
         raise BankError(f"the {side} embeddings are no plain matrix in memory: pass z.detach().cpu().to_dense()")
 
 
-def check_bank(bank):
+def check_content(bank):
     """Raise `BankError` unless the embeddings, the table and the encoders of a bank in memory fit together.
 
     That is: if the counts of rows or the dimensions differ, an embedding is not a finite floating-point number, an id

@@ -5,7 +5,6 @@ import re
 import sqlite3
 import time
 from collections import Counter
-from itertools import accumulate
 
 import numpy as np
 import pyarrow as pa
@@ -105,16 +104,12 @@ def _checked(where, names):
     """Check that a condition is one expression of SQL, and quote ``group``, a keyword, where it is a column.
 
     SQLite reads a name in double quotes as a string if no column has this name, so a misspelt column would go
-    unnoticed. A bracket or a comment could end the expression and change the query around it. A second SELECT would
-    see one batch of pairs only.
+    unnoticed. A second SELECT would see one batch of pairs only.
     """
     if not isinstance(where, str):
         raise BankError(f"the condition {where!r} is no text; write it as in where=\"group = 'food'\"")
     columns = {name.lower() for name in names}
     bare = re.sub(_QUOTED, " ", where)
-    depths = list(accumulate((character == "(") - (character == ")") for character in bare))
-    if "--" in bare or "/*" in bare or min(depths, default=0) < 0 or depths[-1:] not in ([], [0]):
-        raise BankError(f"the condition {where!r} holds a comment, or a bracket without its other; leave it out")
     if re.search(r"\bselect\b", bare, re.IGNORECASE):
         raise BankError(f"the condition {where!r} holds a SELECT; compare columns of one pair")
 

@@ -24,8 +24,8 @@ class KnownTexts:
     texts : sequence of str
     embeddings : Tensor or array of shape (len(texts), d)
 
-    Raises `EncoderError` if the identity belongs to no text encoder, the counts or dimensions differ, or a text is empty
-    or repeated.
+    Raises `EncoderError` if the identity belongs to no text encoder, the counts or dimensions differ, or a text is
+    empty or repeated.
 
     Examples
     --------

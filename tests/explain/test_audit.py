@@ -1,5 +1,6 @@
 """An audit finds wrong captions, hubs and dead anchors, without a new bank."""
 
+
 import numpy as np
 import pandas as pd
 import pytest

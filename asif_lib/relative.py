@@ -93,10 +93,7 @@ def relative_representation(z, anchors, *, mean=None) -> torch.Tensor:
     mean : Tensor of shape (d,), optional
         Subtracted from both: the mean of the anchors, for an encoder whose vectors share a large common part.
 
-    Raises
-    ------
-    ParameterError
-        If the dimensions differ.
+    Raises `ParameterError` if the dimensions differ.
 
     See Also
     --------

@@ -45,13 +45,7 @@ class SparseVectors:
         return SparseVectors(self.indices[rows], self.values[rows], self.n)
 
     def similarity(self, other) -> torch.Tensor:
-        """Return the (q, t) float32 cosines with t `other` SparseVectors of the same anchors.
-
-        Raises
-        ------
-        ParameterError
-            If the numbers of anchors differ.
-        """
+        """Return the (q, t) float32 cosines with t `other` SparseVectors of the same anchors; else `ParameterError`."""
         from asif_lib.search.inverted import InvertedIndex  # brings the compiler
 
         return InvertedIndex(other).scores(self)

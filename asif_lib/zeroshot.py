@@ -9,7 +9,6 @@ from asif_lib.defaults import DEFAULT_P, DEFAULT_TEMPLATE
 from asif_lib.errors import EncoderError, ParameterError
 from asif_lib.machine import resolve_device
 from asif_lib.relative import as_embeddings
-from asif_lib.search.inverted import InvertedIndex
 from asif_lib.settings import Settings
 from asif_lib.sparse import SideAnchors, SparseVectors
 
@@ -195,6 +194,8 @@ class ASIF:
             As `make_prompts`; if `reduce` is unknown; if the prompts do not fit the labels, or are missing and the
             second side is not of texts.
         """
+        from asif_lib.search.inverted import InvertedIndex  # brings the compiler
+
         first, second = self.bank.sides
         texts = self.prompts(labels, templates, prompts)
         index = InvertedIndex(self.represent(second, texts), len(texts) // len(labels), reduce)

@@ -416,13 +416,10 @@ def test_a_truncated_or_missing_file_is_refused(bank, tmp_path, name, keep):
         ({"parts": ["part-0123456789ab"]}, "parts.0: Input should be an object"),
         ({"parts": [{"name": "../../etc", "files": {}}]}, "parts.0.name: String should match pattern"),
         ({"parts": [{"name": "part-0123456789ab", "files": {"text": ""}}]}, "parts.0.files.text"),
-        ({"parts": [{"name": "part-0123456789ab", "files": {}}]}, ".*one checksum for each of image.safe"),
         ({"sides": [{"name": "image", "dtype": "float32"}]}, "sides.0.encoder: Field required"),
         ({"sides": []}, "sides: List should have at least 2 items"),
         ({"format": 4, "colour": "red"}, "colour: Extra inputs are not permitted"),
         ({"licence": [[]] * 2}, "licence: Input should be a valid string"),
-        ({"history": []}, "it names no part, or no version"),
-        ({"parts": []}, ".*its newest version is of 1 parts, and there are 0"),
         ({"history": [{"version": 1.0}]}, "history.0.version: Input should be a valid integer"),
     ],
 )
@@ -483,7 +480,7 @@ def test_a_prepared_copy_that_does_not_say_what_it_must_is_refused(opened, said,
 @pytest.mark.parametrize("file", ["image-centred.json", "image-centred.safetensors"])
 def test_a_copy_that_is_deleted_while_it_is_looked_for_is_none(opened, monkeypatch, file):
     """By somebody who compacts the bank."""
-    read = copies.check_same
+    read = copies.parse_json
 
     def deleted(*arguments):
         (opened.index_folder / file).unlink(missing_ok=True)
@@ -491,7 +488,7 @@ def test_a_copy_that_is_deleted_while_it_is_looked_for_is_none(opened, monkeypat
 
     if file.endswith("json"):
         (opened.index_folder / file).unlink()
-    monkeypatch.setattr(copies, "check_same", deleted)
+    monkeypatch.setattr(copies, "parse_json", deleted)
     assert not isinstance(opened.searchable("image")[0], PreparedAnchors)
 
 

@@ -103,9 +103,9 @@ def test_items_of_any_kind_are_encoded(sentence_transformer_folder, tmp_cache):
 
 
 BAD_SIDES = {
-    "a third side": (("a", "b", "c"), "a bank has two sides, as in .*; .* are 3"),
-    "one side": ("ab", "a bank has two sides, .* are 1"),
-    "one name twice": (("a", "a"), "both sides are called 'a'; give them different names"),
+    "a third side": (("a", "b", "c"), "a bank has two sides of .*, not .*c"),
+    "one side": ("ab", "a bank has two sides of .*, not .*ab"),
+    "one name twice": (("a", "a"), "a bank has two sides of different names"),
     "a path": (("a", "../b"), "'../b' is no name of a side: take small letters"),
     "a name of the bank's own": (("pairs", "b"), "'pairs' is no name of a side: .* none of pairs, name, licence"),
     "a number": (("a", 1), "1 is no name of a side"),

@@ -313,6 +313,19 @@ def test_changed_weights_of_the_text_encoder_are_refused_before_they_are_loaded(
         load_text_encoder(device="cpu")
 
 
+def test_weights_of_the_registry_are_loaded_without_pickle(monkeypatch):
+    seen = {}
+
+    def load(path, **options):
+        seen.update(options)
+        raise EncoderError("stop here")
+
+    monkeypatch.setattr(torch, "load", load)
+    with pytest.raises(EncoderError, match="stop here"):
+        load_image_encoder(device="cpu")
+    assert seen["weights_only"] is True
+
+
 def test_a_pickled_layer_in_a_subfolder_is_refused_too(tmp_path):
     folder = make_sentence_transformer(tmp_path / "tiny", dense=1)
     (weights,) = folder.glob("*_Dense/model.safetensors")

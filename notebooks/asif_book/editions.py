@@ -176,8 +176,7 @@ def main(arguments: list[str] | None = None) -> int:
         problems = [f"{path} {fault}; {advice}" for path, fault in check(options.source, options.out).items()]
         problems += lint(options.source, EXERCISES)
     except (SourceError, contents.MarkersError) as error:
-        print(error, file=sys.stderr)
-        return 1
+        problems = [error]
     for problem in problems:
         print(problem, file=sys.stderr)
     return 1 if problems else 0
@@ -237,15 +236,11 @@ def _expected(source_dir: Path, out_dir: Path) -> Iterator[tuple[Path, bytes]]:
         picture = contents.picture_of(chapter, out_dir, first=at == 0)
         for notebook, folder in zip(pair, (out_dir, out_dir / "solutions"), strict=True):
             if len(chapters) > 1:
-                _link(notebook, chapters, at, (os.path.relpath(picture[0], folder), picture[1]) if picture else ())
+                shown = (os.path.relpath(picture[0], folder), picture[1]) if picture else ()
+                for opening in [cell for cell in notebook.cells if cell.cell_type == "markdown"][:1]:
+                    opening.source = contents.under_title(chapters, at, opening.source, *shown)
+                notebook.cells.append(contents.neighbours(chapters, at))
             yield folder / f"{chapter.name}.ipynb", (nbformat.writes(notebook).rstrip("\n") + "\n").encode()
-
-
-def _link(notebook: NotebookNode, chapters: list[Chapter], at: int, picture: tuple[str, ...]) -> None:
-    """Link chapter `at` with the others, above and below, and show a picture of the method (its path, its words)."""
-    for opening in [cell for cell in notebook.cells if cell.cell_type == "markdown"][:1]:
-        opening.source = contents.under_title(chapters, at, opening.source, *picture)
-    notebook.cells.append(contents.neighbours(chapters, at))
 
 
 def _cell_id(chapter: str, cell_type: str, source: str, occurrence: int) -> str:
@@ -357,11 +352,7 @@ def _card_problems(card, expected, checks):
         yield "stub and solution hold one function each, and nothing beside it"
         return
     (stub,), (solution,) = functions
-    yield from _function_problems(stub, solution)
     yield from _check_problems(card, stub.name, checks)
-
-
-def _function_problems(stub, solution):
     arguments = [*stub.args.posonlyargs, *stub.args.args, *stub.args.kwonlyargs]
     if stub.returns is None or any(a.annotation is None for a in arguments):
         yield "the stub's parameters and its result need types"

@@ -90,6 +90,11 @@ def centred(z, anchors, *, means=lambda z, a: (a.mean(0), a.mean(0)), cosines=re
     return cosines(z - mean, anchors - other)
 
 
+def minus_mean(x, dim) -> torch.Tensor:
+    """Subtract the mean of each row (dim=1) or column (dim=0)."""
+    return x - x.mean(dim=dim, keepdim=True)
+
+
 def unsafe_rows(z) -> torch.Tensor:
     """Scale rows to length 1; a row of zeros gives NaN."""
     return z / z.norm(dim=1, keepdim=True)

@@ -248,7 +248,7 @@ def check_suspicion(function) -> Verdict:
             refuse("Your score is the same for every pair. Entry (i, i) compares stamp i with itself; use the others.")
         refuse_if_blind_to_one_side(function, image, text, scores, where)
         areas.append(roc_auc_score(planted.numpy(), scores.numpy()))
-        weak.add(weakness(scores, image, text) or blindness(function, image, text, scores, where))
+        weak.add(weakness(function, image, text, scores, where))
     found, mean = ", ".join(f"{area:.2f}" for area in areas), sum(areas) / len(areas)
     if mean < 1 - GOOD_AUC:
         refuse(f"AUC {found}: your score is the other way round. Give suspicious pairs the larger scores.")
@@ -259,14 +259,17 @@ def check_suspicion(function) -> Verdict:
     return right(f"Your score finds the planted wrong captions in three banks with AUC {found} (0.5 is guessing).")
 
 
-def weakness(scores, image, text):
+def weakness(function, image, text, scores, where):
     """Name a usual weakness of a score, or return an empty string."""
     difference = (image - text).double().abs()
     ranks = scores.argsort().argsort().double()
     for idea in (difference.sum(dim=1), difference.square().sum(dim=1)):
         if torch.corrcoef(torch.stack([ranks, idea.argsort().argsort().double()]))[0, 1] > 0.999:
             return ALL_ALIKE
-    return TOO_COARSE if len(scores.unique()) <= 7 else ""
+    if len(scores.unique()) <= 7:
+        return TOO_COARSE
+    same = torch.allclose(scores_of(function, image, text.sort(dim=1).values, where), scores, atol=1e-6)
+    return HOW_NEAR if same else ""
 
 
 def refuse_if_blind_to_one_side(function, image, text, scores, where):
@@ -275,12 +278,6 @@ def refuse_if_blind_to_one_side(function, image, text, scores, where):
     for side, arguments in {"captions": (image, text_moved), "pictures": (image_moved, text)}.items():
         if torch.equal(scores_of(function, *arguments, where), scores):
             refuse(f"With other {side} your score stays the same. Compare both: a caption is wrong for a picture.")
-
-
-def blindness(function, image, text, scores, where):
-    """Name a score that does not change if each row of one side is sorted: it compares how near, and not who."""
-    same = torch.allclose(scores_of(function, image, text.sort(dim=1).values, where), scores, atol=1e-6)
-    return HOW_NEAR if same else ""
 
 
 def scores_of(function, image, text, where):

@@ -9,7 +9,19 @@ import torch
 
 from asif_lib.relative import relative_representation, unit_rows
 
-from .catalogue import ASCENDING, DESCENDING, TRANSPOSED, but, centred, changed, columns, one_more, reordered, result
+from .catalogue import (
+    ASCENDING,
+    DESCENDING,
+    TRANSPOSED,
+    but,
+    centred,
+    changed,
+    columns,
+    minus_mean,
+    one_more,
+    reordered,
+    result,
+)
 from .exercise import Exercise, investigation
 from .judging import Verdict, ask, kind_of, random_tensor, refuse, right
 
@@ -94,14 +106,6 @@ mistakes = {
 check_largest_change = Exercise("03.2", "Test the invariance", largest_change, cases, mistakes)
 
 
-def centred_cosines(dim):
-    def subtract_afterwards(z, anchors):
-        cosines = relative_representation(z, anchors)
-        return cosines - cosines.mean(dim=dim, keepdim=True)
-
-    return subtract_afterwards
-
-
 cases = [
     (random_tensor(5, 4, seed=17) + 2, random_tensor(7, 4, seed=18) + 2),
     (random_tensor(1, 4, seed=17) + 2, random_tensor(7, 4, seed=18) + 2),
@@ -111,8 +115,8 @@ cases = [
 mistakes = {
     "You left the common part in: subtract the anchors' mean first.": but(means=lambda z, a: (0, 0)),
     "You subtracted a mean from the cosines; subtract the anchors' mean from the vectors, before the cosines.": (
-        centred_cosines(dim=1),
-        centred_cosines(dim=0),
+        lambda z, a: minus_mean(relative_representation(z, a), dim=1),
+        lambda z, a: minus_mean(relative_representation(z, a), dim=0),
     ),
     "You subtracted the mean from `z` only; subtract it from the anchors, too.": but(means=lambda z, a: (a.mean(0), 0)),
     "You subtracted the mean from the anchors only; subtract it from `z`, too.": but(means=lambda z, a: (0, a.mean(0))),

@@ -267,6 +267,10 @@ class Decision:
         others = torch.arange(scores.shape[1]) != self.winner
         return scores[:, self.winner] - scores[:, others].amax(dim=1)
 
+    def behind(self, lead):
+        """The anchor without which a lead (n,) is furthest below 0, or -1."""
+        return int(lead.argmin()) if lead.min() < 0 else -1
+
     def tested(self, value):
         """The anchor with the largest value (n,) among those that flip the decision, or -1."""
         return int(value.masked_fill(~self.flips, -torch.inf).argmax()) if self.flips.any() else -1
@@ -276,20 +280,11 @@ class Decision:
 
     def answer(self):
         """The anchor whose removal changes the label by most, or -1."""
-        return self.tested(-self.leads)
+        return self.behind(self.leads)
 
     def new_winner(self, else_label):
         """The label without the right anchor; where none flips it, `else_label`."""
         return int(self.without[self.answer()].argmax()) if self.flips.any() else else_label
-
-    def behind_the_second(self):
-        """The anchor without which the winner is furthest behind the old second label, or -1."""
-        lead = self.without[:, self.winner] - self.without[:, self.second]
-        return int(lead.argmin()) if lead.min() < 0 else -1
-
-    def without_refill(self, scores):
-        lead = self.lead(scores)
-        return int(lead.argmin()) if lead.min() < 0 else -1
 
 
 decision = cache(Decision)
@@ -344,7 +339,7 @@ mistakes = {
         of(lambda d: d.tested(-d.without[:, d.winner])),
     ),
     "You looked at the lead over the old second label only. A third label may win: take the best of all others.": of(
-        Decision.behind_the_second
+        lambda d: d.behind(d.without[:, d.winner] - d.without[:, d.second])
     ),
     "You returned the anchor that contributes most to the winner, untested. It may give as much to the others: compute "
     "the scores without each anchor.": of(lambda d: int(d.gives[d.winner].argmax())),
@@ -353,8 +348,8 @@ mistakes = {
     "You returned the anchor with the largest difference between winner and runner-up, untested. Others enter, and a "
     "third label may win: test each anchor.": of(lambda d: int((d.gives[d.winner] - d.gives[d.second]).argmax())),
     "You took contributions off the scores. Without an anchor others enter the top k and the lengths change, as in "
-    "exercise 06.3.": of(lambda d: d.without_refill(d.subtracted)),
-    "You blanked the anchor, and nothing entered in its place, as in 06.3.": of(lambda d: d.without_refill(d.blanked)),
+    "exercise 06.3.": of(lambda d: d.behind(d.lead(d.subtracted))),
+    "You blanked the anchor, and nothing entered in its place, as in 06.3.": of(lambda d: d.behind(d.lead(d.blanked))),
     "Your lead is turned round: without this anchor the winner leads most.": of(lambda d: int(d.leads.argmax())),
 }
 check_flip = Exercise(

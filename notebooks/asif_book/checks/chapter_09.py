@@ -1,14 +1,13 @@
 """Checks of chapter 09, the paper: Holm, offsets of hubs, inverted softmax, Sinkhorn, a setting where a rival wins."""
 
 import copy
-import functools
 
 import torch
 import torch.nn.functional as F
 
 from asif_lib.machine import for_small_matrices
 
-from .catalogue import but, changed, result
+from .catalogue import but, changed, minus_mean, result
 from .exercise import Exercise, investigation
 from .judging import Verdict, ask, kind_of, random_tensor, refuse
 from .proof import HeldOutTask, prove, refuse_unmeasured
@@ -141,7 +140,7 @@ def inverted_softmax(scores, bank, beta, *, total=lambda x: x.logsumexp(dim=0), 
 
 def without_the_mean_of_the_row(corrected, *case):
     """A number that is added to a whole row moves no label past another; so it does not count."""
-    return corrected - corrected.mean(dim=1, keepdim=True) if torch.is_tensor(corrected) else corrected
+    return minus_mean(corrected, dim=1) if torch.is_tensor(corrected) else corrected
 
 
 cases = [
@@ -265,11 +264,13 @@ class RivalTask(HeldOutTask):
         """Return for each validation picture the rival's result minus the reference's: 1, 0 or -1, (q,) float32."""
         if problem := choice_problem((rival, n), self.rivals, self.sizes):
             raise ValueError(problem)
-        return (self._right((rival, n), "validation").float() - self._right(("", n), "validation").float()).clone()
+        own, reference = self._right((rival, n), "validation"), self._to_beat((rival, n), "validation")
+        differences = own.float() - reference.float()
+        self.measured[rival, int(n)] = float(differences.mean())
+        return differences
 
-    def open_test(self, choice):
-        self._opened.add(choice)
-        return self._right(choice, "test"), self._right(("", choice[1]), "test")
+    def _to_beat(self, choice, split):
+        return self._right(("", choice[1]), split)
 
     def _right(self, choice, split):
         if (choice, split) not in self._found:
@@ -289,33 +290,25 @@ PATIENCE = 6
 @investigation("09.5", "Where the rival wins", RivalTask)
 def check_rival(function, task) -> Verdict:
     """Compare the student's choice with the reference on the validation pictures, then on the test pictures."""
-    means = {}
-
-    @functools.wraps(task.measure)
-    def measure(rival, n):
-        differences = task.measure(rival, n)
-        means[rival, int(n)] = float(differences.mean())
-        return differences
-
-    def problem(choice):
-        return choice_problem(choice, task.rivals, task.sizes)
-
+    task.measured.clear()
     rival, n = ask(
-        function, (task.rivals, task.sizes, measure), "In your investigation", like=("", 0), form=problem,
-        patience=PATIENCE, advice="Each setting need be measured only once. Does every loop come to an end?",
+        function, (task.rivals, task.sizes, task.measure), "In your investigation", like=("", 0), patience=PATIENCE,
+        form=lambda choice: choice_problem(choice, task.rivals, task.sizes),
+        advice="Each setting need be measured only once. Does every loop come to an end?",
     )  # fmt: skip
     choice = rival, int(n)
-    refuse_unmeasured(choice, means, "setting", "validation pictures")
-    if means[choice] <= 0:
+    refuse_unmeasured(choice, task.measured, "setting", "validation pictures")
+    gain = 100 * task.measured[choice]
+    if gain <= 0:
         refuse(
-            f"On the validation pictures {rival} with {n} pairs is {100 * means[choice]:+.1f} points from the method "
+            f"On the validation pictures {rival} with {n} pairs is {gain:+.1f} points from the method "
             "to beat, so it is not ahead. The test pictures stay closed: look for another setting."
         )
     own, reference = (found.double() for found in task.open_test(choice))
     return prove(
         (own - reference).numpy(),
         task.looks,
-        f"Validation: {100 * means[choice]:+.1f} points. Test, {len(own)} pictures, {n} pairs: {own.mean():.1%} with "
+        f"Validation: {gain:+.1f} points. Test, {len(own)} pictures, {n} pairs: {own.mean():.1%} with "
         f"{rival}, {reference.mean():.1%} with the method to beat",
         above="here the rival wins.",
         below="the rival's lead on validation is a loss here.",

@@ -188,6 +188,8 @@ _ANSWERS = weakref.WeakKeyDictionary()
 def ask(function, arguments, where, *, like=None, form=None, patience=1, advice="Does every loop come to an end?"):
     """Call the student's function on copies of the arguments and return its result.
 
+    Raises `Ended` if the function is a stub, fails, takes too long, changes its input or returns a wrong form.
+
     Parameters
     ----------
     where : str or Place
@@ -198,11 +200,6 @@ def ask(function, arguments, where, *, like=None, form=None, patience=1, advice=
         Takes the result and returns another problem of its form, or an empty string.
     patience : int
         The call is stopped after `patience` times `sandbox.TIME_LIMIT` seconds, with some `advice`.
-
-    Raises
-    ------
-    Ended
-        The function is a stub, fails, takes too long, changes its input or returns a wrong form.
     """
     if not callable(own := inspect.unwrap(function)):
         refuse(f"The check was given {kind_of(own)}; give it your function itself, without calling it.")

@@ -89,12 +89,10 @@ def table_of(group) -> dict:
         "encoders": " × ".join(group[ENCODERS].iloc[0]) if len(group[ENCODERS].drop_duplicates()) == 1 else "",
         "heading": "method" if group["method"].nunique() > 1 else "encoders",
         "lines": [(name, list(cells.values())) for name, cells in lines.items()],
-        "winners": [_winner(rows) for rows in by_size] if group["method"].nunique() > 1 else [],
+        "winners": [next(iter(rows["method"][rows["is_winner"]]), "none") for rows in by_size]
+        if group["method"].nunique() > 1
+        else [],
     }
-
-
-def _winner(rows) -> str:
-    return next(iter(rows["method"][rows["is_winner"]]), "none")
 
 
 def _cell(row) -> dict:

@@ -219,10 +219,6 @@ def paired(a, b, resamples, seed, *, items=torch.sub, **interval):
     return float((a - b).mean()), *bootstrap(items(a, b), resamples, seed, **interval)
 
 
-def of_separate_draws(a, b, resamples, seed):
-    return float((a - b).mean()), *ends(resampled(a, resamples, seed) - resampled(b, resamples, seed + 1))
-
-
 def of_those_that_differ(a, b, *how):
     return paired(a[a != b], b[a != b], *how) if (a != b).any() else (0.0, 0.0, 0.0)
 
@@ -254,7 +250,10 @@ WIDE = random_tensor(2, 50, seed=57)  # a middle 90 % and a middle 95 % differ b
 
 mistakes = {
     "You drew the questions of a and those of b separately. Both methods answered the same questions, so draw "
-    "questions: one draw decides for both. Your interval is wider than it need be.": of_separate_draws,
+    "questions: one draw decides for both. Your interval is wider than it need be.": lambda a, b, n, seed: (
+        float((a - b).mean()),
+        *ends(resampled(a, n, seed) - resampled(b, n, seed + 1)),
+    ),
     "The sign is turned round: a minus b is wanted, so that above 0 means that a is better.": reordered(1, 0, 2, 3),
     "The difference is right and its interval has the wrong sign; take a - b in both.": but(items=lambda a, b: b - a),
     "You made an interval for each method. Whether two intervals overlap does not tell whether the difference holds 0. "

@@ -17,19 +17,15 @@ def falling(m):
     return torch.arange(m, 0, -1)
 
 
-def running_maximum(values):
-    return values.cummax(dim=0).values
-
-
-def to_their_places(corrected, order):
-    return torch.empty_like(corrected).scatter(0, order, corrected)
-
-
-def by_size(p_values):
-    return p_values.argsort(stable=True)
-
-
-def holm(p_values, *, factors=falling, sort=by_size, kept=running_maximum, most=1.0, back=to_their_places):
+def holm(
+    p_values,
+    *,
+    factors=falling,
+    sort=lambda p_values: p_values.argsort(stable=True),
+    kept=lambda values: values.cummax(dim=0).values,
+    most=1.0,
+    back=lambda corrected, order: torch.empty_like(corrected).scatter(0, order, corrected),
+):
     """Return p-values (m,) after Holm's correction; the options are the places where a step can go wrong."""
     order = sort(p_values)  # (m,)
     return back(kept(p_values[order] * factors(len(p_values))).clamp_max(most), order)
@@ -195,18 +191,15 @@ def sinkhorn_round(weights, *, steps=(over_columns, over_rows)):
     return weights
 
 
-def both_by_the_first_sums(weights):
-    return weights / weights.sum(dim=0) / weights.sum(dim=1, keepdim=True)
-
-
 cases = [(random_tensor(q, c, seed=seed).exp(),) for seed, (q, c) in enumerate([(3, 3), (5, 2), (2, 6), (7, 4)], 110)]
 mistakes = {
     "You scaled the rows first and then the columns. Then the rows do not sum to 1 in the end: the columns come "
     "first.": but(steps=(over_rows, over_columns)),
     "You scaled the rows only. That is the usual softmax: no label is held back.": but(steps=(over_rows,)),
     "You scaled the columns only; then scale the rows of the result.": but(steps=(over_columns,)),
-    "You divided by the sums of the rows as they came. Sum the rows after the columns are "
-    "scaled.": both_by_the_first_sums,
+    "You divided by the sums of the rows as they came. Sum the rows after the columns are scaled.": lambda w: (
+        w / w.sum(dim=0) / w.sum(dim=1, keepdim=True)
+    ),
     "You did it more than once; one round is wanted.": but(steps=(over_columns, over_rows) * 2),
     "You took exponentials; the weights are positive already.": but(steps=(torch.exp, over_columns, over_rows)),
     "You divided by the largest, not by the sum.": but(

@@ -347,8 +347,8 @@ def _card_problems(card, expected, checks):
     for what in ("Hint", "What you should see"):
         if not re.search(_FOLDED.format(what), card.help, re.S):
             yield f"the cell after its check has no folded '{what}'"
-    functions = [_functions(text) for text in (card.stub, card.solution)]
-    if any(len(found) != 1 for found in functions):
+    functions = [ast.parse(text).body for text in (card.stub, card.solution)]
+    if any(len(found) != 1 or not isinstance(found[0], ast.FunctionDef) for found in functions):
         yield "stub and solution hold one function each, and nothing beside it"
         return
     (stub,), (solution,) = functions
@@ -382,11 +382,6 @@ def _check_problems(card, function, checks):
         yield f"its check cell does not call {name}"
     elif function not in arguments[name]:
         yield f"its check cell does not give {function} to {name}"
-
-
-def _functions(text):
-    body = ast.parse(text).body
-    return body if all(isinstance(node, ast.FunctionDef) for node in body) else []
 
 
 def _markdown(cell):

@@ -153,32 +153,19 @@ mistakes = {
 check_coverage = Exercise("02.4", "Coverage", coverage, cases, mistakes)
 
 
-def farthest_first(similarity, count, first) -> torch.Tensor:
+def farthest_first(similarity, count, first, *, pick=torch.argmin, over=torch.amax, taken=torch.inf) -> torch.Tensor:
     """Choose `count` of n items: `first`, then always the item least similar to all chosen ones.
 
     Gonzalez's greedy choice of centres (1985). `similarity` is (n, n), and 1 ≤ count ≤ n. The result has the positions
     in the order of choice, (count,) int64.
     """
-    chosen, best = [first], similarity[first]  # best: similarity of each item to the chosen one nearest to it
+    chosen = [first]
     while len(chosen) < count:
-        chosen.append(int(best.argmin()))
-        best = torch.maximum(best, similarity[chosen[-1]])  # (n,)
+        score = over(similarity[chosen], dim=0).clone()  # (n,) to the chosen one nearest to each item
+        if taken is not None:
+            score[chosen] = taken
+        chosen.append(int(pick(score)))
     return torch.tensor(chosen, device=similarity.device)
-
-
-def greedy(pick=torch.argmin, over=torch.amax, taken=torch.inf):
-    """Farthest first with another pick, another cover, or another score for the items that are taken."""
-
-    def choose(similarity, count, first):
-        chosen = [first]
-        while len(chosen) < count:
-            score = over(similarity[chosen], dim=0).clone()
-            if taken is not None:
-                score[chosen] = taken
-            chosen.append(int(pick(score)))
-        return torch.tensor(chosen)
-
-    return choose
 
 
 def one_besides(similarity, count, first):
@@ -192,17 +179,19 @@ cases = [
     (similarities(12, 3, 21), 2, 0),
 ]
 mistakes = {
-    "You add the candidate that the chosen cover best; add the worst covered.": greedy(torch.argmax, taken=-torch.inf),
+    "You add the candidate that the chosen cover best; add the worst covered.": but(
+        pick=torch.argmax, taken=-torch.inf
+    ),
     "You add the candidate that the chosen ones cover best, and that is a chosen one again; add the one that they "
-    "cover worst.": greedy(torch.argmax, taken=None),
+    "cover worst.": but(pick=torch.argmax, taken=None),
     "You keep the smallest similarity to the chosen ones. One near anchor is enough to cover a candidate: keep the "
-    "largest.": greedy(over=torch.amin, taken=None),
+    "largest.": but(over=torch.amin, taken=None),
     "You go by the least similar chosen one. A candidate is covered by the most similar one: take the largest of its "
-    "similarities to the chosen ones.": (greedy(over=torch.amin), greedy(over=torch.amin, taken=1)),
-    "You go by the mean similarity to the chosen; one near anchor covers: take the largest.": greedy(over=torch.mean),
+    "similarities to the chosen ones.": (but(over=torch.amin), but(over=torch.amin, taken=1)),
+    "You go by the mean similarity to the chosen; one near anchor covers: take the largest.": but(over=torch.mean),
     "You look only at the candidate chosen last; all chosen ones cover.": (
-        greedy(over=lambda s, dim: s[-1], taken=None),
-        greedy(over=lambda s, dim: s[-1]),
+        but(over=lambda s, dim: s[-1], taken=None),
+        but(over=lambda s, dim: s[-1]),
     ),
     "You take those least similar to `first`, all at once; after each choice look again at what is "
     "covered.": lambda s, count, first: torch.cat([torch.tensor([first]), s[first].argsort()[: count - 1]]),

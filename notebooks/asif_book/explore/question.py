@@ -129,7 +129,7 @@ def to_notebook(copy, explanation, ticked=()) -> nbformat.NotebookNode:
         question=question,
         uploads=list(uploads.values()),
         ticked=list(ticked),
-        base64_lines=_base64_lines,
+        base64_lines=lambda file: re.findall(".{1,100}", base64.b64encode(file.read_bytes()).decode()),
         scores=_by_label(question.labels, explanation.answer),
         scores_without=_by_label(question.labels, answer_without(explanation, ticked)) if ticked else {},
         most=MOST_ANCHORS,
@@ -139,11 +139,6 @@ def to_notebook(copy, explanation, ticked=()) -> nbformat.NotebookNode:
         cell["id"] = f"explorer-{number:02}"
     kernel = {"name": "python3", "display_name": "Python 3", "language": "python"}
     return new_notebook(cells=cells, metadata={"kernelspec": kernel, "language_info": {"name": "python"}})
-
-
-def _base64_lines(file):
-    text = base64.b64encode(file.read_bytes()).decode()
-    return [text[start : start + 100] for start in range(0, len(text), 100)]
 
 
 def _by_label(labels, answer):

@@ -5,7 +5,7 @@ import torch
 from asif_lib.evaluation.neighbours import nearest_neighbours, neighbour_mask, pair_correlation
 from asif_lib.relative import unit_rows
 
-from .catalogue import ASCENDING, COMPLEMENT, INVERSE, MEAN, PERCENT, but, centred, changed, one_more, result
+from .catalogue import ASCENDING, CENTRING, COMPLEMENT, INVERSE, MEAN, PERCENT, but, centred, changed, one_more, result
 from .chapter_01 import ZERO_DIAGONAL, cosines
 from .exercise import Exercise, investigation
 from .judging import Verdict, ask, random_tensor, refuse, right
@@ -139,14 +139,10 @@ mistakes = {
     "You did not subtract the anchors' mean.": but(means=lambda z, a: (0, 0)),
     "You subtracted the mean of `z` from `z`; subtract the anchors' mean from both, so that a vector means the same "
     "whatever stands beside it.": but(means=lambda z, a: (z.mean(0), a.mean(0))),
-    "You did not scale to length 1: these are dot products, not cosines.": but(cosines=lambda z, a: z @ a.T),
+    **CENTRING,
     "You took the mean over the anchors; coverage asks for the nearest one.": but(over=torch.mean),
-    "You scaled to length 1 before you subtracted the mean, and again afterwards. Subtract the mean of the anchors as "
-    "they are, and scale once, at the end.": changed(z=unit_rows, anchors=unit_rows),
     "You return which anchor is nearest; return how similar it is.": but(over=torch.argmax),
     "You took the least similar anchor; coverage asks for the nearest one.": but(over=torch.amin),
-    "You subtracted the mean from `z` only; subtract it from the anchors, too.": but(means=lambda z, a: (a.mean(0), 0)),
-    "You subtracted the mean from the anchors only; subtract it from `z`, too.": but(means=lambda z, a: (0, a.mean(0))),
     "You scaled to length 1 first and subtracted the mean afterwards: the rows no longer have length 1, and the "
     "results are no cosines.": (scaled_first(lambda a: unit_rows(a).mean(0)), scaled_first(lambda a: a.mean(0))),
 }

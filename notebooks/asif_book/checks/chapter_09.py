@@ -7,7 +7,7 @@ import torch.nn.functional as F
 
 from asif_lib.machine import for_small_matrices
 
-from .catalogue import but, changed, minus_mean, result
+from .catalogue import but, changed, result
 from .exercise import Exercise, investigation
 from .judging import Verdict, ask, kind_of, random_tensor, refuse
 from .proof import HeldOutTask, prove, refuse_unmeasured
@@ -136,7 +136,7 @@ def inverted_softmax(scores, bank, beta, *, total=lambda x: x.logsumexp(dim=0), 
 
 def without_the_mean_of_the_row(corrected, *case):
     """A number that is added to a whole row moves no label past another; so it does not count."""
-    return minus_mean(corrected, dim=1) if torch.is_tensor(corrected) else corrected
+    return corrected - corrected.mean(dim=1, keepdim=True) if torch.is_tensor(corrected) else corrected
 
 
 cases = [

@@ -109,12 +109,8 @@ def dtype_problem(result, expected) -> str:
     whole = [not (t.is_floating_point() or t.is_complex() or t.dtype == torch.bool) for t in (result, expected)]
     if result.dtype == expected.dtype or all(whole):
         return ""
-    return f"your result has dtype {dtype_name(result)}; {dtype_name(expected)} is wanted."
-
-
-def dtype_name(tensor) -> str:
-    """Return the dtype without its module: ``float32``."""
-    return str(tensor.dtype).removeprefix("torch.")
+    found, wanted = (str(tensor.dtype).removeprefix("torch.") for tensor in (result, expected))
+    return f"your result has dtype {found}; {wanted} is wanted."
 
 
 def kind_of(thing) -> str:

@@ -370,11 +370,18 @@ TOO_MANY = "Each wording is measured on all pictures: do you measure too many? I
 
 @investigation("05.6", "A wording that helps", WordingTask)
 def check_wording(function, task) -> Verdict:
-    """Compare the student's wording with the task's on the validation split, then on the test split."""
+    """Compare the best of the student's wordings with the task's on the validation split, then on the test split."""
     task.measured.clear()
     form = {"like": [""], "form": lambda prompts: prompts_problem(prompts, task.classes)}
     prompts = plain(ask(function, (list(task.classes), task.measure), "In your investigation", advice=TOO_MANY, **form))
-    refuse_careless_choice(prompts, task)
+    refuse_unmeasured(str(prompts), task.measured, "wording", "validation split")
+    if prompts == task.baseline:
+        refuse(f"You return {task.template!r}, which is the wording to beat; try others.")
+    chosen, best = task.measured[str(prompts)], max(task.measured.values())
+    if chosen < best:
+        refuse(
+            f"You return a wording with {chosen:.1%} on the validation split; another has {best:.1%}: return the best."
+        )
     better, before = (float(task.measure(wording).float().mean()) for wording in (prompts, task.baseline))
     if better <= before:
         refuse(
@@ -395,18 +402,6 @@ def check_wording(function, task) -> Verdict:
 
 def plain(prompts):
     return [list(texts) for texts in prompts]
-
-
-def refuse_careless_choice(prompts, task):
-    """Refuse anything but the best of at least two measured wordings, and the one to beat."""
-    refuse_unmeasured(str(prompts), task.measured, "wording", "validation split")
-    if prompts == task.baseline:
-        refuse(f"You return {task.template!r}, which is the wording to beat; try others.")
-    chosen, best = task.measured[str(prompts)], max(task.measured.values())
-    if chosen < best:
-        refuse(
-            f"You return a wording with {chosen:.1%} on the validation split; another has {best:.1%}: return the best."
-        )
 
 
 def prompts_problem(prompts, classes):

@@ -1,6 +1,6 @@
 """Checks of chapter 06, interpretability."""
 
-from functools import cache, cached_property, partial
+from functools import cache, partial
 
 import numpy as np
 import pandas as pd
@@ -110,11 +110,6 @@ def by_argsort(order):
     return auc
 
 
-def one_by_one(scores, wrong):
-    gaps = [right - low for right, low in zip(scores[~wrong], scores[wrong], strict=False)]
-    return (torch.stack(gaps).sign() + 1).mean() / 2
-
-
 def on_a_grid(steps):
     def auc(scores, wrong):
         flagged = scores < torch.linspace(0, 1, steps)[:, None]
@@ -154,7 +149,7 @@ mistakes = {
         ((s[None] - s[w][:, None]).sign() + 1).mean() / 2
     ),
     "You compared the i-th wrong pair with the i-th right one only; compare every wrong pair with every right "
-    "one.": one_by_one,
+    "one.": lambda s, w: ((s[~w][: int(w.sum())] - s[w]).sign() + 1).mean() / 2,
     "You compared each wrong pair with the mean of the right ones; compare it with every right one.": lambda s, w: (
         (s[~w].mean() - s[w]).sign().add(1).mean() / 2
     ),
@@ -386,16 +381,8 @@ class FailureTask:
     def __init__(self, model, z, prompts, labels, classes, taken=()):
         self.model, self.z, self.prompts = model, z, prompts
         self.labels, self.classes, self.taken = np.asarray(labels), list(classes), frozenset(taken)
-        self.predicted = best_label(self.images.similarity(self.texts))
+        self.predicted = best_label(model.images(z).similarity(model.texts(prompts)))
         """The classes given, (q,); -1 where nothing decides."""
-
-    @cached_property
-    def images(self):
-        return self.model.images(self.z)
-
-    @cached_property
-    def texts(self):
-        return self.model.texts(self.prompts)
 
     @property
     def wrong(self) -> list:

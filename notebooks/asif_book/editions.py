@@ -319,9 +319,8 @@ def card_problems(name, chapter_cards, teacher, checks):
     for position, card in enumerate(chapter_cards, 1):
         expected = f"{name[:2]}.{position}"
         if card.number and card.number in numbers:
-            problems.append(
-                f"{name}: the exercise number {card.number} is used twice; give '{card.title}' the number {expected}."
-            )
+            twice = f"the exercise number {card.number} is used twice"
+            problems.append(f"{name}: {twice}; give '{card.title}' the number {expected}.")
             continue
         numbers.add(card.number)
         where = f"{name}, exercise {card.number or expected}"

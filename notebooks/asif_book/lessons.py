@@ -391,10 +391,8 @@ def switch_sweep(banks, prompts, validation, fractions, powers, hubs=(0,), white
             def right(k, p, pictures=pictures, share=share):
                 settings = Settings(k, p, hubs=share)
                 both = zip(pictures, texts, strict=True)
-                answers = [
-                    image.sparse(settings).similarity(text.sparse(settings)).argmax(dim=1) for image, text in both
-                ]
-                return np.mean([one.numpy() == validation[1] for one in answers])
+                scores = (image.sparse(settings).similarity(text.sparse(settings)) for image, text in both)
+                return np.mean([one.argmax(dim=1).numpy() == validation[1] for one in scores])
 
             table = sweep(right, fractions, powers, n, progress=False)
             tables.append(table.assign(hubs=share, whiten=pd.Series([whiten] * len(table), dtype=object)))

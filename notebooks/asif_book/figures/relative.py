@@ -70,9 +70,7 @@ def before_after(before, after) -> Figure:
     low = min(before.min(), *(values.min() for values in after.values()))
     for axis, (title, values) in zip(axes.flat, after.items(), strict=True):
         axis.plot([low, 1], [low, 1], color=FAINT, linewidth=1)
-        axis.plot(
-            before, values, color=SERIES[0], marker=".", markersize=3, linestyle="none", alpha=0.5, rasterized=True
-        )
+        axis.plot(before, values, ".", color=SERIES[0], markersize=3, alpha=0.5, rasterized=True)
         axis.set(xlabel="entry before (cosine)", title=title, aspect="equal")
         axis.set(xlim=(low - 0.05, 1.05), ylim=(low - 0.05, 1.05))
         axis.set_ylabel("entry after (cosine)" if axis is axes[0, 0] else "")

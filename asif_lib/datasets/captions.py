@@ -65,12 +65,19 @@ def _read_jsonl(file):
     with open(file, encoding="utf-8-sig") as lines:
         for line in filter(str.strip, lines):
             try:
-                rows.append(json.loads(line))
+                rows.append(json.loads(line, object_pairs_hook=_object))
             except ValueError as error:
                 raise ValueError(f"row {len(rows) + 1}: {first_line(error)}") from None
             if not isinstance(rows[-1], dict):
                 raise ValueError(f"row {len(rows)} is not an object with the columns as its keys")
     return pd.DataFrame(rows, dtype=object)
+
+
+def _object(pairs):
+    """Return an object of JSON; of two equal keys, Python's own reader would keep the last in silence."""
+    if len(dict(pairs)) < len(pairs):
+        raise ValueError(f"a key occurs more than once among {', '.join(key for key, _ in pairs)}")
+    return dict(pairs)
 
 
 def _texts(file, table):

@@ -53,6 +53,12 @@ def test_two_columns_of_captions_are_refused(drawings, head):
     assert words.endswith("; keep one of them, and call it caption")
 
 
+def test_two_captions_of_one_object_are_refused(drawings):
+    lines = [f'{{"file_name": "{name}", "caption": "one", "caption": "two"}}' for name in NAMES]
+    (drawings / "metadata.jsonl").write_text("\n".join(lines))
+    assert "row 1: a key occurs more than once among file_name, caption, caption" in refusal(drawings)
+
+
 @pytest.mark.parametrize("name", ["Split", "split "])
 def test_a_column_that_is_nearly_a_split_is_not_overlooked(drawings, name):
     table(drawings, lambda rows: [row.update({name: row.pop("split")}) for row in rows])

@@ -86,17 +86,14 @@ def relative_representation(z, anchors, *, mean=None) -> torch.Tensor:
     Entry (i, j) is cos(z_i - mean, anchor_j - mean): row i describes z_i, and column j has the name of anchor j.
     The result is dense, for chapters and small n.
 
+    Raises `ParameterError` if the dimensions differ.
+
     Parameters
     ----------
     z : Tensor or array of shape (q, d)
     anchors : Tensor or array of shape (n, d)
     mean : Tensor of shape (d,), optional
         Subtracted from both: the mean of the anchors, for an encoder whose vectors share a large common part.
-
-    Raises
-    ------
-    ParameterError
-        If the dimensions differ.
 
     See Also
     --------

@@ -177,6 +177,9 @@ class ASIF:
     def classify(self, items, labels, *, templates=(DEFAULT_TEMPLATE,), prompts=None, reduce="mean") -> Classification:
         """Classify items of the first side zero-shot: the prompts of the best label are most similar to the item.
 
+        Raises `ParameterError` as `make_prompts`; if `reduce` is unknown; if the prompts do not fit the labels, or are
+        missing and the second side is not of texts.
+
         Parameters
         ----------
         items : sequence of pictures, Tensor or array of shape (q, d_image), or SparseVectors
@@ -188,12 +191,6 @@ class ASIF:
             needed then.
         reduce : {"mean", "max"}
             A label's score is the mean, or the largest, of the scores of its prompts.
-
-        Raises
-        ------
-        ParameterError
-            As `make_prompts`; if `reduce` is unknown; if the prompts do not fit the labels, or are missing and the
-            second side is not of texts.
         """
         first, second = self.bank.sides
         texts = self.prompts(labels, templates, prompts)

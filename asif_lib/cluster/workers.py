@@ -204,6 +204,8 @@ def collect(client, futures, *, sizes, progress=True, **bar):
     Each finished result moves to the client at once, and its worker deletes it. So a lost worker loses only unfinished
     tasks, which other workers compute again. The first task that fails ends the run.
 
+    Raises `ClusterError` if a task took down several workers, no worker is left, or the scheduler is lost.
+
     Parameters
     ----------
     client : distributed.Client
@@ -212,11 +214,6 @@ def collect(client, futures, *, sizes, progress=True, **bar):
         The steps of the progress bar for each future.
     bar
         For `asif_lib.machine.progress_bar`.
-
-    Raises
-    ------
-    ClusterError
-        If a task took down several workers, no worker is left, or the scheduler is lost.
     """
     number = {future.key: i for i, future in enumerate(futures)}
     try:

@@ -44,10 +44,7 @@ class Method:
     def fit(self, image, text):
         """Fit on the pairs `image` (n, d_image) and `text` (n, d_text), and return the method.
 
-        Raises
-        ------
-        ParameterError
-            If the numbers of rows differ, or a setting does not fit the pairs.
+        Raises `ParameterError` if the numbers of rows differ, or a setting does not fit the pairs.
         """
         if len(image) != len(text) or not len(image):
             raise ParameterError(
@@ -187,17 +184,14 @@ class CanonicalCorrelation(_Projected):
     The covariance of each side is (1 - s) · C + s · (trace C / d) · 1, with the shrinkage s. Without it, n pairs in
     more than n dimensions correlate perfectly along directions that mean nothing.
 
+    Raises `ParameterError` from ``fit``, if the shrinkage is not above 0 and at most 1.
+
     Parameters
     ----------
     shrinkage : float
         0 < s ≤ 1. With 1 no side is whitened, and the directions are those of the largest covariance.
     components : int
         Pairs of directions that are kept, at most as many as the smaller side has.
-
-    Raises
-    ------
-    ParameterError
-        From ``fit``, if the shrinkage is not above 0 and at most 1.
 
     References
     ----------
@@ -264,10 +258,7 @@ class LinearProbe:
     def fit(self, image, labels):
         """Fit on pictures `image` (n, d_image) with `labels` (n,), and return the probe.
 
-        Raises
-        ------
-        ParameterError
-            If all labels are the same.
+        Raises `ParameterError` if all labels are the same.
         """
         if len(set(map(int, labels))) < 2:
             raise ParameterError("all labels are the same; a linear probe needs at least two classes")
@@ -309,10 +300,7 @@ class _Trained(Method):
         With `validation`, a pair of such matrices, training stops early: `epochs` becomes the epoch with the best
         recall of these pairs, and the heads are those of that epoch.
 
-        Raises
-        ------
-        ParameterError
-            As `Method.fit`, and if there is only one pair.
+        Raises `ParameterError` as `Method.fit`, and if there is only one pair.
         """
         if len(image) < 2:
             raise ParameterError("a head cannot be trained on one pair: there is no wrong partner to tell it from")

@@ -124,10 +124,7 @@ def correct_batch(answer, name) -> Classification:
     it, and stays undecided. A label that shares no anchor with any picture never wins. The correction has its default
     settings, since no label of the batch may choose them.
 
-    Raises
-    ------
-    ParameterError
-        If the name is unknown, or fewer than two pictures are decided.
+    Raises `ParameterError` if the name is unknown, or fewer than two pictures are decided.
 
     Examples
     --------

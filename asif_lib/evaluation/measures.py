@@ -42,10 +42,7 @@ def mean_with_interval(items, seed=0) -> Measure:
     If all `items` (n,) of a share (bool) are True, or all are False, the bootstrap would claim certainty. The interval
     is then the exact binomial one.
 
-    Raises
-    ------
-    ValueError
-        If there are no items.
+    Raises `ValueError` if there are no items.
     """
     is_share = np.asarray(items).dtype == bool
     values = np.asarray(items, dtype=float)
@@ -65,10 +62,7 @@ def share_with_interval(flags, method="wilson") -> Measure:
 
     The method is "wilson" or "exact", the interval of Clopper and Pearson.
 
-    Raises
-    ------
-    ParameterError
-        If there are no flags.
+    Raises `ParameterError` if there are no flags.
     """
     flags = np.asarray(flags, dtype=bool)
     if flags.size == 0:

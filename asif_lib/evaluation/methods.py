@@ -194,6 +194,8 @@ def choose(make, image, text, splits, relevant=None, **fixed) -> Chosen:
     Every combination of ``make.GRID`` is fitted on the first positions of each split, and asked the second. Among equal
     combinations the first wins. The test split has no part in it.
 
+    Raises `ParameterError` if there is no split, or one without pairs.
+
     Parameters
     ----------
     make : class or function with ``GRID``
@@ -205,11 +207,6 @@ def choose(make, image, text, splits, relevant=None, **fixed) -> Chosen:
         Which pictures and texts belong together, as `same_text` of the captions; default: pair i, and no other.
     fixed : optional
         Settings that are not tried, such as those that were chosen for a method before its correction.
-
-    Raises
-    ------
-    ParameterError
-        If there is no split, or one without pairs.
 
     Examples
     --------

@@ -112,6 +112,9 @@ def recommend(bank, task=SAME, *, seed=0, progress=True) -> Recommendation:
     questions that had no part in it: the interval of the paired difference lies above 0. A transductive correction is
     not chosen, since it depends on the batch that will be asked.
 
+    Raises `ParameterError` if the task is unknown, the bank is too small, or nearly all of its pictures fall into one
+    cluster.
+
     Parameters
     ----------
     bank : AnchorBank
@@ -120,11 +123,6 @@ def recommend(bank, task=SAME, *, seed=0, progress=True) -> Recommendation:
         first, and are clusters of pictures for the second.
     seed : int
         Of the folds.
-
-    Raises
-    ------
-    ParameterError
-        If the task is unknown, the bank is too small, or nearly all of its pictures fall into one cluster.
 
     Examples
     --------

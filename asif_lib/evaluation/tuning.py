@@ -27,10 +27,7 @@ from .measures import Measure, mean_with_interval, paired_difference
 class ValidationSet:
     """Embedded pictures with known labels, and the prompts of these labels; not the test split.
 
-    Raises
-    ------
-    ParameterError
-        If there is no picture, or labels or prompts do not fit.
+    Raises `ParameterError` if there is no picture, or labels or prompts do not fit.
     """
 
     pictures: torch.Tensor
@@ -91,10 +88,7 @@ class Tuned:
 def choose_effort(table, margin) -> Tuned:
     """Choose from a table of `measure_efforts` the smallest effort whose whole interval lies above ``-margin`` points.
 
-    Raises
-    ------
-    ParameterError
-        If the margin is not between 0 and 100 points.
+    Raises `ParameterError` if the margin is not between 0 and 100 points.
 
     Examples
     --------
@@ -109,6 +103,9 @@ def choose_effort(table, margin) -> Tuned:
 
 def measure_efforts(index, data, k, p, *, efforts=None, rounds=1, progress=True) -> pd.DataFrame:
     """Measure settings of an index's knob on a validation set, against exact search.
+
+    Raises `ParameterError` if k, p, an effort or the rounds are out of range, there is no effort or one twice, or
+    dimensions differ.
 
     Parameters
     ----------
@@ -129,11 +126,6 @@ def measure_efforts(index, data, k, p, *, efforts=None, rounds=1, progress=True)
         the same decisions; ``accuracy``; ``difference`` to the exact accuracy, with its paired 95 % interval ``low`` to
         ``high``; ``seconds`` of the search; ``speedup`` over exact search. In ``attrs``: ``knob``, ``n`` pictures,
         ``exact_accuracy``, ``exact_seconds``.
-
-    Raises
-    ------
-    ParameterError
-        If k, p, an effort or the rounds are out of range, there is no effort or one twice, or dimensions differ.
     """
     model = ASIF(index.bank, k, p, center=index.about["centred"], device="cpu")
     if isinstance(rounds, bool) or not isinstance(rounds, Integral) or rounds < 1:

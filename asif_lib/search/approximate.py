@@ -174,6 +174,9 @@ class ApproximateIndex:
     def search(self, queries, k, effort):
         """Return the k largest cosines of each query among the anchors that the index finds.
 
+        Raises `ParameterError` if k or the effort is out of range, the dimensions differ, or a query holds NaN or
+        infinity.
+
         Parameters
         ----------
         queries : Tensor of shape (q, d)
@@ -188,11 +191,6 @@ class ApproximateIndex:
         values, indices : Tensor of shape (q, k), float32 and int64
             As from `top_anchors`. If the index finds fewer than k anchors for a query, a warning says so. The row then
             ends with value 0 at the smallest positions that were not found. They add nothing to a sparse vector.
-
-        Raises
-        ------
-        ParameterError
-            If k or the effort is out of range, the dimensions differ, or a query holds NaN or infinity.
         """
         values, indices, found = self.search_and_count(queries, k, effort)
         if short := int((found < k).sum()):
@@ -241,6 +239,8 @@ def make_index(anchors, kind="ivf", *, mean=None, progress=False, **parameters) 
     In memory are ``ivf``'s vectors (n · (2 d + 8) bytes), ``pq``'s codes (n · d / 8 bytes), or ``hnsw``'s vectors and
     graph (about n · (2 d + 8 links) bytes), and never a float32 matrix of n rows.
 
+    Raises `ParameterError` if a parameter is not the kind's or out of range, or an anchor holds NaN or infinity.
+
     Parameters
     ----------
     anchors : Tensor or Rows of shape (n, d)
@@ -249,11 +249,6 @@ def make_index(anchors, kind="ivf", *, mean=None, progress=False, **parameters) 
         Subtracted from queries and anchors.
     parameters
         Of the kind: ``lists`` (`IVF`), ``width`` (`PQ`) or ``links`` (`HNSW`).
-
-    Raises
-    ------
-    ParameterError
-        If a parameter is not the kind's or out of range, or an anchor holds NaN or infinity.
 
     Examples
     --------

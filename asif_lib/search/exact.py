@@ -64,6 +64,9 @@ class Plan:
 def plan_search(q, n, d, k, *, method="auto", device="cpu", memory=None, prepared=False) -> Plan:
     """Choose how to search the k best of n anchors for q queries in d dimensions.
 
+    Raises `ParameterError` if there is no such method, it is not for that device, the memory does not hold one tile, or
+    n is too large.
+
     Parameters
     ----------
     q, n, d, k : int
@@ -71,11 +74,6 @@ def plan_search(q, n, d, k, *, method="auto", device="cpu", memory=None, prepare
         As for `top_anchors`.
     prepared : bool
         Whether the anchors are prepared.
-
-    Raises
-    ------
-    ParameterError
-        If there is no such method, it is not for that device, the memory does not hold one tile, or n is too large.
 
     Examples
     --------
@@ -109,6 +107,9 @@ def plan_search(q, n, d, k, *, method="auto", device="cpu", memory=None, prepare
 def top_anchors(queries, anchors, k, *, mean=None, method="auto", device="cpu", memory=None, progress=False):
     """Return the k largest cosines of each query with the anchors, and the positions of these anchors.
 
+    Raises `ParameterError` if k is out of range, the dimensions differ, a vector holds NaN or infinity before or after
+    the mean is subtracted, or by `plan_search`.
+
     Parameters
     ----------
     queries : Tensor of shape (q, d)
@@ -132,12 +133,6 @@ def top_anchors(queries, anchors, k, *, mean=None, method="auto", device="cpu", 
     values : Tensor of shape (q, k), float32
         Cosines computed in double precision and rounded to float32, the largest first, ties by the smaller index.
     indices : Tensor of shape (q, k), int64
-
-    Raises
-    ------
-    ParameterError
-        If k is out of range, the dimensions differ, a vector holds NaN or infinity before or after the mean is
-        subtracted, or by `plan_search`.
 
     See Also
     --------

@@ -143,10 +143,7 @@ def merge_top(parts, k):
     Each of the `parts` is a pair of values (q, k_i), float32, and indices (q, k_i), int64, as from `top_anchors` with
     k_i = min(k, n_i). The indices count over all shards.
 
-    Raises
-    ------
-    ParameterError
-        If the shards gave fewer than k together, or not for the same queries.
+    Raises `ParameterError` if the shards gave fewer than k together, or not for the same queries.
 
     Examples
     --------

@@ -43,16 +43,13 @@ class PreparedAnchors:
 def prepare(anchors, mean=None, *, progress=False) -> PreparedAnchors:
     """Make a rounded copy of anchors in memory: 2 · n · d bytes.
 
+    Raises `ParameterError` if an anchor holds NaN or infinity.
+
     Parameters
     ----------
     anchors : Tensor or Rows of shape (n, d)
     mean : Tensor of shape (d,), optional
         Subtracted first.
-
-    Raises
-    ------
-    ParameterError
-        If an anchor holds NaN or infinity.
     """
     anchors = as_rows(anchors)
     rounded, error = torch.empty(anchors.shape, dtype=torch.bfloat16), 0.0

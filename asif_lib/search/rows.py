@@ -22,17 +22,14 @@ def check_count(n):
 class Rows:
     """The (n, d) rows of several matrices, one after the other, without the removed ones.
 
+    Raises `ParameterError` if the pieces differ in width or dtype: different encoders made them.
+
     Parameters
     ----------
     pieces : list of Tensor of shape (n_i, d)
         One floating dtype; in memory or mapped.
     live : list of (ndarray of int64, or None), optional
         For each piece the positions, ascending, of the rows that are left; None for all rows.
-
-    Raises
-    ------
-    ParameterError
-        If the pieces differ in width or dtype: different encoders made them.
 
     Examples
     --------

@@ -66,6 +66,8 @@ def run_benchmark(configuration, folder, *, device="auto", progress=True) -> Out
 
     A size is left out for a bank that has fewer pairs; it is a failure if all banks have fewer.
 
+    Raises `DataError` if a name in the configuration is wrong (`check_configuration`); nothing is computed then.
+
     Parameters
     ----------
     configuration : Configuration
@@ -74,11 +76,6 @@ def run_benchmark(configuration, folder, *, device="auto", progress=True) -> Out
     device : {"auto", "cpu", "cuda", "mps"}
         Of the encoders.
     progress : bool
-
-    Raises
-    ------
-    DataError
-        If a name in the configuration is wrong (`check_configuration`); nothing is computed then.
     """
     check_configuration(configuration)
     parts, found, reached = Path(folder) / "parts", [], set()

@@ -209,16 +209,14 @@ def embedded_pairs(pairs, encoders, progress):
 def prepare_task(task, image_encoder, text_encoder, progress=False) -> HeldOut:
     """Load and embed what a task of the configuration asks.
 
+    Raises `DataError` if the data set or the split is missing, there are fewer than two classes, or a class has no
+    picture.
+
     Parameters
     ----------
     task : RetrievalTask or ZeroShotTask
     image_encoder, text_encoder : encoders, of the library or of your own
     progress : bool
-
-    Raises
-    ------
-    DataError
-        If the data set or the split is missing, there are fewer than two classes, or a class has no picture.
     """
     if task.kind == "retrieval":
         pairs = load_pairs(task.pairs, progress=progress).split(task.split)

@@ -38,19 +38,25 @@ class Method:
     """The values of each setting that are tried on validation pairs; the first are the simplest."""
     transductive = False
     """Whether the score of a picture depends on the other pictures that are asked with it."""
-    stops_early = False
-    """Whether ``fit`` takes ``validation`` pairs, and sets `epochs` by them."""
+    epochs = None
+    """Passes over the pairs, of a method that is trained."""
 
-    def fit(self, image, text):
-        """Fit on the pairs `image` (n, d_image) and `text` (n, d_text), and return the method.
+    def fit(self, image, text, validation=None):
+        """Fit on pairs, and return the method.
 
         Raises `ParameterError` if the numbers of rows differ, or a setting does not fit the pairs.
+
+        Parameters
+        ----------
+        image, text : Tensors of shape (n, d_image) and (n, d_text)
+        validation : pair of such Tensors, optional
+            By their recall, a training stops early: `epochs` becomes the best epoch, and the heads are those of it.
         """
         if len(image) != len(text) or not len(image):
             raise ParameterError(
                 f"{len(image)} pictures and {len(text)} texts are not pairs; give row i of both as pair i"
             )
-        self.image, self.text = image.float(), text.float()
+        self.image, self.text, self.validation = image.float(), text.float(), validation
         self.image_mean, self.text_mean = self.image.mean(dim=0), self.text.mean(dim=0)
         self._fit(*self._rows(image, text))
         return self
@@ -289,25 +295,13 @@ class _Trained(Method):
     """
 
     GRID: ClassVar = {"dropout": (0.0, 0.5, 0.8)}
-    stops_early = True
     dropout: float = 0.5
     epochs: int = 200
     seed: int = 0
 
-    def fit(self, image, text, validation=None):
-        """Fit on the pairs `image` (n, d_image) and `text` (n, d_text), and return the method.
-
-        With `validation`, a pair of such matrices, training stops early: `epochs` becomes the epoch with the best
-        recall of these pairs, and the heads are those of that epoch.
-
-        Raises `ParameterError` as `Method.fit`, and if there is only one pair.
-        """
+    def _fit(self, image, text):
         if len(image) < 2:
             raise ParameterError("a head cannot be trained on one pair: there is no wrong partner to tell it from")
-        self.validation = validation
-        return super().fit(image, text)
-
-    def _fit(self, image, text):
         random = torch.Generator().manual_seed(self.seed)
         self.heads = self._first_heads(image, text, random)
         scale = torch.tensor(math.log(20.0), requires_grad=True)

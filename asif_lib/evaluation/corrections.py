@@ -154,24 +154,15 @@ class Corrected(Method):
     def __init__(self, method, correction, **settings):
         self.method, self.correction, self.settings = method, correction, settings
         self.transductive = method.transductive or correction.transductive
-        self.stops_early = method.stops_early
 
-    @property
-    def epochs(self):
-        """Of the method, if its training stops early."""
-        return self.method.epochs
-
-    def fit(self, image, text, **validation):
-        """Fit the method on the pairs, and return this one."""
-        self.method.fit(image, text, **validation)
+    def fit(self, image, text, validation=None):
+        self.epochs = self.method.fit(image, text, validation).epochs
         return self
 
-    def similarity(self, image, text) -> torch.Tensor:
-        """Return the (q, t) corrected scores, for the search of texts: they compare the texts of one picture."""
+    def similarity(self, image, text):  # for the search of texts: the scores compare the texts of one picture
         return self._corrected(self.method.similarity(image, text), self.method.bank_to_texts, text)
 
     def both_ways(self, image, text):
-        """Return the corrected scores for the search of texts, (q, t), and for the search of pictures, (t, q)."""
         of_texts, of_pictures = self.method.both_ways(image, text)
         return (
             self._corrected(of_texts, self.method.bank_to_texts, text),

@@ -88,13 +88,12 @@ class Recommendation:
         if STARTS[self.task] != DEFAULTS:
             lines.append(f"Whitening changes mean recall by {in_points(self.start_gain)} inside this bank.")
         lines.append(f"The choice starts with {_in_words(self.start)}.")
-        gain = (
-            f"On questions that did not choose, the choice gains {in_points(self.gain)} of mean recall over its start"
+        gain, undecided = in_points(self.gain), "" if self.decided else ": undecided, so the start stays"
+        lines.append(
+            f"On questions that did not choose, the choice gains {gain} of mean recall over its start{undecided}."
         )
-        if self.decided:
-            lines += [f"{gain}.", f"Recommended: {_in_words(self.settings)}."]
-        else:
-            lines += [f"{gain}: undecided, so the start stays.", f"Recommended: {_in_words(self.settings)}."]
+        lines.append(f"Recommended: {_in_words(self.settings)}.")
+        if undecided:
             lines.append(f"The best that was tried: {_in_words(self.best)}.")
         if self.edges:
             where = ", ".join(f"{name} is the {end}" for name, end in self.edges.items())

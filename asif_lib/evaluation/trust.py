@@ -96,9 +96,8 @@ def reliability(confidence, right, bins=10) -> pd.DataFrame:
     bins : int
     """
     confidence, right = _answers(confidence, right)
-    parts = np.array_split(
-        np.argsort(confidence, kind="stable"), min(bins, len(right))
-    )  # positions, the least sure first
+    order = np.argsort(confidence, kind="stable")  # the least sure first
+    parts = np.array_split(order, min(bins, len(right)))
     shares = _shares_right(right[part] for part in parts)
     shares.insert(1, "confidence", [confidence[part].mean() for part in parts])
     return shares

@@ -202,18 +202,9 @@ class ApproximateIndex:
         return values, indices
 
     def search_and_count(self, queries, k, effort):
-        """Return the answer of `search` without its warning, and how many anchors were found for each query.
+        """Return the answer of `search` without its warning, and how many anchors were found for each query, (q,).
 
-        Parameters
-        ----------
-        queries, k, effort
-            As for `search`.
-
-        Returns
-        -------
-        values, indices : Tensor of shape (q, k), float32 and int64
-        found : ndarray of shape (q,), int64
-            From that number on, the entries of a row were not found.
+        From that number on, the entries of a row were not found. The parameters and errors are those of `search`.
         """
         queries = queries.detach()  # (q, d)
         check_dimensions(queries, self.rows)

@@ -98,9 +98,7 @@ def plan_search(q, n, d, k, *, method="auto", device="cpu", memory=None, prepare
     queries = min(q, int((memory - block * of_anchor) / (of_query + block * of_product)))
     if block < min(SMALLEST_BLOCK, n) or queries < min(1, q):
         least = 2 * max(min(SMALLEST_BLOCK, n) * (of_anchor + of_product), of_query)
-        raise ParameterError(
-            f"memory = {memory:,} bytes: does not hold one tile of this search; give it {least:,} or more"
-        )
+        raise ParameterError(f"memory = {memory:,} bytes does not hold one tile of this search; give {least:,} or more")
     return Plan(method, device, max(queries, 1), max(block, 1))
 
 

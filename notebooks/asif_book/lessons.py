@@ -405,6 +405,6 @@ def switch_sweep(banks, prompts, validation, fractions, powers, hubs=(0,), white
                 ]
                 return np.mean([one.numpy() == validation[1] for one in answers])
 
-            table = sweep(right, fractions, powers, n, progress=False)
+            table = sweep(right, fractions, powers, n)
             tables.append(table.assign(hubs=share, whiten=pd.Series([whiten] * len(table), dtype=object)))
     return pd.concat(tables, ignore_index=True)

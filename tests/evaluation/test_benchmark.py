@@ -197,7 +197,7 @@ def test_captions_of_equal_embeddings_that_are_not_equal_texts_are_other_validat
 
 
 def test_a_part_that_fails_is_reported_and_the_rest_is_done(folders, tmp_path, monkeypatch, capsys):
-    def fit(self, image, text):
+    def fit(self, *pairs, validation=None):
         raise np.linalg.LinAlgError("SVD did not converge\nmore")
 
     with monkeypatch.context() as broken:

@@ -274,7 +274,7 @@ def _computed(configuration, pool, questions, make, grid, size) -> list:
 
 def _settings(make, grid, pool, rows) -> dict:
     """Choose settings on the validation pairs, for anchors at `rows` of the pool; a single combination needs none."""
-    if all(len(values) == 1 for values in grid.values()) and not getattr(make, "stops_early", False):
+    if all(len(values) == 1 for values in grid.values()) and getattr(make, "epochs", None) is None:
         return {key: values[0] for key, values in grid.items()}
     if pool.asked is None:
         raise DataError('its settings are chosen on validation pairs: name a data set, validation = "…"')

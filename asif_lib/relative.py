@@ -118,10 +118,8 @@ def relative_representation(z, anchors, *, mean=None) -> torch.Tensor:
 def check_dimensions(z, anchors):
     """Raise `ParameterError` unless the rows of `z` and of `anchors` are in the same space."""
     if z.ndim != 2 or anchors.ndim != 2 or z.shape[1] != anchors.shape[1]:
-        raise ParameterError(
-            f"vectors of shape {tuple(z.shape)} and anchors of shape {tuple(anchors.shape)} are not of one "
-            f"space; encode both with the same encoder"
-        )
+        shapes = f"vectors of shape {tuple(z.shape)} and anchors of shape {tuple(anchors.shape)}"
+        raise ParameterError(f"{shapes} are not of one space; encode both with the same encoder")
 
 
 def main_directions(rows):

@@ -260,10 +260,8 @@ def make_prompts(labels, templates) -> list:
 def _as_prompts(prompts, labels):
     prompts = as_embeddings(prompts)
     if prompts.ndim not in (2, 3) or len(prompts) != labels:
-        raise ParameterError(
-            f"the prompts have the shape {tuple(prompts.shape)}; {labels} labels need ({labels}, d), or "
-            f"({labels}, t, d) for t prompts each"
-        )
+        need = f"{labels} labels need ({labels}, d), or ({labels}, t, d) for t prompts each"
+        raise ParameterError(f"the prompts have the shape {tuple(prompts.shape)}; {need}")
     return prompts.reshape(-1, prompts.shape[-1])
 
 

@@ -85,8 +85,9 @@ def distributed_top_anchors(
     ranges = [range(first, min(first + shard, n)) for first in range(0, n, shard)]
     how = {"k": int(k), "method": method, "device": str(device)}
     nodes = []  # (first query of its block, future, number of ranges that it merges)
-    for first in range(0, len(queries), size):  # in float32: the search converts to it, and Dask sends no bfloat16
-        asked = client.submit(_hold, queries[first : first + size].float().clone(), pure=False)
+    for first in range(0, len(queries), size):
+        # float32, since Dask sends no bfloat16; the result of a task, since scattered data is lost with its worker
+        asked = client.submit(torch.Tensor.clone, queries[first : first + size].float().clone(), pure=False)
         nodes += [(first, *node) for node in _tree(client, asked, (version, kind, center), ranges, how)]
     sizes, best = [count for _, _, count in nodes], {}
     for i, part in collect(
@@ -162,11 +163,6 @@ def _best(parts, k):
 
 
 # The rest runs on the workers.
-
-
-def _hold(queries):
-    """Hold queries as the result of a task, which can be repeated; scattered data is lost with its worker."""
-    return queries
 
 
 def _search(queries, where, positions, how, expected):

@@ -87,10 +87,9 @@ def connect(where="local", *, workers=2, timeout=30, **options) -> ClusterClient
     try:
         client = ClusterClient(where, timeout=timeout)
     except (OSError, ValueError) as error:
-        raise ClusterError(
-            f"no scheduler answers at {where!r} within {timeout} s ({first_line(error)}); start one there (dask "
-            f"scheduler), or choose one of: {', '.join(KINDS)}"
-        ) from None
+        fault = f"no scheduler answers at {where!r} within {timeout} s ({first_line(error)})"
+        choice = f"start one there (dask scheduler), or choose one of: {', '.join(KINDS)}"
+        raise ClusterError(f"{fault}; {choice}") from None
     return _with_a_worker(client, where, timeout)
 
 

@@ -53,9 +53,7 @@ class Method:
             By their recall, a training stops early: `epochs` becomes the best epoch, and the heads are those of it.
         """
         if len(image) != len(text) or not len(image):
-            raise ParameterError(
-                f"{len(image)} pictures and {len(text)} texts are not pairs; give row i of both as pair i"
-            )
+            raise ParameterError(f"{len(image)} pictures and {len(text)} texts are not pairs; row i of both is a pair")
         self.image, self.text, self.validation = image.float(), text.float(), validation
         self.image_mean, self.text_mean = self.image.mean(dim=0), self.text.mean(dim=0)
         self._fit(*self._rows(image, text))
@@ -188,7 +186,9 @@ class CanonicalCorrelation(_Projected):
     """Project both sides onto the pairs of directions that correlate most: CCA with shrinkage.
 
     The covariance of each side is (1 - s) · C + s · (trace C / d) · 1, with the shrinkage s. Without it, n pairs in
-    more than n dimensions correlate perfectly along directions that mean nothing.
+    more than n dimensions correlate perfectly along directions that mean nothing. Hardoon, Szedmak and Shawe-Taylor,
+    Canonical correlation analysis, Neural Computation 2004; De Bie and De Moor, On the regularization of canonical
+    correlation analysis, ICA 2003.
 
     Raises `ParameterError` from ``fit``, if the shrinkage is not above 0 and at most 1.
 
@@ -198,11 +198,6 @@ class CanonicalCorrelation(_Projected):
         0 < s ≤ 1. With 1 no side is whitened, and the directions are those of the largest covariance.
     components : int
         Pairs of directions that are kept, at most as many as the smaller side has.
-
-    References
-    ----------
-    Hardoon, Szedmak and Shawe-Taylor, Canonical correlation analysis, Neural Computation 2004; De Bie and De Moor, On
-    the regularization of canonical correlation analysis, ICA 2003.
     """
 
     GRID: ClassVar = {"components": (32, 64, 128, 256, 384), "shrinkage": (1.0, 0.98, 0.9, 0.8, 0.5)}
@@ -223,11 +218,8 @@ class CanonicalCorrelation(_Projected):
 class CanonicalSimilarity(CanonicalCorrelation):
     """CSA: as `CanonicalCorrelation`, and weight each component of the cosine by its correlation.
 
-    The weights are divided by the largest, so that no score exceeds 1. This changes no order.
-
-    References
-    ----------
-    Li, Chinchali and Topcu, CSA: Data-efficient mapping of unimodal features to multimodal features, ICLR 2025.
+    The weights are divided by the largest, so that no score exceeds 1. This changes no order. Li, Chinchali and Topcu,
+    CSA: Data-efficient mapping of unimodal features to multimodal features, ICLR 2025.
     """
 
     def _fit(self, image, text):
@@ -238,8 +230,6 @@ class CanonicalSimilarity(CanonicalCorrelation):
 class RelativeRepresentation(Method):
     """Compare the dense relative representations: the cosines of both sides with all anchors, and no sparsification.
 
-    References
-    ----------
     Moschella et al., Relative representations enable zero-shot latent space communication, ICLR 2023.
     """
 
@@ -252,10 +242,7 @@ class RelativeRepresentation(Method):
 class LinearProbe:
     """Classify pictures by logistic regression on their embeddings (scikit-learn): a ceiling, since it needs labels.
 
-    Parameters
-    ----------
-    C : float
-        Inverse strength of the regularisation.
+    `C` is the inverse strength of the regularisation.
     """
 
     GRID: ClassVar = {"C": (0.1, 1.0, 10.0, 100.0)}
@@ -350,11 +337,8 @@ class _Trained(Method):
 class TextHead(_Trained):
     """Lock the pictures, and train a head from texts to pictures: the idea of LiT.
 
-    The space is that of the pictures' `DIM` main directions, which makes training fast.
-
-    References
-    ----------
-    Zhai et al., LiT: Zero-shot transfer with locked-image text tuning, CVPR 2022.
+    The space is that of the pictures' `DIM` main directions, which makes training fast. Zhai et al., LiT: Zero-shot
+    transfer with locked-image text tuning, CVPR 2022.
     """
 
     trained = (1,)
@@ -367,8 +351,6 @@ class TextHead(_Trained):
 class TwoHeads(_Trained):
     """Train a head on both sides, into one space of `DIM` dimensions: the idea of CLIP.
 
-    References
-    ----------
     Radford et al., Learning transferable visual models from natural language supervision, ICML 2021.
     """
 

@@ -89,10 +89,7 @@ def _standardised(scores, sample):
 
 def _check_batch(scores):
     if len(scores) < 2:
-        raise ParameterError(
-            "a transductive correction compares the queries of a batch, and fewer than two have a score; ask several, "
-            "or use an inductive correction"
-        )
+        raise ParameterError("of the batch, fewer than two have a score; ask several, or use an inductive correction")
 
 
 @dataclass(frozen=True)
@@ -141,15 +138,7 @@ def correct_batch(answer, name) -> Classification:
 
 
 class Corrected(Method):
-    """A method whose scores are corrected, with the method's own face.
-
-    Parameters
-    ----------
-    method : Method
-    correction : Correction
-    settings : optional
-        Of the formula.
-    """
+    """A `Method` whose scores a `Correction` corrects, with these settings of its formula."""
 
     def __init__(self, method, correction, **settings):
         self.method, self.correction, self.settings = method, correction, settings

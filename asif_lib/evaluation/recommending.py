@@ -132,9 +132,7 @@ def recommend(bank, task=SAME, *, seed=0, progress=True) -> Recommendation:
         raise ParameterError(f"there is no task {task!r}; take one of: {', '.join(map(repr, TASKS))}")
     check_bank(bank)
     if len(bank) < SMALLEST:
-        raise ParameterError(
-            f"{len(bank)} pairs are too few to choose settings by: {SMALLEST} or more are needed; keep the defaults"
-        )
+        raise ParameterError(f"{len(bank)} pairs are too few to choose by; {SMALLEST} are needed: keep the defaults")
     rows = np.random.default_rng(seed).permutation(len(bank))[:LARGEST]
     image, text = (bank.rows(side).take(rows.tolist()).float() for side in bank.sides)
     captions = bank.pairs["caption"].to_numpy()[rows]
@@ -154,10 +152,8 @@ def _folds(task, image, seed):
     kinds = KMeans(FOLDS, n_init=3, random_state=seed).fit_predict(unit_rows(image, image.mean(dim=0)))
     sizes = np.bincount(kinds, minlength=FOLDS)
     if not sizes.min() or len(kinds) - sizes.max() <= NEAREST:
-        raise ParameterError(
-            f"the pictures of the bank fall into clusters of {', '.join(map(str, sizes))}, too "
-            f"uneven to hold each out; take the task {SAME!r}, or keep the defaults"
-        )
+        fault = f"the pictures fall into clusters of {', '.join(map(str, sizes))}, too uneven to hold each out"
+        raise ParameterError(f"{fault}; take the task {SAME!r}, or keep the defaults")
     yield from ((np.flatnonzero(kinds != kind), np.flatnonzero(kinds == kind)) for kind in range(FOLDS))
 
 

@@ -26,9 +26,7 @@ class Passes:
 
     Parameters
     ----------
-    anchors : Rows of shape (n, d)
-    mean : Tensor of shape (d,), or None
-    k : int
+    anchors, mean, k : Rows of shape (n, d), Tensor of shape (d,) or None, int
     plan : Plan
     prepared : PreparedAnchors, optional
         The method ``bf16`` uses its rounded copy.

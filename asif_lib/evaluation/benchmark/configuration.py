@@ -184,10 +184,8 @@ def _check_data(configuration):
         if task.kind == "retrieval":
             check_known(task.pairs, "pairs")
             if (task.pairs, task.split) in used:
-                raise DataError(
-                    f"[tasks.{name}] asks the {task.split} pairs of {task.pairs}, which are anchors or choose the "
-                    f"settings; ask its test pairs"
-                )
+                fault = f"asks the {task.split} pairs of {task.pairs}, which are anchors or choose the settings"
+                raise DataError(f"[tasks.{name}] {fault}; ask its test pairs")
         elif not task.data.startswith(HUB):
             check_known(task.data, "labelled")
             if task.label:

@@ -235,9 +235,7 @@ def labelled_of_task(task, progress=False):
         if data.splits or task.split != "test":
             data = data.split(task.split)
     if unknown := sorted(set(task.rename) - {str(i) for i in range(len(data.classes))}):
-        raise DataError(
-            f"{task.data}: rename: {unknown[0]} is no position among its {len(data.classes)} classes, from 0"
-        )
+        raise DataError(f"{task.data}: rename: {unknown[0]} is no class; they are 0 to {len(data.classes) - 1}")
     data = replace(data, classes=[task.rename.get(str(i), name) for i, name in enumerate(data.classes)])
     if task.sample:
         data = data.sample(task.sample)

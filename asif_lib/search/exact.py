@@ -17,7 +17,7 @@ from asif_lib.relative import check_dimensions, unit_rows
 from asif_lib.settings import check_k
 
 from .prepared import PreparedAnchors
-from .rows import as_rows, check_count
+from .rows import LANES, OF_COMPONENT, PART, SPARE, as_rows, check_count, most_kept
 
 METHODS = ("faiss", "bf16", "torch")
 MEMORY = 2**30
@@ -25,23 +25,10 @@ MEMORY = 2**30
 BLOCK = 65_536
 """Anchors in a block, where the memory allows it."""
 SMALLEST_BLOCK = 256
-PART = 4_096
-"""Rows that are brought to unit length at a time: a few megabytes, which stay near the processor."""
-SPARE = 64
-"""Candidates beyond k of a fast pass in float32: enough unless there are many near-ties."""
-LANES = 64
-"""Products in bfloat16 that are compared at once; the list of a query has room for this many more."""
 OF_CANDIDATE, OF_KEPT = 36, 6
 """Bytes of a candidate of a fast pass, in float32 and in bfloat16."""
-OF_COMPONENT = 20
-"""Bytes of an anchor's component: as stored, in float32, and on its way to unit length."""
 FEW_PRODUCTS = 2e10
 """q · n · d below which the choice of a method does not matter."""
-
-
-def most_kept(k) -> int:
-    """Return the number of anchors that a query may keep in bfloat16, unless very many are as good as the k-th."""
-    return max(4 * k, 2_048)
 
 
 @dataclass(frozen=True)

@@ -14,8 +14,8 @@ from asif_lib.errors import ParameterError
 from asif_lib.relative import unit_rows
 
 from .certified import ROUNDING, Rounded, Sieve, round_rows
-from .exact import OF_COMPONENT, PART, SPARE, most_kept
 from .reranking import LISTS, centred_unit, rerank
+from .rows import OF_COMPONENT, PART, SPARE, most_kept
 
 MOST_CANDIDATES = 16_384
 """With more candidates, comparing with all anchors is the better way."""

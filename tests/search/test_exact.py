@@ -465,7 +465,7 @@ def test_more_anchors_than_a_position_can_count():
 
 
 def stated(error):
-    return int(str(error.value).split("give it ")[1].split(" ")[0].replace(",", ""))
+    return int(str(error.value).split("give ")[1].split(" ")[0].replace(",", ""))
 
 
 def test_the_choice_follows_hardware_and_size(monkeypatch):

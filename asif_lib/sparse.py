@@ -45,7 +45,10 @@ class SparseVectors:
         return SparseVectors(self.indices[rows], self.values[rows], self.n)
 
     def similarity(self, other) -> torch.Tensor:
-        """Return the (q, t) float32 cosines with t `other` SparseVectors of the same anchors; else `ParameterError`."""
+        """Return the (q, t) float32 cosines with t `other` SparseVectors of the same anchors.
+
+        Raises `ParameterError` if the numbers of anchors differ.
+        """
         from asif_lib.search.inverted import InvertedIndex  # brings the compiler
 
         return InvertedIndex(other).scores(self)
@@ -180,6 +183,8 @@ def represent(z, anchors, settings, *, mean=None, device="cpu", **search) -> Spa
 
     The dense matrix (q, n) never exists whole.
 
+    Raises `ParameterError` if a setting is out of range, the dimensions differ, or a vector holds NaN.
+
     Parameters
     ----------
     z : Tensor or array of shape (q, d)
@@ -192,11 +197,6 @@ def represent(z, anchors, settings, *, mean=None, device="cpu", **search) -> Spa
     device : str or torch.device
     search : optional
         ``method``, ``memory``, ``progress`` of `asif_lib.search.top_anchors`; they do not change the result.
-
-    Raises
-    ------
-    ParameterError
-        If a setting is out of range, the dimensions differ, or a vector holds NaN.
 
     References
     ----------

@@ -176,6 +176,9 @@ class ASIF:
     def classify(self, items, labels, *, templates=(DEFAULT_TEMPLATE,), prompts=None, reduce="mean") -> Classification:
         """Classify items of the first side zero-shot: the prompts of the best label are most similar to the item.
 
+        Raises `ParameterError` as `make_prompts`; if `reduce` is unknown; if the prompts do not fit the labels, or are
+        missing and the second side is not of texts.
+
         Parameters
         ----------
         items : sequence of pictures, Tensor or array of shape (q, d_image), or SparseVectors
@@ -187,12 +190,6 @@ class ASIF:
             needed then.
         reduce : {"mean", "max"}
             A label's score is the mean, or the largest, of the scores of its prompts.
-
-        Raises
-        ------
-        ParameterError
-            As `make_prompts`; if `reduce` is unknown; if the prompts do not fit the labels, or are missing and the
-            second side is not of texts.
         """
         from asif_lib.search.inverted import InvertedIndex  # brings the compiler
 
@@ -264,10 +261,8 @@ def make_prompts(labels, templates) -> list:
 def _as_prompts(prompts, labels):
     prompts = as_embeddings(prompts)
     if prompts.ndim not in (2, 3) or len(prompts) != labels:
-        raise ParameterError(
-            f"the prompts have the shape {tuple(prompts.shape)}; {labels} labels need ({labels}, d), or "
-            f"({labels}, t, d) for t prompts each"
-        )
+        need = f"{labels} labels need ({labels}, d), or ({labels}, t, d) for t prompts each"
+        raise ParameterError(f"the prompts have the shape {tuple(prompts.shape)}; {need}")
     return prompts.reshape(-1, prompts.shape[-1])
 
 

@@ -394,6 +394,6 @@ def switch_sweep(banks, prompts, validation, fractions, powers, hubs=(0,), white
                 scores = (image.sparse(settings).similarity(text.sparse(settings)) for image, text in both)
                 return np.mean([one.argmax(dim=1).numpy() == validation[1] for one in scores])
 
-            table = sweep(right, fractions, powers, n, progress=False)
+            table = sweep(right, fractions, powers, n)
             tables.append(table.assign(hubs=share, whiten=pd.Series([whiten] * len(table), dtype=object)))
     return pd.concat(tables, ignore_index=True)

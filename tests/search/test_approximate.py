@@ -361,8 +361,7 @@ def test_the_next_build_replaces_what_a_killed_build_left(edited):
 @pytest.fixture(scope="module")
 def validation():
     pictures, _, labels, prompts = draw(400, seed=7, spread=0.9)
-    prompts = torch.stack([prompts, prompts + 0.3], dim=1).flatten(0, 1)  # two templates
-    return ValidationSet(pictures, prompts, labels, templates=2)
+    return ValidationSet(pictures, prompts, labels)
 
 
 def decisions(bank, validation, k, p, values, indices):
@@ -371,7 +370,7 @@ def decisions(bank, validation, k, p, values, indices):
     for v, i in ((values, indices), exact(bank, validation.prompts, k, "text")):
         rows = torch.zeros(len(v), len(bank), dtype=torch.float64).scatter_(1, i, v.double().clamp_min(0) ** p)
         dense.append(rows / rows.norm(dim=1, keepdim=True).clamp_min(1e-300))
-    return (dense[0] @ dense[1].T).unflatten(1, (CLASSES, 2)).mean(dim=2).argmax(dim=1).numpy()
+    return (dense[0] @ dense[1].T).argmax(dim=1).numpy()
 
 
 @pytest.mark.filterwarnings("ignore:for .* queries the index found fewer")
@@ -401,7 +400,7 @@ def test_the_table_is_what_its_words_say(bank, indexes, validation):
 
 def test_zeros_in_the_place_of_what_is_missing_are_not_found(bank, indexes, validation):
     """With k so large that the k-th cosine is negative, a zero is larger than what it stands for."""
-    k, data = 800, ValidationSet(validation.pictures[:60], validation.prompts, validation.labels[:60], 2)
+    k, data = 800, ValidationSet(validation.pictures[:60], validation.prompts, validation.labels[:60])
     true, _ = exact(bank, data.pictures, k)
     assert (true[:, -1] < 0).all()
     table = measure_efforts(indexes["ivf"], data, k, 2, efforts=[1], progress=False)
@@ -464,7 +463,7 @@ def test_where_none_is_within_the_margin_it_says_so():
 
 
 def test_too_few_pictures_cannot_show_anything(bank, indexes, validation):
-    few = ValidationSet(validation.pictures[:50], validation.prompts, validation.labels[:50], 2)
+    few = ValidationSet(validation.pictures[:50], validation.prompts, validation.labels[:50])
     table = measure_efforts(indexes["ivf"], few, 60, 2, efforts=[20], progress=False)
     found = choose_effort(table, margin=1)
     assert isinstance(found, Tuned)
@@ -495,12 +494,11 @@ def test_a_margin_out_of_range_is_refused(margin):
 @pytest.mark.parametrize(
     "change, words",
     [
-        (lambda x, t, y: (x[:0], t, y[:0], 2), "0 pictures and labels"),
-        (lambda x, t, y: (x, t, y[1:], 2), r"400 pictures and labels of shape \(399,\)"),
-        (lambda x, t, y: (x, t, y, 3), "40 prompts are not 3 for each label"),
-        (lambda x, t, y: (x, t, np.where(y > 3, y, np.nan), 2), "labels of type float64: give positions of classes"),
-        (lambda x, t, y: (x, t, y / 2, 2), "labels of type float64"),
-        (lambda x, t, y: (x, t, y + 1, 2), "labels from 1 to 20 do not count 20 classes from 0"),
+        (lambda x, t, y: (x[:0], t, y[:0]), "0 pictures and int64 labels"),
+        (lambda x, t, y: (x, t, y[1:]), r"400 pictures and int64 labels of shape \(399,\): give the position"),
+        (lambda x, t, y: (x, t, np.where(y > 3, y, np.nan)), "float64 labels"),
+        (lambda x, t, y: (x, t[:0], y), "do not count 0 classes"),
+        (lambda x, t, y: (x, t, y + 1), "labels from 1 to 20 do not count 20 classes from 0"),
     ],
 )
 def test_a_validation_set_that_does_not_fit_is_refused(validation, change, words):

@@ -1,7 +1,7 @@
 """From embeddings, anchors and `Settings` to sparse vectors (ASIF, section 3): every step of the method, once.
 
-Centre, whiten, take the k largest cosines (`SideAnchors`), correct for hubs, set negative entries to 0, take the power,
-normalise (`KeptCosines.sparse`). `represent` does all of it.
+Centre, perhaps whiten, take the k largest cosines (`SideAnchors`), correct for hubs, set negative entries to 0, take
+the power, normalise (`KeptCosines.sparse`). `represent` does all of it.
 """
 
 from dataclasses import dataclass
@@ -104,7 +104,8 @@ class KeptCosines:
 def hubness_of(near) -> torch.Tensor:
     """Return how much of a hub each anchor is, (n,), from its cosines with its m nearest others, `near` (n, m).
 
-    This is their mean, counted from its average over the anchors. A correction for hubs subtracts a share of it.
+    This is their mean, minus its average over all anchors, so that an average anchor loses nothing. A correction for
+    hubs subtracts a share of it.
     """
     near = near.mean(dim=1)
     return near - near.mean()

@@ -177,7 +177,8 @@ class ASIF:
         """Classify items of the first side zero-shot: the prompts of the best label are most similar to the item.
 
         Raises `ParameterError` as `make_prompts`; if `reduce` is unknown; if the prompts do not fit the labels, or are
-        missing and the second side is not of texts.
+        missing and the second side is not of texts. Raises `BrokenPicturesError` if pictures cannot be read,
+        `EncoderError` if an encoder cannot be loaded.
 
         Parameters
         ----------
@@ -194,8 +195,8 @@ class ASIF:
         from asif_lib.search.inverted import InvertedIndex  # brings the compiler
 
         first, second = self.bank.sides
-        texts = self.prompts(labels, templates, prompts)
-        index = InvertedIndex(self.represent(second, texts), len(texts) // len(labels), reduce)
+        z = self.prompts(labels, templates, prompts)
+        index = InvertedIndex(self.represent(second, z), len(z) // len(labels), reduce)  # len(z) / c prompts a label
         return Classification(list(labels), index.scores(self.represent(first, items)))
 
     def prompts(self, labels, templates=(DEFAULT_TEMPLATE,), prompts=None) -> torch.Tensor:

@@ -1,6 +1,6 @@
 """The bank of anchors: two embedding matrices of the same pairs, in memory or on disk.
 
-An edit is written here, and `disk` commits it: what `AnchorBank.remove` does is told by these two files.
+An edit is chosen here, and `disk` commits it. `writing` tells the lock, the order of the writes and what a kill leaves.
 """
 
 import contextlib
@@ -398,7 +398,7 @@ class AnchorBank:
         return AnchorBank.build(pairs, image_encoder, text_encoder, skip_broken=skip_broken, progress=progress)
 
     def remove(self, ids=None, *, where=None, rows=None) -> Self:
-        """Remove pairs; the result equals a bank that was built without them.
+        """Return the bank without some pairs, as if it was built without them; this view keeps them.
 
         On disk the pairs are only marked: their embeddings, captions and ids stay in the files until `compact`. From
         an older view, ids and conditions apply to the newest version; positions are refused.

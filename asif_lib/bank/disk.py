@@ -1,4 +1,4 @@
-"""One version of a bank on disk: opened, read, and followed by the next version."""
+"""One version of a bank on disk: opened, read, and followed by the next version; `record` describes the folder."""
 
 import contextlib
 import itertools
@@ -170,19 +170,25 @@ class DiskVersion:
 
     @contextlib.contextmanager
     def newest(self):
-        """Hold the bank's lock, and give its newest version: this one, unless the folder was changed meanwhile."""
+        """Hold ``bank.json.lock``, read ``bank.json``, and give the newest version: this one, if nothing changed.
+
+        At the end ``bank.json`` is read again, and files that it does not name are deleted.
+        """
         with changing(self.folder, self.record.name) as record:
             yield self if record == self.record else _open(self.folder, record)
 
     def commit(self, change, gone=NO_ROWS, new=None) -> "DiskVersion":
-        """Make the next version while the lock is held; neither embeddings nor table that stay are read.
+        """Make the next version while the lock is held: write a part and a state, then replace ``bank.json``.
+
+        Killed before that, the old version stands; killed after it, the new one. Of the embeddings that are there, only
+        removed rows are read.
 
         The pairs at the positions `gone` (int64, ascending) are removed, those of `new`, a bank in memory, appended as
         one part. The history keeps the words `change`.
         """
-        left_before = self.removed - np.arange(len(self.removed))
-        gone = gone + np.searchsorted(left_before, gone, side="right")  # rows
-        sums = {side: self.sums[side] - total for side, total in self._sums_of(gone).items()}
+        left_before = self.removed - np.arange(len(self.removed))  # pairs that are left before each removed row
+        rows = gone + np.searchsorted(left_before, gone, side="right")  # a position moves by removed rows before it
+        sums = {side: self.sums[side] - total for side, total in self._sums_of(rows).items()}
         record, parts = self.record, self.parts
         if new is not None:
             if len(parts) >= MAX_PARTS:
@@ -194,19 +200,20 @@ class DiskVersion:
             sums = {side: sums[side] + added[side] for side in sums}
             record = record.model_copy(update={"parts": [*record.parts, part]})
             parts = [*parts, _open_part(self.folder / part.name, record.sides)]
-        return self._followed(record, change, parts, np.union1d(self.removed, gone), sums)
+        return self._committed(record, change, parts, np.union1d(self.removed, rows), sums)
 
-    def _sums_of(self, gone) -> dict:
+    def _sums_of(self, rows) -> dict:
         """Return the `exact_sum` of ascending rows, by side."""
         sums = {side: torch.zeros_like(total) for side, total in self.sums.items()}
         for part, (start, stop) in zip(self.parts, itertools.pairwise(self.starts), strict=True):
-            here = gone[(gone >= start) & (gone < stop)] - start
-            for block in np.split(here, range(BLOCK, len(here), BLOCK)) if len(here) else ():
+            here = rows[(rows >= start) & (rows < stop)] - start
+            for first in range(0, len(here), BLOCK):
                 for side in sums:
-                    sums[side] += exact_sum(part.read(side, block))
+                    sums[side] += exact_sum(part.read(side, here[first : first + BLOCK]))
         return sums
 
-    def _followed(self, record, change, parts, removed, sums, forget=False):
+    def _committed(self, record, change, parts, removed, sums, forget=False):
+        """Commit the version of these parts; return it."""
         count = sum(map(len, parts)) - len(removed)
         record = add_version(self.folder, record, change, removed, count, sums, forget=forget)
         return DiskVersion(self.folder, record, parts, removed, sums, self.verified)
@@ -218,7 +225,7 @@ class DiskVersion:
         part, sums = write_part(self.folder, self.record.sides, self.entry.count, self.schema, self.blocks())
         record = self.record.model_copy(update={"parts": [part]})
         parts = [_open_part(self.folder / part.name, record.sides)]
-        return self._followed(record, "compacted", parts, NO_ROWS, sums, forget=True)
+        return self._committed(record, "compacted", parts, NO_ROWS, sums, forget=True)
 
     def undo(self) -> "DiskVersion":
         """Make the version before this one the newest; the lock is held."""

@@ -25,7 +25,7 @@ def check_choice(ids, where, rows):
         return None, where, rows
     ids = ids if isinstance(ids, str) else list(ids)
     if isinstance(ids, str) or not ids or not all(isinstance(id, str) for id in ids):
-        raise BankError(f"ids is a list of one text or more, not {ids!r:.80}; nothing was removed")
+        raise BankError(f"ids is a list of one text or more, not {ids!r:.80}; nothing was changed")
     twice = [id for id, count in Counter(ids).items() if count > 1]
     if twice:
         raise BankError(f"named more than once: {first_names(sorted(twice))}")
@@ -38,12 +38,12 @@ def positions_of(bank, ids, where, rows) -> np.ndarray:
         there, positions = bank.find_ids(ids)
         if not there.all():
             missing = [id for id, found in zip(ids, there, strict=True) if not found]
-            raise BankError(f"bank {bank.name!r} has no pair {first_names(missing)}; nothing was removed")
+            raise BankError(f"bank {bank.name!r} has no pair {first_names(missing)}; nothing was changed")
         return positions
     if where is not None:
         positions = _positions_that_fit(bank, where)
         if not len(positions):
-            raise BankError(f"no pair fits the condition {where!r}; nothing was removed")
+            raise BankError(f"no pair fits the condition {where!r}; nothing was changed")
         return positions
     return _positions(rows, len(bank))
 

@@ -1,8 +1,8 @@
 """A cache of embeddings on disk, one SQLite file per encoder identity.
 
-The file belongs to one encoder. In it, a row is found by the SHA-256 of a picture's bytes, or of a text. A changed
-picture, encoder or preprocessing therefore misses the cache. A killed run resumes where it stopped, and two data
-sets that share pictures share the work.
+The file belongs to one encoder. In it, a row is found by the SHA-256 of a picture's file (or pixels), or of a text. A
+changed picture, encoder or preprocessing therefore misses the cache. A killed run resumes where it stopped, and two
+data sets that share pictures share the work.
 """
 
 import contextlib
@@ -20,7 +20,7 @@ from asif_lib.relative import as_embeddings
 from .encoder import Encoder, check_list
 
 COMMIT_EVERY = 64
-"""Embeddings between two commits. A killed run loses no more than these."""
+"""Embeddings between two commits. A killed run loses about these, and the batches in work."""
 
 
 def embed(encoder, items, *, progress=True) -> torch.Tensor:

@@ -39,9 +39,9 @@ def contributions(image: SparseVectors, text: SparseVectors, pairs=None, *, redu
     _check_same_anchors(image, text)
     if reduce == "max":
         text = text[[int(image.similarity(text)[0].argmax())]]
-    # a mean of cosines is the product with the mean
-    anchors, place = np.unique(text.indices, return_inverse=True)
-    mean = np.bincount(place.ravel(), text.values.ravel()) / len(text)
+    # the mean of the products with the prompts is the product with their mean vector
+    anchors, column = np.unique(text.indices, return_inverse=True)
+    mean = np.bincount(column.ravel(), text.values.ravel()) / len(text)
     shared, at_image, at_text = np.intersect1d(image.indices[0], anchors, return_indices=True)
     table = pd.DataFrame({"anchor": shared, "image": image.values[0][at_image], "text": mean[at_text]})
     table["contribution"] = table.image.astype("float64") * table.text

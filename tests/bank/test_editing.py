@@ -450,7 +450,7 @@ def column(bank, **values):
 
 
 BAD_EDITS = {
-    "remove what is not there": (lambda b: b.remove(["nobody", *ids(1)]), "has no pair nobody; nothing was removed"),
+    "remove what is not there": (lambda b: b.remove(["nobody", *ids(1)]), "has no pair nobody; nothing was changed"),
     "remove what was removed": (lambda b: b.remove(ids(1)).remove(ids(1)), "has no pair id-0001"),
     "remove all": (lambda b: b.remove(where="1"), "would remove all 12 pairs"),
     "remove all by id": (lambda b: b.remove(ids(*range(12))), "would remove all 12 pairs"),

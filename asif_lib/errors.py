@@ -37,9 +37,7 @@ UNREACHABLE = "the hub cannot be reached"
 _HUB = {
     "Config name is missing": "it has several configurations: name one, as in OWNER/NAME#CONFIGURATION",
     "GatedRepo|gated dataset": "its terms must be accepted: accept them on its page, and run: hf auth login",
-    "RepositoryNotFound|DatasetNotFound": (
-        "the hub has no such repository, or hides it: it may be renamed, deleted or private"
-    ),
+    "RepositoryNotFound|DatasetNotFound": "the hub has no such repository: it may be renamed, deleted or private",
     "don't share the same prefix or the same types": (
         "one of its first rows lacks a file that the others have, such as its caption: mend or remove this row"
     ),
@@ -117,15 +115,8 @@ def version_of(package) -> str | None:
 
 
 def import_extra(module, extra) -> ModuleType:
-    """Import a module that is installed by an extra of this package, and return it.
+    """Import a module that is installed by an extra of this package, and return it; else raise `MissingExtraError`.
 
-    Raises
-    ------
-    MissingExtraError
-        If it cannot be imported; the sentence names the extra.
-
-    Examples
-    --------
     >>> client = import_extra("dask.distributed", "cluster").Client    # doctest: +SKIP
     """
     try:

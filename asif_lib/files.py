@@ -77,14 +77,8 @@ def put_aside(path) -> Path:
 def locked(path) -> Iterator[None]:
     """Hold the lock of a file, ``NAME.lock`` beside it, so that simultaneous changes lose nothing.
 
-    It excludes other threads too. When a process ends, in any way, the system releases its lock.
-
-    Raises
-    ------
-    LockedError
-        Another process kept the lock for `LOCK_SECONDS` seconds.
-    OSError
-        The folder is read-only.
+    It excludes other threads too. When a process ends, in any way, the system releases its lock. Raises `LockedError`
+    if another process keeps the lock for `LOCK_SECONDS` seconds, and `OSError` if the folder is read-only.
     """
     path = Path(path)
     lock = FileLock(path.with_name(path.name + ".lock"), timeout=LOCK_SECONDS)
@@ -101,14 +95,8 @@ def locked(path) -> Iterator[None]:
 def read_json(path, kind):
     """Read a JSON file as `kind`: a dataclass, a pydantic model, or a type such as ``dict[str, int]``.
 
-    Types are checked strictly: a number in quotes is a string, and 1.0 is no count.
-
-    Raises
-    ------
-    OSError
-        If the file cannot be read.
-    ValueError
-        If it is not JSON, or not of that kind: one line that names the key and the mistake.
+    Types are checked strictly: a number in quotes is a string, and 1.0 is no count. Raises `OSError` if the file cannot
+    be read, and `ValueError` if it is not JSON of that kind: one line that names the key and the mistake.
     """
     return parse_json(Path(path).read_bytes(), kind)
 
@@ -132,32 +120,13 @@ _SEAL = re.compile(rb',\n  "sha256": "([0-9a-f]{64})"\n}\n\Z')
 
 
 def sealed(value) -> bytes:
-    """Return a dataclass or pydantic model as JSON. Its last key, ``sha256``, is the checksum of all bytes before.
-
-    Examples
-    --------
-    >>> from asif_lib.encoders.identity import EncoderIdentity
-    >>> content = sealed(EncoderIdentity("text", "ear", "folder /ear", "aa", "none", 384))
-    >>> unsealed(content).count(b"sha256"), content.count(b"sha256")
-    (0, 1)
-    """
+    """Return a dataclass or pydantic model as JSON. Its last key, ``sha256``, is the checksum of all bytes before."""
     body = TypeAdapter(type(value)).dump_json(value, indent=2).removesuffix(b"\n}")
     return body + f',\n  "sha256": "{hashlib.sha256(body).hexdigest()}"\n}}\n'.encode()
 
 
-def has_seal(content: bytes) -> bool:
-    """Return whether `content` ends with a checksum, as `sealed` writes it."""
-    return bool(_SEAL.search(content))
-
-
 def unsealed(content: bytes) -> bytes:
-    """Return the JSON in `content` without its checksum.
-
-    Raises
-    ------
-    ValueError
-        If the checksum is missing, or a byte before it was changed.
-    """
+    """Return the JSON in `content` without its checksum; `ValueError` if this is missing, or another."""
     seal = _SEAL.search(content)
     if not seal:
         raise ValueError("its checksum is missing: an earlier version wrote it, or it is cut off")

@@ -13,7 +13,7 @@ from threadpoolctl import threadpool_limits
 from tqdm.auto import tqdm as any_tqdm
 from tqdm.std import tqdm as terminal_tqdm
 
-from asif_lib.errors import EncoderError, ParameterError
+from asif_lib.errors import EncoderError, ParameterError, first_line
 
 AHEAD = 16
 """Results for each thread that may wait for the caller: with 16, one slow picture stops no other thread."""
@@ -65,19 +65,13 @@ class _LastState(terminal_tqdm):
 
 
 def resolve_device(device="auto") -> torch.device:
-    """Return the device of that name; ``"auto"`` is cuda, else mps, else cpu.
-
-    Raises
-    ------
-    EncoderError
-        If PyTorch does not see such a device.
-    """
+    """Return the device of that name; ``"auto"`` is cuda, else mps, else cpu. Raises `EncoderError` without it."""
     if device == "auto":
         device = "cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu"
     try:
         return torch.empty(0, device=device).device
     except (RuntimeError, AssertionError) as error:
-        reason = str(error).splitlines()[0]
+        reason = first_line(error)
         raise EncoderError(f"device {str(device)!r} is not available here ({reason}); use cpu or auto") from None
 
 
@@ -87,13 +81,7 @@ def has_fast_bfloat16() -> bool:
 
 
 def chunks_of(items, size) -> list:
-    """Cut `items` (a range or a list) into pieces of that size; the last may be shorter.
-
-    Raises
-    ------
-    ParameterError
-        If the size is not a whole number from 1.
-    """
+    """Cut a range or a list into pieces of that size; the last may be shorter. `ParameterError` if it is no count."""
     if isinstance(size, bool) or not isinstance(size, numbers.Integral) or size < 1:
         raise ParameterError(f"batch_size = {size}: must be a whole number, 1 or more")
     return [items[i : i + size] for i in range(0, len(items), size)]

@@ -86,17 +86,14 @@ def relative_representation(z, anchors, *, mean=None) -> torch.Tensor:
     Entry (i, j) is cos(z_i - mean, anchor_j - mean): row i describes z_i, and column j has the name of anchor j.
     The result is dense, for chapters and small n.
 
+    Raises `ParameterError` if the dimensions differ.
+
     Parameters
     ----------
     z : Tensor or array of shape (q, d)
     anchors : Tensor or array of shape (n, d)
     mean : Tensor of shape (d,), optional
         Subtracted from both: the mean of the anchors, for an encoder whose vectors share a large common part.
-
-    Raises
-    ------
-    ParameterError
-        If the dimensions differ.
 
     See Also
     --------
@@ -121,10 +118,8 @@ def relative_representation(z, anchors, *, mean=None) -> torch.Tensor:
 def check_dimensions(z, anchors):
     """Raise `ParameterError` unless the rows of `z` and of `anchors` are in the same space."""
     if z.ndim != 2 or anchors.ndim != 2 or z.shape[1] != anchors.shape[1]:
-        raise ParameterError(
-            f"vectors of shape {tuple(z.shape)} and anchors of shape {tuple(anchors.shape)} are not of one "
-            f"space; encode both with the same encoder"
-        )
+        shapes = f"vectors of shape {tuple(z.shape)} and anchors of shape {tuple(anchors.shape)}"
+        raise ParameterError(f"{shapes} are not of one space; encode both with the same encoder")
 
 
 def main_directions(rows):

@@ -21,10 +21,10 @@ class Settings:
         vectors of an encoder share a large common part (chapter 03).
     hubs : float, 0 to 1
         An anchor in a dense region is near to many questions and says little about each. So this share of the anchor's
-        mean cosine with its `NEAREST` own nearest anchors is subtracted from the k cosines that are kept, before
-        the power. The mean counts from its average over the anchors. With 0.5 this is the idea of CSLS (Lample et al.,
-        Word translation without parallel data, ICLR 2018, section 2.3). A score is still a sum over anchors. With
-        pictures of another kind than the bank's it can harm.
+        mean cosine with its `NEAREST` own nearest anchors is subtracted from the k cosines that are kept, before the
+        power. The average of these means is subtracted first, so that an average anchor loses nothing. With 0.5 this is
+        the idea of CSLS (Lample et al., Word translation without parallel data, ICLR 2018, section 2.3). A score is
+        still a sum over anchors. With pictures of another kind than the bank's it can harm.
     whiten : float, above 0 and at most 1, optional
         Whiten the vectors of a bank's first side, its pictures, before the cosine: divide them along the main
         directions of the anchors by the standard deviation there, whose square is shrunk by this share towards its

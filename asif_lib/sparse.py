@@ -1,7 +1,7 @@
 """From embeddings, anchors and `Settings` to sparse vectors (ASIF, section 3): every step of the method, once.
 
-Centre, whiten, take the k largest cosines (`SideAnchors`), correct for hubs, set negative entries to 0, take the power,
-normalise (`KeptCosines.sparse`). `represent` does all of it.
+Centre, perhaps whiten, take the k largest cosines (`SideAnchors`), correct for hubs, set negative entries to 0, take
+the power, normalise (`KeptCosines.sparse`). `represent` does all of it.
 """
 
 from dataclasses import dataclass
@@ -47,10 +47,7 @@ class SparseVectors:
     def similarity(self, other) -> torch.Tensor:
         """Return the (q, t) float32 cosines with t `other` SparseVectors of the same anchors.
 
-        Raises
-        ------
-        ParameterError
-            If the numbers of anchors differ.
+        Raises `ParameterError` if the numbers of anchors differ.
         """
         from asif_lib.search.inverted import InvertedIndex  # brings the compiler
 
@@ -107,7 +104,8 @@ class KeptCosines:
 def hubness_of(near) -> torch.Tensor:
     """Return how much of a hub each anchor is, (n,), from its cosines with its m nearest others, `near` (n, m).
 
-    This is their mean, counted from its average over the anchors. A correction for hubs subtracts a share of it.
+    This is their mean, minus its average over all anchors, so that an average anchor loses nothing. A correction for
+    hubs subtracts a share of it.
     """
     near = near.mean(dim=1)
     return near - near.mean()
@@ -186,6 +184,8 @@ def represent(z, anchors, settings, *, mean=None, device="cpu", **search) -> Spa
 
     The dense matrix (q, n) never exists whole.
 
+    Raises `ParameterError` if a setting is out of range, the dimensions differ, or a vector holds NaN.
+
     Parameters
     ----------
     z : Tensor or array of shape (q, d)
@@ -198,11 +198,6 @@ def represent(z, anchors, settings, *, mean=None, device="cpu", **search) -> Spa
     device : str or torch.device
     search : optional
         ``method``, ``memory``, ``progress`` of `asif_lib.search.top_anchors`; they do not change the result.
-
-    Raises
-    ------
-    ParameterError
-        If a setting is out of range, the dimensions differ, or a vector holds NaN.
 
     References
     ----------

@@ -9,7 +9,6 @@ from asif_lib.defaults import DEFAULT_P, DEFAULT_TEMPLATE
 from asif_lib.errors import EncoderError, ParameterError
 from asif_lib.machine import resolve_device
 from asif_lib.relative import as_embeddings
-from asif_lib.search.inverted import InvertedIndex
 from asif_lib.settings import Settings
 from asif_lib.sparse import SideAnchors, SparseVectors
 
@@ -177,6 +176,10 @@ class ASIF:
     def classify(self, items, labels, *, templates=(DEFAULT_TEMPLATE,), prompts=None, reduce="mean") -> Classification:
         """Classify items of the first side zero-shot: the prompts of the best label are most similar to the item.
 
+        Raises `ParameterError` as `make_prompts`; if `reduce` is unknown; if the prompts do not fit the labels, or are
+        missing and the second side is not of texts. Raises `BrokenPicturesError` if pictures cannot be read,
+        `EncoderError` if an encoder cannot be loaded.
+
         Parameters
         ----------
         items : sequence of pictures, Tensor or array of shape (q, d_image), or SparseVectors
@@ -188,16 +191,12 @@ class ASIF:
             needed then.
         reduce : {"mean", "max"}
             A label's score is the mean, or the largest, of the scores of its prompts.
-
-        Raises
-        ------
-        ParameterError
-            As `make_prompts`; if `reduce` is unknown; if the prompts do not fit the labels, or are missing and the
-            second side is not of texts.
         """
+        from asif_lib.search.inverted import InvertedIndex  # brings the compiler
+
         first, second = self.bank.sides
-        texts = self.prompts(labels, templates, prompts)
-        index = InvertedIndex(self.represent(second, texts), len(texts) // len(labels), reduce)
+        z = self.prompts(labels, templates, prompts)
+        index = InvertedIndex(self.represent(second, z), len(z) // len(labels), reduce)  # len(z) / c prompts a label
         return Classification(list(labels), index.scores(self.represent(first, items)))
 
     def prompts(self, labels, templates=(DEFAULT_TEMPLATE,), prompts=None) -> torch.Tensor:
@@ -263,10 +262,8 @@ def make_prompts(labels, templates) -> list:
 def _as_prompts(prompts, labels):
     prompts = as_embeddings(prompts)
     if prompts.ndim not in (2, 3) or len(prompts) != labels:
-        raise ParameterError(
-            f"the prompts have the shape {tuple(prompts.shape)}; {labels} labels need ({labels}, d), or "
-            f"({labels}, t, d) for t prompts each"
-        )
+        need = f"{labels} labels need ({labels}, d), or ({labels}, t, d) for t prompts each"
+        raise ParameterError(f"the prompts have the shape {tuple(prompts.shape)}; {need}")
     return prompts.reshape(-1, prompts.shape[-1])
 
 

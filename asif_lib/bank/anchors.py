@@ -1,6 +1,6 @@
 """The bank of anchors: two embedding matrices of the same pairs, in memory or on disk.
 
-An edit is written here, and `disk` commits it: what `AnchorBank.remove` does is told by these two files.
+An edit is chosen here, and `disk` commits it. `writing` tells the lock, the order of the writes and what a kill leaves.
 """
 
 import contextlib
@@ -12,19 +12,16 @@ import numpy as np
 import pandas as pd
 import torch
 
-from asif_lib.encoders.embeddings import embed
 from asif_lib.encoders.identity import EncoderIdentity, checked_identity
-from asif_lib.errors import BankError, DataError, IdentityError
+from asif_lib.errors import BankError, IdentityError
 from asif_lib.relative import as_embeddings
 from asif_lib.search.rows import BLOCK, Rows, as_rows
 
 from . import checks
-from .building import encode, identity_of, table_of
+from .building import encode, identity_of, pairs_table
 from .checks import IMAGE_TEXT, NoSideError
-from .copies import read_prepared
 from .disk import DiskVersion, open_version
 from .record import BankRecord, Side, bank_dir
-from .selecting import check_choice, positions_of
 from .sums import exact_sum, mean_of
 from .writing import NO_ROWS, check_folder, in_blocks, plain_table, write_bank
 
@@ -35,9 +32,9 @@ class AnchorBank:
     The sides of most banks are ``"image"`` and ``"text"``: captioned pictures. Any two encoders that can each say
     "these are alike" make a bank, such as those of two languages.
 
-    A bank is a value: an edit returns another bank. A bank that was opened with `load` is a view of one version on
-    disk. Its edits are committed there, and older views stay as they were. Embeddings and table are read when they are
-    first used. Embeddings in one part without removed rows are memory-mapped; others are gathered into memory.
+    A bank that was opened with `load` is a view of one version on disk. Its edits are committed there, and older views
+    stay as they were. Embeddings and table are read when they are first used. Embeddings in one part without removed
+    rows are memory-mapped; others are gathered into memory.
 
     Parameters
     ----------
@@ -68,7 +65,7 @@ class AnchorBank:
         self.encoders = {s: identity_of(s, *made) for s, *made in zip(sides, encoders, matrices, strict=True)}
         self._rows, self._pairs, self._means = dict(zip(sides, map(as_rows, matrices), strict=True)), pairs, {}
         if disk is None:
-            checks.check_bank(self)
+            checks.check_content(self)
 
     @classmethod
     def _of(cls, disk: DiskVersion) -> Self:
@@ -126,7 +123,7 @@ class AnchorBank:
         Raises
         ------
         BrokenPicturesError, BankError
-            If pictures cannot be read, which the error lists; if no pair is left.
+            If pictures cannot be read; if no pair is left.
         """
         values = encode(pairs, image_encoder, text_encoder, skip_broken, progress)
         return cls(name or pairs.name, *values, image_encoder.identity, text_encoder.identity, pairs.licence)
@@ -152,6 +149,8 @@ class AnchorBank:
         >>> bank = AnchorBank.from_items(                                 # doctest: +SKIP
         ...     english, german, english, (encoder, german_encoder), sides=("english", "german"))
         """
+        from asif_lib.encoders.embeddings import embed  # needed where items are encoded only
+
         checks.check_sides(sides)
         for side, encoder in zip(sides, encoders, strict=True):
             checked_identity(side, encoder)
@@ -188,11 +187,9 @@ class AnchorBank:
 
         Raises
         ------
-        BankError
-            If counts or dimensions differ, an embedding is zero or not finite, a caption is missing, or an id occurs
-            twice.
-        ParameterError
-            If the embeddings are not floats.
+        BankError, ParameterError
+            If counts or dimensions differ, an embedding is zero or no finite float, a caption is missing, or an id is
+            there twice.
 
         Examples
         --------
@@ -202,7 +199,7 @@ class AnchorBank:
         AnchorBank('mine', 3 pairs, in memory)
         """
         checks.check_sides(sides)
-        pairs = table_of(captions, ids, pictures, groups)
+        pairs = pairs_table(captions, ids, pictures, groups)
         matrices = [as_embeddings(z).detach().cpu() for z in (first, second)]
         if encoders is None:
             named = {"image": image_encoder, "text": text_encoder}
@@ -230,9 +227,9 @@ class AnchorBank:
         becomes zero.
         """
         checks.check_dtype(dtype)
-        matrices = {side: self.matrix(side).to(dtype) for side in self.sides}
-        checks.check_precision(self, matrices)
-        return self.with_rows({side: as_rows(matrix) for side, matrix in matrices.items()}, self.pairs)
+        bank = self.with_rows({side: as_rows(self.matrix(side).to(dtype)) for side in self.sides}, self.pairs)
+        checks.check_precision(self, bank)
+        return bank
 
     # -- read --------------------------------------------------------------------------------------------
 
@@ -319,18 +316,10 @@ class AnchorBank:
     def diff(self, other) -> pd.DataFrame:
         """Compare this bank with `other`, pair by pair; a pair is known by its id.
 
-        Returns
-        -------
-        DataFrame
-            Columns ``change``, ``id``, ``caption``: the pairs ``removed`` (in this bank's order), then the pairs
-            ``added`` and ``changed`` (in their embeddings or in a column of the table), in the order of `other`.
-
-        Raises
-        ------
-        IdentityError, BankError
-            If other encoders made the other bank; if an id occurs twice in one of them, or their columns differ.
+        Returns a DataFrame with the columns ``change``, ``id``, ``caption``: the pairs ``removed``, in this bank's
+        order, then in the order of `other` the pairs ``added``, and ``changed`` in embeddings or a column of the table.
+        Raises `IdentityError` or `BankError` if encoders or columns differ, or an id occurs twice in one of the banks.
         """
-        checks.check_encoders(self, other)
         return checks.difference(self, other)
 
     # -- edited ------------------------------------------------------------------------------------------
@@ -382,14 +371,10 @@ class AnchorBank:
         ------
         IdentityError, BrokenPicturesError, BankError
             If other encoders made the new embeddings; if pictures cannot be read; if an id exists already, or an
-            embedding, a caption or the table cannot be used. Nothing is added.
-
-        Examples
-        --------
-        >>> bank = bank.add(pairs, image_encoder, text_encoder)        # doctest: +SKIP
+            embedding or the table cannot be used. Nothing is added.
         """
         if not isinstance(new, AnchorBank):
-            self.check_ids_new(new.ids)
+            checks.check_ids_free(self, new.ids)  # now, rather than after slow work
             new = self.embed(new, image_encoder, text_encoder, skip_broken=skip_broken, progress=progress)
         checks.check_encoders(self, new)
         if not len(new):
@@ -400,10 +385,6 @@ class AnchorBank:
             checks.check_fits(bank, new)
             return bank._edited(f"added {_counted(new)}", new=new)
 
-    def check_ids_new(self, ids):
-        """Raise `BankError` if the bank has pairs with some of these ids: `add` would, after slow work."""
-        checks.check_ids_free(self, pd.Index(ids).unique())
-
     def embed(self, pairs, image_encoder, text_encoder, *, skip_broken=False, progress=True) -> Self:
         """Return `Pairs` as a bank of their own, embedded by this bank's encoders: the bank that `add` appends.
 
@@ -412,14 +393,12 @@ class AnchorBank:
         for side, encoder in zip(IMAGE_TEXT, (image_encoder, text_encoder), strict=True):
             own = self.encoder_of(side)
             if encoder is None:
-                raise BankError(
-                    f"to embed captioned pictures, pass the bank's image encoder and text encoder too: {own}"
-                )
+                raise BankError(f"to embed captioned pictures, pass the bank's two encoders too: {own}")
             self.check_encoder(checked_identity(side, encoder), side)
         return AnchorBank.build(pairs, image_encoder, text_encoder, skip_broken=skip_broken, progress=progress)
 
     def remove(self, ids=None, *, where=None, rows=None) -> Self:
-        """Remove pairs; the result equals a bank that was built without them.
+        """Return the bank without some pairs, as if it was built without them; this view keeps them.
 
         On disk the pairs are only marked: their embeddings, captions and ids stay in the files until `compact`. From
         an older view, ids and conditions apply to the newest version; positions are refused.
@@ -443,6 +422,8 @@ class AnchorBank:
         --------
         >>> bank = bank.remove(where="group = 'food'")                 # doctest: +SKIP
         """
+        from .selecting import check_choice, positions_of  # SQLite serves removals only
+
         choice = check_choice(ids, where, rows)
         with self._newest(seen=rows is not None) as bank:
             gone = positions_of(bank, *choice)
@@ -474,6 +455,8 @@ class AnchorBank:
         --------
         >>> bank = bank.relabel("owl.png", "A barn owl.", text_encoder=text_encoder)      # doctest: +SKIP
         """
+        from .selecting import check_choice, positions_of  # as for `remove`
+
         choice, own = check_choice([id], None, None), self.encoder_of(side)
         plain_table(pd.DataFrame({"caption": [caption]}, dtype=object))  # raises if it cannot be stored
         if text is None:
@@ -482,6 +465,8 @@ class AnchorBank:
                     f"to relabel a pair, pass the embedding of its new caption, or the bank's {side} encoder: {own}"
                 )
             self.check_encoder(checked_identity(side, text_encoder), side)
+            from asif_lib.encoders.embeddings import embed  # needed where a text is encoded only
+
             text = embed(text_encoder, [caption], progress=False)
         with self._newest() as bank:  # the pair may have changed since this view was opened
             row = positions_of(bank, *choice)
@@ -498,9 +483,7 @@ class AnchorBank:
 
         ``bank.json``, the removed rows and the sums are compared with their checksums, and so are all files of a bank
         of less than 64 MiB. The table of a larger bank is compared when it is first read, its embeddings by `verify`.
-
-        With `verify`, every file is compared now. Raises `BankError` if there is no such bank, or it is damaged or of
-        another format.
+        Raises `BankError` if there is no such bank, or it is damaged or of another format.
         """
         bank = cls._of(open_version(bank_dir(name).absolute(), name))
         if verify:
@@ -511,7 +494,6 @@ class AnchorBank:
         """Write the bank to `folder`, replacing a bank there in one step; return the folder.
 
         The folder then holds version 1 of a new bank, without the old history; `load` it to edit the bank on disk.
-
         Raises `BankError` if the folder holds other files, or the disk is full. The old content is unharmed.
         """
         folder = Path(folder).absolute()  # a later change of the current folder moves no bank
@@ -572,8 +554,7 @@ class AnchorBank:
     def verify(self, *, progress=True) -> list:
         """Compare all files of the bank, its prepared copies and indexes with their checksums; return their paths.
 
-        Raises `BankError` if files are missing or not as they were written, which the error lists; or if the bank is in
-        memory only.
+        Raises `BankError` if files are missing or not as they were written, or the bank is in memory only.
         """
         return self.on_disk("has no files to verify").verify(progress)
 
@@ -590,20 +571,14 @@ class AnchorBank:
     def searchable(self, side, *, center=True):
         """Return a side's embeddings for `asif_lib.search.top_anchors`: a prepared copy of this version, else rows.
 
-        Returns
-        -------
-        anchors : PreparedAnchors or Rows
-        mean : Tensor of shape (d,), or None
-            To be passed on; prepared anchors bring their own.
+        Returns ``(anchors, mean)``; the mean (d,) is None without `center`, and if prepared anchors bring it.
         """
-        rows, mean = self.rows(side), self.mean(side) if center else None
-        if self.disk is None:
-            return rows, mean
-        try:
-            prepared = read_prepared(self.index_folder, side, rows, mean, self.disk.owner(side))
-        except DataError as error:
-            raise BankError(f"{error}; prepare the bank again") from None
-        return (prepared, None) if prepared else (rows, mean)
+        mean, prepared = self.mean(side) if center else None, None
+        if self.disk and self.index_folder.exists():
+            from .copies import read_prepared  # most banks have none
+
+            prepared = read_prepared(self.disk, side, mean)
+        return (prepared, None) if prepared else (self.rows(side), mean)
 
     @property
     def index_folder(self) -> Path:

@@ -8,10 +8,7 @@ from pathlib import Path
 import pandas as pd
 import torch
 
-from asif_lib.encoders.embeddings import embed, embed_readable
 from asif_lib.encoders.identity import EXTERNAL, EncoderIdentity, checked_identity, external_identity
-from asif_lib.encoders.pictures import PictureFile
-from asif_lib.encoders.text import TextEncoder
 from asif_lib.errors import BankError, BrokenPicturesError, first_names
 
 
@@ -20,6 +17,8 @@ def encode(pairs, image_encoder, text_encoder, skip_broken, progress) -> tuple:
 
     With `skip_broken`, pairs with broken pictures are left out.
     """
+    from asif_lib.encoders.embeddings import embed, embed_readable  # a bank that is only read needs no encoder
+
     checked_identity("image", image_encoder)
     checked_identity("text", text_encoder)
     image, kept, errors = embed_readable(image_encoder, pairs.pictures, progress=progress)
@@ -31,19 +30,13 @@ def encode(pairs, image_encoder, text_encoder, skip_broken, progress) -> tuple:
     if warning := cut_captions(pairs.captions, pairs.ids, text_encoder):
         warnings.warn(warning, stacklevel=3)
     text = embed(text_encoder, pairs.captions, progress=progress)
-    columns = {
-        "id": pairs.ids,
-        "caption": pairs.captions,
-        "picture": [path_of(picture) for picture in pairs.pictures],
-        "group": pairs.groups,
-    }
-    return image, text, pd.DataFrame(columns)
+    return image, text, pairs_table(pairs.captions, pairs.ids, list(map(path_of, pairs.pictures)), pairs.groups)
 
 
 def path_of(picture) -> str:
     """Return the absolute path of a picture's file, valid from any folder; ``""`` for a picture without a file."""
-    has_file = isinstance(picture, str | Path | PictureFile) and str(picture)
-    return str(Path(str(picture)).absolute()) if has_file else ""
+    path = getattr(picture, "path", picture)  # of a `PictureFile`
+    return str(Path(path).absolute()) if isinstance(path, str | Path) and str(path) else ""
 
 
 def cut_captions(captions, ids, text_encoder) -> str | None:
@@ -59,6 +52,8 @@ def cut_captions(captions, ids, text_encoder) -> str | None:
 
 def cut_positions(captions, text_encoder) -> list:
     """Return the positions of the captions that the text encoder cuts off."""
+    from asif_lib.encoders.text import TextEncoder  # needed where texts are encoded only
+
     limit = text_encoder.model.max_seq_length if isinstance(text_encoder, TextEncoder) else None
     if limit is None:
         return []
@@ -66,20 +61,21 @@ def cut_positions(captions, text_encoder) -> list:
     # the two marks around the text, or the space that some tokenizers put before it.
     sizes = [len(caption.encode(errors="replace")) for caption in captions]
     candidates = [i for i, size in enumerate(sizes) if size + 3 > limit]
-    if not candidates:
+    if not candidates:  # a tokenizer takes a second to load
         return []
     tokens = text_encoder.model.tokenizer([captions[i] for i in candidates], truncation=False, verbose=False)
     return [i for i, found in zip(candidates, tokens["input_ids"], strict=True) if len(found) > limit]
 
 
-def table_of(captions, ids, pictures, groups) -> pd.DataFrame:
+def pairs_table(captions, ids=None, pictures=None, groups=None) -> pd.DataFrame:
     """Return the columns that `AnchorBank.from_embeddings` takes as a table of n rows."""
     captions = _texts("caption", captions)
+    none = [""] * len(captions)
     columns = {
         "id": list(map(str, range(len(captions)))) if ids is None else _texts("id", ids),
         "caption": captions,
-        "picture": [""] * len(captions) if pictures is None else list(map(path_of, _texts("picture", pictures))),
-        "group": [""] * len(captions) if groups is None else _texts("group", groups),
+        "picture": list(map(path_of, none if pictures is None else _texts("picture", pictures))),
+        "group": none if groups is None else _texts("group", groups),
     }
     for name, column in columns.items():
         if len(column) != len(captions):
@@ -105,15 +101,11 @@ def _texts(name, values) -> list:
 def identity_of(side, encoder, embeddings) -> EncoderIdentity:
     """Return the identity of the encoder that made the `embeddings` (n, d) of a side.
 
-    A name is external, and of the kind that the side is called. Without `encoder`, the content of the embeddings is
-    the identity.
+    A name is external, of the kind that the side is called. Without `encoder`, the embeddings' content is the identity.
     """
     if isinstance(encoder, str):
         return external_identity(side, encoder, embeddings.shape[1])
     if encoder is not None:
         return checked_identity(side, encoder)
-    digest = hashlib.sha256()
-    for block in embeddings.split(16_384):
-        digest.update(block.contiguous().view(torch.uint8).numpy())
-    checksum = digest.hexdigest()
+    checksum = hashlib.sha256(embeddings.contiguous().view(torch.uint8).numpy()).hexdigest()
     return EncoderIdentity(side, f"unnamed {checksum[:8]}", EXTERNAL, checksum, "unknown", embeddings.shape[1])

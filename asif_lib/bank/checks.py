@@ -1,6 +1,6 @@
 """Checks of a bank and of an edit, and the difference between two banks.
 
-`check_bank` looks at everything that a person gives: matrices, table, ids, names. An edit looks at new pairs with it
+`check_content` looks at everything that a person gives: matrices, table, ids, names. An edit looks at new pairs with it
 once, and compares them with the bank that they join by `check_fits`: on disk under the lock.
 """
 
@@ -33,15 +33,13 @@ class NoSideError(BankError, AttributeError):
 def check_sides(sides):
     """Raise `BankError` unless `sides` are two different names that files can have."""
     names = [sides] if isinstance(sides, str) else list(sides)
-    if len(names) != 2:
-        raise BankError(f"a bank has two sides, as in sides=('english', 'german'); {names} are {len(names)}")
+    if len(names) != 2 or names[0] == names[1]:
+        raise BankError(f"a bank has two sides of different names, as in sides=('english', 'german'), not {names}")
     for name in names:
         if not isinstance(name, str) or not re.fullmatch(SIDE, name) or name in RESERVED:
             raise BankError(
                 f"{name!r} is no name of a side: take small letters, digits and _, and none of {', '.join(RESERVED)}"
             )
-    if names[0] == names[1]:
-        raise BankError(f"both sides are called {names[0]!r}; give them different names")
 
 
 def check_dtype(dtype):
@@ -62,7 +60,7 @@ def check_matrix(side, matrix):
         raise BankError(f"the {side} embeddings are no plain matrix in memory: pass z.detach().cpu().to_dense()")
 
 
-def check_bank(bank):
+def check_content(bank):
     """Raise `BankError` unless the embeddings, the table and the encoders of a bank in memory fit together.
 
     That is: if the counts of rows or the dimensions differ, an embedding is not a finite floating-point number, an id
@@ -75,8 +73,8 @@ def check_bank(bank):
                 f"the {side} embeddings have the shape {tuple(found)}; {len(bank.pairs)} pairs for bank {bank.name!r} "
                 f"need {expected}"
             )
-        wrong = "not finite (NaN or infinity), or beyond 2**20,"
-        _check_rows(bank, side, wrong, lambda rows: ~(rows.float().abs() <= LARGEST).all(dim=1))
+    wrong = "not finite (NaN or infinity), or beyond 2**20,"
+    _check_rows(bank, wrong, lambda rows: ~(rows.float().abs() <= LARGEST).all(dim=1))
     missing = [name for name in COLUMNS if name not in bank.pairs]
     if missing:
         raise BankError(f"the table of bank {bank.name!r} has no column {missing[0]!r}; it needs {', '.join(COLUMNS)}")
@@ -102,28 +100,32 @@ def check_ids(pairs):
         raise BankError(f"these ids occur more than once among the pairs: {first_names(pairs['id'][twice])}")
 
 
-def _check_rows(bank, side, wrong, find):
-    """Raise `BankError` with the ids of the pairs for which `find(rows of embeddings)` is true."""
-    bad = np.concatenate([find(block).numpy() for _, block in bank.rows(side).blocks(BLOCK)] or [[]])
-    if bad.any():
-        which = first_names(bank.pairs["id"][bad])
-        raise BankError(f"at the bank's precision {bank.rows(side).dtype} the {side} embedding is {wrong} of: {which}")
+def _check_rows(bank, wrong, find):
+    """Raise `BankError` with the ids of the pairs for which `find(rows of embeddings)` is true on a side."""
+    for side in bank.sides:
+        bad = np.concatenate([find(block).numpy() for _, block in bank.rows(side).blocks(BLOCK)] or [[]])
+        if bad.any():
+            which = first_names(bank.pairs["id"][bad])
+            raise BankError(
+                f"at the bank's precision {bank.rows(side).dtype} the {side} embedding is {wrong} of: {which}"
+            )
 
 
 def check_directions(bank):
     """Raise `BankError` if an embedding is zero: it has no cosine with anything."""
+    _check_rows(bank, "zero, which has no direction", lambda rows: ~rows.any(dim=1))
+
+
+def check_precision(before, bank):
+    """Raise `BankError` if an embedding of the bank `before` is lost in `bank`, the same rows in another dtype."""
     for side in bank.sides:
-        _check_rows(bank, side, "zero, which has no direction", lambda rows: ~rows.any(dim=1))
-
-
-def check_precision(bank, matrices):
-    """Raise `BankError` if an embedding of the bank is lost in `matrices`, the same rows in another dtype."""
-    for side, matrix in matrices.items():
-        blocks = zip(bank.matrix(side).split(BLOCK), matrix.split(BLOCK), strict=True)
+        blocks = zip(before.matrix(side).split(BLOCK), bank.matrix(side).split(BLOCK), strict=True)
         bad = torch.cat([(old.any(dim=1) & ~new.any(dim=1)) | ~new.isfinite().all(dim=1) for old, new in blocks])
         if bad.any():
             which = first_names(bank.pairs["id"][bad.numpy()])
-            raise BankError(f"in {matrix.dtype} the {side} embedding is not finite, or becomes zero, of: {which}")
+            raise BankError(
+                f"in {bank.rows(side).dtype} the {side} embedding is not finite, or becomes zero, of: {which}"
+            )
 
 
 def check_encoders(bank, other):
@@ -140,24 +142,21 @@ def check_encoders(bank, other):
 def check_columns(bank, new):
     """Raise `BankError` unless the tables of two banks have the same columns."""
     if set(new.columns) != set(bank.columns):
-        raise BankError(
-            f"the table of the new pairs has the columns {', '.join(new.columns)}; the bank's has "
-            f"{', '.join(bank.columns)}"
-        )
+        raise BankError(f"the tables have other columns: {', '.join(bank.columns)}, and {', '.join(new.columns)}")
 
 
 def check_fits(bank, new):
     """Raise an error unless the pairs of the bank `new` can join `bank`, the newest version."""
     check_encoders(bank, new)
-    for side in bank.sides:
-        if bank.rows(side).dtype != new.rows(side).dtype:
-            raise BankError(f"bank {bank.name!r} was changed meanwhile: load it again")
+    if any(bank.rows(side).dtype != new.rows(side).dtype for side in bank.sides):
+        raise BankError(f"bank {bank.name!r} was changed meanwhile: load it again")
     check_columns(bank, new)
     check_ids_free(bank, new.pairs["id"])
 
 
 def check_ids_free(bank, ids):
-    """Raise `BankError` if the bank has pairs with some of these distinct ids, a pandas Series or Index."""
+    """Raise `BankError` if the bank has pairs with some of these ids."""
+    ids = pd.Index(ids).unique()
     there, _ = bank.find_ids(ids)
     if there.any():
         raise BankError(
@@ -168,13 +167,11 @@ def check_ids_free(bank, ids):
 
 def difference(before, after) -> pd.DataFrame:
     """Return the changes from one bank to another, as `AnchorBank.diff` describes them."""
+    check_encoders(before, after)
+    check_columns(before, after)
+    for bank in (before, after):
+        check_ids(bank.pairs)
     here, there = pd.Index(before.pairs["id"]), pd.Index(after.pairs["id"])
-    for name, ids in ((before.name, here), (after.name, there)):
-        if not ids.is_unique:
-            twice = first_names(ids[ids.duplicated()].unique())
-            raise BankError(f"pairs are compared by their ids; bank {name!r} has these more than once: {twice}")
-    if set(before.pairs) != set(after.pairs):
-        raise BankError(f"the tables have other columns: {', '.join(before.pairs)}, and {', '.join(after.pairs)}")
     position = torch.from_numpy(here.get_indexer(there))  # (n_after,), -1 for an added pair
     both = position >= 0
     same = both.clone()

@@ -11,7 +11,7 @@ import torch
 from pydantic import BaseModel, ConfigDict, Field
 from safetensors import SafetensorError
 
-from asif_lib.errors import DataError, first_line
+from asif_lib.errors import BankError, first_line
 from asif_lib.files import SMALL, check_sha256, parse_json, sealed, sha256_of, unsealed, write_whole
 from asif_lib.search.prepared import PreparedAnchors, rounded_blocks
 
@@ -30,13 +30,10 @@ class FileRecord(BaseModel):
     """Bytes. A file that is cut off would end the process that maps it."""
     checksum: str
     """SHA-256 of the file."""
-
-
-class CopyRecord(FileRecord):
-    """The record of a prepared copy."""
-
-    error: float = Field(ge=0, allow_inf_nan=False)
-    """The largest distance between a rounded row and the true one."""
+    error: float = Field(0.0, ge=0, allow_inf_nan=False)
+    """Of a prepared copy: the largest distance between a rounded row and the true one."""
+    parameters: dict[str, int] = {}
+    """Of an index: those of its kind."""
 
 
 @contextlib.contextmanager
@@ -56,37 +53,20 @@ def recorded(file, about):
         part.unlink(missing_ok=True)
 
 
-def checked_record(file, model, about):
-    """Return the record of a file, after comparing it with the file and with what is expected.
+def checked_record(file, about) -> FileRecord:
+    """Return the record of a file, after comparing it with the file and with `about`, what it must say.
 
-    Parameters
-    ----------
-    file : Path
-    model : class
-        `FileRecord`, or one of its children.
-    about : dict
-        What the record must say.
-
-    Raises
-    ------
-    OSError, ValueError
-        If file or record are missing or damaged, or the record says something else.
+    Raises `OSError` or `ValueError` if file or record are missing or damaged, or the record says something else.
     """
-    record = parse_json(unsealed(file.with_suffix(".json").read_bytes()), model)
-    check_same(record, {"file": file.name, **about})
+    record = parse_json(unsealed(file.with_suffix(".json").read_bytes()), FileRecord)
+    for key, value in {"file": file.name, **about}.items():
+        if (found := getattr(record, key, None)) != value:
+            raise ValueError(f"its {key} is {found}, not {value}")
     if file.stat().st_size != record.size:
         raise ValueError(f"{file.name} is cut off")
     if record.size < SMALL:
         check_sha256(file, record.checksum)
     return record
-
-
-def check_same(record, expected):
-    """Raise `ValueError` if a record says something else about its matrix than `expected`, a dict."""
-    for key, value in expected.items():
-        found = getattr(record, key, None)
-        if found != value:
-            raise ValueError(f"its {key} is {found}, not {value}")
 
 
 def checksums_of_files(folder) -> dict:
@@ -95,50 +75,46 @@ def checksums_of_files(folder) -> dict:
     return {folder / Path(record.file).name: record.checksum for record in records}
 
 
-def write_prepared(folder, name, anchors, mean, owner, *, progress=False):
-    """Write the rounded copy of `anchors` into a folder, block by block.
+def write_prepared(version, side, mean, progress):
+    """Write the rounded copy of a side's embeddings, block by block, into the index folder of a `DiskVersion`.
 
     Parameters
     ----------
-    folder : Path
-    name : str
-        Of the matrix: a folder holds the copies of several.
-    anchors : Rows of shape (n, d)
+    version : DiskVersion
+    side : str
     mean : Tensor of shape (d,), or None
-    owner : dict
-        Names the owner of the anchors, in plain JSON. `read_prepared` accepts the copy only for the same owner.
+    progress : bool
     """
-    folder.mkdir(parents=True, exist_ok=True)
-    like = torch.empty(0, anchors.shape[1], dtype=torch.bfloat16)
-    about = {"n": len(anchors), "d": anchors.shape[1], "error": 0.0, **owner}
-    with recorded(_file(folder, name, mean), about) as part, matrix_file(part, like, len(anchors)) as target:
-        for _, block in rounded_blocks(anchors, mean, progress):
+    rows, file, about = _place(version, side, mean)
+    about["error"] = 0.0
+    like = torch.empty(0, rows.shape[1], dtype=torch.bfloat16)
+    file.parent.mkdir(parents=True, exist_ok=True)
+    with recorded(file, about) as part, matrix_file(part, like, len(rows)) as target:
+        for _, block in rounded_blocks(rows, mean, progress):
             target.write(block.rows.contiguous().view(torch.uint8).numpy())
             about["error"] = max(about["error"], block.error)
 
 
-def read_prepared(folder, name, anchors, mean, owner) -> PreparedAnchors | None:
-    """Map the copy that `write_prepared` left in `folder`; None if no copy is there.
+def read_prepared(version, side, mean) -> PreparedAnchors | None:
+    """Map the copy that `write_prepared` made for the same version; None if no copy is there.
 
-    Parameters
-    ----------
-    folder, name, anchors, mean, owner
-        As for `write_prepared`.
-
-    Raises
-    ------
-    DataError
-        If the copy is damaged, or its record names other anchors or another owner.
+    Raises `BankError` if the copy is damaged, or its record names another owner. The parameters are as there.
     """
-    file = _file(folder, name, mean)
+    rows, file, about = _place(version, side, mean)
     try:
-        record = checked_record(file, CopyRecord, {"n": len(anchors), "d": anchors.shape[1], **owner})
-        return PreparedAnchors(anchors, mean, map_rows(file), record.error)
+        record = checked_record(file, about)
+        return PreparedAnchors(rows, mean, map_rows(file), record.error)
     except FileNotFoundError:  # never prepared, or deleted by another process
         return None
     except (OSError, SafetensorError, ValueError) as problem:
-        raise DataError(f"{file}: the prepared copy cannot be used ({first_line(problem)})") from None
+        raise BankError(
+            f"{file}: the prepared copy cannot be used ({first_line(problem)}); prepare the bank again"
+        ) from None
 
 
-def _file(folder, name, mean):
-    return folder / f"{name}-{'plain' if mean is None else 'centred'}.safetensors"
+def _place(version, side, mean):
+    """Return the rows of a side, the file of their copy, and what its record says of rows, version and encoder."""
+    rows, folder = version.rows(side), version.index_folder
+    owner = {"state": folder.name.removeprefix("index-"), "encoder": version.record.encoders[side].digest}
+    file = folder / f"{side}-{'plain' if mean is None else 'centred'}.safetensors"
+    return rows, file, {"n": len(rows), "d": rows.shape[1], **owner}

@@ -1,4 +1,4 @@
-"""One version of a bank on disk: opened, read, and followed by the next version."""
+"""One version of a bank on disk: opened, read, and followed by the next version; `record` describes the folder."""
 
 import contextlib
 import itertools
@@ -18,9 +18,8 @@ from asif_lib.files import SMALL, check_sha256
 from asif_lib.machine import progress_bar
 from asif_lib.search.rows import BLOCK, Rows
 
-from .copies import checksums_of_files, write_prepared
 from .matrices import map_rows, read_rows
-from .record import COLUMNS, MEND, BankRecord, read_record
+from .record import MEND, BankRecord, read_record
 from .sums import exact_sum
 from .writing import NO_ROWS, add_version, changing, in_blocks, plain, plain_table, write_part, write_record
 
@@ -110,8 +109,6 @@ class DiskVersion:
             table = pa.concat_tables([part.pairs.read().cast(self.schema) for part in self.parts])
             if len(self.removed):
                 table = table.filter(pa.array(self.is_left(0, self.starts[-1])))
-            if table["id"].null_count or table["caption"].null_count:
-                raise ValueError("a pair has no id, or no caption")
             return table.to_pandas()
 
     def batches(self, columns=None):
@@ -146,6 +143,8 @@ class DiskVersion:
 
     def verify(self, progress) -> list:
         """Compare all files of the bank, its prepared copies and indexes; see `AnchorBank.verify`."""
+        from .copies import checksums_of_files  # most banks have none
+
         history = self.record.history
         files = {self.folder / v.state: v.checksum for v in history} | _part_files(self.folder, self.record)
         damaged = []
@@ -155,9 +154,8 @@ class DiskVersion:
             except (OSError, ValueError) as error:
                 damaged.append(f"{folder}: {first_line(error)}")
         size = sum(path.stat().st_size for path in files if path.exists())
-        with progress_bar(
-            total=size, desc="verifying", unit="B", unit_scale=True, disable=not progress, leave=False
-        ) as bar:
+        how = {"unit": "B", "unit_scale": True, "disable": not progress, "leave": False}
+        with progress_bar(total=size, desc="verifying", **how) as bar:
             for path, checksum in files.items():
                 try:
                     check_sha256(path, checksum)
@@ -168,28 +166,29 @@ class DiskVersion:
             raise BankError(f"bank {self.record.name!r} is damaged; {MEND}: {'; '.join(damaged)}")
         return list(files)
 
-    def owner(self, side) -> dict:
-        """Return the owner of a copy of the embeddings: this version, and the encoder that made them."""
-        state = self.entry.index_folder.removeprefix("index-")
-        return {"state": state, "encoder": self.record.encoders[side].digest}
-
     # -- the next version --------------------------------------------------------------------------------
 
     @contextlib.contextmanager
     def newest(self):
-        """Hold the bank's lock, and give its newest version: this one, unless the folder was changed meanwhile."""
+        """Hold ``bank.json.lock``, read ``bank.json``, and give the newest version: this one, if nothing changed.
+
+        At the end ``bank.json`` is read again, and files that it does not name are deleted.
+        """
         with changing(self.folder, self.record.name) as record:
             yield self if record == self.record else _open(self.folder, record)
 
     def commit(self, change, gone=NO_ROWS, new=None) -> "DiskVersion":
-        """Make the next version while the lock is held; neither embeddings nor table that stay are read.
+        """Make the next version while the lock is held: write a part and a state, then replace ``bank.json``.
+
+        Killed before that, the old version stands; killed after it, the new one. Of the embeddings that are there, only
+        removed rows are read.
 
         The pairs at the positions `gone` (int64, ascending) are removed, those of `new`, a bank in memory, appended as
         one part. The history keeps the words `change`.
         """
-        left_before = self.removed - np.arange(len(self.removed))
-        gone = gone + np.searchsorted(left_before, gone, side="right")  # rows
-        sums = {side: self.sums[side] - total for side, total in self._sums_of(gone).items()}
+        left_before = self.removed - np.arange(len(self.removed))  # pairs that are left before each removed row
+        rows = gone + np.searchsorted(left_before, gone, side="right")  # a position moves by removed rows before it
+        sums = {side: self.sums[side] - total for side, total in self._sums_of(rows).items()}
         record, parts = self.record, self.parts
         if new is not None:
             if len(parts) >= MAX_PARTS:
@@ -201,19 +200,20 @@ class DiskVersion:
             sums = {side: sums[side] + added[side] for side in sums}
             record = record.model_copy(update={"parts": [*record.parts, part]})
             parts = [*parts, _open_part(self.folder / part.name, record.sides)]
-        return self._followed(record, change, parts, np.union1d(self.removed, gone), sums)
+        return self._committed(record, change, parts, np.union1d(self.removed, rows), sums)
 
-    def _sums_of(self, gone) -> dict:
+    def _sums_of(self, rows) -> dict:
         """Return the `exact_sum` of ascending rows, by side."""
         sums = {side: torch.zeros_like(total) for side, total in self.sums.items()}
         for part, (start, stop) in zip(self.parts, itertools.pairwise(self.starts), strict=True):
-            here = gone[(gone >= start) & (gone < stop)] - start
-            for block in np.split(here, range(BLOCK, len(here), BLOCK)) if len(here) else ():
+            here = rows[(rows >= start) & (rows < stop)] - start
+            for first in range(0, len(here), BLOCK):
                 for side in sums:
-                    sums[side] += exact_sum(part.read(side, block))
+                    sums[side] += exact_sum(part.read(side, here[first : first + BLOCK]))
         return sums
 
-    def _followed(self, record, change, parts, removed, sums, forget=False):
+    def _committed(self, record, change, parts, removed, sums, forget=False):
+        """Commit the version of these parts; return it."""
         count = sum(map(len, parts)) - len(removed)
         record = add_version(self.folder, record, change, removed, count, sums, forget=forget)
         return DiskVersion(self.folder, record, parts, removed, sums, self.verified)
@@ -225,18 +225,14 @@ class DiskVersion:
         part, sums = write_part(self.folder, self.record.sides, self.entry.count, self.schema, self.blocks())
         record = self.record.model_copy(update={"parts": [part]})
         parts = [_open_part(self.folder / part.name, record.sides)]
-        return self._followed(record, "compacted", parts, NO_ROWS, sums, forget=True)
+        return self._committed(record, "compacted", parts, NO_ROWS, sums, forget=True)
 
     def undo(self) -> "DiskVersion":
         """Make the version before this one the newest; the lock is held."""
         name, version, history = self.record.name, self.entry.version, self.record.history[:-1]
-        if not history and version > 1:
-            raise BankError(
-                f"bank {name!r} was compacted at version {version}: what was there before is deleted, and cannot come "
-                f"back"
-            )
         if not history:
-            raise BankError(f"bank {name!r} is at version 1, as it was built: there is nothing to undo")
+            before = "it was built" if version == 1 else "it was compacted, which deletes what was there before"
+            raise BankError(f"bank {name!r} is at version {version}, as {before}: there is nothing to undo")
         parts = self.record.parts[: history[-1].parts]
         before = _open(self.folder, self.record.model_copy(update={"parts": parts, "history": history}))
         write_record(self.folder, before.record)
@@ -244,6 +240,8 @@ class DiskVersion:
 
     def prepare(self, means, progress):
         """Write the rounded copies of this version; `means` holds a mean, or None, by side."""
+        from .copies import write_prepared  # most banks have none
+
         with changing(self.folder, self.record.name) as record:
             if self.entry.state not in [version.state for version in record.history]:
                 raise BankError(
@@ -251,7 +249,7 @@ class DiskVersion:
                     f"load the bank again, and prepare that"
                 )
             for side, mean in means.items():
-                write_prepared(self.index_folder, side, self.rows(side), mean, self.owner(side), progress=progress)
+                write_prepared(self, side, mean, progress)
 
 
 def open_version(folder, name) -> DiskVersion:
@@ -269,7 +267,7 @@ def open_version(folder, name) -> DiskVersion:
 
 def _open(folder, record):
     """Open the newest version that `record` names; compare its state, and the files of a small bank."""
-    with damage_named(folder):
+    with damage_named(folder):  # what a checksum vouches for is not looked at again
         files = _part_files(folder, record)
         if sum(path.stat().st_size for path in files) >= SMALL:
             files = {}
@@ -280,15 +278,7 @@ def _open(folder, record):
         with safe_open(folder / record.newest.state, framework="pt") as tensors:
             removed = tensors.get_tensor("removed")
             sums = {side.name: tensors.get_tensor(f"{side.name}_sum") for side in record.sides}
-        total = sum(map(len, parts))
-        if (removed.dtype, removed.ndim) != (torch.int64, 1) or (np.diff(removed, prepend=-1, append=total) < 1).any():
-            raise ValueError("its state does not name rows in ascending order")
-        if len({tuple(part.pairs.schema_arrow.names) for part in parts}) > 1:
-            raise ValueError("its parts differ in their columns")
-        for side in record.sides:
-            if sums[side.name].dtype != torch.int64 or sums[side.name].shape != (2, side.encoder.dim):
-                raise ValueError(f"its state holds no sum of the {side.name} embeddings")
-        if total - len(removed) != record.newest.count:
+        if sum(map(len, parts)) - len(removed) != record.newest.count:
             raise ValueError(f"its files do not hold {record.newest.count} pairs")
         return DiskVersion(folder, record, parts, removed.numpy(), sums, set(files))
 
@@ -304,10 +294,6 @@ def _open_part(folder, sides) -> Part:
                 f"{folder.name}/{side.name}.safetensors holds {matrix.dtype} of shape {tuple(matrix.shape)}, not "
                 f"torch.{side.dtype} of shape {shape}"
             )
-    texts = [field.name for field in pairs.schema_arrow if field.type in (pa.string(), pa.large_string())]
-    for name in COLUMNS:
-        if pairs.schema_arrow.names.count(name) != 1 or (name in ("id", "caption") and name not in texts):
-            raise ValueError(f"{folder.name}/pairs.parquet has no column {name!r}, or several, or one without texts")
     return Part(folder, matrices, pairs)
 
 

@@ -1,7 +1,6 @@
 """Approximate indexes beside a bank on disk, which belong to one version each."""
 
 from dataclasses import asdict, dataclass
-from pathlib import Path
 
 import faiss
 
@@ -9,14 +8,7 @@ from asif_lib.errors import BankError, ParameterError, first_line
 from asif_lib.files import locked
 from asif_lib.search.approximate import KINDS, ApproximateIndex, make_index
 
-from .copies import FileRecord, checked_record, recorded
-
-
-class IndexRecord(FileRecord):
-    """The record of an index."""
-
-    parameters: dict[str, int]
-    """Of its kind."""
+from .copies import checked_record, recorded
 
 
 @dataclass(frozen=True, repr=False)
@@ -27,13 +19,11 @@ class BankIndex(ApproximateIndex):
     ----------
     bank : AnchorBank
         A view of the version that the index is of. The other attributes are those of `ApproximateIndex`.
-    file : Path
     about : dict
         The content of the file's record: ``kind``, ``parameters``, ``modality``, ``centred``, ``n``, ``d`` and others.
     """
 
     bank: object
-    file: Path
     about: dict
 
     @property
@@ -58,10 +48,8 @@ def build_index(bank, modality, kind="ivf", *, centred=True, progress=True, **pa
 
     Raises
     ------
-    BankError
-        If the bank is in memory only, or the index cannot be written; nothing is left behind.
-    LockedError
-        If another process builds the same index.
+    BankError, LockedError
+        If the bank is in memory only, or the index cannot be written; if another process builds the same index.
     """
     file, about, rows, mean = _place(bank, modality, kind, centred)
     try:
@@ -94,7 +82,7 @@ def open_index(bank, modality, kind="ivf", *, centred=True) -> BankIndex:
     file, about, rows, mean = _place(bank, modality, kind, centred)
     build = f"build it: build_index(bank, {modality!r}, {kind!r}, centred={centred})"
     try:
-        record = checked_record(file, IndexRecord, about)
+        record = checked_record(file, about)
         index = faiss.read_index(str(file), faiss.IO_FLAG_MMAP_IFC)
         if (index.ntotal, index.d) != rows.shape:
             raise ValueError(f"it holds {index.ntotal} vectors in {index.d} dimensions")
@@ -104,7 +92,7 @@ def open_index(bank, modality, kind="ivf", *, centred=True) -> BankIndex:
         raise BankError(f"{file}: the index {why}; {build}") from None
     except (OSError, RuntimeError, ValueError) as error:
         raise BankError(f"{file}: the index cannot be used ({first_line(error)}); {build}") from None
-    return BankIndex(rows, mean, KINDS[kind](**record.parameters), index, bank, file, record.model_dump())
+    return BankIndex(rows, mean, KINDS[kind](**record.parameters), index, bank, record.model_dump())
 
 
 def _place(bank, modality, kind, centred):

@@ -24,21 +24,16 @@ def concatenate(banks, name=None) -> AnchorBank:
 
     Raises
     ------
-    IdentityError
-        If the banks were made by different encoders.
-    BankError
-        If there is no list of banks, it is empty, sides, precision or columns differ, two banks of one name share ids,
-        or a file is damaged.
+    IdentityError, BankError
+        If encoders, sides, precision or columns differ, two banks of one name share ids, or a file is damaged.
 
     Examples
     --------
     >>> both = concatenate([stamps, photographs])                     # doctest: +SKIP
     """
     banks = [None] if isinstance(banks, AnchorBank) else list(banks)
-    if not all(isinstance(bank, AnchorBank) for bank in banks):
-        raise BankError("the banks to join are a list of AnchorBank: [AnchorBank.load(name), …]")
-    if not banks:
-        raise BankError("there is no bank to join")
+    if not banks or not all(isinstance(bank, AnchorBank) for bank in banks):
+        raise BankError("the banks to join are a list of one AnchorBank or more: [AnchorBank.load(name), …]")
     first = banks[0]
     for bank in banks[1:]:
         check_encoders(first, bank)

@@ -11,7 +11,6 @@ from safetensors import safe_open
 
 FLOATS = {torch.float16: "F16", torch.bfloat16: "BF16", torch.float32: "F32", torch.float64: "F64"}
 """The floating dtypes of such a file, and their names in safetensors."""
-_TYPES = {**FLOATS, torch.int64: "I64"}
 
 
 @contextlib.contextmanager
@@ -27,7 +26,7 @@ def matrix_file(path, like, count):
         Rows that will be written.
     """
     size = count * like.shape[1] * like.dtype.itemsize
-    header = {"rows": {"dtype": _TYPES[like.dtype], "shape": [count, like.shape[1]], "data_offsets": [0, size]}}
+    header = {"rows": {"dtype": FLOATS[like.dtype], "shape": [count, like.shape[1]], "data_offsets": [0, size]}}
     header = json.dumps(header).encode()
     header += b" " * (-len(header) % 8)  # the format aligns the data
     with synced(path) as file:
@@ -42,9 +41,7 @@ def map_rows(file) -> torch.Tensor:
 
 
 def read_rows(file, rows, like) -> torch.Tensor:
-    """Return some rows of the matrix in a file, (m, d).
-
-    They are read and not mapped: each used page of a mapped file brings its neighbours into memory.
+    """Return some rows of the matrix in a file, (m, d): read and not mapped.
 
     Parameters
     ----------

@@ -15,11 +15,11 @@ import re
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field
 
 from asif_lib.encoders.identity import EncoderIdentity
 from asif_lib.errors import BankError, first_line, guess
-from asif_lib.files import cache_dir, has_seal, parse_json, unsealed
+from asif_lib.files import cache_dir, parse_json, unsealed
 
 FORMAT_VERSION = 4
 COLUMNS = ("id", "caption", "picture", "group")
@@ -91,23 +91,6 @@ class BankRecord(_Entry):
     parts: list[PartRecord] = []
     history: list[Version] = []
 
-    @model_validator(mode="after")
-    def _in_order(self):
-        numbers, parts = [v.version for v in self.history], [v.parts for v in self.history]
-        if numbers != sorted(set(numbers)) or parts != sorted(parts):
-            raise ValueError("its versions are not in order")
-        names = [side.name for side in self.sides]
-        for listed in (names, [part.name for part in self.parts], [version.state for version in self.history]):
-            if len(set(listed)) < len(listed):
-                raise ValueError(f"{max(listed, key=listed.count)} is named twice")
-        files = {*(f"{name}.safetensors" for name in names), "pairs.parquet"}
-        for part in self.parts:
-            if part.files.keys() != files:
-                raise ValueError(f"{part.name} does not have one checksum for each of {', '.join(sorted(files))}")
-        if self.history and self.newest.parts != len(self.parts):
-            raise ValueError(f"its newest version is of {self.newest.parts} parts, and there are {len(self.parts)}")
-        return self
-
     @property
     def newest(self) -> Version:
         """The newest version."""
@@ -146,16 +129,13 @@ def read_record(folder, name) -> BankRecord:
     file = folder / "bank.json"
     try:
         content = file.read_bytes()
-        found = parse_json(unsealed(content) if has_seal(content) else content, dict[str, Any]).get("format")
+        found = parse_json(content, dict[str, Any]).get("format")  # also of a bank without a checksum
         if (type(found), found) != (int, FORMAT_VERSION):
             raise BankFormatError(
                 f"{folder}: has bank format {found!s:.20}, and this version reads format {FORMAT_VERSION}; build the "
                 f"bank again: asif bank build {name} --replace"
             )
-        record = parse_json(unsealed(content), BankRecord)
-        if not record.parts or not record.history:
-            raise ValueError("it names no part, or no version")
-        return record
+        return parse_json(unsealed(content), BankRecord)
     except (FileNotFoundError, NotADirectoryError):
         raise no_bank(folder, name) from None
     except BankFormatError:

@@ -5,7 +5,6 @@ import re
 import sqlite3
 import time
 from collections import Counter
-from itertools import accumulate
 
 import numpy as np
 import pyarrow as pa
@@ -24,14 +23,9 @@ def check_choice(ids, where, rows):
         raise BankError("say which pairs to remove in one way: by ids, where or rows")
     if ids is None:
         return None, where, rows
-    if isinstance(ids, str):
-        raise BankError(f"ids = {ids!r} is one string; pass a list of ids")
-    ids = list(ids)
-    if not ids:
-        raise BankError("there is no id of a pair to remove")
-    others = [id for id in ids if not isinstance(id, str)]
-    if others:
-        raise BankError(f"ids are texts, and {others[0]!r} is no text; nothing was removed")
+    ids = ids if isinstance(ids, str) else list(ids)
+    if isinstance(ids, str) or not ids or not all(isinstance(id, str) for id in ids):
+        raise BankError(f"ids is a list of one text or more, not {ids!r:.80}; nothing was changed")
     twice = [id for id, count in Counter(ids).items() if count > 1]
     if twice:
         raise BankError(f"named more than once: {first_names(sorted(twice))}")
@@ -44,12 +38,12 @@ def positions_of(bank, ids, where, rows) -> np.ndarray:
         there, positions = bank.find_ids(ids)
         if not there.all():
             missing = [id for id, found in zip(ids, there, strict=True) if not found]
-            raise BankError(f"bank {bank.name!r} has no pair {first_names(missing)}; nothing was removed")
+            raise BankError(f"bank {bank.name!r} has no pair {first_names(missing)}; nothing was changed")
         return positions
     if where is not None:
         positions = _positions_that_fit(bank, where)
         if not len(positions):
-            raise BankError(f"no pair fits the condition {where!r}; nothing was removed")
+            raise BankError(f"no pair fits the condition {where!r}; nothing was changed")
         return positions
     return _positions(rows, len(bank))
 
@@ -57,16 +51,14 @@ def positions_of(bank, ids, where, rows) -> np.ndarray:
 def _positions(rows, count) -> np.ndarray:
     """Return positions among `count` pairs, ascending, from a list of positions or a mask."""
     rows = np.asarray(rows)
-    if rows.dtype == bool:
-        if rows.shape != (count,):
-            raise BankError(f"the mask has the shape {rows.shape}; the bank has {count} pairs")
+    if rows.dtype == bool and rows.shape == (count,):
         rows = np.flatnonzero(rows)
-    if rows.ndim != 1 or not len(rows):
-        raise BankError("rows is a list of positions, or a mask, of at least one pair")
-    if not np.issubdtype(rows.dtype, np.integer) or rows.min() < 0 or rows.max() >= count:
-        raise BankError(f"rows holds positions from 0 to {count - 1}, whole numbers")
-    if len(np.unique(rows)) < len(rows):
-        raise BankError("rows holds a position more than once")
+    whole = rows.ndim == 1 and len(rows) and np.issubdtype(rows.dtype, np.integer)
+    if not whole or rows.min() < 0 or rows.max() >= count or len(np.unique(rows)) < len(rows):
+        raise BankError(
+            f"rows is a list of positions from 0 to {count - 1}, whole numbers and each once, or a mask of {count} "
+            f"values; at least one pair is chosen"
+        )
     return np.sort(rows).astype(np.int64)
 
 
@@ -112,16 +104,12 @@ def _checked(where, names):
     """Check that a condition is one expression of SQL, and quote ``group``, a keyword, where it is a column.
 
     SQLite reads a name in double quotes as a string if no column has this name, so a misspelt column would go
-    unnoticed. A bracket or a comment could end the expression and change the query around it. A second SELECT would
-    see one batch of pairs only.
+    unnoticed. A second SELECT would see one batch of pairs only.
     """
     if not isinstance(where, str):
         raise BankError(f"the condition {where!r} is no text; write it as in where=\"group = 'food'\"")
     columns = {name.lower() for name in names}
     bare = re.sub(_QUOTED, " ", where)
-    depths = list(accumulate((character == "(") - (character == ")") for character in bare))
-    if "--" in bare or "/*" in bare or min(depths, default=0) < 0 or depths[-1:] not in ([], [0]):
-        raise BankError(f"the condition {where!r} holds a comment, or a bracket without its other; leave it out")
     if re.search(r"\bselect\b", bare, re.IGNORECASE):
         raise BankError(f"the condition {where!r} holds a SELECT; compare columns of one pair")
 

@@ -24,7 +24,7 @@ from asif_lib.files import locked, read_json, write_json
 from asif_lib.machine import progress_bar
 
 from .anchors import AnchorBank
-from .building import cut_positions
+from .building import cut_positions, pairs_table
 from .checks import IMAGE_TEXT, check_directions
 from .record import BankRecord, Side
 from .writing import check_folder, plain_table, write_bank
@@ -82,7 +82,7 @@ def build_streamed(
             own, dtype = zip(IMAGE_TEXT, encoders, strict=True), str(dtype).removeprefix("torch.")
             sides = [Side(name=side, dtype=dtype, encoder=encoder.identity) for side, encoder in own]
             record = BankRecord(name=name, licence="unknown", sides=sides)
-            write_bank(folder, record, count, plain_table(_table(["0"], ["caption"])).schema, _blocks(files))
+            write_bank(folder, record, count, plain_table(pairs_table(["caption"])).schema, _blocks(files))
         _tell(folder.with_name(f"{folder.name}.rows.csv"), name, files, count)
         shutil.rmtree(staging)
     if not count:
@@ -121,7 +121,7 @@ def _encode_block(file, first, pairs, state, encoders, name, dtype):
     if kept:
         text = encoders[1].encode(captions, progress=False)
         identities = [encoder.identity for encoder in encoders]
-        bank = AnchorBank(name, image.to(dtype), text.to(dtype), _table(ids, captions), *identities)
+        bank = AnchorBank(name, image.to(dtype), text.to(dtype), pairs_table(captions, ids), *identities)
         check_directions(bank)
         save_file({"image": bank.image, "text": bank.text}, file.with_suffix(".safetensors"))
     remarks = [[first + i, f"left out: {left_out[i]}"] for i in sorted(left_out)]
@@ -129,16 +129,12 @@ def _encode_block(file, first, pairs, state, encoders, name, dtype):
     write_json(file, {"rows": len(pairs), "ids": ids, "captions": captions, "remarks": remarks + cut, "state": state})
 
 
-def _table(ids, captions):
-    return pd.DataFrame({"id": ids, "caption": captions, "picture": "", "group": ""})
-
-
 def _blocks(files):
     """Yield the encoded blocks, as `write_bank` takes them."""
     for file in files:
         record = read_json(file, dict)
         if record["ids"]:
-            table = plain_table(_table(record["ids"], record["captions"]))
+            table = plain_table(pairs_table(record["captions"], record["ids"]))
             yield load_file(file.with_suffix(".safetensors")), table.combine_chunks().to_batches()[0]
 
 

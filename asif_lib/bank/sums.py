@@ -16,15 +16,8 @@ def exact_sum(rows) -> torch.Tensor:
     rebuilt bank. Sums of integers do not. Each value counts as a whole number of units of 2**-50. This is exact for
     float16 and for any float32 above 2**-27; smaller values are off by at most 2**-51.
 
-    Returns
-    -------
-    Tensor of shape (2, d), int64
-        The sum in units of 2**-20, rounded down for each value, and its rest in units of 2**-50.
-
-    Raises
-    ------
-    BankError
-        If a value is not finite, or beyond 2**20.
+    Returns a (2, d) int64 Tensor: the sum in units of 2**-20, rounded down for each value, and its rest in units of
+    2**-50. Raises `BankError` if a value is not finite, or beyond 2**20.
     """
     total = np.zeros((2, rows.shape[1]), np.int64)
     for part in rows.split(max(1, 32_768 // rows.shape[1])):  # small enough for a core's cache

@@ -33,14 +33,9 @@ def changing(folder, name=None):
 
     With the bank's `name`, give its record; without, the bank is to be replaced, whatever it is.
 
-    Raises
-    ------
-    LockedError
-        If another process changes the bank, and does not end.
-    BankError
-        If the bank is gone or damaged; if the folder is read-only, or the disk is full: the bank is then as it was
-        before. The error says so if the change is made, but old files could not be deleted, or the disk does not
-        confirm the change.
+    Raises `LockedError` if another process does not end its change. Raises `BankError` if the bank is gone or damaged,
+    the folder is read-only, or the disk is full: the bank is then as it was before. The error says so if the change is
+    made, but old files could not be deleted, or the disk does not confirm the change.
     """
     if name is not None and not (folder / "bank.json").exists():
         raise no_bank(folder, name)  # before a folder is made for the lock
@@ -152,32 +147,23 @@ def add_version(folder, record, change, removed, count, sums, *, forget=False):
 
     Parameters
     ----------
-    folder : Path
-    record : BankRecord
-        Names the parts, and the versions before.
+    folder, record : Path, BankRecord
+        The record names the parts, and the versions before.
     change : str
         In words, for the history.
     removed : ndarray of int64
         Removed rows, counted over all parts, ascending.
-    count : int
-        Pairs that are left.
-    sums : dict of str to Tensor of shape (2, d)
-        `exact_sum` of the rows that are left, by side.
+    count, sums : int, dict of str to Tensor of shape (2, d)
+        Of the pairs that are left: their number, and the `exact_sum` of their embeddings by side.
     forget : bool
         Leave the versions before out of the history.
     """
     state = f"state-{uuid.uuid4().hex[:12]}.safetensors"
     with synced(folder / state) as file:
         file.write(save({"removed": torch.from_numpy(removed), **{f"{side}_sum": sums[side] for side in sums}}))
-    entry = Version(
-        version=record.newest.version + 1 if record.history else 1,
-        time=datetime.now(UTC).isoformat(timespec="seconds"),
-        change=change,
-        count=count,
-        parts=len(record.parts),
-        state=state,
-        checksum=file.sha256,
-    )
+    number, time = record.newest.version + 1 if record.history else 1, datetime.now(UTC).isoformat(timespec="seconds")
+    what = {"change": change, "count": count, "parts": len(record.parts), "state": state, "checksum": file.sha256}
+    entry = Version(version=number, time=time, **what)
     record = record.model_copy(update={"history": [*(() if forget else record.history), entry]})
     write_record(folder, record)
     return record

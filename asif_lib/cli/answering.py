@@ -11,6 +11,7 @@ from typing import Annotated
 from typer import Argument, Option
 
 from asif_lib.bank.record import bank_dir, stored_count
+from asif_lib.datasets.folders import picture_files
 from asif_lib.datasets.providers import names_of
 from asif_lib.defaults import BARE_TEMPLATE, DEFAULT_TEMPLATE
 from asif_lib.errors import BrokenPicturesError, DataError, ParameterError, PictureError
@@ -99,25 +100,18 @@ def _search(
         raise ParameterError("the text to search for is empty")
     if top < 1:
         raise ParameterError(f"--top {top}: show at least one picture")
-    if folder:
-        existing_folder(folder)
+    files = picture_files(folder) if folder else None
     _check_model(asked)
+    model = _model(asked)
     if folder:
-        import pandas as pd
-
-        from asif_lib.datasets.folders import picture_files
-
-        files = picture_files(folder)
-        model = _model(asked)
         z, kept = _embed(model, files, skip_broken)
-        about = pd.DataFrame({"picture": [str(files[i]) for i in kept]})
+        found = [{"picture": str(files[i])} for i in kept]
     else:
-        model = _model(asked)
-        z, about = model.bank.image, model.bank.pairs[["picture", "caption"]]
+        z, found = model.bank.image, model.bank.pairs[["picture", "caption"]].to_dict("records")
     positions, scores = model.search_pictures(text, z, top=top)
     if not any(scores):
         say("asif: no picture has an anchor in common with this text")
-    found = about.iloc[positions].to_dict("records")
+    found = [found[position] for position in positions]
     lines = [f"{score:.3f}  " + "  ".join(row.values()) for row, score in zip(found, scores, strict=True)]
     return [{**row, "score": score} for row, score in zip(found, scores, strict=True)], "\n".join(lines)
 

@@ -16,21 +16,7 @@ from asif_lib.encoders.weights import check_name
 from asif_lib.errors import BankError, DataError, ParameterError
 from asif_lib.files import cache_dir
 
-from .command import (
-    Device,
-    Folder,
-    Name,
-    P,
-    Replace,
-    SkipBroken,
-    app,
-    check_targets,
-    command,
-    existing_folder,
-    group,
-    say,
-    write_csv,
-)
+from .command import Device, Folder, Name, P, Replace, SkipBroken, app, check_targets, command, group, say, write_csv
 
 SHOWN = 10
 COLUMNS = "condition over the columns id, caption, picture and group, text in '…'"
@@ -396,12 +382,12 @@ def _ready(settings, name):
 )  # fmt: skip
 def _add(name: Name, folder: Folder, device: Device = "auto", skip_broken: SkipBroken = False):
     """Append the pictures of a folder with a captions table to a bank; only these are encoded."""
-    path = existing_folder(folder)
+    from asif_lib.bank.checks import check_ids_free
     from asif_lib.datasets.pairs import load_pairs
     from asif_lib.encoders.loading import load_encoder_of
 
-    bank, pairs = _load(name), load_pairs(path)
-    bank.check_ids_new(pairs.ids)
+    bank, pairs = _load(name), load_pairs(folder)
+    check_ids_free(bank, pairs.ids)  # before the encoders are loaded
     encoders = [load_encoder_of(identity, device=device) for identity in (bank.image_encoder, bank.text_encoder)]
     new = bank.embed(pairs, *encoders, skip_broken=skip_broken)
     _say_about(pairs, new)

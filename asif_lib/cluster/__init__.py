@@ -13,7 +13,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
     __name__,
     submod_attrs={
         "workers": ["ClusterClient", "ClusterError", "check_workers", "collect", "connect", "library", "working"],
-        "distributed": ["distributed_top_anchors", "represent"],
+        "distributed": ["distributed_represent", "distributed_top_anchors"],
         "build": ["build_bank"],
         "costs": ["Costs", "Machine", "estimate_costs"],
     },

@@ -16,7 +16,7 @@ import json
 import os
 import shutil
 import warnings
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
@@ -30,7 +30,6 @@ from asif_lib.bank.checks import check_ids
 from asif_lib.bank.joining import concatenate
 from asif_lib.bank.writing import check_folder
 from asif_lib.defaults import DEFAULT_IMAGE_ENCODER, DEFAULT_TEXT_ENCODER
-from asif_lib.encoders.identity import EncoderIdentity
 from asif_lib.encoders.loading import load_encoder
 from asif_lib.encoders.pictures import PictureFile, picture_digest
 from asif_lib.errors import BankError, BrokenPicturesError, IdentityError
@@ -40,18 +39,6 @@ from .workers import check_seen, check_workers, collect, library, working
 
 SHARD, MOST_SHARDS = 1_024, 256
 """Pairs in a shard by default; and the most shards of a build, whose banks are all open when they are joined."""
-
-
-@dataclass(frozen=True)
-class _Settings:
-    """What all shards of a build share."""
-
-    staging: Path
-    encoders: tuple[EncoderIdentity, EncoderIdentity]
-    """As the client loads them; workers must load the same."""
-    dtype: torch.dtype
-    skip_broken: bool
-    device: str
 
 
 def build_bank(
@@ -100,16 +87,16 @@ def build_bank(
     size = _shard(shard, len(pairs))
     pairs = replace(pairs, name=name or pairs.name, pictures=[_absolute(picture) for picture in pairs.pictures])
     names = ("image", image_encoder), ("text", text_encoder)
-    encoders = tuple(load_encoder(*name, device="cpu").identity for name in names)
+    encoders = [load_encoder(*name, device="cpu").identity for name in names]
     staging = folder.with_name(f"{folder.name}.building")
-    settings = _Settings(staging, encoders, dtype, skip_broken, device)
+    how = encoders, dtype, skip_broken, device  # workers must load encoders of the same identity
     staging.parent.mkdir(parents=True, exist_ok=True)
     with locked(staging):
         staging.mkdir(exist_ok=True)
         check_workers(client)
         shards = [pairs.subset(range(i, min(i + size, len(pairs)))) for i in range(0, len(pairs), size)]
-        folders = [staging / f"shard-{_key(shard, settings)}" for shard in shards]
-        broken = _build_shards(client, shards, folders, settings, progress)
+        folders = [staging / f"shard-{_key(shard, how)}" for shard in shards]
+        broken = _build_shards(client, shards, folders, how, progress)
         if broken and not skip_broken:
             raise BrokenPicturesError(broken)
         banks = [AnchorBank.load(folder) for folder in folders if _is_finished(folder)]
@@ -124,10 +111,8 @@ def _shard(shard, n):
     least = max(1, -(-n // MOST_SHARDS))
     shard = max(SHARD, least) if shard is None else shard
     if isinstance(shard, bool) or shard != int(shard) or shard < least:
-        raise BankError(
-            f"shard = {shard}: must be a whole number of pairs, {least} or more: a build of {n} pairs has at most "
-            f"{MOST_SHARDS} shards"
-        )
+        fault = f"shard = {shard}: must be a whole number of pairs, {least} or more"
+        raise BankError(f"{fault}: a build of {n} pairs has at most {MOST_SHARDS} shards")
     return int(shard)
 
 
@@ -138,12 +123,11 @@ def _absolute(picture):
     return picture if isinstance(picture, Image.Image) else Path(picture).absolute()
 
 
-def _key(shard, settings):
+def _key(shard, how):
     """Return the digest of everything that affects a shard's bank."""
-    encoders = [encoder.digest for encoder in settings.encoders]
-    how = [encoders, str(settings.dtype), settings.skip_broken, settings.device]
     pairs = [shard.ids, shard.captions, shard.groups, [_mark(picture) for picture in shard.pictures]]
-    content = [library(), shard.name, shard.licence, how, pairs]
+    encoders, *others = how
+    content = [library(), shard.name, shard.licence, [encoder.digest for encoder in encoders], str(others), pairs]
     return hashlib.sha256(json.dumps(content).encode()).hexdigest()[:24]
 
 
@@ -157,10 +141,10 @@ def _mark(picture):
     return f"{picture!r} {found.st_size} {found.st_mtime_ns}"
 
 
-def _build_shards(client, shards, folders, settings, progress):
+def _build_shards(client, shards, folders, how, progress):
     """Build the shards that are not finished; return the errors of pictures that cannot be read."""
     todo = [i for i, folder in enumerate(folders) if not _is_finished(folder)]
-    futures = [client.submit(_build_shard, shards[i], folders[i], settings, library(), pure=False) for i in todo]
+    futures = [client.submit(_build_shard, shards[i], folders[i], how, library(), pure=False) for i in todo]
     sizes, total = [len(shards[i]) for i in todo], sum(map(len, shards))
     broken = {}
     for i, (cut, errors) in collect(
@@ -188,16 +172,17 @@ def _delete(staging):
 # The rest runs on the workers.
 
 
-def _build_shard(pairs, folder, settings, expected):
+def _build_shard(pairs, folder, how, expected):
     """Save the bank of a shard; return a warning of long captions, and the errors of pictures that cannot be read."""
     with working(expected):
-        check_seen(settings.staging)
+        check_seen(folder.parent)
         if _is_finished(folder):  # by a worker that was lost before it could say so
             return None, []
-        image_encoder, text_encoder = (_encoder(identity, settings.device) for identity in settings.encoders)
+        identities, dtype, skip_broken, device = how
+        image_encoder, text_encoder = (_encoder(identity, device) for identity in identities)
         cut = cut_captions(pairs.captions, pairs.ids, text_encoder)
         image, kept, broken = image_encoder.encode_readable(pairs.pictures)  # (m, d_image)
-        if kept and (settings.skip_broken or not broken):
+        if kept and (skip_broken or not broken):
             pairs = pairs.subset(kept)
             text = text_encoder.encode(pairs.captions, progress=False)  # (m, d_text)
             bank = AnchorBank.from_embeddings(
@@ -205,7 +190,7 @@ def _build_shard(pairs, folder, settings, expected):
                 groups=pairs.groups, image_encoder=image_encoder, text_encoder=text_encoder, name=pairs.name,
                 licence=pairs.licence,
             )  # fmt: skip
-            bank.to(settings.dtype).save(folder)
+            bank.to(dtype).save(folder)
         return cut, [error for _, error in broken]
 
 
@@ -213,8 +198,6 @@ def _build_shard(pairs, folder, settings, expected):
 def _encoder(identity, device):
     encoder = load_encoder(identity.kind, identity.locator, device=device)
     if encoder.identity != identity:
-        raise IdentityError(
-            f"worker {get_worker().address} loaded {encoder.identity}, the client {identity}: give all the same "
-            f"weights, and repeat"
-        )
+        fault = f"worker {get_worker().address} loaded {encoder.identity}, the client {identity}"
+        raise IdentityError(f"{fault}: give all the same weights, and repeat")
     return encoder

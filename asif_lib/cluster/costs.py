@@ -21,7 +21,6 @@ class Machine:
     To measure your machine: ``benchmarks/encoding.py --json`` gives `pictures` and `captions` (``per_second_median`` of
     ``torch`` and ``float32``). ``benchmarks/cluster.py --machine`` gives `products` of one thread, to be multiplied by
     your cores, and `merged`, which always uses one thread.
-
     """
 
     pictures: float = 91

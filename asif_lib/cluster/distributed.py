@@ -82,22 +82,31 @@ def distributed_top_anchors(
     check_workers(client)
     shard = _shard(shard, n, client)
     size = max(1, min(QUERIES, QUERY_BYTES // (4 * queries.shape[1])))
-    blocks = [slice(first, first + size) for first in range(0, len(queries), size)]
     ranges = [range(first, min(first + shard, n)) for first in range(0, n, shard)]
-    where = (version, kind, center)
     how = {"k": int(k), "method": method, "device": str(device)}
-    futures = []
-    for block in blocks:  # in float32: the search converts to it, and Dask cannot send bfloat16
-        asked = client.submit(_hold, queries[block].float().clone(), pure=False)
-        futures.append(_tree(client, asked, where, ranges, how))
-    return _merged(client, futures, blocks, (len(queries), int(k)), progress)
+    nodes = []  # (first query of its block, future, number of ranges that it merges)
+    for first in range(0, len(queries), size):
+        # float32, since Dask sends no bfloat16; the result of a task, since scattered data is lost with its worker
+        asked = client.submit(torch.Tensor.clone, queries[first : first + size].float().clone(), pure=False)
+        nodes += [(first, *node) for node in _tree(client, asked, (version, kind, center), ranges, how)]
+    sizes, best = [count for _, _, count in nodes], {}
+    for i, part in collect(
+        client, [future for _, future, _ in nodes], sizes=sizes, progress=progress, total=sum(sizes), unit="shard",
+        desc=f"searching on {len(client.nthreads())} workers",
+    ):  # fmt: skip
+        first = nodes[i][0]
+        best[first] = _best([best[first], part], k) if first in best else part
+    values, indices = torch.empty(len(queries), int(k)), torch.empty(len(queries), int(k), dtype=torch.int64)
+    for first, (largest, where) in best.items():
+        values[first : first + size], indices[first : first + size] = largest, where
+    return values, indices
 
 
-def represent(client, queries, bank, kind, k, p, *, center=True, **options) -> SparseVectors:
+def distributed_represent(client, queries, bank, kind, k, p, *, center=True, **options) -> SparseVectors:
     """Return the sparse relative representations of `queries` (q, d), computed by a cluster.
 
     The result is the same as by `ASIF(bank, k, p, center=center)` on one machine, which takes it as pictures or texts:
-    ``model.classify(represent(client, queries, model.bank, "image", model.k, model.p), labels)``.
+    ``model.classify(distributed_represent(client, queries, model.bank, "image", model.k, model.p), labels)``.
 
     Parameters
     ----------
@@ -148,32 +157,12 @@ def arriving(searches) -> int:
     return searches
 
 
-def _merged(client, trees, blocks, shape, progress):
-    values, indices = torch.empty(shape), torch.empty(shape, dtype=torch.int64)
-    best = [None] * len(blocks)
-    nodes = [(number, *node) for number, tree in enumerate(trees) for node in tree]
-    sizes = [size for _, _, size in nodes]
-    found = collect(client, [future for _, future, _ in nodes], sizes=sizes, progress=progress,
-                    total=sum(sizes), desc=f"searching on {len(client.nthreads())} workers", unit="shard")  # fmt: skip
-    for i, part in found:
-        number = nodes[i][0]
-        best[number] = part if best[number] is None else _best([best[number], part], shape[1])
-    for block, (largest, where) in zip(blocks, best, strict=True):
-        values[block], indices[block] = largest, where
-    return values, indices
-
-
 def _best(parts, k):
     """Return the k best of several parts, or all if there are fewer."""
     return merge_top(parts, min(k, sum(values.shape[1] for values, _ in parts)))
 
 
 # The rest runs on the workers.
-
-
-def _hold(queries):
-    """Hold queries as the result of a task, which can be repeated; scattered data is lost with its worker."""
-    return queries
 
 
 def _search(queries, where, positions, how, expected):

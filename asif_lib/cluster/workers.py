@@ -8,7 +8,6 @@ from concurrent.futures import CancelledError
 from pathlib import Path
 
 import dask
-import numba
 import torch
 from distributed import Client, KilledWorker, LocalCluster, as_completed, get_worker
 from distributed.scheduler import NoWorkerError
@@ -88,31 +87,27 @@ def connect(where="local", *, workers=2, timeout=30, **options) -> ClusterClient
     try:
         client = ClusterClient(where, timeout=timeout)
     except (OSError, ValueError) as error:
-        raise ClusterError(
-            f"no scheduler answers at {where!r} within {timeout} s ({first_line(error)}); start one there (dask "
-            f"scheduler), or choose one of: {', '.join(KINDS)}"
-        ) from None
+        fault = f"no scheduler answers at {where!r} within {timeout} s ({first_line(error)})"
+        choice = f"start one there (dask scheduler), or choose one of: {', '.join(KINDS)}"
+        raise ClusterError(f"{fault}; {choice}") from None
     return _with_a_worker(client, where, timeout)
 
 
 def _with_a_worker(client, where, timeout):
-    with contextlib.ExitStack() as stack:
-        stack.callback(client.close)
-        try:
-            client.wait_for_workers(1, timeout=timeout)
-        except TimeoutError:
-            raise ClusterError(
-                f"{where}: no worker came within {timeout} s; look for the cause (a queue, a job's log, a firewall), "
-                f"or wait longer (timeout=…)"
-            ) from None
-        stack.pop_all()
+    try:
+        client.wait_for_workers(1, timeout=timeout)
+    except BaseException as error:
+        client.close()
+        if not isinstance(error, TimeoutError):
+            raise
+        fault = f"{where}: no worker came within {timeout} s; look for the cause (a queue, a job's log, a firewall)"
+        raise ClusterError(f"{fault}, or wait longer (timeout=…)") from None
     return client
 
 
 def _local(workers, options):
-    own = {"threads_per_worker": 1, "processes": True, "memory_limit": 0, "dashboard_address": "localhost:0",
-           "silence_logs": logging.CRITICAL}  # fmt: skip
-    return LocalCluster(n_workers=workers, **{**own, **options})
+    own = {"threads_per_worker": 1, "memory_limit": 0, "dashboard_address": "localhost:0"}
+    return LocalCluster(n_workers=workers, **{**own, "silence_logs": logging.CRITICAL, **options})
 
 
 def _slurm(workers, options):
@@ -137,10 +132,6 @@ def _cuda(workers, options):
 KINDS = {"local": _local, "slurm": _slurm, "cuda": _cuda}
 
 
-WITHOUT_NUMBERS = ("cli",)
-"""Wings whose code does not affect the numbers that a worker computes."""
-
-
 @functools.cache
 def library() -> dict:
     """Return the versions of `PACKAGES` and a digest of this library's code: all that can change a number.
@@ -148,12 +139,10 @@ def library() -> dict:
     The version is the public one. Builds for CPU and for CUDA have the same.
     """
     folder = Path(__file__).parent.parent
-    files = [file for file in folder.rglob("*.py") if file.relative_to(folder).parts[0] not in WITHOUT_NUMBERS]
-    found = {"asif_lib": f"code {digest_of_files(files, folder)[:12]}"}
-    for name in PACKAGES:
-        if version := version_of(name):  # an encoder's package may be missing
-            found[name] = Version(version).public
-    return found
+    files = [file for file in folder.rglob("*.py") if file.relative_to(folder).parts[0] != "cli"]
+    versions = {name: version_of(name) for name in PACKAGES}  # an encoder's package may be missing
+    public = {name: Version(version).public for name, version in versions.items() if version}
+    return {"asif_lib": f"code {digest_of_files(files, folder)[:12]}", **public}
 
 
 def check_workers(client):
@@ -176,10 +165,8 @@ def _difference(theirs, ours):
 def check_seen(folder):
     """Raise `ClusterError` unless this worker sees the folder."""
     if not folder.is_dir():
-        raise ClusterError(
-            f"worker {get_worker().address} does not see {folder}; put the bank on a disk that all machines see under "
-            f"the same path"
-        )
+        fault = f"worker {get_worker().address} does not see {folder}"
+        raise ClusterError(f"{fault}; put the bank on a disk that all machines see under the same path")
 
 
 @contextlib.contextmanager
@@ -191,9 +178,8 @@ def working(expected):
     if difference := _difference(library(), expected):
         raise ClusterError(f"worker {get_worker().address} {difference.replace('this process', 'the client')}")
     with contextlib.ExitStack() as stack:
-        for module in (torch, numba):
-            stack.callback(module.set_num_threads, module.get_num_threads())
-            module.set_num_threads(1)
+        stack.callback(torch.set_num_threads, torch.get_num_threads())
+        torch.set_num_threads(1)
         stack.enter_context(threadpool_limits(1))  # OpenMP, of faiss too, and BLAS
         yield
 
@@ -204,6 +190,8 @@ def collect(client, futures, *, sizes, progress=True, **bar):
     Each finished result moves to the client at once, and its worker deletes it. So a lost worker loses only unfinished
     tasks, which other workers compute again. The first task that fails ends the run.
 
+    Raises `ClusterError` if a task took down several workers, no worker is left, or the scheduler is lost.
+
     Parameters
     ----------
     client : distributed.Client
@@ -212,11 +200,6 @@ def collect(client, futures, *, sizes, progress=True, **bar):
         The steps of the progress bar for each future.
     bar
         For `asif_lib.machine.progress_bar`.
-
-    Raises
-    ------
-    ClusterError
-        If a task took down several workers, no worker is left, or the scheduler is lost.
     """
     number = {future.key: i for i, future in enumerate(futures)}
     try:
@@ -228,17 +211,10 @@ def collect(client, futures, *, sizes, progress=True, **bar):
                 yield number[future.key], result
                 shown.update(sizes[number[future.key]])
     except KilledWorker as error:
-        raise ClusterError(
-            f"{error.allowed_failures + 1} workers were lost in a row, the last of them {error.last_worker}, over the "
-            f"same task; look into their logs: most often it is memory, so try smaller shards"
-        ) from None
-    except NoWorkerError as error:
-        raise ClusterError(
-            f"all workers are lost, and for {error.timeout:.0f} s none came (a queue may grant no more time); start "
-            f"some, or connect again, and repeat"
-        ) from None
-    except CancelledError:
-        raise ClusterError("the scheduler is gone, with all unfinished work; connect again, and repeat") from None
+        fault = f"one task took down {error.allowed_failures + 1} workers in a row, at last {error.last_worker}"
+        raise ClusterError(f"{fault}; look into their logs: most often it is memory, so try smaller shards") from None
+    except (NoWorkerError, CancelledError):
+        raise ClusterError("no worker or no scheduler is left; start some, connect again, and repeat") from None
     finally:
         with contextlib.suppress(Exception):  # the scheduler may be gone
             client.cancel(futures)

@@ -18,13 +18,15 @@ def read_captions(file, *, pictures=True) -> pd.DataFrame:
     A column ``text`` stands for a missing ``caption``; ``group`` and ``split`` may be missing, and ``file_name`` too
     where no `pictures` are needed. Rows count from 1.
 
-    Raises
-    ------
-    DataError
-        If the file is not a table of its kind, or a value cannot be what its column says.
+    Raises `DataError` if the file is not a table of its kind, or a value cannot be what its column says.
     """
     table = _read(file)
-    _check_columns(file, [str(name) for name in table])
+    for known in COLUMNS:
+        similar = [name for name in map(str, table) if name.strip().lower() == known]
+        if similar not in ([], [known]):
+            raise DataError(
+                f"{file}: has the columns {', '.join(map(repr, similar))}; keep one of them, and call it {known}"
+            )
     if "caption" not in table:
         table = table.rename(columns={"text": "caption"})
     needed = ["file_name", "caption"] if pictures else ["caption"]
@@ -72,19 +74,10 @@ def _read_jsonl(file):
 
 
 def _object(pairs):
-    """An object of JSON with each key once; of two equal keys, Python's own reader would keep the last."""
+    """Return an object of JSON; of two equal keys, Python's own reader would keep the last in silence."""
     if len(dict(pairs)) < len(pairs):
         raise ValueError(f"a key occurs more than once among {', '.join(key for key, _ in pairs)}")
     return dict(pairs)
-
-
-def _check_columns(file, names):
-    for known in COLUMNS:
-        similar = [name for name in names if name.strip().lower() == known]
-        if similar not in ([], [known]):
-            raise DataError(
-                f"{file}: has the columns {', '.join(map(repr, similar))}; keep one of them, and call it {known}"
-            )
 
 
 def _texts(file, table):
@@ -99,8 +92,7 @@ def _texts(file, table):
 
 
 def _check_rows(file, table):
-    empty = table.index[table.caption == ""]
-    if len(empty):
+    if len(empty := table.index[table.caption == ""]):
         names = table.file_name if "file_name" in table else table.index + 1
         raise DataError(f"{file}: rows without a caption: {first_names(names[i] for i in empty)}")
     if "file_name" in table:
@@ -113,15 +105,13 @@ def _check_rows(file, table):
 
 
 def _check_names(file, table):
-    nameless = table.index[table.file_name.str.strip() == ""]
-    if len(nameless):
+    if len(nameless := table.index[table.file_name.str.strip() == ""]):
         raise DataError(f"{file}: rows without a file_name: {first_names(nameless + 1)}")
     for row, name in enumerate(table.file_name):
         path = PurePosixPath(name)
         if path.is_absolute() or ".." in path.parts or str(path) != name:
             raise _fault(file, row, "file_name", f"{name!r} is not a path below the table's folder, such as a/b.png")
-    twice = table.file_name[table.file_name.duplicated()]
-    if len(twice):
+    if len(twice := table.file_name[table.file_name.duplicated()]):
         raise DataError(f"{file}: pictures named more than once: {first_names(twice)}")
 
 

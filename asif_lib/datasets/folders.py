@@ -8,19 +8,10 @@ IGNORED = {"thumbs.db", "desktop.ini"}
 
 
 def picture_files(folder) -> list:
-    """Return the files in `folder` and its subfolders, sorted, without hidden ones.
-
-    Raises
-    ------
-    DataError
-        If there is no such folder, or no file in it.
-    """
-    folder = Path(folder)
-    if not folder.is_dir():
-        raise DataError(f"{folder}: there is no such folder")
-    files = visible_files(folder)
+    """Return the `visible_files` of a folder. Raises `DataError` if there is no such folder, or no file in it."""
+    files = visible_files(Path(folder))
     if not files:
-        raise DataError(f"{folder}: has no pictures")
+        raise DataError(f"{folder}: {'has no pictures' if Path(folder).is_dir() else 'there is no such folder'}")
     return files
 
 

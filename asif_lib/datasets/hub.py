@@ -67,11 +67,9 @@ def labelled_from_hub(repository, split="test", label=None) -> Labelled:
 
     Raises
     ------
-    DataError
-        If the data set cannot be loaded (there is no network, no such name or split, or its terms must be accepted),
-        has not one column of pictures and one of classes, or has pictures of a class without a name.
-    MissingExtraError
-        If `datasets` is not installed.
+    DataError, MissingExtraError
+        If the data set cannot be loaded (there is no network, no such name or split, its terms must be accepted, or
+        `datasets` is not installed), has not one column of pictures and one of classes, or a class has no name.
     """
     datasets = import_extra("datasets", "hub")
     repository, configuration = configured(repository)
@@ -176,9 +174,8 @@ def check_files(repository):
     numbered = (re.fullmatch(r"(.*)-\d+-of-(\d+)\.\w+", str(file)) for file in Path(repository).rglob("*-of-*.*"))
     for (name, total), here in sorted(Counter(found.groups() for found in numbered if found).items()):
         if here < int(total):
-            warnings.warn(
-                f"{name}: {here} of {int(total)} files are here; rows of the others are missing", stacklevel=3
-            )
+            fault = f"{here} of {int(total)} files are here; rows of the others are missing"
+            warnings.warn(f"{name}: {fault}", stacklevel=3)
 
 
 def tars_of(split) -> dict:

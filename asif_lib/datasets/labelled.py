@@ -58,10 +58,7 @@ class Labelled(WithSplits):
     def sample(self, n, seed=0) -> "Labelled":
         """Return n pictures drawn at random, the classes in equal parts as far as n allows.
 
-        Raises
-        ------
-        DataError
-            If there are fewer than n pictures, or n is negative.
+        Raises `DataError` if there are fewer than n pictures, or n is negative.
         """
         if not 0 <= n <= len(self):
             raise DataError(f"{self.name}: cannot draw {n} of its {len(self)} pictures")
@@ -95,11 +92,8 @@ def load_labelled(name="fashion_mnist", *, progress=True) -> Labelled:
 
     Raises
     ------
-    DataError
-        If the data set is not known or cannot be fetched, the folder has no class folders, a class folder is empty,
-        or two class folders give the same label.
-    ChecksumError
-        If the files do not have the catalogue's checksum.
+    DataError, ChecksumError
+        As for `load_pairs`; if the folder has no class folders, one is empty, or two give the same label.
     """
     check_known(name, "labelled")
     if name in LOADERS:
@@ -148,14 +142,12 @@ def _load_class_folders(folder):
     if not folders:
         raise DataError(f"{folder}: has no class folders; put the pictures of each class into a folder of its name")
     files = [visible_files(f) for f in folders]
-    empty = [f.name for f, found in zip(folders, files, strict=True) if not found]
-    if empty:
+    if empty := [f.name for f, found in zip(folders, files, strict=True) if not found]:
         raise DataError(f"{folder}: class folders without a picture: {first_names(empty)}; fill or remove them")
     classes = [" ".join(f.name.replace("_", " ").split()) for f in folders]
     if "" in classes:
         raise DataError(f"{folder}: the class folder {folders[classes.index('')].name!r} gives no label; rename it")
-    if len({c.lower() for c in classes}) < len(classes):
-        twice = [c for c, count in Counter(c.lower() for c in classes).items() if count > 1]
+    if twice := [c for c, count in Counter(c.lower() for c in classes).items() if count > 1]:
         raise DataError(f"{folder}: two class folders give the same label: {first_names(twice)}; rename or merge them")
     pictures = [file for found in files for file in found]
     labels = np.repeat(np.arange(len(files)), [len(found) for found in files])

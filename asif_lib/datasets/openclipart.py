@@ -25,10 +25,7 @@ def select_clipart(source, target):
     A picture ``png/PATH.png`` has its metadata in ``svg/PATH.svg``. Links, which are second names of a picture, and
     pictures that are too large for an encoder are not used.
 
-    Raises
-    ------
-    DataError
-        If the folder has no such pictures, or a drawing is no XML.
+    Raises `DataError` if the folder has no such pictures, or a drawing is no XML.
     """
     files = sorted(f for f in (source / "png").rglob("*.png") if not f.is_symlink())
     names = [file.relative_to(source / "png").as_posix() for file in files]

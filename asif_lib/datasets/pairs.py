@@ -122,8 +122,7 @@ def _load_captions_folder(folder):
         found = ", ".join(file.name for file in tables) or "none"
         raise DataError(f"{folder}: needs one captions table, such as metadata.csv; found: {found}")
     table = read_captions(tables[0])
-    unnamed = sorted({f.relative_to(folder).as_posix() for f in files} - {tables[0].name, *table.file_name})
-    if unnamed:
+    if unnamed := sorted({f.relative_to(folder).as_posix() for f in files} - {tables[0].name, *table.file_name}):
         warnings.warn(f"{folder}: not in {tables[0].name}, so not used: {first_names(unnamed)}", stacklevel=3)
     groups = table["group"].tolist() if "group" in table else [""] * len(table)
     if "split" in table:

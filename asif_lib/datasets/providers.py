@@ -11,7 +11,6 @@ import os
 import shutil
 import subprocess
 import sys
-import tarfile
 import tempfile
 import tomllib
 from pathlib import Path
@@ -63,13 +62,10 @@ def folder_digest(folder) -> str:
     return digest_of_files((file for file in Path(folder).rglob("*") if file.is_file()), folder)
 
 
-def is_intact(name) -> bool:
-    """Return whether the files of a data set that was fetched have the catalogue's checksum."""
-    return _is_right(dataset_dir(name), catalogue()[name])
-
-
-def _is_right(folder, entry):
-    return not entry["sha256"] or folder_digest(folder) in entry["sha256"]
+def is_intact(name, folder=None) -> bool:
+    """Return whether the files of a data set, in its own folder or another one, have the catalogue's checksum."""
+    expected = catalogue()[name]["sha256"]
+    return not expected or folder_digest(folder or dataset_dir(name)) in expected
 
 
 def fetch(name, *, progress=True) -> Path:
@@ -88,7 +84,7 @@ def fetch(name, *, progress=True) -> Path:
         raise DataError(f"{name}: no such data set; known: {', '.join(catalogue())}{guess(name, catalogue())}")
     entry, target = catalogue()[name], dataset_dir(name)
     if target.exists():
-        if not _is_right(target, entry):
+        if not is_intact(name):
             raise ChecksumError(
                 f"{target}: files were changed, added or lost; remove the folder and run: asif data {name}"
             )
@@ -101,7 +97,7 @@ def fetch(name, *, progress=True) -> Path:
             try:
                 files = scratch / "files"
                 SELECT[name](provider(name, entry, scratch, progress), files)
-                if not _is_right(files, entry):
+                if not is_intact(name, files):
                     raise ChecksumError("its files are of another version than the catalogue names")
                 os.replace(files, target)
                 return target
@@ -193,8 +189,7 @@ def _upstream_project(name, entry, scratch, progress):
 
 
 def _unpack(file, folder):
-    with tarfile.open(file) as archive:
-        archive.extractall(folder, filter="data")
+    shutil.unpack_archive(file, folder, filter="data")
     return folder
 
 
@@ -214,9 +209,9 @@ def _npm_registry(name, entry, scratch, progress):
 
 
 def _local_folder(name, entry, scratch, progress):
-    if not _local_dir(name).is_dir():
-        raise DataError(f"no folder {_local_dir(name)}")
-    return _local_dir(name)
+    if not (folder := _local_dir(name)).is_dir():
+        raise DataError(f"no folder {folder}")
+    return folder
 
 
 def _local_dir(name):

@@ -18,17 +18,10 @@ class WithSplits:
         return f"{type(self).__name__}({self.name!r}, {self._summary()}{splits})"
 
     def split(self, *names):
-        """Return the pictures of the splits called `names`, in the order given, with all that belongs to them.
-
-        Raises
-        ------
-        DataError
-            If there is no such split.
-        """
+        """Return the pictures of these splits, in this order. Raises `DataError` if there is no such split."""
         for name in names:
             if name not in self.splits:
-                known = ", ".join(self.splits) or "none"
-                raise DataError(f"{self.name} has no split {name!r}; it has: {known}")
+                raise DataError(f"{self.name} has no split {name!r}; it has: {', '.join(self.splits) or 'none'}")
         return self.subset(i for name in names for i in self.splits[name])
 
 

@@ -109,11 +109,8 @@ def stream_from_hub(repository, split="train", *, picture=None, caption=None) ->
 
     Raises
     ------
-    DataError
-        If the data set cannot be opened (there is no network, no such name or split, its terms must be accepted), has
-        no such columns, or has a file that is cut off.
-    MissingExtraError
-        If `datasets` is not installed.
+    DataError, MissingExtraError
+        As for `labelled_from_hub`; if there are no such columns, or a file is cut off.
     """
     datasets = import_extra("datasets", "hub")
     repository, configuration = configured(repository)

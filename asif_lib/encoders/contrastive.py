@@ -60,10 +60,9 @@ def load_contrastive(name, *, device="auto"):
 
     Raises
     ------
-    EncoderError
-        If the model is not found, has only pickled weights, lacks some, or does not embed both pictures and texts.
-    MissingExtraError
-        If its tokenizer needs a package that is not installed.
+    EncoderError, MissingExtraError
+        If the model is not found, has only pickled weights, lacks some, does not embed both pictures and texts, or
+        needs a package for its tokenizer that is not installed.
     """
     from transformers import AutoImageProcessor, AutoModel, AutoTokenizer
 

@@ -1,11 +1,12 @@
 """A cache of embeddings on disk, one SQLite file per encoder identity.
 
-The file belongs to one encoder. In it, a row is found by the SHA-256 of a picture's bytes, or of a text. A changed
-picture, encoder or preprocessing therefore misses the cache. A killed run resumes where it stopped, and two data
-sets that share pictures share the work.
+The file belongs to one encoder. In it, a row is found by the SHA-256 of a picture's file (or pixels), or of a text. A
+changed picture, encoder or preprocessing therefore misses the cache. A killed run resumes where it stopped, and two
+data sets that share pictures share the work.
 """
 
 import contextlib
+import json
 import sqlite3
 import warnings
 
@@ -19,7 +20,7 @@ from asif_lib.relative import as_embeddings
 from .encoder import Encoder, check_list
 
 COMMIT_EVERY = 64
-"""Embeddings between two commits. A killed run loses no more than these."""
+"""Embeddings between two commits. A killed run loses about these, and the batches in work."""
 
 
 def embed(encoder, items, *, progress=True) -> torch.Tensor:
@@ -80,10 +81,8 @@ def embed_readable(encoder, items, *, progress=True):
             rows = [(todo[j], vector) for j, vector in zip(batch, vectors, strict=True)]
             found.update(rows)
             if writable:
-                connection.executemany(
-                    "INSERT OR REPLACE INTO embeddings VALUES (?, ?)",
-                    [(key, vector.numpy().astype("<f4").tobytes()) for key, vector in rows],
-                )
+                stored = [(key, vector.numpy().astype("<f4").tobytes()) for key, vector in rows]
+                connection.executemany("INSERT OR REPLACE INTO embeddings VALUES (?, ?)", stored)
             pending += len(rows)
             if pending >= COMMIT_EVERY:
                 connection.commit()
@@ -118,9 +117,8 @@ def _open(identity):
         else:
             warnings.warn(f"{path.parent} is read-only: new embeddings are not kept", stacklevel=4)
     except OSError as error:
-        raise AsifError(
-            f"{path.parent}: the cache cannot be made ({error}); set ASIF_CACHE to another folder"
-        ) from None
+        fault = f"the cache cannot be made ({error}); set ASIF_CACHE to another folder"
+        raise AsifError(f"{path.parent}: {fault}") from None
     try:
         # without a file that can be read, an empty database in memory takes its place
         address = f"{path.absolute().as_uri()}?mode={'rwc' if writable else 'ro'}"
@@ -144,12 +142,7 @@ def _open(identity):
 
 
 def _read(connection, keys, dim):
-    """Rows of these keys, looked up in runs: SQLite takes a limited number of parameters."""
-    keys, found = list(keys), {}
-    for start in range(0, len(keys), 900):
-        run = keys[start : start + 900]
-        marks = ",".join("?" * len(run))
-        for key, blob in connection.execute(f"SELECT key, vector FROM embeddings WHERE key IN ({marks})", run):
-            if len(blob) == 4 * dim:
-                found[key] = torch.from_numpy(np.frombuffer(blob, "<f4").copy())
-    return found
+    """Return the rows of these keys that the file has, by key."""
+    query = "SELECT key, vector FROM embeddings WHERE key IN (SELECT value FROM json_each(?))"
+    rows = connection.execute(query, [json.dumps(list(keys))])
+    return {key: torch.from_numpy(np.frombuffer(blob, "<f4").copy()) for key, blob in rows if len(blob) == 4 * dim}

@@ -50,12 +50,8 @@ class Encoder:
 
         Raises
         ------
-        ParameterError
-            If the batch size is not a whole number, 1 or more.
-        BrokenPicturesError
-            If pictures cannot be read; it lists all of them.
-        EncoderError
-            If a text is not a string.
+        BrokenPicturesError, EncoderError, ParameterError
+            If pictures cannot be read (it lists all of them), a text is no string, or the batch size is below 1.
         """
         rows, _, broken = self.encode_readable(items, batch_size=batch_size, progress=progress)
         if broken:
@@ -90,24 +86,16 @@ class Encoder:
             As for `encode`.
         """
         chunks = chunks_of(self._order(items), self.batch_size if batch_size is None else batch_size)
-        bar = progress_bar(
-            total=len(items),
-            desc=f"encoding with {self.identity.name}",
-            unit=self.unit,
-            disable=not progress,
-            leave=False,
-        )
+        title = f"encoding with {self.identity.name}"
+        bar = progress_bar(total=len(items), desc=title, unit=self.unit, disable=not progress, leave=False)
         mapping = one_thread_per_core(self.device) if self.in_threads else contextlib.nullcontext(map)
         with bar, mapping as mapped:
             for chunk, result in zip(chunks, mapped(functools.partial(self._run, items), chunks), strict=True):
                 yield result
                 bar.update(len(chunk))
 
-    def cache_keys(self, items):
-        """Return the key of each item in the cache, and the error of each that cannot be read; both by position."""
-        raise NotImplementedError
-
     def _order(self, items):
+        """The positions of the items in the order of their computation."""
         return range(len(items))
 
     def __repr__(self):

@@ -41,12 +41,8 @@ def openvino_graph(model, threads):
     threads : int
         Number of threads that call it; each has one stream of computation.
 
-    Raises
-    ------
-    MissingExtraError
-        If OpenVINO is not installed.
-    EncoderError
-        If OpenVINO cannot convert the model, or gives other embeddings than the model.
+    Raises `MissingExtraError` if OpenVINO is not installed, and `EncoderError` if it cannot convert the model, or gives
+    other embeddings than the model.
     """
     sys.modules.setdefault("openvino_telemetry", None)
     openvino = import_extra("openvino", "openvino")
@@ -60,9 +56,8 @@ def openvino_graph(model, threads):
             )
             compiled = openvino.Core().compile_model(converted, "CPU", settings)
         except Exception as error:  # OpenVINO's front ends raise errors of many kinds
-            raise EncoderError(
-                f"OpenVINO cannot compile this model ({first_line(error)}); use another backend"
-            ) from error
+            fault = f"OpenVINO cannot compile this model ({first_line(error)})"
+            raise EncoderError(f"{fault}; use another backend") from error
     own = threading.local()  # a request holds the tensors of one call
 
     def graph(batch):

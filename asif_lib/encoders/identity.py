@@ -25,7 +25,7 @@ class EncoderIdentity:
     source: str = field(compare=False)
     """The package, folder or hub repository of the weights."""
     checksum: str
-    """SHA-256 of the weights."""
+    """SHA-256 of the weights; of an external encoder its name, or the SHA-256 of its embeddings."""
     preprocessing: str
     dim: int
 

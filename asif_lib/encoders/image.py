@@ -101,17 +101,11 @@ class ImageEncoder(PictureEncoder):
         """From an RGB PIL image to a (3, h, w) float32 tensor: timm's own evaluation transform of the model."""
         return _timm().data.create_transform(**self._config, is_training=False)
 
-    def stream(self, pictures, *, batch_size=None, progress=True):
-        """Yield ``(positions, (b, dim) float32 embeddings, errors)`` batch by batch, in the order of the pictures.
-
-        Parameters
-        ----------
-        pictures, batch_size, progress
-            As for `encode`.
-        """
+    def _order(self, pictures):
+        """The order as it comes; where the pictures are worth it, the frozen graph is made before the first batch."""
         if len(pictures) >= WORTH_FREEZING:
             self.freeze()
-        return super().stream(pictures, batch_size=batch_size, progress=progress)
+        return super()._order(pictures)
 
     def freeze(self):
         """Make the frozen graph now; without one, or with one already, nothing changes."""
@@ -152,13 +146,11 @@ def load_image_encoder(
 
     Raises
     ------
-    EncoderError
+    EncoderError, MissingExtraError
         If the encoder is not found, its weights do not have the expected checksum, only pickled weights are there,
-        or the backend is unknown or cannot compute this model.
+        or the backend is unknown, is not installed or cannot compute this model.
     IdentityError
         If the encoder is not the expected one.
-    MissingExtraError
-        If OpenVINO is asked for and not installed.
     """
     if backend not in BACKENDS:
         raise EncoderError(f"backend {backend!r} is unknown; use one of {', '.join(BACKENDS)}")
@@ -169,11 +161,10 @@ def load_image_encoder(
         return _random_image_encoder(name, random_seed, device, backend)
     if str(name) in REGISTRY_IMAGE_ENCODERS:
         entry = REGISTRY_IMAGE_ENCODERS[str(name)]
-        source = f"package {entry.package}"
         check_expected(expected, entry.sha256)
         alone = backend == "torch" and device.type == "cpu" and entry.lite_config
         model = _packaged_model(str(name), entry, alone)
-        return _image_encoder(model, str(name), source, entry.sha256, device, backend)
+        return _image_encoder(model, str(name), f"package {entry.package}", entry.sha256, device, backend)
     folder, source = model_folder(name, "image", expected)
     checksum, settings = folder_checksum(folder, subfolders=False), configuration(folder)
     check_expected(expected, checksum, settings)
@@ -204,10 +195,8 @@ def _packaged_model(name, entry, alone):
     """The package's weights, alone or in timm's architecture: matched by name, or by order where they differ."""
     path = package_file(entry.package, entry.pattern)
     verify(path, entry.sha256)
-    if path.suffix == ".safetensors":
-        weights = load_file(path)
-    else:
-        weights = torch.load(path, map_location="cpu", weights_only=True)
+    safe = path.suffix == ".safetensors"
+    weights = load_file(path) if safe else torch.load(path, map_location="cpu", weights_only=True)
     if alone:
         return EfficientNetLite(weights, entry.lite_config)
     model = _timm().create_model(entry.architecture)

@@ -24,10 +24,8 @@ class KnownTexts:
     texts : sequence of str
     embeddings : Tensor or array of shape (len(texts), d)
 
-    Raises
-    ------
-    EncoderError
-        If the identity belongs to no text encoder, the counts or dimensions differ, or a text is empty or repeated.
+    Raises `EncoderError` if the identity belongs to no text encoder, the counts or dimensions differ, or a text is
+    empty or repeated.
 
     Examples
     --------
@@ -64,10 +62,7 @@ class KnownTexts:
     def from_file(cls, path, identity) -> "KnownTexts":
         """Read a file that ``numpy.savez(path, labels=…, embeddings=…)`` wrote: n strings, and an (n, d) matrix.
 
-        Raises
-        ------
-        EncoderError
-            If the file cannot be read, or its labels or embeddings are not as `KnownTexts` takes them.
+        Raises `EncoderError` if it cannot be read, or labels or embeddings are not as `KnownTexts` takes them.
         """
         try:
             if not zipfile.is_zipfile(path):

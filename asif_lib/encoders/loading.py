@@ -43,12 +43,8 @@ def load_encoder(kind, name, *, device="auto", expected=None):
 def load_encoder_of(identity, *, device="auto"):
     """Load the encoder that a bank names by its identity, after a comparison of weights and settings.
 
-    Raises
-    ------
-    IdentityError
-        If the weights or settings are others.
-    EncoderError
-        If the encoder cannot be loaded, or lies in a folder that the user never named and does not confirm.
+    Raises `IdentityError` if these are others, and `EncoderError` if the encoder cannot be loaded, or lies in a folder
+    that the user never named and does not confirm.
     """
     if identity.is_external:
         raise EncoderError(f"the encoder {identity} cannot be loaded by its name; in Python, bring its embeddings")

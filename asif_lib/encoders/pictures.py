@@ -136,9 +136,7 @@ def _check_size(image, name):
     if width < 2 or height < 2:
         raise PictureError(f"{name}: is {width} × {height} pixels; an encoder needs at least 2 × 2")
     if width * height > MAX_PIXELS:
-        raise PictureError(
-            f"{name}: is {width} × {height} pixels, over the limit of {MAX_PIXELS:,}; scale it down first"
-        )
+        raise PictureError(f"{name}: is {width} × {height} pixels, over the limit of {MAX_PIXELS:,}; scale it down")
 
 
 def _to_rgb(image, name):
@@ -171,10 +169,7 @@ def _pad_to_square(image, name):
 def picture_digest(picture) -> str:
     """Return the SHA-256 of a picture: of the bytes of its file, or of the pixels of an image.
 
-    Raises
-    ------
-    PictureError
-        If the file cannot be read.
+    Raises `PictureError` if the file cannot be read.
     """
     if isinstance(picture, PictureFile):
         return picture_digest(picture.path) + ("-square" if picture.square else "")

@@ -132,26 +132,18 @@ class MeanOfTokens(torch.nn.Sequential):
         max_seq_length = _settings(Path(folder) / "sentence_bert_config.json").get("max_seq_length")
         ends = [Normalize()] if len(layers) == 3 else []
         super().__init__(Transformer(folder, max_seq_length, shipped), Pooling(), *ends)
+        self.max_seq_length = self[0].max_seq_length  # tokens that are read; the rest of a text is cut
 
     @property
     def tokenizer(self):
         """The tokenizer of the transformer."""
         return self[0].tokenizer
 
-    @property
-    def max_seq_length(self) -> int:
-        """Tokens that are read; the rest of a text is cut."""
-        return self[0].max_seq_length
-
-    @property
-    def device(self) -> torch.device:
-        """Where the weights are."""
-        return next(self.parameters()).device
-
     @torch.inference_mode()
     def encode(self, texts) -> torch.Tensor:
         """Return the (n, dim) embeddings of n strings, computed as one batch."""
-        features = {name: tensor.to(self.device) for name, tensor in self[0].features(list(texts)).items()}
+        device = next(self.parameters()).device
+        features = {name: tensor.to(device) for name, tensor in self[0].features(list(texts)).items()}
         return self(features)["sentence_embedding"]
 
 

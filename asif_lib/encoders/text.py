@@ -16,15 +16,7 @@ from asif_lib.machine import has_fast_bfloat16, one_thread, resolve_device
 from .encoder import Encoder
 from .identity import BFLOAT16, EncoderIdentity
 from .registry import MINILM_PACKAGE, MINILM_SHA256, MPNET_PACKAGES, MPNET_SHA256
-from .weights import (
-    check_expected,
-    configuration,
-    folder_checksum,
-    model_folder,
-    package_file,
-    short_name,
-    unzip_mpnet,
-)
+from .weights import check_expected, configuration, folder_checksum, model_folder, package_file, short_name, unzip_mpnet
 
 PRECISIONS = ("float32", "bfloat16")
 
@@ -47,8 +39,7 @@ class TextEncoder(Encoder):
 
     def __init__(self, model, encode, identity, device, precision="float32"):
         super().__init__(identity, device, 16 if device.type == "cpu" else 64)
-        self.model, self._encode = model.eval().requires_grad_(False), encode
-        self.precision = precision
+        self.model, self._encode, self.precision = model.eval().requires_grad_(False), encode, precision
         self.in_threads = device.type == "cpu"  # beside a GPU one thread is enough to cut texts into tokens
         if precision == "bfloat16":
             for module in model.modules():
@@ -141,20 +132,15 @@ def _load(name, folder, device, shipped):
     from .sentence import MeanOfTokens, is_mean_of_tokens
 
     plain = is_mean_of_tokens(folder)
-    if plain and shipped:
-        model = MeanOfTokens(folder, shipped=True).to(device)
-        return model, model.encode
     library = "transformers" if plain else "sentence-transformers"
-    load = None if plain else _sentence_transformers().SentenceTransformer
-    with quiet_transformers():
+    load = MeanOfTokens if plain else _sentence_transformers().SentenceTransformer
+    how = {"shipped": shipped} if plain else {"device": str(device), "model_kwargs": {"use_safetensors": True}}
+    with quiet_transformers() if not (plain and shipped) else contextlib.nullcontext():  # it takes seconds to import
         try:
-            if plain:
-                model = MeanOfTokens(folder).to(device)
-                return model, model.encode
-            model = load(str(folder), device=str(device), model_kwargs={"use_safetensors": True})
+            model = load(str(folder), **how).to(device)
         except (RuntimeError, ValueError, KeyError, OSError, SafetensorError) as error:
             raise EncoderError(f"{name}: {library} cannot load this model ({first_line(error)})") from error
-    whole = {"batch_size": sys.maxsize, "convert_to_tensor": True, "show_progress_bar": False}
+    whole = {} if plain else {"batch_size": sys.maxsize, "convert_to_tensor": True, "show_progress_bar": False}
     return model, functools.partial(model.encode, **whole)
 
 
@@ -196,8 +182,7 @@ def quiet_transformers():
     """Keep `transformers` silent: its bar and its table of tensor names tell the reader of a notebook nothing."""
     from transformers.utils import logging as hf_logging
 
-    level = hf_logging.get_verbosity()
-    shown = hf_logging.is_progress_bar_enabled()
+    level, shown = hf_logging.get_verbosity(), hf_logging.is_progress_bar_enabled()
     hf_logging.set_verbosity_error()
     hf_logging.disable_progress_bar()
     logging.getLogger("sentence_transformers").setLevel(logging.WARNING)

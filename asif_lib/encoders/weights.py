@@ -94,9 +94,7 @@ def model_folder(name, kind, expected=None):
     check_name(name, kind)
     if Path(name).is_dir():
         folder = Path(name).resolve()
-        if expected:
-            ask_about(folder)
-        _remember(folder)
+        ask_about(folder) if expected else _remember(folder)
         return folder, f"folder {folder}"
     repository = _hub_repository(str(name), kind)
     from huggingface_hub import snapshot_download
@@ -127,9 +125,8 @@ def ask_about(folder):
     if folder in _NAMED or _marker(folder).exists():
         return
     if sys.stdin and sys.stdin.isatty():
-        print(
-            f"The bank names the folder {folder} for its encoder. Load it? [y/N] ", end="", file=sys.stderr, flush=True
-        )
+        question = f"The bank names the folder {folder} for its encoder. Load it? [y/N] "
+        print(question, end="", file=sys.stderr, flush=True)
         if sys.stdin.readline().strip().lower() in ("y", "yes"):
             return _remember(folder)
     raise EncoderError(
@@ -150,15 +147,12 @@ def _marker(folder):
 
 
 def check_expected(expected, checksum, settings=""):
-    """Raise `IdentityError` unless weights and settings agree with the identity that a bank expects.
+    """Raise `IdentityError` unless the checksum of weights and the settings are those of the expected identity.
 
     Parameters
     ----------
     expected : EncoderIdentity or None
-    checksum : str
-        Of the weights.
-    settings : str
-        As `configuration` returns them.
+    checksum, settings : str
     """
     if expected and (checksum != expected.checksum or settings not in expected.preprocessing):
         raise IdentityError(
@@ -196,12 +190,10 @@ def _hub_sha256(repository, file, folder):
     from huggingface_hub import HfApi
 
     try:
-        info = HfApi().get_paths_info(repository, [file.relative_to(folder).as_posix()])[0]
-        return info.lfs.sha256
+        return HfApi().get_paths_info(repository, [file.relative_to(folder).as_posix()])[0].lfs.sha256
     except (OSError, AttributeError, IndexError) as error:
-        raise EncoderError(
-            f"{file}: the hub did not give its SHA-256 ({first_line(error)}); try again online"
-        ) from None
+        fault = f"the hub did not give its SHA-256 ({first_line(error)})"
+        raise EncoderError(f"{file}: {fault}; try again online") from None
 
 
 def folder_checksum(folder, expected=None, *, subfolders=True):
@@ -216,10 +208,8 @@ def folder_checksum(folder, expected=None, *, subfolders=True):
         Whether weights are loaded from the subfolders too, and from shards, as sentence-transformers does. timm
         loads one file, ``model.safetensors`` in the folder itself.
 
-    Raises
-    ------
-    EncoderError
-        If the folder has no weights, pickled weights could be loaded in their place, or the SHA-256 is another one.
+    Raises `EncoderError` if the folder has no weights, pickled ones could be loaded in their place, or the SHA-256 is
+    another one.
     """
     files = [file for file in Path(folder).glob("**/*" if subfolders else "*") if file.is_file()]
     safe = {file.parent for file in files if file.name == WEIGHTS}

@@ -38,22 +38,23 @@ class Method:
     """The values of each setting that are tried on validation pairs; the first are the simplest."""
     transductive = False
     """Whether the score of a picture depends on the other pictures that are asked with it."""
-    stops_early = False
-    """Whether ``fit`` takes ``validation`` pairs, and sets `epochs` by them."""
+    epochs = None
+    """Passes over the pairs, of a method that is trained."""
 
-    def fit(self, image, text):
-        """Fit on the pairs `image` (n, d_image) and `text` (n, d_text), and return the method.
+    def fit(self, image, text, validation=None):
+        """Fit on pairs, and return the method.
 
-        Raises
-        ------
-        ParameterError
-            If the numbers of rows differ, or a setting does not fit the pairs.
+        Raises `ParameterError` if the numbers of rows differ, or a setting does not fit the pairs.
+
+        Parameters
+        ----------
+        image, text : Tensors of shape (n, d_image) and (n, d_text)
+        validation : pair of such Tensors, optional
+            By their recall, a training stops early: `epochs` becomes the best epoch, and the heads are those of it.
         """
         if len(image) != len(text) or not len(image):
-            raise ParameterError(
-                f"{len(image)} pictures and {len(text)} texts are not pairs; give row i of both as pair i"
-            )
-        self.image, self.text = image.float(), text.float()
+            raise ParameterError(f"{len(image)} pictures and {len(text)} texts are not pairs; row i of both is a pair")
+        self.image, self.text, self.validation = image.float(), text.float(), validation
         self.image_mean, self.text_mean = self.image.mean(dim=0), self.text.mean(dim=0)
         self._fit(*self._rows(image, text))
         return self
@@ -185,7 +186,11 @@ class CanonicalCorrelation(_Projected):
     """Project both sides onto the pairs of directions that correlate most: CCA with shrinkage.
 
     The covariance of each side is (1 - s) · C + s · (trace C / d) · 1, with the shrinkage s. Without it, n pairs in
-    more than n dimensions correlate perfectly along directions that mean nothing.
+    more than n dimensions correlate perfectly along directions that mean nothing. Hardoon, Szedmak and Shawe-Taylor,
+    Canonical correlation analysis, Neural Computation 2004; De Bie and De Moor, On the regularization of canonical
+    correlation analysis, ICA 2003.
+
+    Raises `ParameterError` from ``fit``, if the shrinkage is not above 0 and at most 1.
 
     Parameters
     ----------
@@ -193,16 +198,6 @@ class CanonicalCorrelation(_Projected):
         0 < s ≤ 1. With 1 no side is whitened, and the directions are those of the largest covariance.
     components : int
         Pairs of directions that are kept, at most as many as the smaller side has.
-
-    Raises
-    ------
-    ParameterError
-        From ``fit``, if the shrinkage is not above 0 and at most 1.
-
-    References
-    ----------
-    Hardoon, Szedmak and Shawe-Taylor, Canonical correlation analysis, Neural Computation 2004; De Bie and De Moor, On
-    the regularization of canonical correlation analysis, ICA 2003.
     """
 
     GRID: ClassVar = {"components": (32, 64, 128, 256, 384), "shrinkage": (1.0, 0.98, 0.9, 0.8, 0.5)}
@@ -223,11 +218,8 @@ class CanonicalCorrelation(_Projected):
 class CanonicalSimilarity(CanonicalCorrelation):
     """CSA: as `CanonicalCorrelation`, and weight each component of the cosine by its correlation.
 
-    The weights are divided by the largest, so that no score exceeds 1. This changes no order.
-
-    References
-    ----------
-    Li, Chinchali and Topcu, CSA: Data-efficient mapping of unimodal features to multimodal features, ICLR 2025.
+    The weights are divided by the largest, so that no score exceeds 1. This changes no order. Li, Chinchali and Topcu,
+    CSA: Data-efficient mapping of unimodal features to multimodal features, ICLR 2025.
     """
 
     def _fit(self, image, text):
@@ -238,8 +230,6 @@ class CanonicalSimilarity(CanonicalCorrelation):
 class RelativeRepresentation(Method):
     """Compare the dense relative representations: the cosines of both sides with all anchors, and no sparsification.
 
-    References
-    ----------
     Moschella et al., Relative representations enable zero-shot latent space communication, ICLR 2023.
     """
 
@@ -252,10 +242,7 @@ class RelativeRepresentation(Method):
 class LinearProbe:
     """Classify pictures by logistic regression on their embeddings (scikit-learn): a ceiling, since it needs labels.
 
-    Parameters
-    ----------
-    C : float
-        Inverse strength of the regularisation.
+    `C` is the inverse strength of the regularisation.
     """
 
     GRID: ClassVar = {"C": (0.1, 1.0, 10.0, 100.0)}
@@ -264,10 +251,7 @@ class LinearProbe:
     def fit(self, image, labels):
         """Fit on pictures `image` (n, d_image) with `labels` (n,), and return the probe.
 
-        Raises
-        ------
-        ParameterError
-            If all labels are the same.
+        Raises `ParameterError` if all labels are the same.
         """
         if len(set(map(int, labels))) < 2:
             raise ParameterError("all labels are the same; a linear probe needs at least two classes")
@@ -298,28 +282,13 @@ class _Trained(Method):
     """
 
     GRID: ClassVar = {"dropout": (0.0, 0.5, 0.8)}
-    stops_early = True
     dropout: float = 0.5
     epochs: int = 200
     seed: int = 0
 
-    def fit(self, image, text, validation=None):
-        """Fit on the pairs `image` (n, d_image) and `text` (n, d_text), and return the method.
-
-        With `validation`, a pair of such matrices, training stops early: `epochs` becomes the epoch with the best
-        recall of these pairs, and the heads are those of that epoch.
-
-        Raises
-        ------
-        ParameterError
-            As `Method.fit`, and if there is only one pair.
-        """
+    def _fit(self, image, text):
         if len(image) < 2:
             raise ParameterError("a head cannot be trained on one pair: there is no wrong partner to tell it from")
-        self.validation = validation
-        return super().fit(image, text)
-
-    def _fit(self, image, text):
         random = torch.Generator().manual_seed(self.seed)
         self.heads = self._first_heads(image, text, random)
         scale = torch.tensor(math.log(20.0), requires_grad=True)
@@ -368,11 +337,8 @@ class _Trained(Method):
 class TextHead(_Trained):
     """Lock the pictures, and train a head from texts to pictures: the idea of LiT.
 
-    The space is that of the pictures' `DIM` main directions, which makes training fast.
-
-    References
-    ----------
-    Zhai et al., LiT: Zero-shot transfer with locked-image text tuning, CVPR 2022.
+    The space is that of the pictures' `DIM` main directions, which makes training fast. Zhai et al., LiT: Zero-shot
+    transfer with locked-image text tuning, CVPR 2022.
     """
 
     trained = (1,)
@@ -385,8 +351,6 @@ class TextHead(_Trained):
 class TwoHeads(_Trained):
     """Train a head on both sides, into one space of `DIM` dimensions: the idea of CLIP.
 
-    References
-    ----------
     Radford et al., Learning transferable visual models from natural language supervision, ICML 2021.
     """
 

@@ -89,10 +89,7 @@ def _standardised(scores, sample):
 
 def _check_batch(scores):
     if len(scores) < 2:
-        raise ParameterError(
-            "a transductive correction compares the queries of a batch, and fewer than two have a score; ask several, "
-            "or use an inductive correction"
-        )
+        raise ParameterError("of the batch, fewer than two have a score; ask several, or use an inductive correction")
 
 
 @dataclass(frozen=True)
@@ -124,10 +121,7 @@ def correct_batch(answer, name) -> Classification:
     it, and stays undecided. A label that shares no anchor with any picture never wins. The correction has its default
     settings, since no label of the batch may choose them.
 
-    Raises
-    ------
-    ParameterError
-        If the name is unknown, or fewer than two pictures are decided.
+    Raises `ParameterError` if the name is unknown, or fewer than two pictures are decided.
 
     Examples
     --------
@@ -144,37 +138,20 @@ def correct_batch(answer, name) -> Classification:
 
 
 class Corrected(Method):
-    """A method whose scores are corrected, with the method's own face.
-
-    Parameters
-    ----------
-    method : Method
-    correction : Correction
-    settings : optional
-        Of the formula.
-    """
+    """A `Method` whose scores a `Correction` corrects, with these settings of its formula."""
 
     def __init__(self, method, correction, **settings):
         self.method, self.correction, self.settings = method, correction, settings
         self.transductive = method.transductive or correction.transductive
-        self.stops_early = method.stops_early
 
-    @property
-    def epochs(self):
-        """Of the method, if its training stops early."""
-        return self.method.epochs
-
-    def fit(self, image, text, **validation):
-        """Fit the method on the pairs, and return this one."""
-        self.method.fit(image, text, **validation)
+    def fit(self, image, text, validation=None):
+        self.epochs = self.method.fit(image, text, validation).epochs
         return self
 
-    def similarity(self, image, text) -> torch.Tensor:
-        """Return the (q, t) corrected scores, for the search of texts: they compare the texts of one picture."""
+    def similarity(self, image, text):  # for the search of texts: the scores compare the texts of one picture
         return self._corrected(self.method.similarity(image, text), self.method.bank_to_texts, text)
 
     def both_ways(self, image, text):
-        """Return the corrected scores for the search of texts, (q, t), and for the search of pictures, (t, q)."""
         of_texts, of_pictures = self.method.both_ways(image, text)
         return (
             self._corrected(of_texts, self.method.bank_to_texts, text),

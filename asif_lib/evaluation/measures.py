@@ -8,7 +8,6 @@ import scipy  # scipy.stats takes a second, and loads itself when it is first us
 import torch
 
 from asif_lib.errors import ParameterError
-from asif_lib.machine import progress_bar
 
 RESAMPLES = 2_000
 RECALLS = (1, 5, 10)
@@ -42,10 +41,7 @@ def mean_with_interval(items, seed=0) -> Measure:
     If all `items` (n,) of a share (bool) are True, or all are False, the bootstrap would claim certainty. The interval
     is then the exact binomial one.
 
-    Raises
-    ------
-    ValueError
-        If there are no items.
+    Raises `ValueError` if there are no items.
     """
     is_share = np.asarray(items).dtype == bool
     values = np.asarray(items, dtype=float)
@@ -65,10 +61,7 @@ def share_with_interval(flags, method="wilson") -> Measure:
 
     The method is "wilson" or "exact", the interval of Clopper and Pearson.
 
-    Raises
-    ------
-    ParameterError
-        If there are no flags.
+    Raises `ParameterError` if there are no flags.
     """
     flags = np.asarray(flags, dtype=bool)
     if flags.size == 0:
@@ -166,7 +159,7 @@ def paired_difference(right_a, right_b, seed=0) -> Measure:
     return mean_with_interval(right_a - right_b, seed)
 
 
-def sweep(evaluate, fractions, powers, n, *, progress=True) -> pd.DataFrame:
+def sweep(evaluate, fractions, powers, n) -> pd.DataFrame:
     """Evaluate every combination of k/n and p, on a validation split and never on the test split.
 
     The table has the columns ``fraction``, ``k``, ``p``, ``value``.
@@ -178,15 +171,13 @@ def sweep(evaluate, fractions, powers, n, *, progress=True) -> pd.DataFrame:
     fractions, powers : sequences of numbers
         Each k is a fraction of the n anchors, rounded, at least 1.
     n : int
-    progress : bool
     """
     grid = [(f, min(n, max(1, round(f * n))), p) for f in fractions for p in powers]
-    bar = progress_bar(grid, desc="sweep", leave=False, disable=not progress)
-    rows = [(f, k, p, float(evaluate(k, p))) for f, k, p in bar]
+    rows = [(f, k, p, float(evaluate(k, p))) for f, k, p in grid]
     return pd.DataFrame(rows, columns=["fraction", "k", "p", "value"])
 
 
-def scaling_curve(evaluate, n, sizes, seeds=range(5), *, progress=True) -> pd.DataFrame:
+def scaling_curve(evaluate, n, sizes, seeds=range(5)) -> pd.DataFrame:
     """Evaluate on random subsets of the anchors, several for each size; the subsets of a seed are nested.
 
     The table has the columns ``size``, ``seed``, ``value``.
@@ -200,14 +191,11 @@ def scaling_curve(evaluate, n, sizes, seeds=range(5), *, progress=True) -> pd.Da
     sizes : sequence of int
         Each from 1 to n; others raise `ValueError`.
     seeds : sequence of int
-    progress : bool
     """
     if not all(1 <= size <= n for size in sizes):
         raise ValueError(f"sizes {list(sizes)}: each must be from 1 to the {n} anchors")
     orders = {seed: np.random.default_rng(seed).permutation(n) for seed in seeds}
-    grid = [(size, seed) for size in sizes for seed in seeds]
-    bar = progress_bar(grid, desc="scaling curve", leave=False, disable=not progress)
-    rows = [(size, seed, float(evaluate(orders[seed][:size].tolist()))) for size, seed in bar]
+    rows = [(size, seed, float(evaluate(orders[seed][:size].tolist()))) for size in sizes for seed in seeds]
     return pd.DataFrame(rows, columns=["size", "seed", "value"])
 
 

@@ -90,7 +90,7 @@ def variant(**tried):
     """
     corrections = {name: values[0] for name, values in tried.items() if name not in SparseAnchors.GRID}
     make = functools.partial(SparseAnchors, **corrections)
-    make.GRID, make.transductive, make.stops_early = {**SparseAnchors.GRID, **tried}, False, False
+    make.GRID, make.transductive = {**SparseAnchors.GRID, **tried}, False
     return make
 
 
@@ -194,6 +194,8 @@ def choose(make, image, text, splits, relevant=None, **fixed) -> Chosen:
     Every combination of ``make.GRID`` is fitted on the first positions of each split, and asked the second. Among equal
     combinations the first wins. The test split has no part in it.
 
+    Raises `ParameterError` if there is no split, or one without pairs.
+
     Parameters
     ----------
     make : class or function with ``GRID``
@@ -205,11 +207,6 @@ def choose(make, image, text, splits, relevant=None, **fixed) -> Chosen:
         Which pictures and texts belong together, as `same_text` of the captions; default: pair i, and no other.
     fixed : optional
         Settings that are not tried, such as those that were chosen for a method before its correction.
-
-    Raises
-    ------
-    ParameterError
-        If there is no split, or one without pairs.
 
     Examples
     --------
@@ -224,21 +221,14 @@ def choose(make, image, text, splits, relevant=None, **fixed) -> Chosen:
     grid, rows = {**make.GRID, **{key: (value,) for key, value in fixed.items()}}, []
     for one in ParameterGrid(grid):
         settings = {key: one[key] for key in grid}  # in the order of the grid
-        answers = [_answer(make(**settings), image, text, relevant, *split) for split in splits]
-        values, epochs = zip(*answers, strict=True)
+        values, epochs = [], []
+        for fitted, asked in splits:
+            pairs = image[asked], text[asked]
+            method = make(**settings).fit(image[fitted], text[fitted], validation=pairs)
+            values.append(mean_recall(method.both_ways(*pairs), relevant[asked][:, asked]))
+            epochs.append(method.epochs)
         stopped = {} if epochs[0] is None else {"epochs": max(1, round(float(np.mean(epochs))))}
         rows.append({**settings, **stopped, "value": float(np.mean(values))})
-    best = max(range(len(rows)), key=lambda i: rows[i]["value"])
-    settings = {key: value for key, value in rows[best].items() if key != "value"}
-    return Chosen(settings, rows[best]["value"], pd.DataFrame(rows))
-
-
-def _answer(method, image, text, relevant, fitted, asked):
-    """Return the mean recall of the pairs asked, and the epochs of a training that stops early."""
-    pairs = image[asked], text[asked]
-    if method.stops_early:
-        method.fit(image[fitted], text[fitted], validation=pairs)
-    else:
-        method.fit(image[fitted], text[fitted])
-    recall = mean_recall(method.both_ways(*pairs), relevant[asked][:, asked])
-    return recall, method.epochs if method.stops_early else None
+    best = max(rows, key=lambda row: row["value"])  # the first of equal ones
+    settings = {key: value for key, value in best.items() if key != "value"}
+    return Chosen(settings, best["value"], pd.DataFrame(rows))

@@ -22,14 +22,9 @@ TABLE_1 = (
 def paper_table(results=None) -> pd.DataFrame:
     """Return the paper's Table 1, accuracies in %, and below it the rows of an own run.
 
-    Parameters
-    ----------
-    results : str or Path, optional
-        The file ``results.parquet`` of ``asif benchmark benchmarks/accuracy/paper_table_1.toml``. If it does not exist
-        yet, the own rows are empty. Default: there are no own rows.
+    `results` is the file ``results.parquet`` of ``asif benchmark benchmarks/accuracy/paper_table_1.toml``. If it does
+    not exist yet, the own rows are empty; without `results` there are none.
 
-    Examples
-    --------
     >>> paper_table().query("method.str.startswith('ASIF')")["ImageNet"].tolist()
     [60.9, 53.0]
     """

@@ -88,13 +88,12 @@ class Recommendation:
         if STARTS[self.task] != DEFAULTS:
             lines.append(f"Whitening changes mean recall by {in_points(self.start_gain)} inside this bank.")
         lines.append(f"The choice starts with {_in_words(self.start)}.")
-        gain = (
-            f"On questions that did not choose, the choice gains {in_points(self.gain)} of mean recall over its start"
+        gain, undecided = in_points(self.gain), "" if self.decided else ": undecided, so the start stays"
+        lines.append(
+            f"On questions that did not choose, the choice gains {gain} of mean recall over its start{undecided}."
         )
-        if self.decided:
-            lines += [f"{gain}.", f"Recommended: {_in_words(self.settings)}."]
-        else:
-            lines += [f"{gain}: undecided, so the start stays.", f"Recommended: {_in_words(self.settings)}."]
+        lines.append(f"Recommended: {_in_words(self.settings)}.")
+        if undecided:
             lines.append(f"The best that was tried: {_in_words(self.best)}.")
         if self.edges:
             where = ", ".join(f"{name} is the {end}" for name, end in self.edges.items())
@@ -112,6 +111,9 @@ def recommend(bank, task=SAME, *, seed=0, progress=True) -> Recommendation:
     questions that had no part in it: the interval of the paired difference lies above 0. A transductive correction is
     not chosen, since it depends on the batch that will be asked.
 
+    Raises `ParameterError` if the task is unknown, the bank is too small, or nearly all of its pictures fall into one
+    cluster.
+
     Parameters
     ----------
     bank : AnchorBank
@@ -120,11 +122,6 @@ def recommend(bank, task=SAME, *, seed=0, progress=True) -> Recommendation:
         first, and are clusters of pictures for the second.
     seed : int
         Of the folds.
-
-    Raises
-    ------
-    ParameterError
-        If the task is unknown, the bank is too small, or nearly all of its pictures fall into one cluster.
 
     Examples
     --------
@@ -135,9 +132,7 @@ def recommend(bank, task=SAME, *, seed=0, progress=True) -> Recommendation:
         raise ParameterError(f"there is no task {task!r}; take one of: {', '.join(map(repr, TASKS))}")
     check_bank(bank)
     if len(bank) < SMALLEST:
-        raise ParameterError(
-            f"{len(bank)} pairs are too few to choose settings by: {SMALLEST} or more are needed; keep the defaults"
-        )
+        raise ParameterError(f"{len(bank)} pairs are too few to choose by; {SMALLEST} are needed: keep the defaults")
     rows = np.random.default_rng(seed).permutation(len(bank))[:LARGEST]
     image, text = (bank.rows(side).take(rows.tolist()).float() for side in bank.sides)
     captions = bank.pairs["caption"].to_numpy()[rows]
@@ -157,10 +152,8 @@ def _folds(task, image, seed):
     kinds = KMeans(FOLDS, n_init=3, random_state=seed).fit_predict(unit_rows(image, image.mean(dim=0)))
     sizes = np.bincount(kinds, minlength=FOLDS)
     if not sizes.min() or len(kinds) - sizes.max() <= NEAREST:
-        raise ParameterError(
-            f"the pictures of the bank fall into clusters of {', '.join(map(str, sizes))}, too "
-            f"uneven to hold each out; take the task {SAME!r}, or keep the defaults"
-        )
+        fault = f"the pictures fall into clusters of {', '.join(map(str, sizes))}, too uneven to hold each out"
+        raise ParameterError(f"{fault}; take the task {SAME!r}, or keep the defaults")
     yield from ((np.flatnonzero(kinds != kind), np.flatnonzero(kinds == kind)) for kind in range(FOLDS))
 
 

@@ -36,6 +36,8 @@ def probabilities(scores, temperature) -> torch.Tensor:
 def own_choices(images, texts, captions, c, seed=0) -> torch.Tensor:
     """Let each picture of a bank choose among c captions: its own, and c - 1 of other pairs, drawn at random.
 
+    Raises `ParameterError` if there are fewer than c different captions.
+
     Parameters
     ----------
     images, texts : SparseVectors of shape (n, k)
@@ -49,11 +51,6 @@ def own_choices(images, texts, captions, c, seed=0) -> torch.Tensor:
     -------
     Tensor of shape (m, c), float32
         The scores of m = min(n, `MOST_PAIRS`) pictures. The own caption is column 0.
-
-    Raises
-    ------
-    ParameterError
-        If there are fewer than c different captions.
     """
     rng, captions = np.random.default_rng(seed), np.array(captions, dtype=object)
     if not 2 <= c <= len(set(captions)):
@@ -99,9 +96,8 @@ def reliability(confidence, right, bins=10) -> pd.DataFrame:
     bins : int
     """
     confidence, right = _answers(confidence, right)
-    parts = np.array_split(
-        np.argsort(confidence, kind="stable"), min(bins, len(right))
-    )  # positions, the least sure first
+    order = np.argsort(confidence, kind="stable")  # the least sure first
+    parts = np.array_split(order, min(bins, len(right)))
     shares = _shares_right(right[part] for part in parts)
     shares.insert(1, "confidence", [confidence[part].mean() for part in parts])
     return shares

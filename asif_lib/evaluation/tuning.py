@@ -16,7 +16,6 @@ import torch
 
 from asif_lib.errors import ParameterError
 from asif_lib.machine import progress_bar
-from asif_lib.search.inverted import InvertedIndex
 from asif_lib.sparse import KeptCosines
 from asif_lib.zeroshot import ASIF, Classification
 
@@ -25,33 +24,25 @@ from .measures import Measure, mean_with_interval, paired_difference
 
 @dataclass(frozen=True)
 class ValidationSet:
-    """Embedded pictures with known labels, and the prompts of these labels; not the test split.
+    """Embedded pictures with known labels, and the prompt of each label; not the test split.
 
-    Raises
-    ------
-    ParameterError
-        If there is no picture, or labels or prompts do not fit.
+    Raises `ParameterError` if there is no picture, or the labels do not fit.
     """
 
     pictures: torch.Tensor
     """Of shape (q, d_image)."""
     prompts: torch.Tensor
-    """Of shape (c · templates, d_text), label by label, as `make_prompts` orders them."""
+    """Of shape (c, d_text)."""
     labels: np.ndarray
     """Positions of the true labels, (q,) int from 0 to c - 1."""
-    templates: int = 1
-    """Prompts of a label, whose scores have the label's score as their mean."""
 
     def __post_init__(self):
-        labels, classes = np.asarray(self.labels), len(self.prompts) // max(self.templates, 1)
-        if labels.shape != (len(self.pictures),) or not len(labels):
-            raise ParameterError(f"{len(self.pictures)} pictures and labels of shape {labels.shape}: give one each")
-        if labels.dtype.kind not in "iu":
-            raise ParameterError(f"labels of type {labels.dtype}: give positions of classes, whole numbers from 0")
-        if not classes or classes * self.templates != len(self.prompts):
-            raise ParameterError(f"{len(self.prompts)} prompts are not {self.templates} for each label")
-        if labels.min() < 0 or labels.max() >= classes:
-            raise ParameterError(f"labels from {labels.min()} to {labels.max()} do not count {classes} classes from 0")
+        labels, q, c = np.asarray(self.labels), len(self.pictures), len(self.prompts)
+        if not q or labels.shape != (q,) or labels.dtype.kind not in "iu":
+            shape = f"{labels.dtype} labels of shape {labels.shape}"
+            raise ParameterError(f"{q} pictures and {shape}: give the position of its class for each, and some")
+        if labels.min() < 0 or labels.max() >= c:
+            raise ParameterError(f"labels from {labels.min()} to {labels.max()} do not count {c} classes from 0")
 
 
 @dataclass(frozen=True)
@@ -74,10 +65,8 @@ class Tuned:
                     f"{n} pictures cannot show that less than {self.margin:g} points of accuracy are lost: even with "
                     f"every decision the same the interval reaches {least:.2f}; validate on more, or search exactly"
                 )
-            return (
-                f"no {knob} keeps the accuracy lost within {self.margin:g} points: at best, at {int(best['effort'])}, "
-                f"it may be {max(0, -100 * best['low']):.2f}; search exactly"
-            )
+            most = f"at best, at {int(best['effort'])}, it may be {max(0, -100 * best['low']):.2f}"
+            return f"no {knob} keeps the accuracy lost within {self.margin:g} points: {most}; search exactly"
         row = self.table.set_index("effort").loc[self.effort]
         difference, low, high = (100 * row[name] for name in ("difference", "low", "high"))
         short = f"fewer than k found for {row['short']:.1%} of the queries (is k too large?), " if row["short"] else ""
@@ -91,10 +80,7 @@ class Tuned:
 def choose_effort(table, margin) -> Tuned:
     """Choose from a table of `measure_efforts` the smallest effort whose whole interval lies above ``-margin`` points.
 
-    Raises
-    ------
-    ParameterError
-        If the margin is not between 0 and 100 points.
+    Raises `ParameterError` if the margin is not between 0 and 100 points.
 
     Examples
     --------
@@ -109,6 +95,9 @@ def choose_effort(table, margin) -> Tuned:
 
 def measure_efforts(index, data, k, p, *, efforts=None, rounds=1, progress=True) -> pd.DataFrame:
     """Measure settings of an index's knob on a validation set, against exact search.
+
+    Raises `ParameterError` if k, p, an effort or the rounds are out of range, there is no effort or one twice, or
+    dimensions differ.
 
     Parameters
     ----------
@@ -129,11 +118,6 @@ def measure_efforts(index, data, k, p, *, efforts=None, rounds=1, progress=True)
         the same decisions; ``accuracy``; ``difference`` to the exact accuracy, with its paired 95 % interval ``low`` to
         ``high``; ``seconds`` of the search; ``speedup`` over exact search. In ``attrs``: ``knob``, ``n`` pictures,
         ``exact_accuracy``, ``exact_seconds``.
-
-    Raises
-    ------
-    ParameterError
-        If k, p, an effort or the rounds are out of range, there is no effort or one twice, or dimensions differ.
     """
     model = ASIF(index.bank, k, p, center=index.about["centred"], device="cpu")
     if isinstance(rounds, bool) or not isinstance(rounds, Integral) or rounds < 1:
@@ -179,8 +163,7 @@ class _Task:
     """Classify a validation set, with one side searched by the index or exactly. The first answer is the exact one."""
 
     def __init__(self, index, data, model):
-        self.index, self.settings, self.templates = index, model.settings, data.templates
-        self.labels = np.asarray(data.labels)
+        self.index, self.settings, self.labels = index, model.settings, np.asarray(data.labels)
         side, (first, second) = index.about["modality"], index.bank.sides
         self.is_first, self.anchors = side == first, model.anchors(side)
         self.queries = data.pictures if self.is_first else data.prompts
@@ -199,8 +182,7 @@ class _Task:
         """Compare an answer of `search` with the exact one."""
         vectors = kept.sparse(self.settings)
         items, prompts = (vectors, self.other) if self.is_first else (self.other, vectors)
-        scores = InvertedIndex(prompts, self.templates).scores(items)  # (q, c)
-        decisions = Classification(list(range(scores.shape[1])), scores).predicted.numpy()
+        decisions = Classification(range(len(prompts)), items.similarity(prompts)).predicted.numpy()  # (q,)
         if self.decided is None:
             self.least, self.decided = kept.values[:, -1:], decisions
         gap = compare_decisions(decisions == self.labels, self.decided == self.labels)
@@ -210,5 +192,7 @@ class _Task:
             "short": float((found < self.settings.k).mean()),
             "agreement": float((decisions == self.decided).mean()),
             "accuracy": float((decisions == self.labels).mean()),
-            **{"difference": gap.value, "low": gap.low, "high": gap.high},
+            "difference": gap.value,
+            "low": gap.low,
+            "high": gap.high,
         }

@@ -9,11 +9,10 @@ import lazy_loader
 __getattr__, __dir__, __all__ = lazy_loader.attach(
     __name__,
     submod_attrs={
-        "contribution": ["Coverage", "calibrate", "contrast", "contributions", "familiarity", "influence"],
-        "counterfactual": ["Counterfactual", "Decision", "SmallestRemoval", "smallest_removal", "without"],
-        "removals": ["Removals"],
+        "contribution": ["calibrate", "contrast", "contributions", "familiarity", "influence"],
+        "counterfactual": ["smallest_removal", "without"],
         "faithfulness": ["area_between", "faithfulness_curves"],
-        "audit": ["AnchorUse", "anchor_use", "leave_one_out", "pair_agreement", "rank_pairs"],
-        "planting": ["AGREEMENT", "Planted", "baseline_agreement", "detection", "over_seeds", "plant_wrong_captions"],
+        "audit": ["anchor_use", "leave_one_out", "pair_agreement", "rank_pairs"],
+        "planting": ["AGREEMENT", "baseline_agreement", "detection", "over_seeds", "plant_wrong_captions"],
     },
 )

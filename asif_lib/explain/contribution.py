@@ -33,17 +33,15 @@ def contributions(image: SparseVectors, text: SparseVectors, pairs=None, *, redu
         over several prompts, their mean); the largest contribution first. The contributions add up to the score.
     """
     if len(image) != 1 or len(text) == 0 or (len(text) > 1 and reduce is None):
-        raise ParameterError(
-            f"one picture and one text at a time; these are {len(image)} and {len(text)} "
-            f"(several prompts of one label: say reduce='mean' or 'max')"
-        )
+        fault = f"one picture and one text at a time; these are {len(image)} and {len(text)}"
+        raise ParameterError(f"{fault} (several prompts of one label: say reduce='mean' or 'max')")
     check_reduce(reduce or "mean")
     _check_same_anchors(image, text)
     if reduce == "max":
         text = text[[int(image.similarity(text)[0].argmax())]]
-    # a mean of cosines is the product with the mean
-    anchors, place = np.unique(text.indices, return_inverse=True)
-    mean = np.bincount(place.ravel(), text.values.ravel()) / len(text)
+    # the mean of the products with the prompts is the product with their mean vector
+    anchors, column = np.unique(text.indices, return_inverse=True)
+    mean = np.bincount(column.ravel(), text.values.ravel()) / len(text)
     shared, at_image, at_text = np.intersect1d(image.indices[0], anchors, return_indices=True)
     table = pd.DataFrame({"anchor": shared, "image": image.values[0][at_image], "text": mean[at_text]})
     table["contribution"] = table.image.astype("float64") * table.text
@@ -160,10 +158,8 @@ def calibrate(familiarity, false_alarm=0.05) -> Coverage:
         raise ParameterError("a value of familiarity is NaN; see what was encoded there")
     position = int(false_alarm * (len(values) + 1))
     if position < 1:
-        need = int(np.ceil(1 / false_alarm)) - 1
-        raise ParameterError(
-            f"{len(values)} pictures are too few for a false-alarm rate of {false_alarm}; at least {need} are needed"
-        )
+        need = f"at least {int(np.ceil(1 / false_alarm)) - 1} are needed"
+        raise ParameterError(f"{len(values)} pictures are too few for a false-alarm rate of {false_alarm}; {need}")
     return Coverage(float(values[position - 1]), false_alarm, len(values))
 
 
@@ -184,10 +180,7 @@ def _vectors_of(labels, vectors, q):
     labels = np.asarray(labels)
     if labels.shape != (q,):
         raise ParameterError(f"labels of shape {labels.shape} for {q} pictures; give one for each")
-    wrong = np.flatnonzero((labels < 0) | (labels >= vectors.shape[0]))
-    if len(wrong):
-        raise ParameterError(
-            f"picture {wrong[0]} has label {labels[wrong[0]]}, and the labels are 0 to {vectors.shape[0] - 1}; omit "
-            f"pictures that nothing decides (-1)"
-        )
+    if len(wrong := np.flatnonzero((labels < 0) | (labels >= vectors.shape[0]))):
+        fault = f"picture {wrong[0]} has label {labels[wrong[0]]}, and the labels are 0 to {vectors.shape[0] - 1}"
+        raise ParameterError(f"{fault}; omit pictures that nothing decides (-1)")
     return vectors[labels.astype(np.int64)]

@@ -103,11 +103,9 @@ def _checked_anchors(remove, model):
         if anchor in anchors:
             raise ParameterError(f"anchor {anchor} is named twice; name each anchor to remove once")
         anchors[int(anchor)] = None
-    if n - len(anchors) < model.k:
-        raise ParameterError(
-            f"without {len(anchors)} of the {n} anchors {n - len(anchors)} are left, fewer than the k = {model.k} "
-            f"of the model; remove fewer, or take a model with a smaller k"
-        )
+    if (left := n - len(anchors)) < model.k:
+        fault = f"without {len(anchors)} of the {n} anchors {left} are left, fewer than the k = {model.k} of the model"
+        raise ParameterError(f"{fault}; remove fewer, or take a model with a smaller k")
     return list(anchors)
 
 
@@ -167,15 +165,14 @@ def smallest_removal(
     limit = min(EXHAUSTIVE, room, len(found or range(EXHAUSTIVE + 1)) - 1)
     count = math.comb(len(candidates), limit)
     if count > MOST_SETS:
-        raise ParameterError(
-            f"{len(candidates)} candidates have {count:,} sets of {limit}, and at most {MOST_SETS:,} are tried; take a "
-            f"model with a smaller k"
-        )
-    removals, smaller, size = decision.removals(candidates, limit), None, 0
-    while smaller is None and size < limit:
-        size += 1
-        smaller = _enumerate(removals, decision, size)
-    found, at_least = (found, size + 1) if smaller is None else (smaller, size)
+        fault = f"{len(candidates)} candidates have {count:,} sets of {limit}, and at most {MOST_SETS:,} are tried"
+        raise ParameterError(f"{fault}; take a model with a smaller k")
+    removals, at_least = decision.removals(candidates, limit), 1
+    while at_least <= limit:
+        if smaller := _enumerate(removals, decision, at_least):
+            found = smaller
+            break
+        at_least += 1
     method = "none" if found is None else "exact" if len(found) == at_least else "greedy"
     found = tuple(sorted(found or ()))
     after = decision.label_without(found)
@@ -192,10 +189,8 @@ class Decision:
             raise ParameterError(f"a decision is between two labels or more; there are {len(labels)}")
         hubs, whiten = model.settings.hubs, model.settings.whiten
         if hubs or whiten:
-            raise ParameterError(
-                f"hubs = {hubs}, whiten = {whiten}: the search over sets of anchors knows neither; take a "
-                f"model without them, or name the anchors for `without`"
-            )
+            fault = f"hubs = {hubs}, whiten = {whiten}: the search over sets of anchors knows neither"
+            raise ParameterError(f"{fault}; take a model without them, or name the anchors for `without`")
         check_reduce(reduce)
         self.model, self.labels, self.reduce = model, list(labels), reduce
         self.z_image, self.z_text = z_image, z_text

@@ -77,10 +77,8 @@ def _of_picture(decision, steps, orders, random):
     anchors = decision.anchors()
     m, n, k = len(anchors), len(decision.model.bank), decision.model.k
     if n - m < k:
-        raise ParameterError(
-            f"without the {m} anchors that contribute, {n - m} of {n} are left, fewer than the k = {k} of the "
-            f"model; take a model with a smaller k"
-        )
+        fault = f"without the {m} anchors that contribute, {n - m} of {n} are left, fewer than the k = {k} of the model"
+        raise ParameterError(f"{fault}; take a model with a smaller k")
     counts = np.unique(np.linspace(0, m, steps + 1).round().astype(int))
     plans = [("contribution", 0, np.arange(m))]
     plans += [("random", repeat, random.permutation(m)) for repeat in range(orders)]

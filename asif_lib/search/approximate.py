@@ -174,6 +174,9 @@ class ApproximateIndex:
     def search(self, queries, k, effort):
         """Return the k largest cosines of each query among the anchors that the index finds.
 
+        Raises `ParameterError` if k or the effort is out of range, the dimensions differ, or a query holds NaN or
+        infinity.
+
         Parameters
         ----------
         queries : Tensor of shape (q, d)
@@ -188,11 +191,6 @@ class ApproximateIndex:
         values, indices : Tensor of shape (q, k), float32 and int64
             As from `top_anchors`. If the index finds fewer than k anchors for a query, a warning says so. The row then
             ends with value 0 at the smallest positions that were not found. They add nothing to a sparse vector.
-
-        Raises
-        ------
-        ParameterError
-            If k or the effort is out of range, the dimensions differ, or a query holds NaN or infinity.
         """
         values, indices, found = self.search_and_count(queries, k, effort)
         if short := int((found < k).sum()):
@@ -204,18 +202,9 @@ class ApproximateIndex:
         return values, indices
 
     def search_and_count(self, queries, k, effort):
-        """Return the answer of `search` without its warning, and how many anchors were found for each query.
+        """Return the answer of `search` without its warning, and how many anchors were found for each query, (q,).
 
-        Parameters
-        ----------
-        queries, k, effort
-            As for `search`.
-
-        Returns
-        -------
-        values, indices : Tensor of shape (q, k), float32 and int64
-        found : ndarray of shape (q,), int64
-            From that number on, the entries of a row were not found.
+        From that number on, the entries of a row were not found. The parameters and errors are those of `search`.
         """
         queries = queries.detach()  # (q, d)
         check_dimensions(queries, self.rows)
@@ -241,6 +230,8 @@ def make_index(anchors, kind="ivf", *, mean=None, progress=False, **parameters) 
     In memory are ``ivf``'s vectors (n · (2 d + 8) bytes), ``pq``'s codes (n · d / 8 bytes), or ``hnsw``'s vectors and
     graph (about n · (2 d + 8 links) bytes), and never a float32 matrix of n rows.
 
+    Raises `ParameterError` if a parameter is not the kind's or out of range, or an anchor holds NaN or infinity.
+
     Parameters
     ----------
     anchors : Tensor or Rows of shape (n, d)
@@ -249,11 +240,6 @@ def make_index(anchors, kind="ivf", *, mean=None, progress=False, **parameters) 
         Subtracted from queries and anchors.
     parameters
         Of the kind: ``lists`` (`IVF`), ``width`` (`PQ`) or ``links`` (`HNSW`).
-
-    Raises
-    ------
-    ParameterError
-        If a parameter is not the kind's or out of range, or an anchor holds NaN or infinity.
 
     Examples
     --------

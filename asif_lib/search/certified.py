@@ -33,7 +33,7 @@ from numba.extending import intrinsic
 
 from asif_lib.machine import has_fast_bfloat16, map_in_order, one_thread, single_threads
 
-from .exact import LANES
+from .rows import LANES
 
 TILE = 2_048
 """Anchors in a tile of products."""

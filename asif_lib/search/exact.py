@@ -17,7 +17,7 @@ from asif_lib.relative import check_dimensions, unit_rows
 from asif_lib.settings import check_k
 
 from .prepared import PreparedAnchors
-from .rows import as_rows, check_count
+from .rows import LANES, OF_COMPONENT, PART, SPARE, as_rows, check_count, most_kept
 
 METHODS = ("faiss", "bf16", "torch")
 MEMORY = 2**30
@@ -25,23 +25,10 @@ MEMORY = 2**30
 BLOCK = 65_536
 """Anchors in a block, where the memory allows it."""
 SMALLEST_BLOCK = 256
-PART = 4_096
-"""Rows that are brought to unit length at a time: a few megabytes, which stay near the processor."""
-SPARE = 64
-"""Candidates beyond k of a fast pass in float32: enough unless there are many near-ties."""
-LANES = 64
-"""Products in bfloat16 that are compared at once; the list of a query has room for this many more."""
 OF_CANDIDATE, OF_KEPT = 36, 6
 """Bytes of a candidate of a fast pass, in float32 and in bfloat16."""
-OF_COMPONENT = 20
-"""Bytes of an anchor's component: as stored, in float32, and on its way to unit length."""
 FEW_PRODUCTS = 2e10
 """q · n · d below which the choice of a method does not matter."""
-
-
-def most_kept(k) -> int:
-    """Return the number of anchors that a query may keep in bfloat16, unless very many are as good as the k-th."""
-    return max(4 * k, 2_048)
 
 
 @dataclass(frozen=True)
@@ -64,6 +51,9 @@ class Plan:
 def plan_search(q, n, d, k, *, method="auto", device="cpu", memory=None, prepared=False) -> Plan:
     """Choose how to search the k best of n anchors for q queries in d dimensions.
 
+    Raises `ParameterError` if there is no such method, it is not for that device, the memory does not hold one tile, or
+    n is too large.
+
     Parameters
     ----------
     q, n, d, k : int
@@ -71,11 +61,6 @@ def plan_search(q, n, d, k, *, method="auto", device="cpu", memory=None, prepare
         As for `top_anchors`.
     prepared : bool
         Whether the anchors are prepared.
-
-    Raises
-    ------
-    ParameterError
-        If there is no such method, it is not for that device, the memory does not hold one tile, or n is too large.
 
     Examples
     --------
@@ -100,14 +85,15 @@ def plan_search(q, n, d, k, *, method="auto", device="cpu", memory=None, prepare
     queries = min(q, int((memory - block * of_anchor) / (of_query + block * of_product)))
     if block < min(SMALLEST_BLOCK, n) or queries < min(1, q):
         least = 2 * max(min(SMALLEST_BLOCK, n) * (of_anchor + of_product), of_query)
-        raise ParameterError(
-            f"memory = {memory:,} bytes: does not hold one tile of this search; give it {least:,} or more"
-        )
+        raise ParameterError(f"memory = {memory:,} bytes does not hold one tile of this search; give {least:,} or more")
     return Plan(method, device, max(queries, 1), max(block, 1))
 
 
 def top_anchors(queries, anchors, k, *, mean=None, method="auto", device="cpu", memory=None, progress=False):
     """Return the k largest cosines of each query with the anchors, and the positions of these anchors.
+
+    Raises `ParameterError` if k is out of range, the dimensions differ, a vector holds NaN or infinity before or after
+    the mean is subtracted, or by `plan_search`.
 
     Parameters
     ----------
@@ -132,12 +118,6 @@ def top_anchors(queries, anchors, k, *, mean=None, method="auto", device="cpu", 
     values : Tensor of shape (q, k), float32
         Cosines computed in double precision and rounded to float32, the largest first, ties by the smaller index.
     indices : Tensor of shape (q, k), int64
-
-    Raises
-    ------
-    ParameterError
-        If k is out of range, the dimensions differ, a vector holds NaN or infinity before or after the mean is
-        subtracted, or by `plan_search`.
 
     See Also
     --------

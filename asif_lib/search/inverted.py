@@ -26,6 +26,8 @@ def check_reduce(reduce):
 class InvertedIndex:
     """t sparse vectors, sorted by anchor; built once, compared with many.
 
+    Raises `ParameterError` if t is not a multiple of `templates`, or `reduce` is neither.
+
     Parameters
     ----------
     vectors : SparseVectors
@@ -42,11 +44,6 @@ class InvertedIndex:
         Anchor i has the entries from ``starts[i]`` up to ``starts[i + 1]``.
     entries : ndarray of pairs of an int32 ``row`` and a float32 ``value``
         The vector (for means: the label) and its entry; sorted by row in each anchor.
-
-    Raises
-    ------
-    ParameterError
-        If t is not a multiple of `templates`, or `reduce` is neither.
 
     Examples
     --------
@@ -72,10 +69,7 @@ class InvertedIndex:
     def scores(self, vectors) -> torch.Tensor:
         """Return the float32 scores of q SparseVectors of the same anchors: (q, t), or (q, t / templates) if reduced.
 
-        Raises
-        ------
-        ParameterError
-            If the numbers of anchors differ.
+        Raises `ParameterError` if the numbers of anchors differ.
         """
         if self.n != vectors.n:
             raise ParameterError(f"vectors over {vectors.n} and over {self.n} anchors cannot be compared")

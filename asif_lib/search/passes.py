@@ -14,8 +14,8 @@ from asif_lib.errors import ParameterError
 from asif_lib.relative import unit_rows
 
 from .certified import ROUNDING, Rounded, Sieve, round_rows
-from .exact import OF_COMPONENT, PART, SPARE, most_kept
 from .reranking import LISTS, centred_unit, rerank
+from .rows import OF_COMPONENT, PART, SPARE, most_kept
 
 MOST_CANDIDATES = 16_384
 """With more candidates, comparing with all anchors is the better way."""
@@ -26,9 +26,7 @@ class Passes:
 
     Parameters
     ----------
-    anchors : Rows of shape (n, d)
-    mean : Tensor of shape (d,), or None
-    k : int
+    anchors, mean, k : Rows of shape (n, d), Tensor of shape (d,) or None, int
     plan : Plan
     prepared : PreparedAnchors, optional
         The method ``bf16`` uses its rounded copy.
@@ -143,10 +141,7 @@ def merge_top(parts, k):
     Each of the `parts` is a pair of values (q, k_i), float32, and indices (q, k_i), int64, as from `top_anchors` with
     k_i = min(k, n_i). The indices count over all shards.
 
-    Raises
-    ------
-    ParameterError
-        If the shards gave fewer than k together, or not for the same queries.
+    Raises `ParameterError` if the shards gave fewer than k together, or not for the same queries.
 
     Examples
     --------

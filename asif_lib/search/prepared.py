@@ -28,11 +28,9 @@ class PreparedAnchors:
     """
 
     def __init__(self, rows, mean, rounded, error):
-        if rounded.shape != torch.Size(rows.shape):
-            raise ParameterError(
-                f"a prepared copy of shape {tuple(rounded.shape)} is not one of {len(rows):,} anchors in "
-                f"{rows.shape[1]} dimensions; prepare these anchors"
-            )
+        if tuple(rounded.shape) != rows.shape:
+            shapes = f"a copy of shape {tuple(rounded.shape)} is not one of anchors of shape {rows.shape}"
+            raise ParameterError(f"{shapes}; prepare these anchors")
         self.rows, self.mean, self.rounded, self.error = rows, mean, rounded, error
         self.shape, self.ndim = rows.shape, 2
 
@@ -43,16 +41,13 @@ class PreparedAnchors:
 def prepare(anchors, mean=None, *, progress=False) -> PreparedAnchors:
     """Make a rounded copy of anchors in memory: 2 · n · d bytes.
 
+    Raises `ParameterError` if an anchor holds NaN or infinity.
+
     Parameters
     ----------
     anchors : Tensor or Rows of shape (n, d)
     mean : Tensor of shape (d,), optional
         Subtracted first.
-
-    Raises
-    ------
-    ParameterError
-        If an anchor holds NaN or infinity.
     """
     anchors = as_rows(anchors)
     rounded, error = torch.empty(anchors.shape, dtype=torch.bfloat16), 0.0
@@ -63,14 +58,7 @@ def prepare(anchors, mean=None, *, progress=False) -> PreparedAnchors:
 
 
 def rounded_blocks(anchors, mean, progress):
-    """Yield ``(position of the first row, Rounded)`` of the anchors, block by block.
-
-    Parameters
-    ----------
-    anchors : Rows of shape (n, d)
-    mean : Tensor of shape (d,), or None
-    progress : bool
-    """
+    """Yield ``(position of the first row, Rounded)`` of the anchors, block by block; the rest is as in `prepare`."""
     from .certified import round_rows  # brings the compiler, which only a search needs
 
     title = "rounding anchors"

@@ -43,6 +43,8 @@ def centred_unit(z, mean=None) -> np.ndarray:
 def rerank(queries, anchors, candidates, k, *, mean=None, memory=LISTS):
     """Return the k best of each query's candidates, by their exact cosines.
 
+    Raises `ParameterError` if k exceeds the number of anchors, or there are 2**32 anchors or more.
+
     Parameters
     ----------
     queries : Tensor of shape (q, d)
@@ -60,11 +62,6 @@ def rerank(queries, anchors, candidates, k, *, mean=None, memory=LISTS):
     values, indices : Tensor of shape (q, k), float32 and int64
         The largest first, ties by the smaller index. A query with fewer than k candidates ends with zeros, at the
         smallest positions that are not candidates, so that no anchor occurs twice.
-
-    Raises
-    ------
-    ParameterError
-        If k exceeds the number of anchors, or there are 2**32 anchors or more.
     """
     anchors = as_rows(anchors)
     check_count(len(anchors))

@@ -11,6 +11,14 @@ BLOCK = 16_384
 """Rows in memory in full precision at a time."""
 QUERY_BLOCK = 1_024
 """Queries that are compared with such a block at a time."""
+PART = 4_096
+"""Rows that are brought to unit length at a time: a few megabytes, which stay near the processor."""
+SPARE = 64
+"""Candidates beyond k of a fast pass in float32: enough unless there are many near-ties."""
+LANES = 64
+"""Products in bfloat16 that are compared at once; the list of a query has room for this many more."""
+OF_COMPONENT = 20
+"""Bytes of an anchor's component: as stored, in float32, and on its way to unit length."""
 
 
 def check_count(n):
@@ -19,8 +27,15 @@ def check_count(n):
         raise ParameterError(f"{n:,} anchors: a search is among fewer than 2**32; search parts of them, and merge_top")
 
 
+def most_kept(k) -> int:
+    """Return the number of anchors that a query may keep in bfloat16, unless very many are as good as the k-th."""
+    return max(4 * k, 2_048)
+
+
 class Rows:
     """The (n, d) rows of several matrices, one after the other, without the removed ones.
+
+    Raises `ParameterError` if the pieces differ in width or dtype: different encoders made them.
 
     Parameters
     ----------
@@ -28,11 +43,6 @@ class Rows:
         One floating dtype; in memory or mapped.
     live : list of (ndarray of int64, or None), optional
         For each piece the positions, ascending, of the rows that are left; None for all rows.
-
-    Raises
-    ------
-    ParameterError
-        If the pieces differ in width or dtype: different encoders made them.
 
     Examples
     --------

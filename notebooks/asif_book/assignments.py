@@ -73,7 +73,9 @@ def export(folder: Path | str, chapters: list[str] | None = None, sources: Path 
         nbformat.write(notebook, path)
     config = filled("templates/nbgrader_config.py.j2", seconds=CELL_SECONDS, variable=VARIABLE)
     (folder / "nbgrader_config.py").write_text(config + "\n", encoding="utf-8")
-    return {"folder": str(folder), "assignments": {name: _points(notebook) for name, notebook in notebooks.items()}}
+    marks = {name: map(_marks, notebook.cells) for name, notebook in notebooks.items()}
+    points = {name: {m["grade_id"]: m["points"] for m in own if "points" in m} for name, own in marks.items()}
+    return {"folder": str(folder), "assignments": points}
 
 
 def assignment(source: Path | str):
@@ -109,11 +111,6 @@ def assignment(source: Path | str):
             roles = {"grade": True, "locked": True, "points": card.difficulty}
             cell.metadata["nbgrader"] = _metadata(f"check-{card.number}", **roles)
     return notebook
-
-
-def _points(notebook):
-    """Points of each autograded test, by its id."""
-    return {test["grade_id"]: test["points"] for test in map(_marks, notebook.cells) if "points" in test}
 
 
 def _metadata(name, **marks):

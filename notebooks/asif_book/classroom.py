@@ -252,8 +252,8 @@ def _sentence(exercise):
 
 
 def _summary(student, rows):
-    right = rows.status == "right"
-    last = rows["last"].dropna()
+    right, last = rows.status == "right", rows["last"].dropna()
+    entries = rows.drop(columns=["student", "chapter"]).set_index("exercise").astype(object)
     return {
         "student": student,
         "solved": int(right.sum()),
@@ -261,14 +261,8 @@ def _summary(student, rows):
         "tries": int(rows.tries.sum()),
         "last": last.max() if len(last) else None,
         "chapters": {c: {"solved": int(part.sum()), "of": len(part)} for c, part in right.groupby(rows.chapter)},
-        "exercises": {row.exercise: _entry(row) for row in rows.itertuples()},
+        "exercises": entries.where(entries.notna(), None).to_dict("index"),
     }
-
-
-def _entry(row):
-    times = {"first_right": row.first_right, "last": row.last}
-    times = {column: time if isinstance(time, str) else None for column, time in times.items()}  # pandas has NaN
-    return {"status": row.status, "tries": row.tries, "wrong": row.wrong, **times, "message": row.message}
 
 
 def _table(students):

@@ -81,16 +81,9 @@ def chapters_table(chapters: list[Chapter]) -> str:
 
 
 def _links(paths: Iterable[str]) -> str:
-    """Links to those of the paths that are there."""
-    return ", ".join(f"[{_short(path)}]({path})" for path in paths if (ROOT / path).exists())
-
-
-def _short(path: str) -> str:
-    """
-    >>> _short("asif_lib/"), _short("asif_lib/search/"), _short("notebooks/asif_book/checks/chapter_04.py")
-    ('asif_lib/', 'search/', 'checks/chapter_04.py')
-    """
-    return re.sub(r"^(notebooks/asif_book/|asif_lib/(?=.)|tests/)", "", path)
+    """Links to those of the paths that are there, without the beginning that most of them share."""
+    begin = re.compile(r"^(notebooks/asif_book/|asif_lib/(?=.)|tests/)")
+    return ", ".join(f"[{begin.sub('', path)}]({path})" for path in paths if (ROOT / path).exists())
 
 
 def _test_of(code: str) -> str:

@@ -176,8 +176,7 @@ def main(arguments: list[str] | None = None) -> int:
         problems = [f"{path} {fault}; {advice}" for path, fault in check(options.source, options.out).items()]
         problems += lint(options.source, EXERCISES)
     except (SourceError, contents.MarkersError) as error:
-        print(error, file=sys.stderr)
-        return 1
+        problems = [error]
     for problem in problems:
         print(problem, file=sys.stderr)
     return 1 if problems else 0
@@ -237,15 +236,11 @@ def _expected(source_dir: Path, out_dir: Path) -> Iterator[tuple[Path, bytes]]:
         picture = contents.picture_of(chapter, out_dir, first=at == 0)
         for notebook, folder in zip(pair, (out_dir, out_dir / "solutions"), strict=True):
             if len(chapters) > 1:
-                _link(notebook, chapters, at, (os.path.relpath(picture[0], folder), picture[1]) if picture else ())
+                shown = (os.path.relpath(picture[0], folder), picture[1]) if picture else ()
+                for opening in [cell for cell in notebook.cells if cell.cell_type == "markdown"][:1]:
+                    opening.source = contents.under_title(chapters, at, opening.source, *shown)
+                notebook.cells.append(contents.neighbours(chapters, at))
             yield folder / f"{chapter.name}.ipynb", (nbformat.writes(notebook).rstrip("\n") + "\n").encode()
-
-
-def _link(notebook: NotebookNode, chapters: list[Chapter], at: int, picture: tuple[str, ...]) -> None:
-    """Link chapter `at` with the others, above and below, and show a picture of the method (its path, its words)."""
-    for opening in [cell for cell in notebook.cells if cell.cell_type == "markdown"][:1]:
-        opening.source = contents.under_title(chapters, at, opening.source, *picture)
-    notebook.cells.append(contents.neighbours(chapters, at))
 
 
 def _cell_id(chapter: str, cell_type: str, source: str, occurrence: int) -> str:
@@ -324,9 +319,8 @@ def card_problems(name, chapter_cards, teacher, checks):
     for position, card in enumerate(chapter_cards, 1):
         expected = f"{name[:2]}.{position}"
         if card.number and card.number in numbers:
-            problems.append(
-                f"{name}: the exercise number {card.number} is used twice; give '{card.title}' the number {expected}."
-            )
+            twice = f"the exercise number {card.number} is used twice"
+            problems.append(f"{name}: {twice}; give '{card.title}' the number {expected}.")
             continue
         numbers.add(card.number)
         where = f"{name}, exercise {card.number or expected}"
@@ -352,16 +346,12 @@ def _card_problems(card, expected, checks):
     for what in ("Hint", "What you should see"):
         if not re.search(_FOLDED.format(what), card.help, re.S):
             yield f"the cell after its check has no folded '{what}'"
-    functions = [_functions(text) for text in (card.stub, card.solution)]
-    if any(len(found) != 1 for found in functions):
+    functions = [ast.parse(text).body for text in (card.stub, card.solution)]
+    if any(len(found) != 1 or not isinstance(found[0], ast.FunctionDef) for found in functions):
         yield "stub and solution hold one function each, and nothing beside it"
         return
     (stub,), (solution,) = functions
-    yield from _function_problems(stub, solution)
     yield from _check_problems(card, stub.name, checks)
-
-
-def _function_problems(stub, solution):
     arguments = [*stub.args.posonlyargs, *stub.args.args, *stub.args.kwonlyargs]
     if stub.returns is None or any(a.annotation is None for a in arguments):
         yield "the stub's parameters and its result need types"
@@ -391,11 +381,6 @@ def _check_problems(card, function, checks):
         yield f"its check cell does not call {name}"
     elif function not in arguments[name]:
         yield f"its check cell does not give {function} to {name}"
-
-
-def _functions(text):
-    body = ast.parse(text).body
-    return body if all(isinstance(node, ast.FunctionDef) for node in body) else []
 
 
 def _markdown(cell):

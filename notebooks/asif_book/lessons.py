@@ -297,6 +297,9 @@ def captioned(labelled, view=inverted) -> Pairs:
 def first_corrected(banks, pictures, z, prompts, labels, classes):
     """Find the first picture that the smallest bank gets wrong and the largest gets right, and each bank's reasons.
 
+    Returns its row and a dict: by the number of added pairs, the answer and its contributions, as
+    `figures.best_anchors` draws them. Raises `ParameterError` if there is no such picture.
+
     Parameters
     ----------
     banks : dict of AnchorBank
@@ -307,18 +310,6 @@ def first_corrected(banks, pictures, z, prompts, labels, classes):
     prompts : Tensor of shape (c, d_text)
     labels : ndarray of shape (q,)
         The right ones of the `classes`, c names.
-
-    Returns
-    -------
-    int
-        The row of the picture.
-    dict
-        By the number of added pairs, the answer and its contributions, as `figures.best_anchors` draws them.
-
-    Raises
-    ------
-    ParameterError
-        If there is no such picture.
     """
     models = {added: ASIF(bank, device="cpu") for added, bank in banks.items()}
     texts = {added: model.texts(prompts) for added, model in models.items()}
@@ -400,11 +391,9 @@ def switch_sweep(banks, prompts, validation, fractions, powers, hubs=(0,), white
             def right(k, p, pictures=pictures, share=share):
                 settings = Settings(k, p, hubs=share)
                 both = zip(pictures, texts, strict=True)
-                answers = [
-                    image.sparse(settings).similarity(text.sparse(settings)).argmax(dim=1) for image, text in both
-                ]
-                return np.mean([one.numpy() == validation[1] for one in answers])
+                scores = (image.sparse(settings).similarity(text.sparse(settings)) for image, text in both)
+                return np.mean([one.argmax(dim=1).numpy() == validation[1] for one in scores])
 
-            table = sweep(right, fractions, powers, n, progress=False)
+            table = sweep(right, fractions, powers, n)
             tables.append(table.assign(hubs=share, whiten=pd.Series([whiten] * len(table), dtype=object)))
     return pd.concat(tables, ignore_index=True)

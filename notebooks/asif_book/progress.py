@@ -98,7 +98,12 @@ def note(exercise: str, status: str, message: str = "") -> str:
         with locked(path.with_name(f".{path.name}")):  # file browsers hide the lock
             if path.exists() and not path.stat().st_mode & 0o222:
                 raise ProgressError(f"{path.name} is read-only.")
-            progress, remark = _read_or_start_afresh(path)
+            progress = Progress()
+            try:
+                progress = load_progress(path) if path.exists() else progress
+            except DamagedProgressError:
+                kept = put_aside(path).name
+                remark = f"{path.name} was damaged: it now stands as {kept}, and your progress starts afresh."
             progress.exercises[exercise] = _after(progress.exercises.get(exercise), status, message)
             write_json(path.resolve(), Progress(progress.exercises))
     except Exception as error:  # whatever happened to the file, the verdict must reach the student
@@ -135,16 +140,6 @@ def _read(path, kind):
 def in_order(number: str) -> tuple[int, ...]:
     """Sort key of an exercise's number: 04.10 comes after 04.9."""
     return tuple(map(int, number.split(".")))
-
-
-def _read_or_start_afresh(path):
-    if not path.exists():
-        return Progress(), ""
-    try:
-        return load_progress(path), ""
-    except DamagedProgressError:
-        kept = put_aside(path)
-        return Progress(), f"{path.name} was damaged: it now stands as {kept.name}, and your progress starts afresh."
 
 
 def _after(entry, status, message):

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from pathlib import Path
-from typing import TYPE_CHECKING, NotRequired
+from typing import NotRequired
 
 from typing_extensions import TypedDict
 
@@ -18,9 +18,6 @@ from asif_lib.errors import AsifError
 from asif_lib.files import build_dir, locked, put_aside, read_json, write_json
 
 from .contents import put_between
-
-if TYPE_CHECKING:
-    from asif_lib.evaluation.measures import Measure
 
 BEGIN = "<!-- results:begin -->"
 END = "<!-- results:end -->"
@@ -66,9 +63,7 @@ def results_path() -> Path:
     return build_dir() / "results.json"
 
 
-def record(
-    name: str, value: "float | Measure", ci: tuple | None = None, n: int | None = None, unit="", note=""
-) -> float:
+def record(name: str, value, ci: tuple | None = None, n: int | None = None, unit="", note="") -> float:
     """Write one headline number into ``build/results.json`` and return it.
 
     The name is what a reader sees, and the same name replaces the earlier entry. Without a unit the
@@ -90,8 +85,6 @@ def record(
     unit, note : str
         The table shows the note behind the name.
 
-    Examples
-    --------
     >>> record("held-out stamps, caption among 150, R@1", 0.373, ci=(0.30, 0.45), n=150)
     0.373
     """
@@ -193,26 +186,20 @@ def moves_little(old: str, new: str) -> bool:
     if _NUMBER.sub("#", old) != _NUMBER.sub("#", new):
         return False
     slack = MOVES if re.search(r"\d (%|points) \|", new) else 0  # the cell of the value
-    pairs = zip(_numbers(old), _numbers(new), strict=True)
+    numbers = ([float(number.replace(",", "")) for number in _NUMBER.findall(line)] for line in (old, new))
+    pairs = zip(*numbers, strict=True)
     return all(math.isclose(a, b, rel_tol=MOVES / 100, abs_tol=slack + 1e-9) for a, b in pairs)
 
 
-def _numbers(line: str) -> list[float]:
-    return [float(number.replace(",", "")) for number in _NUMBER.findall(line)]
-
-
 def result_rows(results: dict[str, Result]) -> list[tuple[str, str, str, str]]:
-    """The rows of the table, in the order of the chapters that recorded them."""
-    return [result_cells(*result) for result in sorted(results.items(), key=lambda item: _chapter(item[1]))]
-
-
-def result_cells(name: str, entry: Result) -> tuple[str, str, str, str]:
-    """One row of the table: what, value, interval, number of items."""
-    unit, ci, n = entry["unit"], entry["ci"], entry["n"]
-    what = f"{name} ({entry['note']})" if entry["note"] else name
-    value = _show(entry["value"], unit) + f" {unit or '%'}"
-    interval = "" if ci is None else f"{_show(ci[0], unit)} to {_show(ci[1], unit)}" + ("" if unit else " %")
-    return what, value, interval, "" if n is None else f"{n:,}"
+    """The rows of the table (what, value, interval, number of items), in the order of the chapters."""
+    rows = []
+    for name, entry in sorted(results.items(), key=lambda item: _chapter(item[1])):
+        unit, ci, n = entry["unit"], entry["ci"], entry["n"]
+        what = f"{name} ({entry['note']})" if entry["note"] else name
+        interval = "" if ci is None else f"{_show(ci[0], unit)} to {_show(ci[1], unit)}" + ("" if unit else " %")
+        rows.append((what, f"{_show(entry['value'], unit)} {unit or '%'}", interval, "" if n is None else f"{n:,}"))
+    return rows
 
 
 def _chapter(entry: Result) -> str:

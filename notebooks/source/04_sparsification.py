@@ -323,7 +323,7 @@ from asif_lib.evaluation import in_points, sweep
 
 fractions = [0.02, 0.1, 1.0] if fast else [0.02, 0.05, 0.1, 0.2, 0.4, 1.0]
 powers = [1, 2, 8] if fast else [1, 2, 3, 4, 8, 16]
-both = sweep(evaluate, fractions, powers, n, progress=False)
+both = sweep(evaluate, fractions, powers, n)
 tables = {
     way: both.assign(
         value=[results[row.k, row.p][i].mean() for row in both.itertuples()]

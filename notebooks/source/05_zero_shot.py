@@ -109,7 +109,6 @@ settings = sweep(
     [0.02, 0.1] if fast else [0.02, 0.05, 0.1, 0.2],
     [1, 2, 8] if fast else [1, 2, 4, 8],
     len(small_bank),
-    progress=False,
 )
 winner = settings.value.idxmax()
 fraction, p = settings.fraction[winner], int(settings.p[winner])
@@ -1099,7 +1098,7 @@ def evaluate(rows):
     return one
 
 
-first_place = scaling_curve(evaluate, len(small_bank), sizes, seeds, progress=False)
+first_place = scaling_curve(evaluate, len(small_bank), sizes, seeds)
 curves = {"R@1": first_place, "R@10": first_place.assign(value=among_ten)}
 ylabel = "recall on validation, mean of both directions"
 draw.show(draw.scaling(curves, ylabel=ylabel))

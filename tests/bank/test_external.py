@@ -271,9 +271,9 @@ def test_a_join_is_the_rows_of_both_and_keeps_colliding_ids_apart():
 @pytest.mark.parametrize(
     "banks, error, words",
     [
-        (lambda: [], BankError, "no bank to join"),
-        (lambda: ["a", "b"], BankError, "are a list of AnchorBank: .AnchorBank.load"),
-        (make, BankError, "are a list of AnchorBank"),
+        (lambda: [], BankError, "a list of one AnchorBank or more"),
+        (lambda: ["a", "b"], BankError, "are a list of one AnchorBank or more: .AnchorBank.load"),
+        (make, BankError, "are a list of one"),
         (lambda: [make(), make(1, text_encoder="other")], IdentityError, "not by other"),
         (lambda: [make(), make(1, "b").to(torch.float16)], BankError, "float16, bank 'mine' in torch.float32: use .to"),
         (lambda: [make(), make(1)], BankError, "ids occur more than once among the pairs"),

@@ -86,8 +86,9 @@ def test_two_sides_of_one_encoder_are_no_mistake(sentence_transformer_folder, tm
 @pytest.mark.parametrize(
     "names, words",
     [
-        (("a", "b", "c"), "a bank has two sides, as in .*; .* are 3"),
-        (("a", "a"), "both sides are called 'a'; give them different names"),
+        (("a", "b", "c"), "a bank has two sides of .*, not .*c"),
+        ("ab", "a bank has two sides of .*, not .*ab"),
+        (("a", "a"), "a bank has two sides of different names"),
         (("a", "../b"), "'../b' is no name of a side: take small letters"),
         (("pairs", "b"), "'pairs' is no name of a side: .* none of pairs, name, licence"),
         (("a", 1), "1 is no name of a side"),

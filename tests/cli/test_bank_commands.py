@@ -186,7 +186,7 @@ def test_arrays_that_make_no_bank_are_refused(arrays, bank, tmp_path, change, wo
     "arguments, words",
     [
         (["undo", "nothing"], "there is no bank 'nothing'"),
-        (["add", "cards", "nowhere"], "no such folder"),
+        (["add", "cards", "nowhere"], "nowhere: is neither a folder nor"),
         (["add", "cards", "first"], "has these ids already: red.png"),
         (["undo", "cards"], "nothing to undo"),
         (["remove", "cards", "--id", "purple.png"], "has no pair purple.png"),

@@ -43,7 +43,7 @@ print(json.dumps(refusals))
 """
 ADVICE = {
     "a/gated": "its terms must be accepted: accept them on its page, and run: hf auth login",
-    "a/gone": "the hub has no such repository, or hides it: it may be renamed, deleted or private",
+    "a/gone": "the hub has no such repository: it may be renamed, deleted or private",
     "a/lost": "the hub cannot be reached",
     "a/offline": "HF_HUB_OFFLINE",
 }

@@ -279,6 +279,19 @@ def test_weights_with_another_checksum_are_refused_before_they_are_loaded(senten
         load_text_encoder(device="cpu")
 
 
+def test_weights_of_the_registry_are_loaded_without_pickle(monkeypatch):
+    seen = {}
+
+    def load(path, **options):
+        seen.update(options)
+        raise EncoderError("stop here")
+
+    monkeypatch.setattr(torch, "load", load)
+    with pytest.raises(EncoderError, match="stop here"):
+        load_image_encoder(device="cpu")
+    assert seen["weights_only"] is True
+
+
 @pytest.mark.parametrize("kind", ["image", "text"])
 @pytest.mark.parametrize("other", ["model_ema.safetensors", "model.fp16.safetensors"])
 def test_weights_under_another_name_vouch_for_no_pickle(kind, other, tiny_folders, tmp_path):

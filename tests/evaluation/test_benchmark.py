@@ -181,7 +181,7 @@ def test_a_part_of_older_code_and_a_damaged_one_are_computed_again(folders, tmp_
 
 
 def test_a_part_that_fails_is_reported_and_the_rest_is_done(folders, tmp_path, monkeypatch, capsys):
-    def fit(self, image, text):
+    def fit(self, *pairs, validation=None):
         raise np.linalg.LinAlgError("SVD did not converge\nmore")
 
     with monkeypatch.context() as broken:
@@ -475,7 +475,7 @@ def test_of_two_classes_with_one_name_one_is_renamed_by_its_position(tmp_path, d
     write_clip_benchmark(tmp_path / "wds", "cls", [0, 1], classnames=["missile", "missile"])
     task = {"kind": "zero-shot", "data": f"hub:{tmp_path}/wds"}
     assert labelled_of_task(ZeroShotTask(**task, rename={"1": "projectile"})).classes == ["missile", "projectile"]
-    with pytest.raises(DataError, match="rename: 2 is no position among its 2 classes, from 0"):
+    with pytest.raises(DataError, match="rename: 2 is no class; they are 0 to 1"):
         labelled_of_task(ZeroShotTask(**task, rename={"0": "rocket", "2": "projectile"}))
 
 

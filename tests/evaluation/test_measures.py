@@ -44,7 +44,7 @@ def test_an_interval_is_near_the_normal_one_and_all_right_or_all_wrong_is_not_ce
         (lambda: mean_with_interval([]), "no items"),
         (lambda: accuracy([1, 2, 3], [1, 2]), "predictions of the shape .3,. for labels of the shape .2,."),
         (lambda: paired_difference([1, 0, 1], [1]), None),
-        (lambda: scaling_curve(len, 100, [50, 200], progress=False), "100"),
+        (lambda: scaling_curve(len, 100, [50, 200]), "100"),
     ],
 )
 def test_what_cannot_be_measured_is_refused(call, words):
@@ -95,7 +95,7 @@ def test_a_sweep_tries_every_combination_once():
         seen.append((k, p))
         return torch.tensor(k * p)
 
-    table = sweep(evaluate, [0.001, 0.1, 1.0], [1, 8], 80, progress=False)
+    table = sweep(evaluate, [0.001, 0.1, 1.0], [1, 8], 80)
     assert list(table) == ["fraction", "k", "p", "value"]
     assert seen == [(1, 1), (1, 8), (8, 1), (8, 8), (80, 1), (80, 8)]
     assert (table.value == table.k * table.p).all()
@@ -108,11 +108,11 @@ def test_a_scaling_curve_is_nested_and_has_a_row_for_each_size_and_seed():
         subsets.setdefault(len(rows), []).append(rows)
         return sum(rows)
 
-    table = scaling_curve(evaluate, 100, [5, 20, 100], seeds=range(3), progress=False)
+    table = scaling_curve(evaluate, 100, [5, 20, 100], seeds=range(3))
     assert list(table) == ["size", "seed", "value"]
     assert table.groupby("size").size().to_dict() == {5: 3, 20: 3, 100: 3}
     for seed in range(3):
         assert set(subsets[5][seed]) < set(subsets[20][seed]) < set(subsets[100][seed])
         assert len(set(subsets[100][seed])) == 100
     assert subsets[20][0] != subsets[20][1]
-    assert table.equals(scaling_curve(evaluate, 100, [5, 20, 100], seeds=range(3), progress=False))
+    assert table.equals(scaling_curve(evaluate, 100, [5, 20, 100], seeds=range(3)))

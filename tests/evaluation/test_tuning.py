@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-from made_banks import CLASSES, draw_things, stored_things
+from made_banks import draw_things, stored_things
 
 from asif_lib.bank.indexes import build_index
 from asif_lib.errors import ParameterError
@@ -29,8 +29,7 @@ def exact(bank, queries, k, modality="image"):
 @pytest.fixture(scope="module")
 def validation():
     pictures, _, labels, prompts = draw_things(400, seed=7, spread=0.9)
-    prompts = torch.stack([prompts, prompts + 0.3], dim=1).flatten(0, 1)  # two templates
-    return ValidationSet(pictures, prompts, labels, templates=2)
+    return ValidationSet(pictures, prompts, labels)
 
 
 def decisions(bank, validation, k, p, values, indices):
@@ -39,7 +38,7 @@ def decisions(bank, validation, k, p, values, indices):
     for v, i in ((values, indices), exact(bank, validation.prompts, k, "text")):
         rows = torch.zeros(len(v), len(bank), dtype=torch.float64).scatter_(1, i, v.double().clamp_min(0) ** p)
         dense.append(rows / rows.norm(dim=1, keepdim=True).clamp_min(1e-300))
-    return (dense[0] @ dense[1].T).unflatten(1, (CLASSES, 2)).mean(dim=2).argmax(dim=1).numpy()
+    return (dense[0] @ dense[1].T).argmax(dim=1).numpy()
 
 
 @pytest.mark.filterwarnings("ignore:for .* queries the index found fewer")
@@ -69,7 +68,7 @@ def test_the_table_is_what_its_words_say(bank, index, validation):
 
 def test_zeros_in_the_place_of_what_is_missing_are_not_found(bank, index, validation):
     """With k so large that the k-th cosine is negative, a zero is larger than what it stands for."""
-    k, data = 800, ValidationSet(validation.pictures[:60], validation.prompts, validation.labels[:60], 2)
+    k, data = 800, ValidationSet(validation.pictures[:60], validation.prompts, validation.labels[:60])
     true, _ = exact(bank, data.pictures, k)
     assert (true[:, -1] < 0).all()
     table = measure_efforts(index, data, k, 2, efforts=[1], progress=False)
@@ -110,7 +109,7 @@ def test_the_smallest_effort_within_the_margin_is_chosen():
 
 
 def test_too_few_pictures_cannot_show_anything(bank, index, validation):
-    few = ValidationSet(validation.pictures[:50], validation.prompts, validation.labels[:50], 2)
+    few = ValidationSet(validation.pictures[:50], validation.prompts, validation.labels[:50])
     table = measure_efforts(index, few, 60, 2, efforts=[20], progress=False)
     found = choose_effort(table, margin=1)
     assert found.effort is None and "50 pictures cannot show that less than 1 points of accuracy are lost" in str(found)
@@ -147,11 +146,11 @@ def changed(change):
         ),
         *((measured(efforts=[1], rounds=r), f"rounds = {r}: .* 1 or more") for r in (0, 1.5, True, float("nan"))),
         *((lambda *_, m=m: choose_effort(pd.DataFrame(), m), "margin = ") for m in (0, 100, float("nan"))),
-        (changed(lambda x, t, y: (x[:0], t, y[:0], 2)), "0 pictures and labels"),
-        (changed(lambda x, t, y: (x, t, y[1:], 2)), r"400 pictures and labels of shape \(399,\)"),
-        (changed(lambda x, t, y: (x, t, y, 3)), "40 prompts are not 3 for each label"),
-        (changed(lambda x, t, y: (x, t, y / 2, 2)), "labels of type float64: give positions of classes"),
-        (changed(lambda x, t, y: (x, t, y + 1, 2)), "labels from 1 to 20 do not count 20 classes from 0"),
+        (changed(lambda x, t, y: (x[:0], t, y[:0])), "0 pictures and int64 labels"),
+        (changed(lambda x, t, y: (x, t, y[1:])), r"400 pictures and int64 labels of shape \(399,\): give the position"),
+        (changed(lambda x, t, y: (x, t, y / 2)), "float64 labels"),
+        (changed(lambda x, t, y: (x, t[:0], y)), "do not count 0 classes"),
+        (changed(lambda x, t, y: (x, t, y + 1)), "labels from 1 to 20 do not count 20 classes from 0"),
     ],
 )
 def test_what_does_not_fit_is_refused(index, validation, call, words):

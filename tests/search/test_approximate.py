@@ -156,7 +156,7 @@ def test_opened_again_it_gives_the_same(bank, indexes, queries, kind, tmp_path):
         for effort in again.efforts(20):
             assert_same(indexes[kind].search(queries, 20, effort), again.search(queries, 20, effort))
         assert again.about["kind"] == kind
-        assert again.nbytes == again.file.stat().st_size > 0
+        assert again.nbytes == file_of(again).stat().st_size > 0
 
 
 def test_building_again_replaces_it_and_an_open_index_stays_as_it_was(edited, queries):
@@ -170,6 +170,10 @@ def test_building_again_replaces_it_and_an_open_index_stays_as_it_was(edited, qu
 
 def files_of_index(kind):
     return [f"{kind}-image-centred{ending}" for ending in (".faiss", ".faiss.lock", ".json")]
+
+
+def file_of(index):
+    return index.bank.index_folder / files_of_index(index.about["kind"])[0]
 
 
 def test_after_an_edit_the_index_is_refused_and_after_undo_it_is_back(edited):
@@ -194,7 +198,7 @@ def test_after_an_edit_the_index_is_refused_and_after_undo_it_is_back(edited):
 )
 def test_the_index_of_another_bank_is_refused(edited, tmp_path, other, words):
     other = AnchorBank.load(other.save(tmp_path / "other"))
-    folder = build_index(other, "image", "pq", progress=False).file.parent
+    folder = build_index(other, "image", "pq", progress=False).bank.index_folder
     shutil.copytree(folder, edited.index_folder)
     with pytest.raises(BankError, match=f"the index cannot be used .{words}.*; build it: build_index"):
         open_index(edited, "image", "pq")
@@ -204,7 +208,7 @@ def test_the_index_of_another_bank_is_refused(edited, tmp_path, other, words):
 @pytest.mark.parametrize("ending", [".faiss", ".json"])
 def test_a_file_that_is_cut_off_or_lost_is_one_sentence(edited, kind, ending, monkeypatch):
     monkeypatch.setattr("asif_lib.bank.copies.SMALL", 0)  # as a large index, whose checksum `verify` compares
-    file = build_index(edited, "image", kind, progress=False).file.with_suffix(ending)
+    file = file_of(build_index(edited, "image", kind, progress=False)).with_suffix(ending)
     content = file.read_bytes()
     for length in (0, len(content) // 2, len(content) - 1):
         file.write_bytes(content[:length])
@@ -217,9 +221,9 @@ def test_a_file_that_is_cut_off_or_lost_is_one_sentence(edited, kind, ending, mo
 
 def test_vectors_of_another_index_are_refused_though_the_description_fits(edited, tmp_path):
     """As when the files of two indexes are mixed up."""
-    file = build_index(edited, "image", "pq", progress=False).file
+    file = file_of(build_index(edited, "image", "pq", progress=False))
     other = AnchorBank.load(bank_of_things(70).save(tmp_path / "other"))
-    shutil.copy(build_index(other, "image", "pq", progress=False).file, file)
+    shutil.copy(file_of(build_index(other, "image", "pq", progress=False)), file)
     fitting = {"size": file.stat().st_size, "checksum": sha256_of(file)}
     seal_again(file.with_suffix(".json"), lambda record: record.update(fitting))
     with pytest.raises(BankError, match="it holds 70 vectors in 24 dimensions"):

@@ -115,10 +115,8 @@ class Configuration(_Table):
 def read_configuration(path) -> Configuration:
     """Read the file of a benchmark. `run_benchmark` checks the names in it.
 
-    Raises
-    ------
-    DataError
-        If the file is missing or is no TOML, or a key is missing, unknown, or has a value of the wrong kind.
+    Raises `DataError` if the file is missing or is no TOML, or a key is missing, unknown, or has a value of the wrong
+    kind.
     """
     path = Path(path)
     try:
@@ -148,10 +146,8 @@ def _sentence(faults) -> str:
 def check_configuration(configuration):
     """Check the names in a benchmark, before anything is computed.
 
-    Raises
-    ------
-    DataError
-        If a method, a setting or a data set is not known, or a task asks pairs that are anchors or choose the settings.
+    Raises `DataError` if a method, a setting or a data set is not known, or a task asks pairs that are anchors or
+    choose the settings.
     """
     _check_methods(configuration)
     _check_data(configuration)
@@ -188,10 +184,8 @@ def _check_data(configuration):
         if task.kind == "retrieval":
             check_known(task.pairs, "pairs")
             if (task.pairs, task.split) in used:
-                raise DataError(
-                    f"[tasks.{name}] asks the {task.split} pairs of {task.pairs}, which are anchors or choose the "
-                    f"settings; ask its test pairs"
-                )
+                fault = f"asks the {task.split} pairs of {task.pairs}, which are anchors or choose the settings"
+                raise DataError(f"[tasks.{name}] {fault}; ask its test pairs")
         elif not task.data.startswith(HUB):
             check_known(task.data, "labelled")
             if task.label:

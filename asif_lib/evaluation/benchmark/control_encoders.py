@@ -110,19 +110,15 @@ class Thumbnail(PictureEncoder):
 
     def prepare(self, image):
         """Return the pixels of an RGB PIL image, (3 · SIDE²,)."""
-        return torch.from_numpy(_thumbnail(image))
+        image.thumbnail((256, 256), Image.Resampling.BILINEAR)
+        apart = ImageChops.difference(image, Image.new("RGB", image.size, "white")).convert("L")
+        drawn = apart.point(lambda value: 255 * (value > NEARLY_WHITE)).getbbox()
+        small = image.resize((SIDE, SIDE), Image.Resampling.BILINEAR, box=drawn)
+        pixels = np.asarray(small, np.float32).reshape(-1, 3)
+        return torch.from_numpy((pixels - pixels.mean(axis=0)).ravel())
 
     def _embed(self, batch):
         return unit_rows(batch)
-
-
-def _thumbnail(picture) -> np.ndarray:
-    picture.thumbnail((256, 256), Image.Resampling.BILINEAR)
-    apart = ImageChops.difference(picture, Image.new("RGB", picture.size, "white")).convert("L")
-    drawn = apart.point(lambda value: 255 * (value > NEARLY_WHITE)).getbbox()
-    small = picture.resize((SIDE, SIDE), Image.Resampling.BILINEAR, box=drawn)
-    pixels = np.asarray(small, np.float32).reshape(-1, 3)
-    return (pixels - pixels.mean(axis=0)).ravel()
 
 
 def showing(pictures, asked, progress=False) -> np.ndarray:

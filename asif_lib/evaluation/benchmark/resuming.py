@@ -66,6 +66,8 @@ def run_benchmark(configuration, folder, *, device="auto", progress=True) -> Out
 
     A size is left out for a bank that has fewer pairs; it is a failure if all banks have fewer.
 
+    Raises `DataError` if a name in the configuration is wrong (`check_configuration`); nothing is computed then.
+
     Parameters
     ----------
     configuration : Configuration
@@ -74,11 +76,6 @@ def run_benchmark(configuration, folder, *, device="auto", progress=True) -> Out
     device : {"auto", "cpu", "cuda", "mps"}
         Of the encoders.
     progress : bool
-
-    Raises
-    ------
-    DataError
-        If a name in the configuration is wrong (`check_configuration`); nothing is computed then.
     """
     check_configuration(configuration)
     parts, found, reached = Path(folder) / "parts", [], set()
@@ -277,7 +274,7 @@ def _computed(configuration, pool, questions, make, grid, size) -> list:
 
 def _settings(make, grid, pool, rows) -> dict:
     """Choose settings on the validation pairs, for anchors at `rows` of the pool; a single combination needs none."""
-    if all(len(values) == 1 for values in grid.values()) and not getattr(make, "stops_early", False):
+    if all(len(values) == 1 for values in grid.values()) and getattr(make, "epochs", None) is None:
         return {key: values[0] for key, values in grid.items()}
     if pool.asked is None:
         raise DataError('its settings are chosen on validation pairs: name a data set, validation = "…"')

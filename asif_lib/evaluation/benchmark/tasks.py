@@ -21,7 +21,8 @@ from asif_lib.encoders.pictures import open_picture
 from asif_lib.errors import DataError
 from asif_lib.relative import unit_rows
 from asif_lib.search.inverted import InvertedIndex
-from asif_lib.sparse import sparse_relative_representation
+from asif_lib.settings import Settings
+from asif_lib.sparse import represent
 from asif_lib.zeroshot import make_prompts
 
 from ..baselines import LinearProbe, Method
@@ -35,7 +36,8 @@ FOLDS = 3
 class PaperASIF(Method):
     """ASIF at any size, with the paper's settings by default: nothing is centred, and no (q, n) matrix exists whole.
 
-    With fewer than k anchors all are kept, as the paper's k = 800 does with a small bank: nothing is sparse then.
+    The scores of all prompts never exist at once either. With fewer than k anchors all are kept, as the paper's k = 800
+    does with a small bank: nothing is sparse then.
     """
 
     GRID: ClassVar = {"k": (LARGEST_DEFAULT_K,), "p": (8,), "center": (False,)}
@@ -44,28 +46,21 @@ class PaperASIF(Method):
     p: float = 8
     center: bool = False
 
-    def fit(self, image, text):
-        """Keep the anchors: (n, d_image) and (n, d_text), without a copy."""
-        self.anchors = image, text
-        self.means = [z.float().mean(dim=0) if self.center else None for z in self.anchors]
+    def fit(self, image, text, validation=None):
+        self.anchors = image, text  # (n, d_image) and (n, d_text), without a copy
         return self
 
-    def similarity(self, image, text) -> torch.Tensor:
-        """Return the (q, t) float32 scores."""
+    def similarity(self, image, text):
         return self.label_scores(image, text, 1, "mean")
 
-    def label_scores(self, image, text, templates, reduce) -> torch.Tensor:
-        """Return the (q, t / templates) float32 scores; the scores of all prompts never exist at once."""
-        pictures, texts = (
-            sparse_relative_representation(z, anchors, min(self.k, len(anchors)), self.p, mean=mean)
-            for z, anchors, mean in zip((image, text), self.anchors, self.means, strict=True)
-        )
+    def label_scores(self, image, text, templates, reduce):
+        settings = Settings(min(self.k, len(self.anchors[0])), self.p, self.center)
+        pictures, texts = (represent(z, a, settings) for z, a in zip((image, text), self.anchors, strict=True))
         return InvertedIndex(texts, templates, reduce).scores(pictures)
 
 
 class _Unfitted(Method):
-    def fit(self, image, text):
-        """Return the method: the pairs are not used."""
+    def fit(self, image, text, validation=None):
         return self
 
 
@@ -76,14 +71,13 @@ class Probe(_Unfitted):
 class Yardstick(_Unfitted):
     """A model that was trained on other pairs, such as CLIP: the cosine of its own embeddings. Nothing is fitted."""
 
-    def similarity(self, image, text) -> torch.Tensor:
-        """Return the (q, t) float32 cosines."""
+    def similarity(self, image, text):
         return unit_rows(image) @ unit_rows(text).T
 
-    def label_scores(self, image, text, templates, reduce) -> torch.Tensor:
-        """Return the (q, t / templates) float32 cosines; their mean is the cosine with the mean of a label's rows."""
+    def label_scores(self, image, text, templates, reduce):
         if reduce == "max":
             return super().label_scores(image, text, templates, reduce)
+        # the mean of the cosines is the product with the mean of a label's rows
         return unit_rows(image) @ unit_rows(text).reshape(-1, templates, text.shape[1]).mean(dim=1).T
 
 
@@ -194,14 +188,7 @@ def digest_of(*tensors) -> str:
 
 
 def embedded_pairs(pairs, encoders, progress):
-    """Embed n `Pairs`, and return the two matrices, (n, d_image) and (n, d_text).
-
-    Parameters
-    ----------
-    pairs : Pairs
-    encoders : (image encoder, text encoder)
-    progress : bool
-    """
+    """Embed n `Pairs` by an image and a text encoder, and return the two matrices, (n, d_image) and (n, d_text)."""
     sides = zip(encoders, (pairs.pictures, pairs.captions), strict=True)
     return tuple(embed(encoder, items, progress=progress) for encoder, items in sides)
 
@@ -209,16 +196,14 @@ def embedded_pairs(pairs, encoders, progress):
 def prepare_task(task, image_encoder, text_encoder, progress=False) -> HeldOut:
     """Load and embed what a task of the configuration asks.
 
+    Raises `DataError` if the data set or the split is missing, there are fewer than two classes, or a class has no
+    picture.
+
     Parameters
     ----------
     task : RetrievalTask or ZeroShotTask
     image_encoder, text_encoder : encoders, of the library or of your own
     progress : bool
-
-    Raises
-    ------
-    DataError
-        If the data set or the split is missing, there are fewer than two classes, or a class has no picture.
     """
     if task.kind == "retrieval":
         pairs = load_pairs(task.pairs, progress=progress).split(task.split)
@@ -250,9 +235,7 @@ def labelled_of_task(task, progress=False):
         if data.splits or task.split != "test":
             data = data.split(task.split)
     if unknown := sorted(set(task.rename) - {str(i) for i in range(len(data.classes))}):
-        raise DataError(
-            f"{task.data}: rename: {unknown[0]} is no position among its {len(data.classes)} classes, from 0"
-        )
+        raise DataError(f"{task.data}: rename: {unknown[0]} is no class; they are 0 to {len(data.classes) - 1}")
     data = replace(data, classes=[task.rename.get(str(i), name) for i, name in enumerate(data.classes)])
     if task.sample:
         data = data.sample(task.sample)

@@ -1,10 +1,4 @@
-"""Usual mistakes as changes of the reference: one line each in a chapter.
-
-    mistakes={
-        "You kept the entries that are largest in size; the k largest are wanted.": but(score=torch.abs),
-        "You kept k + 1 entries of each row; keep k.": one_more("k"),
-        "You give percent; give a share between 0 and 1.": PERCENT,
-    }
+"""Usual mistakes as changes of the reference: one line each in a chapter, as `exercise` shows.
 
 ``but`` needs a reference with keyword-only parameters for the places where a step can go wrong.
 """
@@ -16,7 +10,7 @@ from dataclasses import dataclass
 import torch
 import torch.nn.functional as F
 
-from asif_lib.relative import relative_representation
+from asif_lib.relative import relative_representation, unit_rows
 
 
 @dataclass(frozen=True)
@@ -77,7 +71,6 @@ COMPLEMENT = result(lambda r: 1 - r)
 INVERSE = result(lambda r: 1 / r)
 ABSOLUTE = result(abs)
 ONE_TOO_LARGE = result(lambda r: r + 1)
-TRANSPOSED = result(lambda r: r.T)
 REVERSED_RESULTS = result(lambda r: r[::-1])
 ASCENDING = result(lambda r: r.sort().values)
 DESCENDING = result(lambda r: r.sort(descending=True).values)
@@ -88,6 +81,16 @@ def centred(z, anchors, *, means=lambda z, a: (a.mean(0), a.mean(0)), cosines=re
     """Return the cosines (q, n) after both sides have lost a mean; `means` makes one for `z` and one for `anchors`."""
     mean, other = means(z, anchors)
     return cosines(z - mean, anchors - other)
+
+
+CENTRING = {
+    "You did not scale to length 1: these are dot products, not cosines.": but(cosines=lambda z, a: z @ a.T),
+    "You scaled to length 1 before you subtracted the mean, and again afterwards. Subtract the mean of the anchors as "
+    "they are, and scale once, at the end.": changed(z=unit_rows, anchors=unit_rows),
+    "You subtracted the mean from `z` only; subtract it from the anchors, too.": but(means=lambda z, a: (a.mean(0), 0)),
+    "You subtracted the mean from the anchors only; subtract it from `z`, too.": but(means=lambda z, a: (0, a.mean(0))),
+}
+"""Usual mistakes with `centred`."""
 
 
 def unsafe_rows(z) -> torch.Tensor:

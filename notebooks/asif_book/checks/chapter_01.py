@@ -1,7 +1,6 @@
 """Checks of chapter 01, encoders."""
 
 import functools
-import itertools
 
 import numpy as np
 import torch
@@ -29,10 +28,6 @@ SPREADS = [
     lambda x, s, axes: x.std(axes, correction=0, keepdim=True),
     lambda x, s, axes: channels(s),
 ]
-
-
-def with_own_mean(axes, spread):
-    return lambda x, m, s: (x - x.mean(axes, keepdim=True)) / spread(x, s, axes)
 
 
 MEAN, STD = torch.tensor([0.485, 0.456, 0.406]), torch.tensor([0.229, 0.224, 0.225])
@@ -77,7 +72,9 @@ mistakes = {
     "You added the mean; subtract it.": changed(mean=torch.neg),
     "You used the pictures' own mean; use the mean and the standard deviation that you were given. They are the "
     "encoder's, and the same for every picture.": tuple(
-        itertools.starmap(with_own_mean, itertools.product(AXES, SPREADS))
+        lambda x, m, s, axes=axes, spread=spread: (x - x.mean(axes, keepdim=True)) / spread(x, s, axes)
+        for axes in AXES
+        for spread in SPREADS
     ),
 }
 check_standardise = Exercise("01.1", "The last step before the encoder", standardise, cases, mistakes)

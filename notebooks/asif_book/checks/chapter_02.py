@@ -5,7 +5,7 @@ import torch
 from asif_lib.evaluation.neighbours import nearest_neighbours, neighbour_mask, pair_correlation
 from asif_lib.relative import unit_rows
 
-from .catalogue import ASCENDING, COMPLEMENT, INVERSE, MEAN, PERCENT, but, centred, changed, one_more, result
+from .catalogue import ASCENDING, CENTRING, COMPLEMENT, INVERSE, MEAN, PERCENT, but, centred, changed, one_more, result
 from .chapter_01 import ZERO_DIAGONAL, cosines
 from .exercise import Exercise, investigation
 from .judging import Verdict, ask, random_tensor, refuse, right
@@ -139,46 +139,29 @@ mistakes = {
     "You did not subtract the anchors' mean.": but(means=lambda z, a: (0, 0)),
     "You subtracted the mean of `z` from `z`; subtract the anchors' mean from both, so that a vector means the same "
     "whatever stands beside it.": but(means=lambda z, a: (z.mean(0), a.mean(0))),
-    "You did not scale to length 1: these are dot products, not cosines.": but(cosines=lambda z, a: z @ a.T),
+    **CENTRING,
     "You took the mean over the anchors; coverage asks for the nearest one.": but(over=torch.mean),
-    "You scaled to length 1 before you subtracted the mean, and again afterwards. Subtract the mean of the anchors as "
-    "they are, and scale once, at the end.": changed(z=unit_rows, anchors=unit_rows),
     "You return which anchor is nearest; return how similar it is.": but(over=torch.argmax),
     "You took the least similar anchor; coverage asks for the nearest one.": but(over=torch.amin),
-    "You subtracted the mean from `z` only; subtract it from the anchors, too.": but(means=lambda z, a: (a.mean(0), 0)),
-    "You subtracted the mean from the anchors only; subtract it from `z`, too.": but(means=lambda z, a: (0, a.mean(0))),
     "You scaled to length 1 first and subtracted the mean afterwards: the rows no longer have length 1, and the "
     "results are no cosines.": (scaled_first(lambda a: unit_rows(a).mean(0)), scaled_first(lambda a: a.mean(0))),
 }
 check_coverage = Exercise("02.4", "Coverage", coverage, cases, mistakes)
 
 
-def farthest_first(similarity, count, first) -> torch.Tensor:
+def farthest_first(similarity, count, first, *, pick=torch.argmin, over=torch.amax, taken=torch.inf) -> torch.Tensor:
     """Choose `count` of n items: `first`, then always the item least similar to all chosen ones.
 
     Gonzalez's greedy choice of centres (1985). `similarity` is (n, n), and 1 ≤ count ≤ n. The result has the positions
     in the order of choice, (count,) int64.
     """
-    chosen, best = [first], similarity[first]  # best: similarity of each item to the chosen one nearest to it
+    chosen = [first]
     while len(chosen) < count:
-        chosen.append(int(best.argmin()))
-        best = torch.maximum(best, similarity[chosen[-1]])  # (n,)
+        score = over(similarity[chosen], dim=0).clone()  # (n,) to the chosen one nearest to each item
+        if taken is not None:
+            score[chosen] = taken
+        chosen.append(int(pick(score)))
     return torch.tensor(chosen, device=similarity.device)
-
-
-def greedy(pick=torch.argmin, over=torch.amax, taken=torch.inf):
-    """Farthest first with another pick, another cover, or another score for the items that are taken."""
-
-    def choose(similarity, count, first):
-        chosen = [first]
-        while len(chosen) < count:
-            score = over(similarity[chosen], dim=0).clone()
-            if taken is not None:
-                score[chosen] = taken
-            chosen.append(int(pick(score)))
-        return torch.tensor(chosen)
-
-    return choose
 
 
 def one_besides(similarity, count, first):
@@ -192,17 +175,19 @@ cases = [
     (similarities(12, 3, 21), 2, 0),
 ]
 mistakes = {
-    "You add the candidate that the chosen cover best; add the worst covered.": greedy(torch.argmax, taken=-torch.inf),
+    "You add the candidate that the chosen cover best; add the worst covered.": but(
+        pick=torch.argmax, taken=-torch.inf
+    ),
     "You add the candidate that the chosen ones cover best, and that is a chosen one again; add the one that they "
-    "cover worst.": greedy(torch.argmax, taken=None),
+    "cover worst.": but(pick=torch.argmax, taken=None),
     "You keep the smallest similarity to the chosen ones. One near anchor is enough to cover a candidate: keep the "
-    "largest.": greedy(over=torch.amin, taken=None),
+    "largest.": but(over=torch.amin, taken=None),
     "You go by the least similar chosen one. A candidate is covered by the most similar one: take the largest of its "
-    "similarities to the chosen ones.": (greedy(over=torch.amin), greedy(over=torch.amin, taken=1)),
-    "You go by the mean similarity to the chosen; one near anchor covers: take the largest.": greedy(over=torch.mean),
+    "similarities to the chosen ones.": (but(over=torch.amin), but(over=torch.amin, taken=1)),
+    "You go by the mean similarity to the chosen; one near anchor covers: take the largest.": but(over=torch.mean),
     "You look only at the candidate chosen last; all chosen ones cover.": (
-        greedy(over=lambda s, dim: s[-1], taken=None),
-        greedy(over=lambda s, dim: s[-1]),
+        but(over=lambda s, dim: s[-1], taken=None),
+        but(over=lambda s, dim: s[-1]),
     ),
     "You take those least similar to `first`, all at once; after each choice look again at what is "
     "covered.": lambda s, count, first: torch.cat([torch.tensor([first]), s[first].argsort()[: count - 1]]),
@@ -248,7 +233,7 @@ def check_suspicion(function) -> Verdict:
             refuse("Your score is the same for every pair. Entry (i, i) compares stamp i with itself; use the others.")
         refuse_if_blind_to_one_side(function, image, text, scores, where)
         areas.append(roc_auc_score(planted.numpy(), scores.numpy()))
-        weak.add(weakness(scores, image, text) or blindness(function, image, text, scores, where))
+        weak.add(weakness(function, image, text, scores, where))
     found, mean = ", ".join(f"{area:.2f}" for area in areas), sum(areas) / len(areas)
     if mean < 1 - GOOD_AUC:
         refuse(f"AUC {found}: your score is the other way round. Give suspicious pairs the larger scores.")
@@ -259,14 +244,17 @@ def check_suspicion(function) -> Verdict:
     return right(f"Your score finds the planted wrong captions in three banks with AUC {found} (0.5 is guessing).")
 
 
-def weakness(scores, image, text):
+def weakness(function, image, text, scores, where):
     """Name a usual weakness of a score, or return an empty string."""
     difference = (image - text).double().abs()
     ranks = scores.argsort().argsort().double()
     for idea in (difference.sum(dim=1), difference.square().sum(dim=1)):
         if torch.corrcoef(torch.stack([ranks, idea.argsort().argsort().double()]))[0, 1] > 0.999:
             return ALL_ALIKE
-    return TOO_COARSE if len(scores.unique()) <= 7 else ""
+    if len(scores.unique()) <= 7:
+        return TOO_COARSE
+    same = torch.allclose(scores_of(function, image, text.sort(dim=1).values, where), scores, atol=1e-6)
+    return HOW_NEAR if same else ""
 
 
 def refuse_if_blind_to_one_side(function, image, text, scores, where):
@@ -275,12 +263,6 @@ def refuse_if_blind_to_one_side(function, image, text, scores, where):
     for side, arguments in {"captions": (image, text_moved), "pictures": (image_moved, text)}.items():
         if torch.equal(scores_of(function, *arguments, where), scores):
             refuse(f"With other {side} your score stays the same. Compare both: a caption is wrong for a picture.")
-
-
-def blindness(function, image, text, scores, where):
-    """Name a score that does not change if each row of one side is sorted: it compares how near, and not who."""
-    same = torch.allclose(scores_of(function, image, text.sort(dim=1).values, where), scores, atol=1e-6)
-    return HOW_NEAR if same else ""
 
 
 def scores_of(function, image, text, where):

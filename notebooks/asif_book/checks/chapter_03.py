@@ -9,7 +9,7 @@ import torch
 
 from asif_lib.relative import relative_representation, unit_rows
 
-from .catalogue import ASCENDING, DESCENDING, TRANSPOSED, but, centred, changed, columns, one_more, reordered, result
+from .catalogue import ASCENDING, CENTRING, DESCENDING, but, centred, changed, columns, one_more, reordered, result
 from .exercise import Exercise, investigation
 from .judging import Verdict, ask, kind_of, random_tensor, refuse, right
 
@@ -24,7 +24,7 @@ mistakes = {
     "You scaled the rows of `z`, not those of the anchors.": lambda z, a: unit_rows(z) @ a.T,
     "You scaled the rows of the anchors, not those of `z`.": lambda z, a: z @ unit_rows(a).T,
     "You normalised columns, not rows: each vector is a row.": lambda z, a: columns(z) @ columns(a).T,
-    "Your result is transposed: row i belongs to z_i, column j to anchor j.": TRANSPOSED,
+    "Your result is transposed: row i belongs to z_i, column j to anchor j.": result(lambda r: r.T),
     "You took distances; entry (i, j) is a cosine, 1 for the same direction.": torch.cdist,
     "You subtracted a mean; nothing is subtracted here.": (
         lambda z, a: centred(z, a),
@@ -94,14 +94,6 @@ mistakes = {
 check_largest_change = Exercise("03.2", "Test the invariance", largest_change, cases, mistakes)
 
 
-def centred_cosines(dim):
-    def subtract_afterwards(z, anchors):
-        cosines = relative_representation(z, anchors)
-        return cosines - cosines.mean(dim=dim, keepdim=True)
-
-    return subtract_afterwards
-
-
 cases = [
     (random_tensor(5, 4, seed=17) + 2, random_tensor(7, 4, seed=18) + 2),
     (random_tensor(1, 4, seed=17) + 2, random_tensor(7, 4, seed=18) + 2),
@@ -111,17 +103,13 @@ cases = [
 mistakes = {
     "You left the common part in: subtract the anchors' mean first.": but(means=lambda z, a: (0, 0)),
     "You subtracted a mean from the cosines; subtract the anchors' mean from the vectors, before the cosines.": (
-        centred_cosines(dim=1),
-        centred_cosines(dim=0),
+        lambda z, a: (c := relative_representation(z, a)) - c.mean(dim=1, keepdim=True),
+        lambda z, a: (c := relative_representation(z, a)) - c.mean(dim=0, keepdim=True),
     ),
-    "You subtracted the mean from `z` only; subtract it from the anchors, too.": but(means=lambda z, a: (a.mean(0), 0)),
-    "You subtracted the mean from the anchors only; subtract it from `z`, too.": but(means=lambda z, a: (0, a.mean(0))),
+    **CENTRING,
     "You subtracted the mean of `z` from both; take the anchors' mean. The mean of a single new picture is the picture "
     "itself.": but(means=lambda z, a: (z.mean(0), z.mean(0))),
     "`anchors.mean()` without dim=0 is one number; the mean is a vector.": but(means=lambda z, a: (a.mean(), a.mean())),
-    "You did not scale to length 1: these are dot products, not cosines.": but(cosines=lambda z, a: z @ a.T),
-    "You scaled to length 1 before you subtracted the mean, and again afterwards. Subtract the mean of the anchors as "
-    "they are, and scale once, at the end.": changed(z=unit_rows, anchors=unit_rows),
     "You subtracted each set's own mean; use the anchors' mean for both. The mean of a single new picture is the "
     "picture itself.": but(means=lambda z, a: (z.mean(0), a.mean(0))),
     "You scaled to length 1 first and subtracted the mean afterwards: the results are no cosines.": lambda z, a: (

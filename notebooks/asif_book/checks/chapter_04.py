@@ -112,10 +112,6 @@ def as_in_a_sorted_list(i, v, j, w):
     return (v * w[at] * (j[at] == i)).sum()
 
 
-def divided_again(i, v, j, w):
-    return sparse_cosine(i, v, j, w) / (v[torch.isin(i, j)].norm() * w[torch.isin(j, i)].norm())
-
-
 def sparse_vector(*indices, seed):
     values = F.normalize(random_tensor(len(indices), seed=seed).abs(), dim=0)
     return torch.tensor(indices, dtype=torch.int32), values.sort(descending=True).values
@@ -133,7 +129,9 @@ cases = [
     (A[0][:1], torch.ones(1), *A),  # k differs: 1 and 8
 ]
 mistakes = {
-    "You divided by the lengths of what the two have in common; both vectors have length 1 already.": divided_again,
+    "You divided by the lengths of what the two have in common; both vectors have length 1 already.": (
+        lambda i, v, j, w: sparse_cosine(i, v, j, w) / (v[torch.isin(i, j)].norm() * w[torch.isin(j, i)].norm())
+    ),
     f"Your function found no common anchor where there is one. {TENSOR_KEYS}": lambda *case: 0.0,
     "The same position does not mean the same anchor: compare the indices first.": by_position(lambda i, j: True),
     "You counted shared anchors only at the same position of both lists; the same anchor may stand at different "

@@ -1,6 +1,7 @@
 """Checks of chapter 05, zero-shot classification."""
 
 import re
+from functools import partial
 
 import torch
 import torch.nn.functional as F
@@ -159,15 +160,10 @@ TOLERANCE = 0.02
 """Right solutions draw other numbers: with 20,000 resamples, chance moves the ends by a fifth of this."""
 
 
-def resampled(items, resamples, seed):
-    """Return the means of resamples, (resamples,)."""
-    draws = torch.randint(len(items), (resamples, len(items)), generator=torch.Generator().manual_seed(seed))
-    return items[draws].mean(dim=1)
-
-
-def resampled_wrongly(items, resamples, seed):
-    draws = torch.randint(len(items), (len(items), resamples), generator=torch.Generator().manual_seed(seed))
-    return items[draws].mean(dim=1)
+def resampled(items, resamples, seed, turned=False):
+    """Return the means of resamples, (resamples,); `turned` takes them over the wrong axis."""
+    size = (len(items), resamples) if turned else (resamples, len(items))
+    return items[torch.randint(len(items), size, generator=torch.Generator().manual_seed(seed))].mean(dim=1)
 
 
 def ends(means, low=0.025, high=0.975):
@@ -178,12 +174,9 @@ def bootstrap(items, resamples, seed, *, low=0.025, high=0.975, of=resampled):
     return ends(of(items, resamples, seed), low, high)
 
 
-def normal(correction):
-    def interval(items, resamples, seed):
-        half = 1.96 * items.std(correction=correction) / len(items) ** 0.5
-        return float(items.mean() - half), float(items.mean() + half)
-
-    return interval
+def normal(items, correction):
+    half = 1.96 * items.std(correction=correction) / len(items) ** 0.5
+    return float(items.mean() - half), float(items.mean() + half)
 
 
 def refuse_other_seeds(function, *items):
@@ -211,7 +204,10 @@ mistakes = {
     ),
     "The ends are the wrong way round: return (low, high).": REVERSED_RESULTS,
     "You took the smallest and the largest mean of all resamples; cut off 2.5 % at each end.": but(low=0.0, high=1.0),
-    "That is the mean ± 1.96 standard errors, always symmetric; take percentiles of the means.": (normal(0), normal(1)),
+    "That is the mean ± 1.96 standard errors, always symmetric; take percentiles of the means.": (
+        lambda items, *how: normal(items, 0),
+        lambda items, *how: normal(items, 1),
+    ),
 }
 cases = [(FIFTY, 20_000, 0), (1 + FIFTY[:30] / 2, 20_000, 7), (SKEWED, 20_000, 1), (torch.ones(20), 1_000, 0)]
 check_bootstrap = Exercise(
@@ -221,10 +217,6 @@ check_bootstrap = Exercise(
 
 def paired(a, b, resamples, seed, *, items=torch.sub, **interval):
     return float((a - b).mean()), *bootstrap(items(a, b), resamples, seed, **interval)
-
-
-def of_separate_draws(a, b, resamples, seed):
-    return float((a - b).mean()), *ends(resampled(a, resamples, seed) - resampled(b, resamples, seed + 1))
 
 
 def of_those_that_differ(a, b, *how):
@@ -258,7 +250,10 @@ WIDE = random_tensor(2, 50, seed=57)  # a middle 90 % and a middle 95 % differ b
 
 mistakes = {
     "You drew the questions of a and those of b separately. Both methods answered the same questions, so draw "
-    "questions: one draw decides for both. Your interval is wider than it need be.": of_separate_draws,
+    "questions: one draw decides for both. Your interval is wider than it need be.": lambda a, b, n, seed: (
+        float((a - b).mean()),
+        *ends(resampled(a, n, seed) - resampled(b, n, seed + 1)),
+    ),
     "The sign is turned round: a minus b is wanted, so that above 0 means that a is better.": reordered(1, 0, 2, 3),
     "The difference is right and its interval has the wrong sign; take a - b in both.": but(items=lambda a, b: b - a),
     "You made an interval for each method. Whether two intervals overlap does not tell whether the difference holds 0. "
@@ -267,7 +262,7 @@ mistakes = {
         lambda a, b, *how: (float((a - b).mean()),) * 3
     ),
     "You took the means over the wrong axis: each resample has n items, and there are `resamples` of them.": but(
-        of=lambda items, resamples, seed: resampled_wrongly(items, resamples, seed)
+        of=partial(resampled, turned=True)
     ),
     "You subtracted the ends of two intervals; the interval of a difference is another. Take the difference of each "
     "question first, then resample.": ends_of_both(lambda one, two: (one[0] - two[0], one[1] - two[1])),
@@ -306,7 +301,6 @@ class WordingTask(HeldOutTask):
     """
 
     confidence = staticmethod(confidence)
-    _key = staticmethod(str)
 
     def __init__(self, model, classes, validation, test, template=DEFAULT_TEMPLATE):
         super().__init__(*((model.images(z), torch.as_tensor(labels)) for z, labels in (validation, test)))
@@ -317,7 +311,10 @@ class WordingTask(HeldOutTask):
         """The prompts to beat, one for each class."""
         return [[self.template.replace("{}", name)] for name in self.classes]
 
-    def _to_beat(self, split):
+    def _key(self, prompts):
+        return str(plain(prompts))
+
+    def _to_beat(self, choice, split):
         return self._right(self.baseline, split)
 
     def _right(self, prompts, split):
@@ -373,20 +370,18 @@ TOO_MANY = "Each wording is measured on all pictures: do you measure too many? I
 
 @investigation("05.6", "A wording that helps", WordingTask)
 def check_wording(function, task) -> Verdict:
-    """Compare the student's wording with the task's on the validation split, then on the test split."""
-    shares = {}
-
-    def measure(prompts):
-        hits = task.measure(prompts)
-        shares[str(plain(prompts))] = float(hits.float().mean())
-        return hits
-
-    def problem(prompts):
-        return prompts_problem(prompts, task.classes)
-
-    arguments, form = (list(task.classes), measure), {"like": [""], "form": problem}
-    prompts = plain(ask(function, arguments, "In your investigation", advice=TOO_MANY, **form))
-    refuse_careless_choice(prompts, shares, task)
+    """Compare the best of the student's wordings with the task's on the validation split, then on the test split."""
+    task.measured.clear()
+    form = {"like": [""], "form": lambda prompts: prompts_problem(prompts, task.classes)}
+    prompts = plain(ask(function, (list(task.classes), task.measure), "In your investigation", advice=TOO_MANY, **form))
+    refuse_unmeasured(str(prompts), task.measured, "wording", "validation split")
+    if prompts == task.baseline:
+        refuse(f"You return {task.template!r}, which is the wording to beat; try others.")
+    chosen, best = task.measured[str(prompts)], max(task.measured.values())
+    if chosen < best:
+        refuse(
+            f"You return a wording with {chosen:.1%} on the validation split; another has {best:.1%}: return the best."
+        )
     better, before = (float(task.measure(wording).float().mean()) for wording in (prompts, task.baseline))
     if better <= before:
         refuse(
@@ -407,18 +402,6 @@ def check_wording(function, task) -> Verdict:
 
 def plain(prompts):
     return [list(texts) for texts in prompts]
-
-
-def refuse_careless_choice(prompts, shares, task):
-    """Refuse anything but the best of at least two measured wordings, and the one to beat."""
-    refuse_unmeasured(str(prompts), shares, "wording", "validation split")
-    if prompts == task.baseline:
-        refuse(f"You return {task.template!r}, which is the wording to beat; try others.")
-    chosen, best = shares[str(prompts)], max(shares.values())
-    if chosen < best:
-        refuse(
-            f"You return a wording with {chosen:.1%} on the validation split; another has {best:.1%}: return the best."
-        )
 
 
 def prompts_problem(prompts, classes):

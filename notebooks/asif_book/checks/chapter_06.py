@@ -1,6 +1,6 @@
 """Checks of chapter 06, interpretability."""
 
-from functools import cache, cached_property, partial
+from functools import cache, partial
 
 import numpy as np
 import pandas as pd
@@ -110,11 +110,6 @@ def by_argsort(order):
     return auc
 
 
-def one_by_one(scores, wrong):
-    gaps = [right - low for right, low in zip(scores[~wrong], scores[wrong], strict=False)]
-    return (torch.stack(gaps).sign() + 1).mean() / 2
-
-
 def on_a_grid(steps):
     def auc(scores, wrong):
         flagged = scores < torch.linspace(0, 1, steps)[:, None]
@@ -154,7 +149,7 @@ mistakes = {
         ((s[None] - s[w][:, None]).sign() + 1).mean() / 2
     ),
     "You compared the i-th wrong pair with the i-th right one only; compare every wrong pair with every right "
-    "one.": one_by_one,
+    "one.": lambda s, w: ((s[~w][: int(w.sum())] - s[w]).sign() + 1).mean() / 2,
     "You compared each wrong pair with the mean of the right ones; compare it with every right one.": lambda s, w: (
         (s[~w].mean() - s[w]).sign().add(1).mean() / 2
     ),
@@ -267,6 +262,10 @@ class Decision:
         others = torch.arange(scores.shape[1]) != self.winner
         return scores[:, self.winner] - scores[:, others].amax(dim=1)
 
+    def behind(self, lead):
+        """The anchor without which a lead (n,) is furthest below 0, or -1."""
+        return int(lead.argmin()) if lead.min() < 0 else -1
+
     def tested(self, value):
         """The anchor with the largest value (n,) among those that flip the decision, or -1."""
         return int(value.masked_fill(~self.flips, -torch.inf).argmax()) if self.flips.any() else -1
@@ -276,20 +275,11 @@ class Decision:
 
     def answer(self):
         """The anchor whose removal changes the label by most, or -1."""
-        return self.tested(-self.leads)
+        return self.behind(self.leads)
 
     def new_winner(self, else_label):
         """The label without the right anchor; where none flips it, `else_label`."""
         return int(self.without[self.answer()].argmax()) if self.flips.any() else else_label
-
-    def behind_the_second(self):
-        """The anchor without which the winner is furthest behind the old second label, or -1."""
-        lead = self.without[:, self.winner] - self.without[:, self.second]
-        return int(lead.argmin()) if lead.min() < 0 else -1
-
-    def without_refill(self, scores):
-        lead = self.lead(scores)
-        return int(lead.argmin()) if lead.min() < 0 else -1
 
 
 decision = cache(Decision)
@@ -344,7 +334,7 @@ mistakes = {
         of(lambda d: d.tested(-d.without[:, d.winner])),
     ),
     "You looked at the lead over the old second label only. A third label may win: take the best of all others.": of(
-        Decision.behind_the_second
+        lambda d: d.behind(d.without[:, d.winner] - d.without[:, d.second])
     ),
     "You returned the anchor that contributes most to the winner, untested. It may give as much to the others: compute "
     "the scores without each anchor.": of(lambda d: int(d.gives[d.winner].argmax())),
@@ -353,8 +343,8 @@ mistakes = {
     "You returned the anchor with the largest difference between winner and runner-up, untested. Others enter, and a "
     "third label may win: test each anchor.": of(lambda d: int((d.gives[d.winner] - d.gives[d.second]).argmax())),
     "You took contributions off the scores. Without an anchor others enter the top k and the lengths change, as in "
-    "exercise 06.3.": of(lambda d: d.without_refill(d.subtracted)),
-    "You blanked the anchor, and nothing entered in its place, as in 06.3.": of(lambda d: d.without_refill(d.blanked)),
+    "exercise 06.3.": of(lambda d: d.behind(d.lead(d.subtracted))),
+    "You blanked the anchor, and nothing entered in its place, as in 06.3.": of(lambda d: d.behind(d.lead(d.blanked))),
     "Your lead is turned round: without this anchor the winner leads most.": of(lambda d: int(d.leads.argmax())),
 }
 check_flip = Exercise(
@@ -391,16 +381,8 @@ class FailureTask:
     def __init__(self, model, z, prompts, labels, classes, taken=()):
         self.model, self.z, self.prompts = model, z, prompts
         self.labels, self.classes, self.taken = np.asarray(labels), list(classes), frozenset(taken)
-        self.predicted = best_label(self.images.similarity(self.texts))
+        self.predicted = best_label(model.images(z).similarity(model.texts(prompts)))
         """The classes given, (q,); -1 where nothing decides."""
-
-    @cached_property
-    def images(self):
-        return self.model.images(self.z)
-
-    @cached_property
-    def texts(self):
-        return self.model.texts(self.prompts)
 
     @property
     def wrong(self) -> list:

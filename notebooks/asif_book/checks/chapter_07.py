@@ -279,11 +279,6 @@ def harm(images, prompts, labels, *, blame=torch.sub, mean=lambda blame: blame.m
     return mean(blame(images * prompts[answers], images * prompts[labels]))  # both (q, n)
 
 
-def of_wrong_answers(images, prompts, labels):
-    answers = (images @ prompts.T).argmax(dim=1)  # (q,)
-    return (images * prompts[answers] * (answers != labels)[:, None]).mean(dim=0)
-
-
 def labelled(q, n, c, seed):
     """Make q pictures and c prompts over n anchors, sparse, so that some pictures get a wrong label."""
     generator = torch.Generator().manual_seed(seed)
@@ -303,7 +298,9 @@ mistakes = {
     "You divided by the number of wrong answers; take all pictures.": but(mean=lambda b: b[b.any(dim=1)].mean(dim=0)),
     "That is the sum over the pictures; the mean is wanted.": but(mean=lambda b: b.sum(dim=0)),
     "You took the mean over the anchors; average over the pictures.": but(mean=lambda b: b.mean(dim=1)),
-    "You took the contribution to the given label only; subtract the contribution to the true label.": of_wrong_answers,
+    "You took the contribution to the given label only; subtract the contribution to the true label.": but(
+        blame=lambda given, true: given * (given != true).any(dim=1, keepdim=True)
+    ),
     "You compared the prompts alone. What an anchor contributes is the picture's entry times the prompt's.": (
         lambda images, prompts, labels: (prompts[(images @ prompts.T).argmax(dim=1)] - prompts[labels]).mean(dim=0)
     ),
@@ -373,9 +370,9 @@ class LessonTask(HeldOutTask):
         return torch.cat([r[torch.randperm(len(r), generator=generator)[: self.per_class]] for r in rows])
 
     def _key(self, lesson):
-        return frozenset(lesson.tolist())
+        return frozenset(torch.as_tensor(lesson).tolist())
 
-    def _to_beat(self, split):
+    def _to_beat(self, choice, split):
         return torch.stack([self._right(other, split) for other in self.random]).float().mean(dim=0)
 
     def _right(self, lesson, split):

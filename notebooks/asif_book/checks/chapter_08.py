@@ -1,6 +1,7 @@
 """Checks of chapter 08, scaling."""
 
 import functools
+import itertools
 
 import numpy as np
 import torch
@@ -60,11 +61,6 @@ def index_first(second):
     return but(order=order)
 
 
-def sorted_by_index(merged):
-    indices, order = merged[1].sort(dim=1)
-    return merged[0].gather(1, order), indices
-
-
 def equal_shares(parts, k):
     share = -(-k // len(parts))
     return merge([(values[:, :share], indices[:, :share]) for values, indices in parts], k)
@@ -76,11 +72,8 @@ def ordered_after_topk(parts, k):
 
 
 def added_starts(parts, k):
-    moved, start = [], 0
-    for values, indices in parts:
-        moved.append((values, indices + start))
-        start += values.shape[1]
-    return merge(moved, k)
+    starts = itertools.accumulate((values.shape[1] for values, _ in parts), initial=0)
+    return merge([(values, indices + start) for (values, indices), start in zip(parts, starts, strict=False)], k)
 
 
 def shards(*all_values):
@@ -125,7 +118,9 @@ mistakes = {
     "You merged the values, but took the indices in another order. Take values and indices at the same places of the "
     "tables.": but(found=lambda i, best: i[:, : best.shape[1]]),
     "You took the smallest values; the k largest are wanted.": but(order=lambda v, i, k: by_value_then_index(-v, i, k)),
-    "You sorted them by index in the end; the largest value comes first.": result(sorted_by_index),
+    "You sorted them by index in the end; the largest value comes first.": result(
+        lambda r: (r[0].gather(1, r[1].argsort(dim=1)), r[1].sort(dim=1).values)
+    ),
     "You took an equal share from each shard; one may hold all of the k best: merge everything sent.": equal_shares,
     "You returned (indices, values); (values, indices) is wanted.": REVERSED_RESULTS,
     "You returned everything in order; only the k best are wanted.": changed(k=1_000),

@@ -1,7 +1,6 @@
 """Checks of chapter 09, the paper: Holm, offsets of hubs, inverted softmax, Sinkhorn, a setting where a rival wins."""
 
 import copy
-import functools
 
 import torch
 import torch.nn.functional as F
@@ -18,19 +17,15 @@ def falling(m):
     return torch.arange(m, 0, -1)
 
 
-def running_maximum(values):
-    return values.cummax(dim=0).values
-
-
-def to_their_places(corrected, order):
-    return torch.empty_like(corrected).scatter(0, order, corrected)
-
-
-def by_size(p_values):
-    return p_values.argsort(stable=True)
-
-
-def holm(p_values, *, factors=falling, sort=by_size, kept=running_maximum, most=1.0, back=to_their_places):
+def holm(
+    p_values,
+    *,
+    factors=falling,
+    sort=lambda p_values: p_values.argsort(stable=True),
+    kept=lambda values: values.cummax(dim=0).values,
+    most=1.0,
+    back=lambda corrected, order: torch.empty_like(corrected).scatter(0, order, corrected),
+):
     """Return p-values (m,) after Holm's correction; the options are the places where a step can go wrong."""
     order = sort(p_values)  # (m,)
     return back(kept(p_values[order] * factors(len(p_values))).clamp_max(most), order)
@@ -196,18 +191,15 @@ def sinkhorn_round(weights, *, steps=(over_columns, over_rows)):
     return weights
 
 
-def both_by_the_first_sums(weights):
-    return weights / weights.sum(dim=0) / weights.sum(dim=1, keepdim=True)
-
-
 cases = [(random_tensor(q, c, seed=seed).exp(),) for seed, (q, c) in enumerate([(3, 3), (5, 2), (2, 6), (7, 4)], 110)]
 mistakes = {
     "You scaled the rows first and then the columns. Then the rows do not sum to 1 in the end: the columns come "
     "first.": but(steps=(over_rows, over_columns)),
     "You scaled the rows only. That is the usual softmax: no label is held back.": but(steps=(over_rows,)),
     "You scaled the columns only; then scale the rows of the result.": but(steps=(over_columns,)),
-    "You divided by the sums of the rows as they came. Sum the rows after the columns are "
-    "scaled.": both_by_the_first_sums,
+    "You divided by the sums of the rows as they came. Sum the rows after the columns are scaled.": lambda w: (
+        w / w.sum(dim=0) / w.sum(dim=1, keepdim=True)
+    ),
     "You did it more than once; one round is wanted.": but(steps=(over_columns, over_rows) * 2),
     "You took exponentials; the weights are positive already.": but(steps=(torch.exp, over_columns, over_rows)),
     "You divided by the largest, not by the sum.": but(
@@ -265,11 +257,13 @@ class RivalTask(HeldOutTask):
         """Return for each validation picture the rival's result minus the reference's: 1, 0 or -1, (q,) float32."""
         if problem := choice_problem((rival, n), self.rivals, self.sizes):
             raise ValueError(problem)
-        return (self._right((rival, n), "validation").float() - self._right(("", n), "validation").float()).clone()
+        own, reference = self._right((rival, n), "validation"), self._to_beat((rival, n), "validation")
+        differences = own.float() - reference.float()
+        self.measured[rival, int(n)] = float(differences.mean())
+        return differences
 
-    def open_test(self, choice):
-        self._opened.add(choice)
-        return self._right(choice, "test"), self._right(("", choice[1]), "test")
+    def _to_beat(self, choice, split):
+        return self._right(("", choice[1]), split)
 
     def _right(self, choice, split):
         if (choice, split) not in self._found:
@@ -289,33 +283,25 @@ PATIENCE = 6
 @investigation("09.5", "Where the rival wins", RivalTask)
 def check_rival(function, task) -> Verdict:
     """Compare the student's choice with the reference on the validation pictures, then on the test pictures."""
-    means = {}
-
-    @functools.wraps(task.measure)
-    def measure(rival, n):
-        differences = task.measure(rival, n)
-        means[rival, int(n)] = float(differences.mean())
-        return differences
-
-    def problem(choice):
-        return choice_problem(choice, task.rivals, task.sizes)
-
+    task.measured.clear()
     rival, n = ask(
-        function, (task.rivals, task.sizes, measure), "In your investigation", like=("", 0), form=problem,
-        patience=PATIENCE, advice="Each setting need be measured only once. Does every loop come to an end?",
+        function, (task.rivals, task.sizes, task.measure), "In your investigation", like=("", 0), patience=PATIENCE,
+        form=lambda choice: choice_problem(choice, task.rivals, task.sizes),
+        advice="Each setting need be measured only once. Does every loop come to an end?",
     )  # fmt: skip
     choice = rival, int(n)
-    refuse_unmeasured(choice, means, "setting", "validation pictures")
-    if means[choice] <= 0:
+    refuse_unmeasured(choice, task.measured, "setting", "validation pictures")
+    gain = 100 * task.measured[choice]
+    if gain <= 0:
         refuse(
-            f"On the validation pictures {rival} with {n} pairs is {100 * means[choice]:+.1f} points from the method "
+            f"On the validation pictures {rival} with {n} pairs is {gain:+.1f} points from the method "
             "to beat, so it is not ahead. The test pictures stay closed: look for another setting."
         )
     own, reference = (found.double() for found in task.open_test(choice))
     return prove(
         (own - reference).numpy(),
         task.looks,
-        f"Validation: {100 * means[choice]:+.1f} points. Test, {len(own)} pictures, {n} pairs: {own.mean():.1%} with "
+        f"Validation: {gain:+.1f} points. Test, {len(own)} pictures, {n} pairs: {own.mean():.1%} with "
         f"{rival}, {reference.mean():.1%} with the method to beat",
         above="here the rival wins.",
         below="the rival's lead on validation is a loss here.",

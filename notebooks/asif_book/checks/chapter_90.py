@@ -42,19 +42,7 @@ check_unit_length = Exercise("90.1", "Rows of length 1", unsafe_rows, cases, mis
 
 
 def largest_elsewhere(scores, column, *, value=-torch.inf, at=lambda others: others.argmax(dim=1)):
-    others = scores.clone()
-    others[:, column] = value
-    return at(others)
-
-
-def without(scores, column):
-    return torch.cat([scores[:, :column], scores[:, column + 1 :]], dim=1)
-
-
-def row_left_out(scores, row):
-    others = scores.clone()
-    others[row] = -torch.inf
-    return others.argmax(dim=1)
+    return at(scores.index_fill(1, torch.tensor(column), value))
 
 
 cases = [  # the first is square, so that a wrong dim fits, and its result has a name
@@ -67,7 +55,7 @@ cases = [  # the first is square, so that a wrong dim fits, and its result has a
 mistakes = {
     "You left no column out: this is the largest entry of each row.": lambda scores, column: scores.argmax(dim=1),
     "You removed the column, so the positions after it moved by one. Write -torch.inf into it, in a copy.": (
-        lambda scores, column: without(scores, column).argmax(dim=1)
+        lambda scores, column: torch.cat([scores[:, :column], scores[:, column + 1 :]], dim=1).argmax(dim=1)
     ),
     "The number that you wrote into the column is not small enough: where the other entries are lower, it wins. Use "
     "-torch.inf.": (but(value=0), but(value=-1)),
@@ -82,7 +70,9 @@ mistakes = {
     "You took the second largest of each row; the largest is right where it stands in another column.": (
         lambda scores, column: scores.topk(2, dim=1).indices[:, 1]
     ),
-    "You left a row out; a colon before the comma means all rows: [:, column].": row_left_out,
+    "You left a row out; a colon before the comma means all rows: [:, column].": (
+        lambda scores, row: scores.index_fill(0, torch.tensor(row), -torch.inf).argmax(dim=1)
+    ),
     "Positions begin at 0.": but(at=lambda others: others.argmax(dim=1) + 1),
     "You kept the dimension; one position for each row is wanted, of shape (n,).": but(
         at=lambda others: others.argmax(dim=1, keepdim=True)

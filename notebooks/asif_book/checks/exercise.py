@@ -38,9 +38,6 @@ class Check:
     number: str
     title: str
 
-    def verdict(self, function, *more) -> Verdict:
-        raise NotImplementedError
-
     def __call__(self, *arguments, **keywords) -> Verdict:
         verdict = replace(judge(self.verdict, *arguments, **keywords), exercise=f"Exercise {self.number}")
         return replace(verdict, note=note(self.number, verdict.status, verdict.message))
@@ -180,10 +177,7 @@ def chapter_modules(package) -> list:
 def discover(modules) -> dict[str, Check]:
     """Return the checks that stand in modules by the number of their exercise, and tell each its name.
 
-    Raises
-    ------
-    ValueError
-        Two checks have one number or one name, or a check stands in another chapter's module.
+    Raises ValueError if two checks have one number or one name, or a check stands in another chapter's module.
     """
     found, names = {}, set()
     for module in modules:

@@ -109,12 +109,8 @@ def dtype_problem(result, expected) -> str:
     whole = [not (t.is_floating_point() or t.is_complex() or t.dtype == torch.bool) for t in (result, expected)]
     if result.dtype == expected.dtype or all(whole):
         return ""
-    return f"your result has dtype {dtype_name(result)}; {dtype_name(expected)} is wanted."
-
-
-def dtype_name(tensor) -> str:
-    """Return the dtype without its module: ``float32``."""
-    return str(tensor.dtype).removeprefix("torch.")
+    found, wanted = (str(tensor.dtype).removeprefix("torch.") for tensor in (result, expected))
+    return f"your result has dtype {found}; {wanted} is wanted."
 
 
 def kind_of(thing) -> str:
@@ -151,28 +147,21 @@ def special(reference, cases, at) -> str:
     return " and ".join([feature for feature in here if feature not in before][:2])
 
 
+FEATURES = {
+    "is all zeros": lambda x: not x.any(),
+    "has a row of zeros": lambda x: x.ndim == 2 and x.any() and not x.any(dim=1).all(),
+    "has equal rows": lambda x: x.ndim == 2 and len(x.unique(dim=0)) < len(x),
+    "has equal values": lambda x: x.ndim == 1 and x.is_floating_point() and len(x.unique()) < len(x),
+    "has no positive value": lambda x: x.is_floating_point() and x.any() and (x <= 0).all(),
+    "has one row": lambda x: x.ndim == 2 and len(x) == 1,
+    "has one value": lambda x: x.ndim == 1 and len(x) == 1,
+}
+
+
 def _features(name, value):
     if isinstance(value, torch.Tensor) and value.numel():
-        yield from _of_tensor(name, value)
-    elif isinstance(value, int | float | str):
-        yield f"{name} = {value!r}"
-
-
-def _of_tensor(name, value):
-    if not value.any():
-        yield f"{name} is all zeros"
-    elif value.ndim == 2 and not value.any(dim=1).all():
-        yield f"{name} has a row of zeros"
-    if value.ndim == 2 and len(value.unique(dim=0)) < len(value):
-        yield f"{name} has equal rows"
-    if value.ndim == 1 and value.is_floating_point() and len(value.unique()) < len(value):
-        yield f"{name} has equal values"
-    if value.is_floating_point() and value.any() and (value <= 0).all():
-        yield f"{name} has no positive value"
-    if value.ndim == 2 and len(value) == 1:
-        yield f"{name} has one row"
-    if value.ndim == 1 and len(value) == 1:
-        yield f"{name} has one value"
+        return [f"{name} {words}" for words, holds in FEATURES.items() if holds(value)]
+    return [f"{name} = {value!r}"] if isinstance(value, int | float | str) else []
 
 
 # The judgement
@@ -188,6 +177,8 @@ _ANSWERS = weakref.WeakKeyDictionary()
 def ask(function, arguments, where, *, like=None, form=None, patience=1, advice="Does every loop come to an end?"):
     """Call the student's function on copies of the arguments and return its result.
 
+    Raises `Ended` if the function is a stub, fails, takes too long, changes its input or returns a wrong form.
+
     Parameters
     ----------
     where : str or Place
@@ -198,11 +189,6 @@ def ask(function, arguments, where, *, like=None, form=None, patience=1, advice=
         Takes the result and returns another problem of its form, or an empty string.
     patience : int
         The call is stopped after `patience` times `sandbox.TIME_LIMIT` seconds, with some `advice`.
-
-    Raises
-    ------
-    Ended
-        The function is a stub, fails, takes too long, changes its input or returns a wrong form.
     """
     if not callable(own := inspect.unwrap(function)):
         refuse(f"The check was given {kind_of(own)}; give it your function itself, without calling it.")

@@ -8,12 +8,14 @@ from .judging import Verdict, refuse, right, wrong
 class HeldOutTask:
     """A task with a validation split for choosing, and a test split that is opened for the choice.
 
-    A task defines ``_right(choice, split)``, which pictures get their class, (q,) bool; ``_to_beat(split)``, the
-    result of the baseline; and ``_key(choice)``, equal for choices that are the same.
+    A task defines ``_right(choice, split)``, which pictures get their class, (q,) bool; ``_to_beat(choice, split)``,
+    the result of the baseline; and ``_key(choice)``, equal for choices that are the same: by default the choice.
     """
 
     def __init__(self, validation, test):
         self._splits, self._opened = {"validation": validation, "test": test}, set()
+        self.measured = {}
+        """The mean of each validation result by the key of its choice; a check clears it first."""
 
     @property
     def looks(self) -> int:
@@ -22,12 +24,17 @@ class HeldOutTask:
 
     def measure(self, choice):
         """Return for each validation picture whether it gets its class, (q,) bool."""
-        return self._right(choice, "validation")
+        found = self._right(choice, "validation")
+        self.measured[self._key(choice)] = float(found.float().mean())
+        return found
 
     def open_test(self, choice):
         """Return the same for the test split, and the baseline's result there; each new choice is a look."""
         self._opened.add(self._key(choice))
-        return self._right(choice, "test"), self._to_beat("test")
+        return self._right(choice, "test"), self._to_beat(choice, "test")
+
+    def _key(self, choice):
+        return choice
 
 
 def refuse_unmeasured(chosen, measured, what, where):

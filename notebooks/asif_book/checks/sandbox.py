@@ -43,11 +43,8 @@ class Printed(io.TextIOBase):
 def sandbox(printed, patience=1):
     """What runs inside prints into `printed`, moves no random numbers outside, and is stopped in time.
 
-    Raises
-    ------
-    OutOfTime
-        After `patience` times `TIME_LIMIT` seconds, also where the function catches everything with a bare except
-        (one, not one within another). Only the main thread, in which a notebook's cells run, can be interrupted.
+    Raises `OutOfTime` after `patience` times `TIME_LIMIT` seconds, also where the function catches everything with a
+    bare except (one, not one within another). Only the main thread, in which cells run, can be interrupted.
     """
     with contextlib.redirect_stdout(printed), contextlib.redirect_stderr(printed), _random_states(), _kernel_stays():
         if threading.current_thread() is not threading.main_thread():

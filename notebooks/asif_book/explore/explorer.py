@@ -207,7 +207,8 @@ class Explorer(ipywidgets.VBox):
         self.result.trouble.outputs = ()
         with self.result.guarded():
             self.explanation = explain(self.copy, self.question())
-            self.result.page.value = ranking_html(self.explanation, self.copy.file_of(picture), name)
+            answer, tag = self.explanation.answer, picture_tag(self.copy.file_of(picture), name, 128)
+            self.result.page.value = PAGE.answer(name, tag, ranking(answer.labels, answer.scores[0]))
         found, coverage = self.explanation, self.copy.coverage
         self.outcome.words = ranking_words(found) if found else ""
         self.near.alarm = bool(found and coverage and coverage.unfamiliar(found.familiarity))
@@ -228,8 +229,9 @@ class Explorer(ipywidgets.VBox):
             column, ascending = self.order.value
             table = self.explanation.anchors.sort_values(column, ascending=ascending, kind="stable")
             rows = anchor_rows(self.explanation, table.iloc[self.pager.rows_of(len(table))])
-            columns, title = anchor_columns(self.explanation), PAGE.anchor_title(COLOURS)
-            self.anchors.page = {"title": title, "columns": columns, "anchors": rows}
+            first, *others = [label for label, _ in self.explanation.ranking]
+            columns = ["Anchor", f"to “{first}”", *([f"to “{others[0]}”", "difference"] if others else [])]
+            self.anchors.page = {"title": PAGE.anchor_title(COLOURS), "columns": columns, "anchors": rows}
 
     def _show_without(self):
         ticked, self.without = self.anchors.ticked, None
@@ -373,12 +375,7 @@ def tile(copy, id) -> dict:
 
 
 def near_words(explanation, coverage) -> str:
-    """Return how similar the picture is to the anchors, in sentences, by the rule of chapter 06.
-
-    Examples
-    --------
-    The most similar anchor is “An otter”, with a cosine of 0.71.
-    """
+    """Return how similar the picture is to the anchors, in sentences, by the rule of chapter 06."""
     caption = bare(explanation.model.bank.pairs["caption"][explanation.nearest])
     nearest = f"The most similar anchor is “{caption}”, with a cosine of {explanation.familiarity:.2f}."
     if coverage is None:
@@ -392,19 +389,8 @@ def near_words(explanation, coverage) -> str:
     )
 
 
-def ranking_html(explanation, picture, name) -> str:
-    """Return the picture, and the labels with their scores, as HTML."""
-    answer = explanation.answer
-    return PAGE.answer(name, picture_tag(picture, name, 128), ranking(answer.labels, answer.scores[0]))
-
-
 def ranking_words(explanation) -> str:
-    """Return the ranking in a sentence, for screen readers.
-
-    Examples
-    --------
-    “an otter” is first with 0.512, “a beaver” is second with 0.301. Of 792 anchors, 34 contribute to the two.
-    """
+    """Return the ranking in a sentence, for screen readers."""
     (first, score), *others = explanation.ranking
     if score <= 0:
         return "Nothing decides: the picture shares no anchor with any label."
@@ -412,12 +398,6 @@ def ranking_words(explanation) -> str:
     words += f", “{others[0][0]}” is second with {others[0][1]:.3f}. " if others else ". "
     of = "the two" if others else "it"
     return words + f"Of {len(explanation.model.bank)} anchors, {len(explanation.anchors)} contribute to {of}."
-
-
-def anchor_columns(explanation) -> list:
-    """Return the heads of the table of anchors."""
-    first, *others = [label for label, _ in explanation.ranking]
-    return ["Anchor", f"to “{first}”", *([f"to “{others[0]}”", "difference"] if others else [])]
 
 
 def anchor_rows(explanation, anchors) -> list:

@@ -69,24 +69,19 @@ def explain(copy, question) -> Explanation:
     image, texts = model.images(z), model.texts(prompts)
     answer = Classification(list(question.labels), image.similarity(texts))
     order = answer.scores[0].argsort(descending=True, stable=True).tolist()
-    deciding = _deciding(image, texts, order, model.bank.pairs)
-    near = int(image.indices[0, 0]), float(familiarity(model, z))
-    return Explanation(question, model, z, prompts, answer, order, deciding, *near)
-
-
-def _deciding(image, texts, order, pairs):
     if len(order) > 1:
         table = contrast(image, texts[[order[0]]], texts[[order[1]]])
         table = table.rename(columns={"text": "first", "other": "second"})
     else:
-        table = contributions(image, texts[[order[0]]])[["anchor", "contribution"]]
-        table = table.rename(columns={"contribution": "first"}).assign(second=0.0)
-        table["difference"] = table["first"]
+        table = contributions(image, texts)[["anchor", "contribution"]].rename(columns={"contribution": "first"})
+        table = table.assign(second=0.0, difference=table["first"])
     table = table.sort_values("first", ascending=False, kind="stable", ignore_index=True)
     vectors = {"entry": image, "first_entry": texts[order[:1]], "second_entry": texts[order[1:2] or order[:1]]}
     for column, vector in vectors.items():
         table[column] = vector.to_dense()[0][table["anchor"].tolist()].numpy()
-    return table[["anchor", "first", "second", "difference", *vectors]].join(pairs, on="anchor")
+    deciding = table[["anchor", "first", "second", "difference", *vectors]].join(model.bank.pairs, on="anchor")
+    near = int(image.indices[0, 0]), float(familiarity(model, z))
+    return Explanation(question, model, z, prompts, answer, order, deciding, *near)
 
 
 def answer_without(explanation, ids):
@@ -129,7 +124,7 @@ def to_notebook(copy, explanation, ticked=()) -> nbformat.NotebookNode:
         question=question,
         uploads=list(uploads.values()),
         ticked=list(ticked),
-        base64_lines=_base64_lines,
+        base64_lines=lambda file: re.findall(".{1,100}", base64.b64encode(file.read_bytes()).decode()),
         scores=_by_label(question.labels, explanation.answer),
         scores_without=_by_label(question.labels, answer_without(explanation, ticked)) if ticked else {},
         most=MOST_ANCHORS,
@@ -139,11 +134,6 @@ def to_notebook(copy, explanation, ticked=()) -> nbformat.NotebookNode:
         cell["id"] = f"explorer-{number:02}"
     kernel = {"name": "python3", "display_name": "Python 3", "language": "python"}
     return new_notebook(cells=cells, metadata={"kernelspec": kernel, "language_info": {"name": "python"}})
-
-
-def _base64_lines(file):
-    text = base64.b64encode(file.read_bytes()).decode()
-    return [text[start : start + 100] for start in range(0, len(text), 100)]
 
 
 def _by_label(labels, answer):

@@ -71,7 +71,7 @@ class OnePageVoila(Voila):
 
 
 def serve(name=DEFAULT_BANK, *, port=None, browser=True, device="auto", labels_from=None, say=print) -> dict:
-    """Serve the explorer of a bank until Ctrl-C.
+    """Serve the explorer of a bank until Ctrl-C; return the bank's name and the page's address.
 
     Only a browser with the token in the address sees the page. A page that is left ends its kernel, and with it goes
     its working copy. The copies and the uploaded pictures lie in a temporary folder, which is deleted at the end.
@@ -92,11 +92,6 @@ def serve(name=DEFAULT_BANK, *, port=None, browser=True, device="auto", labels_f
         A file of labels with their embeddings, as `KnownTexts.from_file` reads it, in place of the text encoder.
     say : callable
         Receives the address of the page, in a sentence.
-
-    Returns
-    -------
-    dict
-        ``bank``, ``address`` of the page.
     """
     bank = AnchorBank.load(name)
     labels = labels_from and str(Path(labels_from).resolve())

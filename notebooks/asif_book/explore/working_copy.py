@@ -1,6 +1,7 @@
 """A copy of a stored bank to edit; the bank itself changes only by `WorkingCopy.save`."""
 
 import atexit
+import contextlib
 import hashlib
 import json
 import os
@@ -98,15 +99,12 @@ class WorkingCopy:
         copy = self.folder / "bank"
         stored.save(copy)
         self.stored, self.bank, self.edits = stored, AnchorBank.load(copy), []
-        self._ids, self.coverage = pd.Index(stored.pairs["id"]), self._calibrated()
-
-    def _calibrated(self):
-        rows = torch.linspace(0, len(self.stored) - 1, min(len(self.stored), MOST_COMPARED)).long().tolist()
-        model = ASIF(self.stored, 1, device=self.device)
-        try:  # the two most similar anchors are the picture itself, with a cosine of 1, and the one that is wanted
-            return calibrate(2 * familiarity(model, self.stored.image[rows], m=2) - 1)
-        except ParameterError:
-            return None
+        self._ids, self.coverage = pd.Index(stored.pairs["id"]), None
+        rows = torch.linspace(0, len(stored) - 1, min(len(stored), MOST_COMPARED)).long().tolist()
+        model = ASIF(stored, 1, device=self.device)
+        with contextlib.suppress(ParameterError):  # too few pictures
+            # the two most similar anchors are the picture itself, with a cosine of 1, and the one that is wanted
+            self.coverage = calibrate(2 * familiarity(model, stored.image[rows], m=2) - 1)
 
     def encoder(self, kind):
         """Return the bank's ``"image"`` or ``"text"`` encoder, loading it the first time."""

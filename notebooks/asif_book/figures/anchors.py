@@ -4,8 +4,9 @@ import numpy as np
 from IPython.display import HTML
 from matplotlib.figure import Figure
 
+from . import style
 from .palette import BAR, CONTROL, INK, LINES, MARK, MARKERS, ON_DARK, PICTURE, SERIES, TEXT
-from .style import alt, draw_picture, image_tag, listed, picture_grid, span, subplots, thumbnail, with_errors, wrapped
+from .style import alt, draw_picture, drawn_pairs, listed, log_axis, picture_grid, subplots, thumbnail, wrapped
 from .templates import self_contained
 
 ENTRIES = 7
@@ -120,24 +121,18 @@ def overlap_by_k(k, measures, shuffled, chance) -> Figure:
     chance : sequence of m float
     """
     figure, axis = subplots(figsize=(6.4, 3.8))
-    value, errors = with_errors(measures)
+    value, errors = style.with_errors(measures)
     axis.errorbar(k, value, yerr=errors, color=SERIES[0], marker="o", capsize=3, label="real captions, 95 % interval")
     shuffled = np.asarray(shuffled)
-    style = {"color": CONTROL, "alpha": 0.4, "linewidth": 0, "label": f"range of {len(shuffled)} shuffles"}
-    axis.fill_between(k, shuffled.min(axis=0), shuffled.max(axis=0), **style)
+    band = {"color": CONTROL, "alpha": 0.4, "linewidth": 0, "label": f"range of {len(shuffled)} shuffles"}
+    axis.fill_between(k, shuffled.min(axis=0), shuffled.max(axis=0), **band)
     axis.plot(k, shuffled.mean(axis=0), color=CONTROL, marker="s", linestyle="--", label="mean of the shuffles")
     axis.plot(k, chance, color=INK, linestyle=":", label="chance, k / (n − 1)")
-    _log_axis(axis, k)
+    log_axis(axis, k)
     axis.set(xlabel="k, neighbours looked at", ylabel="share of common neighbours", ylim=(0, None))
     axis.legend(fontsize=9)
     words = listed(f"k = {i}: {v:.1%}, chance {c:.1%}" for i, v, c in zip(k, value, chance, strict=True))
     return alt(figure, f"Share of common neighbours; shuffled captions follow chance. {words}")
-
-
-def _log_axis(axis, numbers):
-    axis.set_xscale("log")
-    axis.set_xticks(numbers, [str(number) for number in numbers])
-    axis.minorticks_off()
 
 
 def shared_neighbours(picture, caption, by_picture, by_caption, shared) -> Figure:
@@ -171,13 +166,13 @@ def coverage_histogram(similarities) -> Figure:
     """
     figure, axis = subplots(figsize=(6.4, 3.4))
     bins = np.linspace(min(0, *(min(s) for s in similarities.values())), 1, 21)
-    styles = [{"alpha": 0.55, "hatch": "//", "edgecolor": INK}, {"linewidth": 2, "histtype": "step"}]
-    for (name, values), colour, line, style in zip(similarities.items(), (PICTURE, TEXT), LINES, styles, strict=False):
-        axis.hist(values, bins=bins, color=colour, label=name, **style)
+    looks = [{"alpha": 0.55, "hatch": "//", "edgecolor": INK}, {"linewidth": 2, "histtype": "step"}]
+    for (name, values), colour, line, look in zip(similarities.items(), (PICTURE, TEXT), LINES, looks, strict=False):
+        axis.hist(values, bins=bins, color=colour, label=name, **look)
         axis.axvline(np.median(values), color=colour, linestyle=line, label=f"median, {name}")
     axis.set(xlabel="similarity to the nearest anchor (cosine)", ylabel="held-out stamps")
     axis.legend(fontsize=9)
-    words = listed(f"{name}: {span(v)}, median {np.median(v):.2f}" for name, v in similarities.items())
+    words = listed(f"{name}: {style.span(v)}, median {np.median(v):.2f}" for name, v in similarities.items())
     return alt(figure, f"Similarity of held-out stamps to their nearest anchor. {words}")
 
 
@@ -195,7 +190,7 @@ def coverage_by_count(counts, choices) -> Figure:
             axis.fill_between(counts, low[:, i], high[:, i], color=colour, alpha=0.25, linewidth=0)
             style = {"color": colour, "marker": marker, "linestyle": LINES[i]}
             axis.plot(counts, mean[:, i], label=f"{what}, {name}", **style)
-    _log_axis(axis, counts)
+    log_axis(axis, counts)
     axis.set(xlabel="number of anchors", ylabel="coverage of new pictures (cosine)")
     axis.legend(fontsize=9)
     ends = {name: np.mean(values, axis=0)[[0, -1]] for name, values in choices.items()}
@@ -219,17 +214,12 @@ def two_matrices(bank, rows, order) -> HTML:
         beside the caption of the pair at position order[i].
     """
     rows, order = [int(row) for row in rows], [int(position) for position in order]
-    pairs = bank.pairs.iloc[rows]
     image, text = bank.image[rows, :ENTRIES].double(), bank.text[rows, :ENTRIES].double()
-    pictures = [
-        {"row": row, "tag": image_tag(picture, caption, 72), "entries": entries}
-        for row, picture, caption, entries in zip(rows, pairs.picture, pairs.caption, image.tolist(), strict=True)
-    ]
-    captions = [{"caption": c, "entries": entries} for c, entries in zip(pairs.caption, text.tolist(), strict=True)]
-    beside = "; ".join(f"{pairs.caption.iloc[i]} beside “{pairs.caption.iloc[j]}”" for i, j in enumerate(order))
+    captions = bank.pairs.caption.iloc[rows].tolist()
+    beside = "; ".join(f"{captions[i]} beside “{captions[j]}”" for i, j in enumerate(order))
     words = f"Crossing lines. The pictures now stand beside other captions: {beside}"
     return self_contained(
-        "pairing", pictures=pictures, captions=captions, order=order, words=words,
-        n=len(bank), d_image=bank.image.shape[1], d_text=bank.text.shape[1],
+        "pairing", pictures=drawn_pairs(bank, rows, image), captions=drawn_pairs(bank, rows, text), order=order,
+        words=words, n=len(bank), d_image=bank.image.shape[1], d_text=bank.text.shape[1],
         largest_image=float(image.abs().max()), largest_text=float(text.abs().max()),
     )  # fmt: skip

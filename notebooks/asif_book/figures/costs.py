@@ -65,17 +65,14 @@ def around_the_threshold(exact, rounded, k, lowest) -> Figure:
     seen = np.abs(rounded - (threshold + lowest) / 2) < 2 * (threshold - lowest)
     figure, axis = subplots(figsize=(7, 4.6))
     groups = [
-        (f"not kept ({(~kept).sum():,} in all)", ~kept, {"color": FAINT, "marker": "o", "s": 14}),
-        (f"kept in vain ({(kept & ~answer).sum():,})", kept & ~answer, {"color": SERIES[1], "marker": "s", "s": 20}),
-        (
-            f"among the {k} best ({(kept & answer).sum():,})",
-            kept & answer,
-            {"color": SERIES[0], "marker": "^", "s": 24},
-        ),
-        (f"lost ({(~kept & answer).sum():,})", ~kept & answer, {"color": SERIES[2], "marker": "X", "s": 60}),
+        (f"not kept ({(~kept).sum():,} in all)", ~kept, FAINT, "o", 14),
+        (f"kept in vain ({(kept & ~answer).sum():,})", kept & ~answer, SERIES[1], "s", 20),
+        (f"among the {k} best ({(kept & answer).sum():,})", kept & answer, SERIES[0], "^", 24),
+        (f"lost ({(~kept & answer).sum():,})", ~kept & answer, SERIES[2], "X", 60),
     ]
-    for name, mask, style in groups:
-        axis.scatter(exact[mask & seen], rounded[mask & seen], linewidths=0, alpha=0.85, label=name, **style)
+    for name, mask, colour, marker, size in groups:
+        style = {"color": colour, "marker": marker, "s": size, "linewidths": 0, "alpha": 0.85}
+        axis.scatter(exact[mask & seen], rounded[mask & seen], label=name, **style)
     axis.axhline(threshold, color=INK, linestyle="--", linewidth=1)
     axis.axhline(lowest, color=INK, linewidth=1)
     axis.axvline(last, color=INK, linestyle=":", linewidth=1)
@@ -192,6 +189,8 @@ def passing_tiles(relative, pictures, k, block) -> HTML:
     A row is a picture, a bar its cosine with an anchor. Bars of the present tile are filled. Of earlier tiles only the
     `k` best so far are, and the others are outlines. Later tiles are empty.
 
+    Raises `ParameterError` if n is no multiple of the block, or k is out of range.
+
     Parameters
     ----------
     relative : Tensor of shape (q, n)
@@ -201,11 +200,6 @@ def passing_tiles(relative, pictures, k, block) -> HTML:
         1 ≤ k ≤ block.
     block : int
         Anchors of one tile; n is a multiple of it.
-
-    Raises
-    ------
-    ParameterError
-        If n is no multiple of the block, or k is out of range.
     """
     q, n = relative.shape
     if n % block or not 1 <= k <= block:

@@ -123,24 +123,19 @@ def best_anchors(picture, label, stages) -> HTML:
     largest = max(float(reasons.contribution.max()) for _, reasons in stages.values())
     rows, last = [], None
     for added, (answer, reasons) in stages.items():
-        rows.append(_stage(added, answer, reasons, turned=last not in (None, answer), right=answer == label))
+        anchors = [
+            {
+                "picture": image_tag(reason.picture, "the anchor's picture", 96), "caption": reason.caption,
+                "product": reason.contribution, "arrived": bool(reason.arrived),
+            }
+            for reason in reasons.head(BEST).itertuples()
+        ]  # fmt: skip
+        rest = reasons.contribution[BEST:]
+        rows.append({
+            "added": added, "answer": answer, "turned": last not in (None, answer), "right": answer == label,
+            "anchors": anchors, "others": len(rest), "rest": float(rest.sum()),
+            "score": float(reasons.contribution.sum()),
+        })  # fmt: skip
         last = answer
     tag = image_tag(picture, f"the picture that is asked about: {label}", 128)
     return self_contained("arriving", picture=tag, label=label, rows=rows, largest=largest)
-
-
-def _stage(added, answer, reasons, turned, right):
-    anchors = [
-        {
-            "picture": image_tag(reason.picture, "the anchor's picture", 96),
-            "caption": reason.caption,
-            "product": reason.contribution,
-            "arrived": bool(reason.arrived),
-        }
-        for reason in reasons.head(BEST).itertuples()
-    ]
-    rest = reasons.contribution[BEST:]
-    return {
-        "added": added, "answer": answer, "turned": turned, "right": right, "anchors": anchors, "others": len(rest),
-        "rest": float(rest.sum()), "score": float(reasons.contribution.sum()),
-    }  # fmt: skip

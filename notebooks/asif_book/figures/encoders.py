@@ -203,11 +203,8 @@ def cosine_histograms(series, xlabel="cosine (no unit)") -> Figure:
 def lined_up(panels: Sequence[dict]) -> HTML:
     """Draw differences of two tensors: their shapes lined up from the right, and below them their entries.
 
-    Parameters
-    ----------
-    panels : sequence of dict of str to Tensor
-        Two tensors of one or two dimensions by their names, the second to be subtracted from the first. The repeated
-        entries are dashed. Shapes that do not fit have a cross, and no entries.
+    A panel has two tensors of one or two dimensions by their names, the second to be subtracted from the first. The
+    repeated entries are dashed. Shapes that do not fit have a cross, and no entries.
     """
     return self_contained("shapes", panels=[_panel(*panel.items()) for panel in panels])
 
@@ -237,14 +234,10 @@ def _fit(first, second):
 def _grids(first, second):
     """For both operands and their difference rows of (entry, whether it is a copy of another)."""
     shape = torch.broadcast_shapes(first.shape, second.shape, (1, 1))
-    grids = []
-    for tensor in (first, second, first - second):
-        size = (1,) * (2 - tensor.ndim) + tuple(tensor.shape)
-        entries = tensor.expand(shape).tolist()
-        grids.append(
-            [
-                [(f"{entry:g}", i >= size[0] or j >= size[1]) for j, entry in enumerate(row)]
-                for i, row in enumerate(entries)
-            ]
-        )
-    return grids
+
+    def grid(tensor):
+        height, width = (1,) * (2 - tensor.ndim) + tuple(tensor.shape)
+        rows = enumerate(tensor.expand(shape).tolist())
+        return [[(f"{entry:g}", i >= height or j >= width) for j, entry in enumerate(row)] for i, row in rows]
+
+    return [grid(tensor) for tensor in (first, second, first - second)]

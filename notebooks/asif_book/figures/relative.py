@@ -9,7 +9,7 @@ from asif_lib.relative import relative_representation, unit_rows
 
 from . import style
 from .palette import ANCHOR, FAINT, INK, MARK, MARKERS, SERIES, series_style
-from .style import Drawing, alt, draw_picture, image_tag, listed, span, subplots, with_errors, wrapped
+from .style import Drawing, alt, draw_picture, drawn_pairs, listed, span, subplots, with_errors, wrapped
 from .templates import self_contained
 
 
@@ -70,9 +70,7 @@ def before_after(before, after) -> Figure:
     low = min(before.min(), *(values.min() for values in after.values()))
     for axis, (title, values) in zip(axes.flat, after.items(), strict=True):
         axis.plot([low, 1], [low, 1], color=FAINT, linewidth=1)
-        axis.plot(
-            before, values, color=SERIES[0], marker=".", markersize=3, linestyle="none", alpha=0.5, rasterized=True
-        )
+        axis.plot(before, values, ".", color=SERIES[0], markersize=3, alpha=0.5, rasterized=True)
         axis.set(xlabel="entry before (cosine)", title=title, aspect="equal")
         axis.set(xlim=(low - 0.05, 1.05), ylim=(low - 0.05, 1.05))
         axis.set_ylabel("entry after (cosine)" if axis is axes[0, 0] else "")
@@ -227,18 +225,10 @@ def relative_matrix(new, anchors, items, i, j) -> HTML:
     columns = (z @ a.T).argmax(dim=1).tolist()
     cosines = z @ a[columns].T
     entries = z.abs().topk(LARGEST, dim=1).indices.unique()
-    sides = [_side(new, items, z[:, entries]), _side(anchors, columns, a[columns][:, entries])]
+    sides = [drawn_pairs(new, items, z[:, entries]), drawn_pairs(anchors, columns, a[columns][:, entries])]
     return self_contained(
         "cosines", rows=sides[0], columns=sides[1], cosines=cosines.tolist(), i=i, j=j,
         low=min(0, float(cosines.min())),
         largest=max(abs(value) for side in sides for one in side for value in one["entries"]),
         q=len(new), n=len(anchors), d=new.image.shape[1], d_text=new.text.shape[1],
     )  # fmt: skip
-
-
-def _side(bank, chosen, entries):
-    pairs = bank.pairs.iloc[chosen]
-    return [
-        {"row": row, "tag": image_tag(picture, caption, 72), "caption": caption.rstrip("."), "entries": values}
-        for row, picture, caption, values in zip(chosen, pairs.picture, pairs.caption, entries.tolist(), strict=True)
-    ]

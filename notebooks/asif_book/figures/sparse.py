@@ -224,6 +224,7 @@ def four_steps(title, relative, pictures, captions, k, p) -> HTML:
 
     An anchor has one row, with its picture and caption, through all steps; the largest cosine stands first. A
     forgotten entry stays as an outline. Without scripts the table shows `k` and `p`; a script adds knobs for both.
+    Raises `ParameterError` if k or p is out of range.
 
     Parameters
     ----------
@@ -234,11 +235,6 @@ def four_steps(title, relative, pictures, captions, k, p) -> HTML:
     pictures, captions : sequences of n
     k, p : int
         Of the first view; 1 ≤ k ≤ n, 1 ≤ p ≤ 16.
-
-    Raises
-    ------
-    ParameterError
-        If k or p is out of range.
     """
     order = relative.argsort(descending=True, stable=True).tolist()
     cosines = relative[order].double()

@@ -250,6 +250,22 @@ def image_tag(picture, alt, side=96) -> Markup:
     return template.format(picture_address(picture, side), alt, side, side)
 
 
+def drawn_pairs(bank, rows, entries) -> list:
+    """Describe rows of a bank for a template: number, thumbnail, caption, and some entries, (rows, m)."""
+    pairs = bank.pairs.iloc[rows]
+    return [
+        {"row": row, "tag": image_tag(picture, caption, 72), "caption": caption, "entries": values}
+        for row, picture, caption, values in zip(rows, pairs.picture, pairs.caption, entries.tolist(), strict=True)
+    ]
+
+
+def log_axis(axis, numbers):
+    """Make the x axis logarithmic, with ticks at the numbers only."""
+    axis.set_xscale("log")
+    axis.set_xticks(numbers, [str(number) for number in numbers])
+    axis.minorticks_off()
+
+
 def picture_address(picture, side=96) -> str:
     """Return a thumbnail, `side` pixels wide and high, as an address that holds it."""
     jpeg = io.BytesIO()

@@ -5,7 +5,7 @@ from IPython.display import HTML
 from matplotlib.figure import Figure
 
 from .palette import FAINT, INK, LINES, ON_DARK, ON_LIGHT, SERIES, series_style
-from .style import alt, image_tag, legend_above, listed, subplots
+from .style import alt, image_tag, legend_above, listed, log_axis, subplots
 from .templates import self_contained
 
 SHOWN = 3
@@ -44,9 +44,7 @@ def scaling(tables, *, ylabel) -> Figure:
         axis.plot(means[name].index, means[name], label=name, **series_style(i) | {"linestyle": LINES[i % 2]})
         axis.scatter(table["size"], table.value, s=14, color=SERIES[i], alpha=0.5, edgecolors="none")
     sizes = sorted(set().union(*(table["size"] for table in tables.values())))
-    axis.set_xscale("log")
-    axis.set_xticks(sizes, [str(s) for s in sizes])
-    axis.set_xticks([], minor=True)
+    log_axis(axis, sizes)
     axis.yaxis.set_major_formatter(lambda v, _: f"{v:.0%}")
     axis.set(xlabel="anchors, n (log scale)", ylabel=ylabel, ylim=(0, None))
     axis.grid(alpha=0.3)
@@ -79,18 +77,15 @@ def trust_curves(reliable, covered) -> Figure:
         axis.yaxis.set_major_formatter(lambda v, _: f"{v:.0%}")
         axis.grid(alpha=0.3)
     legend_above(figure, left, 3)
-    bins = (
-        f"{name}: " + ", ".join(f"{r.accuracy:.0%} at {r.confidence:.0%}" for r in table.itertuples())
-        for name, table in reliable.items()
-    )
-    kept = (
-        f"{name}: " + ", ".join(f"{r.accuracy:.0%} of {r.coverage:.0%}" for r in table.itertuples())
-        for name, table in covered.items()
-    )
+
+    def shares(tables, word, column):
+        rows = {name: zip(table.accuracy, table[column], strict=True) for name, table in tables.items()}
+        return listed(f"{name}: " + ", ".join(f"{y:.0%} {word} {x:.0%}" for y, x in row) for name, row in rows.items())
+
     return alt(
         figure,
-        f"Left, the share of right answers against their confidence. {listed(bins)}. "
-        f"Right, the share of right answers among the most confident. {listed(kept)}",
+        f"Left, the share of right answers against their confidence. {shares(reliable, 'at', 'confidence')}. "
+        f"Right, the share of right answers among the most confident. {shares(covered, 'of', 'coverage')}",
     )
 
 

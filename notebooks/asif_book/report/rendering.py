@@ -27,8 +27,6 @@ from .running import VIEW, ReportError, cell_name, was_repeated, widget_states, 
 
 WIDGET_NOTE = "In the open notebook, a control that you can move stands here."
 SAME_ABOVE = " The figure above shows what it draws, for one setting."
-PARAMETERS_LABEL = "The parameters of this run."
-STUB_LABEL = "Not attempted: write {} in the notebook."
 
 
 def render(
@@ -148,9 +146,10 @@ def for_paper(notebook: NotebookNode) -> NotebookNode:
 def _label(cell: NotebookNode) -> str:
     """Return the words that stand for a folded cell; an open cell has none."""
     if "injected-parameters" in tags_of(cell):
-        return PARAMETERS_LABEL
+        return "The parameters of this run."
     if "exercise" in tags_of(cell) and NOT_ATTEMPTED in cell.source:
-        return STUB_LABEL.format(re.search(r"def (\w+)", cell.source)[1])
+        name = re.search(r"def (\w+)", cell.source)[1]
+        return f"Not attempted: write {name} in the notebook."
     return label_of(cell) if FOLDED in tags_of(cell) else ""
 
 

@@ -272,7 +272,10 @@ class _Watch:
             while not self.over.wait(PROBE_SECONDS):
                 if self.cell is None:
                     continue
-                kernel = kernel or self._second_client()
+                if kernel is None:
+                    kernel = BlockingKernelClient()
+                    kernel.load_connection_info(self.client.km.get_connection_info())
+                    kernel.start_channels(shell=True, iopub=False, stdin=False, hb=False, control=False)
                 if self.cell is not asked_about:
                     answers, asked_about = 0, self.cell
                 answers += self._answers(kernel)
@@ -282,12 +285,6 @@ class _Watch:
         finally:
             if kernel:
                 kernel.stop_channels()
-
-    def _second_client(self) -> BlockingKernelClient:
-        kernel = BlockingKernelClient()
-        kernel.load_connection_info(self.client.km.get_connection_info())
-        kernel.start_channels(shell=True, iopub=False, stdin=False, hb=False, control=False)
-        return kernel
 
     def _answers(self, kernel: BlockingKernelClient) -> bool:
         """Ask, and wait until the kernel is idle; False if the notebook ended first."""

@@ -251,11 +251,7 @@ def counterfactual_step(model, queries, z_text, labels, row, count, *, truth=Non
         *([(pairs.picture[a], pairs.caption[a]) for a in anchors] for anchors in (gone, entered)),
         truth=truth,
     )
-    names = [bare(pairs.caption[anchor]) for anchor in gone]
-    return figure, _words(bare(queries.pairs.caption[row]), before, after, names, entered, truth)
-
-
-def _words(caption, before, after, gone, entered, truth):
+    caption, names = bare(queries.pairs.caption[row]), [bare(pairs.caption[anchor]) for anchor in gone]
     order = after.scores[0].argsort(descending=True).tolist()[:3]
     best = ", ".join(f"{after.labels[i]} {float(after.scores[0, i]):.3f}" for i in order)
     now = after.best[0]
@@ -264,9 +260,10 @@ def _words(caption, before, after, gone, entered, truth):
         change = f"the label turns from “{before}” to “{now}”"
     right = "" if truth is None else f" The right label is “{truth}”."
     if not gone:
-        return f"“{caption}” with all anchors: “{before}”. Best scores: {best}.{right}"
-    names = ", ".join(gone[:3]) + (" and others" if len(gone) > 3 else "")
-    return (
+        return figure, f"“{caption}” with all anchors: “{before}”. Best scores: {best}.{right}"
+    names = ", ".join(names[:3]) + (" and others" if len(gone) > 3 else "")
+    words = (
         f"“{caption}” without {len(gone)} anchor{'' if len(gone) == 1 else 's'} ({names}): {change}. Best scores: "
         f"{best}.{right} Entered the picture's top k: {len(entered)}."
     )
+    return figure, words

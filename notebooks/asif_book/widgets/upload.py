@@ -79,42 +79,35 @@ def your_picture(model, labels=("otter", "beaver"), *, template=DEFAULT_TEMPLATE
     pictures : sequence of n pictures, optional
         Those of the anchors; by default the picture files of the bank.
     """
-    return YourPicture(model, labels, template, model.bank.pairs.picture if pictures is None else pictures)
+    pictures = model.bank.pairs.picture if pictures is None else pictures
+    asked, pager, answer = (
+        [],
+        Pager(PER_PAGE),
+        Answer(),
+    )  # (name, thumbnail, SparseVectors of one row), the newest first
 
-
-class YourPicture(ipywidgets.VBox):
-    """See `your_picture`."""
-
-    def __init__(self, model, labels, template, pictures):
-        self.model, self.template, self.pictures = model, template, pictures
-        self.asked = []  # (name, thumbnail, SparseVectors of one row), the newest first
-        self.pager, self.answer = Pager(PER_PAGE), Answer()
-        self.picker = Picker(self.answer, self.encode, self.receive)
-        words = {"value": write_labels(labels), "description": "Labels, separated by commas"}
-        self.labels = ipywidgets.Text(continuous_update=False, **words, **wide("100%", "initial"))
-        self.redraw = self.answer.follow(self.page, self.labels, self.pager)
-        super().__init__([self.picker, self.labels, self.pager, self.answer])
-
-    def page(self, text, _) -> str:
-        """The answers on the page that the pager shows, as HTML."""
+    def page(text, _):
         labels = parse_labels(text)
-        make_prompts(labels, [self.template])  # refuses bad labels before the first picture arrives
-        shown = self.asked[self.pager.rows_of(len(self.asked))]
-        return "".join(answer_html(self.model, *item, labels, self.template, self.pictures) for item in shown)
+        make_prompts(labels, [template])  # refuses bad labels before the first picture arrives
+        shown = asked[pager.rows_of(len(asked))]
+        return "".join(answer_html(model, *item, labels, template, pictures) for item in shown)
 
-    def encode(self, name, data):
-        """Read and encode one picture; return its name, a thumbnail and its (1, d_image) embedding."""
+    def encode(name, data):
         picture = read_upload(name, data)
-        z = embed(self.model.encoder("image"), [picture], progress=False)
+        z = embed(model.encoder("image"), [picture], progress=False)  # (1, d_image)
         return name, Image.fromarray(thumbnail(picture, SIDE)), z
 
-    def receive(self, read) -> list:
-        """Take in the encoded pictures of a batch, and answer; return words about them."""
-        vectors = self.model.images(torch.cat([z for *_, z in read])) if read else ()
-        self.asked[:0] = [(name, small, vectors[[i]]) for i, (name, small, _) in enumerate(read)][::-1]
-        self.pager.value = 0
-        self.redraw()
+    def receive(read):
+        vectors = model.images(torch.cat([z for *_, z in read])) if read else ()
+        asked[:0] = [(name, small, vectors[[i]]) for i, (name, small, _) in enumerate(read)][::-1]
+        pager.value = 0
+        redraw()
         return [f"✔ {len(read)} picture{'' if len(read) == 1 else 's'} added."] if read else []
+
+    words = {"value": write_labels(labels), "description": "Labels, separated by commas"}
+    field = ipywidgets.Text(continuous_update=False, **words, **wide("100%", "initial"))
+    redraw = answer.follow(page, field, pager)
+    return ipywidgets.VBox([Picker(answer, encode, receive), field, pager, answer])
 
 
 def read_upload(name, data):

@@ -33,11 +33,17 @@ CONTROLS = [
 Server = namedtuple("Server", "address bank process temporary")
 
 
+HOSTILE = "<img src=x onerror='document.ran = 1'>"
+"""A text of a bank from somebody else."""
+
+
 @pytest.fixture(scope="module")
 def server(browser, stamps_bank, tmp_path_factory):
     """`asif explore` over a stored bank of the tests' own; `browser` comes first, to skip without one."""
     home = tmp_path_factory.mktemp("explore")
-    bank = stamps_bank.subset(range(150)).save(home / "stored")
+    bank = stamps_bank.subset(range(150))
+    pairs = bank.pairs.assign(caption=[f"{caption} {HOSTILE}" for caption in bank.pairs["caption"]])
+    bank = bank.replace(name=f"stored {HOSTILE}", pairs=pairs, licence=HOSTILE).save(home / "stored")
     temporary, log = home / "temporary", home / "log"
     temporary.mkdir()
     environment = os.environ | {"ASIF_CACHE": str(cache_dir().resolve()), "TMPDIR": str(temporary)}
@@ -125,6 +131,11 @@ def test_without_the_token_there_is_no_page(server):
         text = error.read().decode()
         assert error.code in (401, 403)
     assert "Explore bank" not in text and "kernelId" not in text
+
+
+def test_no_text_of_a_bank_runs_a_script(explored):
+    explored.page.get_by_text(HOSTILE).first.wait_for()
+    assert explored.page.evaluate("document.ran ?? 0") == 0
 
 
 def test_tab_reaches_every_control_in_order_and_shows_where_it_is(explored):

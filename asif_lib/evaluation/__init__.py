@@ -8,8 +8,8 @@ import lazy_loader
 __getattr__, __dir__, __all__ = lazy_loader.attach(
     __name__,
     submod_attrs={
-        "measures": ["Measure", "accuracy", "in_points", "mean_recall", "mean_with_interval",
-                     "paired_difference", "ranks", "recall_at", "same_text", "scaling_curve",
+        "measures": ["Measure", "accuracy", "confusion_of", "in_points", "mean_recall", "mean_with_interval",
+                     "paired_difference", "per_class", "ranks", "recall_at", "same_text", "scaling_curve",
                      "share_with_interval", "sweep"],
         "baselines": ["CanonicalCorrelation", "CanonicalSimilarity", "LabelTransfer", "LinearProbe", "Method",
                       "NearestAnchorCaption", "Procrustes", "RelativeRepresentation", "Ridge"],

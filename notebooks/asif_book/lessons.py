@@ -85,7 +85,7 @@ def token_vectors(encoder, texts):
     model = encoder.model
     batch = model.tokenizer(
         texts, padding=True, truncation=True, max_length=model.max_seq_length, return_tensors="pt"
-    ).to(model.device)
+    ).to(encoder.device)
     with torch.inference_mode():
         vectors = model[0](dict(batch))["token_embeddings"].float().cpu()  # (n, t, d)
     tokens = [model.tokenizer.convert_ids_to_tokens(ids) for ids in batch["input_ids"].tolist()]

@@ -65,7 +65,7 @@ def _section(names, rows) -> dict:
             figure = curves_by_method(group, ylabel=label)
         elif group["method"].nunique() == 1 and len(largest) > 1:
             figure = encoder_heat_map(largest, label=f"{label}, {largest['size'].iloc[0]:,} pairs")
-        parts.append(_part(title, figure, _table_of(group)))
+        parts.append(_part(title, figure, table_of(group)))
     return {"task": task, "measure": measure, "n": int(rows["n"].iloc[0]), "parts": parts}
 
 
@@ -74,7 +74,7 @@ def _part(title, figure, table=None) -> dict:
     return {"title": title, "picture": picture, "table": table}
 
 
-def _table_of(group) -> dict:
+def table_of(group) -> dict:
     """Collect a row for each method or pair of encoders, and a column for each size."""
     sizes = sorted(group["size"].unique())
     lines = {}

@@ -102,7 +102,7 @@ class ASIF:
     ):  # fmt: skip
         check_bank(bank)
         self.bank, self.settings = bank, Settings(k, p, center, hubs, whiten).checked(len(bank))
-        self.k, self.p, self.device = self.settings.k, self.settings.p, resolve_device(device)
+        self.device = resolve_device(device)
         self._anchors, self._encoders = {}, {}
         for side, encoder in {"image": image_encoder, "text": text_encoder, **(encoders or {})}.items():
             if encoder is not None:
@@ -110,6 +110,9 @@ class ASIF:
 
                 bank.check_encoder(checked_identity(side, encoder), side)
                 self._encoders[side] = encoder
+
+    k = property(lambda model: model.settings.k, doc="Entries kept.")
+    p = property(lambda model: model.settings.p, doc="Exponent.")
 
     def encoder(self, side):
         """Return the bank's encoder of a side, such as ``"image"``; load it at the first call."""

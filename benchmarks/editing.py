@@ -30,7 +30,7 @@ from timing import resident
 
 from asif_lib import AnchorBank
 
-BYTES_PER_PAIR = 2 * (IMAGE.dim + TEXT.dim) + 16 + 60
+BYTES_PER_PAIR = 2 * (IMAGE.dim + TEXT.dim) + 60
 
 
 def pairs(first, last):

@@ -34,7 +34,7 @@ from asif_lib.search import InvertedIndex
 
 CLASSES, TEMPLATES, K, P = 1_000, 7, 800, 8
 PART = 50_000
-BYTES_PER_PAIR = 2 * 2 * (IMAGE.dim + TEXT.dim) + 16 + 60
+BYTES_PER_PAIR = 2 * 2 * (IMAGE.dim + TEXT.dim) + 60
 
 
 class Stages:

@@ -188,8 +188,8 @@ class AnchorBank:
         Raises
         ------
         BankError, ParameterError
-            If counts or dimensions differ, an embedding is zero or no finite float, a caption is missing, or an id is
-            there twice.
+            If counts or dimensions differ, an embedding is zero or no finite float, a caption is missing, or an id
+            occurs twice.
 
         Examples
         --------
@@ -339,7 +339,7 @@ class AnchorBank:
                     f"bank {self.name!r} was changed meanwhile (version {self.version} was opened, "
                     f"{disk.entry.version} of {disk.entry.time} is there now): load it again"
                 )
-            yield self if disk is self.disk else self._of(disk)
+            yield self._of(disk)
 
     def _edited(self, change, gone=NO_ROWS, new=None) -> Self:
         """Return this bank without the pairs at the positions `gone`, and with those of the bank `new` at the end."""
@@ -468,7 +468,8 @@ class AnchorBank:
             from asif_lib.encoders.embeddings import embed  # needed where a text is encoded only
 
             text = embed(text_encoder, [caption], progress=False)
-        with self._newest() as bank:  # the pair may have changed since this view was opened
+        with self._newest() as bank:  # the pair, or the whole bank, may have changed since this view was opened
+            checks.check_encoders(self, bank)
             row = positions_of(bank, *choice)
             pair, text = bank.subset(row), as_embeddings(text).to(bank.rows(side).dtype)
             new = pair.replace(**{side: text}, pairs=pair.pairs.assign(caption=caption))

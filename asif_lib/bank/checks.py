@@ -36,9 +36,10 @@ def check_sides(sides):
     if len(names) != 2 or names[0] == names[1]:
         raise BankError(f"a bank has two sides of different names, as in sides=('english', 'german'), not {names}")
     for name in names:
-        if not isinstance(name, str) or not re.fullmatch(SIDE, name) or name in RESERVED:
+        if not isinstance(name, str) or not re.fullmatch(SIDE, name) or name in RESERVED or "encoder" in name:
             raise BankError(
-                f"{name!r} is no name of a side: take small letters, digits and _, and none of {', '.join(RESERVED)}"
+                f"{name!r} is no name of a side: take small letters, digits and _, and none of {', '.join(RESERVED)}, "
+                f"encoder"
             )
 
 

@@ -170,12 +170,12 @@ class DiskVersion:
 
     @contextlib.contextmanager
     def newest(self):
-        """Hold ``bank.json.lock``, read ``bank.json``, and give the newest version: this one, if nothing changed.
+        """Hold ``bank.json.lock``, read ``bank.json``, and open the newest version, whose files are compared again.
 
         At the end ``bank.json`` is read again, and files that it does not name are deleted.
         """
         with changing(self.folder, self.record.name) as record:
-            yield self if record == self.record else _open(self.folder, record)
+            yield _open(self.folder, record)
 
     def commit(self, change, gone=NO_ROWS, new=None) -> "DiskVersion":
         """Make the next version while the lock is held: write a part and a state, then replace ``bank.json``.
@@ -216,7 +216,7 @@ class DiskVersion:
         """Commit the version of these parts; return it."""
         count = sum(map(len, parts)) - len(removed)
         record = add_version(self.folder, record, change, removed, count, sums, forget=forget)
-        return DiskVersion(self.folder, record, parts, removed, sums, self.verified)
+        return DiskVersion(self.folder, record, parts, removed, sums, set())
 
     def compact(self) -> "DiskVersion":
         """Write the pairs that are left into one part, and forget the versions before; the lock is held."""

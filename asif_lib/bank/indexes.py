@@ -6,7 +6,7 @@ import faiss
 
 from asif_lib.errors import BankError, ParameterError, first_line
 from asif_lib.files import locked
-from asif_lib.search.approximate import KINDS, ApproximateIndex, make_index
+from asif_lib.search.approximate import KINDS, ApproximateIndex, check_kind, make_index
 
 from .copies import checked_record, recorded
 
@@ -97,8 +97,7 @@ def open_index(bank, modality, kind="ivf", *, centred=True) -> BankIndex:
 
 def _place(bank, modality, kind, centred):
     """Return the file of an index, its record's keys that name the owner, and the rows and the mean."""
-    if kind not in KINDS:
-        raise ParameterError(f"kind = {kind!r}: an index is of kind {', '.join(map(repr, KINDS))}")
+    check_kind(kind)
     if modality not in bank.sides:
         raise ParameterError(f"modality = {modality!r}: an index is of the bank's {' or '.join(map(repr, bank.sides))}")
     folder, rows, mean = bank.index_folder, bank.rows(modality), bank.mean(modality) if centred else None

@@ -36,8 +36,19 @@ Checksum = Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
 Count = Annotated[int, Field(ge=1)]
 
 
+OLDER_FORMATS = (2, 3)
+
+
 class BankFormatError(BankError):
-    """A bank that another version of this library wrote."""
+    """A bank that another version of this library wrote; one of an older format with one version holds no edit."""
+
+    def __init__(self, folder, name, found, content):
+        history = parse_json(content, dict[str, Any]).get("history")
+        self.is_edited = found not in OLDER_FORMATS or not isinstance(history, list) or len(history) != 1
+        super().__init__(
+            f"{folder}: has bank format {found!s:.20}, and this version reads format {FORMAT_VERSION}; build the "
+            f"bank again: asif bank build {name} --replace (or import, stream or join it, as it was made)"
+        )
 
 
 class _Entry(BaseModel):
@@ -131,11 +142,11 @@ def read_record(folder, name) -> BankRecord:
         content = file.read_bytes()
         found = parse_json(content, dict[str, Any]).get("format")  # also of a bank without a checksum
         if (type(found), found) != (int, FORMAT_VERSION):
-            raise BankFormatError(
-                f"{folder}: has bank format {found!s:.20}, and this version reads format {FORMAT_VERSION}; build the "
-                f"bank again: asif bank build {name} --replace"
-            )
-        return parse_json(unsealed(content), BankRecord)
+            raise BankFormatError(folder, name, found, content)
+        record = parse_json(unsealed(content), BankRecord)
+        if not record.parts or not record.history:
+            raise ValueError("it names no part, or no version")
+        return record
     except (FileNotFoundError, NotADirectoryError):
         raise no_bank(folder, name) from None
     except BankFormatError:

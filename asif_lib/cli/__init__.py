@@ -10,8 +10,10 @@ Other packages register commands too: a module that an entry point of the group 
 
 from importlib.metadata import entry_points
 
+from asif_lib.errors import first_line
+
 from . import answering, banks, machine_check  # noqa: F401, each registers its commands
-from .command import app
+from .command import app, say
 
 __all__ = ["main"]
 
@@ -19,7 +21,10 @@ __all__ = ["main"]
 def main(argv=None) -> int:
     """Run the command; return the exit status: 0, 1 on bad input, 2 on wrong usage, 130 after Ctrl-C."""
     for other in entry_points(group="asif.commands"):
-        other.load()
+        try:
+            other.load()
+        except Exception as error:  # the other commands go on, `asif check` among them
+            say(f"asif: the commands of {other.value} cannot be loaded ({first_line(error)})")
     try:
         app(argv, prog_name="asif")
     except SystemExit as end:

@@ -16,7 +16,21 @@ from asif_lib.encoders.weights import check_name
 from asif_lib.errors import BankError, DataError, ParameterError
 from asif_lib.files import cache_dir
 
-from .command import Device, Folder, Name, P, Replace, SkipBroken, app, check_targets, command, group, say, write_csv
+from .command import (
+    Device,
+    Folder,
+    Name,
+    P,
+    Replace,
+    SkipBroken,
+    app,
+    check_targets,
+    command,
+    existing_folder,
+    group,
+    say,
+    write_csv,
+)
 
 SHOWN = 10
 COLUMNS = "condition over the columns id, caption, picture and group, text in '…'"
@@ -81,6 +95,8 @@ def _build(
     replace: Replace = False,
 ):
     """Encode the captioned pictures of a folder, or of a data set, into a bank."""
+    if (source or "").startswith(defaults.HUB):
+        raise ParameterError(f"--from {source}: use asif bank stream {name} {source.removeprefix(defaults.HUB)}")
     _check_replace(name, replace, rebuild=True)
     _check_encoders(image_encoder, text_encoder)
     from asif_lib.bank.anchors import AnchorBank
@@ -184,8 +200,8 @@ def _check_replace(name, replace, rebuild=False):
     """Raise `BankError` if a bank of that name would be lost; `replace` allows it, `rebuild` for one without edits."""
     try:
         newest = read_record(bank_dir(name), name).newest
-    except BankFormatError:  # it may hold edits
-        if replace:
+    except BankFormatError as error:
+        if replace or (rebuild and not error.is_edited):
             return
         raise
     except BankError:
@@ -323,11 +339,13 @@ def _audit(
     from asif_lib.explain.audit import rank_pairs
     from asif_lib.machine import resolve_device
 
-    table = rank_pairs(_load(name), k, p, device=resolve_device(device))
+    bank = _load(name)
+    table = rank_pairs(bank, k, p, device=resolve_device(device))
     write_csv(csv, table)
     lowest = table.head(SHOWN)
     about = f"{len(lowest)} of {len(table)} pairs, the lowest excess of agreement first (0: no more than its rivals)"
-    hint = f"a wrong caption: asif bank relabel {name} --id ID --caption TEXT, or asif bank remove {name} --id ID"
+    relabel = f"asif bank relabel {name} --id ID --caption TEXT, or " if "text" in bank.sides else ""
+    hint = f"a wrong caption: {relabel}asif bank remove {name} --id ID"
     lines = [about, *(f"{row.excess:+.3f}  {row.id}  {row.caption}" for row in lowest.itertuples()), hint]
     return lowest.to_dict("records"), "\n".join(lines)
 
@@ -341,10 +359,11 @@ def _recommend(
     ] = None,
 ):
     """Recommend k, p and corrections for a bank, by questions that its own pairs ask and answer."""
+    from asif_lib.bank.checks import IMAGE_TEXT
     from asif_lib.evaluation.recommending import recommend
 
     bank = _load(name)
-    is_loadable = not (bank.image_encoder.is_external or bank.text_encoder.is_external)
+    is_loadable = bank.sides == IMAGE_TEXT and not any(one.is_external for one in bank.encoders.values())
     rows, texts = [], []
     for one in [task.value] if task else defaults.TASKS:
         advice = recommend(bank, one)
@@ -386,7 +405,7 @@ def _add(name: Name, folder: Folder, device: Device = "auto", skip_broken: SkipB
     from asif_lib.datasets.pairs import load_pairs
     from asif_lib.encoders.loading import load_encoder_of
 
-    bank, pairs = _load(name), load_pairs(folder)
+    bank, pairs = _load(name), load_pairs(existing_folder(folder))
     check_ids_free(bank, pairs.ids)  # before the encoders are loaded
     encoders = [load_encoder_of(identity, device=device) for identity in (bank.image_encoder, bank.text_encoder)]
     new = bank.embed(pairs, *encoders, skip_broken=skip_broken)

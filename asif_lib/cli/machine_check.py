@@ -101,7 +101,12 @@ def _data_set(name):
 def _device():
     from asif_lib.machine import resolve_device
 
-    return resolve_device("auto")
+    device = resolve_device("auto")
+    if device.type != "cuda":
+        return device
+    import torch
+
+    return f"{device} ({torch.cuda.get_device_name()})"
 
 
 def _disk():

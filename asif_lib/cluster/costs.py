@@ -10,8 +10,8 @@ VALUE_BYTES = 2
 """Bytes of a stored value, in half precision."""
 RESULT_BYTES = 12
 """Bytes of one entry of a result: a float32 and an int64."""
-TABLE_BYTES = 76
-"""Bytes of one pair beside its embeddings: the digest of its id, and its compressed row of the table."""
+TABLE_BYTES = 60
+"""Bytes of one pair beside its embeddings: its compressed row of the table."""
 
 
 @dataclass(frozen=True)

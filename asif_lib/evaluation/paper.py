@@ -23,7 +23,7 @@ def paper_table(results=None) -> pd.DataFrame:
     """Return the paper's Table 1, accuracies in %, and below it the rows of an own run.
 
     `results` is the file ``results.parquet`` of ``asif benchmark benchmarks/accuracy/paper_table_1.toml``. If it does
-    not exist yet, the own rows are empty; without `results` there are none.
+    not exist yet, the own rows are empty; without `results` the table is the paper's alone.
 
     >>> paper_table().query("method.str.startswith('ASIF')")["ImageNet"].tolist()
     [60.9, 53.0]

@@ -224,6 +224,12 @@ class ApproximateIndex:
         return values, indices, found
 
 
+def check_kind(kind):
+    """Raise `ParameterError` unless an index can be of that kind."""
+    if kind not in KINDS:
+        raise ParameterError(f"kind = {kind!r}: an index is of kind {', '.join(map(repr, KINDS))}")
+
+
 def make_index(anchors, kind="ivf", *, mean=None, progress=False, **parameters) -> ApproximateIndex:
     """Train an index on a random sample of the anchors, and add all anchors block by block.
 
@@ -247,6 +253,7 @@ def make_index(anchors, kind="ivf", *, mean=None, progress=False, **parameters) 
     >>> index.search(torch.eye(80)[:1], k=1, effort=2)
     (tensor([[1.]]), tensor([[0]]))
     """
+    check_kind(kind)
     rows, known = as_rows(anchors), asdict(KINDS[kind]())
     if unknown := sorted(parameters.keys() - known.keys()):
         raise ParameterError(f"an index of kind {kind!r} has no parameter {unknown[0]!r}; it has: {', '.join(known)}")

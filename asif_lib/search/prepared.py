@@ -1,7 +1,7 @@
 """Anchors made ready for a fast search: centred, of unit length, in bfloat16, beside the anchors themselves.
 
 Rounding 1.6 million anchors takes longer than searching them for a few hundred queries. A bank that is searched often
-therefore keeps a rounded copy of its embeddings (`AnchorBank.prepare`, `.copies`), half the size of float32.
+therefore keeps a rounded copy of its embeddings, half the size of float32 (`AnchorBank.prepare`, `bank.copies`).
 """
 
 import torch

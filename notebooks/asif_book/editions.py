@@ -143,7 +143,7 @@ def notebooks_in(folder: Path) -> list[Path]:
 
 
 def lint(source_dir: Path | str, checks: dict) -> list[str]:
-    """List the problems of all exercises (see `asif_book.card_problems`), and links to missing chapters.
+    """List the problems of all exercises (see `card_problems`), and links to missing chapters.
 
     Raises `SourceError` if ``source_dir`` holds no chapter, or a source breaks a convention.
     """

@@ -271,7 +271,7 @@ def test_files_with_names_like_a_banks_are_left_alone(bank, changed, tmp_path, n
 def test_another_format_is_one_sentence_and_never_replaced_unasked(bank, cache, capsys, version):
     """It may hold edits: ``make setup`` builds no bank over it."""
     file = bank.save(cache / "banks" / "stamps") / "bank.json"
-    seal_again(file, lambda record: record.update(format=version))
+    seal_again(file, lambda record: record.update(format=version, history=record["history"] * 2))
     content = file.read_bytes()
     words = (
         rf"has bank format {version}, and this version reads format 4; build the bank again: asif bank build stamps --"

@@ -170,13 +170,13 @@ def test_what_is_damaged_is_not_joined(shards, sides, monkeypatch):
         concatenate([AnchorBank.load(folder) for folder in shards])
 
 
-def test_an_edit_of_the_newest_version_opens_no_bank_again(shards, sides, monkeypatch):
-    """Only a view that is older than the folder is opened again, under the lock."""
+def test_an_edit_opens_the_newest_version_once_under_the_lock(shards, sides, monkeypatch):
+    """What lies on the disk may have changed since the view was opened."""
     bank, opened = AnchorBank.load(shards[0]), []
     open_ = disk._open
     monkeypatch.setattr(disk, "_open", lambda *a: opened.append(a) or open_(*a))
     edited = bank.remove(ids(1)).add(make(sides, 100, 101)).remove(where="id = 'id-0005'").compact()
-    assert opened == [] and edited.version == 5
+    assert len(opened) == 4 and edited.version == 5
     bank.remove(ids(2))
-    assert len(opened) == 1
+    assert len(opened) == 5
     assert_same(AnchorBank.load(shards[0]), make(sides, 0, 101).subset([0, 3, 4, *range(6, 30), 100]))

@@ -87,21 +87,32 @@ def test_a_flipped_bit_in_any_file_of_a_large_bank_is_found_by_verify(folder, mo
     assert len(AnchorBank.load(folder).verify(progress=False)) >= len(files_of(folder)) - 4  # records seal themselves
 
 
+@pytest.mark.parametrize("edit", [lambda b: b.remove(rows=[0]), lambda b: b.compact(), lambda b: b.undo()])
+def test_what_was_damaged_after_a_bank_was_opened_is_not_summed_or_copied(folder, edit):
+    opened, file = AnchorBank.load(folder), min(folder.glob("part-*/image.safetensors"))
+    content = bytearray(file.read_bytes())
+    content[-1] ^= 1
+    file.write_bytes(content)
+    with pytest.raises(BankError, match="its checksum differs"):
+        edit(opened)
+
+
 def test_the_table_of_a_large_bank_is_compared_before_it_is_used(folder, monkeypatch):
     monkeypatch.setattr(disk, "SMALL", 0)
     for name, use in (
         ("pairs.parquet", lambda bank: bank.pairs),
         ("pairs.parquet", lambda bank: bank.remove(where="id = 'id-0003'")),
         ("pairs.parquet", lambda bank: bank.remove(ids(3))),
-        ("pairs.parquet", lambda bank: bank.check_ids_new(["new"])),
+        ("pairs.parquet", lambda bank: bank.find_ids(["new"])),
         ("image.safetensors", lambda bank: bank.compact()),
         ("text.safetensors", lambda bank: bank.save(folder.with_name("copy"))),
     ):
         file = min(folder.glob(f"part-*/{name}"))
         kept = file.read_bytes()
-        file.write_bytes(kept[:-1] + bytes([kept[-1] ^ 1]))
-        with pytest.raises(BankError, match="is damaged"):
-            use(AnchorBank.load(folder))
+        opened, half = AnchorBank.load(folder), len(kept) // 2
+        file.write_bytes(kept[:half] + bytes([kept[half] ^ 1]) + kept[half + 1 :])
+        with pytest.raises(BankError, match="its checksum differs"):
+            use(opened)
         file.write_bytes(kept)
     assert AnchorBank.load(folder).version == 3
 

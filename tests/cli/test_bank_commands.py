@@ -1,5 +1,7 @@
 """`asif bank`: builds, edits, joins and checks; what would lose work needs to be asked for."""
 
+import json
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -186,7 +188,7 @@ def test_arrays_that_make_no_bank_are_refused(arrays, bank, tmp_path, change, wo
     "arguments, words",
     [
         (["undo", "nothing"], "there is no bank 'nothing'"),
-        (["add", "cards", "nowhere"], "nowhere: is neither a folder nor"),
+        (["add", "cards", "nowhere"], "nowhere: there is no such folder"),
         (["add", "cards", "first"], "has these ids already: red.png"),
         (["undo", "cards"], "nothing to undo"),
         (["remove", "cards", "--id", "purple.png"], "has no pair purple.png"),
@@ -201,3 +203,16 @@ def test_bad_commands_are_refused_in_a_sentence(cards, bank, arguments, words, t
     assert (status, result) == (1, None)
     assert said.startswith("asif: ") and words in said and said.count("\n") == 1
     assert AnchorBank.load("cards").version == 1
+
+
+def test_a_folder_with_the_name_of_a_data_set_is_the_folder(cards, bank, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    cards.rename(tmp_path / "stamps")
+    assert bank("add", "cards", "stamps")[1]["anchors"] == 7
+
+
+@pytest.mark.parametrize("versions", [1, 2])
+def test_a_bank_of_an_older_format_is_built_again_unless_it_was_edited(cards, build, tmp_path, versions):
+    (bank_dir("cards") / "bank.json").write_text(json.dumps({"format": 3, "history": [{}] * versions}))
+    status, _, said = build("cards", "--from", tmp_path / "first")
+    assert status == (versions > 1) and ("--replace" in said) == (versions > 1)

@@ -475,3 +475,12 @@ def test_a_missing_extra_is_one_sentence(stamps_bank_saved, tmp_path):
         "asif: `jupytext` is not installed; it comes with the extra workbook: pip install 'asif-workbook[workbook]'",
         "stamps: already here, verified",
     ]
+
+
+def test_a_plug_in_that_cannot_be_imported_stops_no_other_command(monkeypatch, capsys):
+    broken = importlib.metadata.EntryPoint("broken", "no_such_module", "asif.commands")
+    monkeypatch.setattr("asif_lib.cli.entry_points", lambda group: [broken])
+    assert main(["--help"]) == 0
+    assert (
+        "the commands of no_such_module cannot be loaded (No module named 'no_such_module')" in capsys.readouterr().err
+    )

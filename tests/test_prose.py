@@ -5,7 +5,7 @@ import re
 from asif_lib.files import ROOT
 
 HARD = re.compile(
-    r"\b[Ww]hoever\b|(?:^[\s#>*-]*|[.!:] )Who (?!.*\?)|\b(?:is|are) none\b|\banew\b|\bso many\b|\bthere twice\b"
+    r"\b(?i:whoever)\b|(?:^[\s#>*-]*|[.!:] )Who (?!.*\?)|\b(?:is|are) none\b|\banew\b|\bso many\b|\bthere twice\b"
     r"|\bthat of the one\b|\bless the mean\b"
 )
 FOLDERS = ("asif_lib", "benchmarks", "notebooks/asif_book", "notebooks/source", "tests")

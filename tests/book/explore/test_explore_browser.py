@@ -1,4 +1,7 @@
-"""The explorer as a researcher meets it: the command, Voilà's page in a real browser, keyboard, upload, download."""
+"""The explorer as a researcher meets it: the command, Voilà's page in a real browser, keyboard, upload, download.
+
+Most tests are steps of one visit, in this order; the last one closes the page.
+"""
 
 import os
 import re

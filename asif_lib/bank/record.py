@@ -22,6 +22,8 @@ from asif_lib.errors import BankError, first_line, guess
 from asif_lib.files import cache_dir, parse_json, unsealed
 
 FORMAT_VERSION = 4
+OLDER_FORMATS = (2, 3)
+"""Their histories can be read, to see whether a bank was edited."""
 COLUMNS = ("id", "caption", "picture", "group")
 """The columns that every table of pairs has."""
 OURS = re.compile(r"part-[0-9a-f]{12}|state-[0-9a-f]{12}\.safetensors|index-[0-9a-f]{12}|bank\.json-[0-9a-f]{12}")
@@ -36,14 +38,11 @@ Checksum = Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
 Count = Annotated[int, Field(ge=1)]
 
 
-OLDER_FORMATS = (2, 3)
-
-
 class BankFormatError(BankError):
     """A bank that another version of this library wrote; one of an older format with one version holds no edit."""
 
-    def __init__(self, folder, name, found, content):
-        history = parse_json(content, dict[str, Any]).get("history")
+    def __init__(self, folder, name, about):
+        found, history = about.get("format"), about.get("history")
         self.is_edited = found not in OLDER_FORMATS or not isinstance(history, list) or len(history) != 1
         super().__init__(
             f"{folder}: has bank format {found!s:.20}, and this version reads format {FORMAT_VERSION}; build the "
@@ -140,9 +139,9 @@ def read_record(folder, name) -> BankRecord:
     file = folder / "bank.json"
     try:
         content = file.read_bytes()
-        found = parse_json(content, dict[str, Any]).get("format")  # also of a bank without a checksum
-        if (type(found), found) != (int, FORMAT_VERSION):
-            raise BankFormatError(folder, name, found, content)
+        about = parse_json(content, dict[str, Any])  # also of a bank without a checksum
+        if (type(about.get("format")), about.get("format")) != (int, FORMAT_VERSION):
+            raise BankFormatError(folder, name, about)
         record = parse_json(unsealed(content), BankRecord)
         if not record.parts or not record.history:
             raise ValueError("it names no part, or no version")

@@ -4,6 +4,7 @@ import hashlib
 import itertools
 import os
 import re
+import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -47,8 +48,27 @@ def is_writable(path) -> bool:
     return os.access(path, os.W_OK) and (path.is_dir() or os.access(path.parent, os.W_OK))
 
 
+def size_of_file(path) -> int:
+    """Return the bytes of a regular file. Raises `ValueError` for a link, pipe, device or folder, `OSError` without it.
+
+    A pipe would be waited for, a device has no end, and what a link stands for belongs to something else.
+    """
+    found = os.lstat(path)
+    if not stat.S_ISREG(found.st_mode):
+        kind = "a link" if stat.S_ISLNK(found.st_mode) else "a pipe, device or folder"
+        raise ValueError(f"{Path(path).name} is {kind}, and only a regular file is read; put a copy in its place")
+    return found.st_size
+
+
+def read_file(path) -> bytes:
+    """Return the content of a regular file; errors as of `size_of_file`."""
+    size_of_file(path)
+    return Path(path).read_bytes()
+
+
 def check_sha256(path, expected) -> None:
-    """Raise `ValueError` unless the file has this checksum."""
+    """Raise `ValueError` unless the path is a regular file with this checksum."""
+    size_of_file(path)
     if sha256_of(path) != expected:
         raise ValueError(f"{path.name} is not as it was written: its checksum differs")
 

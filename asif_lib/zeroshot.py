@@ -117,8 +117,7 @@ class ASIF:
     def encoder(self, side):
         """Return the bank's encoder of a side, such as ``"image"``; load it at the first call."""
         if side not in self._encoders:
-            self.bank.rows(side)  # refuses a side that the bank does not have
-            identity = self.bank.encoders[side]
+            identity = self.bank.encoder_of(side)
             if identity.is_external:
                 option = f"{side}_encoder=…" if side in ("image", "text") else f"encoders={{{side!r}: …}}"
                 raise EncoderError(

@@ -37,7 +37,7 @@ def concatenate(banks, name=None) -> AnchorBank:
     first = banks[0]
     for bank in banks[1:]:
         check_encoders(first, bank)
-        if any(bank.rows(side).dtype != first.rows(side).dtype for side in first.sides):
+        if bank.dtypes != first.dtypes:
             raise BankError(
                 f"bank {bank.name!r} is kept in {bank.dtype}, bank {first.name!r} in {first.dtype}: use `to`"
             )
@@ -52,9 +52,6 @@ def concatenate(banks, name=None) -> AnchorBank:
     check_ids(pairs)
     rows = {}
     for side in first.sides:
-        for bank in banks:
-            if bank.disk:
-                bank.disk.compare(f"{side}.safetensors")
         parts = [bank.rows(side) for bank in banks]
         rows[side] = Rows([piece for r in parts for piece in r.pieces], [keep for r in parts for keep in r.live])
     joined = first.with_rows(rows, pairs)

@@ -174,9 +174,13 @@ def _open(path):
     name = "file::memory:" if in_memory else f"{path.absolute().as_uri()}?mode={'rwc' if writable else 'ro'}"
     try:
         with contextlib.closing(sqlite3.connect(name, timeout=60, uri=True)) as connection:
-            if writable or in_memory:
-                columns = "key TEXT PRIMARY KEY, vector BLOB, checksum INTEGER"
-                connection.execute(f"CREATE TABLE IF NOT EXISTS embeddings ({columns})")
+            try:
+                if writable or in_memory:
+                    columns = "key TEXT PRIMARY KEY, vector BLOB, checksum INTEGER"
+                    connection.execute(f"CREATE TABLE IF NOT EXISTS embeddings ({columns})")
+                connection.execute("SELECT key, vector, checksum FROM embeddings LIMIT 0")  # reads all definitions
+            except UnicodeDecodeError:  # of SQLite's message, which quotes damaged ones
+                raise sqlite3.DatabaseError("its tables are not defined in text") from None
             try:
                 yield connection, writable
             finally:

@@ -37,6 +37,11 @@ class PreparedAnchors:
     def __len__(self):
         return len(self.rows)
 
+    def part(self, first, stop=None) -> "PreparedAnchors":
+        """Return the anchors `first` to `stop`, as a view."""
+        stop = len(self) if stop is None else stop
+        return PreparedAnchors(self.rows.part(first, stop), self.mean, self.rounded[first:stop], self.error)
+
 
 def prepare(anchors, mean=None, *, progress=False) -> PreparedAnchors:
     """Make a rounded copy of anchors in memory: 2 · n · d bytes.

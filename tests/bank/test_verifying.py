@@ -2,17 +2,21 @@
 
 import hashlib
 import json
+import os
 import random
 import shutil
 import warnings
 
 import pytest
+import torch
 from made_banks import ids, make, seal_again
 from safetensors.torch import load_file, save_file
 
-from asif_lib.bank import copies, disk
+from asif_lib import ASIF, files
+from asif_lib.bank import disk
 from asif_lib.bank.anchors import AnchorBank
 from asif_lib.bank.indexes import build_index, open_index
+from asif_lib.bank.joining import concatenate
 from asif_lib.bank.record import bank_dir, bank_name, stored_count
 from asif_lib.errors import AsifError, BankError
 
@@ -62,7 +66,10 @@ def assert_noticed(folder, check):
     pytest.fail("a flipped bit went unnoticed")
 
 
-def test_a_flipped_bit_in_any_file_of_a_small_bank_is_noticed_when_it_is_used(folder):
+@pytest.mark.parametrize("small", [True, False])
+def test_a_flipped_bit_in_any_file_of_a_bank_is_noticed_when_it_is_used(folder, small, monkeypatch):
+    if not small:
+        monkeypatch.setattr(disk, "SMALL", 0)
     generator, newest = random.Random(0), AnchorBank.load(folder).disk.entry.state
     older = {file for file in folder.glob("state-*") if file.name != newest}  # only `undo` reads them
     for file in files_of(folder):
@@ -75,8 +82,7 @@ def test_a_flipped_bit_in_any_file_of_a_small_bank_is_noticed_when_it_is_used(fo
 
 
 def test_a_flipped_bit_in_any_file_of_a_large_bank_is_found_by_verify(folder, monkeypatch):
-    for module in (disk, copies):
-        monkeypatch.setattr(module, "SMALL", 0)
+    monkeypatch.setattr(disk, "SMALL", 0)
     generator = random.Random(1)
     for file in files_of(folder):
         kept = file.read_bytes()
@@ -97,24 +103,117 @@ def test_what_was_damaged_after_a_bank_was_opened_is_not_summed_or_copied(folder
         edit(opened)
 
 
-def test_the_table_of_a_large_bank_is_compared_before_it_is_used(folder, monkeypatch):
+USES = {
+    "the table": ("pairs.parquet", lambda bank: bank.pairs),
+    "a condition": ("pairs.parquet", lambda bank: bank.remove(where="id = 'id-0003'")),
+    "ids": ("pairs.parquet", lambda bank: bank.remove(ids(3))),
+    "find": ("pairs.parquet", lambda bank: bank.find_ids(["new"])),
+    "remove": ("image.safetensors", lambda bank: bank.remove(rows=[0])),
+    "relabel": ("image.safetensors", lambda bank: bank.relabel("id-0003", "another", torch.ones(1, 4))),
+    "compact": ("image.safetensors", lambda bank: bank.compact()),
+    "save": ("text.safetensors", lambda bank: bank.save(bank.disk.folder.with_name("copy"))),
+    "to": ("image.safetensors", lambda bank: bank.to(torch.float16)),
+    "subset": ("text.safetensors", lambda bank: bank.subset([1, 2])),
+    "view": ("text.safetensors", lambda bank: bank.view(torch.arange(9))),
+    "replace": ("text.safetensors", lambda bank: bank.replace(name="other")),
+    "join": ("text.safetensors", lambda bank: concatenate([make(500, 510), bank])),
+    "add it": ("text.safetensors", lambda bank: make(500, 510).add(bank)),
+    "diff": ("image.safetensors", lambda bank: bank.diff(make(0, 9))),
+    "represent": ("image.safetensors", lambda bank: ASIF(bank, k=3).images(torch.ones(1, 6))),
+    "prepare": ("image.safetensors", lambda bank: bank.prepare(progress=False)),
+    "an index is made": ("image.safetensors", lambda bank: build_index(bank, "image", "hnsw", progress=False)),
+    "an index is opened": ("image.safetensors", lambda bank: open_index(bank, "image", "ivf")),
+    "the index": ("image-centred.faiss", lambda bank: open_index(bank, "image", "ivf")),
+    "the copy": ("image-centred.safetensors", lambda bank: bank.searchable("image")),
+}
+
+
+def spoil(file):
+    """Change a bit in the middle of a file."""
+    kept, half = file.read_bytes(), file.stat().st_size // 2
+    file.write_bytes(kept[:half] + bytes([kept[half] ^ 1]) + kept[half + 1 :])
+
+
+@pytest.mark.parametrize("name, use", USES.values(), ids=USES)
+def test_what_is_damaged_in_a_large_bank_is_not_read_copied_or_summed(folder, name, use, monkeypatch):
     monkeypatch.setattr(disk, "SMALL", 0)
-    for name, use in (
-        ("pairs.parquet", lambda bank: bank.pairs),
-        ("pairs.parquet", lambda bank: bank.remove(where="id = 'id-0003'")),
-        ("pairs.parquet", lambda bank: bank.remove(ids(3))),
-        ("pairs.parquet", lambda bank: bank.find_ids(["new"])),
-        ("image.safetensors", lambda bank: bank.compact()),
-        ("text.safetensors", lambda bank: bank.save(folder.with_name("copy"))),
+    opened = AnchorBank.load(folder)
+    file = (opened.index_folder if "centred" in name else opened.disk.parts[0].folder) / name
+    kept = file.read_bytes()
+    spoil(file)
+    with pytest.raises(BankError, match="its checksum differs"):
+        use(opened)
+    file.write_bytes(kept)
+    use(AnchorBank.load(folder))  # and of a whole one, all of it is
+
+
+def test_only_the_parts_that_are_read_are_compared(folder, monkeypatch):
+    """A worker of a cluster reads its own pairs, and an edit those that go: neither waits for the rest of a bank."""
+    monkeypatch.setattr(disk, "SMALL", 0)
+    monkeypatch.setattr(AnchorBank, "index_folder", folder / "none")
+    first, second = (folder / part.name / "image.safetensors" for part in AnchorBank.load(folder).disk.record.parts)
+    spoil(first)
+    bank = AnchorBank.load(folder)
+    assert len(bank.searchable("image", first=299, stop=338)[0]) == 39
+    assert len(bank.add(make(340, 343)).remove(ids(341, 330))) == 339
+    with pytest.raises(BankError, match="image.safetensors is not as it was written"):
+        bank.searchable("image", first=298, stop=300)
+
+
+def test_a_bank_of_more_than_64_mib_is_opened_at_once_and_compared_when_it_is_read(tmp_path):
+    rows = torch.randn(9_000, 4_096, generator=torch.Generator().manual_seed(0)).half()
+    folder = AnchorBank.from_embeddings(rows, rows[:, :8], list(map(str, range(9_000)))).save(tmp_path / "large")
+    (file,) = folder.glob("part-*/image.safetensors")
+    assert file.stat().st_size > files.SMALL
+    spoil(file)
+    bank = AnchorBank.load(folder)
+    assert len(bank) == 9_000 and bank.image_mean.shape == (4_096,) and torch.equal(bank.text, rows[:, :8])
+    for use in (lambda: bank.remove(rows=[0]), lambda: bank.to(torch.float32), lambda: bank.searchable("image")):
+        with pytest.raises(BankError, match=rf"{folder}: the bank is damaged \(image.safetensors is not as it was"):
+            use()
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs POSIX")
+@pytest.mark.parametrize("kind", ["a pipe", "a link", "a device"])
+@pytest.mark.parametrize(
+    "name",
+    ["bank.json", "STATE", "PART/text.safetensors", "PART/pairs.parquet", "INDEX/text-centred.json",
+     "INDEX/text-centred.safetensors"],
+)  # fmt: skip
+@pytest.mark.parametrize("small", [True, False])
+def test_only_regular_files_are_read(folder, name, kind, small, monkeypatch):
+    """A pipe would be waited for, and a device has no end."""
+    if not small:
+        monkeypatch.setattr(disk, "SMALL", 0)
+    bank = AnchorBank.load(folder)
+    for word, of in (
+        ("STATE", bank.disk.entry.state),
+        ("PART", bank.disk.parts[1].folder.name),
+        ("INDEX", bank.index_folder.name),
     ):
-        file = min(folder.glob(f"part-*/{name}"))
-        kept = file.read_bytes()
-        opened, half = AnchorBank.load(folder), len(kept) // 2
-        file.write_bytes(kept[:half] + bytes([kept[half] ^ 1]) + kept[half + 1 :])
-        with pytest.raises(BankError, match="its checksum differs"):
-            use(opened)
-        file.write_bytes(kept)
-    assert AnchorBank.load(folder).version == 3
+        name = name.replace(word, of)
+    file = folder / name
+    moved = file.rename(folder.with_name("elsewhere"))
+    if kind == "a pipe":
+        os.mkfifo(file)
+    else:
+        file.symlink_to(moved if kind == "a link" else "/dev/zero")
+    with pytest.raises(BankError, match=rf"{file.name} (beside it )?is a") as caught:
+        AnchorBank.load(folder).searchable("text")
+    assert "\n" not in str(caught.value)
+    with pytest.raises(BankError, match=rf"{file.name} (beside it )?is a"):
+        AnchorBank.load(folder, verify=True)
+
+
+def test_a_part_that_is_a_link_is_refused_and_a_bank_that_is_one_is_not(folder, tmp_path):
+    """A removal would be no removal behind a link."""
+    (tmp_path / "link").symlink_to(folder)
+    assert len(AnchorBank.load(tmp_path / "link").remove(ids(5))) == 337
+    part = min(folder.glob("part-*"))
+    part.rename(tmp_path / "elsewhere")
+    part.symlink_to(tmp_path / "elsewhere")
+    with pytest.raises(BankError, match=f"{part.name} beside it is a link; .* put a copy there"):
+        AnchorBank.load(folder)
 
 
 @pytest.mark.parametrize("small", [True, False])

@@ -123,7 +123,7 @@ USES = {
     "prepare": ("image.safetensors", lambda bank: bank.prepare(progress=False)),
     "an index is made": ("image.safetensors", lambda bank: build_index(bank, "image", "hnsw", progress=False)),
     "an index is opened": ("image.safetensors", lambda bank: open_index(bank, "image", "ivf")),
-    "the index": ("image-centred.faiss", lambda bank: open_index(bank, "image", "ivf")),
+    "the index": ("ivf-image-centred.faiss", lambda bank: open_index(bank, "image", "ivf")),
     "the copy": ("image-centred.safetensors", lambda bank: bank.searchable("image")),
 }
 
@@ -151,8 +151,7 @@ def test_only_the_parts_that_are_read_are_compared(folder, monkeypatch):
     """A worker of a cluster reads its own pairs, and an edit those that go: neither waits for the rest of a bank."""
     monkeypatch.setattr(disk, "SMALL", 0)
     monkeypatch.setattr(AnchorBank, "index_folder", folder / "none")
-    first, second = (folder / part.name / "image.safetensors" for part in AnchorBank.load(folder).disk.record.parts)
-    spoil(first)
+    spoil(AnchorBank.load(folder).disk.parts[0].folder / "image.safetensors")
     bank = AnchorBank.load(folder)
     assert len(bank.searchable("image", first=299, stop=338)[0]) == 39
     assert len(bank.add(make(340, 343)).remove(ids(341, 330))) == 339
@@ -186,13 +185,8 @@ def test_only_regular_files_are_read(folder, name, kind, small, monkeypatch):
     if not small:
         monkeypatch.setattr(disk, "SMALL", 0)
     bank = AnchorBank.load(folder)
-    for word, of in (
-        ("STATE", bank.disk.entry.state),
-        ("PART", bank.disk.parts[1].folder.name),
-        ("INDEX", bank.index_folder.name),
-    ):
-        name = name.replace(word, of)
-    file = folder / name
+    words = {"STATE": bank.disk.entry.state, "PART": bank.disk.parts[1].folder.name, "INDEX": bank.index_folder.name}
+    file = folder.joinpath(*(words.get(word, word) for word in name.split("/")))
     moved = file.rename(folder.with_name("elsewhere"))
     if kind == "a pipe":
         os.mkfifo(file)

@@ -9,6 +9,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+try:
+    import fcntl
+except ImportError:  # Windows
+    fcntl = None
+
 from filelock import FileLock, Timeout
 from pydantic import TypeAdapter, ValidationError
 
@@ -23,7 +28,7 @@ SMALL = 2**26
 
 
 class LockedError(AsifError):
-    """Another process keeps a file locked."""
+    """Another process keeps a file locked, or the file system locks no files."""
 
 
 def sha256_of(path) -> str:
@@ -98,10 +103,12 @@ def locked(path) -> Iterator[None]:
     """Hold the lock of a file, ``NAME.lock`` beside it, so that simultaneous changes lose nothing.
 
     It excludes other threads too. When a process ends, in any way, the system releases its lock. Raises `LockedError`
-    if another process keeps the lock for `LOCK_SECONDS` seconds, and `OSError` if the folder is read-only.
+    if another process keeps the lock for `LOCK_SECONDS` seconds, or at once if the file system refuses locks, and
+    `OSError` if the folder is read-only.
     """
     path = Path(path)
     lock = FileLock(path.with_name(path.name + ".lock"), timeout=LOCK_SECONDS)
+    _check_locks(lock.lock_file)
     try:
         lock.acquire()
     except Timeout:
@@ -110,6 +117,24 @@ def locked(path) -> Iterator[None]:
         yield
     finally:
         lock.release()
+
+
+def _check_locks(file):
+    """Raise `LockedError` if the file system refuses a lock: filelock takes this for the lock of another process."""
+    if fcntl is None:
+        return
+    descriptor = os.open(file, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        fcntl.flock(descriptor, fcntl.LOCK_UN)  # a process that is forked now inherits no lock
+    except BlockingIOError:  # another process holds it, and may release it
+        pass
+    except OSError as error:
+        raise LockedError(
+            f"{file}: the file system does not lock files ({error.strerror}); put the folder on another disk"
+        ) from None
+    finally:
+        os.close(descriptor)
 
 
 def read_json(path, kind):

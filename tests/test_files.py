@@ -1,5 +1,6 @@
 """Files are written whole, damaged ones are put aside, and a lock is held by one thread of one process at a time."""
 
+import errno
 import os
 import signal
 import subprocess
@@ -182,6 +183,19 @@ def test_a_lock_that_is_not_released_is_an_error_and_not_a_wait_for_ever(tmp_pat
         with pytest.raises(error), locked(tmp_path / "file"):
             raise error
     with locked(tmp_path / "file"):
+        pass
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs POSIX")
+@pytest.mark.parametrize("number", [errno.ENOSYS, errno.EACCES, errno.ENOLCK])
+def test_a_file_system_that_refuses_locks_is_named_at_once(tmp_path, monkeypatch, number):
+    def refuse(descriptor, how):
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr("fcntl.flock", refuse)
+    monkeypatch.setattr("time.sleep", None)  # nobody waits
+    words = rf"file\.lock: the file system does not lock files \({os.strerror(number)}\); put"
+    with pytest.raises(LockedError, match=words), locked(tmp_path / "file"):
         pass
 
 

@@ -70,8 +70,11 @@ def checked_record(version, file, about) -> FileRecord:
 
 def checksums_of_files(folder) -> dict:
     """Return the SHA-256 of each file in a folder that has a record, by path. Raises `OSError` or `ValueError`."""
-    records = [parse_json(unsealed(read_file(file)), FileRecord) for file in sorted(folder.glob("*.json"))]
-    return {folder / Path(record.file).name: record.checksum for record in records}
+    records = {file: parse_json(unsealed(read_file(file)), FileRecord) for file in sorted(folder.glob("*.json"))}
+    for file, record in records.items():
+        if Path(record.file).stem != file.stem:
+            raise ValueError(f"{file.name} is the record of another file, {record.file}")
+    return {folder / Path(record.file).name: record.checksum for record in records.values()}
 
 
 def write_prepared(version, side, mean, progress):

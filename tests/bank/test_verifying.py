@@ -238,6 +238,14 @@ def test_verify_names_all_damaged_and_missing_files(folder):
         assert file.name in str(caught.value) and file.parent.name in str(caught.value)
 
 
+def test_verify_notices_the_record_of_another_file(folder):
+    """A record that another one took the place of would leave its file without a checksum."""
+    first, second = sorted(AnchorBank.load(folder).index_folder.glob("*-centred.json"))[:2]
+    shutil.copy(first, second)
+    with pytest.raises(BankError, match=f"{second.name} is the record of another file, {first.stem}"):
+        verify(folder)
+
+
 def test_verify_reads_a_copied_bank(folder, tmp_path):
     shutil.copytree(folder, tmp_path / "copy")
     shutil.rmtree(folder)

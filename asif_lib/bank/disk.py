@@ -65,7 +65,7 @@ class DiskVersion:
     sums: dict
     """`exact_sum` of the rows that are left, (2, d), by side."""
     compared: set
-    """Paths and checksums of the files that were compared: each is, before it is first read."""
+    """Paths and checksums of the files that were compared since the bank was opened: each is, before it is read."""
 
     @property
     def entry(self):
@@ -284,11 +284,11 @@ def _open(folder, record):
             check_sha256(path, checksum)
         parts = [_open_part(folder / part.name, record.sides) for part in record.parts]
         with safe_open(folder / record.newest.state, framework="pt") as tensors:
-            removed = tensors.get_tensor("removed")
-            sums = {side.name: tensors.get_tensor(f"{side.name}_sum") for side in record.sides}
+            removed = tensors.get_tensor("removed").clone()  # not mapped: the file may change later
+            sums = {side.name: tensors.get_tensor(f"{side.name}_sum").clone() for side in record.sides}
         if sum(map(len, parts)) - len(removed) != record.newest.count:
             raise ValueError(f"its files do not hold {record.newest.count} pairs")
-        return DiskVersion(folder, record, parts, removed.numpy(), sums, set(files.items()))
+        return DiskVersion(folder, record, parts, removed.numpy(), sums, set())
 
 
 def _open_part(folder, sides) -> Part:

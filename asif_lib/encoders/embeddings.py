@@ -24,11 +24,6 @@ from .encoder import Encoder, check_list
 
 COMMIT_EVERY = 64
 """Embeddings between two commits. A killed run loses about these, and the batches in work."""
-NOT_DAMAGE = (
-    sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR,
-    sqlite3.SQLITE_NOMEM, sqlite3.SQLITE_PERM, sqlite3.SQLITE_READONLY,
-)  # fmt: skip
-"""What SQLite says of a file that is whole, but cannot be read or written now."""
 
 
 def embed(encoder, items, *, progress=True) -> torch.Tensor:
@@ -96,35 +91,21 @@ def embed_readable(encoder, items, *, progress=True):
 
 
 def _fill(found, path, encoder, items, positions_of, broken, progress):
-    """Read the embeddings of all keys into `found`, as bytes; encode what is not there, and write it to the cache.
+    """Read the embeddings of the keys of `positions_of` into `found`, as bytes; encode and keep what is not there.
 
-    An earlier call that ended in damage may have left embeddings in `found`: they are written, too.
-
-    Parameters
-    ----------
-    found : dict of str to bytes
-    path : Path, or None
-        None: without a file.
-    encoder, items, progress
-        As for `embed`.
-    positions_of : dict of str to list of int
-        The positions of the items of each key.
-    broken : dict of int to PictureError
-        Gets the pictures that cannot be read.
+    What is in `found` before is of a call that ended in damage, and is kept, too. Errors of pictures go into `broken`.
     """
     of = encoder.identity.digest
     with _open(path) as (connection, writable):
 
         def keep(rows):
-            if writable:
+            if writable and rows:
                 rows = [(key, vector, _checksum(of, key, vector)) for key, vector in rows]
                 connection.executemany("INSERT OR REPLACE INTO embeddings VALUES (?, ?, ?)", rows)
 
-        if found:
-            keep(found.items())
-            connection.commit()
-        damaged = _read(connection, positions_of, of, found)
-        if damaged:
+        keep(found.items())
+        connection.commit()  # the next lines read only, and others may write
+        if damaged := _read(connection, positions_of, of, found):
             warnings.warn(f"{path}: {damaged} embeddings are damaged, and computed again", stacklevel=4)
         todo = [key for key in positions_of if key not in found]
         first = [items[positions_of[key][0]] for key in todo]
@@ -186,8 +167,8 @@ def _open(path):
             finally:
                 connection.commit()  # keeps the embeddings computed before Ctrl-C, or before an error
     except sqlite3.OperationalError as error:
-        if getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR) & 0xFF not in NOT_DAMAGE:  # the rest is detail
-            raise
+        if getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR) == sqlite3.SQLITE_ERROR:
+            raise  # a table or a column is lost
         raise AsifError(
             f"{path}: the cache of embeddings cannot be used ({error}); free some disk space, or wait until another "
             f"run has ended"

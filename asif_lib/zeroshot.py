@@ -66,6 +66,9 @@ class Classification:
 class ASIF:
     """Compare pictures and texts, or the items of any two sides, as sparse vectors over the same anchors.
 
+    The order of the bank's rows decides ties: of anchors with equal cosines, such as those of equal captions, the first
+    are kept. Another order of the same pairs may change a few labels.
+
     The method is from Norelli et al., NeurIPS 2023. `images`, `texts`, `search_pictures` and `search_captions` are for
     a bank of pictures and texts, the rest is for any two sides.
 

@@ -116,7 +116,8 @@ def top_anchors(queries, anchors, k, *, mean=None, method="auto", device="cpu", 
     Returns
     -------
     values : Tensor of shape (q, k), float32
-        Cosines computed in double precision and rounded to float32, the largest first, ties by the smaller index.
+        Cosines computed in double precision and rounded to float32, the largest first, ties by the smaller index: the
+        order of the anchors decides which of equal ones are kept.
     indices : Tensor of shape (q, k), int64
 
     See Also

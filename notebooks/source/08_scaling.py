@@ -286,7 +286,9 @@ for name in ("faiss", "bf16", "torch"):
 #
 # "The same answer" has a second part: ties. A search in **shards**, parts of a bank on
 # several disks or machines, must make one answer of several. (In the drawing at the
-# top, a shard is a group of tiles.) The shards finish in any order.
+# top, a shard is a group of tiles.) The shards finish in any order. Equal captions tie,
+# and so do copies of a pair. Of such anchors, those that stand first in the bank are
+# kept. So the same pairs in another order may give a few pictures another label.
 #
 # ### Exercise 08.2 · One answer from many shards
 #

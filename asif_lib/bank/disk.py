@@ -177,12 +177,12 @@ class DiskVersion:
 
     @contextlib.contextmanager
     def newest(self):
-        """Hold ``bank.json.lock``, read ``bank.json``, and open the newest version, whose files are compared again.
+        """Hold ``bank.json.lock``, read ``bank.json``, and open the newest version; `compared` holds for it, too.
 
         At the end ``bank.json`` is read again, and files that it does not name are deleted.
         """
         with changing(self.folder, self.record.name) as record:
-            yield _open(self.folder, record)
+            yield _open(self.folder, record, self.compared)
 
     def commit(self, change, gone=NO_ROWS, new=None) -> "DiskVersion":
         """Make the next version while the lock is held: write a part and a state, then replace ``bank.json``.
@@ -242,7 +242,7 @@ class DiskVersion:
             before = "it was built" if version == 1 else "it was compacted, which deletes what was there before"
             raise BankError(f"bank {name!r} is at version {version}, as {before}: there is nothing to undo")
         parts = self.record.parts[: history[-1].parts]
-        before = _open(self.folder, self.record.model_copy(update={"parts": parts, "history": history}))
+        before = _open(self.folder, self.record.model_copy(update={"parts": parts, "history": history}), self.compared)
         write_record(self.folder, before.record)
         return before
 
@@ -265,7 +265,7 @@ def open_version(folder, name) -> DiskVersion:
     record = read_record(folder, name)
     while True:
         try:
-            return _open(folder, record)
+            return _open(folder, record, set())
         except BankError:
             newer = read_record(folder, name)  # another process may have swept the files between two steps of ours
             if newer == record:
@@ -273,7 +273,7 @@ def open_version(folder, name) -> DiskVersion:
             record = newer
 
 
-def _open(folder, record):
+def _open(folder, record, compared):
     """Open the newest version that `record` names; compare its state, and the files of a small bank."""
     with damage_named(folder):  # what a checksum vouches for is not looked at again
         files = _part_files(folder, record)
@@ -288,7 +288,7 @@ def _open(folder, record):
             sums = {side.name: tensors.get_tensor(f"{side.name}_sum").clone() for side in record.sides}
         if sum(map(len, parts)) - len(removed) != record.newest.count:
             raise ValueError(f"its files do not hold {record.newest.count} pairs")
-        return DiskVersion(folder, record, parts, removed.numpy(), sums, set())
+        return DiskVersion(folder, record, parts, removed.numpy(), sums, compared)
 
 
 def _open_part(folder, sides) -> Part:

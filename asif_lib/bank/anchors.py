@@ -233,17 +233,18 @@ class AnchorBank:
 
     # -- read --------------------------------------------------------------------------------------------
 
-    def rows(self, side, first=0, stop=None) -> Rows:
-        """Return the embeddings of a side, or of its pairs `first` to `stop`, as they are stored, (n, d): no copies.
+    def rows(self, side, part=None) -> Rows:
+        """Return the embeddings of a side as they are stored, (n, d), without copies; or of a range of pairs, `part`.
 
-        On disk, the files that hold them are compared with their checksums, once for each view. Raises `BankError` if
-        one is damaged, or the bank has no such side.
+        On disk, the files that hold them are compared with their checksums, once for each opened bank. Raises
+        `BankError` if one is damaged, or the bank has no such side.
         """
         rows = self.unread(side)
+        first, stop = (part.start, part.stop) if part else (0, len(rows))
         if self.disk:
-            last = None if stop is None else np.searchsorted(rows.starts, stop)
-            self.disk.compare(f"{side}.safetensors", np.searchsorted(rows.starts, first, side="right") - 1, last)
-        return rows if stop is None else rows.part(first, stop)
+            holding = np.searchsorted(rows.starts, first, side="right") - 1, np.searchsorted(rows.starts, stop)
+            self.disk.compare(f"{side}.safetensors", slice(*holding))
+        return rows.part(first, stop) if part else rows
 
     def unread(self, side) -> Rows:
         """Return what `rows` does, without comparing any file: only the shape and the dtype are to be used."""
@@ -585,18 +586,27 @@ class AnchorBank:
         disk.prepare({side: self.mean(side) if center else None for side in self.sides}, progress)
         return self
 
-    def searchable(self, side, *, center=True, first=0, stop=None):
+    def searchable(self, side, *, center=True, part=None):
         """Return a side's embeddings for `asif_lib.search.top_anchors`: a prepared copy of this version, else rows.
 
-        Returns ``(anchors, mean)``; the mean (d,) is None without `center`, and if prepared anchors bring it. The
-        anchors are of all pairs, or of the pairs `first` to `stop`.
+        Parameters
+        ----------
+        side, part
+            As for `rows`.
+        center : bool
+
+        Returns
+        -------
+        anchors : Rows or PreparedAnchors
+        mean : Tensor of shape (d,), or None
+            None without `center`, and if prepared anchors bring it.
         """
-        rows, mean, prepared = self.rows(side, first, stop), self.mean(side) if center else None, None
+        rows, mean, prepared = self.rows(side, part), self.mean(side) if center else None, None
         if self.disk and self.index_folder.exists():
             from .copies import read_prepared  # most banks have none
 
             prepared = read_prepared(self.disk, side, mean)
-        return (prepared.part(first, stop), None) if prepared else (rows, mean)
+        return (prepared.part(part), None) if prepared else (rows, mean)
 
     @property
     def index_folder(self) -> Path:

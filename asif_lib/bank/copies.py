@@ -53,8 +53,8 @@ def recorded(file, about):
         part.unlink(missing_ok=True)
 
 
-def checked_record(version, file, about) -> FileRecord:
-    """Return the record of a file of a `DiskVersion`, after comparing it with the file and `about`, what it must say.
+def checked_record(file, about) -> FileRecord:
+    """Return the record of a file, after comparing it with `about`, what it must say, and the size of the file.
 
     Raises `OSError` or `ValueError` if file or record are missing or damaged, or the record says something else.
     """
@@ -64,7 +64,6 @@ def checked_record(version, file, about) -> FileRecord:
             raise ValueError(f"its {key} is {found}, not {value}")
     if size_of_file(file) != record.size:
         raise ValueError(f"{file.name} is cut off")
-    version.compare_file(file, record.checksum)
     return record
 
 
@@ -106,7 +105,8 @@ def read_prepared(version, side, mean) -> PreparedAnchors | None:
     """
     rows, file, about = _place(version, side, mean)
     try:
-        record = checked_record(version, file, about)
+        record = checked_record(file, about)
+        version.compare_file(file, record.checksum)
         return PreparedAnchors(rows, mean, map_rows(file), record.error)
     except FileNotFoundError:  # never prepared, or deleted by another process
         return None

@@ -131,13 +131,13 @@ class DiskVersion:
         for part, rows, batch in self.batches():
             yield {side: part.read(side, rows) for side in self.sums}, batch
 
-    def compare(self, name, first=0, stop=None):
-        """Compare the files called `name` in the parts `first` to `stop` with their checksums, before they are read.
+    def compare(self, name, parts=slice(None)):
+        """Compare the files called `name` in a slice of the parts with their checksums, before they are read.
 
         A view outlives its files: what another process has deleted is read as it is.
         """
         with damage_named(self.folder):
-            for part in self.record.parts[first:stop]:
+            for part in self.record.parts[parts]:
                 path = self.folder / part.name / name
                 if path.exists():
                     self.compare_file(path, part.files[name])
@@ -215,7 +215,7 @@ class DiskVersion:
         for i, part in enumerate(self.parts):
             here = rows[(rows >= self.starts[i]) & (rows < self.starts[i + 1])] - self.starts[i]
             for side in sums if len(here) else ():
-                self.compare(f"{side}.safetensors", i, i + 1)
+                self.compare(f"{side}.safetensors", slice(i, i + 1))
                 for first in range(0, len(here), BLOCK):
                     sums[side] += exact_sum(part.read(side, here[first : first + BLOCK]))
         return sums

@@ -179,7 +179,7 @@ def _merge(parts, k, expected):
 def _anchors(version, kind, center, positions):
     """Return the bank's embeddings at these positions, mapped, and the mean for the search."""
     check_seen(version.parent)
-    return _held(version).searchable(kind, center=center, first=positions.start, stop=positions.stop)
+    return _held(version).searchable(kind, center=center, part=positions)
 
 
 def _opened(version):

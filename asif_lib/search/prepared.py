@@ -37,10 +37,12 @@ class PreparedAnchors:
     def __len__(self):
         return len(self.rows)
 
-    def part(self, first, stop=None) -> "PreparedAnchors":
-        """Return the anchors `first` to `stop`, as a view."""
-        stop = len(self) if stop is None else stop
-        return PreparedAnchors(self.rows.part(first, stop), self.mean, self.rounded[first:stop], self.error)
+    def part(self, part) -> "PreparedAnchors":
+        """Return a range of the anchors as a view; all of them for None."""
+        if part is None:
+            return self
+        rows, rounded = self.rows.part(part.start, part.stop), self.rounded[part.start : part.stop]
+        return PreparedAnchors(rows, self.mean, rounded, self.error)
 
 
 def prepare(anchors, mean=None, *, progress=False) -> PreparedAnchors:

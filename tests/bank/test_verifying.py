@@ -162,10 +162,10 @@ def test_only_the_parts_that_are_read_are_compared(folder, monkeypatch):
     monkeypatch.setattr(AnchorBank, "index_folder", folder / "none")
     spoil(AnchorBank.load(folder).disk.parts[0].folder / "image.safetensors")
     bank = AnchorBank.load(folder)
-    assert len(bank.searchable("image", first=299, stop=338)[0]) == 39
+    assert len(bank.searchable("image", part=range(299, 338))[0]) == 39
     assert len(bank.add(make(340, 343)).remove(ids(341, 330))) == 339
     with pytest.raises(BankError, match="image.safetensors is not as it was written"):
-        bank.searchable("image", first=298, stop=300)
+        bank.searchable("image", part=range(298, 300))
 
 
 def test_a_bank_of_more_than_64_mib_is_opened_at_once_and_compared_when_it_is_read(tmp_path):

@@ -13,7 +13,7 @@ from asif_lib.errors import BankError, first_line, first_names
 
 CONDITION_SECONDS = 60
 """The time limit for the evaluation of a condition over all pairs."""
-LONGEST_TEXT = 100_000
+LONGEST_TEXT = 50_000
 """Bytes of a text that a condition may read or make. SQLite looks at the time between two calls of a function, and one
 call, such as ``instr`` in what ``replace`` made, may take the square of this number."""
 LOOK_EVERY = 10

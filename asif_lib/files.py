@@ -1,11 +1,13 @@
 """The workbook's files: its folders, checksums, JSON, whole writes, and locks."""
 
 import csv
+import errno
 import hashlib
 import io
 import itertools
 import os
 import re
+import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -53,6 +55,17 @@ def check_sha256(path, expected) -> None:
     """Raise `ValueError` unless the file has this checksum."""
     if sha256_of(path) != expected:
         raise ValueError(f"{path.name} is not as it was written: its checksum differs")
+
+
+def read_regular(path) -> bytes:
+    """Return the bytes of a file. Raises `OSError` if it is a link, which may lead anywhere, or never ends."""
+    with open(path, "rb", opener=lambda name, flags: os.open(name, flags | _AS_IT_IS)) as file:
+        if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+            raise OSError(errno.EINVAL, "is a pipe, a socket or a device", str(path))
+        return file.read()
+
+
+_AS_IT_IS = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
 
 
 def write_whole(path, content: bytes) -> None:

@@ -24,8 +24,8 @@ def formulas(file) -> list:
 
 
 HOSTILE = (
-    '<zq onzq=1>zq</zq> "><zq onzq=1> \' onzq=\'1 " onzq="1 </script></style></title></textarea></svg>--><zq> &lt;zq&gt; '
-    "[zq](javascript:zq) ![zq](zq.png) <javascript:zq> `zq` $\\zq_{ {{ 7 * 7 }} {% zq %} ${zq} "
+    """<zq onzq=1>zq</zq> "><zq onzq=1> ' onzq='1 " onzq="1 </script></style></title></textarea></svg>--><zq> """
+    "&lt;zq&gt; [zq](javascript:zq) ![zq](zq.png) <javascript:zq> `zq` $\\zq_{ {{ 7 * 7 }} {% zq %} ${zq} "
 )
 """A text that becomes an element or an attribute wherever it is not escaped, or is taken for Markdown or a template."""
 

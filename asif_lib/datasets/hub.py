@@ -1,5 +1,6 @@
 """Labelled pictures of the hub, through `datasets`: any data set with a column of pictures and one of classes."""
 
+import os
 import re
 import warnings
 from collections import Counter
@@ -9,8 +10,8 @@ from pathlib import Path
 import fsspec
 import numpy as np
 
-from asif_lib.encoders.pictures import PictureBytes
-from asif_lib.errors import DataError, hub_fault, import_extra
+from asif_lib.encoders.pictures import MAX_PIXELS, PictureBytes
+from asif_lib.errors import UNREACHABLE, DataError, first_line, hub_fault, import_extra
 
 from .labelled import Labelled
 
@@ -18,28 +19,58 @@ from .labelled import Labelled
 class _Column(Sequence):
     """The pictures of a table, read one by one when they are asked for, and not decoded."""
 
-    def __init__(self, table, column):
-        self.table, self.column = table, column
+    def __init__(self, table, column, own):
+        self.table, self.column, self.own = table, column, own
 
     def __len__(self):
         return len(self.table)
 
     def __getitem__(self, row):
-        return picture_in_cell(f"row {row}", self.table[int(row)][self.column] or {})
+        return picture_in_cell(f"row {row}", self.table[int(row)][self.column] or {}, self.own)
 
 
-def picture_in_cell(name, cell):
-    """Return the picture in a cell that is not decoded: its bytes, or the path of a file beside the table."""
+ARCHIVES = ("zip", "tar", "gzip", "bz2", "xz", "zstd", "lz4")
+"""The archives out of which a picture is read, in the words of `fsspec`."""
+
+
+def own_places(repository) -> list:
+    """Return where the pictures of a data set lie: its address on the hub, its folder, and what was fetched of it."""
+    datasets, hub = import_extra("datasets", "hub"), import_extra("huggingface_hub", "hub")
+    name, fetched = str(repository), [datasets.config.HF_DATASETS_CACHE, datasets.config.DOWNLOADED_DATASETS_PATH]
+    if Path(repository).is_dir():
+        return [os.path.abspath(repository), *map(os.path.abspath, fetched)]
+    kept = Path(hub.constants.HF_HUB_CACHE, f"datasets--{name.replace('/', '--')}")
+    return [*map(os.path.abspath, [kept, *fetched]), f"hf://datasets/{name}@", f"hf://datasets/{name}/"]
+
+
+def picture_in_cell(name, cell, own):
+    """Return the picture in a cell that is not decoded: its bytes, or a file in the data set's `own_places`.
+
+    No other path or address is opened; the picture in its place raises `PictureError`. If the connection is lost, the
+    error of the client is raised.
+    """
     content, path = cell.get("bytes"), cell.get("path")
-    if content is None and path is not None:
-        if "://" not in path:
-            return Path(path)
-        try:
-            with fsspec.open(path) as file:
-                content = file.read()
-        except FileNotFoundError:  # a picture that cannot be read, as a missing file beside the table is
-            return Path(path)
-    return PictureBytes(content or b"", name)
+    if content is not None or path is None:
+        return PictureBytes(content or b"", name)
+    *inner, outer = path.split("::") if "://" in path else [path]
+    is_archived = all(part.startswith(tuple(f"{archive}://" for archive in ARCHIVES)) for part in inner)
+    on_hub = "://" in outer
+    file = outer if on_hub else os.path.normpath(os.path.join(own[0], outer))
+    if not is_archived or ".." in file.split("/") or not any(file.startswith(_beginning(place)) for place in own):
+        return PictureBytes(b"", name, f"names {path}, which is not in the data set; put the picture there")
+    if not inner and not on_hub:
+        return Path(file)
+    try:
+        with fsspec.open("::".join([*inner, file])) as opened:
+            return PictureBytes(opened.read(4 * MAX_PIXELS), name)
+    except Exception as error:  # archives and clients raise errors of many kinds
+        if hub_fault(error) == UNREACHABLE:
+            raise
+        return PictureBytes(b"", name, f"cannot be read from {path} ({first_line(error)})")
+
+
+def _beginning(place):
+    return place if "://" in place else os.path.join(place, "")
 
 
 def labelled_from_hub(repository, split="test", label=None) -> Labelled:
@@ -95,7 +126,7 @@ def labelled_from_hub(repository, split="test", label=None) -> Labelled:
     table = table.cast_column(picture, datasets.Image(decode=False))  # a broken one would stop the others
     templates = published and text_beside(folder, "zeroshot_classification_templates.txt")
     templates = [line.replace("{c}", "{}") for line in templates or () if line]
-    return Labelled(name, _Column(table, picture), labels, names, {}, templates=templates)
+    return Labelled(name, _Column(table, picture, own_places(folder)), labels, names, {}, templates=templates)
 
 
 def _columns(repository, table, label, published):

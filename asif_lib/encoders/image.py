@@ -7,11 +7,11 @@ import json
 import threading
 
 import torch
-from safetensors import SafetensorError
+from PIL import Image
 from safetensors.torch import load_file
 
 from asif_lib.defaults import DEFAULT_IMAGE_ENCODER
-from asif_lib.errors import EncoderError, PictureError, first_line
+from asif_lib.errors import EncoderError, PictureError, encoder_errors
 from asif_lib.machine import resolve_device
 
 from .efficientnet import EfficientNetLite
@@ -168,11 +168,12 @@ def load_image_encoder(
     folder, source = model_folder(name, "image", expected)
     checksum, settings = folder_checksum(folder, subfolders=False), configuration(folder)
     check_expected(expected, checksum, settings)
-    try:
-        model = _timm().create_model(f"local-dir:{folder}", pretrained=True, num_classes=0)
-    except (RuntimeError, ValueError, KeyError, OSError, SafetensorError) as error:
-        raise EncoderError(f"{name}: timm cannot load this model ({first_line(error)})") from error
-    return _image_encoder(model, short_name(name), source, checksum, device, backend, settings)
+    with encoder_errors(name, "timm"):
+        model = _timm().create_model(f"local-dir:{folder}", pretrained=True)  # without its head timm lets weights lack
+        model.reset_classifier(0)
+        encoder = _image_encoder(model, short_name(name), source, checksum, device, backend, settings)
+        encoder.encode([Image.new("RGB", (64, 64))], progress=False)  # settings that cannot work are refused now
+    return encoder
 
 
 def _timm():

@@ -249,6 +249,7 @@ def test_a_part_that_fails_is_reported_and_the_rest_is_done(folders, tmp_path, m
         (('pairs = "', 'split = "train"\npairs = "'), "[tasks.find] asks the train pairs of "),
         (('pairs = "', 'split = "validation"\npairs = "'), "which are anchors or choose the settings; ask its test"),
         (("title = ", "title "), "is no readable TOML"),
+        (("title = ", f"x = {5_000 * '['}{5_000 * ']'}\ntitle = "), "is no readable TOML"),
         (
             ('"ridge"]', '"linear probe"]', 'kind = "zero-shot"\ndata = ', 'kind = "retrieval"\npairs = '),
             "the method 'linear probe' needs classes, and no task is of the kind 'zero-shot'\n",

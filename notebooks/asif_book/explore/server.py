@@ -131,8 +131,7 @@ def serve(name=DEFAULT_BANK, *, port=None, browser=True, device="auto", labels_f
     page.VoilaConfiguration.extension_allowlist = EXTENSIONS
     page.VoilaConfiguration.file_allowlist = []
     page.VoilaConfiguration.show_tracebacks = True
-    steps, sketch = [step.format(count=len(bank)) for step in STEPS], filled("explore/loading.svg.j2")
-    page.VoilaConfiguration.resources = {"asif": {"bank": bank.name, "steps": steps, "sketch": sketch}}
+    page.VoilaConfiguration.resources = {"loading": loading_page(bank)}  # Voilà's own templates escape nothing
     page.MappingKernelManager.cull_idle_timeout = IDLE_SECONDS
     page.MappingKernelManager.cull_interval = max(1, UNOPENED_SECONDS // 10)
     page.VoilaConfiguration.multi_kernel_manager_class = Kernels
@@ -159,6 +158,12 @@ def serve(name=DEFAULT_BANK, *, port=None, browser=True, device="auto", labels_f
         app.launch_browser = announce
         app.start()
     return {"bank": bank.name, "address": address()}
+
+
+def loading_page(bank) -> str:
+    """Return what the page shows while it loads, as HTML."""
+    steps = [step.format(count=len(bank)) for step in STEPS]
+    return filled("explore/loading.html.j2", bank=bank.name, steps=steps)
 
 
 def _free_port(port):

@@ -1,7 +1,6 @@
 """The workbook's files: its folders, checksums, JSON, whole writes, and locks."""
 
 import csv
-import errno
 import hashlib
 import io
 import itertools
@@ -51,21 +50,28 @@ def is_writable(path) -> bool:
     return os.access(path, os.W_OK) and (path.is_dir() or os.access(path.parent, os.W_OK))
 
 
+def size_of_file(path) -> int:
+    """Return the bytes of a regular file. Raises `ValueError` for a link, pipe, device or folder, `OSError` without it.
+
+    A pipe would be waited for, a device has no end, and what a link stands for belongs to something else.
+    """
+    found = os.lstat(path)
+    if not stat.S_ISREG(found.st_mode):
+        kind = "a link" if stat.S_ISLNK(found.st_mode) else "a pipe, device or folder"
+        raise ValueError(f"{Path(path).name} is {kind}, and only a regular file is read; put a copy in its place")
+    return found.st_size
+
+
+def read_file(path) -> bytes:
+    """Return the content of a regular file; errors as of `size_of_file`."""
+    size_of_file(path)
+    return Path(path).read_bytes()
+
+
 def check_sha256(path, expected) -> None:
     """Raise `ValueError` unless the file has this checksum."""
     if sha256_of(path) != expected:
         raise ValueError(f"{path.name} is not as it was written: its checksum differs")
-
-
-def read_regular(path) -> bytes:
-    """Return the bytes of a file. Raises `OSError` if it is a link, which may lead anywhere, or never ends."""
-    with open(path, "rb", opener=lambda name, flags: os.open(name, flags | _AS_IT_IS)) as file:
-        if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
-            raise OSError(errno.EINVAL, "is a pipe, a socket or a device", str(path))
-        return file.read()
-
-
-_AS_IT_IS = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
 
 
 def write_whole(path, content: bytes) -> None:

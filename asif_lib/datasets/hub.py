@@ -29,36 +29,44 @@ class _Column(Sequence):
         return picture_in_cell(f"row {row}", self.table[int(row)][self.column] or {}, self.own)
 
 
-ARCHIVES = ("zip", "tar", "gzip", "bz2", "xz", "zstd", "lz4")
+ARCHIVES = ("zip://", "tar://", "gzip://", "bz2://", "xz://", "zstd://", "lz4://")
 """The archives out of which a picture is read, in the words of `fsspec`."""
 
 
 def own_places(repository) -> list:
-    """Return where the pictures of a data set lie: its address on the hub, its folder, and what was fetched of it."""
+    """Return how the paths and addresses of a data set's pictures begin: in its folder, or as it was fetched."""
     datasets, hub = import_extra("datasets", "hub"), import_extra("huggingface_hub", "hub")
-    name, fetched = str(repository), [datasets.config.HF_DATASETS_CACHE, datasets.config.DOWNLOADED_DATASETS_PATH]
-    if Path(repository).is_dir():
-        return [os.path.abspath(repository), *map(os.path.abspath, fetched)]
-    kept = Path(hub.constants.HF_HUB_CACHE, f"datasets--{name.replace('/', '--')}")
-    return [*map(os.path.abspath, [kept, *fetched]), f"hf://datasets/{name}@", f"hf://datasets/{name}/"]
+    is_folder, name = Path(repository).is_dir(), str(repository)
+    kept = repository if is_folder else Path(hub.constants.HF_HUB_CACHE, f"datasets--{name.replace('/', '--')}")
+    folders = kept, datasets.config.HF_DATASETS_CACHE, datasets.config.DOWNLOADED_DATASETS_PATH
+    addresses = [] if is_folder else [f"hf://datasets/{name}@", f"hf://datasets/{name}/"]
+    return [*(os.path.join(os.path.abspath(folder), "") for folder in folders), *addresses]
 
 
 def picture_in_cell(name, cell, own):
-    """Return the picture in a cell that is not decoded: its bytes, or a file in the data set's `own_places`.
+    """Return the picture in a cell that is not decoded: its bytes, or a file of the data set.
 
-    No other path or address is opened; the picture in its place raises `PictureError`. If the connection is lost, the
-    error of the client is raised.
+    No other file or address is opened: the picture in its place raises `PictureError`. Raises the error of the client
+    if the connection is lost.
+
+    Parameters
+    ----------
+    name : str
+        Names the picture in errors.
+    cell : dict
+        With ``bytes`` and ``path``, each of which may be None.
+    own : list of str
+        The `own_places` of the data set.
     """
     content, path = cell.get("bytes"), cell.get("path")
     if content is not None or path is None:
         return PictureBytes(content or b"", name)
     *inner, outer = path.split("::") if "://" in path else [path]
-    is_archived = all(part.startswith(tuple(f"{archive}://" for archive in ARCHIVES)) for part in inner)
-    on_hub = "://" in outer
-    file = outer if on_hub else os.path.normpath(os.path.join(own[0], outer))
-    if not is_archived or ".." in file.split("/") or not any(file.startswith(_beginning(place)) for place in own):
+    file = outer if "://" in outer else os.path.normpath(os.path.join(own[0], outer))
+    is_own = file.startswith(tuple(own)) and ".." not in file.split("/")
+    if not is_own or not all(part.startswith(ARCHIVES) for part in inner):
         return PictureBytes(b"", name, f"names {path}, which is not in the data set; put the picture there")
-    if not inner and not on_hub:
+    if path == outer and "://" not in outer:
         return Path(file)
     try:
         with fsspec.open("::".join([*inner, file])) as opened:
@@ -67,10 +75,6 @@ def picture_in_cell(name, cell, own):
         if hub_fault(error) == UNREACHABLE:
             raise
         return PictureBytes(b"", name, f"cannot be read from {path} ({first_line(error)})")
-
-
-def _beginning(place):
-    return place if "://" in place else os.path.join(place, "")
 
 
 def labelled_from_hub(repository, split="test", label=None) -> Labelled:

@@ -41,7 +41,7 @@ class PictureFile:
 
 @dataclass(frozen=True)
 class PictureBytes:
-    """A picture file in memory, and the name that errors give it; with a fault, why there is none."""
+    """A picture file in memory, and the name that errors give it; `fault` says why a file could not be read."""
 
     content: bytes
     name: str

@@ -20,7 +20,7 @@ from asif_lib.defaults import LINEAR_PROBE, TRANSFORMERS
 from asif_lib.encoders.contrastive import load_contrastive
 from asif_lib.encoders.loading import load_encoder_of
 from asif_lib.errors import AsifError, BrokenPicturesError, DataError, first_line
-from asif_lib.files import ROOT, digest_of_files, parse_json, read_regular, sealed, unsealed, write_whole
+from asif_lib.files import ROOT, digest_of_files, parse_json, read_file, sealed, unsealed, write_whole
 from asif_lib.machine import progress_bar
 
 from ..measures import same_text
@@ -235,7 +235,7 @@ def _code() -> str:
 
 
 @dataclass(frozen=True)
-class Part:
+class StoredPart:
     """What is stored of a part: the digest of all that it depends on, and its rows."""
 
     key: str
@@ -253,18 +253,18 @@ def _stored(folder, configuration, pool, questions, method, size) -> list:
     key = hashlib.sha256(json.dumps(key).encode()).hexdigest()
     file = folder / f"{key[:24]}.json"
     try:
-        return _read_part(read_regular(file), key)
+        return _read_part(read_file(file), key)
     except FileNotFoundError:
         pass
     except (ValueError, OSError) as error:
-        warnings.warn(f"{file}: {first_line(error)}; this part is measured again", stacklevel=3)
-    content = sealed(Part(key, _computed(configuration, pool, questions, method_of(method), grid, size)))
+        warnings.warn(f"{file}: {first_line(error)}: this part is measured again", stacklevel=3)
+    content = sealed(StoredPart(key, _computed(configuration, pool, questions, method_of(method), grid, size)))
     write_whole(file, content)
     return _read_part(content, key)
 
 
 def _read_part(content, key) -> list:
-    part = parse_json(unsealed(content), Part)
+    part = parse_json(unsealed(content), StoredPart)
     if part.key != key:
         raise ValueError("it holds another part")
     return part.rows

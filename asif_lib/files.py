@@ -4,6 +4,7 @@ import csv
 import hashlib
 import io
 import itertools
+import numbers
 import os
 import re
 import stat
@@ -137,7 +138,8 @@ def write_json(path, value) -> None:
     write_whole(path, TypeAdapter(type(value)).dump_json(value, indent=2) + b"\n")
 
 
-_FORMULA = re.compile(r"(?:\A(?![+-]?[\d.]+\Z)|[;\t\r\n])(?=[\s\ufeff\u200b\0]*[=+\-@＝＋－＠])")
+_UNSEEN = r"[\s\0-\x1f\x7f-\xa0\xad\u061c\u180e\u200b-\u200f\u2028-\u202f\u2060-\u206f\ufeff]"
+_FORMULA = re.compile(rf"(?:\A(?![+-]?[\d.]+\Z)|[;\t\r\n])(?={_UNSEEN}*[=+\-@＝＋－＠])")
 """Where a spreadsheet would begin a formula, also where its language separates cells by semicolons; not at a number."""
 
 
@@ -156,9 +158,9 @@ def csv_text(columns, rows) -> str:
 
 
 def _cell(value):
-    if isinstance(value, str):
-        return _FORMULA.sub(r"\g<0>'", value)
-    return None if value != value else value  # NaN is an empty cell
+    if isinstance(value, numbers.Number):
+        return None if value != value else value  # NaN is an empty cell
+    return None if value is None else _FORMULA.sub(r"\g<0>'", str(value))
 
 
 _SEAL = re.compile(rb',\n  "sha256": "([0-9a-f]{64})"\n}\n\Z')

@@ -9,7 +9,8 @@ from bs4 import BeautifulSoup
 
 FORMULAS = [
     '=HYPERLINK("http://x")', "+1+1", "-1+1", "@SUM(A1)", "＝1+1", "\t=1+1", "\r=1+1", "\n=1+1", " =1+1", "\u00a0=1+1",
-    "\u200b=1+1", "\ufeff@A1", '"=1+1', "Ann;=1+1", "Ann; =1+1", "Ann,=1+1", "Ann\n=1+1", "Ann\t@A1",
+    "\u200b=1+1", "\u00ad=1+1", "\u2060+1+1", "\u200f@A1", "\ufeff@A1", '"=1+1', "Ann;=1+1", "Ann; =1+1", "Ann,=1+1",
+    "Ann\n=1+1", "Ann\t@A1",
 ]  # fmt: skip
 """Texts that some spreadsheet would compute, alone or behind the separator of its language."""
 
@@ -19,7 +20,7 @@ def formulas(file) -> list:
     text, found = Path(file).read_bytes().decode("utf-8-sig"), []
     for separator in ",;\t":
         for row in csv.reader(io.StringIO(text, newline=""), delimiter=separator):
-            found += [cell for cell in row if cell.strip(" \t\r\n\u00a0\u200b\ufeff").startswith(tuple("=+-@＝"))]
+            found += [cell for cell in row if re.sub(r"[\s\u00ad\u200b-\u2060\ufeff]", "", cell)[:1] in set("=+-@＝")]
     return [cell for cell in found if not re.fullmatch(r"-[\d.]+(e-\d+)?", cell)]
 
 

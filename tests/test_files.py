@@ -241,6 +241,7 @@ def test_a_table_for_spreadsheets_holds_no_formula_and_keeps_its_numbers(tmp_pat
     table = pd.read_csv(tmp_path / "table.csv")
     assert table.iloc[:, [1, 4, 6, 7]].values.tolist() == [[-0.5, -3, -40, -1e-9]] * len(rows)
     assert table.iloc[:, [3, 5]].isna().all(axis=None) and table.iloc[:, 8].all()
+    assert csv_text([Path("=a")], [[pd.NA], [Path("=1+1")]]) == '"\'=a"\n"<NA>"\n"\'=1+1"\n'
     harmless = ["a red bird", "x = 1", "a - b", "'quoted'", 'say "hi"', "a, b; c", "two\nlines", "ü"]
     text = csv_text(["caption"], [[caption] for caption in harmless])
     assert [row[0] for row in csv.reader(io.StringIO(text, newline=""))][1:] == harmless

@@ -4,6 +4,7 @@ import contextlib
 import functools
 import hashlib
 import json
+import math
 import threading
 
 import torch
@@ -18,7 +19,7 @@ from .efficientnet import EfficientNetLite
 from .encoder import Encoder
 from .graphs import frozen_graph, openvino_graph
 from .identity import EncoderIdentity
-from .pictures import open_picture, picture_digest, too_large
+from .pictures import MAX_PIXELS, open_picture, picture_digest, too_large
 from .registry import REGISTRY_IMAGE_ENCODERS
 from .transforms import centre_crop, only_the_crop
 from .weights import check_expected, configuration, folder_checksum, model_folder, package_file, short_name, verify
@@ -172,7 +173,9 @@ def load_image_encoder(
         model = _timm().create_model(f"local-dir:{folder}", pretrained=True)  # without its head timm lets weights lack
         model.reset_classifier(0)
         encoder = _image_encoder(model, short_name(name), source, checksum, device, backend, settings)
-        encoder.encode([Image.new("RGB", (64, 64))], progress=False)  # settings that cannot work are refused now
+        if math.prod(encoder._config["input_size"]) > MAX_PIXELS:
+            raise ValueError(f"it wants pictures of over {MAX_PIXELS:,} pixels")
+        encoder._embed(encoder.prepare(Image.new("RGB", (64, 64)))[None])  # settings that cannot work are refused now
     return encoder
 
 

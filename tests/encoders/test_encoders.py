@@ -417,6 +417,7 @@ def deep(name):
         ("image", settings("config.json", architecture=5)),
         ("image", settings("config.json", pretrained_cfg={"checkpoint_path": "other.pth"})),
         ("image", settings("config.json", pretrained_cfg={"crop_pct": -1})),
+        ("image", settings("config.json", pretrained_cfg={"input_size": [3, 200_000, 200_000]})),
         ("image", deep("config.json")),
         ("image", half_of_the_weights),
     ],

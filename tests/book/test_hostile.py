@@ -17,7 +17,7 @@ from jinja2 import nodes
 from nbformat.v4 import new_code_cell, new_notebook, new_output
 from PIL import Image
 
-from asif_book import figures
+from asif_book import figures, widgets
 from asif_book.checks.judging import Verdict
 from asif_book.explore.explorer import Explorer
 from asif_book.explore.question import to_notebook
@@ -30,14 +30,6 @@ from asif_book.overview import Overview
 from asif_book.report.benchmark_page import benchmark_page
 from asif_book.report.book import search_page
 from asif_book.report.rendering import render
-from asif_book.widgets import (
-    anchor_browser,
-    anchor_count_knob,
-    answer_html,
-    counterfactual_knob,
-    sparse_knobs,
-    your_picture,
-)
 from asif_book.widgets.parts import problem
 from asif_lib import ASIF, AnchorBank
 from asif_lib.datasets.pairs import Pairs
@@ -141,14 +133,19 @@ def test_a_notebook_of_the_explorer(explore, tmp_path):
 def test_widgets(bank, tiny):
     model = ASIF(bank, 9, device="cpu", image_encoder=tiny[0], text_encoder=tiny[1])
     labels, pictures = [HOSTILE, "a dog"], bank.pairs["picture"]
-    widgets = anchor_browser(bank), sparse_knobs(bank, bank), anchor_count_knob(bank, bank), your_picture(model, labels)
-    for widget in (*widgets, counterfactual_knob(model, bank, labels, truth=HOSTILE)):
+    made = (
+        widgets.anchor_browser(bank),
+        widgets.sparse_knobs(bank, bank),
+        widgets.anchor_count_knob(bank, bank),
+        widgets.your_picture(model, labels),
+    )
+    for widget in (*made, widgets.counterfactual_knob(model, bank, labels, truth=HOSTILE)):
         found = [page for page in pages(widget) if page]
-        assert [made for page in found for made in made_of_data(page)] == [] and "✘" not in "".join(found)
+        assert [one for page in found for one in made_of_data(page)] == [] and "✘" not in "".join(found)
     vector = model.images(bank.image[:1])
-    assert_shown(answer_html(model, HOSTILE, pictures[0], vector, labels, "{}", pictures))
+    assert_shown(widgets.answer_html(model, HOSTILE, pictures[0], vector, labels, "{}", pictures))
     with pytest.raises(AsifError, match="zq") as caught:
-        answer_html(model, "a", pictures[0], vector, labels, HOSTILE, pictures)
+        widgets.answer_html(model, "a", pictures[0], vector, labels, HOSTILE, pictures)
     assert_shown(problem(caught.value))
 
 

@@ -5,7 +5,6 @@ work, and the same call goes on after the last whole one. At the end the blocks 
 folder is deleted. Blocks begin at fixed rows, so an interrupted build gives the same bank, bit for bit.
 """
 
-import csv
 import hashlib
 import json
 import shutil
@@ -20,7 +19,17 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from asif_lib.errors import BankError, first_line
-from asif_lib.files import check_sha256, locked, parse_json, read_file, sealed, sha256_of, unsealed, write_whole
+from asif_lib.files import (
+    check_sha256,
+    csv_text,
+    locked,
+    parse_json,
+    read_file,
+    sealed,
+    sha256_of,
+    unsealed,
+    write_whole,
+)  # fmt: skip
 from asif_lib.machine import progress_bar
 
 from .anchors import AnchorBank
@@ -153,14 +162,12 @@ def _blocks(files):
 
 def _tell(file, name, files, count):
     """Write the table of the rows that are left out or cut off, and count them in a warning."""
-    rows, cut, digests = 0, 0, [np.empty(0, np.uint64)]
-    with open(file, "w", encoding="utf-8", newline="") as lines:
-        table = csv.writer(lines)
-        table.writerow(["row", "remark"])
-        for record in map(_read, files):
-            table.writerows(record["remarks"])
-            rows, cut = rows + record["rows"], cut + len(record["remarks"]) - record["rows"] + len(record["ids"])
-            digests.append(pd.util.hash_array(np.array(record["captions"], object)))
+    rows, cut, remarks, digests = 0, 0, [], [np.empty(0, np.uint64)]
+    for record in map(_read, files):
+        remarks += record["remarks"]
+        rows, cut = rows + record["rows"], cut + len(record["remarks"]) - record["rows"] + len(record["ids"])
+        digests.append(pd.util.hash_array(np.array(record["captions"], object)))
+    write_whole(file, csv_text(["row", "remark"], remarks).encode())
     left_out, repeated = rows - count, count - len(np.unique(np.concatenate(digests)))
     if left_out or cut or repeated:
         warnings.warn(

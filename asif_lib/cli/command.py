@@ -17,6 +17,7 @@ from typer import Argument, Option
 
 from asif_lib.defaults import DEFAULT_BANK, DEFAULT_K_WORDS, DEFAULT_P
 from asif_lib.errors import AsifError, DataError, ParameterError
+from asif_lib.files import csv_text
 
 Name = Annotated[str, Argument(metavar="NAME")]
 Folder = Annotated[str, Argument(metavar="FOLDER")]
@@ -158,7 +159,8 @@ def check_targets(**files):
 def write_csv(file, table):
     """Write a DataFrame to a CSV file, and say so; nothing without a file."""
     if file:
-        table.to_csv(file, index=False)
+        rows = table.itertuples(index=False, name=None)
+        Path(file).write_text(csv_text(table.columns, rows), encoding="utf-8", newline="")
         say(f"{len(table)} rows in {file}")
 
 

@@ -3,7 +3,7 @@
 import csv
 import re
 import unicodedata
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import pandas as pd
@@ -14,6 +14,10 @@ from asif_lib.files import write_whole
 from .overview import exercise_titles
 from .progress import FILE, Entry, ProgressError, in_order, load_progress
 
+LONGEST = 1_000
+"""Characters of a message that are kept; the longest of a check has 600."""
+MOST_UNKNOWN = 20
+"""Exercises of a student that this workbook does not have, and the table of rows still holds."""
 _ARCHIVES = (".zip", ".tar", ".gz", ".tgz", ".7z", ".rar")
 
 
@@ -45,7 +49,9 @@ def read_class(folder: Path | str) -> ClassProgress:
         name = _printable(item.name)
         if item.name.startswith((".", "__MACOSX")):  # what systems leave in folders and archives
             continue
-        if item.is_dir():
+        if item.is_symlink():
+            found.unreadable.append(f"{name} is a link, and may lead anywhere; ask for the file itself.")
+        elif item.is_dir():
             files = sorted(item.rglob(FILE))
             if not files:
                 found.unreadable.append(f"{name}: there is no {FILE} in this folder.")
@@ -105,8 +111,10 @@ def class_progress(folder: Path | str, csv_file=None, *, chapters=None, roster=N
         _call(found, roster)
     for student, entries in found.students.items():
         if others := sorted(entries.keys() - titles.keys(), key=in_order):
-            lacks = f"this workbook has no exercise {', '.join(others)}"
+            lacks = f"this workbook has no exercise {_few(others)}"
             found.remarks.append(f"{student}: {lacks}; the table leaves it out.")
+            left_out = {*others[MOST_UNKNOWN:]}
+            found.students[student] = {number: e for number, e in entries.items() if number not in left_out}
     found.remarks.extend(_twins(found.students))
     check_chapters(chapters, {number[:2] for number in titles})
     frame = class_frame(found, list(titles), chapters)
@@ -186,18 +194,32 @@ def csv_text(frame) -> str:
 
 def _add(found, student, file, folder):
     name = _printable(str(file.relative_to(folder)))
+    if file.is_symlink():
+        found.unreadable.append(f"{name} is a link, and may lead anywhere; ask for the file itself.")
+        return
     try:
         entries = load_progress(file).exercises
     except ProgressError as error:
         found.unreadable.append(str(error).replace(str(file), name))
         return
+    if long := [number for number, entry in entries.items() if len(entry.message) > LONGEST]:
+        found.remarks.append(f"{name}: the message of {_few(long)} is cut after {LONGEST:,} characters.")
+        entries = {number: replace(entry, message=entry.message[:LONGEST]) for number, entry in entries.items()}
     known = found.students.setdefault(student, {})
     twice = sorted(known.keys() & entries.keys(), key=in_order)
     if twice:
         rule = "of each, the solved one counts, or else the later"
-        found.remarks.append(f"{student}: {name} is not the only file with exercise {', '.join(twice)}; {rule}.")
+        found.remarks.append(f"{student}: {name} is not the only file with exercise {_few(twice)}; {rule}.")
     for number, entry in entries.items():
         known[number] = max(known.get(number, entry), entry, key=lambda e: (e.status == "right", e.last))
+
+
+def _few(names):
+    """
+    >>> _few([f"99.{i}" for i in range(100)])
+    '99.0, 99.1, 99.2, 99.3, 99.4 and 95 more'
+    """
+    return ", ".join(names[:5]) + (f" and {len(names) - 5:,} more" if len(names) > 5 else "")
 
 
 def _printable(name):

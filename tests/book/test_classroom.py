@@ -192,7 +192,7 @@ def test_files_that_cannot_be_read_are_named_and_the_others_counted(folder, caps
         "  Dana/my_progress.json is of version 3 and this workbook knows version 2; use the workbook that wrote it, or "
         "rename it to begin a new one.",
         "  Eve: there is no my_progress.json in this folder.",
-        "  Finn/my_progress.json cannot be read: Is a directory.",
+        "  Finn/my_progress.json cannot be read: it is no regular file.",
         "  Gil.zip: an archive; unpack it.",
     ]
     assert remarks.splitlines() == ["Remarks:", "  notes.txt: no progress file; left alone."]

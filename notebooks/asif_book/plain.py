@@ -64,7 +64,9 @@ def encode(value, lent, most=MOST_NUMBERS, *, whole=False):
             take(math.prod(thing.shape), thing)
             thing = thing.cpu() if whole else thing
             here = thing.device.type == "cpu"
-            flat = thing.detach().resolve_conj().resolve_neg().reshape(-1).view(torch.uint8) if here else None
+            flat = (
+                thing.detach().resolve_conj().resolve_neg().reshape(-1).contiguous().view(torch.uint8) if here else None
+            )
             data = _text(flat.numpy()) if here else None
             about = str(thing.dtype).removeprefix("torch."), list(thing.shape), str(thing.device), thing.requires_grad
             return ["tensor", data, *about]

@@ -14,7 +14,7 @@ import torch
 
 from asif_book.figures.palette import ORANGE, PURPLE, SKY
 from asif_book.plain import Other, TooLargeError
-from asif_book.student import Raised, StandIn
+from asif_book.student import Raised, StandIn, told
 
 from .relations import other_arguments, relation
 from .sandbox import TIME_LIMIT, Lost, OutOfTime
@@ -202,6 +202,8 @@ def ask(function, arguments, where, *, like=None, form=None, patience=1, advice=
         refuse(f"{where} your function {error}")
     except TooLargeError as error:
         refuse(f"{where} your function gave a {error}, with far more numbers than the card asks for.")
+    except Exception as error:  # of a view of the result
+        refuse(_raised(Raised(*told(error)), where))
     if own.line.changed:
         refuse("Your function changed its input; work on a copy, or on a new tensor or picture.")
     if problem := (like is not None and form_problem(result, like)) or (form and form(result)):

@@ -87,20 +87,29 @@ def fresh(cells, name):
     ours, theirs = socket.socketpair()
     command = [sys.executable, "-I", "-m", "asif_book.student", str(theirs.fileno())]
     about = {"stdin": subprocess.DEVNULL, "stdout": subprocess.DEVNULL, "stderr": subprocess.PIPE}
-    with theirs, subprocess.Popen(command, pass_fds=[theirs.fileno()], **about) as process:
+    with theirs, _started(command, pass_fds=[theirs.fileno()], **about) as process, Process(ours, process.pid) as line:
         theirs.close()
-        with Process(ours, process.pid) as line:
-            line.begin(WAIT)
-            try:
-                line.receive()
-            except (EOFError, OutOfTime):
-                line.end()
-                why = process.stderr.read().decode(errors="replace").strip().splitlines() or ["it is too slow"]
-                raise SetupError(f"No process for a solution starts here: {why[-1]}.") from None
-            with line.ends():
-                line.send(cells, name)
-                function = line.function()
-            yield function
+        line.begin(WAIT)
+        try:
+            line.receive()
+        except (EOFError, OutOfTime):
+            line.end()
+            why = process.stderr.read().decode(errors="replace").strip().splitlines() or ["it says nothing"]
+            raise SetupError(f"{NO_PROCESS}: {why[-1]}.") from None
+        with line.ends():
+            line.send(cells, name)
+            function = line.function()
+        yield function
+
+
+NO_PROCESS = "Nothing is judged, since no process for a solution starts here"
+
+
+def _started(command, **options):
+    try:
+        return subprocess.Popen(command, **options)
+    except OSError as error:
+        raise SetupError(f"{NO_PROCESS}: {command[0]}: {error.strerror}.") from None
 
 
 class Asking(Line):

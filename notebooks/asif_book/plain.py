@@ -46,7 +46,7 @@ def encode(value, lent, most=MOST_NUMBERS, *, whole=False):
         most -= count
         if most < 0:
             shape = f" of shape {tuple(thing.shape)}" if isinstance(thing, torch.Tensor | np.ndarray) else ""
-            raise TooLargeError(type(thing).__name__ + shape)
+            raise TooLargeError(type(thing).__name__[:100] + shape)
 
     def lend(kind, function):
         lent.append(function)
@@ -123,14 +123,17 @@ def decode(data, borrow):
     if kind == "image" and rest[1] in _MODES:
         from PIL import Image
 
-        return Image.frombytes(rest[1], tuple(rest[2]), base64.b64decode(rest[0]))
+        raw = base64.b64decode(rest[0])
+        if math.prod(rest[2]) > 8 * len(raw):  # it would take the memory first
+            raise ValueError("a picture without its pixels")
+        return Image.frombytes(rest[1], tuple(rest[2]), raw)
     if kind == "function":
         return borrow(*rest)
     if kind == "iterator":
         return (entry for (entry,) in iter(borrow(*rest), []))
     if kind == "object":
         return SimpleNamespace(**{name: decode(entry, borrow) for name, entry in rest[0].items()})
-    return Other(*rest)
+    return Other(rest[0][:100])
 
 
 def _text(data):

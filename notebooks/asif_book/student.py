@@ -9,12 +9,14 @@ a fork of the kernel; for marks it is a fresh interpreter, ``python -m asif_book
 """
 
 import ast
+import builtins
 import contextlib
 import copy
 import gc
 import io
 import json
 import linecache
+import logging
 import math
 import os
 import re
@@ -250,6 +252,8 @@ def keep_apart():
     nothing = os.open(os.devnull, os.O_RDWR)
     for descriptor in (0, 1, 2):
         os.dup2(nothing, descriptor)
+    logging.disable()  # the kernel's log says that a fork shows no figures
+    builtins.input = _nobody
     gc.freeze()  # what was inherited is not this process's to finish
     os.environ["TOKENIZERS_PARALLELISM"] = "false"
     torch.set_num_threads(1)  # the threads of the parent are not here
@@ -263,6 +267,10 @@ def keep_apart():
         with open("/proc/self/statm") as file:
             now = int(file.read().split()[0]) * resource.getpagesize()
         resource.setrlimit(resource.RLIMIT_AS, (now + MEMORY, resource.getrlimit(resource.RLIMIT_AS)[1]))
+
+
+def _nobody(*_):
+    raise EOFError("nobody answers here; use the arguments")
 
 
 def serve(line, function):

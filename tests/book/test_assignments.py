@@ -169,6 +169,9 @@ def test_submissions_that_cannot_be_marked_are_named_before_anything_runs(tmp_pa
     lacks.cells = [cell for cell in lacks.cells if cell.metadata.get("nbgrader", {}).get("grade_id") != "check-00-1"]
     odd, twice = made(), made()
     odd.cells.append(nbformat.v4.new_code_cell("import inspect\nget_ipython()"))
+    obeyed = made()
+    obeyed.cells[-1].metadata["nbgrader"] = {"grade_id": "\x1b[2J"}
+    released_and(obeyed, course, "Kim")
     twice.cells.append(next(cell for cell in made().cells if "points" in cell.metadata.get("nbgrader", {})))
     released_and(odd, course, "Anna")
     released_and(twice, course, "Hal")
@@ -186,7 +189,7 @@ def test_submissions_that_cannot_be_marked_are_named_before_anything_runs(tmp_pa
     (course / "submitted" / "00_tiny.ipynb").write_text("{}")
     status, printed = asif(capsys, "check", course, "--json")
     result = json.loads(printed.out)
-    assert (status, result["ok"], result["submissions"]) == (1, False, 11)
+    assert (status, result["ok"], result["submissions"]) == (1, False, 12)
     assert result["problems"] == {
         "Bob/00_tiny": "the notebook has 10,007 cells, more than 1,000; it was not run.",
         "Cem/00_tiny": "2 of 2 graded cells are missing: it was not made from this release; ask for the notebook "
@@ -198,6 +201,7 @@ def test_submissions_that_cannot_be_marked_are_named_before_anything_runs(tmp_pa
         "Hal/00_tiny": "check-00-1 stands there twice, or is no cell of this release; remove the cell.",
         "Ida/00_tiny": "00_tiny.ipynb is a link or a device; remove it, or ask for the file itself.",
         "Joe/00_tiny": "data.csv is a link or a device; remove it, or ask for the file itself.",
+        "Kim/00_tiny": "\\x1b[2J stands there twice, or is no cell of this release; remove the cell.",
         "00_tiny.ipynb": "is not in a folder STUDENT/ASSIGNMENT, and nbgrader does not see it; move it there.",
     }
     assert result["suspicious"] == {"Anna/00_tiny": ["get_ipython", "inspect"]}

@@ -234,6 +234,7 @@ BEYOND = {
     "KeyboardInterrupt": (lambda x: raises(KeyboardInterrupt())(), "your function raised KeyboardInterrupt"),
     "an odd result": (lambda x: Odd(), "your function returned an Odd; a Tensor of shape (2, 3) is wanted"),
     "odd results": (lambda x: [Odd(), Odd()], "returned a list"),
+    "endless names": (lambda x: raises(type("E" * 10**6, (Exception,), {})("e" * 10**6))(), "your function raised EEE"),
     "_exit": (lambda x: os._exit(0), "your function ended the process"),
     "abort": (lambda x: os.abort(), "your function ended the process"),
     "closed files": (closes_everything, "your function ended the process"),
@@ -246,7 +247,7 @@ def test_nothing_that_a_solution_does_hangs_or_ends_the_notebook(kind, monkeypat
     monkeypatch.setattr(sandbox, "TIME_LIMIT", 0.3 if message in (ENDLESS, "") else 5)
     verdict = compare(solution, *DOUBLE)
     assert verdict.status == "wrong"
-    assert message in verdict.message, verdict
+    assert message in verdict.message and len(verdict.message) < 1_000, verdict
 
 
 @pytest.mark.parametrize("kind", ["slow words", "a slow tensor", "an odd result", "GeneratorExit", "KeyboardInterrupt"])

@@ -157,9 +157,9 @@ def judge(verdict_of, *arguments, **keywords) -> Verdict:
         return wrong("That is the library's own function; give the check the one that you wrote.")
     with contextlib.ExitStack() as stack:
         stack.enter_context(pristine())
-        if arguments and callable(arguments[0]) and not isinstance(arguments[0], StandIn):
-            arguments = stack.enter_context(answering(arguments[0])), *arguments[1:]
         try:
+            if arguments and callable(arguments[0]) and not isinstance(arguments[0], StandIn):
+                arguments = stack.enter_context(answering(arguments[0])), *arguments[1:]
             verdict = verdict_of(*arguments, **keywords)
         except Ended as end:
             verdict = end.verdict

@@ -128,7 +128,8 @@ class Asking(Line):
 
     def outcome(self, kind, *rest):
         if kind == "raised":
-            raise Raised(*rest)
+            name, message, line, stub = rest
+            raise Raised(name[:100], message[:300], line[:300], stub)
         if kind == "large":
             raise TooLargeError(*rest)
         self.changed |= rest[1]
@@ -192,10 +193,14 @@ class Process(Asking):
         while self.size <= MOST_BYTES:
             if self._seconds() > self.seconds or time.monotonic() - self.began > WAIT * self.seconds:
                 raise OutOfTime
-            with contextlib.suppress(TimeoutError):
+            try:
                 part = super().read()
-                self.size += len(part)
-                return part
+            except TimeoutError:
+                if self.process.status() == "zombie":  # another process may still hold its end of the line
+                    raise EOFError from None
+                continue
+            self.size += len(part)
+            return part
         raise Lost("gives far too much.")
 
     def answer(self, place, arguments, keywords):
@@ -216,12 +221,10 @@ class Process(Asking):
             yield
         except (Raised, TooLargeError):
             raise
-        except (Exception, Stopped) as error:
+        except Exception as error:
             self.end()
             if isinstance(error, OutOfTime | Lost):
                 raise
-            if isinstance(error, Stopped):
-                raise OutOfTime from None
             gone = isinstance(error, EOFError | OSError)
             raise Lost("ended the process." if gone else "gave an answer that cannot be read.") from None
 
@@ -240,13 +243,8 @@ class Here(Asking):
 
     def call(self, place, arguments, keywords):
         arguments, keywords = self.coded(arguments, keywords)
-        try:
-            with sandbox(self.printed, self.seconds):
-                reply = self.answer(place, arguments, keywords)
-        except Interrupted:
-            raise KeyboardInterrupt from None
-        except Stopped:
-            raise OutOfTime from None
+        with sandbox(self.printed, self.seconds):
+            reply = self.answer(place, arguments, keywords)
         return self.outcome(*reply)
 
 
@@ -287,7 +285,7 @@ def pristine():
 def sandbox(printed, seconds):
     """What runs inside prints into `printed`, and is stopped in time if this is the main thread, in which cells run.
 
-    Raises `Stopped`, also where the function catches everything with a bare except (one, not one within another).
+    Raises `OutOfTime`, also where the function catches everything with a bare except (one, not one within another).
     """
     owner = sys._getframe(2)  # 0 is this frame, 1 contextlib's, 2 that of the with statement
     printing = contextlib.redirect_stdout(printed), contextlib.redirect_stderr(printed)
@@ -297,7 +295,7 @@ def sandbox(printed, seconds):
 
 @contextlib.contextmanager
 def alarm(owner, seconds):
-    """Raise `Stopped` within the frame `owner` after some seconds of computing, or many of waiting."""
+    """Raise `OutOfTime` after some seconds of computing, or many of waiting; for what `owner` calls it is `Stopped`."""
     if threading.current_thread() is not threading.main_thread() or not hasattr(signal, "setitimer"):
         yield
         return
@@ -327,6 +325,10 @@ def alarm(owner, seconds):
     signal.setitimer(signal.ITIMER_REAL, min(seconds, 0.2), 0.2)  # again and again: one may fall into a handler
     try:
         yield
+    except Interrupted:
+        raise KeyboardInterrupt from None
+    except Stopped:
+        raise OutOfTime from None
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0)
         sys.settrace(trace)

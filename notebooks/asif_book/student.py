@@ -27,6 +27,7 @@ import traceback
 import tracemalloc
 import weakref
 from functools import partial
+from symtable import Symbol, symtable
 from unittest import mock
 
 import torch
@@ -310,7 +311,7 @@ def definitions(cells, name) -> list:
     needed, kept = {name, "*"}, set()
     while more := {i for i, names in enumerate(bound) if i not in kept and names & needed}:
         kept |= more
-        needed |= {node.id for i in more for node in ast.walk(statements[i][1]) if isinstance(node, ast.Name)}
+        needed = needed.union(*(_used(symtable(ast.unparse(statements[i][1]), "", "exec")) for i in more))
     return [compile(ast.Module([statements[i][1]], []), statements[i][0], "exec") for i in sorted(kept)]
 
 
@@ -329,6 +330,13 @@ def _parsed(cell, file):
 
 _IMPORTS = ast.Import, ast.ImportFrom
 _SCOPES = ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef
+
+
+def _used(scope) -> set:
+    """Names of the notebook that the code of a scope reads; those of its own functions are theirs."""
+    is_outer = Symbol.is_referenced if scope.get_type() == "module" else Symbol.is_global
+    own = {symbol.get_name() for symbol in scope.get_symbols() if is_outer(symbol)}
+    return own.union(*map(_used, scope.get_children()))
 
 
 def _bound(node) -> set:

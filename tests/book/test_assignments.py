@@ -11,6 +11,7 @@ import pytest
 
 from asif_book.assignments import NBGRADER_SCHEMA, Grader, assignment, export
 from asif_book.classroom import ClassError
+from asif_book.student import run
 from asif_lib import cli
 
 CHAPTER = '''\
@@ -277,6 +278,20 @@ def grader(tmp_path, tiny):
 def test_a_grader_finds_what_an_honest_solution_needs(grader, tiny):
     verdict = grader.verdict(solved_by(HONEST, tiny), "check-00-1")
     assert verdict.status == "right", verdict
+
+
+def test_of_a_notebook_only_that_runs_which_a_solution_rests_on(capsys):
+    cells = [
+        "import math, os\nn = 3\nfar = print('far')\nseen = {}",
+        "%time 1\nseen['n'] = n\nprint(f(1))",
+        "for i in range(2):\n    n += i",
+        "def other(n):\n    return far\nclass Near:\n    least = n",
+        "print('no Python",
+        "def f(x, far=1):\n    os = lambda n: n + far\n    return math.floor(x) + Near.least + os(seen['n'])",
+    ]
+    function, failed = run(cells, "f")
+    assert (function(1.5), failed, capsys.readouterr().out) == (1 + 4 + 4, None, "")
+    assert isinstance(run(["x = 1 / 0"], "x")[1], ZeroDivisionError)
 
 
 @pytest.mark.parametrize("kind", STOLEN)

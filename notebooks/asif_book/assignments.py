@@ -276,7 +276,7 @@ def problem_of(notebook, released: Path | str) -> str:
         return f"the notebook has {len(notebook.cells):,} cells, more than {MOST_CELLS:,}; it was not run."
     wanted, there = _graded_cells(nbformat.read(released, as_version=4)), _graded_cells(notebook)
     if odd := sorted({name for name in there if there.count(name) > 1 or name not in wanted}):
-        return f"{', '.join(odd)[:200]} stands there twice, or is no cell of this release; remove the cell."
+        return f"{', '.join(odd)[:200]}: the release has this graded cell once, or not at all; remove the other."
     lost = [name for name in wanted if name not in there]
     if not lost:
         return ""

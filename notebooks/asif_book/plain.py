@@ -34,7 +34,7 @@ class Other:
     kind: str
 
 
-def encode(value, lent, most=MOST_NUMBERS, *, whole=False):
+def to_plain(value, lent, most=MOST_NUMBERS, *, whole=False):
     """Return `value` as JSON; the functions in it are appended to `lent`, and are called by their places there.
 
     Raises `TooLargeError` at more than `most` numbers, before any of them is touched. With `whole`, an iterator and the
@@ -96,8 +96,8 @@ def encode(value, lent, most=MOST_NUMBERS, *, whole=False):
     return one(value)
 
 
-def decode(data, borrow):
-    """Return the value of what `encode` made; `borrow` makes a function of its place.
+def from_plain(data, borrow):
+    """Return the value of what `to_plain` made; `borrow` makes a function of its place.
 
     Raises ValueError or another `Exception` at anything else. Makes nothing larger than `data`.
     """
@@ -105,7 +105,7 @@ def decode(data, borrow):
         return data
     kind, *rest = data
     if kind in _COLLECTIONS:
-        return _COLLECTIONS[kind](decode(entry, borrow) for entry in rest)
+        return _COLLECTIONS[kind](from_plain(entry, borrow) for entry in rest)
     if kind == "tensor":
         text, name, shape, device, grad = rest
         if device != "cpu":
@@ -119,7 +119,7 @@ def decode(data, borrow):
             raise ValueError(f"an array of {dtype}")
         return np.frombuffer(bytearray(base64.b64decode(text)), dtype).reshape(shape)
     if kind == "topk":
-        return torch.return_types.topk([decode(entry, borrow) for entry in rest])
+        return torch.return_types.topk([from_plain(entry, borrow) for entry in rest])
     if kind == "image" and rest[1] in _MODES:
         from PIL import Image
 
@@ -132,7 +132,7 @@ def decode(data, borrow):
     if kind == "iterator":
         return (entry for (entry,) in iter(borrow(*rest), []))
     if kind == "object":
-        return SimpleNamespace(**{name: decode(entry, borrow) for name, entry in rest[0].items()})
+        return SimpleNamespace(**{name: from_plain(entry, borrow) for name, entry in rest[0].items()})
     return Other(rest[0][:100])
 
 

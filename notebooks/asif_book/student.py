@@ -35,7 +35,7 @@ from torch.overrides import TorchFunctionMode
 
 from asif_lib.errors import first_line
 
-from .plain import MOST_NUMBERS, TooLargeError, decode, encode
+from .plain import MOST_NUMBERS, TooLargeError, from_plain, to_plain
 
 MEMORY = 4 << 30
 """Bytes that a student's function may take."""
@@ -124,9 +124,9 @@ class Line:
         """Call a function that was lent, and return the reply."""
         function = None
         try:
-            function, given = self.lent[place], [decode(argument, self.borrowed) for argument in arguments]
-            result = function(*given, **{name: decode(a, self.borrowed) for name, a in keywords.items()})
-            reply = ["result", encode(result, self.lent, self.most), any(map(self._changed, given, arguments))]
+            function, given = self.lent[place], [from_plain(argument, self.borrowed) for argument in arguments]
+            result = function(*given, **{name: from_plain(a, self.borrowed) for name, a in keywords.items()})
+            reply = ["result", to_plain(result, self.lent, self.most), any(map(self._changed, given, arguments))]
         except TooLargeError as error:
             reply = ["large", str(error)]
         except Stopped:
@@ -140,10 +140,10 @@ class Line:
         if kind == "raised":
             known = {e.__name__: e for e in (ValueError, TypeError, KeyError, IndexError)}
             raise known.get(rest[0], RuntimeError)(rest[1])
-        return decode(rest[0], self.stand_in)
+        return from_plain(rest[0], self.stand_in)
 
     def coded(self, arguments, keywords):
-        code = partial(encode, lent=self.lent, most=math.inf, whole=True)
+        code = partial(to_plain, lent=self.lent, most=math.inf, whole=True)
         return [code(argument) for argument in arguments], {name: code(a) for name, a in keywords.items()}
 
     def stand_in(self, place):
@@ -156,7 +156,7 @@ class Line:
         """Whether a function changed its argument; that it asked for gradients is no change."""
         if not isinstance(argument, list) or argument[0] not in ("tensor", "array", "list", "dict", "image"):
             return False
-        return encode(given.detach() if argument[0] == "tensor" else given, [], math.inf) != argument
+        return to_plain(given.detach() if argument[0] == "tensor" else given, [], math.inf) != argument
 
 
 class Printed(io.TextIOBase):
@@ -274,7 +274,7 @@ def _nobody(*_):
     raise EOFError("nobody answers here; use the arguments")
 
 
-def serve(line, function):
+def answer_calls(line, function):
     """Answer the calls of a check until it closes the line."""
     line.lent += [function, peak_of(function)]
     printed = Passing(line)
@@ -368,7 +368,7 @@ def main(descriptor):
     def undefined(*arguments):
         raise failed or NameError(f"name {name!r} is not defined")
 
-    serve(line, undefined if function is None else function)
+    answer_calls(line, undefined if function is None else function)
 
 
 if __name__ == "__main__":

@@ -199,10 +199,10 @@ def test_submissions_that_cannot_be_marked_are_named_before_anything_runs(tmp_pa
         "Eve/00_tiny": "there is no 00_tiny.ipynb, but my copy.ipynb; rename it, or ask for the notebook again.",
         "Finn/00_tiny": result["problems"]["Finn/00_tiny"],
         "Gil/09_unknown": "the course has no assignment 09_unknown; rename the folder.",
-        "Hal/00_tiny": "check-00-1 stands there twice, or is no cell of this release; remove the cell.",
+        "Hal/00_tiny": "check-00-1: the release has this graded cell once, or not at all; remove the other.",
         "Ida/00_tiny": "00_tiny.ipynb is a link or a device; remove it, or ask for the file itself.",
         "Joe/00_tiny": "data.csv is a link or a device; remove it, or ask for the file itself.",
-        "Kim/00_tiny": "\\x1b[2J stands there twice, or is no cell of this release; remove the cell.",
+        "Kim/00_tiny": "\\x1b[2J: the release has this graded cell once, or not at all; remove the other.",
         "00_tiny.ipynb": "is not in a folder STUDENT/ASSIGNMENT, and nbgrader does not see it; move it there.",
     }
     assert result["suspicious"] == {"Anna/00_tiny": ["get_ipython", "inspect"]}

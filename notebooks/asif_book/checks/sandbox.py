@@ -23,8 +23,8 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
-from asif_book.plain import MOST_NUMBERS, TooLargeError, decode
-from asif_book.student import Line, Printed, Raised, StandIn, Stopped, keep_apart, kernel_stays, peak_of, serve
+from asif_book.plain import MOST_NUMBERS, TooLargeError, from_plain
+from asif_book.student import Line, Printed, Raised, StandIn, Stopped, answer_calls, keep_apart, kernel_stays, peak_of
 from asif_lib.errors import AsifError
 
 FORKS = sys.platform == "linux"
@@ -70,7 +70,7 @@ def answering(function):
         try:
             ours.close()
             keep_apart()
-            serve(Line(theirs), function)
+            answer_calls(Line(theirs), function)
         finally:
             os._exit(0)
     theirs.close()
@@ -133,7 +133,7 @@ class Asking(Line):
         if kind == "large":
             raise TooLargeError(*rest)
         self.changed |= rest[1]
-        return decode(rest[0], self.stand_in)
+        return from_plain(rest[0], self.stand_in)
 
 
 class Process(Asking):

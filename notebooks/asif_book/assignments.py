@@ -5,6 +5,7 @@ it gives back is compared here. Nothing that a student writes into a notebook re
 """
 
 import ast
+import contextlib
 import re
 import stat
 from dataclasses import replace
@@ -168,10 +169,11 @@ class Grader:
 
     def _task(self, test, name):
         from .checks.sandbox import SetupError
-        from .student import run
+        from .student import Printed, run
 
         if test not in self._tasks:
-            self._tasks[test], error = run(_cells_before(self.notebook, test), name)
+            with contextlib.redirect_stdout(Printed()):
+                self._tasks[test], error = run(_cells_before(self.notebook, test), name)
             if self._tasks[test] is None:
                 why = first_line(error or "no cell does")
                 raise SetupError(f"The course's own cells make no `{name}` for {test}: {why}.")

@@ -218,7 +218,8 @@ class Lengths:
     of = staticmethod(norm)
 TABLE = {}
 TABLE["least"] = 1e-30
-def helper(a, b):
+from asif_book.checks import FailureTask
+def helper(a, b, task: FailureTask = None):
     return float(a @ b) / m.fsum([max(float(Lengths.of(a) * Lengths.of(b)), TABLE["least"])])
 raise RuntimeError("a cell of no concern")
 """

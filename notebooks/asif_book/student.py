@@ -275,12 +275,17 @@ def _nobody(*_):
     raise EOFError("nobody answers here; use the arguments")
 
 
+def named(function) -> list:
+    """Return the module of a function, and the names in its code."""
+    names = getattr(getattr(function, "__code__", None), "co_names", ())
+    return [str(getattr(function, "__module__", "")), list(names)]
+
+
 def answer_calls(line, function):
     """Answer the calls of a check until it closes the line."""
     line.lent += [function, peak_of(function)]
     printed = Passing(line)
-    names = getattr(getattr(function, "__code__", None), "co_names", ())
-    line.send("ready", str(getattr(function, "__module__", "")), list(names))
+    line.send("ready", *named(function))
     with contextlib.redirect_stdout(printed), contextlib.redirect_stderr(printed), kernel_stays():
         while True:
             reply = line.answer(*line.receive()[1:])

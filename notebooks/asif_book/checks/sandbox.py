@@ -24,7 +24,18 @@ import torch
 import torch.nn.functional as F
 
 from asif_book.plain import MOST_NUMBERS, TooLargeError, from_plain
-from asif_book.student import Line, Printed, Raised, StandIn, Stopped, answer_calls, keep_apart, kernel_stays, peak_of
+from asif_book.student import (
+    Line,
+    Printed,
+    Raised,
+    StandIn,
+    Stopped,
+    answer_calls,
+    keep_apart,
+    kernel_stays,
+    named,
+    peak_of,
+)
 from asif_lib.errors import AsifError
 
 FORKS = sys.platform == "linux"
@@ -60,7 +71,7 @@ class Interrupted(Stopped):
 def answering(function):
     """Give a function that answers for a student's own, with plain data, in time and without a trace."""
     if not FORKS or torch.cuda.is_initialized():
-        yield StandIn(Here(function), 0)
+        yield _standing_in(Here(function), *named(function))
         return
     ours, theirs = socket.socketpair()
     with warnings.catch_warnings():  # of other threads: none of their locks is needed
@@ -76,6 +87,13 @@ def answering(function):
     theirs.close()
     with Process(ours, pid) as line:
         yield line.function()
+
+
+def _standing_in(line, module, names):
+    """Return what stands in for a student's function; a check may look at its module and the names in its code."""
+    function = StandIn(line, 0)
+    function.__module__, function.__code__ = module, types.SimpleNamespace(co_names=names)
+    return function
 
 
 @contextlib.contextmanager
@@ -172,10 +190,7 @@ class Process(Asking):
 
     def function(self):
         """Wait for the function, and return what stands in for it."""
-        _, module, names = self.receive()
-        function = StandIn(self, 0)
-        function.__module__, function.__code__ = module, types.SimpleNamespace(co_names=names)
-        return function
+        return _standing_in(self, *self.receive()[1:])
 
     def send(self, *message):
         self.connection.settimeout(WAIT * self.seconds)
@@ -264,19 +279,28 @@ def _put(contents):
 
 
 @contextlib.contextmanager
-def pristine():
+def as_imported():
     """What runs inside finds PyTorch, NumPy and Python as they were imported; afterwards they are as before."""
     before, dtype, grad = [dict(vars(m)) for m in _MODULES], torch.get_default_dtype(), torch.is_grad_enabled()
-    python, numpy = random.getstate(), np.random.get_state()
     _put(_ORIGINAL)
     try:
         torch.set_default_dtype(torch.float32)
-        with torch.random.fork_rng([]), torch.enable_grad(), np.errstate():
+        with torch.enable_grad(), np.errstate():
             yield
     finally:
         _put(before)
         torch.set_default_dtype(dtype)
         torch.set_grad_enabled(grad)
+
+
+@contextlib.contextmanager
+def pristine():
+    """Do the same, and put back the states of random numbers."""
+    python, numpy = random.getstate(), np.random.get_state()
+    try:
+        with torch.random.fork_rng([]), as_imported():
+            yield
+    finally:
         random.setstate(python)
         np.random.set_state(numpy)
 
@@ -289,7 +313,7 @@ def sandbox(printed, seconds):
     """
     owner = sys._getframe(2)  # 0 is this frame, 1 contextlib's, 2 that of the with statement
     printing = contextlib.redirect_stdout(printed), contextlib.redirect_stderr(printed)
-    with printing[0], printing[1], pristine(), kernel_stays(), alarm(owner, seconds):
+    with printing[0], printing[1], as_imported(), kernel_stays(), alarm(owner, seconds):
         yield
 
 

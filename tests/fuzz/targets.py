@@ -161,16 +161,16 @@ def as_large(read):
 
 
 def make_cache(folder):
-    (folder / "drawings").mkdir()
+    (folder.parent / "drawings").mkdir(exist_ok=True)
     for colour in ("red", "green", "blue"):
-        draw("circle", colour).save(folder / "drawings" / f"{colour}.png")
+        draw("circle", colour).save(folder.parent / "drawings" / f"{colour}.png")
     cached("image")(folder), cached("text")(folder)
 
 
 def cached(kind):
     def read(folder):
         os.environ["ASIF_CACHE"] = str(folder / "cache")
-        items = [folder / "drawings" / f"{colour}.png" for colour in ("red", "green", "blue")]
+        items = [folder.parent / "drawings" / f"{colour}.png" for colour in ("red", "green", "blue")]
         texts = [f"a {item.stem} {kind}" for item in items for kind in ("square", "otter")]
         return embed(ENCODERS[kind], items if kind == "image" else texts, progress=False).tolist()
 
@@ -310,7 +310,8 @@ def make_texts(folder):
     for name, text in {**CONDITIONS, **QUESTION}.items():
         (folder / name).mkdir(), (folder / name / "text.txt").write_text(text)
     make(0, 40).save(folder / "toy")
-    np.savez(folder / "labels.npz", labels=["otter", "sea lion", "salt, pepper"], embeddings=np.eye(3, 4))
+    cards = load_pairs(card_folder(folder / "cards", [f"#{i:02x}{255 - 6 * i:02x}40" for i in range(10)]))
+    AnchorBank.build(cards, *ENCODERS.values(), progress=False).save(folder / "asked")
 
 
 def written(folder, name):
@@ -327,9 +328,9 @@ def choose(name):
 
 def ask(folder):
     """Ask as the explorer does."""
-    copy = WorkingCopy(folder / "toy", folder / "copy", device="cpu", labels_from=folder / "labels.npz")
-    labels = tuple(parse_labels(written(folder, "labels")))
-    return explain(copy, Question("id-0003", labels, 8, 2.0, template=written(folder, "template"))).ranking
+    copy = WorkingCopy(folder / "asked", folder / "copy", device="cpu")
+    labels, template = tuple(parse_labels(written(folder, "labels"))), written(folder, "template")
+    return explain(copy, Question(copy.stored.pairs["id"][3], labels, 5, 2.0, template=template)).ranking
 
 
 TARGETS = {

@@ -126,6 +126,9 @@ def main():
     parser.add_argument("--case", type=int, help="repeat this case of the target, and show what it prints")
     parser.add_argument("--kills", type=int, metavar="N", help="kill N operations, in place of damage")
     asked = parser.parse_args()
+    if sys.platform != "linux":
+        print("fuzzing needs the processes and limits of Linux: nothing was tried")
+        return 0
     torch.set_num_threads(1)
     warnings.simplefilter("ignore")
     with tempfile.TemporaryDirectory() as made:

@@ -70,6 +70,7 @@ $(VENV)/.installed-%: pyproject.toml
 	@echo "installing packages into $(VENV) (the first time this takes minutes)"
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check $(if $(KIT),--no-index --find-links kit/wheels) -e ".[$*]" --no-compile
 	@$(BIN)/python -m compileall -qq -j 0 $(VENV)/lib || true  # pip compiles on one core; what fails here is not used
+	@$(BIN)/python -c 'import torch; from asif_lib.search import top_anchors; top_anchors(torch.eye(2), torch.eye(2), 1)'  # compiles the search
 	@touch $(STUDENT) $@
 
 # the student and the solved edition, from notebooks/source

@@ -1,5 +1,6 @@
 """The errors that this library raises for bad input: one sentence that says what, where and what to do."""
 
+import contextlib
 import difflib
 import importlib
 import importlib.metadata
@@ -128,3 +129,14 @@ def import_extra(module, extra) -> ModuleType:
         raise MissingExtraError(
             f"`{package}` {fault}; it comes with the extra {extra}: pip install 'asif-workbook[{extra}]'"
         ) from error
+
+
+@contextlib.contextmanager
+def encoder_errors(name, library):
+    """Turn every error of a library that loads a model into an `EncoderError`; they are of many kinds."""
+    try:
+        yield
+    except AsifError:
+        raise
+    except Exception as error:
+        raise EncoderError(f"{name}: {library} cannot load this model ({first_line(error)})") from error

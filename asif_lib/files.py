@@ -1,12 +1,21 @@
 """The workbook's files: its folders, checksums, JSON, whole writes, and locks."""
 
+import csv
 import hashlib
+import io
 import itertools
+import numbers
 import os
 import re
+import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+
+try:
+    import fcntl
+except ImportError:  # Windows
+    fcntl = None
 
 from filelock import FileLock, Timeout
 from pydantic import TypeAdapter, ValidationError
@@ -22,7 +31,7 @@ SMALL = 2**26
 
 
 class LockedError(AsifError):
-    """Another process keeps a file locked."""
+    """Another process keeps a file locked, or the file system locks no files."""
 
 
 def sha256_of(path) -> str:
@@ -47,8 +56,27 @@ def is_writable(path) -> bool:
     return os.access(path, os.W_OK) and (path.is_dir() or os.access(path.parent, os.W_OK))
 
 
+def size_of_file(path) -> int:
+    """Return the bytes of a regular file. Raises `ValueError` for a link, pipe, device or folder, `OSError` without it.
+
+    A pipe would be waited for, a device has no end, and what a link stands for belongs to something else.
+    """
+    found = os.lstat(path)
+    if not stat.S_ISREG(found.st_mode):
+        kind = "a link" if stat.S_ISLNK(found.st_mode) else "a pipe, device or folder"
+        raise ValueError(f"{Path(path).name} is {kind}, and only a regular file is read; put a copy in its place")
+    return found.st_size
+
+
+def read_file(path) -> bytes:
+    """Return the content of a regular file; errors as of `size_of_file`."""
+    size_of_file(path)
+    return Path(path).read_bytes()
+
+
 def check_sha256(path, expected) -> None:
-    """Raise `ValueError` unless the file has this checksum."""
+    """Raise `ValueError` unless the path is a regular file with this checksum."""
+    size_of_file(path)
     if sha256_of(path) != expected:
         raise ValueError(f"{path.name} is not as it was written: its checksum differs")
 
@@ -78,10 +106,12 @@ def locked(path) -> Iterator[None]:
     """Hold the lock of a file, ``NAME.lock`` beside it, so that simultaneous changes lose nothing.
 
     It excludes other threads too. When a process ends, in any way, the system releases its lock. Raises `LockedError`
-    if another process keeps the lock for `LOCK_SECONDS` seconds, and `OSError` if the folder is read-only.
+    if another process keeps the lock for `LOCK_SECONDS` seconds, or at once if the file system refuses locks, and
+    `OSError` if the folder is read-only.
     """
     path = Path(path)
     lock = FileLock(path.with_name(path.name + ".lock"), timeout=LOCK_SECONDS)
+    _check_locks(lock.lock_file)
     try:
         lock.acquire()
     except Timeout:
@@ -90,6 +120,24 @@ def locked(path) -> Iterator[None]:
         yield
     finally:
         lock.release()
+
+
+def _check_locks(file):
+    """Raise `LockedError` if the file system refuses a lock: filelock takes this for the lock of another process."""
+    if fcntl is None:
+        return
+    descriptor = os.open(file, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        fcntl.flock(descriptor, fcntl.LOCK_UN)  # a process that is forked now inherits no lock
+    except BlockingIOError:  # another process holds it, and may release it
+        pass
+    except OSError as error:
+        raise LockedError(
+            f"{file}: the file system does not lock files ({error.strerror}); put the folder on another disk"
+        ) from None
+    finally:
+        os.close(descriptor)
 
 
 def read_json(path, kind):
@@ -114,6 +162,31 @@ def parse_json(content: bytes, kind):
 def write_json(path, value) -> None:
     """Write `value` (a dataclass, a pydantic model, or plain lists and dictionaries) as JSON, in one step."""
     write_whole(path, TypeAdapter(type(value)).dump_json(value, indent=2) + b"\n")
+
+
+_UNSEEN = r"[\s\0-\x1f\x7f-\xa0\xad\u061c\u180e\u200b-\u200f\u2028-\u202f\u2060-\u206f\ufeff]"
+_FORMULA = re.compile(rf"(?:\A(?![+-]?[\d.]+\Z)|[;\t\r\n])(?={_UNSEEN}*[=+\-@＝＋－＠])")
+"""Where a spreadsheet would begin a formula, also where its language separates cells by semicolons; not at a number."""
+
+
+def csv_text(columns, rows) -> str:
+    """Return a table as CSV, every text in quotes. What a spreadsheet would take for a formula gets an apostrophe.
+
+    >>> print(csv_text(["caption", "score"], [["=1+1", -0.5], ["-40", None]]), end="")
+    "caption","score"
+    "'=1+1",-0.5
+    "-40",""
+    """
+    text = io.StringIO(newline="")
+    table = csv.writer(text, quoting=csv.QUOTE_NONNUMERIC, lineterminator="\n")
+    table.writerows(map(_cell, row) for row in itertools.chain([columns], rows))
+    return text.getvalue()
+
+
+def _cell(value):
+    if isinstance(value, numbers.Number):
+        return None if value != value else value  # NaN is an empty cell
+    return None if value is None else _FORMULA.sub(r"\g<0>'", str(value))
 
 
 _SEAL = re.compile(rb',\n  "sha256": "([0-9a-f]{64})"\n}\n\Z')

@@ -66,6 +66,9 @@ class Classification:
 class ASIF:
     """Compare pictures and texts, or the items of any two sides, as sparse vectors over the same anchors.
 
+    The order of the bank's rows decides ties: of anchors with equal cosines, such as those of equal captions, the first
+    are kept. Another order of the same pairs may change a few labels.
+
     The method is from Norelli et al., NeurIPS 2023. `images`, `texts`, `search_pictures` and `search_captions` are for
     a bank of pictures and texts, the rest is for any two sides.
 
@@ -117,8 +120,7 @@ class ASIF:
     def encoder(self, side):
         """Return the bank's encoder of a side, such as ``"image"``; load it at the first call."""
         if side not in self._encoders:
-            self.bank.rows(side)  # refuses a side that the bank does not have
-            identity = self.bank.encoders[side]
+            identity = self.bank.encoder_of(side)
             if identity.is_external:
                 option = f"{side}_encoder=…" if side in ("image", "text") else f"encoders={{{side!r}: …}}"
                 raise EncoderError(

@@ -63,7 +63,7 @@ def measure(n, queries, k):
         answers = {
             "author": author_top(unit_questions, unit, k),
             "faiss.knn": [torch.from_numpy(x) for x in faiss_top(unit_questions, unit, k)],
-            "engine, faiss": top_anchors(questions, anchors, k, method="faiss"),
+            "engine, float32": top_anchors(questions, anchors, k, method="float32"),
             "engine, bf16": top_anchors(questions, anchors, k, method="bf16"),
             "engine, bf16, prepared": top_anchors(questions, prepare(anchors), k, method="bf16"),
             "engine, torch": top_anchors(questions, anchors, k, method="torch"),

@@ -26,12 +26,13 @@ def caption(number):
 
 
 def write_parquet(folder, count, shard=100, split="train", picture=png, caption=caption):
-    """Write `count` pairs as shards of parquet, as `datasets` writes them for the hub."""
+    """Write `count` pairs as shards of parquet, as `datasets` writes them for the hub; a picture may be an address."""
     (folder / "data").mkdir(parents=True)
     shards = -(-count // shard)
     for i in range(shards):
         numbers = range(i * shard, min(count, (i + 1) * shard))
-        pictures = [None if (content := picture(n)) is None else {"bytes": content, "path": None} for n in numbers]
+        kinds = {bytes: "bytes", str: "path"}
+        pictures = [None if (cell := picture(n)) is None else {kinds[type(cell)]: cell} for n in numbers]
         columns = {
             "image": pa.array(pictures, pa.struct({"bytes": pa.binary(), "path": pa.string()})),
             "caption": pa.array([caption(n) for n in numbers], pa.string()),

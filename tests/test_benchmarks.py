@@ -91,7 +91,7 @@ def test_a_search_that_loses_anchors_is_seen(monkeypatch):
     monkeypatch.setattr(exactness, "top_anchors", lossy)
     result = exactness.measure(n=300, queries=4, k=20)
     missed = {row["what"] for row in result["compared"] if not row["met"]}
-    assert {f"recall by value, clustered, engine, {way}" for way in ("faiss", "bf16", "torch")} <= missed
+    assert {f"recall by value, clustered, engine, {way}" for way in ("float32", "bf16", "torch")} <= missed
 
 
 # -- what the benchmarks share ---------------------------------------------------------------------------

@@ -1,6 +1,10 @@
 """Files are written whole, damaged ones are put aside, and a lock is held by one thread of one process at a time."""
 
+import csv
+import errno
+import io
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -8,15 +12,20 @@ import threading
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+import pandas as pd
 import pytest
 from forks import CONTEXT, child, powerless, status_of
+from hostile import FORMULAS, formulas
 from pydantic import BaseModel
 
 from asif_lib import files
 from asif_lib.files import (
+    ROOT,
     LockedError,
     build_dir,
     cache_dir,
+    csv_text,
     locked,
     put_aside,
     read_json,
@@ -185,6 +194,19 @@ def test_a_lock_that_is_not_released_is_an_error_and_not_a_wait_for_ever(tmp_pat
         pass
 
 
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs POSIX")
+@pytest.mark.parametrize("number", [errno.ENOSYS, errno.EACCES, errno.ENOLCK])
+def test_a_file_system_that_refuses_locks_is_named_at_once(tmp_path, monkeypatch, number):
+    def refuse(descriptor, how):
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr("fcntl.flock", refuse)
+    monkeypatch.setattr("time.sleep", None)  # nobody waits
+    words = rf"file\.lock: the file system does not lock files \({os.strerror(number)}\); put"
+    with pytest.raises(LockedError, match=words), locked(tmp_path / "file"):
+        pass
+
+
 def test_the_lock_of_a_killed_process_is_free(tmp_path, monkeypatch):
     monkeypatch.setattr(files, "LOCK_SECONDS", 0.1)
     command = [sys.executable, "-c", HOLD, str(tmp_path / "file")]
@@ -224,3 +246,23 @@ def test_in_a_read_only_folder_there_is_no_lock(tmp_path):
 
     assert status_of(child(refused)) == 0
     tmp_path.chmod(0o755)
+
+
+def test_a_table_for_spreadsheets_holds_no_formula_and_keeps_its_numbers(tmp_path):
+    rows = [[text, -0.5, text, None, -3, float("nan"), "-40", np.float64(-1e-9), True] for text in FORMULAS]
+    (tmp_path / "table.csv").write_text(csv_text(["=1+1", *"bcdefgh", "@A1"], rows), "utf-8", newline="")
+    assert formulas(tmp_path / "table.csv") == []
+    table = pd.read_csv(tmp_path / "table.csv")
+    assert table.iloc[:, [1, 4, 6, 7]].values.tolist() == [[-0.5, -3, -40, -1e-9]] * len(rows)
+    assert table.iloc[:, [3, 5]].isna().all(axis=None) and table.iloc[:, 8].all()
+    assert csv_text([Path("=a")], [[pd.NA], [Path("=1+1")]]) == '"\'=a"\n"<NA>"\n"\'=1+1"\n'
+    harmless = ["a red bird", "x = 1", "a - b", "'quoted'", 'say "hi"', "a, b; c", "two\nlines", "ü"]
+    text = csv_text(["caption"], [[caption] for caption in harmless])
+    assert [row[0] for row in csv.reader(io.StringIO(text, newline=""))][1:] == harmless
+
+
+def test_every_table_for_spreadsheets_comes_from_one_writer():
+    """The captions of the clip art are the exception: the catalogue names their checksum."""
+    sources = [*(ROOT / "asif_lib").rglob("*.py"), *(ROOT / "notebooks" / "asif_book").rglob("*.py")]
+    writers = [f.name for f in sources if re.search(r"to_csv|csv\.writer|DictWriter|savetxt", f.read_text("utf-8"))]
+    assert sorted(writers) == ["files.py", "openclipart.py"]

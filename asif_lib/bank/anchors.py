@@ -72,7 +72,7 @@ class AnchorBank:
         """Return the view of a version on disk."""
         record, sides = disk.record, tuple(disk.record.encoders)
         how = {"sides": sides, "disk": disk}
-        return cls(record.name, *map(disk.rows, sides), None, *record.encoders.values(), record.licence, **how)
+        return cls(record.name, *map(disk.mapped, sides), None, *record.encoders.values(), record.licence, **how)
 
     def with_rows(self, rows, pairs) -> Self:
         """Return a bank in memory of these `Rows` by side, and this table, which are known to fit together."""
@@ -233,8 +233,21 @@ class AnchorBank:
 
     # -- read --------------------------------------------------------------------------------------------
 
-    def rows(self, side) -> Rows:
-        """Return the embeddings of a side as they are stored, (n, d), without copies."""
+    def rows(self, side, part=None) -> Rows:
+        """Return the embeddings of a side as they are stored, (n, d), without copies; or of a range of pairs, `part`.
+
+        On disk, the files that hold them are compared with their checksums, once for each opened bank. Raises
+        `BankError` if one is damaged, or the bank has no such side.
+        """
+        rows = self.unread(side)
+        first, stop = (part.start, part.stop) if part else (0, len(rows))
+        if self.disk:
+            holding = np.searchsorted(rows.starts, first, side="right") - 1, np.searchsorted(rows.starts, stop)
+            self.disk.compare(f"{side}.safetensors", slice(*holding))
+        return rows.part(first, stop) if part else rows
+
+    def unread(self, side) -> Rows:
+        """Return what `rows` does, without comparing any file: only the shape and the dtype are to be used."""
         if side not in self._rows:
             raise NoSideError(f"bank {self.name!r} has the sides {' and '.join(self.sides)}, and no side {side!r}")
         return self._rows[side]
@@ -247,9 +260,8 @@ class AnchorBank:
     def mean(self, side) -> torch.Tensor:
         """Return the mean of a side's embeddings, (d,) float32; the same bit for bit after any sequence of edits."""
         if side not in self._means:
-            rows = self.rows(side)
-            blocks = (exact_sum(block) for _, block in rows.blocks(BLOCK))
-            self._means[side] = mean_of(self.disk.sums[side] if self.disk else sum(blocks), len(rows))
+            sums = self.disk.sums if self.disk else {side: sum(exact_sum(b) for _, b in self.rows(side).blocks(BLOCK))}
+            self._means[side] = mean_of(sums[side], len(self))
         return self._means[side]
 
     @property
@@ -273,13 +285,18 @@ class AnchorBank:
 
     def encoder_of(self, side) -> EncoderIdentity:
         """Return the identity of a side's encoder; `BankError` if the bank has no such side."""
-        self.rows(side)
+        self.unread(side)  # refuses a side that the bank does not have
         return self.encoders[side]
 
     @property
     def dtype(self) -> torch.dtype:
         """Of the first side's embeddings."""
-        return self.rows(self.sides[0]).dtype
+        return self.dtypes[self.sides[0]]
+
+    @property
+    def dtypes(self) -> dict:
+        """Of the embeddings, by side."""
+        return {side: rows.dtype for side, rows in self._rows.items()}
 
     @property
     def megabytes(self) -> float:
@@ -379,7 +396,7 @@ class AnchorBank:
         checks.check_encoders(self, new)
         if not len(new):
             raise BankError("there is no pair to add")
-        new = new.replace(**{side: new.matrix(side).to(self.rows(side).dtype) for side in self.sides})
+        new = new.replace(**{side: new.matrix(side).to(self.dtypes[side]) for side in self.sides})
         checks.check_directions(new)
         with self._newest() as bank:
             checks.check_fits(bank, new)
@@ -471,7 +488,7 @@ class AnchorBank:
         with self._newest() as bank:  # the pair, or the whole bank, may have changed since this view was opened
             checks.check_encoders(self, bank)
             row = positions_of(bank, *choice)
-            pair, text = bank.subset(row), as_embeddings(text).to(bank.rows(side).dtype)
+            pair, text = bank.subset(row), as_embeddings(text).to(bank.dtypes[side])
             new = pair.replace(**{side: text}, pairs=pair.pairs.assign(caption=caption))
             checks.check_directions(new)
             return bank._edited(f"relabelled {id}", row, new)
@@ -483,7 +500,7 @@ class AnchorBank:
         """Open the bank called `name`, or in the folder `name`, at its newest version.
 
         ``bank.json``, the removed rows and the sums are compared with their checksums, and so are all files of a bank
-        of less than 64 MiB. The table of a larger bank is compared when it is first read, its embeddings by `verify`.
+        of less than 64 MiB. The table and the embeddings of a larger bank are compared when they are first read.
         Raises `BankError` if there is no such bank, or it is damaged or of another format.
         """
         bank = cls._of(open_version(bank_dir(name).absolute(), name))
@@ -505,7 +522,7 @@ class AnchorBank:
             checks.check_ids(self.pairs)
             table = plain_table(self.pairs)
             schema, blocks = table.schema, in_blocks(self._rows, table)
-        dtypes = {side: str(self.rows(side).dtype).removeprefix("torch.") for side in self.sides}
+        dtypes = {side: str(dtype).removeprefix("torch.") for side, dtype in self.dtypes.items()}
         sides = [Side(name=side, dtype=dtypes[side], encoder=self.encoders[side]) for side in self.sides]
         record = BankRecord(name=self.name, licence=self.licence, sides=sides)
         write_bank(folder, record, len(self), schema, blocks)
@@ -569,17 +586,27 @@ class AnchorBank:
         disk.prepare({side: self.mean(side) if center else None for side in self.sides}, progress)
         return self
 
-    def searchable(self, side, *, center=True):
+    def searchable(self, side, *, center=True, part=None):
         """Return a side's embeddings for `asif_lib.search.top_anchors`: a prepared copy of this version, else rows.
 
-        Returns ``(anchors, mean)``; the mean (d,) is None without `center`, and if prepared anchors bring it.
+        Parameters
+        ----------
+        side, part
+            As for `rows`.
+        center : bool
+
+        Returns
+        -------
+        anchors : Rows or PreparedAnchors
+        mean : Tensor of shape (d,), or None
+            None without `center`, and if prepared anchors bring it.
         """
-        mean, prepared = self.mean(side) if center else None, None
+        rows, mean, prepared = self.rows(side, part), self.mean(side) if center else None, None
         if self.disk and self.index_folder.exists():
             from .copies import read_prepared  # most banks have none
 
             prepared = read_prepared(self.disk, side, mean)
-        return (prepared, None) if prepared else (self.rows(side), mean)
+        return (prepared.part(part), None) if prepared else (rows, mean)
 
     @property
     def index_folder(self) -> Path:

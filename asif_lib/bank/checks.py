@@ -149,7 +149,7 @@ def check_columns(bank, new):
 def check_fits(bank, new):
     """Raise an error unless the pairs of the bank `new` can join `bank`, the newest version."""
     check_encoders(bank, new)
-    if any(bank.rows(side).dtype != new.rows(side).dtype for side in bank.sides):
+    if bank.dtypes != new.dtypes:
         raise BankError(f"bank {bank.name!r} was changed meanwhile: load it again")
     check_columns(bank, new)
     check_ids_free(bank, new.pairs["id"])

@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from safetensors import SafetensorError
 
 from asif_lib.errors import BankError, first_line
-from asif_lib.files import SMALL, check_sha256, parse_json, sealed, sha256_of, unsealed, write_whole
+from asif_lib.files import parse_json, read_file, sealed, sha256_of, size_of_file, unsealed, write_whole
 from asif_lib.search.prepared import PreparedAnchors, rounded_blocks
 
 from .matrices import map_rows, matrix_file
@@ -54,25 +54,26 @@ def recorded(file, about):
 
 
 def checked_record(file, about) -> FileRecord:
-    """Return the record of a file, after comparing it with the file and with `about`, what it must say.
+    """Return the record of a file, after comparing it with `about`, what it must say, and the size of the file.
 
     Raises `OSError` or `ValueError` if file or record are missing or damaged, or the record says something else.
     """
-    record = parse_json(unsealed(file.with_suffix(".json").read_bytes()), FileRecord)
+    record = parse_json(unsealed(read_file(file.with_suffix(".json"))), FileRecord)
     for key, value in {"file": file.name, **about}.items():
         if (found := getattr(record, key, None)) != value:
             raise ValueError(f"its {key} is {found}, not {value}")
-    if file.stat().st_size != record.size:
+    if size_of_file(file) != record.size:
         raise ValueError(f"{file.name} is cut off")
-    if record.size < SMALL:
-        check_sha256(file, record.checksum)
     return record
 
 
 def checksums_of_files(folder) -> dict:
     """Return the SHA-256 of each file in a folder that has a record, by path. Raises `OSError` or `ValueError`."""
-    records = [parse_json(unsealed(file.read_bytes()), FileRecord) for file in sorted(folder.glob("*.json"))]
-    return {folder / Path(record.file).name: record.checksum for record in records}
+    records = {file: parse_json(unsealed(read_file(file)), FileRecord) for file in sorted(folder.glob("*.json"))}
+    for file, record in records.items():
+        if Path(record.file).stem != file.stem:
+            raise ValueError(f"{file.name} is the record of another file, {record.file}")
+    return {folder / Path(record.file).name: record.checksum for record in records.values()}
 
 
 def write_prepared(version, side, mean, progress):
@@ -86,6 +87,7 @@ def write_prepared(version, side, mean, progress):
     progress : bool
     """
     rows, file, about = _place(version, side, mean)
+    version.compare(f"{side}.safetensors")
     about["error"] = 0.0
     like = torch.empty(0, rows.shape[1], dtype=torch.bfloat16)
     file.parent.mkdir(parents=True, exist_ok=True)
@@ -98,11 +100,13 @@ def write_prepared(version, side, mean, progress):
 def read_prepared(version, side, mean) -> PreparedAnchors | None:
     """Map the copy that `write_prepared` made for the same version; None if no copy is there.
 
-    Raises `BankError` if the copy is damaged, or its record names another owner. The parameters are as there.
+    The rows beside it were compared before. Raises `BankError` if the copy is damaged, or its record names another
+    owner. The parameters are as there.
     """
     rows, file, about = _place(version, side, mean)
     try:
         record = checked_record(file, about)
+        version.compare_file(file, record.checksum)
         return PreparedAnchors(rows, mean, map_rows(file), record.error)
     except FileNotFoundError:  # never prepared, or deleted by another process
         return None
@@ -114,7 +118,7 @@ def read_prepared(version, side, mean) -> PreparedAnchors | None:
 
 def _place(version, side, mean):
     """Return the rows of a side, the file of their copy, and what its record says of rows, version and encoder."""
-    rows, folder = version.rows(side), version.index_folder
+    rows, folder = version.mapped(side), version.index_folder
     owner = {"state": folder.name.removeprefix("index-"), "encoder": version.record.encoders[side].digest}
     file = folder / f"{side}-{'plain' if mean is None else 'centred'}.safetensors"
     return rows, file, {"n": len(rows), "d": rows.shape[1], **owner}

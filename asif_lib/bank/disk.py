@@ -14,7 +14,7 @@ import torch
 from safetensors import SafetensorError, safe_open
 
 from asif_lib.errors import BankError, first_line
-from asif_lib.files import SMALL, check_sha256
+from asif_lib.files import SMALL, check_sha256, size_of_file
 from asif_lib.machine import progress_bar
 from asif_lib.search.rows import BLOCK, Rows
 
@@ -64,8 +64,8 @@ class DiskVersion:
     """Removed rows, ascending, int64."""
     sums: dict
     """`exact_sum` of the rows that are left, (2, d), by side."""
-    verified: set
-    """The paths of the files that were compared with their checksums."""
+    compared: set
+    """Paths and checksums of the files that were compared since the bank was opened: each is, before it is read."""
 
     @property
     def entry(self):
@@ -96,8 +96,8 @@ class DiskVersion:
         keep[self.removed[first:last] - start] = False
         return keep
 
-    def rows(self, side) -> Rows:
-        """Return the embeddings of a side as they are stored, without copies."""
+    def mapped(self, side) -> Rows:
+        """Return the embeddings of a side as they are stored, without copies; `compare` them before they are read."""
         keeps = [self.is_left(*bounds) for bounds in itertools.pairwise(self.starts)]
         live = [None if keep.all() else np.flatnonzero(keep) for keep in keeps]
         return Rows([part.matrices[side] for part in self.parts], live)
@@ -126,20 +126,27 @@ class DiskVersion:
 
     def blocks(self):
         """Yield ``({side: rows}, batch of the table)``, as `write_part` takes the pairs."""
-        self.compare(*(f"{side}.safetensors" for side in self.sums))
+        for side in self.sums:
+            self.compare(f"{side}.safetensors")
         for part, rows, batch in self.batches():
             yield {side: part.read(side, rows) for side in self.sums}, batch
 
-    def compare(self, *names):
-        """Compare the files of these names with their checksums, in all parts, before they are first read.
+    def compare(self, name, parts=slice(None)):
+        """Compare the files called `name` in a slice of the parts with their checksums, before they are read.
 
         A view outlives its files: what another process has deleted is read as it is.
         """
         with damage_named(self.folder):
-            for path, checksum in _part_files(self.folder, self.record).items():
-                if path.name in names and path not in self.verified and path.exists():
-                    check_sha256(path, checksum)
-                    self.verified.add(path)
+            for part in self.record.parts[parts]:
+                path = self.folder / part.name / name
+                if path.exists():
+                    self.compare_file(path, part.files[name])
+
+    def compare_file(self, path, checksum):
+        """Compare a file with its checksum, once. Raises `OSError` or `ValueError`."""
+        if (path, checksum) not in self.compared:
+            check_sha256(path, checksum)
+            self.compared.add((path, checksum))
 
     def verify(self, progress) -> list:
         """Compare all files of the bank, its prepared copies and indexes; see `AnchorBank.verify`."""
@@ -170,12 +177,12 @@ class DiskVersion:
 
     @contextlib.contextmanager
     def newest(self):
-        """Hold ``bank.json.lock``, read ``bank.json``, and open the newest version, whose files are compared again.
+        """Hold ``bank.json.lock``, read ``bank.json``, and open the newest version; `compared` holds for it, too.
 
         At the end ``bank.json`` is read again, and files that it does not name are deleted.
         """
         with changing(self.folder, self.record.name) as record:
-            yield _open(self.folder, record)
+            yield _open(self.folder, record, self.compared)
 
     def commit(self, change, gone=NO_ROWS, new=None) -> "DiskVersion":
         """Make the next version while the lock is held: write a part and a state, then replace ``bank.json``.
@@ -205,10 +212,11 @@ class DiskVersion:
     def _sums_of(self, rows) -> dict:
         """Return the `exact_sum` of ascending rows, by side."""
         sums = {side: torch.zeros_like(total) for side, total in self.sums.items()}
-        for part, (start, stop) in zip(self.parts, itertools.pairwise(self.starts), strict=True):
-            here = rows[(rows >= start) & (rows < stop)] - start
-            for first in range(0, len(here), BLOCK):
-                for side in sums:
+        for i, part in enumerate(self.parts):
+            here = rows[(rows >= self.starts[i]) & (rows < self.starts[i + 1])] - self.starts[i]
+            for side in sums if len(here) else ():
+                self.compare(f"{side}.safetensors", slice(i, i + 1))
+                for first in range(0, len(here), BLOCK):
                     sums[side] += exact_sum(part.read(side, here[first : first + BLOCK]))
         return sums
 
@@ -216,7 +224,7 @@ class DiskVersion:
         """Commit the version of these parts; return it."""
         count = sum(map(len, parts)) - len(removed)
         record = add_version(self.folder, record, change, removed, count, sums, forget=forget)
-        return DiskVersion(self.folder, record, parts, removed, sums, set())
+        return DiskVersion(self.folder, record, parts, removed, sums, self.compared)
 
     def compact(self) -> "DiskVersion":
         """Write the pairs that are left into one part, and forget the versions before; the lock is held."""
@@ -234,7 +242,7 @@ class DiskVersion:
             before = "it was built" if version == 1 else "it was compacted, which deletes what was there before"
             raise BankError(f"bank {name!r} is at version {version}, as {before}: there is nothing to undo")
         parts = self.record.parts[: history[-1].parts]
-        before = _open(self.folder, self.record.model_copy(update={"parts": parts, "history": history}))
+        before = _open(self.folder, self.record.model_copy(update={"parts": parts, "history": history}), self.compared)
         write_record(self.folder, before.record)
         return before
 
@@ -257,7 +265,7 @@ def open_version(folder, name) -> DiskVersion:
     record = read_record(folder, name)
     while True:
         try:
-            return _open(folder, record)
+            return _open(folder, record, set())
         except BankError:
             newer = read_record(folder, name)  # another process may have swept the files between two steps of ours
             if newer == record:
@@ -265,22 +273,22 @@ def open_version(folder, name) -> DiskVersion:
             record = newer
 
 
-def _open(folder, record):
+def _open(folder, record, compared):
     """Open the newest version that `record` names; compare its state, and the files of a small bank."""
     with damage_named(folder):  # what a checksum vouches for is not looked at again
         files = _part_files(folder, record)
-        if sum(path.stat().st_size for path in files) >= SMALL:
+        if sum(map(size_of_file, files)) >= SMALL:  # their embeddings and tables wait until they are read
             files = {}
         files[folder / record.newest.state] = record.newest.checksum
         for path, checksum in files.items():
             check_sha256(path, checksum)
         parts = [_open_part(folder / part.name, record.sides) for part in record.parts]
         with safe_open(folder / record.newest.state, framework="pt") as tensors:
-            removed = tensors.get_tensor("removed")
-            sums = {side.name: tensors.get_tensor(f"{side.name}_sum") for side in record.sides}
+            removed = tensors.get_tensor("removed").clone()  # not mapped: the file may change later
+            sums = {side.name: tensors.get_tensor(f"{side.name}_sum").clone() for side in record.sides}
         if sum(map(len, parts)) - len(removed) != record.newest.count:
             raise ValueError(f"its files do not hold {record.newest.count} pairs")
-        return DiskVersion(folder, record, parts, removed.numpy(), sums, set(files))
+        return DiskVersion(folder, record, parts, removed.numpy(), sums, compared)
 
 
 def _open_part(folder, sides) -> Part:

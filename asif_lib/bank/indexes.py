@@ -83,6 +83,7 @@ def open_index(bank, modality, kind="ivf", *, centred=True) -> BankIndex:
     build = f"build it: build_index(bank, {modality!r}, {kind!r}, centred={centred})"
     try:
         record = checked_record(file, about)
+        bank.disk.compare_file(file, record.checksum)
         index = faiss.read_index(str(file), faiss.IO_FLAG_MMAP_IFC)
         if (index.ntotal, index.d) != rows.shape:
             raise ValueError(f"it holds {index.ntotal} vectors in {index.d} dimensions")

@@ -1,9 +1,13 @@
 """Banks of the same encoders become one bank."""
 
+import warnings
+
+import numpy as np
 import pandas as pd
+import torch
 
 from asif_lib.errors import BankError
-from asif_lib.search.rows import Rows
+from asif_lib.search.rows import BLOCK, Rows
 
 from .anchors import AnchorBank
 from .checks import check_columns, check_encoders, check_ids
@@ -12,7 +16,8 @@ from .checks import check_columns, check_encoders, check_ids
 def concatenate(banks, name=None) -> AnchorBank:
     """Join banks of the same encoders into one, in their order; it holds the table, and views of the embeddings.
 
-    An id that several of the banks have is kept apart by the name of its bank: ``stamps/cat.png``. The joined bank
+    An id that several of the banks have is kept apart by the name of its bank: ``stamps/cat.png``. A warning counts the
+    pairs that an earlier bank has too, with the same caption and embeddings: each copy is an anchor. The joined bank
     reads the embeddings of banks on disk when it needs them, and its `save` copies them block by block.
 
     Parameters
@@ -37,7 +42,7 @@ def concatenate(banks, name=None) -> AnchorBank:
     first = banks[0]
     for bank in banks[1:]:
         check_encoders(first, bank)
-        if any(bank.rows(side).dtype != first.rows(side).dtype for side in first.sides):
+        if bank.dtypes != first.dtypes:
             raise BankError(
                 f"bank {bank.name!r} is kept in {bank.dtype}, bank {first.name!r} in {first.dtype}: use `to`"
             )
@@ -52,12 +57,29 @@ def concatenate(banks, name=None) -> AnchorBank:
     check_ids(pairs)
     rows = {}
     for side in first.sides:
-        for bank in banks:
-            if bank.disk:
-                bank.disk.compare(f"{side}.safetensors")
         parts = [bank.rows(side) for bank in banks]
         rows[side] = Rows([piece for r in parts for piece in r.pieces], [keep for r in parts for keep in r.live])
     joined = first.with_rows(rows, pairs)
     joined.name = name or "+".join(bank.name for bank in banks)
     joined.licence = "; ".join(dict.fromkeys(bank.licence or "unknown" for bank in banks))
+    if again := _again(joined, np.repeat(range(len(banks)), [len(bank) for bank in banks])):
+        warnings.warn(
+            f"{again} of the {len(joined)} pairs are in an earlier bank too, with the same caption and embeddings, and "
+            f"count twice: remove them, if this is not meant",
+            stacklevel=2,
+        )
     return joined
+
+
+def _again(joined, bank_of) -> int:
+    """Return how many pairs are in an earlier bank too; pair i is of bank ``bank_of[i]``."""
+    captions, _ = pd.factorize(joined.pairs["caption"])
+    banks = pd.Series(bank_of).groupby(captions)
+    several = np.flatnonzero(banks.transform("max") > banks.transform("min"))  # most captions are in one bank
+    pairs = []
+    for first in range(0, len(several), BLOCK):
+        block = several[first : first + BLOCK]
+        values = [joined.rows(side).take(block).view(torch.uint8) for side in joined.sides]
+        pairs += map(hash, zip(captions[block].tolist(), *(map(bytes, value.numpy()) for value in values), strict=True))
+    of = pd.Series(bank_of[several])
+    return int((of > of.groupby(np.array(pairs, np.int64)).transform("min")).sum())

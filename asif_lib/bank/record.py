@@ -18,8 +18,8 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from asif_lib.encoders.identity import EncoderIdentity
-from asif_lib.errors import BankError, first_line, guess
-from asif_lib.files import cache_dir, parse_json, unsealed
+from asif_lib.errors import BankError, first_line, first_names, guess
+from asif_lib.files import cache_dir, parse_json, read_file, unsealed
 
 FORMAT_VERSION = 4
 OLDER_FORMATS = (2, 3)
@@ -145,13 +145,15 @@ def read_record(folder, name) -> BankRecord:
     """Read ``bank.json``; `BankError` if there is no bank, it is damaged, or of another format (`BankFormatError`)."""
     file = folder / "bank.json"
     try:
-        content = file.read_bytes()
+        content = read_file(file)
         about = parse_json(content, dict[str, Any])  # also of a bank without a checksum
         if (type(about.get("format")), about.get("format")) != (int, FORMAT_VERSION):
             raise BankFormatError(folder, name, about)
         record = parse_json(unsealed(content), BankRecord)
         if not record.parts or not record.history:
             raise ValueError("it names no part, or no version")
+        if links := [name for name in sorted(record.named) if (folder / name).is_symlink()]:
+            raise ValueError(f"{first_names(links)} beside it is a link; a bank's files are its own: put a copy there")
         return record
     except (FileNotFoundError, NotADirectoryError):
         raise no_bank(folder, name) from None

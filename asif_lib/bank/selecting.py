@@ -13,8 +13,11 @@ from asif_lib.errors import BankError, first_line, first_names
 
 CONDITION_SECONDS = 60
 """The time limit for the evaluation of a condition over all pairs."""
-LONGEST_TEXT = 1_000_000
-"""Bytes of a text that a condition may read or make: ``replace`` could fill the memory."""
+LONGEST_TEXT = 50_000
+"""Bytes of a text that a condition may read or make. SQLite looks at the time between two calls of a function, and one
+call, such as ``instr`` in what ``replace`` made, may take the square of this number."""
+LOOK_EVERY = 10
+"""Instructions of SQLite between two looks at the time: a few calls of functions."""
 
 
 def check_choice(ids, where, rows):
@@ -78,7 +81,7 @@ def _positions_that_fit(bank, where) -> np.ndarray:
             connection.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, LONGEST_TEXT)
             connection.setlimit(sqlite3.SQLITE_LIMIT_LIKE_PATTERN_LENGTH, 200)  # a longer one may take forever
             deadline = time.monotonic() + CONDITION_SECONDS
-            connection.set_progress_handler(lambda: time.monotonic() > deadline, 10_000)
+            connection.set_progress_handler(lambda: time.monotonic() > deadline, LOOK_EVERY)
             query = f'SELECT "#" FROM pairs WHERE (\n{condition}\n) IS TRUE ORDER BY "#"'
             first = 0
             for batch in bank.batches(columns):

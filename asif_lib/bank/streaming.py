@@ -5,7 +5,6 @@ work, and the same call goes on after the last whole one. At the end the blocks 
 folder is deleted. Blocks begin at fixed rows, so an interrupted build gives the same bank, bit for bit.
 """
 
-import csv
 import hashlib
 import json
 import shutil
@@ -19,8 +18,18 @@ import pandas as pd
 import torch
 from safetensors.torch import load_file, save_file
 
-from asif_lib.errors import BankError
-from asif_lib.files import locked, read_json, write_json
+from asif_lib.errors import BankError, first_line
+from asif_lib.files import (
+    check_sha256,
+    csv_text,
+    locked,
+    parse_json,
+    read_file,
+    sealed,
+    sha256_of,
+    unsealed,
+    write_whole,
+)  # fmt: skip
 from asif_lib.machine import progress_bar
 
 from .anchors import AnchorBank
@@ -77,7 +86,7 @@ def build_streamed(
     with locked(staging):
         staging.mkdir(exist_ok=True)
         files = _encode(stream, prefix, encoders, name, limit, block, dtype, progress)
-        count = sum(len(read_json(file, dict)["ids"]) for file in files)
+        count = sum(len(_read(file)["ids"]) for file in files)
         if count:
             own, dtype = zip(IMAGE_TEXT, encoders, strict=True), str(dtype).removeprefix("torch.")
             sides = [Side(name=side, dtype=dtype, encoder=encoder.identity) for side, encoder in own]
@@ -94,7 +103,7 @@ def _encode(stream, prefix, encoders, name, limit, size, dtype, progress):
     """Encode the blocks that are not there yet; return the files with the records of all blocks, in their order."""
     files, first, state = [], 0, None
     while (file := prefix.with_name(f"{prefix.name}-{first:012}.json")).exists():
-        done = read_json(file, dict)
+        done = _read(file)
         first, state = first + done["rows"], done["state"]
         files.append(file)
     blocks = stream.blocks(size, first=first, state=state, stop=limit)
@@ -126,13 +135,26 @@ def _encode_block(file, first, pairs, state, encoders, name, dtype):
         save_file({"image": bank.image, "text": bank.text}, file.with_suffix(".safetensors"))
     remarks = [[first + i, f"left out: {left_out[i]}"] for i in sorted(left_out)]
     cut = [[int(ids[j]), "the text encoder cuts off its caption"] for j in cut_positions(captions, encoders[1])]
-    write_json(file, {"rows": len(pairs), "ids": ids, "captions": captions, "remarks": remarks + cut, "state": state})
+    about = {"rows": len(pairs), "ids": ids, "captions": captions, "remarks": remarks + cut, "state": state}
+    about["checksum"] = sha256_of(file.with_suffix(".safetensors")) if kept else ""
+    write_whole(file, sealed(about))
+
+
+def _read(file) -> dict:
+    """Return the record of a block that is as it was written, and so are its embeddings; else raise `BankError`."""
+    try:
+        record = parse_json(unsealed(read_file(file)), dict)
+        if record["ids"]:
+            check_sha256(file.with_suffix(".safetensors"), record["checksum"])
+        return record
+    except (OSError, ValueError) as error:
+        raise BankError(f"{file}: the block is damaged ({first_line(error)}); delete it, and repeat") from None
 
 
 def _blocks(files):
     """Yield the encoded blocks, as `write_bank` takes them."""
     for file in files:
-        record = read_json(file, dict)
+        record = _read(file)
         if record["ids"]:
             table = plain_table(pairs_table(record["captions"], record["ids"]))
             yield load_file(file.with_suffix(".safetensors")), table.combine_chunks().to_batches()[0]
@@ -140,14 +162,12 @@ def _blocks(files):
 
 def _tell(file, name, files, count):
     """Write the table of the rows that are left out or cut off, and count them in a warning."""
-    rows, cut, digests = 0, 0, [np.empty(0, np.uint64)]
-    with open(file, "w", encoding="utf-8", newline="") as lines:
-        table = csv.writer(lines)
-        table.writerow(["row", "remark"])
-        for record in (read_json(file, dict) for file in files):
-            table.writerows(record["remarks"])
-            rows, cut = rows + record["rows"], cut + len(record["remarks"]) - record["rows"] + len(record["ids"])
-            digests.append(pd.util.hash_array(np.array(record["captions"], object)))
+    rows, cut, remarks, digests = 0, 0, [], [np.empty(0, np.uint64)]
+    for record in map(_read, files):
+        remarks += record["remarks"]
+        rows, cut = rows + record["rows"], cut + len(record["remarks"]) - record["rows"] + len(record["ids"])
+        digests.append(pd.util.hash_array(np.array(record["captions"], object)))
+    write_whole(file, csv_text(["row", "remark"], remarks).encode())
     left_out, repeated = rows - count, count - len(np.unique(np.concatenate(digests)))
     if left_out or cut or repeated:
         warnings.warn(

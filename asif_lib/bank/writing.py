@@ -78,7 +78,7 @@ def _sweep(folder, record=None) -> list:
     for file in folder.iterdir():
         if OURS.fullmatch(file.name) and file.name not in named:
             try:
-                shutil.rmtree(file) if file.is_dir() else file.unlink(missing_ok=True)
+                shutil.rmtree(file) if file.is_dir() and not file.is_symlink() else file.unlink(missing_ok=True)
             except OSError as error:
                 left.append(f"{file.name} could not be deleted ({error}); delete it yourself")
     return left

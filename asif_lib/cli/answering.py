@@ -67,7 +67,7 @@ def _classify(
         ranking = sorted(zip(labels, scores, strict=True), key=lambda pair: -pair[1])
         anchors = [] if best is None else _deciding_anchors(model, vectors[[row]], texts_of[best], reduce)
         rows.append({"picture": pictures[position], "best": best, "scores": dict(ranking), "anchors": anchors})
-    return rows, "\n".join(map(_verdict, rows))
+    return rows, [line for row in rows for line in _verdict(row)]
 
 
 def _deciding_anchors(model, vector, prompts, reduce):
@@ -84,7 +84,7 @@ def _verdict(row):
     lines.append("  " + ", ".join(f"{label} {score:.3f}" for label, score in row["scores"].items()))
     if row["anchors"]:
         lines.append("  decided by " + "; ".join(f"{a['caption']} ({a['share']:.0%})" for a in row["anchors"]))
-    return "\n".join(lines)
+    return lines
 
 
 @command(app, "search", 'asif search "a red bird"', 'asif search "a red bird" --in FOLDER --top 3')
@@ -113,7 +113,7 @@ def _search(
         say("asif: no picture has an anchor in common with this text")
     found = [found[position] for position in positions]
     lines = [f"{score:.3f}  " + "  ".join(row.values()) for row, score in zip(found, scores, strict=True)]
-    return [{**row, "score": score} for row, score in zip(found, scores, strict=True)], "\n".join(lines)
+    return [{**row, "score": score} for row, score in zip(found, scores, strict=True)], lines
 
 
 @command(

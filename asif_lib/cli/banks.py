@@ -299,22 +299,21 @@ def _list():
         rows.append({**about, **encoders, "folder": str(folder)})
         text = f"{folder.name:24} {record.newest.count:>9} anchors, version {record.newest.version}"
         lines.append(f"{text}, {' × '.join(encoders.values())}")
-    return rows, "\n".join(lines) or f"there is no bank in {cache_dir() / 'banks'}; run: asif bank build stamps"
+    return rows, lines or f"there is no bank in {cache_dir() / 'banks'}; run: asif bank build stamps"
 
 
 @command(bank_app, "info", "asif bank info stamps")
 def _info(name: Name = defaults.DEFAULT_BANK):
     """Describe a bank."""
     about = describe_bank(_load(name), bank_dir(name))
-    return about, "\n".join(f"{key:36} {value}" for key, value in about.items())
+    return about, [f"{key:36} {value}" for key, value in about.items()]
 
 
 @command(bank_app, "history", "asif bank history birds")
 def _history(name: Name):
     """List the versions of a bank since it was built or compacted."""
     rows = _load(name).history().to_dict("records")
-    lines = [f"{row['version']:>4}  {row['time']}  {row['count']:>9}  {row['change']}" for row in rows]
-    return rows, "\n".join(lines)
+    return rows, [f"{row['version']:>4}  {row['time']}  {row['count']:>9}  {row['change']}" for row in rows]
 
 
 @command(bank_app, "verify", "asif bank verify stamps")
@@ -347,7 +346,7 @@ def _audit(
     relabel = f"asif bank relabel {name} --id ID --caption TEXT, or " if "text" in bank.sides else ""
     hint = f"a wrong caption: {relabel}asif bank remove {name} --id ID"
     lines = [about, *(f"{row.excess:+.3f}  {row.id}  {row.caption}" for row in lowest.itertuples()), hint]
-    return lowest.to_dict("records"), "\n".join(lines)
+    return lowest.to_dict("records"), lines
 
 
 @command(bank_app, "recommend", "asif bank recommend birds", 'asif bank recommend birds --task "another kind"')

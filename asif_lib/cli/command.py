@@ -4,6 +4,7 @@ import functools
 import inspect
 import json
 import os
+import re
 import sys
 import warnings
 from dataclasses import dataclass, fields
@@ -16,6 +17,7 @@ from typer import Argument, Option
 
 from asif_lib.defaults import DEFAULT_BANK, DEFAULT_K_WORDS, DEFAULT_P
 from asif_lib.errors import AsifError, DataError, ParameterError
+from asif_lib.files import csv_text
 
 Name = Annotated[str, Argument(metavar="NAME")]
 Folder = Annotated[str, Argument(metavar="FOLDER")]
@@ -57,7 +59,9 @@ def group(summary, *examples, **settings) -> typer.Typer:
 
 
 def command(app, name, *examples):
-    """Register a function that returns (JSON value, text) as a command; its option ``--json`` chooses the first.
+    """Register a function that returns (JSON value, lines) as a command; its option ``--json`` chooses the first.
+
+    A line may hold text of data, also line breaks. A text in place of the lines is printed as it is cut into lines.
 
     The function's docstring becomes the help, its parameters become arguments and options.
 
@@ -103,8 +107,8 @@ def _status(run, arguments, as_json) -> int:
     warnings.showwarning = lambda message, *_, **__: say(f"asif: {message}")
     result = None
     try:
-        result, text = run(**arguments)
-        print(json.dumps(result, ensure_ascii=False) if as_json else text, flush=True)
+        result, lines = run(**arguments)
+        print(printable(json.dumps(result, ensure_ascii=False) if as_json else lines), flush=True)
     except BrokenPipeError:  # the reader, head for example, has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     except (AsifError, OSError) as error:
@@ -118,7 +122,19 @@ def _status(run, arguments, as_json) -> int:
 
 def say(line):
     """Print a remark beside the result, to stderr."""
-    print(line, file=sys.stderr, flush=True)
+    print(printable(line), file=sys.stderr, flush=True)
+
+
+_CONTROLS = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
+
+
+def printable(lines) -> str:
+    """Return a list of lines, or a text, for a terminal: characters that could drive it are written as ``\\u001b``.
+
+    Text of data may hold any character. JSON reads these as what they were.
+    """
+    lines = lines.split("\n") if isinstance(lines, str) else lines
+    return "\n".join(_CONTROLS.sub(lambda found: f"\\u{ord(found[0]):04x}", line) for line in lines)
 
 
 def existing_folder(folder) -> Path:
@@ -143,7 +159,8 @@ def check_targets(**files):
 def write_csv(file, table):
     """Write a DataFrame to a CSV file, and say so; nothing without a file."""
     if file:
-        table.to_csv(file, index=False)
+        rows = table.itertuples(index=False, name=None)
+        Path(file).write_text(csv_text(table.columns, rows), encoding="utf-8", newline="")
         say(f"{len(table)} rows in {file}")
 
 

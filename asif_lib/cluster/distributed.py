@@ -16,7 +16,6 @@ from asif_lib.errors import BankError
 from asif_lib.relative import check_dimensions, unit_rows
 from asif_lib.search.exact import top_anchors as search
 from asif_lib.search.passes import merge_top
-from asif_lib.search.prepared import PreparedAnchors
 from asif_lib.settings import Settings, check_k
 from asif_lib.sparse import KeptCosines, SparseVectors
 
@@ -76,7 +75,7 @@ def distributed_top_anchors(
     """
     version, n = bank.index_folder.absolute(), len(bank)
     check_k(k, n)
-    check_dimensions(queries, bank.rows(kind))
+    check_dimensions(queries, bank.unread(kind))
     unit_rows(queries)  # refuses NaN here, where the number of the row is right
     _opened(version)  # refuses a bank that was changed
     check_workers(client)
@@ -180,12 +179,7 @@ def _merge(parts, k, expected):
 def _anchors(version, kind, center, positions):
     """Return the bank's embeddings at these positions, mapped, and the mean for the search."""
     check_seen(version.parent)
-    anchors, mean = _held(version).searchable(kind, center=center)
-    first, stop = positions.start, positions.stop
-    if isinstance(anchors, PreparedAnchors):
-        rows, rounded = anchors.rows.part(first, stop), anchors.rounded[first:stop]  # (stop - first, d)
-        return PreparedAnchors(rows, anchors.mean, rounded, anchors.error), None
-    return anchors.part(first, stop), mean
+    return _held(version).searchable(kind, center=center, part=positions)
 
 
 def _opened(version):

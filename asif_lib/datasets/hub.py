@@ -1,5 +1,6 @@
 """Labelled pictures of the hub, through `datasets`: any data set with a column of pictures and one of classes."""
 
+import os
 import re
 import warnings
 from collections import Counter
@@ -9,8 +10,8 @@ from pathlib import Path
 import fsspec
 import numpy as np
 
-from asif_lib.encoders.pictures import PictureBytes
-from asif_lib.errors import DataError, hub_fault, import_extra
+from asif_lib.encoders.pictures import MAX_PIXELS, PictureBytes
+from asif_lib.errors import UNREACHABLE, DataError, first_line, hub_fault, import_extra
 
 from .labelled import Labelled
 
@@ -18,28 +19,62 @@ from .labelled import Labelled
 class _Column(Sequence):
     """The pictures of a table, read one by one when they are asked for, and not decoded."""
 
-    def __init__(self, table, column):
-        self.table, self.column = table, column
+    def __init__(self, table, column, own):
+        self.table, self.column, self.own = table, column, own
 
     def __len__(self):
         return len(self.table)
 
     def __getitem__(self, row):
-        return picture_in_cell(f"row {row}", self.table[int(row)][self.column] or {})
+        return picture_in_cell(f"row {row}", self.table[int(row)][self.column] or {}, self.own)
 
 
-def picture_in_cell(name, cell):
-    """Return the picture in a cell that is not decoded: its bytes, or the path of a file beside the table."""
+ARCHIVES = ("zip://", "tar://", "gzip://", "bz2://", "xz://", "zstd://", "lz4://")
+"""The archives out of which a picture is read, in the words of `fsspec`."""
+
+
+def own_places(repository) -> list:
+    """Return how the paths and addresses of a data set's pictures begin: in its folder, or as it was fetched."""
+    datasets, hub = import_extra("datasets", "hub"), import_extra("huggingface_hub", "hub")
+    is_folder, name = Path(repository).is_dir(), str(repository)
+    kept = repository if is_folder else Path(hub.constants.HF_HUB_CACHE, f"datasets--{name.replace('/', '--')}")
+    folders = kept, datasets.config.HF_DATASETS_CACHE, datasets.config.DOWNLOADED_DATASETS_PATH
+    addresses = [] if is_folder else [f"hf://datasets/{name}@", f"hf://datasets/{name}/"]
+    return [*(os.path.join(os.path.abspath(folder), "") for folder in folders), *addresses]
+
+
+def picture_in_cell(name, cell, own):
+    """Return the picture in a cell that is not decoded: its bytes, or a file of the data set.
+
+    No other file or address is opened: the picture in its place raises `PictureError`. Raises the error of the client
+    if the connection is lost.
+
+    Parameters
+    ----------
+    name : str
+        Names the picture in errors.
+    cell : dict
+        With ``bytes`` and ``path``, each of which may be None.
+    own : list of str
+        The `own_places` of the data set.
+    """
     content, path = cell.get("bytes"), cell.get("path")
-    if content is None and path is not None:
-        if "://" not in path:
-            return Path(path)
-        try:
-            with fsspec.open(path) as file:
-                content = file.read()
-        except FileNotFoundError:  # a picture that cannot be read, as a missing file beside the table is
-            return Path(path)
-    return PictureBytes(content or b"", name)
+    if content is not None or path is None:
+        return PictureBytes(content or b"", name)
+    *inner, outer = path.split("::") if "://" in path else [path]
+    file = outer if "://" in outer else os.path.normpath(os.path.join(own[0], outer))
+    is_own = file.startswith(tuple(own)) and ".." not in file.split("/")
+    if not is_own or not all(part.startswith(ARCHIVES) for part in inner):
+        return PictureBytes(b"", name, f"names {path}, which is not in the data set; put the picture there")
+    if path == outer and "://" not in outer:
+        return Path(file)
+    try:
+        with fsspec.open("::".join([*inner, file])) as opened:
+            return PictureBytes(opened.read(4 * MAX_PIXELS), name)
+    except Exception as error:  # archives and clients raise errors of many kinds
+        if hub_fault(error) == UNREACHABLE:
+            raise
+        return PictureBytes(b"", name, f"cannot be read from {path} ({first_line(error)})")
 
 
 def labelled_from_hub(repository, split="test", label=None) -> Labelled:
@@ -95,7 +130,7 @@ def labelled_from_hub(repository, split="test", label=None) -> Labelled:
     table = table.cast_column(picture, datasets.Image(decode=False))  # a broken one would stop the others
     templates = published and text_beside(folder, "zeroshot_classification_templates.txt")
     templates = [line.replace("{c}", "{}") for line in templates or () if line]
-    return Labelled(name, _Column(table, picture), labels, names, {}, templates=templates)
+    return Labelled(name, _Column(table, picture, own_places(folder)), labels, names, {}, templates=templates)
 
 
 def _columns(repository, table, label, published):

@@ -9,7 +9,7 @@ from typing import Any
 
 from asif_lib.errors import UNREACHABLE, DataError, hub_fault, import_extra
 
-from .hub import check_files, configured, picture_in_cell, tars_of, text_beside, unloadable
+from .hub import check_files, configured, own_places, picture_in_cell, tars_of, text_beside, unloadable
 
 CAPTIONS = ("caption", "text", "txt")
 """The names of a column of captions that need not be named."""
@@ -31,6 +31,8 @@ class PairStream:
         The columns.
     is_list : bool
         Whether a caption in one string holds one caption a line.
+    own : sequence of str
+        Where pictures may lie that are not in the rows themselves: see `own_places`.
     """
 
     name: str
@@ -39,6 +41,7 @@ class PairStream:
     picture: str
     caption: str
     is_list: bool = False
+    own: tuple = ()
 
     def blocks(self, size, *, first=0, state=None, stop=None):
         """Yield (number of the first row, list of (picture, caption), state after the block).
@@ -85,7 +88,7 @@ class PairStream:
     def _pair(self, number, row):
         picture, caption = row[self.picture], row[self.caption]
         if picture is not None:
-            picture = picture_in_cell(f"row {number}", picture)
+            picture = picture_in_cell(f"row {number}", picture, self.own)
         if self.is_list:
             caption = (caption or "").splitlines()
         if isinstance(caption, list):
@@ -137,7 +140,8 @@ def stream_from_hub(repository, split="train", *, picture=None, caption=None) ->
         chosen[what] = name or usual[0]
     rows = rows.select_columns(list(chosen.values())).cast_column(chosen["picture"], datasets.Image(decode=False))
     digest = hashlib.sha256(json.dumps([builder.hash, configuration, split, *chosen.values()]).encode()).hexdigest()
-    return PairStream(str(repository).rstrip("/").rpartition("/")[2], digest, rows, **chosen, is_list=is_list)
+    name, own = str(repository).rstrip("/").rpartition("/")[2], tuple(own_places(repository))
+    return PairStream(name, digest, rows, **chosen, is_list=is_list, own=own)
 
 
 def _is_text(feature):

@@ -1,9 +1,8 @@
 """Models that were trained on pairs, such as CLIP and SigLIP, through `transformers`: two encoders of one space."""
 
 import torch
-from safetensors import SafetensorError
 
-from asif_lib.errors import EncoderError, first_line, import_extra
+from asif_lib.errors import encoder_errors, import_extra
 from asif_lib.machine import resolve_device
 
 from .identity import EncoderIdentity
@@ -69,7 +68,8 @@ def load_contrastive(name, *, device="auto"):
     folder, source = model_folder(name, "image")
     checksum, settings = folder_checksum(folder), configuration(folder)
     own = {"trust_remote_code": False, "local_files_only": True}
-    with quiet_transformers():
+    device = resolve_device(device)
+    with quiet_transformers(), encoder_errors(name, "transformers"):
         try:
             model, loaded = AutoModel.from_pretrained(folder, use_safetensors=True, output_loading_info=True, **own)
             if not all(hasattr(model, f"get_{kind}_features") for kind in ("image", "text")):
@@ -78,15 +78,12 @@ def load_contrastive(name, *, device="auto"):
                 raise ValueError(f"its weights lack {min(loaded['missing_keys'])}")
             towers = _Towers(model, AutoTokenizer.from_pretrained(folder, **own))
             processor = AutoImageProcessor.from_pretrained(folder, **own)
+            towers = towers.eval().requires_grad_(False).to(device)
+            dim, steps = towers.embed_texts(["dimension"]).shape[1], f"{type(model).__name__}, {settings}"
         except ImportError:
             for package in ("sentencepiece", "google.protobuf"):  # which the tokenizer of SigLIP needs
                 import_extra(package, "hub")
             raise
-        except (RuntimeError, ValueError, KeyError, OSError, TypeError, AttributeError, SafetensorError) as error:
-            raise EncoderError(f"{name}: transformers cannot load this model ({first_line(error)})") from error
-    device = resolve_device(device)
-    towers = towers.eval().requires_grad_(False).to(device)
-    dim, steps = towers.embed_texts(["dimension"]).shape[1], f"{type(model).__name__}, {settings}"
     identities = [
         EncoderIdentity(kind, short_name(name), source, checksum, f"{how}, {steps}", dim)
         for kind, how in (("image", type(processor).__name__), ("text", type(towers.tokenizer).__name__))

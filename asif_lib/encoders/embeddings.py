@@ -3,18 +3,21 @@
 The file belongs to one encoder. In it, a row is found by the SHA-256 of a picture's file (or pixels), or of a text. A
 changed picture, encoder or preprocessing therefore misses the cache. A killed run resumes where it stopped, and two
 data sets that share pictures share the work.
+
+Each row holds the checksum of its encoder, key and vector. What is not as it was written is computed again.
 """
 
 import contextlib
 import json
 import sqlite3
 import warnings
+import zlib
 
 import numpy as np
 import torch
 
 from asif_lib.errors import AsifError, BrokenPicturesError, EncoderError, PictureError
-from asif_lib.files import cache_dir, is_writable
+from asif_lib.files import cache_dir, is_writable, put_aside
 from asif_lib.relative import as_embeddings
 
 from .encoder import Encoder, check_list
@@ -69,8 +72,41 @@ def embed_readable(encoder, items, *, progress=True):
     positions_of = {}  # equal items are encoded once
     for i, key in keys.items():
         positions_of.setdefault(key, []).append(i)
-    with _open(encoder.identity) as (connection, writable):
-        found = _read(connection, positions_of, encoder.identity.dim)
+    found, path = {}, cache_dir() / "embeddings" / f"{encoder.identity.digest}.checked.sqlite"
+    try:
+        _fill(found, path, encoder, items, positions_of, broken, progress)
+    except sqlite3.DatabaseError as error:
+        warning = f"{path}: the cache of embeddings is damaged ({error}); it is computed again"
+        try:
+            warning += f", and the file kept as {put_aside(path).name}"
+            path.with_name(f"{path.name}-journal").unlink(missing_ok=True)  # it belongs to the damaged file
+        except OSError:  # a read-only folder
+            path = None
+        warnings.warn(warning, stacklevel=3)
+        _fill(found, path, encoder, items, positions_of, broken, progress)
+    kept = [i for i, key in keys.items() if key in found]
+    rows = np.frombuffer(b"".join(found[keys[i]] for i in kept), "<f4").astype(np.float32)  # a copy, to be written to
+    vectors = torch.from_numpy(rows).reshape(len(kept), encoder.identity.dim)
+    return vectors, kept, [broken[i] for i in sorted(broken)]
+
+
+def _fill(found, path, encoder, items, positions_of, broken, progress):
+    """Read the embeddings of the keys of `positions_of` into `found`, as bytes; encode and keep what is not there.
+
+    What is in `found` before is of a call that ended in damage, and is kept, too. Errors of pictures go into `broken`.
+    """
+    of = encoder.identity.digest
+    with _open(path) as (connection, writable):
+
+        def keep(rows):
+            if writable and rows:
+                rows = [(key, vector, _checksum(of, key, vector)) for key, vector in rows]
+                connection.executemany("INSERT OR REPLACE INTO embeddings VALUES (?, ?, ?)", rows)
+
+        keep(found.items())
+        connection.commit()  # the next lines read only, and others may write
+        if damaged := _read(connection, positions_of, of, found):
+            warnings.warn(f"{path}: {damaged} embeddings are damaged, and computed again", stacklevel=4)
         todo = [key for key in positions_of if key not in found]
         first = [items[positions_of[key][0]] for key in todo]
         pending = 0
@@ -78,18 +114,13 @@ def embed_readable(encoder, items, *, progress=True):
             for j, error in errors:  # other files may have the same bytes, and each error names its own file
                 for i in positions_of[todo[j]]:
                     broken[i] = PictureError(str(error).replace(str(first[j]), str(items[i]), 1))
-            rows = [(todo[j], vector) for j, vector in zip(batch, vectors, strict=True)]
+            rows = [(todo[j], vector.numpy().astype("<f4").tobytes()) for j, vector in zip(batch, vectors, strict=True)]
             found.update(rows)
-            if writable:
-                stored = [(key, vector.numpy().astype("<f4").tobytes()) for key, vector in rows]
-                connection.executemany("INSERT OR REPLACE INTO embeddings VALUES (?, ?)", stored)
+            keep(rows)
             pending += len(rows)
             if pending >= COMMIT_EVERY:
                 connection.commit()
                 pending = 0
-    kept = [i for i, key in keys.items() if key in found]
-    vectors = torch.stack([found[keys[i]] for i in kept]) if kept else torch.empty(0, encoder.identity.dim)
-    return vectors, kept, [broken[i] for i in sorted(broken)]
 
 
 def _encoded(encoder, items) -> torch.Tensor:
@@ -104,45 +135,58 @@ def _encoded(encoder, items) -> torch.Tensor:
 
 
 @contextlib.contextmanager
-def _open(identity):
-    """Yield the connection to the file of this encoder, and whether it may be written to.
+def _open(path):
+    """Yield the connection to a file of the cache, and whether it may be written to; without a path, one to nothing.
 
-    A class may share a read-only cache: it is read, and what is new is not kept.
+    A class may share a read-only cache: it is read, and what is new is not kept. Raises `sqlite3.DatabaseError` if the
+    file is damaged, and `AsifError` if it cannot be used.
     """
-    path = cache_dir() / "embeddings" / f"{identity.digest}.sqlite"
-    writable = is_writable(path)
+    writable = path is not None and is_writable(path)
     try:
         if writable:
             path.parent.mkdir(parents=True, exist_ok=True)
-        else:
-            warnings.warn(f"{path.parent} is read-only: new embeddings are not kept", stacklevel=4)
+        elif path is not None:
+            warnings.warn(f"{path.parent} is read-only: new embeddings are not kept", stacklevel=5)
     except OSError as error:
         fault = f"the cache cannot be made ({error}); set ASIF_CACHE to another folder"
         raise AsifError(f"{path.parent}: {fault}") from None
+    # without a file that can be read, an empty database in memory takes its place
+    in_memory = path is None or not (writable or path.exists())
+    name = "file::memory:" if in_memory else f"{path.absolute().as_uri()}?mode={'rwc' if writable else 'ro'}"
     try:
-        # without a file that can be read, an empty database in memory takes its place
-        address = f"{path.absolute().as_uri()}?mode={'rwc' if writable else 'ro'}"
-        name = address if writable or path.exists() else "file::memory:"
         with contextlib.closing(sqlite3.connect(name, timeout=60, uri=True)) as connection:
-            if writable or name != address:
-                connection.execute("CREATE TABLE IF NOT EXISTS embeddings (key TEXT PRIMARY KEY, vector BLOB)")
+            try:
+                if writable or in_memory:
+                    columns = "key TEXT PRIMARY KEY, vector BLOB, checksum INTEGER"
+                    connection.execute(f"CREATE TABLE IF NOT EXISTS embeddings ({columns})")
+                connection.execute("SELECT key, vector, checksum FROM embeddings LIMIT 0")  # reads all definitions
+            except UnicodeDecodeError:  # of SQLite's message, which quotes damaged ones
+                raise sqlite3.DatabaseError("its tables are not defined in text") from None
             try:
                 yield connection, writable
             finally:
                 connection.commit()  # keeps the embeddings computed before Ctrl-C, or before an error
     except sqlite3.OperationalError as error:
+        if getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR) == sqlite3.SQLITE_ERROR:
+            raise  # a table or a column is lost
         raise AsifError(
             f"{path}: the cache of embeddings cannot be used ({error}); free some disk space, or wait until another "
             f"run has ended"
         ) from None
-    except sqlite3.DatabaseError as error:
-        raise AsifError(
-            f"{path}: the cache of embeddings is damaged ({error}); delete this file: it will be computed again"
-        ) from None
 
 
-def _read(connection, keys, dim):
-    """Return the rows of these keys that the file has, by key."""
-    query = "SELECT key, vector FROM embeddings WHERE key IN (SELECT value FROM json_each(?))"
-    rows = connection.execute(query, [json.dumps(list(keys))])
-    return {key: torch.from_numpy(np.frombuffer(blob, "<f4").copy()) for key, blob in rows if len(blob) == 4 * dim}
+def _read(connection, keys, of, found) -> int:
+    """Add the rows of these keys to `found`, as bytes by key; return how many are not as they were written."""
+    query = "SELECT value, vector, checksum FROM json_each(?) AS asked JOIN embeddings ON embeddings.key = asked.value"
+    damaged = 0
+    for key, vector, checksum in connection.execute(query, [json.dumps([key for key in keys if key not in found])]):
+        if isinstance(vector, bytes) and checksum == _checksum(of, key, vector):
+            found[key] = vector
+        else:
+            damaged += 1
+    return damaged
+
+
+def _checksum(of, key, vector) -> int:
+    """Return the CRC-32 of a row: it notices up to three flipped bits always, and other damage but for one in 2**32."""
+    return zlib.crc32(vector, zlib.crc32(f"{of} {key}".encode()))

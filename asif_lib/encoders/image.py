@@ -4,21 +4,22 @@ import contextlib
 import functools
 import hashlib
 import json
+import math
 import threading
 
 import torch
-from safetensors import SafetensorError
+from PIL import Image
 from safetensors.torch import load_file
 
 from asif_lib.defaults import DEFAULT_IMAGE_ENCODER
-from asif_lib.errors import EncoderError, PictureError, first_line
+from asif_lib.errors import EncoderError, PictureError, encoder_errors
 from asif_lib.machine import resolve_device
 
 from .efficientnet import EfficientNetLite
 from .encoder import Encoder
 from .graphs import frozen_graph, openvino_graph
 from .identity import EncoderIdentity
-from .pictures import open_picture, picture_digest, too_large
+from .pictures import MAX_PIXELS, open_picture, picture_digest, too_large
 from .registry import REGISTRY_IMAGE_ENCODERS
 from .transforms import centre_crop, only_the_crop
 from .weights import check_expected, configuration, folder_checksum, model_folder, package_file, short_name, verify
@@ -168,11 +169,14 @@ def load_image_encoder(
     folder, source = model_folder(name, "image", expected)
     checksum, settings = folder_checksum(folder, subfolders=False), configuration(folder)
     check_expected(expected, checksum, settings)
-    try:
-        model = _timm().create_model(f"local-dir:{folder}", pretrained=True, num_classes=0)
-    except (RuntimeError, ValueError, KeyError, OSError, SafetensorError) as error:
-        raise EncoderError(f"{name}: timm cannot load this model ({first_line(error)})") from error
-    return _image_encoder(model, short_name(name), source, checksum, device, backend, settings)
+    with encoder_errors(name, "timm"):
+        model = _timm().create_model(f"local-dir:{folder}", pretrained=True)  # without its head timm lets weights lack
+        model.reset_classifier(0)
+        encoder = _image_encoder(model, short_name(name), source, checksum, device, backend, settings)
+        if math.prod(encoder._config["input_size"]) > MAX_PIXELS:
+            raise ValueError(f"it wants pictures of over {MAX_PIXELS:,} pixels")
+        encoder._embed(encoder.prepare(Image.new("RGB", (64, 64)))[None])  # settings that cannot work are refused now
+    return encoder
 
 
 def _timm():

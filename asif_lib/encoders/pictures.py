@@ -41,13 +41,20 @@ class PictureFile:
 
 @dataclass(frozen=True)
 class PictureBytes:
-    """A picture file in memory, and the name that errors give it."""
+    """A picture file in memory, and the name that errors give it; `fault` says why a file could not be read."""
 
     content: bytes
     name: str
+    fault: str = ""
 
     def __str__(self):
         return self.name
+
+    def read(self) -> bytes:
+        """Return the bytes. Raises `PictureError` if there is a fault."""
+        if self.fault:
+            raise PictureError(f"{self.name}: {self.fault}")
+        return self.content
 
 
 def open_picture(picture) -> Image.Image:
@@ -79,7 +86,7 @@ def open_picture(picture) -> Image.Image:
         if isinstance(picture, Image.Image):
             return _to_rgb(picture, "the picture")
         if isinstance(picture, PictureBytes):
-            file = io.BytesIO(picture.content)
+            file = io.BytesIO(picture.read())
         else:
             _check_path(picture)
             file = picture
@@ -174,7 +181,7 @@ def picture_digest(picture) -> str:
     if isinstance(picture, PictureFile):
         return picture_digest(picture.path) + ("-square" if picture.square else "")
     if isinstance(picture, PictureBytes):
-        return hashlib.sha256(picture.content).hexdigest()
+        return hashlib.sha256(picture.read()).hexdigest()
     if isinstance(picture, Image.Image):
         orientation = picture.getexif().get(ORIENTATION, 1)
         palette = picture.getpalette("RGBA") if picture.mode == "P" else None

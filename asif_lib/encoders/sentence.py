@@ -54,7 +54,7 @@ def is_mean_of_tokens(folder) -> bool:
             and ("pooling_mode" in pooling or pooling.get("pooling_mode_mean_tokens"))
             and all(map(_is_usual, (*others, pooling)))
         )
-    except (OSError, ValueError, LookupError, TypeError, AttributeError):
+    except (OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError):
         return False
 
 
@@ -77,7 +77,9 @@ class Transformer(torch.nn.Module):
             return
         from transformers import AutoModel
 
-        self.model = AutoModel.from_pretrained(folder, use_safetensors=True)
+        self.model, loaded = AutoModel.from_pretrained(folder, use_safetensors=True, output_loading_info=True)
+        if lacking := [key for key in sorted(loaded["missing_keys"]) if not key.startswith("pooler.")]:
+            raise ValueError(f"its weights lack {lacking[0]}")
         if max_seq_length is None:
             positions = self.model.config.max_position_embeddings
             self.max_seq_length = min(self.tokenizer.model_max_length, positions)

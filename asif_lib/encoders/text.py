@@ -7,10 +7,9 @@ import logging
 import sys
 
 import torch
-from safetensors import SafetensorError
 
 from asif_lib.defaults import DEFAULT_TEXT_ENCODER
-from asif_lib.errors import EncoderError, first_line, import_extra, version_of
+from asif_lib.errors import EncoderError, encoder_errors, import_extra, version_of
 from asif_lib.machine import has_fast_bfloat16, one_thread, resolve_device
 
 from .encoder import Encoder
@@ -121,7 +120,7 @@ def load_text_encoder(name=DEFAULT_TEXT_ENCODER, *, device="auto", precision="fl
     called = short_name(name)
     if precision == "bfloat16":
         preprocessing, called = f"{preprocessing}, linear layers in bfloat16", called + BFLOAT16
-    with one_thread():
+    with one_thread(), encoder_errors(name, "torch"):
         dim = encode(["dimension"]).shape[1]
     identity = EncoderIdentity("text", called, source, checksum, preprocessing, dim)
     return TextEncoder(model, encode, identity, device, precision)
@@ -135,11 +134,9 @@ def _load(name, folder, device, shipped):
     library = "transformers" if plain else "sentence-transformers"
     load = MeanOfTokens if plain else _sentence_transformers().SentenceTransformer
     how = {"shipped": shipped} if plain else {"device": str(device), "model_kwargs": {"use_safetensors": True}}
-    with quiet_transformers() if not (plain and shipped) else contextlib.nullcontext():  # it takes seconds to import
-        try:
-            model = load(str(folder), **how).to(device)
-        except (RuntimeError, ValueError, KeyError, OSError, SafetensorError) as error:
-            raise EncoderError(f"{name}: {library} cannot load this model ({first_line(error)})") from error
+    quiet = quiet_transformers() if not (plain and shipped) else contextlib.nullcontext()  # it takes seconds to import
+    with quiet, encoder_errors(name, library):
+        model = load(str(folder), **how).to(device)
     whole = {} if plain else {"batch_size": sys.maxsize, "convert_to_tensor": True, "show_progress_bar": False}
     return model, functools.partial(model.encode, **whole)
 

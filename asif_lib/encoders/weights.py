@@ -208,10 +208,12 @@ def folder_checksum(folder, expected=None, *, subfolders=True):
         Whether weights are loaded from the subfolders too, and from shards, as sentence-transformers does. timm
         loads one file, ``model.safetensors`` in the folder itself.
 
-    Raises `EncoderError` if the folder has no weights, pickled ones could be loaded in their place, or the SHA-256 is
-    another one.
+    Raises `EncoderError` if the folder has no weights, pickled ones or those of another model could be loaded in their
+    place, or the SHA-256 is another one.
     """
     files = [file for file in Path(folder).glob("**/*" if subfolders else "*") if file.is_file()]
+    if subfolders and any(file.name == "adapter_config.json" for file in files):
+        raise EncoderError(f"{folder}: is an adapter of another model; merge the two with peft, and save the whole")
     safe = {file.parent for file in files if file.name == WEIGHTS}
     pickled = sorted(file for file in files if file.name.endswith(PICKLED) and file.parent not in safe)
     if pickled:

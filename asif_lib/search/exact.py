@@ -2,8 +2,8 @@
 
 Three methods give the same answer, bit for bit (`.passes` has the algorithm):
 
-- ``faiss``: `faiss.knn`, an exact search in float32; the default on a CPU.
-- ``bf16``: `asif_lib.search.certified`, twice as fast on processors with bfloat16 arithmetic.
+- ``float32``: `asif_lib.search.certified`; the default on a CPU.
+- ``bf16``: the same in bfloat16, faster on processors with bfloat16 arithmetic.
 - ``torch``: tiles of PyTorch's matrix product and ``topk``, on any device; the method for a GPU.
 """
 
@@ -17,16 +17,16 @@ from asif_lib.relative import check_dimensions, unit_rows
 from asif_lib.settings import check_k
 
 from .prepared import PreparedAnchors
-from .rows import LANES, OF_COMPONENT, PART, SPARE, as_rows, check_count, most_kept
+from .rows import GROUP, LANES, OF_COMPONENT, PART, SPARE, TILE, as_rows, check_count, most_kept
 
-METHODS = ("faiss", "bf16", "torch")
+METHODS = ("float32", "bf16", "torch")
 MEMORY = 2**30
 """Bytes that a search may take beyond its result, unless told otherwise."""
 BLOCK = 65_536
 """Anchors in a block, where the memory allows it."""
 SMALLEST_BLOCK = 256
 OF_CANDIDATE, OF_KEPT = 36, 6
-"""Bytes of a candidate of a fast pass, in float32 and in bfloat16."""
+"""Bytes of a candidate of ``torch``, and of the other methods."""
 FEW_PRODUCTS = 2e10
 """q · n · d below which the choice of a method does not matter."""
 
@@ -64,27 +64,31 @@ def plan_search(q, n, d, k, *, method="auto", device="cpu", memory=None, prepare
 
     Examples
     --------
-    >>> print(plan_search(1_000, 200_000, 768, 800, method="faiss"))
-    faiss, blocks of 1,000 queries and 34,952 anchors
+    >>> print(plan_search(1_000, 200_000, 768, 800, method="torch"))
+    torch, blocks of 1,000 queries and 34,952 anchors
     """
     device = torch.device(device)
     if method == "auto":
         large = q * n * d > FEW_PRODUCTS and q >= 64
         fast = prepared or (large and has_fast_bfloat16())
-        method = "torch" if device.type != "cpu" else "bf16" if fast else "faiss"
+        method = "torch" if device.type != "cpu" else "bf16" if fast else "float32"
     check_count(n)
     if method not in METHODS:
         raise ParameterError(f"method = {method!r}: a search is done by 'auto', {', '.join(map(repr, METHODS))}")
     if device.type != "cpu" and method != "torch":
         raise ParameterError(f"method {method!r} works on the CPU; on {device} take 'torch', or 'auto'")
     memory = MEMORY if memory is None else memory
-    of_query = 24 * d + (OF_KEPT * (most_kept(k) + LANES) if method == "bf16" else OF_CANDIDATE * (k + SPARE))
-    of_anchor = OF_COMPONENT * d
-    of_product = 8 if method == "torch" else 0  # its tile of products, and the tile that topk makes of it
-    block = min(BLOCK, n, int(memory / 2 / (of_anchor + of_product)))
+    if method == "torch":
+        of_query, of_anchor, largest = 24 * d + OF_CANDIDATE * (k + SPARE), OF_COMPONENT * d, BLOCK
+        of_product = 8  # the block of products, and the block that topk makes of it
+    else:  # each thread has a tile of anchors, and one of products with a group of queries
+        of_query, of_product, largest = 24 * d + OF_KEPT * (most_kept(k) + LANES), 0, TILE
+        of_anchor = torch.get_num_threads() * (OF_COMPONENT * d + 4 * min(GROUP, q))
+    least_block = min(n, SMALLEST_BLOCK if method == "torch" else LANES)
+    block = min(largest, n, int(memory / 2 / (of_anchor + of_product)))
     queries = min(q, int((memory - block * of_anchor) / (of_query + block * of_product)))
-    if block < min(SMALLEST_BLOCK, n) or queries < min(1, q):
-        least = 2 * max(min(SMALLEST_BLOCK, n) * (of_anchor + of_product), of_query)
+    if block < least_block or queries < min(1, q):
+        least = 2 * max(least_block * (of_anchor + of_product), of_query)
         raise ParameterError(f"memory = {memory:,} bytes does not hold one tile of this search; give {least:,} or more")
     return Plan(method, device, max(queries, 1), max(block, 1))
 
@@ -106,7 +110,7 @@ def top_anchors(queries, anchors, k, *, mean=None, method="auto", device="cpu", 
         1 ≤ k ≤ n.
     mean : Tensor of shape (d,), optional
         Subtracted from queries and anchors.
-    method : {"auto", "faiss", "bf16", "torch"}
+    method : {"auto", "float32", "bf16", "torch"}
         The answer is the same.
     device : str or torch.device
         Of the fast pass.
@@ -116,7 +120,8 @@ def top_anchors(queries, anchors, k, *, mean=None, method="auto", device="cpu", 
     Returns
     -------
     values : Tensor of shape (q, k), float32
-        Cosines computed in double precision and rounded to float32, the largest first, ties by the smaller index.
+        Cosines computed in double precision and rounded to float32, the largest first, ties by the smaller index: the
+        order of the anchors decides which of equal ones are kept.
     indices : Tensor of shape (q, k), int64
 
     See Also
@@ -129,7 +134,7 @@ def top_anchors(queries, anchors, k, *, mean=None, method="auto", device="cpu", 
     >>> top_anchors(torch.tensor([[5.0, 5.0]]), anchors, 2)
     (tensor([[0.7071, 0.7071]]), tensor([[0, 1]]))
     """
-    from .passes import Passes  # brings FAISS and the compiler, which only a search needs
+    from .passes import Passes  # brings the compiler, which only a search needs
 
     prepared = anchors if isinstance(anchors, PreparedAnchors) else None
     if prepared is not None and mean is not None:

@@ -1,19 +1,18 @@
 """The algorithm of exact search: a fast pass that finds candidates, an exact comparison, and a bound that checks both.
 
-1. A fast pass over the anchors, block by block, keeps a few more candidates than k by products in limited precision.
+1. A fast pass over the anchors keeps a few more candidates than k by products in limited precision.
 2. `.reranking` computes the candidates' cosines in double precision.
 3. A bound on the error of the fast pass shows whether a discarded anchor could belong to the answer. If it could, as
    among thousands of duplicates, the query is searched again with more candidates, and at last against all anchors.
 """
 
-import faiss
 import numpy as np
 import torch
 
 from asif_lib.errors import ParameterError
 from asif_lib.relative import unit_rows
 
-from .certified import ROUNDING, Rounded, Sieve, round_rows
+from .certified import ROUNDING, Rounded, RoundedLater, Sieve, full_precision, round_rows
 from .reranking import LISTS, centred_unit, rerank
 from .rows import OF_COMPONENT, PART, SPARE, most_kept
 
@@ -34,52 +33,54 @@ class Passes:
 
     def __init__(self, anchors, mean, k, plan, prepared=None):
         self.anchors, self.mean, self.k, self.plan, self.prepared = anchors.contiguous(), mean, k, plan, prepared
-        # the error of a product of two unit vectors that were computed in float32, their lengths included
-        self.bound = (2 * anchors.shape[1] + 16) * ROUNDING
+        self.later = RoundedLater(self.anchors, mean)
         # the memory of a block of anchors, which is free again when candidates are compared
         self.lists = min(LISTS, plan.anchors * anchors.shape[1] * OF_COMPONENT)
 
     def __call__(self, queries, passed):
         """Return the k best values and indices of a block of queries; tell `passed` how many anchors went by."""
-        if self.plan.method == "bf16":
-            values, indices, doubtful = self._by_sieve(queries, passed)
-        else:
-            values, indices, doubtful = self._by_float32(queries, SPARE, passed)
-        spare = SPARE
-        while len(doubtful):
-            spare *= 16
-            again = self._by_all if self.k + spare > MOST_CANDIDATES else self._by_float32
-            size = max(1, len(queries) * (self.k + SPARE) // (self.k + spare))  # keeps the memory the same
+        room = self.k + SPARE if self.plan.method == "torch" else most_kept(self.k)
+        fast = {"torch": self._by_tiles, "bf16": self._by_bfloat16, "float32": self._by_float32}[self.plan.method]
+        more = self._by_tiles if fast == self._by_tiles else self._by_float32
+        values, indices, doubtful = fast(queries, room, passed)
+        size = max(1, len(queries) * room // max(room, MOST_CANDIDATES))  # keeps the memory the same
+        for again in (more, self._by_all):
             left = []
-            for some in np.split(doubtful, range(size, len(doubtful), size)):
-                values[some], indices[some], still = again(queries[some], spare, lambda _: None)
-                left.append(some[still])
-            doubtful = np.concatenate(left)
+            for first in range(0, len(doubtful), size):
+                some = doubtful[first : first + size]
+                values[some], indices[some], still = again(queries[some], max(room, MOST_CANDIDATES), lambda _: None)
+                left.extend(some[still])
+            doubtful = np.array(left, np.int64)
         return values, indices
 
     def _unit(self, queries):
         return torch.from_numpy(centred_unit(queries, self.mean)).float()
 
-    def _blocks(self, size):
-        """Yield unit rows of the anchors in float32 on the device; each block overwrites the one before."""
-        n, d = self.anchors.shape
-        mean = None if self.mean is None else self.mean.to(self.plan.device)
-        unit = torch.empty(min(size, n), d, dtype=torch.float32, device=self.plan.device)
-        for start, block in self.anchors.blocks(size):
-            for i in range(0, len(block), PART):
-                part = block[i : i + PART].detach().to(self.plan.device)
-                unit[i : i + len(part)] = unit_rows(part, mean, first=start + i)
-            yield start, unit[: len(block)]
+    def _by_float32(self, queries, room, passed):
+        return self._by_sieve(queries, Rounded(self._unit(queries)), self.later, room, passed)
 
-    def _by_float32(self, queries, spare, passed):
+    def _by_bfloat16(self, queries, room, passed):
+        anchors = Rounded(self.prepared.rounded, self.prepared.error) if self.prepared else self.later
+        return self._by_sieve(queries, round_rows(self._unit(queries)), anchors, room, passed)
+
+    def _by_sieve(self, queries, rounded, anchors, room, passed):
         """Return the answer, and the queries for which it may be wrong."""
-        m, device = min(self.k + spare, len(self.anchors)), self.plan.device
-        unit = self._unit(queries).to(device)
-        top = _top_of_faiss if self.plan.method != "torch" else _top_of_torch
+        sieve = Sieve(rounded, self.k, min(room, len(anchors)))
+        sieve.feed(anchors, 0, torch.get_num_threads(), passed, self.plan.anchors)
+        values, indices = self._rerank(queries, sieve.candidates(), self.k)
+        return values, indices, np.flatnonzero(sieve.overflown)
+
+    def _by_tiles(self, queries, room, passed):
+        """Do the same on any device, by PyTorch's ``topk`` of blocks of products."""
+        m, device = min(room, len(self.anchors)), self.plan.device
+        unit, mean = self._unit(queries).to(device), None if self.mean is None else self.mean.to(device)
         values, indices = (torch.empty(len(queries), 0, dtype=t, device=device) for t in (torch.float32, torch.int64))
         dropped = torch.full_like(unit[:, 0], -torch.inf)  # the largest product that was discarded
-        for start, block in self._blocks(self.plan.anchors):
-            found, where = top(unit, block, min(m, len(block)))
+        for start, block in self.anchors.blocks(self.plan.anchors):
+            parts = zip(range(start, start + len(block), PART), block.split(PART), strict=True)
+            block = torch.cat([unit_rows(part.detach().to(device), mean, first) for first, part in parts])
+            with full_precision(), torch.autocast(device.type, enabled=False):
+                found, where = (unit @ block.T).topk(min(m, len(block)), dim=1)
             if len(block) > m:
                 dropped = torch.maximum(dropped, found[:, -1])
             values, indices = torch.cat([values, found], dim=1), torch.cat([indices, where + start], dim=1)
@@ -90,20 +91,9 @@ class Passes:
             passed(len(block))
             del block  # the memory of the last block is needed below
         values, indices = self._rerank(queries, indices.cpu().numpy(), self.k)
-        return values, indices, np.flatnonzero((dropped.cpu() + self.bound >= values[:, -1]).numpy())
-
-    def _by_sieve(self, queries, passed):
-        sieve = Sieve(round_rows(self._unit(queries)), self.k, most_kept(self.k))
-        threads = torch.get_num_threads()
-        if self.prepared:
-            blocks = [(0, Rounded(self.prepared.rounded, self.prepared.error))]
-        else:  # small blocks: a block that was just rounded is still near the processor
-            blocks = ((start, round_rows(block)) for start, block in self._blocks(min(self.plan.anchors, PART)))
-        for start, block in blocks:
-            sieve.feed(block, start, threads, passed)
-            del block
-        values, indices = self._rerank(queries, sieve.candidates(), self.k)
-        return values, indices, np.flatnonzero(sieve.overflown)
+        # the error of a product of two unit vectors that were computed in float32, their lengths included
+        bound = (2 * unit.shape[1] + 16) * ROUNDING
+        return values, indices, np.flatnonzero((dropped.cpu() + bound >= values[:, -1]).numpy())
 
     def _rerank(self, queries, candidates, k):
         return rerank(queries, self.anchors, candidates, k, mean=self.mean, memory=self.lists)
@@ -116,23 +106,6 @@ class Passes:
             best.append(self._rerank(queries, [here] * len(queries), min(self.k, len(here))))
             best = [merge_top(best, min(self.k, here[-1] + 1))]
         return *best[0], np.empty(0, np.int64)
-
-
-def _top_of_faiss(queries, block, m):
-    faiss.omp_set_num_threads(torch.get_num_threads())
-    found, where = faiss.knn(queries.numpy(), block.numpy(), m, metric=faiss.METRIC_INNER_PRODUCT)
-    return torch.from_numpy(found), torch.from_numpy(where)
-
-
-def _top_of_torch(queries, block, m):
-    """Multiply in float32, also where PyTorch may use less elsewhere: the bound on the error holds for float32."""
-    allowed = torch.get_float32_matmul_precision()
-    torch.set_float32_matmul_precision("highest")
-    try:
-        with torch.autocast(queries.device.type, enabled=False):
-            return (queries @ block.T).topk(m, dim=1)
-    finally:
-        torch.set_float32_matmul_precision(allowed)
 
 
 def merge_top(parts, k):

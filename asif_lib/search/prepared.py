@@ -8,9 +8,8 @@ import torch
 
 from asif_lib.errors import ParameterError
 from asif_lib.machine import progress_bar
-from asif_lib.relative import unit_rows
 
-from .rows import BLOCK, as_rows
+from .rows import PART, as_rows
 
 
 class PreparedAnchors:
@@ -37,6 +36,13 @@ class PreparedAnchors:
     def __len__(self):
         return len(self.rows)
 
+    def part(self, part) -> "PreparedAnchors":
+        """Return a range of the anchors as a view; all of them for None."""
+        if part is None:
+            return self
+        rows, rounded = self.rows.part(part.start, part.stop), self.rounded[part.start : part.stop]
+        return PreparedAnchors(rows, self.mean, rounded, self.error)
+
 
 def prepare(anchors, mean=None, *, progress=False) -> PreparedAnchors:
     """Make a rounded copy of anchors in memory: 2 · n · d bytes.
@@ -59,10 +65,11 @@ def prepare(anchors, mean=None, *, progress=False) -> PreparedAnchors:
 
 def rounded_blocks(anchors, mean, progress):
     """Yield ``(position of the first row, Rounded)`` of the anchors, block by block; the rest is as in `prepare`."""
-    from .certified import round_rows  # brings the compiler, which only a search needs
+    from .certified import RoundedLater  # brings the compiler, which only a search needs
 
-    title = "rounding anchors"
+    title, later = "rounding anchors", RoundedLater(anchors.contiguous(), mean)
     with progress_bar(total=len(anchors), desc=title, unit="anchor", disable=not progress, leave=False) as bar:
-        for start, block in anchors.blocks(BLOCK):
-            yield start, round_rows(unit_rows(block, mean, first=start))
-            bar.update(len(block))
+        for start in range(0, len(anchors), PART):
+            span = start, min(start + PART, len(anchors))
+            yield start, later.tile(span, torch.empty(PART, anchors.shape[1], dtype=torch.bfloat16))
+            bar.update(span[1] - start)

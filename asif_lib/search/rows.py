@@ -11,8 +11,10 @@ BLOCK = 16_384
 """Rows in memory in full precision at a time."""
 QUERY_BLOCK = 1_024
 """Queries that are compared with such a block at a time."""
-PART = 4_096
-"""Rows that are brought to unit length at a time: a few megabytes, which stay near the processor."""
+PART = 1_024
+"""Rows that are brought to unit length at a time: a few megabytes, for which the allocator has room at hand."""
+TILE, GROUP = 2_048, 512
+"""Anchors in a tile of products, and queries, at most: the products stay near the processor."""
 SPARE = 64
 """Candidates beyond k of a fast pass in float32: enough unless there are many near-ties."""
 LANES = 64

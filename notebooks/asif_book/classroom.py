@@ -9,7 +9,7 @@ from pathlib import Path
 import pandas as pd
 
 from asif_lib.errors import AsifError, first_line
-from asif_lib.files import write_whole
+from asif_lib.files import csv_text, write_whole
 
 from .overview import exercise_titles
 from .progress import FILE, Entry, ProgressError, in_order, load_progress
@@ -113,7 +113,7 @@ def class_progress(folder: Path | str, csv_file=None, *, chapters=None, roster=N
     if csv_file is not None:
         if not Path(csv_file).absolute().parent.is_dir():
             raise ClassError(f"{csv_file}: there is no such folder to write to; make it first.")
-        write_whole(csv_file, csv_text(frame).encode("utf-8-sig"))  # the mark tells spreadsheets that it is UTF-8
+        write_whole(csv_file, _spreadsheet(frame).encode("utf-8-sig"))  # the mark tells spreadsheets that it is UTF-8
     known = frame[frame.exercise.isin(titles)]
     students = [_summary(student, rows) for student, rows in known.groupby("student", sort=False)]
     exercises = [_by_exercise(number, titles[number], rows) for number, rows in known.groupby("exercise")]
@@ -167,21 +167,18 @@ def _twins(students):
     ]
 
 
-def csv_text(frame) -> str:
-    """Write the rows of `class_frame` as csv for spreadsheets.
+def _spreadsheet(frame) -> str:
+    """Write the rows of `class_frame` as CSV for spreadsheets.
 
     Chapters and exercises become ``chapter 04`` and ``exercise 04.1``, since a spreadsheet would read 04.10 as the
-    number 4.1; times are in UTC. A name or message that would begin a formula gets an apostrophe before it, and
-    every text is quoted, so that a semicolon in a name does not end its field either.
+    number 4.1; times are in UTC.
     """
-    texts = {name: frame[name].str.replace(r"^(?=[=+\-@＝＋－＠])", "'", regex=True) for name in ("student", "message")}
     frame = frame.assign(
-        **texts,
         chapter="chapter " + frame.chapter,
         exercise="exercise " + frame.exercise,
         **{column: frame[column].str.replace("T", " ").str.rstrip("Z") for column in ("first_right", "last")},
     )
-    return frame.to_csv(index=False, quoting=csv.QUOTE_NONNUMERIC)
+    return csv_text(frame.columns, frame.itertuples(index=False, name=None))
 
 
 def _add(found, student, file, folder):

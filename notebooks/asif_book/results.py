@@ -17,8 +17,6 @@ from typing_extensions import TypedDict
 from asif_lib.errors import AsifError
 from asif_lib.files import build_dir, locked, put_aside, read_json, write_json
 
-from .contents import put_between
-
 BEGIN = "<!-- results:begin -->"
 END = "<!-- results:end -->"
 MOVES = 1.5
@@ -226,6 +224,8 @@ def _read_or_start_afresh(path: Path) -> dict[str, Result]:
 
 def main(arguments: list[str] | None = None) -> int:
     """``python -m asif_book.results FILE``: put the numbers of the last run that moved into the file."""
+    from .contents import put_between  # brings nbformat, which no chapter needs in order to record
+
     page = Path((sys.argv[1:] if arguments is None else arguments)[0])
     results = load_results()
     for name, entry in results.items():

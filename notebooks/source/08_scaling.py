@@ -225,10 +225,10 @@ check_bytes(my_bytes)
 
 # %% [markdown]
 # Now measure. The library's `top_anchors` gets a limit of memory and chooses its blocks
-# to fit. It has three methods. `"faiss"` uses [FAISS](https://faiss.ai), a library for
-# search among vectors, for the products and the selection. `"torch"` does both in
-# PyTorch, tile by tile. `"bf16"` multiplies in bfloat16, numbers with fewer digits;
-# section 3 is about it. Without a choice of yours, the method follows from the machine
+# to fit. It has three methods. `"float32"` multiplies tile by tile, and a compiled loop
+# compares each product with the best so far. `"bf16"` does the same in bfloat16,
+# numbers with fewer digits; section 3 is about it. `"torch"` uses `topk` of PyTorch,
+# which also a GPU has. Without a choice of yours, the method follows from the machine
 # and the size.
 #
 # **Before you run the next cell:** the dense matrix of 400 × 50,000 cosines has 80 MB.
@@ -266,7 +266,7 @@ table.style.format(precision=0, thousands=",").hide(axis="index")
 
 # %%
 print(f"not counted: {unit_many.nbytes / 1e6:.0f} MB, the anchors at length 1")
-for name in ("faiss", "bf16", "torch"):
+for name in ("float32", "bf16", "torch"):
     found, took = timed(
         lambda name=name: top_anchors(asked, many, k, mean=many_mean, method=name)
     )
@@ -286,7 +286,9 @@ for name in ("faiss", "bf16", "torch"):
 #
 # "The same answer" has a second part: ties. A search in **shards**, parts of a bank on
 # several disks or machines, must make one answer of several. (In the drawing at the
-# top, a shard is a group of tiles.) The shards finish in any order.
+# top, a shard is a group of tiles.) The shards finish in any order. Equal captions tie,
+# and so do copies of a pair. Of such anchors, those that stand first in the bank are
+# kept. So the same pairs in another order may give a few pictures another label.
 #
 # ### Exercise 08.2 · One answer from many shards
 #
@@ -573,7 +575,7 @@ cosines = centred_unit(crowd, crowd_mean) @ centred_unit(near, crowd_mean).T  # 
 best = np.sort(cosines.astype(np.float32), axis=0)[::-1][:k].T.copy()  # (2, 100)
 answers = {
     name: top_anchors(near, crowd, k, mean=crowd_mean, method=name)
-    for name in ("bf16", "faiss", "torch")
+    for name in ("bf16", "float32", "torch")
 }
 for name, (mine, where) in answers.items():
     same = np.array_equal(mine, best) and torch.equal(where, answers["bf16"][1])

@@ -158,7 +158,7 @@ configuration = Configuration(
     tasks={"captions": {"kind": "retrieval", "pairs": "stamps"}},
     methods=["ASIF", *(RIVALS[:3] if fast else RIVALS)],
     sizes=[50, "all"] if fast else [50, 100, 200, "all"],
-    seeds=2 if fast else 5,
+    seeds=2 if fast else 3,
     validation="stamps",
     **ENCODERS,
 )

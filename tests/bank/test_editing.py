@@ -357,13 +357,25 @@ def test_only_the_columns_of_a_condition_are_read(folder):
 
 
 def test_the_time_for_a_condition_is_that_for_all_blocks_together(monkeypatch):
-    """A second goes by whenever somebody looks at this clock; in one block of 30 that is a few times."""
+    """Three milliseconds go by whenever somebody looks at this clock."""
     monkeypatch.setattr("asif_lib.bank.anchors.BLOCK", 30)
-    monkeypatch.setattr("asif_lib.bank.selecting.time", SimpleNamespace(monotonic=itertools.count().__next__))
+    monkeypatch.setattr("asif_lib.bank.selecting.time", SimpleNamespace(monotonic=itertools.count(0, 0.003).__next__))
     where = " + ".join(["length(caption)"] * 900) + " < 0 or id = 'id-0007'"
     assert len(make(0, 60).remove(where=where)) == 59
     with pytest.raises(BankError, match="interrupted"):
         make(0, 900).remove(where=where)
+
+
+def test_a_condition_of_slow_calls_ends_at_its_time_limit(monkeypatch):
+    """The clock is looked at after a few calls, and goes on by a second; and no call has long texts to work on."""
+    clock = itertools.count()
+    with monkeypatch.context() as patch, pytest.raises(BankError, match="interrupted"):
+        patch.setattr("asif_lib.bank.selecting.time", SimpleNamespace(monotonic=clock.__next__))
+        make(0, 200).remove(where="instr(caption, 'number') > 99")
+    assert next(clock) < 70
+    slow = "instr(replace(hex(zeroblob(49000)), '0', 'a') || 'b', replace(hex(zeroblob(49000)), '0', 'a') || 'c') > 0"
+    with pytest.raises(BankError, match="too big"):
+        make(0, 200).remove(where=slow)
 
 
 # -- bad input -------------------------------------------------------------------------------------------
@@ -452,6 +464,7 @@ def test_a_bank_that_is_gone_cannot_be_edited(bank, folder):
         with pytest.raises(BankError, match="there is no bank"):
             edit()
     assert not folder.exists()
+    assert [found.tolist() for found in bank.find_ids(["other", *ids(4)])] == [[False, True], [4]]  # the view stays
 
 
 # -- several processes, and killed ones ------------------------------------------------------------------

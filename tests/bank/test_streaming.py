@@ -46,7 +46,7 @@ def test_after_three_interruptions_the_bank_is_the_same_bit_for_bit(write, tiny,
     source = write(tmp_path / "source", 310, shard=70)
     build(source, tmp_path / "whole", tiny)
     lot, encoded = random.Random(write.__name__), []
-    steps = ["save_file", "write_json", "plain_table", "cut_positions"]
+    steps = ["save_file", "write_whole", "plain_table", "cut_positions"]
 
     def interrupted(step, after):
         def fail(*arguments, **options):
@@ -165,6 +165,23 @@ def test_blocks_of_other_files_or_encoders_are_not_continued(tiny, tmp_path, mon
     bank = build(source, tmp_path / "bank", tiny)
     fresh = build(source, tmp_path / "fresh", tiny)
     assert np.array_equal(bank.image, fresh.image) and checksums(tmp_path / "bank") == checksums(tmp_path / "fresh")
+
+
+@pytest.mark.parametrize("ending", [".safetensors", ".json"])
+def test_a_waiting_block_that_is_damaged_is_not_continued(tiny, tmp_path, monkeypatch, ending):
+    source = write_parquet(tmp_path / "source", 60)
+    with monkeypatch.context() as broken, pytest.raises(KeyboardInterrupt):
+        broken.setattr(streaming, "write_bank", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
+        build(source, tmp_path / "bank", tiny)
+    file = min((tmp_path / "bank.building").glob(f"*{ending}"))
+    content = file.read_bytes()
+    file.write_bytes(content[:40] + bytes([content[40] ^ 1]) + content[41:])
+    with pytest.raises(BankError, match=rf"{file.stem}.json: the block is damaged \(.* differs\); delete it"):
+        build(source, tmp_path / "bank", tiny)
+    file.with_suffix(".json").unlink()
+    assert checksums(build(source, tmp_path / "bank", tiny).disk.folder) == checksums(
+        build(source, tmp_path / "fresh", tiny).disk.folder
+    )
 
 
 def test_a_folder_of_files_with_a_table_is_read_too(tmp_path, tiny):

@@ -2,17 +2,21 @@
 
 import hashlib
 import json
+import os
 import random
 import shutil
 import warnings
 
 import pytest
+import torch
 from made_banks import ids, make, seal_again
 from safetensors.torch import load_file, save_file
 
-from asif_lib.bank import copies, disk
+from asif_lib import ASIF, files
+from asif_lib.bank import disk
 from asif_lib.bank.anchors import AnchorBank
 from asif_lib.bank.indexes import build_index, open_index
+from asif_lib.bank.joining import concatenate
 from asif_lib.bank.record import bank_dir, bank_name, stored_count
 from asif_lib.errors import AsifError, BankError
 
@@ -62,7 +66,10 @@ def assert_noticed(folder, check):
     pytest.fail("a flipped bit went unnoticed")
 
 
-def test_a_flipped_bit_in_any_file_of_a_small_bank_is_noticed_when_it_is_used(folder):
+@pytest.mark.parametrize("small", [True, False])
+def test_a_flipped_bit_in_any_file_of_a_bank_is_noticed_when_it_is_used(folder, small, monkeypatch):
+    if not small:
+        monkeypatch.setattr(disk, "SMALL", 0)
     generator, newest = random.Random(0), AnchorBank.load(folder).disk.entry.state
     older = {file for file in folder.glob("state-*") if file.name != newest}  # only `undo` reads them
     for file in files_of(folder):
@@ -75,8 +82,7 @@ def test_a_flipped_bit_in_any_file_of_a_small_bank_is_noticed_when_it_is_used(fo
 
 
 def test_a_flipped_bit_in_any_file_of_a_large_bank_is_found_by_verify(folder, monkeypatch):
-    for module in (disk, copies):
-        monkeypatch.setattr(module, "SMALL", 0)
+    monkeypatch.setattr(disk, "SMALL", 0)
     generator = random.Random(1)
     for file in files_of(folder):
         kept = file.read_bytes()
@@ -87,34 +93,130 @@ def test_a_flipped_bit_in_any_file_of_a_large_bank_is_found_by_verify(folder, mo
     assert len(AnchorBank.load(folder).verify(progress=False)) >= len(files_of(folder)) - 4  # records seal themselves
 
 
-@pytest.mark.parametrize("edit", [lambda b: b.remove(rows=[0]), lambda b: b.compact(), lambda b: b.undo()])
-def test_what_was_damaged_after_a_bank_was_opened_is_not_summed_or_copied(folder, edit):
-    opened, file = AnchorBank.load(folder), min(folder.glob("part-*/image.safetensors"))
-    content = bytearray(file.read_bytes())
-    content[-1] ^= 1
-    file.write_bytes(content)
+def test_a_bank_that_is_damaged_goes_back_to_no_older_version(folder):
+    opened = AnchorBank.load(folder)
+    spoil(opened.disk.parts[0].folder / "image.safetensors")
     with pytest.raises(BankError, match="its checksum differs"):
-        edit(opened)
+        opened.undo()
 
 
-def test_the_table_of_a_large_bank_is_compared_before_it_is_used(folder, monkeypatch):
+def test_a_view_keeps_what_it_read_when_it_was_opened(folder):
+    """Another program may write into a file of the bank: into that of the removed rows and the sums, for example."""
+    bank, whole = AnchorBank.load(folder), AnchorBank.load(folder)
+    before = whole.image_mean, whole.pairs["id"].tolist()
+    state = folder / bank.disk.entry.state
+    state.write_bytes(bytes(state.stat().st_size))
+    assert torch.equal(bank.image_mean, before[0]) and bank.pairs["id"].tolist() == before[1]
+
+
+USES = {
+    "the table": ("pairs.parquet", lambda bank: bank.pairs),
+    "a condition": ("pairs.parquet", lambda bank: bank.remove(where="id = 'id-0003'")),
+    "ids": ("pairs.parquet", lambda bank: bank.remove(ids(3))),
+    "find": ("pairs.parquet", lambda bank: bank.find_ids(["new"])),
+    "remove": ("image.safetensors", lambda bank: bank.remove(rows=[0])),
+    "relabel": ("image.safetensors", lambda bank: bank.relabel("id-0003", "another", torch.ones(1, 4))),
+    "compact": ("image.safetensors", lambda bank: bank.compact()),
+    "verify": ("image.safetensors", lambda bank: bank.verify(progress=False)),
+    "save": ("text.safetensors", lambda bank: bank.save(bank.disk.folder.with_name("copy"))),
+    "to": ("image.safetensors", lambda bank: bank.to(torch.float16)),
+    "subset": ("text.safetensors", lambda bank: bank.subset([1, 2])),
+    "view": ("text.safetensors", lambda bank: bank.view(torch.arange(9))),
+    "replace": ("text.safetensors", lambda bank: bank.replace(name="other")),
+    "join": ("text.safetensors", lambda bank: concatenate([make(500, 510), bank])),
+    "add it": ("text.safetensors", lambda bank: make(500, 510).add(bank)),
+    "diff": ("image.safetensors", lambda bank: bank.diff(make(0, 9))),
+    "represent": ("image.safetensors", lambda bank: ASIF(bank, k=3).images(torch.ones(1, 6))),
+    "prepare": ("image.safetensors", lambda bank: bank.prepare(progress=False)),
+    "an index is made": ("image.safetensors", lambda bank: build_index(bank, "image", "hnsw", progress=False)),
+    "an index is opened": ("image.safetensors", lambda bank: open_index(bank, "image", "ivf")),
+    "the index": ("ivf-image-centred.faiss", lambda bank: open_index(bank, "image", "ivf")),
+    "the copy": ("image-centred.safetensors", lambda bank: bank.searchable("image")),
+}
+
+
+def spoil(file):
+    """Change a bit in the middle of a file."""
+    kept, half = file.read_bytes(), file.stat().st_size // 2
+    file.write_bytes(kept[:half] + bytes([kept[half] ^ 1]) + kept[half + 1 :])
+
+
+@pytest.mark.parametrize("name, use", USES.values(), ids=USES)
+@pytest.mark.parametrize("small", [True, False])
+def test_what_is_damaged_after_a_bank_was_opened_is_not_read_copied_or_summed(folder, name, use, small, monkeypatch):
+    if not small:
+        monkeypatch.setattr(disk, "SMALL", 0)
+    opened = AnchorBank.load(folder)
+    file = (opened.index_folder if "centred" in name else opened.disk.parts[0].folder) / name
+    kept = file.read_bytes()
+    spoil(file)
+    with pytest.raises(BankError, match="its checksum differs"):
+        use(opened)
+    file.write_bytes(kept)
+    use(AnchorBank.load(folder))  # and of a whole one, all of it is
+
+
+def test_only_the_parts_that_are_read_are_compared(folder, monkeypatch):
+    """A worker of a cluster reads its own pairs, and an edit those that go: neither waits for the rest of a bank."""
     monkeypatch.setattr(disk, "SMALL", 0)
-    for name, use in (
-        ("pairs.parquet", lambda bank: bank.pairs),
-        ("pairs.parquet", lambda bank: bank.remove(where="id = 'id-0003'")),
-        ("pairs.parquet", lambda bank: bank.remove(ids(3))),
-        ("pairs.parquet", lambda bank: bank.find_ids(["new"])),
-        ("image.safetensors", lambda bank: bank.compact()),
-        ("text.safetensors", lambda bank: bank.save(folder.with_name("copy"))),
-    ):
-        file = min(folder.glob(f"part-*/{name}"))
-        kept = file.read_bytes()
-        opened, half = AnchorBank.load(folder), len(kept) // 2
-        file.write_bytes(kept[:half] + bytes([kept[half] ^ 1]) + kept[half + 1 :])
-        with pytest.raises(BankError, match="its checksum differs"):
-            use(opened)
-        file.write_bytes(kept)
-    assert AnchorBank.load(folder).version == 3
+    monkeypatch.setattr(AnchorBank, "index_folder", folder / "none")
+    spoil(AnchorBank.load(folder).disk.parts[0].folder / "image.safetensors")
+    bank = AnchorBank.load(folder)
+    assert len(bank.searchable("image", part=range(299, 338))[0]) == 39
+    assert len(bank.add(make(340, 343)).remove(ids(341, 330))) == 339
+    with pytest.raises(BankError, match="image.safetensors is not as it was written"):
+        bank.searchable("image", part=range(298, 300))
+
+
+def test_a_bank_of_more_than_64_mib_is_opened_at_once_and_compared_when_it_is_read(tmp_path):
+    rows = torch.randn(9_000, 4_096, generator=torch.Generator().manual_seed(0)).half()
+    folder = AnchorBank.from_embeddings(rows, rows[:, :8], list(map(str, range(9_000)))).save(tmp_path / "large")
+    (file,) = folder.glob("part-*/image.safetensors")
+    assert file.stat().st_size > files.SMALL
+    spoil(file)
+    bank = AnchorBank.load(folder)
+    assert len(bank) == 9_000 and bank.image_mean.shape == (4_096,) and torch.equal(bank.text, rows[:, :8])
+    for use in (lambda: bank.remove(rows=[0]), lambda: bank.to(torch.float32), lambda: bank.searchable("image")):
+        with pytest.raises(BankError, match=rf"{folder}: the bank is damaged \(image.safetensors is not as it was"):
+            use()
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs POSIX")
+@pytest.mark.parametrize("kind", ["a pipe", "a link", "a device"])
+@pytest.mark.parametrize(
+    "name",
+    ["bank.json", "STATE", "PART/text.safetensors", "PART/pairs.parquet", "INDEX/text-centred.json",
+     "INDEX/text-centred.safetensors"],
+)  # fmt: skip
+@pytest.mark.parametrize("small", [True, False])
+def test_only_regular_files_are_read(folder, name, kind, small, monkeypatch):
+    """A pipe would be waited for, and a device has no end."""
+    if not small:
+        monkeypatch.setattr(disk, "SMALL", 0)
+    bank = AnchorBank.load(folder)
+    words = {"STATE": bank.disk.entry.state, "PART": bank.disk.parts[1].folder.name, "INDEX": bank.index_folder.name}
+    file = folder.joinpath(*(words.get(word, word) for word in name.split("/")))
+    moved = file.rename(folder.with_name("elsewhere"))
+    if kind == "a pipe":
+        os.mkfifo(file)
+    else:
+        file.symlink_to(moved if kind == "a link" else "/dev/zero")
+    with pytest.raises(BankError, match=rf"{file.name} (beside it )?is a") as caught:
+        AnchorBank.load(folder).searchable("text")
+    assert "\n" not in str(caught.value)
+    with pytest.raises(BankError, match=rf"{file.name} (beside it )?is a"):
+        AnchorBank.load(folder, verify=True)
+
+
+def test_a_part_that_is_a_link_is_refused_and_a_bank_that_is_one_is_not(folder, tmp_path):
+    """A removal would be no removal behind a link."""
+    (tmp_path / "link").symlink_to(folder)
+    assert len(AnchorBank.load(tmp_path / "link").remove(ids(5))) == 337
+    part = min(folder.glob("part-*"))
+    part.rename(tmp_path / "elsewhere")
+    part.symlink_to(tmp_path / "elsewhere")
+    with pytest.raises(BankError, match=f"{part.name} beside it is a link; .* put a copy there"):
+        AnchorBank.load(folder)
 
 
 @pytest.mark.parametrize("small", [True, False])
@@ -143,6 +245,14 @@ def test_verify_names_all_damaged_and_missing_files(folder):
         bank.verify(progress=False)
     for file in (*damaged, gone):
         assert file.name in str(caught.value) and file.parent.name in str(caught.value)
+
+
+def test_verify_notices_the_record_of_another_file(folder):
+    """A record that another one took the place of would leave its file without a checksum."""
+    first, second = sorted(AnchorBank.load(folder).index_folder.glob("*-centred.json"))[:2]
+    shutil.copy(first, second)
+    with pytest.raises(BankError, match=f"{second.name} is the record of another file, {first.stem}"):
+        verify(folder)
 
 
 def test_verify_reads_a_copied_bank(folder, tmp_path):

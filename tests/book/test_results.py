@@ -4,6 +4,7 @@ import os
 import threading
 
 import pytest
+from forks import run_forked
 
 from asif_book import results
 from asif_book.contents import MarkersError, put_between
@@ -187,3 +188,9 @@ def test_another_processor_changes_nothing_on_the_page(tmp_path):
     assert measure(0.784, 0.961) == first
     assert "80.1 %" in measure(0.801, 0.960)
     assert "0.98 AUC" in measure(0.801, 0.980)
+
+
+def test_a_chapter_records_without_the_formats_of_notebooks(tmp_path):
+    """Their grammars take as long to load as a second chapter."""
+    run = run_forked("import sys; from asif_book import record; print('nbformat' in sys.modules)", tmp_path)
+    assert run.stdout == "False\n", run.stderr

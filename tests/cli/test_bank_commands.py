@@ -135,8 +135,8 @@ def test_the_command_makes_a_bank_of_arrays_joins_audits_and_verifies(arrays, ba
     build[1] = "other"
     assert bank(*build)[0] == 0 and AnchorBank.load("other").pairs["id"].tolist()[:2] == ["0", "1"]
 
-    status, about, _ = bank("join", "both", "mine", "other")
-    assert (status, about["anchors"]) == (0, 120)
+    status, about, said = bank("join", "both", "mine", "other")
+    assert (status, about["anchors"]) == (0, 120) and "60 of the 120 pairs are in an earlier bank too" in said
     status, rows, _ = bank("list")
     assert [(row["name"], row["anchors"]) for row in rows] == [("both", 120), ("mine", 60), ("other", 60)]
     status, lowest, said = bank("audit", "mine", "--csv", tmp_path / "audit.csv")
@@ -163,6 +163,24 @@ def test_the_command_makes_a_bank_of_arrays_joins_audits_and_verifies(arrays, ba
     header, *lines, hint = capsys.readouterr().out.splitlines()
     assert header.startswith("10 of 60 pairs, the lowest excess of agreement first (0: ") and len(lines) == 10
     assert "asif bank relabel other --id ID --caption TEXT" in hint
+
+
+def test_text_of_data_drives_no_terminal(arrays, bank, capsys, tmp_path):
+    """A caption could colour, move or erase what a terminal shows, and feign lines."""
+    odd = "dog\x1b[2J\x9b31m\x07\u202e\nasif: all is well\r"
+    assert bank(*arrays, "--image-encoder", "eye", "--text-encoder", "ear")[0] == 0
+    mine = AnchorBank.load("mine")
+    pairs = mine.pairs.assign(caption=odd, id=[f"{odd}{i}" for i in range(60)])
+    folder = mine.replace(pairs=pairs, licence=odd, name=odd).save(bank_dir("mine"))
+    AnchorBank.load(folder).remove(where=f"caption = '{odd}' and id like '%7'")
+    for name, lines in ("info", 11), ("history", 2), ("audit", 12), ("list", 1):
+        assert main(["bank", name, *["mine"] * (name != "list")]) == 0
+        out = capsys.readouterr().out
+        assert not set(out) - {"\n"} & {*map(chr, range(32)), "\x9b", "\u202e"} and out.count("\n") == lines, name
+        assert name == "list" or r"dog\u001b[2J\u009b31m\u0007\u202e\u000aasif: all is well\u000d" in out
+    assert bank("info", "mine")[1]["licence"] == odd
+    assert main(["bank", "info", "mine", "--json"]) == 0 and "\x9b" not in capsys.readouterr().out
+    assert main(["bank", "remove", "mine", "--id", odd]) == 1 and "\x1b" not in capsys.readouterr().err
 
 
 def test_embeddings_of_the_encoders_of_a_bank_can_be_joined_to_it(arrays, bank, tmp_path):

@@ -2,12 +2,16 @@
 
 import io
 import tarfile
+import zipfile
 
+import fsspec
 import pytest
-from hub_formats import png, write_clip_benchmark, write_columns, write_webdataset
+from hub_formats import png, write_clip_benchmark, write_columns, write_parquet, write_webdataset
 
+from asif_lib.datasets.hub import own_places, picture_in_cell
 from asif_lib.datasets.streams import stream_from_hub
-from asif_lib.errors import DataError
+from asif_lib.encoders.pictures import open_picture, picture_digest
+from asif_lib.errors import DataError, PictureError
 
 datasets = pytest.importorskip("datasets")
 pytestmark = pytest.mark.usefixtures("datasets_cache")
@@ -83,3 +87,61 @@ def test_a_first_row_without_a_caption_is_named_as_the_reason(tmp_path):
     edited_tar(source, lambda entries: entries[:1] + entries[2:])
     with pytest.raises(DataError, match="one of its first rows lacks a file that the others have, such as its caption"):
         stream_from_hub(source)
+
+
+@pytest.fixture
+def secret(tmp_path):
+    """A folder beside the data sets, with a picture and an archive that are no business of theirs."""
+    (tmp_path / "secret").mkdir()
+    (tmp_path / "secret" / "0.png").write_bytes(png(0))
+    with zipfile.ZipFile(tmp_path / "secret" / "a.zip", "w") as archive:
+        archive.writestr("0.png", png(0))
+    return tmp_path / "secret"
+
+
+ELSEWHERE = [
+    "file://{secret}/0.png", "local://{secret}/0.png", "{secret}/0.png", "../secret/0.png", "a/../../secret/0.png",
+    "ftp://127.0.0.1/0.png", "http://127.0.0.1:9/0.png", "https://127.0.0.1:9/0.png", "github://a:b@c/0.png",
+    "hf://datasets/b/private@main/0.png", "hf://datasets/a/own@main/../../b/private/0.png", "memory://0.png",
+    "zip://0.png::{secret}/a.zip", "zip://0.png::file://{secret}/a.zip", "zip://0.png::../secret/a.zip",
+    "simplecache::file://{secret}/0.png", "filecache::http://127.0.0.1:9/0.png", "ssh://root@127.0.0.1/0.png", "\0", "",
+]  # fmt: skip
+
+
+def test_a_row_names_no_file_outside_of_its_data_set(secret, tmp_path, monkeypatch):
+    addresses = [address.format(secret=secret) for address in ELSEWHERE]
+    folder = write_parquet(tmp_path / "made", len(addresses), picture=lambda n: addresses[n])
+    monkeypatch.setattr(fsspec, "open", lambda path, *_: pytest.fail(f"{path} was opened"))
+    ((_, pairs, _),) = stream_from_hub(folder).blocks(99)
+    on_hub = [picture_in_cell("row", {"path": address}, own_places("a/own")) for address in addresses]
+    for read in (open_picture, picture_digest):
+        for picture in [*(picture for picture, _ in pairs), *on_hub]:
+            with pytest.raises(PictureError):
+                read(picture)
+
+
+def test_pictures_beside_the_table_and_in_its_archives_are_read(tmp_path):
+    folder = write_parquet(
+        tmp_path / "made", 3, picture=("0.png", f"{tmp_path}/made/1.png", "data/../0.png").__getitem__
+    )
+    for i in range(2):
+        (folder / f"{i}.png").write_bytes(png(i))
+    ((_, pairs, _),) = stream_from_hub(folder).blocks(9)
+    assert [picture_digest(picture) for picture, _ in pairs] == [picture_digest(folder / f"{i}.png") for i in (0, 1, 0)]
+    (tmp_path / "zip").mkdir()
+    with zipfile.ZipFile(tmp_path / "zip" / "train.zip", "w") as archive:
+        archive.writestr("metadata.csv", "file_name,caption\n0.png,a\n1.png,b\n")
+        for i in range(2):
+            archive.writestr(f"{i}.png", png(i))
+    ((_, pairs, _),) = stream_from_hub(tmp_path / "zip").blocks(9)
+    assert [picture_digest(picture) for picture, _ in pairs] == [picture_digest(folder / f"{i}.png") for i in (0, 1)]
+    own = own_places(tmp_path / "zip")
+    (tmp_path / "zip" / "broken.zip").write_bytes(b"PK")
+    for address in (
+        "zip://9.png::train.zip",
+        "zip://0.png::broken.zip",
+        "zip://0.png::gone.zip",
+        "tar://0.png::train.zip",
+    ):
+        with pytest.raises(PictureError, match="^row 7: cannot be read from"):
+            open_picture(picture_in_cell("row 7", {"path": address}, own))

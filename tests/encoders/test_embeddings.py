@@ -5,6 +5,7 @@ import os
 import resource
 import sqlite3
 import threading
+import warnings
 from dataclasses import replace
 
 import pytest
@@ -154,29 +155,73 @@ def test_a_text_that_is_no_string_is_refused_even_where_its_name_is_cached(text)
 
 
 def cache_file(cache, encoder):
-    return cache / "embeddings" / f"{encoder.identity.digest}.sqlite"
+    return cache / "embeddings" / f"{encoder.identity.digest}.checked.sqlite"
 
 
 @pytest.mark.parametrize("damage", ["no database", "a page in the middle"])
-def test_a_damaged_cache_is_one_sentence_that_says_what_to_do(cache, image, files, damage):
-    embed(image, files, progress=False)
+def test_a_damaged_cache_is_put_aside_and_computed_again(cache, image, files, damage):
+    rows = embed(image, files, progress=False)
     file = cache_file(cache, image)
     content = file.read_bytes()
     file.write_bytes(b"none" * 999 if damage == "no database" else content[:100] + b"\xff" * (len(content) - 100))
-    with pytest.raises(AsifError, match=rf"{file}.* is damaged.*delete this file") as caught:
-        embed(image, files, progress=False)
-    assert "\n" not in str(caught.value)
-    file.unlink()
-    assert embed(image, files, progress=False).shape == (6, 64)
+    counting = Counting(image)
+    with pytest.warns(UserWarning, match=rf"{file}: .* is damaged .*computed again.*{file.stem}.damaged-1.sqlite"):
+        again = embed(counting, files, progress=False)
+    torch.testing.assert_close(again, rows, atol=1e-4, rtol=1e-4)
+    assert len(counting.computed) == 6 and len(list(file.parent.glob("*.damaged-1.sqlite"))) == 1
+    assert torch.equal(embed(counting, files, progress=False), again) and len(counting.computed) == 6
 
 
-def test_a_row_of_the_wrong_length_is_computed_again(cache, image, files):
+def test_damage_that_shows_while_a_run_writes_loses_nothing_of_the_run(cache, text, monkeypatch):
+    class Spoiling(Named):
+        def stream(self, items, **options):
+            for i, item in enumerate(items):
+                if self.computed == ["a"]:
+                    cache_file(cache, text).write_bytes(b"none" * 999)
+                self.computed.append(item)
+                yield [i], torch.full((1, self.identity.dim), float(len(item))), []
+
+    monkeypatch.setattr(embeddings, "COMMIT_EVERY", 1)
+    spoiling, lengths = Spoiling(text), Named(text)
+    with pytest.warns(UserWarning, match="is damaged"):
+        assert embed(spoiling, ["a", "bb", "ccc"], progress=False)[:, 0].tolist() == [1, 2, 3]
+    assert spoiling.computed == ["a", "bb", "ccc"]
+    assert embed(lengths, ["a", "bb", "ccc"], progress=False)[:, 0].tolist() == [1, 2, 3] and not lengths.computed
+
+
+@pytest.mark.parametrize(
+    "damage, computed",
+    {
+        "UPDATE embeddings SET vector = x'0000'": 6,
+        "UPDATE embeddings SET vector = zeroblob(256)": 6,
+        "UPDATE embeddings SET vector = 'text', checksum = NULL": 6,
+        "UPDATE embeddings SET checksum = checksum + 1 WHERE rowid = 2": 1,
+        "UPDATE embeddings SET vector = (SELECT vector FROM embeddings AS e WHERE e.rowid = 7 - embeddings.rowid)": 3,
+        "UPDATE embeddings SET (vector, checksum) = (SELECT vector, checksum FROM embeddings WHERE rowid = 1)": 5,
+    }.items(),
+)
+def test_a_row_that_is_not_as_it_was_written_is_computed_again(cache, image, files, damage, computed):
+    """Also rows that were exchanged with others; a row alone, or with its checksum."""
     rows = embed(image, files, progress=False)
     with contextlib.closing(sqlite3.connect(cache_file(cache, image))) as connection, connection:
-        connection.execute("UPDATE embeddings SET vector = x'0000'")
+        connection.execute(damage)
     counting = Counting(image)
-    torch.testing.assert_close(embed(counting, files, progress=False), rows, atol=1e-4, rtol=1e-4)
-    assert len(counting.computed) == 6
+    with pytest.warns(UserWarning, match=f"{cache_file(cache, image)}: {computed} embeddings are damaged"):
+        again = embed(counting, files, progress=False)
+    torch.testing.assert_close(again, rows, atol=1e-4, rtol=1e-4)
+    assert len(counting.computed) == computed
+    with warnings.catch_warnings(action="error"):
+        assert torch.equal(embed(counting, files, progress=False), again)
+
+
+def test_the_file_of_another_encoder_is_no_cache_for_this_one(cache, text):
+    embed(Named(text), ["a", "bb"], progress=False)
+    other = Named(text)
+    other.identity = replace(text.identity, preprocessing="other")
+    cache_file(cache, text).rename(cache_file(cache, other))
+    with pytest.warns(UserWarning, match="2 embeddings are damaged"):
+        embed(other, ["a", "bb"], progress=False)
+    assert other.computed == ["a", "bb"]
 
 
 def test_a_cache_folder_that_cannot_be_made_is_one_sentence(cache, image, files):

@@ -367,6 +367,84 @@ def test_a_damaged_folder_is_refused(kind, damage, tiny_folders, tmp_path):
         load_encoder(kind, folder, device="cpu")
 
 
+def settings(name, **changes):
+    """Return the change of a folder that sets these keys in one of its files of settings."""
+
+    def change(folder):
+        file = folder / name
+        file.write_text(json.dumps({**(json.loads(file.read_text()) if file.exists() else {}), **changes}))
+
+    return change
+
+
+def second_module(**changes):
+    """Return the change of a folder of sentence-transformers that sets these keys of its second module."""
+
+    def change(folder):
+        modules = json.loads((folder / "modules.json").read_text())
+        (folder / "modules.json").write_text(json.dumps([modules[0], {**modules[1], **changes}]))
+
+    return change
+
+
+def half_of_the_weights(folder):
+    tensors = load_file(folder / "model.safetensors")
+    half = {name: tensors[name] for name in sorted(tensors)[::2]}
+    save_file(half, folder / "model.safetensors", metadata={"format": "pt"})
+
+
+def deep(name):
+    return lambda folder: (folder / name).write_text('{"architecture": ' * 50_000 + "1" + "}" * 50_000)
+
+
+@pytest.mark.parametrize(
+    "kind, change",
+    [
+        ("text", settings("adapter_config.json", peft_type="LORA", base_model_name_or_path="x")),
+        ("text", second_module(type="sentence_transformers.models.NoSuch")),
+        ("text", second_module(type="sentence_transformers.models.LSTM")),
+        ("text", second_module(type="os.system")),
+        ("text", second_module(type=None)),
+        ("text", second_module(path="../..")),
+        ("text", settings("config.json", hidden_size=0)),
+        ("text", settings("config.json", quantization_config={"quant_method": "bitsandbytes", "load_in_4bit": True})),
+        ("text", settings("config.json", layer_norm_eps="small")),
+        ("text", settings("tokenizer_config.json", pad_token=5)),
+        ("text", deep("config.json")),
+        ("text", deep("modules.json")),
+        ("text", half_of_the_weights),
+        ("image", settings("config.json", model_args={"checkpoint_path": "other.pth"})),
+        ("image", settings("config.json", model_args={"device": "meta"})),
+        ("image", settings("config.json", model_args={"features_only": True})),
+        ("image", settings("config.json", model_args=5)),
+        ("image", settings("config.json", architecture=5)),
+        ("image", settings("config.json", pretrained_cfg={"checkpoint_path": "other.pth"})),
+        ("image", settings("config.json", pretrained_cfg={"crop_pct": -1})),
+        ("image", settings("config.json", pretrained_cfg={"input_size": [3, 200_000, 200_000]})),
+        ("image", deep("config.json")),
+        ("image", half_of_the_weights),
+    ],
+)
+def test_settings_and_weights_that_do_not_make_a_model_are_one_sentence(kind, change, tiny_folders, tmp_path):
+    folder = shutil.copytree(tiny_folders[kind], tmp_path / "model")
+    change(folder)
+    with pytest.raises(EncoderError, match=f"^{folder}: .*(cannot load this model|is an adapter)") as caught:
+        load_encoder(kind, folder, device="cpu")
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("key, value", [("file", "other.pth"), ("url", "http://127.0.0.1:9/x"), ("source", "file")])
+def test_settings_of_timm_name_no_other_weights(key, value, timm_folder, tmp_path, drawings):
+    folder = shutil.copytree(timm_folder, tmp_path / "model")
+    torch.save({}, tmp_path / "other.pth")
+    config = json.loads((folder / "config.json").read_text())["pretrained_cfg"]
+    settings("config.json", pretrained_cfg={**config, key: value.replace("other", str(tmp_path / "other"))})(folder)
+    own, other = (
+        load_image_encoder(one, device="cpu").encode([drawings / "red_square.png"]) for one in (timm_folder, folder)
+    )
+    assert torch.equal(own, other)
+
+
 # -- folders and the hub ---------------------------------------------------------------------------------
 
 

@@ -125,7 +125,7 @@ def read_configuration(path) -> Configuration:
         raise DataError(f"{path}: there is no such file") from None
     except ValidationError as error:
         raise DataError(f"{path}: {_sentence(error.errors(include_url=False))}") from None
-    except (ValueError, OSError) as error:
+    except (ValueError, OSError, RecursionError) as error:
         raise DataError(f"{path}: is no readable TOML ({first_line(error)})") from None
 
 

@@ -4,6 +4,7 @@ import functools
 import hashlib
 import itertools
 import json
+import warnings
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,7 +20,7 @@ from asif_lib.defaults import LINEAR_PROBE, TRANSFORMERS
 from asif_lib.encoders.contrastive import load_contrastive
 from asif_lib.encoders.loading import load_encoder_of
 from asif_lib.errors import AsifError, BrokenPicturesError, DataError, first_line
-from asif_lib.files import ROOT, digest_of_files, read_json, write_json, write_whole
+from asif_lib.files import ROOT, digest_of_files, parse_json, read_file, sealed, unsealed, write_whole
 from asif_lib.machine import progress_bar
 
 from ..measures import same_text
@@ -233,17 +234,40 @@ def _code() -> str:
     return digest_of_files(files, package)
 
 
+@dataclass(frozen=True)
+class StoredPart:
+    """What is stored of a part: the digest of all that it depends on, and its rows."""
+
+    key: str
+    rows: list[dict]
+
+
 def _stored(folder, configuration, pool, questions, method, size) -> list:
-    """Return the rows of a part: as they are stored, or computed and stored."""
+    """Return the rows of a part: as they are stored, or computed and stored.
+
+    A warning names a file that is not what was stored; the part is computed again.
+    """
     grid = configuration.grids.get(method, method_of(method).GRID)
     asked = {name: [q.digest, q.taught_digest if method == LINEAR_PROBE else ""] for name, q in questions.items()}
     key = [_code(), pool.digest, asked, method, {k: list(v) for k, v in grid.items()}, size, configuration.seeds]
-    file = folder / f"{hashlib.sha256(json.dumps(key).encode()).hexdigest()[:24]}.json"
+    key = hashlib.sha256(json.dumps(key).encode()).hexdigest()
+    file = folder / f"{key[:24]}.json"
     try:
-        return read_json(file, list)
-    except (FileNotFoundError, ValueError):  # not there, or damaged
-        write_json(file, _computed(configuration, pool, questions, method_of(method), grid, size))
-    return read_json(file, list)
+        return _read_part(read_file(file), key)
+    except FileNotFoundError:
+        pass
+    except (ValueError, OSError) as error:
+        warnings.warn(f"{file}: {first_line(error)}: this part is measured again", stacklevel=3)
+    content = sealed(StoredPart(key, _computed(configuration, pool, questions, method_of(method), grid, size)))
+    write_whole(file, content)
+    return _read_part(content, key)
+
+
+def _read_part(content, key) -> list:
+    part = parse_json(unsealed(content), StoredPart)
+    if part.key != key:
+        raise ValueError("it holds another part")
+    return part.rows
 
 
 def _computed(configuration, pool, questions, make, grid, size) -> list:

@@ -6,10 +6,13 @@ import secrets
 import socket
 import tempfile
 import webbrowser
+from datetime import UTC, datetime
 from pathlib import Path
 
 import tornado.web
+from jupyter_core.utils import ensure_async
 from jupyter_server.auth.logout import LogoutHandler
+from jupyter_server.services.kernels.kernelmanager import AsyncMappingKernelManager
 from traitlets.config import Config
 from voila.app import Voila
 from voila.static_file_handler import TemplateStaticFileHandler
@@ -35,6 +38,28 @@ RETRIES = 20
 """Other ports to try if another program takes the free one before the server listens."""
 IDLE_SECONDS = 600
 """Time after which a kernel ends that works for no page. A page that is left says goodbye, unless it crashed."""
+UNOPENED_SECONDS = 60
+"""The same for a kernel to which no page ever connected: its client was no browser, or left while the page loaded."""
+
+
+class Kernels(AsyncMappingKernelManager):
+    """The kernels of the pages."""
+
+    def __init__(self, **options):
+        super().__init__(**options)
+        self.opened = set()  # the kernels to which a page connected
+
+    def notify_connect(self, kernel_id):
+        self.opened.add(kernel_id)
+        super().notify_connect(kernel_id)
+
+    async def cull_kernel_if_idle(self, kernel_id):
+        kernel = self._kernels[kernel_id]
+        if kernel_id not in self.opened and kernel.execution_state == "idle":
+            if (datetime.now(UTC) - kernel.last_activity).total_seconds() > UNOPENED_SECONDS:
+                await ensure_async(self.shutdown_kernel(kernel_id))
+        else:
+            await super().cull_kernel_if_idle(kernel_id)
 
 
 class OnePage(TornadoVoilaHandler):
@@ -106,10 +131,10 @@ def serve(name=DEFAULT_BANK, *, port=None, browser=True, device="auto", labels_f
     page.VoilaConfiguration.extension_allowlist = EXTENSIONS
     page.VoilaConfiguration.file_allowlist = []
     page.VoilaConfiguration.show_tracebacks = True
-    steps, sketch = [step.format(count=len(bank)) for step in STEPS], filled("explore/loading.svg.j2")
-    page.VoilaConfiguration.resources = {"asif": {"bank": bank.name, "steps": steps, "sketch": sketch}}
+    page.VoilaConfiguration.resources = {"loading": loading_page(bank)}  # Voilà's own templates escape nothing
     page.MappingKernelManager.cull_idle_timeout = IDLE_SECONDS
-    page.MappingKernelManager.cull_interval = max(1, IDLE_SECONDS // 10)
+    page.MappingKernelManager.cull_interval = max(1, UNOPENED_SECONDS // 10)
+    page.VoilaConfiguration.multi_kernel_manager_class = Kernels
     with tempfile.TemporaryDirectory(prefix="asif-explore-") as folder:
         # The kernel works in the folder of its notebook, so paths must be absolute.
         os.environ["ASIF_CACHE"] = str(cache_dir().resolve())
@@ -133,6 +158,12 @@ def serve(name=DEFAULT_BANK, *, port=None, browser=True, device="auto", labels_f
         app.launch_browser = announce
         app.start()
     return {"bank": bank.name, "address": address()}
+
+
+def loading_page(bank) -> str:
+    """Return what the page shows while it loads, as HTML."""
+    steps = [step.format(count=len(bank)) for step in STEPS]
+    return filled("explore/loading.html.j2", bank=bank.name, steps=steps)
 
 
 def _free_port(port):

@@ -1,8 +1,8 @@
 """Parts of all figures: their style, pictures, rows and intervals, and the alternative text."""
 
 import base64
-import html
 import io
+import re
 import textwrap
 import threading
 from urllib.parse import quote
@@ -13,6 +13,7 @@ import numpy as np
 from markupsafe import Markup
 from matplotlib.figure import Figure
 from matplotlib.offsetbox import AnnotationBbox, OffsetImage
+from matplotlib.text import Text
 from PIL import Image
 
 from asif_lib.encoders.pictures import open_picture
@@ -208,17 +209,20 @@ def show(figure, alt=None, *, fold=""):
     alt = alt or getattr(figure, "alt", "")
     if not alt:
         raise ParameterError("this figure has no alternative text: say in words what it shows, show(figure, words)")
-    shown = Markup(image_html(figure, alt))
+    shown = image_html(figure, alt)
     if fold:
         shown = Markup("<details><summary>{}</summary>{}</details>").format(fold, shown)
     IPython.display.display(IPython.display.HTML(shown))
 
 
-def image_html(figure, alt) -> str:
+def image_html(figure, alt) -> Markup:
     """Return `figure` as an HTML picture with the alternative text `alt`, and close it if it is one of pyplot's.
 
     The picture is an SVG that follows the ``color-scheme`` of its page, which JupyterLab sets by its theme.
     """
+    for text in figure.findobj(Text) if isinstance(figure, Drawing) else ():
+        if "$" in text.get_text() and not _POWER.fullmatch(text.get_text()):
+            text.set_parse_math(False)  # a caption may hold dollars
     svg = io.BytesIO()
     with _DRAWING, matplotlib.rc_context({"svg.hashsalt": "asif"}):  # the same figure is the same text
         figure.savefig(svg, format="svg", facecolor=PAPER, metadata={"Date": None})
@@ -229,10 +233,12 @@ def image_html(figure, alt) -> str:
     width, height = (figure.get_size_inches() * figure.dpi).round()
     size = f'width="{width:.0f}" height="{height:.0f}" style="max-width: 100%; height: auto"'
     source = quote(_themed(svg.getvalue().decode()), safe=" !$'()*+,-./:;=?@_~")  # shorter than base64
-    return f'{_LIGHT_ON_PAPER}<img src="data:image/svg+xml,{source}" alt="{html.escape(alt, quote=True)}" {size}>'
+    return _LIGHT_ON_PAPER + Markup('<img src="data:image/svg+xml,{}" alt="{}" {}>').format(source, alt, Markup(size))
 
 
-_LIGHT_ON_PAPER = "<style>@media print { img { color-scheme: light } }</style>"
+_POWER = re.compile(r"\$\\mathdefault\{[\d^{}.-]+\}\$")
+"""A number on a logarithmic axis, as matplotlib writes it."""
+_LIGHT_ON_PAPER = Markup("<style>@media print { img { color-scheme: light } }</style>")
 
 
 def _themed(svg: str) -> str:

@@ -70,7 +70,7 @@ def _section(names, rows) -> dict:
 
 
 def _part(title, figure, table=None) -> dict:
-    picture = Markup(image_html(figure, figure.alt)) if figure else None
+    picture = image_html(figure, figure.alt) if figure else None
     return {"title": title, "picture": picture, "table": table}
 
 

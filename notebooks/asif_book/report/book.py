@@ -119,8 +119,7 @@ def _entry(chapter: Chapter, run: ChapterRun, executed: Path, folder: Path) -> d
     """Collect what the index shows of a chapter."""
 
     def line(markdown: str) -> Markup:
-        html = to_html(markdown, folder).strip()
-        return Markup(html.removeprefix("<p>").removesuffix("</p>"))
+        return to_html(markdown, folder).strip().removeprefix("<p>").removesuffix("</p>")
 
     notebook = nbformat.read(executed, as_version=4)
     return {
@@ -139,7 +138,7 @@ def _method(notebooks: Path) -> Markup:
     with contextlib.suppress(AsifError):
         return Markup(method_picture(AnchorBank.load(DEFAULT_BANK)).data)
     there = (notebooks / METHOD).exists()
-    return Markup(to_html(f"![{METHOD_ALT}]({METHOD})", notebooks) if there else "")
+    return to_html(f"![{METHOD_ALT}]({METHOD})", notebooks) if there else Markup()
 
 
 def _index(entries: list[dict], around: dict, method: Markup, parameters: dict, edition: str) -> str:
@@ -218,7 +217,7 @@ _PASSED_OVER = ["script", "style", "nav", *_HEADINGS]
 def search_page(folder: Path, names: Sequence[str], *, chapters: Sequence[Chapter], more: Sequence) -> str:
     """Make the page that searches the pages `names` of a folder, which are written already."""
     book = [[name, *_content((folder / f"{name}.html").read_text(encoding="utf-8"))] for name in names]
-    index = Markup(json.dumps(book, ensure_ascii=False, separators=(",", ":")).replace("</", "<\\/"))
+    index = Markup(json.dumps(book, ensure_ascii=False, separators=(",", ":")).replace("<", "\\u003c"))
     place = {"sections": [], "chapters": chapters, "more": more, "current": SEARCH, "previous": None, "next": None}
     return layout("search.html.j2", title="Search the book", index=index, **place)
 

@@ -13,7 +13,7 @@ import nbformat
 from bs4 import BeautifulSoup
 from markupsafe import Markup
 from nbconvert import TemplateExporter
-from nbconvert.filters import Highlight2HTML
+from nbconvert.filters import Highlight2HTML, ansi2html
 from nbconvert.filters.markdown_mistune import IPythonRenderer, MarkdownWithMath
 from nbformat import NotebookNode
 
@@ -97,17 +97,24 @@ def _exporter(folder: Path) -> TemplateExporter:
     """
 
     @jinja2.pass_context
-    def markdown2html(context, source: str) -> str:
+    def markdown2html(context, source: str) -> Markup:
         return to_html(source, folder, context.get("cell", {}).get("attachments", {}))
 
-    return TemplateExporter(
+    highlight = Highlight2HTML(pygments_lexer="ipython3")
+    exporter = TemplateExporter(
         extra_template_basedirs=[str(pages.TEMPLATES.parent)],
         template_name=pages.TEMPLATES.name,
         template_file="cells.html.j2",
         exclude_input_prompt=True,
         exclude_output_prompt=True,
-        filters={"markdown2html": markdown2html, "highlight_code": Highlight2HTML(pygments_lexer="ipython3")},
+        filters={
+            "markdown2html": markdown2html,
+            "highlight_code": lambda source, **how: Markup(highlight(source, **how)),
+            "ansi2html": lambda text: Markup(ansi2html(text)),
+        },
     )
+    exporter.environment.autoescape = True  # nbconvert leaves it off
+    return exporter
 
 
 def for_paper(notebook: NotebookNode) -> NotebookNode:
@@ -173,11 +180,11 @@ def _is_progress(output: dict, states: dict) -> bool:
 # Markdown as HTML that needs no script: formulas as MathML, pictures embedded, links moved
 
 
-def to_html(source: str, folder: Path, attachments: dict | None = None) -> str:
+def to_html(source: str, folder: Path, attachments: dict | None = None) -> Markup:
     """Render the Markdown of a notebook in `folder` for a page of the book."""
     options = {"escape": False, "embed_images": True, "exclude_anchor_links": True, "path": str(folder)}
     renderer = _Renderer(folder=folder, attachments=attachments or {}, **options)
-    return MarkdownWithMath(renderer=renderer).render(source)
+    return Markup(MarkdownWithMath(renderer=renderer).render(source))
 
 
 class _Renderer(IPythonRenderer):

@@ -1,7 +1,6 @@
 """Parts of all widgets: a knob, a pager, and a place for answers that shows every error."""
 
 import contextlib
-import html
 import threading
 import traceback
 from pathlib import Path
@@ -9,6 +8,7 @@ from pathlib import Path
 import anywidget
 import ipywidgets
 import traitlets
+from markupsafe import Markup
 
 from asif_book.figures.style import image_html
 from asif_book.figures.templates import TEMPLATES
@@ -138,12 +138,12 @@ def wide(width="min(28em, 100%)", description="11em") -> dict:
     return {"style": {"description_width": description}, "layout": {"width": width, "max_width": "calc(100% - 4px)"}}
 
 
-def problem(message) -> str:
+def problem(message) -> Markup:
     """Return a sentence as HTML, in a box that a symbol and words mark as a problem."""
-    return (
+    return Markup(
         '<div role="alert" style="border-left: 6px solid; padding: 0.4em 0.8em; line-height: 1.4">'
-        f"<b>✘ This does not work yet.</b> {html.escape(str(message))}</div>"
-    )
+        "<b>✘ This does not work yet.</b> {}</div>"
+    ).format(message)
 
 
 def bare(caption) -> str:
@@ -151,8 +151,8 @@ def bare(caption) -> str:
     return caption.rstrip(". ")
 
 
-def words_above(figure_and_words) -> str:
+def words_above(figure_and_words) -> Markup:
     """Return a figure as HTML, its alternative text above it as a sentence that a screen reader announces."""
     figure, words = figure_and_words
-    sentence = f'<p role="status" style="line-height: 1.4; margin: 0.3em 0">{html.escape(words)}</p>'
+    sentence = Markup('<p role="status" style="line-height: 1.4; margin: 0.3em 0">{}</p>').format(words)
     return sentence + image_html(figure, words)

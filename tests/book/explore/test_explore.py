@@ -405,13 +405,13 @@ def test_a_picture_file_that_is_gone_leaves_words_in_its_place(page, copy):
 
 @pytest.fixture
 def server(stored, tmp_path):
-    """The port and the token of a server that gives a kernel without a page three seconds.
+    """The port and the token of a server that gives a kernel to which no page connects three seconds.
 
     Another program takes the port that was free, before the server listens.
     """
     with socket.create_server((explore_server.ADDRESS, 0)) as other:
         code = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler); "  # also in the background
-        code += f"from asif_book.explore import server; server.IDLE_SECONDS = 3; bank = {str(stored)!r}; "
+        code += f"from asif_book.explore import server; server.UNOPENED_SECONDS = 3; bank = {str(stored)!r}; "
         code += f"server._free_port = lambda _: {other.getsockname()[1]}; server.serve(bank, browser=False)"
         with subprocess.Popen([sys.executable, "-u", "-c", code], stdout=subprocess.PIPE, text=True) as process:
             yield *re.search(r":(\d+)/\?token=(\S+)", process.stdout.readline()).groups(), process.pid

@@ -153,7 +153,7 @@ def test_show_displays_one_picture_with_its_alternative_text(monkeypatch):
     figure = plt.figure(figsize=(2, 1))
     assert figures.show(figure, 'red "<b>" & blue') is None
     [output] = shown
-    assert 'alt="red &quot;&lt;b&gt;&quot; &amp; blue"' in output.data
+    assert 'alt="red &#34;&lt;b&gt;&#34; &amp; blue"' in output.data
     assert "max-width: 100%" in output.data
     svg = ElementTree.fromstring(unquote(re.search(r'svg\+xml,([^"]+)"', output.data)[1]))
     assert svg.tag.endswith("svg")

@@ -30,7 +30,7 @@ def page():
     axis.set_axis_off()
     axis.imshow([[to_rgb(INK)]], aspect="auto")
     figure.text(0.9, 0.5, "█", fontsize=60, ha="center", va="center")
-    return image_html(figure, "five fields")
+    return str(image_html(figure, "five fields"))
 
 
 def seen(tab):

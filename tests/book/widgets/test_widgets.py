@@ -403,7 +403,7 @@ def test_pictures_stay_when_labels_change_and_when_they_are_wrong(model, beaver)
     labels.value = "rodent,, ship"
     assert "label 2 of 3 is empty" in shown(widget)
     labels.value = "ship, ship"
-    assert "&#x27;ship&#x27; is given twice" in shown(widget)
+    assert "&#39;ship&#39; is given twice" in shown(widget)
     labels.value = ""
     assert "there is no label" in shown(widget)
     labels.value = "rodent, ship"

@@ -1,0 +1,246 @@
+"""No text of data becomes an element of a page, an attribute, a cell of a notebook, or a formula in a figure."""
+
+import ast
+import io
+import json
+
+import ipywidgets
+import nbformat
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from bs4 import BeautifulSoup
+from conftest import WORDS
+from hostile import HOSTILE, made_of_data
+from jinja2 import nodes
+from nbformat.v4 import new_code_cell, new_notebook, new_output
+from PIL import Image
+
+from asif_book import figures, widgets
+from asif_book.checks.judging import Verdict
+from asif_book.explore.explorer import Explorer
+from asif_book.explore.question import to_notebook
+from asif_book.explore.server import loading_page
+from asif_book.explore.working_copy import WorkingCopy
+from asif_book.figures.method import Meeting, Turning, method_svg, part_svg, turning_svg
+from asif_book.figures.style import image_html
+from asif_book.figures.templates import TEMPLATES
+from asif_book.overview import Overview
+from asif_book.report.benchmark_page import benchmark_page
+from asif_book.report.book import search_page
+from asif_book.report.rendering import render
+from asif_book.widgets.parts import problem
+from asif_lib import ASIF, AnchorBank
+from asif_lib.datasets.pairs import Pairs
+from asif_lib.errors import AsifError
+from asif_lib.evaluation.benchmark.comparing import tidy_table
+from asif_lib.explain.contribution import contributions
+
+COUNT = 24
+CAPTIONS = [f"a {WORDS[i % 12 + 4]} {HOSTILE} {i}" for i in range(COUNT)]  # tiny-bert reads the first words only
+
+
+@pytest.fixture(scope="module")
+def pairs(tmp_path_factory):
+    """Captioned pictures, every text of which is hostile."""
+    folder, ids = tmp_path_factory.mktemp("hostile"), [f"{HOSTILE}{i}" for i in range(COUNT)]
+    pictures = [folder / f"{i}.png" for i in range(COUNT)]
+    for i, picture in enumerate(pictures):
+        Image.fromarray(np.random.default_rng(i).integers(0, 256, (24, 24, 3), np.uint8)).save(picture)
+    splits = {name: range(i, COUNT, 3) for i, name in enumerate(("train", "validation", "test"))}
+    return Pairs(HOSTILE, pictures, CAPTIONS, ids, [f"{HOSTILE}g"] * COUNT, splits, HOSTILE)
+
+
+@pytest.fixture(scope="module")
+def bank(pairs, tiny):
+    return AnchorBank.build(pairs, *tiny, name=HOSTILE, progress=False).replace(licence=HOSTILE)
+
+
+@pytest.fixture
+def explore(bank, tiny, tmp_path):
+    """The explorer of the bank, stored in a folder of a name, and its working copy."""
+
+    def explore(name):
+        copy = WorkingCopy(bank.save(tmp_path / name), tmp_path / "session", device="cpu")
+        copy._encoders.update(zip(("image", "text"), tiny, strict=True))
+        explorer = Explorer(copy)
+        explorer.k.value = 9
+        return explorer, copy
+
+    return explore
+
+
+def pages(widget):
+    """Yield all HTML that a widget holds, in its children too."""
+    if isinstance(widget, ipywidgets.HTML):
+        yield widget.value
+    for output in widget.outputs if isinstance(widget, ipywidgets.Output) else ():
+        pytest.fail("\n".join(output["traceback"]))
+    for tile in getattr(widget, "tiles", ()):
+        yield tile["picture"]
+    table = getattr(widget, "page", None)
+    if isinstance(table, dict):
+        yield table["title"]
+        for row in table["anchors"]:
+            yield from [row["picture"], *row["numbers"]]
+    for child in getattr(widget, "children", ()):
+        yield from pages(child)
+
+
+def assert_shown(*found):
+    """The text is shown, and no part of it is more than text."""
+    assert [made for page in found for made in made_of_data(page)] == []
+    assert any("zq" in str(page) for page in found)
+
+
+def test_the_explorer(explore, bank):
+    explorer, copy = explore("stored")
+    assert_shown(loading_page(bank), *pages(explorer))
+    explorer.labels.value = 'a dog, "{}"'.format(HOSTILE.replace('"', '""'))
+    assert len(explorer.anchors.page["anchors"]) > 3
+    explorer.anchors.ticked = [row["id"] for row in explorer.anchors.page["anchors"][:2]]
+    assert "New in the top k" in explorer.result_without.page.value
+    assert_shown(*pages(explorer))
+    file = io.BytesIO()
+    Image.new("RGB", (30, 30), "red").save(file, "PNG")
+    explorer.receive([copy.upload(f"{HOSTILE}.png", file.getvalue())])
+    explorer.caption.value = HOSTILE
+    explorer.add.click()
+    explorer.anchors.ticked = [row["id"] for row in explorer.anchors.page["anchors"][:1]]
+    explorer.remove.click()
+    explorer.save.click()
+    assert "asif bank undo" in explorer.saving.page.value and "removed" in explorer.history.value
+    assert_shown(*pages(explorer))
+    for labels, template in ((f"{HOSTILE}, {HOSTILE}", "{}"), ("a dog", HOSTILE)):
+        explorer.labels.value, explorer.template.value = labels, template
+        assert "✘" in explorer.result.page.value
+        assert_shown(*pages(explorer))
+
+
+def test_a_notebook_of_the_explorer(explore, tmp_path):
+    explorer, copy = explore("%% code\n%% code\nimport zq\n%% markdown\n<zq onzq=1>[zq](javascript:zq)&lt;zq&gt;")
+    explorer.labels.value = f'a dog, a cat, "{HOSTILE.replace(chr(34), chr(34) * 2)}"'
+    notebook = to_notebook(copy, explorer.explanation, [explorer.anchors.page["anchors"][0]["id"]])
+    programs = [ast.parse(cell.source) for cell in notebook.cells if cell.cell_type == "code"]
+    imports = [one for program in programs for one in ast.walk(program) if isinstance(one, ast.Import)]
+    assert "zq" not in {alias.name for one in imports for alias in one.names}
+    assert {cell.source.partition("\n")[0] for cell in notebook.cells if cell.cell_type == "markdown"} >= {"## Ranking"}
+    nbformat.write(notebook, tmp_path / "exported.ipynb")
+    assert_shown(render(tmp_path / "exported.ipynb"))
+
+
+def test_widgets(bank, tiny):
+    model = ASIF(bank, 9, device="cpu", image_encoder=tiny[0], text_encoder=tiny[1])
+    labels, pictures = [HOSTILE, "a dog"], bank.pairs["picture"]
+    made = (
+        widgets.anchor_browser(bank),
+        widgets.sparse_knobs(bank, bank),
+        widgets.anchor_count_knob(bank, bank),
+        widgets.your_picture(model, labels),
+    )
+    for widget in (*made, widgets.counterfactual_knob(model, bank, labels, truth=HOSTILE)):
+        found = [page for page in pages(widget) if page]
+        assert [one for page in found for one in made_of_data(page)] == [] and "✘" not in "".join(found)
+    vector = model.images(bank.image[:1])
+    assert_shown(widgets.answer_html(model, HOSTILE, pictures[0], vector, labels, "{}", pictures))
+    with pytest.raises(AsifError, match="zq") as caught:
+        widgets.answer_html(model, "a", pictures[0], vector, labels, HOSTILE, pictures)
+    assert_shown(problem(caught.value))
+
+
+def test_drawn_explanations(bank, pairs, tiny):
+    model = ASIF(bank, 9, device="cpu", image_encoder=tiny[0], text_encoder=tiny[1])
+    reasons = contributions(model.images(bank.image[:1]), model.texts([HOSTILE]), bank.pairs)
+    reasons = reasons.assign(arrived=True)
+    picture, cosines = pairs.pictures[0], torch.rand(6)
+    names = [HOSTILE, f"{HOSTILE}2"]
+    for drawn in (
+        figures.two_matrices(bank, range(4), (1, 0, 3, 2)),
+        figures.best_anchors(picture, HOSTILE, {0: (HOSTILE, reasons), 5: ("a dog", reasons)}),
+        figures.score_ledger(picture, HOSTILE, HOSTILE, reasons, rival=(HOSTILE, 0.5)),
+        figures.relative_matrix(bank, bank, [0, 1, 2], 0, 1),
+        figures.star_of_angles(torch.tensor([[1.0, 2.0]]), torch.tensor([[2.0, 1.0], [1.0, 0.0]]), names, 30),
+        figures.four_steps(HOSTILE, cosines, pairs.pictures[:6], pairs.captions[:6], 3, 2),
+        figures.who_sees_what(pairs),
+        figures.lined_up([dict.fromkeys(names[:1], torch.ones(2, 3)) | {names[1]: torch.ones(3)}]),
+    ):
+        assert_shown(drawn.data)
+
+
+def test_pictures_of_the_method():
+    anchors = [(f"{HOSTILE}{i}", 0.5, 0.5) for i in range(7)]
+    meeting = Meeting(anchors, 9, 0.9, 9, COUNT)
+    assert_shown(method_svg(meeting, text=HOSTILE))
+    for chapter in range(1, 10):
+        assert made_of_data(part_svg(meeting, f"{chapter:02}")) == []
+    rows = [(HOSTILE, (0.5, 0.1), (0.1, 0.5)) for _ in range(4)]
+    assert_shown(turning_svg(Turning((HOSTILE, HOSTILE), rows, (0.6, 0.5), (0.3, 0.5), COUNT)))
+
+
+def test_figures_and_their_alternative_texts(pairs):
+    figure = figures.show_pictures(pairs.pictures[:3], [HOSTILE, "costs $5 or $6", r"$\frac{$"], title=HOSTILE)
+    assert_shown(image_html(figure, HOSTILE))
+    figure = figures.show_pictures(pairs.pictures[:1], [HOSTILE], title=HOSTILE)
+    assert_shown(figure._repr_html_())
+
+
+def test_verdicts_and_progress():
+    verdict = Verdict(HOSTILE, "wrong", HOSTILE, HOSTILE, HOSTILE)
+    overview = Overview("00", {"00.1": HOSTILE}, {}, HOSTILE)
+    assert_shown(verdict._repr_html_())
+    assert_shown(overview._repr_html_())
+
+
+def test_the_page_of_a_benchmark():
+    about = {"bank": HOSTILE, "image_encoder": HOSTILE, "text_encoder": HOSTILE, "task": HOSTILE, "measure": HOSTILE}
+    methods, values = [HOSTILE, f"transformers:{HOSTILE}"], np.random.default_rng(0).random((2, 2, 2, 30)).round()
+    rows = [
+        {**about, "size": size, "method": method, "left_out": 2, "transductive": True, "chance": 0.1,
+         "settings": {HOSTILE: HOSTILE}, "values": values[i][j].tolist()}
+        for i, size in enumerate((10, 20)) for j, method in enumerate(methods)
+    ]  # fmt: skip
+    assert_shown(benchmark_page(HOSTILE, tidy_table(rows, methods), [(HOSTILE, HOSTILE)]))
+    for row in rows:
+        row |= {"method": methods[0], "image_encoder": row["image_encoder"] + row["method"]}
+    assert_shown(benchmark_page(HOSTILE, tidy_table(rows, methods[:1]), []))
+
+
+def test_a_page_of_the_book(pairs, tmp_path):
+    data = {"text/plain": HOSTILE}
+    picture = {"image/png": "iVBORw0KGgo=", "text/plain": HOSTILE}
+    outputs = [
+        new_output("stream", name="stdout", text=HOSTILE), new_output("stream", name="stderr", text=HOSTILE),
+        new_output("execute_result", data=data), new_output("display_data", data=data),
+        new_output("error", ename=HOSTILE, evalue=HOSTILE, traceback=[HOSTILE]),
+        new_output("display_data", data=picture, metadata={"image/png": {"alt": HOSTILE, "width": HOSTILE}}),
+        new_output("display_data", data={"text/html": pd.DataFrame({HOSTILE: [HOSTILE]})._repr_html_()}),
+    ]  # fmt: skip
+    cells = [
+        new_code_cell(f'"""{HOSTILE}"""', outputs=outputs, metadata={"tags": [HOSTILE]}),
+        new_code_cell(f"# {HOSTILE}\n1", metadata={"tags": ["hide-input"]}),
+    ]
+    nbformat.write(new_notebook(cells=cells), tmp_path / "page.ipynb")
+    page = render(tmp_path / "page.ipynb")
+    assert_shown(page)
+    (tmp_path / "page.html").write_text(page.replace("<main", "<!-- <script> --><main"), encoding="utf-8")
+    search = search_page(tmp_path, ["page"], chapters=(), more=())
+    assert_shown(search)
+    script = BeautifulSoup(search, "html.parser").find(id="sections").string
+    assert "<" not in script and "<zq onzq=1>" in str(json.loads(script))
+
+
+def test_every_template_of_pages_escapes_what_it_shows():
+    """In Voilà's own environment nothing is escaped: there only HTML that is filled by ours is shown."""
+    kinds = ".html.j2", ".svg.j2"
+    for name in TEMPLATES.list_templates(filter_func=lambda name: name.endswith(kinds)):
+        tree = TEMPLATES.parse(TEMPLATES.loader.get_source(TEMPLATES, name)[0])
+        assert TEMPLATES.autoescape(name) and not list(tree.find_all(nodes.ScopedEvalContextModifier)), name
+        safe = [found.node for found in tree.find_all(nodes.Filter) if found.name == "safe"]
+        if name == "report/templates/cells.html.j2":  # the HTML of an output is the notebook's own
+            safe.pop()
+        assert all(isinstance(node, nodes.Const) for node in safe), name
+        if "voila" in name:
+            shown = [node for output in tree.find_all(nodes.Output) for node in output.nodes]
+            attributes = {node.attr for node in shown if isinstance(node, nodes.Getattr)}
+            assert attributes == {"base_url", "loading"} and not any(isinstance(node, nodes.Name) for node in shown)

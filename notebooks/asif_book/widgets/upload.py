@@ -127,7 +127,7 @@ def read_upload(name, data):
 def parse_labels(text) -> list:
     """Read labels from a line of text, separated by commas; a label with a comma goes into double quotes.
 
-    Raises `ParameterError` if the line is empty, or a label has over 100,000 letters.
+    Raises `ParameterError` if the line is empty, or a label has over 131,072 letters.
 
     >>> parse_labels('otter,  sea   lion, "salt, pepper"')
     ['otter', 'sea lion', 'salt, pepper']

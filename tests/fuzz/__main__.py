@@ -16,6 +16,7 @@ import sys
 import tempfile
 import time
 import traceback
+import uuid
 import warnings
 from collections import Counter
 from pathlib import Path
@@ -65,6 +66,13 @@ def in_child(function, *arguments, file, limited=True, shown=False):
     return "fault", f"lasts longer than {SECONDS} seconds" if hangs else f"ends with status {status}"
 
 
+def named(function, seed, folder):
+    """Call a function; the random names of its files are the same in each run, so that a case can be repeated."""
+    rng = random.Random(seed)
+    uuid.uuid4 = lambda: uuid.UUID(int=rng.getrandbits(128))
+    return function(folder)
+
+
 class Bench:
     """A target with its valid input, of which each case damages a copy at the same place."""
 
@@ -72,7 +80,7 @@ class Bench:
         self.name, self.target, self.right, self.cases, self.seconds = name, TARGETS[name], {}, 0, 0.0
         self.valid, self.case, self.outcome = folder / "valid", folder / "case", folder / "outcome"
         self.case.mkdir(parents=True)
-        kind, value = in_child(self.target.make, self.case, file=self.outcome, limited=False)
+        kind, value = in_child(named, self.target.make, 0, self.case, file=self.outcome, limited=False)
         assert kind == "answer", f"{name}: {value}"
         self.case.rename(self.valid)
 
@@ -83,7 +91,8 @@ class Bench:
         within, damaged = self.case / operation if (self.case / operation).is_dir() else self.case, None
         if damage:
             damaged = damage(sorted(f for f in within.rglob("*") if f.is_file() and f.suffix != ".lock"))
-        return *in_child(self.target.reads[operation], self.case, file=self.outcome, shown=shown), damaged
+        read = named, self.target.reads[operation], 1, self.case
+        return *in_child(*read, file=self.outcome, shown=shown), damaged
 
     def run(self, seed, number, shown=False):
         """Run a case; return its kind, and what happened in words."""

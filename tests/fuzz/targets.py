@@ -72,6 +72,7 @@ ENCODERS = {}
 
 def load_encoders(folder):
     """Make and load the two tiny encoders, once for all targets."""
+    torch.manual_seed(0)
     timm.models.save_for_hf(timm.create_model("test_vit", num_classes=10), folder / "vit", safe_serialization=True)
     make_sentence_transformer(folder / "bert")
     ENCODERS["image"] = load_image_encoder(folder / "vit", device="cpu")

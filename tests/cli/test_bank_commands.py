@@ -48,7 +48,7 @@ def test_the_command_edits_a_bank(cards, bank):
 
 
 def test_paths_may_be_long_and_hold_blanks_and_umlauts(bank, build, run_command, tmp_path, monkeypatch):
-    place = tmp_path / f"für alle {'x' * 90}" / f"Kärtchen, 100 % {'y' * 90}"
+    place = tmp_path / f"für uns {'x' * 90}" / f"Kärtchen, 100 % {'y' * 90}"
     place.mkdir(parents=True)
     monkeypatch.setenv("ASIF_CACHE", str(place / "der Cache"))
     cards = card_folder(place / "ein Stapel", ["red", "green", "blue"])

@@ -1,35 +1,37 @@
-"""Export the chapters as assignments for nbgrader, and look over what was handed in.
+"""Export the chapters as assignments for nbgrader, and look over and judge what was handed in.
 
-A check of an assignment runs in a process of its own (`referee`). A cell that replaces the check in the notebook does
-not reach it. An attack on the grading process itself can still succeed: read the solutions.
+No submission is run. A `Grader` takes the cells that a solution needs to a process of their own, which computes; what
+it gives back is compared here. Nothing that a student writes into a notebook reaches the comparison.
 """
 
 import ast
+import contextlib
 import re
+import stat
+from dataclasses import replace
 from pathlib import Path
 
-from asif_lib.defaults import CELL_SECONDS
 from asif_lib.errors import first_line
 from asif_lib.files import ROOT
 
-from .classroom import ClassError, check_chapters
-from .progress import VARIABLE
+from .classroom import ClassError, check_chapters, printable
+from .progress import VARIABLE, read_regular
 
 NBGRADER_SCHEMA = 3
 """Version of nbgrader's cell metadata, as nbgrader 0.9 reads and writes it."""
 MOST_CELLS = 1_000
 """A chapter has about a hundred cells; a submission with more than this is not run."""
+MOST_BYTES = 20 << 20
+"""Of a submitted notebook: it has no outputs that matter."""
+SUSPICIOUS = re.compile(
+    r"\b(subprocess|sys\.|get_ipython|_exit|__reduce|inspect\b|EXERCISES|importlib|ctypes|_getframe|gradebook|socket|/proc"
+    r"|builtins|asif_book\.(?:checks\.|assignments|student|plain))"
+)
+"""What a solution needs to get at the grader, and seldom for itself."""
 _TEST = """\
-import subprocess
-import sys
-
-import cloudpickle
-
-# The check runs in a process of its own: a check that a cell above has replaced does not count.
-referee = [sys.executable, "-I", "-m", "asif_book.referee", "{number}"]
-judged = subprocess.run(referee, input=cloudpickle.dumps(({arguments},)), capture_output=True)
-print(judged.stdout.decode())
-assert judged.returncode == 0 and judged.stdout.decode().startswith("✔ Exercise {number}"), judged.stderr.decode()"""
+verdict = {check}
+print(verdict)
+assert verdict.status == "right", verdict.message"""
 
 
 def export(folder: Path | str, chapters: list[str] | None = None, sources: Path | str | None = None) -> dict:
@@ -71,7 +73,7 @@ def export(folder: Path | str, chapters: list[str] | None = None, sources: Path 
         path = folder / "source" / name / f"{name}.ipynb"
         path.parent.mkdir(parents=True)
         nbformat.write(notebook, path)
-    config = filled("templates/nbgrader_config.py.j2", seconds=CELL_SECONDS, variable=VARIABLE)
+    config = filled("templates/nbgrader_config.py.j2", variable=VARIABLE)
     (folder / "nbgrader_config.py").write_text(config + "\n", encoding="utf-8")
     marks = {name: map(_marks, notebook.cells) for name, notebook in notebooks.items()}
     points = {name: {m["grade_id"]: m["points"] for m in own if "points" in m} for name, own in marks.items()}
@@ -106,7 +108,7 @@ def assignment(source: Path | str):
             cell.source = original.source
             cell.metadata["nbgrader"] = _metadata(f"exercise-{card.number}", solution=True)
         elif card is not None and cell.source == card.check:
-            cell.source = _test(cell.source, card.number, source.name)
+            cell.source = _test(cell.source, source.name)
             cell.metadata["tags"].append("raises-exception")  # "Run All" goes on after an unsolved exercise
             roles = {"grade": True, "locked": True, "points": card.difficulty}
             cell.metadata["nbgrader"] = _metadata(f"check-{card.number}", **roles)
@@ -119,51 +121,150 @@ def _metadata(name, **marks):
     return {"schema_version": NBGRADER_SCHEMA, "grade_id": grade_id} | roles | marks
 
 
-def _test(check, number, where):
+def _test(check, where):
     statements = ast.parse(check).body
     call = getattr(statements[0], "value", None) if len(statements) == 1 else None
-    if not isinstance(call, ast.Call) or call.keywords:
-        raise ClassError(f"{where}: the check `{first_line(check)}` must be one call without keywords.")
-    return _TEST.format(number=number, arguments=", ".join(map(ast.unparse, call.args)))
+    if not isinstance(call, ast.Call) or call.keywords or not all(isinstance(name, ast.Name) for name in call.args):
+        raise ClassError(f"{where}: the check `{first_line(check)}` must be one call of a check with names.")
+    return _TEST.format(check=check)
+
+
+class Grader:
+    """Judges the solutions of one assignment by their source, each in a fresh process.
+
+    Parameters
+    ----------
+    released : path
+        The notebook under ``source/``: it says what is tested, and makes the tasks of investigations.
+    """
+
+    def __init__(self, released):
+        import nbformat
+
+        self.notebook, self._tasks = nbformat.read(released, as_version=4), {}
+        self.points = {_marks(c)["grade_id"]: _marks(c)["points"] for c in self.notebook.cells if "points" in _marks(c)}
+        """Of each test, by its id ``check-00-1``."""
+        self._calls = {
+            _marks(c)["grade_id"]: [name.id for name in ast.parse(c.source).body[0].value.args]
+            for c in self.notebook.cells
+            if "points" in _marks(c)
+        }
+
+    def verdict(self, notebook, test):
+        """Judge a submitted notebook's solution for one test; `sandbox.SetupError` if nothing can be judged here."""
+        from .checks import EXERCISES
+        from .checks.exercise import judge
+        from .checks.judging import wrong
+        from .checks.sandbox import Lost, OutOfTime, fresh
+
+        number = test.removeprefix("check-").replace("-", ".")
+        name, *task = self._calls[test]
+        task = [self._task(test, one) for one in task]
+        try:
+            with fresh(_cells_before(notebook, test), name) as function:
+                verdict = judge(EXERCISES[number].verdict, function, *task)
+        except (Lost, OutOfTime) as error:
+            verdict = wrong(f"The cells of your function {error}")
+        return replace(verdict, exercise=f"Exercise {number}")
+
+    def _task(self, test, name):
+        from .checks.sandbox import SetupError
+        from .student import Printed, run
+
+        if test not in self._tasks:
+            with contextlib.redirect_stdout(Printed()):
+                self._tasks[test], error = run(_cells_before(self.notebook, test), name)
+            if self._tasks[test] is None:
+                why = first_line(error or "no cell does")
+                raise SetupError(f"The course's own cells make no `{name}` for {test}: {why}.")
+        return getattr(self._tasks[test], "afresh", lambda: self._tasks[test])()
+
+
+def _cells_before(notebook, test):
+    end = next(i for i, cell in enumerate(notebook.cells) if _marks(cell).get("grade_id") == test)
+    return [cell.source for cell in notebook.cells[:end] if cell.cell_type == "code"]
+
+
+def mark(notebook, grader):
+    """Give each test of a notebook the output that says what the grader found; nbgrader makes points of it."""
+    from nbformat.v4 import new_output
+
+    for cell in notebook.cells:
+        if _marks(cell).get("grade_id") in grader.points:
+            verdict = grader.verdict(notebook, _marks(cell)["grade_id"])
+            failed = new_output("error", ename="AssertionError", evalue=verdict.message, traceback=[str(verdict)])
+            passed = new_output("stream", name="stdout", text=f"{verdict}\n")
+            cell.outputs = [passed if verdict.status == "right" else failed]
 
 
 # What was handed in ---------------------------------------------------------------------------------------
 
 
-def look_over(course: Path | str) -> tuple[dict, str]:
-    """List the submissions of a course that cannot be marked, before anything is run: as a JSON value, and as text.
+def look_over(course: Path | str, *, marks=False) -> tuple[dict, str]:
+    """List the submissions of a course that cannot be marked, and what to read in the others: as JSON, and as text.
 
+    Nothing of a submission is run but for its `marks`. The grader is tried on a solution of each chapter's own.
     Submissions are ``submitted/STUDENT/ASSIGNMENT/ASSIGNMENT.ipynb``. Raises `ClassError` without them.
     """
     course = Path(course)
     folders = sorted(path for path in course.glob("submitted/*/*") if path.is_dir())
     if not folders:
         raise ClassError(f"{course} has no submissions: they stand in submitted/STUDENT/ASSIGNMENT/ASSIGNMENT.ipynb.")
-    problems = {f"{path.parent.name}/{path.name}": _problem_in(path, course) for path in folders}
+    problems, suspicious, points, graders = {}, {}, {}, {}
+    for folder in folders:
+        name, released = f"{folder.parent.name}/{folder.name}", course / "source" / folder.name / f"{folder.name}.ipynb"
+        problems[name], notebook = _read_submission(folder, released)
+        if problems[name]:
+            continue
+        if folder.name not in graders:
+            graders[folder.name] = Grader(released)
+            problems[f"source/{folder.name}"] = _trial(graders[folder.name])
+        grader = graders[folder.name]
+        known = {cell.source for cell in grader.notebook.cells}
+        own = "\n".join(cell.source for cell in notebook.cells if cell.source not in known)
+        if words := sorted(set(SUSPICIOUS.findall(own))):
+            suspicious[printable(name)] = words
+        if marks:
+            right = {test: grader.verdict(notebook, test).status == "right" for test in grader.points}
+            points[printable(name)] = {test: grader.points[test] * right[test] for test in right}
     loose = [path for pattern in ("submitted/*.ipynb", "submitted/*/*.ipynb") for path in sorted(course.glob(pattern))]
     advice = "is not in a folder STUDENT/ASSIGNMENT, and nbgrader does not see it; move it there."
     problems |= {path.relative_to(course / "submitted").as_posix(): advice for path in loose}
-    problems = {name: problem for name, problem in problems.items() if problem}
+    problems = {printable(name): printable(problem) for name, problem in problems.items() if problem}
     total = len(folders) + len(loose)
     lines = [f"{total - len(problems)} of {total} submissions can be marked"]
     lines += [f"{name}: {problem}" for name, problem in problems.items()]
-    return {"ok": not problems, "submissions": total, "problems": problems}, "\n".join(lines)
+    lines += [f"{name}: read this one, it names {', '.join(words)}" for name, words in suspicious.items()]
+    lines += [f"{name}: {sum(tests.values()):g} points" for name, tests in points.items()]
+    result = {"ok": not problems, "submissions": total, "problems": problems, "suspicious": suspicious}
+    return result | ({"points": points} if marks else {}), "\n".join(lines)
 
 
-def _problem_in(folder, course):
+def _trial(grader):
+    """Say what is wrong with a grader that finds a solution of the course wrong; an empty string if it works."""
+    test = next(iter(grader.points))
+    verdict = grader.verdict(grader.notebook, test)
+    return "" if verdict.status == "right" else f"the grader finds the course's own {test} wrong: {verdict.message}"
+
+
+def _read_submission(folder, released):
+    """Return why a submission cannot be marked, and its notebook."""
     import nbformat
 
-    released = course / "source" / folder.name / f"{folder.name}.ipynb"
     if not released.exists():
-        return f"the course has no assignment {folder.name}; rename the folder."
+        return f"the course has no assignment {folder.name}; rename the folder.", None
+    for path in (folder.parent, folder, *folder.rglob("*")):
+        if not (stat.S_ISREG(mode := path.lstat().st_mode) or stat.S_ISDIR(mode)):
+            return f"{path.name} is a link or a device; remove it, or ask for the file itself.", None
     path = folder / released.name
     if not path.exists():
         others = ", ".join(sorted(other.name for other in folder.glob("*.ipynb"))) or "no notebook"
-        return f"there is no {path.name}, but {others}; rename it, or ask for the notebook again."
+        return f"there is no {path.name}, but {others}; rename it, or ask for the notebook again.", None
     try:
-        return problem_of(nbformat.read(path, as_version=4), released)
+        notebook = nbformat.reads(read_regular(path, MOST_BYTES).decode("utf-8-sig"), as_version=4)
+        return problem_of(notebook, released), notebook
     except Exception as error:  # nbformat raises errors of many kinds at a file that is no notebook
-        return f"{path.name} is no notebook that can be read ({first_line(error)[:100]}); ask for it again."
+        return f"{path.name} is no notebook that can be read ({first_line(error)[:100]}); ask for it again.", None
 
 
 def problem_of(notebook, released: Path | str) -> str:
@@ -176,6 +277,8 @@ def problem_of(notebook, released: Path | str) -> str:
     if len(notebook.cells) > MOST_CELLS:
         return f"the notebook has {len(notebook.cells):,} cells, more than {MOST_CELLS:,}; it was not run."
     wanted, there = _graded_cells(nbformat.read(released, as_version=4)), _graded_cells(notebook)
+    if odd := sorted({name for name in there if there.count(name) > 1 or name not in wanted}):
+        return f"{', '.join(odd)[:200]}: the release has this graded cell once, or not at all; remove the other."
     lost = [name for name in wanted if name not in there]
     if not lost:
         return ""

@@ -3,7 +3,7 @@
 import csv
 import re
 import unicodedata
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import pandas as pd
@@ -14,6 +14,10 @@ from asif_lib.files import csv_text, write_whole
 from .overview import exercise_titles
 from .progress import FILE, Entry, ProgressError, in_order, load_progress
 
+LONGEST = 1_000
+"""Characters of a message that are kept; the longest of a check has 600."""
+MOST_UNKNOWN = 20
+"""Exercises of a student that this workbook does not have, and the table of rows still holds."""
 _ARCHIVES = (".zip", ".tar", ".gz", ".tgz", ".7z", ".rar")
 
 
@@ -42,16 +46,18 @@ def read_class(folder: Path | str) -> ClassProgress:
         raise ClassError(f"{folder}: there is no such folder.")
     found = ClassProgress()
     for item in sorted(folder.iterdir()):
-        name = _printable(item.name)
+        name = printable(item.name)
         if item.name.startswith((".", "__MACOSX")):  # what systems leave in folders and archives
             continue
-        if item.is_dir():
+        if item.is_symlink():
+            found.unreadable.append(f"{name} is a link, and may lead anywhere; ask for the file itself.")
+        elif item.is_dir():
             files = sorted(item.rglob(FILE))
             if not files:
                 found.unreadable.append(f"{name}: there is no {FILE} in this folder.")
             for file in files:
                 if "solutions" in file.relative_to(item).parts:
-                    where = _printable(str(file.relative_to(folder)))
+                    where = printable(str(file.relative_to(folder)))
                     found.remarks.append(f"{where}: does not count, since it belongs to the solved notebooks.")
                 else:
                     _add(found, name, file, folder)
@@ -105,8 +111,10 @@ def class_progress(folder: Path | str, csv_file=None, *, chapters=None, roster=N
         _call(found, roster)
     for student, entries in found.students.items():
         if others := sorted(entries.keys() - titles.keys(), key=in_order):
-            lacks = f"this workbook has no exercise {', '.join(others)}"
+            lacks = f"this workbook has no exercise {_few(others)}"
             found.remarks.append(f"{student}: {lacks}; the table leaves it out.")
+            left_out = {*others[MOST_UNKNOWN:]}
+            found.students[student] = {number: e for number, e in entries.items() if number not in left_out}
     found.remarks.extend(_twins(found.students))
     check_chapters(chapters, {number[:2] for number in titles})
     frame = class_frame(found, list(titles), chapters)
@@ -141,7 +149,7 @@ def _call(found, roster):
         lines = Path(roster).read_text(encoding="utf-8-sig").splitlines()
     except (OSError, UnicodeDecodeError) as error:
         raise ClassError(f"{roster}: the roster cannot be read ({first_line(error)}).") from None
-    names = [_printable(row[0].strip()) for row in csv.reader(lines) if row and row[0].strip()]
+    names = [printable(row[0].strip()) for row in csv.reader(lines) if row and row[0].strip()]
     names = names[1:] if names and names[0].casefold() in ("name", "student") else names
     twice = sorted({name for name in names if names.count(name) > 1})
     if twice:
@@ -182,22 +190,36 @@ def _spreadsheet(frame) -> str:
 
 
 def _add(found, student, file, folder):
-    name = _printable(str(file.relative_to(folder)))
+    name = printable(str(file.relative_to(folder)))
+    if file.is_symlink():
+        found.unreadable.append(f"{name} is a link, and may lead anywhere; ask for the file itself.")
+        return
     try:
         entries = load_progress(file).exercises
     except ProgressError as error:
         found.unreadable.append(str(error).replace(str(file), name))
         return
+    if long := [number for number, entry in entries.items() if len(entry.message) > LONGEST]:
+        found.remarks.append(f"{name}: the message of {_few(long)} is cut after {LONGEST:,} characters.")
+        entries = {number: replace(entry, message=entry.message[:LONGEST]) for number, entry in entries.items()}
     known = found.students.setdefault(student, {})
     twice = sorted(known.keys() & entries.keys(), key=in_order)
     if twice:
         rule = "of each, the solved one counts, or else the later"
-        found.remarks.append(f"{student}: {name} is not the only file with exercise {', '.join(twice)}; {rule}.")
+        found.remarks.append(f"{student}: {name} is not the only file with exercise {_few(twice)}; {rule}.")
     for number, entry in entries.items():
         known[number] = max(known.get(number, entry), entry, key=lambda e: (e.status == "right", e.last))
 
 
-def _printable(name):
+def _few(names):
+    """
+    >>> _few([f"99.{i}" for i in range(100)])
+    '99.0, 99.1, 99.2, 99.3, 99.4 and 95 more'
+    """
+    return ", ".join(names[:5]) + (f" and {len(names) - 5:,} more" if len(names) > 5 else "")
+
+
+def printable(name):
     """Escape the characters of a file's name that a terminal cannot print; macOS and Linux spell é differently."""
     name = unicodedata.normalize("NFC", name)
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in name)
@@ -222,7 +244,7 @@ def _by_exercise(number, title, rows):
     named = (rows.message != "") & ~rows.message.str.startswith("On input")  # other messages differ in their numbers
     counts = rows.status.value_counts()
     heard = named & (rows.status == "wrong") if "wrong" in counts else named
-    messages = rows.message[heard].map(_printable).value_counts()
+    messages = rows.message[heard].map(printable).value_counts()
     return {
         "exercise": number,
         "title": title,

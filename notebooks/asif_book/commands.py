@@ -68,13 +68,16 @@ def _export(
     return result, "\n".join(lines)
 
 
-@command(class_app, "check", "asif class check COURSE")
-def _check(course: Annotated[str, Argument(metavar="COURSE", help="the folder with nbgrader_config.py")]):
-    """List the submissions that cannot be marked, before anything of them is run."""
+@command(class_app, "check", "asif class check COURSE", "asif class check COURSE --marks")
+def _check(
+    course: Annotated[str, Argument(metavar="COURSE", help="the folder with nbgrader_config.py")],
+    marks: Annotated[bool, Option("--marks", help="run the solutions as well, and give points")] = False,
+):
+    """List the submissions that cannot be marked and those to read, before anything of them is run."""
     _need("workbook", "nbformat")
     from asif_book.assignments import look_over
 
-    return look_over(course)
+    return look_over(course, marks=marks)
 
 
 def _need(extra, *modules):

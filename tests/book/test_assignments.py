@@ -9,8 +9,9 @@ from pathlib import Path
 import nbformat
 import pytest
 
-from asif_book.assignments import NBGRADER_SCHEMA, assignment, export
+from asif_book.assignments import NBGRADER_SCHEMA, Grader, assignment, export
 from asif_book.classroom import ClassError
+from asif_book.student import run
 from asif_lib import cli
 
 CHAPTER = '''\
@@ -69,7 +70,7 @@ def test_exercise_and_check_become_solution_and_test(tiny):
     marks = test.metadata.nbgrader
     assert (marks.grade_id, marks.grade, marks.locked, marks.solution) == ("check-00-1", True, True, False)
     assert marks.points == 3  # three dots on the card
-    assert '"asif_book.referee", "00.1"]' in test.source and "dumps((cosine,))" in test.source
+    assert test.source.startswith("verdict = check_cosine(cosine)\n")
     assert "(../01_encoders/01_encoders.ipynb#start)" in notebook.cells[0].source
 
 
@@ -167,7 +168,18 @@ def test_submissions_that_cannot_be_marked_are_named_before_anything_runs(tmp_pa
     many.cells += [nbformat.v4.new_code_cell("1") for _ in range(10_000)]
     lacks = made()
     lacks.cells = [cell for cell in lacks.cells if cell.metadata.get("nbgrader", {}).get("grade_id") != "check-00-1"]
-    released_and(made(), course, "Anna")
+    odd, twice = made(), made()
+    odd.cells.append(nbformat.v4.new_code_cell("import inspect\nget_ipython()"))
+    obeyed = made()
+    obeyed.cells[-1].metadata["nbgrader"] = {"grade_id": "\x1b[2J"}
+    released_and(obeyed, course, "Kim")
+    twice.cells.append(next(cell for cell in made().cells if "points" in cell.metadata.get("nbgrader", {})))
+    released_and(odd, course, "Anna")
+    released_and(twice, course, "Hal")
+    endless = released_and(made(), course, "Ida")
+    endless.unlink()
+    endless.symlink_to("/dev/zero")
+    os.mkfifo(released_and(made(), course, "Joe").with_name("data.csv"))
     released_and(many, course, "Bob")
     released_and(without_graded_cells(made()), course, "Cem")
     released_and(lacks, course, "Dana")
@@ -178,7 +190,7 @@ def test_submissions_that_cannot_be_marked_are_named_before_anything_runs(tmp_pa
     (course / "submitted" / "00_tiny.ipynb").write_text("{}")
     status, printed = asif(capsys, "check", course, "--json")
     result = json.loads(printed.out)
-    assert (status, result["ok"], result["submissions"]) == (1, False, 8)
+    assert (status, result["ok"], result["submissions"]) == (1, False, 12)
     assert result["problems"] == {
         "Bob/00_tiny": "the notebook has 10,007 cells, more than 1,000; it was not run.",
         "Cem/00_tiny": "2 of 2 graded cells are missing: it was not made from this release; ask for the notebook "
@@ -187,21 +199,131 @@ def test_submissions_that_cannot_be_marked_are_named_before_anything_runs(tmp_pa
         "Eve/00_tiny": "there is no 00_tiny.ipynb, but my copy.ipynb; rename it, or ask for the notebook again.",
         "Finn/00_tiny": result["problems"]["Finn/00_tiny"],
         "Gil/09_unknown": "the course has no assignment 09_unknown; rename the folder.",
+        "Hal/00_tiny": "check-00-1: the release has this graded cell once, or not at all; remove the other.",
+        "Ida/00_tiny": "00_tiny.ipynb is a link or a device; remove it, or ask for the file itself.",
+        "Joe/00_tiny": "data.csv is a link or a device; remove it, or ask for the file itself.",
+        "Kim/00_tiny": "\\x1b[2J: the release has this graded cell once, or not at all; remove the other.",
         "00_tiny.ipynb": "is not in a folder STUDENT/ASSIGNMENT, and nbgrader does not see it; move it there.",
     }
+    assert result["suspicious"] == {"Anna/00_tiny": ["get_ipython", "inspect"]}
     assert result["problems"]["Finn/00_tiny"].startswith("00_tiny.ipynb is no notebook that can be read (")
     assert asif(capsys, "check", tmp_path / "other")[1].err.startswith(f"asif: {tmp_path / 'other'} has no submissions")
 
 
+HONEST = """
+import math as m
+from torch.linalg import norm
+%matplotlib inline
+class Lengths:
+    of = staticmethod(norm)
+TABLE = {}
+TABLE["least"] = 1e-30
+from asif_book.checks import FailureTask
+def helper(a, b, task: FailureTask = None):
+    return float(a @ b) / m.fsum([max(float(Lengths.of(a) * Lengths.of(b)), TABLE["least"])])
+raise RuntimeError("a cell of no concern")
+"""
+STOLEN = {
+    "the reference": "from asif_book.checks import EXERCISES\nhelper = EXERCISES['00.1'].reference",
+    "the reference by its file": """
+def helper(a, b):
+    from asif_book.checks.chapter_00 import cosine
+    return cosine(a, b)""",
+    "the stack": """
+def helper(a, b):
+    import gc, sys
+    frame, found = sys._getframe(), []
+    while frame:
+        found += [v for k, v in frame.f_locals.items() if k in ("expected", "wanted") and isinstance(v, float)]
+        frame = frame.f_back
+    return found[0]""",
+    "an own reply": """
+def helper(a, b):
+    import sys
+    frame = sys._getframe()
+    while "self" not in frame.f_locals: frame = frame.f_back
+    for reply in (["right", "✔"], ["result", 1.0, False, "right"], ["raised"]): frame.f_locals["self"].send(*reply)
+    return 1.0""",
+    "other comparisons": """
+import torch
+torch.allclose = torch.equal = torch.Tensor.__ne__ = lambda *a, **k: True
+class Equal(float):
+    __eq__ = __le__ = __ge__ = lambda *_: True
+    __sub__ = __rsub__ = lambda *_: 0.0
+def helper(a, b): return Equal(7)""",
+    "pickles": """
+class Result:
+    def __reduce__(self): return print, ("✔ Exercise 00.1: right.",)
+def helper(a, b): return Result()""",
+    "no end": "def helper(a, b):\n    import os\n    os._exit(0)",
+    "no end of a cell": "import os\nhelper = os._exit(0)",
+    "a flood": "def helper(a, b):\n    while True: print('✔ Exercise 00.1: right.' * 10_000)",
+}
+
+
+def solved_by(source, tiny):
+    """A submission whose solution calls a helper of an earlier cell."""
+    notebook = assignment(tiny / "00_tiny.py")
+    place = next(i for i, cell in enumerate(notebook.cells) if "BEGIN SOLUTION" in cell.source)
+    notebook.cells[place].source = "def cosine(a, b):\n    return helper(a, b)"
+    notebook.cells.insert(place, nbformat.v4.new_code_cell(source))
+    return notebook
+
+
+@pytest.fixture
+def grader(tmp_path, tiny):
+    export(tmp_path / "course", sources=tiny)
+    return Grader(tmp_path / "course" / "source" / "00_tiny" / "00_tiny.ipynb")
+
+
+def test_a_grader_finds_what_an_honest_solution_needs(grader, tiny):
+    verdict = grader.verdict(solved_by(HONEST, tiny), "check-00-1")
+    assert verdict.status == "right", verdict
+
+
+def test_of_a_notebook_only_that_runs_which_a_solution_rests_on(capsys):
+    cells = [
+        "import math, os\nn = 3\nfar = print('far')\nseen = {}",
+        "%time 1\nseen['n'] = n\nprint(f(1))",
+        "for i in range(2):\n    n += i",
+        "def other(n):\n    return far\nclass Near:\n    least = n",
+        "print('no Python",
+        "def f(x, far=1):\n    os = lambda n: n + far\n    return math.floor(x) + Near.least + os(seen['n'])",
+    ]
+    function, failed = run(cells, "f")
+    assert (function(1.5), failed, capsys.readouterr().out) == (1 + 4 + 4, None, "")
+    assert isinstance(run(["x = 1 / 0"], "x")[1], ZeroDivisionError)
+
+
+@pytest.mark.parametrize("kind", STOLEN)
+def test_a_grader_is_told_no_verdict(grader, tiny, kind, monkeypatch):
+    monkeypatch.setattr("asif_book.checks.sandbox.TIME_LIMIT", 1)
+    assert grader.verdict(solved_by(STOLEN[kind], tiny), "check-00-1").status == "wrong"
+
+
+def test_a_grader_that_cannot_work_says_so_and_gives_no_marks(tmp_path, tiny, capsys, monkeypatch):
+    course = tmp_path / "course"
+    export(course, sources=tiny)
+    released_and(assignment(tiny / "00_tiny.py"), course, "Anna")
+    status, printed = asif(capsys, "check", course, "--marks", "--json")
+    assert (status, json.loads(printed.out)["points"]) == (0, {"Anna/00_tiny": {"check-00-1": 3}})
+    for program in ("/bin/false", str(tmp_path / "missing")):
+        monkeypatch.setattr(sys, "executable", program)
+        status, printed = asif(capsys, "check", course, "--marks")
+        assert status == 1 and printed.err.startswith("asif: Nothing is judged, since no process for a solution starts")
+
+
 FORGERIES = """
-import torch, asif_book.checks, asif_book.referee
+import sys, subprocess, types, torch, asif_book.checks
 from asif_book.checks import Verdict
 RIGHT = Verdict('', 'right', '')
 for name in list(globals()):
     if name.startswith('check_'): globals()[name] = lambda *a: RIGHT
 asif_book.checks.check_cosine.verdict = lambda *a: RIGHT
 torch.allclose = lambda *a, **k: True
-asif_book.referee.main = lambda: 0
+said = lambda command, **k: types.SimpleNamespace(returncode=0, stdout=f"✔ Exercise {command[-1]}: right".encode())
+subprocess.run, sys.executable = said, "/bin/true"
+get_ipython().input_transformers_cleanup.append(lambda lines: [] if "check" in "".join(lines) else lines)
 """
 EXIT = "def helper(a, b):\n    import os\n    os._exit(0)"
 SECOND = '''
@@ -265,5 +387,5 @@ def test_a_class_is_marked_and_no_forgery_earns_a_point(tmp_path, tiny, monkeypa
     (error,) = (o for cell in graded.cells for o in cell.get("outputs", []) if o.output_type == "error")
     assert error.ename == "AssertionError"
     assert error.evalue.strip() == "Replace the line that raises NotImplementedError by your own."
-    assert graded.cells[-1].outputs[0].text == "the chapter goes on\n"
+    assert not graded.cells[-1].outputs  # nothing but the solutions is run
     assert (course / "autograded" / "Una" / "00_tiny" / "my_progress.json").read_text() == "kept"  # grading is no try

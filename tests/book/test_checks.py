@@ -1,8 +1,13 @@
 """The checks of the exercises: what they say to right, wrong, unfinished and badly behaved solutions."""
 
+import builtins
+import itertools
+import math
+import os
 import random
 import signal
 import sys
+import threading
 import time
 import types
 
@@ -11,10 +16,10 @@ import pytest
 import torch
 from exercises import RIGHT, WRONG
 
-from asif_book.checks import EXERCISES, sandbox
+from asif_book.checks import EXERCISES, judging, sandbox
 from asif_book.checks.catalogue import NEGATED
 from asif_book.checks.exercise import Exercise, chapter_modules, discover, investigation, judge
-from asif_book.checks.judging import STYLES, Verdict, ask, compare, random_tensor, refuse, right
+from asif_book.checks.judging import STYLES, Verdict, ask, random_tensor, refuse, right
 from asif_book.checks.proof import prove
 from asif_book.editions import NOT_ATTEMPTED
 
@@ -106,6 +111,10 @@ BAD = {
 }
 
 
+def compare(function, *arguments, **options):
+    return judge(judging.compare, function, *arguments, **options)
+
+
 ROWS = torch.arange(6.0).reshape(2, 3)
 DOUBLE = (lambda x: 2 * x, [(ROWS,)])
 
@@ -141,7 +150,13 @@ def test_an_endless_loop_is_stopped(check, monkeypatch):
     assert "still running" in verdict.message
 
 
-def test_a_bare_except_does_not_keep_an_endless_loop_alive(monkeypatch):
+@pytest.fixture
+def here(monkeypatch):
+    """Solutions run in this process, as where no process can be a copy of the notebook's."""
+    monkeypatch.setattr(sandbox, "FORKS", False)
+
+
+def test_a_bare_except_does_not_keep_an_endless_loop_alive(here, monkeypatch):
     monkeypatch.setattr(sandbox, "TIME_LIMIT", 0.02)
 
     def stubborn(x):
@@ -155,9 +170,139 @@ def test_a_bare_except_does_not_keep_an_endless_loop_alive(monkeypatch):
     assert sys.gettrace() is None
 
 
-def test_the_alarm_is_off_afterwards():
+def test_the_alarm_is_off_afterwards(here):
     assert compare(*DOUBLE[:1], *DOUBLE).status == "right"
     assert signal.getitimer(signal.ITIMER_REAL) == (0, 0)
+
+
+@pytest.mark.parametrize("number", ["03.6", "04.3", "04.5", "05.6", "06.6", "07.6", "09.5"])
+def test_solutions_are_judged_alike_in_the_notebooks_process(here, number):
+    assert EXERCISES[number](RIGHT[number][0]).status == "right"
+    for solution, message in WRONG[number][:3]:
+        assert message in EXERCISES[number](solution).message
+
+
+class Slow(torch.Tensor):
+    @classmethod
+    def __torch_function__(cls, *arguments, **keywords):
+        while True:
+            pass
+
+
+class Odd:
+    """A result that leaves wherever it is touched."""
+
+    def leave(self, *_):
+        raise SystemExit
+
+    __eq__ = __iter__ = __len__ = __float__ = __bool__ = __str__ = __del__ = leave
+    shape = dtype = property(leave)
+    __hash__ = None
+
+
+class SlowWords(Exception):
+    def __str__(self):
+        while True:
+            pass
+
+
+def without_alarm(x):
+    for each in (signal.SIGALRM, signal.SIGPROF, signal.SIGXCPU, signal.SIGTERM):
+        signal.signal(each, signal.SIG_IGN)
+    signal.setitimer(signal.ITIMER_REAL, 0)
+    while True:
+        pass
+
+
+def closes_everything(x):
+    os.closerange(0, 10_000)
+    return 2 * x
+
+
+ENDLESS = "was still running"
+BEYOND = {
+    "a loop in C": (lambda x: sum(range(10**12)), ENDLESS),
+    "a slow tensor": (lambda x: (2 * x).as_subclass(Slow), ENDLESS),
+    "slow words": (lambda x: raises(SlowWords())(), ENDLESS),
+    "no alarm": (without_alarm, ENDLESS),
+    "waits for a thread": (lambda x: threading.Event().wait(), ENDLESS),
+    "an endless iterator": (lambda x: list(itertools.count()), ""),  # of time or of memory
+    "far too large": (lambda x: torch.zeros(15_000, 15_000), "a Tensor of shape (15000, 15000), with far more numbers"),
+    "a list too large": (lambda x: [0] * 10**7, "far more numbers"),
+    "more than there is": (lambda x: torch.zeros(10**12), "your function raised RuntimeError"),
+    "GeneratorExit": (lambda x: raises(GeneratorExit())(), "your function raised GeneratorExit"),
+    "KeyboardInterrupt": (lambda x: raises(KeyboardInterrupt())(), "your function raised KeyboardInterrupt"),
+    "an odd result": (lambda x: Odd(), "your function returned an Odd; a Tensor of shape (2, 3) is wanted"),
+    "odd results": (lambda x: [Odd(), Odd()], "returned a list"),
+    "endless names": (lambda x: raises(type("E" * 10**6, (Exception,), {})("e" * 10**6))(), "your function raised EEE"),
+    "_exit": (lambda x: os._exit(0), "your function ended the process"),
+    "abort": (lambda x: os.abort(), "your function ended the process"),
+    "closed files": (closes_everything, "your function ended the process"),
+}
+
+
+@pytest.mark.parametrize("kind", BEYOND)
+def test_nothing_that_a_solution_does_hangs_or_ends_the_notebook(kind, monkeypatch):
+    solution, message = BEYOND[kind]
+    monkeypatch.setattr(sandbox, "TIME_LIMIT", 0.3 if message in (ENDLESS, "") else 5)
+    verdict = compare(solution, *DOUBLE)
+    assert verdict.status == "wrong"
+    assert message in verdict.message and len(verdict.message) < 1_000, verdict
+
+
+@pytest.mark.parametrize("kind", ["slow words", "a slow tensor", "an odd result", "GeneratorExit", "KeyboardInterrupt"])
+def test_most_of_it_is_stopped_in_the_notebooks_process_too(here, kind, monkeypatch):
+    monkeypatch.setattr(sandbox, "TIME_LIMIT", 0.3)
+    solution, message = BEYOND[kind]
+    assert message in compare(solution, *DOUBLE).message
+
+
+def test_the_limit_counts_computing_and_not_waiting(monkeypatch):
+    monkeypatch.setattr(sandbox, "TIME_LIMIT", 1)
+
+    def waits(x):
+        time.sleep(1.5)
+        return 2 * x
+
+    assert compare(waits, *DOUBLE).status == "right"
+
+
+def patches(x):
+    torch.equal = torch.allclose = torch.Tensor.__ne__ = lambda *a, **k: True
+    np.array_equal = math.isclose = builtins.all = lambda *a, **k: True
+    torch.set_default_dtype(torch.float64)
+    torch.set_grad_enabled(False)
+    return 3 * x
+
+
+def state():
+    functions = torch.equal, torch.allclose, torch.Tensor.__ne__, np.array_equal, math.isclose, all
+    return functions, torch.get_default_dtype(), torch.is_grad_enabled()
+
+
+@pytest.mark.parametrize("process", ["its own", "the notebook's"])
+def test_what_a_solution_replaces_helps_it_nowhere_and_is_put_back(process, monkeypatch):
+    monkeypatch.setattr(sandbox, "FORKS", process == "its own")
+    before = state()
+    assert compare(patches, *DOUBLE).status == "wrong"
+    assert state() == before
+    assert compare(lambda x: 2 * x, *DOUBLE).status == "right"
+
+
+def test_what_a_cell_has_replaced_decides_nothing_and_stays(monkeypatch):
+    def always(*arguments, **keywords):
+        return True
+
+    for module, name in ((torch, "allclose"), (torch, "equal"), (torch.Tensor, "__ne__"), (np, "array_equal")):
+        monkeypatch.setattr(module, name, always)
+    assert compare(lambda x: 3 * x, *DOUBLE).status == "wrong"
+    assert torch.allclose is always
+
+
+def test_the_users_own_interrupt_reaches_the_user(monkeypatch):
+    threading.Timer(0.5, os.kill, (os.getpid(), signal.SIGINT)).start()
+    with pytest.raises(KeyboardInterrupt):
+        compare(forever, *DOUBLE)
 
 
 def test_a_flood_of_prints_is_cut_and_counted():
@@ -166,7 +311,7 @@ def test_a_flood_of_prints_is_cut_and_counted():
             print("line", i)
         return 2 * x
 
-    verdict = judge(compare, chatty, *DOUBLE)
+    verdict = compare(chatty, *DOUBLE)
     assert verdict.status == "right"
     assert "line 0" in verdict.printed
     assert "30,000 lines" in verdict.printed
@@ -244,7 +389,7 @@ def test_what_a_check_cannot_judge_is_said():
     verdict = judge(lambda function: function() + 1, lambda: "text")
     assert verdict.status == "wrong"
     assert "cannot judge" in verdict.message
-    assert judge(compare, lambda x: x.to_sparse(), *DOUBLE).status == "wrong"
+    assert compare(lambda x: x.to_sparse(), *DOUBLE).status == "wrong"
 
 
 def test_the_librarys_own_function_is_no_solution():

@@ -188,12 +188,52 @@ def test_files_that_cannot_be_read_are_named_and_the_others_counted(folder, caps
         "  Dana/my_progress.json is of version 3 and this workbook knows version 2; use the workbook that wrote it, or "
         "rename it to begin a new one.",
         "  Eve: there is no my_progress.json in this folder.",
-        "  Finn/my_progress.json cannot be read: Is a directory.",
+        "  Finn/my_progress.json cannot be read: it is no regular file.",
         "  Gil.zip: an archive; unpack it.",
     ]
     assert remarks.splitlines() == ["Remarks:", "  notes.txt: no progress file; left alone."]
     result = json.loads(asif(capsys, folder, "--json")[1].out)
     assert (result["ok"], len(result["unreadable"]), len(result["students"])) == (False, 6, 2)
+
+
+def test_only_regular_files_of_some_size_are_read(folder, tmp_path, capsys):
+    hand_in(tmp_path / "elsewhere" / "my_progress.json", e001=entry())
+    for name, target in {"Bob": "/dev/zero", "Cem": tmp_path / "elsewhere" / "my_progress.json"}.items():
+        (folder / name).mkdir()
+        (folder / name / "my_progress.json").symlink_to(target)
+    (folder / "Dana").symlink_to(tmp_path / "elsewhere")
+    os.mkfifo(folder / "Eve.json")
+    (folder / "Finn.json").write_bytes(b" " * (6 << 20))
+    status, printed = asif(capsys, folder, "--json")
+    result = json.loads(printed.out)
+    assert (status, [student["student"] for student in result["students"]]) == (1, ["Anna", "Zoë"])
+    leads = "is a link, and may lead anywhere; ask for the file itself."
+    assert result["unreadable"] == [
+        f"Bob/my_progress.json {leads}",
+        f"Cem/my_progress.json {leads}",
+        f"Dana {leads}",
+        "Eve.json cannot be read: it is no regular file.",
+        "Finn.json cannot be read: it has more than 5 MB.",
+    ]
+
+
+def test_a_long_message_and_invented_exercises_are_cut_and_that_is_said(folder, tmp_path, capsys):
+    invented = {f"e{chapter:02}{number}": entry() for chapter in range(90, 96) for number in range(1_000)}
+    hand_in(folder / "Bob.json", version=2, e001=entry("wrong", 1, 1, message="x" * 1_000_000), **invented)
+    status, printed = asif(capsys, folder, "--csv", tmp_path / "class.csv")
+    assert status == 0 and len(printed.out) < 10_000
+    assert "  Bob.json: the message of 00.1 is cut after 1,000 characters." in printed.out.splitlines()
+    lacks = "this workbook has no exercise 90.0, 90.1, 90.2, 90.3, 90.4 and 5,995 more"
+    assert f"  Bob: {lacks}; the table leaves it out." in printed.out.splitlines()
+    assert (tmp_path / "class.csv").stat().st_size < 20_000
+
+
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16", "utf-16-le"])
+def test_a_file_that_an_editor_has_saved_anew_is_read(folder, capsys, encoding):
+    text = (folder / "Anna.json").read_text(encoding="utf-8")
+    (folder / "Anna.json").write_bytes(text.encode(encoding))
+    status, printed = asif(capsys, folder)
+    assert status == 0 and "Anna     1/2" in printed.out
 
 
 def test_a_class_of_unreadable_files_alone_still_writes_its_csv(tmp_path, capsys):

@@ -155,9 +155,9 @@ def test_where_the_system_refuses_the_verdict_stands_and_the_reason_is_told(fold
     assert note("04.1", "right").endswith("was not saved. anna.json: No such file or directory.")
     (folder / "my_progress.json").mkdir()
     monkeypatch.delenv(progress.VARIABLE)
-    assert note("04.1", "right").endswith("was not saved. my_progress.json cannot be read: Is a directory.")
+    assert note("04.1", "right").endswith("was not saved. my_progress.json cannot be read: it is no regular file.")
     assert (folder / "my_progress.json").is_dir()
-    with pytest.raises(progress.ProgressError, match="Is a directory"):
+    with pytest.raises(progress.ProgressError, match="it is no regular file"):
         load_progress("my_progress.json")
 
 

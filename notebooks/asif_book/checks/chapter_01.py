@@ -251,11 +251,7 @@ def check_disturbance(function) -> Verdict:
 
 
 def changed_picture(function, original, where):
-    copy = original.copy()
-    picture = ask(function, (copy,), where, like=original, form=lambda picture: no_picture(picture, original))
-    if copy.tobytes() != original.tobytes():
-        refuse("Your function painted on the picture that it was given; change a copy: picture.copy().")
-    return picture
+    return ask(function, (original,), where, like=original, form=lambda picture: no_picture(picture, original))
 
 
 def no_picture(picture, original):

@@ -1,20 +1,19 @@
 """Checks of chapter 04, sparsification."""
 
 import functools
+import inspect
 import itertools
-import tracemalloc
-import weakref
 from operator import itemgetter
 
 import torch
 import torch.nn.functional as F
-from torch.overrides import TorchFunctionMode
 
+from asif_book.student import TENSOR_KEYS
 from asif_lib.relative import unit_rows
 
 from .catalogue import REVERSED_RESULTS, but, changed, columns, one_more, part, result, unsafe_rows, whole
 from .exercise import Exercise, investigation
-from .judging import TENSOR_KEYS, Verdict, ask, random_tensor, refuse, right
+from .judging import Verdict, ask, random_tensor, refuse, right
 
 
 def unchanged(x):
@@ -300,8 +299,6 @@ def lead(image, captions):
 
 HELD = 0.4
 """Share of the dense matrix that may be held at one moment: well above a tile, well below the whole."""
-SMALL = 100
-"""Entries of a tensor that is not watched, so that a solution which reads entry by entry is not slowed down."""
 
 
 class Stream:
@@ -325,39 +322,15 @@ class OfAStream(Exercise):
         return super().verdict(once)
 
 
-class Watch(TorchFunctionMode):
-    """Notes the most bytes that tensors made inside held at one moment; views of one storage count once."""
-
-    def __init__(self):
-        super().__init__()
-        self.alive, self.peak = weakref.WeakValueDictionary(), 0
-
-    def __torch_function__(self, func, types, args=(), kwargs=None):
-        result = func(*args, **(kwargs or {}))
-        if isinstance(result, torch.Tensor) and result.numel() < SMALL:
-            return result
-        made = result if isinstance(result, tuple | list) else [result]
-        self.alive.update({id(tensor): tensor for tensor in made if isinstance(tensor, torch.Tensor)})
-        storages = [tensor.untyped_storage() for tensor in self.alive.values()]
-        self.peak = max(self.peak, sum({storage.data_ptr(): storage.nbytes() for storage in storages}.values()))
-        return result
-
-
 def refuse_a_dense_matrix(function):
-    queries, anchors, size, peaks = unit(16, 8, seed=45), unit(6_000, 8, seed=46), 100, []
+    queries, anchors, size = unit(16, 8, seed=45), unit(6_000, 8, seed=46), 100
 
     @functools.wraps(function)
-    def watched(*case):
-        tracemalloc.start()
-        try:
-            with Watch() as watch:
-                function(*case)
-            peaks.extend([watch.peak, tracemalloc.get_traced_memory()[1]])  # the second: NumPy's arrays, and lists
-        finally:
-            tracemalloc.stop()
+    def peak(queries, stream, k):
+        return inspect.unwrap(function).peak(queries, iter(stream), k)
 
-    ask(watched, (queries, Stream(anchors, size), 10), f"With {len(anchors):,} anchors")
-    held, dense = max(peaks) // 4, len(queries) * len(anchors)
+    peak = ask(peak, (queries, Stream(anchors, size), 10), f"With {len(anchors):,} anchors")
+    held, dense = peak // 4, len(queries) * len(anchors)
     if held >= HELD * dense:
         refuse(
             f"The values are right, but with {len(queries)} pictures and {len(anchors):,} anchors in blocks of {size} "

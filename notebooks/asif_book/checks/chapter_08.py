@@ -6,13 +6,14 @@ import itertools
 import numpy as np
 import torch
 
+from asif_book.student import TENSOR_KEYS
 from asif_lib.evaluation.measures import Measure, mean_with_interval, paired_difference
 from asif_lib.evaluation.tuning import compare_decisions
 from asif_lib.relative import unit_rows
 
 from .catalogue import REVERSED_RESULTS, but, changed, part, reordered, result
 from .exercise import Exercise
-from .judging import TENSOR_KEYS, ask, compare, random_tensor, refuse
+from .judging import ask, compare, random_tensor, refuse
 
 
 def search_bytes(q, n, b, k, *, number=4, position=8):

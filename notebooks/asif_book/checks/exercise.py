@@ -18,6 +18,7 @@ module, and the names in its list ``FOR_NOTEBOOKS``. All modules called chapter_
 ``tests/book/exercises/chapter_NN.py`` holds right and wrong solutions.
 """
 
+import contextlib
 import functools
 import importlib
 import pkgutil
@@ -25,10 +26,13 @@ import re
 from collections.abc import Callable, Sequence
 from dataclasses import KW_ONLY, dataclass, field, replace
 
-from ..progress import note
+from asif_book.progress import note
+from asif_book.student import StandIn
+from asif_lib.errors import first_line
+
 from .catalogue import Twist
-from .judging import PRINTED, Ended, Verdict, compare, compare_together, kind_of, words, wrong
-from .sandbox import Printed
+from .judging import Ended, Verdict, compare, compare_together, kind_of, wrong
+from .sandbox import answering, pristine
 
 
 @dataclass(eq=False)
@@ -151,18 +155,22 @@ def judge(verdict_of, *arguments, **keywords) -> Verdict:
     """Run a check so that every result, print and error of the student's function ends in a verdict."""
     if (getattr(arguments[0] if arguments else None, "__module__", "") or "").startswith("asif_lib."):
         return wrong("That is the library's own function; give the check the one that you wrote.")
-    printed = Printed()
-    token = PRINTED.set(printed)
-    try:
-        verdict = verdict_of(*arguments, **keywords)
-    except Ended as end:
-        verdict = end.verdict
-    except Exception as error:
-        message = f"The check cannot judge what your function returned ({type(error).__name__}: {words(error)}); "
-        verdict = wrong(f"{message}compare its form with the card: type, shape, order.")
-    finally:
-        PRINTED.reset(token)
-    return replace(verdict, printed=str(printed))
+    with contextlib.ExitStack() as stack:
+        stack.enter_context(pristine())
+        try:
+            if arguments and callable(arguments[0]) and not isinstance(arguments[0], StandIn):
+                arguments = stack.enter_context(answering(arguments[0])), *arguments[1:]
+            verdict = verdict_of(*arguments, **keywords)
+        except Ended as end:
+            verdict = end.verdict
+        except Exception as error:
+            message = (
+                f"The check cannot judge what your function returned ({type(error).__name__}: {first_line(error)}); "
+            )
+            verdict = wrong(f"{message}compare its form with the card: type, shape, order.")
+        if arguments and isinstance(arguments[0], StandIn):
+            verdict = replace(verdict, printed=str(arguments[0].line.printed))
+    return verdict
 
 
 def chapter_modules(package) -> list:

@@ -1,12 +1,9 @@
 """Run a student's function beside a reference, and say in words where the two differ."""
 
-import contextvars
 import copy
 import html
 import inspect
 import itertools
-import traceback
-import types
 import weakref
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -16,10 +13,11 @@ import numpy as np
 import torch
 
 from asif_book.figures.palette import ORANGE, PURPLE, SKY
-from asif_lib.errors import first_line
+from asif_book.plain import Other, TooLargeError
+from asif_book.student import Raised, StandIn, told
 
 from .relations import other_arguments, relation
-from .sandbox import TIME_LIMIT, OutOfTime, Printed, sandbox
+from .sandbox import TIME_LIMIT, Lost, OutOfTime
 
 STYLES = {"right": (SKY, "✔"), "wrong": (ORANGE, "✘"), "not attempted": (PURPLE, "○")}
 
@@ -77,7 +75,7 @@ def form_problem(result, expected) -> str:
     """Describe a wrong kind of result, before its values; return an empty string for a right one."""
     if result is None and expected is not None:
         return "Your function returned None; did you forget the return line?"
-    if isinstance(result, types.GeneratorType):
+    if isinstance(result, Other) and result.kind == "generator":
         return "Your function returned a generator, which has computed nothing yet; return the finished values."
     if callable(result) and not callable(expected):
         return "Your function returned a function; did you forget the brackets that call it?"
@@ -115,7 +113,7 @@ def dtype_problem(result, expected) -> str:
 
 def kind_of(thing) -> str:
     """Return the name of a type with its article: ``an ndarray``."""
-    name = type(thing).__name__
+    name = thing.kind if isinstance(thing, Other) else type(thing).__name__
     return f"{'an' if name[0] in 'aeiouAEIOU' or name == 'ndarray' else 'a'} {name}"
 
 
@@ -166,10 +164,7 @@ def _features(name, value):
 
 # The judgement
 
-PRINTED = contextvars.ContextVar("printed")
-"""Where the student's prints go while a check runs."""
 AGREES = "Your function agrees with the library on {} inputs."
-TENSOR_KEYS = "Tensors as dictionary keys are never equal; use .tolist()."
 _ANSWERS = weakref.WeakKeyDictionary()
 """The cases that a mistake has answered, and its answers: they are the same at every try of a student."""
 
@@ -190,24 +185,27 @@ def ask(function, arguments, where, *, like=None, form=None, patience=1, advice=
     patience : int
         The call is stopped after `patience` times `sandbox.TIME_LIMIT` seconds, with some `advice`.
     """
-    if not callable(own := inspect.unwrap(function)):
+    if not isinstance(own := inspect.unwrap(function), StandIn):
         refuse(f"The check was given {kind_of(own)}; give it your function itself, without calling it.")
-    copied = copies(arguments)
+    own.line.begin(patience)
     try:
-        with sandbox(PRINTED.get(Printed()), patience):
-            result = function(*copied)
-    except NotImplementedError as error:
-        if str(error) not in ("", "your turn"):  # torch raises NotImplementedError as well, with an explanation
-            refuse(_raised(error, function, where))
+        result = function(*copies(arguments))
+    except Raised as error:
+        if not error.stub:
+            refuse(_raised(error, where))
         message = "Replace the line that raises NotImplementedError by your own."
         raise Ended(Verdict("", "not attempted", message)) from None
     except OutOfTime:
         stopped = f"{where} your function was still running after {patience * TIME_LIMIT} seconds and was stopped"
         refuse(f"{stopped}: it is endless, or much too slow. {advice}")
-    except (Exception, SystemExit) as error:
-        refuse(_raised(error, function, where))
-    if any(_changed(a, b) for a, b in zip(copied, arguments, strict=True)):
-        refuse("Your function changed its input; work on a copy, or on new tensors.")
+    except Lost as error:
+        refuse(f"{where} your function {error}")
+    except TooLargeError as error:
+        refuse(f"{where} your function gave a {error}, with far more numbers than the card asks for.")
+    except Exception as error:  # of a view of the result
+        refuse(_raised(Raised(*told(error)), where))
+    if own.line.changed:
+        refuse("Your function changed its input; work on a copy, or on a new tensor or picture.")
     if problem := (like is not None and form_problem(result, like)) or (form and form(result)):
         refuse(f"{where}: {problem[0].lower()}{problem[1:]}")
     return result
@@ -315,24 +313,11 @@ def compare_together(function, reference, cases, mistakes, explain, form) -> Ver
     refuse(f"On input {number + 1} {explain(answers[number], *cases[number])}")
 
 
-def _raised(error, function, where):
-    message = f"{where} your function raised {type(error).__name__}: {words(error)}"
-    file = getattr(getattr(inspect.unwrap(function), "__code__", None), "co_filename", None)
-    own = [frame for frame in traceback.extract_tb(error.__traceback__) if frame.filename == file]
-    if own and own[-1].line:
-        message += f" (in the line `{own[-1].line.strip()}`)"
-    message += "" if message.endswith((".", "!", "?")) else "."
-    if isinstance(error, KeyError) and any(isinstance(key, torch.Tensor) for key in error.args):
-        message += f" {TENSOR_KEYS}"
-    return message
-
-
-def words(error) -> str:
-    """Return the first line of an error's message."""
-    try:
-        return first_line(error)[:300]
-    except Exception:  # a student's own exception may fail even at this
-        return "no message"
+def _raised(error, where):
+    message = f"{where} your function raised {error.name}: {error.message}"
+    if error.line:
+        message += f" (in the line `{error.line}`)"
+    return message + ("" if message.endswith((".", "!", "?")) else ".")
 
 
 def copies(case) -> list:
@@ -342,12 +327,6 @@ def copies(case) -> list:
         return a.clone() if isinstance(a, torch.Tensor) else copy.deepcopy(a) if isinstance(a, list | dict) else a
 
     return [one(a) for a in case]
-
-
-def _changed(argument, original):
-    if isinstance(original, torch.Tensor):
-        return not same(argument, original, 0)
-    return isinstance(original, list | dict) and repr(argument) != repr(original)
 
 
 def _answers(mistake, cases):
@@ -384,8 +363,10 @@ def same(result, expected, atol) -> bool:
     if result is None or isinstance(expected, str):
         return isinstance(result, str) and result == expected
     try:
-        result, expected = torch.as_tensor(result).double(), torch.as_tensor(expected).double()
-        return result.shape == expected.shape and torch.allclose(result, expected, rtol=0, atol=atol, equal_nan=True)
+        result, expected = torch.as_tensor(result), torch.as_tensor(expected)
+        if result.shape != expected.shape:
+            return False
+        return torch.allclose(result.double(), expected.double(), rtol=0, atol=atol, equal_nan=True)
     except (TypeError, ValueError, RuntimeError):
         return False
 

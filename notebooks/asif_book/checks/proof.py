@@ -1,5 +1,7 @@
 """Prove a gain on held-out items, with an interval that grows with every look at them."""
 
+import copy
+
 import numpy as np
 
 from .judging import Verdict, refuse, right, wrong
@@ -16,6 +18,12 @@ class HeldOutTask:
         self._splits, self._opened = {"validation": validation, "test": test}, set()
         self.measured = {}
         """The mean of each validation result by the key of its choice; a check clears it first."""
+
+    def afresh(self):
+        """Return the same task, of which nothing has been measured or opened."""
+        other = copy.copy(self)
+        other._opened, other.measured = set(), {}
+        return other
 
     @property
     def looks(self) -> int:

@@ -1,100 +1,336 @@
-"""Run a student's function so that it cannot hang the notebook, flood it, or move its random numbers."""
+"""Let a student's function answer where it cannot hang, flood or change the notebook.
 
+On Linux it runs in a process of its own (`student`), a fork of the notebook's, which ends with the check, and with it
+all that the function has replaced. Elsewhere, or once a GPU is in use, it runs in the notebook. There a loop within one
+call of C, such as ``sum(range(10**12))``, ends only when the user interrupts it.
+"""
+
+import builtins
 import contextlib
-import io
+import math
+import os
 import random
 import signal
+import socket
+import subprocess
 import sys
 import threading
-from unittest import mock
+import time
+import types
+import warnings
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 
+from asif_book.plain import MOST_NUMBERS, TooLargeError, from_plain
+from asif_book.student import Line, Printed, Raised, StandIn, Stopped, answer_calls, keep_apart, kernel_stays, peak_of
+from asif_lib.errors import AsifError
+
+FORKS = sys.platform == "linux"
+"""Whether a process can be a copy of the notebook's; elsewhere, libraries of the system do not survive that."""
 TIME_LIMIT = 5
-"""Seconds that one call of a student's function may take."""
-READABLE = 2_000
-"""Characters of what it printed that are kept."""
+"""Seconds that one call of a student's function may compute."""
+WAIT = 12
+"""How many times as long it may take by the clock, where the machine is busy or the function waits."""
+MOST_BYTES = 32 << 20
+"""Of a message from a student's process."""
 
 
-class OutOfTime(BaseException):
-    """Raised inside a function that ran too long; no `Exception`, so that ``except Exception`` lets it pass."""
-
-
-class Printed(io.TextIOBase):
-    """A file that keeps the beginning of what is written to it and counts the rest."""
-
-    def __init__(self):
-        self.kept, self.length, self.lines = "", 0, 0
-
-    def write(self, text):
-        self.kept += text[: max(0, READABLE - len(self.kept))]
-        self.length += len(text)
-        self.lines += text.count("\n")
-        return len(text)
+class OutOfTime(Exception):
+    """A function that computed or waited too long."""
 
     def __str__(self):
-        if self.length <= READABLE:
-            return self.kept
-        return f"{self.kept}\n… and so on: {self.lines:,} lines, {self.length:,} characters in all."
+        return "were still running when their time was over."
+
+
+class Lost(Exception):
+    """A function whose process ended, or sent what cannot be read; the message continues “your function”."""
+
+
+class SetupError(AsifError):
+    """A process for a student's function that does not start: nothing was judged."""
+
+
+class Interrupted(Stopped):
+    """Raised inside a function where the user interrupts it."""
 
 
 @contextlib.contextmanager
-def sandbox(printed, patience=1):
-    """What runs inside prints into `printed`, moves no random numbers outside, and is stopped in time.
+def answering(function):
+    """Give a function that answers for a student's own, with plain data, in time and without a trace."""
+    if not FORKS or torch.cuda.is_initialized():
+        yield StandIn(Here(function), 0)
+        return
+    ours, theirs = socket.socketpair()
+    with warnings.catch_warnings():  # of other threads: none of their locks is needed
+        warnings.simplefilter("ignore", DeprecationWarning)
+        pid = os.fork()
+    if not pid:
+        try:
+            ours.close()
+            keep_apart()
+            answer_calls(Line(theirs), function)
+        finally:
+            os._exit(0)
+    theirs.close()
+    with Process(ours, pid) as line:
+        yield line.function()
 
-    Raises `OutOfTime` after `patience` times `TIME_LIMIT` seconds, also where the function catches everything with a
-    bare except (one, not one within another). Only the main thread, in which cells run, can be interrupted.
+
+@contextlib.contextmanager
+def fresh(cells, name):
+    """Give a function that answers for the one called `name` in cells of a notebook, run by a fresh interpreter.
+
+    Raises `SetupError` if no interpreter starts.
     """
-    with contextlib.redirect_stdout(printed), contextlib.redirect_stderr(printed), _random_states(), _kernel_stays():
-        if threading.current_thread() is not threading.main_thread():
-            yield
-            return
-        owner = sys._getframe(2)  # 0 is this frame, 1 contextlib's, 2 that of the with statement
-        with _alarm(owner, patience * TIME_LIMIT):
-            yield
+    ours, theirs = socket.socketpair()
+    command = [sys.executable, "-I", "-m", "asif_book.student", str(theirs.fileno())]
+    about = {"stdin": subprocess.DEVNULL, "stdout": subprocess.DEVNULL, "stderr": subprocess.PIPE}
+    with theirs, _started(command, pass_fds=[theirs.fileno()], **about) as process, Process(ours, process.pid) as line:
+        theirs.close()
+        line.begin(WAIT)
+        try:
+            line.receive()
+        except (EOFError, OutOfTime):
+            line.end()
+            why = process.stderr.read().decode(errors="replace").strip().splitlines() or ["it says nothing"]
+            raise SetupError(f"{NO_PROCESS}: {why[-1]}.") from None
+        with line.ends():
+            line.send(cells, name)
+            function = line.function()
+        yield function
 
 
-def _kernel_stays():
-    """In a notebook, `exit` raises nothing and ends the kernel after the cell; inside, let it raise as elsewhere."""
-    from IPython import get_ipython
-
-    shell = get_ipython()
-    return mock.patch.object(shell, "ask_exit", side_effect=SystemExit) if shell else contextlib.nullcontext()
+NO_PROCESS = "Nothing is judged, since no process for a solution starts here"
 
 
-@contextlib.contextmanager
-def _random_states():
-    python, numpy = random.getstate(), np.random.get_state()
-    with torch.random.fork_rng([]):
+def _started(command, **options):
+    try:
+        return subprocess.Popen(command, **options)
+    except OSError as error:
+        raise SetupError(f"{NO_PROCESS}: {command[0]}: {error.strerror}.") from None
+
+
+class Asking(Line):
+    """The check's end of a line."""
+
+    caught, most = Exception, math.inf
+
+    def __init__(self, connection=None):
+        super().__init__(connection)
+        self.printed = Printed()
+        self.begin()
+
+    def begin(self, patience=1):
+        """Begin to count the time of a call."""
+        self.seconds, self.changed = patience * TIME_LIMIT, False
+
+    def outcome(self, kind, *rest):
+        if kind == "raised":
+            name, message, line, stub = rest
+            raise Raised(name[:100], message[:300], line[:300], stub)
+        if kind == "large":
+            raise TooLargeError(*rest)
+        self.changed |= rest[1]
+        return from_plain(rest[0], self.stand_in)
+
+
+class Process(Asking):
+    """A line to a process. It believes nothing that comes from there, and ends the process with the check."""
+
+    def __init__(self, connection, pid):
+        import psutil  # takes a tenth of a second
+
+        self.process, self.missing, self.size = psutil.Process(pid), psutil.NoSuchProcess, 0
+        super().__init__(connection)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.end()
+        self.connection.close()
+
+    def end(self):
+        for kill in (os.killpg, os.kill):  # the first also ends what the function has started
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                kill(self.process.pid, signal.SIGKILL)
+        with contextlib.suppress(ChildProcessError):
+            os.waitpid(self.process.pid, 0)
+
+    def begin(self, patience=1):
+        super().begin(patience)
+        self.began, self.computed = time.monotonic(), 0.0
+        self.computed = -self._seconds()
+
+    def _seconds(self):
+        """Seconds that the function has computed, and the check for it."""
+        with contextlib.suppress(self.missing):
+            return self.computed + sum(self.process.cpu_times()[:2])
+        return 0.0
+
+    def function(self):
+        """Wait for the function, and return what stands in for it."""
+        _, module, names = self.receive()
+        function = StandIn(self, 0)
+        function.__module__, function.__code__ = module, types.SimpleNamespace(co_names=names)
+        return function
+
+    def send(self, *message):
+        self.connection.settimeout(WAIT * self.seconds)
+        super().send(*message)
+
+    def receive(self):
+        while (message := super().receive())[0] == "print":
+            self.printed.add(*message[1:])
+            self.size = 0
+        self.size = 0
+        return message
+
+    def read(self):
+        self.connection.settimeout(0.05)
+        while self.size <= MOST_BYTES:
+            if self._seconds() > self.seconds or time.monotonic() - self.began > WAIT * self.seconds:
+                raise OutOfTime
+            try:
+                part = super().read()
+            except TimeoutError:
+                if self.process.status() == "zombie":  # another process may still hold its end of the line
+                    raise EOFError from None
+                continue
+            self.size += len(part)
+            return part
+        raise Lost("gives far too much.")
+
+    def answer(self, place, arguments, keywords):
+        began = time.thread_time()
+        with alarm(sys._getframe(), self.seconds):
+            reply = super().answer(place, arguments, keywords)
+        self.computed += time.thread_time() - began
+        return reply
+
+    def call(self, place, arguments, keywords):
+        with self.ends():
+            return super().call(place, arguments, keywords)
+
+    @contextlib.contextmanager
+    def ends(self):
+        """What runs inside raises `OutOfTime` or `Lost` where the process fails, and the process is ended then."""
         try:
             yield
-        finally:
-            random.setstate(python)
-            np.random.set_state(numpy)
+        except (Raised, TooLargeError):
+            raise
+        except Exception as error:
+            self.end()
+            if isinstance(error, OutOfTime | Lost):
+                raise
+            gone = isinstance(error, EOFError | OSError)
+            raise Lost("ended the process." if gone else "gave an answer that cannot be read.") from None
+
+
+class Here(Asking):
+    """No line, where there can be no process: a function that runs here, and whose results become plain data here."""
+
+    caught, most = BaseException, MOST_NUMBERS
+
+    def __init__(self, function):
+        super().__init__()
+        self.lent += [function, peak_of(function)]
+
+    def borrowed(self, place):
+        return self.lent[place]
+
+    def call(self, place, arguments, keywords):
+        arguments, keywords = self.coded(arguments, keywords)
+        with sandbox(self.printed, self.seconds):
+            reply = self.answer(place, arguments, keywords)
+        return self.outcome(*reply)
+
+
+_MODULES = builtins, math, np, torch, torch.linalg, torch.Tensor, F
+_ORIGINAL = [dict(vars(module)) for module in _MODULES]
+
+
+def _put(contents):
+    for module, names in zip(_MODULES, contents, strict=True):
+        for name, thing in names.items():
+            if vars(module).get(name) is not thing:
+                setattr(module, name, thing)
+        for name in (
+            vars(module).keys() - names.keys() if isinstance(module, type) else ()
+        ):  # it hides what is inherited
+            delattr(module, name)
 
 
 @contextlib.contextmanager
-def _alarm(owner, seconds):
+def pristine():
+    """What runs inside finds PyTorch, NumPy and Python as they were imported; afterwards they are as before."""
+    before, dtype, grad = [dict(vars(m)) for m in _MODULES], torch.get_default_dtype(), torch.is_grad_enabled()
+    python, numpy = random.getstate(), np.random.get_state()
+    _put(_ORIGINAL)
+    try:
+        torch.set_default_dtype(torch.float32)
+        with torch.random.fork_rng([]), torch.enable_grad(), np.errstate():
+            yield
+    finally:
+        _put(before)
+        torch.set_default_dtype(dtype)
+        torch.set_grad_enabled(grad)
+        random.setstate(python)
+        np.random.set_state(numpy)
+
+
+@contextlib.contextmanager
+def sandbox(printed, seconds):
+    """What runs inside prints into `printed`, and is stopped in time if this is the main thread, in which cells run.
+
+    Raises `OutOfTime`, also where the function catches everything with a bare except (one, not one within another).
+    """
+    owner = sys._getframe(2)  # 0 is this frame, 1 contextlib's, 2 that of the with statement
+    printing = contextlib.redirect_stdout(printed), contextlib.redirect_stderr(printed)
+    with printing[0], printing[1], pristine(), kernel_stays(), alarm(owner, seconds):
+        yield
+
+
+@contextlib.contextmanager
+def alarm(owner, seconds):
+    """Raise `OutOfTime` after some seconds of computing, or many of waiting; for what `owner` calls it is `Stopped`."""
+    if threading.current_thread() is not threading.main_thread() or not hasattr(signal, "setitimer"):
+        yield
+        return
+
     def stop(_, event, __):
         if event == "line":
-            raise OutOfTime
+            raise Stopped
         return stop
 
     def ring(_, frame):
+        if time.thread_time() - computed < seconds and time.monotonic() - began < WAIT * seconds:
+            return
         # A bare except swallows what is raised here. So the next line of each frame that is running raises another:
         # that line stands in the handler, where the same except cannot catch it.
         while frame is not None and frame is not owner:
             frame.f_trace = stop
             frame = frame.f_back
         sys.settrace(lambda *_: None)
-        raise OutOfTime
+        raise Stopped
 
-    trace, before = sys.gettrace(), signal.signal(signal.SIGALRM, ring)
-    signal.setitimer(signal.ITIMER_REAL, seconds, 0.2)  # again and again: the first may fall into a handler
+    def interrupt(*_):
+        raise Interrupted
+
+    computed, began, trace = time.thread_time(), time.monotonic(), sys.gettrace()
+    handlers = {signal.SIGALRM: ring, signal.SIGINT: interrupt}
+    before = {number: signal.signal(number, handler) for number, handler in handlers.items()}
+    signal.setitimer(signal.ITIMER_REAL, min(seconds, 0.2), 0.2)  # again and again: one may fall into a handler
     try:
         yield
+    except Interrupted:
+        raise KeyboardInterrupt from None
+    except Stopped:
+        raise OutOfTime from None
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0)
         sys.settrace(trace)
-        signal.signal(signal.SIGALRM, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)

@@ -104,6 +104,6 @@ WRONG = {
         (lambda picture: picture.show, "forget the brackets"),
         (lambda picture: picture.convert("L"), "mode L"),
         (on_a_canvas, "size (300, 301)"),
-        (painted, "painted on the picture"),
+        (painted, "changed its input; work on a copy"),
     ],
 }  # fmt: skip

@@ -1,0 +1,389 @@
+"""The process in which a student's function runs, and the line between it and the check.
+
+    check   ["call", 0, arguments, keywords]
+    student ["result", value, changed] or ["raised", name, message, …] or ["large", description]
+
+The check hands over arguments and gets plain data back (`plain`); what it compares them with never comes here. A
+function in an argument or a result is called over the same line, in the other direction. In a notebook this process is
+a fork of the kernel; for marks it is a fresh interpreter, ``python -m asif_book.student FD``, with cells of a notebook.
+"""
+
+import ast
+import builtins
+import contextlib
+import copy
+import gc
+import io
+import json
+import linecache
+import logging
+import math
+import os
+import re
+import signal
+import socket
+import sys
+import traceback
+import tracemalloc
+import types
+import weakref
+from functools import partial
+from symtable import Symbol, symtable
+from unittest import mock
+
+import torch
+from torch.overrides import TorchFunctionMode
+
+from asif_lib.errors import first_line
+
+from .plain import MOST_NUMBERS, TooLargeError, from_plain, to_plain
+
+MEMORY = 4 << 30
+"""Bytes that a student's function may take."""
+READABLE = 2_000
+"""Characters of what it printed that are kept."""
+TENSOR_KEYS = "Tensors as dictionary keys are never equal; use .tolist()."
+
+
+class Stopped(BaseException):
+    """Raised inside a function that must end; no `Exception`, so that ``except Exception`` lets it pass."""
+
+
+class Raised(Exception):
+    """An error on the other side of a line: its name, message and line of code, and whether it is that of a stub."""
+
+    def __init__(self, name, message, line, stub):
+        super().__init__(message)
+        self.name, self.message, self.line, self.stub = name, message, line, stub
+
+
+def told(error, function=None) -> list:
+    """Describe an error as `Raised` takes it; a student's own error may fail even at that."""
+    try:
+        whole, message = str(error), first_line(error)[:300]
+    except BaseException:
+        whole = message = "no message"
+    if isinstance(error, KeyError) and any(isinstance(key, torch.Tensor) for key in error.args):
+        message = f"{message}. {TENSOR_KEYS}"
+    file = getattr(getattr(function, "__code__", None), "co_filename", None)
+    own = [frame.line for frame in traceback.extract_tb(error.__traceback__) if frame.filename == file]
+    # torch raises NotImplementedError as well, with an explanation
+    stub = isinstance(error, NotImplementedError) and whole in ("", "your turn")
+    return [type(error).__name__, message, (own[-1] or "").strip() if own else "", stub]
+
+
+class StandIn:
+    """Calls a function on the other side of a line."""
+
+    def __init__(self, line, place):
+        self.line, self.place = line, place
+
+    def __call__(self, *arguments, **keywords):
+        return self.line.call(self.place, arguments, keywords)
+
+    def peak(self, *arguments):
+        """Call the student's function, and return how many bytes it held at most: see `peak_of`."""
+        return self.line.call(self.place + 1, arguments, {})
+
+
+class Line:
+    """One end of the line between a check and a student's function: here the student's."""
+
+    caught, most = (
+        BaseException,
+        MOST_NUMBERS,
+    )  # of what is called from the other side: its errors, and how much it gives
+
+    def __init__(self, connection):
+        self.connection, self.lent, self._rest = connection, [], b""
+
+    def send(self, *message):
+        self.connection.sendall(json.dumps(message).encode() + b"\n")
+
+    def receive(self) -> list:
+        """Wait for the next message."""
+        parts = [self._rest]
+        while b"\n" not in parts[-1]:
+            parts.append(self.read())
+        line, _, self._rest = b"".join(parts).partition(b"\n")
+        return json.loads(line)
+
+    def read(self) -> bytes:
+        """Wait for a part of a message; EOFError if the other side has ended."""
+        if part := self.connection.recv(1 << 15):
+            return part
+        raise EOFError
+
+    def call(self, place, arguments, keywords):
+        """Call what the other side lent at this place, and answer its own calls meanwhile."""
+        self.send("call", place, *self.coded(arguments, keywords))
+        while (message := self.receive())[0] == "call":
+            self.send(*self.answer(*message[1:]))
+        return self.outcome(*message)
+
+    def answer(self, place, arguments, keywords) -> list:
+        """Call a function that was lent, and return the reply."""
+        function = None
+        try:
+            function, given = self.lent[place], [from_plain(argument, self.borrowed) for argument in arguments]
+            result = function(*given, **{name: from_plain(a, self.borrowed) for name, a in keywords.items()})
+            reply = ["result", to_plain(result, self.lent, self.most), any(map(self._changed, given, arguments))]
+        except TooLargeError as error:
+            reply = ["large", str(error)]
+        except Stopped:
+            raise
+        except self.caught as error:
+            reply = ["raised", *told(error, function)]
+        return reply
+
+    def outcome(self, kind, *rest):
+        """Return the result of a call, or raise its error."""
+        if kind == "raised":
+            known = {e.__name__: e for e in (ValueError, TypeError, KeyError, IndexError)}
+            raise known.get(rest[0], RuntimeError)(rest[1])
+        return from_plain(rest[0], self.stand_in)
+
+    def coded(self, arguments, keywords):
+        code = partial(to_plain, lent=self.lent, most=math.inf, whole=True)
+        return [code(argument) for argument in arguments], {name: code(a) for name, a in keywords.items()}
+
+    def stand_in(self, place):
+        return StandIn(self, place)
+
+    borrowed = stand_in
+    """What an argument's function is here."""
+
+    def _changed(self, given, argument):
+        """Whether a function changed its argument; that it asked for gradients is no change."""
+        if not isinstance(argument, list) or argument[0] not in ("tensor", "array", "list", "dict", "image"):
+            return False
+        return to_plain(given.detach() if argument[0] == "tensor" else given, [], math.inf) != argument
+
+
+class Printed(io.TextIOBase):
+    """A file that keeps the beginning of what is written to it and counts the rest."""
+
+    def __init__(self):
+        self.kept, self.length, self.lines = "", 0, 0
+
+    def write(self, text):
+        self.add(text, len(text), text.count("\n"))
+        return len(text)
+
+    def add(self, text, length, lines):
+        self.kept += text[: max(0, READABLE - len(self.kept))]
+        self.length, self.lines = self.length + length, self.lines + lines
+
+    def __str__(self):
+        if self.length <= READABLE:
+            return self.kept
+        return f"{self.kept}\n… and so on: {self.lines:,} lines, {self.length:,} characters in all."
+
+
+class Passing(Printed):
+    """Passes on the beginning of what is printed at once, and the length of the rest with each reply."""
+
+    def __init__(self, line):
+        super().__init__()
+        self.line = line
+
+    def add(self, text, length, lines):
+        if len(self.kept) < READABLE:
+            self.kept += text
+            self.line.send("print", text[:READABLE], length, lines)
+        else:
+            super().add("", length, lines)
+
+    def pass_on(self):
+        self.line.send("print", "", self.length, self.lines)
+        self.length = self.lines = 0
+
+
+# How much a function holds at one moment: exercise 04.5
+
+SMALL = 100
+"""Entries of a tensor that is not watched, so that a solution which reads entry by entry is not slowed down."""
+
+
+class Watch(TorchFunctionMode):
+    """Notes the most bytes that tensors made inside held at one moment; views of one storage count once."""
+
+    def __init__(self):
+        super().__init__()
+        self.alive, self.peak = weakref.WeakValueDictionary(), 0
+
+    def __torch_function__(self, func, types, args=(), kwargs=None):
+        result = func(*args, **(kwargs or {}))
+        if isinstance(result, torch.Tensor) and result.numel() < SMALL:
+            return result
+        made = result if isinstance(result, tuple | list) else [result]
+        self.alive.update({id(tensor): tensor for tensor in made if isinstance(tensor, torch.Tensor)})
+        storages = [tensor.untyped_storage() for tensor in self.alive.values()]
+        self.peak = max(self.peak, sum({storage.data_ptr(): storage.nbytes() for storage in storages}.values()))
+        return result
+
+
+def peak_of(function):
+    """Make a function that returns how many bytes another one held at most, in tensors or in arrays and lists."""
+
+    def run(*arguments):
+        tracemalloc.start()
+        try:
+            with Watch() as watch:
+                function(*arguments)
+            return max(watch.peak, tracemalloc.get_traced_memory()[1])
+        finally:
+            tracemalloc.stop()
+
+    return run
+
+
+# The process
+
+
+def kernel_stays():
+    """In a notebook, `exit` raises nothing and ends the kernel after the cell; inside, let it raise as elsewhere."""
+    shell = sys.modules["IPython"].get_ipython() if "IPython" in sys.modules else None
+    return mock.patch.object(shell, "ask_exit", side_effect=SystemExit) if shell else contextlib.nullcontext()
+
+
+def keep_apart():
+    """Leave the terminal, the parent's group and its signals, and take at most `MEMORY` more than there is."""
+    os.setsid()
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the check is interrupted, and ends this process
+    nothing = os.open(os.devnull, os.O_RDWR)
+    for descriptor in (0, 1, 2):
+        os.dup2(nothing, descriptor)
+    logging.disable()  # the kernel's log says that a fork shows no figures
+    builtins.input = _nobody
+    gc.freeze()  # what was inherited is not this process's to finish
+    os.environ["TOKENIZERS_PARALLELISM"] = "false"
+    torch.set_num_threads(1)  # the threads of the parent are not here
+    if not {"sklearn", "faiss"}.isdisjoint(sys.modules):
+        from threadpoolctl import threadpool_limits
+
+        threadpool_limits(1)
+    with contextlib.suppress(ImportError, OSError, ValueError):
+        import resource
+
+        with open("/proc/self/statm") as file:
+            now = int(file.read().split()[0]) * resource.getpagesize()
+        resource.setrlimit(resource.RLIMIT_AS, (now + MEMORY, resource.getrlimit(resource.RLIMIT_AS)[1]))
+
+
+def _nobody(*_):
+    raise EOFError("nobody answers here; use the arguments")
+
+
+def answer_calls(line, function):
+    """Answer the calls of a check until it closes the line."""
+    line.lent += [function, peak_of(function)]
+    printed = Passing(line)
+    names = getattr(getattr(function, "__code__", None), "co_names", ())
+    line.send("ready", str(getattr(function, "__module__", "")), list(names))
+    with contextlib.redirect_stdout(printed), contextlib.redirect_stderr(printed), kernel_stays():
+        while True:
+            reply = line.answer(*line.receive()[1:])
+            printed.pass_on()
+            line.send(*reply)
+
+
+# The cells of a notebook that a name rests on
+
+
+def run(cells, name):
+    """Run the statements of notebook cells that `name` rests on; return its value and the last error, or None."""
+    namespace, failed = {"__name__": "__main__"}, None
+    for code in definitions(cells, name):
+        try:
+            exec(code, namespace)
+        except Exception as error:
+            failed = error
+    return namespace.get(name), failed
+
+
+def definitions(cells, name) -> list:
+    """Return the statements of notebook cells that `name` rests on, in order and compiled.
+
+    A statement counts if it binds or changes a name that the others use. A cell that is no Python counts for nothing.
+    """
+    statements = [pair for number, cell in enumerate(cells, 1) for pair in _parsed(cell, f"<cell {number}>")]
+    bound = [_bound(statement) for _, statement in statements]
+    needed, kept = {name, "*"}, set()
+    while more := {i for i, names in enumerate(bound) if i not in kept and names & needed}:
+        kept |= more
+        needed = needed.union(*(_used(symtable(ast.unparse(statements[i][1]), "", "exec")) for i in more))
+    return [compile(ast.Module([statements[i][1]], []), statements[i][0], "exec") for i in sorted(kept)]
+
+
+def _parsed(cell, file):
+    linecache.cache[file] = len(cell), None, cell.splitlines(keepends=True), file  # errors quote their line
+    for source in (cell, re.sub(r"(?m)^\s*[%!].*$", "", cell)):  # with and without magic commands
+        with contextlib.suppress(Exception):
+            for statement in ast.parse(source).body:
+                for alias in getattr(statement, "names", ()) if isinstance(statement, _IMPORTS) else (None,):
+                    one = copy.copy(statement)
+                    if alias:
+                        one.names = [alias]
+                    yield file, one
+            return
+
+
+_IMPORTS = ast.Import, ast.ImportFrom
+_SCOPES = ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef
+
+
+def _used(scope) -> set:
+    """Names of the notebook that the code of a scope reads; those of its own functions are theirs."""
+    is_outer = Symbol.is_referenced if scope.get_type() == "module" else Symbol.is_global
+    own = {symbol.get_name() for symbol in scope.get_symbols() if is_outer(symbol)}
+    return own.union(*map(_used, scope.get_children()))
+
+
+def _bound(node) -> set:
+    """Names that a statement binds or changes, outside the functions in it."""
+    if isinstance(node, _SCOPES):
+        return {node.name}
+    if isinstance(node, _IMPORTS):
+        return {(alias.asname or alias.name).split(".")[0] for alias in node.names}
+    if isinstance(node, ast.Lambda):
+        return set()
+    names = set().union(*map(_bound, ast.iter_child_nodes(node)))
+    target = node.value.func if isinstance(node, ast.Expr) and isinstance(node.value, ast.Call) else node
+    changes = target is not node or isinstance(getattr(node, "ctx", None), ast.Store | ast.Del)
+    if changes and not (target is not node and isinstance(target, ast.Name)):  # names.append(…), but not print(…)
+        while isinstance(target, ast.Attribute | ast.Subscript | ast.Call):
+            target = getattr(target, "value", None) or target.func
+        names |= {target.id} if isinstance(target, ast.Name) else set()
+    return names
+
+
+def _without_solutions():
+    """Stand in for the module of the checks, of which a solution needs names for its annotations alone."""
+
+    def empty(name):
+        if name.startswith("_"):
+            raise AttributeError(name)
+        return type(name, (), {})
+
+    module = types.ModuleType("asif_book.checks")
+    module.__getattr__ = empty
+    return module
+
+
+def main(descriptor):
+    line = Line(socket.socket(fileno=descriptor))
+    line.send("started")
+    keep_apart()
+    sys.modules["asif_book.checks"] = _without_solutions()
+    cells, name = line.receive()
+    function, failed = run(cells, name)
+
+    def undefined(*arguments):
+        raise failed or NameError(f"name {name!r} is not defined")
+
+    answer_calls(line, undefined if function is None else function)
+
+
+if __name__ == "__main__":
+    main(int(sys.argv[1]))

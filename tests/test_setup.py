@@ -14,7 +14,27 @@ from packaging.specifiers import SpecifierSet
 
 from asif_lib.files import ROOT
 
-CONDA_NAMES = {"torch": "pytorch", "matplotlib": "matplotlib-base"}
+CONDA_NAMES = {"torch": "pytorch", "matplotlib": "matplotlib-base", "jupyter-server": "jupyter_server"}
+VULNERABLE = {  # the last release before a vulnerability was mended: its CVE, or the advisory
+    "torch": "2.12.1",  # CVE-2025-3000; before 2.10 also CVE-2026-24747
+    "transformers": "5.9.0",  # CVE-2026-9856, CVE-2026-5241, CVE-2026-4372
+    "pandas": "2.2.2",  # CVE-2024-9880
+    "pyarrow": "23.0.0",  # CVE-2026-25087
+    "pillow": "12.2.0",  # PYSEC-2026-2253 to 2257
+    "filelock": "3.20.2",  # CVE-2026-22701
+    "tqdm": "4.66.2",  # CVE-2024-34062
+    "jupyter-server": "2.20.0",  # CVE-2026-86049, CVE-2026-44727
+    "tornado": "6.5.7",  # GHSA-mpf4-983q-p7j4
+    "bokeh": "3.8.1",  # CVE-2026-21883
+    "distributed": "2026.1.0",  # CVE-2026-23528
+    "jinja2": "3.1.5",  # CVE-2025-27516
+    "jupyterlab": "4.6.1",  # GHSA-pppj-hq3g-57pj
+    "nbconvert": "7.17.0",  # CVE-2026-39377
+    "pygments": "2.19.2",  # CVE-2026-4539
+    "sentencepiece": "0.2.0",  # CVE-2026-1260
+    "protobuf": "6.33.4",  # CVE-2026-0994
+    "pytest": "9.0.2",  # CVE-2025-71176
+}
 
 
 @pytest.fixture(scope="module")
@@ -34,6 +54,12 @@ def test_environment_yml_asks_for_the_same_ranges(project):
     wanted = project["dependencies"] + [r for extra in ("workbook", "explore", "cluster") for r in extras[extra]]
     ours = ranges(requirement for requirement in wanted if not requirement.startswith("asif-workbook["))
     assert conda == {CONDA_NAMES.get(name, name): spec for name, spec in ours.items()}
+
+
+def test_no_version_with_a_known_vulnerability_is_asked_for(project):
+    groups = [project["dependencies"], *project["optional-dependencies"].values()]
+    asked = ranges(requirement for group in groups for requirement in group if "[" not in requirement)
+    assert [name for name, version in VULNERABLE.items() if SpecifierSet(asked[name]).contains(version)] == []
 
 
 def test_conda_hands_pip_only_what_a_requirements_file_may_hold():

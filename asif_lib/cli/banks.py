@@ -256,7 +256,7 @@ def _matrix(file):
         if not isinstance(matrix, np.ndarray):
             raise ValueError("it holds several arrays")
         return matrix
-    except (OSError, ValueError, EOFError) as error:
+    except Exception as error:  # NumPy's reader of the header raises errors of many kinds
         raise DataError(f"{file}: is not a matrix that numpy.save wrote ({error})") from None
 
 

@@ -1,6 +1,7 @@
 """Models that were trained on pairs, such as CLIP and SigLIP, through `transformers`: two encoders of one space."""
 
 import torch
+from PIL import Image
 
 from asif_lib.errors import encoder_errors, import_extra
 from asif_lib.machine import resolve_device
@@ -80,6 +81,8 @@ def load_contrastive(name, *, device="auto"):
             processor = AutoImageProcessor.from_pretrained(folder, **own)
             towers = towers.eval().requires_grad_(False).to(device)
             dim, steps = towers.embed_texts(["dimension"]).shape[1], f"{type(model).__name__}, {settings}"
+            picture = processor(Image.new("RGB", (64, 64)), return_tensors="pt")["pixel_values"]
+            towers(picture.to(device))  # settings that cannot work are refused now
         except ImportError:
             for package in ("sentencepiece", "google.protobuf"):  # which the tokenizer of SigLIP needs
                 import_extra(package, "hub")

@@ -248,9 +248,14 @@ def _shards(index):
 
 
 def configuration(folder):
-    """Return a digest of the folder's settings: architecture, pooling, vocabulary, which the weights do not hold."""
+    """Return a digest of the folder's settings: architecture, pooling, vocabulary, which the weights do not hold.
+
+    Raises `EncoderError` for a pipe, which would be waited for, and a device, which has no end.
+    """
     digest = hashlib.sha256()
     for file in sorted(f for pattern in ("*.json", "*.txt", "*.model") for f in Path(folder).rglob(pattern)):
+        if not file.is_file():
+            raise EncoderError(f"{file}: is no regular file; fetch or save the model again")
         digest.update(file.relative_to(folder).as_posix().encode() + b"\0" + sha256_of(file).encode())
     return f"settings {digest.hexdigest()[:16]}"
 

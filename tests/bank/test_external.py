@@ -85,7 +85,7 @@ BAD = {
     "masked": (lambda i, t: (np.ma.array(i, mask=i > 1), t, CAPTIONS), {}, "floats, not MaskedArray"),
     "sparse": (lambda i, t: (torch.from_numpy(i).to_sparse(), t, CAPTIONS), {}, "no plain matrix in memory"),
     "one text": (lambda i, t: (i, t, "c" * N), {}, "'caption': give a list of texts, one for each pair, not a str"),
-    "half a letter": (lambda i, t: (i, t, ["\ud800", *CAPTIONS[1:]]), {}, "a text of the table cannot be stored"),
+    "half a letter": (lambda i, t: (i, t, ["\ud800", *CAPTIONS[1:]]), {}, "the table.* cannot be stored"),
     "no picture": (lambda i, t: (i, t, CAPTIONS), {"pictures": [None] * N}, "'picture' holds None in row 0"),
     "name": (lambda i, t: (i, t, CAPTIONS), {"name": 3}, "bank 3 cannot be stored .name: Input should be a valid str"),
     "swapped": (

@@ -287,6 +287,7 @@ RECORDS = {
     "another count": (lambda r: r["history"][-1].update(count=7), "do not hold 7 pairs"),
     "a side elsewhere": (lambda r: r["sides"][1].update(name="../x"), "sides.1.name: String should match"),
     "a third side": (lambda r: r["sides"].append(r["sides"][0]), "at most 2 items"),
+    "one side twice": (lambda r: r["sides"].__setitem__(1, r["sides"][0]), "both sides have one name"),
     "no side": (lambda r: r.update(sides=[]), "sides: List should have at least 2 items"),
     "another precision": (lambda r: r["sides"][1].update(dtype="float16"), "holds torch.float32 .*, not torch.float16"),
     "a mistyped name": (lambda r: r.update(name=5), "name: Input should be a valid string"),

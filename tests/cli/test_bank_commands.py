@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from conftest import card_folder
 
 from asif_lib import AnchorBank
 from asif_lib.bank.record import bank_dir
@@ -44,6 +45,22 @@ def test_the_command_edits_a_bank(cards, bank):
     table = AnchorBank.load("cards").pairs
     assert table["id"].tolist() == ["green.png", "blue.png", "yellow.png", "red.png"]
     assert table["caption"].iloc[-1] == "A scarlet card."
+
+
+def test_paths_may_be_long_and_hold_blanks_and_umlauts(bank, build, run_command, tmp_path, monkeypatch):
+    place = tmp_path / f"für uns {'x' * 90}" / f"Kärtchen, 100 % {'y' * 90}"
+    place.mkdir(parents=True)
+    monkeypatch.setenv("ASIF_CACHE", str(place / "der Cache"))
+    cards = card_folder(place / "ein Stapel", ["red", "green", "blue"])
+    for name in ("cards", place / "eine Bank"):
+        assert build(name, "--from", cards)[0] == 0
+        status, about, _ = bank("info", name)
+        assert (status, about["anchors"]) == (0, 3)
+        asked = ("classify", cards / "red.png", "--labels", "red, blue", "--bank", name, "--k", 2, "--device", "cpu")
+        status, (row,), _ = run_command(*asked)
+        assert status == 0 and row["picture"] == str(cards / "red.png")
+        assert bank("prepare", name)[0] == bank("verify", name)[0] == 0
+    assert AnchorBank.load("cards").pairs["picture"].tolist()[0] == str(cards / "red.png")
 
 
 def test_the_command_names_pictures_that_it_leaves_out(cards, bank):
@@ -188,12 +205,14 @@ def test_embeddings_of_the_encoders_of_a_bank_can_be_joined_to_it(arrays, bank, 
         ({3: "wide.npy"}, "need (60, 8)"),
         ({3: "a.npz"}, "a.npz: is not a matrix that numpy.save wrote (it holds several arrays)"),
         ({3: "no.npy"}, "no.npy: is not a matrix that numpy.save wrote"),
+        ({3: "torn.npy"}, "torn.npy: is not a matrix that numpy.save wrote"),
         ({-1: "a.npy"}, "a.npy: a captions table is a file with the ending .csv, .jsonl, .parquet"),
     ],
 )
 def test_arrays_that_make_no_bank_are_refused(arrays, bank, tmp_path, change, words):
     np.savez(tmp_path / "a.npz", a=np.ones(3), b=np.ones(3))
     np.save(tmp_path / "wide.npy", np.ones((60, 9), "float32"))
+    (tmp_path / "torn.npy").write_bytes((tmp_path / "wide.npy").read_bytes().replace(b"}", b" ", 1))
     assert bank(*arrays, "--image-encoder", "eye")[0] == 0
     more = change if isinstance(change, list) else []
     for place, name in {} if more else change.items():

@@ -150,3 +150,12 @@ def test_without_its_tokenizers_package_siglip_says_which_extra_brings_it(tmp_pa
     monkeypatch.setitem(sys.modules, "sentencepiece", None)
     with pytest.raises(MissingExtraError, match="`sentencepiece` .* it comes with the extra hub"):
         load_contrastive(folder, device="cpu")
+
+
+def test_pictures_of_a_size_that_the_model_does_not_take_are_refused_when_it_is_loaded(tmp_path):
+    folder = write_clip(tmp_path / "clip")
+    file = folder / "preprocessor_config.json"
+    file.write_text(json.dumps(json.loads(file.read_text()) | {"crop_size": {"height": 48, "width": 48}}))
+    with pytest.raises(EncoderError, match="cannot load this model .*48") as caught:
+        load_contrastive(folder, device="cpu")
+    assert "\n" not in str(caught.value)

@@ -352,14 +352,17 @@ def test_a_damaged_index_of_shards_is_one_sentence(sharded_folder, damage):
 
 
 @pytest.mark.parametrize("kind", ["image", "text"])
-@pytest.mark.parametrize("damage", ["cut off", "no config", "no model"])
+@pytest.mark.parametrize("damage", ["cut off", "no config", "no model", "a device"])
 def test_a_damaged_folder_is_refused(kind, damage, tiny_folders, tmp_path):
     folder = shutil.copytree(tiny_folders[kind], tmp_path / "model")
     if damage == "cut off":
         os.truncate(folder / "model.safetensors", 1000)
+    elif damage == "a device":
+        (folder / "vocab.txt").unlink(missing_ok=True)
+        (folder / "vocab.txt").symlink_to("/dev/null")
     else:
         (folder / ("config.json" if damage == "no config" else "model.safetensors")).unlink()
-    words = r"no model\.safetensors" if damage == "no model" else "cannot load this model"
+    words = {"no model": r"no model\.safetensors", "a device": "no regular file"}.get(damage, "cannot load this model")
     with pytest.raises(EncoderError, match=words):
         load_encoder(kind, folder, device="cpu")
 

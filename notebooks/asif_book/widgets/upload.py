@@ -127,14 +127,18 @@ def read_upload(name, data):
 def parse_labels(text) -> list:
     """Read labels from a line of text, separated by commas; a label with a comma goes into double quotes.
 
-    Raises `ParameterError` if the line is empty.
+    Raises `ParameterError` if the line is empty, or a label has over 131,072 letters.
 
     >>> parse_labels('otter,  sea   lion, "salt, pepper"')
     ['otter', 'sea lion', 'salt, pepper']
     """
     if not text.strip():
         raise ParameterError("there is no label; write at least one, and put commas between several")
-    return [" ".join(label.split()) for label in next(csv.reader([text], skipinitialspace=True))]
+    try:
+        labels = next(csv.reader([" ".join(text.split())], skipinitialspace=True))  # one line, also with breaks in it
+    except csv.Error as error:
+        raise ParameterError(f"the labels cannot be read ({error}); write shorter ones") from None
+    return [label.strip() for label in labels]
 
 
 def write_labels(labels) -> str:

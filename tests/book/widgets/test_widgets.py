@@ -340,7 +340,9 @@ def beaver(queries):
 def test_labels_are_parted_by_commas_outside_quotes():
     assert parse_labels(' otter,  sea \t lion ,"salt, pepper"') == ["otter", "sea lion", "salt, pepper"]
     assert parse_labels(write_labels(["a", "b, c"])) == ["a", "b, c"]
-    assert parse_labels("otter") == ["otter"]
+    assert parse_labels("otter\r,sea\nlion") == ["otter", "sea lion"]
+    with pytest.raises(ParameterError, match="the labels cannot be read"):
+        parse_labels("a" * 200_000)
     with pytest.raises(ParameterError, match="there is no label"):
         parse_labels("  ")
 

@@ -1,0 +1,351 @@
+"""What the fuzzer damages: for each kind of input how a valid one is made, and the operations that read it.
+
+An operation gets the folder with the input, and returns an answer. A folder that is called as the operation holds the
+files that it reads.
+"""
+
+import contextlib
+import io
+import json
+import os
+import shutil
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+import timm
+import torch
+from conftest import card_folder, draw, make_sentence_transformer, write_table
+from hub_formats import png, write_clip, write_parquet, write_webdataset
+from made_banks import ids, make
+
+from asif_book.classroom import class_progress
+from asif_book.explore.question import Question, explain
+from asif_book.explore.working_copy import WorkingCopy
+from asif_book.widgets.upload import parse_labels, read_upload
+from asif_lib import ASIF, AnchorBank, embed, load_image_encoder, load_pairs, load_text_encoder
+from asif_lib.bank import build_index, build_streamed, concatenate, copies, disk, open_index, selecting, streaming
+from asif_lib.cli import main
+from asif_lib.datasets.streams import stream_from_hub
+from asif_lib.encoders.contrastive import load_contrastive
+from asif_lib.encoders.known import KnownTexts
+from asif_lib.errors import AsifError
+from asif_lib.evaluation.benchmark import read_configuration, run_benchmark
+from asif_lib.evaluation.benchmark.configuration import check_configuration
+
+from .mutations import forge, mutate_file
+
+
+def equal(a, b):
+    """Exactly, with NaN equal to NaN."""
+    return repr(a) == repr(b)
+
+
+def close(a, b):
+    """Up to rounding: a batch of another size rounds differently."""
+    return np.shape(a) == np.shape(b) and np.allclose(a, b, atol=1e-5)
+
+
+def anything(a, b):
+    """What has no checksum may be damaged into something else that is valid: any answer is right."""
+    return True
+
+
+def same_identity(a, b):
+    """Encoders of the same identity give the same embeddings."""
+    return all(one != other or close(z, w) for (one, z), (other, w) in zip(a, b, strict=True))
+
+
+@dataclass(frozen=True)
+class Target:
+    """A kind of input: `make(folder)` writes a valid one, `reads` are the operations, `same` judges their answers."""
+
+    make: Callable
+    reads: dict
+    same: Callable = equal
+    damage: Callable = mutate_file
+
+
+ENCODERS = {}
+
+
+def load_encoders(folder):
+    """Make and load the two tiny encoders, once for all targets."""
+    torch.manual_seed(0)
+    timm.models.save_for_hf(timm.create_model("test_vit", num_classes=10), folder / "vit", safe_serialization=True)
+    make_sentence_transformer(folder / "bert")
+    ENCODERS["image"] = load_image_encoder(folder / "vit", device="cpu")
+    ENCODERS["text"] = load_text_encoder(folder / "bert", device="cpu")
+
+
+# -- banks -----------------------------------------------------------------------------------------------
+
+QUERIES = torch.randn(3, 6, generator=torch.Generator().manual_seed(0))
+
+
+def make_bank(folder):
+    """Two parts and removed rows, prepared and with an index; and another bank of the same encoders."""
+    bank = AnchorBank.load(make(0, 60).save(folder / "toy")).add(make(60, 80)).remove(ids(3, 70))
+    bank.prepare(progress=False)
+    build_index(bank, "image", "hnsw", progress=False)
+    make(100, 110).save(folder / "other")
+
+
+def content(bank):
+    """All that a bank says."""
+    sides = [[bank.matrix(side).tolist(), bank.mean(side).tolist()] for side in bank.sides]
+    return [bank.name, bank.licence, bank.encoders, sides, bank.pairs.to_dict("list")]
+
+
+def toy(folder, **how):
+    return AnchorBank.load(folder / "toy", **how)
+
+
+def joined(folder):
+    return concatenate([toy(folder), AnchorBank.load(folder / "other")])
+
+
+def edit(change):
+    """Edit the bank on disk: the answer is what it holds when it is opened again; a refusal changes no file."""
+
+    def read(folder):
+        regular = [f for f in folder.rglob("*") if f.is_file() and not f.is_symlink() and f.suffix != ".lock"]
+        before = {file: file.read_bytes() for file in regular}
+        try:
+            change(folder)
+        except AsifError:
+            assert all(file.is_file() and file.read_bytes() == was for file, was in before.items()), "refused, changed"
+            raise
+        return content(toy(folder, verify=True))
+
+    return read
+
+
+def copied(choose):
+    return lambda folder: content(AnchorBank.load(choose(folder).save(folder / "copy"), verify=True))
+
+
+def search(folder):
+    found = ASIF(toy(folder), 8, 2, device="cpu").images(QUERIES)
+    return [found.indices.tolist(), found.values.tolist()]
+
+
+BANK = {
+    "verify": lambda folder: content(toy(folder, verify=True)),
+    "add": edit(lambda folder: toy(folder).add(make(200, 205))),
+    "add the other": edit(lambda folder: toy(folder).add(AnchorBank.load(folder / "other"))),
+    "remove": edit(lambda folder: toy(folder).remove(where="id > 'id-0040'")),
+    "relabel": edit(lambda folder: toy(folder).relabel("id-0007", "another", torch.ones(1, 4))),
+    "compact": edit(lambda folder: toy(folder).compact()),
+    "undo": edit(lambda folder: toy(folder).undo()),
+    "join": copied(joined),
+    "save": copied(toy),
+    "subset": copied(lambda folder: toy(folder).subset(range(5, 50))),
+    "to": copied(lambda folder: toy(folder).to(torch.float16)),
+    "search": search,
+    "index": lambda f: [z.tolist() for z in open_index(toy(f), "image", "hnsw").search(QUERIES, 5, 16)],
+}
+
+
+def as_large(read):
+    """The operation as on a bank of 64 MiB or more, whose files are not compared when it is opened."""
+
+    def reading(folder):
+        disk.SMALL = copies.SMALL = 0
+        return read(folder)
+
+    return reading
+
+
+# -- caches, and work that was interrupted -----------------------------------------------------------------
+
+
+def make_cache(folder):
+    (folder.parent / "drawings").mkdir(exist_ok=True)
+    for colour in ("red", "green", "blue"):
+        draw("circle", colour).save(folder.parent / "drawings" / f"{colour}.png")
+    cached("image")(folder), cached("text")(folder)
+
+
+def cached(kind):
+    def read(folder):
+        os.environ["ASIF_CACHE"] = str(folder / "cache")
+        items = [folder.parent / "drawings" / f"{colour}.png" for colour in ("red", "green", "blue")]
+        texts = [f"a {item.stem} {kind}" for item in items for kind in ("square", "otter")]
+        return embed(ENCODERS[kind], items if kind == "image" else texts, progress=False).tolist()
+
+    return read
+
+
+CONFIGURATION = """
+title = "Cards"
+methods = ["ASIF", "ridge"]
+sizes = [10, "all"]
+validation = "{0}"
+image_encoders = ["colour histogram"]
+text_encoders = ["bag of words"]
+banks.cards = ["{0}"]
+grids.ASIF = {{share = [0.3], p = [1]}}
+grids.ridge = {{alpha = [1.0]}}
+tasks.find = {{kind = "retrieval", pairs = "{0}"}}
+"""
+
+
+def make_parts(folder):
+    cards = card_folder(folder / "cards", [f"#{i:02x}{255 - 6 * i:02x}40" for i in range(30)])
+    table = pd.read_csv(cards / "metadata.csv")
+    write_table(cards, table.assign(split=["train"] * 18 + ["validation"] * 6 + ["test"] * 6))
+    (folder / "configuration").mkdir()
+    (folder / "configuration" / "cards.toml").write_text(CONFIGURATION.format(cards))
+    measure(folder)
+
+
+def configured(folder):
+    configuration = read_configuration(folder / "configuration" / "cards.toml")
+    check_configuration(configuration)
+    return configuration
+
+
+def measure(folder):
+    os.environ["ASIF_CACHE"] = str(folder / "cache")
+    outcome = run_benchmark(configured(folder), folder, device="cpu", progress=False)
+    for what, why in outcome.failures:  # the command says them
+        raise AsifError(f"{what}: {why}")
+    return outcome.table.to_csv()
+
+
+def make_staging(folder):
+    """The blocks of a build that was killed before the bank was written."""
+    write_webdataset(folder.parent / "tars", 12)
+    streaming.write_bank = None
+    with contextlib.suppress(TypeError):
+        stream(folder)
+
+
+def stream(folder):
+    rows = stream_from_hub(folder.parent / "tars")
+    return content(build_streamed(rows, folder / "bank", *ENCODERS.values(), block=4, progress=False))
+
+
+# -- files of people -----------------------------------------------------------------------------------------
+
+FORMATS = ("PNG", "JPEG", "GIF", "WEBP", "AVIF", "BMP", "TIFF", "JPEG2000", "PPM", "ICO")
+
+
+def make_files(folder):
+    """A folder for each kind of file: pictures, tables, data sets of the hub, progress, embeddings."""
+    for kind in (*FORMATS, "csv", "jsonl", "parquet", "labels", "import"):
+        (folder / kind).mkdir()
+    for kind in FORMATS:
+        draw("circle", "red").save(folder / kind / "picture", kind)
+    rows = [{"file_name": f"{i}.png", "caption": f"caption {i}", "group": "food", "split": "test"} for i in range(5)]
+    for kind in ("csv", "jsonl", "parquet"):
+        write_table(folder / kind, rows, kind)
+        for row in rows:
+            (folder / kind / row["file_name"]).write_bytes(png(3))
+    write_webdataset(folder / "webdataset", 8, shard=4), write_parquet(folder / "hub", 8, shard=4)
+    entry = {"status": "wrong", "tries": 2, "wrong": 1, "first_right": None, "last": "2026-03-01T14:05:00Z"}
+    progress = {"exercises": {"04.1": entry | {"message": "no"}}, "format": "asif-progress", "version": 2}
+    for student in ("ada", "eve"):
+        (folder / "class" / student).mkdir(parents=True)
+        (folder / "class" / student / "my_progress.json").write_text(json.dumps(progress))
+    (folder / "class" / ".roster.csv").write_text("ada\neve\nzoë\n", encoding="utf-8")
+    for side, d in (("image", 6), ("text", 4)):
+        np.save(folder / "import" / f"{side}.npy", np.random.default_rng(d).normal(size=(5, d)))
+    write_table(folder / "import", [{"caption": row["caption"]} for row in rows], name="captions")
+    np.savez(folder / "labels" / "labels.npz", labels=["otter", "beaver"], embeddings=np.eye(2, 4))
+
+
+def bring(folder):
+    """Run `asif bank import`: its refusal is an `AsifError` again."""
+    os.environ["ASIF_CACHE"], given = str(folder / "cache"), folder / "import"
+    options = {"image-embeddings": "image.npy", "text-embeddings": "text.npy", "captions": "captions.csv"}
+    arguments = [word for name, file in options.items() for word in (f"--{name}", str(given / file))]
+    with contextlib.redirect_stderr(io.StringIO()) as said, contextlib.redirect_stdout(io.StringIO()):
+        status = main(["bank", "import", str(folder / "new"), *arguments])
+    if status == 1:
+        raise AsifError(said.getvalue())
+    assert status == 0, said.getvalue()
+
+
+def upload(kind):
+    return lambda folder: read_upload("sent.png", (folder / kind / "picture").read_bytes()).size
+
+
+FILES = {kind: upload(kind) for kind in FORMATS}
+FILES |= {kind: lambda f, kind=kind: len(load_pairs(f / kind)) for kind in ("csv", "jsonl", "parquet")}
+FILES |= {kind: lambda f, kind=kind: len([*stream_from_hub(f / kind).blocks(4)]) for kind in ("webdataset", "hub")}
+FILES |= {"class": lambda f: len(class_progress(f / "class", roster=f / "class" / ".roster.csv")[1]), "import": bring}
+FILES |= {"labels": lambda f: len(KnownTexts.from_file(f / "labels" / "labels.npz", make(0, 2).text_encoder).rows)}
+
+
+def make_encoders(folder):
+    shutil.copytree(folder.parents[1] / "encoders", folder, dirs_exist_ok=True)
+    write_clip(folder / "clip")
+
+
+def encoded(kind):
+    """The identity of each encoder, and embeddings."""
+
+    def read(folder):
+        load = {"vit": load_image_encoder, "bert": load_text_encoder, "clip": load_contrastive}[kind]
+        loaded = load(folder / kind, device="cpu")
+        items = {"image": [draw("circle", "red")], "text": ["a red cat"]}
+        encoders = loaded if kind == "clip" else [loaded]
+        return [(one.identity.digest, one.encode(items[one.identity.kind]).tolist()) for one in encoders]
+
+    return read
+
+
+# -- texts of people: a file with one text ---------------------------------------------------------------------
+
+CONDITIONS = {
+    "like": "group = 'food' and caption like '%7%'",
+    "in": "length(caption) > 99 or id in ('id-0001', 'id-0002')",
+    "glob": "replace(caption, 'number', upper(id)) glob '*1*'",
+    "between": "abs(cast(substr(id, 4) as int)) % 7 between 1 and 3",
+}
+QUESTION = {"labels": 'otter, sea lion, "salt, pepper"', "template": "{}"}
+
+
+def make_texts(folder):
+    for name, text in {**CONDITIONS, **QUESTION}.items():
+        (folder / name).mkdir(), (folder / name / "text.txt").write_text(text)
+    make(0, 40).save(folder / "toy")
+    cards = load_pairs(card_folder(folder / "cards", [f"#{i:02x}{255 - 6 * i:02x}40" for i in range(10)]))
+    AnchorBank.build(cards, *ENCODERS.values(), progress=False).save(folder / "asked")
+
+
+def written(folder, name):
+    return (folder / name / "text.txt").read_bytes().decode(errors="surrogateescape")
+
+
+def choose(name):
+    def read(folder):
+        selecting.CONDITION_SECONDS = 1
+        return len(toy(folder).remove(where=written(folder, name)))
+
+    return read
+
+
+def ask(folder):
+    """Ask as the explorer does."""
+    copy = WorkingCopy(folder / "asked", folder / "copy", device="cpu")
+    labels, template = tuple(parse_labels(written(folder, "labels"))), written(folder, "template")
+    return explain(copy, Question(copy.stored.pairs["id"][3], labels, 5, 2.0, template=template)).ranking
+
+
+TARGETS = {
+    "bank": Target(make_bank, BANK | {"open": lambda folder: content(toy(folder))}),
+    "large bank": Target(make_bank, {name: as_large(read) for name, read in BANK.items()}),
+    "forged bank": Target(make_bank, BANK, anything, forge),
+    "cache": Target(make_cache, {kind: cached(kind) for kind in ("image", "text")}, close),
+    "parts": Target(make_parts, {"parts": measure}),
+    "configuration": Target(make_parts, {"configuration": configured}, anything),
+    "unfinished build": Target(make_staging, {"bank.building": stream}),
+    "files": Target(make_files, FILES, anything),
+    "encoder": Target(make_encoders, {kind: encoded(kind) for kind in ("vit", "bert", "clip")}, same_identity),
+    "condition": Target(make_texts, {name: choose(name) for name in CONDITIONS}, anything),
+    "question": Target(make_texts, dict.fromkeys(QUESTION, ask), anything),
+}

@@ -88,7 +88,7 @@ lint: $(TESTER)
 
 # lines and branches of the method, the bank, the search and the explanations that their tests reach
 coverage: $(TESTER) setup
-	$(BIN)/python -m pytest -q --cov --cov-context=test $(filter-out %/evaluation,$(NUMERICAL)) $(PYTEST_ARGS)
+	$(BIN)/python -m pytest -q --cov --cov-context=test $(filter-out %/evaluation,$(NUMERICAL)) tests/test_any_two_sides.py $(PYTEST_ARGS)
 
 # the same by changing their code: an hour; see tests/mutation.py
 mutation: coverage

@@ -61,9 +61,13 @@ def banks(draw, kinds=("plain", "ties", "near ties"), dtypes=DTYPES[:1]):
     z, image, k = draw(matrices(kinds))
     text = torch.from_numpy(np.random.default_rng(draw(st.integers(0, 9))).standard_normal((len(image) + 3, 4))).float()
     image[~image.any(dim=1)] = 1  # a bank holds no zeros
-    sides = [matrix.to(draw(st.sampled_from(dtypes))) for matrix in (image, text[3:])]
+    sides, scale = [], 2.0 ** draw(st.sampled_from([-9, 0, 19]))
+    for matrix, dtype in [(image, draw(st.sampled_from(dtypes))), (text[3:], draw(st.sampled_from(dtypes)))]:
+        most = min(2.0**20, torch.finfo(dtype).max)  # that a bank keeps
+        sides.append((matrix * scale).clamp(-most, most).to(dtype))
     bank = AnchorBank.from_embeddings(*sides, [f"caption {i}" for i in range(len(image))], encoders=("eye", "ear"))
-    return z, text[:3], bank, k
+    assert bank.dtype == sides[0].dtype
+    return z * scale, text[:3] * scale, bank, k
 
 
 def by_hand(z, anchors, mean):

@@ -93,6 +93,8 @@ def test_other_dimensions_are_refused(z, shapes):
         relative_representation(*(torch.ones(shape) for shape in shapes))
     with pytest.raises(ParameterError, match=r"shape \(11,\) .* 12 dimensions"):
         unit_rows(z, torch.zeros(11))
+    with pytest.raises(ParameterError, match="a matrix with one row each"):
+        unit_rows(z[0])
 
 
 @pytest.mark.parametrize("rank", [12, 8])

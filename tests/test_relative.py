@@ -81,7 +81,7 @@ def test_any_floating_dtype_gives_float32_rows_of_length_one(z, dtype):
 
 @pytest.mark.parametrize("bad", [float("nan"), float("inf"), -float("inf")])
 def test_nan_and_infinity_are_refused_by_row(z, anchors, bad):
-    z[3, 5] = bad
+    z[3, 5] = z[5, 0] = bad
     for pair in ((z, anchors), (anchors, z)):
         with pytest.raises(ParameterError, match=r"row 3 .*NaN or infinity"):
             relative_representation(*pair)

@@ -13,7 +13,7 @@ PROFILE ?= offline
 JOBS    ?= 2
 # the numerical tests run once more as an ordinary laptop computes, in reverse order and with other hashes
 LAPTOP  := MKL_CBWR=COMPATIBLE ATEN_CPU_CAPABILITY=default ONEDNN_MAX_CPU_ISA=AVX2 OMP_NUM_THREADS=1 PYTHONHASHSEED=1
-NUMERICAL := $(addprefix tests/,bank evaluation explain search test_relative.py test_sparse.py test_zeroshot.py)
+NUMERICAL := $(addprefix tests/,bank evaluation explain search test_laws.py test_relative.py test_sparse.py test_zeroshot.py)
 # no: the student's folder gets no solutions
 SOLUTIONS ?= yes
 # packages and data that came with this folder, for a room without a network
@@ -28,7 +28,7 @@ TESTER  := $(VENV)/.installed-dev
 export HF_HUB_DISABLE_TELEMETRY := 1
 export TOKENIZERS_PARALLELISM := false
 
-.PHONY: workbook test lab classroom-kit setup browser notebooks results lint bench clean
+.PHONY: workbook test lab classroom-kit setup browser notebooks results lint bench coverage mutation clean
 .NOTPARALLEL:
 
 workbook: setup
@@ -87,6 +87,14 @@ lint: $(TESTER)
 	$(BIN)/python -m ruff format --check .
 	$(BIN)/lint-imports
 	$(BIN)/codespell
+
+# lines and branches of the method, the bank, the search and the explanations that their tests reach
+coverage: $(TESTER) setup
+	$(BIN)/python -m pytest -q --cov --cov-context=test $(filter-out %/evaluation,$(NUMERICAL)) tests/test_any_two_sides.py $(PYTEST_ARGS)
+
+# the same by changing their code: an hour; see tests/mutation.py
+mutation: coverage
+	$(BIN)/python -m tests.mutation $(MUTATION_ARGS)
 
 bench: $(TESTER) setup
 	$(BIN)/python benchmarks $(BENCH_ARGS)

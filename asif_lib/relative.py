@@ -33,8 +33,8 @@ def as_embeddings(z) -> torch.Tensor:
         return torch.from_numpy(z)
 
 
-def unit_rows(z, mean=None, first=0) -> torch.Tensor:
-    """Return the rows of `z` scaled to length 1, (n, d) float32.
+def unit_rows(z, mean=None, first=0, dtype=torch.float32) -> torch.Tensor:
+    """Return the rows of `z`, taken as float32, scaled to length 1: (n, d) of a `dtype`.
 
     A zero row has no direction and stays zero: its cosine with every vector is defined as 0.
 
@@ -45,6 +45,8 @@ def unit_rows(z, mean=None, first=0) -> torch.Tensor:
         Subtracted first.
     first : int
         The number of the first row in error messages.
+    dtype : torch.dtype
+        Of the arithmetic and the result.
 
     Raises `ParameterError` if `z` is not a matrix, `mean` has another width, or a row holds NaN or infinity.
 
@@ -54,11 +56,11 @@ def unit_rows(z, mean=None, first=0) -> torch.Tensor:
     """
     if z.ndim != 2:
         raise ParameterError(f"embeddings are a matrix with one row each; this has shape {tuple(z.shape)}")
-    given = z = z.float()
+    given = z = z.float().to(dtype)
     if mean is not None:
         if mean.shape != z.shape[1:]:
             raise ParameterError(f"the mean has shape {tuple(mean.shape)} and the embeddings {z.shape[1]} dimensions")
-        z = z - mean.float()
+        z = z - mean.float().to(dtype)
     norms = z.norm(dim=1, keepdim=True)
     extreme = ((norms < SMALLEST) | ~norms.isfinite()).squeeze(1)
     if extreme.any():  # their squares under- or overflow, unless divided by their largest component
@@ -84,7 +86,8 @@ def relative_representation(z, anchors, *, mean=None) -> torch.Tensor:
     """Compute the (q, n) float32 cosines of q vectors `z` (q, d) with n `anchors` (n, d).
 
     Entry (i, j) is cos(z_i - mean, anchor_j - mean): row i describes z_i, and column j has the name of anchor j.
-    The result is dense, for chapters and small n.
+    The result is dense, for chapters and small n. A cosine is computed in double precision and rounded once, so that
+    equal cosines stay equal.
 
     Raises `ParameterError` if the dimensions differ.
 
@@ -112,7 +115,7 @@ def relative_representation(z, anchors, *, mean=None) -> torch.Tensor:
     """
     z, anchors = as_embeddings(z), as_embeddings(anchors)
     check_dimensions(z, anchors)
-    return unit_rows(z, mean) @ unit_rows(anchors, mean).T
+    return (unit_rows(z, mean, dtype=torch.float64) @ unit_rows(anchors, mean, dtype=torch.float64).T).float()
 
 
 def check_dimensions(z, anchors):

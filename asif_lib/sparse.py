@@ -220,7 +220,7 @@ def represent(z, anchors, settings, *, mean=None, device="cpu", **search) -> Spa
 
 
 def sparsify(relative, k, p) -> SparseVectors:
-    """Keep the k largest entries of each row of a dense relative representation.
+    """Keep the k largest entries of each row of a dense relative representation; among equal ones, the earlier.
 
     Parameters
     ----------
@@ -236,7 +236,7 @@ def sparsify(relative, k, p) -> SparseVectors:
     tensor([[0.7071, 0.7071]])
     """
     settings = Settings(k, p).checked(relative.shape[1])
-    return KeptCosines(*relative.topk(settings.k, dim=1), relative.shape[1]).sparse(settings)
+    return KeptCosines(*relative.sort(dim=1, descending=True, stable=True), relative.shape[1]).sparse(settings)
 
 
 def sparse_relative_representation(z, anchors, k, p, *, mean=None, **search) -> SparseVectors:

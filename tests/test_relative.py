@@ -1,10 +1,11 @@
 """Relative representations: what they are, and what leaves them unchanged."""
 
+import numpy as np
 import pytest
 import torch
 
 from asif_lib.errors import ParameterError
-from asif_lib.relative import main_directions, relative_representation, unit_rows
+from asif_lib.relative import as_embeddings, main_directions, relative_representation, unit_rows
 
 
 def random_matrix(rows, columns, seed):
@@ -59,6 +60,18 @@ def test_a_row_of_zeros_has_cosine_zero_with_everything(z, anchors):
     assert (relative_representation(z, anchors)[:, 4] == 0).all()
 
 
+def test_rows_whose_squares_vanish_or_overflow_have_length_one(z):
+    scales = torch.logspace(-37, 37, 7, dtype=torch.float64)[:, None]
+    torch.testing.assert_close(unit_rows((z.double() * scales).float()), unit_rows(z))
+
+
+def test_an_array_is_used_without_a_copy_where_pytorch_can():
+    array = np.ones((4, 6), "f4")
+    for view in (array, array[1:], array[:, ::2]):
+        assert np.shares_memory(as_embeddings(view).numpy(), array)
+    assert not np.shares_memory(as_embeddings(array[::-1]).numpy(), array)
+
+
 @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float64])
 def test_any_floating_dtype_gives_float32_rows_of_length_one(z, dtype):
     rows = unit_rows(z.to(dtype))
@@ -68,18 +81,20 @@ def test_any_floating_dtype_gives_float32_rows_of_length_one(z, dtype):
 
 @pytest.mark.parametrize("bad", [float("nan"), float("inf"), -float("inf")])
 def test_nan_and_infinity_are_refused_by_row(z, anchors, bad):
-    z[3, 5] = bad
+    z[3, 5] = z[5, 0] = bad
     for pair in ((z, anchors), (anchors, z)):
         with pytest.raises(ParameterError, match=r"row 3 .*NaN or infinity"):
             relative_representation(*pair)
 
 
-@pytest.mark.parametrize("shapes", [((7, 11), (30, 12)), ((12,), (30, 12)), ((7, 12), (12,))])
+@pytest.mark.parametrize("shapes", [((7, 11), (30, 12)), ((12,), (30, 12)), ((7, 12), (12,)), ((7, 12, 12), (30, 12))])
 def test_other_dimensions_are_refused(z, shapes):
     with pytest.raises(ParameterError, match="not of one space"):
         relative_representation(*(torch.ones(shape) for shape in shapes))
     with pytest.raises(ParameterError, match=r"shape \(11,\) .* 12 dimensions"):
         unit_rows(z, torch.zeros(11))
+    with pytest.raises(ParameterError, match="a matrix with one row each"):
+        unit_rows(z[0])
 
 
 @pytest.mark.parametrize("rank", [12, 8])

@@ -38,7 +38,7 @@ def test_sparsify_is_the_definition(k, p, seed):
     assert vectors.indices.shape == vectors.values.shape == (9, k)
     assert vectors.indices.dtype == torch.int32
     assert vectors.values.dtype == torch.float32
-    assert vectors.n == 40
+    assert (vectors.n, vectors.nbytes) == (40, 8 * 9 * k)
     torch.testing.assert_close(vectors.to_dense(), reference(relative, k, p), atol=1e-5, rtol=1e-4)
     torch.testing.assert_close(vectors.values.norm(dim=1), torch.ones(9))
     assert (vectors.values.diff(dim=1) <= 0).all()  # the largest first

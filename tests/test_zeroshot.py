@@ -43,7 +43,8 @@ def test_mean_and_max_over_templates_are_what_they_say(model, prompts_by_hand):
 def test_nothing_decides_where_all_scores_are_zero():
     found = Classification(["otter", "seal"], torch.tensor([[0.0, 0.0], [0.1, 0.2], [0.3, 0.0]]))
     assert found.predicted.tolist() == [-1, 1, 0]
-    assert found.best == [None, "seal", "otter"]
+    assert found.best == found.to_frame().predicted.tolist() == [None, "seal", "otter"]
+    assert repr(found) == "Classification(3 pictures, 2 labels)"
 
 
 @pytest.mark.parametrize("center", [True, False])
@@ -87,6 +88,7 @@ def test_prompts_go_label_by_label():
         ("cat", {}, "are lists of strings"),
         (["cat"], {"templates": "a {}"}, "are lists of strings"),
         (["cat"], {"reduce": "median"}, "'mean' or 'max'"),
+        (["cat"], {"prompts": torch.ones(1)}, r"shape \(1,\); 1 labels need \(1, d\)"),
     ],
 )
 def test_labels_and_templates_are_checked(model, stamps_bank, labels, options, message):
@@ -148,6 +150,7 @@ def test_search_finds_an_anchor_itself_both_ways(model, stamps, stamps_bank):
     positions, _ = model.search_captions(stamps.pictures[3], ["a train", stamps.captions[3]])
     assert positions[0] == 1
     assert len(model.search_pictures("a cat", stamps_bank.image[:3])[0]) == 3
+    assert 3 in model.search_captions(stamps_bank.image[3], top=10)[0]  # an embedding
 
 
 def test_held_out_stamps_find_their_captions(stamps, stamps_bank):

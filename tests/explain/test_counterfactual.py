@@ -156,6 +156,10 @@ def test_the_smallest_removal_is_what_trying_all_rebuilds_gives(center, reduce):
             image, text = (by_dense_vectors(*side, center) for side in sides)
             return best(image @ text.T)
 
+        scores = model.classify(z, LABELS, templates=templates, reduce=reduce).scores[0]
+        of_best_two = [2 * label + i for label in scores.topk(2).indices.tolist() for i in range(2)]
+        vectors = model.images(z), model.texts(prompts[of_best_two])
+        assert set(answer.candidates) == {i for v in vectors for i in v.indices[v.values > 0].tolist()}
         for removed in ([], answer.anchors):
             rebuilt = ASIF(rest_of(bank, removed), 5, center=center, device="cpu")
             assert best(rebuilt.similarity(z, prompts)) == best_without(removed)
@@ -193,6 +197,8 @@ def test_what_can_change_nothing_says_none():
     model.embeddings = lambda kind, z, **_: z if kind == "image" else torch.stack([torch.ones(6), -torch.ones(6)])
     answer = smallest_removal(model, torch.ones(1, 6), ["all", "none"])
     assert (answer.method, answer.anchors, answer.before, answer.after) == ("none", (), "all", "all")
+    with pytest.raises(ParameterError, match="nothing decides this picture"):
+        smallest_removal(model, -torch.ones(1, 6), ["all", "none"])
 
 
 Z = pictures(make_bank(), 1)

@@ -42,3 +42,4 @@ def test_nothing_is_copied_where_nothing_was_removed():
     ((_, block),) = Rows([MATRIX]).blocks(100)
     assert block.data_ptr() == MATRIX.data_ptr()
     assert as_rows(rows := Rows([MATRIX])) is rows
+    assert rows.part(2, 2).shape == (0, 3)

@@ -1,0 +1,268 @@
+"""Laws of the method on drawn banks: ties, near-ties, zeros, tiny and huge numbers, in few dimensions and in many.
+
+The draws are the same at every run. ``HYPOTHESIS_PROFILE=thorough`` draws new ones, forty times as many. ``first`` does
+not make small what breaks a law, which takes time: enough for mutants.
+"""
+
+import os
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import HealthCheck, Phase, assume, given, settings
+from hypothesis import strategies as st
+from made_banks import assert_same
+
+from asif_lib import ASIF, AnchorBank
+from asif_lib.bank.joining import concatenate
+from asif_lib.errors import ParameterError
+from asif_lib.explain.contribution import contrast, contributions, influence
+from asif_lib.relative import relative_representation
+from asif_lib.search.certified import _key
+from asif_lib.search.exact import METHODS, plan_search, top_anchors
+from asif_lib.search.passes import merge_top
+from asif_lib.search.prepared import prepare
+from asif_lib.search.rows import Rows
+from asif_lib.settings import Settings
+from asif_lib.sparse import SideAnchors, represent, sparse_relative_representation, sparsify
+
+COMMON = {"deadline": None, "database": None, "suppress_health_check": list(HealthCheck)}
+QUICK = {"max_examples": 25, "derandomize": True, **COMMON}
+settings.register_profile("quick", **QUICK)
+settings.register_profile("first", **QUICK, phases=[Phase.generate])
+settings.register_profile("thorough", max_examples=1_000, print_blob=True, **COMMON)
+PROFILE = settings.get_profile(os.environ.get("HYPOTHESIS_PROFILE", "quick"))
+ROUNDING = 1e-6
+"""More than the rounding of float32 changes in a cosine, or in a score."""
+KINDS = ["plain", "ties", "near ties", "extremes"]
+DTYPES = [torch.float32, torch.float16, torch.bfloat16, torch.float64]
+
+
+def law(**drawn):
+    return lambda test: settings(PROFILE)(given(**drawn)(test))
+
+
+@st.composite
+def matrices(draw, kinds=KINDS, most=40):
+    """Draw queries (3, d), anchors (n, d), and k."""
+    n, d, kind = draw(st.integers(1, most)), draw(st.sampled_from([1, 2, 3, 8, 33])), draw(st.sampled_from(kinds))
+    rng = np.random.default_rng(draw(st.integers(0, 2**32)))
+    z, anchors = (torch.from_numpy(rng.standard_normal((rows, d))) for rows in (3, n))
+    if kind == "ties":  # zeros, equal rows, and rows of one direction
+        z, anchors = z.round(), anchors.round()
+    if kind == "near ties":
+        anchors = z[:1] + 10.0 ** draw(st.integers(-7, -3)) * anchors
+    if kind == "extremes":  # their squares under- and overflow
+        z, anchors = z * 1e-42, anchors * 10.0 ** torch.from_numpy(rng.integers(-44, 36, (n, 1)))
+    return z.float(), anchors.float(), draw(st.integers(1, n))
+
+
+@st.composite
+def banks(draw, kinds=("plain", "ties", "near ties"), dtypes=DTYPES[:1]):
+    """Draw queries (3, d) and prompts (3, 4), a bank in memory, and k."""
+    z, image, k = draw(matrices(kinds))
+    text = torch.from_numpy(np.random.default_rng(draw(st.integers(0, 9))).standard_normal((len(image) + 3, 4))).float()
+    image[~image.any(dim=1)] = 1  # a bank holds no zeros
+    sides, scale = [], 2.0 ** draw(st.sampled_from([-9, 0, 19]))
+    for matrix, dtype in [(image, draw(st.sampled_from(dtypes))), (text[3:], draw(st.sampled_from(dtypes)))]:
+        most = min(2.0**20, torch.finfo(dtype).max)  # that a bank keeps
+        sides.append((matrix * scale).clamp(-most, most).to(dtype))
+    bank = AnchorBank.from_embeddings(*sides, [f"caption {i}" for i in range(len(image))], encoders=("eye", "ear"))
+    assert bank.dtype == sides[0].dtype
+    return z * scale, text[:3] * scale, bank, k
+
+
+def by_hand(z, anchors, mean):
+    """All cosines by the definition, as exact as the machine can."""
+    units = []
+    for rows in (z, anchors):
+        rows = rows.float().numpy().astype(np.longdouble) - (0 if mean is None else mean.numpy())
+        norms = np.sqrt((rows**2).sum(axis=1, keepdims=True))
+        units.append(rows / np.where(norms > 0, norms, 1))
+    return torch.from_numpy((units[0] @ units[1].T).astype(float))
+
+
+# -- search and sparse vectors ---------------------------------------------------------------------------
+
+
+@law(data=st.data(), drawn=matrices(), dtype=st.sampled_from(DTYPES), centred=st.booleans())
+def test_all_routes_of_a_search_give_the_same_bits_and_the_largest_cosines(
+    tmp_path_factory, data, drawn, dtype, centred
+):
+    """Methods in small blocks, pieces with removed rows, prepared and mapped anchors, and shards that are merged."""
+    z, anchors, k = drawn
+    anchors = anchors.clamp(-6e4, 6e4).to(dtype)
+    mean = anchors.float().mean(dim=0) if centred else None
+    values, indices = expected = top_anchors(z, anchors, k, mean=mean)
+    cut = data.draw(st.integers(0, len(anchors)))
+    pieces = Rows(
+        [anchors[:cut], anchors[max(cut - 1, 0) :]], [None, np.arange(cut > 0, len(anchors) - max(cut - 1, 0))]
+    )
+    routes = [top_anchors(z, pieces, k, mean=mean, method=method, memory=2**18) for method in METHODS]
+    routes.append(top_anchors(z, prepare(pieces, mean), k))
+    shards = [(at, anchors[at:stop]) for at, stop in [(0, cut), (cut, len(anchors))] if at < stop]
+    found = [(at, top_anchors(z, shard, min(k, len(shard)), mean=mean)) for at, shard in shards]
+    routes.append(merge_top([(best, where + at) for at, (best, where) in found], k))
+    if dtype != torch.bfloat16:  # which numpy lacks
+        file = tmp_path_factory.mktemp("mapped") / "anchors.npy"
+        np.save(file, anchors.numpy())
+        routes.append(top_anchors(z, torch.from_numpy(np.load(file, mmap_mode="c")), k, mean=mean))
+    for route in routes:
+        assert all(map(torch.equal, route, expected))
+    cosines = by_hand(z, anchors, mean)
+    torch.testing.assert_close(values.double(), cosines.gather(1, indices), atol=ROUNDING, rtol=0)
+    others = cosines.scatter(1, indices, -2).amax(dim=1)
+    assert (others <= values[:, -1] + ROUNDING).all()
+    steps, next_ones = values.diff(dim=1), indices.diff(dim=1)
+    assert ((steps < 0) | ((steps == 0) & (next_ones > 0))).all()  # the earlier of equal ones first
+
+
+def test_the_key_of_a_bfloat16_grows_with_it():
+    bits = np.arange(-(2**15), 2**15).astype(np.int16)
+    numbers = torch.from_numpy(bits).view(torch.bfloat16).float()
+    keys = torch.tensor([_key(b) for b in bits])[numbers.isfinite()]
+    assert (numbers[numbers.isfinite()][keys.argsort()].diff() >= 0).all() and len(keys.unique()) == len(keys)
+
+
+@law(q=st.integers(1, 10**6), n=st.integers(1, 10**7), d=st.integers(1, 2_000), memory=st.integers(2**16, 2**32))
+def test_the_vectors_of_a_plan_fit_into_the_memory(q, n, d, memory):
+    for method in METHODS:
+        try:
+            plan = plan_search(q, n, d, min(n, 100), method=method, memory=memory)
+        except ParameterError:  # which names the memory that is enough
+            continue
+        assert 1 <= plan.queries <= q and 1 <= plan.anchors <= n
+        assert 4 * d * (plan.queries + plan.anchors) <= memory  # in float32, and that is the least
+
+
+@law(drawn=matrices(), dtype=st.sampled_from(DTYPES), p=st.sampled_from([0.5, 1, 2, 8, 1e6]), center=st.booleans())
+def test_a_sparse_vector_has_unit_length_or_is_zero(drawn, dtype, p, center):
+    z, anchors, k = drawn
+    vectors = represent(z, anchors.clamp(-6e4, 6e4).to(dtype), Settings(k, p, center=center))
+    assert vectors.values.shape == vectors.indices.shape == (3, k)
+    assert (vectors.values.dtype, vectors.indices.dtype, vectors.n) == (torch.float32, torch.int32, len(anchors))
+    assert all(len(set(row)) == k and min(row) >= 0 and max(row) < len(anchors) for row in vectors.indices.tolist())
+    assert (vectors.values >= 0).all() and (vectors.values.diff(dim=1) <= 0).all()
+    lengths = vectors.values.norm(dim=1)
+    torch.testing.assert_close(lengths, (lengths > 0).float())
+    dense = vectors.to_dense()
+    assert torch.equal(torch.from_numpy(vectors.to_csr().toarray()), dense)
+    torch.testing.assert_close(vectors.similarity(vectors), dense @ dense.T, atol=ROUNDING, rtol=0)
+
+
+@law(drawn=matrices(), p=st.sampled_from([1, 8]), centred=st.booleans())
+def test_the_dense_way_gives_the_sparse_vectors(drawn, p, centred):
+    """Entries that differ by less than rounding may change places, so each is looked up by its own cosine."""
+    z, anchors, k = drawn
+    mean = anchors.mean(dim=0) if centred else None
+    cosines = relative_representation(z, anchors, mean=mean)
+    some = cosines.amax(dim=1) > 0.01  # below, the largest cosine may itself be rounding
+    dense, sparse = sparsify(cosines, k, p)[some], sparse_relative_representation(z, anchors, k, p, mean=mean)[some]
+    torch.testing.assert_close(sparse.values, dense.values, atol=1e-4, rtol=0)
+    kept = [cosines[some].gather(1, vectors.indices.long()) for vectors in (sparse, dense)]
+    torch.testing.assert_close(*kept, atol=ROUNDING, rtol=0)
+
+
+@pytest.mark.parametrize("d", [1, 2])
+@law(seed=st.integers(0, 2**32), spread=st.sampled_from([0.0, 1e-6, 1e-5]), k=st.integers(1, 30))
+def test_of_equal_cosines_the_earlier_anchors_are_kept_dense_or_sparse(d, seed, spread, k):
+    """So close to the query, all cosines are 1 in float32, also where the rows are not equal."""
+    rng = np.random.default_rng(seed)
+    z = torch.from_numpy(rng.uniform(1, 2, (1, d))).float()
+    anchors = z * torch.from_numpy(rng.uniform(0.1, 9, (30, 1))).float()
+    anchors += spread * torch.from_numpy(rng.uniform(0, 0.1, (30, d))).float()
+    for vectors in (
+        sparsify(relative_representation(z, anchors), k, 8),
+        sparse_relative_representation(z, anchors, k, 8),
+    ):
+        assert vectors.indices.tolist() == [list(range(k))]
+
+
+@law(drawn=matrices(), hubs=st.sampled_from([0, 0.5]), whiten=st.sampled_from([None, 0.8]))
+def test_a_cut_of_a_larger_search_is_the_smaller_search(drawn, hubs, whiten):
+    z, anchors, k = drawn
+    anchors = anchors.clamp(-1e9, 1e9)
+    assume(len(anchors) > 10 or not hubs)
+    settings = Settings(k, 2, hubs=hubs, whiten=whiten)
+    side = SideAnchors(anchors, anchors.mean(dim=0))
+    side = side.whitened(whiten) if whiten else side
+    cut, small = (side.cosines(z, many, hubs=hubs > 0).sparse(settings) for many in (len(anchors), k))
+    assert torch.equal(cut.indices, small.indices) and torch.equal(cut.values, small.values)
+
+
+@law(drawn=matrices(["plain", "ties", "near ties"]), powers=st.lists(st.integers(-9, 9), min_size=43, max_size=43))
+def test_lengths_change_nothing(drawn, powers):
+    z, anchors, k = drawn
+    factors = 2.0 ** torch.tensor(powers)[:, None]  # which multiply exactly
+    scaled = top_anchors(z * factors[:3], anchors * factors[3 : 3 + len(anchors)], k)
+    assert all(map(torch.equal, scaled, top_anchors(z, anchors, k)))
+
+
+# -- banks -----------------------------------------------------------------------------------------------
+
+
+@law(data=st.data(), drawn=banks(dtypes=DTYPES))
+def test_add_then_remove_is_identity_and_parts_make_the_whole(tmp_path_factory, data, drawn):
+    _, _, bank, _ = drawn
+    assume(len(bank) > 1)
+    cut = data.draw(st.integers(1, len(bank) - 1))
+    first, more = bank.subset(slice(0, cut)), bank.subset(slice(cut, None))
+    added = data.draw(st.permutations(list(more.pairs["id"])))
+    assert_same(concatenate([first, more], bank.name).replace(licence=bank.licence), bank)
+    stored = AnchorBank.load(first.save(tmp_path_factory.mktemp("bank") / "bank"))
+    for start in (first, stored):
+        whole = start.add(more)
+        assert_same(whole, bank)
+        back = whole.remove(ids=added)
+        assert_same(back, first)
+        assert_same(back.add(more).remove(rows=list(range(cut))), more)
+
+
+@law(data=st.data(), drawn=banks(["plain"]), center=st.booleans())
+def test_a_permutation_of_the_bank_permutes_the_answer(data, drawn, center):
+    z, prompts, bank, k = drawn
+    order = data.draw(st.permutations(range(len(bank))))
+    models = [ASIF(b, k, 2, center=center, device="cpu") for b in (bank, bank.subset(order))]
+    for side, vectors in {"image": z, "text": prompts}.items():
+        mean = bank.mean(side) if center else None
+        assume((by_hand(vectors, bank.rows(side).gathered(), mean).sort(dim=1).values.diff(dim=1) > 1e-5).all())
+        original, permuted = (model.represent(side, vectors) for model in models)
+        assert torch.equal(torch.tensor(order)[permuted.indices.long()].int(), original.indices)
+        torch.testing.assert_close(permuted.values, original.values, atol=ROUNDING, rtol=0)
+    torch.testing.assert_close(*(model.similarity(z, prompts) for model in models), atol=ROUNDING, rtol=0)
+
+
+@law(drawn=banks(), p=st.sampled_from([1, 2, 8]), reduce=st.sampled_from(["mean", "max"]))
+def test_contributions_add_up_to_the_score(drawn, p, reduce):
+    z, prompts, bank, k = drawn
+    model = ASIF(bank, k, p, device="cpu")
+    images, texts = model.images(z), model.texts(prompts)
+    scores = images.similarity(texts)
+    near = {"abs": 10 * ROUNDING}
+    for i in range(3):
+        table = contributions(images[[i]], texts[[0]], bank.pairs)
+        assert (table.contribution > 0).all() and table.contribution.sum() == pytest.approx(scores[i, 0].item(), **near)
+        label = contributions(images[[i]], texts, reduce=reduce).contribution.sum()
+        assert label == pytest.approx(getattr(scores[i], reduce)().item(), **near)
+        difference = contrast(images[[i]], texts[[0]], texts[[1]]).difference.sum()
+        assert difference == pytest.approx((scores[i, 0] - scores[i, 1]).item(), **near)
+    together = influence(images, texts, [0, 1, 2]).contribution.sum()
+    assert together == pytest.approx(scores.diagonal().mean().item(), **near)
+
+
+def test_a_cluster_gives_the_same_bits(tmp_path_factory):
+    from distributed import Client
+
+    from asif_lib.cluster.distributed import distributed_top_anchors
+
+    @settings(PROFILE, max_examples=PROFILE.max_examples // 5)
+    @given(drawn=banks(dtypes=DTYPES), shard=st.integers(1, 20), center=st.booleans())
+    def law(drawn, shard, center):
+        z, _, bank, k = drawn
+        bank = AnchorBank.load(bank.save(tmp_path_factory.mktemp("bank") / "bank"))
+        found = distributed_top_anchors(client, z, bank, "image", k, center=center, shard=shard, progress=False)
+        mean = bank.mean("image") if center else None
+        assert all(map(torch.equal, found, top_anchors(z, bank.rows("image"), k, mean=mean)))
+
+    with Client(processes=False, n_workers=1, threads_per_worker=1, dashboard_address=None) as client:
+        law()

@@ -18,7 +18,6 @@ from asif_lib.bank.joining import concatenate
 from asif_lib.errors import ParameterError
 from asif_lib.explain.contribution import contrast, contributions, influence
 from asif_lib.relative import relative_representation
-from asif_lib.search.certified import _key
 from asif_lib.search.exact import METHODS, plan_search, top_anchors
 from asif_lib.search.passes import merge_top
 from asif_lib.search.prepared import prepare
@@ -115,13 +114,6 @@ def test_all_routes_of_a_search_give_the_same_bits_and_the_largest_cosines(
     assert (others <= values[:, -1] + ROUNDING).all()
     steps, next_ones = values.diff(dim=1), indices.diff(dim=1)
     assert ((steps < 0) | ((steps == 0) & (next_ones > 0))).all()  # the earlier of equal ones first
-
-
-def test_the_key_of_a_bfloat16_grows_with_it():
-    bits = np.arange(-(2**15), 2**15).astype(np.int16)
-    numbers = torch.from_numpy(bits).view(torch.bfloat16).float()
-    keys = torch.tensor([_key(b) for b in bits])[numbers.isfinite()]
-    assert (numbers[numbers.isfinite()][keys.argsort()].diff() >= 0).all() and len(keys.unique()) == len(keys)
 
 
 @law(q=st.integers(1, 10**6), n=st.integers(1, 10**7), d=st.integers(1, 2_000), memory=st.integers(2**16, 2**32))

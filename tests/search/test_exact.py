@@ -242,8 +242,10 @@ def test_unit_rows_of_zeros_and_of_extreme_lengths_are_written_as_well():
 
 @pytest.mark.parametrize("precision", [torch.float32, torch.bfloat16])
 def test_keys_grow_with_the_numbers_and_name_the_smallest_of_them(precision):
-    numbers = torch.cat([randn(1, 500), randn(2, 500) * 1e-6, torch.tensor([-1.0, 1.0])]).to(precision).sort().values
     half = precision == torch.bfloat16
+    every = torch.arange(-(2**15), 2**15).to(torch.int16).view(torch.bfloat16)
+    drawn = torch.cat([randn(1, 500), randn(2, 500) * 1e-6, torch.tensor([-1.0, 1.0])])
+    numbers = (every[every.isfinite() & ((every != 0) | ~every.signbit())] if half else drawn).sort().values
     bits = numbers.view(torch.int16 if half else torch.int32).tolist()
     keys = np.array([certified._key(np.int16(b) if half else np.int32(b), half) for b in bits])
     assert (np.diff(keys) >= 0).all()

@@ -126,6 +126,7 @@ def _check_locks(file):
     """Raise `LockedError` if the file system refuses a lock: filelock takes this for the lock of another process."""
     if fcntl is None:
         return
+    Path(file).parent.mkdir(parents=True, exist_ok=True)  # as filelock does
     descriptor = os.open(file, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)

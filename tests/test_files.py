@@ -266,3 +266,8 @@ def test_every_table_for_spreadsheets_comes_from_one_writer():
     sources = [*(ROOT / "asif_lib").rglob("*.py"), *(ROOT / "notebooks" / "asif_book").rglob("*.py")]
     writers = [f.name for f in sources if re.search(r"to_csv|csv\.writer|DictWriter|savetxt", f.read_text("utf-8"))]
     assert sorted(writers) == ["files.py", "openclipart.py"]
+
+
+def test_a_lock_makes_the_folder_of_its_file(tmp_path):
+    with locked(tmp_path / "new" / "folder" / "file.json"):
+        assert (tmp_path / "new" / "folder").is_dir()

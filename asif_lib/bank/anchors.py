@@ -351,10 +351,11 @@ class AnchorBank:
             yield self
             return
         with self.disk.newest() as disk:
-            if seen and disk.entry != self.disk.entry:
+            newest = disk.record.newest
+            if seen and newest != self.disk.record.newest:
                 raise BankError(
-                    f"bank {self.name!r} was changed meanwhile (version {self.version} was opened, "
-                    f"{disk.entry.version} of {disk.entry.time} is there now): load it again"
+                    f"bank {self.name!r} was changed meanwhile (version {self.version} was opened, {newest.version} of "
+                    f"{newest.time} is there now): load it again"
                 )
             yield self._of(disk)
 
@@ -537,16 +538,15 @@ class AnchorBank:
     @property
     def version(self) -> int | None:
         """The number of the version on disk; None in memory."""
-        return self.disk.entry.version if self.disk else None
+        return self.disk.record.newest.version if self.disk else None
 
     def history(self) -> pd.DataFrame:
         """Return ``version``, ``time`` (UTC), ``change`` and ``count`` of each version since the build or `compact`.
 
         Raises `BankError` if the bank is in memory only.
         """
-        columns = ["version", "time", "change", "count"]
         history = self.on_disk("has no history").record.history
-        return pd.DataFrame([version.model_dump(include=columns) for version in history])[columns]
+        return pd.DataFrame([vars(version) for version in history])[["version", "time", "change", "count"]]
 
     def undo(self) -> Self:
         """Make the version before this one the newest on disk, and return it; the files of the edit are deleted.

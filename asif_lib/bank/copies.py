@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from safetensors import SafetensorError
 
 from asif_lib.errors import BankError, first_line
-from asif_lib.files import parse_json, read_file, sealed, sha256_of, size_of_file, unsealed, write_whole
+from asif_lib.files import read_sealed, sha256_of, size_of_file, write_sealed
 from asif_lib.search.prepared import PreparedAnchors, rounded_blocks
 
 from .matrices import map_rows, matrix_file
@@ -48,7 +48,7 @@ def recorded(file, about):
         about |= {"file": file.name, "size": part.stat().st_size, "checksum": sha256_of(part)}
         record.unlink(missing_ok=True)  # the old record must not describe the new file
         part.replace(file)
-        write_whole(record, sealed(about))
+        write_sealed(record, about)
     finally:
         part.unlink(missing_ok=True)
 
@@ -58,7 +58,7 @@ def checked_record(file, about) -> FileRecord:
 
     Raises `OSError` or `ValueError` if file or record are missing or damaged, or the record says something else.
     """
-    record = parse_json(unsealed(read_file(file.with_suffix(".json"))), FileRecord)
+    record = read_sealed(file.with_suffix(".json"), FileRecord)
     for key, value in {"file": file.name, **about}.items():
         if (found := getattr(record, key, None)) != value:
             raise ValueError(f"its {key} is {found}, not {value}")
@@ -69,7 +69,7 @@ def checked_record(file, about) -> FileRecord:
 
 def checksums_of_files(folder) -> dict:
     """Return the SHA-256 of each file in a folder that has a record, by path. Raises `OSError` or `ValueError`."""
-    records = {file: parse_json(unsealed(read_file(file)), FileRecord) for file in sorted(folder.glob("*.json"))}
+    records = {file: read_sealed(file, FileRecord) for file in sorted(folder.glob("*.json"))}
     for file, record in records.items():
         if Path(record.file).stem != file.stem:
             raise ValueError(f"{file.name} is the record of another file, {record.file}")

@@ -68,14 +68,9 @@ class DiskVersion:
     """Paths and checksums of the files that were compared since the bank was opened: each is, before it is read."""
 
     @property
-    def entry(self):
-        """The history's entry of this version."""
-        return self.record.newest
-
-    @property
     def index_folder(self) -> Path:
         """The folder of prepared copies and indexes of this version; it is deleted with the version."""
-        return self.folder / self.entry.index_folder
+        return self.folder / self.record.newest.index_folder
 
     @cached_property
     def schema(self) -> pa.Schema:
@@ -104,12 +99,7 @@ class DiskVersion:
 
     def pairs(self) -> pd.DataFrame:
         """Read the table."""
-        self.compare("pairs.parquet")
-        with damage_named(self.folder):
-            table = pa.concat_tables([part.pairs.read().cast(self.schema) for part in self.parts])
-            if len(self.removed):
-                table = table.filter(pa.array(self.is_left(0, self.starts[-1])))
-            return table.to_pandas()
+        return pa.Table.from_batches([batch for _, _, batch in self.batches()], self.schema).to_pandas()
 
     def batches(self, columns=None):
         """Yield ``(part, rows of the part that are left, batch of their pairs with those columns)``, block by block."""
@@ -161,8 +151,7 @@ class DiskVersion:
             except (OSError, ValueError) as error:
                 damaged.append(f"{folder}: {first_line(error)}")
         size = sum(path.stat().st_size for path in files if path.exists())
-        how = {"unit": "B", "unit_scale": True, "disable": not progress, "leave": False}
-        with progress_bar(total=size, desc="verifying", **how) as bar:
+        with progress_bar(total=size, desc="verifying", unit="B", unit_scale=True, progress=progress) as bar:
             for path, checksum in files.items():
                 try:
                     check_sha256(path, checksum)
@@ -230,14 +219,14 @@ class DiskVersion:
         """Write the pairs that are left into one part, and forget the versions before; the lock is held."""
         if len(self.parts) == 1 and not len(self.removed):
             return self
-        part, sums = write_part(self.folder, self.record.sides, self.entry.count, self.schema, self.blocks())
+        part, sums = write_part(self.folder, self.record.sides, self.record.newest.count, self.schema, self.blocks())
         record = self.record.model_copy(update={"parts": [part]})
         parts = [_open_part(self.folder / part.name, record.sides)]
         return self._committed(record, "compacted", parts, NO_ROWS, sums, forget=True)
 
     def undo(self) -> "DiskVersion":
         """Make the version before this one the newest; the lock is held."""
-        name, version, history = self.record.name, self.entry.version, self.record.history[:-1]
+        name, version, history = self.record.name, self.record.newest.version, self.record.history[:-1]
         if not history:
             before = "it was built" if version == 1 else "it was compacted, which deletes what was there before"
             raise BankError(f"bank {name!r} is at version {version}, as {before}: there is nothing to undo")
@@ -251,9 +240,10 @@ class DiskVersion:
         from .copies import write_prepared  # most banks have none
 
         with changing(self.folder, self.record.name) as record:
-            if self.entry.state not in [version.state for version in record.history]:
+            opened = self.record.newest
+            if opened.state not in [version.state for version in record.history]:
                 raise BankError(
-                    f"bank {self.record.name!r}: version {self.entry.version}, which was opened, is no longer on disk; "
+                    f"bank {self.record.name!r}: version {opened.version}, which was opened, is no longer on disk; "
                     f"load the bank again, and prepare that"
                 )
             for side, mean in means.items():

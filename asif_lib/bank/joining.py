@@ -76,10 +76,10 @@ def _again(joined, bank_of) -> int:
     captions, _ = pd.factorize(joined.pairs["caption"])
     banks = pd.Series(bank_of).groupby(captions)
     several = np.flatnonzero(banks.transform("max") > banks.transform("min"))  # most captions are in one bank
-    pairs = []
+    again, first_bank = 0, {}
     for first in range(0, len(several), BLOCK):
         block = several[first : first + BLOCK]
-        values = [joined.rows(side).take(block).view(torch.uint8) for side in joined.sides]
-        pairs += map(hash, zip(captions[block].tolist(), *(map(bytes, value.numpy()) for value in values), strict=True))
-    of = pd.Series(bank_of[several])
-    return int((of > of.groupby(np.array(pairs, np.int64)).transform("min")).sum())
+        values = [joined.rows(side).take(block).view(torch.uint8).numpy() for side in joined.sides]
+        for bank, *pair in zip(bank_of[block], captions[block], *(map(bytes, rows) for rows in values), strict=True):
+            again += bool(first_bank.setdefault(hash(tuple(pair)), bank) < bank)
+    return again

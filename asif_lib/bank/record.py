@@ -142,7 +142,7 @@ def read_record(folder, name) -> BankRecord:
         about = parse_json(content, dict[str, Any])  # also of a bank without a checksum
         if (type(about.get("format")), about.get("format")) != (int, FORMAT_VERSION):
             raise BankFormatError(folder, name, about)
-        record = parse_json(unsealed(content), BankRecord)
+        record = unsealed(content, BankRecord)
         if not record.parts or not record.history:
             raise ValueError("it names no part, or no version")
         if links := [name for name in sorted(record.named) if (folder / name).is_symlink()]:

@@ -203,7 +203,7 @@ def collect(client, futures, *, sizes, progress=True, **bar):
     """
     number = {future.key: i for i, future in enumerate(futures)}
     try:
-        with progress_bar(disable=not progress, leave=False, **bar) as shown:
+        with progress_bar(progress=progress, **bar) as shown:
             for future, result in as_completed(futures, with_results=True, loop=client.loop):
                 if future.cancelled():  # then its result is an exception that was not raised
                     raise CancelledError

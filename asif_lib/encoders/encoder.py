@@ -87,7 +87,7 @@ class Encoder:
         """
         chunks = chunks_of(self._order(items), self.batch_size if batch_size is None else batch_size)
         title = f"encoding with {self.identity.name}"
-        bar = progress_bar(total=len(items), desc=title, unit=self.unit, disable=not progress, leave=False)
+        bar = progress_bar(total=len(items), desc=title, unit=self.unit, progress=progress)
         mapping = one_thread_per_core(self.device) if self.in_threads else contextlib.nullcontext(map)
         with bar, mapping as mapped:
             for chunk, result in zip(chunks, mapped(functools.partial(self._run, items), chunks), strict=True):

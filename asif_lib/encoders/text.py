@@ -169,9 +169,7 @@ def has_bfloat16(device) -> bool:
     """Whether the device multiplies matrices in bfloat16 without a detour."""
     if device.type == "cuda":
         return torch.cuda.is_bf16_supported(including_emulation=False)
-    if device.type == "cpu":
-        return has_fast_bfloat16()
-    return True
+    return device.type != "cpu" or has_fast_bfloat16()
 
 
 @contextlib.contextmanager

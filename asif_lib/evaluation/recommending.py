@@ -139,7 +139,7 @@ def recommend(bank, task=SAME, *, seed=0, progress=True) -> Recommendation:
     folds = [(fit, asked[:ASKED]) for fit, asked in _folds(task, image, seed)]
     shares = sorted({default_k(len(rows), share): share for share in reversed(SHARES)}.values())  # each k once
     grid = list(ParameterGrid({"hubs": HUBS, "share": shares, "p": POWERS}))
-    with progress_bar(total=len(folds) * len(grid), desc="recommend", disable=not progress, leave=False) as bar:
+    with progress_bar(total=len(folds) * len(grid), desc="recommend", progress=progress) as bar:
         found = [_answers(image, text, captions, *fold, grid, bar) for fold in folds]
     return _advice(bank, task, found)
 

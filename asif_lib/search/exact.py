@@ -151,8 +151,8 @@ def top_anchors(queries, anchors, k, *, mean=None, method="auto", device="cpu", 
     search = Passes(anchors, mean, k, chosen, prepared if chosen.method == "bf16" else None)
     values = torch.empty(len(queries), k, dtype=torch.float32)
     indices = torch.empty(len(queries), k, dtype=torch.int64)
-    steps, title = -(-len(queries) // chosen.queries) * len(anchors), f"searching ({chosen})"
-    with progress_bar(total=steps, desc=title, unit="anchor", disable=not progress, leave=False) as bar:
+    steps = -(-len(queries) // chosen.queries) * len(anchors)
+    with progress_bar(total=steps, desc=f"searching ({chosen})", unit="anchor", progress=progress) as bar:
         for first in range(0, len(queries), chosen.queries):
             rows = slice(first, first + chosen.queries)
             values[rows], indices[rows] = search(queries[rows], bar.update)

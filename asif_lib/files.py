@@ -133,9 +133,8 @@ def _check_locks(file):
     except BlockingIOError:  # another process holds it, and may release it
         pass
     except OSError as error:
-        raise LockedError(
-            f"{file}: the file system does not lock files ({error.strerror}); put the folder on another disk"
-        ) from None
+        fault = f"the file system does not lock files ({error.strerror}); put the folder on another disk"
+        raise LockedError(f"{file}: {fault}") from None
     finally:
         os.close(descriptor)
 

@@ -107,9 +107,7 @@ def _check_rows(bank, wrong, find):
         bad = np.concatenate([find(block).numpy() for _, block in bank.rows(side).blocks(BLOCK)] or [[]])
         if bad.any():
             which = first_names(bank.pairs["id"][bad])
-            raise BankError(
-                f"at the bank's precision {bank.rows(side).dtype} the {side} embedding is {wrong} of: {which}"
-            )
+            raise BankError(f"at the bank's precision {bank.dtypes[side]} the {side} embedding is {wrong} of: {which}")
 
 
 def check_directions(bank):
@@ -124,9 +122,7 @@ def check_precision(before, bank):
         bad = torch.cat([(old.any(dim=1) & ~new.any(dim=1)) | ~new.isfinite().all(dim=1) for old, new in blocks])
         if bad.any():
             which = first_names(bank.pairs["id"][bad.numpy()])
-            raise BankError(
-                f"in {bank.rows(side).dtype} the {side} embedding is not finite, or becomes zero, of: {which}"
-            )
+            raise BankError(f"in {bank.dtypes[side]} the {side} embedding is not finite, or becomes zero, of: {which}")
 
 
 def check_encoders(bank, other):

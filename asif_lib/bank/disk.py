@@ -15,7 +15,6 @@ from safetensors import SafetensorError, safe_open
 
 from asif_lib.errors import BankError, first_line
 from asif_lib.files import SMALL, check_sha256, size_of_file
-from asif_lib.machine import progress_bar
 from asif_lib.search.rows import BLOCK, Rows
 
 from .matrices import map_rows, read_rows
@@ -138,30 +137,6 @@ class DiskVersion:
             check_sha256(path, checksum)
             self.compared.add((path, checksum))
 
-    def verify(self, progress) -> list:
-        """Compare all files of the bank, its prepared copies and indexes; see `AnchorBank.verify`."""
-        from .copies import checksums_of_files  # most banks have none
-
-        history = self.record.history
-        files = {self.folder / v.state: v.checksum for v in history} | _part_files(self.folder, self.record)
-        damaged = []
-        for folder in (self.folder / version.index_folder for version in history):
-            try:
-                files |= checksums_of_files(folder)
-            except (OSError, ValueError) as error:
-                damaged.append(f"{folder}: {first_line(error)}")
-        size = sum(path.stat().st_size for path in files if path.exists())
-        with progress_bar(total=size, desc="verifying", unit="B", unit_scale=True, progress=progress) as bar:
-            for path, checksum in files.items():
-                try:
-                    check_sha256(path, checksum)
-                    bar.update(path.stat().st_size)
-                except (OSError, ValueError) as error:
-                    damaged.append(f"{path.parent}: {first_line(error)}")
-        if damaged:
-            raise BankError(f"bank {self.record.name!r} is damaged; {MEND}: {'; '.join(damaged)}")
-        return list(files)
-
     # -- the next version --------------------------------------------------------------------------------
 
     @contextlib.contextmanager
@@ -188,9 +163,7 @@ class DiskVersion:
         record, parts = self.record, self.parts
         if new is not None:
             if len(parts) >= MAX_PARTS:
-                raise BankError(
-                    f"bank {record.name!r} has {MAX_PARTS} parts; compact it (asif bank compact), then add again"
-                )
+                raise BankError(f"bank {record.name!r} has {MAX_PARTS} parts; compact it (asif bank compact), then add")
             blocks = in_blocks({side: new.rows(side) for side in sums}, plain_table(new.pairs, self.schema))
             part, added = write_part(self.folder, record.sides, len(new), self.schema, blocks)
             sums = {side: sums[side] + added[side] for side in sums}
@@ -235,20 +208,6 @@ class DiskVersion:
         write_record(self.folder, before.record)
         return before
 
-    def prepare(self, means, progress):
-        """Write the rounded copies of this version; `means` holds a mean, or None, by side."""
-        from .copies import write_prepared  # most banks have none
-
-        with changing(self.folder, self.record.name) as record:
-            opened = self.record.newest
-            if opened.state not in [version.state for version in record.history]:
-                raise BankError(
-                    f"bank {self.record.name!r}: version {opened.version}, which was opened, is no longer on disk; "
-                    f"load the bank again, and prepare that"
-                )
-            for side, mean in means.items():
-                write_prepared(self, side, mean, progress)
-
 
 def open_version(folder, name) -> DiskVersion:
     """Open the newest version in `folder`; `BankError` if there is no bank, or it is damaged or of another format."""
@@ -266,7 +225,7 @@ def open_version(folder, name) -> DiskVersion:
 def _open(folder, record, compared):
     """Open the newest version that `record` names; compare its state, and the files of a small bank."""
     with damage_named(folder):  # what a checksum vouches for is not looked at again
-        files = _part_files(folder, record)
+        files = record.files_of_parts(folder)
         if sum(map(size_of_file, files)) >= SMALL:  # their embeddings and tables wait until they are read
             files = {}
         files[folder / record.newest.state] = record.newest.checksum
@@ -293,11 +252,6 @@ def _open_part(folder, sides) -> Part:
                 f"torch.{side.dtype} of shape {shape}"
             )
     return Part(folder, matrices, pairs)
-
-
-def _part_files(folder, record) -> dict:
-    """Return the checksum of each file of the parts, by path."""
-    return {folder / part.name / name: checksum for part in record.parts for name, checksum in part.files.items()}
 
 
 @contextlib.contextmanager

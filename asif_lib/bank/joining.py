@@ -20,17 +20,15 @@ def concatenate(banks, name=None) -> AnchorBank:
     pairs that an earlier bank has too, with the same caption and embeddings: each copy is an anchor. The joined bank
     reads the embeddings of banks on disk when it needs them, and its `save` copies them block by block.
 
+    Raises `IdentityError` or `BankError` if encoders, sides, precision or columns differ, two banks of one name share
+    ids, or a file is damaged.
+
     Parameters
     ----------
     banks : list of AnchorBank
         With the same sides, encoders, precision and columns.
     name : str, optional
         Default: the names of the banks, joined by ``+``.
-
-    Raises
-    ------
-    IdentityError, BankError
-        If encoders, sides, precision or columns differ, two banks of one name share ids, or a file is damaged.
 
     Examples
     --------
@@ -43,9 +41,7 @@ def concatenate(banks, name=None) -> AnchorBank:
     for bank in banks[1:]:
         check_encoders(first, bank)
         if bank.dtypes != first.dtypes:
-            raise BankError(
-                f"bank {bank.name!r} is kept in {bank.dtype}, bank {first.name!r} in {first.dtype}: use `to`"
-            )
+            raise BankError(f"bank {bank.name!r} is in {bank.dtype}, bank {first.name!r} in {first.dtype}: use `to`")
         check_columns(first, bank)
     ids = pd.concat([bank.pairs["id"] for bank in banks])
     shared = set(ids[ids.duplicated()])

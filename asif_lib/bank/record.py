@@ -111,6 +111,10 @@ class BankRecord(_Entry):
         """The identity of each side's encoder, by the side's name."""
         return {side.name: side.encoder for side in self.sides}
 
+    def files_of_parts(self, folder) -> dict:
+        """Return the checksum of each file of the parts, by its path below `folder`."""
+        return {folder / part.name / name: checksum for part in self.parts for name, checksum in part.files.items()}
+
     @property
     def named(self) -> set:
         """The names of the files and folders that belong to the bank."""

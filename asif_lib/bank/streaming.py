@@ -43,6 +43,9 @@ def build_streamed(
     beside the bank names these rows, and those whose caption the text encoder cuts off. A warning counts them, and the
     captions that repeat another. The cache of embeddings is not used.
 
+    Raises `DataError` if the rows break off; the blocks before are kept. Raises `BankError` if an embedding cannot be
+    used, no pair is left, or the folder cannot be written.
+
     Parameters
     ----------
     stream : PairStream
@@ -58,13 +61,6 @@ def build_streamed(
         Rows that a killed build loses.
     dtype : torch.dtype
         Of the stored embeddings.
-
-    Raises
-    ------
-    DataError
-        If the rows break off; the blocks before are kept.
-    BankError
-        If an embedding cannot be used, no pair is left, or the folder cannot be written.
     """
     folder, encoders, name = Path(folder).absolute(), (image_encoder, text_encoder), name or stream.name
     check_folder(folder)

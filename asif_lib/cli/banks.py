@@ -153,10 +153,7 @@ def _import(
     return _saved(bank, name, precision)
 
 
-@command(
-    bank_app, "stream",
-    "asif bank stream cc12m pixparse/cc12m-wds --limit 1600000 --precision bfloat16",
-)  # fmt: skip
+@command(bank_app, "stream", "asif bank stream cc12m pixparse/cc12m-wds --limit 1600000 --precision bfloat16")
 def _stream(
     name: Name,
     repository: Annotated[str, Argument(metavar="REPOSITORY", help="of the hub, or a folder in its formats")],
@@ -369,15 +366,10 @@ def _recommend(
         lines = _ready(advice.settings, name)
         if not is_loadable:  # the command loads encoders by their names
             del lines["command"]
-        rows.append(_about(advice) | lines)
+        about = vars(advice) | {measure: asdict(getattr(advice, measure)) for measure in ("gain", "start_gain")}
+        rows.append(about | {"table": advice.table.to_dict("records")} | lines)
         texts.append("\n".join([str(advice), *lines.values()]))
     return rows, "\n\n".join(texts)
-
-
-def _about(advice):
-    """Return the advice for JSON."""
-    about = vars(advice) | {measure: asdict(getattr(advice, measure)) for measure in ("gain", "start_gain")}
-    return about | {"table": advice.table.to_dict("records")}
 
 
 def _ready(settings, name):

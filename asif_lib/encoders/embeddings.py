@@ -29,19 +29,15 @@ COMMIT_EVERY = 64
 def embed(encoder, items, *, progress=True) -> torch.Tensor:
     """Return the (n, dim) float32 embeddings of n pictures or texts, from the cache where it has them.
 
+    Raises `ParameterError` if one item is given, or a table, in place of a list. Raises `BrokenPicturesError` if
+    pictures cannot be read; the embeddings of the others are in the cache all the same.
+
     Parameters
     ----------
     encoder : ImageEncoder, TextEncoder, or an encoder of your own
         Your own is an object with an `identity` (see `external_identity`), and a method ``encode(items)`` that returns
         an (n, d) Tensor or array for a list of n items, also for an empty one. It is called without the cache.
     items : sequence of pictures or of strings
-
-    Raises
-    ------
-    ParameterError
-        If one item is given, or a table, in place of a list.
-    BrokenPicturesError
-        If pictures cannot be read; the embeddings of the others are in the cache all the same.
     """
     vectors, _, errors = embed_readable(encoder, items, progress=progress)
     if errors:
@@ -67,7 +63,11 @@ def embed_readable(encoder, items, *, progress=True):
     """
     check_list(items)
     if encoder.identity.is_external or not isinstance(encoder, Encoder):
-        return _encoded(encoder, items), list(range(len(items))), []
+        vectors = as_embeddings(encoder.encode(list(items))).float().cpu()
+        if vectors.shape != (shape := (len(items), encoder.identity.dim)):
+            fault = f"returned the shape {tuple(vectors.shape)} for {len(items)} items, not {shape}"
+            raise EncoderError(f"encode of {encoder.identity} {fault}")
+        return vectors, list(range(len(items))), []  # under this identity, the cache may hold those of another encoder
     keys, broken = encoder.cache_keys(items)
     positions_of = {}  # equal items are encoded once
     for i, key in keys.items():
@@ -125,17 +125,6 @@ def _fill(found, path, mode, encoder, items, positions_of, broken, progress):
             if pending >= COMMIT_EVERY:
                 connection.commit()
                 pending = 0
-
-
-def _encoded(encoder, items) -> torch.Tensor:
-    """Encode without the cache, in which the embeddings of another encoder of that identity may lie."""
-    vectors = as_embeddings(encoder.encode(list(items))).float()
-    if vectors.shape != (len(items), encoder.identity.dim):
-        raise EncoderError(
-            f"encode of {encoder.identity} returned the shape {tuple(vectors.shape)} for {len(items)} items, not "
-            f"({len(items)}, {encoder.identity.dim})"
-        )
-    return vectors.cpu()
 
 
 @contextlib.contextmanager

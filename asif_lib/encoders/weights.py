@@ -68,9 +68,8 @@ def check_name(name, kind):
         raise EncoderError(f"{name}: there is no such folder; check the name, or move the encoder's folder back")
     found = _kind_of(folder) if folder.is_dir() else next((k for k in SHIPPED if name in SHIPPED[k]), None)
     if found not in (kind, None):
-        raise EncoderError(
-            f"{name}: is an encoder of kind {found!r}: give it to --{found}-encoder (load_{found}_encoder)"
-        )
+        use = f"--{found}-encoder (load_{found}_encoder)"
+        raise EncoderError(f"{name}: is an encoder of kind {found!r}: give it to {use}")
 
 
 def _kind_of(folder):
@@ -176,9 +175,8 @@ def _hub_repository(name, kind):
     if config is None or not config.hf_hub_id:
         close = timm.list_models(f"*{name[:8]}*", pretrained=True)[:3]
         hint = f"; timm has for example {', '.join(close)}" if close else ""
-        raise EncoderError(
-            f"{name}: is neither a folder nor one of {', '.join(REGISTRY_IMAGE_ENCODERS)} nor a timm model{hint}"
-        )
+        known = ", ".join(REGISTRY_IMAGE_ENCODERS)
+        raise EncoderError(f"{name}: is neither a folder nor one of {known} nor a timm model{hint}")
     return config.hf_hub_id
 
 

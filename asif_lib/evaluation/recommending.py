@@ -89,9 +89,8 @@ class Recommendation:
             lines.append(f"Whitening changes mean recall by {in_points(self.start_gain)} inside this bank.")
         lines.append(f"The choice starts with {_in_words(self.start)}.")
         gain, undecided = in_points(self.gain), "" if self.decided else ": undecided, so the start stays"
-        lines.append(
-            f"On questions that did not choose, the choice gains {gain} of mean recall over its start{undecided}."
-        )
+        gains = f"the choice gains {gain} of mean recall over its start{undecided}"
+        lines.append(f"On questions that did not choose, {gains}.")
         lines.append(f"Recommended: {_in_words(self.settings)}.")
         if undecided:
             lines.append(f"The best that was tried: {_in_words(self.best)}.")

@@ -96,6 +96,8 @@ def plan_search(q, n, d, k, *, method="auto", device="cpu", memory=None, prepare
 def top_anchors(queries, anchors, k, *, mean=None, method="auto", device="cpu", memory=None, progress=False):
     """Return the k largest cosines of each query with the anchors, and the positions of these anchors.
 
+    For small matrices, `sklearn.neighbors.NearestNeighbors` does the same, without centring and a bound on memory.
+
     Raises `ParameterError` if k is out of range, the dimensions differ, a vector holds NaN or infinity before or after
     the mean is subtracted, or by `plan_search`.
 
@@ -123,10 +125,6 @@ def top_anchors(queries, anchors, k, *, mean=None, method="auto", device="cpu", 
         Cosines computed in double precision and rounded to float32, the largest first, ties by the smaller index: the
         order of the anchors decides which of equal ones are kept.
     indices : Tensor of shape (q, k), int64
-
-    See Also
-    --------
-    sklearn.neighbors.NearestNeighbors : The same for small matrices, without centring and without a bound on memory.
 
     Examples
     --------

@@ -72,10 +72,10 @@ def checked_record(file, about) -> FileRecord:
 
 def verify_files(version, progress) -> list:
     """Compare all files of the bank of a `DiskVersion`, its copies and indexes; see `AnchorBank.verify`."""
-    bank, history = version.folder, version.record.history
-    files = {bank / one.state: one.checksum for one in history} | version.record.files_of_parts(bank)
+    home, history = version.folder, version.record.history
+    files = {home / one.state: one.checksum for one in history} | version.record.files_of_parts(home)
     damaged = []
-    for folder in (bank / one.index_folder for one in history):
+    for folder in (home / one.index_folder for one in history):
         try:
             files |= _checksums(folder)
         except (OSError, ValueError) as error:

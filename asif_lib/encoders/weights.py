@@ -213,8 +213,7 @@ def folder_checksum(folder, expected=None, *, subfolders=True):
     if subfolders and any(file.name == "adapter_config.json" for file in files):
         raise EncoderError(f"{folder}: is an adapter of another model; merge the two with peft, and save the whole")
     safe = {file.parent for file in files if file.name == WEIGHTS}
-    pickled = sorted(file for file in files if file.name.endswith(PICKLED) and file.parent not in safe)
-    if pickled:
+    if pickled := sorted(file for file in files if file.name.endswith(PICKLED) and file.parent not in safe):
         raise EncoderError(
             f"{pickled[0].parent}: has no {WEIGHTS}; {pickled[0].name} is pickled, which could run code, so "
             f"convert it to safetensors"
@@ -239,8 +238,7 @@ def _shards(index):
         shards = {index.parent / name for name in json.loads(index.read_text())["weight_map"].values()}
     except (ValueError, LookupError, TypeError, AttributeError) as error:
         raise EncoderError(f"{index}: is damaged ({first_line(error)}); fetch or save the model again") from None
-    missing = sorted(shard.name for shard in shards if not shard.is_file())
-    if missing:
+    if missing := sorted(shard.name for shard in shards if not shard.is_file()):
         raise EncoderError(f"{index}: names {missing[0]}, which is not there; fetch or save the model again")
     return shards
 

@@ -366,10 +366,15 @@ def _recommend(
         lines = _ready(advice.settings, name)
         if not is_loadable:  # the command loads encoders by their names
             del lines["command"]
-        about = vars(advice) | {measure: asdict(getattr(advice, measure)) for measure in ("gain", "start_gain")}
-        rows.append(about | {"table": advice.table.to_dict("records")} | lines)
+        rows.append(_about(advice) | lines)
         texts.append("\n".join([str(advice), *lines.values()]))
     return rows, "\n\n".join(texts)
+
+
+def _about(advice):
+    """Return the advice for JSON."""
+    about = vars(advice) | {measure: asdict(getattr(advice, measure)) for measure in ("gain", "start_gain")}
+    return about | {"table": advice.table.to_dict("records")}
 
 
 def _ready(settings, name):

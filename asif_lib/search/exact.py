@@ -65,7 +65,7 @@ def plan_search(q, n, d, k, *, method="auto", device="cpu", memory=None, prepare
     Examples
     --------
     >>> print(plan_search(1_000, 200_000, 768, 800, method="torch"))
-    torch, blocks of 1,000 queries and 34,952 anchors
+    torch, blocks of 1,000 queries and 34,934 anchors
     """
     device = torch.device(device)
     if method == "auto":

@@ -134,24 +134,23 @@ def _check_locks(file):
     except BlockingIOError:  # another process holds it, and may release it
         pass
     except OSError as error:
-        raise LockedError(
-            f"{file}: the file system does not lock files ({error.strerror}); put the folder on another disk"
-        ) from None
+        fault = f"the file system does not lock files ({error.strerror}); put the folder on another disk"
+        raise LockedError(f"{file}: {fault}") from None
     finally:
         os.close(descriptor)
 
 
 def read_json(path, kind):
-    """Read a JSON file as `kind`: a dataclass, a pydantic model, or a type such as ``dict[str, int]``.
-
-    Types are checked strictly: a number in quotes is a string, and 1.0 is no count. Raises `OSError` if the file cannot
-    be read, and `ValueError` if it is not JSON of that kind: one line that names the key and the mistake.
-    """
+    """Read a JSON file, as `parse_json`. Raises `OSError` if the file cannot be read."""
     return parse_json(Path(path).read_bytes(), kind)
 
 
 def parse_json(content: bytes, kind):
-    """Return the JSON in `content` as `kind`, as `read_json` does. Raises `ValueError`."""
+    """Return the JSON in `content` as `kind`: a dataclass, a pydantic model, or a type such as ``dict[str, int]``.
+
+    Types are checked strictly: a number in quotes is a string, and 1.0 is no count. Raises `ValueError` if it is not
+    JSON of that kind: one line that names the key and the mistake.
+    """
     try:
         return TypeAdapter(kind).validate_json(content, strict=True)
     except ValidationError as error:
@@ -199,15 +198,25 @@ def sealed(value) -> bytes:
     return body + f',\n  "sha256": "{hashlib.sha256(body).hexdigest()}"\n}}\n'.encode()
 
 
-def unsealed(content: bytes) -> bytes:
-    """Return the JSON in `content` without its checksum; `ValueError` if this is missing, or another."""
+def write_sealed(path, value) -> None:
+    """Write a value as `sealed` JSON, in one step."""
+    write_whole(path, sealed(value))
+
+
+def read_sealed(path, kind):
+    """Read a file that `write_sealed` wrote, as `kind`; errors as of `read_file` and `unsealed`."""
+    return unsealed(read_file(path), kind)
+
+
+def unsealed(content: bytes, kind):
+    """Return the JSON in `content` as `kind`; `ValueError` if it is not, or its checksum is missing, or another."""
     seal = _SEAL.search(content)
     if not seal:
         raise ValueError("its checksum is missing: an earlier version wrote it, or it is cut off")
     body = content[: seal.start()]
     if hashlib.sha256(body).hexdigest().encode() != seal[1]:
         raise ValueError("it is not as it was written: its checksum differs")
-    return body + b"\n}"
+    return parse_json(body + b"\n}", kind)
 
 
 def _in_checkout() -> bool:

@@ -22,7 +22,7 @@ WORTH_A_LINE = 1.0
 """Seconds of work from which a log gets a line."""
 
 
-def progress_bar(iterable=None, **options) -> terminal_tqdm:
+def progress_bar(iterable=None, *, progress=True, **options) -> terminal_tqdm:
     """Return tqdm's bar in a terminal and in a notebook; elsewhere write one line to stderr, after the work.
 
     A log keeps every redrawing of a bar. So where nobody watches, the bar stays silent, and its last state is
@@ -31,25 +31,13 @@ def progress_bar(iterable=None, **options) -> terminal_tqdm:
     Parameters
     ----------
     iterable, options
-        As for `tqdm.tqdm`.
-    """
-    in_notebook = any(base.__module__ == "tqdm.notebook" for base in any_tqdm.__mro__)
-    watched = in_notebook or sys.stderr.isatty()
-    return (any_tqdm if watched else _LastState)(iterable, **options)
-
-
-def slow_bar(items, desc, unit, progress) -> terminal_tqdm:
-    """Return a bar over a list of items that shows only if the work takes seconds, and goes when it is done.
-
-    Parameters
-    ----------
-    items : list
-    desc, unit : str
-        What is done, and what is counted.
+        As for `tqdm.tqdm`, but a bar goes when its work is done.
     progress : bool
         Whether there is a bar at all.
     """
-    return progress_bar(items, desc=desc, unit=unit, disable=not progress, leave=False, delay=WORTH_A_LINE)
+    in_notebook = any(base.__module__ == "tqdm.notebook" for base in any_tqdm.__mro__)
+    watched = in_notebook or sys.stderr.isatty()
+    return (any_tqdm if watched else _LastState)(iterable, **{"leave": False, "disable": not progress, **options})
 
 
 class _LastState(terminal_tqdm):

@@ -64,7 +64,12 @@ def unit_rows(z, mean=None, first=0, dtype=torch.float32) -> torch.Tensor:
     norms = z.norm(dim=1, keepdim=True)
     extreme = ((norms < SMALLEST) | ~norms.isfinite()).squeeze(1)
     if extreme.any():  # their squares under- or overflow, unless divided by their largest component
-        _check_finite(given, z, first)
+        if (bad := ~z.isfinite().all(dim=1)).any():
+            i = int(bad.nonzero()[0])
+            what = "minus the mean is beyond float32, or the mean holds NaN or infinity"
+            if not given[i].isfinite().all():
+                what = "holds NaN or infinity; see what was encoded there"
+            raise ParameterError(f"row {first + i} of the embeddings {what}")
         z = z.clone()
         largest = z[extreme].abs().amax(dim=1, keepdim=True)
         z[extreme] /= torch.where(largest > 0, largest, 1)
@@ -72,22 +77,15 @@ def unit_rows(z, mean=None, first=0, dtype=torch.float32) -> torch.Tensor:
     return z / torch.where(norms > 0, norms, 1)
 
 
-def _check_finite(given, centred, first):
-    bad = ~centred.isfinite().all(dim=1)
-    if bad.any():
-        i = int(bad.nonzero()[0])
-        what = "minus the mean is beyond float32, or the mean holds NaN or infinity"
-        if not given[i].isfinite().all():
-            what = "holds NaN or infinity; see what was encoded there"
-        raise ParameterError(f"row {first + i} of the embeddings {what}")
-
-
 def relative_representation(z, anchors, *, mean=None) -> torch.Tensor:
     """Compute the (q, n) float32 cosines of q vectors `z` (q, d) with n `anchors` (n, d).
 
     Entry (i, j) is cos(z_i - mean, anchor_j - mean): row i describes z_i, and column j has the name of anchor j.
-    The result is dense, for chapters and small n. A cosine is computed in double precision and rounded once, so that
-    equal cosines stay equal.
+    The result is dense, for chapters and small n; `sparse_relative_representation` keeps the largest entries only. A
+    cosine is computed in double precision and rounded once, so that equal cosines stay equal.
+
+    A rotation or a rescaling of `z` and `anchors` together changes nothing. With the anchors' mean, a translation
+    changes nothing either.
 
     Raises `ParameterError` if the dimensions differ.
 
@@ -97,15 +95,6 @@ def relative_representation(z, anchors, *, mean=None) -> torch.Tensor:
     anchors : Tensor or array of shape (n, d)
     mean : Tensor of shape (d,), optional
         Subtracted from both: the mean of the anchors, for an encoder whose vectors share a large common part.
-
-    See Also
-    --------
-    sparse_relative_representation : The largest entries only, for any number of anchors.
-
-    Notes
-    -----
-    A rotation or a rescaling of `z` and `anchors` together changes nothing. With the anchors' mean, a translation
-    changes nothing either.
 
     Examples
     --------

@@ -182,7 +182,7 @@ class SideAnchors:
 def represent(z, anchors, settings, *, mean=None, device="cpu", **search) -> SparseVectors:
     """Represent embeddings by anchors: centre, whiten, top k, hubs, clamp, power, normalise.
 
-    The dense matrix (q, n) never exists whole.
+    The dense matrix (q, n) never exists whole. The steps are those of Norelli et al., NeurIPS 2023, section 3.
 
     Raises `ParameterError` if a setting is out of range, the dimensions differ, or a vector holds NaN.
 
@@ -198,10 +198,6 @@ def represent(z, anchors, settings, *, mean=None, device="cpu", **search) -> Spa
     device : str or torch.device
     search : optional
         ``method``, ``memory``, ``progress`` of `asif_lib.search.top_anchors`; they do not change the result.
-
-    References
-    ----------
-    Norelli et al., ASIF: Coupled data turns unimodal models to multimodal without training, NeurIPS 2023, section 3.
 
     Examples
     --------

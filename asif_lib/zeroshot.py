@@ -72,6 +72,10 @@ class ASIF:
     The method is from Norelli et al., NeurIPS 2023. `images`, `texts`, `search_pictures` and `search_captions` are for
     a bank of pictures and texts, the rest is for any two sides.
 
+    Raises `ParameterError` if a setting is out of range, or the bank is not an AnchorBank or has no such side. Raises
+    `EncoderError` if an encoder is a name, has no identity, or is of the other kind. Raises `IdentityError` if an
+    encoder is not the one that made the bank.
+
     Parameters
     ----------
     bank : AnchorBank
@@ -88,15 +92,6 @@ class ASIF:
     ----------
     settings : Settings
         With the k that is used.
-
-    Raises
-    ------
-    ParameterError
-        If a setting is out of range, or the bank is not an AnchorBank or has no such side.
-    EncoderError
-        If an encoder is a name, has no identity, or is of the other kind.
-    IdentityError
-        If an encoder is not the one that made the bank.
     """
 
     def __init__(
@@ -208,7 +203,11 @@ class ASIF:
         """Return the (c · t, d_text) embeddings of t prompts for each of c labels, label by label; as `classify`."""
         texts, second = make_prompts(labels, templates), self.bank.sides[1]
         if prompts is not None:
-            return _as_prompts(prompts, len(labels))
+            prompts = as_embeddings(prompts)
+            if prompts.ndim not in (2, 3) or len(prompts) != len(labels):
+                need = f"{len(labels)} labels need ({len(labels)}, d), or ({len(labels)}, t, d) for t prompts each"
+                raise ParameterError(f"the prompts have the shape {tuple(prompts.shape)}; {need}")
+            return prompts.reshape(-1, prompts.shape[-1])
         if (kind := self.bank.encoders[second].kind) != "text":
             raise ParameterError(
                 f"prompts are texts, and side {second!r} of bank {self.bank.name!r} has an encoder of kind {kind!r}; "
@@ -262,14 +261,6 @@ def make_prompts(labels, templates) -> list:
         if template.count("{}") != 1:
             raise ParameterError(f"the template {template!r} needs one {{}} where the label goes")
     return [template.replace("{}", label) for label in labels for template in templates]
-
-
-def _as_prompts(prompts, labels):
-    prompts = as_embeddings(prompts)
-    if prompts.ndim not in (2, 3) or len(prompts) != labels:
-        need = f"{labels} labels need ({labels}, d), or ({labels}, t, d) for t prompts each"
-        raise ParameterError(f"the prompts have the shape {tuple(prompts.shape)}; {need}")
-    return prompts.reshape(-1, prompts.shape[-1])
 
 
 def _one(item):

@@ -6,7 +6,7 @@ import torch
 
 from asif_lib import AnchorBank
 from asif_lib.encoders.identity import external_identity
-from asif_lib.files import parse_json, sealed, unsealed
+from asif_lib.files import sealed, unsealed
 
 SIDES = {"image": ("image", 6), "text": ("text", 4)}
 
@@ -77,6 +77,6 @@ def stored_things(folder):
 
 def seal_again(file, change):
     """Change the content of a sealed JSON file, and seal it."""
-    content = parse_json(unsealed(file.read_bytes()), dict)
+    content = unsealed(file.read_bytes(), dict)
     change(content)
     file.write_bytes(sealed(content))

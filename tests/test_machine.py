@@ -138,13 +138,13 @@ BARS = """
 import time
 from asif_lib.machine import progress_bar
 
-with progress_bar(total=11, desc="long", unit="picture", leave=False) as bar:
+with progress_bar(total=11, desc="long", unit="picture") as bar:
     for _ in range(11):
         time.sleep(0.1)
         bar.update(1)
-for _ in progress_bar(range(3), desc="short"):
+for _ in progress_bar(range(3), desc="short", leave=True):
     pass
-for _ in progress_bar(range(11), desc="off", disable=True):
+for _ in progress_bar(range(11), desc="off", progress=False):
     time.sleep(0.1)
 """
 

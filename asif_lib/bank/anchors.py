@@ -110,6 +110,8 @@ class AnchorBank:
         A build that was killed continues where it stopped, from the cache of embeddings. A warning names the captions
         that the text encoder cuts off.
 
+        Raises `BrokenPicturesError` if pictures cannot be read, and `BankError` if no pair is left.
+
         Parameters
         ----------
         pairs : Pairs
@@ -119,11 +121,6 @@ class AnchorBank:
             Default: the name of `pairs`.
         skip_broken : bool
             Skip pairs whose picture cannot be read.
-
-        Raises
-        ------
-        BrokenPicturesError, BankError
-            If pictures cannot be read; if no pair is left.
         """
         values = encode(pairs, image_encoder, text_encoder, skip_broken, progress)
         return cls(name or pairs.name, *values, image_encoder.identity, text_encoder.identity, pairs.licence)
@@ -165,6 +162,9 @@ class AnchorBank:
     ) -> Self:  # fmt: skip
         """Make a bank of embeddings that you bring, in memory; `save` keeps it.
 
+        Raises `BankError` or `ParameterError` if counts or dimensions differ, an embedding is zero or no finite float,
+        a caption is missing, or an id occurs twice.
+
         Parameters
         ----------
         first : Tensor or array of shape (n, d_first)
@@ -184,12 +184,6 @@ class AnchorBank:
             no others can be added.
         image_encoder, text_encoder : optional
             The same for the sides ``"image"`` and ``"text"``, in place of `encoders`.
-
-        Raises
-        ------
-        BankError, ParameterError
-            If counts or dimensions differ, an embedding is zero or no finite float, a caption is missing, or an id
-            occurs twice.
 
         Examples
         --------
@@ -351,10 +345,11 @@ class AnchorBank:
             yield self
             return
         with self.disk.newest() as disk:
-            if seen and disk.entry != self.disk.entry:
+            newest = disk.record.newest
+            if seen and newest != self.disk.record.newest:
                 raise BankError(
-                    f"bank {self.name!r} was changed meanwhile (version {self.version} was opened, "
-                    f"{disk.entry.version} of {disk.entry.time} is there now): load it again"
+                    f"bank {self.name!r} was changed meanwhile (version {self.version} was opened, {newest.version} of "
+                    f"{newest.time} is there now): load it again"
                 )
             yield self._of(disk)
 
@@ -375,6 +370,9 @@ class AnchorBank:
         On disk they are appended to the newest version, also from an older view, at the cost of the new pairs alone.
         Two pairs with the same picture or caption are both kept, as in a build.
 
+        Raises `IdentityError` if other encoders made the new embeddings, `BrokenPicturesError` if pictures cannot be
+        read, and `BankError` if an id exists already, or an embedding or the table cannot be used. Nothing is added.
+
         Parameters
         ----------
         new : Pairs or AnchorBank
@@ -383,12 +381,6 @@ class AnchorBank:
             The bank's own encoders; needed to embed `Pairs`.
         skip_broken : bool
             Skip pairs whose picture cannot be read.
-
-        Raises
-        ------
-        IdentityError, BrokenPicturesError, BankError
-            If other encoders made the new embeddings; if pictures cannot be read; if an id exists already, or an
-            embedding or the table cannot be used. Nothing is added.
         """
         if not isinstance(new, AnchorBank):
             checks.check_ids_free(self, new.ids)  # now, rather than after slow work
@@ -420,6 +412,9 @@ class AnchorBank:
         On disk the pairs are only marked: their embeddings, captions and ids stay in the files until `compact`. From
         an older view, ids and conditions apply to the newest version; positions are refused.
 
+        Raises `BankError` if not exactly one of the three is given, a pair does not exist or is named twice, no pair or
+        every pair fits, or the condition cannot be used; nothing is removed.
+
         Parameters
         ----------
         ids : list of str, optional
@@ -428,12 +423,6 @@ class AnchorBank:
             ``"caption like '%cat%' and length(caption) < 20"``.
         rows : list of int or array of bool, optional
             Positions, or a mask.
-
-        Raises
-        ------
-        BankError
-            If not exactly one of the three is given, a pair does not exist or is named twice, no pair or every pair
-            fits, or the condition cannot be used; nothing is removed.
 
         Examples
         --------
@@ -454,6 +443,9 @@ class AnchorBank:
     def relabel(self, id, caption, text=None, *, text_encoder=None, side="text") -> Self:
         """Give a pair another caption, in one version; the pair moves to the end, as in a bank built that way.
 
+        Raises `IdentityError` if the encoder is another one, and `BankError` if there is no such pair, or neither an
+        embedding nor an encoder is given.
+
         Parameters
         ----------
         id : str
@@ -462,11 +454,6 @@ class AnchorBank:
             The embedding of the caption; else `text_encoder`, the bank's own, computes it.
         side : str
             The side that embeds the caption.
-
-        Raises
-        ------
-        IdentityError, BankError
-            If the encoder is another one; if there is no such pair, or neither an embedding nor an encoder is given.
 
         Examples
         --------
@@ -478,9 +465,8 @@ class AnchorBank:
         plain_table(pd.DataFrame({"caption": [caption]}, dtype=object))  # raises if it cannot be stored
         if text is None:
             if text_encoder is None:
-                raise BankError(
-                    f"to relabel a pair, pass the embedding of its new caption, or the bank's {side} encoder: {own}"
-                )
+                need = f"pass the embedding of its new caption, or the bank's {side} encoder: {own}"
+                raise BankError(f"to relabel a pair, {need}")
             self.check_encoder(checked_identity(side, text_encoder), side)
             from asif_lib.encoders.embeddings import embed  # needed where a text is encoded only
 
@@ -537,16 +523,15 @@ class AnchorBank:
     @property
     def version(self) -> int | None:
         """The number of the version on disk; None in memory."""
-        return self.disk.entry.version if self.disk else None
+        return self.disk.record.newest.version if self.disk else None
 
     def history(self) -> pd.DataFrame:
         """Return ``version``, ``time`` (UTC), ``change`` and ``count`` of each version since the build or `compact`.
 
         Raises `BankError` if the bank is in memory only.
         """
-        columns = ["version", "time", "change", "count"]
         history = self.on_disk("has no history").record.history
-        return pd.DataFrame([version.model_dump(include=columns) for version in history])[columns]
+        return pd.DataFrame([vars(version) for version in history])[["version", "time", "change", "count"]]
 
     def undo(self) -> Self:
         """Make the version before this one the newest on disk, and return it; the files of the edit are deleted.
@@ -574,7 +559,9 @@ class AnchorBank:
 
         Raises `BankError` if files are missing or not as they were written, or the bank is in memory only.
         """
-        return self.on_disk("has no files to verify").verify(progress)
+        from .copies import verify_files  # most banks have no copies
+
+        return verify_files(self.on_disk("has no files to verify"), progress)
 
     def prepare(self, *, center=True, progress=True) -> Self:
         """Keep a rounded copy of the embeddings beside the bank, which speeds up large searches; return the bank.
@@ -583,7 +570,9 @@ class AnchorBank:
         the bank is in memory only, this version is no longer on disk, or the folder cannot be written.
         """
         disk = self.on_disk("has no folder for indexes: save it, and load it")
-        disk.prepare({side: self.mean(side) if center else None for side in self.sides}, progress)
+        from .copies import write_prepared  # as for `verify`
+
+        write_prepared(disk, {side: self.mean(side) if center else None for side in self.sides}, progress)
         return self
 
     def searchable(self, side, *, center=True, part=None):
@@ -603,7 +592,7 @@ class AnchorBank:
         """
         rows, mean, prepared = self.rows(side, part), self.mean(side) if center else None, None
         if self.disk and self.index_folder.exists():
-            from .copies import read_prepared  # most banks have none
+            from .copies import read_prepared  # as for `verify`
 
             prepared = read_prepared(self.disk, side, mean)
         return (prepared.part(part), None) if prepared else (rows, mean)

@@ -30,7 +30,12 @@ def encode(pairs, image_encoder, text_encoder, skip_broken, progress) -> tuple:
     if warning := cut_captions(pairs.captions, pairs.ids, text_encoder):
         warnings.warn(warning, stacklevel=3)
     text = embed(text_encoder, pairs.captions, progress=progress)
-    return image, text, pairs_table(pairs.captions, pairs.ids, list(map(path_of, pairs.pictures)), pairs.groups)
+    return image, text, table_of_pairs(pairs)
+
+
+def table_of_pairs(pairs) -> pd.DataFrame:
+    """Return the table of captioned pictures, with the paths of the pictures that are files."""
+    return pairs_table(pairs.captions, pairs.ids, list(map(path_of, pairs.pictures)), pairs.groups)
 
 
 def path_of(picture) -> str:

@@ -46,8 +46,7 @@ def check_sides(sides):
 def check_dtype(dtype):
     """Raise `BankError` unless a bank can keep its embeddings in that dtype."""
     if dtype not in FLOATS:
-        known = ", ".join(map(str, FLOATS))
-        raise BankError(f"a bank does not keep embeddings in {dtype}; take one of {known}")
+        raise BankError(f"a bank does not keep embeddings in {dtype}; take one of {', '.join(map(str, FLOATS))}")
 
 
 def check_matrix(side, matrix):
@@ -76,8 +75,7 @@ def check_content(bank):
             )
     wrong = "not finite (NaN or infinity), or beyond 2**20,"
     _check_rows(bank, wrong, lambda rows: ~(rows.float().abs() <= LARGEST).all(dim=1))
-    missing = [name for name in COLUMNS if name not in bank.pairs]
-    if missing:
+    if missing := [name for name in COLUMNS if name not in bank.pairs]:
         raise BankError(f"the table of bank {bank.name!r} has no column {missing[0]!r}; it needs {', '.join(COLUMNS)}")
     whys = {"id": "pairs are known by their ids", "caption": "an anchor is named by its caption"}
     for column, why in whys.items():
@@ -96,8 +94,7 @@ def check_content(bank):
 
 def check_ids(pairs):
     """Raise `BankError` if an id occurs twice in a table."""
-    twice = pairs["id"].duplicated()
-    if twice.any():
+    if (twice := pairs["id"].duplicated()).any():
         raise BankError(f"these ids occur more than once among the pairs: {first_names(pairs['id'][twice])}")
 
 
@@ -107,9 +104,7 @@ def _check_rows(bank, wrong, find):
         bad = np.concatenate([find(block).numpy() for _, block in bank.rows(side).blocks(BLOCK)] or [[]])
         if bad.any():
             which = first_names(bank.pairs["id"][bad])
-            raise BankError(
-                f"at the bank's precision {bank.rows(side).dtype} the {side} embedding is {wrong} of: {which}"
-            )
+            raise BankError(f"at the bank's precision {bank.dtypes[side]} the {side} embedding is {wrong} of: {which}")
 
 
 def check_directions(bank):
@@ -124,9 +119,7 @@ def check_precision(before, bank):
         bad = torch.cat([(old.any(dim=1) & ~new.any(dim=1)) | ~new.isfinite().all(dim=1) for old, new in blocks])
         if bad.any():
             which = first_names(bank.pairs["id"][bad.numpy()])
-            raise BankError(
-                f"in {bank.rows(side).dtype} the {side} embedding is not finite, or becomes zero, of: {which}"
-            )
+            raise BankError(f"in {bank.dtypes[side]} the {side} embedding is not finite, or becomes zero, of: {which}")
 
 
 def check_encoders(bank, other):

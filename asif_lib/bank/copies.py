@@ -12,10 +12,13 @@ from pydantic import BaseModel, ConfigDict, Field
 from safetensors import SafetensorError
 
 from asif_lib.errors import BankError, first_line
-from asif_lib.files import parse_json, read_file, sealed, sha256_of, size_of_file, unsealed, write_whole
+from asif_lib.files import check_sha256, read_sealed, sha256_of, size_of_file, write_sealed
+from asif_lib.machine import progress_bar
 from asif_lib.search.prepared import PreparedAnchors, rounded_blocks
 
 from .matrices import map_rows, matrix_file
+from .record import MEND
+from .writing import changing
 
 
 class FileRecord(BaseModel):
@@ -48,7 +51,7 @@ def recorded(file, about):
         about |= {"file": file.name, "size": part.stat().st_size, "checksum": sha256_of(part)}
         record.unlink(missing_ok=True)  # the old record must not describe the new file
         part.replace(file)
-        write_whole(record, sealed(about))
+        write_sealed(record, about)
     finally:
         part.unlink(missing_ok=True)
 
@@ -58,7 +61,7 @@ def checked_record(file, about) -> FileRecord:
 
     Raises `OSError` or `ValueError` if file or record are missing or damaged, or the record says something else.
     """
-    record = parse_json(unsealed(read_file(file.with_suffix(".json"))), FileRecord)
+    record = read_sealed(file.with_suffix(".json"), FileRecord)
     for key, value in {"file": file.name, **about}.items():
         if (found := getattr(record, key, None)) != value:
             raise ValueError(f"its {key} is {found}, not {value}")
@@ -67,25 +70,60 @@ def checked_record(file, about) -> FileRecord:
     return record
 
 
-def checksums_of_files(folder) -> dict:
+def verify_files(version, progress) -> list:
+    """Compare all files of the bank of a `DiskVersion`, its copies and indexes; see `AnchorBank.verify`."""
+    home, history = version.folder, version.record.history
+    files = {home / one.state: one.checksum for one in history} | version.record.files_of_parts(home)
+    damaged = []
+    for folder in (home / one.index_folder for one in history):
+        try:
+            files |= _checksums(folder)
+        except (OSError, ValueError) as error:
+            damaged.append(f"{folder}: {first_line(error)}")
+    size = sum(path.stat().st_size for path in files if path.exists())
+    with progress_bar(total=size, desc="verifying", unit="B", unit_scale=True, progress=progress) as bar:
+        for path, checksum in files.items():
+            try:
+                check_sha256(path, checksum)
+                bar.update(path.stat().st_size)
+            except (OSError, ValueError) as error:
+                damaged.append(f"{path.parent}: {first_line(error)}")
+    if damaged:
+        raise BankError(f"bank {version.record.name!r} is damaged; {MEND}: {'; '.join(damaged)}")
+    return list(files)
+
+
+def _checksums(folder) -> dict:
     """Return the SHA-256 of each file in a folder that has a record, by path. Raises `OSError` or `ValueError`."""
-    records = {file: parse_json(unsealed(read_file(file)), FileRecord) for file in sorted(folder.glob("*.json"))}
+    records = {file: read_sealed(file, FileRecord) for file in sorted(folder.glob("*.json"))}
     for file, record in records.items():
         if Path(record.file).stem != file.stem:
             raise ValueError(f"{file.name} is the record of another file, {record.file}")
     return {folder / Path(record.file).name: record.checksum for record in records.values()}
 
 
-def write_prepared(version, side, mean, progress):
-    """Write the rounded copy of a side's embeddings, block by block, into the index folder of a `DiskVersion`.
+def write_prepared(version, means, progress):
+    """Write rounded copies of the embeddings of a `DiskVersion`, block by block, into its index folder.
 
     Parameters
     ----------
     version : DiskVersion
-    side : str
-    mean : Tensor of shape (d,), or None
+    means : dict of str to (Tensor of shape (d,), or None)
+        By side.
     progress : bool
     """
+    opened = version.record.newest
+    with changing(version.folder, version.record.name) as record:
+        if opened.state not in [one.state for one in record.history]:
+            raise BankError(
+                f"bank {record.name!r}: version {opened.version}, which was opened, is no longer on disk; load the "
+                f"bank again, and prepare that"
+            )
+        for side, mean in means.items():
+            _write_copy(version, side, mean, progress)
+
+
+def _write_copy(version, side, mean, progress):
     rows, file, about = _place(version, side, mean)
     version.compare(f"{side}.safetensors")
     about["error"] = 0.0
@@ -98,10 +136,10 @@ def write_prepared(version, side, mean, progress):
 
 
 def read_prepared(version, side, mean) -> PreparedAnchors | None:
-    """Map the copy that `write_prepared` made for the same version; None if no copy is there.
+    """Map the copy that `write_prepared` made for this version, side and mean; None if no copy is there.
 
     The rows beside it were compared before. Raises `BankError` if the copy is damaged, or its record names another
-    owner. The parameters are as there.
+    owner.
     """
     rows, file, about = _place(version, side, mean)
     try:
@@ -110,10 +148,9 @@ def read_prepared(version, side, mean) -> PreparedAnchors | None:
         return PreparedAnchors(rows, mean, map_rows(file), record.error)
     except FileNotFoundError:  # never prepared, or deleted by another process
         return None
-    except (OSError, SafetensorError, ValueError) as problem:
-        raise BankError(
-            f"{file}: the prepared copy cannot be used ({first_line(problem)}); prepare the bank again"
-        ) from None
+    except (OSError, SafetensorError, ValueError) as error:
+        fault = f"the prepared copy cannot be used ({first_line(error)})"
+        raise BankError(f"{file}: {fault}; prepare the bank again") from None
 
 
 def _place(version, side, mean):

@@ -15,7 +15,6 @@ from safetensors import SafetensorError, safe_open
 
 from asif_lib.errors import BankError, first_line
 from asif_lib.files import SMALL, check_sha256, size_of_file
-from asif_lib.machine import progress_bar
 from asif_lib.search.rows import BLOCK, Rows
 
 from .matrices import map_rows, read_rows
@@ -68,14 +67,9 @@ class DiskVersion:
     """Paths and checksums of the files that were compared since the bank was opened: each is, before it is read."""
 
     @property
-    def entry(self):
-        """The history's entry of this version."""
-        return self.record.newest
-
-    @property
     def index_folder(self) -> Path:
         """The folder of prepared copies and indexes of this version; it is deleted with the version."""
-        return self.folder / self.entry.index_folder
+        return self.folder / self.record.newest.index_folder
 
     @cached_property
     def schema(self) -> pa.Schema:
@@ -104,12 +98,7 @@ class DiskVersion:
 
     def pairs(self) -> pd.DataFrame:
         """Read the table."""
-        self.compare("pairs.parquet")
-        with damage_named(self.folder):
-            table = pa.concat_tables([part.pairs.read().cast(self.schema) for part in self.parts])
-            if len(self.removed):
-                table = table.filter(pa.array(self.is_left(0, self.starts[-1])))
-            return table.to_pandas()
+        return pa.Table.from_batches([batch for _, _, batch in self.batches()], self.schema).to_pandas()
 
     def batches(self, columns=None):
         """Yield ``(part, rows of the part that are left, batch of their pairs with those columns)``, block by block."""
@@ -148,31 +137,6 @@ class DiskVersion:
             check_sha256(path, checksum)
             self.compared.add((path, checksum))
 
-    def verify(self, progress) -> list:
-        """Compare all files of the bank, its prepared copies and indexes; see `AnchorBank.verify`."""
-        from .copies import checksums_of_files  # most banks have none
-
-        history = self.record.history
-        files = {self.folder / v.state: v.checksum for v in history} | _part_files(self.folder, self.record)
-        damaged = []
-        for folder in (self.folder / version.index_folder for version in history):
-            try:
-                files |= checksums_of_files(folder)
-            except (OSError, ValueError) as error:
-                damaged.append(f"{folder}: {first_line(error)}")
-        size = sum(path.stat().st_size for path in files if path.exists())
-        how = {"unit": "B", "unit_scale": True, "disable": not progress, "leave": False}
-        with progress_bar(total=size, desc="verifying", **how) as bar:
-            for path, checksum in files.items():
-                try:
-                    check_sha256(path, checksum)
-                    bar.update(path.stat().st_size)
-                except (OSError, ValueError) as error:
-                    damaged.append(f"{path.parent}: {first_line(error)}")
-        if damaged:
-            raise BankError(f"bank {self.record.name!r} is damaged; {MEND}: {'; '.join(damaged)}")
-        return list(files)
-
     # -- the next version --------------------------------------------------------------------------------
 
     @contextlib.contextmanager
@@ -199,9 +163,7 @@ class DiskVersion:
         record, parts = self.record, self.parts
         if new is not None:
             if len(parts) >= MAX_PARTS:
-                raise BankError(
-                    f"bank {record.name!r} has {MAX_PARTS} parts; compact it (asif bank compact), then add again"
-                )
+                raise BankError(f"bank {record.name!r} has {MAX_PARTS} parts; compact it (asif bank compact), then add")
             blocks = in_blocks({side: new.rows(side) for side in sums}, plain_table(new.pairs, self.schema))
             part, added = write_part(self.folder, record.sides, len(new), self.schema, blocks)
             sums = {side: sums[side] + added[side] for side in sums}
@@ -230,14 +192,14 @@ class DiskVersion:
         """Write the pairs that are left into one part, and forget the versions before; the lock is held."""
         if len(self.parts) == 1 and not len(self.removed):
             return self
-        part, sums = write_part(self.folder, self.record.sides, self.entry.count, self.schema, self.blocks())
+        part, sums = write_part(self.folder, self.record.sides, self.record.newest.count, self.schema, self.blocks())
         record = self.record.model_copy(update={"parts": [part]})
         parts = [_open_part(self.folder / part.name, record.sides)]
         return self._committed(record, "compacted", parts, NO_ROWS, sums, forget=True)
 
     def undo(self) -> "DiskVersion":
         """Make the version before this one the newest; the lock is held."""
-        name, version, history = self.record.name, self.entry.version, self.record.history[:-1]
+        name, version, history = self.record.name, self.record.newest.version, self.record.history[:-1]
         if not history:
             before = "it was built" if version == 1 else "it was compacted, which deletes what was there before"
             raise BankError(f"bank {name!r} is at version {version}, as {before}: there is nothing to undo")
@@ -245,19 +207,6 @@ class DiskVersion:
         before = _open(self.folder, self.record.model_copy(update={"parts": parts, "history": history}), self.compared)
         write_record(self.folder, before.record)
         return before
-
-    def prepare(self, means, progress):
-        """Write the rounded copies of this version; `means` holds a mean, or None, by side."""
-        from .copies import write_prepared  # most banks have none
-
-        with changing(self.folder, self.record.name) as record:
-            if self.entry.state not in [version.state for version in record.history]:
-                raise BankError(
-                    f"bank {self.record.name!r}: version {self.entry.version}, which was opened, is no longer on disk; "
-                    f"load the bank again, and prepare that"
-                )
-            for side, mean in means.items():
-                write_prepared(self, side, mean, progress)
 
 
 def open_version(folder, name) -> DiskVersion:
@@ -276,7 +225,7 @@ def open_version(folder, name) -> DiskVersion:
 def _open(folder, record, compared):
     """Open the newest version that `record` names; compare its state, and the files of a small bank."""
     with damage_named(folder):  # what a checksum vouches for is not looked at again
-        files = _part_files(folder, record)
+        files = record.files_of_parts(folder)
         if sum(map(size_of_file, files)) >= SMALL:  # their embeddings and tables wait until they are read
             files = {}
         files[folder / record.newest.state] = record.newest.checksum
@@ -303,11 +252,6 @@ def _open_part(folder, sides) -> Part:
                 f"torch.{side.dtype} of shape {shape}"
             )
     return Part(folder, matrices, pairs)
-
-
-def _part_files(folder, record) -> dict:
-    """Return the checksum of each file of the parts, by path."""
-    return {folder / part.name / name: checksum for part in record.parts for name, checksum in part.files.items()}
 
 
 @contextlib.contextmanager

@@ -35,6 +35,9 @@ class BankIndex(ApproximateIndex):
 def build_index(bank, modality, kind="ivf", *, centred=True, progress=True, **parameters) -> BankIndex:
     """Build an approximate index of a bank on disk and keep it with this version, in place of an earlier one.
 
+    Raises `BankError` if the bank is in memory only, or the index cannot be written, and `LockedError` if another
+    process builds the same index.
+
     Parameters
     ----------
     bank : AnchorBank
@@ -45,11 +48,6 @@ def build_index(bank, modality, kind="ivf", *, centred=True, progress=True, **pa
         As for `asif_lib.search.make_index`, which describes the other errors too.
     centred : bool
         Subtract the bank's mean, as `ASIF` does by default.
-
-    Raises
-    ------
-    BankError, LockedError
-        If the bank is in memory only, or the index cannot be written; if another process builds the same index.
     """
     file, about, rows, mean = _place(bank, modality, kind, centred)
     try:
@@ -69,15 +67,13 @@ def build_index(bank, modality, kind="ivf", *, centred=True, progress=True, **pa
 def open_index(bank, modality, kind="ivf", *, centred=True) -> BankIndex:
     """Open the index that `build_index` kept with this version of the bank; its file is mapped.
 
+    Raises `BankError` if there is no index, the bank has been edited since, the index belongs to another bank, or it is
+    damaged.
+
     Parameters
     ----------
     bank, modality, kind, centred
         As for `build_index`.
-
-    Raises
-    ------
-    BankError
-        If there is no index, the bank has been edited since, the index belongs to another bank, or it is damaged.
     """
     file, about, rows, mean = _place(bank, modality, kind, centred)
     build = f"build it: build_index(bank, {modality!r}, {kind!r}, centred={centred})"

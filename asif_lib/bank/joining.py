@@ -20,17 +20,15 @@ def concatenate(banks, name=None) -> AnchorBank:
     pairs that an earlier bank has too, with the same caption and embeddings: each copy is an anchor. The joined bank
     reads the embeddings of banks on disk when it needs them, and its `save` copies them block by block.
 
+    Raises `IdentityError` or `BankError` if encoders, sides, precision or columns differ, two banks of one name share
+    ids, or a file is damaged.
+
     Parameters
     ----------
     banks : list of AnchorBank
         With the same sides, encoders, precision and columns.
     name : str, optional
         Default: the names of the banks, joined by ``+``.
-
-    Raises
-    ------
-    IdentityError, BankError
-        If encoders, sides, precision or columns differ, two banks of one name share ids, or a file is damaged.
 
     Examples
     --------
@@ -43,9 +41,7 @@ def concatenate(banks, name=None) -> AnchorBank:
     for bank in banks[1:]:
         check_encoders(first, bank)
         if bank.dtypes != first.dtypes:
-            raise BankError(
-                f"bank {bank.name!r} is kept in {bank.dtype}, bank {first.name!r} in {first.dtype}: use `to`"
-            )
+            raise BankError(f"bank {bank.name!r} is in {bank.dtype}, bank {first.name!r} in {first.dtype}: use `to`")
         check_columns(first, bank)
     ids = pd.concat([bank.pairs["id"] for bank in banks])
     shared = set(ids[ids.duplicated()])
@@ -76,10 +72,10 @@ def _again(joined, bank_of) -> int:
     captions, _ = pd.factorize(joined.pairs["caption"])
     banks = pd.Series(bank_of).groupby(captions)
     several = np.flatnonzero(banks.transform("max") > banks.transform("min"))  # most captions are in one bank
-    pairs = []
+    again, first_bank = 0, {}
     for first in range(0, len(several), BLOCK):
         block = several[first : first + BLOCK]
-        values = [joined.rows(side).take(block).view(torch.uint8) for side in joined.sides]
-        pairs += map(hash, zip(captions[block].tolist(), *(map(bytes, value.numpy()) for value in values), strict=True))
-    of = pd.Series(bank_of[several])
-    return int((of > of.groupby(np.array(pairs, np.int64)).transform("min")).sum())
+        values = [joined.rows(side).take(block).view(torch.uint8).numpy() for side in joined.sides]
+        for bank, *pair in zip(bank_of[block], captions[block], *(map(bytes, rows) for rows in values), strict=True):
+            again += bool(first_bank.setdefault(hash(tuple(pair)), bank) < bank)
+    return again

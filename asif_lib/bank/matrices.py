@@ -2,6 +2,7 @@
 
 import contextlib
 import hashlib
+import io
 import json
 import os
 
@@ -63,18 +64,16 @@ def read_rows(file, rows, like) -> torch.Tensor:
     return torch.frombuffer(data, dtype=like.dtype).reshape(-1, like.shape[1])
 
 
-class HashedFile:
+class HashedFile(io.BufferedWriter):
     """A file that is written once, from its start to its end, and the SHA-256 of its bytes."""
 
-    def __init__(self, file):
-        self._file, self._digest = file, hashlib.sha256()
+    def __init__(self, path):
+        super().__init__(io.FileIO(path, "wb"))
+        self._digest = hashlib.sha256()
 
     def write(self, data):
         self._digest.update(data)
-        return self._file.write(data)
-
-    def __getattr__(self, name):
-        return getattr(self._file, name)
+        return super().write(data)
 
     @property
     def sha256(self) -> str:
@@ -85,7 +84,7 @@ class HashedFile:
 @contextlib.contextmanager
 def synced(path):
     """Open a `HashedFile` that is on the disk, and not only in its cache, when the block ends."""
-    with open(path, "wb") as file:
-        yield HashedFile(file)
+    with HashedFile(path) as file:
+        yield file
         file.flush()
         os.fsync(file.fileno())

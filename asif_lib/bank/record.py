@@ -118,6 +118,10 @@ class BankRecord(_Entry):
         """The identity of each side's encoder, by the side's name."""
         return {side.name: side.encoder for side in self.sides}
 
+    def files_of_parts(self, folder) -> dict:
+        """Return the checksum of each file of the parts, by its path below `folder`."""
+        return {folder / part.name / name: checksum for part in self.parts for name, checksum in part.files.items()}
+
     @property
     def named(self) -> set:
         """The names of the files and folders that belong to the bank."""
@@ -149,7 +153,7 @@ def read_record(folder, name) -> BankRecord:
         about = parse_json(content, dict[str, Any])  # also of a bank without a checksum
         if (type(about.get("format")), about.get("format")) != (int, FORMAT_VERSION):
             raise BankFormatError(folder, name, about)
-        record = parse_json(unsealed(content), BankRecord)
+        record = unsealed(content, BankRecord)
         if not record.parts or not record.history:
             raise ValueError("it names no part, or no version")
         if links := [name for name in sorted(record.named) if (folder / name).is_symlink()]:

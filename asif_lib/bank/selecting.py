@@ -29,8 +29,7 @@ def check_choice(ids, where, rows):
     ids = ids if isinstance(ids, str) else list(ids)
     if isinstance(ids, str) or not ids or not all(isinstance(id, str) for id in ids):
         raise BankError(f"ids is a list of one text or more, not {ids!r:.80}; nothing was changed")
-    twice = [id for id, count in Counter(ids).items() if count > 1]
-    if twice:
+    if twice := [id for id, count in Counter(ids).items() if count > 1]:
         raise BankError(f"named more than once: {first_names(sorted(twice))}")
     return ids, where, rows
 

@@ -19,17 +19,7 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from asif_lib.errors import BankError, first_line
-from asif_lib.files import (
-    check_sha256,
-    csv_text,
-    locked,
-    parse_json,
-    read_file,
-    sealed,
-    sha256_of,
-    unsealed,
-    write_whole,
-)  # fmt: skip
+from asif_lib.files import check_sha256, csv_text, locked, read_sealed, sha256_of, write_sealed, write_whole
 from asif_lib.machine import progress_bar
 
 from .anchors import AnchorBank
@@ -53,6 +43,9 @@ def build_streamed(
     beside the bank names these rows, and those whose caption the text encoder cuts off. A warning counts them, and the
     captions that repeat another. The cache of embeddings is not used.
 
+    Raises `DataError` if the rows break off; the blocks before are kept. Raises `BankError` if an embedding cannot be
+    used, no pair is left, or the folder cannot be written.
+
     Parameters
     ----------
     stream : PairStream
@@ -68,13 +61,6 @@ def build_streamed(
         Rows that a killed build loses.
     dtype : torch.dtype
         Of the stored embeddings.
-
-    Raises
-    ------
-    DataError
-        If the rows break off; the blocks before are kept.
-    BankError
-        If an embedding cannot be used, no pair is left, or the folder cannot be written.
     """
     folder, encoders, name = Path(folder).absolute(), (image_encoder, text_encoder), name or stream.name
     check_folder(folder)
@@ -107,7 +93,7 @@ def _encode(stream, prefix, encoders, name, limit, size, dtype, progress):
         first, state = first + done["rows"], done["state"]
         files.append(file)
     blocks = stream.blocks(size, first=first, state=state, stop=limit)
-    bar = progress_bar(total=limit, initial=first, unit="row", desc=f"encoding {name}", disable=not progress)
+    bar = progress_bar(total=limit, initial=first, unit="row", desc=f"encoding {name}", progress=progress, leave=True)
     with bar, ThreadPoolExecutor(1) as reader:  # reads the next block meanwhile
         coming = reader.submit(next, blocks, None)
         while (block := coming.result()) is not None:
@@ -137,13 +123,13 @@ def _encode_block(file, first, pairs, state, encoders, name, dtype):
     cut = [[int(ids[j]), "the text encoder cuts off its caption"] for j in cut_positions(captions, encoders[1])]
     about = {"rows": len(pairs), "ids": ids, "captions": captions, "remarks": remarks + cut, "state": state}
     about["checksum"] = sha256_of(file.with_suffix(".safetensors")) if kept else ""
-    write_whole(file, sealed(about))
+    write_sealed(file, about)
 
 
 def _read(file) -> dict:
     """Return the record of a block that is as it was written, and so are its embeddings; else raise `BankError`."""
     try:
-        record = parse_json(unsealed(read_file(file)), dict)
+        record = read_sealed(file, dict)
         if record["ids"]:
             check_sha256(file.with_suffix(".safetensors"), record["checksum"])
         return record

@@ -153,10 +153,7 @@ def _import(
     return _saved(bank, name, precision)
 
 
-@command(
-    bank_app, "stream",
-    "asif bank stream cc12m pixparse/cc12m-wds --limit 1600000 --precision bfloat16",
-)  # fmt: skip
+@command(bank_app, "stream", "asif bank stream cc12m pixparse/cc12m-wds --limit 1600000 --precision bfloat16")
 def _stream(
     name: Name,
     repository: Annotated[str, Argument(metavar="REPOSITORY", help="of the hub, or a folder in its formats")],

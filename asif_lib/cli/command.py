@@ -78,9 +78,7 @@ def command(app, name, *examples):
         @functools.wraps(run)
         def ended(as_json, **arguments):
             for name in grouped:
-                arguments[name] = ModelOptions(
-                    **{field.name: arguments.pop(field.name) for field in fields(ModelOptions)}
-                )
+                arguments[name] = ModelOptions(**{each.name: arguments.pop(each.name) for each in fields(ModelOptions)})
             raise typer.Exit(_status(run, arguments, as_json))
 
         parameters = inspect.signature(run).parameters

@@ -25,8 +25,8 @@ from distributed import get_worker
 from PIL import Image
 
 from asif_lib.bank.anchors import AnchorBank
-from asif_lib.bank.building import cut_captions, path_of
-from asif_lib.bank.checks import check_ids
+from asif_lib.bank.building import cut_captions, table_of_pairs
+from asif_lib.bank.checks import check_directions, check_ids
 from asif_lib.bank.joining import concatenate
 from asif_lib.bank.writing import check_folder
 from asif_lib.defaults import DEFAULT_IMAGE_ENCODER, DEFAULT_TEXT_ENCODER
@@ -50,6 +50,11 @@ def build_bank(
     The embeddings equal the embeddings of one thread that encodes the same shards in turn, up to the last bit for
     captions. The same call continues a build that was interrupted.
 
+    Raises `BrokenPicturesError` if pictures cannot be read; it lists all of them. Raises `ClusterError` if workers have
+    another version of the library, do not see the folder, or are lost again and again. Raises `IdentityError` if a
+    worker loads another encoder under the same name. Raises `BankError` if an id, a caption or an embedding cannot be
+    used, no pair is left, or the folder cannot be written.
+
     Parameters
     ----------
     client : distributed.Client
@@ -69,17 +74,6 @@ def build_bank(
         Skip pairs whose picture cannot be read.
     device : str
         Of the workers' encoders.
-
-    Raises
-    ------
-    BrokenPicturesError
-        If pictures cannot be read; it lists all of them.
-    ClusterError
-        If workers have another version of the library, do not see the folder, or are lost again and again.
-    IdentityError
-        If a worker loads another encoder under the same name.
-    BankError
-        If an id, a caption or an embedding cannot be used, no pair is left, or the folder cannot be written.
     """
     folder = Path(folder).absolute()
     check_folder(folder)
@@ -185,11 +179,9 @@ def _build_shard(pairs, folder, how, expected):
         if kept and (skip_broken or not broken):
             pairs = pairs.subset(kept)
             text = text_encoder.encode(pairs.captions, progress=False)  # (m, d_text)
-            bank = AnchorBank.from_embeddings(
-                image, text, pairs.captions, ids=pairs.ids, pictures=list(map(path_of, pairs.pictures)),
-                groups=pairs.groups, image_encoder=image_encoder, text_encoder=text_encoder, name=pairs.name,
-                licence=pairs.licence,
-            )  # fmt: skip
+            encoders = image_encoder, text_encoder
+            bank = AnchorBank(pairs.name, image, text, table_of_pairs(pairs), *encoders, pairs.licence)
+            check_directions(bank)
             bank.to(dtype).save(folder)
         return cut, [error for _, error in broken]
 

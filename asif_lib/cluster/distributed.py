@@ -40,6 +40,10 @@ def distributed_top_anchors(
 ):
     """Return the k largest cosines of each query with the anchors of a bank on disk, computed by a cluster.
 
+    Raises `ClusterError` if workers have another version of the library, do not see the folder, or are lost again and
+    again. Raises `BankError` if the bank is in memory only, or was changed since it was opened. Raises `ParameterError`
+    if k is out of range, the dimensions differ, or a vector holds NaN.
+
     Parameters
     ----------
     client : distributed.Client
@@ -63,15 +67,6 @@ def distributed_top_anchors(
     -------
     values, indices : Tensor of shape (q, k), float32 and int64
         As from `top_anchors`; indices are positions in the bank.
-
-    Raises
-    ------
-    ClusterError
-        If workers have another version of the library, do not see the folder, or are lost again and again.
-    BankError
-        If the bank is in memory only, or was changed since it was opened.
-    ParameterError
-        If k is out of range, the dimensions differ, or a vector holds NaN.
     """
     version, n = bank.index_folder.absolute(), len(bank)
     check_k(k, n)
@@ -165,8 +160,10 @@ def _best(parts, k):
 
 
 def _search(queries, where, positions, how, expected):
+    version, kind, center = where
     with working(expected):
-        anchors, mean = _anchors(*where, positions)
+        check_seen(version.parent)
+        anchors, mean = _held(version).searchable(kind, center=center, part=positions)
         values, indices = search(queries, anchors, mean=mean, **{**how, "k": min(how["k"], len(anchors))})
         return values, indices + positions.start
 
@@ -174,12 +171,6 @@ def _search(queries, where, positions, how, expected):
 def _merge(parts, k, expected):
     with working(expected):
         return _best(parts, k)
-
-
-def _anchors(version, kind, center, positions):
-    """Return the bank's embeddings at these positions, mapped, and the mean for the search."""
-    check_seen(version.parent)
-    return _held(version).searchable(kind, center=center, part=positions)
 
 
 def _opened(version):

@@ -53,6 +53,9 @@ def connect(where="local", *, workers=2, timeout=30, **options) -> ClusterClient
 
     In a notebook the client shows a link to Dask's dashboard; `client.dashboard_link` is its address.
 
+    Raises `ClusterError` if no such scheduler answers, or no worker comes. Raises `MissingExtraError` if a package is
+    missing.
+
     Parameters
     ----------
     where : str
@@ -65,13 +68,6 @@ def connect(where="local", *, workers=2, timeout=30, **options) -> ClusterClient
         Seconds to wait for the scheduler and for the first worker; a queue may need many.
     options
         For `LocalCluster`, `SLURMCluster` (such as ``queue="short", walltime="02:00:00"``) or `LocalCUDACluster`.
-
-    Raises
-    ------
-    ClusterError
-        If no such scheduler answers, or no worker comes.
-    MissingExtraError
-        If a package is missing.
 
     Examples
     --------
@@ -203,7 +199,7 @@ def collect(client, futures, *, sizes, progress=True, **bar):
     """
     number = {future.key: i for i, future in enumerate(futures)}
     try:
-        with progress_bar(disable=not progress, leave=False, **bar) as shown:
+        with progress_bar(progress=progress, **bar) as shown:
             for future, result in as_completed(futures, with_results=True, loop=client.loop):
                 if future.cancelled():  # then its result is an exception that was not raised
                     raise CancelledError

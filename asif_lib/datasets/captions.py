@@ -20,34 +20,28 @@ def read_captions(file, *, pictures=True) -> pd.DataFrame:
 
     Raises `DataError` if the file is not a table of its kind, or a value cannot be what its column says.
     """
-    table = _read(file)
+    reader = {".csv": _read_csv, ".jsonl": _read_jsonl, ".parquet": pd.read_parquet}[file.suffix]
+    try:
+        table = reader(file)
+    except (ValueError, OSError, csv.Error, RecursionError) as error:
+        raise DataError(f"{file}: is not a readable {file.suffix[1:]} table ({first_line(error)})") from None
     for known in COLUMNS:
         similar = [name for name in map(str, table) if name.strip().lower() == known]
         if similar not in ([], [known]):
-            raise DataError(
-                f"{file}: has the columns {', '.join(map(repr, similar))}; keep one of them, and call it {known}"
-            )
+            names = ", ".join(map(repr, similar))
+            raise DataError(f"{file}: has the columns {names}; keep one of them, and call it {known}")
     if "caption" not in table:
         table = table.rename(columns={"text": "caption"})
     needed = ["file_name", "caption"] if pictures else ["caption"]
     if not set(needed) <= set(table):
-        raise DataError(
-            f"{file}: needs the columns {' and '.join(needed)} (or text); it has: {', '.join(map(str, table))}"
-        )
+        has = ", ".join(map(str, table))
+        raise DataError(f"{file}: needs the columns {' and '.join(needed)} (or text); it has: {has}")
     if table.empty:
         raise DataError(f"{file}: has no rows")
     table = _texts(file, table[[name for name in COLUMNS if name in table]])
     table["caption"] = table.caption.str.strip()
     _check_rows(file, table)
     return table
-
-
-def _read(file):
-    reader = {".csv": _read_csv, ".jsonl": _read_jsonl, ".parquet": pd.read_parquet}[file.suffix]
-    try:
-        return reader(file)
-    except (ValueError, OSError, csv.Error, RecursionError) as error:
-        raise DataError(f"{file}: is not a readable {file.suffix[1:]} table ({first_line(error)})") from None
 
 
 def _read_csv(file):

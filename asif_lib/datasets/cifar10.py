@@ -21,7 +21,13 @@ def select_cifar10(source, target):
                 shutil.copyfile(source / f"{name}.bin", target / f"{name}.bin")
             continue
         rows = np.concatenate([_rows_of_pixels(source / f"{name}.png") for name in names])
-        _write_batches(target, part, rows, json.loads((source / f"{part}_lables.json").read_text()))
+        labels = json.loads((source / f"{part}_lables.json").read_text())
+        if len(rows) != len(labels):
+            raise DataError(f"the {part} batches hold {len(rows):,} pictures, but there are {len(labels):,} labels")
+        planes = rows.transpose(0, 2, 1).reshape(len(rows), -1)  # a red, a green and a blue one, after the label
+        records = np.column_stack([np.asarray(labels, dtype=np.uint8), planes])
+        for name, batch in zip(names, np.array_split(records, len(names)), strict=True):
+            batch.tofile(target / f"{name}.bin")
 
 
 def read_cifar10(folder, part) -> tuple:
@@ -36,14 +42,3 @@ def _rows_of_pixels(file):
         if picture.width != PIXELS:
             raise DataError(f"{file.name} is {picture.width} pixels wide, not the {PIXELS} of one picture a row")
         return np.asarray(picture.convert("RGB"))
-
-
-def _write_batches(folder, part, rows, labels):
-    """Write equal batches of records: the label, then the pixels as a red, a green and a blue plane."""
-    if len(rows) != len(labels):
-        raise DataError(f"the {part} batches hold {len(rows):,} pictures, but there are {len(labels):,} labels")
-    planes = rows.transpose(0, 2, 1).reshape(len(rows), -1)
-    records = np.column_stack([np.asarray(labels, dtype=np.uint8), planes])
-    names = BATCHES[part]
-    for name, batch in zip(names, np.array_split(records, len(names)), strict=True):
-        batch.tofile(folder / f"{name}.bin")

@@ -84,6 +84,10 @@ def labelled_from_hub(repository, split="test", label=None) -> Labelled:
     and a class number stands beside each picture. Only the split is fetched; in other layouts, all splits are. What was
     fetched is kept: with ``HF_HUB_OFFLINE=1``, a second call needs no network.
 
+    Raises `DataError` or `MissingExtraError` if the data set cannot be loaded (there is no network, no such name or
+    split, its terms must be accepted, or `datasets` is not installed), has not one column of pictures and one of
+    classes, or a class has no name.
+
     Parameters
     ----------
     repository : str or Path
@@ -99,12 +103,6 @@ def labelled_from_hub(repository, split="test", label=None) -> Labelled:
         Without splits. The names in ``classnames.txt`` count as they are. Of a column's own names ("tench, Tinca
         tinca"), the first counts, unless two classes share it. Underscores read as spaces. Pictures are read when they
         are used, so that a large data set needs little memory.
-
-    Raises
-    ------
-    DataError, MissingExtraError
-        If the data set cannot be loaded (there is no network, no such name or split, its terms must be accepted, or
-        `datasets` is not installed), has not one column of pictures and one of classes, or a class has no name.
     """
     datasets = import_extra("datasets", "hub")
     repository, configuration = configured(repository)

@@ -76,6 +76,9 @@ class Labelled(WithSplits):
 def load_labelled(name="fashion_mnist", *, progress=True) -> Labelled:
     """Load pictures with one class each.
 
+    Raises `DataError` or `ChecksumError` as for `load_pairs`; if the folder has no class folders, one is empty, or two
+    give the same label.
+
     Parameters
     ----------
     name : str or Path
@@ -89,11 +92,6 @@ def load_labelled(name="fashion_mnist", *, progress=True) -> Labelled:
         black, as published. CIFAR-10: train (45,000), validation (the last 5,000 of its training files), test
         (10,000); photographs, 32 × 32. EuroSAT: 27,000 satellite pictures, 64 × 64, of ten kinds of land; split as a
         folder. A folder with 20 pictures or more, and four for each class: 60, 20 and 20 %, stratified by class.
-
-    Raises
-    ------
-    DataError, ChecksumError
-        As for `load_pairs`; if the folder has no class folders, one is empty, or two give the same label.
     """
     check_known(name, "labelled")
     if name in LOADERS:

@@ -53,6 +53,9 @@ class Pairs(WithSplits):
 def load_pairs(name=DEFAULT_BANK, *, progress=True) -> Pairs:
     """Load captioned pictures.
 
+    Raises `DataError` if the data set is not known or cannot be fetched, or the table is not as described. Raises
+    `ChecksumError` if the files do not have the catalogue's checksum.
+
     Parameters
     ----------
     name : str or Path
@@ -66,13 +69,6 @@ def load_pairs(name=DEFAULT_BANK, *, progress=True) -> Pairs:
         Stamps: 793 pairs; clipart: 3,690, with noisy captions; emoji: 1,308. Their splits are validation (150), test
         (150) and train (the rest), stratified by the first level of the taxonomy. A folder: its column ``split``, else
         70, 15 and 15 %.
-
-    Raises
-    ------
-    DataError
-        If the data set is not known or cannot be fetched, or the table is not as described.
-    ChecksumError
-        If the files do not have the catalogue's checksum.
     """
     check_known(name, "pairs")
     if name in LOADERS:

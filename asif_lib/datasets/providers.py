@@ -73,21 +73,16 @@ def fetch(name, *, progress=True) -> Path:
 
     What is fetched goes to a temporary folder and gets its name only once its digest is right.
 
-    Raises
-    ------
-    DataError
-        If the name is unknown, or no provider has it; the message says why each of them failed.
-    ChecksumError
-        If the files on disk are no longer the ones that the catalogue names.
+    Raises `DataError` if the name is unknown, or no provider has it; the message says why each of them failed. Raises
+    `ChecksumError` if the files on disk are no longer the ones that the catalogue names.
     """
     if name not in catalogue():
         raise DataError(f"{name}: no such data set; known: {', '.join(catalogue())}{guess(name, catalogue())}")
     entry, target = catalogue()[name], dataset_dir(name)
     if target.exists():
         if not is_intact(name):
-            raise ChecksumError(
-                f"{target}: files were changed, added or lost; remove the folder and run: asif data {name}"
-            )
+            fault = "files were changed, added or lost"
+            raise ChecksumError(f"{target}: {fault}; remove the folder and run: asif data {name}")
         return target
     if progress:
         print(f"{name}: fetching {entry['title']} ({entry['size_mb']} MB, licence {entry['licence']})", file=sys.stderr)

@@ -102,6 +102,9 @@ def stream_from_hub(repository, split="train", *, picture=None, caption=None) ->
     In the layout of LAION's CLIP benchmark, ``dataset_type.txt`` says "retrieval". Then each line is a caption, and the
     first counts.
 
+    Raises `DataError` or `MissingExtraError` as for `labelled_from_hub`; if there are no such columns, or a file is cut
+    off.
+
     Parameters
     ----------
     repository : str or Path
@@ -109,11 +112,6 @@ def stream_from_hub(repository, split="train", *, picture=None, caption=None) ->
     split : str
     picture, caption : str, optional
         The columns. Default: the only column of pictures; ``caption``, ``text`` or ``txt``.
-
-    Raises
-    ------
-    DataError, MissingExtraError
-        As for `labelled_from_hub`; if there are no such columns, or a file is cut off.
     """
     datasets = import_extra("datasets", "hub")
     repository, configuration = configured(repository)

@@ -48,6 +48,9 @@ def load_contrastive(name, *, device="auto"):
 
     The cosine of a picture and a text is the model's own score, up to its temperature and bias.
 
+    Raises `EncoderError` or `MissingExtraError` if the model is not found, has only pickled weights, lacks some, does
+    not embed both pictures and texts, or needs a package for its tokenizer that is not installed.
+
     Parameters
     ----------
     name : str or Path
@@ -57,12 +60,6 @@ def load_contrastive(name, *, device="auto"):
     Returns
     -------
     ImageEncoder, TextEncoder
-
-    Raises
-    ------
-    EncoderError, MissingExtraError
-        If the model is not found, has only pickled weights, lacks some, does not embed both pictures and texts, or
-        needs a package for its tokenizer that is not installed.
     """
     from transformers import AutoImageProcessor, AutoModel, AutoTokenizer
 

@@ -29,19 +29,15 @@ COMMIT_EVERY = 64
 def embed(encoder, items, *, progress=True) -> torch.Tensor:
     """Return the (n, dim) float32 embeddings of n pictures or texts, from the cache where it has them.
 
+    Raises `ParameterError` if one item is given, or a table, in place of a list. Raises `BrokenPicturesError` if
+    pictures cannot be read; the embeddings of the others are in the cache all the same.
+
     Parameters
     ----------
     encoder : ImageEncoder, TextEncoder, or an encoder of your own
         Your own is an object with an `identity` (see `external_identity`), and a method ``encode(items)`` that returns
         an (n, d) Tensor or array for a list of n items, also for an empty one. It is called without the cache.
     items : sequence of pictures or of strings
-
-    Raises
-    ------
-    ParameterError
-        If one item is given, or a table, in place of a list.
-    BrokenPicturesError
-        If pictures cannot be read; the embeddings of the others are in the cache all the same.
     """
     vectors, _, errors = embed_readable(encoder, items, progress=progress)
     if errors:
@@ -67,39 +63,47 @@ def embed_readable(encoder, items, *, progress=True):
     """
     check_list(items)
     if encoder.identity.is_external or not isinstance(encoder, Encoder):
-        return _encoded(encoder, items), list(range(len(items))), []
+        vectors = as_embeddings(encoder.encode(list(items))).float().cpu()
+        if vectors.shape != (shape := (len(items), encoder.identity.dim)):
+            fault = f"returned the shape {tuple(vectors.shape)} for {len(items)} items, not {shape}"
+            raise EncoderError(f"encode of {encoder.identity} {fault}")
+        return vectors, list(range(len(items))), []  # under this identity, the cache may hold those of another encoder
     keys, broken = encoder.cache_keys(items)
     positions_of = {}  # equal items are encoded once
     for i, key in keys.items():
         positions_of.setdefault(key, []).append(i)
     found, path = {}, cache_dir() / "embeddings" / f"{encoder.identity.digest}.checked.sqlite"
+    mode = "rwc" if is_writable(path) else "ro" if path.exists() else "memory"
+    if mode != "rwc":  # a class may share a cache
+        warnings.warn(f"{path.parent} is read-only: new embeddings are not kept", stacklevel=3)
     try:
-        _fill(found, path, encoder, items, positions_of, broken, progress)
+        _fill(found, path, mode, encoder, items, positions_of, broken, progress)
     except sqlite3.DatabaseError as error:
         warning = f"{path}: the cache of embeddings is damaged ({error}); it is computed again"
         try:
             warning += f", and the file kept as {put_aside(path).name}"
             path.with_name(f"{path.name}-journal").unlink(missing_ok=True)  # it belongs to the damaged file
+            mode = "rwc"
         except OSError:  # a read-only folder
-            path = None
+            mode = "memory"
         warnings.warn(warning, stacklevel=3)
-        _fill(found, path, encoder, items, positions_of, broken, progress)
+        _fill(found, path, mode, encoder, items, positions_of, broken, progress)
     kept = [i for i, key in keys.items() if key in found]
     rows = np.frombuffer(b"".join(found[keys[i]] for i in kept), "<f4").astype(np.float32)  # a copy, to be written to
     vectors = torch.from_numpy(rows).reshape(len(kept), encoder.identity.dim)
     return vectors, kept, [broken[i] for i in sorted(broken)]
 
 
-def _fill(found, path, encoder, items, positions_of, broken, progress):
+def _fill(found, path, mode, encoder, items, positions_of, broken, progress):
     """Read the embeddings of the keys of `positions_of` into `found`, as bytes; encode and keep what is not there.
 
     What is in `found` before is of a call that ended in damage, and is kept, too. Errors of pictures go into `broken`.
     """
     of = encoder.identity.digest
-    with _open(path) as (connection, writable):
+    with _open(path, mode) as connection:
 
         def keep(rows):
-            if writable and rows:
+            if mode == "rwc" and rows:
                 rows = [(key, vector, _checksum(of, key, vector)) for key, vector in rows]
                 connection.executemany("INSERT OR REPLACE INTO embeddings VALUES (?, ?, ?)", rows)
 
@@ -123,47 +127,30 @@ def _fill(found, path, encoder, items, positions_of, broken, progress):
                 pending = 0
 
 
-def _encoded(encoder, items) -> torch.Tensor:
-    """Encode without the cache, in which the embeddings of another encoder of that identity may lie."""
-    vectors = as_embeddings(encoder.encode(list(items))).float()
-    if vectors.shape != (len(items), encoder.identity.dim):
-        raise EncoderError(
-            f"encode of {encoder.identity} returned the shape {tuple(vectors.shape)} for {len(items)} items, not "
-            f"({len(items)}, {encoder.identity.dim})"
-        )
-    return vectors.cpu()
-
-
 @contextlib.contextmanager
-def _open(path):
-    """Yield the connection to a file of the cache, and whether it may be written to; without a path, one to nothing.
+def _open(path, mode):
+    """Yield the connection to a file of the cache: to write it too ("rwc"), to read it ("ro"), or to none ("memory").
 
-    A class may share a read-only cache: it is read, and what is new is not kept. Raises `sqlite3.DatabaseError` if the
-    file is damaged, and `AsifError` if it cannot be used.
+    Raises `sqlite3.DatabaseError` if the file is damaged, and `AsifError` if it cannot be used.
     """
-    writable = path is not None and is_writable(path)
     try:
-        if writable:
+        if mode == "rwc":
             path.parent.mkdir(parents=True, exist_ok=True)
-        elif path is not None:
-            warnings.warn(f"{path.parent} is read-only: new embeddings are not kept", stacklevel=5)
     except OSError as error:
         fault = f"the cache cannot be made ({error}); set ASIF_CACHE to another folder"
         raise AsifError(f"{path.parent}: {fault}") from None
-    # without a file that can be read, an empty database in memory takes its place
-    in_memory = path is None or not (writable or path.exists())
-    name = "file::memory:" if in_memory else f"{path.absolute().as_uri()}?mode={'rwc' if writable else 'ro'}"
+    name = f"{path.absolute().as_uri()}?mode={mode}"
     try:
         with contextlib.closing(sqlite3.connect(name, timeout=60, uri=True)) as connection:
             try:
-                if writable or in_memory:
+                if mode != "ro":
                     columns = "key TEXT PRIMARY KEY, vector BLOB, checksum INTEGER"
                     connection.execute(f"CREATE TABLE IF NOT EXISTS embeddings ({columns})")
                 connection.execute("SELECT key, vector, checksum FROM embeddings LIMIT 0")  # reads all definitions
             except UnicodeDecodeError:  # of SQLite's message, which quotes damaged ones
                 raise sqlite3.DatabaseError("its tables are not defined in text") from None
             try:
-                yield connection, writable
+                yield connection
             finally:
                 connection.commit()  # keeps the embeddings computed before Ctrl-C, or before an error
     except sqlite3.OperationalError as error:

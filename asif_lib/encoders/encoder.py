@@ -14,9 +14,8 @@ from .identity import EncoderIdentity
 def check_list(items):
     """Raise `ParameterError` unless pictures or texts are given as a list, also a single one."""
     if isinstance(items, str | bytes) or not hasattr(items, "__len__") or hasattr(items, "iloc"):
-        raise ParameterError(
-            f"a {type(items).__name__} was given; put a single item into a list, and embeddings into an array"
-        )
+        fault = f"a {type(items).__name__} was given"
+        raise ParameterError(f"{fault}; put a single item into a list, and embeddings into an array")
 
 
 class Encoder:
@@ -27,7 +26,7 @@ class Encoder:
     identity : EncoderIdentity
     device : torch.device
     batch_size : int
-        Items in a batch, unless a call says otherwise.
+        Items in a batch; with little memory, set a smaller one.
     """
 
     in_threads = True
@@ -38,56 +37,37 @@ class Encoder:
     def __init__(self, identity: EncoderIdentity, device, batch_size):
         self.identity, self.device, self.batch_size = identity, device, batch_size
 
-    def encode(self, items, *, batch_size=None, progress=True) -> torch.Tensor:
+    def encode(self, items, *, progress=True) -> torch.Tensor:
         """Return the (n, dim) float32 embeddings of n pictures or strings, on the CPU.
 
-        Parameters
-        ----------
-        items : sequence
-            Of an image encoder: str, Path, PictureFile or PIL.Image.Image. Of a text encoder: str.
-        batch_size : int, optional
-            Default: `batch_size` of the encoder.
-
-        Raises
-        ------
-        BrokenPicturesError, EncoderError, ParameterError
-            If pictures cannot be read (it lists all of them), a text is no string, or the batch size is below 1.
+        An image encoder takes str, Path, PictureFile or PIL.Image.Image, a text encoder str. Raises
+        `BrokenPicturesError` if pictures cannot be read (it lists all of them), `EncoderError` if a text is no string,
+        and `ParameterError` if the batch size is below 1.
         """
-        rows, _, broken = self.encode_readable(items, batch_size=batch_size, progress=progress)
+        rows, _, broken = self.encode_readable(items, progress=progress)
         if broken:
             raise BrokenPicturesError(error for _, error in broken)
         return rows
 
-    def encode_readable(self, items, *, batch_size=None, progress=False):
-        """Return the embeddings of the items that can be read, their positions, and (position, error) of the others.
-
-        Parameters
-        ----------
-        items, batch_size, progress
-            As for `encode`.
-        """
+    def encode_readable(self, items, *, progress=False):
+        """Return the embeddings of the items that can be read, their positions, and (position, error) of the others."""
         rows, kept, broken = torch.empty(len(items), self.identity.dim), [], []
-        for positions, vectors, errors in self.stream(items, batch_size=batch_size, progress=progress):
+        for positions, vectors, errors in self.stream(items, progress=progress):
             rows[positions] = vectors
             kept.extend(positions)
             broken.extend(errors)
         kept.sort()
         return rows[kept] if broken else rows, kept, broken
 
-    def stream(self, items, *, batch_size=None, progress=True):
+    def stream(self, items, *, progress=True):
         """Yield ``(positions, (b, dim) float32 embeddings, errors)`` batch by batch.
 
         The position of a picture that cannot be read is not among `positions`. `errors` holds it, with the
         `PictureError`.
-
-        Parameters
-        ----------
-        items, batch_size, progress
-            As for `encode`.
         """
-        chunks = chunks_of(self._order(items), self.batch_size if batch_size is None else batch_size)
+        chunks = chunks_of(self._order(items), self.batch_size)
         title = f"encoding with {self.identity.name}"
-        bar = progress_bar(total=len(items), desc=title, unit=self.unit, disable=not progress, leave=False)
+        bar = progress_bar(total=len(items), desc=title, unit=self.unit, progress=progress)
         mapping = one_thread_per_core(self.device) if self.in_threads else contextlib.nullcontext(map)
         with bar, mapping as mapped:
             for chunk, result in zip(chunks, mapped(functools.partial(self._run, items), chunks), strict=True):

@@ -51,9 +51,8 @@ def openvino_graph(model, threads):
     with warnings.catch_warnings(), torch.inference_mode():
         warnings.simplefilter("ignore")
         try:
-            converted = openvino.convert_model(
-                model, example_input=pictures[:2].contiguous(), input=[-1, *pictures.shape[1:]]
-            )
+            sample, shape = pictures[:2].contiguous(), [-1, *pictures.shape[1:]]
+            converted = openvino.convert_model(model, example_input=sample, input=shape)
             compiled = openvino.Core().compile_model(converted, "CPU", settings)
         except Exception as error:  # OpenVINO's front ends raise errors of many kinds
             fault = f"OpenVINO cannot compile this model ({first_line(error)})"

@@ -129,6 +129,10 @@ def load_image_encoder(
 ) -> ImageEncoder:
     """Load a frozen image encoder.
 
+    Raises `EncoderError` or `MissingExtraError` if the encoder is not found, its weights do not have the expected
+    checksum, only pickled weights are there, or the backend is unknown, is not installed or cannot compute this model.
+    Raises `IdentityError` if the encoder is not the expected one.
+
     Parameters
     ----------
     name : str or Path
@@ -144,14 +148,6 @@ def load_image_encoder(
         ``"openvino"``: as ``"torch"``, compiled by OpenVINO (on a CPU only; needs the extra ``openvino``).
     expected : EncoderIdentity, optional
         The identity by which a bank names the encoder; weights and settings are compared before they are loaded.
-
-    Raises
-    ------
-    EncoderError, MissingExtraError
-        If the encoder is not found, its weights do not have the expected checksum, only pickled weights are there,
-        or the backend is unknown, is not installed or cannot compute this model.
-    IdentityError
-        If the encoder is not the expected one.
     """
     if backend not in BACKENDS:
         raise EncoderError(f"backend {backend!r} is unknown; use one of {', '.join(BACKENDS)}")
@@ -208,9 +204,7 @@ def _packaged_model(name, entry, alone):
     if weights.keys() == ours.keys():
         weights = {key: weights[key] for key in ours}
     if [tensor.shape for tensor in weights.values()] != [tensor.shape for tensor in ours.values()]:
-        raise EncoderError(
-            f"{name}: the tensors of {entry.package} do not fit timm's {entry.architecture}; use another timm version"
-        )
+        raise EncoderError(f"{name}: {entry.package} does not fit timm's {entry.architecture}; take another version")
     model.load_state_dict(dict(zip(ours, weights.values(), strict=True)), assign=True)
     model.reset_classifier(0)
     return model

@@ -19,6 +19,8 @@ LOADERS = {
 def load_encoder(kind, name, *, device="auto", expected=None):
     """Load the encoder of a kind that is called `name`.
 
+    Raises `EncoderError` or `IdentityError` as for `load_image_encoder`, or if no encoders of this kind can be loaded.
+
     Parameters
     ----------
     kind : str
@@ -27,11 +29,6 @@ def load_encoder(kind, name, *, device="auto", expected=None):
     device : {"auto", "cpu", "cuda", "mps"}
     expected : EncoderIdentity, optional
         Compared with the weights and settings before they are loaded.
-
-    Raises
-    ------
-    EncoderError, IdentityError
-        As for `load_image_encoder`, or if no encoders of this kind can be loaded.
     """
     if kind not in LOADERS:
         raise EncoderError(f"{name}: encoders of kind {kind!r} cannot be loaded by a name; known: {', '.join(LOADERS)}")

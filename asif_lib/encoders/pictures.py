@@ -63,15 +63,12 @@ def open_picture(picture) -> Image.Image:
     EXIF orientation is applied; transparency is composited over white; grey, palette and CMYK pictures are
     converted; 16-bit grey is scaled to 8 bits; of an animation the first frame is taken.
 
+    Raises `PictureError` if the path names no regular file, or the file is not a picture in one of `FORMATS`, is
+    truncated, is less than 2 pixels wide or high, or has more than `MAX_PIXELS` pixels.
+
     Parameters
     ----------
     picture : str, Path, PictureFile, PictureBytes or PIL.Image.Image
-
-    Raises
-    ------
-    PictureError
-        If the path names no regular file, or the file is not a picture in one of `FORMATS`, is truncated, is
-        less than 2 pixels wide or high, or has more than `MAX_PIXELS` pixels.
 
     Examples
     --------
@@ -165,9 +162,8 @@ def _to_rgb(image, name):
 def _pad_to_square(image, name):
     side = max(image.size)
     if side**2 > MAX_PIXELS:
-        raise PictureError(
-            f"{name}: padded to a square it has over {MAX_PIXELS:,} pixels; scale it down, or leave square=False"
-        )
+        fault = f"padded to a square it has over {MAX_PIXELS:,} pixels"
+        raise PictureError(f"{name}: {fault}; scale it down, or leave square=False")
     canvas = Image.new("RGB", (side, side), "white")
     canvas.paste(image, ((side - image.width) // 2, (side - image.height) // 2))
     return canvas

@@ -40,9 +40,8 @@ def is_mean_of_tokens(folder) -> bool:
         layers = read_json(folder / "modules.json", list[dict])
         names = [layer["type"].rpartition(".")[2] for layer in layers]
         model = _settings(folder / "config.json")
-        others = [
-            _settings(folder / name) for name in ("sentence_bert_config.json", "config_sentence_transformers.json")
-        ]
+        beside = "sentence_bert_config.json", "config_sentence_transformers.json"
+        others = [_settings(folder / name) for name in beside]
         pooling = _settings(folder / layers[1]["path"] / "config.json")
         return (
             names in (["Transformer", "Pooling"], ["Transformer", "Pooling", "Normalize"])

@@ -80,6 +80,10 @@ def check_strings(texts):
 def load_text_encoder(name=DEFAULT_TEXT_ENCODER, *, device="auto", precision="float32", expected=None) -> TextEncoder:
     """Load a frozen text encoder.
 
+    Raises `EncoderError` or `IdentityError` as for `load_image_encoder`, or if the device has no instructions for
+    bfloat16. Raises `MissingExtraError` if the model has other layers than a mean over tokens, and
+    sentence-transformers is not installed.
+
     Parameters
     ----------
     name : str or Path
@@ -93,13 +97,6 @@ def load_text_encoder(name=DEFAULT_TEXT_ENCODER, *, device="auto", precision="fl
         cosine with float32 is 0.9999 or more).
     expected : EncoderIdentity, optional
         As for `load_image_encoder`.
-
-    Raises
-    ------
-    EncoderError, IdentityError
-        As for `load_image_encoder`, or if the device has no instructions for bfloat16.
-    MissingExtraError
-        If the model has other layers than a mean over tokens, and sentence-transformers is not installed.
     """
     device = resolve_device(device)
     name, precision = _name_and_precision(str(name), precision, device)
@@ -169,9 +166,7 @@ def has_bfloat16(device) -> bool:
     """Whether the device multiplies matrices in bfloat16 without a detour."""
     if device.type == "cuda":
         return torch.cuda.is_bf16_supported(including_emulation=False)
-    if device.type == "cpu":
-        return has_fast_bfloat16()
-    return True
+    return device.type != "cpu" or has_fast_bfloat16()
 
 
 @contextlib.contextmanager

@@ -68,9 +68,8 @@ def check_name(name, kind):
         raise EncoderError(f"{name}: there is no such folder; check the name, or move the encoder's folder back")
     found = _kind_of(folder) if folder.is_dir() else next((k for k in SHIPPED if name in SHIPPED[k]), None)
     if found not in (kind, None):
-        raise EncoderError(
-            f"{name}: is an encoder of kind {found!r}: give it to --{found}-encoder (load_{found}_encoder)"
-        )
+        use = f"--{found}-encoder (load_{found}_encoder)"
+        raise EncoderError(f"{name}: is an encoder of kind {found!r}: give it to {use}")
 
 
 def _kind_of(folder):
@@ -176,9 +175,8 @@ def _hub_repository(name, kind):
     if config is None or not config.hf_hub_id:
         close = timm.list_models(f"*{name[:8]}*", pretrained=True)[:3]
         hint = f"; timm has for example {', '.join(close)}" if close else ""
-        raise EncoderError(
-            f"{name}: is neither a folder nor one of {', '.join(REGISTRY_IMAGE_ENCODERS)} nor a timm model{hint}"
-        )
+        known = ", ".join(REGISTRY_IMAGE_ENCODERS)
+        raise EncoderError(f"{name}: is neither a folder nor one of {known} nor a timm model{hint}")
     return config.hf_hub_id
 
 
@@ -215,8 +213,7 @@ def folder_checksum(folder, expected=None, *, subfolders=True):
     if subfolders and any(file.name == "adapter_config.json" for file in files):
         raise EncoderError(f"{folder}: is an adapter of another model; merge the two with peft, and save the whole")
     safe = {file.parent for file in files if file.name == WEIGHTS}
-    pickled = sorted(file for file in files if file.name.endswith(PICKLED) and file.parent not in safe)
-    if pickled:
+    if pickled := sorted(file for file in files if file.name.endswith(PICKLED) and file.parent not in safe):
         raise EncoderError(
             f"{pickled[0].parent}: has no {WEIGHTS}; {pickled[0].name} is pickled, which could run code, so "
             f"convert it to safetensors"
@@ -241,8 +238,7 @@ def _shards(index):
         shards = {index.parent / name for name in json.loads(index.read_text())["weight_map"].values()}
     except (ValueError, LookupError, TypeError, AttributeError) as error:
         raise EncoderError(f"{index}: is damaged ({first_line(error)}); fetch or save the model again") from None
-    missing = sorted(shard.name for shard in shards if not shard.is_file())
-    if missing:
+    if missing := sorted(shard.name for shard in shards if not shard.is_file()):
         raise EncoderError(f"{index}: names {missing[0]}, which is not there; fetch or save the model again")
     return shards
 

@@ -125,7 +125,7 @@ def mean_recall(ways, relevant) -> float:
     baseline returns them; `relevant` (q, t) says which pictures and texts belong together.
     """
     places = [ranks(scores, right) for scores, right in zip(ways, (relevant, relevant.T), strict=True)]
-    return float(np.mean([(place < k).mean() for place in places for k in RECALLS]))
+    return float(recall_of_each(places).mean())
 
 
 def recall_of_each(ways) -> np.ndarray:

@@ -89,9 +89,8 @@ class Recommendation:
             lines.append(f"Whitening changes mean recall by {in_points(self.start_gain)} inside this bank.")
         lines.append(f"The choice starts with {_in_words(self.start)}.")
         gain, undecided = in_points(self.gain), "" if self.decided else ": undecided, so the start stays"
-        lines.append(
-            f"On questions that did not choose, the choice gains {gain} of mean recall over its start{undecided}."
-        )
+        gains = f"the choice gains {gain} of mean recall over its start{undecided}"
+        lines.append(f"On questions that did not choose, {gains}.")
         lines.append(f"Recommended: {_in_words(self.settings)}.")
         if undecided:
             lines.append(f"The best that was tried: {_in_words(self.best)}.")
@@ -139,7 +138,7 @@ def recommend(bank, task=SAME, *, seed=0, progress=True) -> Recommendation:
     folds = [(fit, asked[:ASKED]) for fit, asked in _folds(task, image, seed)]
     shares = sorted({default_k(len(rows), share): share for share in reversed(SHARES)}.values())  # each k once
     grid = list(ParameterGrid({"hubs": HUBS, "share": shares, "p": POWERS}))
-    with progress_bar(total=len(folds) * len(grid), desc="recommend", disable=not progress, leave=False) as bar:
+    with progress_bar(total=len(folds) * len(grid), desc="recommend", progress=progress) as bar:
         found = [_answers(image, text, captions, *fold, grid, bar) for fold in folds]
     return _advice(bank, task, found)
 

@@ -128,7 +128,7 @@ def measure_efforts(index, data, k, p, *, efforts=None, rounds=1, progress=True)
     task = _Task(index, data, model)
     seconds = {effort: [] for effort in (None, *efforts)}  # None: exact search
     rows = {}
-    with progress_bar(total=rounds * len(seconds), desc="measuring efforts", disable=not progress, leave=False) as bar:
+    with progress_bar(total=rounds * len(seconds), desc="measuring efforts", progress=progress) as bar:
         for effort in [*seconds] * rounds:
             start = time.perf_counter()
             answer = task.search(effort)

@@ -10,7 +10,7 @@ import torch
 
 from asif_lib.defaults import AUDIT_K_SHARE, DEFAULT_P
 from asif_lib.errors import ParameterError
-from asif_lib.machine import slow_bar
+from asif_lib.machine import WORTH_A_LINE, progress_bar
 from asif_lib.relative import unit_rows
 from asif_lib.search.inverted import InvertedIndex
 from asif_lib.search.rows import BLOCK, QUERY_BLOCK
@@ -66,7 +66,7 @@ def _leave_one_out(bank, side, settings, device):
     values = torch.full((n, k), -torch.inf)
     indices = torch.zeros((n, k), dtype=torch.int64)
     tiles = list(itertools.product(range(0, n, BLOCK), range(0, n, QUERY_BLOCK)))
-    for start, first in slow_bar(tiles, "leaving each pair out", "tile", progress=True):
+    for start, first in progress_bar(tiles, desc="leaving each pair out", unit="tile", delay=WORTH_A_LINE):
         if first == 0:
             anchors = _centred(x[start : start + BLOCK], mean, start).to(device)  # (b, d)
             squared = anchors.square().sum(dim=1)  # (b,)

@@ -50,8 +50,13 @@ class Counterfactual:
 
         With centring the mean moves too, so that more anchors than were removed may enter.
         """
-        sides = zip(self._model.bank.sides, self._old, (self.images, self.texts), strict=True)
-        return pd.concat([_entered(*side) for side in sides], ignore_index=True)
+        tables = []
+        for side, *vectors in zip(self._model.bank.sides, self._old, (self.images, self.texts), strict=True):
+            old, new = (each.to_csr() for each in vectors)
+            kept = new.multiply((new > 0).astype(np.int8) - (old > 0).astype(np.int8) > 0).tocoo()
+            rows, anchors = kept.coords
+            tables.append(pd.DataFrame({"side": side, "row": rows, "anchor": anchors, "entry": kept.data}))
+        return pd.concat(tables, ignore_index=True)
 
     @cached_property
     def _old(self):
@@ -86,13 +91,6 @@ def without(model, pictures, texts, remove) -> Counterfactual:
     kept = [rest.represent(*side) for side in zip(bank.sides, z, strict=True)]
     new = [SparseVectors(rows[v.indices.long()].int(), v.values, len(bank)) for v in kept]
     return Counterfactual(tuple(removed), kept[0].similarity(kept[1]), *new, model, z)
-
-
-def _entered(side, old, new):
-    new, old = new.to_csr(), old.to_csr()
-    kept = new.multiply((new > 0).astype(np.int8) - (old > 0).astype(np.int8) > 0).tocoo()
-    rows, anchors = kept.coords
-    return pd.DataFrame({"side": side, "row": rows, "anchor": anchors, "entry": kept.data})
 
 
 def _checked_anchors(remove, model):

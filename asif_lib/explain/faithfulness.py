@@ -7,7 +7,7 @@ import torch
 from asif_lib.defaults import DEFAULT_TEMPLATE
 from asif_lib.errors import ParameterError
 from asif_lib.evaluation.measures import mean_with_interval
-from asif_lib.machine import slow_bar
+from asif_lib.machine import WORTH_A_LINE, progress_bar
 
 from .counterfactual import Decision, without
 from .removals import TOLERANCE
@@ -53,7 +53,7 @@ def faithfulness_curves(
         raise ParameterError("there are no pictures to draw curves of")
     z_text = model.prompts(labels, templates, prompts)
     random = np.random.default_rng(seed)
-    bar = slow_bar(range(len(z_image)), "curves", "picture", progress)
+    bar = progress_bar(range(len(z_image)), desc="curves", unit="picture", progress=progress, delay=WORTH_A_LINE)
     tables = [_of_picture(Decision(model, z_image[[i]], z_text, labels), steps, orders, random) for i in bar]
     return pd.concat(tables, keys=range(len(tables)), names=["picture"]).reset_index("picture").reset_index(drop=True)
 

@@ -13,7 +13,7 @@ from asif_lib.bank.anchors import AnchorBank
 from asif_lib.defaults import DEFAULT_P
 from asif_lib.errors import ParameterError
 from asif_lib.evaluation.measures import Measure
-from asif_lib.machine import slow_bar
+from asif_lib.machine import WORTH_A_LINE, progress_bar
 
 from .audit import rank_pairs
 
@@ -117,7 +117,8 @@ def detection(bank, shares, seeds, k=None, p=DEFAULT_P, *, baselines, progress=T
         count as right, so that a bank with such pairs cannot reach 1.
     """
     rows = []
-    for share, seed in slow_bar(list(itertools.product(shares, seeds)), "planting", "bank", progress):
+    plans = list(itertools.product(shares, seeds))
+    for share, seed in progress_bar(plans, desc="planting", unit="bank", progress=progress, delay=WORTH_A_LINE):
         planted = plant_wrong_captions(bank, share, seed)
         if planted.wrong.all():
             raise ParameterError(f"share = {share}: all captions are wrong; leave some right ones to compare with")

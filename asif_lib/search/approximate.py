@@ -260,8 +260,7 @@ def make_index(anchors, kind="ivf", *, mean=None, progress=False, **parameters) 
     n, d = rows.shape
     method = KINDS[kind](**parameters).settled(n, d)
     faiss.omp_set_num_threads(torch.get_num_threads())
-    title = "training the index"
-    with progress_bar(total=n, desc=title, unit="anchor", disable=not progress, leave=False) as bar:
+    with progress_bar(total=n, desc="training the index", unit="anchor", progress=progress) as bar:
         index = method.untrained(d)
         sample = np.random.default_rng(0).choice(n, method.sample(n), replace=False)
         index.train(unit_rows(rows.take(np.sort(sample)), mean).numpy())  # (m, d)

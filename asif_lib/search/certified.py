@@ -34,7 +34,8 @@ import torch
 from llvmlite import ir
 from numba import njit, types
 from numba.core.errors import TypingError
-from numba.extending import intrinsic, overload
+from numba.cpython.unsafe.numbers import trailing_zeros
+from numba.extending import intrinsic
 
 from asif_lib.machine import has_fast_bfloat16, map_in_order, one_thread, single_threads
 from asif_lib.relative import SMALLEST, unit_rows
@@ -117,7 +118,7 @@ def write_unit(rows, mean, first, out) -> float:
     centre = np.zeros(d, np.float32) if mean is None else mean.numpy()
     plain = rows.detach().float().contiguous()
     bits = out.view(torch.int16 if half else torch.int32).numpy()
-    error = _write_unit(plain.numpy(), centre, np.empty((2, d), np.float32), bits, half)
+    error = _write_unit(plain.numpy(), centre, bits, half)
     if error < 0:  # a row of zeros, or one whose squares under- or overflow, or not finite
         unit = unit_rows(rows, mean, first)
         rounded = round_rows(unit) if half else Rounded(unit)
@@ -127,9 +128,9 @@ def write_unit(rows, mean, first, out) -> float:
 
 
 @njit(nogil=True, cache=True, fastmath={"reassoc", "contract", "nsz"})
-def _write_unit(rows, centre, lines, out, half):
+def _write_unit(rows, centre, out, half):
     """Write the bits of unit rows; return the largest error in bfloat16, or -1 if a row needs more care."""
-    largest, unit, back = np.float32(0), lines[0], lines[1]
+    largest, unit, back = np.float32(0), np.empty_like(centre), np.empty_like(centre)
     bits, back_bits = unit.view(np.int32), back.view(np.int32)
     for i in range(len(rows)):
         row, square, error = rows[i], np.float32(0), np.float32(0)
@@ -202,14 +203,10 @@ class Sieve:
         q, n, d = len(self.counts), len(anchors), self.queries.rows.shape[1]
         width = max(1, min(width, -(-n // threads)))
         dtype, bits = self.queries.rows.dtype, torch.int16 if self.half else torch.int32
-        spaces = [
-            (torch.empty(width, d, dtype=dtype), torch.empty(width * min(q, GROUP), dtype=dtype))
-            for _ in range(threads)
-        ]
-        groups = [
-            (group, [(rows, threading.Lock()) for rows in _parts(*group, threads)])
-            for group in _parts(0, q, -(-q // GROUP))
-        ]
+        room = width * min(q, GROUP)
+        spaces = [(torch.empty(width, d, dtype=dtype), torch.empty(room, dtype=dtype)) for _ in range(threads)]
+        groups = _parts(0, q, -(-q // GROUP))
+        turns_of = {group: [(rows, threading.Lock()) for rows in _parts(*group, threads)] for group in groups}
         raising = threading.Lock()
 
         def run(first):
@@ -217,7 +214,7 @@ class Sieve:
             tile = anchors.tile((first, min(first + width, n)), space[0])
             with raising:
                 self.error = max(self.error, tile.error)
-            for (low, high), turns in groups:
+            for (low, high), turns in turns_of.items():
                 queries = self.queries.rows[low:high]
                 products = space[1][: len(queries) * len(tile)].view(len(queries), len(tile))
                 products = _product(queries, tile.rows, products).view(bits).numpy()
@@ -283,7 +280,7 @@ def _parts(first, last, number):
 
 
 @intrinsic
-def reaching(typing, row, first, threshold):
+def reaching(typing, row, first, threshold, number):
     """Return 64 comparisons as a uint64: bit j is 1 if the key of ``row[first + j]`` is the threshold or more.
 
     The key of a bfloat16 is a whole number that grows with it: its bits, inverted if it is negative. The key of a
@@ -296,21 +293,22 @@ def reaching(typing, row, first, threshold):
     row : contiguous array of int16 or int32
         The bits of bfloat16 or float32 numbers, `LANES` or more from `first` on, which is not checked.
     first : int64
-    threshold : int16 or float32
-        A key for bfloat16, a number for float32.
+    threshold, number : int16, float32
+        A key, with which bfloat16 numbers are compared, and its number, with which float32 numbers are.
     """
     if getattr(row, "dtype", None) not in (types.int16, types.int32) or row.ndim != 1 or row.layout != "C":
         raise TypingError(f"row is {row}: it must be a contiguous array of int16 or int32")
     half = row.dtype == types.int16
 
     def generate(context, builder, signature, arguments):
-        row, first, threshold = arguments
+        row, first, threshold, number = arguments
         lane = ir.IntType(16) if half else ir.FloatType()
         vector = ir.VectorType(lane, LANES)
         data = context.make_array(signature.args[0])(context, builder, row).data
         at = builder.bitcast(builder.gep(data, [first]), vector.as_pointer())
         numbers = builder.load(at, align=2 if half else 4)
-        one = builder.insert_element(ir.Constant(vector, ir.Undefined), threshold, ir.IntType(32)(0))
+        least = threshold if half else number
+        one = builder.insert_element(ir.Constant(vector, ir.Undefined), least, ir.IntType(32)(0))
         all_lanes = builder.shuffle_vector(one, one, ir.VectorType(ir.IntType(32), LANES)([0] * LANES))
         if half:
             negative = builder.ashr(numbers, vector([15] * LANES))  # -1 or 0
@@ -320,17 +318,7 @@ def reaching(typing, row, first, threshold):
             hits = builder.fcmp_ordered(">=", numbers, all_lanes)
         return builder.bitcast(hits, ir.IntType(LANES))
 
-    return types.uint64(row, types.int64, types.int16 if half else types.float32), generate
-
-
-@intrinsic
-def lowest_bit(typing, number):
-    """Return the place, from 0, of the lowest bit that is 1 in a uint64 other than 0."""
-
-    def generate(context, builder, signature, arguments):
-        return builder.cttz(arguments[0], ir.IntType(1)(1))
-
-    return types.int64(types.uint64), generate
+    return types.uint64(row, types.int64, types.int16, types.float32), generate
 
 
 @njit(nogil=True, cache=True)
@@ -345,11 +333,14 @@ def _sift(
     for r in range(m):
         row, count = products[r], counts[r]
         threshold = _key_of(floors[r] - bound, half)
-        compared = _comparable(row, threshold)
+        number = np.float32(_number(threshold, half))
         for first in range(0, width, LANES):
-            hits = reaching(row, first, compared) if first + LANES <= width else _reaching(row[first:], half, threshold)
+            if first + LANES <= width:
+                hits = reaching(row, first, threshold, number)
+            else:
+                hits = _reaching(row[first:], half, threshold)
             while hits:
-                j = first + lowest_bit(hits)
+                j = first + np.int64(trailing_zeros(hits))
                 positions[r, count] = start + j
                 keys[r, count] = _key(row[j], half)
                 count += 1
@@ -357,7 +348,7 @@ def _sift(
             if count > triggers[r]:
                 count, floors[r] = _tighten(positions[r], keys[r], count, k, half, floors[r], largest_bound)
                 threshold = _key_of(floors[r] - bound, half)
-                compared = _comparable(row, threshold)
+                number = np.float32(_number(threshold, half))
                 if count > limit:
                     overflown[r], count = True, limit
                     break  # the rest of the row can change nothing
@@ -372,17 +363,6 @@ def _reaching(rest, half, threshold):
     for j in range(len(rest)):
         hits |= np.uint64(_key(rest[j], half) >= threshold) << np.uint64(j)
     return hits
-
-
-def _comparable(row, threshold):
-    """Return the threshold as `reaching` compares it with a row of bits."""
-
-
-@overload(_comparable)
-def _comparable_for(row, threshold):
-    if row.dtype == types.int16:
-        return lambda row, threshold: threshold
-    return lambda row, threshold: np.float32(_number(threshold, False))
 
 
 @njit(nogil=True, cache=True)

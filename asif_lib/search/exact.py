@@ -65,7 +65,7 @@ def plan_search(q, n, d, k, *, method="auto", device="cpu", memory=None, prepare
     Examples
     --------
     >>> print(plan_search(1_000, 200_000, 768, 800, method="torch"))
-    torch, blocks of 1,000 queries and 34,952 anchors
+    torch, blocks of 1,000 queries and 34,934 anchors
     """
     device = torch.device(device)
     if method == "auto":
@@ -96,6 +96,8 @@ def plan_search(q, n, d, k, *, method="auto", device="cpu", memory=None, prepare
 def top_anchors(queries, anchors, k, *, mean=None, method="auto", device="cpu", memory=None, progress=False):
     """Return the k largest cosines of each query with the anchors, and the positions of these anchors.
 
+    For small matrices, `sklearn.neighbors.NearestNeighbors` does the same, without centring and a bound on memory.
+
     Raises `ParameterError` if k is out of range, the dimensions differ, a vector holds NaN or infinity before or after
     the mean is subtracted, or by `plan_search`.
 
@@ -124,10 +126,6 @@ def top_anchors(queries, anchors, k, *, mean=None, method="auto", device="cpu", 
         order of the anchors decides which of equal ones are kept.
     indices : Tensor of shape (q, k), int64
 
-    See Also
-    --------
-    sklearn.neighbors.NearestNeighbors : The same for small matrices, without centring and without a bound on memory.
-
     Examples
     --------
     >>> anchors = torch.tensor([[1.0, 0.0], [0.0, 2.0], [3.0, 0.0]])
@@ -151,8 +149,8 @@ def top_anchors(queries, anchors, k, *, mean=None, method="auto", device="cpu", 
     search = Passes(anchors, mean, k, chosen, prepared if chosen.method == "bf16" else None)
     values = torch.empty(len(queries), k, dtype=torch.float32)
     indices = torch.empty(len(queries), k, dtype=torch.int64)
-    steps, title = -(-len(queries) // chosen.queries) * len(anchors), f"searching ({chosen})"
-    with progress_bar(total=steps, desc=title, unit="anchor", disable=not progress, leave=False) as bar:
+    steps = -(-len(queries) // chosen.queries) * len(anchors)
+    with progress_bar(total=steps, desc=f"searching ({chosen})", unit="anchor", progress=progress) as bar:
         for first in range(0, len(queries), chosen.queries):
             rows = slice(first, first + chosen.queries)
             values[rows], indices[rows] = search(queries[rows], bar.update)

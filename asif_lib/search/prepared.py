@@ -67,8 +67,8 @@ def rounded_blocks(anchors, mean, progress):
     """Yield ``(position of the first row, Rounded)`` of the anchors, block by block; the rest is as in `prepare`."""
     from .certified import RoundedLater  # brings the compiler, which only a search needs
 
-    title, later = "rounding anchors", RoundedLater(anchors.contiguous(), mean)
-    with progress_bar(total=len(anchors), desc=title, unit="anchor", disable=not progress, leave=False) as bar:
+    later = RoundedLater(anchors.contiguous(), mean)
+    with progress_bar(total=len(anchors), desc="rounding anchors", unit="anchor", progress=progress) as bar:
         for start in range(0, len(anchors), PART):
             span = start, min(start + PART, len(anchors))
             yield start, later.tile(span, torch.empty(PART, anchors.shape[1], dtype=torch.bfloat16))

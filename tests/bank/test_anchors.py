@@ -350,7 +350,7 @@ def test_a_prepared_copy_that_does_not_say_what_it_must_is_refused(opened, said,
 @pytest.mark.parametrize("file", ["image-centred.json", "image-centred.safetensors"])
 def test_a_copy_that_is_deleted_while_it_is_looked_for_is_none(opened, monkeypatch, file):
     """By somebody who compacts the bank."""
-    read = copies.parse_json
+    read = copies.read_sealed
 
     def deleted(*arguments):
         (opened.index_folder / file).unlink(missing_ok=True)
@@ -358,7 +358,7 @@ def test_a_copy_that_is_deleted_while_it_is_looked_for_is_none(opened, monkeypat
 
     if file.endswith("json"):
         (opened.index_folder / file).unlink()
-    monkeypatch.setattr(copies, "parse_json", deleted)
+    monkeypatch.setattr(copies, "read_sealed", deleted)
     assert not isinstance(opened.searchable("image")[0], PreparedAnchors)
 
 

@@ -46,7 +46,7 @@ def test_after_three_interruptions_the_bank_is_the_same_bit_for_bit(write, tiny,
     source = write(tmp_path / "source", 310, shard=70)
     build(source, tmp_path / "whole", tiny)
     lot, encoded = random.Random(write.__name__), []
-    steps = ["save_file", "write_whole", "plain_table", "cut_positions"]
+    steps = ["save_file", "write_sealed", "plain_table", "cut_positions"]
 
     def interrupted(step, after):
         def fail(*arguments, **options):

@@ -70,7 +70,7 @@ def assert_noticed(folder, check):
 def test_a_flipped_bit_in_any_file_of_a_bank_is_noticed_when_it_is_used(folder, small, monkeypatch):
     if not small:
         monkeypatch.setattr(disk, "SMALL", 0)
-    generator, newest = random.Random(0), AnchorBank.load(folder).disk.entry.state
+    generator, newest = random.Random(0), AnchorBank.load(folder).disk.record.newest.state
     older = {file for file in folder.glob("state-*") if file.name != newest}  # only `undo` reads them
     for file in files_of(folder):
         kept = file.read_bytes()
@@ -104,7 +104,7 @@ def test_a_view_keeps_what_it_read_when_it_was_opened(folder):
     """Another program may write into a file of the bank: into that of the removed rows and the sums, for example."""
     bank, whole = AnchorBank.load(folder), AnchorBank.load(folder)
     before = whole.image_mean, whole.pairs["id"].tolist()
-    state = folder / bank.disk.entry.state
+    state = folder / bank.disk.record.newest.state
     state.write_bytes(bytes(state.stat().st_size))
     assert torch.equal(bank.image_mean, before[0]) and bank.pairs["id"].tolist() == before[1]
 
@@ -194,7 +194,8 @@ def test_only_regular_files_are_read(folder, name, kind, small, monkeypatch):
     if not small:
         monkeypatch.setattr(disk, "SMALL", 0)
     bank = AnchorBank.load(folder)
-    words = {"STATE": bank.disk.entry.state, "PART": bank.disk.parts[1].folder.name, "INDEX": bank.index_folder.name}
+    state, part = bank.disk.record.newest.state, bank.disk.parts[1].folder.name
+    words = {"STATE": state, "PART": part, "INDEX": bank.index_folder.name}
     file = folder.joinpath(*(words.get(word, word) for word in name.split("/")))
     moved = file.rename(folder.with_name("elsewhere"))
     if kind == "a pipe":

@@ -1,6 +1,7 @@
 """The cache: what was encoded once, by this very encoder, is not encoded again."""
 
 import contextlib
+import copy
 import os
 import resource
 import sqlite3
@@ -23,14 +24,15 @@ class Counting(Encoder):
     """An encoder that counts what it computes, and can be interrupted."""
 
     def __init__(self, encoder, interrupt_after=None, error=None):
-        self.encoder, self.identity, self.computed = encoder, encoder.identity, []
+        self.encoder, self.identity, self.computed = copy.copy(encoder), encoder.identity, []
+        self.encoder.batch_size = 2
         self.interrupt_after, self.error = interrupt_after, error
 
     def cache_keys(self, items):
         return self.encoder.cache_keys(items)
 
     def stream(self, items, **options):
-        for batch, vectors, errors in self.encoder.stream(items, batch_size=2, **options):
+        for batch, vectors, errors in self.encoder.stream(items, **options):
             if self.interrupt_after is not None and len(self.computed) >= self.interrupt_after:
                 raise self.error
             self.computed += [items[i] for i in batch]

@@ -49,26 +49,31 @@ def test_the_encoders_say_who_they_are(image_encoder, text_encoder):
     assert identity.checksum == registry.MINILM_SHA256
 
 
-def test_pictures_give_the_same_rows_alone_and_in_a_batch(image_encoder, drawings):
+def test_pictures_give_the_same_rows_alone_and_in_a_batch(image_encoder, drawings, monkeypatch):
     files = sorted(drawings.iterdir())
     rows = image_encoder.encode(files, progress=False)
     assert (rows.shape, rows.dtype, rows.device.type) == ((6, 1280), torch.float32, "cpu")
     assert cosines(rows, rows.roll(1, dims=0)).max() < 0.999
     for size in (1, 5, 64):
-        assert cosines(image_encoder.encode(files, batch_size=size, progress=False), rows).min() > 0.9999
+        monkeypatch.setattr(image_encoder, "batch_size", size)
+        assert cosines(image_encoder.encode(files, progress=False), rows).min() > 0.9999
     for kind in (str, Image.open):
         back = image_encoder.encode([kind(file) for file in files[::-1]], progress=False)
         assert cosines(back.flip(0), rows).min() > 0.9999
     assert image_encoder.encode([], progress=False).shape == (0, 1280)
 
 
-def test_texts_give_the_same_rows_in_any_order_and_batch_by_any_number_of_threads(text_encoder, stamps, set_threads):
+def test_texts_give_the_same_rows_in_any_order_and_batch_by_any_number_of_threads(
+    text_encoder, stamps, set_threads, monkeypatch
+):
     texts = ["a cat", "a photo of a very sleepy capybara in the grass by the river", "", "a cat", *stamps.captions[:20]]
     rows = text_encoder.encode(texts, progress=False)
     assert (rows.shape, rows.dtype) == ((24, 384), torch.float32)
     assert torch.allclose(rows[0], rows[3], atol=1e-5)
     for size in (1, 2, 64):
-        assert cosines(text_encoder.encode(texts, batch_size=size, progress=False), rows).min() > 0.9999
+        with monkeypatch.context() as patch:
+            patch.setattr(text_encoder, "batch_size", size)
+            assert cosines(text_encoder.encode(texts, progress=False), rows).min() > 0.9999
     for threads in (1, 3):
         set_threads(threads)
         assert torch.equal(text_encoder.encode(texts, progress=False), rows)
@@ -113,8 +118,8 @@ def test_broken_pictures_keep_their_place_among_the_others(backend, timm_folder,
     odd_sizes[1].write_text("no picture")
     odd_sizes[4].unlink()
     encoder = load_image_encoder(timm_folder, device="cpu", backend=backend)
-    positions, errors = [], []
-    for batch, vectors, broken in encoder.stream(odd_sizes, batch_size=2, progress=False):
+    encoder.batch_size, positions, errors = 2, [], []
+    for batch, vectors, broken in encoder.stream(odd_sizes, progress=False):
         assert len(batch) == len(vectors)
         positions += batch
         errors += [i for i, _ in broken]

@@ -149,11 +149,6 @@ def check_configuration(configuration):
     Raises `DataError` if a method, a setting or a data set is not known, or a task asks pairs that are anchors or
     choose the settings.
     """
-    _check_methods(configuration)
-    _check_data(configuration)
-
-
-def _check_methods(configuration):
     for name in (*configuration.methods, *configuration.grids):
         is_yardstick = name.startswith(TRANSFORMERS) and name != TRANSFORMERS and name not in configuration.grids
         if name not in KNOWN_METHODS and not is_yardstick:
@@ -170,8 +165,6 @@ def _check_methods(configuration):
             if not values:
                 raise DataError(f"[grids.{name}] {key}: give one value or more")
 
-
-def _check_data(configuration):
     if LINEAR_PROBE in configuration.methods and all(task.kind == "retrieval" for task in configuration.tasks.values()):
         raise DataError(f"the method {LINEAR_PROBE!r} needs classes, and no task is of the kind 'zero-shot'")
     anchors = {name for names in configuration.banks.values() if isinstance(names, list) for name in names}

@@ -20,7 +20,7 @@ from asif_lib.defaults import LINEAR_PROBE, TRANSFORMERS
 from asif_lib.encoders.contrastive import load_contrastive
 from asif_lib.encoders.loading import load_encoder_of
 from asif_lib.errors import AsifError, BrokenPicturesError, DataError, first_line
-from asif_lib.files import ROOT, digest_of_files, parse_json, read_file, sealed, unsealed, write_whole
+from asif_lib.files import ROOT, digest_of_files, read_sealed, write_sealed, write_whole
 from asif_lib.machine import progress_bar
 
 from ..measures import same_text
@@ -84,7 +84,8 @@ def run_benchmark(configuration, folder, *, device="auto", progress=True) -> Out
     run = _Run(configuration, device, progress)
     groups, own = list(_groups(configuration)), run.asked_of_yardsticks()
     each = list(itertools.product(configuration.methods, configuration.sizes))
-    with progress_bar(total=len(groups) * len(each), desc="benchmark", unit="part", disable=not progress) as bar:
+    count = len(groups) * len(each)
+    with progress_bar(total=count, desc="benchmark", unit="part", progress=progress, leave=True) as bar:
         for i, about in enumerate(groups):
             with run.reported(_words(about)):
                 pool, questions, about = run.prepare(about)
@@ -253,18 +254,17 @@ def _stored(folder, configuration, pool, questions, method, size) -> list:
     key = hashlib.sha256(json.dumps(key).encode()).hexdigest()
     file = folder / f"{key[:24]}.json"
     try:
-        return _read_part(read_file(file), key)
+        return _read_part(file, key)
     except FileNotFoundError:
         pass
     except (ValueError, OSError) as error:
         warnings.warn(f"{file}: {first_line(error)}: this part is measured again", stacklevel=3)
-    content = sealed(StoredPart(key, _computed(configuration, pool, questions, method_of(method), grid, size)))
-    write_whole(file, content)
-    return _read_part(content, key)
+    write_sealed(file, StoredPart(key, _computed(configuration, pool, questions, method_of(method), grid, size)))
+    return _read_part(file, key)
 
 
-def _read_part(content, key) -> list:
-    part = parse_json(unsealed(content), StoredPart)
+def _read_part(file, key) -> list:
+    part = read_sealed(file, StoredPart)
     if part.key != key:
         raise ValueError("it holds another part")
     return part.rows

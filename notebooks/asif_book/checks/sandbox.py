@@ -16,14 +16,13 @@ import subprocess
 import sys
 import threading
 import time
-import types
 import warnings
 
 import numpy as np
 import torch
 import torch.nn.functional as F
 
-from asif_book.plain import MOST_NUMBERS, TooLargeError, from_plain
+from asif_book.plain import MOST_NUMBERS, from_plain
 from asif_book.student import (
     Line,
     Printed,
@@ -59,6 +58,9 @@ class Lost(Exception):
     """A function whose process ended, or sent what cannot be read; the message continues “your function”."""
 
 
+NO_PROCESS = "Nothing is judged, since no process for a solution starts here"
+
+
 class SetupError(AsifError):
     """A process for a student's function that does not start: nothing was judged."""
 
@@ -71,7 +73,7 @@ class Interrupted(Stopped):
 def answering(function):
     """Give a function that answers for a student's own, with plain data, in time and without a trace."""
     if not FORKS or torch.cuda.is_initialized():
-        yield _standing_in(Here(function), *named(function))
+        yield StandIn(Here(function), 0, *named(function))
         return
     ours, theirs = socket.socketpair()
     with warnings.catch_warnings():  # of other threads: none of their locks is needed
@@ -89,13 +91,6 @@ def answering(function):
         yield line.function()
 
 
-def _standing_in(line, module, names):
-    """Return what stands in for a student's function; a check may look at its module and the names in its code."""
-    function = StandIn(line, 0)
-    function.__module__, function.__code__ = module, types.SimpleNamespace(co_names=names)
-    return function
-
-
 @contextlib.contextmanager
 def fresh(cells, name):
     """Give a function that answers for the one called `name` in cells of a notebook, run by a fresh interpreter.
@@ -104,9 +99,13 @@ def fresh(cells, name):
     """
     ours, theirs = socket.socketpair()
     command = [sys.executable, "-I", "-m", "asif_book.student", str(theirs.fileno())]
-    about = {"stdin": subprocess.DEVNULL, "stdout": subprocess.DEVNULL, "stderr": subprocess.PIPE}
-    with theirs, _started(command, pass_fds=[theirs.fileno()], **about) as process, Process(ours, process.pid) as line:
-        theirs.close()
+    files = {"stdin": subprocess.DEVNULL, "stdout": subprocess.DEVNULL, "stderr": subprocess.PIPE}
+    try:
+        process = subprocess.Popen(command, pass_fds=[theirs.fileno()], **files)
+    except OSError as error:
+        raise SetupError(f"{NO_PROCESS}: {command[0]}: {error.strerror}.") from None
+    theirs.close()
+    with process, Process(ours, process.pid) as line:
         line.begin(WAIT)
         try:
             line.receive()
@@ -118,16 +117,6 @@ def fresh(cells, name):
             line.send(cells, name)
             function = line.function()
         yield function
-
-
-NO_PROCESS = "Nothing is judged, since no process for a solution starts here"
-
-
-def _started(command, **options):
-    try:
-        return subprocess.Popen(command, **options)
-    except OSError as error:
-        raise SetupError(f"{NO_PROCESS}: {command[0]}: {error.strerror}.") from None
 
 
 class Asking(Line):
@@ -148,8 +137,6 @@ class Asking(Line):
         if kind == "raised":
             name, message, line, stub = rest
             raise Raised(name[:100], message[:300], line[:300], stub)
-        if kind == "large":
-            raise TooLargeError(*rest)
         self.changed |= rest[1]
         return from_plain(rest[0], self.stand_in)
 
@@ -190,18 +177,19 @@ class Process(Asking):
 
     def function(self):
         """Wait for the function, and return what stands in for it."""
-        return _standing_in(self, *self.receive()[1:])
+        return StandIn(self, 0, *self.receive()[1:])
 
     def send(self, *message):
         self.connection.settimeout(WAIT * self.seconds)
         super().send(*message)
 
     def receive(self):
-        while (message := super().receive())[0] == "print":
-            self.printed.add(*message[1:])
+        while True:
             self.size = 0
-        self.size = 0
-        return message
+            message = super().receive()
+            if message[0] != "print":
+                return message
+            self.printed.become(*message[1:])
 
     def read(self):
         self.connection.settimeout(0.05)
@@ -234,7 +222,7 @@ class Process(Asking):
         """What runs inside raises `OutOfTime` or `Lost` where the process fails, and the process is ended then."""
         try:
             yield
-        except (Raised, TooLargeError):
+        except Raised:
             raise
         except Exception as error:
             self.end()
@@ -258,7 +246,8 @@ class Here(Asking):
 
     def call(self, place, arguments, keywords):
         arguments, keywords = self.coded(arguments, keywords)
-        with sandbox(self.printed, self.seconds):
+        printing = contextlib.redirect_stdout(self.printed), contextlib.redirect_stderr(self.printed)
+        with printing[0], printing[1], as_imported(), kernel_stays(), alarm(sys._getframe(), self.seconds):
             reply = self.answer(place, arguments, keywords)
         return self.outcome(*reply)
 
@@ -272,10 +261,9 @@ def _put(contents):
         for name, thing in names.items():
             if vars(module).get(name) is not thing:
                 setattr(module, name, thing)
-        for name in (
-            vars(module).keys() - names.keys() if isinstance(module, type) else ()
-        ):  # it hides what is inherited
-            delattr(module, name)
+        if isinstance(module, type):  # a new name hides what is inherited
+            for name in vars(module).keys() - names.keys():
+                delattr(module, name)
 
 
 @contextlib.contextmanager
@@ -306,20 +294,11 @@ def pristine():
 
 
 @contextlib.contextmanager
-def sandbox(printed, seconds):
-    """What runs inside prints into `printed`, and is stopped in time if this is the main thread, in which cells run.
-
-    Raises `OutOfTime`, also where the function catches everything with a bare except (one, not one within another).
-    """
-    owner = sys._getframe(2)  # 0 is this frame, 1 contextlib's, 2 that of the with statement
-    printing = contextlib.redirect_stdout(printed), contextlib.redirect_stderr(printed)
-    with printing[0], printing[1], as_imported(), kernel_stays(), alarm(owner, seconds):
-        yield
-
-
-@contextlib.contextmanager
 def alarm(owner, seconds):
-    """Raise `OutOfTime` after some seconds of computing, or many of waiting; for what `owner` calls it is `Stopped`."""
+    """Raise `OutOfTime` after some seconds of computing, or many of waiting, in the main thread, where cells run.
+
+    What the frame `owner` calls gets `Stopped`, also where it catches all with a bare except (not one within another).
+    """
     if threading.current_thread() is not threading.main_thread() or not hasattr(signal, "setitimer"):
         yield
         return

@@ -1,6 +1,6 @@
 """The process in which a student's function runs, and the line between it and the check.
 
-    check   ["call", 0, arguments, keywords]
+    check   ["call", 0, arguments and keywords]
     student ["result", value, changed] or ["raised", name, message, …]
 
 The check hands over arguments and gets plain data back (`plain`); what it compares them with never comes here. A
@@ -26,7 +26,6 @@ import traceback
 import tracemalloc
 import types
 import weakref
-from functools import partial
 from symtable import Symbol, symtable
 from unittest import mock
 
@@ -114,18 +113,19 @@ class Line:
 
     def call(self, place, arguments, keywords):
         """Call what the other side lent at this place, and answer its own calls meanwhile."""
-        self.send("call", place, *self.coded(arguments, keywords))
+        self.send("call", place, self.coded(arguments, keywords))
         while (message := self.receive())[0] == "call":
             self.send(*self.answer(*message[1:]))
         return self.outcome(*message)
 
-    def answer(self, place, arguments, keywords) -> list:
+    def answer(self, place, coded) -> list:
         """Call a function that was lent, and return the reply."""
         function = self.lent[place]
         try:
-            given = [from_plain(argument, self.borrowed) for argument in arguments]
-            result = function(*given, **{name: from_plain(a, self.borrowed) for name, a in keywords.items()})
-            return ["result", to_plain(result, self.lent, self.most), any(map(self._changed, given, arguments))]
+            arguments, keywords = from_plain(coded, self.borrowed)
+            result = to_plain(function(*arguments, **keywords), self.lent, self.most)
+            _, (_, *given), _ = coded
+            return ["result", result, any(map(self._changed, arguments, given))]
         except Stopped:
             raise
         except self.caught as error:
@@ -138,9 +138,8 @@ class Line:
             raise known.get(rest[0], RuntimeError)(rest[1])
         return from_plain(rest[0], self.stand_in)
 
-    def coded(self, arguments, keywords):
-        code = partial(to_plain, lent=self.lent, most=math.inf, whole=True)
-        return [code(argument) for argument in arguments], {name: code(a) for name, a in keywords.items()}
+    def coded(self, *call):
+        return to_plain(call, self.lent, math.inf, whole=True)
 
     def stand_in(self, place):
         return StandIn(self, place)
@@ -148,11 +147,11 @@ class Line:
     borrowed = stand_in
     """What an argument's function is here."""
 
-    def _changed(self, given, argument):
+    def _changed(self, argument, given):
         """Whether a function changed its argument; that it asked for gradients is no change."""
-        if not isinstance(argument, list) or argument[0] not in ("tensor", "array", "list", "dict", "image"):
+        if not isinstance(given, list) or given[0] not in ("tensor", "array", "list", "dict", "image"):
             return False
-        return to_plain(given.detach() if argument[0] == "tensor" else given, [], math.inf) != argument
+        return to_plain(argument.detach() if given[0] == "tensor" else argument, [], math.inf) != given
 
 
 class Printed(io.TextIOBase):

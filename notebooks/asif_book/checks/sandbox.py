@@ -87,7 +87,7 @@ def answering(function):
         finally:
             os._exit(0)
     theirs.close()
-    with Process(ours, pid) as line:
+    with contextlib.closing(Process(ours, pid)) as line:
         yield line.function()
 
 
@@ -105,12 +105,12 @@ def fresh(cells, name):
     except OSError as error:
         raise SetupError(f"{NO_PROCESS}: {command[0]}: {error.strerror}.") from None
     theirs.close()
-    with process, Process(ours, process.pid) as line:
+    with process, contextlib.closing(Process(ours, process.pid)) as line:
         line.begin(WAIT)
         try:
             line.receive()
         except (EOFError, OutOfTime):
-            line.end()
+            line.close()
             why = process.stderr.read().decode(errors="replace").strip().splitlines() or ["it says nothing"]
             raise SetupError(f"{NO_PROCESS}: {why[-1]}.") from None
         with line.ends():
@@ -150,15 +150,10 @@ class Process(Asking):
         self.process, self.missing, self.size = psutil.Process(pid), psutil.NoSuchProcess, 0
         super().__init__(connection)
 
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
-        self.end()
+    def close(self):
+        """End the process, and what it has started."""
         self.connection.close()
-
-    def end(self):
-        for kill in (os.killpg, os.kill):  # the first also ends what the function has started
+        for kill in (os.killpg, os.kill):
             with contextlib.suppress(ProcessLookupError, PermissionError):
                 kill(self.process.pid, signal.SIGKILL)
         with contextlib.suppress(ChildProcessError):
@@ -206,10 +201,10 @@ class Process(Asking):
             return part
         raise Lost("gives far too much.")
 
-    def answer(self, place, arguments, keywords):
+    def answer(self, place, coded):
         began = time.thread_time()
         with alarm(sys._getframe(), self.seconds):
-            reply = super().answer(place, arguments, keywords)
+            reply = super().answer(place, coded)
         self.computed += time.thread_time() - began
         return reply
 
@@ -225,7 +220,7 @@ class Process(Asking):
         except Raised:
             raise
         except Exception as error:
-            self.end()
+            self.close()
             if isinstance(error, OutOfTime | Lost):
                 raise
             gone = isinstance(error, EOFError | OSError)
@@ -245,10 +240,10 @@ class Here(Asking):
         return self.lent[place]
 
     def call(self, place, arguments, keywords):
-        arguments, keywords = self.coded(arguments, keywords)
+        coded = self.coded(arguments, keywords)
         printing = contextlib.redirect_stdout(self.printed), contextlib.redirect_stderr(self.printed)
         with printing[0], printing[1], as_imported(), kernel_stays(), alarm(sys._getframe(), self.seconds):
-            reply = self.answer(place, arguments, keywords)
+            reply = self.answer(place, coded)
         return self.outcome(*reply)
 
 

@@ -100,6 +100,7 @@ def record(name: str, value, ci: tuple | None = None, n: int | None = None, unit
     if run := json.loads(os.environ.get(RUN_VARIABLE, "null")):
         entry["run"] = run
         path = _unfinished_path(run["chapter"])
+    path.parent.mkdir(parents=True, exist_ok=True)
     with locked(path):
         write_json(path, _read_or_start_afresh(path) | {name: entry})
     return value

@@ -293,6 +293,7 @@ def test_of_a_notebook_only_that_runs_which_a_solution_rests_on(capsys):
     function, failed = run(cells, "f")
     assert (function(1.5), failed, capsys.readouterr().out) == (1 + 4 + 4, None, "")
     assert isinstance(run(["x = 1 / 0"], "x")[1], ZeroDivisionError)
+    assert isinstance(run(["x = await later()"], "x")[1], SyntaxError)
 
 
 @pytest.mark.parametrize("kind", STOLEN)

@@ -44,6 +44,12 @@ def test_a_measure_is_recorded_in_points():
     assert (stored["value"], *stored["ci"]) == pytest.approx((1.2, -1, 3.4)) and stored["n"] == 150
 
 
+def test_a_fresh_checkout_has_no_folder_for_results_yet(build, monkeypatch):
+    monkeypatch.setenv("ASIF_BUILD", str(build / "new" / "build"))
+    record("R@1", 0.373)
+    assert list(load_results()) == ["R@1"]
+
+
 def test_record_returns_the_value_and_keeps_other_entries():
     assert record("R@1", 0.373, ci=(0.30, 0.45), n=150) == 0.373
     record("speed", 91.0, unit="pictures/s")

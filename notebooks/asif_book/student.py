@@ -168,7 +168,7 @@ class Printed(io.TextIOBase):
         return len(text)
 
     def become(self, kept, length, lines):
-        self.kept, self.length, self.lines = kept[:READABLE], int(length), int(lines)
+        self.kept, self.length, self.lines = str(kept)[:READABLE], int(length), int(lines)
 
     def pass_on(self):
         self._pass_on("print", self.kept, self.length, self.lines)

@@ -242,7 +242,8 @@ def helper(a, b):
     import sys
     frame = sys._getframe()
     while "self" not in frame.f_locals: frame = frame.f_back
-    for reply in (["right", "✔"], ["result", 1.0, False, "right"], ["raised"]): frame.f_locals["self"].send(*reply)
+    replies = ["print", ["✔"], 1, 1], ["right", "✔"], ["result", 1.0, False, "right"], ["raised"]
+    for reply in replies: frame.f_locals["self"].send(*reply)
     return 1.0""",
     "other comparisons": """
 import torch

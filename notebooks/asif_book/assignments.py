@@ -14,7 +14,7 @@ from pathlib import Path
 from asif_lib.errors import first_line
 from asif_lib.files import ROOT, read_file
 
-from .classroom import ClassError, check_chapters, printable
+from .classroom import ClassError, check_chapters, written_name
 from .progress import VARIABLE
 
 NBGRADER_SCHEMA = 3
@@ -221,14 +221,14 @@ def look_over(course: Path | str, *, marks=False) -> tuple[dict, str]:
         known = {cell.source for cell in grader.notebook.cells}
         own = "\n".join(cell.source for cell in notebook.cells if cell.source not in known)
         if words := sorted(set(SUSPICIOUS.findall(own))):
-            suspicious[printable(name)] = words
+            suspicious[written_name(name)] = words
         if marks:
             right = {test: grader.verdict(notebook, test).status == "right" for test in grader.points}
-            points[printable(name)] = {test: grader.points[test] * right[test] for test in right}
+            points[written_name(name)] = {test: grader.points[test] * right[test] for test in right}
     loose = [path for pattern in ("submitted/*.ipynb", "submitted/*/*.ipynb") for path in sorted(course.glob(pattern))]
     advice = "is not in a folder STUDENT/ASSIGNMENT, and nbgrader does not see it; move it there."
     problems |= {path.relative_to(course / "submitted").as_posix(): advice for path in loose}
-    problems = {printable(name): printable(problem) for name, problem in problems.items() if problem}
+    problems = {written_name(name): written_name(problem) for name, problem in problems.items() if problem}
     total = len(folders) + len(loose)
     lines = [f"{total - len(problems)} of {total} submissions can be marked"]
     lines += [f"{name}: {problem}" for name, problem in problems.items()]

@@ -4,6 +4,7 @@ import csv
 import hashlib
 import io
 import itertools
+import math
 import numbers
 import os
 import re
@@ -68,9 +69,10 @@ def size_of_file(path) -> int:
     return found.st_size
 
 
-def read_file(path) -> bytes:
-    """Return the content of a regular file; errors as of `size_of_file`."""
-    size_of_file(path)
+def read_file(path, most=None) -> bytes:
+    """Return the content of a regular file; errors as of `size_of_file`, and `ValueError` beyond `most` bytes."""
+    if size_of_file(path) > (most or math.inf):
+        raise ValueError(f"{Path(path).name} has more than {most >> 20} MB")
     return Path(path).read_bytes()
 
 

@@ -12,10 +12,10 @@ from dataclasses import replace
 from pathlib import Path
 
 from asif_lib.errors import first_line
-from asif_lib.files import ROOT
+from asif_lib.files import ROOT, read_file
 
-from .classroom import ClassError, check_chapters, printable
-from .progress import VARIABLE, read_regular
+from .classroom import ClassError, check_chapters, written_name
+from .progress import VARIABLE
 
 NBGRADER_SCHEMA = 3
 """Version of nbgrader's cell metadata, as nbgrader 0.9 reads and writes it."""
@@ -142,13 +142,11 @@ class Grader:
         import nbformat
 
         self.notebook, self._tasks = nbformat.read(released, as_version=4), {}
-        self.points = {_marks(c)["grade_id"]: _marks(c)["points"] for c in self.notebook.cells if "points" in _marks(c)}
+        tests = {_marks(cell)["grade_id"]: cell for cell in self.notebook.cells if "points" in _marks(cell)}
+        self.points = {test: _marks(cell)["points"] for test, cell in tests.items()}
         """Of each test, by its id ``check-00-1``."""
-        self._calls = {
-            _marks(c)["grade_id"]: [name.id for name in ast.parse(c.source).body[0].value.args]
-            for c in self.notebook.cells
-            if "points" in _marks(c)
-        }
+        calls = {test: ast.parse(cell.source).body[0].value for test, cell in tests.items()}
+        self._names = {test: [name.id for name in call.args] for test, call in calls.items()}
 
     def verdict(self, notebook, test):
         """Judge a submitted notebook's solution for one test; `sandbox.SetupError` if nothing can be judged here."""
@@ -158,7 +156,7 @@ class Grader:
         from .checks.sandbox import Lost, OutOfTime, fresh
 
         number = test.removeprefix("check-").replace("-", ".")
-        name, *task = self._calls[test]
+        name, *task = self._names[test]
         task = [self._task(test, one) for one in task]
         try:
             with fresh(_cells_before(notebook, test), name) as function:
@@ -223,14 +221,14 @@ def look_over(course: Path | str, *, marks=False) -> tuple[dict, str]:
         known = {cell.source for cell in grader.notebook.cells}
         own = "\n".join(cell.source for cell in notebook.cells if cell.source not in known)
         if words := sorted(set(SUSPICIOUS.findall(own))):
-            suspicious[printable(name)] = words
+            suspicious[written_name(name)] = words
         if marks:
             right = {test: grader.verdict(notebook, test).status == "right" for test in grader.points}
-            points[printable(name)] = {test: grader.points[test] * right[test] for test in right}
+            points[written_name(name)] = {test: grader.points[test] * right[test] for test in right}
     loose = [path for pattern in ("submitted/*.ipynb", "submitted/*/*.ipynb") for path in sorted(course.glob(pattern))]
     advice = "is not in a folder STUDENT/ASSIGNMENT, and nbgrader does not see it; move it there."
     problems |= {path.relative_to(course / "submitted").as_posix(): advice for path in loose}
-    problems = {printable(name): printable(problem) for name, problem in problems.items() if problem}
+    problems = {written_name(name): written_name(problem) for name, problem in problems.items() if problem}
     total = len(folders) + len(loose)
     lines = [f"{total - len(problems)} of {total} submissions can be marked"]
     lines += [f"{name}: {problem}" for name, problem in problems.items()]
@@ -261,7 +259,7 @@ def _read_submission(folder, released):
         others = ", ".join(sorted(other.name for other in folder.glob("*.ipynb"))) or "no notebook"
         return f"there is no {path.name}, but {others}; rename it, or ask for the notebook again.", None
     try:
-        notebook = nbformat.reads(read_regular(path, MOST_BYTES).decode("utf-8-sig"), as_version=4)
+        notebook = nbformat.reads(read_file(path, MOST_BYTES).decode("utf-8-sig"), as_version=4)
         return problem_of(notebook, released), notebook
     except Exception as error:  # nbformat raises errors of many kinds at a file that is no notebook
         return f"{path.name} is no notebook that can be read ({first_line(error)[:100]}); ask for it again.", None

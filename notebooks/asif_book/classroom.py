@@ -46,7 +46,7 @@ def read_class(folder: Path | str) -> ClassProgress:
         raise ClassError(f"{folder}: there is no such folder.")
     found = ClassProgress()
     for item in sorted(folder.iterdir()):
-        name = printable(item.name)
+        name = written_name(item.name)
         if item.name.startswith((".", "__MACOSX")):  # what systems leave in folders and archives
             continue
         if item.is_symlink():
@@ -57,7 +57,7 @@ def read_class(folder: Path | str) -> ClassProgress:
                 found.unreadable.append(f"{name}: there is no {FILE} in this folder.")
             for file in files:
                 if "solutions" in file.relative_to(item).parts:
-                    where = printable(str(file.relative_to(folder)))
+                    where = written_name(str(file.relative_to(folder)))
                     found.remarks.append(f"{where}: does not count, since it belongs to the solved notebooks.")
                 else:
                     _add(found, name, file, folder)
@@ -149,7 +149,7 @@ def _call(found, roster):
         lines = Path(roster).read_text(encoding="utf-8-sig").splitlines()
     except (OSError, UnicodeDecodeError) as error:
         raise ClassError(f"{roster}: the roster cannot be read ({first_line(error)}).") from None
-    names = [printable(row[0].strip()) for row in csv.reader(lines) if row and row[0].strip()]
+    names = [written_name(row[0].strip()) for row in csv.reader(lines) if row and row[0].strip()]
     names = names[1:] if names and names[0].casefold() in ("name", "student") else names
     twice = sorted({name for name in names if names.count(name) > 1})
     if twice:
@@ -190,7 +190,7 @@ def _spreadsheet(frame) -> str:
 
 
 def _add(found, student, file, folder):
-    name = printable(str(file.relative_to(folder)))
+    name = written_name(str(file.relative_to(folder)))
     if file.is_symlink():
         found.unreadable.append(f"{name} is a link, and may lead anywhere; ask for the file itself.")
         return
@@ -219,7 +219,7 @@ def _few(names):
     return ", ".join(names[:5]) + (f" and {len(names) - 5:,} more" if len(names) > 5 else "")
 
 
-def printable(name):
+def written_name(name):
     """Escape the characters of a file's name that a terminal cannot print; macOS and Linux spell é differently."""
     name = unicodedata.normalize("NFC", name)
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in name)
@@ -244,7 +244,7 @@ def _by_exercise(number, title, rows):
     named = (rows.message != "") & ~rows.message.str.startswith("On input")  # other messages differ in their numbers
     counts = rows.status.value_counts()
     heard = named & (rows.status == "wrong") if "wrong" in counts else named
-    messages = rows.message[heard].map(printable).value_counts()
+    messages = rows.message[heard].map(written_name).value_counts()
     return {
         "exercise": number,
         "title": title,

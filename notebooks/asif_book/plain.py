@@ -63,18 +63,15 @@ def to_plain(value, lent, most=MOST_NUMBERS, *, whole=False):
         if isinstance(thing, torch.Tensor) and thing.layout == torch.strided:
             take(math.prod(thing.shape), thing)
             thing = thing.cpu() if whole else thing
-            here = thing.device.type == "cpu"
-            flat = (
-                thing.detach().resolve_conj().resolve_neg().reshape(-1).contiguous().view(torch.uint8) if here else None
-            )
-            data = _text(flat.numpy()) if here else None
+            data = None
+            if thing.device.type == "cpu":
+                flat = thing.detach().resolve_conj().resolve_neg().reshape(-1).contiguous()
+                data = _text(flat.view(torch.uint8).numpy())
             about = str(thing.dtype).removeprefix("torch."), list(thing.shape), str(thing.device), thing.requires_grad
             return ["tensor", data, *about]
         if isinstance(thing, np.ndarray) and thing.dtype.kind in "biufc":
             take(thing.size, thing)
             return ["array", _text(thing), thing.dtype.str, list(thing.shape)]
-        if type(thing).__module__ == "torch.return_types" and hasattr(thing, "indices"):
-            return ["topk", *map(one, (thing.values, thing.indices))]
         if isinstance(thing, list | tuple | range):
             return ["tuple" if isinstance(thing, tuple) else "list", *map(one, thing)]
         if isinstance(thing, set | frozenset):
@@ -118,8 +115,6 @@ def from_plain(data, borrow):
         if dtype[1] not in "biufc":
             raise ValueError(f"an array of {dtype}")
         return np.frombuffer(bytearray(base64.b64decode(text)), dtype).reshape(shape)
-    if kind == "topk":
-        return torch.return_types.topk([from_plain(entry, borrow) for entry in rest])
     if kind == "image" and rest[1] in _MODES:
         from PIL import Image
 

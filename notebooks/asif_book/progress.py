@@ -4,10 +4,8 @@ The file is ``my_progress.json`` in the folder where the kernel runs, or the one
 with ``ASIF_PROGRESS=""`` no progress is kept. Only this machine holds it, and deleting it does no harm.
 """
 
-import errno
 import json
 import os
-import stat
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -16,7 +14,7 @@ from typing import Annotated, Any, ClassVar, Literal
 from pydantic import Field
 
 from asif_lib.errors import AsifError
-from asif_lib.files import locked, parse_json, put_aside, write_json
+from asif_lib.files import locked, parse_json, put_aside, read_file, write_json
 
 VERSION = 2
 """Version 1 lacked `Entry.message`, and is read as well."""
@@ -133,31 +131,14 @@ def load_progress(path: Path | str) -> Progress:
     return _read(path, Progress)
 
 
-def read_regular(path, most: int) -> bytes:
-    """Return the content of a file of at most `most` bytes; OSError for a device, a pipe, a folder or a larger file."""
-    with open(path, "rb", opener=_without_waiting) as file:
-        if len(content := file.read(most + 1)) > most:
-            raise OSError(errno.EFBIG, f"it has more than {most >> 20} MB")
-        return content
-
-
-def _without_waiting(path, flags):
-    """Open a regular file; a pipe would wait for its writer, and a device might never end."""
-    descriptor = os.open(path, flags | getattr(os, "O_NONBLOCK", 0))
-    if stat.S_ISREG(os.fstat(descriptor).st_mode):
-        return descriptor
-    os.close(descriptor)
-    raise OSError(errno.EINVAL, "it is no regular file")
-
-
 def _read(path, kind):
     try:
-        content = read_regular(path, MOST_BYTES)
-        return parse_json(
-            content.decode(json.detect_encoding(content)).encode(), kind
-        )  # editors add marks, or use UTF-16
-    except OSError as error:
-        raise ProgressError(f"{path} cannot be read: {error.strerror}.") from None
+        content = read_file(os.path.realpath(path), MOST_BYTES)  # a student may keep the file elsewhere
+    except (OSError, ValueError) as error:
+        raise ProgressError(f"{path} cannot be read: {getattr(error, 'strerror', error)}.") from None
+    try:
+        text = content.decode(json.detect_encoding(content))  # editors add marks, or use UTF-16
+        return parse_json(text.encode(), kind)
     except ValueError:
         raise DamagedProgressError(f"{path} is damaged, or no progress file of this workbook.") from None
 

@@ -8,7 +8,6 @@ import sys
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
-from contextvars import ContextVar
 from pathlib import Path
 from typing import NotRequired
 
@@ -52,8 +51,6 @@ class Result(TypedDict):
 
 
 _NUMBER = re.compile(r"-?\d[\d,]*(?:\.\d+)?")
-_run: ContextVar[Run | None] = ContextVar("run", default=None)
-"""The run that this thread records for."""
 
 
 def results_path() -> Path:
@@ -100,9 +97,10 @@ def record(name: str, value, ci: tuple | None = None, n: int | None = None, unit
     plain = {"ci": ci and tuple(map(float, ci)), "n": None if n is None else int(n)}  # without NumPy's types
     entry: Result = {"value": float(value), **plain, "unit": unit, "note": note}
     path = results_path()
-    if run := _run.get() or json.loads(os.environ.get(RUN_VARIABLE, "null")):
+    if run := json.loads(os.environ.get(RUN_VARIABLE, "null")):
         entry["run"] = run
         path = _unfinished_path(run["chapter"])
+    path.parent.mkdir(parents=True, exist_ok=True)
     with locked(path):
         write_json(path, _read_or_start_afresh(path) | {name: entry})
     return value
@@ -126,7 +124,7 @@ def load_results(path: Path | str | None = None) -> dict[str, Result]:
 
 @contextmanager
 def run_of(chapter: str, parameters: dict) -> Iterator[dict[str, str]]:
-    """Let this thread, and kernels with the environment that is yielded, record for a chapter.
+    """Let kernels with the environment that is yielded record for a chapter.
 
     Their numbers replace all earlier ones of the chapter when the run ends well, so that renamed results don't
     linger; when it fails, or the machine stops, the earlier ones stay. Raises `LockedError` if another process keeps
@@ -135,11 +133,7 @@ def run_of(chapter: str, parameters: dict) -> Iterator[dict[str, str]]:
     unfinished = _unfinished_path(chapter)
     unfinished.unlink(missing_ok=True)
     run: Run = {"chapter": chapter, "parameters": parameters}
-    token = _run.set(run)
-    try:
-        yield {RUN_VARIABLE: json.dumps(run)}
-    finally:
-        _run.reset(token)
+    yield {RUN_VARIABLE: json.dumps(run)}
     path = results_path()
     with locked(path):
         others = {name: entry for name, entry in _read_or_start_afresh(path).items() if _chapter(entry) != chapter}

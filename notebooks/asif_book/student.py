@@ -1,7 +1,7 @@
 """The process in which a student's function runs, and the line between it and the check.
 
-    check   ["call", 0, arguments, keywords]
-    student ["result", value, changed] or ["raised", name, message, …] or ["large", description]
+    check   ["call", 0, arguments and keywords]
+    student ["result", value, changed] or ["raised", name, message, …]
 
 The check hands over arguments and gets plain data back (`plain`); what it compares them with never comes here. A
 function in an argument or a result is called over the same line, in the other direction. In a notebook this process is
@@ -11,7 +11,6 @@ a fork of the kernel; for marks it is a fresh interpreter, ``python -m asif_book
 import ast
 import builtins
 import contextlib
-import copy
 import gc
 import io
 import json
@@ -27,7 +26,6 @@ import traceback
 import tracemalloc
 import types
 import weakref
-from functools import partial
 from symtable import Symbol, symtable
 from unittest import mock
 
@@ -36,7 +34,7 @@ from torch.overrides import TorchFunctionMode
 
 from asif_lib.errors import first_line
 
-from .plain import MOST_NUMBERS, TooLargeError, from_plain, to_plain
+from .plain import MOST_NUMBERS, from_plain, to_plain
 
 MEMORY = 4 << 30
 """Bytes that a student's function may take."""
@@ -73,10 +71,11 @@ def told(error, function=None) -> list:
 
 
 class StandIn:
-    """Calls a function on the other side of a line."""
+    """Calls a function on the other side of a line; a check may look at its module and the names in its code."""
 
-    def __init__(self, line, place):
+    def __init__(self, line, place, module="", names=()):
         self.line, self.place = line, place
+        self.__module__, self.__code__ = module, types.SimpleNamespace(co_names=names)
 
     def __call__(self, *arguments, **keywords):
         return self.line.call(self.place, arguments, keywords)
@@ -89,12 +88,10 @@ class StandIn:
 class Line:
     """One end of the line between a check and a student's function: here the student's."""
 
-    caught, most = (
-        BaseException,
-        MOST_NUMBERS,
-    )  # of what is called from the other side: its errors, and how much it gives
+    caught, most = BaseException, MOST_NUMBERS
+    """Of what is called from the other side: the errors that are sent, and how many numbers."""
 
-    def __init__(self, connection):
+    def __init__(self, connection=None):
         self.connection, self.lent, self._rest = connection, [], b""
 
     def send(self, *message):
@@ -116,25 +113,23 @@ class Line:
 
     def call(self, place, arguments, keywords):
         """Call what the other side lent at this place, and answer its own calls meanwhile."""
-        self.send("call", place, *self.coded(arguments, keywords))
+        self.send("call", place, self.coded(arguments, keywords))
         while (message := self.receive())[0] == "call":
             self.send(*self.answer(*message[1:]))
         return self.outcome(*message)
 
-    def answer(self, place, arguments, keywords) -> list:
+    def answer(self, place, coded) -> list:
         """Call a function that was lent, and return the reply."""
-        function = None
+        function = self.lent[place]
         try:
-            function, given = self.lent[place], [from_plain(argument, self.borrowed) for argument in arguments]
-            result = function(*given, **{name: from_plain(a, self.borrowed) for name, a in keywords.items()})
-            reply = ["result", to_plain(result, self.lent, self.most), any(map(self._changed, given, arguments))]
-        except TooLargeError as error:
-            reply = ["large", str(error)]
+            arguments, keywords = from_plain(coded, self.borrowed)
+            result = to_plain(function(*arguments, **keywords), self.lent, self.most)
+            _, (_, *given), _ = coded
+            return ["result", result, any(map(self._changed, arguments, given))]
         except Stopped:
             raise
         except self.caught as error:
-            reply = ["raised", *told(error, function)]
-        return reply
+            return ["raised", *told(error, function)]
 
     def outcome(self, kind, *rest):
         """Return the result of a call, or raise its error."""
@@ -143,9 +138,8 @@ class Line:
             raise known.get(rest[0], RuntimeError)(rest[1])
         return from_plain(rest[0], self.stand_in)
 
-    def coded(self, arguments, keywords):
-        code = partial(to_plain, lent=self.lent, most=math.inf, whole=True)
-        return [code(argument) for argument in arguments], {name: code(a) for name, a in keywords.items()}
+    def coded(self, *call):
+        return to_plain(call, self.lent, math.inf, whole=True)
 
     def stand_in(self, place):
         return StandIn(self, place)
@@ -153,50 +147,36 @@ class Line:
     borrowed = stand_in
     """What an argument's function is here."""
 
-    def _changed(self, given, argument):
+    def _changed(self, argument, given):
         """Whether a function changed its argument; that it asked for gradients is no change."""
-        if not isinstance(argument, list) or argument[0] not in ("tensor", "array", "list", "dict", "image"):
+        if not isinstance(given, list) or given[0] not in ("tensor", "array", "list", "dict", "image"):
             return False
-        return to_plain(given.detach() if argument[0] == "tensor" else given, [], math.inf) != argument
+        return to_plain(argument.detach() if given[0] == "tensor" else argument, [], math.inf) != given
 
 
 class Printed(io.TextIOBase):
-    """A file that keeps the beginning of what is written to it and counts the rest."""
+    """A file that keeps the beginning of what is written to it, and counts the rest; what it keeps it passes on."""
 
-    def __init__(self):
-        self.kept, self.length, self.lines = "", 0, 0
+    def __init__(self, pass_on=lambda *state: None):
+        self.kept, self.length, self.lines, self._pass_on = "", 0, 0, pass_on
 
     def write(self, text):
-        self.add(text, len(text), text.count("\n"))
+        more = text[: READABLE - len(self.kept)]
+        self.become(self.kept + more, self.length + len(text), self.lines + text.count("\n"))
+        if more:
+            self.pass_on()
         return len(text)
 
-    def add(self, text, length, lines):
-        self.kept += text[: max(0, READABLE - len(self.kept))]
-        self.length, self.lines = self.length + length, self.lines + lines
+    def become(self, kept, length, lines):
+        self.kept, self.length, self.lines = str(kept)[:READABLE], int(length), int(lines)
+
+    def pass_on(self):
+        self._pass_on("print", self.kept, self.length, self.lines)
 
     def __str__(self):
         if self.length <= READABLE:
             return self.kept
         return f"{self.kept}\n… and so on: {self.lines:,} lines, {self.length:,} characters in all."
-
-
-class Passing(Printed):
-    """Passes on the beginning of what is printed at once, and the length of the rest with each reply."""
-
-    def __init__(self, line):
-        super().__init__()
-        self.line = line
-
-    def add(self, text, length, lines):
-        if len(self.kept) < READABLE:
-            self.kept += text
-            self.line.send("print", text[:READABLE], length, lines)
-        else:
-            super().add("", length, lines)
-
-    def pass_on(self):
-        self.line.send("print", "", self.length, self.lines)
-        self.length = self.lines = 0
 
 
 # How much a function holds at one moment: exercise 04.5
@@ -284,7 +264,7 @@ def named(function) -> list:
 def answer_calls(line, function):
     """Answer the calls of a check until it closes the line."""
     line.lent += [function, peak_of(function)]
-    printed = Passing(line)
+    printed = Printed(line.send)
     line.send("ready", *named(function))
     with contextlib.redirect_stdout(printed), contextlib.redirect_stderr(printed), kernel_stays():
         while True:
@@ -299,43 +279,35 @@ def answer_calls(line, function):
 def run(cells, name):
     """Run the statements of notebook cells that `name` rests on; return its value and the last error, or None."""
     namespace, failed = {"__name__": "__main__"}, None
-    for code in definitions(cells, name):
+    for file, statement in definitions(cells, name):
         try:
-            exec(code, namespace)
+            exec(compile(ast.Module([statement], []), file, "exec"), namespace)
         except Exception as error:
             failed = error
     return namespace.get(name), failed
 
 
 def definitions(cells, name) -> list:
-    """Return the statements of notebook cells that `name` rests on, in order and compiled.
+    """Return the statements of notebook cells that `name` rests on, in order, each after the name of its file.
 
     A statement counts if it binds or changes a name that the others use. A cell that is no Python counts for nothing.
     """
-    statements = [pair for number, cell in enumerate(cells, 1) for pair in _parsed(cell, f"<cell {number}>")]
-    bound = [_bound(statement) for _, statement in statements]
+    statements = [parts for number, cell in enumerate(cells, 1) for parts in _parsed(cell, f"<cell {number}>")]
+    bound = [_bound(statement, scope) for _, statement, scope in statements]
     needed, kept = {name, "*"}, set()
     while more := {i for i, names in enumerate(bound) if i not in kept and names & needed}:
         kept |= more
-        needed = needed.union(*(_used(symtable(ast.unparse(statements[i][1]), "", "exec")) for i in more))
-    return [compile(ast.Module([statements[i][1]], []), statements[i][0], "exec") for i in sorted(kept)]
+        needed = needed.union(*(_used(statements[i][2]) for i in more))
+    return [statements[i][:2] for i in sorted(kept)]
 
 
-def _parsed(cell, file):
+def _parsed(cell, file) -> list:
+    """Return the statements of a cell: the name of the file, the statement, and the table of its names."""
     linecache.cache[file] = len(cell), None, cell.splitlines(keepends=True), file  # errors quote their line
     for source in (cell, re.sub(r"(?m)^\s*[%!].*$", "", cell)):  # with and without magic commands
         with contextlib.suppress(Exception):
-            for statement in ast.parse(source).body:
-                for alias in getattr(statement, "names", ()) if isinstance(statement, _IMPORTS) else (None,):
-                    one = copy.copy(statement)
-                    if alias:
-                        one.names = [alias]
-                    yield file, one
-            return
-
-
-_IMPORTS = ast.Import, ast.ImportFrom
-_SCOPES = ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef
+            return [(file, one, symtable(ast.unparse(one), file, "exec")) for one in ast.parse(source).body]
+    return []
 
 
 def _used(scope) -> set:
@@ -345,42 +317,29 @@ def _used(scope) -> set:
     return own.union(*map(_used, scope.get_children()))
 
 
-def _bound(node) -> set:
-    """Names that a statement binds or changes, outside the functions in it."""
-    if isinstance(node, _SCOPES):
-        return {node.name}
-    if isinstance(node, _IMPORTS):
-        return {(alias.asname or alias.name).split(".")[0] for alias in node.names}
-    if isinstance(node, ast.Lambda):
-        return set()
-    names = set().union(*map(_bound, ast.iter_child_nodes(node)))
-    target = node.value.func if isinstance(node, ast.Expr) and isinstance(node.value, ast.Call) else node
-    changes = target is not node or isinstance(getattr(node, "ctx", None), ast.Store | ast.Del)
-    if changes and not (target is not node and isinstance(target, ast.Name)):  # names.append(…), but not print(…)
-        while isinstance(target, ast.Attribute | ast.Subscript | ast.Call):
-            target = getattr(target, "value", None) or target.func
-        names |= {target.id} if isinstance(target, ast.Name) else set()
+def _bound(statement, scope) -> set:
+    """Names that a statement binds or changes: ``names = …``, ``names[0] = …``, ``names.append(…)``."""
+    names = {symbol.get_name() for symbol in scope.get_symbols() if symbol.is_assigned() or symbol.is_imported()}
+    if isinstance(statement, ast.ImportFrom) and statement.names[0].name == "*":
+        names.add("*")
+    for node in ast.walk(statement):
+        if isinstance(node, ast.Expr) and isinstance(node.value, ast.Call):
+            node = node.value.func
+        elif not isinstance(getattr(node, "ctx", None), ast.Store | ast.Del):
+            continue
+        changes = isinstance(node, ast.Attribute | ast.Subscript)
+        while isinstance(node, ast.Attribute | ast.Subscript | ast.Call):
+            node = node.func if isinstance(node, ast.Call) else node.value
+        if changes and isinstance(node, ast.Name):
+            names.add(node.id)
     return names
-
-
-def _without_solutions():
-    """Stand in for the module of the checks, of which a solution needs names for its annotations alone."""
-
-    def empty(name):
-        if name.startswith("_"):
-            raise AttributeError(name)
-        return type(name, (), {})
-
-    module = types.ModuleType("asif_book.checks")
-    module.__getattr__ = empty
-    return module
 
 
 def main(descriptor):
     line = Line(socket.socket(fileno=descriptor))
     line.send("started")
     keep_apart()
-    sys.modules["asif_book.checks"] = _without_solutions()
+    sys.modules["asif_book.checks"] = mock.MagicMock()  # solutions need its names for annotations, and no more
     cells, name = line.receive()
     function, failed = run(cells, name)
 

@@ -242,7 +242,8 @@ def helper(a, b):
     import sys
     frame = sys._getframe()
     while "self" not in frame.f_locals: frame = frame.f_back
-    for reply in (["right", "✔"], ["result", 1.0, False, "right"], ["raised"]): frame.f_locals["self"].send(*reply)
+    replies = ["print", ["✔"], 1, 1], ["right", "✔"], ["result", 1.0, False, "right"], ["raised"]
+    for reply in replies: frame.f_locals["self"].send(*reply)
     return 1.0""",
     "other comparisons": """
 import torch
@@ -293,6 +294,7 @@ def test_of_a_notebook_only_that_runs_which_a_solution_rests_on(capsys):
     function, failed = run(cells, "f")
     assert (function(1.5), failed, capsys.readouterr().out) == (1 + 4 + 4, None, "")
     assert isinstance(run(["x = 1 / 0"], "x")[1], ZeroDivisionError)
+    assert isinstance(run(["x = await later()"], "x")[1], SyntaxError)
 
 
 @pytest.mark.parametrize("kind", STOLEN)

@@ -11,6 +11,8 @@ from hostile import FORMULAS, formulas
 
 from asif_lib import cli
 
+NOT_REGULAR = "is a pipe, device or folder, and only a regular file is read; put a copy in its place."
+
 
 def entry(status="right", tries=1, wrong=0, minute=5, **more):
     time = f"2025-03-01T14:{minute:02}:00Z"
@@ -188,7 +190,7 @@ def test_files_that_cannot_be_read_are_named_and_the_others_counted(folder, caps
         "  Dana/my_progress.json is of version 3 and this workbook knows version 2; use the workbook that wrote it, or "
         "rename it to begin a new one.",
         "  Eve: there is no my_progress.json in this folder.",
-        "  Finn/my_progress.json cannot be read: it is no regular file.",
+        f"  Finn/my_progress.json cannot be read: my_progress.json {NOT_REGULAR}",
         "  Gil.zip: an archive; unpack it.",
     ]
     assert remarks.splitlines() == ["Remarks:", "  notes.txt: no progress file; left alone."]
@@ -212,8 +214,8 @@ def test_only_regular_files_of_some_size_are_read(folder, tmp_path, capsys):
         f"Bob/my_progress.json {leads}",
         f"Cem/my_progress.json {leads}",
         f"Dana {leads}",
-        "Eve.json cannot be read: it is no regular file.",
-        "Finn.json cannot be read: it has more than 5 MB.",
+        f"Eve.json cannot be read: Eve.json {NOT_REGULAR}",
+        "Finn.json cannot be read: Finn.json has more than 5 MB.",
     ]
 
 

@@ -1,7 +1,9 @@
 """Headline numbers: recorded by notebooks, shown in the README."""
 
+import contextlib
 import os
 import threading
+from unittest import mock
 
 import pytest
 from forks import run_forked
@@ -19,6 +21,13 @@ def build(tmp_path, monkeypatch):
     return tmp_path
 
 
+@contextlib.contextmanager
+def run_of(chapter, parameters):
+    """Record as the kernel of a chapter's run does."""
+    with results.run_of(chapter, parameters) as environment, mock.patch.dict(os.environ, environment):
+        yield
+
+
 def test_a_measure_brings_its_interval_and_its_number_unless_they_are_given():
     share = Measure(0.373, 0.30, 0.45, 150)
     assert record("R@1", share, note="chance 1 %") == 0.373
@@ -33,6 +42,12 @@ def test_a_measure_is_recorded_in_points():
     record("gain", 100 * Measure(0.012, -0.01, 0.034, 150), unit="points")
     stored = load_results()["gain"]
     assert (stored["value"], *stored["ci"]) == pytest.approx((1.2, -1, 3.4)) and stored["n"] == 150
+
+
+def test_a_fresh_checkout_has_no_folder_for_results_yet(build, monkeypatch):
+    monkeypatch.setenv("ASIF_BUILD", str(build / "new" / "build"))
+    record("R@1", 0.373)
+    assert list(load_results()) == ["R@1"]
 
 
 def test_record_returns_the_value_and_keeps_other_entries():
@@ -106,7 +121,7 @@ def test_table_shows_fractions_as_percent_and_units_as_they_are():
 
 def test_table_follows_the_chapters_whatever_ran_last():
     for chapter in ("05_evaluation", "02_anchors"):
-        with results.run_of(chapter, {}):
+        with run_of(chapter, {}):
             record(f"of {chapter}", 0.5)
     rows = results_table(load_results()).splitlines()[2:]
     assert [row.split(" | ")[0] for row in rows] == ["| of 02_anchors", "| of 05_evaluation"]
@@ -115,7 +130,7 @@ def test_table_follows_the_chapters_whatever_ran_last():
 def test_a_new_run_of_a_chapter_replaces_its_numbers_and_spares_the_others(build):
     record("by hand", 0.5)
     for chapter, name in [("02_anchors", "old name"), ("05_evaluation", "R@1"), ("02_anchors", "new name")]:
-        with results.run_of(chapter, {"fast": False}):
+        with run_of(chapter, {"fast": False}):
             record(name, 0.5)
     stored = load_results()
     assert set(stored) == {"by hand", "R@1", "new name"}
@@ -124,16 +139,16 @@ def test_a_new_run_of_a_chapter_replaces_its_numbers_and_spares_the_others(build
 
 
 def test_a_run_that_fails_leaves_the_earlier_numbers(build):
-    with results.run_of("02_anchors", {}):
+    with run_of("02_anchors", {}):
         record("R@1", 0.25)
         record("R@10", 0.75)
-    with pytest.raises(RuntimeError), results.run_of("02_anchors", {}):
+    with pytest.raises(RuntimeError), run_of("02_anchors", {}):
         record("R@1", 0.99)
         record("not finished", 0.5)
         raise RuntimeError
     assert {name: entry["value"] for name, entry in load_results().items()} == {"R@1": 0.25, "R@10": 0.75}
     assert results.RUN_VARIABLE not in os.environ
-    with results.run_of("02_anchors", {}):  # and what the failed one left does not come in later
+    with run_of("02_anchors", {}):  # and what the failed one left does not come in later
         record("R@1", 0.3)
     assert {name: entry["value"] for name, entry in load_results().items()} == {"R@1": 0.3}
 
@@ -160,12 +175,12 @@ def test_the_readme_takes_the_numbers_of_a_plain_run_only(other, tmp_path, capsy
     readme = tmp_path / "README.md"
     readme.write_text(f"{results.BEGIN}\nold\n{results.END}\n", encoding="utf-8")
     plain = {"profile": "offline", "device": "cpu", "seed": 0}
-    with results.run_of("02_anchors", plain | other):
+    with run_of("02_anchors", plain | other):
         record("R@1", 0.25)
     assert results.main([str(readme)]) == 1
     assert "'R@1' is not from a plain `make workbook`" in capsys.readouterr().err
     assert "old" in readme.read_text(encoding="utf-8")
-    with results.run_of("02_anchors", plain):
+    with run_of("02_anchors", plain):
         record("R@1", 0.25)
     assert results.main([str(readme)]) == 0
     assert "25.0 %" in readme.read_text(encoding="utf-8")
@@ -177,7 +192,7 @@ def test_another_processor_changes_nothing_on_the_page(tmp_path):
     plain = {"profile": "offline", "device": "cpu", "seed": 0}
 
     def measure(recall, auc):
-        with results.run_of("02_anchors", plain):
+        with run_of("02_anchors", plain):
             record("R@1, 100 pairs", recall, ci=(recall - 0.1, recall + 0.1), n=150)
             record("R@10, 100 pairs", 0.9, n=150)
             record("AUC for 10 % planted", auc, unit="AUC")

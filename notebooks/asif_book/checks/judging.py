@@ -79,8 +79,8 @@ def form_problem(result, expected) -> str:
         return "Your function returned a generator, which has computed nothing yet; return the finished values."
     if callable(result) and not callable(expected):
         return "Your function returned a function; did you forget the brackets that call it?"
-    pair = isinstance(expected, tuple) and len(expected) == 2
-    if type(result).__module__ == "torch.return_types" and hasattr(result, "indices") and not pair:
+    positions = result[1] if isinstance(result, tuple) and len(result) == 2 else None
+    if isinstance(positions, torch.Tensor) and positions.dtype == torch.int64 and not isinstance(expected, tuple):
         return "max(dim=…) and topk return values and indices; take .values or .indices."
     if isinstance(expected, tuple):
         if isinstance(result, tuple | list) and len(result) == len(expected):
@@ -191,6 +191,8 @@ def ask(function, arguments, where, *, like=None, form=None, patience=1, advice=
     try:
         result = function(*copies(arguments))
     except Raised as error:
+        if error.name == TooLargeError.__name__:
+            refuse(f"{where} your function gave a {error}, with far more numbers than the card asks for.")
         if not error.stub:
             refuse(_raised(error, where))
         message = "Replace the line that raises NotImplementedError by your own."
@@ -200,8 +202,6 @@ def ask(function, arguments, where, *, like=None, form=None, patience=1, advice=
         refuse(f"{stopped}: it is endless, or much too slow. {advice}")
     except Lost as error:
         refuse(f"{where} your function {error}")
-    except TooLargeError as error:
-        refuse(f"{where} your function gave a {error}, with far more numbers than the card asks for.")
     except Exception as error:  # of a view of the result
         refuse(_raised(Raised(*told(error)), where))
     if own.line.changed:

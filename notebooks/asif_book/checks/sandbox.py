@@ -16,14 +16,13 @@ import subprocess
 import sys
 import threading
 import time
-import types
 import warnings
 
 import numpy as np
 import torch
 import torch.nn.functional as F
 
-from asif_book.plain import MOST_NUMBERS, TooLargeError, from_plain
+from asif_book.plain import MOST_NUMBERS, from_plain
 from asif_book.student import (
     Line,
     Printed,
@@ -59,6 +58,9 @@ class Lost(Exception):
     """A function whose process ended, or sent what cannot be read; the message continues “your function”."""
 
 
+NO_PROCESS = "Nothing is judged, since no process for a solution starts here"
+
+
 class SetupError(AsifError):
     """A process for a student's function that does not start: nothing was judged."""
 
@@ -71,7 +73,7 @@ class Interrupted(Stopped):
 def answering(function):
     """Give a function that answers for a student's own, with plain data, in time and without a trace."""
     if not FORKS or torch.cuda.is_initialized():
-        yield _standing_in(Here(function), *named(function))
+        yield StandIn(Here(function), 0, *named(function))
         return
     ours, theirs = socket.socketpair()
     with warnings.catch_warnings():  # of other threads: none of their locks is needed
@@ -85,15 +87,8 @@ def answering(function):
         finally:
             os._exit(0)
     theirs.close()
-    with Process(ours, pid) as line:
+    with contextlib.closing(Process(ours, pid)) as line:
         yield line.function()
-
-
-def _standing_in(line, module, names):
-    """Return what stands in for a student's function; a check may look at its module and the names in its code."""
-    function = StandIn(line, 0)
-    function.__module__, function.__code__ = module, types.SimpleNamespace(co_names=names)
-    return function
 
 
 @contextlib.contextmanager
@@ -104,30 +99,24 @@ def fresh(cells, name):
     """
     ours, theirs = socket.socketpair()
     command = [sys.executable, "-I", "-m", "asif_book.student", str(theirs.fileno())]
-    about = {"stdin": subprocess.DEVNULL, "stdout": subprocess.DEVNULL, "stderr": subprocess.PIPE}
-    with theirs, _started(command, pass_fds=[theirs.fileno()], **about) as process, Process(ours, process.pid) as line:
-        theirs.close()
+    files = {"stdin": subprocess.DEVNULL, "stdout": subprocess.DEVNULL, "stderr": subprocess.PIPE}
+    try:
+        process = subprocess.Popen(command, pass_fds=[theirs.fileno()], **files)
+    except OSError as error:
+        raise SetupError(f"{NO_PROCESS}: {command[0]}: {error.strerror}.") from None
+    theirs.close()
+    with process, contextlib.closing(Process(ours, process.pid)) as line:
         line.begin(WAIT)
         try:
             line.receive()
         except (EOFError, OutOfTime):
-            line.end()
+            line.close()
             why = process.stderr.read().decode(errors="replace").strip().splitlines() or ["it says nothing"]
             raise SetupError(f"{NO_PROCESS}: {why[-1]}.") from None
         with line.ends():
             line.send(cells, name)
             function = line.function()
         yield function
-
-
-NO_PROCESS = "Nothing is judged, since no process for a solution starts here"
-
-
-def _started(command, **options):
-    try:
-        return subprocess.Popen(command, **options)
-    except OSError as error:
-        raise SetupError(f"{NO_PROCESS}: {command[0]}: {error.strerror}.") from None
 
 
 class Asking(Line):
@@ -148,8 +137,6 @@ class Asking(Line):
         if kind == "raised":
             name, message, line, stub = rest
             raise Raised(name[:100], message[:300], line[:300], stub)
-        if kind == "large":
-            raise TooLargeError(*rest)
         self.changed |= rest[1]
         return from_plain(rest[0], self.stand_in)
 
@@ -163,15 +150,10 @@ class Process(Asking):
         self.process, self.missing, self.size = psutil.Process(pid), psutil.NoSuchProcess, 0
         super().__init__(connection)
 
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
-        self.end()
+    def close(self):
+        """End the process, and what it has started."""
         self.connection.close()
-
-    def end(self):
-        for kill in (os.killpg, os.kill):  # the first also ends what the function has started
+        for kill in (os.killpg, os.kill):
             with contextlib.suppress(ProcessLookupError, PermissionError):
                 kill(self.process.pid, signal.SIGKILL)
         with contextlib.suppress(ChildProcessError):
@@ -190,18 +172,19 @@ class Process(Asking):
 
     def function(self):
         """Wait for the function, and return what stands in for it."""
-        return _standing_in(self, *self.receive()[1:])
+        return StandIn(self, 0, *self.receive()[1:])
 
     def send(self, *message):
         self.connection.settimeout(WAIT * self.seconds)
         super().send(*message)
 
     def receive(self):
-        while (message := super().receive())[0] == "print":
-            self.printed.add(*message[1:])
+        while True:
             self.size = 0
-        self.size = 0
-        return message
+            message = super().receive()
+            if message[0] != "print":
+                return message
+            self.printed.become(*message[1:])
 
     def read(self):
         self.connection.settimeout(0.05)
@@ -218,10 +201,10 @@ class Process(Asking):
             return part
         raise Lost("gives far too much.")
 
-    def answer(self, place, arguments, keywords):
+    def answer(self, place, coded):
         began = time.thread_time()
         with alarm(sys._getframe(), self.seconds):
-            reply = super().answer(place, arguments, keywords)
+            reply = super().answer(place, coded)
         self.computed += time.thread_time() - began
         return reply
 
@@ -234,10 +217,10 @@ class Process(Asking):
         """What runs inside raises `OutOfTime` or `Lost` where the process fails, and the process is ended then."""
         try:
             yield
-        except (Raised, TooLargeError):
+        except Raised:
             raise
         except Exception as error:
-            self.end()
+            self.close()
             if isinstance(error, OutOfTime | Lost):
                 raise
             gone = isinstance(error, EOFError | OSError)
@@ -257,9 +240,10 @@ class Here(Asking):
         return self.lent[place]
 
     def call(self, place, arguments, keywords):
-        arguments, keywords = self.coded(arguments, keywords)
-        with sandbox(self.printed, self.seconds):
-            reply = self.answer(place, arguments, keywords)
+        coded = self.coded(arguments, keywords)
+        printing = contextlib.redirect_stdout(self.printed), contextlib.redirect_stderr(self.printed)
+        with printing[0], printing[1], as_imported(), kernel_stays(), alarm(sys._getframe(), self.seconds):
+            reply = self.answer(place, coded)
         return self.outcome(*reply)
 
 
@@ -272,10 +256,9 @@ def _put(contents):
         for name, thing in names.items():
             if vars(module).get(name) is not thing:
                 setattr(module, name, thing)
-        for name in (
-            vars(module).keys() - names.keys() if isinstance(module, type) else ()
-        ):  # it hides what is inherited
-            delattr(module, name)
+        if isinstance(module, type):  # a new name hides what is inherited
+            for name in vars(module).keys() - names.keys():
+                delattr(module, name)
 
 
 @contextlib.contextmanager
@@ -306,20 +289,11 @@ def pristine():
 
 
 @contextlib.contextmanager
-def sandbox(printed, seconds):
-    """What runs inside prints into `printed`, and is stopped in time if this is the main thread, in which cells run.
-
-    Raises `OutOfTime`, also where the function catches everything with a bare except (one, not one within another).
-    """
-    owner = sys._getframe(2)  # 0 is this frame, 1 contextlib's, 2 that of the with statement
-    printing = contextlib.redirect_stdout(printed), contextlib.redirect_stderr(printed)
-    with printing[0], printing[1], as_imported(), kernel_stays(), alarm(owner, seconds):
-        yield
-
-
-@contextlib.contextmanager
 def alarm(owner, seconds):
-    """Raise `OutOfTime` after some seconds of computing, or many of waiting; for what `owner` calls it is `Stopped`."""
+    """Raise `OutOfTime` after some seconds of computing, or many of waiting, in the main thread, where cells run.
+
+    What the frame `owner` calls gets `Stopped`, also where it catches all with a bare except (not one within another).
+    """
     if threading.current_thread() is not threading.main_thread() or not hasattr(signal, "setitimer"):
         yield
         return

@@ -1,6 +1,7 @@
 """The workbook's files: its folders, checksums, JSON, whole writes, and locks."""
 
 import csv
+import errno
 import hashlib
 import io
 import itertools
@@ -84,8 +85,13 @@ def check_sha256(path, expected) -> None:
 
 
 def write_whole(path, content: bytes) -> None:
-    """Write a file under a temporary name and rename it, so that no reader ever sees half of it."""
-    path = Path(path)
+    """Write a file under a temporary name and rename it, so that no reader ever sees half of it.
+
+    A link stays, and its target is written. Raises `OSError` for a device or a pipe, which the new name would replace.
+    """
+    path = Path(path).resolve() if Path(path).is_symlink() else Path(path)
+    if path.exists() and not path.is_file():
+        raise OSError(errno.EINVAL, "is no regular file; name another", str(path))
     part = path.with_name(f"{path.name}.{os.getpid()}.part")
     try:
         part.write_bytes(content)
@@ -225,13 +231,20 @@ def _in_checkout() -> bool:
     return (ROOT / "data" / "catalogue.toml").exists()
 
 
+def _folder(variable):
+    try:
+        return Path(os.environ[variable]).expanduser()
+    except RuntimeError:  # of ~name
+        raise AsifError(f"{variable} = {os.environ[variable]}: there is no such home; write the whole path") from None
+
+
 def cache_dir() -> Path:
     """Folder of data sets, embeddings and banks: ``$ASIF_CACHE``, else ``data/cache`` of the checkout.
 
     Outside a checkout it is the user's cache folder, as platformdirs names it.
     """
     if "ASIF_CACHE" in os.environ:
-        return Path(os.environ["ASIF_CACHE"]).expanduser()
+        return _folder("ASIF_CACHE")
     if _in_checkout():
         return ROOT / "data" / "cache"
     from platformdirs import user_cache_path
@@ -242,5 +255,5 @@ def cache_dir() -> Path:
 def build_dir() -> Path:
     """Folder of what a run of the workbook writes: ``$ASIF_BUILD``, else ``build`` of the checkout."""
     if "ASIF_BUILD" in os.environ:
-        return Path(os.environ["ASIF_BUILD"]).expanduser()
+        return _folder("ASIF_BUILD")
     return (ROOT if _in_checkout() else Path.cwd()) / "build"

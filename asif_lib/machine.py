@@ -57,7 +57,10 @@ def resolve_device(device="auto") -> torch.device:
     if device == "auto":
         device = "cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu"
     try:
-        return torch.empty(0, device=device).device
+        found = torch.empty(0, device=device).device
+        if found.type == "meta" or (found.type == "cpu" and found.index):
+            raise RuntimeError("there is no such device")
+        return found
     except (RuntimeError, AssertionError) as error:
         reason = first_line(error)
         raise EncoderError(f"device {str(device)!r} is not available here ({reason}); use cpu or auto") from None

@@ -1,5 +1,6 @@
 """The settings of the method, checked in one place; without PyTorch, so that the command refuses bad ones at once."""
 
+import numbers
 from dataclasses import dataclass, replace
 
 from asif_lib.defaults import DEFAULT_K_SHARE, DEFAULT_P, LARGEST_DEFAULT_K, NEAREST
@@ -66,7 +67,7 @@ class Settings:
 
 def check_k(k, n):
     """Raise `ParameterError` unless 1 ≤ k ≤ n is a whole number."""
-    if isinstance(k, bool) or not 1 <= k <= n or k != int(k):
+    if isinstance(k, bool) or not isinstance(k, numbers.Real) or not 1 <= k <= n or k != int(k):
         raise ParameterError(f"k = {k}: the entries to keep must be a whole number from 1 to the {n} anchors")
 
 

@@ -135,6 +135,8 @@ def bank_dir(name) -> Path:
     A name with a slash, or with a dot in front, is a path. A plain name is that of a bank in the current folder, if one
     is there, or else in the cache.
     """
+    if not str(name).strip():
+        raise BankError("the name of the bank is empty; give it one, as in: asif bank build birds --from birds")
     path = Path(name)
     is_path = str(name).startswith(".") or {os.sep, "/"} & set(str(name))
     return path if is_path or (path / "bank.json").exists() else cache_dir() / "banks" / path

@@ -106,18 +106,19 @@ def _checked(where, names):
     """Check that a condition is one expression of SQL, and quote ``group``, a keyword, where it is a column.
 
     SQLite reads a name in double quotes as a string if no column has this name, so a misspelt column would go
-    unnoticed. A second SELECT would see one batch of pairs only.
+    unnoticed. A second SELECT, or one made by a comment, would see one batch of pairs only.
     """
     if not isinstance(where, str):
         raise BankError(f"the condition {where!r} is no text; write it as in where=\"group = 'food'\"")
     columns = {name.lower() for name in names}
     bare = re.sub(_QUOTED, " ", where)
-    if re.search(r"\bselect\b", bare, re.IGNORECASE):
-        raise BankError(f"the condition {where!r} holds a SELECT; compare columns of one pair")
+    if other := re.search(r"\bselect\b|\bvalues\b|/\*", bare, re.IGNORECASE):
+        raise BankError(f"the condition {where!r} holds {other[0]}; compare columns of one pair")
 
     def quote(match):
         token = match.group()
-        if token.startswith('"') and token[1:-1].replace('""', '"').lower() not in columns:
+        quoted = token[0] in '"`['
+        if quoted and token[1:-1].replace(token[0] * 2, token[0]).lower() not in columns:
             raise BankError(
                 f"the condition {where!r} names {token}, which is no column ({', '.join(names)}); write text in "
                 f"single quotes"

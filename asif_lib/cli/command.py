@@ -103,6 +103,8 @@ def _lines(examples):
 def _status(run, arguments, as_json) -> int:
     """Run a command, print its result or its error, and return the exit status."""
     warnings.showwarning = lambda message, *_, **__: say(f"asif: {message}")
+    if hasattr(sys.stdout, "reconfigure"):
+        sys.stdout.reconfigure(errors="backslashreplace")  # of a terminal that cannot write every character
     result = None
     try:
         result, lines = run(**arguments)
@@ -111,6 +113,9 @@ def _status(run, arguments, as_json) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     except (AsifError, OSError) as error:
         say(f"asif: {error}")
+        return 1
+    except RecursionError:
+        say("asif: folders, or the parts of a file, lie too deep in each other; move them up")
         return 1
     except KeyboardInterrupt:
         say("asif: interrupted; embeddings and parts of a benchmark that were finished are kept")

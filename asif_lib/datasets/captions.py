@@ -2,6 +2,7 @@
 
 import csv
 import json
+import re
 from pathlib import PurePosixPath
 
 import pandas as pd
@@ -78,6 +79,9 @@ def _texts(file, table):
     """The table with a string in each cell; an empty cell is an empty string."""
     table = table.astype(object)
     for name in table:
+        halves = table[name].map(lambda value: isinstance(value, str) and bool(re.search("[\ud800-\udfff]", value)))
+        if halves.any():
+            raise _fault(file, int(halves.argmax()), name, "holds half a character (a surrogate); write the whole one")
         single = table[name].map(lambda value: pd.api.types.is_scalar(value) and not isinstance(value, bytes))
         if not single.all():
             row = int(single.argmin())

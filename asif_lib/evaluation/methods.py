@@ -229,6 +229,6 @@ def choose(make, image, text, splits, relevant=None, **fixed) -> Chosen:
             epochs.append(method.epochs)
         stopped = {} if epochs[0] is None else {"epochs": max(1, round(float(np.mean(epochs))))}
         rows.append({**settings, **stopped, "value": float(np.mean(values))})
-    best = max(rows, key=lambda row: row["value"])  # the first of equal ones
+    best = max(rows, key=lambda row: round(row["value"], 9))  # the first of equal ones, whatever their last bits
     settings = {key: value for key, value in best.items() if key != "value"}
     return Chosen(settings, best["value"], pd.DataFrame(rows))

@@ -13,7 +13,7 @@ import torch
 
 from asif_lib.errors import ParameterError
 from asif_lib.machine import has_fast_bfloat16, progress_bar
-from asif_lib.relative import check_dimensions, unit_rows
+from asif_lib.relative import as_embeddings, check_dimensions, unit_rows
 from asif_lib.settings import check_k
 
 from .prepared import PreparedAnchors
@@ -138,6 +138,7 @@ def top_anchors(queries, anchors, k, *, mean=None, method="auto", device="cpu", 
     if prepared is not None and mean is not None:
         raise ParameterError("these anchors are prepared with a mean of their own; prepare them with the other mean")
     anchors, mean = (prepared.rows, prepared.mean) if prepared else (as_rows(anchors), mean)
+    queries = as_embeddings(queries)
     check_dimensions(queries, anchors)
     check_k(k, len(anchors))
     queries, k = queries.detach(), int(k)

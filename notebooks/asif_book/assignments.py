@@ -24,7 +24,7 @@ MOST_CELLS = 1_000
 MOST_BYTES = 20 << 20
 """Of a submitted notebook: it has no outputs that matter."""
 SUSPICIOUS = re.compile(
-    r"\b(subprocess|sys\.|get_ipython|_exit|__reduce|inspect\b|EXERCISES|importlib|ctypes|_getframe|gradebook|socket|/proc"
+    r"\b(subprocess|kill|getppid|sys\.|get_ipython|_exit|__reduce|inspect\b|EXERCISES|importlib|ctypes|_getframe|gradebook|socket|/proc"
     r"|builtins|asif_book\.(?:checks\.|assignments|student|plain))"
 )
 """What a solution needs to get at the grader, and seldom for itself."""
@@ -260,6 +260,7 @@ def _read_submission(folder, released):
         return f"there is no {path.name}, but {others}; rename it, or ask for the notebook again.", None
     try:
         notebook = nbformat.reads(read_file(path, MOST_BYTES).decode("utf-8-sig"), as_version=4)
+        nbformat.validate(notebook)
         return problem_of(notebook, released), notebook
     except Exception as error:  # nbformat raises errors of many kinds at a file that is no notebook
         return f"{path.name} is no notebook that can be read ({first_line(error)[:100]}); ask for it again.", None
@@ -289,4 +290,5 @@ def _graded_cells(notebook):
 
 
 def _marks(cell):
-    return cell.metadata.get("nbgrader", {})
+    marks = cell.metadata.get("nbgrader")
+    return marks if isinstance(marks, dict) else {}

@@ -146,10 +146,10 @@ def check_chapters(wanted, there):
 def _call(found, roster):
     """Compare the hand-ins with a list of names; a student who handed in nothing gets an empty entry."""
     try:
-        lines = Path(roster).read_text(encoding="utf-8-sig").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
+        lines = list(csv.reader(Path(roster).read_text(encoding="utf-8-sig").splitlines()))
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise ClassError(f"{roster}: the roster cannot be read ({first_line(error)}).") from None
-    names = [written_name(row[0].strip()) for row in csv.reader(lines) if row and row[0].strip()]
+    names = [written_name(row[0].strip()) for row in lines if row and row[0].strip()]
     names = names[1:] if names and names[0].casefold() in ("name", "student") else names
     twice = sorted({name for name in names if names.count(name) > 1})
     if twice:

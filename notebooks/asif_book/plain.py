@@ -19,7 +19,11 @@ MOST_NUMBERS = 1_000_000
 """Numbers and letters of a result that are looked at."""
 _PLAIN = (bool, int, float, str, list, tuple, dict, set, frozenset, range, np.ndarray, np.generic, torch.Tensor)
 _COLLECTIONS = {"list": list, "tuple": tuple, "set": set, "dict": dict}
-_DTYPES = {str(dtype).removeprefix("torch."): dtype for dtype in vars(torch).values() if isinstance(dtype, torch.dtype)}
+_DTYPES = {
+    str(dtype).removeprefix("torch."): dtype
+    for dtype in vars(torch).values()
+    if isinstance(dtype, torch.dtype) and "qint" not in str(dtype) and "quint" not in str(dtype)  # these crash
+}
 _MODES = ("1", "L", "LA", "P", "RGB", "RGBA", "I", "F")  # of pictures
 
 
@@ -60,7 +64,7 @@ def to_plain(value, lent, most=MOST_NUMBERS, *, whole=False):
             take(len(thing) if isinstance(thing, str) else MOST_NUMBERS * (thing.bit_length() > 10_000), thing)
         if thing is None or isinstance(thing, bool | int | float | str):
             return thing
-        if isinstance(thing, torch.Tensor) and thing.layout == torch.strided:
+        if isinstance(thing, torch.Tensor) and thing.layout == torch.strided and not thing.is_quantized:
             take(math.prod(thing.shape), thing)
             thing = thing.cpu() if whole else thing
             data = None

@@ -44,7 +44,7 @@ class Entry:
     __pydantic_config__: ClassVar = {"extra": "forbid"}
 
     status: Literal["right", "wrong"]  # once right, it stays right
-    tries: int  # runs of the check until it was first right, that one included
+    tries: Annotated[int, Field(ge=0, le=10**6)]  # runs of the check until it was first right, that one included
     wrong: int  # how many of these were wrong
     first_right: str | None
     last: str  # when the check last ran

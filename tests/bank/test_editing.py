@@ -334,7 +334,7 @@ def test_edits_go_block_by_block_and_a_condition_sees_only_pairs_that_are_left(t
 @pytest.mark.parametrize("on_disk", [True, False], ids=["on disk", "in memory"])
 def test_what_is_no_condition_is_refused_in_a_sentence(bank, where, on_disk):
     bank = bank if on_disk else make(0, 12)
-    words = rf"the condition {re.escape(repr(where))} (cannot be used \(|names |holds a |is no text)"
+    words = rf"the condition {re.escape(repr(where))} (cannot be used \(|names |holds |is no text)"
     with pytest.raises(BankError, match=words) as refusal:
         bank.remove(where=where)
     assert "\n" not in str(refusal.value)
@@ -712,3 +712,19 @@ def test_other_encoders_and_broken_pictures_add_nothing(cards, tiny):
         bank.add(pairs, *tiny, progress=False)
     assert AnchorBank.load("cards").version == 1
     assert len(bank.add(pairs, *tiny, skip_broken=True, progress=False)) == 6
+
+
+@pytest.mark.parametrize(
+    "where",
+    [
+        "0) UNION ALL VALUES (0),(0) /*",
+        "0) /*",
+        "[#] = 0",
+        "`#` = 0",
+        "pairs.[#] > 3",
+    ],
+)
+def test_a_condition_is_about_one_pair_and_its_columns_only(where):
+    bank = make(0, 10)
+    with pytest.raises(BankError, match="compare columns of one pair|is no column"):
+        bank.remove(where=where)

@@ -640,3 +640,29 @@ def test_other_arguments_are_named(wrong, told):
     cases.append((random_tensor(4, 5, seed=3), random_tensor(4, 5, seed=4), 3))
     partly = lambda z, w, k: wrong(z, w, k) + (k == 3) * z**3  # noqa: E731
     assert "Your results are those" not in compare(partly, reference, cases, related=False).message
+
+
+def quantized(x):
+    return torch.quantize_per_tensor(torch.ones(3), 0.1, 0, torch.quint8)
+
+
+def half_a_character(x):
+    print("\ud800")
+    raise ValueError("\ud800")
+
+
+@pytest.mark.parametrize("process", ["its own", "the notebook's"])
+@pytest.mark.parametrize("solution", [quantized, half_a_character])
+def test_what_no_notebook_can_take_ends_in_a_verdict(solution, process, monkeypatch):
+    monkeypatch.setattr(sandbox, "FORKS", process == "its own")
+    verdict = SHARED(solution)
+    assert verdict.status == "wrong"
+    assert (str(verdict) + verdict.printed).encode("utf-8")
+
+
+def test_a_function_may_have_an_odd_module():
+    def double(x):
+        return 2 * x
+
+    double.__module__ = 5
+    assert SHARED(double).status in ("right", "wrong")

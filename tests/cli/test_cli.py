@@ -9,6 +9,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import time
 import warnings
 from dataclasses import replace
 from email.message import Message
@@ -139,17 +140,28 @@ def test_a_reader_that_stops_early_is_no_error():
 
 
 def test_ctrl_c_is_one_sentence_and_exit_status_130(tmp_path):
-    os.mkfifo(tmp_path / "Anna.json")  # nobody writes into it: the command waits
+    roster, handed_in = tmp_path / "roster", tmp_path / "class"
+    os.mkfifo(roster)  # nobody writes into it: the command waits
+    handed_in.mkdir()
+    (handed_in / "Anna.json").write_text('{"format": 1, "exercises": {}}')
     process = subprocess.Popen(
-        [*MODULE, "class", tmp_path],
+        [*MODULE, "class", handed_in, "--roster", roster],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # a background job ignores Ctrl-C
     )
-    with open(tmp_path / "Anna.json", "w"):  # opens once the command reads
-        process.send_signal(signal.SIGINT)
-        output, error = process.communicate(timeout=60)
+    descriptor = None
+    for _ in range(600):  # until the command reads
+        try:
+            descriptor = os.open(roster, os.O_WRONLY | os.O_NONBLOCK)
+            break
+        except OSError:
+            assert process.poll() is None, process.communicate()
+            time.sleep(0.1)
+    process.send_signal(signal.SIGINT)
+    output, error = process.communicate(timeout=60)
+    os.close(descriptor)
     assert (process.returncode, output) == (130, "")
     assert error == "asif: interrupted; embeddings and parts of a benchmark that were finished are kept\n"
 

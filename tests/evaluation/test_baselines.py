@@ -171,6 +171,14 @@ def test_the_settings_with_the_best_recall_are_chosen_and_reported():
     assert fixed.value == mean_recall(one, torch.eye(40, dtype=torch.bool))
 
 
+def test_of_settings_that_differ_in_the_last_bit_the_first_is_chosen(monkeypatch):
+    values = iter([0.6122222222222221, 0.6122222222222222, 0.59])
+    monkeypatch.setattr("asif_lib.evaluation.methods.mean_recall", lambda *_: next(values))
+    monkeypatch.setattr(Procrustes, "GRID", {"dim": (8, 4, 2)})
+    image = torch.randn(60, 8, generator=torch.Generator().manual_seed(0))
+    assert choose(Procrustes, image, image, [(range(40), range(40, 60))]).settings == {"dim": 8}
+
+
 def test_a_training_is_chosen_with_its_epochs():
     image, text, *_ = world("linear", n=60)
     settings = choose(TwoHeads, image, text, [(range(40), range(40, 60))]).settings

@@ -515,3 +515,11 @@ def test_the_dense_matrix_never_exists_whole(method, tmp_path):
     """2,000 × 100,000 cosines would take 763 MB."""
     run = run_forked(MEASURE.format(method), tmp_path)
     assert float(run.stdout) < 300, run.stderr
+
+
+def test_arguments_of_other_types_are_refused_or_taken():
+    z, anchors = plain()
+    assert_same(top_anchors(z.numpy(), anchors, K), by_hand(z, anchors, K))
+    for k in ("3", None, float("nan")):
+        with pytest.raises(ParameterError, match="a whole number"):
+            top_anchors(z, anchors, k)

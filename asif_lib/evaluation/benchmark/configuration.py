@@ -9,6 +9,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PositiveInt, 
 from asif_lib.datasets.providers import catalogue, check_known
 from asif_lib.defaults import DEFAULT_IMAGE_ENCODER, DEFAULT_TEXT_ENCODER, HUB, LINEAR_PROBE, TRANSFORMERS
 from asif_lib.errors import DataError, first_line, guess
+from asif_lib.files import read_file
 
 from ..corrections import CORRECTIONS, corrected
 from ..methods import METHODS
@@ -120,7 +121,7 @@ def read_configuration(path) -> Configuration:
     """
     path = Path(path)
     try:
-        return Configuration.model_validate(tomllib.loads(path.read_text(encoding="utf-8")), strict=True)
+        return Configuration.model_validate(tomllib.loads(read_file(path.resolve()).decode("utf-8")), strict=True)
     except FileNotFoundError:
         raise DataError(f"{path}: there is no such file") from None
     except ValidationError as error:

@@ -43,6 +43,8 @@ TIME_LIMIT = 5
 """Seconds that one call of a student's function may compute."""
 WAIT = 12
 """How many times as long it may take by the clock, where the machine is busy or the function waits."""
+LOADS = 4
+"""How many times as long the cells before it may take."""
 MOST_BYTES = 32 << 20
 """Of a message from a student's process."""
 
@@ -113,6 +115,7 @@ def fresh(cells, name):
             line.close()
             why = process.stderr.read().decode(errors="replace").strip().splitlines() or ["it says nothing"]
             raise SetupError(f"{NO_PROCESS}: {why[-1]}.") from None
+        line.begin(LOADS)
         with line.ends():
             line.send(cells, name)
             function = line.function()

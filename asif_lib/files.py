@@ -1,7 +1,6 @@
 """The workbook's files: its folders, checksums, JSON, whole writes, and locks."""
 
 import csv
-import errno
 import hashlib
 import io
 import itertools
@@ -85,13 +84,8 @@ def check_sha256(path, expected) -> None:
 
 
 def write_whole(path, content: bytes) -> None:
-    """Write a file under a temporary name and rename it, so that no reader ever sees half of it.
-
-    A link stays, and its target is written. Raises `OSError` for a device or a pipe, which the new name would replace.
-    """
-    path = Path(path).resolve() if Path(path).is_symlink() else Path(path)
-    if path.exists() and not path.is_file():
-        raise OSError(errno.EINVAL, "is no regular file; name another", str(path))
+    """Write a file under a temporary name and rename it, so that no reader ever sees half of it."""
+    path = Path(path)
     part = path.with_name(f"{path.name}.{os.getpid()}.part")
     try:
         part.write_bytes(content)

@@ -1,6 +1,5 @@
 """The settings of the method, checked in one place; without PyTorch, so that the command refuses bad ones at once."""
 
-import numbers
 from dataclasses import dataclass, replace
 
 from asif_lib.defaults import DEFAULT_K_SHARE, DEFAULT_P, LARGEST_DEFAULT_K, NEAREST
@@ -67,7 +66,11 @@ class Settings:
 
 def check_k(k, n):
     """Raise `ParameterError` unless 1 ≤ k ≤ n is a whole number."""
-    if isinstance(k, bool) or not isinstance(k, numbers.Real) or not 1 <= k <= n or k != int(k):
+    try:
+        is_count = not isinstance(k, bool) and 1 <= k <= n and k == int(k)
+    except TypeError:  # a text, or None
+        is_count = False
+    if not is_count:
         raise ParameterError(f"k = {k}: the entries to keep must be a whole number from 1 to the {n} anchors")
 
 

@@ -274,15 +274,6 @@ def test_a_lock_makes_the_folder_of_its_file(tmp_path):
         assert (tmp_path / "new" / "folder").is_dir()
 
 
-def test_a_device_is_not_replaced_by_a_file_and_a_link_stays(tmp_path):
-    os.mkfifo(tmp_path / "pipe")
-    with pytest.raises(OSError, match="no regular file"):
-        write_whole(tmp_path / "pipe", b"x")
-    (tmp_path / "link").symlink_to(tmp_path / "target")
-    write_whole(tmp_path / "link", b"x")
-    assert (tmp_path / "link").is_symlink() and (tmp_path / "target").read_bytes() == b"x"
-
-
 def test_a_home_that_is_not_there_is_said(monkeypatch):
     monkeypatch.setenv("ASIF_CACHE", "~nosuchuser/x")
     with pytest.raises(AsifError, match="ASIF_CACHE = ~nosuchuser/x: there is no such home"):

@@ -9,7 +9,9 @@ import pandas as pd
 import pytest
 from hostile import FORMULAS, formulas
 
+from asif_book.classroom import class_progress
 from asif_lib import cli
+from asif_lib.errors import AsifError
 
 NOT_REGULAR = "is a pipe, device or folder, and only a regular file is read; put a copy in its place."
 
@@ -301,3 +303,12 @@ def test_a_folder_called_export_is_read_when_its_path_is_spelt_out(tmp_path, mon
     status, printed = asif(capsys, "export")
     assert status == 2
     assert "Usage: asif class export" in printed.err
+
+
+def test_a_device_is_not_replaced_by_the_table(tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "class").mkdir()
+    (tmp_path / "class" / "Anna.json").write_text('{"format": 1, "exercises": {}}')
+    with pytest.raises(AsifError, match="no regular file"):
+        class_progress(tmp_path / "class", csv_file=tmp_path / "pipe")
+    assert (tmp_path / "pipe").is_fifo()

@@ -21,7 +21,7 @@ function row(anchor, columns, ticked, toggle) {
   label.append(box);
   label.insertAdjacentHTML("beforeend", anchor.picture); // made by the library, escaped there
   const text = cell("span", anchor.caption);
-  text.append(cell("code", anchor.id)); // captions are there twice; ids are not
+  text.append(cell("code", anchor.id)); // captions may repeat, ids do not
   label.append(text);
   made.append(cell("th", label, { scope: "row" }), ...anchor.numbers.map((html, i) => number(html, columns[i + 1])));
   return made;

@@ -19,7 +19,7 @@ from nbformat import NotebookNode
 
 from asif_lib.files import ROOT
 
-from ..chapters import FOLDED, PROGRESS, Chapter, heading, label_of, tags_of
+from ..chapters import FOLDED, PROGRESS, WHAT_YOU_SEE, Chapter, heading, label_of, tags_of
 from ..contents import NEIGHBOURS
 from ..editions import NOT_ATTEMPTED, published_at
 from . import page as pages
@@ -131,6 +131,8 @@ def for_paper(notebook: NotebookNode) -> NotebookNode:
     states = widget_states(notebook)
     above = False  # whether the last cell of code drew something
     for cell in notebook.cells:
+        if cell.cell_type == "markdown":  # the page's script folds what answers a guess
+            cell.source = re.sub("(.*?)".join(map(re.escape, WHAT_YOU_SEE)), r"\1", cell.source, flags=re.S)
         if label := _label(cell):
             cell.metadata["label"] = label
         outputs = cell.get("outputs", [])

@@ -5,7 +5,6 @@ from functools import lru_cache
 
 import anywidget
 import ipywidgets
-import nbformat
 import traitlets
 from markupsafe import Markup
 
@@ -321,6 +320,8 @@ class Explorer(ipywidgets.VBox):
         with self.export_trouble.guarded():
             if self.explanation is None:
                 raise AsifError("there is no answer to export yet: see “3 Ranking”")
+            import nbformat  # brings a second of imports that the first answer does not wait for
+
             notebook = to_notebook(self.copy, self.explanation, self.anchors.ticked if self.without else ())
             name = f"asif-explorer-{time.strftime('%Y%m%d-%H%M%S')}.ipynb"
             self.exported.words = f"Saved as {name}, where your browser puts downloads."

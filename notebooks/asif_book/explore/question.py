@@ -4,11 +4,9 @@ import base64
 import re
 from dataclasses import dataclass
 
-import nbformat
 import numpy as np
 import pandas as pd
 import torch
-from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
 from asif_book.widgets.parts import TEMPLATES
 from asif_lib.defaults import BARE_TEMPLATE
@@ -100,11 +98,10 @@ def answer_without(explanation, ids):
 MOST_ANCHORS = 12
 EXPORTED = TEMPLATES.get_template("explore/exported.py.j2")
 CELL = re.compile(r"^%% (markdown|code)\n(.*?)(?=^%% |\Z)", flags=re.M | re.S)
-MAKE = {"markdown": new_markdown_cell, "code": new_code_cell}
 
 
-def to_notebook(copy, explanation, ticked=()) -> nbformat.NotebookNode:
-    """Return a notebook that recomputes an explanation, and its counterfactual without the ticked anchors.
+def to_notebook(copy, explanation, ticked=()):
+    """Return an `nbformat` notebook that recomputes an explanation, and its counterfactual without the ticked anchors.
 
     Raises `ParameterError` if fewer than k anchors would be left.
 
@@ -115,7 +112,9 @@ def to_notebook(copy, explanation, ticked=()) -> nbformat.NotebookNode:
     ticked : sequence of str
         Ids of anchors of the explanation's model.
     """
-    question = explanation.question
+    from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
+
+    question, make = explanation.question, {"markdown": new_markdown_cell, "code": new_code_cell}
     uploads = {edit.added.id: edit.added for edit in copy.edits if edit.added}
     if question.picture in copy.uploads:
         uploads[question.picture] = copy.uploads[question.picture]
@@ -129,7 +128,7 @@ def to_notebook(copy, explanation, ticked=()) -> nbformat.NotebookNode:
         scores_without=_by_label(question.labels, answer_without(explanation, ticked)) if ticked else {},
         most=MOST_ANCHORS,
     )
-    cells = [MAKE[kind](text.strip()) for kind, text in CELL.findall(source)]
+    cells = [make[kind](text.strip()) for kind, text in CELL.findall(source)]
     for number, cell in enumerate(cells):
         cell["id"] = f"explorer-{number:02}"
     kernel = {"name": "python3", "display_name": "Python 3", "language": "python"}

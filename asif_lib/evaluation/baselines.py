@@ -175,7 +175,7 @@ class Procrustes(_Projected):
 
     def _fit(self, image, text):
         dim = min(self.dim, len(image), image.shape[1], text.shape[1])
-        directions = [main_directions(z)[0][:, :dim] for z in (image, text)]
+        directions = [main_directions(len(z), [z])[0][:, :dim] for z in (image, text)]
         reduced = ((z @ m).numpy() for z, m in zip((image, text), directions, strict=True))
         rotation, _ = orthogonal_procrustes(*reduced)
         self.maps = directions[0] @ torch.from_numpy(rotation), directions[1]
@@ -207,7 +207,7 @@ class CanonicalCorrelation(_Projected):
     def _fit(self, image, text):
         if not 0 < self.shrinkage <= 1:
             raise ParameterError(f"shrinkage = {self.shrinkage}: it is above 0 and at most 1")
-        whiten = [whitening(*main_directions(z), self.shrinkage) for z in (image, text)]
+        whiten = [whitening(*main_directions(len(z), [z]), self.shrinkage) for z in (image, text)]
         white_image, white_text = ((z - z.mean(dim=0)) @ m for z, m in zip((image, text), whiten, strict=True))
         left, correlations, right = torch.linalg.svd(white_image.T @ white_text / len(image), full_matrices=False)
         kept = min(self.components, int((correlations > 1e-6 * correlations[0]).sum()))  # n pairs span n directions
@@ -344,7 +344,7 @@ class TextHead(_Trained):
     trained = (1,)
 
     def _first_heads(self, image, text, random):
-        locked = main_directions(image)[0][:, :DIM]
+        locked = main_directions(len(image), [image])[0][:, :DIM]
         return [locked, _random_head(text, locked.shape[1], random)]
 
 

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
-from asif_lib.defaults import NEAREST
+from asif_lib.defaults import MANY, NEAREST
 from asif_lib.machine import progress_bar
 from asif_lib.relative import as_embeddings, check_dimensions, main_directions, unit_rows, whitening
 from asif_lib.search.exact import MEMORY, top_anchors
@@ -21,8 +21,6 @@ from asif_lib.settings import Settings
 
 ASKED = 4_096
 """Anchors that are searched at a time, for their hubs."""
-MANY = 10_000
-"""Anchors among which the search for hubs takes seconds: a bar tells how many, and a bank on disk keeps the result."""
 
 
 @dataclass(frozen=True)

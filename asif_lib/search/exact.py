@@ -93,9 +93,7 @@ def plan_search(q, n, d, k, *, method="auto", device="cpu", memory=None, prepare
     return Plan(method, device, max(queries, 1), max(block, 1))
 
 
-def top_anchors(
-    queries, anchors, k, *, mean=None, method="auto", device="cpu", memory=None, progress=False, keep=None
-):
+def top_anchors(queries, anchors, k, *, mean=None, method="auto", device="cpu", memory=None, progress=False, keep=None):
     """Return the k largest cosines of each query with the anchors, and the positions of these anchors.
 
     For small matrices, `sklearn.neighbors.NearestNeighbors` does the same, without centring and a bound on memory.

@@ -5,10 +5,11 @@ import warnings
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 
 from asif_lib.errors import ParameterError
 
+TALL = 2
+"""The main directions of rows come from their covariance, if there are more than this number of rows a dimension."""
 SMALLEST = 1e-15
 """Below this length the squares of a float32 vector's components lose bits, or vanish."""
 
@@ -117,22 +118,19 @@ def check_dimensions(z, anchors):
 def main_directions(n, blocks):
     """Return the r main directions (d, r) of n rows, the largest first, and the standard deviations along them (r,).
 
-    The rows come in `blocks` (b, d); r is the smaller of n and d. If n > d, one block is in memory at a time. A
-    direction without deviation may be 0.
+    The rows come in `blocks` (b, d); r is the smaller of n and d. If n > `TALL` · d, one block is in memory at a time.
     """
-    blocks = (block.double() for block in blocks)
+    blocks = iter(blocks)
     first = next(blocks)
-    if n > first.shape[1]:
-        total, products = 0, torch.zeros(first.shape[1], first.shape[1], dtype=torch.float64)  # of the columns
-        for block in itertools.chain([first], blocks):
+    if n > TALL * first.shape[1]:  # their covariance (d, d) is small, and in double precision exact enough
+        total, products = 0, torch.zeros(first.shape[1], first.shape[1], dtype=torch.float64)
+        for block in (block.double() for block in itertools.chain([first], blocks)):
             total, products = total + block.sum(dim=0), products.addmm_(block.T, block)
         variance, directions = torch.linalg.eigh(products / n - (total / n).outer(total / n))
-    else:
-        rows = torch.cat([first, *blocks])
-        rows -= rows.mean(dim=0)
-        variance, vectors = torch.linalg.eigh(rows @ rows.T / n)  # of the rows, (n, n): the same variances
-        directions = F.normalize(rows.T @ vectors, dim=0)
-    return directions.flip(1).float(), variance.flip(0).clamp_min(0).sqrt().float()
+        return directions.flip(1).float(), variance.flip(0).clamp_min(0).sqrt().float()
+    rows = torch.cat([first, *blocks])
+    _, lengths, directions = torch.linalg.svd(rows - rows.mean(dim=0), full_matrices=False)
+    return directions.T, lengths / n**0.5
 
 
 def whitening(directions, spread, shrinkage):

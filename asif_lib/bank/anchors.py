@@ -613,7 +613,6 @@ class AnchorBank:
             return find()
         from .copies import kept_hubness  # as for `verify`
 
-        about |= {"n": len(self), "d": self.encoders[side].dim, "encoder": self.encoders[side].digest}
         return kept_hubness(self.disk, side, about, find)
 
     @property

@@ -5,8 +5,6 @@ file's size and SHA-256. A file without a record does not count.
 """
 
 import contextlib
-import hashlib
-import json
 import warnings
 from pathlib import Path
 
@@ -157,33 +155,25 @@ def read_prepared(version, side, mean) -> PreparedAnchors | None:
 
 
 def kept_hubness(version, side, about, find) -> torch.Tensor:
-    """Return the (n,) float32 that `find` computes from a version, or that was kept beside it; keep what is new.
+    """Return ``find()``, (n,) float32 of a side of a `DiskVersion`, or what was kept beside it; keep what is new.
 
-    A file that is not as it was written is found again. A warning says that a folder cannot be written.
-
-    Parameters
-    ----------
-    version : DiskVersion
-    side : str
-    about : dict
-        All that `find` depends on beside the version. The file is named after it.
-    find : callable
+    The dictionary `about` says what it depends on beside the version. What is not as it was written is found again.
     """
-    name = hashlib.sha256(json.dumps(about, sort_keys=True).encode()).hexdigest()[:12]
-    file = version.index_folder / f"{side}-hubs-{name}.safetensors"
+    identity, name = version.record.encoders[side], "-".join([side, *map(str, about.values()), "hubs.safetensors"])
+    file, about = version.index_folder / name, {"n": version.record.newest.count, "d": identity.dim, **about}
     try:
         version.compare_file(file, checked_record(file, about).checksum)
         return map_rows(file)[:, 0].clone()
-    except (OSError, SafetensorError, ValueError):  # never kept, or damaged
+    except (OSError, SafetensorError, ValueError):
         found = find()
     try:
         with changing(version.folder, version.record.name) as record:
-            if version.record.newest.state in [one.state for one in record.history]:
+            if version.record.newest in record.history:
                 file.parent.mkdir(parents=True, exist_ok=True)
-                with recorded(file, dict(about)) as part, matrix_file(part, found[:, None], len(found)) as target:
+                with recorded(file, about) as part, matrix_file(part, found[:, None], len(found)) as target:
                     target.write(found.numpy())
     except AsifError as error:
-        warnings.warn(f"the hubs are not kept, and are found again at the next start: {error}", stacklevel=2)
+        warnings.warn(f"hubs are not kept, and are found again at the next start: {error}", stacklevel=2)
     return found
 
 

@@ -21,7 +21,7 @@ from asif_lib.settings import Settings
 from asif_lib.sparse import KeptCosines, SideAnchors, SparseVectors
 
 from . import baselines
-from .baselines import Method, computing_once, once
+from .baselines import Method
 from .measures import mean_recall
 
 ASKED_OF_THE_BANK = 2_000
@@ -47,9 +47,9 @@ class SparseAnchors(Method):
             raise ParameterError(f"share = {self.share}: k is a share of the anchors, above 0 and at most 1")
         self.k = max(1, round(self.share * len(image)))
         self.settings = Settings(self.k, self.p, hubs=self.hubs, whiten=self.whiten).checked(len(image))
-        self.sides = {"image": once(SideAnchors, image), "text": once(SideAnchors, text)}  # centred already
+        self.sides = {"image": self._once(SideAnchors, image), "text": self._once(SideAnchors, text)}  # centred
         if self.whiten:
-            self.sides["image"] = once(SideAnchors.whitened, self.sides["image"], self.whiten)
+            self.sides["image"] = self._once(SideAnchors.whitened, self.sides["image"], self.whiten)
 
     def similarity(self, image, text):
         return self._vectors("image", image).similarity(self._vectors("text", text))
@@ -222,12 +222,13 @@ def choose(make, image, text, splits, relevant=None, **fixed) -> Chosen:
     tried = [{key: one[key] for key in grid} for one in ParameterGrid(grid)]  # in the order of the grid
     values, epochs = [[] for _ in tried], [[] for _ in tried]
     for fitted, asked in splits:
-        pairs, anchors = (image[asked], text[asked]), (image[fitted].float(), text[fitted].float())
-        with computing_once():
-            for i, settings in enumerate(tried):
-                method = make(**settings).fit(*anchors, validation=pairs)
-                values[i].append(mean_recall(method.both_ways(*pairs), relevant[asked][:, asked]))
-                epochs[i].append(method.epochs)
+        pairs, anchors, common = (image[asked], text[asked]), (image[fitted].float(), text[fitted].float()), {}
+        for i, settings in enumerate(tried):
+            method = make(**settings)
+            method.common = common
+            method.fit(*anchors, validation=pairs)
+            values[i].append(mean_recall(method.both_ways(*pairs), relevant[asked][:, asked]))
+            epochs[i].append(method.epochs)
     for settings, value, each in zip(tried, values, epochs, strict=True):
         stopped = {} if each[0] is None else {"epochs": max(1, round(float(np.mean(each))))}
         rows.append({**settings, **stopped, "value": float(np.mean(value))})

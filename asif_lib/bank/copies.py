@@ -155,9 +155,17 @@ def read_prepared(version, side, mean) -> PreparedAnchors | None:
 
 
 def kept_hubness(version, side, about, find) -> torch.Tensor:
-    """Return ``find()``, (n,) float32 of a side of a `DiskVersion`, or what was kept beside it; keep what is new.
+    """Return ``find()``, (n,) float32, or what was kept of it beside a version; keep what is new.
 
-    The dictionary `about` says what it depends on beside the version. What is not as it was written is found again.
+    A file that is not as it was written is found again.
+
+    Parameters
+    ----------
+    version : DiskVersion
+    side : str
+    about : dict
+        What `find` depends on beside the version and its side.
+    find : callable
     """
     identity, name = version.record.encoders[side], "-".join([side, *map(str, about.values()), "hubs.safetensors"])
     file, about = version.index_folder / name, {"n": version.record.newest.count, "d": identity.dim, **about}

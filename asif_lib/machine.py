@@ -23,10 +23,10 @@ WORTH_A_LINE = 1.0
 
 
 def progress_bar(iterable=None, *, progress=True, **options) -> terminal_tqdm:
-    """Return tqdm's bar in a terminal and in a notebook; elsewhere write one line to stderr, after the work.
+    """Return tqdm's bar in a terminal and in a notebook; elsewhere write a few lines to stderr.
 
-    A log keeps every redrawing of a bar. So where nobody watches, the bar stays silent, and its last state is
-    written once, if the work took `WORTH_A_LINE` seconds or more.
+    A log keeps every redrawing of a bar. So where nobody watches, its state is written after 4, 8, 16, … seconds,
+    and at the end, if the work took `WORTH_A_LINE` seconds or more.
 
     Parameters
     ----------
@@ -41,10 +41,17 @@ def progress_bar(iterable=None, *, progress=True, **options) -> terminal_tqdm:
 
 
 class _LastState(terminal_tqdm):
-    """A bar that draws nothing while it moves, and writes its state when it is closed."""
+    """A bar that is not drawn: its state, with tqdm's estimate, is written after 4, 8, 16, … seconds and at the end."""
 
     def __init__(self, iterable=None, **options):
         super().__init__(iterable, **{**options, "file": io.StringIO(), "ncols": 0})
+        self.next = 4 * WORTH_A_LINE
+
+    def update(self, n=1):
+        super().update(n)
+        if not self.disable and (elapsed := self.format_dict["elapsed"]) >= self.next:
+            self.next = 2 * elapsed
+            print(self, file=sys.stderr, flush=True)
 
     def close(self):
         if not self.disable and self.format_dict["elapsed"] >= WORTH_A_LINE:

@@ -1,5 +1,6 @@
 """Relative representations: describe a vector by its cosines with the anchors (Moschella et al., ICLR 2023)."""
 
+import itertools
 import warnings
 
 import numpy as np
@@ -114,14 +115,22 @@ def check_dimensions(z, anchors):
         raise ParameterError(f"{shapes} are not of one space; encode both with the same encoder")
 
 
-def main_directions(rows):
-    """Return the main directions (d, r) of rows (n, d), the largest first, and the standard deviations along them."""
-    rows = rows - rows.mean(dim=0)
-    if len(rows) > TALL * rows.shape[1]:  # their covariance (d, d) is small, and in double precision exact enough
-        variance, directions = torch.linalg.eigh(rows.T.double() @ rows.double() / len(rows))
+def main_directions(n, blocks):
+    """Return the r main directions (d, r) of n rows, the largest first, and the standard deviations along them (r,).
+
+    The rows come in `blocks` (b, d); r is the smaller of n and d. If n > `TALL` · d, one block is in memory at a time.
+    """
+    blocks = iter(blocks)
+    first = next(blocks)
+    if n > TALL * first.shape[1]:  # their covariance (d, d) is small, and in double precision exact enough
+        total, products = 0, torch.zeros(first.shape[1], first.shape[1], dtype=torch.float64)
+        for block in (block.double() for block in itertools.chain([first], blocks)):
+            total, products = total + block.sum(dim=0), products.addmm_(block.T, block)
+        variance, directions = torch.linalg.eigh(products / n - (total / n).outer(total / n))
         return directions.flip(1).float(), variance.flip(0).clamp_min(0).sqrt().float()
-    _, lengths, directions = torch.linalg.svd(rows, full_matrices=False)
-    return directions.T, lengths / len(rows) ** 0.5
+    rows = torch.cat([first, *blocks])
+    _, lengths, directions = torch.linalg.svd(rows - rows.mean(dim=0), full_matrices=False)
+    return directions.T, lengths / n**0.5
 
 
 def whitening(directions, spread, shrinkage):

@@ -11,12 +11,16 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
-from asif_lib.defaults import NEAREST
+from asif_lib.defaults import MANY, NEAREST
+from asif_lib.machine import progress_bar
 from asif_lib.relative import as_embeddings, check_dimensions, main_directions, unit_rows, whitening
-from asif_lib.search.exact import top_anchors
+from asif_lib.search.exact import MEMORY, top_anchors
 from asif_lib.search.prepared import PreparedAnchors
-from asif_lib.search.rows import BLOCK, as_rows
+from asif_lib.search.rows import PART, as_rows
 from asif_lib.settings import Settings
+
+ASKED = 4_096
+"""Anchors that are searched at a time, for their hubs."""
 
 
 @dataclass(frozen=True)
@@ -127,6 +131,7 @@ class SideAnchors:
     def __init__(self, anchors, mean=None, device="cpu"):
         self.anchors, self.mean, self.device = anchors, mean, device
         self.rows = anchors.rows if isinstance(anchors, PreparedAnchors) else as_rows(anchors)
+        self.subtracted = anchors.mean if isinstance(anchors, PreparedAnchors) else mean
         self.whitening = None  # of `whitened`: the mean and the matrix (d, d) for vectors
 
     def __len__(self):
@@ -134,24 +139,31 @@ class SideAnchors:
 
     def whitened(self, shrinkage) -> "SideAnchors":
         """Return the side with whitened anchors, a copy in memory; vectors are whitened in the same way."""
-        mean, unit, directions, spread = self._main_directions
-        matrix = whitening(directions, spread, shrinkage)  # (d, d)
-        side = SideAnchors(unit @ matrix, device=self.device)
-        side.whitening = mean, matrix
+        matrix = whitening(*self._main_directions, shrinkage)  # (d, d)
+        anchors = torch.empty(self.rows.shape)
+        for first, unit in self._unit_blocks():
+            torch.mm(unit, matrix, out=anchors[first : first + len(unit)])
+        side = SideAnchors(anchors, device=self.device)
+        side.whitening = self.subtracted, matrix
         return side
 
     @cached_property
     def _main_directions(self):
-        """The mean, the unit rows (n, d) of the anchors, their main directions, and the deviations along them."""
-        mean = self.anchors.mean if isinstance(self.anchors, PreparedAnchors) else self.mean
-        unit = unit_rows(self.rows.gathered(), mean)
-        return mean, unit, *main_directions(unit)
+        return main_directions(len(self), (unit for _, unit in self._unit_blocks()))
+
+    def _unit_blocks(self):
+        """Yield the position of the first row, and the anchors minus their mean, of length 1: `PART` at a time."""
+        return ((first, unit_rows(block, self.subtracted, first)) for first, block in self.rows.blocks(PART))
 
     @cached_property
     def hubness(self) -> torch.Tensor:
         """`hubness_of` the anchors by their `NEAREST` nearest others: one search of all anchors among themselves."""
-        near = [self._search(z, NEAREST + 1)[0] for _, z in self.rows.blocks(BLOCK)]
-        return hubness_of(torch.cat(near)[:, 1:])  # the first is the anchor itself
+        near, about = [], {"desc": f"hubs among {len(self):,} anchors", "unit": "anchor"}
+        with progress_bar(total=len(self), progress=len(self) >= MANY, **about) as bar:
+            for _, z in self.rows.blocks(ASKED):
+                near.append(self._search(z, NEAREST + 1)[0][:, 1:])  # the first is the anchor itself
+                bar.update(len(z))
+        return hubness_of(torch.cat(near))
 
     def cosines(self, z, k, *, hubs=False, **search) -> KeptCosines:
         """Return the k largest cosines of vectors with the anchors.
@@ -165,18 +177,33 @@ class SideAnchors:
         search : optional
             ``method``, ``memory``, ``progress`` of `asif_lib.search.top_anchors`.
         """
-        if self.whitening is not None:
-            mean, matrix = self.whitening
-            check_dimensions(z, self.anchors)
-            z = unit_rows(z, mean) @ matrix
-        return KeptCosines(*self._search(z, k, **search), len(self), self.hubness if hubs else None)
+        return KeptCosines(*self._search(self._white(z), k, **search), len(self), self.hubness if hubs else None)
+
+    def _white(self, z):
+        if self.whitening is None:
+            return z
+        mean, matrix = self.whitening
+        check_dimensions(z, self.anchors)
+        return torch.cat([unit_rows(part, mean, i * PART) @ matrix for i, part in enumerate(z.split(PART))])
 
     def _search(self, z, k, **search):
         return top_anchors(z, self.anchors, k, mean=self.mean, device=self.device, **search)
 
     def represent(self, z, settings, **search) -> SparseVectors:
-        """Return the sparse vectors of `z` (q, d), by k, p and hubs of checked `settings`."""
-        return self.cosines(z, settings.k, hubs=settings.hubs > 0, **search).sparse(settings)
+        """Return the sparse vectors of `z` (q, d), by k, p and hubs of checked `settings`; cosines of a block only."""
+        indices, values = (torch.empty(len(z), settings.k, dtype=dtype) for dtype in (torch.int32, torch.float32))
+        hubness = self.hubness if settings.hubs else None
+
+        def keep(first, *cosines):
+            for found, where in zip(*(block.split(PART) for block in cosines), strict=True):
+                part = KeptCosines(found, where, len(self), hubness).sparse(settings)
+                rows, first = slice(first, first + len(found)), first + len(found)
+                indices[rows], values[rows] = part.indices, part.values
+
+        if torch.device(self.device).type == "cpu" and search.get("memory") is None:  # half of the result, or little
+            search["memory"] = min(MEMORY, max(MEMORY // 8, 4 * len(z) * settings.k))
+        self._search(self._white(z), settings.k, keep=keep, **search)
+        return SparseVectors(indices, values, len(self))
 
 
 def represent(z, anchors, settings, *, mean=None, device="cpu", **search) -> SparseVectors:
@@ -210,7 +237,7 @@ def represent(z, anchors, settings, *, mean=None, device="cpu", **search) -> Spa
     if not settings.center:
         mean = None
     elif mean is None and not isinstance(anchors, PreparedAnchors):
-        mean = as_rows(anchors).gathered().float().mean(dim=0)
+        mean = (sum(block.double().sum(dim=0) for _, block in as_rows(anchors).blocks(PART)) / len(anchors)).float()
     side = SideAnchors(anchors, mean, device)
     return (side.whitened(settings.whiten) if settings.whiten else side).represent(z, settings, **search)
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from asif_lib.defaults import DEFAULT_P, DEFAULT_TEMPLATE
+from asif_lib.defaults import DEFAULT_P, DEFAULT_TEMPLATE, NEAREST
 from asif_lib.errors import EncoderError, ParameterError
 from asif_lib.machine import resolve_device
 from asif_lib.relative import as_embeddings
@@ -147,6 +147,9 @@ class ASIF:
             anchors = SideAnchors(*self.bank.searchable(side, center=self.settings.center), self.device)
             if self.settings.whiten and side == self.bank.sides[0]:
                 anchors = anchors.whitened(self.settings.whiten)
+            if self.settings.hubs:
+                about = {"center": self.settings.center, "whiten": anchors.whitening and self.settings.whiten}
+                anchors.hubness = self.bank.hubness(side, lambda: anchors.hubness, nearest=NEAREST, **about)
             self._anchors[side] = anchors
         return self._anchors[side]
 

@@ -17,7 +17,7 @@ from forks import run_forked
 from threadpoolctl import threadpool_info
 
 from asif_lib.errors import ParameterError
-from asif_lib.machine import chunks_of, map_in_order, one_thread_per_core
+from asif_lib.machine import chunks_of, map_in_order, one_thread_per_core, progress_bar
 
 
 def test_chunks_cover_all_items_once():
@@ -152,6 +152,16 @@ for _ in progress_bar(range(11), desc="off", progress=False):
 def test_a_log_gets_one_line_for_each_long_bar(tmp_path):
     (line,) = run_forked(BARS, tmp_path).stderr.splitlines()  # splits at carriage returns too
     assert re.match(r"long: 100% 11/11 \[00:\d\d<00:00", line)
+
+
+def test_a_log_gets_an_estimate_while_the_work_goes_on(capfd, monkeypatch):
+    monkeypatch.setattr("asif_lib.machine.WORTH_A_LINE", 0.01)
+    with progress_bar(total=100, desc="hubs") as bar:
+        time.sleep(0.1)
+        bar.update(25)
+        assert re.match(r"hubs: +25% 25/100 \[00:00<00:00", capfd.readouterr().err.replace("|", ""))
+        bar.update(1)  # at once: no line
+        assert not capfd.readouterr().err
 
 
 def test_a_terminal_shows_every_bar_as_it_moves():

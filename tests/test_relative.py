@@ -101,7 +101,7 @@ def test_other_dimensions_are_refused(z, shapes):
 def test_many_rows_and_few_have_the_same_main_directions(rank):
     """Many rows take the way over their covariance; a rank below the width leaves directions without spread."""
     rows = random_matrix(20, rank, 3) @ random_matrix(rank, 12, 4)
-    few, many = main_directions(rows), main_directions(rows.repeat(3, 1))
+    few, many = main_directions(20, [rows]), main_directions(60, [rows] * 3)
     for directions, spread in (few, many):
         assert directions.shape == (12, 12) and (spread[rank:] < 1e-6 * spread[0]).all()
     torch.testing.assert_close(few[1], many[1], rtol=1e-4, atol=1e-5)

@@ -10,8 +10,9 @@ import torch
 from asif_lib import ASIF, AnchorBank
 from asif_lib.errors import ParameterError
 from asif_lib.relative import relative_representation
+from asif_lib.search.rows import Rows
 from asif_lib.settings import Settings
-from asif_lib.sparse import SideAnchors, SparseVectors, represent, sparse_relative_representation, sparsify
+from asif_lib.sparse import KeptCosines, SideAnchors, SparseVectors, represent, sparse_relative_representation, sparsify
 
 
 def random_matrix(rows, columns, seed):
@@ -121,6 +122,30 @@ def test_many_settings_of_one_search_are_those_of_one_search_each(whiten):
     for k, p, hubs in [(1, 2, 0), (5, 3, 0.25), (40, 1, 0.5)]:
         settings = Settings(k, p, hubs=hubs, whiten=whiten)
         torch.testing.assert_close(kept.sparse(settings).to_dense(), represent(z, anchors, settings).to_dense())
+
+
+@pytest.mark.parametrize("settings", [Settings(7, 2), Settings(7, 2, hubs=0.5), Settings(7, 2, whiten=0.8)])
+def test_many_questions_are_represented_block_by_block(settings, monkeypatch):
+    """Their cosines never exist at once, and a bad question is named by its own number."""
+    z, anchors, together = random_matrix(3_000, 6, 1), random_matrix(40, 6, 2), []
+    of_block = KeptCosines.sparse
+    monkeypatch.setattr(KeptCosines, "sparse", lambda kept, s: together.append(len(kept.values)) or of_block(kept, s))
+    vectors = represent(z, anchors, settings)
+    assert sum(together) == 3_000 and max(together) < 2_000
+    some = represent(z[2_500:2_600], anchors, settings)
+    assert torch.equal(vectors.indices[2_500:2_600], some.indices)
+    torch.testing.assert_close(vectors.values[2_500:2_600], some.values)
+    z[2_500, 3] = torch.nan
+    with pytest.raises(ParameterError, match="row 2500 of the embeddings holds NaN"):
+        represent(z, anchors, settings)
+
+
+def test_anchors_in_pieces_are_whitened_without_gathering_them(monkeypatch):
+    whole, z = random_matrix(2_600, 6, 2) @ random_matrix(6, 6, 3) + 1, random_matrix(9, 6, 1)
+    rows = Rows([whole[:100], whole[90:2_000], whole[2_000:]], [None, np.arange(10, 1_910), None])
+    expected = represent(z, whole, Settings(7, 2, whiten=0.5)).to_dense()
+    monkeypatch.setattr(Rows, "gathered", None)
+    torch.testing.assert_close(represent(z, rows, Settings(7, 2, whiten=0.5)).to_dense(), expected)
 
 
 def test_similarity_is_the_cosine_of_the_dense_vectors():

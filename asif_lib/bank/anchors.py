@@ -10,8 +10,11 @@ from typing import Self
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
 import torch
 
+from asif_lib.defaults import MANY
 from asif_lib.encoders.identity import EncoderIdentity, checked_identity
 from asif_lib.errors import BankError, IdentityError
 from asif_lib.relative import as_embeddings
@@ -265,6 +268,13 @@ class AnchorBank:
             self._pairs = self.disk.pairs()
         return self._pairs
 
+    def pairs_at(self, rows) -> pd.DataFrame:
+        """Return the table's rows at positions (m,), in that order; on disk, the rest of the table is not read."""
+        if self._pairs is not None:
+            return self._pairs.iloc[rows]
+        positions, order = np.unique(rows, return_inverse=True)
+        return self.disk.pairs(positions).iloc[order]
+
     @property
     def columns(self) -> list:
         """The names of the table's columns, known without reading it."""
@@ -314,11 +324,11 @@ class AnchorBank:
 
     def find_ids(self, ids):
         """Return which of the distinct `ids` the bank has, (m,) bools, and the positions of their pairs, ascending."""
-        ids, first = pd.Index(ids, dtype=object), 0
+        ids, first = pa.array(ids, pa.large_string()), 0
         there, positions = np.zeros(len(ids), bool), [NO_ROWS]
         for batch in self.batches(["id"]):
-            number = ids.get_indexer(pd.Index(batch.column(0).to_pylist(), dtype=object))  # (b,), -1 for other ids
-            here = np.flatnonzero(number >= 0)
+            number = pc.index_in(batch.column(0).cast(ids.type), ids).fill_null(-1).to_numpy(zero_copy_only=False)
+            here = np.flatnonzero(number >= 0)  # (b,), -1 for other ids
             there[number[here]] = True
             positions.append(first + here)
             first += len(batch)
@@ -596,6 +606,14 @@ class AnchorBank:
 
             prepared = read_prepared(self.disk, side, mean)
         return (prepared.part(part), None) if prepared else (rows, mean)
+
+    def hubness(self, side, find, **about) -> torch.Tensor:
+        """Return ``find()``, (n,) float32 of a side; on disk, keep it beside this version, by what it is `about`."""
+        if self.disk is None or len(self) < MANY:
+            return find()
+        from .copies import kept_hubness  # as for `verify`
+
+        return kept_hubness(self.disk, side, about, find)
 
     @property
     def index_folder(self) -> Path:

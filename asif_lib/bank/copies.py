@@ -5,13 +5,14 @@ file's size and SHA-256. A file without a record does not count.
 """
 
 import contextlib
+import warnings
 from pathlib import Path
 
 import torch
 from pydantic import BaseModel, ConfigDict, Field
 from safetensors import SafetensorError
 
-from asif_lib.errors import BankError, first_line
+from asif_lib.errors import AsifError, BankError, first_line
 from asif_lib.files import check_sha256, read_sealed, sha256_of, size_of_file, write_sealed
 from asif_lib.machine import progress_bar
 from asif_lib.search.prepared import PreparedAnchors, rounded_blocks
@@ -151,6 +152,37 @@ def read_prepared(version, side, mean) -> PreparedAnchors | None:
     except (OSError, SafetensorError, ValueError) as error:
         fault = f"the prepared copy cannot be used ({first_line(error)})"
         raise BankError(f"{file}: {fault}; prepare the bank again") from None
+
+
+def kept_hubness(version, side, about, find) -> torch.Tensor:
+    """Return ``find()``, (n,) float32, or what was kept of it beside a version; keep what is new.
+
+    A file that is not as it was written is found again.
+
+    Parameters
+    ----------
+    version : DiskVersion
+    side : str
+    about : dict
+        What `find` depends on beside the version and its side.
+    find : callable
+    """
+    identity, name = version.record.encoders[side], "-".join([side, *map(str, about.values()), "hubs.safetensors"])
+    file, about = version.index_folder / name, {"n": version.record.newest.count, "d": identity.dim, **about}
+    try:
+        version.compare_file(file, checked_record(file, about).checksum)
+        return map_rows(file)[:, 0].clone()
+    except (OSError, SafetensorError, ValueError):
+        found = find()
+    try:
+        with changing(version.folder, version.record.name) as record:
+            if version.record.newest in record.history:
+                file.parent.mkdir(parents=True, exist_ok=True)
+                with recorded(file, about) as part, matrix_file(part, found[:, None], len(found)) as target:
+                    target.write(found.numpy())
+    except AsifError as error:
+        warnings.warn(f"hubs are not kept, and are found again at the next start: {error}", stacklevel=2)
+    return found
 
 
 def _place(version, side, mean):

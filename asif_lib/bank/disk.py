@@ -96,22 +96,31 @@ class DiskVersion:
         live = [None if keep.all() else np.flatnonzero(keep) for keep in keeps]
         return Rows([part.matrices[side] for part in self.parts], live)
 
-    def pairs(self) -> pd.DataFrame:
-        """Read the table."""
-        return pa.Table.from_batches([batch for _, _, batch in self.batches()], self.schema).to_pandas()
+    def pairs(self, positions=None) -> pd.DataFrame:
+        """Read the table, or its pairs at `positions`, as `batches` does."""
+        batches = [batch for _, _, batch in self.batches(positions=positions)]
+        return pa.Table.from_batches(batches, self.schema).to_pandas()
 
-    def batches(self, columns=None):
-        """Yield ``(part, rows of the part that are left, batch of their pairs with those columns)``, block by block."""
+    def batches(self, columns=None, positions=None):
+        """Yield ``(part, rows of the part that are left, batch of their pairs with those columns)``, block by block.
+
+        With `positions` (int64, ascending), only these pairs: groups of rows without any of them are not read.
+        """
         self.compare("pairs.parquet")
         with damage_named(self.folder):
+            passed = 0
             for part, start in zip(self.parts, self.starts, strict=False):
                 first = 0
-                for batch in part.pairs.iter_batches(BLOCK, columns=columns):
-                    keep = self.is_left(start + first, start + first + len(batch))
-                    batch = batch.cast(plain(batch.schema))
-                    if keep.any():
-                        yield part, first + np.flatnonzero(keep), batch.filter(pa.array(keep))
-                    first += len(keep)
+                for group in range(part.pairs.num_row_groups):
+                    count = part.pairs.metadata.row_group(group).num_rows
+                    rows = np.flatnonzero(self.is_left(start + first, start + first + count))
+                    before, passed = passed, passed + len(rows)
+                    if positions is not None:
+                        rows = rows[positions[slice(*np.searchsorted(positions, [before, passed]))] - before]
+                    if len(rows):
+                        for batch in part.pairs.iter_batches(count, row_groups=[group], columns=columns):
+                            yield part, first + rows, batch.cast(plain(batch.schema)).take(pa.array(rows))
+                    first += count
 
     def blocks(self):
         """Yield ``({side: rows}, batch of the table)``, as `write_part` takes the pairs."""

@@ -74,9 +74,10 @@ def _deciding_anchors(model, vector, prompts, reduce):
     """The anchors with the largest shares of the score of a label, `prompts` being the vectors of its prompts."""
     from asif_lib.explain.contribution import contributions
 
-    table = contributions(vector, prompts, model.bank.pairs, reduce=reduce)
-    table["share"] = table.contribution / table.contribution.sum()
-    return table[["id", "caption", "share"]].head(ANCHORS_SHOWN).to_dict("records")
+    table = contributions(vector, prompts, reduce=reduce)
+    top = table.contribution[:ANCHORS_SHOWN] / table.contribution.sum()
+    pairs = model.bank.pairs_at(table.anchor[:ANCHORS_SHOWN])[["id", "caption"]]
+    return pairs.assign(share=top.tolist()).to_dict("records")
 
 
 def _verdict(row):

@@ -27,6 +27,15 @@ PATIENCE = 15
 """Training stops after this number of epochs without a better recall of the validation pairs."""
 
 
+def _centred(z):
+    mean = z.mean(dim=0)
+    return mean, unit_rows(z, mean)
+
+
+def _directions(rows):
+    return main_directions(len(rows), [rows])
+
+
 class Method:
     """A way from pictures to texts: fit it on pairs, then ask for scores.
 
@@ -40,6 +49,8 @@ class Method:
     """Whether the score of a picture depends on the other pictures that are asked with it."""
     epochs = None
     """Passes over the pairs, of a method that is trained."""
+    common = None
+    """A dictionary of what all settings have in common on the same pairs; `choose` hands it on."""
 
     def fit(self, image, text, validation=None):
         """Fit on pairs, and return the method.
@@ -55,9 +66,18 @@ class Method:
         if len(image) != len(text) or not len(image):
             raise ParameterError(f"{len(image)} pictures and {len(text)} texts are not pairs; row i of both is a pair")
         self.image, self.text, self.validation = image.float(), text.float(), validation
-        self.image_mean, self.text_mean = self.image.mean(dim=0), self.text.mean(dim=0)
-        self._fit(*self._rows(image, text))
+        (self.image_mean, image), (self.text_mean, text) = (self._once(_centred, z) for z in (self.image, self.text))
+        self._fit(image, text)
         return self
+
+    def _once(self, function, *arguments):
+        """Return ``function(*arguments)``, computed once for the same objects and numbers while `common` is shared."""
+        if self.common is None:
+            return function(*arguments)
+        key = function, *((id(one) if hasattr(one, "__len__") else one) for one in arguments)
+        if key not in self.common:
+            self.common[key] = function(*arguments), arguments  # which keep their ids as long as they are held
+        return self.common[key][0]
 
     def _rows(self, image, text):
         return self._unit("image", image), self._unit("text", text)
@@ -175,7 +195,7 @@ class Procrustes(_Projected):
 
     def _fit(self, image, text):
         dim = min(self.dim, len(image), image.shape[1], text.shape[1])
-        directions = [main_directions(z)[0][:, :dim] for z in (image, text)]
+        directions = [self._once(_directions, z)[0][:, :dim] for z in (image, text)]
         reduced = ((z @ m).numpy() for z, m in zip((image, text), directions, strict=True))
         rotation, _ = orthogonal_procrustes(*reduced)
         self.maps = directions[0] @ torch.from_numpy(rotation), directions[1]
@@ -207,12 +227,19 @@ class CanonicalCorrelation(_Projected):
     def _fit(self, image, text):
         if not 0 < self.shrinkage <= 1:
             raise ParameterError(f"shrinkage = {self.shrinkage}: it is above 0 and at most 1")
-        whiten = [whitening(*main_directions(z), self.shrinkage) for z in (image, text)]
-        white_image, white_text = ((z - z.mean(dim=0)) @ m for z, m in zip((image, text), whiten, strict=True))
-        left, correlations, right = torch.linalg.svd(white_image.T @ white_text / len(image), full_matrices=False)
+        directions = [self._once(_directions, z) for z in (image, text)]
+        *maps, correlations = self._once(_canonical, image, text, *directions, self.shrinkage)
         kept = min(self.components, int((correlations > 1e-6 * correlations[0]).sum()))  # n pairs span n directions
         self.correlations = correlations[:kept]
-        self.maps = tuple(w @ m[:, :kept] for w, m in zip(whiten, (left, right.T), strict=True))
+        self.maps = tuple(m[:, :kept] for m in maps)
+
+
+def _canonical(image, text, of_image, of_text, shrinkage):
+    """Return r directions of each side, (d_image, r) and (d_text, r), and their correlations, the largest first."""
+    whiten = [whitening(*directions, shrinkage) for directions in (of_image, of_text)]
+    white_image, white_text = ((z - z.mean(dim=0)) @ m for z, m in zip((image, text), whiten, strict=True))
+    left, correlations, right = torch.linalg.svd(white_image.T @ white_text / len(image), full_matrices=False)
+    return whiten[0] @ left, whiten[1] @ right.T, correlations
 
 
 class CanonicalSimilarity(CanonicalCorrelation):
@@ -344,7 +371,7 @@ class TextHead(_Trained):
     trained = (1,)
 
     def _first_heads(self, image, text, random):
-        locked = main_directions(image)[0][:, :DIM]
+        locked = self._once(_directions, image)[0][:, :DIM]
         return [locked, _random_head(text, locked.shape[1], random)]
 
 

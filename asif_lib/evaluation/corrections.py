@@ -145,6 +145,7 @@ class Corrected(Method):
         self.transductive = method.transductive or correction.transductive
 
     def fit(self, image, text, validation=None):
+        self.method.common = self.common
         self.epochs = self.method.fit(image, text, validation).epochs
         return self
 

@@ -47,9 +47,9 @@ class SparseAnchors(Method):
             raise ParameterError(f"share = {self.share}: k is a share of the anchors, above 0 and at most 1")
         self.k = max(1, round(self.share * len(image)))
         self.settings = Settings(self.k, self.p, hubs=self.hubs, whiten=self.whiten).checked(len(image))
-        self.sides = {"image": SideAnchors(image), "text": SideAnchors(text)}  # the rows are centred already
+        self.sides = {"image": self._once(SideAnchors, image), "text": self._once(SideAnchors, text)}  # centred
         if self.whiten:
-            self.sides["image"] = self.sides["image"].whitened(self.whiten)
+            self.sides["image"] = self._once(SideAnchors.whitened, self.sides["image"], self.whiten)
 
     def similarity(self, image, text):
         return self._vectors("image", image).similarity(self._vectors("text", text))
@@ -219,16 +219,19 @@ def choose(make, image, text, splits, relevant=None, **fixed) -> Chosen:
         raise ParameterError("settings are chosen on splits that hold pairs to fit and pairs to ask; give at least one")
     relevant = torch.eye(len(image), dtype=torch.bool) if relevant is None else relevant
     grid, rows = {**make.GRID, **{key: (value,) for key, value in fixed.items()}}, []
-    for one in ParameterGrid(grid):
-        settings = {key: one[key] for key in grid}  # in the order of the grid
-        values, epochs = [], []
-        for fitted, asked in splits:
-            pairs = image[asked], text[asked]
-            method = make(**settings).fit(image[fitted], text[fitted], validation=pairs)
-            values.append(mean_recall(method.both_ways(*pairs), relevant[asked][:, asked]))
-            epochs.append(method.epochs)
-        stopped = {} if epochs[0] is None else {"epochs": max(1, round(float(np.mean(epochs))))}
-        rows.append({**settings, **stopped, "value": float(np.mean(values))})
+    tried = [{key: one[key] for key in grid} for one in ParameterGrid(grid)]  # in the order of the grid
+    values, epochs = [[] for _ in tried], [[] for _ in tried]
+    for fitted, asked in splits:
+        pairs, anchors, common = (image[asked], text[asked]), (image[fitted].float(), text[fitted].float()), {}
+        for i, settings in enumerate(tried):
+            method = make(**settings)
+            method.common = common
+            method.fit(*anchors, validation=pairs)
+            values[i].append(mean_recall(method.both_ways(*pairs), relevant[asked][:, asked]))
+            epochs[i].append(method.epochs)
+    for settings, value, each in zip(tried, values, epochs, strict=True):
+        stopped = {} if each[0] is None else {"epochs": max(1, round(float(np.mean(each))))}
+        rows.append({**settings, **stopped, "value": float(np.mean(value))})
     best = max(rows, key=lambda row: round(row["value"], 9))  # the first of equal ones, whatever their last bits
     settings = {key: value for key, value in best.items() if key != "value"}
     return Chosen(settings, best["value"], pd.DataFrame(rows))

@@ -15,7 +15,7 @@ from sklearn.model_selection import KFold, ParameterGrid
 
 from asif_lib.defaults import DEFAULT_K_SHARE, DEFAULT_P, NEAREST, TASKS
 from asif_lib.errors import ParameterError
-from asif_lib.machine import progress_bar
+from asif_lib.machine import for_small_matrices, progress_bar
 from asif_lib.relative import unit_rows
 from asif_lib.settings import Settings, default_k
 from asif_lib.sparse import SideAnchors
@@ -138,7 +138,8 @@ def recommend(bank, task=SAME, *, seed=0, progress=True) -> Recommendation:
     folds = [(fit, asked[:ASKED]) for fit, asked in _folds(task, image, seed)]
     shares = sorted({default_k(len(rows), share): share for share in reversed(SHARES)}.values())  # each k once
     grid = list(ParameterGrid({"hubs": HUBS, "share": shares, "p": POWERS}))
-    with progress_bar(total=len(folds) * len(grid), desc="recommend", progress=progress) as bar:
+    about = f"{task}: {len(grid)} settings in {len(SPACES)} spaces, {len(folds)} folds"
+    with for_small_matrices(), progress_bar(total=len(folds) * len(grid), desc=about, progress=progress) as bar:
         found = [_answers(image, text, captions, *fold, grid, bar) for fold in folds]
     return _advice(bank, task, found)
 

@@ -93,7 +93,7 @@ def plan_search(q, n, d, k, *, method="auto", device="cpu", memory=None, prepare
     return Plan(method, device, max(queries, 1), max(block, 1))
 
 
-def top_anchors(queries, anchors, k, *, mean=None, method="auto", device="cpu", memory=None, progress=False):
+def top_anchors(queries, anchors, k, *, mean=None, method="auto", device="cpu", memory=None, progress=False, keep=None):
     """Return the k largest cosines of each query with the anchors, and the positions of these anchors.
 
     For small matrices, `sklearn.neighbors.NearestNeighbors` does the same, without centring and a bound on memory.
@@ -118,6 +118,8 @@ def top_anchors(queries, anchors, k, *, mean=None, method="auto", device="cpu", 
         Of the fast pass.
     memory : int, optional
         Bytes that the search may take beyond its result; default `MEMORY`.
+    keep : callable, optional
+        Receives ``(first row, values, indices)`` of each block of queries. Nothing is returned then.
 
     Returns
     -------
@@ -148,14 +150,19 @@ def top_anchors(queries, anchors, k, *, mean=None, method="auto", device="cpu", 
         len(queries), *anchors.shape, k, method=method, device=device, memory=memory, prepared=prepared is not None
     )
     search = Passes(anchors, mean, k, chosen, prepared if chosen.method == "bf16" else None)
-    values = torch.empty(len(queries), k, dtype=torch.float32)
-    indices = torch.empty(len(queries), k, dtype=torch.int64)
+    if keep is None:
+        values = torch.empty(len(queries), k, dtype=torch.float32)
+        indices = torch.empty(len(queries), k, dtype=torch.int64)
     steps = -(-len(queries) // chosen.queries) * len(anchors)
     with progress_bar(total=steps, desc=f"searching ({chosen})", unit="anchor", progress=progress) as bar:
         for first in range(0, len(queries), chosen.queries):
             rows = slice(first, first + chosen.queries)
-            values[rows], indices[rows] = search(queries[rows], bar.update)
-    return values, indices
+            found = search(queries[rows], bar.update)
+            if keep is None:
+                values[rows], indices[rows] = found
+            else:
+                keep(first, *found)
+    return None if keep else (values, indices)
 
 
 def _check_queries(queries, mean):

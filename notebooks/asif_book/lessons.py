@@ -20,6 +20,7 @@ from asif_lib.errors import ParameterError
 from asif_lib.evaluation.measures import sweep
 from asif_lib.evaluation.neighbours import mutual_neighbours, pair_correlation, shuffled_correlation
 from asif_lib.explain.contribution import contributions
+from asif_lib.machine import for_small_matrices
 from asif_lib.settings import Settings
 from asif_lib.zeroshot import ASIF
 
@@ -337,6 +338,7 @@ def files_hold(folder, item) -> bool:
     return in_tables or any(needle in file.read_bytes() for file in files)
 
 
+@for_small_matrices()
 def learning_sweep(banks, prompts, validation, test, fractions, powers):
     """Choose k/n and p on validation questions for several banks of one size, and ask them the test questions.
 
@@ -368,6 +370,7 @@ def learning_sweep(banks, prompts, validation, test, fractions, powers):
     return table, (float(best.fraction), float(best.p)), answers(int(best.k), best.p), answers(None, DEFAULT_P)
 
 
+@for_small_matrices()
 def switch_sweep(banks, prompts, validation, fractions, powers, hubs=(0,), whitens=(None,)):
     """Ask several banks of one size the validation questions, with every k/n, p, ``hubs`` and ``whiten`` of `ASIF`.
 
@@ -382,10 +385,12 @@ def switch_sweep(banks, prompts, validation, fractions, powers, hubs=(0,), white
         The values of ``hubs`` and ``whiten`` to try; None does not whiten.
     """
     tables, n = [], len(banks[0])
-    texts = [ASIF(bank, device="cpu").anchors("text").cosines(prompts, n, hubs=any(hubs)) for bank in banks]
+    models = [ASIF(bank, device="cpu") for bank in banks]
+    texts = [model.anchors("text").cosines(prompts, n, hubs=any(hubs)) for model in models]
     for whiten in whitens:
-        models = [ASIF(bank, whiten=whiten, device="cpu") for bank in banks]
-        pictures = [model.anchors("image").cosines(validation[0], n, hubs=any(hubs)) for model in models]
+        sides = [model.anchors("image") for model in models]
+        sides = [side.whitened(whiten) for side in sides] if whiten else sides
+        pictures = [side.cosines(validation[0], n, hubs=any(hubs)) for side in sides]
         for share in hubs:
 
             def right(k, p, pictures=pictures, share=share):

@@ -45,6 +45,7 @@ from asif_book import record
 from asif_book.measuring import timed
 from asif_lib import ASIF, AnchorBank, embed, load_labelled
 from asif_lib.evaluation import in_points, mean_with_interval, paired_difference
+from asif_lib.machine import for_small_matrices
 
 draw.use_style()
 
@@ -95,6 +96,7 @@ tried = fashion.split("validation").sample(100 if fast else 300, seed)
 by_class = [np.flatnonzero(part.labels == c) for c in range(len(classes))]
 
 
+@for_small_matrices()
 def right_answers(bank, z, labels, k, p):
     """Whether each picture, (q, d_image), gets its class: (q,) bool."""
     model = ASIF(bank, k, p, device=device)
@@ -432,6 +434,7 @@ settings = {"k": int(best.k), "p": int(best.p)}
 settings |= {"hubs": float(best.hubs), "whiten": best.whiten}
 
 
+@for_small_matrices()
 def with_switches(banks):
     """Ask the test pictures with the chosen settings: the answers, (lessons, q)."""
     models = [ASIF(taught, **settings, device=device) for taught in banks]

@@ -7,18 +7,20 @@ import random
 import shutil
 import warnings
 
+import pyarrow.parquet as pq
 import pytest
 import torch
 from made_banks import ids, make, seal_again
 from safetensors.torch import load_file, save_file
 
 from asif_lib import ASIF, files
-from asif_lib.bank import disk
+from asif_lib.bank import anchors, disk, writing
 from asif_lib.bank.anchors import AnchorBank
 from asif_lib.bank.indexes import build_index, open_index
 from asif_lib.bank.joining import concatenate
 from asif_lib.bank.record import bank_dir, bank_name, stored_count
 from asif_lib.errors import AsifError, BankError
+from asif_lib.sparse import SideAnchors
 
 
 @pytest.fixture
@@ -389,3 +391,48 @@ def test_a_path_is_one_for_reading_and_for_writing(tmp_path, tmp_cache, monkeypa
     stamps_bank.subset([0, 1]).save("mine")
     assert bank_dir("mine").resolve() == tmp_path / "mine"
     assert [bank_name(name) for name in ("mine", "./mine", "../w/mine", tmp_path / "mine")] == 4 * ["mine"]
+
+
+def test_hubs_of_many_anchors_are_found_once_and_kept_beside_their_version(folder, monkeypatch):
+    """Other settings have hubs of their own, and a file that is not as it was written is no hubs."""
+    monkeypatch.setattr(anchors, "MANY", 2)
+    found, search = [], SideAnchors._search
+    monkeypatch.setattr(
+        SideAnchors, "_search", lambda *args, **more: found.append(len(args[1])) or search(*args, **more)
+    )
+    z = torch.ones(1, 6) + torch.eye(6)[:1]
+
+    def searches(**settings):
+        found.clear()
+        answer = ASIF(AnchorBank.load(folder), 3, **settings, device="cpu").images(z).to_dense()
+        return len(found) > 1, answer  # the last search is that of the question
+
+    (first, answer), (again, same) = searches(hubs=0.5), searches(hubs=0.5)
+    assert (first, again) == (True, False) and torch.equal(answer, same)
+    assert [searches(hubs=0.5, **other)[0] for other in ({"center": False}, {"whiten": 0.8}, {"whiten": 0.5})] == [
+        1
+    ] * 3
+    bank = AnchorBank.load(folder)
+    (file,) = bank.index_folder.glob("*-True-None-hubs.safetensors")
+    assert file in bank.verify(progress=False)
+    spoil(file)
+    (mended, same), (kept, _) = searches(hubs=0.5), searches(hubs=0.5)
+    assert (mended, kept) == (True, False) and torch.equal(answer, same)
+    bank.remove(rows=[0])
+    assert searches(hubs=0.5)[0]
+
+
+def test_a_few_captions_are_read_without_the_table(tmp_path, monkeypatch):
+    """Of removed rows, of several parts, and of several groups of rows; in the order that was asked."""
+    monkeypatch.setattr(writing, "BLOCK", 4)
+    bank = AnchorBank.load(make(0, 12).save(tmp_path / "toy")).add(make(20, 30)).remove(rows=[1, 5, 13])
+    table, read = bank.pairs, []
+    opened = AnchorBank.load(tmp_path / "toy")
+    batches = pq.ParquetFile.iter_batches
+    monkeypatch.setattr(
+        pq.ParquetFile, "iter_batches", lambda *a, **b: read.append(b["row_groups"]) or batches(*a, **b)
+    )
+    for rows, groups in ([18, 0, 18], 2), ([10], 1), ([3, 4], 1):
+        read.clear()
+        assert opened.pairs_at(rows)["caption"].tolist() == table["caption"].iloc[rows].tolist()
+        assert len(read) == groups

@@ -3,7 +3,9 @@
 import pytest
 import torch
 
+from asif_lib import relative, sparse
 from asif_lib.errors import ParameterError
+from asif_lib.evaluation import baselines
 from asif_lib.evaluation.corrections import (
     CORRECTIONS,
     Corrected,
@@ -179,3 +181,19 @@ def test_a_label_without_an_anchor_in_common_never_wins(name):
     without = correct_batch(Classification(["cat", "dog"], scores[:, [0, 2]]), name)
     assert answer.best == without.best and torch.equal(answer.scores[:, [0, 2]], without.scores)
     assert answer.scores[:, 1].eq(0).all()
+
+
+@pytest.mark.parametrize("name", ["CSA", "ASIF, pictures whitened"])
+def test_a_grid_finds_the_main_directions_of_a_split_once(name, monkeypatch):
+    found, directions = [], relative.main_directions
+    for module in (baselines, sparse):
+        monkeypatch.setattr(module, "main_directions", lambda *rows: found.append(rows[0]) or directions(*rows))
+    z = torch.randn(60, 8, generator=torch.Generator().manual_seed(0))
+    chosen = choose(METHODS[name], z, z.flip(1), [(range(40), range(40, 60)), (range(30), range(30, 60))])
+    assert found == ([40, 40, 30, 30] if name == "CSA" else [40, 30])
+    row = chosen.table.sample(random_state=0).drop(columns="value").to_dict("records")[0]
+    alone = METHODS[name](**row).fit(z[:40], z.flip(1)[:40]).both_ways(z[40:], z.flip(1)[40:])
+    other = METHODS[name](**row).fit(z[:30], z.flip(1)[:30]).both_ways(z[30:], z.flip(1)[30:])
+    values = [mean_recall(ways, torch.eye(len(ways[0]), dtype=torch.bool)) for ways in (alone, other)]
+    value = chosen.table[(chosen.table[list(row)] == list(row.values())).all(axis=1)].value.item()
+    assert value == pytest.approx(sum(values) / 2)

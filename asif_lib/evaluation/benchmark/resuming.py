@@ -94,6 +94,7 @@ def run_benchmark(configuration, folder, *, device="auto", progress=True) -> Out
                 reached |= sizes | {"all"}
                 sizes -= {pool.size} if "all" in sizes else set()
                 for method, size in each:
+                    bar.set_postfix_str(f"{method}, {size} pairs")
                     for asked in _asked_together(questions, own, method) if size in sizes else ():
                         with run.reported(f"{_words(about)}, {method}, {size} pairs"):
                             rows = _stored(parts, configuration, pool, asked, method, size)

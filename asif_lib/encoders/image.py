@@ -14,13 +14,13 @@ from asif_lib.defaults import DEFAULT_IMAGE_ENCODER
 from asif_lib.errors import PictureError, encoder_errors
 from asif_lib.machine import resolve_device
 
-from .encoder import Encoder
+from .encoder import Encoder, check_backend
 from .identity import EncoderIdentity
 from .onnx import OnnxModel, onnx_model, packaged_model
 from .pictures import MAX_PIXELS, open_picture, picture_digest, too_large
 from .registry import REGISTRY_IMAGE_ENCODERS
 from .transforms import centre_crop, only_the_crop
-from .weights import check_backend, check_expected, configuration, folder_checksum, model_folder, short_name
+from .weights import check_expected, configuration, folder_checksum, model_folder, short_name
 
 
 class PictureEncoder(Encoder):

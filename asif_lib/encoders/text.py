@@ -11,20 +11,11 @@ from asif_lib.errors import EncoderError, encoder_errors, import_extra, version_
 from asif_lib.files import read_json
 from asif_lib.machine import has_fast_bfloat16, one_thread, resolve_device
 
-from .encoder import Encoder
+from .encoder import Encoder, check_backend
 from .identity import BFLOAT16, EncoderIdentity
 from .onnx import onnx_model
 from .registry import MINILM_PACKAGE, MINILM_SHA256, MPNET_PACKAGES, MPNET_SHA256
-from .weights import (
-    check_backend,
-    check_expected,
-    configuration,
-    folder_checksum,
-    model_folder,
-    package_file,
-    short_name,
-    unzip_mpnet,
-)
+from .weights import check_expected, configuration, folder_checksum, model_folder, package_file, short_name, unzip_mpnet
 
 PRECISIONS = ("float32", "bfloat16")
 
@@ -126,7 +117,8 @@ def load_text_encoder(
     checksum, settings = folder_checksum(folder, published), configuration(folder)
     check_expected(expected, checksum, settings)
     quick = published == MINILM_SHA256 and (backend, precision, device.type) == ("auto", "float32", "cpu")
-    model, encode = (quick and _onnx(name, folder)) or _load(name, folder, device)
+    computed = onnx_model(name) if quick else None
+    model, encode = _load(name, folder, device, computed)
     layers = " > ".join(layer["type"].rpartition(".")[2] for layer in read_json(folder / "modules.json", list[dict]))
     preprocessing = f"{layers}, max_seq_length={model.max_seq_length}, {settings}"
     called = short_name(name)
@@ -138,19 +130,12 @@ def load_text_encoder(
     return TextEncoder(model, encode, identity, device, precision)
 
 
-def _onnx(name, folder):
-    """What `_load` returns, computed by ONNX Runtime; or None if it cannot compute the encoder."""
-    from .sentence import OnnxSentences
-
-    computed = onnx_model(name)
-    model = computed and OnnxSentences(computed, folder)
-    return model and (model, model.encode)
-
-
-def _load(name, folder, device):
+def _load(name, folder, device, computed=None):
     """The model in `folder`, and a function from a list of strings to their embeddings, computed as one batch."""
-    from .sentence import MeanOfTokens, is_mean_of_tokens, quiet_transformers
+    from .sentence import MeanOfTokens, OnnxSentences, is_mean_of_tokens, quiet_transformers
 
+    if computed:
+        return (model := OnnxSentences(computed, folder)), model.encode
     plain = is_mean_of_tokens(folder)
     library = "transformers" if plain else "sentence-transformers"
     load = MeanOfTokens if plain else _sentence_transformers().SentenceTransformer

@@ -1,6 +1,6 @@
 """The file of a benchmark: the keys that it may hold, and checks of the names in it.
 
-PyTorch is not needed to read it, so that ``asif benchmark`` can refuse a misspelt key at once.
+Reading it needs no PyTorch, so that ``asif benchmark`` can refuse a misspelt key at once.
 """
 
 import functools

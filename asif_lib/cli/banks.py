@@ -10,8 +10,8 @@ import typer
 from typer import Argument, Option
 
 from asif_lib import defaults
-from asif_lib.bank.record import BankFormatError, bank_dir, bank_name, describe_bank, read_record
-from asif_lib.datasets.providers import catalogue, dataset_dir, fetch
+from asif_lib.bank.record import BankFormatError, bank_dir, bank_name, describe_bank, read_record, stored_count
+from asif_lib.datasets.providers import catalogue, check_known, dataset_dir, fetch
 from asif_lib.encoders.weights import check_name
 from asif_lib.errors import BankError, DataError, ParameterError
 from asif_lib.files import cache_dir
@@ -99,6 +99,7 @@ def _build(
         raise ParameterError(f"--from {source}: use asif bank stream {name} {source.removeprefix(defaults.HUB)}")
     _check_replace(name, replace, rebuild=True)
     _check_encoders(image_encoder, text_encoder)
+    check_known(source or name, "pairs")
     from asif_lib.bank.anchors import AnchorBank
     from asif_lib.datasets.pairs import load_pairs
 
@@ -183,12 +184,13 @@ def _stream(
 @command(bank_app, "join", "asif bank join both stamps birds")
 def _join(name: Name, banks: Annotated[list[str], Argument(metavar="BANK")], replace: Replace = False):
     """Join banks of the same encoders into a new one; ids that collide are kept apart by the bank's name."""
-    from asif_lib.bank.joining import concatenate
-
     _check_replace(name, replace)
     if len({bank_dir(bank).resolve() for bank in banks}) < len(banks):
         raise BankError(f"one of the banks {', '.join(banks)} is given twice: name each bank once")
-    concatenate([_load(bank) for bank in banks], bank_name(name)).save(bank_dir(name))
+    banks = [_load(bank) for bank in banks]
+    from asif_lib.bank.joining import concatenate
+
+    concatenate(banks, bank_name(name)).save(bank_dir(name))
     about, text = _built(_load(name), name)
     return about, f"{text}\nits own settings: asif bank recommend {name}"
 
@@ -332,10 +334,10 @@ def _audit(
 ):
     """Name the pairs that agree least, compared with their rivals: their captions may be wrong."""
     check_targets(csv=csv)
+    bank = _load(name)
     from asif_lib.explain.audit import rank_pairs
     from asif_lib.machine import resolve_device
 
-    bank = _load(name)
     table = rank_pairs(bank, k, p, device=resolve_device(device))
     write_csv(csv, table)
     lowest = table.head(SHOWN)
@@ -355,10 +357,10 @@ def _recommend(
     ] = None,
 ):
     """Recommend k, p and corrections for a bank, by questions that its own pairs ask and answer."""
+    bank = _load(name)
     from asif_lib.bank.checks import IMAGE_TEXT
     from asif_lib.evaluation.recommending import recommend
 
-    bank = _load(name)
     is_loadable = bank.sides == IMAGE_TEXT and not any(one.is_external for one in bank.encoders.values())
     rows, texts = [], []
     for one in [task.value] if task else defaults.TASKS:
@@ -397,11 +399,12 @@ def _ready(settings, name):
 )  # fmt: skip
 def _add(name: Name, folder: Folder, device: Device = "auto", skip_broken: SkipBroken = False):
     """Append the pictures of a folder with a captions table to a bank; only these are encoded."""
+    folder, bank = existing_folder(folder), _load(name)
     from asif_lib.bank.checks import check_ids_free
     from asif_lib.datasets.pairs import load_pairs
     from asif_lib.encoders.loading import load_encoder_of
 
-    bank, pairs = _load(name), load_pairs(existing_folder(folder))
+    pairs = load_pairs(folder)
     check_ids_free(bank, pairs.ids)  # before the encoders are loaded
     encoders = [load_encoder_of(identity, device=device) for identity in (bank.image_encoder, bank.text_encoder)]
     new = bank.embed(pairs, *encoders, skip_broken=skip_broken)
@@ -437,9 +440,9 @@ def _relabel(
     device: Device = "auto",
 ):
     """Give a pair of a bank another caption; only this caption is encoded."""
+    bank = _load(name)
     from asif_lib.encoders.loading import load_encoder_of
 
-    bank = _load(name)
     return _edited(bank.relabel(id, caption, text_encoder=load_encoder_of(bank.text_encoder, device=device)), name)
 
 
@@ -466,6 +469,7 @@ def _prepare(name: Name):
 
 
 def _load(name):
+    stored_count(name)  # refuses a bank that is not there before PyTorch is imported, which takes seconds
     from asif_lib.bank.anchors import AnchorBank
 
     return AnchorBank.load(name)

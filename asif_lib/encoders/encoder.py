@@ -5,10 +5,16 @@ import functools
 
 import torch
 
-from asif_lib.errors import BrokenPicturesError, ParameterError
+from asif_lib.errors import BrokenPicturesError, EncoderError, ParameterError
 from asif_lib.machine import chunks_of, one_thread_per_core, progress_bar
 
 from .identity import EncoderIdentity
+
+
+def check_backend(backend):
+    """Raise `EncoderError` unless an encoder can be computed in this way."""
+    if backend not in ("auto", "torch"):
+        raise EncoderError(f"backend {backend!r} is unknown; use one of auto, torch")
 
 
 def check_list(items):

@@ -101,6 +101,7 @@ def test_wrong_usage_is_exit_status_2(arguments, capsys):
     assert output.out == "" and output.err.startswith("Usage: asif") and "Error: " in output.err
 
 
+OF_A_BANK = [f"bank {change}" for change in ("info", "verify", "audit", "recommend", "compact", "undo", "join new")]
 EARLY = [
     (["--help"], 0, "Usage: asif"),
     (["evaluate", "no-such-folder"], 1, "no-such-folder: there is no such folder"),
@@ -110,6 +111,12 @@ EARLY = [
     (["search", "a cat", "--whiten", "0.8", "--no-center"], 1, "vectors that are centred are whitened"),
     (["classify", str(ROOT / "README.md"), "--labels", "cat", "--p", "-1"], 1, "p = -1"),
     (["classify", "no.png", "--labels", "cat"], 1, "no.png: there is no such file"),
+    (["bank", "build", "new", "--from", "/no/such"], 1, "/no/such"),
+    (["bank", "add", "stamps", "/no/such"], 1, "/no/such: there is no such folder"),
+    *(([*command.split(), "no-such-bank"], 1, "run: asif bank build no-such-bank") for command in OF_A_BANK),
+    (["bank", "relabel", "no-such-bank", "--id", "x", "--caption", "y"], 1, "run: asif bank build no-such-bank"),
+    (["benchmark", "no-such.toml"], 1, "no-such.toml: there is no such file"),
+    (["benchmark", str(ROOT / "pyproject.toml")], 1, "the key build-system is not known"),
     (["bank", "build", "new", "--image-encoder", "all-MiniLM-L6-v2"], 1, "give it to --text-encoder"),
     (["bank", "stream", "new", "someone/some", "--text-encoder", "/no/such"], 1, "/no/such: there is no such folder"),
 ]
@@ -468,7 +475,7 @@ def test_check_tells_packages_and_extras_apart(tmp_cache, loaded_once, monkeypat
 
 OF_EXTRAS = [
     "IPython", "anywidget", "bokeh", "bs4", "dask", "distributed", "ipykernel", "ipywidgets", "jupyterlab", "jupytext",
-    "latex2mathml", "matplotlib", "nbclient", "nbconvert", "nbformat", "openvino", "papermill", "traitlets", "voila",
+    "latex2mathml", "matplotlib", "nbclient", "nbconvert", "nbformat", "papermill", "traitlets", "voila",
 ]  # fmt: skip
 WITHOUT_EXTRAS = f"""
 import sys

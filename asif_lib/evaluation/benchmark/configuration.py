@@ -1,5 +1,9 @@
-"""The file of a benchmark: the keys that it may hold, and checks of the names in it."""
+"""The file of a benchmark: the keys that it may hold, and checks of the names in it.
 
+Reading it needs no PyTorch, so that ``asif benchmark`` can refuse a misspelt key at once.
+"""
+
+import functools
 import tomllib
 from pathlib import Path
 from typing import Annotated, Literal
@@ -11,22 +15,23 @@ from asif_lib.defaults import DEFAULT_IMAGE_ENCODER, DEFAULT_TEXT_ENCODER, HUB, 
 from asif_lib.errors import DataError, first_line, guess
 from asif_lib.files import read_file
 
-from ..corrections import CORRECTIONS, corrected
-from ..methods import METHODS
-from .tasks import PaperASIF, Probe, Yardstick
 
-KNOWN_METHODS = {
-    **METHODS,
-    "ASIF (paper)": PaperASIF,
-    LINEAR_PROBE: Probe,
-    **{f"ASIF + {name}": corrected(METHODS["ASIF"], correction) for name, correction in CORRECTIONS.items()},
-}
-"""The methods that a file may name, beside the models behind the prefix `TRANSFORMERS`."""
+@functools.cache
+def known_methods() -> dict:
+    """Return the methods that a file may name, beside the models behind the prefix `TRANSFORMERS`."""
+    from ..corrections import CORRECTIONS, corrected
+    from ..methods import METHODS
+    from .tasks import PaperASIF, Probe
+
+    more = {f"ASIF + {name}": corrected(METHODS["ASIF"], correction) for name, correction in CORRECTIONS.items()}
+    return {**METHODS, "ASIF (paper)": PaperASIF, LINEAR_PROBE: Probe, **more}
 
 
 def method_of(name):
     """Return the class of a method that a file names."""
-    return Yardstick if name.startswith(TRANSFORMERS) else KNOWN_METHODS[name]
+    from .tasks import Yardstick
+
+    return Yardstick if name.startswith(TRANSFORMERS) else known_methods()[name]
 
 
 def _one_spelling(name):
@@ -150,15 +155,16 @@ def check_configuration(configuration):
     Raises `DataError` if a method, a setting or a data set is not known, or a task asks pairs that are anchors or
     choose the settings.
     """
+    methods = known_methods()
     for name in (*configuration.methods, *configuration.grids):
         is_yardstick = name.startswith(TRANSFORMERS) and name != TRANSFORMERS and name not in configuration.grids
-        if name not in KNOWN_METHODS and not is_yardstick:
-            known = ", ".join(map(repr, [*KNOWN_METHODS, f"{TRANSFORMERS}MODEL"]))
-            raise DataError(f"the method {name!r} is not known; known: {known}{guess(name, KNOWN_METHODS)}")
+        if name not in methods and not is_yardstick:
+            known = ", ".join(map(repr, [*methods, f"{TRANSFORMERS}MODEL"]))
+            raise DataError(f"the method {name!r} is not known; known: {known}{guess(name, methods)}")
     for name, grid in configuration.grids.items():
         if name not in configuration.methods:
             raise DataError(f"[grids.{name}] {name!r} is not among the methods, so nothing would be tried")
-        usual = KNOWN_METHODS[name].GRID
+        usual = methods[name].GRID
         for key, values in grid.items():
             if key not in usual:
                 known = ", ".join(usual) or "none"

@@ -14,9 +14,10 @@ from sklearn.feature_extraction.text import HashingVectorizer
 
 from asif_lib.encoders.embeddings import embed_readable
 from asif_lib.encoders.identity import EncoderIdentity, external_identity
-from asif_lib.encoders.image import PictureEncoder
+from asif_lib.encoders.image import PictureEncoder, load_image_encoder
 from asif_lib.encoders.loading import load_encoder
 from asif_lib.encoders.pictures import open_picture
+from asif_lib.encoders.text import load_text_encoder
 from asif_lib.relative import unit_rows
 
 RANDOM = ":random"
@@ -78,10 +79,8 @@ def load_any_encoder(kind, name, *, device="auto"):
         return load_encoder(kind, name, device=device)
     name = name.removesuffix(RANDOM)
     if kind == "image":
-        from asif_lib.encoders.image import load_image_encoder
-
         return load_image_encoder(name, random_seed=0, device=device)
-    return _with_random_weights(load_encoder(kind, name, device=device))
+    return _with_random_weights(load_text_encoder(name, device=device, backend="torch"))
 
 
 def _with_random_weights(encoder):

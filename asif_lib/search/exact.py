@@ -72,7 +72,7 @@ def plan_search(q, n, d, k, *, method="auto", device="cpu", memory=None, prepare
     device = torch.device(device)
     if method == "auto":
         large = q * n * d > FEW_PRODUCTS and q >= 64
-        fast = prepared or (large and has_fast_bfloat16())
+        fast = (prepared or large) and has_fast_bfloat16()
         method = "torch" if device.type != "cpu" else "bf16" if fast else "float32"
     check_count(n)
     if method not in METHODS:

@@ -564,11 +564,10 @@ class AnchorBank:
         return verify_files(self.on_disk("has no files to verify"), progress)
 
     def prepare(self, *, center=True, progress=True) -> Self:
-        """Keep a rounded copy of the embeddings beside the bank, which speeds up large searches; return the bank.
+        """Keep a rounded copy of the embeddings beside the bank, for fast searches in bfloat16; return the bank.
 
-        Only processors that multiply in bfloat16 read it. The copy takes 2 bytes a number and belongs to this version:
-        after an edit, prepare again. Raises `BankError` if the bank is in memory only, this version is no longer on
-        disk, or the folder cannot be written.
+        The copy takes 2 bytes a number and belongs to this version: after an edit, prepare again. Raises `BankError` if
+        the bank is in memory only, this version is no longer on disk, or the folder cannot be written.
         """
         disk = self.on_disk("has no folder for indexes: save it, and load it")
         from .copies import write_prepared  # as for `verify`

@@ -73,8 +73,7 @@ def check_content(bank):
                 f"the {side} embeddings have the shape {tuple(found)}; {len(bank.pairs)} pairs for bank {bank.name!r} "
                 f"need {expected}"
             )
-    wrong = "not finite (NaN or infinity), or beyond 2**20,"
-    _check_rows(bank, wrong, lambda largest: ~(largest <= LARGEST))
+    _check_rows(bank, "not finite (NaN or infinity), or beyond 2**20,", lambda largest: ~(largest <= LARGEST))
     if missing := [name for name in COLUMNS if name not in bank.pairs]:
         raise BankError(f"the table of bank {bank.name!r} has no column {missing[0]!r}; it needs {', '.join(COLUMNS)}")
     whys = {"id": "pairs are known by their ids", "caption": "an anchor is named by its caption"}
@@ -109,8 +108,7 @@ def _largest(rows) -> torch.Tensor:
 def _check_rows(bank, wrong, find):
     """Raise `BankError` with the ids of the pairs for which `find(their _largest)` is true on a side."""
     for side in bank.sides:
-        bad = find(_largest(bank.rows(side))).numpy()
-        if bad.any():
+        if (bad := find(_largest(bank.rows(side))).numpy()).any():
             which = first_names(bank.pairs["id"][bad])
             raise BankError(f"at the bank's precision {bank.dtypes[side]} the {side} embedding is {wrong} of: {which}")
 
@@ -123,10 +121,9 @@ def check_directions(bank):
 def check_precision(before, bank):
     """Raise `BankError` if an embedding of the bank `before` is lost in `bank`, the same rows in another dtype."""
     for side in bank.sides:
-        old, new = (_largest(one.rows(side)) for one in (before, bank))
-        bad = ((old > 0) & (new == 0)) | ~new.isfinite()
-        if bad.any():
-            which = first_names(bank.pairs["id"][bad.numpy()])
+        old, new = (_largest(one.rows(side)).numpy() for one in (before, bank))
+        if (bad := (old > 0) & (new == 0) | ~np.isfinite(new)).any():
+            which = first_names(bank.pairs["id"][bad])
             raise BankError(f"in {bank.dtypes[side]} the {side} embedding is not finite, or becomes zero, of: {which}")
 
 

@@ -43,14 +43,12 @@ class FileRecord(BaseModel):
 def recorded(file, about):
     """Give a temporary name to write `file` under; then rename it, and write its record. An error leaves the old file.
 
-    The dictionary `about` becomes the record: ``n``, ``d`` and what names the owner. The block may add to it, also the
-    ``checksum``, if it knows that: else the file is read for it.
+    The dictionary `about` becomes the record: ``n``, ``d`` and the owner. The block may add to it, also the checksum.
     """
     part, record = file.with_name(f"{file.name}.part"), file.with_suffix(".json")
     try:
         yield part
-        about |= {"file": file.name, "size": part.stat().st_size}
-        about |= {"checksum": about.get("checksum") or sha256_of(part)}
+        about |= {"file": file.name, "size": part.stat().st_size, "checksum": about.get("checksum") or sha256_of(part)}
         record.unlink(missing_ok=True)  # the old record must not describe the new file
         part.replace(file)
         write_sealed(record, about)

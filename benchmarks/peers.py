@@ -64,9 +64,9 @@ def faiss_top(queries, anchors, k):
 
 
 def products_alone(queries, anchors, tile=(1_024, 4_096)):
-    """Compute all products in float32 and nothing else, tile over tile: no search in float32 is faster."""
+    """Compute all products, in the precision of the rows, and nothing else, tile over tile."""
     for part in queries.split(tile[0]):
-        out = torch.empty(len(part), tile[1])
+        out = torch.empty(len(part), tile[1], dtype=queries.dtype)
         for block in anchors.split(tile[1]):
             products = torch.mm(part, block.T, out=out[:, : len(block)] if len(block) < tile[1] else out)
     return products

@@ -1,19 +1,21 @@
 """The engine against its peers: exact search, sparse similarity, and the growth of their cost.
 
-Four sections run in a process of their own each, which returns its memory. In each section the ways take turns, a
+Five sections run in a process of their own each, which returns its memory. In each section the ways take turns, a
 ratio is a ratio of medians, and a way with a target reports whether it is met. The peers (`peers.py`) are the
-algorithm that the method's authors published, `faiss.knn`, the bare matrix product in float32, and scipy. All get the
-same unit rows in float32 in memory. "prepared" gets a copy in bfloat16 besides, as `AnchorBank.prepare` makes it. The
-embeddings are made up (`made_up.py`); the first section also uses embeddings without structure, uniform on the
-sphere.
+algorithm that the method's authors published, `faiss.knn`, the bare matrix product in float32 or bfloat16, and scipy.
+All get the same unit rows in float32 in memory. "float32" is the engine of a processor without bfloat16, "prepared"
+gets a copy in bfloat16 besides, as `AnchorBank.prepare` makes it. The embeddings are made up (`made_up.py`); the first
+two sections also use embeddings without structure, uniform on the sphere.
 
 - exact search, 200,000 anchors of 768 dimensions, 1,000 queries, k = 800
+- the same in a process whose libraries may use AVX2 and nothing newer, as on most laptops (x86 only)
 - exact search, 1.6 million anchors, 256 queries; and the engine's cost with 10,000 anchors and up
 - exactness: the share of the answer that a brute force in double precision confirms, on hard data
 - sparse similarity, 10,000 pictures and 7,000 captions over 200,000 anchors
 
 Memory is the peak of the resident set minus the resident set before the first call of a way. The curve over n shows the
-least of five calls, since the number of free pages that a call touches besides is chance.
+least of five calls, since the number of free pages that a call touches besides is chance. A slope below 1 is the fixed
+cost of a call, not a fault.
 
     python benchmarks/scale.py                                (9 GB of memory; minutes on 2 cores)
     python benchmarks/scale.py --quick                        (small sizes, as a test of the script; judges no target)
@@ -22,6 +24,7 @@ least of five calls, since the number of free pages that a call touches besides 
 
 import argparse
 import json
+import platform
 import sys
 import warnings
 
@@ -45,22 +48,35 @@ from timing import (
     without_targets,
 )
 
+from asif_lib.machine import has_fast_bfloat16
 from asif_lib.relative import unit_rows
-from asif_lib.search import InvertedIndex, PreparedAnchors, Rows, prepare, top_anchors
+from asif_lib.search import InvertedIndex, PreparedAnchors, Rows, prepare, round_rows, top_anchors
 from asif_lib.settings import Settings
 from asif_lib.sparse import represent
 
+AVX2 = {
+    "ATEN_CPU_CAPABILITY": "avx2",
+    "MKL_ENABLE_INSTRUCTIONS": "AVX2",
+    "ONEDNN_MAX_CPU_ISA": "AVX2",
+    "OPENBLAS_CORETYPE": "Haswell",
+    "FAISS_OPT_LEVEL": "avx2",
+    "NUMBA_CPU_NAME": "haswell",
+    "NUMBA_CPU_FEATURES": "+sse4.2,+avx,+avx2,+fma,+f16c,+bmi,+bmi2,+lzcnt,+popcnt",
+}
+"""The variables by which PyTorch, its libraries, FAISS and Numba take a processor for one of 2013."""
 TEMPLATES = 7
 BLOCK = 50_000
 SIZES = {
     "full": {
         "search": {"n": 200_000, "queries": 1_000, "k": 800, "rounds": 5},
+        "avx2": {"n": 200_000, "queries": 1_000, "k": 800, "rounds": 5},
         "large": {"n": 1_600_000, "queries": 256, "k": 800, "rounds": 5, "smallest": 10_000},
         "exactness": {"n": 20_000, "queries": 100, "k": 800},
         "similarity": {"n": 200_000, "pictures": 10_000, "classes": 1_000, "k": 800, "rounds": 5},
     },
     "quick": {
         "search": {"n": 5_000, "queries": 100, "k": 50, "rounds": 2},
+        "avx2": {"n": 5_000, "queries": 100, "k": 50, "rounds": 2},
         "large": {"n": 20_000, "queries": 64, "k": 50, "rounds": 2, "smallest": 2_500},
         "exactness": {"n": 2_000, "queries": 20, "k": 50},
         "similarity": {"n": 5_000, "pictures": 200, "classes": 50, "k": 50, "rounds": 2},
@@ -96,15 +112,21 @@ def memory_of(ways):
 
 
 def searches(anchors, queries, k, prepared):
-    """Return the ways to search, peers first."""
-    return {
+    """Return the ways to search, peers first; those in bfloat16 where the processor multiplies it."""
+    ways = {
         "author": lambda: author_top(queries, anchors, k),
         "faiss.knn": lambda: faiss_top(queries, anchors, k),
         "float32 product alone": lambda: products_alone(queries, anchors),
         "engine, float32": lambda: top_anchors(queries, anchors, k, method="float32"),
-        "engine, bf16": lambda: top_anchors(queries, anchors, k, method="bf16"),
-        "engine, bf16, prepared": lambda: top_anchors(queries, prepared, k, method="bf16"),
     }
+    if has_fast_bfloat16():
+        rounded = round_rows(queries).rows
+        ways |= {
+            "bf16 product alone": lambda: products_alone(rounded, prepared.rounded),
+            "engine, bf16": lambda: top_anchors(queries, anchors, k, method="bf16"),
+            "engine, bf16, prepared": lambda: top_anchors(queries, prepared, k, method="bf16"),
+        }
+    return ways
 
 
 def warm_up(k):
@@ -114,36 +136,58 @@ def warm_up(k):
         way()
 
 
-def search(n, queries, k, rounds):
-    """Run the first section: small enough for every way, with and without structure in the data."""
+def search(n, queries, k, rounds, of_product=1.2):
+    """Run the first section: small enough for every way, with and without structure in the data.
+
+    The engine in float32 may take `of_product` times the product in float32.
+    """
     warm_up(k)
-    found = {"n": n, "queries": queries, "k": k, "data": []}
+    found = {"n": n, "queries": queries, "k": k, "bfloat16": has_fast_bfloat16(), "data": []}
+    bounds = [
+        ("engine, float32", "float32 product alone", {"at_most": of_product}),
+        ("engine, float32", "faiss.knn", {"at_most": 1.2}),
+        ("author", "engine, float32", {"at_least": 1.2}),
+        ("engine, bf16", "float32 product alone", {"at_most": 0.8}),
+        ("engine, bf16, prepared", "bf16 product alone", {"at_most": 1.25}),
+        ("author", "engine, bf16, prepared", {"at_least": 2.8}),
+    ]
     for structure in (True, False):
         name = "made-up classes" if structure else "uniform on the sphere"
         anchors, questions = embeddings(n, queries, structure)
         ways = searches(anchors, questions, k, prepare(anchors))
         memory, seconds = memory_of(ways), interleaved(ways, rounds, f"{n:,} anchors, {name}")
-        what = f"exact search, {n:,} anchors, {name}"
         ratios = [
-            ratio(f"{what}: author over engine, {way}", seconds["author"], seconds[f"engine, {way}"], at_least=least)
-            for way, least in (("float32", None), ("bf16", None), ("bf16, prepared", 1.7))
+            ratio(f"{n:,} anchors, {name}: {one} over {other}", seconds[one], seconds[other], **bound)
+            for one, other, bound in bounds
+            if {one, other} <= seconds.keys()
         ]
         found["data"].append({"name": name, "seconds": summary(seconds), "extra_mb": memory, "compared": ratios})
     return found
 
 
+def avx2(n, queries, k, rounds):
+    """Run the second section: the first one, in a process that got the variables `AVX2`."""
+    if platform.machine() not in ("x86_64", "AMD64"):
+        return {"skipped": f"a processor of the kind {platform.machine()} has no AVX2"}
+    found = search(n, queries, k, rounds, 1.3)
+    for data in found["data"]:
+        data["compared"] = [{**figure, "what": f"AVX2 only, {figure['what']}"} for figure in data["compared"]]
+    return found
+
+
 def large(n, queries, k, rounds, smallest):
-    """Run the second section: many anchors, and the curve up to there."""
+    """Run the third section: many anchors, and the curve up to there."""
     warm_up(k)
     anchors, questions = embeddings(n, queries)
     prepared = prepare(anchors)
     ways = searches(anchors, questions, k, prepared)
     for slow in ("engine, float32", "engine, bf16"):  # the first section shows their cost
-        del ways[slow]
+        ways.pop(slow, None)
+    ways["engine, bf16, prepared"] = lambda: top_anchors(questions, prepared, k, method="bf16")
     memory, seconds = memory_of(ways), interleaved(ways, rounds, f"{n:,} anchors")
     what, engine = f"exact search, {n:,} anchors", seconds["engine, bf16, prepared"]
     ratios = [
-        ratio(f"{what}: author over engine", seconds["author"], engine, at_least=2.8),
+        ratio(f"{what}: author over engine", seconds["author"], engine, at_least=3.6),
         ratio(f"{what}: faiss.knn over engine", seconds["faiss.knn"], engine, at_least=1.5),
         ratio(f"{what}: engine over float32 product alone", engine, seconds["float32 product alone"], at_most=0.6),
     ]
@@ -165,15 +209,15 @@ def curve(prepared, queries, k, rounds, smallest):
     memory = {way: min(call[way] for call in calls) for way in ways}
     seconds = interleaved(ways, 6 * rounds, "curve")  # many rounds, since the small sizes take milliseconds
     fixed, slope = growth(sizes, [min(seconds[way]) for way in ways])
-    flat = memory[f"{sizes[-1]}"] / memory[f"{sizes[-4]}"]
+    most = max(memory.values())
     return {
         "sizes": sizes,
         "seconds": summary(seconds),
         "least_extra_mb": memory,
         "fixed_seconds": round(fixed, 4),
         "compared": [
-            target("search: log-log slope of seconds against n", slope, at_least=0.95, at_most=1.05),
-            target(f"search: memory, {sizes[-1]:,} anchors over {sizes[-4]:,}", flat, at_most=1.1),
+            target("search: log-log slope of seconds against n", slope, at_most=1.05),
+            target(f"search: MB beside {sizes[0]:,} to {sizes[-1]:,} anchors, at most", most, at_most=50),
         ],
     }
 
@@ -202,7 +246,7 @@ def growth(sizes, seconds):
 
 
 def similarity(n, pictures, classes, k, rounds):
-    """Run the fourth section: sparse vectors of pictures and captions, compared all with all."""
+    """Run the fifth section: sparse vectors of pictures and captions, compared all with all."""
     images, texts = sparse_pair(n, pictures, classes, k)
     csr = [vectors.to_csr() for vectors in (images, texts)]
     tensors = csr_tensor(csr[0]), csr_tensor(csr[1].T.tocsr())
@@ -251,14 +295,14 @@ def sparse_pair(n, pictures, classes, k):
 
 # -- all of them -----------------------------------------------------------------------------------------
 
-SECTIONS = {"search": search, "large": large, "exactness": exactness.measure, "similarity": similarity}
+SECTIONS = {"search": search, "avx2": avx2, "large": large, "exactness": exactness.measure, "similarity": similarity}
 
 
 def run(sizes, only):
     """Return the result of each section, by name."""
     found = {}
     for name in only:
-        found[name] = in_child(SECTIONS[name], *sizes[name].values())
+        found[name] = in_child(SECTIONS[name], *sizes[name].values(), environment=AVX2 if name == "avx2" else None)
         if sizes is SIZES["quick"] and name != "exactness":
             found[name] = without_targets(found[name])
         for line in lines_of(found[name]):

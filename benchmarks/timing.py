@@ -10,6 +10,7 @@ import sys
 import time
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
+from unittest.mock import patch
 
 import torch
 from tqdm.auto import tqdm
@@ -118,9 +119,13 @@ def lines_of(result, where=""):
 # -- memory ----------------------------------------------------------------------------------------------
 
 
-def in_child(function, *arguments):
-    """Return the value of a function that runs in a new process, which returns its memory at its end."""
-    with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as pool:
+def in_child(function, *arguments, environment=None):
+    """Return the value of a function that runs in a new process, which returns its memory at its end.
+
+    The process gets the variables of the dictionary `environment` besides those of this process.
+    """
+    context = multiprocessing.get_context("spawn")
+    with patch.dict(os.environ, environment or {}), ProcessPoolExecutor(1, mp_context=context) as pool:
         return pool.submit(function, *arguments).result()
 
 

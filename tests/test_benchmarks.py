@@ -3,6 +3,8 @@
 import argparse
 import importlib
 import json
+import os
+import platform
 import runpy
 import signal
 import subprocess
@@ -14,6 +16,7 @@ import pytest
 import torch
 
 from asif_lib.files import ROOT
+from asif_lib.machine import has_fast_bfloat16
 from asif_lib.search.exact import top_anchors
 from asif_lib.search.inverted import InvertedIndex
 from asif_lib.sparse import sparse_relative_representation
@@ -113,6 +116,13 @@ def test_growth_is_found_beyond_a_fixed_cost(power):
     assert fixed == pytest.approx(0.3, rel=1e-3) and slope == pytest.approx(power, rel=1e-3)
 
 
+@pytest.mark.skipif(platform.machine() not in ("x86_64", "AMD64"), reason="other processors have no AVX2")
+def test_a_process_of_its_own_takes_the_processor_for_one_with_avx2_and_nothing_newer():
+    assert timing.in_child(torch.backends.cpu.get_cpu_capability, environment=scale.AVX2) in ("AVX2", "DEFAULT")
+    assert not timing.in_child(has_fast_bfloat16, environment=scale.AVX2)
+    assert "ATEN_CPU_CAPABILITY" not in os.environ
+
+
 # -- the scripts -----------------------------------------------------------------------------------------
 
 
@@ -133,6 +143,8 @@ def test_paper_scale_goes_from_pairs_to_the_accuracy_of_the_plain_method(tmp_pat
     sizes = {"--n": 2_500, "--pictures": 80, "--k": 50, "--folder": tmp_path}
     result = run_script(paper_scale, *(str(part) for size in sizes.items() for part in size))
     assert {"seconds_total", "peak_gib", "anonymous_gib", "machine", "disk_gb"} <= result.keys()
+    assert 0 < result["seconds_made_up"] < result["seconds_total"]
+    assert not any("met" in figure for figure in result["compared"])  # a target is for the full size
     assert result["peak_gib"] == max(stage["peak_gib"] for stage in result["stages"]) > 0.1
     assert not list(tmp_path.iterdir())
     world = World(paper_scale.CLASSES)
@@ -164,11 +176,19 @@ def test_an_interrupted_run_leaves_nothing_and_a_disk_that_is_too_small_is_said_
 
 
 def test_scale_compares_every_way_in_every_section(monkeypatch, run_script):
-    monkeypatch.setattr(scale, "in_child", lambda section, *sizes: section(*sizes))
+    environments = {}
+
+    def in_child(section, *sizes, environment):
+        environments[section.__name__] = environment
+        return section(*sizes)
+
+    monkeypatch.setattr(scale, "in_child", in_child)
+    monkeypatch.setattr(scale.platform, "machine", lambda: "x86_64")
     result = run_script(scale, "--quick")
+    assert [name for name, own in environments.items() if own] == ["avx2"]
     assert {"processor", "cores", "torch", "load_before"} <= result["machine"].keys()
-    assert result["quick"] and {"search", "large", "exactness", "similarity"} <= result.keys()
-    for section in (*result["search"]["data"], result["large"], result["similarity"]):
+    assert result["quick"] and {"search", "avx2", "large", "exactness", "similarity"} <= result.keys()
+    for section in (*result["search"]["data"], *result["avx2"]["data"], result["large"], result["similarity"]):
         assert section["seconds"].keys() == section["extra_mb"].keys() and len(section["compared"]) >= 3
         assert all(way["min"] <= way["median"] for way in section["seconds"].values())
     assert result["large"]["curve"]["sizes"] == [2_500, 5_000, 10_000, 20_000]

@@ -574,7 +574,7 @@ class AnchorBank:
         return verify_files(self.on_disk("has no files to verify"), progress)
 
     def prepare(self, *, center=True, progress=True) -> Self:
-        """Keep a rounded copy of the embeddings beside the bank, which speeds up large searches; return the bank.
+        """Keep a rounded copy of the embeddings beside the bank, for fast searches in bfloat16; return the bank.
 
         The copy takes 2 bytes a number and belongs to this version: after an edit, prepare again. Raises `BankError` if
         the bank is in memory only, this version is no longer on disk, or the folder cannot be written.

@@ -13,7 +13,7 @@ import torch
 
 from asif_lib.errors import BankError, first_line, first_names
 from asif_lib.files import parse_json
-from asif_lib.search.rows import BLOCK
+from asif_lib.search.rows import PART
 
 from .matrices import FLOATS
 from .record import COLUMNS, SIDE, BankRecord
@@ -73,8 +73,7 @@ def check_content(bank):
                 f"the {side} embeddings have the shape {tuple(found)}; {len(bank.pairs)} pairs for bank {bank.name!r} "
                 f"need {expected}"
             )
-    wrong = "not finite (NaN or infinity), or beyond 2**20,"
-    _check_rows(bank, wrong, lambda rows: ~(rows.float().abs() <= LARGEST).all(dim=1))
+    _check_rows(bank, "not finite (NaN or infinity), or beyond 2**20,", lambda largest: ~(largest <= LARGEST))
     if missing := [name for name in COLUMNS if name not in bank.pairs]:
         raise BankError(f"the table of bank {bank.name!r} has no column {missing[0]!r}; it needs {', '.join(COLUMNS)}")
     whys = {"id": "pairs are known by their ids", "caption": "an anchor is named by its caption"}
@@ -98,27 +97,33 @@ def check_ids(pairs):
         raise BankError(f"these ids occur more than once among the pairs: {first_names(pairs['id'][twice])}")
 
 
+def _largest(rows) -> torch.Tensor:
+    """Return the largest absolute value of each row of `Rows` (n, d): (n,) float64, NaN if one is NaN."""
+    largest = torch.zeros(len(rows), dtype=torch.float64)
+    for start, block in rows.blocks(PART) if rows.shape[1] else ():
+        largest[start : start + len(block)] = block.abs().amax(dim=1)
+    return largest
+
+
 def _check_rows(bank, wrong, find):
-    """Raise `BankError` with the ids of the pairs for which `find(rows of embeddings)` is true on a side."""
+    """Raise `BankError` with the ids of the pairs for which `find(their _largest)` is true on a side."""
     for side in bank.sides:
-        bad = np.concatenate([find(block).numpy() for _, block in bank.rows(side).blocks(BLOCK)] or [[]])
-        if bad.any():
+        if (bad := find(_largest(bank.rows(side))).numpy()).any():
             which = first_names(bank.pairs["id"][bad])
             raise BankError(f"at the bank's precision {bank.dtypes[side]} the {side} embedding is {wrong} of: {which}")
 
 
 def check_directions(bank):
     """Raise `BankError` if an embedding is zero: it has no cosine with anything."""
-    _check_rows(bank, "zero, which has no direction", lambda rows: ~rows.any(dim=1))
+    _check_rows(bank, "zero, which has no direction", lambda largest: largest == 0)
 
 
 def check_precision(before, bank):
     """Raise `BankError` if an embedding of the bank `before` is lost in `bank`, the same rows in another dtype."""
     for side in bank.sides:
-        blocks = zip(before.matrix(side).split(BLOCK), bank.matrix(side).split(BLOCK), strict=True)
-        bad = torch.cat([(old.any(dim=1) & ~new.any(dim=1)) | ~new.isfinite().all(dim=1) for old, new in blocks])
-        if bad.any():
-            which = first_names(bank.pairs["id"][bad.numpy()])
+        old, new = (_largest(one.rows(side)).numpy() for one in (before, bank))
+        if (bad := (old > 0) & (new == 0) | ~np.isfinite(new)).any():
+            which = first_names(bank.pairs["id"][bad])
             raise BankError(f"in {bank.dtypes[side]} the {side} embedding is not finite, or becomes zero, of: {which}")
 
 

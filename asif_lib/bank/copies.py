@@ -44,12 +44,12 @@ class FileRecord(BaseModel):
 def recorded(file, about):
     """Give a temporary name to write `file` under; then rename it, and write its record. An error leaves the old file.
 
-    The dictionary `about` becomes the record: ``n``, ``d`` and what names the owner. The block may add to it.
+    The dictionary `about` becomes the record: ``n``, ``d`` and the owner. The block may add to it, also the checksum.
     """
     part, record = file.with_name(f"{file.name}.part"), file.with_suffix(".json")
     try:
         yield part
-        about |= {"file": file.name, "size": part.stat().st_size, "checksum": sha256_of(part)}
+        about |= {"file": file.name, "size": part.stat().st_size, "checksum": about.get("checksum") or sha256_of(part)}
         record.unlink(missing_ok=True)  # the old record must not describe the new file
         part.replace(file)
         write_sealed(record, about)
@@ -134,6 +134,7 @@ def _write_copy(version, side, mean, progress):
         for _, block in rounded_blocks(rows, mean, progress):
             target.write(block.rows.contiguous().view(torch.uint8).numpy())
             about["error"] = max(about["error"], block.error)
+        about["checksum"] = target.sha256
 
 
 def read_prepared(version, side, mean) -> PreparedAnchors | None:

@@ -17,7 +17,7 @@ from asif_lib.relative import as_embeddings, check_dimensions, unit_rows
 from asif_lib.settings import check_k
 
 from .prepared import PreparedAnchors
-from .rows import GROUP, LANES, OF_COMPONENT, PART, SPARE, TILE, as_rows, check_count, most_kept
+from .rows import GROUP, LANES, LISTS, OF_COMPONENT, PART, SPARE, TILE, as_rows, check_count, most_kept
 
 METHODS = ("float32", "bf16", "torch")
 MEMORY = 2**30
@@ -42,6 +42,8 @@ class Plan:
     """In a block."""
     anchors: int
     """In a block."""
+    lists: int
+    """Bytes for the lists of candidates: the block of anchors is gone when they are compared."""
 
     def __str__(self):
         where = "" if self.device.type == "cpu" else f" on {self.device}"
@@ -70,7 +72,7 @@ def plan_search(q, n, d, k, *, method="auto", device="cpu", memory=None, prepare
     device = torch.device(device)
     if method == "auto":
         large = q * n * d > FEW_PRODUCTS and q >= 64
-        fast = prepared or (large and has_fast_bfloat16())
+        fast = (prepared or large) and has_fast_bfloat16()
         method = "torch" if device.type != "cpu" else "bf16" if fast else "float32"
     check_count(n)
     if method not in METHODS:
@@ -90,7 +92,7 @@ def plan_search(q, n, d, k, *, method="auto", device="cpu", memory=None, prepare
     if block < least_block or queries < min(1, q):
         least = 2 * max(least_block * (of_anchor + of_product), of_query)
         raise ParameterError(f"memory = {memory:,} bytes does not hold one tile of this search; give {least:,} or more")
-    return Plan(method, device, max(queries, 1), max(block, 1))
+    return Plan(method, device, max(queries, 1), max(block, 1), min(LISTS, memory - queries * of_query))
 
 
 def top_anchors(queries, anchors, k, *, mean=None, method="auto", device="cpu", memory=None, progress=False, keep=None):

@@ -13,8 +13,8 @@ from asif_lib.errors import ParameterError
 from asif_lib.relative import unit_rows
 
 from .certified import ROUNDING, Rounded, RoundedLater, Sieve, full_precision, round_rows
-from .reranking import LISTS, centred_unit, rerank
-from .rows import OF_COMPONENT, PART, SPARE, most_kept
+from .reranking import centred_unit, rerank
+from .rows import PART, SPARE, most_kept
 
 MOST_CANDIDATES = 16_384
 """With more candidates, comparing with all anchors is the better way."""
@@ -34,8 +34,6 @@ class Passes:
     def __init__(self, anchors, mean, k, plan, prepared=None):
         self.anchors, self.mean, self.k, self.plan, self.prepared = anchors.contiguous(), mean, k, plan, prepared
         self.later = RoundedLater(self.anchors, mean)
-        # the memory of a block of anchors, which is free again when candidates are compared
-        self.lists = min(LISTS, plan.anchors * anchors.shape[1] * OF_COMPONENT)
 
     def __call__(self, queries, passed):
         """Return the k best values and indices of a block of queries; tell `passed` how many anchors went by."""
@@ -76,9 +74,11 @@ class Passes:
         unit, mean = self._unit(queries).to(device), None if self.mean is None else self.mean.to(device)
         values, indices = (torch.empty(len(queries), 0, dtype=t, device=device) for t in (torch.float32, torch.int64))
         dropped = torch.full_like(unit[:, 0], -torch.inf)  # the largest product that was discarded
-        for start, block in self.anchors.blocks(self.plan.anchors):
-            parts = zip(range(start, start + len(block), PART), block.split(PART), strict=True)
-            block = torch.cat([unit_rows(part.detach().to(device), mean, first) for first, part in parts])
+        space = unit.new_empty(min(self.plan.anchors, len(self.anchors)), unit.shape[1])
+        for start, given in self.anchors.blocks(self.plan.anchors):
+            block = space[: len(given)]
+            for first, part in zip(range(0, len(given), PART), given.split(PART), strict=True):
+                block[first : first + PART] = unit_rows(part.detach().to(device), mean, start + first)
             with full_precision(), torch.autocast(device.type, enabled=False):
                 found, where = (unit @ block.T).topk(min(m, len(block)), dim=1)
             if len(block) > m:
@@ -89,14 +89,14 @@ class Passes:
                 indices = indices.gather(1, order)
                 dropped = torch.maximum(dropped, values[:, -1])
             passed(len(block))
-            del block  # the memory of the last block is needed below
+        del block, space  # their memory is needed below
         values, indices = self._rerank(queries, indices.cpu().numpy(), self.k)
         # the error of a product of two unit vectors that were computed in float32, their lengths included
         bound = (2 * unit.shape[1] + 16) * ROUNDING
         return values, indices, np.flatnonzero((dropped.cpu() + bound >= values[:, -1]).numpy())
 
     def _rerank(self, queries, candidates, k):
-        return rerank(queries, self.anchors, candidates, k, mean=self.mean, memory=self.lists)
+        return rerank(queries, self.anchors, candidates, k, mean=self.mean, memory=self.plan.lists)
 
     def _by_all(self, queries, _, passed):
         """Compare with every anchor in double precision: slow, and never in doubt."""

@@ -16,14 +16,12 @@ from numba import njit
 
 from asif_lib.errors import ParameterError
 
-from .rows import as_rows, check_count
+from .rows import LISTS, as_rows, check_count
 
-NEARBY = 2**23
+NEARBY = 2**21
 """Bytes of anchors that stay near the processor while all queries are compared with them."""
-TOGETHER = 256
+TOGETHER = 512
 """Queries that a thread compares together, at most: they stay near the processor too, in double precision."""
-LISTS = 2**26
-"""Bytes of the lists of candidates of all queries that are compared at a time, unless told otherwise."""
 OF_CANDIDATE = 80
 """Bytes of a candidate in these lists: positions, order of comparison, cosine, key, and temporary arrays."""
 
@@ -98,9 +96,10 @@ def rerank(queries, anchors, candidates, k, *, mean=None, memory=LISTS):
 def _in_a_row(candidates):
     """Return the candidates of one query after the other (m,), and the bounds (q + 1,) between the queries."""
     positions = np.concatenate(candidates).astype(np.int64)
-    whose = np.repeat(np.arange(len(candidates)), [len(own) for own in candidates])
-    some = positions >= 0
-    return positions[some], np.searchsorted(whose[some], np.arange(len(candidates) + 1))
+    bounds, some = np.cumsum([0, *map(len, candidates)]), positions >= 0
+    if some.all():
+        return positions, bounds
+    return positions[some], np.cumsum([0, *some])[bounds]
 
 
 def _keys(cosines, positions):

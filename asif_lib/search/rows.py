@@ -12,13 +12,15 @@ BLOCK = 16_384
 QUERY_BLOCK = 1_024
 """Queries that are compared with such a block at a time."""
 PART = 1_024
-"""Rows that are brought to unit length at a time: a few megabytes, for which the allocator has room at hand."""
+"""Rows that are checked, copied or brought to unit length at a time: for a few megabytes the allocator has room."""
 TILE, GROUP = 2_048, 512
 """Anchors in a tile of products, and queries, at most: the products stay near the processor."""
 SPARE = 64
 """Candidates beyond k of a fast pass in float32: enough unless there are many near-ties."""
 LANES = 64
 """Products in bfloat16 that are compared at once; the list of a query has room for this many more."""
+LISTS = 2**27
+"""Bytes of the lists of candidates of all queries that are compared at a time, at most."""
 OF_COMPONENT = 20
 """Bytes of an anchor's component: as stored, in float32, and on its way to unit length."""
 
@@ -106,7 +108,7 @@ class Rows:
         if len(self.pieces) == 1 and self.live[0] is None:
             return self.pieces[0]
         matrix = torch.empty(self.shape, dtype=self.dtype)
-        for start, block in self.blocks(BLOCK):
+        for start, block in self.blocks(PART):
             matrix[start : start + len(block)] = block
         return matrix
 

@@ -1,4 +1,8 @@
 import itertools
+import os
+import platform
+import subprocess
+import sys
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -107,6 +111,35 @@ def test_more_ties_than_a_fast_pass_has_room_for(monkeypatch, method):
     values, indices = top_anchors(z, anchors, K, method=method)
     assert (indices == torch.arange(K)).all()
     assert_same((values, indices), by_hand(z, anchors, K))
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_anchors_that_are_equal_up_to_the_last_bit_and_k_near_their_number(method):
+    z, one = randn(1, 5, D), randn(2, 1, D)
+    anchors = torch.where(picks(3, 2, 300, D).bool(), one, one.nextafter(torch.tensor(torch.inf)))
+    for k in (1, 150, 298, 299, 300):
+        assert_same(top_anchors(z, anchors, k, method=method), by_hand(z, anchors, k))
+
+
+OLD = """
+import torch
+from asif_lib.search.exact import METHODS, top_anchors
+z, anchors = torch.load("given.pt")
+torch.save([top_anchors(z, anchors, 50, method=method) for method in METHODS], "found.pt")
+"""
+
+
+@pytest.mark.skipif(platform.machine() not in ("x86_64", "AMD64"), reason="other processors have no AVX2")
+def test_a_processor_without_avx2_gives_the_same(tmp_path):
+    """Numba, PyTorch and oneDNN use what the first processors of this kind had."""
+    torch.save(plain(), tmp_path / "given.pt")
+    old = {"ATEN_CPU_CAPABILITY": "default", "ONEDNN_MAX_CPU_ISA": "SSE41", "NUMBA_CPU_FEATURES": "+sse2"}
+    environment = {**os.environ, **old, "NUMBA_CPU_NAME": "x86-64", "NUMBA_CACHE_DIR": str(tmp_path)}
+    subprocess.run([sys.executable, "-c", OLD], cwd=tmp_path, env=environment, check=True)
+    expected = by_hand(*plain(), K)
+    for values, indices in torch.load(tmp_path / "found.pt"):
+        assert torch.equal(indices, expected[1])
+        assert torch.allclose(values, expected[0])
 
 
 @pytest.mark.parametrize("threads", [1, 3])
@@ -353,6 +386,8 @@ def test_nan_and_infinity_are_found_in_queries_and_in_any_block(method, bad):
         (z, anchors)[which][row, 1] = bad
         with pytest.raises(ParameterError, match=rf"row {row} .* NaN or infinity"):
             top_anchors(z, anchors, 3, method=method, memory=memory and int(memory))
+    with pytest.raises(ParameterError, match="row 3333 .* NaN or infinity"):
+        prepare(torch.cat([randn(1, 3_333, D), torch.full((2, D), bad)]))
 
 
 @pytest.mark.parametrize("method", METHODS)
@@ -414,7 +449,7 @@ def test_the_choice_follows_hardware_and_size(monkeypatch):
     assert plan_search(*large, method="float32").method == "float32"
     assert plan_search(*small, prepared=True).method == "bf16"
     monkeypatch.setattr(planning, "has_fast_bfloat16", lambda: False)
-    assert plan_search(*large).method == "float32"
+    assert plan_search(*large).method == plan_search(*large, prepared=True).method == "float32"
     assert plan_search(*large, device="meta").method == "torch"
     with pytest.raises(ParameterError, match="on meta take 'torch'"):
         plan_search(*large, device="meta", method="bf16")

@@ -20,6 +20,15 @@ _NAMES = {
     "zeroshot": "confusion_matrix scaling trust_curves who_sees_what",
 }
 
-__getattr__, __dir__, __all__ = lazy_loader.attach(
+_load, __dir__, __all__ = lazy_loader.attach(
     __name__, submod_attrs={module: names.split() for module, names in _NAMES.items()}
 )
+
+
+def __getattr__(name):
+    from .style import in_two_forms
+
+    found = _load(name)
+    if name in __all__:
+        found = globals()[name] = in_two_forms(found)
+    return found

@@ -11,7 +11,7 @@ from matplotlib.patches import Rectangle
 from PIL import Image
 
 from .palette import BAR, INK, LINES, MARK, ON_DARK, ON_LIGHT, PICTURE, SERIES, TEXT
-from .style import alt, draw_bare, draw_picture, listed, picture_beside, subplots, with_errors, wrapped
+from .style import alt, draw_bare, draw_picture, listed, narrow, picture_beside, subplots, with_errors, wrapped
 from .templates import self_contained
 
 
@@ -65,7 +65,7 @@ def score_table(pictures, labels, scores, right) -> Figure:
     for i, j in np.ndindex(q, t):
         colour = ON_DARK if scores[i, j] > 0.5 * drawn.get_clim()[1] else ON_LIGHT
         style = {"color": colour, "fontweight": "bold" if j == scores[i].argmax() else "normal"}
-        axis.text(j, i, f"{scores[i, j]:.2f}", ha="center", va="center", fontsize=10.5, **style)
+        axis.text(j, i, f"{scores[i, j]:.2f}", ha="center", va="center", fontsize=8 if narrow() else 10.5, **style)
     for i, (picture, j) in enumerate(zip(pictures, right, strict=True)):
         axis.add_patch(Rectangle((j - 0.47, i - 0.47), 0.94, 0.94, fill=False, edgecolor=MARK, lw=3))
         picture_beside(axis, picture, (-0.5, i), 80, -6)
@@ -102,7 +102,8 @@ def deciding_anchors(rows) -> Figure:
             draw_bare(axis, anchor, f"{share:.0%} · {wrapped(caption, 24, 2)}", fontsize=9)
         reasons = ", ".join(f"{caption} {share:.0%}" for _, caption, share in anchors) or "no anchor at all"
         words.append(f"{heading}: {reasons}")
-    figure.add_artist(Line2D([1.15 / (columns + 0.15)] * 2, [0.01, 0.99], color=INK, lw=1))
+    if not narrow():
+        figure.add_artist(Line2D([1.15 / (columns + 0.15)] * 2, [0.01, 0.99], color=INK, lw=1))
     return alt(figure, f"Decisions, each with the anchors of the largest share of the score. {listed(words)}")
 
 

@@ -5,6 +5,7 @@ import pandas as pd
 from IPython.display import HTML
 from matplotlib.figure import Figure
 
+from . import style
 from .palette import ANCHOR, BAR, INK, LINES, MARK, PAPER, SERIES, series_style
 from .sparse import interval_dots
 from .style import Drawing, alt, draw_bare, image_tag, listed, picture_beside, rows_down, subplots, wrapped
@@ -73,9 +74,11 @@ def scores_without(picture, heading, labels, before, after, gone, entered, *, tr
     """
     few = max(len(gone), len(entered)) <= 3  # then both fit side by side
     height = 1.8 if few else 3.6
-    figure = Drawing((10, 0.34 * len(labels) + 1.4 + height))
-    upper, lower = figure.subfigures(2, 1, height_ratios=[0.34 * len(labels) + 1.2, height])
-    left, axis = upper.subplots(1, 2, width_ratios=[1, 2.6])
+    bars = 0.34 * len(labels) + (3.4 if style.narrow() else 1.2)
+    height = (6.4 if few else 11) if style.narrow() else height
+    figure = Drawing((10, bars + 0.2 + height), bars + 0.2 + height)
+    upper, lower = figure.subfigures(2, 1, height_ratios=[bars, height])
+    left, axis = (part.subplots() for part in style.parts(upper, [1, 2.6], [1.5, bars - 1.5]))
     draw_bare(left, picture, wrapped(heading, 28), side=160, fontsize=10, fontweight="bold")
     places = np.arange(len(labels))
     axis.barh(places, after, height=0.62, color=BAR, label="without them")
@@ -85,7 +88,10 @@ def scores_without(picture, heading, labels, before, after, gone, entered, *, tr
         axis.get_yticklabels()[int(np.argmax(after))].set_fontweight("bold")
     axis.set(xlabel="score (no unit; the winner is bold)", xlim=(0, None))
     axis.legend(frameon=False, fontsize=9, loc="lower right")
-    axes = lower.subplots(1, 8).reshape(2, 4) if few else lower.subplots(2, 7)
+    if style.narrow():  # what went stands on the left, what came on the right
+        axes = lower.subplots(4 if few else 7, 2).T
+    else:
+        axes = lower.subplots(1, 8).reshape(2, 4) if few else lower.subplots(2, 7)
     for cell in axes.flat:
         cell.set_axis_off()
     for (first, *cells), name, anchors in zip(axes, ("taken away", "entered"), (gone, entered), strict=True):

@@ -4,6 +4,8 @@
 # > **Question.** One model has only ever looked at pictures. Another has only ever read
 # > text. Can they understand each other, if nobody trains them to?
 #
+# <details><summary>Goals, minutes, what runs</summary>
+#
 # **After this chapter you can**
 #
 # - say in two sentences how ASIF turns two separate models into one image–text model;
@@ -18,6 +20,8 @@
 # **What runs** A few hundred captioned pictures: the stamps of the free drawing program
 # Tux Paint. This takes about 15 seconds on 2 CPU cores. The first run also fetches and
 # encodes the pictures: allow a minute or two.
+#
+# </details>
 
 # %% tags=["parameters"]
 profile = "offline"  # or "hub": larger encoders, as in the paper

@@ -3,6 +3,8 @@
 #
 # > **Question.** What does a frozen encoder know, and what can it not compare?
 #
+# <details><summary>Goals, minutes, what runs</summary>
+#
 # **After this chapter you can**
 #
 # - say what identifies an encoder, and why its preprocessing belongs to it;
@@ -19,6 +21,8 @@
 # **What runs** The stamps of the train and validation splits; the test split stays
 # closed. This takes about 20 seconds on 2 CPU cores. In the first run, two encoders
 # read all pictures: allow a minute or two more.
+#
+# </details>
 
 # %% tags=["parameters"]
 profile = "offline"  # or "hub": larger encoders, as in the paper

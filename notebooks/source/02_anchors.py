@@ -3,6 +3,8 @@
 #
 # > **Question.** Are captions of similar pictures similar?
 #
+# <details><summary>Goals, minutes, what runs</summary>
+#
 # **After this chapter you can**
 #
 # - say what an anchor is and what a bank of anchors holds;
@@ -22,6 +24,8 @@
 # **What runs** All stamps with the two encoders, whose embeddings come from the cache.
 # This takes about 25 seconds on 2 CPU cores; in the first run allow a minute or two
 # more.
+#
+# </details>
 
 # %% tags=["parameters"]
 profile = "offline"  # or "hub": larger encoders, as in the paper
@@ -58,6 +62,13 @@ from asif_book.checks import (
     check_suspicion,
 )
 
+# %% tags=["hide-input"]
+# Draw two pairs of similar pictures, with their captions.
+stamps = load_pairs("stamps")
+alike = ["A pig.", "A Tamworth pig."], ["A red apple.", "A pomegranate."]
+pairs = [[stamps.captions.index(caption) for caption in two] for two in alike]
+draw.show(draw.picture_pairs(stamps.pictures, stamps.captions, pairs, columns=2))
+
 # %% [markdown]
 # ## 1 · A bank of anchors
 #
@@ -73,7 +84,6 @@ from asif_book.checks import (
 names = PROFILES[profile]
 image_encoder = load_image_encoder(names.image_encoder, device=device)
 text_encoder = load_text_encoder(names.text_encoder, device=device)
-stamps = load_pairs("stamps")
 bank = AnchorBank.build(stamps, image_encoder, text_encoder)
 five = np.random.default_rng(seed).choice(len(bank), 5, replace=False)  # rows to draw
 draw.two_matrices(bank, sorted(five), order=[2, 0, 4, 1, 3])

@@ -3,6 +3,8 @@
 #
 # > **Question.** What stays the same when coordinates change?
 #
+# <details><summary>Goals, minutes, what runs</summary>
+#
 # **After this chapter you can**
 #
 # - compute a relative representation and say what its rows and columns mean;
@@ -19,6 +21,8 @@
 # **What runs** The stamps: the training split as anchors, the validation split as new
 # pictures; the test split stays closed. This takes about 20 seconds on 2 CPU cores with
 # the embeddings in the cache.
+#
+# </details>
 
 # %% tags=["parameters"]
 profile = "offline"  # or "hub": larger encoders, as in the paper

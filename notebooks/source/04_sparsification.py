@@ -7,6 +7,8 @@
 # that anchor. ASIF does not compare these lists as they are. It forgets most of the
 # entries first, and gives the large entries more weight.
 #
+# <details><summary>Goals, minutes, what runs</summary>
+#
 # **After this chapter you can**
 #
 # - carry out the four steps of sparsification by hand: top $k$, clamp, power,
@@ -24,6 +26,8 @@
 # **What runs** The stamps of the train split as anchors, the stamps of the validation
 # split as questions; the test split stays closed. This takes about 20 seconds on 2 CPU
 # cores, once the embeddings are in the cache.
+#
+# </details>
 
 # %% tags=["parameters"]
 profile = "offline"  # or "hub": larger encoders, as in the paper

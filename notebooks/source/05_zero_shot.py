@@ -7,6 +7,8 @@
 # measure it properly. The pictures had no part in any choice. Chance and simpler
 # methods stand beside the model, and each number has an interval.
 #
+# <details><summary>Goals, minutes, what runs</summary>
+#
 # **After this chapter you can**
 #
 # - find the captions of held-out stamps, and compare ASIF with five baselines, question
@@ -25,6 +27,8 @@
 # **What runs** All stamps, and some thousand pictures of Fashion-MNIST. About 25
 # seconds on 2 CPU cores, once the embeddings are in the cache; the first time, a minute
 # more.
+#
+# </details>
 
 # %% tags=["parameters"]
 profile = "offline"  # or "hub": larger encoders, from the hub
@@ -66,6 +70,24 @@ image_encoder, text_encoder, pairs, everything = open_chapter(profile, device)
 train, validation, test = (pairs.splits[s] for s in ("train", "validation", "test"))
 print(f"{len(train)} stamps for training, {len(validation)} for validation")
 print(f"{len(test)} for the test")
+
+# %% tags=["hide-input"]
+# Draw eight answers of a model whose settings nobody has chosen yet.
+from asif_book.lessons import STAMP_CLASSES, with_classes
+
+classes = sorted(STAMP_CLASSES.values())
+rows, truth = with_classes(pairs, validation, classes)
+rows, truth = rows[:8], truth[:8]
+model = ASIF(everything.subset(train), device=device, text_encoder=text_encoder)
+given = model.classify(everything.image[rows], classes).predicted
+draw.show(
+    draw.labelled_pictures(
+        [pairs.pictures[i] for i in rows],
+        [classes[c] if c >= 0 else "nothing decides" for c in given],
+        [classes[c] for c in truth],
+        columns=8,
+    )
+)
 
 # %% [markdown]
 # ## 1 · Choose first, on the validation split

@@ -7,6 +7,8 @@
 # weight that holds a certain picture. An ASIF model keeps its knowledge in a list of
 # pairs. To teach it, add pairs. To make it forget, take them out.
 #
+# <details><summary>Goals, minutes, what runs</summary>
+#
 # **After this chapter you can**
 #
 # - teach the model a new kind of picture, with one to twenty pairs of each class;
@@ -23,6 +25,8 @@
 # from chapter 05), and 1,000 for the test. The chapter takes about 40 seconds on 2
 # cores once the embeddings are in the cache; the first time, a minute or two more. Its
 # files go to a temporary folder, which is deleted at the end.
+#
+# </details>
 
 # %% tags=["parameters"]
 profile = "offline"  # or "hub": larger encoders, and EuroSAT as a second new domain

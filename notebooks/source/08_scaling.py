@@ -8,6 +8,8 @@
 # This chapter makes searches smaller and faster. One question comes back at each step:
 # is the answer still the same?
 #
+# <details><summary>Goals, minutes, what runs</summary>
+#
 # **After this chapter you can**
 #
 # - say where time and memory go, and compute both before you run anything;
@@ -25,6 +27,8 @@
 # the embeddings are in the cache. With `fast = False` it goes to the paper's size. That
 # takes some minutes, 3 GB of memory and 3 GB of files, for which 6 GB of the disk must
 # be free. The files lie in a temporary folder, which is deleted at the end.
+#
+# </details>
 
 # %% tags=["parameters"]
 profile = "offline"  # or "hub": larger encoders, from the hub
@@ -435,6 +439,15 @@ check_error_bound(my_bound)
 # the anchors from $T$ upwards: each product may be too small by $E$, and $T$ may be too
 # large by $E$.
 #
+# The next figure draws a few of these products as dots, and around each dot the places
+# where the true cosine may lie.
+
+# %% tags=["hide-input"]
+# Draw some products near T, and what their true cosines may be.
+error = rounded_asked.error + (1 + rounded_asked.error) * rounded_many.error  # (400,)
+draw.show(draw.number_line(products[0], float(error[0]), k))
+
+# %% [markdown]
 # ### Exercise 08.4 · Who must be kept?
 #
 # **Difficulty** ●●○○○ · **Minutes** 8
@@ -523,8 +536,9 @@ record(
     unit="anchors",
     note="50,000 made-up anchors",
 )
-error = rounded_asked.error + (1 + rounded_asked.error) * rounded_many.error
-print(f"E = {error:.4f}, T = {thresholds[row]:.4f}, kept from {lowest[row]:.4f} on")
+print(
+    f"E = {error[row]:.4f}, T = {thresholds[row]:.4f}, kept from {lowest[row]:.4f} on"
+)
 print(f"kept for the {len(kept)} pictures: {kept.min()} to {kept.max()} anchors")
 
 # %% [markdown]
@@ -599,8 +613,16 @@ for name, (mine, where) in answers.items():
 # Search engines had this problem first: a document is a list of words. They keep for
 # each word the list of documents in which it occurs. Here the index keeps for each
 # anchor the list of texts that have an entry there: an **inverted index**. The score of
-# a picture needs its $k$ anchors, and only the texts in their lists.
-#
+# a picture needs its $k$ anchors, and only the texts in their lists: the lit cells.
+
+# %% tags=["hide-input"]
+# Draw the lists of some anchors of a picture.
+model = ASIF(bank.subset(stamps.splits["train"]), device=device)
+some = stamps.splits["test"][:8]
+lists = model.images(bank.image[some[:1]]), model.texts(bank.text[some])
+draw.inverted_index(bank.pairs.iloc[some], model.bank.pairs, *lists)
+
+# %% [markdown]
 # ### Exercise 08.5 · An inverted index
 #
 # **Difficulty** ●●●●○ · **Minutes** 15

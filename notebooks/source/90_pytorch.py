@@ -3,6 +3,8 @@
 #
 # > **Question.** How do you compute with whole matrices, without a loop?
 #
+# <details><summary>Goals, minutes, what runs</summary>
+#
 # **After this chapter you can**
 #
 # - read the shape of a tensor, and pick rows, columns and entries;
@@ -15,6 +17,8 @@
 # functions, slices such as `x[1:3]`
 #
 # **What runs** Small made-up tensors, a second on a CPU.
+#
+# </details>
 
 # %% tags=["parameters"]
 profile = "offline"  # no effect in this chapter: no encoder is loaded

@@ -78,7 +78,10 @@ def scores_without(picture, heading, labels, before, after, gone, entered, *, tr
     height = (6.4 if few else 11) if style.narrow() else height
     figure = Drawing((10, bars + 0.2 + height), bars + 0.2 + height)
     upper, lower = figure.subfigures(2, 1, height_ratios=[bars, height])
-    left, axis = (part.subplots() for part in style.parts(upper, [1, 2.6], [1.5, bars - 1.5]))
+    if style.narrow():
+        left, axis = upper.subplots(2, 1, height_ratios=[1.5, bars - 1.5])
+    else:
+        left, axis = upper.subplots(1, 2, width_ratios=[1, 2.6])
     draw_bare(left, picture, wrapped(heading, 28), side=160, fontsize=10, fontweight="bold")
     places = np.arange(len(labels))
     axis.barh(places, after, height=0.62, color=BAR, label="without them")

@@ -285,18 +285,23 @@ def image_html(figure, alt, *, live=False) -> Markup:
     The picture is an SVG that follows the ``color-scheme`` of its page, which JupyterLab sets by its theme. A phone
     shows the narrow form, unless the figure is `live`: redrawn at each turn of a knob.
     """
-    source, size, phone = *_as_image(figure), ""
+    source, size, phone = *_as_image(figure), ()
     if not live and (again := getattr(figure, "again", None)):
         _narrow.set(True)
         try:
             other = again()
             _fit(other)
-            form = *_as_image(other), PHONE
+            phone = _as_image(other)
         finally:
             _narrow.set(False)
-        phone = Markup('<source srcset="{}" {} media="{}">').format(*form)
-    picture = Markup('<picture>{}<img src="{}" alt="{}" {} style="max-width: 100%; height: auto"></picture>')
-    return _LIGHT_ON_PAPER + picture.format(phone, source, alt, size)
+    image = Markup('<img src="{}" alt="{}" {} style="max-width: 100%; height: auto">').format(source, alt, size)
+    return _LIGHT_ON_PAPER + (two_forms(image, *phone) if phone else image)
+
+
+def two_forms(image, address, size="") -> Markup:
+    """Return an HTML picture that on a phone shows the picture of another address, with its size as attributes."""
+    source = Markup('<source media="{}" srcset="{}" {}>').format(PHONE, address, size)
+    return Markup("<picture>{}{}</picture>").format(source, image)
 
 
 def _as_image(figure) -> tuple[str, Markup]:

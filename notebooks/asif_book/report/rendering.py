@@ -17,6 +17,7 @@ from nbconvert.filters import Highlight2HTML, ansi2html
 from nbconvert.filters.markdown_mistune import IPythonRenderer, MarkdownWithMath
 from nbformat import NotebookNode
 
+from asif_book.figures.style import two_forms
 from asif_lib.files import ROOT
 
 from ..chapters import FOLDED, PROGRESS, Chapter, heading, label_of, tags_of
@@ -207,6 +208,11 @@ class _Renderer(IPythonRenderer):
             return match[1] + (self._src_to_base64(match[2]) or match[2])
 
         return re.sub(r"""(<img\b[^>]*?\bsrc=["'])([^"']+)""", embed, html, flags=re.IGNORECASE)
+
+    def image(self, text: str, url: str, title: str | None = None) -> str:
+        """Embed a picture, and beside it its upright form for a phone, if there is one: ``name_upright.svg``."""
+        image, upright = super().image(text, url, title), self._src_to_base64(url.replace(".svg", "_upright.svg"))
+        return two_forms(Markup(image), upright) if upright and url.endswith(".svg") else image
 
     def _src_to_base64(self, src: str) -> str | None:
         """Embed a picture of the notebook's folder, or of the one above, whose pictures the solved edition shares."""

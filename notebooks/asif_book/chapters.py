@@ -11,6 +11,8 @@ SETTINGS = "asif"
 """Key of a notebook's metadata with the settings of its run, which the opening cell of the source brings."""
 FOLDED = "hide-input"
 """Tag of a cell whose code only plumbs. A comment in its first line says what it does; the other lines are folded."""
+IF_DRAWN = "if-drawn"
+"""Tag of words about a figure that needs data which are not everywhere; a report without the figure has none."""
 PROGRESS = "progress"
 """Tag of the cells that show a student's own progress, which a report has not."""
 

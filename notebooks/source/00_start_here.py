@@ -171,7 +171,7 @@ by_chance = len(kept[0]) * len(kept[1]) / len(bank)
 print(f"anchors kept by the picture {len(kept[0])}, by the words {len(kept[1])}")
 print(f"by both {len(kept[0] & kept[1])}; by two unrelated choices: {by_chance:.1f}")
 
-# %% tags=["figure", "hide-input"]
+# %% tags=["hide-input"]
 # Draw the strongest anchors of the picture and of the words.
 titles = ["the picture of a kangaroo", "the words “a photo of a kangaroo.”"]
 draw.show(draw.two_profiles(pictures[[0]], texts[[0]], bank.pairs, titles))

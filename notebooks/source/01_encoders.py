@@ -492,7 +492,7 @@ check_same_group_share(same_group_share)
 # **Before you run the next cell:** sort the five rows by what you expect. Is the
 # untrained network at chance?
 
-# %% tags=["figure"]
+# %%
 from sklearn.feature_extraction.text import CountVectorizer
 
 from asif_lib.evaluation.benchmark.control_encoders import colour_histogram
@@ -514,7 +514,8 @@ for name, z in embeddings.items():
 measures = {name: mean_with_interval(hit, seed) for name, hit in same_group.items()}
 chance = np.mean([(group == g).sum() - 1 for g in group]) / (n - 1)
 xlabel = "nearest neighbour of the same group (% of stamps)"
-draw.show(draw.bars_with_intervals(measures, chance, xlabel))
+meanings = ["picture", "control", "control", "text", "control"]
+draw.show(draw.bars_with_intervals(measures, chance, xlabel, meanings))
 
 # %% tags=["hide-input"]
 # Compare the encoders with their controls, and record the shares.

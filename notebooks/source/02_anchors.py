@@ -522,7 +522,7 @@ draw.show(draw.shuffle_control(panels))
 # **Before you run the next cell:** the share of common neighbours for other $k$: does
 # it grow as chance does?
 
-# %% tags=["figure", "hide-input"]
+# %% tags=["hide-input"]
 # Draw the neighbours in common for each k.
 by_k = [mutual_neighbours(image_similarity, text_similarity, k) for k in ks]
 measured = [mean_with_interval(shared, seed) for shared in by_k]

@@ -131,7 +131,7 @@ draw.relative_matrix(new, anchors, four, i=1, j=2)
 # **Before you run the next cell:** which of the changes will leave the three cosines
 # unchanged?
 
-# %% tags=["figure"]
+# %%
 angle = np.deg2rad(50)
 turn = np.array([[np.cos(angle), np.sin(angle)], [-np.sin(angle), np.cos(angle)]])
 changes = {  # each turns rows (m, 2) into rows (m, 2)

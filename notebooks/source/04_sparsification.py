@@ -234,7 +234,7 @@ check_sparsify(my_sparsify)
 # **Before you run the next cell:** the six most similar anchors now compete with all
 # others. About what share of all the cosines is below zero?
 
-# %% tags=["figure"]
+# %%
 k = round(0.1 * n)
 vectors = {f"p = {p}": sparsify(relative, k, p) for p in (1, 2, 8)}
 first_six = vectors["p = 2"].indices[0, :6].tolist()  # the most similar anchors

@@ -219,7 +219,7 @@ for way in WAYS:
 print(f"{len(test)} questions in each direction")
 pd.DataFrame(rows).T
 
-# %% tags=["figure", "hide-input"]
+# %% tags=["hide-input"]
 # Draw the recalls, and record those of ASIF.
 for k in (1, 10):
     dots = {way: {m: found[way, m][f"R@{k}"] for m in methods} for way in WAYS}
@@ -1049,7 +1049,7 @@ for name, (asif, s, true) in asked.items():
     sure[name] = probabilities(s, t).amax(dim=1).numpy()
     correct[name] = correct[f"{name}, T = 1"] = s.argmax(dim=1).numpy() == true
 
-# %% tags=["figure", "hide-input"]
+# %% tags=["hide-input"]
 # Draw the reliability of the confidence, and what silence brings; record both.
 from asif_lib.evaluation import calibration_error
 

@@ -92,7 +92,7 @@ print(f"accuracy on {len(asked)} validation stamps: {accuracy(given, truth, seed
 # %% tags=["hide-input"]
 # Draw the first two right answers, with the share of each deciding anchor.
 shown = []
-for i in np.flatnonzero(given == truth)[:2]:
+for i in np.flatnonzero(given == truth)[:2].tolist():
     reasons = contributions(images[[i]], texts[[given[i]]], bank.pairs)
     shown.append((asked.pairs.picture[i], f"called “{classes[given[i]]}”", reasons))
 draw.show(draw.deciding_anchors(shown))
@@ -586,7 +586,7 @@ check_flip(my_flip)
 # **Before you run the next cell:** the first quarter of the anchors is gone. How much
 # of the score is left, in the order of the contributions, and in a random order?
 
-# %% tags=["figure", "hide-input"]
+# %% tags=["hide-input"]
 # Delete and insert anchors in two orders, draw the scores, and record the area.
 from asif_lib.explain import area_between, faithfulness_curves
 

@@ -318,7 +318,7 @@ growing.history()
 # stamps, what accuracy do you expect? With 20? And how much will it matter *which*
 # pictures were added?
 
-# %% tags=["figure"]
+# %%
 from asif_book.lessons import learning_sweep
 
 grid = ([0.02, 0.1], [2, 8]) if fast else ([0.02, 0.05, 0.1, 0.2], [1, 2, 4, 8, 16])

@@ -502,7 +502,7 @@ check_keep(my_candidates)
 # **Before you run the next cell:** an exact answer needs the true cosine of every kept
 # anchor. With $k = 100$ of 50,000, will the library keep 110 anchors, 200, or 2,000?
 
-# %% tags=["figure", "hide-input"]
+# %% tags=["hide-input"]
 # Count the anchors that the bound keeps, record the mean, and draw one search.
 from asif_lib.search import Sieve
 

@@ -176,7 +176,7 @@ table.style.hide(axis="index").format(precision=1, na_rep="–")
 # **Before you run the next cell:** you saw the closest rival. Which is the farthest? Is
 # the distance largest with few pairs, with many, or in the middle?
 
-# %% tags=["figure", "hide-input"]
+# %% tags=["hide-input"]
 # Draw the learning curves, a panel for each rival.
 draw.show(draw.curves_by_method(curves, ylabel=MEASURE))
 
@@ -324,7 +324,7 @@ counts = {
 }  # (493,) each: how many pictures keep an anchor
 hub = int(counts["mean not subtracted"].argmax())
 
-# %% tags=["figure", "hide-input"]
+# %% tags=["hide-input"]
 # Draw the largest hub, and ten of the pictures that keep it.
 picture, caption = pairs.pictures[train[hub]], captions[train[hub]]
 shown = [pairs.pictures[i] for i in validation]
@@ -342,7 +342,7 @@ draw.show(draw.hub_before_after(picture, caption, shown, before, after))
 # **Before you run the next cell:** sort the anchors by the number of pictures that keep
 # them, the most popular first. Which of the two curves will be flatter?
 
-# %% tags=["figure", "hide-input"]
+# %% tags=["hide-input"]
 # Draw how many pictures keep each anchor, the most popular first.
 popular = {
     name: count.sort(descending=True).values.numpy() / len(validation)
@@ -566,7 +566,7 @@ with for_small_matrices():
             answers[where].append(question.ask(fitted)["mean recall"])  # (150,)
 validated, ablation = (compare_paired(np.stack(a)[:, None]) for a in answers.values())
 
-# %% tags=["figure", "hide-input"]
+# %% tags=["hide-input"]
 # Draw the differences to plain ASIF, and show them in a table.
 ablation["change"] = list(changes)
 ablation["kind"] = [
@@ -751,7 +751,7 @@ sets = {
 print("frequent:", ", ".join(fashion.classes[c] for c in sorted(frequent)))
 print({name: len(rows) for name, rows in sets.items()}, "pictures")
 
-# %% tags=["figure", "hide-input"]
+# %% tags=["hide-input"]
 # Ask both sets with and without a correction, and draw the differences.
 added = 100
 image = torch.cat([z_image, z["learn"][:added]])  # (893, 1280)
@@ -824,7 +824,7 @@ with for_small_matrices():
     outcome = run_benchmark(growing, results / "the_paper", device=device)
 by_bank = outcome.table[outcome.table.measure == "mean recall"]
 
-# %% tags=["figure", "hide-input"]
+# %% tags=["hide-input"]
 # Draw a curve for each bank.
 draw.show(draw.curves_by_bank(by_bank, ylabel=MEASURE))
 by_size = by_bank.sort_values("size", kind="stable")
@@ -889,7 +889,7 @@ if dataset_dir("cifar10").exists():
 else:
     print("not on this machine; fetch with: asif data cifar10")
 
-# %% [markdown]
+# %% [markdown] tags=["if-drawn"]
 # **What you see.** If the photographs are here, each row is a method, and each kind of
 # mark a bank. In the upper row the intervals overlap: these photographs do not tell
 # whether the drawings help. In the lower row both marks are further to the right. So on

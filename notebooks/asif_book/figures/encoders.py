@@ -10,7 +10,7 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Rectangle
 from PIL import Image
 
-from .palette import BAR, INK, LINES, MARK, ON_DARK, ON_LIGHT, PICTURE, SERIES, TEXT
+from .palette import CONTROL, INK, LINES, MARK, ON_DARK, ON_LIGHT, PAPER, PICTURE, SERIES, TEXT
 from .style import alt, draw_bare, draw_picture, listed, narrow, picture_beside, subplots, with_errors, wrapped
 from .templates import self_contained
 
@@ -159,19 +159,25 @@ def neighbour_rows(pictures, captions, queries, neighbours, cosines) -> Figure:
     return alt(figure, f"Pictures with their nearest neighbours: {listed(words)}")
 
 
-def bars_with_intervals(measures, chance, xlabel) -> Figure:
+def bars_with_intervals(measures, chance, xlabel, meanings) -> Figure:
     """Draw one bar for each measure, in per cent, with its interval and a line at chance.
+
+    A bar of a trained encoder has the colour of its side, and the bar of a control is hollow.
 
     Parameters
     ----------
     measures : dict of str to Measure
     chance : float
     xlabel : str
+    meanings : sequence of str
+        Of each measure: ``"picture"``, ``"text"`` or ``"control"``.
     """
     figure, axis = subplots(figsize=(7.2, 0.55 * len(measures) + 1.3))
     value, errors = (100 * array for array in with_errors(measures.values()))
     places = np.arange(len(measures))
-    axis.barh(places, value, height=0.6, color=BAR, edgecolor=INK, linewidth=0.8)
+    fills = [{"picture": PICTURE, "text": TEXT, "control": PAPER}[meaning] for meaning in meanings]
+    edges = [CONTROL if fill == PAPER else fill for fill in fills]
+    axis.barh(places, value, height=0.6, color=fills, edgecolor=edges, linewidth=2)
     axis.errorbar(value, places, xerr=errors, fmt="none", ecolor=INK, capsize=4)
     for place, (at, above) in enumerate(zip(value, errors[1], strict=True)):
         axis.text(at + above + 1.5, place, f"{at:.0f} %", va="center", fontsize=10)

@@ -84,7 +84,8 @@ def scores_without(picture, heading, labels, before, after, gone, entered, *, tr
         left, axis = upper.subplots(1, 2, width_ratios=[1, 2.6])
     draw_bare(left, picture, wrapped(heading, 28), side=160, fontsize=10, fontweight="bold")
     places = np.arange(len(labels))
-    axis.barh(places, after, height=0.62, color=BAR, label="without them")
+    axis.barh(places, after, height=0.62, color=ANCHOR, label="without them")
+    axis.axvline(0, color=INK, linewidth=0.8)
     axis.barh(places, before, height=0.62, fill=False, edgecolor=INK, linestyle="--", label="with all anchors")
     rows_down(axis, [f"{label} ✔" if label == truth else label for label in labels], fontsize=9)
     if max(after) > 0:

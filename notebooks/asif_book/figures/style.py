@@ -7,6 +7,7 @@ import io
 import re
 import textwrap
 import threading
+from collections.abc import Iterator
 from urllib.parse import quote
 
 import IPython.display
@@ -21,7 +22,7 @@ from PIL import Image
 from asif_lib.encoders.pictures import open_picture
 from asif_lib.errors import ParameterError
 
-from .palette import BAR, DARK, FAINT, INK, MARK, PAPER, SERIES
+from .palette import ANCHOR, DARK, FAINT, INK, MARK, PAPER, SERIES
 
 _DRAWING = threading.Lock()
 """Matplotlib is not made for threads: one figure is rendered at a time."""
@@ -77,6 +78,7 @@ def in_two_forms(function):
 
     @functools.wraps(function)
     def drawn(*arguments, **options):
+        arguments = [list(each) if isinstance(each, Iterator) else each for each in arguments]  # read twice
         figure = function(*arguments, **options)
         if isinstance(figure, Drawing):
             figure.again = functools.partial(function, *arguments, **options)
@@ -220,7 +222,8 @@ def with_errors(measures):
 def caption_bars(axis, ranking, width):
     """Draw captions (rank, caption, score, own) as bars, the best on top; its own one has another colour and a tick."""
     places, scores = np.arange(len(ranking))[::-1], [score for _, _, score, _ in ranking]
-    drawn = axis.barh(places, scores, color=BAR, edgecolor=INK, linewidth=0.8)
+    drawn = axis.barh(places, scores, color=ANCHOR, edgecolor=INK, linewidth=0.8)  # scores are sums of products
+    axis.axvline(0, color=INK, linewidth=0.8)
     for bar, (*_, own) in zip(drawn, ranking, strict=True):
         if own:
             bar.set(color=MARK, edgecolor=INK, linewidth=1.5)
@@ -285,15 +288,8 @@ def image_html(figure, alt, *, live=False) -> Markup:
     The picture is an SVG that follows the ``color-scheme`` of its page, which JupyterLab sets by its theme. A phone
     shows the narrow form, unless the figure is `live`: redrawn at each turn of a knob.
     """
-    source, size, phone = *_as_image(figure), ()
-    if not live and (again := getattr(figure, "again", None)):
-        _narrow.set(True)
-        try:
-            other = again()
-            _fit(other)
-            phone = _as_image(other)
-        finally:
-            _narrow.set(False)
+    source, size = _as_image(figure)
+    phone = None if live or not getattr(figure, "again", None) else _as_image(narrow_form(figure), inside=" ,")
     image = Markup('<img src="{}" alt="{}" {} style="max-width: 100%; height: auto">').format(source, alt, size)
     return _LIGHT_ON_PAPER + (two_forms(image, *phone) if phone else image)
 
@@ -304,8 +300,22 @@ def two_forms(image, address, size="") -> Markup:
     return Markup("<picture>{}{}</picture>").format(source, image)
 
 
-def _as_image(figure) -> tuple[str, Markup]:
-    """Return a figure as an address that holds it, and its size in pixels as attributes; close one of pyplot's."""
+def narrow_form(figure) -> Drawing:
+    """Draw a figure of `in_two_forms` again, as a phone shows it."""
+    _narrow.set(True)
+    try:
+        other = figure.again()
+        _fit(other)
+    finally:
+        _narrow.set(False)
+    return other
+
+
+def _as_image(figure, inside="") -> tuple[str, Markup]:
+    """Return a figure as an address that holds it, and its size in pixels as attributes; close one of pyplot's.
+
+    In the address, signs that are `inside` are escaped too.
+    """
     for text in figure.findobj(Text) if isinstance(figure, Drawing) else ():
         if "$" in text.get_text() and not _POWER.fullmatch(text.get_text()):
             text.set_parse_math(False)  # a caption may hold dollars
@@ -317,8 +327,8 @@ def _as_image(figure) -> tuple[str, Markup]:
 
         pyplot.close(figure)
     width, height = (figure.get_size_inches() * figure.dpi).round()
-    safe = "!$'()*+-./:;=?@_~" + " ," * (not narrow())  # shorter than base64; in a srcset, these end an address
-    address = "data:image/svg+xml," + quote(_themed(svg.getvalue().decode()), safe=safe)
+    plain = set(" !$'()*+,-./:;=?@_~").difference(inside)  # shorter than base64
+    address = "data:image/svg+xml," + quote(_themed(svg.getvalue().decode()), safe="".join(plain))
     return address, Markup(f'width="{width:.0f}" height="{height:.0f}"')
 
 

@@ -444,8 +444,8 @@ check_error_bound(my_bound)
 
 # %% tags=["hide-input"]
 # Draw some products near T, and what their true cosines may be.
-error = rounded_asked.error + (1 + rounded_asked.error) * rounded_many.error  # (400,)
-draw.show(draw.number_line(products[0], float(error[0]), k))
+error = rounded_asked.error + (1 + rounded_asked.error) * rounded_many.error
+draw.show(draw.number_line(products[0], error, k))
 
 # %% [markdown]
 # ### Exercise 08.4 · Who must be kept?
@@ -536,9 +536,7 @@ record(
     unit="anchors",
     note="50,000 made-up anchors",
 )
-print(
-    f"E = {error[row]:.4f}, T = {thresholds[row]:.4f}, kept from {lowest[row]:.4f} on"
-)
+print(f"E = {error:.4f}, T = {thresholds[row]:.4f}, kept from {lowest[row]:.4f} on")
 print(f"kept for the {len(kept)} pictures: {kept.min()} to {kept.max()} anchors")
 
 # %% [markdown]

@@ -31,17 +31,18 @@ def anchor_bars(picture, heading, rows, *, xlabel, sides=None) -> Figure:
     figure, (left, axis) = subplots(1, 2, figsize=(9.6, 0.62 * len(values) + 1.3), width_ratios=[1, 2.6])
     draw_bare(left, picture, wrapped(heading, 26), side=160, fontsize=10, fontweight="bold")
     for place, (anchor, value) in enumerate(zip(pictures, values, strict=True)):
-        style = {"color": ANCHOR} if value >= 0 else {"color": ANCHOR, "hatch": "//", "edgecolor": PAPER}
-        axis.barh(place, value, height=0.66, **style)
+        look = {"color": ANCHOR} if value >= 0 else {"color": ANCHOR, "hatch": "//", "edgecolor": PAPER}
+        axis.barh(place, value, height=0.66, **look)
         picture_beside(axis, anchor, (value, place), 72, 4 if value >= 0 else -4)
     axis.axvline(0, color=INK, linewidth=0.8)
-    rows_down(axis, [wrapped(caption, 30, 2) for caption in captions], fontsize=9)
+    rows_down(axis, [wrapped(caption, 30, 1 if style.narrow() else 2) for caption in captions], fontsize=9)
     low, high = min(0, *values), max(0, *values)
-    room = 0.18 * (high - low)
+    room = (0.5 if style.narrow() else 0.18) * (high - low)  # for the pictures
     axis.set(xlabel=xlabel, xlim=(low - room if low < 0 else 0, high + room if high > 0 else 0))
     if sides:
         left_side, right_side = (wrapped(side, 28) for side in sides)
-        axis.set_title(f"← {left_side}", loc="left", fontsize=10)
+        below = "\n\n" if style.narrow() else ""
+        axis.set_title(f"← {left_side}{below}", loc="left", fontsize=10)
         axis.set_title(f"{right_side} →", loc="right", fontsize=10)
     speaking = f", left for {sides[0]}, right for {sides[1]}" if sides else ""
     bars = listed(f"{caption} {value:+.3f}" for caption, value in zip(captions, values, strict=True))

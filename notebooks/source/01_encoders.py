@@ -323,7 +323,7 @@ draw.show(draw.neighbour_rows(stamps.pictures, stamps.captions, queries, near, v
 # horse.”?
 
 # %% tags=["hide-input"]
-# Find the nearest captions, and show them in a table.
+# Find the nearest captions, and draw them with their stamps.
 from asif_book.lessons import word_pieces
 
 horse = next((i for i, c in enumerate(stamps.captions) if "horse" in c.lower()), 0)
@@ -331,20 +331,15 @@ rows = [*queries, horse]
 values, near = cosines_with_others(caption_vectors)[rows].topk(3, dim=1)  # (6, 3)
 for text in ("A horse.", "A seahorse.", "A donkey."):
     print(text, "→", *word_pieces(text_encoder, text))
-table = []
-for cosines, neighbours in zip(values.tolist(), near.tolist(), strict=True):
-    found = zip(neighbours, cosines, strict=True)
-    table.append([f"{stamps.captions[j]} ({cosine:.2f})" for j, cosine in found])
-head = ["nearest (cosine)", "second", "third"]
-pd.DataFrame(table, [stamps.captions[i] for i in rows], head)
+draw.show(draw.neighbour_rows(stamps.pictures, stamps.captions, rows, near, values))
 
 # %% [markdown]
-# **What you see.** The first column of the table is the caption. Its neighbours stand
-# to the right, each with its cosine in brackets. Most neighbours share a meaning, even
-# if they share no word. But spelling has an influence. The encoder reads pieces of
-# words, which the lines above the table print; `##` marks a piece that continues a
-# word. A piece of “seahorse” resembles the token “horse”. The last row of the table
-# shows how much this matters.
+# **What you see.** Each row starts with the caption of a framed stamp. Its neighbours
+# stand to the right, each with its cosine. The pictures are there for you; the encoder
+# did not get them. Most neighbours share a meaning, even if they share no word. But
+# spelling has an influence. The encoder reads pieces of words, which the lines above
+# the figure print; `##` marks a piece that continues a word. A piece of “seahorse”
+# resembles the token “horse”. The last row shows how much this matters.
 #
 # If a row names the same caption twice, two stamps have the same caption. Later
 # chapters take care to count them correctly.

@@ -200,6 +200,7 @@ place |= {(m, WAYS[1]): ranks(s.T, same) for m, s in scores.items()}  # (150,) e
 
 # %% tags=["hide-input"]
 # Measure the recalls of all methods, and show them in a table.
+from IPython.display import HTML
 from scipy.stats import hypergeom
 
 rights = same.sum(dim=1).numpy()  # right answers of each question
@@ -216,8 +217,9 @@ for way in WAYS:
         row = {k: f"{m.value:.1%} [{m.low:.0%}, {m.high:.0%}]" for k, m in cells}
         rows[way, method] = row
     rows[way, "chance"] = {f"R@{k}": f"{share:.1%}" for k, share in chance.items()}
+table = pd.DataFrame(rows).T.to_html()
 print(f"{len(test)} questions in each direction")
-pd.DataFrame(rows).T
+HTML(f"<details><summary>All recalls in a table</summary>{table}</details>")
 
 # %% tags=["hide-input"]
 # Draw the recalls, and record those of ASIF.
@@ -242,6 +244,11 @@ for k in (1, 10):
 # difference** is 1 where only the first method is right, −1 where only the second is
 # right, and otherwise 0. If its interval excludes 0, the difference is more than the
 # luck of these questions.
+
+# %% tags=["hide-input"]
+# Draw each question by the methods that are right, in R@10.
+asif, ridge = (place[name, WAYS[0]] < 10 for name in ("ASIF", "ridge"))  # (150,) bool
+draw.paired_squares(asif, ridge, ("ASIF", "ridge"))
 
 # %% tags=["hide-input"]
 # Compare ASIF with each baseline, question by question.

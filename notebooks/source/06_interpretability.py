@@ -923,6 +923,13 @@ pd.DataFrame(table).style.format("{:.3f}")
 repaired_before = failures[(repairs.becomes == repairs.right).to_numpy()].tolist()
 task = FailureTask(model, asked.image, prompts, truth, classes, taken=repaired_before)
 print(f"{len(task.wrong)} wrong decisions to choose from")
+draw.show(
+    draw.labelled_pictures(
+        [asked.pairs.picture[i] for i in task.wrong],
+        [classes[task.predicted[i]] for i in task.wrong],
+        [classes[truth[i]] for i in task.wrong],
+    )
+)
 
 # %% [markdown]
 # ### Exercise 06.6 · A failure of your own

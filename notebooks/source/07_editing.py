@@ -845,6 +845,7 @@ captions = [caption.replace(".", f" {BEN}.") for caption in last_of_each.caption
 ids = ["ben/" + pair_id for pair_id in last_of_each.ids]
 bens_pairs = replace(last_of_each, captions=captions, ids=ids)
 bens = bank.embed(bens_pairs, image_encoder, text_encoder, progress=False)
+draw.show(draw.show_pictures(bens_pairs.pictures, captions, columns=5))
 home = Path(folder.name) / "shared"
 given_by(bank, "Tux Paint").save(home)
 shared = AnchorBank.load(home).add(given_by(lesson(0, 1), "Ada"))

@@ -941,17 +941,16 @@ _, looking = timed(lambda: image_encoder.encode(some, progress=False))
 _, reading = timed(lambda: text_encoder.encode(words, progress=False))
 rates = len(some) / looking, len(words) / reading  # in a second
 wide = {"d_image": z_image.shape[1], "d_text": z_text.shape[1]}
-rows = []
+took = {}
 for name, times in {"this machine": 1, "one 100 times as fast": 100}.items():
     machine = Machine(*(times * rate for rate in rates))
     cost = estimate_costs(1_600_000, 1, network=1.25e9, machine=machine, **wide)
-    took, disk = draw.duration(cost.encode_seconds), f"{cost.bank_bytes / 1e9:.1f} GB"
-    rows.append([name, took, disk])
-columns = ["machine", "to encode 1.6 million pairs", "the bank on disk"]
-pd.DataFrame(rows, columns=columns).style.hide(axis="index")
+    took[name] = cost.encode_seconds
+draw.show(draw.stage_bars({"to encode 1.6 million pairs": took}))
+print(f"the bank on disk: {cost.bank_bytes / 1e9:.1f} GB")
 
 # %% [markdown]
-# **What you see.** The first row uses our small encoders, and this machine's rate of a
+# **What you see.** The first bar uses our small encoders, and this machine's rate of a
 # few seconds: take it as an order of magnitude. The paper's encoders are larger, and
 # there are two of them for images. After the encoding, a new setting costs a search
 # only. This is ASIF's bargain: the model costs one pass over the pairs, and no
@@ -1062,6 +1061,10 @@ for verdict in ("better", "undecided", "worse"):
     for row in found.itertuples():
         print(f"   {row.Index} {in_points(gap_of(row))}")
 print("closest:", full.drop("ASIF").difference.abs().idxmin())
+shown = {
+    "all pairs": {row.Index: gap_of(row) for row in full.drop("ASIF").itertuples()}
+}
+draw.show(draw.interval_dots(shown, xlabel="rival minus ASIF, points", zero=True))
 
 # %% [markdown] tags=["progress"]
 # Which exercises of this chapter have you solved? (Kept on this machine only.)

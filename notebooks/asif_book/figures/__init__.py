@@ -18,7 +18,7 @@ _NAMES = {
     " relative_under_changes star_of_angles",
     "sparse": "four_steps interval_dots line_chart sparse_and_ranking sparse_vector sweep_heatmaps",
     "style": "image_tag show show_pictures thumbnail use_style",
-    "zeroshot": "confusion_matrix scaling trust_curves who_sees_what",
+    "zeroshot": "confusion_matrix paired_squares scaling trust_curves who_sees_what",
 }
 
 _load, __dir__, __all__ = lazy_loader.attach(

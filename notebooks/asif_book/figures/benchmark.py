@@ -4,7 +4,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from .palette import ANCHOR, CONTROL, INK, ON_DARK, ON_LIGHT, PAPER, series_style
-from .style import Drawing, alt, draw_picture, legend_above, listed, narrow, parts, subplots, wrapped
+from .style import Drawing, alt, beside, draw_picture, legend_above, listed, narrow, subplots, wrapped
 
 REFERENCE, RIVAL = series_style(0) | {"color": INK}, series_style(1)
 SHOWN, FADED = 10, 0.25
@@ -123,7 +123,7 @@ def hub_before_after(anchor, caption, pictures, before, after) -> Figure:
     keepers = np.flatnonzero(before)
     keepers = keepers[np.linspace(0, len(keepers) - 1, min(SHOWN, len(keepers))).round().astype(int)]
     figure = Drawing((11, 3.4), 5.6)
-    left, right = parts(figure, [1, 5], [1.3, 3])
+    left, right = beside(figure, [1, 5], [1.3, 3])
     rows = -(-len(keepers) // 5) if narrow() else 1
     draw_picture(left.subplots(), anchor, wrapped(caption, 20), "the hub", frame=ANCHOR)
     for part, name, kept in zip(right.subfigures(2, 1), ("before", "after"), (before, after), strict=True):

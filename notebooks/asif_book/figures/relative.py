@@ -159,7 +159,7 @@ def neighbours_two_ways(queries, reference, others, titles) -> Figure:
     columns = [("the picture", left), (titles[0], middle), (titles[1], others)]
     if style.narrow():  # a picture stands before both of its rows of neighbours
         columns = [(head, [[*q, *row] for q, row in zip(left, rows, strict=True)]) for head, rows in columns[1:]]
-    for part, (head, rows) in zip(style.parts(figure, [1.15, top, top], [1, 1]), columns, strict=True):
+    for part, (head, rows) in zip(style.beside(figure, [1.15, top, top], [1, 1]), columns, strict=True):
         part.suptitle(head, fontsize=10, fontweight="bold")
         for axes, row in zip(part.subplots(len(rows), len(rows[0]), squeeze=False), rows, strict=True):
             for axis, (picture, caption, mark) in zip(axes, row, strict=True):

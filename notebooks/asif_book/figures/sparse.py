@@ -87,7 +87,7 @@ def sparse_and_ranking(query, relative, vectors, pictures, captions, ranking) ->
     """
     figure = Drawing((11, 6.4), 14)
     upper, lower = figure.subfigures(2, 1, height_ratios=[2.2 if style.narrow() else 2.6, 1])
-    left, right = style.parts(upper, [1, 1], [1.6, 1])
+    left, right = style.beside(upper, [1, 1], [1.6, 1])
     _cosines_and_entries(*left.subplots(2, 1), relative, vectors)
     bars = right.subplots()
     style.caption_bars(bars, ranking, 28)

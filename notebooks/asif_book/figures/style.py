@@ -153,7 +153,7 @@ def show_pictures(pictures, titles=None, *, columns=6, title="") -> Figure:
     return alt(figure, f"{title or f'{len(pictures)} pictures'}: {names}")
 
 
-def parts(figure, widths, heights):
+def beside(figure, widths, heights):
     """Divide a figure into parts of these relative widths beside each other; in the narrow form below, of `heights`."""
     if narrow():
         return figure.subfigures(len(heights), 1, height_ratios=heights)

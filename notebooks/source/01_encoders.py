@@ -711,6 +711,8 @@ table.loc["chance"] = f"{1 / len(once):.1%}", f"{10 / len(once):.1%}", "50.0%"
 name = "a picture's own caption above a wrong one, embeddings cut to equal width"
 record(name, below["cut"], note="chance 50 %")
 print(f"{width} dimensions")
+xlabel = "wrong captions below the right one"
+draw.show(draw.interval_dots({"share": below}, xlabel=xlabel, chance=0.5))
 table
 
 # %% [markdown]

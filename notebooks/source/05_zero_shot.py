@@ -135,8 +135,7 @@ settings = sweep(
 winner = settings.value.idxmax()
 fraction, p = settings.fraction[winner], int(settings.p[winner])
 print(f"chosen: k = {fraction:g} n, p = {p:g}")
-table = settings.pivot(index="fraction", columns="p", values="value")
-table.style.format("{:.1%}").format_index("{:g}")
+draw.show(draw.sweep_heatmaps({"validation": settings}, value="mean of R@1 and R@10"))
 
 # %% [markdown]
 # The choice is made. From here on $k/n$ and $p$ stay as they are. For the test,

@@ -363,7 +363,8 @@ found = [smallest_removal(model, asked.image[[i]], classes) for i in failures]
 def stamps_of(table, rows):
     """Small pictures of some rows of a table, as HTML."""
     shown = zip(table.picture[rows], table.caption[rows], strict=True)
-    return " ".join(draw.image_tag(*each, 44) for each in shown)
+    tags = "".join(draw.image_tag(*each, 44) for each in shown)
+    return f'<span style="white-space: nowrap">{tags}</span>'
 
 
 repairs = pd.DataFrame(

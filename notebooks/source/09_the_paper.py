@@ -216,6 +216,11 @@ missed = (rows.difference_low > 0) | (rows.difference_high < 0)
 missed = rows[missed & (rows.verdict == "undecided")]
 missed = [f"{r.method}, {r.size} pairs" for r in missed.itertuples(index=False)]
 print("the interval excludes 0, but undecided:", "; ".join(missed) or "no row")
+by_size = {
+    f"{size} pairs": {row.method: gap_of(row) for row in part.itertuples()}
+    for size, part in rows.groupby("size")
+}
+draw.show(draw.interval_dots(by_size, xlabel="rival minus ASIF, points", zero=True))
 columns = ["size", "method", "rival minus ASIF", "p-value (Holm)", "verdict"]
 rows[columns].style.hide(axis="index")
 

@@ -125,10 +125,10 @@ def inverted_index(asked, pairs, picture, texts) -> HTML:
     """
     entries, lists = picture.to_dense()[0], texts.to_dense()  # (n,), (t, n)
     products = entries * lists  # (t, n)
-    order = entries.argsort(descending=True)[: int((entries > 0).sum())].tolist()
+    order = (products.sum(dim=0) + 1e-9 * entries).argsort(descending=True)[: int((entries > 0).sum())].tolist()
     rows = [
         {"picture": image_tag(pairs.picture[i], "the anchor's picture", 72), "caption": pairs.caption[i],
-         "cells": products[:, i].tolist(), "entry": float(entries[i])} for i in order[:LISTS]
+         "cells": products[:, i].tolist()} for i in order[:LISTS]
     ]  # fmt: skip
     rest = {"cells": products[:, order[LISTS:]].sum(dim=1).tolist(), "count": len(order) - LISTS}
     return self_contained(

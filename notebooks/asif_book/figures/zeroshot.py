@@ -76,6 +76,7 @@ def trust_curves(reliable, covered) -> Figure:
         axis.xaxis.set_major_formatter(lambda v, _: f"{v:.0%}")
         axis.yaxis.set_major_formatter(lambda v, _: f"{v:.0%}")
         axis.grid(alpha=0.3)
+    figure.get_layout_engine().set(wspace=0.06)  # the last tick of one panel and the first of the next stand apart
     legend_above(figure, left, 3)
 
     def shares(tables, word, column):

@@ -11,7 +11,7 @@ from asif_book.figures.templates import filled
 
 TEMPLATES = Path(__file__).parent / "templates"
 BOOK = "ASIF: an image–text model without training"
-PHONE = 340
+PHONE = 320
 """Pixels that a table may take on a phone, where a letter takes 7, and the space between two columns 10."""
 _LOADING = {"src", "href", "xlink:href", "srcset", "poster", "data"}
 """Attributes with an address that a browser fetches by itself."""

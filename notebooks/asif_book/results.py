@@ -194,17 +194,11 @@ def result_rows(results: dict[str, Result]) -> list[tuple[str, str, str, str]]:
     return rows
 
 
-def numbers_by_chapter(results: dict[str, Result]) -> dict[str, list[dict]]:
-    """Add to each row of `result_rows` where a chart of 0 to 100 % draws it: value, interval, chance; by chapter."""
+def by_chapter(results: dict[str, Result]) -> dict[str, list[tuple]]:
+    """Return for each chapter its results, each with its row of `result_rows`."""
     found = {}
-    ordered = sorted(results.items(), key=lambda item: _chapter(item[1]))
-    for (_, entry), row in zip(ordered, result_rows(results), strict=True):
-        chance = re.search(r"chance:? (\d[\d.]*) ?%", entry["note"])
-        drawn = {"at": 100 * entry["value"], "ci": [100 * end for end in entry["ci"] or ()]}
-        drawn |= {"share": not entry["unit"] and entry["value"] >= 0, "chance": chance and float(chance[1])}
-        found.setdefault(_chapter(entry), []).append(
-            drawn | dict(zip(("what", "value", "ends", "n"), row, strict=True))
-        )
+    for entry, row in zip(sorted(results.values(), key=_chapter), result_rows(results), strict=True):
+        found.setdefault(_chapter(entry), []).append((entry, *row))
     return found
 
 

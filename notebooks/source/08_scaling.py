@@ -618,7 +618,7 @@ for name, (mine, where) in answers.items():
 model = ASIF(bank.subset(stamps.splits["train"]), device=device)
 some = stamps.splits["test"][:8]
 lists = model.images(bank.image[some[:1]]), model.texts(bank.text[some])
-draw.inverted_index(bank.pairs.iloc[some], model.bank.pairs, *lists)
+draw.inverted_index(model.bank, *lists, bank.pairs.iloc[some])
 
 # %% [markdown]
 # ### Exercise 08.5 · An inverted index

@@ -227,18 +227,6 @@ def test_contents_and_neighbours(tmp_path):
     assert ids == ["B", "Part", "k-&-more", "Part-2"]
 
 
-def test_a_wide_table_has_cards_for_a_phone_whose_cells_bring_the_words_above_them(tmp_path):
-    frame = "<table><thead><tr><th></th><th></th><th colspan='2'>k = 800</th></tr>"
-    frame += "<tr><th>a</th><th>b</th><th>recall of it</th><th>x</th></tr></thead><tbody>"
-    frame += f"<tr><th rowspan='2'>one</th><td>{'m' * 50}</td><td>1</td><td>2</td></tr>"
-    frame += "<tr><td>3</td><td>4</td><td>5</td></tr></tbody></table>"
-    cell = new_code_cell("frame", outputs=[new_output("execute_result", {"text/html": frame})])
-    narrow, wide = Tags(page_of(tmp_path, "# Title\n\n| a | b |\n|---|---|\n| 1 | 2 |", cell)).find_all("table")
-    assert "cards" not in narrow.get("class", []) and wide["class"] == ["cards"]
-    above = [cell["data-above"] for cell in wide.find_all("td") if cell.has_attr("data-above")]
-    assert above == ["b", "k = 800 recall of it", "k = 800 x"] * 2
-
-
 def test_a_picture_brings_its_upright_form(tmp_path):
     write(tmp_path / "notebooks" / "01_anchors.ipynb")
     for name in ("method.svg", "method_upright.svg", "alone.svg"):

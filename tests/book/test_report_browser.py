@@ -352,7 +352,7 @@ def test_by_keyboard(small, open_page):
 def test_on_a_phone_code_scrolls_in_its_box_tables_become_cards_and_contents_are_folded(small, open_page):
     page = open_page(small / "00_strangers.html", PHONE)
     assert overflow(page) == 0 and page.evaluate(SIDEWAYS) == []
-    cell = page.locator("table.cards td").nth(1)
+    cell = page.locator("table.cards tbody td").nth(1)
     assert "column 1" in cell.evaluate("cell => getComputedStyle(cell, '::before').content")
     page.locator("[data-beyond]:visible").first.wait_for()  # in the first frame, a script looks which boxes scroll
     for label in ("code", "formula"):

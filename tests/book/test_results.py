@@ -119,14 +119,6 @@ def test_table_shows_fractions_as_percent_and_units_as_they_are():
     assert results_table({}) == "No results recorded yet."
 
 
-def test_a_chart_has_value_interval_and_chance_of_shares_only():
-    record("R@1", 0.3, ci=(0.25, 0.4), n=9, note="chance 6.8%")
-    record("gap", 2.0, unit="points")
-    share, gap = results.numbers_by_chapter(load_results())[""]
-    assert (share["share"], share["at"], share["chance"]) == (True, 30, 6.8) and share["ci"] == pytest.approx([25, 40])
-    assert (gap["share"], gap["value"], gap["chance"]) == (False, "2.0 points", None)
-
-
 def test_table_follows_the_chapters_whatever_ran_last():
     for chapter in ("05_evaluation", "02_anchors"):
         with run_of(chapter, {}):

@@ -8,7 +8,7 @@ from matplotlib.ticker import LogLocator
 from asif_lib.errors import ParameterError
 
 from .palette import ANCHOR, BAR, FAINT, INK, MARK, MARKERS, ON_LIGHT, SERIES, series_style
-from .style import alt, image_tag, legend_above, listed, rows_down, subplots
+from .style import alt, drawn_pairs, image_tag, legend_above, listed, rows_down, subplots
 from .templates import self_contained
 
 LISTS = 8
@@ -114,26 +114,24 @@ def number_line(products, error, k) -> Figure:
     return alt(figure, f"Products around T, in place {k}, each with a span of 2E = {2 * error:.4f} around it. {words}")
 
 
-def inverted_index(asked, pairs, picture, texts) -> HTML:
+def inverted_index(bank, picture, texts, asked) -> HTML:
     """Draw the anchors of a picture as rows, texts as columns; a cell is lit where the text is in the anchor's list.
 
     Parameters
     ----------
-    asked, pairs : DataFrames
-        With the columns ``picture`` and ``caption``: of the texts, the first of which is the picture's; of the anchors.
+    bank : AnchorBank
+        The n anchors.
     picture, texts : SparseVectors of one row and of t rows
+    asked : DataFrame
+        Of the t texts, with the columns ``picture`` and ``caption``; the first picture is the one that is asked about.
     """
-    entries, lists = picture.to_dense()[0], texts.to_dense()  # (n,), (t, n)
-    products = entries * lists  # (t, n)
-    order = (products.sum(dim=0) + 1e-9 * entries).argsort(descending=True)[: int((entries > 0).sum())].tolist()
-    rows = [
-        {"picture": image_tag(pairs.picture[i], "the anchor's picture", 72), "caption": pairs.caption[i],
-         "cells": products[:, i].tolist()} for i in order[:LISTS]
-    ]  # fmt: skip
-    rest = {"cells": products[:, order[LISTS:]].sum(dim=1).tolist(), "count": len(order) - LISTS}
+    products = picture.to_dense() * texts.to_dense()  # (t, n)
+    order = products.sum(dim=0).argsort(descending=True)[: picture.indices.shape[1]].tolist()
     return self_contained(
-        "lists", picture=image_tag(asked.picture.iloc[0], "the picture", 72), texts=asked.caption.tolist(), rows=rows,
-        rest=rest, largest=float(products.max()), lit=int((products > 0).sum()), cells=texts.values.numel(),
+        "lists", picture=image_tag(asked.picture.iloc[0], "the picture", 72), texts=asked.caption.tolist(),
+        rows=drawn_pairs(bank, order[:LISTS], products[:, order[:LISTS]].T), kept=len(order),
+        rest=products[:, order[LISTS:]].sum(dim=1).tolist(), scores=products.sum(dim=1).tolist(),
+        largest=float(products.max()), lit=int((products > 0).sum()), cells=texts.values.numel(),
     )  # fmt: skip
 
 

@@ -106,11 +106,11 @@ def subplots(rows=1, columns=1, *, figsize, **options):
     if across == 1 and "width_ratios" in options:  # a picture beside a chart
         cells = np.minimum(tall[:, None], np.multiply(0.75 * figsize[0] / sum(wide), wide)).ravel()
     figure = Drawing(figsize, cells.sum())
-    grid, axes = figure.add_gridspec(rows * down, across, height_ratios=cells), np.empty((rows, columns), object)
-    for row, column in np.ndindex(rows, columns):
-        shared = {f"share{x}": axes[0, 0] for x in "xy" if options.get(f"share{x}")}
-        axes[row, column] = figure.add_subplot(grid[row * down + column // across, column % across], **shared)
-    axes = axes if options.get("squeeze") is False else axes.squeeze()
+    shared = {name: options[name] for name in ("sharex", "sharey") if name in options}
+    axes = figure.subplots(rows * down, across, height_ratios=cells, squeeze=False, **shared).reshape(rows, -1)
+    for axis in axes[:, columns:].flat:
+        axis.set_axis_off()
+    axes = axes[:, :columns] if options.get("squeeze") is False else axes[:, :columns].squeeze()
     return figure, axes if axes.ndim else axes.item()
 
 

@@ -22,7 +22,7 @@ from asif_lib.files import ROOT, build_dir, write_whole
 from ..chapters import Chapter, heading
 from ..contents import METHOD, METHOD_ALT, put_between
 from ..editions import CHAPTERS, GUIDE
-from ..results import BEGIN, END, load_results, numbers_by_chapter, results_path, results_table
+from ..results import BEGIN, END, by_chapter, load_results, results_path, results_table
 from .page import BOOK, layout
 from .rendering import render, render_page, to_html
 from .running import ReportError, was_repeated
@@ -138,7 +138,7 @@ def _method(notebooks: Path) -> Markup:
 
 
 def _index(entries: list[dict], around: dict, method: Markup, parameters: dict, edition: str) -> str:
-    results = numbers_by_chapter(load_results()) if results_path().exists() else {}
+    results = by_chapter(load_results()) if results_path().exists() else {}
     facts = {
         "profile": parameters["profile"],
         "device": f"{parameters['device']} ({platform.machine()}, {os.cpu_count()} CPU cores)",

@@ -11,8 +11,6 @@ from asif_book.figures.templates import filled
 
 TEMPLATES = Path(__file__).parent / "templates"
 BOOK = "ASIF: an image–text model without training"
-PHONE = 320
-"""Pixels that a table may take on a phone, where a letter takes 7, and the space between two columns 10."""
 _LOADING = {"src", "href", "xlink:href", "srcset", "poster", "data"}
 """Attributes with an address that a browser fetches by itself."""
 
@@ -44,14 +42,9 @@ def pictures_without_text(body: BeautifulSoup) -> list[Tag]:
 
 
 def make_accessible(body: BeautifulSoup) -> None:
-    """Mark the headers of tables, and put wide content into boxes that scroll by keyboard.
-
-    On a phone, each row of a wide table becomes a card, whose cells bring the words above their columns.
-    """
+    """Mark the headers of tables, and put wide content into boxes that scroll by keyboard."""
     for table in body.find_all("table"):
         _name_headers(table)
-        if "drawn" not in table.get("class", ""):
-            _name_cells(table)
         _scrolls(table.wrap(body.new_tag("div", attrs={"class": "scroll"})), "table")
     for code in body.find_all("pre"):
         _scrolls(code, "code" if code.code or code.find_parent(class_="highlight") else "output")
@@ -84,26 +77,6 @@ def _name_headers(table: Tag) -> None:
         elif not header.get("scope"):
             group = "group" if header.get("colspan" if header.find_parent("thead") else "rowspan", "1") != "1" else ""
             header["scope"] = ("col" if header.find_parent("thead") else "row") + group
-
-
-def _name_cells(table: Tag) -> None:
-    """Give the cells of a table that is too wide for a phone the words above their columns: ``data-above``."""
-    heads, widths = [], {}
-    for row in table.find_all("tr"):
-        cells, at = row.find_all(["th", "td"]), 0
-        if not row.find_parent("thead"):
-            at = len(heads) - sum(int(cell.get("colspan", 1)) for cell in cells)  # what spans rows stands on the left
-        for cell in cells:
-            for column in range(at, at := at + int(cell.get("colspan", 1))):
-                heads += [""] * (column + 1 - len(heads))
-                words = cell.get_text(" ", strip=True)
-                if row.find_parent("thead"):
-                    heads[column] = f"{heads[column]} {words}".strip()
-                elif cell.name == "td":
-                    cell["data-above"] = heads[column]
-                widths[column] = max([widths.get(column, 0), *map(len, words.split())])
-    if sum(7 * letters + 10 for letters in widths.values()) > PHONE:
-        table["class"] = [*table.get("class", []), "cards"]
 
 
 def loads_from_elsewhere(page: str) -> list[str]:

@@ -9,6 +9,8 @@ from nbformat import NotebookNode
 
 SETTINGS = "asif"
 """Key of a notebook's metadata with the settings of its run, which the opening cell of the source brings."""
+WHAT_YOU_SEE = "<details><summary>Open this after the run</summary>\n\n", "\n\n</details>"
+"""Around the paragraph that answers a guess, in a notebook."""
 FOLDED = "hide-input"
 """Tag of a cell whose code only plumbs. A comment in its first line says what it does; the other lines are folded."""
 IF_DRAWN = "if-drawn"

@@ -43,7 +43,7 @@ from asif_lib.errors import AsifError
 from asif_lib.files import ROOT, write_whole
 
 from . import contents
-from .chapters import FOLDED, SETTINGS, Chapter, heading, label_of, tags_of
+from .chapters import FOLDED, SETTINGS, WHAT_YOU_SEE, Chapter, heading, label_of, tags_of
 
 NOT_ATTEMPTED = 'raise NotImplementedError("your turn")'
 CHAPTERS = "[0-9][0-9]_*"
@@ -78,10 +78,14 @@ def editions(source: Path | str) -> tuple[NotebookNode, NotebookNode]:
     metadata = _METADATA | {"title": title, SETTINGS: {"cell_seconds": CELL_SECONDS} | settings}
     student, solved = new_notebook(metadata=metadata), new_notebook(metadata=metadata)
     seen: Counter[tuple[str, str]] = Counter()
+    asked = False
     for number, cell in enumerate(written, start=1):
         if "teacher" in tags_of(cell):
             continue
         texts = _split(cell.source, "exercise" in tags_of(cell), f"{source.name}, cell {number}")
+        if cell.cell_type == "markdown":
+            text, asked = _folded_answers(cell.source, asked)
+            texts = text, text
         identity = (cell.cell_type, cell.source)
         cell |= {"id": _cell_id(source.stem, *identity, seen[identity])}
         cell.metadata = {k: v for k, v in cell.metadata.items() if not k.startswith("lines_to_")}
@@ -246,6 +250,17 @@ def _expected(source_dir: Path, out_dir: Path) -> Iterator[tuple[Path, bytes]]:
 def _cell_id(chapter: str, cell_type: str, source: str, occurrence: int) -> str:
     identity = "\0".join([chapter, cell_type, source, str(occurrence)])
     return hashlib.sha256(identity.encode()).hexdigest()[:12]
+
+
+def _folded_answers(text: str, asked: bool) -> tuple[str, bool]:
+    """Fold each "What you see" that follows a guess; return the text, and whether it ends with an open guess."""
+    parts = text.split("\n\n")
+    for at, part in enumerate(parts):
+        if asked and part.startswith("**What you see.**") and not part.endswith(":"):  # its list would stay open
+            parts[at] = part.join(WHAT_YOU_SEE)
+            asked = False
+        asked = part.startswith("**Before you run") or (asked and not part.startswith("#"))
+    return "\n\n".join(parts), asked
 
 
 def _split(text: str, is_exercise: bool, where: str) -> tuple[str, str]:

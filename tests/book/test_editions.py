@@ -195,6 +195,16 @@ def test_a_folded_cell_hides_its_code_in_both_editions(house):
         assert [text.splitlines()[0] for text in hidden[1:]] == ["# Draw the squares."]  # the first sets up Colab
 
 
+def test_what_answers_a_guess_is_folded_until_the_reader_has_run_the_cell(house):
+    source = house[0] / "04_sparsification.py"
+    asked = "# %% [markdown]\n# ## Guess\n#\n# **Before you run the next cell:** how many?\n"
+    seen = "# %% [markdown]\n# **What you see.** Two.\n#\n# **What you see.** Three.\n"
+    source.write_text(f"{SOURCE}\n{asked}\n# %%\n1 + 1\n\n{seen}", encoding="utf-8")
+    for path in build(*house):
+        text = read(path).cells[-1].source
+        assert text == "**What you see.** Two.".join(editions.WHAT_YOU_SEE) + "\n\n**What you see.** Three."
+
+
 def test_a_folder_without_chapters_is_an_error(tmp_path):
     with pytest.raises(SourceError, match="holds no chapter"):
         check(tmp_path, tmp_path)

@@ -6,11 +6,12 @@ from urllib.parse import unquote
 
 import pytest
 from bs4 import BeautifulSoup
-from nbformat.v4 import new_code_cell
+from nbformat.v4 import new_code_cell, new_markdown_cell
 from pages import barriers
 from playwright.sync_api import expect
 from test_report import PARAMETERS_CELL, write
 
+from asif_book.chapters import WHAT_YOU_SEE
 from asif_book.editions import CHAPTERS
 from asif_book.report import build_report, schedule
 from asif_book.results import RUN_VARIABLE
@@ -69,8 +70,10 @@ def small(tmp_path_factory):
     write(folder / "notebooks" / "00_strangers.ipynb", FIRST, PARAMETERS_CELL, new_code_cell(SHOW), folded)
     write(
         folder / "notebooks" / "01_encoders.ipynb",
-        "# 01 · Encoders",
+        "# 01 · Encoders\n\n**Before you run the next cell:** what is six times seven?",
         PARAMETERS_CELL,
+        "print('The product:', 6 * 7)",
+        new_markdown_cell("**What you see.** It is larger than forty.".join(WHAT_YOU_SEE) + "\n\nOn we go."),
         "# Next:\n\n[00](00_strangers.ipynb)",
     )
     with pytest.MonkeyPatch.context() as patch:
@@ -142,7 +145,7 @@ SIDEWAYS = """() => [...document.querySelectorAll("main *")]
 LOOK = """() => {
   const shown = (element) => element.checkVisibility({ contentVisibilityAuto: true }) && element.offsetHeight > 0;
   const code = [...document.querySelectorAll(".code .highlight")];
-  const height = code.filter(shown).reduce((sum, box) => sum + box.offsetHeight, 0);
+  const height = code.filter((box) => !box.closest("details:not([open])")).reduce((sum, box) => sum + box.offsetHeight, 0);
   const picture = [...document.querySelectorAll("main img")].find(shown).getBoundingClientRect();
   const share = height / document.documentElement.scrollHeight;
   document.querySelectorAll("main details").forEach((fold) => { fold.open = true; });
@@ -188,8 +191,10 @@ def test_code_is_mostly_folded_and_never_cut_and_the_method_stands_on_the_first_
     page = open_page(chapters / "index.html", {"width": 1280, "height": 800})
     for path in sorted(chapters.glob("0*.html")):  # in the appendix the code is what is taught
         page.goto(path.as_uri())
+        page.locator(".answer").evaluate_all("answers => answers.forEach((answer) => { answer.open = true; })")
+        page.wait_for_function("[...document.querySelectorAll('.answer .code')].every((code) => code.checkVisibility())")
         seen = page.evaluate(LOOK)
-        assert seen["cells"] > 10 and 0 < seen["share"] <= 0.2, path.stem
+        assert seen["cells"] > 10 and 0 < seen["share"] <= 0.15, path.stem
         assert seen["long"] == [] and seen["cut"] == 0, path.stem
         assert 0 < seen["top"] < seen["bottom"] <= 800, path.stem
 
@@ -377,6 +382,22 @@ def test_without_scripts_the_page_is_complete_and_shows_no_dead_controls(small, 
     assert page.get_by_role("heading", name="A long section").is_visible()
     assert page.locator(".contents summary").is_visible() and page.get_by_role("link", name="Next").is_visible()
     assert page.get_by_role("searchbox").count() == page.get_by_role("button").count() == 0
+
+
+def test_a_guess_comes_before_what_answers_it(small, open_page):
+    def answers(page):
+        return [page.get_by_text(words).is_visible() for words in ("The product: 42", "larger than forty", "On we go")]
+
+    path = small / "01_encoders.html"
+    page = open_page(path)
+    assert answers(page) == [False, False, True]
+    page.get_by_label("Your guess").fill("fifty")
+    page.get_by_role("button", name="Show the result").press("Enter")
+    assert answers(page) == [True, True, True] and page.get_by_text("Your guess: fifty").is_visible()
+    page = open_page(path)
+    page.emulate_media(media="print")
+    assert page.get_by_text("larger than forty").is_visible()
+    assert answers(open_page(path, java_script_enabled=False)) == [True, True, True]
 
 
 def test_on_paper(small, open_page):

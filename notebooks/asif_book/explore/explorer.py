@@ -9,14 +9,17 @@ import nbformat
 import traitlets
 from markupsafe import Markup
 
+from asif_book.figures.method import LABELS as TURNED
+from asif_book.figures.method import SILHOUETTE
 from asif_book.figures.palette import ANCHOR, PICTURE, TEXT
 from asif_book.figures.style import image_tag
 from asif_book.widgets.browser import find_anchors
 from asif_book.widgets.parts import FOLDER, TEMPLATES, Answer, Pager, bare, wide
-from asif_book.widgets.upload import Picker, parse_labels, ranking
+from asif_book.widgets.upload import MOST_LABELS, Picker, parse_labels
 from asif_lib.defaults import BARE_TEMPLATE, DEFAULT_P
 from asif_lib.errors import AsifError, PictureError, first_names
-from asif_lib.settings import default_k
+from asif_lib.settings import Settings, check_k, default_k
+from asif_lib.zeroshot import make_prompts
 
 from .question import Question, answer_without, explain, to_notebook
 
@@ -77,7 +80,7 @@ class Download(anywidget.AnyWidget):
 
 # The page
 
-PER_PAGE, PICTURES_PER_PAGE = 8, 24
+PER_PAGE, PICTURES_PER_PAGE = 8, 15
 MOST_KNOWN = 30
 NO_UPLOAD = ("upload one first, under 1 Picture", "")
 NO_PICTURE = "No picture has these words in its caption: try fewer words."
@@ -88,6 +91,9 @@ HELD_OUT = (
 K = "Of the similarities to all anchors, only the k largest are kept. The others become 0."
 P = "Each kept similarity is raised to the power p. The larger p is, the more the largest similarities weigh."
 LABELS = "an animal, a plant, a vehicle, food"
+FIRST_LABELS = ", ".join((*TURNED, "horse", "bird"))
+"""For the picture `SILHOUETTE`: its answer turns without the anchor that decides."""
+NO_ANSWER = "There is no answer: correct the field that has a box beside it."
 ORDERS = [
     ("contribution to the first label", ("first", False)),
     ("what speaks for the first label against the second", ("difference", False)),
@@ -101,7 +107,7 @@ class Explorer(ipywidgets.VBox):
     def __init__(self, copy):
         self.copy, self.explanation, self.without = copy, None, None
         self._make_controls()
-        self._choose_from()
+        self._choose_from(SILHOUETTE)
         self._show_history()
         self._connect()
         super().__init__(self._layout())
@@ -116,11 +122,13 @@ class Explorer(ipywidgets.VBox):
             layout={"width": "auto"},
         )  # fmt: skip
         known = self.copy.known  # a label and its embedding, without a prompt around it
-        self.labels = _text("Labels, commas between", ", ".join(list(known.rows)[:4]) if known else LABELS)
+        first = FIRST_LABELS if SILHOUETTE in set(stored.pairs["id"]) else LABELS
+        self.labels = _text("Labels, commas between", ", ".join(list(known.rows)[:4]) if known else first)
         self.known = Status(words=f"Known labels: {first_names(known.rows, MOST_KNOWN)}." if known else "")
         self.template = _text("Prompt, {} for the label", "{}" if known else BARE_TEMPLATE)
         self.k = ipywidgets.IntText(value=default_k(len(stored)), description="Entries kept, k", **_wide("21em"))
         self.p = ipywidgets.FloatText(value=DEFAULT_P, description="Exponent, p", **_wide("21em"))
+        self.wrong = {control: Answer() for control in (self.labels, self.template, self.k, self.p)}
         self.outcome, self.near, self.result = Status(), Status(), Answer()
         self.picker = Picker(self.result, self.copy.upload, self.receive)
         self.order = ipywidgets.Dropdown(options=ORDERS, description="Sorted by", **_wide())
@@ -153,19 +161,30 @@ class Explorer(ipywidgets.VBox):
         self.anchors.observe(lambda _: self._show_without(), "ticked")
 
     def _layout(self):
-        return [
-            ipywidgets.HTML(PAGE.about(self.copy.stored.name, len(self.copy.stored))),
+        name = self.copy.stored.name
+        question = [
             _heading("1 Picture"), self.words, self.pictures, self.turn, self.chosen, self.picker,
             self.held_out, _note(HELD_OUT),
-            _heading("2 Labels"), self.labels, self.known, self.template, self.k, _note(K), self.p, _note(P),
-            _heading("3 Ranking"), self.outcome, self.near, self.result,
+            _heading("2 Labels"), *self._field(self.labels), self.known, *self._field(self.template),
+            *self._field(self.k), _note(K), *self._field(self.p), _note(P),
+        ]  # fmt: skip
+        answer = [_heading("3 Ranking"), self.outcome, self.near, self.result, self.outcome_without]
+        reasons = [
             _heading("4 Anchors that decided"), self.order, self.pager, self.anchors, self.anchor_trouble,
-            _heading("5 Without the ticked anchors"), self.outcome_without, self.untick, self.result_without,
-            _heading("6 Edit the working copy"), _row(self.remove, self.undo), self.new, self.caption, self.add,
+            _heading("5 New without the ticked anchors"), self.untick, self.result_without,
+        ]  # fmt: skip
+        return [
+            ipywidgets.HTML(PAGE.about(name, len(self.copy.stored))),
+            _box("asif-columns", _box("", *question), _box("", _box("asif-answer", *answer), *reasons)),
+            _heading("6 Edit the working copy"), ipywidgets.HTML(PAGE.working_copy(name)),
+            _row(self.remove, self.undo), self.new, self.caption, self.add,
             self.edited, self.edit_trouble, ipywidgets.HTML("<h3>History of the working copy</h3>"), self.history,
             _heading("7 Keep"), self.export, self.exported, self.export_trouble,
             self.save, self.saving, _row(self.yes, self.no), self.saved,
         ]  # fmt: skip
+
+    def _field(self, control):
+        return control, self.wrong[control]
 
     # -- the question ------------------------------------------------------------------------------------
 
@@ -184,6 +203,20 @@ class Explorer(ipywidgets.VBox):
         self.pictures.value = picture  # asks, if it is another one
         if self.explanation is None:
             self.ask()
+
+    def _check(self):
+        """Show beside each field what is wrong with its value; return whether all of them can be used."""
+        checks = {
+            self.labels: lambda text: make_prompts(parse_labels(text), ["{}"]),
+            self.template: lambda text: make_prompts(["label"], [text]),
+            self.k: lambda k: check_k(k, len(self.copy.bank)),
+            self.p: lambda p: Settings(p=p).checked(len(self.copy.bank)),
+        }
+        for control, check in checks.items():
+            self.wrong[control].clear()
+            with self.wrong[control].guarded():
+                check(control.value)
+        return not any(answer.page.value for answer in self.wrong.values())
 
     def _show_pictures(self):
         shown = self.listed[self.turn.rows_of(len(self.listed))]
@@ -204,13 +237,12 @@ class Explorer(ipywidgets.VBox):
         name = bare(self.copy.name_of(picture)) if picture else ""
         self.chosen.value = PAGE.chosen(name, picture) if picture else NO_PICTURE
         self.picker.words = []
-        self.result.trouble.outputs = ()
-        with self.result.guarded():
-            self.explanation = explain(self.copy, self.question())
-            answer, tag = self.explanation.answer, picture_tag(self.copy.file_of(picture), name, 128)
-            self.result.page.value = PAGE.answer(name, tag, ranking(answer.labels, answer.scores[0]))
+        self.result.clear()
+        if self._check():
+            with self.result.guarded():
+                self.explanation = explain(self.copy, self.question())
         found, coverage = self.explanation, self.copy.coverage
-        self.outcome.words = ranking_words(found) if found else ""
+        self.outcome.words = ranking_words(found) if found else "" if self.result.page.value else NO_ANSWER
         self.near.alarm = bool(found and coverage and coverage.unfamiliar(found.familiarity))
         self.near.words = near_words(found, coverage) if found else ""
         if found:
@@ -239,15 +271,17 @@ class Explorer(ipywidgets.VBox):
             answer.clear()
         self.edited.words = self.exported.words = ""
         self.remove.description = f"Remove the ticked anchors ({len(ticked)})"
-        self.outcome_without.words = "" if ticked else "No anchor is ticked."
-        if not self.explanation:
-            self.outcome_without.words = "There is no answer yet: see “3 Ranking”."
-        if self.outcome_without.words:
-            return
-        with self.result_without.guarded():
-            self.without = answer_without(self.explanation, ticked)
-            self.result_without.page.value = without_html(self.explanation, self.without)
-            self.outcome_without.words = without_words(self.explanation, self.without)
+        self.outcome_without.words = "Tick an anchor to see the answer without it." if self.explanation else ""
+        if self.explanation and ticked:
+            with self.result_without.guarded():
+                self.outcome_without.words = ""
+                self.without = answer_without(self.explanation, ticked)
+                self.result_without.page.value = entered_html(self.explanation, self.without)
+                self.outcome_without.words = without_words(self.explanation, self.without)
+        if self.explanation:
+            picture = self.pictures.value
+            tag = picture_tag(self.copy.file_of(picture), bare(self.copy.name_of(picture)), 128)
+            self.result.page.value = PAGE.answer(tag, *ranked(self.explanation, self.without), MOST_LABELS, ANCHOR)
 
     # -- uploads -----------------------------------------------------------------------------------------
 
@@ -286,7 +320,7 @@ class Explorer(ipywidgets.VBox):
         self.exported.words = ""
         with self.export_trouble.guarded():
             if self.explanation is None:
-                raise AsifError("there is no answer to export yet: see what stands under “3 Ranking”")
+                raise AsifError("there is no answer to export yet: see “3 Ranking”")
             notebook = to_notebook(self.copy, self.explanation, self.anchors.ticked if self.without else ())
             name = f"asif-explorer-{time.strftime('%Y%m%d-%H%M%S')}.ipynb"
             self.exported.words = f"Saved as {name}, where your browser puts downloads."
@@ -338,6 +372,11 @@ def _note(text):
 
 def _heading(text):
     return ipywidgets.HTML(f"<h2>{text}</h2>")
+
+
+def _box(name, *widgets):
+    box = ipywidgets.VBox(widgets)
+    return box.add_class(name) if name else box
 
 
 def _row(*widgets):
@@ -430,11 +469,16 @@ def without_words(explanation, without) -> str:
     return f"{start} “{label}” would be first, with {after.values:.3f}; “{before[0]}” no longer is."
 
 
-def without_html(explanation, without) -> str:
-    """Return the scores with and without the removed anchors, and the anchors that enter, as HTML."""
+def ranked(explanation, without):
+    """Return (label, score, score without the ticked anchors or None), the first one first; and the first without."""
+    after = without.scores[0].tolist() if without else [None] * len(explanation.order)
+    rows = [(label, score, after[i]) for (label, score), i in zip(explanation.ranking, explanation.order, strict=True)]
+    return rows, max(rows, key=lambda row: row[2])[0] if without else None
+
+
+def entered_html(explanation, without) -> str:
+    """Return the anchors that enter where the ticked ones were, as HTML."""
     labels, pairs, entered = explanation.answer.labels, explanation.model.bank.pairs, without.entered
-    order = without.scores[0].argsort(descending=True, stable=True).tolist()
-    scores = [(labels[i], without.before[0, i].item(), without.scores[0, i].item()) for i in order]
     keys = [("image", 0), *(("text", row) for row in range(len(labels)))]
     parts = [entered[(entered.side == side) & (entered.row == row)] for side, row in keys]
     names = ["the picture", *(f"“{label}”" for label in labels)]
@@ -446,4 +490,4 @@ def without_html(explanation, without) -> str:
         ]
         for part in parts
     ]  # fmt: skip
-    return PAGE.without(scores, list(zip(names, map(len, parts), figures, strict=True)), MOST_ENTERED)
+    return PAGE.entered(list(zip(names, map(len, parts), figures, strict=True)), MOST_ENTERED)

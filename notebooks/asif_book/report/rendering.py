@@ -20,7 +20,7 @@ from nbformat import NotebookNode
 from asif_book.figures.style import two_forms
 from asif_lib.files import ROOT
 
-from ..chapters import FOLDED, IF_DRAWN, PROGRESS, Chapter, heading, label_of, tags_of
+from ..chapters import FOLDED, IF_DRAWN, PROGRESS, WHAT_YOU_SEE, Chapter, heading, label_of, tags_of
 from ..contents import NEIGHBOURS
 from ..editions import NOT_ATTEMPTED, published_at
 from . import page as pages
@@ -134,6 +134,8 @@ def for_paper(notebook: NotebookNode) -> NotebookNode:
     for cell in list(notebook.cells):
         if IF_DRAWN in tags_of(cell) and not above:
             notebook.cells.remove(cell)
+        if cell.cell_type == "markdown":  # the page's script folds what answers a guess
+            cell.source = re.sub("(.*?)".join(map(re.escape, WHAT_YOU_SEE)), r"\1", cell.source, flags=re.S)
         if label := _label(cell):
             cell.metadata["label"] = label
         outputs = cell.get("outputs", [])

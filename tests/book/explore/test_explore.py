@@ -237,10 +237,14 @@ def page(copy):
     return page
 
 
-def troubles(widget):
+def parts(widget):
+    """A widget and all that it holds."""
+    return [widget] + [part for child in getattr(widget, "children", ()) for part in parts(child)]
+
+
+def troubles(page):
     """The stack traces that the page shows."""
-    found = list(widget.outputs) if isinstance(widget, ipywidgets.Output) else []
-    return found + [one for child in getattr(widget, "children", ()) for one in troubles(child)]
+    return [one for part in parts(page) if isinstance(part, ipywidgets.Output) for one in part.outputs]
 
 
 def test_the_page_shows_ranking_anchors_counterfactual_and_what_an_edit_changes(page, copy):
@@ -254,7 +258,9 @@ def test_the_page_shows_ranking_anchors_counterfactual_and_what_an_edit_changes(
     assert (top["id"], re.findall(r"\d\.\d+(?=\n)", top["numbers"][0])) == (first["id"], numbers)
     page.anchors.ticked = [top["id"]]
     expected = answer_without(explanation, [top["id"]])
-    assert f"{expected.scores[0, 0]:.4f}" in page.result_without.page.value
+    shown = re.findall(r"(?<=>)\d\.\d{3}(?=<)", page.result.page.value)
+    pairs = zip(explanation.answer.scores[0].tolist(), expected.scores[0].tolist(), strict=True)
+    assert sorted(shown) == sorted(f"{score:.3f}" for pair in pairs for score in pair)
     assert "New in the top k of the picture: " in page.result_without.page.value
     page.remove.click()
     assert page.anchors.ticked == [] and top["id"] not in [one["id"] for one in page.anchors.page["anchors"]]
@@ -262,6 +268,15 @@ def test_the_page_shows_ranking_anchors_counterfactual_and_what_an_edit_changes(
     page.undo.click()
     assert page.outcome.words == before and f"removed {top['id']}" not in page.history.value
     assert troubles(page) == []
+
+
+def test_the_first_tick_on_the_stamps_turns_the_answer(stamps_bank, text_encoder, tmp_path):
+    copy = WorkingCopy(stamps_bank.save(tmp_path / "stamps"), tmp_path / "session", device="cpu")
+    copy._encoders["text"] = text_encoder
+    page = Explorer(copy)
+    assert page.outcome.words.startswith("“sheep” is first")
+    page.anchors.ticked = [page.anchors.page["anchors"][0]["id"]]
+    assert "“kangaroo” would be first" in page.outcome_without.words
 
 
 def test_the_page_lists_all_anchors_page_by_page_and_sorts_them(page):
@@ -311,14 +326,16 @@ def test_a_picture_without_a_file_is_chosen_by_its_caption(page, copy):
 
 
 def test_bad_input_is_a_sentence_where_it_belongs_and_goes_away(page, copy):
-    page.k.value = 0
-    assert "k = 0" in page.result.page.value and page.anchors.page["anchors"] == []
-    assert page.outcome.words == page.near.words == "" and "nothing to show" in page.pager.text.value
-    assert page.outcome_without.words == "There is no answer yet: see “3 Ranking”."
-    page.k.value = 12
-    page.labels.value = "a frog, a frog"
-    assert "twice" in page.result.page.value
-    page.labels.value = "a frog, a bird"
+    def said():
+        return [answer.page.value for answer in page.wrong.values()]
+
+    page.k.value, page.labels.value, page.template.value, page.p.value = 0, "a frog, a frog", "a photo", -1
+    for words, found in zip(["twice", "needs one {}", "k = 0", "p = -1"], said(), strict=True):  # each at its field
+        assert words in found
+    assert page.anchors.page["anchors"] == [] and page.result.page.value == page.outcome_without.words == ""
+    assert page.outcome.words.startswith("There is no answer") and "nothing to show" in page.pager.text.value
+    page.k.value, page.labels.value, page.template.value, page.p.value = 12, "a frog, a bird", "a photo of {}.", 2
+    assert said() == ["", "", "", ""] and "is first with" in page.outcome.words
     page.k.value = 119
     page.anchors.ticked = [page.anchors.page["anchors"][0]["id"]]
     assert "fewer than the k = 119" in page.result_without.page.value
@@ -526,7 +543,7 @@ def test_the_page_lists_the_known_labels(external, tmp_path):
     np.savez(file, labels=labels, embeddings=np.random.default_rng(0).normal(size=(40, 384)).astype("float32"))
     page = Explorer(WorkingCopy(folder, tmp_path / "session", device="cpu", labels_from=file))
     assert page.known.words == f"Known labels: {', '.join(labels[:30])} and 10 more."
-    assert page.known in page.children
+    assert page.known in parts(page)
 
 
 def test_a_picture_cannot_be_uploaded_without_its_encoder(external, ball, tmp_path):

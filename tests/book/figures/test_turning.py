@@ -73,8 +73,10 @@ def test_the_picture_is_small_and_moves_only_where_motion_is_wanted(committed):
     assert not re.search(r"<animate|<set|<script|https?://(?!www\.w3\.org/2000/svg)", committed)
 
 
-def test_the_motion_ends(committed):
-    assert set(re.findall(r"animation: \w+ (\S+ \S+) }", committed)) == {"12s 5"}
+def test_the_motion_runs_once_and_ends_on_both_sums(committed):
+    assert set(re.findall(r"animation: \w+ ([^}]+) }", committed)) == {"5s forwards"}
+    for name in re.findall(r"\.(first|without) { animation: (\w+)", committed.replace(".new, ", "")):
+        assert re.search(rf"@keyframes {name[1]} .*100% {{ opacity: 1 }}", committed), name
 
 
 def test_the_picture_is_well_formed_and_tells_itself_in_words():

@@ -30,6 +30,7 @@ document.addEventListener("DOMContentLoaded", () => {
   rowsAsCards(document.querySelectorAll("main .scroll > table:not(.drawn)"));
   focusOnlyWhatScrolls(document.querySelectorAll("main [tabindex='0']"));
   openToPrint();
+  for (const words of document.querySelectorAll(".text > p > strong:first-child")) guessFirst(words);
   const initial = new URLSearchParams(location.search).get("find");
   for (const form of document.querySelectorAll("#page-search")) search(form, document.querySelector("main"), initial);
   for (const form of document.querySelectorAll("#book-search")) searchBook(form, document.querySelector(".found"));
@@ -96,6 +97,39 @@ function focusOnlyWhatScrolls(boxes) {
     look.observe(box);
     box.addEventListener("scroll", () => show(box), { passive: true });
   }
+}
+
+// "Before you run …": a field for a guess, and what follows, up to "What you see", opens after it
+function guessFirst(words) {
+  if (!words.textContent.startsWith("Before you run")) return;
+  const question = words.parentElement, asked = question.closest(".text"), hidden = [];
+  let cell = asked.nextElementSibling;
+  for (; cell?.matches(".code"); cell = cell.nextElementSibling) hidden.push(cell);
+  const seen = cell?.querySelector(":scope > p:first-child > strong:first-child");
+  if (!hidden.length) return;
+  const form = document.createElement("form"), answer = document.createElement("details"), guessed = document.createElement("p");
+  form.className = "guess";
+  form.innerHTML = "<label>Your guess <input autocomplete='off'></label> <button>Show the result</button>";
+  answer.className = "answer";
+  answer.innerHTML = "<summary>The result</summary>";
+  answer.append(guessed, ...hidden);
+  if (seen?.textContent.startsWith("What you see")) {
+    const text = document.createElement("div");
+    text.className = "text";
+    text.append(seen.parentElement);
+    answer.append(text);
+  }
+  asked.after(form, answer);
+  answer.addEventListener("toggle", () => {
+    const guess = form.querySelector("input").value.trim();
+    guessed.textContent = guess && `Your guess: ${guess}`;
+    form.hidden = answer.open;
+  });
+  form.addEventListener("submit", (event) => {
+    event.preventDefault();
+    answer.open = true;
+    answer.querySelector("summary").focus();
+  });
 }
 
 function openToPrint() {

@@ -145,7 +145,8 @@ SIDEWAYS = """() => [...document.querySelectorAll("main *")]
 LOOK = """() => {
   const shown = (element) => element.checkVisibility({ contentVisibilityAuto: true }) && element.offsetHeight > 0;
   const code = [...document.querySelectorAll(".code .highlight")];
-  const height = code.filter((box) => !box.closest("details:not([open])")).reduce((sum, box) => sum + box.offsetHeight, 0);
+  const open = code.filter((box) => !box.closest("details:not([open])"));
+  const height = open.reduce((sum, box) => sum + box.offsetHeight, 0);
   const picture = [...document.querySelectorAll("main img")].find(shown).getBoundingClientRect();
   const share = height / document.documentElement.scrollHeight;
   document.querySelectorAll("main details").forEach((fold) => { fold.open = true; });
@@ -192,7 +193,8 @@ def test_code_is_mostly_folded_and_never_cut_and_the_method_stands_on_the_first_
     for path in sorted(chapters.glob("0*.html")):  # in the appendix the code is what is taught
         page.goto(path.as_uri())
         page.locator(".answer").evaluate_all("answers => answers.forEach((answer) => { answer.open = true; })")
-        page.wait_for_function("[...document.querySelectorAll('.answer .code')].every((code) => code.checkVisibility())")
+        seen = "[...document.querySelectorAll('.answer .code')].every((code) => code.checkVisibility())"
+        page.wait_for_function(seen)
         seen = page.evaluate(LOOK)
         assert seen["cells"] > 10 and 0 < seen["share"] <= 0.15, path.stem
         assert seen["long"] == [] and seen["cut"] == 0, path.stem

@@ -792,7 +792,7 @@ def answers_of(bank):
 
 # %% tags=["hide-input"]
 # Store the embeddings in fewer bytes, and measure what changes.
-rows = []
+rows, gaps = [], {}
 for dtype in (torch.float32, torch.float16, torch.bfloat16):
     name = str(dtype).removeprefix("torch.")
     chosen, recall = answers_of(taught.to(dtype))
@@ -804,6 +804,7 @@ for dtype in (torch.float32, torch.float16, torch.bfloat16):
         continue
     gap = compare_decisions(chosen == test.labels, precise == test.labels)
     of_stamps = paired_difference(recall, precise_recall, seed)
+    gaps[name] = {"clothing: accuracy": gap, "stamps: mean recall": of_stamps}
     record(
         f"embeddings stored as {name} instead of float32: "
         "change of accuracy on Fashion-MNIST",
@@ -813,6 +814,8 @@ for dtype in (torch.float32, torch.float16, torch.bfloat16):
     )
     changed = f"{(chosen != precise).sum()} of {len(chosen)}"
     rows.append([*cells, changed, in_points(gap, 2), in_points(of_stamps, 2)])
+xlabel = "change against float32, points, 95 % interval"
+draw.show(draw.interval_dots(gaps, xlabel=xlabel, zero=True))
 columns = ["stored as", "MB at 1.6 M pairs, 768 + 384", "clothing: accuracy"]
 columns += ["decisions changed", "change, 95 % interval", "stamps: mean recall"]
 pd.DataFrame(rows, columns=columns).style.hide(axis="index")

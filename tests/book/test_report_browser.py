@@ -128,7 +128,7 @@ def open_page(browser):
 
 # words below 11 pixels, but for the indices of formulas, and figures, whose smallest words are 8 points at 110 dpi
 SMALL = """() => {
-  const found = [...document.querySelectorAll(".output .figure img")]
+  const found = [...document.querySelectorAll(".output .figure img[width]")]
     .filter((image) => image.offsetWidth * image.currentCSSZoom * 8 * 110 / 72 / image.naturalWidth < 10.9);
   const walker = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
   while (walker.nextNode()) {

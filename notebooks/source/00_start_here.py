@@ -6,8 +6,6 @@
 #
 # <details><summary>Goals, minutes, what runs</summary>
 #
-# **After this chapter you can**
-#
 # - say in two sentences how ASIF turns two separate models into one image–text model;
 # - compute the cosine of two vectors, the only comparison that the whole method uses;
 # - ask the model to choose among labels that you wrote yourself;

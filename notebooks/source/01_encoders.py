@@ -5,8 +5,6 @@
 #
 # <details><summary>Goals, minutes, what runs</summary>
 #
-# **After this chapter you can**
-#
 # - say what identifies an encoder, and why its preprocessing belongs to it;
 # - compute a matrix of cosines and find nearest neighbours with it;
 # - judge by eye and by number whether neighbours make sense;

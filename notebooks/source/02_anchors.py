@@ -5,8 +5,6 @@
 #
 # <details><summary>Goals, minutes, what runs</summary>
 #
-# **After this chapter you can**
-#
 # - say what an anchor is and what a bank of anchors holds;
 # - look closely at a data set: groups, captions that occur twice, near-duplicate
 #   pictures, odd captions;

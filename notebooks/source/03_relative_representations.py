@@ -5,8 +5,6 @@
 #
 # <details><summary>Goals, minutes, what runs</summary>
 #
-# **After this chapter you can**
-#
 # - compute a relative representation and say what its rows and columns mean;
 # - show, and measure, that a rotation and a change of scale leave it unchanged;
 # - say what a shift breaks and how centring repairs it;

@@ -9,8 +9,6 @@
 #
 # <details><summary>Goals, minutes, what runs</summary>
 #
-# **After this chapter you can**
-#
 # - carry out the four steps of sparsification by hand: top $k$, clamp, power,
 #   normalise;
 # - turn the knobs $k$ and $p$, and look at the vector of one picture;

@@ -9,8 +9,6 @@
 #
 # <details><summary>Goals, minutes, what runs</summary>
 #
-# **After this chapter you can**
-#
 # - find the captions of held-out stamps, and compare ASIF with five baselines, question
 #   by question;
 # - classify pictures by class names that the model never saw, your own pictures too;

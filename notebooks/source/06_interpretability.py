@@ -9,8 +9,6 @@
 #
 # <details><summary>Goals, minutes, what runs</summary>
 #
-# **After this chapter you can**
-#
 # - take a wrong decision apart, and a right one, anchor by anchor;
 # - remove anchors from the bank, exactly, and see which label is left;
 # - measure whether the named anchors really decide, and what a repair costs elsewhere;

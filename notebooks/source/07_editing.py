@@ -9,8 +9,6 @@
 #
 # <details><summary>Goals, minutes, what runs</summary>
 #
-# **After this chapter you can**
-#
 # - teach the model a new kind of picture, with one to twenty pairs of each class;
 # - choose $k$ and $p$ again, since the best ones move with the bank;
 # - prove that nothing changed elsewhere, which is more than failing to find a change;

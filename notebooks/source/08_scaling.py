@@ -10,8 +10,6 @@
 #
 # <details><summary>Goals, minutes, what runs</summary>
 #
-# **After this chapter you can**
-#
 # - say where time and memory go, and compute both before you run anything;
 # - search any number of anchors in a memory that you state;
 # - compute with 8 bits of precision and prove that the answer is exact all the same;
@@ -439,8 +437,7 @@ check_error_bound(my_bound)
 # the anchors from $T$ upwards: each product may be too small by $E$, and $T$ may be too
 # large by $E$.
 #
-# The next figure draws a few of these products as dots, and around each dot the places
-# where the true cosine may lie.
+# Each dot is a product, its bar the places where the true cosine may lie.
 
 # %% tags=["hide-input"]
 # Draw some products near T, and what their true cosines may be.

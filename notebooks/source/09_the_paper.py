@@ -10,8 +10,6 @@
 #
 # <details><summary>Goals, minutes, what runs</summary>
 #
-# **After this chapter you can**
-#
 # - read the paper's table, and say what it compares and what it does not;
 # - compare many methods on the same pairs, and name a winner only where you may;
 # - say what a hub is, and correct scores for hubs in two ways;

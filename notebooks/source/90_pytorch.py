@@ -5,8 +5,6 @@
 #
 # <details><summary>Goals, minutes, what runs</summary>
 #
-# **After this chapter you can**
-#
 # - read the shape of a tensor, and pick rows, columns and entries;
 # - say along which dimension a sum, a mean or a length is taken;
 # - line up two shapes from the right, and tell whether they fit;

@@ -194,6 +194,14 @@ def result_rows(results: dict[str, Result]) -> list[tuple[str, str, str, str]]:
     return rows
 
 
+def by_chapter(results: dict[str, Result]) -> dict[str, list[tuple]]:
+    """Return for each chapter its results, each with its row of `result_rows`."""
+    found = {}
+    for entry, row in zip(sorted(results.values(), key=_chapter), result_rows(results), strict=True):
+        found.setdefault(_chapter(entry), []).append((entry, *row))
+    return found
+
+
 def _chapter(entry: Result) -> str:
     return entry["run"]["chapter"] if "run" in entry else ""
 

@@ -4,7 +4,7 @@
 # > **Question.** One model has only ever looked at pictures. Another has only ever read
 # > text. Can they understand each other, if nobody trains them to?
 #
-# **After this chapter you can**
+# <details><summary>Goals, minutes, what runs</summary>
 #
 # - say in two sentences how ASIF turns two separate models into one image–text model;
 # - compute the cosine of two vectors, the only comparison that the whole method uses;
@@ -18,6 +18,8 @@
 # **What runs** A few hundred captioned pictures: the stamps of the free drawing program
 # Tux Paint. This takes about 15 seconds on 2 CPU cores. The first run also fetches and
 # encodes the pictures: allow a minute or two.
+#
+# </details>
 
 # %% tags=["parameters"]
 profile = "offline"  # or "hub": larger encoders, as in the paper
@@ -167,7 +169,7 @@ by_chance = len(kept[0]) * len(kept[1]) / len(bank)
 print(f"anchors kept by the picture {len(kept[0])}, by the words {len(kept[1])}")
 print(f"by both {len(kept[0] & kept[1])}; by two unrelated choices: {by_chance:.1f}")
 
-# %% tags=["figure", "hide-input"]
+# %% tags=["hide-input"]
 # Draw the strongest anchors of the picture and of the words.
 titles = ["the picture of a kangaroo", "the words “a photo of a kangaroo.”"]
 draw.show(draw.two_profiles(pictures[[0]], texts[[0]], bank.pairs, titles))

@@ -3,7 +3,7 @@
 #
 # > **Question.** What does a frozen encoder know, and what can it not compare?
 #
-# **After this chapter you can**
+# <details><summary>Goals, minutes, what runs</summary>
 #
 # - say what identifies an encoder, and why its preprocessing belongs to it;
 # - compute a matrix of cosines and find nearest neighbours with it;
@@ -19,6 +19,8 @@
 # **What runs** The stamps of the train and validation splits; the test split stays
 # closed. This takes about 20 seconds on 2 CPU cores. In the first run, two encoders
 # read all pictures: allow a minute or two more.
+#
+# </details>
 
 # %% tags=["parameters"]
 profile = "offline"  # or "hub": larger encoders, as in the paper
@@ -319,7 +321,7 @@ draw.show(draw.neighbour_rows(stamps.pictures, stamps.captions, queries, near, v
 # horse.”?
 
 # %% tags=["hide-input"]
-# Find the nearest captions, and show them in a table.
+# Find the nearest captions, and draw them with their stamps.
 from asif_book.lessons import word_pieces
 
 horse = next((i for i, c in enumerate(stamps.captions) if "horse" in c.lower()), 0)
@@ -327,20 +329,15 @@ rows = [*queries, horse]
 values, near = cosines_with_others(caption_vectors)[rows].topk(3, dim=1)  # (6, 3)
 for text in ("A horse.", "A seahorse.", "A donkey."):
     print(text, "→", *word_pieces(text_encoder, text))
-table = []
-for cosines, neighbours in zip(values.tolist(), near.tolist(), strict=True):
-    found = zip(neighbours, cosines, strict=True)
-    table.append([f"{stamps.captions[j]} ({cosine:.2f})" for j, cosine in found])
-head = ["nearest (cosine)", "second", "third"]
-pd.DataFrame(table, [stamps.captions[i] for i in rows], head)
+draw.show(draw.neighbour_rows(stamps.pictures, stamps.captions, rows, near, values))
 
 # %% [markdown]
-# **What you see.** The first column of the table is the caption. Its neighbours stand
-# to the right, each with its cosine in brackets. Most neighbours share a meaning, even
-# if they share no word. But spelling has an influence. The encoder reads pieces of
-# words, which the lines above the table print; `##` marks a piece that continues a
-# word. A piece of “seahorse” resembles the token “horse”. The last row of the table
-# shows how much this matters.
+# **What you see.** Each row starts with the caption of a framed stamp. Its neighbours
+# stand to the right, each with its cosine. The pictures are there for you; the encoder
+# did not get them. Most neighbours share a meaning, even if they share no word. But
+# spelling has an influence. The encoder reads pieces of words, which the lines above
+# the figure print; `##` marks a piece that continues a word. A piece of “seahorse”
+# resembles the token “horse”. The last row shows how much this matters.
 #
 # If a row names the same caption twice, two stamps have the same caption. Later
 # chapters take care to count them correctly.
@@ -488,7 +485,7 @@ check_same_group_share(same_group_share)
 # **Before you run the next cell:** sort the five rows by what you expect. Is the
 # untrained network at chance?
 
-# %% tags=["figure"]
+# %%
 from sklearn.feature_extraction.text import CountVectorizer
 
 from asif_lib.evaluation.benchmark.control_encoders import colour_histogram
@@ -510,7 +507,8 @@ for name, z in embeddings.items():
 measures = {name: mean_with_interval(hit, seed) for name, hit in same_group.items()}
 chance = np.mean([(group == g).sum() - 1 for g in group]) / (n - 1)
 xlabel = "nearest neighbour of the same group (% of stamps)"
-draw.show(draw.bars_with_intervals(measures, chance, xlabel))
+meanings = ["picture", "control", "control", "text", "control"]
+draw.show(draw.bars_with_intervals(measures, chance, xlabel, meanings))
 
 # %% tags=["hide-input"]
 # Compare the encoders with their controls, and record the shares.
@@ -711,6 +709,8 @@ table.loc["chance"] = f"{1 / len(once):.1%}", f"{10 / len(once):.1%}", "50.0%"
 name = "a picture's own caption above a wrong one, embeddings cut to equal width"
 record(name, below["cut"], note="chance 50 %")
 print(f"{width} dimensions")
+xlabel = "wrong captions below the right one"
+draw.show(draw.interval_dots({"share": below}, xlabel=xlabel, chance=0.5))
 table
 
 # %% [markdown]

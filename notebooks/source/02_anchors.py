@@ -3,7 +3,7 @@
 #
 # > **Question.** Are captions of similar pictures similar?
 #
-# **After this chapter you can**
+# <details><summary>Goals, minutes, what runs</summary>
 #
 # - say what an anchor is and what a bank of anchors holds;
 # - look closely at a data set: groups, captions that occur twice, near-duplicate
@@ -22,6 +22,8 @@
 # **What runs** All stamps with the two encoders, whose embeddings come from the cache.
 # This takes about 25 seconds on 2 CPU cores; in the first run allow a minute or two
 # more.
+#
+# </details>
 
 # %% tags=["parameters"]
 profile = "offline"  # or "hub": larger encoders, as in the paper
@@ -58,6 +60,13 @@ from asif_book.checks import (
     check_suspicion,
 )
 
+# %% tags=["hide-input"]
+# Draw two pairs of similar pictures, with their captions.
+stamps = load_pairs("stamps")
+alike = ["A pig.", "A Tamworth pig."], ["A red apple.", "A pomegranate."]
+pairs = [[stamps.captions.index(caption) for caption in two] for two in alike]
+draw.show(draw.picture_pairs(stamps.pictures, stamps.captions, pairs, columns=2))
+
 # %% [markdown]
 # ## 1 · A bank of anchors
 #
@@ -73,7 +82,6 @@ from asif_book.checks import (
 names = PROFILES[profile]
 image_encoder = load_image_encoder(names.image_encoder, device=device)
 text_encoder = load_text_encoder(names.text_encoder, device=device)
-stamps = load_pairs("stamps")
 bank = AnchorBank.build(stamps, image_encoder, text_encoder)
 five = np.random.default_rng(seed).choice(len(bank), 5, replace=False)  # rows to draw
 draw.two_matrices(bank, sorted(five), order=[2, 0, 4, 1, 3])
@@ -512,7 +520,7 @@ draw.show(draw.shuffle_control(panels))
 # **Before you run the next cell:** the share of common neighbours for other $k$: does
 # it grow as chance does?
 
-# %% tags=["figure", "hide-input"]
+# %% tags=["hide-input"]
 # Draw the neighbours in common for each k.
 by_k = [mutual_neighbours(image_similarity, text_similarity, k) for k in ks]
 measured = [mean_with_interval(shared, seed) for shared in by_k]

@@ -3,7 +3,7 @@
 #
 # > **Question.** What stays the same when coordinates change?
 #
-# **After this chapter you can**
+# <details><summary>Goals, minutes, what runs</summary>
 #
 # - compute a relative representation and say what its rows and columns mean;
 # - show, and measure, that a rotation and a change of scale leave it unchanged;
@@ -19,6 +19,8 @@
 # **What runs** The stamps: the training split as anchors, the validation split as new
 # pictures; the test split stays closed. This takes about 20 seconds on 2 CPU cores with
 # the embeddings in the cache.
+#
+# </details>
 
 # %% tags=["parameters"]
 profile = "offline"  # or "hub": larger encoders, as in the paper
@@ -127,7 +129,7 @@ draw.relative_matrix(new, anchors, four, i=1, j=2)
 # **Before you run the next cell:** which of the changes will leave the three cosines
 # unchanged?
 
-# %% tags=["figure"]
+# %%
 angle = np.deg2rad(50)
 turn = np.array([[np.cos(angle), np.sin(angle)], [-np.sin(angle), np.cos(angle)]])
 changes = {  # each turns rows (m, 2) into rows (m, 2)

@@ -7,7 +7,7 @@
 # that anchor. ASIF does not compare these lists as they are. It forgets most of the
 # entries first, and gives the large entries more weight.
 #
-# **After this chapter you can**
+# <details><summary>Goals, minutes, what runs</summary>
 #
 # - carry out the four steps of sparsification by hand: top $k$, clamp, power,
 #   normalise;
@@ -24,6 +24,8 @@
 # **What runs** The stamps of the train split as anchors, the stamps of the validation
 # split as questions; the test split stays closed. This takes about 20 seconds on 2 CPU
 # cores, once the embeddings are in the cache.
+#
+# </details>
 
 # %% tags=["parameters"]
 profile = "offline"  # or "hub": larger encoders, as in the paper
@@ -230,7 +232,7 @@ check_sparsify(my_sparsify)
 # **Before you run the next cell:** the six most similar anchors now compete with all
 # others. About what share of all the cosines is below zero?
 
-# %% tags=["figure"]
+# %%
 k = round(0.1 * n)
 vectors = {f"p = {p}": sparsify(relative, k, p) for p in (1, 2, 8)}
 first_six = vectors["p = 2"].indices[0, :6].tolist()  # the most similar anchors

@@ -7,7 +7,7 @@
 # measure it properly. The pictures had no part in any choice. Chance and simpler
 # methods stand beside the model, and each number has an interval.
 #
-# **After this chapter you can**
+# <details><summary>Goals, minutes, what runs</summary>
 #
 # - find the captions of held-out stamps, and compare ASIF with five baselines, question
 #   by question;
@@ -25,6 +25,8 @@
 # **What runs** All stamps, and some thousand pictures of Fashion-MNIST. About 25
 # seconds on 2 CPU cores, once the embeddings are in the cache; the first time, a minute
 # more.
+#
+# </details>
 
 # %% tags=["parameters"]
 profile = "offline"  # or "hub": larger encoders, from the hub
@@ -66,6 +68,24 @@ image_encoder, text_encoder, pairs, everything = open_chapter(profile, device)
 train, validation, test = (pairs.splits[s] for s in ("train", "validation", "test"))
 print(f"{len(train)} stamps for training, {len(validation)} for validation")
 print(f"{len(test)} for the test")
+
+# %% tags=["hide-input"]
+# Draw eight answers of a model whose settings nobody has chosen yet.
+from asif_book.lessons import STAMP_CLASSES, with_classes
+
+classes = sorted(STAMP_CLASSES.values())
+rows, truth = with_classes(pairs, validation, classes)
+rows, truth = rows[:8], truth[:8]
+model = ASIF(everything.subset(train), device=device, text_encoder=text_encoder)
+given = model.classify(everything.image[rows], classes).predicted
+draw.show(
+    draw.labelled_pictures(
+        [pairs.pictures[i] for i in rows],
+        [classes[c] if c >= 0 else "nothing decides" for c in given],
+        [classes[c] for c in truth],
+        columns=8,
+    )
+)
 
 # %% [markdown]
 # ## 1 · Choose first, on the validation split
@@ -113,8 +133,7 @@ settings = sweep(
 winner = settings.value.idxmax()
 fraction, p = settings.fraction[winner], int(settings.p[winner])
 print(f"chosen: k = {fraction:g} n, p = {p:g}")
-table = settings.pivot(index="fraction", columns="p", values="value")
-table.style.format("{:.1%}").format_index("{:g}")
+draw.show(draw.sweep_heatmaps({"validation": settings}, value="mean of R@1 and R@10"))
 
 # %% [markdown]
 # The choice is made. From here on $k/n$ and $p$ stay as they are. For the test,
@@ -178,6 +197,7 @@ place |= {(m, WAYS[1]): ranks(s.T, same) for m, s in scores.items()}  # (150,) e
 
 # %% tags=["hide-input"]
 # Measure the recalls of all methods, and show them in a table.
+from IPython.display import HTML
 from scipy.stats import hypergeom
 
 rights = same.sum(dim=1).numpy()  # right answers of each question
@@ -194,10 +214,11 @@ for way in WAYS:
         row = {k: f"{m.value:.1%} [{m.low:.0%}, {m.high:.0%}]" for k, m in cells}
         rows[way, method] = row
     rows[way, "chance"] = {f"R@{k}": f"{share:.1%}" for k, share in chance.items()}
+table = pd.DataFrame(rows).T.to_html()
 print(f"{len(test)} questions in each direction")
-pd.DataFrame(rows).T
+HTML(f"<details><summary>All recalls in a table</summary>{table}</details>")
 
-# %% tags=["figure", "hide-input"]
+# %% tags=["hide-input"]
 # Draw the recalls, and record those of ASIF.
 for k in (1, 10):
     dots = {way: {m: found[way, m][f"R@{k}"] for m in methods} for way in WAYS}
@@ -220,6 +241,11 @@ for k in (1, 10):
 # difference** is 1 where only the first method is right, −1 where only the second is
 # right, and otherwise 0. If its interval excludes 0, the difference is more than the
 # luck of these questions.
+
+# %% tags=["hide-input"]
+# Draw each question by the methods that are right, in R@10.
+asif, ridge = (place[name, WAYS[0]] < 10 for name in ("ASIF", "ridge"))  # (150,) bool
+draw.paired_squares(asif, ridge, ("ASIF", "ridge"))
 
 # %% tags=["hide-input"]
 # Compare ASIF with each baseline, question by question.
@@ -1027,7 +1053,7 @@ for name, (asif, s, true) in asked.items():
     sure[name] = probabilities(s, t).amax(dim=1).numpy()
     correct[name] = correct[f"{name}, T = 1"] = s.argmax(dim=1).numpy() == true
 
-# %% tags=["figure", "hide-input"]
+# %% tags=["hide-input"]
 # Draw the reliability of the confidence, and what silence brings; record both.
 from asif_lib.evaluation import calibration_error
 

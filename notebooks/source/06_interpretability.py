@@ -7,7 +7,7 @@
 # that you can look at. So we can ask a decision for its reasons, take some reasons
 # away, and see the new decision.
 #
-# **After this chapter you can**
+# <details><summary>Goals, minutes, what runs</summary>
 #
 # - take a wrong decision apart, and a right one, anchor by anchor;
 # - remove anchors from the bank, exactly, and see which label is left;
@@ -24,6 +24,8 @@
 # are in the cache. Two cells take most of it, and say so. $k$ and $p$ stay as they were
 # chosen in chapter 05. The test split is opened once, in the last section. (The audit
 # of section 6 counts its pairs among all others, and chooses nothing by them.)
+#
+# </details>
 
 # %% tags=["parameters"]
 profile = "offline"  # or "hub": larger encoders, from the hub
@@ -84,6 +86,14 @@ images, texts = model.images(asked.image), model.texts(prompts)  # sparse vector
 answers = model.classify(images, classes)
 given = answers.predicted.numpy()  # (64,), -1 where nothing decides
 print(f"accuracy on {len(asked)} validation stamps: {accuracy(given, truth, seed)}")
+
+# %% tags=["hide-input"]
+# Draw the first two right answers, with the share of each deciding anchor.
+shown = []
+for i in np.flatnonzero(given == truth)[:2].tolist():
+    reasons = contributions(images[[i]], texts[[given[i]]], bank.pairs)
+    shown.append((asked.pairs.picture[i], f"called “{classes[given[i]]}”", reasons))
+draw.show(draw.deciding_anchors(shown))
 
 # %% [markdown]
 # ## 1 · A decision taken apart
@@ -346,21 +356,29 @@ scores, right = answers.scores[failures.tolist()], truth[failures]  # (f, 13), (
 of_right = scores[range(len(failures)), right]  # (f,)
 class_sizes = pd.Series([class_of(pairs.groups[i]) for i in train]).value_counts()
 found = [smallest_removal(model, asked.image[[i]], classes) for i in failures]
+
+
+def stamps_of(table, rows):
+    """Small pictures of some rows of a table, as HTML."""
+    shown = zip(table.picture[rows], table.caption[rows], strict=True)
+    tags = "".join(draw.image_tag(*each, 44) for each in shown)
+    return f'<span style="white-space: nowrap">{tags}</span>'
+
+
 repairs = pd.DataFrame(
     {
-        "picture": asked.pairs.caption[failures].to_numpy(),
+        "picture": [stamps_of(asked.pairs, [i]) for i in failures],
         "right": [classes[i] for i in right],
-        "its anchors": [class_sizes[classes[i]] for i in right],
+        "given": [classes[given[i]] for i in failures],
+        "without": [stamps_of(bank.pairs, list(r.anchors)) for r in found],
+        "becomes": [r.after or "nothing decides" for r in found],
+        "anchors": [len(r) for r in found],
         "its score": of_right.tolist(),
         "its place": ((scores > of_right[:, None]).sum(dim=1) + 1).tolist(),
-        "given": [classes[given[i]] for i in failures],
-        "score": scores.amax(dim=1).tolist(),
-        "without …": ["; ".join(bank.pairs.caption[list(r.anchors)]) for r in found],
-        "anchors": [len(r) for r in found],
-        "becomes": [r.after or "nothing decides" for r in found],
+        "its class": [class_sizes[classes[i]] for i in right],
     }
 )
-repairs.style.format({"its score": "{:.3f}", "score": "{:.3f}"}).hide(axis="index")
+repairs.style.format({"its score": "{:.3f}"}).hide(axis="index")
 
 # %% tags=["hide-input"]
 # Count the repaired decisions.
@@ -567,7 +585,7 @@ check_flip(my_flip)
 # **Before you run the next cell:** the first quarter of the anchors is gone. How much
 # of the score is left, in the order of the contributions, and in a random order?
 
-# %% tags=["figure", "hide-input"]
+# %% tags=["hide-input"]
 # Delete and insert anchors in two orders, draw the scores, and record the area.
 from asif_lib.explain import area_between, faithfulness_curves
 
@@ -904,6 +922,13 @@ pd.DataFrame(table).style.format("{:.3f}")
 repaired_before = failures[(repairs.becomes == repairs.right).to_numpy()].tolist()
 task = FailureTask(model, asked.image, prompts, truth, classes, taken=repaired_before)
 print(f"{len(task.wrong)} wrong decisions to choose from")
+draw.show(
+    draw.labelled_pictures(
+        [asked.pairs.picture[i] for i in task.wrong],
+        [classes[task.predicted[i]] for i in task.wrong],
+        [classes[truth[i]] for i in task.wrong],
+    )
+)
 
 # %% [markdown]
 # ### Exercise 06.6 · A failure of your own

@@ -7,7 +7,7 @@
 # weight that holds a certain picture. An ASIF model keeps its knowledge in a list of
 # pairs. To teach it, add pairs. To make it forget, take them out.
 #
-# **After this chapter you can**
+# <details><summary>Goals, minutes, what runs</summary>
 #
 # - teach the model a new kind of picture, with one to twenty pairs of each class;
 # - choose $k$ and $p$ again, since the best ones move with the bank;
@@ -23,6 +23,8 @@
 # from chapter 05), and 1,000 for the test. The chapter takes about 40 seconds on 2
 # cores once the embeddings are in the cache; the first time, a minute or two more. Its
 # files go to a temporary folder, which is deleted at the end.
+#
+# </details>
 
 # %% tags=["parameters"]
 profile = "offline"  # or "hub": larger encoders, and EuroSAT as a second new domain
@@ -316,7 +318,7 @@ growing.history()
 # stamps, what accuracy do you expect? With 20? And how much will it matter *which*
 # pictures were added?
 
-# %% tags=["figure"]
+# %%
 from asif_book.lessons import learning_sweep
 
 grid = ([0.02, 0.1], [2, 8]) if fast else ([0.02, 0.05, 0.1, 0.2], [1, 2, 4, 8, 16])
@@ -844,6 +846,7 @@ captions = [caption.replace(".", f" {BEN}.") for caption in last_of_each.caption
 ids = ["ben/" + pair_id for pair_id in last_of_each.ids]
 bens_pairs = replace(last_of_each, captions=captions, ids=ids)
 bens = bank.embed(bens_pairs, image_encoder, text_encoder, progress=False)
+draw.show(draw.show_pictures(bens_pairs.pictures, captions, columns=5))
 home = Path(folder.name) / "shared"
 given_by(bank, "Tux Paint").save(home)
 shared = AnchorBank.load(home).add(given_by(lesson(0, 1), "Ada"))

@@ -8,7 +8,7 @@
 # This chapter makes searches smaller and faster. One question comes back at each step:
 # is the answer still the same?
 #
-# **After this chapter you can**
+# <details><summary>Goals, minutes, what runs</summary>
 #
 # - say where time and memory go, and compute both before you run anything;
 # - search any number of anchors in a memory that you state;
@@ -25,6 +25,8 @@
 # the embeddings are in the cache. With `fast = False` it goes to the paper's size. That
 # takes some minutes, 3 GB of memory and 3 GB of files, for which 6 GB of the disk must
 # be free. The files lie in a temporary folder, which is deleted at the end.
+#
+# </details>
 
 # %% tags=["parameters"]
 profile = "offline"  # or "hub": larger encoders, from the hub
@@ -435,6 +437,14 @@ check_error_bound(my_bound)
 # the anchors from $T$ upwards: each product may be too small by $E$, and $T$ may be too
 # large by $E$.
 #
+# Each dot is a product, its bar the places where the true cosine may lie.
+
+# %% tags=["hide-input"]
+# Draw some products near T, and what their true cosines may be.
+error = rounded_asked.error + (1 + rounded_asked.error) * rounded_many.error
+draw.show(draw.number_line(products[0], error, k))
+
+# %% [markdown]
 # ### Exercise 08.4 · Who must be kept?
 #
 # **Difficulty** ●●○○○ · **Minutes** 8
@@ -489,7 +499,7 @@ check_keep(my_candidates)
 # **Before you run the next cell:** an exact answer needs the true cosine of every kept
 # anchor. With $k = 100$ of 50,000, will the library keep 110 anchors, 200, or 2,000?
 
-# %% tags=["figure", "hide-input"]
+# %% tags=["hide-input"]
 # Count the anchors that the bound keeps, record the mean, and draw one search.
 from asif_lib.search import Sieve
 
@@ -523,7 +533,6 @@ record(
     unit="anchors",
     note="50,000 made-up anchors",
 )
-error = rounded_asked.error + (1 + rounded_asked.error) * rounded_many.error
 print(f"E = {error:.4f}, T = {thresholds[row]:.4f}, kept from {lowest[row]:.4f} on")
 print(f"kept for the {len(kept)} pictures: {kept.min()} to {kept.max()} anchors")
 
@@ -599,8 +608,16 @@ for name, (mine, where) in answers.items():
 # Search engines had this problem first: a document is a list of words. They keep for
 # each word the list of documents in which it occurs. Here the index keeps for each
 # anchor the list of texts that have an entry there: an **inverted index**. The score of
-# a picture needs its $k$ anchors, and only the texts in their lists.
-#
+# a picture needs its $k$ anchors, and only the texts in their lists: the lit cells.
+
+# %% tags=["hide-input"]
+# Draw the lists of some anchors of a picture.
+model = ASIF(bank.subset(stamps.splits["train"]), device=device)
+some = stamps.splits["test"][:8]
+lists = model.images(bank.image[some[:1]]), model.texts(bank.text[some])
+draw.inverted_index(model.bank, *lists, bank.pairs.iloc[some])
+
+# %% [markdown]
 # ### Exercise 08.5 · An inverted index
 #
 # **Difficulty** ●●●●○ · **Minutes** 15
@@ -772,7 +789,7 @@ def answers_of(bank):
 
 # %% tags=["hide-input"]
 # Store the embeddings in fewer bytes, and measure what changes.
-rows = []
+rows, gaps = [], {}
 for dtype in (torch.float32, torch.float16, torch.bfloat16):
     name = str(dtype).removeprefix("torch.")
     chosen, recall = answers_of(taught.to(dtype))
@@ -784,6 +801,7 @@ for dtype in (torch.float32, torch.float16, torch.bfloat16):
         continue
     gap = compare_decisions(chosen == test.labels, precise == test.labels)
     of_stamps = paired_difference(recall, precise_recall, seed)
+    gaps[name] = {"clothing: accuracy": gap, "stamps: mean recall": of_stamps}
     record(
         f"embeddings stored as {name} instead of float32: "
         "change of accuracy on Fashion-MNIST",
@@ -793,6 +811,8 @@ for dtype in (torch.float32, torch.float16, torch.bfloat16):
     )
     changed = f"{(chosen != precise).sum()} of {len(chosen)}"
     rows.append([*cells, changed, in_points(gap, 2), in_points(of_stamps, 2)])
+xlabel = "change against float32, points, 95 % interval"
+draw.show(draw.interval_dots(gaps, xlabel=xlabel, zero=True))
 columns = ["stored as", "MB at 1.6 M pairs, 768 + 384", "clothing: accuracy"]
 columns += ["decisions changed", "change, 95 % interval", "stamps: mean recall"]
 pd.DataFrame(rows, columns=columns).style.hide(axis="index")

@@ -8,7 +8,7 @@
 # can check on a laptop. For the rest, this chapter holds the configuration that a
 # larger machine would run.
 #
-# **After this chapter you can**
+# <details><summary>Goals, minutes, what runs</summary>
 #
 # - read the paper's table, and say what it compares and what it does not;
 # - compare many methods on the same pairs, and name a winner only where you may;
@@ -23,6 +23,8 @@
 # **What runs** All stamps and some pictures of Fashion-MNIST; two more banks, if you
 # have fetched them. About 80 seconds on 2 CPU cores, once the embeddings are in the
 # cache. Parts that were measured before are not measured again.
+#
+# </details>
 
 # %% tags=["parameters"]
 profile = "offline"  # or "hub": larger encoders, from the hub
@@ -73,6 +75,35 @@ image_encoder, text_encoder, pairs, everything = open_chapter(profile, device)
 train, validation, test = (pairs.splits[s] for s in ("train", "validation", "test"))
 print(f"{len(train)} stamps for training, {len(validation)} for validation")
 print(f"{len(test)} for the test")
+
+# %% tags=["hide-input"]
+# Run the benchmark of section 2, and draw ASIF and its closest rival.
+from asif_lib.evaluation.benchmark import Configuration, run_benchmark
+
+RIVALS = ["label transfer", "ridge", "CSA", "LiT head", "CLIP heads"]
+MEASURE = "mean of R@1, R@5, R@10"
+ENCODERS = {
+    "image_encoders": [PROFILES[profile].image_encoder],
+    "text_encoders": [PROFILES[profile].text_encoder],
+}
+configuration = Configuration(
+    title="Who wins when",
+    banks={"stamps": ["stamps"]},
+    tasks={"captions": {"kind": "retrieval", "pairs": "stamps"}},
+    methods=["ASIF", *(RIVALS[:3] if fast else RIVALS)],
+    sizes=[50, "all"] if fast else [50, 100, 200, "all"],
+    seeds=2 if fast else 3,
+    validation="stamps",
+    **ENCODERS,
+)
+with for_small_matrices():
+    outcome = run_benchmark(configuration, results / "the_paper", device=device)
+curves = outcome.table[outcome.table.measure == "mean recall"]
+print("failed:", outcome.failures or "nothing")
+closest = curves[(curves.method != "ASIF") & (curves["size"] == curves["size"].max())]
+closest = closest.loc[closest.difference.abs().idxmin(), "method"]
+two = curves[curves.method.isin(["ASIF", closest])]
+draw.show(draw.curves_by_method(two, ylabel=MEASURE))
 
 # %% [markdown]
 # ## 1 · The claim
@@ -137,37 +168,13 @@ table.style.hide(axis="index").format(precision=1, na_rep="–")
 # For each number of pairs, each method chooses its settings on the validation pairs.
 # Then it is asked the test pairs. Below the full number, the pairs are drawn several
 # times. The measure is the **mean of R@1, R@5 and R@10** over both directions. (The
-# *mean recall* of chapters 04 and 07 leaves out R@5, and is lower.) This is the command
-# `asif benchmark`, as a function.
+# *mean recall* of chapters 04 and 07 leaves out R@5, and is lower.) The cell at the top
+# of this chapter ran it: the command `asif benchmark`, as a function.
 #
-# **Before you run the next cell:** which rival will be closest to ASIF? Is the
-# distance largest with few pairs, with many, or in the middle?
+# **Before you run the next cell:** you saw the closest rival. Which is the farthest? Is
+# the distance largest with few pairs, with many, or in the middle?
 
-# %%
-from asif_lib.evaluation.benchmark import Configuration, run_benchmark
-
-RIVALS = ["label transfer", "ridge", "CSA", "LiT head", "CLIP heads"]
-MEASURE = "mean of R@1, R@5, R@10"
-ENCODERS = {
-    "image_encoders": [PROFILES[profile].image_encoder],
-    "text_encoders": [PROFILES[profile].text_encoder],
-}
-configuration = Configuration(
-    title="Who wins when",
-    banks={"stamps": ["stamps"]},
-    tasks={"captions": {"kind": "retrieval", "pairs": "stamps"}},
-    methods=["ASIF", *(RIVALS[:3] if fast else RIVALS)],
-    sizes=[50, "all"] if fast else [50, 100, 200, "all"],
-    seeds=2 if fast else 3,
-    validation="stamps",
-    **ENCODERS,
-)
-with for_small_matrices():
-    outcome = run_benchmark(configuration, results / "the_paper", device=device)
-curves = outcome.table[outcome.table.measure == "mean recall"]
-print("failed:", outcome.failures or "nothing")
-
-# %% tags=["figure", "hide-input"]
+# %% tags=["hide-input"]
 # Draw the learning curves, a panel for each rival.
 draw.show(draw.curves_by_method(curves, ylabel=MEASURE))
 
@@ -207,6 +214,11 @@ missed = (rows.difference_low > 0) | (rows.difference_high < 0)
 missed = rows[missed & (rows.verdict == "undecided")]
 missed = [f"{r.method}, {r.size} pairs" for r in missed.itertuples(index=False)]
 print("the interval excludes 0, but undecided:", "; ".join(missed) or "no row")
+by_size = {
+    f"{size} pairs": {row.method: gap_of(row) for row in part.itertuples()}
+    for size, part in rows.groupby("size")
+}
+draw.show(draw.interval_dots(by_size, xlabel="rival minus ASIF, points", zero=True))
 columns = ["size", "method", "rival minus ASIF", "p-value (Holm)", "verdict"]
 rows[columns].style.hide(axis="index")
 
@@ -315,7 +327,7 @@ counts = {
 }  # (493,) each: how many pictures keep an anchor
 hub = int(counts["mean not subtracted"].argmax())
 
-# %% tags=["figure", "hide-input"]
+# %% tags=["hide-input"]
 # Draw the largest hub, and ten of the pictures that keep it.
 picture, caption = pairs.pictures[train[hub]], captions[train[hub]]
 shown = [pairs.pictures[i] for i in validation]
@@ -333,7 +345,7 @@ draw.show(draw.hub_before_after(picture, caption, shown, before, after))
 # **Before you run the next cell:** sort the anchors by the number of pictures that keep
 # them, the most popular first. Which of the two curves will be flatter?
 
-# %% tags=["figure", "hide-input"]
+# %% tags=["hide-input"]
 # Draw how many pictures keep each anchor, the most popular first.
 popular = {
     name: count.sort(descending=True).values.numpy() / len(validation)
@@ -557,7 +569,7 @@ with for_small_matrices():
             answers[where].append(question.ask(fitted)["mean recall"])  # (150,)
 validated, ablation = (compare_paired(np.stack(a)[:, None]) for a in answers.values())
 
-# %% tags=["figure", "hide-input"]
+# %% tags=["hide-input"]
 # Draw the differences to plain ASIF, and show them in a table.
 ablation["change"] = list(changes)
 ablation["kind"] = [
@@ -742,7 +754,7 @@ sets = {
 print("frequent:", ", ".join(fashion.classes[c] for c in sorted(frequent)))
 print({name: len(rows) for name, rows in sets.items()}, "pictures")
 
-# %% tags=["figure", "hide-input"]
+# %% tags=["hide-input"]
 # Ask both sets with and without a correction, and draw the differences.
 added = 100
 image = torch.cat([z_image, z["learn"][:added]])  # (893, 1280)
@@ -815,7 +827,7 @@ with for_small_matrices():
     outcome = run_benchmark(growing, results / "the_paper", device=device)
 by_bank = outcome.table[outcome.table.measure == "mean recall"]
 
-# %% tags=["figure", "hide-input"]
+# %% tags=["hide-input"]
 # Draw a curve for each bank.
 draw.show(draw.curves_by_bank(by_bank, ylabel=MEASURE))
 by_size = by_bank.sort_values("size", kind="stable")
@@ -880,7 +892,7 @@ if dataset_dir("cifar10").exists():
 else:
     print("not on this machine; fetch with: asif data cifar10")
 
-# %% [markdown]
+# %% [markdown] tags=["if-drawn"]
 # **What you see.** If the photographs are here, each row is a method, and each kind of
 # mark a bank. In the upper row the intervals overlap: these photographs do not tell
 # whether the drawings help. In the lower row both marks are further to the right. So on
@@ -932,17 +944,16 @@ _, looking = timed(lambda: image_encoder.encode(some, progress=False))
 _, reading = timed(lambda: text_encoder.encode(words, progress=False))
 rates = len(some) / looking, len(words) / reading  # in a second
 wide = {"d_image": z_image.shape[1], "d_text": z_text.shape[1]}
-rows = []
+took = {}
 for name, times in {"this machine": 1, "one 100 times as fast": 100}.items():
     machine = Machine(*(times * rate for rate in rates))
     cost = estimate_costs(1_600_000, 1, network=1.25e9, machine=machine, **wide)
-    took, disk = draw.duration(cost.encode_seconds), f"{cost.bank_bytes / 1e9:.1f} GB"
-    rows.append([name, took, disk])
-columns = ["machine", "to encode 1.6 million pairs", "the bank on disk"]
-pd.DataFrame(rows, columns=columns).style.hide(axis="index")
+    took[name] = cost.encode_seconds
+draw.show(draw.stage_bars({"to encode 1.6 million pairs": took}))
+print(f"the bank on disk: {cost.bank_bytes / 1e9:.1f} GB")
 
 # %% [markdown]
-# **What you see.** The first row uses our small encoders, and this machine's rate of a
+# **What you see.** The first bar uses our small encoders, and this machine's rate of a
 # few seconds: take it as an order of magnitude. The paper's encoders are larger, and
 # there are two of them for images. After the encoding, a new setting costs a search
 # only. This is ASIF's bargain: the model costs one pass over the pairs, and no
@@ -1053,6 +1064,10 @@ for verdict in ("better", "undecided", "worse"):
     for row in found.itertuples():
         print(f"   {row.Index} {in_points(gap_of(row))}")
 print("closest:", full.drop("ASIF").difference.abs().idxmin())
+shown = {
+    "all pairs": {row.Index: gap_of(row) for row in full.drop("ASIF").itertuples()}
+}
+draw.show(draw.interval_dots(shown, xlabel="rival minus ASIF, points", zero=True))
 
 # %% [markdown] tags=["progress"]
 # Which exercises of this chapter have you solved? (Kept on this machine only.)

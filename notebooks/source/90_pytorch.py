@@ -3,7 +3,7 @@
 #
 # > **Question.** How do you compute with whole matrices, without a loop?
 #
-# **After this chapter you can**
+# <details><summary>Goals, minutes, what runs</summary>
 #
 # - read the shape of a tensor, and pick rows, columns and entries;
 # - say along which dimension a sum, a mean or a length is taken;
@@ -15,6 +15,8 @@
 # functions, slices such as `x[1:3]`
 #
 # **What runs** Small made-up tensors, a second on a CPU.
+#
+# </details>
 
 # %% tags=["parameters"]
 profile = "offline"  # no effect in this chapter: no encoder is loaded

@@ -1,5 +1,6 @@
 """The report: chapters run by papermill, pages that open from disk."""
 
+import base64
 import json
 import os
 from unittest import mock
@@ -25,7 +26,6 @@ from asif_book.report import (
     schedule,
 )
 from asif_book.report.__main__ import main
-from asif_book.report.book import key_figure
 from asif_lib.files import ROOT
 
 PARAMETERS_CELL = new_code_cell(
@@ -227,6 +227,23 @@ def test_contents_and_neighbours(tmp_path):
     assert ids == ["B", "Part", "k-&-more", "Part-2"]
 
 
+def test_a_picture_brings_its_upright_form(tmp_path):
+    write(tmp_path / "notebooks" / "01_anchors.ipynb")
+    for name in ("method.svg", "method_upright.svg", "alone.svg"):
+        (tmp_path / "notebooks" / name).write_text("<svg/>" + name)
+    page = page_of(tmp_path, "# Title\n\n![words](method.svg)\n\n![more](alone.svg)")
+    tall = base64.b64encode(b"<svg/>method_upright.svg").decode()
+    first, alone = BeautifulSoup(page, "html.parser").select(".drawing > :first-child")
+    assert first.source["srcset"].endswith(tall) and first.img["alt"] == "words" and alone.name == "img"
+
+
+def test_words_about_a_figure_that_was_not_drawn_are_left_out(tmp_path):
+    words = new_markdown_cell("Each dot is a photograph.", metadata={"tags": ["if-drawn"]})
+    for outputs, there in ([FIGURE], True), ([], False):
+        page = page_of(tmp_path, "# Title", code("draw()", outputs=outputs), words)
+        assert ("Each dot" in page) == there
+
+
 def test_tables_name_their_headers_and_scroll(tmp_path):
     frame = "<table><thead><tr><th></th><th>k</th><th colspan='2'>p</th></tr></thead>"
     frame += "<tbody><tr><th>0</th><td>5</td><td>1</td><td>2</td></tr></tbody></table>"
@@ -364,19 +381,6 @@ def test_what_a_chapter_says_of_itself(tmp_path):
     opening = "# Title\n\n> Why\n> so?\n\nYou can\n\n- say\n  why;\n- ask.\n\n**Minutes** 40 · **Before this** no"
     path = write(tmp_path / "07_editing.ipynb", opening, "# ## Other\n\n- no goal")
     assert Chapter.read(path) == Chapter("07_editing", "07 · Title", "Why so?", "40", ["say why;", "ask."])
-
-
-def test_the_figure_of_a_chapter():
-    def shows(*outputs, tags=()):
-        return new_code_cell("plot()", outputs=list(outputs), metadata={"tags": list(tags)})
-
-    text = new_output("stream", text="no picture")
-    shown = new_output("display_data", {"text/html": f'<img src="data:image/png;base64,{DOT}" alt="shown">'})
-    cells = [shows(text), shows(text, picture("first"), picture("second")), shows(shown)]
-    address = f"data:image/png;base64,{DOT}"
-    assert key_figure(new_notebook(cells=cells)) == (address, "first")
-    assert key_figure(new_notebook(cells=[*cells, shows(shown, tags=["figure"])])) == (address, "shown")
-    assert key_figure(new_notebook(cells=[shows(text)])) is None
 
 
 # The report ------------------------------------------------------------------------------------------

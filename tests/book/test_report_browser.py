@@ -128,7 +128,7 @@ def open_page(browser):
 
 # words below 11 pixels, but for the indices of formulas, and figures, whose smallest words are 8 points at 110 dpi
 SMALL = """() => {
-  const found = [...document.querySelectorAll(".output .figure img")]
+  const found = [...document.querySelectorAll(".output .figure img[width]")]
     .filter((image) => image.offsetWidth * image.currentCSSZoom * 8 * 110 / 72 / image.naturalWidth < 10.9);
   const walker = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
   while (walker.nextNode()) {
@@ -138,10 +138,15 @@ SMALL = """() => {
   }
   return found.map((place) => place.data ?? place.alt);
 }"""
+# what scrolls sideways, or would have to; code may, and a formula that no line can hold
+SIDEWAYS = """() => [...document.querySelectorAll("main *")]
+  .filter((box) => box.scrollWidth > box.clientWidth + 1 && getComputedStyle(box).overflowX === "auto"
+    && !box.matches("pre, [aria-label='formula']")).map((box) => box.textContent.trim().slice(0, 80))"""
 LOOK = """() => {
   const shown = (element) => element.checkVisibility({ contentVisibilityAuto: true }) && element.offsetHeight > 0;
   const code = [...document.querySelectorAll(".code .highlight")];
-  const height = code.filter((box) => !box.closest("details:not([open])")).reduce((sum, box) => sum + box.offsetHeight, 0);
+  const open = code.filter((box) => !box.closest("details:not([open])"));
+  const height = open.reduce((sum, box) => sum + box.offsetHeight, 0);
   const picture = [...document.querySelectorAll("main img")].find(shown).getBoundingClientRect();
   const share = height / document.documentElement.scrollHeight;
   document.querySelectorAll("main details").forEach((fold) => { fold.open = true; });
@@ -188,7 +193,8 @@ def test_code_is_mostly_folded_and_never_cut_and_the_method_stands_on_the_first_
     for path in sorted(chapters.glob("0*.html")):  # in the appendix the code is what is taught
         page.goto(path.as_uri())
         page.locator(".answer").evaluate_all("answers => answers.forEach((answer) => { answer.open = true; })")
-        page.wait_for_function("[...document.querySelectorAll('.answer .code')].every((code) => code.checkVisibility())")
+        seen = "[...document.querySelectorAll('.answer .code')].every((code) => code.checkVisibility())"
+        page.wait_for_function(seen)
         seen = page.evaluate(LOOK)
         assert seen["cells"] > 10 and 0 < seen["share"] <= 0.15, path.stem
         assert seen["long"] == [] and seen["cut"] == 0, path.stem
@@ -217,6 +223,16 @@ def test_on_a_phone_words_keep_eleven_pixels(chapters, open_page):
         assert page.evaluate(SMALL) == [], path.stem
 
 
+@of_the_chapters
+def test_on_a_phone_nothing_scrolls_sideways_but_code_and_on_a_desk_nothing_does(chapters, open_page):
+    for viewport in ({"width": 390, "height": 844}, DESKTOP):
+        page = open_page(chapters / "index.html", viewport)
+        for path in sorted(chapters.glob("*.html")):
+            page.goto(path.as_uri())
+            page.evaluate("document.querySelectorAll('main details').forEach((fold) => { fold.open = true; })")
+            assert page.evaluate(SIDEWAYS) == [], path.stem
+
+
 def test_axe_sees_a_barrier_where_there_is_one(small, open_page):
     page = open_page(small / "00_strangers.html")
     page.evaluate("document.querySelector('.output img').removeAttribute('alt')")
@@ -224,13 +240,12 @@ def test_axe_sees_a_barrier_where_there_is_one(small, open_page):
     assert set(barriers(page)) == {"image-alt", "color-contrast"}
 
 
-def test_the_index_shows_question_goals_minutes_and_figure(small, open_page):
+def test_the_index_shows_question_goals_minutes_and_icon(small, open_page):
     page = open_page(small / "index.html")
     chapter = page.locator("ol.chapters > li").first
     assert "Can two strangers meet" in chapter.inner_text() and "Minutes: 5" in chapter.inner_text()
     assert "say why." in chapter.locator("details").text_content()
-    figure = chapter.get_by_role("img", name="A line that rises and falls.")
-    assert figure.evaluate("picture => picture.complete && picture.naturalWidth > 100")
+    assert chapter.locator("svg.icon").bounding_box()["width"] > 40
 
 
 def test_the_book_is_searched_by_keyboard(small, open_page):
@@ -341,11 +356,13 @@ def test_by_keyboard(small, open_page):
     expect(page).to_have_title(re.compile("^00 · Strangers"))
 
 
-def test_on_a_phone_what_is_wide_scrolls_in_its_box_and_contents_are_folded(small, open_page):
+def test_on_a_phone_code_scrolls_in_its_box_tables_become_cards_and_contents_are_folded(small, open_page):
     page = open_page(small / "00_strangers.html", PHONE)
-    assert overflow(page) == 0
+    assert overflow(page) == 0 and page.evaluate(SIDEWAYS) == []
+    cell = page.locator("table.cards tbody td").nth(1)
+    assert "column 1" in cell.evaluate("cell => getComputedStyle(cell, '::before').content")
     page.locator("[data-beyond]:visible").first.wait_for()  # in the first frame, a script looks which boxes scroll
-    for label in ("table", "code", "figure", "formula"):
+    for label in ("code", "formula"):
         box = page.locator(f"main [role=group][aria-label={label}][tabindex='0']:visible").first
         assert box.evaluate("box => box.scrollWidth > box.clientWidth"), label
         assert box.get_attribute("data-beyond") == "right"

@@ -6,7 +6,8 @@ _NAMES = {
     "anchors": "coverage_by_count coverage_histogram group_sizes overlap_by_k picture_pairs picture_rows"
     " shared_neighbours shuffle_control similarity_density two_matrices",
     "benchmark": "curves_by_bank curves_by_method encoder_heat_map hub_before_after",
-    "costs": "around_the_threshold cluster_timeline cost_curves duration knob_curves passing_tiles stage_bars",
+    "costs": "around_the_threshold cluster_timeline cost_curves duration inverted_index knob_curves number_line"
+    " passing_tiles stage_bars",
     "editing": "best_anchors harm_profile labelled_pictures learning_curve within_margin",
     "encoders": "bars_with_intervals cosine_histograms deciding_anchors lined_up neighbour_rows score_table"
     " two_profiles what_the_encoder_sees",
@@ -16,10 +17,19 @@ _NAMES = {
     "relative": "before_after caption_search cosines_before_after neighbours_two_ways recall_points relative_matrix"
     " relative_under_changes star_of_angles",
     "sparse": "four_steps interval_dots line_chart sparse_and_ranking sparse_vector sweep_heatmaps",
-    "style": "show show_pictures thumbnail use_style",
-    "zeroshot": "confusion_matrix scaling trust_curves who_sees_what",
+    "style": "image_tag show show_pictures thumbnail use_style",
+    "zeroshot": "confusion_matrix paired_squares scaling trust_curves who_sees_what",
 }
 
-__getattr__, __dir__, __all__ = lazy_loader.attach(
+_load, __dir__, __all__ = lazy_loader.attach(
     __name__, submod_attrs={module: names.split() for module, names in _NAMES.items()}
 )
+
+
+def __getattr__(name):
+    from .style import in_two_forms
+
+    found = _load(name)
+    if name in __all__:
+        found = globals()[name] = in_two_forms(found)
+    return found

@@ -77,10 +77,10 @@ def similarity_density(picture, caption, bins) -> Figure:
         picture, caption, gridsize=55, bins="log", mincnt=1, cmap="Greys", linewidths=0, rasterized=True
     )
     axis.set_facecolor(ON_DARK)  # as light on a dark page: the darkest cells hold most pairs
-    style = {"color": SERIES[0], "marker": "o", "markersize": 5, "capsize": 3}
+    style = {"color": SERIES[1], "marker": "o", "markersize": 5, "capsize": 3}  # ink is in the cells
     errors = [bins["mean"] - bins.low, bins.high - bins["mean"]]
     axis.errorbar(bins.centre, bins["mean"], errors, **style, label="mean of the bin, 95 % interval")
-    axis.axhline(0, color=SERIES[1], linestyle="--", linewidth=1, label="captions unrelated (0)")
+    axis.axhline(0, color=SERIES[2], linestyle="--", linewidth=1, label="captions unrelated (0)")
     axis.set(xlabel="similarity of the pictures (cosine)", ylabel="similarity of the captions (cosine)")
     axis.legend(loc="lower center", bbox_to_anchor=(0.5, 1), ncols=2, fontsize=9, frameon=False)  # above: data fill it
     figure.colorbar(density, label="pairs of stamps in a cell (log scale)", use_gridspec=False)

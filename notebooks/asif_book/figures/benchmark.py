@@ -4,7 +4,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from .palette import ANCHOR, CONTROL, INK, ON_DARK, ON_LIGHT, PAPER, series_style
-from .style import Drawing, alt, draw_picture, legend_above, listed, subplots, wrapped
+from .style import Drawing, alt, beside, draw_picture, legend_above, listed, narrow, subplots, wrapped
 
 REFERENCE, RIVAL = series_style(0) | {"color": INK}, series_style(1)
 SHOWN, FADED = 10, 0.25
@@ -122,12 +122,16 @@ def hub_before_after(anchor, caption, pictures, before, after) -> Figure:
     """
     keepers = np.flatnonzero(before)
     keepers = keepers[np.linspace(0, len(keepers) - 1, min(SHOWN, len(keepers))).round().astype(int)]
-    figure = Drawing((11, 3.4))
-    left, right = figure.subfigures(1, 2, width_ratios=[1, 5])
+    figure = Drawing((11, 3.4), 5.6)
+    left, right = beside(figure, [1, 5], [1.3, 3])
+    rows = -(-len(keepers) // 5) if narrow() else 1
     draw_picture(left.subplots(), anchor, wrapped(caption, 20), "the hub", frame=ANCHOR)
     for part, name, kept in zip(right.subfigures(2, 1), ("before", "after"), (before, after), strict=True):
         part.suptitle(f"{name}: {int(np.sum(kept))} of {len(pictures)} pictures keep the hub", fontsize=11)
-        for axis, i in zip(part.subplots(1, len(keepers), squeeze=False).flat, keepers, strict=True):
+        cells = part.subplots(rows, -(-len(keepers) // rows), squeeze=False).flat
+        for axis in cells[len(keepers) :]:
+            axis.set_axis_off()
+        for axis, i in zip(cells, keepers, strict=False):
             draw_picture(axis, pictures[i], frame=ANCHOR if kept[i] else PAPER)
             axis.images[0].set_alpha(1 if kept[i] else FADED)
     counts = [int(np.sum(kept)) for kept in (before, after)]

@@ -7,9 +7,12 @@ from matplotlib.ticker import LogLocator
 
 from asif_lib.errors import ParameterError
 
-from .palette import BAR, FAINT, INK, MARK, MARKERS, ON_LIGHT, SERIES, series_style
-from .style import alt, image_tag, legend_above, listed, rows_down, subplots
+from .palette import ANCHOR, BAR, FAINT, INK, MARK, MARKERS, ON_LIGHT, SERIES, series_style
+from .style import alt, drawn_pairs, image_tag, legend_above, listed, rows_down, subplots
 from .templates import self_contained
+
+LISTS = 8
+"""Anchors of the picture that `inverted_index` draws; the others share a row."""
 
 
 def stage_bars(seconds) -> Figure:
@@ -83,6 +86,53 @@ def around_the_threshold(exact, rounded, k, lowest) -> Figure:
     legend_above(figure, axis)
     words = f"Kept from {lowest:.4f}, T = {threshold:.4f}. {listed(name for name, *_ in groups)}"
     return alt(figure, f"Rounded products against true cosines. {words}")
+
+
+def number_line(products, error, k) -> Figure:
+    """Draw products of one query near T, the one in place k: each with the span of its true cosine.
+
+    Parameters
+    ----------
+    products : Tensor of shape (n,)
+    error : float
+        Bound on the error of a product: half of the span.
+    k : int
+    """
+    ranked = products.sort(descending=True).values.numpy()
+    wanted = ranked[k - 1] + error * np.array([2, 1, 0, -1, -2, -3])  # the nearest of the products to each
+    places = np.unique([k - 1, *(np.abs(ranked - value).argmin() for value in wanted)])
+    values, rows = ranked[places], np.arange(len(places))
+    figure, axis = subplots(figsize=(7, 2.8))
+    axis.errorbar(values, rows, xerr=error, fmt="o", color=ANCHOR, capsize=5, linewidth=2)
+    axis.axvline(ranked[k - 1], color=INK, linestyle="--", linewidth=1)
+    axis.text(ranked[k - 1], -0.75, " T", fontsize=10)
+    axis.annotate("2E", (values[-1], rows[-1]), xytext=(0, 5), textcoords="offset points", ha="center", fontsize=10)
+    rows_down(axis, [f"place {place + 1:,}" for place in places], fontsize=9)
+    axis.set_ylim(len(rows) - 0.5, -1)
+    axis.set(xlabel="product of rounded vectors, and where its true cosine may be")
+    words = listed(f"place {place + 1:,}: {value:.4f}" for place, value in zip(places, values, strict=True))
+    return alt(figure, f"Products around T, in place {k}, each with a span of 2E = {2 * error:.4f} around it. {words}")
+
+
+def inverted_index(bank, picture, texts, asked) -> HTML:
+    """Draw the anchors of a picture as rows, texts as columns; a cell is lit where the text is in the anchor's list.
+
+    Parameters
+    ----------
+    bank : AnchorBank
+        The n anchors.
+    picture, texts : SparseVectors of one row and of t rows
+    asked : DataFrame
+        Of the t texts, with the columns ``picture`` and ``caption``; the first picture is the one that is asked about.
+    """
+    products = picture.to_dense() * texts.to_dense()  # (t, n)
+    order = products.sum(dim=0).argsort(descending=True)[: picture.indices.shape[1]].tolist()
+    return self_contained(
+        "lists", picture=image_tag(asked.picture.iloc[0], "the picture", 72), texts=asked.caption.tolist(),
+        rows=drawn_pairs(bank, order[:LISTS], products[:, order[:LISTS]].T), kept=len(order),
+        rest=products[:, order[LISTS:]].sum(dim=1).tolist(), scores=products.sum(dim=1).tolist(),
+        largest=float(products.max()), lit=int((products > 0).sum()), cells=texts.values.numel(),
+    )  # fmt: skip
 
 
 def knob_curves(table, margin, chosen=None) -> Figure:

@@ -99,7 +99,7 @@ def labelled_pictures(pictures, labels, true, *, columns=6, title="") -> Figure:
     for axis, picture, label, truth in zip(axes, pictures, labels, true, strict=True):
         right = label == truth
         lines = [f"✔ {label}"] if right else [f"✘ {label}", f"({truth})"]
-        below = "\n".join(wrapped(line, 20, 1) for line in lines)
+        below = "\n".join(wrapped(line, 20, 2) for line in lines)
         draw_picture(axis, picture, below, frame=INK if right else MARK)
         axis.spines[:].set_linewidth(1 if right else 2.5)
     words = listed(f"{label} (true: {truth})" for label, truth in zip(labels, true, strict=True))

@@ -10,8 +10,8 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Rectangle
 from PIL import Image
 
-from .palette import BAR, INK, LINES, MARK, ON_DARK, ON_LIGHT, PICTURE, SERIES, TEXT
-from .style import alt, draw_bare, draw_picture, listed, picture_beside, subplots, with_errors, wrapped
+from .palette import CONTROL, INK, LINES, MARK, ON_DARK, ON_LIGHT, PAPER, PICTURE, SERIES, TEXT
+from .style import alt, draw_bare, draw_picture, listed, narrow, picture_beside, subplots, with_errors, wrapped
 from .templates import self_contained
 
 
@@ -65,7 +65,7 @@ def score_table(pictures, labels, scores, right) -> Figure:
     for i, j in np.ndindex(q, t):
         colour = ON_DARK if scores[i, j] > 0.5 * drawn.get_clim()[1] else ON_LIGHT
         style = {"color": colour, "fontweight": "bold" if j == scores[i].argmax() else "normal"}
-        axis.text(j, i, f"{scores[i, j]:.2f}", ha="center", va="center", fontsize=10.5, **style)
+        axis.text(j, i, f"{scores[i, j]:.2f}", ha="center", va="center", fontsize=8 if narrow() else 10.5, **style)
     for i, (picture, j) in enumerate(zip(pictures, right, strict=True)):
         axis.add_patch(Rectangle((j - 0.47, i - 0.47), 0.94, 0.94, fill=False, edgecolor=MARK, lw=3))
         picture_beside(axis, picture, (-0.5, i), 80, -6)
@@ -102,7 +102,8 @@ def deciding_anchors(rows) -> Figure:
             draw_bare(axis, anchor, f"{share:.0%} · {wrapped(caption, 24, 2)}", fontsize=9)
         reasons = ", ".join(f"{caption} {share:.0%}" for _, caption, share in anchors) or "no anchor at all"
         words.append(f"{heading}: {reasons}")
-    figure.add_artist(Line2D([1.15 / (columns + 0.15)] * 2, [0.01, 0.99], color=INK, lw=1))
+    if not narrow():
+        figure.add_artist(Line2D([1.15 / (columns + 0.15)] * 2, [0.01, 0.99], color=INK, lw=1))
     return alt(figure, f"Decisions, each with the anchors of the largest share of the score. {listed(words)}")
 
 
@@ -158,19 +159,25 @@ def neighbour_rows(pictures, captions, queries, neighbours, cosines) -> Figure:
     return alt(figure, f"Pictures with their nearest neighbours: {listed(words)}")
 
 
-def bars_with_intervals(measures, chance, xlabel) -> Figure:
+def bars_with_intervals(measures, chance, xlabel, meanings) -> Figure:
     """Draw one bar for each measure, in per cent, with its interval and a line at chance.
+
+    A bar of a trained encoder has the colour of its side, and the bar of a control is hollow.
 
     Parameters
     ----------
     measures : dict of str to Measure
     chance : float
     xlabel : str
+    meanings : sequence of str
+        Of each measure: ``"picture"``, ``"text"`` or ``"control"``.
     """
     figure, axis = subplots(figsize=(7.2, 0.55 * len(measures) + 1.3))
     value, errors = (100 * array for array in with_errors(measures.values()))
     places = np.arange(len(measures))
-    axis.barh(places, value, height=0.6, color=BAR, edgecolor=INK, linewidth=0.8)
+    fills = [{"picture": PICTURE, "text": TEXT, "control": PAPER}[meaning] for meaning in meanings]
+    edges = [CONTROL if fill == PAPER else fill for fill in fills]
+    axis.barh(places, value, height=0.6, color=fills, edgecolor=edges, linewidth=2)
     axis.errorbar(value, places, xerr=errors, fmt="none", ecolor=INK, capsize=4)
     for place, (at, above) in enumerate(zip(value, errors[1], strict=True)):
         axis.text(at + above + 1.5, place, f"{at:.0f} %", va="center", fontsize=10)

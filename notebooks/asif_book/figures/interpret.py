@@ -5,6 +5,7 @@ import pandas as pd
 from IPython.display import HTML
 from matplotlib.figure import Figure
 
+from . import style
 from .palette import ANCHOR, BAR, INK, LINES, MARK, PAPER, SERIES, series_style
 from .sparse import interval_dots
 from .style import Drawing, alt, draw_bare, image_tag, listed, picture_beside, rows_down, subplots, wrapped
@@ -30,17 +31,18 @@ def anchor_bars(picture, heading, rows, *, xlabel, sides=None) -> Figure:
     figure, (left, axis) = subplots(1, 2, figsize=(9.6, 0.62 * len(values) + 1.3), width_ratios=[1, 2.6])
     draw_bare(left, picture, wrapped(heading, 26), side=160, fontsize=10, fontweight="bold")
     for place, (anchor, value) in enumerate(zip(pictures, values, strict=True)):
-        style = {"color": ANCHOR} if value >= 0 else {"color": ANCHOR, "hatch": "//", "edgecolor": PAPER}
-        axis.barh(place, value, height=0.66, **style)
+        look = {"color": ANCHOR} if value >= 0 else {"color": ANCHOR, "hatch": "//", "edgecolor": PAPER}
+        axis.barh(place, value, height=0.66, **look)
         picture_beside(axis, anchor, (value, place), 72, 4 if value >= 0 else -4)
     axis.axvline(0, color=INK, linewidth=0.8)
-    rows_down(axis, [wrapped(caption, 30, 2) for caption in captions], fontsize=9)
+    rows_down(axis, [wrapped(caption, 30, 1 if style.narrow() else 2) for caption in captions], fontsize=9)
     low, high = min(0, *values), max(0, *values)
-    room = 0.18 * (high - low)
+    room = (0.5 if style.narrow() else 0.18) * (high - low)  # for the pictures
     axis.set(xlabel=xlabel, xlim=(low - room if low < 0 else 0, high + room if high > 0 else 0))
     if sides:
         left_side, right_side = (wrapped(side, 28) for side in sides)
-        axis.set_title(f"← {left_side}", loc="left", fontsize=10)
+        below = "\n\n" if style.narrow() else ""
+        axis.set_title(f"← {left_side}{below}", loc="left", fontsize=10)
         axis.set_title(f"{right_side} →", loc="right", fontsize=10)
     speaking = f", left for {sides[0]}, right for {sides[1]}" if sides else ""
     bars = listed(f"{caption} {value:+.3f}" for caption, value in zip(captions, values, strict=True))
@@ -73,19 +75,28 @@ def scores_without(picture, heading, labels, before, after, gone, entered, *, tr
     """
     few = max(len(gone), len(entered)) <= 3  # then both fit side by side
     height = 1.8 if few else 3.6
-    figure = Drawing((10, 0.34 * len(labels) + 1.4 + height))
-    upper, lower = figure.subfigures(2, 1, height_ratios=[0.34 * len(labels) + 1.2, height])
-    left, axis = upper.subplots(1, 2, width_ratios=[1, 2.6])
+    bars = 0.34 * len(labels) + (3.4 if style.narrow() else 1.2)
+    height = (6.4 if few else 11) if style.narrow() else height
+    figure = Drawing((10, bars + 0.2 + height), bars + 0.2 + height)
+    upper, lower = figure.subfigures(2, 1, height_ratios=[bars, height])
+    if style.narrow():
+        left, axis = upper.subplots(2, 1, height_ratios=[1.5, bars - 1.5])
+    else:
+        left, axis = upper.subplots(1, 2, width_ratios=[1, 2.6])
     draw_bare(left, picture, wrapped(heading, 28), side=160, fontsize=10, fontweight="bold")
     places = np.arange(len(labels))
-    axis.barh(places, after, height=0.62, color=BAR, label="without them")
+    axis.barh(places, after, height=0.62, color=ANCHOR, label="without them")
+    axis.axvline(0, color=INK, linewidth=0.8)
     axis.barh(places, before, height=0.62, fill=False, edgecolor=INK, linestyle="--", label="with all anchors")
     rows_down(axis, [f"{label} ✔" if label == truth else label for label in labels], fontsize=9)
     if max(after) > 0:
         axis.get_yticklabels()[int(np.argmax(after))].set_fontweight("bold")
     axis.set(xlabel="score (no unit; the winner is bold)", xlim=(0, None))
     axis.legend(frameon=False, fontsize=9, loc="lower right")
-    axes = lower.subplots(1, 8).reshape(2, 4) if few else lower.subplots(2, 7)
+    if style.narrow():  # what went stands on the left, what came on the right
+        axes = lower.subplots(4 if few else 7, 2).T
+    else:
+        axes = lower.subplots(1, 8).reshape(2, 4) if few else lower.subplots(2, 7)
     for cell in axes.flat:
         cell.set_axis_off()
     for (first, *cells), name, anchors in zip(axes, ("taken away", "entered"), (gone, entered), strict=True):

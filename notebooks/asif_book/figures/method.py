@@ -3,7 +3,8 @@
     python -m asif_book.figures.method notebooks
 
 draws ``method.svg``, ``method_01.svg`` to ``method_09.svg`` and ``turning.svg`` again, with the numbers of the bank
-called ``stamps``. Simple drawings stand for the stamps' own pictures.
+called ``stamps``. Simple drawings stand for the stamps' own pictures. All but ``turning.svg`` have a form for a phone:
+``method_upright.svg``, and so on.
 """
 
 import io
@@ -23,7 +24,7 @@ from asif_lib.explain.counterfactual import smallest_removal, without
 from asif_lib.files import write_whole
 from asif_lib.zeroshot import ASIF
 
-from .style import data_address, picture_address
+from .style import data_address, picture_address, two_forms
 from .templates import filled
 
 PICTURE = "animals/marsupials/kangaroo.png"
@@ -89,24 +90,25 @@ def drawn(caption):
     return DRAWINGS.get(caption, ("bird", {"coat": "#888"}))
 
 
-def method_svg(numbers: Meeting, text=TEXT, photo=None) -> str:
+def method_svg(numbers: Meeting, text=TEXT, photo=None, upright=False) -> str:
     """Draw the picture of the method as SVG that follows a light or dark page and tells itself in words.
 
     With the picture that was asked about, `photo`, it shows this one and the pictures of the anchors; otherwise simple
-    drawings stand for them.
+    drawings stand for them. For a phone it stands `upright`, with a title only.
     """
     rows = [(row, drawn(row[0])) for row in numbers.anchors]
     photos = [picture_address(picture) for picture in (photo, *numbers.pictures)] if photo else []
-    return filled("figures/method.svg.j2", numbers=numbers, text=text, rows=rows, photos=photos)
+    shown = {"numbers": numbers, "text": text, "rows": rows, "photos": photos, "here": (), "about": "The method"}
+    return filled(f"figures/{'upright' if upright else 'method'}.svg.j2", **shown)
 
 
 def method_picture(bank) -> HTML:
     """Return the picture of the method, with the photographs of the bank of stamps."""
     photo = bank.pairs["picture"].iloc[bank.pairs["id"].tolist().index(PICTURE)]
-    svg = method_svg(meeting_of_the_kangaroo(bank), photo=photo)
-    words = ElementTree.fromstring(svg).findtext("{*}desc")
-    address = data_address("svg+xml", io.BytesIO(svg.encode()))
-    return HTML(Markup('<img src="{}" alt="{}" style="max-width: 100%">').format(address, words))
+    forms = [method_svg(meeting_of_the_kangaroo(bank), photo=photo, upright=upright) for upright in (False, True)]
+    wide, tall = (data_address("svg+xml", io.BytesIO(svg.encode())) for svg in forms)
+    words = ElementTree.fromstring(forms[0]).findtext("{*}desc")
+    return HTML(two_forms(Markup('<img src="{}" alt="{}" style="max-width: 100%">').format(wide, words), tall))
 
 
 def meeting_of_the_kangaroo(bank, shown=BOTH) -> Meeting:
@@ -139,12 +141,13 @@ FEW = 2
 """The same as `BOTH`, for the picture in small."""
 
 
-def part_svg(numbers: Meeting, chapter: str) -> str:
-    """Draw the method as SVG with the part of a chapter (``"04"``) in full."""
+def part_svg(numbers: Meeting, chapter: str, upright=False) -> str:
+    """Draw the method as SVG with the part of a chapter (``"04"``) in full; for a phone, `upright`."""
     here, about = PARTS[chapter]
     rows = [(row, drawn(row[0])) for row in numbers.anchors]
     lit = set(here).intersection
-    return filled("figures/parts.svg.j2", numbers=numbers, rows=rows, here=here, about=about, lit=lit)
+    shown = {"numbers": numbers, "rows": rows, "photos": [], "here": here, "about": about, "lit": lit}
+    return filled(f"figures/{'upright' if upright else 'parts'}.svg.j2", **shown)
 
 
 # A moving picture of one decision: an anchor is ticked away, the sums change, and the answer turns
@@ -214,6 +217,9 @@ def turning_of_the_kangaroo(bank) -> Turning:
 if __name__ == "__main__":
     folder, stamps = Path(sys.argv[1]), AnchorBank.load(DEFAULT_BANK)
     large, small = meeting_of_the_kangaroo(stamps), meeting_of_the_kangaroo(stamps, FEW)
-    pictures = {"method": method_svg(large), "turning": turning_svg(turning_of_the_kangaroo(stamps))}
-    for name, svg in (pictures | {f"method_{chapter}": part_svg(small, chapter) for chapter in PARTS}).items():
+    pictures = {"turning": turning_svg(turning_of_the_kangaroo(stamps))}
+    for upright, ending in ((False, ""), (True, "_upright")):
+        pictures[f"method{ending}"] = method_svg(large, upright=upright)
+        pictures |= {f"method_{chapter}{ending}": part_svg(small, chapter, upright) for chapter in PARTS}
+    for name, svg in pictures.items():
         write_whole(folder / f"{name}.svg", svg.encode())

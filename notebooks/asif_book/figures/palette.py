@@ -20,12 +20,12 @@ ON_LIGHT, ON_DARK = "#0A0A0A", "#FAFAFA"
 """Words on a coloured cell, which stays as it is on a dark page."""
 
 PURPLE, ORANGE, SKY = "#C06495", "#B87700", "#56B4E9"
-BAR = SKY
-"""The fill of any other bar; it has an edge of ink."""
+BAR = "#DDD3BE"
+"""The fill of any other bar, sand, which is like none of the meanings; it has an edge of ink."""
 MARK = ORANGE
 """What a figure singles out: the own caption, a shared neighbour, what is chosen, what is wrong."""
-SERIES = [PURPLE, ORANGE, INK, PURPLE, ORANGE, INK, PURPLE]
-"""Methods, settings and other series. From the fourth on, markers are hollow."""
+SERIES = [INK, ORANGE, PURPLE, INK, ORANGE, PURPLE, INK]
+"""Methods, settings and other series, what is spoken of in ink. From the fourth on, markers are hollow."""
 MARKERS = ["o", "s", "^", "D", "v", "P", "X"]
 LINES = ["-", "--", ":", "-."]
 

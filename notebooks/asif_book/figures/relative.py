@@ -152,15 +152,18 @@ def neighbours_two_ways(queries, reference, others, titles) -> Figure:
     titles : (str, str)
     """
     top = len(reference[0])
-    figure = Drawing((1.15 * (2 * top + 1), 1.75 * len(queries) + 0.4))
-    parts = figure.subfigures(1, 3, width_ratios=[1.15, top, top])
+    tall = 1.75 * len(queries) + 0.4
+    figure = Drawing((1.15 * (2 * top + 1), tall), 2 * tall)
     left = [[(*query, False)] for query in queries]
     middle = [[(*item, False) for item in row] for row in reference]
-    for part, head, rows in zip(parts, ("the picture", *titles), (left, middle, others), strict=True):
+    columns = [("the picture", left), (titles[0], middle), (titles[1], others)]
+    if style.narrow():  # a picture stands before both of its rows of neighbours
+        columns = [(head, [[*q, *row] for q, row in zip(left, rows, strict=True)]) for head, rows in columns[1:]]
+    for part, (head, rows) in zip(style.beside(figure, [1.15, top, top], [1, 1]), columns, strict=True):
         part.suptitle(head, fontsize=10, fontweight="bold")
         for axes, row in zip(part.subplots(len(rows), len(rows[0]), squeeze=False), rows, strict=True):
             for axis, (picture, caption, mark) in zip(axes, row, strict=True):
-                words = wrapped(caption, 15, 2) + (" ★" if mark else "")
+                words = wrapped(caption, 9 if style.narrow() else 15, 2) + (" ★" if mark else "")
                 draw_picture(axis, picture, words, frame=MARK if mark else None)
     kept = listed(f"{query[1]} keeps {sum(m for *_, m in row)}" for query, row in zip(queries, others, strict=True))
     return alt(figure, f"Pictures between their {titles[0]} and their {titles[1]}. Of {top}: {kept}")

@@ -35,10 +35,10 @@ def sparse_vector(query, relative, vectors, pictures, captions) -> Figure:
     pictures, captions : sequences
         Of the largest kept entries, the largest first; six are drawn.
     """
-    figure = Drawing((8.4, 6.6))
-    grid = figure.add_gridspec(3, TOP + 1, height_ratios=[1.25, 1.25, 1])
-    _cosines_and_entries(figure.add_subplot(grid[0, :]), figure.add_subplot(grid[1, :]), relative, vectors)
-    _query_and_anchors(figure, grid[2, :], query, pictures, captions)
+    figure = Drawing((8.4, 6.6), 10)
+    grid = figure.add_gridspec(3, 1, height_ratios=[1.25, 1.25, 2.2 if style.narrow() else 1])
+    _cosines_and_entries(figure.add_subplot(grid[0]), figure.add_subplot(grid[1]), relative, vectors)
+    _query_and_anchors(figure, grid[2], query, pictures, captions)
     return alt(figure, _words(relative, vectors, captions))
 
 
@@ -68,7 +68,7 @@ def _cosines_and_entries(dense, kept, relative, vectors):
 
 def _query_and_anchors(figure, place, query, pictures, captions):
     titles = ["the picture itself"] + [f"anchor {i}: {caption}" for i, caption in enumerate(captions[:TOP], 1)]
-    cells = place.subgridspec(1, TOP + 1)
+    cells = place.subgridspec(3, 3) if style.narrow() else place.subgridspec(1, TOP + 1)
     for i, (picture, text) in enumerate(zip([query, *pictures[:TOP]], titles, strict=True)):
         axis = figure.add_subplot(cells[i])
         draw_picture(axis, picture, frame=PICTURE if i == 0 else None)
@@ -85,9 +85,9 @@ def sparse_and_ranking(query, relative, vectors, pictures, captions, ranking) ->
     ranking : list of (rank, caption, score, bool)
         The first captions and the picture's own, the best on top; True marks its own.
     """
-    figure = Drawing((11, 6.4))
-    upper, lower = figure.subfigures(2, 1, height_ratios=[2.6, 1])
-    left, right = upper.subfigures(1, 2)
+    figure = Drawing((11, 6.4), 14)
+    upper, lower = figure.subfigures(2, 1, height_ratios=[2.2 if style.narrow() else 2.6, 1])
+    left, right = style.beside(upper, [1, 1], [1.6, 1])
     _cosines_and_entries(*left.subplots(2, 1), relative, vectors)
     bars = right.subplots()
     style.caption_bars(bars, ranking, 28)
@@ -150,7 +150,7 @@ def interval_dots(series, *, xlabel, chance=None, title="", zero=False) -> Figur
     if chance is not None:
         axis.axvline(chance, color=INK, linestyle=":", label=f"chance, {chance:.1%}")
     rows_down(axis, labels)
-    axis.xaxis.set_major_locator(MaxNLocator(8, steps=[1, 2, 5, 10]))
+    axis.xaxis.set_major_locator(MaxNLocator(4 if style.narrow() else 8, steps=[1, 2, 5, 10]))
     axis.xaxis.set_major_formatter(lambda v, _: f"{100 * v:+.3g}".replace("+0", "0") if zero else f"{v:.0%}")
     if zero:
         axis.axvline(0, color=INK, linewidth=0.8)

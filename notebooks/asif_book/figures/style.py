@@ -1,10 +1,13 @@
 """Parts of all figures: their style, pictures, rows and intervals, and the alternative text."""
 
 import base64
+import contextvars
+import functools
 import io
 import re
 import textwrap
 import threading
+from collections.abc import Iterator
 from urllib.parse import quote
 
 import IPython.display
@@ -19,7 +22,7 @@ from PIL import Image
 from asif_lib.encoders.pictures import open_picture
 from asif_lib.errors import ParameterError
 
-from .palette import BAR, DARK, FAINT, INK, MARK, PAPER, SERIES
+from .palette import ANCHOR, DARK, FAINT, INK, MARK, PAPER, SERIES
 
 _DRAWING = threading.Lock()
 """Matplotlib is not made for threads: one figure is rendered at a time."""
@@ -47,17 +50,68 @@ class Drawing(Figure):
     Pyplot does not know it. So two threads draw at the same time, and nothing has to be closed.
     """
 
-    def __init__(self, size):
-        super().__init__(figsize=size, layout="constrained")
+    again = None
+    """The call that draws it, which `image_html` repeats for its narrow form; a widget's drawing has none."""
+
+    def __init__(self, size, tall=None):
+        """Make a drawing of a size in inches, and in the narrow form of the height `tall`."""
+        super().__init__(figsize=(PHONE_INCHES, tall) if narrow() else size, layout="constrained")
 
     def _repr_html_(self):
         return image_html(self, self.alt)
 
+    def colorbar(self, *what, **options):
+        return super().colorbar(*what, **options | ({"location": "bottom"} if narrow() else {}))
+
+
+PHONE, PHONE_INCHES = "(max-width: 44rem)", 3.25
+"""Where a page shows the narrow form of a figure, and its width: 358 pixels, a phone's without the page's margins."""
+SMALL = 2.6
+"""Width in inches of a panel of which two stand beside each other in the narrow form."""
+_narrow = contextvars.ContextVar("narrow", default=False)
+narrow = _narrow.get
+"""Tells whether figures are drawn in their narrow form now."""
+
+
+def in_two_forms(function):
+    """Let a page show the drawings of a figure function in a narrow form too."""
+
+    @functools.wraps(function)
+    def drawn(*arguments, **options):
+        arguments = [list(each) if isinstance(each, Iterator) else each for each in arguments]  # read twice
+        figure = function(*arguments, **options)
+        if isinstance(figure, Drawing):
+            figure.again = functools.partial(function, *arguments, **options)
+        return figure
+
+    return drawn
+
 
 def subplots(rows=1, columns=1, *, figsize, **options):
-    """Make a drawing of a size in inches with a grid of axes; return both, as ``pyplot.subplots`` does."""
-    figure = Drawing(figsize)
-    return figure, figure.subplots(rows, columns, **options)
+    """Make a drawing of a size in inches with a grid of axes; return both, as ``pyplot.subplots`` does.
+
+    In the narrow form, the panels of a row stand below each other, and small ones, such as pictures, two by two.
+    """
+    if not narrow():
+        figure = Drawing(figsize)
+        return figure, figure.subplots(rows, columns, **options)
+    width, height = figsize[0] / columns, figsize[1] / rows
+    across = min(columns, 2 if width < SMALL else 1)
+    down = -(-columns // across)
+    tall, wide = (options.get(f"{side}_ratios", [1] * count) for side, count in (("height", rows), ("width", columns)))
+    tall = np.multiply(height * rows / sum(tall), tall)
+    if across == 2:
+        tall *= min(1, 0.15 + PHONE_INCHES / 2 / width)
+    cells = np.repeat(tall, down)
+    if across == 1 and "width_ratios" in options:  # a picture beside a chart
+        cells = np.minimum(tall[:, None], np.multiply(0.75 * figsize[0] / sum(wide), wide)).ravel()
+    figure = Drawing(figsize, cells.sum())
+    shared = {name: options[name] for name in ("sharex", "sharey") if name in options}
+    axes = figure.subplots(rows * down, across, height_ratios=cells, squeeze=False, **shared).reshape(rows, -1)
+    for axis in axes[:, columns:].flat:
+        axis.set_axis_off()
+    axes = axes[:, :columns] if options.get("squeeze") is False else axes[:, :columns].squeeze()
+    return figure, axes if axes.ndim else axes.item()
 
 
 def alt(figure, alt) -> Figure:
@@ -99,9 +153,16 @@ def show_pictures(pictures, titles=None, *, columns=6, title="") -> Figure:
     return alt(figure, f"{title or f'{len(pictures)} pictures'}: {names}")
 
 
+def beside(figure, widths, heights):
+    """Divide a figure into parts of these relative widths beside each other; in the narrow form below, of `heights`."""
+    if narrow():
+        return figure.subfigures(len(heights), 1, height_ratios=heights)
+    return figure.subfigures(1, len(widths), width_ratios=widths)
+
+
 def picture_grid(count, columns, width, height, title=""):
     """Make a figure of `count` cells of a size in inches, in rows of at most `columns`; return it and its axes."""
-    columns = min(columns, count)
+    columns = min(columns, count, 2 if narrow() else count)
     rows = -(-count // columns)
     figure, axes = subplots(rows, columns, figsize=(width * columns, height * rows), squeeze=False)
     for axis in axes.flat[count:]:
@@ -145,7 +206,11 @@ def rows_down(axis, names, **font):
 
 def legend_above(figure, axis, columns=2):
     """Put the legend of an axis above the figure."""
-    figure.legend(*axis.get_legend_handles_labels(), loc="outside upper center", ncols=columns, frameon=False)
+    handles, names = axis.get_legend_handles_labels()
+    if narrow():
+        columns, names = 1, [textwrap.fill(name, 34) for name in names]
+        figure.set_figheight(figure.get_figheight() + 0.23 * len("\n".join(names).split("\n")))
+    figure.legend(handles, names, loc="outside upper center", ncols=columns, frameon=False)
 
 
 def with_errors(measures):
@@ -157,7 +222,8 @@ def with_errors(measures):
 def caption_bars(axis, ranking, width):
     """Draw captions (rank, caption, score, own) as bars, the best on top; its own one has another colour and a tick."""
     places, scores = np.arange(len(ranking))[::-1], [score for _, _, score, _ in ranking]
-    drawn = axis.barh(places, scores, color=BAR, edgecolor=INK, linewidth=0.8)
+    drawn = axis.barh(places, scores, color=ANCHOR, edgecolor=INK, linewidth=0.8)  # scores are sums of products
+    axis.axvline(0, color=INK, linewidth=0.8)
     for bar, (*_, own) in zip(drawn, ranking, strict=True):
         if own:
             bar.set(color=MARK, edgecolor=INK, linewidth=1.5)
@@ -170,7 +236,8 @@ def caption_bars(axis, ranking, width):
 
 
 def wrapped(text, width, lines=3):
-    """Wrap each line of a text to lines of `width` characters; the rest is cut."""
+    """Wrap each line of a text to lines of `width` characters; the rest is cut. In a narrow form, 20 are most."""
+    width, lines = (20, lines + 1) if narrow() and width > 20 else (width, lines)
     parts = str(text).split("\n")
     return "\n".join("\n".join(textwrap.wrap(part, width, max_lines=lines, placeholder=" …")) for part in parts)
 
@@ -215,10 +282,39 @@ def show(figure, alt=None, *, fold=""):
     IPython.display.display(IPython.display.HTML(shown))
 
 
-def image_html(figure, alt) -> Markup:
+def image_html(figure, alt, *, live=False) -> Markup:
     """Return `figure` as an HTML picture with the alternative text `alt`, and close it if it is one of pyplot's.
 
-    The picture is an SVG that follows the ``color-scheme`` of its page, which JupyterLab sets by its theme.
+    The picture is an SVG that follows the ``color-scheme`` of its page, which JupyterLab sets by its theme. A phone
+    shows the narrow form, unless the figure is `live`: redrawn at each turn of a knob.
+    """
+    source, size = _as_image(figure)
+    phone = None if live or not getattr(figure, "again", None) else _as_image(narrow_form(figure), inside=" ,")
+    image = Markup('<img src="{}" alt="{}" {} style="max-width: 100%; height: auto">').format(source, alt, size)
+    return _LIGHT_ON_PAPER + (two_forms(image, *phone) if phone else image)
+
+
+def two_forms(image, address, size="") -> Markup:
+    """Return an HTML picture that on a phone shows the picture of another address, with its size as attributes."""
+    source = Markup('<source media="{}" srcset="{}" {}>').format(PHONE, address, size)
+    return Markup("<picture>{}{}</picture>").format(source, image)
+
+
+def narrow_form(figure) -> Drawing:
+    """Draw a figure of `in_two_forms` again, as a phone shows it."""
+    _narrow.set(True)
+    try:
+        other = figure.again()
+        _fit(other)
+    finally:
+        _narrow.set(False)
+    return other
+
+
+def _as_image(figure, inside="") -> tuple[str, Markup]:
+    """Return a figure as an address that holds it, and its size in pixels as attributes; close one of pyplot's.
+
+    In the address, signs that are `inside` are escaped too.
     """
     for text in figure.findobj(Text) if isinstance(figure, Drawing) else ():
         if "$" in text.get_text() and not _POWER.fullmatch(text.get_text()):
@@ -231,9 +327,27 @@ def image_html(figure, alt) -> Markup:
 
         pyplot.close(figure)
     width, height = (figure.get_size_inches() * figure.dpi).round()
-    size = f'width="{width:.0f}" height="{height:.0f}" style="max-width: 100%; height: auto"'
-    source = quote(_themed(svg.getvalue().decode()), safe=" !$'()*+,-./:;=?@_~")  # shorter than base64
-    return _LIGHT_ON_PAPER + Markup('<img src="data:image/svg+xml,{}" alt="{}" {}>').format(source, alt, Markup(size))
+    plain = set(" !$'()*+,-./:;=?@_~").difference(inside)  # shorter than base64
+    address = "data:image/svg+xml," + quote(_themed(svg.getvalue().decode()), safe="".join(plain))
+    return address, Markup(f'width="{width:.0f}" height="{height:.0f}"')
+
+
+def _fit(figure):
+    """Fit the words of a narrow form: legends stand above their axes, and long lines are broken."""
+    for axis in figure.get_axes():
+        if legend := axis.get_legend():
+            names = [textwrap.fill(text.get_text(), 38) for text in legend.get_texts()]
+            lines = len("\n".join(names).split("\n"))
+            handles = axis.get_legend_handles_labels()[0] or legend.legend_handles  # with their markers
+            pad = 1.6 if axis.texts else 0  # words may stand on the upper edge
+            at = {"loc": "lower left", "bbox_to_anchor": (-0.15, 1), "borderaxespad": pad, "fontsize": 9}
+            axis.legend(handles, names, frameon=False, **at)
+            axis.set_title(axis.get_title(), pad=8 + 14 * (lines + pad))
+            figure.set_figheight(figure.get_figheight() + 0.19 * lines)
+        for text in (axis.title, axis._left_title, axis._right_title, axis.xaxis.label, axis.yaxis.label):
+            if "\n" not in text.get_text():
+                most = 24 if text is axis.yaxis.label else 30
+                text.set_text(textwrap.fill(text.get_text(), int(most * 11 / text.get_size())))
 
 
 _POWER = re.compile(r"\$\\mathdefault\{[\d^{}.-]+\}\$")

@@ -76,6 +76,7 @@ def trust_curves(reliable, covered) -> Figure:
         axis.xaxis.set_major_formatter(lambda v, _: f"{v:.0%}")
         axis.yaxis.set_major_formatter(lambda v, _: f"{v:.0%}")
         axis.grid(alpha=0.3)
+    figure.get_layout_engine().set(wspace=0.06)  # the last tick of one panel and the first of the next stand apart
     legend_above(figure, left, 3)
 
     def shares(tables, word, column):
@@ -106,3 +107,17 @@ def who_sees_what(pairs) -> HTML:
     return self_contained(
         "lanes", lanes=lanes, largest=max(lane["count"] for lane in lanes), anchors=train + validation
     )
+
+
+def paired_squares(mine, other, names) -> HTML:
+    """Draw a square for each question: both methods are right, only one of them, or neither.
+
+    Parameters
+    ----------
+    mine, other : arrays of shape (q,), bool
+        Whether each method is right.
+    names : (str, str)
+    """
+    groups = [("both", mine & other), (f"only {names[0]}", mine & ~other), (f"only {names[1]}", other & ~mine)]
+    counts = [(name, int(of.sum())) for name, of in [*groups, ("neither", ~(mine | other))]]
+    return self_contained("squares", counts=counts)

@@ -5,7 +5,8 @@ import json
 from bs4 import BeautifulSoup
 from markupsafe import Markup
 
-from asif_book.figures.benchmark import curves_by_bank, curves_by_method, encoder_heat_map, marked
+from asif_book.figures import curves_by_bank, curves_by_method, encoder_heat_map
+from asif_book.figures.benchmark import marked
 from asif_book.figures.style import image_html, use_style
 from asif_book.figures.templates import filled
 from asif_lib.defaults import LINEAR_PROBE, TRANSFORMERS

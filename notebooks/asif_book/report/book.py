@@ -1,33 +1,28 @@
 """Run the chapters that changed, make a page for each, an index and a search: a book that opens from disk."""
 
-import base64
 import contextlib
-import io
 import json
 import os
 import platform
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
 
 import nbformat
 from bs4 import BeautifulSoup, NavigableString
 from markupsafe import Markup
-from nbformat import NotebookNode
-from PIL import Image
 
 from asif_book.figures.method import method_picture
-from asif_book.figures.style import data_address
 from asif_lib.bank.anchors import AnchorBank
 from asif_lib.defaults import DEFAULT_BANK
 from asif_lib.errors import AsifError, version_of
 from asif_lib.files import ROOT, build_dir, write_whole
 
-from ..chapters import Chapter, heading, tags_of
-from ..contents import METHOD, METHOD_ALT
+from ..chapters import Chapter, heading
+from ..contents import METHOD, METHOD_ALT, put_between
 from ..editions import CHAPTERS, GUIDE
-from ..results import NoResultsError, load_results, result_rows
+from ..results import BEGIN, END, by_chapter, load_results, results_path, results_table
 from .page import BOOK, layout
 from .rendering import render, render_page, to_html
 from .running import ReportError, was_repeated
@@ -90,7 +85,10 @@ def build_report(
 
     finished = run_chapters(book, Runner(runs, parameters, reuse), then=make_page)
     for text in texts:
-        write_whole(pages / f"{text.stem}.html", render_page(text, **around).encode())
+        markdown = text.read_text(encoding="utf-8")
+        if BEGIN in markdown and results_path().exists():  # the numbers of the index
+            markdown = put_between(markdown, BEGIN, END, results_table(load_results()))
+        write_whole(pages / f"{text.stem}.html", render_page(text, markdown, **around).encode())
     names = [path.stem for path in [*book, *texts]]
     write_whole(pages / "search.html", search_page(pages, names, **around).encode())
     entries = [_entry(chapter, finished[path], runs / path.name, folder) for path, chapter in book.items()]
@@ -121,15 +119,13 @@ def _entry(chapter: Chapter, run: ChapterRun, executed: Path, folder: Path) -> d
     def line(markdown: str) -> Markup:
         return to_html(markdown, folder).strip().removeprefix("<p>").removesuffix("</p>")
 
-    notebook = nbformat.read(executed, as_version=4)
     return {
         "chapter": chapter,
         "question": line(chapter.question),
         "goals": [line(goal) for goal in chapter.goals],
-        "figure": key_figure(notebook),
         "duration": minutes_and_seconds(run.seconds),
         "reused": run.reused,
-        "repeated": was_repeated(notebook),
+        "repeated": was_repeated(nbformat.read(executed, as_version=4)),
     }
 
 
@@ -142,10 +138,7 @@ def _method(notebooks: Path) -> Markup:
 
 
 def _index(entries: list[dict], around: dict, method: Markup, parameters: dict, edition: str) -> str:
-    try:
-        results = result_rows(load_results())
-    except NoResultsError:
-        results = []
+    results = by_chapter(load_results()) if results_path().exists() else {}
     facts = {
         "profile": parameters["profile"],
         "device": f"{parameters['device']} ({platform.machine()}, {os.cpu_count()} CPU cores)",
@@ -158,50 +151,9 @@ def _index(entries: list[dict], around: dict, method: Markup, parameters: dict, 
     }
     book = around["chapters"]
     place = around | {"current": "index", "previous": None, "next": book[0]}
-    shown = {"entries": entries, "method": method, "results": results, "facts": facts}
+    titles = {entry["chapter"].name: entry["chapter"].title for entry in entries}
+    shown = {"entries": entries, "method": method, "results": results, "titles": titles, "facts": facts}
     return layout("index.html.j2", title=BOOK, **shown, **place)
-
-
-# The figure that stands for a chapter on the index
-
-THUMBNAIL_PIXELS = 720
-"""Width in pixels, twice the width on the page, for fine screens."""
-
-
-def key_figure(notebook: NotebookNode) -> tuple[str, str] | None:
-    """Find the figure that stands for an executed chapter: address (``data:``, made smaller) and alternative text.
-
-    It is the first picture that a cell tagged ``figure`` shows, otherwise the first picture of all.
-    """
-    tagged = [cell for cell in notebook.cells if "figure" in tags_of(cell)]
-    found = next((picture for cells in (tagged, notebook.cells) for picture in _pictures(cells)), None)
-    return found and (_smaller(found[0]), found[1])
-
-
-def _pictures(cells: list[NotebookNode]) -> Iterator[tuple[str, str]]:
-    for cell in cells:
-        for output in cell.get("outputs", []):
-            data, metadata = output.get("data", {}), output.get("metadata", {})
-            for kind in ("image/png", "image/jpeg"):
-                if kind in data:
-                    alt = metadata.get(kind, {}).get("alt") or cell.metadata.get("alt", "")
-                    yield f"data:{kind};base64,{''.join(data[kind].split())}", alt
-            for picture in BeautifulSoup(data.get("text/html", ""), "html.parser").find_all("img", src=True):
-                yield picture["src"], picture.get("alt", "")
-
-
-def _smaller(address: str) -> str:
-    """Shrink a raster picture to the width of the index; other pictures stay as they are."""
-    kind, comma, content = address.partition(",")
-    if not comma or not re.fullmatch(r"data:image/(png|jpeg);base64", kind):
-        return address
-    picture = Image.open(io.BytesIO(base64.b64decode(content)))
-    if picture.width <= THUMBNAIL_PIXELS:
-        return address
-    picture.thumbnail((THUMBNAIL_PIXELS, picture.height))
-    png = io.BytesIO()
-    picture.convert("RGB").quantize(128).save(png, format="png", optimize=True)
-    return data_address("png", png)
 
 
 # Search over the whole book: one page holds the text of every section, and its script finds words in it

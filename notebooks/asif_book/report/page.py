@@ -50,11 +50,10 @@ def make_accessible(body: BeautifulSoup) -> None:
         _scrolls(code, "code" if code.code or code.find_parent(class_="highlight") else "output")
     for formula in body.find_all("math", display="block"):
         _scrolls(formula.wrap(body.new_tag("div", attrs={"class": "scroll"})), "formula")
-    for picture in body.select(".text p > img:only-child"):
-        picture.parent["class"] = "scroll drawing"
-        _scrolls(picture.parent, "figure")
+    for picture in body.select(".text p > :is(img, picture):only-child"):
+        picture.parent["class"] = "drawing"
     for picture in body.select(".output img:not(table img, .asif-drawn img)"):  # these belong to a larger whole
-        _scrolls(picture.wrap(body.new_tag("div", attrs={"class": "scroll figure"})), "figure")
+        (picture.find_parent("picture") or picture).wrap(body.new_tag("div", attrs={"class": "figure"}))
 
 
 def keep_punctuation(body: BeautifulSoup) -> None:

@@ -17,9 +17,10 @@ from nbconvert.filters import Highlight2HTML, ansi2html
 from nbconvert.filters.markdown_mistune import IPythonRenderer, MarkdownWithMath
 from nbformat import NotebookNode
 
+from asif_book.figures.style import two_forms
 from asif_lib.files import ROOT
 
-from ..chapters import FOLDED, PROGRESS, WHAT_YOU_SEE, Chapter, heading, label_of, tags_of
+from ..chapters import FOLDED, IF_DRAWN, PROGRESS, WHAT_YOU_SEE, Chapter, heading, label_of, tags_of
 from ..contents import NEIGHBOURS
 from ..editions import NOT_ATTEMPTED, published_at
 from . import page as pages
@@ -65,9 +66,8 @@ def render(
     return _page(body, executed, Chapter.read(executed).title, chapters, more, was_repeated(notebook))
 
 
-def render_page(text: Path, *, chapters: Sequence[Chapter], more: Sequence) -> str:
-    """Render a Markdown file beside the notebooks as a page of the book; see :func:`render`."""
-    markdown = text.read_text(encoding="utf-8")
+def render_page(text: Path, markdown: str, *, chapters: Sequence[Chapter], more: Sequence) -> str:
+    """Render the Markdown of a file beside the notebooks as a page of the book; see :func:`render`."""
     body = BeautifulSoup(to_html(markdown, text.parent), "html.parser")
     if pages.pictures_without_text(body):
         raise ReportError(f"{text.name}: a picture has no alternative text: write ![what it shows](file).")
@@ -120,7 +120,8 @@ def _exporter(folder: Path) -> TemplateExporter:
 def for_paper(notebook: NotebookNode) -> NotebookNode:
     """Copy what a reader of the page needs: without widgets (a note for each cell with some, none for a progress bar),
     output in JavaScript, overruled parameters, the set-up of Colab, the progress of a student, the checks of exercises
-    that nobody attempted, and the links to neighbours, which a page has of its own. A cell that is folded gets the
+    that nobody attempted, words about a figure that was not drawn, and the links to neighbours, which a page has of its
+    own. A cell that is folded gets the
     label that stands for it."""
     notebook = copy.deepcopy(notebook)
     for number, cell in enumerate(notebook.cells):
@@ -130,7 +131,9 @@ def for_paper(notebook: NotebookNode) -> NotebookNode:
     notebook.cells = [c for c in notebook.cells if left_out.isdisjoint(tags_of(c)) and not _is_unanswered_check(c)]
     states = widget_states(notebook)
     above = False  # whether the last cell of code drew something
-    for cell in notebook.cells:
+    for cell in list(notebook.cells):
+        if IF_DRAWN in tags_of(cell) and not above:
+            notebook.cells.remove(cell)
         if cell.cell_type == "markdown":  # the page's script folds what answers a guess
             cell.source = re.sub("(.*?)".join(map(re.escape, WHAT_YOU_SEE)), r"\1", cell.source, flags=re.S)
         if label := _label(cell):
@@ -209,6 +212,11 @@ class _Renderer(IPythonRenderer):
             return match[1] + (self._src_to_base64(match[2]) or match[2])
 
         return re.sub(r"""(<img\b[^>]*?\bsrc=["'])([^"']+)""", embed, html, flags=re.IGNORECASE)
+
+    def image(self, text: str, url: str, title: str | None = None) -> str:
+        """Embed a picture, and beside it its upright form for a phone, if there is one: ``name_upright.svg``."""
+        image, upright = super().image(text, url, title), self._src_to_base64(url.replace(".svg", "_upright.svg"))
+        return two_forms(Markup(image), upright) if upright and url.endswith(".svg") else image
 
     def _src_to_base64(self, src: str) -> str | None:
         """Embed a picture of the notebook's folder, or of the one above, whose pictures the solved edition shares."""

@@ -4,7 +4,7 @@ import ipywidgets
 import torch
 from markupsafe import Markup
 
-from asif_book.figures.anchors import shared_neighbours
+from asif_book.figures import shared_neighbours
 from asif_book.figures.style import image_tag
 from asif_lib.relative import unit_rows
 

@@ -5,9 +5,7 @@ from functools import partial
 import ipywidgets
 import torch
 
-from asif_book.figures.interpret import scores_without
-from asif_book.figures.relative import neighbours_two_ways
-from asif_book.figures.sparse import sparse_and_ranking
+from asif_book.figures import neighbours_two_ways, scores_without, sparse_and_ranking
 from asif_lib.defaults import DEFAULT_P, DEFAULT_TEMPLATE
 from asif_lib.errors import ParameterError
 from asif_lib.evaluation.measures import ranks, same_text

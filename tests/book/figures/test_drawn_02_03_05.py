@@ -12,7 +12,7 @@ import torch
 from bs4 import BeautifulSoup
 from drawn_pages import DESKTOP, PHONE, check_views, opened, report_page
 
-from asif_book.figures import relative_matrix, star_of_angles, two_matrices, who_sees_what
+from asif_book.figures import paired_squares, relative_matrix, star_of_angles, two_matrices, who_sees_what
 from asif_lib import AnchorBank, relative_representation
 
 ROWS, ORDER = [13, 241, 400, 498, 665], [2, 0, 4, 1, 3]
@@ -33,6 +33,13 @@ def entries(svg):
     sides = [(float(mark["width"]) if mark.name == "rect" else 2 * float(mark["r"])) for mark in svg.find_all(True)]
     signs = [-1 if "hollow" in mark["class"] else 1 for mark in svg.find_all(True)]
     return [sign * (side / 8.8) ** 2 if side > 1 else 0 for side, sign in zip(sides, signs, strict=True)]
+
+
+def test_each_question_is_a_square_by_the_methods_that_are_right():
+    mine, other = torch.tensor([[1, 1, 1, 0, 0, 1], [1, 0, 0, 1, 0, 0]]).bool().numpy()
+    page = parsed(paired_squares(mine, other, ("ASIF", "ridge")))
+    assert [len(line.find_all("svg")) for line in page.find_all("p")] == [1, 3, 1, 1, 0]
+    assert "only ASIF: 3" in page.text and "difference is (3 − 1) / 6" in page.text
 
 
 def split_bank(stamps, bank):

@@ -121,7 +121,7 @@ def test_neighbour_rows_start_with_the_query():
 
 def test_bars_stand_with_intervals_in_per_cent_beside_chance():
     measures = {"trained": Measure(0.7, 0.6, 0.8, 50), "random": Measure(0.3, 0.25, 0.4, 50)}
-    figure = drawn(figures.bars_with_intervals(measures, 0.1, "same group (%)"))
+    figure = drawn(figures.bars_with_intervals(measures, 0.1, "same group (%)", ["picture", "control"]))
     assert "trained 70.0% [60.0%, 80.0%], n = 50" in figure.alt and "chance 10.0%" in figure.alt
     axis = figure.axes[0]
     assert [bar.get_width() for bar in axis.patches] == pytest.approx([70, 30])

@@ -19,6 +19,7 @@ def kangaroo(stamps_bank):
 
 def test_the_committed_picture_shows_the_numbers_of_the_model(kangaroo):
     check_committed("method.svg", method_svg(kangaroo))
+    check_committed("method_upright.svg", method_svg(kangaroo, upright=True))
 
 
 def test_the_products_and_the_rest_are_the_score(kangaroo, stamps_bank):

@@ -15,7 +15,9 @@ NUMBERS = Meeting([("A <b>.", 0.5, 0.25), ("A doe.", 0.4, 0.1), ("A deer.", 0.3,
 
 @pytest.mark.parametrize("chapter", PARTS)
 def test_the_committed_picture_shows_the_numbers_of_the_model(chapter, stamps_bank):
-    check_committed(f"method_{chapter}.svg", part_svg(meeting_of_the_kangaroo(stamps_bank, FEW), chapter))
+    numbers = meeting_of_the_kangaroo(stamps_bank, FEW)
+    check_committed(f"method_{chapter}.svg", part_svg(numbers, chapter))
+    check_committed(f"method_{chapter}_upright.svg", part_svg(numbers, chapter, upright=True))
 
 
 def test_each_chapter_lights_its_own_steps():

@@ -6,7 +6,8 @@ from bs4 import BeautifulSoup
 from drawn_pages import PHONE, opened, report_page
 from PIL import Image
 
-from asif_book.figures import passing_tiles
+from asif_book.figures import inverted_index, passing_tiles
+from asif_lib import ASIF
 from asif_lib.errors import ParameterError
 from asif_lib.relative import relative_representation
 
@@ -24,6 +25,21 @@ def moments(page):
 
 def cosines_of(matrix, kind):
     return sorted(float(bar["data-cosine"]) for bar in matrix.select(f"rect.{kind}"))
+
+
+def test_a_cell_is_lit_where_a_text_has_an_anchor_of_the_picture(stamps, stamps_bank):
+    model, asked = ASIF(stamps_bank, device="cpu"), stamps.splits["test"][:8]
+    picture, texts = model.images(stamps_bank.image[asked[:1]]), model.texts(stamps_bank.text[asked])
+    page = BeautifulSoup(inverted_index(stamps_bank, picture, texts, stamps_bank.pairs.iloc[asked]).data, "html.parser")
+    products = (picture.to_dense() * texts.to_dense()).numpy()  # (8, n)
+    captions = stamps_bank.pairs.caption.tolist()
+    for row in page.select("tbody tr"):
+        lit = [cell.has_attr("style") for cell in row.find_all("td")]
+        same = [i for i, caption in enumerate(captions) if caption == row.select_one(".anchor > span").text]
+        assert any(lit) and lit in [(products[:, i] > 0).tolist() for i in same]
+    *_, scores = page.select("tfoot tr")
+    assert [float(cell.text) for cell in scores.find_all("td")] == pytest.approx(products.sum(axis=1), abs=6e-4)
+    assert f"; {(products > 0).sum()} of them are lit" in page.caption.text
 
 
 def test_each_moment_keeps_the_k_best_so_far(stamps, stamps_bank):

@@ -79,8 +79,8 @@ print("a picture becomes", image_encoder.identity.dim, "numbers")
 # the picture, and the text encoder embeds the caption. Such a pair is called an
 # **anchor**. The two lists of embeddings, row beside row, are a **bank** of anchors.
 # (The picture of the method stands at the top of this chapter. A box in its middle is
-# an anchor, and the whole column is the bank. There all other 792 stamps are anchors,
-# here only a part of them. So the numbers differ a little.)
+# an anchor, and the whole column is the bank. That picture has 792 anchors, and this
+# chapter has fewer. So the numbers differ a little.)
 #
 # You need not follow every line of code. Read the comments, and what the cell prints.
 #

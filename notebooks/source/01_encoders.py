@@ -719,9 +719,9 @@ table
 # **exact binomial** interval. The interval contains every true share that is consistent
 # with the hits that we counted. (You need not know how it is computed.)
 #
-# All intervals speak of other pictures under *the same map*. But a random map can be
-# better or worse than chance for all pictures together. So we draw many maps: other
-# random matrices, and other signs of the principal axes, since these signs mean
+# All intervals speak of other pictures under *the same map*. But one random map can be
+# lucky or unlucky, and then it is so for all pictures at once. So we draw many maps:
+# other random matrices, and other signs of the principal axes, since these signs mean
 # nothing.
 
 # %% tags=["hide-input"]

@@ -141,10 +141,10 @@ print(
 
 # %% [markdown]
 # **What you see.** The bars are very unequal, so the bank knows animals far better than
-# weather. And the captions below the pictures are noisy. The caption of a chess piece
-# explains how the piece moves, which no picture shows. “Hair.” and “Mad!” say almost
-# nothing. Captions from the web are noisier still, and the method must live with the
-# noise.
+# its smallest groups. And the captions below the pictures are noisy. The caption of a
+# chess piece explains how the piece moves, which no picture shows. “Hair.” and “Mad!”
+# say almost nothing. Captions from the web are noisier still, and the method must live
+# with the noise.
 #
 # ## 3 · Twins
 #
@@ -218,10 +218,10 @@ found[found.kind != "two captions"].sort_values("kind").set_index("kind")
 # items are the **stamps**. So we draw $n$ *stamps* with replacement, keep the pairs
 # among the drawn stamps, and repeat: a **bootstrap** over stamps.
 #
-# A stamp that is drawn $w$ times counts $w$ times, so the pair of stamps $i$ and $j$
-# counts $w_i \cdot w_j$ times. Write the weights of a draw as a row $w$. The sum of a
-# matrix $M$ over all pairs is then half of $w M w^T$, since $w M w^T$ holds each pair
-# twice. `pair_sums` computes this for all draws at once. Three stamps show it:
+# Stamp $i$ is drawn $w_i$ times, so the pair of stamps $i$ and $j$ counts $w_i w_j$
+# times. The weights of a draw form a row $w$. Set the diagonal of a matrix $M$ to 0.
+# Then $w M w^T$ holds each pair twice, and half of it is the sum of $M$ over all pairs.
+# `pair_sums` computes this for all draws at once. Three stamps show it:
 
 # %%
 from asif_lib.evaluation import pair_sums

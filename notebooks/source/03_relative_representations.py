@@ -520,8 +520,8 @@ pd.DataFrame(
 # **What you see.** The filled bars are the cosines as they are. Their mean, the dashed
 # line, is far above zero, for unrelated pictures and for unrelated captions. All
 # vectors share a **common part** and lie in a cone around it. The last column of the
-# table is its size: scale all rows to length 1 and take their mean; the size is the
-# squared length of this mean. It *is* the mean cosine of all pairs. (It also counts
+# table is its size. Scale all rows to length 1 and take their mean: the size is the
+# length of the mean, squared. It equals the mean cosine of all pairs. (It also counts
 # each vector with itself; hence the small difference.) After subtracting the mean, the
 # outline and its dotted line stand around 0: unrelated things have cosines around 0, as
 # we would like.

@@ -638,10 +638,10 @@ check_trap(my_trap)
 # becomes **its nearest anchor**, and nothing else.
 #
 # Suppose we do this to the picture only. A caption keeps all its cosines with the
-# anchors' captions. Then the score of the two is the caption's cosine with *the caption
-# of the picture's nearest anchor*. This is the simplest method of all: borrow the
-# caption of the most similar anchor and compare texts. The library has it as a
-# baseline, `NearestAnchorCaption`.
+# anchors' captions. The picture has one entry left, at its nearest anchor. So the score
+# is one cosine: between the caption and *the caption of that anchor*. This is the
+# simplest method of all: borrow the caption of the most similar anchor and compare
+# texts. The library has it as a baseline, `NearestAnchorCaption`.
 #
 # The method itself raises *both* sides to the power $p$. Then the caption shrinks to
 # one anchor, too.
@@ -978,8 +978,8 @@ show_progress("04")
 #    baselines of chapter 05 no such choice?
 #
 #    > **Answer.** No. A comparison should give each method the same chance to be tuned,
-#    > on the same split. Ridge chooses its penalty by leave-one-out on the anchors. The
-#    > others have fixed dimensions, and a report should say so.
+#    > on the same split. So chapter 05 chooses the settings of every method on the
+#    > validation split.
 #
 # 3. The clamp discards the negative part of a relative vector. What could it have told
 #    us?

@@ -103,8 +103,9 @@ draw.who_sees_what(pairs)
 # first column the solid bar holds the anchors, and the outlined bar of the validation
 # lane holds the questions. You may ask them as often as you like: they choose $k$, $p$
 # and later the wording. The dashed bar is the test split, still closed. Then the solid
-# arrows pass on what was chosen, and the validation stamps become anchors too. Only now
-# is the test split opened. Several cells ask it, and none of them chooses anything.
+# arrows pass on what was chosen, and the validation stamps become anchors too. Then the
+# test split is asked. Chapter 00 asked it too, with fixed settings. Several cells ask
+# it, and none of them chooses anything.
 
 # %%
 from asif_lib.evaluation import ranks, same_text, sweep
@@ -617,8 +618,8 @@ check_average_templates(my_zero_shot)
 #
 # The stamps lie in folders that form a taxonomy, such as `animals/birds`. The library
 # translates some folders into plain words. We use only classes with at least four test
-# stamps, so that there is something to count. So the labels of the test choose the
-# classes, and nothing else. The model never saw the folder names.
+# stamps, so that there is something to count. This choice of classes is the only use of
+# the test labels before the test. The model never saw the folder names.
 
 # %% tags=["hide-input"]
 # Count the test stamps of each class.
@@ -954,7 +955,7 @@ print("interval at look 1, 2, 3:", ", ".join(levels))
 # And **each look at the test split makes the next look stricter**. The interval of look
 # number $i$ leaves out a share of $0.05 / (i (i + 1))$: a half of 0.05, then a sixth,
 # then a twelfth. The cell above prints the rest. Why these shares? They never add up to
-# more than 0.05. So luck passes for a proof in no more than 5 % of such investigations.
+# more than 0.05. So luck alone is called a proof in at most 5 % of such investigations.
 # (The same wording again is no new look.) Use the validation split well before you run
 # the check.
 
@@ -1014,9 +1015,9 @@ check_wording(my_wording, task)
 #
 # Which $T$? The test labels must not choose it. But the bank has pairs of its own. We
 # represent each of its pictures by all the *other* pairs (chapter 06 says how). Then
-# the picture chooses among as many captions as there are labels: its own, and captions
-# of other pairs. We take the $T$ that makes the own captions most probable. So the
-# temperature needs no labels, and it comes with the bank.
+# the picture chooses among captions: its own, and some of other pairs. There are as
+# many captions as labels. We take the $T$ that makes the own captions most probable. So
+# the temperature needs no labels, and it comes with the bank.
 #
 # **Before you run the next cell:** suppose that the model answers only the more
 # confident half of the questions. What share of them will be right on stamps? On

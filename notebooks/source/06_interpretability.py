@@ -701,8 +701,8 @@ draw.show(
 # Some captions agree a little with every picture, and some pictures with every caption.
 # So the audit compares the agreement with two **rivals**: the picture's scores with the
 # captions of other pairs, and the caption's scores with their pictures. The **excess**
-# is the agreement minus what the rivals reach. If the excess is low, the caption may
-# belong to another picture.
+# is the agreement minus a soft maximum of these scores, which is near the largest. If
+# the excess is low, the caption may belong to another picture.
 #
 # (Hubs tell little, as section 5 has shown. So the audit lowers the cosines with them
 # before the power. The agreement is still a sum over anchors. `rank_pairs` in the

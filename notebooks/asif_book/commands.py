@@ -1,4 +1,4 @@
-"""The commands of the book: ``asif class``, ``asif explore``, ``asif benchmark``.
+"""The commands of the book: ``asif class``, ``asif explore``, ``asif page``, ``asif benchmark``.
 
 The command ``asif`` finds this module by the entry point ``asif.commands`` of the distribution.
 """
@@ -107,6 +107,25 @@ def _explore(
 
     serving = serve(bank, port=port, browser=not no_browser, device=device, labels_from=labels_from, say=say)
     return serving, "the explorer has ended"
+
+
+@command(app, "page", "asif page stamps", "asif page birds --output birds.html")
+def _page(
+    bank: Annotated[str, Argument(metavar="BANK")],
+    output: Annotated[str | None, Option(metavar="FILE", help="default: build/bank.html")] = None,
+):
+    """Make a page in one file, in which a reader takes anchors out of the model and watches its answers turn."""
+    count = stored_count(bank)
+    _need("workbook", "jinja2", "matplotlib", "IPython")
+    from asif_book.walk.building import bank_page, check_size
+
+    check_size(bank, count)  # before the bank is read
+    from asif_lib.bank.anchors import AnchorBank
+
+    about = bank_page(AnchorBank.load(bank), Path(output) if output else build_dir() / "bank.html")
+    held = f"{about['anchors']} anchors, {about['words']} words, {about['pictures']} pictures"
+    turned = f"one removal turns {about['turned']} of {about['asked']} answers"
+    return about, f"{held}; {turned}\nopen {about['page']} in a browser"
 
 
 @command(

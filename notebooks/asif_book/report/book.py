@@ -42,6 +42,10 @@ FAST = {
 }
 
 
+WALK = "bank.html"
+"""The page in which a reader takes anchors out of the model; ``python -m asif_book.report`` makes it first."""
+
+
 def build_report(
     parameters: dict | None = None,
     edition: str = "student",
@@ -95,7 +99,8 @@ def build_report(
     write_whole(pages / "search.html", search_page(pages, names, **around).encode())
     entries = [_entry(chapter, finished[path], runs / path.name, folder) for path, chapter in book.items()]
     index = pages / "index.html"
-    write_whole(index, _index(entries, around, _method(notebooks), parameters, edition).encode())
+    walk = WALK if (pages / WALK).exists() else None
+    write_whole(index, _index(entries, around, _method(notebooks), parameters, edition, walk).encode())
     print(f"report: {index}", flush=True)
     return index
 
@@ -141,7 +146,7 @@ def _method(notebooks: Path) -> Markup:
     return to_html(f"![{METHOD_ALT}]({METHOD})", notebooks) if there else Markup()
 
 
-def _index(entries: list[dict], around: dict, method: Markup, parameters: dict, edition: str) -> str:
+def _index(entries: list[dict], around: dict, method: Markup, parameters: dict, edition: str, walk: str | None) -> str:
     try:
         results = result_rows(load_results())
     except NoResultsError:
@@ -158,7 +163,7 @@ def _index(entries: list[dict], around: dict, method: Markup, parameters: dict, 
     }
     book = around["chapters"]
     place = around | {"current": "index", "previous": None, "next": book[0]}
-    shown = {"entries": entries, "method": method, "results": results, "facts": facts}
+    shown = {"entries": entries, "method": method, "results": results, "facts": facts, "walk": walk}
     return layout("index.html.j2", title=BOOK, **shown, **place)
 
 

@@ -53,9 +53,7 @@ def bank_page(bank, file, *, home=None) -> dict:
     """
     if bank.sides != IMAGE_TEXT:
         raise PageError(f"bank {bank.name!r} has the sides {' and '.join(bank.sides)}; the page shows image and text")
-    if not FEWEST_PAIRS <= len(bank) <= MOST_PAIRS:
-        fault = f"bank {bank.name!r} has {len(bank):,} pairs, and a page holds {FEWEST_PAIRS} to {MOST_PAIRS:,}"
-        raise PageError(f"{fault}; make it of a part: bank.subset(range({MOST_PAIRS})).save(FOLDER)")
+    check_size(bank.name, len(bank))
     pictures = bank.pairs["picture"].fillna("").astype(str).tolist()
     there = [bool(picture) and Path(picture).is_file() for picture in pictures]
     labels = [label_of(caption) if seen else None for caption, seen in zip(bank.pairs["caption"], there, strict=True)]
@@ -65,7 +63,7 @@ def bank_page(bank, file, *, home=None) -> dict:
         raise PageError(f"bank {bank.name!r} {why}; the page needs pictures with captions such as “A small otter.”")
     model = ASIF(bank, min(default_k(len(bank)), len(bank) - 2), device="cpu")
     prompts = model.embeddings("text", [BARE_TEMPLATE.format(word) for word in words])
-    found = [question(model, prompts, words, row, labels[row]) for row in _drawn(labels)]
+    found = [_asked(model, prompts, words, row, labels[row]) for row in _drawn(labels)]
     found.sort(key=lambda asked: (not asked["turns"], asked["right"], asked["least"]))
     shown, turned = found[:SHOWN], sum(bool(asked["turns"]) for asked in found)
     scale = [256 / float(side.abs().max()) for side in (bank.image, bank.text)]  # no cosine changes
@@ -90,6 +88,13 @@ def bank_page(bank, file, *, home=None) -> dict:
     write_whole(Path(file), page.encode())
     about = {"page": str(file), "anchors": len(bank), "pictures": len(shown), "words": len(words)}
     return about | {name: content[name] for name in ("asked", "turned", "difference")}
+
+
+def check_size(name, pairs):
+    """Raise `PageError` if a page cannot hold this number of pairs."""
+    if not FEWEST_PAIRS <= pairs <= MOST_PAIRS:
+        fault = f"bank {name!r} has {pairs:,} pairs, and a page holds {FEWEST_PAIRS} to {MOST_PAIRS:,}"
+        raise PageError(f"{fault}; in Python, bank.subset(range({MOST_PAIRS})).save(FOLDER) makes a smaller bank")
 
 
 def label_of(caption) -> str | None:
@@ -123,20 +128,11 @@ def _drawn(labels) -> list:
     return sorted(np.random.default_rng(0).permutation(rows)[:QUESTIONS].tolist())
 
 
-def question(model, prompts, words, row, label) -> dict:
+def _asked(model, prompts, words, row, label) -> dict:
     """Ask a picture of the bank, without its own pair: its own label, or the best of those that share no word with it?
 
     The result has the ``row``, the ``pair`` of labels (positions in `words`), whether the own one is ``right``, the
     anchors each of which ``turns`` the answer alone, and the ``least`` lead that one removal leaves.
-
-    Parameters
-    ----------
-    model : ASIF
-    prompts : Tensor of shape (w, d_text)
-    words : list of w str
-    row : int
-    label : str
-        Of the words, the one of the picture's own caption.
     """
     image, texts = model.images(model.bank.image[row : row + 1]), _texts(model, prompts)
     own = words.index(label)

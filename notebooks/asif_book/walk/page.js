@@ -339,8 +339,8 @@ const map = {
       pen.restore();
     };
     put("kept by both: these speak", middle + 6, 20, "is-anchor");
-    put(small ? "● more similar to the picture →" : "● the more to the right, the more similar to the picture →", width - 8, ground - 8, "is-picture", "right");
-    put(small ? "■ more similar to the sentence →" : `■ the higher, the more similar is the caption to “${bank.words[state.words[Math.max(now.best, 0)]]}” →`.slice(0, 80), 14, ground - 14, "is-sentence", "left", -Math.PI / 2);
+    put("● more similar to the picture →", width - 8, ground - 8, "is-picture", "right");
+    put("■ caption more similar to the leading sentence →", 14, ground - 14, "is-sentence", "left", -Math.PI / 2);
     pen.strokeStyle = colours.faint;
     pen.beginPath();
     pen.moveTo(0, ground);

@@ -8,7 +8,8 @@ from asif_lib.machine import resolve_device
 
 from .identity import EncoderIdentity
 from .image import ImageEncoder
-from .text import TextEncoder, quiet_transformers
+from .sentence import quiet_transformers
+from .text import TextEncoder
 from .weights import configuration, folder_checksum, model_folder, short_name
 
 
@@ -40,7 +41,7 @@ def _rows(output):
 class _PictureTower(ImageEncoder):
     def __init__(self, towers, processor, identity, device):
         self.transform = lambda picture: processor(picture, return_tensors="pt")["pixel_values"][0]
-        super().__init__(towers, None, identity, device, backend="plain")
+        super().__init__(towers, None, identity, device)
 
 
 def load_contrastive(name, *, device="auto"):

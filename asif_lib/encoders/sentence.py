@@ -1,17 +1,18 @@
 """Sentence encoders that need no sentence-transformers: a BERT or MPNet, and the mean over its tokens.
 
 Both text encoders of the profiles are built this way. sentence-transformers takes about three seconds to import, and
-gives the same embeddings, bit for bit. The encoder that this library ships does not wait for `transformers` either.
+gives the same embeddings, bit for bit. On a CPU the encoder that this library ships does not wait for `transformers`
+either: ONNX Runtime computes it, up to rounding.
 """
 
+import contextlib
 import functools
+import logging
 from pathlib import Path
 
 import torch
 import torch.nn.functional as F
-from safetensors.torch import load_file
 from tokenizers import Tokenizer
-from torch.nn import Embedding, LayerNorm, Linear, ModuleDict, ModuleList
 
 from asif_lib.files import read_json
 
@@ -65,15 +66,19 @@ def _is_usual(settings):
     return all(key in _ANY or value in (_EXPECTED.get(key), None, False) for key, value in settings.items())
 
 
+def load_tokenizer(folder, limit):
+    """Return the tokenizer of `transformers`; a limit is the number of tokens that it keeps of a text."""
+    from transformers import AutoTokenizer
+
+    return AutoTokenizer.from_pretrained(folder, **({} if limit is None else {"model_max_length": limit}))
+
+
 class Transformer(torch.nn.Module):
     """A transformer and its tokenizer: features of tokens in, ``token_embeddings`` (b, t, dim) added."""
 
-    def __init__(self, folder, max_seq_length, shipped):
+    def __init__(self, folder, max_seq_length):
         super().__init__()
-        self.folder, self.max_seq_length = folder, max_seq_length
-        if shipped:
-            self.model, self.features = Bert(folder), token_features(folder, max_seq_length)
-            return
+        self.tokenizer, self.max_seq_length = load_tokenizer(folder, max_seq_length), max_seq_length
         from transformers import AutoModel
 
         self.model, loaded = AutoModel.from_pretrained(folder, use_safetensors=True, output_loading_info=True)
@@ -85,14 +90,6 @@ class Transformer(torch.nn.Module):
             self.tokenizer.model_max_length = self.max_seq_length
         options = {"padding": True, "truncation": "longest_first", "return_tensors": "pt"}
         self.features = functools.partial(self.tokenizer, **options)
-
-    @functools.cached_property
-    def tokenizer(self):
-        """The tokenizer of `transformers`."""
-        from transformers import AutoTokenizer
-
-        limit = {} if self.max_seq_length is None else {"model_max_length": self.max_seq_length}
-        return AutoTokenizer.from_pretrained(self.folder, **limit)
 
     def forward(self, features):
         """Return the features with the embeddings of the tokens."""
@@ -120,113 +117,77 @@ class Normalize(torch.nn.Module):
 class MeanOfTokens(torch.nn.Sequential):
     """A sentence encoder with the layers, the tokenizer and the limit that `SentenceTransformer` would give it.
 
-    Parameters
-    ----------
-    folder : path
-        For which `is_mean_of_tokens` holds.
-    shipped : bool
-        Whether it is the folder of the package with all-MiniLM-L6-v2, as published.
+    Its folder is one for which `is_mean_of_tokens` holds.
     """
 
-    def __init__(self, folder, shipped=False):
+    def __init__(self, folder):
         layers = read_json(Path(folder) / "modules.json", list[dict])
         max_seq_length = _settings(Path(folder) / "sentence_bert_config.json").get("max_seq_length")
-        ends = [Normalize()] if len(layers) == 3 else []
-        super().__init__(Transformer(folder, max_seq_length, shipped), Pooling(), *ends)
+        super().__init__(Transformer(folder, max_seq_length), Pooling(), *([Normalize()] if len(layers) == 3 else []))
         self.max_seq_length = self[0].max_seq_length  # tokens that are read; the rest of a text is cut
-
-    @property
-    def tokenizer(self):
-        """The tokenizer of the transformer."""
-        return self[0].tokenizer
+        self.tokenizer, self.features = self[0].tokenizer, self[0].features
 
     @torch.inference_mode()
     def encode(self, texts) -> torch.Tensor:
         """Return the (n, dim) embeddings of n strings, computed as one batch."""
         device = next(self.parameters()).device
-        features = {name: tensor.to(device) for name, tensor in self[0].features(list(texts)).items()}
+        features = {name: tensor.to(device) for name, tensor in self.features(list(texts)).items()}
         return self(features)["sentence_embedding"]
 
 
-# -- BERT without `transformers`, which takes seconds to import; the token embeddings are the same bits ----------
+class Embeddings(torch.nn.Module):
+    """A `MeanOfTokens` from the ids and the mask of tokens, both (b, t), to the (b, dim) embeddings."""
 
-
-class Undrawn(Linear):
-    """A linear layer whose weights are loaded, and so not drawn at random before."""
-
-    def reset_parameters(self):
-        """Do nothing."""
-
-
-class Layer(torch.nn.Module):
-    """Attention and two linear layers, each with a sum and a norm after it, under the names in the file."""
-
-    def __init__(self, dim, wide, heads, eps):
+    def __init__(self, sentences):
         super().__init__()
-        self.heads = heads
-        looks = ModuleDict({name: Undrawn(dim, dim) for name in ("query", "key", "value")})
-        self.attention = ModuleDict({"self": looks, "output": _sum_and_norm(dim, dim, eps)})
-        self.intermediate = ModuleDict({"dense": Undrawn(dim, wide)})
-        self.output = _sum_and_norm(wide, dim, eps)
+        self.sentences = sentences.eval().requires_grad_(False)
 
-    def forward(self, x, mask):
-        """Return (b, t, dim) features of x (b, t, dim); the mask is (b, 1, 1, t), or None without padding."""
-        query, key, value = (
-            look(x).view(*x.shape[:2], self.heads, -1).transpose(1, 2) for look in self.attention["self"].values()
-        )
-        seen = F.scaled_dot_product_attention(query, key, value, attn_mask=mask)
-        x = _add(self.attention["output"], seen.transpose(1, 2).reshape(x.shape), x)
-        return _add(self.output, F.gelu(self.intermediate["dense"](x)), x)
+    def forward(self, input_ids, attention_mask):
+        return self.sentences({"input_ids": input_ids, "attention_mask": attention_mask})["sentence_embedding"]
 
 
-def _sum_and_norm(dim_in, dim_out, eps):
-    return ModuleDict({"dense": Undrawn(dim_in, dim_out), "LayerNorm": LayerNorm(dim_out, eps)})
+class OnnxSentences:
+    """A `MeanOfTokens` whose layers ONNX Runtime computes, and whose tokens are cut without `transformers`.
+
+    Parameters
+    ----------
+    model : callable
+        From the ids and the mask of tokens to embeddings: `Embeddings`, exported.
+    folder : path
+        With the tokenizer and the settings.
+    """
+
+    def __init__(self, model, folder):
+        self.model, self.folder = model, Path(folder)
+        self.max_seq_length = read_json(self.folder / "sentence_bert_config.json", dict)["max_seq_length"]
+        pad = read_json(self.folder / "tokenizer_config.json", dict)["pad_token"]
+        self.tokens = Tokenizer.from_file(str(self.folder / "tokenizer.json"))
+        self.tokens.enable_truncation(self.max_seq_length)
+        self.tokens.enable_padding(pad_id=self.tokens.token_to_id(pad), pad_token=pad)
+
+    @functools.cached_property
+    def tokenizer(self):
+        """The tokenizer of `transformers`."""
+        return load_tokenizer(self.folder, self.max_seq_length)
+
+    def encode(self, texts) -> torch.Tensor:
+        """Return the (n, dim) embeddings of n strings, computed as one batch."""
+        rows = self.tokens.encode_batch(list(texts))
+        return self.model(torch.tensor([row.ids for row in rows]), torch.tensor([row.attention_mask for row in rows]))
 
 
-def _add(parts, new, x):
-    return parts["LayerNorm"](parts["dense"](new) + x)
+@contextlib.contextmanager
+def quiet_transformers():
+    """Keep `transformers` silent: its bar and its table of tensor names tell the reader of a notebook nothing."""
+    from transformers.utils import logging as hf_logging
 
-
-class Bert(torch.nn.Module):
-    """The model in a folder with ``config.json`` and ``model.safetensors``: features of tokens in, embeddings out."""
-
-    def __init__(self, folder):
-        super().__init__()
-        config = read_json(Path(folder) / "config.json", dict)
-        weights = load_file(Path(folder) / "model.safetensors")
-        dim, eps = config["hidden_size"], config["layer_norm_eps"]
-        names = [f"{kind}_embeddings" for kind in ("word", "position", "token_type")]
-        tables = {name: Embedding.from_pretrained(weights[f"embeddings.{name}.weight"]) for name in names}
-        self.embeddings = ModuleDict({**tables, "LayerNorm": LayerNorm(dim, eps)})
-        sizes = dim, config["intermediate_size"], config["num_attention_heads"], eps
-        self.encoder = ModuleDict({"layer": ModuleList(Layer(*sizes) for _ in range(config["num_hidden_layers"]))})
-        self.load_state_dict({name: weights[name] for name in self.state_dict()}, assign=True)
-
-    def forward(self, input_ids, token_type_ids, attention_mask):
-        """Return a tuple of one (b, t, dim) tensor: the embeddings of t tokens in each of b texts.
-
-        Parameters
-        ----------
-        input_ids, token_type_ids, attention_mask : Tensor of shape (b, t)
-        """
-        words, positions, types, norm = self.embeddings.values()
-        x = norm(words(input_ids) + types(token_type_ids) + positions.weight[: input_ids.shape[1]])
-        mask = None if attention_mask.all() else attention_mask.bool()[:, None, None, :]
-        for layer in self.encoder["layer"]:
-            x = layer(x, mask)
-        return (x,)
-
-
-def token_features(folder, limit):
-    """Return a function from n strings to the (n, t) tensors that a `Bert` takes; tokens after the limit are cut."""
-    pad = read_json(Path(folder) / "tokenizer_config.json", dict)["pad_token"]
-    tokenizer = Tokenizer.from_file(str(Path(folder) / "tokenizer.json"))
-    tokenizer.enable_truncation(limit)
-    tokenizer.enable_padding(pad_id=tokenizer.token_to_id(pad), pad_token=pad)
-    names = {"input_ids": "ids", "token_type_ids": "type_ids", "attention_mask": "attention_mask"}
-
-    def features(texts):
-        tokens = tokenizer.encode_batch(texts)
-        return {name: torch.tensor([getattr(each, key) for each in tokens]) for name, key in names.items()}
-
-    return features
+    level, shown = hf_logging.get_verbosity(), hf_logging.is_progress_bar_enabled()
+    hf_logging.set_verbosity_error()
+    hf_logging.disable_progress_bar()
+    logging.getLogger("sentence_transformers").setLevel(logging.WARNING)
+    try:
+        yield
+    finally:
+        hf_logging.set_verbosity(level)
+        if shown:
+            hf_logging.enable_progress_bar()

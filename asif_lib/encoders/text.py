@@ -1,21 +1,30 @@
 """Frozen sentence encoders: strings in, one float32 row vector each out."""
 
-import contextlib
 import functools
 import hashlib
-import logging
 import sys
 
 import torch
 
 from asif_lib.defaults import DEFAULT_TEXT_ENCODER
 from asif_lib.errors import EncoderError, encoder_errors, import_extra, version_of
+from asif_lib.files import read_json
 from asif_lib.machine import has_fast_bfloat16, one_thread, resolve_device
 
 from .encoder import Encoder
 from .identity import BFLOAT16, EncoderIdentity
+from .onnx import onnx_model
 from .registry import MINILM_PACKAGE, MINILM_SHA256, MPNET_PACKAGES, MPNET_SHA256
-from .weights import check_expected, configuration, folder_checksum, model_folder, package_file, short_name, unzip_mpnet
+from .weights import (
+    check_backend,
+    check_expected,
+    configuration,
+    folder_checksum,
+    model_folder,
+    package_file,
+    short_name,
+    unzip_mpnet,
+)
 
 PRECISIONS = ("float32", "bfloat16")
 
@@ -27,7 +36,7 @@ class TextEncoder(Encoder):
 
     Attributes
     ----------
-    model : MeanOfTokens or sentence_transformers.SentenceTransformer
+    model : MeanOfTokens, OnnxSentences or sentence_transformers.SentenceTransformer
     identity : EncoderIdentity
     device : torch.device
     precision : {"float32", "bfloat16"}
@@ -38,7 +47,7 @@ class TextEncoder(Encoder):
 
     def __init__(self, model, encode, identity, device, precision="float32"):
         super().__init__(identity, device, 16 if device.type == "cpu" else 64)
-        self.model, self._encode, self.precision = model.eval().requires_grad_(False), encode, precision
+        self.model, self._encode, self.precision = model, encode, precision
         self.in_threads = device.type == "cpu"  # beside a GPU one thread is enough to cut texts into tokens
         if precision == "bfloat16":
             for module in model.modules():
@@ -77,7 +86,9 @@ def check_strings(texts):
             raise EncoderError(f"text {i} is not valid Unicode; save or type it as UTF-8")
 
 
-def load_text_encoder(name=DEFAULT_TEXT_ENCODER, *, device="auto", precision="float32", expected=None) -> TextEncoder:
+def load_text_encoder(
+    name=DEFAULT_TEXT_ENCODER, *, device="auto", precision="float32", backend="auto", expected=None
+) -> TextEncoder:
     """Load a frozen text encoder.
 
     Raises `EncoderError` or `IdentityError` as for `load_image_encoder`, or if the device has no instructions for
@@ -95,9 +106,12 @@ def load_text_encoder(name=DEFAULT_TEXT_ENCODER, *, device="auto", precision="fl
         The number format of the linear layers. In bfloat16, a processor with instructions for it takes about half
         the time. The embeddings are those of another encoder, with another identity (for all-MiniLM-L6-v2 the
         cosine with float32 is 0.9999 or more).
+    backend : {"auto", "torch"}
+        As for `load_image_encoder`: on a CPU, ``"auto"`` is ONNX Runtime for all-MiniLM-L6-v2 in float32.
     expected : EncoderIdentity, optional
         As for `load_image_encoder`.
     """
+    check_backend(backend)
     device = resolve_device(device)
     name, precision = _name_and_precision(str(name), precision, device)
     published = None
@@ -111,8 +125,9 @@ def load_text_encoder(name=DEFAULT_TEXT_ENCODER, *, device="auto", precision="fl
         folder, source = model_folder(name, "text", expected)
     checksum, settings = folder_checksum(folder, published), configuration(folder)
     check_expected(expected, checksum, settings)
-    model, encode = _load(name, folder, device, shipped=published == MINILM_SHA256)
-    layers = " > ".join(type(module).__name__ for module in model)
+    quick = published == MINILM_SHA256 and (backend, precision, device.type) == ("auto", "float32", "cpu")
+    model, encode = (quick and _onnx(name, folder)) or _load(name, folder, device)
+    layers = " > ".join(layer["type"].rpartition(".")[2] for layer in read_json(folder / "modules.json", list[dict]))
     preprocessing = f"{layers}, max_seq_length={model.max_seq_length}, {settings}"
     called = short_name(name)
     if precision == "bfloat16":
@@ -123,17 +138,25 @@ def load_text_encoder(name=DEFAULT_TEXT_ENCODER, *, device="auto", precision="fl
     return TextEncoder(model, encode, identity, device, precision)
 
 
-def _load(name, folder, device, shipped):
+def _onnx(name, folder):
+    """What `_load` returns, computed by ONNX Runtime; or None if it cannot compute the encoder."""
+    from .sentence import OnnxSentences
+
+    computed = onnx_model(name)
+    model = computed and OnnxSentences(computed, folder)
+    return model and (model, model.encode)
+
+
+def _load(name, folder, device):
     """The model in `folder`, and a function from a list of strings to their embeddings, computed as one batch."""
-    from .sentence import MeanOfTokens, is_mean_of_tokens
+    from .sentence import MeanOfTokens, is_mean_of_tokens, quiet_transformers
 
     plain = is_mean_of_tokens(folder)
     library = "transformers" if plain else "sentence-transformers"
     load = MeanOfTokens if plain else _sentence_transformers().SentenceTransformer
-    how = {"shipped": shipped} if plain else {"device": str(device), "model_kwargs": {"use_safetensors": True}}
-    quiet = quiet_transformers() if not (plain and shipped) else contextlib.nullcontext()  # it takes seconds to import
-    with quiet, encoder_errors(name, library):
-        model = load(str(folder), **how).to(device)
+    how = {} if plain else {"device": str(device), "model_kwargs": {"use_safetensors": True}}
+    with quiet_transformers(), encoder_errors(name, library):
+        model = load(str(folder), **how).to(device).eval().requires_grad_(False)
     whole = {} if plain else {"batch_size": sys.maxsize, "convert_to_tensor": True, "show_progress_bar": False}
     return model, functools.partial(model.encode, **whole)
 
@@ -167,20 +190,3 @@ def has_bfloat16(device) -> bool:
     if device.type == "cuda":
         return torch.cuda.is_bf16_supported(including_emulation=False)
     return device.type != "cpu" or has_fast_bfloat16()
-
-
-@contextlib.contextmanager
-def quiet_transformers():
-    """Keep `transformers` silent: its bar and its table of tensor names tell the reader of a notebook nothing."""
-    from transformers.utils import logging as hf_logging
-
-    level, shown = hf_logging.get_verbosity(), hf_logging.is_progress_bar_enabled()
-    hf_logging.set_verbosity_error()
-    hf_logging.disable_progress_bar()
-    logging.getLogger("sentence_transformers").setLevel(logging.WARNING)
-    try:
-        yield
-    finally:
-        hf_logging.set_verbosity(level)
-        if shown:
-            hf_logging.enable_progress_bar()

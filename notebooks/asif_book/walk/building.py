@@ -87,7 +87,9 @@ def bank_page(bank, file, *, home=None, own=True) -> dict:
         "asked": len(found), "turned": turned, "difference": _difference(model, prompts, halves, shown),
     }  # fmt: skip
     folder = Path(__file__).parent
-    script = "\n".join((folder / name).read_text(encoding="utf-8") for name in ("model.js", "ledger.js", "page.js", "own.js"))
+    script = "\n".join(
+        (folder / name).read_text(encoding="utf-8") for name in ("model.js", "ledger.js", "page.js", "own.js")
+    )
     data = json.dumps(content, ensure_ascii=False, separators=(",", ":")).replace("<", "\\u003c")
     style = (folder / "page.css").read_text(encoding="utf-8")
     before = BARE_TEMPLATE.split("{}")[0].strip() + " …"

@@ -21,13 +21,13 @@ class Ledger {
     this.body = null;
   }
 
-  /** Show a decision between labels without the anchors `gone`. */
-  show(decision, labels, gone, most = 12) {
-    const total = (a) => decision.products.reduce((sum, each) => sum + each[a], 0);
-    const speaking = [...decision.image.entries.keys()].filter((a) => total(a) > 0).sort((a, b) => total(b) - total(a));
+  /** Show a decision between labels without the anchors `gone`: the anchors `always`, or the largest and those. */
+  show(decision, labels, gone, always = null) {
+    const loudest = (a) => Math.max(...decision.products.map((each) => each[a]));
+    const speaking = [...decision.image.entries.keys()].filter((a) => loudest(a) > 0).sort((a, b) => loudest(b) - loudest(a));
     if (!this.body) this._begin(labels);
     const largest = Math.max(...decision.products.map((each) => Math.max(...each)), 1e-9);
-    for (const a of [...gone, ...speaking.slice(0, most)]) if (!this.rows.has(a)) this._add(a);
+    for (const a of always ?? [...gone, ...speaking.slice(0, 12)]) if (!this.rows.has(a)) this._add(a);
     const listed = decision.products.map(() => 0);
     for (const [a, row] of this.rows) {
       const stays = !gone.has(a);
@@ -56,14 +56,15 @@ class Ledger {
   }
 
   _begin(labels) {
-    const head = ["in", "anchor", "● picture’s entry", ...labels.map((label) => `product for ■ “${label}”`)];
+    const names = ["anchor", "● picture’s entry", ...labels.map((label) => `product for ■ “${label}”`)];
+    const head = this.head ?? element("tr", {}, ...names.map((name) => element("th", { scope: "col" }, name)));
+    head.prepend(element("th", { scope: "col", class: "choice" }, "in"));
     const cells = () => labels.map(() => element("td"));
     this.body = element("tbody");
     [this.rest, this.sums, this.others] = [cells(), cells(), element("th", { scope: "row", colspan: 3 })];
     const last = element("tr", {}, element("th", { scope: "row", colspan: 3 }, "the sum, over all anchors"), ...this.sums);
     this.table.replaceChildren(
-      element("thead", {}, element("tr", {}, ...head.map((text) => element("th", { scope: "col" }, text)))),
-      this.body, element("tfoot", {}, element("tr", {}, this.others, ...this.rest), last));
+      element("thead", {}, head), this.body, element("tfoot", {}, element("tr", {}, this.others, ...this.rest), last));
     this.products = labels.length;
   }
 
@@ -77,5 +78,34 @@ class Ledger {
     const line = element("tr", {}, element("td", { class: "choice" }, box), element("th", { scope: "row" }, name), entry, ...products);
     this.body.append(line);
     this.rows.set(a, { box, line, entry, products });
+  }
+}
+
+/** Chapter 06: every ledger on the page that has not begun yet. Each knows the anchors of its rows, and no others. */
+function startLedgers() {
+  for (const root of document.querySelectorAll(".asif-ledger:not([data-live])")) {
+    root.dataset.live = "";
+    const { labels, k, p, center, anchors, sides: packed } = JSON.parse(root.dataset.ledger), shown = anchors.map(([a]) => a);
+    const pictures = new Map([...root.querySelectorAll("tbody tr")].map((row) => [Number(row.dataset.anchor), row.querySelector("img")]));
+    const questions = [], sides = packed.map(([text, lengths]) => {
+      const numbers = new Float32Array(bytesOf(text).buffer), q = lengths.length, n = numbers.length / (q + 2 + shown.length);
+      const line = (i) => numbers.subarray(i * n, i * n + n);
+      questions.push(lengths.map((length, i) => [line(i), length]));
+      return new Side(line(q), line(q + 1), (anchor) => line(q + 2 + shown.indexOf(anchor)), center);
+    });
+    const gone = new Set(), status = root.querySelector("[role=status]");
+    const ledger = new Ledger(root.querySelector("table"), Object.fromEntries(anchors), (a) => pictures.get(a) ?? "", (a, stays) => {
+      if (stays) gone.delete(a);
+      else gone.add(a);
+      show();
+    });
+    ledger.head = root.querySelector("thead tr");
+    const show = () => {
+      const decision = decide(sides, questions[0][0], questions[1], gone, k, p), best = labels[decision.best];
+      ledger.show(decision, labels, gone, shown);
+      const rows = gone.size === 1 ? "1 anchor is out" : `${gone.size} anchors are out`;
+      status.textContent = (gone.size ? `${rows}. ` : "") + (best === undefined ? "Nothing decides." : `The answer is “${best}”.`);
+    };
+    show();
   }
 }

@@ -21,9 +21,10 @@ function halves(text) {
 
 /** One side of a bank, pictures or captions: n anchors, known by their inner products. */
 class Side {
-  /** squares (n): a·a. total (n): a·S, with S the sum of all anchors. column(r) (n): the products with anchor r. */
-  constructor(squares, total, column) {
-    Object.assign(this, { n: squares.length, squares, total, column });
+  /** squares (n): a·a. total (n): a·S, with S the sum of all anchors. column(r) (n): the products with anchor r.
+   *  If the model does not centre, m stays 0, and so do `total` and columns. */
+  constructor(squares, total, column, centred = true) {
+    Object.assign(this, { n: squares.length, squares, total, column, centred });
   }
 
   /** The side of embeddings, n rows of d numbers. A column is computed when it is first needed. */
@@ -62,7 +63,7 @@ class Side {
   represent(inner, length, rest, k, p) {
     const { stays, left, means, square } = rest, cosines = new Float64Array(this.n), entries = new Float64Array(this.n);
     let own = 0;
-    for (let a = 0; a < this.n; a++) if (stays[a]) own += inner[a] / left;
+    for (let a = 0; a < this.n; a++) if (stays[a] && this.centred) own += inner[a] / left;
     const root = (value) => Math.sqrt(Math.max(value, 1e-300)), size = root(length - 2 * own + square);
     for (let a = 0; a < this.n; a++) {
       cosines[a] = (inner[a] - own - means[a] + square) / size / root(this.squares[a] - 2 * means[a] + square);

@@ -203,16 +203,18 @@ def score_ledger(model, picture, caption, z, labels, prompts) -> HTML:
     products = texts * image  # (2, n)
     scores, order = products.sum(dim=1).tolist(), products.amax(dim=0).argsort(descending=True, stable=True)
     shown = [a for a in order[:SHOWN].tolist() if products[:, a].any()]
-    pairs, more = model.bank.pairs, int(products.any(dim=0).sum()) - len(shown)
+    captions, pictures = (model.bank.pairs[column].tolist() for column in ("caption", "picture"))
+    more = int(products.any(dim=0).sum()) - len(shown)
     rows = [
         {
-            "anchor": a, "caption": pairs["caption"].iloc[a], "entry": float(image[a]), "products": products[:, a].tolist(),
-            "picture": image_tag(pairs["picture"].iloc[a], "the anchor's picture", 72),
+            "anchor": a, "caption": captions[a], "entry": float(image[a]), "products": products[:, a].tolist(),
+            "picture": image_tag(pictures[a], "the anchor's picture", 72),
         }
         for a in shown
     ]  # fmt: skip
     numbers = {
-        "labels": labels, "k": model.k, "p": model.p, "center": model.settings.center, "anchors": [(a, pairs["caption"].iloc[a]) for a in shown],
+        "labels": labels, "k": model.k, "p": model.p, "center": model.settings.center,
+        "anchors": [(a, captions[a]) for a in shown],
         "sides": [_products(model, *side, shown) for side in zip(model.bank.sides, (z, prompts), strict=True)],
     }  # fmt: skip
     return self_contained(

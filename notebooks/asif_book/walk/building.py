@@ -70,7 +70,8 @@ def bank_page(bank, file, *, home=None, own=True) -> dict:
         raise PageError(f"bank {bank.name!r} {why}; the page needs pictures with captions such as “A small otter.”")
     model = ASIF(bank, min(default_k(len(bank)), len(bank) - 2), device="cpu")
     prompts = model.embeddings("text", [BARE_TEMPLATE.format(word) for word in words])
-    found = [_asked(model, prompts, words, row, labels[row]) for row in _drawn(labels)]
+    texts = model.texts(prompts).to_dense()
+    found = [_asked(model, prompts, texts, words, row, labels[row]) for row in _drawn(labels)]
     found.sort(key=lambda asked: (not asked["turns"], asked["right"], asked["least"]))
     shown, turned = found[:SHOWN], sum(bool(asked["turns"]) for asked in found)
     scale = [256 / float(side.abs().max()) for side in (bank.image, bank.text)]  # no cosine changes
@@ -92,9 +93,9 @@ def bank_page(bank, file, *, home=None, own=True) -> dict:
     )
     data = json.dumps(content, ensure_ascii=False, separators=(",", ":")).replace("<", "\\u003c")
     style = (folder / "page.css").read_text(encoding="utf-8")
-    before = BARE_TEMPLATE.split("{}")[0].strip() + " …"
-    shown_as = {"style": Markup(style), "script": Markup(script), "data": Markup(data), "before": before}
-    page = filled("walk/page.html.j2", bank=bank, home=home, large=LARGE, **shown_as)
+    parts = {"style": Markup(style), "script": Markup(script), "data": Markup(data)}
+    before = BARE_TEMPLATE.replace("{}.", "…")
+    page = filled("walk/page.html.j2", bank=bank, home=home, large=LARGE, before=before, content=content, **parts)
     write_whole(Path(file), page.encode())
     about = {"page": str(file), "anchors": len(bank), "pictures": len(shown), "words": len(words)}
     return about | {name: content[name] for name in ("asked", "turned", "difference")}
@@ -103,7 +104,7 @@ def bank_page(bank, file, *, home=None, own=True) -> dict:
 def encoder_beside(bank, page) -> dict:
     """Write the bank's image encoder for browsers beside the page, and return what the page needs to use it.
 
-    The script ``NAME-encoder.js`` (22 MB) holds ONNX Runtime and the model. Where that cannot be, the result says ``why``.
+    The script ``NAME-encoder.js`` (22 MB) holds ONNX Runtime and the model. Without it, the result says ``why``.
     """
     identity = bank.encoder_of("image")
     entry = REGISTRY_IMAGE_ENCODERS.get(identity.name)
@@ -169,13 +170,13 @@ def _drawn(labels) -> list:
     return sorted(np.random.default_rng(0).permutation(rows)[:QUESTIONS].tolist())
 
 
-def _asked(model, prompts, words, row, label) -> dict:
+def _asked(model, prompts, texts, words, row, label) -> dict:
     """Ask a picture of the bank, without its own pair: its own label, or the best of those that share no word with it?
 
     The result has the ``row``, the ``pair`` of labels (positions in `words`), whether the own one is ``right``, the
     anchors each of which ``turns`` the answer alone, and the ``least`` lead that one removal leaves.
     """
-    image, texts = model.images(model.bank.image[row : row + 1]), _texts(model, prompts)
+    image = model.images(model.bank.image[row : row + 1])
     own = words.index(label)
     contents = set(label.split()) - {"a", "an", "the", "of"}
     products = texts * image.to_dense()  # (w, n)
@@ -193,13 +194,6 @@ def _asked(model, prompts, words, row, label) -> dict:
     leads = -leads if right else leads  # of the answer over the other label
     turns = candidates[1:][leads[1:] < -SURE].tolist() if leads[0] > SURE else []
     return {"row": row, "pair": pair, "right": right, "turns": turns, "least": float(leads.min())}
-
-
-def _texts(model, prompts, known={}):
-    """The dense vectors of all prompts, (w, n), computed once for a page."""
-    if known.get("prompts") is not prompts:
-        known.update(prompts=prompts, vectors=model.texts(prompts).to_dense())
-    return known["vectors"]
 
 
 def _half(z, scale):

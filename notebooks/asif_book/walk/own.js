@@ -18,12 +18,12 @@ function weights(size, scaled, first, count) {
 function crop(bitmap, { side, size, mean, std }) {
   const { width, height } = bitmap, shorter = Math.min(width, height);
   const scaled = [width, height].map((edge) => Math.floor(side * edge / shorter));
-  const even = (value) => 2 * Math.round(value / 2), half = (value) => (value % 1 === 0.5 ? even(value) : Math.round(value));
-  const [left, top] = scaled.map((edge) => half((edge - size) / 2));
+  const rounded = (value) => (value % 1 === 0.5 ? 2 * Math.round(value / 2) : Math.round(value));  // as Python does
+  const [left, top] = scaled.map((edge) => rounded((edge - size) / 2));
   const across = weights(width, scaled[0], left, size), down = weights(height, scaled[1], top, size);
   const first = down[0].low, last = down.at(-1).low + down.at(-1).taps.length, band = 256;
   const rows = new Uint8ClampedArray((last - first) * size * 3);  // scaled along x, as Pillow does first
-  const pen = Object.assign(document.createElement("canvas"), { width, height: band }).getContext("2d", { willReadFrequently: true });
+  const pen = element("canvas", { width, height: band }).getContext("2d", { willReadFrequently: true });
   for (let y = first; y < last; y += band) {
     const high = Math.min(band, last - y);
     pen.fillStyle = "#fff";

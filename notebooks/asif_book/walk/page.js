@@ -41,47 +41,32 @@ let now = null, first = null;  // the decision, and the one with all anchors
 
 /** Read the address into the state; return a sentence for each part that cannot be used. */
 function readAddress() {
-  const given = new URLSearchParams(location.hash.slice(1)), wrong = [];
-  if (given.has("bank") && given.get("bank") !== bank.digest) {
-    return ["This address belongs to another bank, so the page begins with its own first picture."];
-  }
-  const number = (name, low, high, whole) => {
-    if (!given.has(name)) return null;
-    const text = given.get(name), value = text.trim() === "" ? NaN : Number(text);
-    if (value >= low && value <= high && (!whole || Number.isInteger(value))) return value;
-    wrong.push(`The address says ${name} = ${quoted(text.slice(0, 40))}, which is no ${whole ? "whole " : ""}number from ${low} to ${high}.`);
-    return null;
+  const given = new URLSearchParams(location.hash.slice(1)), wrong = [], { questions, words, digest } = bank;
+  if (given.has("bank") && given.get("bank") !== digest) return ["This address belongs to another bank. Here is the first picture of this one."];
+  const read = (name, use, rule) => {
+    const text = given.get(name);
+    if (text !== null && !use(text)) wrong.push(`The address says ${name} = ${quoted(text.slice(0, 40))}, which is no ${rule}.`);
   };
-  const question = number("picture", 0, bank.questions.length - 1, true);
-  if (question !== null) Object.assign(state, fresh(question));
-  state.k = number("k", 1, n - 1, true) ?? state.k;
-  state.p = number("p", 0.5, 64, false) ?? state.p;
-  ["a", "b"].forEach((name, i) => {
-    if (!given.has(name)) return;
-    const word = bank.words.indexOf(given.get(name));
-    if (word < 0) wrong.push(`The address says ${quoted(given.get(name).slice(0, 40))}, which is not on the list of words.`);
-    else state.words[i] = word;
-  });
-  for (const text of (given.get("out") || "").split(",").filter(Boolean)) {
-    const anchor = /^\d{1,5}$/.test(text) ? Number(text) : n;
-    if (anchor < n && anchor !== bank.questions[state.question].row) state.gone.add(anchor);
-    else wrong.push(`The address takes out ${quoted(text.slice(0, 40))}, which is no anchor here.`);
-  }
-  if (wrong.length) wrong.push("The page goes on without it.");
-  return wrong.length > 4 ? [wrong[0], `${wrong.length - 2} more parts of the address cannot be used. The page goes on without them.`] : wrong;
+  const whole = (text, low, high) => /^\d{1,5}$/.test(text) && text >= low && text <= high;
+  read("picture", (text) => whole(text, 0, questions.length - 1) && Object.assign(state, fresh(Number(text))), "picture here");
+  read("k", (text) => whole(text, 1, n - 1) && (state.k = Number(text)), `whole number from 1 to ${n - 1}`);
+  read("p", (text) => Number(text) >= 0.5 && Number(text) <= 64 && (state.p = Number(text)), "number from 0.5 to 64");
+  const chosen = ["a", "b"].map((name, i) => (given.has(name) ? words.indexOf(given.get(name)) : state.words[i]));
+  if (chosen[0] === chosen[1] || Math.min(...chosen) < 0) wrong.push("The address names no two sentences of this page.");
+  else state.words = chosen;
+  read("out", (text) => text.split(",").every((a) => whole(a, 0, n - 1) && Number(a) !== questions[state.question].row)
+    && (state.gone = new Set(text.split(",").map(Number))), "list of anchors");
+  return wrong.length ? [...wrong, "The page goes on without it."] : [];
 }
 
 /** The address of the state, to be sent. */
 function address() {
-  const { question, words, gone, k, p } = state;
-  const parts = { bank: bank.digest, picture: Math.max(question, 0), a: bank.words[words[0]], b: bank.words[words[1]], k, p };
-  if (gone.size) parts.out = [...gone].join(",");
-  return `#${new URLSearchParams(parts)}`;
+  const { question, words: [a, b], gone, k, p } = state, out = gone.size ? { out: [...gone].join(",") } : {};
+  return `#${new URLSearchParams({ bank: bank.digest, picture: question, a: bank.words[a], b: bank.words[b], k, p, ...out })}`;
 }
 
-/** Decide again after a change, and show it everywhere. `turned`: say whether the answer turned by this change. */
+/** Decide after a change, and show it everywhere; `again`: a new question, and not only other anchors. */
 function update(change, { again = false } = {}) {
-  const before = now?.best;
   Object.assign(state, change);
   now = answer(state);
   if (again) {
@@ -92,14 +77,12 @@ function update(change, { again = false } = {}) {
   showPicture();
   showSentences();
   list.show(now, state.words.map((word) => bank.words[word]), state.gone);
-  find("k").value = state.k;
-  find("p").value = state.p;
+  for (const name of ["k", "p"]) find(name).value = state[name];
   find("k-is").textContent = now.kept;
   find("p-is").textContent = state.p;
   find("back").disabled = !state.gone.size;
-  find("hint").hidden = !state.game || state.game.done;
-  map.aim(now, state.gone, state.question < 0 ? -1 : bank.questions[state.question].row, again);
-  say(before, again);
+  map.aim();
+  say();
 }
 
 /** Take an anchor out, or put it back. In the game one anchor is out at a time. */
@@ -108,24 +91,23 @@ function toggle(anchor, stays = state.gone.has(anchor)) {
   if (stays) gone.delete(anchor);
   else gone.add(anchor);
   if (state.game && !stays) state.game.tries += 1;
-  state.last = stays ? null : anchor;
   update({ gone });
 }
 
 // Words ----------------------------------------------------------------------------------------------
 
-function say(before, again) {
+function say() {
   const name = (i) => quoted(bank.words[state.words[i]]), caption = (a) => quoted(bank.captions[a]);
-  const out = state.gone.size, turned = first.best !== now.best, says = find("says");
+  const out = state.gone.size, turned = first.best !== now.best, says = find("says"), game = state.game?.done ? null : state.game;
   const taken = out === 1 ? `Without ${caption([...state.gone][0])}` : `Without ${out} anchors`;
   let text;
   if (!now.left) text = "All anchors are out, so nobody is left to answer. Put some back.";
   else if (now.best < 0) text = "No anchor is kept by both sides, so nothing decides.";
-  else if (state.game && !state.game.done && out && turned) {
-    state.game.done = true;
-    const tries = state.game.tries === 1 ? "at the first try" : `in ${state.game.tries} tries`;
-    text = `Found ${tries}! ${taken}, the answer is ${name(now.best)}.`;
-  } else if (state.game && !state.game.done) {
+  else if (game && out && turned) {
+    game.done = true;
+    const tries = state.game.tries === 1 ? "Found at the first try!" : `Found in ${state.game.tries} tries!`;
+    text = `${state.game.told ? "It was this one." : tries} ${taken}, the answer is ${name(now.best)}.`;
+  } else if (game) {
     text = out ? `${taken}, the answer stays ${name(now.best)}. Try another one.`
       : `The answer is ${name(now.best)}. One anchor alone turns it. Which? Take it out.`;
   } else if (!out) text = `The model says ${name(now.best)}. Click the largest disc: that takes the anchor out.`;
@@ -134,6 +116,7 @@ function say(before, again) {
   if (now.kept < state.k && now.left) text += ` Only ${now.left} anchors are left, so k is ${now.kept}.`;
   says.textContent = text;
   says.classList.toggle("turned", Boolean(out && turned && now.best >= 0));
+  find("hint").hidden = !state.game || state.game.done;
   find("game").textContent = state.game?.done ? "Next one" : "Find the one that turns it";
 }
 
@@ -176,8 +159,8 @@ function showSentences() {
 function choose(i, text) {
   const word = bank.words.findIndex((each) => each.toLowerCase() === text.trim().toLowerCase());
   if (word < 0) {
-    const near = bank.words.filter((each) => text.trim() && each.toLowerCase().includes(text.trim().toLowerCase().split(" ").at(-1))).slice(0, 3);
-    trouble(`${quoted(text.slice(0, 60))} is not on the list of ${bank.words.length} words.`, near.length ? `On it are ${near.map(quoted).join(", ")}.` : "Choose one of them.");
+    const last = text.trim().toLowerCase().split(" ").at(-1), near = bank.words.filter((each) => last && each.toLowerCase().includes(last));
+    trouble(`${quoted(text.slice(0, 60))} is not on the list of ${bank.words.length} words.`, near.length ? `On it is ${quoted(near[0])}.` : "Choose one of them.");
   } else if (word === state.words[1 - i]) trouble("Both sentences would be the same. Choose another word.");
   else {
     trouble();
@@ -194,8 +177,8 @@ const map = {
 
   /** A round thumbnail of each anchor, cut once; `sheet` shows them all. */
   begin(sheet) {
-    const round = Object.assign(document.createElement("canvas"), { width: sheet.width, height: sheet.height });
-    const pen = round.getContext("2d"), { tile, columns } = bank;
+    this.sheet = element("canvas", { width: sheet.width, height: sheet.height });
+    const pen = this.sheet.getContext("2d"), { tile, columns } = bank;
     pen.drawImage(sheet, 0, 0);
     pen.globalCompositeOperation = "destination-in";
     pen.beginPath();
@@ -205,21 +188,16 @@ const map = {
       pen.arc(x, y, tile / 2, 0, 7);
     }
     pen.fill();
-    this.sheet = round;
-    this.dots = bank.captions.map((_, a) => ({ a, x: 0, y: 0, r: 6, light: 0.6, fall: 0, aim: {} }));
-    new ResizeObserver(() => this.resize()).observe(this.canvas);
-    matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => this.resize());
     this.resize();
     this.wall();
+    new ResizeObserver(() => this.resize()).observe(this.canvas);
+    matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => this.resize());
   },
 
   /** All anchors in rows: the bank, before anything is asked. */
   wall() {
-    const columns = Math.ceil(Math.sqrt(n * this.width / this.height));
-    const step = this.width / columns;
-    this.dots.forEach((dot, i) => {
-      Object.assign(dot, { x: (i % columns + 0.5) * step, y: (Math.floor(i / columns) + 0.5) * step, r: step * 0.44, light: 1 });
-    });
+    const columns = Math.ceil(Math.sqrt(n * this.width / this.height)), step = this.width / columns, r = 0.44 * step;
+    this.dots = bank.captions.map((_, a) => ({ a, x: (a % columns + 0.5) * step, y: (Math.floor(a / columns) + 0.5) * step, r, light: 1, fall: 0 }));
     this.hold = performance.now() + 700;
   },
 
@@ -229,16 +207,15 @@ const map = {
     [this.canvas.width, this.canvas.height] = [this.width * scale, this.height * scale];
     this.pen = this.canvas.getContext("2d");
     this.pen.setTransform(scale, 0, 0, scale, 0, 0);
-    const style = getComputedStyle(document.body), colour = (name) => style.getPropertyValue(`--${name}`).trim();
-    this.colours = Object.fromEntries(["ink", "back", "faint", "is-picture", "is-sentence", "is-anchor", "corner"].map((name) => [name, colour(name)]));
+    const style = getComputedStyle(document.body), names = ["ink", "back", "faint", "is-picture", "is-sentence", "is-anchor", "corner"];
+    this.colours = Object.fromEntries(names.map((name) => [name, style.getPropertyValue(`--${name}`).trim()]));
     this.frame = { left: 26, right: 14, top: 16, floor: 80 };
-    if (now) this.aim(now, state.gone, state.question < 0 ? -1 : bank.questions[state.question].row, false);
+    if (now) this.aim();
   },
 
   /** Where each anchor belongs. The k-th similarity of each side is drawn in the middle: beyond it an anchor is kept. */
-  aim(decision, gone, hidden) {
-    if (!this.dots.length) return;
-    const { left, right, top, floor } = this.frame, lead = Math.max(decision.best, 0), text = decision.text[lead];
+  aim() {
+    const decision = now, { gone } = state, hidden = bank.questions[state.question]?.row, { left, right, top, floor } = this.frame, lead = Math.max(decision.best, 0), text = decision.text[lead];
     const wide = this.width - left - right, high = this.height - top - floor;
     const place = ({ cosines, order, threshold }) => {  // what is kept by similarity, the rest by rank
       const most = cosines[order[0]], rank = new Map(order.map((a, i) => [a, i])), rest = order.length - decision.kept;
@@ -252,7 +229,7 @@ const map = {
       dot.kind = a === hidden ? "hidden" : gone.has(a) ? "gone" : product > 0 ? "speaks" : kept[0] ? "picture" : kept[1] ? "sentence" : "silent";
       dot.product = product;
       if (dot.kind === "gone") {
-        if (!dot.fall) dot.fall = 1;
+        dot.fall ||= 1;
         dot.aim = { x: left + gap * (out.indexOf(a) + 0.5), y: this.height - 26, r: 15, light: 0.9 };
         continue;
       }
@@ -265,10 +242,9 @@ const map = {
       };
     }
     this.order = [...this.dots].sort((one, other) => (one.kind !== "silent") - (other.kind !== "silent") || (one.product > 0) - (other.product > 0) || other.product - one.product);
-    if (calm.matches) {
-      for (const dot of this.dots) Object.assign(dot, dot.aim);
-      this.draw();
-    } else this.run();
+    if (!calm.matches) return this.run();
+    for (const dot of this.dots) Object.assign(dot, dot.aim);
+    this.draw();
   },
 
   run() {
@@ -278,9 +254,8 @@ const map = {
     const step = (time) => {
       const dt = Math.min(0.05, Math.max(0, (time - last) / 1000));
       last = time;
-      let moving = false;
-      if (time < (this.hold || 0)) moving = true;
-      else for (const dot of this.dots) moving = this.move(dot, dt) || moving;
+      let moving = time < this.hold;
+      if (!moving) for (const dot of this.dots) moving = this.move(dot, dt) || moving;
       this.draw();
       this.running = moving;
       if (moving) requestAnimationFrame(step);
@@ -304,49 +279,38 @@ const map = {
   },
 
   draw() {
-    const { pen, width, height, colours, frame } = this, { left, right, top, floor } = frame;
-    const middle = left + (width - left - right) / 2, half = top + (height - top - floor) / 2, ground = height - 54;
+    const { pen, width, height, colours, frame: { left, right, top, floor } } = this;
+    const middle = left + (width - left - right) / 2 - 4, half = top + (height - top - floor) / 2 + 2, ground = height - 54;
     pen.clearRect(0, 0, width, height);
     pen.fillStyle = colours.corner;
     pen.beginPath();
-    pen.roundRect(middle - 4, 3, width - middle, half - 1, 10);
+    pen.roundRect(middle, 3, width - middle - 3, half - 3, 10);
     pen.fill();
     pen.lineWidth = 1;
     pen.strokeStyle = colours.faint;
-    pen.setLineDash([3, 4]);
-    pen.beginPath();
-    for (const [x, y, to, at] of [[middle - 4, 3, middle - 4, ground - 8], [left, half + 2, width - 3, half + 2]]) {
-      pen.moveTo(x, y);
-      pen.lineTo(to, at);
+    for (const [dash, ...ends] of [[4, middle, 3, middle, ground - 8], [4, left, half, width - 3, half], [0, 0, ground, width, ground]]) {
+      pen.setLineDash(dash ? [3, dash] : []);
+      pen.beginPath();
+      pen.moveTo(ends[0], ends[1]);
+      pen.lineTo(ends[2], ends[3]);
+      pen.stroke();
     }
-    pen.stroke();
-    pen.setLineDash([]);
-    this.words(middle, half, ground);
+    this.write("kept by both: these speak", middle + 10, 20, "is-anchor");
+    this.write("● more similar to the picture →", width - 8, ground - 8, "is-picture", "right");
+    this.write("■ caption more similar to the leading sentence →", 14, ground - 14, "is-sentence", "left", -Math.PI / 2);
+    if (!state.gone.size) this.write("Taken out: none yet.", left, height - 20, "ink");
     for (const dot of this.order) this.dot(dot);
     this.names();
   },
 
-  words(middle, half, ground) {
-    const { pen, width, height, colours, frame } = this, small = width < 500;
-    const put = (text, x, y, colour, align = "left", turned = 0) => {
-      pen.save();
-      pen.translate(x, y);
-      pen.rotate(turned);
-      pen.font = `${small ? 11 : 13}px system-ui, sans-serif`;
-      pen.fillStyle = colours[colour];
-      pen.textAlign = align;
-      pen.fillText(text, 0, 0);
-      pen.restore();
-    };
-    put("kept by both: these speak", middle + 6, 20, "is-anchor");
-    put("● more similar to the picture →", width - 8, ground - 8, "is-picture", "right");
-    put("■ caption more similar to the leading sentence →", 14, ground - 14, "is-sentence", "left", -Math.PI / 2);
-    pen.strokeStyle = colours.faint;
-    pen.beginPath();
-    pen.moveTo(0, ground);
-    pen.lineTo(width, ground);
-    pen.stroke();
-    if (!state.gone.size) put("Taken out: none yet.", frame.left, height - 20, "ink");
+  write(text, x, y, colour, align = "left", turned = 0) {
+    const { pen } = this;
+    pen.save();
+    pen.translate(x, y);
+    pen.rotate(turned);
+    Object.assign(pen, { font: `${this.width < 500 ? 11 : 13}px system-ui, sans-serif`, fillStyle: this.colours[colour], textAlign: align });
+    pen.fillText(text, 0, 0);
+    pen.restore();
   },
 
   dot({ a, x, y, r, light, kind }) {
@@ -354,11 +318,9 @@ const map = {
     const { pen, colours } = this, { tile, columns } = bank;
     pen.globalAlpha = light;
     if (kind !== "silent" && kind !== "hidden") {
-      pen.fillStyle = kind === "gone" ? colours.faint : colours[{ speaks: "is-anchor", picture: "is-picture", sentence: "is-sentence" }[kind]];
-      if (kind === "speaks") {
-        pen.shadowColor = colours["is-anchor"];
-        pen.shadowBlur = r > 14 ? 14 : 0;
-      }
+      pen.fillStyle = colours[{ speaks: "is-anchor", picture: "is-picture", sentence: "is-sentence", gone: "faint" }[kind]];
+      pen.shadowColor = colours["is-anchor"];
+      pen.shadowBlur = kind === "speaks" && r > 14 ? 14 : 0;
       pen.beginPath();
       pen.arc(x, y, r + (kind === "speaks" ? Math.min(4, 1.5 + r / 12) : 1.5), 0, 7);
       pen.fill();
@@ -371,11 +333,9 @@ const map = {
   /** The captions of the largest discs, where there is room. */
   names() {
     const { pen, colours, width } = this, taken = [];
-    pen.font = "600 13px system-ui, sans-serif";
-    pen.textAlign = "center";
-    pen.lineWidth = 4;
-    pen.lineJoin = "round";
-    for (const dot of this.dots.filter((each) => each.kind === "speaks" && each.r > 11).sort((one, other) => other.product - one.product).slice(0, 8)) {
+    Object.assign(pen, { font: "600 13px system-ui, sans-serif", textAlign: "center", lineWidth: 4, lineJoin: "round" });
+    const loud = this.dots.filter((each) => each.kind === "speaks" && each.r > 11).sort((one, other) => other.product - one.product);
+    for (const dot of loud.slice(0, 8)) {
       const text = bank.captions[dot.a].slice(0, 34), half = pen.measureText(text).width / 2 + 4;
       const x = Math.min(width - half, Math.max(half, dot.x)), y = dot.y + dot.r + 17;
       if (taken.some((each) => Math.abs(each.x - x) < each.half + half && Math.abs(each.y - y) < 17)) continue;
@@ -428,18 +388,23 @@ function play() {
 }
 
 function listen() {
-  map.canvas.addEventListener("click", (event) => { const dot = map.at(event); if (dot) toggle(dot.a); map.tip(); });
+  map.canvas.addEventListener("click", (event) => {
+    const dot = map.at(event);
+    if (dot) toggle(dot.a);
+    map.tip();
+  });
   map.canvas.addEventListener("pointermove", (event) => { if (event.pointerType === "mouse") map.tip(event); });
   map.canvas.addEventListener("pointerleave", () => map.tip());
-  ["first", "second"].forEach((id, i) => find(`${id}-word`).addEventListener("change", (event) => choose(i, event.target.value)));
-  ["first", "second"].forEach((id) => find(`${id}-word`).addEventListener("focus", (event) => event.target.select()));
+  ["first", "second"].forEach((id, i) => {
+    find(`${id}-word`).addEventListener("change", (event) => choose(i, event.target.value));
+    find(`${id}-word`).addEventListener("focus", (event) => event.target.select());
+  });
   for (const name of ["k", "p"]) find(name).addEventListener("input", (event) => update({ [name]: Number(event.target.value), game: null }, { again: true }));
   find("back").addEventListener("click", () => update({ gone: new Set(), game: null }));
   find("game").addEventListener("click", play);
-  find("hint").addEventListener("click", () => toggle(bank.questions[state.question].turns[0], false));
-  find("copy").addEventListener("click", async () => {
-    const told = await navigator.clipboard?.writeText(location.href).then(() => "Copied.", () => null);
-    find("says").textContent = told ?? `The address of what you see is ${location.href}`;
+  find("hint").addEventListener("click", () => {
+    state.game.told = true;
+    toggle(bank.questions[state.question].turns[0], false);
   });
   addEventListener("hashchange", () => { trouble(...readAddress()); update({ game: null }, { again: true }); });
 }
@@ -456,8 +421,6 @@ async function start() {
     button.addEventListener("click", () => update({ ...fresh(i), game: null }, { again: true }));
     return button;
   }));
-  find("facts").textContent = `We asked ${bank.asked} pictures of this bank. A single removal turns ${bank.turned} of the answers.`
-    + ` The page keeps its ${n} anchors in half precision: its scores differ from the library’s by at most ${bank.difference.toFixed(4)}, measured on the pictures above.`;
   map.begin(sheet);
   listen();
   trouble(...readAddress());

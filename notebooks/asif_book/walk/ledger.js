@@ -1,6 +1,4 @@
 // The list of the anchors that speak, with a box for each: a face of `decide`, on the page and in chapter 06.
-"use strict";
-
 /** A new element with attributes and children. */
 function element(name, attributes = {}, ...children) {
   const made = document.createElement(name);
@@ -95,8 +93,7 @@ function startLedgers() {
     });
     const gone = new Set(), status = root.querySelector("[role=status]");
     const ledger = new Ledger(root.querySelector("table"), Object.fromEntries(anchors), (a) => pictures.get(a) ?? "", (a, stays) => {
-      if (stays) gone.delete(a);
-      else gone.add(a);
+      gone[stays ? "delete" : "add"](a);
       show();
     });
     ledger.head = root.querySelector("thead tr");

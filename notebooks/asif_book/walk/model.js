@@ -11,12 +11,11 @@ function bytesOf(text) {
 
 /** The numbers of base64 of float16, as a Float32Array. */
 function halves(text) {
-  const table = new Float32Array(65536);
-  for (let bits = 0; bits < 65536; bits++) {
+  halves.table ??= Float32Array.from({ length: 65536 }, (_, bits) => {
     const e = (bits >> 10) & 31, f = bits & 1023, size = e ? (1 + f / 1024) * 2 ** (e - 15) : f * 2 ** -24;
-    table[bits] = bits >> 15 ? -size : size;
-  }
-  return new Float32Array(new Uint16Array(bytesOf(text).buffer)).map((bits) => table[bits]);
+    return bits >> 15 ? -size : size;
+  });
+  return new Float32Array(new Uint16Array(bytesOf(text).buffer)).map((bits) => halves.table[bits]);
 }
 
 /** One side of a bank, pictures or captions: n anchors, known by their inner products. */

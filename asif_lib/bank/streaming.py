@@ -66,7 +66,6 @@ def build_streamed(
     check_folder(folder)
     staging = folder.with_name(f"{folder.name}.building")
     staging.parent.mkdir(parents=True, exist_ok=True)
-    image_encoder.freeze()  # now: with a short last block alone it would not, and its last bits would differ
     about = [stream.digest, name, limit, block, str(dtype), *(asdict(encoder.identity) for encoder in encoders)]
     prefix = staging / hashlib.sha256(json.dumps(about).encode()).hexdigest()[:24]
     with locked(staging):

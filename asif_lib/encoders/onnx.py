@@ -76,12 +76,12 @@ def onnx_file(name) -> Path:
             return file
         warnings.warn(f"{file}: is damaged, and made again", stacklevel=2)
         file.unlink()
+    folder.mkdir(parents=True, exist_ok=True)
     if not is_writable(folder):
         raise PermissionError(f"{folder} is read-only")
     if sys.stderr.isatty():
         print(f"preparing {name} for ONNX Runtime, once …", file=sys.stderr, flush=True)
     content = _exported(*parts(name))
-    folder.mkdir(parents=True, exist_ok=True)
     path = folder / f"{stem}{hashlib.sha256(content).hexdigest()}.onnx"
     write_whole(path, content)
     return path

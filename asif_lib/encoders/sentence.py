@@ -81,9 +81,10 @@ class Transformer(torch.nn.Module):
         self.tokenizer, self.max_seq_length = load_tokenizer(folder, max_seq_length), max_seq_length
         from transformers import AutoModel
 
-        self.model, loaded = AutoModel.from_pretrained(folder, use_safetensors=True, output_loading_info=True)
-        if lacking := [key for key in sorted(loaded["missing_keys"]) if not key.startswith("pooler.")]:
-            raise ValueError(f"its weights lack {lacking[0]}")
+        how = {"use_safetensors": True, "add_pooling_layer": False, "output_loading_info": True}
+        self.model, loaded = AutoModel.from_pretrained(folder, **how)
+        if loaded["missing_keys"]:
+            raise ValueError(f"its weights lack {min(loaded['missing_keys'])}")
         if max_seq_length is None:
             positions = self.model.config.max_position_embeddings
             self.max_seq_length = min(self.tokenizer.model_max_length, positions)

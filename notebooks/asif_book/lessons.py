@@ -82,7 +82,7 @@ def word_pieces(encoder, text) -> list:
 
 def token_vectors(encoder, texts):
     """Return the tokens of each text, their vectors before pooling (n, t, d), and the mask of real tokens (n, t)."""
-    model = encoder.model
+    model = load_text_encoder(encoder.identity.locator, device=encoder.device, backend="torch").model
     batch = model.tokenizer(
         texts, padding=True, truncation=True, max_length=model.max_seq_length, return_tensors="pt"
     ).to(encoder.device)

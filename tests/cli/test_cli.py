@@ -468,7 +468,7 @@ def test_check_tells_packages_and_extras_apart(tmp_cache, loaded_once, monkeypat
 
 OF_EXTRAS = [
     "IPython", "anywidget", "bokeh", "bs4", "dask", "distributed", "ipykernel", "ipywidgets", "jupyterlab", "jupytext",
-    "latex2mathml", "matplotlib", "nbclient", "nbconvert", "nbformat", "openvino", "papermill", "traitlets", "voila",
+    "latex2mathml", "matplotlib", "nbclient", "nbconvert", "nbformat", "papermill", "traitlets", "voila",
 ]  # fmt: skip
 WITHOUT_EXTRAS = f"""
 import sys

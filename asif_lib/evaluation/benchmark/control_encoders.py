@@ -81,7 +81,9 @@ def load_any_encoder(kind, name, *, device="auto"):
         from asif_lib.encoders.image import load_image_encoder
 
         return load_image_encoder(name, random_seed=0, device=device)
-    return _with_random_weights(load_encoder(kind, name, device=device))
+    from asif_lib.encoders.text import load_text_encoder
+
+    return _with_random_weights(load_text_encoder(name, device=device, backend="torch"))
 
 
 def _with_random_weights(encoder):

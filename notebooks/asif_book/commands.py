@@ -115,17 +115,13 @@ def _page(
     output: Annotated[str | None, Option(metavar="FILE", help="default: build/bank.html")] = None,
 ):
     """Make a page in one file, in which a reader takes anchors out of the model and watches its answers turn."""
-    count = stored_count(bank)
+    stored_count(bank)  # refuses a bank that is not here before any slow work
     _need("workbook", "jinja2", "matplotlib", "IPython")
-    from asif_book.walk.building import bank_page, check_size
-
-    check_size(bank, count)  # before the bank is read
+    from asif_book.walk.building import bank_page
     from asif_lib.bank.anchors import AnchorBank
 
     about = bank_page(AnchorBank.load(bank), Path(output) if output else build_dir() / "bank.html")
-    held = f"{about['anchors']} anchors, {about['words']} words, {about['pictures']} pictures"
-    turned = f"one removal turns {about['turned']} of {about['asked']} answers"
-    return about, f"{held}; {turned}\nopen {about['page']} in a browser"
+    return about, "{anchors} anchors; one removal turns {turned} of {asked} answers\nopen {page}".format(**about)
 
 
 @command(

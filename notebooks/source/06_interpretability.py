@@ -100,9 +100,9 @@ print(f"accuracy on {len(asked)} validation stamps: {accuracy(given, truth, seed
 # The next table is the **ledger** of this decision, for the given label and the right
 # one. A row is an anchor with its entry in the picture's vector (blue ●). Beside it
 # stands its product with each prompt (vermilion ■), also as a green bar. The last row
-# holds both sums, with a ring around the answer. Untick a row, and its anchor leaves the
-# model: other anchors enter, and all entries are normalised again. (The boxes answer in
-# the page, without a kernel.)
+# holds both sums, with a ring around the answer. Untick a row, and its anchor leaves
+# the model: other anchors enter, and all entries are normalised again. (The boxes
+# answer in the page, without a kernel.)
 #
 # **Before you run the next cell:** what was the spider called? Think of other small
 # black drawings on white. 49 anchors are in the picture's vector. How many of them will
@@ -133,10 +133,10 @@ print(f"score of the label       {score:.6f}")
 # %% [markdown]
 # **What you see.** The contributions add up to the score to the last digit that is
 # shown. That is no luck: the explanation *is* the computation. And it is shorter than
-# the vector. An anchor contributes only if *both* sides hold it, and most anchors of the
-# picture are not among the anchors of the prompt. Read the captions all the same. The
-# dollar sign is a small black drawing on white, as the spider is. Untick it, and the
-# ring moves: without this one anchor the spider is an insect. The other rows change
+# the vector. An anchor contributes only if *both* sides hold it, and most anchors of
+# the picture are not among the anchors of the prompt. Read the captions all the same.
+# The dollar sign is a small black drawing on white, as the spider is. Untick it, and
+# the ring moves: without this one anchor the spider is an insect. The other rows change
 # too, since every vector has length 1 again. Section 2 does the same in code.
 
 # %% [markdown]

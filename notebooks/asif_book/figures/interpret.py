@@ -226,15 +226,12 @@ def score_ledger(model, picture, caption, z, labels, prompts) -> HTML:
 
 
 def _products(model, side, z, shown) -> list:
-    """The inner products of a side as base64 of float32, (m, n): questions, squares, with the sum, with shown anchors.
+    """Inner products of the anchors as base64 of float32 (m, n): with questions, themselves, their sum, the shown.
 
-    All vectors are centred by the mean of all anchors first, which changes no cosine and saves digits. The last item
-    holds the squares of the questions.
+    All are centred by the mean of all anchors first, which saves digits. The last item has the questions' squares.
     """
-    rows, mean = model.bank.matrix(side).double(), 0.0
-    if model.settings.center:
-        mean = model.bank.mean(side).double()
-    rows, z = rows - mean, z.double() - mean
-    moved = rows * model.settings.center  # without centring, no removal moves the mean
+    center = model.settings.center
+    rows, z = (each.double() - center * model.bank.mean(side).double() for each in (model.bank.matrix(side), z))
+    moved = rows * center  # without centring, no removal moves the mean
     lines = torch.cat([z @ rows.T, rows.square().sum(1)[None], moved.sum(0)[None] @ rows.T, moved[shown] @ rows.T])
     return [base64.b64encode(lines.numpy().astype("<f4")).decode(), z.square().sum(dim=1).tolist()]

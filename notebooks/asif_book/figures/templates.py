@@ -27,7 +27,7 @@ def filled(template: str, **values) -> str:
 
 
 def self_contained(name: str, scripts=(), **values):
-    """Fill the template of a drawn explanation, with its style and its scripts (by default ``figures/name.js``, if any)."""
+    """Fill the template of a drawn explanation, with its style and scripts, ``figures/name.js`` by default."""
     from IPython.display import HTML  # in an extra that `asif` asks for in a sentence of its own
 
     book = Path(__file__).parent.parent

@@ -11,8 +11,8 @@ from asif_lib.defaults import DEFAULT_BANK
 from asif_lib.errors import AsifError
 from asif_lib.files import build_dir
 
-from .. import walk
 from ..progress import VARIABLE
+from ..walk import building
 from . import __doc__ as about
 from .book import PARAMETERS, WALK, build_report
 
@@ -50,13 +50,11 @@ def main(arguments: list[str] | None = None) -> int:
 
 def walk_the_bank(page: Path) -> None:
     """Make the page of the default bank, unless it is newer than the bank and the code."""
-    bank = bank_dir(DEFAULT_BANK) / "bank.json"
-    made_of = [bank, *Path(walk.__file__).parent.iterdir()]
+    made_of = [bank_dir(DEFAULT_BANK) / "bank.json", *Path(building.__file__).parent.iterdir()]
     try:
-        if page.exists() and bank.exists() and page.stat().st_mtime > max(file.stat().st_mtime for file in made_of):
-            return
-        walk.bank_page(AnchorBank.load(DEFAULT_BANK), page, home="index.html")
-        print(f"walk the bank: {page}", flush=True)
+        if not page.exists() or page.stat().st_mtime < max(file.stat().st_mtime for file in made_of):
+            building.bank_page(AnchorBank.load(DEFAULT_BANK), page, home="index.html")
+            print(f"walk the bank: {page}", flush=True)
     except (AsifError, OSError) as error:
         page.unlink(missing_ok=True)
         print(f"without the page {page.name}: {error}", file=sys.stderr)

@@ -15,7 +15,7 @@ LABELS = ["mathematical symbol", "insect"]
 
 @pytest.fixture(scope="module")
 def asked(stamps_bank, text_encoder):
-    """A model, the embedding of a drawn spider that is none of its anchors, and both prompts."""
+    """A model, the embedding of a drawn spider outside the bank, and both prompts."""
     row = stamps_bank.pairs["caption"].tolist().index("A spider.")
     bank = stamps_bank.subset([i for i in range(len(stamps_bank)) if i != row])
     prompts = text_encoder.encode([f"a photo of a {label}." for label in LABELS])

@@ -11,12 +11,13 @@ from PIL import Image
 
 from asif_book.report.__main__ import walk_the_bank
 from asif_book.report.book import _index
-from asif_book.walk import PageError, bank_page, building
+from asif_book.walk import building
+from asif_book.walk.building import bank_page
 from asif_lib import ASIF, AnchorBank
 from asif_lib.bank.record import bank_dir
 from asif_lib.cli import main
 from asif_lib.datasets.providers import dataset_dir
-from asif_lib.errors import EncoderError
+from asif_lib.errors import BankError, EncoderError
 from asif_lib.explain.counterfactual import without
 
 HAS_RUNTIME = dataset_dir("onnxruntime_web").exists()
@@ -255,7 +256,7 @@ def test_a_bank_that_makes_no_page_is_refused_in_a_sentence(tmp_path, red_ball):
             "no short captions",
         ),
     ]:
-        with pytest.raises(PageError, match=word):
+        with pytest.raises(BankError, match=word):
             bank_page(bank, tmp_path / "bank.html")
     with pytest.raises(EncoderError, match="cannot be loaded"):  # the words of the page need it
         bank_page(small(picture=str(red_ball)), tmp_path / "bank.html")

@@ -45,14 +45,11 @@ def test_the_rows_and_the_rest_add_up_to_both_scores(asked):
 
 @pytest.mark.parametrize("center", [True, False])
 def test_a_tick_is_a_removal(browser, tmp_path, asked, center):
-    model, z, prompts, picture = asked
-    model = ASIF(model.bank, 40, 3, center=center, device="cpu")
-    tab = opened(browser, report_page(tmp_path, drawn((model, z, prompts, picture))))
+    model, z, prompts = ASIF(asked[0].bank, 40, 3, center=center, device="cpu"), *asked[1:3]
+    ledger = drawn((model, *asked[1:]))
+    tab = opened(browser, report_page(tmp_path, ledger))
     assert sums(tab) == pytest.approx(model.similarity(z, prompts)[0].tolist(), abs=6e-4)
-    shown = [
-        int(row["data-anchor"])
-        for row in BeautifulSoup(drawn((model, z, prompts, picture)).data, "html.parser").select("tbody tr")
-    ]
+    shown = [int(row["data-anchor"]) for row in BeautifulSoup(ledger.data, "html.parser").select("tbody tr")]
     for count, place in enumerate([0, 3, 5, 1], 1):
         tab.get_by_role("checkbox").nth(place).uncheck()
         gone = [shown[place] for place in [0, 3, 5, 1][:count]]

@@ -55,7 +55,7 @@ def onnx_model(name) -> OnnxModel | None:
 
 
 def onnx_file(name) -> Path:
-    """Return the ONNX file of an encoder that ships, verified; if there is none yet, it is made in a few seconds.
+    """Return the ONNX file of an encoder that ships, verified; the first call makes it, in a few seconds.
 
     An image encoder maps ``pictures`` (b, 3, h, w) to ``embeddings`` (b, dim), and all-MiniLM-L6-v2 maps ``input_ids``
     and ``attention_mask`` (b, t) to ``embeddings`` of unit length. The name ends in the SHA-256 of the file. A damaged

@@ -177,7 +177,7 @@ def test_the_workflow_publishes_what_make_workbook_writes():
     assert all(re.search(r"@v\d+$", step["uses"]) for step in steps if "uses" in step)
 
 
-def test_the_first_link_of_the_readme_is_to_the_book_where_its_address_is_set(project):
+def test_the_first_link_of_the_readme_walks_the_bank_where_the_address_of_the_book_is_set(project):
     first = re.search(r"\]\((\S+?)\)", README)[1]
     book = project["urls"].get("Documentation")
-    assert (first == book) if book else not re.search(r"github\.io", README)
+    assert (first == f"{book}bank.html") if book else not re.search(r"github\.io", README)

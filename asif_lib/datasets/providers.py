@@ -25,6 +25,7 @@ from .openclipart import select_clipart
 FASHION_MNIST_FILES = [
     f"{part}-{what}" for part in ("train", "t10k") for what in ("images-idx3-ubyte", "labels-idx1-ubyte")
 ]
+ONNXRUNTIME_FILES = "ort.wasm.min.js", "ort-wasm-simd-threaded.mjs", "ort-wasm-simd-threaded.wasm"
 
 
 @functools.cache
@@ -245,7 +246,14 @@ def _select_fashion_mnist(source, target):
                 shutil.copyfileobj(packed, file)
 
 
+def _select_onnxruntime(source, target):
+    target.mkdir()
+    for name in ONNXRUNTIME_FILES:
+        shutil.copyfile(source / name, target / name)
+
+
 SELECT = {
     "stamps": _select_stamps, "fashion_mnist": _select_fashion_mnist, "cifar10": select_cifar10,
     "clipart": select_clipart, "emoji": select_emoji, "eurosat": shutil.copytree,
+    "onnxruntime_web": _select_onnxruntime,
 }  # fmt: skip

@@ -1,4 +1,4 @@
-"""The commands of the book: ``asif class``, ``asif explore``, ``asif benchmark``.
+"""The commands of the book: ``asif class``, ``asif explore``, ``asif page``, ``asif benchmark``.
 
 The command ``asif`` finds this module by the entry point ``asif.commands`` of the distribution.
 """
@@ -107,6 +107,21 @@ def _explore(
 
     serving = serve(bank, port=port, browser=not no_browser, device=device, labels_from=labels_from, say=say)
     return serving, "the explorer has ended"
+
+
+@command(app, "page", "asif page stamps", "asif page birds --output birds.html")
+def _page(
+    bank: Annotated[str, Argument(metavar="BANK")],
+    output: Annotated[str | None, Option(metavar="FILE", help="default: build/bank.html")] = None,
+):
+    """Make a page in one file, in which a reader takes anchors out of the model and watches its answers turn."""
+    stored_count(bank)  # refuses a bank that is not here before any slow work
+    _need("workbook", "jinja2", "matplotlib", "IPython")
+    from asif_book.walk.building import bank_page
+    from asif_lib.bank.anchors import AnchorBank
+
+    about = bank_page(AnchorBank.load(bank), Path(output) if output else build_dir() / "bank.html")
+    return about, "{anchors} anchors; one removal turns {turned} of {asked} answers\nopen {page}".format(**about)
 
 
 @command(

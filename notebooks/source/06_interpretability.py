@@ -107,12 +107,12 @@ draw.show(draw.deciding_anchors(shown))
 # the rule first: **the first validation stamp with a wrong label**, whatever it shows.
 # It is a spider, drawn in black on white.
 #
-# The next table is the **ledger** of this decision. A row is an anchor with its entry
-# in the picture's vector (blue ●), its entry in the prompt's vector (vermilion ■), and
-# their product. In the last column the solid green bar is the product, and the pale bar
-# before it is the sum of the rows above. The dashed line is the score of the right
-# label. Untick a row, and its product leaves the sum. (The boxes answer in the page,
-# without a kernel.)
+# The next table is the **ledger** of this decision, for the given label and the right
+# one. A row is an anchor with its entry in the picture's vector (blue ●). Beside it
+# stands its product with each prompt (vermilion ■), also as a green bar. The last row
+# holds both sums, with a ring around the answer. Untick a row, and its anchor leaves
+# the model: other anchors enter, and all entries are normalised again. (The boxes
+# answer in the page, without a kernel.)
 #
 # **Before you run the next cell:** what was the spider called? Think of other small
 # black drawings on white. 49 anchors are in the picture's vector. How many of them will
@@ -124,9 +124,10 @@ named, should = int(given[wrong_one]), int(truth[wrong_one])
 caption = asked.pairs.caption[wrong_one]
 reasons = contributions(images[[wrong_one]], texts[[named]], bank.pairs)
 score = float(answers.scores[wrong_one, named])
-right_label = classes[should], float(answers.scores[wrong_one, should])
-spider = asked.pairs.picture[wrong_one], caption, classes[named]
-draw.score_ledger(*spider, reasons, rival=right_label)
+both, spider = [named, should], asked.image[[wrong_one]]
+labels = [classes[label] for label in both]
+picture = asked.pairs.picture[wrong_one]
+draw.score_ledger(model, picture, caption, spider, labels, prompts[both])
 
 # %% tags=["hide-input"]
 # Print the contributions, added up, and the score.
@@ -140,14 +141,13 @@ print(f"contributions, added up  {total:.6f}")
 print(f"score of the label       {score:.6f}")
 
 # %% [markdown]
-# **What you see.** The last solid bar ends at the score: the contributions add up to it
-# to the last digit that is shown. That is no luck: the explanation *is* the
-# computation. And it is shorter than the vector. An anchor contributes only if *both*
-# sides hold it, and most anchors of the picture are not among the anchors of the
-# prompt. Read the captions all the same. The dollar sign is a small black drawing on
-# white, as the spider is. Without its tick, the last bar ends before the dashed line.
-# But a tick changes this sum only. If an anchor leaves the bank, other anchors enter,
-# and all entries are normalised again. Section 2 does this.
+# **What you see.** The contributions add up to the score to the last digit that is
+# shown. That is no luck: the explanation *is* the computation. And it is shorter than
+# the vector. An anchor contributes only if *both* sides hold it, and most anchors of
+# the picture are not among the anchors of the prompt. Read the captions all the same.
+# The dollar sign is a small black drawing on white, as the spider is. Untick it, and
+# the ring moves: without this one anchor the spider is an insect. The other rows change
+# too, since every vector has length 1 again. Section 2 does the same in code.
 
 # %% [markdown]
 # ### Exercise 06.1 · Prove that it adds up

@@ -158,7 +158,7 @@ def test_drawn_explanations(bank, pairs, tiny):
     for drawn in (
         figures.two_matrices(bank, range(4), (1, 0, 3, 2)),
         figures.best_anchors(picture, HOSTILE, {0: (HOSTILE, reasons), 5: ("a dog", reasons)}),
-        figures.score_ledger(picture, HOSTILE, HOSTILE, reasons, rival=(HOSTILE, 0.5)),
+        figures.score_ledger(model, picture, HOSTILE, bank.image[:1], names, bank.text[:2]),
         figures.relative_matrix(bank, bank, [0, 1, 2], 0, 1),
         figures.star_of_angles(torch.tensor([[1.0, 2.0]]), torch.tensor([[2.0, 1.0], [1.0, 0.0]]), names, 30),
         figures.four_steps(HOSTILE, cosines, pairs.pictures[:6], pairs.captions[:6], 3, 2),

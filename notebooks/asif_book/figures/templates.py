@@ -26,10 +26,12 @@ def filled(template: str, **values) -> str:
     return TEMPLATES.get_template(template).render(values)
 
 
-def self_contained(name: str, **values):
-    """Fill the template of a drawn explanation, which holds its style and its script, ``figures/name.js``, if any."""
+def self_contained(name: str, scripts=(), **values):
+    """Fill the template of a drawn explanation, with its style and scripts, ``figures/name.js`` by default."""
     from IPython.display import HTML  # in an extra that `asif` asks for in a sentence of its own
 
-    files = [Path(__file__).with_name(file) for file in ("drawn.css", f"{name}.js")]
-    style, script = (Markup(file.read_text(encoding="utf-8")) if file.exists() else "" for file in files)
+    book = Path(__file__).parent.parent
+    files = [book / file for file in ("figures/drawn.css", *(scripts or [f"figures/{name}.js"]))]
+    style, *scripts = (file.read_text(encoding="utf-8") if file.exists() else "" for file in files)
+    style, script = Markup(style), Markup("\n".join(scripts))
     return HTML(filled(f"figures/{name}.html.j2", style=style, script=script, **values))

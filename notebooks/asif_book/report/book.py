@@ -37,6 +37,10 @@ FAST = {
 }
 
 
+WALK = "bank.html"
+"""The page in which a reader takes anchors out of the model; ``python -m asif_book.report`` makes it first."""
+
+
 def build_report(
     parameters: dict | None = None,
     edition: str = "student",
@@ -93,7 +97,8 @@ def build_report(
     write_whole(pages / "search.html", search_page(pages, names, **around).encode())
     entries = [_entry(chapter, finished[path], runs / path.name, folder) for path, chapter in book.items()]
     index = pages / "index.html"
-    write_whole(index, _index(entries, around, _method(notebooks), parameters, edition).encode())
+    walk = WALK if (pages / WALK).exists() else None
+    write_whole(index, _index(entries, around, _method(notebooks), parameters, edition, walk).encode())
     print(f"report: {index}", flush=True)
     return index
 
@@ -137,7 +142,7 @@ def _method(notebooks: Path) -> Markup:
     return to_html(f"![{METHOD_ALT}]({METHOD})", notebooks) if there else Markup()
 
 
-def _index(entries: list[dict], around: dict, method: Markup, parameters: dict, edition: str) -> str:
+def _index(entries: list[dict], around: dict, method: Markup, parameters: dict, edition: str, walk: str | None) -> str:
     results = by_chapter(load_results()) if results_path().exists() else {}
     facts = {
         "profile": parameters["profile"],
@@ -152,7 +157,7 @@ def _index(entries: list[dict], around: dict, method: Markup, parameters: dict, 
     book = around["chapters"]
     place = around | {"current": "index", "previous": None, "next": book[0]}
     titles = {entry["chapter"].name: entry["chapter"].title for entry in entries}
-    shown = {"entries": entries, "method": method, "results": results, "titles": titles, "facts": facts}
+    shown = {"entries": entries, "method": method, "results": results, "titles": titles, "facts": facts, "walk": walk}
     return layout("index.html.j2", title=BOOK, **shown, **place)
 
 

@@ -4,7 +4,6 @@ import re
 
 import pytest
 import test_arriving
-import test_ledger
 import test_shapes
 import test_steps
 import test_tiles
@@ -137,8 +136,8 @@ def page(drawings, tmp_path_factory):
 
 
 def test_no_view_of_any_drawing_of_the_book_has_a_barrier(browser, drawings, tmp_path):
-    others = [module.drawn() for module in (test_arriving, test_ledger, test_shapes, test_steps, test_tiles)]
-    roots = ".asif-drawn, .asif-arriving, .asif-ledger, .asif-shapes, .asif-steps, .asif-tiles"
+    others = [module.drawn() for module in (test_arriving, test_shapes, test_steps, test_tiles)]
+    roots = ".asif-drawn, .asif-arriving, .asif-shapes, .asif-steps, .asif-tiles"
     check_views(browser, report_page(tmp_path, *drawings, *others), f":is({roots})")
 
 

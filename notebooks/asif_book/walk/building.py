@@ -1,0 +1,192 @@
+"""Make the page from a small bank: its embeddings, thumbnails of all anchors, words, and pictures to ask about.
+
+A picture of the page is one of the bank's own, and its own pair never answers for it.
+"""
+
+import base64
+import gzip
+import hashlib
+import io
+import json
+import math
+import re
+import sys
+from collections import Counter
+from pathlib import Path
+
+import numpy as np
+import torch
+from markupsafe import Markup
+from PIL import Image
+
+from asif_book.figures.style import data_address, thumbnail
+from asif_book.figures.templates import filled
+from asif_lib.bank.checks import IMAGE_TEXT
+from asif_lib.datasets.providers import ONNXRUNTIME_FILES, fetch
+from asif_lib.defaults import BARE_TEMPLATE
+from asif_lib.encoders.onnx import onnx_file
+from asif_lib.encoders.pictures import MAX_PIXELS
+from asif_lib.encoders.registry import REGISTRY_IMAGE_ENCODERS
+from asif_lib.errors import AsifError, BankError
+from asif_lib.explain.counterfactual import without
+from asif_lib.explain.removals import Removals
+from asif_lib.files import write_whole
+from asif_lib.settings import default_k
+from asif_lib.zeroshot import ASIF
+
+MOST_PAIRS, FEWEST_PAIRS = 2_000, 20
+"""A page holds all embeddings: 2,000 pairs make about 15 MB."""
+QUESTIONS, SHOWN = 100, 48
+"""Pictures that are drawn and asked. A reader chooses from some: first those whose answer one removal turns."""
+TILE, COLUMNS, LARGE = 64, 32, 280
+"""Pixels of an anchor's thumbnail, thumbnails in a row of their sheet, and pixels of a picture that is asked."""
+PARTS = "page.css", "model.js", "ledger.js", "page.js", "own.js"
+SURE = 2e-3
+"""A lead below this is a tie for the page, whose embeddings have half precision."""
+
+
+def bank_page(bank, file, *, home=None, own=True) -> dict:
+    """Write the page of a bank of pictures and captions; return its path, counts, and largest ``difference``.
+
+    This is the difference of a score from the library's. Raises `BankError` if the bank has other sides, too many or
+    too few pairs, no pictures or no short captions, and `EncoderError` if its text encoder cannot be loaded.
+
+    Parameters
+    ----------
+    bank, file : AnchorBank, path
+    home : str, optional
+        The address of a book to link.
+    own : bool
+        Whether a reader's own picture can be asked: this writes a second file, by `encoder_beside`.
+    """
+    name, n = bank.name, len(bank)
+    if bank.sides != IMAGE_TEXT:
+        raise BankError(f"bank {name!r} has the sides {' and '.join(bank.sides)}; the page shows image and text")
+    if not FEWEST_PAIRS <= n <= MOST_PAIRS:
+        fault = f"bank {name!r} has {n:,} pairs, and a page holds {FEWEST_PAIRS} to {MOST_PAIRS:,}"
+        raise BankError(f"{fault}; in Python, bank.subset(range({MOST_PAIRS})).save(FOLDER) makes a smaller bank")
+    captions, pictures = bank.pairs["caption"].tolist(), bank.pairs["picture"].fillna("").astype(str).tolist()
+    pictures = [picture if picture and Path(picture).is_file() else "" for picture in pictures]
+    labels = [_words_of(caption) if picture else None for caption, picture in zip(captions, pictures, strict=True)]
+    words = _word_list(filter(None, labels))
+    if len(words) < 2:
+        why = "has no short captions to make sentences of" if any(pictures) else "finds none of its pictures"
+        raise BankError(f"bank {name!r} {why}; the page needs pictures with captions such as “A small otter.”")
+    model = ASIF(bank, min(default_k(n), n - 2), device="cpu")
+    prompts = model.embeddings("text", [BARE_TEMPLATE.format(word) for word in words])
+    texts, drawn = model.texts(prompts).to_dense(), np.random.default_rng(0).permutation(np.flatnonzero(labels))
+    found = [_asked(model, prompts, texts, words, row, labels[row]) for row in sorted(drawn[:QUESTIONS].tolist())]
+    found.sort(key=lambda asked: (not asked["turns"], asked["right"], asked["least"]))
+    shown, turned = found[:SHOWN], sum(bool(asked["turns"]) for asked in found)
+    scale = [256 / float(bank.matrix(side).abs().max()) for side in bank.sides]  # no cosine changes
+    matrices = zip((bank.image, bank.text, prompts), (*scale, scale[1]), strict=True)
+    halves = [(z.float() * by).numpy().astype("<f2") for z, by in matrices]
+    content = {
+        "captions": captions, "words": words, "dimensions": [bank.image.shape[1], bank.text.shape[1]],
+        "embeddings": [base64.b64encode(half).decode() for half in halves], "scale": scale[0],
+        "digest": hashlib.sha256(b"".join(half.tobytes() for half in halves)).hexdigest()[:8],
+        "questions": shown, "large": [_webp(thumbnail(pictures[asked["row"]], LARGE), 82) for asked in shown],
+        "tile": TILE, "columns": COLUMNS, "sheet": _webp(_sheet(pictures), 74), "k": model.k, "p": model.p,
+        "encoder": encoder_beside(bank, Path(file)) if own else {"why": "this page was made without an image encoder"},
+    }  # fmt: skip
+    about = {"page": str(file), "anchors": n, "pictures": len(shown), "words": len(words), "asked": len(found)}
+    about |= {"turned": turned, "difference": _difference(model, prompts, halves, shown)}
+    data = json.dumps(content, ensure_ascii=False, separators=(",", ":")).replace("<", "\\u003c")
+    style, *scripts = (Path(__file__).with_name(part).read_text(encoding="utf-8") for part in PARTS)
+    parts = {"style": Markup(style), "script": Markup("\n".join(scripts)), "data": Markup(data)}
+    before = BARE_TEMPLATE.replace("{}.", "…")
+    page = filled("walk/page.html.j2", bank=bank, home=home, large=LARGE, before=before, about=about, **parts)
+    write_whole(Path(file), page.encode())
+    return about
+
+
+def encoder_beside(bank, page) -> dict:
+    """Write the bank's image encoder for browsers beside the page, and return what the page needs to use it.
+
+    The script ``NAME-encoder.js`` (22 MB) holds ONNX Runtime and the model. Without it, the result says ``why``.
+    """
+    identity = bank.encoder_of("image")
+    entry = REGISTRY_IMAGE_ENCODERS.get(identity.name)
+    if entry is None or entry.sha256 != identity.checksum:
+        return {"why": f"the image encoder of this bank, {identity.name}, is not one that runs in a browser"}
+    try:
+        runtime = fetch("onnxruntime_web")
+        model = onnx_file(identity.name).read_bytes()
+    except (AsifError, OSError) as error:
+        print(f"{page.name} cannot ask a reader's own picture: {error}", file=sys.stderr)
+        return {"why": "ONNX Runtime for browsers was not there when this page was made (asif data onnxruntime_web)"}
+    script, module, wasm = (runtime / name for name in ONNXRUNTIME_FILES)
+    packed = [base64.b64encode(gzip.compress(part, mtime=0)).decode() for part in (wasm.read_bytes(), model)]
+    parts = json.dumps({"module": module.read_text(encoding="utf-8"), "wasm": packed[0], "model": packed[1]})
+    beside = page.with_name(f"{page.stem}-encoder.js")
+    text = f"{script.read_text(encoding='utf-8')}\nglobalThis.bankEncoder = {{ ort, parts: {parts} }};\n"
+    write_whole(beside, text.encode())
+    steps = json.loads(re.search(r"timm (\{.*?\})", identity.preprocessing)[1])
+    size = steps["input_size"][1]
+    return steps | {"side": math.floor(size / steps["crop_pct"]), "size": size, "file": beside.name, "most": MAX_PIXELS}
+
+
+def _words_of(caption) -> str | None:
+    """Return a short caption, "A sleeping capybara.", as it stands in a prompt, "a sleeping capybara"; else None."""
+    text = re.sub(r"[.!]$", "", " ".join(caption.split()))
+    if not re.fullmatch(r"\w[\w’-]*( \w[\w’-]*){0,4}", text):
+        return None
+    return text if text[1:2].isupper() else text[0].lower() + text[1:]
+
+
+def _word_list(labels) -> list:
+    """Return the distinct labels in alphabetical order, with the last words ("a hen") that several of them share."""
+    labels = list(labels)
+    last = Counter(label.split()[-1] for label in labels if re.match("an? .* ", label))
+    shared = (word for word, times in last.items() if times > 1 and not word.endswith("s"))
+    bare = {f"{'an' if word[0] in 'aeiou' else 'a'} {word}" for word in shared}
+    return sorted({*labels, *bare}, key=lambda label: (re.sub("^an? ", "", label).lower(), label))
+
+
+def _asked(model, prompts, texts, words, row, label) -> dict:
+    """Ask a picture of the bank, without its own pair: its own label, or the best of those that share no word with it?
+
+    The anchors that ``turns`` holds each turn the answer alone; ``least`` is the smallest lead that one removal leaves.
+    """
+    image = model.images(model.bank.image[row : row + 1])
+    own = words.index(label)
+    contents = set(label.split()) - {"a", "an", "the", "of"}
+    products = texts * image.to_dense()  # (w, n)
+    products[:, row] = 0
+    scores = products.sum(dim=1)  # (w,)
+    scores[[i for i, word in enumerate(words) if contents & set(word.split())]] = -1
+    pair = [own, int(scores.argmax())]
+    candidates = torch.cat([torch.tensor([row]), (products[pair].amax(dim=0) > 0).nonzero()[:, 0]])
+    sets = torch.eye(len(candidates), dtype=torch.bool)
+    sets[:, 0] = True  # the first set is the picture's own pair alone
+    removals = Removals(model, model.bank.image[row : row + 1], prompts[pair], candidates, 2)
+    leads = removals.scores(sets)[0].diff(dim=1)[:, 0]  # (m,) of the other label over the own one
+    right = bool(leads[0] < 0)
+    leads = -leads if right else leads  # of the answer over the other label
+    turns = candidates[1:][leads[1:] < -SURE].tolist() if leads[0] > SURE else []
+    return {"row": row, "pair": pair, "right": right, "turns": turns, "least": float(leads.min())}
+
+
+def _difference(model, prompts, halves, shown) -> float:
+    """The largest difference of a score between the library and the same embeddings in half precision."""
+    bank = model.bank
+    image, text, half_prompts = (torch.from_numpy(half.astype("f4")) for half in halves)
+    small = ASIF(bank.replace(image=image, text=text), model.k, model.p, device="cpu")
+    pairs = sorted({word for q in shown for word in q["pair"]})
+    models = (model, bank.image, prompts[pairs]), (small, image, half_prompts[pairs])
+    rows = [asked["row"] for asked in shown]
+    ours, theirs = (torch.cat([without(m, z[[row]], t, [row]).scores for row in rows]) for m, z, t in models)
+    return float((ours - theirs).abs().max())
+
+
+def _sheet(pictures) -> np.ndarray:
+    """All thumbnails on one sheet, `COLUMNS` in a row."""
+    tiles = [thumbnail(picture, TILE) for picture in pictures]
+    grid = np.stack(tiles + tiles[:1] * (-len(tiles) % COLUMNS)).reshape(-1, COLUMNS, TILE, TILE, 3)
+    return grid.transpose(0, 2, 1, 3, 4).reshape(-1, COLUMNS * TILE, 3)
+
+
+def _webp(pixels, quality) -> str:
+    file = io.BytesIO()
+    Image.fromarray(pixels).save(file, "webp", quality=quality, method=4)
+    return data_address("webp", file)

@@ -1,0 +1,108 @@
+// The list of the anchors that speak, with a box for each: a face of `decide`, on the page and in chapter 06.
+/** A new element with attributes and children. */
+function element(name, attributes = {}, ...children) {
+  const made = document.createElement(name);
+  for (const [key, value] of Object.entries(attributes)) made.setAttribute(key, value);
+  made.append(...children);
+  return made;
+}
+
+class Ledger {
+  /** `captions` by anchor, `picture(a)` gives an element or "", `toggle(a, stays)` is called by a box. */
+  constructor(table, captions, picture, toggle) {
+    Object.assign(this, { table, captions, picture, toggle, rows: new Map() });
+  }
+
+  /** Begin again: other questions, so that another order is right. */
+  clear() {
+    this.rows.clear();
+    this.body = null;
+  }
+
+  /** Show a decision between labels without the anchors `gone`: the anchors `always`, or the largest and those. */
+  show(decision, labels, gone, always = null) {
+    const loudest = (a) => Math.max(...decision.products.map((each) => each[a]));
+    const speaking = [...decision.image.entries.keys()].filter((a) => loudest(a) > 0).sort((a, b) => loudest(b) - loudest(a));
+    if (!this.body) this._begin(labels);
+    const largest = Math.max(...decision.products.map((each) => Math.max(...each)), 1e-9);
+    for (const a of always ?? [...gone, ...speaking.slice(0, 12)]) if (!this.rows.has(a)) this._add(a);
+    const listed = decision.products.map(() => 0);
+    for (const [a, row] of this.rows) {
+      const stays = !gone.has(a);
+      row.box.checked = stays;
+      row.line.classList.toggle("struck", !stays);
+      row.entry.textContent = decision.image.entries[a].toFixed(3);
+      row.products.forEach((cell, i) => {
+        const product = decision.products[i][a];
+        listed[i] += product;
+        this._write(cell, product, largest);
+      });
+    }
+    this.rest.forEach((cell, i) => { cell.textContent = Math.max(0, decision.scores[i] - listed[i]).toFixed(3); });
+    const more = speaking.filter((a) => !this.rows.has(a)).length;
+    this.others.textContent = more === 1 ? "1 more anchor" : `${more} more anchors`;
+    this.sums.forEach((cell, i) => {
+      cell.textContent = decision.scores[i].toFixed(3);
+      cell.classList.toggle("ring", decision.best === i);
+    });
+  }
+
+  _write(cell, product, largest) {
+    const [number, bar] = cell.children;
+    number.textContent = product.toFixed(3);
+    bar.style.width = `${100 * product / largest}%`;
+  }
+
+  _begin(labels) {
+    const names = ["anchor", "● picture’s entry", ...labels.map((label) => `product for ■ “${label}”`)];
+    const head = this.head ?? element("tr", {}, ...names.map((name) => element("th", { scope: "col" }, name)));
+    head.prepend(element("th", { scope: "col", class: "choice" }, "in"));
+    const cells = () => labels.map(() => element("td"));
+    this.body = element("tbody");
+    [this.rest, this.sums, this.others] = [cells(), cells(), element("th", { scope: "row", colspan: 3 })];
+    const last = element("tr", {}, element("th", { scope: "row", colspan: 3 }, "the sum, over all anchors"), ...this.sums);
+    this.table.replaceChildren(
+      element("thead", {}, head), this.body, element("tfoot", {}, element("tr", {}, this.others, ...this.rest), last));
+    this.products = labels.length;
+  }
+
+  _add(a) {
+    const box = element("input", { type: "checkbox", "aria-label": `Keep ${this.captions[a]}` });
+    box.addEventListener("change", () => this.toggle(a, box.checked));
+    const name = element("div", { class: "anchor" }, this.picture(a), element("span", {}, this.captions[a]));
+    const products = Array.from({ length: this.products },
+      () => element("td", {}, element("span", { class: "number" }), element("i", { class: "product-bar" })));
+    const entry = element("td", { class: "number" });
+    const line = element("tr", {}, element("td", { class: "choice" }, box), element("th", { scope: "row" }, name), entry, ...products);
+    this.body.append(line);
+    this.rows.set(a, { box, line, entry, products });
+  }
+}
+
+/** Chapter 06: every ledger on the page that has not begun yet. Each knows the anchors of its rows, and no others. */
+function startLedgers() {
+  for (const root of document.querySelectorAll(".asif-ledger:not([data-live])")) {
+    root.dataset.live = "";
+    const { labels, k, p, center, anchors, sides: packed } = JSON.parse(root.dataset.ledger), shown = anchors.map(([a]) => a);
+    const pictures = new Map([...root.querySelectorAll("tbody tr")].map((row) => [Number(row.dataset.anchor), row.querySelector("img")]));
+    const questions = [], sides = packed.map(([text, lengths]) => {
+      const numbers = new Float32Array(bytesOf(text).buffer), q = lengths.length, n = numbers.length / (q + 2 + shown.length);
+      const line = (i) => numbers.subarray(i * n, i * n + n);
+      questions.push(lengths.map((length, i) => [line(i), length]));
+      return new Side(line(q), line(q + 1), (anchor) => line(q + 2 + shown.indexOf(anchor)), center);
+    });
+    const gone = new Set(), status = root.querySelector("[role=status]");
+    const ledger = new Ledger(root.querySelector("table"), Object.fromEntries(anchors), (a) => pictures.get(a) ?? "", (a, stays) => {
+      gone[stays ? "delete" : "add"](a);
+      show();
+    });
+    ledger.head = root.querySelector("thead tr");
+    const show = () => {
+      const decision = decide(sides, questions[0][0], questions[1], gone, k, p), best = labels[decision.best];
+      ledger.show(decision, labels, gone, shown);
+      const rows = gone.size === 1 ? "1 anchor is out" : `${gone.size} anchors are out`;
+      status.textContent = (gone.size ? `${rows}. ` : "") + (best === undefined ? "Nothing decides." : `The answer is “${best}”.`);
+    };
+    show();
+  }
+}

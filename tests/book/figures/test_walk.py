@@ -1,0 +1,280 @@
+"""The page of a bank: in a real browser it decides as the library does, and every way to take an anchor out agrees."""
+
+import random
+from types import SimpleNamespace
+
+import pytest
+import torch
+from drawn_pages import DESKTOP, opened
+from pages import barriers
+from PIL import Image
+
+from asif_book.report.__main__ import walk_the_bank
+from asif_book.report.book import _index
+from asif_book.walk import building
+from asif_book.walk.building import bank_page
+from asif_lib import ASIF, AnchorBank
+from asif_lib.bank.record import bank_dir
+from asif_lib.cli import main
+from asif_lib.datasets.providers import dataset_dir
+from asif_lib.errors import BankError, EncoderError
+from asif_lib.explain.counterfactual import without
+
+HAS_RUNTIME = dataset_dir("onnxruntime_web").exists()
+needs_runtime = pytest.mark.skipif(not HAS_RUNTIME, reason="no ONNX Runtime for browsers: asif data onnxruntime_web")
+
+PHONE = {"width": 390, "height": 844}
+ANSWERS = "states => states.map(({out, ...more}) => answer({...more, gone: new Set(out)}).scores)"
+
+
+@pytest.fixture(scope="module")
+def made(stamps_bank, tmp_path_factory):
+    """The page of the stamps, and what it holds."""
+    file = tmp_path_factory.mktemp("walk") / "bank.html"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(building, "QUESTIONS", 40)
+        return file, bank_page(stamps_bank, file, home="index.html", own=HAS_RUNTIME)
+
+
+def shown(browser, made, viewport=DESKTOP, ending="", **options):
+    tab = opened(browser, made[0], viewport, reduced_motion="reduce", **options)
+    if ending:
+        tab.goto(made[0].as_uri() + ending)
+    if options.get("java_script_enabled", True):
+        tab.wait_for_function("typeof now !== 'undefined' && now !== null")
+    return tab
+
+
+def random_state(draw, questions, words):
+    """A state of the page, in which up to 31 anchors are out."""
+    number = draw.randrange(len(questions))
+    row, pair, turns = (questions[number][key] for key in ("row", "pair", "turns"))
+    out = {*turns[:1], *draw.sample(range(793), draw.choice([0, 1, 3, 30]))} - {row}
+    sentences = draw.choice([pair, draw.sample(range(words), 2)])
+    k, p = draw.choice([20, 50, 79, 79, 150, 400]), draw.choice([1, 2, 2, 2.5, 4, 8])
+    return {"question": number, "words": sentences, "k": k, "p": p, "out": sorted(out)}
+
+
+def test_the_page_decides_as_the_library_does(browser, made, stamps_bank, text_encoder):
+    tab = shown(browser, made)
+    questions, words = tab.evaluate("[bank.questions, bank.words]")
+    prompts = text_encoder.encode([f"a photo of {word}." for word in words])
+    draw = random.Random(0)
+    given = [random_state(draw, questions, len(words)) for _ in range(500)]
+    page = torch.tensor(tab.evaluate(ANSWERS, given))  # (500, 2)
+    library = []
+    for state in given:
+        row, model = questions[state["question"]]["row"], ASIF(stamps_bank, state["k"], state["p"], device="cpu")
+        gone = [*state["out"], row]
+        library.append(without(model, stamps_bank.image[[row]], prompts[state["words"]], gone).scores[0])
+    library = torch.stack(library)
+    assert ((page[:, 0] > page[:, 1]) == (library[:, 0] > library[:, 1])).all()
+    differences = (page - library).abs()
+    assert differences.quantile(0.99) < 1e-3 and differences.max() < 0.05  # a tie at the k-th place may fall otherwise
+    assert 0 < made[1]["difference"] < 0.01 and f"{made[1]['difference']:.4f}" in tab.locator(".about").text_content()
+
+
+def test_a_click_on_the_loudest_disc_turns_the_answer_and_the_list_says_the_same(browser, made):
+    tab = shown(browser, made)
+    says = tab.locator("#says")
+    before = tab.locator(".sentence-card.best input").input_value()
+    assert says.text_content().startswith(f"The model says “{before}”.")
+    x, y = tab.evaluate("(({x, y}) => [x, y])(map.dots.find((one) => one.a === bank.questions[0].turns[0]))")
+    tab.locator("#map").click(position={"x": x, "y": y})
+    after = tab.locator(".sentence-card.best input").input_value()
+    assert after != before and f"the answer turns to “{after}”" in says.text_content()
+    sums = tab.locator(".sentence-card .sum b").all_text_contents()
+    assert tab.locator("#list tfoot tr").last.locator("td").all_text_contents() == sums
+    assert tab.locator("#list tr.struck").count() == 1
+    tab.locator("#list").get_by_role("checkbox").first.focus()  # the loudest of all
+    tab.keyboard.press("Space")
+    assert tab.locator(".sentence-card.best input").input_value() == before
+    tab.keyboard.press("Space")
+    tab.get_by_role("button", name="Put all back").click()
+    assert tab.locator("#list tr.struck").count() == 0 and tab.complaints == []
+
+
+def test_the_game_counts_tries_and_shows_the_one_on_request(browser, made):
+    tab = shown(browser, made)
+    says, game = tab.locator("#says"), tab.locator("#game")
+    game.click()
+    assert "One anchor alone turns it." in says.text_content()
+    tab.evaluate("toggle(bank.captions.findIndex((_, a) => !now.image.entries[a]))")
+    assert "Try another one." in says.text_content()
+    tab.evaluate("toggle(bank.questions[state.question].turns[0])")
+    assert says.text_content().startswith("Found in 2 tries!") and tab.evaluate("state.gone.size") == 1
+    game.click()
+    tab.get_by_role("button", name="Show me").click()
+    assert says.text_content().startswith("It was this one.") and tab.complaints == []
+
+
+def test_the_address_keeps_the_state(browser, made):
+    tab = shown(browser, made)
+    tab.evaluate("update({ ...fresh(3), k: 30, p: 4, gone: new Set([7, 500]) }, { again: true })")
+    there = "[state.question, state.words, state.k, state.p, [...state.gone], now.scores]"
+    kept, address = tab.evaluate(there), tab.evaluate("location.hash")
+    assert shown(browser, made, ending=address).evaluate(there) == kept
+
+
+@pytest.mark.parametrize(
+    ("ending", "word"),
+    [
+        ("#k=abc", "k = “abc”"), ("#k=0&p=2", "whole number from 1 to 792"), ("#p=NaN", "p = “NaN”"),
+        ("#out=1,,x", "list of anchors"), ("#picture=99999", "picture here"), ("#bank=beef&k=3", "another bank"),
+        ("#a=<b>x</b>&b=%E0%A4%A", "no two sentences"),
+    ],
+)  # fmt: skip
+def test_a_damaged_address_gets_words_and_the_page_goes_on(browser, made, ending, word):
+    tab = shown(browser, made, ending=ending)
+    assert word in tab.get_by_role("alert").text_content()
+    assert tab.locator("#says").text_content().startswith("The model says") and tab.complaints == []
+
+
+def test_words_off_the_list_and_an_empty_bank_get_a_sentence(browser, made):
+    tab = shown(browser, made)
+    field, alert = tab.get_by_label("a photo of …").first, tab.get_by_role("alert")
+    field.fill("a quantum dingo")
+    field.press("Enter")
+    assert "“a quantum dingo” is not on the list of" in alert.text_content()
+    field.fill("A Zebra")
+    field.press("Enter")
+    assert not alert.is_visible() and tab.evaluate("bank.words[state.words[0]]") == "a zebra"
+    tab.get_by_label("a photo of …").last.fill("a zebra")
+    tab.get_by_label("a photo of …").last.press("Enter")
+    assert "Both sentences would be the same" in alert.text_content()
+    tab.evaluate("update({ gone: new Set([...bank.captions.keys()].filter((a) => a !== bank.questions[0].row)) })")
+    assert "All anchors are out" in tab.locator("#says").text_content()
+    assert set(tab.locator(".sentence-card .sum b").all_text_contents()) == {"0.000"}
+    tab.evaluate("update({ question: 0, gone: new Set([...bank.captions.keys()].filter((a) => a >= 50)) })")
+    assert "Only 50 anchors are left, so k is 50." in tab.locator("#says").text_content() and tab.complaints == []
+
+
+def test_every_screen_is_free_of_barriers_and_fits(browser, made):
+    for viewport in (DESKTOP, PHONE, {"width": 640, "height": 400}):  # the last one: a laptop at 200 %
+        for scheme in ("light", "dark"):
+            tab = shown(browser, made, viewport, color_scheme=scheme)
+            tab.evaluate("toggle(bank.questions[0].turns[0])")
+            assert barriers(tab) == {}
+            assert tab.evaluate("document.documentElement.scrollWidth") == viewport["width"]
+            smallest = "all => Math.min(...all.map(one => parseFloat(getComputedStyle(one).fontSize)))"
+            assert tab.eval_on_selector_all("main *", smallest) >= 11 and tab.complaints == []
+            tab.context.close()
+
+
+def test_without_scripts_the_page_says_so(browser, made):
+    tab = shown(browser, made, java_script_enabled=False)
+    assert tab.locator("noscript p").is_visible() and not tab.locator("#stage").is_visible()
+
+
+# A reader's own picture
+
+
+def said(tab, picture):
+    tab.set_input_files("#file", picture)
+    tab.wait_for_function("/fits best|No answer/.test(find('own-says').textContent)")
+    return tab.locator("#own-says").text_content()
+
+
+@needs_runtime
+def test_an_own_picture_is_encoded_as_the_library_does(browser, made, image_encoder, stamps_bank, tmp_path):
+    pictures = stamps_bank.pairs["picture"].tolist()[::80]
+    for i, size in enumerate([(300, 200), (37, 251), (1200, 900), (224, 224), (2, 90)]):
+        noise = Image.effect_noise((9, 7), 90).resize(size, Image.Resampling.BICUBIC)
+        Image.merge("RGB", [noise, noise.rotate(180), noise]).save(tmp_path / f"{i}.jpg")
+        pictures.append(str(tmp_path / f"{i}.jpg"))
+    tab, embeddings, best = shown(browser, made), [], []
+    for picture in pictures:
+        best.append(said(tab, picture).split("“")[1].split("”")[0])
+        embeddings.append(tab.evaluate("embed(find('file').files[0]).then((z) => [...z].map((v) => v / bank.scale))"))
+        tab.evaluate("find('own-says').textContent = ''")
+    library = image_encoder.encode(pictures)
+    assert torch.cosine_similarity(torch.tensor(embeddings), library).min() > 0.999
+    words = tab.evaluate("bank.words")
+    model = ASIF(stamps_bank, device="cpu")
+    labels = model.classify(library, words, templates=["a photo of {}."]).best
+    assert sum(page == label for page, label in zip(best, labels, strict=True)) >= 0.95 * len(labels)
+    assert [one for one in tab.complaints if not one.startswith("blob:")] == []
+
+
+@needs_runtime
+@pytest.mark.parametrize(
+    ("lacking", "word"),
+    [("WebAssembly", "WebAssembly is switched off"), ("DecompressionStream", "too old to unpack it")],
+)
+def test_a_browser_that_cannot_encode_says_so_and_the_rest_works(browser, made, red_ball, lacking, word):
+    tab = shown(browser, made)
+    tab.evaluate(f"delete globalThis.{lacking}")
+    assert word in said(tab, red_ball)
+    tab.evaluate("toggle(bank.questions[0].turns[0])")
+    assert "the answer turns to" in tab.locator("#says").text_content()
+
+
+@needs_runtime
+def test_pictures_that_cannot_be_asked_get_a_sentence(browser, made, tmp_path):
+    tab = shown(browser, made)
+    assert "cannot read “a.heic”" in said(
+        tab, {"name": "a.heic", "mimeType": "image/heic", "buffer": b"\0\0\0\x18ftypheic"}
+    )
+    Image.new("L", (8000, 6250)).save(tmp_path / "large.png")  # 50 megapixels are read in bands
+    tab.evaluate("find('own-says').textContent = ''")
+    assert "fits best" in said(tab, tmp_path / "large.png")
+    Image.new("L", (1, 30)).save(tmp_path / "line.png")
+    tab.evaluate("find('own-says').textContent = ''")
+    assert "has 1 × 30 pixels" in said(tab, tmp_path / "line.png")
+
+
+# Banks
+
+
+def small(count=24, picture="", **columns):
+    draw = torch.Generator().manual_seed(0)
+    captions = [f"a thing{i}" for i in range(count)]
+    z = torch.rand(2, count, 8, generator=draw)
+    return AnchorBank.from_embeddings(*z, captions, pictures=[picture] * count, name="small", **columns)
+
+
+def test_a_bank_that_makes_no_page_is_refused_in_a_sentence(tmp_path, red_ball):
+    for bank, word in [
+        (small(picture="gone.png"), "finds none of its pictures"),
+        (small(sides=("english", "german")), "has the sides english and german"),
+        (small(2001), "has 2,001 pairs, and a page holds 20 to 2,000"),
+        (small(5), "has 5 pairs"),
+        (
+            small(picture=str(red_ball)).replace(pairs=small(picture=str(red_ball)).pairs.assign(caption="…")),
+            "no short captions",
+        ),
+    ]:
+        with pytest.raises(BankError, match=word):
+            bank_page(bank, tmp_path / "bank.html")
+    with pytest.raises(EncoderError, match="cannot be loaded"):  # the words of the page need it
+        bank_page(small(picture=str(red_ball)), tmp_path / "bank.html")
+    assert not (tmp_path / "bank.html").exists()
+
+
+def test_the_command_refuses_a_large_bank_and_makes_a_page(tmp_cache, tmp_path, capsys, stamps_bank, browser):
+    small(2500).save(bank_dir("large"))
+    assert main(["page", "large"]) == 1 and "2,500 pairs" in capsys.readouterr().err
+    hostile = stamps_bank.subset(range(40))
+    hostile = hostile.replace(name="</script><b>", image_encoder="unknown", licence="<i>mine</i>")
+    hostile.save(tmp_path / "forty")
+    assert main(["page", str(tmp_path / "forty"), "--output", str(tmp_path / "forty.html")]) == 0
+    assert "40 anchors" in capsys.readouterr().out
+    tab = opened(browser, tmp_path / "forty.html", reduced_motion="reduce")
+    tab.wait_for_function("typeof now !== 'undefined' && now !== null")
+    assert "licence <i>mine</i>" in tab.locator(".about").text_content()
+    assert "not one that runs in a browser" in tab.locator("#own-says").text_content() and tab.complaints == []
+
+
+def test_the_first_page_of_the_report_links_the_page_first(tmp_path, monkeypatch, tmp_cache, stamps_bank, capsys):
+    monkeypatch.setattr(building, "QUESTIONS", 3)
+    monkeypatch.setattr(building, "encoder_beside", lambda bank, page: {"why": "no"})
+    walk_the_bank(tmp_path / "bank.html")
+    assert "without the page bank.html" in capsys.readouterr().err
+    stamps_bank.subset(range(60)).save(bank_dir("stamps"))
+    walk_the_bank(tmp_path / "bank.html")
+    made = (tmp_path / "bank.html").stat().st_mtime_ns
+    walk_the_bank(tmp_path / "bank.html")
+    assert (tmp_path / "bank.html").stat().st_mtime_ns == made  # it is newer than the bank
+    around = {"chapters": [SimpleNamespace(name="00_start", title="00 · Start", minutes=None)], "more": []}
+    index = _index([], around, "", {"profile": "offline", "device": "cpu", "seed": 0}, "student", "bank.html")
+    assert index.index('href="bank.html"') < index.index('class="lead"')

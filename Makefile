@@ -62,6 +62,7 @@ setup: $(STUDENT)
 # a Chromium for the tests in a browser: the one that is there, else Debian's; without one they are skipped
 browser: $(TESTER)
 	@$(BIN)/python tests/chromium.py
+	@$(ASIF) data onnxruntime_web > /dev/null || echo "the tests of pictures that are encoded in a browser are skipped"
 
 $(VENV)/.installed-%: pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.version_info >= (3, 11) or sys.exit("the workbook needs Python 3.11 or newer; this is " + sys.version.split()[0] + "; name another with: make PYTHON=python3.12")'

@@ -46,7 +46,7 @@ def own_places(repository) -> list:
 def picture_in_cell(name, cell, own):
     """Return the picture in a cell that is not decoded: its bytes, or a file of the data set.
 
-    No other file is opened: a picture in its place raises `PictureError`. A lost connection raises the client's error.
+    Nothing else is opened: the picture in its place raises `PictureError`. A lost connection raises the client's error.
 
     Parameters
     ----------

@@ -67,7 +67,7 @@ def load_pairs(name=DEFAULT_BANK, *, progress=True) -> Pairs:
     -------
     Pairs
         Stamps: 793 pairs; clipart: 3,690, with noisy captions; emoji: 1,308. Splits: validation (150), test (150),
-        train (the rest), by the taxonomy's first level. A folder: its column ``split``, else 70, 15 and 15 %.
+        train (the rest), stratified by the taxonomy. A folder: its column ``split``, else 70, 15 and 15 %.
     """
     check_known(name, "pairs")
     if name in LOADERS:

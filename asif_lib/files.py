@@ -107,21 +107,18 @@ def put_aside(path) -> Path:
 def locked(path) -> Iterator[None]:
     """Hold the lock of a file, ``NAME.lock`` beside it, so that simultaneous changes lose nothing.
 
-    It excludes other threads too. When a process ends, in any way, the system releases its lock. Raises `LockedError`
-    if another process keeps the lock for `LOCK_SECONDS` seconds, or at once if the file system refuses locks, and
-    `OSError` if the folder is read-only.
+    It excludes other threads too, and ends with its process. Raises `LockedError` if another process keeps the lock for
+    `LOCK_SECONDS` seconds, or at once if the file system refuses locks, and `OSError` if the folder is read-only.
     """
     path = Path(path)
     lock = FileLock(path.with_name(path.name + ".lock"), timeout=LOCK_SECONDS)
     _check_locks(lock.lock_file)
     try:
-        lock.acquire()
+        held = lock.acquire()
     except Timeout:
         raise LockedError(f"{lock.lock_file} is held by another process; let it end, and repeat.") from None
-    try:
+    with held:
         yield
-    finally:
-        lock.release()
 
 
 def _check_locks(file):

@@ -85,8 +85,7 @@ def relative_representation(z, anchors, *, mean=None) -> torch.Tensor:
     The result is dense, for chapters and small n; `sparse_relative_representation` keeps the largest entries only. A
     cosine is computed in double precision and rounded once, so that equal cosines stay equal.
 
-    A rotation or a rescaling of `z` and `anchors` together changes nothing. With the anchors' mean, a translation
-    changes nothing either.
+    A rotation or a rescaling of `z` and `anchors` together changes nothing, nor, with the mean, does a translation.
 
     Raises `ParameterError` if the dimensions differ.
 
@@ -136,9 +135,8 @@ def main_directions(n, blocks):
 def whitening(directions, spread, shrinkage):
     """Return the matrix (d, d) that whitens rows: their shrunk covariance to the power -1/2.
 
-    The shrunk covariance is (1 - s) · C + s · (trace C / d) · 1, with the `shrinkage` s, above 0 and at most 1. With
-    s = 1 the matrix is a multiple of the identity: it changes no cosine. Directions in which the rows do not vary have
-    the variance s · trace C / d.
+    The shrunk covariance is (1 - s) · C + s · (trace C / d) · 1, with the `shrinkage` 0 < s ≤ 1. With s = 1, a multiple
+    of the identity, it changes no cosine. Directions without spread have the variance s · trace C / d.
 
     Parameters
     ----------

@@ -42,8 +42,7 @@ class Settings:
 
         Hubs are found by the `near` nearest others of each anchor, so there must be more than these.
 
-        Raises `ParameterError` if a setting is out of range, n anchors are too few to find hubs, or vectors that are
-        not centred would be whitened.
+        Raises `ParameterError` if a setting is out of range, n is too small for hubs, or whitening lacks centring.
 
         >>> Settings(p=8).checked(793)
         Settings(k=79, p=8, center=True, hubs=0.0, whiten=None)
@@ -57,10 +56,8 @@ class Settings:
         if self.hubs and n <= near:
             raise ParameterError(f"{n} anchors are too few: their hubs are found among {near} others; take hubs = 0")
         if self.whiten is not None and not (0 < self.whiten <= 1 and self.center):
-            raise ParameterError(
-                f"whiten = {self.whiten}, center = {self.center}: vectors that are centred are whitened, with a "
-                f"shrinkage above 0 and at most 1"
-            )
+            fault = f"whiten = {self.whiten}, center = {self.center}: vectors that are centred are whitened"
+            raise ParameterError(f"{fault}, with a shrinkage above 0 and at most 1")
         return replace(self, k=int(k))
 
 

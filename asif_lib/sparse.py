@@ -108,8 +108,7 @@ class KeptCosines:
 def hubness_of(near) -> torch.Tensor:
     """Return how much of a hub each anchor is, (n,), from its cosines with its m nearest others, `near` (n, m).
 
-    This is their mean, minus its average over all anchors, so that an average anchor loses nothing. A correction for
-    hubs subtracts a share of it.
+    This is their mean, minus its average over all anchors: an average anchor loses nothing to a correction for hubs.
     """
     near = near.mean(dim=1)
     return near - near.mean()

@@ -190,8 +190,7 @@ class ASIF:
         templates : sequence of str
             Prompt templates, each with one ``{}`` for the label.
         prompts : Tensor or array of shape (c, d_text) or (c, t, d_text), optional
-            The embeddings of one or t prompts for each of the c labels, in place of the templates. No encoder is
-            needed then.
+            The embeddings of one or t prompts for each of the c labels, in place of templates; no encoder is needed.
         reduce : {"mean", "max"}
             A label's score is the mean, or the largest, of the scores of its prompts.
         """
@@ -212,10 +211,8 @@ class ASIF:
                 raise ParameterError(f"the prompts have the shape {tuple(prompts.shape)}; {need}")
             return prompts.reshape(-1, prompts.shape[-1])
         if (kind := self.bank.encoders[second].kind) != "text":
-            raise ParameterError(
-                f"prompts are texts, and side {second!r} of bank {self.bank.name!r} has an encoder of kind {kind!r}; "
-                f"pass the embeddings of the prompts"
-            )
+            fault = f"prompts are texts, and side {second!r} of bank {self.bank.name!r} has an encoder of kind {kind!r}"
+            raise ParameterError(f"{fault}; pass the embeddings of the prompts")
         return self.embeddings(second, texts)
 
     def search_pictures(self, text, pictures=None, *, top=5):

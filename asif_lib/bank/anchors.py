@@ -110,8 +110,7 @@ class AnchorBank:
     def build(cls, pairs, image_encoder, text_encoder, *, name=None, skip_broken=False, progress=True) -> Self:
         """Encode captioned pictures into a bank.
 
-        A build that was killed continues where it stopped, from the cache of embeddings. A warning names the captions
-        that the text encoder cuts off.
+        A killed build continues from the cache of embeddings. A warning names captions that the text encoder cuts off.
 
         Raises `BrokenPicturesError` if pictures cannot be read, and `BankError` if no pair is left.
 
@@ -220,8 +219,7 @@ class AnchorBank:
     def to(self, dtype) -> Self:
         """Return the bank with its embeddings in another floating `dtype`, in memory; chapter 08 measures the cost.
 
-        Raises `BankError` if it is not float16, bfloat16, float32 or float64, or an embedding is not finite in it, or
-        becomes zero.
+        Raises `BankError` if it is no float of 16, 32 or 64 bits, or an embedding becomes zero or not finite.
         """
         checks.check_dtype(dtype)
         bank = self.with_rows({side: as_rows(self.matrix(side).to(dtype)) for side in self.sides}, self.pairs)
@@ -357,10 +355,8 @@ class AnchorBank:
         with self.disk.newest() as disk:
             newest = disk.record.newest
             if seen and newest != self.disk.record.newest:
-                raise BankError(
-                    f"bank {self.name!r} was changed meanwhile (version {self.version} was opened, {newest.version} of "
-                    f"{newest.time} is there now): load it again"
-                )
+                versions = f"version {self.version} was opened, {newest.version} of {newest.time} is there now"
+                raise BankError(f"bank {self.name!r} was changed meanwhile ({versions}): load it again")
             yield self._of(disk)
 
     def _edited(self, change, gone=NO_ROWS, new=None) -> Self:
@@ -444,17 +440,14 @@ class AnchorBank:
         with self._newest(seen=rows is not None) as bank:
             gone = positions_of(bank, *choice)
             if len(gone) == len(bank):
-                raise BankError(
-                    f"that would remove all {len(bank)} pairs of bank {bank.name!r}; a bank that is no longer wanted "
-                    f"is deleted"
-                )
+                fault = f"that would remove all {len(bank)} pairs of bank {bank.name!r}"
+                raise BankError(f"{fault}; a bank that is no longer wanted is deleted")
             return bank._edited(f"removed {_counted(gone)}{f' where {where}' if where is not None else ''}", gone)
 
     def relabel(self, id, caption, text=None, *, text_encoder=None, side="text") -> Self:
         """Give a pair another caption, in one version; the pair moves to the end, as in a bank built that way.
 
-        Raises `IdentityError` if the encoder is another one, and `BankError` if there is no such pair, or neither an
-        embedding nor an encoder is given.
+        Raises `IdentityError` for another encoder; `BankError` without such a pair, or without embedding and encoder.
 
         Parameters
         ----------

@@ -37,10 +37,8 @@ def check_sides(sides):
         raise BankError(f"a bank has two sides of different names, as in sides=('english', 'german'), not {names}")
     for name in names:
         if not isinstance(name, str) or not re.fullmatch(SIDE, name) or name in RESERVED or "encoder" in name:
-            raise BankError(
-                f"{name!r} is no name of a side: take small letters, digits and _, and none of {', '.join(RESERVED)}, "
-                f"encoder"
-            )
+            fault = f"{name!r} is no name of a side"
+            raise BankError(f"{fault}: take small letters, digits and _, and none of {', '.join(RESERVED)}, encoder")
 
 
 def check_dtype(dtype):
@@ -69,11 +67,9 @@ def check_content(bank):
     for side, identity in bank.encoders.items():
         expected, found = (len(bank.pairs), identity.dim), bank.rows(side).shape
         if found != expected:
-            raise BankError(
-                f"the {side} embeddings have the shape {tuple(found)}; {len(bank.pairs)} pairs for bank {bank.name!r} "
-                f"need {expected}"
-            )
-    _check_rows(bank, "not finite (NaN or infinity), or beyond 2**20,", lambda largest: ~(largest <= LARGEST))
+            fault = f"the {side} embeddings have the shape {tuple(found)}"
+            raise BankError(f"{fault}; {len(bank.pairs)} pairs for bank {bank.name!r} need {expected}")
+    _check_rows(bank, "not finite (NaN or infinity), or beyond 2**20,", lambda _, largest: ~(largest <= LARGEST))
     if missing := [name for name in COLUMNS if name not in bank.pairs]:
         raise BankError(f"the table of bank {bank.name!r} has no column {missing[0]!r}; it needs {', '.join(COLUMNS)}")
     whys = {"id": "pairs are known by their ids", "caption": "an anchor is named by its caption"}
@@ -106,34 +102,32 @@ def _largest(rows) -> torch.Tensor:
 
 
 def _check_rows(bank, wrong, find):
-    """Raise `BankError` with the ids of the pairs for which `find(their _largest)` is true on a side."""
+    """Raise `BankError` with the ids of the pairs for which `find(side, their _largest)` is true."""
     for side in bank.sides:
-        if (bad := find(_largest(bank.rows(side))).numpy()).any():
-            which = first_names(bank.pairs["id"][bad])
+        if (bad := find(side, _largest(bank.rows(side)))).any():
+            which = first_names(bank.pairs["id"][bad.numpy()])
             raise BankError(f"at the bank's precision {bank.dtypes[side]} the {side} embedding is {wrong} of: {which}")
 
 
 def check_directions(bank):
     """Raise `BankError` if an embedding is zero: it has no cosine with anything."""
-    _check_rows(bank, "zero, which has no direction", lambda largest: largest == 0)
+    _check_rows(bank, "zero, which has no direction", lambda _, largest: largest == 0)
 
 
 def check_precision(before, bank):
     """Raise `BankError` if an embedding of the bank `before` is lost in `bank`, the same rows in another dtype."""
-    for side in bank.sides:
-        old, new = (_largest(one.rows(side)).numpy() for one in (before, bank))
-        if (bad := (old > 0) & (new == 0) | ~np.isfinite(new)).any():
-            which = first_names(bank.pairs["id"][bad])
-            raise BankError(f"in {bank.dtypes[side]} the {side} embedding is not finite, or becomes zero, of: {which}")
+
+    def is_lost(side, largest):
+        return (_largest(before.rows(side)) > 0) & (largest == 0) | ~largest.isfinite()
+
+    _check_rows(bank, "not finite, or becomes zero,", is_lost)
 
 
 def check_encoders(bank, other):
     """Raise an error unless two banks have the same sides, made by the same encoders."""
     if bank.sides != other.sides:
-        raise BankError(
-            f"bank {bank.name!r} has the sides {' and '.join(bank.sides)}, and bank {other.name!r} the sides "
-            f"{' and '.join(other.sides)}: their embeddings cannot be compared"
-        )
+        sides = f"the sides {' and '.join(bank.sides)}, and bank {other.name!r} the sides {' and '.join(other.sides)}"
+        raise BankError(f"bank {bank.name!r} has {sides}: their embeddings cannot be compared")
     for side, identity in other.encoders.items():
         bank.check_encoder(identity, side)
 
@@ -158,10 +152,8 @@ def check_ids_free(bank, ids):
     ids = pd.Index(ids).unique()
     there, _ = bank.find_ids(ids)
     if there.any():
-        raise BankError(
-            f"bank {bank.name!r} has these ids already: {first_names(ids[there])}; remove them first, or give the "
-            f"new ones others"
-        )
+        fault = f"bank {bank.name!r} has these ids already: {first_names(ids[there])}"
+        raise BankError(f"{fault}; remove them first, or give the new ones others")
 
 
 def difference(before, after) -> pd.DataFrame:

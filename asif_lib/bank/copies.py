@@ -116,32 +116,24 @@ def write_prepared(version, means, progress):
     opened = version.record.newest
     with changing(version.folder, version.record.name) as record:
         if opened.state not in [one.state for one in record.history]:
-            raise BankError(
-                f"bank {record.name!r}: version {opened.version}, which was opened, is no longer on disk; load the "
-                f"bank again, and prepare that"
-            )
+            fault = f"bank {record.name!r}: version {opened.version}, which was opened, is no longer on disk"
+            raise BankError(f"{fault}; load the bank again, and prepare that")
         for side, mean in means.items():
-            _write_copy(version, side, mean, progress)
-
-
-def _write_copy(version, side, mean, progress):
-    rows, file, about = _place(version, side, mean)
-    version.compare(f"{side}.safetensors")
-    about["error"] = 0.0
-    like = torch.empty(0, rows.shape[1], dtype=torch.bfloat16)
-    file.parent.mkdir(parents=True, exist_ok=True)
-    with recorded(file, about) as part, matrix_file(part, like, len(rows)) as target:
-        for _, block in rounded_blocks(rows, mean, progress):
-            target.write(block.rows.contiguous().view(torch.uint8).numpy())
-            about["error"] = max(about["error"], block.error)
-        about["checksum"] = target.sha256
+            rows, file, about = _place(version, side, mean)
+            version.compare(f"{side}.safetensors")
+            like, about["error"] = torch.empty(0, rows.shape[1], dtype=torch.bfloat16), 0.0
+            file.parent.mkdir(parents=True, exist_ok=True)
+            with recorded(file, about) as part, matrix_file(part, like, len(rows)) as target:
+                for _, block in rounded_blocks(rows, mean, progress):
+                    target.write(block.rows.contiguous().view(torch.uint8).numpy())
+                    about["error"] = max(about["error"], block.error)
+                about["checksum"] = target.sha256
 
 
 def read_prepared(version, side, mean) -> PreparedAnchors | None:
     """Map the copy that `write_prepared` made for this version, side and mean; None if no copy is there.
 
-    The rows beside it were compared before. Raises `BankError` if the copy is damaged, or its record names another
-    owner.
+    The rows beside it were compared before. Raises `BankError` if it is damaged, or its record names another owner.
     """
     rows, file, about = _place(version, side, mean)
     try:

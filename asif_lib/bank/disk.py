@@ -160,8 +160,7 @@ class DiskVersion:
     def commit(self, change, gone=NO_ROWS, new=None) -> "DiskVersion":
         """Make the next version while the lock is held: write a part and a state, then replace ``bank.json``.
 
-        Killed before that, the old version stands; killed after it, the new one. Of the embeddings that are there, only
-        removed rows are read.
+        Killed before that, the old version stands; after it, the new one. Of embeddings, only removed rows are read.
 
         The pairs at the positions `gone` (int64, ascending) are removed, those of `new`, a bank in memory, appended as
         one part. The history keeps the words `change`.
@@ -256,10 +255,8 @@ def _open_part(folder, sides) -> Part:
     for side in sides:
         matrix, shape = matrices[side.name], (pairs.metadata.num_rows, side.encoder.dim)
         if str(matrix.dtype) != f"torch.{side.dtype}" or matrix.shape != shape:
-            raise ValueError(
-                f"{folder.name}/{side.name}.safetensors holds {matrix.dtype} of shape {tuple(matrix.shape)}, not "
-                f"torch.{side.dtype} of shape {shape}"
-            )
+            fault = f"{folder.name}/{side.name}.safetensors holds {matrix.dtype} of shape {tuple(matrix.shape)}"
+            raise ValueError(f"{fault}, not torch.{side.dtype} of shape {shape}")
     return Part(folder, matrices, pairs)
 
 

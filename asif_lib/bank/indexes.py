@@ -35,8 +35,7 @@ class BankIndex(ApproximateIndex):
 def build_index(bank, modality, kind="ivf", *, centred=True, progress=True, **parameters) -> BankIndex:
     """Build an approximate index of a bank on disk and keep it with this version, in place of an earlier one.
 
-    Raises `BankError` if the bank is in memory only, or the index cannot be written, and `LockedError` if another
-    process builds the same index.
+    Raises `BankError` for a bank in memory, or if no index can be written; `LockedError` if another process builds it.
 
     Parameters
     ----------
@@ -57,18 +56,15 @@ def build_index(bank, modality, kind="ivf", *, centred=True, progress=True, **pa
             about["parameters"] = asdict(new.method)
             faiss.write_index(new.index, str(part))
     except (OSError, RuntimeError) as error:
-        raise BankError(
-            f"{file}: the index could not be written ({first_line(error)}); make room, or load the bank again if it "
-            f"was edited, and repeat"
-        ) from None
+        fault = f"{file}: the index could not be written ({first_line(error)})"
+        raise BankError(f"{fault}; make room, or load the bank again if it was edited, and repeat") from None
     return open_index(bank, modality, kind, centred=centred)
 
 
 def open_index(bank, modality, kind="ivf", *, centred=True) -> BankIndex:
     """Open the index that `build_index` kept with this version of the bank; its file is mapped.
 
-    Raises `BankError` if there is no index, the bank has been edited since, the index belongs to another bank, or it is
-    damaged.
+    Raises `BankError` if there is no index, the bank was edited since, the index is another bank's, or it is damaged.
 
     Parameters
     ----------

@@ -4,8 +4,7 @@ The folder holds ``bank.json``, parts and states. A part is a run of pairs, writ
 as safetensors, and ``pairs.parquet``. A state is the small file of one version: the removed rows of the parts, and the
 sums of the rows that are left. ``bank.json`` names the valid parts and states. Replacing it is the last step of every
 change, and atomic. A file that it does not name was left by a change that was killed, and the next change deletes it.
-No file is written twice, so an open version stays readable. ``bank.json`` holds the SHA-256 of every file, and of its
-own content.
+No file is written twice, so an open version stays readable. ``bank.json`` holds the SHA-256 of every file, and its own.
 
 PyTorch is not needed here, so that ``asif`` can refuse a bad bank or k at once.
 """
@@ -132,8 +131,7 @@ class BankRecord(_Entry):
 def bank_dir(name) -> Path:
     """Return the folder of a bank, to read or to write it.
 
-    A name with a slash, or with a dot in front, is a path. A plain name is that of a bank in the current folder, if one
-    is there, or else in the cache.
+    A name with a slash or a dot in front is a path. A plain name is a bank in the current folder, else in the cache.
     """
     if not str(name).strip():
         raise BankError("the name of the bank is empty; give it one, as in: asif bank build birds --from birds")

@@ -92,10 +92,8 @@ def _positions_that_fit(bank, where) -> np.ndarray:
                 found.append(first + np.fromiter((row for (row,) in connection.execute(query)), np.int64))
                 first += len(batch)
     except (sqlite3.Error, sqlite3.Warning, pa.ArrowNotImplementedError, OverflowError, UnicodeError) as error:
-        raise BankError(
-            f"the condition {where!r} cannot be used ({first_line(error)}); compare columns of the table, as in "
-            f"caption like '%cat%' or group = 'food'"
-        ) from None
+        hint = "compare columns of the table, as in caption like '%cat%' or group = 'food'"
+        raise BankError(f"the condition {where!r} cannot be used ({first_line(error)}); {hint}") from None
     return np.concatenate(found)
 
 
@@ -119,10 +117,8 @@ def _checked(where, names):
         token = match.group()
         quoted = token[0] in '"`['
         if quoted and token[1:-1].replace(token[0] * 2, token[0]).lower() not in columns:
-            raise BankError(
-                f"the condition {where!r} names {token}, which is no column ({', '.join(names)}); write text in "
-                f"single quotes"
-            )
+            fault = f"the condition {where!r} names {token}, which is no column ({', '.join(names)})"
+            raise BankError(f"{fault}; write text in single quotes")
         return _quoted(token) if token.lower() in columns else token
 
     return re.sub(rf"{_QUOTED}|\bgroup\b", quote, where, flags=re.IGNORECASE)

@@ -51,10 +51,8 @@ def changing(folder, name=None):
                 raise
             left = _sweep(folder)
     except (OSError, SafetensorError) as error:
-        raise BankError(
-            f"{folder}: the bank could not be written ({error}); it is as it was: make room, or make the folder "
-            f"writable, and repeat"
-        ) from None
+        fault = f"{folder}: the bank could not be written ({error})"
+        raise BankError(f"{fault}; it is as it was: make room, or make the folder writable, and repeat") from None
     if left:
         version = read_record(folder, folder).newest.version
         raise BankError(f"{folder}: the change is made, the bank is at version {version}, but {'; '.join(left)}")

@@ -368,15 +368,9 @@ def _recommend(
         lines = _ready(advice.settings, name)
         if not is_loadable:  # the command loads encoders by their names
             del lines["command"]
-        rows.append(_about(advice) | lines)
+        rows.append(asdict(advice) | {"table": advice.table.to_dict("records")} | lines)
         texts.append("\n".join([str(advice), *lines.values()]))
     return rows, "\n\n".join(texts)
-
-
-def _about(advice):
-    """Return the advice for JSON."""
-    about = vars(advice) | {measure: asdict(getattr(advice, measure)) for measure in ("gain", "start_gain")}
-    return about | {"table": advice.table.to_dict("records")}
 
 
 def _ready(settings, name):

@@ -22,11 +22,8 @@ from asif_lib.files import csv_text
 Name = Annotated[str, Argument(metavar="NAME")]
 Folder = Annotated[str, Argument(metavar="FOLDER")]
 BankName = Annotated[str, Option("--bank", metavar="NAME", help="a bank's name or folder")]
-K = Annotated[int | None, Option(metavar="K", help=f"entries kept; default: {DEFAULT_K_WORDS}")]
 P = Annotated[float, Option(metavar="P", help="exponent")]
-Hubs = Annotated[float, Option(metavar="SHARE", help="of an anchor's hubness that is subtracted, 0 to 1")]
 Whiten = Annotated[float | None, Option(metavar="SHARE", help="whiten the pictures: 0.5 more than 0.8, 1 not at all")]
-NoCenter = Annotated[bool, Option("--no-center", help="do not subtract the bank's mean")]
 Device = Annotated[str, Option(metavar="NAME", help="auto, cpu, cuda or mps")]
 Templates = Annotated[
     list[str], Option("--template", metavar="TEXT", help="prompt with {} for the label; may be repeated")
@@ -42,11 +39,11 @@ class ModelOptions:
     """A bank and the settings of `ASIF`. A command with a parameter of this type has an option for each."""
 
     bank: BankName = DEFAULT_BANK
-    k: K = None
+    k: Annotated[int | None, Option(metavar="K", help=f"entries kept; default: {DEFAULT_K_WORDS}")] = None
     p: P = DEFAULT_P
-    hubs: Hubs = 0.0
+    hubs: Annotated[float, Option(metavar="SHARE", help="of an anchor's hubness that is subtracted, 0 to 1")] = 0.0
     whiten: Whiten = None
-    no_center: NoCenter = False
+    no_center: Annotated[bool, Option("--no-center", help="do not subtract the bank's mean")] = False
     device: Device = "auto"
 
 

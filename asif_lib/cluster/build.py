@@ -3,8 +3,7 @@
 The banks of the shards lie in a folder beside the bank, ``NAME.building``. A shard is finished when its folder has a
 ``bank.json``. The folder's name is a digest of everything that affects the shard. So a lost worker or a killed build
 loses only unfinished shards, and a shard whose pairs, pictures, encoders or library changed is built again. The lock
-``NAME.building.lock`` stays. It is outside the folder, because a network file system does not delete a folder with an
-open file.
+``NAME.building.lock`` stays. It lies outside, since a network file system deletes no folder with an open file.
 
 The cache of embeddings is not used: its file has one writer at a time, and workers would wait for it.
 """

@@ -26,11 +26,9 @@ PACKAGES = (
 QUIET = {f"DASK_DISTRIBUTED__WORKER__MEMORY__{key}": "False" for key in ("TARGET", "SPILL", "PAUSE", "TERMINATE")}
 """Dask counts the pages of a mapped bank as the worker's memory, although the system can take them back at any time."""
 KEEP = {"MALLOC_TRIM_THRESHOLD_": str(2**28), "MALLOC_MMAP_THRESHOLD_": str(2**25)}
-"""Freed bytes that glibc keeps. By default Dask's workers return every block to the system, which then has to map the
-next one page by page."""
+"""Freed bytes that glibc keeps. Dask's workers return each block to the system, which maps the next page by page."""
 GIVE_UP = {"distributed.scheduler.no-workers-timeout": 300}
-"""Seconds without any worker after which a run ends. A restart takes some of them. A worker does not return if its time
-in a queue is over."""
+"""Seconds without any worker that end a run. A restart takes some; a worker whose time in a queue is over is lost."""
 
 
 class ClusterError(AsifError):
@@ -53,8 +51,7 @@ def connect(where="local", *, workers=2, timeout=30, **options) -> ClusterClient
 
     In a notebook the client shows a link to Dask's dashboard; `client.dashboard_link` is its address.
 
-    Raises `ClusterError` if no such scheduler answers, or no worker comes. Raises `MissingExtraError` if a package is
-    missing.
+    Raises `ClusterError` if no such scheduler answers, or no worker comes, `MissingExtraError` if a package is missing.
 
     Parameters
     ----------

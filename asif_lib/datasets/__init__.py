@@ -1,7 +1,6 @@
 """Data sets (chapter 02): captioned and labelled pictures, by name or from a folder.
 
-A name of the catalogue is fetched from the first provider that has it, and verified by checksum. Every data set has
-fixed splits, the same on every machine.
+A name of the catalogue is fetched from the first provider that has it, and verified by checksum. Splits are fixed.
 """
 
 import lazy_loader

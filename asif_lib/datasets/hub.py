@@ -46,8 +46,7 @@ def own_places(repository) -> list:
 def picture_in_cell(name, cell, own):
     """Return the picture in a cell that is not decoded: its bytes, or a file of the data set.
 
-    No other file or address is opened: the picture in its place raises `PictureError`. Raises the error of the client
-    if the connection is lost.
+    Nothing else is opened: the picture in its place raises `PictureError`. A lost connection raises the client's error.
 
     Parameters
     ----------
@@ -84,9 +83,8 @@ def labelled_from_hub(repository, split="test", label=None) -> Labelled:
     and a class number stands beside each picture. Only the split is fetched; in other layouts, all splits are. What was
     fetched is kept: with ``HF_HUB_OFFLINE=1``, a second call needs no network.
 
-    Raises `DataError` or `MissingExtraError` if the data set cannot be loaded (there is no network, no such name or
-    split, its terms must be accepted, or `datasets` is not installed), has not one column of pictures and one of
-    classes, or a class has no name.
+    Raises `DataError` or `MissingExtraError` if the data set cannot be loaded (no network, no such name or split, terms
+    to accept, or no `datasets`), has not one column of pictures and one of classes, or a class has no name.
 
     Parameters
     ----------
@@ -146,10 +144,8 @@ def _columns(repository, table, label, published):
     if len(pictures) != 1 or (label is None and len(classes) != 1):
         found, labels = (", ".join(names) or "none" for names in (pictures, classes))
         has = f"pictures: {found}; classes (name one as the label): {labels}"
-        raise DataError(
-            f"{repository}: needs one column of pictures and one of classes, with their names in its type or in a file "
-            f"classnames.txt; {has}"
-        )
+        needs = "one column of pictures and one of classes, with their names in its type or in a file classnames.txt"
+        raise DataError(f"{repository}: needs {needs}; {has}")
     return pictures[0], label or classes[0]
 
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 from PIL import Image
 
 from asif_lib.errors import DataError, first_names
@@ -63,10 +64,7 @@ class Labelled(WithSplits):
         if not 0 <= n <= len(self):
             raise DataError(f"{self.name}: cannot draw {n} of its {len(self)} pictures")
         order = np.random.default_rng(seed).permutation(len(self))
-        rank = np.empty(len(self), int)  # of a picture among those of its class, in the order drawn
-        for label in range(len(self.classes)):
-            members = np.flatnonzero(self.labels[order] == label)
-            rank[members] = np.arange(len(members))
+        rank = pd.Series(order).groupby(self.labels[order]).cumcount()  # among those of its class, in the order drawn
         return self.subset(np.sort(order[np.argsort(rank, kind="stable")[:n]]).tolist())
 
     def _summary(self):
@@ -76,8 +74,7 @@ class Labelled(WithSplits):
 def load_labelled(name="fashion_mnist", *, progress=True) -> Labelled:
     """Load pictures with one class each.
 
-    Raises `DataError` or `ChecksumError` as for `load_pairs`; if the folder has no class folders, one is empty, or two
-    give the same label.
+    Raises `DataError` or `ChecksumError` as `load_pairs`, or if class folders are missing, empty, or share a label.
 
     Parameters
     ----------

@@ -66,9 +66,8 @@ def load_pairs(name=DEFAULT_BANK, *, progress=True) -> Pairs:
     Returns
     -------
     Pairs
-        Stamps: 793 pairs; clipart: 3,690, with noisy captions; emoji: 1,308. Their splits are validation (150), test
-        (150) and train (the rest), stratified by the first level of the taxonomy. A folder: its column ``split``, else
-        70, 15 and 15 %.
+        Stamps: 793 pairs; clipart: 3,690, with noisy captions; emoji: 1,308. Splits: validation (150), test (150),
+        train (the rest), stratified by the taxonomy. A folder: its column ``split``, else 70, 15 and 15 %.
     """
     check_known(name, "pairs")
     if name in LOADERS:

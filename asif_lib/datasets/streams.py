@@ -99,11 +99,9 @@ class PairStream:
 def stream_from_hub(repository, split="train", *, picture=None, caption=None) -> PairStream:
     """Open captioned pictures of the hub, or a folder in its format: parquet, webdataset, imagefolder.
 
-    In the layout of LAION's CLIP benchmark, ``dataset_type.txt`` says "retrieval". Then each line is a caption, and the
-    first counts.
+    In the CLIP benchmark's layout, ``dataset_type.txt`` says "retrieval": each line is a caption, and the first counts.
 
-    Raises `DataError` or `MissingExtraError` as for `labelled_from_hub`; if there are no such columns, or a file is cut
-    off.
+    Raises `DataError` or `MissingExtraError` as `labelled_from_hub`, without such columns, or if a file is cut off.
 
     Parameters
     ----------

@@ -1,8 +1,7 @@
 """Frozen encoders (chapter 01): pictures or sentences in, one float32 row vector each out.
 
-An encoder is loaded by its name. Its weights are verified against a SHA-256 and loaded without pickled code. Each
-encoder carries an `EncoderIdentity`, so embeddings of two encoders are never compared by mistake. `embed` keeps
-embeddings on disk under that identity.
+An encoder is loaded by its name, its weights verified by SHA-256 and loaded without pickled code. Each has an
+`EncoderIdentity`, so embeddings of two encoders are never compared by mistake. `embed` keeps them on disk under it.
 """
 
 import lazy_loader

@@ -156,10 +156,8 @@ def _open(path, mode):
     except sqlite3.OperationalError as error:
         if getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR) == sqlite3.SQLITE_ERROR:
             raise  # a table or a column is lost
-        raise AsifError(
-            f"{path}: the cache of embeddings cannot be used ({error}); free some disk space, or wait until another "
-            f"run has ended"
-        ) from None
+        fault = f"{path}: the cache of embeddings cannot be used ({error})"
+        raise AsifError(f"{fault}; free some disk space, or wait until another run has ended") from None
 
 
 def _read(connection, keys, of, found) -> int:

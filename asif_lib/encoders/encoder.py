@@ -68,8 +68,7 @@ class Encoder:
     def stream(self, items, *, progress=True):
         """Yield ``(positions, (b, dim) float32 embeddings, errors)`` batch by batch.
 
-        The position of a picture that cannot be read is not among `positions`. `errors` holds it, with the
-        `PictureError`.
+        The position of an unreadable picture is not among `positions`. `errors` holds it, with the `PictureError`.
         """
         chunks = chunks_of(self._order(items), self.batch_size)
         title = f"encoding with {self.identity.name}"

@@ -57,8 +57,7 @@ class EncoderIdentity:
 def checked_identity(side, encoder) -> EncoderIdentity:
     """Return the identity of the encoder, or the identity itself, that is given for a side of a bank.
 
-    Raises `EncoderError` if it is a name, has no identity, or is of another kind than a side called ``"image"`` or
-    ``"text"``.
+    Raises `EncoderError` if it is a name, has no identity, or another kind than the side ``"image"`` or ``"text"``.
     """
     if isinstance(encoder, str):
         hint = f": load_{side}_encoder({encoder!r})" if side in SHIPPED else ""
@@ -66,10 +65,8 @@ def checked_identity(side, encoder) -> EncoderIdentity:
     identity = encoder if isinstance(encoder, EncoderIdentity) else getattr(encoder, "identity", None)
     if not isinstance(identity, EncoderIdentity) or (side in SHIPPED and identity.kind != side):
         kind = f" of kind {side!r}" if side in SHIPPED else ""
-        raise EncoderError(
-            f"the {side} encoder (type {type(encoder).__name__}) needs an `identity`{kind}, not {identity}: "
-            f"see asif_lib.encoders.external_identity"
-        )
+        fault = f"the {side} encoder (type {type(encoder).__name__}) needs an `identity`{kind}, not {identity}"
+        raise EncoderError(f"{fault}: see asif_lib.encoders.external_identity")
     return identity
 
 

@@ -26,8 +26,7 @@ from .weights import check_expected, configuration, folder_checksum, model_folde
 class PictureEncoder(Encoder):
     """A frozen encoder of pictures.
 
-    A subclass has ``prepare(image)``, from an RGB PIL image to a tensor, and ``_embed(batch)``, from b tensors to the
-    (b, dim) embeddings.
+    A subclass has ``prepare(image)``, from RGB PIL image to tensor, and ``_embed(batch)``, from b tensors to (b, dim).
     """
 
     unit = "picture"

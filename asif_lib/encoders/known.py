@@ -24,8 +24,7 @@ class KnownTexts:
     texts : sequence of str
     embeddings : Tensor or array of shape (len(texts), d)
 
-    Raises `EncoderError` if the identity belongs to no text encoder, the counts or dimensions differ, or a text is
-    empty or repeated.
+    Raises `EncoderError` if the identity is no text encoder's, the shapes differ, or a text is empty or repeated.
 
     Examples
     --------
@@ -42,10 +41,8 @@ class KnownTexts:
             raise EncoderError("the texts of known embeddings are a list of strings, none of them empty")
         texts, embeddings = list(texts), as_embeddings(embeddings)
         if embeddings.shape != (len(texts), identity.dim):
-            raise EncoderError(
-                f"the embeddings of {len(texts)} texts have the shape {tuple(embeddings.shape)}; the encoder "
-                f"{identity} needs ({len(texts)}, {identity.dim})"
-            )
+            fault = f"the embeddings of {len(texts)} texts have the shape {tuple(embeddings.shape)}"
+            raise EncoderError(f"{fault}; the encoder {identity} needs ({len(texts)}, {identity.dim})")
         if len(set(texts)) < len(texts):
             raise EncoderError(f"the text {max(texts, key=texts.count)!r} is given twice")
         self.identity, self.rows, self.embeddings = identity, {text: i for i, text in enumerate(texts)}, embeddings

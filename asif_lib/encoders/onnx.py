@@ -117,14 +117,14 @@ def _pictures(name):
 
 
 def _texts(name):
-    from .sentence import Embeddings, MeanOfTokens, quiet_transformers
+    from .sentence import MeanOfTokens, quiet_transformers
 
     path = package_file(MINILM_PACKAGE, "model.safetensors")
     verify(path, MINILM_SHA256)
     with quiet_transformers():
-        model = MeanOfTokens(path.parent)
+        model = MeanOfTokens(path.parent).eval().requires_grad_(False)
     tokens = model.features(["a cat", "a photo of a capybara", "a photo of a very sleepy capybara by the river"])
-    return Embeddings(model), {name: tokens[name] for name in ("input_ids", "attention_mask")}, {0: "batch", 1: "token"}
+    return model, {name: tokens[name] for name in ("input_ids", "attention_mask")}, {0: "batch", 1: "token"}
 
 
 def packaged_model(name):

@@ -87,32 +87,11 @@ class Transformer(torch.nn.Module):
             raise ValueError(f"its weights lack {min(loaded['missing_keys'])}")
         if max_seq_length is None:
             positions = self.model.config.max_position_embeddings
-            self.max_seq_length = min(self.tokenizer.model_max_length, positions)
-            self.tokenizer.model_max_length = self.max_seq_length
-        options = {"padding": True, "truncation": "longest_first", "return_tensors": "pt"}
-        self.features = functools.partial(self.tokenizer, **options)
+            self.max_seq_length = self.tokenizer.model_max_length = min(self.tokenizer.model_max_length, positions)
 
     def forward(self, features):
         """Return the features with the embeddings of the tokens."""
         return {**features, "token_embeddings": self.model(**features)[0]}
-
-
-class Pooling(torch.nn.Module):
-    """The mean over the tokens of a sentence, without padding: ``sentence_embedding`` (b, dim) added."""
-
-    def forward(self, features):
-        tokens = features["token_embeddings"]
-        mask = features["attention_mask"].unsqueeze(-1).to(tokens.dtype)
-        wide = torch.promote_types(tokens.dtype, torch.float32)
-        mean = (tokens * mask).sum(dim=1, dtype=wide) / mask.sum(dim=1, dtype=wide).clamp(min=1e-9)
-        return {**features, "sentence_embedding": mean.to(tokens.dtype)}
-
-
-class Normalize(torch.nn.Module):
-    """Sentence embeddings brought to unit length."""
-
-    def forward(self, features):
-        return {**features, "sentence_embedding": F.normalize(features["sentence_embedding"], dim=-1)}
 
 
 class MeanOfTokens(torch.nn.Sequential):
@@ -124,27 +103,27 @@ class MeanOfTokens(torch.nn.Sequential):
     def __init__(self, folder):
         layers = read_json(Path(folder) / "modules.json", list[dict])
         max_seq_length = _settings(Path(folder) / "sentence_bert_config.json").get("max_seq_length")
-        super().__init__(Transformer(folder, max_seq_length), Pooling(), *([Normalize()] if len(layers) == 3 else []))
+        super().__init__(Transformer(folder, max_seq_length))
+        self.is_normal = len(layers) == 3  # the third brings the embeddings to unit length
         self.max_seq_length = self[0].max_seq_length  # tokens that are read; the rest of a text is cut
-        self.tokenizer, self.features = self[0].tokenizer, self[0].features
+        self.tokenizer = self[0].tokenizer
+        options = {"padding": True, "truncation": "longest_first", "return_tensors": "pt"}
+        self.features = functools.partial(self.tokenizer, **options)
+
+    def forward(self, input_ids, attention_mask, **others):
+        """Return the (b, dim) embeddings of b texts, from the ids and the mask of their tokens, both (b, t)."""
+        features = {"input_ids": input_ids, "attention_mask": attention_mask, **others}
+        tokens = self[0](features)["token_embeddings"]  # (b, t, dim)
+        mask = attention_mask.unsqueeze(-1).to(tokens.dtype)  # no padding counts
+        wide = torch.promote_types(tokens.dtype, torch.float32)
+        mean = (tokens * mask).sum(dim=1, dtype=wide) / mask.sum(dim=1, dtype=wide).clamp(min=1e-9)
+        return F.normalize(mean.to(tokens.dtype), dim=-1) if self.is_normal else mean.to(tokens.dtype)
 
     @torch.inference_mode()
     def encode(self, texts) -> torch.Tensor:
         """Return the (n, dim) embeddings of n strings, computed as one batch."""
         device = next(self.parameters()).device
-        features = {name: tensor.to(device) for name, tensor in self.features(list(texts)).items()}
-        return self(features)["sentence_embedding"]
-
-
-class Embeddings(torch.nn.Module):
-    """A `MeanOfTokens` from the ids and the mask of tokens, both (b, t), to the (b, dim) embeddings."""
-
-    def __init__(self, sentences):
-        super().__init__()
-        self.sentences = sentences.eval().requires_grad_(False)
-
-    def forward(self, input_ids, attention_mask):
-        return self.sentences({"input_ids": input_ids, "attention_mask": attention_mask})["sentence_embedding"]
+        return self(**{name: tensor.to(device) for name, tensor in self.features(list(texts)).items()})
 
 
 class OnnxSentences:
@@ -153,7 +132,7 @@ class OnnxSentences:
     Parameters
     ----------
     model : callable
-        From the ids and the mask of tokens to embeddings: `Embeddings`, exported.
+        From the ids and the mask of tokens to embeddings: `MeanOfTokens`, exported.
     folder : path
         With the tokenizer and the settings.
     """

@@ -150,10 +150,8 @@ def _sentence_transformers():
     """The package, in a version that does not import code out of a model's folder."""
     package = import_extra("sentence_transformers", "hub")
     if int(package.__version__.partition(".")[0]) < 6:
-        raise EncoderError(
-            f"sentence-transformers {package.__version__} runs code out of a model's folder; run: pip install "
-            f"'asif-workbook[hub]'"
-        )
+        fault = f"sentence-transformers {package.__version__} runs code out of a model's folder"
+        raise EncoderError(f"{fault}; run: pip install 'asif-workbook[hub]'")
     return package
 
 
@@ -163,10 +161,8 @@ def _name_and_precision(name, precision, device):
     if precision not in PRECISIONS:
         raise EncoderError(f"precision {precision!r} is unknown; use one of {', '.join(PRECISIONS)}")
     if precision == "bfloat16" and not has_bfloat16(device):
-        raise EncoderError(
-            f"{name}: this {device.type} has no instructions for bfloat16, which would be slower than float32; leave "
-            f"precision='float32'"
-        )
+        fault = f"{name}: this {device.type} has no instructions for bfloat16, which would be slower than float32"
+        raise EncoderError(f"{fault}; leave precision='float32'")
     return name, precision
 
 

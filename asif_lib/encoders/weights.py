@@ -154,10 +154,8 @@ def check_expected(expected, checksum, settings=""):
     checksum, settings : str
     """
     if expected and (checksum != expected.checksum or settings not in expected.preprocessing):
-        raise IdentityError(
-            f"{expected.locator}: its weights or settings no longer agree with {expected}; restore the files that "
-            f"made the bank, or build the bank again"
-        )
+        fault = f"{expected.locator}: its weights or settings no longer agree with {expected}"
+        raise IdentityError(f"{fault}; restore the files that made the bank, or build the bank again")
 
 
 def _hub_repository(name, kind):
@@ -206,18 +204,15 @@ def folder_checksum(folder, expected=None, *, subfolders=True):
         Whether weights are loaded from the subfolders too, and from shards, as sentence-transformers does. timm
         loads one file, ``model.safetensors`` in the folder itself.
 
-    Raises `EncoderError` if the folder has no weights, pickled ones or those of another model could be loaded in their
-    place, or the SHA-256 is another one.
+    Raises `EncoderError` without weights, if pickled or another model's could replace them, or for another SHA-256.
     """
     files = [file for file in Path(folder).glob("**/*" if subfolders else "*") if file.is_file()]
     if subfolders and any(file.name == "adapter_config.json" for file in files):
         raise EncoderError(f"{folder}: is an adapter of another model; merge the two with peft, and save the whole")
     safe = {file.parent for file in files if file.name == WEIGHTS}
     if pickled := sorted(file for file in files if file.name.endswith(PICKLED) and file.parent not in safe):
-        raise EncoderError(
-            f"{pickled[0].parent}: has no {WEIGHTS}; {pickled[0].name} is pickled, which could run code, so "
-            f"convert it to safetensors"
-        )
+        fault = f"{pickled[0].parent}: has no {WEIGHTS}"
+        raise EncoderError(f"{fault}; {pickled[0].name} is pickled, which could run code, so convert it to safetensors")
     loaded = [parent / WEIGHTS for parent in safe]
     if subfolders:
         loaded += [shard for file in files if file.parent not in safe for shard in _shards(file)]
@@ -265,8 +260,6 @@ def verify(path, expected) -> str:
     """Return the SHA-256 of the file. Raises `EncoderError` if it is not the expected one."""
     actual = sha256_of(path)
     if actual != expected:
-        raise EncoderError(
-            f"{path}: the SHA-256 is {actual[:12]}…, not {expected[:12]}…, so these are not the weights "
-            f"they claim to be; remove the file and install it again"
-        )
+        hint = "so these are not the weights they claim to be; remove the file and install it again"
+        raise EncoderError(f"{path}: the SHA-256 is {actual[:12]}…, not {expected[:12]}…, {hint}")
     return actual

@@ -12,6 +12,7 @@ from typing import ClassVar
 import torch
 import torch.nn.functional as F
 from scipy.linalg import orthogonal_procrustes
+from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.linear_model import LogisticRegression
 from sklearn.linear_model import Ridge as LinearRidge
 
@@ -39,8 +40,7 @@ def _directions(rows):
 class Method:
     """A way from pictures to texts: fit it on pairs, then ask for scores.
 
-    Both sides are centred by the means of the fitted pairs, and scaled to length 1. A subclass has ``_fit`` and
-    ``_scores``, which receive these rows.
+    Both sides are centred by the fitted means, and scaled to length 1: a subclass's ``_fit`` and ``_scores`` get these.
     """
 
     GRID: ClassVar = {}
@@ -79,9 +79,6 @@ class Method:
             self.common[key] = function(*arguments), arguments  # which keep their ids as long as they are held
         return self.common[key][0]
 
-    def _rows(self, image, text):
-        return self._unit("image", image), self._unit("text", text)
-
     def _unit(self, kind, z):
         check_dimensions(z, getattr(self, kind))
         return unit_rows(z, getattr(self, f"{kind}_mean"))
@@ -92,7 +89,7 @@ class Method:
 
     def similarity(self, image, text) -> torch.Tensor:
         """Return the (q, t) float32 scores of pictures `image` (q, d_image) and texts `text` (t, d_text)."""
-        return self._scores(*self._rows(image, text))
+        return self._scores(self._unit("image", image), self._unit("text", text))
 
     def label_scores(self, image, text, templates, reduce) -> torch.Tensor:
         """Return the (q, t / templates) scores of labels, whose prompts follow one another.
@@ -126,8 +123,7 @@ class Method:
 class NearestAnchorCaption(Method):
     """Replace the picture by the caption of its most similar anchor.
 
-    This is ASIF with a large p for pictures only. ASIF takes the power on both sides, so that with a large p one
-    shared anchor decides (chapter 04).
+    This is ASIF with a large p for pictures only. On both sides, as in ASIF, one shared anchor decides (chapter 04).
     """
 
     def _scores(self, image, text):
@@ -266,7 +262,7 @@ class RelativeRepresentation(Method):
 
 
 @dataclass(eq=False)
-class LinearProbe:
+class LinearProbe(ClassifierMixin, BaseEstimator):
     """Classify pictures by logistic regression on their embeddings (scikit-learn): a ceiling, since it needs labels.
 
     `C` is the inverse strength of the regularisation.

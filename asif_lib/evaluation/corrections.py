@@ -37,15 +37,15 @@ def inverted_softmax(scores, bank, beta=10.0) -> torch.Tensor:
 
 def bank_z_scores(scores, bank) -> torch.Tensor:
     """Inductive: subtract from each candidate's scores its mean over the bank's items, and divide by its deviation."""
-    return _standardised(scores, bank)
+    deviation = bank.std(dim=0, correction=0)
+    return (scores - bank.mean(dim=0)) / torch.where(deviation > 0, deviation, 1)
 
 
 def local_scaling(scores, bank, nearest=10) -> torch.Tensor:
     """Inductive: CSLS, twice the score minus the candidate's mean score with its `nearest` bank items.
 
-    CSLS also subtracts the mean of the query. It is the same for all candidates and changes no order, so it is left
-    out. Lample et al., Word translation without parallel data, ICLR 2018, section 2.3. The other parameters are those
-    of `inverted_softmax`.
+    CSLS also subtracts the mean of the query, which changes no order and is left out. Lample et al., Word translation
+    without parallel data, ICLR 2018, section 2.3. The other parameters are those of `inverted_softmax`.
     """
     return 2 * scores - bank.topk(min(nearest, len(bank)), dim=0).values.mean(dim=0)
 
@@ -56,7 +56,7 @@ def batch_z_scores(scores, bank=None) -> torch.Tensor:
     Raises `ParameterError` if the batch holds one query. The scores of the `bank` are not used.
     """
     _check_batch(scores)
-    return _standardised(scores, scores)
+    return bank_z_scores(scores, scores)
 
 
 def sinkhorn(scores, bank=None, beta=20.0, rounds=50) -> torch.Tensor:
@@ -80,11 +80,6 @@ def sinkhorn(scores, bank=None, beta=20.0, rounds=50) -> torch.Tensor:
         plan = plan - torch.logsumexp(plan, dim=0)
         plan = plan - torch.logsumexp(plan, dim=1, keepdim=True)
     return plan.float()
-
-
-def _standardised(scores, sample):
-    deviation = sample.std(dim=0, correction=0)
-    return (scores - sample.mean(dim=0)) / torch.where(deviation > 0, deviation, 1)
 
 
 def _check_batch(scores):

@@ -38,8 +38,7 @@ class Measure:
 def mean_with_interval(items, seed=0) -> Measure:
     """Return the mean of a value per item and its 95 % percentile bootstrap interval (scipy).
 
-    If all `items` (n,) of a share (bool) are True, or all are False, the bootstrap would claim certainty. The interval
-    is then the exact binomial one.
+    If the `items` (n,) of a share (bool) are all equal, a bootstrap claims certainty: the interval is exact binomial.
 
     Raises `ValueError` if there are no items.
     """

@@ -137,8 +137,7 @@ def pair_ranks(similarity) -> torch.Tensor:
 def binned_means(a, b, bins=12, draws=1_000, seed=0) -> pd.DataFrame:
     """Average the similarities `b` over the pairs in each bin of the similarities `a`.
 
-    The table has the columns ``centre`` of the bin, ``mean``, and its interval ``low``, ``high``. It skips bins with
-    fewer than ten pairs.
+    Columns: ``centre`` of the bin, ``mean``, and its interval ``low``, ``high``; bins of under ten pairs are left out.
 
     Parameters
     ----------

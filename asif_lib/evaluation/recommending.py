@@ -1,8 +1,7 @@
 """Recommend the settings of `ASIF` for a bank, by questions that the bank's own pairs ask and answer (chapter 05).
 
 Two tasks need two kinds of folds. Questions of the **same kind** as the bank are pairs drawn at random. Questions of
-**another kind** are whole clusters of pictures (k-means): nothing like them is left among the anchors. Both need no
-label and no encoder.
+**another kind** are whole clusters of pictures (k-means): no anchor is like them. Both need no label and no encoder.
 """
 
 from dataclasses import dataclass
@@ -110,8 +109,7 @@ def recommend(bank, task=SAME, *, seed=0, progress=True) -> Recommendation:
     questions that had no part in it: the interval of the paired difference lies above 0. A transductive correction is
     not chosen, since it depends on the batch that will be asked.
 
-    Raises `ParameterError` if the task is unknown, the bank is too small, or nearly all of its pictures fall into one
-    cluster.
+    Raises `ParameterError` if the task is unknown, the bank is too small, or nearly all pictures form one cluster.
 
     Parameters
     ----------

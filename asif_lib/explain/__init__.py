@@ -1,7 +1,6 @@
 """Explanations (chapter 06): which anchors decided, what happens without them, and which anchors are wrong.
 
-The cosine of two sparse vectors is a sum over the anchors that they share. So an explanation is the score itself, and
-not an approximation of it.
+The cosine of two sparse vectors is a sum over shared anchors. An explanation is the score itself, no approximation.
 """
 
 import lazy_loader

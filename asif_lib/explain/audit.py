@@ -34,8 +34,7 @@ def leave_one_out(bank, k=None, p=DEFAULT_P, *, hubs=0.0, center=True, device="c
     included. No bank is rebuilt. With x_i the rows centred by the mean of all n, the mean of all but i is
     m = -x_i / (n - 1). So every cosine about m follows from the inner products x_i·a, tile by tile (`cosines_about`).
 
-    Raises `ParameterError` if the bank has fewer than two pairs, k, p or `hubs` is out of range, or an embedding holds
-    NaN.
+    Raises `ParameterError` if the bank has under two pairs, k, p or `hubs` is out of range, or an embedding holds NaN.
 
     Parameters
     ----------

@@ -14,8 +14,7 @@ from asif_lib.sparse import SideAnchors, SparseVectors
 def contributions(image: SparseVectors, text: SparseVectors, pairs=None, *, reduce=None) -> pd.DataFrame:
     """Split the score of one picture and one text, or one label, into the exact contributions of anchors.
 
-    Raises `ParameterError` if either has more than one row (the text: without `reduce`), the anchors differ, or
-    `pairs` has another number of rows.
+    Raises `ParameterError` if either has several rows (a text without `reduce`), or anchors or rows of `pairs` differ.
 
     Parameters
     ----------
@@ -58,8 +57,7 @@ def contrast(image: SparseVectors, text: SparseVectors, other: SparseVectors, pa
     -------
     DataFrame
         Columns ``anchor``, ``difference`` (``text`` - ``other``), ``text``, ``other`` (the contributions to the two
-        scores). The first anchor supports `text` most, and the last one `other`. The differences add up to the
-        difference of the two scores.
+        scores). The first anchor supports `text` most, the last `other`. The differences add up to that of the scores.
     """
     one, two = (contributions(image, v, reduce=reduce).set_index("anchor").contribution for v in (text, other))
     table = pd.DataFrame({"text": one, "other": two}).fillna(0.0)
@@ -146,8 +144,7 @@ def calibrate(familiarity, false_alarm=0.05) -> Coverage:
     The threshold is the ⌊false_alarm · (n + 1)⌋-th smallest of the n values. A further picture of the same domain is
     below it with probability at most `false_alarm` (split conformal prediction; Vovk et al., 2005).
 
-    The values (n,) must come from held-out pictures: each anchor is its own nearest anchor, so that its value is too
-    high.
+    The values (n,) must come from held-out pictures: each anchor is its own nearest anchor, so its value is too high.
 
     Raises `ParameterError` if the rate is not between 0 and 1, a value is NaN, or there are too few values for it.
     """

@@ -69,8 +69,7 @@ def without(model, pictures, texts, remove) -> Counterfactual:
     Both sides lose the anchors, the next anchors enter the top k, and the vectors are normalised again. The arithmetic
     is the arithmetic of a rebuilt bank, step for step. So the scores are equal bit for bit.
 
-    Raises `ParameterError` if an anchor is not in the bank or named twice, fewer than k would be left, or an embedding
-    holds NaN.
+    Raises `ParameterError` if an anchor is unknown or named twice, fewer than k are left, or an embedding holds NaN.
 
     Parameters
     ----------

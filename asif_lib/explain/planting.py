@@ -39,8 +39,7 @@ def plant_wrong_captions(bank, share, seed=0) -> Planted:
         Of the pairs; their number is rounded, and at least two.
     seed : int
 
-    Raises `ParameterError` unless 0 < `share` ≤ 1, if the bank has fewer than two pairs, or if one caption is so
-    frequent that no such exchange exists.
+    Raises `ParameterError` unless 0 < `share` ≤ 1, for under two pairs, or if one caption is too frequent.
     """
     if not 0 < share <= 1:
         raise ParameterError(f"share = {share}: the share of wrong captions is above 0 and at most 1")

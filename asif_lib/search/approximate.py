@@ -1,11 +1,9 @@
 """Approximate search: an index that finds most of the k best anchors without comparing all of them.
 
-An index only proposes candidates, and `.reranking` computes their exact cosines. So every returned value is true, and
-the only possible error is a better anchor that was not found. `asif_lib.evaluation.tuning` counts the decisions that
-such errors change.
+An index only proposes candidates, and `.reranking` computes their exact cosines. So every returned value is true; the
+only possible error is a better anchor that was missed. `asif_lib.evaluation.tuning` counts changed decisions.
 
-The indexes are three of FAISS's, over unit rows and their inner product, the cosine. Each has one knob between fast and
-thorough.
+The three indexes are FAISS's, over unit rows and their inner product, the cosine; each has a knob, fast to thorough.
 
 References: inverted file and product quantisation, Jégou, Douze and Schmid, PAMI 2011; four-bit codes in registers,
 André, Kermarrec and Le Scouarnec, VLDB 2015; HNSW, Malkov and Yashunin, PAMI 2020; FAISS, Douze et al., 2024.
@@ -174,8 +172,7 @@ class ApproximateIndex:
     def search(self, queries, k, effort):
         """Return the k largest cosines of each query among the anchors that the index finds.
 
-        Raises `ParameterError` if k or the effort is out of range, the dimensions differ, or a query holds NaN or
-        infinity.
+        Raises `ParameterError` if k or effort is out of range, dimensions differ, or a query holds NaN or infinity.
 
         Parameters
         ----------

@@ -171,8 +171,7 @@ class Sieve:
         q, d = queries.rows.shape
         self.queries, self.k, self.limit = queries, k, limit
         self.half = queries.rows.dtype == torch.bfloat16
-        # the error of a sum of d products, in whatever order, and of the rounding of the exact cosine in the end; in
-        # float32 also those of the unit vectors
+        # errors of a sum of d products in any order, and of rounding the exact cosine; in float32 of unit vectors too
         self.slack = 1.1 * (d + 8) * ROUNDING if self.half else (2 * d + 16) * ROUNDING
         self.positions = np.empty((q, limit + LANES), np.uint32)
         self.keys = np.empty((q, limit + LANES), np.int16)
@@ -197,8 +196,7 @@ class Sieve:
             Anchors in a tile, at most.
 
         A thread makes a tile of anchors, multiplies it with one group of queries after the other, and sifts the
-        products of some queries at a time, under a lock for these queries. The order of the tiles does not change which
-        anchors are kept in the end.
+        products of some queries at a time, under their lock. The order of the tiles changes nothing in the end.
         """
         q, n, d = len(self.counts), len(anchors), self.queries.rows.shape[1]
         width = max(1, min(width, -(-n // threads)))

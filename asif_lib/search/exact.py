@@ -53,8 +53,7 @@ class Plan:
 def plan_search(q, n, d, k, *, method="auto", device="cpu", memory=None, prepared=False) -> Plan:
     """Choose how to search the k best of n anchors for q queries in d dimensions.
 
-    Raises `ParameterError` if there is no such method, it is not for that device, the memory does not hold one tile, or
-    n is too large.
+    Raises `ParameterError` if the device has no such method, the memory does not hold one tile, or n is too large.
 
     Parameters
     ----------
@@ -108,8 +107,7 @@ def top_anchors(queries, anchors, k, *, mean=None, method="auto", device="cpu", 
     queries : Tensor of shape (q, d)
         Any floating dtype; float64 is rounded to float32, in which embeddings come.
     anchors : Tensor, Rows or PreparedAnchors, of shape (n, d)
-        Any floating dtype, in memory or memory-mapped; copied if there are gaps between the numbers of a row. Prepared
-        ones bring their mean.
+        Any floating dtype, in memory or memory-mapped; copied if a row has gaps. Prepared ones bring their mean.
     k : int
         1 ≤ k ≤ n.
     mean : Tensor of shape (d,), optional

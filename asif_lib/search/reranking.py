@@ -2,9 +2,8 @@
 
 In single precision, the last bits of a matrix product depend on the block size, the number of threads and the order of
 the anchors, and so would the k largest. Every fast search therefore ends here: one loop computes the cosine of each
-candidate, and it does not know how the candidate was found. (The loop is compiled for the processor. Another model of
-processor may add in another order, which can move the last of the 53 bits of a sum. In rare cases this changes the last
-of the 24 returned bits.)
+candidate, and it does not know how the candidate was found. (The loop is compiled for the processor. Another model may
+add in another order, which can move the last of the 53 bits of a sum, and rarely the last of the 24 returned.)
 """
 
 from concurrent.futures import ThreadPoolExecutor
@@ -144,8 +143,7 @@ def _exact_cosines(queries, anchors, positions, bounds, centre) -> np.ndarray:
 def _turns(positions, bounds, n, shift):
     """Order the comparisons by blocks of 2 ** shift of the n rows, so that a row comes from memory once.
 
-    Returns the places in `positions` in that order, and the query of each, both int32. The last one is repeated up to
-    a multiple of eight.
+    Returns places in `positions`, and the query of each, both int32; the last is repeated up to a multiple of eight.
     """
     which = np.empty(-(-len(positions) // 8) * 8, np.int32)
     whose = np.empty(len(which), np.int32)

@@ -97,14 +97,12 @@ class Configuration(_Table):
     """A benchmark.
 
     The settings of each method are chosen on the validation pairs, for each bank, pair of encoders and size. Below
-    ``"all"`` pairs, the anchors are drawn from the train split, once for each seed. With ``"all"``, they are train and
-    validation.
+    ``"all"`` pairs, anchors come from the train split, once a seed. With ``"all"``, they are train and validation.
     """
 
     title: str
     banks: dict[str, _list_of(Pairs) | str] = Field(min_length=1)
-    """Its name in the tables → the data sets (or folders) that it joins; or one name: a stored bank, with its
-    encoders."""
+    """Name in the tables → the data sets (or folders) it joins; or one name: a stored bank, with its encoders."""
     tasks: dict[str, Annotated[RetrievalTask | ZeroShotTask, Field(discriminator="kind")]] = Field(min_length=1)
     methods: _list_of(str)
     """The first is the one that all others are compared with."""
@@ -121,8 +119,7 @@ class Configuration(_Table):
 def read_configuration(path) -> Configuration:
     """Read the file of a benchmark. `run_benchmark` checks the names in it.
 
-    Raises `DataError` if the file is missing or is no TOML, or a key is missing, unknown, or has a value of the wrong
-    kind.
+    Raises `DataError` if the file is missing or no TOML, or a key is missing, unknown, or of the wrong kind.
     """
     path = Path(path)
     try:
@@ -152,8 +149,7 @@ def _sentence(faults) -> str:
 def check_configuration(configuration):
     """Check the names in a benchmark, before anything is computed.
 
-    Raises `DataError` if a method, a setting or a data set is not known, or a task asks pairs that are anchors or
-    choose the settings.
+    Raises `DataError` for an unknown method, setting or data set, or a task that asks anchors, or pairs that choose.
     """
     methods = known_methods()
     for name in (*configuration.methods, *configuration.grids):

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from PIL import ImageOps
 from scipy.stats import hypergeom
-from sklearn.model_selection import StratifiedKFold
+from sklearn.model_selection import GridSearchCV, StratifiedKFold
 
 from asif_lib.datasets.hub import labelled_from_hub
 from asif_lib.datasets.labelled import load_labelled
@@ -150,16 +150,9 @@ class HeldOut:
         if (most := np.bincount(labels).max()) < FOLDS:
             fault = f"a linear probe needs {FOLDS} train pictures of a class, and has at most {most}; raise the sample"
             raise DataError(f"{self.source}: {fault}")
-        folds = list(StratifiedKFold(FOLDS, shuffle=True, random_state=0).split(image, labels))
-
-        def share_right(strength):
-            right = []
-            for fitted, asked in folds:
-                probe = LinearProbe(strength).fit(image[fitted], labels[fitted])
-                right.append((probe.predict(image[asked]) == labels[asked]).mean())
-            return np.mean(right)
-
-        return LinearProbe(max(LinearProbe.GRID["C"], key=share_right)).fit(image, labels)
+        folds = StratifiedKFold(FOLDS, shuffle=True, random_state=0)
+        search = GridSearchCV(LinearProbe(), LinearProbe.GRID, cv=folds, error_score="raise")
+        return search.fit(image, labels).best_estimator_
 
     @functools.cached_property
     def probed(self) -> np.ndarray:
@@ -196,8 +189,7 @@ def embedded_pairs(pairs, encoders, progress):
 def prepare_task(task, image_encoder, text_encoder, progress=False) -> HeldOut:
     """Load and embed what a task of the configuration asks.
 
-    Raises `DataError` if the data set or the split is missing, there are fewer than two classes, or a class has no
-    picture.
+    Raises `DataError` if the data set or split is missing, there are fewer than two classes, or a class has no picture.
 
     Parameters
     ----------

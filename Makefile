@@ -81,7 +81,7 @@ notebooks: $(STUDENT)
 # the table of the last `make workbook` into its page, and the pictures of the method
 results: $(STUDENT)
 	$(BIN)/python -m asif_book.results notebooks/results.md
-	$(BIN)/python -m asif_book.figures.method notebooks
+	$(BIN)/python -m asif_book.figures.method notebooks/drawings
 
 lint: $(TESTER)
 	$(BIN)/python -m ruff check .

@@ -17,9 +17,9 @@ from .chapters import Chapter
 BEGIN, END = "<!-- chapters:begin -->", "<!-- chapters:end -->"
 NEIGHBOURS = "neighbours"
 """Tag and id of the last cell of a notebook; the report has links of its own."""
-METHOD = "method.svg"
-"""Picture of the method, beside the notebooks; ``method_04.svg`` is the same in small, with the part of chapter 04."""
-PICTURES = "method*.svg"
+METHOD = "drawings/method.svg"
+"""Picture of the method, below the notebooks; ``method_04.svg`` is the same in small, with the part of chapter 04."""
+PICTURES = "drawings/method*.svg"
 METHOD_ALT = (
     "The method in one picture: a picture and a sentence are compared with the same anchors; the products of their "
     "similarities add up to the score."
@@ -51,7 +51,7 @@ def neighbours(chapters: list[Chapter], at: int) -> NotebookNode:
 
 def picture_of(chapter: Chapter, folder: Path, first: bool) -> tuple[Path, str] | None:
     """Find the picture of the method for a chapter in a folder: its file, and its words. The first has the whole."""
-    picture = folder / (METHOD if first else f"{Path(METHOD).stem}_{chapter.name[:2]}.svg")
+    picture = folder / (METHOD if first else METHOD.replace(".svg", f"_{chapter.name[:2]}.svg"))
     if not picture.exists():
         return None
     return picture, METHOD_ALT if first else ElementTree.parse(picture).findtext("{*}title")

@@ -103,14 +103,16 @@ def test_an_appendix_is_no_step_and_closes_the_strip(house):
 def test_the_first_chapter_shows_the_picture_of_the_method_and_others_their_part_where_there_is_one(house):
     source, out = house / "notebooks" / "source", house / "notebooks"
     assert "![" not in opening(out / "91_first.ipynb")
+    (out / "drawings").mkdir()
     (out / contents.METHOD).touch()
     build(source, out)
-    assert f"</nav>\n\n![{contents.METHOD_ALT}](method.svg)\n\n> **Q" in opening(out / "91_first.ipynb")
-    assert "](../method.svg)" in opening(out / "solutions" / "91_first.ipynb")
+    assert f"</nav>\n\n![{contents.METHOD_ALT}](drawings/method.svg)\n\n> **Q" in opening(out / "91_first.ipynb")
+    assert "](../drawings/method.svg)" in opening(out / "solutions" / "91_first.ipynb")
     assert "![" not in opening(out / NAME)
-    (out / "method_92.svg").write_text('<svg xmlns="http://www.w3.org/2000/svg"><title>The second part</title></svg>')
+    svg = '<svg xmlns="http://www.w3.org/2000/svg"><title>The second part</title></svg>'
+    (out / "drawings" / "method_92.svg").write_text(svg)
     build(source, out)
-    assert "</nav>\n\n![The second part](method_92.svg)\n\n> **Q" in opening(out / NAME)
+    assert "</nav>\n\n![The second part](drawings/method_92.svg)\n\n> **Q" in opening(out / NAME)
 
 
 def test_the_strip_links_every_chapter_of_the_workbook_and_every_link_is_there():
@@ -196,8 +198,10 @@ def test_the_index_and_chapter_00_show_the_picture_of_the_method(tmp_path, monke
     monkeypatch.setenv("ASIF_BUILD", str(tmp_path / "build"))
     monkeypatch.setattr(schedule, "run_notebook", lambda path, output, *_: write(output, opening(path)) and 1.0)
     notebooks = tmp_path / "notebooks"
-    write(notebooks / "00_start.ipynb", f"# 00 · Start\n\n![{contents.METHOD_ALT}](method.svg)", PARAMETERS_CELL)
-    (notebooks / "method.svg").write_bytes((ROOT / "notebooks" / "method.svg").read_bytes())
+    start = f"# 00 · Start\n\n![{contents.METHOD_ALT}]({contents.METHOD})"
+    write(notebooks / "00_start.ipynb", start, PARAMETERS_CELL)
+    (notebooks / "drawings").mkdir()
+    (notebooks / contents.METHOD).write_bytes((ROOT / "notebooks" / contents.METHOD).read_bytes())
     index = build_report(notebooks=notebooks)
     alternatives = []
     for page in (index, index.parent / "00_start.html"):

@@ -32,9 +32,10 @@ def test_solutions_can_be_kept_back(notebooks, tmp_path, capsys):
 
 
 def test_the_picture_of_the_method_goes_with_the_chapter_that_shows_it(notebooks, tmp_path):
-    (notebooks / "method.svg").write_text("<svg/>")
-    assert f"{tmp_path / 'work' / 'method.svg'}: new" in fill(tmp_path / "work", notebooks)
-    assert (tmp_path / "work/method.svg").read_text() == "<svg/>"
+    (notebooks / "drawings").mkdir()
+    (notebooks / "drawings/method.svg").write_text("<svg/>")
+    assert f"{tmp_path / 'work' / 'drawings/method.svg'}: new" in fill(tmp_path / "work", notebooks)
+    assert (tmp_path / "work/drawings/method.svg").read_text() == "<svg/>"
 
 
 def test_an_untouched_copy_follows_the_workbook(notebooks, tmp_path):

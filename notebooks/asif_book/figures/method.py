@@ -1,6 +1,6 @@
 """The method in one picture, in small for each chapter, and one decision that turns.
 
-    python -m asif_book.figures.method notebooks
+    python -m asif_book.figures.method notebooks/drawings
 
 draws ``method.svg``, ``method_01.svg`` to ``method_09.svg`` and ``turning.svg`` again, with the numbers of the bank
 called ``stamps``. Simple drawings stand for the stamps' own pictures. All but ``turning.svg`` have a form for a phone:

@@ -16,7 +16,7 @@ NUMBER = r"-?\d+(?:\.\d+)?"
 
 def check_committed(name, drawn):
     """The picture in the folder of the notebooks is the one that is drawn now, up to rounding."""
-    committed = (ROOT / "notebooks" / name).read_text(encoding="utf-8")
+    committed = (ROOT / "notebooks" / "drawings" / name).read_text(encoding="utf-8")
     assert re.sub(NUMBER, "#", committed) == re.sub(NUMBER, "#", drawn), "draw it again: make results"
     for old, new in zip(re.findall(NUMBER, committed), re.findall(NUMBER, drawn), strict=True):
         # a processor may round the last digit of an entry differently; a bar of 320 units then moves a little

@@ -19,7 +19,7 @@ from asif_lib import ASIF
 from asif_lib.errors import ParameterError
 from asif_lib.files import ROOT
 
-FILE = ROOT / "notebooks" / "turning.svg"
+FILE = ROOT / "notebooks" / "drawings" / "turning.svg"
 SVG = "{http://www.w3.org/2000/svg}"
 
 
@@ -93,5 +93,6 @@ def test_the_picture_is_well_formed_and_tells_itself_in_words():
 def test_the_readme_shows_both_pictures_with_words():
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
     for name in ("method.svg", "turning.svg"):
-        assert re.search(rf"!\[[^\]]{{40,}}\]\(notebooks/{name}\)", readme)
+        file = f"notebooks/drawings/{name}"
+        assert re.search(rf"!\[[^\]]{{40,}}\]\({file}\)|<img src=\"{file}\" alt=\"[^\"]{{40,}}\">", readme)
     assert readme.count("\n") <= 118

@@ -105,11 +105,11 @@ function say() {
     const tries = state.game.tries === 1 ? "Found at the first try!" : `Found in ${state.game.tries} tries!`;
     text = `${state.game.told ? "It was this one." : tries} ${taken}, the answer is ${name(now.best)}.`;
   } else if (game) {
-    text = out ? `${taken}, the answer stays ${name(now.best)}. Try another one.`
+    text = out ? `${taken}, the answer stays ${name(now.best)}. Try another one: this one then goes back.`
       : `The answer is ${name(now.best)}. One anchor alone turns it. Which? Take it out.`;
   } else if (!out) text = `The model says ${name(now.best)}. Click the largest disc: that takes the anchor out.`;
   else if (turned) text = `${taken}, the answer turns to ${name(now.best)}.`;
-  else text = `${taken}, the answer is still ${name(now.best)}.`;
+  else text = `${taken}, the answer stays ${name(now.best)}.`;
   if (now.kept < state.k && now.left) text += ` Only ${now.left} anchors are left, so k is ${now.kept}.`;
   says.textContent = text;
   says.classList.toggle("turned", Boolean(out && turned && now.best >= 0));
@@ -144,20 +144,24 @@ function showSentences() {
   ["first", "second"].forEach((id, i) => {
     const card = find(id);
     card.classList.toggle("best", now.best === i);
-    if (document.activeElement !== find(`${id}-word`)) find(`${id}-word`).value = bank.words[state.words[i]];
+    card.classList.remove("typing");
+    find(`${id}-word`).value = bank.words[state.words[i]];
     roll(card.querySelector("b"), now.scores[i]);
     card.querySelector("i").style.width = `${100 * now.scores[i] / widest}%`;
   });
 }
 
-/** Another word for a sentence; one that is not on the list gets a sentence instead. */
+/** Another word for a sentence; with one that is not on the list, the sentence stays as it was. */
 function choose(i, text) {
   const word = bank.words.findIndex((each) => each.toLowerCase() === text.trim().toLowerCase());
   if (word < 0) {
     const last = text.trim().toLowerCase().split(" ").at(-1), near = bank.words.filter((each) => last && each.toLowerCase().includes(last));
     trouble(`${quoted(text.slice(0, 60))} is not on the list of ${bank.words.length} words.`, near.length ? `On it is ${quoted(near[0])}.` : "Choose one of them.");
-  } else if (word === state.words[1 - i]) trouble("Both sentences would be the same. Choose another word.");
-  else {
+    showSentences();
+  } else if (word === state.words[1 - i]) {
+    trouble("Both sentences would be the same. Choose another word.");
+    showSentences();
+  } else {
     trouble();
     const words = [...state.words];
     words[i] = word;
@@ -293,7 +297,7 @@ const map = {
     this.write("kept by both: these speak", middle + 10, 20, "is-anchor");
     this.write("● more similar to the picture →", width - 8, ground - 8, "is-picture", "right");
     this.write("■ caption more similar to the leading sentence →", 14, ground - 14, "is-sentence", "left", -Math.PI / 2);
-    if (!state.gone.size) this.write("Taken out: none yet.", left, height - 20, "ink");
+    this.write(state.gone.size ? "Taken out. Click one to put it back." : "Taken out: none yet.", left, state.gone.size ? ground + 11 : height - 20, "ink");
     for (const dot of this.order) this.dot(dot);
     this.names();
   },
@@ -332,8 +336,11 @@ const map = {
     const loud = this.dots.filter((each) => each.kind === "speaks" && each.r > 11).sort((one, other) => other.product - one.product);
     for (const dot of loud.slice(0, 8)) {
       const text = bank.captions[dot.a].slice(0, 34), half = pen.measureText(text).width / 2 + 4;
-      const x = Math.min(width - half, Math.max(half, dot.x)), y = dot.y + dot.r + 17;
-      if (taken.some((each) => Math.abs(each.x - x) < each.half + half && Math.abs(each.y - y) < 17)) continue;
+      const x = Math.min(width - half, Math.max(half, dot.x)), below = dot.y + dot.r + 17, above = dot.y - dot.r - 9;
+      const free = (y) => y > 14 && !taken.some((each) => Math.abs(each.x - x) < each.half + half && Math.abs(each.y - y) < 17)
+        && !this.dots.some((each) => each.kind === "speaks" && each.a !== dot.a && Math.abs(each.x - x) < each.r + half && Math.abs(each.y - y + 5) < each.r + 8);
+      const y = [below, above].find(free) ?? (taken.length ? null : below);
+      if (y === null) continue;
       taken.push({ x, y, half });
       pen.strokeStyle = colours.back;
       pen.strokeText(text, x, y);
@@ -393,6 +400,7 @@ function listen() {
   ["first", "second"].forEach((id, i) => {
     find(`${id}-word`).addEventListener("change", (event) => choose(i, event.target.value));
     find(`${id}-word`).addEventListener("focus", (event) => event.target.select());
+    find(`${id}-word`).addEventListener("input", () => find(id).classList.add("typing"));
   });
   for (const name of ["k", "p"]) find(name).addEventListener("input", (event) => update({ [name]: Number(event.target.value), game: null }, { again: true }));
   find("back").addEventListener("click", () => update({ gone: new Set(), game: null }));

@@ -68,7 +68,8 @@ def test_the_page_decides_as_the_library_does(browser, made, stamps_bank, text_e
         gone = [*state["out"], row]
         library.append(without(model, stamps_bank.image[[row]], prompts[state["words"]], gone).scores[0])
     library = torch.stack(library)
-    assert ((page[:, 0] > page[:, 1]) == (library[:, 0] > library[:, 1])).all()
+    sure = library.diff(dim=1).abs()[:, 0] > 2e-3  # the page has half precision: a smaller lead is a tie
+    assert sure.sum() > 400 and (page[sure].argmax(dim=1) == library[sure].argmax(dim=1)).all()
     differences = (page - library).abs()
     assert differences.quantile(0.99) < 1e-3 and differences.max() < 0.05  # a tie at the k-th place may fall otherwise
     assert 0 < made[1]["difference"] < 0.01 and f"{made[1]['difference']:.4f}" in tab.locator(".about").text_content()
@@ -100,7 +101,7 @@ def test_the_game_counts_tries_and_shows_the_one_on_request(browser, made):
     game.click()
     assert "One anchor alone turns it." in says.text_content()
     tab.evaluate("toggle(bank.captions.findIndex((_, a) => !now.image.entries[a]))")
-    assert "Try another one." in says.text_content()
+    assert "Try another one" in says.text_content()
     tab.evaluate("toggle(bank.questions[state.question].turns[0])")
     assert says.text_content().startswith("Found in 2 tries!") and tab.evaluate("state.gone.size") == 1
     game.click()
@@ -136,6 +137,7 @@ def test_words_off_the_list_and_an_empty_bank_get_a_sentence(browser, made):
     field.fill("a quantum dingo")
     field.press("Enter")
     assert "“a quantum dingo” is not on the list of" in alert.text_content()
+    assert field.input_value() == tab.evaluate("bank.words[state.words[0]]")  # whose score still stands there
     field.fill("A Zebra")
     field.press("Enter")
     assert not alert.is_visible() and tab.evaluate("bank.words[state.words[0]]") == "a zebra"

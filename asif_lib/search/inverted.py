@@ -1,7 +1,7 @@
 """An inverted index: for each anchor, the sparse vectors with an entry there. Search engines look words up this way.
 
 The cosine of two sparse vectors is a sum over anchors that both keep. For each of a picture's k anchors, the index adds
-a product for each caption with an entry there. Anchors without captions cost nothing, and no matrix has a side of n.
+a product for each caption with an entry there. Anchors that no caption keeps cost nothing; no matrix has a side of n.
 """
 
 from concurrent.futures import ThreadPoolExecutor

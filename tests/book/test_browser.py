@@ -54,9 +54,9 @@ def lab(browser, tmp_path_factory):
     """A JupyterLab of the tests' own, with copies of the notebooks; `browser` comes first, to skip without one."""
     home = tmp_path_factory.mktemp("lab")
     folder = home / "notebooks"
-    folder.mkdir()
+    (folder / METHOD).parent.mkdir(parents=True)
     for name in (CHAPTER, METHOD):  # as `make lab` copies them
-        shutil.copy(ROOT / "notebooks" / name, folder)
+        shutil.copy(ROOT / "notebooks" / name, folder / name)
     metadata = nbformat.read(folder / CHAPTER, as_version=4).metadata
     cells = [nbformat.v4.new_code_cell(text.strip()) for text in WIDGETS]
     nbformat.write(nbformat.v4.new_notebook(cells=cells, metadata=metadata), folder / "widgets.ipynb")

@@ -395,7 +395,8 @@ def test_a_guess_comes_before_what_answers_it(small, open_page):
     assert answers(page) == [False, False, True]
     page.get_by_label("Your guess").fill("fifty")
     page.get_by_role("button", name="Show the result").press("Enter")
-    assert answers(page) == [True, True, True] and page.get_by_text("Your guess: fifty").is_visible()
+    page.get_by_text("Your guess: fifty").wait_for()  # a fold tells that it opened after it has opened
+    assert answers(page) == [True, True, True]
     page = open_page(path)
     page.emulate_media(media="print")
     assert page.get_by_text("larger than forty").is_visible()

@@ -51,12 +51,10 @@ def neighbours(chapters: list[Chapter], at: int) -> NotebookNode:
     return new_markdown_cell(" · ".join(links), metadata={"tags": [NEIGHBOURS]}, id=NEIGHBOURS)
 
 
-def picture_of(chapter: Chapter, folder: Path, first: bool) -> tuple[Path, str] | None:
-    """Find the picture of the method for a chapter in a folder: its file, and its words. The first has the whole."""
-    picture = folder / (METHOD if first else METHOD.replace(".svg", f"_{chapter.name[:2]}.svg"))
-    if not picture.exists():
-        return None
-    return picture, METHOD_ALT if first else ElementTree.parse(picture).findtext("{*}title")
+def picture_of(chapter: Chapter, folder: Path) -> tuple[Path, str] | None:
+    """Find the small picture of the method for a chapter in a folder: its file, and its words."""
+    picture = folder / METHOD.replace(".svg", f"_{chapter.name[:2]}.svg")
+    return (picture, ElementTree.parse(picture).findtext("{*}title")) if picture.exists() else None
 
 
 def under_title(chapters: list[Chapter], at: int, opening: str, picture: str = "", alt: str = "") -> str:

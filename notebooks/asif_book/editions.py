@@ -269,7 +269,7 @@ def _expected(source_dir: Path, out_dir: Path) -> Iterator[tuple[Path, bytes]]:
         text = contents.put_between(readme.read_text(encoding="utf-8"), contents.BEGIN, contents.END, table)
         yield readme, text.encode()
     for at, (chapter, pair) in enumerate(zip(chapters, pairs, strict=True)):
-        picture = contents.picture_of(chapter, out_dir, first=at == 0)
+        picture = contents.picture_of(chapter, out_dir)
         for notebook, folder in zip(pair, (out_dir, out_dir / "solutions"), strict=True):
             if len(chapters) > 1:
                 shown = (os.path.relpath(picture[0], folder), picture[1]) if picture else ()

@@ -70,6 +70,33 @@ def first_held_out(pairs, id=STRANGER) -> int:
     return pairs.ids.index(id) if id in pairs.ids else pairs.splits["test"][0]
 
 
+STAMP_NOUNS = {
+    "animals": "kangaroo",
+    "clothes": "cowboy hat",
+    "food": "green pepper",
+    "hobbies": "drum",
+    "household": "mallet",
+    "people": "man in a suit",
+    "plants": "desert rose",
+    "vehicles": "sailboat",
+}
+"""Noun in the caption of the first test picture of each of eight groups of stamps."""
+
+
+def first_task(pairs) -> tuple[list[int], list[str]]:
+    """Return the positions of eight test pictures and a label for each: for the stamps, those of `STAMP_NOUNS`.
+
+    Of other pairs it takes the first test pictures, at most eight with different captions, which are the labels.
+    """
+    test, first = pairs.splits["test"], {}
+    if STRANGER in pairs.ids:
+        first = {noun: next(i for i in test if pairs.groups[i].split("/")[0] == g) for g, noun in STAMP_NOUNS.items()}
+    else:
+        for i in test:
+            first.setdefault(without_article(pairs.captions[i]), i)
+    return [*first.values()][:8], [*first][:8]
+
+
 def scoreboard(bank, splits, chapter="04", seed=0):
     """Measure the book's way to a picture's caption: R@1 among the validation captions, the training pairs as anchors.
 
@@ -113,7 +140,8 @@ def draw_rivals(captions, count, rng) -> torch.Tensor:
     """
     rows = range(len(captions))
     shuffled = ((own, rng.permutation(len(captions)).tolist()) for own in rows)
-    return torch.tensor([[j for j in order if captions[j] != captions[own]][:count] for own, order in shuffled])
+    drawn = [[j for j in order if captions[j] != captions[own]][:count] for own, order in shuffled]
+    return torch.tensor(drawn, dtype=torch.int64)
 
 
 # Chapter 01: pictures and texts as an encoder gets them

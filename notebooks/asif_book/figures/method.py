@@ -9,6 +9,7 @@ called ``stamps``. Simple drawings stand for the stamps' own pictures. All but `
 
 import io
 import sys
+import textwrap
 import xml.etree.ElementTree as ElementTree
 from dataclasses import dataclass
 from pathlib import Path
@@ -98,14 +99,18 @@ def method_svg(numbers: Meeting, text=TEXT, photo=None, upright=False) -> str:
     """
     rows = [(row, drawn(row[0])) for row in numbers.anchors]
     photos = [picture_address(picture) for picture in (photo, *numbers.pictures)] if photo else []
-    shown = {"numbers": numbers, "text": text, "rows": rows, "photos": photos, "here": (), "about": "The method"}
+    said = textwrap.wrap(f"“{text}”", 12)
+    about = {"text": text, "said": said, "here": (), "about": "The method"}
+    shown = {"numbers": numbers, "rows": rows, "photos": photos} | about
     return filled(f"figures/{'upright' if upright else 'method'}.svg.j2", **shown)
 
 
-def method_picture(bank) -> HTML:
-    """Return the picture of the method, with the photographs of the bank of stamps."""
-    photo = bank.pairs["picture"].iloc[bank.pairs["id"].tolist().index(PICTURE)]
-    forms = [method_svg(meeting_of_the_kangaroo(bank), photo=photo, upright=upright) for upright in (False, True)]
+def method_picture(bank, picture=PICTURE, text=TEXT) -> HTML:
+    """Return the picture of the method, with photographs: a picture of the bank, by its id, held out, and a text."""
+    photo = bank.pairs["picture"].iloc[bank.pairs["id"].tolist().index(picture)]
+    model, z = _held_out(bank, picture)
+    numbers = meeting(model, z, model.embeddings("text", [text]))
+    forms = [method_svg(numbers, text, photo, upright) for upright in (False, True)]
     wide, tall = (data_address("svg+xml", io.BytesIO(svg.encode())) for svg in forms)
     words = ElementTree.fromstring(forms[0]).findtext("{*}desc")
     return HTML(two_forms(Markup('<img src="{}" alt="{}" style="max-width: 100%">').format(wide, words), tall))
@@ -146,7 +151,8 @@ def part_svg(numbers: Meeting, chapter: str, upright=False) -> str:
     here, about = PARTS[chapter]
     rows = [(row, drawn(row[0])) for row in numbers.anchors]
     lit = set(here).intersection
-    shown = {"numbers": numbers, "rows": rows, "photos": [], "here": here, "about": about, "lit": lit}
+    said = textwrap.wrap(f"“{TEXT}”", 12)
+    shown = {"numbers": numbers, "rows": rows, "photos": [], "said": said, "here": here, "about": about, "lit": lit}
     return filled(f"figures/{'upright' if upright else 'parts'}.svg.j2", **shown)
 
 

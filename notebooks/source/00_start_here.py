@@ -9,16 +9,15 @@
 # - say in two sentences how ASIF turns two separate models into one image–text model;
 # - compute the cosine of two vectors, the only comparison that the whole method uses;
 # - name the captioned pictures that decided an answer, and the share of each;
-# - show a case in which the model fails, and say why;
-# - ask the model to choose among labels that you wrote yourself.
+# - show a case in which the model fails, and say why.
 #
 # **Minutes** {minutes} · **Before this** nothing but a little Python. If PyTorch is new
 # to you, read the [appendix](90_pytorch.ipynb) first.
 #
 # **What runs** A few hundred captioned pictures: the stamps of the free drawing program
 # Tux Paint. This takes about 15 seconds on 2 CPU cores. The first run also fetches and
-# encodes the pictures: allow a minute or two. With a class's own pairs all cells run,
-# but the text still speaks of the stamps.
+# encodes the pictures: allow a minute or two. With other pairs or encoders all cells
+# run, but the text speaks of the stamps and the offline encoders.
 #
 # </details>
 
@@ -40,28 +39,24 @@ from asif_book import record
 from asif_book.checks import check_cosine, check_shares
 from asif_book.figures.method import LABELS, SILHOUETTE
 from asif_book.lessons import draw_rivals, first_held_out, first_task, open_chapter
+from asif_book.widgets import your_picture
 from asif_lib import ASIF, contributions
 from asif_lib.evaluation import mean_with_interval
 
 draw.use_style()
 image_encoder, text_encoder, stamps, everything = open_chapter(profile, device, pairs)
 encoders = {"image_encoder": image_encoder, "text_encoder": text_encoder}
-bank = everything.subset(stamps.splits["train"] + stamps.splits["validation"])
-test = stamps.splits["test"]  # rows of `everything` that the bank does not hold
+anchors = stamps.splits["train"] + stamps.splits["validation"]
+bank, test = everything.subset(anchors), stamps.splits["test"]  # rows of `everything`
 model = ASIF(bank, **encoders, device=device)
 
 # %% [markdown] tags=["core"]
 # ## 1 · Eight answers
 #
-# The cell above put a few hundred captioned pictures between the two models. It trained
-# nothing. And yet the two together now answer questions about new pictures.
-#
-# Eight pictures choose among eight labels. We must not pick the pictures that work. So
-# a rule chose them before we looked: the first new picture of each of eight groups. The
-# labels are the nouns of their captions.
-#
-# **Before you run the next cell:** how many of the eight answers will be right? A
-# random guess gets one of eight, on average.
+# Nobody trained the model that answers here. It is two models that never met, with a
+# few hundred captioned pictures between them. Eight new pictures choose among eight
+# labels. (We must not pick the ones that work. So a rule chose them before we looked:
+# the first new picture of each of eight groups. The labels are nouns of the captions.)
 
 # %% tags=["hide-input"]
 # Ask about eight pictures, and draw the answers.
@@ -71,47 +66,40 @@ texts = model.texts([f"a photo of a {label}." for label in labels])  # 8 of text
 scores = pictures.similarity(texts).numpy()  # (8, 8): row = picture, column = label
 answers = scores.argmax(axis=1)  # (8,): the column of the best label
 own = np.arange(len(shown))  # label j belongs to picture j
-answered = [labels[j] for j in answers]
-eight = everything.pairs.picture[shown]
+eight, answered = everything.pairs.picture[shown], [labels[j] for j in answers]
 draw.show(draw.labelled_pictures(eight, answered, labels, columns=4))
 print(f"{(answers == own).sum()} of {len(shown)} answers are right")
 
 # %% [markdown]
-# **What you see.** Eight new pictures with the model's answers: a tick for a right
-# answer, a cross for a wrong one. Eight pictures prove little. Section 6 takes all new
-# pictures, and section 7 shows failures.
+# **What you see.** Eight pictures with the model's answers: a tick for a right answer,
+# a cross for a wrong one. A random guess gets one of eight, on average. But eight
+# pictures prove little: section 6 takes all new pictures, and section 7 shows failures.
 
 # %% [markdown] tags=["core"]
 # ## 2 · One anchor, another answer
 #
-# You can see why this model answers, and you can change its mind. The next cell shows
-# it the black shape of a kangaroo, and it says “sheep”. Each row of the table is one
-# captioned picture: an **anchor**. The model adds up each column; the larger sum wins.
+# You can see why this model answers, and you can change its mind. It takes the black
+# shape of a kangaroo for a sheep. Each row of the next table is one captioned picture:
+# an **anchor**. The model adds up each column, and the larger sum wins.
 #
-# Run the cell. Then **untick “A baby sheep (a lamb).”** and look at the two sums. Tick
-# it again, and try other rows.
+# **Untick “A baby sheep (a lamb).”** and look at the two sums. Tick it again, and try
+# other rows.
 
 # %% tags=["hide-input"]
 # Draw one decision as a table. Its boxes work without Python.
 row = first_held_out(stamps, SILHOUETTE)
 two = labels[:2] if row in shown else LABELS
 others = [i for i in range(len(stamps)) if i != row]
-draw.score_ledger(
-    without_it := ASIF(everything.subset(others), **encoders, device=device),
-    stamps.pictures[row],
-    stamps.captions[row],
-    everything.image[[row]],
-    two,
-    without_it.prompts(two),
-)
+other = ASIF(everything.subset(others), **encoders, device=device)  # without this one
+asked = stamps.pictures[row], stamps.captions[row], everything.image[[row]]
+draw.score_ledger(other, *asked, two, other.prompts(two))
 
 # %% [markdown]
 # **What you see.** Without the lamb the answer is “kangaroo”. Nothing was trained: you
-# took one pair out of a list. The other rows change a little, because both lists are
-# filled up and scaled again. (We chose an example in which one anchor decides. Here all
-# other stamps are anchors.)
-#
-# The rest of this chapter explains this table.
+# took one pair out of a list. The other rows change a little, because the model keeps
+# other anchors in its place and scales again. (We chose an example in which one anchor
+# decides. Here all other stamps are anchors.) The rest of this chapter explains this
+# table.
 
 # %% [markdown] tags=["core"]
 # ## 3 · Two strangers and a phrase book
@@ -121,12 +109,12 @@ draw.score_ledger(
 #
 # The image encoder learned to sort photographs into numbered classes. It got only the
 # numbers, never a word. The text encoder learned to put sentences of similar meaning
-# close together. It got only words, never a picture. Their embeddings need not even
-# have the same length:
+# close together. Some were captions, but it never saw a picture. Their embeddings need
+# not even have the same length:
 
 # %%
-print("a picture becomes", image_encoder.identity.dim, "numbers")
-print("a text becomes", text_encoder.identity.dim, "numbers")
+for name, encoder in encoders.items():
+    print(f"{name}: {encoder.identity.dim} numbers")
 print(f"{len(bank)} anchors in the bank, {len(test)} test pictures outside")
 
 # %% [markdown]
@@ -134,20 +122,17 @@ print(f"{len(bank)} anchors in the bank, {len(test)} test pictures outside")
 # embeds the picture, and the text encoder embeds the caption. The two lists of
 # embeddings, row beside row, are a **bank** of anchors.
 #
-# The pictures are split once and for all. The bank holds the splits *train* and
-# *validation* (on validation, later chapters choose settings). The **test** pictures
-# stay outside: the model never learns their captions.
+# The pictures are split once and for all. This bank holds *train* and *validation*
+# (later chapters choose settings on validation). The **test** pictures stay outside.
 
 # %% tags=["hide-input"]
 # Draw one anchor of each of twelve groups.
 group = bank.pairs.group.str.split("/").str[0]  # "animals/mammals" → "animals"
-new_groups_first = np.argsort(group.duplicated(), kind="stable")
-some = bank.pairs.iloc[new_groups_first[:12]]
+some = bank.pairs.iloc[np.argsort(group.duplicated(), kind="stable")[:12]]
 draw.show(draw.show_pictures(some.picture, some.caption))
 
 # %% [markdown]
-# **What you see.** Twelve anchors: a picture with its caption below it. The two
-# encoders learn of each other only through pairs like these.
+# **What you see.** Twelve anchors. The encoders learn of each other only through these.
 
 # %% [markdown] tags=["core"]
 # ## 4 · The trick
@@ -159,28 +144,28 @@ draw.show(draw.show_pictures(some.picture, some.caption))
 
 # %% tags=["hide-input"]
 # Draw the method in one picture.
-draw.method_picture(everything, stamps.ids[shown[0]], f"a photo of a {labels[0]}.")
+with_one = everything.subset([*anchors, shown[0]])  # a picture that is held out again
+draw.method_picture(with_one, stamps.ids[shown[0]], f"a photo of a {labels[0]}.")
 
 # %% [markdown]
-# **What you see.** On the left a picture, on the right a sentence, between them their
-# anchors. Four small steps make the two descriptions crisp. Keep the $k$ largest
-# similarities and discard the others. Set negative similarities to 0. Raise them to a
-# power $p$. Scale the list to length 1.
+# **What you see.** A picture, a sentence, and between them their anchors. Four small
+# steps make the two descriptions crisp. Keep the $k$ largest similarities and discard
+# the others. Set negative similarities to 0. Raise them to a power $p$. Scale the list
+# to length 1. Here $k$ is a tenth of the number of anchors, and $p$ is 2. Chapter 04
+# takes the steps one by one.
 #
 # The result is a **sparse vector**: one entry for each anchor that was kept. Its
-# entries are the bars: blue (●) for the picture, vermilion (■) for the sentence. In
-# this chapter $k$ is a tenth of the number of anchors, and $p$ is 2. Chapter 04 takes
-# the steps one by one.
+# entries are the bars: blue (●) for the picture, vermilion (■) for the sentence. A
+# green frame marks an anchor that both sides keep, with the product of its two entries.
 #
 # **Before you run the next cell:** it describes the drum of section 1, and the words “a
-# photo of a drum.” The bank holds no drum. Which anchors look like a drum? Which
-# captions read like one? Will the strongest anchor be the same on both sides?
+# photo of a drum.” The bank holds no drum. Which anchors will look like one? Which
+# captions will read like one? Will the strongest anchor be the same on both sides?
 
 # %%
 kept = [vectors.to_dense() > 0 for vectors in (pictures, texts)]  # (8, n) bool each
 both = (kept[0] & kept[1]).sum(dim=1).float().mean()  # (): mean of the 8 pictures
 counts = [side.sum(dim=1).float() for side in kept]  # (8,) each
-# a tenth of the bank on each side: by luck the second has a tenth of the first's
 by_chance = (counts[0] * counts[1]).mean() / len(bank)
 print(f"each side keeps {counts[0].mean():.0f} of {len(bank)} anchors")
 print(f"kept by both: {both:.1f}; by two unrelated choices: {by_chance:.1f}")
@@ -188,27 +173,25 @@ print(f"kept by both: {both:.1f}; by two unrelated choices: {by_chance:.1f}")
 # %% tags=["hide-input"]
 # Draw the strongest anchors of the picture and of the words.
 drum = 3 % len(shown)
-titles = [f"the picture of the {labels[drum]}", f"“a photo of a {labels[drum]}.”"]
+titles = f"the picture of the {labels[drum]}", f"“a photo of a {labels[drum]}.”"
 draw.show(draw.two_profiles(pictures[[drum]], texts[[drum]], bank.pairs, titles))
 
 # %% [markdown]
-# **What you see.** The bars on the left are entries of the picture: its anchors look
-# like the drum, according to the image encoder. The bars on the right are entries of
-# the words: the captions read like “drum”, according to the text encoder. The longest
-# bars need not belong to the same anchor.
+# **What you see.** Blue bars are entries of the picture: these anchors look like the
+# drum to the image encoder. Vermilion bars are entries of the words: these captions
+# read like “drum” to the text encoder. The longest bars may belong to two anchors.
 #
 # A filled bar is an anchor that the other side keeps too, perhaps further down than the
-# figure reaches. The encoders were asked separately. Yet on average they share more
-# anchors than two unrelated choices would: see the printed line. The method needs
-# nothing but this overlap.
+# figure reaches. The encoders were asked separately. Yet the eight pictures share more
+# anchors with their words than two unrelated choices would: see the printed line. The
+# method needs nothing but this overlap.
 
 # %% [markdown]
 # > **How exercises work.** Replace the line that begins with `raise` by your own code,
 # > run the cell (Shift+Enter), then run the check below it. After a change, run both
 # > again. If the check says `NameError`, the cell above it was not run, or it has an
-# > error. Try before you open the hint. The last cells of each chapter show the
-# > exercises that you have solved. The file `my_progress.json`, beside the notebook,
-# > keeps them.
+# > error. Try before you open the hint. The last cells of each chapter show your solved
+# > exercises, which the file `my_progress.json`, beside the notebook, keeps.
 
 # %% [markdown]
 # ### Exercise 00.1 · Cosine
@@ -253,9 +236,8 @@ check_cosine(cosine)
 # </details>
 # <details><summary>What you should see</summary>
 #
-# `cosine(torch.tensor([3.0, 4.0]), torch.tensor([4.0, 3.0]))` is 0.96. If you multiply
-# one vector by 7, the cosine stays the same. If you multiply it by −1, the cosine
-# changes its sign.
+# `cosine(torch.tensor([3.0, 4.0]), torch.tensor([4.0, 3.0]))` is 0.96. Multiply one
+# vector by 7: the cosine stays the same. Multiply it by −1: the sign changes.
 #
 # </details>
 
@@ -271,16 +253,16 @@ check_cosine(cosine)
 draw.show(draw.score_table(eight, labels, scores, right=own))
 
 # %% [markdown]
-# **What you see.** One row for each picture, one column for each label; a darker cell
-# is a larger score. The frame marks the right label; bold print marks the answer. The
-# second largest number of a row belongs to the label that comes closest.
+# **What you see.** A darker cell is a larger score. The frame marks the right label;
+# bold print marks the answer. The second largest number of a row belongs to the label
+# that comes closest.
 #
 # Both vectors have length 1. So the score is a sum with one term for each anchor: the
-# picture's entry times the text's entry. We call a term the anchor's **contribution**;
-# in section 2 the columns list contributions. They are the exact arithmetic of the
+# picture's entry times the text's entry. This term is the anchor's **contribution**.
+# The table of section 2 lists contributions. They are the exact arithmetic of the
 # answer, not a story told afterwards.
 #
-# **Before you run the next cell:** which anchors decided for “drum”?
+# **Before you run the next cell:** which anchors decided for “mallet”?
 
 # %%
 rows = []
@@ -292,25 +274,24 @@ for picture, column in zip(own[:5], answers[:5], strict=True):  # the first five
 draw.show(draw.deciding_anchors(rows))
 
 # %% [markdown]
-# **What you see.** Left of the vertical line, the picture with the model's answer.
-# Right of it, the three anchors with the largest contributions, each with its share of
-# the score. Other anchors hold the rest. The printed lines compare each score with the
-# sum of its contributions.
+# **What you see.** Each picture with the model's answer, then the three anchors with
+# the largest contributions, each with its share of the score. Other anchors hold the
+# rest. The printed lines compare each score with the sum of its contributions.
 #
 # Some reasons are the ones that you would give. Others are odd: the answer is right for
-# a weak reason, and the figure lets you see it.
+# a weak reason.
 
 # %% [markdown]
 # ### Exercise 00.2 · Shares of a score
 #
 # **Difficulty** ●●○○○ · **Minutes** 5
 #
-# Predict first: an anchor has a large entry on the picture's side and is missing on the
+# Predict first: an anchor has a large entry on the picture's side and none on the
 # text's side. What is its share of the score?
 #
 # Then write the function. It gets the two vectors over the $n$ anchors and returns each
-# anchor's share. The shares of all anchors add up to 1. If the two vectors have no
-# anchor in common, the score is 0 and every share is 0.
+# anchor's share. The shares add up to 1. If the vectors have no anchor in common, the
+# score is 0 and every share is 0.
 
 
 # %% tags=["exercise"]
@@ -340,20 +321,18 @@ check_shares(shares)
 # <details><summary>What you should see</summary>
 #
 # Only anchors that both sides keep have a share. With `pictures.to_dense()[0]` and
-# `texts.to_dense()[0]` the three largest shares are the shares in the first row of the
-# figure above.
+# `texts.to_dense()[0]`, the largest shares are those in the first row of the figure.
 #
 # </details>
 
 # %% [markdown] tags=["core"]
 # ## 6 · How often is it right?
 #
-# Now we take all test pictures, and a rule that needs no labels of ours. Each picture
-# gets eight captions: its own, and seven captions of other test pictures, drawn at
-# random. Does its own caption score highest?
+# Now each test picture gets eight captions: its own, and seven captions of other test
+# pictures, drawn at random. Does its own caption score highest?
 #
 # And a control: shuffle the bank, so that every anchor has another anchor's caption.
-# All pictures, all captions and both encoders stay the same. Only the pairing is gone.
+# Pictures, captions and encoders stay the same. Only the pairing is gone.
 #
 # **Before you run the next cell:** guess two percentages, with the true bank and with a
 # shuffled one. Chance is one in eight.
@@ -366,11 +345,7 @@ rng = np.random.default_rng(seed)
 rivals = draw_rivals(captions, CHOICES - 1, rng)  # (150, 7): rows of other captions
 
 
-def own_caption_wins(similarity):
-    """Test for each picture whether its own caption scores above all its rivals.
-
-    similarity: (150, 150), pictures × captions; returns (150,) bool
-    """
+def own_caption_wins(similarity):  # (150, 150), pictures × captions → (150,) bool
     return (similarity.diag()[:, None] > similarity.gather(1, rivals)).all(dim=1)
 
 
@@ -389,12 +364,9 @@ for _ in range(SHUFFLES):
 # %% tags=["hide-input"]
 # Record and print the two shares.
 names = f"{image_encoder.identity.name} × {text_encoder.identity.name}"
-record(
-    f"held-out stamps: own caption wins among {CHOICES}, {names}",
-    result,
-    note=f"chance {1 / CHOICES:.1%}",
-)
-print(f"own caption wins among {CHOICES}: {result} (chance {1 / CHOICES:.1%})")
+what, chance = f"own caption wins among {CHOICES}", f"chance {1 / CHOICES:.1%}"
+record(f"held-out stamps: {what}, {names}", result, note=chance)
+print(f"{what}: {result} ({chance})")
 print(f"with a shuffled bank: {np.mean(shuffled):.1%}, mean of {SHUFFLES} shuffles")
 print(f"   from {min(shuffled):.1%} to {max(shuffled):.1%}")
 
@@ -406,8 +378,8 @@ print(f"   from {min(shuffled):.1%} to {max(shuffled):.1%}")
 # %% [markdown] tags=["core"]
 # ## 7 · A failure
 #
-# An honest chapter does not stop here. The next cell takes **the first test picture for
-# which a wrong caption won**, and shows the reasons for both captions.
+# The next cell takes **the first test picture for which a wrong caption won**, and
+# shows the reasons for both captions.
 #
 # **Before you run the next cell:** what kind of picture do you expect to fail?
 
@@ -428,40 +400,32 @@ first = [captions[row] for row in failures[:10]]
 print(f"{len(failures)} pictures fail. The first ten:", *first, sep="\n   ")
 
 # %% [markdown]
-# **What you see.** The same picture twice: in the upper row with the caption that won,
-# in the lower row with its own. Ask of each anchor: does its picture show the same
-# *thing*, or only the same shape, colour or style of drawing? And does its caption
-# speak of the same thing? If no anchor is good on both sides, weak anchors decide.
+# **What you see.** The same picture twice: above with the caption that won, below with
+# its own. Ask of each anchor: does its picture show the same *thing*, or only the same
+# shape, colour or style of drawing? And does its caption speak of the same thing? If no
+# anchor is good on both sides, weak anchors decide.
 
 # %% [markdown] tags=["core"]
 # ## 8 · Your turn, and a kangaroo that became a deer
 #
-# Try a picture of your own, from a file or from the camera, with labels of your own.
-# The pictures stay on this machine.
+# Try a picture of your own, from a file or the camera, with labels of your own. The
+# pictures stay on this machine.
 
 # %% tags=["hide-input"]
 # Open the upload: a picture of your own.
-from asif_book.widgets import your_picture
-
 your_picture(model, ["kangaroo", "dog", "mug", "face"])
 
 # %% [markdown]
-# Now go back to the eight pictures, with new labels. Each label takes the place of the
+# Now the eight pictures again, with new labels. Each label takes the place of the
 # braces in the template.
 #
-# **Before you run the next cell:** the kangaroo found its label among eight in section
-# 1. Which of these six wins?
+# **Before you run the next cell:** among the labels of section 1, the kangaroo found
+# its own. Which of these six wins?
 
 # %%
 my_picture = 0  # 0 to 7: a picture of section 1
-my_labels = [
-    "kangaroo",
-    "dog",
-    "deer",
-    "marsupial",
-    "Australia",
-    "something that jumps",
-]
+my_labels = ["kangaroo", "dog", "deer", "marsupial"]
+my_labels += ["Australia", "something that jumps"]
 my_template = "a photo of a {}."
 
 mine = model.classify(pictures[[my_picture]], my_labels, templates=[my_template])
@@ -469,19 +433,16 @@ for i in mine.scores[0].argsort(descending=True).tolist():
     print(f"{mine.scores[0, i]:.3f}  {my_labels[i]}")
 
 # %% [markdown]
-# **What you see.** The labels with their scores, the best first. With labels that all
-# miss, the scores get small, but one still wins: the model has no “none of these”. Try
-# labels that are *almost* right, other pictures, and for “Australia” another template.
-
-# %% [markdown]
-# The kangaroo became a **deer**. Among the eight labels of section 1 no other animal
-# could take its place. One new word was enough, and “kangaroo” keeps about half of the
-# score that “deer” gets.
+# **What you see.** The labels with their scores, the best first: the kangaroo became a
+# **deer**. The score of “kangaroo” is the one of section 5, since a score knows nothing
+# of the other labels. The score of “deer” is just larger.
 #
-# This picture is the story of the book. Chapter 06 asks which anchors said “deer”, and
-# what it costs to take them out. Chapter 07 adds one pair, and the kangaroo is a
-# kangaroo. Chapter 08 asks what such an edit costs in a bank of more than a million
-# pairs.
+# Try other labels, and another template. If all labels miss, the scores get small, but
+# one still wins: the model has no “none of these”.
+#
+# **This kangaroo is the story of the book.** Chapter 06 asks which anchors said “deer”,
+# and what it costs to take them out. Chapter 07 adds one pair, and the kangaroo is a
+# kangaroo again. Chapter 08 asks what such an edit costs at 1.6 million pairs.
 
 # %% [markdown] tags=["progress"]
 # The exercises of this chapter that you have solved so far:
@@ -496,32 +457,27 @@ show_progress("00")
 # ## Summary
 #
 # - Two frozen encoders, which never met, become one image–text model through a bank of
-#   captioned pictures.
+#   captioned pictures. Nothing is trained.
 # - A picture is described by the anchors that it looks like, and a text by the anchors
 #   that it reads like. The score is the cosine of the two descriptions.
-# - Nothing is trained. A score is a sum over named anchors, so every answer comes with
-#   its exact reasons.
-# - The model is often right and often wrong. If no anchor of the bank is good on both
-#   sides, the model guesses from weak anchors.
+# - A score is a sum over named anchors, so every answer comes with its exact reasons.
+# - If no anchor of the bank is good on both sides, the model guesses from weak anchors.
 #
-# **What would prove us wrong.** If the shuffled banks had done better than chance,
-# something other than the pairs would carry the meaning, and our explanation would be
-# wrong. If other held-out pictures of the same kind scored far outside the interval,
-# our measurement would be wrong. If the contributions did not add up to the score, our
-# reasons would be wrong.
+# **What would prove us wrong.** Shuffled banks that do better than chance: then
+# something other than the pairs carries the meaning. Or contributions that do not add
+# up to the score: then our reasons are wrong.
 #
-# **Where next.** [01 · Encoders](01_encoders.ipynb): what does each stranger know
-# alone, and why can we not compare the two directly?
+# **Where next.** On the core path, [03](03_relative_representations.ipynb): why may we
+# describe a picture by other pictures? Else [01](01_encoders.ipynb): what does each
+# stranger know alone?
 
 # %% [markdown] tags=["teacher"]
 # ### Timing
 #
-# - **50 minutes.** Read “The trick” together 10, exercise 00.1 in pairs 8, the eight
-#   pictures with a bet on the hits 7, who decided and exercise 00.2 10, the shuffled
-#   bank 10, own labels 5.
-# - **90 minutes.** As above, then 20 minutes with the students' own pictures (the last
-#   section). In the last 20 minutes each pair of students looks for a failure and
-#   explains it by the deciding anchors.
+# - **50 minutes.** The eight answers and the lamb 5, “The trick” together 10, exercise
+#   00.1 in pairs 8, who decided and exercise 00.2 10, the shuffled bank 10, the deer 5.
+# - **90 minutes.** As above, then the students' own pictures 20. In the last 20 each
+#   pair of students explains a failure by the deciding anchors.
 #
 # ### What students get wrong
 #
@@ -531,26 +487,17 @@ show_progress("00")
 #   there is no “none of these”. Let them give three labels that are all wrong.
 # - *They mix up entry and contribution.* An anchor may be first for the picture and
 #   have no share at all. Ask which number multiplies its entry.
-# - *Eight of eight would prove it.* Ask how often a fair guesser of one in eight gets
-#   three right.
 #
 # ### Discussion
 #
 # 1. Why does the shuffled bank fall to chance, although both encoders are as good as
 #    before?
 #
-#    > **Answer.** The encoders know only one thing of each other: which picture goes
-#    > with which caption. After the shuffle, the two descriptions name unrelated
-#    > anchors.
+#    > **Answer.** The encoders know only of each other which picture goes with which
+#    > caption. After the shuffle, the two descriptions name unrelated anchors.
 #
-# 2. Is a right answer for a weak reason a right answer?
+# 2. Whose pictures and words are in the bank, and who decides?
 #
-#    > **Answer.** In the table it counts. In use it will fail on the next picture that
-#    > shares only the weak reason, a white background for example. ASIF at least shows
-#    > the reason.
-#
-# 3. Whose pictures and words are in the bank, and who decides?
-#
-#    > **Answer.** The collectors of the pairs decide what the model can say: the model
-#    > has no name for a thing that is far from every anchor. Here they are the drawings
-#    > and photographs of volunteers of a children's program.
+#    > **Answer.** The collectors of the pairs decide what the model can say: it has no
+#    > name for a thing that is far from every anchor. Here they are volunteers of a
+#    > children's program.

@@ -21,7 +21,7 @@ from asif_lib.evaluation.measures import recall_at, same_text, sweep
 from asif_lib.evaluation.neighbours import mutual_neighbours, pair_correlation, shuffled_correlation
 from asif_lib.explain.contribution import contributions
 from asif_lib.machine import for_small_matrices
-from asif_lib.relative import relative_representation
+from asif_lib.relative import relative_representation, unit_rows
 from asif_lib.settings import Settings
 from asif_lib.zeroshot import ASIF
 
@@ -148,8 +148,9 @@ def draw_rivals(captions, count, rng) -> torch.Tensor:
 
 
 def encoder_views(encoder, picture):
-    """Return four views of a `PictureFile`: the file, as read, as the encoder sees it, and that without padding."""
-    return Image.open(picture.path), open_picture(picture), _input(encoder, picture), _input(encoder, picture.path)
+    """Return four views of a picture file: the file, as read, as the encoder sees it, and that without padding."""
+    file = getattr(picture, "path", picture)
+    return Image.open(file), open_picture(picture), _input(encoder, picture), _input(encoder, file)
 
 
 def _input(encoder, picture):
@@ -174,6 +175,24 @@ def token_vectors(encoder, texts):
         vectors = model[0](dict(batch))["token_embeddings"].float().cpu()  # (n, t, d)
     tokens = [model.tokenizer.convert_ids_to_tokens(ids) for ids in batch["input_ids"].tolist()]
     return tokens, vectors, batch["attention_mask"].cpu()
+
+
+def pooled(encoder, texts):
+    """Compare two means of the tokens' vectors with the encoder's output.
+
+    Returns the tokens of each text, the mask of real tokens (n, t), and for each mean the largest difference, (n,).
+    """
+    tokens, vectors, mask = token_vectors(encoder, texts)  # (n, t, d), (n, t)
+    output = encoder.encode(texts, progress=False)  # (n, d)
+    means = {"real tokens": (vectors * mask[:, :, None]).sum(dim=1), "all tokens": vectors.sum(dim=1)}
+    return tokens, mask, {name: (unit_rows(mean) - output).abs().amax(dim=1) for name, mean in means.items()}
+
+
+def nearest_others(z, rows, count):
+    """Find the nearest other rows of z (n, d) by cosine, for some of its rows: values and indices, (q, count) each."""
+    cosines = relative_representation(z[rows], z)  # (q, n)
+    cosines[torch.arange(len(rows)), rows] = -torch.inf  # a row is not its own neighbour
+    return cosines.topk(count, dim=1)
 
 
 def on_grey(picture) -> Image.Image:

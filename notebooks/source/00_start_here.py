@@ -367,8 +367,8 @@ names = f"{image_encoder.identity.name} × {text_encoder.identity.name}"
 what, chance = f"own caption wins among {CHOICES}", f"chance {1 / CHOICES:.1%}"
 record(f"held-out stamps: {what}, {names}", result, note=chance)
 print(f"{what}: {result} ({chance})")
-print(f"with a shuffled bank: {np.mean(shuffled):.1%}, mean of {SHUFFLES} shuffles")
-print(f"   from {min(shuffled):.1%} to {max(shuffled):.1%}")
+low, high = min(shuffled), max(shuffled)
+print(f"with a shuffled bank: {np.mean(shuffled):.1%}, from {low:.1%} to {high:.1%}")
 
 # %% [markdown]
 # The brackets hold the 95 % interval: how much the number might move with other test
@@ -396,8 +396,8 @@ for row in failures[:1]:
         reasons = contributions(image, text, bank.pairs)
         rows.append((everything.pairs.picture[test[row]], heading, reasons))
     draw.show(draw.deciding_anchors(rows))
-first = [captions[row] for row in failures[:10]]
-print(f"{len(failures)} pictures fail. The first ten:", *first, sep="\n   ")
+first = "; ".join(captions[row] for row in failures[:10])
+print(f"{len(failures)} pictures fail. The first ten: {first}")
 
 # %% [markdown]
 # **What you see.** The same picture twice: above with the caption that won, below with
@@ -427,7 +427,6 @@ my_picture = 0  # 0 to 7: a picture of section 1
 my_labels = ["kangaroo", "dog", "deer", "marsupial"]
 my_labels += ["Australia", "something that jumps"]
 my_template = "a photo of a {}."
-
 mine = model.classify(pictures[[my_picture]], my_labels, templates=[my_template])
 for i in mine.scores[0].argsort(descending=True).tolist():
     print(f"{mine.scores[0, i]:.3f}  {my_labels[i]}")
@@ -476,8 +475,7 @@ show_progress("00")
 #
 # - **50 minutes.** The eight answers and the lamb 5, “The trick” together 10, exercise
 #   00.1 in pairs 8, who decided and exercise 00.2 10, the shuffled bank 10, the deer 5.
-# - **90 minutes.** As above, then the students' own pictures 20. In the last 20 each
-#   pair of students explains a failure by the deciding anchors.
+# - **90 minutes.** Also own pictures 20, and failures, explained by their anchors, 20.
 #
 # ### What students get wrong
 #
@@ -493,7 +491,7 @@ show_progress("00")
 # 1. Why does the shuffled bank fall to chance, although both encoders are as good as
 #    before?
 #
-#    > **Answer.** The encoders know only of each other which picture goes with which
+#    > **Answer.** All that ties the encoders together is which picture goes with which
 #    > caption. After the shuffle, the two descriptions name unrelated anchors.
 #
 # 2. Whose pictures and words are in the bank, and who decides?

@@ -8,15 +8,13 @@
 # - say what identifies an encoder, and why its preprocessing belongs to it;
 # - compute a matrix of cosines and find nearest neighbours with it;
 # - judge by eye and by number whether neighbours make sense;
-# - say which changes of a picture move its embedding, and which do not;
 # - use controls (random weights, colours, shared words) to see what training added;
 # - explain why an image embedding and a text embedding have nothing to compare.
 #
 # **Minutes** {minutes} · **Before this** [00 · Start here](00_start_here.ipynb)
 #
 # **What runs** The stamps of the train and validation splits; the test split stays
-# closed. This takes about 20 seconds on 2 CPU cores, and in the first run a minute or
-# two more.
+# closed. This takes about 20 seconds on 2 CPU cores; the first run longer.
 #
 # </details>
 
@@ -83,16 +81,12 @@ print(f"{n} captioned pictures")
 # %% tags=["hide-input"]
 # Show the identity of both encoders in a table.
 encoders = {"image encoder": image_encoder, "text encoder": text_encoder}
-facts = ["name", "source", "checksum", "preprocessing", "dim", "digest"]
+facts = ["name", "source", "checksum", "preprocessing", "dim"]
 about = {
     column: {fact: str(getattr(encoder.identity, fact)) for fact in facts}
     for column, encoder in encoders.items()
 }
 pd.DataFrame(about)
-
-# %% [markdown]
-# The *checksum* tells the weights, *dim* is the dimension, and the *digest* is a short
-# fingerprint of checksum, preprocessing and dimension.
 
 # %% [markdown]
 # ## 2 · What the encoder sees
@@ -129,9 +123,8 @@ print(f"{tuple(tensor.shape)}, values from {tensor.min():.2f} to {tensor.max():.
 # input of the encoder: always the same small square. The last column is the input
 # without the padding: the ends of long things are gone.
 #
-# The printed line shows the values that really enter: they are no colours any more.
-# Another preparation gives other embeddings, from the same weights and without any
-# error message.
+# The printed line shows the values that really enter. Another preparation gives other
+# embeddings, from the same weights and without any error message.
 
 # %% [markdown]
 # ### Exercise 01.1 · The last step before the encoder
@@ -181,8 +174,7 @@ check_standardise(standardise)
 # %%
 picture_vectors = embed(image_encoder, stamps.pictures)  # (n, d_image)
 caption_vectors = embed(text_encoder, stamps.captions)  # (n, d_text)
-print(f"pictures {tuple(picture_vectors.shape)}")
-print(f"captions {tuple(caption_vectors.shape)}")
+print("pictures", picture_vectors.shape, "captions", caption_vectors.shape)
 
 # %% [markdown]
 # ### Exercise 01.2 · All cosines at once
@@ -289,10 +281,9 @@ draw.show(draw.neighbour_rows(stamps.pictures, stamps.captions, queries, near, v
 
 # %% [markdown]
 # **What you see.** Each row starts with a framed picture. Its nearest neighbours
-# follow, each with its cosine. The captions are printed for you; the encoder did not
-# get them. Most neighbours make sense, some only by shape or by colour: find one of
-# each kind. The order within a row means more than the cosines, which differ from row
-# to row.
+# follow, each with its cosine. The encoder did not get the captions. Most neighbours
+# make sense, some only by shape or by colour: find one of each kind. The order within a
+# row means more than the cosines, which differ from row to row.
 
 # %% [markdown]
 # ## 4 · Neighbours among captions
@@ -318,8 +309,7 @@ draw.show(draw.neighbour_rows(stamps.pictures, stamps.captions, rows, near, valu
 # captions follow. The encoder did not get the pictures. Most neighbours share a
 # meaning, even if they share no word. But spelling has an influence: the printed lines
 # show the tokens, and `##` marks a piece that continues a word. A piece of “seahorse”
-# resembles the token “horse”. The last row shows how much this matters. (If a row names
-# a caption twice, two stamps have the same caption.)
+# resembles the token “horse”. The last row shows how much this matters.
 
 # %% [markdown]
 # ### Exercise 01.4 · From tokens to one vector
@@ -465,9 +455,9 @@ for name, z in embeddings.items():
     first = nearest_others(z, range(n), 1).indices[:, 0]  # (n,): the nearest other
     measures[name] = mean_with_interval(group[first] == group, seed)
 chance = np.mean([(group == g).sum() - 1 for g in group]) / (n - 1)
-xlabel = "nearest neighbour of the same group (% of stamps)"
+label = "nearest neighbour of the same group (% of stamps)"
 meanings = ["picture", "control", "control", "text", "control"]
-draw.show(draw.bars_with_intervals(measures, chance, xlabel, meanings))
+draw.show(draw.bars_with_intervals(measures, chance, label, meanings))
 kind = "same group as the nearest other stamp"
 for name in [*measures][:1] + [*measures][2:4]:  # the encoders and the random weights
     record(f"{kind}, {name}", measures[name], note=f"chance {chance:.1%}")
@@ -636,8 +626,7 @@ series = {
     "picture and its own caption": matrix[diagonal].numpy(),
     "picture and another caption": matrix[~diagonal].numpy(),
 }
-xlabel = "cosine of picture and caption, cut to equal width (no unit)"
-draw.show(draw.cosine_histograms(series, xlabel))
+draw.show(draw.cosine_histograms(series, "cosine, cut to equal width (no unit)"))
 
 # %% [markdown]
 # **What you see.** The solid outline (own captions) and the dashed one (other captions)

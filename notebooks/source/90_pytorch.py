@@ -9,10 +9,11 @@
 # - say along which dimension a sum, a mean or a length is taken;
 # - line up two shapes from the right, and tell whether they fit;
 # - count and choose entries with a comparison;
-# - find the largest entries of each row, and their positions.
+# - find the largest entries of each row, and their positions;
+# - look up every other call that chapters 00 to 05 use.
 #
-# **Minutes** 20 to read, 12 more with the exercises · **Before this** Python: lists,
-# functions, slices such as `x[1:3]`
+# **Minutes** {minutes} · **Before this** Python: lists, functions, slices such as
+# `x[1:3]`
 #
 # **What runs** Small made-up tensors, a second on a CPU.
 #
@@ -23,6 +24,7 @@ profile = "offline"  # no effect in this chapter: no encoder is loaded
 device = "auto"  # no effect in this chapter
 seed = 0  # no effect in this chapter: nothing is drawn at random
 fast = False  # no effect in this chapter: nothing here is slow
+pairs = "stamps"  # no effect in this chapter: no pictures are loaded
 
 # %% tags=["hide-input"]
 # The tools of this chapter. Run this cell; you need not read it.
@@ -39,26 +41,18 @@ from asif_book.checks import check_largest_elsewhere, check_unit_length
 # each **dimension**. A tensor of one dimension is a **vector**. A tensor of two
 # dimensions is a **matrix**: shape (3, 4) means 3 rows and 4 columns.
 #
-# In this book a matrix is usually a list of vectors: row $i$ describes picture $i$ in
-# numbers. Write the shape of each tensor beside its line, as we do. Most errors
-# then show before you run anything.
+# In this book a matrix is usually a list of vectors: row $i$ describes picture $i$.
+# Write the shape of each tensor beside its line, as we do. Most errors then show early.
 
 # %%
 v = torch.tensor([1.0, 2.0, 2.0])  # (3,): a vector
-m = torch.tensor(
-    [
-        [3.0, 4.0, 0.0, 0.0],
-        [1.0, 2.0, 2.0, 4.0],
-        [2.0, -2.0, 1.0, 0.0],
-    ]
-)  # (3, 4): a matrix with 3 rows and 4 columns
-print(v.shape, m.shape)
-print(len(m), "rows")
+rows = [[3.0, 4.0, 0.0, 0.0], [1.0, 2.0, 2.0, 4.0], [2.0, -2.0, 1.0, 0.0]]
+m = torch.tensor(rows)  # (3, 4): a matrix with 3 rows and 4 columns
+print(v.shape, m.shape, len(m), "rows")
 
 # %% [markdown]
-# A single number is a tensor too, of shape (). It may stand in an `if`, like
-# `if total > 0`. `.item()` makes it a Python number.
-# `.tolist()` makes a Python list of any tensor.
+# A single number is a tensor too, of shape (). It may stand in an `if`, like `if total
+# > 0`. `.item()` makes it a Python number. `.tolist()` makes a list of any tensor.
 
 # %%
 total = v.sum()  # ()
@@ -161,7 +155,7 @@ print(square - flat[:, None])  # (3, 3): right: each row gets its own number
 # > **How exercises work.** Replace the line that begins with `raise` by your own code,
 # > run the cell (Shift+Enter), then run the check below it. After a change, run both
 # > again. `z: Tensor` only tells the reader what comes in. The lines in quotes say what
-# > to return. Try before you open the hint.
+# > to return.
 
 # %% [markdown]
 # ### Exercise 90.1 · Rows of length 1
@@ -216,7 +210,6 @@ print(v * v)  # (3,): entry by entry
 print(v @ v, (v * v).sum())  # () twice: the same number
 two = m[:2]  # (2, 4)
 print(m @ two.T)  # (3, 4) @ (4, 2) → (3, 2)
-print(m[2] @ two[1])  # entry (2, 1) of this matrix
 
 # %% [markdown]
 # ## 6 · Comparisons
@@ -251,9 +244,8 @@ print(whole.float().mean())
 # %% [markdown]
 # ## 8 · The largest entries, and where they stand
 #
-# `amax` gives the largest entry, and `argmax` gives its position. `topk(k, dim=1)`
-# gives both for the $k$ largest entries of each row, the largest first: `.values` and
-# `.indices`.
+# `amax` gives the largest entry, and `argmax` its position. `topk(k, dim=1)` gives both
+# for the $k$ largest entries of each row, the largest first: `.values` and `.indices`.
 #
 # **Before you run the next cell:** the first row of `m` is 3, 4, 0, 0. Which three
 # positions does `topk` find in it?
@@ -311,6 +303,56 @@ check_largest_elsewhere(largest_elsewhere)
 #
 # </details>
 
+# %% [markdown]
+# ## 9 · Other calls of the book
+#
+# This section is for looking things up: chapters 00 to 05 use no call of PyTorch that
+# does not stand in this chapter.
+
+# %%
+# Calls that make a tensor.
+print(torch.arange(4), torch.linspace(0, 1, 3))  # whole numbers; equal steps
+print(torch.zeros(2), torch.full((2,), 7.0), torch.zeros_like(v))  # filled
+print(torch.eye(2, dtype=torch.bool))  # (2, 2): `True` on the diagonal
+print(torch.cat([v, v]), torch.stack([v, v]).shape)  # (6,) in a row; (2, 3) as rows
+print(torch.from_numpy(v.numpy()))  # to NumPy, and back
+generator = torch.Generator().manual_seed(0)  # the same random numbers each time
+print(torch.randn(3, generator=generator))  # around 0
+print(torch.randint(6, (3,), generator=generator))  # from 0 to 5
+print(torch.randperm(4, generator=generator))  # a random order of 0, 1, 2, 3
+
+# %%
+# Calls that move entries.
+print(m.reshape(2, 6), m.ravel(), m.numel())  # another shape; one row; how many
+print(m.unflatten(1, (2, 2)).shape, m.transpose(0, 1).shape)  # (3, 2, 2) and (4, 3)
+print(v.flip(0), v.roll(1))  # backwards; one place on, the last one first
+print(square.diag(), square.clone().fill_diagonal_(0))  # (3,); a new diagonal
+above = torch.triu_indices(3, 3, offset=1)  # (2, 3): rows, columns above the diagonal
+print(square[above[0], above[1]])  # (3,)
+
+# %%
+# Calls that choose. The positions of `gather` and `scatter` are others in each row.
+print(m.gather(1, top.indices))  # (3, 3): reads there, so the same as top.values
+print(torch.zeros_like(m).scatter(1, top.indices, top.values))  # (3, 4): writes there
+print(m.masked_fill(~positive, 0), torch.where(positive, m, 0))  # twice the same
+print(positive.any(dim=1), m.bool().all(dim=1))  # (3,): some positive; none is 0
+
+# %%
+# Calls that sort and count.
+print(v.sort(descending=True).values, v.argsort(descending=True))  # entries; positions
+print(m.max(dim=1).indices, m.min(), v.argmin(), v.median())
+print(torch.bincount(torch.tensor([0, 2, 2])))  # how often 0, 1 and 2 occur
+print(v.quantile(0.5), torch.quantile(m, 0.9, dim=1))  # 90 % of a row lie below
+
+# %%
+# Calls that compute.
+print(v.clamp_min(1.5), v.clip(0, 1.5), torch.maximum(v, 3 - v))  # at least; between
+print(m.abs(), torch.nn.functional.normalize(v, dim=0))  # length 1; zeros stay zeros
+print((v / 3).round(decimals=2), torch.allclose(v / 3 * 3, v))  # equal, nearly
+print(torch.tensor([0.0, 60.0]).deg2rad().cos(), v.double().sin())  # angles; float64
+print(torch.corrcoef(m))  # (3, 3): the correlations of the rows
+print(torch.linalg.qr(square).Q)  # (3, 3): columns of length 1 at right angles
+
 # %% [markdown] tags=["progress"]
 # The exercises of this chapter that you have solved so far:
 
@@ -331,8 +373,7 @@ show_progress("90")
 # - `a @ b.T` holds the dot products of all rows with all rows.
 # - The mean of a comparison is a share. `topk` gives values and positions.
 #
-# **What would prove us wrong.** Every comment with a shape in this chapter is a claim.
-# Print the shape, and compare.
+# **What would prove us wrong.** Every comment with a shape is a claim: print the shape.
 #
 # **Where next.** [00 · Start here](00_start_here.ipynb): two models that never met, and
 # a cosine between them.
@@ -340,8 +381,7 @@ show_progress("90")
 # %% [markdown] tags=["teacher"]
 # ### Timing
 #
-# - **At home, 32 minutes.** Before the first session, for students who know only
-#   Python.
+# - **At home.** Before the first session, for students who know only Python.
 # - **In class, 50 minutes.** Sections 1 to 3 with all predictions aloud 15, section 4
 #   at the board 10, exercise 90.1 in pairs 6, sections 5 to 8 13, exercise 90.2 6.
 #
@@ -351,11 +391,9 @@ show_progress("90")
 #   and leaves one number for each column. Ask which dimension disappears.
 # - *Shapes lined up from the left.* (3, 4) and (3,) look as if they fit. Let them write
 #   the two shapes one below the other, from the right.
-# - *It ran, so it is right.* A square matrix divides by a vector of the wrong
-#   direction. Let them try 90.1 with a matrix that is not square.
 # - *“0 is small enough.”* It is not, if the other entries are negative.
 # - *Working on the input.* `scores[:, 0] = 0` in a function changes the caller's
-#   matrix. Ask for `m` before and after the call.
+#   matrix.
 #
 # ### Discussion
 #
@@ -363,9 +401,3 @@ show_progress("90")
 #
 #    > **Answer.** A size of 1 can be stretched in one way only. Two entries beside four
 #    > could be repeated one after the other, or in turns. PyTorch does not guess.
-#
-# 2. Why are loops over rows avoided here?
-#
-#    > **Answer.** A loop runs Python once for each row. A matrix product runs compiled
-#    > code once, for all rows, and says in one line what is meant. With few rows both
-#    > are fast enough.

@@ -12,13 +12,16 @@ from asif_book.lessons import (
     draw_rivals,
     effect_left,
     encoder_views,
+    first_task,
     misplaced,
+    nearest_others,
+    pooled,
     random_rotation,
     token_vectors,
     twins,
     word_pieces,
 )
-from asif_lib.datasets.pairs import Pairs
+from asif_lib.datasets.pairs import Pairs, load_pairs
 from asif_lib.encoders.pictures import PictureFile
 from asif_lib.evaluation.benchmark.control_encoders import colour_histogram
 from asif_lib.evaluation.neighbours import mutual_neighbours
@@ -27,6 +30,27 @@ from asif_lib.relative import unit_rows
 
 def generator():
     return torch.Generator().manual_seed(0)
+
+
+def test_the_first_task_of_other_pairs_has_a_label_for_each_caption():
+    captions = ["A cat.", "A cat.", "Hund", "An owl."]
+    splits = {"train": [0], "validation": [], "test": [1, 0, 2, 3]}
+    pairs = Pairs("class", [None] * 4, captions, list("abcd"), [""] * 4, splits)
+    assert first_task(pairs) == ([1, 2, 3], ["cat", "Hund", "owl"])
+
+
+def test_the_first_task_of_the_stamps_names_what_their_captions_name():
+    pairs = load_pairs("stamps")
+    rows, labels = first_task(pairs)
+    assert len(set(rows)) == len(labels) == 8 and set(rows) <= set(pairs.splits["test"])
+    assert all(label.split()[-1] in pairs.captions[row].lower() for row, label in zip(rows, labels, strict=True))
+
+
+def test_a_row_is_not_among_its_nearest_others():
+    z = torch.eye(3)[[0, 0, 1, 2]] + 0.1 * torch.eye(3)[[1, 1, 2, 0]]
+    values, near = nearest_others(z, [1, 2], 3)
+    assert near[:, 0].tolist() == [0, 0] and values[0, 0] == pytest.approx(1)
+    assert sorted(near[1].tolist()) == [0, 1, 3]
 
 
 def test_rivals_have_other_captions():
@@ -60,6 +84,8 @@ def test_the_mean_of_the_real_tokens_is_the_encoders_output(text_encoder):
     assert mask[0].sum() < mask[1].sum() == mask.shape[1]
     mean = (vectors * mask[:, :, None]).sum(dim=1) / mask.sum(dim=1, keepdim=True)
     assert torch.allclose(unit_rows(mean), text_encoder.encode(texts, progress=False), atol=1e-5)
+    *_, gaps = pooled(text_encoder, texts)
+    assert gaps["real tokens"].max() < 1e-5 < 0.1 < gaps["all tokens"][0]
 
 
 def test_changes_of_a_picture_keep_its_size():

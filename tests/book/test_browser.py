@@ -13,7 +13,6 @@ import nbformat
 import pytest
 from playwright.sync_api import expect
 
-from asif_book.contents import METHOD
 from asif_book.progress import VARIABLE, load_progress
 from asif_lib.files import ROOT, build_dir, cache_dir
 
@@ -54,9 +53,8 @@ def lab(browser, tmp_path_factory):
     """A JupyterLab of the tests' own, with copies of the notebooks; `browser` comes first, to skip without one."""
     home = tmp_path_factory.mktemp("lab")
     folder = home / "notebooks"
-    (folder / METHOD).parent.mkdir(parents=True)
-    for name in (CHAPTER, METHOD):  # as `make lab` copies them
-        shutil.copy(ROOT / "notebooks" / name, folder / name)
+    folder.mkdir()
+    shutil.copy(ROOT / "notebooks" / CHAPTER, folder / CHAPTER)
     metadata = nbformat.read(folder / CHAPTER, as_version=4).metadata
     cells = [nbformat.v4.new_code_cell(text.strip()) for text in WIDGETS]
     nbformat.write(nbformat.v4.new_notebook(cells=cells, metadata=metadata), folder / "widgets.ipynb")
@@ -203,6 +201,13 @@ def test_folded_cells_say_what_they_do(chapter):
     labels = chapter.page.locator(".jp-InputPlaceholder").all_text_contents()
     assert "# Draw one anchor of each of twelve groups." in labels and len(labels) >= 8
     assert all(label.startswith("# ") for label in labels)
+
+
+def test_an_anchor_that_is_unticked_turns_the_answer(chapter):
+    decision = chapter.page.locator(".asif-ledger")
+    decision.get_by_role("status").filter(has_text="The answer is “sheep”.").wait_for()
+    decision.get_by_label("Keep A baby sheep (a lamb).").uncheck()
+    decision.get_by_role("status").filter(has_text="1 anchor is out. The answer is “kangaroo”.").wait_for()
 
 
 def test_exercise_is_solved_with_the_keyboard_and_remembered(chapter, lab):

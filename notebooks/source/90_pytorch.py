@@ -163,7 +163,7 @@ print(square - flat[:, None])  # (3, 3): right: each row gets its own number
 # **Difficulty** ●○○○○ · **Minutes** 6
 #
 # Divide each row of a matrix by its own length, so that each row has length 1. No row
-# is all zeros. Use no loop.
+# is all zeros. You need no loop.
 
 
 # %% tags=["exercise"]
@@ -268,7 +268,7 @@ print(top.indices)  # (3, 3), int64
 # A model gives each picture (row) a score for each label (column). Which label would
 # win if one label were forbidden? Return, for each row, the position of the largest
 # entry in another column than `column`. The positions are those of the whole matrix.
-# The entries of a row are all different, and may be negative. Use no loop.
+# The entries of a row are all different, and may be negative. You need no loop.
 
 
 # %% tags=["exercise"]
@@ -311,7 +311,8 @@ check_largest_elsewhere(largest_elsewhere)
 
 # %%
 # Calls that make a tensor.
-print(torch.arange(4), torch.linspace(0, 1, 3))  # whole numbers; equal steps
+six = torch.arange(6)  # (6,): 0, 1, …, 5
+print(six, torch.linspace(0, 1, 3))  # whole numbers; equal steps
 print(torch.zeros(2), torch.full((2,), 7.0), torch.zeros_like(v))  # filled
 print(torch.eye(2, dtype=torch.bool))  # (2, 2): `True` on the diagonal
 print(torch.cat([v, v]), torch.stack([v, v]).shape)  # (6,) in a row; (2, 3) as rows
@@ -323,7 +324,7 @@ print(torch.randperm(4, generator=generator))  # a random order of 0, 1, 2, 3
 
 # %%
 # Calls that move entries.
-print(m.reshape(2, 6), m.ravel(), m.numel())  # another shape; one row; how many
+print(six.reshape(2, 3), m.ravel().shape, m.numel())  # other shapes; how many
 print(m.unflatten(1, (2, 2)).shape, m.transpose(0, 1).shape)  # (3, 2, 2) and (4, 3)
 print(v.flip(0), v.roll(1))  # backwards; one place on, the last one first
 print(square.diag(), square.clone().fill_diagonal_(0))  # (3,); a new diagonal
@@ -334,7 +335,7 @@ print(square[above[0], above[1]])  # (3,)
 # Calls that choose. The positions of `gather` and `scatter` are others in each row.
 print(m.gather(1, top.indices))  # (3, 3): reads there, so the same as top.values
 print(torch.zeros_like(m).scatter(1, top.indices, top.values))  # (3, 4): writes there
-print(m.masked_fill(~positive, 0), torch.where(positive, m, 0))  # twice the same
+print(v.masked_fill(v < 2, 0), torch.where(v < 2, 0, v))  # twice the same
 print(positive.any(dim=1), m.bool().all(dim=1))  # (3,): some positive; none is 0
 
 # %%
@@ -346,8 +347,9 @@ print(v.quantile(0.5), torch.quantile(m, 0.9, dim=1))  # 90 % of a row lie below
 
 # %%
 # Calls that compute.
-print(v.clamp_min(1.5), v.clip(0, 1.5), torch.maximum(v, 3 - v))  # at least; between
-print(m.abs(), torch.nn.functional.normalize(v, dim=0))  # length 1; zeros stay zeros
+print(v.clamp_min(1.5), v.clip(0, 1.5), m.abs())  # at least 1.5; between 0 and 1.5
+print(torch.maximum(v, 3 - v))  # entry by entry the larger
+print(torch.nn.functional.normalize(v, dim=0))  # length 1; zeros stay zeros
 print((v / 3).round(decimals=2), torch.allclose(v / 3 * 3, v))  # equal, nearly
 print(torch.tensor([0.0, 60.0]).deg2rad().cos(), v.double().sin())  # angles; float64
 print(torch.corrcoef(m))  # (3, 3): the correlations of the rows

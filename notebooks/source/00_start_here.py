@@ -98,8 +98,7 @@ draw.score_ledger(other, *asked, two, other.prompts(two))
 # **What you see.** Without the lamb the answer is “kangaroo”. Nothing was trained: you
 # took one pair out of a list. The other rows change a little, because the model keeps
 # other anchors in its place and scales again. (We chose an example in which one anchor
-# decides. Here all other stamps are anchors.) The rest of this chapter explains this
-# table.
+# decides. Here all other stamps are anchors.) The chapter now explains this table.
 
 # %% [markdown] tags=["core"]
 # ## 3 · Two strangers and a phrase book
@@ -109,8 +108,8 @@ draw.score_ledger(other, *asked, two, other.prompts(two))
 #
 # The image encoder learned to sort photographs into numbered classes. It got only the
 # numbers, never a word. The text encoder learned to put sentences of similar meaning
-# close together. Some were captions, but it never saw a picture. Their embeddings need
-# not even have the same length:
+# close together. Some of them were captions, but it never saw a picture. Their
+# embeddings need not even have the same length:
 
 # %%
 for name, encoder in encoders.items():
@@ -166,6 +165,7 @@ draw.method_picture(with_one, stamps.ids[shown[0]], f"a photo of a {labels[0]}."
 kept = [vectors.to_dense() > 0 for vectors in (pictures, texts)]  # (8, n) bool each
 both = (kept[0] & kept[1]).sum(dim=1).float().mean()  # (): mean of the 8 pictures
 counts = [side.sum(dim=1).float() for side in kept]  # (8,) each
+# the words keep a tenth of the bank: by luck a tenth of what the picture keeps
 by_chance = (counts[0] * counts[1]).mean() / len(bank)
 print(f"each side keeps {counts[0].mean():.0f} of {len(bank)} anchors")
 print(f"kept by both: {both:.1f}; by two unrelated choices: {by_chance:.1f}")
@@ -278,8 +278,7 @@ draw.show(draw.deciding_anchors(rows))
 # the largest contributions, each with its share of the score. Other anchors hold the
 # rest. The printed lines compare each score with the sum of its contributions.
 #
-# Some reasons are the ones that you would give. Others are odd: the answer is right for
-# a weak reason.
+# Some reasons are good. Others are odd: the answer is right for a weak reason.
 
 # %% [markdown]
 # ### Exercise 00.2 · Shares of a score
@@ -406,7 +405,7 @@ print(f"{len(failures)} pictures fail. The first ten: {first}")
 # anchor is good on both sides, weak anchors decide.
 
 # %% [markdown] tags=["core"]
-# ## 8 · Your turn, and a kangaroo that became a deer
+# ## 8 · Your turn, and the story of this book
 #
 # Try a picture of your own, from a file or the camera, with labels of your own. The
 # pictures stay on this machine.
@@ -439,9 +438,9 @@ for i in mine.scores[0].argsort(descending=True).tolist():
 # Try other labels, and another template. If all labels miss, the scores get small, but
 # one still wins: the model has no “none of these”.
 #
-# **This kangaroo is the story of the book.** Chapter 06 asks which anchors said “deer”,
-# and what it costs to take them out. Chapter 07 adds one pair, and the kangaroo is a
-# kangaroo again. Chapter 08 asks what such an edit costs at 1.6 million pairs.
+# **This kangaroo is the story of this book.** Chapter 06 asks which anchors said
+# “deer”, and what it costs to take them out. Chapter 07 adds one pair, and the kangaroo
+# is a kangaroo again. Chapter 08 asks what such an edit costs at 1.6 million pairs.
 
 # %% [markdown] tags=["progress"]
 # The exercises of this chapter that you have solved so far:

@@ -14,7 +14,7 @@
 # **Minutes** {minutes} · **Before this** [00 · Start here](00_start_here.ipynb)
 #
 # **What runs** The stamps of the train and validation splits; the test split stays
-# closed. This takes about 20 seconds on 2 CPU cores; the first run longer.
+# closed. About 20 seconds on 2 CPU cores; the first run longer.
 #
 # </details>
 
@@ -667,7 +667,7 @@ show_progress("01")
 #
 # - **50 minutes.** Identity and preprocessing 10 (exercise 01.1 together), cosines and
 #   neighbours 15 (01.2 in pairs), the controls 10 (predict aloud), across the two 10,
-#   questions 5. Home: 01.3, 01.4.
+#   questions 5.
 # - **90 minutes.** As above, with 01.3 and 01.5 in class and “What an encoder minds” as
 #   a bet. Home: 01.4, and 01.6 as a contest: move the pixels as far as you can at a
 #   cosine of 0.95.

@@ -9,8 +9,7 @@
 # - say along which dimension a sum, a mean or a length is taken;
 # - line up two shapes from the right, and tell whether they fit;
 # - count and choose entries with a comparison;
-# - find the largest entries of each row, and their positions;
-# - look up every other call that chapters 00 to 05 use.
+# - find the largest entries of each row, and their positions.
 #
 # **Minutes** {minutes} · **Before this** Python: lists, functions, slices such as
 # `x[1:3]`
@@ -101,7 +100,6 @@ print(copy[0], m[0], sep="\n")
 print(m.sum())  # (): of all entries
 print(m.sum(dim=0))  # (4,): one number for each column
 print(m.sum(dim=1))  # (3,): one number for each row
-print(m.mean(dim=1))  # (3,)
 
 # %% [markdown]
 # `norm` is the **length** of a vector: the square root of the sum of the squared
@@ -371,8 +369,7 @@ show_progress("90")
 #   one in each row.
 # - `dim=1` runs along the rows, and leaves one number for each row. `keepdim=True`
 #   keeps the result a column.
-# - Shapes are lined up from the right; a size of 1 is stretched.
-# - `a @ b.T` holds the dot products of all rows with all rows.
+# - Shapes are lined up from the right. `a @ b.T` holds all dot products of rows.
 # - The mean of a comparison is a share. `topk` gives values and positions.
 #
 # **What would prove us wrong.** Every comment with a shape is a claim: print the shape.
@@ -383,9 +380,8 @@ show_progress("90")
 # %% [markdown] tags=["teacher"]
 # ### Timing
 #
-# - **At home.** Before the first session, for students who know only Python.
-# - **In class, 50 minutes.** Sections 1 to 3 with all predictions aloud 15, section 4
-#   at the board 10, exercise 90.1 in pairs 6, sections 5 to 8 13, exercise 90.2 6.
+# - **In class, 50 minutes,** or at home. Sections 1 to 3 with predictions aloud 15,
+#   section 4 at the board 10, 90.1 in pairs 6, sections 5 to 8 13, 90.2 6.
 #
 # ### What students get wrong
 #

@@ -70,16 +70,8 @@ def first_held_out(pairs, id=STRANGER) -> int:
     return pairs.ids.index(id) if id in pairs.ids else pairs.splits["test"][0]
 
 
-STAMP_NOUNS = {
-    "animals": "kangaroo",
-    "clothes": "cowboy hat",
-    "food": "green pepper",
-    "hobbies": "drum",
-    "household": "mallet",
-    "people": "man in a suit",
-    "plants": "desert rose",
-    "vehicles": "sailboat",
-}
+STAMP_NOUNS = {"animals": "kangaroo", "clothes": "cowboy hat", "food": "green pepper", "hobbies": "drum"}
+STAMP_NOUNS |= {"household": "mallet", "people": "man in a suit", "plants": "desert rose", "vehicles": "sailboat"}
 """Noun in the caption of the first test picture of each of eight groups of stamps."""
 
 

@@ -17,8 +17,7 @@
 #   pictures, and turn scores into probabilities.
 #
 # **Minutes** {minutes} · **Before this** [04 · Sparsification](04_sparsification.ipynb)
-#
-# **What runs** All stamps, and some thousand pictures of Fashion-MNIST. About 25
+# · **What runs** All stamps, and some thousand pictures of Fashion-MNIST: about 25
 # seconds on 2 CPU cores, once the embeddings are in the cache.
 #
 # </details>
@@ -34,7 +33,6 @@ fast = False  # True: fewer pictures, seeds and settings
 # The tools of this chapter. You need not read this cell; run it.
 from collections import Counter
 from collections.abc import Callable
-from textwrap import fill
 
 import numpy as np
 import pandas as pd
@@ -77,8 +75,7 @@ from asif_book.lessons import (
 
 image_encoder, text_encoder, stamps, everything = open_chapter(profile, device, pairs)
 train, validation, test = (stamps.splits[s] for s in ("train", "validation", "test"))
-print(f"{len(train)} stamps for training, {len(validation)} for validation")
-print(f"{len(test)} for the test")
+print(f"stamps: {len(train)} train, {len(validation)} validation, {len(test)} test")
 
 # %% tags=["hide-input"]
 # Draw eight answers of a model with the settings of chapter 04.
@@ -132,8 +129,7 @@ board["05 · test stamps as questions"] = first_place(small_bank, test)
 board["05 · and validation stamps as anchors"] = first_place(bank, test)
 xlabel = "R@1, picture → caption, with 95 % interval"
 draw.show(draw.interval_dots({"stamps": board}, xlabel=xlabel, chance=chance))
-for name, measure in board.items():
-    print(f"{name}: {measure}")
+print("\n".join(f"{name}: {measure}" for name, measure in board.items()))
 
 # %% [markdown]
 # **What you see.** The first step asks other questions: these happen to be a little
@@ -232,16 +228,14 @@ from scipy.stats import hypergeom
 rights = same.sum(dim=1).numpy()  # right answers of each question
 for k in (1, 10):
     chance = hypergeom.sf(0, len(test), rights, k).mean()
-    dots = {
-        way: {m: mean_with_interval(place[m, way] < k, seed) for m in methods}
-        for way in WAYS
-    }
+    dots = {way: {} for way in WAYS}
+    for (m, way), places in place.items():
+        dots[way][m] = mean_with_interval(places < k, seed)
     xlabel = f"R@{k} on held-out stamps, with 95 % interval"
     draw.show(draw.interval_dots(dots, xlabel=xlabel, chance=chance))
-    asif = dots[WAYS[0]]["ASIF"]
-    print(f"ASIF, {WAYS[0]}, R@{k}: {asif}; chance {chance:.1%}")
-    name = f"held-out stamps, caption among 150, R@{k}"
-    record(name, asif, note=f"chance {chance:.1%}")
+    asif, note = dots[WAYS[0]]["ASIF"], f"chance {chance:.1%}"
+    print(f"ASIF, {WAYS[0]}, R@{k}: {asif}; {note}")
+    record(f"held-out stamps, caption among 150, R@{k}", asif, note=note)
 
 # %% [markdown]
 # **What you see.** All dots stand far to the right of **chance**, the result of a
@@ -268,20 +262,16 @@ print(f"R@1, the anchors' captions shuffled: {mean_with_interval(wrong_pairs, se
 # %% [markdown]
 # **What you see.** R@1 falls for new captions, but not to chance. With shuffled
 # captions, it is about chance. Below each picture stands the caption that ASIF puts
-# first: ✔ right, ✘ wrong. The right one follows in brackets.
+# first; after a ✘ the right one follows.
 
 # %% tags=["hide-input"]
 # Draw four right answers and four wrong ones.
-answers = scores["ASIF"].argmax(dim=1).tolist()
+answers = scores["ASIF"].argmax(dim=1).numpy()  # (150,)
 order = np.random.default_rng(seed).permutation(len(test))
 shown = [i for i in order if first[i]][:4] + [i for i in order if not first[i]][:4]
-titles = [f"{'✔' if first[i] else '✘'} {test_captions[answers[i]]}" for i in shown]
-titles = [
-    title if first[i] else f"{title} ({test_captions[i]})"
-    for title, i in zip(titles, shown, strict=True)
-]
+said, own = ([test_captions[i] for i in rows] for rows in (answers[shown], shown))
 pictures = [stamps.pictures[test[i]] for i in shown]
-draw.show(draw.show_pictures(pictures, titles, columns=4))
+draw.show(draw.labelled_pictures(pictures, said, own, columns=4))
 
 # %% [markdown]
 # ### Exercise 05.1 · Recall with ties
@@ -367,8 +357,8 @@ for share in (1 / 16, 1 / 4, 1):
     shown[f"{len(some)} questions"] = mean_with_interval(some, seed)
 xlabel = "R@1 of ASIF, picture → caption, with 95 % interval"
 draw.show(draw.interval_dots({"test stamps": shown}, xlabel=xlabel))
-for name, measure in shown.items():
-    print(f"{name}: {100 * (measure.high - measure.low):.0f} points wide")
+widths = [f"{100 * (m.high - m.low):.0f} points" for m in shown.values()]
+print("width of the intervals:", ", ".join(widths))
 
 # %% [markdown]
 # **What you see.** Each row has about four times as many questions as the row above,
@@ -407,8 +397,7 @@ check_bootstrap(my_interval)
 # <details><summary>Hint</summary>
 #
 # `torch.randint(n, (resamples, n), generator=…)` draws positions with replacement, one
-# row for each resample. Indexing with it gives all resamples at once: `items[draws]`.
-# Then take a mean for each row, and `torch.quantile`.
+# row for each resample. `items[draws]` gives all resamples at once.
 #
 # </details>
 # <details><summary>What you should see</summary>
@@ -445,9 +434,8 @@ gaps = pd.DataFrame(
 count = gaps.map(lambda gap: gap.low > 0).sum(axis=1)
 words = ", ".join(f"{name} {n}" for name, n in count.items())
 print(f"intervals above 0 (ASIF is ahead), of 4 for each baseline: {words}")
-gaps.style.format(in_points).map(
-    lambda gap: "font-weight: bold" if gap.low > 0 or gap.high < 0 else ""
-)
+bold = "font-weight: bold"
+gaps.style.format(in_points).map(lambda gap: bold * (gap.low > 0 or gap.high < 0))
 
 # %% [markdown]
 # **What you see.** A square is a question. In the table, the intervals in bold exclude
@@ -478,8 +466,7 @@ def my_comparison(
     ### BEGIN SOLUTION
     difference = a - b
     generator = torch.Generator().manual_seed(seed)
-    n = len(difference)
-    draws = torch.randint(n, (resamples, n), generator=generator)
+    draws = torch.randint(len(a), (resamples, len(a)), generator=generator)
     means = difference[draws].mean(dim=1)
     low, high = torch.quantile(means, torch.tensor([0.025, 0.975]))
     return float(difference.mean()), float(low), float(high)
@@ -514,10 +501,9 @@ from asif_lib.evaluation import Measure
 def unpaired_difference(a, b):
     """The interval that forgets the pairing of the questions; for comparison only."""
     rng = np.random.default_rng(seed)
-    draws = (x[rng.integers(len(x), size=(2_000, len(x)))] for x in (a, b))
-    means = [drawn.mean(axis=1) for drawn in draws]  # (2000,) each
-    low, high = np.quantile(means[0] - means[1], [0.025, 0.975])
-    return Measure(np.mean(a) - np.mean(b), low, high, len(a))
+    one, other = (x[rng.integers(len(x), size=(2_000, len(x)))] for x in (a, b))
+    ends = np.quantile(one.mean(axis=1) - other.mean(axis=1), [0.025, 0.975])
+    return Measure(np.mean(a) - np.mean(b), *ends, len(a))
 
 
 gaps = {"paired": {}, "unpaired": {}}
@@ -611,9 +597,8 @@ check_average_templates(my_zero_shot)
 # </details>
 # <details><summary>What you should see</summary>
 #
-# A ✔ verdict. With $m = 1$ the answer is the largest score of each row. **Now break
-# it:** reshape to `(len(scores), m, c)` and average over `dim=1`; the check knows this
-# mistake. With $c = m$ not even the shape would tell you.
+# A ✔ verdict. **Now break it:** reshape to `(len(scores), m, c)` and average over
+# `dim=1`. With $c = m$ not even the shape would tell you.
 #
 # </details>
 
@@ -632,8 +617,7 @@ check_average_templates(my_zero_shot)
 # %% tags=["hide-input"]
 # Compare the templates on the validation split, and choose one.
 sizes = Counter(names[i] for i in test)
-print("test stamps of each class:")
-print(fill(", ".join(f"{c} {sizes[c]}" for c in classes), 80))
+print("test stamps of each class:", {name: sizes[name] for name in classes})
 TEMPLATES = {
     "name alone": ("{}",),
     "a …": ("a {}.",),
@@ -658,8 +642,7 @@ xlabel = f"accuracy on {len(asked)} validation stamps, with 95 % interval"
 draw.show(draw.interval_dots(by_template, xlabel=xlabel))
 values = {name: measure.value for name, measure in by_template["mean"].items()}
 best = max(values, key=values.get)  # of equals, the first in the list
-tied = [name for name in values if values[name] == values[best] and name != best]
-print(f"chosen, with the mean: {best}; tied with it: {', '.join(tied) or 'no other'}")
+print(f"chosen, with the mean: {best}")
 
 # %% [markdown]
 # **What you see.** On these few stamps, the wording matters little. We take the best
@@ -684,12 +667,11 @@ def zero_shot(similarity, z, classes, templates):
 
 asked, labels = with_classes(stamps, test, classes)
 z = everything.image[asked]  # (88, 1280)
-predicted = {
-    name: zero_shot(method.similarity, z, classes, TEMPLATES[best])
-    for name, method in methods.items()
-}
-among_anchors = Counter(names[i] for i in train + validation)
-frequent = max(classes, key=lambda name: among_anchors[name])
+predicted = {}
+for name, method in methods.items():
+    predicted[name] = zero_shot(method.similarity, z, classes, TEMPLATES[best])
+sizes = Counter(names[i] for i in train + validation)
+frequent = max(classes, key=lambda name: sizes[name])
 predicted[f"always “{frequent}”"] = np.full(len(labels), classes.index(frequent))
 measured = {name: accuracy(guess, labels, seed) for name, guess in predicted.items()}
 
@@ -703,9 +685,8 @@ draw.show(draw.interval_dots({"test stamps": measured}, xlabel=xlabel, chance=ch
 name = f"held-out stamps, zero-shot, {len(classes)} classes"
 record(name, measured["ASIF"], note=f"chance {chance:.1%}")
 right = {name: np.asarray(guess) == labels for name, guess in predicted.items()}
-print(f"ASIF: {measured['ASIF']}")
-gap = paired_difference(right["ASIF"], right["ridge"], seed)
-print(f"ASIF minus ridge: {in_points(gap)}")
+gap = in_points(paired_difference(right["ASIF"], right["ridge"], seed))
+print(f"ASIF: {measured['ASIF']}; ASIF minus ridge: {gap}")
 only_asif, only_ridge, p_value = mcnemar(right["ASIF"], right["ridge"])
 print(f"  only ASIF right {only_asif}, only ridge {only_ridge}; p-value {p_value:.3f}")
 on_stamps = model.classify(z, classes, templates=TEMPLATES[best])
@@ -739,7 +720,7 @@ if len(wrong):
 # %% [markdown]
 # ### Your own picture
 #
-# First comes an example. Each label has its score, and below it stand the anchors that
+# First comes an example: the scores of the labels, and below them the anchors that
 # decided. Then drop a picture of your own. Nothing leaves this machine. (It needs a
 # running kernel.)
 #
@@ -763,15 +744,14 @@ your_picture(model, my_labels, template=DEFAULT_TEMPLATE, pictures=anchor_pictur
 
 # %% [markdown]
 # **What you see.** A score is never a probability (section 8 makes one of it). The
-# model must choose among your labels. Look at the anchors under the scores: was it
-# right for a good reason?
+# model must choose among your labels. Was it right for a good reason?
 
 # %% [markdown]
 # ## 7 · Pictures of another kind
 #
 # Fashion-MNIST holds small grey pictures of clothing in ten classes, **white on
-# black**. The stamps stand on white. So we swap light and dark, and measure on the
-# validation split whether that helps. All stamps are anchors here.
+# black**. The stamps stand on white. So we swap light and dark, if that helps on the
+# validation split. All stamps are anchors here.
 #
 # **Before you run the next cell:** chance is one in ten. What accuracy do you expect?
 
@@ -818,8 +798,7 @@ xlabel = f"zero-shot accuracy, Fashion-MNIST, {len(sample)} test pictures"
 draw.show(draw.interval_dots({"test pictures": measured}, xlabel=xlabel, chance=0.1))
 counts = confusion_of(answer, sample.labels)[fashion.classes].to_numpy()  # (10, 10)
 draw.show(draw.confusion_matrix(counts, fashion.classes))
-worn = sum(group.startswith("clothes") for group in stamps.groups)
-print(f"stamps in the folder clothes: {worn} of {len(stamps)}")
+print("stamps of clothes:", sum(group.startswith("clothes") for group in stamps.groups))
 
 # %% [markdown]
 # **What you see.** ASIF is better than chance, but the accuracy is low. Ridge, CCA and
@@ -837,11 +816,7 @@ turned = [inverted(picture) for picture in sealed.pictures]
 z_sealed = embed(image_encoder, turned, progress=False)  # (500, 1280)
 validation_set, test_set = (z_tried, tried.labels), (z_sealed, sealed.labels)
 task = WordingTask(full_model, fashion.classes, validation_set, test_set)
-print(f"{len(tried)} pictures to choose by, {len(sealed)} sealed")
-print(f"opened {task.looks} times")
-print("the classes:", ", ".join(fashion.classes))
-levels = [f"{task.confidence(look):.1%}" for look in (1, 2, 3)]
-print("interval at look 1, 2, 3:", ", ".join(levels))
+print(f"{len(tried)} pictures to choose by, {len(sealed)} sealed: {fashion.classes}")
 
 # %% [markdown]
 # ### Exercise 05.6 · A wording that helps
@@ -946,7 +921,7 @@ for name, (asif, s, true) in asked.items():
     sure[f"{name}, T = 1"] = probabilities(s, 1).amax(dim=1).numpy()
     sure[name] = probabilities(s, t).amax(dim=1).numpy()
     correct[name] = correct[f"{name}, T = 1"] = s.argmax(dim=1).numpy() == true
-shown = ["stamps", "Fashion-MNIST", "stamps, T = 1"]
+shown = (*asked, "stamps, T = 1")
 tables = {name: reliability(sure[name], correct[name]) for name in shown}
 curves = {name: coverage_curve(sure[name], correct[name]) for name in asked}
 draw.show(draw.trust_curves(tables, curves))
@@ -1003,13 +978,11 @@ show_progress("05")
 #   and error bars. Ask: what if both methods fail on the same 40 questions?
 # - *"The interval holds 0, so the methods are equally good."* Ask how long the interval
 #   is, and how long it would be with four times as many questions (half as long).
-# - *"A tie is half right."* A defensible rule, but then say so; ours is the strict one.
-#   Ask what the silent model would get under each rule.
+# - *"A tie is half right."* Ask what the silent model would get under each rule.
 # - *"Validation said +3 points, so it is +3 points."* Seen in 05.6. Ask for the paired
 #   interval on validation itself, and how many wordings were tried.
-# - *"The score is a probability."* Seen with the students' own pictures. Ask what
-#   happens to the scores when a label is added (nothing), and what would happen to
-#   probabilities.
+# - *"The score is a probability."* Ask what happens to the scores when a label is added
+#   (nothing), and what would happen to probabilities.
 # - *"It is 95 % sure, so the picture shows one of the labels."* Seen in section 8. Ask
 #   for the labels "pencil" and "spoon", and a picture of a horse: the probabilities add
 #   up to 1 all the same.
@@ -1019,10 +992,9 @@ show_progress("05")
 # 1. Is it fair to count a caption as wrong if it describes the picture as well as its
 #    own?
 #
-# > **Answer.** The data have one caption for each picture and cannot know. Recall@10
-# > softens it, and equal captions count as right here. The rest is a known defect of
-# > retrieval benchmarks. It is the same for all methods, so comparisons suffer less
-# > from it than absolute numbers.
+# > **Answer.** The data have one caption for each picture and cannot know. R@10 softens
+# > it. The defect is the same for all methods, so comparisons suffer less from it than
+# > absolute numbers.
 #
 # 2. ASIF is behind ridge on Fashion-MNIST. Why might one still prefer it?
 #

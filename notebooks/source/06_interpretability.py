@@ -10,9 +10,8 @@
 # <details><summary>Goals, minutes, what runs</summary>
 #
 # - take a wrong decision apart, anchor by anchor;
-# - remove anchors from the bank, exactly, and say what the repair costs;
+# - remove anchors, exactly, and say what the repair costs;
 # - measure whether the named anchors really decide;
-# - find the anchors that are in many vectors, or in none;
 # - plant wrong captions in a bank, and find them again;
 # - set an alarm for pictures that are unlike all anchors.
 #
@@ -20,7 +19,7 @@
 # Sparsification](04_sparsification.ipynb); for section 4 and the following also [05 ·
 # Zero-shot evaluation](05_zero_shot.ipynb) · **What runs** All stamps, and some hundred
 # pictures of Fashion-MNIST: about 30 seconds on 2 CPU cores, once the embeddings are in
-# the cache. $k$ and $p$ stay as they were chosen in chapter 05.
+# the cache.
 #
 # </details>
 
@@ -95,16 +94,16 @@ draw.show(draw.labelled_pictures([picture], [answer], [labels[right]]))
 # because all settings of the model stay.
 #
 # Each label stands in a sentence, its **prompt**: “a photo of a deer.” The score of
-# picture and label is the cosine of two sparse vectors of length 1: the sum of $x_i \,
+# picture and prompt is the cosine of two sparse vectors of length 1: the sum of $x_i \,
 # y_i$ over all anchors $i$. Each term is the **contribution** of one anchor. It is
 # above 0 if the picture resembles the anchor's picture *and* the prompt resembles its
 # caption.
 #
-# The next table is the **ledger** of this decision. A row is an anchor with its entry
-# in the picture's vector (blue ●). Beside it stands its product with each prompt
-# (vermilion ■), also as a green bar. The last row holds both sums, with a ring around
-# the answer. Untick a row, and its anchor leaves the model: other anchors enter, and
-# all entries are normalised again. (The boxes need no kernel.)
+# The next table is the **ledger** of this decision. A row is an anchor: its entry in
+# the picture's vector (blue ●), and its product with each prompt (vermilion ■), also as
+# a green bar. The last row holds both sums, with a ring around the answer. Untick a
+# row, and its anchor leaves the model: other anchors enter, and all entries are
+# normalised again.
 #
 # **Before you run the next cell:** which anchors will speak for “deer”? In chapter 00,
 # one unticked anchor turned an answer. Will one be enough here?
@@ -128,10 +127,10 @@ for i in both:
 
 # %% [markdown]
 # **What you see.** The contributions add up to the score, to the last printed digit:
-# the explanation *is* the computation. It is shorter than the vector, because an anchor
-# contributes only if *both* sides hold it. A doe speaks first for “deer”, then other
-# animals with hoofs: an antelope, cows, a bison. Nearly half of “kangaroo” comes from
-# one anchor. Untick the doe: the sums come closer, and the ring stays.
+# the explanation *is* the computation. An anchor contributes only if *both* sides hold
+# it. A doe speaks first for “deer”, then other animals with hoofs: a blackbuck (an
+# antelope), cows, a bison. Nearly half of “kangaroo” comes from one anchor. Untick the
+# doe: the sums come closer, and the ring stays.
 
 # %% [markdown]
 # ### Exercise 06.1 · Prove that it adds up
@@ -141,7 +140,6 @@ for i in both:
 # A label may have several prompts; its score is the **mean** of their cosines with the
 # picture. What does each anchor contribute to that score? Return `contributions`: (n,)
 # float32, one number for each anchor, so that all of them add up to the label's score.
-# (On paper, one line: write the mean of the sums as a sum of means.)
 
 
 # %% tags=["exercise"]
@@ -168,8 +166,7 @@ check_contributions(my_contributions)
 # </details>
 # <details><summary>What you should see</summary>
 #
-# A ✔ verdict. If a label's score were the *largest* over its prompts, no such sum over
-# all prompts would exist: the best prompt alone would be taken apart.
+# A ✔ verdict. The sum of your numbers is the label's score.
 #
 # </details>
 
@@ -178,19 +175,15 @@ check_contributions(my_contributions)
 # much to another label. The **contrast** of two labels takes the difference, anchor by
 # anchor. The differences add up to the lead.
 #
-# **Before you run the next cell:** a giraffe and an antelope contribute to both labels.
-# On which side of the contrast will they stand?
+# **Before you run the next cell:** a giraffe and the blackbuck contribute to both
+# labels. On which side will they stand?
 
 # %% tags=["hide-input"]
 # Draw which anchors speak for the wrong label, and for the right one.
 sides = contrast(image, texts[[wrong]], texts[[right]], bank.pairs)
 few = draw.strongest(sides, 6)
-words = f"{caption}\ncalled “{answer}”"
-xlabel, ends = (
-    "difference of the contributions (no unit)",
-    (labels[right], labels[wrong]),
-)
-rows = few.itertuples(index=False)
+words, ends = f"{caption}\ncalled “{answer}”", (labels[right], labels[wrong])
+rows, xlabel = few.itertuples(index=False), "difference of the contributions (no unit)"
 draw.show(draw.anchor_bars(picture, words, rows, xlabel=xlabel, sides=ends))
 print(f"differences add up to {sides.difference.sum():.6f}")
 print(f"the scores differ by  {float(scores[wrong] - scores[right]):.6f}")
@@ -199,9 +192,9 @@ rows.style.format(precision=3).hide(axis="index")
 
 # %% [markdown]
 # **What you see.** Solid bars speak for the wrong label, hatched bars for the right
-# one. The antelope gives more to “deer”. The giraffe gives a little more to “deer” too,
-# but it is not among the strongest. Many anchors speak for “deer”; one anchor does most
-# of the work on the other side. The bank knows many animals with hoofs, and hardly any
+# one. The blackbuck gives more to “deer”. The giraffe gives nearly the same to both, so
+# it is not among the strongest. Many anchors speak for “deer”; one anchor does most of
+# the work on the other side. The bank knows many animals with hoofs, and hardly any
 # kangaroo.
 
 # %% [markdown]
@@ -235,9 +228,8 @@ check_contrast(my_contrast)
 # %% [markdown]
 # <details><summary>Hint</summary>
 #
-# Subtract the contributions to `other` from the contributions to `one`.
-# `x.topk(top).indices` are the positions of the largest; the smallest of $x$ are the
-# largest of $-x$.
+# Subtract the contributions to `other` from the contributions to `one`. The smallest of
+# $x$ are the largest of $-x$.
 #
 # </details>
 # <details><summary>What you should see</summary>
@@ -253,10 +245,9 @@ check_contrast(my_contrast)
 # Which anchors would *you* take out of the bank? The next cell takes the first of the
 # table, the doe. Change `remove` as you like.
 #
-# A removed anchor is gone from both sides: from the picture's vector and from the
-# prompts' vectors. The next anchor enters the top $k$ in its place, and all is
-# normalised again. The bank's mean is the mean of the other anchors. The library
-# computes this answer exactly, and encodes nothing again.
+# A removed anchor is gone from both sides. The next anchor enters the top $k$ in its
+# place, and all is normalised again. The bank's mean is the mean of the other anchors.
+# The library computes this answer exactly, and encodes nothing again.
 #
 # **Before you run the next cell:** the doe gives a third of the score of “deer”. Will
 # this score fall by a third?
@@ -300,7 +291,7 @@ print(f"no set of fewer than {found.at_least} changes the label: all were tried"
 # %% [markdown]
 # **What you see.** A filled bar is a score without the anchors, a dashed outline the
 # score with all of them. Now “kangaroo” leads by a little. Look at the anchors that
-# went: each caption fits its picture. We took away good anchors. What does that cost?
+# went: each caption fits its picture. What does their loss cost?
 #
 # We ask all held-out stamps for their captions, with and without these anchors. R@1 is
 # the share of pictures whose own caption comes first (chapter 03).
@@ -360,15 +351,14 @@ print(f"without it the score of “{labels[wrong]}” falls by {fall:.3f}")
 # %% tags=["hide-input"]
 # Draw the decision without the first anchor, and open the knob.
 asked = everything.subset([stranger])
-draw.show(
-    *counterfactual_step(model, asked, prompts, labels, 0, 1, truth=labels[right])
-)
-counterfactual_knob(model, asked, labels, truth=labels[right])
+truth = labels[right]
+draw.show(*counterfactual_step(model, asked, prompts, labels, 0, 1, truth=truth))
+counterfactual_knob(model, asked, labels, truth=truth)
 
 # %% [markdown]
-# **What you see.** The line of “deer” falls, but not by the contributions that were
-# taken away: other anchors enter, and all is normalised again. *Contribution* and
-# *effect of a removal* are two questions, and both have exact answers here.
+# **What you see.** “Deer” falls, but not by the contributions that were taken away:
+# other anchors enter, and all is normalised again. *Contribution* and *effect of a
+# removal* are two questions, and both have exact answers here.
 
 # %% [markdown]
 # ### Exercise 06.3 · Take one anchor away
@@ -407,16 +397,14 @@ check_without(my_without)
 # %% [markdown]
 # <details><summary>Hint</summary>
 #
-# Take the anchor's column away *before* the top $k$: a mask such as
-# `torch.arange(n) != anchor` picks all other columns. Then your four steps from
-# exercise 04.2 on both sides, and a product.
+# Take the anchor's column away *before* the top $k$: `torch.arange(n) != anchor` picks
+# all other columns. Then your four steps from exercise 04.2, and a product.
 #
 # </details>
 # <details><summary>What you should see</summary>
 #
-# A ✔ verdict. **Now break it:** compute the scores with all anchors, and subtract
-# the anchor's contribution $x_i \, y_i$. The check knows this short cut, and says what
-# it leaves out.
+# A ✔ verdict. **Now break it:** compute the scores with all anchors, and subtract the
+# contribution $x_i \, y_i$. The check says what this short cut leaves out.
 #
 # </details>
 
@@ -465,15 +453,13 @@ check_flip(my_flip)
 # %% [markdown]
 # <details><summary>Hint</summary>
 #
-# First the winner with all anchors. Then a loop over the anchors: the scores without
-# each, with the function of exercise 06.3, and the lead of the old winner over the best
-# *other* label. A lead below 0 means that the decision is flipped.
+# First the winner with all anchors. Then loop over the anchors: the scores without
+# each, and the lead of the old winner over the best *other* label. Is it below 0?
 #
 # </details>
 # <details><summary>What you should see</summary>
 #
-# A ✔ verdict. The anchor that flips a decision is often not the one that
-# contributes most.
+# A ✔ verdict. This anchor is often not the one that contributes most.
 #
 # </details>
 
@@ -506,9 +492,8 @@ print(f"accuracy on {len(asked)} validation stamps: {accuracy(given, truth, seed
 # **Deletion** takes anchors away in the order of their contributions. If the order
 # means something, the score falls faster than in a random order. **Insertion** takes
 # all contributing anchors away and brings them back: then the score should return
-# faster. We remove anchors from the bank, so that others enter. If entries were only
-# blanked, the score would fall by the contributions themselves, and the test could not
-# fail.
+# faster. We remove anchors from the bank, so that others enter. With blanked entries
+# the score would fall by the contributions themselves, and the test could not fail.
 #
 # **Before you run the next cell:** the first quarter of the anchors is gone. How much
 # of the score is left, in the order of the contributions, and in a random order?
@@ -593,7 +578,7 @@ for k in sorted({min(5, small.k), small.k}):
 # Some captions agree a little with every picture. So the audit looks at **rivals** too:
 # the picture with other captions, and the caption with other pictures. The **excess**
 # is the agreement minus a soft maximum of the rivals' scores. If it is low, the caption
-# may belong to another picture. (`rank_pairs` in the library gives the formulas.)
+# may belong to another picture. (`rank_pairs` gives the formulas.)
 #
 # **Before you run the next cell:** the captions were written with care. Which pairs
 # will stand first: mistakes, or others?
@@ -660,9 +645,8 @@ else:
 
 # %% [markdown]
 # The settings of the audit were chosen on other plantings. This AUC chooses nothing, so
-# the headline number comes from *all* stamps. Then the excess is compared with the
-# agreement alone. And a person looks at as many pairs as were planted, from the top of
-# the list: what share is wrong?
+# the headline number comes from *all* stamps. And a person looks at as many pairs as
+# were planted, from the top of the list: what share is wrong?
 
 # %% tags=["hide-input"]
 # Measure the AUC on the whole bank, and record it.
@@ -677,14 +661,13 @@ if enough:
     record("audit: AUC for 10 % planted wrong captions", found, unit="AUC", note=note)
     one = plant_wrong_captions(everything, 0.1, seed)
     top = rank_pairs(one.bank).anchor.head(one.wrong.sum())
-    print(
-        f"one planting: {one.wrong[top].mean():.0%} of the first {len(top)} are wrong"
-    )
+    share = one.wrong[top].mean()
+    print(f"one planting: {share:.0%} of the first {len(top)} pairs are wrong")
 
 # %% [markdown]
 # **What you see.** In each row the circle (ASIF) lies to the right of the baselines,
 # and its printed fall is small. An AUC is not the share of hits, which the last line
-# counts. Pairs that were odd before stand in the list too. (The interval covers other
+# counts: pairs that were odd before stand in the list too. (The interval covers other
 # plantings, not other data.)
 
 # %% [markdown]
@@ -692,9 +675,8 @@ if enough:
 #
 # **Difficulty** ●●●○○ · **Minutes** 10
 #
-# Compute the AUC from the scores alone. Of all combinations of one wrong and one right
-# pair, return the share in which the wrong pair has the *lower* score. A tie counts
-# half. No thresholds, no grid.
+# Of all combinations of one wrong and one right pair, return the share in which the
+# wrong pair has the *lower* score: the AUC. A tie counts half. No thresholds, no grid.
 
 
 # %% tags=["exercise"]
@@ -717,8 +699,8 @@ check_rank_auc(my_auc)
 # %% [markdown]
 # <details><summary>Hint</summary>
 #
-# `scores[wrong][:, None] < scores[~wrong][None, :]` compares every wrong pair with
-# every right one. Its mean is almost the answer; only the ties are missing.
+# `scores[wrong][:, None]` and `scores[~wrong][None, :]`, compared, are every wrong pair
+# against every right one. Then add the ties.
 #
 # </details>
 # <details><summary>What you should see</summary>
@@ -744,22 +726,13 @@ failures = np.flatnonzero((given != truth) & (given >= 0))[: 4 if fast else None
 scores, right = answers.scores[failures.tolist()], truth[failures]  # (f, 13), (f,)
 of_right = scores[range(len(failures)), right]  # (f,)
 found = [smallest_removal(small, asked.image[[i]], classes) for i in failures]
-
-
-def stamps_of(table, rows):
-    """Small pictures of some rows of a table, as HTML."""
-    shown = zip(table.picture[rows], table.caption[rows], strict=True)
-    return " ".join(draw.image_tag(*each, 44) for each in shown)
-
-
 repairs = pd.DataFrame(
     {
-        "picture": [stamps_of(asked.pairs, [i]) for i in failures],
+        "picture": asked.pairs.caption[failures].tolist(),
         "right": [classes[i] for i in right],
         "given": [classes[given[i]] for i in failures],
-        "without": [stamps_of(small_bank.pairs, list(r.anchors)) for r in found],
+        "without": ["; ".join(small_bank.pairs.caption[[*r.anchors]]) for r in found],
         "becomes": [r.after or "nothing decides" for r in found],
-        "anchors": [len(r) for r in found],
         "its place": ((scores > of_right[:, None]).sum(dim=1) + 1).tolist(),
     }
 )
@@ -769,8 +742,6 @@ repairs.style.hide(axis="index")
 # Count the repaired decisions, and collect the others for the exercise.
 repaired = repairs.becomes == repairs.right
 print(f"label changes to the right one: {repaired.sum()} of {len(repairs)}")
-exact = sum(r.method == "exact" for r in found)
-print(f"no smaller set would do, all were tried: {exact} of {len(found)}")
 taken = failures[repaired.to_numpy(bool)].tolist()
 task = FailureTask(small, asked.image, prompts, truth, classes, taken=taken)
 print(f"{len(task.wrong)} wrong decisions to choose from")
@@ -781,10 +752,9 @@ if task.wrong:
     draw.show(draw.labelled_pictures(shown, called, true))
 
 # %% [markdown]
-# **What you see.** One or two anchors turn most of these decisions, but the new label
-# is rarely right: another wrong label takes over. A supposition: these pictures need an
-# anchor more, not one fewer. The exercise tests it: there you go on until the label is
-# the *right* one.
+# **What you see.** The new label is rarely right: another wrong label takes over. A
+# supposition: these pictures need an anchor more, not one fewer. The exercise tests it:
+# there you go on until the label is the *right* one.
 
 # %% [markdown]
 # ### Exercise 06.6 · A failure of your own
@@ -804,12 +774,11 @@ if task.wrong:
 # have:
 #
 # - `task.predicted` and `task.labels`: positions in `task.classes`;
-# - `task.speaking_for(picture, gone)`: without the anchors in `gone`, the anchors that
-#   contribute to the picture's new label, the strongest first;
+# - `task.speaking_for(picture, gone)`: the anchors that contribute to the picture's
+#   label without the anchors in `gone`, the strongest first;
 # - `task.without(anchors)`: the labels of all pictures without these anchors.
 #
-# Your function may search for a minute. Then look at your anchors, and say in a
-# sentence what misled the model.
+# Your function may search for a minute. Then say in a sentence what misled the model.
 
 
 # %% tags=["exercise"]
@@ -850,18 +819,15 @@ check_own_failure(my_failure, task)
 # <details><summary>Hint</summary>
 #
 # When the strongest anchors of a wrong label are gone, another wrong label may win: ask
-# `task.speaking_for` again, with those in `gone`, and go on. In the end, try to leave
-# out each of your anchors again.
-# `(task.predicted == task.labels) & (after != task.labels)` marks the pictures that
-# suffer.
+# `task.speaking_for` again, with those in `gone`. In the end, try to leave out each of
+# your anchors again. `(task.predicted == task.labels) & (after != task.labels)` marks
+# the pictures that suffer.
 #
 # </details>
 # <details><summary>What you should see</summary>
 #
-# A ✔ verdict that repeats your evidence in words: picture, label, number of
-# anchors, and the harm. If a handful of anchors is enough, the picture was misled. If a
-# dozen is not enough, the right label had too little that speaks for it. Compare your
-# finding with the supposition above.
+# A ✔ verdict that repeats your evidence. If a handful of anchors is enough, the picture
+# was misled. If a dozen is not enough, too little speaks for the right label.
 #
 # </details>
 
@@ -870,8 +836,8 @@ check_own_failure(my_failure, task)
 #
 # A label always wins, whatever the picture. But the model knows how near its anchors
 # are. **Familiarity** is the cosine of the picture with its most similar anchor. Below
-# a threshold the model should say that it has never seen anything like it. The
-# *validation* stamps set the threshold, so that 5 % of them raise an alarm.
+# a threshold the model says that it has never seen anything like it. The *validation*
+# stamps set the threshold, so that 5 % of them raise an alarm.
 #
 # Does the alarm keep its promise on new stamps, the test split? And does it go off on a
 # **foreign domain**, Fashion-MNIST, and on mere noise?
@@ -917,8 +883,8 @@ for name, words in (("new stamps", "false alarms"), ("Fashion-MNIST", "alarms"))
 # **What you see.** The height of a curve at the vertical line is its share of alarms.
 # The promise holds for new stamps, and noise is caught. But Fashion-MNIST, on which the
 # model is weak, passes almost unnoticed. By the AUC, clothing is usually less familiar
-# than a stamp. But the stamps are very varied: 5 % of them are stranger to the bank
-# than nearly all clothes. A quiet alarm is no proof that the model knows what it sees.
+# than a stamp. But 5 % of the varied stamps are stranger to the bank than nearly all
+# clothes. A quiet alarm is no proof that the model knows what it sees.
 
 # %% tags=["hide-input"]
 # Draw the new stamps that raise an alarm.
@@ -935,7 +901,6 @@ if alarm:
 from asif_book import show_progress
 
 show_progress("06")
-
 
 # %% [markdown] tags=["teacher"]
 # ### Timing
@@ -960,8 +925,6 @@ show_progress("06")
 #   the harm on other pictures.
 # - *"No picture was harmed, so the harm is 0."* Ask which measure was asked, and what
 #   the places of the captions say.
-# - *"AUC 0.5 means that the method guesses."* Ask what a program gets that has no
-#   threshold between the scores.
 # - *"The alarm is calibrated, so it finds strange pictures."* Calibration speaks of the
 #   bank's own kind only. Ask which of the two rates the threshold was set for.
 #
@@ -1002,8 +965,7 @@ show_progress("06")
 #
 # **What would prove us wrong.** If deletion curves on another bank fell no faster than
 # in a random order, contributions would not name the anchors that decide. If the audit
-# found no mistakes that a person marked by hand, our AUC would speak of exchanged
-# captions only.
+# found no real mistakes, our AUC would speak of exchanged captions only.
 #
-# **Where next.** The bank can be changed in a second. [07 · Editing a
-# model](07_editing.ipynb) adds what is missing.
+# **Where next.** [07 · Editing a model](07_editing.ipynb) adds what is missing, in a
+# second.

@@ -434,8 +434,8 @@ gaps = pd.DataFrame(
 count = gaps.map(lambda gap: gap.low > 0).sum(axis=1)
 words = ", ".join(f"{name} {n}" for name, n in count.items())
 print(f"intervals above 0 (ASIF is ahead), of 4 for each baseline: {words}")
-bold = "font-weight: bold"
-gaps.style.format(in_points).map(lambda gap: bold * (gap.low > 0 or gap.high < 0))
+bold = {True: "font-weight: bold", False: ""}
+gaps.style.format(in_points).map(lambda gap: bold[bool(gap.low > 0 or gap.high < 0)])
 
 # %% [markdown]
 # **What you see.** A square is a question. In the table, the intervals in bold exclude
@@ -915,7 +915,8 @@ sure, correct = {}, {}  # by name: (q,) the confidence, and whether it is right
 for name, (asif, s, true) in asked.items():
     images, texts = leave_one_out(asif.bank, asif.k, asif.p)  # each pair by the others
     own = asif.bank.pairs.caption
-    choices = own_choices(images, texts, own, s.shape[1], seed)  # (n, c)
+    c = min(s.shape[1], own.nunique())
+    choices = own_choices(images, texts, own, c, seed)  # (n, c)
     t = fit_temperature(choices, torch.zeros(len(choices)))  # column 0 is right
     print(f"{name}: T = {t:.3f}, fitted on {len(asif.bank)} pairs of the bank")
     sure[f"{name}, T = 1"] = probabilities(s, 1).amax(dim=1).numpy()

@@ -336,17 +336,18 @@ print(f"the largest fall: {captions[worst]} {place}")
 # Take the reasons away, one after another, and draw the scores.
 from asif_book.widgets import counterfactual_knob, counterfactual_step
 
-reasons = contributions(image, texts[[wrong]], bank.pairs)
+first = labels.index(answer)
+reasons = contributions(image, texts[[first]], bank.pairs)
 ranked = reasons.anchor.tolist()  # the largest contribution first
 counts = list(range(min(9, len(ranked) + 1)))
 path = [without(model, z, prompts, ranked[:c]).scores[0] for c in counts]
 path = torch.stack(path)  # (counts, 3)
 lines = {label: (counts, path[:, i]) for i, label in enumerate(labels)}
-xlabel = f"anchors taken away, the largest for “{labels[wrong]}” first"
+xlabel = f"anchors taken away, the largest for “{answer}” first"
 draw.show(draw.line_chart(lines, xlabel=xlabel, ylabel="score"))
-fall = float(path[0, wrong] - path[1, wrong])
+fall = float(path[0, first] - path[1, first])
 print(f"“{reasons.caption[0]}” contributes {reasons.contribution[0]:.3f}")
-print(f"without it the score of “{labels[wrong]}” falls by {fall:.3f}")
+print(f"without it the score of “{answer}” falls by {fall:.3f}")
 
 # %% tags=["hide-input"]
 # Draw the decision without the first anchor, and open the knob.

@@ -192,10 +192,10 @@ rows.style.format(precision=3).hide(axis="index")
 
 # %% [markdown]
 # **What you see.** Solid bars speak for the wrong label, hatched bars for the right
-# one. The blackbuck gives more to “deer”. The giraffe gives nearly the same to both, so
-# it is not among the strongest. Many anchors speak for “deer”; one anchor does most of
-# the work on the other side. The bank knows many animals with hoofs, and hardly any
-# kangaroo.
+# one. The blackbuck gives more to “deer”. The giraffe gives only a little more to
+# “deer”, so it is not among the strongest. Many anchors speak for “deer”; one anchor
+# does most of the work on the other side. The bank knows many animals with hoofs, and
+# hardly any kangaroo.
 
 # %% [markdown]
 # ### Exercise 06.2 · Why this one and not the other?
@@ -246,8 +246,8 @@ check_contrast(my_contrast)
 # table, the doe. Change `remove` as you like.
 #
 # A removed anchor is gone from both sides. The next anchor enters the top $k$ in its
-# place, and all is normalised again. The bank's mean is the mean of the other anchors.
-# The library computes this answer exactly, and encodes nothing again.
+# place, and all is normalised again. The mean that we subtract is the mean of the other
+# anchors. The library computes this answer exactly, and encodes nothing again.
 #
 # **Before you run the next cell:** the doe gives a third of the score of “deer”. Will
 # this score fall by a third?

@@ -84,15 +84,14 @@ small_model = ASIF(small_bank, device=device, text_encoder=text_encoder)
 model = ASIF(bank, device=device, text_encoder=text_encoder)
 print(f"{small_model}\n{model}")
 names, classes = class_names(stamps), classes_of(stamps)  # of each pair; all classes
-rows, truth = with_classes(stamps, validation, classes)
-rows, truth = rows[:8], truth[:8]
+rows = with_classes(stamps, validation, classes)[0][:8]
 given = small_model.classify(everything.image[rows], classes).best
 given = [name or "nothing decides" for name in given]
-pictures, right = [stamps.pictures[i] for i in rows], [classes[c] for c in truth]
+pictures, right = [stamps.pictures[i] for i in rows], [names[i] for i in rows]
 draw.show(draw.labelled_pictures(pictures, given, right, columns=8))
 
 # %% [markdown]
-# ## 1 · From the scoreboard to the test
+# ## 1 · Retrieval: from the scoreboard to the test
 #
 # The scoreboard of chapters 03 and 04 finds the captions of the *validation* stamps,
 # with the training stamps as anchors. There $k$ and $p$ were chosen, so its last number
@@ -176,9 +175,8 @@ print("R@1, factor for each doubling:", ", ".join(f"{f:.2f}" for f in factors[1:
 
 # %% [markdown]
 # **What you see.** No: all printed factors are smaller than 2. But the lines still rise
-# at the right end. (On the logarithmic axis, equal distances are equal factors.) The
-# small dots show how much it matters *which* anchors one has. Do not draw the line on
-# to a million anchors: nothing here says where it bends.
+# at the right end. The small dots show how much it matters *which* anchors one has. Do
+# not draw the line on to a million anchors: nothing here says where it bends.
 
 # %% [markdown]
 # ## 3 · Find the caption, find the picture
@@ -440,8 +438,9 @@ gaps.style.format(in_points).map(lambda gap: bold[bool(gap.low > 0 or gap.high <
 # %% [markdown]
 # **What you see.** A square is a question. In the table, the intervals in bold exclude
 # 0. So we may say that ASIF is better than ridge in the bold cells of ridge, and not in
-# the others. If an interval holds 0, these stamps cannot tell the two methods apart.
-# And among many intervals a few miss 0 by luck (chapter 09).
+# the others. The fewer intervals above 0, the closer is the baseline. If an interval
+# holds 0, these stamps cannot tell. And among many intervals a few miss 0 by luck
+# (chapter 09).
 
 # %% [markdown]
 # ### Exercise 05.3 · Is a better than b?
@@ -714,8 +713,7 @@ if len(wrong):
 
 # %% [markdown]
 # **What you see.** Below each mistake stands the label given, and in brackets the true
-# one. Most mistakes are the model's. But a folder has one name only: is a toy bear a
-# mammal?
+# one. But a folder has one name only: is a toy bear a mammal?
 
 # %% [markdown]
 # ### Your own picture

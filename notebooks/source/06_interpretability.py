@@ -290,8 +290,9 @@ print(f"no set of fewer than {found.at_least} changes the label: all were tried"
 
 # %% [markdown]
 # **What you see.** A filled bar is a score without the anchors, a dashed outline the
-# score with all of them. Now “kangaroo” leads by a little. Look at the anchors that
-# went: each caption fits its picture. What does their loss cost?
+# score with all of them. Now “kangaroo” leads by a little. (Not all sets of three were
+# tried: perhaps one would do.) Look at the anchors that went: each caption fits its
+# picture. What does their loss cost?
 #
 # We ask all held-out stamps for their captions, with and without these anchors. R@1 is
 # the share of pictures whose own caption comes first (chapter 03).
@@ -327,8 +328,7 @@ print(f"the largest fall: {captions[worst]} {place}")
 # ## 3 · Take reasons away, one after another
 #
 # The next figure takes anchors away, the largest contribution to “deer” first: one
-# anchor, then two, and so on. Below it, a knob shows the same step by step. (The knob
-# needs a running kernel.)
+# anchor, then two, and so on. Below it, a knob shows the same step by step.
 #
 # **Before you run the next cell:** will the score of “deer” fall at each step?
 
@@ -838,9 +838,9 @@ check_own_failure(my_failure, task)
 # A label always wins, whatever the picture. But the model knows how near its anchors
 # are. **Familiarity** is the cosine of the picture with its most similar anchor. Below
 # a threshold the model says that it has never seen anything like it. The *validation*
-# stamps set the threshold, so that 5 % of them raise an alarm.
+# stamps set the threshold. The promise: at most 5 % false alarms.
 #
-# Does the alarm keep its promise on new stamps, the test split? And does it go off on a
+# Does the alarm keep it on new stamps, the test split? And does it go off on a
 # **foreign domain**, Fashion-MNIST, and on mere noise?
 #
 # **Before you run the next cell:** write down both alarm rates.

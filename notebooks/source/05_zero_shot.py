@@ -615,8 +615,7 @@ check_average_templates(my_zero_shot)
 
 # %% tags=["hide-input"]
 # Compare the templates on the validation split, and choose one.
-sizes = Counter(names[i] for i in test)
-print("test stamps of each class:", {name: sizes[name] for name in classes})
+print("test stamps:", dict(Counter(names[i] for i in test if names[i] in classes)))
 TEMPLATES = {
     "name alone": ("{}",),
     "a …": ("a {}.",),

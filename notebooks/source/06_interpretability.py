@@ -555,8 +555,7 @@ draw.show(draw.use_histogram(counts, len(questions)))
 for name, u in use.items():
     hub = u.hubs(1).iloc[0]
     words = small_bank.pairs.caption[int(hub.anchor)]
-    print(f"{name}, k = {small.k}: skewness {u.skewness:.2f}; the largest hub is")
-    print(f"    in {hub.share:.0%} of the vectors: {words}")
+    print(f"{name}: skewness {u.skewness:.2f}; {hub.share:.0%} of them have {words}")
 for k in sorted({min(5, small.k), small.k}):
     few = ASIF(small_bank, k, small.p, device=device)
     unseen = len(anchor_use(few.images(questions.image)).dead)
@@ -869,8 +868,7 @@ print(f"threshold {coverage.threshold:.3f}, set on {coverage.n} stamps")
 # Print and record the shares of alarms.
 alarms = {n: share_with_interval(coverage.unfamiliar(v)) for n, v in near.items()}
 print(f"promised: a false alarm for at most {promised:.0%} of the stamps")
-for name, measure in alarms.items():
-    print(f"{name}: alarm for {measure}")
+print("\n".join(f"{name}: alarm for {measure}" for name, measure in alarms.items()))
 strange = [0] * len(near["new stamps"]) + [1] * len(near["Fashion-MNIST"])
 both = torch.cat([near["new stamps"], near["Fashion-MNIST"]])
 apart = roc_auc_score(strange, -both)

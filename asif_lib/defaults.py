@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 DEFAULT_K_SHARE = 0.1
-"""k as a share of the anchors. Like `DEFAULT_P`, it was chosen on the validation split of the stamps (chapter 05)."""
+"""k as a share of the anchors. Like `DEFAULT_P`, it was chosen on the validation split of the stamps (chapter 04)."""
 LARGEST_DEFAULT_K = 800
 """The paper's k. The default k never exceeds it."""
 DEFAULT_K_WORDS = f"{DEFAULT_K_SHARE:.0%} of the anchors, at most {LARGEST_DEFAULT_K}"

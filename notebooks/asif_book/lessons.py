@@ -344,20 +344,32 @@ def class_of(group):
     return next((name for folder, name in STAMP_CLASSES.items() if f"{group}/".startswith(folder + "/")), None)
 
 
+def class_names(pairs) -> list:
+    """Return the class of each pair's stamp, or None; of pairs that are no stamps, the caption as `without_article`."""
+    names = [class_of(group) for group in pairs.groups]
+    return names if any(names) else [without_article(caption) for caption in pairs.captions]
+
+
+def classes_of(pairs) -> list:
+    """List the classes that the chapters ask for: of the stamps, or the captions of the pairs that are no anchors."""
+    names, asked = class_names(pairs), pairs.splits["validation"] + pairs.splits["test"]
+    return sorted({names[i] for i in asked} - {None})
+
+
 def with_classes(pairs, positions, classes):
     """Return the positions of pairs in one of the classes, and the number of each pair's class, (m,) int64.
 
     Parameters
     ----------
     pairs : Pairs
-        Of stamps.
     positions : sequence of int
         Of the pairs to choose from.
     classes : list of str
-        Names as in `STAMP_CLASSES`.
+        Some of `class_names`.
     """
-    kept = [i for i in positions if class_of(pairs.groups[i]) in classes]
-    return kept, np.array([classes.index(class_of(pairs.groups[i])) for i in kept])
+    names = class_names(pairs)
+    kept = [i for i in positions if names[i] in classes]
+    return kept, np.array([classes.index(names[i]) for i in kept])
 
 
 def inverted(picture):

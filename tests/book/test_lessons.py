@@ -8,7 +8,9 @@ from PIL import Image
 
 from asif_book.lessons import (
     captioned,
+    class_names,
     class_of,
+    classes_of,
     enlarged,
     files_hold,
     framed,
@@ -36,6 +38,15 @@ def test_pairs_outside_the_classes_are_no_questions():
     pairs = Pairs("p", groups, groups, groups, groups, {})
     kept, labels = with_classes(pairs, [3, 2, 1, 0], ["bird", "vehicle"])
     assert kept == [2, 0] and labels.tolist() == [0, 1]
+
+
+def test_pairs_without_a_class_are_asked_for_the_captions_of_those_that_are_no_anchors():
+    captions = ["A cow.", "The dog.", "Ein Hund", "A cow."]
+    own = Pairs("own", captions, captions, captions, [""] * 4, {"train": [0], "validation": [1, 3], "test": [2]})
+    assert class_names(own) == ["cow", "dog", "Ein Hund", "cow"]
+    assert classes_of(own) == ["Ein Hund", "cow", "dog"]
+    kept, labels = with_classes(own, [0, 1], ["dog"])
+    assert kept == [1] and labels.tolist() == [0]
 
 
 def test_captioned_pictures_say_their_class_and_are_turned_black_on_white():

@@ -97,7 +97,7 @@ def scores_without(picture, heading, labels, before, after, gone, entered, *, tr
     if max(after) > 0:
         axis.get_yticklabels()[int(np.argmax(after))].set_fontweight("bold")
     axis.set(xlabel="score (no unit; the winner is bold)", xlim=(0, None))
-    axis.legend(frameon=False, fontsize=9, loc="lower right")
+    axis.legend(frameon=False, fontsize=9, loc="best")
     if style.narrow():  # what went stands on the left, what came on the right
         axes = lower.subplots(4 if few else 7, 2).T
     else:

@@ -50,50 +50,6 @@ check_relative_representation = Exercise(
 )
 
 
-def largest_change(
-    z, anchors, matrix,
-    *,
-    moved=lambda z, anchors, matrix: (z @ matrix, anchors @ matrix),
-    cosines=relative_representation,
-    gap=torch.sub,
-    size=lambda gap: gap.abs().max(),
-) -> float:  # fmt: skip
-    """Return the largest absolute change of the relative representation when `matrix` acts on both."""
-    return float(size(gap(cosines(*moved(z, anchors, matrix)), cosines(z, anchors))))
-
-
-SIX, EIGHT = random_tensor(6, 5, seed=14), random_tensor(8, 5, seed=15)
-ROTATION = torch.linalg.qr(random_tensor(5, 5, seed=16)).Q
-STRETCH = torch.diag(torch.tensor([1.0, 1.0, 3.0, 1.0, 0.2]))
-SHRINK = torch.diag(torch.tensor([1.0, 0.1, 1.0, 1.0, 1.0]))
-
-cases = [
-    (SIX, EIGHT, ROTATION),
-    (SIX, EIGHT, STRETCH),
-    (SIX, EIGHT, SHRINK @ ROTATION),
-    (SIX[:1], EIGHT[:1], ROTATION @ STRETCH),
-    (SIX, EIGHT, -torch.eye(5)),
-]
-mistakes = {
-    "You moved `z` alone; the anchors live in the same space: move them, too.": but(moved=lambda z, a, m: (z @ m, a)),
-    "You moved the anchors alone; `z` lives in the same space: move it, too.": but(moved=lambda z, a, m: (z, a @ m)),
-    "The anchors turn the other way round than `z`; both take `@ matrix`.": but(moved=lambda z, a, m: (z @ m, a @ m.T)),
-    "You applied the transpose: vectors are rows, and each row v becomes v @ matrix.": changed(matrix=torch.t),
-    "Your function always gives 0, but some matrices change the representation: measure it.": lambda z, a, m: 0.0,
-    "You took the mean; the largest absolute change is asked for.": but(size=lambda gap: gap.abs().mean()),
-    "You forgot the absolute value: a large change downwards counts as well.": but(size=torch.max),
-    "You compare dot products; compare relative representations, which are cosines.": but(cosines=lambda z, a: z @ a.T),
-    "You compare the largest entry before with the largest after. Take the difference of each entry first, then the "
-    "largest.": but(gap=lambda x, y: x.max() - y.max()),
-    "You give how far the vectors move, not how far the cosines do.": (
-        lambda z, a, m: (z @ m - z).abs().max(),
-        lambda z, a, m: max((z @ m - z).abs().max(), (a @ m - a).abs().max()),
-    ),
-    "You took the norm of all changes together; the largest single one is asked for.": but(size=torch.norm),
-}
-check_largest_change = Exercise("03.2", "Test the invariance", largest_change, cases, mistakes)
-
-
 cases = [
     (random_tensor(5, 4, seed=17) + 2, random_tensor(7, 4, seed=18) + 2),
     (random_tensor(1, 4, seed=17) + 2, random_tensor(7, 4, seed=18) + 2),
@@ -118,60 +74,7 @@ mistakes = {
     "You took the mean over the coordinates of each row. Take one mean over the anchors, which has an entry for each "
     "coordinate.": but(means=lambda z, a: (z.mean(1, True), a.mean(1, True))),
 }
-check_centred_representation = Exercise("03.3", "Centring", centred, cases, mistakes, atol=1e-4)
-
-
-def times_nearest(
-    similarity, k, *, largest=True, dim=1, kept=slice(None), minlength=lambda similarity: similarity.shape[1]
-) -> torch.Tensor:
-    """Return how many of q items have each of n anchors among their k nearest, (n,) int64.
-
-    The k-occurrence of Radovanović, Nanopoulos and Ivanović ("Hubs in space", JMLR 2010); an anchor with a
-    large one is a hub. `similarity` is (q, n); the counts add up to q · k.
-    """
-    near = similarity.topk(k, dim=dim, largest=largest).indices[:, kept]  # (q, k)
-    return torch.bincount(near.ravel(), minlength=minlength(similarity))  # (n,)
-
-
-DOWN_THE_COLUMNS = "You took the k most similar items of each anchor (topk down the columns),"
-EACH_ITEM = "Take the k nearest anchors of each item, and count then."
-
-cases = [
-    (random_tensor(30, 9, seed=20), 2),
-    (random_tensor(6, 40, seed=21).sort(dim=1, descending=True).values, 3),  # the last are nobody's neighbours
-    (random_tensor(20, 20, seed=22), 1),
-    (-random_tensor(12, 5, seed=23).abs(), 5),
-    (torch.ones(7, 4).fill_diagonal_(2) + 0.1 * random_tensor(7, 4, seed=24), 2),
-]
-mistakes = {
-    "Anchors that are nobody's neighbour are missing. Return one count for each anchor; it is 0 where no item is "
-    "near.": (but(minlength=lambda s: 0), lambda s, k: s.topk(k).indices.unique(return_counts=True)[1]),
-    f"{DOWN_THE_COLUMNS} so every anchor gets k. {EACH_ITEM}": lambda s, k: torch.full((s.shape[1],), k),
-    f"{DOWN_THE_COLUMNS} and counted items. {EACH_ITEM}": (
-        but(dim=0),
-        *(but(dim=0, minlength=minlength) for minlength in (len, lambda s: 0)),
-        lambda s, k: times_nearest(s, min(k, len(s)), dim=0)[: s.shape[1]],
-    ),
-    "You took the largest similarities of the whole table; take the k nearest anchors of each item.": lambda s, k: (
-        torch.bincount(s.ravel().topk(k * len(s)).indices % s.shape[1], minlength=s.shape[1])
-    ),
-    "You return as many counts as there are items; return one count for each anchor.": but(minlength=len),
-    "You set the diagonal to −inf. Items and anchors are two sets here, so an entry on the diagonal is nothing "
-    "special.": changed(similarity=lambda s: s.clone().fill_diagonal_(-torch.inf)),
-    "You took k + 1; take k. Items and anchors are two sets here: no item is its own neighbour.": one_more("k"),
-    "You dropped the nearest anchor of each item. Items and anchors are two sets here: no item is its own neighbour; "
-    "keep the first k.": lambda s, k: times_nearest(s, k + 1, kept=slice(1, None)),
-    "You counted along the rows: k for each item. Count for each anchor.": lambda s, k: torch.full((len(s),), k),
-    "You took the k least similar anchors; the nearest have the largest cosines.": but(largest=False),
-    "You counted only the nearest one; all of the k nearest count.": changed(k=1),
-    "You give shares; give how many, as whole numbers.": lambda s, k: times_nearest(s, k) / len(s),
-    "You give shares of all places; give how many, as whole numbers.": lambda s, k: times_nearest(s, k) / (len(s) * k),
-    "You added up the similarities; count the items.": lambda s, k: (
-        torch.zeros_like(s).scatter_(1, s.topk(k, dim=1).indices, 1.0) * s
-    ).sum(0),
-    "You sorted the counts; entry j belongs to anchor j.": (ASCENDING, DESCENDING),
-}
-check_times_nearest = Exercise("03.4", "Who is everybody's neighbour?", times_nearest, cases, mistakes)
+check_centred_representation = Exercise("03.2", "Centring", centred, cases, mistakes, atol=1e-4)
 
 
 def best_caption(
@@ -243,9 +146,106 @@ mistakes = {
     ),
     "You took distances between the descriptions; take their cosines.": but(cosines=by_distance),
 }
-check_best_caption = Exercise("03.5", "Find the caption", best_caption, cases, mistakes, after=name_variables)
+check_best_caption = Exercise("03.3", "Find the caption", best_caption, cases, mistakes, after=name_variables)
 
-FOR_NOTEBOOKS = [largest_change, times_nearest]
+
+def times_nearest(
+    similarity, k, *, largest=True, dim=1, kept=slice(None), minlength=lambda similarity: similarity.shape[1]
+) -> torch.Tensor:
+    """Return how many of q items have each of n anchors among their k nearest, (n,) int64.
+
+    The k-occurrence of Radovanović, Nanopoulos and Ivanović ("Hubs in space", JMLR 2010); an anchor with a
+    large one is a hub. `similarity` is (q, n); the counts add up to q · k.
+    """
+    near = similarity.topk(k, dim=dim, largest=largest).indices[:, kept]  # (q, k)
+    return torch.bincount(near.ravel(), minlength=minlength(similarity))  # (n,)
+
+
+DOWN_THE_COLUMNS = "You took the k most similar items of each anchor (topk down the columns),"
+EACH_ITEM = "Take the k nearest anchors of each item, and count then."
+
+cases = [
+    (random_tensor(30, 9, seed=20), 2),
+    (random_tensor(6, 40, seed=21).sort(dim=1, descending=True).values, 3),  # the last are nobody's neighbours
+    (random_tensor(20, 20, seed=22), 1),
+    (-random_tensor(12, 5, seed=23).abs(), 5),
+    (torch.ones(7, 4).fill_diagonal_(2) + 0.1 * random_tensor(7, 4, seed=24), 2),
+]
+mistakes = {
+    "Anchors that are nobody's neighbour are missing. Return one count for each anchor; it is 0 where no item is "
+    "near.": (but(minlength=lambda s: 0), lambda s, k: s.topk(k).indices.unique(return_counts=True)[1]),
+    f"{DOWN_THE_COLUMNS} so every anchor gets k. {EACH_ITEM}": lambda s, k: torch.full((s.shape[1],), k),
+    f"{DOWN_THE_COLUMNS} and counted items. {EACH_ITEM}": (
+        but(dim=0),
+        *(but(dim=0, minlength=minlength) for minlength in (len, lambda s: 0)),
+        lambda s, k: times_nearest(s, min(k, len(s)), dim=0)[: s.shape[1]],
+    ),
+    "You took the largest similarities of the whole table; take the k nearest anchors of each item.": lambda s, k: (
+        torch.bincount(s.ravel().topk(k * len(s)).indices % s.shape[1], minlength=s.shape[1])
+    ),
+    "You return as many counts as there are items; return one count for each anchor.": but(minlength=len),
+    "You set the diagonal to −inf. Items and anchors are two sets here, so an entry on the diagonal is nothing "
+    "special.": changed(similarity=lambda s: s.clone().fill_diagonal_(-torch.inf)),
+    "You took k + 1; take k. Items and anchors are two sets here: no item is its own neighbour.": one_more("k"),
+    "You dropped the nearest anchor of each item. Items and anchors are two sets here: no item is its own neighbour; "
+    "keep the first k.": lambda s, k: times_nearest(s, k + 1, kept=slice(1, None)),
+    "You counted along the rows: k for each item. Count for each anchor.": lambda s, k: torch.full((len(s),), k),
+    "You took the k least similar anchors; the nearest have the largest cosines.": but(largest=False),
+    "You counted only the nearest one; all of the k nearest count.": changed(k=1),
+    "You give shares; give how many, as whole numbers.": lambda s, k: times_nearest(s, k) / len(s),
+    "You give shares of all places; give how many, as whole numbers.": lambda s, k: times_nearest(s, k) / (len(s) * k),
+    "You added up the similarities; count the items.": lambda s, k: (
+        torch.zeros_like(s).scatter_(1, s.topk(k, dim=1).indices, 1.0) * s
+    ).sum(0),
+    "You sorted the counts; entry j belongs to anchor j.": (ASCENDING, DESCENDING),
+}
+check_times_nearest = Exercise("03.4", "Who is everybody's neighbour?", times_nearest, cases, mistakes)
+
+
+def largest_change(
+    z, anchors, matrix,
+    *,
+    moved=lambda z, anchors, matrix: (z @ matrix, anchors @ matrix),
+    cosines=relative_representation,
+    gap=torch.sub,
+    size=lambda gap: gap.abs().max(),
+) -> float:  # fmt: skip
+    """Return the largest absolute change of the relative representation when `matrix` acts on both."""
+    return float(size(gap(cosines(*moved(z, anchors, matrix)), cosines(z, anchors))))
+
+
+SIX, EIGHT = random_tensor(6, 5, seed=14), random_tensor(8, 5, seed=15)
+ROTATION = torch.linalg.qr(random_tensor(5, 5, seed=16)).Q
+STRETCH = torch.diag(torch.tensor([1.0, 1.0, 3.0, 1.0, 0.2]))
+SHRINK = torch.diag(torch.tensor([1.0, 0.1, 1.0, 1.0, 1.0]))
+
+cases = [
+    (SIX, EIGHT, ROTATION),
+    (SIX, EIGHT, STRETCH),
+    (SIX, EIGHT, SHRINK @ ROTATION),
+    (SIX[:1], EIGHT[:1], ROTATION @ STRETCH),
+    (SIX, EIGHT, -torch.eye(5)),
+]
+mistakes = {
+    "You moved `z` alone; the anchors live in the same space: move them, too.": but(moved=lambda z, a, m: (z @ m, a)),
+    "You moved the anchors alone; `z` lives in the same space: move it, too.": but(moved=lambda z, a, m: (z, a @ m)),
+    "The anchors turn the other way round than `z`; both take `@ matrix`.": but(moved=lambda z, a, m: (z @ m, a @ m.T)),
+    "You applied the transpose: vectors are rows, and each row v becomes v @ matrix.": changed(matrix=torch.t),
+    "Your function always gives 0, but some matrices change the representation: measure it.": lambda z, a, m: 0.0,
+    "You took the mean; the largest absolute change is asked for.": but(size=lambda gap: gap.abs().mean()),
+    "You forgot the absolute value: a large change downwards counts as well.": but(size=torch.max),
+    "You compare dot products; compare relative representations, which are cosines.": but(cosines=lambda z, a: z @ a.T),
+    "You compare the largest entry before with the largest after. Take the difference of each entry first, then the "
+    "largest.": but(gap=lambda x, y: x.max() - y.max()),
+    "You give how far the vectors move, not how far the cosines do.": (
+        lambda z, a, m: (z @ m - z).abs().max(),
+        lambda z, a, m: max((z @ m - z).abs().max(), (a @ m - a).abs().max()),
+    ),
+    "You took the norm of all changes together; the largest single one is asked for.": but(size=torch.norm),
+}
+check_largest_change = Exercise("03.5", "Test the invariance", largest_change, cases, mistakes)
+
+FOR_NOTEBOOKS = [centred, largest_change, times_nearest]
 
 
 # 03.6, the open investigation: which changes of coordinates leave relative representations alone?

@@ -154,7 +154,8 @@ often = counts[counts > 1]
 print(f"{len(often)} captions occur more than once; they cover {often.sum()} stamps")
 found = twins(stamps, image_similarity, 0.95)  # a row for each pair of two pictures
 print(f"{len(found)} pairs of pictures have a cosine above 0.95:")
-print(found.kind.value_counts().to_string(header=False))
+for kind, count in found.kind.value_counts().items():
+    print(f"   {count}: {kind}")
 print(f"{found['in two splits'].sum()} of them lie in two splits")
 found[found.kind != "two captions"].set_index("kind")
 
@@ -700,8 +701,8 @@ def suspicion(image_similarity: Tensor, text_similarity: Tensor) -> Tensor:
     """Score of suspicion for each pair.
 
     image_similarity, text_similarity: (n, n) float32, cosines, 1 on the diagonal
-    returns: (n,), the larger the more likely it is that picture and caption
-        do not belong together
+    returns: (n,) float32, the larger the more likely it is that picture and
+        caption do not belong together
     """
     ### BEGIN SOLUTION
     n = len(image_similarity)

@@ -113,7 +113,7 @@ draw.relative_matrix(new, anchors, four, i=1, j=2)
 
 # %% [markdown]
 # **What you see.** The circles ● are vectors of new pictures, the triangles ▲ vectors
-# of anchors. Where a row meets a column stands their cosine, as a number and as a bar.
+# of anchors. Their cosine stands where a row meets a column, as a number and as a bar.
 # The solid frame holds row $i$, the description of one picture. The dashed frame holds
 # column $j$, the cosines of all pictures with anchor $j$. Only the nearest anchor of
 # each picture is drawn, so the longest bars stand on the diagonal.
@@ -356,7 +356,8 @@ table
 # without any error.
 #
 # The next figure is the **scoreboard** of this book. It has one number for each step of
-# the method: R@1 from picture to caption, on the validation split.
+# the method: R@1 from picture to caption, on the validation split. Later chapters add
+# rows.
 
 # %% tags=["hide-input"]
 # Draw the first rows of the scoreboard.
@@ -374,7 +375,7 @@ draw.show(draw.interval_dots({"R@1": board}, xlabel=xlabel, chance=by_guessing))
 # This function is a model that connects pictures and text. For each new picture return
 # the row of the caption that fits best. Describe pictures by the anchors' pictures and
 # captions by the anchors' captions, both with the mean of their anchors subtracted.
-# Compare the descriptions by their cosine.
+# Compare the descriptions by their cosine. (Do it without `RelativeRepresentation`.)
 
 
 # %% tags=["exercise"]

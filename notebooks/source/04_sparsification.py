@@ -139,7 +139,8 @@ draw.four_steps(caption, cosines, [*anchors.picture], [*anchors.caption], k=6, p
 def my_clamp_and_power(relative: torch.Tensor, p: float) -> torch.Tensor:
     """Set negative entries to 0, then raise to the power p.
 
-    relative: (…, n) cosines, any number of rows; returns the same shape.
+    relative: (…, n) float32, cosines, any number of rows
+    returns: float32 of the same shape
     """
     ### BEGIN SOLUTION
     return relative.clamp_min(0) ** p
@@ -176,7 +177,8 @@ check_clamp_and_power(my_clamp_and_power)
 def my_sparsify(relative: torch.Tensor, k: int, p: float) -> torch.Tensor:
     """Keep the k largest entries of each row, clamp, raise to the power p, normalise.
 
-    relative: (q, n) cosines; returns (q, n), rows of length 1 (or all zeros).
+    relative: (q, n) float32, cosines
+    returns: (q, n) float32, rows of length 1 (or all zeros)
     """
     ### BEGIN SOLUTION
     values, indices = relative.topk(k, dim=1)
@@ -540,7 +542,7 @@ def my_trap(n: int) -> tuple[torch.Tensor, torch.Tensor]:
     """Cosines for which a missing clamp makes the wrong caption win.
 
     n: anchors, at least 3
-    returns: the picture (n,) and two captions (2, n), all from -1 to 1
+    returns: picture (n,) and captions (2, n), float32, all from -1 to 1
     """
     ### BEGIN SOLUTION
     image, captions = torch.zeros(n), torch.zeros(2, n)
@@ -650,7 +652,7 @@ def my_top_k(
     """Return the k largest cosines of each query, and the positions of their anchors.
 
     queries: (q, d), rows of length 1; blocks: each (b, d), rows of length 1
-    returns: (q, k) values, the largest first, and (q, k) int64 indices
+    returns: values (q, k) float32, the largest first, and indices (q, k) int64
     """
     ### BEGIN SOLUTION
     values = torch.full((len(queries), k), -torch.inf)  # every cosine beats this

@@ -40,8 +40,12 @@ mistakes = {
 }
 
 
+def names_in(function):
+    return getattr(getattr(function, "__code__", None), "co_names", ())
+
+
 def refuse_the_librarys(function):
-    if "relative_representation" in getattr(getattr(function, "__code__", None), "co_names", ()):
+    if "relative_representation" in names_in(function):
         refuse("You call the library's function; write the definition with unit_rows, or scale the rows yourself.")
 
 
@@ -96,9 +100,14 @@ def pairs(seed, q, t, n, d_text=7):
 
 
 def name_variables(function, verdict):
-    used = {"anchors", "new", "bank"} & set(getattr(getattr(function, "__code__", None), "co_names", ()))
+    used = {"anchors", "new", "bank"} & set(names_in(function))
     if verdict.status == "wrong" and used:
         return replace(verdict, message=f"Use the arguments, not the `{min(used)}` of the notebook. {verdict.message}")
+
+
+def refuse_the_librarys_method(function):
+    if {"RelativeRepresentation", "scores_with"} & set(names_in(function)):
+        refuse("You call the library's method; describe pictures and captions yourself, and compare the descriptions.")
 
 
 def by_distance(a, b):
@@ -146,7 +155,15 @@ mistakes = {
     ),
     "You took distances between the descriptions; take their cosines.": but(cosines=by_distance),
 }
-check_best_caption = Exercise("03.3", "Find the caption", best_caption, cases, mistakes, after=name_variables)
+check_best_caption = Exercise(
+    "03.3",
+    "Find the caption",
+    best_caption,
+    cases,
+    mistakes,
+    before=refuse_the_librarys_method,
+    after=name_variables,
+)
 
 
 def times_nearest(

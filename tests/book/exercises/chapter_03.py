@@ -4,6 +4,7 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
+from asif_lib.evaluation import RelativeRepresentation
 from asif_lib.relative import relative_representation
 
 relative = relative_representation
@@ -160,6 +161,7 @@ WRONG = {
         (lambda z, t, za, ta: relative(centred(z, za), centred(t, ta)).max(1), ".values or .indices"),
         (lambda z, t, za, ta: relative(centred(z, za), centred(t, ta)), "shape"),
         (lambda z, t, za, ta: best_caption(z, t, anchors.image, anchors.text), "not the `anchors` of the notebook"),
+        (lambda z, t, za, ta: RelativeRepresentation().fit(za, ta).similarity(z, t).argmax(1), "library's method"),
     ],
     "03.4": [
         (lambda s, k: s.topk(k, dim=1).indices.flatten().bincount(), "nobody's neighbour"),

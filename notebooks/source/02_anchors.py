@@ -99,7 +99,7 @@ draw.show(draw.show_pictures([pictures[i] for i in some], [captions[i] for i in 
 # %% [markdown]
 # ## 2 · Look before you measure
 #
-# A number hides what the data are like. So we look first, and we look for trouble.
+# A number hides what the data are like. So we look first.
 #
 # **Before you run the next cells:** which kinds of things will be missing? What could
 # be wrong with a caption?

@@ -105,7 +105,7 @@ def name_variables(function, verdict):
         return replace(verdict, message=f"Use the arguments, not the `{min(used)}` of the notebook. {verdict.message}")
 
 
-def refuse_the_librarys_method(function):
+def refuse_the_method(function):
     if {"RelativeRepresentation", "scores_with"} & set(names_in(function)):
         refuse("You call the library's method; describe pictures and captions yourself, and compare the descriptions.")
 
@@ -156,13 +156,7 @@ mistakes = {
     "You took distances between the descriptions; take their cosines.": but(cosines=by_distance),
 }
 check_best_caption = Exercise(
-    "03.3",
-    "Find the caption",
-    best_caption,
-    cases,
-    mistakes,
-    before=refuse_the_librarys_method,
-    after=name_variables,
+    "03.3", "Find the caption", best_caption, cases, mistakes, before=refuse_the_method, after=name_variables
 )
 
 

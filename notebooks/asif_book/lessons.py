@@ -8,7 +8,6 @@ import pandas as pd
 import pyarrow.parquet as pq
 import torch
 from PIL import Image, ImageEnhance, ImageFilter, ImageOps
-from scipy.stats import spearmanr
 
 from asif_lib.bank.anchors import AnchorBank
 from asif_lib.datasets.pairs import Pairs, load_pairs
@@ -289,19 +288,6 @@ def random_rotation(d, generator) -> torch.Tensor:
     """Draw a (d, d) rotation or reflection, all equally likely."""
     q, r = torch.linalg.qr(torch.randn(d, d, generator=generator))  # (d, d) each
     return q * r.diagonal().sign()
-
-
-def change_of_entries(before, after) -> dict:
-    """Compare a relative representation (q, n) before and after a shift, for a row of a table.
-
-    The last number is the rank correlation of the entries.
-    """
-    largest = float((after - before).abs().max())
-    return {
-        "largest change": f"{largest:.3f}" if largest > 1e-3 else "below 0.001",
-        "entries after the shift": f"{float(after.min()):.3f} to {float(after.max()):.3f}",
-        "order kept (1 = all)": f"{spearmanr(before.ravel(), after.ravel()).statistic:.2f}",
-    }
 
 
 def without_article(caption) -> str:

@@ -7,7 +7,6 @@ from PIL import Image
 
 from asif_book.lessons import (
     PICTURE_CHANGES,
-    change_of_entries,
     covered_by,
     draw_rivals,
     effect_left,
@@ -143,13 +142,3 @@ def test_coverage_is_the_cosine_of_the_best_anchor_taken():
 def test_rotations_keep_lengths_and_angles():
     rotation = random_rotation(5, generator())
     assert torch.allclose(rotation @ rotation.T, torch.eye(5), atol=1e-5)
-
-
-def test_change_of_entries():
-    before = torch.tensor([[0.1, 0.2], [0.3, 0.4]])
-    assert change_of_entries(before, before + 0.5) == {
-        "largest change": "0.500",
-        "entries after the shift": "0.600 to 0.900",
-        "order kept (1 = all)": "1.00",
-    }
-    assert change_of_entries(before, before + 1e-6)["largest change"] == "below 0.001"

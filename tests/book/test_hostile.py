@@ -136,7 +136,6 @@ def test_widgets(bank, tiny):
     made = (
         widgets.anchor_browser(bank),
         widgets.sparse_knobs(bank, bank),
-        widgets.anchor_count_knob(bank, bank),
         widgets.your_picture(model, labels),
     )
     for widget in (*made, widgets.counterfactual_knob(model, bank, labels, truth=HOSTILE)):

@@ -201,7 +201,7 @@ mistakes = {
 }
 check_farthest_first = Exercise("02.5", "Farthest first", farthest_first, cases, mistakes)
 
-FOR_NOTEBOOKS = [farthest_first]
+FOR_NOTEBOOKS = [coverage, farthest_first]
 
 
 # 02.6, the open investigation: a score of the student that finds wrong captions

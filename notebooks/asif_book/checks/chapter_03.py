@@ -40,58 +40,18 @@ mistakes = {
 }
 
 
+def names_in(function):
+    return getattr(getattr(function, "__code__", None), "co_names", ())
+
+
 def refuse_the_librarys(function):
-    if "relative_representation" in getattr(getattr(function, "__code__", None), "co_names", ()):
+    if "relative_representation" in names_in(function):
         refuse("You call the library's function; write the definition with unit_rows, or scale the rows yourself.")
 
 
 check_relative_representation = Exercise(
     "03.1", "Relative representation", relative_representation, cases, mistakes, before=refuse_the_librarys
 )
-
-
-def largest_change(
-    z, anchors, matrix,
-    *,
-    moved=lambda z, anchors, matrix: (z @ matrix, anchors @ matrix),
-    cosines=relative_representation,
-    gap=torch.sub,
-    size=lambda gap: gap.abs().max(),
-) -> float:  # fmt: skip
-    """Return the largest absolute change of the relative representation when `matrix` acts on both."""
-    return float(size(gap(cosines(*moved(z, anchors, matrix)), cosines(z, anchors))))
-
-
-SIX, EIGHT = random_tensor(6, 5, seed=14), random_tensor(8, 5, seed=15)
-ROTATION = torch.linalg.qr(random_tensor(5, 5, seed=16)).Q
-STRETCH = torch.diag(torch.tensor([1.0, 1.0, 3.0, 1.0, 0.2]))
-SHRINK = torch.diag(torch.tensor([1.0, 0.1, 1.0, 1.0, 1.0]))
-
-cases = [
-    (SIX, EIGHT, ROTATION),
-    (SIX, EIGHT, STRETCH),
-    (SIX, EIGHT, SHRINK @ ROTATION),
-    (SIX[:1], EIGHT[:1], ROTATION @ STRETCH),
-    (SIX, EIGHT, -torch.eye(5)),
-]
-mistakes = {
-    "You moved `z` alone; the anchors live in the same space: move them, too.": but(moved=lambda z, a, m: (z @ m, a)),
-    "You moved the anchors alone; `z` lives in the same space: move it, too.": but(moved=lambda z, a, m: (z, a @ m)),
-    "The anchors turn the other way round than `z`; both take `@ matrix`.": but(moved=lambda z, a, m: (z @ m, a @ m.T)),
-    "You applied the transpose: vectors are rows, and each row v becomes v @ matrix.": changed(matrix=torch.t),
-    "Your function always gives 0, but some matrices change the representation: measure it.": lambda z, a, m: 0.0,
-    "You took the mean; the largest absolute change is asked for.": but(size=lambda gap: gap.abs().mean()),
-    "You forgot the absolute value: a large change downwards counts as well.": but(size=torch.max),
-    "You compare dot products; compare relative representations, which are cosines.": but(cosines=lambda z, a: z @ a.T),
-    "You compare the largest entry before with the largest after. Take the difference of each entry first, then the "
-    "largest.": but(gap=lambda x, y: x.max() - y.max()),
-    "You give how far the vectors move, not how far the cosines do.": (
-        lambda z, a, m: (z @ m - z).abs().max(),
-        lambda z, a, m: max((z @ m - z).abs().max(), (a @ m - a).abs().max()),
-    ),
-    "You took the norm of all changes together; the largest single one is asked for.": but(size=torch.norm),
-}
-check_largest_change = Exercise("03.2", "Test the invariance", largest_change, cases, mistakes)
 
 
 cases = [
@@ -118,7 +78,86 @@ mistakes = {
     "You took the mean over the coordinates of each row. Take one mean over the anchors, which has an entry for each "
     "coordinate.": but(means=lambda z, a: (z.mean(1, True), a.mean(1, True))),
 }
-check_centred_representation = Exercise("03.3", "Centring", centred, cases, mistakes, atol=1e-4)
+check_centred_representation = Exercise("03.2", "Centring", centred, cases, mistakes, atol=1e-4)
+
+
+def best_caption(
+    z, t, za, ta, *, means=lambda z, t, za, ta: (za.mean(0), ta.mean(0)), cosines=relative_representation, dim=1
+):
+    """Return for each picture of `z` the row of the caption in `t` with the description most like its own."""
+    picture_mean, caption_mean = means(z, t, za, ta)
+    pictures = relative_representation(z - picture_mean, za - picture_mean)  # (q, n)
+    captions = relative_representation(t - caption_mean, ta - caption_mean)  # (t, n)
+    return cosines(pictures, captions).argmax(dim=dim)  # (q, t) → (q,)
+
+
+def pairs(seed, q, t, n, d_text=7):
+    """Make pictures (q, 12), captions (t, d_text) and n anchors of both that share four hidden coordinates."""
+    hidden = random_tensor(max(q, t) + n, 4, seed=seed)
+    picture = hidden @ random_tensor(4, 12, seed=seed + 1) + random_tensor(len(hidden), 12, seed=seed + 2) + 2
+    caption = hidden @ random_tensor(4, d_text, seed=seed + 3) + random_tensor(len(hidden), d_text, seed=seed + 4)
+    return picture[n : n + q], caption[n : n + t] + 2, picture[:n], caption[:n] + 2
+
+
+def name_variables(function, verdict):
+    used = {"anchors", "new", "bank"} & set(names_in(function))
+    if verdict.status == "wrong" and used:
+        return replace(verdict, message=f"Use the arguments, not the `{min(used)}` of the notebook. {verdict.message}")
+
+
+def refuse_the_method(function):
+    if {"RelativeRepresentation", "scores_with"} & set(names_in(function)):
+        refuse("You call the library's method; describe pictures and captions yourself, and compare the descriptions.")
+
+
+def by_distance(a, b):
+    return -torch.cdist(a, b)
+
+
+def own_means(z, anchors):
+    return centred(z, anchors, means=lambda z, a: (z.mean(0), a.mean(0)))
+
+
+def directly(similarity, centred_too):
+    return lambda z, t, za, ta: similarity(z - centred_too * za.mean(0), t - centred_too * ta.mean(0)).argmax(1)
+
+
+cases = [  # In the first, pictures and captions have one width, so that comparing them directly does not fail.
+    pairs(20, 40, 40, 25, 12),
+    *(pairs(*size) for size in ((30, 40, 40, 25), (40, 30, 50, 15), (50, 50, 20, 30), (60, 1, 9, 10))),
+]
+mistakes = {
+    "You compared pictures and captions directly, but they have no common coordinates, and only by chance the same "
+    "number of them here. Describe the pictures by `image_anchors`, the captions by `text_anchors`, then compare the "
+    "descriptions.": tuple(
+        directly(similarity, centred_too)
+        for similarity in (torch.inner, relative_representation, by_distance)
+        for centred_too in (False, True)
+    ),
+    "You described each side by the other's anchors; take the anchors of its own kind.": reordered(0, 1, 3, 2),
+    "You described both by the anchors' pictures; the anchors' captions describe the captions.": reordered(0, 1, 2, 2),
+    "You described both by the anchors' captions; the anchors' pictures describe the pictures.": reordered(0, 1, 3, 3),
+    "You left the common part in. Subtract the mean of the anchors' pictures from the pictures, and the mean of the "
+    "anchors' captions from the captions.": but(means=lambda *case: (0, 0)),
+    "Subtract the anchors' means, not the new items' means.": but(means=lambda z, t, za, ta: (z.mean(0), t.mean(0))),
+    "You subtracted from new items and anchors each their own mean; subtract the anchors' mean from both.": (
+        lambda z, t, za, ta: relative_representation(own_means(z, za), own_means(t, ta)).argmax(1)
+    ),
+    "You centred one side only; the captions have a common part, too.": but(means=lambda z, t, za, ta: (za.mean(0), 0)),
+    "You centred one side only; the pictures have a common part, too.": but(means=lambda z, t, za, ta: (0, ta.mean(0))),
+    "These are dot products: long descriptions win. Take their cosines.": but(cosines=lambda a, b: a @ b.T),
+    "You give the best picture for each caption; the best caption for each picture is asked for.": but(dim=0),
+    "You give the caption that fits least.": but(cosines=lambda a, b: -relative_representation(a, b)),
+    "You give the row of the nearest anchor. Compare whole descriptions, and give the row of a new "
+    "caption.": lambda z, t, za, _: centred(z, za).argmax(1),
+    "You took the new caption nearest to the caption of the nearest anchor; compare whole descriptions.": (
+        lambda z, t, za, ta: directly(relative_representation, True)(ta[centred(z, za).argmax(1)], t, ta, ta)
+    ),
+    "You took distances between the descriptions; take their cosines.": but(cosines=by_distance),
+}
+check_best_caption = Exercise(
+    "03.3", "Find the caption", best_caption, cases, mistakes, before=refuse_the_method, after=name_variables
+)
 
 
 def times_nearest(
@@ -174,78 +213,50 @@ mistakes = {
 check_times_nearest = Exercise("03.4", "Who is everybody's neighbour?", times_nearest, cases, mistakes)
 
 
-def best_caption(
-    z, t, za, ta, *, means=lambda z, t, za, ta: (za.mean(0), ta.mean(0)), cosines=relative_representation, dim=1
-):
-    """Return for each picture of `z` the row of the caption in `t` with the description most like its own."""
-    picture_mean, caption_mean = means(z, t, za, ta)
-    pictures = relative_representation(z - picture_mean, za - picture_mean)  # (q, n)
-    captions = relative_representation(t - caption_mean, ta - caption_mean)  # (t, n)
-    return cosines(pictures, captions).argmax(dim=dim)  # (q, t) → (q,)
+def largest_change(
+    z, anchors, matrix,
+    *,
+    moved=lambda z, anchors, matrix: (z @ matrix, anchors @ matrix),
+    cosines=relative_representation,
+    gap=torch.sub,
+    size=lambda gap: gap.abs().max(),
+) -> float:  # fmt: skip
+    """Return the largest absolute change of the relative representation when `matrix` acts on both."""
+    return float(size(gap(cosines(*moved(z, anchors, matrix)), cosines(z, anchors))))
 
 
-def pairs(seed, q, t, n, d_text=7):
-    """Make pictures (q, 12), captions (t, d_text) and n anchors of both that share four hidden coordinates."""
-    hidden = random_tensor(max(q, t) + n, 4, seed=seed)
-    picture = hidden @ random_tensor(4, 12, seed=seed + 1) + random_tensor(len(hidden), 12, seed=seed + 2) + 2
-    caption = hidden @ random_tensor(4, d_text, seed=seed + 3) + random_tensor(len(hidden), d_text, seed=seed + 4)
-    return picture[n : n + q], caption[n : n + t] + 2, picture[:n], caption[:n] + 2
+SIX, EIGHT = random_tensor(6, 5, seed=14), random_tensor(8, 5, seed=15)
+ROTATION = torch.linalg.qr(random_tensor(5, 5, seed=16)).Q
+STRETCH = torch.diag(torch.tensor([1.0, 1.0, 3.0, 1.0, 0.2]))
+SHRINK = torch.diag(torch.tensor([1.0, 0.1, 1.0, 1.0, 1.0]))
 
-
-def name_variables(function, verdict):
-    used = {"anchors", "new", "bank"} & set(getattr(getattr(function, "__code__", None), "co_names", ()))
-    if verdict.status == "wrong" and used:
-        return replace(verdict, message=f"Use the arguments, not the `{min(used)}` of the notebook. {verdict.message}")
-
-
-def by_distance(a, b):
-    return -torch.cdist(a, b)
-
-
-def own_means(z, anchors):
-    return centred(z, anchors, means=lambda z, a: (z.mean(0), a.mean(0)))
-
-
-def directly(similarity, centred_too):
-    return lambda z, t, za, ta: similarity(z - centred_too * za.mean(0), t - centred_too * ta.mean(0)).argmax(1)
-
-
-cases = [  # In the first, pictures and captions have one width, so that comparing them directly does not fail.
-    pairs(20, 40, 40, 25, 12),
-    *(pairs(*size) for size in ((30, 40, 40, 25), (40, 30, 50, 15), (50, 50, 20, 30), (60, 1, 9, 10))),
+cases = [
+    (SIX, EIGHT, ROTATION),
+    (SIX, EIGHT, STRETCH),
+    (SIX, EIGHT, SHRINK @ ROTATION),
+    (SIX[:1], EIGHT[:1], ROTATION @ STRETCH),
+    (SIX, EIGHT, -torch.eye(5)),
 ]
 mistakes = {
-    "You compared pictures and captions directly, but they have no common coordinates, and only by chance the same "
-    "number of them here. Describe the pictures by `image_anchors`, the captions by `text_anchors`, then compare the "
-    "descriptions.": tuple(
-        directly(similarity, centred_too)
-        for similarity in (torch.inner, relative_representation, by_distance)
-        for centred_too in (False, True)
+    "You moved `z` alone; the anchors live in the same space: move them, too.": but(moved=lambda z, a, m: (z @ m, a)),
+    "You moved the anchors alone; `z` lives in the same space: move it, too.": but(moved=lambda z, a, m: (z, a @ m)),
+    "The anchors turn the other way round than `z`; both take `@ matrix`.": but(moved=lambda z, a, m: (z @ m, a @ m.T)),
+    "You applied the transpose: vectors are rows, and each row v becomes v @ matrix.": changed(matrix=torch.t),
+    "Your function always gives 0, but some matrices change the representation: measure it.": lambda z, a, m: 0.0,
+    "You took the mean; the largest absolute change is asked for.": but(size=lambda gap: gap.abs().mean()),
+    "You forgot the absolute value: a large change downwards counts as well.": but(size=torch.max),
+    "You compare dot products; compare relative representations, which are cosines.": but(cosines=lambda z, a: z @ a.T),
+    "You compare the largest entry before with the largest after. Take the difference of each entry first, then the "
+    "largest.": but(gap=lambda x, y: x.max() - y.max()),
+    "You give how far the vectors move, not how far the cosines do.": (
+        lambda z, a, m: (z @ m - z).abs().max(),
+        lambda z, a, m: max((z @ m - z).abs().max(), (a @ m - a).abs().max()),
     ),
-    "You described each side by the other's anchors; take the anchors of its own kind.": reordered(0, 1, 3, 2),
-    "You described both by the anchors' pictures; the anchors' captions describe the captions.": reordered(0, 1, 2, 2),
-    "You described both by the anchors' captions; the anchors' pictures describe the pictures.": reordered(0, 1, 3, 3),
-    "You left the common part in. Subtract the mean of the anchors' pictures from the pictures, and the mean of the "
-    "anchors' captions from the captions.": but(means=lambda *case: (0, 0)),
-    "Subtract the anchors' means, not the new items' means.": but(means=lambda z, t, za, ta: (z.mean(0), t.mean(0))),
-    "You subtracted from new items and anchors each their own mean; subtract the anchors' mean from both.": (
-        lambda z, t, za, ta: relative_representation(own_means(z, za), own_means(t, ta)).argmax(1)
-    ),
-    "You centred one side only; the captions have a common part, too.": but(means=lambda z, t, za, ta: (za.mean(0), 0)),
-    "You centred one side only; the pictures have a common part, too.": but(means=lambda z, t, za, ta: (0, ta.mean(0))),
-    "These are dot products: long descriptions win. Take their cosines.": but(cosines=lambda a, b: a @ b.T),
-    "You give the best picture for each caption; the best caption for each picture is asked for.": but(dim=0),
-    "You give the caption that fits least.": but(cosines=lambda a, b: -relative_representation(a, b)),
-    "You give the row of the nearest anchor. Compare whole descriptions, and give the row of a new "
-    "caption.": lambda z, t, za, _: centred(z, za).argmax(1),
-    "You took the new caption nearest to the caption of the nearest anchor; compare whole descriptions.": (
-        lambda z, t, za, ta: directly(relative_representation, True)(ta[centred(z, za).argmax(1)], t, ta, ta)
-    ),
-    "You took distances between the descriptions; take their cosines.": but(cosines=by_distance),
+    "You took the norm of all changes together; the largest single one is asked for.": but(size=torch.norm),
 }
-check_best_caption = Exercise("03.5", "Find the caption", best_caption, cases, mistakes, after=name_variables)
+check_largest_change = Exercise("03.5", "Test the invariance", largest_change, cases, mistakes)
 
-FOR_NOTEBOOKS = [largest_change, times_nearest]
+FOR_NOTEBOOKS = [centred, largest_change, times_nearest]
 
 
 # 03.6, the open investigation: which changes of coordinates leave relative representations alone?

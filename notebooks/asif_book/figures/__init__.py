@@ -14,7 +14,7 @@ _NAMES = {
     "interpret": "anchor_bars auc_dots faithfulness familiarity_curves score_ledger scores_without strongest"
     " use_histogram",
     "method": "method_picture",
-    "relative": "before_after caption_search cosines_before_after neighbours_two_ways recall_points relative_matrix"
+    "relative": "before_after caption_search cosines_before_after recall_points relative_matrix"
     " relative_under_changes star_of_angles",
     "sparse": "four_steps interval_dots line_chart sparse_and_ranking sparse_vector sweep_heatmaps",
     "style": "image_tag show show_pictures thumbnail use_style",

@@ -8,8 +8,8 @@ from matplotlib.figure import Figure
 from asif_lib.relative import relative_representation, unit_rows
 
 from . import style
-from .palette import ANCHOR, FAINT, INK, MARK, MARKERS, SERIES, series_style
-from .style import Drawing, alt, draw_picture, drawn_pairs, listed, span, subplots, with_errors, wrapped
+from .palette import ANCHOR, FAINT, INK, MARKERS, SERIES, series_style
+from .style import alt, draw_picture, drawn_pairs, listed, span, subplots, with_errors
 from .templates import self_contained
 
 
@@ -138,35 +138,6 @@ def caption_search(pictures, results) -> Figure:
     axes[-1, 1].set_xlabel("score (cosine)")
     words = listed(" ".join(style.ranked_words(rows)) for rows in results)
     return alt(figure, f"{len(pictures)} pictures, each with the captions of the highest scores: {words}")
-
-
-def neighbours_two_ways(queries, reference, others, titles) -> Figure:
-    """Draw pictures, each between its neighbours found in one way (left) and in another (right).
-
-    Parameters
-    ----------
-    queries : sequence of q (picture, caption)
-    reference : sequence of q lists of (picture, caption)
-    others : sequence of q lists of (picture, caption, bool)
-        True where the neighbour is among those of `reference`: it gets a frame and a star.
-    titles : (str, str)
-    """
-    top = len(reference[0])
-    tall = 1.75 * len(queries) + 0.4
-    figure = Drawing((1.15 * (2 * top + 1), tall), 2 * tall)
-    left = [[(*query, False)] for query in queries]
-    middle = [[(*item, False) for item in row] for row in reference]
-    columns = [("the picture", left), (titles[0], middle), (titles[1], others)]
-    if style.narrow():  # a picture stands before both of its rows of neighbours
-        columns = [(head, [[*q, *row] for q, row in zip(left, rows, strict=True)]) for head, rows in columns[1:]]
-    for part, (head, rows) in zip(style.beside(figure, [1.15, top, top], [1, 1]), columns, strict=True):
-        part.suptitle(head, fontsize=10, fontweight="bold")
-        for axes, row in zip(part.subplots(len(rows), len(rows[0]), squeeze=False), rows, strict=True):
-            for axis, (picture, caption, mark) in zip(axes, row, strict=True):
-                words = wrapped(caption, 9 if style.narrow() else 15, 2) + (" ★" if mark else "")
-                draw_picture(axis, picture, words, frame=MARK if mark else None)
-    kept = listed(f"{query[1]} keeps {sum(m for *_, m in row)}" for query, row in zip(queries, others, strict=True))
-    return alt(figure, f"Pictures between their {titles[0]} and their {titles[1]}. Of {top}: {kept}")
 
 
 # Drawn: landmarks on two maps that give one star, and a matrix of cosines

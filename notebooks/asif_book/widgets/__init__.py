@@ -1,7 +1,6 @@
 """Widgets of the notebooks: knobs to turn, anchors to look through, your own pictures to ask about.
 
     sparse_knobs(bank, held_out)                  the effect of k and p on one picture and on its ranking of captions
-    anchor_count_knob(bank, held_out)             the neighbours that a picture keeps with fewer anchors
     counterfactual_knob(model, held_out, labels)  the label without the anchors that decided
     anchor_browser(bank)                          search the captions, look at the pictures, compare neighbours
     your_picture(model, ["otter", "beaver"])      your own pictures and labels
@@ -14,8 +13,7 @@ import lazy_loader
 
 _NAMES = {
     "browser": "anchor_browser anchor_page find_anchors nearest_by_both",
-    "knobs": "anchor_count_knob counterfactual_knob counterfactual_step neighbours_kept neighbours_with sparse_knobs"
-    " sparse_step",
+    "knobs": "counterfactual_knob counterfactual_step sparse_knobs sparse_step",
     "parts": "Answer Knob words_above",
     "upload": "answer_html parse_labels read_upload your_picture",
 }

@@ -1,16 +1,15 @@
-"""Knobs for k and p (chapter 04), the number of anchors (03), and the anchors that decided (06)."""
+"""Knobs for k and p (chapter 04), and the anchors that decided (06)."""
 
 from functools import partial
 
 import ipywidgets
-import torch
 
-from asif_book.figures import neighbours_two_ways, scores_without, sparse_and_ranking
+from asif_book.figures import scores_without, sparse_and_ranking
 from asif_lib.defaults import DEFAULT_P, DEFAULT_TEMPLATE
 from asif_lib.errors import ParameterError
 from asif_lib.evaluation.measures import ranks, same_text
 from asif_lib.explain.counterfactual import Decision, without
-from asif_lib.relative import relative_representation, unit_rows
+from asif_lib.relative import relative_representation
 from asif_lib.settings import default_k
 from asif_lib.sparse import sparsify
 from asif_lib.zeroshot import ASIF, Classification, make_prompts
@@ -18,8 +17,6 @@ from asif_lib.zeroshot import ASIF, Classification, make_prompts
 from .parts import Answer, Knob, bare, words_above
 
 STEPS = (1, 2, 5)  # of each power of ten
-TOP = 4
-"""Neighbours of each picture."""
 
 
 def sparse_knobs(bank, queries, *, row=0, k=None) -> ipywidgets.VBox:
@@ -98,90 +95,6 @@ def log_steps(low, high, *others) -> list:
     """Return the steps 1, 2, 5, 10, 20, 50 … between `low` and `high`, with both ends and the `others`."""
     steps = {step * 10**power for power in range(len(str(high))) for step in STEPS}
     return sorted({step for step in steps if low < step < high} | {low, high, *others})
-
-
-def anchor_count_knob(bank, queries, *, rows=(0, 1, 2), count=None, seed=0) -> ipywidgets.VBox:
-    """Return a knob for the number of anchors, and `neighbours_with` that number below it.
-
-    Parameters
-    ----------
-    bank : AnchorBank
-        All anchors.
-    queries : AnchorBank
-        Pictures that are not anchors; the neighbours are searched among them.
-    rows : sequence of int
-        The pictures of `queries` in the figure.
-    count : int, optional
-        Anchors at the start, by default all.
-    seed : int
-        Of the random order of the anchors.
-    """
-    count = len(bank) if count is None else count
-    anchors = Knob("Number of anchors", log_steps(2, len(bank), count), count)
-    answer = Answer()
-    answer.follow(lambda n: words_above(neighbours_with(bank, queries, n, rows=rows, seed=seed)), anchors)
-    return ipywidgets.VBox([anchors, answer])
-
-
-def neighbours_with(bank, queries, count, *, rows=(0, 1, 2), seed=0):
-    """Compare nearest neighbours by `count` random anchors and by all anchors: a figure and its alternative text.
-
-    Raises `ParameterError` if `count` is not from 1 to the number of anchors.
-
-    Parameters
-    ----------
-    bank, queries, count, rows, seed
-        See `anchor_count_knob`.
-    """
-    by_all, few = (nearest_by_anchors(bank, queries, n, TOP, seed) for n in (len(bank), count))
-    kept, captions = _shared(by_all, few), queries.pairs.caption
-    items = list(zip(queries.pairs.picture, captions, strict=True))
-    figure = neighbours_two_ways(
-        [items[row] for row in rows],
-        [[items[i] for i in by_all[row].tolist()] for row in rows],
-        [[(*items[i], i in by_all[row]) for i in few[row].tolist()] for row in rows],
-        (f"nearest with all {len(bank)} anchors", f"nearest with {count} anchors"),
-    )
-    shown = "; ".join(f"{bare(captions[row])} keeps {round(TOP * float(kept[row]))} of {TOP}" for row in rows)
-    words = (
-        f"With {count} of {len(bank)} anchors, drawn at random, {kept.mean():.0%} of the {TOP} nearest neighbours of "
-        f"all {len(queries)} pictures stay. Shown: {shown}."
-    )
-    return figure, words
-
-
-def neighbours_kept(bank, queries, counts, *, seed=0) -> list:
-    """Return the share of the four nearest neighbours that stay, for each number of anchors; mean over pictures.
-
-    Parameters
-    ----------
-    bank, queries, seed
-        See `anchor_count_knob`.
-    counts : sequence of int
-    """
-    by_all = nearest_by_anchors(bank, queries, len(bank), TOP, seed)
-    return [float(_shared(by_all, nearest_by_anchors(bank, queries, n, TOP, seed)).mean()) for n in counts]
-
-
-def nearest_by_anchors(bank, queries, count, top, seed) -> torch.Tensor:
-    """Return the `top` nearest other pictures of each picture, by its cosines with `count` anchors: (q, top) int64.
-
-    The anchors are the first `count` of one random order: a larger number only adds anchors.
-
-    Raises `ParameterError` if `count` is not from 1 to the number of anchors.
-    """
-    if not 1 <= count <= len(bank):
-        raise ParameterError(f"{count} anchors: the bank has {len(bank)}; take 1 to {len(bank)}")
-    drawn = torch.randperm(len(bank), generator=torch.Generator().manual_seed(seed))[:count]  # (count,)
-    relative = relative_representation(queries.image, bank.image[drawn], mean=bank.image_mean)  # (q, count)
-    relative = unit_rows(relative)
-    similarity = (relative @ relative.T).fill_diagonal_(-torch.inf)  # (q, q)
-    return similarity.argsort(dim=1, descending=True, stable=True)[:, :top]
-
-
-def _shared(a, b):
-    """The share of the entries of each row of `a` that the same row of `b` has too."""
-    return (a[:, :, None] == b[:, None, :]).any(dim=2).double().mean(dim=1)
 
 
 # Chapter 06: without the anchors that contributed most to a decision

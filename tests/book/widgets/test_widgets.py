@@ -13,13 +13,10 @@ from traitlets import TraitError
 from asif_book.report import HiddenError, run_notebook
 from asif_book.widgets import (
     anchor_browser,
-    anchor_count_knob,
     anchor_page,
     answer_html,
     find_anchors,
     nearest_by_both,
-    neighbours_kept,
-    neighbours_with,
     parse_labels,
     read_upload,
     sparse_knobs,
@@ -27,7 +24,7 @@ from asif_book.widgets import (
     your_picture,
 )
 from asif_book.widgets.browser import nearest_rows, top_group
-from asif_book.widgets.knobs import log_steps, nearest_by_anchors, rank_captions
+from asif_book.widgets.knobs import log_steps, rank_captions
 from asif_book.widgets.parts import Answer, Knob, Pager
 from asif_book.widgets.upload import Picker, write_labels
 from asif_lib import ASIF, embed
@@ -227,40 +224,6 @@ def test_sparse_knobs_redraw_for_each_control(bank, queries):
         pages.append(shown(widget))
         assert words in pages[-1] and pages[-1] != pages[-2]
     assert not errors(widget)
-
-
-# Number of anchors -----------------------------------------------------------------------------------
-
-
-def test_neighbours_by_all_anchors_are_those_of_the_relative_representations(bank, queries):
-    near = nearest_by_anchors(bank, queries, len(bank), 3, seed=0)
-    z, anchors = (torch.nn.functional.normalize(m - bank.image_mean, dim=1) for m in (queries.image, bank.image))
-    relative = torch.nn.functional.normalize(z @ anchors.T, dim=1)
-    for row in (0, 20):
-        similarity = relative @ relative[row]
-        similarity[row] = -2
-        assert near[row].tolist() == similarity.topk(3).indices.tolist()
-
-
-def test_all_anchors_keep_all_neighbours_and_few_keep_few(bank, queries):
-    few, half, everyone = neighbours_kept(bank, queries, [2, len(bank) // 2, len(bank)])
-    assert everyone == 1 and few < 0.3 < half
-    assert neighbours_kept(bank, queries, [20], seed=0) == neighbours_kept(bank, queries, [20], seed=0)
-    with pytest.raises(ParameterError, match="0 anchors"):
-        neighbours_kept(bank, queries, [0])
-
-
-def test_anchor_count_knob_frames_what_stays(bank, queries):
-    widget = anchor_count_knob(bank, queries, rows=[3, 4])
-    assert "100% of the 4 nearest" in shown(widget)
-    control(widget, "Number of anchors").value = 2
-    share = neighbours_kept(bank, queries, [2])[0]
-    assert f"With 2 of {len(bank)} anchors" in shown(widget) and f"{share:.0%} of the 4 nearest" in shown(widget)
-    figure, words = neighbours_with(bank, queries, 20, rows=[3, 4])
-    labels = [axis.get_xlabel() for part in figure.subfigs for axis in part.axes]
-    stays = [int(text.split(" keeps ")[1][0]) for text in words.split("Shown: ")[1].split(";")]
-    assert sum("★" in label for label in labels) == sum(stays)
-    assert labels[0].replace("\n", " ").startswith(queries.pairs.caption[3][:10])
 
 
 # Anchors ---------------------------------------------------------------------------------------------

@@ -152,7 +152,7 @@ draw.show(draw.stage_bars(bars))
 edit, question = encoding / sample + max(edits.values()), paper["search"] / q
 print(f"the edit: encode one pair and write it: {draw.duration(edit)}")
 print(f"a question to 1.6 million anchors, afterwards: {draw.duration(question)}")
-print(f"encode all pairs again: {draw.duration(paper[[*paper][0]])}")
+print(f"encode all pairs again: {draw.duration(paper[next(iter(paper))])}")
 
 # %% [markdown]
 # **What you see.** The bars of the first figure differ little: an edit writes its own

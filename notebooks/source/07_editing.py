@@ -214,9 +214,8 @@ check_add(my_add)
 # </details>
 # <details><summary>What you should see</summary>
 #
-# A ✔ verdict. **Now break it:** leave `partner` out. The shapes stay right and no error
-# is raised, but every new picture has the caption of another. For this reason the
-# library keeps an id with every row.
+# A ✔ verdict. **Now break it:** leave `partner` out. No error is raised, but every new
+# picture has the caption of another.
 #
 # </details>
 
@@ -287,48 +286,24 @@ def right_answers(bank, z, labels, k, p):
 # %% [markdown]
 # ## 3 · Learning
 #
-# `bank.add(other_bank)` adds pairs that are embedded already. A lesson of $m$ pairs of
-# each class holds the shorter lessons.
-#
-# **Before you run the next cell:** 200 pairs are added to a bank on the disk. Will it
-# take milliseconds, seconds or minutes, when the embeddings are there?
-
-# %%
-from itertools import pairwise
-
-
-def lesson(number, per_class):
-    """A bank of `per_class` pairs of each class; two lessons share no picture."""
-    first = number * most
-    return pool.subset(
-        [i for rows in by_class for i in rows[first : first + per_class]]
-    )
-
-
-sizes = [0, 1, 5, 10] if fast else [0, 1, 2, 5, 10, 20]
-folder = tempfile.TemporaryDirectory()
-bank.save(Path(folder.name) / "growing")
-growing = AnchorBank.load(Path(folder.name) / "growing")
-rows = [(growing.version, 0, len(growing), "–")]
-for before, after in pairwise(sizes):
-    new = pool.subset([i for rows_of in by_class for i in rows_of[before:after]])
-    growing, took = timed(lambda growing=growing, new=new: growing.add(new))
-    rows.append((growing.version, after, len(growing), f"{took:.3f}"))
-columns = ["version", "pairs of each class", "anchors", "seconds for the edit"]
-pd.DataFrame(rows, columns=columns).style.hide(axis="index")
-
-# %% [markdown]
-# **What you see.** Each row is an edit: milliseconds. It fits nothing, and touches no
-# row that was there.
-#
-# Did it help? For each size the validation pictures choose $k/n$ and $p$, and the test
-# pictures are asked. A second curve keeps $k = n/10$ and $p = 2$.
+# A **lesson** of $m$ pairs of each class holds the shorter lessons. For each size the
+# validation pictures choose $k/n$ and $p$, and the test pictures are asked. A second
+# curve keeps $k = n/10$ and $p = 2$.
 #
 # **Before you run the next cell:** with 1 pair of each class, ten in all, what accuracy
 # do you expect? With 20? And how much will it matter *which* pictures were added?
 
 # %%
 from asif_book.lessons import learning_sweep
+
+sizes = [0, 1, 5, 10] if fast else [0, 1, 2, 5, 10, 20]
+
+
+def lesson(number, per_class):
+    """A bank of `per_class` pairs of each class; two lessons share no picture."""
+    own = slice(number * most, number * most + per_class)
+    return pool.subset([i for rows in by_class for i in rows[own]])
+
 
 grid = ([0.02, 0.1], [2, 8]) if fast else ([0.02, 0.05, 0.1, 0.2], [1, 2, 4, 8, 16])
 asks = (z_tried, tried.labels), (z_test, test_data.labels)
@@ -426,15 +401,11 @@ table.pivot_table("value", "hubs", "whiten", "max").style.format("{:.1%}")
 # **Before you run the next cell:** which class is learned best, and which worst?
 
 # %% tags=["hide-input"]
-# Show the accuracy of each class in a table.
+# Show the accuracy of each class (rows) against the pairs of each class (columns).
 of_class = [test_data.labels == c for c in range(len(classes))]  # (q,) bool each
-table = pd.DataFrame(
-    {size: [right[size].mean(axis=0)[of].mean() for of in of_class] for size in sizes},
-    index=classes,
-)
-table = table.sort_values(sizes[-1], ascending=False, kind="stable")
-print("accuracy on the test pictures of each class, mean of the lessons,")
-print("against the pairs of each class")
+means = {size: right[size].mean(axis=0) for size in sizes}
+table = {size: [mean[of].mean() for of in of_class] for size, mean in means.items()}
+table = pd.DataFrame(table, index=classes).sort_values(sizes[-1], ascending=False)
 table.style.format("{:.0%}")
 
 # %% [markdown]
@@ -472,21 +443,15 @@ check_running_mean(my_mean)
 # %% [markdown]
 # <details><summary>Hint</summary>
 #
-# Means do not add up; sums do. What is the sum of $n$ rows whose mean you know? And
-# what is the sum of no rows?
+# Means do not add up; sums do. What is the sum of $n$ rows whose mean you know?
 #
 # </details>
 # <details><summary>What you should see</summary>
 #
-# A ✔ verdict. The library keeps the sums as whole numbers in a fixed unit. So after a
-# thousand edits the mean is the same, bit for bit, as the mean of a rebuilt bank.
+# A ✔ verdict. The library keeps the sums as whole numbers, so its mean is exact after
+# any number of edits.
 #
 # </details>
-
-# %%
-rebuilt = growing.subset(slice(None))  # the same rows, in memory, as if built at once
-equal = torch.equal(growing.image_mean, rebuilt.image_mean)
-print("means of the edited bank and of a rebuilt one are equal:", equal)
 
 # %% [markdown]
 # ## 4 · Did anything change elsewhere?
@@ -536,8 +501,7 @@ check_unchanged(my_verdict)
 # %% [markdown]
 # <details><summary>Hint</summary>
 #
-# Draw a line with 0, the margin and minus the margin on it, and lay intervals over it:
-# short and long ones, with and without 0. One misses 0 and is "unchanged" all the same.
+# Draw intervals over a line with 0 and both margins. One misses 0 and is "unchanged".
 #
 # </details>
 # <details><summary>What you should see</summary>
@@ -697,9 +661,9 @@ print(f"held-out stamps: {in_words(paired_difference(a, b, seed))}")
 # its value before any lesson: a bag is now most similar to other grey clothes, which
 # speak for other classes.
 #
-# **A contributor.** Ben wants his pictures back. A column of the table says who gave
-# what. `remove` only *marks* pairs as removed, and can be undone. `compact` writes the
-# other pairs into new files and deletes the old files, with their history.
+# **A contributor.** Ben wants his pictures back. `remove` only *marks* pairs as
+# removed, and can be undone. `compact` writes the other pairs into new files and
+# deletes the old files, with their history.
 #
 # **Before you run the next cell:** after `remove`, are Ben's captions still on the
 # disk? After `compact`?
@@ -725,7 +689,6 @@ bens = bank.embed(bens_pairs, image_encoder, text_encoder, progress=False)
 home = Path(folder.name) / "shared"
 given_by(bank, "Tux Paint").save(home)
 shared = AnchorBank.load(home).add(given_by(lesson(0, 1), "Ada"))
-
 edits = {
     "Ben's pairs added": lambda bank: bank.add(given_by(bens, "Ben")),
     "removed": lambda bank: bank.remove(where="contributor = 'Ben'"),
@@ -744,8 +707,8 @@ display(pd.DataFrame(rows), histories["removed"], histories["compacted"])
 
 # %% [markdown]
 # **What you see.** In the row “removed” the files still hold Ben's pairs. In the row
-# “compacted” they are gone, and so is the history. Outside the bank are Ben's pictures
-# themselves, the *cache of embeddings*, and backups: a promise of deletion names them.
+# “compacted” they are gone, and so is the history. The *cache of embeddings* and
+# backups lie outside the bank.
 
 # %% [markdown]
 # ## 6 · A poisoned pair
@@ -765,7 +728,7 @@ healthy = bank.add(lesson(0, short))
 rows_of_victim = [i for i in by_class[VICTIM] if i not in set(by_class[VICTIM][:most])]
 of_victim = pool.subset(rows_of_victim)  # pictures that no first lesson holds
 short_fraction, short_p = chosen.get(short, chosen[1])
-k_short = round(short_fraction * len(healthy))
+k_short = max(1, round(short_fraction * len(healthy)))
 victims = tried.labels == VICTIM  # (300,) bool
 
 
@@ -777,25 +740,25 @@ def with_a_lie(row):
     return pair.replace(text=labels_text[[LIE]], pairs=table)
 
 
-def answers_of(bank, rows):
-    """Which of these validation pictures get their class, (rows,) bool."""
-    return right_answers(bank, z_tried[rows], tried.labels[rows], k_short, short_p)
+def found_by(bank):
+    """Which validation pictures get their class, (300,) bool."""
+    return right_answers(bank, z_tried, tried.labels, k_short, short_p)
 
 
-harmed = [
-    answers_of(healthy.add(with_a_lie(i)), victims) for i in range(len(of_victim))
-]
-worst = int(np.argmin([answers.sum() for answers in harmed]))  # of equals, the first
-planted = with_a_lie(worst)
-poisoned = healthy.add(planted)
-everybody = np.ones(len(tried), bool)
-for name, rows in (("all classes", everybody), ("ankle boot only", victims)):
-    before, after = (answers_of(b, rows) for b in (healthy, poisoned))
-    print(f"validation, {name}: {before.mean():.1%} before, {after.mean():.1%} after")
-    print(f"    {in_points(paired_difference(after, before, seed))}")
+harmed = [found_by(healthy.add(with_a_lie(i))) for i in range(len(of_victim))]
+worst = int(
+    np.argmin([found[victims].sum() for found in harmed])
+)  # of equals, the first
+poisoned = healthy.add(with_a_lie(worst))
+before, after = found_by(healthy), harmed[worst]
+for name, rows in (("all classes", victims | True), ("ankle boot only", victims)):
+    print(
+        f"validation, {name}: {before[rows].mean():.1%}, then {after[rows].mean():.1%}"
+    )
+    print(f"    {in_points(paired_difference(after[rows], before[rows], seed))}")
 
 # %% [markdown]
-# **What you see.** Compare “before” and “after” in each line. Now suppose that we only
+# **What you see.** Compare the two numbers of each line. Now suppose that we only
 # notice the harm, and look for the pair.
 #
 # ### Exercise 07.5 · Who did the harm?
@@ -884,8 +847,8 @@ print(f"place in the audit of the whole bank: {places[1]} of {len(audit)}")
 # %% [markdown]
 # **What you see.** A green bar is the harm of an anchor. But look at the pictures: a
 # sneaker may look like a boot, so it does harm and is right. The bars name suspects,
-# and a person decides. The last line gives the place in the audit: the other pairs know
-# too little of clothes to contradict this one.
+# and a person decides. The audit fails here: the other pairs know too little of clothes
+# to contradict this one.
 #
 # Now take out the suspect, and measure on the *test* pictures, which had no part in
 # finding it.
@@ -972,13 +935,12 @@ check_lesson(my_lesson, task)
 #
 # `(labels == c).nonzero()[:, 0]` lists the positions of class $c$ in the pool. Draw a
 # class as a cloud of points. Where in the cloud is a picture that can answer for many?
-# Which number, computed from the cosines within the class, is large there?
 #
 # </details>
 # <details><summary>What you should see</summary>
 #
-# A ✔ verdict with a gain of many points. With more pictures of each class the advantage
-# shrinks. Keep what `task.measure` says of the losing idea, too.
+# A ✔ verdict with a gain of many points. Keep what `task.measure` says of the losing
+# idea, too.
 #
 # </details>
 
@@ -1031,7 +993,7 @@ record(
 # centre. The settings are those of section 3.
 #
 # **Before you run the next cell:** by how many points will the chosen pairs beat the
-# random lessons of a hundred pairs? Will each class get ten captions?
+# random lessons of a hundred pairs?
 
 # %% tags=["hide-input"]
 # Choose a hundred pictures by clusters, teach them with the switches, and measure.
@@ -1048,8 +1010,8 @@ def next_to_centres(i, count=100):
 
 rows = [next_to_centres(i) for i in range(lessons)]
 answers = with_switches([bank.add(pool.subset(own)) for own in rows])
-found, each = mean_with_interval(answers.mean(axis=0), seed), answers.mean(axis=1)
-gain = paired_difference(answers.mean(axis=0), switched.mean(axis=0), seed)
+each, answers = answers.mean(axis=1), answers.mean(axis=0)
+found = mean_with_interval(answers, seed)
 record(
     "Fashion-MNIST, 100 pairs chosen by clusters, added to the 793 stamps, hubs and "
     "whitening chosen",
@@ -1058,10 +1020,10 @@ record(
 )
 captions = [np.bincount(part.labels[own], minlength=len(classes)) for own in rows]
 print(f"captions of a class: {np.min(captions)} to {np.max(captions)}")
-print(f"accuracy: {found}; lessons {each.min():.1%} to {each.max():.1%}")
-print(f"minus the random lessons: {in_points(gain)}")
-at_random = mean_with_interval(switched.mean(axis=0), seed)
-means = {"drawn at random": at_random, "next to centres": found}
+at_random = switched.mean(axis=0)
+print(f"minus at random: {in_points(paired_difference(answers, at_random, seed))}")
+means = {"drawn at random": mean_with_interval(at_random, seed)}
+means["next to centres"] = found
 xlabel = f"accuracy, mean of {lessons} lessons of 100 pairs; 95 % interval"
 draw.show(draw.interval_dots({"with the switches": means}, xlabel=xlabel))
 
@@ -1108,8 +1070,6 @@ show_progress("07")
 #   07.4. Ask what caption the new picture has in between.
 # - *"Removed is deleted."* Seen as surprise in section 5. Ask where else the picture
 #   is: backups, the cache, the student's own screenshot.
-# - *"The most harmful anchor is wrong."* Ask to see its picture. A right anchor between
-#   two classes does harm, too.
 #
 # ### Discussion
 #
@@ -1138,11 +1098,9 @@ show_progress("07")
 #   matrices and moves the mean; removing takes the row out. The result equals a rebuilt
 #   bank.
 # - One pair can turn a wrong answer. A few pairs of a new kind lift the accuracy there.
-#   Which pairs they are matters most when they are few.
 # - After an edit choose $k$ and $p$ again, on pictures of all kinds that matter.
 # - “Unchanged” is a claim that needs a margin and an interval within it.
-# - Forgetting is final after `compact`, in the bank's files. Caches, copies and the
-#   encoders are other places.
+# - Forgetting is final after `compact`, in the bank's files only.
 # - A wrong pair is found by its contributions to wrong answers. A person decides.
 #
 # **What would prove us wrong.** If held-out stamps changed by more than 5 points after

@@ -1066,8 +1066,6 @@ show_progress("07")
 #   kangaroo in another pose, with a file from the web.
 # - *"No significant change, so unchanged."* Seen in 07.3. Ask what the same test would
 #   say with five questions.
-# - *"Add a row to the picture matrix, and later to the other one."* Seen in 07.1 and
-#   07.4. Ask what caption the new picture has in between.
 # - *"Removed is deleted."* Seen as surprise in section 5. Ask where else the picture
 #   is: backups, the cache, the student's own screenshot.
 #
@@ -1081,15 +1079,10 @@ show_progress("07")
 # > with it. If she was part of *their* training data, the encoders too, which no edit
 # > of a bank can change.
 #
-# 2. Why should the margin be named before one measures? (Ours was not.)
-#
-# > **Answer.** After the fact one can always find a margin that the interval fits into.
-#
-# 3. Could somebody poison the bank so that harm is not found by `influence`?
+# 2. Could somebody poison the bank so that harm is not found by `influence`?
 #
 # > **Answer.** Yes: with many pairs that each do a little, or with a pair that matters
-# > only for a picture that no validation set holds. The explanation finds harm on the
-# > pictures that one looks at.
+# > only for a picture that no validation set holds.
 
 # %% [markdown]
 # ## Summary

@@ -3,8 +3,8 @@
 #
 # > **Question.** How good is ASIF, compared with every rival at its best?
 #
-# You know the method, and you can measure. Now we read the paper's main table as a
-# reviewer reads it: with the data, the settings and the rivals in view.
+# Now we read the paper's main table as a reviewer reads it: with the data, the settings
+# and the rivals in view.
 #
 # <details><summary>Goals, minutes, what runs</summary>
 #

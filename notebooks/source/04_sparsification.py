@@ -18,7 +18,7 @@
 #   large $p$;
 # - find the $k$ largest of a stream of anchors without ever holding the dense matrix.
 #
-# **Minutes** 35 to read, 61 more with the exercises · **Before this** [03 · Relative
+# **Minutes** 35 to read, 51 more with the exercises · **Before this** [03 · Relative
 # representations](03_relative_representations.ipynb)
 #
 # **What runs** The stamps of the train split as anchors, the stamps of the validation

@@ -196,7 +196,7 @@ found[found.kind != "two captions"].sort_values("kind").set_index("kind")
 # The first table counts each kind, and the second names the twins with one caption.
 #
 # Twins and repeated captions matter later. If a held-out stamp has a twin among the
-# anchors, finding its caption is easy. ([Chapter 09](09_the_paper.ipynb), section 3,
+# anchors, finding its caption is easy. ([Chapter 09](09_the_paper.ipynb), section 5,
 # measures how easy.) If two stamps have the same caption, either of them is right: we
 # therefore compare caption *texts*, not row numbers.
 

@@ -155,11 +155,12 @@ print(f"a question to 1.6 million anchors, afterwards: {draw.duration(question)}
 print(f"encode all pairs again: {draw.duration(paper[next(iter(paper))])}")
 
 # %% [markdown]
-# **What you see.** The bars of the first figure differ little: an edit writes its own
-# rows, and the new mean follows from the old one (exercise 07.2). So the kangaroo's
-# pair costs a moment at 1.6 million anchors, too. In the second figure the longest
-# hatched bar is paid once. Every *question* pays for the search. The rest of this
-# chapter makes it smaller and faster, and asks at each step: is the answer the same?
+# **What you see.** In the first figure fifty times the anchors take far less than fifty
+# times as long. An edit writes its own rows, and the new mean follows from the old one
+# (exercise 07.2); only the ids are compared with all others. So the kangaroo's pair
+# should cost a moment at 1.6 million anchors, too. In the second figure the longest
+# hatched bar is paid once, and every *question* pays for the search. The rest of this
+# chapter makes it smaller and faster, and asks: is the answer still the same?
 
 # %% [markdown]
 # ## 2 · The memory wall
@@ -169,8 +170,8 @@ print(f"encode all pairs again: {draw.duration(paper[next(iter(paper))])}")
 # rows. The cosines of all pictures with one block are a **tile**. Each picture keeps
 # the $k$ best cosines that it has met. Here three stamps search among 48 others.
 #
-# **Before you run the next cell:** the number of anchors grows a thousandfold. What
-# happens to the largest number of cosines that are held at one moment?
+# **Before you run the next cell:** the number of anchors grows a thousandfold. Does
+# the largest number of cosines that are held at one moment grow?
 
 # %% tags=["hide-input"]
 # Draw a search in blocks of 8 anchors.
@@ -352,7 +353,7 @@ worst = float((unit_asked @ unit_many.T - products).abs().max())
 print(f"largest error of a product, its own rounding included: {worst:.4f}")
 
 # %% [markdown]
-# That is wrong, if not by much. Three thoughts repair it.
+# Three thoughts repair this.
 #
 # **First: bound the error.** Write $\hat q$ for the rounded $q$ and $\hat a$ for the
 # rounded $a$, and $\delta = \lVert q - \hat q \rVert$ for the length of what $q$ lost.
@@ -494,8 +495,8 @@ print(f"E = {error:.4f}, T = {thresholds[row]:.4f}, kept from {lowest[row]:.4f} 
 print(f"kept for the {len(kept)} pictures: {kept.min()} to {kept.max()} anchors")
 
 # %% [markdown]
-# **What you see.** Triangles between the two lines are right answers that the rounded
-# products alone would have lost. Squares are the price.
+# **What you see.** Triangles between the two lines are right answers that rounding
+# alone would lose. Squares are the price.
 
 # %% [markdown]
 # ## 4 · The savings of forgetting
@@ -672,7 +673,7 @@ print(f"multiplications: dense {dense:,}; index {multiplied:,}")
 #
 # The bank has the stamps and 20 captioned pictures of each of ten kinds of clothing, as
 # in chapter 07. We ask the 1,000 test pictures of Fashion-MNIST and the 150 test stamps
-# of chapter 05, and choose nothing by them.
+# of chapter 05.
 #
 # **Before you run the next cell:** of 1,000 decisions, how many will change with 11
 # bits? And with 8?
@@ -898,8 +899,7 @@ print(f"the cluster is closed; of {len(workers)} worker processes left: {len(ali
 # %% [markdown]
 # **What you see.** A box is a search, and the cross marks the kill. The row of worker 1
 # stops there, and the others take over its unfinished searches. A task has no state of
-# its own: its result depends on the bank and the queries alone. So it does not matter
-# which worker does it, or how often.
+# its own: its result depends on the bank and the queries alone.
 
 # %% [markdown]
 # ## 8 · The cost curve
@@ -908,7 +908,7 @@ print(f"the cluster is closed; of {len(workers)} worker processes left: {len(ali
 # right? We time the same search for growing banks, in a file in half precision.
 #
 # **Before you run the next cell:** with both axes logarithmic, what slope will the
-# curve of time have? Where will it bend, and why? And the curve of memory?
+# curve of time have? And the curve of memory?
 
 # %% tags=["hide-input"]
 # Write the anchors for the cost curve to a file.
@@ -1024,7 +1024,7 @@ show_progress("08")
 # %% [markdown]
 # ## Summary
 #
-# - An edit costs a moment at any size. Encoding is paid once for an anchor, the search
+# - An edit writes its own rows only. Encoding is paid once for an anchor, the search
 #   for every question: $q \cdot n \cdot d$ multiplications.
 # - In blocks, memory is a number that you state; the dense matrix never exists.
 # - Fast and exact: a rounded product, a bound on its error, every anchor kept that may

@@ -363,22 +363,17 @@ def inverted(picture):
     return ImageOps.invert(picture)
 
 
-def framed(picture):
-    """Return a white-on-black picture as black on white, with a white frame of two pixels."""
-    return ImageOps.expand(inverted(picture), border=2, fill=255)
-
-
 def enlarged(picture):
     """Return a small picture with sides of 96 pixels, for a reader and not for an encoder."""
     return picture.resize((96, 96))
 
 
-def captioned(labelled, view=inverted) -> Pairs:
-    """Return labelled pictures as pairs: each picture as `view` shows it, its caption the template with its class."""
+def captioned(labelled) -> Pairs:
+    """Return labelled pictures as pairs, black on white; the caption is the template with the picture's class."""
     names = [labelled.classes[label] for label in labelled.labels]
     return Pairs(
         labelled.name,
-        [view(picture) for picture in labelled.pictures],
+        [inverted(picture) for picture in labelled.pictures],
         [DEFAULT_TEMPLATE.replace("{}", name) for name in names],
         [f"{labelled.name}/{i:04}" for i in range(len(labelled))],
         [f"{labelled.name}/{name}" for name in names],
@@ -387,11 +382,10 @@ def captioned(labelled, view=inverted) -> Pairs:
     )
 
 
-def first_corrected(banks, pictures, z, prompts, labels, classes):
-    """Find the first picture that the smallest bank gets wrong and the largest gets right, and each bank's reasons.
+def answers_of(banks, pictures, z, prompts, labels):
+    """Let growing banks answer for one picture: by the number of added pairs, the answer and its contributions.
 
-    Returns its row and a dict: by the number of added pairs, the answer and its contributions, as
-    `figures.best_anchors` draws them. Raises `ParameterError` if there is no such picture.
+    The dict is as `figures.best_anchors` draws it.
 
     Parameters
     ----------
@@ -399,26 +393,19 @@ def first_corrected(banks, pictures, z, prompts, labels, classes):
         By the number of added pairs, rising from 0; each begins with the pairs of the bank before it.
     pictures : list of n pictures
         Of the pairs of the largest bank.
-    z : Tensor of shape (q, d_image)
+    z : Tensor of shape (1, d_image)
     prompts : Tensor of shape (c, d_text)
-    labels : ndarray of shape (q,)
-        The right ones of the `classes`, c names.
+    labels : list of c str
     """
-    models = {added: ASIF(bank, device="cpu") for added, bank in banks.items()}
-    texts = {added: model.texts(prompts) for added, model in models.items()}
-    answers = {added: model.images(z).similarity(texts[added]).argmax(dim=1).numpy() for added, model in models.items()}
-    corrected = (answers[min(banks)] != labels) & (answers[max(banks)] == labels)
-    if not corrected.any():
-        raise ParameterError(
-            "no picture goes from a wrong label to its right one: show more pictures, or add more pairs"
-        )
-    row, stages = int(corrected.argmax()), {}
-    for added, model in models.items():
-        label = int(answers[added][row])
-        reasons = contributions(model.images(z[[row]]), texts[added][[label]], model.bank.pairs)
+    stages = {}
+    for added, bank in banks.items():
+        model = ASIF(bank, device="cpu")
+        image, texts = model.images(z), model.texts(prompts)
+        best = int(image.similarity(texts).argmax())
+        reasons = contributions(image, texts[[best]], bank.pairs)
         reasons["picture"] = [pictures[anchor] for anchor in reasons.anchor]
-        stages[added] = classes[label], reasons.assign(arrived=reasons.anchor >= len(banks[min(banks)]))
-    return row, stages
+        stages[added] = labels[best], reasons.assign(arrived=reasons.anchor >= len(banks[min(banks)]))
+    return stages
 
 
 def files_hold(folder, item) -> bool:

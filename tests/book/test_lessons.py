@@ -13,7 +13,6 @@ from asif_book.lessons import (
     classes_of,
     enlarged,
     files_hold,
-    framed,
     inverted,
     learning_sweep,
     switch_sweep,
@@ -56,14 +55,11 @@ def test_captioned_pictures_say_their_class_and_are_turned_black_on_white():
     assert pairs.groups == ["clothes/shirt", "clothes/bag"]
     assert pairs.ids == ["clothes/0000", "clothes/0001"] and pairs.licence == "MIT"
     assert pairs.pictures[0].getpixel((0, 0)) == 255
-    assert captioned(data, framed).pictures[0].size == (32, 32)
 
 
-def test_a_frame_is_white_and_lies_outside_the_picture():
-    picture = framed(Image.new("L", (28, 28), 200))
-    assert picture.getpixel((1, 1)) == 255 and picture.getpixel((2, 2)) == 55
+def test_small_pictures_are_inverted_for_the_encoder_and_enlarged_for_a_reader():
     assert inverted(Image.new("L", (2, 2), 200)).getpixel((0, 0)) == 55
-    assert enlarged(picture).size == (96, 96)
+    assert enlarged(WHITE_ON_BLACK).size == (96, 96)
 
 
 @pytest.mark.parametrize("same_captions", [False, True])

@@ -268,7 +268,9 @@ mistakes = {
     "Your mask says which anchors may go; make it True for those that must be kept.": result(torch.logical_not),
 }
 notes = {5: "with negative products only", 6: "where all products are equal", 7: "with k = n"}
-check_keep = Exercise("08.4", "Who must be kept?", must_keep, cases, mistakes, notes=notes, after=lost_and_in_vain)
+check_keep = Exercise(
+    "08.4", "Which anchors must be kept?", must_keep, cases, mistakes, notes=notes, after=lost_and_in_vain
+)
 
 
 def sparse_cosine(indices_a, values_a, indices_b, values_b, *, of=torch.mul, where=lambda i, j: i[:, None] == j):

@@ -57,7 +57,7 @@ def test_table_of_a_class(folder, capsys):
     table, exercises = printed.out.split("\n\n")
     assert exercises.splitlines() == [
         "By exercise:",
-        "  00.1: none of 2 failed.",
+        "  00.1: 2 of 2 solved it.",
         "  00.2: 1 of 1 failed, most often because (1 student): You added.",
         "  04.1: 1 of 2 failed.",
     ]
@@ -101,6 +101,32 @@ def test_the_commonest_named_mistake_of_an_exercise_is_told(tmp_path, capsys):
         hand_in(tmp_path / f"s{number}.json", version=2, e001=entry("wrong", 1, 1, number, message=message))
     hand_in(tmp_path / "s9.json", version=2, e001=entry(tries=2, wrong=1, message="You added."))
     assert "00.1: 6 of 7 failed, most often because (2 students): You added." in asif(capsys, tmp_path)[1].out
+
+
+def test_when_all_solved_it_a_wrong_try_is_told_as_one(tmp_path, capsys):
+    for name in ("a", "b"):
+        hand_in(tmp_path / f"{name}.json", version=2, e001=entry(tries=2, wrong=1, message="You added."))
+    told = "  00.1: 2 of 2 solved it; their commonest wrong try (2 students): You added."
+    assert told in asif(capsys, tmp_path)[1].out.splitlines()
+
+
+def test_the_names_of_a_download_from_moodle_are_read(tmp_path, capsys):
+    moodle = "_12345_assignsubmission_file_"
+    hand_in(tmp_path / f"Ana Díaz{moodle}my_progress.json", e001=entry())
+    hand_in(tmp_path / f"Bob O'Neil{moodle}" / "my_progress.json", e001=entry())
+    hand_in(tmp_path / f"Cem_Öz{moodle.rstrip('_')}" / "my_progress (2).json", e001=entry())
+    status, printed = asif(capsys, tmp_path, "--json")
+    students = [(s["student"], s["solved"]) for s in json.loads(printed.out)["students"]]
+    assert (status, students) == (0, [("Ana Díaz", 1), ("Bob O'Neil", 1), ("Cem_Öz", 1)])
+
+
+@pytest.mark.parametrize("name", ["my_progress.json", "my_progress (1).json", "My_progress - Copy.json"])
+def test_a_file_without_a_name_is_no_student(folder, capsys, name):
+    hand_in(folder / name, e001=entry())
+    status, printed = asif(capsys, folder, "--json")
+    result = json.loads(printed.out)
+    assert (status, [s["student"] for s in result["students"]]) == (1, ["Anna", "Zoë"])
+    assert result["unreadable"] == [f"{name}: the file names no student; rename it to NAME.json."]
 
 
 def test_a_message_becomes_no_formula_and_no_command_to_the_terminal(tmp_path, capsys):
@@ -157,8 +183,8 @@ def test_csv_has_a_row_for_each_student_and_exercise(folder, tmp_path, capsys):
         "status": "wrong",
         "tries": 3,
         "wrong": 3,
-        "first_right": pytest.approx(float("nan"), nan_ok=True),
-        "last": "2025-03-01 14:09:00",
+        "first_right_utc": pytest.approx(float("nan"), nan_ok=True),
+        "last_utc": "2025-03-01 14:09:00",
         "message": "You added.",
     }
     assert table.query("student == 'Zoë'").status.tolist() == ["right", "not attempted", "wrong"]

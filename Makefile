@@ -14,8 +14,8 @@ JOBS    ?= 2
 # the numerical tests run once more as an ordinary laptop computes, in reverse order and with other hashes
 LAPTOP  := MKL_CBWR=COMPATIBLE ATEN_CPU_CAPABILITY=default ONEDNN_MAX_CPU_ISA=AVX2 OMP_NUM_THREADS=1 PYTHONHASHSEED=1
 NUMERICAL := $(addprefix tests/,bank evaluation explain search test_laws.py test_relative.py test_sparse.py test_zeroshot.py)
-# no: the student's folder gets no solutions
-SOLUTIONS ?= yes
+# no: the student's folder has no solutions; yes: it has them; without either, as the last time
+SOLUTIONS ?=
 # packages and data that came with this folder, for a room without a network
 KIT     := $(wildcard kit)
 CACHE   := $(or $(ASIF_CACHE),data/cache)
@@ -46,7 +46,7 @@ test: $(TESTER) setup browser
 	DEVICE=$(DEVICE) $(BIN)/python -m pytest --durations 20 -m notebooks tests $(PYTEST_ARGS)
 
 lab: setup
-	$(BIN)/python -m asif_book.workspace work $(if $(filter no,$(SOLUTIONS)),--no-solutions)
+	$(BIN)/python -m asif_book.workspace work $(if $(filter no,$(SOLUTIONS)),--no-solutions)$(if $(filter yes,$(SOLUTIONS)),--solutions)
 	JUPYTER_CONFIG_PATH=.jupyter $(BIN)/jupyter lab work $(if $(filter 0,$(shell id -u)),--allow-root) $(LAB_ARGS)
 
 classroom-kit: setup

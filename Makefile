@@ -1,4 +1,4 @@
-# make workbook   set up, run all chapters, write the report      (DEVICE=cpu|cuda|mps|auto, PROFILE=offline|hub)
+# make workbook   set up, run all chapters, write the report      (DEVICE=cpu|cuda|mps|auto, PROFILE=offline|hub, PAIRS=folder)
 # make test       set up, run the tests
 # make lab        set up, open JupyterLab on work/, a student's own copies of the chapters
 # make classroom-kit   a folder for a USB stick: make lab in it needs no network
@@ -32,7 +32,7 @@ export TOKENIZERS_PARALLELISM := false
 .NOTPARALLEL:
 
 workbook: setup
-	$(BIN)/python -m asif_book.report --device $(DEVICE) --profile $(PROFILE)
+	$(BIN)/python -m asif_book.report --device $(DEVICE) --profile $(PROFILE) $(if $(PAIRS),--pairs "$(PAIRS)")
 
 # the packages of the tests first: they include those of the workbook
 test: $(TESTER) setup browser

@@ -15,6 +15,10 @@ FOLDED = "hide-input"
 """Tag of a cell whose code only plumbs. A comment in its first line says what it does; the other lines are folded."""
 IF_DRAWN = "if-drawn"
 """Tag of words about a figure that needs data which are not everywhere; a report without the figure has none."""
+CORE = "core"
+"""Tag of the cell that begins a section of the core path. The other numbered sections of its chapter are deeper."""
+DEEPER = " · deeper"
+"""Behind the heading of such a section, in a notebook."""
 PROGRESS = "progress"
 """Tag of the cells that show a student's own progress, which a report has not."""
 
@@ -32,6 +36,9 @@ class Chapter:
     alone: bool = False  # it measures time or memory, so nothing else may run beside it
     appendix: bool = False  # it stands behind the chapters, and is no step of the method
     named_steps: tuple[str, ...] = ()  # the steps of the method that it teaches, if it names them
+    core: tuple[str, ...] = ()  # the numbers of its sections on the core path: ("1", "2")
+    whole: bool = False  # all its sections are on the core path
+    core_minutes: int = 0  # to read these sections, and to do their exercises
 
     @property
     def steps(self) -> tuple[str, ...]:
@@ -56,7 +63,56 @@ class Chapter:
         settings = notebook.metadata.get(SETTINGS, {})
         about = question(notebook), _minutes(markdown[0]), _goals(markdown[0])
         code, steps = (tuple(settings.get(name, ())) for name in ("code", "steps"))
-        return cls(name, title, *about, code, settings.get("alone", False), settings.get("appendix", False), steps)
+        kind = settings.get("alone", False), settings.get("appendix", False)
+        core = [cells for cells in sections_of(notebook) if CORE in tags_of(cells[0])]
+        numbers = tuple(heading(cells[0].source).split(" ")[0] for cells in core)
+        path = core_path(notebook) if core else []
+        whole = bool(core) and not any(is_deeper(cells) for cells in sections_of(notebook))
+        return cls(name, title, *about, code, *kind, steps, numbers, whole, sum(minutes(path)))
+
+
+def sections_of(notebook: NotebookNode) -> list[list[NotebookNode]]:
+    """Cut a notebook before each cell that begins with ``## ``; the first part is the opening."""
+    parts: list[list[NotebookNode]] = [[]]
+    for cell in notebook.cells:
+        if parts[-1] and cell.cell_type == "markdown" and cell.source.startswith("## "):
+            parts.append([])
+        parts[-1].append(cell)
+    return parts
+
+
+def is_deeper(section: list[NotebookNode]) -> bool:
+    """Say whether a section has a number and is not on the core path."""
+    return bool(re.match(r"## \d", section[0].source)) and CORE not in tags_of(section[0])
+
+
+def core_path(notebook: NotebookNode) -> list[NotebookNode]:
+    """Return the cells of a chapter without its deeper sections."""
+    return [cell for section in sections_of(notebook) if not is_deeper(section) for cell in section]
+
+
+WORDS_A_MINUTE, LINES_A_MINUTE = 130, 30
+"""The pace of a reader with another first language, in prose and in open code."""
+
+
+def words(cells: list[NotebookNode]) -> int:
+    """Count the words of Markdown cells: what stands between blanks and has a letter or a digit."""
+    texts = (cell.source for cell in cells if cell.cell_type == "markdown")
+    return sum(bool(re.search(r"\w", word)) for text in texts for word in text.split())
+
+
+def minutes(cells: list[NotebookNode]) -> tuple[int, int]:
+    """Compute the minutes to read cells, and those of their exercises.
+
+    A minute is 130 words, 30 lines of code that is neither folded nor an exercise, or a figure; a guess takes half of
+    one. The card of an exercise tells its minutes.
+    """
+    prose = "\n".join(cell.source for cell in cells if cell.cell_type == "markdown")
+    code = [cell for cell in cells if cell.cell_type == "code"]
+    lines = sum(cell.source.count("\n") + 1 for cell in code if not tags_of(cell))
+    figures = sum(bool(re.search(r"\bdraw\.(?!use_style)\w+\(", cell.source)) for cell in code)
+    reading = words(cells) / WORDS_A_MINUTE + lines / LINES_A_MINUTE + figures + prose.count("**Before you ") / 2
+    return max(1, round(reading)), sum(map(int, re.findall(r"^\*\*Difficulty.+Minutes\*\* (\d+)", prose, re.M)))
 
 
 def tags_of(cell: NotebookNode) -> list[str]:

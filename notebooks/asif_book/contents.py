@@ -42,10 +42,12 @@ def put_between(text: str, begin: str, end: str, table: str) -> str:
 
 
 def neighbours(chapters: list[Chapter], at: int) -> NotebookNode:
-    """Make the last cell of chapter `at`: links to the chapter before and the chapter after."""
+    """Make the last cell of chapter `at`: links to the chapters before and after, and to the next of the core path."""
     before, after = chapters[max(at - 1, 0) : at], chapters[at + 1 : at + 2]
     links = [f"[← {chapter.title}]({chapter.name}.ipynb)" for chapter in before]
     links += [f"[{chapter.title} →]({chapter.name}.ipynb)" for chapter in after]
+    here, *core = [chapter for chapter in chapters[at:] if chapter.core or chapter is chapters[at]] or [None]
+    links += [f"core path: [{c.title} →]({c.name}.ipynb)" for c in core[:1] if here.core and c not in after]
     return new_markdown_cell(" · ".join(links), metadata={"tags": [NEIGHBOURS]}, id=NEIGHBOURS)
 
 
@@ -77,6 +79,11 @@ def chapters_table(chapters: list[Chapter]) -> str:
         notebook = f"[{chapter.title}](notebooks/{chapter.name}.ipynb)"
         question = chapter.question.replace("|", "\\|")
         rows.append(f"| {notebook} | {question} | {_links([*code, checks])} | {_links(map(_test_of, chapter.code))} |")
+    if core := [chapter for chapter in chapters if chapter.core]:
+        of = {c.name: "" if c.whole else f" §{', '.join(c.core)}" for c in core}
+        steps = [f"[{name[:2]}](notebooks/{name}.ipynb){numbers}" for name, numbers in of.items()]
+        total = sum(chapter.core_minutes for chapter in core)
+        rows += ["", f"**Core path**, {total} minutes with the exercises: {' → '.join(steps)}. The rest goes deeper."]
     return "\n".join(rows)
 
 

@@ -6,7 +6,8 @@ markers) belong to the solved edition only. Cells tagged ``teacher`` go into the
 ``hide-input`` is folded but for its first line, a comment. Each notebook
 gets two more cells: one sets up Colab, one links the chapters before and after. Under each chapter's title comes a
 strip of the method's steps, with links, and a picture of the method. The README's table of chapters is made from the
-sources too.
+sources too. ``{minutes}`` in an opening cell becomes the chapter's minutes. A cell tagged ``core`` begins a section of
+the core path; JupyterLab folds the other numbered sections of its chapter.
 
 The line that begins the opening cell may hold settings of the chapter:
 
@@ -43,7 +44,20 @@ from asif_lib.errors import AsifError
 from asif_lib.files import ROOT, write_whole
 
 from . import contents
-from .chapters import FOLDED, SETTINGS, WHAT_YOU_SEE, Chapter, heading, label_of, tags_of
+from .chapters import (
+    CORE,
+    DEEPER,
+    FOLDED,
+    SETTINGS,
+    WHAT_YOU_SEE,
+    Chapter,
+    heading,
+    is_deeper,
+    label_of,
+    minutes,
+    sections_of,
+    tags_of,
+)
 
 NOT_ATTEMPTED = 'raise NotImplementedError("your turn")'
 CHAPTERS = "[0-9][0-9]_*"
@@ -98,7 +112,25 @@ def editions(source: Path | str) -> tuple[NotebookNode, NotebookNode]:
             notebook.cells.append(nbformat.from_dict(cell | {"source": text}))
             if len(notebook.cells) == 1:
                 notebook.cells.append(_colab_cell(source.stem))
+    for notebook in (student, solved):
+        _mark_the_core_path(notebook, source.name)
     return student, solved
+
+
+def _mark_the_core_path(notebook: NotebookNode, source: str) -> None:
+    """Write the minutes into the opening cell, and fold the sections that go deeper."""
+    read, more = minutes(notebook.cells)
+    said = f"{read} to read" + (f", {more} more with the exercises" if more else "")
+    for opening in notebook.cells[:1]:
+        opening.source = opening.source.replace("{minutes}", said)
+    parts = sections_of(notebook)
+    if any(CORE in tags_of(part[0]) for part in parts):
+        for found in (re.search(r"\n## (.+)", cell.source) for cell in notebook.cells if cell.cell_type == "markdown"):
+            if found:
+                raise SourceError(f"{source}: begin a new cell for the section {found[1]!r}, so that it can be folded.")
+        for first in (part[0] for part in parts if is_deeper(part)):
+            first.source = re.sub("$", DEEPER, first.source, count=1, flags=re.M)
+            first.metadata["jp-MarkdownHeadingCollapsed"] = True
 
 
 def teacher_text(source: Path | str) -> str:

@@ -17,12 +17,15 @@ from asif_lib.encoders.image import ImageEncoder, load_image_encoder
 from asif_lib.encoders.pictures import open_picture
 from asif_lib.encoders.text import TextEncoder, load_text_encoder
 from asif_lib.errors import ParameterError
-from asif_lib.evaluation.measures import sweep
+from asif_lib.evaluation.measures import recall_at, same_text, sweep
 from asif_lib.evaluation.neighbours import mutual_neighbours, pair_correlation, shuffled_correlation
 from asif_lib.explain.contribution import contributions
 from asif_lib.machine import for_small_matrices
+from asif_lib.relative import relative_representation
 from asif_lib.settings import Settings
 from asif_lib.zeroshot import ASIF
+
+from . import results
 
 
 class Opening(NamedTuple):
@@ -34,17 +37,69 @@ class Opening(NamedTuple):
     bank: AnchorBank
 
 
-def open_chapter(profile="offline", device="auto") -> Opening:
-    """Load the encoders of a profile and the default pairs, and build the bank of all pairs.
+def open_chapter(profile="offline", device="auto", pairs=DEFAULT_BANK) -> Opening:
+    """Load the encoders of a profile and captioned pictures, and build the bank of all pairs.
 
-    Raises `ParameterError` if there is no such profile.
+    With other pairs than the default ones, `record` records nothing from here on. Raises `ParameterError` if there is
+    no such profile, or the pairs are too few to hold some out.
+
+    Parameters
+    ----------
+    profile, device : str
+    pairs : str or Path
+        As for `load_pairs`: a name, or a folder of pictures with captions, at least 20 pairs.
     """
     if profile not in PROFILES:
         raise ParameterError(f"profile = {profile!r}: the profiles are {', '.join(PROFILES)}")
+    found = load_pairs(pairs)
+    if missing := {"train", "validation", "test"}.difference(found.splits):
+        lacks = f"has {len(found)} pairs, and no split {' or '.join(sorted(missing))}"
+        raise ParameterError(f"pairs = {str(pairs)!r} {lacks}; a chapter needs 20 pairs, or all three splits named")
+    results.of_the_book = str(pairs) == DEFAULT_BANK
     image_encoder = load_image_encoder(PROFILES[profile].image_encoder, device=device)
     text_encoder = load_text_encoder(PROFILES[profile].text_encoder, device=device)
-    pairs = load_pairs(DEFAULT_BANK)
-    return Opening(image_encoder, text_encoder, pairs, AnchorBank.build(pairs, image_encoder, text_encoder))
+    return Opening(image_encoder, text_encoder, found, AnchorBank.build(found, image_encoder, text_encoder))
+
+
+STRANGER = "animals/marsupials/kangaroo.png"
+"""The held-out stamp that the model calls a deer: the story of chapters 00, 06, 07 and 08."""
+
+
+def first_held_out(pairs, id=STRANGER) -> int:
+    """Return the position of a pair, or of the first test pair where the pairs lack this one."""
+    return pairs.ids.index(id) if id in pairs.ids else pairs.splits["test"][0]
+
+
+def scoreboard(bank, splits, chapter="04", seed=0):
+    """Measure the book's way to a picture's caption: R@1 among the validation captions, the training pairs as anchors.
+
+    Returns the measures by name, and chance. Nothing of the test split is used.
+
+    Parameters
+    ----------
+    bank : AnchorBank
+        Of all pairs.
+    splits : dict of str to list of int
+    chapter : str
+        The last one whose steps are measured: ``"03"`` or ``"04"``.
+    seed : int
+        Of the intervals.
+    """
+    anchors, asked = bank.subset(splits["train"]), bank.subset(splits["validation"])
+
+    def dense(means):
+        sides = zip((asked.image, asked.text), (anchors.image, anchors.text), means, strict=True)
+        return relative_representation(*(relative_representation(z, a, mean=m) for z, a, m in sides))
+
+    scores = {
+        "03 · all cosines, as they are": dense((None, None)),
+        "03 · all cosines, centred": dense((anchors.image_mean, anchors.text_mean)),
+    }
+    if chapter >= "04":
+        scores["04 · a tenth of them, squared"] = ASIF(anchors, device="cpu").similarity(asked.image, asked.text)
+    captions = asked.pairs.caption.tolist()
+    relevant = same_text(captions, captions)  # (q, q)
+    return {name: recall_at(s, relevant, 1, seed) for name, s in scores.items()}, float(relevant.float().mean())
 
 
 def draw_rivals(captions, count, rng) -> torch.Tensor:

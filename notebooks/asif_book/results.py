@@ -58,12 +58,17 @@ def results_path() -> Path:
     return build_dir() / "results.json"
 
 
+of_the_book = True
+"""False while this process works with pairs of the reader's own."""
+
+
 def record(name: str, value, ci: tuple | None = None, n: int | None = None, unit="", note="") -> float:
     """Write one headline number into ``build/results.json`` and return it.
 
     The name is what a reader sees, and the same name replaces the earlier entry. Without a unit the
     value is a fraction and is shown as a percentage: give ``unit="pictures/s"`` (or ``"AUC"``, …)
-    for anything else. In a run of the report the number counts once the whole chapter has run.
+    for anything else. In a run of the report the number counts once the whole chapter has run. A chapter that was
+    opened with pairs of the reader's own records nothing.
 
     Raises `ResultsError` if a number is not finite, an interval is upside down, a fraction is outside ±1, or the name
     is empty, and `LockedError` if another process keeps the file locked.
@@ -96,6 +101,8 @@ def record(name: str, value, ci: tuple | None = None, n: int | None = None, unit
         raise ResultsError(f"{name!r} is {value}, which is no fraction: divide by 100, or give a unit.")
     plain = {"ci": ci and tuple(map(float, ci)), "n": None if n is None else int(n)}  # without NumPy's types
     entry: Result = {"value": float(value), **plain, "unit": unit, "note": note}
+    if not of_the_book:
+        return entry["value"]
     path = results_path()
     if run := json.loads(os.environ.get(RUN_VARIABLE, "null")):
         entry["run"] = run

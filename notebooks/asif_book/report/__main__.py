@@ -23,6 +23,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--profile", choices=["offline", "hub"], default=PARAMETERS["profile"])
     parser.add_argument("--device", choices=["auto", "cpu", "cuda", "mps"], default=PARAMETERS["device"])
     parser.add_argument("--seed", type=int, default=PARAMETERS["seed"])
+    parser.add_argument("--pairs", type=Path, help="a folder of pictures with captions, in the place of the stamps")
     about_fast = "small samples, to see that all runs; --no-fast: chapter 08 at the paper's size"
     parser.add_argument("--fast", action=argparse.BooleanOptionalAction, help=about_fast)
     parser.add_argument("--fresh", action="store_true", help="run unchanged chapters again too")
@@ -33,6 +34,8 @@ def main(arguments: list[str] | None = None) -> int:
     parameters = {name: getattr(options, name) for name in PARAMETERS}
     if options.fast is not None:
         parameters["fast"] = options.fast
+    if options.pairs:
+        parameters["pairs"] = str(options.pairs.resolve())
     os.environ[VARIABLE] = ""  # a run of the whole book is not the progress of a student
     try:
         chosen = options.chapters or None

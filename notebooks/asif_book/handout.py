@@ -34,9 +34,9 @@ class HandoutError(AsifError):
 def handout(folder: Path | str, *, solutions=True, kit=False, root=ROOT) -> Path:
     """Copy the files of the checkout `root` that git tracks to a new `folder`.
 
-    Without `solutions`, the files in `TEACHERS` and the passages about them are left out. With `kit`, the folder also gets all packages of a
-    student, for this system and this Python, the data sets of the chapters, their embeddings and the bank: there
-    `make lab` needs no network.
+    Without `solutions`, the files in `TEACHERS` and the passages about them are left out. With `kit`, the folder also
+    gets all packages of a student, for this system and this Python, the data sets of the chapters, their embeddings and
+    the bank: there `make lab` needs no network.
 
     Raises `HandoutError` if the folder is there already, or `root` is no checkout.
     """

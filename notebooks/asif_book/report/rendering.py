@@ -79,6 +79,7 @@ def _page(body, source: Path, title: str, chapters: Sequence[Chapter], more: Seq
     around = {"sections": pages.sections(body), "chapters": chapters, "more": more, "current": source.stem}
     around["previous"] = chapters[here - 2] if here > 1 else None
     around["next"] = chapters[here] if 0 < here < len(chapters) else None
+    pages.fold_deeper(body)
     pages.make_accessible(body)
     pages.keep_punctuation(body)
     html = Markup(body.decode(formatter="minimal"))

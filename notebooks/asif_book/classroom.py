@@ -19,6 +19,8 @@ LONGEST = 1_000
 MOST_UNKNOWN = 20
 """Exercises of a student that this workbook does not have, and the table of rows still holds."""
 _ARCHIVES = (".zip", ".tar", ".gz", ".tgz", ".7z", ".rar")
+_AROUND_A_NAME = re.compile(r"(?<=.)(_\d+_assignsubmission_.*|\.json)$", re.I)
+"""In the name of a file or folder, also as Moodle has it: Ana Díaz_12345_assignsubmission_file_my_progress.json."""
 _UNNAMED = re.compile(r"my_progress[\W\d_]*(copy)?[\W\d_]*", re.I)
 """As a browser saves the file, perhaps the second time: "my_progress (1)"."""
 
@@ -50,7 +52,7 @@ def read_class(folder: Path | str) -> ClassProgress:
     found = ClassProgress()
     for item in sorted(folder.iterdir()):
         name = written_name(item.name)
-        student = _student(name)
+        student = _AROUND_A_NAME.sub("", name)
         if item.name.startswith((".", "__MACOSX")):  # what systems leave in folders and archives
             continue
         if item.is_symlink():
@@ -76,14 +78,6 @@ def read_class(folder: Path | str) -> ClassProgress:
     if not (found.students or found.unreadable):
         raise ClassError(f"{folder} holds no progress: it should hold NAME.json or NAME/{FILE} for every student.")
     return found
-
-
-def _student(name):
-    """
-    >>> _student("Ana.json"), _student("Ana Díaz_12345_assignsubmission_file_my_progress.json")  # as Moodle names it
-    ('Ana', 'Ana Díaz')
-    """
-    return re.sub(r"(?<=.)(_\d+_assignsubmission_.*|\.json)$", "", name, flags=re.IGNORECASE)
 
 
 def class_frame(found: ClassProgress, numbers: list[str], chapters: list[str] | None = None):

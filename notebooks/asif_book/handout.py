@@ -22,6 +22,8 @@ TEACHERS = (
 """What holds solutions, or needs the files that hold them."""
 _PASSAGE = re.compile(r"^.*teachers:begin.*\n(?:.*\n)*?.*teachers:end.*\n", re.M)
 """Lines of a page, or of the Makefile, that speak of these files."""
+_TESTS = re.compile(r"^(\| \[\d\d .*\|)[^|\n]*\|$", re.M)
+"""A row of the README's table of chapters; its last column, headed "tests", links to them."""
 SHARED_CACHE = ("datasets/stamps", "datasets/fashion_mnist", "embeddings", "banks/stamps")
 KIT = "kit"
 """The folder that `make` looks for in a checkout: it installs from there, and not from the network."""
@@ -52,20 +54,11 @@ def handout(folder: Path | str, *, solutions=True, kit=False, root=ROOT) -> Path
             target.parent.mkdir(parents=True, exist_ok=True)
             shutil.copy(Path(root) / name, target)
             if not solutions and (target.suffix == ".md" or target.name == "Makefile"):
-                target.write_text(for_students(target.read_text(encoding="utf-8")), encoding="utf-8")
+                text = _PASSAGE.sub("", target.read_text(encoding="utf-8")).replace(" tests |\n|---", "\n")
+                target.write_text(_TESTS.sub(r"\1", text), encoding="utf-8")
     if kit:
         _add_kit(folder)
     return folder
-
-
-def for_students(text):
-    """Leave out the passages of a page about files in `TEACHERS`, and the last column of the table of chapters: tests.
-
-    >>> for_students("| code | tests |\\n|---|---|\\n| [00 · A](a) | [b](tests/b) |")
-    '| code |\\n|---|\\n| [00 · A](a) |'
-    """
-    text = _PASSAGE.sub("", text).replace(" tests |\n|---", "\n")
-    return re.sub(r"^(\| \[\d\d .*\|)[^|\n]*\|$", r"\1", text, flags=re.M)
 
 
 def _add_kit(folder):

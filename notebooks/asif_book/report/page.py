@@ -24,8 +24,7 @@ def layout(template: str, **content) -> str:
 
 
 def sections(body: BeautifulSoup) -> list[dict]:
-    """Give each heading an ``id`` of its own, and return the sections below the title: ``id``, ``text``, ``level``,
-    and whether the core path goes through (``core``)."""
+    """Give each heading an ``id``, and list the sections below the title: ``id``, ``text``, ``level``, ``core``."""
     seen: set[str] = set()
     found = []
     for title in body.find_all(re.compile("^h[1-6]$")):

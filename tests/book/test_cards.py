@@ -61,6 +61,10 @@ check_twice(twice)
 # ### Discussion
 #
 # Why two?
+#
+# ### Exit questions
+#
+# 1. How much is twice two?
 '''
 
 

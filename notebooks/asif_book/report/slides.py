@@ -47,7 +47,7 @@ def slides_of(executed: Path, folder: Path) -> str:
 
 
 def _slides(body: Tag) -> list[dict]:
-    """Collect figures and exercises of the core sections, or of all where there is none, and the summary."""
+    """Collect figures and exercises of the core sections (of all in a chapter without them), and the summary."""
     slides, title, ask = [], "", []
     wanted = f"celltag_{CORE}" if body.select_one(f".celltag_{CORE}") else "text"
     for cell in body.find_all("div", recursive=False):

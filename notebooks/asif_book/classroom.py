@@ -12,7 +12,7 @@ from asif_lib.errors import AsifError, first_line
 from asif_lib.files import csv_text, write_whole
 
 from .overview import exercise_titles
-from .progress import FILE, Entry, ProgressError, in_order, load_progress
+from .progress import FILE, SOLVED, Entry, ProgressError, in_order, load_progress
 
 LONGEST = 1_000
 """Characters of a message that are kept; the longest of a check has 600."""
@@ -83,7 +83,7 @@ def read_class(folder: Path | str) -> ClassProgress:
 def class_frame(found: ClassProgress, numbers: list[str], chapters: list[str] | None = None):
     """Make a DataFrame with one row for each student, in alphabetical order, and exercise.
 
-    Columns: student, chapter, exercise, status ("right", "wrong" or "not attempted"), tries, wrong (how many of
+    Columns: student, chapter, exercise, status (of an `Entry`, or "not attempted"), tries, wrong (how many of
     them were), first_right and last (UTC, or None), and the message of the last wrong try. An exercise that only a
     student's file holds has a row too, unless it belongs to none of the `chapters`.
     """
@@ -218,7 +218,7 @@ def _add(found, student, file, folder):
         rule = "of each, the solved one counts, or else the later"
         found.remarks.append(f"{student}: {name} is not the only file with exercise {_few(twice)}; {rule}.")
     for number, entry in entries.items():
-        known[number] = max(known.get(number, entry), entry, key=lambda e: (e.status == "right", e.last))
+        known[number] = max(known.get(number, entry), entry, key=lambda e: (e.status == "right", e.status in SOLVED, e.last))
 
 
 def _few(names):
@@ -258,7 +258,7 @@ def _by_exercise(number, title, rows):
     return {
         "exercise": number,
         "title": title,
-        "solved": int(counts.get("right", 0)),
+        "solved": int(rows.status.isin(SOLVED).sum()),
         "failed": int(counts.get("wrong", 0)),
         "not_attempted": int(counts.get("not attempted", 0)),
         "because": [{"message": message, "students": int(count)} for message, count in messages.items()],
@@ -281,7 +281,7 @@ def _sentence(exercise):
 
 
 def _summary(student, rows):
-    right, last = rows.status == "right", rows["last"].dropna()
+    right, last = rows.status.isin(SOLVED), rows["last"].dropna()
     entries = rows.drop(columns=["student", "chapter"]).set_index("exercise").astype(object)
     return {
         "student": student,

@@ -200,7 +200,7 @@ def test_no_name_and_no_message_becomes_a_formula(tmp_path, capsys, text):
 def test_files_that_cannot_be_read_are_named_and_the_others_counted(folder, capsys):
     (folder / "Bob.json").write_text('{"format": "asif-progr')
     (folder / "Cem.json").touch()
-    hand_in(folder / "Dana" / "my_progress.json", version=3)
+    hand_in(folder / "Dana" / "my_progress.json", version=4)
     (folder / "Eve" / "empty").mkdir(parents=True)
     (folder / "Finn" / "my_progress.json").mkdir(parents=True)
     (folder / "Gil.zip").touch()
@@ -215,7 +215,7 @@ def test_files_that_cannot_be_read_are_named_and_the_others_counted(folder, caps
         "Not read:",
         "  Bob.json is damaged, or no progress file of this workbook.",
         "  Cem.json is damaged, or no progress file of this workbook.",
-        "  Dana/my_progress.json is of version 3 and this workbook knows version 2; use the workbook that wrote it, or "
+        "  Dana/my_progress.json is of version 4 and this workbook knows version 3; use the workbook that wrote it, or "
         "rename it to begin a new one.",
         "  Eve: there is no my_progress.json in this folder.",
         f"  Finn/my_progress.json cannot be read: my_progress.json {NOT_REGULAR}",

@@ -61,7 +61,7 @@ def test_an_exercise_that_was_not_attempted_leaves_no_trace(folder):
 def test_the_file_names_its_format_and_stands_alone_beside_its_hidden_lock(folder):
     note("04.1", "wrong")
     data = json.loads((folder / "my_progress.json").read_text())
-    assert (data["format"], data["version"], list(data["exercises"])) == ("asif-progress", 2, ["04.1"])
+    assert (data["format"], data["version"], list(data["exercises"])) == ("asif-progress", 3, ["04.1"])
     assert {path.name for path in folder.iterdir()} == {"my_progress.json", ".my_progress.json.lock"}
 
 
@@ -137,7 +137,7 @@ def test_the_entries_that_the_damage_is_made_of_are_sound(folder):
     assert load_progress("my_progress.json").exercises == {"04.1": progress.Entry(**ENTRY)}
 
 
-@pytest.mark.parametrize("version", [3, 0, "2"])
+@pytest.mark.parametrize("version", [4, 0, "2"])
 def test_a_file_of_another_version_is_left_as_it_is(folder, version):
     content = json.dumps({"format": "asif-progress", "version": version, "pupils": []}).encode()
     (folder / "my_progress.json").write_bytes(content)

@@ -168,7 +168,10 @@ WRONG = {
     "03.5": [
         (lambda z, t, za, ta: relative(relative(z, za), relative(t, ta)).argmax(1), "common part in"),
         (lambda z, t, za, ta: relative(centred(z, za), centred(t, ta)).max(1), ".values or .indices"),
-        (lambda z, t, za, ta: relative(centred(z, za), centred(t, ta)), "shape"),
+        (
+            lambda z, t, za, ta: relative(centred(z, za), centred(t, ta)),
+            "position of the largest value of each row at the end",
+        ),
         (lambda z, t, za, ta: best_caption(z, t, anchors.image, anchors.text), "not the `anchors` of the notebook"),
     ],
     "03.6": [

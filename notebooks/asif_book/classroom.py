@@ -12,7 +12,7 @@ from asif_lib.errors import AsifError, first_line
 from asif_lib.files import csv_text, write_whole
 
 from .overview import exercise_titles
-from .progress import FILE, SOLVED, Entry, ProgressError, in_order, load_progress
+from .progress import FILE, RENUMBERED, SOLVED, VERSION, Entry, ProgressError, in_order, load_progress
 
 LONGEST = 1_000
 """Characters of a message that are kept; the longest of a check has 600."""
@@ -205,10 +205,13 @@ def _add(found, student, file, folder):
         found.unreadable.append(f"{name} is a link, and may lead anywhere; ask for the file itself.")
         return
     try:
-        entries = load_progress(file).exercises
+        progress = load_progress(file)
     except ProgressError as error:
         found.unreadable.append(str(error).replace(str(file), name))
         return
+    entries = progress.exercises
+    if progress.version < VERSION and not entries.keys().isdisjoint(RENUMBERED.values()):
+        found.remarks.append(f"{name}: of an earlier edition; its exercises count under their numbers of today.")
     if long := [number for number, entry in entries.items() if len(entry.message) > LONGEST]:
         found.remarks.append(f"{name}: the message of {_few(long)} is cut after {LONGEST:,} characters.")
         entries = {number: replace(entry, message=entry.message[:LONGEST]) for number, entry in entries.items()}
@@ -218,7 +221,9 @@ def _add(found, student, file, folder):
         rule = "of each, the solved one counts, or else the later"
         found.remarks.append(f"{student}: {name} is not the only file with exercise {_few(twice)}; {rule}.")
     for number, entry in entries.items():
-        known[number] = max(known.get(number, entry), entry, key=lambda e: (e.status == "right", e.status in SOLVED, e.last))
+        known[number] = max(
+            known.get(number, entry), entry, key=lambda e: (e.status == "right", e.status in SOLVED, e.last)
+        )
 
 
 def _few(names):

@@ -21,6 +21,10 @@ VERSION = 3
 RESULT = "a result, not a proof"
 """What a check says of an honest investigation that gains nothing sure: it counts as solved."""
 SOLVED = ("right", RESULT)
+RENUMBERED = {
+    "03.2": "03.5", "03.3": "03.2", "03.5": "03.3", "04.6": "08.5", "08.5": "08.6", "08.6": "08.7",
+}  # fmt: skip
+"""The exercises of a file of version 1 or 2 that have another number since version 3."""
 FILE = "my_progress.json"
 MOST_BYTES = 5 << 20
 """Of a progress file; one with all exercises of the book has about 20,000."""
@@ -119,7 +123,7 @@ def note(exercise: str, status: str, message: str = "") -> str:
 
 
 def load_progress(path: Path | str) -> Progress:
-    """Read a progress file.
+    """Read a progress file; exercises of an older version get their number of today.
 
     Raises `OtherVersionError` if another version of the workbook wrote it, `DamagedProgressError` if it is not what
     `note` writes, and their base `ProgressError` if the file is missing or cannot be read.
@@ -131,7 +135,11 @@ def load_progress(path: Path | str) -> Progress:
             f"{path} is of version {version} and this workbook knows version {VERSION}; "
             "use the workbook that wrote it, or rename it to begin a new one."
         )
-    return _read(path, Progress)
+    progress = _read(path, Progress)
+    if progress.version < VERSION:
+        moved = {RENUMBERED.get(number, number): entry for number, entry in progress.exercises.items()}
+        progress = replace(progress, exercises=moved)
+    return progress
 
 
 def _read(path, kind):

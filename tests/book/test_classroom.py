@@ -258,6 +258,17 @@ def test_a_long_message_and_invented_exercises_are_cut_and_that_is_said(folder, 
     assert (tmp_path / "class.csv").stat().st_size < 20_000
 
 
+def test_a_file_of_an_earlier_edition_is_read_and_told(tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr("asif_book.classroom.RENUMBERED", {"04.6": "00.2"})
+    monkeypatch.setattr("asif_book.progress.RENUMBERED", {"04.6": "00.2"})
+    hand_in(tmp_path / "Anna.json", version=2, e001=entry(), e046=entry())
+    hand_in(tmp_path / "Bob.json", version=2, e001=entry(minute=9))
+    status, printed = asif(capsys, tmp_path, "--json")
+    result = json.loads(printed.out)
+    assert (status, [s["solved"] for s in result["students"]]) == (0, [2, 1])
+    assert result["remarks"] == ["Anna.json: of an earlier edition; its exercises count under their numbers of today."]
+
+
 @pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16", "utf-16-le"])
 def test_a_file_that_an_editor_has_saved_anew_is_read(folder, capsys, encoding):
     text = (folder / "Anna.json").read_text(encoding="utf-8")

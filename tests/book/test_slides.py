@@ -4,7 +4,7 @@ import shutil
 
 import pytest
 from bs4 import BeautifulSoup
-from nbformat.v4 import new_markdown_cell
+from nbformat.v4 import new_markdown_cell, new_output
 from pages import barriers
 from playwright.sync_api import expect
 from test_report import FIGURE, PARAMETERS_CELL, code, write
@@ -43,8 +43,11 @@ def chapter(tmp_path):
         "# ### Not a section\n\n",
         new_markdown_cell("**What you see.** It turns.\n\nMore words.\n\n### Exercise 03.1 · Turn\n\nWrite it."),
         "stub()",
-        core("## 2 · Words alone\n\nOnly words."),
-        "## 3 · Hubs · deeper\n\nNot here.",
+        core("## 2 · Words alone\n\nOnly [words](05_more.ipynb)."),
+        core("## 3 · Printed\n\nThe lead.\n\n**Before you run the next cell:** how many?"),
+        code("print(7)", outputs=[new_output("stream", text="seven\n")]),
+        code("print(8)", outputs=[new_output("stream", text="eight\n")]),
+        "## 4 · Hubs · deeper\n\nNot here.",
         code("draw()", outputs=[FIGURE]),
         "## Summary\n\n- One thing.\n- Another.",
     )
@@ -61,15 +64,19 @@ def test_slides_hold_the_figures_of_the_core_path_with_guess_and_what_you_see_as
     assert loads_from_elsewhere(page) == []
     sections = BeautifulSoup(page, "html.parser").find_all("section")
     titles = [section.find(["h1", "h2"]).get_text() for section in sections]
-    numbered = ["1 · A map", "Exercise 03.1 · Turn", "2 · Words alone", "Summary", "Before you go"]
+    numbered = ["1 · A map", "Exercise 03.1 · Turn", "2 · Words alone", "3 · Printed", "Summary", "Before you go"]
     assert titles == ["03 · Maps", *numbered]
-    first, a_map, exercise, words, summary, leave = sections
+    first, a_map, exercise, words, printed, summary, leave = sections
     assert first.select_one(".words").get_text().strip() == "What stays?"
     assert a_map.select_one(".ask").get_text() == "Your guess: what will turn?" and a_map.img["alt"] == "A dot."
     assert not a_map.select(".words:not(.ask)") and "draw()" not in page
     notes = "The lead. Your guess: what will turn? What you see. It turns."
     assert " ".join(a_map.aside.get_text(" ").split()) == notes
     assert exercise.select_one(".words").get_text().strip() == "Write it." and not exercise.aside
+    assert (
+        printed.select_one(".figure").get_text().split() == ["seven", "eight"]
+        and "how many?" in printed.aside.get_text()
+    )
     assert "Only words." in words.get_text() and len(summary.select("li")) == 2
     assert "What is an anchor?" in leave.select_one(".words").get_text() and "A pair." not in str(
         leave.select(".words")
@@ -106,11 +113,13 @@ def test_keys_turn_the_slides_and_a_figure_waits_for_the_guess(chapter, tmp_path
         assert barriers(page) == {}
         figure, status = page.get_by_alt_text("A dot."), page.locator("footer span")
         page.keyboard.press("ArrowRight")
-        expect(page.locator(".ask")).to_be_visible()
-        assert not figure.is_visible() and status.text_content() == "2 of 5"
+        expect(page.get_by_text("Your guess: what will turn?").first).to_be_visible()
+        assert not figure.is_visible() and status.text_content() == "2 of 6"
         page.keyboard.press("ArrowRight")
         expect(figure).to_be_visible()
-        assert not page.locator(".ask").is_visible() and status.text_content() == "2 of 5"
+        assert (
+            not page.get_by_text("Your guess: what will turn?").first.is_visible() and status.text_content() == "2 of 6"
+        )
         page.keyboard.press("n")
         expect(page.get_by_text("It turns.")).to_be_visible()
         assert barriers(page) == {}
@@ -119,7 +128,7 @@ def test_keys_turn_the_slides_and_a_figure_waits_for_the_guess(chapter, tmp_path
         expect(opened.value.get_by_text("It turns.")).to_be_visible()
         opened.value.keyboard.press("End")
         expect(opened.value.get_by_text("The last slide.")).to_be_visible()
-        assert status.text_content() == "5 of 5"
+        assert status.text_content() == "6 of 6"
         page.reload()  # the address keeps the place
         expect(page.get_by_text("Another.")).to_be_visible()
 

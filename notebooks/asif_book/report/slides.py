@@ -36,6 +36,8 @@ def slides_of(executed: Path, folder: Path) -> str:
     """Make the slides of an executed chapter; its source in ``folder/source``, if there, has the exit questions."""
     chapter, source = Chapter.read(executed), folder / "source" / f"{executed.stem}.py"
     body = cells_as_html(for_paper(nbformat.read(executed, as_version=4)), executed.stem, folder)
+    for link in body.select("a[href]"):
+        link.unwrap()  # the page that it leads to need not be there
     question = [to_html(chapter.question, folder)]
     slides = [{"title": chapter.title, "text": question, "figure": body.div.select("picture, img")[:1]}, *_slides(body)]
     exits = teacher_text(source).partition("### Exit questions")[2].partition("\n### ")[0] if source.exists() else ""
@@ -48,30 +50,39 @@ def slides_of(executed: Path, folder: Path) -> str:
 
 def _slides(body: Tag) -> list[dict]:
     """Collect figures and exercises of the core sections (of all in a chapter without them), and the summary."""
-    slides, title, ask = [], "", []
+    slides, title, ask, printed = [], "", [], []
     wanted = f"celltag_{CORE}" if body.select_one(f".celltag_{CORE}") else "text"
+
+    def show(figure, notes):
+        lead = slides.pop()["text"] if slides[-1]["title"] == title and "text" in slides[-1] else []
+        slides.append({"title": title, "ask": [*ask], "figure": figure, "notes": [*lead, *ask, *notes]})
+        ask.clear()
+        printed.clear()
+
     for cell in body.find_all("div", recursive=False):
+        if "code" in cell["class"]:
+            outputs = cell.select(".output") if title else []
+            drawn = [output for output in outputs if output.find(["img", "svg"])] or cell.select(".output:has(table)")
+            printed += [output for output in outputs if output not in drawn]
+            if outputs and drawn:
+                show(drawn, printed)
+            continue
+        if ask and printed:  # what was printed answers the guess
+            show([*printed], [])
+        printed.clear()
         heading = cell.find(["h2", "h3"]) or body.new_tag("p")
         if heading.name == "h2":
             title, summary = heading.get_text(), heading.get_text() == "Summary"
-            if not summary and wanted not in cell["class"]:
-                title = ""
+            title = title if summary or wanted in cell["class"] else ""
             slides += (
                 [{"title": title, "text": cell.select("ul" if summary else "p")[:1], "notes": []}] if title else []
             )
-        if not title:
-            continue
-        for words in cell.select(":scope > p:has(> strong:first-child)"):
+        for words in cell.select(":scope > p:has(> strong:first-child)") if title else ():
             if words.get_text().startswith("Before you run"):
                 words.strong.string = "Your guess:"
-                ask = [words]
+                ask[:] = [words]
             elif words.get_text().startswith("What you see"):
                 slides[-1]["notes"].append(words)
-        if heading.get_text().startswith("Exercise"):
+        if title and heading.get_text().startswith("Exercise"):
             slides.append({"title": heading.get_text(), "text": heading.find_next_siblings(), "notes": []})
-        if drawn := cell.select(".output:has(img, svg)") or cell.select(".output:has(table)"):
-            rest = [output for output in cell.select(".output") if output not in drawn]
-            lead = slides.pop()["text"] if slides[-1]["title"] == title and "text" in slides[-1] else []
-            slides.append({"title": title, "ask": ask, "figure": drawn, "notes": [*lead, *ask, *rest]})
-            ask = []
     return slides

@@ -1,21 +1,17 @@
 # make workbook   set up, run all chapters, write the report      (DEVICE=cpu|cuda|mps|auto, PROFILE=offline|hub, PAIRS=folder)
-# make test       set up, run the tests
 # make lab        set up, open JupyterLab on work/, a student's own copies of the chapters
+# Each does all the set-up that it needs, and reuses what is there.
+# teachers:begin
+# make test       set up, run the tests; they need more packages than a student does
 # make classroom-kit   a folder for a USB stick: make lab in it needs no network
-# Each does all the set-up that it needs, and reuses what is there. The tests need more packages than a student does.
+# teachers:end
 
 PYTHON  ?= python3
 VENV    ?= .venv
 DEVICE  ?= auto
 PROFILE ?= offline
-# test files that run at a time, each in about 2 GB of memory; the tests of a file share a cluster or a browser. They
-# stay in order: by number of tests, the long files with few tests would come last, and one core would wait
-JOBS    ?= 2
-# the numerical tests run once more as an ordinary laptop computes, in reverse order and with other hashes
-LAPTOP  := MKL_CBWR=COMPATIBLE ATEN_CPU_CAPABILITY=default ONEDNN_MAX_CPU_ISA=AVX2 OMP_NUM_THREADS=1 PYTHONHASHSEED=1
-NUMERICAL := $(addprefix tests/,bank evaluation explain search test_laws.py test_relative.py test_sparse.py test_zeroshot.py)
-# no: the student's folder gets no solutions
-SOLUTIONS ?= yes
+# no: the student's folder has no solutions; yes: it has them; without either, as the last time
+SOLUTIONS ?=
 # packages and data that came with this folder, for a room without a network
 KIT     := $(wildcard kit)
 CACHE   := $(or $(ASIF_CACHE),data/cache)
@@ -23,16 +19,50 @@ BIN     := $(VENV)/bin
 ASIF    := $(BIN)/asif
 DATA    := stamps fashion_mnist
 STUDENT := $(VENV)/.installed-workbook
-TESTER  := $(VENV)/.installed-dev
 
 export HF_HUB_DISABLE_TELEMETRY := 1
 export TOKENIZERS_PARALLELISM := false
 
-.PHONY: workbook test lab classroom-kit setup browser notebooks results lint bench coverage mutation clean
+.PHONY: workbook lab setup clean
 .NOTPARALLEL:
 
 workbook: setup
 	$(BIN)/python -m asif_book.report --device $(DEVICE) --profile $(PROFILE) $(if $(PAIRS),--pairs "$(PAIRS)")
+
+lab: setup
+	$(BIN)/python -m asif_book.workspace work $(if $(filter no,$(SOLUTIONS)),--no-solutions)$(if $(filter yes,$(SOLUTIONS)),--solutions)
+	JUPYTER_CONFIG_PATH=.jupyter $(BIN)/jupyter lab work $(if $(filter 0,$(shell id -u)),--allow-root) $(LAB_ARGS)
+
+setup: $(STUDENT)
+	@$(if $(KIT),mkdir -p $(CACHE) && cp -Rn kit/cache/. $(CACHE))
+	@echo "set-up: packages are in $(VENV), data and banks in $(CACHE)"
+	@$(ASIF) data $(DATA) > /dev/null
+	@if $(ASIF) bank info stamps > /dev/null 2>&1; then echo "bank stamps: already here"; \
+	else $(ASIF) bank build stamps --device $(DEVICE); fi
+
+$(VENV)/.installed-%: pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.version_info >= (3, 11) or sys.exit("the workbook needs Python 3.11 or newer; this is " + sys.version.split()[0] + "; name another with: make PYTHON=python3.12")'
+	@$(BIN)/python -m pip --version > /dev/null 2>&1 || $(PYTHON) -m venv --clear $(VENV)
+	@$(if $(KIT),$(PYTHON) kit/check_kit.py)
+	@echo "installing packages into $(VENV) (the first time this takes minutes)"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check $(if $(KIT),--no-index --find-links kit/wheels) -e ".[$*]" --no-compile
+	@$(BIN)/python -m compileall -qq -j 0 $(VENV)/lib || true  # pip compiles on one core; what fails here is not used
+	@$(BIN)/python -c 'import torch; from asif_lib.search import top_anchors; top_anchors(torch.eye(2), torch.eye(2), 1)'  # compiles the search
+	@touch $(STUDENT) $@
+
+clean:
+	rm -rf build $(VENV)
+
+# teachers:begin (a student's copy of the workbook has no tests, solutions or sources)
+# test files that run at a time, each in about 2 GB of memory; the tests of a file share a cluster or a browser. They
+# stay in order: by number of tests, the long files with few tests would come last, and one core would wait
+JOBS    ?= 2
+# the numerical tests run once more as an ordinary laptop computes, in reverse order and with other hashes
+LAPTOP  := MKL_CBWR=COMPATIBLE ATEN_CPU_CAPABILITY=default ONEDNN_MAX_CPU_ISA=AVX2 OMP_NUM_THREADS=1 PYTHONHASHSEED=1
+NUMERICAL := $(addprefix tests/,bank evaluation explain search test_laws.py test_relative.py test_sparse.py test_zeroshot.py)
+TESTER  := $(VENV)/.installed-dev
+
+.PHONY: test classroom-kit browser notebooks results lint bench coverage mutation
 
 # the packages of the tests first: they include those of the workbook
 test: $(TESTER) setup browser
@@ -45,34 +75,13 @@ test: $(TESTER) setup browser
 	$(LAPTOP) $(BIN)/python -m pytest -n $(JOBS) --dist loadfile --no-loadscope-reorder --reverse $(NUMERICAL) $(PYTEST_ARGS)
 	DEVICE=$(DEVICE) $(BIN)/python -m pytest --durations 20 -m notebooks tests $(PYTEST_ARGS)
 
-lab: setup
-	$(BIN)/python -m asif_book.workspace work $(if $(filter no,$(SOLUTIONS)),--no-solutions)
-	JUPYTER_CONFIG_PATH=.jupyter $(BIN)/jupyter lab work $(if $(filter 0,$(shell id -u)),--allow-root) $(LAB_ARGS)
-
 classroom-kit: setup
 	$(BIN)/python -m asif_book.handout build/classroom-kit --no-solutions --kit
-
-setup: $(STUDENT)
-	@$(if $(KIT),mkdir -p $(CACHE) && cp -Rn kit/cache/. $(CACHE))
-	@echo "set-up: packages are in $(VENV), data and banks in $(CACHE)"
-	@$(ASIF) data $(DATA) > /dev/null
-	@if $(ASIF) bank info stamps > /dev/null 2>&1; then echo "bank stamps: already here"; \
-	else $(ASIF) bank build stamps --device $(DEVICE); fi
 
 # a Chromium for the tests in a browser: the one that is there, else Debian's; without one they are skipped
 browser: $(TESTER)
 	@$(BIN)/python tests/chromium.py
 	@$(ASIF) data onnxruntime_web > /dev/null || echo "the tests of pictures that are encoded in a browser are skipped"
-
-$(VENV)/.installed-%: pyproject.toml
-	@$(PYTHON) -c 'import sys; sys.version_info >= (3, 11) or sys.exit("the workbook needs Python 3.11 or newer; this is " + sys.version.split()[0] + "; name another with: make PYTHON=python3.12")'
-	@$(BIN)/python -m pip --version > /dev/null 2>&1 || $(PYTHON) -m venv --clear $(VENV)
-	@$(if $(KIT),$(PYTHON) kit/check_kit.py)
-	@echo "installing packages into $(VENV) (the first time this takes minutes)"
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check $(if $(KIT),--no-index --find-links kit/wheels) -e ".[$*]" --no-compile
-	@$(BIN)/python -m compileall -qq -j 0 $(VENV)/lib || true  # pip compiles on one core; what fails here is not used
-	@$(BIN)/python -c 'import torch; from asif_lib.search import top_anchors; top_anchors(torch.eye(2), torch.eye(2), 1)'  # compiles the search
-	@touch $(STUDENT) $@
 
 # the student and the solved edition, from notebooks/source
 notebooks: $(STUDENT)
@@ -99,6 +108,4 @@ mutation: coverage
 
 bench: $(TESTER) setup
 	$(BIN)/python benchmarks $(BENCH_ARGS)
-
-clean:
-	rm -rf build $(VENV)
+# teachers:end

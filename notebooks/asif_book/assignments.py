@@ -31,7 +31,7 @@ SUSPICIOUS = re.compile(
 _TEST = """\
 verdict = {check}
 print(verdict)
-assert verdict.status == "right", verdict.message"""
+assert verdict.solved, verdict.message"""
 
 
 def export(folder: Path | str, chapters: list[str] | None = None, sources: Path | str | None = None) -> dict:
@@ -192,7 +192,7 @@ def mark(notebook, grader):
             verdict = grader.verdict(notebook, _marks(cell)["grade_id"])
             failed = new_output("error", ename="AssertionError", evalue=verdict.message, traceback=[str(verdict)])
             passed = new_output("stream", name="stdout", text=f"{verdict}\n")
-            cell.outputs = [passed if verdict.status == "right" else failed]
+            cell.outputs = [passed if verdict.solved else failed]
 
 
 # What was handed in ---------------------------------------------------------------------------------------
@@ -223,7 +223,7 @@ def look_over(course: Path | str, *, marks=False) -> tuple[dict, str]:
         if words := sorted(set(SUSPICIOUS.findall(own))):
             suspicious[written_name(name)] = words
         if marks:
-            right = {test: grader.verdict(notebook, test).status == "right" for test in grader.points}
+            right = {test: grader.verdict(notebook, test).solved for test in grader.points}
             points[written_name(name)] = {test: grader.points[test] * right[test] for test in right}
     loose = [path for pattern in ("submitted/*.ipynb", "submitted/*/*.ipynb") for path in sorted(course.glob(pattern))]
     advice = "is not in a folder STUDENT/ASSIGNMENT, and nbgrader does not see it; move it there."
@@ -242,7 +242,7 @@ def _trial(grader):
     """Say what is wrong with a grader that finds a solution of the course wrong; an empty string if it works."""
     test = next(iter(grader.points))
     verdict = grader.verdict(grader.notebook, test)
-    return "" if verdict.status == "right" else f"the grader finds the course's own {test} wrong: {verdict.message}"
+    return "" if verdict.solved else f"the grader finds the course's own {test} wrong: {verdict.message}"
 
 
 def _read_submission(folder, released):

@@ -12,13 +12,17 @@ from asif_lib.errors import AsifError, first_line
 from asif_lib.files import csv_text, write_whole
 
 from .overview import exercise_titles
-from .progress import FILE, Entry, ProgressError, in_order, load_progress
+from .progress import FILE, RENUMBERED, SOLVED, VERSION, Entry, ProgressError, in_order, load_progress
 
 LONGEST = 1_000
 """Characters of a message that are kept; the longest of a check has 600."""
 MOST_UNKNOWN = 20
 """Exercises of a student that this workbook does not have, and the table of rows still holds."""
 _ARCHIVES = (".zip", ".tar", ".gz", ".tgz", ".7z", ".rar")
+_AROUND_A_NAME = re.compile(r"(?<=.)(_\d+_assignsubmission_.*|\.json)$", re.I)
+"""In the name of a file or folder, also as Moodle has it: Ana Díaz_12345_assignsubmission_file_my_progress.json."""
+_UNNAMED = re.compile(r"my_progress[\W\d_]*(copy)?[\W\d_]*", re.I)
+"""As a browser saves the file, perhaps the second time: "my_progress (1)"."""
 
 
 class ClassError(AsifError):
@@ -37,7 +41,8 @@ class ClassProgress:
 def read_class(folder: Path | str) -> ClassProgress:
     """Read ``NAME.json`` and ``NAME/**/my_progress.json`` of every student in a folder.
 
-    A student may hand in several files, for example one for each assignment. If two of them hold the same exercise,
+    Names may be those of a download from Moodle. In a folder without ``my_progress.json`` every ``.json`` counts. A
+    student may hand in several files, for example one for each assignment. If two of them hold the same exercise,
     the solved one counts, otherwise the later; a remark says so. Raises `ClassError` if there is no such folder, or
     nothing in it.
     """
@@ -47,12 +52,13 @@ def read_class(folder: Path | str) -> ClassProgress:
     found = ClassProgress()
     for item in sorted(folder.iterdir()):
         name = written_name(item.name)
+        student = _AROUND_A_NAME.sub("", name)
         if item.name.startswith((".", "__MACOSX")):  # what systems leave in folders and archives
             continue
         if item.is_symlink():
             found.unreadable.append(f"{name} is a link, and may lead anywhere; ask for the file itself.")
         elif item.is_dir():
-            files = sorted(item.rglob(FILE))
+            files = sorted(item.rglob(FILE)) or sorted(item.glob("*.json"))
             if not files:
                 found.unreadable.append(f"{name}: there is no {FILE} in this folder.")
             for file in files:
@@ -60,9 +66,11 @@ def read_class(folder: Path | str) -> ClassProgress:
                     where = written_name(str(file.relative_to(folder)))
                     found.remarks.append(f"{where}: does not count, since it belongs to the solved notebooks.")
                 else:
-                    _add(found, name, file, folder)
+                    _add(found, student, file, folder)
+        elif _UNNAMED.fullmatch(student) and item.suffix.lower() == ".json":
+            found.unreadable.append(f"{name}: the file names no student; rename it to NAME.json.")
         elif item.suffix.lower() == ".json":
-            _add(found, name[: -len(".json")], item, folder)
+            _add(found, student, item, folder)
         elif item.name.lower().endswith(_ARCHIVES):
             found.unreadable.append(f"{name}: an archive; unpack it.")
         else:
@@ -75,7 +83,7 @@ def read_class(folder: Path | str) -> ClassProgress:
 def class_frame(found: ClassProgress, numbers: list[str], chapters: list[str] | None = None):
     """Make a DataFrame with one row for each student, in alphabetical order, and exercise.
 
-    Columns: student, chapter, exercise, status ("right", "wrong" or "not attempted"), tries, wrong (how many of
+    Columns: student, chapter, exercise, status (of an `Entry`, or "not attempted"), tries, wrong (how many of
     them were), first_right and last (UTC, or None), and the message of the last wrong try. An exercise that only a
     student's file holds has a row too, unless it belongs to none of the `chapters`.
     """
@@ -181,13 +189,13 @@ def _spreadsheet(frame) -> str:
     """Write the rows of `class_frame` as CSV for spreadsheets.
 
     Chapters and exercises become ``chapter 04`` and ``exercise 04.1``, since a spreadsheet would read 04.10 as the
-    number 4.1; times are in UTC.
+    number 4.1. No spreadsheet reads the Z of a time; the names of these columns say UTC instead.
     """
     frame = frame.assign(
         chapter="chapter " + frame.chapter,
         exercise="exercise " + frame.exercise,
         **{column: frame[column].str.replace("T", " ").str.rstrip("Z") for column in ("first_right", "last")},
-    )
+    ).rename(columns={"first_right": "first_right_utc", "last": "last_utc"})
     return csv_text(frame.columns, frame.itertuples(index=False, name=None))
 
 
@@ -197,10 +205,13 @@ def _add(found, student, file, folder):
         found.unreadable.append(f"{name} is a link, and may lead anywhere; ask for the file itself.")
         return
     try:
-        entries = load_progress(file).exercises
+        progress = load_progress(file)
     except ProgressError as error:
         found.unreadable.append(str(error).replace(str(file), name))
         return
+    entries = progress.exercises
+    if progress.version < VERSION and not entries.keys().isdisjoint(RENUMBERED.values()):
+        found.remarks.append(f"{name}: of an earlier edition; its exercises count under their numbers of today.")
     if long := [number for number, entry in entries.items() if len(entry.message) > LONGEST]:
         found.remarks.append(f"{name}: the message of {_few(long)} is cut after {LONGEST:,} characters.")
         entries = {number: replace(entry, message=entry.message[:LONGEST]) for number, entry in entries.items()}
@@ -210,7 +221,9 @@ def _add(found, student, file, folder):
         rule = "of each, the solved one counts, or else the later"
         found.remarks.append(f"{student}: {name} is not the only file with exercise {_few(twice)}; {rule}.")
     for number, entry in entries.items():
-        known[number] = max(known.get(number, entry), entry, key=lambda e: (e.status == "right", e.last))
+        known[number] = max(
+            known.get(number, entry), entry, key=lambda e: (e.status == "right", e.status in SOLVED, e.last)
+        )
 
 
 def _few(names):
@@ -250,7 +263,7 @@ def _by_exercise(number, title, rows):
     return {
         "exercise": number,
         "title": title,
-        "solved": int(counts.get("right", 0)),
+        "solved": int(rows.status.isin(SOLVED).sum()),
         "failed": int(counts.get("wrong", 0)),
         "not_attempted": int(counts.get("not attempted", 0)),
         "because": [{"message": message, "students": int(count)} for message, count in messages.items()],
@@ -263,17 +276,17 @@ def _sentence(exercise):
     >>> _sentence({"exercise": "00.1", "solved": 12, "failed": 18, "because": because})
     '00.1: 18 of 30 failed, most often because (11 students): This is the dot product.'
     """
-    failed, tried = exercise["failed"], exercise["solved"] + exercise["failed"]
-    line = f"{exercise['exercise']}: {failed or 'none'} of {tried} failed"
-    if not exercise["because"]:
-        return f"{line}."
-    first = exercise["because"][0]
-    students = f"{first['students']} student{'s' * (first['students'] > 1)}"
-    return f"{line}, {'most often' if failed else 'wrong tries'} because ({students}): {first['message']}"
+    failed, solved = exercise["failed"], exercise["solved"]
+    line = f"{failed} of {failed + solved} failed" if failed else f"{solved} of {solved} solved it"
+    why = ", most often because" if failed else "; their commonest wrong try"
+    for first in exercise["because"][:1]:
+        students = f"{first['students']} student{'s' * (first['students'] > 1)}"
+        return f"{exercise['exercise']}: {line}{why} ({students}): {first['message']}"
+    return f"{exercise['exercise']}: {line}."
 
 
 def _summary(student, rows):
-    right, last = rows.status == "right", rows["last"].dropna()
+    right, last = rows.status.isin(SOLVED), rows["last"].dropna()
     entries = rows.drop(columns=["student", "chapter"]).set_index("exercise").astype(object)
     return {
         "student": student,

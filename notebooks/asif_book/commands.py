@@ -20,18 +20,21 @@ class _FolderOrCommand(TyperGroup):
     """``asif class FOLDER`` is short for ``asif class FOLDER FOLDER``: all but the commands names a folder."""
 
     def parse_args(self, ctx, args):
-        return super().parse_args(ctx, args if args[:1] in (["export"], ["check"], ["--help"]) else ["FOLDER", *args])
+        return super().parse_args(
+            ctx, args if args[:1] in (["export"], ["check"], ["slides"], ["--help"]) else ["FOLDER", *args]
+        )
 
 
 class_app = group(
-    "Show the progress of a class, or export the chapters as assignments.",
+    "Show the progress of a class, export the chapters as assignments, or make slides of them.",
     "asif class FOLDER",
     "asif class FOLDER --chapters 00,01 --roster names.txt --csv progress.csv",
     "asif class export COURSE --chapters 01,02",
     "asif class check COURSE",
+    "asif class slides FOLDER",
     "asif class ./export     (a folder of that name)",
     cls=_FolderOrCommand,
-    subcommand_metavar="FOLDER [OPTIONS] | export COURSE [OPTIONS] | check COURSE",
+    subcommand_metavar="FOLDER [OPTIONS] | export COURSE [OPTIONS] | check COURSE | slides FOLDER",
 )
 app.add_typer(class_app, name="class")
 
@@ -78,6 +81,21 @@ def _check(
     from asif_book.assignments import look_over
 
     return look_over(course, marks=marks)
+
+
+@command(class_app, "slides", "asif class slides FOLDER", "asif class slides FOLDER --chapters 00,05")
+def _slides(
+    folder: Annotated[str, Argument(metavar="FOLDER", help="gets a file for each chapter, which needs no network")],
+    chapters: Annotated[str | None, Option(metavar="NN,…", help="default: the chapters of the core path")] = None,
+):
+    """Make slides of the chapters' figures, with notes for the speaker; chapters that changed are run first."""
+    _need("workbook", "papermill", "bs4")
+    from asif_book.report.slides import build_slides
+
+    files = [str(file) for file in build_slides(folder, _numbers(chapters))]
+    return {"slides": files}, "\n".join(
+        ["arrow keys turn the slides, N shows the notes, S opens a window for them", *files]
+    )
 
 
 def _need(extra, *modules):

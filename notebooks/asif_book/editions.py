@@ -61,6 +61,8 @@ from .chapters import (
 
 NOT_ATTEMPTED = 'raise NotImplementedError("your turn")'
 CHAPTERS = "[0-9][0-9]_*"
+CORE_PATH = ("00", "03", "04", "06", "07")
+"""Chapters without which the core path has gaps."""
 GUIDE = "teachers_guide.md"
 OWN = ("code", "steps", "appendix", "cell_seconds", "alone")
 """Settings of a chapter in its opening cell."""
@@ -186,8 +188,13 @@ def lint(source_dir: Path | str, checks: dict) -> list[str]:
     sources = _sources(Path(source_dir))
     chapters = {source.stem[:2] for source in sources}
     problems = [f"The check of exercise {number} has no chapter." for number in checks if number[:2] not in chapters]
+    core = False
     for source in sources:
-        problems += card_problems(source.stem, cards(*editions(source)), teacher_text(source), checks)
+        pair = editions(source)
+        problems += card_problems(source.stem, cards(*pair), teacher_text(source), checks)
+        core = core or any(CORE in tags_of(cell) for cell in pair[0].cells)
+    for number in sorted({*CORE_PATH} - chapters) if core else ():
+        problems.append(f"The core path needs chapter {number}, which is not there; explain its terms in another one.")
     names = {source.stem for source in sources}
     for text in [*sources, *Path(source_dir).glob(GUIDE)]:
         linked = re.findall(r"\]\((\d\d_\w+)\.ipynb", text.read_text(encoding="utf-8"))

@@ -6,6 +6,7 @@ python -m asif_book.handout FOLDER [--no-solutions] [--kit]
 import argparse
 import json
 import platform
+import re
 import shutil
 import subprocess
 import sys
@@ -16,9 +17,13 @@ from asif_lib.files import ROOT, cache_dir
 
 TEACHERS = (
     *(f"notebooks/{name}" for name in ("solutions", "source", "teachers_guide.md", "change_the_course.md")),
-    *("tests", ".ci", ".github"),
+    *("notebooks/what_you_may_rely_on.md", "tests", ".ci", ".github"),
 )
 """What holds solutions, or needs the files that hold them."""
+_PASSAGE = re.compile(r"^.*teachers:begin.*\n(?:.*\n)*?.*teachers:end.*\n", re.M)
+"""Lines of a page, or of the Makefile, that speak of these files."""
+_TESTS = re.compile(r"^(\| \[\d\d .*\|)[^|\n]*\|$", re.M)
+"""A row of the README's table of chapters; its last column, headed "tests", links to them."""
 SHARED_CACHE = ("datasets/stamps", "datasets/fashion_mnist", "embeddings", "banks/stamps")
 KIT = "kit"
 """The folder that `make` looks for in a checkout: it installs from there, and not from the network."""
@@ -31,9 +36,9 @@ class HandoutError(AsifError):
 def handout(folder: Path | str, *, solutions=True, kit=False, root=ROOT) -> Path:
     """Copy the files of the checkout `root` that git tracks to a new `folder`.
 
-    Without `solutions`, the files in `TEACHERS` are left out. With `kit`, the folder also gets all packages of a
-    student, for this system and this Python, the data sets of the chapters, their embeddings and the bank: there
-    `make lab` needs no network.
+    Without `solutions`, the files in `TEACHERS` and the passages about them are left out. With `kit`, the folder also
+    gets all packages of a student, for this system and this Python, the data sets of the chapters, their embeddings and
+    the bank: there `make lab` needs no network.
 
     Raises `HandoutError` if the folder is there already, or `root` is no checkout.
     """
@@ -48,6 +53,9 @@ def handout(folder: Path | str, *, solutions=True, kit=False, root=ROOT) -> Path
             target = folder / name
             target.parent.mkdir(parents=True, exist_ok=True)
             shutil.copy(Path(root) / name, target)
+            if not solutions and (target.suffix == ".md" or target.name == "Makefile"):
+                text = _PASSAGE.sub("", target.read_text(encoding="utf-8")).replace(" tests |\n|---", "\n")
+                target.write_text(_TESTS.sub(r"\1", text), encoding="utf-8")
     if kit:
         _add_kit(folder)
     return folder

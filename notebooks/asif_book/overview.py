@@ -6,9 +6,9 @@ from asif_lib.errors import ParameterError
 
 from . import checks
 from .checks.judging import STYLES
-from .progress import VARIABLE, Entry, ProgressError, in_order, load_progress, progress_path
+from .progress import RESULT, SOLVED, VARIABLE, Entry, ProgressError, in_order, load_progress, progress_path
 
-WORDS = {"right": "solved", "wrong": "not solved yet", "not attempted": "not attempted"}
+WORDS = {"right": "solved", RESULT: f"solved: {RESULT}", "wrong": "not solved yet", "not attempted": "not attempted"}
 
 
 def exercise_titles() -> dict[str, str]:
@@ -90,7 +90,7 @@ class Overview:
         """Exercises solved, exercises and tries of a chapter."""
         numbers = [number for number in self.titles if number.startswith(chapter)]
         entries = [self.entries[number] for number in numbers if number in self.entries]
-        return sum(e.status == "right" for e in entries), len(numbers), sum(e.tries for e in entries)
+        return sum(e.status in SOLVED for e in entries), len(numbers), sum(e.tries for e in entries)
 
 
 def _tries(count):

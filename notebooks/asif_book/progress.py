@@ -16,8 +16,15 @@ from pydantic import Field
 from asif_lib.errors import AsifError
 from asif_lib.files import locked, parse_json, put_aside, read_file, write_json
 
-VERSION = 2
-"""Version 1 lacked `Entry.message`, and is read as well."""
+VERSION = 3
+"""Version 1 lacked `Entry.message`, version 2 the status `RESULT`; both are read as well."""
+RESULT = "a result, not a proof"
+"""What a check says of an honest investigation that gains nothing sure: it counts as solved."""
+SOLVED = ("right", RESULT)
+RENUMBERED = {
+    "03.2": "03.5", "03.3": "03.2", "03.5": "03.3", "04.6": "08.5", "08.5": "08.6", "08.6": "08.7",
+}  # fmt: skip
+"""The exercises of a file of version 1 or 2 that have another number since version 3."""
 FILE = "my_progress.json"
 MOST_BYTES = 5 << 20
 """Of a progress file; one with all exercises of the book has about 20,000."""
@@ -43,7 +50,7 @@ class Entry:
 
     __pydantic_config__: ClassVar = {"extra": "forbid"}
 
-    status: Literal["right", "wrong"]  # once right, it stays right
+    status: Literal["right", RESULT, "wrong"]  # once right, it stays right; a result may become a proof
     tries: Annotated[int, Field(ge=0, le=10**6)]  # runs of the check until it was first right, that one included
     wrong: int  # how many of these were wrong
     first_right: str | None
@@ -53,7 +60,7 @@ class Entry:
     def __post_init__(self):
         if not 0 <= self.wrong <= self.tries:
             raise ValueError(f"{self.wrong} of {self.tries} tries were wrong")
-        if (self.status == "right") != (self.first_right is not None):
+        if (self.status in SOLVED) != (self.first_right is not None):
             raise ValueError(f"status {self.status!r}, first right: {self.first_right}")
         for time in filter(None, (self.first_right, self.last)):
             if datetime.strptime(time, _TIME).strftime(_TIME) != time:
@@ -66,7 +73,7 @@ class Progress:
 
     exercises: dict[Annotated[str, Field(pattern=r"^[0-9]{2}\.[0-9]{1,3}$")], Entry] = field(default_factory=dict)
     format: Literal["asif-progress"] = "asif-progress"
-    version: Literal[1, VERSION] = VERSION
+    version: Literal[1, 2, VERSION] = VERSION
 
 
 @dataclass(frozen=True)
@@ -89,7 +96,7 @@ def note(exercise: str, status: str, message: str = "") -> str:
     It never raises. A damaged file is put aside under another name and a new one begun, one of another version is
     left as it is, and two kernels at once do not lose each other's entries.
 
-    `exercise` is a number, ``"04.1"``; `status` is "right", "wrong", or "not attempted", which changes nothing;
+    `exercise` is a number, ``"04.1"``; `status` is that of an `Entry`, or "not attempted", which changes nothing;
     `message` is the message of the verdict.
     """
     path = progress_path()
@@ -116,19 +123,23 @@ def note(exercise: str, status: str, message: str = "") -> str:
 
 
 def load_progress(path: Path | str) -> Progress:
-    """Read a progress file.
+    """Read a progress file; exercises of an older version get their number of today.
 
     Raises `OtherVersionError` if another version of the workbook wrote it, `DamagedProgressError` if it is not what
     `note` writes, and their base `ProgressError` if the file is missing or cannot be read.
     """
     path = Path(path)
     version = _read(path, _Head).version
-    if version not in (1, VERSION):
+    if version not in (1, 2, VERSION):
         raise OtherVersionError(
             f"{path} is of version {version} and this workbook knows version {VERSION}; "
             "use the workbook that wrote it, or rename it to begin a new one."
         )
-    return _read(path, Progress)
+    progress = _read(path, Progress)
+    if progress.version < VERSION:
+        moved = {RENUMBERED.get(number, number): entry for number, entry in progress.exercises.items()}
+        progress = replace(progress, exercises=moved)
+    return progress
 
 
 def _read(path, kind):
@@ -150,9 +161,9 @@ def in_order(number: str) -> tuple[int, ...]:
 
 def _after(entry, status, message):
     """Return the entry after a check with this status and message."""
-    now, right = datetime.now(UTC).strftime(_TIME), status == "right"
+    now, solved = datetime.now(UTC).strftime(_TIME), status in SOLVED
     entry = entry or Entry("wrong", 0, 0, None, now)
     if entry.first_right:  # running all cells once more is no further try
-        return replace(entry, last=now)
-    last_wrong = entry.message if right else message
-    return Entry(status, entry.tries + 1, entry.wrong + (not right), now if right else None, now, last_wrong)
+        return replace(entry, status="right" if "right" in (status, entry.status) else RESULT, last=now)
+    last_wrong = entry.message if solved else message
+    return Entry(status, entry.tries + 1, entry.wrong + (not solved), now if solved else None, now, last_wrong)

@@ -71,11 +71,12 @@ def told(error, function=None) -> list:
 
 
 class StandIn:
-    """Calls a function on the other side of a line; a check may look at its module and the names in its code."""
+    """Calls a function on the other side of a line; a check may look at what `named` tells of it."""
 
-    def __init__(self, line, place, module="", names=()):
+    def __init__(self, line, place, module="", names=(), parameters=(), doc=""):
         self.line, self.place = line, place
-        self.__module__, self.__code__ = module, types.SimpleNamespace(co_names=names)
+        self.__module__, self.__doc__ = module, doc
+        self.__code__ = types.SimpleNamespace(co_names=names, co_varnames=parameters)
 
     def __call__(self, *arguments, **keywords):
         return self.line.call(self.place, arguments, keywords)
@@ -256,9 +257,11 @@ def _nobody(*_):
 
 
 def named(function) -> list:
-    """Return the module of a function, and the names in its code."""
-    names = getattr(getattr(function, "__code__", None), "co_names", ())
-    return [str(getattr(function, "__module__", "")), list(names)]
+    """Return the module of a function, the names in its code, those of its parameters, and its docstring."""
+    code = getattr(function, "__code__", None)
+    names, own = (list(getattr(code, what, ())) for what in ("co_names", "co_varnames"))
+    parameters = own[: getattr(code, "co_argcount", 0)]
+    return [str(getattr(function, "__module__", "")), names, parameters, str(getattr(function, "__doc__", ""))[:2_000]]
 
 
 def answer_calls(line, function):

@@ -61,6 +61,10 @@ check_twice(twice)
 # ### Discussion
 #
 # Why two?
+#
+# ### Exit questions
+#
+# 1. How much is twice two?
 '''
 
 
@@ -153,6 +157,14 @@ def test_the_lint_refuses_a_link_to_a_chapter_that_is_not_there(house):
     ]
     (house[0] / GUIDE).write_text("[One](04_sparsification.ipynb), [two](05_zero_shot.ipynb)", encoding="utf-8")
     assert problems(house) == [f"{GUIDE} links to 05_zero_shot, which is not there."]
+
+
+def test_the_lint_names_the_chapters_that_the_core_path_lacks(house):
+    card = "# %% [markdown]\n# ### Exercise 04.1"
+    found = problems(house, card, f'# %% [markdown] tags=["core"]\n# ## 1 · Part\n\n{card}')
+    assert [problem.split(",")[0] for problem in found] == [
+        f"The core path needs chapter {number}" for number in ("00", "03", "06", "07")
+    ]
 
 
 def test_the_workbooks_own_exercises_pass_and_are_as_many_as_a_course_needs():

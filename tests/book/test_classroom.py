@@ -57,7 +57,7 @@ def test_table_of_a_class(folder, capsys):
     table, exercises = printed.out.split("\n\n")
     assert exercises.splitlines() == [
         "By exercise:",
-        "  00.1: none of 2 failed.",
+        "  00.1: 2 of 2 solved it.",
         "  00.2: 1 of 1 failed, most often because (1 student): You added.",
         "  04.1: 1 of 2 failed.",
     ]
@@ -101,6 +101,32 @@ def test_the_commonest_named_mistake_of_an_exercise_is_told(tmp_path, capsys):
         hand_in(tmp_path / f"s{number}.json", version=2, e001=entry("wrong", 1, 1, number, message=message))
     hand_in(tmp_path / "s9.json", version=2, e001=entry(tries=2, wrong=1, message="You added."))
     assert "00.1: 6 of 7 failed, most often because (2 students): You added." in asif(capsys, tmp_path)[1].out
+
+
+def test_when_all_solved_it_a_wrong_try_is_told_as_one(tmp_path, capsys):
+    for name in ("a", "b"):
+        hand_in(tmp_path / f"{name}.json", version=2, e001=entry(tries=2, wrong=1, message="You added."))
+    told = "  00.1: 2 of 2 solved it; their commonest wrong try (2 students): You added."
+    assert told in asif(capsys, tmp_path)[1].out.splitlines()
+
+
+def test_the_names_of_a_download_from_moodle_are_read(tmp_path, capsys):
+    moodle = "_12345_assignsubmission_file_"
+    hand_in(tmp_path / f"Ana Díaz{moodle}my_progress.json", e001=entry())
+    hand_in(tmp_path / f"Bob O'Neil{moodle}" / "my_progress.json", e001=entry())
+    hand_in(tmp_path / f"Cem_Öz{moodle.rstrip('_')}" / "my_progress (2).json", e001=entry())
+    status, printed = asif(capsys, tmp_path, "--json")
+    students = [(s["student"], s["solved"]) for s in json.loads(printed.out)["students"]]
+    assert (status, students) == (0, [("Ana Díaz", 1), ("Bob O'Neil", 1), ("Cem_Öz", 1)])
+
+
+@pytest.mark.parametrize("name", ["my_progress.json", "my_progress (1).json", "My_progress - Copy.json"])
+def test_a_file_without_a_name_is_no_student(folder, capsys, name):
+    hand_in(folder / name, e001=entry())
+    status, printed = asif(capsys, folder, "--json")
+    result = json.loads(printed.out)
+    assert (status, [s["student"] for s in result["students"]]) == (1, ["Anna", "Zoë"])
+    assert result["unreadable"] == [f"{name}: the file names no student; rename it to NAME.json."]
 
 
 def test_a_message_becomes_no_formula_and_no_command_to_the_terminal(tmp_path, capsys):
@@ -157,8 +183,8 @@ def test_csv_has_a_row_for_each_student_and_exercise(folder, tmp_path, capsys):
         "status": "wrong",
         "tries": 3,
         "wrong": 3,
-        "first_right": pytest.approx(float("nan"), nan_ok=True),
-        "last": "2025-03-01 14:09:00",
+        "first_right_utc": pytest.approx(float("nan"), nan_ok=True),
+        "last_utc": "2025-03-01 14:09:00",
         "message": "You added.",
     }
     assert table.query("student == 'Zoë'").status.tolist() == ["right", "not attempted", "wrong"]
@@ -174,7 +200,7 @@ def test_no_name_and_no_message_becomes_a_formula(tmp_path, capsys, text):
 def test_files_that_cannot_be_read_are_named_and_the_others_counted(folder, capsys):
     (folder / "Bob.json").write_text('{"format": "asif-progr')
     (folder / "Cem.json").touch()
-    hand_in(folder / "Dana" / "my_progress.json", version=3)
+    hand_in(folder / "Dana" / "my_progress.json", version=4)
     (folder / "Eve" / "empty").mkdir(parents=True)
     (folder / "Finn" / "my_progress.json").mkdir(parents=True)
     (folder / "Gil.zip").touch()
@@ -189,7 +215,7 @@ def test_files_that_cannot_be_read_are_named_and_the_others_counted(folder, caps
         "Not read:",
         "  Bob.json is damaged, or no progress file of this workbook.",
         "  Cem.json is damaged, or no progress file of this workbook.",
-        "  Dana/my_progress.json is of version 3 and this workbook knows version 2; use the workbook that wrote it, or "
+        "  Dana/my_progress.json is of version 4 and this workbook knows version 3; use the workbook that wrote it, or "
         "rename it to begin a new one.",
         "  Eve: there is no my_progress.json in this folder.",
         f"  Finn/my_progress.json cannot be read: my_progress.json {NOT_REGULAR}",
@@ -230,6 +256,17 @@ def test_a_long_message_and_invented_exercises_are_cut_and_that_is_said(folder, 
     lacks = "this workbook has no exercise 90.0, 90.1, 90.2, 90.3, 90.4 and 5,995 more"
     assert f"  Bob: {lacks}; the table leaves it out." in printed.out.splitlines()
     assert (tmp_path / "class.csv").stat().st_size < 20_000
+
+
+def test_a_file_of_an_earlier_edition_is_read_and_told(tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr("asif_book.classroom.RENUMBERED", {"04.6": "00.2"})
+    monkeypatch.setattr("asif_book.progress.RENUMBERED", {"04.6": "00.2"})
+    hand_in(tmp_path / "Anna.json", version=2, e001=entry(), e046=entry())
+    hand_in(tmp_path / "Bob.json", version=2, e001=entry(minute=9))
+    status, printed = asif(capsys, tmp_path, "--json")
+    result = json.loads(printed.out)
+    assert (status, [s["solved"] for s in result["students"]]) == (0, [2, 1])
+    assert result["remarks"] == ["Anna.json: of an earlier edition; its exercises count under their numbers of today."]
 
 
 @pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16", "utf-16-le"])

@@ -1,9 +1,11 @@
 """The folder that a class gets: no solution in it, and a kit that says where it does not fit."""
 
 import json
+import re
 import subprocess
 import sys
 
+import nbformat
 import pytest
 
 from asif_book import handout as module
@@ -29,6 +31,25 @@ def test_a_students_copy_holds_the_chapters_and_no_solution(students):
     solved = "lengths = a.norm() * b.norm()"  # of exercise 00.1
     assert any(solved in path.read_text(encoding="utf-8") for path in ROOT.glob("notebooks/solutions/*.ipynb"))
     assert not any(solved in path.read_text(encoding="utf-8") for path in students.rglob("*.ipynb"))
+
+
+def test_a_students_copy_links_to_nothing_and_speaks_of_nothing_that_it_lacks(students):
+    """Pages, the prose of the chapters, and what make can do."""
+    dead, speaks = [], re.compile(r"make (test|notebooks|lint|bench)|teachers?.guide|solutions/|SOLUTIONS=|`tests/")
+    pages = [*students.rglob("*.md"), *students.glob("notebooks/*.ipynb")]
+    assert len(pages) > 12
+    for page in pages:
+        text = page.read_text(encoding="utf-8")
+        if page.suffix == ".ipynb":
+            cells = nbformat.reads(text, as_version=4).cells
+            text = "\n".join(cell.source for cell in cells if cell.cell_type == "markdown")
+        found = re.findall(r"\]\(([^)#\s]+)|(?:src|srcset|href)=\"([^\"#]+)", text)
+        links = [link or other for link, other in found if not re.match(r"[a-z]+:", link or other)]
+        dead += [(page.name, link) for link in links if not (page.parent / link).exists()]
+        assert not speaks.search(text) and "teachers:" not in text, page
+    assert dead == []
+    makefile = (students / "Makefile").read_text()
+    assert "lab: setup" in makefile and "tests" not in makefile
 
 
 def test_with_solutions_it_is_the_whole_checkout(tmp_path):

@@ -61,7 +61,7 @@ def test_an_exercise_that_was_not_attempted_leaves_no_trace(folder):
 def test_the_file_names_its_format_and_stands_alone_beside_its_hidden_lock(folder):
     note("04.1", "wrong")
     data = json.loads((folder / "my_progress.json").read_text())
-    assert (data["format"], data["version"], list(data["exercises"])) == ("asif-progress", 2, ["04.1"])
+    assert (data["format"], data["version"], list(data["exercises"])) == ("asif-progress", 3, ["04.1"])
     assert {path.name for path in folder.iterdir()} == {"my_progress.json", ".my_progress.json.lock"}
 
 
@@ -137,7 +137,21 @@ def test_the_entries_that_the_damage_is_made_of_are_sound(folder):
     assert load_progress("my_progress.json").exercises == {"04.1": progress.Entry(**ENTRY)}
 
 
-@pytest.mark.parametrize("version", [3, 0, "2"])
+def test_the_exercises_of_an_earlier_edition_keep_their_progress_under_new_numbers(folder):
+    from asif_book.checks import EXERCISES
+
+    old, new = progress.RENUMBERED.keys(), progress.RENUMBERED.values()
+    assert len({*new}) == len(old) and {*new} <= EXERCISES.keys()
+    data = json.loads(stored(version=2, number="04.6"))
+    data["exercises"] |= {"03.2": ENTRY | {"tries": 7}, "03.3": ENTRY | {"tries": 8}, "03.4": ENTRY}
+    (folder / "my_progress.json").write_text(json.dumps(data))
+    tries = {"08.5": 2, "03.5": 7, "03.2": 8, "03.4": 2}
+    for _ in range(2):  # written again, it is of this version, and keeps its numbers
+        assert {number: e.tries for number, e in load_progress("my_progress.json").exercises.items()} == tries
+        note("03.4", "right")
+
+
+@pytest.mark.parametrize("version", [4, 0, "2"])
 def test_a_file_of_another_version_is_left_as_it_is(folder, version):
     content = json.dumps({"format": "asif-progress", "version": version, "pupils": []}).encode()
     (folder / "my_progress.json").write_bytes(content)

@@ -227,6 +227,18 @@ def test_contents_and_neighbours(tmp_path):
     assert ids == ["B", "Part", "k-&-more", "Part-2"]
 
 
+def test_a_section_that_goes_deeper_is_folded_up_to_the_next_one(tmp_path):
+    core = new_markdown_cell("## 1 · Here", metadata={"tags": ["core"]})
+    deeper = new_markdown_cell("## 2 · There · deeper\n\nwords", metadata={"jp-MarkdownHeadingCollapsed": True})
+    body = Tags(page_of(tmp_path, "# Title", core, deeper, "shown()", "### Part", "## Summary\n\nend"))
+    (fold,) = body.select("details.deeper")
+    assert fold.summary.h2["id"] == "2-·-There-·-deeper" and "open" not in fold.attrs
+    assert [text in fold.get_text() for text in ("words", "shown()", "Part", "Here", "end")] == [True] * 3 + [False] * 2
+    assert len(body.find_all("h2")) == 3
+    contents = [" ".join(link.get_text().split()) for link in body.select(".contents a")]
+    assert contents == ["1 · Here core", "2 · There · deeper", "Part", "Summary"]
+
+
 def test_a_picture_brings_its_upright_form(tmp_path):
     write(tmp_path / "notebooks" / "01_anchors.ipynb")
     for name in ("method.svg", "method_upright.svg", "alone.svg"):

@@ -75,6 +75,8 @@ def small(tmp_path_factory):
         "print('The product:', 6 * 7)",
         new_markdown_cell("**What you see.** It is larger than forty.".join(WHAT_YOU_SEE) + "\n\nOn we go."),
         "# Next:\n\n[00](00_strangers.ipynb)",
+        new_markdown_cell("## 2 · Below · deeper", metadata={"jp-MarkdownHeadingCollapsed": True}),
+        "### A part\n\nThe okapi is folded.",
     )
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("ASIF_BUILD", str(folder / "build"))
@@ -192,7 +194,7 @@ def test_code_is_mostly_folded_and_never_cut_and_the_method_stands_on_the_first_
     page = open_page(chapters / "index.html", {"width": 1280, "height": 800})
     for path in sorted(chapters.glob("0*.html")):  # in the appendix the code is what is taught
         page.goto(path.as_uri())
-        page.locator(".answer").evaluate_all("answers => answers.forEach((answer) => { answer.open = true; })")
+        page.locator(".deeper, .answer").evaluate_all("folds => folds.forEach((fold) => { fold.open = true; })")
         seen = "[...document.querySelectorAll('.answer .code')].every((code) => code.checkVisibility())"
         page.wait_for_function(seen)
         seen = page.evaluate(LOOK)
@@ -306,6 +308,21 @@ def test_search_counts_steps_and_opens_what_is_folded(small, open_page):
     box.press("Escape")
     assert box.input_value() == "" and said.text_content() == ""
     assert page.evaluate("CSS.highlights.get('found').size") == 0
+
+
+def test_a_section_that_goes_deeper_opens_for_a_link_into_it_and_the_search(small, open_page):
+    page = open_page(small / "01_encoders.html")
+    okapi = page.get_by_text("The okapi is folded")
+    for name in ("2 · Below · deeper", "A part"):
+        page.goto((small / "01_encoders.html").as_uri())
+        expect(okapi).to_be_hidden()
+        page.locator(".contents a").get_by_text(name).click()
+        expect(okapi).to_be_visible()
+    for address in ("#A-part", "?find=okapi#2-·-Below-·-deeper"):  # from another page, and from the search in the book
+        page.goto((small / "search.html").as_uri())
+        page.goto((small / "01_encoders.html").as_uri() + address)
+        expect(okapi).to_be_visible()
+    assert barriers(page) == {}
 
 
 def background(page):

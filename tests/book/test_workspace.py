@@ -1,8 +1,11 @@
 """A student's folder follows the workbook, and never loses work."""
 
+import subprocess
+
 import pytest
 
 from asif_book.workspace import RECORD, fill, main
+from asif_lib.files import ROOT
 
 
 @pytest.fixture
@@ -29,6 +32,40 @@ def test_solutions_can_be_kept_back(notebooks, tmp_path, capsys):
     assert sorted(path.name for path in (tmp_path / "work").rglob("*.ipynb")) == ["00_start.ipynb", "01_encoders.ipynb"]
     main([str(tmp_path / "mine"), "--no-solutions"])
     assert (tmp_path / "mine" / "00_start_here.ipynb").exists() and not (tmp_path / "mine" / "solutions").exists()
+
+
+def test_the_folder_remembers_that_it_has_no_solutions(notebooks, tmp_path):
+    work = tmp_path / "work"
+    fill(work, notebooks, solutions=False)
+    assert fill(work, notebooks) == [] and not (work / "solutions").exists()
+    assert fill(work, notebooks, solutions=True) == [f"{work / 'solutions/00_start.ipynb'}: new"]
+    assert fill(work, notebooks) == []
+
+
+def test_solutions_that_are_there_are_taken_away_but_not_those_with_work(notebooks, tmp_path):
+    work, name = tmp_path / "work", "solutions/00_start.ipynb"
+    checkpoint = work / "solutions/.ipynb_checkpoints/00_start-checkpoint.ipynb"
+    fill(work, notebooks)
+    checkpoint.parent.mkdir()
+    checkpoint.write_text("as it was opened")
+    assert fill(work, notebooks, solutions=False) == [f"{work / name}: removed"]
+    assert not (work / name).exists() and not checkpoint.exists()
+    fill(work, notebooks, solutions=True)
+    (work / name).write_text("my notes")
+    for solutions in (False, None):
+        assert fill(work, notebooks, solutions=solutions) == [
+            f"{work / name} holds your work and stays; delete it yourself"
+        ]
+    assert (work / name).read_text() == "my notes"
+
+
+@pytest.mark.parametrize(
+    "said, option", [("", ""), ("SOLUTIONS=no", "--no-solutions"), ("SOLUTIONS=yes", "--solutions")]
+)
+def test_make_says_nothing_of_solutions_unless_it_is_asked(said, option):
+    steps = subprocess.run(["make", "-n", "lab", *said.split()], cwd=ROOT, capture_output=True, text=True, check=True)
+    (line,) = [line for line in steps.stdout.splitlines() if "asif_book.workspace work" in line]
+    assert line.split("asif_book.workspace work")[1].strip() == option
 
 
 def test_the_picture_of_the_method_goes_with_the_chapter_that_shows_it(notebooks, tmp_path):

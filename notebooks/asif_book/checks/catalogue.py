@@ -3,6 +3,7 @@
 ``but`` needs a reference with keyword-only parameters for the places where a step can go wrong.
 """
 
+import functools
 import inspect
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -18,16 +19,18 @@ class Twist:
     """A change that makes a wrong implementation of a reference."""
 
     make: Callable[[Callable], Callable]
+    changes: frozenset = frozenset()
+    """The keyword-only options that it sets."""
 
 
 def but(**options) -> Twist:
     """Call the reference with other keyword-only options."""
-    return Twist(lambda reference: lambda *case: reference(*case, **options))
+    return Twist(lambda reference: functools.partial(reference, **options), frozenset(options))
 
 
 def result(change) -> Twist:
     """Change the result of the reference."""
-    return Twist(lambda reference: lambda *case: change(reference(*case)))
+    return Twist(lambda reference: functools.wraps(reference)(lambda *case, **more: change(reference(*case, **more))))
 
 
 def part(place, change) -> Twist:
@@ -43,11 +46,12 @@ def changed(**changes) -> Twist:
     """Change arguments of the reference, by the names of its parameters, to a value or by a function."""
 
     def make(reference):
-        def mistake(*case):
+        @functools.wraps(reference)
+        def mistake(*case, **more):
             arguments = dict(zip(names, case, strict=False))
             for name, change in changes.items():
                 arguments[name] = change(arguments[name]) if callable(change) else change
-            return reference(*arguments.values())
+            return reference(*arguments.values(), **more)
 
         names = inspect.signature(reference).parameters
         return mistake
@@ -87,6 +91,15 @@ CENTRING = {
     "You did not scale to length 1: these are dot products, not cosines.": but(cosines=lambda z, a: z @ a.T),
     "You scaled to length 1 before you subtracted the mean, and again afterwards. Subtract the mean of the anchors as "
     "they are, and scale once, at the end.": changed(z=unit_rows, anchors=unit_rows),
+    "You added the mean; subtract it.": but(means=lambda z, a: (-a.mean(0), -a.mean(0))),
+    "You took the mean of `z` and the anchors together; take that of the anchors alone.": but(
+        means=lambda z, a: (torch.cat([z, a]).mean(0),) * 2
+    ),
+    "You took the median; subtract the mean.": but(means=lambda z, a: (a.median(0).values,) * 2),
+    "You also divided by the standard deviations; only subtract the mean.": lambda z, a, **o: centred(
+        z / a.std(0), a / a.std(0)
+    ),
+    "You took distances; cosines are wanted.": but(cosines=torch.cdist),
     "You subtracted the mean from `z` only; subtract it from the anchors, too.": but(means=lambda z, a: (a.mean(0), 0)),
     "You subtracted the mean from the anchors only; subtract it from `z`, too.": but(means=lambda z, a: (0, a.mean(0))),
 }

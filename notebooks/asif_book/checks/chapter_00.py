@@ -19,6 +19,7 @@ cases = [
     (random_tensor(384, seed=3), random_tensor(384, seed=4)),
     (torch.zeros(5), random_tensor(5, seed=2)),
     (random_tensor(5, seed=2), torch.zeros(5)),
+    (torch.zeros(3), torch.zeros(3)),
     (torch.tensor([1.0, -2.0, 3.0]), torch.tensor([2.0, -2.0, -2.0])),
 ]
 mistakes = {
@@ -49,7 +50,14 @@ mistakes = {
     "You took the mean of the products; a dot product is their sum.": lambda a, b: (
         (a * b).mean() / (a.norm() * b.norm())
     ),
-    "This is a distance: it is 0, not 1, for two equal vectors.": lambda a, b: (a - b).norm(),
+    "This comes from a distance, which depends on the lengths; take the cosine of the angle.": (
+        lambda a, b: (a - b).norm(),
+        lambda a, b: 1 - (a - b).norm(),
+        lambda a, b: 1 / (1 + (a - b).norm()),
+    ),
+    "You took the root of the product of the lengths; divide by the product itself.": lambda a, b: (
+        a @ b / (a.norm() * b.norm()).sqrt()
+    ).nan_to_num(),
     "You took the absolute value: opposite vectors have cosine -1.": ABSOLUTE,
 }
 check_cosine = Exercise("00.1", "Cosine", cosine, cases, mistakes)
@@ -88,6 +96,9 @@ mistakes = {
     "You used softmax; a share is a contribution, divided by the sum of all.": lambda x, y: (x * y).softmax(dim=0),
     "Without a common anchor the score is 0, and so is every share.": lambda x, y: (
         shares(x, y) if x @ y else torch.full_like(x, 1 / len(x))
+    ),
+    "You took the smaller of the two entries; a contribution is their product.": lambda x, y: (
+        (smaller := torch.minimum(x, y)) / smaller.sum().clamp_min(1e-9)
     ),
     "You divided by the largest contribution; shares add up to 1.": lambda x, y: x * y / (x * y).max(),
     "You divided by the number of anchors; divide by the sum of the contributions.": lambda x, y: x * y / len(x),

@@ -88,6 +88,7 @@ cases = [
     (random_tensor(1, 384, seed=5), random_tensor(7, 384, seed=6)),
     (torch.cat([ROWS, torch.zeros(1, 4)]), ROWS),
     (ROWS, torch.cat([torch.zeros(1, 4), ROWS])),
+    (torch.zeros(2, 4), torch.cat([ROWS, torch.zeros(1, 4)])),
 ]
 mistakes = {
     "A zero row has no direction (0/0); we define its cosines as 0.": lambda a, b: unsafe_rows(a) @ unsafe_rows(b).T,
@@ -99,6 +100,17 @@ mistakes = {
     "You normalised only the first matrix.": lambda a, b: unit_rows(a) @ b.T,
     "You normalised only the second matrix.": lambda a, b: a @ unit_rows(b).T,
     "You divided by one norm for the whole matrix; every row has its own.": lambda a, b: whole(a) @ whole(b).T,
+    "You normalised the columns of one matrix; its rows are the vectors, as in the other.": (
+        lambda a, b: unit_rows(a) @ columns(b).T,
+        lambda a, b: columns(a) @ unit_rows(b).T,
+    ),
+    "You subtracted a mean, which gives correlations; nothing is subtracted here.": (
+        lambda a, b: relative_representation(a - a.mean(1, True), b - b.mean(1, True)),
+        lambda a, b: relative_representation(a - a.mean(0), b - b.mean(0)),
+    ),
+    "You compared row i with row i only; compare every row of the first with every row of the second.": lambda a, b: (
+        torch.cosine_similarity(a[: len(b)], b[: len(a)])
+    ),
     "Rows and columns are swapped: row i belongs to row i of the first matrix.": reordered(1, 0),
 }
 check_cosine_matrix = Exercise("01.2", "All cosines at once", relative_representation, cases, mistakes)
@@ -124,9 +136,10 @@ def their_cosines(positions, z, m):
     if positions.is_floating_point() or positions.dtype == torch.bool:
         return positions.float() + 10  # no positions at all
     if ((positions < 0) | (positions >= n)).any():
-        raise IndexError(f"positions run from 0 to {n - 1}")
+        one = " Positions begin at 0: yours are one too large." if positions.min() == 1 and positions.max() == n else ""
+        refuse(f"Your positions go from {positions.min()} to {positions.max()}; rows count from 0 to {n - 1}.{one}")
     if any(len(set(row)) < m for row in positions.tolist()):
-        raise ValueError("a position stands twice in one row")
+        refuse("In one row of your result the same position stands twice; m different neighbours are wanted.")
     return cosines(z).fill_diagonal_(2).gather(1, positions.long())
 
 
@@ -183,6 +196,13 @@ mistakes = {
         summed=lambda tokens, mask: total(tokens, mask.sort(dim=1, descending=True).values)
     ),
     "This is the sum; divide by the number of real tokens.": total,
+    "You took the largest of the real tokens in each dimension; take their mean.": tuple(
+        lambda t, m, low=low: t.masked_fill(m[:, :, None] == 0, low).amax(dim=1).nan_to_num(neginf=0)
+        for low in (-torch.inf, -1e9, 0)
+    ),
+    "This is the last token's vector; take the mean over all real tokens.": lambda t, m: (
+        t[torch.arange(len(t)), m.sum(1) - 1] * m.amax(1)[:, None]
+    ),
     "You scaled the means to length 1; return the means as they are.": result(unit_rows),
     "This is the first token's vector; take the mean over all real tokens.": (
         lambda tokens, mask: tokens[:, 0],
@@ -216,6 +236,9 @@ mistakes = {
     "You compared two positions; compare their two groups.": but(same=lambda p, g: p == torch.arange(len(p))[:, None]),
     "You compared along the wrong axis: compare row i with the group of row i.": but(same=lambda p, g: g[p] == g),
     "You looked at the first neighbour only; all m count.": changed(neighbours=lambda near: near[:, :1]),
+    "You counted rows of which most neighbours are of their group; count neighbours.": but(
+        over=lambda x: (x.mean(1) > 0.5).float().mean()
+    ),
     "You counted rows with any neighbour of their group; count all neighbours.": but(over=lambda x: x.amax(1).mean()),
     "You counted rows whose neighbours are all of their group; count neighbours.": but(over=lambda x: x.amin(1).mean()),
     "That is per cent; a share from 0 to 1 is wanted.": PERCENT,

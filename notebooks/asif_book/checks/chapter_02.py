@@ -1,5 +1,7 @@
 """Checks of chapter 02, anchors."""
 
+import math
+
 import torch
 
 from asif_lib.evaluation.neighbours import nearest_neighbours, neighbour_mask, pair_correlation
@@ -25,6 +27,11 @@ mistakes = {
     "In your answer both lists are random. One list is given: ask only about the other.": result(lambda r: r * r),
     "That is the chance of at least one common neighbour; give the expected share of common ones.": lambda n, k: (
         1 - (1 - k / (n - 1)) ** k
+    ),
+    "That is the chance of a certain list, or of k hits; give the expected share of hits.": (
+        lambda n, k: (k / (n - 1)) ** k,
+        lambda n, k: 1 / math.comb(n - 1, k),
+        lambda n, k: k / math.comb(n, k),
     ),
     "You give percent; give a share between 0 and 1.": PERCENT,
     "`//` throws the remainder away; a share is a fraction, so divide with `/`.": lambda n, k: k // (n - 1),
@@ -71,6 +78,10 @@ mistakes = {
         chosen=lambda x, k: without_first(x, k - 1)
     ),
     "You look at k + 1 neighbours; take k.": (but(chosen=lambda x, k: neighbour_mask(x, k + 1)), one_more("k")),
+    "You left the stamp itself out on one side only; leave it out on both.": (
+        lambda x, y, k: (neighbour_mask(x, k) & with_itself(y, k)).sum(1) / k,
+        lambda x, y, k: (with_itself(x, k) & neighbour_mask(y, k)).sum(1) / k,
+    ),
     "You count each stamp as its own nearest neighbour; leave it out.": but(chosen=with_itself),
     "You took the k least similar; neighbours are the k most similar.": changed(x=torch.neg, y=torch.neg),
     "You compare the two lists place by place; a neighbour counts wherever it stands in the other "
@@ -110,7 +121,13 @@ mistakes = {
     "You correlated the ranks, as Spearman does; correlate the similarities themselves.": but(
         measure=lambda both: torch.corrcoef(both.argsort(1).argsort(1).float())[0, 1]
     ),
-    "That is the covariance; divide it by both standard deviations.": but(measure=lambda z: torch.cov(z)[0, 1]),
+    "That is the covariance; divide it by both standard deviations.": (
+        but(measure=lambda z: torch.cov(z)[0, 1]),
+        but(measure=lambda z: torch.cov(z, correction=0)[0, 1]),
+    ),
+    "You took the mean of one correlation for each row; take one correlation over all pairs.": lambda x, y, o: (
+        torch.stack([torch.corrcoef(torch.stack(rows))[0, 1] for rows in zip(x, y[o][:, o], strict=True)]).mean()
+    ),
     "You left the two means in: that is a cosine. For Pearson's correlation, subtract its mean from each series "
     "first.": but(measure=lambda z: torch.cosine_similarity(*z, dim=0)),
 }
@@ -132,6 +149,7 @@ cases = [
     (random_tensor(6, 4, seed=8), NINE),
     (NINE[2:5] * 3, NINE),
     (random_tensor(1, 4, seed=9), NINE),
+    (random_tensor(12, 4, seed=6), NINE[:3]),
     (-NINE, 2 * NINE),
 ]
 mistakes = {

@@ -9,7 +9,19 @@ import torch
 
 from asif_lib.relative import relative_representation, unit_rows
 
-from .catalogue import ASCENDING, CENTRING, DESCENDING, but, centred, changed, columns, one_more, reordered, result
+from .catalogue import (
+    ASCENDING,
+    CENTRING,
+    DESCENDING,
+    but,
+    centred,
+    changed,
+    columns,
+    one_more,
+    reordered,
+    result,
+    whole,
+)
 from .exercise import Exercise, investigation
 from .judging import Verdict, ask, kind_of, random_tensor, refuse, right
 
@@ -18,9 +30,11 @@ cases = [
     (100 * random_tensor(5, 4, seed=10)[:1], 0.01 * random_tensor(7, 4, seed=11)),
     (torch.eye(3), torch.tensor([[3.0, 4.0, 0.0], [-2.0, 0.0, 0.0]])),
     (random_tensor(6, 6, seed=12), random_tensor(6, 6, seed=13)),
+    (random_tensor(9, 5, seed=8), random_tensor(2, 5, seed=9)),
 ]
 mistakes = {
     "You took dot products: scale the rows of `z` and of `anchors` to length 1 first.": lambda z, a: z @ a.T,
+    "You divided by one length for the whole matrix; every row has its own.": lambda z, a: whole(z) @ whole(a).T,
     "You scaled the rows of `z`, not those of the anchors.": lambda z, a: unit_rows(z) @ a.T,
     "You scaled the rows of the anchors, not those of `z`.": lambda z, a: z @ unit_rows(a).T,
     "You normalised columns, not rows: each vector is a row.": lambda z, a: columns(z) @ columns(a).T,
@@ -59,6 +73,7 @@ cases = [
     (random_tensor(1, 4, seed=17) + 2, random_tensor(7, 4, seed=18) + 2),
     (random_tensor(5, 4, seed=17) + 102, random_tensor(7, 4, seed=18) + 102),
     (random_tensor(7, 4, seed=18) + 2, 5 * random_tensor(7, 4, seed=18) + 11),
+    (random_tensor(9, 4, seed=16) + 2, random_tensor(3, 4, seed=15) + 2),
 ]
 mistakes = {
     "You left the common part in: subtract the anchors' mean first.": but(means=lambda z, a: (0, 0)),
@@ -203,6 +218,9 @@ mistakes = {
     "You counted along the rows: k for each item. Count for each anchor.": lambda s, k: torch.full((len(s),), k),
     "You took the k least similar anchors; the nearest have the largest cosines.": but(largest=False),
     "You counted only the nearest one; all of the k nearest count.": changed(k=1),
+    "You gave the nearest more weight than the others; each of the k nearest counts 1.": lambda s, k: sum(
+        (k - i) * torch.bincount(s.topk(k).indices[:, i], minlength=s.shape[1]) for i in range(k)
+    ),
     "You give shares; give how many, as whole numbers.": lambda s, k: times_nearest(s, k) / len(s),
     "You give shares of all places; give how many, as whole numbers.": lambda s, k: times_nearest(s, k) / (len(s) * k),
     "You added up the similarities; count the items.": lambda s, k: (
@@ -283,7 +301,7 @@ def form_of_evidence(evidence):
     for name, entry in evidence.items():
         if not isinstance(entry, tuple | list) or len(entry) != 2 or not callable(entry[0]):
             return f"“{name}”: give two things, the change (a function) and the largest change of an entry (a number)."
-        if not isinstance(entry[1], numbers.Real) and getattr(entry[1], "numel", lambda: 0)() != 1:
+        if not isinstance(entry[1], numbers.Real) and getattr(torch.as_tensor(entry[1]), "numel", lambda: 0)() != 1:
             return f"“{name}”: the largest change is one number, float(…)."
     return ""
 

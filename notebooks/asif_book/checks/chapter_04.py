@@ -30,6 +30,7 @@ mistakes = {
     "the two steps round.": lambda r, p: torch.relu(r**p),
     "Negative entries are still in it: they are to become 0, before the power.": but(clamp=unchanged),
     "You took the sign away, so that an unlike anchor counts; set negative entries to 0.": but(clamp=torch.abs),
+    "You took 1 minus the entries; raise the entries themselves.": lambda r, p: (1 - torch.relu(r)) ** p,
     "You multiplied by p; raise to the power p, which is ** in Python.": lambda r, p: torch.relu(r) * p,
     "You raised p to the entries; raise the entries to p.": lambda r, p: p ** torch.relu(r),
     "You took an exponential; raise each entry to the power p.": (
@@ -70,6 +71,7 @@ cases = [
     (ROWS, 3, 1),
     (ROWS, 1, 8),
     (ROWS, 4, 2.5),
+    (ROWS.T, 4, 2),
     (torch.cat([ROWS, -ROWS.abs()[:1]]), 4, 3),  # the last row has no positive entry
 ]
 mistakes = {
@@ -81,6 +83,12 @@ mistakes = {
     "to 0.": but(score=torch.abs, clamp=torch.abs),
     "You kept k entries of each column; each row is one picture, and k of its entries stay.": but(dim=0),
     "You divided by the sum; the length is the root of the sum of squares.": but(scale=lambda x: F.normalize(x, p=1)),
+    "You took a softmax of the kept entries; a row is scaled to length 1.": but(
+        scale=lambda x: x.masked_fill(x == 0, -torch.inf).softmax(1).nan_to_num()
+    ),
+    "You return the k entries alone; return n columns, with zeros for what is forgotten.": lambda r, k, p: F.normalize(
+        torch.relu(r.topk(k).values) ** p
+    ),
     "You forgot the power: raise what is left to p before you normalise.": lambda r, k, p: four_steps(r, k, 1),
     "You kept k + 1 entries of each row; keep k.": one_more("k"),
     "You kept k - 1 entries of each row; keep k.": changed(k=lambda k: k - 1),
@@ -174,7 +182,8 @@ mistakes = {
     "A setting exactly on the limit is as good as the best: at least means >=, not >.": but(slack=-1e-9),
     "Among settings with the same k take the smallest p, whatever the list's order.": first_by(lambda s: (s[0], -s[1])),
     "You looked for the smallest p first, and then for the smallest k; k comes first.": first_by(lambda s: s[::-1]),
-    "You allowed two standard errors; one is wanted.": but(errors=2),
+    "You allowed two standard errors, or a half; one is wanted.": (but(errors=2), but(errors=0.5)),
+    "The last number is a standard error; return the test value.": but(reported=lambda both: both[1]),
     "The standard error of the best setting decides; you took another one, each setting's own or the largest.": (
         but(of=lambda own, best, every: own),
         but(of=lambda own, best, every: max(every)),
@@ -182,8 +191,9 @@ mistakes = {
     "You allowed every setting; only values within one standard error of the best remain.": but(errors=float("inf")),
 }
 check_choice = Exercise(
-    "04.3", "Choose without peeking", one_standard_error, made_up_results, mistakes, before=refuse_peeking
-)
+    "04.3", "Choose without peeking", one_standard_error, made_up_results, mistakes,
+    before=refuse_peeking, parts=("k", "p", "its test value"),
+)  # fmt: skip
 
 MARGIN = 0.1
 """By how much a caption must win in the trap, so that rounding decides nothing."""
@@ -382,6 +392,7 @@ mistakes = {
     "which to take the joined indices.": but(take=lambda joined, order: joined[:, order.shape[1] :]),
     "You returned (indices, values); (values, indices) is wanted.": REVERSED_RESULTS,
     "You kept the smallest cosines; the k largest are wanted.": but(largest=False, first=torch.inf),
+    "You took distances; a cosine is the dot product here.": part(0, lambda v, *_: (2 - 2 * v).clamp_min(0).sqrt()),
     "You kept the cosines that are largest in size, whatever their sign.": but(score=torch.abs),
     "The k best come in the wrong order: the largest first.": result(lambda both: tuple(part.flip(1) for part in both)),
     "You kept only the best of the last block: merge each block with the best so far.": only(lambda parts: parts[-1:]),
@@ -389,5 +400,6 @@ mistakes = {
 }
 hints = {"index k out of range": "A block may hold fewer anchors than k, above all the last."}
 check_top_k = OfAStream(
-    "04.5", "The k largest of a stream", merged, cases, mistakes, hints=hints, also=refuse_a_dense_matrix
-)
+    "04.5", "The k largest of a stream", merged, cases, mistakes,
+    hints=hints, also=refuse_a_dense_matrix, parts=("values", "indices"),
+)  # fmt: skip

@@ -84,6 +84,7 @@ def check_prompts(function) -> Verdict:
         (["cat", "dog"], ["a {}", "the {}", "{}"]),
         (["ankle boot", "bag", "coat"], ["a photo of a {}."]),
         (["T-shirt"], ["{}", "a {} on white"]),
+        (["bat", "ball", "bat"], ["a {}", "the {}"]),
     ]
     for labels, templates in cases:
         prompts = ask(function, (labels, templates), f"With {labels} and {templates}", like=[""])
@@ -211,8 +212,9 @@ mistakes = {
 }
 cases = [(FIFTY, 20_000, 0), (1 + FIFTY[:30] / 2, 20_000, 7), (SKEWED, 20_000, 1), (torch.ones(20), 1_000, 0)]
 check_bootstrap = Exercise(
-    "05.2", "How sure are we?", bootstrap, cases, mistakes, atol=TOLERANCE, also=lambda f: refuse_other_seeds(f, FIFTY)
-)
+    "05.2", "How sure are we?", bootstrap, cases, mistakes,
+    atol=TOLERANCE, also=lambda f: refuse_other_seeds(f, FIFTY), parts=("low", "high"),
+)  # fmt: skip
 
 
 def paired(a, b, resamples, seed, *, items=torch.sub, **interval):
@@ -279,8 +281,9 @@ mistakes = {
 }
 cases = [(A, B, 20_000, 0), (B, A, 20_000, 3), (C, D, 20_000, 1), (*WIDE, 20_000, 2), (A, A, 500, 0)]
 check_paired_difference = Exercise(
-    "05.3", "Is a better than b?", paired, cases, mistakes, atol=TOLERANCE, also=refuse_another_mean
-)
+    "05.3", "Is a better than b?", paired, cases, mistakes,
+    atol=TOLERANCE, also=refuse_another_mean, parts=("difference", "low", "high"),
+)  # fmt: skip
 
 
 # 05.6, the open investigation: a wording of the prompts that beats another, with proof
@@ -396,7 +399,7 @@ def check_wording(function, task) -> Verdict:
         f"{task.template!r}, {hits.mean():.1%} with yours",
         above="your wording helps.",
         below="your gain on validation is a loss here.",
-        between="the gain may be luck. That is a result, too. Look for a larger gain on the validation split.",
+        between="the gain may be luck. For a proof, look for a larger gain on the validation split.",
     )
 
 

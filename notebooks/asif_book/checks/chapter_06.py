@@ -55,6 +55,7 @@ mistakes = {
     "You sorted them; keep the order of the anchors, entry i for anchor i.": DESCENDING,
 }
 cases = [(half_empty(30, seed=61 + i), half_empty(m, 30, seed=71 + i)) for i, m in enumerate((3, 1, 5))]
+cases.append((half_empty(30, seed=64), half_empty(3, 30, seed=74)[[0, 0, 1, 0, 2]]))  # some prompts are repeated
 check_contributions = Exercise("06.1", "Prove that it adds up", contribution, cases, mistakes)
 
 
@@ -94,7 +95,9 @@ mistakes = {
     "You returned the differences; the positions of the anchors are wanted.": but(part=lambda found: found.values),
 }
 cases = [(*rows, top) for rows, top in zip(LABELS, (3, 5, 1), strict=True)]
-check_contrast = Exercise("06.2", "Why this one and not the other?", contrast, cases, mistakes)
+check_contrast = Exercise(
+    "06.2", "Why this one and not the other?", contrast, cases, mistakes, parts=("for one", "for other")
+)
 
 
 def rank_auc(scores, wrong, *, points=lambda gaps: (gaps.sign() + 1).double() / 2, over=torch.mean):
@@ -130,6 +133,7 @@ cases = [
     ((5 * FINE).round() / 5, PLANTED),
     (torch.zeros(60), PLANTED),
     (FINE[:20], torch.arange(20) == 7),
+    (1 - FINE, PLANTED),  # the wrong pairs score higher
 ]
 mistakes = {
     "You gave a tie nothing: equal scores get 0. A tie counts half.": but(points=lambda g: (g > 0).double()),
@@ -479,7 +483,7 @@ def evidence(result, task):
     if not isinstance(result, tuple | list) or len(result) != 3:
         wanted = "the picture, the anchors, and how many right pictures become wrong"
         refuse(f"Your function returned {kind_of(result)}; a tuple of three things is wanted: {wanted}.")
-    picture, harmed = whole_number("picture", result[0]), whole_number("harmed", result[2])
+    picture, harmed = whole_number("picture", result[0]), whole_number("right pictures that become wrong", result[2])
     if not 0 <= picture < len(task.labels):
         refuse(f"There is no picture {picture}; they are 0 to {len(task.labels) - 1}.")
     if not isinstance(result[1], tuple | list | set | np.ndarray | torch.Tensor):
@@ -498,7 +502,7 @@ def whole_number(name, value):
     if isinstance(value, torch.Tensor) and value.numel() == 1:
         value = value.item()
     if not isinstance(value, int | float | np.integer) or value != int(value):
-        refuse(f"`{name}` is {kind_of(value)}; a whole number is wanted.")
+        refuse(f"The result “{name}” is {kind_of(value)}; a whole number is wanted.")
     return int(value)
 
 

@@ -66,7 +66,9 @@ mistakes = {
     "You cut the tenth off instead of rounding it, or forgot that k is at least 1.": but(whole=int),
     "Both the mean and k are still those of the old bank.": but(mean=lambda a, b: a.mean(0), size=lambda n, m: n),
 }
-check_add = Exercise("07.1", "Teach it something", add, cases, mistakes)
+check_add = Exercise(
+    "07.1", "Teach it something", add, cases, mistakes, parts=("image", "text", "the mean of image", "k")
+)
 
 
 def running_mean(mean, n, added, removed, *, total=lambda rows: rows.sum(0), count=lambda n, m, r: n + m - r):
@@ -148,6 +150,7 @@ def removed_while_counting(goes):
 
 SIDES = random_tensor(9, 5, seed=77), random_tensor(9, 3, seed=78)
 NAMES = ["sea/food", "food", "animals", "food/fruit", "foodstuff", "tools", "food", "plants/food", "animals/birds"]
+NESTED = ["food", "food/fruit", "food/fruit/apples", "tools", "food/food", "fruit", "food/fruit/food"]
 LETTERS = ["b", "a", "b", "a/x", "b", "c", "a", "ab", "c"]
 
 mistakes = {
@@ -171,11 +174,11 @@ mistakes = {
     "You deleted row by row, which moves all later rows; apply one mask to all rows.": but(left=removed_while_counting),
     "The matrices are right, and the third result counts 0, 1, 2, and so on. It should say which row of the old bank "
     "each row was, for that is how other tables follow.": but(third=lambda goes, rows: torch.arange(len(rows))),
-    "The third result is the mask; the positions of the rows left are wanted.": but(third=lambda goes, rows: ~goes),
     "The third result lists the rows that went, not those left.": but(third=lambda goes, rows: goes.nonzero()[:, 0]),
 }
 cases = [(*SIDES, *of) for of in [(NAMES, "food"), (LETTERS, "a"), (NAMES, "animals/birds"), (LETTERS, "none")]]
-check_forget = Exercise("07.4", "Forget a group", forget, cases, mistakes)
+cases += [(SIDES[0][:7], SIDES[1][:7], NESTED, group) for group in ("food", "food/fruit")]  # groups inside groups
+check_forget = Exercise("07.4", "Forget a group", forget, cases, mistakes, parts=("image", "text", "positions"))
 
 
 ANSWERS = ("unchanged", "changed", "cannot tell")
@@ -400,8 +403,8 @@ def check_lesson(function, task) -> Verdict:
         f"Held out, {len(mine)} pictures: {mine.float().mean():.1%} with your lesson, {chance.mean():.1%} with "
         f"{RANDOM_LESSONS} random ones",
         above="your choice teaches more.",
-        below="chance teaches more than your choice.",
-        between="your choice cannot be told from chance.",
+        below="random choices teach more than yours.",
+        between="your choice cannot be told from random ones.",
         resamples=4_000,
     )
 

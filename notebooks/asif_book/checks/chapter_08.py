@@ -39,7 +39,7 @@ mistakes = {
     "You divided into larger units; bytes are wanted.": result(lambda sizes: tuple(size / 1e9 for size in sizes)),
 }
 cases = [(2, 10, 5, 3), (1_000, 793, 100, 79), (10_000, 1_600_000, 4_096, 800), (7, 50, 50, 1)]
-check_bytes = Exercise("08.1", "How many bytes?", search_bytes, cases, mistakes)
+check_bytes = Exercise("08.1", "How many bytes?", search_bytes, cases, mistakes, parts=("dense", "blocks"))
 
 
 def by_value_then_index(values, indices, k):
@@ -133,7 +133,8 @@ notes = {
     5: "where only the last bit tells two values apart",
     6: "where k is larger than each shard",
 }
-check_merge = Exercise("08.2", "One answer from many shards", merge, cases, mistakes, atol=0, notes=notes)
+PARTS = "values", "indices"
+check_merge = Exercise("08.2", "One answer from many shards", merge, cases, mistakes, atol=0, notes=notes, parts=PARTS)
 
 
 def lengths(differences):
@@ -410,7 +411,10 @@ hints = {
     "KeyError": "An anchor that no caption has is not in the index: `.get(anchor, [])`. Nor is a number there "
     "where the keys are tensors: use .tolist()."
 }
-check_inverted_index = Exercise("08.6", "An inverted index", inverted_scores, cases, mistakes, notes=notes, hints=hints)
+check_inverted_index = Exercise(
+    "08.6", "An inverted index", inverted_scores, cases, mistakes,
+    notes=notes, hints=hints, parts=("scores", "entries looked at"),
+)  # fmt: skip
 
 
 def remembered(gap):
@@ -471,9 +475,8 @@ cases = [
     walk(60, {1: (0, 0), 2: (0, 0)}, 0.02),
 ]
 mistakes = {
-    "You took an interval that is falsely certain: where no decision changed it has no width, as that of "
-    "`paired_difference`. But 60 pictures cannot show that less than 2 points are lost: the interval of `compare` "
-    "reaches as far as that many pictures can see.": but(gap=paired),
+    "You took an interval that is falsely certain: where no decision changed it has no width. But 60 pictures cannot show that less than 2 points are lost: take an interval that reaches "
+    "as far as that many pictures can see, as section 5 does.": but(gap=paired),
     "You looked at the accuracy lost, without its interval. On other pictures the loss may be larger than the margin: "
     "the whole interval must lie above minus the margin.": but(enough=lambda gap, m: gap.value > -m),
     "You took a setting because its interval holds 0, which does not show that the loss is small. The whole interval "

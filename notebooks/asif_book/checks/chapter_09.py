@@ -2,6 +2,7 @@
 
 import copy
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 
@@ -294,18 +295,18 @@ def check_rival(function, task) -> Verdict:
     gain = 100 * task.measured[choice]
     if gain <= 0:
         refuse(
-            f"On the validation pictures {rival} with {n} pairs is {gain:+.1f} points from the method "
-            "to beat, so it is not ahead. The test pictures stay closed: look for another setting."
+            f"On the validation pictures {rival} with {n} pairs is {gain:+.1f} points from ASIF, so "
+            "it is not ahead. The test pictures stay closed: look for another setting."
         )
     own, reference = (found.double() for found in task.open_test(choice))
     return prove(
         (own - reference).numpy(),
         task.looks,
         f"Validation: {gain:+.1f} points. Test, {len(own)} pictures, {n} pairs: {own.mean():.1%} with "
-        f"{rival}, {reference.mean():.1%} with the method to beat",
+        f"{rival}, {reference.mean():.1%} with ASIF",
         above="here the rival wins.",
         below="the rival's lead on validation is a loss here.",
-        between="the lead may be luck. Look for a setting with a larger lead on the validation pictures.",
+        between="the lead may be luck. For a proof, look for a setting with a larger lead on the validation pictures.",
     )
 
 
@@ -320,7 +321,7 @@ def choice_problem(choice, rivals, sizes) -> str:
     rival, n = choice
     if not isinstance(rival, str) or rival not in rivals:
         return f"The rival {rival!r} is not one of {', '.join(rivals)}."
-    if not isinstance(n, int) or n not in sizes:
+    if not isinstance(n, int | np.integer | torch.Tensor) or n not in sizes:
         return f"The number of pairs {n!r} is not one of {', '.join(map(str, sizes))}."
     return ""
 

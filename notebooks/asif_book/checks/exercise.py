@@ -21,6 +21,7 @@ module, and the names in its list ``FOR_NOTEBOOKS``. All modules called chapter_
 import contextlib
 import functools
 import importlib
+import itertools
 import pkgutil
 import re
 from collections.abc import Callable, Sequence
@@ -66,6 +67,8 @@ class Exercise(Check):
     """A sentence to add to a message, by a part of that message."""
     view: Callable | None = None
     """Takes a result and the arguments; its values are compared in the place of the results. Its errors are told."""
+    parts: tuple = ()
+    """The names of several results, as the card has them."""
     word: str = "values"
     """What the results are: "values" or "positions"."""
     explain: Callable | None = None
@@ -93,6 +96,18 @@ class Exercise(Check):
         """The same mistakes at every try, so that `judging` keeps their answers."""
         return [(message, self._seen(way)) for message, way in self.named]
 
+    @functools.cached_property
+    def _both(self) -> list[tuple[str, str, Callable]]:
+        """Implementations with two of the mistakes, where both are changes of the reference."""
+        twists = [(m, w) for m, ways in self.mistakes.items() for w in (ways if isinstance(ways, tuple) else (ways,))]
+        pairs = itertools.combinations([(m, w) for m, w in twists if isinstance(w, Twist)], 2)
+        both = (
+            (one, other, way.make(first.make(self.reference)))
+            for (one, first), (other, way) in pairs
+            if not first.changes & way.changes
+        )
+        return [(one, other, self._seen(way)) for one, other, way in both if one != other]
+
     def verdict(self, function) -> Verdict:
         if self.before:
             self.before(function)
@@ -102,7 +117,8 @@ class Exercise(Check):
             verdict = compare_together(*arguments, self.explain, self.form)
         else:
             related = self.view is None and self.word == "values"
-            verdict = compare(*arguments, atol=self.atol, notes=self.notes, word=self.word, related=related)
+            how = {"notes": self.notes, "word": self.word, "parts": self.parts, "twists": self._both}
+            verdict = compare(*arguments, atol=self.atol, related=related, **how)
         if self.after:
             verdict = self.after(function, verdict) or verdict
         if self.also and verdict.status == "right":

@@ -5,21 +5,22 @@ import html
 import inspect
 import itertools
 import weakref
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 
 import numpy as np
 import torch
 
-from asif_book.figures.palette import ORANGE, PURPLE, SKY
+from asif_book.figures.palette import BAR, ORANGE, PURPLE, SKY
 from asif_book.plain import Other, TooLargeError
+from asif_book.progress import RESULT, SOLVED
 from asif_book.student import Raised, StandIn, told
 
-from .relations import other_arguments, relation
+from .relations import changed_steps, fact, is_plain, other_arguments, relation
 from .sandbox import TIME_LIMIT, Lost, OutOfTime
 
-STYLES = {"right": (SKY, "✔"), "wrong": (ORANGE, "✘"), "not attempted": (PURPLE, "○")}
+STYLES = {"right": (SKY, "✔"), RESULT: (BAR, "≈"), "wrong": (ORANGE, "✘"), "not attempted": (PURPLE, "○")}
 
 
 @dataclass(frozen=True)
@@ -31,6 +32,10 @@ class Verdict:
     message: str
     printed: str = ""  # by the student's function, cut to a readable length
     note: str = ""  # a remark on the progress file, where it could not be written
+
+    @property
+    def solved(self) -> bool:
+        return self.status in SOLVED
 
     def __str__(self):
         text = f"{STYLES[self.status][1]} {self.exercise}: {self.status}. {self.message}"
@@ -93,19 +98,25 @@ def form_problem(result, expected) -> str:
         return ""
     if not isinstance(result, torch.Tensor):
         return f"Your function returned {kind_of(result)}; a Tensor of shape {tuple(expected.shape)} is wanted."
+    if result.dtype == torch.bool and not expected.is_floating_point() and expected.dtype != torch.bool:
+        return "Your result is a mask, of True and False; whole numbers are wanted: .nonzero() gives positions."
     if result.device != expected.device:
         return f"Your result is on {result.device}; make new tensors on the input's device, {expected.device}."
     return ""
 
 
-def dtype_problem(result, expected) -> str:
-    """Describe a wrong dtype of a Tensor, or of the parts of a tuple; any integer dtype does for an integer."""
+def dtype_problem(result, expected, card="") -> str:
+    """Describe a wrong dtype of a Tensor, or of the parts of a tuple.
+
+    Any integer dtype does for an integer, and any of floats for a float, unless the `card` names it.
+    """
     if isinstance(expected, tuple) and isinstance(result, tuple | list):
-        return next(filter(None, (dtype_problem(r, e) for r, e in zip(result, expected, strict=False))), "")
+        return next(filter(None, (dtype_problem(r, e, card) for r, e in zip(result, expected, strict=False))), "")
     if not isinstance(expected, torch.Tensor) or not isinstance(result, torch.Tensor):
         return ""
     whole = [not (t.is_floating_point() or t.is_complex() or t.dtype == torch.bool) for t in (result, expected)]
-    if result.dtype == expected.dtype or all(whole):
+    free = result.is_floating_point() and expected.is_floating_point() and "float32" not in card.split("returns")[-1]
+    if result.dtype == expected.dtype or all(whole) or free:
         return ""
     found, wanted = (str(tensor.dtype).removeprefix("torch.") for tensor in (result, expected))
     return f"your result has dtype {found}; {wanted} is wanted."
@@ -124,19 +135,24 @@ def kind_of(thing) -> str:
 class Place:
     """The beginning of a sentence about input `at` (from 0); a right solution needs no sentence, and none is made."""
 
-    reference: Callable
+    names: Sequence[str]
     cases: Sequence[tuple]
     at: int
     note: str = ""
 
     def __str__(self):
-        note = self.note or special(self.reference, self.cases, self.at)
+        note = self.note or special(self.names, self.cases, self.at)
         return f"On input {self.at + 1}" + (f" ({note})" if note else "")
 
 
-def special(reference, cases, at) -> str:
+def names_of(function, reference, case) -> list:
+    """Return the names of the arguments, as the student's function has them."""
+    own = list(getattr(getattr(inspect.unwrap(function), "__code__", None), "co_varnames", ()))
+    return own if len(own) == len(case) else list(inspect.signature(reference).parameters)[: len(case)]
+
+
+def special(names, cases, at) -> str:
     """Say what input `at` (from 0) has and no input before it had; at most two things, or an empty string."""
-    names = list(inspect.signature(reference).parameters)
     *earlier, here = (
         [feature for name, value in zip(names, case, strict=False) for feature in _features(name, value)]
         for case in cases[: at + 1]
@@ -202,7 +218,9 @@ def ask(function, arguments, where, *, like=None, form=None, patience=1, advice=
         refuse(f"{stopped}: it is endless, or much too slow. {advice}")
     except Lost as error:
         refuse(f"{where} your function {error}")
-    except Exception as error:  # of a view of the result
+    except Ended:  # of a view of the result, as the next
+        raise
+    except Exception as error:
         refuse(_raised(Raised(*told(error)), where))
     if own.line.changed:
         refuse("Your function changed its input; work on a copy, or on a new tensor or picture.")
@@ -211,14 +229,18 @@ def ask(function, arguments, where, *, like=None, form=None, patience=1, advice=
     return result
 
 
-def compare(function, reference, cases, mistakes=(), *, atol=1e-5, notes=None, word="values", related=True) -> Verdict:
+def compare(
+    function, reference, cases, mistakes=(), *, atol=1e-5, notes=None, word="values", related=True, parts=(), twists=()
+) -> Verdict:
     """Run `function` and `reference` on every case and compare their results.
 
-    A result must also be of the reference's kind: a Tensor of its dtype (any integer for an integer) on its
-    device, without gradients; where the reference returns a number, any kind of number will do.
+    A result must also be of the reference's kind: a Tensor of its dtype (see `dtype_problem`) on its device, without
+    gradients; where the reference returns a number, any kind of number will do.
 
-    A wrong result is explained by the first of these: a mistake that has the function's results on every input; one
-    that has them where the function is wrong, or on most of these inputs; a `relation`; the largest difference.
+    A wrong result is explained by the first of these: a mistake that has the function's results on every input; what
+    the results plainly are, NaN for example; a mistake that has them where the function is wrong, or on most of these
+    inputs; an argument that does not matter; a `relation`; other arguments; two mistakes at once; a step of the
+    reference that is another; the largest difference.
 
     Parameters
     ----------
@@ -227,60 +249,182 @@ def compare(function, reference, cases, mistakes=(), *, atol=1e-5, notes=None, w
         The arguments of each call.
     mistakes : sequence of (str, callable)
         Messages and wrong implementations.
-    atol, notes, word
+    atol, notes, word, parts
         See `exercise.Exercise`.
     related : bool
         Whether relations are looked for.
+    twists : sequence of (str, str, callable)
+        Messages of two mistakes, and an implementation with both.
     """
     try:
-        for at, case in enumerate(cases):
-            where = Place(reference, cases, at, (notes or {}).get(at + 1, ""))
+        names = names_of(function, reference, cases[0])
+        places = [Place(names, cases, at, (notes or {}).get(at + 1, "")) for at in range(len(cases))]
+        for where, case in zip(places, cases, strict=True):
             expected = reference(*copies(case))
             result = ask(function, case, where, form=lambda result: form_problem(result, expected))  # noqa: B023
             if not same(_as_row(result, expected), expected, atol):
-                named = _known(function, reference, cases, mistakes, atol, related)
-                refuse(named or f"{where}: {_difference(_as_row(result, expected), expected, atol, word)}")
-            if problem := dtype_problem(result, expected):
+                tried = Tried(function, reference, names, cases, places, mistakes, atol, related, parts, twists)
+                named = tried.explanation()
+                only = "" if len(tried.differ) > 1 or len(cases) < 2 else " On all other inputs it is right."
+                found = _difference(_as_row(result, expected), expected, atol, word, parts)
+                refuse(named or f"{where}: {found}{only}")
+            if problem := dtype_problem(result, expected, str(inspect.unwrap(function).__doc__)):
                 refuse(f"The values are right, but {problem}")
     except Ended as end:
         return end.verdict
     return right(AGREES.format(len(cases)))
 
 
-def _known(function, reference, cases, mistakes, atol, related):
-    """Name the mistake from the results on all cases; an empty string if it is not known."""
-    wanted = [reference(*copies(case)) for case in cases]
-    found = [_quietly(function, case, expected) for case, expected in zip(cases, wanted, strict=True)]
-    differ = [i for i in range(len(cases)) if not same(found[i], wanted[i], atol)]
-    if not differ:
-        return (
-            "Called again, your function gives other results: it keeps something from call to call, or draws by chance."
-        )
-    fits = {}  # by message, the inputs that it fits; a message may stand for several wrong implementations
-    for message, mistake in mistakes:
-        results = _answers(mistake, cases)
-        fits.setdefault(message, set()).update(i for i in range(len(cases)) if _alike(found[i], results[i], atol))
-    for wanted_at in (range(len(cases)), differ):
-        for message, places in fits.items():
-            if places.issuperset(wanted_at):
-                return message
-    for message, places in fits.items():  # equal values may stand in several orders on an input
-        if 1 < len(places.intersection(differ)) >= 0.6 * len(differ):
-            return message
-    if isinstance(wanted[0], tuple):
-        for order in itertools.permutations(range(len(wanted[0]))):
-            if all(same(f, tuple(w[i] for i in order), atol) for f, w in zip(found, wanted, strict=True)):
+class Tried:
+    """The results of a wrong function on all cases, beside those of the reference; see `compare`."""
+
+    def __init__(self, function, reference, names, cases, places, mistakes, atol, related, parts, twists, part=None):
+        self.function, self.reference, self.names, self.cases, self.places = function, reference, names, cases, places
+        self.mistakes, self.atol, self.related, self.parts, self.twists = mistakes, atol, related, parts, twists
+        self.part = part
+        self.wanted = [reference(*copies(case)) for case in cases]
+        self.found = [_quietly(function, case, expected) for case, expected in zip(cases, self.wanted, strict=True)]
+        self.sort_out()
+
+    def sort_out(self):
+        pairs = zip(self.found, self.wanted, strict=True)
+        self.differ = [i for i, (found, wanted) in enumerate(pairs) if not same(found, wanted, self.atol)]
+
+    def of_part(self, place):
+        """The same for one of several results."""
+        other = copy.copy(self)
+        other.part, other.wanted = place, [wanted[place] for wanted in self.wanted]
+        other.found = [found[place] for found in self.found]
+        other.sort_out()
+        return other
+
+    def explanation(self) -> str:
+        """Name the mistake; an empty string if it is not known."""
+        if not self.differ:
+            return (
+                "Called again, your function gives other results: it keeps something from call to call, or draws by "
+                "chance."
+            )
+        if named := self.named():
+            return named
+        if not isinstance(self.wanted[0], tuple):
+            return self.generic()
+        count = len(self.wanted[0])
+        if not all(isinstance(found, tuple | list) and len(found) == count for found in self.found):
+            return ""
+        for order in itertools.permutations(range(count)):
+            pairs = zip(self.found, self.wanted, strict=True)
+            if all(same(f, tuple(w[i] for i in order), self.atol) for f, w in pairs):
                 return "The results are right, and stand in another order than on the card."
-    if related and (named := relation(found, wanted, atol)):
-        return f"On every input: {named}"
-    for words, others in other_arguments(reference, cases):
-        results = [_try(reference, other) for other in others]
-        if all(map(partial(_alike, atol=atol), found, results)):
-            return f"Your results are those for {words}: is that what the card asks for?"
-    matrices = all(isinstance(m, torch.Tensor) and m.ndim == 2 for m in (*found, *wanted))
-    if matrices and all(same(f.T, w, atol) for f, w in zip(found, wanted, strict=True)):
-        return "Rows and columns are swapped: your result is the transpose of what is wanted."
-    return ""
+        wrong_parts = [part for part in map(self.of_part, range(count)) if part.differ]
+        reasons = [part.named() or part.generic() for part in wrong_parts]
+        if not any(reasons):
+            return ""
+        return " ".join(
+            f"Of your {count} results, {part_name(self.parts, part.part)}: {reason or 'the values are not those wanted.'}"
+            for part, reason in zip(wrong_parts, reasons, strict=True)
+        )
+
+    def named(self):
+        """The first mistake that has all results; then what they plainly are; then one that has most of them."""
+        fits = {}  # by message, the inputs that it fits; a message may stand for several wrong implementations
+        for message, mistake in self.mistakes:
+            pairs = enumerate(zip(self.found, self._parts_of(_answers(mistake, self.cases)), strict=True))
+            fits.setdefault(message, set()).update(i for i, (f, m) in pairs if _alike(f, m, self.atol))
+        for message, places in fits.items():
+            if len(places) == len(self.cases):
+                return message
+        at, plain = (-1, "") if isinstance(self.wanted[0], tuple) else fact(self.found, self.wanted)
+        plain = f"{self.places[at]}: {plain}" if at >= 0 else plain
+        telling = [i for i in self.differ if not is_plain(self.found[i])] if self.part is None else []
+        for message, places in fits.items():
+            if telling and places.issuperset(self.differ if len(telling) < 2 else telling):
+                return f"{message} {plain}".strip()
+        if plain:
+            return plain
+        for message, places in fits.items():  # equal values may stand in several orders on an input
+            if 1 < len(places.intersection(telling)) >= 0.6 * len(self.differ):
+                return message
+        return ""
+
+    def _parts_of(self, results):
+        if self.part is None:
+            return results
+        return [r[self.part] if isinstance(r, tuple | list) and len(r) > self.part else None for r in results]
+
+    def generic(self):
+        """Name a mistake that nobody has prepared."""
+        if any(found is None for found in self.found):
+            return ""
+        arguments = [dict(zip(self.names, case, strict=False)) for case in self.cases]
+        if any(np.shape(f) != np.shape(w) for f, w in zip(self.found, self.wanted, strict=True)):
+            shapes = relation(self.found, self.wanted, arguments, self.atol)
+            return shapes and f"On every input: {shapes}"
+        if name := self.unused():
+            return f"Your results stay the same with another `{name}`: you do not use it, or its effect is lost."
+        if self.related and (found := relation(self.found, self.wanted, arguments, self.atol)):
+            return f"On every input: {found}"
+        for words, others in other_arguments(self.names, self.cases):
+            if self.is_like(self.reference, others):
+                return f"Your results are those for {words}: is that what the card asks for?"
+        for one, other, way in self.twists:
+            if self.is_like(way):
+                return f"Two things at once. {one} And: {other}"
+        for words, way in changed_steps(self.reference, copies(self.cases[0])):
+            if self.is_like(way):
+                return f"Your results are those with {words}: is that what the card asks for?"
+        if sum(torch.as_tensor(wanted).numel() for wanted in self.wanted) < 20:
+            return ""
+        for message, mistake in self.mistakes if self.related else ():
+            results = self._parts_of(_answers(mistake, self.cases))
+            if any(r is None for r in results) or all(map(is_plain, results)):
+                continue
+            if found := relation(self.found, results, (), self.atol):
+                return f"Two things at once. {message} And of what comes out then, {found}"
+        return ""
+
+    def is_like(self, way, cases=None):
+        """Whether another implementation has the function's results on all inputs; the first that differs ends it."""
+        pairs = zip(self.found, cases or self.cases, strict=True)
+        return all(_alike(f, self._parts_of([_try(way, case)])[0], self.atol) for f, case in pairs)
+
+    def unused(self):
+        """The name of an argument that may be another, and the student's results stay as they are; or None."""
+        for at, name in enumerate(self.names):
+            same_ones = []
+            for case, found, wanted in zip(self.cases, self.found, self.wanted, strict=True):
+                other = [*case[:at], another(case[at]), *case[at + 1 :]]
+                expected = self._parts_of([_try(self.reference, other)])[0]
+                if other[at] is None or expected is None or same(expected, wanted, self.atol):
+                    continue
+                again = _quietly(self.function, other, wanted)
+                same_ones.append(same(self._parts_of([again])[0], found, 0))
+                if not same_ones[-1] or len(same_ones) == 4:
+                    break
+            if len(same_ones) > (2 if torch.as_tensor(self.wanted[0]).numel() < 2 else 1) and all(same_ones):
+                return name
+        return None
+
+
+def another(argument):
+    """Make an argument of the same kind that asks for something else; None where that is not known."""
+    if isinstance(argument, bool) or not isinstance(argument, int | float | torch.Tensor):
+        return None
+    if isinstance(argument, int):
+        return argument - 1 if argument > 1 else argument + 1
+    if isinstance(argument, float):
+        return 0.5 * argument
+    if not argument.numel() or not argument.ndim:
+        return None
+    if argument.is_floating_point():
+        return argument.roll(1, 0) * 1.5 + 0.1
+    return (
+        argument.logical_not() if argument.dtype == torch.bool else argument.max() + argument.min() - argument
+    ).roll(1, 0)
+
+
+def part_name(parts, place):
+    return f"`{parts[place]}`" if parts else f"number {place + 1}"
 
 
 def _quietly(function, case, expected):
@@ -292,7 +436,7 @@ def _quietly(function, case, expected):
 
 
 def _alike(found, mistaken, atol):
-    return mistaken is None if found is None else same(found, mistaken, atol)
+    return mistaken is None if found is None else mistaken is not None and same(found, mistaken, atol)
 
 
 def compare_together(function, reference, cases, mistakes, explain, form) -> Verdict:
@@ -371,13 +515,13 @@ def same(result, expected, atol) -> bool:
         return False
 
 
-def _difference(result, expected, atol, word):
+def _difference(result, expected, atol, word, parts=()):
     if isinstance(expected, tuple):
         if not isinstance(result, tuple | list) or len(result) != len(expected):
             return f"your function should return {len(expected)} results, with commas between them."
         differ = [i for i, (r, e) in enumerate(zip(result, expected, strict=True)) if not same(r, e, atol)]
-        at = differ[0]
-        return f"of your {len(expected)} results, number {at + 1}: {_difference(result[at], expected[at], atol, word)}"
+        each = (f"{part_name(parts, at)}: {_difference(result[at], expected[at], atol, word)}" for at in differ)
+        return f"of your {len(expected)} results, {' '.join(each)}"
     try:
         result, expected = torch.as_tensor(result), torch.as_tensor(expected)
         shape, wanted = tuple(result.shape), tuple(expected.shape)
@@ -389,9 +533,9 @@ def _difference(result, expected, atol, word):
         return f"your result has shape {shape}; expected {wanted}."
     if problem := dtype_problem(result, expected):
         return problem
-    bad = result.double().isnan() & ~expected.double().isnan()
-    if bad.any():
-        return f"the shape is right, but {int(bad.sum())} of {bad.numel()} values are NaN; what do you divide by?"
+    at, plain = fact([result], [expected])
+    if not at:
+        return plain
     gap = (result.double() - expected.double()).abs().max()
     if wanted == ():
         return f"your function gives {float(result):.6g}, which is off by {gap:.3g} (tolerance {atol:g})."

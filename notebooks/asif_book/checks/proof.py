@@ -4,6 +4,8 @@ import copy
 
 import numpy as np
 
+from asif_book.progress import RESULT
+
 from .judging import Verdict, refuse, right, wrong
 
 
@@ -67,6 +69,8 @@ def confidence(look) -> float:
 def prove(differences, looks, found, *, above, below, between, resamples=10_000) -> Verdict:
     """Judge the mean of paired differences by its bootstrap interval: right where all of it lies above 0.
 
+    A gain whose interval holds 0 is a result, not a proof.
+
     Parameters
     ----------
     differences : array of shape (n,)
@@ -93,4 +97,6 @@ def prove(differences, looks, found, *, above, below, between, resamples=10_000)
         return right(f"{found} The whole interval lies above 0: {above}{again}")
     if high < 0:
         return wrong(f"{found} The whole interval lies below 0: {below}{again}")
-    return wrong(f"{found} The interval holds 0: {between}{again}")
+    if gap <= 0:
+        return wrong(f"{found} The interval holds 0, and there is no gain: {between}{again}")
+    return Verdict("", RESULT, f"{found} The interval holds 0: {between} The exercise counts as solved.{again}")

@@ -78,7 +78,7 @@ def build_report(
     notebooks = Path(notebooks or ROOT / "notebooks")
     folder = notebooks / inner
     runs, pages = build_dir() / "notebooks" / inner, build_dir() / "report" / inner
-    book = {path: Chapter.read(path) for path in _chapters(folder, chapters)}
+    book = {path: Chapter.read(path) for path in chapters_in(folder, chapters)}
     texts = [path for path in sorted(notebooks.glob("*.md")) if inner or path.name != GUIDE]
     more = [(text.stem, heading(text.read_text(encoding="utf-8"))) for text in texts]
     around = {"chapters": list(book.values()), "more": more}
@@ -103,7 +103,8 @@ def build_report(
     return index
 
 
-def _chapters(folder: Path, wanted: list[str] | None) -> list[Path]:
+def chapters_in(folder: Path, wanted: list[str] | None) -> list[Path]:
+    """List the wanted chapters of a folder, by default all; `ReportError` if one is not there."""
     paths = sorted(folder.glob(f"{CHAPTERS}.ipynb"))
     if not paths:
         raise ReportError(f"{folder} holds no chapter: run `python -m asif_book.editions build` first.")

@@ -9,6 +9,8 @@ from markupsafe import Markup
 
 from asif_book.figures.templates import filled
 
+from ..chapters import CORE
+
 TEMPLATES = Path(__file__).parent / "templates"
 BOOK = "ASIF: an image–text model without training"
 _LOADING = {"src", "href", "xlink:href", "srcset", "poster", "data"}
@@ -21,8 +23,8 @@ def layout(template: str, **content) -> str:
     return filled(f"report/templates/{template}", book=BOOK, style=style, script=script, **content)
 
 
-def sections(body: BeautifulSoup) -> list[dict[str, str]]:
-    """Give each heading an ``id`` of its own, and return the sections below the title: ``id``, ``text``, ``level``."""
+def sections(body: BeautifulSoup) -> list[dict]:
+    """Give each heading an ``id``, and list the sections below the title: ``id``, ``text``, ``level``, ``core``."""
     seen: set[str] = set()
     found = []
     for title in body.find_all(re.compile("^h[1-6]$")):
@@ -32,8 +34,23 @@ def sections(body: BeautifulSoup) -> list[dict[str, str]]:
         title["id"] = next(free for free in itertools.chain([name], numbered) if free not in seen)
         seen.add(title["id"])
         if title.name in ("h2", "h3"):
-            found.append({"id": title["id"], "text": text, "level": title.name[1]})
+            core = title.name == "h2" and title.find_parent(class_=f"celltag_{CORE}") is not None
+            found.append({"id": title["id"], "text": text, "level": title.name[1], "core": core})
     return found
+
+
+def fold_deeper(body: BeautifulSoup) -> None:
+    """Fold each section that goes deeper, with its heading as the summary."""
+    for first in body.select("[data-deeper]"):
+        rest = itertools.takewhile(lambda cell: cell.find("h2") is None, first.find_next_siblings("div"))
+        cells, fold, summary = (
+            [first, *rest],
+            body.new_tag("details", attrs={"class": "deeper"}),
+            body.new_tag("summary"),
+        )
+        first.insert_before(fold)
+        summary.append(first.h2.extract())
+        fold.extend([summary, *cells])
 
 
 def pictures_without_text(body: BeautifulSoup) -> list[Tag]:

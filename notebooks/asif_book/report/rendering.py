@@ -54,9 +54,7 @@ def render(
     executed = Path(executed)
     folder = Path(folder or executed.parent)
     notebook = for_paper(nbformat.read(executed, as_version=4))
-    resources = {"metadata": {"name": executed.stem, "path": str(folder)}}
-    cells, _ = _exporter(folder).from_notebook_node(notebook, resources)
-    body = BeautifulSoup(cells, "html.parser")
+    body = cells_as_html(notebook, executed.stem, folder)
     for picture in pages.pictures_without_text(body):
         number = int(picture.find_parent(attrs={"data-cell": True})["data-cell"])
         where = next(cell_name(number, cell.source) for cell in notebook.cells if cell.metadata.number == number)
@@ -64,6 +62,13 @@ def render(
         lacks = "a picture has no alternative text, and so shows nothing to some readers"
         raise ReportError(f"{executed.name}, {where}: {lacks}: {advice}.")
     return _page(body, executed, Chapter.read(executed).title, chapters, more, was_repeated(notebook))
+
+
+def cells_as_html(notebook: NotebookNode, name: str, folder: Path) -> BeautifulSoup:
+    """Render the cells of an executed notebook: a ``div`` for each, of the class ``text`` or ``code``."""
+    resources = {"metadata": {"name": name, "path": str(folder)}}
+    cells, _ = _exporter(folder).from_notebook_node(notebook, resources)
+    return BeautifulSoup(cells, "html.parser")
 
 
 def render_page(text: Path, markdown: str, *, chapters: Sequence[Chapter], more: Sequence) -> str:
@@ -79,6 +84,7 @@ def _page(body, source: Path, title: str, chapters: Sequence[Chapter], more: Seq
     around = {"sections": pages.sections(body), "chapters": chapters, "more": more, "current": source.stem}
     around["previous"] = chapters[here - 2] if here > 1 else None
     around["next"] = chapters[here] if 0 < here < len(chapters) else None
+    pages.fold_deeper(body)
     pages.make_accessible(body)
     pages.keep_punctuation(body)
     html = Markup(body.decode(formatter="minimal"))

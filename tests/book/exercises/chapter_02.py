@@ -154,8 +154,8 @@ WRONG = {
     ],
     "02.2": [
         (mutual_with_itself, "its own nearest neighbour"),
-        (lambda a, b, k: mutual(a, b, k).double(), "float32 is wanted"),
-        (lambda a, b, k: mutual(a, b, k)[:-1], "shape"),
+        (lambda a, b, k: mutual(a, b, k).round(), "rounded: keep the fractions"),
+        (lambda a, b, k: mutual(a, b, k)[:-1], "`a` − 1; as many as the number of rows"),
         (lambda a, b, k: mutual(a, b, k).tolist(), "returned a list"),
         (mutual_in_place, "changed its input"),
         (lambda a, b, k: a.topk(k, dim=1), ".indices"),

@@ -171,7 +171,7 @@ WRONG = {
     ],
     "04.2": [
         (lambda r, k, p: F.normalize(kept(r, k) ** p, dim=1), "negative"),
-        (lambda r, k, p: r[:, :k], "shape"),
+        (lambda r, k, p: r[:, :k], "as many entries as `k`; as many as the number of columns"),
         (lambda r, k, p: r.topk(k, dim=1), ".values or .indices"),
         (by_threshold, "your function kept 4"),
     ],
@@ -196,10 +196,10 @@ WRONG = {
         (lambda q, b, k: merging(q, b, k, count=False), "count from 0 in each block"),
         (lambda q, b, k: merging(q, b, k, narrow=False), "fewer anchors than k"),
         (lambda q, b, k: merging(q, b, k)[0], "2 results"),
-        (doubled_shape, "number 2: your result has shape (3, 3, 3); expected (3, 3)"),
+        (doubled_shape, "`indices`: your result has shape (3, 3, 3); expected (3, 3)"),
         (
             lambda q, b, k: tuple((q @ list(b)[-1].T).topk(k, dim=1)),
-            "of your 2 results, number 1: the shape is right, but the values",
+            "of your 2 results, `values`: the shape is right, but the values",
         ),
     ],
 }

@@ -181,10 +181,10 @@ WRONG = {
     "07.5": [
         (lambda i, p, y: (i * p[(i @ p.T).argmax(1)]).mean(0), "looks guilty"),
         (lambda i, p, y: (i * p[y]).mean(0), "help, not harm"),
-        (lambda i, p, y: harm(i, p, y).argmax(), "shape"),
+        (lambda i, p, y: harm(i, p, y).argmax(), "you took the position of the largest"),
     ],
     "07.6": [
-        (farthest_from_the_mean, "chance teaches more"),
+        (farthest_from_the_mean, "random choices teach more"),
         (at_random, "chose two lessons"),
         (lambda i, y, m: typical(i, y, m + 1), "2 of each of 4 classes"),
         (lambda i, y, m: typical(i, y, m)[::2].repeat_interleave(2), "twice"),

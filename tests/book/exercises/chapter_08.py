@@ -171,7 +171,7 @@ WRONG = {
     "08.1": [
         (lambda q, n, b, k: (q * n, q * b + 2 * q * k), "counted numbers"),
         (lambda *case: total_bytes(*case)[0], "2 results"),
-        (lambda q, n, b, k: (4 * q * n, 4 * q * b + 12 * q * k + 1), "number 2"),
+        (lambda q, n, b, k: (4 * q * n, 4 * q * b + 12 * q * k + 1), "`blocks`"),
     ],
     "08.2": [
         (as_they_came, "the order in which the shards finished"),

@@ -30,6 +30,8 @@ document.addEventListener("DOMContentLoaded", () => {
   rowsAsCards(document.querySelectorAll("main .scroll > table:not(.drawn)"));
   focusOnlyWhatScrolls(document.querySelectorAll("main [tabindex='0']"));
   openToPrint();
+  addEventListener("hashchange", openTarget);
+  openTarget();
   for (const words of document.querySelectorAll(".text > p > strong:first-child")) guessFirst(words);
   const initial = new URLSearchParams(location.search).get("find");
   for (const form of document.querySelectorAll("#page-search")) search(form, document.querySelector("main"), initial);
@@ -132,6 +134,18 @@ function guessFirst(words) {
   });
 }
 
+// a link into a folded section
+function openTarget() {
+  const target = document.getElementById(decodeURIComponent(location.hash.slice(1)));
+  if (!target?.closest("details")) return;
+  openAround(target);
+  target.scrollIntoView();
+}
+
+function openAround(element) {
+  for (let fold = element.closest("details"); fold; fold = fold.parentElement.closest("details")) fold.open = true;
+}
+
 function openToPrint() {
   let opened = [];
   addEventListener("beforeprint", () => {
@@ -192,7 +206,7 @@ function search(form, root, initial) {
     one.clear();
     one.add(range);
     const element = range.startContainer.parentElement;
-    for (let fold = element.closest("details"); fold; fold = fold.parentElement.closest("details")) fold.open = true;
+    openAround(element);
     element.scrollIntoView({ block: "center", inline: "nearest" });
     const box = range.getBoundingClientRect(); // a long listing: the element's middle may be far from the match
     if (box.top < 80 || box.bottom > innerHeight) scrollBy(0, box.top - innerHeight / 3);

@@ -567,7 +567,8 @@ def test_an_investigation_gets_the_notebooks_task_or_a_made_up_one():
 
 @pytest.mark.parametrize(("shift", "status", "message"), [
     (0.5, "right", "above 0: up"), (-0.5, "wrong", "below 0: down"),
-    (0.01, RESULT, "holds 0: luck The exercise counts as solved."), (-0.2, "wrong", "holds 0, and there is no gain: luck"),
+    (0.01, RESULT, "holds 0: luck The exercise counts as solved."),
+    (-0.2, "wrong", "holds 0, and there is no gain: luck"),
 ])  # fmt: skip
 def test_a_proof_is_stricter_with_every_look(shift, status, message):
     differences = np.random.default_rng(0).choice([-1, 0, 1], 200) + shift

@@ -10,17 +10,13 @@ import torch
 from asif_lib.relative import relative_representation, unit_rows
 
 from .catalogue import (
-    ASCENDING,
     CENTRING,
-    DESCENDING,
     but,
     centred,
     changed,
     columns,
     one_more,
     reordered,
-    result,
-    whole,
 )
 from .exercise import Exercise, investigation
 from .judging import Verdict, ask, kind_of, random_tensor, refuse, right
@@ -34,11 +30,7 @@ cases = [
 ]
 mistakes = {
     "You took dot products: scale the rows of `z` and of `anchors` to length 1 first.": lambda z, a: z @ a.T,
-    "You divided by one length for the whole matrix; every row has its own.": lambda z, a: whole(z) @ whole(a).T,
-    "You scaled the rows of `z`, not those of the anchors.": lambda z, a: unit_rows(z) @ a.T,
-    "You scaled the rows of the anchors, not those of `z`.": lambda z, a: z @ unit_rows(a).T,
     "You normalised columns, not rows: each vector is a row.": lambda z, a: columns(z) @ columns(a).T,
-    "Your result is transposed: row i belongs to z_i, column j to anchor j.": result(lambda r: r.T),
     "You took distances; entry (i, j) is a cosine, 1 for the same direction.": torch.cdist,
     "You subtracted a mean; nothing is subtracted here.": (
         lambda z, a: centred(z, a),
@@ -46,10 +38,6 @@ mistakes = {
     ),
     "You scaled the products to length 1; scale the rows of `z` and of `anchors` before you multiply.": (
         lambda z, a: unit_rows(z @ a.T)
-    ),
-    "You scaled the rows of cosines to length 1 once more; return the cosines as they are.": result(unit_rows),
-    "You divided by the squared lengths; a cosine divides by the lengths.": lambda z, a: (
-        z @ a.T / (z.square().sum(1)[:, None] * a.square().sum(1))
     ),
 }
 
@@ -93,9 +81,6 @@ mistakes = {
     "You moved the anchors alone; `z` lives in the same space: move it, too.": but(moved=lambda z, a, m: (z, a @ m)),
     "The anchors turn the other way round than `z`; both take `@ matrix`.": but(moved=lambda z, a, m: (z @ m, a @ m.T)),
     "You applied the transpose: vectors are rows, and each row v becomes v @ matrix.": changed(matrix=torch.t),
-    "Your function always gives 0, but some matrices change the representation: measure it.": lambda z, a, m: 0.0,
-    "You took the mean; the largest absolute change is asked for.": but(size=lambda gap: gap.abs().mean()),
-    "You forgot the absolute value: a large change downwards counts as well.": but(size=torch.max),
     "You compare dot products; compare relative representations, which are cosines.": but(cosines=lambda z, a: z @ a.T),
     "You compare the largest entry before with the largest after. Take the difference of each entry first, then the "
     "largest.": but(gap=lambda x, y: x.max() - y.max()),
@@ -131,8 +116,6 @@ mistakes = {
     "You scaled to length 1 first and subtracted the mean afterwards: the results are no cosines.": lambda z, a: (
         (unit_rows(z) - unit_rows(a).mean(0)) @ (unit_rows(a) - unit_rows(a).mean(0)).T
     ),
-    "You took the mean over the coordinates of each row. Take one mean over the anchors, which has an entry for each "
-    "coordinate.": but(means=lambda z, a: (z.mean(1, True), a.mean(1, True))),
 }
 check_centred_representation = Exercise("03.3", "Centring", centred, cases, mistakes, atol=1e-4)
 
@@ -171,24 +154,18 @@ mistakes = {
     "You took the largest similarities of the whole table; take the k nearest anchors of each item.": lambda s, k: (
         torch.bincount(s.ravel().topk(k * len(s)).indices % s.shape[1], minlength=s.shape[1])
     ),
-    "You return as many counts as there are items; return one count for each anchor.": but(minlength=len),
     "You set the diagonal to −inf. Items and anchors are two sets here, so an entry on the diagonal is nothing "
     "special.": changed(similarity=lambda s: s.clone().fill_diagonal_(-torch.inf)),
     "You took k + 1; take k. Items and anchors are two sets here: no item is its own neighbour.": one_more("k"),
     "You dropped the nearest anchor of each item. Items and anchors are two sets here: no item is its own neighbour; "
     "keep the first k.": lambda s, k: times_nearest(s, k + 1, kept=slice(1, None)),
-    "You counted along the rows: k for each item. Count for each anchor.": lambda s, k: torch.full((len(s),), k),
-    "You took the k least similar anchors; the nearest have the largest cosines.": but(largest=False),
     "You counted only the nearest one; all of the k nearest count.": changed(k=1),
     "You gave the nearest more weight than the others; each of the k nearest counts 1.": lambda s, k: sum(
         (k - i) * torch.bincount(s.topk(k).indices[:, i], minlength=s.shape[1]) for i in range(k)
     ),
-    "You give shares; give how many, as whole numbers.": lambda s, k: times_nearest(s, k) / len(s),
-    "You give shares of all places; give how many, as whole numbers.": lambda s, k: times_nearest(s, k) / (len(s) * k),
     "You added up the similarities; count the items.": lambda s, k: (
         torch.zeros_like(s).scatter_(1, s.topk(k, dim=1).indices, 1.0) * s
     ).sum(0),
-    "You sorted the counts; entry j belongs to anchor j.": (ASCENDING, DESCENDING),
 }
 check_times_nearest = Exercise("03.4", "Who is everybody's neighbour?", times_nearest, cases, mistakes)
 
@@ -253,8 +230,6 @@ mistakes = {
     "You centred one side only; the captions have a common part, too.": but(means=lambda z, t, za, ta: (za.mean(0), 0)),
     "You centred one side only; the pictures have a common part, too.": but(means=lambda z, t, za, ta: (0, ta.mean(0))),
     "These are dot products: long descriptions win. Take their cosines.": but(cosines=lambda a, b: a @ b.T),
-    "You give the best picture for each caption; the best caption for each picture is asked for.": but(dim=0),
-    "You give the caption that fits least.": but(cosines=lambda a, b: -relative_representation(a, b)),
     "You give the row of the nearest anchor. Compare whole descriptions, and give the row of a new "
     "caption.": lambda z, t, za, _: centred(z, za).argmax(1),
     "You took the new caption nearest to the caption of the nearest anchor; compare whole descriptions.": (

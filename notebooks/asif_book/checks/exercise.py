@@ -101,12 +101,11 @@ class Exercise(Check):
         """Implementations with two of the mistakes, where both are changes of the reference."""
         twists = [(m, w) for m, ways in self.mistakes.items() for w in (ways if isinstance(ways, tuple) else (ways,))]
         pairs = itertools.combinations([(m, w) for m, w in twists if isinstance(w, Twist)], 2)
-        both = (
-            (one, other, way.make(first.make(self.reference)))
-            for (one, first), (other, way) in pairs
-            if not first.changes & way.changes
-        )
-        return [(one, other, self._seen(way)) for one, other, way in both if one != other]
+        return [
+            (message, other, self._seen(way.make(first.make(self.reference))))
+            for (message, first), (other, way) in pairs
+            if message != other and not first.changes & way.changes
+        ]
 
     def verdict(self, function) -> Verdict:
         if self.before:

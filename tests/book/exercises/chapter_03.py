@@ -170,7 +170,7 @@ WRONG = {
         (lambda z, t, za, ta: relative(centred(z, za), centred(t, ta)).max(1), ".values or .indices"),
         (
             lambda z, t, za, ta: relative(centred(z, za), centred(t, ta)),
-            "position of the largest value of each row at the end",
+            "take the position of the largest value",
         ),
         (lambda z, t, za, ta: best_caption(z, t, anchors.image, anchors.text), "not the `anchors` of the notebook"),
     ],

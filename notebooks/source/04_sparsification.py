@@ -61,7 +61,6 @@ print(f"{n} anchors, {len(held_out)} stamps for validation")
 from asif_book.checks import (
     check_choice,
     check_clamp_and_power,
-    check_sparse_cosine,
     check_sparsify,
     check_top_k,
     check_trap,
@@ -734,70 +733,10 @@ for name, vectors in (("powered as they are", plain), ("in the library", ours)):
 # power is 1.
 
 # %% [markdown]
-# ## 6 · The savings of forgetting
+# ## 6 · A stream of anchors
 #
-# Take $q$ vectors over $n$ anchors. The dense matrix has $q \cdot n$ numbers of 4
-# bytes: $4 q n$ bytes. A sparse vector keeps the number of the anchor (4 bytes) and the
-# value (4 bytes) of each of its $k$ entries: $8 q k$ bytes in all. $n$ is gone from the
-# formula. Sparse is smaller as soon as $k < n/2$.
-#
-# Two such vectors look like this inside:
-
-# %%
-from asif_lib import sparse_relative_representation
-
-two = sparse_relative_representation(
-    held_out.image[:2], bank.image, 4, 2, mean=bank.image_mean
-)
-print("indices", two.indices, "values", two.values, sep="\n")
-print(f"n = {two.n}, {two.nbytes} bytes")
-
-# %% [markdown]
-# **Before you run the next cell:** the paper has $n = 1.6$ million anchors and $k =
-# 800$. With $q = 10{,}000$ pictures, does the dense matrix fit into a laptop? By what
-# factor is the sparse one smaller?
-
-# %% tags=["hide-input"]
-# Count the bytes of dense and of sparse vectors.
-images, mean = torch.cat([bank.image, held_out.image]), bank.image_mean
-q, paper_n, paper_k = 10_000, 1_600_000, 800
-rows = []  # q, n, k, bytes of the dense matrix, bytes of the sparse vectors
-dense = relative_representation(images, bank.image, mean=mean)  # (q, n)
-for kept in (round(0.1 * n), min(800, n)):
-    sparse = sparse_relative_representation(images, bank.image, kept, 2, mean=mean)
-    rows.append((len(images), n, kept, dense.nbytes, sparse.nbytes))
-    assert rows[-1][3:] == (4 * len(images) * n, 8 * len(images) * kept)  # the formulas
-rows.append((q, paper_n, paper_k, 4 * q * paper_n, 8 * q * paper_k))
-table = pd.DataFrame(rows, columns=["q", "n", "k", "dense, MB", "sparse, MB"])
-table[["dense, MB", "sparse, MB"]] /= 1e6
-table["dense / sparse"] = table["dense, MB"] / table["sparse, MB"]
-table.set_axis(["measured", "measured", "the paper's size, by formula"]).round(2)
-
-# %% tags=["hide-input"]
-# Draw the bytes for growing numbers of anchors.
-sizes = np.array([100, 400, 1_600, 6_400, 25_600, 102_400, 409_600, 1_600_000])
-series = {
-    "dense": (sizes, 4 * q * sizes / 1e9),
-    "sparse, k = min(800, n)": (sizes, 8 * q * np.minimum(800, sizes) / 1e9),
-    "sparse, k = min(n / 10, 800)": (sizes, 8 * q * np.minimum(sizes / 10, 800) / 1e9),
-}
-labels = {
-    "xlabel": "anchors, n (log scale)",
-    "ylabel": "GB for 10,000 pictures\n(log scale)",
-}
-marks = {"this chapter": n, "the paper": paper_n}
-draw.show(draw.line_chart(series, **labels, logx=10, logy=True, marks=marks))
-
-# %% [markdown]
-# **What you see.** At the right dotted line, the paper's size, the line with circles
-# (dense) is far above the others. There the method is only possible with forgetting. At
-# the left dotted line, this chapter, the triangles ($k = n/10$) lie below the circles,
-# and the squares (`min(800, n)`) above them. Sparse vectors with every entry kept take
-# *twice* the space of dense ones, since they store every position for nothing. Beyond
-# 8,000 anchors the triangles and squares meet: both rules for $k$ give 800.
-#
-# But storing a small result helps little if the dense matrix must be made first. So the
-# library never makes it, and neither will you.
+# A sparse vector is small. But this helps little if the dense matrix must be made
+# first. So the library never makes it, and neither will you.
 
 # %% [markdown]
 # ### Exercise 04.5 · The k largest of a stream
@@ -859,74 +798,6 @@ check_top_k(my_top_k)
 #
 # </details>
 
-# %% [markdown]
-# ### Exercise 04.6 · Compare without the zeros
-#
-# **Difficulty** ●●●○○ · **Minutes** 10
-#
-# The cosine of two vectors of length 1 is the sum of $x_i \, y_i$ over all anchors $i$.
-# For sparse vectors almost all terms are 0: only anchors that stand in *both* lists
-# count. Compute the cosine from the two lists of indices and values. The lists are
-# sorted by value, not by index, and no index occurs twice in a list. (Advice, which the
-# check does not test: do without vectors of length $n$.)
-
-
-# %% tags=["exercise"]
-def my_sparse_cosine(
-    indices_a: torch.Tensor,
-    values_a: torch.Tensor,
-    indices_b: torch.Tensor,
-    values_b: torch.Tensor,
-) -> float:
-    """The cosine of two sparse vectors of length 1.
-
-    indices_a: (k_a,) int32, values_a: (k_a,) float32; the same for b with k_b
-    returns: one number
-    """
-    ### BEGIN SOLUTION
-    shared = indices_a[:, None] == indices_b[None, :]  # (k_a, k_b): the same anchor?
-    return float((shared * values_a[:, None] * values_b[None, :]).sum())
-    ### END SOLUTION
-
-
-# %% tags=["check"]
-check_sparse_cosine(my_sparse_cosine)
-
-# %% [markdown]
-# <details><summary>Hint</summary>
-#
-# `indices_a[:, None] == indices_b[None, :]` is a table of $k_a \times k_b$ answers: is
-# it the same anchor? Or put one list into a dictionary from index to value, and look up
-# the indices of the other. For a dictionary turn the tensors into plain numbers with
-# `.tolist()`: two tensors are never the same key.
-#
-# </details>
-# <details><summary>What you should see</summary>
-#
-# A ✔ verdict. Two vectors without a common anchor give 0, a vector with itself
-# gives 1. One input has indices beyond 1.6 million: without vectors of length $n$ it
-# takes no more time or memory than the others.
-#
-# </details>
-
-# %% [markdown]
-# Each term of this sum belongs to one anchor with a picture and a caption. So a score
-# comes with its reasons. The library lists the anchors that the beaver and its own
-# caption share:
-
-# %%
-from asif_lib import contributions
-
-model = ASIF(bank, k, 2, device=device)
-image_vector = model.images(held_out.image[[chosen]])  # one sparse vector
-text_vector = model.texts(held_out.text[[chosen]])  # and another
-shared = contributions(image_vector, text_vector, bank.pairs)
-score = float(image_vector.similarity(text_vector))
-print(f"score {score:.3f}, each vector with {k} of {n} entries")
-total = shared.contribution.sum()
-print(f"the terms of {len(shared)} shared anchors add up to {total:.3f}")
-shared[["caption", "image", "text", "contribution"]].head(5).round(3)
-
 # %% [markdown] tags=["progress"]
 # The exercises of this chapter that you have solved so far (kept on this machine only):
 
@@ -941,12 +812,12 @@ show_progress("04")
 #
 # **50 minutes.** Sections 1 and 2 with exercise 04.1 and the knobs (15 minutes); the
 # sweep of section 3 with the "best of 36" experiment (15); exercise 04.2 (10) or, with
-# a strong class, 04.4 in pairs (10); the table of bytes of section 6 (5), the summary
-# (5). At home: 04.3, 04.5, 04.6 and section 5.
+# a strong class, 04.4 in pairs (10); the summary (5). At home: 04.3, 04.5 and section
+# 5.
 #
 # **90 minutes.** Sections 1 to 4 with 04.1 to 04.4 (60 minutes; let pairs show each
 # other their traps), section 6 with 04.5 (25; begin with a drawing of the stream on the
-# board), 5 minutes for the summary. At home: section 5 and 04.6.
+# board), 5 minutes for the summary. At home: section 5.
 #
 # ### What students get wrong
 #
@@ -957,8 +828,6 @@ show_progress("04")
 #   best of them show?
 # - *"A larger k keeps more information, so it can't harm."* True for the dense vector
 #   with $p = 2$, false with $p = 1$. Ask for the column of $p = 1$ in the heat map.
-# - *"Sparse is smaller."* Seen as surprise at `min(800, n)`. Ask what a sparse vector
-#   stores beside its values.
 # - *"topk over a block gives the index."* Seen as indices below the block size. Ask
 #   which anchor is number 3 of the second block.
 # - *"I don't build the matrix, I only keep a list of tiles."* Ask how many numbers the
@@ -1008,8 +877,8 @@ show_progress("04")
 # - A large $p$ lets single anchors decide. If only the picture is powered, the limit is
 #   the caption of the nearest anchor.
 # - The best of many settings looks better than it is; the test split is opened once.
-# - The memory is $8 q k$ bytes, for any $n$. Computing the vectors needs no dense
-#   matrix either: blocks, and the $k$ best so far, are enough.
+# - Computing sparse vectors needs no dense matrix: blocks, and the $k$ best so far, are
+#   enough. Chapter [08](08_scaling.ipynb) counts the bytes.
 #
 # **What would prove us wrong.** Suppose that on another bank dense vectors with $p = 1$
 # found captions as well as the chosen setting, or better. (The interval of the paired

@@ -13,6 +13,7 @@
 # - say where time and memory go, and compute both before you run anything;
 # - search any number of anchors in a memory that you state;
 # - compute with 8 bits of precision and prove that the answer is exact all the same;
+# - count the bytes that forgetting saves, and compare sparse vectors by their lists;
 # - compare thousands of texts through an inverted index;
 # - judge a shortcut (half precision, an approximate index) by the decisions that it
 #   changes;
@@ -61,6 +62,7 @@ from asif_book.checks import (
     check_keep,
     check_knob,
     check_merge,
+    check_sparse_cosine,
 )
 from asif_book.lessons import open_chapter
 
@@ -598,12 +600,120 @@ for name, (mine, where) in answers.items():
 # that might be wrong: the last lines.
 
 # %% [markdown]
-# ## 4 · The inverted index
+# ## 4 · The savings of forgetting
 #
 # After the search every picture and every text is a list of $k$ anchors with values.
-# Their score is the sum of products over the anchors that they share. With 10,000
-# pictures and 7,000 texts there are 70 million pairs of lists. Most pairs share next to
-# nothing.
+# The dense matrix of $q$ vectors over $n$ anchors has $q \cdot n$ numbers of 4 bytes:
+# $4 q n$ bytes. A sparse vector keeps the number of the anchor (4 bytes) and the value
+# (4 bytes) of each of its $k$ entries: $8 q k$ bytes in all. The formula has no $n$.
+# Sparse is smaller as soon as $k < n/2$. Two such vectors look like this inside:
+
+# %%
+from asif_lib import sparse_relative_representation
+
+two = sparse_relative_representation(bank.image[:2], bank.image, 4, 2, mean=mean)
+print("indices", two.indices, "values", two.values, sep="\n")
+print(f"n = {two.n}, {two.nbytes} bytes")
+
+# %% [markdown]
+# **Before you run the next cell:** the paper has $n = 1.6$ million anchors and $k =
+# 800$. With $q = 10{,}000$ pictures, does the dense matrix fit into a laptop? By what
+# factor is the sparse one smaller?
+
+# %% tags=["hide-input"]
+# Count the bytes of dense and of sparse vectors.
+rows = []  # q, n, k, bytes of the dense matrix, bytes of the sparse vectors
+in_bank = len(bank)
+dense = relative_representation(bank.image, bank.image, mean=mean)  # (793, 793)
+for kept in (round(0.1 * in_bank), min(800, in_bank)):
+    sparse = sparse_relative_representation(bank.image, bank.image, kept, 2, mean=mean)
+    rows.append((in_bank, in_bank, kept, dense.nbytes, sparse.nbytes))
+    assert rows[-1][3:] == (4 * in_bank**2, 8 * in_bank * kept)  # the formulas
+rows.append((q, n, paper_k, 4 * q * n, 8 * q * paper_k))
+table = pd.DataFrame(rows, columns=["q", "n", "k", "dense, MB", "sparse, MB"])
+table[["dense, MB", "sparse, MB"]] /= 1e6
+table["dense / sparse"] = table["dense, MB"] / table["sparse, MB"]
+table.set_axis(["measured", "measured", "the paper's size, by formula"]).round(2)
+
+# %% tags=["hide-input"]
+# Draw the bytes for growing numbers of anchors.
+sizes = np.array([100, 400, 1_600, 6_400, 25_600, 102_400, 409_600, 1_600_000])
+series = {
+    "dense": (sizes, 4 * q * sizes / 1e9),
+    "sparse, k = min(800, n)": (sizes, 8 * q * np.minimum(800, sizes) / 1e9),
+    "sparse, k = min(n / 10, 800)": (sizes, 8 * q * np.minimum(sizes / 10, 800) / 1e9),
+}
+labels = {
+    "xlabel": "anchors, n (log scale)",
+    "ylabel": "GB for 10,000 pictures\n(log scale)",
+}
+marks = {"the stamps": in_bank, "the paper": n}
+draw.show(draw.line_chart(series, **labels, logx=10, logy=True, marks=marks))
+
+# %% [markdown]
+# **What you see.** At the right dotted line, the paper's size, the line with circles
+# (dense) is far above the others. There the method is only possible with forgetting. At
+# the left dotted line, the stamps, the triangles ($k = n/10$) lie below the circles,
+# and the squares (`min(800, n)`) above them. Sparse vectors with every entry kept take
+# *twice* the space of dense ones, since they store every position for nothing. Beyond
+# 8,000 anchors the triangles and squares meet: both rules for $k$ give 800.
+
+# %% [markdown]
+# ### Exercise 08.5 · Compare without the zeros
+#
+# **Difficulty** ●●●○○ · **Minutes** 10
+#
+# The cosine of two vectors of length 1 is the sum of $x_i \, y_i$ over all anchors $i$.
+# For sparse vectors almost all terms are 0: only anchors that stand in *both* lists
+# count. Compute the cosine from the two lists of indices and values. The lists are
+# sorted by value, not by index, and no index occurs twice in a list. (Advice, which the
+# check does not test: do without vectors of length $n$.)
+
+
+# %% tags=["exercise"]
+def my_sparse_cosine(
+    indices_a: torch.Tensor,
+    values_a: torch.Tensor,
+    indices_b: torch.Tensor,
+    values_b: torch.Tensor,
+) -> float:
+    """The cosine of two sparse vectors of length 1.
+
+    indices_a: (k_a,) int32, values_a: (k_a,) float32; the same for b with k_b
+    returns: one number
+    """
+    ### BEGIN SOLUTION
+    shared = indices_a[:, None] == indices_b[None, :]  # (k_a, k_b): the same anchor?
+    return float((shared * values_a[:, None] * values_b[None, :]).sum())
+    ### END SOLUTION
+
+
+# %% tags=["check"]
+check_sparse_cosine(my_sparse_cosine)
+
+# %% [markdown]
+# <details><summary>Hint</summary>
+#
+# `indices_a[:, None] == indices_b[None, :]` is a table of $k_a \times k_b$ answers: is
+# it the same anchor? Or put one list into a dictionary from index to value, and look up
+# the indices of the other. For a dictionary turn the tensors into plain numbers with
+# `.tolist()`: two tensors are never the same key.
+#
+# </details>
+# <details><summary>What you should see</summary>
+#
+# A ✔ verdict. Two vectors without a common anchor give 0, a vector with itself
+# gives 1. One input has indices beyond 1.6 million: without vectors of length $n$ it
+# takes no more time or memory than the others.
+#
+# </details>
+
+# %% [markdown]
+# ### The inverted index
+#
+# A score is the sum of products over the anchors that a picture and a text share. With
+# 10,000 pictures and 7,000 texts there are 70 million pairs of lists. Most pairs share
+# next to nothing.
 #
 # Search engines had this problem first: a document is a list of words. They keep for
 # each word the list of documents in which it occurs. Here the index keeps for each
@@ -618,7 +728,7 @@ lists = model.images(bank.image[some[:1]]), model.texts(bank.text[some])
 draw.inverted_index(model.bank, *lists, bank.pairs.iloc[some])
 
 # %% [markdown]
-# ### Exercise 08.5 · An inverted index
+# ### Exercise 08.6 · An inverted index
 #
 # **Difficulty** ●●●●○ · **Minutes** 15
 #
@@ -906,7 +1016,7 @@ both.style.format({column: formats[column[1]] for column in both})
 # few lists may find fewer than $k$ candidates at all.) So no recall is "good enough" in
 # itself: count decisions, on a bank like yours.
 #
-# ### Exercise 08.6 · How hard must one look?
+# ### Exercise 08.7 · How hard must one look?
 #
 # **Difficulty** ●●●●● · **Minutes** 20
 #
@@ -1165,12 +1275,12 @@ show_progress("08")
 # **50 minutes.** Section 1 with its prediction on the board (8 minutes), 08.1 (5),
 # section 3 with 08.4 and the figure (20; give the bound of 08.3 as a fact), the kill in
 # section 7 (7), section 8 (5), 5 minutes for the summary. At home: 08.2, 08.3, 08.5,
-# sections 5 and 6.
+# 08.6, sections 5 and 6.
 #
 # **90 minutes.** Sections 1 and 2 with 08.1 and 08.2 (25), section 3 with 08.3 and 08.4
 # (30; derive $T - 2E$ in pairs, each explaining one of the two steps), section 5 or 6
 # with a vote beforehand on the margin (15), section 7 with the dashboard on the
-# projector (10), sections 8 and 9 (10). At home: 08.5 and 08.6.
+# projector (10), sections 8 and 9 (10). At home: 08.5 to 08.7.
 #
 # ### What students get wrong
 #
@@ -1185,9 +1295,11 @@ show_progress("08")
 #   products. Ask what was saved then.
 # - *"topk breaks ties by index."* Seen in 08.2. Ask for the documentation's sentence on
 #   ties; it has no such sentence.
+# - *"Sparse is smaller."* Seen as surprise at `min(800, n)` in section 4. Ask what a
+#   sparse vector stores beside its values.
 # - *"Recall 75 %, so a quarter of the accuracy is gone."* Ask what an anchor in place
 #   90 adds to a score with $p = 4$.
-# - *"Not significantly worse, so fine."* Seen in 08.6, as in 07.3. Ask what 60 pictures
+# - *"Not significantly worse, so fine."* Seen in 08.7, as in 07.3. Ask what 60 pictures
 #   could show, even if no decision changed.
 # - *"More workers, more speed."* Ask how many cores there are, and which programs use
 #   them.
@@ -1236,6 +1348,7 @@ show_progress("08")
 # - Fast and exact: a rounded product, a bound on its error, every anchor kept that may
 #   belong ($T - 2E$), and a second look at the few. If a list of bounded length cannot
 #   hold all of them, the search notices and takes the slow way.
+# - Sparse vectors take $8 q k$ bytes, for any $n$; an entry costs two numbers.
 # - An inverted index compares only shared entries. The mean over templates can be taken
 #   before.
 # - Half precision halves the bank. Its cost is counted in decisions, with an interval

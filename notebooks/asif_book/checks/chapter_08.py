@@ -5,6 +5,7 @@ import itertools
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 
 from asif_book.student import TENSOR_KEYS
 from asif_lib.evaluation.measures import Measure, mean_with_interval, paired_difference
@@ -259,7 +260,67 @@ notes = {5: "with negative products only", 6: "where all products are equal", 7:
 check_keep = Exercise("08.4", "Who must be kept?", must_keep, cases, mistakes, notes=notes, after=lost_and_in_vain)
 
 
-# 08.5 and 08.6: an inverted index, and how much effort an approximate search needs
+def sparse_cosine(indices_a, values_a, indices_b, values_b, *, of=torch.mul, where=lambda i, j: i[:, None] == j):
+    return float((of(values_a[:, None], values_b) * where(indices_a, indices_b)).sum())  # (k, k) products
+
+
+def by_position(counts):
+    """Compare the first values, the second values, and so on; `counts` says at which positions."""
+    return lambda i, v, j, w: (v[: len(w)] * w[: len(v)] * counts(i[: len(w)], j[: len(v)])).sum()
+
+
+def as_in_a_sorted_list(i, v, j, w):
+    at = torch.searchsorted(j, i).clamp_max(len(j) - 1)  # (k,) where each index of i would stand in a sorted j
+    return (v * w[at] * (j[at] == i)).sum()
+
+
+def sparse_vector(*indices, seed):
+    values = F.normalize(random_tensor(len(indices), seed=seed).abs(), dim=0)
+    return torch.tensor(indices, dtype=torch.int32), values.sort(descending=True).values
+
+
+A = sparse_vector(9, 4, 16, 1, 7, 12, 0, 18, seed=42)
+B = sparse_vector(7, 4, 2, 3, 5, 19, 8, 6, seed=43)  # shares two anchors with A, one of them at the same position
+C = sparse_vector(4, 9, 13, 12, 11, 16, 2, 17, seed=44)
+
+cases = [
+    (*A, *B),
+    (*A, *C),
+    (*C, *C),
+    (*A, A[0] + 1_600_000, A[1]),  # no anchor in common, and n over a million and a half
+    (A[0][:1], torch.ones(1), *A),  # k differs: 1 and 8
+]
+mistakes = {
+    "You divided by the lengths of what the two have in common; both vectors have length 1 already.": (
+        lambda i, v, j, w: sparse_cosine(i, v, j, w) / (v[torch.isin(i, j)].norm() * w[torch.isin(j, i)].norm())
+    ),
+    f"Your function found no common anchor where there is one. {TENSOR_KEYS}": lambda *case: 0.0,
+    "The same position does not mean the same anchor: compare the indices first.": by_position(lambda i, j: True),
+    "You counted shared anchors only at the same position of both lists; the same anchor may stand at different "
+    "positions.": by_position(torch.eq),
+    "You looked for an index as in a sorted list; these lists are sorted by value.": as_in_a_sorted_list,
+    "You counted the shared anchors; add up the products of their values.": (
+        but(of=lambda v, w: 1),
+        lambda i, v, j, w: torch.isin(i, j).sum() / (len(i) * len(j)) ** 0.5,
+    ),
+    "You added one vector's values; multiply by those of the other.": (but(of=lambda v, w: v), but(of=lambda v, w: w)),
+    "The shared values stand in another order on each side: match each value with that of the same anchor.": (
+        lambda i, v, j, w: (v[torch.isin(i, j)] * w[torch.isin(j, i)]).sum()
+    ),
+    "You took the mean over the shared anchors; a cosine is the sum of the products.": lambda i, v, j, w: (
+        sparse_cosine(i, v, j, w) / max(1, int(torch.isin(i, j).sum()))
+    ),
+    "You multiplied one vector's value with itself; multiply it with the other's.": (
+        but(of=lambda v, w: v * v),
+        but(of=lambda v, w: w * w),
+    ),
+    "You added the two values of each shared anchor; multiply them, then add the products.": but(of=torch.add),
+    "You multiplied every value by every value; only pairs with the same anchor count.": but(where=lambda i, j: True),
+}
+check_sparse_cosine = Exercise("08.5", "Compare without the zeros", sparse_cosine, cases, mistakes)
+
+
+# 08.6 and 08.7: an inverted index, and how much effort an approximate search needs
 
 
 def inverted_scores(indices, values, query_indices, query_values, *, weigh=torch.mul, counted=torch.clone):
@@ -340,7 +401,7 @@ hints = {
     "where the keys are tensors: use .tolist()."
 }
 check_inverted_index = Exercise(
-    "08.5", "An inverted index", inverted_scores, cases, mistakes,
+    "08.6", "An inverted index", inverted_scores, cases, mistakes,
     notes=notes, hints=hints, parts=("scores", "entries looked at"),
 )  # fmt: skip
 
@@ -441,4 +502,4 @@ notes = {
     7: "where of 60 decisions none changed",
 }
 hints = {"returned None": "Where no setting will do, return 0."}
-check_knob = Exercise("08.6", "How hard must one look?", cheapest_within, cases, mistakes, notes=notes, hints=hints)
+check_knob = Exercise("08.7", "How hard must one look?", cheapest_within, cases, mistakes, notes=notes, hints=hints)

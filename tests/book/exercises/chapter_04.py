@@ -154,28 +154,12 @@ def doubled_shape(queries, blocks, k):
     return values, indices[:, torch.arange(k).expand(len(queries), -1)]
 
 
-def sparse_dict(indices_a, values_a, indices_b, values_b):
-    other = dict(zip(indices_b.tolist(), values_b.tolist(), strict=True))
-    return sum(v * other.get(i, 0.0) for i, v in zip(indices_a.tolist(), values_a.tolist(), strict=True))
-
-
-def sparse_table(indices_a, values_a, indices_b, values_b):
-    same = indices_a.unsqueeze(1) == indices_b.unsqueeze(0)
-    return (values_a @ same.float() @ values_b).item()
-
-
-def tensor_keys(indices_a, values_a, indices_b, values_b):
-    other = dict(zip(indices_b, values_b, strict=True))
-    return sum(v * other.get(i, 0.0) for i, v in zip(indices_a, values_a, strict=True))
-
-
 RIGHT = {
     "04.1": [relu_power, masked_power],
     "04.2": [four_steps, row_by_row],
     "04.3": [one_standard_error, one_standard_error_in_loops],
     "04.4": [trap, dense_trap],
     "04.5": [running_top_k, numpy_top_k],
-    "04.6": [sparse_dict, sparse_table],
 }
 
 WRONG = {
@@ -217,9 +201,5 @@ WRONG = {
             lambda q, b, k: tuple((q @ list(b)[-1].T).topk(k, dim=1)),
             "of your 2 results, `values`: the shape is right, but the values",
         ),
-    ],
-    "04.6": [
-        (tensor_keys, "dictionary keys are never equal"),
-        (lambda i, v, j, w: float((v[: len(w)] * w[: len(v)]).sum()), "same position"),
     ],
 }

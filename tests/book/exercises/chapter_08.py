@@ -76,6 +76,21 @@ def positions(products, k, bound):
     return keep(products, k, bound).nonzero()
 
 
+def sparse_dict(indices_a, values_a, indices_b, values_b):
+    other = dict(zip(indices_b.tolist(), values_b.tolist(), strict=True))
+    return sum(v * other.get(i, 0.0) for i, v in zip(indices_a.tolist(), values_a.tolist(), strict=True))
+
+
+def sparse_table(indices_a, values_a, indices_b, values_b):
+    same = indices_a.unsqueeze(1) == indices_b.unsqueeze(0)
+    return (values_a @ same.float() @ values_b).item()
+
+
+def tensor_keys(indices_a, values_a, indices_b, values_b):
+    other = dict(zip(indices_b, values_b, strict=True))
+    return sum(v * other.get(i, 0.0) for i, v in zip(indices_a, values_a, strict=True))
+
+
 def inverted(indices, values, query_indices, query_values, adds=True):
     index = {}
     for caption in range(len(indices)):
@@ -147,8 +162,9 @@ RIGHT = {
     "08.2": [by_lexsort, by_python],
     "08.3": [bound, with_the_rounded_length],
     "08.4": [keep, keep_in_loops],
-    "08.5": [inverted, sorted_by_anchor],
-    "08.6": [cheapest, knob_by(by_standard_errors_no_shorter_than_can_be_seen)],
+    "08.5": [sparse_dict, sparse_table],
+    "08.6": [inverted, sorted_by_anchor],
+    "08.7": [cheapest, knob_by(by_standard_errors_no_shorter_than_can_be_seen)],
 }
 
 WRONG = {
@@ -175,12 +191,16 @@ WRONG = {
         (keep_from(lambda t, e: t - 1.5 * e), "you dropped"),
     ],
     "08.5": [
+        (tensor_keys, "dictionary keys are never equal"),
+        (lambda i, v, j, w: float((v[: len(w)] * w[: len(v)]).sum()), "same position"),
+    ],
+    "08.6": [
         (lambda *case: inverted(*case, adds=False), "only the last counts"),
         (anchor_not_there, "not in the index"),
         (lambda *case: inverted(*case)[::-1], "a Tensor of shape"),
         (lambda *case: inverted(*case)[0], "2 results"),
     ],
-    "08.6": [
+    "08.7": [
         (knob_by(lambda m, e, margin: paired_difference(m, e).low > -margin), "falsely certain"),
         (knob_by(lambda m, e, margin: (m.float() - e.float()).mean() > -margin), "without its interval"),
         (returns_none, "return 0"),

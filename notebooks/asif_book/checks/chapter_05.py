@@ -69,6 +69,9 @@ mistakes = {
     "You looked for the worst of a question's right answers; its best one counts.": but(
         score_of=lambda s, r: s.masked_fill(~r, torch.inf).amin(dim=1, keepdim=True)
     ),
+    "You looked at the first right answer in the row; the best of a question's right answers counts.": but(
+        score_of=lambda s, r: s.gather(1, r.float().argmax(dim=1, keepdim=True))
+    ),
     "You divided by k; divide by the number of questions.": lambda s, r, k: (hits(s, r, k).sum(1) / k).mean(),
     "You put 0 in place of the wrong answers' scores and then took the largest. Where the scores of the right answers "
     "are negative, that 0 wins.": but(score_of=lambda s, r: (s * r).amax(dim=1, keepdim=True)),
@@ -200,6 +203,9 @@ mistakes = {
     "That interval holds 99 % of the means; cut off 2.5 % at each end.": but(low=0.005, high=0.995),
     "That is the mean ± 1.96 standard deviations of the items; the interval of their mean is narrower.": (
         lambda items, *how: tuple((items.mean() + side * 1.96 * items.std()).item() for side in (-1, 1))
+    ),
+    "That is the mean ± one standard error, which holds 68 %; the 95 % interval is about twice as wide.": (
+        lambda items, *how: tuple((items.mean() + side * items.std() / len(items) ** 0.5).item() for side in (-1, 1))
     ),
     "You return the mean and the standard deviation; return the two ends of the interval.": (
         lambda items, *how: (float(items.mean()), float(resampled(items, *how).std()))

@@ -87,6 +87,9 @@ mistakes = {
         part(0, lambda _, x, a, b, top: difference(x, a, b).abs().topk(top).indices),
     ),
     "You left the picture out: an anchor that it lacks gives nothing to any label.": but(gap=lambda x, a, b: a - b),
+    "Your second result is the first once more; it asks for the anchors that speak for `other`.": (
+        lambda x, a, b, top: (contrast(x, a, b, top)[0],) * 2
+    ),
     "The strongest comes first; your second result begins with the weakest.": part(1, lambda r, *_: r.flip(0)),
     "You took the quotient, which is large for two tiny contributions; subtract.": but(gap=lambda x, a, b: a / b),
     "You returned the differences; the positions of the anchors are wanted.": but(part=lambda found: found.values),
@@ -153,7 +156,10 @@ mistakes = {
     "You compared each wrong pair with the mean of the right ones; compare it with every right one.": lambda s, w: (
         (s[~w].mean() - s[w]).sign().add(1).mean() / 2
     ),
-    "That is an accuracy at one threshold; the area needs none.": lambda s, w: ((s < s.median()) == w).double().mean(),
+    "That is an accuracy at one threshold; the area needs none.": (
+        lambda s, w: ((s < s.median()) == w).double().mean(),
+        lambda s, w: ((s < s.mean()) == w).double().mean(),
+    ),
     "You went through a grid of thresholds; scores between two of them are not told apart. Compare every wrong pair "
     "with every right one.": tuple(map(on_a_grid, (10, 11, 20, 21, 50, 51, 100, 101, 1000, 1001))),
     "0.5 on this input: no threshold lies between any two scores. Compare all pairs.": lambda s, w: 0.5,
@@ -329,7 +335,7 @@ cases = [
 mistakes = {
     "You say -1 of every decision, but some flip: compare the labels with and without each anchor.": lambda *case: -1,
     "You returned the new label. Return an anchor instead: the position of the anchor whose removal makes this label "
-    "win.": (of(lambda d: d.new_winner(-1)), of(lambda d: d.new_winner(d.winner))),
+    "win.": (of(lambda d: d.new_winner(-1)), of(lambda d: d.new_winner(d.winner)), of(lambda d: d.winner)),
     "You return an anchor although no single one flips this decision; say -1.": of(lambda d: int(d.leads.argmin())),
     "Where several anchors flip the decision, you took the first; take the one that leaves the old winner furthest "
     "behind.": of(lambda d: d.tested(-torch.arange(len(d.leads)).float())),

@@ -178,9 +178,6 @@ cases = [
 ]
 mistakes = {
     "The rounded query may be longer than 1: ‖a − â‖ is multiplied by 1 + ‖q − q̂‖.": but(join=lambda q, a: q + a),
-    "The factor 1 + ‖…‖ stands at the wrong loss: the anchors' is multiplied by 1 + ‖q − q̂‖.": but(
-        join=lambda q, a: a + (1 + a) * q
-    ),
     "You counted the queries' loss twice.": but(join=lambda q, a: 2 * q + a),
     "You left out what the anchors lose by rounding.": but(join=lambda lost, largest: lost),
     "You left out what the queries lose by rounding.": (

@@ -183,9 +183,10 @@ def judge(verdict_of, *arguments, **keywords) -> Verdict:
             verdict = end.verdict
         except Exception as error:
             message = (
-                f"The check cannot judge what your function returned ({type(error).__name__}: {first_line(error)}); "
+                f"The check cannot judge what your function returned, and it may be the check's own mistake "
+                f"({type(error).__name__}: {first_line(error)}). "
             )
-            verdict = wrong(f"{message}compare its form with the card: type, shape, order.")
+            verdict = wrong(f"{message}Compare its form with the card: type, shape, order.")
         if arguments and isinstance(arguments[0], StandIn):
             verdict = replace(verdict, printed=str(arguments[0].line.printed))
     # halves of characters, which no notebook can show

@@ -1,5 +1,6 @@
 """Run a student's function beside a reference, and say in words where the two differ."""
 
+import contextlib
 import copy
 import html
 import inspect
@@ -265,7 +266,8 @@ def compare(
             result = ask(function, case, where, form=lambda result: form_problem(result, expected))  # noqa: B023
             if not same(_as_row(result, expected), expected, atol):
                 tried = Tried(function, reference, names, cases, places, mistakes, atol, related, parts, twists)
-                with warnings.catch_warnings(action="ignore"):
+                named = ""
+                with warnings.catch_warnings(action="ignore"), contextlib.suppress(Exception):  # a hint is no duty
                     named = tried.explanation()
                 only = "" if len(tried.differ) > 1 or len(cases) < 2 else " On all other inputs it is right."
                 found = _difference(_as_row(result, expected), expected, atol, word, parts)
@@ -365,7 +367,9 @@ class Tried:
             return f"Your results stay the same with another `{name}`: you do not use it, or its effect is lost."
         if (self.related or not shaped) and (found := relation(self.found, self.wanted, arguments, self.atol)):
             return f"On every input: {found}"
-        if all(same(_sorted(f), _sorted(w), self.atol) for f, w in zip(self.found, self.wanted, strict=True)):
+        if shaped and all(
+            same(_sorted(f), _sorted(w), self.atol) for f, w in zip(self.found, self.wanted, strict=True)
+        ):
             return "Your result has the right entries in another order."
         for name in self.names if self.related else ():
             base = [case[name] for case in arguments]
@@ -470,6 +474,8 @@ def compare_together(function, reference, cases, mistakes, explain, form) -> Ver
     for message, mistake in mistakes:
         if answers == _answers(mistake, cases):
             refuse(message)
+    if len(set(answers)) == 1:
+        refuse(f"Your function says {answers[0]!r} on every input; compute it from the arguments.")
     number = next(i for i in range(len(cases)) if answers[i] != wanted[i])
     refuse(f"On input {number + 1} {explain(answers[number], *cases[number])}")
 

@@ -702,6 +702,18 @@ def test_a_dtype_is_asked_for_where_the_card_names_it():
     )
 
 
+@pytest.mark.parametrize("process", ["its own", "the notebook's"])
+def test_a_loop_is_told_where_the_card_asks_for_none(process, monkeypatch):
+    monkeypatch.setattr(sandbox, "FORKS", process == "its own")
+    check = Exercise("99.1", "Double", *DOUBLE, no_loop=True)
+    assert "no loop" not in check(lambda x: 2 * x).message
+    for loop in (
+        lambda x: torch.stack([2 * row for row in x]),
+        lambda x: torch.cat([x[i : i + 1] * 2 for i in range(len(x))]),
+    ):
+        assert check(loop).status == "right" and "yours has one" in check(loop).message
+
+
 def test_a_number_cut_out_of_a_matrix_can_be_handed_over():
     check = Exercise("99.1", "Second", lambda x: x[:, 1], [(random_tensor(1, 2),)])
     assert check(lambda x: x[:, 1]).status == "right"

@@ -105,7 +105,7 @@ mistakes = {
         torch.cosine_similarity(a[: len(b)], b[: len(a)])
     ),
 }
-check_cosine_matrix = Exercise("01.2", "All cosines at once", relative_representation, cases, mistakes)
+check_cosine_matrix = Exercise("01.2", "All cosines at once", relative_representation, cases, mistakes, no_loop=True)
 
 
 def cosines(z):

@@ -48,7 +48,13 @@ def refuse_the_librarys(function):
 
 
 check_relative_representation = Exercise(
-    "03.1", "Relative representation", relative_representation, cases, mistakes, before=refuse_the_librarys
+    "03.1",
+    "Relative representation",
+    relative_representation,
+    cases,
+    mistakes,
+    before=refuse_the_librarys,
+    no_loop=True,
 )
 
 

@@ -26,7 +26,7 @@ mistakes = {
         lambda z: z.norm(dim=1),
     ),
 }
-check_unit_length = Exercise("90.1", "Rows of length 1", unsafe_rows, cases, mistakes)
+check_unit_length = Exercise("90.1", "Rows of length 1", unsafe_rows, cases, mistakes, no_loop=True)
 
 
 def largest_elsewhere(scores, column, *, value=-torch.inf, at=lambda others: others.argmax(dim=1)):
@@ -66,5 +66,5 @@ mistakes = {
     ),
 }
 check_largest_elsewhere = Exercise(
-    "90.2", "The largest entry elsewhere", largest_elsewhere, cases, mistakes, word="positions"
+    "90.2", "The largest entry elsewhere", largest_elsewhere, cases, mistakes, word="positions", no_loop=True
 )

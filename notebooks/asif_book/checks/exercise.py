@@ -21,6 +21,7 @@ module, and the names in its list ``FOR_NOTEBOOKS``. All modules called chapter_
 import contextlib
 import functools
 import importlib
+import inspect
 import itertools
 import pkgutil
 import re
@@ -69,6 +70,8 @@ class Exercise(Check):
     """Takes a result and the arguments; its values are compared in the place of the results. Its errors are told."""
     parts: tuple = ()
     """The names of several results, as the card has them."""
+    no_loop: bool = False
+    """Whether the card asks for no loop: a right solution with one is right, and told so."""
     word: str = "values"
     """What the results are: "values" or "positions"."""
     explain: Callable | None = None
@@ -123,6 +126,8 @@ class Exercise(Check):
         if self.also and verdict.status == "right":
             self.also(function)
         added = [hint for part, hint in self.hints.items() if part in verdict.message]
+        if self.no_loop and verdict.status == "right" and inspect.unwrap(function).loops:
+            added.append("But the card asks for no loop, and yours has one: can you do without?")
         return replace(verdict, message=" ".join([verdict.message, *added]))
 
     def _seen(self, function):

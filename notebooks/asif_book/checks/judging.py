@@ -147,7 +147,7 @@ class Place:
         return f"On input {self.at + 1}" + (f" ({note})" if note else "")
 
 
-def names_of(function, reference, case) -> list:
+def argument_names(function, reference, case) -> list:
     """Return the names of the arguments, as the student's function has them."""
     own = list(getattr(getattr(inspect.unwrap(function), "__code__", None), "co_varnames", ()))
     return own if len(own) == len(case) else list(inspect.signature(reference).parameters)[: len(case)]
@@ -259,17 +259,17 @@ def compare(
         Messages of two mistakes, and an implementation with both.
     """
     try:
-        names = names_of(function, reference, cases[0])
+        names = argument_names(function, reference, cases[0])
         places = [Place(names, cases, at, (notes or {}).get(at + 1, "")) for at in range(len(cases))]
         for where, case in zip(places, cases, strict=True):
             expected = reference(*copies(case))
             result = ask(function, case, where, form=lambda result: form_problem(result, expected))  # noqa: B023
             if not same(_as_row(result, expected), expected, atol):
-                tried = Tried(function, reference, names, cases, places, mistakes, atol, related, parts, twists)
+                attempt = Attempt(function, reference, names, cases, places, mistakes, atol, related, parts, twists)
                 named = ""
                 with warnings.catch_warnings(action="ignore"), contextlib.suppress(Exception):  # a hint is no duty
-                    named = tried.explanation()
-                only = "" if len(tried.differ) > 1 or len(cases) < 2 else " On all other inputs it is right."
+                    named = attempt.explanation()
+                only = "" if len(attempt.differ) > 1 or len(cases) < 2 else " On all other inputs it is right."
                 found = _difference(_as_row(result, expected), expected, atol, word, parts)
                 refuse(named or f"{where}: {found}{only}")
             if problem := dtype_problem(result, expected, str(inspect.unwrap(function).__doc__)):
@@ -279,7 +279,7 @@ def compare(
     return right(AGREES.format(len(cases)))
 
 
-class Tried:
+class Attempt:
     """The results of a wrong function on all cases, beside those of the reference; see `compare`."""
 
     def __init__(self, function, reference, names, cases, places, mistakes, atol, related, parts, twists, part=None):

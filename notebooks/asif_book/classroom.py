@@ -221,9 +221,7 @@ def _add(found, student, file, folder):
         rule = "of each, the solved one counts, or else the later"
         found.remarks.append(f"{student}: {name} is not the only file with exercise {_few(twice)}; {rule}.")
     for number, entry in entries.items():
-        known[number] = max(
-            known.get(number, entry), entry, key=lambda e: (e.status == "right", e.status in SOLVED, e.last)
-        )
+        known[number] = max(known.get(number, entry), entry, key=lambda e: (*(e.status == s for s in SOLVED), e.last))
 
 
 def _few(names):

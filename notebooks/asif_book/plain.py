@@ -69,7 +69,8 @@ def to_plain(value, lent, most=MOST_NUMBERS, *, whole=False):
             thing = thing.cpu() if whole else thing
             data = None
             if thing.device.type == "cpu":
-                flat = thing.detach().resolve_conj().resolve_neg().reshape(-1).clone(memory_format=torch.contiguous_format)
+                flat = thing.detach().resolve_conj().resolve_neg().reshape(-1)
+                flat = flat.clone(memory_format=torch.contiguous_format)  # a single number has any stride
                 data = _text(flat.view(torch.uint8).numpy())
             about = str(thing.dtype).removeprefix("torch."), list(thing.shape), str(thing.device), thing.requires_grad
             return ["tensor", data, *about]

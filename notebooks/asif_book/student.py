@@ -11,6 +11,7 @@ a fork of the kernel; for marks it is a fresh interpreter, ``python -m asif_book
 import ast
 import builtins
 import contextlib
+import dis
 import gc
 import io
 import json
@@ -73,9 +74,9 @@ def told(error, function=None) -> list:
 class StandIn:
     """Calls a function on the other side of a line; a check may look at what `named` tells of it."""
 
-    def __init__(self, line, place, module="", names=(), parameters=(), doc=""):
+    def __init__(self, line, place, module="", names=(), parameters=(), doc="", loops=False):
         self.line, self.place = line, place
-        self.__module__, self.__doc__ = module, doc
+        self.__module__, self.__doc__, self.loops = module, doc, loops
         self.__code__ = types.SimpleNamespace(co_names=names, co_varnames=parameters)
 
     def __call__(self, *arguments, **keywords):
@@ -257,11 +258,20 @@ def _nobody(*_):
 
 
 def named(function) -> list:
-    """Return the module of a function, the names in its code, those of its parameters, and its docstring."""
+    """Return a function's module, the names in its code, those of its parameters, its docstring, and if it loops."""
     code = getattr(function, "__code__", None)
     names, own = (list(getattr(code, what, ())) for what in ("co_names", "co_varnames"))
     parameters = own[: getattr(code, "co_argcount", 0)]
-    return [str(getattr(function, "__module__", "")), names, parameters, str(getattr(function, "__doc__", ""))[:2_000]]
+    doc = str(getattr(function, "__doc__", ""))[:2_000]
+    return [str(getattr(function, "__module__", "")), names, parameters, doc, _loops(code)]
+
+
+def _loops(code) -> bool:
+    """Whether code has a loop, or a list made by one."""
+    if not isinstance(code, types.CodeType):
+        return False
+    backwards = any(step.opname.startswith("JUMP_BACKWARD") for step in dis.get_instructions(code))
+    return backwards or any(map(_loops, code.co_consts))
 
 
 def answer_calls(line, function):

@@ -17,7 +17,7 @@ import torch
 from exercises import RIGHT, WRONG
 
 from asif_book.checks import EXERCISES, judging, sandbox
-from asif_book.checks.catalogue import NEGATED
+from asif_book.checks.catalogue import NEGATED, but
 from asif_book.checks.exercise import Exercise, chapter_modules, discover, investigation, judge
 from asif_book.checks.judging import STYLES, Verdict, ask, random_tensor, refuse, right
 from asif_book.checks.proof import prove
@@ -567,7 +567,8 @@ def test_an_investigation_gets_the_notebooks_task_or_a_made_up_one():
 
 @pytest.mark.parametrize(("shift", "status", "message"), [
     (0.5, "right", "above 0: up"), (-0.5, "wrong", "below 0: down"),
-    (0.01, RESULT, "holds 0: luck The exercise counts as solved."), (-0.2, "wrong", "holds 0, and there is no gain: luck"),
+    (0.01, RESULT, "holds 0: luck The exercise counts as solved."),
+    (-0.2, "wrong", "holds 0, and there is no gain: luck"),
 ])  # fmt: skip
 def test_a_proof_is_stricter_with_every_look(shift, status, message):
     differences = np.random.default_rng(0).choice([-1, 0, 1], 200) + shift
@@ -618,7 +619,9 @@ def test_a_function_that_keeps_something_is_told_so():
 
 def test_positions_are_called_positions():
     cases = [(ROWS,)]
-    told = compare(lambda x: x.argmax(1) - 1, lambda x: x.argmax(1), cases, word="positions", related=False).message
+    told = compare(
+        lambda x: x.argmax(1) * torch.tensor([5, 7]), lambda x: x.argmax(1), cases, word="positions", related=False
+    ).message
     assert told.endswith("2 of 2 positions are not those wanted.")
 
 
@@ -645,6 +648,75 @@ def test_other_arguments_are_named(wrong, told):
     cases.append((random_tensor(4, 5, seed=3), random_tensor(4, 5, seed=4), 3))
     partly = lambda z, w, k: wrong(z, w, k) + (k == 3) * z**3  # noqa: E731
     assert "Your results are those" not in compare(partly, reference, cases, related=False).message
+
+
+FLOATS = [(random_tensor(4, 5, seed=seed), seed + 1) for seed in (1, 2, 3)]
+
+
+@pytest.mark.parametrize(
+    ("wrong", "told"),
+    [
+        (lambda x, k: 3 * x, "Your results stay the same with another `k`"),
+        (lambda x, k: k * x * torch.nan, "20 of 20 values are NaN: what do you divide by"),
+        (lambda x, k: k * x / 0, "values are infinite"),
+        (lambda x, k: (k * x)[:1].expand(4, 5), "all rows of your result are the same"),
+        (lambda x, k: (k * x).sum(1), "you took the sum of each row at the end"),
+        (lambda x, k: (k * x)[:, :, None], "the values are right, but in the shape (4, 5, 1)"),
+        (lambda x, k: (k * x).double(), "Your function agrees"),
+        (lambda x, k: k * x @ x, "In a matrix product the inner sizes must agree"),
+        (lambda x, k: k * x + torch.eye(4, 5), "wrong only on the diagonal"),
+        (lambda x, k: k * x + x.flip(0).sign(), "off by up to 1 "),
+    ],
+)
+def test_what_is_wrong_with_values_is_named_in_any_exercise(wrong, told):
+    message = compare(wrong, lambda x, k: k * x, FLOATS).message
+    assert told in message, message
+
+
+def test_a_step_of_the_reference_is_changed_and_two_mistakes_meet():
+    def reference(x, k, *, power=2, clamp=torch.relu):
+        return (clamp(x) ** power).topk(k, dim=1).values.mean(dim=1)
+
+    told = compare(lambda x, k: (torch.relu(x) ** 2).topk(k, dim=1).values.amin(1), reference, FLOATS).message
+    assert "those with the smallest in the place of the mean" in told
+    mistakes = {"No clamp.": but(clamp=torch.abs), "No power.": but(power=3)}
+    check = Exercise("99.1", "Steps", reference, FLOATS, mistakes)
+    both = lambda x, k: reference(x, k, power=3, clamp=torch.abs)  # noqa: E731
+    assert check(both).message == "Two things at once. No clamp. And: No power."
+
+
+def test_each_of_several_results_has_its_reason():
+    told = compare(lambda x, k: (-x, 2 * k), lambda x, k: (x, k), FLOATS, parts=("rows", "number")).message
+    assert "`rows`: On every input: your values are the negatives" in told
+    assert "`number`: On every input: your values are the right ones times 2." in told
+
+
+def test_a_dtype_is_asked_for_where_the_card_names_it():
+    def double(x):
+        """returns: float32"""
+        return 2 * x.double()
+
+    assert (
+        compare(double, *DOUBLE).message
+        == "The values are right, but your result has dtype float64; float32 is wanted."
+    )
+
+
+@pytest.mark.parametrize("process", ["its own", "the notebook's"])
+def test_a_loop_is_told_where_the_card_asks_for_none(process, monkeypatch):
+    monkeypatch.setattr(sandbox, "FORKS", process == "its own")
+    check = Exercise("99.1", "Double", *DOUBLE, no_loop=True)
+    assert "no loop" not in check(lambda x: 2 * x).message
+    for loop in (
+        lambda x: torch.stack([2 * row for row in x]),
+        lambda x: torch.cat([x[i : i + 1] * 2 for i in range(len(x))]),
+    ):
+        assert check(loop).status == "right" and "yours has one" in check(loop).message
+
+
+def test_a_number_cut_out_of_a_matrix_can_be_handed_over():
+    check = Exercise("99.1", "Second", lambda x: x[:, 1], [(random_tensor(1, 2),)])
+    assert check(lambda x: x[:, 1]).status == "right"
 
 
 def quantized(x):

@@ -14,7 +14,7 @@ from pages import contrast
 
 from asif_book import progress
 from asif_book.overview import exercise_titles, show_progress
-from asif_book.progress import load_progress, note
+from asif_book.progress import RESULT, load_progress, note
 from asif_lib import files
 from asif_lib.errors import ParameterError
 
@@ -47,6 +47,20 @@ def test_tries_are_counted_and_what_was_solved_stays_solved(folder, clock):
     entry = load_progress(folder / "my_progress.json").exercises["04.1"]
     assert (entry.status, entry.tries, entry.wrong) == ("right", 2, 1)
     assert (entry.first_right, entry.last) == ("2025-03-01T14:02:00Z", "2025-03-01T14:04:00Z")
+
+
+def test_a_result_without_proof_counts_as_solved_and_may_become_a_proof(folder, clock):
+    for status, kept in [
+        ("wrong", "wrong"),
+        (RESULT, RESULT),
+        ("wrong", RESULT),
+        ("right", "right"),
+        (RESULT, "right"),
+    ]:
+        note("05.6", status)
+        assert load_progress(folder / "my_progress.json").exercises["05.6"].status == kept
+    entry = load_progress(folder / "my_progress.json").exercises["05.6"]
+    assert (entry.tries, entry.wrong, entry.first_right) == (2, 1, "2025-03-01T14:02:00Z")
 
 
 def test_an_exercise_that_was_not_attempted_leaves_no_trace(folder):

@@ -99,6 +99,8 @@ CENTRING = {
     "You also divided by the standard deviations; only subtract the mean.": lambda z, a, **o: centred(
         z / a.std(0), a / a.std(0)
     ),
+    "You took the mean over the coordinates of each row. Take one mean over the anchors, which has an entry for each "
+    "coordinate.": but(means=lambda z, a: (z.mean(1, True), a.mean(1, True))),
     "You took distances; cosines are wanted.": but(cosines=torch.cdist),
     "You subtracted the mean from `z` only; subtract it from the anchors, too.": but(means=lambda z, a: (a.mean(0), 0)),
     "You subtracted the mean from the anchors only; subtract it from `z`, too.": but(means=lambda z, a: (0, a.mean(0))),

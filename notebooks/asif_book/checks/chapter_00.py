@@ -3,7 +3,6 @@
 import torch
 import torch.nn.functional as F
 
-from .catalogue import ABSOLUTE
 from .exercise import Exercise
 from .judging import random_tensor
 
@@ -58,7 +57,6 @@ mistakes = {
     "You took the root of the product of the lengths; divide by the product itself.": lambda a, b: (
         a @ b / (a.norm() * b.norm()).sqrt()
     ).nan_to_num(),
-    "You took the absolute value: opposite vectors have cosine -1.": ABSOLUTE,
 }
 check_cosine = Exercise("00.1", "Cosine", cosine, cases, mistakes)
 
@@ -93,6 +91,9 @@ mistakes = {
     "1.)": lambda x, y: x * y,
     "You added the entries; multiply them: both sides must keep an anchor.": lambda x, y: (x + y) / (x + y).sum(),
     "You added the entries of the shared anchors; multiply them.": added_where_shared,
+    "You gave every common anchor the same share; a share is its contribution, divided by the sum.": lambda x, y: (
+        (both := ((x > 0) & (y > 0)).float()) / both.sum().clamp_min(1)
+    ),
     "You used softmax; a share is a contribution, divided by the sum of all.": lambda x, y: (x * y).softmax(dim=0),
     "Without a common anchor the score is 0, and so is every share.": lambda x, y: (
         shares(x, y) if x @ y else torch.full_like(x, 1 / len(x))

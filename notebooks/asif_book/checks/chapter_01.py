@@ -9,7 +9,7 @@ from PIL import Image
 from asif_lib.encoders.pictures import open_picture
 from asif_lib.relative import relative_representation, unit_rows
 
-from .catalogue import COMPLEMENT, PERCENT, but, changed, columns, reordered, result, unsafe_rows, whole
+from .catalogue import but, changed, columns, result, unsafe_rows, whole
 from .exercise import Exercise, investigation
 from .judging import Verdict, ask, kind_of, random_tensor, refuse, right
 
@@ -60,16 +60,9 @@ mistakes = {
     "You used mean and standard deviation in the opposite order of the channels.": changed(
         mean=lambda m: m.flip(0), std=lambda s: s.flip(0)
     ),
-    "You cut the result off at 0 and 1; after this step values lie on both sides of 0.": result(
-        lambda r: r.clamp(0, 1)
-    ),
-    "Mean and standard deviation are swapped.": reordered(0, 2, 1),
-    "You multiplied by the standard deviation; divide by it.": changed(std=lambda s: 1 / s),
-    "You divided by the variance, the square of the standard deviation.": changed(std=torch.square),
     "You subtracted the mean and did not divide.": changed(std=torch.ones_like),
     "You divided and did not subtract the mean.": changed(mean=torch.zeros_like),
     "You divided first; subtract the mean before you divide.": lambda x, m, s: x / channels(s) - channels(m),
-    "You added the mean; subtract it.": changed(mean=torch.neg),
     "You used the pictures' own mean; use the mean and the standard deviation that you were given. They are the "
     "encoder's, and the same for every picture.": tuple(
         lambda x, m, s, axes=axes, spread=spread: (x - x.mean(axes, keepdim=True)) / spread(x, s, axes)
@@ -93,12 +86,12 @@ cases = [
 mistakes = {
     "A zero row has no direction (0/0); we define its cosines as 0.": lambda a, b: unsafe_rows(a) @ unsafe_rows(b).T,
     "You normalised columns, not rows: the norm runs along dim=1.": lambda a, b: columns(a) @ columns(b).T,
+    "These are distances; cosines are wanted.": torch.cdist,
     "These are dot products; scale the rows of both matrices to length 1 first.": lambda a, b: a @ b.T,
     "You divided by the squared lengths of the rows; a length is the square root.": lambda a, b: (
         (a @ b.T) / (a.square().sum(1)[:, None] * b.square().sum(1)).clamp_min(1e-24)
     ),
     "You normalised only the first matrix.": lambda a, b: unit_rows(a) @ b.T,
-    "You normalised only the second matrix.": lambda a, b: a @ unit_rows(b).T,
     "You divided by one norm for the whole matrix; every row has its own.": lambda a, b: whole(a) @ whole(b).T,
     "You normalised the columns of one matrix; its rows are the vectors, as in the other.": (
         lambda a, b: unit_rows(a) @ columns(b).T,
@@ -111,9 +104,8 @@ mistakes = {
     "You compared row i with row i only; compare every row of the first with every row of the second.": lambda a, b: (
         torch.cosine_similarity(a[: len(b)], b[: len(a)])
     ),
-    "Rows and columns are swapped: row i belongs to row i of the first matrix.": reordered(1, 0),
 }
-check_cosine_matrix = Exercise("01.2", "All cosines at once", relative_representation, cases, mistakes)
+check_cosine_matrix = Exercise("01.2", "All cosines at once", relative_representation, cases, mistakes, no_loop=True)
 
 
 def cosines(z):
@@ -203,7 +195,6 @@ mistakes = {
     "This is the last token's vector; take the mean over all real tokens.": lambda t, m: (
         t[torch.arange(len(t)), m.sum(1) - 1] * m.amax(1)[:, None]
     ),
-    "You scaled the means to length 1; return the means as they are.": result(unit_rows),
     "This is the first token's vector; take the mean over all real tokens.": (
         lambda tokens, mask: tokens[:, 0],
         lambda tokens, mask: tokens[:, 0] * mask[:, :1],
@@ -241,14 +232,10 @@ mistakes = {
     ),
     "You counted rows with any neighbour of their group; count all neighbours.": but(over=lambda x: x.amax(1).mean()),
     "You counted rows whose neighbours are all of their group; count neighbours.": but(over=lambda x: x.amin(1).mean()),
-    "That is per cent; a share from 0 to 1 is wanted.": PERCENT,
-    "That is how many there are; divide by the number of neighbours, n times m.": but(over=torch.sum),
     "You divided by the number of rows; divide by n times m, all neighbours.": but(over=lambda x: x.sum(1).mean()),
-    "That is the share of neighbours of *other* groups.": COMPLEMENT,
     "You took the mean of the groups' shares; each neighbour counts alike, so take one mean over all.": (
         lambda near, g: torch.stack([alike(near, g)[g == one].float().mean() for one in g.unique()]).mean()
     ),
-    "You give one share for each row; return their mean, one number.": but(over=lambda same: same.mean(dim=1)),
 }
 check_same_group_share = Exercise("01.5", "From neighbours to a number", same_group_share, cases, mistakes)
 

@@ -7,7 +7,7 @@ import torch
 from asif_lib.evaluation.neighbours import nearest_neighbours, neighbour_mask, pair_correlation
 from asif_lib.relative import unit_rows
 
-from .catalogue import ASCENDING, CENTRING, COMPLEMENT, INVERSE, MEAN, PERCENT, but, centred, changed, one_more, result
+from .catalogue import CENTRING, but, centred, changed, one_more, result
 from .chapter_01 import ZERO_DIAGONAL, cosines
 from .exercise import Exercise, investigation
 from .judging import Verdict, ask, random_tensor, refuse, right
@@ -20,7 +20,6 @@ def similarities(n, d, seed) -> torch.Tensor:
 
 mistakes = {
     "A stamp is not its own neighbour: how many stamps can be?": one_more("n"),
-    "That is the number of common neighbours to expect; divide it by k.": lambda n, k: k * k / (n - 1),
     "One place too few: all k places of the list count.": lambda n, k: (k - 1) / (n - 1),
     "You count the stamp itself, and give the expected number; leave it out, and give a share.": lambda n, k: k * k / n,
     "That is the chance of one certain neighbour; the list has k places.": changed(k=1),
@@ -33,10 +32,7 @@ mistakes = {
         lambda n, k: 1 / math.comb(n - 1, k),
         lambda n, k: k / math.comb(n, k),
     ),
-    "You give percent; give a share between 0 and 1.": PERCENT,
     "`//` throws the remainder away; a share is a fraction, so divide with `/`.": lambda n, k: k // (n - 1),
-    "Upside down: a share is at most 1.": INVERSE,
-    "You took the share that is not in common.": COMPLEMENT,
     "A stamp is not its own neighbour, so one stamp fewer can be drawn, not one more.": changed(n=lambda n: n + 2),
     "You divide by all different stamps of the two lists; divide by k.": lambda n, k: k / (2 * (n - 1) - k),
     "You leave the first list's k stamps out of the draw; leave out only the stamp itself.": lambda n, k: k / (n - k),
@@ -86,10 +82,7 @@ mistakes = {
     "You took the k least similar; neighbours are the k most similar.": changed(x=torch.neg, y=torch.neg),
     "You compare the two lists place by place; a neighbour counts wherever it stands in the other "
     "list.": lambda x, y, k: (nearest_neighbours(x, k) == nearest_neighbours(y, k)).sum(1) / k,
-    "You give the number of common neighbours; divide it by k.": but(of=lambda a, b, k: 1),
-    "You divide by k twice, as a mean over k × k comparisons does; divide once.": but(of=lambda a, b, k: k * k),
     "You divide by the different neighbours in both lists; divide by k.": but(of=lambda a, b, k: (a | b).sum(1)),
-    "You give one mean; return one share for each stamp, n numbers.": MEAN,
 }
 check_mutual_neighbours = Exercise("02.2", "Neighbours in common", in_common, cases, mistakes)
 
@@ -153,14 +146,11 @@ cases = [
     (-NINE, 2 * NINE),
 ]
 mistakes = {
-    "You compared along the wrong axis: return a similarity for each row of `z`, not for each anchor.": but(dim=0),
     "You did not subtract the anchors' mean.": but(means=lambda z, a: (0, 0)),
     "You subtracted the mean of `z` from `z`; subtract the anchors' mean from both, so that a vector means the same "
     "whatever stands beside it.": but(means=lambda z, a: (z.mean(0), a.mean(0))),
     **CENTRING,
-    "You took the mean over the anchors; coverage asks for the nearest one.": but(over=torch.mean),
     "You return which anchor is nearest; return how similar it is.": but(over=torch.argmax),
-    "You took the least similar anchor; coverage asks for the nearest one.": but(over=torch.amin),
     "You scaled to length 1 first and subtracted the mean afterwards: the rows no longer have length 1, and the "
     "results are no cosines.": (scaled_first(lambda a: unit_rows(a).mean(0)), scaled_first(lambda a: a.mean(0))),
 }
@@ -202,7 +192,6 @@ mistakes = {
     "largest.": but(over=torch.amin, taken=None),
     "You go by the least similar chosen one. A candidate is covered by the most similar one: take the largest of its "
     "similarities to the chosen ones.": (but(over=torch.amin), but(over=torch.amin, taken=1)),
-    "You go by the mean similarity to the chosen; one near anchor covers: take the largest.": but(over=torch.mean),
     "You look only at the candidate chosen last; all chosen ones cover.": (
         but(over=lambda s, dim: s[-1], taken=None),
         but(over=lambda s, dim: s[-1]),
@@ -215,7 +204,6 @@ mistakes = {
         result(lambda chosen: chosen[1:]),
     ),
     "You always begin with candidate 0; begin with `first`.": changed(first=0),
-    "You put the chosen ones into ascending order; keep the order in which they were chosen.": ASCENDING,
 }
 check_farthest_first = Exercise("02.5", "Farthest first", farthest_first, cases, mistakes)
 

@@ -64,7 +64,13 @@ def refuse_the_librarys(function):
 
 
 check_relative_representation = Exercise(
-    "03.1", "Relative representation", relative_representation, cases, mistakes, before=refuse_the_librarys
+    "03.1",
+    "Relative representation",
+    relative_representation,
+    cases,
+    mistakes,
+    before=refuse_the_librarys,
+    no_loop=True,
 )
 
 
@@ -270,6 +276,7 @@ mistakes = {
         lambda z, a, m: (z @ m - z).abs().max(),
         lambda z, a, m: max((z @ m - z).abs().max(), (a @ m - a).abs().max()),
     ),
+    "You divided the change by the entry; the absolute change is asked for.": but(gap=lambda x, y: (x - y) / y),
     "You took the norm of all changes together; the largest single one is asked for.": but(size=torch.norm),
 }
 check_largest_change = Exercise("03.5", "Test the invariance", largest_change, cases, mistakes)

@@ -10,7 +10,7 @@ import torch.nn.functional as F
 
 from asif_lib.relative import unit_rows
 
-from .catalogue import REVERSED_RESULTS, but, changed, columns, one_more, part, result, unsafe_rows, whole
+from .catalogue import but, changed, columns, part, result, unsafe_rows, whole
 from .exercise import Exercise, investigation
 from .judging import Verdict, ask, random_tensor, refuse, right
 
@@ -78,20 +78,19 @@ mistakes = {
     "You kept negative entries, and an even power made them positive: clamp before the power.": but(clamp=unchanged),
     "You kept the smallest similarities; the k largest of each row are wanted.": but(score=torch.neg),
     "You kept the smallest similarities, negative ones too; keep the k largest.": but(score=torch.neg, clamp=unchanged),
-    "You kept the entries that are largest in size, whatever their sign; keep the k largest.": but(score=torch.abs),
     "You took the sign away first, so that anchors unlike the picture count. Keep the k largest, and set negative ones "
     "to 0.": but(score=torch.abs, clamp=torch.abs),
     "You kept k entries of each column; each row is one picture, and k of its entries stay.": but(dim=0),
-    "You divided by the sum; the length is the root of the sum of squares.": but(scale=lambda x: F.normalize(x, p=1)),
     "You took a softmax of the kept entries; a row is scaled to length 1.": but(
         scale=lambda x: x.masked_fill(x == 0, -torch.inf).softmax(1).nan_to_num()
     ),
-    "You return the k entries alone; return n columns, with zeros for what is forgotten.": lambda r, k, p: F.normalize(
-        torch.relu(r.topk(k).values) ** p
+    "You kept the largest of the whole matrix; keep the k largest of each row.": lambda r, k, p: F.normalize(
+        torch.where(r >= r.flatten().topk(k * len(r)).values[-1], r, 0).relu() ** p
+    ),
+    "You discarded the k largest and kept the others; keep the k largest.": lambda r, k, p: F.normalize(
+        torch.relu(r.scatter(1, r.topk(k).indices, 0.0)) ** p
     ),
     "You forgot the power: raise what is left to p before you normalise.": lambda r, k, p: four_steps(r, k, 1),
-    "You kept k + 1 entries of each row; keep k.": one_more("k"),
-    "You kept k - 1 entries of each row; keep k.": changed(k=lambda k: k - 1),
     "You divided by one length, that of the whole matrix; each row has a length of its own.": but(scale=whole),
     "You rounded p to a whole number; p need not be whole.": changed(p=int),
     "You normalised before the power only; the power changes the length of a row, so normalise after "
@@ -390,7 +389,6 @@ mistakes = {
     "every cosine beats.": but(first=0.0),
     "You merged the values, but not the indices in the same order. The topk over the joined values tells the order in "
     "which to take the joined indices.": but(take=lambda joined, order: joined[:, order.shape[1] :]),
-    "You returned (indices, values); (values, indices) is wanted.": REVERSED_RESULTS,
     "You kept the smallest cosines; the k largest are wanted.": but(largest=False, first=torch.inf),
     "You took distances; a cosine is the dot product here.": part(0, lambda v, *_: (2 - 2 * v).clamp_min(0).sqrt()),
     "You kept the cosines that are largest in size, whatever their sign.": but(score=torch.abs),

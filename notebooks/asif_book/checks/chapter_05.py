@@ -69,8 +69,10 @@ mistakes = {
     "You looked for the worst of a question's right answers; its best one counts.": but(
         score_of=lambda s, r: s.masked_fill(~r, torch.inf).amin(dim=1, keepdim=True)
     ),
+    "You looked at the first right answer in the row; the best of a question's right answers counts.": but(
+        score_of=lambda s, r: s.gather(1, r.float().argmax(dim=1, keepdim=True))
+    ),
     "You divided by k; divide by the number of questions.": lambda s, r, k: (hits(s, r, k).sum(1) / k).mean(),
-    "You returned how many questions are found; divide by the number of questions.": but(over=torch.sum),
     "You put 0 in place of the wrong answers' scores and then took the largest. Where the scores of the right answers "
     "are negative, that 0 wins.": but(score_of=lambda s, r: (s * r).amax(dim=1, keepdim=True)),
 }
@@ -148,8 +150,6 @@ mistakes = {
     ),
     "You mixed up the order of the columns: the m templates of the first label come first, then those of the second. "
     "So the shape is (q, c, m).": but(grouped=lambda s, c, m: by_label(s, m, c).mT),
-    "You averaged over the labels and chose a template; average over the templates and choose a label.": but(dim=1),
-    "You returned the scores of the labels; give the position of the best.": but(pick=lambda means, dim: means),
     "You returned the best score of each picture; the position of the best label is wanted.": but(pick=torch.amax),
     "You used the same number of templates on every input; it is given as m.": changed(c=lambda c: -1, m=lambda m: 4),
     "Your positions are one too large: positions start at 0.": ONE_TOO_LARGE,
@@ -200,6 +200,16 @@ mistakes = {
     "replacement, so that some come twice and some not at all. Or you took the means over the wrong axis: each "
     "resample has one mean, over its own items.": lambda items, *how: (float(items.mean()),) * 2,
     "That interval goes from 5 to 95 % and holds 90 %; cut off 2.5 % at each end.": but(low=0.05, high=0.95),
+    "That interval holds 99 % of the means; cut off 2.5 % at each end.": but(low=0.005, high=0.995),
+    "That is the mean ± 1.96 standard deviations of the items; the interval of their mean is narrower.": (
+        lambda items, *how: tuple((items.mean() + side * 1.96 * items.std()).item() for side in (-1, 1))
+    ),
+    "That is the mean ± one standard error, which holds 68 %; the 95 % interval is about twice as wide.": (
+        lambda items, *how: tuple((items.mean() + side * items.std() / len(items) ** 0.5).item() for side in (-1, 1))
+    ),
+    "You return the mean and the standard deviation; return the two ends of the interval.": (
+        lambda items, *how: (float(items.mean()), float(resampled(items, *how).std()))
+    ),
     "That is where the items lie, not their mean: take the mean of each resample first.": but(
         of=lambda items, *how: items
     ),

@@ -13,7 +13,7 @@ from asif_lib.explain import counterfactual
 from asif_lib.explain.contribution import contributions
 from asif_lib.zeroshot import ASIF
 
-from .catalogue import COMPLEMENT, DESCENDING, REVERSED_RESULTS, but, changed, part, result, unsafe_rows
+from .catalogue import COMPLEMENT, REVERSED_RESULTS, but, changed, part, result, unsafe_rows
 from .chapter_04 import four_steps, unchanged
 from .exercise import Exercise, investigation
 from .judging import Verdict, ask, kind_of, random_tensor, refuse, right
@@ -40,11 +40,9 @@ mistakes = {
         (x * y).sum(dim=0) / (y > 0).sum(dim=0).clamp_min(1)
     ),
     "You took the largest contribution over the prompts. Only their mean adds up to the score.": but(over=torch.amax),
-    "You returned one row for each prompt; take the mean of each column, the anchor's contribution.": torch.mul,
     "You left the picture out: both picture and text must hold the anchor.": changed(image=torch.ones_like),
     "You made the mean of the prompts a vector of length 1 again. The mean of the scores needs the mean as it is; "
     "yours add up to another number.": lambda x, y: x * F.normalize(y.mean(dim=0), dim=0),
-    "You divided by the score, which gives shares; contributions add up to the score.": result(lambda c: c / c.sum()),
     "You spread the score evenly over the anchors. It adds up, but it says nothing: how much did each anchor "
     "contribute?": result(lambda c: c.mean().expand(len(c))),
     "You spread the score evenly over the anchors that both sides hold. It adds up, and says nothing: what did each of "
@@ -52,7 +50,6 @@ mistakes = {
     "You took the smaller of the two entries; a cosine is a sum of products.": lambda x, y: torch.minimum(x, y.mean(0)),
     "You used the best prompt only; take the mean over all prompts.": lambda x, y: x * y[(y @ x).argmax()],
     "You used the first prompt only.": changed(prompts=lambda y: y[:1]),
-    "You sorted them; keep the order of the anchors, entry i for anchor i.": DESCENDING,
 }
 cases = [(half_empty(30, seed=61 + i), half_empty(m, 30, seed=71 + i)) for i, m in enumerate((3, 1, 5))]
 cases.append((half_empty(30, seed=64), half_empty(3, 30, seed=74)[[0, 0, 1, 0, 2]]))  # some prompts are repeated
@@ -90,6 +87,9 @@ mistakes = {
         part(0, lambda _, x, a, b, top: difference(x, a, b).abs().topk(top).indices),
     ),
     "You left the picture out: an anchor that it lacks gives nothing to any label.": but(gap=lambda x, a, b: a - b),
+    "Your second result is the first once more; it asks for the anchors that speak for `other`.": (
+        lambda x, a, b, top: (contrast(x, a, b, top)[0],) * 2
+    ),
     "The strongest comes first; your second result begins with the weakest.": part(1, lambda r, *_: r.flip(0)),
     "You took the quotient, which is large for two tiny contributions; subtract.": but(gap=lambda x, a, b: a / b),
     "You returned the differences; the positions of the anchors are wanted.": but(part=lambda found: found.values),
@@ -145,7 +145,6 @@ mistakes = {
         by_argsort(lambda s: s.argsort(stable=True).flip(0)),
         by_argsort(lambda s: s.argsort().flip(0)),
     ),
-    "You counted the pairs of pairs; divide by how many there are.": but(over=torch.sum),
     "You divided by all n² pairs of scores; only the pairs of a wrong and a right one count, so divide by their "
     "number.": lambda s, w: rank_auc(s, w, over=torch.sum) / len(s) ** 2,
     "That is the difference of the two means; how often is the wrong one below the right one?": but(points=torch.clone),
@@ -157,7 +156,10 @@ mistakes = {
     "You compared each wrong pair with the mean of the right ones; compare it with every right one.": lambda s, w: (
         (s[~w].mean() - s[w]).sign().add(1).mean() / 2
     ),
-    "That is an accuracy at one threshold; the area needs none.": lambda s, w: ((s < s.median()) == w).double().mean(),
+    "That is an accuracy at one threshold; the area needs none.": (
+        lambda s, w: ((s < s.median()) == w).double().mean(),
+        lambda s, w: ((s < s.mean()) == w).double().mean(),
+    ),
     "You went through a grid of thresholds; scores between two of them are not told apart. Compare every wrong pair "
     "with every right one.": tuple(map(on_a_grid, (10, 11, 20, 21, 50, 51, 100, 101, 1000, 1001))),
     "0.5 on this input: no threshold lies between any two scores. Compare all pairs.": lambda s, w: 0.5,
@@ -211,6 +213,10 @@ def of_the_strongest(seed, n, t, k, p):
     return image, texts, int(strongest), k, p
 
 
+def _kept(rows, anchor, k, p, scale):
+    return four_steps(rows.index_fill(1, torch.tensor(anchor), -1.0), k, p, scale=scale)
+
+
 OUTSIDE = cosines(30, 4, 97)
 
 cases = [
@@ -240,6 +246,10 @@ mistakes = {
         changed(anchor=lambda anchor: anchor - 1),
     ),
     "You did not scale the new vectors to length 1.": but(vectors=raw_vectors),
+    "You scaled one side only to length 1; scale the picture and the texts.": (
+        lambda x, y, a, k, p: _kept(y, a, k, p, unchanged) @ _kept(x[None], a, k, p, F.normalize)[0],
+        lambda x, y, a, k, p: _kept(y, a, k, p, F.normalize) @ _kept(x[None], a, k, p, unchanged)[0],
+    ),
     "You kept only this anchor; all others stay.": lambda x, y, a, k, p: scores(x[[a]], y[:, [a]], k, p),
     "You forgot the power p.": changed(p=lambda p: 1),
     "You forgot the clamp: a power made negative cosines positive.": but(vectors=partial(four_steps, clamp=unchanged)),
@@ -325,7 +335,7 @@ cases = [
 mistakes = {
     "You say -1 of every decision, but some flip: compare the labels with and without each anchor.": lambda *case: -1,
     "You returned the new label. Return an anchor instead: the position of the anchor whose removal makes this label "
-    "win.": (of(lambda d: d.new_winner(-1)), of(lambda d: d.new_winner(d.winner))),
+    "win.": (of(lambda d: d.new_winner(-1)), of(lambda d: d.new_winner(d.winner)), of(lambda d: d.winner)),
     "You return an anchor although no single one flips this decision; say -1.": of(lambda d: int(d.leads.argmin())),
     "Where several anchors flip the decision, you took the first; take the one that leaves the old winner furthest "
     "behind.": of(lambda d: d.tested(-torch.arange(len(d.leads)).float())),

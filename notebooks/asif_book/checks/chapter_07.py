@@ -104,10 +104,13 @@ mistakes = {
         total=lambda rows: rows.sum()
     ),
     "You added and subtracted means. Means do not add up; sums do.": lambda m, n, a, r: m + a.mean(0) - r.mean(0),
+    "You divided one of the sums by the old number of rows; divide both by n + m - r.": (
+        lambda mean, n, a, r: (mean * n + a.sum(0)) / (n + len(a)) - r.sum(0) / n,
+        lambda mean, n, a, r: (mean * n - r.sum(0)) / (n - len(r)) + a.sum(0) / n,
+    ),
     "You divide by the old number of rows; there are n + m - r now.": but(count=lambda n, m, r: n),
     "The rows that were removed still count.": changed(removed=lambda rows: rows[:0]),
     "The sum is right, the number of rows is not: removed ones are no longer there.": but(count=lambda n, m, r: n + m),
-    "The removed rows were added once more; take their sum off.": changed(removed=torch.neg),
     "The new rows do not count.": changed(added=lambda rows: rows[:0]),
     "You forgot to multiply the old mean by n: without the factor n, it counts like a single "
     "row.": lambda mean, n, *edits: running_mean(mean / n, n, *edits),
@@ -299,8 +302,6 @@ mistakes = {
     "You took the contributions to the true label: that is help, not harm.": but(blame=lambda given, true: true),
     "The sign is turned round: harm speaks for the label given and against the true one.": NEGATED,
     "You divided by the number of wrong answers; take all pictures.": but(mean=lambda b: b[b.any(dim=1)].mean(dim=0)),
-    "That is the sum over the pictures; the mean is wanted.": but(mean=lambda b: b.sum(dim=0)),
-    "You took the mean over the anchors; average over the pictures.": but(mean=lambda b: b.mean(dim=1)),
     "You took the contribution to the given label only; subtract the contribution to the true label.": but(
         blame=lambda given, true: given * (given != true).any(dim=1, keepdim=True)
     ),

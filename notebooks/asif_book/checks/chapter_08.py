@@ -12,7 +12,7 @@ from asif_lib.evaluation.measures import Measure, mean_with_interval, paired_dif
 from asif_lib.evaluation.tuning import compare_decisions
 from asif_lib.relative import unit_rows
 
-from .catalogue import REVERSED_RESULTS, but, changed, part, reordered, result
+from .catalogue import but, changed, part, reordered, result
 from .exercise import Exercise
 from .judging import ask, compare, random_tensor, refuse
 
@@ -35,7 +35,6 @@ mistakes = {
     "You left out the queries: the tile has b columns for each.": part(1, lambda _, q, n, b, k: 4 * b + 12 * q * k),
     "You left out the queries: each has k best of its own.": part(1, lambda _, q, n, b, k: 4 * q * b + 12 * k),
     "You took 8 bytes for a float32; it takes 4.": but(number=8),
-    "You returned (blocks, dense); (dense, blocks) is wanted.": REVERSED_RESULTS,
     "You divided into larger units; bytes are wanted.": result(lambda sizes: tuple(size / 1e9 for size in sizes)),
 }
 cases = [(2, 10, 5, 3), (1_000, 793, 100, 79), (10_000, 1_600_000, 4_096, 800), (7, 50, 50, 1)]
@@ -124,7 +123,6 @@ mistakes = {
         lambda r: (r[0].gather(1, r[1].argsort(dim=1)), r[1].sort(dim=1).values)
     ),
     "You took an equal share from each shard; one may hold all of the k best: merge everything sent.": equal_shares,
-    "You returned (indices, values); (values, indices) is wanted.": REVERSED_RESULTS,
     "You returned everything in order; only the k best are wanted.": changed(k=1_000),
 }
 notes = {
@@ -180,6 +178,7 @@ cases = [
 ]
 mistakes = {
     "The rounded query may be longer than 1: ‖a − â‖ is multiplied by 1 + ‖q − q̂‖.": but(join=lambda q, a: q + a),
+    "You counted the queries' loss twice.": but(join=lambda q, a: 2 * q + a),
     "You left out what the anchors lose by rounding.": but(join=lambda lost, largest: lost),
     "You left out what the queries lose by rounding.": (
         but(join=lambda lost, largest: largest.expand_as(lost)),
@@ -187,20 +186,9 @@ mistakes = {
     ),
     "You took the difference of two lengths; take the length of the difference.": differences_of_lengths,
     "The two errors add up; you multiplied them.": but(join=lambda lost, largest: lost * largest),
-    "You took the mean loss of the anchors; the bound must hold for all: take the largest.": but(largest=torch.mean),
-    "You took the smallest loss of the anchors; the bound must hold for all: take the largest.": but(largest=torch.min),
-    "You took squared lengths; a length is the root of the sum of squares.": but(length=lambda x: (x**2).sum(dim=1)),
-    "You took the largest component of the differences; Cauchy and Schwarz speak of their lengths over all "
-    "components.": but(length=lambda x: x.abs().amax(dim=1)),
-    "The sum of absolute components bounds the error, too, but it is much too large. A length is the root of the sum "
-    "of squares.": but(length=lambda x: x.abs().sum(dim=1)),
     "You took the length of the whole table of differences; each row has its own: dim=1.": but(largest=torch.norm),
     "You measured the largest error. That takes all true products, which we want to save, and it does not bound the "
     "next anchor: add up lengths.": lambda q, q2, a, a2: (q @ a.T - q2 @ a2.T).abs().amax(dim=1),
-    "You gave a bound for each pair of a query and an anchor. Each query needs one that holds for all anchors: the "
-    "largest.": but(largest=torch.clone, join=lambda q, a: q[:, None] + (1 + q[:, None]) * a),
-    "You gave one bound for all queries; each query has its own. Take the largest over the anchors, not over the "
-    "queries.": (result(torch.max), result(lambda r: r.max().expand(len(r)))),
 }
 notes = {5: "where the queries lose nothing"}
 check_error_bound = Exercise(
@@ -256,9 +244,7 @@ mistakes = {
     "You took the largest bound of all queries; each has its own.": changed(bound=lambda e: e.max().expand(len(e))),
     "You took the product in place k + 1 for the threshold; T is the product in place k. (Python counts the places "
     "from 0.)": but(threshold=lambda s, k: place_k(s, min(k + 1, s.shape[1]))),
-    "You took the product in place k - 1 for the threshold; T is that in place k.": changed(k=lambda k: k - 1),
     "You took the largest product for the threshold; T is that in place k.": changed(k=1),
-    "You took the k-th smallest product for T; take the k-th largest.": but(threshold=lambda s, k: -place_k(-s, k)),
     "You took one threshold for the whole table. Each query has its own k best: take topk along dim=1, in every "
     "row.": but(threshold=lambda s, k: place_k(s.reshape(1, -1), k)),
     "You dropped the products that lie far above T, the best of all; keep everything from T - 2E upwards.": (
@@ -266,7 +252,6 @@ mistakes = {
     ),
     "You took sizes, whatever their sign; a product far below 0 is nothing near.": changed(products=torch.abs),
     "You subtracted 2E · T; E is an error itself, nothing relative: T - 2E.": but(lowest=lambda t, e: t * (1 - 2 * e)),
-    "Your mask says which anchors may go; make it True for those that must be kept.": result(torch.logical_not),
 }
 notes = {5: "with negative products only", 6: "where all products are equal", 7: "with k = n"}
 check_keep = Exercise(
@@ -387,6 +372,9 @@ cases = [
 mistakes = {
     "Where several anchors are shared, only the last counts: add to the score with +=.": part(0, last_anchor),
     "Your index keeps one caption for each anchor, the last; keep a list of all.": but(counted=last_caption),
+    "You took the mean over the shared anchors; add the products up.": part(
+        0, lambda s, i, v, q, w: s / (i[:, :, None] == q).sum((1, 2)).clamp_min(1)
+    ),
     "You left out the picture's values: an entry adds the product of both.": but(weigh=lambda w, entry: entry),
     "You left out the captions' values: an entry adds the product of both values.": but(weigh=lambda w, entry: w),
     "You counted the shared anchors; an entry adds the product of both values.": but(weigh=lambda w, entry: 1.0),
@@ -475,8 +463,9 @@ cases = [
     walk(60, {1: (0, 0), 2: (0, 0)}, 0.02),
 ]
 mistakes = {
-    "You took an interval that is falsely certain: where no decision changed it has no width. But 60 pictures cannot show that less than 2 points are lost: take an interval that reaches "
-    "as far as that many pictures can see, as section 5 does.": but(gap=paired),
+    "You took an interval that is falsely certain: where no decision changed it has no width. But 60 "
+    "pictures cannot show that less than 2 points are lost: take an interval that reaches as far as that many pictures "
+    "can see, as section 5 does.": but(gap=paired),
     "You looked at the accuracy lost, without its interval. On other pictures the loss may be larger than the margin: "
     "the whole interval must lie above minus the margin.": but(enough=lambda gap, m: gap.value > -m),
     "You took a setting because its interval holds 0, which does not show that the loss is small. The whole interval "

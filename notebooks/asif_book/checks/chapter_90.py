@@ -2,7 +2,7 @@
 
 import torch
 
-from .catalogue import but, columns, unsafe_rows, whole
+from .catalogue import but, columns, unsafe_rows
 from .exercise import Exercise
 from .judging import random_tensor
 
@@ -19,18 +19,6 @@ mistakes = {
     "Shapes line up from the right: without keepdim=True the lengths, shape (n,), meet the columns. Make them (n, "
     "1).": lambda z: z / z.norm(dim=1),
     "You scaled the columns; the length of a row runs along dim=1.": columns,
-    "You divided by one length for the whole matrix; every row has its own.": whole,
-    "You divided by the squared length; a length is the square root.": lambda z: z / (z * z).sum(1, keepdim=True),
-    "You divided by the sum of the row; a length is the root of the sum of the squares.": lambda z: (
-        z / z.sum(1, keepdim=True)
-    ),
-    "You divided by the sum of the absolute values; a length is the root of the sum of the squares.": lambda z: (
-        z / z.abs().sum(1, keepdim=True)
-    ),
-    "You divided by the largest entry of each row; divide by its length.": (
-        lambda z: z / z.amax(1, keepdim=True),
-        lambda z: z / z.abs().amax(1, keepdim=True),
-    ),
     "You multiplied by the length; divide by it.": lambda z: z * z.norm(dim=1, keepdim=True),
     "You divided by the mean of the row; divide by its length.": lambda z: z / z.mean(1, keepdim=True),
     "These are the lengths; divide the rows by them.": (
@@ -38,7 +26,7 @@ mistakes = {
         lambda z: z.norm(dim=1),
     ),
 }
-check_unit_length = Exercise("90.1", "Rows of length 1", unsafe_rows, cases, mistakes)
+check_unit_length = Exercise("90.1", "Rows of length 1", unsafe_rows, cases, mistakes, no_loop=True)
 
 
 def largest_elsewhere(scores, column, *, value=-torch.inf, at=lambda others: others.argmax(dim=1)):
@@ -59,7 +47,6 @@ mistakes = {
     ),
     "The number that you wrote into the column is not small enough: where the other entries are lower, it wins. Use "
     "-torch.inf.": (but(value=0), but(value=-1)),
-    "You searched down the columns; dim=1 gives one position for each row.": but(at=lambda x: x.argmax(dim=0)),
     "You searched the whole matrix; dim=1 gives one position for each row.": but(at=torch.argmax),
     "These are the largest entries; positions are wanted: argmax.": but(at=lambda others: others.amax(dim=1)),
     "These are the smallest entries; the largest are wanted.": (
@@ -79,5 +66,5 @@ mistakes = {
     ),
 }
 check_largest_elsewhere = Exercise(
-    "90.2", "The largest entry elsewhere", largest_elsewhere, cases, mistakes, word="positions"
+    "90.2", "The largest entry elsewhere", largest_elsewhere, cases, mistakes, word="positions", no_loop=True
 )

@@ -21,6 +21,7 @@ module, and the names in its list ``FOR_NOTEBOOKS``. All modules called chapter_
 import contextlib
 import functools
 import importlib
+import inspect
 import itertools
 import pkgutil
 import re
@@ -69,6 +70,8 @@ class Exercise(Check):
     """Takes a result and the arguments; its values are compared in the place of the results. Its errors are told."""
     parts: tuple = ()
     """The names of several results, as the card has them."""
+    no_loop: bool = False
+    """Whether the card asks for no loop: a right solution with one is right, and told so."""
     word: str = "values"
     """What the results are: "values" or "positions"."""
     explain: Callable | None = None
@@ -101,12 +104,11 @@ class Exercise(Check):
         """Implementations with two of the mistakes, where both are changes of the reference."""
         twists = [(m, w) for m, ways in self.mistakes.items() for w in (ways if isinstance(ways, tuple) else (ways,))]
         pairs = itertools.combinations([(m, w) for m, w in twists if isinstance(w, Twist)], 2)
-        both = (
-            (one, other, way.make(first.make(self.reference)))
-            for (one, first), (other, way) in pairs
-            if not first.changes & way.changes
-        )
-        return [(one, other, self._seen(way)) for one, other, way in both if one != other]
+        return [
+            (message, other, self._seen(way.make(first.make(self.reference))))
+            for (message, first), (other, way) in pairs
+            if message != other and not first.changes & way.changes
+        ]
 
     def verdict(self, function) -> Verdict:
         if self.before:
@@ -124,6 +126,8 @@ class Exercise(Check):
         if self.also and verdict.status == "right":
             self.also(function)
         added = [hint for part, hint in self.hints.items() if part in verdict.message]
+        if self.no_loop and verdict.status == "right" and inspect.unwrap(function).loops:
+            added.append("But the card asks for no loop, and yours has one: can you do without?")
         return replace(verdict, message=" ".join([verdict.message, *added]))
 
     def _seen(self, function):
@@ -184,9 +188,10 @@ def judge(verdict_of, *arguments, **keywords) -> Verdict:
             verdict = end.verdict
         except Exception as error:
             message = (
-                f"The check cannot judge what your function returned ({type(error).__name__}: {first_line(error)}); "
+                f"The check cannot judge what your function returned, and it may be the check's own mistake "
+                f"({type(error).__name__}: {first_line(error)}). "
             )
-            verdict = wrong(f"{message}compare its form with the card: type, shape, order.")
+            verdict = wrong(f"{message}Compare its form with the card: type, shape, order.")
         if arguments and isinstance(arguments[0], StandIn):
             verdict = replace(verdict, printed=str(arguments[0].line.printed))
     # halves of characters, which no notebook can show

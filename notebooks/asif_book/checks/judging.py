@@ -1,9 +1,11 @@
 """Run a student's function beside a reference, and say in words where the two differ."""
 
+import contextlib
 import copy
 import html
 import inspect
 import itertools
+import warnings
 import weakref
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -17,7 +19,7 @@ from asif_book.plain import Other, TooLargeError
 from asif_book.progress import RESULT, SOLVED
 from asif_book.student import Raised, StandIn, told
 
-from .relations import changed_steps, fact, is_plain, other_arguments, relation
+from .relations import changed_steps, fact, hint, is_plain, other_arguments, relation
 from .sandbox import TIME_LIMIT, Lost, OutOfTime
 
 STYLES = {"right": (SKY, "✔"), RESULT: (BAR, "≈"), "wrong": (ORANGE, "✘"), "not attempted": (PURPLE, "○")}
@@ -145,7 +147,7 @@ class Place:
         return f"On input {self.at + 1}" + (f" ({note})" if note else "")
 
 
-def names_of(function, reference, case) -> list:
+def argument_names(function, reference, case) -> list:
     """Return the names of the arguments, as the student's function has them."""
     own = list(getattr(getattr(inspect.unwrap(function), "__code__", None), "co_varnames", ()))
     return own if len(own) == len(case) else list(inspect.signature(reference).parameters)[: len(case)]
@@ -257,15 +259,17 @@ def compare(
         Messages of two mistakes, and an implementation with both.
     """
     try:
-        names = names_of(function, reference, cases[0])
+        names = argument_names(function, reference, cases[0])
         places = [Place(names, cases, at, (notes or {}).get(at + 1, "")) for at in range(len(cases))]
         for where, case in zip(places, cases, strict=True):
             expected = reference(*copies(case))
             result = ask(function, case, where, form=lambda result: form_problem(result, expected))  # noqa: B023
             if not same(_as_row(result, expected), expected, atol):
-                tried = Tried(function, reference, names, cases, places, mistakes, atol, related, parts, twists)
-                named = tried.explanation()
-                only = "" if len(tried.differ) > 1 or len(cases) < 2 else " On all other inputs it is right."
+                attempt = Attempt(function, reference, names, cases, places, mistakes, atol, related, parts, twists)
+                named = ""
+                with warnings.catch_warnings(action="ignore"), contextlib.suppress(Exception):  # a hint is no duty
+                    named = attempt.explanation()
+                only = "" if len(attempt.differ) > 1 or len(cases) < 2 else " On all other inputs it is right."
                 found = _difference(_as_row(result, expected), expected, atol, word, parts)
                 refuse(named or f"{where}: {found}{only}")
             if problem := dtype_problem(result, expected, str(inspect.unwrap(function).__doc__)):
@@ -275,7 +279,7 @@ def compare(
     return right(AGREES.format(len(cases)))
 
 
-class Tried:
+class Attempt:
     """The results of a wrong function on all cases, beside those of the reference; see `compare`."""
 
     def __init__(self, function, reference, names, cases, places, mistakes, atol, related, parts, twists, part=None):
@@ -320,10 +324,11 @@ class Tried:
         reasons = [part.named() or part.generic() for part in wrong_parts]
         if not any(reasons):
             return ""
-        return " ".join(
-            f"Of your {count} results, {part_name(self.parts, part.part)}: {reason or 'the values are not those wanted.'}"
-            for part, reason in zip(wrong_parts, reasons, strict=True)
+        told = (
+            f"{part_name(self.parts, p.part)}: {why or 'not right.'}"
+            for p, why in zip(wrong_parts, reasons, strict=True)
         )
+        return f"Of your {count} results, {' And '.join(told)}"
 
     def named(self):
         """The first mistake that has all results; then what they plainly are; then one that has most of them."""
@@ -357,13 +362,26 @@ class Tried:
         if any(found is None for found in self.found):
             return ""
         arguments = [dict(zip(self.names, case, strict=False)) for case in self.cases]
-        if any(np.shape(f) != np.shape(w) for f, w in zip(self.found, self.wanted, strict=True)):
-            shapes = relation(self.found, self.wanted, arguments, self.atol)
-            return shapes and f"On every input: {shapes}"
-        if name := self.unused():
+        shaped = all(np.shape(f) == np.shape(w) for f, w in zip(self.found, self.wanted, strict=True))
+        if shaped and (name := self.unused()):
             return f"Your results stay the same with another `{name}`: you do not use it, or its effect is lost."
-        if self.related and (found := relation(self.found, self.wanted, arguments, self.atol)):
+        if (self.related or not shaped) and (found := relation(self.found, self.wanted, arguments, self.atol)):
             return f"On every input: {found}"
+        if shaped and all(
+            same(_sorted(f), _sorted(w), self.atol) for f, w in zip(self.found, self.wanted, strict=True)
+        ):
+            return "Your result has the right entries in another order."
+        for name in self.names if self.related else ():
+            base = [case[name] for case in arguments]
+            if all(
+                isinstance(b, torch.Tensor) and b.shape == np.shape(f) for b, f in zip(base, self.found, strict=True)
+            ):
+                found = relation(self.found, base, arguments, self.atol)
+                if found:
+                    return f"On every input: {found.replace('the right ones', f'those of `{name}`')}"
+        numbers = sum(a.numel() for a in self.cases[0] if isinstance(a, torch.Tensor))
+        if numbers > 4_000 or self.atol > 1e-2:  # where the reference takes its time
+            return ""
         for words, others in other_arguments(self.names, self.cases):
             if self.is_like(self.reference, others):
                 return f"Your results are those for {words}: is that what the card asks for?"
@@ -373,14 +391,15 @@ class Tried:
         for words, way in changed_steps(self.reference, copies(self.cases[0])):
             if self.is_like(way):
                 return f"Your results are those with {words}: is that what the card asks for?"
-        if sum(torch.as_tensor(wanted).numel() for wanted in self.wanted) < 20:
-            return ""
-        for message, mistake in self.mistakes if self.related else ():
+        many = sum(torch.as_tensor(wanted).numel() for wanted in self.wanted) > 20
+        for message, mistake in self.mistakes if self.related and many else ():
             results = self._parts_of(_answers(mistake, self.cases))
             if any(r is None for r in results) or all(map(is_plain, results)):
                 continue
             if found := relation(self.found, results, (), self.atol):
                 return f"Two things at once. {message} And of what comes out then, {found}"
+        if self.related and (found := hint(self.found, self.wanted, self.atol)):
+            return f"On every input: {found}"
         return ""
 
     def is_like(self, way, cases=None):
@@ -406,6 +425,10 @@ class Tried:
         return None
 
 
+def _sorted(values):
+    return values.flatten().sort().values if isinstance(values, torch.Tensor) else values
+
+
 def another(argument):
     """Make an argument of the same kind that asks for something else; None where that is not known."""
     if isinstance(argument, bool) or not isinstance(argument, int | float | torch.Tensor):
@@ -418,9 +441,7 @@ def another(argument):
         return None
     if argument.is_floating_point():
         return argument.roll(1, 0) * 1.5 + 0.1
-    return (
-        argument.logical_not() if argument.dtype == torch.bool else argument.max() + argument.min() - argument
-    ).roll(1, 0)
+    return (~argument if argument.dtype == torch.bool else argument.max() + argument.min() - argument).roll(1, 0)
 
 
 def part_name(parts, place):
@@ -453,15 +474,27 @@ def compare_together(function, reference, cases, mistakes, explain, form) -> Ver
     for message, mistake in mistakes:
         if answers == _answers(mistake, cases):
             refuse(message)
+    if len(set(answers)) == 1:
+        refuse(f"Your function says {answers[0]!r} on every input; compute it from the arguments.")
     number = next(i for i in range(len(cases)) if answers[i] != wanted[i])
     refuse(f"On input {number + 1} {explain(answers[number], *cases[number])}")
+
+
+ERRORS = {
+    "must match the size of tensor": "Shapes line up from the right: does a sum, mean or norm need keepdim=True?",
+    "cannot be multiplied": "In a matrix product the inner sizes must agree: is a .T missing?",
+    "is ambiguous": "A comparison of tensors has many answers: use a mask, .all() or .any().",
+    "same dtype": "Numbers of two kinds meet: .float() makes float32 of integers and of True and False.",
+}
+"""What to look at, by a part of an error's message."""
 
 
 def _raised(error, where):
     message = f"{where} your function raised {error.name}: {error.message}"
     if error.line:
         message += f" (in the line `{error.line}`)"
-    return message + ("" if message.endswith((".", "!", "?")) else ".")
+    advice = next((f" {advice}" for part, advice in ERRORS.items() if part in error.message), "")
+    return message + ("" if message.endswith((".", "!", "?")) else ".") + advice
 
 
 def copies(case) -> list:

@@ -92,14 +92,17 @@ PLACES = {
 """Where a result may be wrong while all other values are right."""
 
 
+NOT_FINITE = {
+    "NaN: what do you divide by, or take the root or logarithm of?": torch.isnan,
+    "infinite: do you divide by 0, or is a −inf left over?": torch.isinf,
+}
+
+
 def fact(found, wanted) -> tuple[int, str]:
     """Say what a result is that is NaN, infinite, zero or the same everywhere, and on which input (from 0, or -1)."""
     pairs = [_doubles(*pair) for pair in zip(found, wanted, strict=True)]
     for at, (f, w) in enumerate(pairs):
-        for words, is_so in (
-            (NAN, torch.isnan),
-            ("infinite: do you divide by 0, or is a −inf left over?", torch.isinf),
-        ):
+        for words, is_so in NOT_FINITE.items():
             if f is not None and (bad := is_so(f)).any() and f.shape == w.shape and not is_so(w).any():
                 return at, f"the shape is right, but {int(bad.sum())} of {bad.numel()} values are {words}"
     if any(f is None or f.shape != w.shape or not f.numel() for f, w in pairs):
@@ -110,16 +113,17 @@ def fact(found, wanted) -> tuple[int, str]:
     if any(right) and all(f.unique().numel() == 1 for f, _ in pairs):
         return -1, f"On every input your values are all the same: on input 1 they are {pairs[0][0].flatten()[0]:.4g}."
     for dim, words in ((0, "rows"), (1, "columns")):
-        if all(f.ndim == 2 for f, _ in pairs) and all((f == f.select(dim, 0).unsqueeze(dim)).all() for f, _ in pairs):
-            if any((w != w.select(dim, 0).unsqueeze(dim)).any() for _, w in pairs):
-                return -1, f"On every input all {words} of your result are the same."
+        repeats = [f.ndim == 2 and _repeats(f, dim) > _repeats(w, dim) for f, w in pairs]
+        if any(repeats) and all(f.ndim == 2 and _repeats(f, dim) for f, _ in pairs):
+            return -1, f"On every input all {words} of your result are the same."
     everything = torch.cat([f.flatten() for f, _ in pairs]).unique()
     if not right and len(pairs) > 2 and len(everything) == 1 and len({w.item() for _, w in pairs}) > 1:
         return -1, f"Your function gives {everything.item():.4g} on every input."
     return -1, ""
 
 
-NAN = "NaN: what do you divide by, or take the root or logarithm of?"
+def _repeats(values, dim):
+    return torch.equal(values, values.narrow(dim, 0, 1).expand_as(values))
 
 
 def is_plain(found) -> bool:
@@ -134,8 +138,7 @@ def is_plain(found) -> bool:
 def relation(found, wanted, arguments, atol) -> str:
     """Say how all results of a function follow from the right ones; an empty string if no relation is known.
 
-    All are lists with an entry for each input; `arguments` are dictionaries by name; without them, weak relations do not
-    count.
+    All are lists with an entry for each input; `arguments` are dictionaries by name.
     """
     pairs = [_doubles(*pair) for pair in zip(found, wanted, strict=True)]
     special = [w is not None and not w.any() and f is not None and torch.equal(f, w) for f, w in pairs]
@@ -156,7 +159,15 @@ def relation(found, wanted, arguments, atol) -> str:
         return "rows and columns are swapped: your result is the transpose of what is wanted."
     if (words := _constant(pairs, atol)) or not arguments:
         return words
-    return _by_argument(pairs, arguments, atol) or _by_row(pairs, atol) or _in_places(pairs, atol)
+    return _by_argument(pairs, arguments, atol) if atol < 1e-2 else ""
+
+
+def hint(found, wanted, atol) -> str:
+    """Say what is known of wrong results where nothing explains them: a factor of each row, or a place."""
+    pairs = [_doubles(*pair) for pair in zip(found, wanted, strict=True)]
+    if any(f is None or f.shape != w.shape or not f.isfinite().all() for f, w in pairs):
+        return ""
+    return _by_row(pairs, atol) or _in_places(pairs, atol)
 
 
 def _of_another_shape(pairs, atol):
@@ -248,7 +259,10 @@ def _quantities(pairs, arguments):
             if all(v.ndim == 2 for v in values):
                 rows, columns = ([statistic(v, dim=dim) for v in values] for dim in (1, 0))
                 whole = f"the {words} of each {{}} of {name}"
-                yield whole.format("row"), [r if w.ndim < 2 else r[:, None] for r, (_, w) in zip(rows, pairs)]
+                yield (
+                    whole.format("row"),
+                    [r if w.ndim < 2 else r[:, None] for r, (_, w) in zip(rows, pairs, strict=True)],
+                )
                 yield whole.format("row"), [r[None] for r in rows]
                 yield whole.format("column"), [c[None] for c in columns]
 
@@ -266,9 +280,10 @@ def _by_argument(pairs, arguments, atol):
                 if all(_close(combine(f, x), w, atol) for (f, w), x in zip(pairs, numbers, strict=True)):
                     return f"your values would be right, {how.format(words)}: a step is missing."
     for (one, ups), (other, downs) in itertools.permutations(_sizes(quantities).items(), 2):
-        if len(set(ups)) > 1 and len(set(downs)) > 1 and len(pairs) > 2:
-            if all(_close(f * y, w * x, atol) and x and y for (f, w), x, y in zip(pairs, ups, downs, strict=True)):
-                return f"your values are the right ones, times {one} and divided by {other}."
+        if len(set(ups)) < 2 or len(set(downs)) < 2 or len(pairs) < 3:
+            continue
+        if all(_close(f * y, w * x, atol) and x and y for (f, w), x, y in zip(pairs, ups, downs, strict=True)):
+            return f"your values are the right ones, times {one} and divided by {other}."
     return ""
 
 
@@ -286,9 +301,9 @@ def _by_row(pairs, atol):
             return f"your values are the right ones plus a number that changes {where}: look at what you subtract."
     found, wanted = (torch.cat([pair[side].flatten() for pair in pairs]) for side in (0, 1))
     ratio = (found / wanted)[wanted.abs() > 10 * atol]
-    if len(ratio) > 3 and not found[wanted == 0].any() and (ratio < 1 + 1e-6).all() and (ratio > 0).all():
-        if ratio.median() > 0.9 and (ratio < 1 - 1e-6).double().mean() > 0.8 and len(ratio.unique()) > 3:
-            return "all your values are a little too near to 0: do you add a number to what you divide by?"
+    below = len(ratio) > 3 and not found[wanted == 0].any() and (ratio < 1 + 1e-6).all() and (ratio > 0).all()
+    if below and ratio.median() > 0.9 and (ratio < 1 - 1e-6).double().mean() > 0.8 and len(ratio.unique()) > 3:
+        return "all your values are a little too near to 0: do you add a number to what you divide by?"
     if all((f.ndim == 2 and min(f.shape) > 2) or _close(f, w, atol) or min(f.shape, default=0) == 1 for f, w in pairs):
         square = [(f, w) for f, w in pairs if f.ndim == 2 and min(f.shape) > 2 and w.all()]
         if square and all(_close(f, w * _outer(f / w), atol) for f, w in square):
@@ -317,7 +332,11 @@ def _in_places(pairs, atol):
         with contextlib.suppress(Exception):  # of a place that these shapes do not have
             places = [place(w) for x, (_, w) in zip(wrong, pairs, strict=True)]
             apart = all(not (x & ~p).any() for x, p in zip(wrong, places, strict=True) if x.any())
-            if apart and torch.cat([p.flatten() for x, p in zip(wrong, places) if x.any()]).double().mean() < 0.7:
+            if (
+                apart
+                and torch.cat([p.flatten() for x, p in zip(wrong, places, strict=True) if x.any()]).double().mean()
+                < 0.7
+            ):
                 return f"your values are wrong only {words}."
     return ""
 
@@ -378,7 +397,7 @@ def other_arguments(names, cases):
             for words, change in NUMBERS.items():
                 yield words.format(name), instead(at, change)
     for one, other in itertools.permutations(range(len(names)), 2):
-        if all(type(case[one]) is type(case[other]) for case in cases):
+        if all(_kind(case[one]) == _kind(case[other]) for case in cases):
             order = [other if i == one else one if i == other else i for i in range(len(names))]
             if one < other:
                 yield (
@@ -387,6 +406,10 @@ def other_arguments(names, cases):
                 )
             twice = [other if i == one else i for i in range(len(names))]
             yield f"`{names[other]}` also in the place of `{names[one]}`", [tuple(c[i] for i in twice) for c in cases]
+
+
+def _kind(x):
+    return type(x), getattr(x, "ndim", 0), getattr(x, "dtype", None)
 
 
 NUMBERS = {
@@ -416,6 +439,13 @@ def _reductions(name):
     )
     if words[name] == "largest":
         yield "the largest in size in the place of the largest", lambda x, *a, **o: x.abs().amax(*a, **o)
+    else:
+        yield (
+            f"the first one in the place of the {words[name]}",
+            lambda x, dim=0, keepdim=False: x.narrow(dim, 0, 1) if keepdim else x.select(dim, 0),
+        )
+        yield f"the length in the place of the {words[name]}", torch.linalg.vector_norm
+    if words[name] == "largest":
         yield "the second largest in the place of the largest", lambda x, dim=-1: x.topk(2, dim).values.select(dim, 1)
 
 
@@ -443,13 +473,15 @@ STEP = {
     "__and__": {"“or” in the place of “and”": torch.logical_or},
     "__invert__": {"a mask that is turned round": torch.clone},
     "argmax": {"the smallest in the place of the largest": torch.argmin,
+               "the second largest in the place of the largest": lambda x, dim=-1: x.topk(
+                   min(2, x.shape[dim]), dim).indices.select(dim, -1),
                "the largest in size in the place of the largest": lambda x, **o: x.abs().argmax(**o)},
     "argmin": {"the largest in the place of the smallest": torch.argmax},
     "topk": {"the smallest in the place of the largest": lambda x, k, **o: x.topk(k, **o | {"largest": False}),
              "the largest in size in the place of the largest": lambda x, k, **o: x.abs().topk(k, **o),
              "k + 1 in the place of k": lambda x, k, **o: x.topk(k + 1, **o),
              "k - 1 in the place of k": lambda x, k, **o: x.topk(k - 1, **o)},
-    "argsort": {"the opposite order in a sort": lambda x, **o: x.argsort(**o | {"descending": not o.get("descending")})},
+    "argsort": {"the opposite order in a sort": lambda x, **o: x.argsort(**o | {"descending": "descending" not in o})},
     "norm": {"the sum of the sizes in the place of the length": _options(torch.Tensor.norm, p=1),
              "the largest entry in the place of the length": _options(torch.Tensor.norm, p=float("inf")),
              "the squared length in the place of the length": lambda x, **o: x.norm(**o) ** 2},

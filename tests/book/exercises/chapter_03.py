@@ -159,7 +159,7 @@ WRONG = {
     "03.3": [
         (lambda z, t, za, ta: relative(relative(z, za), relative(t, ta)).argmax(1), "common part in"),
         (lambda z, t, za, ta: relative(centred(z, za), centred(t, ta)).max(1), ".values or .indices"),
-        (lambda z, t, za, ta: relative(centred(z, za), centred(t, ta)), "shape"),
+        (lambda z, t, za, ta: relative(centred(z, za), centred(t, ta)), "take the position of the largest value"),
         (lambda z, t, za, ta: best_caption(z, t, anchors.image, anchors.text), "not the `anchors` of the notebook"),
         (lambda z, t, za, ta: RelativeRepresentation().fit(za, ta).similarity(z, t).argmax(1), "library's method"),
     ],

@@ -98,7 +98,6 @@ def judged(rows) -> pd.DataFrame:
 def tidy_table(rows, methods, family="column") -> pd.DataFrame:
     """Compare the rows of a benchmark: one for each bank, encoders, task, measure, size and method.
 
-
     The columns are those of `COLUMNS`, ``n`` items, ``seeds``, ``transductive``, ``needs_labels``, ``chance``,
     ``settings`` as JSON (of a linear probe: C and the number of ``pictures`` that it learned from), ``left_out`` (pairs
     of the bank that show a picture that is asked), those of `compare_paired`, and ``is_winner`` (`name_winner`).

@@ -70,6 +70,67 @@ def _classify(
     return rows, [line for row in rows for line in _verdict(row)]
 
 
+@command(app, "explain", 'asif explain kangaroo.png --labels "kangaroo,dog,deer" --template "a photo of a {}."')
+def _explain(
+    picture: Annotated[str, Argument(metavar="PICTURE")],
+    labels: Annotated[str, Option(metavar="A,B,…", help="two or more, separated by commas")],
+    asked: ModelOptions,
+    templates: Templates = (BARE_TEMPLATE,),
+    reduce: Reduce = "mean",
+    top: Annotated[int, Option(metavar="N", help="anchors to show for each label")] = 5,
+):
+    """Say which anchors decided for a label and not for the next one, and which few could turn the answer."""
+    if top < 1:
+        raise ParameterError(f"--top {top}: show at least one anchor")
+    if not Path(picture).exists():
+        raise PictureError(f"{picture}: there is no such file")
+    _check_model(asked)
+    from asif_lib.explain.contribution import contrast
+    from asif_lib.explain.counterfactual import smallest_removal
+    from asif_lib.zeroshot import make_prompts
+
+    labels = [label.strip() for label in labels.split(",")]
+    prompts = make_prompts(labels, templates)
+    if len(labels) < 2:
+        raise ParameterError("one label has no rival; name two or more, with commas between")
+    model = _model(asked)
+    z, _ = _embed(model, [picture], skip_broken=False)
+    vector, texts = model.images(z), model.texts(prompts)
+    (scores,) = model.classify(vector, labels, templates=templates, reduce=reduce).scores.tolist()
+    order = sorted(range(len(labels)), key=lambda i: -scores[i])
+    row = {"picture": picture, "scores": {labels[i]: scores[i] for i in order}, "against": labels[order[1]]}
+    row["best"] = labels[order[0]] if scores[order[0]] > 0 else None
+    if row["best"] is None:
+        return row, _verdict({**row, "anchors": []})
+    first, second = (texts[slice(i * len(templates), (i + 1) * len(templates))] for i in order[:2])
+    sides = contrast(vector, first, second, reduce=reduce)
+    ends = {"for": sides[sides.difference > 0].head(top), "other": sides[sides.difference < 0].tail(top)[::-1]}
+    for name, side in ends.items():
+        pairs = model.bank.pairs_at(side.anchor)[["id", "caption"]]
+        row[name] = pairs.assign(**side[["difference", "text", "other"]].to_dict("list")).to_dict("records")
+    try:
+        found = smallest_removal(model, z, labels, templates=templates, reduce=reduce)
+        removed = model.bank.pairs_at(list(found.anchors))[["id", "caption"]].to_dict("records")
+        row["removal"] = {"anchors": removed, "at_least": found.at_least, "after": found.after}
+    except ParameterError as error:
+        row["removal"] = {"anchors": [], "why_not": str(error)}
+    return row, _reasons(row)
+
+
+def _reasons(row):
+    """Write an explanation as lines: scores, both sides of the contrast, and the smallest removal."""
+    best, against, removal = row["best"], row["against"], row["removal"]
+    lines = _verdict({**row, "anchors": []})
+    for side, label, other in (("for", best, against), ("other", against, best)):
+        lines.append(f"  for {label} and against {other}:" if row[side] else f"  no anchor speaks more for {label}")
+        lines += [f"    {abs(a['difference']):.3f}  {a['caption']}" for a in row[side]]
+    if "why_not" in removal or not removal["anchors"]:
+        return [*lines, f"  no removal that turns the answer: {removal.get('why_not', 'none was found')}"]
+    taken, size = "; ".join(a["caption"] for a in removal["anchors"]), len(removal["anchors"])
+    fewest = "" if removal["at_least"] == size else f" (no {removal['at_least'] - 1} of them can)"
+    return [*lines, f"  without {size} of the anchors the answer is {removal['after'] or 'undecided'}{fewest}: {taken}"]
+
+
 def _deciding_anchors(model, vector, prompts, reduce):
     """The anchors with the largest shares of the score of a label, `prompts` being the vectors of its prompts."""
     from asif_lib.explain.contribution import contributions

@@ -20,7 +20,7 @@ from conftest import card_folder
 from forks import run_forked
 from PIL import Image, ImageOps
 
-from asif_lib import AnchorBank
+from asif_lib import ASIF, AnchorBank
 from asif_lib.bank.record import bank_dir
 from asif_lib.cli import main
 from asif_lib.cli.machine_check import check_machine
@@ -321,6 +321,40 @@ def test_classify_names_label_and_deciding_anchors(stamps_bank_saved, stamps):
     assert list(row["scores"]) == ["a hen", "a ship"]
     assert len(row["anchors"]) == 3
     assert 0 < sum(anchor["share"] for anchor in row["anchors"]) <= 1
+
+
+def test_explain_names_both_sides_and_the_anchors_that_turn_the_answer(stamps_bank_saved, stamps, run, capsys):
+    kangaroo = stamps.pictures[stamps.ids.index("animals/marsupials/kangaroo.png")]
+    labels = ["--labels", "kangaroo,deer", "--template", "a photo of a {}."]
+    status, row, _ = run("explain", kangaroo, *labels, "--top", 3)
+    assert (status, row["best"], row["against"]) == (0, "kangaroo", "deer") and len(row["for"]) == len(
+        row["other"]
+    ) == 3
+    assert row["for"][0]["caption"] == "A red kangaroo." and row["other"][0]["difference"] < 0
+    removed = [anchor["id"] for anchor in row["removal"]["anchors"]]
+    bank = AnchorBank.load("stamps")
+    rest = ASIF(bank.subset([i for i, id in enumerate(bank.pairs.id) if id not in removed]), device="cpu")
+    assert rest.classify([kangaroo], ["kangaroo", "deer"], templates=["a photo of a {}."]).best == [
+        row["removal"]["after"]
+    ]
+    assert main(["explain", str(kangaroo), *labels]) == 0
+    text = capsys.readouterr().out
+    assert (
+        "for kangaroo and against deer:" in text and f"without {len(removed)} of the anchors the answer is deer" in text
+    )
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["nowhere.png", "--labels", "a,b"], "nowhere.png: there is no such file"),
+        ([__file__, "--labels", "a,b", "--top", "0"], "--top 0: show at least one anchor"),
+        ([__file__, "--labels", "a"], "one label has no rival"),
+    ],
+)
+def test_what_cannot_be_explained_is_one_sentence(stamps_bank_saved, run, arguments, words):
+    status, _, error = run("explain", *arguments)
+    assert status == 1 and words in error and error.count("\n") == 1
 
 
 def test_search_finds_pictures_in_a_folder(stamps_bank_saved, stamps, tmp_path, run):

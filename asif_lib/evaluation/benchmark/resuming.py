@@ -28,7 +28,7 @@ from ..methods import choose
 from .comparing import COLUMNS, tidy_table
 from .configuration import check_configuration, method_of
 from .control_encoders import identical, load_any_encoder, showing
-from .tasks import digest_of, redrawn_pairs, embedded_pairs, prepare_task
+from .tasks import digest_of, embedded_pairs, prepare_task, redrawn_pairs
 
 
 class Outcome(NamedTuple):

@@ -14,12 +14,11 @@ from asif_lib.bank.record import bank_dir, stored_count
 from asif_lib.datasets.folders import picture_files
 from asif_lib.datasets.providers import names_of
 from asif_lib.defaults import BARE_TEMPLATE, DEFAULT_TEMPLATE
-from asif_lib.errors import BrokenPicturesError, DataError, ParameterError, PictureError
+from asif_lib.errors import BrokenPicturesError, DataError, ParameterError, PictureError, first_line
 from asif_lib.settings import Settings
 
-from .banks import _build
+from .banks import _build, _matrix
 from .command import (
-    Folder,
     ModelOptions,
     Reduce,
     SkipBroken,
@@ -182,10 +181,14 @@ def _search(
     app, "evaluate",
     "asif evaluate FOLDER", "asif evaluate FOLDER --json --k 50 --p 4",
     "asif evaluate FOLDER --predictions each.csv --csv classes.csv",
+    "asif evaluate --image-embeddings a.npy --prompt-embeddings p.npz --labels l.csv --bank mine",
 )  # fmt: skip
 def _evaluate(
-    folder: Folder,
     asked: ModelOptions,
+    folder: Annotated[str | None, Argument(metavar="FOLDER")] = None,
+    image_embeddings: Annotated[str | None, Option(metavar="FILE", help="(q, d), .npy, in place of a folder")] = None,
+    prompt_embeddings: Annotated[str | None, Option(metavar="FILE", help="labels and embeddings, .npz")] = None,
+    labels: Annotated[str | None, Option(metavar="FILE", help="a CSV with a column label, a row a picture")] = None,
     transductive: Annotated[
         StrEnum("Transductive", "sinkhorn z") | None,
         Option(help="correct the scores by a look at all pictures together"),
@@ -196,21 +199,33 @@ def _evaluate(
     predictions: Annotated[str | None, Option(metavar="FILE", help="a CSV with one row a picture")] = None,
     csv: Annotated[str | None, Option(metavar="FILE", help="a CSV with one row a class")] = None,
 ):
-    """Measure zero-shot accuracy on a folder of class folders, whose names are the labels."""
-    start, path = time.perf_counter(), existing_folder(folder)
+    """Measure zero-shot accuracy on a folder of class folders, whose names are the labels; or on embeddings.
+
+    numpy.savez(FILE, labels=…, embeddings=…) writes the file of --prompt-embeddings: c names, and an array (c, d), or
+    (c, t, d) for t prompts of each.
+    """
+    start, own = time.perf_counter(), (image_embeddings, prompt_embeddings, labels)
+    if bool(folder) == any(own) or (any(own) and not all(own)):
+        raise ParameterError("give a folder, or --image-embeddings, --prompt-embeddings and --labels together")
+    path = existing_folder(folder) if folder else None
     check_targets(predictions=predictions, csv=csv)
     _check_model(asked)
-    from asif_lib.datasets.labelled import load_labelled
     from asif_lib.evaluation.measures import accuracy, per_class, summarise_zero_shot
     from asif_lib.zeroshot import make_prompts
 
-    data = load_labelled(path)
-    data.check_classes()
-    make_prompts(data.classes, templates)  # refuses bad templates before any slow work
-    model = _model(asked)
-    z, kept = _embed(model, data.pictures, skip_broken)
-    data.subset(kept).check_classes()
-    answer = model.classify(z, data.classes, templates=templates, reduce=reduce)
+    if path:
+        from asif_lib.datasets.labelled import load_labelled
+
+        data, prompts = load_labelled(path), None
+        data.check_classes()
+        make_prompts(data.classes, templates)  # refuses bad templates before any slow work
+        model = _model(asked)
+        z, kept = _embed(model, data.pictures, skip_broken)
+        data.subset(kept).check_classes()
+    else:
+        (z, prompts, data), model, templates = _of_embeddings(*own), _model(asked), ()
+        kept = range(len(z))
+    answer = model.classify(z, data.classes, templates=templates or ("{}",), prompts=prompts, reduce=reduce)
     note, of_each = "", {}
     if transductive:
         from asif_lib.evaluation.corrections import correct_batch  # which imports scikit-learn
@@ -235,6 +250,36 @@ def _evaluate(
         f"{model}, {result['image_encoder']} × {result['text_encoder']}, {seconds} s"
     )
     return result, text
+
+
+def _of_embeddings(image_embeddings, prompt_embeddings, labels):
+    """Read the embeddings of pictures and prompts, and the labels: (q, d), (c, d) or (c, t, d), and `Labelled`."""
+    import numpy as np
+    import pandas as pd
+
+    from asif_lib.datasets.labelled import Labelled
+    from asif_lib.encoders.known import read_labels
+
+    z, (classes, prompts) = _matrix(image_embeddings), read_labels(prompt_embeddings)
+    try:
+        table = pd.read_csv(labels, dtype=str, keep_default_na=False)
+    except (ValueError, OSError) as error:
+        raise DataError(f"{labels}: is not a readable CSV ({first_line(error)})") from None
+    if "label" not in table:
+        raise DataError(f"{labels}: has no column label, but {', '.join(map(str, table)) or 'nothing'}")
+    if len(table) != len(z):
+        raise DataError(
+            f"{labels}: holds {len(table)} labels, and {image_embeddings} {len(z)} embeddings; give one each"
+        )
+    if len(unknown := np.flatnonzero(~table.label.isin(classes))):
+        fault = f"row {unknown[0] + 1}: the label {table.label[unknown[0]]!r} is not in {prompt_embeddings}"
+        raise DataError(f"{labels}, {fault}; its labels are {', '.join(classes[:5])} …")
+    pictures = table["picture"].tolist() if "picture" in table else [str(i) for i in range(len(z))]
+    return (
+        z,
+        prompts,
+        Labelled(labels, pictures, np.array([classes.index(label) for label in table.label]), classes, {}),
+    )
 
 
 def _must_be_built(bank):

@@ -14,6 +14,7 @@ import warnings
 from dataclasses import replace
 from email.message import Message
 
+import numpy as np
 import pandas as pd
 import pytest
 from conftest import card_folder
@@ -321,6 +322,49 @@ def test_classify_names_label_and_deciding_anchors(stamps_bank_saved, stamps):
     assert list(row["scores"]) == ["a hen", "a ship"]
     assert len(row["anchors"]) == 3
     assert 0 < sum(anchor["share"] for anchor in row["anchors"]) <= 1
+
+
+@pytest.fixture
+def own_embeddings(tmp_path, tmp_cache):
+    """A bank `mine` of three groups; files with nine pictures, two prompts for each group, and labels."""
+    rng = np.random.default_rng(0)
+    centres, texts = rng.standard_normal((3, 8)), rng.standard_normal((3, 5))
+    groups = np.repeat(range(3), 4)
+    image, text = (c[groups] + 0.05 * rng.standard_normal((12, c.shape[1])) for c in (centres, texts))
+    AnchorBank.from_embeddings(image, text, [f"caption {i}" for i in range(12)], name="mine").save(bank_dir("mine"))
+    np.save(tmp_path / "a.npy", centres[np.repeat(range(3), 3)] + 0.05 * rng.standard_normal((9, 8)))
+    prompts = texts[:, None] + 0.05 * rng.standard_normal((3, 2, 5))
+    np.savez(tmp_path / "p.npz", labels=["cat", "dog", "hen"], embeddings=prompts)
+    (tmp_path / "l.csv").write_text("\n".join(["label", *["cat"] * 3, *["dog"] * 3, *["hen"] * 2, "dog"]))
+    names = {"--image-embeddings": "a.npy", "--prompt-embeddings": "p.npz", "--labels": "l.csv"}
+    return ["--bank", "mine", *(part for option, file in names.items() for part in (option, tmp_path / file))]
+
+
+def test_evaluate_takes_embeddings_of_your_own(own_embeddings, run_command, tmp_path):
+    status, result, _ = run_command("evaluate", *own_embeddings, "--k", 4, "--predictions", tmp_path / "each.csv")
+    assert (status, result["accuracy"], result["n"]) == (0, 8 / 9, 9)  # the last picture is a hen, and called a dog
+    assert pd.read_csv(tmp_path / "each.csv").predicted.tolist() == ["cat"] * 3 + ["dog"] * 3 + ["hen"] * 3
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("label\ncat\n", "holds 1 labels, and .*a.npy 9 embeddings; give one each"),
+        ("label\n" + "cat\n" * 8 + "cow\n", "row 9: the label 'cow' is not in .*p.npz; its labels are cat, dog, hen"),
+        ("name\ncat\n", "has no column label, but name"),
+        ("", "is not a readable CSV"),
+    ],
+)
+def test_labels_that_do_not_fit_the_embeddings_are_one_sentence(own_embeddings, run_command, tmp_path, text, words):
+    (tmp_path / "l.csv").write_text(text)
+    status, _, error = run_command("evaluate", *own_embeddings)
+    assert status == 1 and re.search(words, error) and error.count("\n") == 1
+
+
+def test_a_folder_or_all_three_files_are_evaluated(own_embeddings, run_command, tmp_path):
+    for arguments in ([tmp_path, *own_embeddings], own_embeddings[:-2], []):
+        status, _, error = run_command("evaluate", *arguments)
+        assert status == 1 and "give a folder, or --image-embeddings" in error
 
 
 def test_explain_names_both_sides_and_the_anchors_that_turn_the_answer(stamps_bank_saved, stamps, run, capsys):

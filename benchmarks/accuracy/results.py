@@ -25,11 +25,11 @@ after Holm's correction within the column, and ▼ where it is worse. A winner i
 Holm's correction over these comparisons. Where the two largest numbers are too close, nothing wins. The command of a
 section measures it again.
 
-**How to read the marks.** Within one column, a mark is wrong with a probability of at most 5 %, whatever the number of
-rows. The correction does not go over columns: of {columns} columns, about one in twenty may hold a mark by luck. Here
-{marks} of {comparisons} comparisons have a mark. A missing mark does not say that two methods are equal: the interval
-says how far apart they may be. All splits but those of *Repeated splits* are one draw: other held-out pairs would move
-all numbers of a table together.
+**How to read the marks.** A column holds a wrong mark with a probability of at most 5 %, whatever the number of rows.
+The correction does not go over columns, so about one column in twenty may hold a mark by luck; columns here: {columns}.
+Of {comparisons} comparisons, {marks} have a mark. A missing mark does not say that two methods are equal: the interval
+says how far apart they may be. Where a table counts draws of splits, other held-out pairs were drawn so often; in the
+others one draw of the splits carries all numbers of a table.
 """
 
 

@@ -181,6 +181,7 @@ def _search(
     app, "evaluate",
     "asif evaluate FOLDER", "asif evaluate FOLDER --json --k 50 --p 4",
     "asif evaluate FOLDER --predictions each.csv --csv classes.csv",
+    "asif evaluate FOLDER --corrupt jpeg:50,blur:2,resize:32",
     "asif evaluate --image-embeddings a.npy --prompt-embeddings p.npz --labels l.csv --bank mine",
 )  # fmt: skip
 def _evaluate(
@@ -192,6 +193,9 @@ def _evaluate(
     transductive: Annotated[
         StrEnum("Transductive", "sinkhorn z") | None,
         Option(help="correct the scores by a look at all pictures together"),
+    ] = None,
+    corrupt: Annotated[
+        str | None, Option(metavar="KIND:N,…", help="ask damaged copies too: jpeg:50, blur:2, resize:32")
     ] = None,
     templates: Templates = (DEFAULT_TEMPLATE,),
     reduce: Reduce = "mean",
@@ -207,12 +211,16 @@ def _evaluate(
     start, own = time.perf_counter(), (image_embeddings, prompt_embeddings, labels)
     if bool(folder) == any(own) or (any(own) and not all(own)):
         raise ParameterError("give a folder, or --image-embeddings, --prompt-embeddings and --labels together")
+    if corrupt and not folder:
+        raise ParameterError("--corrupt damages pictures; give their folder, not embeddings")
     path = existing_folder(folder) if folder else None
     check_targets(predictions=predictions, csv=csv)
     _check_model(asked)
     from asif_lib.evaluation.measures import accuracy, per_class, summarise_zero_shot
+    from asif_lib.evaluation.robustness import read_damages
     from asif_lib.zeroshot import make_prompts
 
+    damages = read_damages(corrupt) if corrupt else []  # refuses bad ones before any slow work
     if path:
         from asif_lib.datasets.labelled import load_labelled
 
@@ -227,12 +235,19 @@ def _evaluate(
         kept = range(len(z))
     answer = model.classify(z, data.classes, templates=templates or ("{}",), prompts=prompts, reduce=reduce)
     note, of_each = "", {}
+    for kind, amount in damages:
+        about = {"templates": templates, "reduce": reduce}
+        found, line = _asked_damaged(
+            model, [data.pictures[i] for i in kept], (kind, amount), data.labels[kept], answer, about
+        )
+        of_each.setdefault("corrupted", {})[f"{kind}:{amount:g}"] = found
+        note += line
     if transductive:
         from asif_lib.evaluation.corrections import correct_batch  # which imports scikit-learn
 
         alone = accuracy(answer.predicted, data.labels[kept])
-        answer, of_each = correct_batch(answer, transductive.value), {"each_alone": alone.value}
-        note = (
+        answer, of_each["each_alone"] = correct_batch(answer, transductive.value), alone.value
+        note += (
             f"transductive ({transductive.value}, with its default settings): all {len(kept)} pictures were looked at "
             f"together, on the assumption that they spread evenly over the classes; each alone: {alone}\n"
         )
@@ -250,6 +265,25 @@ def _evaluate(
         f"{model}, {result['image_encoder']} × {result['text_encoder']}, {seconds} s"
     )
     return result, text
+
+
+def _asked_damaged(model, pictures, damage, labels, answer, about):
+    """Ask damaged copies of the pictures: accuracy and its paired difference, for JSON, and a line of text."""
+    from asif_lib.evaluation.measures import accuracy, in_points, paired_difference
+    from asif_lib.evaluation.robustness import embed_damaged
+
+    z = embed_damaged(model.encoder("image"), pictures, *damage)
+    predicted, whole = model.classify(z, answer.labels, **about).predicted.numpy(), answer.predicted.numpy()
+    measure, gap = accuracy(predicted, labels), paired_difference(predicted == labels, whole == labels)
+    change = float((predicted != whole).mean())
+    found = {
+        "accuracy": measure.value,
+        "ci95": list(measure.ci),
+        "difference": gap.value,
+        "difference_ci95": list(gap.ci),
+    }
+    compared = f"{in_points(gap)} against the pictures as they are; {change:.0%} of the answers change"
+    return {**found, "changed": change}, f"{damage[0]}:{damage[1]:g}: accuracy {measure}, {compared}\n"
 
 
 def _of_embeddings(image_embeddings, prompt_embeddings, labels):

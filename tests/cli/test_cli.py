@@ -324,6 +324,31 @@ def test_classify_names_label_and_deciding_anchors(stamps_bank_saved, stamps):
     assert 0 < sum(anchor["share"] for anchor in row["anchors"]) <= 1
 
 
+def test_evaluate_asks_damaged_copies_too(class_folders, run, capsys):
+    status, result, _ = run("evaluate", class_folders, "--corrupt", "jpeg:95,resize:8")
+    little, much = (result["corrupted"][damage] for damage in ("jpeg:95", "resize:8"))
+    assert status == 0 and little["changed"] <= much["changed"] and much["changed"] > 0
+    assert little["accuracy"] == pytest.approx(result["accuracy"] + little["difference"])
+    assert main(["evaluate", str(class_folders), "--corrupt", "blur:3"]) == 0
+    assert re.search(
+        r"^blur:3: accuracy .* points .* against the pictures as they are; \d+% of the", capsys.readouterr().out, re.M
+    )
+
+
+@pytest.mark.parametrize(
+    ("damage", "words"),
+    [
+        ("fog:3", "the damage 'fog' is not known; known: jpeg, blur, resize"),
+        ("jpeg:200", "jpeg:200: jpeg takes a number from 1 to 95"),
+        ("blur", "blur: blur takes a number from 0.1 to 100, as in blur:0.1"),
+        ("resize:few", "resize:few: resize takes a number from 8"),
+    ],
+)
+def test_a_damage_that_is_not_known_is_one_sentence(class_folders, run, damage, words):
+    status, _, error = run("evaluate", class_folders, "--corrupt", damage)
+    assert status == 1 and words in error and error.count("\n") == 1
+
+
 @pytest.fixture
 def own_embeddings(tmp_path, tmp_cache):
     """A bank `mine` of three groups; files with nine pictures, two prompts for each group, and labels."""

@@ -14,12 +14,11 @@ from asif_lib.bank.record import bank_dir, stored_count
 from asif_lib.datasets.folders import picture_files
 from asif_lib.datasets.providers import names_of
 from asif_lib.defaults import BARE_TEMPLATE, DEFAULT_TEMPLATE
-from asif_lib.errors import BrokenPicturesError, DataError, ParameterError, PictureError
+from asif_lib.errors import BrokenPicturesError, DataError, ParameterError, PictureError, first_line
 from asif_lib.settings import Settings
 
-from .banks import _build
+from .banks import _build, _matrix
 from .command import (
-    Folder,
     ModelOptions,
     Reduce,
     SkipBroken,
@@ -68,6 +67,67 @@ def _classify(
         anchors = [] if best is None else _deciding_anchors(model, vectors[[row]], texts_of[best], reduce)
         rows.append({"picture": pictures[position], "best": best, "scores": dict(ranking), "anchors": anchors})
     return rows, [line for row in rows for line in _verdict(row)]
+
+
+@command(app, "explain", 'asif explain kangaroo.png --labels "kangaroo,dog,deer" --template "a photo of a {}."')
+def _explain(
+    picture: Annotated[str, Argument(metavar="PICTURE")],
+    labels: Annotated[str, Option(metavar="A,B,…", help="two or more, separated by commas")],
+    asked: ModelOptions,
+    templates: Templates = (BARE_TEMPLATE,),
+    reduce: Reduce = "mean",
+    top: Annotated[int, Option(metavar="N", help="anchors to show for each label")] = 5,
+):
+    """Say which anchors decided for a label and not for the next one, and which few could turn the answer."""
+    if top < 1:
+        raise ParameterError(f"--top {top}: show at least one anchor")
+    if not Path(picture).exists():
+        raise PictureError(f"{picture}: there is no such file")
+    _check_model(asked)
+    from asif_lib.explain.contribution import contrast
+    from asif_lib.explain.counterfactual import smallest_removal
+    from asif_lib.zeroshot import make_prompts
+
+    labels = [label.strip() for label in labels.split(",")]
+    prompts = make_prompts(labels, templates)
+    if len(labels) < 2:
+        raise ParameterError("one label has no rival; name two or more, with commas between")
+    model = _model(asked)
+    z, _ = _embed(model, [picture], skip_broken=False)
+    vector, texts = model.images(z), model.texts(prompts)
+    (scores,) = model.classify(vector, labels, templates=templates, reduce=reduce).scores.tolist()
+    order = sorted(range(len(labels)), key=lambda i: -scores[i])
+    row = {"picture": picture, "scores": {labels[i]: scores[i] for i in order}, "against": labels[order[1]]}
+    row["best"] = labels[order[0]] if scores[order[0]] > 0 else None
+    if row["best"] is None:
+        return row, _verdict({**row, "anchors": []})
+    first, second = (texts[slice(i * len(templates), (i + 1) * len(templates))] for i in order[:2])
+    sides = contrast(vector, first, second, reduce=reduce)
+    ends = {"for": sides[sides.difference > 0].head(top), "other": sides[sides.difference < 0].tail(top)[::-1]}
+    for name, side in ends.items():
+        pairs = model.bank.pairs_at(side.anchor)[["id", "caption"]]
+        row[name] = pairs.assign(**side[["difference", "text", "other"]].to_dict("list")).to_dict("records")
+    try:
+        found = smallest_removal(model, z, labels, templates=templates, reduce=reduce)
+        removed = model.bank.pairs_at(list(found.anchors))[["id", "caption"]].to_dict("records")
+        row["removal"] = {"anchors": removed, "at_least": found.at_least, "after": found.after}
+    except ParameterError as error:
+        row["removal"] = {"anchors": [], "why_not": str(error)}
+    return row, _reasons(row)
+
+
+def _reasons(row):
+    """Write an explanation as lines: scores, both sides of the contrast, and the smallest removal."""
+    best, against, removal = row["best"], row["against"], row["removal"]
+    lines = _verdict({**row, "anchors": []})
+    for side, label, other in (("for", best, against), ("other", against, best)):
+        lines.append(f"  for {label} and against {other}:" if row[side] else f"  no anchor speaks more for {label}")
+        lines += [f"    {abs(a['difference']):.3f}  {a['caption']}" for a in row[side]]
+    if "why_not" in removal or not removal["anchors"]:
+        return [*lines, f"  no removal that turns the answer: {removal.get('why_not', 'none was found')}"]
+    taken, size = "; ".join(a["caption"] for a in removal["anchors"]), len(removal["anchors"])
+    fewest = "" if removal["at_least"] == size else f" (no {removal['at_least'] - 1} of them can)"
+    return [*lines, f"  without {size} of the anchors the answer is {removal['after'] or 'undecided'}{fewest}: {taken}"]
 
 
 def _deciding_anchors(model, vector, prompts, reduce):
@@ -121,13 +181,21 @@ def _search(
     app, "evaluate",
     "asif evaluate FOLDER", "asif evaluate FOLDER --json --k 50 --p 4",
     "asif evaluate FOLDER --predictions each.csv --csv classes.csv",
+    "asif evaluate FOLDER --corrupt jpeg:50,blur:2,resize:32",
+    "asif evaluate --image-embeddings a.npy --prompt-embeddings p.npz --labels l.csv --bank mine",
 )  # fmt: skip
 def _evaluate(
-    folder: Folder,
     asked: ModelOptions,
+    folder: Annotated[str | None, Argument(metavar="FOLDER")] = None,
+    image_embeddings: Annotated[str | None, Option(metavar="FILE", help="(q, d), .npy, in place of a folder")] = None,
+    prompt_embeddings: Annotated[str | None, Option(metavar="FILE", help="labels and embeddings, .npz")] = None,
+    labels: Annotated[str | None, Option(metavar="FILE", help="a CSV with a column label, a row a picture")] = None,
     transductive: Annotated[
         StrEnum("Transductive", "sinkhorn z") | None,
         Option(help="correct the scores by a look at all pictures together"),
+    ] = None,
+    corrupt: Annotated[
+        str | None, Option(metavar="KIND:N,…", help="ask damaged copies too: jpeg:50, blur:2, resize:32")
     ] = None,
     templates: Templates = (DEFAULT_TEMPLATE,),
     reduce: Reduce = "mean",
@@ -135,28 +203,51 @@ def _evaluate(
     predictions: Annotated[str | None, Option(metavar="FILE", help="a CSV with one row a picture")] = None,
     csv: Annotated[str | None, Option(metavar="FILE", help="a CSV with one row a class")] = None,
 ):
-    """Measure zero-shot accuracy on a folder of class folders, whose names are the labels."""
-    start, path = time.perf_counter(), existing_folder(folder)
+    """Measure zero-shot accuracy on a folder of class folders, whose names are the labels; or on embeddings.
+
+    numpy.savez(FILE, labels=…, embeddings=…) writes the file of --prompt-embeddings: c names, and an array (c, d), or
+    (c, t, d) for t prompts of each.
+    """
+    start, own = time.perf_counter(), (image_embeddings, prompt_embeddings, labels)
+    if bool(folder) == any(own) or (any(own) and not all(own)):
+        raise ParameterError("give a folder, or --image-embeddings, --prompt-embeddings and --labels together")
+    if corrupt and not folder:
+        raise ParameterError("--corrupt damages pictures; give their folder, not embeddings")
+    path = existing_folder(folder) if folder else None
     check_targets(predictions=predictions, csv=csv)
     _check_model(asked)
-    from asif_lib.datasets.labelled import load_labelled
     from asif_lib.evaluation.measures import accuracy, per_class, summarise_zero_shot
+    from asif_lib.evaluation.robustness import read_damages
     from asif_lib.zeroshot import make_prompts
 
-    data = load_labelled(path)
-    data.check_classes()
-    make_prompts(data.classes, templates)  # refuses bad templates before any slow work
-    model = _model(asked)
-    z, kept = _embed(model, data.pictures, skip_broken)
-    data.subset(kept).check_classes()
-    answer = model.classify(z, data.classes, templates=templates, reduce=reduce)
+    damages = read_damages(corrupt) if corrupt else []  # refuses bad ones before any slow work
+    if path:
+        from asif_lib.datasets.labelled import load_labelled
+
+        data, prompts = load_labelled(path), None
+        data.check_classes()
+        make_prompts(data.classes, templates)  # refuses bad templates before any slow work
+        model = _model(asked)
+        z, kept = _embed(model, data.pictures, skip_broken)
+        data.subset(kept).check_classes()
+    else:
+        (z, prompts, data), model, templates = _of_embeddings(*own), _model(asked), ()
+        kept = range(len(z))
+    answer = model.classify(z, data.classes, templates=templates or ("{}",), prompts=prompts, reduce=reduce)
     note, of_each = "", {}
+    for kind, amount in damages:
+        about = {"templates": templates, "reduce": reduce}
+        found, line = _asked_damaged(
+            model, [data.pictures[i] for i in kept], (kind, amount), data.labels[kept], answer, about
+        )
+        of_each.setdefault("corrupted", {})[f"{kind}:{amount:g}"] = found
+        note += line
     if transductive:
         from asif_lib.evaluation.corrections import correct_batch  # which imports scikit-learn
 
         alone = accuracy(answer.predicted, data.labels[kept])
-        answer, of_each = correct_batch(answer, transductive.value), {"each_alone": alone.value}
-        note = (
+        answer, of_each["each_alone"] = correct_batch(answer, transductive.value), alone.value
+        note += (
             f"transductive ({transductive.value}, with its default settings): all {len(kept)} pictures were looked at "
             f"together, on the assumption that they spread evenly over the classes; each alone: {alone}\n"
         )
@@ -174,6 +265,55 @@ def _evaluate(
         f"{model}, {result['image_encoder']} × {result['text_encoder']}, {seconds} s"
     )
     return result, text
+
+
+def _asked_damaged(model, pictures, damage, labels, answer, about):
+    """Ask damaged copies of the pictures: accuracy and its paired difference, for JSON, and a line of text."""
+    from asif_lib.evaluation.measures import accuracy, in_points, paired_difference
+    from asif_lib.evaluation.robustness import embed_damaged
+
+    z = embed_damaged(model.encoder("image"), pictures, *damage)
+    predicted, whole = model.classify(z, answer.labels, **about).predicted.numpy(), answer.predicted.numpy()
+    measure, gap = accuracy(predicted, labels), paired_difference(predicted == labels, whole == labels)
+    change = float((predicted != whole).mean())
+    found = {
+        "accuracy": measure.value,
+        "ci95": list(measure.ci),
+        "difference": gap.value,
+        "difference_ci95": list(gap.ci),
+    }
+    compared = f"{in_points(gap)} against the pictures as they are; {change:.0%} of the answers change"
+    return {**found, "changed": change}, f"{damage[0]}:{damage[1]:g}: accuracy {measure}, {compared}\n"
+
+
+def _of_embeddings(image_embeddings, prompt_embeddings, labels):
+    """Read the embeddings of pictures and prompts, and the labels: (q, d), (c, d) or (c, t, d), and `Labelled`."""
+    import numpy as np
+    import pandas as pd
+
+    from asif_lib.datasets.labelled import Labelled
+    from asif_lib.encoders.known import read_labels
+
+    z, (classes, prompts) = _matrix(image_embeddings), read_labels(prompt_embeddings)
+    try:
+        table = pd.read_csv(labels, dtype=str, keep_default_na=False)
+    except (ValueError, OSError) as error:
+        raise DataError(f"{labels}: is not a readable CSV ({first_line(error)})") from None
+    if "label" not in table:
+        raise DataError(f"{labels}: has no column label, but {', '.join(map(str, table)) or 'nothing'}")
+    if len(table) != len(z):
+        raise DataError(
+            f"{labels}: holds {len(table)} labels, and {image_embeddings} {len(z)} embeddings; give one each"
+        )
+    if len(unknown := np.flatnonzero(~table.label.isin(classes))):
+        fault = f"row {unknown[0] + 1}: the label {table.label[unknown[0]]!r} is not in {prompt_embeddings}"
+        raise DataError(f"{labels}, {fault}; its labels are {', '.join(classes[:5])} …")
+    pictures = table["picture"].tolist() if "picture" in table else [str(i) for i in range(len(z))]
+    return (
+        z,
+        prompts,
+        Labelled(labels, pictures, np.array([classes.index(label) for label in table.label]), classes, {}),
+    )
 
 
 def _must_be_built(bank):

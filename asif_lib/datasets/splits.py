@@ -25,7 +25,7 @@ class WithSplits:
         return self.subset(i for name in names for i in self.splits[name])
 
 
-def fixed_splits(strata, test=150, validation=150) -> dict:
+def fixed_splits(strata, test=150, validation=150, seed=0) -> dict:
     """Split n items into train, validation and test, in the same way on every machine.
 
     Parameters
@@ -34,21 +34,23 @@ def fixed_splits(strata, test=150, validation=150) -> dict:
         One for each item; each split gets its share of every stratum that has at least four items.
     test, validation : int or float
         A number of items, or a fraction: of all items for `test`, of the rest for `validation`.
+    seed : int
+        Another one draws other splits.
     """
     counts = Counter(strata)
     strata = np.array([s if counts[s] >= 4 else "" for s in strata])
     if Counter(strata.tolist()).get("", 4) < 4:  # the small strata together are still too small
         strata[strata == ""] = max(counts, key=counts.get)
-    rest, tested = _draw(np.arange(len(strata)), test, strata)
-    train, validated = _draw(rest, validation, strata[rest])
+    rest, tested = _draw(np.arange(len(strata)), test, strata, seed)
+    train, validated = _draw(rest, validation, strata[rest], seed)
     return {"train": train.tolist(), "validation": validated.tolist(), "test": tested.tolist()}
 
 
-def _draw(items, size, strata):
+def _draw(items, size, strata, seed):
     """scikit-learn's split, stratified where both sides have a place for every stratum."""
     from sklearn.model_selection import train_test_split  # takes a second to import
 
     held_out = size if isinstance(size, int) else int(np.ceil(size * len(items)))
     counts = Counter(strata.tolist())
     fits = len(counts) <= min(held_out, len(items) - held_out) and min(counts.values()) >= 2
-    return train_test_split(items, test_size=size, stratify=strata if fits else None, random_state=0)
+    return train_test_split(items, test_size=size, stratify=strata if fits else None, random_state=seed)

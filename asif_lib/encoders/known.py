@@ -61,19 +61,27 @@ class KnownTexts:
 
         Raises `EncoderError` if it cannot be read, or labels or embeddings are not as `KnownTexts` takes them.
         """
-        try:
-            if not zipfile.is_zipfile(path):
-                raise ValueError("no .npz file" if Path(path).exists() else "there is no such file")
-            with np.load(path, allow_pickle=False) as arrays:
-                if missing := {"labels", "embeddings"} - set(arrays):
-                    raise ValueError(f"no array {min(missing)!r}")
-                known = cls(identity, arrays["labels"].tolist(), arrays["embeddings"])
-        except Exception as error:  # an archive can be damaged in ways that NumPy does not list
-            raise EncoderError(
-                f"{path}: cannot be read as labels ({error}); write it with numpy.savez(path, labels=…, embeddings=…)"
-            ) from None
+        known = read_labels(path, lambda labels, embeddings: cls(identity, labels, embeddings))
         known.path = str(path)
         return known
+
+
+def read_labels(path, make=lambda labels, embeddings: (labels, embeddings)):
+    """Read the arrays of a file that ``numpy.savez(path, labels=…, embeddings=…)`` wrote, and return `make` of them.
+
+    Raises `EncoderError` if the file cannot be read, or `make` raises an error.
+    """
+    try:
+        if not zipfile.is_zipfile(path):
+            raise ValueError("no .npz file" if Path(path).exists() else "there is no such file")
+        with np.load(path, allow_pickle=False) as arrays:
+            if missing := {"labels", "embeddings"} - set(arrays):
+                raise ValueError(f"no array {min(missing)!r}")
+            return make(arrays["labels"].tolist(), arrays["embeddings"])
+    except Exception as error:  # an archive can be damaged in ways that NumPy does not list
+        raise EncoderError(
+            f"{path}: cannot be read as labels ({error}); write it with numpy.savez(path, labels=…, embeddings=…)"
+        ) from None
 
 
 def known_labels(bank, labels_from) -> KnownTexts | None:

@@ -20,6 +20,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
                        "shuffled_correlation"],
         "paper": ["paper_table"],
         "recommending": ["recommend"],
+        "robustness": ["damaged", "embed_damaged"],
         "trust": ["McNemar", "calibration_error", "coverage_curve", "fit_temperature", "mcnemar", "own_choices",
                   "probabilities", "reliability"],
         "tuning": ["ValidationSet", "choose_effort", "compare_decisions", "measure_efforts"],

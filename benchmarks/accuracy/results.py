@@ -11,6 +11,7 @@ import pandas as pd
 
 from asif_book.report.benchmark_page import table_of
 from asif_lib.evaluation.benchmark import read_configuration
+from asif_lib.evaluation.benchmark.comparing import ENCODERS
 from asif_lib.files import build_dir, write_whole
 
 HERE = Path(__file__).resolve().parent
@@ -19,10 +20,16 @@ HEAD = """\
 # Measured accuracy
 
 All numbers are per cent: mean recall (the mean of R@1, R@5 and R@10 over both directions) or zero-shot accuracy, with a
-95 % interval. A row is a method, or a pair of encoders. The mark ▲ stands where a row is better than the first one for
-certain, after Holm's correction over the rows, and ▼ where it is worse. A winner is better than every other method for
-certain, after Holm's correction over these comparisons. Where the two largest numbers are too close, nothing wins. The
-command of a section measures it again.
+95 % interval. A row is a method, or a pair of encoders. The mark ▲ stands where a row is better than the first one
+after Holm's correction within the column, and ▼ where it is worse. A winner is better than every other method after
+Holm's correction over these comparisons. Where the two largest numbers are too close, nothing wins. The command of a
+section measures it again.
+
+**How to read the marks.** A column holds a wrong mark with a probability of at most 5 %, whatever the number of rows.
+The correction does not go over columns, so about one column in twenty may hold a mark by luck; columns here: {columns}.
+Of {comparisons} comparisons, {marks} have a mark. A missing mark does not say that two methods are equal: the interval
+says how far apart they may be. Where a table counts draws of splits, other held-out pairs were drawn so often; in the
+others one draw of the splits carries all numbers of a table.
 """
 
 
@@ -35,7 +42,7 @@ def section(name, table) -> str:
         found = table_of(rows)
         cells = [[method, *(shown(cell) for cell in line)] for method, line in found["lines"]]
         cells += [["winner", *found["winners"]]] if found["winners"] else []
-        cells.append(["draws of anchors", *map(str, found["seeds"])])
+        cells.append(["draws of anchors or splits", *map(str, found["seeds"])])
         head = [found["heading"], *(f"{size:,} pairs" for size in found["sizes"])]
         lines += ["", f"### Bank {bank}, task {task} (n = {rows['n'].iloc[0]})", ""]
         lines += [f"| {' | '.join(row)} |" for row in (head, ["---"] * len(head), *cells)]
@@ -58,8 +65,14 @@ def main(arguments=None):
     parser.add_argument("--results", type=Path, default=build_dir() / "benchmark", metavar="FOLDER")
     parser.add_argument("--to", type=Path, default=HERE / "results.md", metavar="FILE")
     args = parser.parse_args(arguments)
-    parts = [section(name, pd.read_parquet(args.results / name / "results.parquet")) for name in args.names]
-    write_whole(args.to, "\n\n".join([HEAD.format(names=" ".join(args.names)).strip(), *parts, ""]).encode())
+    tables = {name: pd.read_parquet(args.results / name / "results.parquet") for name in args.names}
+    main = pd.concat([table[table["measure"].isin(["mean recall", "accuracy"])] for table in tables.values()])
+    compared = main[main["verdict"] != "reference"]
+    columns = len(compared.groupby(["bank", "task", "size", *ENCODERS]))
+    counts = {"columns": columns, "marks": (compared["verdict"] != "undecided").sum(), "comparisons": len(compared)}
+    head = HEAD.format(names=" ".join(args.names), **counts).strip()
+    parts = [section(name, table) for name, table in tables.items()]
+    write_whole(args.to, "\n\n".join([head, *parts, ""]).encode())
 
 
 if __name__ == "__main__":

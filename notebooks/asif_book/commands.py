@@ -163,7 +163,7 @@ def _benchmark(
 
     folder = Path(out) if out else build_dir() / "benchmark" / Path(config).stem
     outcome = run_benchmark(configuration, folder, device=device)
-    page = benchmark_page(configuration.title, outcome.table, outcome.failures)
+    page = benchmark_page(configuration.title, *outcome, configuration.family)
     write_whole(folder / "index.html", page.encode())
     for what, why in outcome.failures:
         say(f"asif: {what}: {why}")

@@ -320,7 +320,7 @@ def _split(text: str, is_exercise: bool, where: str) -> tuple[str, str]:
 
 # The exercises of a chapter: card, stub, solution, check, hint
 
-TEACHER_HEADINGS = ("Timing", "What students get wrong", "Discussion")
+TEACHER_HEADINGS = ("Timing", "What students get wrong", "Discussion", "Exit questions")
 _CARD = re.compile(r"^### Exercise (\d\d\.\d+) · (.+?)\s*$", re.M)
 _EFFORT = re.compile(r"^\*\*Difficulty\*\* (?P<dots>●{1,5}○{0,4}) · \*\*Minutes\*\* (?P<minutes>\d+)", re.M)
 _NONE = new_raw_cell()

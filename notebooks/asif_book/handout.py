@@ -20,7 +20,7 @@ TEACHERS = (
     *("notebooks/what_you_may_rely_on.md", "tests", ".ci", ".github"),
 )
 """What holds solutions, or needs the files that hold them."""
-_PASSAGE = re.compile(r"^.*teachers:begin.*\n(?:.*\n)*?.*teachers:end.*\n", re.M)
+_PASSAGE = re.compile(r"^.*teachers:begin[\s\S]*?teachers:end.*\n", re.M)
 """Lines of a page, or of the Makefile, that speak of these files."""
 _TESTS = re.compile(r"^(\| \[\d\d .*\|)[^|\n]*\|$", re.M)
 """A row of the README's table of chapters; its last column, headed "tests", links to them."""

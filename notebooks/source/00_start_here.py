@@ -498,3 +498,23 @@ show_progress("00")
 #    > **Answer.** The collectors of the pairs decide what the model can say: it has no
 #    > name for a thing that is far from every anchor. Here they are volunteers of a
 #    > children's program.
+#
+# ### Exit questions
+#
+# 1. You add one captioned picture to the bank. Which numbers of the model change? Which
+#    do not?
+#
+#    > **Answer.** The bank gets one more row on each side, and its means move a little.
+#    > No weight of an encoder changes: nothing is trained.
+#
+# 2. An anchor's picture looks very much like yours. Its caption has nothing to do with
+#    the label. What does this anchor contribute to the score?
+#
+#    > **Answer.** Nothing, or nearly nothing. A contribution is the product of two
+#    > entries, and the text's entry is 0 or small.
+#
+# 3. All captions of the bank are shuffled. Both encoders stay as they are. What happens
+#    to the answers, and why?
+#
+#    > **Answer.** They fall to about chance. The pairs are the only link between the
+#    > encoders, and the shuffle destroys the pairs.

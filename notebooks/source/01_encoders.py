@@ -699,3 +699,24 @@ show_progress("01")
 # 3. Is an encoder that ignores mirror images better?
 #
 #    > **Answer.** For naming animals, yes. For reading text, no.
+#
+# ### Exit questions
+#
+# 1. Two pictures have the cosine 0.8, two captions have the cosine 0.6. Which two are
+#    more alike?
+#
+#    > **Answer.** Nobody can say. A cosine can be compared with other cosines of the
+#    > same encoder only.
+#
+# 2. The embeddings of the pictures and of the captions are cut to the same width. May
+#    we now compare a picture with a caption?
+#
+#    > **Answer.** The code runs, but the result means nothing. The two encoders never
+#    > agreed on what an axis means.
+#
+# 3. An encoder with random weights finds neighbours above chance. What follows for the
+#    result of the trained encoder?
+#
+#    > **Answer.** A part of it comes from the pixels alone: from colour and coarse
+#    > shape. So we compare the trained encoder with this control, and not only with
+#    > chance.

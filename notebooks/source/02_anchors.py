@@ -885,3 +885,22 @@ show_progress("02")
 # > **Answer.** It depends on the loss. For the mean, random is as good or better and
 # gives an honest sample. If a rare kind must not be missed, farthest-first covers it.
 # But it also spends captions on junk, which is far from everything.
+#
+# ### Exit questions
+#
+# 1. Which assumption about pictures and captions does ASIF need? Say it in one
+#    sentence.
+#
+#    > **Answer.** If two pictures are near neighbours, their captions are more alike
+#    > than by chance.
+#
+# 2. We shuffle the captions. Which similarities stay the same, and what is lost?
+#
+#    > **Answer.** All similarities among pictures stay, and all among captions. Only
+#    > the pairing is lost, and with it the shared neighbours.
+#
+# 3. With 300 stamps there are 44,850 pairs of stamps. Why is an interval too narrow if
+#    it takes the pairs as independent?
+#
+#    > **Answer.** Each stamp is part of 299 pairs. So one odd caption changes many of
+#    > them at once. We resample stamps, not pairs.

@@ -880,3 +880,23 @@ show_progress("03")
 # > **Answer.** Two trainings of one network often nearly do; two kinds of network do
 # not. The picture encoder and the text encoder here certainly differ by more. So the
 # right caption comes first for some pictures only.
+#
+# ### Exit questions
+#
+# 1. All points of a map are turned. Then all are moved by one vector. Which change
+#    leaves the cosines with the landmarks as they were? What repairs the other?
+#
+#    > **Answer.** Turning keeps all angles. Moving changes them. Subtract the mean of
+#    > the landmarks from all points: the moved map and the old one are then the same.
+#
+# 2. A picture has 1,000 coordinates, a caption has 400, and the bank has 500 anchors.
+#    How long are the two relative representations? What does entry 7 mean in each?
+#
+#    > **Answer.** Both have 500 entries. Entry 7 is the similarity to anchor 7: to its
+#    > picture in the one, to its caption in the other.
+#
+# 3. The captions of the anchors are moved down by one row. What happens to the search
+#    for captions?
+#
+#    > **Answer.** It falls to about chance. Entry 7 now means one pair for pictures,
+#    > and another pair for captions.

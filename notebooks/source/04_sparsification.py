@@ -742,6 +742,27 @@ show_progress("04")
 #
 #    > **Answer.** Within the error the settings cannot be told apart, so other reasons
 #    > may decide. A smaller $k$ costs less, and its explanations are easier to read.
+#
+# ### Exit questions
+#
+# 1. Put in order: normalise, power, top k, clamp. With p = 2, what goes wrong if the
+#    power comes before the clamp?
+#
+#    > **Answer.** Top k, clamp, power, normalise. The square of a negative similarity
+#    > is positive. So an anchor that is unlike the picture would count as alike.
+#
+# 2. The cosines with four anchors are 0.9, 0.3, −0.5 and 0.1. Compute the sparse vector
+#    for k = 2 and p = 2.
+#
+#    > **Answer.** Keep 0.9 and 0.3. The power gives 0.81 and 0.09, with length 0.815.
+#    > The vector is 0.994, 0.110, 0, 0.
+#
+# 3. The bank has 640 anchors, and k is a tenth of them. How many entries has a sparse
+#    vector? How many can be larger than 0? Why is this good for an explanation?
+#
+#    > **Answer.** 640 entries, of which at most 64 are larger than 0. Each of these
+#    > belongs to one anchor, so the explanation is a list of at most 64 captioned
+#    > pictures.
 
 # %% [markdown]
 # ## Summary

@@ -1006,6 +1006,24 @@ show_progress("05")
 # > looks these chances add up. If the number of looks is known beforehand, one divides
 # > 0.05 by it (Bonferroni). Here nobody knows it, so look $i$ gets
 # > $0.05 / (i (i + 1))$. These add up to 0.05 and no more.
+#
+# ### Exit questions
+#
+# 1. The 95 % intervals of two methods overlap. Are the methods equally good?
+#
+#    > **Answer.** We cannot say so. Both methods answered the same questions. So
+#    > compare them question by question, and look at the interval of the difference.
+#
+# 2. Why do we choose k and p on validation, and not on the test split?
+#
+#    > **Answer.** The best of many settings is also the luckiest one. Its result on the
+#    > split that chose it is too good.
+#
+# 3. The classes of a task change. What must be done to an ASIF model before it can
+#    answer?
+#
+#    > **Answer.** Write the new class names into the template and embed these texts.
+#    > Nothing is trained, and the bank stays.
 
 # %% [markdown]
 # ## Summary

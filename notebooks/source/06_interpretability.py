@@ -949,6 +949,26 @@ show_progress("06")
 # > **Answer.** Add anchors for the missing things, with pictures that are no test
 # > pictures. Then measure on held-out pictures both the gain there and the harm
 # > elsewhere. Chapter 07 does it.
+#
+# ### Exit questions
+#
+# 1. The doe contributes most to “deer”. Without the doe the answer is still “deer”. How
+#    can that be?
+#
+#    > **Answer.** The other anchors together still prefer “deer”. Another anchor takes
+#    > the free place among the k, and all entries are scaled again.
+#
+# 2. What is the difference between the contribution of an anchor and the effect of its
+#    removal?
+#
+#    > **Answer.** The contribution is one term of the present sum. A removal changes
+#    > other terms too: a new anchor enters, and the vector is scaled to length 1 again.
+#
+# 3. Four anchors are removed, and the picture gets its right label. What do you measure
+#    before you call this a repair?
+#
+#    > **Answer.** The answers of other held-out pictures. The four anchors were good
+#    > ones, and pictures that need them may now be wrong.
 
 # %% [markdown]
 # ## Summary

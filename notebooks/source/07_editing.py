@@ -1083,6 +1083,26 @@ show_progress("07")
 #
 # > **Answer.** Yes: with many pairs that each do a little, or with a pair that matters
 # > only for a picture that no validation set holds.
+#
+# ### Exit questions
+#
+# 1. One pair is added, and the wrong answer turns into the right one. What was trained?
+#
+#    > **Answer.** Nothing. Each matrix of the bank got one row, and the means moved a
+#    > little. Both encoders are the same as before.
+#
+# 2. The new picture is the mirror image of the picture in question. Why is that an easy
+#    teacher? Name a harder test.
+#
+#    > **Answer.** The two embeddings are nearly equal, so the new anchor is by far the
+#    > nearest. A harder test asks about other kangaroos, in other poses, that nobody
+#    > has looked at.
+#
+# 3. After the edit, hardly any other test stamp changes its result. May you say that
+#    the edit harms nothing?
+#
+#    > **Answer.** Only for pictures of this kind and for this measure. Other pictures
+#    > were not asked, and a rank may have changed without a change of the first place.
 
 # %% [markdown]
 # ## Summary

@@ -1020,6 +1020,27 @@ show_progress("08")
 #
 # > **Answer.** It does not tell what happens beyond memory. The line holds as long as
 # > the file stays in the system's cache. Look at the last points with `fast = False`.
+#
+# ### Exit questions
+#
+# 1. The bank becomes twice as large, and k stays. What happens to the time of an exact
+#    search, and to the bytes of a sparse vector?
+#
+#    > **Answer.** The time doubles: every question is compared with every anchor. The
+#    > bytes stay: they depend on k only.
+#
+# 2. A rounded product is wrong by at most E. The k-th largest rounded product is T.
+#    Which anchors need a second, exact look?
+#
+#    > **Answer.** Those with a rounded product of at least T − 2E. All others are
+#    > certainly not among the k largest.
+#
+# 3. Four machines search a quarter of the bank each. Why is the joint answer exactly
+#    that of one machine?
+#
+#    > **Answer.** Each of the k best anchors is among the k best of its own quarter. So
+#    > the k best of the four lists are right, if ties go to the smaller index
+#    > everywhere.
 
 # %% [markdown]
 # ## Summary

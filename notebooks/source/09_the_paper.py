@@ -892,6 +892,26 @@ show_progress("09")
 #
 # > **Answer.** Get new pairs, and make it the one hypothesis that you test. Until then
 # > it is an idea, not a result.
+#
+# ### Exit questions
+#
+# 1. One paper reports 60 % for its method, another reports 50 % for a rival, each with
+#    its own data. Which method is better?
+#
+#    > **Answer.** The two numbers cannot say. Methods and data differ at once. Both
+#    > methods need the same pairs and the same questions.
+#
+# 2. Two methods are equally good. We compare them on 20 tasks, each at the level of 5
+#    %. How many “proofs” do we expect by luck? What does Holm's correction do?
+#
+#    > **Answer.** One of 20. Holm's correction asks more of each comparison, so that
+#    > luck passes for a proof in at most 5 % of such families.
+#
+# 3. Sinkhorn helped on one task. Nine of ten pictures of the next task show a cat.
+#    Would you use it there?
+#
+#    > **Answer.** No. It gives each label its equal share of the batch, so it would
+#    > take most cats away from their label.
 
 # %% [markdown]
 # ## Summary

@@ -399,3 +399,20 @@ show_progress("90")
 #
 #    > **Answer.** A size of 1 can be stretched in one way only. Two entries beside four
 #    > could be repeated one after the other, or in turns. PyTorch does not guess.
+#
+# ### Exit questions
+#
+# 1. `m` has the shape (3, 4). Which shapes have `m.sum(dim=1)` and `m.sum(dim=1,
+#    keepdim=True)`?
+#
+#    > **Answer.** (3,) and (3, 1). The dimension that is summed disappears, or keeps
+#    > the size 1.
+#
+# 2. Why does `m - m.mean(dim=1)` fail for this `m`? Mend it.
+#
+#    > **Answer.** The shapes (3, 4) and (3,) are lined up from the right, and 4 is not
+#    > 3. With `keepdim=True` the mean has the shape (3, 1), which is stretched.
+#
+# 3. What does `(a == b).float().mean()` compute?
+#
+#    > **Answer.** The share of entries in which `a` and `b` are equal.

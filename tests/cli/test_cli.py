@@ -14,13 +14,14 @@ import warnings
 from dataclasses import replace
 from email.message import Message
 
+import numpy as np
 import pandas as pd
 import pytest
 from conftest import card_folder
 from forks import run_forked
 from PIL import Image, ImageOps
 
-from asif_lib import AnchorBank
+from asif_lib import ASIF, AnchorBank
 from asif_lib.bank.record import bank_dir
 from asif_lib.cli import main
 from asif_lib.cli.machine_check import check_machine
@@ -321,6 +322,108 @@ def test_classify_names_label_and_deciding_anchors(stamps_bank_saved, stamps):
     assert list(row["scores"]) == ["a hen", "a ship"]
     assert len(row["anchors"]) == 3
     assert 0 < sum(anchor["share"] for anchor in row["anchors"]) <= 1
+
+
+def test_evaluate_asks_damaged_copies_too(class_folders, run, capsys):
+    status, result, _ = run("evaluate", class_folders, "--corrupt", "jpeg:95,resize:8")
+    little, much = (result["corrupted"][damage] for damage in ("jpeg:95", "resize:8"))
+    assert status == 0 and little["changed"] <= much["changed"] and much["changed"] > 0
+    assert little["accuracy"] == pytest.approx(result["accuracy"] + little["difference"])
+    assert main(["evaluate", str(class_folders), "--corrupt", "blur:3"]) == 0
+    assert re.search(
+        r"^blur:3: accuracy .* points .* against the pictures as they are; \d+% of the", capsys.readouterr().out, re.M
+    )
+
+
+@pytest.mark.parametrize(
+    ("damage", "words"),
+    [
+        ("fog:3", "the damage 'fog' is not known; known: jpeg, blur, resize"),
+        ("jpeg:200", "jpeg:200: jpeg takes a number from 1 to 95"),
+        ("blur", "blur: blur takes a number from 0.1 to 100, as in blur:0.1"),
+        ("resize:few", "resize:few: resize takes a number from 8"),
+    ],
+)
+def test_a_damage_that_is_not_known_is_one_sentence(class_folders, run, damage, words):
+    status, _, error = run("evaluate", class_folders, "--corrupt", damage)
+    assert status == 1 and words in error and error.count("\n") == 1
+
+
+@pytest.fixture
+def own_embeddings(tmp_path, tmp_cache):
+    """A bank `mine` of three groups; files with nine pictures, two prompts for each group, and labels."""
+    rng = np.random.default_rng(0)
+    centres, texts = rng.standard_normal((3, 8)), rng.standard_normal((3, 5))
+    groups = np.repeat(range(3), 4)
+    image, text = (c[groups] + 0.05 * rng.standard_normal((12, c.shape[1])) for c in (centres, texts))
+    AnchorBank.from_embeddings(image, text, [f"caption {i}" for i in range(12)], name="mine").save(bank_dir("mine"))
+    np.save(tmp_path / "a.npy", centres[np.repeat(range(3), 3)] + 0.05 * rng.standard_normal((9, 8)))
+    prompts = texts[:, None] + 0.05 * rng.standard_normal((3, 2, 5))
+    np.savez(tmp_path / "p.npz", labels=["cat", "dog", "hen"], embeddings=prompts)
+    (tmp_path / "l.csv").write_text("\n".join(["label", *["cat"] * 3, *["dog"] * 3, *["hen"] * 2, "dog"]))
+    names = {"--image-embeddings": "a.npy", "--prompt-embeddings": "p.npz", "--labels": "l.csv"}
+    return ["--bank", "mine", *(part for option, file in names.items() for part in (option, tmp_path / file))]
+
+
+def test_evaluate_takes_embeddings_of_your_own(own_embeddings, run_command, tmp_path):
+    status, result, _ = run_command("evaluate", *own_embeddings, "--k", 4, "--predictions", tmp_path / "each.csv")
+    assert (status, result["accuracy"], result["n"]) == (0, 8 / 9, 9)  # the last picture is a hen, and called a dog
+    assert pd.read_csv(tmp_path / "each.csv").predicted.tolist() == ["cat"] * 3 + ["dog"] * 3 + ["hen"] * 3
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("label\ncat\n", "holds 1 labels, and .*a.npy 9 embeddings; give one each"),
+        ("label\n" + "cat\n" * 8 + "cow\n", "row 9: the label 'cow' is not in .*p.npz; its labels are cat, dog, hen"),
+        ("name\ncat\n", "has no column label, but name"),
+        ("", "is not a readable CSV"),
+    ],
+)
+def test_labels_that_do_not_fit_the_embeddings_are_one_sentence(own_embeddings, run_command, tmp_path, text, words):
+    (tmp_path / "l.csv").write_text(text)
+    status, _, error = run_command("evaluate", *own_embeddings)
+    assert status == 1 and re.search(words, error) and error.count("\n") == 1
+
+
+def test_a_folder_or_all_three_files_are_evaluated(own_embeddings, run_command, tmp_path):
+    for arguments in ([tmp_path, *own_embeddings], own_embeddings[:-2], []):
+        status, _, error = run_command("evaluate", *arguments)
+        assert status == 1 and "give a folder, or --image-embeddings" in error
+
+
+def test_explain_names_both_sides_and_the_anchors_that_turn_the_answer(stamps_bank_saved, stamps, run, capsys):
+    kangaroo = stamps.pictures[stamps.ids.index("animals/marsupials/kangaroo.png")]
+    labels = ["--labels", "kangaroo,deer", "--template", "a photo of a {}."]
+    status, row, _ = run("explain", kangaroo, *labels, "--top", 3)
+    assert (status, row["best"], row["against"]) == (0, "kangaroo", "deer") and len(row["for"]) == len(
+        row["other"]
+    ) == 3
+    assert row["for"][0]["caption"] == "A red kangaroo." and row["other"][0]["difference"] < 0
+    removed = [anchor["id"] for anchor in row["removal"]["anchors"]]
+    bank = AnchorBank.load("stamps")
+    rest = ASIF(bank.subset([i for i, id in enumerate(bank.pairs.id) if id not in removed]), device="cpu")
+    assert rest.classify([kangaroo], ["kangaroo", "deer"], templates=["a photo of a {}."]).best == [
+        row["removal"]["after"]
+    ]
+    assert main(["explain", str(kangaroo), *labels]) == 0
+    text = capsys.readouterr().out
+    assert (
+        "for kangaroo and against deer:" in text and f"without {len(removed)} of the anchors the answer is deer" in text
+    )
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["nowhere.png", "--labels", "a,b"], "nowhere.png: there is no such file"),
+        ([__file__, "--labels", "a,b", "--top", "0"], "--top 0: show at least one anchor"),
+        ([__file__, "--labels", "a"], "one label has no rival"),
+    ],
+)
+def test_what_cannot_be_explained_is_one_sentence(stamps_bank_saved, run, arguments, words):
+    status, _, error = run("explain", *arguments)
+    assert status == 1 and words in error and error.count("\n") == 1
 
 
 def test_search_finds_pictures_in_a_folder(stamps_bank_saved, stamps, tmp_path, run):

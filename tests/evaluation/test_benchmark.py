@@ -38,6 +38,7 @@ from asif_lib.evaluation.benchmark.resuming import run_benchmark
 from asif_lib.evaluation.benchmark.tasks import HeldOut, PaperASIF, labelled_of_task, prepare_task
 from asif_lib.evaluation.measures import mean_recall, same_text
 from asif_lib.evaluation.methods import METHODS, SparseAnchors
+from asif_lib.evaluation.neighbours import resampled_counts
 from asif_lib.evaluation.paper import TASKS
 from asif_lib.files import ROOT
 
@@ -134,6 +135,53 @@ def test_settings_are_chosen_on_validation_pairs(measured, monkeypatch):
     monkeypatch.setattr(running, "choose", spy)
     measured()
     assert seen == [(18, [(10, 8)], 8), (32, [(24, 8)], 8)]  # of ASIF; ridge has one combination
+
+
+def test_splits_are_drawn_again_and_each_asks_its_own_pairs(measured, monkeypatch):
+    drawn = []
+    original = running.redrawn_pairs
+    monkeypatch.setattr(running, "redrawn_pairs", lambda *asked: drawn.append(original(*asked)) or drawn[-1])
+    outcome = measured(("seeds = 2", "seeds = 2\nsplits = 3"), ('sizes = [10, "all"]', 'sizes = ["all"]'))
+    splits = {json.dumps(pairs.splits) for pairs in drawn}
+    assert outcome.failures == [] and len(splits) == 3
+    for one in map(json.loads, splits):
+        assert sorted(i for rows in one.values() for i in rows) == list(range(40)) and len(one["test"]) == 8
+    asked = len({i for one in map(json.loads, splits) for i in one["test"]})
+    table = outcome.table.set_index(["task", "method", "measure"])
+    assert set(table.loc["find"]["n"]) == {asked} and 8 < asked <= 24 and set(table["seeds"]) == {3}
+    assert set(table.loc["name"]["n"]) == {16}  # labelled pictures are not drawn again
+    assert json.loads(table.loc["find", "ridge", "mean recall"]["settings"]) == {
+        "alpha": 1.0,
+        "chosen in": "3 of 3 splits",
+    }
+
+
+def test_a_pair_counts_in_the_splits_that_ask_it():
+    values = np.array([[[1, 0, np.nan], [np.nan, 1, 1]], [[0, 0, np.nan], [np.nan, 0, 1]]])  # methods, splits, pairs
+    table = compare_paired(values)
+    assert table["value"].tolist() == [0.75, 0.25] and table["difference"].tolist() == [0, -0.5]
+    seeds, items = (resampled_counts((5_000, n), seed) for seed, n in enumerate((2, 3)))
+    means = []
+    for of_seeds, of_items in zip(seeds.astype(int), items.astype(int), strict=True):  # one after another
+        weights = of_items * ~np.isnan(values[0])  # (splits, pairs)
+        each = [
+            np.average(v, weights=w) if w.sum() else 0 for v, w in zip(np.nan_to_num(values[1]), weights, strict=True)
+        ]
+        means.append(np.average(each, weights=of_seeds))
+    assert resampled_means(values)[:, 1] == pytest.approx(means)
+
+
+def test_a_stored_bank_has_no_splits_to_draw(folders, tmp_path):
+    file = folders(('colours = ["{pairs}"]', 'colours = "mine"'), ("seeds = 2", "seeds = 2\nsplits = 3"))
+    with pytest.raises(DataError, match="splits = 3: the stored bank 'mine' has none; name its data sets"):
+        run_benchmark(read_configuration(file), tmp_path / "out", progress=False)
+
+
+def test_holms_correction_goes_over_the_family_that_the_file_names(measured):
+    narrow, wide = (measured(("seeds = 2", f'seeds = 2\nfamily = "{family}"')).table for family in ("column", "file"))
+    assert narrow["p"].equals(wide["p"]) and narrow["p"].notna().sum() == 8
+    assert wide["p_holm"].dropna().tolist() == pytest.approx(holm(narrow["p"].dropna()).tolist())
+    assert narrow["p_holm"].dropna().tolist() == narrow["p"].dropna().tolist()  # a column has one comparison
 
 
 KILLED = """

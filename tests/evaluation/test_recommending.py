@@ -99,10 +99,11 @@ def test_in_doubt_the_defaults_stay():
 def test_pictures_of_another_kind_are_whitened_unless_that_harms_inside_the_bank(stamps_bank):
     advice = recommend(stamps_bank.subset(range(0, 793, 4)), "another kind", progress=False)
     assert advice.start["whiten"] == 0.8 and advice.start_gain.high >= 0
+    assert "Whitening is our prior, not found in your bank" in str(advice) and "without it" not in str(advice)
     quiet = made([1.0] * 8, [0.14] * 400)  # whitening makes this noise as loud as the signal
     harmed = recommend(quiet, "another kind", progress=False)
     assert harmed.start_gain.high < 0 and harmed.start["whiten"] is None
-    assert harmed.settings["whiten"] is None
+    assert harmed.settings["whiten"] is None and "so the choice starts without it" in str(harmed)
 
 
 def test_the_same_seed_gives_the_same_advice(stamps_bank):

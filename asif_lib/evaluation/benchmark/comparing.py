@@ -15,6 +15,8 @@ from ..trust import mcnemar
 DRAWS = 5_000
 _counts = functools.lru_cache(maxsize=8)(resampled_counts)  # once for all comparisons of n items
 LEVEL = 0.05
+ROUNDING = 1e-9
+"""Means of resamples that differ by less are tied."""
 COLUMNS = ["bank", "image_encoder", "text_encoder", "task", "measure", "size", "method"]
 """The columns that name a row of the tidy table."""
 ENCODERS = ["image_encoder", "text_encoder"]
@@ -23,17 +25,18 @@ ENCODERS = ["image_encoder", "text_encoder"]
 def resampled_means(values) -> np.ndarray:
     """Resample seeds and items, both with replacement, `DRAWS` times, and return the means, (draws, m).
 
-    `values` is (m, seeds, items), for m methods on the same anchors and items. Each resample is the same for all
-    methods, so that differences are paired. (The crossed bootstrap of Owen, "The pigeonhole bootstrap", Annals of
-    Applied Statistics 2007: neither the anchors nor the items are taken for granted. Its intervals are too wide, rather
-    than too narrow, where chance differs from draw to draw for the same item.)
+    `values` is (m, seeds, items), for m methods on the same anchors and items; NaN for an item that a seed does not
+    ask. Each resample is the same for all methods, so that differences are paired. (The crossed bootstrap of Owen, "The
+    pigeonhole bootstrap", Annals of Applied Statistics 2007: neither the anchors nor the items are taken for granted.
+    Its intervals are too wide, rather than too narrow, where chance differs from draw to draw for the same item.)
     """
     (seeds, items), means = values.shape[1:], []
+    asked, zeros = (~np.isnan(values[0])).astype(float), np.nan_to_num(values)  # (seeds, items), (m, seeds, items)
     of_seeds, of_items = _counts((DRAWS, seeds), 0), _counts((DRAWS, items), 1)  # (draws, seeds), (draws, items)
     for start in range(0, DRAWS, BLOCK):
         rows = slice(start, start + BLOCK)
-        seed_shares, item_shares = of_seeds[rows] / seeds, of_items[rows] / items
-        means.append(np.stack([((item_shares @ one.T) * seed_shares).sum(axis=1) for one in values], axis=1))  # (b, m)
+        shares = of_seeds[rows] / seeds / np.maximum(of_items[rows] @ asked.T, 1)  # (b, seeds), of each value
+        means.append(np.stack([((of_items[rows] @ one.T) * shares).sum(axis=1) for one in zeros], axis=1))  # (b, m)
     return np.concatenate(means)
 
 
@@ -54,15 +57,17 @@ def holm(p_values) -> np.ndarray:
 def compare_paired(values) -> pd.DataFrame:
     """Compare m methods, the first of which is the reference: `values` (m, seeds, items), one row for each method.
 
+    A seed is a draw of anchors, or of the splits; NaN stands for an item that a seed does not ask.
+
     ``value``, ``low`` and ``high`` are the mean with its 95 % interval; ``difference``, ``difference_low`` and
-    ``difference_high`` its paired difference to the reference; ``p_holm`` its p-value after Holm's correction over the
-    m - 1 comparisons: of McNemar's test for answers right or wrong (0 or 1) of one seed, or else of the bootstrap.
-    ``verdict``: reference, better, worse, or undecided.
+    ``difference_high`` its paired difference to the reference; ``p`` its p-value: of McNemar's test for answers right
+    or wrong (0 or 1) of one seed, or else of the bootstrap. ``p_holm`` and ``verdict`` are those of `judged` for the
+    m - 1 comparisons.
     """
-    means = values.mean(axis=(1, 2))
+    means = np.nanmean(values, axis=2).mean(axis=1)
     resampled = resampled_means(values)
     gaps = resampled - resampled[:, :1]
-    below, above = (gaps <= 0).mean(axis=0), (gaps >= 0).mean(axis=0)
+    below, above = (gaps < ROUNDING).mean(axis=0), (gaps > -ROUNDING).mean(axis=0)  # a tie counts on both sides
     p_values = np.minimum(1, 2 * np.maximum(np.minimum(below, above), 1 / (DRAWS + 1)))
     if values.shape[1] == 1 and np.isin(values, (0, 1)).all():  # few items may differ: a bootstrap is too sure of them
         p_values = np.array([mcnemar(one[0], values[0, 0]).p for one in values])
@@ -74,13 +79,23 @@ def compare_paired(values) -> pd.DataFrame:
             rows.loc[i, ["low", "high"]] = share.low, share.high
     rows["difference"] = means - means[0]
     rows["difference_low"], rows["difference_high"] = np.quantile(gaps, [LEVEL / 2, 1 - LEVEL / 2], axis=0)
-    rows["p_holm"] = [np.nan, *holm(p_values[1:])]
+    rows["p"] = [np.nan, *p_values[1:]]
+    return judged(rows)
+
+
+def judged(rows) -> pd.DataFrame:
+    """Add to rows of comparisons ``p_holm``, their p-value after Holm's correction over all of them, and ``verdict``.
+
+    The verdict is reference (a row without ``p``), better, worse, or undecided.
+    """
+    compared = rows["p"].notna()
+    corrected = rows["p"].where(~compared, pd.Series(holm(rows["p"][compared]), rows.index[compared]))
     verdicts = np.where(rows["difference"] > 0, "better", "worse")
-    rows["verdict"] = ["reference", *np.where(rows["p_holm"] < LEVEL, verdicts, "undecided")[1:]]
-    return rows
+    verdicts = np.where(corrected < LEVEL, verdicts, np.where(compared, "undecided", "reference"))
+    return rows.assign(p_holm=corrected, verdict=verdicts)
 
 
-def tidy_table(rows, methods) -> pd.DataFrame:
+def tidy_table(rows, methods, family="column") -> pd.DataFrame:
     """Compare the rows of a benchmark: one for each bank, encoders, task, measure, size and method.
 
     The columns are those of `COLUMNS`, ``n`` items, ``seeds``, ``transductive``, ``needs_labels``, ``chance``,
@@ -91,8 +106,14 @@ def tidy_table(rows, methods) -> pd.DataFrame:
     Methods are compared with the first of `methods` that was done, for the same encoders. If there is one method, pairs
     of encoders are compared with the first pair.
 
-    Each of the `rows` is a dictionary with the names of `COLUMNS`, ``left_out``, and what is stored of a part:
-    ``transductive``, ``chance``, ``settings``, and the ``values``, (seeds, items).
+    Parameters
+    ----------
+    rows : list of dict
+        Each with the names of `COLUMNS`, ``left_out``, and what is stored of a part: ``transductive``, ``chance``,
+        ``settings``, and the ``values``, (seeds, items).
+    methods : list of str
+    family : {"column", "file"}
+        Holm's correction goes over the rows of one bank, task, measure and size, or over all.
     """
     if not rows:
         return pd.DataFrame(columns=COLUMNS)
@@ -110,15 +131,16 @@ def tidy_table(rows, methods) -> pd.DataFrame:
         compared.append(pd.concat([group.reset_index(drop=True), compare_paired(values)], axis=1))
         compared[-1]["is_winner"] = group["method"].to_numpy() == winner
     found = pd.concat(compared, ignore_index=True).drop(columns="order")
+    found = judged(found) if family == "file" else found
     return found[[*COLUMNS, *(name for name in found if name not in COLUMNS)]]
 
 
 def name_winner(values, names) -> str | None:
-    """Return the one of m methods that is better than each other for certain, or None.
+    """Return the one of m methods that is better than each other after Holm's correction, or None.
 
     `values` are those of `compare_paired`. Here the method with the largest mean is the reference: it wins if all
     others are worse after Holm's correction over the m - 1 comparisons.
     """
-    order = np.argsort(-values.mean(axis=(1, 2)), kind="stable")
+    order = np.argsort(-np.nanmean(values, axis=2).mean(axis=1), kind="stable")
     others = compare_paired(values[order])["verdict"][1:] if len(values) > 1 else []
     return names[order[0]] if len(others) and (others == "worse").all() else None

@@ -108,6 +108,10 @@ class Configuration(_Table):
     """The first is the one that all others are compared with."""
     sizes: _list_of(Size) = ["all"]
     seeds: PositiveInt = 1
+    splits: PositiveInt = 1
+    """Draws of train, validation and test pairs: the first is the data set's own, the others have its sizes."""
+    family: Literal["column", "file"] = "column"
+    """The comparisons that Holm's correction is made over: those of one bank, task, measure and size, or all."""
     validation: Pairs | None = None
     """The data set whose validation pairs choose the settings."""
     image_encoders: _list_of(str) = [DEFAULT_IMAGE_ENCODER]
@@ -170,6 +174,9 @@ def check_configuration(configuration):
 
     if LINEAR_PROBE in configuration.methods and all(task.kind == "retrieval" for task in configuration.tasks.values()):
         raise DataError(f"the method {LINEAR_PROBE!r} needs classes, and no task is of the kind 'zero-shot'")
+    stored = [source for source in configuration.banks.values() if isinstance(source, str)]
+    if configuration.splits > 1 and stored:
+        raise DataError(f"splits = {configuration.splits}: the stored bank {stored[0]!r} has none; name its data sets")
     anchors = {name for names in configuration.banks.values() if isinstance(names, list) for name in names}
     used = {(name, split) for name in anchors for split in ("train", "validation")}
     if configuration.validation:

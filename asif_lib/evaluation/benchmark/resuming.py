@@ -5,6 +5,7 @@ import hashlib
 import itertools
 import json
 import warnings
+from collections import Counter
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,7 +16,6 @@ import pandas as pd
 import torch
 
 from asif_lib.bank.anchors import AnchorBank
-from asif_lib.datasets.pairs import load_pairs
 from asif_lib.defaults import LINEAR_PROBE, TRANSFORMERS
 from asif_lib.encoders.contrastive import load_contrastive
 from asif_lib.encoders.loading import load_encoder_of
@@ -25,10 +25,10 @@ from asif_lib.machine import progress_bar
 
 from ..measures import same_text
 from ..methods import choose
-from .comparing import tidy_table
+from .comparing import COLUMNS, tidy_table
 from .configuration import check_configuration, method_of
 from .control_encoders import identical, load_any_encoder, showing
-from .tasks import digest_of, embedded_pairs, prepare_task
+from .tasks import digest_of, embedded_pairs, prepare_task, redrawn_pairs
 
 
 class Outcome(NamedTuple):
@@ -82,28 +82,30 @@ def run_benchmark(configuration, folder, *, device="auto", progress=True) -> Out
     parts, found, reached = Path(folder) / "parts", [], set()
     parts.mkdir(parents=True, exist_ok=True)
     run = _Run(configuration, device, progress)
-    groups, own = list(_groups(configuration)), run.asked_of_yardsticks()
+    draws = range(configuration.splits)
+    groups, own = list(itertools.product(draws, _groups(configuration))), [run.asked_of_yardsticks(i) for i in draws]
     each = list(itertools.product(configuration.methods, configuration.sizes))
     count = len(groups) * len(each)
     with progress_bar(total=count, desc="benchmark", unit="part", progress=progress, leave=True) as bar:
-        for i, about in enumerate(groups):
+        for i, (draw, about) in enumerate(groups):
             with run.reported(_words(about)):
-                pool, questions, about = run.prepare(about)
+                pool, questions, about = run.prepare(about, draw)
                 # a bank as large as one of the sizes is asked once, with all its pairs
                 sizes = {size for size in configuration.sizes if size == "all" or size <= len(pool.train[0])}
                 reached |= sizes | {"all"}
                 sizes -= {pool.size} if "all" in sizes else set()
                 for method, size in each:
                     bar.set_postfix_str(f"{method}, {size} pairs")
-                    for asked in _asked_together(questions, own, method) if size in sizes else ():
+                    for asked in _asked_together(questions, own[draw], method) if size in sizes else ():
                         with run.reported(f"{_words(about)}, {method}, {size} pairs"):
                             rows = _stored(parts, configuration, pool, asked, method, size)
-                            found += [{**about, "method": method, **row} for row in rows]
+                            named = {**about, "method": method, "wanted": size}
+                            found += [{**named, **_spread(row, asked[row["task"]])} for row in rows]
                     bar.update()
             bar.update((i + 1) * len(each) - bar.n)  # the parts of a group that failed
     for size in sorted(set(configuration.sizes) - reached, key=str) if reached else ():
         run.failures.append((f"{size} pairs", "every bank that could be prepared has fewer pairs to draw from"))
-    table = tidy_table(found, configuration.methods)
+    table = tidy_table(_joined_draws(found, configuration.splits), configuration.methods, configuration.family)
     write_whole(Path(folder) / "results.parquet", table.to_parquet(index=False))
     return Outcome(table, list(dict.fromkeys(run.failures)))
 
@@ -119,6 +121,33 @@ def _groups(configuration):
 
 def _words(about):
     return "bank {bank}, {image_encoder} × {text_encoder}".format(**about)
+
+
+def _spread(row, question):
+    """Give the values of a part a place for each pair of the data set: NaN where this split does not ask it."""
+    values = np.full((len(row["values"]), question.of), np.nan)
+    values[:, question.rows] = row["values"]
+    return {**row, "values": values, "order": question.rows}
+
+
+def _joined_draws(rows, draws) -> list:
+    """Join the rows of all draws of the splits: values one below the other, and the settings that won most often.
+
+    What failed in one of the draws is left out: methods are compared on the same questions.
+    """
+    together = {}
+    for row in rows:
+        together.setdefault(tuple(row[name] for name in [*COLUMNS[:-2], "wanted", "method"]), []).append(row)
+    joined = []
+    for same in together.values():
+        values = np.concatenate([row.pop("values") for row in same])  # (draws · seeds, pairs of the data set)
+        chosen, times = Counter(json.dumps(row["settings"]) for row in same).most_common(1)[0]
+        often = {"chosen in": f"{times} of {draws} splits"} if draws > 1 else {}
+        asked = list(dict.fromkeys(itertools.chain(*(row.pop("order") for row in same))))  # in the order of the splits
+        joined.append(
+            {**same[0], "values": values[:, asked], "settings": json.loads(chosen) | often, "draws": len(same)}
+        )
+    return [row for row in joined if row.pop("draws") == draws and row.pop("wanted")]
 
 
 def _asked_together(questions, own, method) -> list:
@@ -153,24 +182,24 @@ class _Run:
         except Exception as error:
             self.failures.append((what, f"{type(error).__name__}: {first_line(error)}"))
 
-    def asked_of_yardsticks(self):
+    def asked_of_yardsticks(self, draw):
         """Return for each model that was trained on pairs the questions in its own embeddings; none if it fails."""
         own = {name: {} for name in self.configuration.methods if name.startswith(TRANSFORMERS)}
         for name in own:
             with self.reported(name):
-                own[name] = self.questions(load_contrastive(name.removeprefix(TRANSFORMERS), device=self.device))
+                own[name] = self.questions(load_contrastive(name.removeprefix(TRANSFORMERS), device=self.device), draw)
         return own
 
-    def questions(self, encoders):
+    def questions(self, encoders, draw):
         """Return the questions of all tasks that can be asked, by the task's name."""
         questions = {}
         for name, task in self.configuration.tasks.items():
             with self.reported(f"task {name}"):
-                questions[name] = prepare_task(task, *encoders, self.progress)
+                questions[name] = prepare_task(task, *encoders, self.progress, draw)
         return questions
 
-    def prepare(self, about):
-        """Return the pool of a bank, the questions by task, and the names of bank and encoders.
+    def prepare(self, about, draw):
+        """Return the pool of a bank, the questions by task, and the names of bank and encoders, in a draw of splits.
 
         Anchors that show a picture that is asked are left out; ``left_out`` counts them.
         """
@@ -182,22 +211,24 @@ class _Run:
             about = {**about, "image_encoder": identities[0].name, "text_encoder": identities[1].name}
         else:
             encoders = [self.load(kind, about[f"{kind}_encoder"]) for kind in ("image", "text")]
-        questions = self.questions(encoders)
+        questions = self.questions(encoders, draw)
         if not questions:
             raise DataError("none of its tasks can be asked")
         # labelled pictures have splits of their own, also those of a folder that has captions too
         asked, seen = None, [(None if q.templates else q.source, q.pictures) for q in questions.values()]
         if validation:
-            pairs = load_pairs(validation, progress=self.progress).split("validation")
+            pairs = redrawn_pairs(validation, draw, self.progress).split("validation")
             asked = (*embedded_pairs(pairs, encoders, self.progress), pairs.captions)
             seen.append((validation, pairs.pictures))
         known = [question.image for question in questions.values()] + ([asked[0]] if asked else [])
-        train, more, left_out = self.unseen(stored, seen, known) if stored else self.joined(source, seen, encoders)
+        train, more, left_out = (
+            self.unseen(stored, seen, known) if stored else self.joined(source, seen, encoders, draw)
+        )
         if not len(train[0]):
             raise DataError(f"no anchor is left to fit: {left_out:,} pairs show pictures that are asked")
         return Pool(train, more, asked), questions, {**about, "left_out": left_out}
 
-    def joined(self, names, seen, encoders):
+    def joined(self, names, seen, encoders, draw):
         """Return the train pairs, the validation pairs, and the number of pairs left out.
 
         Pairs of the data set that is asked are in other splits than the questions. A pair of another data set is left
@@ -205,7 +236,7 @@ class _Run:
         """
         sides, left_out = {"train": [], "validation": []}, 0
         for name in names:
-            pairs = load_pairs(name, progress=self.progress)
+            pairs = redrawn_pairs(name, draw, self.progress)
             others = [picture for source, pictures in seen if source != name for picture in pictures]
             for split, parts in sides.items():
                 part = pairs.split(split)

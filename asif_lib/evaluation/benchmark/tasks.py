@@ -2,7 +2,7 @@
 
 import functools
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import ClassVar
 
@@ -15,6 +15,7 @@ from sklearn.model_selection import GridSearchCV, StratifiedKFold
 from asif_lib.datasets.hub import labelled_from_hub
 from asif_lib.datasets.labelled import load_labelled
 from asif_lib.datasets.pairs import load_pairs
+from asif_lib.datasets.splits import fixed_splits
 from asif_lib.defaults import DEFAULT_TEMPLATE, HUB, LARGEST_DEFAULT_K
 from asif_lib.encoders.embeddings import embed
 from asif_lib.encoders.pictures import open_picture
@@ -94,6 +95,8 @@ class HeldOut:
         0 for retrieval.
     source, pictures : str, list
         The data set and its pictures that are asked.
+    rows, of : sequence of int, int
+        Their positions in the data set, and its size; of labelled pictures, all of the split.
     reduce : {"mean", "max"}
         Of the scores of a label's prompts.
     teach : callable, optional
@@ -107,6 +110,8 @@ class HeldOut:
     templates: int = 0
     source: str = ""
     pictures: list = field(default_factory=list)
+    rows: Sequence = ()
+    of: int = 0
     reduce: str = "mean"
     teach: Callable | None = None
 
@@ -186,7 +191,25 @@ def embedded_pairs(pairs, encoders, progress):
     return tuple(embed(encoder, items, progress=progress) for encoder, items in sides)
 
 
-def prepare_task(task, image_encoder, text_encoder, progress=False) -> HeldOut:
+def redrawn_pairs(name, draw, progress=False):
+    """Load pairs with other splits of the same sizes, stratified by the first level of their groups.
+
+    Raises `DataError` if they lack a split.
+
+    Parameters
+    ----------
+    name, progress : as for `load_pairs`
+    draw : int
+        0 for their own splits.
+    """
+    pairs = load_pairs(name, progress=progress)
+    if not draw:
+        return pairs
+    sizes = [len(pairs.split(split)) for split in ("test", "validation")]
+    return replace(pairs, splits=fixed_splits([group.split("/")[0] for group in pairs.groups], *sizes, seed=draw))
+
+
+def prepare_task(task, image_encoder, text_encoder, progress=False, draw=0) -> HeldOut:
     """Load and embed what a task of the configuration asks.
 
     Raises `DataError` if the data set or split is missing, there are fewer than two classes, or a class has no picture.
@@ -196,18 +219,21 @@ def prepare_task(task, image_encoder, text_encoder, progress=False) -> HeldOut:
     task : RetrievalTask or ZeroShotTask
     image_encoder, text_encoder : encoders, of the library or of your own
     progress : bool
+    draw : int
+        As for `redrawn_pairs`. Labelled pictures have one split.
     """
     if task.kind == "retrieval":
-        pairs = load_pairs(task.pairs, progress=progress).split(task.split)
+        everything = redrawn_pairs(task.pairs, draw, progress)
+        pairs, where = everything.split(task.split), {"rows": everything.splits[task.split], "of": len(everything)}
         image, text = embedded_pairs(pairs, (image_encoder, text_encoder), progress)
-        return HeldOut(image, text, same_text(pairs.captions, pairs.captions), 0, task.pairs, pairs.pictures)
+        return HeldOut(image, text, same_text(pairs.captions, pairs.captions), 0, task.pairs, pairs.pictures, **where)
     data = labelled_of_task(task, progress)
     image = embed(image_encoder, data.pictures, progress=progress)
     templates = task.templates or data.templates or [DEFAULT_TEMPLATE]
     text = embed(text_encoder, make_prompts(data.classes, templates), progress=progress)
     relevant = torch.nn.functional.one_hot(torch.from_numpy(data.labels), len(data.classes)).bool()
-    teach = functools.partial(_taught, task, image_encoder, progress)
-    return HeldOut(image, text, relevant, len(templates), task.data, data.pictures, task.reduce, teach)
+    teach, where = functools.partial(_taught, task, image_encoder, progress), (range(len(image)), len(image))
+    return HeldOut(image, text, relevant, len(templates), task.data, data.pictures, *where, task.reduce, teach)
 
 
 def _taught(task, image_encoder, progress):

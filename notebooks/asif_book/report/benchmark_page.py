@@ -17,7 +17,7 @@ from . import page as pages
 MARKS = {"better": "▲", "worse": "▼"}
 
 
-def benchmark_page(title, table, failures) -> str:
+def benchmark_page(title, table, failures, family="column") -> str:
     """Lay out a benchmark as an HTML page.
 
     Parameters
@@ -27,11 +27,13 @@ def benchmark_page(title, table, failures) -> str:
         The tidy table.
     failures : list of (str, str)
         What failed, and why.
+    family : {"column", "file"}
+        What Holm's correction went over.
     """
     use_style()
     sections = [_section(names, rows) for names, rows in table.groupby(["task", "measure"], sort=False)]
     content = filled(
-        "report/templates/benchmark.html.j2", title=title, sections=sections, failures=failures,
+        "report/templates/benchmark.html.j2", title=title, sections=sections, failures=failures, family=family,
         reference=_name(table, next(table.itertuples())) if len(table) else "",
         transductive=table.get("transductive", table["method"]).any(),
         yardstick=table["method"].astype(str).str.startswith(TRANSFORMERS).any(),

@@ -415,7 +415,7 @@ check_without(my_without)
 # **Difficulty** ●●●●○ · **Minutes** 12
 #
 # Is there a *single* anchor without which another label would win? Return its position,
-# an integer, or −1 if there is none. If several do it, return the one that leaves the
+# an integer; without such an anchor −1. If several do it, return the one that leaves the
 # old winner furthest behind the best other label. The removal is that of exercise 06.3.
 # Do not trust contributions: try.
 

@@ -41,9 +41,10 @@ def house(tmp_path):
         for path in (tmp_path / folder).glob(pattern):
             if path.name not in kept:
                 shutil.rmtree(path) if path.is_dir() else path.unlink()
-    for name in ("00_start_here.py", "teachers_guide.md"):  # without links to the others
+    for name in ("00_start_here.py", "teachers_guide.md"):  # without links to the others, and without a core path
         path = tmp_path / "notebooks/source" / name
-        path.write_text(re.sub(r"\]\(\d\d_\w+\.ipynb", "](00_start_here.ipynb", path.read_text()))
+        text = re.sub(r"\]\(\d\d_\w+\.ipynb", "](00_start_here.ipynb", path.read_text())
+        path.write_text(text.replace(' tags=["core"]', ""))
     return tmp_path
 
 

@@ -42,8 +42,10 @@ def test_the_test_split_stays_closed_where_validation_shows_no_gain():
     assert task.looks == 0
 
 
-@pytest.mark.parametrize(("shown", "message"), [("brim", "holds 0"), ("cat", "below 0")])
-def test_a_gain_on_validation_that_the_test_does_not_bear_out_is_no_proof(shown, message):
+@pytest.mark.parametrize(
+    ("shown", "status", "message"), [("brim", "a result, not a proof", "holds 0"), ("cat", "wrong", "below 0")]
+)
+def test_a_gain_on_validation_that_the_test_does_not_bear_out_is_no_proof(shown, status, message):
     words = ["cat", "tail", "brim"]
     labels = torch.tensor([0, 1] * 40)
     validation = torch.eye(3)[[1, 2] * 40]  # shows what the wording names
@@ -57,5 +59,4 @@ def test_a_gain_on_validation_that_the_test_does_not_bear_out_is_no_proof(shown,
         return max(wordings, key=lambda prompts: measure(prompts).sum().item())
 
     verdict = check_wording(solution, task)
-    assert verdict.status == "wrong"
-    assert message in verdict.message, verdict
+    assert verdict.status == status and message in verdict.message, verdict

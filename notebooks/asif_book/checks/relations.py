@@ -209,7 +209,7 @@ def _sizes(quantities):
 
 
 def _doubles(found, wanted):
-    """Both as float64 tensors; None in the place of what is none."""
+    """Both as float64 tensors, or None in the place of a result that has no real numbers."""
     try:
         found = torch.as_tensor(found)
         return None if found.is_complex() else found.double(), torch.as_tensor(wanted).double()

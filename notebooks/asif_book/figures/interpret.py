@@ -16,7 +16,7 @@ from .sparse import interval_dots
 from .style import Drawing, alt, draw_bare, image_tag, listed, picture_beside, rows_down, subplots, wrapped
 from .templates import self_contained
 
-SHOWN = 12
+SHOWN = 10
 """Anchors that have a row of their own in `score_ledger`; the others share a row."""
 
 

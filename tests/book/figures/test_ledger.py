@@ -40,7 +40,7 @@ def test_the_rows_and_the_rest_add_up_to_both_scores(asked):
     scores = model.similarity(z, prompts)[0]
     assert torch.tensor([*rows, rest]).sum(dim=0).tolist() == pytest.approx(scores.tolist(), abs=0.008)
     assert [float(sum_["value"]) for sum_ in soup.select("data")] == pytest.approx(scores.tolist(), abs=1e-6)
-    assert len(rows) == 12 and soup.select_one("td.ring").get_text() == f"{scores.max():.3f}"
+    assert len(rows) == 10 and soup.select_one("td.ring").get_text() == f"{scores.max():.3f}"
 
 
 @pytest.mark.parametrize("center", [True, False])
@@ -80,7 +80,7 @@ def test_two_ledgers_and_the_four_steps_share_a_page(browser, tmp_path, asked):
 def test_without_scripts_the_table_stays(browser, tmp_path, asked):
     page = report_page(tmp_path, drawn(asked))
     tab = opened(browser, page, java_script_enabled=False)
-    assert tab.get_by_role("checkbox").count() == 0 and tab.locator(".asif-ledger tbody tr").count() == 12
+    assert tab.get_by_role("checkbox").count() == 0 and tab.locator(".asif-ledger tbody tr").count() == 10
     assert tab.locator(".asif-ledger [role=status]").text_content().startswith("The answer is “")
     soup = BeautifulSoup(page.read_text(encoding="utf-8"), "html.parser")
     assert soup.select("table.drawn img") and soup.select("table.drawn .scroll") == []

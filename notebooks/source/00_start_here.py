@@ -53,10 +53,10 @@ model = ASIF(bank, **encoders, device=device)
 # %% [markdown] tags=["core"]
 # ## 1 · Eight answers
 #
-# Nobody trained the model that answers here. It is two models that never met, with a
-# few hundred captioned pictures between them. Eight new pictures choose among eight
-# labels. (We must not pick the ones that work. So a rule chose them before we looked:
-# the first new picture of each of eight groups. The labels are nouns of the captions.)
+# Two models that never met answer here, with a few hundred captioned pictures between
+# them. Nobody trained them together. Eight new pictures choose among eight labels. (We
+# must not pick the ones that work. So a rule chose them before we looked: the first new
+# picture of each of eight groups. The labels are nouns of the captions.)
 
 # %% tags=["hide-input"]
 # Ask about eight pictures, and draw the answers.
@@ -153,8 +153,8 @@ draw.method_picture(with_one, stamps.ids[shown[0]], f"a photo of a {labels[0]}."
 # to length 1. Here $k$ is a tenth of the number of anchors, and $p$ is 2. Chapter 04
 # takes the steps one by one.
 #
-# The result is a **sparse vector**: one entry for each anchor that was kept. Its
-# entries are the bars: blue (●) for the picture, vermilion (■) for the sentence. A
+# The result is a **sparse vector**: one entry for each anchor, 0 for those not kept.
+# Its entries are the bars: blue (●) for the picture, vermilion (■) for the sentence. A
 # green frame marks an anchor that both sides keep, with the product of its two entries.
 #
 # **Before you run the next cell:** it describes the drum of section 1, and the words “a
@@ -179,7 +179,7 @@ draw.show(draw.two_profiles(pictures[[drum]], texts[[drum]], bank.pairs, titles)
 # %% [markdown]
 # **What you see.** Blue bars are entries of the picture: these anchors look like the
 # drum to the image encoder. Vermilion bars are entries of the words: these captions
-# read like “drum” to the text encoder. The longest bars may belong to two anchors.
+# read like “drum” to the text encoder. The longest bars belong to two anchors.
 #
 # A filled bar is an anchor that the other side keeps too, perhaps further down than the
 # figure reaches. The encoders were asked separately. Yet the eight pictures share more
@@ -370,9 +370,9 @@ low, high = min(shuffled), max(shuffled)
 print(f"with a shuffled bank: {np.mean(shuffled):.1%}, from {low:.1%} to {high:.1%}")
 
 # %% [markdown]
-# The brackets hold the 95 % interval: how much the number might move with other test
-# pictures of the same kind (chapter 05). The shuffled banks scatter around chance: the
-# model's knowledge is in the *pairs*.
+# **What you see.** The brackets hold the 95 % interval: how much the number might move
+# with other test pictures of the same kind (chapter 05). The shuffled banks scatter
+# around chance: the model's knowledge is in the *pairs*.
 
 # %% [markdown] tags=["core"]
 # ## 7 · A failure
@@ -433,12 +433,12 @@ for i in mine.scores[0].argsort(descending=True).tolist():
 # %% [markdown]
 # **What you see.** The labels with their scores, the best first: the kangaroo became a
 # **deer**. The score of “kangaroo” is the one of section 5, since a score knows nothing
-# of the other labels. The score of “deer” is just larger.
+# of the other labels. The score of “deer” is twice as large.
 #
 # Try other labels, and another template. If all labels miss, the scores get small, but
 # one still wins: the model has no “none of these”.
 #
-# **This kangaroo is the story of this book.** Chapter 06 asks which anchors said
+# **The red kangaroo is the story of this book.** Chapter 06 asks which anchors said
 # “deer”, and what it costs to take them out. Chapter 07 adds one pair, and the kangaroo
 # is a kangaroo again. Chapter 08 asks what such an edit costs at 1.6 million pairs.
 

@@ -346,18 +346,16 @@ table
 # among the first $k$. (Another caption with the same text counts too.) The round dots
 # and the squares stand far above the short black lines, the recall of guessing. The
 # line through a mark is its 95 % interval: true shares inside it agree with what we
-# counted.
-#
-# Nothing was trained. The squares are higher than the round dots: centring helps. In
-# the row “shuffled” of the table only chance is left, on average: the pairs carry the
-# meaning. (In one shuffle, all pictures use the same wrong pairs. By luck its recall
-# can be above or below chance, as the range shows.) So the row numbers of a bank's two
-# matrices must agree. If you sort one of them by accident, everything still runs,
-# without any error.
+# counted. Nothing was trained. The squares are higher than the round dots: centring
+# helps. In the row “shuffled” of the table only chance is left, on average: the pairs
+# carry the meaning. (In one shuffle, all pictures use the same wrong pairs. By luck its
+# recall can be above or below chance, as the range shows.) So the row numbers of a
+# bank's two matrices must agree. If you sort one of them by accident, everything still
+# runs, without any error.
 #
 # The next figure is the **scoreboard** of this book. It has one number for each step of
 # the method: R@1 from picture to caption, on the validation split. Later chapters add
-# rows.
+# rows: chapter 04 the next one.
 
 # %% tags=["hide-input"]
 # Draw the first rows of the scoreboard.
@@ -832,8 +830,8 @@ show_progress("03")
 #   subtracting the mean of the anchors repairs it.
 # - With pairs as anchors, pictures and captions get descriptions that can be compared.
 #   The captions of held-out pictures are found far above chance, without any training.
-# - Real embeddings have a shift built in, their common part. It makes all descriptions
-#   alike, and it makes hubs.
+# - Deeper: real embeddings have a shift built in, their common part. It makes all
+#   descriptions alike, and it makes hubs.
 #
 # **What would prove us wrong.** A rotation that changes entries by more than rounding.
 # Recall above chance with shuffled captions of the anchors: then the pairs would not

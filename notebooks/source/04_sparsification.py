@@ -251,9 +251,26 @@ sparse_knobs(bank, held_out, row=chosen, k=k)
 # %% [markdown]
 # **What you see.** Each bar on the right is the score of a caption, a sum over the
 # anchors that it shares with the picture. The own caption has a check mark. With $k =
-# 1$ only captions that hit the same single anchor have a bar; all others tie at 0. Some
-# pictures need a small $k$, others a large one. So we choose by measuring many
-# pictures, and not by looking at one.
+# 1$ only captions that hit the same single anchor have a bar; all others tie at 0. The
+# own caption need not come first. One picture proves little, so we measure many.
+#
+# Here is the scoreboard of chapter 03. Pictures, captions and anchors are the same.
+#
+# **Before you run the next cell:** will the sparse vectors find more captions than the
+# dense ones?
+
+# %% tags=["hide-input"]
+# Draw the scoreboard with the row of this chapter.
+from asif_book.lessons import scoreboard
+
+board, by_guessing = scoreboard(everything, stamps.splits, "04")
+xlabel = "R@1, picture → caption, validation split; 95 % interval"
+draw.show(draw.interval_dots({"R@1": board}, xlabel=xlabel, chance=by_guessing))
+
+# %% [markdown]
+# **What you see.** The last row has $k = n/10$ and $p = 2$. Against chapter 03, only
+# the sparsification is new, and it finds more captions. That is why ASIF forgets:
+# anchors that are far from a picture add noise, and the near ones know more.
 
 # %% [markdown]
 # ## 3 · Choosing k and p
@@ -349,21 +366,6 @@ table.rename_axis("chosen setting minus …").round(1)
 # %% [markdown]
 # **What you see.** `min(800, n)` keeps every entry as long as $n$ is at most 800. So a
 # small bank with the paper's $k = 800$ has dense vectors, and nothing warns you.
-#
-# Now the scoreboard of chapter 03. Pictures, captions and anchors are the same, and it
-# counts R@1 from picture to caption only.
-
-# %% tags=["hide-input"]
-# Draw the scoreboard with the row of this chapter.
-from asif_book.lessons import scoreboard
-
-board, by_guessing = scoreboard(everything, stamps.splits, "04")
-xlabel = "R@1, picture → caption, validation split; 95 % interval"
-draw.show(draw.interval_dots({"R@1": board}, xlabel=xlabel, chance=by_guessing))
-
-# %% [markdown]
-# **What you see.** The last row is the library's default, $k = n/10$ and $p = 2$.
-# Against chapter 03, only the sparsification is new.
 #
 # One warning. This setting was the best of many *on these very stamps*, so its number
 # is a little too good. How much? Suppose that 36 settings are all *equally* good: each
@@ -770,19 +772,19 @@ show_progress("04")
 # - Sparsification has four steps: top $k$, clamp, power, normalise. The order matters:
 #   the clamp comes before the power.
 # - $k$ and $p$ do one job: they forget small similarities, one sharply and one softly.
-#   On our bank, from a tenth of the anchors upwards, $k$ hardly matters.
-# - They are chosen on a validation split. The best of many settings looks better than
-#   it is; the test split is opened once.
-# - The paper's $k = 800$ and $p = 8$ belong to a bank of 1.6 million anchors; here
-#   `min(800, n)` would forget nothing.
-# - A large $p$ lets single anchors decide.
-# - Computing sparse vectors needs no dense matrix: blocks, and the $k$ best so far, are
-#   enough. Chapter [08](08_scaling.ipynb) counts the bytes.
+# - Sparse vectors find more captions than dense ones.
+# - Deeper: from a tenth of our anchors upwards, $k$ hardly matters. $k$ and $p$ are
+#   chosen on a validation split, where the best of many looks better than it is.
+# - Deeper: the paper's $k = 800$ and $p = 8$ belong to a bank of 1.6 million anchors;
+#   here `min(800, n)` would forget nothing.
+# - Deeper: a large $p$ lets single anchors decide. Computing sparse vectors needs no
+#   dense matrix: blocks, and the $k$ best so far, are enough. Chapter
+#   [08](08_scaling.ipynb) counts the bytes.
 #
 # **What would prove us wrong.** Dense vectors with $p = 1$ that find captions as well
 # as the chosen setting, on another bank: then forgetting would serve memory only. Or a
 # best $k/n$ and $p$ that change a lot from one validation split to the next: then our
 # choice would be luck.
 #
-# **Where next.** So far, every number came from the stamps on which we chose. [05 ·
-# Zero-shot evaluation](05_zero_shot.ipynb) opens the test split.
+# **Where next.** Here, every number came from the stamps on which we chose. [05 ·
+# Zero-shot evaluation](05_zero_shot.ipynb) asks the test split.

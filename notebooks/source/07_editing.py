@@ -75,7 +75,7 @@ image_encoder, text_encoder, stamps, bank = open_chapter(profile, device, pairs)
 print(bank)
 
 # %% [markdown] tags=["core"]
-# ## 1 · One pair turns the deer into a kangaroo
+# ## 1 · One pair more
 #
 # Chapter 00 ended with a mistake. The model calls the photograph of a red kangaroo a
 # deer. Chapter 06 named the anchors that say so, first of all a doe. To turn the answer
@@ -125,8 +125,8 @@ draw.best_anchors(stamps.pictures[row], labels[0], stages)
 # bar. In the lower row the new pair, in a thick frame, has nearly all of the score, and
 # the answer turns. The table has the numbers.
 #
-# The mirror image is an easy teacher: the same animal in the same pose. But nothing was
-# tuned to this picture: the rule of chapter 00 found it.
+# The mirror image is an easy teacher: the same animal in the same pose. The rule of
+# chapter 00 found the picture; the edit is made for it.
 #
 # What did it cost elsewhere? Each of the 150 held-out stamps looks for its own caption
 # among all 150. **R@1** is the share that has it in the first place.
@@ -151,8 +151,8 @@ print("difference:", in_points(paired_difference(first[1], first[0], seed)))
 # %% [markdown]
 # **What you see.** The second line names each stamp that changed: the kangaroo alone.
 # The last line is a **paired difference**: both models answer for the same pictures,
-# and we compare picture by picture. In brackets stands its 95 % **interval**, the
-# values that fit these few questions. One stamp gained, and no stamp lost.
+# and we compare picture by picture. In brackets stands its 95 % **interval**: how
+# much it might move with other pictures. One stamp gained, and no stamp lost.
 #
 # On the disk, each edit makes a new **version** of the bank. `diff` lists what an edit
 # changed, and `undo` takes it back.
@@ -177,8 +177,9 @@ stored.diff(edited).style.hide(axis="index")
 # `partner[i]` of the new captions. The new pictures keep their order.
 #
 # Return four results: the picture matrix, the caption matrix, the mean of all picture
-# embeddings (it is subtracted before the cosine), and $k$. $k$ is a tenth of the
-# anchors, rounded to the nearest whole number, and at least 1.
+# embeddings (it is subtracted before the cosine; captions have a mean of their own, in
+# the same way), and $k$. $k$ is a tenth of the anchors, rounded to the nearest whole
+# number, and at least 1.
 
 
 # %% tags=["exercise"]
@@ -1111,10 +1112,12 @@ show_progress("07")
 #   matrices and moves the mean; removing takes the row out. The result equals a rebuilt
 #   bank.
 # - One pair can turn a wrong answer. A few pairs of a new kind lift the accuracy there.
-# - After an edit choose $k$ and $p$ again, on pictures of all kinds that matter.
-# - “Unchanged” is a claim that needs a margin and an interval within it.
-# - Forgetting is final after `compact`, in the bank's files only.
-# - A wrong pair is found by its contributions to wrong answers. A person decides.
+# - Deeper: after an edit choose $k$ and $p$ again, on pictures of all kinds that
+#   matter.
+# - Deeper: “unchanged” is a claim that needs a margin and an interval within it.
+# - Deeper: forgetting is final after `compact`, in the bank's files only.
+# - Deeper: a wrong pair is found by its contributions to wrong answers. A person
+#   decides.
 #
 # **What would prove us wrong.** If held-out stamps changed by more than 5 points after
 # a lesson in clothes, learning would have its price elsewhere. If the edited bank gave

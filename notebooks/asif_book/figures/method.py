@@ -19,6 +19,7 @@ from IPython.display import HTML
 from markupsafe import Markup
 
 from asif_lib.bank.anchors import AnchorBank
+from asif_lib.datasets.pairs import load_pairs
 from asif_lib.defaults import DEFAULT_BANK
 from asif_lib.errors import ParameterError
 from asif_lib.explain.counterfactual import smallest_removal, without
@@ -118,8 +119,14 @@ def method_picture(bank, picture=PICTURE, text=TEXT) -> HTML:
 
 def meeting_of_the_kangaroo(bank, shown=BOTH) -> Meeting:
     """Return the numbers of the book's first example: a photograph, held out of the bank of stamps, and its prompt."""
-    model, picture = _held_out(bank, PICTURE)
+    model, picture = _held_out(as_in_chapter_00(bank), PICTURE)
     return meeting(model, picture, model.embeddings("text", [TEXT]), shown)
+
+
+def as_in_chapter_00(bank):
+    """Return a bank of stamps without the test split but for `PICTURE`, so that all chapters show the same numbers."""
+    held_out = {*load_pairs(DEFAULT_BANK, progress=False).split("test").ids} - {PICTURE}
+    return bank.subset([i for i, id in enumerate(bank.pairs["id"]) if id not in held_out])
 
 
 def _held_out(bank, picture) -> tuple[ASIF, torch.Tensor]:

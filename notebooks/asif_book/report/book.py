@@ -13,7 +13,7 @@ import nbformat
 from bs4 import BeautifulSoup, NavigableString
 from markupsafe import Markup
 
-from asif_book.figures.method import method_picture
+from asif_book.figures.method import as_in_chapter_00, method_picture
 from asif_lib.bank.anchors import AnchorBank
 from asif_lib.defaults import DEFAULT_BANK
 from asif_lib.errors import AsifError, version_of
@@ -138,7 +138,7 @@ def _entry(chapter: Chapter, run: ChapterRun, executed: Path, folder: Path) -> d
 def _method(notebooks: Path) -> Markup:
     """Embed the picture of the method: with photographs where the bank of stamps is, else the one of the notebooks."""
     with contextlib.suppress(AsifError):
-        return Markup(method_picture(AnchorBank.load(DEFAULT_BANK)).data)
+        return Markup(method_picture(as_in_chapter_00(AnchorBank.load(DEFAULT_BANK))).data)
     there = (notebooks / METHOD).exists()
     return to_html(f"![{METHOD_ALT}]({METHOD})", notebooks) if there else Markup()
 

@@ -8,7 +8,14 @@ import pytest
 import torch
 from drawn_pages import check_committed
 
-from asif_book.figures.method import Meeting, meeting, meeting_of_the_kangaroo, method_picture, method_svg
+from asif_book.figures.method import (
+    Meeting,
+    as_in_chapter_00,
+    meeting,
+    meeting_of_the_kangaroo,
+    method_picture,
+    method_svg,
+)
 from asif_lib import ASIF
 
 
@@ -22,10 +29,10 @@ def test_the_committed_picture_shows_the_numbers_of_the_model(kangaroo):
     check_committed("method_upright.svg", method_svg(kangaroo, upright=True))
 
 
-def test_the_products_and_the_rest_are_the_score(kangaroo, stamps_bank):
+def test_the_products_and_the_rest_are_the_score(kangaroo, stamps, stamps_bank):
     assert sum(a * b for _, a, b in kangaroo.anchors) + kangaroo.rest == pytest.approx(kangaroo.score)
     row = stamps_bank.pairs["id"].tolist().index("animals/marsupials/kangaroo.png")
-    model = ASIF(stamps_bank.subset([i for i in range(len(stamps_bank)) if i != row]), device="cpu")
+    model = ASIF(stamps_bank.subset(stamps.splits["train"] + stamps.splits["validation"]), device="cpu")
     answer = model.classify(stamps_bank.image[row : row + 1], ["kangaroo"])
     assert kangaroo.score == pytest.approx(float(answer.scores), abs=1e-6)
     assert "A red kangaroo." not in {caption for caption, _, _ in kangaroo.anchors}  # it is held out
@@ -48,7 +55,7 @@ def test_the_picture_is_well_formed_and_tells_itself_in_words():
 
 
 def test_with_the_photographs_it_tells_the_same_numbers(kangaroo, stamps_bank):
-    html = method_picture(stamps_bank).data
+    html = method_picture(as_in_chapter_00(stamps_bank)).data
     svg = base64.b64decode(re.search(r"base64,([^\"]+)", html)[1]).decode()
     assert len(re.findall(r'<image [^>]*href="data:image/jpeg;base64,', svg)) == 1 + len(kangaroo.anchors)
     words = lambda text: [element.text for element in ElementTree.fromstring(text).iter("{*}text")]  # noqa: E731

@@ -203,7 +203,7 @@ WRONG = {
     ],
     "06.4": [
         (first_flip, "took the first"),
-        (lambda *c: 0, "On input 1 without your anchor 0 the old winner's lead is"),
+        (lambda *c: 0, "Your function says 0 on every input"),
         (lambda *c: flip(*c) if flip(*c) >= 0 else 5, "On input 6 without your anchor 5"),
         (lambda *c: flip(*c) if flip(*c) != 16 else -1, "On input 2 your function says -1"),
         (lambda *c: flip(*c) if flip(*c) != 16 else first_flip(*c), "the old winner lies further behind"),

@@ -180,34 +180,27 @@ def _search(
 @command(
     app, "evaluate",
     "asif evaluate FOLDER", "asif evaluate FOLDER --json --k 50 --p 4",
-    "asif evaluate FOLDER --predictions each.csv --csv classes.csv",
-    "asif evaluate FOLDER --corrupt jpeg:50,blur:2,resize:32",
+    "asif evaluate FOLDER --corrupt jpeg:50,blur:2 --csv classes.csv",
     "asif evaluate --image-embeddings a.npy --prompt-embeddings p.npz --labels l.csv --bank mine",
 )  # fmt: skip
 def _evaluate(
     asked: ModelOptions,
     folder: Annotated[str | None, Argument(metavar="FOLDER")] = None,
     image_embeddings: Annotated[str | None, Option(metavar="FILE", help="(q, d), .npy, in place of a folder")] = None,
-    prompt_embeddings: Annotated[str | None, Option(metavar="FILE", help="labels and embeddings, .npz")] = None,
+    prompt_embeddings: Annotated[str | None, Option(metavar="FILE", help="c labels, and (c, d) or (c, t, d)")] = None,
     labels: Annotated[str | None, Option(metavar="FILE", help="a CSV with a column label, a row a picture")] = None,
     transductive: Annotated[
         StrEnum("Transductive", "sinkhorn z") | None,
-        Option(help="correct the scores by a look at all pictures together"),
+        Option(help="correct by a look at all pictures"),
     ] = None,
-    corrupt: Annotated[
-        str | None, Option(metavar="KIND:N,…", help="ask damaged copies too: jpeg:50, blur:2, resize:32")
-    ] = None,
+    corrupt: Annotated[str | None, Option(metavar="KIND:N,…", help="damaged copies too: blur:2, resize:32")] = None,
     templates: Templates = (DEFAULT_TEMPLATE,),
     reduce: Reduce = "mean",
     skip_broken: SkipBroken = False,
     predictions: Annotated[str | None, Option(metavar="FILE", help="a CSV with one row a picture")] = None,
     csv: Annotated[str | None, Option(metavar="FILE", help="a CSV with one row a class")] = None,
 ):
-    """Measure zero-shot accuracy on a folder of class folders, whose names are the labels; or on embeddings.
-
-    numpy.savez(FILE, labels=…, embeddings=…) writes the file of --prompt-embeddings: c names, and an array (c, d), or
-    (c, t, d) for t prompts of each.
-    """
+    """Measure zero-shot accuracy on a folder of class folders, whose names are the labels; or on embeddings."""
     start, own = time.perf_counter(), (image_embeddings, prompt_embeddings, labels)
     if bool(folder) == any(own) or (any(own) and not all(own)):
         raise ParameterError("give a folder, or --image-embeddings, --prompt-embeddings and --labels together")

@@ -277,6 +277,8 @@ def _sentence(exercise):
     failed, solved = exercise["failed"], exercise["solved"]
     line = f"{failed} of {failed + solved} failed" if failed else f"{solved} of {solved} solved it"
     why = ", most often because" if failed else "; their commonest wrong try"
+    if [each["students"] for each in exercise["because"][:2]] == [1, 1]:
+        return f"{exercise['exercise']}: {line}, no two for the same reason."
     for first in exercise["because"][:1]:
         students = f"{first['students']} student{'s' * (first['students'] > 1)}"
         return f"{exercise['exercise']}: {line}{why} ({students}): {first['message']}"

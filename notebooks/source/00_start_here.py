@@ -473,8 +473,9 @@ show_progress("00")
 # ### Timing
 #
 # - **50 minutes.** The eight answers and the lamb 5, “The trick” together 10, exercise
-#   00.1 in pairs 8, who decided and exercise 00.2 10, the shuffled bank 10, the deer 5.
-# - **90 minutes.** Also own pictures 20, and failures, explained by their anchors, 20.
+#   00.1 in pairs 8, who decided and exercise 00.2 10, the shuffled bank 7, the deer 5,
+#   exit questions 5.
+# - **90 minutes.** The first plan of this guide, with a start-up and a summary.
 #
 # ### What students get wrong
 #

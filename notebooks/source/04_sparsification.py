@@ -269,8 +269,8 @@ draw.show(draw.interval_dots({"R@1": board}, xlabel=xlabel, chance=by_guessing))
 
 # %% [markdown]
 # **What you see.** The last row has $k = n/10$ and $p = 2$. Against chapter 03, only
-# the sparsification is new, and it finds more captions. That is why ASIF forgets:
-# anchors that are far from a picture add noise, and the near ones know more.
+# the sparsification is new, and it finds more captions. That is why ASIF forgets. (A
+# likely reason: far anchors add noise, and near ones know more.)
 
 # %% [markdown]
 # ## 3 · Choosing k and p

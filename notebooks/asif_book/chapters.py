@@ -66,7 +66,7 @@ class Chapter:
         kind = settings.get("alone", False), settings.get("appendix", False)
         core = [cells for cells in sections_of(notebook) if CORE in tags_of(cells[0])]
         numbers = tuple(heading(cells[0].source).split(" ")[0] for cells in core)
-        path = core_path(notebook)
+        path = [cell for cell in core_path(notebook)[1:] if "neighbours" not in tags_of(cell)]  # what no build changes
         whole = bool(core) and not any(is_deeper(cells) for cells in sections_of(notebook))
         return cls(name, title, *about, code, *kind, steps, numbers, whole, sum(minutes(path)) if core else 0)
 

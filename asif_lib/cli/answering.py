@@ -52,14 +52,10 @@ def _classify(
     if missing and not skip_broken:
         raise BrokenPicturesError(missing)
     _check_model(asked)
-    from asif_lib.zeroshot import make_prompts
-
-    labels = [label.strip() for label in labels.split(",")]
-    prompts = make_prompts(labels, templates)  # refuses bad labels before any slow work
+    labels, prompts = _labels_and_prompts(labels, templates)
     model = _model(asked)
     z, kept = _embed(model, pictures, skip_broken)
-    vectors, texts = model.images(z), model.texts(prompts)
-    texts_of = {label: texts[slice(i * len(templates), (i + 1) * len(templates))] for i, label in enumerate(labels)}
+    vectors, texts_of = model.images(z), dict(zip(labels, _by_label(model.texts(prompts), len(labels)), strict=True))
     answer = model.classify(vectors, labels, templates=templates, reduce=reduce)
     rows = []
     for row, (position, best, scores) in enumerate(zip(kept, answer.best, answer.scores.tolist(), strict=True)):
@@ -86,23 +82,20 @@ def _explain(
     _check_model(asked)
     from asif_lib.explain.contribution import contrast
     from asif_lib.explain.counterfactual import smallest_removal
-    from asif_lib.zeroshot import make_prompts
 
-    labels = [label.strip() for label in labels.split(",")]
-    prompts = make_prompts(labels, templates)
+    labels, prompts = _labels_and_prompts(labels, templates)
     if len(labels) < 2:
         raise ParameterError("one label has no rival; name two or more, with commas between")
     model = _model(asked)
     z, _ = _embed(model, [picture], skip_broken=False)
-    vector, texts = model.images(z), model.texts(prompts)
+    vector, texts = model.images(z), _by_label(model.texts(prompts), len(labels))
     (scores,) = model.classify(vector, labels, templates=templates, reduce=reduce).scores.tolist()
     order = sorted(range(len(labels)), key=lambda i: -scores[i])
     row = {"picture": picture, "scores": {labels[i]: scores[i] for i in order}, "against": labels[order[1]]}
     row["best"] = labels[order[0]] if scores[order[0]] > 0 else None
     if row["best"] is None:
         return row, _verdict({**row, "anchors": []})
-    first, second = (texts[slice(i * len(templates), (i + 1) * len(templates))] for i in order[:2])
-    sides = contrast(vector, first, second, reduce=reduce)
+    sides = contrast(vector, *(texts[i] for i in order[:2]), reduce=reduce)
     ends = {"for": sides[sides.difference > 0].head(top), "other": sides[sides.difference < 0].tail(top)[::-1]}
     for name, side in ends.items():
         pairs = model.bank.pairs_at(side.anchor)[["id", "caption"]]
@@ -114,6 +107,20 @@ def _explain(
     except ParameterError as error:
         row["removal"] = {"anchors": [], "why_not": str(error)}
     return row, _reasons(row)
+
+
+def _labels_and_prompts(labels, templates):
+    """Cut a text at its commas into labels, and make the prompts: bad labels are refused before any slow work."""
+    from asif_lib.zeroshot import make_prompts
+
+    labels = [label.strip() for label in labels.split(",")]
+    return labels, make_prompts(labels, templates)
+
+
+def _by_label(texts, count):
+    """Cut the vectors of all prompts, which come label by label, into those of each of `count` labels."""
+    each = len(texts) // count
+    return [texts[slice(i * each, (i + 1) * each)] for i in range(count)]
 
 
 def _reasons(row):

@@ -19,6 +19,8 @@ CORE = "core"
 """Tag of the cell that begins a section of the core path. The other numbered sections of its chapter are deeper."""
 DEEPER = " · deeper"
 """Behind the heading of such a section, in a notebook."""
+NEIGHBOURS = "neighbours"
+"""Tag and id of the last cell of a notebook, which the build adds; the report has links of its own."""
 PROGRESS = "progress"
 """Tag of the cells that show a student's own progress, which a report has not."""
 
@@ -64,10 +66,11 @@ class Chapter:
         about = question(notebook), _minutes(markdown[0]), _goals(markdown[0])
         code, steps = (tuple(settings.get(name, ())) for name in ("code", "steps"))
         kind = settings.get("alone", False), settings.get("appendix", False)
-        core = [cells for cells in sections_of(notebook) if CORE in tags_of(cells[0])]
+        parts = sections_of(notebook)
+        core = [cells for cells in parts if CORE in tags_of(cells[0])]
         numbers = tuple(heading(cells[0].source).split(" ")[0] for cells in core)
-        path = [cell for cell in core_path(notebook)[1:] if "neighbours" not in tags_of(cell)]  # what no build changes
-        whole = bool(core) and not any(is_deeper(cells) for cells in sections_of(notebook))
+        path = [cell for cell in core_path(notebook)[1:] if NEIGHBOURS not in tags_of(cell)]  # what no build changes
+        whole = bool(core) and not any(map(is_deeper, parts))
         return cls(name, title, *about, code, *kind, steps, numbers, whole, sum(minutes(path)) if core else 0)
 
 

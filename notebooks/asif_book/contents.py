@@ -12,11 +12,9 @@ from asif_book.figures.templates import filled
 from asif_lib.errors import AsifError
 from asif_lib.files import ROOT
 
-from .chapters import Chapter
+from .chapters import NEIGHBOURS, Chapter
 
 BEGIN, END = "<!-- chapters:begin -->", "<!-- chapters:end -->"
-NEIGHBOURS = "neighbours"
-"""Tag and id of the last cell of a notebook; the report has links of its own."""
 METHOD = "drawings/method.svg"
 """Picture of the method, below the notebooks; ``method_04.svg`` is the same in small, with the part of chapter 04."""
 PICTURES = "drawings/method*.svg"

@@ -137,17 +137,16 @@ def _joined_draws(rows, draws) -> list:
     """
     together = {}
     for row in rows:
-        together.setdefault(tuple(row[name] for name in [*COLUMNS[:-2], "wanted", "method"]), []).append(row)
+        key = [row[name] for name in (*COLUMNS[:-2], "method")]
+        together.setdefault((*key, row.pop("wanted")), []).append(row)
     joined = []
-    for same in together.values():
+    for same in (same for same in together.values() if len(same) == draws):
         values = np.concatenate([row.pop("values") for row in same])  # (draws · seeds, pairs of the data set)
         chosen, times = Counter(json.dumps(row["settings"]) for row in same).most_common(1)[0]
         often = {"chosen in": f"{times} of {draws} splits"} if draws > 1 else {}
         asked = list(dict.fromkeys(itertools.chain(*(row.pop("order") for row in same))))  # in the order of the splits
-        joined.append(
-            {**same[0], "values": values[:, asked], "settings": json.loads(chosen) | often, "draws": len(same)}
-        )
-    return [row for row in joined if row.pop("draws") == draws and row.pop("wanted")]
+        joined.append({**same[0], "values": values[:, asked], "settings": json.loads(chosen) | often})
+    return joined
 
 
 def _asked_together(questions, own, method) -> list:

@@ -43,11 +43,8 @@ def fold_deeper(body: BeautifulSoup) -> None:
     """Fold each section that goes deeper, with its heading as the summary."""
     for first in body.select("[data-deeper]"):
         rest = itertools.takewhile(lambda cell: cell.find("h2") is None, first.find_next_siblings("div"))
-        cells, fold, summary = (
-            [first, *rest],
-            body.new_tag("details", attrs={"class": "deeper"}),
-            body.new_tag("summary"),
-        )
+        cells, summary = [first, *rest], body.new_tag("summary")
+        fold = body.new_tag("details", attrs={"class": "deeper"})
         first.insert_before(fold)
         summary.append(first.h2.extract())
         fold.extend([summary, *cells])

@@ -438,9 +438,9 @@ for i in mine.scores[0].argsort(descending=True).tolist():
 # Try other labels, and another template. If all labels miss, the scores get small, but
 # one still wins: the model has no “none of these”.
 #
-# **The red kangaroo is the story of this book.** Chapter 06 asks which anchors said
-# “deer”, and what it costs to take them out. Chapter 07 adds one pair, and the kangaroo
-# is a kangaroo again. Chapter 08 asks what such an edit costs at 1.6 million pairs.
+# **This red kangaroo is the story of the book.** Chapter 06 asks which anchors decided
+# here, and what it costs to take them out. Chapter 07 adds one pair, and asks again.
+# Chapter 08 asks what such an edit costs at 1.6 million pairs.
 
 # %% [markdown] tags=["progress"]
 # The exercises of this chapter that you have solved so far:

@@ -1,5 +1,6 @@
 """asif benchmark: one file in, the same parquet after a kill, and what fails is reported while the rest is done."""
 
+import itertools
 import json
 import os
 import re
@@ -13,14 +14,16 @@ import pandas as pd
 import pytest
 import torch
 from forks import run_forked
-from hub_formats import write_clip, write_clip_benchmark, write_siglip
+from hub_formats import png, write_clip, write_clip_benchmark, write_siglip, write_webdataset
 from PIL import Image, ImageDraw
 
 from asif_book.report.benchmark_page import benchmark_page
 from asif_book.report.page import loads_from_elsewhere
 from asif_lib import AnchorBank, load_pairs
+from asif_lib.bank.streaming import build_streamed
 from asif_lib.cli import main
 from asif_lib.datasets.labelled import load_labelled
+from asif_lib.datasets.pairs import Pairs
 from asif_lib.encoders.contrastive import load_contrastive
 from asif_lib.errors import DataError
 from asif_lib.evaluation.baselines import LinearProbe
@@ -35,11 +38,11 @@ from asif_lib.evaluation.benchmark.configuration import (
 )
 from asif_lib.evaluation.benchmark.control_encoders import BagOfWords, ColourHistogram, load_any_encoder, showing
 from asif_lib.evaluation.benchmark.resuming import run_benchmark
-from asif_lib.evaluation.benchmark.tasks import HeldOut, PaperASIF, labelled_of_task, prepare_task
+from asif_lib.evaluation.benchmark.tasks import HeldOut, PaperASIF, labelled_of_task, prepare_task, redrawn_pairs
 from asif_lib.evaluation.measures import mean_recall, same_text
 from asif_lib.evaluation.methods import METHODS, SparseAnchors
 from asif_lib.evaluation.neighbours import resampled_counts
-from asif_lib.evaluation.paper import TASKS
+from asif_lib.evaluation.paper import TASKS, paper_table
 from asif_lib.files import ROOT
 
 COLOURS = {"red": (220, 30, 30), "green": (30, 170, 60), "blue": (40, 60, 200), "white": (250, 250, 250)}
@@ -154,6 +157,18 @@ def test_splits_are_drawn_again_and_each_asks_its_own_pairs(measured, monkeypatc
         "alpha": 1.0,
         "chosen in": "3 of 3 splits",
     }
+
+
+def test_splits_are_drawn_of_the_three_and_need_all_of_them():
+    splits = {"train": [0, 2, 4, 6, 8], "validation": [1, 3], "test": [5, 7], "other": [9]}
+    pairs = Pairs("p", list(range(10)), [*"abcdefghij"], [*"0123456789"], 10 * [""], splits)
+    for one in (redrawn_pairs(pairs, draw).splits for draw in (1, 2)):
+        assert {name: len(rows) for name, rows in one.items()} == {"train": 5, "validation": 2, "test": 2}
+        assert sorted(itertools.chain(*one.values())) == list(range(9))
+    for name in ("train", "validation", "test"):
+        lacking = replace(pairs, splits={other: rows for other, rows in splits.items() if other != name})
+        with pytest.raises(DataError, match=f"p has no split '{name}'; it has: "):
+            redrawn_pairs(lacking, 1)
 
 
 def test_a_pair_counts_in_the_splits_that_ask_it():
@@ -289,6 +304,8 @@ def test_a_part_that_fails_is_reported_and_the_rest_is_done(folders, tmp_path, m
         ),
         (('data = "{labelled}"', 'data = "fashion_mnits"'), "known: fashion_mnist, cifar10, eurosat; did you mean"),
         (('validation = "{pairs}"', 'validation = "fashion_mnits"'), "captioned pictures; known: stamps"),
+        (("[banks]", '[streams]\nmine = "x"\n[banks]'), "[streams] 'mine' is no stored bank of this file; name it"),
+        (("[banks]", '[streams]\nmine = "\'x"\n[banks]'), "streams.mine: Value error, No closing quotation"),
     ],
 )  # fmt: skip
 def test_a_mistake_in_the_file_is_one_sentence_before_any_work(folders, tmp_path, capsys, change, words):
@@ -513,25 +530,78 @@ def test_one_method_compares_encoders_with_the_first_pair(measured):
     assert "winner</th>" not in page
 
 
-def test_the_papers_table_runs_on_small_folders_in_the_formats_of_the_hub(
-    folders, tmp_path, tmp_cache, datasets_cache, tiny
-):
+STOPPED = """
+import os, signal
+from asif_lib import files
+from asif_lib.bank import streaming
+from asif_lib.cli import main
+
+streaming.build_streamed.__kwdefaults__["block"] = 16
+write, blocks = files.Path.write_bytes, []
+
+def die(path, content):
+    blocks.extend([path] if ".building" in str(path) and ".json" in path.name else [])
+    if len(blocks) == 5:  # three of the first bank are done, and one of the second
+        os.kill(os.getpid(), signal.SIGKILL)
+    return write(path, content)
+
+files.Path.write_bytes = die
+main({!r})
+"""
+
+
+@pytest.fixture
+def papers_file(tmp_path, tmp_cache, datasets_cache, tiny_folders):
     """The file of the repository itself; only what it names is smaller, and lies here."""
-    folders()
-    bank = AnchorBank.build(load_pairs(tmp_path / "pairs"), *tiny, progress=False, name="tiny")
     text = (ROOT / "benchmarks" / "accuracy" / "paper_table_1.toml").read_text()
-    for name in ("cc12m-supervised", "cc12m-unsupervised"):
-        bank.save(tmp_cache / "banks" / name)
     lists = {"classnames": COLOURS, "zeroshot_classification_templates": ["a {c} thing.", "a photo of a {c}."]}
     for name in re.findall('data = "hub:(.*)"', text):
         write_clip_benchmark(tmp_path / name, "cls", [i // 2 for i in range(2 * len(COLOURS))], **lists)
     text = re.sub("rename.*", "", text.replace("hub:", f"hub:{tmp_path}/"))  # of classes that the small copies lack
+    pairs = write_webdataset(tmp_path / "pairs", 50, picture=lambda number: png(1_000 + number))
+    text = text.replace("1600000", "40").replace("pixparse/cc12m-wds", str(pairs))
+    for kind, folder in tiny_folders.items():
+        text = re.sub(rf"--{kind}-encoder [\w.-]+", f"--{kind}-encoder {folder}", text)
     (tmp_path / "paper.toml").write_text(text)
-    outcome = run_benchmark(read_configuration(tmp_path / "paper.toml"), tmp_path / "out", progress=False)
-    assert outcome.failures == []
-    assert set(outcome.table["task"]) == set(TASKS) and len(outcome.table) == 2 * len(TASKS)
-    assert set(outcome.table["bank"]) == {"supervised", "unsupervised"}
-    assert json.loads(outcome.table["settings"][0]) == {"k": 800, "p": 8, "center": False}
+    return tmp_path / "paper.toml"
+
+
+def test_the_papers_table_is_made_in_steps_that_can_be_stopped(papers_file, tmp_path, tmp_cache, monkeypatch, capsys):
+    """From the streams in the formats of the hub to the table, killed in the second bank, and whole."""
+    command, found = ["benchmark", str(papers_file), "--out", str(tmp_path / "out"), "--json"], tmp_path / "out"
+    steps = runpy.run_path(str(ROOT / "benchmarks" / "accuracy" / "steps.py"))["steps"]
+
+    def listed():
+        return steps(read_configuration(papers_file), found / "results.parquet", "cpu", 16)
+
+    before = listed()
+    assert before["done"].tolist() == [0, 0, 0, 0] and before["step"].tolist() == [
+        "stream cc12m-supervised", "ask supervised", "stream cc12m-unsupervised", "ask unsupervised",
+    ]  # fmt: skip
+    assert (before["hours left"] > 0).all() and (before["GB to download"] > 0).tolist() == [True, True, True, False]
+    read = sum(len(png(1_000 + number)) for number in range(40)) / 1e9
+    assert before["GB to download"][0] == pytest.approx(read, rel=0.05)
+    assert run_forked(STOPPED.format(command), tmp_path).returncode == -signal.SIGKILL
+    between = listed()
+    assert between["done"].tolist() == [40, 0, 16, 0] and between["GB to download"][2] == pytest.approx(0.6 * read, 0.1)
+    monkeypatch.setitem(build_streamed.__kwdefaults__, "block", 16)
+    assert main(command) == 0 and json.loads(capsys.readouterr().out)["rows"] == 2 * len(TASKS)
+    assert (listed()["hours left"] == 0).all()
+    table = paper_table(found / "results.parquet")
+    assert table.tail(2)[list(TASKS)].notna().all(axis=None) and set(table.tail(2)["pairs"]) == {"40"}
+    settings = pd.read_parquet(found / "results.parquet")["settings"]
+    assert json.loads(settings[0]) == {"k": 800, "p": 8, "center": False}
+    shutil.rmtree(tmp_cache / "banks"), shutil.rmtree(found)
+    assert main(command) == 0 and paper_table(found / "results.parquet").equals(table)  # never killed
+
+
+def test_a_bank_whose_stream_fails_stops_no_other(papers_file, tmp_path, capsys):
+    text = papers_file.read_text()
+    papers_file.write_text(text.replace('unsupervised = """', 'unsupervised = """no/such', 1))
+    assert main(["benchmark", str(papers_file), "--out", str(tmp_path / "out"), "--json"]) == 1
+    output = capsys.readouterr()
+    assert set(pd.read_parquet(tmp_path / "out" / "results.parquet")["bank"]) == {"supervised"}
+    assert len(json.loads(output.out)["failures"]) == 1
 
 
 def test_published_templates_are_used_unless_the_task_names_others(tmp_path, tmp_cache, datasets_cache):

@@ -167,7 +167,8 @@ def _benchmark(
     check_configuration(configuration)
     for bank in (bank for bank in configuration.streams if not bank_dir(bank).exists()):
         with redirect_stdout(sys.stderr):  # what fails is said, and the rest is measured
-            main(["bank", "stream", bank, *configuration.streams[bank], "--device", device])
+            if main(["bank", "stream", bank, *configuration.streams[bank], "--device", device]) == 130:  # Ctrl-C
+                raise KeyboardInterrupt
     folder = Path(out) if out else build_dir() / "benchmark" / Path(config).stem
     outcome = run_benchmark(configuration, folder, device=device)
     page = benchmark_page(configuration.title, *outcome, configuration.family)

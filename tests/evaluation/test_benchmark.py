@@ -20,7 +20,7 @@ from PIL import Image, ImageDraw
 from asif_book.report.benchmark_page import benchmark_page
 from asif_book.report.page import loads_from_elsewhere
 from asif_lib import AnchorBank, load_pairs
-from asif_lib.bank.streaming import build_streamed
+from asif_lib.bank import streaming
 from asif_lib.cli import main
 from asif_lib.datasets.labelled import load_labelled
 from asif_lib.datasets.pairs import Pairs
@@ -584,7 +584,7 @@ def test_the_papers_table_is_made_in_steps_that_can_be_stopped(papers_file, tmp_
     assert run_forked(STOPPED.format(command), tmp_path).returncode == -signal.SIGKILL
     between = listed()
     assert between["done"].tolist() == [40, 0, 16, 0] and between["GB to download"][2] == pytest.approx(0.6 * read, 0.1)
-    monkeypatch.setitem(build_streamed.__kwdefaults__, "block", 16)
+    monkeypatch.setitem(streaming.build_streamed.__kwdefaults__, "block", 16)
     assert main(command) == 0 and json.loads(capsys.readouterr().out)["rows"] == 2 * len(TASKS)
     assert (listed()["hours left"] == 0).all()
     table = paper_table(found / "results.parquet")
@@ -595,13 +595,17 @@ def test_the_papers_table_is_made_in_steps_that_can_be_stopped(papers_file, tmp_
     assert main(command) == 0 and paper_table(found / "results.parquet").equals(table)  # never killed
 
 
-def test_a_bank_whose_stream_fails_stops_no_other(papers_file, tmp_path, capsys):
+def test_a_bank_whose_stream_fails_stops_no_other_and_ctrl_c_stops_all(papers_file, tmp_path, capsys, monkeypatch):
     text = papers_file.read_text()
-    papers_file.write_text(text.replace('unsupervised = """', 'unsupervised = """no/such', 1))
+    papers_file.write_text(text.replace('unsupervised = """', 'unsupervised = """/no/such', 1))
     assert main(["benchmark", str(papers_file), "--out", str(tmp_path / "out"), "--json"]) == 1
     output = capsys.readouterr()
     assert set(pd.read_parquet(tmp_path / "out" / "results.parquet")["bank"]) == {"supervised"}
     assert len(json.loads(output.out)["failures"]) == 1
+    papers_file.write_text(text)
+    monkeypatch.setattr(streaming, "build_streamed", lambda *_, **__: signal.raise_signal(signal.SIGINT))
+    assert main(["benchmark", str(papers_file), "--out", str(tmp_path / "stopped")]) == 130
+    assert not (tmp_path / "stopped").exists()
 
 
 def test_published_templates_are_used_unless_the_task_names_others(tmp_path, tmp_cache, datasets_cache):

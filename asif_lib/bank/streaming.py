@@ -64,10 +64,9 @@ def build_streamed(
     """
     folder, encoders, name = Path(folder).absolute(), (image_encoder, text_encoder), name or stream.name
     check_folder(folder)
-    staging = folder.with_name(f"{folder.name}.building")
+    prefix = begin_of_blocks(folder, stream.digest, name, limit, block, str(dtype), *(e.identity for e in encoders))
+    staging = prefix.parent
     staging.parent.mkdir(parents=True, exist_ok=True)
-    about = [stream.digest, name, limit, block, str(dtype), *(asdict(encoder.identity) for encoder in encoders)]
-    prefix = staging / hashlib.sha256(json.dumps(about).encode()).hexdigest()[:24]
     with locked(staging):
         staging.mkdir(exist_ok=True)
         files = _encode(stream, prefix, encoders, name, limit, block, dtype, progress)
@@ -82,6 +81,12 @@ def build_streamed(
     if not count:
         raise BankError(f"{name}: has no pair to build a bank of")
     return AnchorBank.load(folder)
+
+
+def begin_of_blocks(folder, *about) -> Path:
+    """Return how the files of a build's blocks begin, before the number of their first row, for all they depend on."""
+    digest = hashlib.sha256(json.dumps(about, default=asdict).encode()).hexdigest()
+    return folder.with_name(f"{folder.name}.building") / digest[:24]
 
 
 def _encode(stream, prefix, encoders, name, limit, size, dtype, progress):

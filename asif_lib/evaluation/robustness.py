@@ -1,7 +1,7 @@
 """Damage pictures as the web does, to see how far the answers hold: JPEG, blur, and few pixels."""
 
 import io
-import math
+from itertools import islice
 
 import torch
 from PIL import Image, ImageFilter
@@ -9,6 +9,7 @@ from PIL import Image, ImageFilter
 from asif_lib.encoders.embeddings import embed
 from asif_lib.encoders.pictures import PictureBytes, open_picture
 from asif_lib.errors import ParameterError, guess
+from asif_lib.machine import progress_bar
 
 RANGES = {"jpeg": (1, 95), "blur": (0.1, 100), "resize": (8, 10_000)}
 """Kind of damage → smallest and largest amount: JPEG quality, radius of a Gaussian blur in pixels, and the length in
@@ -34,7 +35,7 @@ def read_damages(text) -> list:
         try:
             value = float(amount)
         except ValueError:
-            value = math.nan
+            value = float("nan")
         if not low <= value <= high:
             raise ParameterError(
                 f"{part.strip()}: {kind} takes a number from {low:g} to {high:g}, as in {kind}:{low:g}"
@@ -76,6 +77,6 @@ def embed_damaged(encoder, pictures, kind, amount):
     pictures : sequence of q pictures
     kind, amount : as for `damaged`
     """
-    parts = [pictures[i : i + AT_A_TIME] for i in range(0, len(pictures), AT_A_TIME)]
-    copies = ([damaged(picture, kind, amount) for picture in part] for part in parts)
-    return torch.cat([embed(encoder, some, progress=False) for some in copies])
+    copies = (damaged(picture, kind, amount) for picture in progress_bar(pictures, desc=f"{kind}:{amount:g}"))
+    parts = iter(lambda: list(islice(copies, AT_A_TIME)), [])
+    return torch.cat([embed(encoder, part, progress=False) for part in parts])

@@ -3,13 +3,15 @@
 The command ``asif`` finds this module by the entry point ``asif.commands`` of the distribution.
 """
 
+import sys
+from contextlib import redirect_stdout
 from pathlib import Path
 from typing import Annotated
 
 from typer import Argument, Option
 from typer.core import TyperGroup
 
-from asif_lib.bank.record import stored_count
+from asif_lib.bank.record import bank_dir, stored_count
 from asif_lib.cli.command import BankName, Device, app, command, group, say
 from asif_lib.defaults import DEFAULT_BANK
 from asif_lib.errors import import_extra
@@ -154,13 +156,19 @@ def _benchmark(
     device: Device = "auto",
 ):
     """Measure methods, encoders and banks on held-out data; what is done already is not done again."""
-    from asif_lib.evaluation.benchmark.configuration import read_configuration
+    from asif_lib.evaluation.benchmark.configuration import check_configuration, read_configuration
 
     configuration = read_configuration(config)
     _need("workbook", "bs4", "IPython", "jinja2", "matplotlib")
     from asif_book.report.benchmark_page import benchmark_page
+    from asif_lib.cli import main
     from asif_lib.evaluation.benchmark.resuming import run_benchmark
 
+    check_configuration(configuration)
+    for bank in (bank for bank in configuration.streams if not bank_dir(bank).exists()):
+        with redirect_stdout(sys.stderr):  # what fails is said, and the rest is measured
+            if main(["bank", "stream", bank, *configuration.streams[bank], "--device", device]) == 130:  # Ctrl-C
+                raise KeyboardInterrupt
     folder = Path(out) if out else build_dir() / "benchmark" / Path(config).stem
     outcome = run_benchmark(configuration, folder, device=device)
     page = benchmark_page(configuration.title, *outcome, configuration.family)

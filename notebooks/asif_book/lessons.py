@@ -432,8 +432,6 @@ def learning_sweep(banks, prompts, validation, test, fractions, powers):
 
     Returns
     -------
-    table : DataFrame
-        Of `sweep`; its value is the mean over the banks.
     chosen : (float, float)
         k/n and p.
     right, kept : ndarrays of shape (banks, q), bool
@@ -446,7 +444,7 @@ def learning_sweep(banks, prompts, validation, test, fractions, powers):
         found = [ASIF(bank, k, p, device="cpu").similarity(test[0], prompts).argmax(dim=1).numpy() for bank in banks]
         return np.stack(found) == test[1]  # (banks, q)
 
-    return table, (float(best.fraction), float(best.p)), answers(int(best.k), best.p), answers(None, DEFAULT_P)
+    return (float(best.fraction), float(best.p)), answers(int(best.k), best.p), answers(None, DEFAULT_P)
 
 
 @for_small_matrices()

@@ -312,7 +312,7 @@ chosen, right, kept = {}, {}, {}  # by size; right, kept: (lessons, q) bool
 for size in sizes:
     banks = [bank.add(lesson(i, size)) for i in range(lessons)] if size else [bank]
     found = learning_sweep(banks, labels_text, *asks, *grid)
-    _, chosen[size], right[size], kept[size] = found
+    chosen[size], right[size], kept[size] = found
 
 
 def curve(right):

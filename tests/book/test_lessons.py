@@ -80,7 +80,8 @@ def test_the_sweep_of_a_lesson_chooses_by_validation_and_answers_as_the_model_do
 
     banks = [bank_of(1), bank_of(2)]
     questions = [(centres[labels] + 0.8 * torch.randn(60, 8, generator=generator), labels) for _ in range(2)]
-    table, (fraction, p), right, kept = learning_sweep(banks, centres, *questions, [0.1, 0.5], [1, 2])
+    (fraction, p), right, kept = learning_sweep(banks, centres, *questions, [0.1, 0.5], [1, 2])
+    table = switch_sweep(banks, centres, questions[0], [0.1, 0.5], [1, 2])
     assert len(table) == 4 and table.value.max() == table[(table.fraction == fraction) & (table.p == p)].value.item()
     assert right.shape == kept.shape == (2, 60)
     for bank, chosen, default in zip(banks, right, kept, strict=True):

@@ -4,6 +4,7 @@ Reading it needs no PyTorch, so that ``asif benchmark`` can refuse a misspelt ke
 """
 
 import functools
+import shlex
 import tomllib
 from pathlib import Path
 from typing import Annotated, Literal
@@ -118,6 +119,8 @@ class Configuration(_Table):
     text_encoders: _list_of(str) = [DEFAULT_TEXT_ENCODER]
     grids: dict[str, dict[str, list]] = {}
     """The values to try, for methods whose own are not wanted."""
+    streams: dict[str, Annotated[str, AfterValidator(shlex.split)]] = {}
+    """Name of a stored bank → the words after ``asif bank stream NAME`` with which the command makes a missing one."""
 
 
 def read_configuration(path) -> Configuration:
@@ -175,6 +178,8 @@ def check_configuration(configuration):
     if LINEAR_PROBE in configuration.methods and all(task.kind == "retrieval" for task in configuration.tasks.values()):
         raise DataError(f"the method {LINEAR_PROBE!r} needs classes, and no task is of the kind 'zero-shot'")
     stored = [source for source in configuration.banks.values() if isinstance(source, str)]
+    if unused := sorted(set(configuration.streams) - set(stored)):
+        raise DataError(f"[streams] {unused[0]!r} is no stored bank of this file; name it in [banks]")
     if configuration.splits > 1 and stored:
         raise DataError(f"splits = {configuration.splits}: the stored bank {stored[0]!r} has none; name its data sets")
     anchors = {name for names in configuration.banks.values() if isinstance(names, list) for name in names}

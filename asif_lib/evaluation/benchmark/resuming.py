@@ -16,6 +16,7 @@ import pandas as pd
 import torch
 
 from asif_lib.bank.anchors import AnchorBank
+from asif_lib.datasets.pairs import load_pairs
 from asif_lib.defaults import LINEAR_PROBE, TRANSFORMERS
 from asif_lib.encoders.contrastive import load_contrastive
 from asif_lib.encoders.loading import load_encoder_of
@@ -166,6 +167,7 @@ class _Run:
     def __init__(self, configuration, device, progress):
         self.configuration, self.device, self.progress = configuration, device, progress
         self.load = functools.cache(functools.partial(load_any_encoder, device=device))
+        self.pairs = functools.cache(functools.partial(load_pairs, progress=progress))
         self.failures = []
 
     @contextmanager
@@ -194,7 +196,7 @@ class _Run:
         questions = {}
         for name, task in self.configuration.tasks.items():
             with self.reported(f"task {name}"):
-                questions[name] = prepare_task(task, *encoders, self.progress, draw)
+                questions[name] = prepare_task(task, *encoders, self.progress, draw, self.pairs)
         return questions
 
     def prepare(self, about, draw):
@@ -216,7 +218,7 @@ class _Run:
         # labelled pictures have splits of their own, also those of a folder that has captions too
         asked, seen = None, [(None if q.templates else q.source, q.pictures) for q in questions.values()]
         if validation:
-            pairs = redrawn_pairs(validation, draw, self.progress).split("validation")
+            pairs = redrawn_pairs(self.pairs(validation), draw).split("validation")
             asked = (*embedded_pairs(pairs, encoders, self.progress), pairs.captions)
             seen.append((validation, pairs.pictures))
         known = [question.image for question in questions.values()] + ([asked[0]] if asked else [])
@@ -235,7 +237,7 @@ class _Run:
         """
         sides, left_out = {"train": [], "validation": []}, 0
         for name in names:
-            pairs = redrawn_pairs(name, draw, self.progress)
+            pairs = redrawn_pairs(self.pairs(name), draw)
             others = [picture for source, pictures in seen if source != name for picture in pictures]
             for split, parts in sides.items():
                 part = pairs.split(split)

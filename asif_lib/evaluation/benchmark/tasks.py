@@ -191,25 +191,20 @@ def embedded_pairs(pairs, encoders, progress):
     return tuple(embed(encoder, items, progress=progress) for encoder, items in sides)
 
 
-def redrawn_pairs(name, draw, progress=False):
-    """Load pairs with other splits of the same sizes, stratified by the first level of their groups.
+def redrawn_pairs(pairs, draw):
+    """Return `Pairs` with other splits of the same sizes, stratified by the first level of their groups.
 
-    Raises `DataError` if they lack a split.
-
-    Parameters
-    ----------
-    name, progress : as for `load_pairs`
-    draw : int
-        0 for their own splits.
+    `draw` is 0 for their own splits. Raises `DataError` if they lack a split.
     """
-    pairs = load_pairs(name, progress=progress)
     if not draw:
         return pairs
-    sizes = [len(pairs.split(split)) for split in ("test", "validation")]
-    return replace(pairs, splits=fixed_splits([group.split("/")[0] for group in pairs.groups], *sizes, seed=draw))
+    sizes = {name: len(pairs.split(name)) for name in ("train", "validation", "test")}
+    rows = sorted(row for name in sizes for row in pairs.splits[name])  # pairs of other splits are not drawn
+    drawn = fixed_splits([pairs.groups[i].split("/")[0] for i in rows], sizes["test"], sizes["validation"], seed=draw)
+    return replace(pairs, splits={name: [rows[i] for i in part] for name, part in drawn.items()})
 
 
-def prepare_task(task, image_encoder, text_encoder, progress=False, draw=0) -> HeldOut:
+def prepare_task(task, image_encoder, text_encoder, progress=False, draw=0, load=load_pairs) -> HeldOut:
     """Load and embed what a task of the configuration asks.
 
     Raises `DataError` if the data set or split is missing, there are fewer than two classes, or a class has no picture.
@@ -221,9 +216,11 @@ def prepare_task(task, image_encoder, text_encoder, progress=False, draw=0) -> H
     progress : bool
     draw : int
         As for `redrawn_pairs`. Labelled pictures have one split.
+    load : callable
+        Returns the `Pairs` of a name.
     """
     if task.kind == "retrieval":
-        everything = redrawn_pairs(task.pairs, draw, progress)
+        everything = redrawn_pairs(load(task.pairs), draw)
         pairs, where = everything.split(task.split), {"rows": everything.splits[task.split], "of": len(everything)}
         image, text = embedded_pairs(pairs, (image_encoder, text_encoder), progress)
         return HeldOut(image, text, same_text(pairs.captions, pairs.captions), 0, task.pairs, pairs.pictures, **where)

@@ -52,9 +52,8 @@ def pair_correlation(a, b) -> float:
 def debiased_cka(a, b) -> float:
     """Return the debiased linear CKA of two (n, n) similarities, at most 1; about 0 if they are unrelated.
 
-    CKA is that of Kornblith et al. ("Similarity of Neural Network Representations Revisited", ICML 2019), with the
-    unbiased estimator of HSIC (Song et al., JMLR 2012, equation 5). The diagonals are not used. Raises
-    `ParameterError` for fewer than 4 items.
+    CKA: Kornblith et al., ICML 2019; unbiased HSIC: Song et al., JMLR 2012, equation 5. The diagonals are not used.
+    Raises `ParameterError` for fewer than 4 items.
     """
     if (n := len(a)) < 4:
         raise ParameterError(f"the debiased CKA needs 4 items or more, not {n}: give more pairs")

@@ -315,21 +315,20 @@ def matched_piles(image, text, groups, deals, seed=0) -> tuple[np.ndarray, pd.Da
         As for `all_matchings`.
     deals, seed : int
     """
-    rng, table, all_scores = np.random.default_rng(seed), {}, []
+    rng, table, first = np.random.default_rng(seed), {}, None
     sizes = {"ten of a folder": 10, "ten at random": 10, "half of a folder": 0, "at random, in these sizes": 0}
     for name, size in sizes.items():
         found = []  # of each deal (ways beaten, piles right)
         for _ in range(deals):
             drawn = rng.permutation(groups) if "random" in name else groups
             scores, right = all_matchings(image, text, drawn, size, rng)
-            all_scores = scores if not len(all_scores) else all_scores
+            first = scores if first is None else first
             found.append(((scores < scores[0]).mean(), right[scores.argmax()]))
         beaten, right = np.transpose(found)
         low, high = np.quantile(beaten, [0.025, 0.975])
         m = mean_with_interval(right, seed)
-        shares = f"{np.median(beaten):.1%} [{low:.0%}, {high:.0%}]", f"{m.value:.0%} [{m.low:.0%}, {m.high:.0%}]"
-        table[name] = shares
-    return all_scores, pd.DataFrame(table, ["ways that the true one beats", "piles right in the best way"]).T
+        table[name] = f"{np.median(beaten):.1%} [{low:.0%}, {high:.0%}]", f"{m.value:.0%} [{m.low:.0%}, {m.high:.0%}]"
+    return first, pd.DataFrame(table, ["ways that the true one beats", "piles right in the best way"]).T
 
 
 def covered_by(cosines, order, counts) -> np.ndarray:

@@ -69,8 +69,7 @@ class Calibrated(NamedTuple):
     """A measure of agreement beside its values for shuffled items, as `calibrated` returns it."""
 
     value: float
-    shuffled: np.ndarray
-    """(shuffles,) float64; their mean is the level of chance."""
+    shuffled: np.ndarray  # (shuffles,) float64; their mean is the level of chance
     score: float
     """0 up to the 95 % quantile of the shuffles and the value, 1 for the measure's largest value, 1."""
     p: float

@@ -4,10 +4,13 @@ Each space is an (n, n) matrix of similarities of the same n items in the same o
 intervals the items are resampled, since pairs of one item are not independent.
 """
 
+from typing import NamedTuple
+
 import numpy as np
 import pandas as pd
-import scipy
 import torch
+
+from asif_lib.errors import ParameterError
 
 from .measures import Measure
 
@@ -46,15 +49,51 @@ def pair_correlation(a, b) -> float:
     return float(np.corrcoef(a[rows, columns].double(), b[rows, columns].double())[0, 1])
 
 
-def shuffled_correlation(a, b, order) -> float:
-    """Return the control for `pair_correlation`: item i of `a` is compared with item ``order[i]`` of `b`.
+def debiased_cka(a, b) -> float:
+    """Return the debiased linear CKA of two (n, n) similarities, at most 1; about 0 if they are unrelated.
+
+    CKA: Kornblith et al., ICML 2019; unbiased HSIC: Song et al., JMLR 2012, equation 5. The diagonals are not used.
+    Raises `ParameterError` for fewer than 4 items.
+    """
+    if (n := len(a)) < 4:
+        raise ParameterError(f"the debiased CKA needs 4 items or more, not {n}: give more pairs")
+    a, b = (similarity.double().clone().fill_diagonal_(0) for similarity in (a, b))
+
+    def hsic(x, y):  # times n (n - 3)
+        return x.ravel() @ y.ravel() - 2 / (n - 2) * x.sum(0) @ y.sum(0) + x.sum() * y.sum() / ((n - 1) * (n - 2))
+
+    return float(hsic(a, b) / (hsic(a, a) * hsic(b, b)).sqrt())
+
+
+class Calibrated(NamedTuple):
+    """A measure of agreement beside its values for shuffled items, as `calibrated` returns it."""
+
+    value: float
+    shuffled: np.ndarray  # (shuffles,) float64; their mean is the level of chance
+    score: float
+    """0 up to the 95 % quantile of the shuffles and the value, 1 for the measure's largest value, 1."""
+    p: float
+    """(1 + number of shuffles that reach the value) / (1 + shuffles)"""
+
+
+def calibrated(measure, a, b, shuffles=100, seed=0) -> Calibrated:
+    """Calibrate a measure of agreement against shuffles of the items of `b`.
+
+    The score and p are those of Gröger, Wen and Brbić ("Revisiting the Platonic Representation Hypothesis", 2026).
 
     Parameters
     ----------
+    measure : callable
+        Of two (n, n) similarities, at most 1. The mean counts if it returns a value for each item.
     a, b : Tensors of shape (n, n)
-    order : Tensor of shape (n,), int64
+    shuffles, seed : int
     """
-    return pair_correlation(a, b[order][:, order])
+    draw = torch.Generator().manual_seed(seed)
+    orders = [torch.arange(len(a)), *(torch.randperm(len(a), generator=draw) for _ in range(shuffles))]
+    values = [float(torch.as_tensor(measure(a, b[order][:, order])).double().mean()) for order in orders]
+    value, shuffled, limit = values[0], np.array(values[1:]), np.quantile(values, 0.95)
+    score = max(0.0, float((value - limit) / (1 - limit))) if limit < 1 else 0.0
+    return Calibrated(value, shuffled, score, (1 + int((shuffled >= value).sum())) / (1 + shuffles))
 
 
 def neighbour_agreement(a, b, k) -> torch.Tensor:
@@ -123,15 +162,6 @@ def correlation_with_interval(a, b, draws=1_000, seed=0) -> Measure:
     variance_a = pair_sums(counts, a * a) / total - mean_a**2
     variance_b = pair_sums(counts, b * b) / total - mean_b**2
     return Measure(pair_correlation(a, b), *_middle(covariance / (variance_a * variance_b).sqrt()), len(a))
-
-
-def pair_ranks(similarity) -> torch.Tensor:
-    """Replace each of the (n, n) similarities by its rank among all pairs, from 0 to 1: for Spearman's correlation."""
-    n = len(similarity)
-    rows, columns = torch.triu_indices(n, n, offset=1)
-    ranks = torch.zeros(n, n, dtype=torch.double)
-    ranks[rows, columns] = torch.from_numpy(scipy.stats.rankdata(similarity[rows, columns].numpy())) / len(rows)
-    return ranks + ranks.T
 
 
 def binned_means(a, b, bins=12, draws=1_000, seed=0) -> pd.DataFrame:

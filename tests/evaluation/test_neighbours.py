@@ -1,23 +1,24 @@
 """Agreement of two spaces, on cases known by hand and under shuffles, with intervals from resampled items."""
 
 import itertools
+from functools import partial
 
 import numpy as np
 import pytest
 import torch
-from scipy.stats import spearmanr
 
+from asif_lib.errors import ParameterError
 from asif_lib.evaluation.neighbours import (
     binned_means,
+    calibrated,
     correlation_with_interval,
+    debiased_cka,
     mutual_neighbours,
     nearest_neighbours,
     neighbour_agreement,
     pair_correlation,
-    pair_ranks,
     pair_sums,
     resampled_counts,
-    shuffled_correlation,
 )
 from asif_lib.relative import unit_rows
 
@@ -39,11 +40,10 @@ def test_an_item_is_not_its_own_neighbour_whatever_its_diagonal_says():
     assert mutual_neighbours(low, high, 1).tolist() == [1, 1, 1, 1]
 
 
-def test_a_shuffle_moves_rows_and_columns():
-    assert shuffled_correlation(NEAR, REVERSE, torch.tensor([3, 2, 1, 0])) == pytest.approx(1)
-    assert shuffled_correlation(NEAR, NEAR, torch.tensor([3, 2, 1, 0])) == pytest.approx(
-        pair_correlation(NEAR, REVERSE)
-    )
+def test_a_calibration_shuffles_rows_and_columns_together():
+    """A shuffle that moved rows alone would keep the diagonal of neither order."""
+    found = calibrated(lambda a, b: b.diagonal() == 0, NEAR, NEAR, shuffles=3)
+    assert found.value == 1 and found.shuffled.tolist() == [1, 1, 1]
 
 
 def two_spaces(n=80):
@@ -104,11 +104,43 @@ def test_the_interval_is_that_of_correlations_over_resampled_items():
     assert found.ci == pytest.approx(tuple(np.quantile(written_out, [0.025, 0.975])), abs=1e-6)
 
 
-def test_correlation_of_pair_ranks_is_spearmans():
-    a, b = similarity(25, 0), similarity(25, 1)
-    rows, columns = torch.triu_indices(25, 25, offset=1)
-    expected = spearmanr(a[rows, columns], b[rows, columns]).statistic
-    assert pair_correlation(pair_ranks(a), pair_ranks(b)) == pytest.approx(expected)
+def plain_cka(a, b):
+    """Debiased CKA by U-centred matrices (Székely and Rizzo, 2014), entry by entry."""
+    n, centred = len(a), []
+    for m in (a.numpy().astype(float), b.numpy().astype(float)):
+        np.fill_diagonal(m, 0)
+        row, whole = m.sum(axis=1) / (n - 2), m.sum() / ((n - 1) * (n - 2))
+        centred.append([m[i, j] - row[i] - row[j] + whole for i in range(n) for j in range(n) if i != j])
+    x, y = np.array(centred)
+    return x @ y / np.sqrt((x @ x) * (y @ y))
+
+
+def test_cka_is_the_plain_one_1_for_the_same_space_turned_or_scaled_and_0_for_another():
+    draw = torch.Generator().manual_seed(0)
+    z, other = torch.randn(2, 60, 8, generator=draw)
+    turned = 3 * z @ torch.linalg.qr(torch.randn(8, 8, generator=draw)).Q
+    same, unlike = z @ z.T, other @ other.T
+    assert debiased_cka(same, unlike) == pytest.approx(plain_cka(same, unlike))
+    assert debiased_cka(*two_spaces(40)) == pytest.approx(plain_cka(*two_spaces(40)))
+    assert debiased_cka(same, same) == pytest.approx(1) == debiased_cka(same, turned @ turned.T)
+    wide = torch.randn(2, 60, 500, generator=draw)  # where plain CKA is large without any relation
+    assert abs(debiased_cka(*(w @ w.T for w in wide))) < 0.1
+    with pytest.raises(ParameterError, match="4 items or more, not 3"):
+        debiased_cka(same[:3, :3], same[:3, :3])
+
+
+@pytest.mark.parametrize("measure", [debiased_cka, pair_correlation, partial(mutual_neighbours, k=8)])
+def test_a_calibrated_measure_is_0_for_unrelated_spaces_and_keeps_what_is_above_chance(measure):
+    a, b = two_spaces()
+    found = calibrated(measure, a, b, shuffles=99, seed=3)
+    values = [found.value, *found.shuffled]
+    limit = np.quantile(values, 0.95)
+    assert found.value == pytest.approx(float(torch.as_tensor(measure(a, b)).mean()))
+    assert found.score == pytest.approx((found.value - limit) / (1 - limit)) and 0.2 < found.score < found.value
+    assert found.p == 0.01 and len(found.shuffled) == 99
+    unrelated = calibrated(measure, a, similarity(80, 5), shuffles=99, seed=3)
+    assert unrelated.score < 0.05 and unrelated.p > 0.01
+    assert calibrated(measure, a, a, shuffles=9).score == pytest.approx(1)
 
 
 def test_binned_means_average_over_the_pairs_of_each_bin():

@@ -3,7 +3,7 @@
 import lazy_loader
 
 _NAMES = {
-    "anchors": "coverage_by_count coverage_histogram group_sizes overlap_by_k picture_pairs picture_rows"
+    "anchors": "coverage_by_count coverage_histogram group_sizes picture_pairs picture_rows"
     " shared_neighbours shuffle_control similarity_density two_matrices",
     "benchmark": "curves_by_bank curves_by_method encoder_heat_map hub_before_after",
     "costs": "around_the_threshold cluster_timeline cost_curves duration inverted_index knob_curves number_line"

@@ -89,50 +89,24 @@ def similarity_density(picture, caption, bins) -> Figure:
     return alt(figure, words)
 
 
-def shuffle_control(panels) -> Figure:
+def shuffle_control(panels, labels=("shuffles", "captions shuffled", "real captions, 95 % interval")) -> Figure:
     """Draw shuffled data beside the real data, one panel a measure.
 
     `panels` has for each measure (its name is the axis label) the observed value, its interval (low, high), and the
-    array of the values of the shuffles.
+    array of the values of the shuffles. `labels` name what is counted, the bars and the line.
     """
-    figure, axes = subplots(1, len(panels), figsize=(4.4 * len(panels), 3.2), squeeze=False)
+    figure, axes = subplots(1, len(panels), figsize=(max(6, 4.4 * len(panels)), 3.2), squeeze=False)
     for axis, (name, (observed, interval, shuffled)) in zip(axes.flat, panels.items(), strict=True):
-        axis.hist(shuffled, bins=9, color=CONTROL, label="captions shuffled")
+        axis.hist(shuffled, bins=9 if len(shuffled) < 1000 else 60, color=CONTROL, label=labels[1])
         axis.axvspan(*interval, color=SERIES[0], alpha=0.25, linewidth=0)
-        axis.axvline(observed, color=SERIES[0], linewidth=2, label="real captions, 95 % interval")
-        axis.set(xlabel=name, ylabel="shuffles")
+        axis.axvline(observed, color=SERIES[0], linewidth=2, label=labels[2])
+        axis.set(xlabel=name, ylabel=labels[0])
         axis.margins(y=0.45)
         axis.legend(loc="upper center", fontsize=8.5)
     words = listed(
         f"{name}: {v:.3f}, shuffled {np.min(s):.3f} to {np.max(s):.3f}" for name, (v, _, s) in panels.items()
     )
-    return alt(figure, f"Histograms of shuffles far from the value of the real captions. {words}")
-
-
-def overlap_by_k(k, measures, shuffled, chance) -> Figure:
-    """Draw the share of common neighbours for several k, with intervals, shuffled captions and chance.
-
-    Parameters
-    ----------
-    k : sequence of m int
-    measures : sequence of m Measure
-    shuffled : array of shape (shuffles, m)
-        Its whole spread is drawn.
-    chance : sequence of m float
-    """
-    figure, axis = subplots(figsize=(6.4, 3.8))
-    value, errors = style.with_errors(measures)
-    axis.errorbar(k, value, yerr=errors, color=SERIES[0], marker="o", capsize=3, label="real captions, 95 % interval")
-    shuffled = np.asarray(shuffled)
-    band = {"color": CONTROL, "alpha": 0.4, "linewidth": 0, "label": f"range of {len(shuffled)} shuffles"}
-    axis.fill_between(k, shuffled.min(axis=0), shuffled.max(axis=0), **band)
-    axis.plot(k, shuffled.mean(axis=0), color=CONTROL, marker="s", linestyle="--", label="mean of the shuffles")
-    axis.plot(k, chance, color=INK, linestyle=":", label="chance, k / (n − 1)")
-    log_axis(axis, k)
-    axis.set(xlabel="k, neighbours looked at", ylabel="share of common neighbours", ylim=(0, None))
-    axis.legend(fontsize=9)
-    words = listed(f"k = {i}: {v:.1%}, chance {c:.1%}" for i, v, c in zip(k, value, chance, strict=True))
-    return alt(figure, f"Share of common neighbours; shuffled captions follow chance. {words}")
+    return alt(figure, f"Histograms, bars: {labels[1]}; line: {labels[2]}. {words}")
 
 
 def shared_neighbours(picture, caption, by_picture, by_caption, shared) -> Figure:

@@ -75,7 +75,6 @@ SMALL = {
     ),
     "neighbour_rows": (lambda f: f([STAMP] * 3, list("abc"), [0], [[1, 2]], [[0.5, 0.4]]), {PICTURE}),
     "number_line": (lambda f: f(torch.arange(9) / 10, 0.05, 3), {ANCHOR}),
-    "overlap_by_k": (lambda f: f([1, 2], [MEASURE] * 2, SHUFFLES, [0.1, 0.1]), {CONTROL}),
     "picture_pairs": (lambda f: f([STAMP] * 2, ["a", "b"], [(0, 1)]), {}),
     "picture_rows": (lambda f: f({"row": [(STAMP, "a")]}), {}),
     "recall_points": (lambda f: f([1, 5], {name: [MEASURE] * 2 for name in "abcd"}, [0.1, 0.2]), {}),

@@ -76,17 +76,6 @@ def test_shuffle_control_draws_every_shuffle_and_the_observed_value():
     assert [sum(bar.get_height() for bar in axis.containers[0]) for axis in axes] == [3, 2]
 
 
-def test_overlap_by_k_draws_real_shuffled_and_chance():
-    measures = [Measure(0.2, 0.1, 0.3, 9), Measure(0.3, 0.2, 0.4, 9)]
-    (axis,) = labelled(figures.overlap_by_k([1, 5], measures, [[0, 0.1], [0.02, 0.3]], [0.01, 0.05]))
-    lines = {line.get_label(): line.get_ydata() for line in axis.lines}
-    assert lines["mean of the shuffles"] == pytest.approx([0.01, 0.2])
-    assert lines["chance, k / (n − 1)"] == pytest.approx([0.01, 0.05])
-    assert axis.containers[0][0].get_ydata() == pytest.approx([0.2, 0.3])
-    assert "range of 2 shuffles" in [text.get_text() for text in axis.get_legend().get_texts()]
-    assert [label.get_text() for label in axis.get_xticklabels()] == ["1", "5"]
-
-
 def test_shared_neighbours_mark_those_in_both_rows():
     figure = figures.shared_neighbours(
         RED,

@@ -14,7 +14,7 @@ from asif_lib.bank.record import BankFormatError, bank_dir, bank_name, describe_
 from asif_lib.datasets.providers import catalogue, check_known, dataset_dir, fetch
 from asif_lib.encoders.weights import check_name
 from asif_lib.errors import BankError, DataError, ParameterError
-from asif_lib.files import cache_dir
+from asif_lib.files import cache_dir, write_json
 
 from .command import (
     Device,
@@ -348,6 +348,33 @@ def _audit(
     return lowest.to_dict("records"), lines
 
 
+@command(bank_app, "review", "asif bank review birds --csv review.csv", "asif bank review birds --fiftyone review.json")
+def _review(
+    name: Name,
+    csv: Annotated[str | None, Option(metavar="FILE", help="the table, for your decisions")] = None,
+    fiftyone: Annotated[str | None, Option(metavar="FILE", help="the same as JSON for FiftyOne")] = None,
+    device: Device = "auto",
+):
+    """List near-duplicates, doubtful groups and doubtful captions of a bank in one table."""
+    check_targets(csv=csv, fiftyone=fiftyone)
+    bank = _load(name)
+    from asif_lib.explain.review import as_fiftyone, review_bank
+    from asif_lib.machine import resolve_device
+
+    table = review_bank(bank, device=resolve_device(device))
+    if fiftyone:
+        write_json(fiftyone, as_fiftyone(table, bank.name))
+    write_csv(csv, table)
+    counts = table["issue"].value_counts()
+    first = table.groupby("issue", sort=False).head(3)
+    lines = [f"{count} rows: {issue}" for issue, count in counts.items()] or ["nothing is doubtful"]
+    lines += [f"{row.issue:9} {row.score:+.3f}  {row.id}  {row.caption}  {row.other}" for row in first.itertuples()]
+    hint = (
+        f"in the table, write drop, relabel (with caption_new) or keep as decision; then: asif bank apply {name} FILE"
+    )
+    return {"name": bank.name, "rows": counts.to_dict(), "first": first.to_dict("records")}, [*lines, hint]
+
+
 @command(bank_app, "recommend", "asif bank recommend birds", 'asif bank recommend birds --task "another kind"')
 def _recommend(
     name: Name,
@@ -438,6 +465,33 @@ def _relabel(
     from asif_lib.encoders.loading import load_encoder_of
 
     return _edited(bank.relabel(id, caption, text_encoder=load_encoder_of(bank.text_encoder, device=device)), name)
+
+
+@command(bank_app, "apply", "asif bank apply birds review.csv")
+def _apply(
+    name: Name,
+    file: Annotated[str, Argument(metavar="FILE", help="the CSV of asif bank review, with your decisions")],
+    text_embeddings: Annotated[
+        str | None, Option(metavar="FILE", help="of the new captions, .npy, in the order of the rows")
+    ] = None,
+    device: Device = "auto",
+):
+    """Apply the decisions of a review in one edit; undo takes them back together."""
+    bank = _load(name)
+    from asif_lib.encoders.loading import load_encoder_of
+    from asif_lib.explain.review import apply_review, read_review
+
+    table, text, encoder = read_review(file), None, None
+    if text_embeddings:
+        text = _matrix(text_embeddings)
+    elif table["caption_new"].str.strip().any():
+        identity = bank.text_encoder
+        if identity.is_external:
+            fault = f"the encoder {identity} of the captions cannot be loaded by its name"
+            raise BankError(f"{fault}; embed the new captions yourself, and add --text-embeddings FILE.npy")
+        encoder = load_encoder_of(identity, device=device)
+    after = apply_review(bank, table, text, text_encoder=encoder)
+    return _edited(after, name, None if after.version > bank.version else "no decision to apply")
 
 
 @command(bank_app, "compact", "asif bank compact birds")

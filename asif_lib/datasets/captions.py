@@ -21,7 +21,7 @@ def read_captions(file, *, pictures=True) -> pd.DataFrame:
 
     Raises `DataError` if the file is not a table of its kind, or a value cannot be what its column says.
     """
-    reader = {".csv": _read_csv, ".jsonl": _read_jsonl, ".parquet": pd.read_parquet}[file.suffix]
+    reader = {".csv": read_csv, ".jsonl": _read_jsonl, ".parquet": pd.read_parquet}[file.suffix]
     try:
         table = reader(file)
     except (ValueError, OSError, csv.Error, RecursionError) as error:
@@ -45,7 +45,8 @@ def read_captions(file, *, pictures=True) -> pd.DataFrame:
     return table
 
 
-def _read_csv(file):
+def read_csv(file) -> pd.DataFrame:
+    """Read a CSV of texts; `ValueError`, `OSError` or `csv.Error` if it is none."""
     with open(file, encoding="utf-8-sig", newline="") as lines:
         names, *rows = list(filter(None, csv.reader(lines, strict=True))) or [[]]
     for number, row in enumerate(rows, 1):

@@ -12,6 +12,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         "counterfactual": ["smallest_removal", "without"],
         "faithfulness": ["area_between", "faithfulness_curves"],
         "audit": ["anchor_use", "leave_one_out", "pair_agreement", "rank_pairs"],
+        "review": ["apply_review", "as_fiftyone", "near_distance", "read_review", "review_bank"],
         "planting": ["AGREEMENT", "baseline_agreement", "detection", "over_seeds", "plant_wrong_captions"],
     },
 )

@@ -447,60 +447,63 @@ class AnchorBank:
     def relabel(self, id, caption, text=None, *, text_encoder=None, side="text") -> Self:
         """Give a pair another caption, in one version; the pair moves to the end, as in a bank built that way.
 
-        From an older view, the newest version is edited. Errors, and the other parameters, are those of `revise`.
+        Raises `IdentityError` for another encoder; `BankError` without such a pair, or without embedding and encoder.
+
+        Parameters
+        ----------
+        id : str
+        caption : str
+        text : Tensor or array of shape (1, d_text), optional
+            The embedding of the caption; else `text_encoder`, the bank's own, computes it.
+        side : str
+            The side that embeds the caption.
 
         Examples
         --------
         >>> bank = bank.relabel("owl.png", "A barn owl.", text_encoder=text_encoder)      # doctest: +SKIP
         """
-        return self.revise({id: caption}, text=text, text_encoder=text_encoder, side=side, seen=False)
-
-    def revise(self, captions, gone=(), text=None, *, text_encoder=None, side="text", seen=True) -> Self:
-        """Give pairs other captions and remove others, in one version; the relabelled pairs move to the end.
-
-        Raises `IdentityError` for another encoder; `BankError` without such a pair, without embeddings and encoder, if
-        no pair would be left, or if the bank was changed since this view was opened. Nothing is changed then.
-
-        Parameters
-        ----------
-        captions : dict of m str
-            The new captions, by id.
-        gone : list of str
-            Ids of pairs to remove.
-        text : Tensor or array of shape (m, d_text), optional
-            The embeddings of the captions; else `text_encoder`, the bank's own, computes them.
-        side : str
-            The side that embeds the captions.
-        seen : bool
-            False: edit the newest version, also from an older view.
-        """
-        from .selecting import check_choice, positions_of  # as for `remove`
-
-        ids, words, new = list(captions), list(captions.values()), None
-        choice = check_choice([*ids, *gone], None, None)
-        plain_table(pd.DataFrame({"caption": words}, dtype=object))  # raises if they cannot be stored
-        own = self.encoder_of(side) if ids else None
-        if ids and text is None:
+        own = self.encoder_of(side)
+        plain_table(pd.DataFrame({"caption": [caption]}, dtype=object))  # raises if it cannot be stored
+        if text is None:
             if text_encoder is None:
                 need = f"pass the embedding of its new caption, or the bank's {side} encoder: {own}"
                 raise BankError(f"to relabel a pair, {need}")
             self.check_encoder(checked_identity(side, text_encoder), side)
             from asif_lib.encoders.embeddings import embed  # needed where a text is encoded only
 
-            text = embed(text_encoder, words, progress=False)
-        with self._newest(seen=seen) as bank:  # the pairs, or the whole bank, may have changed since
+            text = embed(text_encoder, [caption], progress=False)
+        return self.revise({id: caption}, text, side=side, seen=False)
+
+    def revise(self, captions, text=None, gone=(), *, side="text", seen=True) -> Self:
+        """Relabel pairs, which move to the end, and remove others, in one version. Errors as of `relabel` and `remove`.
+
+        Parameters
+        ----------
+        captions : dict of m str
+            New captions, by id.
+        text : Tensor or array of shape (m, d_text), optional
+            Their embeddings on `side`; none without captions.
+        gone : list of str
+            Ids of pairs to remove.
+        seen : bool
+            Raise `BankError` if the bank was changed since this view was opened; else the newest version is edited.
+        """
+        from .selecting import check_choice, positions_of  # as for `remove`
+
+        choice, new = check_choice([*captions, *gone], None, None), None
+        with self._newest(seen=seen) as bank:  # a pair, or the whole bank, may have changed since this view was opened
             checks.check_encoders(self, bank)
             rows = positions_of(bank, *choice)
             if len(gone) == len(bank):
-                raise BankError(f"that would remove all {len(bank)} pairs of bank {bank.name!r}; delete it instead")
-            if ids:
-                pairs = bank.subset(rows[pd.Index(bank.pairs_at(rows)["id"]).get_indexer(ids)])
-                changes = {side: as_embeddings(text).to(bank.dtypes[side]), "pairs": pairs.pairs.assign(caption=words)}
-                new = pairs.replace(**changes)
+                raise BankError(f"that would remove all {len(bank)} pairs of bank {bank.name!r}; nothing was changed")
+            if captions:
+                pairs = bank.subset(rows[pd.Index(bank.pairs["id"].iloc[rows]).get_indexer(list(captions))])
+                table = pairs.pairs.assign(caption=list(captions.values()))
+                new = pairs.replace(**{side: as_embeddings(text).to(bank.dtypes[side]), "pairs": table})
                 checks.check_directions(new)
-            change = [f"relabelled {ids[0] if len(ids) == 1 else _counted(ids)}"] if ids else []
-            change += [f"removed {_counted(gone)}"] if gone else []
-            return bank._edited(", ".join(change), rows, new)
+            named = next(iter(captions)) if len(captions) == 1 else _counted(captions)
+            done = [f"relabelled {named}"] * bool(captions) + [f"removed {_counted(gone)}"] * bool(gone)
+            return bank._edited(", ".join(done), rows, new)
 
     # -- on disk -----------------------------------------------------------------------------------------
 

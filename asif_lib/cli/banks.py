@@ -192,7 +192,7 @@ def _join(name: Name, banks: Annotated[list[str], Argument(metavar="BANK")], rep
 
     concatenate(banks, bank_name(name)).save(bank_dir(name))
     about, text = _built(_load(name), name)
-    return about, f"{text}\nits own settings: asif bank recommend {name}"
+    return about, f"{text}\nits own settings: asif bank recommend {name}; its duplicates: asif bank review {name}"
 
 
 def _check_replace(name, replace, rebuild=False):
@@ -348,11 +348,11 @@ def _audit(
     return lowest.to_dict("records"), lines
 
 
-@command(bank_app, "review", "asif bank review birds --csv review.csv", "asif bank review birds --fiftyone review.json")
+@command(bank_app, "review", "asif bank review birds --csv review.csv", "asif bank review birds --fiftyone FILE")
 def _review(
     name: Name,
     csv: Annotated[str | None, Option(metavar="FILE", help="the table, for your decisions")] = None,
-    fiftyone: Annotated[str | None, Option(metavar="FILE", help="the same as JSON for FiftyOne")] = None,
+    fiftyone: Annotated[str | None, Option(metavar="FILE", help="the table, as JSON for FiftyOne")] = None,
     device: Device = "auto",
 ):
     """List near-duplicates, doubtful groups and doubtful captions of a bank in one table."""
@@ -365,14 +365,10 @@ def _review(
     if fiftyone:
         write_json(fiftyone, as_fiftyone(table, bank.name))
     write_csv(csv, table)
-    counts = table["issue"].value_counts()
-    first = table.groupby("issue", sort=False).head(3)
-    lines = [f"{count} rows: {issue}" for issue, count in counts.items()] or ["nothing is doubtful"]
-    lines += [f"{row.issue:9} {row.score:+.3f}  {row.id}  {row.caption}  {row.other}" for row in first.itertuples()]
-    hint = (
-        f"in the table, write drop, relabel (with caption_new) or keep as decision; then: asif bank apply {name} FILE"
-    )
-    return {"name": bank.name, "rows": counts.to_dict(), "first": first.to_dict("records")}, [*lines, hint]
+    rows = table.groupby("issue", sort=False).head(SHOWN).itertuples()
+    lines = [f"{row.issue:9} {row.score:+.3f}  {row.id}  {row.caption}  {row.other}" for row in rows]
+    hint = f"write drop, relabel (with a caption_new) or keep into the CSV, and run: asif bank apply {name} FILE"
+    return table.to_dict("records"), [f"{len(lines)} of {len(table)} rows", *lines, hint]
 
 
 @command(bank_app, "recommend", "asif bank recommend birds", 'asif bank recommend birds --task "another kind"')
@@ -470,27 +466,15 @@ def _relabel(
 @command(bank_app, "apply", "asif bank apply birds review.csv")
 def _apply(
     name: Name,
-    file: Annotated[str, Argument(metavar="FILE", help="the CSV of asif bank review, with your decisions")],
-    text_embeddings: Annotated[
-        str | None, Option(metavar="FILE", help="of the new captions, .npy, in the order of the rows")
-    ] = None,
+    file: Annotated[str, Argument(metavar="FILE", help="the CSV of asif bank review")],
+    text_embeddings: Annotated[str | None, Option(metavar="FILE", help="of the new captions, .npy")] = None,
     device: Device = "auto",
 ):
-    """Apply the decisions of a review in one edit; undo takes them back together."""
+    """Apply the decisions of a review in one edit, which undo takes back."""
     bank = _load(name)
-    from asif_lib.encoders.loading import load_encoder_of
-    from asif_lib.explain.review import apply_review, read_review
+    from asif_lib.explain.review import apply_review
 
-    table, text, encoder = read_review(file), None, None
-    if text_embeddings:
-        text = _matrix(text_embeddings)
-    elif table["caption_new"].str.strip().any():
-        identity = bank.text_encoder
-        if identity.is_external:
-            fault = f"the encoder {identity} of the captions cannot be loaded by its name"
-            raise BankError(f"{fault}; embed the new captions yourself, and add --text-embeddings FILE.npy")
-        encoder = load_encoder_of(identity, device=device)
-    after = apply_review(bank, table, text, text_encoder=encoder)
+    after = apply_review(bank, file, _matrix(text_embeddings) if text_embeddings else None, device=device)
     return _edited(after, name, None if after.version > bank.version else "no decision to apply")
 
 

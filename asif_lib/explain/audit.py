@@ -87,14 +87,6 @@ def _centred(x, mean, first):
     return x.float() if mean is None else x.float() - mean
 
 
-def pair_agreement(bank, k=None, p=DEFAULT_P, *, center=True, device="cpu") -> np.ndarray:
-    """Return the leave-one-out ASIF score of each pair, (n,) float32, 0 to 1: low if the caption seems wrong.
-
-    The parameters are those of `leave_one_out`, without a correction for hubs.
-    """
-    return _agreement(*leave_one_out(bank, k, p, center=center, device=device))
-
-
 def rank_pairs(bank, k=None, p=DEFAULT_P, *, device="cpu") -> pd.DataFrame:
     """Rank the pairs of a bank by the excess of their agreement, the lowest first: there a caption may be wrong.
 

@@ -74,8 +74,8 @@ def _leave_one_out(bank, side, settings, device):
         own = queries.square().sum(dim=1, keepdim=True)  # (q, 1)
         inner = queries @ anchors.T  # (q, b)
         tile = cosines_about(inner, -share * own, -share * inner, share**2 * own, own, squared)
-        both = torch.arange(max(rows.start, start), min(rows.stop, start + len(anchors)))
-        tile[both - rows.start, both - start] = -torch.inf  # never its own anchor
+        own_anchor = torch.arange(rows.start, rows.stop)[:, None] == torch.arange(start, start + len(anchors))
+        tile.masked_fill_(own_anchor.to(device), -torch.inf)
         best, where = (found.cpu() for found in tile.topk(min(k, tile.shape[1]), dim=1))
         values[rows], order = torch.cat([values[rows], best], dim=1).topk(k, dim=1)
         indices[rows] = torch.cat([indices[rows], where + start], dim=1).gather(1, order)

@@ -331,6 +331,9 @@ class AnchorBank:
 
     def _edited(self, change, gone=NO_ROWS, new=None) -> Self:
         """Return this bank without the pairs at the positions `gone`, and with those of the bank `new` at the end."""
+        if len(gone) == len(self) and new is None:
+            fault = f"that would remove all {len(self)} pairs of bank {self.name!r}"
+            raise BankError(f"{fault}; a bank that is no longer wanted is deleted")
         if self.disk:
             return self._of(self.disk.commit(change, gone, new))
         bank = self.subset(np.delete(np.arange(len(self)), gone)) if len(gone) else self
@@ -409,9 +412,6 @@ class AnchorBank:
         choice = check_choice(ids, where, rows)
         with self._newest(seen=rows is not None) as bank:
             gone = positions_of(bank, *choice)
-            if len(gone) == len(bank):
-                fault = f"that would remove all {len(bank)} pairs of bank {bank.name!r}"
-                raise BankError(f"{fault}; a bank that is no longer wanted is deleted")
             return bank._edited(f"removed {_counted(gone)}{f' where {where}' if where is not None else ''}", gone)
 
     def relabel(self, id, caption, text=None, *, text_encoder=None, side="text") -> Self:
@@ -464,8 +464,6 @@ class AnchorBank:
         with self._newest(seen=seen) as bank:  # a pair, or the whole bank, may have changed since this view was opened
             checks.check_encoders(self, bank)
             rows = positions_of(bank, *choice)
-            if len(gone) == len(bank):
-                raise BankError(f"that would remove all {len(bank)} pairs of bank {bank.name!r}; nothing was changed")
             if captions:
                 pairs = bank.subset(rows[pd.Index(bank.pairs["id"].iloc[rows]).get_indexer(list(captions))])
                 table = pairs.pairs.assign(caption=list(captions.values()))

@@ -53,21 +53,13 @@ def test_a_review_is_exported_and_its_decisions_are_applied(cards, bank, tmp_pat
     csv, fiftyone = tmp_path / "review.csv", tmp_path / "review.json"
     status, rows, said = bank("review", "cards", "--csv", csv, "--fiftyone", fiftyone)
     assert status == 0 and f"{len(rows)} rows in {csv}" in said
-    samples = json.loads(fiftyone.read_text())["samples"]
-    assert [sample["pair"] for sample in samples] == [row["id"] for row in rows]
-    assert {row["id"]: row["other"] for row in rows if row["issue"] == "duplicate"} == {
-        "twin": "red.png",
-        "=1": "green.png",
-    }
+    assert [sample["pair"] for sample in json.loads(fiftyone.read_text())["samples"]] == [row["id"] for row in rows]
     assert bank("apply", "cards", csv)[1]["change"] == "no decision to apply"
     table = pd.read_csv(csv, dtype=str, keep_default_na=False).query("issue == 'duplicate'").sort_values("other")
     assert table["id"].tolist() == ["'=1", "twin"]
     table.assign(decision=["relabel", "drop"], caption_new=["A small red circle.", ""]).to_csv(csv, index=False)
-    status, about, _ = bank("apply", "cards", csv)
-    assert (status, about["version"], about["change"]) == (0, 3, "relabelled =1, removed 1 pair")
+    assert bank("apply", "cards", csv)[1]["change"] == "relabelled =1, removed 1 pair"
     assert AnchorBank.load("cards").pairs[["id", "caption"]].iloc[-1].tolist() == ["=1", "A small red circle."]
-    status, _, said = bank("apply", "cards", csv)
-    assert status == 1 and "review of version 2" in said and "at version 3" in said
     assert bank("undo", "cards")[1]["anchors"] == 6
     assert "none.csv: is not a readable csv table" in bank("apply", "cards", tmp_path / "none.csv")[2]
 

@@ -13,34 +13,25 @@ from asif_lib.explain.review import COLUMNS, COPY, apply_review, as_fiftyone, ne
 from asif_lib.files import csv_plain, csv_text
 
 
-def copies_of(bank, rows, noise):
-    """Copies of some pairs; both embeddings are moved by `noise` of their length, at random."""
-    random = torch.Generator().manual_seed(0)
-    z = {}
-    for side in bank.sides:
-        x = bank.matrix(side)[rows]
-        step = torch.randn(x.shape, generator=random)
-        z[side] = x + noise * step * x.norm(dim=1, keepdim=True) / step.norm(dim=1, keepdim=True)
-    pairs = bank.pairs.iloc[rows].reset_index(drop=True)
-    return bank.subset(rows).replace(name="copies", pairs=pairs.assign(id="copy of " + pairs["id"]), **z)
-
-
 def duplicates(table):
     return dict(table[table.issue == "duplicate"][["id", "other"]].itertuples(index=False))
 
 
-@pytest.mark.parametrize("noise", [0.0, 0.05, 0.15])
-@pytest.mark.parametrize("share", [0.05, 0.5, 1.0])
+@pytest.mark.parametrize("noise, share", [(0, 0.05), (0, 1), (0.15, 0.05), (0.15, 1)])
 def test_planted_copies_are_named_across_a_join_and_hardly_anything_else(stamps_bank, tmp_path, noise, share):
-    """Two of the stamps have a twin. The more copies there are, the less the nearest neighbours tell of the others."""
+    """Both embeddings of a copy are moved by `noise` of their length. Two of the stamps have a twin; one stays here."""
     bank = stamps_bank.subset([i for i, id in enumerate(stamps_bank.pairs.id) if "fireman" not in id])
-    rows = torch.randperm(len(bank), generator=torch.Generator().manual_seed(1))[: round(share * len(bank))].tolist()
-    both = concatenate([bank, copies_of(bank, rows, noise)], "both")
-    found = duplicates(review_bank(AnchorBank.load(both.save(tmp_path / "both"))))
-    planted = {f"copy of {bank.pairs.id[row]}": bank.pairs.id[row] for row in rows}
-    named = [found.get(copy) == original for copy, original in planted.items()]
-    assert np.mean(named) > 0.99 and set(planted) <= set(found)
-    assert found.keys() - planted.keys() == {"food/fruit/cartoon/apple_core_01.png"}
+    random = torch.Generator().manual_seed(1)
+    copies = bank.subset(torch.randperm(len(bank), generator=random)[: round(share * len(bank))].tolist())
+    z = {side: copies.matrix(side) for side in bank.sides}
+    steps = {side: torch.nn.functional.normalize(torch.randn(z[side].shape, generator=random)) for side in z}
+    z = {side: z[side] + noise * z[side].norm(dim=1, keepdim=True) * steps[side] for side in z}
+    originals = copies.pairs.id.tolist()
+    copies = copies.replace(name="copies", pairs=copies.pairs.assign(id="copy of " + copies.pairs.id), **z)
+    both = concatenate([bank, copies], "both").save(tmp_path / "both")
+    found = duplicates(review_bank(AnchorBank.load(both)))
+    assert np.mean([found.pop(f"copy of {id}") == id for id in originals]) > 0.99
+    assert list(found) == ["food/fruit/cartoon/apple_core_01.png"]
 
 
 @pytest.mark.parametrize("d", [3, 8, 40])

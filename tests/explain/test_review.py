@@ -82,7 +82,7 @@ def reviewed(tmp_path):
     z = np.random.default_rng(0).normal(size=(2, 10, 6)).astype("float32")
     z[:, 7:] = z[:, :3]
     folder = AnchorBank.from_embeddings(*z, [CAPTION, *"bcdefghij"], text_encoder="ear").save(tmp_path / "mine")
-    table = review_bank(AnchorBank.load(folder)).query("issue == 'duplicate'").sort_values("id")
+    table = review_bank(AnchorBank.load(folder)).query("issue == 'duplicate'").sort_values("id", ascending=False)
     assert duplicates(table) == {"7": "0", "8": "1", "9": "2"}
 
     def apply(changes=None, text=None, more=(), lost=()):
@@ -97,12 +97,12 @@ def reviewed(tmp_path):
 def test_decisions_are_one_version_and_undone_together(reviewed):
     folder, apply = reviewed
     before = AnchorBank.load(folder)
-    assert apply().version == apply({"7": {"decision": "keep"}}).version == 1
+    assert apply().version == apply({"9": {"decision": "keep"}}).version == 1
     text = np.arange(12, dtype="float32").reshape(2, 6) + 1
-    after = apply({"7": {"decision": "drop"}, "8": RELABEL, "9": RELABEL}, text, [{"decision": "DROP"}])
+    after = apply({"9": {"decision": "drop"}, "8": RELABEL, "7": RELABEL}, text, [{"decision": "DROP"}])
     assert after.history()["change"].tolist()[1:] == ["relabelled 2 pairs, removed 1 pair"]
-    assert after.pairs.id.tolist() == [*"0123456", "8", "9"] and after.pairs.caption.tolist()[7:] == [CAPTION] * 2
-    assert torch.equal(after.text[7:], torch.from_numpy(text)) and torch.equal(after.image[7:], before.image[8:])
+    assert after.pairs.id.tolist() == [*"0123456", "8", "7"] and after.pairs.caption.tolist()[7:] == [CAPTION] * 2
+    assert torch.equal(after.text[7:], torch.from_numpy(text)) and torch.equal(after.image[7:], before.image[[8, 7]])
     with pytest.raises(BankError, match=r"review of version 1 \(\w+\); .* is at version 2 \(\w+\): review it again"):
         apply()
     with pytest.raises(BankError, match="was changed meanwhile"):
@@ -118,7 +118,7 @@ def test_decisions_are_one_version_and_undone_together(reviewed):
         ({"caption_new": "x"}, {}, "row 2, id 8: relabel, and no other decision, goes with a caption_new"),
         ({"id": "80"}, {}, "row 2, id 80: bank 'mine' has no such pair with this caption"),
         ({"caption": "x"}, {}, "row 2, id 8: bank 'mine' has no such pair with this caption"),
-        ({}, {"more": [{"decision": "keep"}]}, "row 4, id 7: an earlier row decides otherwise on this pair"),
+        ({}, {"more": [{"decision": "keep"}]}, "row 4, id 9: an earlier row decides otherwise on this pair"),
         (
             {},
             {"lost": ["decision", "version"]},
@@ -132,7 +132,7 @@ def test_decisions_are_one_version_and_undone_together(reviewed):
 def test_a_review_that_does_not_fit_changes_nothing(reviewed, row, how, words):
     folder, apply = reviewed
     with pytest.raises(AsifError, match=words) as caught:
-        apply({"7": {"decision": "drop"}, "8": row}, **how)
+        apply({"9": {"decision": "drop"}, "8": row}, **how)
     assert "\n" not in str(caught.value) and AnchorBank.load(folder).version == 1
 
 

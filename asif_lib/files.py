@@ -164,8 +164,10 @@ def write_json(path, value) -> None:
 
 
 _UNSEEN = r"[\s\0-\x1f\x7f-\xa0\xad\u061c\u180e\u200b-\u200f\u2028-\u202f\u2060-\u206f\ufeff]"
-_FORMULA = re.compile(rf"(?:\A(?![+-]?[\d.]+\Z)|[;\t\r\n])(?={_UNSEEN}*[=+\-@＝＋－＠])")
-"""Where a spreadsheet would begin a formula, also where its language separates cells by semicolons; not at a number."""
+_CELL = r"(\A(?![+-]?[\d.]+\Z)|[;\t\r\n])"
+"""Where a spreadsheet begins a cell, also where its language separates cells by semicolons; not at a number."""
+_FORMULA = rf"(?=(?:'|{_UNSEEN})*[=+\-@＝＋－＠])"
+"""What it would take for a formula, also behind apostrophes: these get one more, so that `csv_plain` finds it."""
 
 
 def csv_text(columns, rows) -> str:
@@ -185,7 +187,12 @@ def csv_text(columns, rows) -> str:
 def _cell(value):
     if isinstance(value, numbers.Number):
         return None if value != value else value  # NaN is an empty cell
-    return None if value is None else _FORMULA.sub(r"\g<0>'", str(value))
+    return None if value is None else re.sub(_CELL + _FORMULA, r"\1'", str(value))
+
+
+def csv_plain(text) -> str:
+    """Return a text that `csv_text` wrote as it was before: without the apostrophes at formulas."""
+    return re.sub(f"{_CELL}'{_FORMULA}", r"\1", text)
 
 
 _SEAL = re.compile(rb',\n  "sha256": "([0-9a-f]{64})"\n}\n\Z')

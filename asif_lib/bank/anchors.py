@@ -128,36 +128,6 @@ class AnchorBank:
         return cls(name or pairs.name, *values, image_encoder.identity, text_encoder.identity, pairs.licence)
 
     @classmethod
-    def from_items(cls, first, second, captions, encoders, *, sides, progress=True, **columns) -> Self:
-        """Encode two lists of items with two encoders into a bank, in memory.
-
-        Parameters
-        ----------
-        first, second : list of n items
-            Strings or pictures, as each encoder takes them; item i of both is pair i.
-        captions : sequence of n str
-            A pair is named by its caption.
-        encoders : tuple of two encoders
-            As for `asif_lib.encoders.embed`.
-        sides : tuple of two str
-        **columns
-            ``ids``, ``pictures``, ``groups``, ``name`` and ``licence``, as for `from_embeddings`.
-
-        Examples
-        --------
-        >>> bank = AnchorBank.from_items(                                 # doctest: +SKIP
-        ...     english, german, english, (encoder, german_encoder), sides=("english", "german"))
-        """
-        from asif_lib.encoders.embeddings import embed  # needed where items are encoded only
-
-        checks.check_sides(sides)
-        for side, encoder in zip(sides, encoders, strict=True):
-            checked_identity(side, encoder)
-        both = zip(encoders, (first, second), strict=True)
-        matrices = [embed(encoder, items, progress=progress) for encoder, items in both]
-        return cls.from_embeddings(*matrices, captions, sides=sides, encoders=encoders, **columns)
-
-    @classmethod
     def from_embeddings(
         cls, first, second, captions, *, sides=IMAGE_TEXT, ids=None, pictures=None, groups=None, encoders=None,
         image_encoder=None, text_encoder=None, name="mine", licence="unknown",
@@ -361,6 +331,9 @@ class AnchorBank:
 
     def _edited(self, change, gone=NO_ROWS, new=None) -> Self:
         """Return this bank without the pairs at the positions `gone`, and with those of the bank `new` at the end."""
+        if len(gone) == len(self) and new is None:
+            fault = f"that would remove all {len(self)} pairs of bank {self.name!r}"
+            raise BankError(f"{fault}; a bank that is no longer wanted is deleted")
         if self.disk:
             return self._of(self.disk.commit(change, gone, new))
         bank = self.subset(np.delete(np.arange(len(self)), gone)) if len(gone) else self
@@ -439,9 +412,6 @@ class AnchorBank:
         choice = check_choice(ids, where, rows)
         with self._newest(seen=rows is not None) as bank:
             gone = positions_of(bank, *choice)
-            if len(gone) == len(bank):
-                fault = f"that would remove all {len(bank)} pairs of bank {bank.name!r}"
-                raise BankError(f"{fault}; a bank that is no longer wanted is deleted")
             return bank._edited(f"removed {_counted(gone)}{f' where {where}' if where is not None else ''}", gone)
 
     def relabel(self, id, caption, text=None, *, text_encoder=None, side="text") -> Self:
@@ -462,9 +432,7 @@ class AnchorBank:
         --------
         >>> bank = bank.relabel("owl.png", "A barn owl.", text_encoder=text_encoder)      # doctest: +SKIP
         """
-        from .selecting import check_choice, positions_of  # as for `remove`
-
-        choice, own = check_choice([id], None, None), self.encoder_of(side)
+        own = self.encoder_of(side)
         plain_table(pd.DataFrame({"caption": [caption]}, dtype=object))  # raises if it cannot be stored
         if text is None:
             if text_encoder is None:
@@ -474,13 +442,36 @@ class AnchorBank:
             from asif_lib.encoders.embeddings import embed  # needed where a text is encoded only
 
             text = embed(text_encoder, [caption], progress=False)
-        with self._newest() as bank:  # the pair, or the whole bank, may have changed since this view was opened
+        return self.revise({id: caption}, text, side=side, seen=False)
+
+    def revise(self, captions, text=None, gone=(), *, side="text", seen=True) -> Self:
+        """Relabel pairs, which move to the end, and remove others, in one version. Errors as of `relabel` and `remove`.
+
+        Parameters
+        ----------
+        captions : dict of m str
+            New captions, by id.
+        text : Tensor or array of shape (m, d_text), optional
+            Their embeddings on `side`; none without captions.
+        gone : list of str
+            Ids of pairs to remove.
+        seen : bool
+            Raise `BankError` if the bank was changed since this view was opened; else the newest version is edited.
+        """
+        from .selecting import check_choice, positions_of  # as for `remove`
+
+        choice, new = check_choice([*captions, *gone], None, None), None
+        with self._newest(seen=seen) as bank:  # a pair, or the whole bank, may have changed since this view was opened
             checks.check_encoders(self, bank)
-            row = positions_of(bank, *choice)
-            pair, text = bank.subset(row), as_embeddings(text).to(bank.dtypes[side])
-            new = pair.replace(**{side: text}, pairs=pair.pairs.assign(caption=caption))
-            checks.check_directions(new)
-            return bank._edited(f"relabelled {id}", row, new)
+            rows = positions_of(bank, *choice)
+            if captions:
+                pairs = bank.subset(rows[pd.Index(bank.pairs["id"].iloc[rows]).get_indexer(list(captions))])
+                table = pairs.pairs.assign(caption=list(captions.values()))
+                new = pairs.replace(**{side: as_embeddings(text).to(bank.dtypes[side]), "pairs": table})
+                checks.check_directions(new)
+            named = next(iter(captions)) if len(captions) == 1 else _counted(captions)
+            done = [f"relabelled {named}"] * bool(captions) + [f"removed {_counted(gone)}"] * bool(gone)
+            return bank._edited(", ".join(done), rows, new)
 
     # -- on disk -----------------------------------------------------------------------------------------
 

@@ -1,13 +1,9 @@
 """Banks of the same encoders become one bank."""
 
-import warnings
-
-import numpy as np
 import pandas as pd
-import torch
 
 from asif_lib.errors import BankError
-from asif_lib.search.rows import BLOCK, Rows
+from asif_lib.search.rows import Rows
 
 from .anchors import AnchorBank
 from .checks import check_columns, check_encoders, check_ids
@@ -16,9 +12,9 @@ from .checks import check_columns, check_encoders, check_ids
 def concatenate(banks, name=None) -> AnchorBank:
     """Join banks of the same encoders into one, in their order; it holds the table, and views of the embeddings.
 
-    An id that several of the banks have is kept apart by the name of its bank: ``stamps/cat.png``. A warning counts the
-    pairs that an earlier bank has too, with the same caption and embeddings: each copy is an anchor. The joined bank
-    reads the embeddings of banks on disk when it needs them, and its `save` copies them block by block.
+    An id that several of the banks have is kept apart by the name of its bank: ``stamps/cat.png``. A pair that several
+    banks have becomes several anchors; `asif_lib.explain.review_bank` names it. The joined bank reads the embeddings of
+    banks on disk when it needs them, and its `save` copies them block by block.
 
     Raises `IdentityError` or `BankError` if encoders, sides, precision or columns differ, two banks of one name share
     ids, or a file is damaged.
@@ -58,24 +54,4 @@ def concatenate(banks, name=None) -> AnchorBank:
     joined = first.with_rows(rows, pairs)
     joined.name = name or "+".join(bank.name for bank in banks)
     joined.licence = "; ".join(dict.fromkeys(bank.licence or "unknown" for bank in banks))
-    if again := _again(joined, np.repeat(range(len(banks)), [len(bank) for bank in banks])):
-        warnings.warn(
-            f"{again} of the {len(joined)} pairs are in an earlier bank too, with the same caption and embeddings, and "
-            f"count twice: remove them, if this is not meant",
-            stacklevel=2,
-        )
     return joined
-
-
-def _again(joined, bank_of) -> int:
-    """Return how many pairs are in an earlier bank too; pair i is of bank ``bank_of[i]``."""
-    captions, _ = pd.factorize(joined.pairs["caption"])
-    banks = pd.Series(bank_of).groupby(captions)
-    several = np.flatnonzero(banks.transform("max") > banks.transform("min"))  # most captions are in one bank
-    again, first_bank = 0, {}
-    for first in range(0, len(several), BLOCK):
-        block = several[first : first + BLOCK]
-        values = [joined.rows(side).take(block).view(torch.uint8).numpy() for side in joined.sides]
-        for bank, *pair in zip(bank_of[block], captions[block], *(map(bytes, rows) for rows in values), strict=True):
-            again += bool(first_bank.setdefault(hash(tuple(pair)), bank) < bank)
-    return again

@@ -14,7 +14,7 @@ from asif_lib.bank.record import BankFormatError, bank_dir, bank_name, describe_
 from asif_lib.datasets.providers import catalogue, check_known, dataset_dir, fetch
 from asif_lib.encoders.weights import check_name
 from asif_lib.errors import BankError, DataError, ParameterError
-from asif_lib.files import cache_dir
+from asif_lib.files import cache_dir, write_json
 
 from .command import (
     Device,
@@ -192,7 +192,7 @@ def _join(name: Name, banks: Annotated[list[str], Argument(metavar="BANK")], rep
 
     concatenate(banks, bank_name(name)).save(bank_dir(name))
     about, text = _built(_load(name), name)
-    return about, f"{text}\nits own settings: asif bank recommend {name}"
+    return about, f"{text}\nits own settings: asif bank recommend {name}; its duplicates: asif bank review {name}"
 
 
 def _check_replace(name, replace, rebuild=False):
@@ -348,6 +348,29 @@ def _audit(
     return lowest.to_dict("records"), lines
 
 
+@command(bank_app, "review", "asif bank review birds --csv review.csv", "asif bank review birds --fiftyone FILE")
+def _review(
+    name: Name,
+    csv: Annotated[str | None, Option(metavar="FILE", help="the table, for your decisions")] = None,
+    fiftyone: Annotated[str | None, Option(metavar="FILE", help="the table, as JSON for FiftyOne")] = None,
+    device: Device = "auto",
+):
+    """List near-duplicates, doubtful groups and doubtful captions of a bank in one table."""
+    check_targets(csv=csv, fiftyone=fiftyone)
+    bank = _load(name)
+    from asif_lib.explain.review import as_fiftyone, review_bank
+    from asif_lib.machine import resolve_device
+
+    table = review_bank(bank, device=resolve_device(device))
+    if fiftyone:
+        write_json(fiftyone, as_fiftyone(table, bank.name))
+    write_csv(csv, table)
+    rows = table.groupby("issue", sort=False).head(SHOWN).itertuples()
+    lines = [f"{row.issue:9} {row.score:+.3f}  {row.id}  {row.caption}  {row.other}" for row in rows]
+    hint = f"write drop, relabel (with a caption_new) or keep into the CSV, and run: asif bank apply {name} FILE"
+    return table.to_dict("records"), [f"{len(lines)} of {len(table)} rows", *lines, hint]
+
+
 @command(bank_app, "recommend", "asif bank recommend birds", 'asif bank recommend birds --task "another kind"')
 def _recommend(
     name: Name,
@@ -438,6 +461,21 @@ def _relabel(
     from asif_lib.encoders.loading import load_encoder_of
 
     return _edited(bank.relabel(id, caption, text_encoder=load_encoder_of(bank.text_encoder, device=device)), name)
+
+
+@command(bank_app, "apply", "asif bank apply birds review.csv")
+def _apply(
+    name: Name,
+    file: Annotated[str, Argument(metavar="FILE", help="the CSV of asif bank review")],
+    text_embeddings: Annotated[str | None, Option(metavar="FILE", help="of the new captions, .npy")] = None,
+    device: Device = "auto",
+):
+    """Apply the decisions of a review in one edit, which undo takes back."""
+    bank = _load(name)
+    from asif_lib.explain.review import apply_review
+
+    after = apply_review(bank, file, _matrix(text_embeddings) if text_embeddings else None, device=device)
+    return _edited(after, name, None if after.version > bank.version else "no decision to apply")
 
 
 @command(bank_app, "compact", "asif bank compact birds")

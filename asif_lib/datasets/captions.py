@@ -21,11 +21,7 @@ def read_captions(file, *, pictures=True) -> pd.DataFrame:
 
     Raises `DataError` if the file is not a table of its kind, or a value cannot be what its column says.
     """
-    reader = {".csv": _read_csv, ".jsonl": _read_jsonl, ".parquet": pd.read_parquet}[file.suffix]
-    try:
-        table = reader(file)
-    except (ValueError, OSError, csv.Error, RecursionError) as error:
-        raise DataError(f"{file}: is not a readable {file.suffix[1:]} table ({first_line(error)})") from None
+    table = read_table(file, {".csv": _read_csv, ".jsonl": _read_jsonl, ".parquet": pd.read_parquet}[file.suffix])
     for known in COLUMNS:
         similar = [name for name in map(str, table) if name.strip().lower() == known]
         if similar not in ([], [known]):
@@ -43,6 +39,14 @@ def read_captions(file, *, pictures=True) -> pd.DataFrame:
     table["caption"] = table.caption.str.strip()
     _check_rows(file, table)
     return table
+
+
+def read_table(file, reader=None) -> pd.DataFrame:
+    """Read a table as it is, by default a CSV of texts. Raises `DataError` if it cannot be read."""
+    try:
+        return (reader or _read_csv)(file)
+    except (ValueError, OSError, csv.Error, RecursionError) as error:
+        raise DataError(f"{file}: is not a readable {file.suffix[1:]} table ({first_line(error)})") from None
 
 
 def _read_csv(file):

@@ -74,8 +74,8 @@ def _leave_one_out(bank, side, settings, device):
         own = queries.square().sum(dim=1, keepdim=True)  # (q, 1)
         inner = queries @ anchors.T  # (q, b)
         tile = cosines_about(inner, -share * own, -share * inner, share**2 * own, own, squared)
-        both = torch.arange(max(rows.start, start), min(rows.stop, start + len(anchors)))
-        tile[both - rows.start, both - start] = -torch.inf  # never its own anchor
+        own_anchor = torch.arange(rows.start, rows.stop)[:, None] == torch.arange(start, start + len(anchors))
+        tile.masked_fill_(own_anchor.to(device), -torch.inf)
         best, where = (found.cpu() for found in tile.topk(min(k, tile.shape[1]), dim=1))
         values[rows], order = torch.cat([values[rows], best], dim=1).topk(k, dim=1)
         indices[rows] = torch.cat([indices[rows], where + start], dim=1).gather(1, order)
@@ -85,14 +85,6 @@ def _leave_one_out(bank, side, settings, device):
 def _centred(x, mean, first):
     unit_rows(x, first=first)  # refuses NaN
     return x.float() if mean is None else x.float() - mean
-
-
-def pair_agreement(bank, k=None, p=DEFAULT_P, *, center=True, device="cpu") -> np.ndarray:
-    """Return the leave-one-out ASIF score of each pair, (n,) float32, 0 to 1: low if the caption seems wrong.
-
-    The parameters are those of `leave_one_out`, without a correction for hubs.
-    """
-    return _agreement(*leave_one_out(bank, k, p, center=center, device=device))
 
 
 def rank_pairs(bank, k=None, p=DEFAULT_P, *, device="cpu") -> pd.DataFrame:

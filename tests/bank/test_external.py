@@ -1,6 +1,5 @@
 """Embeddings from elsewhere: a bank from arrays, used without encoders, joined, and honest about its encoders."""
 
-import warnings
 from pathlib import Path
 
 import numpy as np
@@ -267,18 +266,6 @@ def test_a_join_is_the_rows_of_both_and_keeps_colliding_ids_apart():
     assert both.pairs["caption"].tolist() == 2 * CAPTIONS
     torch.testing.assert_close(both.image_mean, (a.image_mean + b.image_mean) / 2)
     assert concatenate([make(0, "a", licence=None), b]).licence == "unknown"
-
-
-def test_a_join_counts_the_pairs_that_come_again():
-    """Not those that a bank holds twice itself, and none with another caption or another embedding."""
-    a, b = make(0, "a"), make(1, "b")
-    other = a.replace(name="c", pairs=a.pairs.assign(caption=list(map(str, range(N)))))
-    with warnings.catch_warnings(action="error"):
-        concatenate([a, b, other])
-    again = concatenate([b, a.subset([3, 4, 9])])
-    again.name = "again"
-    with pytest.warns(UserWarning, match=f"3 of the {2 * N + 3} pairs are in an earlier bank too, .* count twice"):
-        concatenate([a, again])
 
 
 @pytest.mark.parametrize(

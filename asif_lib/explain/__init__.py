@@ -11,8 +11,8 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         "contribution": ["calibrate", "contrast", "contributions", "familiarity", "influence"],
         "counterfactual": ["smallest_removal", "without"],
         "faithfulness": ["area_between", "faithfulness_curves"],
-        "audit": ["leave_one_out", "pair_agreement", "rank_pairs"],
+        "audit": ["leave_one_out", "rank_pairs"],
         "regions": ["hidden", "occlusion", "shared_regions"],
-        "planting": ["AGREEMENT", "baseline_agreement", "detection", "over_seeds", "plant_wrong_captions"],
+        "planting": ["AGREEMENT", "detection", "over_seeds", "plant_wrong_captions"],
     },
 )

@@ -85,14 +85,6 @@ def _centred(x, mean, first):
     return x.float() if mean is None else x.float() - mean
 
 
-def pair_agreement(bank, k=None, p=DEFAULT_P, *, center=True, device="cpu") -> np.ndarray:
-    """Return the leave-one-out ASIF score of each pair, (n,) float32, 0 to 1: low if the caption seems wrong.
-
-    The parameters are those of `leave_one_out`, without a correction for hubs.
-    """
-    return _agreement(*leave_one_out(bank, k, p, center=center, device=device))
-
-
 def rank_pairs(bank, k=None, p=DEFAULT_P, *, device="cpu") -> pd.DataFrame:
     """Rank the pairs of a bank by the excess of their agreement, the lowest first: there a caption may be wrong.
 
@@ -117,14 +109,10 @@ def rank_pairs(bank, k=None, p=DEFAULT_P, *, device="cpu") -> pd.DataFrame:
     """
     k = default_k(len(bank) - 1, AUDIT_K_SHARE) if k is None else k
     images, texts = leave_one_out(bank, k, p, hubs=HUBS, device=device)
-    agreement = _agreement(images, texts)
+    agreement = np.asarray(images.to_csr().multiply(texts.to_csr()).sum(axis=1)).ravel()
     excess = agreement - (_rivals(images, texts) + _rivals(texts, images)) / 2
     table = pd.DataFrame({"anchor": np.arange(len(bank)), "agreement": agreement, "excess": excess})
     return table.sort_values("excess", kind="stable", ignore_index=True).join(bank.pairs, on="anchor")
-
-
-def _agreement(images, texts):
-    return np.asarray(images.to_csr().multiply(texts.to_csr()).sum(axis=1)).ravel()
 
 
 def _rivals(vectors, others):

@@ -65,19 +65,8 @@ FOLDS = 10
 """Parts of a bank, each of which is scored by a baseline that was fitted on the others."""
 
 
-def baseline_agreement(bank, method, seed=0) -> np.ndarray:
-    """Return the agreement of each pair by a baseline that was fitted on the other `FOLDS`, (n,) float64.
-
-    Parameters
-    ----------
-    bank : AnchorBank of n pairs
-    method : Method
-        With ``fit(image, text)`` and ``similarity(image, text)``, as in `asif_lib.evaluation.baselines`.
-    seed : int
-        Of the folds.
-
-    Raises `ParameterError` if there are fewer pairs than folds.
-    """
+def _held_out_agreement(bank, method, seed):
+    """Return the agreement of each pair by a baseline that was fitted on the other `FOLDS`, (n,) float64."""
     if len(bank) < FOLDS:
         raise ParameterError(f"{len(bank)} pairs cannot be split into {FOLDS} folds; give more pairs")
     scores = np.zeros(len(bank))
@@ -96,7 +85,7 @@ def detection(bank, shares, seeds, k=None, p=DEFAULT_P, *, baselines, progress=T
     comes from a validation split of these very pairs (with their right captions), which no baseline has seen. The other
     settings of `rank_pairs` come from other plantings in them.
 
-    Raises `ParameterError` as `plant_wrong_captions` and `baseline_agreement`, and if no pair keeps its caption.
+    Raises `ParameterError` as `plant_wrong_captions`, for fewer pairs than `FOLDS`, and if no pair keeps its caption.
 
     Parameters
     ----------
@@ -104,7 +93,8 @@ def detection(bank, shares, seeds, k=None, p=DEFAULT_P, *, baselines, progress=T
     shares, seeds : sequences of float and of int
         A bank is planted for each share of wrong captions and each seed.
     k, p : as for `rank_pairs`
-    baselines : dict from name to class, for `baseline_agreement`
+    baselines : dict from name to class
+        With ``fit(image, text)`` and ``similarity(image, text)``, as in `asif_lib.evaluation.baselines`.
     progress : bool
         Show a bar, if it takes seconds.
 
@@ -123,7 +113,7 @@ def detection(bank, shares, seeds, k=None, p=DEFAULT_P, *, baselines, progress=T
             raise ParameterError(f"share = {share}: all captions are wrong; leave some right ones to compare with")
         table = rank_pairs(planted.bank, k, p).sort_values("anchor")
         scores = {"ASIF": table.excess.to_numpy(), AGREEMENT: table.agreement.to_numpy()}
-        scores |= {name: baseline_agreement(planted.bank, m(), seed=seed) for name, m in baselines.items()}
+        scores |= {name: _held_out_agreement(planted.bank, m(), seed) for name, m in baselines.items()}
         count = int(planted.wrong.sum())
         rows += [(share, seed, name, count, roc_auc_score(planted.wrong, -s)) for name, s in scores.items()]
     return pd.DataFrame(rows, columns=["share", "seed", "method", "wrong", "auc"])

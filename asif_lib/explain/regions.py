@@ -3,8 +3,9 @@
 No gradient is needed, so this works with every encoder of PIL images.
 """
 
-from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -16,10 +17,8 @@ from asif_lib.errors import ParameterError
 from asif_lib.machine import chunks_of, progress_bar
 from asif_lib.relative import relative_representation
 
-GRID, AT_A_TIME = 8, 16
-"""Regions along the longer side of a picture, and copies of it in memory."""
-MOST_PIXELS = 1_024
-"""Pixels along the longer side; a larger picture is scaled down first."""
+GRID, AT_A_TIME, MOST_PIXELS = 8, 16, 1_024
+"""Regions along the longer side of a picture, copies in memory, and pixels along it: a larger one is scaled down."""
 SAME = 0.999
 """The smallest cosine of an anchor's picture, encoded again, with the bank's embedding of it."""
 
@@ -27,8 +26,7 @@ SAME = 0.999
 def hidden(picture, regions) -> Image.Image:
     """Return an RGB copy of a picture, some regions of which have the colour of its edge: the median of its pixels.
 
-    This is white for a cut-out that stands on white, or is padded with it. `regions` is a Tensor or array
-    (rows, cols), bool: the picture is divided into a grid of this shape.
+    This is white for a cut-out on white. `regions` is a Tensor or array (rows, cols), bool: a grid over the picture.
 
     Raises `PictureError` as `open_picture`, and `ParameterError` if the grid is finer than the pixels.
     """
@@ -48,8 +46,8 @@ def hidden(picture, regions) -> Image.Image:
 def occlusion(encoder, picture, value, *, grid=GRID, progress=True) -> torch.Tensor:
     """Return by how much a value of the picture drops if one region is hidden, (rows, cols) float32.
 
-    A negative drop says that the value rises. The picture is encoded once for each region, through the cache: 64 copies
-    take about a second with the default encoder on a core. A region that the encoder itself crops away has no drop.
+    The picture is encoded once for each region, through the cache: 64 copies take about a second with the default
+    encoder on a core. A region that the encoder crops away has no drop; below 0, the value rises.
 
     Raises as `hidden`, and `ParameterError` if `grid` is not positive.
 
@@ -64,47 +62,38 @@ def occlusion(encoder, picture, value, *, grid=GRID, progress=True) -> torch.Ten
         Regions along the longer side; they are about square.
     progress : bool
 
-    Examples
-    --------
-    >>> score = lambda z: model.images(z).similarity(model.texts(["a photo of a deer."]))[:, 0]
-    >>> occlusion(model.encoder("image"), "doe.png", score).shape    # doctest: +SKIP
-    torch.Size([8, 8])
+    >>> occlusion(encoder, "doe.png", lambda z: model.similarity(z, ["a photo of a deer."])[:, 0])  # doctest: +SKIP
     """
     if grid < 1:
         raise ParameterError(f"grid = {grid}: a picture has at least one region")
     picture = hidden(picture, np.zeros((1, 1), bool))  # scaled down once
     rows, cols = (max(1, round(grid * length / max(picture.size))) for length in picture.size[::-1])
     places, z = np.arange(rows * cols).reshape(rows, cols), []
-    bar = progress_bar(total=rows * cols + 1, desc="hiding regions", unit="region", progress=progress)
-    with bar:
-        for part in chunks_of(range(-1, rows * cols), AT_A_TIME):  # region -1 is none
+    with progress_bar(total=rows * cols + 1, desc="hiding regions", unit="region", progress=progress) as bar:
+        for part in chunks_of(range(-1, rows * cols), AT_A_TIME):  # with -1, no region is hidden
             z.append(embed(encoder, [hidden(picture, places == region) for region in part], progress=False))
             bar.update(len(part))
     values = value(torch.cat(z))
     return (values[0] - values[1:]).view(rows, cols)
 
 
-@dataclass(frozen=True)
-class SharedRegions:
-    """The regions of a picture, and of an anchor's picture, that make the two similar."""
+class SharedRegions(NamedTuple):
+    """What makes a picture and an anchor's picture similar: their `cosine`, and its drops, (rows, cols) float32 each.
+
+    It drops if a region of the question's picture is hidden, and if one of the `anchor`'s, which is `picture`.
+    """
 
     cosine: float
-    """Of the two pictures, centred if the model centres, and never whitened."""
     question: torch.Tensor
-    """By how much it drops if a region of the picture is hidden, (rows, cols) float32."""
     anchor: torch.Tensor
-    """By how much it drops if a region of the anchor's picture is hidden, likewise."""
     picture: PictureFile
-    """The anchor's picture, as it was encoded."""
 
 
 def shared_regions(model, picture, anchor, *, grid=GRID, progress=True) -> SharedRegions:
     """Hide the regions of a picture and of an anchor's picture, one at a time, while the other picture stays.
 
-    The value is the cosine of the two, about the mean of the bank as it is. The picture's entry for this anchor is a
-    power of it. A contribution would also move with all other entries, by the normalisation.
-
-    Raises as `occlusion`, and `ParameterError` if the anchor's picture is not there, or not the one that was encoded.
+    The value is their cosine, centred if the model centres and never whitened; a contribution would also move with all
+    other entries. Raises as `occlusion`, and `ParameterError` if the anchor's picture is not there, or was changed.
 
     Parameters
     ----------
@@ -119,17 +108,18 @@ def shared_regions(model, picture, anchor, *, grid=GRID, progress=True) -> Share
     path = bank.pairs_at([anchor])["picture"].iloc[0]
     if not path or not Path(path).is_file():
         raise ParameterError(f"anchor {anchor}: its picture {path or 'has no file'} is not here, so it has no regions")
-    files = [PictureFile(Path(path), square) for square in (False, True)]
+    files = [PictureFile(Path(path), square) for square in (False, True)]  # the bank does not say which it was
     z = embed(encoder, [open_picture(item) for item in (picture, *files)], progress=False)  # (3, d)
     own = bank.rows(side).take([anchor]).float()  # (1, d)
-    likeness = relative_representation(z[1:], own)[:, 0]  # (2,)
-    if (likeness < SAME).all():
+    likeness, at = relative_representation(z[1:], own).max(dim=0)
+    if likeness < SAME:
         raise ParameterError(f"{path}: is not the picture that was encoded as anchor {anchor}; build the bank again")
-    file = files[int(likeness.argmax())]
+    drops = [
+        occlusion(encoder, item, partial(_cosines, other, mean), grid=grid, progress=progress)
+        for item, other in ((picture, own), (files[int(at)], z[:1]))
+    ]
+    return SharedRegions(float(_cosines(own, mean, z[:1])), *drops, files[int(at)])
 
-    def drops(item, other):
-        about = {"grid": grid, "progress": progress}
-        return occlusion(encoder, item, lambda z: relative_representation(z, other, mean=mean)[:, 0], **about)
 
-    cosine = float(relative_representation(z[:1], own, mean=mean))
-    return SharedRegions(cosine, drops(picture, own), drops(file, z[:1]), file)
+def _cosines(other, mean, z):
+    return relative_representation(z, other, mean=mean)[:, 0]  # (b,)

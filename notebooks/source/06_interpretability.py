@@ -327,8 +327,8 @@ print(f"the largest fall: {captions[worst]} {place}")
 # %% [markdown]
 # ## 3 · Take reasons away, one after another
 #
-# The next figure takes anchors away, the largest contribution to “deer” first: one
-# anchor, then two, and so on. Below it, a knob shows the same step by step.
+# The next figure takes anchors away, the largest contribution to “deer” first. Below
+# it, a knob shows the same step by step.
 #
 # **Before you run the next cell:** will the score of “deer” fall at each step?
 
@@ -522,8 +522,7 @@ _ = record(name + "of contributions", areas["deletion"], unit="of the score", no
 # %% [markdown]
 # **What you see.** The area between the solid line (order of the contributions) and the
 # dashed line (random order) lies well above 0. The band is the middle half of the
-# pictures. The lines on the left do not end at 0, because others have entered. (A
-# faithful order is no proof that a human would give the same reasons.)
+# pictures. The lines on the left do not end at 0, because others have entered.
 
 # %% [markdown]
 # ## 5 · Why here?
@@ -677,8 +676,7 @@ if enough:
 # %% [markdown]
 # **What you see.** In each row the circle (ASIF) lies to the right of the baselines,
 # and its printed fall is small. An AUC is not the share of hits, which the last line
-# counts: pairs that were odd before stand in the list too. (The interval covers other
-# plantings, not other data.)
+# counts: pairs that were odd before stand in the list too.
 
 # %% [markdown]
 # ### Exercise 06.5 · An AUC without thresholds

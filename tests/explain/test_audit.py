@@ -6,9 +6,9 @@ import torch
 from asif_lib import ASIF
 from asif_lib.errors import ParameterError
 from asif_lib.evaluation.baselines import NearestAnchorCaption
-from asif_lib.explain.audit import BETA, HUBS, NEIGHBOURS, leave_one_out, pair_agreement, rank_pairs
+from asif_lib.explain.audit import BETA, HUBS, NEIGHBOURS, leave_one_out, rank_pairs
 from asif_lib.explain.contribution import contributions
-from asif_lib.explain.planting import AGREEMENT, baseline_agreement, detection, over_seeds, plant_wrong_captions
+from asif_lib.explain.planting import AGREEMENT, detection, over_seeds, plant_wrong_captions
 from asif_lib.sparse import sparsify
 
 
@@ -23,7 +23,7 @@ def test_leave_one_out_equals_a_rebuild_for_each_pair(stamps_bank, center, k, p,
     captions = stamps_bank.pairs.caption.drop_duplicates()  # which of equal captions stands in the last place is open
     bank = stamps_bank.subset(captions.index[:300].tolist())
     images, texts = leave_one_out(bank, k, p, center=center)
-    scores = pair_agreement(bank, k, p, center=center)
+    scores = (images.to_dense() * texts.to_dense()).sum(dim=1)
     for i in range(0, 300, 23):
         model = ASIF(without_row(bank, i), k, p, center=center, device="cpu")
         names = torch.tensor([j for j in range(300) if j != i])
@@ -104,7 +104,8 @@ def test_a_baseline_never_sees_the_pair_that_it_scores(stamps_bank):
             return torch.eye(len(image)) * torch.tensor([tuple(row) in self.seen for row in image.tolist()])
 
     distinct = stamps_bank.subset(slice(0, 100))
-    assert baseline_agreement(distinct, Memory()).max() == 0
+    table = detection(distinct, [0.1], [0], baselines={"memory": Memory}).set_index("method")
+    assert table.auc["memory"] == 0.5  # all scores are 0
 
 
 @pytest.mark.parametrize(
@@ -118,7 +119,7 @@ def test_a_baseline_never_sees_the_pair_that_it_scores(stamps_bank):
         (lambda bank: plant_wrong_captions(bank.subset([0, 0, 0]), 1.0), "same caption"),
         (lambda bank: over_seeds([0.9]), "at least two"),
         (lambda bank: detection(bank.subset(slice(0, 50)), [1.0], [0], 5, baselines={}), "all captions are wrong"),
-        (lambda bank: baseline_agreement(bank.subset(slice(0, 8)), None), "8 pairs cannot be split into 10 folds"),
+        (lambda bank: detection(bank.subset(slice(0, 8)), [0.5], [0], 2, baselines={"it": object}), "into 10 folds"),
         (lambda bank: plant_wrong_captions(bank.subset([0]), 0.5), "no two captions to exchange"),
     ],
 )

@@ -95,7 +95,6 @@ def _explain(
     _check_model(asked)
     from asif_lib.explain.contribution import contrast
     from asif_lib.explain.counterfactual import smallest_removal
-    from asif_lib.explain.regions import shared_regions
 
     labels, prompts = _labels_and_prompts(labels, templates)
     if len(labels) < 2:
@@ -115,7 +114,7 @@ def _explain(
     for name, side in ends.items():
         pairs = model.bank.pairs_at(side.anchor)[["id", "caption"]]
         row[name] = pairs.assign(**side[["difference", "text", "other"]].to_dict("list")).to_dict("records")
-    found = regions = None
+    found = None
     try:
         found = smallest_removal(model, z, labels, templates=templates, reduce=reduce)
         removed = model.bank.pairs_at(list(found.anchors))[["id", "caption"]].to_dict("records")
@@ -123,15 +122,9 @@ def _explain(
     except ParameterError as error:
         row["removal"] = {"anchors": [], "why_not": str(error)}
     if page:
-        try:
-            regions = shared_regions(model, picture, int(sides.anchor[0]))
-            drops = {"question": regions.question.tolist(), "anchors_picture": regions.anchor.tolist()}
-            row["regions"] = {"anchor": model.bank.pairs_at(sides.anchor[:1])["id"].iloc[0], **drops}
-        except ParameterError as error:
-            row["regions"] = {"why_not": str(error)}
         two = [labels[i] for i in order[:2]]
-        content = draw_page(row, model, (z, two, model.prompts(two, templates)), sides.anchor[0], found, regions)
-        write_whole(Path(page), content.encode())
+        asked = z, two, model.prompts(two, templates)
+        write_whole(Path(page), draw_page(row, model, asked, int(sides.anchor[0]), found).encode())
     return row, [*_reasons(row), *([f"open {page}"] if page else [])]
 
 

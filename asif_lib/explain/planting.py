@@ -1,7 +1,7 @@
 """Plant wrong captions, and measure how well the agreement of the pairs, or a baseline, finds them."""
 
 import itertools
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -18,13 +18,11 @@ from asif_lib.machine import WORTH_A_LINE, progress_bar
 from .audit import rank_pairs
 
 
-@dataclass(frozen=True)
-class Planted:
-    """A bank in which some captions were exchanged on purpose."""
+class Planted(NamedTuple):
+    """A bank in which some captions were exchanged on purpose, for other words: the `wrong` ones, (n,) bool."""
 
     bank: AnchorBank
     wrong: np.ndarray
-    """Pairs whose caption is another pair's, with other words, (n,) bool."""
 
 
 def plant_wrong_captions(bank, share, seed=0) -> Planted:
@@ -80,10 +78,8 @@ def _held_out_agreement(bank, method, seed):
 def detection(bank, shares, seeds, k=None, p=DEFAULT_P, *, baselines, progress=True) -> pd.DataFrame:
     """Measure how well each method finds planted wrong captions.
 
-    ASIF is asked for the excess of `rank_pairs`, and for the agreement alone. The methods see different numbers of
-    pairs. ASIF scores each pair by all the others. A baseline is fitted on nine tenths of the pairs. On the stamps, p
-    comes from a validation split of these very pairs (with their right captions), which no baseline has seen. The other
-    settings of `rank_pairs` come from other plantings in them.
+    ASIF is asked for the excess of `rank_pairs`, whose settings come from other plantings in the stamps, and for the
+    agreement alone. It scores each pair by all the others; a baseline is fitted on nine tenths of the pairs.
 
     Raises `ParameterError` as `plant_wrong_captions`, for fewer pairs than `FOLDS`, and if no pair keeps its caption.
 

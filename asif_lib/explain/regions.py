@@ -107,7 +107,7 @@ def shared_regions(model, picture, anchor, *, grid=GRID, progress=True) -> Share
     encoder, mean = model.encoder(side), bank.mean(side) if model.settings.center else None
     path = bank.pairs_at([anchor])["picture"].iloc[0]
     if not path or not Path(path).is_file():
-        raise ParameterError(f"anchor {anchor}: its picture {path or 'has no file'} is not here, so it has no regions")
+        raise ParameterError(f"anchor {anchor}: its picture is not here ({path or 'no file'}), so it has no regions")
     files = [PictureFile(Path(path), square) for square in (False, True)]  # the bank does not say which it was
     z = embed(encoder, [open_picture(item) for item in (picture, *files)], progress=False)  # (3, d)
     own = bank.rows(side).take([anchor]).float()  # (1, d)

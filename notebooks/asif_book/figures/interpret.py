@@ -14,19 +14,7 @@ from asif_lib.errors import ParameterError
 from . import style
 from .palette import ANCHOR, INK, LINES, MARK, PAPER, SERIES, series_style
 from .sparse import interval_dots
-from .style import (
-    Drawing,
-    alt,
-    draw_bare,
-    draw_picture,
-    image_tag,
-    listed,
-    picture_beside,
-    picture_grid,
-    rows_down,
-    subplots,
-    wrapped,
-)
+from .style import Drawing, alt, draw_bare, image_tag, listed, picture_beside, rows_down, subplots, wrapped
 from .templates import self_contained
 
 SHOWN = 10
@@ -170,7 +158,7 @@ def important_regions(views) -> Figure:
 
     `views` is a sequence of (picture, heading, drops), with drops (rows, cols) as from `occlusion`.
     """
-    figure, axes = picture_grid(len(views), 2, 3.4, 3.9)
+    figure, axes = style.picture_grid(len(views), 2, 3.4, 3.9)
     words = []
     for axis, (picture, heading, drops) in zip(axes, views, strict=True):
         image = open_picture(picture)
@@ -182,7 +170,7 @@ def important_regions(views) -> Figure:
         shown, framed = (cells[down][:, across] for cells in (shown, quarter))  # (height, width)
         pixels = 255 - (255 - np.asarray(image)) * shown[..., None]
         below = f"largest drop {most:.2f}"
-        draw_picture(axis, pixels.astype(np.uint8), below, wrapped(heading, 34))
+        style.draw_picture(axis, pixels.astype(np.uint8), below, wrapped(heading, 34))
         around = (np.arange(-1, n + 1).clip(-0.5, n - 0.5) for n in image.size)  # a frame at the edge is closed
         axis.contour(*around, np.pad(framed, 1), [0.5], colors=MARK, linewidths=2)
         row, column = np.unravel_index(drops.argmax(), drops.shape)

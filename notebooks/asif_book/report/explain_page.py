@@ -2,58 +2,46 @@
 
 from pathlib import Path
 
-from bs4 import BeautifulSoup
 from markupsafe import Markup
 
 from asif_book import figures as draw
 from asif_book.figures.style import image_html
 from asif_book.figures.templates import filled
+from asif_lib.errors import ParameterError
 from asif_lib.explain.contribution import contrast
 from asif_lib.explain.counterfactual import without
+from asif_lib.explain.regions import shared_regions
 
-from . import page as pages
+from .page import stand_alone
 
 
-def explain_page(row, model, asked, anchor, found, regions) -> str:
-    """Lay out an explanation as an HTML page.
+def explain_page(row, model, asked, anchor, found) -> str:
+    """Lay out the answer of ``asif explain``, `row`, as an HTML page.
 
-    Parameters
-    ----------
-    row : dict
-        The answer of ``asif explain``, as in JSON.
-    model : ASIF
-    asked : (Tensor of shape (1, d_image), list of two str, Tensor of shape (2, d_text))
-        The picture, the best label and the next one, and their prompts.
-    anchor : int
-        The anchor that speaks most for the best label.
-    found : SmallestRemoval, optional
-    regions : SharedRegions, optional
-        Of the picture and this anchor.
+    `asked` is the picture's embedding (1, d_image), the best two labels, and their prompts (2, d_text). The `anchor`
+    speaks most for the best label, and `found` is the smallest removal, or None.
     """
     draw.use_style()
     (z, two, prompts), pairs, picture = asked, model.bank.pairs, row["picture"]
-    name, texts = Path(picture).name, model.texts(prompts)
-    title = f"Why “{two[0]}” and not “{two[1]}”?"
-    figures = {"regions": None, "removal": None}
-    if regions:
+    name, texts, drawn, why_not = Path(picture).name, model.texts(prompts), {}, ""
+    try:
+        regions = shared_regions(model, picture, anchor)
         views = [(picture, name, regions.question), (regions.picture, pairs.caption[anchor], regions.anchor)]
-        figures["regions"] = draw.important_regions(views)
-    sides = draw.strongest(contrast(model.images(z), texts[[0]], texts[[1]], pairs), len(row["for"]))
+        drawn["regions"] = draw.important_regions(views)
+    except ParameterError as error:
+        regions, why_not = None, str(error)
+    sides = draw.strongest(contrast(model.images(z), texts[[0]], texts[[1]], pairs), 5)
     about = {"xlabel": "difference of the products (no unit)", "sides": two[::-1]}
-    figures["contrast"] = draw.anchor_bars(picture, name, sides.itertuples(index=False), **about)
+    drawn["contrast"] = draw.anchor_bars(picture, name, sides.itertuples(index=False), **about)
     if found and found.anchors:
         result = without(model, z, prompts, found.anchors)
         came = result.entered[result.entered.side == "image"].anchor
         moved = [pairs.loc[list(rows), ["picture", "caption"]].values for rows in (found.anchors, came)]
         heading, scores = f"{name}\nwithout {len(found)} of {len(pairs)} anchors", (result.before, result.scores)
-        figures["removal"] = draw.scores_without(picture, heading, two, *(s[0].tolist() for s in scores), *moved)
-    content = filled(
-        "report/templates/explain.html.j2", title=title, name=name, row=row, found=found, regions=regions,
-        figures={key: image_html(figure, figure.alt) for key, figure in figures.items() if figure},
-        ledger=Markup(draw.score_ledger(model, picture, name, z, two, prompts).data), model=model,
-    )  # fmt: skip
-    body = BeautifulSoup(content, "html.parser")
-    around = {"sections": pages.sections(body), "chapters": (), "more": (), "current": "index"}
-    pages.make_accessible(body)
-    html = Markup(body.decode(formatter="minimal"))
-    return pages.layout("chapter.html.j2", title=title, body=html, repeated=False, previous=None, next=None, **around)
+        drawn["removal"] = draw.scores_without(picture, heading, two, *(s[0].tolist() for s in scores), *moved)
+    title = f"Why “{two[0]}” and not “{two[1]}”?"
+    figures = {key: image_html(figure, figure.alt) for key, figure in drawn.items()}
+    ledger = Markup(draw.score_ledger(model, picture, name, z, two, prompts).data)
+    about = {"title": title, "name": name, "row": row, "model": model, "found": found, "regions": regions}
+    content = filled("report/templates/explain.html.j2", figures=figures, ledger=ledger, why_not=why_not, **about)
+    return stand_alone(title, content)

@@ -126,6 +126,5 @@ def over_seeds(values, bounds=(-np.inf, np.inf)) -> Measure:
     values = np.asarray(values, dtype=float)
     if values.size < 2:
         raise ParameterError(f"{values.size} seed: an interval over seeds takes at least two")
-    mean, half = values.mean(), scipy.stats.t.ppf(0.975, values.size - 1) * scipy.stats.sem(values)
-    low, high = np.clip([mean - half, mean + half], *bounds)
-    return Measure(float(mean), float(low), float(high), values.size)
+    low, high = np.clip(scipy.stats.ttest_1samp(values, 0).confidence_interval(), *bounds)
+    return Measure(float(values.mean()), float(low), float(high), values.size)

@@ -14,11 +14,13 @@ from asif_lib.bank.record import bank_dir, stored_count
 from asif_lib.datasets.folders import picture_files
 from asif_lib.datasets.providers import names_of
 from asif_lib.defaults import BARE_TEMPLATE, DEFAULT_TEMPLATE
-from asif_lib.errors import BrokenPicturesError, DataError, ParameterError, PictureError, first_line
+from asif_lib.errors import BrokenPicturesError, DataError, MissingExtraError, ParameterError, PictureError, first_line
+from asif_lib.files import write_whole
 from asif_lib.settings import Settings
 
 from .banks import _build, _matrix
 from .command import (
+    PAGES,
     ModelOptions,
     Reduce,
     SkipBroken,
@@ -65,7 +67,11 @@ def _classify(
     return rows, [line for row in rows for line in _verdict(row)]
 
 
-@command(app, "explain", 'asif explain kangaroo.png --labels "kangaroo,dog,deer" --template "a photo of a {}."')
+@command(
+    app, "explain",
+    'asif explain kangaroo.png --labels "kangaroo,dog,deer" --template "a photo of a {}."',
+    'asif explain kangaroo.png --labels "kangaroo,dog,deer" --page why.html',
+)  # fmt: skip
 def _explain(
     picture: Annotated[str, Argument(metavar="PICTURE")],
     labels: Annotated[str, Option(metavar="A,B,…", help="two or more, separated by commas")],
@@ -73,10 +79,17 @@ def _explain(
     templates: Templates = (BARE_TEMPLATE,),
     reduce: Reduce = "mean",
     top: Annotated[int, Option(metavar="N", help="anchors to show for each label")] = 5,
+    page: Annotated[str | None, Option(metavar="FILE", help="a page, with the regions of the pictures too")] = None,
 ):
     """Say which anchors decided for a label and not for the next one, and which few could turn the answer."""
     if top < 1:
         raise ParameterError(f"--top {top}: show at least one anchor")
+    if page and (len(templates) > 1 or asked.hubs or asked.whiten):
+        raise ParameterError("--page draws one prompt for each label, and a model without --hubs and --whiten")
+    if page and "explain" not in PAGES:
+        raise MissingExtraError("--page needs the book, asif_book, whose commands are not loaded here")
+    check_targets(page=page)
+    draw_page = PAGES["explain"]() if page else None
     if not Path(picture).exists():
         raise PictureError(f"{picture}: there is no such file")
     _check_model(asked)
@@ -94,19 +107,25 @@ def _explain(
     row = {"picture": picture, "scores": {labels[i]: scores[i] for i in order}, "against": labels[order[1]]}
     row["best"] = labels[order[0]] if scores[order[0]] > 0 else None
     if row["best"] is None:
+        say(f"asif: {page} is not written, since nothing decides") if page else None
         return row, _verdict({**row, "anchors": []})
     sides = contrast(vector, *(texts[i] for i in order[:2]), reduce=reduce)
     ends = {"for": sides[sides.difference > 0].head(top), "other": sides[sides.difference < 0].tail(top)[::-1]}
     for name, side in ends.items():
         pairs = model.bank.pairs_at(side.anchor)[["id", "caption"]]
         row[name] = pairs.assign(**side[["difference", "text", "other"]].to_dict("list")).to_dict("records")
+    found = None
     try:
         found = smallest_removal(model, z, labels, templates=templates, reduce=reduce)
         removed = model.bank.pairs_at(list(found.anchors))[["id", "caption"]].to_dict("records")
         row["removal"] = {"anchors": removed, "at_least": found.at_least, "after": found.after}
     except ParameterError as error:
         row["removal"] = {"anchors": [], "why_not": str(error)}
-    return row, _reasons(row)
+    if page:
+        two = [labels[i] for i in order[:2]]
+        asked = z, two, model.prompts(two, templates)
+        write_whole(Path(page), draw_page(row, model, asked, int(sides.anchor[0]), found).encode())
+    return row, [*_reasons(row), *([f"open {page}"] if page else [])]
 
 
 def _labels_and_prompts(labels, templates):
@@ -129,7 +148,7 @@ def _reasons(row):
     lines = _verdict({**row, "anchors": []})
     for side, label, other in (("for", best, against), ("other", against, best)):
         lines.append(f"  for {label} and against {other}:" if row[side] else f"  no anchor speaks more for {label}")
-        lines += [f"    {abs(a['difference']):.3f}  {a['caption']}" for a in row[side]]
+        lines += [f"    {a['difference']:+.3f} = {a['text']:.3f} - {a['other']:.3f}  {a['caption']}" for a in row[side]]
     if "why_not" in removal or not removal["anchors"]:
         return [*lines, f"  no removal that turns the answer: {removal.get('why_not', 'none was found')}"]
     taken, size = "; ".join(a["caption"] for a in removal["anchors"]), len(removal["anchors"])

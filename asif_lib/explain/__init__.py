@@ -11,8 +11,9 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         "contribution": ["calibrate", "contrast", "contributions", "familiarity", "influence"],
         "counterfactual": ["smallest_removal", "without"],
         "faithfulness": ["area_between", "faithfulness_curves"],
-        "audit": ["anchor_use", "leave_one_out", "rank_pairs"],
+        "audit": ["leave_one_out", "rank_pairs"],
         "review": ["apply_review", "as_fiftyone", "near_distance", "review_bank"],
-        "planting": ["AGREEMENT", "baseline_agreement", "detection", "over_seeds", "plant_wrong_captions"],
+        "regions": ["hidden", "occlusion", "shared_regions"],
+        "planting": ["AGREEMENT", "detection", "over_seeds", "plant_wrong_captions"],
     },
 )

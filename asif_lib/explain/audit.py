@@ -1,11 +1,9 @@
-"""Audit a bank: find pairs that do not agree with the others, hubs and dead anchors."""
+"""Audit a bank: find pairs that do not agree with the others."""
 
 import itertools
-from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
-import scipy.stats
 import torch
 
 from asif_lib.defaults import AUDIT_K_SHARE, DEFAULT_P
@@ -111,14 +109,10 @@ def rank_pairs(bank, k=None, p=DEFAULT_P, *, device="cpu") -> pd.DataFrame:
     """
     k = default_k(len(bank) - 1, AUDIT_K_SHARE) if k is None else k
     images, texts = leave_one_out(bank, k, p, hubs=HUBS, device=device)
-    agreement = _agreement(images, texts)
+    agreement = np.asarray(images.to_csr().multiply(texts.to_csr()).sum(axis=1)).ravel()
     excess = agreement - (_rivals(images, texts) + _rivals(texts, images)) / 2
     table = pd.DataFrame({"anchor": np.arange(len(bank)), "agreement": agreement, "excess": excess})
     return table.sort_values("excess", kind="stable", ignore_index=True).join(bank.pairs, on="anchor")
-
-
-def _agreement(images, texts):
-    return np.asarray(images.to_csr().multiply(texts.to_csr()).sum(axis=1)).ravel()
 
 
 def _rivals(vectors, others):
@@ -131,39 +125,3 @@ def _rivals(vectors, others):
         scores = (BETA * index.scores(vectors[rows])).masked_fill(own, -torch.inf)
         found.append((scores.logsumexp(dim=1) - (~own).sum(dim=1).log()) / BETA)
     return torch.cat(found).numpy()
-
-
-@dataclass(frozen=True)
-class AnchorUse:
-    """How often each of n anchors is in a top k (Radovanović et al., Hubs in space, JMLR 2010)."""
-
-    counts: np.ndarray
-    """In how many of the vectors, (n,) int64: the k-occurrence N_k."""
-    vectors: int
-    skewness: float
-    """Of the counts: 0 if all anchors are used equally often, large if a few hubs are in most vectors."""
-
-    @property
-    def dead(self) -> np.ndarray:
-        """The anchors that are in no top k. Removing one changes only the mean."""
-        return np.flatnonzero(self.counts == 0)
-
-    def hubs(self, top=10) -> pd.DataFrame:
-        """Return the `top` most used anchors: columns ``anchor``, ``count``, ``share`` (of the vectors)."""
-        order = np.argsort(-self.counts, kind="stable")[:top]
-        counts = self.counts[order]
-        return pd.DataFrame({"anchor": order, "count": counts, "share": counts / self.vectors})
-
-
-def anchor_use(vectors) -> AnchorUse:
-    """Count how often each anchor is in a top k of these SparseVectors, with a similarity above 0.
-
-    The vectors are of queries, or one side of `leave_one_out`, for the bank's own pictures or captions.
-
-    Raises `ParameterError` if there are no vectors.
-    """
-    if not len(vectors):
-        raise ParameterError("there are no vectors to count the anchors of")
-    used = vectors.indices[vectors.values > 0].long()
-    counts = torch.bincount(used, minlength=vectors.n).numpy()
-    return AnchorUse(counts, len(vectors), float(scipy.stats.skew(counts)) if np.ptp(counts) else 0.0)

@@ -1,7 +1,7 @@
 """Plant wrong captions, and measure how well the agreement of the pairs, or a baseline, finds them."""
 
 import itertools
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -18,13 +18,11 @@ from asif_lib.machine import WORTH_A_LINE, progress_bar
 from .audit import rank_pairs
 
 
-@dataclass(frozen=True)
-class Planted:
-    """A bank in which some captions were exchanged on purpose."""
+class Planted(NamedTuple):
+    """A bank in which some captions were exchanged on purpose, for other words: the `wrong` ones, (n,) bool."""
 
     bank: AnchorBank
     wrong: np.ndarray
-    """Pairs whose caption is another pair's, with other words, (n,) bool."""
 
 
 def plant_wrong_captions(bank, share, seed=0) -> Planted:
@@ -65,19 +63,8 @@ FOLDS = 10
 """Parts of a bank, each of which is scored by a baseline that was fitted on the others."""
 
 
-def baseline_agreement(bank, method, seed=0) -> np.ndarray:
-    """Return the agreement of each pair by a baseline that was fitted on the other `FOLDS`, (n,) float64.
-
-    Parameters
-    ----------
-    bank : AnchorBank of n pairs
-    method : Method
-        With ``fit(image, text)`` and ``similarity(image, text)``, as in `asif_lib.evaluation.baselines`.
-    seed : int
-        Of the folds.
-
-    Raises `ParameterError` if there are fewer pairs than folds.
-    """
+def _held_out_agreement(bank, method, seed):
+    """Return the agreement of each pair by a baseline that was fitted on the other `FOLDS`, (n,) float64."""
     if len(bank) < FOLDS:
         raise ParameterError(f"{len(bank)} pairs cannot be split into {FOLDS} folds; give more pairs")
     scores = np.zeros(len(bank))
@@ -91,12 +78,10 @@ def baseline_agreement(bank, method, seed=0) -> np.ndarray:
 def detection(bank, shares, seeds, k=None, p=DEFAULT_P, *, baselines, progress=True) -> pd.DataFrame:
     """Measure how well each method finds planted wrong captions.
 
-    ASIF is asked for the excess of `rank_pairs`, and for the agreement alone. The methods see different numbers of
-    pairs. ASIF scores each pair by all the others. A baseline is fitted on nine tenths of the pairs. On the stamps, p
-    comes from a validation split of these very pairs (with their right captions), which no baseline has seen. The other
-    settings of `rank_pairs` come from other plantings in them.
+    ASIF is asked for the excess of `rank_pairs`, whose settings come from other plantings in the stamps, and for the
+    agreement alone. It scores each pair by all the others; a baseline is fitted on nine tenths of the pairs.
 
-    Raises `ParameterError` as `plant_wrong_captions` and `baseline_agreement`, and if no pair keeps its caption.
+    Raises `ParameterError` as `plant_wrong_captions`, for fewer pairs than `FOLDS`, and if no pair keeps its caption.
 
     Parameters
     ----------
@@ -104,7 +89,8 @@ def detection(bank, shares, seeds, k=None, p=DEFAULT_P, *, baselines, progress=T
     shares, seeds : sequences of float and of int
         A bank is planted for each share of wrong captions and each seed.
     k, p : as for `rank_pairs`
-    baselines : dict from name to class, for `baseline_agreement`
+    baselines : dict from name to class
+        With ``fit(image, text)`` and ``similarity(image, text)``, as in `asif_lib.evaluation.baselines`.
     progress : bool
         Show a bar, if it takes seconds.
 
@@ -123,7 +109,7 @@ def detection(bank, shares, seeds, k=None, p=DEFAULT_P, *, baselines, progress=T
             raise ParameterError(f"share = {share}: all captions are wrong; leave some right ones to compare with")
         table = rank_pairs(planted.bank, k, p).sort_values("anchor")
         scores = {"ASIF": table.excess.to_numpy(), AGREEMENT: table.agreement.to_numpy()}
-        scores |= {name: baseline_agreement(planted.bank, m(), seed=seed) for name, m in baselines.items()}
+        scores |= {name: _held_out_agreement(planted.bank, m(), seed) for name, m in baselines.items()}
         count = int(planted.wrong.sum())
         rows += [(share, seed, name, count, roc_auc_score(planted.wrong, -s)) for name, s in scores.items()]
     return pd.DataFrame(rows, columns=["share", "seed", "method", "wrong", "auc"])
@@ -140,6 +126,5 @@ def over_seeds(values, bounds=(-np.inf, np.inf)) -> Measure:
     values = np.asarray(values, dtype=float)
     if values.size < 2:
         raise ParameterError(f"{values.size} seed: an interval over seeds takes at least two")
-    mean, half = values.mean(), scipy.stats.t.ppf(0.975, values.size - 1) * scipy.stats.sem(values)
-    low, high = np.clip([mean - half, mean + half], *bounds)
-    return Measure(float(mean), float(low), float(high), values.size)
+    low, high = np.clip(scipy.stats.ttest_1samp(values, 0).confidence_interval(), *bounds)
+    return Measure(float(values.mean()), float(low), float(high), values.size)

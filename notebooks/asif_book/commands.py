@@ -12,7 +12,7 @@ from typer import Argument, Option
 from typer.core import TyperGroup
 
 from asif_lib.bank.record import bank_dir, stored_count
-from asif_lib.cli.command import BankName, Device, app, command, group, say
+from asif_lib.cli.command import PAGES, BankName, Device, app, command, group, say
 from asif_lib.defaults import DEFAULT_BANK
 from asif_lib.errors import import_extra
 from asif_lib.files import build_dir, write_whole
@@ -142,6 +142,17 @@ def _page(
 
     about = bank_page(AnchorBank.load(bank), Path(output) if output else build_dir() / "bank.html")
     return about, "{anchors} anchors; one removal turns {turned} of {asked} answers\nopen {page}".format(**about)
+
+
+def _explain_page():
+    """Return what draws the answer of ``asif explain``."""
+    _need("workbook", "bs4", "IPython", "jinja2", "matplotlib")
+    from asif_book.report.explain_page import explain_page
+
+    return explain_page
+
+
+PAGES["explain"] = _explain_page
 
 
 @command(

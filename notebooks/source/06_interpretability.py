@@ -12,6 +12,7 @@
 # - take a wrong decision apart, anchor by anchor;
 # - remove anchors, exactly, and say what the repair costs;
 # - measure whether the named anchors really decide;
+# - find the region that makes a picture similar;
 # - plant wrong captions in a bank, and find them again;
 # - set an alarm for pictures that are unlike all anchors.
 #
@@ -326,8 +327,8 @@ print(f"the largest fall: {captions[worst]} {place}")
 # %% [markdown]
 # ## 3 · Take reasons away, one after another
 #
-# The next figure takes anchors away, the largest contribution to “deer” first: one
-# anchor, then two, and so on. Below it, a knob shows the same step by step.
+# The next figure takes anchors away, the largest contribution to “deer” first. Below
+# it, a knob shows the same step by step.
 #
 # **Before you run the next cell:** will the score of “deer” fall at each step?
 
@@ -521,51 +522,60 @@ _ = record(name + "of contributions", areas["deletion"], unit="of the score", no
 # %% [markdown]
 # **What you see.** The area between the solid line (order of the contributions) and the
 # dashed line (random order) lies well above 0. The band is the middle half of the
-# pictures. The lines on the left do not end at 0, because others have entered. (A
-# faithful order is no proof that a human would give the same reasons.)
+# pictures. The lines on the left do not end at 0, because others have entered.
 
 # %% [markdown]
-# ## 5 · Anchors over a whole set
+# ## 5 · Why here?
 #
-# Which anchors carry the model? The table adds up over all pictures: the mean
-# `contribution` to the given label, and the number of `pictures` that get a
-# contribution, or have the anchor `in_top_k`.
+# The doe speaks for “deer”, since the kangaroo resembles it. But where? **Occlusion**
+# hides one region of a picture, in the colour of its edge, and encodes the picture
+# again. The other picture stays. The region counts if their cosine drops.
 #
-# **Before you run the next cell:** each picture keeps a tenth of the anchors. Is each
-# anchor in about a tenth of the vectors? How many are in none?
+# **Before you run the next cell:** what will count, ears, legs or fur?
 
 # %%
-from asif_lib.explain import influence
+from asif_lib.explain import hidden, occlusion, shared_regions
 
-shared = influence(images[decided.tolist()], texts, given[decided], small_bank.pairs)
-columns = ["caption", "contribution", "pictures", "in_top_k"]
-shared[columns].head(6).style.format(precision=4).hide(axis="index")
+witness = int(reasons.anchor[0])  # the doe
+found = shared_regions(model, picture, witness, progress=False)  # drops: (8, 8) each
+views = [(picture, f"the picture, called “{answer}”", found.question)]
+views += [(found.picture, f"the anchor “{bank.pairs.caption[witness]}”", found.anchor)]
+draw.show(draw.important_regions(views))
+print(f"the cosine of the two pictures is {found.cosine:.2f}")
 
 # %% tags=["hide-input"]
-# Count in how many vectors each anchor is, and draw the counts.
-from asif_lib.explain import anchor_use
+# Hide the quarter of the regions that count most, and random quarters; compare.
+from asif_lib.evaluation import mean_with_interval
+from asif_lib.relative import relative_representation
 
-questions = everything.subset(validation)  # 150 stamps
-vectors = {"pictures": small.images(questions.image)}
-vectors["captions"] = small.texts(questions.text)
-use = {name: anchor_use(v) for name, v in vectors.items()}
-counts = {name: u.counts for name, u in use.items()}  # (493,) each
-draw.show(draw.use_histogram(counts, len(questions)))
-for name, u in use.items():
-    hub = u.hubs(1).iloc[0]
-    words = small_bank.pairs.caption[int(hub.anchor)]
-    print(f"{name}: skewness {u.skewness:.2f}; {hub.share:.0%} of them have {words}")
-for k in sorted({min(5, small.k), small.k}):
-    few = ASIF(small_bank, k, small.p, device=device)
-    unseen = len(anchor_use(few.images(questions.image)).dead)
-    print(f"k = {k}: {unseen} of {len(small_bank)} anchors are in no picture's vector")
+rng, drops = np.random.default_rng(seed), {"most important": [], "random": []}
+for i in decided[: 4 if fast else 20]:  # validation stamps
+    label = [int(given[i])]
+    nearest = int(contributions(images[[i]], texts[label]).anchor[0])
+    z = small_bank.image[[nearest]]
+
+    def likeness(views, z=z):
+        return relative_representation(views, z, mean=small_bank.image_mean)[:, 0]
+
+    asked_picture = stamps.pictures[rows[i]]
+    counts = occlusion(image_encoder, asked_picture, likeness, grid=6, progress=False)
+    most = (counts >= counts.quantile(0.75)).numpy()  # (6, 6) bool
+    sets = [most, *(rng.permuted(most.ravel()).reshape(most.shape) for _ in range(3))]
+    copies = [hidden(asked_picture, cells) for cells in sets]
+    left = likeness(embed(image_encoder, copies, progress=False))  # (4,)
+    fall = (likeness(asked.image[[i]]) - left).tolist()
+    drops["most important"].append(fall[0])
+    drops["random"].append(np.mean(fall[1:]))
+for name, values in drops.items():
+    print(f"the cosine drops by {np.mean(values):.3f} without the {name} quarter")
+gap = mean_with_interval(np.subtract(*drops.values()), seed)
+print(f"difference {gap.value:.3f} [{gap.low:.3f}, {gap.high:.3f}], {gap.n} stamps")
 
 # %% [markdown]
-# **What you see.** Use is uneven. The bars far to the right of the mean are the
-# **hubs**: about twice as much used as the average anchor. Their long tail makes the
-# **skewness** positive. An anchor that is in many vectors tells little about any of
-# them. A **dead** anchor is in no vector. With our $k$ hardly any is dead; with a
-# smaller $k$ more are.
+# **What you see.** A region keeps its colour if it counts; a line frames the quarter
+# that counts most. It is mostly brown fur. For other stamps and their first anchors,
+# the cosine drops more without this quarter than without a random one. (Occlusion says
+# where, not why.)
 
 # %% [markdown]
 # ## 6 · The audit: wrong captions in the bank
@@ -666,8 +676,7 @@ if enough:
 # %% [markdown]
 # **What you see.** In each row the circle (ASIF) lies to the right of the baselines,
 # and its printed fall is small. An AUC is not the share of hits, which the last line
-# counts: pairs that were odd before stand in the list too. (The interval covers other
-# plantings, not other data.)
+# counts: pairs that were odd before stand in the list too.
 
 # %% [markdown]
 # ### Exercise 06.5 · An AUC without thresholds
@@ -705,8 +714,7 @@ check_rank_auc(my_auc)
 # <details><summary>What you should see</summary>
 #
 # A ✔ verdict. Scores that are all equal give 0.5. Multiply all scores by a
-# hundredth: your AUC does not change. Many programs use a fixed grid of thresholds.
-# Without a threshold between the scores, their AUC is 0.5, whatever the method does.
+# hundredth: your AUC does not change.
 #
 # </details>
 
@@ -890,6 +898,34 @@ alarm = coverage.unfamiliar(near["new stamps"]).nonzero()[:, 0].tolist()[:6]
 titles = [f"{near['new stamps'][i]:.2f}: {stamps.captions[test[i]]}" for i in alarm]
 if alarm:
     draw.show(draw.show_pictures([stamps.pictures[test[i]] for i in alarm], titles))
+
+# %% [markdown]
+# The web damages pictures, too: it compresses, blurs and shrinks them. The next cell
+# does so to all held-out stamps of a class.
+#
+# **Before you run the next cell:** which damage costs most?
+
+# %% tags=["hide-input"]
+# Damage the held-out stamps, and draw what the damage costs.
+from asif_lib.evaluation import paired_difference
+from asif_lib.evaluation.robustness import embed_damaged, read_damages
+
+rows, truth = with_classes(stamps, validation if fast else validation + test, classes)
+clean = [stamps.pictures[i] for i in rows]
+whole = small.similarity(everything.image[rows], prompts).argmax(dim=1).numpy()  # (q,)
+costs = {}
+for kind, amount in read_damages("jpeg:50,blur:2,resize:32"):
+    z = embed_damaged(image_encoder, clean, kind, amount)
+    damaged = small.similarity(z, prompts).argmax(dim=1).numpy()
+    costs[f"{kind}:{amount:g}"] = paired_difference(damaged == truth, whole == truth)
+    print(f"{kind}:{amount:g}: accuracy {accuracy(damaged, truth, seed)}")
+print(f"as they are: accuracy {accuracy(whole, truth, seed)}")
+xlabel = f"change of the accuracy in points, {len(rows)} stamps, 95 % interval"
+draw.show(draw.interval_dots({"damaged": costs}, xlabel=xlabel, zero=True))
+
+# %% [markdown]
+# **What you see.** JPEG of quality 50 costs little, a blur of two pixels more, and a
+# width of 32 pixels most. `asif evaluate FOLDER --corrupt jpeg:50` damages yours.
 
 # %% [markdown] tags=["progress"]
 # Which exercises of this chapter have you solved? (Kept on this machine only.)

@@ -19,6 +19,7 @@ CONFIGURATION = str(ROOT / "benchmarks" / "accuracy" / "learning_curve.toml")
         (["class", "check", "course"], "nbformat", "workbook"),
         (["benchmark", CONFIGURATION], "bs4", "workbook"),
         (["benchmark", CONFIGURATION], "IPython", "workbook"),
+        (["explain", "cat.png", "--labels", "a,b", "--page", "why.html"], "jinja2", "workbook"),
     ],
 )
 def test_without_its_extra_a_command_names_it(monkeypatch, tmp_path, capsys, command, module, extra):

@@ -17,10 +17,12 @@ from email.message import Message
 import numpy as np
 import pandas as pd
 import pytest
+from bs4 import BeautifulSoup
 from conftest import card_folder
 from forks import run_forked
 from PIL import Image, ImageOps
 
+from asif_book.report.page import loads_from_elsewhere
 from asif_lib import ASIF, AnchorBank
 from asif_lib.bank.record import bank_dir
 from asif_lib.cli import main
@@ -413,12 +415,36 @@ def test_explain_names_both_sides_and_the_anchors_that_turn_the_answer(stamps_ba
     )
 
 
+def test_an_explanation_is_a_page_that_escapes_all_text(stamps_bank_saved, stamps, run, tmp_path, monkeypatch):
+    file, page = tmp_path / "<i>kangaroo<i>.png", tmp_path / "why.html"
+    file.write_bytes(stamps.pictures[stamps.ids.index("animals/marsupials/kangaroo.png")].path.read_bytes())
+    arguments = ["explain", file, "--labels", "kangaroo,<b>deer</b>", "--page", page]
+    status, row, _ = run(*arguments)
+    soup = BeautifulSoup(page.read_text(), "html.parser")
+    assert status == 0 and soup.h1.get_text() == "Why “kangaroo” and not “<b>deer</b>”?"
+    assert [h.get_text() for h in soup.find_all("h2")] == [
+        "The ledger",
+        "Why here",
+        "The contrast",
+        "The smallest removal",
+    ]
+    assert not soup.find("i", string=True) and loads_from_elsewhere(page.read_text()) == []
+    words = " ".join(image["alt"] for image in soup.select(".output img"))
+    assert f"{file.name}, largest drop" in words and "A red kangaroo., largest drop" in words
+    assert [float(x["value"]) for x in soup.select("data")] == pytest.approx(list(row["scores"].values()), abs=1e-6)
+    monkeypatch.setattr("asif_lib.cli.answering.PAGES", {})
+    status, _, error = run(*arguments)
+    assert status == 1 and "--page needs the book" in error
+
+
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
         (["nowhere.png", "--labels", "a,b"], "nowhere.png: there is no such file"),
         ([__file__, "--labels", "a,b", "--top", "0"], "--top 0: show at least one anchor"),
         ([__file__, "--labels", "a"], "one label has no rival"),
+        ([__file__, "--labels", "a,b", "--page", "p.html", "--hubs", 0.5], "--page draws one prompt for each label"),
+        ([__file__, "--labels", "a,b", "--page", "nowhere/p.html"], "--page nowhere/p.html: cannot be written"),
     ],
 )
 def test_what_cannot_be_explained_is_one_sentence(stamps_bank_saved, run, arguments, words):

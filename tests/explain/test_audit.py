@@ -1,16 +1,14 @@
-"""An audit finds wrong captions, hubs and dead anchors, without a new bank."""
+"""An audit finds wrong captions, without a new bank."""
 
-import numpy as np
-import pandas as pd
 import pytest
 import torch
 
-from asif_lib import ASIF, SparseVectors
+from asif_lib import ASIF
 from asif_lib.errors import ParameterError
 from asif_lib.evaluation.baselines import NearestAnchorCaption
-from asif_lib.explain.audit import BETA, HUBS, NEIGHBOURS, anchor_use, leave_one_out, rank_pairs
+from asif_lib.explain.audit import BETA, HUBS, NEIGHBOURS, leave_one_out, rank_pairs
 from asif_lib.explain.contribution import contributions
-from asif_lib.explain.planting import AGREEMENT, baseline_agreement, detection, over_seeds, plant_wrong_captions
+from asif_lib.explain.planting import AGREEMENT, detection, over_seeds, plant_wrong_captions
 from asif_lib.sparse import sparsify
 
 
@@ -107,17 +105,8 @@ def test_a_baseline_never_sees_the_pair_that_it_scores(stamps_bank):
             return torch.eye(len(image)) * torch.tensor([tuple(row) in self.seen for row in image.tolist()])
 
     distinct = stamps_bank.subset(slice(0, 100))
-    assert baseline_agreement(distinct, Memory()).max() == 0
-
-
-def test_use_counts_hubs_and_dead_anchors():
-    vectors = SparseVectors(torch.tensor([[0, 1], [0, 2], [0, 1]]).int(), torch.tensor([[1, 0.5], [1, 0.5], [1, 0]]), 5)
-    use = anchor_use(vectors)
-    assert use.counts.tolist() == [3, 1, 1, 0, 0]
-    assert use.dead.tolist() == [3, 4]
-    assert use.hubs(2).to_dict("list") == {"anchor": [0, 1], "count": [3, 1], "share": [1.0, 1 / 3]}
-    assert use.skewness == pytest.approx(pd.Series(use.counts).skew() * 3 / np.sqrt(20))  # pandas corrects for n
-    assert anchor_use(SparseVectors(torch.tensor([[0, 1]]).int(), torch.ones(1, 2), 2)).skewness == 0
+    table = detection(distinct, [0.1], [0], baselines={"memory": Memory}).set_index("method")
+    assert table.auc["memory"] == 0.5  # all scores are 0
 
 
 @pytest.mark.parametrize(
@@ -131,9 +120,8 @@ def test_use_counts_hubs_and_dead_anchors():
         (lambda bank: plant_wrong_captions(bank.subset([0, 0, 0]), 1.0), "same caption"),
         (lambda bank: over_seeds([0.9]), "at least two"),
         (lambda bank: detection(bank.subset(slice(0, 50)), [1.0], [0], 5, baselines={}), "all captions are wrong"),
-        (lambda bank: baseline_agreement(bank.subset(slice(0, 8)), None), "8 pairs cannot be split into 10 folds"),
+        (lambda bank: detection(bank.subset(slice(0, 8)), [0.5], [0], 2, baselines={"it": object}), "into 10 folds"),
         (lambda bank: plant_wrong_captions(bank.subset([0]), 0.5), "no two captions to exchange"),
-        (lambda bank: anchor_use(ASIF(bank, 5).texts(bank.text[:0])), "no vectors to count"),
     ],
 )
 def test_bad_input_is_refused_in_one_sentence(stamps_bank, call, words):

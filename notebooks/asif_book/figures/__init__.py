@@ -11,8 +11,8 @@ _NAMES = {
     "editing": "best_anchors harm_profile labelled_pictures learning_curve within_margin",
     "encoders": "bars_with_intervals cosine_histograms deciding_anchors lined_up neighbour_rows score_table"
     " two_profiles what_the_encoder_sees",
-    "interpret": "anchor_bars auc_dots faithfulness familiarity_curves score_ledger scores_without strongest"
-    " use_histogram",
+    "interpret": "anchor_bars auc_dots faithfulness familiarity_curves important_regions score_ledger scores_without"
+    " strongest",
     "method": "method_picture",
     "relative": "before_after caption_search cosines_before_after recall_points relative_matrix"
     " relative_under_changes star_of_angles",

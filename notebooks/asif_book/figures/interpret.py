@@ -8,10 +8,11 @@ import torch
 from IPython.display import HTML
 from matplotlib.figure import Figure
 
+from asif_lib.encoders.pictures import open_picture
 from asif_lib.errors import ParameterError
 
 from . import style
-from .palette import ANCHOR, BAR, INK, LINES, MARK, PAPER, SERIES, series_style
+from .palette import ANCHOR, INK, LINES, MARK, PAPER, SERIES, series_style
 from .sparse import interval_dots
 from .style import Drawing, alt, draw_bare, image_tag, listed, picture_beside, rows_down, subplots, wrapped
 from .templates import self_contained
@@ -152,24 +153,29 @@ def auc_dots(aucs, *, xlabel) -> Figure:
     return alt(figure, f"{xlabel}: {words}")
 
 
-def use_histogram(counts, vectors) -> Figure:
-    """Draw how many anchors are in how many top k's, the dead ones marked.
+def important_regions(views) -> Figure:
+    """Draw pictures that fade where nothing hangs on a region; a line frames the quarter of the regions with most.
 
-    `counts` says for each modality in how many of the `vectors` each anchor is, (n,).
+    `views` is a sequence of (picture, heading, drops), with drops (rows, cols) as from `occlusion`.
     """
-    figure, axes = subplots(1, len(counts), figsize=(5 * len(counts), 3.4), sharey=True, squeeze=False)
-    most = max(int(np.max(c)) for c in counts.values())
-    step = max(1, -(-most // 30))
-    edges = np.concatenate([[-0.5, 0.5], np.arange(0.5 + step, most + step + 1, step)])
-    for axis, (name, values) in zip(axes.flat, counts.items(), strict=True):
-        drawn = axis.hist(values, edges, color=BAR, edgecolor=INK, linewidth=0.5)[2]
-        drawn[0].set(color=MARK, hatch="//", edgecolor=INK)
-        mean = axis.axvline(np.mean(values), color=INK, linestyle=":")
-        axis.set(title=name, xlabel=f"in the top k of how many of {vectors}", ylabel="anchors")
-        names = [f"mean, {np.mean(values):.0f}", "in none: dead"]
-        axis.legend([mean, drawn[0]], names, frameon=False, fontsize=9, loc="upper right")
-    words = listed(f"{name}: most {np.max(c)}, dead {np.sum(np.equal(c, 0))}" for name, c in counts.items())
-    return alt(figure, f"Histogram of the vectors, of {vectors}, that hold an anchor in their top k. {words}")
+    figure, axes = style.picture_grid(len(views), 2, 3.4, 3.9)
+    words = []
+    for axis, (picture, heading, drops) in zip(axes, views, strict=True):
+        image = open_picture(picture)
+        image.thumbnail((300, 300))
+        drops = np.asarray(drops)
+        down, across = (np.arange(n) * m // n for n, m in zip(image.size[::-1], drops.shape, strict=True))
+        most, quarter = drops.max(), drops >= np.quantile(drops, 0.75)
+        shown = 0.2 + 0.8 * np.clip(drops / most if most > 0 else 0 * drops, 0, 1)  # (rows, cols)
+        shown, framed = (cells[down][:, across] for cells in (shown, quarter))  # (height, width)
+        pixels = 255 - (255 - np.asarray(image)) * shown[..., None]
+        below = f"largest drop {most:.2f}"
+        style.draw_picture(axis, pixels.astype(np.uint8), below, wrapped(heading, 34))
+        around = (np.arange(-1, n + 1).clip(-0.5, n - 0.5) for n in image.size)  # a frame at the edge is closed
+        axis.contour(*around, np.pad(framed, 1), [0.5], colors=MARK, linewidths=2)
+        row, column = np.unravel_index(drops.argmax(), drops.shape)
+        words.append(f"{heading}, {below}, in row {row + 1} and column {column + 1}")
+    return alt(figure, f"Pictures whose regions fade where little hangs on them: {listed(words)}")
 
 
 def familiarity_curves(series, threshold) -> Figure:

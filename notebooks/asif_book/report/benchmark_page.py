@@ -2,9 +2,6 @@
 
 import json
 
-from bs4 import BeautifulSoup
-from markupsafe import Markup
-
 from asif_book.figures import curves_by_bank, curves_by_method, encoder_heat_map
 from asif_book.figures.benchmark import marked
 from asif_book.figures.style import image_html, use_style
@@ -39,11 +36,7 @@ def benchmark_page(title, table, failures, family="column") -> str:
         yardstick=table["method"].astype(str).str.startswith(TRANSFORMERS).any(),
         probe=(table["method"] == LINEAR_PROBE).any(),
     )  # fmt: skip
-    body = BeautifulSoup(content, "html.parser")
-    around = {"sections": pages.sections(body), "chapters": (), "more": (), "current": "index"}
-    pages.make_accessible(body)
-    html = Markup(body.decode(formatter="minimal"))
-    return pages.layout("chapter.html.j2", title=title, body=html, repeated=False, previous=None, next=None, **around)
+    return pages.stand_alone(title, content)
 
 
 def _name(table, row) -> str:

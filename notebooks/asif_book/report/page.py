@@ -23,6 +23,15 @@ def layout(template: str, **content) -> str:
     return filled(f"report/templates/{template}", book=BOOK, style=style, script=script, **content)
 
 
+def stand_alone(title: str, content: str) -> str:
+    """Lay out the HTML of a page that is in no book."""
+    body = BeautifulSoup(content, "html.parser")
+    around = {"sections": sections(body), "chapters": (), "more": (), "current": "index"}
+    make_accessible(body)
+    html = Markup(body.decode(formatter="minimal"))
+    return layout("chapter.html.j2", title=title, body=html, repeated=False, previous=None, next=None, **around)
+
+
 def sections(body: BeautifulSoup) -> list[dict]:
     """Give each heading an ``id``, and list the sections below the title: ``id``, ``text``, ``level``, ``core``."""
     seen: set[str] = set()

@@ -65,6 +65,7 @@ SMALL = {
     "group_sizes": (lambda f: f(["a", "b", "b"]), {}),
     "harm_profile": (lambda f: f(FOUR, list("abcd")), {ANCHOR}),
     "hub_before_after": (lambda f: f(STAMP, "a", [STAMP] * 4, FOUR > 0.3, FOUR > 0.5), {ANCHOR}),
+    "important_regions": (lambda f: f([(STAMP, "a stamp", FOUR.reshape(2, 2))] * 2), {}),
     "interval_dots": (lambda f: f(METHODS, xlabel="x", chance=0.1), {}),
     "knob_curves": (lambda f: f(WALKED, 1, chosen=2), {}),
     "labelled_pictures": (lambda f: f([STAMP] * 2, ["a", "b"], ["a", "a"]), {}),
@@ -95,7 +96,6 @@ SMALL = {
     "sweep_heatmaps": (lambda f: f({"a": SWEEP}), {}),
     "trust_curves": (lambda f: f(dict.fromkeys("abc", SURE), {"a": SURE}), {}),
     "two_profiles": (lambda f: f(VECTOR, OTHER, PAIRS, ["picture", "text"]), {PICTURE, TEXT}),
-    "use_histogram": (lambda f: f({"pictures": np.array([0, 1, 5])}, 9), {}),
     "what_the_encoder_sees": (lambda f: f([(STAMP, STAMP, np.ones((4, 4, 3)), np.ones((4, 4, 3)))]), {}),
     "within_margin": (lambda f: f({"a": MEASURE}, 0.05, xlabel="x"), {}),
 }

@@ -10,9 +10,9 @@ from asif_book.figures import (
     auc_dots,
     faithfulness,
     familiarity_curves,
+    important_regions,
     scores_without,
     strongest,
-    use_histogram,
 )
 from asif_lib.evaluation.measures import Measure
 
@@ -72,13 +72,17 @@ def test_faithfulness_averages_over_pictures_at_the_same_fraction():
     assert deletion.get_ylabel() and deletion.get_xlabel()
 
 
-def test_use_histogram_counts_anchors_and_marks_the_dead():
-    figure = use_histogram({"pictures": np.array([0, 0, 3, 5, 5, 100])}, 200)
-    axis = figure.axes[0]
-    heights = [bar.get_height() for bar in axis.patches]
-    assert heights[0] == 2 and axis.patches[0].get_hatch() and sum(heights) == 6
-    assert "200" in axis.get_xlabel()
-    assert {text.get_text() for text in axis.get_legend().get_texts()} == {"mean, 19", "in none: dead"}
+def test_important_regions_keep_what_counts_and_frame_a_quarter():
+    drops = np.zeros((4, 4))
+    drops[1, 2], drops[1, 1], drops[3, 3] = 0.4, 0.2, -0.3
+    drops[0, 0] = drops[0, 1] = 0.01
+    figure = important_regions([(Image.new("RGB", (60, 40), "blue"), "a question", drops)])
+    (axis,) = figure.axes
+    pixels = axis.images[0].get_array()  # of a 40 × 60 picture: cells of 10 × 15
+    assert pixels[15, 35].tolist() == [0, 0, 255] and pixels[35, 50].tolist() == [204, 204, 255]
+    assert "largest drop 0.40" in axis.get_xlabel() and "in row 2 and column 3" in figure.alt
+    inside = axis.collections[0].get_paths()[0].contains_points([(35, 15), (20, 15), (50, 35)])
+    assert inside.tolist() == [True, True, False]
 
 
 def test_familiarity_curves_cross_the_threshold_at_the_alarm_rate():
@@ -108,6 +112,5 @@ def test_auc_dots_mark_guessing():
 def test_figures_say_in_words_what_they_show():
     figure = anchor_bars(RED, "a spider", [(RED, "a coin", 0.2)], xlabel="difference", sides=("insect", "coin"))
     assert figure.alt == "a spider Bars, difference, left for insect, right for coin: a coin +0.200"
-    assert "dead 2" in use_histogram({"pictures": np.array([0, 0, 3])}, 9).alt
     curves = familiarity_curves({"stamps": [0.4, 0.5, 0.6, 0.2], "noise": [0.1, 0.1, 0.2]}, 0.3)
     assert "threshold 0.30: stamps 25.0%; noise 100.0%" in curves.alt

@@ -19,11 +19,11 @@ def test_a_narrow_form_is_as_wide_as_a_phone_and_no_word_is_cut(name):
 
 
 def test_panels_stand_below_each_other():
-    wide = figures.use_histogram({"pictures": [0, 1, 5], "captions": [1, 2, 2]}, 9)
+    wide = small("faithfulness")
     tall = style.narrow_form(wide)
     (a, b), (c, d) = ([axis.get_position() for axis in figure.axes] for figure in (wide, tall))
     assert a.y0 == b.y0 and a.x1 < b.x0 and c.x0 == d.x0 and c.y0 > d.y1
-    assert [axis.get_title() for axis in tall.axes] == ["pictures", "captions"]
+    assert [axis.get_title() for axis in tall.axes] == ["deletion: taken away", "insertion: brought back"]
 
 
 def test_what_is_read_once_is_drawn_twice():

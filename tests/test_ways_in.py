@@ -17,6 +17,7 @@ from IPython.core.interactiveshell import InteractiveShell
 from packaging.specifiers import SpecifierSet
 
 from asif_book.editions import CHAPTERS
+from asif_lib.bank.record import bank_dir
 from asif_lib.files import ROOT, cache_dir
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -161,6 +162,25 @@ def test_badges_of_the_readme_open_chapters_of_this_repository(owner_and_name):
     for repository, notebook in colab + binder:
         assert repository == owner_and_name and (ROOT / notebook) in CHAPTER_FILES
     assert set(re.findall(r"github\.com/([\w.-]+/asif-workbook)", README)) <= {owner_and_name}
+
+
+def test_the_headline_number_is_the_one_of_the_page_of_results():
+    value, n, of, low, high, chance = re.search(
+        r"\*\*([\d.]+) %\*\* of (\d+) .*?among (\d+) \(95 % interval ([\d.]+) to ([\d.]+) %, chance ([\d.]+) %",
+        README,
+        re.S,
+    ).groups()
+    row = f"| held-out stamps, caption among {of}, R@1 (chance {chance}%) | {value} % | {low} to {high} % | {n} |"
+    assert row in (ROOT / "notebooks" / "results.md").read_text(encoding="utf-8")
+
+
+def test_the_five_lines_of_the_readme_print_what_they_say(stamps_bank, capsys):
+    if not (bank_dir("stamps") / "bank.json").exists():
+        stamps_bank.save(bank_dir("stamps"))
+    (code,) = re.findall(r"```python\n(.*?)```", README, flags=re.S)
+    assert len(code.splitlines()) == 5
+    exec(compile(code, "README.md", "exec"), {})
+    assert capsys.readouterr().out.splitlines()[-1] == code.rpartition("# ")[2].strip()
 
 
 # -- the book online

@@ -32,14 +32,14 @@ def plant_wrong_captions(bank, share, seed=0) -> Planted:
 
     Each of these pairs gets a caption with other words than its own: an equal caption would not be wrong.
 
+    Raises `ParameterError` unless 0 < `share` ≤ 1, for under two pairs, or if one caption is too frequent.
+
     Parameters
     ----------
     bank : AnchorBank of n pairs
     share : float, above 0 and at most 1
         Of the pairs; their number is rounded, and at least two.
     seed : int
-
-    Raises `ParameterError` unless 0 < `share` ≤ 1, for under two pairs, or if one caption is too frequent.
     """
     if not 0 < share <= 1:
         raise ParameterError(f"share = {share}: the share of wrong captions is above 0 and at most 1")
@@ -68,6 +68,8 @@ FOLDS = 10
 def baseline_agreement(bank, method, seed=0) -> np.ndarray:
     """Return the agreement of each pair by a baseline that was fitted on the other `FOLDS`, (n,) float64.
 
+    Raises `ParameterError` if there are fewer pairs than folds.
+
     Parameters
     ----------
     bank : AnchorBank of n pairs
@@ -75,8 +77,6 @@ def baseline_agreement(bank, method, seed=0) -> np.ndarray:
         With ``fit(image, text)`` and ``similarity(image, text)``, as in `asif_lib.evaluation.baselines`.
     seed : int
         Of the folds.
-
-    Raises `ParameterError` if there are fewer pairs than folds.
     """
     if len(bank) < FOLDS:
         raise ParameterError(f"{len(bank)} pairs cannot be split into {FOLDS} folds; give more pairs")

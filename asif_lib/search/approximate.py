@@ -138,6 +138,7 @@ class HNSW:
 
 
 KINDS = {"ivf": IVF, "pq": PQ, "hnsw": HNSW}
+"""Kind of an index → its parameters: lists of anchors, codes of 4 bits, or a graph of neighbours."""
 
 
 @dataclass(frozen=True, repr=False)

@@ -90,7 +90,9 @@ def _centred(x, mean, first):
 def pair_agreement(bank, k=None, p=DEFAULT_P, *, center=True, device="cpu") -> np.ndarray:
     """Return the leave-one-out ASIF score of each pair, (n,) float32, 0 to 1: low if the caption seems wrong.
 
-    The parameters are those of `leave_one_out`, without a correction for hubs.
+    Parameters
+    ----------
+    bank, k, p, center, device : as for `leave_one_out`; hubs are not corrected
     """
     return _agreement(*leave_one_out(bank, k, p, center=center, device=device))
 

@@ -18,7 +18,7 @@ def test_each_wing_has_a_page_with_its_public_names_and_words_for_each():
     assert len(PAGES) == 8
     for page, wing in WINGS.items():
         public = importlib.import_module(wing).__all__
-        described = re.findall(r"^## (\w+)\n\n(?:```python\n(?:.+\n)+```\n\n)?[^[]", PAGES[page], flags=re.M)
+        described = re.findall(r"^## (\w+)\n+(?:```python\n(?:.+\n)+```\n+)?[^[\n]", PAGES[page], flags=re.M)
         listed = re.findall(r"\[`(\w+)`\]\(api_\w+\.md#\1\)[,.]", PAGES[page]) if page == "api" else []
         assert sorted(described + listed) == sorted(public), page
 

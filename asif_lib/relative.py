@@ -39,6 +39,8 @@ def unit_rows(z, mean=None, first=0, dtype=torch.float32) -> torch.Tensor:
 
     A zero row has no direction and stays zero: its cosine with every vector is defined as 0.
 
+    Raises `ParameterError` if `z` is not a matrix, `mean` has another width, or a row holds NaN or infinity.
+
     Parameters
     ----------
     z : Tensor of shape (n, d)
@@ -48,8 +50,6 @@ def unit_rows(z, mean=None, first=0, dtype=torch.float32) -> torch.Tensor:
         The number of the first row in error messages.
     dtype : torch.dtype
         Of the arithmetic and the result.
-
-    Raises `ParameterError` if `z` is not a matrix, `mean` has another width, or a row holds NaN or infinity.
 
     >>> unit_rows(torch.tensor([[3.0, 4.0], [0.0, 0.0]]))
     tensor([[0.6000, 0.8000],

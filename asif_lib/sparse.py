@@ -264,6 +264,8 @@ def sparsify(relative, k, p) -> SparseVectors:
 def sparse_relative_representation(z, anchors, k, p, *, mean=None, **search) -> SparseVectors:
     """Compute ``sparsify(relative_representation(z, anchors, mean=mean), k, p)`` without the dense matrix.
 
-    The parameters and errors are those of `represent`; without a `mean`, nothing is subtracted.
+    Parameters
+    ----------
+    z, anchors, k, p, mean : as for `represent`, which raises the same; without a `mean`, nothing is subtracted
     """
     return represent(z, anchors, Settings(k, p, center=mean is not None), mean=mean, **search)

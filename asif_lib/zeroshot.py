@@ -130,7 +130,12 @@ class ASIF:
         return self._encoders[side]
 
     def embeddings(self, side, items, *, progress=False) -> torch.Tensor:
-        """Return the embeddings of a list of items of a side; a Tensor or array already holds embeddings."""
+        """Return the embeddings of items of a side; a Tensor or array already holds embeddings.
+
+        Parameters
+        ----------
+        side, items, progress : as for `represent`, but SparseVectors, which raise `ParameterError`
+        """
         if isinstance(items, SparseVectors):
             raise ParameterError("SparseVectors do not hold the embeddings that are needed here; pass the embeddings")
         if not isinstance(items, torch.Tensor | np.ndarray):
@@ -157,6 +162,11 @@ class ASIF:
         """Return the sparse vectors of items of a side, or of their (q, d) embeddings; SparseVectors stay as they are.
 
         Raises `ParameterError` if the bank has no such side, the dimensions differ, or an embedding holds NaN.
+
+        Parameters
+        ----------
+        side : str, such as ``"image"``
+        items : list of q items, Tensor or array of shape (q, d), or SparseVectors
         """
         if isinstance(items, SparseVectors):
             return items
@@ -202,7 +212,12 @@ class ASIF:
         return Classification(list(labels), index.scores(self.represent(first, items)))
 
     def prompts(self, labels, templates=(DEFAULT_TEMPLATE,), prompts=None) -> torch.Tensor:
-        """Return the (c · t, d_text) embeddings of t prompts for each of c labels, label by label; as `classify`."""
+        """Return the (c · t, d_text) embeddings of t prompts for each of c labels, label by label.
+
+        Parameters
+        ----------
+        labels, templates, prompts : as for `classify`
+        """
         texts, second = make_prompts(labels, templates), self.bank.sides[1]
         if prompts is not None:
             prompts = as_embeddings(prompts)
@@ -229,7 +244,12 @@ class ASIF:
         return _best(self.images(self.bank.image if pictures is None else pictures).similarity(texts)[:, 0], top)
 
     def search_captions(self, picture, captions=None, *, top=5):
-        """Return the positions and the scores of the `top` captions for a picture; the reverse of `search_pictures`."""
+        """Return the positions and the scores of the `top` captions for a picture; the reverse of `search_pictures`.
+
+        Parameters
+        ----------
+        picture, captions, top : as for `search_pictures`, with pictures and texts exchanged
+        """
         pictures = self.images(_one(picture))
         return _best(pictures.similarity(self.texts(self.bank.text if captions is None else captions))[0], top)
 

@@ -17,6 +17,7 @@ from IPython.core.interactiveshell import InteractiveShell
 from packaging.specifiers import SpecifierSet
 
 from asif_book.editions import CHAPTERS
+from asif_lib.bank.record import bank_dir
 from asif_lib.files import ROOT, cache_dir
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -161,6 +162,27 @@ def test_badges_of_the_readme_open_chapters_of_this_repository(owner_and_name):
     for repository, notebook in colab + binder:
         assert repository == owner_and_name and (ROOT / notebook) in CHAPTER_FILES
     assert set(re.findall(r"github\.com/([\w.-]+/asif-workbook)", README)) <= {owner_and_name}
+
+
+def test_the_headline_number_is_the_one_of_the_page_of_results():
+    results = (ROOT / "notebooks" / "results.md").read_text(encoding="utf-8")
+    row = r"caption among 150, R@1 \(chance (.*?)%\) \| (.*?) \| (.*?) \| 150 \|\n"
+    chance, value, interval = re.search(f"held-out stamps, {row}", results).groups()
+    words = f"**{value}** of 150 new pictures find their own caption first among 150 (95 % interval {interval}, chance"
+    assert f"{words} {chance} %)" in " ".join(README.split())
+
+
+def test_the_five_lines_of_the_readme_print_what_they_say(stamps_bank, capsys):
+    if not (bank_dir("stamps") / "bank.json").exists():
+        stamps_bank.save(bank_dir("stamps"))
+    (code,) = re.findall(r"```python\n(.*?)```", README, flags=re.S)
+    assert len(code.splitlines()) == 5
+    exec(compile(code, "README.md", "exec"), {})
+    assert capsys.readouterr().out.splitlines()[-1] == code.rpartition("# ")[2].strip()
+
+
+def test_the_workbook_is_cited_with_its_version(project):
+    assert f"version   = {{{project['version']}}}\n" in (ROOT / "notebooks" / "library.md").read_text(encoding="utf-8")
 
 
 # -- the book online

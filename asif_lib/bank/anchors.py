@@ -406,7 +406,11 @@ class AnchorBank:
     def embed(self, pairs, image_encoder, text_encoder, *, skip_broken=False, progress=True) -> Self:
         """Return `Pairs` as a bank of their own, embedded by this bank's encoders: the bank that `add` appends.
 
-        Parameters and errors are those of `build`; other encoders raise `IdentityError` before any slow work.
+        Raises as `build`, and `IdentityError` for other encoders before any slow work.
+
+        Parameters
+        ----------
+        pairs, image_encoder, text_encoder, skip_broken, progress : as for `build`
         """
         for side, encoder in zip(IMAGE_TEXT, (image_encoder, text_encoder), strict=True):
             own = self.encoder_of(side)

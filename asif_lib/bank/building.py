@@ -45,14 +45,17 @@ def path_of(picture) -> str:
 
 
 def cut_captions(captions, ids, text_encoder) -> str | None:
-    """Return one sentence about the captions that the text encoder cuts off, or None."""
-    long = [ids[i] for i in cut_positions(captions, text_encoder)]
-    if not long:
-        return None
-    return (
-        f"captions of which {text_encoder.identity.name} reads only the first {text_encoder.model.max_seq_length} "
-        f"tokens: {first_names(long)}; the rest of them does not count"
-    )
+    """Return one sentence about the captions that the text encoder cuts off, or None.
+
+    Parameters
+    ----------
+    captions, ids : sequences of n str
+    text_encoder : from `load_text_encoder`; of others, nothing is known
+    """
+    if long := [ids[i] for i in cut_positions(captions, text_encoder)]:
+        reads = f"{text_encoder.identity.name} reads only the first {text_encoder.model.max_seq_length} tokens"
+        return f"captions of which {reads}: {first_names(long)}; the rest of them does not count"
+    return None
 
 
 def cut_positions(captions, text_encoder) -> list:

@@ -17,14 +17,14 @@ class KnownTexts:
 
     It has what every encoder of your own needs: `identity`, and `encode` of a list, which may be empty.
 
+    Raises `EncoderError` if the identity is no text encoder's, the shapes differ, or a text is empty or repeated.
+
     Parameters
     ----------
     identity : EncoderIdentity
         Of the encoder that made the embeddings, as in ``bank.text_encoder``.
     texts : sequence of str
     embeddings : Tensor or array of shape (len(texts), d)
-
-    Raises `EncoderError` if the identity is no text encoder's, the shapes differ, or a text is empty or repeated.
 
     Examples
     --------

@@ -195,6 +195,8 @@ def _hub_sha256(repository, file, folder):
 def folder_checksum(folder, expected=None, *, subfolders=True):
     """Return the SHA-256 of the weights that are loaded from the folder.
 
+    Raises `EncoderError` without weights, if pickled or another model's could replace them, or for another SHA-256.
+
     Parameters
     ----------
     folder : Path
@@ -203,8 +205,6 @@ def folder_checksum(folder, expected=None, *, subfolders=True):
     subfolders : bool
         Whether weights are loaded from the subfolders too, and from shards, as sentence-transformers does. timm
         loads one file, ``model.safetensors`` in the folder itself.
-
-    Raises `EncoderError` without weights, if pickled or another model's could replace them, or for another SHA-256.
     """
     files = [file for file in Path(folder).glob("**/*" if subfolders else "*") if file.is_file()]
     if subfolders and any(file.name == "adapter_config.json" for file in files):

@@ -45,7 +45,11 @@ def local_scaling(scores, bank, nearest=10) -> torch.Tensor:
     """Inductive: CSLS, twice the score minus the candidate's mean score with its `nearest` bank items.
 
     CSLS also subtracts the mean of the query, which changes no order and is left out. Lample et al., Word translation
-    without parallel data, ICLR 2018, section 2.3. The other parameters are those of `inverted_softmax`.
+    without parallel data, ICLR 2018, section 2.3.
+
+    Parameters
+    ----------
+    scores, bank : as for `inverted_softmax`
     """
     return 2 * scores - bank.topk(min(nearest, len(bank)), dim=0).values.mean(dim=0)
 

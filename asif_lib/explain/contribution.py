@@ -51,7 +51,9 @@ def contributions(image: SparseVectors, text: SparseVectors, pairs=None, *, redu
 def contrast(image: SparseVectors, text: SparseVectors, other: SparseVectors, pairs=None, *, reduce=None):
     """Compare the contributions of anchors to two texts for the same picture.
 
-    The parameters and errors are those of `contributions`, for both texts.
+    Parameters
+    ----------
+    image, text, other, pairs, reduce : as for `contributions`, which raises the same
 
     Returns
     -------

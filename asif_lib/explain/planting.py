@@ -30,14 +30,14 @@ def plant_wrong_captions(bank, share, seed=0) -> Planted:
 
     Each of these pairs gets a caption with other words than its own: an equal caption would not be wrong.
 
+    Raises `ParameterError` unless 0 < `share` ≤ 1, for under two pairs, or if one caption is too frequent.
+
     Parameters
     ----------
     bank : AnchorBank of n pairs
     share : float, above 0 and at most 1
         Of the pairs; their number is rounded, and at least two.
     seed : int
-
-    Raises `ParameterError` unless 0 < `share` ≤ 1, for under two pairs, or if one caption is too frequent.
     """
     if not 0 < share <= 1:
         raise ParameterError(f"share = {share}: the share of wrong captions is above 0 and at most 1")

@@ -138,6 +138,7 @@ class HNSW:
 
 
 KINDS = {"ivf": IVF, "pq": PQ, "hnsw": HNSW}
+"""Kind of an index → its parameters: lists of anchors, codes of 4 bits, or a graph of neighbours."""
 
 
 @dataclass(frozen=True, repr=False)
@@ -201,7 +202,11 @@ class ApproximateIndex:
     def search_and_count(self, queries, k, effort):
         """Return the answer of `search` without its warning, and how many anchors were found for each query, (q,).
 
-        From that number on, the entries of a row were not found. The parameters and errors are those of `search`.
+        From that number on, the entries of a row were not found. Raises as `search`.
+
+        Parameters
+        ----------
+        queries, k, effort : as for `search`
         """
         queries = queries.detach()  # (q, d)
         check_dimensions(queries, self.rows)

@@ -20,6 +20,7 @@ from .prepared import PreparedAnchors
 from .rows import GROUP, LANES, LISTS, OF_COMPONENT, PART, SPARE, TILE, as_rows, check_count, most_kept
 
 METHODS = ("float32", "bf16", "torch")
+"""What `top_anchors` takes as its `method`, besides ``"auto"``."""
 MEMORY = 2**30
 """Bytes that a search may take beyond its result, unless told otherwise."""
 BLOCK = 65_536

@@ -23,6 +23,7 @@ from ..chapters import Chapter, heading
 from ..contents import METHOD, METHOD_ALT, put_between
 from ..editions import CHAPTERS, GUIDE
 from ..results import BEGIN, END, by_chapter, load_results, results_path, results_table
+from .api import api_pages
 from .page import BOOK, layout
 from .rendering import render, render_page, to_html
 from .running import ReportError, was_repeated
@@ -53,7 +54,7 @@ def build_report(
 
     Executed notebooks go into ``build/notebooks``, pages into ``build/report``; those of the solved
     edition into a folder ``solutions`` of each. The Markdown files beside the notebooks become pages too, except
-    that the teacher's guide is part of the solved edition only.
+    that the teacher's guide is part of the solved edition only. The checkout's book has the pages of the API too.
 
     Raises `ReportError` if there is no such chapter, a page would not stand alone, or a picture has no alternative
     text, and `NotebookError` if a chapter fails; the others are kept and reused next time.
@@ -75,12 +76,14 @@ def build_report(
         raise ReportError(f"There is no edition {edition!r}: choose student or solutions.")
     parameters = PARAMETERS | (parameters or {})
     inner = "" if edition == "student" else "solutions"
+    api = {} if notebooks else api_pages()
     notebooks = Path(notebooks or ROOT / "notebooks")
     folder = notebooks / inner
     runs, pages = build_dir() / "notebooks" / inner, build_dir() / "report" / inner
     book = {path: Chapter.read(path) for path in chapters_in(folder, chapters)}
     texts = [path for path in sorted(notebooks.glob("*.md")) if inner or path.name != GUIDE]
-    more = [(text.stem, heading(text.read_text(encoding="utf-8"))) for text in texts]
+    texts = {path.stem: path.read_text(encoding="utf-8") for path in texts} | api
+    more = [(name, heading(markdown)) for name, markdown in texts.items() if not name.startswith("api_")]
     around = {"chapters": list(book.values()), "more": more}
     pages.mkdir(parents=True, exist_ok=True)
 
@@ -88,12 +91,11 @@ def build_report(
         write_whole(pages / f"{path.stem}.html", render(runs / path.name, folder=folder, **around).encode())
 
     finished = run_chapters(book, Runner(runs, parameters, reuse), then=make_page)
-    for text in texts:
-        markdown = text.read_text(encoding="utf-8")
+    for name, markdown in texts.items():
         if BEGIN in markdown and results_path().exists():  # the numbers of the index
             markdown = put_between(markdown, BEGIN, END, results_table(load_results()))
-        write_whole(pages / f"{text.stem}.html", render_page(text, markdown, **around).encode())
-    names = [path.stem for path in [*book, *texts]]
+        write_whole(pages / f"{name}.html", render_page(notebooks / f"{name}.md", markdown, **around).encode())
+    names = [*(path.stem for path in book), *texts]
     write_whole(pages / "search.html", search_page(pages, names, **around).encode())
     entries = [_entry(chapter, finished[path], runs / path.name, folder) for path, chapter in book.items()]
     index = pages / "index.html"

@@ -235,7 +235,7 @@ class _Renderer(IPythonRenderer):
         return super().link(text, where, title) if where else text
 
     def _relocate(self, url: str) -> str | None:
-        """Turn a link of a notebook into a link of its page; a chapter or text beside it has a page too.
+        """Turn a link of a notebook into a link of its page; chapters, texts beside them and the API have pages.
 
         Any other file is in the repository. A workbook that names no repository has no link to it.
         """
@@ -244,7 +244,9 @@ class _Renderer(IPythonRenderer):
             return url
         if re.fullmatch(r"(\./)?(\d\d_\w+\.ipynb|\w+\.md)", file):
             return Path(file).with_suffix(".html").name + hash_ + part
-        repository, path = published_at(), (self.folder / file).resolve()
+        repository, path, library = published_at(), (self.folder / file).resolve(), ROOT / "asif_lib"
+        if path.is_relative_to(library) and path.name == "__init__.py":  # it lists the public names of a wing
+            return "_".join(["api", *path.relative_to(library).parts[:-1]]) + ".html" + hash_ + part
         if repository is None or not path.is_relative_to(ROOT):
             return None
         kind = "tree" if path.is_dir() else "blob"

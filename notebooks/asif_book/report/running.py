@@ -208,15 +208,10 @@ class _Engine(NBClientEngine):
             files = {"transport": "ipc", "ip": f"{sockets}/kernel"}
             if not zmq.has("ipc") or len(f"{sockets}/kernel-5") > zmq.IPC_PATH_MAX_LEN:
                 files = {}  # Windows has no such files, and elsewhere a path of theirs may be too long
-            client = _Client(
-                nb_man,
-                kernel_name=kernel_name,
-                timeout=limit,
-                iopub_timeout=limit,  # the watch is sooner, and knows more
-                startup_timeout=START_SECONDS,
-                extra_arguments=["--log-level=ERROR"],
-                config=Config(KernelManager=files),
-            )
+            limits = {"timeout": limit, "startup_timeout": START_SECONDS}
+            limits["iopub_timeout"] = limit  # the watch is sooner, and knows more
+            options = {"extra_arguments": ["--log-level=ERROR"], "config": Config(KernelManager=files)}
+            client = _Client(nb_man, kernel_name=kernel_name, **limits, **options)
             with _Watch(client) as watch:
                 try:
                     client.execute(cwd=str(folder), env=environment)

@@ -27,9 +27,7 @@ def build_slides(folder: Path | str, chapters: list[str] | None = None) -> list[
     files = {path: Path(folder, f"{path.stem}.html") for path in book}
     Path(folder).mkdir(parents=True, exist_ok=True)
     made = Runner(runs, PARAMETERS, reuse=True)
-    run_chapters(
-        book, made, then=lambda path: write_whole(files[path], slides_of(runs / path.name, notebooks).encode())
-    )
+    run_chapters(book, made, lambda path: write_whole(files[path], slides_of(runs / path.name, notebooks).encode()))
     return list(files.values())
 
 
@@ -77,9 +75,8 @@ def _slides(body: Tag) -> list[dict]:
         if heading.name == "h2":
             title, summary = heading.get_text(), heading.get_text() == "Summary"
             title = title if summary or wanted in cell["class"] else ""
-            slides += (
-                [{"title": title, "text": cell.select("ul" if summary else "p")[:1], "notes": []}] if title else []
-            )
+            text = cell.select("ul" if summary else "p")[:1]
+            slides += [{"title": title, "text": text, "notes": []}] if title else []
         for words in cell.select(":scope > p:has(> strong:first-child)") if title else ():
             if words.get_text().startswith("Before you run"):
                 words.strong.string = "Your guess:"

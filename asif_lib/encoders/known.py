@@ -130,6 +130,6 @@ def numbered_parts(path) -> list:
         return [path]
     files = sorted((int(end), file) for file in path.iterdir() if (end := file.stem.rpartition("_")[2]).isdecimal())
     if not files or [number for number, _ in files] != list(range(len(files))):
-        need = f"{path.name}_0, {path.name}_1 and so on, each once"
+        need = f"{path.name}_0, {path.name}_1 and so on, each once; or name a file"
         raise DataError(f"{path}: has {len(files)} files with a number at the end of the name; it needs {need}")
     return [file for _, file in files]

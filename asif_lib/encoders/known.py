@@ -61,7 +61,9 @@ class KnownTexts:
 
         Raises `EncoderError` if it cannot be read, or labels or embeddings are not as `KnownTexts` takes them.
         """
-        return read_labels(path, lambda labels, embeddings: cls(identity, labels, embeddings))
+        known = read_labels(path, lambda labels, embeddings: cls(identity, labels, embeddings))
+        known.path = str(path)
+        return known
 
 
 def read_labels(path, make=lambda labels, embeddings: (labels, embeddings)):

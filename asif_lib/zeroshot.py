@@ -1,5 +1,6 @@
 """The model: two frozen encoders, a bank of anchors, and two numbers, k and p (chapter 05)."""
 
+import re
 from dataclasses import dataclass
 
 import numpy as np
@@ -198,7 +199,7 @@ class ASIF:
         items : sequence of pictures, Tensor or array of shape (q, d_image), or SparseVectors
         labels : list of str
         templates : sequence of str
-            Prompt templates, each with one ``{}`` for the label.
+            Prompt templates, each with one ``{}`` for the label, or one ``{a}`` for the label with its article.
         prompts : Tensor or array of shape (c, d_text) or (c, t, d_text), optional
             The embeddings of one or t prompts for each of the c labels, in place of templates; no encoder is needed.
         reduce : {"mean", "max"}
@@ -259,13 +260,18 @@ class ASIF:
         return f"ASIF({self.bank.name!r}, {len(self.bank)} anchors, k={self.k}, p={self.p}, center={center}{more})"
 
 
+AN = re.compile(r"(?!u(ni(?![nm])|[bkrst][aeiu])|e[uw]|onc?e\b)[aeiou]|h(ono|onest|our|eir)|x-", re.IGNORECASE)
+"""How words begin that take "an": with a vowel that is not said as in "unicorn" or "one", or a silent h."""
+
+
 def make_prompts(labels, templates) -> list:
-    """Return every label in every template, label by label.
+    """Return every label in every template, label by label; ``{a}`` is the label with "a" or "an", by its letters.
 
-    Raises `ParameterError` if there is no label or template, a label is empty or repeated, or a template has no ``{}``.
+    Raises `ParameterError` if there is no label or template, a label is empty or repeated, or a template has not one
+    ``{}`` or ``{a}``.
 
-    >>> make_prompts(["cat", "dog"], ["a {}", "the {}"])
-    ['a cat', 'the cat', 'a dog', 'the dog']
+    >>> make_prompts(["cat", "owl"], ["the {}", "{a}"])
+    ['the cat', 'a cat', 'the owl', 'an owl']
     """
     if isinstance(labels, str) or isinstance(templates, str):
         raise ParameterError("labels and templates are lists of strings; put a single one into a list")
@@ -278,9 +284,10 @@ def make_prompts(labels, templates) -> list:
         if label in labels[:i]:
             raise ParameterError(f"the label {label!r} is given twice; the second could never win")
     for template in templates:
-        if template.count("{}") != 1:
-            raise ParameterError(f"the template {template!r} needs one {{}} where the label goes")
-    return [template.replace("{}", label) for label in labels for template in templates]
+        if template.count("{}") + template.count("{a}") != 1:
+            raise ParameterError(f"the template {template!r} needs one {{}} where the label goes, or {{a}}: 'an owl'")
+    named = [(label, "an {}" if AN.match(label) else "a {}") for label in labels]
+    return [template.replace("{a}", a).replace("{}", label) for label, a in named for template in templates]
 
 
 def _one(item):

@@ -74,6 +74,14 @@ def test_prompts_go_label_by_label():
     assert make_prompts(["cat", "{dog}"], ["a {}", "{}s"]) == ["a cat", "cats", "a {dog}", "{dog}s"]
 
 
+def test_a_template_may_ask_for_the_article():
+    labels = ["owl", "cat", "hour glass", "house", "unicorn", "uninvited guest", "umbrella", "ewe", "x-ray", "Euro"]
+    prompts = make_prompts([*labels, "{a}"], ["a photo of {a}.", "the {}"])
+    articles = [prompt.removeprefix("a photo of ").split()[0] for prompt in prompts[::2]]
+    assert articles == ["an", "a", "an", "a", "a", "an", "an", "a", "an", "a", "a"]
+    assert prompts[:2] == ["a photo of an owl.", "the owl"] and prompts[-2:] == ["a photo of a {a}.", "the {a}"]
+
+
 @pytest.mark.parametrize(
     "labels, options, message",
     [
@@ -84,6 +92,7 @@ def test_prompts_go_label_by_label():
         (["cat", "dog", "cat"], {}, "'cat' is given twice"),
         (["cat"], {"templates": ["a photo"]}, "'a photo' needs one {} where the label goes"),
         (["cat"], {"templates": ["{} and {}"]}, "needs one {}"),
+        (["cat"], {"templates": ["{a} {}"]}, "needs one {}"),
         (["cat"], {"templates": ["a {label}"]}, "needs one {}"),
         ("cat", {}, "are lists of strings"),
         (["cat"], {"templates": "a {}"}, "are lists of strings"),

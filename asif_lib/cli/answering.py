@@ -4,6 +4,7 @@ Folder, bank and settings are checked before PyTorch is imported, which takes se
 """
 
 import time
+from dataclasses import asdict
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
@@ -18,7 +19,7 @@ from asif_lib.errors import BrokenPicturesError, DataError, MissingExtraError, P
 from asif_lib.files import write_whole
 from asif_lib.settings import Settings
 
-from .banks import _build, _matrix
+from .banks import _build
 from .command import (
     PAGES,
     ModelOptions,
@@ -59,11 +60,12 @@ def _classify(
     z, kept = _embed(model, pictures, skip_broken)
     vectors, texts_of = model.images(z), dict(zip(labels, _by_label(model.texts(prompts), len(labels)), strict=True))
     answer = model.classify(vectors, labels, templates=templates, reduce=reduce)
-    rows = []
+    rows, near = [], _familiar(model, z)
     for row, (position, best, scores) in enumerate(zip(kept, answer.best, answer.scores.tolist(), strict=True)):
         ranking = sorted(zip(labels, scores, strict=True), key=lambda pair: -pair[1])
         anchors = [] if best is None else _deciding_anchors(model, vectors[[row]], texts_of[best], reduce)
-        rows.append({"picture": pictures[position], "best": best, "scores": dict(ranking), "anchors": anchors})
+        about = {"picture": pictures[position], "best": best, "scores": dict(ranking), "anchors": anchors}
+        rows.append({**about, "familiarity": near[row]})
     return rows, [line for row in rows for line in _verdict(row)]
 
 
@@ -171,7 +173,22 @@ def _verdict(row):
     lines.append("  " + ", ".join(f"{label} {score:.3f}" for label, score in row["scores"].items()))
     if row["anchors"]:
         lines.append("  decided by " + "; ".join(f"{a['caption']} ({a['share']:.0%})" for a in row["anchors"]))
+    if near := row.get("familiarity"):
+        verdict = "unlike anything in the bank" if near["unlike"] else "familiar"
+        below = f"at most {near['false_alarm']:.0%} of the bank's own pictures are below {near['threshold']:.2f}"
+        lines.append(f"  {verdict}: cosine {near['cosine']:.2f} with the most similar anchor; {below}")
     return lines
+
+
+def _familiar(model, z):
+    """How near each picture is to the bank, by the rule of chapter 06; a None for each if the bank is too small."""
+    from asif_lib.explain.contribution import own_coverage
+
+    try:
+        rule, near = own_coverage(model, z)
+    except ParameterError:
+        return [None] * len(z)
+    return [{"cosine": one, "unlike": one < rule.threshold, **asdict(rule)} for one in near.tolist()]
 
 
 @command(app, "search", 'asif search "a red bird"', 'asif search "a red bird" --in FOLDER --top 3')
@@ -212,12 +229,11 @@ def _search(
 def _evaluate(
     asked: ModelOptions,
     folder: Annotated[str | None, Argument(metavar="FOLDER")] = None,
-    image_embeddings: Annotated[str | None, Option(metavar="FILE", help="(q, d), .npy, in place of a folder")] = None,
+    image_embeddings: Annotated[str | None, Option(metavar="FILE", help="(q, d), .npy, .pt or a folder")] = None,
     prompt_embeddings: Annotated[str | None, Option(metavar="FILE", help="c labels, and (c, d) or (c, t, d)")] = None,
-    labels: Annotated[str | None, Option(metavar="FILE", help="a CSV with a column label, a row a picture")] = None,
+    labels: Annotated[str | None, Option(metavar="FILE", help="a CSV with a column label, or targets, .pt")] = None,
     transductive: Annotated[
-        StrEnum("Transductive", "sinkhorn z") | None,
-        Option(help="correct by a look at all pictures"),
+        StrEnum("Transductive", "sinkhorn z") | None, Option(help="correct by a look at all pictures")
     ] = None,
     corrupt: Annotated[str | None, Option(metavar="KIND:N,…", help="damaged copies too: blur:2, resize:32")] = None,
     templates: Templates = (DEFAULT_TEMPLATE,),
@@ -254,11 +270,14 @@ def _evaluate(
         kept = range(len(z))
     answer = model.classify(z, data.classes, templates=templates or ("{}",), prompts=prompts, reduce=reduce)
     note, of_each = "", {}
+    if any(near := _familiar(model, z)):
+        unlike, promised = sum(one["unlike"] for one in near) / len(near), near[0]["false_alarm"]
+        of_each = {"unlike": unlike, "unlike_promised": promised}
+        promise = f"promised: at most {promised:.0%} of pictures of its kind"
+        note = f"unlike anything in the bank: {unlike:.0%} of the pictures ({promise})\n"
+    pictures, about = [data.pictures[i] for i in kept], {"templates": templates, "reduce": reduce}
     for kind, amount in damages:
-        about = {"templates": templates, "reduce": reduce}
-        found, line = _asked_damaged(
-            model, [data.pictures[i] for i in kept], (kind, amount), data.labels[kept], answer, about
-        )
+        found, line = _asked_damaged(model, pictures, (kind, amount), data.labels[kept], answer, about)
         of_each.setdefault("corrupted", {})[f"{kind}:{amount:g}"] = found
         note += line
     if transductive:
@@ -274,6 +293,7 @@ def _evaluate(
     each = answer.to_frame()
     each.insert(0, "true", [data.classes[label] for label in data.labels[kept]])
     each.insert(0, "picture", [str(data.pictures[i]) for i in kept])
+    each["familiarity"] = [one and one["cosine"] for one in near]
     write_csv(predictions, each)
     write_csv(csv, per_class(answer, data.labels[kept]))
     seconds = round(time.perf_counter() - start, 2)
@@ -295,14 +315,10 @@ def _asked_damaged(model, pictures, damage, labels, answer, about):
     predicted, whole = model.classify(z, answer.labels, **about).predicted.numpy(), answer.predicted.numpy()
     measure, gap = accuracy(predicted, labels), paired_difference(predicted == labels, whole == labels)
     change = float((predicted != whole).mean())
-    found = {
-        "accuracy": measure.value,
-        "ci95": list(measure.ci),
-        "difference": gap.value,
-        "difference_ci95": list(gap.ci),
-    }
+    found = {"accuracy": measure.value, "ci95": list(measure.ci), "difference": gap.value}
+    found |= {"difference_ci95": list(gap.ci), "changed": change}
     compared = f"{in_points(gap)} against the pictures as they are; {change:.0%} of the answers change"
-    return {**found, "changed": change}, f"{damage[0]}:{damage[1]:g}: accuracy {measure}, {compared}\n"
+    return found, f"{damage[0]}:{damage[1]:g}: accuracy {measure}, {compared}\n"
 
 
 def _of_embeddings(image_embeddings, prompt_embeddings, labels):
@@ -311,13 +327,17 @@ def _of_embeddings(image_embeddings, prompt_embeddings, labels):
     import pandas as pd
 
     from asif_lib.datasets.labelled import Labelled
-    from asif_lib.encoders.known import read_labels
+    from asif_lib.encoders.known import read_array, read_labels
 
-    z, (classes, prompts) = _matrix(image_embeddings), read_labels(prompt_embeddings)
+    z, (classes, prompts) = read_array(image_embeddings), read_labels(prompt_embeddings)
+    targets, names = read_array(labels) if Path(labels).suffix in (".npy", ".pt") else None, dict(enumerate(classes))
     try:
-        table = pd.read_csv(labels, dtype=str, keep_default_na=False)
+        if targets is None:
+            table = pd.read_csv(labels, dtype=str, keep_default_na=False)
+        else:  # positions of labels; pandas refuses several for a picture
+            table = pd.DataFrame({"label": np.asarray(targets)}).map(lambda i: names.get(i, i))
     except (ValueError, OSError) as error:
-        raise DataError(f"{labels}: is not a readable CSV ({first_line(error)})") from None
+        raise DataError(f"{labels}: is not a readable CSV, or one label a picture ({first_line(error)})") from None
     if "label" not in table:
         raise DataError(f"{labels}: has no column label, but {', '.join(map(str, table)) or 'nothing'}")
     if len(table) != len(z):
@@ -328,11 +348,8 @@ def _of_embeddings(image_embeddings, prompt_embeddings, labels):
         fault = f"row {unknown[0] + 1}: the label {table.label[unknown[0]]!r} is not in {prompt_embeddings}"
         raise DataError(f"{labels}, {fault}; its labels are {', '.join(classes[:5])} …")
     pictures = table["picture"].tolist() if "picture" in table else [str(i) for i in range(len(z))]
-    return (
-        z,
-        prompts,
-        Labelled(labels, pictures, np.array([classes.index(label) for label in table.label]), classes, {}),
-    )
+    targets = np.array([classes.index(label) for label in table.label])
+    return z, prompts, Labelled(labels, pictures, targets, classes, {})
 
 
 def _must_be_built(bank):

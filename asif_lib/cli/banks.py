@@ -37,7 +37,7 @@ COLUMNS = "condition over the columns id, caption, picture and group, text in 'â
 Splits = Annotated[list[str] | None, Option("--split", metavar="NAME", help="may be repeated; default: all")]
 Encoder = Annotated[str, Option(metavar="NAME", help="a name, or a folder")]
 Model = Annotated[str | None, Option(metavar="NAME", help="the model that made the embeddings")]
-Matrix = Annotated[str, Option(metavar="FILE", help="an (n, d) matrix, .npy")]
+Matrix = Annotated[str, Option(metavar="FILE", help="an (n, d) matrix, .npy or .pt, or a folder of parts")]
 Precision = Annotated[
     StrEnum("Precision", "float32 float16 bfloat16"),
     Option(help="of the stored embeddings; 16 bits take half the disk and memory"),
@@ -117,12 +117,13 @@ def _build(
     bank_app, "import",
     "asif bank import mine --image-embeddings a.npy --text-embeddings b.npy --captions c.csv --image-encoder dinov2",
     "asif bank import mine --image-embeddings a.npy --text-embeddings b.npy --captions c.csv --encoders-of stamps",
+    "asif bank import laion --image-embeddings img_emb --text-embeddings text_emb --captions metadata",
 )  # fmt: skip
 def _import(
     name: Name,
     image_embeddings: Matrix,
     text_embeddings: Matrix,
-    captions: Annotated[str, Option(metavar="FILE", help="a table with a column caption, a row for each pair")],
+    captions: Annotated[str, Option(metavar="FILE", help="a table with a column caption, or a folder of its parts")],
     image_encoder: Model = None,
     text_encoder: Model = None,
     encoders_of: Annotated[str | None, Option(metavar="BANK", help="whose encoders made the embeddings")] = None,
@@ -137,13 +138,17 @@ def _import(
             raise ParameterError("--encoders-of BANK goes in place of names of encoders")
         record = read_record(bank_dir(encoders_of), encoders_of)
         image_encoder, text_encoder = record.encoders.values()
-    matrices = [_matrix(file) for file in (image_embeddings, text_embeddings)]
+    import pandas as pd
+
     from asif_lib.bank.anchors import AnchorBank
     from asif_lib.datasets.captions import TABLE_SUFFIXES, read_captions
+    from asif_lib.encoders.known import numbered_parts, read_array
 
-    if Path(captions).suffix not in TABLE_SUFFIXES:
+    matrices = [read_array(file) for file in (image_embeddings, text_embeddings)]
+    files, folder = numbered_parts(captions), Path(captions).absolute().parent
+    if files[0].suffix not in TABLE_SUFFIXES:
         raise DataError(f"{captions}: a captions table is a file with the ending {', '.join(TABLE_SUFFIXES)}")
-    table, folder = read_captions(Path(captions), pictures=False), Path(captions).absolute().parent
+    table = pd.concat([read_captions(file, pictures=False) for file in files], ignore_index=True)
     columns = {"groups": table["group"].tolist()} if "group" in table else {}
     if "file_name" in table:
         columns |= {"ids": table.file_name.tolist(), "pictures": [folder / file for file in table.file_name]}
@@ -246,19 +251,6 @@ def _of_splits(pairs, names, splits, source):
     return pairs
 
 
-def _matrix(file):
-    """The matrix in a file of NumPy, mapped."""
-    import numpy as np
-
-    try:
-        matrix = np.load(file, mmap_mode="r", allow_pickle=False)
-        if not isinstance(matrix, np.ndarray):
-            raise ValueError("it holds several arrays")
-        return matrix
-    except Exception as error:  # NumPy's reader of the header raises errors of many kinds
-        raise DataError(f"{file}: is not a matrix that numpy.save wrote ({error})") from None
-
-
 def _say_about(pairs, bank):
     """Name the pairs that are left out, and count captions that occur again."""
     if repeated := len(bank) - bank.pairs["caption"].nunique():
@@ -342,7 +334,8 @@ def _audit(
     write_csv(csv, table)
     lowest = table.head(SHOWN)
     about = f"{len(lowest)} of {len(table)} pairs, the lowest excess of agreement first (0: no more than its rivals)"
-    relabel = f"asif bank relabel {name} --id ID --caption TEXT, or " if "text" in bank.sides else ""
+    own = " --text-embedding FILE" if "text" in bank.sides and bank.text_encoder.is_external else ""
+    relabel = f"asif bank relabel {name} --id ID --caption TEXT{own}, or " if "text" in bank.sides else ""
     hint = f"a wrong caption: {relabel}asif bank remove {name} --id ID"
     lines = [about, *(f"{row.excess:+.3f}  {row.id}  {row.caption}" for row in lowest.itertuples()), hint]
     return lowest.to_dict("records"), lines
@@ -454,12 +447,16 @@ def _relabel(
     name: Name,
     id: Annotated[str, Option("--id", metavar="ID")],
     caption: Annotated[str, Option(metavar="TEXT", help="the new one")],
+    text_embedding: Annotated[str | None, Option(metavar="FILE", help="of the new caption, .npy or .pt")] = None,
     device: Device = "auto",
 ):
     """Give a pair of a bank another caption; only this caption is encoded."""
     bank = _load(name)
+    from asif_lib.encoders.known import read_array
     from asif_lib.encoders.loading import load_encoder_of
 
+    if text_embedding:
+        return _edited(bank.relabel(id, caption, read_array(text_embedding).reshape(1, -1)), name)
     return _edited(bank.relabel(id, caption, text_encoder=load_encoder_of(bank.text_encoder, device=device)), name)
 
 

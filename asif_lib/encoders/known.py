@@ -1,4 +1,4 @@
-"""Texts whose embeddings you bring: a text encoder that is a table."""
+"""Embeddings that you bring: files of matrices and labels, and a text encoder that is a table."""
 
 import zipfile
 from pathlib import Path
@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from asif_lib.errors import EncoderError
+from asif_lib.errors import DataError, EncoderError, first_line
 from asif_lib.relative import as_embeddings
 
 from .identity import EncoderIdentity
@@ -97,3 +97,41 @@ def known_labels(bank, labels_from) -> KnownTexts | None:
             f"its name: give labels with their embeddings, --labels-from FILE"
         )
     return None
+
+
+def read_array(path):
+    """Return the array of a ``.npy`` file, mapped; of a ``.pt`` file, read as weights only; or of a folder of parts.
+
+    CLIP_benchmark writes ``features_test.pt`` (q, d) and ``targets_test.pt`` (q,). clip-retrieval writes a folder with
+    `numbered_parts`, such as ``img_emb``. Raises `DataError` if a file holds no array, or parts differ in width.
+    """
+    parts = []
+    for file in numbered_parts(path):
+        try:
+            if file.suffix == ".pt":
+                part = torch.load(file, map_location="cpu", weights_only=True)  # runs no code of the file
+            else:
+                part = np.load(file, mmap_mode="r", allow_pickle=False)
+            if not isinstance(part, np.ndarray | torch.Tensor):
+                raise ValueError("it holds several arrays")
+        except Exception as error:  # both readers raise errors of many kinds
+            reason = first_line(error)
+            raise DataError(f"{file}: is not a matrix that numpy.save or torch.save wrote ({reason})") from None
+        parts.append(part)
+    if len(widths := {part.shape[1:] for part in parts}) > 1:
+        raise DataError(f"{path}: has parts with rows of the shapes {sorted(widths)}; one model makes one width")
+    return parts[0] if len(parts) == 1 else np.concatenate(parts)
+
+
+def numbered_parts(path) -> list:
+    """Return the files ``NAME_0``, ``NAME_1`` … of a folder by their number; of a file, the file alone.
+
+    Raises `DataError` if the numbers do not go from 0 on without a gap, or one stands twice.
+    """
+    if not (path := Path(path)).is_dir():
+        return [path]
+    files = sorted((int(end), file) for file in path.iterdir() if (end := file.stem.rpartition("_")[2]).isdecimal())
+    if not files or [number for number, _ in files] != list(range(len(files))):
+        need = f"{path.name}_0, {path.name}_1 and so on, each once; or name a file"
+        raise DataError(f"{path}: has {len(files)} files with a number at the end of the name; it needs {need}")
+    return [file for _, file in files]

@@ -44,7 +44,8 @@ def load_encoder_of(identity, *, device="auto"):
     that the user never named and does not confirm.
     """
     if identity.is_external:
-        raise EncoderError(f"the encoder {identity} cannot be loaded by its name; in Python, bring its embeddings")
+        ways = "of a new caption with --text-embedding FILE, of others in Python"
+        raise EncoderError(f"the encoder {identity} cannot be loaded by its name; bring its embeddings, {ways}")
     return load_encoder(identity.kind, identity.locator, device=device, expected=identity)
 
 

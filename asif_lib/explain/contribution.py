@@ -7,6 +7,7 @@ import pandas as pd
 import torch
 
 from asif_lib.errors import ParameterError
+from asif_lib.relative import check_dimensions
 from asif_lib.search.inverted import check_reduce
 from asif_lib.sparse import SideAnchors, SparseVectors
 
@@ -146,7 +147,7 @@ def calibrate(familiarity, false_alarm=0.05) -> Coverage:
     The threshold is the ⌊false_alarm · (n + 1)⌋-th smallest of the n values. A further picture of the same domain is
     below it with probability at most `false_alarm` (split conformal prediction; Vovk et al., 2005).
 
-    The values (n,) must come from held-out pictures: each anchor is its own nearest anchor, so its value is too high.
+    The values (n,) must come from held-out pictures, or from `own_coverage`: each anchor is its own nearest anchor.
 
     Raises `ParameterError` if the rate is not between 0 and 1, a value is NaN, or there are too few values for it.
     """
@@ -160,6 +161,21 @@ def calibrate(familiarity, false_alarm=0.05) -> Coverage:
         need = f"at least {int(np.ceil(1 / false_alarm)) - 1} are needed"
         raise ParameterError(f"{len(values)} pictures are too few for a false-alarm rate of {false_alarm}; {need}")
     return Coverage(float(values[position - 1]), false_alarm, len(values))
+
+
+def own_coverage(model, pictures):
+    """Return the `Coverage` by the bank's own pictures, each compared with the other anchors, and q `familiarity`.
+
+    At most 500 own pictures are drawn at random; fewer of a bank of over 16,000, such as 40 of 200,000. They are asked
+    in one pass with the q `pictures`, or their embeddings. Raises `ParameterError` as `calibrate`, or for other widths.
+    """
+    first, n = model.bank.sides[0], len(model.bank)
+    drawn = np.random.default_rng(0).permutation(n)[: min(max(8_000_000 // n, 40), 500)]
+    own, z = model.bank.rows(first).take(drawn).float(), model.embeddings(first, pictures).float()
+    check_dimensions(z, own)
+    anchors = SideAnchors(*model.bank.searchable(first, center=model.settings.center), model.device)
+    nearest = anchors.cosines(torch.cat([own, z]), min(2, n)).values  # of its own: itself, and the one that is wanted
+    return calibrate(nearest[: len(own), -1]), nearest[len(own) :, 0]
 
 
 def _with_columns(table, pairs, n):

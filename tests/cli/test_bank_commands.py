@@ -11,6 +11,7 @@ from conftest import card_folder
 from asif_lib import AnchorBank
 from asif_lib.bank.record import bank_dir
 from asif_lib.cli import main
+from asif_lib.encoders.known import read_array
 
 
 @pytest.fixture
@@ -174,7 +175,11 @@ def test_the_command_makes_a_bank_of_arrays_joins_audits_and_verifies(arrays, ba
         (["join", "twice", "other", bank_dir("other")], "is given twice: name each bank once"),
         (
             ["relabel", "other", "--id", "3", "--caption", "A cat."],
-            "the encoder ear (external, 6 dimensions) cannot",
+            "dimensions) cannot be loaded by its name; bring its embeddings, of a new caption with --text-embedding",
+        ),
+        (
+            ["relabel", "other", "--id", "3", "--caption", "A cat.", "--text-embedding", tmp_path / "a.npy"],
+            "the text embeddings have the shape (1, 480); 1 pairs for bank 'other' need (1, 6)",
         ),
     ]:
         status, _, said = bank(*arguments)
@@ -182,7 +187,14 @@ def test_the_command_makes_a_bank_of_arrays_joins_audits_and_verifies(arrays, ba
     assert main(["bank", "audit", "other"]) == 0
     header, *lines, hint = capsys.readouterr().out.splitlines()
     assert header.startswith("10 of 60 pairs, the lowest excess of agreement first (0: ") and len(lines) == 10
-    assert "asif bank relabel other --id ID --caption TEXT" in hint
+    assert hint.startswith("a wrong caption: asif bank relabel ") and ", or asif bank remove other --id ID" in hint
+    np.save(tmp_path / "c.npy", np.ones(6))
+    for way, count in zip(hint.split(": ")[1].split(", or "), (60, 59), strict=True):
+        words = {"ID": "3", "TEXT": "A cat.", "FILE": tmp_path / "c.npy"}
+        _, _, *command = (words.get(word, word) for word in way.split())
+        status, about, said = bank(*command)
+        assert (status, about["anchors"]) == (0, count), said
+    assert AnchorBank.load("other").undo().text[-1].tolist() == [1] * 6
 
 
 def test_text_of_data_drives_no_terminal(arrays, bank, capsys, tmp_path):
@@ -216,6 +228,54 @@ def test_embeddings_of_the_encoders_of_a_bank_can_be_joined_to_it(arrays, bank, 
     assert about["anchors"] == 60 and "uses all splits: test 20, train 40" in said
 
 
+@pytest.fixture
+def retrieved(arrays, tmp_path):
+    """The pairs of `arrays` as the inference of clip-retrieval writes them, in two parts; the arguments to import."""
+    folders = {"img_emb": np.load(tmp_path / "a.npy"), "text_emb": np.load(tmp_path / "b.npy")}
+    table = pd.DataFrame([{"image_path": f"/data/{i}.jpg", "caption": f"a dog {i}"} for i in range(60)])
+    for number, rows in enumerate((slice(40), slice(40, 60))):
+        for name, matrix in folders.items():
+            (tmp_path / name).mkdir(exist_ok=True)
+            np.save(tmp_path / name / f"{name}_{number}.npy", matrix[rows].astype("float16"))
+        (tmp_path / "metadata").mkdir(exist_ok=True)
+        table[rows].to_parquet(tmp_path / "metadata" / f"metadata_{number}.parquet")
+    return [*arrays[:3], tmp_path / "img_emb", arrays[4], tmp_path / "text_emb", arrays[6], tmp_path / "metadata"]
+
+
+def test_a_bank_of_the_folders_of_clip_retrieval(retrieved, bank, tmp_path):
+    status, about, said = bank(*retrieved, "--image-encoder", "ViT-B-32")
+    assert (status, about["anchors"]) == (0, 60), said
+    made = AnchorBank.load("mine")
+    assert made.pairs.caption.tolist() == [f"a dog {i}" for i in range(60)]
+    assert np.abs(made.image.numpy() - np.load(tmp_path / "a.npy")).max() < 0.01
+
+
+def test_a_folder_with_more_than_ten_parts_is_read_by_number(tmp_path):
+    for number in range(12):
+        np.save(tmp_path / f"img_emb_{number}.npy", np.full((1, 2), number))
+    assert read_array(tmp_path)[:, 0].tolist() == list(range(12))
+
+
+@pytest.mark.parametrize(
+    ("break_it", "words"),
+    [
+        (lambda f: (f / "img_emb" / "img_emb_0.npy").unlink(), "has 1 files with a number at the end"),
+        (lambda f: (f / "text_emb" / "text_emb_1.npy").unlink(), "(40, 6); 60 pairs for bank 'mine' need (60, 6)"),
+        (lambda f: (f / "metadata" / "metadata_1.parquet").unlink(), "(60, 8); 40 pairs for bank 'mine' need"),
+        (lambda f: np.save(f / "img_emb" / "img_emb_1", np.ones((20, 9))), "of the shapes [(8,), (9,)]; one model"),
+        (
+            lambda f: np.save(f / "img_emb" / "other_1", np.ones((20, 8))),
+            "it needs img_emb_0, img_emb_1 and so on, each once",
+        ),
+        (lambda f: [file.unlink() for file in (f / "metadata").iterdir()], "metadata: has 0 files with a number"),
+    ],
+)
+def test_a_folder_of_parts_that_is_incomplete_or_mixed_is_one_sentence(retrieved, bank, tmp_path, break_it, words):
+    break_it(tmp_path)
+    status, _, said = bank(*retrieved)
+    assert status == 1 and words in said and said.count("\n") == 1
+
+
 @pytest.mark.parametrize(
     "change, words",
     [
@@ -223,9 +283,9 @@ def test_embeddings_of_the_encoders_of_a_bank_can_be_joined_to_it(arrays, bank, 
         (["--encoders-of", "nothing"], "there is no bank 'nothing'"),
         (["--image-encoder", "efficientnet_lite0"], "efficientnet_lite0 is an encoder of this library"),
         ({3: "wide.npy"}, "need (60, 8)"),
-        ({3: "a.npz"}, "a.npz: is not a matrix that numpy.save wrote (it holds several arrays)"),
-        ({3: "no.npy"}, "no.npy: is not a matrix that numpy.save wrote"),
-        ({3: "torn.npy"}, "torn.npy: is not a matrix that numpy.save wrote"),
+        ({3: "a.npz"}, "a.npz: is not a matrix that numpy.save or torch.save wrote (it holds several arrays)"),
+        ({3: "no.npy"}, "no.npy: is not a matrix that numpy.save or torch.save wrote"),
+        ({3: "torn.npy"}, "torn.npy: is not a matrix that numpy.save or torch.save wrote"),
         ({-1: "a.npy"}, "a.npy: a captions table is a file with the ending .csv, .jsonl, .parquet"),
     ],
 )

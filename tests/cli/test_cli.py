@@ -13,10 +13,12 @@ import time
 import warnings
 from dataclasses import replace
 from email.message import Message
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 from bs4 import BeautifulSoup
 from conftest import card_folder
 from forks import run_forked
@@ -226,7 +228,8 @@ def test_evaluate_writes_a_row_a_picture_and_a_row_a_class(class_folders, run, t
     each, classes = map(pd.read_csv, files)
     assert status == 0 and said.count("rows in") == 2
     assert (each.predicted == each.true).mean() == pytest.approx(result["accuracy"])
-    assert list(each) == ["picture", "true", "predicted", *(f"score {name}" for name in result["classes"])]
+    assert [*each][:3] == ["picture", "true", "predicted"] and [*each][-1] == "familiarity"
+    assert [*each][3:-1] == [f"score {name}" for name in result["classes"]]
     best = each.filter(like="score ").idxmax(axis=1).str.removeprefix("score ")
     assert best.equals(each.predicted) and all(map(os.path.exists, each.picture))
     shares = (each.predicted == each.true).groupby(each.true).mean()
@@ -379,13 +382,43 @@ def test_evaluate_takes_embeddings_of_your_own(own_embeddings, run_command, tmp_
         ("label\ncat\n", "holds 1 labels, and .*a.npy 9 embeddings; give one each"),
         ("label\n" + "cat\n" * 8 + "cow\n", "row 9: the label 'cow' is not in .*p.npz; its labels are cat, dog, hen"),
         ("name\ncat\n", "has no column label, but name"),
-        ("", "is not a readable CSV"),
+        ("", "is not a readable CSV, or one label a picture"),
     ],
 )
 def test_labels_that_do_not_fit_the_embeddings_are_one_sentence(own_embeddings, run_command, tmp_path, text, words):
     (tmp_path / "l.csv").write_text(text)
     status, _, error = run_command("evaluate", *own_embeddings)
     assert status == 1 and re.search(words, error) and error.count("\n") == 1
+
+
+def test_several_prompts_a_label_count_by_their_mean_or_the_best(own_embeddings, run_command, tmp_path):
+    with np.load(tmp_path / "p.npz") as arrays:
+        labels, prompts = arrays["labels"], arrays["embeddings"]
+    prompts[0, 1] = prompts[1, 0]  # a second prompt of the cat that fits the dog
+    np.savez(tmp_path / "p.npz", labels=labels, embeddings=prompts)
+    asked = ["evaluate", *own_embeddings, "--k", 4, "--reduce"]
+    mean, best = (run_command(*asked, reduce)[1]["confusion"][1][1] for reduce in ("mean", "max"))
+    assert mean == 3 > best  # a dog: the cat's best prompt is as good, its mean is not
+
+
+def test_evaluate_takes_the_files_of_clip_benchmark(own_embeddings, run_command, tmp_path):
+    """Its linear probe keeps unit vectors in half precision, and the positions of the classes."""
+    z = torch.nn.functional.normalize(torch.from_numpy(np.load(tmp_path / "a.npy")), dim=1)
+    torch.save(z.half(), tmp_path / "features_test.pt")
+    torch.save(torch.tensor([0, 0, 0, 1, 1, 1, 2, 2, 1]), tmp_path / "targets_test.pt")
+    own_embeddings[3], own_embeddings[-1] = tmp_path / "features_test.pt", tmp_path / "targets_test.pt"
+    status, result, _ = run_command("evaluate", *own_embeddings, "--k", 4)
+    assert (status, result["accuracy"], result["n"]) == (0, 8 / 9, 9)
+    for target, words in [
+        (torch.tensor([0] * 8 + [3]), "row 9: the label 3 is not in"),
+        (torch.zeros(8, dtype=torch.int64), "holds 8 labels, and .*features_test.pt 9 embeddings; give one each"),
+        (torch.zeros(9, 3, dtype=torch.int64), "is not a readable CSV, or one label a picture"),
+        ([0] * 9, "is not a matrix that numpy.save or torch.save wrote .it holds several arrays"),
+        (Path(), "is not a matrix that numpy.save or torch.save wrote .Weights only load failed"),
+    ]:
+        torch.save(target, tmp_path / "targets_test.pt")
+        status, _, error = run_command("evaluate", *own_embeddings)
+        assert status == 1 and re.search(words, error) and error.count("\n") == 1
 
 
 def test_a_folder_or_all_three_files_are_evaluated(own_embeddings, run_command, tmp_path):
@@ -467,8 +500,27 @@ def test_text_output_is_a_line_for_each_answer(stamps_bank_saved, stamps, loaded
     assert len(lines) == 2 and all(re.match(r"0\.\d{3}  .*\.png  .*boat", line) for line in lines)
     assert main(["classify", str(stamps.pictures[0]), str(stamps.pictures[1]), "--labels", "a hen,a ship"]) == 0
     lines = capsys.readouterr().out.splitlines()
-    assert len(lines) == 6 and lines[3].startswith(f"{stamps.pictures[1]}: a ")
-    assert re.fullmatch(r"  a \w+ 0\.\d{3}, a \w+ 0\.\d{3}", lines[4]) and lines[5].startswith("  decided by ")
+    assert len(lines) == 8 and lines[4].startswith(f"{stamps.pictures[1]}: a ")
+    assert re.fullmatch(r"  a \w+ 0\.\d{3}, a \w+ 0\.\d{3}", lines[5]) and lines[6].startswith("  decided by ")
+    assert re.match(r"  familiar: cosine 0\.\d\d with the most similar anchor; at most 5% of the bank's", lines[7])
+
+
+def test_what_is_unlike_anything_in_the_bank_is_said(stamps_bank_saved, stamps, run, capsys, tmp_path):
+    x, y = np.mgrid[:64, :64]
+    waves = Image.fromarray(((np.sin(x / 3) * np.cos(y / 5) + 1) * 127).astype("uint8"))
+    for name, picture in {"a": waves, "b": open_picture(stamps.pictures[0])}.items():
+        (tmp_path / name).mkdir()
+        picture.save(tmp_path / name / "0.png")
+    status, rows, _ = run("classify", tmp_path / "a" / "0.png", stamps.pictures[0], "--labels", "a hen,a ship")
+    strange, known = (row["familiarity"] for row in rows)
+    assert status == 0 and strange["unlike"] and not known["unlike"] and strange["false_alarm"] == 0.05
+    assert strange["cosine"] < strange["threshold"] < known["cosine"]
+    assert main(["classify", str(tmp_path / "a" / "0.png"), "--labels", "a hen,a ship"]) == 0
+    assert capsys.readouterr().out.splitlines()[-1].startswith("  unlike anything in the bank: cosine 0.")
+    status, result, _ = run("evaluate", tmp_path)
+    assert (status, result["unlike"], result["unlike_promised"]) == (0, 0.5, 0.05)
+    assert main(["evaluate", str(tmp_path)]) == 0
+    assert "unlike anything in the bank: 50% of the pictures (promised: at most 5% of" in capsys.readouterr().out
 
 
 def test_data_and_bank_info_say_licence_and_counts(stamps_bank_saved, run):
@@ -489,7 +541,7 @@ def test_bank_of_your_own_folder(tmp_path, tmp_cache, run):
     assert about["anchors"] == 4 and "1 of 4 captions repeat an earlier one; all pairs are kept" in said
     labels = "a blue card,a red card"
     status, (row,), _ = run("classify", folder / "blue.png", "--labels", labels, "--bank", "cards", "--k", 2)
-    assert (status, row["best"]) == (0, "a blue card")
+    assert (status, row["best"], row["familiarity"]) == (0, "a blue card", None)  # four pictures promise nothing
 
 
 def test_a_missing_bank_of_the_catalogue_is_built_and_said_so(tmp_path, monkeypatch, run):

@@ -10,7 +10,7 @@ import torch
 from asif_lib import ASIF
 from asif_lib.errors import ParameterError
 from asif_lib.evaluation.measures import share_with_interval
-from asif_lib.explain.contribution import calibrate, contrast, contributions, familiarity, influence
+from asif_lib.explain.contribution import calibrate, contrast, contributions, familiarity, influence, own_coverage
 from asif_lib.relative import relative_representation
 from asif_lib.sparse import sparse_relative_representation
 
@@ -130,6 +130,20 @@ def test_noise_is_unfamiliar_to_the_stamps_and_stamps_are_not(stamps_bank):
     assert share_with_interval(coverage.unfamiliar(familiarity(model, noise))).low > 0.9
     alarms = share_with_interval(stamps)
     assert alarms.low < 0.1 < alarms.high + 0.05
+    coverage, near = own_coverage(model, stamps_bank.image[order[:300]])  # by its own 493: the promise is 0.05
+    assert 0.01 < coverage.unfamiliar(near).float().mean() < 0.075
+
+
+def test_the_bank_s_own_pictures_set_the_threshold_without_themselves(stamps_bank):
+    bank = stamps_bank.subset(range(0, 793, 4))
+    coverage, near = own_coverage(ASIF(bank, device="cpu", center=False), stamps_bank.image[1:3])
+    cosines = relative_representation(bank.image, bank.image).fill_diagonal_(-1)
+    assert coverage.threshold == pytest.approx(float(cosines.max(dim=1).values.sort().values[9]), abs=1e-5)
+    assert (coverage.n, coverage.false_alarm) == (199, 0.05)  # the tenth of 199: 0.05 · (199 + 1)
+    assert torch.allclose(near, familiarity(ASIF(bank, device="cpu", center=False), stamps_bank.image[1:3]), atol=1e-6)
+    for rows, z, words in ((18, 1280, "18 pictures are too few"), (1, 1280, "too few"), (30, 9, "not of one space")):
+        with pytest.raises(ParameterError, match=words):
+            own_coverage(ASIF(stamps_bank.subset(range(rows)), k=1, device="cpu"), torch.ones(1, z))
 
 
 def test_a_rate_has_the_binomial_interval():

@@ -21,14 +21,12 @@ from asif_lib.encoders.embeddings import embed
 from asif_lib.encoders.known import known_labels
 from asif_lib.encoders.loading import load_encoder_of
 from asif_lib.errors import BankError, EncoderError, ParameterError
-from asif_lib.explain.contribution import calibrate, familiarity
+from asif_lib.explain.contribution import own_coverage
 from asif_lib.files import cache_dir
 from asif_lib.zeroshot import ASIF
 
 VARIABLE = "ASIF_EXPLORE"
 """Environment variable that tells the kernel of a page its bank and its folder, as JSON."""
-MOST_COMPARED = 500
-"""Pictures of the stored bank that say how familiar its own pictures are."""
 
 
 @dataclass(frozen=True)
@@ -100,11 +98,8 @@ class WorkingCopy:
         stored.save(copy)
         self.stored, self.bank, self.edits = stored, AnchorBank.load(copy), []
         self._ids, self.coverage = pd.Index(stored.pairs["id"]), None
-        rows = torch.linspace(0, len(stored) - 1, min(len(stored), MOST_COMPARED)).long().tolist()
-        model = ASIF(stored, 1, device=self.device)
         with contextlib.suppress(ParameterError):  # too few pictures
-            # the two most similar anchors are the picture itself, with a cosine of 1, and the one that is wanted
-            self.coverage = calibrate(2 * familiarity(model, stored.image[rows], m=2) - 1)
+            self.coverage, _ = own_coverage(ASIF(stored, 1, device=self.device), stored.image[:0])
 
     def encoder(self, kind):
         """Return the bank's ``"image"`` or ``"text"`` encoder, loading it the first time."""

@@ -469,9 +469,10 @@ def _apply(
 ):
     """Apply the decisions of a review in one edit, which undo takes back."""
     bank = _load(name)
+    from asif_lib.encoders.known import read_array
     from asif_lib.explain.review import apply_review
 
-    after = apply_review(bank, file, _matrix(text_embeddings) if text_embeddings else None, device=device)
+    after = apply_review(bank, file, read_array(text_embeddings) if text_embeddings else None, device=device)
     return _edited(after, name, None if after.version > bank.version else "no decision to apply")
 
 

@@ -16,7 +16,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         "corrections": ["CORRECTIONS", "correct_batch", "corrected"],
         "methods": ["METHODS", "Chosen", "choose"],
         "neighbours": ["binned_means", "correlation_with_interval", "mutual_neighbours", "nearest_neighbours",
-                       "neighbour_agreement", "neighbour_mask", "pair_correlation", "pair_ranks", "pair_sums",
+                       "neighbour_agreement", "neighbour_mask", "pair_correlation", "pair_sums",
                        "shuffled_correlation"],
         "paper": ["paper_table"],
         "recommending": ["recommend"],

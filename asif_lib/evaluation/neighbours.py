@@ -6,7 +6,6 @@ intervals the items are resampled, since pairs of one item are not independent.
 
 import numpy as np
 import pandas as pd
-import scipy
 import torch
 
 from .measures import Measure
@@ -123,15 +122,6 @@ def correlation_with_interval(a, b, draws=1_000, seed=0) -> Measure:
     variance_a = pair_sums(counts, a * a) / total - mean_a**2
     variance_b = pair_sums(counts, b * b) / total - mean_b**2
     return Measure(pair_correlation(a, b), *_middle(covariance / (variance_a * variance_b).sqrt()), len(a))
-
-
-def pair_ranks(similarity) -> torch.Tensor:
-    """Replace each of the (n, n) similarities by its rank among all pairs, from 0 to 1: for Spearman's correlation."""
-    n = len(similarity)
-    rows, columns = torch.triu_indices(n, n, offset=1)
-    ranks = torch.zeros(n, n, dtype=torch.double)
-    ranks[rows, columns] = torch.from_numpy(scipy.stats.rankdata(similarity[rows, columns].numpy())) / len(rows)
-    return ranks + ranks.T
 
 
 def binned_means(a, b, bins=12, draws=1_000, seed=0) -> pd.DataFrame:

@@ -5,7 +5,6 @@ import itertools
 import numpy as np
 import pytest
 import torch
-from scipy.stats import spearmanr
 
 from asif_lib.evaluation.neighbours import (
     binned_means,
@@ -14,7 +13,6 @@ from asif_lib.evaluation.neighbours import (
     nearest_neighbours,
     neighbour_agreement,
     pair_correlation,
-    pair_ranks,
     pair_sums,
     resampled_counts,
     shuffled_correlation,
@@ -102,13 +100,6 @@ def test_the_interval_is_that_of_correlations_over_resampled_items():
         i, j = drawn[x[apart]], drawn[y[apart]]
         written_out.append(np.corrcoef(a[i, j].double(), b[i, j].double())[0, 1])
     assert found.ci == pytest.approx(tuple(np.quantile(written_out, [0.025, 0.975])), abs=1e-6)
-
-
-def test_correlation_of_pair_ranks_is_spearmans():
-    a, b = similarity(25, 0), similarity(25, 1)
-    rows, columns = torch.triu_indices(25, 25, offset=1)
-    expected = spearmanr(a[rows, columns], b[rows, columns]).statistic
-    assert pair_correlation(pair_ranks(a), pair_ranks(b)) == pytest.approx(expected)
 
 
 def test_binned_means_average_over_the_pairs_of_each_bin():

@@ -1041,9 +1041,9 @@ show_progress("05")
 #   interval and its chance level.
 # - Compare two methods on the same questions, pair by pair. A tie does not count as
 #   found.
-# - On held-out stamps ASIF finds captions and classes far above chance. Over twenty
-#   draws of the splits it is ahead of all five baselines. On Fashion-MNIST ridge, CCA
-#   and CSA are better (one split).
+# - On held-out stamps ASIF finds captions and classes far above chance, and captions
+#   better than all five baselines, over twenty draws of the splits. On Fashion-MNIST
+#   ridge, CCA and CSA are better (one split).
 # - A temperature that is fitted inside the bank turns scores into probabilities.
 #   Answers of low confidence can be held back.
 #

@@ -106,10 +106,16 @@ def reliability(confidence, right, bins=10) -> pd.DataFrame:
 def calibration_error(confidence, right, bins=10, seed=0) -> tuple[Measure, Measure]:
     """Return the expected calibration error, the mean |confidence - accuracy| over the bins, and its floor.
 
-    The parameters and errors are those of `reliability`. With few answers the error is above 0 for calibrated
-    probabilities too: the floor is the mean and the middle 95 % over draws in which an answer is right with the
-    probability of its confidence. The interval of the error is the basic bootstrap's, since resamples add noise of
-    their own (Davison and Hinkley, Bootstrap Methods, section 5.2). With few answers it is too short.
+    With few answers the error is above 0 for calibrated probabilities too: the floor is the mean and the middle 95 %
+    over draws in which an answer is right with the probability of its confidence. The interval of the error is the
+    basic bootstrap's, since resamples add noise of their own (Davison and Hinkley, Bootstrap Methods, section 5.2).
+    With few answers it is too short.
+
+    Parameters
+    ----------
+    confidence, right, bins
+        As for `reliability`, with the same errors.
+    seed : int
     """
     confidence, right = _answers(confidence, right)
     q, rng = len(right), np.random.default_rng(seed)

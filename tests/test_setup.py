@@ -105,7 +105,7 @@ def test_a_wheel_carries_the_catalogue_and_all_templates(tmp_path):
     book = ROOT / "notebooks"
     templates = [path.relative_to(book).as_posix() for path in book.glob("asif_book/**/templates/**/*.*")]
     assert "asif_book/report/templates/style.css" in templates
-    assert {"asif_lib/datasets/catalogue.toml", *templates} <= set(names)
+    assert {"asif_lib/datasets/catalogue.toml", "asif_book/repeated_splits.csv", *templates} <= set(names)
 
 
 def test_make_lab_keeps_nbgraders_menus_from_students():

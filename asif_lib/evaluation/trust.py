@@ -12,7 +12,7 @@ import torch
 
 from asif_lib.errors import ParameterError
 
-from .measures import share_with_interval
+from .measures import RESAMPLES, Measure, share_with_interval
 
 MOST_PAIRS = 2_000
 """The largest number of pairs that `own_choices` asks, drawn at random."""
@@ -103,12 +103,33 @@ def reliability(confidence, right, bins=10) -> pd.DataFrame:
     return shares
 
 
-def calibration_error(table) -> float:
-    """Return the expected calibration error of a table of `reliability`: the mean |confidence - accuracy| of an answer.
+def calibration_error(confidence, right, bins=10, seed=0) -> tuple[Measure, Measure]:
+    """Return the expected calibration error, the mean |confidence - accuracy| over the bins, and its floor.
 
-    With few answers it is above 0 for calibrated probabilities too, since the accuracy of a bin is then uncertain.
+    With few answers the error is above 0 for calibrated probabilities too: the floor is the mean and the middle 95 %
+    over draws in which an answer is right with the probability of its confidence. The interval of the error is the
+    basic bootstrap's, since resamples add noise of their own (Davison and Hinkley, Bootstrap Methods, section 5.2).
+    With few answers it is too short.
+
+    Parameters
+    ----------
+    confidence, right, bins
+        As for `reliability`, with the same errors.
+    seed : int
     """
-    return float(np.average((table.confidence - table.accuracy).abs(), weights=table.n))
+    confidence, right = _answers(confidence, right)
+    q, rng = len(right), np.random.default_rng(seed)
+    first = [part[0] for part in np.array_split(np.arange(q), min(bins, q))]  # of each bin
+
+    def errors(confidence, right):  # (r, q) each, to (r,)
+        gaps = np.take_along_axis(confidence - right, confidence.argsort(axis=1, kind="stable"), axis=1)
+        return np.abs(np.add.reduceat(gaps, first, axis=1)).sum(axis=1) / q
+
+    value, drawn = float(errors(confidence[None], right[None])[0]), rng.integers(q, size=(RESAMPLES, q))
+    ends = 2 * value - np.quantile(errors(confidence[drawn], right[drawn]), [0.975, 0.025])
+    calibrated = errors(np.tile(confidence, (RESAMPLES, 1)), rng.random((RESAMPLES, q)) < confidence)
+    floor = float(calibrated.mean()), *np.quantile(calibrated, [0.025, 0.975]).tolist()
+    return Measure(value, *ends.clip(0).tolist(), q), Measure(*floor, q)
 
 
 def coverage_curve(confidence, right, shares=TENTHS) -> pd.DataFrame:

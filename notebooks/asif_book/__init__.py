@@ -3,5 +3,5 @@
 import lazy_loader
 
 __getattr__, __dir__, __all__ = lazy_loader.attach(
-    __name__, submod_attrs={"overview": ["show_progress"], "results": ["record"]}
+    __name__, submod_attrs={"overview": ["show_progress"], "results": ["over_draws", "record", "verdict_of"]}
 )

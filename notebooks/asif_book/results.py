@@ -14,7 +14,7 @@ from typing import NotRequired
 from typing_extensions import TypedDict
 
 from asif_lib.errors import AsifError
-from asif_lib.files import build_dir, locked, put_aside, read_json, write_json
+from asif_lib.files import ROOT, build_dir, locked, put_aside, read_json, write_json
 
 BEGIN = "<!-- results:begin -->"
 END = "<!-- results:end -->"
@@ -47,6 +47,8 @@ class Result(TypedDict):
     n: int | None
     unit: str
     note: str
+    split: NotRequired[str]
+    verdict: NotRequired[str]
     run: NotRequired[Run]
 
 
@@ -62,7 +64,9 @@ of_the_book = True
 """False while this process works with pairs of the reader's own."""
 
 
-def record(name: str, value, ci: tuple | None = None, n: int | None = None, unit="", note="") -> float:
+def record(
+    name: str, value, ci: tuple | None = None, n: int | None = None, unit="", note="", split="", verdict=""
+) -> float:
     """Write one headline number into ``build/results.json`` and return it.
 
     The name is what a reader sees, and the same name replaces the earlier entry. Without a unit the
@@ -84,6 +88,8 @@ def record(name: str, value, ci: tuple | None = None, n: int | None = None, unit
         Items behind the number.
     unit, note : str
         The table shows the note behind the name.
+    split, verdict : str
+        Of a comparison: the pairs that were asked, and what may be claimed (`verdict_of`).
 
     >>> record("held-out stamps, caption among 150, R@1", 0.373, ci=(0.30, 0.45), n=150)
     0.373
@@ -100,7 +106,7 @@ def record(name: str, value, ci: tuple | None = None, n: int | None = None, unit
     if not unit and abs(value) > 1:
         raise ResultsError(f"{name!r} is {value}, which is no fraction: divide by 100, or give a unit.")
     plain = {"ci": ci and tuple(map(float, ci)), "n": None if n is None else int(n)}  # without NumPy's types
-    entry: Result = {"value": float(value), **plain, "unit": unit, "note": note}
+    entry: Result = {"value": float(value), **plain, "unit": unit, "note": note, "split": split, "verdict": verdict}
     if not of_the_book:
         return entry["value"]
     path = results_path()
@@ -161,12 +167,41 @@ def recorded_by(chapter: str) -> list[str]:
         return []
 
 
+def over_draws():
+    """Read `repeated_splits.csv` by method; ``gap`` is its mean recall minus that of ASIF over draws, a `Measure`."""
+    import pandas as pd  # these take seconds, and no chapter needs them in order to record
+
+    from asif_lib.evaluation.measures import Measure
+
+    file = ROOT / "benchmarks" / "accuracy" / "repeated_splits.csv"
+    table = pd.read_csv(file if file.exists() else Path(__file__).with_name(file.name))  # there in an installed package
+    table = table[table["measure"] == "mean recall"].set_index("method")
+    gaps = table[["difference", "difference_low", "difference_high", "n"]].itertuples(index=False)
+    return table.assign(gap=[Measure(*gap) for gap in gaps])
+
+
+def verdict_of(gap, method: str | None = None) -> str:
+    """Say what may be claimed of a paired difference, a `Measure`, that one split of the pairs measured.
+
+    "one split only": its interval excludes 0; "undecided": it does not. If `over_draws` has the `method`, the draws
+    decide: the difference "holds" if theirs has the same sign and is real after Holm's correction. Theirs follows.
+    """
+    alone, draws = "one split only" if gap.low > 0 or gap.high < 0 else "undecided", over_draws()
+    if method not in draws.index:
+        return alone
+    row = draws.loc[method]
+    holds = row["verdict"] != "undecided" and row["gap"].value * gap.value > 0
+    value, low, high = (f"{100 * end:z.1f}" for end in (row["gap"].value, *row["gap"].ci))
+    return f"{'holds' if holds else f'{alone};'} over {row['seeds']} draws: {value} ({low} to {high})"
+
+
 def results_table(results: dict[str, Result]) -> str:
     """The results as a Markdown table, in the order of the chapters."""
     if not results:
         return "No results recorded yet."
     lines = ["| " + " | ".join(cell.replace("|", "\\|") for cell in row) + " |" for row in result_rows(results)]
-    return "\n".join(["| result | value | 95 % interval | n |", "|---|---:|---:|---:|", *lines])
+    head = ["| result | value | 95 % interval | n | split | verdict |", "|---|---:|---:|---:|---|---|"]
+    return "\n".join([*head, *lines])
 
 
 def settled(table: str, page: str) -> str:
@@ -190,14 +225,15 @@ def moves_little(old: str, new: str) -> bool:
     return all(math.isclose(a, b, rel_tol=MOVES / 100, abs_tol=slack + 1e-9) for a, b in pairs)
 
 
-def result_rows(results: dict[str, Result]) -> list[tuple[str, str, str, str]]:
-    """The rows of the table (what, value, interval, number of items), in the order of the chapters."""
+def result_rows(results: dict[str, Result]) -> list[tuple[str, ...]]:
+    """The rows of the table, in the order of the chapters: what, value, interval, number of items, split, verdict."""
     rows = []
     for name, entry in sorted(results.items(), key=lambda item: _chapter(item[1])):
         unit, ci, n = entry["unit"], entry["ci"], entry["n"]
         what = f"{name} ({entry['note']})" if entry["note"] else name
         interval = "" if ci is None else f"{_show(ci[0], unit)} to {_show(ci[1], unit)}" + ("" if unit else " %")
-        rows.append((what, f"{_show(entry['value'], unit)} {unit or '%'}", interval, "" if n is None else f"{n:,}"))
+        shown = f"{_show(entry['value'], unit)} {unit or '%'}", interval, "" if n is None else f"{n:,}"
+        rows.append((what, *shown, entry.get("split", ""), entry.get("verdict", "")))
     return rows
 
 

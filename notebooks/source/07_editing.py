@@ -560,7 +560,10 @@ record(
     "change of mean recall",
     100 * next(iter(gaps.values())),
     unit="points",
-    note=f"same k and p; mean of {lessons} lessons; margin 5 points",
+    note=f"same k and p; mean of {lessons} lessons",
+    split="test",
+    verdict=in_words(next(iter(gaps.values()))).rpartition(", ")[2]
+    + ", one split only",
 )
 
 # %% [markdown]

@@ -40,7 +40,7 @@ import pandas as pd
 import torch
 
 import asif_book.figures as draw
-from asif_book import record
+from asif_book import record, verdict_of
 from asif_book.measuring import PeakMemory, timed
 from asif_lib import ASIF, embed, load_labelled
 from asif_lib.evaluation import in_points, mean_with_interval, paired_difference
@@ -732,6 +732,8 @@ for dtype in (torch.float32, torch.float16, torch.bfloat16):
         100 * gap,
         unit="points",
         note="793 stamps and 200 pairs of clothing as anchors",
+        split="test",
+        verdict=verdict_of(gap),
     )
     changed = f"{(chosen != precise).sum()} of {len(chosen)}"
     rows.append([*cells, changed, in_points(gap, 2), in_points(of_stamps, 2)])

@@ -10,6 +10,7 @@ from PIL import Image
 
 from asif_book.lessons import (
     all_matchings,
+    asked_without,
     captioned,
     class_names,
     class_of,
@@ -19,6 +20,7 @@ from asif_book.lessons import (
     inverted,
     learning_sweep,
     matched_piles,
+    share_of_pairs,
     switch_sweep,
     with_classes,
 )
@@ -27,6 +29,7 @@ from asif_lib.datasets.labelled import Labelled
 from asif_lib.datasets.pairs import Pairs
 from asif_lib.encoders.identity import EncoderIdentity
 from asif_lib.errors import ParameterError
+from asif_lib.evaluation import METHODS
 from asif_lib.zeroshot import ASIF
 
 WHITE_ON_BLACK = Image.new("L", (28, 28), 0)
@@ -145,3 +148,30 @@ def test_a_caption_or_an_embedding_is_found_in_the_files_of_a_bank(tmp_path):
     assert not files_hold(tmp_path, row)
     (tmp_path / "deep" / "image.bin").write_bytes(b"head" + row.numpy().tobytes())
     assert files_hold(tmp_path, row)
+
+
+def test_a_rival_on_the_same_curve_with_half_the_pairs_each_needs_twice_as_many():
+    def curve(factor, draws=4):  # recall grows with log n; questions differ, and draws a little
+        spread = np.random.default_rng(0).normal(0, 0.01, (draws, 50))
+        return {n: 0.1 * np.log(factor * n) + spread[: 1 if n == 800 else draws] for n in (50, 100, 200, 800)}
+
+    shares = share_of_pairs({"ASIF": curve(1), "half": curve(0.5), "far below": curve(0.01)}, 100)
+    assert list(shares) == ["half", "far below"]
+    assert shares["half"].value == pytest.approx(0.5, abs=0.03) and shares["far below"].value == 0
+    assert shares["half"].low <= shares["half"].value <= shares["half"].high and shares["half"].n == 50
+
+
+def test_a_picture_is_asked_without_the_anchors_nearby():
+    z = torch.randn(60, 8, generator=torch.Generator().manual_seed(0))
+    fitted = METHODS["ASIF"](share=0.2, p=2).fit(z[:40], z[:40].flip(1))
+    ways = asked_without(fitted, z[40:], z[40:].flip(1), 0.5)
+    assert torch.allclose(ways["all anchors"], fitted.similarity(z[40:], z[40:].flip(1)), atol=1e-6)
+    one = METHODS["ASIF"](share=1 / 40, p=2).fit(z[:40], z[:40].flip(1)).kept(z[40:])  # (20, 1), the nearest anchor
+    texts = fitted._vectors("text", z[40:].flip(1)).to_dense()  # (20, 40)
+    assert torch.allclose(ways["the nearest alone"], texts[:, one[:, 0]].T, atol=1e-6)
+    anchors = torch.nn.functional.normalize(z[:40] - z[:40].mean(dim=0), dim=1)
+    cosines = torch.nn.functional.normalize(z[40:] - z[:40].mean(dim=0), dim=1) @ anchors.T
+    left = torch.where(cosines > 0.5, 0, cosines).clamp_min(0)
+    kept = torch.where(left >= left.topk(8, dim=1).values[:, -1:], left, 0) ** 2
+    expected = torch.nn.functional.normalize(kept, dim=1) @ texts.T
+    assert torch.allclose(ways["none nearby"], expected, atol=1e-5)

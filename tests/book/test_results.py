@@ -12,6 +12,7 @@ from asif_book import results
 from asif_book.contents import MarkersError, put_between
 from asif_book.results import load_results, record, results_table
 from asif_lib.evaluation.measures import Measure
+from asif_lib.files import ROOT
 
 
 @pytest.fixture(autouse=True)
@@ -110,13 +111,42 @@ def test_table_shows_fractions_as_percent_and_units_as_they_are():
     record("R@1 | stamps", 0.373, ci=(0.295, 0.4533), n=1150, note="k=50")
     record("search", 12345.6, unit="queries/s")
     record("audit", 0.94912, unit="AUC")
-    record("gain", 6.333, ci=(-0.04, 9.5), unit="points")
+    record("gain", 6.333, ci=(-0.04, 9.5), unit="points", split="test", verdict="undecided")
     lines = results_table(load_results()).splitlines()
-    assert lines[2] == "| R@1 \\| stamps (k=50) | 37.3 % | 29.5 to 45.3 % | 1,150 |"
-    assert lines[3] == "| search | 12,346 queries/s |  |  |"
-    assert lines[4] == "| audit | 0.949 AUC |  |  |"
-    assert lines[5] == "| gain | 6.3 points | 0.0 to 9.5 |  |"
+    assert lines[2] == "| R@1 \\| stamps (k=50) | 37.3 % | 29.5 to 45.3 % | 1,150 |  |  |"
+    assert lines[3] == "| search | 12,346 queries/s |  |  |  |  |"
+    assert lines[4] == "| audit | 0.949 AUC |  |  |  |  |"
+    assert lines[5] == "| gain | 6.3 points | 0.0 to 9.5 |  | test | undecided |"
     assert results_table({}) == "No results recorded yet."
+
+
+@pytest.mark.parametrize(
+    "low, high, method, verdict",
+    [
+        (0.5, 4.5, None, "one split only"),
+        (-4.5, -0.5, "not a method of the table", "one split only"),
+        (-0.5, 4.5, None, "undecided"),
+        (-4.5, -0.5, "CSA", "holds over 20 draws: -6.2 (-8.2 to -4.2)"),
+        (-2.5, 2.0, "label transfer", "holds over 20 draws: -4.1 (-5.5 to -2.8)"),  # this split alone cannot tell
+        (0.5, 4.5, "CSA", "one split only; over 20 draws: -6.2 (-8.2 to -4.2)"),  # the draws say the contrary
+    ],
+)
+def test_a_claim_holds_if_many_draws_of_the_splits_bear_it_out(low, high, method, verdict, monkeypatch):
+    gap = Measure((low + high) / 200, low / 100, high / 100, 150)
+    assert results.verdict_of(gap, method) == verdict
+    undecided = results.over_draws().assign(verdict="undecided")
+    monkeypatch.setattr(results, "over_draws", lambda: undecided)
+    assert "holds" not in results.verdict_of(gap, method)
+
+
+def test_the_table_of_many_draws_is_that_of_its_page():
+    page = (ROOT / "benchmarks" / "accuracy" / "repeated_splits.md").read_text(encoding="utf-8")
+    draws, marks = results.over_draws(), {"better": " ▲", "worse": " ▼"}
+    for name, row in draws.iterrows():
+        interval = f"[{100 * row.low:.1f},\N{NO-BREAK SPACE}{100 * row.high:.1f}]"
+        assert f"| {name} | {100 * row.value:.1f} {interval}{marks.get(row.verdict, '')} |" in page
+        assert row.gap.value == pytest.approx(row.value - draws.value["ASIF"], abs=2e-5)
+    assert len(draws) == 13
 
 
 def test_table_follows_the_chapters_whatever_ran_last():

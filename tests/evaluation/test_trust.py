@@ -25,10 +25,22 @@ def test_the_temperature_that_made_the_labels_is_found(temperature):
     assert fit_temperature(scores, labels) == pytest.approx(temperature, rel=0.15)
     answers = probabilities(scores, temperature).max(dim=1)
     assert torch.equal(answers.indices, scores.argmax(dim=1))
-    table = reliability(answers.values, answers.indices == labels)
-    assert calibration_error(table) < 0.03
+    error, floor = calibration_error(answers.values, answers.indices == labels)
+    assert error.value < 0.03 and floor.low < error.value < floor.high
     overconfident = probabilities(scores, temperature / 10).max(dim=1).values
-    assert calibration_error(reliability(overconfident, answers.indices == labels)) > 0.1
+    error, floor = calibration_error(overconfident, answers.indices == labels)
+    assert 0.1 < error.low < error.value < error.high and floor.high < error.low
+
+
+def test_few_calibrated_answers_show_an_error_and_the_floor_says_how_much():
+    rng, found = np.random.default_rng(0), []
+    for _ in range(40):  # as many draws as make the mean sure to half a point
+        confidence = rng.uniform(0.2, 1, 88)
+        found.append(calibration_error(confidence, rng.random(88) < confidence))
+    errors = np.array([error.value for error, _ in found])
+    floors = np.array([(floor.value, floor.low, floor.high) for _, floor in found]).T
+    assert errors.mean() > 0.05 and floors[0].mean() == pytest.approx(errors.mean(), abs=0.015)
+    assert ((floors[1] <= errors) & (errors <= floors[2])).mean() > 0.8
 
 
 def test_a_picture_of_the_bank_chooses_among_its_own_caption_and_others(stamps_bank):
@@ -53,7 +65,8 @@ def test_bins_hold_equally_many_answers_and_the_error_is_weighted():
     table = reliability(confidence, [True, False, False, False, True], bins=2)
     assert table.n.tolist() == [3, 2]
     assert table.accuracy.tolist() == [1 / 3, 0.5]
-    assert calibration_error(table) == pytest.approx((3 * (1.9 / 3 - 1 / 3) + 2 * 0.4) / 5)
+    error = calibration_error(confidence, [True, False, False, False, True], bins=2)[0]
+    assert error.value == pytest.approx((3 * (1.9 / 3 - 1 / 3) + 2 * 0.4) / 5)
     assert (table.low <= table.accuracy).all() and (table.accuracy <= table.high).all()
 
 

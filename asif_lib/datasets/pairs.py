@@ -67,8 +67,8 @@ def load_pairs(name=DEFAULT_BANK, *, language=None, progress=True) -> Pairs:
         ``.parquet`` (the layout that `datasets` calls imagefolder), with the columns ``file_name`` and ``caption`` (or
         ``text``) and, if you like, ``group`` and ``split``.
     language : str, optional
-        Of the captions of the stamps, which people translated: see `caption_languages`. Default: English. Stamps
-        without a translation are left out, and a warning names them. The others stay in their splits.
+        Of the stamps' captions: see `caption_languages`. Default: English. Stamps without a translation are left out,
+        and a warning names them; the others stay in their splits.
 
     Returns
     -------
@@ -77,8 +77,8 @@ def load_pairs(name=DEFAULT_BANK, *, language=None, progress=True) -> Pairs:
         train (the rest), stratified by the taxonomy. A folder: its column ``split``, else 70, 15 and 15 %.
     """
     check_known(name, "pairs")
-    if language is not None:
-        _check_translated(name)
+    if language is not None and str(name) != "stamps":
+        raise DataError(f"{name}: its captions are in one language; leave out the language, or take the stamps")
     if name not in LOADERS:
         return _load_captions_folder(Path(name))
     pairs = LOADERS[name](fetch(name, progress=progress))
@@ -86,21 +86,13 @@ def load_pairs(name=DEFAULT_BANK, *, language=None, progress=True) -> Pairs:
 
 
 def caption_languages(name=DEFAULT_BANK, *, progress=True) -> dict:
-    """Return the languages of the captions of a data set, and how many captions are in each, most first.
+    """Return the languages of the captions of the stamps, and how many captions are in each, most first.
 
-    >>> caption_languages()["de"]    # doctest: +SKIP
-    779
-
-    Raises `DataError` as `load_pairs`, or if the captions are in one language.
+    Raises `DataError` as `load_pairs`, or for a data set whose captions are in one language.
     """
-    _check_translated(name)
-    counts = Counter(code for captions in _translations(load_pairs(name, progress=progress)) for code in captions)
+    pairs = load_pairs(name, language="en", progress=progress)
+    counts = Counter(code for captions in _translations(pairs) for code in captions)
     return dict(sorted(counts.items(), key=lambda item: (-item[1], item[0] != "en", item[0])))
-
-
-def _check_translated(name):
-    if str(name) != "stamps":
-        raise DataError(f"{name}: its captions are in one language; leave out the language, or take the stamps")
 
 
 def _translations(pairs):
@@ -119,7 +111,7 @@ def _in_language(pairs, language):
     if min(map(len, splits.values())) < FEWEST:
         counts = ", ".join(f"{name} {len(split)}" for name, split in splits.items())
         fault = f"{pairs.name}: has only {len(position)} captions in {language!r} ({counts})"
-        raise DataError(f"{fault}; choose a language with {FEWEST} in each split: asif data stamps --languages")
+        raise DataError(f"{fault}; choose one with {FEWEST} in each split: asif data stamps --languages")
     if missing := [id for i, id in enumerate(pairs.ids) if i not in position]:
         left_out = f"{len(missing)} of {len(pairs)} have no caption in {language!r}, and are left out"
         warnings.warn(f"{pairs.name}: {left_out}: {first_names(missing)}", stacklevel=3)

@@ -16,11 +16,7 @@ FROM_THE_HUB = f"load intfloat/{MULTILINGUAL} from the hub in its place"
 
 
 def prompt_of(name) -> str:
-    """Return the words that the encoder of this name, or in this folder, needs before each text.
-
-    >>> prompt_of("intfloat/multilingual-e5-small"), prompt_of("all-MiniLM-L6-v2")
-    ('query: ', '')
-    """
+    """Return the words that the encoder of this name, or in a folder of this name, needs before each text."""
     return PROMPT if Path(name).name in [f"multilingual-e5-{size}" for size in ("small", "base", "large")] else ""
 
 
@@ -31,8 +27,7 @@ class PackagedE5:
     not work on this processor.
     """
 
-    max_seq_length = None
-    """The engine reads a long text in windows of 510 tokens, and cuts off nothing."""
+    max_seq_length = None  # the engine reads a long text in windows of 510 tokens, and cuts off nothing
 
     def __init__(self):
         if not (version := version_of(E5_PACKAGE)):
@@ -57,5 +52,7 @@ class PackagedE5:
     def encode(self, texts) -> torch.Tensor:
         """Return the (n, 384) embeddings of n strings, computed as one batch."""
         texts = [text.replace("\0", " ") for text in texts]  # in C, it would end the text
-        with self._openmp.limit(limits=1):  # threads that wait for each other at every layer cost seven times as much
+        with self._openmp.limit(
+            limits=1
+        ):  # on a busy machine, threads that wait for each other take seven times as long
             return torch.from_numpy(self._embed(texts))

@@ -129,8 +129,7 @@ def load_text_encoder(
     layers = " > ".join(layer["type"].rpartition(".")[2] for layer in read_json(folder / "modules.json", list[dict]))
     preprocessing = f"{layers}, max_seq_length={model.max_seq_length}, {settings}"
     called, prompt = short_name(name), prompt_of(name)
-    if prompt:
-        preprocessing += f", prompt {prompt!r}"
+    preprocessing += f", prompt {prompt!r}" if prompt else ""
     if precision == "bfloat16":
         preprocessing, called = f"{preprocessing}, linear layers in bfloat16", called + BFLOAT16
     with one_thread(), encoder_errors(name, "torch"):

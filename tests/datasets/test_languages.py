@@ -25,8 +25,7 @@ def test_a_stamp_has_its_own_caption_and_split_in_each_language(stamps, language
     for split, positions in stamps.splits.items():
         english = [stamps.ids[i] for i in positions if stamps.ids[i] in pairs.ids]
         assert [pairs.ids[i] for i in pairs.splits[split]] == english
-    in_english = dict(zip(stamps.ids, zip(stamps.pictures, stamps.groups, strict=True), strict=True))
-    assert [in_english[i] for i in pairs.ids] == list(zip(pairs.pictures, pairs.groups, strict=True))
+    assert all(picture.path.as_posix().endswith(i) for i, picture in zip(pairs.ids, pairs.pictures, strict=True))
     missing = [i for i in stamps.ids if i not in pairs.ids]
     left_out = f"stamps: {len(missing)} of 793 have no caption in {language!r}, and are left out: "
     assert [str(one.message).startswith(left_out + "".join(missing[:1])) for one in told] == [True] * (len(missing) > 0)
@@ -46,7 +45,7 @@ def test_the_languages_are_listed_with_their_counts(stamps):
     [
         ("stamps", "zh", r"stamps: has no captions in 'zh'; did you mean zh_CN or zh_TW\?"),
         ("stamps", "xx", "stamps: has no captions in 'xx'; the languages: asif data stamps --languages"),
-        ("stamps", "oc", r"only 24 captions in 'oc' \(train 16, validation 6, test 2\); choose .* 20 in each split"),
+        ("stamps", "oc", r"only 24 captions in 'oc' \(train 16, validation 6, test 2\); .* with 20 in each split"),
         (".", "de", "its captions are in one language; leave out the language, or take the stamps"),
     ],
 )

@@ -51,7 +51,8 @@ def test_environment_yml_asks_for_the_same_ranges(project):
     conda = ranges(lines)
     assert SpecifierSet(project["requires-python"]).contains(conda.pop("python").removeprefix("="))
     extras = project["optional-dependencies"]
-    wanted = project["dependencies"] + [r for extra in ("workbook", "explore", "cluster") for r in extras[extra]]
+    brought = ("workbook", "explore", "cluster", "languages")
+    wanted = project["dependencies"] + [r for extra in brought for r in extras[extra]]
     ours = ranges(requirement for requirement in wanted if not requirement.startswith("asif-workbook["))
     assert conda == {CONDA_NAMES.get(name, name): spec for name, spec in ours.items()}
 
@@ -66,7 +67,7 @@ def test_conda_hands_pip_only_what_a_requirements_file_may_hold():
     lines = (ROOT / "environment.yml").read_text().split("  - pip:\n")[1].split("\n")
     requirements = [line.strip().removeprefix("- ") for line in lines if line.strip()]
     assert requirements[-1] == "-e ."
-    assert all(re.fullmatch(r"[\w-]+[=<>][=<>\d.,]+", requirement) for requirement in requirements[:-1])
+    assert all(re.fullmatch(r"[\w-]+[=<>][=<>\d.,]+(; .+)?", requirement) for requirement in requirements[:-1])
 
 
 def test_the_scale_extra_holds_the_optional_encoders(project):

@@ -65,10 +65,10 @@ def cut_positions(captions, text_encoder) -> list:
     limit = text_encoder.model.max_seq_length if isinstance(text_encoder, TextEncoder) else None
     if limit is None:
         return []
+    captions = [text_encoder.prompt + caption for caption in captions]
     # A token is at least one byte of the text (a Hangul syllable has at most as many letters as bytes), or one of
     # the two marks around the text, or the space that some tokenizers put before it.
-    sizes = [len(caption.encode(errors="replace")) for caption in captions]
-    candidates = [i for i, size in enumerate(sizes) if size + 3 > limit]
+    candidates = [i for i, caption in enumerate(captions) if len(caption.encode(errors="replace")) + 3 > limit]
     if not candidates:  # a tokenizer takes a second to load
         return []
     tokens = text_encoder.model.tokenizer([captions[i] for i in candidates], truncation=False, verbose=False)

@@ -251,6 +251,8 @@ def _evaluate(
     path = existing_folder(folder) if folder else None
     check_targets(predictions=predictions, csv=csv)
     _check_model(asked)
+    if asked.language and folder and list(templates) == [DEFAULT_TEMPLATE]:
+        say(f"the labels are put into the English prompt {DEFAULT_TEMPLATE!r}; for another: --template TEXT")
     from asif_lib.evaluation.measures import accuracy, per_class, summarise_zero_shot
     from asif_lib.evaluation.robustness import read_damages
     from asif_lib.zeroshot import make_prompts
@@ -352,16 +354,25 @@ def _of_embeddings(image_embeddings, prompt_embeddings, labels):
     return z, prompts, Labelled(labels, pictures, targets, classes, {})
 
 
-def _must_be_built(bank):
+def _named(asked):
+    """The name of the bank that is asked; in another language than English, the stamps have a bank of its own."""
+    if asked.language in (None, "en"):
+        return asked.bank
+    if asked.bank != "stamps":
+        raise ParameterError(f"--language {asked.language}: is for the stamps; name another bank by --bank alone")
+    return f"stamps-{asked.language}"
+
+
+def _must_be_built(asked):
     """Whether the bank is not here yet, and one of the catalogue's, so that it can be built."""
-    return bank in names_of("pairs") and not (bank_dir(bank) / "bank.json").exists()
+    return asked.bank in names_of("pairs") and not (bank_dir(_named(asked)) / "bank.json").exists()
 
 
 def _check_model(asked):
     """Raise an `AsifError` if there is no such bank, or a setting is out of range; without PyTorch."""
-    if not _must_be_built(asked.bank):
+    if not _must_be_built(asked):
         settings = Settings(asked.k, asked.p, not asked.no_center, asked.hubs, asked.whiten)
-        settings.checked(stored_count(asked.bank))
+        settings.checked(stored_count(_named(asked)))
 
 
 def _model(asked):
@@ -369,11 +380,13 @@ def _model(asked):
     from asif_lib.bank.anchors import AnchorBank
     from asif_lib.zeroshot import ASIF
 
-    if _must_be_built(asked.bank):
-        say(f"bank {asked.bank!r} is not here yet: building it, once")
-        _build(asked.bank, device=asked.device)
+    bank = _named(asked)
+    if _must_be_built(asked):
+        say(f"bank {bank!r} is not here yet: building it, once")
+        source = {} if bank == asked.bank else {"source": asked.bank, "language": asked.language}
+        _build(bank, **source, device=asked.device)
     settings = {"center": not asked.no_center, "hubs": asked.hubs, "whiten": asked.whiten, "device": asked.device}
-    return ASIF(AnchorBank.load(asked.bank), asked.k, asked.p, **settings)
+    return ASIF(AnchorBank.load(bank), asked.k, asked.p, **settings)
 
 
 def _embed(model, pictures, skip_broken):

@@ -12,6 +12,7 @@ from typer import Argument, Option
 from asif_lib import defaults
 from asif_lib.bank.record import BankFormatError, bank_dir, bank_name, describe_bank, read_record, stored_count
 from asif_lib.datasets.providers import catalogue, check_known, dataset_dir, fetch
+from asif_lib.encoders.registry import MULTILINGUAL
 from asif_lib.encoders.weights import check_name
 from asif_lib.errors import BankError, DataError, ParameterError
 from asif_lib.files import cache_dir, write_json
@@ -32,10 +33,11 @@ from .command import (
     write_csv,
 )
 
-SHOWN = 10
+SHOWN, ENGLISH = 10, defaults.DEFAULT_TEXT_ENCODER
 COLUMNS = "condition over the columns id, caption, picture and group, text in '…'"
 Splits = Annotated[list[str] | None, Option("--split", metavar="NAME", help="may be repeated; default: all")]
 Encoder = Annotated[str, Option(metavar="NAME", help="a name, or a folder")]
+TextEncoder = Annotated[str | None, Option(metavar="NAME", help=f"default: {ENGLISH}; with --language, {MULTILINGUAL}")]
 Model = Annotated[str | None, Option(metavar="NAME", help="the model that made the embeddings")]
 Matrix = Annotated[str, Option(metavar="FILE", help="an (n, d) matrix, .npy or .pt, or a folder of parts")]
 Precision = Annotated[
@@ -52,9 +54,17 @@ bank_app = group(
 app.add_typer(bank_app, name="bank")
 
 
-@command(app, "data", "asif data", "asif data stamps fashion_mnist")
-def _data(names: Annotated[list[str] | None, Argument(metavar="NAME", show_default=False)] = None):
+@command(app, "data", "asif data", "asif data stamps fashion_mnist", "asif data stamps --languages")
+def _data(
+    names: Annotated[list[str] | None, Argument(metavar="NAME", show_default=False)] = None,
+    languages: Annotated[bool, Option("--languages", help="of the captions, each with their number")] = False,
+):
     """List the data sets, or fetch and verify the named ones."""
+    if languages:
+        from asif_lib.datasets.pairs import caption_languages
+
+        counts = {name: caption_languages(name) for name in names or [defaults.DEFAULT_BANK]}
+        return counts, [f"{code:16}{count:>6}" for each in counts.values() for code, count in each.items()]
     for name in names or ():
         there = dataset_dir(name).exists()
         fetch(name)
@@ -80,6 +90,7 @@ def _data(names: Annotated[list[str] | None, Argument(metavar="NAME", show_defau
 @command(
     bank_app, "build",
     "asif bank build stamps", "asif bank build birds --from FOLDER_WITH_METADATA_CSV --split train",
+    "asif bank build stamps-de --from stamps --language de",
 )  # fmt: skip
 def _build(
     name: Name,
@@ -87,8 +98,9 @@ def _build(
         str | None, Option("--from", metavar="FOLDER", help="with a captions table; default: the data set NAME")
     ] = None,
     splits: Splits = None,
+    language: Annotated[str | None, Option(metavar="CODE", help="of the captions: asif data --languages")] = None,
     image_encoder: Encoder = defaults.DEFAULT_IMAGE_ENCODER,
-    text_encoder: Encoder = defaults.DEFAULT_TEXT_ENCODER,
+    text_encoder: TextEncoder = None,
     precision: Precision = "float32",
     device: Device = "auto",
     skip_broken: SkipBroken = False,
@@ -97,13 +109,17 @@ def _build(
     """Encode the captioned pictures of a folder, or of a data set, into a bank."""
     if (source or "").startswith(defaults.HUB):
         raise ParameterError(f"--from {source}: use asif bank stream {name} {source.removeprefix(defaults.HUB)}")
+    if language and not source:
+        line = f"asif bank build {name}-{language} --from {name} --language {language}"
+        raise ParameterError(f"a bank of captions in another language has a name of its own: {line}")
+    text_encoder = text_encoder or (MULTILINGUAL if language else ENGLISH)
     _check_replace(name, replace, rebuild=True)
     _check_encoders(image_encoder, text_encoder)
     check_known(source or name, "pairs")
     from asif_lib.bank.anchors import AnchorBank
     from asif_lib.datasets.pairs import load_pairs
 
-    pairs = load_pairs(source or name)
+    pairs = load_pairs(source or name, language=language)
     if source or splits:
         pairs = _of_splits(pairs, splits, pairs.splits, source or name)
     encoders = _loaded(image_encoder, text_encoder, device)

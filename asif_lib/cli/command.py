@@ -30,7 +30,7 @@ Templates = Annotated[
     Option("--template", metavar="TEXT", help="prompt with {} for the label, or {a}: an owl; may be repeated"),
 ]
 Reduce = Annotated[StrEnum("Reduce", "mean max"), Option(help="how the scores over templates become one")]
-SkipBroken = Annotated[bool, Option("--skip-broken", help="skip pictures that cannot be read, and name them")]
+SkipBroken = Annotated[bool, Option("--skip-broken", help="skip, and name, pictures that cannot be read")]
 Replace = Annotated[bool, Option("--replace", help="replace a bank of that name, its edits included")]
 Json = Annotated[bool, Option("--json", help="print one JSON value")]
 
@@ -40,6 +40,7 @@ class ModelOptions:
     """A bank and the settings of `ASIF`. A command with a parameter of this type has an option for each."""
 
     bank: BankName = DEFAULT_BANK
+    language: Annotated[str | None, Option(metavar="CODE", help="of the stamps' captions: de, fr, …")] = None
     k: Annotated[int | None, Option(metavar="K", help=f"entries kept; default: {DEFAULT_K_WORDS}")] = None
     p: P = DEFAULT_P
     hubs: Annotated[float, Option(metavar="SHARE", help="of an anchor's hubness that is subtracted, 0 to 1")] = 0.0

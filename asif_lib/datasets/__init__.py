@@ -11,7 +11,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         "folders": ["picture_files"],
         "hub": ["labelled_from_hub"],
         "labelled": ["Labelled", "load_labelled"],
-        "pairs": ["Pairs", "load_pairs"],
+        "pairs": ["Pairs", "caption_languages", "load_pairs"],
         "streams": ["PairStream", "stream_from_hub"],
     },
 )

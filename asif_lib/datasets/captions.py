@@ -1,9 +1,9 @@
-"""The captions table of a folder of pictures: read strictly, so that each fault is named by its row and column."""
+"""Captions of pictures, in a table or by language: read strictly, so that each fault is named by its place."""
 
 import csv
 import json
 import re
-from pathlib import PurePosixPath
+from pathlib import Path, PurePosixPath
 
 import pandas as pd
 
@@ -47,6 +47,27 @@ def read_table(file, reader=None) -> pd.DataFrame:
         return (reader or _read_csv)(file)
     except (ValueError, OSError, csv.Error, RecursionError) as error:
         raise DataError(f"{file}: is not a readable {file.suffix[1:]} table ({first_line(error)})") from None
+
+
+def read_translations(file) -> dict:
+    """Read the caption of one picture in several languages; return language → caption.
+
+    The first line is English (``en``); each other line has its language before it, as in ``de.utf8=Ein Biber.``.
+
+    Raises `DataError` if a line holds no caption or no language, or the file is not UTF-8.
+    """
+    captions = {}
+    try:
+        lines = Path(file).read_text(encoding="utf-8").splitlines() or [""]
+    except UnicodeDecodeError as error:
+        raise DataError(f"{file}: is damaged: byte {error.start} is not UTF-8; get the data set again") from None
+    for number, line in enumerate(lines, 1):
+        language, _, caption = line.partition(".utf8=") if number > 1 else ("en", "", line)
+        if not language.strip() or not caption.strip() or language in captions:
+            fault = f"line {number} ({line[:40]!r}) is not a caption of one more language, as de.utf8=Ein Biber. is"
+            raise DataError(f"{file}: is damaged: {fault}; get the data set again")
+        captions[language] = caption.strip()
+    return captions
 
 
 def _read_csv(file):

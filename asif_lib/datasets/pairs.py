@@ -2,6 +2,7 @@
 
 import os
 import warnings
+from collections import Counter
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -11,11 +12,14 @@ from asif_lib.defaults import DEFAULT_BANK
 from asif_lib.encoders.pictures import PictureFile
 from asif_lib.errors import DataError, first_names
 
-from .captions import TABLE_SUFFIXES, read_captions
+from .captions import TABLE_SUFFIXES, read_captions, read_translations
 from .emoji import FONT, draw_emoji, list_emoji
 from .folders import visible_files
 from .providers import catalogue, check_known, fetch, scratch_beside
 from .splits import WithSplits, fixed_splits
+
+FEWEST = 20
+"""Captions of a language that each split needs."""
 
 
 @dataclass(frozen=True, repr=False)
@@ -50,11 +54,11 @@ class Pairs(WithSplits):
         return f"{len(self):,} pairs"
 
 
-def load_pairs(name=DEFAULT_BANK, *, progress=True) -> Pairs:
+def load_pairs(name=DEFAULT_BANK, *, language=None, progress=True) -> Pairs:
     """Load captioned pictures.
 
-    Raises `DataError` if the data set is not known or cannot be fetched, or the table is not as described. Raises
-    `ChecksumError` if the files do not have the catalogue's checksum.
+    Raises `DataError` if the data set is not known or cannot be fetched, the table is not as described, or there are
+    too few captions in a language. Raises `ChecksumError` if the files do not have the catalogue's checksum.
 
     Parameters
     ----------
@@ -62,6 +66,9 @@ def load_pairs(name=DEFAULT_BANK, *, progress=True) -> Pairs:
         ``"stamps"``, ``"clipart"``, ``"emoji"``, or a folder with a captions table: ``metadata.csv``, ``.jsonl`` or
         ``.parquet`` (the layout that `datasets` calls imagefolder), with the columns ``file_name`` and ``caption`` (or
         ``text``) and, if you like, ``group`` and ``split``.
+    language : str, optional
+        Of the stamps' captions: see `caption_languages`. Default: English. Stamps without a translation are left out,
+        and a warning names them; the others stay in their splits.
 
     Returns
     -------
@@ -70,9 +77,46 @@ def load_pairs(name=DEFAULT_BANK, *, progress=True) -> Pairs:
         train (the rest), stratified by the taxonomy. A folder: its column ``split``, else 70, 15 and 15 %.
     """
     check_known(name, "pairs")
-    if name in LOADERS:
-        return LOADERS[name](fetch(name, progress=progress))
-    return _load_captions_folder(Path(name))
+    if language is not None and str(name) != "stamps":
+        raise DataError(f"{name}: its captions are in one language; leave out the language, or take the stamps")
+    if name not in LOADERS:
+        return _load_captions_folder(Path(name))
+    pairs = LOADERS[name](fetch(name, progress=progress))
+    return pairs if language in (None, "en") else _in_language(pairs, language)
+
+
+def caption_languages(name=DEFAULT_BANK, *, progress=True) -> dict:
+    """Return the languages of the captions of the stamps, and how many captions are in each, most first.
+
+    Raises `DataError` as `load_pairs`, or for a data set whose captions are in one language.
+    """
+    pairs = load_pairs(name, language="en", progress=progress)
+    counts = Counter(code for captions in _translations(pairs) for code in captions)
+    return dict(sorted(counts.items(), key=lambda item: (-item[1], item[0] != "en", item[0])))
+
+
+def _translations(pairs):
+    return [read_translations(picture.path.with_suffix(".txt")) for picture in pairs.pictures]
+
+
+def _in_language(pairs, language):
+    """The pairs that have a caption in the language, with this caption and in their own splits."""
+    by_language = _translations(pairs)
+    position = {old: new for new, old in enumerate(i for i, each in enumerate(by_language) if language in each)}
+    if not position:
+        near = sorted(code for code in set().union(*by_language) if code[:2].lower() == str(language)[:2].lower())
+        hint = f"; did you mean {' or '.join(near)}?" if near else "; the languages: asif data stamps --languages"
+        raise DataError(f"{pairs.name}: has no captions in {language!r}{hint}")
+    splits = {name: [position[i] for i in split if i in position] for name, split in pairs.splits.items()}
+    if min(map(len, splits.values())) < FEWEST:
+        counts = ", ".join(f"{name} {len(split)}" for name, split in splits.items())
+        fault = f"{pairs.name}: has only {len(position)} captions in {language!r} ({counts})"
+        raise DataError(f"{fault}; choose one with {FEWEST} in each split: asif data stamps --languages")
+    if missing := [id for i, id in enumerate(pairs.ids) if i not in position]:
+        left_out = f"{len(missing)} of {len(pairs)} have no caption in {language!r}, and are left out"
+        warnings.warn(f"{pairs.name}: {left_out}: {first_names(missing)}", stacklevel=3)
+    captions = [by_language[i][language] for i in position]
+    return replace(pairs.subset(position), name=f"{pairs.name}-{language}", captions=captions, splits=splits)
 
 
 def _load_stamps(folder):

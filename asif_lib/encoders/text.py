@@ -13,8 +13,9 @@ from asif_lib.machine import has_fast_bfloat16, one_thread, resolve_device
 
 from .encoder import Encoder, check_backend
 from .identity import BFLOAT16, EncoderIdentity
+from .multilingual import PackagedE5, prompt_of
 from .onnx import onnx_model
-from .registry import MINILM_PACKAGE, MINILM_SHA256, MPNET_PACKAGES, MPNET_SHA256
+from .registry import E5_PACKAGE, MINILM_PACKAGE, MINILM_SHA256, MPNET_PACKAGES, MPNET_SHA256, MULTILINGUAL
 from .weights import check_expected, configuration, folder_checksum, model_folder, package_file, short_name, unzip_mpnet
 
 PRECISIONS = ("float32", "bfloat16")
@@ -27,18 +28,20 @@ class TextEncoder(Encoder):
 
     Attributes
     ----------
-    model : MeanOfTokens, OnnxSentences or sentence_transformers.SentenceTransformer
+    model : MeanOfTokens, OnnxSentences, PackagedE5 or sentence_transformers.SentenceTransformer
     identity : EncoderIdentity
     device : torch.device
     precision : {"float32", "bfloat16"}
         The number format of the linear layers; the embeddings are float32.
+    prompt : str
+        Words that are put before each text.
     """
 
     unit = "text"
 
-    def __init__(self, model, encode, identity, device, precision="float32"):
+    def __init__(self, model, encode, identity, device, precision="float32", prompt=""):
         super().__init__(identity, device, 16 if device.type == "cpu" else 64)
-        self.model, self._encode, self.precision = model, encode, precision
+        self.model, self._encode, self.precision, self.prompt = model, encode, precision, prompt
         self.in_threads = device.type == "cpu"  # beside a GPU one thread is enough to cut texts into tokens
         if precision == "bfloat16":
             for module in model.modules():
@@ -62,7 +65,7 @@ class TextEncoder(Encoder):
         everything rounded to bfloat16, the cosine with the float32 embedding falls to 0.9998 for a short caption.
         """
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self.precision == "bfloat16"):
-            vectors = self._encode([texts[i] for i in positions])
+            vectors = self._encode([self.prompt + texts[i] for i in positions])
         return positions, vectors.float().cpu().clone(), []
 
 
@@ -89,10 +92,12 @@ def load_text_encoder(
     Parameters
     ----------
     name : str or Path
-        ``all-MiniLM-L6-v2`` or ``all-mpnet-base-v2`` (from the Python package registry; the second needs the
-        extra ``scale``), the name of a sentence-transformers model (from the hub), or its folder. The ending
-        ``:bfloat16`` asks for that precision, as in the identity of such an encoder.
+        ``all-MiniLM-L6-v2``, ``all-mpnet-base-v2`` or ``multilingual-e5-small`` (from the Python package registry;
+        the second needs the extra ``scale``, the third ``languages``), the name of a sentence-transformers model (from
+        the hub, as ``intfloat/multilingual-e5-small``), or its folder. The ending ``:bfloat16`` asks for that
+        precision, as in the identity of such an encoder.
     device : {"auto", "cpu", "cuda", "mps"}
+        The packaged ``multilingual-e5-small`` computes in 4 bits, and on the CPU in any case.
     precision : {"float32", "bfloat16"}
         The number format of the linear layers. In bfloat16, a processor with instructions for it takes about half
         the time. The embeddings are those of another encoder, with another identity (for all-MiniLM-L6-v2 the
@@ -105,6 +110,8 @@ def load_text_encoder(
     check_backend(backend)
     device = resolve_device(device)
     name, precision = _name_and_precision(str(name), precision, device)
+    if name == MULTILINGUAL:
+        return _packaged_e5(precision, expected)
     published = None
     if name == "all-MiniLM-L6-v2":
         folder = package_file(MINILM_PACKAGE, "model.safetensors").parent
@@ -121,13 +128,24 @@ def load_text_encoder(
     model, encode = _load(name, folder, device, computed)
     layers = " > ".join(layer["type"].rpartition(".")[2] for layer in read_json(folder / "modules.json", list[dict]))
     preprocessing = f"{layers}, max_seq_length={model.max_seq_length}, {settings}"
-    called = short_name(name)
+    called, prompt = short_name(name), prompt_of(name)
+    preprocessing += f", prompt {prompt!r}" if prompt else ""
     if precision == "bfloat16":
         preprocessing, called = f"{preprocessing}, linear layers in bfloat16", called + BFLOAT16
     with one_thread(), encoder_errors(name, "torch"):
         dim = encode(["dimension"]).shape[1]
     identity = EncoderIdentity("text", called, source, checksum, preprocessing, dim)
-    return TextEncoder(model, encode, identity, device, precision)
+    return TextEncoder(model, encode, identity, device, precision, prompt)
+
+
+def _packaged_e5(precision, expected):
+    if precision != "float32":
+        raise EncoderError(f"{MULTILINGUAL}: the package computes in 4 bits; leave precision='float32'")
+    model = PackagedE5()
+    check_expected(expected, model.checksum, model.settings)
+    source = f"package {E5_PACKAGE}"
+    identity = EncoderIdentity("text", MULTILINGUAL, source, model.checksum, model.settings, model.dim)
+    return TextEncoder(model, model.encode, identity, torch.device("cpu"))
 
 
 def _load(name, folder, device, computed=None):

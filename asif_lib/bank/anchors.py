@@ -128,36 +128,6 @@ class AnchorBank:
         return cls(name or pairs.name, *values, image_encoder.identity, text_encoder.identity, pairs.licence)
 
     @classmethod
-    def from_items(cls, first, second, captions, encoders, *, sides, progress=True, **columns) -> Self:
-        """Encode two lists of items with two encoders into a bank, in memory.
-
-        Parameters
-        ----------
-        first, second : list of n items
-            Strings or pictures, as each encoder takes them; item i of both is pair i.
-        captions : sequence of n str
-            A pair is named by its caption.
-        encoders : tuple of two encoders
-            As for `asif_lib.encoders.embed`.
-        sides : tuple of two str
-        **columns
-            ``ids``, ``pictures``, ``groups``, ``name`` and ``licence``, as for `from_embeddings`.
-
-        Examples
-        --------
-        >>> bank = AnchorBank.from_items(                                 # doctest: +SKIP
-        ...     english, german, english, (encoder, german_encoder), sides=("english", "german"))
-        """
-        from asif_lib.encoders.embeddings import embed  # needed where items are encoded only
-
-        checks.check_sides(sides)
-        for side, encoder in zip(sides, encoders, strict=True):
-            checked_identity(side, encoder)
-        both = zip(encoders, (first, second), strict=True)
-        matrices = [embed(encoder, items, progress=progress) for encoder, items in both]
-        return cls.from_embeddings(*matrices, captions, sides=sides, encoders=encoders, **columns)
-
-    @classmethod
     def from_embeddings(
         cls, first, second, captions, *, sides=IMAGE_TEXT, ids=None, pictures=None, groups=None, encoders=None,
         image_encoder=None, text_encoder=None, name="mine", licence="unknown",

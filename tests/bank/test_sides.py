@@ -70,17 +70,16 @@ def test_a_bank_of_any_sides_is_searched(sides, tmp_path):
 def test_two_sides_of_one_encoder_are_no_mistake(sentence_transformer_folder, tmp_path, tmp_cache):
     encoder = load_text_encoder(sentence_transformer_folder, device="cpu")
     english, german = ["a cat", "the dog"], ["die katze", "der hund"]
-    how = {"sides": ("english", "german"), "progress": False}
-    bank = AnchorBank.from_items(english, german, english, (encoder, encoder), **how, ids=["c", "d"], name="mine")
+    how = {"sides": ("english", "german"), "encoders": (encoder, encoder), "ids": ["c", "d"]}
+    z = [embed(encoder, texts, progress=False) for texts in (english, german)]
+    bank = AnchorBank.from_embeddings(*z, english, **how)
     bank = AnchorBank.load(bank.save(tmp_path / "same"))
     bank.check_encoder(encoder.identity)
     assert torch.equal(bank.matrix("german"), embed(encoder, german, progress=False))
     assert (bank.name, bank.pairs.id.tolist(), bank.encoders["english"]) == ("mine", ["c", "d"], encoder.identity)
     assert len(bank.add(bank.subset([1]).replace(pairs=bank.subset([1]).pairs.assign(id="new")))) == 3
-    for encoders, words in (((encoder, "ear"), "'ear' is a name; pass the german encoder itself$"),
-                            ((encoder, len), "german encoder .* needs an `identity`, not")):  # fmt: skip
-        with pytest.raises(EncoderError, match=words):
-            AnchorBank.from_items(english, german, english, encoders, **how)
+    with pytest.raises(EncoderError, match="german encoder .* needs an `identity`, not"):
+        AnchorBank.from_embeddings(*z, english, **how | {"encoders": (encoder, len)})
 
 
 @pytest.mark.parametrize(

@@ -25,10 +25,6 @@ def concatenate(banks, name=None) -> AnchorBank:
         With the same sides, encoders, precision and columns.
     name : str, optional
         Default: the names of the banks, joined by ``+``.
-
-    Examples
-    --------
-    >>> both = concatenate([stamps, photographs])                     # doctest: +SKIP
     """
     banks = [None] if isinstance(banks, AnchorBank) else list(banks)
     if not banks or not all(isinstance(bank, AnchorBank) for bank in banks):

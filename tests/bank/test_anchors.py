@@ -10,7 +10,7 @@ import pyarrow.parquet as pq
 import pytest
 import torch
 from conftest import draw
-from made_banks import assert_same, seal_again
+from made_banks import assert_same, seal_again, without
 from safetensors.torch import load_file
 
 from asif_lib import AnchorBank, Pairs
@@ -257,7 +257,7 @@ def test_files_with_names_like_a_banks_are_left_alone(bank, changed, tmp_path, n
     folder = bank.save(tmp_path / "mine")
     (folder / name).write_text("years of work")
     changed.save(folder)
-    AnchorBank.load(folder).remove(rows=[0]).compact()
+    without(AnchorBank.load(folder), [0]).compact()
     assert (folder / name).read_text() == "years of work"
     (tmp_path / "other").mkdir()
     (folder / name).rename(tmp_path / "other" / name)
@@ -381,8 +381,8 @@ def test_a_version_that_is_gone_is_not_prepared(bank, changed, tmp_path, change)
     folder = bank.save(tmp_path / "mine")
     view = AnchorBank.load(folder)
     {
-        "edited": lambda: AnchorBank.load(folder).remove(rows=[0]),
-        "compacted": lambda: AnchorBank.load(folder).remove(rows=[0]).compact(),
+        "edited": lambda: without(AnchorBank.load(folder), [0]),
+        "compacted": lambda: without(AnchorBank.load(folder), [0]).compact(),
         "replaced": lambda: changed.save(folder),
         "deleted": lambda: shutil.rmtree(folder),
     }[change]()

@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from made_banks import assert_same, ids
+from made_banks import assert_same, ids, without
 from made_banks import make as numbered
 
 from asif_lib import AnchorBank, Pairs, embed, load_text_encoder
@@ -36,7 +36,7 @@ def test_a_bank_of_any_sides_lives_as_one_of_pictures_and_texts(sides, tmp_path)
     assert_same(bank, make(sides))
     (part,) = (tmp_path / "both").glob("part-*")
     assert {file.name for file in part.iterdir()} == {f"{first}.safetensors", f"{second}.safetensors", "pairs.parquet"}
-    edited = bank.add(make(sides, N, 40)).remove(ids(3, 35)).remove(where="id = 'id-0007'").remove(rows=[0])
+    edited = without(bank.add(make(sides, N, 40)).remove(ids(3, 35)).remove(where="id = 'id-0007'"), [0])
     left = [i for i in range(1, 40) if i not in (3, 7, 35)]
     assert_same(edited, make(sides, 0, 40).subset(left))
     assert_same(edited.compact(), make(sides, 0, 40).subset(left))

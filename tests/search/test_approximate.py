@@ -7,7 +7,7 @@ import warnings
 import pytest
 import torch
 from forks import run_forked
-from made_banks import D_IMAGE, bank_of_things, draw_things, seal_again, stored_things
+from made_banks import D_IMAGE, bank_of_things, draw_things, seal_again, stored_things, without
 
 from asif_lib import AnchorBank
 from asif_lib.bank import indexes as bank_indexes
@@ -178,13 +178,13 @@ def file_of(index):
 
 def test_after_an_edit_the_index_is_refused_and_after_undo_it_is_back(edited):
     build_index(edited, "image", "ivf", progress=False)
-    later = edited.remove(rows=[4])
+    later = without(edited, [4])
     with pytest.raises(BankError, match=r"the index is of another version of the bank; build it: build_index\("):
         open_index(later, "image", "ivf")
     assert open_index(later.undo(), "image", "ivf").about["n"] == 60
     open_index(edited, "image", "ivf")
     old = edited.index_folder
-    AnchorBank.load(old.parent).remove(rows=[1]).compact()
+    without(AnchorBank.load(old.parent), [1]).compact()
     assert not old.exists()  # a stale index is deleted with its version
 
 

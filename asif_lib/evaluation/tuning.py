@@ -81,11 +81,6 @@ def choose_effort(table, margin) -> Tuned:
     """Choose from a table of `measure_efforts` the smallest effort whose whole interval lies above ``-margin`` points.
 
     Raises `ParameterError` if the margin is not between 0 and 100 points.
-
-    Examples
-    --------
-    >>> print(choose_effort(measure_efforts(index, validation, k=50, p=2), margin=1))        # doctest: +SKIP
-    nprobe = 8: accuracy -0.20 points [-0.60, +0.20], recall 96.1%, 1.70 times as fast as exact search
     """
     if not 0 < margin < 100:
         raise ParameterError(f"margin = {margin}: the accuracy that may be lost is between 0 and 100 points")

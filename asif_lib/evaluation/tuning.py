@@ -114,7 +114,7 @@ def measure_efforts(index, data, k, p, *, efforts=None, rounds=1, progress=True)
         ``high``; ``seconds`` of the search; ``speedup`` over exact search. In ``attrs``: ``knob``, ``n`` pictures,
         ``exact_accuracy``, ``exact_seconds``.
     """
-    model = ASIF(index.bank, k, p, center=index.about["centred"], device="cpu")
+    model = ASIF(index.bank, k, p, device="cpu")
     if isinstance(rounds, bool) or not isinstance(rounds, Integral) or rounds < 1:
         raise ParameterError(f"rounds = {rounds}: each setting is timed a whole number of times, 1 or more")
     efforts = index.efforts(k) if efforts is None else sorted(efforts)

@@ -35,8 +35,8 @@ class BankIndex(ApproximateIndex):
 def build_index(bank, modality, kind="ivf", *, progress=True, **parameters) -> BankIndex:
     """Build an approximate index of a bank on disk and keep it with this version, in place of an earlier one.
 
-    The mean of the bank is subtracted, as `ASIF` does by default. Raises `BankError` for a bank in memory, or if no index
-    can be written; `LockedError` if another process builds it.
+    The mean of the bank is subtracted, as `ASIF` does by default. Raises `BankError` for a bank in memory, or if no
+    index can be written; `LockedError` if another process builds it.
 
     Parameters
     ----------

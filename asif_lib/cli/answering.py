@@ -15,7 +15,7 @@ from asif_lib.bank.record import bank_dir, stored_count
 from asif_lib.datasets.folders import picture_files
 from asif_lib.datasets.providers import names_of
 from asif_lib.defaults import BARE_TEMPLATE, DEFAULT_TEMPLATE
-from asif_lib.errors import BrokenPicturesError, DataError, MissingExtraError, ParameterError, PictureError, first_line
+from asif_lib.errors import BrokenPicturesError, DataError, MissingExtraError, ParameterError, PictureError
 from asif_lib.files import write_whole
 from asif_lib.settings import Settings
 
@@ -328,18 +328,16 @@ def _of_embeddings(image_embeddings, prompt_embeddings, labels):
     import numpy as np
     import pandas as pd
 
+    from asif_lib.datasets.captions import read_table
     from asif_lib.datasets.labelled import Labelled
     from asif_lib.encoders.known import read_array, read_labels
 
     z, (classes, prompts) = read_array(image_embeddings), read_labels(prompt_embeddings)
-    targets, names = read_array(labels) if Path(labels).suffix in (".npy", ".pt") else None, dict(enumerate(classes))
-    try:
-        if targets is None:
-            table = pd.read_csv(labels, dtype=str, keep_default_na=False)
-        else:  # positions of labels; pandas refuses several for a picture
-            table = pd.DataFrame({"label": np.asarray(targets)}).map(lambda i: names.get(i, i))
-    except (ValueError, OSError) as error:
-        raise DataError(f"{labels}: is not a readable CSV, or one label a picture ({first_line(error)})") from None
+    if Path(labels).suffix in (".npy", ".pt"):
+        names = dict(enumerate(classes))
+        table = pd.DataFrame({"label": [names.get(i, i) for i in np.ravel(read_array(labels)).tolist()]})
+    else:
+        table = read_table(Path(labels))
     if "label" not in table:
         raise DataError(f"{labels}: has no column label, but {', '.join(map(str, table)) or 'nothing'}")
     if len(table) != len(z):

@@ -170,9 +170,6 @@ def apply_review(bank, file, text=None, *, device="auto"):
     if not (relabelled := {id: new for id, (_, new) in chosen.items() if new}):
         return bank.revise({}, None, gone) if gone else bank
     if text is None:
-        if bank.text_encoder.is_external:
-            fault = f"the encoder {bank.text_encoder} cannot be loaded to embed {len(relabelled)} new captions"
-            raise BankError(f"{file}: {fault}; embed them yourself, and add --text-embeddings FILE (text=z)")
         from asif_lib.encoders.embeddings import embed  # brings an encoder
 
         text = embed(load_encoder_of(bank.text_encoder, device=device), list(relabelled.values()))

@@ -175,7 +175,7 @@ def test_the_command_makes_a_bank_of_arrays_joins_audits_and_verifies(arrays, ba
         (["join", "twice", "other", bank_dir("other")], "is given twice: name each bank once"),
         (
             ["relabel", "other", "--id", "3", "--caption", "A cat."],
-            "dimensions) cannot be loaded by its name; bring its embeddings, of a new caption with --text-embedding",
+            "dimensions) cannot be loaded by its name; bring its embeddings, of new captions with --text-embedding",
         ),
         (
             ["relabel", "other", "--id", "3", "--caption", "A cat.", "--text-embedding", tmp_path / "a.npy"],

@@ -253,7 +253,7 @@ def _evaluate(
     _check_model(asked)
     if asked.language and folder and list(templates) == [DEFAULT_TEMPLATE]:
         say(f"the labels are put into the English prompt {DEFAULT_TEMPLATE!r}; for another: --template TEXT")
-    from asif_lib.evaluation.measures import accuracy, per_class, summarise_zero_shot
+    from asif_lib.evaluation.measures import accuracy, per_class
     from asif_lib.evaluation.robustness import read_damages
     from asif_lib.zeroshot import make_prompts
 
@@ -291,7 +291,8 @@ def _evaluate(
             f"transductive ({transductive.value}, with its default settings): all {len(kept)} pictures were looked at "
             f"together, on the assumption that they spread evenly over the classes; each alone: {alone}\n"
         )
-    measure, result = summarise_zero_shot(model, answer, data.labels[kept], templates, reduce)
+    measure = accuracy(answer.predicted, data.labels[kept])
+    result = _summary(model, answer, data.labels[kept], measure) | {"templates": list(templates), "reduce": reduce}
     each = answer.to_frame()
     each.insert(0, "true", [data.classes[label] for label in data.labels[kept]])
     each.insert(0, "picture", [str(data.pictures[i]) for i in kept])
@@ -306,6 +307,29 @@ def _evaluate(
         f"{model}, {result['image_encoder']} × {result['text_encoder']}, {seconds} s"
     )
     return result, text
+
+
+def _summary(model, answer, labels, measure):
+    """The accuracy over all classes and for each, and the settings of the model, for JSON."""
+    from asif_lib.evaluation.measures import confusion_of, per_class
+
+    return {
+        "n": measure.n,
+        "classes": answer.labels,
+        "accuracy": measure.value,
+        "ci95": list(measure.ci),
+        "chance": 1 / len(answer.labels),
+        "undecided": int((answer.predicted < 0).sum()),
+        "bank": model.bank.name,
+        "anchors": len(model.bank),
+        "image_encoder": model.bank.image_encoder.name,
+        "text_encoder": model.bank.text_encoder.name,
+        **asdict(model.settings),
+        "transductive": answer.transductive,
+        "device": str(model.device),
+        "per_class": per_class(answer, labels).to_dict("records"),
+        "confusion": confusion_of(answer, labels).to_numpy().tolist(),
+    }
 
 
 def _asked_damaged(model, pictures, damage, labels, answer, about):

@@ -124,8 +124,7 @@ def as_fiftyone(table, name) -> dict:
     if bare := int((table["picture"] == "").sum()):
         raise BankError(f"FiftyOne shows pictures, and {bare} rows of the review have none: write a CSV only")
     table = table.rename(columns={"picture": "filepath", "id": "pair"})
-    kinds = {column: "Float" if column == "score" else "String" for column in table}
-    fields = {column: f"fiftyone.core.fields.{kind}Field" for column, kind in kinds.items()}
+    fields = dict.fromkeys(table, "fiftyone.core.fields.StringField") | {"score": "fiftyone.core.fields.FloatField"}
     samples = [{**row, "tags": [row["issue"]]} for row in table.to_dict("records")]
     return {"name": f"review of {name}", "media_type": "image", "sample_fields": fields, "samples": samples}
 

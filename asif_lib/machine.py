@@ -28,7 +28,7 @@ def progress_bar(iterable=None, *, progress=True, **options) -> terminal_tqdm:
     A log keeps every redrawing of a bar. So where nobody watches, its state is written after 4, 8, 16, … seconds,
     and at the end, if the work took `WORTH_A_LINE` seconds or more.
 
-    The others are those of `tqdm.tqdm`, but a bar goes when its work is done. Without `progress`, there is none.
+    A bar goes when its work is done, and no bar is shown without `progress`; the rest is as for `tqdm.tqdm`.
     """
     in_notebook = any(base.__module__ == "tqdm.notebook" for base in any_tqdm.__mro__)
     watched = in_notebook or sys.stderr.isatty()

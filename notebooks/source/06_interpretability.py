@@ -861,7 +861,7 @@ check_own_failure(my_failure, task)
 from PIL import Image
 
 from asif_lib import load_labelled
-from asif_lib.explain import calibrate, familiarity
+from asif_lib.explain import calibrate, familiarity, own_coverage
 
 own = familiarity(small, everything.image[validation])  # (150,)
 promised = max(0.05, 1 / (len(own) + 1))  # few pictures can promise less
@@ -886,6 +886,15 @@ strange = [0] * len(near["new stamps"]) + [1] * len(near["Fashion-MNIST"])
 both = torch.cat([near["new stamps"], near["Fashion-MNIST"]])
 apart = roc_auc_score(strange, -both)
 print(f"AUC between new stamps and Fashion-MNIST, at no threshold: {apart:.3f}")
+wide = ASIF(everything.subset(train + validation), device=device, **encoders)
+z, bank = embed(image_encoder, noise, progress=False), wide.bank  # (50, d)
+rule, at = own_coverage(wide, z)
+passed = (~rule.unfamiliar(at)).float().mean()
+likest = relative_representation(z, bank.image, mean=bank.image_mean).argmax(dim=1)
+likest = bank.pairs.caption[int(likest.mode().values)]
+print(
+    f"noise that passes with {len(validation)} more anchors: {passed:.0%}, by: {likest}"
+)
 note = "promised: at most 5 % on stamps"
 for name, words in (("new stamps", "false alarms"), ("Fashion-MNIST", "alarms")):
     words = f"“never seen anything like it”: {name}, {words}"
@@ -894,9 +903,9 @@ for name, words in (("new stamps", "false alarms"), ("Fashion-MNIST", "alarms"))
 # %% [markdown]
 # **What you see.** The height of a curve at the vertical line is its share of alarms.
 # The promise holds for new stamps, and noise is caught. But Fashion-MNIST, on which the
-# model is weak, passes almost unnoticed. By the AUC, clothing is usually less familiar
-# than a stamp. But 5 % of the varied stamps are stranger to the bank than nearly all
-# clothes. A quiet alarm is no proof that the model knows what it sees.
+# model is weak, passes almost unnoticed: by the AUC it is usually less familiar, but
+# 5 % of the stamps are stranger than nearly all clothes. With the validation stamps
+# as anchors noise passes too, because of one ghost. A quiet alarm is no proof.
 
 # %% tags=["hide-input"]
 # Draw the new stamps that raise an alarm.

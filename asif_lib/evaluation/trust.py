@@ -103,8 +103,7 @@ def calibration_error(confidence, right, seed=0) -> tuple[Measure, Measure]:
 
     With few answers the error is above 0 for calibrated probabilities too: the floor is the mean and the middle 95 %
     over draws in which an answer is right with the probability of its confidence. The interval of the error is the
-    basic bootstrap's, since resamples add noise of their own (Davison and Hinkley, Bootstrap Methods, section 5.2).
-    With few answers it is too short.
+    basic bootstrap's (Davison and Hinkley, Bootstrap Methods, section 5.2), and too short if there are few answers.
 
     Parameters
     ----------

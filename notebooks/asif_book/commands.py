@@ -110,9 +110,12 @@ def _numbers(chapters):
     return None if chapters is None else [chapter.strip() for chapter in chapters.split(",")]
 
 
-@command(app, "explore", "asif explore", "asif explore --bank birds --port 8866 --no-browser")
+@command(
+    app, "explore", "asif explore", "asif explore --language de", "asif explore --bank birds --port 8866 --no-browser"
+)
 def _explore(
     bank: BankName = DEFAULT_BANK,
+    language: Annotated[str | None, Option(metavar="CODE", help="of the stamps' captions: de, fr, …")] = None,
     port: Annotated[int | None, Option(metavar="N", help="of this machine; default: one that is free")] = None,
     no_browser: Annotated[bool, Option("--no-browser", help="print the page's address, and open no browser")] = False,
     labels_from: Annotated[
@@ -121,12 +124,28 @@ def _explore(
     device: Device = "auto",
 ):
     """Open a page to ask about pictures, edit a copy of a bank, and export both."""
+    if language not in (None, "en"):
+        bank = _in_language(bank, language, device)
     stored_count(bank)  # refuses a bank that is not here before any slow work
     _need("explore", "voila.app", "anywidget", "matplotlib", "nbformat")
     from asif_book.explore.server import serve
 
     serving = serve(bank, port=port, browser=not no_browser, device=device, labels_from=labels_from, say=say)
     return serving, "the explorer has ended"
+
+
+def _in_language(bank, language, device):
+    """Return the name of the bank of captions in a language, which is built when it is first asked for."""
+    from asif_lib.cli import main
+
+    name = f"{bank}-{language}"
+    if not (bank_dir(name) / "bank.json").exists():
+        say(f"bank {name!r} is not here yet: building it, once")
+        with redirect_stdout(sys.stderr):
+            failed = main(["bank", "build", name, "--from", bank, "--language", language, "--device", device])
+        if failed:
+            raise SystemExit(failed)  # the reason stands there already
+    return name
 
 
 @command(app, "page", "asif page stamps", "asif page birds --output birds.html")

@@ -548,7 +548,9 @@ print(f"the cosine of the two pictures is {found.cosine:.2f}")
 from asif_lib.evaluation import mean_with_interval
 from asif_lib.relative import relative_representation
 
-rng, drops = np.random.default_rng(seed), {"most important": [], "random": []}
+rng = np.random.default_rng(seed)
+kinds = ("most important", "random", "random, not blank")
+drops = {kind: [] for kind in kinds}
 for i in decided[: 4 if fast else 20]:  # validation stamps
     label = [int(given[i])]
     nearest = int(contributions(images[[i]], texts[label]).anchor[0])
@@ -560,22 +562,26 @@ for i in decided[: 4 if fast else 20]:  # validation stamps
     asked_picture = stamps.pictures[rows[i]]
     counts = occlusion(image_encoder, asked_picture, likeness, grid=6, progress=False)
     most = (counts >= counts.quantile(0.75)).numpy()  # (6, 6) bool
-    sets = [most, *(rng.permuted(most.ravel()).reshape(most.shape) for _ in range(3))]
+    places, full = np.arange(most.size), np.flatnonzero(counts.abs() > 1e-4)
+    drawn = [rng.permutation(x)[: most.sum()] for x in (places, full) for _ in range(3)]
+    sets = [most, *(np.isin(places, x).reshape(most.shape) for x in drawn)]
     copies = [hidden(asked_picture, cells) for cells in sets]
-    left = likeness(embed(image_encoder, copies, progress=False))  # (4,)
-    fall = (likeness(asked.image[[i]]) - left).tolist()
-    drops["most important"].append(fall[0])
-    drops["random"].append(np.mean(fall[1:]))
-for name, values in drops.items():
-    print(f"the cosine drops by {np.mean(values):.3f} without the {name} quarter")
-gap = mean_with_interval(np.subtract(*drops.values()), seed)
-print(f"difference {gap.value:.3f} [{gap.low:.3f}, {gap.high:.3f}], {gap.n} stamps")
+    left = likeness(embed(image_encoder, copies, progress=False))  # (7,)
+    fall = (likeness(asked.image[[i]]) - left).numpy()
+    for kind, values in zip(kinds, (fall[:1], fall[1:4], fall[4:]), strict=True):
+        drops[kind].append(values.mean())
+for kind, values in drops.items():
+    print(f"the cosine drops by {np.mean(values):.3f} without a quarter: {kind}")
+for kind in kinds[1:]:
+    gap = mean_with_interval(np.subtract(drops[kinds[0]], drops[kind]), seed)
+    interval = f"{gap.value:.3f} [{gap.low:.3f}, {gap.high:.3f}], {gap.n} stamps"
+    print(f"most important minus {kind}: {interval}")
 
 # %% [markdown]
-# **What you see.** A region keeps its colour if it counts; a line frames the quarter
-# that counts most. It is mostly brown fur. For other stamps and their first anchors,
-# the cosine drops more without this quarter than without a random one. (Occlusion says
-# where, not why.)
+# **What you see.** A region keeps its colour if it counts. A line frames the most
+# important quarter, mostly brown fur. For other stamps, the cosine drops more without
+# this quarter than without a random one. Among regions that are not blank, this is
+# undecided: the map finds the thing, hardly its parts.
 
 # %% [markdown]
 # ## 6 · The audit: wrong captions in the bank
@@ -855,7 +861,7 @@ check_own_failure(my_failure, task)
 from PIL import Image
 
 from asif_lib import load_labelled
-from asif_lib.explain import calibrate, familiarity
+from asif_lib.explain import calibrate, familiarity, own_coverage
 
 own = familiarity(small, everything.image[validation])  # (150,)
 promised = max(0.05, 1 / (len(own) + 1))  # few pictures can promise less
@@ -880,6 +886,15 @@ strange = [0] * len(near["new stamps"]) + [1] * len(near["Fashion-MNIST"])
 both = torch.cat([near["new stamps"], near["Fashion-MNIST"]])
 apart = roc_auc_score(strange, -both)
 print(f"AUC between new stamps and Fashion-MNIST, at no threshold: {apart:.3f}")
+wide = ASIF(everything.subset(train + validation), device=device, **encoders)
+z, bank = embed(image_encoder, noise, progress=False), wide.bank  # (50, d)
+rule, at = own_coverage(wide, z)
+passed = (~rule.unfamiliar(at)).float().mean()
+likest = relative_representation(z, bank.image, mean=bank.image_mean).argmax(dim=1)
+likest = bank.pairs.caption[int(likest.mode().values)]
+print(
+    f"noise that passes with {len(validation)} more anchors: {passed:.0%}, by: {likest}"
+)
 note = "promised: at most 5 % on stamps"
 for name, words in (("new stamps", "false alarms"), ("Fashion-MNIST", "alarms")):
     words = f"“never seen anything like it”: {name}, {words}"
@@ -888,9 +903,9 @@ for name, words in (("new stamps", "false alarms"), ("Fashion-MNIST", "alarms"))
 # %% [markdown]
 # **What you see.** The height of a curve at the vertical line is its share of alarms.
 # The promise holds for new stamps, and noise is caught. But Fashion-MNIST, on which the
-# model is weak, passes almost unnoticed. By the AUC, clothing is usually less familiar
-# than a stamp. But 5 % of the varied stamps are stranger to the bank than nearly all
-# clothes. A quiet alarm is no proof that the model knows what it sees.
+# model is weak, passes almost unnoticed: by the AUC it is usually less familiar, but
+# 5 % of the stamps are stranger than nearly all clothes. With the validation stamps
+# as anchors noise passes too, because of one ghost. A quiet alarm is no proof.
 
 # %% tags=["hide-input"]
 # Draw the new stamps that raise an alarm.

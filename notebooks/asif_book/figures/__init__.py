@@ -13,6 +13,7 @@ _NAMES = {
     " two_profiles what_the_encoder_sees",
     "interpret": "anchor_bars auc_dots faithfulness familiarity_curves important_regions score_ledger scores_without"
     " strongest",
+    "languages": "words_of_scripts",
     "method": "method_picture",
     "relative": "before_after caption_search cosines_before_after recall_points relative_matrix"
     " relative_under_changes star_of_angles",

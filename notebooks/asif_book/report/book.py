@@ -26,7 +26,7 @@ from ..results import BEGIN, END, by_chapter, load_results, results_path, result
 from .api import api_pages
 from .page import BOOK, layout
 from .rendering import render, render_page, to_html
-from .running import ReportError, was_repeated
+from .running import ReportError, left_out, was_repeated
 from .schedule import PACKAGES, ChapterRun, Runner, minutes_and_seconds, run_chapters
 
 PARAMETERS = {"profile": "offline", "device": "auto", "seed": 0}
@@ -127,13 +127,15 @@ def _entry(chapter: Chapter, run: ChapterRun, executed: Path, folder: Path) -> d
     def line(markdown: str) -> Markup:
         return to_html(markdown, folder).strip().removeprefix("<p>").removesuffix("</p>")
 
+    ran = nbformat.read(executed, as_version=4)
     return {
         "chapter": chapter,
         "question": line(chapter.question),
         "goals": [line(goal) for goal in chapter.goals],
         "duration": minutes_and_seconds(run.seconds),
         "reused": run.reused,
-        "repeated": was_repeated(nbformat.read(executed, as_version=4)),
+        "repeated": was_repeated(ran),
+        "left_out": left_out(ran),
     }
 
 

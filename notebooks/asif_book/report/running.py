@@ -122,6 +122,12 @@ def was_repeated(executed: NotebookNode) -> bool:
     return executed.metadata.get(SETTINGS, {}).get("repeated", False)
 
 
+def left_out(executed: NotebookNode) -> bool:
+    """Tell whether an executed notebook says that it is left out here, as `lessons.load_multilingual` does."""
+    shown = (output for cell in executed.cells for output in cell.get("outputs", []))
+    return any('class="asif-left-out"' in output.get("data", {}).get("text/html", "") for output in shown)
+
+
 def cell_name(index: int, source: str) -> str:
     """Name a cell in an error: its number, from 1, and its first line of code."""
     lines = [line for line in source.splitlines() if line.strip()]

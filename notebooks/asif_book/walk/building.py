@@ -22,7 +22,9 @@ from PIL import Image
 from asif_book.figures.style import data_address, thumbnail
 from asif_book.figures.templates import filled
 from asif_lib.bank.checks import IMAGE_TEXT
-from asif_lib.datasets.providers import ONNXRUNTIME_FILES, fetch
+from asif_lib.datasets.captions import read_translations
+from asif_lib.datasets.pairs import load_pairs
+from asif_lib.datasets.providers import ONNXRUNTIME_FILES, dataset_dir, fetch
 from asif_lib.defaults import BARE_TEMPLATE
 from asif_lib.encoders.onnx import onnx_file
 from asif_lib.encoders.pictures import MAX_PIXELS
@@ -41,6 +43,8 @@ QUESTIONS, SHOWN = 100, 48
 TILE, COLUMNS, LARGE = 64, 32, 280
 """Pixels of an anchor's thumbnail, thumbnails in a row of their sheet, and pixels of a picture that is asked."""
 PARTS = "page.css", "model.js", "ledger.js", "page.js", "own.js"
+LANGUAGES = "ar", "de", "es", "fr", "he", "hi", "it", "ja", "pt", "ru", "tr", "zh_CN"
+"""In which the captions of the stamps can be read: 0.28 MB."""
 SURE = 2e-3
 """A lead below this is a tie for the page, whose embeddings have half precision."""
 
@@ -82,7 +86,8 @@ def bank_page(bank, file, *, home=None, own=True) -> dict:
     matrices = zip((bank.image, bank.text, prompts), (*scale, scale[1]), strict=True)
     halves = [(z.float() * by).numpy().astype("<f2") for z, by in matrices]
     content = {
-        "captions": captions, "words": words, "dimensions": [bank.image.shape[1], bank.text.shape[1]],
+        "captions": captions, "translations": translations(bank),
+        "words": words, "dimensions": [bank.image.shape[1], bank.text.shape[1]],
         "embeddings": [base64.b64encode(half).decode() for half in halves], "scale": scale[0],
         "digest": hashlib.sha256(b"".join(half.tobytes() for half in halves)).hexdigest()[:8],
         "questions": shown, "large": [_webp(thumbnail(pictures[asked["row"]], LARGE), 82) for asked in shown],
@@ -94,10 +99,23 @@ def bank_page(bank, file, *, home=None, own=True) -> dict:
     data = json.dumps(content, ensure_ascii=False, separators=(",", ":")).replace("<", "\\u003c")
     style, *scripts = (Path(__file__).with_name(part).read_text(encoding="utf-8") for part in PARTS)
     parts = {"style": Markup(style), "script": Markup("\n".join(scripts)), "data": Markup(data)}
+    parts["translated"] = bool(content["translations"])
     before = BARE_TEMPLATE.replace("{}.", "…")
     page = filled("walk/page.html.j2", bank=bank, home=home, large=LARGE, before=before, about=about, **parts)
     write_whole(Path(file), page.encode())
     return about
+
+
+def translations(bank) -> dict:
+    """Return language → the caption of each anchor in it, "" where there is none. Without stamps: no languages."""
+    if not dataset_dir("stamps").exists():
+        return {}
+    stamps = load_pairs("stamps")
+    files = {id: picture.path.with_suffix(".txt") for id, picture in zip(stamps.ids, stamps.pictures, strict=True)}
+    found = [read_translations(files[id]) if id in files else {} for id in bank.pairs["id"]]
+    # an id that another picture has, too, does not say that it is the stamp: its caption does
+    own = [each if caption in each.values() else {} for each, caption in zip(found, bank.pairs["caption"], strict=True)]
+    return {code: [each.get(code, "") for each in own] for code in LANGUAGES} if any(own) else {}
 
 
 def encoder_beside(bank, page) -> dict:

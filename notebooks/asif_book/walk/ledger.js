@@ -7,10 +7,15 @@ function element(name, attributes = {}, ...children) {
   return made;
 }
 
+/** A sentence in which each quotation has a direction of its own, as Arabic within English needs. */
+function sentenceOf(text) {
+  return element("span", {}, ...text.split(/“([^”]*)”/).flatMap((part, i) => (i % 2 ? ["“", element("bdi", {}, part), "”"] : [part])));
+}
+
 class Ledger {
-  /** `captions` by anchor, `picture(a)` gives an element or "", `toggle(a, stays)` is called by a box. */
-  constructor(table, captions, picture, toggle) {
-    Object.assign(this, { table, captions, picture, toggle, rows: new Map() });
+  /** `caption(a)` gives an element, `picture(a)` an element or "", `toggle(a, stays)` is called by a box. */
+  constructor(table, caption, picture, toggle) {
+    Object.assign(this, { table, caption, picture, toggle, rows: new Map() });
   }
 
   /** Begin again: other questions, so that another order is right. */
@@ -55,7 +60,7 @@ class Ledger {
 
   _begin(labels) {
     const names = ["anchor", "● picture’s entry", ...labels.map((label) => `product for ■ “${label}”`)];
-    const head = this.head ?? element("tr", {}, ...names.map((name) => element("th", { scope: "col" }, name)));
+    const head = this.head ?? element("tr", {}, ...names.map((name) => element("th", { scope: "col" }, sentenceOf(name))));
     head.prepend(element("th", { scope: "col", class: "choice" }, "in"));
     const cells = () => labels.map(() => element("td"));
     this.body = element("tbody");
@@ -67,9 +72,9 @@ class Ledger {
   }
 
   _add(a) {
-    const box = element("input", { type: "checkbox", "aria-label": `Keep ${this.captions[a]}` });
+    const caption = this.caption(a), box = element("input", { type: "checkbox", "aria-label": `Keep ${caption.textContent}` });
     box.addEventListener("change", () => this.toggle(a, box.checked));
-    const name = element("div", { class: "anchor" }, this.picture(a), element("span", {}, this.captions[a]));
+    const name = element("div", { class: "anchor" }, this.picture(a), caption);
     const products = Array.from({ length: this.products },
       () => element("td", {}, element("span", { class: "number" }), element("i", { class: "product-bar" })));
     const entry = element("td", { class: "number" });
@@ -91,8 +96,8 @@ function startLedgers() {
       questions.push(lengths.map((length, i) => [line(i), length]));
       return new Side(line(q), line(q + 1), (anchor) => line(q + 2 + shown.indexOf(anchor)), center);
     });
-    const gone = new Set(), status = root.querySelector("[role=status]");
-    const ledger = new Ledger(root.querySelector("table"), Object.fromEntries(anchors), (a) => pictures.get(a) ?? "", (a, stays) => {
+    const gone = new Set(), status = root.querySelector("[role=status]"), captions = new Map(anchors);
+    const ledger = new Ledger(root.querySelector("table"), (a) => element("span", { dir: "auto" }, captions.get(a)), (a) => pictures.get(a) ?? "", (a, stays) => {
       gone[stays ? "delete" : "add"](a);
       show();
     });
@@ -101,7 +106,7 @@ function startLedgers() {
       const decision = decide(sides, questions[0][0], questions[1], gone, k, p), best = labels[decision.best];
       ledger.show(decision, labels, gone, shown);
       const rows = gone.size === 1 ? "1 anchor is out" : `${gone.size} anchors are out`;
-      status.textContent = (gone.size ? `${rows}. ` : "") + (best === undefined ? "Nothing decides." : `The answer is “${best}”.`);
+      status.replaceChildren(sentenceOf((gone.size ? `${rows}. ` : "") + (best === undefined ? "Nothing decides." : `The answer is “${best}”.`)));
     };
     show();
   }

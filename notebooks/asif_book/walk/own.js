@@ -105,7 +105,7 @@ async function ask(file) {
     const best = labels(own);
     trouble();
     update({ question: -1, words: best.slice(0, 2), gone: new Set(), game: null }, { again: true });
-    says.textContent = `Of all ${bank.words.length} words, ${quoted(bank.words[best[0]])} fits best. Now take its anchors out.`;
+    says.replaceChildren(sentenceOf(`Of all ${bank.words.length} words, ${quoted(bank.words[best[0]])} fits best. Now take its anchors out.`));
     scrollTo({ top: 0, behavior: calm.matches ? "instant" : "smooth" });
   } catch (error) {
     says.textContent = `No answer: ${error.message}.`;

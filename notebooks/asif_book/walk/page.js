@@ -7,7 +7,7 @@ const quoted = (text) => `“${text}”`;
 
 /** What cannot be used gets a sentence on the page, and the page goes on. */
 function trouble(...sentences) {
-  find("trouble").textContent = sentences.join(" ");
+  find("trouble").replaceChildren(sentenceOf(sentences.join(" ")));
   find("trouble").hidden = !sentences.length;
 }
 
@@ -34,7 +34,7 @@ function answer({ question, words, gone, k, p }) {
 }
 
 const fresh = (question) => ({ question, words: [...bank.questions[question].pair], gone: new Set() });
-const state = { ...fresh(0), k: bank.k, p: bank.p, game: null };
+const state = { ...fresh(0), k: bank.k, p: bank.p, game: null, language: "" };
 let now = null, first = null;  // the decision, and the one with all anchors
 
 /** Read the address into the state; return a sentence for each part that cannot be used. */
@@ -49,6 +49,7 @@ function readAddress() {
   read("picture", (text) => whole(text, 0, questions.length - 1) && Object.assign(state, fresh(Number(text))), "picture here");
   read("k", (text) => whole(text, 1, n - 1) && (state.k = Number(text)), `whole number from 1 to ${n - 1}`);
   read("p", (text) => Number(text) >= 0.5 && Number(text) <= 64 && (state.p = Number(text)), "number from 0.5 to 64");
+  read("language", (text) => Object.hasOwn(bank.translations, text) && (state.language = text), "language of these captions");
   const chosen = ["a", "b"].map((name, i) => (given.has(name) ? words.indexOf(given.get(name)) : state.words[i]));
   if (chosen[0] === chosen[1] || Math.min(...chosen) < 0) wrong.push("The address names no two sentences of this page.");
   else state.words = chosen;
@@ -59,8 +60,8 @@ function readAddress() {
 
 /** The address of the state, to be sent. */
 function address() {
-  const { question, words: [a, b], gone, k, p } = state, out = gone.size ? { out: [...gone].join(",") } : {};
-  return `#${new URLSearchParams({ bank: bank.digest, picture: question, a: bank.words[a], b: bank.words[b], k, p, ...out })}`;
+  const { question, words: [a, b], gone, k, p, language } = state, more = { ...(gone.size && { out: [...gone].join(",") }), ...(language && { language }) };
+  return `#${new URLSearchParams({ bank: bank.digest, picture: question, a: bank.words[a], b: bank.words[b], k, p, ...more })}`;
 }
 
 /** Decide after a change, and show it everywhere; `again`: a new question, and not only other anchors. */
@@ -76,6 +77,7 @@ function update(change, { again = false } = {}) {
   showSentences();
   list.show(now, state.words.map((word) => bank.words[word]), state.gone);
   for (const name of ["k", "p"]) find(name).value = state[name];
+  if (find("language")) find("language").value = state.language;
   find("k-is").textContent = now.kept;
   find("p-is").textContent = state.p;
   find("back").disabled = !state.gone.size;
@@ -93,10 +95,25 @@ function toggle(anchor, stays = state.gone.has(anchor)) {
 
 // Words ----------------------------------------------------------------------------------------------
 
+/** An anchor's caption as it is read, its first `most` letters. One that the language lacks is the bank's own, and marked. */
+function caption(a, most) {
+  const { language } = state, own = bank.captions[a].slice(0, most);
+  return language ? bank.translations[language][a].slice(0, most) || `${own} (not translated)` : own;
+}
+
+/** The tag of a language by its code among the translations. */
+const tagOf = (code) => code.replace("_", "-");
+
+/** A caption as an element, in its own language and direction. */
+function named(a, tag = "span") {
+  const { language } = state, lang = bank.translations[language]?.[a] ? { lang: tagOf(language) } : {};
+  return element(tag, { dir: "auto", ...lang }, caption(a));
+}
+
 function say() {
-  const name = (i) => quoted(bank.words[state.words[i]]), caption = (a) => quoted(bank.captions[a]);
+  const name = (i) => quoted(bank.words[state.words[i]]);
   const out = state.gone.size, turned = first.best !== now.best, says = find("says"), game = state.game?.done ? null : state.game;
-  const taken = out === 1 ? `Without ${caption([...state.gone][0])}` : `Without ${out} anchors`;
+  const taken = out === 1 ? `Without ${quoted(caption([...state.gone][0]))}` : `Without ${out} anchors`;
   let text;
   if (!now.left) text = "All anchors are out, so nobody is left to answer. Put some back.";
   else if (now.best < 0) text = "No anchor is kept by both sides, so nothing decides.";
@@ -111,7 +128,7 @@ function say() {
   else if (turned) text = `${taken}, the answer turns to ${name(now.best)}.`;
   else text = `${taken}, the answer stays ${name(now.best)}.`;
   if (now.kept < state.k && now.left) text += ` Only ${now.left} anchors are left, so k is ${now.kept}.`;
-  says.textContent = text;
+  says.replaceChildren(sentenceOf(text));
   says.classList.toggle("turned", Boolean(out && turned && now.best >= 0));
   find("hint").hidden = !state.game || state.game.done;
   find("game").textContent = state.game?.done ? "Next one" : "Find the one that turns it";
@@ -121,7 +138,7 @@ function showPicture() {
   const { question } = state, known = bank.questions[question];
   if (known) {
     Object.assign(find("picture"), { src: bank.large[question], alt: "The picture that is asked" });
-    find("hidden-caption").textContent = `The model never saw its caption: ${quoted(bank.captions[known.row])}`;
+    find("hidden-caption").replaceChildren("The model never saw its caption: “", named(known.row, "bdi"), "”");
   }
   for (const button of find("gallery").children) button.setAttribute("aria-pressed", button.dataset.question === String(question));
 }
@@ -335,7 +352,7 @@ const map = {
     Object.assign(pen, { font: "600 13px system-ui, sans-serif", textAlign: "center", lineWidth: 4, lineJoin: "round" });
     const loud = this.dots.filter((each) => each.kind === "speaks" && each.r > 11).sort((one, other) => other.product - one.product);
     for (const dot of loud.slice(0, 8)) {
-      const text = bank.captions[dot.a].slice(0, 34), half = pen.measureText(text).width / 2 + 4;
+      const text = `\u2068${caption(dot.a, 34)}\u2069`, half = pen.measureText(text).width / 2 + 4;
       const x = Math.min(width - half, Math.max(half, dot.x)), below = dot.y + dot.r + 17, above = dot.y - dot.r - 9;
       const free = (y) => y > 14 && !taken.some((each) => Math.abs(each.x - x) < each.half + half && Math.abs(each.y - y) < 17)
         && !this.dots.some((each) => each.kind === "speaks" && each.a !== dot.a && Math.abs(each.x - x) < each.r + half && Math.abs(each.y - y + 5) < each.r + 8);
@@ -363,7 +380,7 @@ const map = {
     if (!dot) return;
     const both = state.words.map((word, i) => `${bank.words[word]} ${now.products[i][dot.a].toFixed(3)}`).join(", ");
     const about = { gone: "It is out: click to put it back.", speaks: both, picture: "Only the picture keeps it.", sentence: "Only the sentence keeps it.", silent: "Neither side keeps it." }[dot.kind];
-    tip.replaceChildren(tile(dot.a, 64), element("b", {}, bank.captions[dot.a]), element("span", {}, about));
+    tip.replaceChildren(tile(dot.a, 64), named(dot.a, "b"), element("span", {}, about));
     tip.style.left = `${Math.min(Math.max(dot.x, 90), this.width - 90)}px`;
     tip.classList.toggle("below", dot.y < 150);
     tip.style.top = `${dot.y < 150 ? dot.y + dot.r + 10 : dot.y - dot.r - 10}px`;
@@ -378,7 +395,7 @@ function tile(a, side = 40) {
   return made;
 }
 
-const list = new Ledger(find("list"), bank.captions, tile, (a, stays) => toggle(a, stays));
+const list = new Ledger(find("list"), named, tile, (a, stays) => toggle(a, stays));
 
 // The start ------------------------------------------------------------------------------------------
 
@@ -403,6 +420,7 @@ function listen() {
     find(`${id}-word`).addEventListener("input", () => find(id).classList.add("typing"));
   });
   for (const name of ["k", "p"]) find(name).addEventListener("input", (event) => update({ [name]: Number(event.target.value), game: null }, { again: true }));
+  find("language")?.addEventListener("change", (event) => update({ language: event.target.value }, { again: true }));
   find("back").addEventListener("click", () => update({ gone: new Set(), game: null }));
   find("game").addEventListener("click", play);
   find("hint").addEventListener("click", () => {
@@ -418,6 +436,10 @@ async function start() {
   find("stage").hidden = false;
   document.body.style.setProperty("--sheet", `url(${bank.sheet})`);
   find("k").max = n - 1;
+  find("language")?.append(...Object.keys(bank.translations).map((value) => {
+    const lang = tagOf(value);
+    return element("option", { value, lang }, new Intl.DisplayNames([lang], { type: "language" }).of(lang));
+  }));
   find("words").append(...bank.words.map((word) => element("option", { value: word })));
   find("gallery").append(...bank.questions.map((question, i) => {
     const button = element("button", { type: "button", "data-question": i, "aria-label": `Picture ${i + 1}` }, tile(question.row, 48));

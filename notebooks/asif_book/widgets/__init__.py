@@ -2,6 +2,7 @@
 
     sparse_knobs(bank, held_out)                  the effect of k and p on one picture and on its ranking of captions
     counterfactual_knob(model, held_out, labels)  the label without the anchors that decided
+    language_knob(models, stamps, rows, …)        pictures for words in any language
     anchor_browser(bank)                          search the captions, look at the pictures, compare neighbours
     your_picture(model, ["otter", "beaver"])      your own pictures and labels
 
@@ -13,7 +14,7 @@ import lazy_loader
 
 _NAMES = {
     "browser": "anchor_browser anchor_page find_anchors nearest_by_both",
-    "knobs": "counterfactual_knob counterfactual_step sparse_knobs sparse_step",
+    "knobs": "asked_in_language counterfactual_knob counterfactual_step language_knob sparse_knobs sparse_step",
     "parts": "Answer Knob words_above",
     "upload": "answer_html parse_labels read_upload your_picture",
 }

@@ -20,7 +20,7 @@ function row(anchor, columns, ticked, toggle) {
   box.addEventListener("change", () => toggle(anchor.id, box.checked));
   label.append(box);
   label.insertAdjacentHTML("beforeend", anchor.picture); // made by the library, escaped there
-  const text = cell("span", anchor.caption);
+  const text = cell("span", anchor.caption, { dir: "auto" });
   text.append(cell("code", anchor.id)); // captions may repeat, ids do not
   label.append(text);
   made.append(cell("th", label, { scope: "row" }), ...anchor.numbers.map((html, i) => number(html, columns[i + 1])));

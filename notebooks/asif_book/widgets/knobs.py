@@ -1,10 +1,10 @@
-"""Knobs for k and p (chapter 04), and the anchors that decided (06)."""
+"""Knobs for k and p (chapter 04), the anchors that decided (06), and questions in any language (10)."""
 
 from functools import partial
 
 import ipywidgets
 
-from asif_book.figures import scores_without, sparse_and_ranking
+from asif_book.figures import image_tag, scores_without, sparse_and_ranking, words_of_scripts
 from asif_lib.defaults import DEFAULT_P, DEFAULT_TEMPLATE
 from asif_lib.errors import ParameterError
 from asif_lib.evaluation.measures import ranks, same_text
@@ -14,7 +14,7 @@ from asif_lib.settings import default_k
 from asif_lib.sparse import sparsify
 from asif_lib.zeroshot import ASIF, Classification, make_prompts
 
-from .parts import Answer, Knob, bare, words_above
+from .parts import Answer, Knob, bare, wide, words_above
 
 STEPS = (1, 2, 5)  # of each power of ten
 
@@ -178,3 +178,43 @@ def counterfactual_step(model, queries, z_text, labels, row, count, *, truth=Non
         f"{best}.{right} Entered the picture's top k: {len(entered)}."
     )
     return figure, words
+
+
+# Chapter 10: the same pictures asked in any language
+
+
+def language_knob(models, stamps, rows, z, *, language, text) -> ipywidgets.VBox:
+    """Return a choice of language and a field for words, and `asked_in_language` below them."""
+    choice = ipywidgets.Dropdown(options=[*models], value=language, description="Language", **wide())
+    words = ipywidgets.Text(value=text, description="Words", continuous_update=False, **wide())
+    answer = Answer()
+    answer.follow(lambda *asked: asked_in_language(models, stamps, rows, z, [asked]).data, choice, words)
+    return ipywidgets.VBox([choice, words, answer])
+
+
+def asked_in_language(models, stamps, rows, z, questions, top=4):
+    """Search pictures for words in several languages; return a table as HTML.
+
+    Raises `ParameterError` for a question without words.
+
+    Parameters
+    ----------
+    models : dict of str to ASIF
+        For each language a model with captions of this language.
+    stamps : Pairs
+    rows : sequence of q int
+        The pictures to search, as positions in `stamps`.
+    z : Tensor of shape (q, d)
+        Their embeddings.
+    questions : sequence of (language, text)
+    top : int
+        Pictures for each question, the best first.
+    """
+    table = []
+    for language, text in questions:
+        if not text.strip():
+            raise ParameterError("the field holds no words; write some, such as the name of an animal")
+        found, _ = models[language].search_pictures(text, z, top=top)
+        tags = (image_tag(stamps.pictures[rows[i]], stamps.captions[rows[i]], 64) for i in found)
+        table.append([language, (text, language), *tags])
+    return words_of_scripts(["language", "words", "best picture", *(f"{n}." for n in range(2, top + 1))], table)

@@ -6,7 +6,9 @@ function render({ model, el }) {
   el.append(status);
   const say = () => {
     status.classList.toggle("asif-alarm", model.get("alarm"));
-    status.textContent = model.get("words");
+    const quotes = model.get("words").split(/“([^”]*)”/); // each has a direction of its own, as Arabic within English
+    const isolated = (text) => Object.assign(document.createElement("bdi"), { textContent: text });
+    status.replaceChildren(...quotes.flatMap((part, i) => (i % 2 ? ["“", isolated(part), "”"] : [part])));
   };
   model.on("change", say);
   say();

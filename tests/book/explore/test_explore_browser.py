@@ -201,6 +201,15 @@ def test_the_answer_stays_in_view_beside_the_anchors(explored):
     page.set_viewport_size(DESKTOP)
 
 
+def test_labels_in_arabic_run_from_right_to_left(explored):
+    explored.type("Labels, commas between", "كلب, a frog")
+    words = explored.page.get_by_role("status").filter(has_text="is first with").locator("bdi").filter(has_text="كلب")
+    for place in (words, explored.page.get_by_role("rowheader", name="كلب")):
+        sync_api.expect(place).to_have_css("direction", "rtl")
+    explored.type("Labels, commas between", "a frog, a bird, a fish")
+    explored.ranking("“a frog” is first with")
+
+
 def test_bad_input_is_one_sentence(explored):
     explored.type("Entries kept, k", "0")
     alert = explored.page.get_by_role("alert").filter(has_text="k = 0")

@@ -77,6 +77,20 @@ def test_two_ledgers_and_the_four_steps_share_a_page(browser, tmp_path, asked):
     check_views(browser, page, ".asif-ledger")
 
 
+def test_captions_and_labels_in_arabic_run_from_right_to_left(browser, tmp_path, asked):
+    model, z, prompts, picture = asked
+    bank = model.bank.replace(pairs=model.bank.pairs.assign(caption="كلب."))
+    ledger = score_ledger(ASIF(bank, device="cpu"), picture, "عنكبوت.", z, ["رمز", "حشرة"], prompts)
+    steps = four_steps("A stamp.", torch.tensor([0.5, 0.3]), [picture] * 2, ["كلب.", "A dog."], 2, 2)
+    page = report_page(tmp_path, ledger, steps)
+    for java_script_enabled in (True, False):
+        tab = opened(browser, page, java_script_enabled=java_script_enabled)
+        found = tab.locator(".asif-drawn :is(.anchor span, bdi)").all()
+        directions = [(one.text_content(), one.evaluate("e => getComputedStyle(e).direction")) for one in found]
+        assert {("كلب.", "rtl"), ("عنكبوت", "rtl"), ("حشرة", "rtl"), ("A dog.", "ltr")} <= set(directions)
+        assert not any(direction == "ltr" for text, direction in directions if text != "A dog.")
+
+
 def test_without_scripts_the_table_stays(browser, tmp_path, asked):
     page = report_page(tmp_path, drawn(asked))
     tab = opened(browser, page, java_script_enabled=False)

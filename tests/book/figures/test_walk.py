@@ -12,7 +12,7 @@ from PIL import Image
 from asif_book.report.__main__ import walk_the_bank
 from asif_book.report.book import _index
 from asif_book.walk import building
-from asif_book.walk.building import bank_page
+from asif_book.walk.building import bank_page, translations
 from asif_lib import ASIF, AnchorBank
 from asif_lib.bank.record import bank_dir
 from asif_lib.cli import main
@@ -168,6 +168,36 @@ def test_without_scripts_the_page_says_so(browser, made):
     assert tab.locator("noscript p").is_visible() and not tab.locator("#stage").is_visible()
 
 
+# Captions in another language
+
+
+def test_captions_are_read_in_a_language_and_the_decision_stays(browser, made):
+    for viewport in (DESKTOP, PHONE):
+        tab = shown(browser, made, viewport)
+        before = tab.evaluate("now.scores")
+        tab.get_by_label("Captions in").select_option("ar")
+        assert tab.evaluate("now.scores") == before and tab.evaluate("location.hash").endswith("&language=ar")
+        lion, dingo = (f"bank.captions.indexOf('A {animal}.')" for animal in ("lion", "dingo"))
+        tab.evaluate(f"update({{ gone: new Set([{lion}, {dingo}].filter((a) => a !== bank.questions[0].row)) }})")
+        found = "all => all.map((e) => [e.textContent, e.lang, getComputedStyle(e).direction])"
+        rows = tab.eval_on_selector_all("#list .anchor [dir]", found)
+        assert ["أسد.", "ar", "rtl"] in rows and ["A dingo. (not translated)", "", "ltr"] in rows
+        assert tab.locator("#hidden-caption bdi").get_attribute("lang") == "ar" and barriers(tab) == {}
+        assert tab.evaluate("document.documentElement.scrollWidth") == viewport["width"] and tab.complaints == []
+        tab.context.close()
+    tab = shown(browser, made, ending="#language=he")
+    assert tab.locator("#language option:checked").text_content() == "עברית"
+    tab = shown(browser, made, ending="#language=constructor")
+    assert "language = “constructor”" in tab.get_by_role("alert").text_content() and tab.complaints == []
+
+
+def test_only_a_stamp_has_translations(stamps_bank):
+    three = stamps_bank.subset([0, 1, 2])
+    found = translations(three.replace(pairs=three.pairs.assign(caption=["Ein Frosch.", "Mine.", "A bug."])))
+    assert found["fr"][:2] == ["Une grenouille.", ""]  # what has its id, and not its caption, is another picture
+    assert translations(small()) == {}
+
+
 # A reader's own picture
 
 
@@ -264,6 +294,7 @@ def test_the_command_refuses_a_large_bank_and_makes_a_page(tmp_cache, tmp_path, 
     tab = opened(browser, tmp_path / "forty.html", reduced_motion="reduce")
     tab.wait_for_function("typeof now !== 'undefined' && now !== null")
     assert "licence <i>mine</i>" in tab.locator(".about").text_content()
+    assert tab.locator("#language").count() == 0  # there are no stamps in this cache
     assert "not one that runs in a browser" in tab.locator("#own-says").text_content() and tab.complaints == []
 
 

@@ -1,0 +1,182 @@
+"""Checks of chapter 10, any two strangers: pairs by number, there and back, own means, two bridges, many tongues."""
+
+import torch
+
+from asif_lib.evaluation.measures import ranks
+from asif_lib.relative import relative_representation, unit_rows
+
+from .catalogue import but, reordered, result
+from .exercise import Exercise, investigation
+from .judging import Verdict, ask, kind_of, random_tensor, refuse
+from .proof import HeldOutTask, prove, refuse_unmeasured
+
+
+def same_stamps(mine, other):
+    """Return the positions of the numbers that are in both of (a,) and (b,), (m, 2), in the order of the first."""
+    return (mine[:, None] == other).nonzero()
+
+
+cases = [
+    (torch.tensor([7, 3, 9, 4]), torch.tensor([4, 7, 8, 9])),
+    (torch.tensor([5, 1, 6]), torch.tensor([6, 5, 1, 2, 8])),
+    (torch.tensor([2, 8]), torch.tensor([3, 9, 1])),
+    (torch.randperm(30, generator=torch.Generator().manual_seed(10))[:20], torch.arange(3, 25)),
+]
+mistakes = {
+    "You paired row i with row i. A language without some stamps has other rows from there on: compare the numbers.": (
+        lambda mine, other: torch.arange(min(len(mine), len(other)))[:, None].expand(-1, 2)
+    ),
+    "You returned the numbers of the stamps; return their positions.": lambda mine, other: mine[
+        same_stamps(mine, other)[:, :1]
+    ].expand(-1, 2),
+    "Your columns are swapped: the position in `mine` comes first.": result(lambda pairs: pairs.flip(1)),
+    "Your pairs are in the order of `other`; keep the order of `mine`.": lambda mine, other: same_stamps(
+        other, mine
+    ).flip(1),
+    "You kept only the positions in `mine`; each pair has two.": result(lambda pairs: pairs[:, 0]),
+}
+check_same_stamps = Exercise("10.1", "The same stamp", same_stamps, cases, mistakes, word="positions")
+
+
+def there_and_back(scores):
+    """Return for each row of scores (q, t) whether its best column has this row as its best, (q,) bool."""
+    return scores.argmax(dim=0)[scores.argmax(dim=1)] == torch.arange(len(scores))
+
+
+cases = [(random_tensor(q, t, seed=seed),) for seed, (q, t) in enumerate([(4, 4), (6, 3), (3, 9), (25, 30)], 120)]
+mistakes = {
+    "You asked whether the best column of row i is column i: that needs the truth. Go back from the best column.": (
+        lambda scores: scores.argmax(dim=1) == torch.arange(len(scores))
+    ),
+    "You went there and back from the columns: that is one answer for each column; one for each row is wanted.": (
+        lambda scores: there_and_back(scores.T)
+    ),
+    "You returned where each row comes back to; return whether it is the row itself.": lambda scores: scores.argmax(
+        dim=0
+    )[scores.argmax(dim=1)],
+}
+check_there_and_back = Exercise("10.2", "There and back", there_and_back, cases, mistakes)
+
+
+def with_own_mean(z, mean, anchors, *, means=lambda z, mean, a: (mean, a.mean(0)), cosines=relative_representation):
+    """Return the cosines (q, n) of z without its language's mean and the anchors without theirs."""
+    first, second = means(z, mean, anchors)
+    return cosines(z - first, anchors - second)
+
+
+cases = [
+    (random_tensor(q, d, seed=seed), random_tensor(d, seed=seed + 1), random_tensor(n, d, seed=seed + 2) + 1)
+    for seed, (q, n, d) in zip((130, 140, 150), [(5, 7, 4), (3, 12, 6), (1, 5, 3)], strict=True)
+]
+mistakes = {
+    "You subtracted the anchors' mean on both sides. The questions are in another language: subtract `mean`.": but(
+        means=lambda z, mean, a: (a.mean(0),) * 2
+    ),
+    "You subtracted `mean` on both sides. The anchors have a mean of their own: anchors.mean(dim=0).": but(
+        means=lambda z, mean, a: (mean, mean)
+    ),
+    "You exchanged the two means.": but(means=lambda z, mean, a: (a.mean(0), mean)),
+    "You subtracted the mean of these questions. A single question would become 0: subtract `mean`.": but(
+        means=lambda z, mean, a: (z.mean(0), a.mean(0))
+    ),
+    "You subtracted no mean at all.": but(means=lambda z, mean, a: (0, 0)),
+    "You did not scale to length 1: these are dot products, not cosines.": but(cosines=lambda z, a: z @ a.T),
+    "You scaled to length 1 before you subtracted the means; subtract first.": lambda z, mean, a: with_own_mean(
+        unit_rows(z), mean, unit_rows(a)
+    ),
+}
+check_own_mean = Exercise("10.3", "A mean for each language", with_own_mean, cases, mistakes)
+
+
+def two_bridges(first, second, *, path=lambda a, b: b.argmax(dim=1)[a.argmax(dim=1)]):
+    """Return the shares of q stamps that arrive, are lost at the first bridge and at the second, (3,)."""
+    own = torch.arange(len(first))
+    arrived, over_one = path(first, second) == own, first.argmax(dim=1) == own  # (q,) each
+    return torch.stack([arrived, ~arrived & ~over_one, ~arrived & over_one]).float().mean(dim=1)
+
+
+def each_alone(first, second):
+    one, two = (scores.argmax(dim=1) == torch.arange(len(first)) for scores in (first, second))
+    return torch.stack([one & two, ~one, one & ~two]).float().mean(dim=1)
+
+
+def scores_of_stamps(q, seed):
+    return random_tensor(q, q, seed=seed) + 2.2 * torch.eye(q)
+
+
+swaps = torch.tensor([[0.1, 0.9, 0.0], [0.8, 0.2, 0.0], [0.0, 0.1, 0.7]])  # wrong twice is right in the end
+cases = [(scores_of_stamps(q, 160 + q), scores_of_stamps(q, 260 + q)) for q in (8, 20, 45)]
+cases = [(swaps, swaps), *cases]
+mistakes = {
+    "You count a stamp as lost at the first bridge though it arrives: two errors may cancel. Look at the end of the "
+    "way first.": each_alone,
+    "On the second bridge you started from the right caption. Start from the one that the first bridge chose: "
+    "second.argmax(dim=1)[first.argmax(dim=1)].": but(path=lambda a, b: b.argmax(dim=1)),
+    "You went over the bridges in the other order; the first one leads from pictures to English.": reordered(1, 0),
+    "You searched down the columns; the best caption of a row is argmax(dim=1).": lambda a, b: two_bridges(a.T, b.T),
+    "You return counts; divide by the number of stamps.": lambda a, b: two_bridges(a, b) * len(a),
+    "The two losses are exchanged: arrived, lost at the first, lost at the second.": result(lambda s: s[[0, 2, 1]]),
+}
+notes = {1: "where two errors cancel"}
+check_two_bridges = Exercise("10.4", "Lost at which bridge", two_bridges, cases, mistakes, notes=notes)
+
+
+class TonguesTask(HeldOutTask):
+    """Ask for pictures in several languages at once: is it better than the first language alone?
+
+    `validation` and `test` hold for each language the scores (q, q) of pictures and their captions.
+    """
+
+    languages = property(lambda task: list(task._splits["validation"]), doc="The names that may be chosen.")
+
+    @classmethod
+    def made_up(cls):
+        """Make five languages that each say a little about 150 pictures."""
+        names = ["Uno", "Due", "Tre", "Quattro", "Cinque"]
+        return cls(*({n: scores_of_stamps(150, seed + i) for i, n in enumerate(names)} for seed in (200, 300)))
+
+    def _right(self, choice, split):
+        if problem := tongues_problem(choice, self.languages):
+            raise ValueError(problem)
+        scores = torch.stack([self._splits[split][name] for name in self._key(choice)]).mean(dim=0)  # (q, q)
+        places = [torch.from_numpy(ranks(s, torch.eye(len(s)).bool())) for s in (scores, scores.T)]
+        return torch.stack([(p < top).float() for p in places for top in (1, 10)]).mean(dim=0)
+
+    def _to_beat(self, choice, split):
+        return self._right(self.languages[:1], split)
+
+    def _key(self, choice):
+        return tuple(sorted(choice))
+
+
+@investigation("10.5", "Many tongues", TonguesTask)
+def check_tongues(function, task) -> Verdict:
+    """Compare the chosen languages with the first one on the validation stamps, then on the test stamps."""
+    task.measured.clear()
+    form = {"like": [""], "form": lambda choice: tongues_problem(choice, task.languages)}
+    chosen = list(ask(function, (task.languages, task.measure), "In your investigation", patience=3, **form))
+    refuse_unmeasured(task._key(chosen), task.measured, "choice", "validation stamps")
+    first = task.languages[0]
+    gain = 100 * (task.measured[task._key(chosen)] - float(task.measure([first]).mean()))
+    if gain <= 0:
+        said = f"On the validation stamps your choice is {gain:+.1f} points from {first} alone, so it is not ahead. "
+        refuse(f"{said}The test stamps stay closed: look for another choice.")
+    mine, alone = (found.double() for found in task.open_test(chosen))
+    shares = f"{mine.mean():.1%} with {', '.join(chosen)}, {alone.mean():.1%} with {first} alone"
+    found = f"Validation: {gain:+.1f} points. Test, {len(mine)} stamps, mean recall: {shares}"
+    luck = "the gain may be luck. For a proof, look for a larger gain on the validation stamps."
+    ends = {"above": "more languages know more.", "below": "the gain on validation is a loss here.", "between": luck}
+    return prove((mine - alone).numpy(), task.looks, found, **ends)
+
+
+def tongues_problem(choice, languages) -> str:
+    """Describe what is wrong with a choice of languages, or return an empty string."""
+    if not isinstance(choice, tuple | list) or not choice:
+        return f"Your function returned {kind_of(choice)}; a list of names of languages is wanted."
+    for name in choice:
+        if not isinstance(name, str) or name not in languages:
+            return f"The language {name!r} is not one of {', '.join(languages)}."
+    return "A language occurs twice; name each once." if len(set(choice)) < len(choice) else ""
+
+
+FOR_NOTEBOOKS = [TonguesTask]

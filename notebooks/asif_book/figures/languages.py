@@ -1,0 +1,25 @@
+"""Figures of chapter 10: words of any script, which the browser shapes and orders."""
+
+from IPython.display import HTML
+
+from .templates import self_contained
+
+LANGUAGES = {"Arabic": "ar", "Chinese": "zh_CN", "Dutch": "nl", "French": "fr", "German": "de", "Greek": "el"}
+LANGUAGES |= {"Hindi": "hi", "Italian": "it", "Japanese": "ja", "Korean": "ko", "Polish": "pl", "Portuguese": "pt"}
+LANGUAGES |= {"Russian": "ru", "Spanish": "es", "Turkish": "tr"}
+"""Fifteen languages in nine scripts, chosen before anything was measured, and their codes."""
+OTHERS = {"English": "en", "Hebrew": "he", "Inuktitut": "iu", "Swahili": "sw", "Zulu": "zu"}
+
+
+def words_of_scripts(head, rows) -> HTML:
+    """Draw a table of words and pictures; each text takes its direction from its own first letter.
+
+    Parameters
+    ----------
+    head : sequence of m str
+    rows : sequence of rows of m cells
+        A cell is a str, HTML such as `image_tag` returns, or a text and its language, ``("犬", "Japanese")``.
+    """
+    tags = {name: code.replace("_", "-") for name, code in (LANGUAGES | OTHERS).items()}  # as HTML writes them
+    cells = [[(cell, "") if isinstance(cell, str) else (cell[0], tags[cell[1]]) for cell in row] for row in rows]
+    return self_contained("words", head=head, rows=cells)

@@ -1,0 +1,813 @@
+# %% [markdown] code=["zeroshot.py", "bank/"] steps=["other strangers"]
+# # 10 · Any two strangers
+#
+# > **Question.** One encoder reads English, the other reads Hindi. They share no
+# > dictionary. Can an anchor bank translate between them?
+#
+# An **anchor** is anything that both sides can point at. The method never asked for a
+# picture: it asks each side only which items are alike.
+#
+# <details><summary>Goals, minutes, what runs</summary>
+#
+# - translate between two text encoders through paired captions, without a dictionary;
+# - ask one set of pictures in fifteen languages;
+# - tell the share of a shared encoder from the share of the bank;
+# - say whether the encoder or the bank is to blame for a failure;
+# - cross two banks in a row, and count the losses at each.
+#
+# **Minutes** {minutes} · **Before this** [04 · Sparsification](04_sparsification.ipynb)
+#
+# **What runs** The captions of the stamps in 18 languages, each embedded once by a
+# multilingual encoder. The first run takes about 4 minutes on 2 CPU cores, later runs
+# about one. The chapter needs the extra `languages`.
+#
+# </details>
+
+# %% tags=["parameters"]
+profile = "offline"  # or "hub": larger encoders, as in the paper
+device = "auto"  # "auto", "cpu", "cuda" or "mps"
+seed = 0  # of intervals, shuffles and draws
+fast = False  # True: five languages in the place of fifteen
+
+# %% tags=["hide-input"]
+# The tools of this chapter. Run this cell; you need not read it.
+from collections.abc import Callable
+
+import numpy as np
+import pandas as pd
+import torch
+from torch import Tensor
+
+import asif_book.figures as draw
+from asif_book import record
+from asif_book.figures.languages import LANGUAGES, OTHERS
+from asif_book.lessons import (
+    first_is_right,
+    load_multilingual,
+    of_test,
+    open_chapter,
+    scores_between,
+    spoken,
+    translations,
+)
+from asif_lib import ASIF, AnchorBank, relative_representation
+from asif_lib.evaluation import in_points, mean_with_interval, paired_difference, sweep
+
+draw.use_style()
+image_encoder, minilm, stamps, everything = open_chapter(profile, device)
+e5 = load_multilingual(profile, device)
+
+# %% tags=["hide-input"]
+# Embed the captions of all languages. The first time, this takes minutes.
+some = ["Arabic", "French", "German", "Hindi", "Japanese"]
+names = some if fast else list(LANGUAGES)
+languages = {name: spoken(LANGUAGES[name], e5, stamps) for name in names}
+pictures, english = everything.image, everything.text  # (793, 1280), (793, 384)
+print("captions:", ", ".join(f"{n} {len(s.captions)}" for n, s in languages.items()))
+
+# %% tags=["hide-input"]
+# The checks of this chapter's exercises. Run this cell; you need not read it.
+from asif_book.checks import (
+    TonguesTask,
+    check_own_mean,
+    check_same_stamps,
+    check_there_and_back,
+    check_tongues,
+    check_two_bridges,
+)
+
+# %% [markdown]
+# ## 1 · Translate without a dictionary
+#
+# Volunteers translated the captions of the stamps into 77 languages, some of them
+# visibly with a machine. We took fifteen languages in nine scripts, and chose them
+# before we measured the chapter's numbers.
+
+# %% tags=["hide-input"]
+# Show two held-out stamps, and their captions in seven languages.
+shown = ["animals/marsupials/kangaroo.png", "animals/birds/turkey.png"]
+head, rows = ["language"], [["English"]]
+for name in shown:
+    i = stamps.ids.index(name)
+    head.append(draw.image_tag(stamps.pictures[i], stamps.captions[i]))
+    rows[0].append((stamps.captions[i], "English"))
+for language in ("German", "Arabic", "Hebrew", "Hindi", "Japanese", "Korean"):
+    found = translations((LANGUAGES | OTHERS)[language])
+    texts = [found.captions[found.ids.index(name)] for name in shown]
+    rows.append([language, *((text, language) for text in texts)])
+draw.words_of_scripts(head, rows)
+
+# %% [markdown]
+# **What you see.** One stamp in a row of scripts. Arabic and Hebrew run from right to
+# left. The Arabic caption of the bird says “in Turkey”, the country: a bank can be
+# wrong, too.
+#
+# A stamp without a translation is left out, so row $i$ of two languages need not be the
+# same stamp. First the rows must meet.
+#
+# ### Exercise 10.1 · The same stamp
+#
+# **Difficulty** ●○○○○ · **Minutes** 5
+#
+# Each caption carries the number of its stamp. Find the stamps that both languages
+# have. Return one row for each: its position in `mine`, and in `other`. Keep the order
+# of `mine`.
+
+
+# %% tags=["exercise"]
+def my_same_stamps(mine: Tensor, other: Tensor) -> Tensor:
+    """Return the positions of the numbers that both languages have.
+
+    mine, other: (a,) and (b,) int64, numbers of stamps, each at most once
+    returns: (m, 2) int64, positions in mine and in other
+    """
+    ### BEGIN SOLUTION
+    return (mine[:, None] == other).nonzero()
+    ### END SOLUTION
+
+
+# %% tags=["check"]
+check_same_stamps(my_same_stamps)
+
+# %% [markdown]
+# <details><summary>Hint</summary>
+#
+# `mine[:, None] == other` compares all with all, (a, b). `nonzero()` lists the places.
+#
+# </details>
+# <details><summary>What you should see</summary>
+#
+# A ✔ verdict, also where no stamp is in both.
+#
+# </details>
+#
+# The English side has the text encoder of all chapters, MiniLM. The other side has E5,
+# which reads about a hundred languages. Here it gets no English. As always, the
+# validation stamps choose $k$ and $p$: one setting for words, one for pictures.
+
+
+# %% tags=["hide-input"]
+# Choose k and p on the validation stamps, as a mean over all languages.
+def recall_on_validation(side, share, p):
+    """Return R@1 of the validation captions, with the training stamps as anchors."""
+    found = []
+    for one in languages.values():
+        train, asked = (one.splits[name] for name in ("train", "validation"))
+        parts = one._replace(anchors=train, splits={"test": asked})
+        found.append(of_test(parts, side[one.stamps], one.z, share, p)[0].mean())
+    return np.mean(found)
+
+
+WORDS, PICTURES = {}, {}
+for chosen, side in ((WORDS, english), (PICTURES, pictures)):
+    of_side = lambda k, p, side=side: recall_on_validation(side, k / 100, p)  # noqa: E731
+    table = sweep(of_side, [0.05, 0.1, 0.2, 0.4], [1, 2, 4], 100)
+    best = table.loc[table.value.idxmax()]
+    chosen.update(share=float(best.fraction), p=float(best.p))
+print(f"words: k = {WORDS['share']:g} of the anchors, p = {WORDS['p']:g}")
+print(f"pictures: k = {PICTURES['share']:g} of the anchors, p = {PICTURES['p']:g}")
+
+# %% [markdown]
+# **Before you run the next cell:** the bank holds English and Hindi captions of the
+# same stamps. A new English caption is asked. How often is its Hindi translation first
+# among those of all test stamps?
+
+# %%
+hindi = languages["Hindi"]
+own = english[hindi.stamps]  # (754, 384): the English captions, row by row
+anchors, test = hindi.anchors, hindi.splits["test"]
+texts, sides = [hindi.captions[i] for i in anchors], ("english", "hindi")
+both = {"sides": sides, "encoders": (minilm, e5)}
+words = AnchorBank.from_embeddings(own[anchors], hindi.z[anchors], texts, **both)
+model = ASIF(words, k=round(WORDS["share"] * len(words)), p=WORDS["p"])
+scores = model.similarity(own[test], hindi.z[test])  # (140, 140)
+right = first_is_right(scores, [hindi.captions[i] for i in test])
+print(f"R@1: {mean_with_interval(right, seed)}; chance {1 / len(test):.1%}")
+
+# %% tags=["hide-input"]
+# Show the first eight answers, each with the stamp that it belongs to.
+rows = []
+for row, best in enumerate(scores.argmax(dim=1)[:8].tolist()):
+    asked, found = hindi.stamps[test[row]], hindi.stamps[test[best]]
+    picture = draw.image_tag(stamps.pictures[found], stamps.captions[found])
+    answer, sign = (hindi.captions[test[best]], "Hindi"), "✔" if right[row] else "✘"
+    rows.append([(stamps.captions[asked], "English"), answer, picture, sign])
+draw.words_of_scripts(["asked", "best answer", "stamp of the answer", ""], rows)
+
+# %% [markdown]
+# **What you see.** You need no Hindi: the stamp of each answer tells you what the
+# answer means. The model saw no picture. Even wrong answers often come from the right
+# shelf.
+#
+# **Before you run the next cell:** which language will be the hardest of the fifteen?
+# And what if the translations of the anchors are shuffled?
+
+
+# %% tags=["hide-input"]
+# Translate into all languages, and with shuffled anchors as a control.
+def shuffled(one, side):
+    """Return for each test caption the share of ten shuffles in which it is first."""
+    rng, found = np.random.default_rng(seed), []
+    for _ in range(10):
+        moved = side.clone()
+        moved[one.anchors] = side[rng.permutation(one.anchors)]
+        found.append(of_test(one, moved, one.z, **WORDS)[0])
+    return np.mean(found, axis=0)
+
+
+def measured(ways):
+    """Measure flags by way and language, in the order of the last way."""
+    series, last = {}, [*ways.values()][-1]
+    for way, found in ways.items():
+        order = sorted(found, key=lambda name: -last[name].mean())
+        series[way] = {name: mean_with_interval(found[name], seed) for name in order}
+    return series
+
+
+flags, controls, translations_of = {}, {}, {}
+for name, one in languages.items():
+    side = english[one.stamps]  # row by row of one stamp
+    flags[name], translations_of[name] = of_test(one, side, one.z, **WORDS)
+    controls[name] = shuffled(one, side)
+series = measured({"shuffled": controls, "true pairs": flags})
+chance = np.mean([1 / len(right) for right in flags.values()])
+xlabel = "English → other language, R@1; 95 % interval"
+draw.show(draw.interval_dots(series, xlabel=xlabel, chance=chance))
+parts, note = ("Hindi", "Arabic", "Japanese"), f"chance {chance:.1%}"
+for name in parts:
+    record(f"translation, English → {name}, R@1", series["true pairs"][name], note=note)
+record("translation, English → Hindi, R@1, shuffled", series["shuffled"]["Hindi"])
+many = sum(measure.value >= 0.45 for measure in series["true pairs"].values())
+print(f"{many} of {len(flags)} languages reach 45 %")
+
+# %% [markdown]
+# **What you see.** Square marks: all languages are far above chance. Round marks: with
+# shuffled anchors nothing is left. The two encoders never met; only the pairs carry the
+# meaning.
+#
+# ### Exercise 10.2 · There and back
+#
+# **Difficulty** ●●○○○ · **Minutes** 6
+#
+# Can you trust a translation into a language that you cannot read? Translate it back.
+# For each row take the best column. For this column take the best row. Is it the row
+# that you began with? No truth is needed.
+
+
+# %% tags=["exercise"]
+def my_there_and_back(scores: Tensor) -> Tensor:
+    """Return for each row whether its best column leads back to it.
+
+    scores: (q, t) float32, without ties
+    returns: (q,) bool
+    """
+    ### BEGIN SOLUTION
+    best = scores.argmax(dim=1)
+    return scores.argmax(dim=0)[best] == torch.arange(len(scores))
+    ### END SOLUTION
+
+
+# %% tags=["check"]
+check_there_and_back(my_there_and_back)
+
+# %% [markdown]
+# <details><summary>Hint</summary>
+#
+# `scores.argmax(dim=0)` is the best row of every column, (t,). Pick from it the entries
+# of the best columns.
+#
+# </details>
+# <details><summary>What you should see</summary>
+#
+# A ✔ verdict. On the Hindi scores about two thirds of the rows come back.
+#
+# </details>
+#
+# **Before you run the next cell:** how much more often is an answer right, if it comes
+# back?
+
+# %%
+rows = {}
+for name in parts:
+    scores, right = translations_of[name], flags[name]
+    best = scores.argmax(dim=1)
+    back = (scores.argmax(dim=0)[best] == torch.arange(len(scores))).numpy()
+    rows[name] = [str(mean_with_interval(right[of], seed)) for of in (back, ~back)]
+index = ["comes back", "does not come back"]
+pd.DataFrame(rows, index).T.rename_axis("share of right answers")
+
+# %% [markdown]
+# **What you see.** An answer that comes back is mostly right, and one that does not is
+# mostly wrong. That is a warning light for a reader without the language.
+
+# %% [markdown]
+# ## 2 · Pictures in fifteen languages
+#
+# Now a side of pictures again: for each language a bank of pictures and captions in
+# this language.
+#
+# **Before you run the next cell:** is picture → caption easier or harder than
+# translation? Will the order of the languages be the same?
+
+# %% tags=["hide-input"]
+# Search the captions of each language for the test pictures.
+own_flags = {}
+for name, one in languages.items():
+    own_flags[name] = of_test(one, pictures[one.stamps], one.z, **PICTURES)[0]
+series = measured({"R@1": own_flags})
+xlabel = "picture → caption, R@1; 95 % interval"
+draw.show(draw.interval_dots(series, xlabel=xlabel, chance=chance))
+for name in parts:
+    record(f"picture → caption in {name}, R@1", series["R@1"][name], note=note)
+many = sum(measure.value >= 0.28 for measure in series["R@1"].values())
+print(f"{many} of {len(languages)} languages reach 28 %")
+
+# %% [markdown]
+# **What you see.** Harder: a picture and a caption have less in common than two
+# captions. The intervals overlap, so the order of the languages proves little. (R@1 for
+# about 140 captions moves by several points by luck.)
+#
+# Ask these banks yourself, in your own language. The table shows eight questions; the
+# control takes others (it needs a running kernel).
+#
+# **Before you run the next cell:** “ein Pinguin” is a penguin, “ein Vogel” a bird. The
+# two Japanese words are one word, “hat”, in two scripts. Which rows will fail?
+
+# %% tags=["hide-input"]
+# Ask the test pictures in several languages, and open the control.
+from asif_book.widgets import asked_in_language, language_knob
+
+models = {}
+for name, one in languages.items():
+    bank = everything.subset([one.stamps[i] for i in one.anchors])
+    bank = bank.replace(text=one.z[one.anchors], text_encoder=e5)
+    kept = round(PICTURES["share"] * len(bank))
+    both = {"image_encoder": image_encoder, "text_encoder": e5}
+    models[name] = ASIF(bank, kept, PICTURES["p"], **both, device=device)
+questions = [("German", "ein Pinguin"), ("German", "ein Vogel")]
+questions += [("French", "un chapeau"), ("Arabic", "سيارة"), ("Hindi", "फूल")]
+questions += [("Japanese", "ぼうし"), ("Japanese", "帽子"), ("Chinese", "飞机")]
+asked = [(name, text) for name, text in questions if name in models]
+of_stamps = stamps.splits["test"]
+searched = models, stamps, of_stamps, pictures[of_stamps]
+asked_in_language(*searched, asked)
+
+# %% tags=["hide-input"]
+# The control: a language, and your words.
+language_knob(*searched, language="Arabic", text="سيارة")
+
+# %% [markdown]
+# **What you see.** Penguins, hats, cars and flowers come. “ein Vogel” fails: the
+# captions name the kind, such as crow or ostrich, and hardly ever say “bird”. The
+# Japanese captions are written for small children, in kana. The same word in Chinese
+# characters finds no hat: the anchors do not speak like that.
+
+# %% [markdown]
+# ## 3 · What a shared encoder knows already
+#
+# E5 reads English, too. So we can do without the bank: compare an English caption and
+# one in another language by their cosine in E5. Or use E5 on both sides of a bank.
+# Or subtract the mean of each language first: then the common part, “this is Greek”,
+# is gone.
+#
+# **Before you run the next cell:** which of the three finds most translations?
+
+# %% tags=["hide-input"]
+# Compare three ways to use E5 on both sides.
+home = spoken("en", e5, stamps)  # English captions by E5, (793, 384)
+ways = {"cosine": {}, "cosine, own means": {}, "bank": {}}
+for name, one in languages.items():
+    a, t = one.anchors, one.splits["test"]
+    e, captions = home.z[one.stamps], [one.captions[i] for i in t]
+    plain = relative_representation(e[t], one.z[t])  # (t, t)
+    means = e[a].mean(dim=0), one.z[a].mean(dim=0)
+    centred = relative_representation(e[t] - means[0], one.z[t] - means[1])
+    ways["cosine"][name] = first_is_right(plain, captions)
+    ways["cosine, own means"][name] = first_is_right(centred, captions)
+    ways["bank"][name] = of_test(one, e, one.z, **WORDS)[0]
+series = measured(ways)
+xlabel = "English by E5 → other language by E5, R@1; 95 % interval"
+draw.show(draw.interval_dots(series, xlabel=xlabel, chance=chance))
+for name in ("Greek", "Japanese", "German"):
+    if name in languages:
+        gap = paired_difference(ways["bank"][name], ways["cosine"][name], seed)
+        print(f"{name}, bank minus cosine: {in_points(gap)}")
+
+# %% [markdown]
+# **What you see.** Round marks: the encoder alone. Where E5 aligns a language well with
+# English, it needs no bank. Where the two lie apart, the bank (triangles) brings them
+# together. The printed differences are paired; one that holds 0 proves nothing.
+#
+# ### Exercise 10.3 · A mean for each language
+#
+# **Difficulty** ●●○○○ · **Minutes** 6
+#
+# A bank of pictures has English captions, and the question is Greek. Centre the
+# question with the mean of its language, and the anchors with their own mean. Return
+# the cosines.
+
+
+# %% tags=["exercise"]
+def my_own_mean(z: Tensor, mean: Tensor, anchors: Tensor) -> Tensor:
+    """Return the cosines of questions and anchors, each side without its own mean.
+
+    z: (q, d), questions; mean: (d,), the mean of many captions in their language
+    anchors: (n, d), captions of the anchors, in another language
+    returns: (q, n)
+    """
+    ### BEGIN SOLUTION
+    z, anchors = z - mean, anchors - anchors.mean(dim=0)
+    return relative_representation(z, anchors)
+    ### END SOLUTION
+
+
+# %% tags=["check"]
+check_own_mean(my_own_mean)
+
+# %% [markdown]
+# <details><summary>Hint</summary>
+#
+# Subtract twice, then call `relative_representation`.
+#
+# </details>
+# <details><summary>What you should see</summary>
+#
+# A ✔ verdict. The mean needs captions of the language, but no pairs.
+#
+# </details>
+#
+# **Before you run the next cell:** a bank with English captions is asked in other
+# languages. How much is lost against captions in the own language?
+
+# %% tags=["hide-input"]
+# Ask a bank with English captions in all languages.
+ways = {"own language": own_flags, "English, its own mean": {}, "English": {}}
+base = home.z[home.anchors]  # the captions of the anchors, in English
+for name, one in languages.items():
+    t = one.splits["test"]
+    seen_ones, captions = pictures[one.stamps][t], [one.captions[i] for i in t]
+    shift = base.mean(dim=0) - one.z[one.anchors].mean(dim=0)  # own mean → the bank's
+    for way, z in (("English", one.z[t]), ("English, its own mean", one.z[t] + shift)):
+        sides = (pictures[home.anchors], base), (seen_ones, z)
+        ways[way][name] = first_is_right(scores_between(*sides, **PICTURES), captions)
+series = measured(ways)
+xlabel = "picture → caption, R@1; 95 % interval"
+draw.show(draw.interval_dots(series, xlabel=xlabel, chance=chance))
+
+
+def by_stamp(found):
+    """Return for each test stamp the mean over the languages that have it."""
+    asked = {n: [o.stamps[i] for i in o.splits["test"]] for n, o in languages.items()}
+    rows = {n: pd.Series(found[n].astype(float), asked[n]) for n in languages}
+    return pd.DataFrame(rows).mean(axis=1).sort_index().to_numpy()
+
+
+for other in ("English, its own mean", "own language"):
+    gap = paired_difference(by_stamp(ways[other]), by_stamp(ways["English"]), seed)
+    print(f"{other} minus English, mean of languages: {in_points(gap)}")
+    record(f"captions: {other} minus English", 100 * gap, unit="points")
+many = sum(measure.value >= 0.20 for measure in series["English"].values())
+print(f"{many} of {len(languages)} languages reach 20 % with English captions")
+
+# %% [markdown]
+# **What you see.** English captions already serve other languages, as far as E5 aligns
+# them (triangles). Captions in the own language are better, and the printed line says
+# by how much. The mean of the language brings little here.
+
+# %% [markdown]
+# ## 4 · Two image encoders
+#
+# Nothing asks for words either. Two image encoders describe the same test stamp. Can
+# one find the other's? Here are three that every machine has: a count of colours, a
+# thumbnail of 16 × 16 pixels, and our image encoder with random weights. The last row
+# is the true stranger: a vector drawn for each picture.
+#
+# **Before you run the next cell:** which of the four will fail?
+
+# %% tags=["hide-input"]
+# Let the image encoder meet three others, and vectors without any meaning.
+from asif_lib.encoders import embed
+from asif_lib.evaluation.benchmark.control_encoders import Thumbnail, load_any_encoder
+
+loaded = {
+    "colour histogram": load_any_encoder("image", "colour histogram"),
+    "thumbnail": Thumbnail(),
+    "random weights": load_any_encoder("image", "efficientnet_lite0:random"),
+}
+others = {n: embed(e, stamps.pictures, progress=False) for n, e in loaded.items()}
+drawn = torch.Generator().manual_seed(seed)
+others["a random vector for each"] = torch.randn(len(stamps), 64, generator=drawn)
+alone = home._replace(captions=stamps.ids)  # each picture is its own answer
+found = {}
+for name, z in others.items():
+    right, scores = of_test(alone, pictures, z, **PICTURES)
+    found[name] = mean_with_interval(right, seed)
+    record(f"EfficientNet-Lite0 → {name}, R@1", found[name])
+xlabel = "picture → the same picture by another encoder, R@1; 95 % interval"
+draw.show(draw.interval_dots({"R@1": found}, xlabel=xlabel, chance=1 / len(scores)))
+
+# %% [markdown]
+# **What you see.** An encoder needs no training to be understood, only likeness: random
+# weights still give similar vectors to similar pictures. The random vectors say nothing
+# about likeness, and they stay near chance.
+
+# %% [markdown]
+# ## 5 · How many pairs does a language need?
+#
+# **Before you run the next cell:** with all pairs Hindi has more than 60 %. With 20?
+# With 100?
+
+# %% tags=["hide-input"]
+# Draw fewer anchors, five times each.
+from asif_lib.evaluation import scaling_curve
+
+tables, sizes = {}, [20, 50, 100, 200, 400]
+for name in ("Hindi", "German", "Japanese"):
+    one, own = languages[name], english[languages[name].stamps]
+
+    def with_few(rows, one=one, own=own):
+        few = one._replace(anchors=[one.anchors[i] for i in rows])
+        return of_test(few, own, one.z, **WORDS)[0].mean()
+
+    n = len(one.anchors)
+    tables[name] = scaling_curve(with_few, n, [*sizes, n], range(2 if fast else 5))
+draw.show(draw.scaling(tables, ylabel="English → other language, R@1"))
+
+# %% [markdown]
+# **What you see.** Each doubling of the pairs adds about the same, and the curves do
+# not flatten yet. The dots of one size show the spread over draws.
+
+# %% [markdown]
+# ## 6 · Encoder or bank?
+#
+# A language fails. Are its pairs too few or too bad, or does the encoder not know it?
+# Change one thing at a time. Take a language that the encoder knows (French) and the
+# *same questions*, first with the *same anchors*, then with all anchors.
+#
+# - Same anchors, French better: blame the encoder, or the translations.
+# - All anchors, French better still: the bank is too small.
+#
+# The first row is a case whose culprit we know: Hindi with only 50 of its anchors.
+#
+# **Before you run the next cell:** Swahili has 184 captions, Inuktitut 751. Which of
+# the two will be better?
+
+# %% tags=["hide-input"]
+# Ask the same stamps in a weak language and in French.
+few = np.random.default_rng(seed).permutation(hindi.anchors)[:50].tolist()
+weak = {"Hindi": hindi._replace(anchors=few), "Japanese": languages["Japanese"]}
+weak |= {name: spoken(OTHERS[name], e5, stamps) for name in ("Swahili", "Inuktitut")}
+french = languages["French"]
+row_of = {stamp: i for i, stamp in enumerate(french.stamps)}
+own, keys = english[french.stamps], ("own language", "French, same anchors", "French")
+series = {key: {} for key in keys}
+for name, one in weak.items():
+    parts_of = one.anchors, one.splits["test"]
+    a, t = ([row_of[one.stamps[i]] for i in rows] for rows in parts_of)  # in French
+    same = french._replace(anchors=a, splits={"test": t})
+    whole = same._replace(anchors=french.anchors)
+    right = [of_test(one, english[one.stamps], one.z, **WORDS)[0]]
+    right += [of_test(each, own, french.z, **WORDS)[0] for each in (same, whole)]
+    for key, flags_of in zip(keys, right, strict=True):
+        series[key][f"{name}, {len(a)} anchors"] = mean_with_interval(flags_of, seed)
+    by_encoder = paired_difference(right[1], right[0], seed)
+    by_bank = paired_difference(right[2], right[1], seed)
+    print(f"{name}: encoder {in_points(by_encoder)}; bank {in_points(by_bank)}")
+    headline = f"{name}, {len(a)} anchors: lost by the "
+    record(f"{headline}encoder or the captions", 100 * by_encoder, unit="points")
+    record(f"{headline}size of the bank", 100 * by_bank, unit="points")
+xlabel = "English → language, R@1, the same questions in a row; 95 % interval"
+draw.show(draw.interval_dots(series, xlabel=xlabel))
+
+# %% [markdown]
+# **What you see.** Hindi with 50 anchors: triangles far to the right of the squares, so
+# the bank is too small. Inuktitut has pairs enough, and E5 hardly knows it: its round
+# mark lies far to the left. Swahili has too few questions for a verdict: look at the
+# intervals. Japanese loses to the encoder or to its captions in kana; this test cannot
+# tell the two apart.
+
+# %% [markdown]
+# ## 7 · Two bridges in a row
+#
+# One bank leads from pictures to English, another from English to Hindi. The picture
+# chooses an English caption; this caption chooses a Hindi one. Or a single bank leads
+# from pictures to Hindi.
+#
+# ### Exercise 10.4 · Lost at which bridge
+#
+# **Difficulty** ●●●○○ · **Minutes** 10
+#
+# Item $i$ of each side is the same stamp. A stamp **arrives** if its way ends at its
+# own Hindi caption. Otherwise it is lost: at the first bridge if the English caption is
+# not its own, else at the second. Return the three shares. (An arrival by two errors is
+# an arrival.)
+
+
+# %% tags=["exercise"]
+def my_two_bridges(first: Tensor, second: Tensor) -> Tensor:
+    """Return the shares that arrive, are lost at the first, and at the second bridge.
+
+    first: (q, q) float32, scores of pictures (rows) and English captions (columns)
+    second: (q, q) float32, scores of English captions and Hindi captions
+    returns: (3,) float32
+    """
+    ### BEGIN SOLUTION
+    own, middle = torch.arange(len(first)), first.argmax(dim=1)
+    arrived = second.argmax(dim=1)[middle] == own
+    over_one = middle == own
+    lost = ~arrived & ~over_one, ~arrived & over_one
+    return torch.stack([arrived, *lost]).float().mean(dim=1)
+    ### END SOLUTION
+
+
+# %% tags=["check"]
+check_two_bridges(my_two_bridges)
+
+# %% [markdown]
+# <details><summary>Hint</summary>
+#
+# `first.argmax(dim=1)` names the English captions. Pick their rows from
+# `second.argmax(dim=1)`.
+#
+# </details>
+# <details><summary>What you should see</summary>
+#
+# A ✔ verdict. The shares add up to 1.
+#
+# </details>
+#
+# **Before you run the next cell:** pictures find their English caption in about one of
+# three cases, and English finds Hindi in about two of three. What is left after both?
+
+# %%
+a, t = hindi.anchors, hindi.splits["test"]
+seen_ones, own = pictures[hindi.stamps], english[hindi.stamps]
+first = of_test(hindi, seen_ones, own, **PICTURES)[1]  # pictures → English
+second = of_test(hindi, own, hindi.z, **WORDS)[1]  # English → Hindi
+one_bank = of_test(hindi, seen_ones, hindi.z, **PICTURES)[0]
+middle, stamp = first.argmax(dim=1), torch.arange(len(t))
+arrived = first_is_right(second[middle], [hindi.captions[i] for i in t])
+lost = {
+    "arrived, two banks": arrived,
+    "lost at the first bridge": ~arrived & (middle != stamp).numpy(),
+    "lost at the second bridge": ~arrived & (middle == stamp).numpy(),
+    "arrived, one bank": one_bank,
+}
+found = {name: mean_with_interval(share, seed) for name, share in lost.items()}
+xlabel = f"picture → Hindi, share of {len(t)} test stamps; 95 % interval"
+draw.show(draw.interval_dots({"share": found}, xlabel=xlabel))
+gap = paired_difference(one_bank, arrived, seed)
+print(f"one bank minus two banks: {in_points(gap)}")
+record("picture → Hindi, one bank minus two in a row", 100 * gap, unit="points")
+record("picture → English → Hindi, R@1", found["arrived, two banks"])
+
+# %% [markdown]
+# **What you see.** Most losses happen at the first bridge, between picture and word. A
+# stamp that is over it seldom gets lost. The interval of the difference holds 0: these
+# stamps do not prove that one bank is better than two.
+
+# %% [markdown]
+# ## 8 · An investigation: many tongues
+#
+# A caption in Japanese misses some of a picture. Its translations may know the rest.
+
+# %% tags=["hide-input"]
+# Score the stamps that all languages have, split by split.
+everywhere = set.intersection(*(set(one.stamps) for one in languages.values()))
+of_split = {name: everywhere.intersection(rows) for name, rows in stamps.splits.items()}
+train, by_split = of_split["train"], []
+for a, asked in ((train, "validation"), (train | of_split["validation"], "test")):
+    a, t, scored = sorted(a), sorted(of_split[asked]), {}
+    for name in sorted(languages, key=lambda name: name != "Japanese"):
+        z = torch.zeros(len(stamps), len(languages[name].z[0]))
+        z[languages[name].stamps] = languages[name].z  # row by row of all stamps
+        sides = (pictures[a], z[a]), (pictures[t], z[t])
+        scored[name] = scores_between(*sides, **PICTURES)
+    by_split.append(scored)
+    print(f"{len(a)} anchors, {len(t)} {asked} stamps that all languages have")
+task = TonguesTask(*by_split)
+
+# %% [markdown]
+# ### Exercise 10.5 · Many tongues
+#
+# **Difficulty** ●●●○○ · **Minutes** 20
+#
+# Ask in several languages at once: the scores of the chosen languages are averaged.
+# `measure(chosen)` gives for each validation stamp its mean recall (R@1 and R@10, both
+# directions). Measure at least two choices, and return the one that you trust most. The
+# check compares it with Japanese alone on the test stamps. Each new choice that opens
+# them makes the next look stricter (chapter 05).
+
+
+# %% tags=["exercise"]
+def my_tongues(languages: list[str], measure: Callable) -> list[str]:
+    """Return the languages in which together you would ask.
+
+    languages: the names; measure(names): (q,) float32, mean recall of each stamp
+    returns: a list of names
+    """
+    ### BEGIN SOLUTION
+    chosen, best = [], 0.0
+    while rest := [name for name in languages if name not in chosen]:
+        found = {name: float(measure([*chosen, name]).mean()) for name in rest}
+        name = max(found, key=found.get)
+        if found[name] <= best:
+            break
+        chosen, best = [*chosen, name], found[name]
+    return chosen
+    ### END SOLUTION
+
+
+# %% tags=["check"]
+check_tongues(my_tongues, task)
+
+# %% [markdown]
+# <details><summary>Hint</summary>
+#
+# Begin with all languages and with each alone. Then add one at a time, as long as it
+# helps.
+#
+# </details>
+# <details><summary>What you should see</summary>
+#
+# A verdict with a difference on the test stamps. Did the number of languages help, or
+# only one that is better than Japanese? Measure each alone.
+#
+# </details>
+
+# %% [markdown] tags=["progress"]
+# The exercises of this chapter that you have solved so far:
+
+# %% tags=["progress", "hide-input"]
+# Show the exercises that you have solved.
+from asif_book import show_progress
+
+show_progress("10")
+
+# %% [markdown]
+# ## Summary
+#
+# - An anchor is anything that both sides can point at. Captions in two languages make a
+#   bank, and so do two image encoders.
+# - Two text encoders that never met translate far above chance. With shuffled pairs
+#   nothing is left.
+# - A shared encoder aligns what it knows. A bank repairs what it does not align.
+# - An answer that comes back is mostly right. The same questions in another language
+#   tell whether encoder or bank is to blame.
+#
+# **What would prove us wrong.** Translation above chance with shuffled pairs. Or
+# vectors without likeness that find their pictures: then the pairs would not carry the
+# meaning.
+#
+# **Where next.** Bring two encoders of your own, of sounds or molecules, and a few
+# hundred pairs. [The library](library.md) shows the call.
+
+# %% [markdown] tags=["teacher"]
+# ### Timing
+#
+# **50 minutes.** Scripts (5), translation with a vote on the hardest language (10),
+# 10.2 in pairs (10), the control with the languages of the class (10), section 6 with
+# predictions on the board (10), summary (5). At home: 10.1, 10.3 to 10.5.
+#
+# **90 minutes.** The same, then section 3 with 10.3 (15), the two bridges with 10.4
+# (15), the curve (5). Let each student ask in a language of the family. At home: 10.5.
+#
+# ### What students get wrong
+#
+# - *“Row i is row i.”* Ask for the counts of two languages.
+# - *“The model learnt Hindi.”* Nothing was trained. Ask which side ever compared an
+#   English caption with a Hindi one.
+# - *“It comes back, so it is right.”* Two captions of similar stamps can choose each
+#   other. Ask for the share in the table.
+# - *“751 pairs are more than 184, so Inuktitut is better.”* Pairs help an encoder that
+#   sees likeness.
+#
+# ### Discussion
+#
+# 1. Could the same bank translate between whale songs and English?
+#
+# > **Answer.** It needs pairs that both sides can point at, an encoder for which
+# > similar songs are alike, and songs that say what captions say. Nobody has shown
+# > these yet.
+#
+# 2. Who is harmed if a language has few pairs, and who decides?
+#
+# > **Answer.** Its speakers: they get the worse answers. The volunteers and companies
+# > that make pairs and encoders decide, often without knowing.
+#
+# ### Exit questions
+#
+# 1. What must two encoders have in common, so that a bank can connect them?
+#
+#    > **Answer.** Items that both can describe, as pairs, and a similar idea of which
+#    > items are alike. Not the dimension, the training or the kind of item.
+#
+# 2. A translation comes back to its own sentence. What does that prove?
+#
+#    > **Answer.** Nothing for sure. It makes a right answer much more likely, and it
+#    > needs no one who reads the language.
+#
+# 3. With the same anchors French is much better than Zulu, and with all anchors French
+#    hardly gains. What do you buy: more pairs, or another encoder?
+#
+#    > **Answer.** Another encoder (or better captions). More pairs did not help French.

@@ -1,0 +1,152 @@
+"""Solutions of chapter 10, any two strangers, as students write them."""
+
+import itertools
+
+import torch
+import torch.nn.functional as F
+
+
+def pairs_in_a_loop(mine, other):
+    other = other.tolist()
+    found = [(i, other.index(number)) for i, number in enumerate(mine.tolist()) if number in other]
+    return torch.tensor(found, dtype=torch.int64).reshape(-1, 2)
+
+
+def pairs_by_broadcasting(mine, other):
+    rows, columns = torch.where(mine.unsqueeze(1) == other.unsqueeze(0))
+    return torch.stack([rows, columns], dim=1)
+
+
+def pairs_row_by_row(mine, other):
+    n = min(len(mine), len(other))
+    return torch.stack([torch.arange(n), torch.arange(n)], dim=1)
+
+
+def pairs_of_the_other(mine, other):
+    return torch.tensor([(mine.tolist().index(x), j) for j, x in enumerate(other.tolist()) if x in mine],
+                        dtype=torch.int64).reshape(-1, 2)  # fmt: skip
+
+
+def back_in_a_loop(scores):
+    best = [int(row.argmax()) for row in scores]
+    return torch.tensor([int(scores[:, j].argmax()) == i for i, j in enumerate(best)])
+
+
+def back_by_index(scores):
+    return scores.argmax(0)[scores.argmax(1)] == torch.arange(scores.shape[0])
+
+
+def cosines_with_own_mean(z, mean, anchors):
+    return F.normalize(z - mean, dim=1) @ F.normalize(anchors - anchors.mean(dim=0), dim=1).T
+
+
+def cosines_one_by_one(z, mean, anchors):
+    centred = anchors - anchors.mean(dim=0)
+    return torch.stack([F.cosine_similarity((row - mean)[None], centred) for row in z])
+
+
+def bridges_in_a_loop(first, second):
+    arrived = one = two = 0
+    for i in range(len(first)):
+        english = int(first[i].argmax())
+        if int(second[english].argmax()) == i:
+            arrived += 1
+        elif english != i:
+            one += 1
+        else:
+            two += 1
+    return torch.tensor([arrived, one, two]) / len(first)
+
+
+def bridges_at_once(first, second):
+    own, english = torch.arange(len(first)), first.argmax(1)
+    here, over = second[english].argmax(1) == own, english == own
+    return torch.stack([here, ~here & ~over, ~here & over]).float().mean(1)
+
+
+def bridges_apart(first, second):
+    own = torch.arange(len(first))
+    one, two = first.argmax(1) == own, second.argmax(1) == own
+    return torch.stack([one & two, ~one, one & ~two]).float().mean(1)
+
+
+def best_pair(languages, measure):
+    pairs = [list(pair) for pair in itertools.combinations(languages, 2)]
+    return max(pairs, key=lambda pair: float(measure(pair).mean()))
+
+
+def greedily(languages, measure):
+    chosen, best = [], 0.0
+    while rest := [name for name in languages if name not in chosen]:
+        found = {name: measure([*chosen, name]).mean().item() for name in rest}
+        name = max(found, key=found.get)
+        if found[name] <= best:
+            break
+        chosen, best = [*chosen, name], found[name]
+    return chosen
+
+
+def measures_one(languages, measure):
+    measure(languages)
+    return languages
+
+
+def returns_another(languages, measure):
+    measure(languages[:2]), measure(languages[:3])
+    return languages
+
+
+def returns_the_first(languages, measure):
+    measure(languages[:1]), measure(languages[:2])
+    return languages[:1]
+
+
+RIGHT = {
+    "10.1": [pairs_in_a_loop, pairs_by_broadcasting],
+    "10.2": [back_in_a_loop, back_by_index],
+    "10.3": [cosines_with_own_mean, cosines_one_by_one],
+    "10.4": [bridges_in_a_loop, bridges_at_once],
+    "10.5": [best_pair, greedily],
+}
+
+WRONG = {
+    "10.1": [
+        (pairs_row_by_row, "row i with row i"),
+        (pairs_of_the_other, "the order of `other`"),
+        (lambda m, o: torch.where(m[:, None] == o)[0], "only the positions in `mine`"),
+        (lambda m, o: torch.stack(torch.where(m[:, None] == o)), "each pair is a row"),
+        (lambda m, o: pairs_in_a_loop(m, o).flip(1), "swapped"),
+    ],
+    "10.2": [
+        (lambda s: s.argmax(1) == torch.arange(len(s)), "needs the truth"),
+        (lambda s: s.argmax(1)[s.argmax(0)] == torch.arange(s.shape[1]), "from the columns"),
+        (lambda s: s.argmax(0) == torch.arange(s.shape[1]), "."),
+        (lambda s: s.argmax(0)[s.argmax(1)], "comes back to"),
+        (lambda s: back_by_index(s).float().mean(), "."),
+    ],
+    "10.3": [
+        (lambda z, m, a: cosines_with_own_mean(z, a.mean(0), a), "on both sides. The questions"),
+        (lambda z, m, a: F.normalize(z - m, dim=1) @ F.normalize(a - m, dim=1).T, "on both sides. The anchors"),
+        (lambda z, m, a: cosines_with_own_mean(z, z.mean(0), a), "A single question"),
+        (lambda z, m, a: (z - m) @ (a - a.mean(0)).T, "dot products"),
+        (lambda z, m, a: F.normalize(z, dim=1) @ F.normalize(a, dim=1).T, "no mean"),
+        (lambda z, m, a: cosines_with_own_mean(z, m, a).T, "on its side"),
+    ],
+    "10.4": [
+        (bridges_apart, "two errors may cancel"),
+        (lambda a, b: bridges_in_a_loop(a, b) * len(a), "divide by the number"),
+        (lambda a, b: bridges_in_a_loop(b, a), "in the other order"),
+        (lambda a, b: bridges_at_once(a, b)[[0, 2, 1]], "exchanged"),
+        (lambda a, b: bridges_at_once(a, b).flip(0), "."),
+        (lambda a, b: bridges_at_once(a.T, b.T), "down the columns"),
+    ],
+    "10.5": [
+        (lambda languages, measure: languages[:2], "measured 0 choices"),
+        (measures_one, "measured 1 choice on"),
+        (returns_another, "did not measure"),
+        (returns_the_first, "not ahead"),
+        (lambda languages, measure: ["Klingon"], "'Klingon' is not one of"),
+        (lambda languages, measure: [languages[0]] * 2, "occurs twice"),
+        (lambda languages, measure: 3, "a list"),
+    ],
+}

@@ -257,13 +257,3 @@ def sparsify(relative, k, p) -> SparseVectors:
     """
     settings = Settings(k, p).checked(relative.shape[1])
     return KeptCosines(*relative.sort(dim=1, descending=True, stable=True), relative.shape[1]).sparse(settings)
-
-
-def sparse_relative_representation(z, anchors, k, p, *, mean=None, **search) -> SparseVectors:
-    """Compute ``sparsify(relative_representation(z, anchors, mean=mean), k, p)`` without the dense matrix.
-
-    Parameters
-    ----------
-    z, anchors, k, p, mean : as for `represent`, which raises the same; without a `mean`, nothing is subtracted
-    """
-    return represent(z, anchors, Settings(k, p, center=mean is not None), mean=mean, **search)

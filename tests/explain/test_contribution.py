@@ -12,13 +12,14 @@ from asif_lib.errors import ParameterError
 from asif_lib.evaluation.measures import share_with_interval
 from asif_lib.explain.contribution import calibrate, contrast, contributions, familiarity, influence, own_coverage
 from asif_lib.relative import relative_representation
-from asif_lib.sparse import sparse_relative_representation
+from asif_lib.settings import Settings
+from asif_lib.sparse import represent
 
 
 def sparse(q, k, seed, n=60, p=2):
     random = torch.Generator().manual_seed(seed)
     z, anchors = torch.randn(q, 5, generator=random), torch.randn(n, 5, generator=random)
-    return sparse_relative_representation(z, anchors, k, p)
+    return represent(z, anchors, Settings(k, p, center=False))
 
 
 @pytest.mark.parametrize("seed", range(3))

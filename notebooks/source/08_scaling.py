@@ -4,8 +4,8 @@
 # > **Question.** What does it cost at 1.6 million anchors, and beyond one machine?
 #
 # In chapter 07 one pair turned “deer” into “kangaroo”, in a bank of some hundred
-# anchors. The paper's bank has 1.6 million. Is the edit still a matter of a moment
-# there? And what does each question cost?
+# anchors. The paper's bank has 1.6 million. Is the edit still quick there? And what
+# does each question cost?
 #
 # <details><summary>Goals, minutes, what runs</summary>
 #

@@ -195,7 +195,7 @@ def test_only_a_stamp_has_translations(stamps_bank):
     three = stamps_bank.subset([0, 1, 2])
     found = captions_by_language(three.replace(pairs=three.pairs.assign(caption=["Ein Frosch.", "Mine.", "A bug."])))
     assert found["fr"][:2] == ["Une grenouille.", ""]  # what has its id, and not its caption, is another picture
-    assert translations(small()) == {}
+    assert captions_by_language(small()) == {}
 
 
 # A reader's own picture

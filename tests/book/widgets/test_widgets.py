@@ -16,6 +16,7 @@ from asif_book.widgets import (
     anchor_page,
     answer_html,
     find_anchors,
+    language_knob,
     nearest_by_both,
     parse_labels,
     read_upload,
@@ -291,6 +292,19 @@ def upload(widget, files, words=()):
         picker._handle_custom_msg({"kind": "picture", "name": name}, [memoryview(data)])
     picker._handle_custom_msg({"kind": "end", "words": list(words)}, [])
     return picker.words
+
+
+def test_words_of_any_language_are_shown_in_their_direction_and_trusted_in_none(model, stamps):
+    rows = stamps.splits["test"][:20]
+    z = model.embeddings("image", [stamps.pictures[i] for i in rows])
+    widget = language_knob({"Arabic": model, "German": model}, stamps, rows, z, language="Arabic", text="سيارة")
+    page = inside(widget, ipywidgets.HTML)[0]
+    assert '<span lang="ar" dir="auto">سيارة</span>' in page.value and page.value.count("<img") == 4
+    control(widget, "Words").value = "<b>Hut</b>"
+    control(widget, "Language").value = "German"
+    assert '<span lang="de" dir="auto">&lt;b&gt;Hut&lt;/b&gt;</span>' in page.value
+    control(widget, "Words").value = " "
+    assert "the field holds no words" in page.value
 
 
 @pytest.fixture(scope="module")

@@ -3,6 +3,7 @@
 Folder, bank and settings are checked before PyTorch is imported, which takes seconds.
 """
 
+import os
 import time
 from dataclasses import asdict
 from enum import StrEnum
@@ -16,7 +17,7 @@ from asif_lib.datasets.folders import picture_files
 from asif_lib.datasets.providers import names_of
 from asif_lib.defaults import BARE_TEMPLATE, DEFAULT_TEMPLATE
 from asif_lib.errors import BrokenPicturesError, DataError, MissingExtraError, ParameterError, PictureError
-from asif_lib.files import write_whole
+from asif_lib.files import sha256_of, write_whole
 from asif_lib.settings import Settings
 
 from .banks import _build
@@ -60,12 +61,12 @@ def _classify(
     z, kept = _embed(model, pictures, skip_broken)
     vectors, texts_of = model.images(z), dict(zip(labels, _by_label(model.texts(prompts), len(labels)), strict=True))
     answer = model.classify(vectors, labels, templates=templates, reduce=reduce)
-    rows, near = [], _familiar(model, z)
+    rows, near, own = [], _familiar(model, z), _are_anchors(model, [pictures[i] for i in kept], z)
     for row, (position, best, scores) in enumerate(zip(kept, answer.best, answer.scores.tolist(), strict=True)):
         ranking = sorted(zip(labels, scores, strict=True), key=lambda pair: -pair[1])
         anchors = [] if best is None else _deciding_anchors(model, vectors[[row]], texts_of[best], reduce)
         about = {"picture": pictures[position], "best": best, "scores": dict(ranking), "anchors": anchors}
-        rows.append({**about, "familiarity": near[row]})
+        rows.append({**about, "familiarity": near[row], "is_anchor": bool(own[row])})
     return rows, [line for row in rows for line in _verdict(row)]
 
 
@@ -173,11 +174,34 @@ def _verdict(row):
     lines.append("  " + ", ".join(f"{label} {score:.3f}" for label, score in row["scores"].items()))
     if row["anchors"]:
         lines.append("  decided by " + "; ".join(f"{a['caption']} ({a['share']:.0%})" for a in row["anchors"]))
+    own = "is an anchor of this bank" if row.get("is_anchor") else None
     if near := row.get("familiarity"):
-        verdict = "unlike anything in the bank" if near["unlike"] else "familiar"
+        verdict = own or ("unlike anything in the bank" if near["unlike"] else "familiar")
         below = f"at most {near['false_alarm']:.0%} of the bank's own pictures are below {near['threshold']:.2f}"
         lines.append(f"  {verdict}: cosine {near['cosine']:.2f} with the most similar anchor; {below}")
+    elif own:
+        lines.append(f"  {own}")
     return lines
+
+
+def _are_anchors(model, pictures, z):
+    """Which of q pictures are anchors, (q,) bools: by the bytes of their files, or by their embeddings (q, d)."""
+    import torch
+
+    from asif_lib.bank.building import path_of
+    from asif_lib.explain.review import COPY
+    from asif_lib.relative import unit_rows
+    from asif_lib.search import top_anchors
+
+    rows, files = model.bank.rows(model.bank.sides[0]), list(map(path_of, pictures))
+    found = rows.take(top_anchors(z := torch.as_tensor(z), rows, 1, device=model.device)[1][:, 0])  # (q, d)
+    far = (unit_rows(z) - unit_rows(found)).norm(dim=1)
+    own = (far <= COPY + torch.finfo(rows.dtype).eps / 2).numpy()  # half precision rounds more
+    sizes = {file: os.path.getsize(file) for file in files if os.path.isfile(file)}
+    anchors = [path for path in model.bank.pairs["picture"] if sizes and os.access(path, os.R_OK)]
+    same_size = [path for path in anchors if os.path.isfile(path) and os.path.getsize(path) in {*sizes.values()}]
+    known = {sha256_of(path) for path in same_size}
+    return own | [bool(known) and file in sizes and sha256_of(file) in known for file in files]
 
 
 def _familiar(model, z):
@@ -292,6 +316,12 @@ def _evaluate(
             f"together, on the assumption that they spread evenly over the classes; each alone: {alone}\n"
         )
     measure = accuracy(answer.predicted, data.labels[kept])
+    if any(own := _are_anchors(model, pictures, z)):
+        rest = None if all(own) else accuracy(answer.predicted[~own], data.labels[kept][~own])
+        without = f"without them: accuracy {rest}" if rest else "this accuracy says nothing about new pictures"
+        note += f"{sum(own)} of the {len(own)} pictures are anchors of this bank; {without}\n"
+        of_each["accuracy_without_anchors"] = rest and {"n": rest.n, "accuracy": rest.value, "ci95": list(rest.ci)}
+    of_each["anchors_asked"] = int(sum(own))
     result = _summary(model, answer, data.labels[kept], measure) | {"templates": list(templates), "reduce": reduce}
     each = answer.to_frame()
     each.insert(0, "true", [data.classes[label] for label in data.labels[kept]])

@@ -502,7 +502,7 @@ def test_text_output_is_a_line_for_each_answer(stamps_bank_saved, stamps, loaded
     lines = capsys.readouterr().out.splitlines()
     assert len(lines) == 8 and lines[4].startswith(f"{stamps.pictures[1]}: a ")
     assert re.fullmatch(r"  a \w+ 0\.\d{3}, a \w+ 0\.\d{3}", lines[5]) and lines[6].startswith("  decided by ")
-    assert re.match(r"  familiar: cosine 0\.\d\d with the most similar anchor; at most 5% of the bank's", lines[7])
+    assert re.match(r"  is an anchor of this bank: cosine \d\.\d\d with the most similar anchor; at most 5% of the bank's", lines[7])
 
 
 def test_what_is_unlike_anything_in_the_bank_is_said(stamps_bank_saved, stamps, run, capsys, tmp_path):
@@ -521,6 +521,30 @@ def test_what_is_unlike_anything_in_the_bank_is_said(stamps_bank_saved, stamps, 
     assert (status, result["unlike"], result["unlike_promised"]) == (0, 0.5, 0.05)
     assert main(["evaluate", str(tmp_path)]) == 0
     assert "unlike anything in the bank: 50% of the pictures (promised: at most 5% of" in capsys.readouterr().out
+
+
+def test_pictures_that_are_anchors_are_counted_and_left_out_of_a_second_accuracy(
+    stamps_bank_saved, stamps, class_folders, run, capsys, tmp_path
+):
+    hen = stamps.pictures[stamps.ids.index("animals/birds/hen.png")]
+    for name in ("bag", "hen"):
+        (tmp_path / name).mkdir()
+    for i, file in enumerate(sorted((class_folders / "bag").iterdir())[:3]):
+        shutil.copy(file, tmp_path / "bag" / f"{i}.png")
+    shutil.copy(hen.path, tmp_path / "hen" / "the same file.png")  # without the square, so with another embedding
+    open_picture(hen).save(tmp_path / "hen" / "the same pixels.bmp")
+    status, result, _ = run("evaluate", tmp_path)
+    without = result["accuracy_without_anchors"]
+    assert (status, result["n"], result["anchors_asked"], result["left_out"]) == (0, 5, 2, 0)
+    assert without["n"] == 3 and without["accuracy"] == pytest.approx(result["per_class"][0]["accuracy"])
+    assert main(["evaluate", str(tmp_path)]) == 0
+    text = capsys.readouterr().out
+    assert re.search(r"\n2 of the 5 pictures are anchors of this bank; without them: accuracy .*n = 3", text)
+    for i, file in enumerate((tmp_path / "bag").iterdir()):
+        shutil.copy(stamps.pictures[i].path, file)
+    status, result, _ = run("evaluate", tmp_path)
+    assert (result["anchors_asked"], result["accuracy_without_anchors"]) == (5, None)
+    assert run("evaluate", class_folders)[1]["anchors_asked"] == 0
 
 
 def test_data_and_bank_info_say_licence_and_counts(stamps_bank_saved, run):
@@ -542,6 +566,7 @@ def test_bank_of_your_own_folder(tmp_path, tmp_cache, run):
     labels = "a blue card,a red card"
     status, (row,), _ = run("classify", folder / "blue.png", "--labels", labels, "--bank", "cards", "--k", 2)
     assert (status, row["best"], row["familiarity"]) == (0, "a blue card", None)  # four pictures promise nothing
+    assert row["is_anchor"]
 
 
 def test_a_missing_bank_of_the_catalogue_is_built_and_said_so(tmp_path, monkeypatch, run):

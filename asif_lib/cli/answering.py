@@ -388,10 +388,10 @@ def _of_embeddings(image_embeddings, prompt_embeddings, labels):
 
     z, (classes, prompts) = read_array(image_embeddings), read_labels(prompt_embeddings)
     if Path(labels).suffix in (".npy", ".pt"):
-        names = dict(enumerate(classes))
+        names, first = dict(enumerate(classes)), 1
         table = pd.DataFrame({"label": [names.get(i, i) for i in np.ravel(read_array(labels)).tolist()]})
     else:
-        table = read_table(Path(labels))
+        table, first = read_table(Path(labels)), 2  # the row of the names is the first, as in a spreadsheet
     if "label" not in table:
         raise DataError(f"{labels}: has no column label, but {', '.join(map(str, table)) or 'nothing'}")
     if len(table) != len(z):
@@ -399,7 +399,7 @@ def _of_embeddings(image_embeddings, prompt_embeddings, labels):
             f"{labels}: holds {len(table)} labels, and {image_embeddings} {len(z)} embeddings; give one each"
         )
     if len(unknown := np.flatnonzero(~table.label.isin(classes))):
-        fault = f"row {unknown[0] + 1}: the label {table.label[unknown[0]]!r} is not in {prompt_embeddings}"
+        fault = f"row {unknown[0] + first}: the label {table.label[unknown[0]]!r} is not in {prompt_embeddings}"
         raise DataError(f"{labels}, {fault}; its labels are {', '.join(classes[:5])} …")
     pictures = table["picture"].tolist() if "picture" in table else [str(i) for i in range(len(z))]
     targets = np.array([classes.index(label) for label in table.label])

@@ -82,13 +82,15 @@ def _explain(
     templates: Templates = (BARE_TEMPLATE,),
     reduce: Reduce = "mean",
     top: Annotated[int, Option(metavar="N", help="anchors to show for each label")] = 5,
-    page: Annotated[str | None, Option(metavar="FILE", help="a page, with the regions of the pictures too")] = None,
+    page: Annotated[str | None, Option(metavar="FILE", help=".html, with the regions of the pictures too")] = None,
 ):
     """Say which anchors decided for a label and not for the next one, and which few could turn the answer."""
     if top < 1:
         raise ParameterError(f"--top {top}: show at least one anchor")
     if page and (len(templates) > 1 or asked.hubs or asked.whiten):
         raise ParameterError("--page draws one prompt for each label, and a model without --hubs and --whiten")
+    if page and Path(page).suffix != ".html":
+        raise ParameterError(f"--page {page}: a page is an HTML file; give it a name that ends in .html")
     if page and "explain" not in PAGES:
         raise MissingExtraError("--page needs the book, asif_book, whose commands are not loaded here")
     check_targets(page=page)
@@ -179,8 +181,6 @@ def _verdict(row):
         verdict = own or ("unlike anything in the bank" if near["unlike"] else "familiar")
         below = f"at most {near['false_alarm']:.0%} of the bank's own pictures are below {near['threshold']:.2f}"
         lines.append(f"  {verdict}: cosine {near['cosine']:.2f} with the most similar anchor; {below}")
-    elif own:
-        lines.append(f"  {own}")
     return lines
 
 
@@ -190,17 +190,15 @@ def _are_anchors(model, pictures, z):
 
     from asif_lib.bank.building import path_of
     from asif_lib.explain.review import COPY
-    from asif_lib.relative import unit_rows
     from asif_lib.search import top_anchors
 
     rows, files = model.bank.rows(model.bank.sides[0]), list(map(path_of, pictures))
-    found = rows.take(top_anchors(z := torch.as_tensor(z), rows, 1, device=model.device)[1][:, 0])  # (q, d)
-    far = (unit_rows(z) - unit_rows(found)).norm(dim=1)
-    own = (far <= COPY + torch.finfo(rows.dtype).eps / 2).numpy()  # half precision rounds more
+    nearest = top_anchors(torch.as_tensor(z), rows, 1, device=model.device)[0][:, 0].numpy()  # (q,) cosines
+    own = 2 - 2 * nearest <= (COPY + torch.finfo(rows.dtype).eps / 2) ** 2  # half precision rounds more
     sizes = {file: os.path.getsize(file) for file in files if os.path.isfile(file)}
-    anchors = [path for path in model.bank.pairs["picture"] if sizes and os.access(path, os.R_OK)]
-    same_size = [path for path in anchors if os.path.isfile(path) and os.path.getsize(path) in {*sizes.values()}]
-    known = {sha256_of(path) for path in same_size}
+    asked, paths = {*sizes.values()}, model.bank.pairs["picture"] if sizes else ()
+    anchors = [path for path in paths if os.path.isfile(path) and os.path.getsize(path) in asked]
+    known = {sha256_of(path) for path in anchors if os.access(path, os.R_OK)}
     return own | [bool(known) and file in sizes and sha256_of(file) in known for file in files]
 
 
@@ -259,7 +257,7 @@ def _evaluate(
     transductive: Annotated[
         StrEnum("Transductive", "sinkhorn z") | None, Option(help="correct by a look at all pictures")
     ] = None,
-    corrupt: Annotated[str | None, Option(metavar="KIND:N,…", help="damaged copies too: blur:2, resize:32")] = None,
+    corrupt: Annotated[str | None, Option(metavar="KIND:N,…", help="damaged copies too, not in CSV: blur:2")] = None,
     templates: Templates = (DEFAULT_TEMPLATE,),
     reduce: Reduce = "mean",
     skip_broken: SkipBroken = False,
@@ -281,7 +279,7 @@ def _evaluate(
     from asif_lib.evaluation.robustness import read_damages
     from asif_lib.zeroshot import make_prompts
 
-    damages = read_damages(corrupt) if corrupt else []  # refuses bad ones before any slow work
+    damages = [*dict.fromkeys(read_damages(corrupt))] if corrupt else []  # bad ones are refused before any slow work
     if path:
         from asif_lib.datasets.labelled import load_labelled
 

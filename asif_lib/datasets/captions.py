@@ -17,8 +17,7 @@ def read_captions(file, *, pictures=True) -> pd.DataFrame:
     """Read a captions table; its columns ``file_name``, ``caption``, ``group`` and ``split`` hold strings.
 
     A column ``text`` stands for a missing ``caption``; ``group`` and ``split`` may be missing, and ``file_name`` too
-    where no `pictures` are needed. Rows count from 1; in a CSV, whose cells commas or semicolons separate, that is the
-    row of the names, as in a spreadsheet.
+    where no `pictures` are needed. Rows count from 1, in a CSV with the row of the names.
 
     Raises `DataError` if the file is not a table of its kind, or a value cannot be what its column says.
     """

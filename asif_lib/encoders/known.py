@@ -15,8 +15,6 @@ from .identity import EncoderIdentity
 class KnownTexts:
     """A text encoder that knows the embeddings of some texts, and refuses all others.
 
-    It has what every encoder of your own needs: `identity`, and `encode` of a list, which may be empty.
-
     Raises `EncoderError` if the identity is no text encoder's, the shapes differ, or a text is empty or repeated.
 
     Parameters
@@ -138,7 +136,6 @@ def numbered_parts(path) -> list:
     numbers = [number for number, _ in files]
     if numbers != [*range(len(files))] or not files:
         wrong = next((i for i, number in enumerate(numbers) if number != i), 0)
-        is_twice = files and numbers[wrong] < wrong
-        fault = f"number {numbers[wrong]} stands twice" if is_twice else f"number {wrong} is missing"
-        raise DataError(f"{path}: has {len(files)} files with a number at the end of the name; {fault}")
+        fault = f"{numbers[wrong]} stands twice" if files and numbers[wrong] < wrong else f"{wrong} is missing"
+        raise DataError(f"{path}: has {len(files)} files with a number at the end of the name; number {fault}")
     return [file for _, file in files]

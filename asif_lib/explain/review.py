@@ -146,9 +146,8 @@ def as_fiftyone(table, name) -> dict:
 def apply_review(bank, file, text=None, *, device="auto"):
     """Apply the decisions in the CSV of a review in one edit of a bank, and return the bank; `undo` takes them back.
 
-    A ``decision`` is ``drop``, ``relabel`` to ``caption_new``, ``keep`` (this row's issue is none), or empty. Raises
-    `DataError` for another table, and `BankError` for a review of another version, or a decision that cannot be
-    applied; then nothing is changed.
+    A ``decision`` is ``drop``, ``relabel`` to ``caption_new``, ``keep`` its issue, or empty. Raises `DataError` for
+    another table, `BankError` for a review of another version, or a decision that cannot be applied: nothing is changed.
 
     Parameters
     ----------

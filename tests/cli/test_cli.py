@@ -345,6 +345,7 @@ def test_evaluate_asks_damaged_copies_too(class_folders, run, capsys):
     [
         ("fog:3", "the damage 'fog' is not known; known: jpeg, blur, resize"),
         ("jpeg:200", "jpeg:200: jpeg takes a number from 1 to 95"),
+        ("blur:2,,", "the damage '' is not known"),
         ("blur", "blur: blur takes a number from 0.1 to 100, as in blur:0.1"),
         ("resize:few", "resize:few: resize takes a number from 8"),
     ],
@@ -465,6 +466,9 @@ def test_an_explanation_is_a_page_that_escapes_all_text(stamps_bank_saved, stamp
     words = " ".join(image["alt"] for image in soup.select(".output img"))
     assert f"{file.name}, largest drop" in words and "A red kangaroo., largest drop" in words
     assert [float(x["value"]) for x in soup.select("data")] == pytest.approx(list(row["scores"].values()), abs=1e-6)
+    Image.open(file).convert("RGB").resize((6, 6)).save(file)
+    assert run(*arguments)[0] == 0
+    assert "The regions are not shown: a picture of 6 × 6 pixels is too small for 8 × 8 regions" in page.read_text()
     monkeypatch.setattr("asif_lib.cli.answering.PAGES", {})
     status, _, error = run(*arguments)
     assert status == 1 and "--page needs the book" in error
@@ -477,6 +481,7 @@ def test_an_explanation_is_a_page_that_escapes_all_text(stamps_bank_saved, stamp
         ([__file__, "--labels", "a,b", "--top", "0"], "--top 0: show at least one anchor"),
         ([__file__, "--labels", "a"], "one label has no rival"),
         ([__file__, "--labels", "a,b", "--page", "p.html", "--hubs", 0.5], "--page draws one prompt for each label"),
+        ([__file__, "--labels", "a,b", "--page", __file__], "test_cli.py: a page is an HTML file; give it a name that"),
         ([__file__, "--labels", "a,b", "--page", "nowhere/p.html"], "--page nowhere/p.html: cannot be written"),
     ],
 )

@@ -147,7 +147,7 @@ def apply_review(bank, file, text=None, *, device="auto"):
     """Apply the decisions in the CSV of a review in one edit of a bank, and return the bank; `undo` takes them back.
 
     A ``decision`` is ``drop``, ``relabel`` to ``caption_new``, ``keep`` its issue, or empty. Raises `DataError` for
-    another table, `BankError` for a review of another version, or a decision that cannot be applied: nothing is changed.
+    another table, `BankError` for a review of another version, or a decision that does not apply: nothing is changed.
 
     Parameters
     ----------

@@ -107,7 +107,7 @@ def test_decisions_are_one_version_and_undone_together(reviewed):
     before = AnchorBank.load(folder)
     assert apply().version == apply({"9": {"decision": "keep"}}).version == 1
     text = np.arange(12, dtype="float32").reshape(2, 6) + 1
-    more = [{"decision": "DROP"}, {"decision": "keep"}]  # keep: only this issue is none
+    more = [{"decision": "DROP"}, {"decision": "keep"}]  # which speaks of its row alone
     after = apply({"9": {"decision": "drop"}, "8": RELABEL, "7": RELABEL}, text, more)
     assert after.history()["change"].tolist()[1:] == ["relabelled 2 pairs, removed 1 pair"]
     assert after.pairs.id.tolist() == [*"0123456", "8", "7"] and after.pairs.caption.tolist()[7:] == [CAPTION] * 2

@@ -260,8 +260,12 @@ class ASIF:
         return f"ASIF({self.bank.name!r}, {len(self.bank)} anchors, k={self.k}, p={self.p}, center={center}{more})"
 
 
-AN = re.compile(r"(?!u(ni(?![nm])|[bkrst][aeiu])|e[uw]|onc?e\b)[aeiou]|h(ono|onest|our|eir)|x-", re.IGNORECASE)
-"""How words begin that take "an": with a vowel that is not said as in "unicorn" or "one", or a silent h."""
+AN = re.compile(
+    r"(?i)(?-i:[EFHLMNRSX][A-Z]{0,2}s?(?![A-Za-z]))|8|1[18](?!\d)|(?!(?-i:U[A-Z]{0,2}s?(?![A-Za-z])))"
+    r"(?!u(-|ni(?![nm]|de)|[bkrst][aeiu]|k\b|g(?!l)|to)|e[uw]|onc?e\b)[aeiou]|h(ono|onest|our|eir)|x-"
+)
+"""How words begin that take "an": a vowel that is not said as in "unicorn", a silent h, 8, 11, 18, or a letter that is
+spelt, as in "SUV"; up to three capitals count as spelt, so "MAP" gets the wrong article, and "map" the right one."""
 
 
 def make_prompts(labels, templates) -> list:

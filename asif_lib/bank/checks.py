@@ -52,8 +52,8 @@ def check_matrix(side, matrix):
     if not isinstance(matrix, torch.Tensor):
         raise BankError(f"the {side} embeddings are a {type(matrix).__name__}: pass a Tensor, or `from_embeddings`")
     check_dtype(matrix.dtype)
-    if matrix.ndim != 2:
-        raise BankError(f"the {side} embeddings have the shape {tuple(matrix.shape)}; they are a matrix, a row a pair")
+    if matrix.ndim != 2 or not len(matrix):
+        raise BankError(f"the {side} embeddings have the shape {tuple(matrix.shape)}; they are (n, d), n > 0 pairs")
     if matrix.requires_grad or matrix.layout != torch.strided or matrix.device.type != "cpu":
         raise BankError(f"the {side} embeddings are no plain matrix in memory: pass z.detach().cpu().to_dense()")
 

@@ -3,6 +3,7 @@
 Folder, bank and settings are checked before PyTorch is imported, which takes seconds.
 """
 
+import os
 import time
 from dataclasses import asdict
 from enum import StrEnum
@@ -16,7 +17,7 @@ from asif_lib.datasets.folders import picture_files
 from asif_lib.datasets.providers import names_of
 from asif_lib.defaults import BARE_TEMPLATE, DEFAULT_TEMPLATE
 from asif_lib.errors import BrokenPicturesError, DataError, MissingExtraError, ParameterError, PictureError
-from asif_lib.files import write_whole
+from asif_lib.files import sha256_of, write_whole
 from asif_lib.settings import Settings
 
 from .banks import _build
@@ -60,12 +61,12 @@ def _classify(
     z, kept = _embed(model, pictures, skip_broken)
     vectors, texts_of = model.images(z), dict(zip(labels, _by_label(model.texts(prompts), len(labels)), strict=True))
     answer = model.classify(vectors, labels, templates=templates, reduce=reduce)
-    rows, near = [], _familiar(model, z)
+    rows, near, own = [], _familiar(model, z), _are_anchors(model, [pictures[i] for i in kept], z)
     for row, (position, best, scores) in enumerate(zip(kept, answer.best, answer.scores.tolist(), strict=True)):
         ranking = sorted(zip(labels, scores, strict=True), key=lambda pair: -pair[1])
         anchors = [] if best is None else _deciding_anchors(model, vectors[[row]], texts_of[best], reduce)
         about = {"picture": pictures[position], "best": best, "scores": dict(ranking), "anchors": anchors}
-        rows.append({**about, "familiarity": near[row]})
+        rows.append({**about, "familiarity": near[row], "is_anchor": bool(own[row])})
     return rows, [line for row in rows for line in _verdict(row)]
 
 
@@ -81,13 +82,15 @@ def _explain(
     templates: Templates = (BARE_TEMPLATE,),
     reduce: Reduce = "mean",
     top: Annotated[int, Option(metavar="N", help="anchors to show for each label")] = 5,
-    page: Annotated[str | None, Option(metavar="FILE", help="a page, with the regions of the pictures too")] = None,
+    page: Annotated[str | None, Option(metavar="FILE", help=".html, with the regions of the pictures too")] = None,
 ):
     """Say which anchors decided for a label and not for the next one, and which few could turn the answer."""
     if top < 1:
         raise ParameterError(f"--top {top}: show at least one anchor")
     if page and (len(templates) > 1 or asked.hubs or asked.whiten):
         raise ParameterError("--page draws one prompt for each label, and a model without --hubs and --whiten")
+    if page and Path(page).suffix != ".html":
+        raise ParameterError(f"--page {page}: a page is an HTML file; give it a name that ends in .html")
     if page and "explain" not in PAGES:
         raise MissingExtraError("--page needs the book, asif_book, whose commands are not loaded here")
     check_targets(page=page)
@@ -173,11 +176,30 @@ def _verdict(row):
     lines.append("  " + ", ".join(f"{label} {score:.3f}" for label, score in row["scores"].items()))
     if row["anchors"]:
         lines.append("  decided by " + "; ".join(f"{a['caption']} ({a['share']:.0%})" for a in row["anchors"]))
+    own = "is an anchor of this bank" if row.get("is_anchor") else None
     if near := row.get("familiarity"):
-        verdict = "unlike anything in the bank" if near["unlike"] else "familiar"
+        verdict = own or ("unlike anything in the bank" if near["unlike"] else "familiar")
         below = f"at most {near['false_alarm']:.0%} of the bank's own pictures are below {near['threshold']:.2f}"
         lines.append(f"  {verdict}: cosine {near['cosine']:.2f} with the most similar anchor; {below}")
     return lines
+
+
+def _are_anchors(model, pictures, z):
+    """Which of q pictures are anchors, (q,) bools: by the bytes of their files, or by their embeddings (q, d)."""
+    import torch
+
+    from asif_lib.bank.building import path_of
+    from asif_lib.explain.review import COPY
+    from asif_lib.search import top_anchors
+
+    rows, files = model.bank.rows(model.bank.sides[0]), list(map(path_of, pictures))
+    nearest = top_anchors(torch.as_tensor(z), rows, 1, device=model.device)[0][:, 0].numpy()  # (q,) cosines
+    own = 2 - 2 * nearest <= (COPY + torch.finfo(rows.dtype).eps / 2) ** 2  # half precision rounds more
+    sizes = {file: os.path.getsize(file) for file in files if os.path.isfile(file)}
+    asked, paths = {*sizes.values()}, model.bank.pairs["picture"] if sizes else ()
+    anchors = [path for path in paths if os.path.isfile(path) and os.path.getsize(path) in asked]
+    known = {sha256_of(path) for path in anchors if os.access(path, os.R_OK)}
+    return own | [bool(known) and file in sizes and sha256_of(file) in known for file in files]
 
 
 def _familiar(model, z):
@@ -235,7 +257,7 @@ def _evaluate(
     transductive: Annotated[
         StrEnum("Transductive", "sinkhorn z") | None, Option(help="correct by a look at all pictures")
     ] = None,
-    corrupt: Annotated[str | None, Option(metavar="KIND:N,…", help="damaged copies too: blur:2, resize:32")] = None,
+    corrupt: Annotated[str | None, Option(metavar="KIND:N,…", help="damaged copies too, not in CSV: blur:2")] = None,
     templates: Templates = (DEFAULT_TEMPLATE,),
     reduce: Reduce = "mean",
     skip_broken: SkipBroken = False,
@@ -257,7 +279,7 @@ def _evaluate(
     from asif_lib.evaluation.robustness import read_damages
     from asif_lib.zeroshot import make_prompts
 
-    damages = read_damages(corrupt) if corrupt else []  # refuses bad ones before any slow work
+    damages = [*dict.fromkeys(read_damages(corrupt))] if corrupt else []  # bad ones are refused before any slow work
     if path:
         from asif_lib.datasets.labelled import load_labelled
 
@@ -292,6 +314,12 @@ def _evaluate(
             f"together, on the assumption that they spread evenly over the classes; each alone: {alone}\n"
         )
     measure = accuracy(answer.predicted, data.labels[kept])
+    if any(own := _are_anchors(model, pictures, z)):
+        rest = None if all(own) else accuracy(answer.predicted[~own], data.labels[kept][~own])
+        without = f"without them: accuracy {rest}" if rest else "this accuracy says nothing about new pictures"
+        note += f"{sum(own)} of the {len(own)} pictures are anchors of this bank; {without}\n"
+        of_each["accuracy_without_anchors"] = rest and {"n": rest.n, "accuracy": rest.value, "ci95": list(rest.ci)}
+    of_each["anchors_asked"] = int(sum(own))
     result = _summary(model, answer, data.labels[kept], measure) | {"templates": list(templates), "reduce": reduce}
     each = answer.to_frame()
     each.insert(0, "true", [data.classes[label] for label in data.labels[kept]])
@@ -358,10 +386,10 @@ def _of_embeddings(image_embeddings, prompt_embeddings, labels):
 
     z, (classes, prompts) = read_array(image_embeddings), read_labels(prompt_embeddings)
     if Path(labels).suffix in (".npy", ".pt"):
-        names = dict(enumerate(classes))
+        names, first = dict(enumerate(classes)), 1
         table = pd.DataFrame({"label": [names.get(i, i) for i in np.ravel(read_array(labels)).tolist()]})
     else:
-        table = read_table(Path(labels))
+        table, first = read_table(Path(labels)), 2  # the row of the names is the first, as in a spreadsheet
     if "label" not in table:
         raise DataError(f"{labels}: has no column label, but {', '.join(map(str, table)) or 'nothing'}")
     if len(table) != len(z):
@@ -369,7 +397,7 @@ def _of_embeddings(image_embeddings, prompt_embeddings, labels):
             f"{labels}: holds {len(table)} labels, and {image_embeddings} {len(z)} embeddings; give one each"
         )
     if len(unknown := np.flatnonzero(~table.label.isin(classes))):
-        fault = f"row {unknown[0] + 1}: the label {table.label[unknown[0]]!r} is not in {prompt_embeddings}"
+        fault = f"row {unknown[0] + first}: the label {table.label[unknown[0]]!r} is not in {prompt_embeddings}"
         raise DataError(f"{labels}, {fault}; its labels are {', '.join(classes[:5])} …")
     pictures = table["picture"].tolist() if "picture" in table else [str(i) for i in range(len(z))]
     targets = np.array([classes.index(label) for label in table.label])

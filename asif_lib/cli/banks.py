@@ -472,7 +472,10 @@ def _relabel(
     from asif_lib.encoders.loading import load_encoder_of
 
     if text_embedding:
-        return _edited(bank.relabel(id, caption, read_array(text_embedding).reshape(1, -1)), name)
+        z = read_array(text_embedding)
+        if z.ndim != 1 and (z.ndim != 2 or len(z) != 1):
+            raise ParameterError(f"{text_embedding}: has the shape {tuple(z.shape)}; one caption has (d,) or (1, d)")
+        return _edited(bank.relabel(id, caption, z.reshape(1, -1)), name)
     return _edited(bank.relabel(id, caption, text_encoder=load_encoder_of(bank.text_encoder, device=device)), name)
 
 

@@ -17,7 +17,7 @@ def read_captions(file, *, pictures=True) -> pd.DataFrame:
     """Read a captions table; its columns ``file_name``, ``caption``, ``group`` and ``split`` hold strings.
 
     A column ``text`` stands for a missing ``caption``; ``group`` and ``split`` may be missing, and ``file_name`` too
-    where no `pictures` are needed. Rows count from 1.
+    where no `pictures` are needed. Rows count from 1, in a CSV with the row of the names.
 
     Raises `DataError` if the file is not a table of its kind, or a value cannot be what its column says.
     """
@@ -72,11 +72,13 @@ def read_translations(file) -> dict:
 
 def _read_csv(file):
     with open(file, encoding="utf-8-sig", newline="") as lines:
-        names, *rows = list(filter(None, csv.reader(lines, strict=True))) or [[]]
-    for number, row in enumerate(rows, 1):
+        separator = ";" if ";" in (head := lines.readline()) and "," not in head else ","  # some spreadsheets' own
+        lines.seek(0)
+        names, *rows = list(filter(None, csv.reader(lines, strict=True, delimiter=separator))) or [[]]
+    for number, row in enumerate(rows, 2):
         if len(row) != len(names):
             fault = f"row {number} has {len(row)} values for {len(names)} columns"
-            raise ValueError(f"{fault}: put a text that holds a comma into double quotes")
+            raise ValueError(f"{fault}: put a text that holds {separator!r} into double quotes")
     return pd.DataFrame(rows, columns=names, dtype=object)
 
 
@@ -116,7 +118,7 @@ def _texts(file, table):
 
 def _check_rows(file, table):
     if len(empty := table.index[table.caption == ""]):
-        names = table.file_name if "file_name" in table else table.index + 1
+        names = table.file_name if "file_name" in table else table.index + _first(file)
         raise DataError(f"{file}: rows without a caption: {first_names(names[i] for i in empty)}")
     if "file_name" in table:
         _check_names(file, table)
@@ -129,7 +131,7 @@ def _check_rows(file, table):
 
 def _check_names(file, table):
     if len(nameless := table.index[table.file_name.str.strip() == ""]):
-        raise DataError(f"{file}: rows without a file_name: {first_names(nameless + 1)}")
+        raise DataError(f"{file}: rows without a file_name: {first_names(nameless + _first(file))}")
     for row, name in enumerate(table.file_name):
         path = PurePosixPath(name)
         if path.is_absolute() or ".." in path.parts or str(path) != name:
@@ -138,5 +140,9 @@ def _check_names(file, table):
         raise DataError(f"{file}: pictures named more than once: {first_names(twice)}")
 
 
+def _first(file):
+    return 2 if file.suffix == ".csv" else 1
+
+
 def _fault(file, row, column, words):
-    return DataError(f"{file}: row {row + 1}, column {column}: {words}")
+    return DataError(f"{file}: row {row + _first(file)}, column {column}: {words}")

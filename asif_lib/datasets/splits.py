@@ -21,7 +21,8 @@ class WithSplits:
         """Return the pictures of these splits, in this order. Raises `DataError` if there is no such split."""
         for name in names:
             if name not in self.splits:
-                raise DataError(f"{self.name} has no split {name!r}; it has: {', '.join(self.splits) or 'none'}")
+                has = ", ".join(self.splits) or f"none: {len(self)} pictures are too few to split, or a part of others"
+                raise DataError(f"{self.name} has no split {name!r}; it has: {has}")
         return self.subset(i for name in names for i in self.splits[name])
 
 

@@ -15,8 +15,6 @@ from .identity import EncoderIdentity
 class KnownTexts:
     """A text encoder that knows the embeddings of some texts, and refuses all others.
 
-    It has what every encoder of your own needs: `identity`, and `encode` of a list, which may be empty.
-
     Raises `EncoderError` if the identity is no text encoder's, the shapes differ, or a text is empty or repeated.
 
     Parameters
@@ -103,24 +101,28 @@ def read_array(path):
     """Return the array of a ``.npy`` file, mapped; of a ``.pt`` file, read as weights only; or of a folder of parts.
 
     CLIP_benchmark writes ``features_test.pt`` (q, d) and ``targets_test.pt`` (q,). clip-retrieval writes a folder with
-    `numbered_parts`, such as ``img_emb``. Raises `DataError` if a file holds no array, or parts differ in width.
+    `numbered_parts`, such as ``img_emb``. Raises `DataError` if a file holds no array, or parts differ.
     """
     parts = []
     for file in numbered_parts(path):
         try:
             if file.suffix == ".pt":
                 part = torch.load(file, map_location="cpu", weights_only=True)  # runs no code of the file
+                part = part.detach().to_dense() if isinstance(part, torch.Tensor) else part
             else:
                 part = np.load(file, mmap_mode="r", allow_pickle=False)
-            if not isinstance(part, np.ndarray | torch.Tensor):
-                raise ValueError("it holds several arrays")
+            if not isinstance(part, np.ndarray | torch.Tensor) or not part.ndim:
+                raise ValueError(f"it holds {'one number' if hasattr(part, 'ndim') else 'several arrays'}")
         except Exception as error:  # both readers raise errors of many kinds
             reason = first_line(error)
             raise DataError(f"{file}: is not a matrix that numpy.save or torch.save wrote ({reason})") from None
         parts.append(part)
     if len(widths := {part.shape[1:] for part in parts}) > 1:
         raise DataError(f"{path}: has parts with rows of the shapes {sorted(widths)}; one model makes one width")
-    return parts[0] if len(parts) == 1 else np.concatenate(parts)
+    if len(dtypes := {str(part.dtype) for part in parts}) > 1:
+        raise DataError(f"{path}: has parts of {' and '.join(sorted(dtypes))}; save all of them as one dtype")
+    join = torch.cat if isinstance(parts[0], torch.Tensor) else np.concatenate
+    return parts[0] if len(parts) == 1 else join(parts)
 
 
 def numbered_parts(path) -> list:
@@ -131,7 +133,9 @@ def numbered_parts(path) -> list:
     if not (path := Path(path)).is_dir():
         return [path]
     files = sorted((int(end), file) for file in path.iterdir() if (end := file.stem.rpartition("_")[2]).isdecimal())
-    if not files or [number for number, _ in files] != list(range(len(files))):
-        need = f"{path.name}_0, {path.name}_1 and so on, each once; or name a file"
-        raise DataError(f"{path}: has {len(files)} files with a number at the end of the name; it needs {need}")
+    numbers = [number for number, _ in files]
+    if numbers != [*range(len(files))] or not files:
+        wrong = next((i for i, number in enumerate(numbers) if number != i), 0)
+        fault = f"{numbers[wrong]} stands twice" if files and numbers[wrong] < wrong else f"{wrong} is missing"
+        raise DataError(f"{path}: has {len(files)} files with a number at the end of the name; number {fault}")
     return [file for _, file in files]

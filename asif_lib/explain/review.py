@@ -93,7 +93,21 @@ def _duplicates(bank, near):
     score, ids = torch.cat(score).numpy(), bank.pairs["id"].to_numpy()
     table = pd.DataFrame({"anchor": pair[1], "other": ids[pair[0]], "score": np.minimum(score, cosines[row, place])})
     table = table[_distance(score) <= near_distance(other_cosines)].sort_values("score", ascending=False, kind="stable")
-    return table.drop_duplicates("anchor").assign(issue="duplicate")
+    first, copy = _copies(bank)
+    exact = pd.DataFrame({"anchor": copy, "other": ids[first], "score": np.ones(len(copy), "float32")})
+    return pd.concat([exact, table]).drop_duplicates("anchor").assign(issue="duplicate")
+
+
+def _copies(bank):
+    """Find pairs with the bytes of an earlier pair on both sides, (2, m) positions: not only the `NEAREST` ones."""
+    first, found = {}, []
+    for start in range(0, len(bank), BLOCK):
+        at = range(start, min(start + BLOCK, len(bank)))
+        values = [bank.rows(side).take(at).view(torch.uint8).numpy() for side in bank.sides]
+        for i, *pair in zip(at, *(map(bytes, rows) for rows in values), strict=True):
+            found.append((first.setdefault(hash(tuple(pair)), i), i))
+    pairs = np.array(found).T
+    return pairs[:, pairs[0] < pairs[1]]
 
 
 def _groups(groups, near):
@@ -132,8 +146,8 @@ def as_fiftyone(table, name) -> dict:
 def apply_review(bank, file, text=None, *, device="auto"):
     """Apply the decisions in the CSV of a review in one edit of a bank, and return the bank; `undo` takes them back.
 
-    A ``decision`` is ``drop``, ``relabel`` to ``caption_new``, ``keep``, or empty. Raises `DataError` for another table
-    and `BankError` for a review of another version, or a decision that cannot be applied; then nothing is changed.
+    A ``decision`` is ``drop``, ``relabel`` to ``caption_new``, ``keep`` its issue, or empty. Raises `DataError` for
+    another table, `BankError` for a review of another version, or a decision that does not apply: nothing is changed.
 
     Parameters
     ----------
@@ -152,7 +166,7 @@ def apply_review(bank, file, text=None, *, device="auto"):
         found = f"{file}: is a review of {min(other) or 'no version'}"
         raise BankError(f"{found}; bank {bank.name!r} is at {here}: review it again")
     captions, chosen = dict(zip(bank.pairs["id"], bank.pairs["caption"], strict=True)), {}
-    for number, row in enumerate(table.itertuples(), 1):
+    for number, row in enumerate(table.itertuples(), 2):  # the columns are row 1, as in a spreadsheet
         decision, new = choice = row.decision.strip().lower(), row.caption_new.strip()
         if decision not in ("", "drop", "relabel", "keep"):
             fault = f"the decision {row.decision!r} is not drop, relabel or keep"
@@ -160,7 +174,7 @@ def apply_review(bank, file, text=None, *, device="auto"):
             fault = "relabel, and no other decision, goes with a caption_new"
         elif captions.get(row.id) != row.caption:
             fault = f"bank {bank.name!r} has no such pair with this caption; a new one goes into caption_new"
-        elif decision and chosen.setdefault(row.id, choice) != choice:
+        elif decision in ("drop", "relabel") and chosen.setdefault(row.id, choice) != choice:
             fault = "an earlier row decides otherwise on this pair"
         else:
             continue

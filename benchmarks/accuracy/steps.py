@@ -39,6 +39,8 @@ def steps(configuration, results, device="auto", block=BLOCK) -> pd.DataFrame:
     for bank, stored in banks.items():
         data, *words = configuration.streams[stored]
         options = DEFAULTS | dict(zip(words[::2], words[1::2], strict=True))
+        if "--limit" not in options:
+            raise DataError(f"has a stream {stored!r} without --limit N, and the costs are those of N rows")
         stream = stream_from_hub(data, options["--split"])
         image, text = (load_encoder(k, options[f"--{k}-encoder"], device=device) for k in ("image", "text"))
         start, (_, read, _) = time.perf_counter(), next(stream.blocks(ROWS))

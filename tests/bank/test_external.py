@@ -73,6 +73,7 @@ def test_arrays_tensors_and_mapped_files_make_the_same_bank(tmp_path, dtype):
 
 BAD = {
     "other lengths": (lambda i, t: (i[:30], t, CAPTIONS), {}, r"shape \(30, 8\); 40 pairs"),
+    "no rows": (lambda i, t: (i[:0], t[:0], []), {}, r"shape \(0, 8\); they are \(n, d\), n > 0 pairs"),
     "NaN": (lambda i, t: (np.where(np.arange(N)[:, None] == 3, np.nan, i), t, CAPTIONS), {}, "not finite .* of: 3"),
     "zero": (lambda i, t: (i, np.where(np.arange(N)[:, None] == 3, 0, t), CAPTIONS), {}, "zero, which has no .* of: 3"),
     "whole numbers": (lambda i, t: (i.astype(int), t, CAPTIONS), {}, "floats, not int64"),

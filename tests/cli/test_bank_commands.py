@@ -12,6 +12,7 @@ from asif_lib import AnchorBank
 from asif_lib.bank.record import bank_dir
 from asif_lib.cli import main
 from asif_lib.encoders.known import read_array
+from asif_lib.errors import DataError
 
 
 @pytest.fixture
@@ -179,7 +180,7 @@ def test_the_command_makes_a_bank_of_arrays_joins_audits_and_verifies(arrays, ba
         ),
         (
             ["relabel", "other", "--id", "3", "--caption", "A cat.", "--text-embedding", tmp_path / "a.npy"],
-            "the text embeddings have the shape (1, 480); 1 pairs for bank 'other' need (1, 6)",
+            "a.npy: has the shape (60, 8); one caption has (d,) or (1, d)",
         ),
     ]:
         status, _, said = bank(*arguments)
@@ -256,16 +257,42 @@ def test_a_folder_with_more_than_ten_parts_is_read_by_number(tmp_path):
     assert read_array(tmp_path)[:, 0].tolist() == list(range(12))
 
 
+class Code:
+    """An object whose reading opens a file for writing."""
+
+    def __init__(self, file):
+        self.file = file
+
+    def __reduce__(self):
+        return open, (str(self.file), "w")
+
+
+def test_tensors_of_files_are_joined_as_they_are_and_no_code_of_a_file_runs(tmp_path):
+    x = torch.arange(6, dtype=torch.bfloat16).reshape(2, 3)
+    for number, part in enumerate([x, x.clone().requires_grad_(), x.to_sparse()]):
+        torch.save(part, tmp_path / f"x_{number}.pt")
+    assert torch.equal(read_array(tmp_path), torch.cat([x, x, x]))
+    for part, words in [
+        (x.float(), "has parts of torch.bfloat16 and torch.float32; save all of them as one"),
+        (x[0, 0], "x_1.pt: is not a matrix .* .it holds one number"),
+        (Code(tmp_path / "ran"), "x_1.pt: is not a matrix .* .Weights only load failed"),
+    ]:
+        torch.save(part, tmp_path / "x_1.pt")
+        with pytest.raises(DataError, match=words):
+            read_array(tmp_path)
+    assert not (tmp_path / "ran").exists()
+
+
 @pytest.mark.parametrize(
     ("break_it", "words"),
     [
-        (lambda f: (f / "img_emb" / "img_emb_0.npy").unlink(), "has 1 files with a number at the end"),
+        (lambda f: (f / "img_emb" / "img_emb_0.npy").unlink(), "at the end of the name; number 0 is missing"),
         (lambda f: (f / "text_emb" / "text_emb_1.npy").unlink(), "(40, 6); 60 pairs for bank 'mine' need (60, 6)"),
         (lambda f: (f / "metadata" / "metadata_1.parquet").unlink(), "(60, 8); 40 pairs for bank 'mine' need"),
         (lambda f: np.save(f / "img_emb" / "img_emb_1", np.ones((20, 9))), "of the shapes [(8,), (9,)]; one model"),
         (
             lambda f: np.save(f / "img_emb" / "other_1", np.ones((20, 8))),
-            "it needs img_emb_0, img_emb_1 and so on, each once",
+            "img_emb: has 3 files with a number at the end of the name; number 1 stands twice",
         ),
         (lambda f: [file.unlink() for file in (f / "metadata").iterdir()], "metadata: has 0 files with a number"),
     ],

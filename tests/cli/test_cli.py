@@ -345,6 +345,7 @@ def test_evaluate_asks_damaged_copies_too(class_folders, run, capsys):
     [
         ("fog:3", "the damage 'fog' is not known; known: jpeg, blur, resize"),
         ("jpeg:200", "jpeg:200: jpeg takes a number from 1 to 95"),
+        ("blur:2,,", "the damage '' is not known"),
         ("blur", "blur: blur takes a number from 0.1 to 100, as in blur:0.1"),
         ("resize:few", "resize:few: resize takes a number from 8"),
     ],
@@ -380,7 +381,7 @@ def test_evaluate_takes_embeddings_of_your_own(own_embeddings, run_command, tmp_
     ("text", "words"),
     [
         ("label\ncat\n", "holds 1 labels, and .*a.npy 9 embeddings; give one each"),
-        ("label\n" + "cat\n" * 8 + "cow\n", "row 9: the label 'cow' is not in .*p.npz; its labels are cat, dog, hen"),
+        ("label\n" + "cat\n" * 8 + "cow\n", "row 10: the label 'cow' is not in .*p.npz; its labels are cat, dog, hen"),
         ("name\ncat\n", "has no column label, but name"),
         ("", "has no column label, but nothing"),
     ],
@@ -465,6 +466,9 @@ def test_an_explanation_is_a_page_that_escapes_all_text(stamps_bank_saved, stamp
     words = " ".join(image["alt"] for image in soup.select(".output img"))
     assert f"{file.name}, largest drop" in words and "A red kangaroo., largest drop" in words
     assert [float(x["value"]) for x in soup.select("data")] == pytest.approx(list(row["scores"].values()), abs=1e-6)
+    Image.open(file).convert("RGB").resize((6, 6)).save(file)
+    assert run(*arguments)[0] == 0
+    assert "The regions are not shown: a picture of 6 × 6 pixels is too small for 8 × 8 regions" in page.read_text()
     monkeypatch.setattr("asif_lib.cli.answering.PAGES", {})
     status, _, error = run(*arguments)
     assert status == 1 and "--page needs the book" in error
@@ -477,6 +481,7 @@ def test_an_explanation_is_a_page_that_escapes_all_text(stamps_bank_saved, stamp
         ([__file__, "--labels", "a,b", "--top", "0"], "--top 0: show at least one anchor"),
         ([__file__, "--labels", "a"], "one label has no rival"),
         ([__file__, "--labels", "a,b", "--page", "p.html", "--hubs", 0.5], "--page draws one prompt for each label"),
+        ([__file__, "--labels", "a,b", "--page", __file__], "test_cli.py: a page is an HTML file; give it a name that"),
         ([__file__, "--labels", "a,b", "--page", "nowhere/p.html"], "--page nowhere/p.html: cannot be written"),
     ],
 )
@@ -502,7 +507,7 @@ def test_text_output_is_a_line_for_each_answer(stamps_bank_saved, stamps, loaded
     lines = capsys.readouterr().out.splitlines()
     assert len(lines) == 8 and lines[4].startswith(f"{stamps.pictures[1]}: a ")
     assert re.fullmatch(r"  a \w+ 0\.\d{3}, a \w+ 0\.\d{3}", lines[5]) and lines[6].startswith("  decided by ")
-    assert re.match(r"  familiar: cosine 0\.\d\d with the most similar anchor; at most 5% of the bank's", lines[7])
+    assert re.match(r"  is an anchor of this bank: cosine \d\.\d\d with the most similar anchor; at most 5%", lines[7])
 
 
 def test_what_is_unlike_anything_in_the_bank_is_said(stamps_bank_saved, stamps, run, capsys, tmp_path):
@@ -521,6 +526,30 @@ def test_what_is_unlike_anything_in_the_bank_is_said(stamps_bank_saved, stamps, 
     assert (status, result["unlike"], result["unlike_promised"]) == (0, 0.5, 0.05)
     assert main(["evaluate", str(tmp_path)]) == 0
     assert "unlike anything in the bank: 50% of the pictures (promised: at most 5% of" in capsys.readouterr().out
+
+
+def test_pictures_that_are_anchors_are_counted_and_left_out_of_a_second_accuracy(
+    stamps_bank_saved, stamps, class_folders, run, capsys, tmp_path
+):
+    hen = stamps.pictures[stamps.ids.index("animals/birds/hen.png")]
+    for name in ("bag", "hen"):
+        (tmp_path / name).mkdir()
+    for i, file in enumerate(sorted((class_folders / "bag").iterdir())[:3]):
+        shutil.copy(file, tmp_path / "bag" / f"{i}.png")
+    shutil.copy(hen.path, tmp_path / "hen" / "the same file.png")  # without the square, so with another embedding
+    open_picture(hen).save(tmp_path / "hen" / "the same pixels.bmp")
+    status, result, _ = run("evaluate", tmp_path)
+    without = result["accuracy_without_anchors"]
+    assert (status, result["n"], result["anchors_asked"], result["left_out"]) == (0, 5, 2, 0)
+    assert without["n"] == 3 and without["accuracy"] == pytest.approx(result["per_class"][0]["accuracy"])
+    assert main(["evaluate", str(tmp_path)]) == 0
+    text = capsys.readouterr().out
+    assert re.search(r"\n2 of the 5 pictures are anchors of this bank; without them: accuracy .*n = 3", text)
+    for i, file in enumerate((tmp_path / "bag").iterdir()):
+        shutil.copy(stamps.pictures[i].path, file)
+    status, result, _ = run("evaluate", tmp_path)
+    assert (result["anchors_asked"], result["accuracy_without_anchors"]) == (5, None)
+    assert run("evaluate", class_folders)[1]["anchors_asked"] == 0
 
 
 def test_data_and_bank_info_say_licence_and_counts(stamps_bank_saved, run):
@@ -542,6 +571,7 @@ def test_bank_of_your_own_folder(tmp_path, tmp_cache, run):
     labels = "a blue card,a red card"
     status, (row,), _ = run("classify", folder / "blue.png", "--labels", labels, "--bank", "cards", "--k", 2)
     assert (status, row["best"], row["familiarity"]) == (0, "a blue card", None)  # four pictures promise nothing
+    assert row["is_anchor"]
 
 
 def test_a_missing_bank_of_the_catalogue_is_built_and_said_so(tmp_path, monkeypatch, run):

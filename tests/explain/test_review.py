@@ -34,6 +34,14 @@ def test_planted_copies_are_named_across_a_join_and_hardly_anything_else(stamps_
     assert list(found) == ["food/fruit/cartoon/apple_core_01.png"]
 
 
+def test_every_exact_copy_of_one_pair_is_named(tmp_path):
+    z = np.random.default_rng(0).normal(size=(2, 60, 6)).astype("float32")
+    z[0, 10:40] = z[0, 10]  # thirty pairs share one picture
+    z[1, 39] = z[1, 35]
+    bank = AnchorBank.from_embeddings(*z, [*map(str, range(60))])
+    assert duplicates(review_bank(AnchorBank.load(bank.save(tmp_path / "bank")))) == {"39": "35"}
+
+
 @pytest.mark.parametrize("d", [3, 8, 40])
 def test_about_one_of_evenly_spread_pairs_lies_below_the_threshold(d):
     below = []
@@ -99,7 +107,8 @@ def test_decisions_are_one_version_and_undone_together(reviewed):
     before = AnchorBank.load(folder)
     assert apply().version == apply({"9": {"decision": "keep"}}).version == 1
     text = np.arange(12, dtype="float32").reshape(2, 6) + 1
-    after = apply({"9": {"decision": "drop"}, "8": RELABEL, "7": RELABEL}, text, [{"decision": "DROP"}])
+    more = [{"decision": "DROP"}, {"decision": "keep"}]  # which speaks of its row alone
+    after = apply({"9": {"decision": "drop"}, "8": RELABEL, "7": RELABEL}, text, more)
     assert after.history()["change"].tolist()[1:] == ["relabelled 2 pairs, removed 1 pair"]
     assert after.pairs.id.tolist() == [*"0123456", "8", "7"] and after.pairs.caption.tolist()[7:] == [CAPTION] * 2
     assert torch.equal(after.text[7:], torch.from_numpy(text)) and torch.equal(after.image[7:], before.image[[8, 7]])
@@ -110,15 +119,23 @@ def test_decisions_are_one_version_and_undone_together(reviewed):
     assert after.undo().pairs.equals(before.pairs)
 
 
+def test_a_review_that_was_saved_with_semicolons_is_read(reviewed, tmp_path):
+    folder, apply = reviewed
+    apply()
+    table = pd.read_csv(tmp_path / "review.csv", dtype=str, keep_default_na=False)
+    table.assign(decision="drop").to_csv(tmp_path / "german.csv", sep=";", index=False)
+    assert apply_review(AnchorBank.load(folder), tmp_path / "german.csv").pairs.id.tolist() == [*"0123456"]
+
+
 @pytest.mark.parametrize(
     "row, how, words",
     [
-        ({"decision": "delete"}, {}, "row 2, id 8: the decision 'delete' is not drop, relabel or keep; nothing was"),
-        ({"decision": "relabel"}, {}, "row 2, id 8: relabel, and no other decision, goes with a caption_new"),
-        ({"caption_new": "x"}, {}, "row 2, id 8: relabel, and no other decision, goes with a caption_new"),
-        ({"id": "80"}, {}, "row 2, id 80: bank 'mine' has no such pair with this caption"),
-        ({"caption": "x"}, {}, "row 2, id 8: bank 'mine' has no such pair with this caption"),
-        ({}, {"more": [{"decision": "keep"}]}, "row 4, id 9: an earlier row decides otherwise on this pair"),
+        ({"decision": "delete"}, {}, "row 3, id 8: the decision 'delete' is not drop, relabel or keep; nothing was"),
+        ({"decision": "relabel"}, {}, "row 3, id 8: relabel, and no other decision, goes with a caption_new"),
+        ({"caption_new": "x"}, {}, "row 3, id 8: relabel, and no other decision, goes with a caption_new"),
+        ({"id": "80"}, {}, "row 3, id 80: bank 'mine' has no such pair with this caption"),
+        ({"caption": "x"}, {}, "row 3, id 8: bank 'mine' has no such pair with this caption"),
+        ({}, {"more": [RELABEL]}, "row 5, id 9: an earlier row decides otherwise on this pair"),
         (
             {},
             {"lost": ["decision", "version"]},

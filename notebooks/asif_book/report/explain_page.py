@@ -29,7 +29,7 @@ def explain_page(row, model, asked, anchor, found) -> str:
         views = [(picture, name, regions.question), (regions.picture, pairs.caption[anchor], regions.anchor)]
         drawn["regions"] = draw.important_regions(views)
     except ParameterError as error:
-        regions, why_not = None, str(error)
+        regions, why_not = None, f"The regions are not shown: {error}."
     sides = draw.strongest(contrast(model.images(z), texts[[0]], texts[[1]], pairs), 5)
     about = {"xlabel": "difference of the products (no unit)", "sides": two[::-1]}
     drawn["contrast"] = draw.anchor_bars(picture, name, sides.itertuples(index=False), **about)
